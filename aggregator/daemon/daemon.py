@@ -6,7 +6,7 @@
     lease     checks the writer lease every two seconds, on PostgreSQL (store/engine/writer_lease.py)
 
 Everything that depends on the rest of the configuration is a Runtime (daemon/runtime.py).
-On SIGHUP one Runtime ends and the next one starts, while the writer lease and the web server stay.
+On SIGHUP one Runtime ends with its web server and the next one starts, while the writer lease stays.
 """
 
 import datetime as dt
@@ -16,9 +16,9 @@ import signal
 import threading
 import time
 from collections.abc import Callable
-from itertools import chain, repeat
 from queue import SimpleQueue
 from types import FrameType
+from typing import TYPE_CHECKING
 
 from aggregator.config.garbage import collect_garbage_seldom
 from aggregator.config.messages import counted
@@ -30,19 +30,20 @@ from aggregator.model.errors import (
     AggregatorError,
     AnotherDaemonError,
     BrokenDaemonError,
-    ConfigError,
     DatabaseReplacedError,
 )
-from aggregator.model.health_report import ProcessState, Reload
+from aggregator.model.health_report import Reload
 from aggregator.store.engine.database import Database, shown_url
 from aggregator.store.engine.writer_lease import open_writer_lease
+
+if TYPE_CHECKING:
+    from aggregator.web.server import Server
 
 log = logging.getLogger(__name__)
 
 SAME_SIGNAL_SECONDS = 1.0  # Ctrl-C reaches make and this process, and make passes it on
 STOP_SECONDS = 8.0  # for work under way; then it is abandoned and repeated after the next start
 HUNG_SECONDS = 0.2  # for a thread to end after everything is closed
-START_SECONDS = (1.0, 2.0, 5.0, 10.0)  # between attempts to start a Runtime without its database
 
 
 def end_with_hung_threads(code: int = 0) -> None:
@@ -103,7 +104,6 @@ class Daemon:
             metrics_registry=database.metrics_registry,
             started_at=now(),
             last_reload=lambda: self._last_reload,
-            process=self._process_state,
         )
         self._failed: AggregatorError | None = None
         self._signals: SimpleQueue[int | None] = SimpleQueue()
@@ -180,39 +180,34 @@ class Daemon:
             )
 
     def _serve_and_work(self, runtime: Runtime) -> None:
-        from aggregator.web.server import Server  # 0.1 s of imports that no other command needs
-
-        self._runtime = runtime
-        self._server = Server(*runtime.web_services())
+        server = _server_of(runtime)
         try:
-            runtime.start()
-            url = self._server.start()
-            log.info(
-                "listening on %s, stories in %s",
-                url,
-                shown_url(self._database.url),
-                extra={"event": "server_listening"},
-            )
+            self._start(runtime, server)
             self._notifier.ready("listening")
             while not self._stop.is_set():
                 if self._reread.is_set():
                     self._read_again()
-                self._supervise(until=self._requested)
+                self._supervise()
         finally:
             self.stop()
             self._notifier.stopping()
             self._end()
 
-    def _supervise(self, *, until: threading.Event, seconds: float | None = None) -> None:
-        """Sleep, and ping the watchdog of systemd while all threads make progress.
+    def _start(self, runtime: Runtime, server: "Server") -> None:
+        """Start a Runtime and its web server."""
+        self._runtime, self._server = runtime, server
+        url = server.start()  # first: its port may be in use
+        runtime.start()
+        log.info(
+            "listening on %s, stories in %s",
+            url,
+            shown_url(self._database.url),
+            extra={"event": "server_listening"},
+        )
 
-        Returns when `until` is set, or after about `seconds`.
-        """
-        deadline = None if seconds is None else time.monotonic() + seconds
-        while deadline is None or time.monotonic() < deadline:
-            left = self._check_seconds if deadline is None else deadline - time.monotonic()
-            if until.wait(max(0.0, min(self._check_seconds, left))):
-                return
+    def _supervise(self) -> None:
+        """Wait for a request, and ping the watchdog of systemd while all threads make progress."""
+        while not self._requested.wait(self._check_seconds):
             if not self._server.is_serving:
                 self._fail(BrokenDaemonError("the web server ended; see the log"))
                 return
@@ -232,22 +227,25 @@ class Daemon:
             self._requested.set()
             return
         log.info("SIGHUP: reading the configuration again", extra={"event": "config_reload_requested"})
-        old = self._runtime
         try:
             config = self._again()
             words = f"config reloaded; {self._changed(config)}"
-            runtime = Runtime(config, self._services, old)
-            self._show(runtime)
+            runtime = Runtime(config, self._services)
+            server = self._checked(runtime)
         except Exception as error:  # noqa: BLE001 - on any error the previous configuration stays
             self._refuse(error)
             return
-        self._end_runtime(old)
+        self._end_before_next()
+        if self._stop.is_set():
+            return
         try:
-            self._start_runtime(runtime)
+            self._start(runtime, server)
         except (AnotherDaemonError, DatabaseReplacedError):
             raise
         except Exception as error:  # noqa: BLE001 - as above
-            self._go_back(runtime)
+            self._end_before_next()
+            previous = Runtime(self._config, self._services)
+            self._start(previous, _server_of(previous))
             self._refuse(error)
             return
         if not self._stop.is_set():
@@ -272,63 +270,21 @@ class Daemon:
         self._last_reload = Reload(at=self._now(), ok=False, words=words)
         self._notifier.ready(words)
 
-    def _go_back(self, new: Runtime) -> None:
-        """Apply the previous configuration after a start with the new one failed."""
-        self._end_runtime(new)
-        runtime = Runtime(self._config, self._services, new)
+    def _checked(self, runtime: Runtime) -> "Server":
+        """Return the web server of a Runtime, not started. Stops the Runtime if its address is refused."""
         try:
-            self._show(runtime)
-        except AggregatorError as error:
-            words = "the web server keeps the new settings: %s"
-            log.error(words, error, extra={"event": "web_rollback_failed"})  # noqa: TRY400 - in words
-            runtime = Runtime(self._config, self._services, new)
-        self._start_runtime(runtime)
-
-    def _show(self, runtime: Runtime) -> None:
-        """Switch the web server to `runtime`; on failure stop `runtime`."""
-        try:
-            url = self._server.url
-            if self._server.change(runtime.web_services()) != url:
-                log.info("listening on %s", self._server.url, extra={"event": "server_listening"})
+            server = _server_of(runtime)
+            server.refuse_open_address()
         except Exception:
             runtime.stop()
             raise
+        return server
 
-    def _end_runtime(self, old: Runtime) -> None:
-        """End a Runtime completely before the next one starts: only one thread may place."""
-        old.stop()
-        abandoned = old.drain(STOP_SECONDS)
-        while old.is_placing and not self._stop.is_set():
-            self._supervise(until=self._stop, seconds=self._check_seconds)
-        if abandoned:
-            log.warning("abandoned at shutdown: %s", ", ".join(abandoned), extra={"event": "jobs_abandoned"})
-
-    def _start_runtime(self, new: Runtime) -> None:
-        """Start a Runtime; repeat while the database does not answer."""
-        self._runtime = new
-        runtime: Runtime | None = new
-        for seconds in chain(START_SECONDS, repeat(START_SECONDS[-1])):
-            if self._stop.is_set():
-                return
-            try:
-                if runtime is None:
-                    runtime = self._runtime = Runtime(new.config, self._services, self._runtime)
-                runtime.start()
-                return
-            except (AnotherDaemonError, ConfigError, DatabaseReplacedError):
-                raise
-            except AggregatorError as error:
-                log.warning(
-                    "applying the new configuration failed; retrying in %.0f s: %s",
-                    seconds,
-                    error,
-                    extra={"event": "config_reload_delayed"},
-                )
-            if runtime is not None:
-                runtime.stop()
-                runtime.drain(STOP_SECONDS)
-                runtime = None
-            self._supervise(until=self._stop, seconds=seconds)
+    def _end_before_next(self) -> None:
+        """End everything before the next Runtime starts: only one thread may place."""
+        self._end()
+        while self._runtime.is_placing and not self._stop.wait(self._check_seconds):
+            self._notifier.watchdog()
 
     def _end(self) -> None:
         """Stop everything; wait at most STOP_SECONDS for work under way."""
@@ -350,10 +306,6 @@ class Daemon:
         if self._last_reload is not None and not self._last_reload.ok:
             parts.insert(0, self._last_reload.words)
         self._notifier.status("; ".join(parts))
-
-    def _process_state(self) -> ProcessState:
-        """Return the state of the current Runtime, which may not be the one that the web server was given."""
-        return self._runtime.process()
 
     def _on_dead_thread(self, died: threading.ExceptHookArgs) -> None:
         """No thread of ours ends with an exception; where one does, none of its kind is there any more."""
@@ -385,3 +337,9 @@ class Daemon:
         if config.database_url != self._database.url:
             words += "; another database needs a restart, the previous one stays"
         return words
+
+
+def _server_of(runtime: Runtime) -> "Server":
+    from aggregator.web.server import Server  # 0.1 s of imports that no other command needs
+
+    return Server(*runtime.web_services())

@@ -6,8 +6,8 @@
     webhooks    changes → outbox, and one thread per webhook that sends (web/webhooks)
     summaries   asks `summarise:` for texts of stories (web/summaries)
 
-The writer lease and the web server outlive a configuration and belong to the daemon. A stop interrupts work
-under way; the next Runtime repeats it, and it does not count as failed.
+The writer lease outlives a configuration and belongs to the daemon, which also starts the web server. A stop
+interrupts work under way; the next Runtime repeats it, and it does not count as failed.
 """
 
 import datetime as dt
@@ -31,9 +31,8 @@ from aggregator.model.errors import AggregatorError
 from aggregator.model.health_report import ProcessState, Reload
 from aggregator.pipeline.manage_sources import FeedReader, SourceServices, configured_sources
 from aggregator.pipeline.pipeline import Pipeline
-from aggregator.pipeline.placement.place import Placer
 from aggregator.pipeline.placement.retention import retention_plan
-from aggregator.pipeline.placement.story_options import StoryOptions, mutes_of, story_options
+from aggregator.pipeline.placement.story_options import mutes_of, story_options
 from aggregator.pipeline.poll import Poller, PollServices
 from aggregator.pipeline.workers.factory import open_executor
 from aggregator.sources.fetch.client import client_of
@@ -75,17 +74,13 @@ class DaemonServices(NamedTuple):
     metrics_registry: Metrics
     started_at: dt.datetime
     last_reload: Callable[[], Reload | None]
-    process: Callable[[], ProcessState]  # of the Runtime that runs
 
 
 class Runtime:
     """All parts of one configuration. Creating it starts nothing and changes nothing."""
 
-    def __init__(self, config: Config, services: DaemonServices, before: "Runtime | None" = None) -> None:
-        """`before`: the previous Runtime, whose indexes in memory are reused if the settings are the same.
-
-        Raises ConfigError or another AggregatorError for a configuration that cannot be run.
-        """
+    def __init__(self, config: Config, services: DaemonServices) -> None:
+        """Raises ConfigError or another AggregatorError for a configuration that cannot be run."""
         self.config = config
         self._services = services
         self._stopping = threading.Event()
@@ -93,7 +88,6 @@ class Runtime:
         service = all_tuning.section("watchdog", ServiceTuning)
         self.watchdog = Watchdog(service.stalled_seconds, services.check_seconds)
         self._status_seconds, self._status_at = service.status_seconds, 0.0
-        self._had_begun = before is not None and before.process().placing_started
         self._plan = retention_plan(config)
         self._extras = source_extras(config)
         self._client = client_of(config, services.metrics_registry)
@@ -105,7 +99,7 @@ class Runtime:
         )
         self._digest_made: dt.datetime | None = None  # the last one that was looked at
         self._poll_scheduler = self._make_poll_scheduler()
-        self._pipeline = self._make_pipeline(before)
+        self._pipeline = self._make_pipeline()
         self._maintenance = self._make_maintenance()
         self.writer_loop = WriterLoop(
             services.database,
@@ -143,7 +137,7 @@ class Runtime:
             database, all_tuning, now, fetch_pages=self.config.fetch.pages != "never", arrived=arrived
         )
         editor = EditorService(database, all_tuning, now, arrived=arrived)
-        health = HealthMonitor(self.config, database, services.metrics_registry, services.process, now)
+        health = HealthMonitor(self.config, database, services.metrics_registry, self.process, now)
         return WebServices(
             DatabaseStoryReader(database, all_tuning),
             publish_settings(self.config),
@@ -159,7 +153,7 @@ class Runtime:
         return ProcessState(
             role="writer" if self._services.lock.is_held else "standby",
             started_at=self._services.started_at,
-            placing_started=self._had_begun or self.writer_loop.has_begun,
+            placing_started=self.writer_loop.has_begun,
             stalled=tuple(self.watchdog.stalled()),
             trouble=self.writer_loop.trouble,
             workers=self._executor.trouble,
@@ -257,7 +251,7 @@ class Runtime:
             arrived=services.arrived.set,
         )
 
-    def _make_pipeline(self, before: "Runtime | None") -> Pipeline:
+    def _make_pipeline(self) -> Pipeline:
         config = self.config
         return Pipeline(
             self._services.lock.fenced,
@@ -266,12 +260,7 @@ class Runtime:
             self._services.now,
             story_options(config),
             metrics_registry=self._services.metrics_registry,
-            placer=before._placer_for(config) if before is not None else None,
         )
-
-    def _placer_for(self, config: Config) -> Placer | None:
-        """Return the Placer with its indexes in memory if `config` has the same settings for placing."""
-        return self._pipeline.placer if _placing_settings(config) == _placing_settings(self.config) else None
 
     def _make_maintenance(self) -> Maintenance:
         """Return the maintenance tasks; docs/running.md lists them."""
@@ -396,8 +385,3 @@ class Runtime:
             log.info("%s no longer muted", entries, extra={"event": "entries_unmuted"})
         self._poll_scheduler.take_up(now)
         self._webhooks.sync_webhooks()
-
-
-def _placing_settings(config: Config) -> tuple[str, StoryOptions]:
-    """Return the settings that affect placing and headlines."""
-    return config.effective_tuning.to_json(), story_options(config)

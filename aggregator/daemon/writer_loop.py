@@ -24,6 +24,7 @@ from aggregator.model.errors import (
     AnotherDaemonError,
     DamagedError,
     DatabaseAwayError,
+    DatabaseBusyError,
     DatabaseLockedError,
     DatabaseOutdatedError,
     DatabaseReplacedError,
@@ -112,7 +113,7 @@ class Maintenance:
     def stop(self) -> None:
         """Start no more jobs, and ask the running one to end."""
         self._stopping.set()
-        if self._scheduler is not None:
+        if self._scheduler is not None and self._scheduler.running:
             self._scheduler.shutdown(wait=False)
 
     def join(self, seconds: float) -> bool:
@@ -269,9 +270,10 @@ class WriterLoop:
         self.trouble: str | None = None  # why placing is paused
 
     def start(self) -> None:
-        """Start the thread; a writer has called `took_over` when this returns."""
+        """Start the thread; a writer whose database answers has called `took_over` when this returns."""
         if self._lock.is_held:
-            self._take_up()
+            with suppress(DatabaseAwayError, DatabaseBusyError):  # the thread tries again
+                self._take_up()
         else:
             log.info(
                 "standby: another daemon is the writer; this one serves",

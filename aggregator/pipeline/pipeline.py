@@ -43,18 +43,16 @@ class Pipeline:
         *,
         keep_all: bool = False,
         texts_here: int = 0,
-        placer: Placer | None = None,
         metrics_registry: Metrics | None = None,
     ) -> None:
         """`metrics_registry` counts outcomes and verdicts.
 
-        `placer`: one with the same database, tuning and options, whose indexes in memory are reused.
         `keep_all` (for `eval`): every entry with text is placed. `texts_here` (for `ingest`): how many
         entries without markup this process prepares, so that no worker starts for a few.
         """
         self._metrics_registry = metrics_registry or Metrics()
         self._batch_articles = all_tuning.section("placing", PlacingTuning).batch_articles
-        self.placer = placer or Placer(database, all_tuning, now, options)
+        self.placer = Placer(database, all_tuning, now, options)
         self._writer = WriterServices(database, executor, all_tuning, now, options, self.placer)
         self._quarantine = QuarantiningPlacer(self.placer)
         self._dispatcher = PrepareDispatcher(

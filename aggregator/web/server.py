@@ -21,7 +21,7 @@ from starlette.requests import Request
 from starlette.responses import PlainTextResponse, Response
 from starlette.routing import Match, Mount
 from starlette.staticfiles import StaticFiles
-from starlette.types import ASGIApp, Receive, Scope, Send
+from starlette.types import ASGIApp
 
 from aggregator import __version__
 from aggregator.config.hosts import is_loopback, loopback_owner_notice
@@ -56,7 +56,6 @@ from aggregator.web.security.middleware import (
     RequestGuard,
     is_owner,
 )
-from aggregator.web.security.token_auth import TokenStore
 from aggregator.web.settings import PublishSettings
 
 COMPRESSED_FROM_BYTES = 1024  # for smaller bodies the headers cost more than compression saves
@@ -234,7 +233,6 @@ class Server:
 
         `new_loop` returns an event loop, whose time is that of all deadlines.
         """
-        self._address = (settings.host, settings.port)
         self._services = WebServices(reader, settings, push_endpoint, editor, watch, marks, sources)
         self._new_loop = new_loop
         self._listener: _Listener | None = None
@@ -255,35 +253,33 @@ class Server:
         Raises ConfigError if the address requires a token and none exists, AggregatorError if it cannot be
         bound.
         """
-        refuse_open_address(self._settings, self._services.push_endpoint)
-        self._listen(_bind(*self._address))
-        self._log_owner()
+        self.refuse_open_address()
+        bound = _bind(self._settings.host, self._settings.port)
+        settings = msgspec.structs.replace(self._settings, port=bound.getsockname()[1])
+        self._services = self._services._replace(settings=settings)
+        listener = _Listener(create_app(**self._services._asdict()), bound, settings, self._new_loop)
+        if not listener.start():
+            listener.stop()
+            raise AggregatorError(f"the web server did not start on {self.url}; see the log")
+        self._listener = listener
+        if settings.is_owner_on_loopback:
+            _log.info(
+                "%s",
+                loopback_owner_notice(settings.host, settings.port),
+                extra={"event": "loopback_owner_allowed"},
+            )
         return self.url
 
-    def change(self, services: WebServices) -> str:
-        """Replace the application, and the address if it changed, for new requests; return `url`.
-
-        Active requests end with the old application. Connections are kept if the address is the same; else
-        the new address is bound before the old one is closed. Raises as `start`; then nothing has changed.
-        """
-        assert self._listener is not None
-        settings = services.settings
-        refuse_open_address(settings, services.push_endpoint)
-        before, bound = (self._address, self._services), self._settings.port
-        self._address, self._services = (settings.host, settings.port), services
-        try:
-            if self._address == before[0]:
-                self._set_port(bound)
-                self._listener.replace_app(self._app(), settings)
-            else:
-                self._move()
-        except Exception:
-            self._address, self._services = before
-            if not self.is_serving:
-                self._listen(_bind(self._settings.host, bound))
-            raise
-        self._log_owner()
-        return self.url
+    def refuse_open_address(self) -> None:
+        """Raise ConfigError if other machines can reach the address and no token has the scope read."""
+        host, tokens = self._settings.host, self._services.push_endpoint
+        if is_loopback(host) or (tokens is not None and tokens.any_may_read()):
+            return
+        raise ConfigError(
+            f"server.host {host!r} is reachable from other machines, which need a token, and no token "
+            "has the scope read: run `aggregator token create NAME --scope read` and start again, or set "
+            "server.host to 127.0.0.1"
+        )
 
     def stop(self) -> None:
         """Accept no more requests, wait for active ones, and return when the thread has ended."""
@@ -296,60 +292,22 @@ class Server:
         """Whether the thread is alive; the watchdog of the daemon reads it."""
         return self._listener is not None and self._listener.is_alive
 
-    def _log_owner(self) -> None:
-        if self._settings.is_owner_on_loopback:
-            _log.info(
-                "%s",
-                loopback_owner_notice(self._settings.host, self._settings.port),
-                extra={"event": "loopback_owner_allowed"},
-            )
-
-    def _move(self) -> None:
-        """Move from the bound address to the configured one."""
-        try:
-            listener = _bind(*self._address)
-        except AggregatorError:
-            if self._listener is None or self._listener.port != self._address[1]:
-                raise
-            self.stop()  # another address of this machine with the same port may be free only then
-            listener = _bind(*self._address)
-        old = self._listener
-        self._listen(listener)
-        if old:
-            old.stop()
-
-    def _listen(self, bound: socket.socket) -> None:
-        self._set_port(bound.getsockname()[1])
-        listener = _Listener(self._app(), bound, self._settings, self._new_loop)
-        if not listener.start():
-            listener.stop()
-            raise AggregatorError(f"the web server did not start on {self.url}; see the log")
-        self._listener = listener
-
-    def _set_port(self, port: int) -> None:
-        self._services = self._services._replace(settings=msgspec.structs.replace(self._settings, port=port))
-
-    def _app(self) -> ASGIApp:
-        return create_app(**self._services._asdict())
-
 
 class _Listener:
-    """One bound socket and its thread; the application can be replaced while it runs."""
+    """One bound socket and its thread."""
 
     def __init__(
         self, app: ASGIApp, bound: socket.socket, settings: PublishSettings, new_loop: NewLoop
     ) -> None:
-        self.port: int = bound.getsockname()[1]
-        self._app = app
-        self._limiter = ConnectionLimiter(settings.trusted_proxies)
+        limiter = ConnectionLimiter(settings.trusted_proxies)
         self._socket = bound
         # With `access_log=False` it would still write one if this logger had a handler.
         logging.getLogger("uvicorn.access").disabled = True
         self._uvicorn = uvicorn.Server(
             uvicorn.Config(
-                self._answer,
+                app,
                 interface="asgi3",
-                http=cast("type[asyncio.Protocol]", partial(TimeoutProtocol, self._limiter)),
+                http=cast("type[asyncio.Protocol]", partial(TimeoutProtocol, limiter)),
                 access_log=False,
                 log_config=None,  # the daemon has set up logging
                 proxy_headers=False,
@@ -365,11 +323,6 @@ class _Listener:
     @property
     def is_alive(self) -> bool:
         return self._thread.is_alive()
-
-    def replace_app(self, app: ASGIApp, settings: PublishSettings) -> None:
-        """Have `app` answer new requests."""
-        self._app = app
-        self._limiter.trust(settings.trusted_proxies)
 
     def start(self) -> bool:
         """Start the thread; return whether it serves within START_DEADLINE_SECONDS."""
@@ -393,20 +346,6 @@ class _Listener:
     async def _serve_connections(self) -> None:
         log_lack_of_files(asyncio.get_running_loop())
         await self._uvicorn.serve(sockets=[self._socket])
-
-    async def _answer(self, scope: Scope, receive: Receive, send: Send) -> None:
-        await self._app(scope, receive, send)
-
-
-def refuse_open_address(settings: PublishSettings, tokens: TokenStore | None) -> None:
-    """Raise ConfigError if other machines can reach the address and no token has the scope read."""
-    if is_loopback(settings.host) or (tokens is not None and tokens.any_may_read()):
-        return
-    raise ConfigError(
-        f"server.host {settings.host!r} is reachable from other machines, which need a token, and no token "
-        "has the scope read: run `aggregator token create NAME --scope read` and start again, or set "
-        "server.host to 127.0.0.1"
-    )
 
 
 def _bind(host: str, port: int) -> socket.socket:

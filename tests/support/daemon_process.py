@@ -102,7 +102,7 @@ class DaemonProcess:
 
     def wait_until_listening(self) -> None:
         """After `launch`."""
-        self.address = self.wait_for(lambda: _LISTENING.search(self.log()), "the daemon to listen").group(1)
+        self.address = self.wait_for(lambda: _LISTENING.findall(self.log()), "the daemon to listen")[-1]
 
     @property
     def process(self) -> subprocess.Popen[bytes] | forked.Process:
@@ -185,6 +185,7 @@ class DaemonProcess:
         before = len(self.reloads())
         self.process.send_signal(signal.SIGHUP)
         self.wait_for(lambda: len(self.reloads()) > before, "the end of a reload")
+        self.wait_until_listening()
         return self.reloads()[-1]
 
     def reloads(self) -> list[str]:

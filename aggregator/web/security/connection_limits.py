@@ -89,15 +89,11 @@ class ConnectionLimiter:
 
     def __init__(self, trusted_proxies: Iterable[str] = ()) -> None:
         self.notes = RepeatedLogLines()
-        self.trust(trusted_proxies)
+        self._proxies = TrustedProxies(trusted_proxies)
         self._most = most_connections()
         self._addresses: Counter[str] = Counter()  # connections
         self._requests: Counter[str] = Counter()  # active, by address; also of clients that disconnected
         self._idle: dict[TimeoutProtocol, None] = {}  # in the order in which they became idle
-
-    def trust(self, networks: Iterable[str]) -> None:
-        """Trust the proxies in `networks` from now on."""
-        self._proxies = TrustedProxies(networks)
 
     def enter(self, connection: "TimeoutProtocol") -> None:
         """Count a new connection; over a limit, close the oldest idle one."""

@@ -42,7 +42,7 @@ from aggregator.store.read.reader import DatabaseStoryReader
 from aggregator.store.stories.merged_texts import render_next
 from aggregator.store.tables import article, entry, intake_count, story, tombstone
 from aggregator.stories.tuning import StoryTuning
-from aggregator.web.server import Server, WebServices
+from aggregator.web.server import Server
 from aggregator.web.settings import publish_settings
 from tests.support.loopback import Request, Response
 from tests.support.newswire import DAY, HOUR, Feed, Wire
@@ -152,27 +152,16 @@ class Installation:
         migrate.upgrade(self.database, keep=self._keep_before_upgrade)
         self.lock = open_writer_lease(self.database, self.config.effective_tuning)
         assert self.lock.become_writer()
-        self._begin(None)
-        self.server = Server(
-            DatabaseStoryReader(self.database, self.config.effective_tuning), publish_settings(self.config)
-        )
-        self.server.start()
+        self._begin()
 
     def reload(self) -> None:
-        """As a SIGHUP does: what one configuration runs ends, and begins with the next; the memory stays."""
+        """As a SIGHUP does: what one configuration runs ends, and begins with the next."""
         self._end()
         self.config = self.configured()
-        self._begin(self.pipeline)
-        self.server.change(
-            WebServices(
-                DatabaseStoryReader(self.database, self.config.effective_tuning),
-                publish_settings(self.config),
-            )
-        )
+        self._begin()
 
     def stop(self) -> None:
         self._end()
-        self.server.stop()
         self.lock.release()
         self.database.close()
 
@@ -180,15 +169,14 @@ class Installation:
         self.stop()
         self.start()
 
-    def _begin(self, before: Pipeline | None) -> None:
+    def _begin(self) -> None:
         config, database, now = self.config, self.lock.fenced, self.world.time
         all_tuning, executor = config.effective_tuning, InlineExecutor()
         self.client = self.world.client(all_tuning)
         services = PollServices(database, self.client, executor, all_tuning, now)
         poller = Poller(services, robots=False, pages="never")
         self.rounds = PollScheduler(poller, threads=0, arrived=lambda: None)
-        placer = before.placer if before is not None else None
-        self.pipeline = Pipeline(database, executor, all_tuning, now, story_options(config), placer=placer)
+        self.pipeline = Pipeline(database, executor, all_tuning, now, story_options(config))
         retention_job = self.pipeline.retention_job(retention_plan(config))
         self.maintenance = Maintenance(
             [MaintenanceTask("retention", HOUR, retention_job.step)],
@@ -198,11 +186,14 @@ class Installation:
         )
         written_by(database, sync_config, configured_sources(config, now()))
         self.rounds.take_up(now())
+        self.server = Server(DatabaseStoryReader(self.database, all_tuning), publish_settings(config))
+        self.server.start()
 
     def _end(self) -> None:
         self.rounds.stop()
         self.client.close()
         assert self.rounds.join(lambda: 5.0) == 0
+        self.server.stop()
 
     def _keep_before_upgrade(self, revision: str) -> None:
         now = self.world.time()

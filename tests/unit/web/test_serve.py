@@ -8,7 +8,6 @@ import threading
 import weakref
 from collections import deque
 from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, suppress
 from http.client import HTTPResponse
 from typing import Any
@@ -19,7 +18,7 @@ import pytest
 from aggregator.model.errors import AggregatorError, ConfigError
 from aggregator.web.pages import editor_forms
 from aggregator.web.security import connection_limits
-from aggregator.web.server import Server, WebServices
+from aggregator.web.server import Server
 from aggregator.web.settings import PublishSettings
 from tests.support.moved_loop import MovedLoop
 from tests.support.waiting import PATIENCE_SECONDS, wait_until
@@ -67,19 +66,18 @@ def test_links_lead_to_the_address_that_was_bound(served: Server) -> None:
 @pytest.mark.slow
 def test_nothing_is_left_of_what_was_shown_before() -> None:
     """Each reload of the configuration makes a new app; a daemon is reloaded more often than started."""
-    server = Server(full_reader(), PublishSettings(port=0))
-    url = server.start()
     shown = []
     for _ in range(3):
         reader = WrittenStories()
         shown.append(weakref.ref(reader))
-        server.change(WebServices(reader, PublishSettings(port=0)))
+        server = Server(reader, PublishSettings(port=0))
+        url = server.start()
         for path in ("/", "/feeds/stories.rss", "/api/v1/stories"):
             assert fetched(url + path).status_code == 200
-        del reader
+        server.stop()
+        del reader, server
     gc.collect()
-    assert [one() is None for one in shown] == [True, True, False]
-    server.stop()
+    assert [one() is None for one in shown] == [True, True, True]
 
 
 def test_a_port_that_is_taken_is_named() -> None:
@@ -110,87 +108,6 @@ def test_who_leaves_in_the_middle_of_a_form_is_no_fault_of_ours(
     fetched(f"{served.url}/healthz")
     served.stop()  # what is under way has ended
     assert "a request failed" not in caplog.text
-
-
-# --- shown from now on: something else, or elsewhere -------------------------------------------------------
-
-
-def title(url: str) -> str:
-    return fetched(f"{url}/feeds/stories.rss").text.split("<title>")[1].split("<")[0]
-
-
-@pytest.mark.slow
-def test_what_it_shows_is_changed_without_a_request_lost_or_a_thread_left() -> None:
-    server = Server(full_reader(), PublishSettings(port=0, title="first"))
-    url = server.start()
-    threads, over, titles = threading.active_count(), threading.Event(), set()
-
-    def ask() -> int:
-        asked = 0
-        with httpx.Client(trust_env=False, timeout=PATIENCE_SECONDS) as client:
-            while not over.is_set():
-                answer = client.get(f"{url}/feeds/stories.rss")
-                titles.add((answer.status_code, answer.text.split("<title>")[1].split("<")[0]))
-                asked += 1
-        return asked
-
-    with ThreadPoolExecutor(2) as pool:
-        asking = [pool.submit(ask) for _ in range(2)]
-        for number in range(30):
-            assert (
-                server.change(WebServices(full_reader(), PublishSettings(port=0, title=f"change {number}")))
-                == url
-            )
-        try:
-            wait_until(lambda: (200, "change 29") in titles, "the last change to be seen")
-        finally:
-            over.set()
-        assert all(one.result() for one in asking)
-    assert {status for status, _ in titles} == {200}
-    assert len([one for one in threading.enumerate() if one.name == "web"]) == 1
-    assert threading.active_count() <= threads + 2, "the pool's own"
-    server.stop()
-
-
-def test_it_moves_to_another_port_and_lets_the_old_one_go() -> None:
-    server = Server(full_reader(), PublishSettings(port=0))
-    old = server.start()
-    with socket.create_server(("127.0.0.1", 0)) as free:
-        port = free.getsockname()[1]
-    new = server.change(WebServices(full_reader(), PublishSettings(port=port, title="moved")))
-    assert new == f"http://127.0.0.1:{port}" == server.url
-    assert title(new) == "moved"
-    with pytest.raises(httpx.ConnectError):
-        title(old)
-    server.stop()
-
-
-def test_it_moves_to_another_name_of_the_same_address() -> None:
-    server = Server(full_reader(), PublishSettings(port=0))
-    port = httpx.URL(server.start()).port or 0
-    assert server.change(WebServices(full_reader(), PublishSettings(host="localhost", port=port))).endswith(
-        f":{port}"
-    )
-    assert title(server.url) == "Stories"
-    server.stop()
-
-
-@pytest.mark.parametrize("elsewhere", ["127.0.0.1", "127.0.0.2"], ids=["another port", "the same port"])
-def test_where_it_cannot_move_all_stays_as_it_was(elsewhere: str) -> None:
-    server = Server(full_reader(), PublishSettings(port=0, title="first"))
-    url = server.start()
-    own = httpx.URL(url).port or 0
-    with socket.create_server((elsewhere, 0 if elsewhere == "127.0.0.1" else own)) as taken:
-        settings = PublishSettings(host=elsewhere, port=taken.getsockname()[1], title="second")
-        with pytest.raises(AggregatorError, match="is in use"):
-            server.change(WebServices(full_reader(), settings))
-    with pytest.raises(ConfigError, match=r"server\.host"):
-        server.change(WebServices(full_reader(), PublishSettings(host="192.0.2.1", port=own)))
-    assert server.url == url
-    assert title(url) == "first"
-    assert server.change(WebServices(full_reader(), PublishSettings(port=0, title="third"))) == url
-    assert title(url) == "third"
-    server.stop()
 
 
 # --- connections that do not get on ------------------------------------------------------------------------
@@ -391,7 +308,7 @@ def test_a_trusted_proxy_has_as_many_as_it_needs(opened: ExitStack, monkeypatch:
     for connection, rest in zip(made, [b"\r\n"] * 100 + [b"token=abc"] * 50, strict=True):
         connection.sendall(rest)
     assert {said_on(connection)[:10] for connection in made} == {b"HTTP/1.1 2", b"HTTP/1.1 4"}
-    server.change(WebServices(full_reader(), PublishSettings(port=0)))  # it is trusted no more
+    server = serving(opened)  # by which it is not trusted
     made = connect(opened, server, 149, HEAD, "127.0.0.2")
     assert get(server, "/healthz") == 200, "what they sent has been read"
     made += connect(opened, server, 1, HEAD, "127.0.0.2")

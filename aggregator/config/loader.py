@@ -35,6 +35,7 @@ _FORMER_KEYS: dict[KeyPath, str] = {
     ("rules",): "`rules` is now `tuning`",
     ("grouping", "across_languages"): "reports in different languages are not joined: remove this key",
     ("grouping", "vectors"): "reports in different languages are not joined: remove this key",
+    ("summarise", "command"): "no program is called: remove it, or give `url:`, an address, with `model:`",
 }
 _OTHER_WORDS = {
     "url": "feed",

@@ -8,7 +8,6 @@ import binascii
 import datetime as dt
 import os
 import re
-import shlex
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from importlib.util import find_spec
@@ -754,23 +753,12 @@ class DigestConfig(_Part):
         return None
 
 
-def _program(value: str) -> str:
-    try:
-        words = shlex.split(value)
-    except ValueError:
-        words = []
-    if not words or "\0" in value:
-        raise ValueError("give a program with its arguments, in quotes where they have blanks")
-    return value
-
-
 class SummariseConfig(_Part):
-    """The section `summarise`: a program or a language model that writes a text for stories. Off by default.
+    """The section `summarise`: a language model that writes a text for stories. Off by default.
 
     `timeout` is in seconds.
     """
 
-    command: Annotated[str, AfterValidator(_program)] | None = None
     url: SecretAddress | None = None
     model: str | None = Field(default=None, min_length=1, max_length=200)
     api_key: SecretStr | None = None
@@ -782,10 +770,8 @@ class SummariseConfig(_Part):
     @model_validator(mode="after")
     def _one_way(self) -> "SummariseConfig":
         keys = _ways(self, "api_key")
-        if self.command is not None and self.url is not None:
-            raise ValueError("give one of `command:` and `url:`")
-        if (self.model is None) if self.url is not None else (self.model is not None and not self.command):
-            raise ValueError("give `url:` with `model:`, or `command:`, where `model:` is the name shown")
+        if (self.model is None) != (self.url is None):
+            raise ValueError("give `url:` with `model:`")
         if keys > 1 or (keys and self.url is None):
             raise ValueError("give one of `api_key:`, `api_key_file:` and `api_key_env:`, with `url:`")
         return self

@@ -226,7 +226,7 @@ class Runtime:
         )
 
     def _make_summaries(self) -> "SummaryThread | None":
-        if self.config.summarise.command is None and self.config.summarise.url is None:
+        if self.config.summarise.url is None:
             return None
         from aggregator.web.summaries.summary_thread import summary_thread
 

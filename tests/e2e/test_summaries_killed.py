@@ -1,8 +1,7 @@
-"""The real daemon, killed while a text is written: it is written again, and no program outlives it."""
+"""The real daemon, killed while a text is written: it is written again."""
 
 import datetime as dt
 import json
-import sys
 from contextlib import closing
 from pathlib import Path
 from typing import Any
@@ -16,40 +15,10 @@ from aggregator.store.tables import story_summary
 from tests.support.articles import FLOOD, FLOOD_ELSEWHERE
 from tests.support.daemon_process import DaemonProcess
 from tests.support.loopback import LoopbackServer, Response
-from tests.support.waiting import wait_until
 
 pytestmark = pytest.mark.later
 
-# Starts a child, and waits for ever as long as a file says so.
-PROGRAM = """\
-import json, os, subprocess, sys, time
-facts = json.load(sys.stdin)
-if os.path.exists("slow"):
-    child = subprocess.Popen(["sleep", "600"])
-    with open("pids.part", "w") as file:
-        file.write(f"{os.getpid()} {child.pid}")
-    os.rename("pids.part", "pids")
-    print('{"sentences": [', flush=True)
-    time.sleep(600)
-said = facts["sections"][0]["sentences"][0]
-print(json.dumps({"sentences": [{"text": said["text"], "article_ids": said["article_ids"]}]}))
-"""
 
-
-def test_a_program_ends_with_its_daemon_and_is_asked_again(database_url: str, tmp_path: Path) -> None:
-    (tmp_path / "slow").touch()
-    (tmp_path / "summarise.py").write_text(PROGRAM, encoding="utf-8")
-    with summarising(database_url, tmp_path, command=f"{sys.executable} summarise.py") as daemon:
-        daemon.wait_for((tmp_path / "pids").exists, "the program")
-        pids = [int(one) for one in (tmp_path / "pids").read_text(encoding="ascii").split()]
-        assert all(map(is_alive, pids))
-        daemon.kill()
-        wait_until(lambda: not any(map(is_alive, pids)), "the program to end")
-        (tmp_path / "slow").unlink()
-        assert is_written_after_restart(daemon, database_url)
-
-
-@pytest.mark.parametrize("database_url", ["postgres"], indirect=True)
 def test_an_address_is_asked_again(database_url: str, tmp_path: Path, server: LoopbackServer) -> None:
     server.routes["*"] = Response(body=b"{" * 500, drip_seconds=0.2)
     url = server.url("/v1/chat/completions")
@@ -65,12 +34,15 @@ def test_an_address_is_asked_again(database_url: str, tmp_path: Path, server: Lo
         assert len(server.requests) == 2
 
 
-def test_a_hook_that_fails_is_a_finding_of_the_daemon_which_works(tmp_path: Path) -> None:
-    with summarising("stories.db", tmp_path, command="false") as daemon:
-        words = "summarise: a program gives no texts since "
+def test_a_hook_that_fails_is_a_finding_of_the_daemon_which_works(
+    tmp_path: Path, server: LoopbackServer
+) -> None:
+    server.routes["*"] = Response(500)
+    with summarising("stories.db", tmp_path, url=server.url("/v1"), model="small") as daemon:
+        words = "summarise: small gives no texts since "
         found = daemon.wait_for(lambda: findings(daemon), "a finding")
         assert [one["what"].partition(words)[1] for one in found] == [words]
-        assert found[0]["what"].endswith("UTC: the program ended with 1")
+        assert "500" in found[0]["what"].rpartition("UTC: ")[2]
         assert found[0]["level"] == "warning"
         page = httpx.get(f"{daemon.address}/status", headers={"Accept": "text/html"}, trust_env=False)
         assert words.removeprefix("summarise: ") in page.text
@@ -110,11 +82,3 @@ def is_written_after_restart(daemon: DaemonProcess, url: str) -> bool:
     assert daemon.stop() == 0
     assert daemon.command("db", "check").returncode == 0
     return bool(shown["sentences"])
-
-
-def is_alive(pid: int) -> bool:
-    try:
-        stat = Path(f"/proc/{pid}/stat").read_text(encoding="utf-8")
-    except OSError:
-        return False
-    return stat.rpartition(")")[2].split()[0] != "Z"

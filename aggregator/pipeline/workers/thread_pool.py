@@ -20,35 +20,6 @@ def is_left_behind(thread: threading.Thread, seconds: float) -> bool:
     return thread.is_alive()
 
 
-class RepeatingThread:
-    """A thread that calls `step`, rests for the seconds that it returned, and so on until `stop`.
-
-    `step` handles its errors: one that it raises ends the thread.
-    """
-
-    def __init__(self, name: str, step: Callable[[], float]) -> None:
-        self._step = step
-        self._stopping = threading.Event()
-        self._thread = threading.Thread(target=self._run, name=name, daemon=True)
-
-    def start(self) -> None:
-        """Start the thread."""
-        self._thread.start()
-
-    def stop(self) -> None:
-        """Ask it to end after the step under way."""
-        self._stopping.set()
-
-    def join(self, seconds: float) -> bool:
-        """After `stop`: wait `seconds`; return whether the thread still runs."""
-        return is_left_behind(self._thread, seconds)
-
-    def _run(self) -> None:
-        rest = 0.0
-        while not self._stopping.wait(rest):
-            rest = self._step()
-
-
 class ThreadPool:
     """Threads that run named jobs in order.
 

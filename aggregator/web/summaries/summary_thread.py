@@ -1,24 +1,25 @@
 """The thread that has texts written for stories, in the writer, after rendering.
 
-It holds no lock and no transaction while it waits for a program or an address, so these delay nothing. Each
+It holds no lock and no transaction while it waits for the address, so it delays nothing. Each
 attempt is stored before it begins: a daemon that was killed neither asks again at once nor forgets a story.
 """
 
 import datetime as dt
 import logging
+import threading
 from collections.abc import Callable
 
 from aggregator.config.messages import counted
 from aggregator.config.settings import Config
 from aggregator.model.errors import AggregatorError
 from aggregator.model.read_model import MachineSentence, MachineSummary, StoryRedirect
-from aggregator.pipeline.workers.thread_pool import RepeatingThread
+from aggregator.pipeline.workers.thread_pool import is_left_behind
 from aggregator.store.engine.database import Database
 from aggregator.store.read.reader import DatabaseStoryReader
 from aggregator.store.stories import summaries
 from aggregator.store.stories.summaries import SummaryQueue, SummaryTask
 from aggregator.web.excerpts import Access
-from aggregator.web.summaries.summary_hooks import HookError, SummaryHook, hook_of
+from aggregator.web.summaries.summary_hooks import ChatHook, HookError, hook_of
 from aggregator.web.summaries.summary_text import input_of, sentences_of
 
 log = logging.getLogger(__name__)
@@ -36,7 +37,7 @@ class Summariser:
         self,
         database: Database,
         reader: DatabaseStoryReader,
-        hook: SummaryHook,
+        hook: ChatHook,
         *,
         stories_an_hour: int,
         access: Access,
@@ -115,23 +116,37 @@ class Summariser:
             summaries.store(connection, task, summary)
 
 
-class SummaryThread(RepeatingThread):
+class SummaryThread:
     """Runs a Summariser while this process is the writer, until `stop`."""
 
     def __init__(self, summariser: Summariser, *, is_writer: Callable[[], bool]) -> None:
-        super().__init__("summaries", self._summarise)
         self._summariser = summariser
         self._is_writer = is_writer
+        self._stopping = threading.Event()
+        self._thread = threading.Thread(target=self._run, name="summaries", daemon=True)
 
     @property
     def problem(self) -> str | None:
         """Why the last call gave no text; None if it gave one."""
         return self._summariser.problem
 
+    def start(self) -> None:
+        """Start the thread."""
+        self._thread.start()
+
     def stop(self) -> None:
         """Ask it to end, and end a running call."""
-        super().stop()
+        self._stopping.set()
         self._summariser.close()
+
+    def join(self, seconds: float) -> bool:
+        """After `stop`: wait `seconds`; return whether the thread still runs."""
+        return is_left_behind(self._thread, seconds)
+
+    def _run(self) -> None:
+        rest = 0.0
+        while not self._stopping.wait(rest):
+            rest = self._summarise()
 
     def _summarise(self) -> float:
         try:
@@ -153,10 +168,8 @@ def summary_thread(
     """Return the thread, not started; None if `summarise:` is off. Raises ConfigError."""
     if (hook := hook_of(config, now)) is None:
         return None
-    # What a program of this machine sees is the owner's; what leaves the machine is limited as for readers.
-    access: Access = "owner" if config.summarise.command else "all"
-    if access == "all" and config.publish.full_text != "all":
-        access = "excerpt"
+    # What leaves the machine is limited as for readers.
+    access: Access = "all" if config.publish.full_text == "all" else "excerpt"
     summariser = Summariser(
         database,
         DatabaseStoryReader(database, config.effective_tuning),

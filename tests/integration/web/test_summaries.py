@@ -1,10 +1,8 @@
-"""Machine-written texts: from the facts of a story to page and JSON, by a program or an address."""
+"""Machine-written texts: from the facts of a story to page and JSON, by an address."""
 
 import datetime as dt
 import json
-import sys
 from collections.abc import Callable, Iterator
-from pathlib import Path
 from typing import Any
 
 import msgspec
@@ -18,7 +16,7 @@ from aggregator.store.engine.database import Database
 from aggregator.store.stories.merged_texts import render_next
 from aggregator.stories.tuning import StoryTuning
 from aggregator.web.excerpts import count_words
-from aggregator.web.summaries.summary_hooks import ANSWER_CAP_BYTES, HookError, ProgramHook, hook_of
+from aggregator.web.summaries.summary_hooks import ANSWER_CAP_BYTES, HookError, hook_of
 from aggregator.web.summaries.summary_thread import Summariser
 from tests.support.articles import FLOOD, FLOOD_ELSEWHERE, NOON, record
 from tests.support.loopback import LoopbackServer, Response, redirect
@@ -247,50 +245,14 @@ def test_an_attempt_that_a_kill_cut_off_is_repeated(room: Newsroom) -> None:
     assert flood(room)["summarised"] is not None
 
 
-# --- the two ways to ask -----------------------------------------------------------------------------------
+# --- how it asks -------------------------------------------------------------------------------------------
 
 
-def program(tmp_path: Path, source: str, *, seconds: float = 20.0) -> ProgramHook:
-    file = tmp_path / "program.py"
-    file.write_text(source, encoding="utf-8")
-    return ProgramHook(f"{sys.executable} {file}", tmp_path, seconds)
-
-
-def test_a_program_gets_the_facts_and_none_of_our_environment(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setenv("AGGREGATOR_DATABASE", "postgresql://u:secret@h/db")
-    source = "import os,sys; print(sys.stdin.read() + str('AGGREGATOR_DATABASE' in os.environ))"
-    assert program(tmp_path, source).ask(b"facts ").strip() == b"facts False"
-
-
-@pytest.mark.parametrize(
-    ("source", "words"),
-    [
-        ("import time; time.sleep(600)", "within"),
-        ("import os,time; os.fork() or time.sleep(600)", "within"),  # a child holds the output
-        ("import sys; sys.stdout.write('x' * 10**8)", "more than"),
-        ("import sys; sys.exit(3)", "ended with 3"),
-        ("import os,time; os.close(1); time.sleep(600)", "did not end"),
-    ],
-)
-def test_a_program_that_does_not_behave_is_ended(tmp_path: Path, source: str, words: str) -> None:
-    with pytest.raises(HookError, match=words):
-        program(tmp_path, source, seconds=0.5 if "time" in source else 20.0).ask(b"{}" * 100_000)
-
-
-@pytest.mark.parametrize(
-    ("chosen", "name"),
-    [
-        ({"command": "python3 summarise.py"}, "a program"),
-        ({"command": "python3 summarise.py", "model": "Llama\n at home"}, "Llama at home"),
-        ({"url": "https://models.example/v1", "model": "small"}, "small"),
-    ],
-)
-def test_readers_see_the_configured_name(chosen: dict[str, Any], name: str) -> None:
-    hook = hook_of(Config(summarise=SummariseConfig(**chosen)), lambda: NOON)
+def test_readers_see_the_configured_name() -> None:
+    chosen = SummariseConfig(url="https://models.example/v1", model="small\n model")
+    hook = hook_of(Config(summarise=chosen), lambda: NOON)
     assert hook is not None
-    assert hook.name == name
+    assert hook.name == "small model"
     hook.close()
 
 
@@ -306,21 +268,11 @@ def test_a_file_without_a_key_is_named(file: str) -> None:
     [
         {"model": "small"},
         {"url": "https://models.example/v1"},
-        {"command": "x", "url": "https://models.example/v1", "model": "small"},
     ],
 )
-def test_a_model_belongs_to_an_address_or_a_command(chosen: dict[str, Any]) -> None:
-    with pytest.raises(ValueError, match="command"):
+def test_a_model_belongs_to_an_address(chosen: dict[str, Any]) -> None:
+    with pytest.raises(ValueError, match="`url:` with `model:`"):
         SummariseConfig(**chosen)
-
-
-def test_a_missing_program_and_a_stop(tmp_path: Path) -> None:
-    with pytest.raises(HookError, match="cannot be started"):
-        ProgramHook("./nosuch", tmp_path, 1).ask(b"")
-    stopped = program(tmp_path, "print(1)")
-    stopped.close()
-    with pytest.raises(HookError, match="stopped"):
-        stopped.ask(b"")
 
 
 def chat(server: LoopbackServer, *, allow: bool = True, **more: Any) -> Any:

@@ -93,6 +93,11 @@ def test_all_mistakes_are_named_at_once_each_with_its_line(tmp_path: Path) -> No
         (f"retention:\n  size: {'9' * 400} TB\n", 2, "a size with its unit"),
         (f"publish:\n  excerpt_words: {'9' * 300}\n", 2, "give at most 100000"),
         ("tuning:\n  leases:\n    standby_seconds: -1\n", 3, "like the shipped"),
+        (
+            "summarise:\n  command: python3 x.py\n",
+            2,
+            "summarise.command: no program is called: remove it, or give `url:`",
+        ),
         ('sources:\n  - folder: x\n    name: "a\\0b"\n', 3, "control character"),
         ('families:\n  "a\\ud800": [b]\n', 2, "control character"),
         ('database: ""\n', 1, "give the name of a file"),

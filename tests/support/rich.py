@@ -57,7 +57,7 @@ def later_entries() -> list[Entry]:
 @cache
 def _file() -> bytes:
     with TemporaryDirectory() as folder:
-        with sqlite_at(folder / "rich.db") as database:
+        with sqlite_at(Path(folder) / "rich.db") as database:
             _fill(database)
             database.checkpoint_log()
         return (Path(folder) / "rich.db").read_bytes()

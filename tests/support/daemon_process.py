@@ -138,6 +138,7 @@ class DaemonProcess:
 
     def __exit__(self, *_: object) -> None:
         self.kill()
+        self._client.close()
 
     # --- what it says -------------------------------------------------------------------------------------
 

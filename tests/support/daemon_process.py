@@ -133,6 +133,8 @@ class DaemonProcess:
         return [pid for pid in _processes() if _parent(pid) == self.process.pid]
 
     def __enter__(self) -> "DaemonProcess":
+        if self._client.is_closed:
+            self._client = http_client(verify=False)
         self.start()
         return self
 

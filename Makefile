@@ -7,7 +7,7 @@ PIP := $(BIN)/pip install --disable-pip-version-check --no-deps
 
 # pytest with one process per core; a file's tests stay in one process, in their order. WORKERS=0: no others.
 WORKERS ?= auto
-PYTEST := AGGREGATOR_DATA=$(DATA) $(BIN)/python -m pytest -n $(WORKERS) --dist loadfile
+PYTEST := AGGREGATOR_DATA=$(DATA) $(BIN)/python -m pytest -n $(WORKERS) --dist loadfile --no-loadscope-reorder
 
 .DEFAULT_GOAL := help
 .PHONY: help run check types test test-later test-all lint size format bench eval mutants picture docs lock clean

@@ -155,7 +155,8 @@ def test_pages_that_workers_read_from_an_archive_make_the_same_stories(
         (tmp_path / name / "pages.warc.gz").write_bytes(data)
         made = request.getfixturevalue("postgres").make() if kind == "postgres" else None
         urls.append(made or f"sqlite:///{tmp_path / name}.db")
-        upgrade(Database(urls[-1]))
+        with closing(Database(urls[-1])) as database:
+            upgrade(database)
     command = [*HONEST, "--config", str(WAYS["two"].config(tmp_path)), "ingest"]
     running = subprocess.Popen([*command, "left/pages.warc.gz", "--database", urls[0]], cwd=tmp_path)
     database = Database(urls[0])

@@ -453,7 +453,7 @@ def test_a_daemon_of_a_terminal_ends_with_it(tmp_path: Path) -> None:
         "signal.signal(signal.SIGHUP, signal.SIG_DFL); "
         f"os.execv({PROGRAM[0]!r}, {[*PROGRAM, 'run']!r})",
     ]
-    daemon.process = subprocess.Popen(at_terminal, cwd=tmp_path, stdin=terminal, stdout=log, stderr=log)
+    daemon._process = subprocess.Popen(at_terminal, cwd=tmp_path, stdin=terminal, stdout=log, stderr=log)
     os.close(terminal)
     try:
         daemon.wait_until_listening()

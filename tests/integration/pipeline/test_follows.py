@@ -90,9 +90,10 @@ def test_what_follows_a_story_is_found_by_its_id(rig: Rig) -> None:
     (levee,) = by_title(placed(rig), "Levee")
     asked = "SELECT title FROM v_follows WHERE earlier_id = :levee"
     explain = "EXPLAIN QUERY PLAN " if rig.database.is_sqlite else "EXPLAIN "
-    if not rig.database.is_sqlite:
-        queried(rig.database, text("SET LOCAL enable_seqscan = off"))
-    plan = " ".join(str(row) for row in queried(rig.database, text(explain + asked), {"levee": levee}))
+    with rig.database.read() as connection:
+        if not rig.database.is_sqlite:
+            connection.execute(text("SET LOCAL enable_seqscan = off"))
+        plan = " ".join(str(row) for row in connection.execute(text(explain + asked), {"levee": levee}))
     assert [row.title for row in queried(rig.database, text(asked), {"levee": levee})] == [VOTED]
     assert "ix_article_follows" in plan
     assert "ix_story_redirect_to" in plan

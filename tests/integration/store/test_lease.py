@@ -300,8 +300,6 @@ def anybody_writes(lock: WriterLease) -> bool:
     return lock._lock.others()[0]
 
 
-# The thread that waits may be inside the driver: nobody may close its connection.
-@pytest.mark.filterwarnings("ignore:.* was deleted while still open:ResourceWarning")
 def test_a_session_that_hangs_is_given_back_all_the_same(own_postgres: OwnPostgres) -> None:
     with closing(with_tables(Database(own_postgres.make()))) as database:
         lock = open_writer_lease(database, QUICK)

@@ -85,6 +85,8 @@ class DaemonProcess:
 
     def launch(self) -> None:
         """Start the process, without waiting for anything. Its log begins anew for `log()`."""
+        if self._client.is_closed:
+            self._client = http_client(verify=False)
         self._log_start = self._log_file.stat().st_size if self._log_file.exists() else 0
         with self._log_file.open("ab") as log, Path(os.devnull).open("rb") as nothing:
             if self._program:
@@ -133,8 +135,6 @@ class DaemonProcess:
         return [pid for pid in _processes() if _parent(pid) == self.process.pid]
 
     def __enter__(self) -> "DaemonProcess":
-        if self._client.is_closed:
-            self._client = http_client(verify=False)
         self.start()
         return self
 

@@ -185,9 +185,11 @@ def _rows(
 ) -> Iterator[tuple[str, Values]]:
     """Yield (table, row) after a check of each row. Raises ReadError for an invalid or truncated export.
 
-    Invalid rows of an incomplete export are skipped and counted in `lost`.
+    Invalid rows of an incomplete export are skipped and counted in `lost`. Tables and columns that only an
+    older revision has are skipped.
     """
     names = {table.name for table in row_stream.tables()}
+    is_older = head.revision != newest_revision()
     count = 0
     for number, raw in numbered:
         try:
@@ -197,11 +199,11 @@ def _rows(
                 return
             table = line.table
             rows = [line.row] if line.row is not None else [{"band": b, "article": n} for b, n in line.pairs]
-            if table not in names:
+            if table not in names and not is_older:
                 raise ReadError(f"there is no table {table!r}")
-            for row in rows:
+            for row in rows if table in names else ():
                 try:
-                    values = row_stream.checked(table, row)
+                    values = row_stream.checked(table, row, is_older=is_older)
                 except ReadError:
                     if not head.incomplete:
                         raise

@@ -237,16 +237,19 @@ def as_json(table: Table, row: Values) -> Values:
     }
 
 
-def checked(table: str, given: Mapping[str, Any]) -> Values:
-    """Convert a row for `write_all`. Raises ReadError if it does not fit."""
+def checked(table: str, given: Mapping[str, Any], *, is_older: bool = False) -> Values:
+    """Convert a row for `write_all`. Raises ReadError if it does not fit.
+
+    `is_older`: of a revision that may have columns which are no more.
+    """
     try:
-        return msgspec.structs.asdict(msgspec.convert(given, _row_type(table)))
+        return msgspec.structs.asdict(msgspec.convert(given, _row_type(table, is_older)))
     except msgspec.ValidationError as error:
         raise ReadError(f"a row of {table} does not fit: {error}") from error
 
 
 @cache
-def _row_type(name: str) -> type[msgspec.Struct]:
+def _row_type(name: str, is_older: bool) -> type[msgspec.Struct]:
     fields: list[Any] = []
     for column in metadata.tables[name].columns:
         type_ = next(type_ for kind, type_ in _TYPES.items() if isinstance(column.type, kind))
@@ -254,7 +257,7 @@ def _row_type(name: str) -> type[msgspec.Struct]:
             fields.append((str(column.name), type_ | None, None))
         else:
             fields.append((str(column.name), type_))
-    return msgspec.defstruct(name, fields, kw_only=True, forbid_unknown_fields=True)
+    return msgspec.defstruct(name, fields, kw_only=True, forbid_unknown_fields=not is_older)
 
 
 # --- copy of a database ------------------------------------------------------------------------------------

@@ -150,7 +150,17 @@ def test_an_export_of_another_version_is_imported_if_its_rows_fit(filled: Databa
     before_a_column = [line.replace(b',"unknown_outlet_count":0', b"") for line in rest]
     with pytest.raises(ReadError, match=r"a row of story does not fit: .*unknown_outlet_count"):
         import_into(empty, [older, *before_a_column], _ignore)
-    import_into(empty, [older, *rest], _ignore)
+    *rows, end = rest
+    count = json.loads(end)["rows"]
+    with_more = [
+        older,
+        *(line.replace(b'"unknown_outlet_count":', b'"gone":1,"unknown_outlet_count":') for line in rows),
+        b'{"table":"gone","row":{"a":1}}\n',
+        json.dumps({"rows": count + 1}).encode() + b"\n",
+    ]
+    with pytest.raises(ReadError, match="unknown field `gone`"):
+        import_into(empty, [head, *with_more[1:]], _ignore)
+    import_into(empty, with_more, _ignore)
     assert _export(empty) == _export(filled)
 
 

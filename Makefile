@@ -5,8 +5,8 @@ BIN := $(VENV)/bin
 DATA ?= $(if $(AGGREGATOR_DATA),$(AGGREGATOR_DATA),../shared/data)
 PIP := $(BIN)/pip install --disable-pip-version-check --no-deps
 
-# pytest with one process per core; a file's tests stay in one process, in their order. WORKERS=0: no others.
-WORKERS ?= auto
+# pytest with a process more than cores, as tests wait, too; a file's tests stay in one process, in their order.
+WORKERS ?= $(shell expr $$(nproc) + 1)
 PYTEST := AGGREGATOR_DATA=$(DATA) $(BIN)/python -m pytest -n $(WORKERS) --dist loadfile --no-loadscope-reorder
 
 .DEFAULT_GOAL := help
@@ -22,7 +22,7 @@ run: $(VENV)/run.done  ## install what is needed, then run the daemon with confi
 check: style  ## style, types and the quick unit tests, in a minute
 	@$(MAKE) --no-print-directory -j2 types quick
 
-test: $(VENV)/dev.done  ## install what is needed, then run the tests that decide (6 minutes on two cores)
+test: $(VENV)/dev.done  ## install what is needed, then run the tests that decide (8 minutes on two cores)
 	@sh tests/support/browser.sh
 	$(PYTEST) -m "not (torture or soak or later)" tests
 

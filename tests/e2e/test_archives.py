@@ -104,8 +104,8 @@ def test_a_server_that_drops_connections_does_not_end_an_ingest(
 ) -> None:
     """All connections are ended again and again while it accepts and places, that of its lock included."""
     url = request.getfixturevalue("postgres").make()
-    database = Database(url)
-    upgrade(database)
+    with closing(Database(url)) as database:
+        upgrade(database)
     config = tmp_path / "config.yaml"
     config.write_text("work:\n  executor: inline\n", encoding="utf-8")
     command = [*PROGRAM, "--config", str(config), "--database", url]
@@ -118,7 +118,10 @@ def test_a_server_that_drops_connections_does_not_end_an_ingest(
         "WHERE datname = current_database() AND pid <> pg_backend_pid()"
     )
     progress, ended = [0], 0
-    with database.engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
+    with (
+        closing(Database(url)) as database,
+        database.engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection,
+    ):
         while reading.poll() is None:
             rows = (select(func.count()).select_from(table).scalar_subquery() for table in (entry, article))
             now: int = connection.execute(select(sum(rows, start=literal(0)))).scalar_one()
@@ -136,7 +139,6 @@ def test_a_server_that_drops_connections_does_not_end_an_ingest(
     assert_each_record_once(url, {"placed_before": 0, "last": RECORDS + PAGES, "again": 0}, RECORDS + PAGES)
     checked = subprocess.run([*command, "db", "check"], cwd=REPOSITORY, capture_output=True, check=False)
     assert checked.returncode == 0, checked.stdout.decode()
-    database.close()
 
 
 @pytest.mark.timeout(240)
@@ -159,14 +161,13 @@ def test_pages_that_workers_read_from_an_archive_make_the_same_stories(
             upgrade(database)
     command = [*HONEST, "--config", str(WAYS["two"].config(tmp_path)), "ingest"]
     running = subprocess.Popen([*command, "left/pages.warc.gz", "--database", urls[0]], cwd=tmp_path)
-    database = Database(urls[0])
     waiting: list[bytes] = []
-    while not waiting and running.poll() is None:
-        chosen = select(entry.c.payload).where(entry.c.state == "ready")
-        waiting = list(queried(database, chosen).scalars())
+    with closing(Database(urls[0])) as database:
+        while not waiting and running.poll() is None:
+            chosen = select(entry.c.payload).where(entry.c.state == "ready")
+            waiting = list(queried(database, chosen).scalars())
     running.kill()
     running.wait()
-    database.close()
     declared = [codecs.decompress_struct(one, Entry) for one in waiting]
     assert declared
     assert all(one.html is None and one.record is not None for one in declared)

@@ -1,5 +1,6 @@
 """`aggregator ingest --bulk`: several archives are placed as one would be."""
 
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -67,7 +68,8 @@ def test_what_was_rejected_is_kept_however_the_archives_are_read_in_turns(termin
     bulk.write("gazette.jsonl", "{broken\n" + news("Gazette"))
     bulk.write("herald.jsonl", news("Herald"))
     assert bulk.type("ingest", "--bulk", "gazette.jsonl", "herald.jsonl").code == 3
-    with Database(f"sqlite:///{bulk.folder / 'aggregator.db'}").read() as connection:
+    url = f"sqlite:///{bulk.folder / 'aggregator.db'}"
+    with closing(Database(url)) as database, database.read() as connection:
         assert [Path(one.item).name for one in rejected.latest(connection, 5)] == ["gazette.jsonl, line 1"]
 
 

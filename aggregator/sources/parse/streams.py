@@ -1,7 +1,6 @@
 """Opens files of any size, compressed or not, with constant memory use and progress reports.
 
-Damaged files are read as far as possible: the data before the damage, and after it if another gzip member or
-zstd frame begins. The damage is reported at the end.
+A damaged file is read up to the damage, which is reported at the end.
 """
 
 import codecs
@@ -22,17 +21,12 @@ if TYPE_CHECKING:
 
 _GZIP = b"\x1f\x8b\x08"
 _ZSTD_FRAME = re.compile(rb"\x28\xb5\x2f\xfd|[\x50-\x5f]\x2a\x4d\x18")  # a frame, or a skippable frame
-_GZIP_MEMBER = re.compile(rb"\x1f\x8b\x08[\x00-\x1f]")
 _ZSTD_WINDOW_BYTES = 2**27  # 128 MiB, that of `zstd --long`; only decompression bombs need a larger one
 _ZSTD_STEP_BYTES = 1024  # decompresses to at most 32 MiB: a block of 128 KiB needs four bytes
 _BUFFER_BYTES = 262_144
 _SKIPPED_AT_ONCE = 1_048_576
-_LEAST_MEMBER_BYTES = (
-    18  # gzip header and trailer: fewer extra bytes between or after members are no lost member
-)
 BLANK = b" \t\r\n\0\xef\xbb\xbf"  # allowed around JSON: spaces, padding, a byte order mark
 MOST_EMPTY = 64  # empty lines read one by one; further ones are skipped together
-_MOST_DAMAGE = 1000  # damaged places after which a file is given up
 _MEMBERS_KEPT = 10_000  # whose offsets are known: more than begin in a buffer, the smallest has 20 bytes
 
 
@@ -52,11 +46,9 @@ class FileDamage:
 
     def __init__(self) -> None:
         self.message: str | None = None
-        self.places = 0
 
     def note(self, message: str) -> None:
-        """Count a damaged place; only the first is reported."""
-        self.places += 1
+        """Keep the first message."""
         self.message = self.message or message
 
 
@@ -144,13 +136,12 @@ def _zstd_decompressor() -> "ZstdDecompressor":
 
 
 class _Unpacking(io.RawIOBase):
-    """Reads consecutive members or frames; after a broken one, continues at the next beginning."""
+    """Reads consecutive members or frames, up to the first that is damaged."""
 
     def __init__(self, packed: io.BufferedReader, damage: FileDamage, *, is_gzip: bool, start: int) -> None:
         self._packed = packed
         self._start = start
         self._damage = damage
-        self._beginning = _GZIP_MEMBER if is_gzip else _ZSTD_FRAME
         # Shared by all frames: creating one is slow.
         self._decompressor = None if is_gzip else _zstd_decompressor()
         self._unpacker: _GzipMember | _ZstdFrame | None = None
@@ -158,7 +149,7 @@ class _Unpacking(io.RawIOBase):
         self._ready = memoryview(b"")  # decompressed, not read yet
         self._unpacked_bytes = 0
         self._members: OrderedDict[int, int] = OrderedDict()  # position of their first byte → offset
-        self._passed_bytes = 0  # skipped since the last member, without padding
+        self._is_damaged = False
 
     def readable(self) -> bool:
         return True
@@ -186,52 +177,33 @@ class _Unpacking(io.RawIOBase):
         """Return some more bytes, or b"" for none yet; None at the end."""
         import zstandard
 
-        if not self._given and not self._fill():
+        self._given = self._given or self._packed.read1(_BUFFER_BYTES)
+        if self._is_damaged or not self._given:
             if self._unpacker is not None:
                 self._note("")
             return None
-        if self._unpacker is None and not self._begins():
-            return b""
+        if self._unpacker is None:
+            self._given = self._given.lstrip(b"\0")  # padding behind the last one
+            if not self._given:
+                return b""
+            self._begin()
         assert self._unpacker is not None
         try:
             unpacked = self._unpacker.step(self._given, limit)
         except (zlib.error, zstandard.ZstdError, MemoryError) as error:
             self._note(f" ({error})")
-            self._unpacker, self._given = None, self._given[1:]
-            self._passed_bytes = _LEAST_MEMBER_BYTES  # already reported
-            return None if self._damage.places >= _MOST_DAMAGE else b""
+            self._is_damaged = True
+            return None
         self._given = self._unpacker.rest
         if self._unpacker.eof:
             self._unpacker = None
         return unpacked
 
-    def _begins(self) -> bool:
-        """Skip to the next beginning in the buffer; a member with a damaged beginning is reported."""
-        match = self._beginning.search(self._given)
-        if match is None:
-            self._pass_over(self._given[:-3])
-            self._given = self._given[-3:]  # a beginning may be split between two reads
-            if not self._fill():
-                self._given = b""
-            return False
-        self._pass_over(self._given[: match.start()])
-        self._given, self._passed_bytes = self._given[match.start() :], 0
+    def _begin(self) -> None:
         self._unpacker = _GzipMember() if self._decompressor is None else _ZstdFrame(self._decompressor)
         self._members[self._unpacked_bytes] = self._start + self._packed.tell() - len(self._given)
         if len(self._members) > _MEMBERS_KEPT:
             self._members.popitem(last=False)
-        return True
-
-    def _pass_over(self, data: bytes) -> None:
-        before = self._passed_bytes
-        self._passed_bytes += len(data.strip(b"\0"))
-        if before < _LEAST_MEMBER_BYTES <= self._passed_bytes:
-            self._note("")
-
-    def _fill(self) -> bool:
-        more = self._packed.read1(_BUFFER_BYTES)
-        self._given += more
-        return bool(more)
 
     def _note(self, more: str) -> None:
         where = f"after {self._unpacked_bytes:,} unpacked bytes"

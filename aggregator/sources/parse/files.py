@@ -7,7 +7,6 @@ same identifiers.
 """
 
 import datetime as dt
-import io
 import os
 import re
 import sys
@@ -27,7 +26,7 @@ from aggregator.model.errors import ReadError, UsageError
 from aggregator.sources.limits import SourceTuning
 from aggregator.sources.parse import feed, folder_scan, mail, warc
 from aggregator.sources.parse.entry_builder import absolute_url
-from aggregator.sources.parse.jsonl import as_record, decoded_record, entry_of_record, pieces
+from aggregator.sources.parse.jsonl import as_record, decoded_record, entry_of_record, values
 from aggregator.sources.parse.remote_files import (
     is_remote,
     open_file,
@@ -41,7 +40,6 @@ from aggregator.sources.parse.streams import (
     Progress,
     Stream,
     bounded_lines,
-    chained,
     in_utf8,
     opened,
     pass_empty_lines,
@@ -329,7 +327,7 @@ def _records(stream: Stream, place: FileIdentity, reading: ReadOptions) -> Findi
     """Read one record per line, or a list if the file begins with one."""
     stream = in_utf8(stream)
     if _begins_list(stream):
-        yield from _pieces(stream, place, reading)
+        yield from _document_of_records(stream, place, reading)
         return
     has_items = False
     for one in _lines(stream, reading.first, place, reading):
@@ -364,7 +362,7 @@ def _json(stream: Stream, place: FileIdentity, reading: ReadOptions) -> Finding:
     """Read a JSON Feed, a list of records, one record on many lines, or JSONL with a wrong extension."""
     stream = in_utf8(stream)
     if _begins_list(stream):
-        yield from _pieces(stream, place, reading)
+        yield from _document_of_records(stream, place, reading)
         return
     first, number = b"", 0
     while not first.strip(BLANK):
@@ -378,8 +376,7 @@ def _json(stream: Stream, place: FileIdentity, reading: ReadOptions) -> Finding:
     try:
         record = decoded_record(first)
     except ReadError:
-        rejoined = chained(first, stream)
-        yield from _pieces(rejoined, place, reading)
+        yield from _document_of_records(stream, place, reading, first)
         return
     if feed.is_json_feed(record):
         yield InputFeed(data=first, source=place.name, where=place.where)
@@ -388,31 +385,35 @@ def _json(stream: Stream, place: FileIdentity, reading: ReadOptions) -> Finding:
     yield from _lines(stream, number + 1, place, reading)
 
 
-def _pieces(stream: io.BufferedReader, place: FileIdentity, reading: ReadOptions) -> Finding:
-    """Read records on many lines: elements of a list, or one after the other; or one JSON Feed."""
+def _document_of_records(
+    stream: Stream, place: FileIdentity, reading: ReadOptions, first: bytes = b""
+) -> Finding:
+    """Read records on many lines: elements of a list, or one after the other; or one JSON Feed.
+
+    `first` was already read from `stream`.
+    """
+    limit = reading.tuning.max_feed_bytes
+    data = first + stream.read(max(0, limit + 1 - len(first)))
+    if len(data) > limit:
+        advice = "; write each record on a line of its own: such a file may have any length"
+        too_long = _too_long(place, limit)
+        yield msgspec.structs.replace(too_long, reason=too_long.reason + advice)
+        return
     count = 0
-    for piece in pieces(stream, reading.tuning.max_feed_bytes):
-        if piece == b"":
-            yield None
-            continue
-        count += 1
-        if piece is None:
-            yield _too_long(place, reading.tuning.max_feed_bytes, f"{place.where}, record {count}")
-        elif count == 1 and _is_json_feed(piece):
-            yield InputFeed(data=piece, source=place.name, where=place.where)
-        elif len(piece) > reading.tuning.max_article_bytes:
-            yield _too_long(place, reading.tuning.max_article_bytes, f"{place.where}, record {count}")
-        else:
-            yield _record(piece, f"record {count}", place, reading)
+    try:
+        for count, (value, chars) in enumerate(values(data), start=1):
+            if count == 1 and isinstance(value, dict) and feed.is_json_feed(value):
+                yield InputFeed(data=data, source=place.name, where=place.where)
+                return
+            if chars > reading.tuning.max_article_bytes:
+                yield _too_long(place, reading.tuning.max_article_bytes, f"{place.where}, record {count}")
+            else:
+                yield _record(value, f"record {count}", place, reading)
+    except ReadError as error:
+        yield InputProblem(where=f"{place.where}, record {count + 1}", reason=str(error))
+        return
     if not count:
         yield _empty(place)
-
-
-def _is_json_feed(piece: bytes) -> bool:
-    try:
-        return b"jsonfeed.org" in piece and feed.is_json_feed(decoded_record(piece))
-    except ReadError:
-        return False
 
 
 def _record(raw: object, spot: str, place: FileIdentity, reading: ReadOptions) -> InputEntry | InputProblem:

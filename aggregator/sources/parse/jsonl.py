@@ -1,15 +1,13 @@
 """JSONL records: one article per line, for `ingest`, the API and `eval`.
 
-Also splits JSON of any length into pieces: the elements of a list, or consecutive values. Splitting looks
-only at brackets, commas and strings. The caller decodes each piece, so a malformed one does not affect the
-others as long as its brackets match.
+Also reads JSON on many lines: a list, or consecutive values.
 """
 
 import datetime as dt
-import io
 import json
 import re
 from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import msgspec
@@ -25,104 +23,31 @@ from aggregator.sources.parse.entry_builder import (
     short_key,
 )
 
-_READ_BYTES = 65_536
-_SILENT_BYTES = 1_048_576
-_SILENT_SIGNS = 100_000
-# A string without an end in the buffer matches up to the end of the buffer.
-_SIGN = re.compile(rb'"[^"\\]*+(?:\\.[^"\\]*+)*+(?:"|\\?\Z)|[][{},]', re.DOTALL)
-_SIGN_INSIDE = re.compile(
-    rb'"[^"\\]*+(?:\\.[^"\\]*+)*+(?:"|\\?\Z)|[][{}]', re.DOTALL
-)  # inside a value, commas do not matter
-_OPENING, _CLOSING = b"[{", b"]}"
-_BETWEEN = b" \t\r\n\0,"
-_GAP = re.compile(rb"[ \t\r\n\0,]+")
+_DECODER = json.JSONDecoder(strict=False)
+_GAP = re.compile(r"[ \t\r\n\0\ufeff,]*+")
 
 
-def pieces(stream: io.BufferedReader, limit_bytes: int) -> Iterator[bytes | None]:
-    """Yield the elements of the list that `stream` begins with, else the values in it.
+def values(data: bytes) -> Iterator[tuple[object, int]]:
+    """Yield the elements of the list that `data` begins with, else the values in it, with their lengths.
 
-    Yield None for a piece longer than `limit_bytes`; at most twice that is kept in memory. Data after the
-    list is ignored; an unfinished piece is yielded as it is. Yield b"" from time to time if no piece is
-    complete, so that the caller may do other work.
+    Raise ReadError for the first that is not JSON; what is behind it is not read. Data after a list, and its
+    missing end, are ignored.
     """
-    yield from _Splitter(stream, limit_bytes).split()
+    text = unicode.decode(data)
+    at = _behind_gap(text, 0)
+    is_list = text.startswith("[", at)
+    at = _behind_gap(text, at + is_list)
+    while at < len(text) and not (is_list and text[at] == "]"):
+        with _as_read_error():
+            value, end = _DECODER.raw_decode(text, at)
+        yield value, end - at
+        at = _behind_gap(text, end)
 
 
-class _Splitter:
-    def __init__(self, stream: io.BufferedReader, limit_bytes: int) -> None:
-        self._stream = stream
-        self._limit = limit_bytes
-        self._buffer = bytearray()  # data from the beginning of a piece on
-        self._at = 0  # position up to which it was scanned
-        self._depth = 0
-        self._is_too_long = False
-        self._silent_bytes = self._silent_signs = 0  # read since the last yield
-
-    def split(self) -> Iterator[bytes | None]:
-        self._fill()
-        opening = self._buffer.find(b"[")
-        is_list = opening >= 0 and not self._buffer[:opening].strip(b" \t\r\n\0\xef\xbb\xbf")
-        if is_list:
-            self._drop(opening + 1)
-        while True:
-            self._silent_signs += 1
-            if self._silent_bytes >= _SILENT_BYTES or self._silent_signs >= _SILENT_SIGNS:
-                self._silent_bytes = self._silent_signs = 0
-                yield b""
-            if (
-                not (self._at or self._is_too_long)
-                and self._buffer[:1] in _BETWEEN
-                and (gap := _GAP.match(self._buffer))
-            ):
-                self._drop(gap.end())
-            match = (_SIGN_INSIDE if self._depth > 0 else _SIGN).search(self._buffer, self._at)
-            if match is None or (match.end() == len(self._buffer) and match[0][:1] == b'"'):
-                # No more signs in the buffer, or a string without its end.
-                self._at = len(self._buffer) if match is None else match.start()
-                if not self._fill():
-                    break
-                continue
-            self._at = match.end()
-            sign = match[0]
-            if sign in _OPENING:
-                self._depth += 1
-            elif sign in _CLOSING:
-                self._depth -= 1
-                if is_list and self._depth < 0:
-                    yield from self._piece(match.start())
-                    return
-                if not is_list and self._depth <= 0:
-                    yield from self._piece(match.end())
-            elif sign == b"," and is_list and self._depth <= 0:
-                yield from self._piece(match.start())
-        yield from self._piece(len(self._buffer))
-
-    def _fill(self) -> bool:
-        """Read more, twice as much each time, so that a long string is not scanned again and again."""
-        if len(self._buffer) > self._limit:
-            self._is_too_long = True
-            del self._buffer[: self._at]
-            self._at = 0
-            if len(self._buffer) > self._limit:  # one string: only its first byte and a final escape matter
-                is_escape = (len(self._buffer) - len(self._buffer.rstrip(b"\\"))) % 2 == 1
-                self._buffer[1:] = b"\\" if is_escape else b""
-        more = self._stream.read(max(_READ_BYTES, len(self._buffer)))
-        self._buffer += more
-        self._silent_bytes += len(more)
-        return bool(more)
-
-    def _piece(self, end: int) -> Iterator[bytes | None]:
-        piece = bytes(self._buffer[:end]).strip(_BETWEEN)
-        is_too_long, self._is_too_long = self._is_too_long or len(piece) > self._limit, False
-        self._drop(max(end, self._at))
-        self._depth = 0
-        if is_too_long or piece:
-            self._silent_bytes = self._silent_signs = 0
-            yield None if is_too_long else piece
-
-    def _drop(self, count: int) -> None:
-        del self._buffer[:count]
-        self._at = 0
+def _behind_gap(text: str, at: int) -> int:
+    gap = _GAP.match(text, at)
+    assert gap is not None
+    return gap.end()
 
 
 _MAX_NAME_CHARS = 300
@@ -165,8 +90,14 @@ def as_record(value: object) -> dict[str, Any]:
 
 def _decoded_forgivingly(raw: bytes) -> object:
     """Decode what the strict decoder rejects: other encodings, lone surrogates, NaN, control characters."""
+    with _as_read_error():
+        return _DECODER.decode(unicode.decode(raw))
+
+
+@contextmanager
+def _as_read_error() -> Iterator[None]:
     try:
-        return json.loads(unicode.decode(raw), strict=False)
+        yield
     except json.JSONDecodeError as error:
         raise ReadError(f"not JSON ({error.msg} at character {error.pos + 1})") from error
     except RecursionError as error:

@@ -253,28 +253,6 @@ def _stream(
     return stream
 
 
-class _Chained(io.RawIOBase):
-    """Bytes that were already read, followed by the rest of the stream."""
-
-    def __init__(self, first: bytes, rest: io.BufferedReader) -> None:
-        self._first = first
-        self._rest = rest
-
-    def readable(self) -> bool:
-        return True
-
-    def readinto(self, buffer: memoryview) -> int:  # type: ignore[override] # as above
-        part = self._first[: len(buffer)] or self._rest.read1(len(buffer))
-        self._first = self._first[len(buffer) :]
-        buffer[: len(part)] = part
-        return len(part)
-
-
-def chained(first: bytes, rest: Stream) -> Stream:
-    """Return `rest` preceded by bytes that were already read from it."""
-    return _stream(_Chained(first, rest), rest.damage)
-
-
 class _Recoding(io.RawIOBase):
     """Recodes UTF-16 or UTF-32 to UTF-8; invalid characters become U+FFFD."""
 

@@ -602,11 +602,15 @@ def test_extract_answers_for_every_input(terminal: Terminal, server: LoopbackSer
 def test_extract_reads_an_archive_at_an_address(terminal: Terminal, server: LoopbackServer) -> None:
     address = server.url("/2026/reports.jsonl")
     server.routes["/2026/reports.jsonl"] = Ranged(reports().encode())
-    lines = terminal.type("extract", f"{address}?key=hidden", "--format", "jsonl").lines
+    lines = terminal.type("extract", address, "--format", "jsonl").lines
     assert {line["verdict"] for line in lines} == {"ok"}
     assert [line["what"] for line in lines] == [f"{address}, line {n + 1}" for n in range(len(lines))]
-    (missing,) = terminal.type("extract", server.url("/none.jsonl?key=hidden"), "--format", "jsonl").lines
-    assert (missing["what"], "404" in missing["reason"]) == (server.url("/none.jsonl"), True)
+    missing, refused = terminal.type(
+        "extract", server.url("/none.jsonl"), f"{address}?key=hidden", "--format", "jsonl"
+    ).lines
+    assert (missing["what"], "no such file" in missing["reason"]) == (server.url("/none.jsonl"), True)
+    assert (refused["what"], "download it" in refused["reason"]) == (address, True)
+    assert "hidden" not in refused["reason"]
 
 
 def test_extract_reads_standard_input_and_says_so_as_typed(terminal: Terminal) -> None:

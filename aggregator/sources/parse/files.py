@@ -209,16 +209,14 @@ def _read_remote(address: str, reading: ReadOptions) -> Finding:
     name = unicode.clean(remote_name(address))
     place = FileIdentity(where=shown(address), source=name, guid=name, name=name)
     try:
-        with open_file(address, is_sequential=True) as file:
+        with open_file(address) as file:
             reading.progress.total_bytes = size = size_of(file)
     except OSError as error:
         yield _problem(place, f"the file cannot be opened ({error.strerror})")
         return
-    is_empty = True
-    for item in _read_listed(address, size or 0, folder_scan.suffix_of(name), place, reading):
-        is_empty = is_empty and item is None
-        yield item
-    if is_empty:
+    if size:
+        yield from _read_listed(address, size, folder_scan.suffix_of(name), place, reading)
+    else:
         yield _problem(place, "there is nothing at this address")
 
 
@@ -545,7 +543,7 @@ def list_pages(span: ArchiveSpan) -> PageList:
     )
     items: list[InputEntry | InputProblem] = []
     try:
-        with open_file(span.path, is_sequential=True) as file:
+        with open_file(span.path) as file:
             if size_of(file) != span.size:
                 return PageList(is_whole=False)
             file.seek(span.offset)
@@ -593,7 +591,7 @@ def with_page(entry: Entry, tuning: SourceTuning) -> Entry:
     if record is None:
         return entry
     try:
-        with open_file(record.path, is_sequential=False) as file:
+        with open_file(record.path) as file:
             file.seek(record.offset)
             with unzipped(file, Progress()) as stream:
                 html = _page_in(stream, record, tuning.max_article_bytes)

@@ -218,7 +218,7 @@ def opened(path: Path | str, progress: Progress) -> Iterator[Stream]:
     """
     with contextlib.ExitStack() as exit_stack:
         try:
-            raw = exit_stack.enter_context(open_file(str(path), is_sequential=True))
+            raw = exit_stack.enter_context(open_file(str(path)))
         except OSError as error:
             if TooManyFilesError.is_behind(error):
                 raise TooManyFilesError from error  # not a property of the file

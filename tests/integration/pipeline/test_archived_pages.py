@@ -1,5 +1,6 @@
 """Pages that stay in an archive until a worker prepares them, though it cannot read there, or nobody can."""
 
+import datetime as dt
 import gzip
 import json
 from collections.abc import Iterator
@@ -140,7 +141,7 @@ def test_pages_of_an_archive_that_is_away_wait_in_quarantine(rig: Rig, archive: 
 def test_an_archive_whose_server_hangs_is_asked_for_one_page(
     rig: Rig, archive: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(remote_files, "_PATIENCE_SECONDS", 0.5)
+    monkeypatch.setattr(remote_files, "_PATIENCE", dt.timedelta(seconds=0.5))
     monkeypatch.setattr(prepare, "_SLOW_READ_SECONDS", 0.1)
     rig.pipeline = Pipeline(rig.database, Late(), rig.all_tuning, rig.clock)
     with LoopbackServer({"/pages.warc.gz": Ranged(archive.read_bytes())}) as server:

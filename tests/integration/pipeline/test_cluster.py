@@ -1,5 +1,6 @@
 """Work on a real Dask cluster: the same stories as inline, whatever is killed, and words where it is not."""
 
+import gzip
 import logging
 import os
 import pickle
@@ -15,17 +16,21 @@ from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
 
+import msgspec
 import pytest
 from sqlalchemy import select
 
 from aggregator.config.tuning import effective_tuning
 from aggregator.model.core import Entry
 from aggregator.model.errors import ConfigError, NoWorkersError, WorkError
+from aggregator.pipeline.jobs import PrepareItem, PrepareJob, PrepareResult, list_pages, prepare
 from aggregator.pipeline.pipeline import Pipeline
 from aggregator.pipeline.render import renderer
 from aggregator.pipeline.workers import fault_jobs
 from aggregator.pipeline.workers.executor import Executor, InlineExecutor
 from aggregator.pipeline.workers.factory import open_executor
+from aggregator.sources.limits import source_tuning
+from aggregator.sources.parse.files import ArchiveSpan, InputEntry, PageList, open_source
 from aggregator.store.engine.database import Database
 from aggregator.store.intake import inbox
 from aggregator.store.stories.merged_texts import render_next
@@ -35,7 +40,9 @@ from tests.support.articles import FLOOD, FLOOD_ELSEWHERE, NOON, Clock, Rig, rec
 from tests.support.cluster import Cluster, children_of
 from tests.support.fresh import with_tables
 from tests.support.kill_records import invented
+from tests.support.loopback import LoopbackServer, Ranged
 from tests.support.waiting import PATIENCE_SECONDS, wait_until
+from tests.support.warc import answer, warc_record
 
 pytest.importorskip("distributed", reason="pip install distributed")
 
@@ -114,6 +121,33 @@ def test_a_job_that_breaks_its_process_is_named_and_the_dask_worker_lives(
     own = {str(process.pid).encode() for process in cluster.workers}
     worker = executor.submit(fault_jobs.process_id, b"").result(timeout=PATIENCE_SECONDS)
     assert worker not in own, "strangers' bytes stay out"
+
+
+def test_a_dask_worker_reads_an_archive_at_an_address_itself(executor: Executor) -> None:
+    pages = (
+        answer(f"<html><head><title>{title}</title></head><article><p>{text}</p></article>".encode())
+        for title, text in (("Levee breaks", FLOOD), ("Pennmouth under water", FLOOD_ELSEWHERE))
+    )
+    records = [warc_record("response", page, f"https://n.example/{n}") for n, page in enumerate(pages)]
+    body = b"".join(map(gzip.compress, records))
+    tuning = effective_tuning()
+
+    def listed(span: ArchiveSpan) -> PageList:
+        job = executor.submit(list_pages, msgspec.msgpack.encode(span))
+        return msgspec.msgpack.decode(job.result(timeout=PATIENCE_SECONDS), type=PageList)
+
+    with LoopbackServer({"/pages.warc.gz": Ranged(body)}) as server:
+        found = open_source(
+            server.url("/pages.warc.gz"), tuning=source_tuning(tuning), list_pages=listed, seen=NOON
+        )
+        items = tuple(PrepareItem(entry=one.entry, seen=NOON) for one in found if isinstance(one, InputEntry))
+        assert [one.entry.html for one in items] == [None, None]
+        job = msgspec.msgpack.encode(PrepareJob(items=items, tuning=tuning.to_json()))
+        result = msgspec.msgpack.decode(
+            executor.submit(prepare, job).result(timeout=PATIENCE_SECONDS), type=PrepareResult
+        )
+    assert [one.article.verdict for one in result.prepared] == ["ok", "ok"]
+    assert [FLOOD[:40] in one.article.text for one in result.prepared] == [True, False]
 
 
 def test_stories_are_rendered_as_in_this_process(executor: Executor, tmp_path: Path) -> None:

@@ -459,6 +459,7 @@ def killed(work: Callable[[Progress], object], unit: str, after: int) -> int:
         os._exit(code)
 
 
+@pytest.mark.later
 @pytest.mark.parametrize(("unit", "after"), [("pages", 2), ("MiB", 1), ("MiB", 2)])
 def test_a_backup_that_was_killed_leaves_nothing_that_looks_like_one(
     full: Database, tmp_path: Path, unit: str, after: int, monkeypatch: pytest.MonkeyPatch
@@ -475,6 +476,7 @@ def test_a_backup_that_was_killed_leaves_nothing_that_looks_like_one(
     assert list(folder.iterdir()) == [file], "the next one removes what was left"
 
 
+@pytest.mark.later
 @pytest.mark.parametrize("after", [1, 3])
 def test_a_restore_that_was_killed_leaves_the_old_content(
     full: Database, kept: Path, database: Database, after: int, monkeypatch: pytest.MonkeyPatch

@@ -219,6 +219,7 @@ def test_an_executor_that_is_closed_leaves_no_thread_and_no_file(cluster: Runnin
     assert (files(), threading.active_count()) == before
 
 
+@pytest.mark.later
 def test_a_worker_killed_in_the_middle_loses_nothing_and_where_all_are_gone_entries_wait(
     cluster: Running, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:

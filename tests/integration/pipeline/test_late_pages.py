@@ -430,6 +430,7 @@ def whole(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Database]:
         yield database
 
 
+@pytest.mark.later
 @pytest.mark.parametrize(
     ("database_url", "batches"), [("sqlite", 0), ("sqlite", 3), ("postgres", 3)], indirect=["database_url"]
 )

@@ -18,6 +18,7 @@ _PRINTED = st.text(alphabet=[*map(chr, range(32, 127)), *"\t\xa0«»–—‘’
 
 
 @pytest.mark.slow
+@pytest.mark.later
 @pytest.mark.parametrize("entry", _NOTICES["consent"]["contains"], ids=lambda entry: entry["keywords"])
 def test_a_sentence_of_a_consent_dialogue_holds_a_word_that_is_looked_for_first(
     entry: dict[str, str],

@@ -16,6 +16,7 @@ def planted(pattern: str, method: str) -> Expression:
 
 
 @pytest.mark.slow
+@pytest.mark.later
 @pytest.mark.parametrize(
     ("pattern", "method"),
     [

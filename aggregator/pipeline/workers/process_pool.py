@@ -58,7 +58,8 @@ class _Waiting(msgspec.Struct, frozen=True):
 class ProcessExecutor:
     """`workers` processes, started with the first jobs, each replaced alone; see `Executor`.
 
-    All but one end when for `idle_seconds` no job found all of them busy.
+    All but one end when for `idle_seconds` no job found all of them busy, and the last one, with the language
+    model that they share, when there was no job at all.
     """
 
     trouble: str | None = None  # why no worker can be started
@@ -72,9 +73,10 @@ class ProcessExecutor:
         self._changed = threading.Condition()
         self._closed = False
         self._idle = 0
-        self._needed_at = 0.0  # when a job found all workers busy, monotonic
+        self._used_at = 0.0  # when a lane last asked for a job, monotonic ...
+        self._needed_at = 0.0  # ... and when a job found all workers busy
         self._lanes: list[_Lane] = []
-        self.language_model = memory_file()  # filled by the first worker that needs it
+        self.language_model: BinaryIO | None = None  # filled by the first worker that needs it
 
     def submit(self, function: JobFunction, job: bytes) -> Future[bytes]:
         """Queue one job; wait while the queue is full. Raises WorkError if the executor is closed."""
@@ -86,6 +88,8 @@ class ProcessExecutor:
             self._queue.append(waiting)
             if len(self._queue) > self._idle:
                 self._needed_at = time.monotonic()
+                if not self._lanes:
+                    self.language_model = memory_file()
                 if len(self._lanes) < self.workers:
                     self._lanes.append(_Lane(self, self._tuning))
             self._changed.notify_all()
@@ -103,8 +107,7 @@ class ProcessExecutor:
         deadline = time.monotonic() + _CLOSING_SECONDS
         for lane in self._lanes:
             lane.stop()
-        if self.language_model is not None:
-            self.language_model.close()  # of a stopped lane no worker is started
+        self._forget_language_model()  # of a stopped lane no worker is started
         for lane in self._lanes:
             lane.thread.join(max(0.0, deadline - time.monotonic()))
 
@@ -125,19 +128,28 @@ class ProcessExecutor:
         """Called by a lane: return the job that waits longest; None to end the lane."""
         with self._changed:
             self._idle += 1
+            self._used_at = time.monotonic()
             while not (self._closed or self._queue):
-                unused = time.monotonic() - self._needed_at
-                if unused >= self._tuning.idle_seconds and len(self._lanes) > 1:
+                since = self._needed_at if len(self._lanes) > 1 else self._used_at
+                unused = time.monotonic() - since
+                if unused >= self._tuning.idle_seconds:
                     self._idle -= 1
                     self._lanes.remove(lane)
+                    if not self._lanes:
+                        self._forget_language_model()
                     return None
-                self._changed.wait(max(0.0, self._tuning.idle_seconds - unused) or None)
+                self._changed.wait(self._tuning.idle_seconds - unused)
             self._idle -= 1
             if self._closed:
                 return None
             waiting = self._queue.popleft()
             self._changed.notify_all()
             return waiting
+
+    def _forget_language_model(self) -> None:
+        if self.language_model is not None:
+            self.language_model.close()
+            self.language_model = None
 
 
 class _Lane:

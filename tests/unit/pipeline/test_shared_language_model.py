@@ -48,8 +48,9 @@ def languages_by(executor: ProcessExecutor, texts: list[str]) -> list[str | None
 
 
 @contextmanager
-def two_workers() -> Iterator[ProcessExecutor]:
-    executor = open_executor("processes", 2, effective_tuning({"work": {"queued_jobs_per_worker": 1000}}))
+def two_workers(**tuning: float) -> Iterator[ProcessExecutor]:
+    work = {"queued_jobs_per_worker": 1000} | tuning
+    executor = open_executor("processes", 2, effective_tuning({"work": work}))
     assert isinstance(executor, ProcessExecutor)
     try:
         yield executor
@@ -71,10 +72,15 @@ def is_complete(executor: ProcessExecutor) -> bool:
 
 def has_opened_it(process_id: int) -> bool:
     """Whether the process has a second descriptor of the model: it writes it, or waits for who does."""
-    links = list(Path(f"/proc/{process_id}/fd").iterdir())
-    with suppress(FileNotFoundError):  # closed meanwhile
-        return sum("memfd:language-model" in str(link.readlink()) for link in links) > 1
-    return False
+    return sum("memfd:language-model" in one for one in descriptors_of(process_id)) > 1
+
+
+def descriptors_of(process_id: int) -> list[str]:
+    found = []
+    for link in Path(f"/proc/{process_id}/fd").iterdir():
+        with suppress(FileNotFoundError):  # closed meanwhile
+            found.append(str(link.readlink()))
+    return found
 
 
 @pytest.mark.slow
@@ -117,6 +123,7 @@ def test_a_worker_that_is_killed_while_it_writes_leaves_the_model_to_the_next() 
 @pytest.mark.slow
 def test_what_a_killed_worker_wrote_is_written_again() -> None:
     with two_workers() as executor:
+        executor.submit(read_feed, feed_of("")).result(timeout=PATIENCE_SECONDS)
         assert executor.language_model is not None
         executor.language_model.write(b"\x93NUMPY half a model" * 5_000_000)  # longer than the whole one
         executor.language_model.flush()
@@ -124,6 +131,15 @@ def test_what_a_killed_worker_wrote_is_written_again() -> None:
         assert is_complete(executor)
         with pytest.raises(PermissionError):
             os.pwrite(executor.language_model.fileno(), b"a worker that was taken over", 0)
+
+
+@pytest.mark.slow
+def test_without_work_the_model_leaves_memory_and_comes_again() -> None:
+    with two_workers(idle_seconds=0.5) as executor:
+        assert languages_by(executor, [FRENCH]) == ["fr"]
+        wait_until(lambda: executor.language_model is None, "the workers to end")
+        assert not any("memfd:language-model" in one for one in descriptors_of(os.getpid()))
+        assert languages_by(executor, [POLISH]) == ["pl"]
 
 
 @pytest.mark.slow

@@ -33,6 +33,7 @@ _MAX_VALUES = 1_000_000  # with every alias expanded; a file of 10,000 sources h
 _CONTROL = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\ud800-\udfff]")  # databases cannot store them
 _FORMER_KEYS: dict[KeyPath, str] = {
     ("rules",): "`rules` is now `tuning`",
+    ("server", "requests_a_minute"): "the limit is 600 for everyone: remove this key; a token lifts it",
     ("grouping", "across_languages"): "reports in different languages are not joined: remove this key",
     ("grouping", "vectors"): "reports in different languages are not joined: remove this key",
     ("summarise", "command"): "no program is called: remove it, or give `url:`, an address, with `model:`",

@@ -171,7 +171,6 @@ class ServerConfig(_Part):
     allowed_hosts: tuple[str, ...] = ()
     owner_on_loopback: bool | None = None
     trusted_proxies: Networks = ()
-    requests_a_minute: int = Field(default=600, ge=0, le=1_000_000)
     mcp: Annotated[bool, AfterValidator(_mcp_installed)] = False
 
 

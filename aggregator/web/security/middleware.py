@@ -129,6 +129,7 @@ def require_scope(
 
 
 _MINUTE_SECONDS = 60.0
+_REQUESTS_A_MINUTE = 600  # of one address of another machine, without a token (chosen)
 _ADDRESSES = 10_000  # stored at most; a further address removes the oldest one
 
 
@@ -264,16 +265,18 @@ class RequestGuard:
         settings: PublishSettings,
         error_response: ErrorResponse,
         tokens: TokenStore | None = None,
+        requests_a_minute: int = _REQUESTS_A_MINUTE,
     ) -> None:
-        """Without `tokens` no token is valid, and tokens in requests are ignored."""
+        """Without `tokens` no token is valid, and tokens in requests are ignored.
+
+        `requests_a_minute` is a parameter for tests.
+        """
         self._app = app
         self._error_response = error_response
         self._bearers = None if tokens is None else BearerAuthenticator(tokens)
         self._settings = settings
         self._names = allowed_names(settings)
-        self._rate_limiter = (
-            ClientRateLimiter(settings.requests_a_minute) if settings.requests_a_minute else None
-        )
+        self._rate_limiter = ClientRateLimiter(requests_a_minute)
         self._probing = CapacityLimiter(_PROBES_AT_ONCE)  # threads reserved for probes
         self._is_open_to_others = not is_loopback(settings.host)
         self._is_owner_on_loopback = settings.is_owner_on_loopback
@@ -417,7 +420,7 @@ class RequestGuard:
             detail = "too many simultaneous requests from this address; try again later, or send a token"
             raise RefusedError(429, detail, headers={"Retry-After": "1"})
         counted = CAME_BY_PROXY in incoming.scope or not is_from_loopback(Request(incoming.scope))
-        if self._rate_limiter is None or bearer is not None or incoming.path in PROBES or not counted:
+        if bearer is not None or incoming.path in PROBES or not counted:
             return
         wait = self._rate_limiter.wait_seconds(incoming.address)
         if wait:

@@ -94,6 +94,11 @@ def test_all_mistakes_are_named_at_once_each_with_its_line(tmp_path: Path) -> No
         (f"publish:\n  excerpt_words: {'9' * 300}\n", 2, "give at most 100000"),
         ("tuning:\n  leases:\n    standby_seconds: -1\n", 3, "like the shipped"),
         (
+            "server:\n  requests_a_minute: 60\n",
+            2,
+            "server.requests_a_minute: the limit is 600 for everyone: remove this key",
+        ),
+        (
             "summarise:\n  command: python3 x.py\n",
             2,
             "summarise.command: no program is called: remove it, or give `url:`",

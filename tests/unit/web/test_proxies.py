@@ -31,7 +31,7 @@ def _seen(request: Request) -> JSONResponse:
     )
 
 
-def _client(peer: str, **settings: Any) -> TestClient:
+def _client(peer: str, *, requests_a_minute: int = 600, **settings: Any) -> TestClient:
     """A server that tells what it sees, asked from `peer`."""
     routes = [Route(path, _seen) for path in ("/", "/healthz")]
     given = {
@@ -44,6 +44,7 @@ def _client(peer: str, **settings: Any) -> TestClient:
         Starlette(routes=routes),
         PublishSettings(**given),
         error_response=lambda _request, status, words: PlainTextResponse(words, status),
+        requests_a_minute=requests_a_minute,
     )
     app = partial(ConnectionLimiter(given["trusted_proxies"]).answer, guard)
     return TestClient(app, base_url="http://127.0.0.1:8080", client=(peer, 40_000))

@@ -291,10 +291,6 @@ class FetchConfig(_Part):
     ] = ()
 
 
-class FoldersConfig(_Part):
-    interval: Duration = Field(default=10, le=_LONGEST_INTERVAL)
-
-
 class BackupConfig(_Part):
     """The section `backup`. `every` is in seconds, None for no backups."""
 
@@ -786,7 +782,6 @@ class Config(_Part):
     publish: PublishConfig = PublishConfig()
     feeds: FeedsConfig = FeedsConfig()
     fetch: FetchConfig = FetchConfig()
-    folders: FoldersConfig = FoldersConfig()
     backup: BackupConfig = BackupConfig()
     work: WorkConfig = WorkConfig()
     retention: RetentionConfig = RetentionConfig()

@@ -58,6 +58,7 @@ from aggregator.store.intake.rejected import clear_source
 from aggregator.store.intake.sources import Source, all_sources, choose, source_id
 
 _ENTRIES_CHECKED = 5
+_FOLDER_INTERVAL_SECONDS = 10  # between two looks at a folder without an interval of its own (chosen)
 _SEARCH_SECONDS = 60.0  # after which no further address of a site is requested (chosen)
 _FOLDER_SEPARATOR = " / "  # between the names of nested folders, as stored and typed
 _SPREAD_LEAST_SECONDS = 30.0
@@ -633,7 +634,9 @@ def configured_source(number: int, item: SourceConfig, config: Config, now: dt.d
         except ConfigError as error:
             raise ConfigError(f"sources.{number}.{key}: {error}") from error
     id_ = source_id(item.kind, item.name, address)
-    interval = item.interval or (config.folders if kind.is_local else config.fetch).interval
+    interval = item.interval
+    if interval is None:
+        interval = _FOLDER_INTERVAL_SECONDS if kind.is_local else config.fetch.interval
     return Source(
         id=id_,
         kind=item.kind,

@@ -36,7 +36,6 @@ QUICK: dict[str, Any] = {
     "database": "stories.db",
     "server": {"port": 0},
     "fetch": {"interval": "0s", "host_gap": "0s", "allow_private": ["127.0.0.0/8"]},
-    "folders": {"interval": "0s"},
     "work": {"executor": "inline"},
     "tuning": {
         "net": {
@@ -75,8 +74,16 @@ class DaemonProcess:
         self.configure(settings)
 
     def configure(self, settings: Mapping[str, Any]) -> None:
-        """Write config.yaml anew; a daemon reads it when it starts and at SIGHUP, never half of it."""
+        """Write config.yaml anew; a daemon reads it when it starts and at SIGHUP, never half of it.
+
+        Folders without an interval are checked at every tick.
+        """
         merged = _laid_over(QUICK, settings)
+        if isinstance(merged.get("sources"), list):
+            merged["sources"] = [
+                {"interval": "0s"} | one if isinstance(one, dict) and "folder" in one else one
+                for one in merged["sources"]
+            ]
         written = self.folder / "config.yaml.new"
         written.write_text(yaml.safe_dump(merged, sort_keys=False), encoding="utf-8")
         written.replace(self.folder / "config.yaml")

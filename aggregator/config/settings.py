@@ -279,7 +279,6 @@ class FetchConfig(_Part):
     contact: str = ""
     interval: Duration = Field(default=3600, le=_LONGEST_INTERVAL)
     host_gap: Duration = Field(default=1, le=86_400)
-    threads: int = Field(default=8, ge=1, le=64)
     pages: Literal["auto", "always", "never"] = "auto"
     robots: bool = True
     proxy: SecretStr | None = None

@@ -25,6 +25,7 @@ from aggregator.store.intake.hosts import active_host_backoffs
 from aggregator.store.intake.sources import Source, all_due, due, set_due
 from aggregator.store.read.statistics import failed_in_round
 
+_THREADS = 8  # for concurrent requests (chosen)
 _SLOW_FETCHES = 160  # slower than net.slow_fetch_seconds, at most (a waiting thread needs some 100 KiB)
 
 log = logging.getLogger(__name__)
@@ -70,10 +71,10 @@ class PollScheduler:
         self,
         poller: Poller,
         *,
-        threads: int,
         arrived: Callable[[], None],
+        threads: int = _THREADS,
     ) -> None:
-        """`arrived` is called when entries were accepted."""
+        """`arrived` is called when entries were accepted. `threads` is a parameter for tests."""
         self._database, self._client, _, _, self._now, self._stops, *_ = poller.services
         self._poller = poller
         self._pollers = {kind: source_kind(kind).poller(poller) for kind in SOURCE_KINDS}

@@ -247,7 +247,6 @@ class Runtime:
         )
         return PollScheduler(
             Poller(shared, robots=fetch.robots, pages=fetch.pages, mutes=mutes_of(self.config)),
-            threads=fetch.threads,
             arrived=services.arrived.set,
         )
 

@@ -125,7 +125,7 @@ class Generator:
             self._chance.choice(
                 (
                     {"queries": {f"q{number}": {"query": "dam -fire", "since": "24h"}}},
-                    {"fetch": settings["fetch"] | {"threads": 1 + number}},
+                    {"fetch": settings["fetch"] | {"contact": f"desk{number}@example.org"}},
                     {"sources": []},
                     {"sources": [{"feed": one} for one in self._feeds]},
                     {"sources": [{"feed": one, "name": f"n{n}"} for n, one in enumerate(self._feeds)]},

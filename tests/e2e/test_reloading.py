@@ -308,7 +308,7 @@ def stops_while_it_reloads(daemon: DaemonProcess, settings: dict[str, Any]) -> N
 def a_change(settings: dict[str, Any], number: int, chance: random.Random) -> dict[str, Any]:
     changes: list[dict[str, Any]] = [
         {"publish": {"title": f"Number {number}", "excerpt_words": 40 + number % 3}},
-        {"fetch": {"threads": 2 + number % 5}},
+        {"fetch": {"contact": f"desk{number % 5}@example.org"}},
         {"work": WORKER | {"workers": 1 + number % 2}},
         {"queries": {f"q{number}": {"query": "dam"}}},
         {"tuning": {"webhooks": {"deadline_seconds": 5.0 + number % 3}}},

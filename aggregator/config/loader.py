@@ -35,6 +35,7 @@ _FORMER_KEYS: dict[KeyPath, str] = {
     ("rules",): "`rules` is now `tuning`",
     ("server", "requests_a_minute"): "the limit is 600 for everyone: remove this key; a token lifts it",
     ("fetch", "threads"): "8 requests run at once, and slow ones do not count: remove this key",
+    ("publish", "images"): "pictures are links, which pages never load: remove this key",
     ("folders",): "watched folders are checked every 10s: remove it, or give `interval:` to a folder in `sources:`",
     ("grouping", "across_languages"): "reports in different languages are not joined: remove this key",
     ("grouping", "vectors"): "reports in different languages are not joined: remove this key",

@@ -179,7 +179,6 @@ class PublishConfig(_Part):
     excerpt_words: int = Field(default=60, ge=0, le=100_000)
     full_text: Literal["owner", "never", "all"] = "owner"
     prefer: tuple[str, ...] = ()
-    images: Literal["link", "off"] = "link"
     index: bool = False
 
 

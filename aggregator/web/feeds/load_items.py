@@ -209,7 +209,7 @@ def _item(
         published=min(story.first_published, story.updated),
         language=feed_language(story.language),
         authors=outlets_of(story.articles),
-        media=media_of(story.articles, pictures=settings.images == "link"),
+        media=media_of(story.articles),
     )
 
 
@@ -227,12 +227,12 @@ def outlets_of(articles: Iterable[ArticleView]) -> tuple[str, ...]:
     return tuple(name for name in names if name)[:NAMED_OUTLETS]
 
 
-def media_of(articles: Iterable[ArticleView], *, pictures: bool = True) -> tuple[Enclosure, ...]:
+def media_of(articles: Iterable[ArticleView]) -> tuple[Enclosure, ...]:
     """Return images, audio and video of the articles as links, reports before copies, without duplicates."""
     ordered = sorted(articles, key=lambda one: one.copy_of is not None)
     media: dict[str, Enclosure] = {}
     for one in (enclosure for article in ordered for enclosure in article.media):
-        url = feed_url(one.url) if pictures or not one.type.startswith("image") else None
+        url = feed_url(one.url)
         if url is not None and (one.type in _KINDS or mime_type(one.type)):
             media.setdefault(url, msgspec.structs.replace(one, url=url, title=feed_text(one.title)))
     return tuple(media.values())[:SHOWN_MEDIA]

@@ -487,7 +487,6 @@ class Pages:
             growth=shown_history(self._site.reader.story_history(shown.id, HISTORY_SHOWN), shown),
             facts_shown=FACTS_SHOWN,
             explains=self._site.editor is not None,
-            pictures=self._site.settings.images == "link",
             near=self._near(story) if self.may_correct(request) else (),
             done=whole_number(request.query_params.get("done", "")),
             undone=whole_number(request.query_params.get("undone", "")),

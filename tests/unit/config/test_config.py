@@ -99,6 +99,7 @@ def test_all_mistakes_are_named_at_once_each_with_its_line(tmp_path: Path) -> No
             "server.requests_a_minute: the limit is 600 for everyone: remove this key",
         ),
         ("fetch:\n  threads: 4\n", 2, "fetch.threads: 8 requests run at once"),
+        ("publish:\n  images: off\n", 2, "publish.images: pictures are links, which pages never load"),
         ("folders:\n  interval: 1m\n", 1, "give `interval:` to a folder in `sources:`"),
         (
             "summarise:\n  command: python3 x.py\n",

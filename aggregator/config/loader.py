@@ -36,7 +36,11 @@ _FORMER_KEYS: dict[KeyPath, str] = {
     ("server", "requests_a_minute"): "the limit is 600 for everyone: remove this key; a token lifts it",
     ("fetch", "threads"): "8 requests run at once, and slow ones do not count: remove this key",
     ("publish", "images"): "pictures are links, which pages never load: remove this key",
-    ("folders",): "watched folders are checked every 10s: remove it, or give `interval:` to a folder in `sources:`",
+    ("fetch", "allow_private_links"): (
+        "a source in a private network leads to its own host and port only: remove this key, and list "
+        "further servers as sources of their own"
+    ),
+    ("folders",): "folders are checked every 10s: remove it, or give `interval:` to a folder in `sources:`",
     ("grouping", "across_languages"): "reports in different languages are not joined: remove this key",
     ("grouping", "vectors"): "reports in different languages are not joined: remove this key",
     ("summarise", "command"): "no program is called: remove it, or give `url:`, an address, with `model:`",

@@ -45,7 +45,6 @@ _MAX_DAYS = 36_500  # of a duration: a hundred years, so that it can be subtract
 LONGEST_INTERVAL_DAYS = 365
 _LONGEST_INTERVAL = LONGEST_INTERVAL_DAYS * 86_400  # seconds
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,39}")  # of a query or a webhook
-_SERVER_ADDRESS = re.compile(r"https?://[^/\s?#@\\]+/?")
 _CLUSTER = re.compile(r"dask(?:\+tls)?://(?:[A-Za-z0-9._-]+|\[[0-9A-Fa-f:.]+\]):[0-9]{1,5}")
 _ANY_TIME = dt.datetime(2026, 1, 1, tzinfo=dt.UTC)  # for a syntax check, which does not depend on the time
 _SECONDS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
@@ -267,13 +266,6 @@ class FeedsConfig(_Part):
     bump_age: Duration = 3 * 86_400
 
 
-def _servers(value: tuple[str, ...]) -> tuple[str, ...]:
-    for address in value:
-        if not _SERVER_ADDRESS.fullmatch(address):
-            raise ValueError(f"{address}: give http:// or https://, a host, and its port where it has one")
-    return value
-
-
 class FetchConfig(_Part):
     contact: str = ""
     interval: Duration = Field(default=3600, le=_LONGEST_INTERVAL)
@@ -284,9 +276,6 @@ class FetchConfig(_Part):
     proxy_file: str | None = None
     proxy_env: str | None = None
     allow_private: Annotated[Networks, _list_of("networks, e.g. [192.168.1.0/24]")] = ()
-    allow_private_links: Annotated[
-        tuple[str, ...], AfterValidator(_servers), _list_of('addresses, e.g. ["http://192.168.1.9:8080"]')
-    ] = ()
 
 
 class BackupConfig(_Part):

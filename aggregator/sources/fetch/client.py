@@ -117,9 +117,6 @@ class ClientSettings(msgspec.Struct, frozen=True, kw_only=True):
 
     contact: str = ""  # an e-mail address or URL of the operator, sent in User-Agent
     allow_private: tuple[str, ...] = ()  # private networks (CIDR) that may be fetched from
-    allow_private_links: tuple[
-        str, ...
-    ] = ()  # servers in these networks (URLs) that sources in them may link to, besides their own
     proxy: str | None = None  # http://user:password@host:port, through which all requests go
     ca_file: str | None = None  # additional certificate authorities (PEM), such as a company's own
 
@@ -153,7 +150,6 @@ class Client:
         self.rate_limiter = RateLimiter(self.tuning, clock, pause)
         self._now, self._clock = now, clock
         self._exceptions = networks_of(settings.allow_private)
-        self._linked = frozenset(self._linked_server(text) for text in settings.allow_private_links)
         proxy = None if settings.proxy is None else proxy_of(settings.proxy)
         self._guard = SsrfGuard(self._exceptions, resolve, dial, is_proxied=proxy is not None)
         # The proxy is for HTTP alone.
@@ -180,8 +176,8 @@ class Client:
         user, so any port is allowed; a page may use 80, 443 and `source_port`. `linked_from` is the URL of
         the feed that contains this one (None: entered by a user). A feed on the internet never leads into the
         operator's own networks, even if they are allowed. A feed in these networks leads only to its own host
-        and port there, and to the servers in `allow_private_links`. The headers of `access` are sent to its
-        origin only, whatever redirects to another one.
+        and port there. The headers of `access` are sent to its origin only, whatever redirects to another
+        one.
 
         Raise FetchError; its `cause` is one of: address, dns, connect, tls, timeout, too_large, encoding,
         redirect, refused, protocol, bot wall, stopped, asked to wait, or "http" with the status ("http 404").
@@ -324,12 +320,6 @@ class Client:
     def _retry_after(self, response: httpx.Response) -> float | None:
         return parse_retry_after(response.headers.get("retry-after"), self._now(), self.tuning)
 
-    def _linked_server(self, text: str) -> Server:
-        try:
-            return _server(self._parsed(text))
-        except FetchError as error:
-            raise ConfigError(f"fetch.allow_private_links: {error.detail}") from error
-
     def _private_servers_for(self, leads: httpx.URL | str) -> frozenset[Server]:
         """Return the servers in the operator's own networks that a URL may reach.
 
@@ -342,7 +332,7 @@ class Client:
                 return frozenset()
             if not (self._is_private(leads) or self._guard.is_private(*_server(leads))):
                 return frozenset()
-        return self._linked | {_server(leads)}
+        return frozenset({_server(leads)})
 
     def _send(self, url: httpx.URL, headers: dict[str, str], budget: RequestBudget) -> httpx.Response:
         """Send a GET; if a reused connection fails before the response begins, retry once on a new one."""
@@ -481,7 +471,6 @@ def client_of(config: Config, metrics_registry: Metrics | None = None) -> Client
     settings = ClientSettings(
         contact=config.fetch.contact,
         allow_private=config.fetch.allow_private,
-        allow_private_links=config.fetch.allow_private_links,
         proxy=proxy_address(config),
     )
     return Client(settings, effective_tuning(overrides), metrics_registry=metrics_registry)

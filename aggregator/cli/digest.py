@@ -51,7 +51,7 @@ def digest(
             )
             return
         if not dry_run:
-            readers = digest_readers(config, with_password=False)
+            readers = digest_readers(config, with_mail=False)
             dispatcher = dispatcher_of(config, settings, database, readers, utc_now)
             if dispatcher.make_digest(now) is None:
                 raise AggregatorError("the full-text index is being updated; try again in a moment")

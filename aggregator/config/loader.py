@@ -45,6 +45,12 @@ _FORMER_KEYS: dict[KeyPath, str] = {
     ("grouping", "vectors"): "reports in different languages are not joined: remove this key",
     ("summarise", "command"): "no program is called: remove it, or give `url:`, an address, with `model:`",
 }
+_FORMER_KEYS |= {
+    ("digest", key): "remove it, and give the mail server as `address: mailtos://USER:PASSWORD@SERVER?from=SENDER`"
+    for key in (
+        "sender", "server", "port", "security", "user", "password", "password_file", "password_env"
+    )
+}  # fmt: skip
 _OTHER_WORDS = {
     "url": "feed",
     "address": "feed",

@@ -13,8 +13,8 @@ from contextlib import contextmanager
 from importlib.util import find_spec
 from ipaddress import ip_network
 from pathlib import Path
-from typing import Annotated, Any, Literal
-from urllib.parse import urlsplit
+from typing import Annotated, Any, Literal, NamedTuple
+from urllib.parse import parse_qsl, unquote, urlsplit
 from zoneinfo import ZoneInfo, available_timezones
 
 from pydantic import (
@@ -651,7 +651,6 @@ class NotifyConfig(_Part):
 _TIME_OF_DAY = re.compile(r"([01][0-9]|2[0-3]):([0-5][0-9])")
 _DAYS = ("monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday")
 _MAIL_ADDRESS = re.compile(r"[!#-'*+/-9=?A-Z^-~.-]{1,64}@[A-Za-z0-9.-]{1,190}")
-_MAIL_PORTS = {"starttls": 587, "tls": 465, "none": 25}
 
 
 def _time_of_day(value: str) -> str:
@@ -670,9 +669,58 @@ def _mail_addresses(value: tuple[str, ...]) -> tuple[str, ...]:
     return tuple(map(_mail_address, value))
 
 
-def _mail_host(value: str) -> str:
-    if not re.fullmatch(r"[A-Za-z0-9.:-]{1,253}", value):
-        raise ValueError("give the host of a mail server; its port goes to `port:`")
+class MailServer(NamedTuple):
+    """A mail server, and who sends by it. Without a `user` nobody logs in."""
+
+    host: str
+    port: int
+    security: Literal["starttls", "tls", "none"]
+    sender: str
+    user: str | None = None
+    password: str = ""
+
+    def __repr__(self) -> str:
+        return f"MailServer({self.host!r}, {self.port})"
+
+
+def mail_server(text: str) -> MailServer:
+    """Read an address of Apprise for mail: `mailtos://USER:PASSWORD@SERVER:PORT?from=SENDER`.
+
+    `mailto` is without encryption, `mailtos` with STARTTLS, and with `mode=ssl` with TLS from the beginning.
+    Raises ConfigError, whose message omits the address.
+    """
+    try:
+        parts = urlsplit(text.strip())
+        query = parts.query.replace("+", "%2B")  # a plus in a mail address is no space
+        options = dict(parse_qsl(query, keep_blank_values=True, strict_parsing=bool(query)))
+        host, port = parts.hostname or "", parts.port
+    except ValueError:
+        parts, options, host, port = urlsplit(""), {}, "", None
+    if parts.scheme not in ("mailto", "mailtos") or not re.fullmatch(r"[A-Za-z0-9.:-]{1,253}", host):
+        raise ConfigError("give an address like mailtos://USER:PASSWORD@SERVER?from=SENDER (docs/digest.md)")
+    if parts.path not in ("", "/") or parts.fragment or options.keys() - {"from", "mode"}:
+        raise ConfigError(f"only `from=` and `mode=` can follow the server; {LOGIN_ADVICE}")
+    mode = options.get("mode", "starttls")
+    if mode not in ("starttls", "ssl") or (mode == "ssl" and parts.scheme == "mailto"):
+        raise ConfigError("mode: give mailtos:// with mode=starttls or mode=ssl")
+    if (parts.username is None) != (parts.password is None):
+        raise ConfigError("give a user with a password, or neither")
+    if parts.username is not None and parts.scheme == "mailto":
+        raise ConfigError("a password is not sent without encryption; give mailtos://")
+    user = None if parts.username is None else unquote(parts.username)
+    sender = options.get("from") or (user if user and "@" in user else f"{user or ''}@{host}")
+    if not _MAIL_ADDRESS.fullmatch(sender):
+        raise ConfigError("from: give the mail address of the sender, like from=news@example.org")
+    secure = ("tls", 465) if mode == "ssl" else ("starttls", 587)
+    security, usual_port = secure if parts.scheme == "mailtos" else ("none", 25)
+    return MailServer(host, port or usual_port, security, sender, user, unquote(parts.password or ""))
+
+
+def _checked_mail_server(value: SecretStr) -> SecretStr:
+    try:
+        mail_server(value.get_secret_value())
+    except ConfigError as error:
+        raise ValueError(str(error)) from error
     return value
 
 
@@ -688,33 +736,25 @@ class DigestConfig(_Part):
     to: Annotated[
         tuple[str, ...], AfterValidator(_mail_addresses), _list_of("addresses, e.g. [anna@example.org]")
     ] = Field(default=(), max_length=20)
-    sender: Annotated[str, AfterValidator(_mail_address)] | None = None
-    server: Annotated[str, AfterValidator(_mail_host)] | None = None
-    port: int | None = Field(default=None, ge=1, le=65535)
-    security: Literal["starttls", "tls", "none"] = "starttls"
-    user: str | None = None
-    password: SecretStr | None = None
-    password_file: str | None = None
-    password_env: str | None = None
+    address: (
+        Annotated[
+            SecretStr, AfterValidator(_checked_mail_server), PlainSerializer(_scheme_only, when_used="json")
+        ]
+        | None
+    ) = None
+    address_file: str | None = None
+    address_env: str | None = None
 
     @model_validator(mode="after")
     def _complete(self) -> "DigestConfig":
-        if self.to and (self.server is None or self.sender is None):
-            raise ValueError("to: mail needs `server:` and `sender:`, too")
+        ways = _ways(self, "address")
+        if ways > 1 or (self.to and not ways):
+            raise ValueError(
+                "to: mail needs one of `address:` (a mail server), `address_file:` and `address_env:`"
+            )
         if len({one.lower() for one in self.to}) < len(self.to):
             raise ValueError("to: one address is there twice")
-        if _ways(self, "password") != (self.user is not None):
-            raise ValueError(
-                "user: give it together with one of `password:`, `password_file:` and `password_env:`"
-            )
-        if self.user is not None and self.security == "none":
-            raise ValueError("security: a password is not sent without encryption; give starttls or tls")
         return self
-
-    @property
-    def mail_port(self) -> int:
-        """`port`, or the usual one of `security`."""
-        return self.port or _MAIL_PORTS[self.security]
 
     def last_due(self, now: dt.datetime) -> dt.datetime | None:
         """Return the latest time at or before `now` at which a digest is due; None without digests.

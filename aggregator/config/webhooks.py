@@ -15,10 +15,11 @@ from pydantic import SecretStr
 
 from aggregator.config.settings import (
     Config,
-    DigestConfig,
+    MailServer,
     SavedQuery,
     WebhookConfig,
     at_key,
+    mail_server,
     notify_address,
     require_library,
     signing_key,
@@ -93,8 +94,7 @@ class DigestReader(Recipient):
     """Somebody who receives the digest by mail; without `address` the list of digests itself."""
 
     address: str
-    mail: DigestConfig
-    password: str = field(repr=False)
+    mail: MailServer | None
 
 
 def recipient_words(name: str) -> str:
@@ -149,22 +149,19 @@ def notifications(config: Config) -> tuple[Notification, ...]:
     return tuple(found)
 
 
-def digest_readers(config: Config, *, with_password: bool = True) -> tuple[DigestReader, ...]:
-    """Return the list of digests and its readers. Raises ConfigError for a password that cannot be read."""
-    mail = config.digest
-    if mail.every == "never":
+def digest_readers(config: Config, *, with_mail: bool = True) -> tuple[DigestReader, ...]:
+    """Return the list of digests and its readers. Raises ConfigError for an address that cannot be read."""
+    digest, mail = config.digest, None
+    if digest.every == "never":
         return ()
-    password = ""
-    if mail.user is not None and with_password:
+    if digest.to and with_mail:
         with at_key("digest"):
-            password = read_secret(config, mail, "password")
-    query = _query(config, mail.query)
-    url = f"{mail.server}:{mail.mail_port}"
+            mail = mail_server(read_secret(config, digest, "address"))
+    query = _query(config, digest.query)
+    url = f"{mail.host}:{mail.port}" if mail else ""
     return tuple(
-        DigestReader(
-            name=DIGEST + to, url=f"{url}/{to}", query=query, address=to, mail=mail, password=password.strip()
-        )
-        for to in ("", *mail.to)
+        DigestReader(name=DIGEST + to, url=f"{url}/{to}", query=query, address=to, mail=mail)
+        for to in ("", *digest.to)
     )
 
 

@@ -80,8 +80,7 @@ def test_every_story_is_notified_though_the_daemon_is_killed_often(database_url:
 
 
 def digested(folder: Path, receiver: Receiver, database: str, server: MailServer) -> KilledDaemon:
-    mail = {"to": READERS, "sender": "news@a.example", "server": "127.0.0.1", "port": server.port}
-    settings = {"every": "weekly", "stories": 100, "security": "none"} | mail
+    settings = {"every": "weekly", "stories": 100, "to": READERS, "address": server.address}
     return KilledDaemon(folder, receiver, database, digest=settings)
 
 
@@ -187,8 +186,7 @@ def test_what_the_commands_say(tmp_path: Path) -> None:
         settings = {
             "sources": [{"folder": "articles"}],
             "notify": [{"name": "phone", "address_file": "ntfy.secret"}],
-            "digest": {"every": "daily", "to": READERS, "sender": "news@a.example", "server": "127.0.0.1",
-                       "port": server.port, "security": "none"},
+            "digest": {"every": "daily", "to": READERS, "address": server.address},
             "tuning": HASTY,
         }  # fmt: skip
         daemon.configure(settings)

@@ -38,9 +38,8 @@ def mail() -> Iterator[MailServer]:
 
 @pytest.fixture
 def daemon(tmp_path: Path, mail: MailServer) -> Iterator[DaemonProcess]:
-    digest = {"every": "daily", "stories": 2, "to": ["anna@b.example"], "sender": "news@a.example"}
-    server = {"server": "127.0.0.1", "port": mail.port, "security": "none"}
-    settings = {"queries": {"quiet": {"query": f"-{MUTED}"}}, "digest": digest | server}
+    digest = {"every": "daily", "stories": 2, "to": ["anna@b.example"], "address": mail.address}
+    settings = {"queries": {"quiet": {"query": f"-{MUTED}"}}, "digest": digest}
     with DaemonProcess(tmp_path, settings) as opened:
         yield opened
 

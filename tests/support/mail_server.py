@@ -37,6 +37,7 @@ class MailServer:
         self._controller = Controller(self, hostname="127.0.0.1", port=port or free_port(), **more)
         self._controller.start()
         self.port: int = self._controller.port
+        self.address = f"mailto://127.0.0.1:{self.port}?from=news@a.example"
 
     def _login(
         self, _server: object, _session: Session, _envelope: Envelope, kind: str, given: Any

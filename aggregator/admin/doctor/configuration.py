@@ -141,9 +141,14 @@ def _webhooks(config: Config) -> Iterator[Finding]:
 
 
 def _mail(config: Config) -> Iterator[Finding]:
-    digest = config.digest
-    if digest.to and digest.security == "none" and not is_loopback(digest.server or ""):
-        yield warning("digest: mail is sent without encryption", "set digest.security: starttls or tls")
+    from aggregator.config.webhooks import digest_readers
+
+    try:
+        servers = {one.mail for one in digest_readers(config) if one.mail}
+    except ConfigError:
+        return  # reported by `_errors`
+    if any(one.security == "none" and not is_loopback(one.host) for one in servers):
+        yield warning("digest: mail is sent without encryption", "give its address as mailtos://")
 
 
 def _workers(config: Config) -> Iterator[Finding]:

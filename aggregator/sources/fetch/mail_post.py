@@ -10,8 +10,7 @@ import socket
 from email.message import EmailMessage
 from typing import Any
 
-import msgspec
-
+from aggregator.config.settings import MailServer
 from aggregator.model.errors import FetchError, TooManyFilesError
 from aggregator.sources.fetch.client import ClientSettings
 from aggregator.sources.fetch.ssrf_guard import RequestBudget, Resolve, SsrfGuard, networks_of
@@ -26,16 +25,6 @@ _MEANINGS = {
     552: "the mailbox is full",
     554: "the server refuses the mail",
 }
-
-
-class MailServer(msgspec.Struct, frozen=True, kw_only=True):
-    """A mail server. `security` is starttls, tls or none; without a `user` nobody logs in."""
-
-    host: str
-    port: int
-    security: str
-    user: str | None = None
-    password: str = ""
 
 
 class MailPoster:
@@ -72,7 +61,7 @@ class MailPoster:
             code = next(iter(error.recipients.values()))[0]
             problem = f"smtp {code}: {_MEANINGS.get(code, 'the server refuses the recipient')}"
         except smtplib.SMTPNotSupportedError:
-            problem = "the mail server does not offer what `digest.security` or the login needs"
+            problem = "the mail server does not offer the encryption or the login that its address asks for"
         except Exception as error:
             failed = as_our_error(error, server.host)
             if isinstance(failed, TooManyFilesError):

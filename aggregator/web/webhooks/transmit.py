@@ -111,31 +111,26 @@ class Transmitter:
         return self._poster.post(webhook.url, content, _JSON | own | signature)
 
     def _mail_to(self, reader: DigestReader) -> Transmit:
-        from aggregator.sources.fetch.mail_post import MailPoster, MailServer
+        from aggregator.sources.fetch.mail_post import MailPoster
 
+        server = reader.mail
+        assert server is not None
         poster = MailPoster(self._client, deadline_seconds=self._tuning.deadline_seconds)
         self._closers.append(poster.close)
-        mail = reader.mail
-        server = MailServer(
-            host=mail.server or "",
-            port=mail.mail_port,
-            security=mail.security,
-            user=mail.user,
-            password=reader.password,
-        )
 
         def transmit(id_: str, body: bytes, now: dt.datetime) -> PostResult:
-            mail = self._mail(reader, id_, body, now)
+            mail = self._mail(reader, server.sender, id_, body, now)
             return PostResult(status=204) if mail is None else poster.send(server, mail)
 
         return transmit
 
-    def _mail(self, reader: DigestReader, id_: str, body: bytes, now: dt.datetime) -> "EmailMessage | None":
+    def _mail(
+        self, reader: DigestReader, sender: str, id_: str, body: bytes, now: dt.datetime
+    ) -> "EmailMessage | None":
         """Return the mail of a delivery; None if all its stories were forgotten."""
         from aggregator.store.read.digests import DigestSpan
         from aggregator.web.webhooks.digest_mail import digest_mail, trial_mail
 
-        sender = reader.mail.sender or ""
         if msgspec.json.decode(body).get("type") == "test":
             return trial_mail(sender, reader.address, id_, now)
         assert self._reader is not None

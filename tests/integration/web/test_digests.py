@@ -10,7 +10,7 @@ import pytest
 from sqlalchemy import event
 from starlette.testclient import TestClient
 
-from aggregator.config.settings import Config, DigestConfig, SavedQuery
+from aggregator.config.settings import Config, DigestConfig, SavedQuery, mail_server
 from aggregator.config.webhooks import DigestReader
 from aggregator.model.read_model import Digest, DigestStory, StoryFilter
 from aggregator.store.engine.database import Database
@@ -36,12 +36,9 @@ def server() -> Iterator[MailServer]:
 
 
 def readers(server: MailServer, *to: str, query: SavedQuery | None = None) -> list[DigestReader]:
-    mail = DigestConfig(
-        every="daily", to=to, sender="news@a.example", server="127.0.0.1", port=server.port, security="none"
-    )
+    mail = mail_server(server.address)
     return [
-        DigestReader(name=f"digest:{one}", url=one, query=query, address=one, mail=mail, password="")
-        for one in ("", *to)
+        DigestReader(name=f"digest:{one}", url=one, query=query, address=one, mail=mail) for one in ("", *to)
     ]
 
 

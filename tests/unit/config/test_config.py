@@ -1,5 +1,6 @@
 """config.yaml: the shipped file says what is in force anyway, and every mistake is named by its line."""
 
+import re
 from contextlib import suppress
 from pathlib import Path
 
@@ -9,7 +10,7 @@ from hypothesis import strategies as st
 
 from aggregator.admin.doctor.configuration import check
 from aggregator.config.loader import load, shipped_config_text
-from aggregator.config.settings import Config, absolute_database_url, seconds
+from aggregator.config.settings import Config, MailServer, absolute_database_url, mail_server, seconds
 from aggregator.model.errors import ConfigError
 from tests.conftest import REPOSITORY
 from tests.support.committed import committed
@@ -105,6 +106,17 @@ def test_all_mistakes_are_named_at_once_each_with_its_line(tmp_path: Path) -> No
             "leads to its own host and port only: remove this key",
         ),
         ("folders:\n  interval: 1m\n", 1, "give `interval:` to a folder in `sources:`"),
+        (
+            "digest:\n  server: mail.example\n",
+            2,
+            "digest.server: remove it, and give the mail server as `address:",
+        ),
+        (
+            "digest:\n  to: [a@b.example]\n",
+            1,
+            "mail needs one of `address:` (a mail server), `address_file:`",
+        ),
+        ("digest:\n  address: smtp://a.example\n", 2, "digest.address: give an address like mailtos://"),
         (
             "summarise:\n  command: python3 x.py\n",
             2,
@@ -374,11 +386,60 @@ def test_addresses_of_databases(given: str, meant: str) -> None:
     assert absolute_database_url(given, Path("/base")) == meant
 
 
+@pytest.mark.parametrize(
+    ("address", "server"),
+    [
+        ("mailto://127.0.0.1:2525?from=a@b.example", MailServer("127.0.0.1", 2525, "none", "a@b.example")),
+        (
+            "mailtos://news:p%40ss@b.example\n",
+            MailServer("b.example", 587, "starttls", "news@b.example", "news", "p@ss"),
+        ),
+        (
+            "mailtos://a%40b.example:x@mail.example?mode=ssl",
+            MailServer("mail.example", 465, "tls", "a@b.example", "a@b.example", "x"),
+        ),
+        (
+            "mailtos://mail.example?from=a+b@c.example",
+            MailServer("mail.example", 587, "starttls", "a+b@c.example"),
+        ),
+        (
+            "mailtos://[2001:db8::1]:25?from=a@b.example",
+            MailServer("2001:db8::1", 25, "starttls", "a@b.example"),
+        ),
+    ],
+)
+def test_the_address_of_a_mail_server(address: str, server: MailServer) -> None:
+    assert mail_server(address) == server
+
+
+@pytest.mark.parametrize(
+    ("address", "words"),
+    [
+        ("hush", "give an address like mailtos://"),
+        ("smtp://hush.example", "give an address like mailtos://"),
+        ("mailtos://a:hush@b.example:port", "give an address like mailtos://"),
+        ("mailtos://a:hu/sh@b.example", "give an address like mailtos://"),
+        ("mailtos://a:hush@b.example/inbox", "can follow the server"),
+        ("mailtos://a:hush@b.example?smtp=c.example", "can follow the server"),
+        ("mailtos://a:hush@b.example?mode=none", "mode=starttls or mode=ssl"),
+        ("mailto://b.example?mode=ssl&from=a@b.example", "mode=starttls or mode=ssl"),
+        ("mailto://a:hush@b.example", "a password is not sent without encryption"),
+        ("mailtos://a@b.example", "a user with a password"),
+        ("mailtos://hush.example", "the mail address of the sender"),
+        ("mailtos://a:hush@b.example?from=news", "the mail address of the sender"),
+    ],
+)
+def test_a_mistake_in_the_address_of_a_mail_server_is_named_without_it(address: str, words: str) -> None:
+    with pytest.raises(ConfigError, match=re.escape(words)) as error:
+        mail_server(address)
+    assert "hush" not in str(error.value)
+
+
 def test_what_may_be_secret_in_recipients_is_not_shown(tmp_path: Path) -> None:
     text = """webhooks:
   - {name: a, url: http://a.example/hush, secret_file: x, body: '{"key": "hush"}', headers: {A: hush}}
 notify: [{name: b, address: ntfy://hush/hush}]
-digest: {every: daily, to: [a@b.example], sender: a@b.example, server: b.example, user: c, password: hush}
+digest: {every: daily, to: [a@b.example], address: "mailtos://c:hush@b.example"}
 """
     config = load(written(tmp_path, text))
     assert "hush" not in config.model_dump_json() + repr(config)

@@ -7,19 +7,20 @@ from pathlib import Path
 
 import pytest
 
+from aggregator.config.settings import MailServer as Server
 from aggregator.sources.fetch.client import ClientSettings
 from aggregator.sources.fetch.mail_post import MailPoster
-from aggregator.sources.fetch.mail_post import MailServer as Server
 from tests.support.certificate import make_certificate, server_context
 from tests.support.loopback import LoopbackServer
 from tests.support.mail_server import PASSWORD, USER, MailServer
 
+SENDER = "news@a.example"
 LOOPBACK = ("127.0.0.0/8",)
 
 
 def mail() -> EmailMessage:
     message = EmailMessage()
-    message["From"], message["To"], message["Subject"] = "news@a.example", "anna@b.example", "Übersicht"
+    message["From"], message["To"], message["Subject"] = SENDER, "anna@b.example", "Übersicht"
     message["Message-ID"] = "<msg_1@a.example>"
     message.set_content("Grüße")
     return message
@@ -32,7 +33,9 @@ def poster(*networks: str, ca_file: str | None = None, seconds: float = 5.0) -> 
 
 def test_mail_arrives_whole() -> None:
     with MailServer() as server:
-        sent = poster(*LOOPBACK).send(Server(host="127.0.0.1", port=server.port, security="none"), mail())
+        sent = poster(*LOOPBACK).send(
+            Server(host="127.0.0.1", port=server.port, security="none", sender=SENDER), mail()
+        )
         assert sent.is_accepted
         (taken,) = server.taken
         assert (taken["Subject"], taken.get_content().strip()) == ("Übersicht", "Grüße")
@@ -42,7 +45,7 @@ def test_mail_arrives_whole() -> None:
 def test_a_private_address_is_refused_unless_it_is_allowed() -> None:
     with MailServer() as server:
         for host in ("127.0.0.1", "localhost", "0.0.0.0", "::1"):
-            sent = poster().send(Server(host=host, port=server.port, security="none"), mail())
+            sent = poster().send(Server(host=host, port=server.port, security="none", sender=SENDER), mail())
             assert not sent.is_accepted
             assert "fetch.allow_private" in sent.problem
         assert server.came == 0
@@ -56,7 +59,7 @@ def test_a_name_is_resolved_once_and_every_address_of_it_is_checked() -> None:
         return ["93.184.216.34", "127.0.0.1"]
 
     guarded = MailPoster(ClientSettings(), deadline_seconds=5.0, resolve=resolve)
-    sent = guarded.send(Server(host="mail.example", port=25, security="none"), mail())
+    sent = guarded.send(Server(host="mail.example", port=25, security="none", sender=SENDER), mail())
     assert "127.0.0.1" in sent.problem
     assert asked == ["mail.example"]
 
@@ -71,26 +74,38 @@ def test_a_name_is_resolved_once_and_every_address_of_it_is_checked() -> None:
 def test_a_refusal_is_told_without_the_words_of_the_server(answer: str, words: str) -> None:
     with MailServer() as server:
         server.answer = lambda: answer
-        sent = poster(*LOOPBACK).send(Server(host="127.0.0.1", port=server.port, security="none"), mail())
+        sent = poster(*LOOPBACK).send(
+            Server(host="127.0.0.1", port=server.port, security="none", sender=SENDER), mail()
+        )
         assert (sent.status, sent.problem) == (None, words)
 
 
 def test_a_server_that_is_no_mail_server_or_away() -> None:
     with LoopbackServer() as web:
         sent = poster(*LOOPBACK, seconds=1.0).send(
-            Server(host="127.0.0.1", port=web.port, security="none"), mail()
+            Server(host="127.0.0.1", port=web.port, security="none", sender=SENDER), mail()
         )
     assert not sent.is_accepted
     assert sent.problem
-    away = poster(*LOOPBACK).send(Server(host="127.0.0.1", port=9, security="none"), mail())
+    away = poster(*LOOPBACK).send(Server(host="127.0.0.1", port=9, security="none", sender=SENDER), mail())
     assert "127.0.0.1" in away.problem or "connection" in away.problem.lower()
 
 
 def test_without_encryption_no_password_is_sent() -> None:
     with MailServer() as server:
-        given = Server(host="127.0.0.1", port=server.port, security="starttls", user=USER, password=PASSWORD)
+        given = Server(
+            host="127.0.0.1",
+            port=server.port,
+            security="starttls",
+            user=USER,
+            password=PASSWORD,
+            sender=SENDER,
+        )
         sent = poster(*LOOPBACK).send(given, mail())
-        assert sent.problem == "the mail server does not offer what `digest.security` or the login needs"
+        assert (
+            sent.problem
+            == "the mail server does not offer the encryption or the login that its address asks for"
+        )
         assert server.logins == []
 
 
@@ -102,12 +117,21 @@ def certificate(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def test_login_after_starttls_with_a_certificate_that_is_checked(certificate: Path) -> None:
     ca_file = str(certificate.with_suffix(".crt"))
     with MailServer(server_context(certificate)) as server:
-        given = Server(host="127.0.0.1", port=server.port, security="starttls", user=USER, password=PASSWORD)
+        given = Server(
+            host="127.0.0.1",
+            port=server.port,
+            security="starttls",
+            user=USER,
+            password=PASSWORD,
+            sender=SENDER,
+        )
         unknown = poster(*LOOPBACK).send(given, mail())
         assert "certificate" in unknown.problem
         assert server.logins == []
         assert poster(*LOOPBACK, ca_file=ca_file).send(given, mail()).is_accepted
-        wrong = Server(host="127.0.0.1", port=server.port, security="starttls", user=USER, password="no")
+        wrong = Server(
+            host="127.0.0.1", port=server.port, security="starttls", user=USER, password="no", sender=SENDER
+        )
         refused = poster(*LOOPBACK, ca_file=ca_file).send(wrong, mail())
         assert refused.problem == "smtp 535: the server refuses the user or the password"
         assert len(server.taken) == 1
@@ -125,7 +149,7 @@ def test_a_stop_ends_a_connection_that_hangs() -> None:
         server.answer = hang
         sending = poster(*LOOPBACK, seconds=60.0)
         results = []
-        given = Server(host="127.0.0.1", port=server.port, security="none")
+        given = Server(host="127.0.0.1", port=server.port, security="none", sender=SENDER)
         thread = threading.Thread(target=lambda: results.append(sending.send(given, mail())))
         thread.start()
         assert entered.wait(20.0)

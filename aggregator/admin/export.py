@@ -7,7 +7,6 @@ keys, so the same content gives the same bytes on SQLite and PostgreSQL.
 
 import gzip
 import sys
-from collections import Counter
 from collections.abc import Iterable, Iterator
 from contextlib import ExitStack, contextmanager
 from io import BufferedReader
@@ -27,7 +26,6 @@ from aggregator.store.engine.database import Database
 from aggregator.store.engine.writer_lease import exclusively
 from aggregator.store.maintenance import row_stream
 from aggregator.store.maintenance.row_stream import Advance, Batch, Values
-from aggregator.store.maintenance.salvage import salvaged_batches
 from aggregator.store.migrate import is_newer, newest_revision
 from aggregator.store.search import index
 from aggregator.store.stories import outbox
@@ -47,7 +45,6 @@ class _Head(FrozenStruct, frozen=True, kw_only=True, omit_defaults=False):
     export: str
     version: int
     revision: str  # of the tables, as migrations count them
-    incomplete: bool = False  # salvaged from a damaged file: rows may refer to lost rows
 
 
 class _Line(FrozenStruct, frozen=True, kw_only=True):
@@ -72,17 +69,8 @@ def exported(database: Database, progress: Advance) -> Iterator[bytes]:
         yield from _lines_of(row_stream.batches(connection), progress)
 
 
-def salvaged(database: Database, progress: Advance, lost: Counter[str]) -> Iterator[bytes]:
-    """Yield the lines of an export of a damaged SQLite file, which may be at an earlier revision.
-
-    `lost` counts unreadable rows by table. It is a lower bound.
-    """
-    with database.lossy_text().read() as connection:
-        yield from _lines_of(salvaged_batches(connection, lost), progress, incomplete=True)
-
-
-def _lines_of(stream: Iterable[Batch], progress: Advance, **more: bool) -> Iterator[bytes]:
-    yield _as_line({"export": "aggregator", "version": VERSION, "revision": newest_revision(), **more})
+def _lines_of(stream: Iterable[Batch], progress: Advance) -> Iterator[bytes]:
+    yield _as_line({"export": "aggregator", "version": VERSION, "revision": newest_revision()})
     total = 0
     for table, rows in stream:
         if table is lsh_band:  # 42 short rows per article: several rows share a line
@@ -150,25 +138,21 @@ def _unpacked(path: Path, open_files: ExitStack) -> Iterable[bytes]:
     return file
 
 
-def import_into(
-    database: Database, lines: Iterable[bytes], progress: Advance, left_out: Counter[str] | None = None
-) -> int:
+def import_into(database: Database, lines: Iterable[bytes], progress: Advance) -> int:
     """Import an export into an empty database, in one transaction; returns the number of rows.
 
-    Of an incomplete export, rows that are damaged or refer to lost rows are skipped; `left_out` counts them
-    by table. Raises UsageError if the database is not empty or the export is of another version, ReadError
-    for an invalid line, AnotherDaemonError if a daemon runs.
+    Raises UsageError if the database is not empty or the export is of another version, ReadError for an
+    invalid line, AnotherDaemonError if a daemon runs.
     """
     numbered = enumerate(lines, 1)
     head = _head(next(numbered, (1, b""))[1])
-    lost = Counter[str]() if left_out is None else left_out
     busy = "another process uses this database; stop it, then import again"
     with exclusively(database, busy):
         with database.write(durable=True, unhurried=True) as connection:
             if not row_stream.is_empty(connection):
                 raise UsageError("this database is not empty; use a new one: --database sqlite:///new.db")
-            stream = _batches(_rows(head, numbered, lost))
-            total = row_stream.write_all(connection, stream, progress, lost if head.incomplete else None)
+            stream = _batches(_rows(head, numbered))
+            total = row_stream.write_all(connection, stream, progress)
             outbox.skip_backlog(connection)  # webhooks do not report imported stories
         index.index_all(database)
     return total
@@ -180,13 +164,10 @@ def _batches(rows: Iterable[tuple[str, Values]]) -> Iterator[Batch]:
             yield Batch(metadata.tables[name], chunk)
 
 
-def _rows(
-    head: _Head, numbered: Iterator[tuple[int, bytes]], lost: Counter[str]
-) -> Iterator[tuple[str, Values]]:
+def _rows(head: _Head, numbered: Iterator[tuple[int, bytes]]) -> Iterator[tuple[str, Values]]:
     """Yield (table, row) after a check of each row. Raises ReadError for an invalid or truncated export.
 
-    Invalid rows of an incomplete export are skipped and counted in `lost`. Tables and columns that only an
-    older revision has are skipped.
+    Tables and columns that only an older revision has are skipped.
     """
     names = {table.name for table in row_stream.tables()}
     is_older = head.revision != newest_revision()
@@ -202,14 +183,7 @@ def _rows(
             if table not in names and not is_older:
                 raise ReadError(f"there is no table {table!r}")
             for row in rows if table in names else ():
-                try:
-                    values = row_stream.checked(table, row, is_older=is_older)
-                except ReadError:
-                    if not head.incomplete:
-                        raise
-                    lost[table] += 1
-                else:
-                    yield table, values
+                yield table, row_stream.checked(table, row, is_older=is_older)
         except (msgspec.DecodeError, ReadError) as error:
             raise ReadError(f"line {number}: {error}; nothing was imported") from error
         count += len(rows)

@@ -52,19 +52,16 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
         set_up("debug" if self.verbose else config.log.level, self.log_format or config.log.format)
 
     @contextmanager
-    def reading(
-        self, *, upgrades: bool = True, must_exist: bool = False
-    ) -> Iterator[tuple["Config", "Database"]]:
+    def reading(self, *, must_exist: bool = False) -> Iterator[tuple["Config", "Database"]]:
         """Yield the configuration and a database to read from.
 
         Reading creates no database. If there is none, prints that and yields an empty temporary one; with
-        `must_exist` the command ends with exit code 1 instead. `upgrades`: upgrade a database of an earlier
-        revision; a damaged one cannot be.
+        `must_exist` the command ends with exit code 1 instead.
         """
         config = self.load()
         missing = missing_database(config)
         if missing is None or missing.with_name(missing.name + ".lock").exists():  # opening it raises
-            with _opened(config.database_url, config, upgrades=upgrades) as database:
+            with _opened(config.database_url, config) as database:
                 yield config, database
         else:
             output.say(
@@ -144,20 +141,16 @@ def _opened(
     url: str,
     config: "Config",
     before_use: Callable[["Config", "Database"], object] | None = None,
-    *,
-    upgrades: bool = True,
 ) -> Iterator["Database"]:
     """Open a database and upgrade it, so that no command needs `db upgrade` first."""
     from aggregator.store.engine.database import Database
     from aggregator.store.engine.engines import DatabaseTuning
-    from aggregator.store.migrate import is_outdated
 
     database = Database(url, config.effective_tuning.section("database", DatabaseTuning))
     try:
         if before_use is not None:
             before_use(config, database)
-        if upgrades or not is_outdated(database):
-            bring_up(database, config)
+        bring_up(database, config)
         yield database
     finally:
         database.close()

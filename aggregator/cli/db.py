@@ -1,4 +1,4 @@
-"""The commands of `db`: upgrade, statistics, backup, restore, copy, integrity check, repair, retention."""
+"""The commands of `db`: upgrade, statistics, backup, restore, copy, integrity check, retention."""
 
 from functools import partial
 from pathlib import Path
@@ -19,7 +19,6 @@ if TYPE_CHECKING:
 
     from aggregator.admin.backup import Progress
     from aggregator.config.settings import Config
-    from aggregator.pipeline.placement.repair import RepairCommand
     from aggregator.pipeline.placement.retention import Retention, RetentionBacklog, RetentionPlan
     from aggregator.store.engine.database import Database
     from aggregator.store.maintenance.integrity_check import Balance, Fault
@@ -167,139 +166,70 @@ def _progress(settings: Settings) -> "Progress":
     return partial(progress_bar, lines=settings.verbose > 0)
 
 
-_ROUNDS = 4  # of repair and check: a repair may reveal further faults
-
-
 @db.command()
 def check(
     context: Context,
-    thorough: Annotated[
-        bool, flag("--thorough", "Check all texts and index rows instead of a sample.")
-    ] = False,
     repair: Annotated[
-        bool, flag("--repair", "Recompute faulty rows that are derived from other rows.")
+        bool, flag("--repair", "Compute everything again that is derived from other rows.")
     ] = False,
+    thorough: Annotated[bool, typer.Option("--thorough", hidden=True)] = False,
     format_: output.TextOrJson = "text",
 ) -> None:
-    """Check that nothing was lost and all rows are consistent.
+    """Check that the database is sound and no entry was lost.
 
-    Nothing is changed without --repair. The exit code is 1 if faults remain or there is no database. A daemon
-    may run meanwhile; it then does the repair.
+    Nothing is changed without --repair. It computes counts, copy keys, merged texts and all indexes again,
+    and queues entries in quarantine again. Stop the daemon first. Nothing is written into a damaged file. The
+    exit code is 1 if faults remain or there is no database.
 
     \b
     Examples:
       aggregator db check
-      aggregator db check --thorough
       aggregator db check --repair
     """
-    from aggregator.store.maintenance.integrity_check import balance
+    from aggregator.store.maintenance.integrity_check import balance, faults
 
+    if thorough:
+        raise UsageError(
+            "there is no --thorough any more: `aggregator db check` checks all rows, and with --repair "
+            "computes all derived rows again"
+        )
     with context.obj.reading(must_exist=True) as (config, database):
-        lines = context.obj.verbose > 0
-        faults = _faults(config, database, thorough=thorough, lines=lines)
-        repaired = 0
-        if repair:
-            faults, repaired = _repaired(config, database, faults, thorough=thorough, lines=lines)
-        _print_result(balance(database), faults, repaired, format_)
-    if any(not fault.is_note for fault in faults):
+        found = list(faults(database))
+        is_repaired = repair and not any(fault.is_damage for fault in found)
+        if is_repaired:
+            _rebuild(config, database, lines=context.obj.verbose > 0)
+            found = list(faults(database))
+        _print_result(balance(database), found, format_, is_repaired=is_repaired)
+    if found:
         raise typer.Exit(1)
 
 
-def _faults(config: "Config", database: "Database", *, thorough: bool, lines: bool) -> "list[Fault]":
+def _rebuild(config: "Config", database: "Database", *, lines: bool) -> None:
     from aggregator.extract.wire.agencies import family_table
-    from aggregator.store.maintenance import integrity_check
+    from aggregator.pipeline.placement.rebuild import rebuild
+    from aggregator.store.engine.writer_lease import exclusively
 
-    all_tuning = config.effective_tuning
-    length = integrity_check.step_count(database, thorough=thorough)
-    with progress_bar("rows", length, lines=lines) as advance:
-        families = family_table(config.families)
-        return list(
-            integrity_check.faults(database, all_tuning, families=families, thorough=thorough, step=advance)
-        )
+    busy = "another process uses this database: stop the daemon, then repeat the command"
+    with exclusively(database, busy), progress_bar("rows", None, lines=lines) as advance:
+        rebuild(database, config.effective_tuning, family_table(config.families), advance)
 
 
-# --- repairing ---------------------------------------------------------------------------------------------
-
-
-def _repaired(
-    config: "Config", database: "Database", faults: "list[Fault]", *, thorough: bool, lines: bool
-) -> "tuple[list[Fault], int]":
-    """Repair, and return the remaining faults and the number of repaired rows."""
-    from aggregator.pipeline.placement.repair import pieces
-
-    total = 0
-    for _ in range(_ROUNDS):
-        commands = list(pieces(faults))
-        if not commands:
-            break
-        with (
-            WriterSession(config, database) as writer,
-            progress_bar("repairs", len(commands), lines=lines) as advance,
-        ):
-            rows = 0
-            for command in commands:
-                rows += _run_repair(writer, command)
-                advance(1)
-            if writer.is_writer:
-                _index_and_render(config, database)
-        total += rows
-        faults = _faults(config, database, thorough=thorough, lines=lines)
-        if not rows:
-            break
-    return faults, total
-
-
-def _run_repair(writer: WriterSession, command: "RepairCommand") -> int:
-    from aggregator.pipeline.placement.repair import RepairResult
-
-    if command.remedy == "index" and not writer.is_writer:
-        raise UsageError("an index of the file must be rebuilt: stop the daemon, then repair again")
-    repaired = writer.carry_out(
-        "repair",
-        command,
-        lambda: writer.placer().repair(command),
-        RepairResult,
-        patience_seconds=PATIENCE_SECONDS,
-    )
-    if repaired is None:
-        raise UsageError("the process that is the writer does not answer; it continues the repair later")
-    return repaired.rows
-
-
-def _index_and_render(config: "Config", database: "Database") -> None:
-    """Index and render what the repair left to do; a daemon does this as a maintenance task."""
-    from aggregator.store.search import index
-    from aggregator.store.stories.merged_texts import render_next
-    from aggregator.stories.tuning import StoryTuning
-
-    index.index_all(database)
-    tuning = config.effective_tuning.section("stories", StoryTuning)
-    while render_next(database, 20, tuning):
-        pass
-
-
-# --- printing ----------------------------------------------------------------------------------------------
-
-
-def _print_result(balance: "Balance | None", faults: "Sequence[Fault]", repaired: int, format_: str) -> None:
+def _print_result(
+    balance: "Balance | None", faults: "Sequence[Fault]", format_: str, *, is_repaired: bool
+) -> None:
     if format_ == "json":
-        output.json_line({"balance": balance, "faults": faults, "repaired": repaired})
+        output.json_line({"balance": balance, "faults": faults, "repaired": is_repaired})
         return
     if balance is None:
         output.out("     the entries cannot be counted because the database is damaged\n")
     else:
         _print_balance(balance)
     for fault in faults:
-        named = f": {', '.join(fault.keys[:3])}{' ...' if len(fault.keys) > 3 else ''}" if fault.keys else ""
-        output.out(f"{fault.rows:9,}  {'(note) ' if fault.is_note else ''}{fault.what}{named}\n")
-        if not fault.is_note:
-            advice = "repair it with `aggregator db check --repair`" if fault.can_repair else fault.advice
-            output.out(f"           → {advice}\n")
-    if repaired:
-        output.say(f"repaired {counted(repaired, 'row')}")
-    fault_count = sum(not fault.is_note for fault in faults)
-    if fault_count:
-        output.say(f"{counted(fault_count, 'fault')}; make a copy of the database before you change anything")
+        output.out(f"{fault.rows:9,}  {fault.what}\n           → {fault.advice}\n")
+    if is_repaired:
+        output.say("computed all derived rows again")
+    if faults:
+        output.say(f"{counted(len(faults), 'fault')}; make a copy of the database before you change anything")
     else:
         output.say("no faults")
 

@@ -1,13 +1,14 @@
 """The commands export and import: the whole content of the database as JSON lines."""
 
-from collections import Counter
 from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Annotated
 
+import typer
+
 from aggregator.cli import output as show
 from aggregator.cli.context import Context
-from aggregator.cli.options import argument, flag, option
+from aggregator.cli.options import argument, option
 from aggregator.cli.output import progress_bar
 from aggregator.config.messages import counted
 from aggregator.model.errors import UsageError
@@ -18,7 +19,7 @@ def export(
     output: Annotated[
         str, option("--output", "FILE", "Write to this file, compressed if its name ends in .gz or .zst.")
     ] = "",
-    salvage: Annotated[bool, flag("--salvage", "Skip what cannot be read of a damaged SQLite file.")] = False,
+    salvage: Annotated[bool, typer.Option("--salvage", hidden=True)] = False,
 ) -> None:
     """Export the content of the database as JSON lines.
 
@@ -30,30 +31,26 @@ def export(
     Examples:
       aggregator export --output everything.jsonl.zst
       aggregator export > everything.jsonl
-      aggregator export --salvage --output what-is-left.jsonl.zst
     """
-    from aggregator.admin.export import exported, row_count, salvaged, written
+    from aggregator.admin.export import exported, row_count, written
 
-    with context.obj.reading(upgrades=not salvage, must_exist=True) as (_, database):
-        if salvage and not database.is_sqlite:
-            raise UsageError("--salvage is for damaged SQLite files; PostgreSQL has its own tools")
-        lost: Counter[str] = Counter()
-        rows = None if salvage else row_count(database)
-        with progress_bar("rows", rows, lines=context.obj.verbose > 0) as advance:
-            lines = salvaged(database, advance, lost) if salvage else exported(database, advance)
-            if output:
-                with written(Path(output)) as file:
-                    _write(lines, file.write)
-            else:
-                _write(lines, show.out)
+    if salvage:
+        raise UsageError(
+            "there is no --salvage any more: restore a backup, or recover what is left with `sqlite3 FILE "
+            ".recover | sqlite3 NEW`, then `aggregator db check --repair --database sqlite:///NEW`"
+        )
+    with (
+        context.obj.reading(must_exist=True) as (_, database),
+        progress_bar("rows", row_count(database), lines=context.obj.verbose > 0) as advance,
+    ):
+        lines = exported(database, advance)
+        if output:
+            with written(Path(output)) as file:
+                _write(lines, file.write)
+        else:
+            _write(lines, show.out)
     if output:
         show.say(f"wrote {output}")
-    if lost:
-        show.say(f"skipped unreadable rows, at least: {_by_table(lost)}")
-
-
-def _by_table(lost: Counter[str]) -> str:
-    return ", ".join(f"{name} {count:,}" for name, count in sorted(lost.items()))
 
 
 def _write(lines: Iterable[bytes], write: Callable[[bytes], object]) -> None:
@@ -70,8 +67,7 @@ def import_(
     """Import an export into an empty database.
 
     The database may be SQLite or PostgreSQL. The export must be of this version, or of an earlier one
-    with the same columns. Either all of it is imported or nothing. Of an export made with --salvage, rows
-    that refer to lost rows are skipped; run `aggregator db check --repair` afterwards.
+    with the same columns. Either all of it is imported or nothing.
 
     \b
     Examples:
@@ -85,8 +81,5 @@ def import_(
         context.obj.writing() as (_, database),
         progress_bar("rows", None, lines=context.obj.verbose > 0) as advance,
     ):
-        skipped: Counter[str] = Counter()
-        count = import_into(database, lines, advance, skipped)
+        count = import_into(database, lines, advance)
     show.say(f"imported {counted(count, 'row')}")
-    if skipped:
-        show.say(f"skipped rows that are damaged or refer to lost rows: {_by_table(skipped)}")

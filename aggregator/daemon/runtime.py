@@ -40,7 +40,7 @@ from aggregator.store.engine.database import Database
 from aggregator.store.engine.writer_lease import LeaseTuning, WriterLease
 from aggregator.store.intake import rejected
 from aggregator.store.intake.sources import sync_config
-from aggregator.store.maintenance.repair import ClockTuning, pull_back
+from aggregator.store.maintenance.clock import ClockTuning, pull_back
 from aggregator.store.read import health_probes
 from aggregator.store.read.reader import DatabaseStoryReader
 from aggregator.stories.tuning import StoryTuning

@@ -386,7 +386,7 @@ class WriterLoop:
     # --- the writer's work --------------------------------------------------------------------------------
 
     def _write(self) -> None:
-        self._run_commands()  # also if nothing can be placed: a repair may wait
+        self._run_commands()  # also if nothing can be placed: a correction may wait
         trouble = self._place()
         self._run_commands()
         self._index()

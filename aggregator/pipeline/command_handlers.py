@@ -18,7 +18,6 @@ from aggregator.pipeline.placement.apply_corrections import decode_command
 from aggregator.pipeline.placement.erase import ForgetCommand
 from aggregator.pipeline.placement.place import Placer
 from aggregator.pipeline.placement.recluster import ReclusterCommand, Reclusterer, drop_scratch
-from aggregator.pipeline.placement.repair import RepairCommand
 from aggregator.pipeline.placement.retention import PruneResult, RetentionPlan
 from aggregator.pipeline.placement.story_options import StoryOptions
 from aggregator.pipeline.workers.executor import Executor
@@ -127,10 +126,6 @@ def _correct(writer: WriterServices, command: Command, _stop: Stop) -> None:
     writer.placer.correct(decode_command(command.payload), command.command_no)
 
 
-def _repair(writer: WriterServices, command: Command, _stop: Stop) -> None:
-    writer.placer.repair(msgspec.json.decode(command.payload, type=RepairCommand), command.command_no)
-
-
 def _forget(writer: WriterServices, command: Command, stop: Stop) -> None:
     decoded = msgspec.json.decode(command.payload, type=ForgetCommand)
     try:
@@ -171,7 +166,6 @@ def _end_if(stop: Stop) -> None:
 
 _HANDLERS: Mapping[CommandKind, Callable[[WriterServices, Command, Stop], None]] = {
     "correct": _correct,
-    "repair": _repair,
     "forget": _forget,
     "prune": _prune,
     "recluster": _recluster,

@@ -127,15 +127,14 @@ def refuse_damaged(text: str, id_: str) -> None:
     """Raise DamagedError if the text of article `id_` is damaged."""
     if isinstance(text, DamagedText):
         raise DamagedError(
-            f"the stored text of article {id_} is damaged: it cannot be decompressed; `aggregator db check` "
-            "checks all texts"
+            f"the stored text of article {id_} is damaged: it cannot be decompressed; restore a backup"
         )
 
 
 @cache
 def _log_once() -> None:
     log.error(
-        "the stored text of an article cannot be decompressed; `aggregator db check` names the article",
+        "the stored text of an article cannot be decompressed; restore a backup",
         extra={"event": "article_text_damaged"},
     )
 

@@ -64,12 +64,6 @@ def is_newer(revision: str) -> bool:
     return revision.isdigit() and revision > newest_revision()
 
 
-def is_outdated(database: Database) -> bool:
-    """Whether the database is at an earlier revision, from which this program upgrades."""
-    revision = revision_of(database)
-    return revision is not None and is_known(revision) and revision != newest_revision()
-
-
 def newest_revision() -> str:
     """Return the revision of this program."""
     return _revisions()[-1]
@@ -256,7 +250,7 @@ def _migrate(
                 raise
             raise DamagedFileError(
                 f"the database {shown_url(database.url)} is damaged and cannot be upgraded ({error.orig}); "
-                "restore a backup, or save what is left: aggregator export --salvage --output FILE"
+                "restore a backup, or recover what is left: sqlite3 FILE .recover | sqlite3 NEW"
             ) from error
 
 

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from aggregator.store.engine.database import Database
-from aggregator.store.maintenance.integrity_check import faults
+from tests.support.deep_checks import faults
 from tests.support.kill_records import records
 from tests.support.kills import CARELESS, assert_same
 from tests.support.long_ingest import LongIngest, Material, Outcome, placed

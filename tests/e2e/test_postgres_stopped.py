@@ -148,8 +148,7 @@ def go_through(
     assert len(ids) == len(set(ids)) == entries == newsroom.written + len(pushing.taken)
     assert set(pushing.taken) <= set(ids)
     assert waiting == 0
-    checked = daemon.command("db", "check")
-    assert checked.returncode == 0, checked.stdout + checked.stderr
+    assert daemon.faults() == []
     assert "Traceback" not in log
     assert "no progress" not in log
     assert_said_in_words(reading, pushing)

@@ -21,7 +21,10 @@ from typing import Any, TypeVar
 import httpx
 import yaml
 
-from tests.support import forked
+from aggregator.config.loader import load
+from aggregator.extract.wire.agencies import family_table
+from aggregator.store.engine.database import Database
+from tests.support import deep_checks, forked
 from tests.support.loopback import http_client
 from tests.support.waiting import PATIENCE_SECONDS
 
@@ -201,6 +204,14 @@ class DaemonProcess:
     def reloads(self) -> list[str]:
         """The lines of its log that say what came of a reload."""
         return [line for line in self.log().splitlines() if _RELOADED.search(line)]
+
+    def faults(self) -> list[str]:
+        """What `db check` and the deep checks find in its database, while it runs or later."""
+        config = load(self.folder / "config.yaml")
+        with closing(Database(config.database_url)) as database:
+            families = family_table(config.families)
+            found = list(deep_checks.faults(database, config.effective_tuning, families=families))
+        return [one.what for one in found if not one.is_note]
 
     # --- commands beside it -------------------------------------------------------------------------------
 

@@ -127,12 +127,11 @@ def _damage(context: DoctorContext) -> Iterator[Finding]:
     if result != "ok":
         away = f"mkdir damaged; mv {file}* damaged/"
         backup = _newest_backup(context)
-        export = "salvaged.jsonl.zst"
         if backup != "BACKUP":
             advice = f"stop the daemon; {away}; aggregator db restore {backup}"
         else:
-            salvage = f"aggregator export --salvage --output {export}; {away}; aggregator import {export}"
-            advice = f"stop the daemon; `aggregator db restore` a backup, or without one: {salvage}"
+            recovered = f"sqlite3 damaged/{file.name} .recover | sqlite3 {file}; aggregator db check --repair"
+            advice = f"stop the daemon; {away}; `aggregator db restore` a backup, or without one: {recovered}"
         yield problem(f"the database {file} is damaged: {result}", advice)
 
 

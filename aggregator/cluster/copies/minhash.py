@@ -69,7 +69,7 @@ def bands(signature: bytes, *, count: int, rows: int) -> tuple[int, ...]:
 
 
 def keys_of(signature: bytes, *, count: int, rows: int) -> tuple[int, ...]:
-    """Return `bands`, or () for a damaged signature: `db check` reports it and its orphaned keys."""
+    """Return `bands`, or () for a damaged signature."""
     return bands(signature, count=count, rows=rows) if len(signature) == _BYTES else ()
 
 

@@ -215,10 +215,7 @@ class CopyFinder:
                 return CopyKeys((), b"")
         keys = self.keys(stored.signature)
         whole = self._whole_sketch(stored.text)
-        rows = articles.sketches(connection, after=stored.inbox_no - tuning.passage_reach - 1)
-        look_up = sampled_shingles.scan(
-            rows, stored.inbox_no, whole, reach=tuning.passage_reach, cap=tuning.shingle_cap
-        )
+        look_up = self._lookup(connection, stored.inbox_no, whole)
         free = ~look_up.full
         if copied is not None:
             copy_ancestors = articles.copy_ancestors(connection, copied, _MOST_ANCESTORS)

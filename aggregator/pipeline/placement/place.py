@@ -9,7 +9,7 @@ import logging
 from collections.abc import Callable, Collection, Container, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from functools import partial
-from typing import NamedTuple, Self, TypeVar
+from typing import NamedTuple, Self
 
 import msgspec
 
@@ -60,7 +60,6 @@ from aggregator.pipeline.placement.erase import (
 )
 from aggregator.pipeline.placement.incoming_article import IncomingArticle
 from aggregator.pipeline.placement.reassess import SecondLook
-from aggregator.pipeline.placement.repair import RepairCommand, RepairHandler, RepairResult
 from aggregator.pipeline.placement.report_comparison import ComparedArticle, ReportComparison
 from aggregator.pipeline.placement.retention import Retention, RetentionPlan
 from aggregator.pipeline.placement.story_options import StoryOptions
@@ -80,7 +79,6 @@ from aggregator.stories.tuning import StoryTuning
 
 log = logging.getLogger(__name__)
 
-_Result = TypeVar("_Result", CorrectionResult, RepairResult)
 _FORGET_UNFINISHED = "forget_unfinished"  # counter
 
 
@@ -154,7 +152,6 @@ class Placer:
         )
         self._correction_handler = CorrectionHandler(self.story_writer, self._constraints, self._version)
         self._forget_handler = ForgetHandler(self.story_writer, self._copy_finder)
-        self._repair_handler = RepairHandler(self.story_writer, self._copy_finder)
         self._second_look = SecondLook(
             self.story_writer, self._constraints, self._scorer, self._comparison, self._version
         )
@@ -181,23 +178,10 @@ class Placer:
 
         Raises UsageError if it is not possible; then nothing is changed.
         """
-        return self._answered(request, lambda unit: self._correction_handler.carry_out(unit, command))
 
-    def repair(self, command: RepairCommand, request: int | None = None) -> RepairResult:
-        """Execute one part of a repair and answer its row `request`."""
-        repaired = self._answered(
-            request, lambda unit: RepairResult(rows=self._repair_handler.carry_out(unit, command))
-        )
-        if command.remedy == "bands":
-            self._copy_finder.forget()  # its sampled shingles have changed
-        return repaired
-
-    def _answered(self, request: int | None, carry_out: Callable[[UnitOfWork], _Result]) -> _Result:
-        """Execute a command and answer its row `request`, in one transaction."""
-
-        def unit() -> _Result:
+        def unit() -> CorrectionResult:
             with self.unit_of_work() as unit_of_work:
-                result = carry_out(unit_of_work)
+                result = self._correction_handler.carry_out(unit_of_work, command)
                 if request is not None:
                     answer = msgspec.json.encode(result).decode()
                     commands.answer(unit_of_work.connection, request, unit_of_work.now, "done", answer)

@@ -127,7 +127,7 @@ class StoryWriter:
                 is_mended = False
             words = "is recomputed" if is_mended else "cannot be recomputed: no article joins it"
             log.warning(
-                "story %s: its centroid cannot be read and %s; `aggregator db check`",
+                "story %s: its centroid cannot be read and %s; `aggregator db check --repair`",
                 id_,
                 words,
                 extra={"event": "centroid_damaged"},

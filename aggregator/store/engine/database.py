@@ -41,7 +41,6 @@ from aggregator.store.engine.engines import (
     OpenFile,
     full_sync,
     lock_timeout,
-    lossy_text,
     milliseconds,
     postgres_engine,
     session_name,
@@ -89,7 +88,6 @@ class Database:
         self._writing = FairLock()
         self._fence: Fence | None = None
         self._read_timeout_seconds: float | None = None
-        self._is_lossy = False
         self._write_state = _WriteState()
         file = self.file
         self._open_file = None if file is None else OpenFile(file, str(make_url(url).query.get("mode", "rw")))
@@ -111,12 +109,6 @@ class Database:
         other._read_timeout_seconds = self.tuning.read_seconds
         return other
 
-    def lossy_text(self) -> "Database":
-        """Return a copy that replaces invalid UTF-8 when it reads (SQLite)."""
-        other = copy(self)
-        other._is_lossy = self.is_sqlite
-        return other
-
     @property
     def file(self) -> Path | None:
         """The file of an SQLite database; None for PostgreSQL."""
@@ -130,14 +122,8 @@ class Database:
             # SQLite reads one snapshot by default; Postgres needs an isolation level.
             level = {} if self.is_sqlite else {"isolation_level": "REPEATABLE READ"}
             connection = raw.execution_options(**level)
-            with (
-                connection.begin() as reading,
-                statement_timeout(connection, self._read_timeout_seconds),
-                lossy_text(connection, is_enabled=self._is_lossy),
-            ):
+            with connection.begin(), statement_timeout(connection, self._read_timeout_seconds):
                 yield connection
-                if self._is_lossy:
-                    reading.rollback()  # SQLite refuses to commit after it has found damage
 
     @contextmanager
     def write(self, *, durable: bool = False, unhurried: bool = False) -> Iterator[Connection]:

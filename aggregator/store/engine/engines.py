@@ -88,20 +88,6 @@ def statement_timeout(connection: Connection, seconds: float | None) -> Iterator
             server.most_seconds = None
 
 
-@contextmanager
-def lossy_text(connection: Connection, *, is_enabled: bool) -> Iterator[None]:
-    """Read SQLite texts that are not UTF-8 with replacement characters in the block, if enabled."""
-    if not is_enabled:
-        yield
-        return
-    driver = sqlite_driver(connection)
-    driver.text_factory = lambda found: found.decode("utf-8", "replace")
-    try:
-        yield
-    finally:
-        driver.text_factory = str
-
-
 def sqlite_driver(connection: Connection) -> sqlite3.Connection:
     """Return the connection of the sqlite3 module."""
     driver = connection.connection.driver_connection

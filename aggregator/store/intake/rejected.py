@@ -58,7 +58,7 @@ def unmute(connection: Connection, holds: Callable[[str | None, str], bool]) -> 
             chosen = select(entry.c.entry_no).where(_IS_MUTED, entry.c.source == source)
             chosen = chosen.where(entry.c.reason == reason).order_by(entry.c.entry_no)
             numbers = connection.execute(chosen.limit(_UNMUTED_AT_ONCE)).scalars().all()
-            return requeue(connection, [str(n) for n in numbers])
+            return requeue(connection, numbers)
     return 0
 
 
@@ -67,14 +67,14 @@ _NUMBERED: Final = (
 )
 
 
-def requeue(connection: Connection, numbers: Sequence[str]) -> int:
+def requeue(connection: Connection, numbers: Sequence[int]) -> int:
     """Queue entries from quarantine, or muted ones, at the end. Return how many there were.
 
     An entry whose article was placed meanwhile loses its page: its older text is no revision.
     """
     chosen = select(entry.c.entry_no, entry.c.article, entry.c.verdict, entry.c.page_due_at)
     chosen = chosen.where(or_(IS_QUARANTINED, _IS_MUTED)).order_by(entry.c.entry_no)
-    found = list(rows_with(connection, chosen, entry.c.entry_no, map(int, numbers)))
+    found = list(rows_with(connection, chosen, entry.c.entry_no, numbers))
     known = select(article.c.root_article)
     placed = {
         row.root_article

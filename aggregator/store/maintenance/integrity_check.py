@@ -1,203 +1,231 @@
-"""The integrity check: whether rows are consistent and none is lost (`aggregator db check`). It only reads.
+"""The integrity check: the database's own check, foreign keys, and whether an entry is lost (`db check`).
 
-It checks invariants that hold between any two transactions; the parts are in `checks/`. Each query, and each
-chunk of a large table, is a transaction of its own, so a daemon can continue meanwhile and no reader holds
-SQLite's log for long (except for the words of a whole index). Derived rows that may be late (the full-text
-index, merged texts) are checked up to their stored progress. Expensive checks read a random sample of some
-thousand rows, or all rows (`thorough`).
+It only reads, each query in a transaction of its own, so a daemon can continue meanwhile. Rows that are
+derived from others are not compared with them: `db check --repair` computes all of them again
+(pipeline/placement/rebuild.py).
+
+Conservation of entries: each received entry is stored, known or refused; stored ones are placed or wait.
+`inbox.count_received` counts entries when they are received; here the counts are compared with rows.
 """
 
-import datetime as dt
 import re
-import secrets
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
-from typing import Final
+from collections.abc import Iterator, Sequence
+from typing import Any, Final
 
-import msgspec
-from sqlalchemy import Connection, func, select, text
-from sqlalchemy.exc import DatabaseError
+from sqlalchemy import Connection, Select, and_, exists, func, or_, select, text
 
-from aggregator.cluster.copies.copy_check import CopyTuning
-from aggregator.cluster.events.weights import shipped_model
-from aggregator.config.tuning import Tuning, effective_tuning
+from aggregator.model.core import FrozenStruct
 from aggregator.model.errors import DamagedFileError
 from aggregator.store.engine.database import Database
-from aggregator.store.engine.db_errors import is_damage
-from aggregator.store.maintenance.checks import conservation, references, story_rows, texts
-from aggregator.store.maintenance.checks.conservation import Balance
-from aggregator.store.maintenance.checks.finding import (
-    CheckScope,
-    CheckStep,
-    Fault,
-    merge_faults,
+from aggregator.store.intake.inbox import STORED
+from aggregator.store.intake.rejected import IS_QUARANTINED
+from aggregator.store.tables import article, counter, entry, intake_count, metadata, tombstone
+
+_REPAIR: Final = "aggregator db check --repair"
+_RESTORE: Final = (
+    "rows are lost, or were inserted by hand: restore a backup: aggregator db restore FILE --replace"
 )
-from aggregator.store.maintenance.checks.story_rows import StoryCheckTuning
-from aggregator.store.maintenance.salvage import GARBLED, salvage_rows
-from aggregator.store.tables import article, metadata
-from aggregator.stories.tuning import StoryTuning
-
-__all__ = ["Balance", "Fault", "balance", "faults", "step_count"]
-
-_FIRST = "repair the file first"
-_SAMPLE = 10_000  # articles; of a larger database every nth run of 500 rows, others each time (chosen)
-_RENDER_SHARE = 0.1  # of the sampled stories: rendering one takes as long as ten other checks (measured)
-_STEPPED_CHECKS = 12  # passes over rows in `faults`, for a progress bar
+_DAMAGED: Final = (
+    "stop the daemon, keep a copy of the file, and restore a backup: aggregator db restore FILE --replace; "
+    "without one, with the command-line shell of SQLite: sqlite3 FILE .recover | sqlite3 NEW, then: "
+    "aggregator db check --repair --database sqlite:///NEW"
+)
+# Exceptions raised for a value that does not have the type of its column.
+_GARBLED: Final = (ValueError, TypeError, LookupError)
 
 
-def faults(
-    database: Database,
-    all_tuning: Tuning | None = None,
-    *,
-    families: Mapping[str, str] | None = None,
-    thorough: bool = False,
-    now: dt.datetime | None = None,
-    step: CheckStep = lambda _rows: None,
-) -> Iterator[Fault]:
-    """Yield all findings, and notes; nothing if the database is consistent.
+class Fault(FrozenStruct, frozen=True, kw_only=True, omit_defaults=False):
+    """One finding, and what to do. `is_damage`: the file is damaged, and nothing may be written into it."""
 
-    `all_tuning` and `families`: from which rows of stories are computed (None: the defaults). `step` is
-    called with the number of rows after each chunk.
-    """
-    all_tuning = all_tuning or effective_tuning()
-    extent = _extent(database, thorough=thorough)
-    database = database.lossy_text()
-    of_stories = StoryCheckTuning(
-        shipped_model(all_tuning), all_tuning.version, families, all_tuning.section("stories", StoryTuning)
-    )
-    copies = all_tuning.section("copies", CopyTuning)
-    file_faults = list(_file_faults(database))
-    is_torn = not all(one.can_repair for one in file_faults)
-    yield from (_without_remedy(one) if is_torn else one for one in file_faults)
-    few = CheckScope(
-        every=max(1, round(extent.every / _RENDER_SHARE)) if extent.every > 1 else 1, seed=extent.seed
-    )
-    parts = {
-        "the counts of entries": conservation.faults(database),
-        "foreign keys": _foreign_key_faults(database),
-        "references": references.faults(database),
-        "words and times": references.value_faults(database, now or dt.datetime.now(dt.UTC)),
-        "encoded values": references.unreadable(database, extent, step),
-        "stories": story_rows.faults(database, of_stories, extent, step),
-        "merged texts": story_rows.merged_text_faults(database, of_stories.stories, few, step),
-        "articles": texts.faults(database, copies, extent, step),
-        "bands": texts.strays(database, copies, step) if extent.every == 1 else iter(()),
-        "the full-text index": texts.index_faults(database, extent, step),
-    }
-    for name, found in parts.items():
-        yield from merge_faults(_until_damage(name, found, is_torn=is_torn))
+    what: str
+    rows: int
+    advice: str
+    is_damage: bool = False
 
 
-def _until_damage(name: str, found: Iterator[Fault], *, is_torn: bool) -> Iterator[Fault]:
-    """Yield the findings of one check; damage ends this check only. In a torn file nothing is repaired."""
+def faults(database: Database) -> Iterator[Fault]:
+    """Yield all findings; nothing if the database is sound."""
+    if database.is_sqlite:
+        yield from _file_faults(database)
+    for check in (_foreign_key_faults, conservation_faults):
+        try:
+            yield from check(database)
+        except (DamagedFileError, *_GARBLED) as error:
+            what = f"not all rows can be read: {error}"
+            yield Fault(what=what, rows=1, advice=_DAMAGED, is_damage=True)
+
+
+# --- SQLite's own check of its file; PostgreSQL has none to call -------------------------------------------
+
+_MOST_NAMED: Final = 1000  # lines of SQLite's check
+# Messages about an index that does not match its table: the table itself is undamaged.
+_OF_AN_INDEX: Final = re.compile(r"(?:row \d+ missing from index|wrong # of entries in index) (\S+)")
+_SEARCH: Final = "article_search"  # in messages of newer versions of SQLite
+
+
+def _file_faults(database: Database) -> Iterator[Fault]:
+    lines: list[str] = []
     try:
-        for one in found:
-            yield _without_remedy(one) if is_torn else one
-    except DamagedFileError:
-        what = f"{name}: not all rows could be checked, the file is damaged"
-        yield Fault(what=what, rows=1, advice=_DAMAGED, is_note=is_torn)
-    except GARBLED as error:
-        what = f"{name}: not all rows could be checked, a value has another type ({error})"
-        yield Fault(what=what, rows=1, is_note=is_torn)
+        with database.read() as connection:  # SQLite refuses to commit after it has found damage
+            lines += connection.execute(text(f"PRAGMA integrity_check({_MOST_NAMED})")).scalars()
+    except DamagedFileError as error:
+        lines = lines or [str(error)]
+    yield from faults_of_lines([line for line in lines if line != "ok"])
 
 
-def _without_remedy(fault: Fault) -> Fault:
-    return msgspec.structs.replace(fault, remedy=None, advice=_FIRST) if fault.can_repair else fault
+def faults_of_lines(lines: Sequence[str]) -> Iterator[Fault]:
+    """Yield what the lines of SQLite's check mean."""
+    indexes: Counter[str] = Counter()
+    others = []
+    for line in lines:
+        if found := _OF_AN_INDEX.search(line):
+            indexes[f"the index {found[1]} does not match its table"] += 1
+        elif _SEARCH in line:
+            indexes["the full-text index is damaged"] += 1
+        else:
+            others.append(line)
+    for what, rows in sorted(indexes.items()):
+        yield Fault(what=what, rows=rows, advice=_REPAIR)
+    if others:
+        what = f"the file is damaged: {others[0]}"
+        yield Fault(what=what, rows=len(others), advice=_DAMAGED, is_damage=True)
+
+
+def _foreign_key_faults(database: Database) -> Iterator[Fault]:
+    """Yield rows whose foreign key refers to a missing row."""
+    for table in metadata.sorted_tables:
+        for key in table.foreign_keys:
+            lost = select(func.count()).where(
+                key.parent.is_not(None), ~exists().where(key.column == key.parent)
+            )
+            with database.read() as connection:
+                rows = connection.execute(lost).scalar_one()
+            if rows:
+                what = f"rows of {table.name} refer to rows of {key.column.table.name} that do not exist"
+                yield Fault(what=what, rows=rows, advice=_REPAIR)
+
+
+# --- conservation of entries -------------------------------------------------------------------------------
+
+_FOUNDING = ("founded", "joined", "copy")  # outcomes of entries that became an article each
+
+
+class Balance(FrozenStruct, frozen=True, kw_only=True, omit_defaults=False):
+    """Numbers of all received entries, from one state of the database.
+
+    `seen` = `stored` + `known` + `refused_as_forgotten` + `earlier`, and
+    `stored` = `placed` + `waiting` + `refused` + `deleted`. `refused_as`: by verdict.
+    """
+
+    seen: int
+    stored: int
+    known: int
+    refused_as_forgotten: int
+    earlier: int  # received before outcomes were counted, and not stored
+    placed: int
+    waiting: int
+    refused: int
+    refused_as: tuple[tuple[str, int], ...]
+    deleted: int  # stored, but deleted since
+    articles: int
 
 
 def balance(database: Database) -> Balance | None:
     """Count entries by what became of them; None if the file is too damaged."""
     try:
-        with database.lossy_text().read() as connection:
-            return conservation.balance(connection)
-    except (DamagedFileError, *GARBLED):
+        with database.read() as connection:
+            return _balance(connection)
+    except (DamagedFileError, *_GARBLED):
         return None
 
 
-def step_count(database: Database, *, thorough: bool) -> int:
-    """Return about how many rows `step` will be called with in total."""
-    return _articles(database) * _STEPPED_CHECKS // _extent(database, thorough=thorough).every
+def _balance(connection: Connection) -> Balance:
+    seen = select(intake_count.c.outcome, func.sum(intake_count.c.count)).group_by(intake_count.c.outcome)
+    by_outcome = Counter(_pairs(connection, seen))
+    deleted = connection.execute(select(func.coalesce(func.sum(intake_count.c.deleted), 0))).scalar_one()
+    by_state: Counter[str] = Counter(
+        _pairs(connection, select(entry.c.state, func.count()).group_by(entry.c.state))
+    )
+    refused_as = connection.execute(
+        select(entry.c.verdict, func.count()).where(entry.c.state == "refused").group_by(entry.c.verdict)
+    )
+    return Balance(
+        seen=connection.execute(select(counter.c.value).where(counter.c.name == "entry")).scalar_one(),
+        stored=sum(int(by_outcome[name]) for name in STORED),
+        known=int(by_outcome["known"]),
+        refused_as_forgotten=int(by_outcome["forgotten"]),
+        earlier=int(by_outcome["earlier"]),
+        placed=by_state["done"],
+        waiting=by_state["page"] + by_state["ready"],
+        refused=by_state["refused"],
+        refused_as=tuple(sorted((row[0] or "", row[1]) for row in refused_as)),
+        deleted=int(deleted),
+        articles=connection.execute(select(func.count()).select_from(article)).scalar_one(),
+    )
 
 
-def _articles(database: Database) -> int:
-    try:
-        with database.lossy_text().read() as connection:
-            return connection.execute(select(func.count()).select_from(article)).scalar_one()
-    except DamagedFileError:
-        return 0
-
-
-def _extent(database: Database, *, thorough: bool) -> CheckScope:
-    every = 1 if thorough else max(1, _articles(database) // _SAMPLE)
-    return CheckScope(every=every, seed=secrets.randbelow(1 << 30))
-
-
-# --- SQLite's own check of its file; PostgreSQL has none to call -------------------------------------------
-
-_MOST_NAMED: Final = 1000  # lines of the database's own check
-# Messages about an index that does not match its table: the table itself is undamaged.
-_OF_AN_INDEX: Final = re.compile(
-    r"(?:row \d+ missing from index|wrong # of entries in index|non-unique entry in index) (\S+)"
-)
-_DAMAGED: Final = (
-    "stop the daemon, keep a copy of the file, and restore a backup; without one type: aggregator export "
-    "--salvage --output FILE, and import that into a new database"
-)
-_REBUILT: Final = (
-    "no row is lost: stop the daemon, keep a copy of the file, type aggregator export --salvage "
-    "--output FILE, and import that into a new database"
-)
-_DERIVED: Final = frozenset({"sketch", "outlet_line"})
-
-
-def _file_faults(database: Database) -> Iterator[Fault]:
-    """Yield damage of the file."""
-    if not database.is_sqlite:
-        return
+def conservation_faults(database: Database) -> Iterator[Fault]:
+    """Yield counts that do not match, entries and articles without each other, and entries in quarantine."""
     with database.read() as connection:
-        lines = _own_check(connection, str(_MOST_NAMED))
-        if lines is None:
-            yield from _by_tables(connection)
-            return
-    indexes = Counter(found[1] for line in lines if (found := _OF_AN_INDEX.search(line)))
-    others = [line for line in lines if line != "ok" and not _OF_AN_INDEX.search(line)]
-    for name, rows in sorted(indexes.items()):
-        what = f"the index {name} does not match its table"
-        yield Fault(what=what, rows=rows, remedy="index", keys=(name,))
-    if others:
-        yield Fault(what=f"the file is damaged: {others[0]}", rows=len(others), advice=_DAMAGED)
+        total = _balance(connection)
+        accounted = total.stored + total.known + total.refused_as_forgotten + total.earlier
+        if total.seen != accounted:
+            what = f"{total.seen:,} entries were received, but {accounted:,} are stored, known or refused"
+            yield Fault(what=what, rows=abs(total.seen - accounted), advice=_RESTORE)
+        yield from _by_source(connection)
+        for what, lost, advice in _LOST:
+            if rows := connection.execute(lost).scalar_one():
+                yield Fault(what=what, rows=rows, advice=advice)
 
 
-def _own_check(connection: Connection, argument: str) -> Sequence[str] | None:
-    """Return the lines of SQLite's integrity check; None if damage ends it."""
-    try:
-        return connection.execute(text(f"PRAGMA integrity_check({argument})")).scalars().all()
-    except DatabaseError as error:
-        if not is_damage(error.orig):
-            raise
-        return None
+_IS_PLACED: Final = and_(entry.c.state == "done", entry.c.outcome.in_(_FOUNDING))
+_LOST: Final = (
+    (
+        "placed entries have no article",
+        select(func.count()).where(
+            entry.c.state == "done",
+            ~exists().where(tombstone.c.article == entry.c.article),
+            or_(
+                ~exists().where(article.c.id == entry.c.article),
+                and_(entry.c.outcome.in_(_FOUNDING), ~exists().where(article.c.inbox_no == entry.c.inbox_no)),
+            ),
+        ),
+        _RESTORE,
+    ),
+    (
+        "articles have an inbox number that no entry has",
+        select(func.count()).where(
+            article.c.id.is_not(None), ~exists().where(entry.c.inbox_no == article.c.inbox_no, _IS_PLACED)
+        ),
+        _RESTORE,
+    ),
+    (  # after a repair or an upgrade they can be placed
+        "entries are in quarantine because placing them failed; a repair queues them again",
+        select(func.count()).where(IS_QUARANTINED),
+        _REPAIR,
+    ),
+)
 
 
-def _by_tables(connection: Connection) -> Iterator[Fault]:
-    """Yield the damaged tables, and whether their rows are damaged or only an index."""
-    stored = text("SELECT name FROM sqlite_master WHERE type = 'table' AND rootpage > 0 ORDER BY name")
-    for name in connection.execute(stored).scalars():
-        if _own_check(connection, f"'{name}'") == ["ok"]:
-            continue
-        rows = metadata.tables.get(name)
-        what, advice = name, _DAMAGED
-        if name.startswith("article_search"):  # and the tables that SQLite makes for it
-            what, advice = "the full-text index", _REBUILT
-        elif rows is not None and None not in salvage_rows(connection, rows):
-            what, advice = f"an index of {name}", _REBUILT
-        yield Fault(what=f"{what} has a damaged page", rows=1, advice=advice)
+def _pairs(connection: Connection, chosen: Select[Any]) -> dict[Any, Any]:
+    """Return the second column of a query by the first one."""
+    return {row[0]: row[1] for row in connection.execute(chosen)}
 
 
-def _foreign_key_faults(database: Database) -> Iterator[Fault]:
-    """Yield rows whose foreign key refers to a missing row."""
-    if not database.is_sqlite:
-        return
-    with database.read() as connection:
-        for row in connection.execute(text("PRAGMA foreign_key_check")):
-            if row[0] not in _DERIVED:  # references.py checks those
-                yield Fault(what=f"rows of {row[0]} refer to rows that do not exist", rows=1)
+def _by_source(connection: Connection) -> Iterator[Fault]:
+    missing: Counter[tuple[str, str]] = Counter()
+    counts = select(
+        intake_count.c.source, intake_count.c.outcome, intake_count.c.count - intake_count.c.deleted
+    )
+    for source, outcome, count in connection.execute(counts.where(intake_count.c.outcome.in_(STORED))):
+        missing[source, outcome] += count
+    of_entries = entry.c.source, entry.c.is_revision
+    for source, is_revision, count in connection.execute(
+        select(*of_entries, func.count()).group_by(*of_entries)
+    ):
+        missing[source, "revision" if is_revision else "new"] -= count
+    if lost := (+missing).total():
+        yield Fault(what="entries that were stored are missing", rows=lost, advice=_RESTORE)
+    if more := (-missing).total():
+        yield Fault(what="entries exist that were not received", rows=more, advice=_RESTORE)

@@ -272,7 +272,7 @@ def _pressed(evidence: bytes) -> bytes:
     try:
         return codecs.compress_packed(evidence)
     except codecs.UNREADABLE:
-        return evidence  # `db check` reports it
+        return evidence
 
 
 def _put_back(connection: Connection, indexed: Sequence[int]) -> None:
@@ -332,7 +332,7 @@ def _shortened(evidence: bytes) -> bytes:
     try:
         known = codecs.unpack(evidence, Evidence)
     except codecs.UNREADABLE:
-        return evidence  # `db check` reports it
+        return evidence
     shortened = msgspec.structs.replace(known, reasons=(), shared=(), runner_up=None, excerpts=())
     return codecs.pack_compressed(shortened)
 

@@ -11,7 +11,6 @@ again from the articles.
 
 import datetime as dt
 import sqlite3
-from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Set
 from contextlib import contextmanager
 from functools import cache
@@ -42,10 +41,8 @@ from sqlalchemy.exc import DatabaseError, DataError, IntegrityError
 from aggregator.model.errors import AggregatorError, NotWritableError, ReadError
 from aggregator.store.engine.database import Database
 from aggregator.store.engine.engines import sqlite_driver
-from aggregator.store.intake.inbox import take_numbers
-from aggregator.store.maintenance.repair import raise_counters
 from aggregator.store.search import index
-from aggregator.store.tables import UtcTime, article, counter, entry, metadata, story
+from aggregator.store.tables import UtcTime, article, counter, entry, metadata
 
 # State of the daemon that runs now, useless in a copy.
 PASSING: Final = frozenset({"writer_lease"})
@@ -98,24 +95,15 @@ def batches(connection: Connection, left_out: Set[str] = LEFT_OUT) -> Iterator[B
 # --- writing -----------------------------------------------------------------------------------------------
 
 
-def write_all(
-    connection: Connection, stream: Iterable[Batch], advance: Advance, skipped: Counter[str] | None = None
-) -> int:
+def write_all(connection: Connection, stream: Iterable[Batch], advance: Advance) -> int:
     """Write a stream into empty tables; return the number of rows. Serial numbers continue.
 
-    Raises ReadError for a duplicate, or a reference to a missing row. With `skipped`, such rows are skipped
-    and counted by table, and a lost story is replaced by a stub. The full-text index is queued.
+    Raises ReadError for a duplicate, or a reference to a missing row. The full-text index is queued.
     """
     total = 0
     for batch in stream:
-        if skipped is None:
-            _write(connection, batch)
-            total += len(batch.rows)
-        else:
-            written = _write_what_fits(connection, batch)
-            total += written
-            if written < len(batch.rows):
-                skipped[batch.table.name] += len(batch.rows) - written
+        _write(connection, batch)
+        total += len(batch.rows)
         advance(len(batch.rows))
     _continue_numbers(connection)
     index.reindex_all(connection)
@@ -151,45 +139,6 @@ def _copy_in(connection: Connection, batch: Batch) -> None:
             f"only {cursor.rowcount:,} of {len(batch.rows):,} rows of {batch.table.name} were written; "
             "nothing was copied"
         )
-
-
-def _write_what_fits(connection: Connection, batch: Batch) -> int:
-    """Write the rows that refer to no lost row. Return their number."""
-    try:
-        with connection.begin_nested():
-            if batch.table is article:
-                _insert_stub_stories(connection, batch.rows)
-            _write(connection, batch)
-        return len(batch.rows)
-    except (ReadError, IntegrityError, DataError):
-        if len(batch.rows) == 1:
-            return 0
-    return sum(_write_what_fits(connection, Batch(batch.table, [row])) for row in batch.rows)
-
-
-def _insert_stub_stories(connection: Connection, articles: Iterable[Values]) -> None:
-    """Insert a story for each article whose story is lost; `db check --repair` computes its columns."""
-    by_story = {one["story"]: one for one in articles}
-    existing = select(story.c.id).where(story.c.id.in_(sorted(by_story)))
-    lost = sorted(set(by_story) - set(connection.execute(existing).scalars()))
-    if lost:
-        raise_counters(connection, ["story"])
-    for id_ in lost:
-        one = by_story[id_]
-        values = {
-            "id": id_,
-            "story_no": take_numbers(connection, "story", 1) + 1,
-            "founding_article": one["id"],
-            "founding_no": 0,
-            "last_inbox_no": one["inbox_no"],
-            "centroid": b"",
-            "title": one["title"],
-            "summary": one["lead"],
-            "language": one["language"],
-            **dict.fromkeys(("first_published", "last_published", "bumped_at"), one["effective_at"]),
-            **dict.fromkeys(("article_count", "outlet_count", "report_count"), 1),
-        }
-        connection.execute(insert(story).values(values))
 
 
 def _continue_numbers(connection: Connection) -> None:

@@ -154,14 +154,6 @@ def reindex_all(connection: Connection) -> None:
         set_counter(connection, name, last)
 
 
-def rows_between(connection: Connection, low: int, high: int) -> Sequence[Row[Any]]:
-    """Return the articles of these numbers that should be indexed, with their indexed columns."""
-    low, high = max(low, counter_value(connection, _REST) + 1), min(high, counter_value(connection, _LAST))
-    return connection.execute(
-        _ROWS.where(article.c.inbox_no.between(low, high)).order_by(article.c.inbox_no)
-    ).all()
-
-
 def unindexed_count(connection: Connection) -> int:
     """Count the articles that are not indexed yet."""
     last, rest = counter_value(connection, _LAST), counter_value(connection, _REST)

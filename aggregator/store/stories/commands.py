@@ -8,7 +8,7 @@ from sqlalchemy import Connection, insert, select, update
 from aggregator.model.core import FrozenStruct
 from aggregator.store.tables import command
 
-CommandKind = Literal["correct", "recluster", "forget", "prune", "repair"]
+CommandKind = Literal["correct", "recluster", "forget", "prune"]
 
 
 class Command(FrozenStruct, frozen=True, kw_only=True):

@@ -7,7 +7,7 @@ such an article adds some.
 from collections.abc import Collection, Mapping, Sequence
 from typing import Final
 
-from sqlalchemy import Connection, delete, select, tuple_
+from sqlalchemy import Connection, delete
 
 from aggregator.store.tables import counter_value, in_parts, lsh_band
 
@@ -15,8 +15,6 @@ KeyPair = tuple[int, int]  # a band and the inbox number of an article under it
 
 _UNLINKED: Final = "unlinked_to"  # counter: retention has removed the articles up to this inbox number
 _ABOVE_ALL: Final = 1 << 63  # numbers and bands
-BEFORE_ALL: Final[KeyPair] = (-_ABOVE_ALL, -1)
-_ROWS_AT_ONCE: Final = 50_000  # of `next_keys` (limit of memory)
 
 
 def find(connection: Connection, bands: Collection[int], *, before: int, limit: int) -> list[KeyPair]:
@@ -38,13 +36,6 @@ def find(connection: Connection, bands: Collection[int], *, before: int, limit: 
 def stored_bands(connection: Connection, n: int, bands: Collection[int]) -> set[int]:
     """Return those of these bands that article `n` is stored with."""
     return {band for band, number in find(connection, bands, before=n + 1, limit=_ABOVE_ALL) if number == n}
-
-
-def next_keys(connection: Connection, after: KeyPair = BEFORE_ALL) -> list[KeyPair]:
-    """Return the next pairs after this one, in order; none at the end."""
-    pair = lsh_band.c.band, lsh_band.c.article
-    chosen = select(*pair).where(tuple_(*pair) > after, pair[1] > counter_value(connection, _UNLINKED))
-    return [(row[0], row[1]) for row in connection.execute(chosen.order_by(*pair).limit(_ROWS_AT_ONCE))]
 
 
 def add(connection: Connection, pairs: Sequence[KeyPair]) -> None:

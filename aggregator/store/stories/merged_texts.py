@@ -74,17 +74,6 @@ def render_version(tuning: StoryTuning) -> int:
     return int.from_bytes(hashlib.sha256(content.encode()).digest()[:6])
 
 
-def rendered_since(connection: Connection, tuning: StoryTuning) -> tuple[int, dt.datetime] | None:
-    """Return from which number and last bump on stories are rendered with this tuning; None: unknown."""
-    if counter_value(connection, _RENDERED_BY) != render_version(tuning):
-        return None
-    live = story.c.redirect_to.is_(None)
-    last = connection.execute(select(func.max(story.c.bumped_at)).where(live)).scalar()
-    if last is None:
-        return None
-    return counter_value(connection, _RENDERED_FROM), last - dt.timedelta(days=tuning.rerender_days)
-
-
 _STORIES: Select[Any] = select(story.c.id, story.c.story_no, story.c.title, story.c.last_inbox_no).where(
     story.c.redirect_to.is_(None)
 )

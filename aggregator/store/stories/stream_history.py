@@ -148,7 +148,7 @@ def count_sources(connection: Connection, counts: Mapping[str, tuple[int, int]])
 def close_period(connection: Connection, period: StreamPeriod, *, keep: int) -> None:
     """Insert a period and close the counts of sources. Keep the terms of so many periods before it."""
     connection.execute(_INSERT_PERIOD, msgspec.structs.asdict(period))
-    # Of a period that was lost (salvage), whose number is given again.
+    # Of a period that was lost (a damaged file), whose number is given again.
     connection.execute(delete(source_period).where(source_period.c.period >= period.number))
     connection.execute(_INSERT_SOURCES, {"number": period.number})
     connection.execute(_CLOSE_SOURCES)

@@ -115,7 +115,7 @@ def _merged(blob: bytes) -> MergedStory | None:
     try:
         return codecs.decompress_struct(blob, MergedStory)
     except codecs.UNREADABLE:
-        return None  # `db check` reports it
+        return None
 
 
 def _is_due(attempted_at: dt.datetime, failures: int, now: dt.datetime) -> bool:

@@ -312,7 +312,7 @@ class Pages:
         listed = self._site.reader.list_stories(chosen)
         numbers = {one.id: (one.updated, one.report_count) for one in ranking}
         if [(one.updated, one.report_count) for one in listed] != [numbers[id_] for id_ in chosen]:
-            self._ranking.cache_clear()  # an article was erased, or a story repaired
+            self._ranking.cache_clear()  # an article was erased
         stories = self._list_items(request, listed)
         return self.page(
             request,

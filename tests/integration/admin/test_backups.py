@@ -49,13 +49,13 @@ from aggregator.model.errors import (
 from aggregator.store.engine.database import Database
 from aggregator.store.engine.writer_lease import open_process_lock
 from aggregator.store.maintenance import row_stream
-from aggregator.store.maintenance.integrity_check import faults
 from aggregator.store.maintenance.row_stream import Advance
 from aggregator.store.migrate import check, newest_revision, upgrade
 from aggregator.store.read.reader import DatabaseStoryReader
 from aggregator.store.tables import entry, metadata
 from tests.conftest import Postgres
 from tests.support.articles import NOON, STRIKE, Clock, Rig, record
+from tests.support.deep_checks import faults
 from tests.support.later_version import later_version
 from tests.support.rich import LATER, later_entries, rich, rig_at
 from tests.support.rows import counted, executed, queried

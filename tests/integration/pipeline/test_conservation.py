@@ -16,10 +16,10 @@ from aggregator.store.engine.database import Database
 from aggregator.store.intake import inbox, pending_pages
 from aggregator.store.intake.identify import PollContext
 from aggregator.store.intake.pending_pages import PendingPage
-from aggregator.store.maintenance.checks import conservation
-from aggregator.store.maintenance.integrity_check import balance, faults
+from aggregator.store.maintenance.integrity_check import balance, conservation_faults
 from aggregator.store.tables import article, entry, intake_count
 from tests.support.articles import NOON, Clock, Rig, record
+from tests.support.deep_checks import faults
 from tests.support.kill_records import invented
 from tests.support.rows import executed, queried, written_by
 from tests.support.seeds import drawn
@@ -124,7 +124,7 @@ def test_what_came_is_stored_known_or_refused_at_any_moment(database: Database) 
     life = Life(database, drawn("life", database.is_sqlite))
     for _ in range(STEPS):
         life.step()
-        assert list(conservation.faults(database)) == []
+        assert list(conservation_faults(database)) == []
         reported = balance(database)
         assert reported.seen == reported.stored + reported.known + reported.refused_as_forgotten
         assert reported.stored == reported.placed + reported.waiting + reported.refused + reported.deleted
@@ -136,9 +136,9 @@ def test_deleted_entries_are_still_counted(database: Database) -> None:
     rig = Rig(database, Clock(NOON))
     rig.take(record("Void", "1", "", ""), record("Void", "2", "", ""))
     executed(database, delete(entry).where(entry.c.entry_no == 1))
-    assert [one.rows for one in conservation.faults(database)] == [1]
+    assert [one.rows for one in conservation_faults(database)] == [1]
     with database.write() as connection:
         of_void = intake_count.c.source == "Void", intake_count.c.outcome == "new"
         connection.execute(update(intake_count).where(*of_void).values(deleted=1))
-    assert list(conservation.faults(database)) == []
+    assert list(conservation_faults(database)) == []
     assert balance(database).deleted == 1

@@ -16,9 +16,9 @@ from aggregator.model.core import Entry, Evidence
 from aggregator.model.errors import AggregatorError
 from aggregator.store import codecs
 from aggregator.store.engine.database import Database
-from aggregator.store.maintenance import integrity_check
 from aggregator.store.tables import article, lsh_band, sketch, story
 from tests.support.articles import FLOOD, FLOOD_ELSEWHERE, NOON, STRIKE, Clock, Rig, record, settled
+from tests.support.deep_checks import faults
 from tests.support.fresh import with_tables
 from tests.support.rows import queried
 
@@ -225,4 +225,4 @@ def test_reuse_of_an_agencys_words_is_one_origin_with_its_evidence(rig: Rig) -> 
     assert evidence.reuse is not None
     assert evidence.reuse.other == agency.id
     assert evidence.reuse.share > TUNING.reuse_share
-    assert not list(integrity_check.faults(rig.database, thorough=True, now=rig.clock()))
+    assert not list(faults(rig.database, now=rig.clock()))

@@ -25,7 +25,6 @@ from aggregator.sources.fetch.client import Client, ClientSettings
 from aggregator.store.engine.database import Database
 from aggregator.store.intake import identify, inbox, pending_pages
 from aggregator.store.intake.sources import add, all_sources, remove, sync_config
-from aggregator.store.maintenance.integrity_check import faults
 from aggregator.store.read.reader import DatabaseStoryReader
 from aggregator.store.stories.merged_texts import render_next
 from aggregator.store.tables import article, entry, identity_key, revision, story_log
@@ -34,6 +33,7 @@ from aggregator.store.tables import source as sources
 from aggregator.stories.tuning import StoryTuning
 from aggregator.web.story_json import whole_story_json
 from tests.support.articles import FLOOD, NOON, STRIKE, Clock, Rig, settled
+from tests.support.deep_checks import faults
 from tests.support.feeds import feed_of
 from tests.support.loopback import LoopbackServer, Resource
 from tests.support.polling import feed_source, poller_on

@@ -21,12 +21,12 @@ from aggregator.store import codecs
 from aggregator.store.engine.database import Database
 from aggregator.store.intake import inbox, pending_pages
 from aggregator.store.intake.sources import add
-from aggregator.store.maintenance import integrity_check
-from aggregator.store.maintenance.checks import conservation
+from aggregator.store.maintenance.integrity_check import conservation_faults
 from aggregator.store.read.statistics import page_verdicts_by_source, verdicts_by_source
 from aggregator.store.tables import article, entry, story, story_log
 from tests.conftest import REPOSITORY
 from tests.support.articles import FLOOD, FLOOD_ELSEWHERE, NOON, STRIKE, Clock, Rig, record, settled
+from tests.support.deep_checks import faults
 from tests.support.fresh import sqlite_at
 from tests.support.loopback import Resource, Response
 from tests.support.polling import feed_source, poller_on
@@ -78,7 +78,7 @@ def rows(database: Database, of: Table = story) -> list:
 
 
 def is_sound(rig: Rig) -> None:
-    assert list(conservation.faults(rig.database)) == []
+    assert list(conservation_faults(rig.database)) == []
     assert what_is_wrong(rig.database, rig.pipeline.placer) == []
 
 
@@ -297,7 +297,7 @@ def test_a_page_is_no_copy_of_its_own_copy(rig: Rig) -> None:
         ("copy", False),
     ]
     assert [one.report_count for one in rows(rig.database)] == [1]
-    assert list(integrity_check.faults(rig.database, thorough=True)) == []
+    assert list(faults(rig.database)) == []
     is_sound(rig)
 
 
@@ -306,11 +306,11 @@ def test_a_page_that_is_a_copy_of_a_later_article_is_no_fault(rig: Rig) -> None:
     (report,) = rig.take(record("Courier", "1", "Levee breaks at Pennmouth", FLOOD, published=NOON))
     comes(rig, n, page_of(FLOOD))
     assert rows(rig.database, article)[0].copy_of == report.article
-    assert list(integrity_check.faults(rig.database, thorough=True)) == []
+    assert list(faults(rig.database)) == []
     with rig.database.write() as connection:
         values = {"copy_of": rows(rig.database, article)[0].id, "role": "copy"}
         connection.execute(update(article).where(article.c.id == report.article).values(values))
-    found = [one.what for one in integrity_check.faults(rig.database)]
+    found = [one.what for one in faults(rig.database)]
     assert "articles are copies of an article that was placed later" in found, "a circle"
 
 
@@ -332,7 +332,7 @@ def test_a_late_page_that_its_own_site_delivers_meanwhile(rig: Rig) -> None:
     assert (live.article_count, live.outlet_count, live.report_count) == (2, 1, 1)
     assert all("pump station" in one.text.lower() for one in rows(rig.database, article))
     assert rig.take(msgspec.structs.replace(link, text="Buy this now.")) == [], "no authority"
-    assert list(integrity_check.faults(rig.database, thorough=True)) == []
+    assert list(faults(rig.database)) == []
     is_sound(rig)
 
 

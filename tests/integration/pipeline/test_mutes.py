@@ -17,10 +17,11 @@ from aggregator.sources.fetch.client import Client, ClientSettings
 from aggregator.store.engine.database import Database
 from aggregator.store.intake import pending_pages, rejected
 from aggregator.store.intake.sources import Source, add, all_sources, source_id
-from aggregator.store.maintenance.integrity_check import balance, faults
+from aggregator.store.maintenance.integrity_check import balance
 from aggregator.store.read.statistics import problem_texts
 from aggregator.store.tables import article
 from tests.support.articles import NOON, Clock, record
+from tests.support.deep_checks import faults
 from tests.support.loopback import LoopbackServer
 from tests.support.rows import queried, read_by
 

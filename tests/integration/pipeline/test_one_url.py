@@ -12,11 +12,11 @@ from aggregator.model.read_model import StoryFilter
 from aggregator.sources.fetch.client import Client
 from aggregator.store.engine.database import Database
 from aggregator.store.intake import pending_pages
-from aggregator.store.maintenance.integrity_check import faults
 from aggregator.store.read.reader import DatabaseStoryReader
 from aggregator.store.tables import article, entry, observation
 from tests.integration.pipeline.test_identity_under_stress import THINGS, Office, Paper, Report, client
 from tests.support.articles import FLOOD, FLOOD_ELSEWHERE, NOON, STRIKE, Rig, record
+from tests.support.deep_checks import faults
 from tests.support.loopback import LoopbackServer
 from tests.support.rows import queried, read_by, written_by
 

@@ -18,12 +18,12 @@ from aggregator.sources.fetch.client import Client, ClientSettings
 from aggregator.sources.parse.opml import read_opml
 from aggregator.store.engine.database import Database
 from aggregator.store.intake.sources import Source, add, all_sources
-from aggregator.store.maintenance.integrity_check import faults
 from aggregator.store.read.reader import DatabaseStoryReader
 from aggregator.store.tables import outlet_line, source_history
 from aggregator.store.tables import source as sources
 from aggregator.web.story_json import jsonl
 from tests.support.articles import FLOOD, FLOOD_ELSEWHERE, NOON, Clock, Rig, record
+from tests.support.deep_checks import faults
 from tests.support.loopback import LoopbackServer, Resource
 from tests.support.polling import feed_source, poller_on
 from tests.support.rows import executed, queried, read_by, written_by

@@ -20,10 +20,10 @@ from aggregator.sources.parse.files import InputEntry, open_source
 from aggregator.store import codecs
 from aggregator.store.engine.database import Database
 from aggregator.store.intake import inbox, pending_pages
-from aggregator.store.maintenance.integrity_check import faults
 from aggregator.store.read.reader import DatabaseStoryReader
 from aggregator.store.tables import article, story
 from tests.support.articles import FLOOD, FLOOD_ELSEWHERE, NOON, STRIKE, Clock, Rig, record, settled
+from tests.support.deep_checks import faults
 from tests.support.events import GRAIN
 from tests.support.fresh import sqlite_at, with_tables
 from tests.support.rows import executed, queried, read_by

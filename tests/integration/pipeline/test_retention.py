@@ -21,7 +21,6 @@ from aggregator.store import codecs
 from aggregator.store.engine.database import Database
 from aggregator.store.intake import inbox, rejected
 from aggregator.store.maintenance import retention
-from aggregator.store.maintenance.integrity_check import faults
 from aggregator.store.migrate import upgrade
 from aggregator.store.read.reader import DatabaseStoryReader
 from aggregator.store.search import index
@@ -41,6 +40,7 @@ from aggregator.store.tables import (
 from aggregator.stories.tuning import StoryTuning
 from tests.integration.pipeline.test_forgetting import forget, plain
 from tests.support.articles import FLOOD, FLOOD_ELSEWHERE, NOON, STRIKE, Clock, Rig, record
+from tests.support.deep_checks import faults
 from tests.support.fresh import with_tables
 from tests.support.rows import executed, queried, read_by
 from tests.support.story_checks import correct, fill, placing_of, undo, what_is_wrong
@@ -98,12 +98,12 @@ def no_progress(*_: object) -> None:
 
 
 def wrong(database: Database) -> list[str]:
-    """What `db check` finds, and what rows and memory do not agree on."""
+    """What the deep checks find, and what rows and memory do not agree on."""
     return checked(database) + what_is_wrong(database)
 
 
 def checked(database: Database) -> list[str]:
-    """What `db check` finds, but that these tests live in the future."""
+    """What the deep checks find, but that these tests live in the future."""
     return [fault.what for fault in faults(database) if "in the future" not in fault.what]
 
 

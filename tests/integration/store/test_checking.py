@@ -1,15 +1,15 @@
-"""`aggregator db check`: nothing to say of a sound database, each kind of damage named.
+"""`aggregator db check` and the deep checks of the tests: each kind of damage is named.
 
-What follows from other rows is what it was once it is repaired; of the rest it is said what to type.
+What follows from other rows is what it was once everything derived is computed again.
 """
 
 import datetime as dt
+import sqlite3
 from collections.abc import Iterable, Iterator
 from contextlib import closing
 from itertools import chain
 from typing import Any
 
-import msgspec
 import pytest
 from sqlalchemy import Executable, Select, delete, func, insert, literal, select, text, update
 
@@ -17,13 +17,13 @@ from aggregator.cluster.entry_identity import story_id
 from aggregator.config.tuning import effective_tuning
 from aggregator.model.core import StoryView
 from aggregator.model.errors import DamagedError
-from aggregator.pipeline import command_handlers
 from aggregator.pipeline.placement.erase import ForgetCommand
 from aggregator.pipeline.placement.place import Placer
-from aggregator.pipeline.placement.repair import RepairCommand, RepairResult, pieces
+from aggregator.pipeline.placement.rebuild import rebuild
 from aggregator.store.engine.database import Database
 from aggregator.store.maintenance import recluster
-from aggregator.store.maintenance.integrity_check import Fault, balance, faults
+from aggregator.store.maintenance.integrity_check import balance, faults_of_lines
+from aggregator.store.maintenance.integrity_check import faults as plain_faults
 from aggregator.store.read.reader import DatabaseStoryReader
 from aggregator.store.read.statistics import statistics
 from aggregator.store.search import index
@@ -47,6 +47,7 @@ from aggregator.store.tables import (
 from aggregator.stories.tuning import StoryTuning
 from tests.conftest import Postgres
 from tests.support.articles import FLOOD, FLOOD_ELSEWHERE, NOON, STRIKE, Clock, Rig, record
+from tests.support.deep_checks import Fault, faults
 from tests.support.fresh import with_tables
 from tests.support.rows import executed, queried, read_by
 from tests.support.story_checks import assigned, correct
@@ -100,15 +101,8 @@ class Sound:
     def found(self) -> list[Fault]:
         return list(faults(self.database, now=max(NOON, dt.datetime.now(dt.UTC))))
 
-    def repair(self) -> int:
-        """What `db check --repair` does where nobody else is the writer."""
-        placing = Placer(self.database, effective_tuning(), Clock())
-        done = sum(placing.repair(preference).rows for preference in pieces(self.found()))
-        with self.database.write() as connection:
-            while index.index_older(connection, 100):
-                pass
-        self.tell()
-        return done
+    def repair(self) -> None:
+        rebuild(self.database, effective_tuning())
 
     def restore(self) -> None:
         if self.contents() != self.before:
@@ -149,7 +143,7 @@ def test_a_damaged_text_stops_neither_placing_nor_its_story(sound: Sound) -> Non
         row = connection.execute(select(article.c.id, article.c.story).where(article.c.inbox_no == 4)).one()
         with pytest.raises(DamagedError, match=row.id):
             recluster.placed_from(connection, 1, 10)
-    with pytest.raises(DamagedError, match=rf"{row.id}.*aggregator db check"):
+    with pytest.raises(DamagedError, match=rf"{row.id}.*restore a backup"):
         reading.article(row.id)
     [placed] = Rig(sound.database, Clock()).place()  # the same words once more
     assert placed.outcome in ("founded", "joined")
@@ -174,15 +168,12 @@ CREATE TRIGGER once BEFORE INSERT ON tombstone FOR EACH ROW EXECUTE FUNCTION ref
 """
 
 
-def test_a_repair_and_forgetting_are_done_again_where_others_were_in_the_way(sound: Sound) -> None:
+def test_forgetting_is_done_again_where_others_were_in_the_way(sound: Sound) -> None:
     if sound.database.is_sqlite:
         pytest.skip("SQLite has no serialisation failures")
     placing = Placer(sound.database, effective_tuning(), Clock())
-    sound.damage([update(counter).where(counter.c.name == "story").values(value=0)])
     sound.damage([text(REFUSED_ONCE)])
     try:
-        assert placing.repair(RepairCommand(remedy="counters", keys=("story",))).rows == 1
-        sound.damage([text("ALTER SEQUENCE tries RESTART")])
         assert placing.erase(ForgetCommand(name="Echo")).summary.articles == 1
     finally:
         sound.damage([text("DROP FUNCTION refuse_once CASCADE"), text("DROP SEQUENCE tries")])
@@ -274,8 +265,7 @@ def test_what_follows_from_other_rows_is_found_and_repaired(sound: Sound, damage
     found = sound.found()
     for name in damaged:
         assert any(DERIVED[name][1] in one.what for one in found), name
-    assert all(one.can_repair for one in found)
-    assert sound.repair() > 0
+    sound.repair()
     assert sound.found() == []
     assert without(sound.contents(), ALIKE) == without(sound.before, ALIKE)
 
@@ -303,7 +293,7 @@ def test_the_full_text_index_is_made_right(sound: Sound) -> None:
     found = " ".join(one.what for one in sound.found())
     assert "not in the full-text index" in found
     assert "with other words" in found
-    assert sound.repair()
+    sound.repair()
     assert sound.found() == []
     assert read_by(sound.database, newest, wanted, 10, reach=10) == before
 
@@ -313,7 +303,7 @@ def test_a_torn_full_text_index_is_made_anew(sound: Sound) -> None:
         pytest.skip("Postgres keeps its words in a table of its own")
     executed(sound.database, text("UPDATE article_search_data SET block = x'0011' WHERE id > 10"))
     assert "the full-text index cannot be read" in [one.what for one in sound.found()]
-    assert sound.repair()
+    sound.repair()
     assert sound.found() == []
 
 
@@ -416,20 +406,82 @@ LOST_TOGETHER = (
 
 
 @pytest.mark.parametrize("damaged", LOST_TOGETHER)
-def test_what_cannot_be_repaired_is_named_with_what_to_type(sound: Sound, damaged: tuple[str, ...]) -> None:
+def test_what_cannot_be_repaired_is_named_again(sound: Sound, damaged: tuple[str, ...]) -> None:
     sound.damage(LOST[name][0] for name in damaged)
     for _ in range(2):
         found = sound.found()
         for name in damaged:
-            named = [one for one in found if LOST[name][1] in one.what]
-            assert named, f"{name}: nobody may say that this was repaired"
-            assert not any(one.can_repair for one in named)
-            assert all(one.advice for one in named)
+            assert any(LOST[name][1] in one.what for one in found), f"{name}: it cannot be repaired"
         sound.repair()
 
 
-def test_chained_redirects_are_made_short(sound: Sound) -> None:
-    live = assigned(sound.database).popitem()[1]
+# What `db check` itself names, and what it says to type.
+LOSSES = {
+    "entry's article": "db restore",
+    "entry": "db restore",
+    "waiting entry": "db restore",
+    "seen": "db restore",
+}
+
+
+@pytest.mark.parametrize("damaged", LOSSES)
+def test_a_loss_is_named_with_what_to_type(sound: Sound, damaged: str) -> None:
+    assert list(plain_faults(sound.database)) == []
+    statement, what = LOST[damaged]
+    sound.damage([statement])
+    named = [one for one in plain_faults(sound.database) if what in one.what]
+    assert named
+    assert all(LOSSES[damaged] in one.advice and not one.is_damage for one in named)
+
+
+def test_rows_that_refer_to_nothing_are_named(sound: Sound) -> None:
+    if not sound.database.is_sqlite:
+        pytest.skip("Postgres refuses to write such rows")
+    file = sound.database.file
+    assert file is not None
+    with closing(sqlite3.connect(file)) as connection:  # which does not check foreign keys
+        connection.execute("INSERT INTO sketch (article, hashes) VALUES (99, x'')")
+        connection.commit()
+    [found] = plain_faults(sound.database)
+    assert (found.rows, found.advice) == (1, "aggregator db check --repair")
+    assert "rows of sketch refer to rows of article that do not exist" in found.what
+    sound.repair()
+    assert sound.found() == []
+
+
+def test_an_index_that_does_not_match_its_table_is_named_and_repaired(sound: Sound) -> None:
+    if not sound.database.is_sqlite:
+        pytest.skip("Postgres has no check of an index without an extension")
+    file = sound.database.file
+    assert file is not None
+    swap = "UPDATE sqlite_schema SET sql = replace(sql, ?, ?) WHERE name = 'ix_entry_article'"
+    with closing(sqlite3.connect(file)) as connection:
+        connection.execute("PRAGMA writable_schema = ON")
+        connection.execute(swap, ("(article)", "(entry_no)"))
+        connection.commit()
+    with closing(sqlite3.connect(file)) as connection:
+        connection.execute("REINDEX ix_entry_article")
+        connection.execute("PRAGMA writable_schema = ON")
+        connection.execute(swap, ("(entry_no)", "(article)"))
+        connection.commit()
+    sound.database.engine.dispose()  # its connections know the former schema
+    [found] = plain_faults(sound.database)
+    assert found.what == "the index ix_entry_article does not match its table"
+    assert (found.advice, found.is_damage) == ("aggregator db check --repair", False)
+    sound.repair()
+    assert sound.found() == []
+
+
+def test_newer_versions_of_sqlite_check_the_full_text_index_too() -> None:
+    lines = (
+        'fts5: corruption found reading blob 137438953476 from table "article_search"',
+        "malformed inverted index for FTS5 table main.article_search",
+    )
+    [found] = faults_of_lines(lines)
+    assert (found.what, found.rows, found.is_damage) == ("the full-text index is damaged", 2, False)
+
+
+def test_chained_redirects_are_named(sound: Sound) -> None:
     with sound.database.write() as connection:
         row = dict(connection.execute(select(story).where(RETIRED)).one()._mapping)
         connection.execute(
@@ -446,31 +498,8 @@ def test_chained_redirects_are_made_short(sound: Sound) -> None:
         )
         connection.execute(update(counter).where(counter.c.name == "story").values(value=3))
     assert ["redirect to a story that redirects itself" in one.what for one in sound.found()] == [True]
+
+
+def test_a_rebuild_of_sound_rows_changes_none(sound: Sound) -> None:
     sound.repair()
-    assert sound.found() == []
-    assert set(queried(sound.database, select(story.c.redirect_to).where(RETIRED)).scalars()) == {live}
-
-
-def test_a_daemon_repairs_what_a_command_found(sound: Sound) -> None:
-    rig = Rig(sound.database, Clock())
-    executed(sound.database, update(story).where(LIVE).values(outlet_count=7))
-    (preference,) = pieces(sound.found())
-    number = command_handlers.enqueue(sound.database, NOON, "repair", msgspec.json.encode(preference))
-    assert rig.pipeline.run_commands() == 1
-    answer = command_handlers.wait_for_answer(sound.database, number, patience_seconds=0)
-    assert msgspec.json.decode(answer or "", type=RepairResult) == RepairResult(rows=1)
-    assert sound.found() == []
-
-
-def test_a_repair_that_comes_twice_does_no_harm(sound: Sound) -> None:
-    placing = Placer(sound.database, effective_tuning(), Clock())
-    retired = next(row["id"] for row in sound.before["story"] if row["redirect_to"])
-    for preference in (
-        RepairCommand(remedy="counters", keys=("story", "inbox", "entry", "change")),
-        RepairCommand(remedy="orphans", keys=tuple(sound.before)),
-        RepairCommand(remedy="redirects", keys=(retired,)),
-        RepairCommand(remedy="stories", keys=(*(row["id"] for row in sound.before["story"]), "nobody")),
-        RepairCommand(remedy="bands", keys=("1", "2", "3", "4", "99")),
-    ):
-        placing.repair(preference)
     assert without(sound.contents(), ALIKE) == without(sound.before, ALIKE)

@@ -4,7 +4,7 @@ import random
 
 import msgspec
 import pytest
-from sqlalchemy import Connection, insert, select
+from sqlalchemy import Connection, select
 
 from aggregator.pipeline.placement.erase import ForgetCommand
 from aggregator.store.engine.database import Database
@@ -73,8 +73,6 @@ def test_what_retention_passed_is_ignored(database: Database) -> None:
     with database.write() as connection:
         copy_keys.add(connection, pairs_of(held))
         set_counter(connection, "unlinked_to", 400)
-        late = {n: bands for n, bands in held.items() if n > 400}
-        assert copy_keys.next_keys(connection) == pairs_of(late)
         assert found(connection, held[1] | held[500]) == found(connection, held[500])
         assert copy_keys.stored_bands(connection, 1, held[1]) == set()
 
@@ -92,14 +90,3 @@ def test_a_copy_is_found_by_the_keys_of_its_original_which_go_with_it(rig: Rig) 
         left = {n for _, n in stored(connection)}
     assert 1 in before - left
     assert what_is_wrong(rig.database) == []
-
-
-def test_many_keys_are_read_in_parts(database: Database) -> None:
-    pairs = [(1_000_003 * (n // 7) - 10**12, n % 7 + 1) for n in range(120_000)]
-    with database.write() as connection:
-        connection.execute(insert(lsh_band), [{"band": band, "article": n} for band, n in pairs])
-        read = copy_keys.next_keys(connection)
-        while part := copy_keys.next_keys(connection, read[-1]):
-            assert len(part) <= 50_000
-            read += part
-        assert read == pairs

@@ -24,7 +24,6 @@ from aggregator.model.errors import (
 )
 from aggregator.store.engine.database import Connection, Database
 from aggregator.store.engine.writer_lease import open_process_lock
-from aggregator.store.maintenance.integrity_check import faults
 from aggregator.store.migrate import (
     MigrationStep,
     check,
@@ -37,6 +36,7 @@ from aggregator.store.migrate import (
 from aggregator.store.tables import VIEWS, counter, metadata, story
 from tests.conftest import Postgres
 from tests.support.articles import NOON, STRIKE, Clock, Rig, record
+from tests.support.deep_checks import faults
 from tests.support.fresh import shape, with_tables
 from tests.support.later_version import LaterVersion, later_version
 from tests.support.rows import executed, queried, read_by

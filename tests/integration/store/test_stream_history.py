@@ -7,11 +7,11 @@ from sqlalchemy import delete, select, update
 from sqlalchemy.exc import IntegrityError
 
 from aggregator.store.engine.database import Database
-from aggregator.store.maintenance.integrity_check import faults
 from aggregator.store.stories import stream_history
 from aggregator.store.stories.stream_history import StreamPeriod
 from aggregator.store.tables import article, source_history, stream_period
 from tests.support.articles import FLOOD, FLOOD_ELSEWHERE, NOON, STRIKE, Clock, Rig, record
+from tests.support.deep_checks import faults
 from tests.support.rows import queried, read_by, written_by
 
 DAY = 20_000  # days since 1970
@@ -254,7 +254,7 @@ def test_damaged_frequencies_are_reported_and_counted_again(database: Database) 
     with database.write() as connection:
         before = stream_history.snapshot(connection, 8)
         connection.execute(update(stream_period).values(terms=b"\0"))
-    assert any("stream_period.terms cannot be read" in one.what for one in faults(database, thorough=True))
+    assert any("stream_period.terms cannot be read" in one.what for one in faults(database))
     rig.restart()
     rig.take(record("Echo", "1", "Levee breaks in Pennmouth", FLOOD_ELSEWHERE, published=clock.time))
     with database.read() as connection:
@@ -282,7 +282,7 @@ def test_what_is_refused_at_midnight_ends_no_period(database: Database) -> None:
 
 
 def test_a_lost_period_stops_nothing(database: Database) -> None:
-    """After a salvage the number of the newest one is given again."""
+    """After damage the number of the newest one is given again."""
     clock = Clock(NOON)
     rig = Rig(database, clock)
     for number in range(3):

@@ -14,13 +14,13 @@ from aggregator.config.settings import Config, DigestConfig, SavedQuery, mail_se
 from aggregator.config.webhooks import DigestReader
 from aggregator.model.read_model import Digest, DigestStory, StoryFilter
 from aggregator.store.engine.database import Database
-from aggregator.store.maintenance.integrity_check import faults
 from aggregator.store.read.reader import DatabaseStoryReader
 from aggregator.web.feeds.digest import digest_text, digest_title
 from aggregator.web.server import create_app
 from aggregator.web.settings import PublishSettings
 from tests.integration.web.test_notifications import Post
 from tests.support.articles import NOON, flood, flood_copied, flood_elsewhere, strike
+from tests.support.deep_checks import faults
 from tests.support.mail_server import MailServer, plain_text
 from tests.support.story_checks import correct
 from tests.support.written_stories import WrittenStories, the_ferry
@@ -77,7 +77,7 @@ def test_stories_with_most_new_reports_first_and_each_digest_once(
     desk.clock.time += HOUR
     assert desk.digest() == [], "nothing is new"
     assert len(server.taken) == 2
-    assert list(faults(database, thorough=True)) == []
+    assert list(faults(database)) == []
 
 
 def test_the_next_digest_begins_where_the_last_one_ended(database: Database, server: MailServer) -> None:

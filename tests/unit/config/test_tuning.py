@@ -25,7 +25,7 @@ from aggregator.pipeline.workers.executor import WorkerTuning
 from aggregator.sources.limits import NetTuning, SourceTuning
 from aggregator.store.engine.engines import DatabaseTuning
 from aggregator.store.engine.writer_lease import LeaseTuning
-from aggregator.store.maintenance.repair import ClockTuning
+from aggregator.store.maintenance.clock import ClockTuning
 from aggregator.store.read.front_page import FrontPageTuning
 from aggregator.store.search.search import SearchTuning
 from aggregator.stories.tuning import StoryTuning

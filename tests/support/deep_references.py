@@ -30,23 +30,12 @@ from aggregator.model.read_model import ChangeKind
 from aggregator.store import codecs
 from aggregator.store.engine.database import Database
 from aggregator.store.intake.inbox import Outcome, ReceivedOutcome
-from aggregator.store.maintenance.checks.finding import (
-    NOTED,
-    RESTORE,
-    CheckScope,
-    CheckStep,
-    Fault,
-    Remedy,
-    of_row,
-)
 from aggregator.store.stories.articles import ArticleDetails
 from aggregator.store.stories.commands import CommandKind
 from aggregator.store.stories.corrections import CorrectionDetail, CorrectionKind
 from aggregator.store.stories.placement_batch import LogKind
 from aggregator.store.tables import UtcTime, metadata, story
-
-_EXPORT: Final = "`aggregator export` still writes all that is readable; then restore a backup"
-_REPEAT: Final = "`aggregator correct list` shows it; undo it and repeat it"
+from tests.support.deep_finding import NOTED, Fault, of_row
 
 
 class ReferenceCheck(NamedTuple):
@@ -54,8 +43,6 @@ class ReferenceCheck(NamedTuple):
 
     what: str
     query: str
-    remedy: Remedy | None = None
-    advice: str = RESTORE
 
 
 class OrphanCheck(NamedTuple):
@@ -68,29 +55,26 @@ class OrphanCheck(NamedTuple):
 
 def faults(database: Database) -> Iterator[Fault]:
     """Run all checks, each in its own transaction, so that none holds SQLite's log for long."""
-    # The key of an orphan is its table: `db check --repair` deletes all of them there.
     orphans = (
-        ReferenceCheck(what, f"SELECT '{table}' FROM {table} WHERE {condition}", "orphans")  # noqa: S608
-        for what, table, condition in ORPHANS
+        ReferenceCheck(what, f"SELECT '{table}' FROM {table} WHERE {condition}")
+        for what, table, condition in _ORPHANS
     )
     counters = (
         ReferenceCheck(
             f"the counter of {name} numbers is too low: the next number would be given twice",
-            f"SELECT name FROM counter WHERE name = '{name}' AND value < ({highest})",  # noqa: S608
-            "counters",
+            f"SELECT name FROM counter WHERE name = '{name}' AND value < ({highest})",
         )
-        for name, highest in HIGHEST_NUMBERS.items()
+        for name, highest in _HIGHEST_NUMBERS.items()
     )
     for one in (*counters, *_CHECKS, *orphans):
         with database.read() as connection:
             found = connection.execute(text(one.query), execution_options={"yield_per": 1000})
             for key in found.scalars():
-                keys = (str(key),)
-                yield Fault(what=one.what, rows=1, remedy=one.remedy, keys=keys, advice=one.advice)
+                yield of_row(one.what, key)
 
 
 def _lacks(rows: str, condition: str) -> str:
-    return f"NOT EXISTS (SELECT 1 FROM {rows} WHERE {condition})"  # noqa: S608
+    return f"NOT EXISTS (SELECT 1 FROM {rows} WHERE {condition})"
 
 
 def _corrections(condition: str) -> str:
@@ -102,7 +86,7 @@ def _corrections(condition: str) -> str:
         SELECT DISTINCT one.correction FROM link_constraint AS one
         JOIN link_constraint AS other ON other.correction = one.correction AND other.relation = one.relation
         JOIN article AS here ON here.id = one.article JOIN article AS there ON there.id = other.article
-        WHERE {condition} AND {one_is_last} AND {other_is_last}"""  # noqa: S608
+        WHERE {condition} AND {one_is_last} AND {other_is_last}"""
 
 
 def _lacks_source_of_identity(table: str) -> str:
@@ -113,7 +97,7 @@ def _lacks_source_of_identity(table: str) -> str:
 
 
 # Queries of the highest number in use, by the name of its counter.
-HIGHEST_NUMBERS: Final[Mapping[str, str]] = {
+_HIGHEST_NUMBERS: Final[Mapping[str, str]] = {
     "entry": "SELECT MAX(entry_no) FROM entry",
     "inbox": """SELECT MAX(used.number) FROM (SELECT MAX(inbox_no) AS number FROM entry
                 UNION ALL SELECT MAX(inbox_no) FROM article) AS used""",
@@ -121,20 +105,6 @@ HIGHEST_NUMBERS: Final[Mapping[str, str]] = {
     "change": "SELECT MAX(change_no) FROM change",
 }
 _CHECKS: Final = (
-    ReferenceCheck(
-        "placed entries have no article",
-        """SELECT entry_no FROM entry WHERE state = 'done'
-           AND NOT EXISTS (SELECT 1 FROM tombstone WHERE tombstone.article = entry.article)
-           AND (NOT EXISTS (SELECT 1 FROM article WHERE article.id = entry.article)
-                OR (outcome IN ('founded', 'joined', 'copy')
-                    AND NOT EXISTS (SELECT 1 FROM article WHERE article.inbox_no = entry.inbox_no)))""",
-    ),
-    ReferenceCheck(
-        "articles have an inbox number that no entry has",
-        """SELECT inbox_no FROM article
-           WHERE NOT EXISTS (SELECT 1 FROM entry WHERE entry.inbox_no = article.inbox_no
-           AND state = 'done' AND outcome IN ('founded', 'joined', 'copy'))""",
-    ),
     ReferenceCheck(
         "articles are stored twice",
         "SELECT MIN(id) FROM article GROUP BY root_article, generation HAVING COUNT(*) > 1",
@@ -188,13 +158,11 @@ _CHECKS: Final = (
            OR (state = 'page' AND (inbox_no IS NOT NULL OR url IS NULL OR page_due_at IS NULL))
            OR (state = 'done' AND COALESCE(outcome, 'refused') = 'refused')
            OR (state = 'refused' AND (COALESCE(outcome, '') <> 'refused' OR verdict IS NULL))""",
-        advice=_EXPORT,
     ),
     ReferenceCheck(
         "articles are in a story that was merged or does not exist",
         """SELECT id FROM article
            WHERE NOT EXISTS (SELECT 1 FROM story WHERE story.id = article.story AND redirect_to IS NULL)""",
-        advice=_EXPORT,
     ),
     ReferenceCheck(
         "articles are copies of an article that was placed later",
@@ -202,38 +170,32 @@ _CHECKS: Final = (
            WHERE match.inbox_no >= article.inbox_no AND (match.copy_of = article.id OR NOT EXISTS
                (SELECT 1 FROM entry WHERE entry.article = article.id AND entry.inbox_no > match.inbox_no
                 AND outcome = 'revised' AND page_attempts > 0 AND NOT is_revision))""",
-        advice="type: aggregator recluster",
     ),
     ReferenceCheck(
         "articles exist although they were erased",
         """SELECT article FROM tombstone
            WHERE EXISTS (SELECT 1 FROM article WHERE article.id = tombstone.article)""",
-        advice="type: aggregator forget ARTICLE, for each",
     ),
     ReferenceCheck(
         "corrections keep articles together that are in different stories",
         _corrections("""one.relation = 'together' AND here.story <> there.story
            AND other.article = (SELECT MIN(article) FROM link_constraint AS all_of
            WHERE all_of.correction = one.correction AND relation = 'together')"""),
-        advice=_REPEAT,
     ),
     ReferenceCheck(
         "corrections keep articles apart that are in one story",
         _corrections(
             "one.relation = 'apart' AND one.side = 0 AND other.side = 1 AND here.story = there.story"
         ),
-        advice=_REPEAT,
     ),
     ReferenceCheck(
         "deliveries have a state that contradicts their other columns",
         """SELECT id FROM outbox
            WHERE (body IS NOT NULL) <> (state = 'waiting' OR webhook = 'digest:') OR attempts < 0""",
-        advice="they are derived from the changes; type: aggregator webhooks list",
     ),
     ReferenceCheck(
         "commands have a state that contradicts their other columns",
         "SELECT command_no FROM command WHERE (state = 'waiting') <> (done_at IS NULL)",
-        advice="repeat the command",
     ),
     ReferenceCheck(
         "sources have a state that contradicts their other columns",
@@ -241,35 +203,30 @@ _CHECKS: Final = (
            OR (kind = 'feed' AND folder_state IS NOT NULL)
            OR (health = 'merged'
                AND NOT EXISTS (SELECT 1 FROM source AS target WHERE target.id = source.merged_into))""",
-        advice="type: aggregator sources remove SOURCE, then add it again",
     ),
     ReferenceCheck(
         "stories have copies of an article that does not exist",
         """SELECT story FROM article
            WHERE copy_of IS NOT NULL
            AND NOT EXISTS (SELECT 1 FROM article AS match WHERE match.id = article.copy_of)""",
-        "stories",
     ),
     ReferenceCheck(
         "stories have an article count that does not match their articles",
         """SELECT id FROM story JOIN (SELECT story, COUNT(*) AS size FROM article GROUP BY story) AS members
            ON members.story = story.id WHERE redirect_to IS NULL AND size <> article_count""",
-        "stories",
     ),
     ReferenceCheck(
         "stories redirect to a story that redirects itself",
         """SELECT story.id FROM story JOIN story AS target ON target.id = story.redirect_to
            WHERE target.redirect_to IS NOT NULL""",
-        "redirects",
     ),
     ReferenceCheck(
         "stories have only one of the two forms of their merged text",
         "SELECT id FROM story WHERE redirect_to IS NULL AND text IS NULL AND merged_story IS NOT NULL",
-        "merged texts",
     ),
 )
 # Foreign keys forbid most of them, but not in a damaged file.
-ORPHANS: Final = (
+_ORPHANS: Final = (
     *(
         OrphanCheck(
             f"{what} belong to an article that does not exist", table, _lacks_source_of_identity(table)
@@ -384,19 +341,16 @@ _READ: Final[dict[str, _Reader]] = {
     "correction.detail": lambda held: msgspec.json.decode(held, type=CorrectionDetail),
     "outbox.body": codecs.decompress_bytes,
 }
-_REMEDIES: Final[dict[str, Remedy]] = {
-    "story.merged_story": "merged texts",
-}
 
 
-def unreadable(database: Database, extent: CheckScope, step: CheckStep) -> Iterator[Fault]:
-    """Yield columns with bytes that cannot be decoded, in the chunks of `extent`."""
+def unreadable(database: Database) -> Iterator[Fault]:
+    """Yield columns with bytes that cannot be decoded."""
     for place, read in _READ.items():
         table = metadata.tables[place.split(".")[0]]
         column = table.c[place.split(".")[1]]
         key = next(iter(table.primary_key.columns))
         shown = story.c.id if table is story else key
-        for low, high in chosen_ranges(database, key, extent):
+        for low, high in ranges(database, key):
             with database.read() as connection:
                 held = select(shown, column).where(column.is_not(None), key.between(low, high))
                 rows = connection.execute(held).all()
@@ -404,13 +358,7 @@ def unreadable(database: Database, extent: CheckScope, step: CheckStep) -> Itera
                 try:
                     read(blob)
                 except (msgspec.MsgspecError, zstandard.ZstdError, ValueError):
-                    yield of_row(f"{place} cannot be read", name, _REMEDIES.get(place))
-            step(len(rows))
-
-
-def chosen_ranges(database: Database, key: Any, extent: CheckScope) -> Iterator[tuple[Any, Any]]:
-    """Yield those `ranges` that are in `extent`."""
-    yield from (one for number, one in enumerate(ranges(database, key)) if extent.has(number))
+                    yield of_row(f"{place} cannot be read", name)
 
 
 def ranges(database: Database, key: Any) -> Iterator[tuple[Any, Any]]:

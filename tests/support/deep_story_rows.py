@@ -1,5 +1,7 @@
 """Rows of stories compared with their articles: centroids, counts, times, merged texts."""
 
+import datetime as dt
+import random
 import struct
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Final, NamedTuple
@@ -7,7 +9,7 @@ from typing import Any, Final, NamedTuple
 import msgspec
 import numpy as np
 import zstandard
-from sqlalchemy import Connection, Row, and_, exists, or_, select
+from sqlalchemy import Connection, Row, and_, exists, func, or_, select
 
 from aggregator.cluster.entry_identity import story_id
 from aggregator.cluster.events import centroid
@@ -16,15 +18,15 @@ from aggregator.cluster.events.weights import EventModel
 from aggregator.model.core import Evidence
 from aggregator.store import codecs
 from aggregator.store.engine.database import Database
-from aggregator.store.maintenance.checks.finding import CheckScope, CheckStep, Fault, of_row, pairs
-from aggregator.store.maintenance.checks.references import chosen_ranges
 from aggregator.store.stories import article_views, articles, merged_texts
 from aggregator.store.stories.articles import MemberRow
 from aggregator.store.stories.stories import columns_of_members
-from aggregator.store.tables import article, story
+from aggregator.store.tables import article, counter_value, story
 from aggregator.stories.counts import counts, from_bytes
 from aggregator.stories.text.rendering import UnrenderedStory, render
 from aggregator.stories.tuning import StoryTuning
+from tests.support.deep_finding import Fault, of_row, pairs
+from tests.support.deep_references import ranges
 
 
 class StoryCheckTuning(NamedTuple):
@@ -51,37 +53,34 @@ _COMPARED: Final = (  # columns that must be equal, and what the message calls t
 )
 
 
-def faults(
-    database: Database, tuning: StoryCheckTuning, extent: CheckScope, step: CheckStep
-) -> Iterator[Fault]:
-    """Check the live stories in the chunks of `extent`."""
+def faults(database: Database, tuning: StoryCheckTuning) -> Iterator[Fault]:
+    """Check the live stories."""
     live = story.c.redirect_to.is_(None)
-    for low, high in chosen_ranges(database, story.c.story_no, extent):
+    for low, high in ranges(database, story.c.story_no):
         with database.read() as connection:
             rows = connection.execute(select(story).where(story.c.story_no.between(low, high), live)).all()
             for row in rows:
-                if members := articles.members(connection, row.id):  # else see references.py
+                if members := articles.members(connection, row.id):  # else see deep_references.py
                     yield from _of_one(connection, row, members, tuning)
-        step(len(rows))
 
 
 def _of_one(
     connection: Connection, row: Row[Any], members: Sequence[MemberRow], tuning: StoryCheckTuning
 ) -> Iterator[Fault]:
     if row.id != story_id(row.founding_article, row.founding_no):
-        yield of_row("stories have an id that does not match their founding article", row.id, None)
+        yield of_row("stories have an id that does not match their founding article", row.id)
     if row.title_article is not None and row.title_article not in {member.id for member in members}:
-        yield of_row("stories have the headline of an article of another story", row.id, None)
+        yield of_row("stories have the headline of an article of another story", row.id)
     try:
         expected = columns_of_members(members, tuning.model, tuning.families)
     except ValueError:
-        return  # terms that cannot be read: references.py reports them
+        return  # terms that cannot be read: deep_references.py reports them
     for what in dict.fromkeys(
         what for name, what in _COMPARED if getattr(row, name) != getattr(expected, name)
     ):
-        yield of_row(what, row.id, "stories")
+        yield of_row(what, row.id)
     if row.count_state is not None and not _counts_alike(row.count_state, expected.count_state, tuning):
-        yield of_row(_MISMATCH.format("count states"), row.id, "stories")
+        yield of_row(_MISMATCH.format("count states"), row.id)
     if row.centroid != expected.centroid:
         yield _of_centroid(connection, row, members, expected.centroid, tuning)
 
@@ -110,8 +109,8 @@ def _of_centroid(
         is_equal = False
     if is_equal and _had_other_tuning(connection, members, tuning):
         what = "stories have centroids of another tuning; this is no damage"
-        return Fault(what=what, rows=1, remedy="stories", keys=(row.id,), is_note=True)
-    return of_row(_MISMATCH.format("centroids"), row.id, "stories")
+        return Fault(what=what, keys=(row.id,), is_note=True)
+    return of_row(_MISMATCH.format("centroids"), row.id)
 
 
 def _is_equal(one: Centroid, other: Centroid) -> bool:
@@ -128,25 +127,41 @@ def _had_other_tuning(connection: Connection, members: Sequence[MemberRow], tuni
     try:
         return any(codecs.unpack(held, Evidence).rules_version != tuning.version for held in rows)
     except msgspec.MsgspecError:
-        return False  # unreadable: references.py reports it
+        return False  # unreadable: deep_references.py reports it
 
 
 # --- merged texts ------------------------------------------------------------------------------------------
 
 
-def merged_text_faults(
-    database: Database, tuning: StoryTuning, extent: CheckScope, step: CheckStep
-) -> Iterator[Fault]:
+def _rendered_since(connection: Connection, tuning: StoryTuning) -> tuple[int, dt.datetime] | None:
+    """From which number and last bump on stories are rendered with this tuning; None: unknown."""
+    if counter_value(connection, "render_version") != merged_texts.render_version(tuning):
+        return None
+    live = story.c.redirect_to.is_(None)
+    last = connection.execute(select(func.max(story.c.bumped_at)).where(live)).scalar()
+    if last is None:
+        return None
+    return counter_value(connection, "render_from"), last - dt.timedelta(days=tuning.rerender_days)
+
+
+_ALL_RENDERED: Final = 20  # chunks of stories that are all rendered; of more, so many others each time:
+_SAMPLED: Final = 4
+
+
+def merged_text_faults(database: Database, tuning: StoryTuning) -> Iterator[Fault]:
     """Compare merged texts with a rendering of their articles.
 
     Only stories that were rendered with this code and tuning: older ones keep their text.
     """
     with database.read() as connection:
-        since = merged_texts.rendered_since(connection, tuning)
+        since = _rendered_since(connection, tuning)
     if since is None:
         return
     number, moment = since
-    for low, high in chosen_ranges(database, story.c.story_no, extent):
+    chunks = list(ranges(database, story.c.story_no))
+    if len(chunks) > _ALL_RENDERED:  # rendering a story takes as long as ten other checks of it
+        chunks = random.sample(chunks, _SAMPLED)
+    for low, high in chunks:
         # Retention empties the text of a story that is rendered on demand, or cannot be rendered any more.
         is_gone = exists().where(article.c.story == story.c.id, codecs.IS_GONE)
         is_kept = or_(story.c.text != "", and_(story.c.article_count == 1, ~is_gone))
@@ -164,13 +179,12 @@ def merged_text_faults(
             originals = pairs(connection, noted)
         for row in rows:
             if any(isinstance(one.text, codecs.DamagedText) for one in views[row.id]):
-                continue  # references.py reports it
+                continue  # deep_references.py reports it
             expected = render(UnrenderedStory(title=row.title, articles=tuple(views[row.id])), tuning)
             if row.text != expected.text or not _holds(row.merged_story, codecs.pack(expected.merged)):
-                yield of_row("merged texts do not match their articles", row.id, "merged texts")
+                yield of_row("merged texts do not match their articles", row.id)
             elif any(originals[id_] != original for id_, original in expected.originals.items()):
-                yield of_row("articles have an original that does not match", row.id, "merged texts")
-        step(len(rows))
+                yield of_row("articles have an original that does not match", row.id)
 
 
 def _holds(blob: bytes, expected: bytes) -> bool:

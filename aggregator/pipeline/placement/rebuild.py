@@ -1,0 +1,87 @@
+"""Computes everything that is derived from other rows again (`db check --repair`).
+
+For one process alone: a daemon has indexes in memory of what is replaced here. An interrupted rebuild is
+repeated from its beginning.
+"""
+
+from collections.abc import Mapping
+from typing import Final
+
+import msgspec
+
+from aggregator.cluster.events.weights import shipped_model
+from aggregator.config.tuning import Tuning
+from aggregator.model.errors import DamagedError
+from aggregator.pipeline.placement.copy_lookup import CopyFinder
+from aggregator.store.engine.database import Connection, Database
+from aggregator.store.maintenance import erase, retention
+from aggregator.store.maintenance.rebuild import Advance, clear_derived, next_articles, write_stories
+from aggregator.store.search import index
+from aggregator.store.stories import articles
+from aggregator.store.stories.articles import StoredArticle
+from aggregator.store.stories.merged_texts import render_next
+from aggregator.stories.tuning import StoryTuning
+
+_AT_ONCE: Final = 100  # articles per transaction
+_RENDERED_AT_ONCE: Final = 20  # stories
+
+
+def rebuild(
+    database: Database,
+    all_tuning: Tuning,
+    families: Mapping[str, str] | None = None,
+    advance: Advance = lambda _rows: None,
+) -> None:
+    """Compute derived rows again, and queue the entries in quarantine again.
+
+    `families`: the publisher families of the configuration. It changes no entry, no text and no assignment.
+    Raises DamagedError where a value that others are derived from is damaged.
+    """
+    with database.write(unhurried=True) as connection:
+        clear_derived(connection)
+    tuning = all_tuning.section("stories", StoryTuning)
+    try:
+        _write_copy_keys(database, CopyFinder(all_tuning), advance)
+        write_stories(database, shipped_model(all_tuning), families, advance)
+        index.index_all(database, advance)
+        while rendered := render_next(database, _RENDERED_AT_ONCE, tuning):
+            advance(rendered)
+    except (ValueError, TypeError, LookupError, msgspec.MsgspecError) as error:
+        raise DamagedError(f"a stored value is damaged ({error}): restore a backup") from error
+
+
+def _write_copy_keys(database: Database, finder: CopyFinder, advance: Advance) -> None:
+    """Write the LSH keys and sampled shingles of all articles, each from the articles before it."""
+    with database.read() as connection:
+        after = retention.reached(connection, "unlinked")
+    while True:
+        with database.write() as connection:
+            numbers = next_articles(connection, after, _AT_ONCE)
+            for n in numbers:
+                stored = articles.by_number(connection, n)
+                if stored is None or stored.is_gone or not stored.signature:
+                    continue
+                copied, is_whole = _copied(connection, stored)
+                held = finder.restored(connection, stored, copied, is_whole=is_whole)
+                erase.set_copy_keys(connection, n, (), held.bands, held.sketch)
+                finder.add(n, held)
+        if not numbers:
+            return
+        after = numbers[-1]
+        finder.written()
+        finder.commit_batch(after)
+        advance(len(numbers))
+
+
+def _copied(connection: Connection, stored: StoredArticle) -> tuple[str | None, bool]:
+    """Return the original of a copy, and whether the whole text is copied.
+
+    Falls back to the row if the evidence is damaged or was replaced by a correction.
+    """
+    try:
+        evidence = articles.evidence_of(connection, stored.id)
+    except msgspec.MsgspecError:
+        return stored.copy_of, stored.role != "excerpt"
+    if evidence.copy is not None:
+        return evidence.copy.other, evidence.copy.kind == "copy"
+    return stored.copy_of, stored.role != "excerpt"

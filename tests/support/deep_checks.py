@@ -1,0 +1,52 @@
+"""The deep checks: every derived row is compared with the rows that it is derived from.
+
+They are the oracle of the tests. They check invariants that hold between any two transactions, in chunks, so
+a daemon may continue meanwhile. Derived rows that may be late (the full-text index, merged texts) are checked
+up to their stored progress.
+"""
+
+import datetime as dt
+from collections.abc import Iterator, Mapping
+
+from aggregator.cluster.copies.copy_check import CopyTuning
+from aggregator.cluster.events.weights import shipped_model
+from aggregator.config.tuning import Tuning, effective_tuning
+from aggregator.store.engine.database import Database
+from aggregator.store.maintenance import integrity_check
+from aggregator.stories.tuning import StoryTuning
+from tests.support import deep_references, deep_story_rows, deep_texts
+from tests.support.deep_finding import Fault, merge_faults
+from tests.support.deep_story_rows import StoryCheckTuning
+
+__all__ = ["Fault", "faults"]
+
+
+def faults(
+    database: Database,
+    all_tuning: Tuning | None = None,
+    *,
+    families: Mapping[str, str] | None = None,
+    now: dt.datetime | None = None,
+) -> Iterator[Fault]:
+    """Everything that `db check` finds and all findings of the deep checks, and notes.
+
+    `all_tuning` and `families`: from which rows of stories are computed (None: the defaults).
+    """
+    all_tuning = all_tuning or effective_tuning()
+    of_stories = StoryCheckTuning(
+        shipped_model(all_tuning), all_tuning.version, families, all_tuning.section("stories", StoryTuning)
+    )
+    copies = all_tuning.section("copies", CopyTuning)
+    plain = integrity_check.faults(database)
+    yield from (Fault(what=one.what, rows=one.rows) for one in plain)
+    for found in (
+        deep_references.faults(database),
+        deep_references.value_faults(database, now or dt.datetime.now(dt.UTC)),
+        deep_references.unreadable(database),
+        deep_story_rows.faults(database, of_stories),
+        deep_story_rows.merged_text_faults(database, of_stories.stories),
+        deep_texts.faults(database, copies),
+        deep_texts.strays(database, copies),
+        deep_texts.index_faults(database),
+    ):
+        yield from merge_faults(found)

@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import Any
 
 from aggregator.config.settings import PublishConfig
-from aggregator.config.tuning import effective_tuning
+from aggregator.config.tuning import Tuning
 from aggregator.extract.article import clean_article
 from aggregator.model.core import ArticleView, Entry
 from aggregator.stories.headline import headline
@@ -47,7 +47,7 @@ def articles(record: Mapping[str, Any]) -> list[ArticleView]:
 
 def _article(name: str, given: Mapping[str, Any], time: dt.datetime) -> ArticleView:
     entry = Entry(source="briefs", title=given.get("title") or "", text=given.get("text") or "", outlet=name)
-    cleaned = clean_article(entry, None, None, None, SEEN, effective_tuning())
+    cleaned = clean_article(entry, None, None, None, SEEN, Tuning())
     return ArticleView(
         id=name, outlet=name, outlet_key=name, url=None, title=cleaned.title, published=None, seen=SEEN,
         effective_at=time, language=cleaned.language, copy_of=None, wire=None, kind=cleaned.kind,

@@ -38,7 +38,7 @@ from aggregator.cluster.copies.copy_check import ComparedText, CopyTuning, verdi
 from aggregator.cluster.copies.minhash import bands, sign
 from aggregator.cluster.copies.sampled_shingles import PassageIndex
 from aggregator.cluster.copies.shingles import shingle_hashes, shingle_sequence
-from aggregator.config.tuning import effective_tuning
+from aggregator.config.tuning import Tuning
 from aggregator.model.core import CleanArticle, Entry, Evidence, Fingerprint, Placement
 from aggregator.pipeline.placement.copy_lookup import CopyFinder, CopyMatch
 from aggregator.pipeline.placement.incoming_article import IncomingArticle
@@ -222,7 +222,7 @@ def wording(
 
 
 def tuning() -> CopyTuning:
-    return effective_tuning().section("copies", CopyTuning)
+    return Tuning().section("copies", CopyTuning)
 
 
 NOON = dt.datetime(2026, 10, 12, 12, tzinfo=dt.UTC)
@@ -241,7 +241,7 @@ class Library:
         )  # copies of each other as they came: not false
         self.database = Database(f"sqlite:///{folder / 'copies.db'}")
         upgrade(self.database)
-        self._finder = CopyFinder(effective_tuning(), scans=0)
+        self._finder = CopyFinder(Tuning(), scans=0)
         with self.database.write() as connection:
             new_story = stories.NewStory(1, "story", articles[0]["id"], 0, _story_state())
             stories.insert_stories(connection, [new_story])
@@ -497,7 +497,7 @@ def main() -> None:
 
 def show_copies(given: argparse.Namespace, articles: list[Article], library: Library) -> None:
     chosen = articles if not given.articles else random.Random(given.seed).sample(articles, given.articles)
-    print(f"seed {given.seed}, {len(chosen)} of {len(articles)} articles, rules {effective_tuning().version}")
+    print(f"seed {given.seed}, {len(chosen)} of {len(articles)} articles, rules {Tuning().version}")
     kinds: dict[str, Make] = MUST_BE_COPIES | EXCERPTS
     totals: Counter[str] = Counter()
     print(f"{'kind':42} {'check':>7} {'linked':>7} | {'found':>7} {'linked':>7} {'false':>6} {'f.exc':>6}")

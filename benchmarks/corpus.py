@@ -42,7 +42,7 @@ from aggregator.cluster.copies import minhash, sampled_shingles
 from aggregator.cluster.copies.copy_check import CopyTuning
 from aggregator.cluster.events import centroid
 from aggregator.cluster.events.weights import EventModel, EventTuning, shipped_model
-from aggregator.config.tuning import Tuning, effective_tuning
+from aggregator.config.tuning import Tuning
 from aggregator.extract.sentences import split_sentences
 from aggregator.model.core import Entry, Published
 from aggregator.pipeline.pipeline import Pipeline
@@ -634,7 +634,7 @@ def database_of(count: int, cache: Path, data: Path) -> Path:
     Its name holds a hash of the tables, of the rules of both levels and of `_EDITION`: where one of them is
     another, a new file is made.
     """
-    all_tuning = effective_tuning()
+    all_tuning = Tuning()
     tuning = all_tuning.section("copies", CopyTuning), all_tuning.section("events", EventTuning)
     parts = repr((_EDITION, tuning, newest_revision())).encode()
     name = hashlib.blake2b(parts, digest_size=5).hexdigest()

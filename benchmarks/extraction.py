@@ -27,7 +27,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
-from aggregator.config.tuning import effective_tuning
+from aggregator.config.tuning import Tuning
 from aggregator.extract.article import clean_article
 from aggregator.extract.lines import folded
 from aggregator.model.core import CleanArticle, Entry
@@ -79,7 +79,7 @@ Extract = Callable[[bytes, str | None], CleanArticle]
 
 
 def through_the_room(page: bytes, url: str | None) -> CleanArticle:
-    return clean_article(Entry(source="benchmark"), page, None, url, _SEEN, effective_tuning())
+    return clean_article(Entry(source="benchmark"), page, None, url, _SEEN, Tuning())
 
 
 Row = tuple[str, float, float, CleanArticle, dict[str, Any]]

@@ -18,7 +18,7 @@ from pathlib import Path
 
 import msgspec
 
-from aggregator.config.tuning import effective_tuning
+from aggregator.config.tuning import Tuning
 from aggregator.extract.language.unicode import clean
 from aggregator.extract.limits import ExtractTuning
 from aggregator.extract.lines import count_words
@@ -29,7 +29,7 @@ SETS = ("dev", "check", "fresh")
 SAMPLES = Path(__file__).resolve().parents[1] / "tests" / "data" / "plain"
 # The moment at which the texts are read; all of them are older.
 SEEN = dt.datetime(2026, 11, 20, tzinfo=dt.UTC)
-_TUNING = effective_tuning().section("text", ExtractTuning)
+_TUNING = Tuning().section("text", ExtractTuning)
 
 
 class Sample(msgspec.Struct, frozen=True, kw_only=True):

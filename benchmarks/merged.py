@@ -32,7 +32,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from aggregator.config.tuning import effective_tuning
+from aggregator.config.tuning import Tuning
 from aggregator.extract.article import clean_article
 from aggregator.model.core import ArticleView, AttributedSentence, Entry, MergedStory
 from aggregator.stories.facts.facts import SentenceSimilarities, compare_all, fact_groups
@@ -79,7 +79,7 @@ def stories(path: Path, half: int | None = None, least: int = 2) -> Iterator[lis
 def seed(path: Path) -> ArticleView:
     """One of the four saved texts, cleaned as the product cleans it."""
     entry = Entry(source="seeds", text=path.read_text(encoding="utf-8"), is_saved_text=True, outlet=path.stem)
-    cleaned = clean_article(entry, None, None, None, SEEN, effective_tuning())
+    cleaned = clean_article(entry, None, None, None, SEEN, Tuning())
     published = cleaned.published
     return ArticleView(
         id=path.stem, outlet=path.stem, outlet_key=path.stem, url=None, title=cleaned.title, seen=SEEN,

@@ -39,7 +39,7 @@ from sqlalchemy import select
 
 from aggregator.admin.restore import copy
 from aggregator.cluster.fingerprint import fingerprinter
-from aggregator.config.tuning import effective_tuning
+from aggregator.config.tuning import Tuning
 from aggregator.model.core import Entry, Prepared
 from aggregator.pipeline.jobs import PrepareItem, PrepareJob, _prepared
 from aggregator.pipeline.pipeline import Pipeline
@@ -116,7 +116,7 @@ def rss_mib(process: int | str = "self") -> float:
 
 def parts(database: Database, made: Sequence[Made], *, profile: Path | None) -> None:
     """Place one after the other in this process, watching the parts."""
-    all_tuning = effective_tuning()
+    all_tuning = Tuning()
     watch = Watch()
     before = rss_mib()
     clock = Clock()
@@ -162,7 +162,7 @@ def _watch(placing: Placer, watch: Watch) -> None:
 def place_some(
     database: Database, placing: Placer, clock: Clock, made: Sequence[Made], watch: Watch
 ) -> collections.Counter[str]:
-    all_tuning = effective_tuning()
+    all_tuning = Tuning()
     maker: Any = fingerprinter(all_tuning)
     pack = maker._packer.pack_counted
     place = watch.over("batch", placing.place)
@@ -184,7 +184,7 @@ def place_some(
 
 
 def _clean(entry: Entry, seen: dt.datetime) -> Prepared:
-    return _prepared(PrepareItem(entry=entry, seen=seen), effective_tuning(), PrepareJob(items=()))
+    return _prepared(PrepareItem(entry=entry, seen=seen), Tuning(), PrepareJob(items=()))
 
 
 def _truth(made: Sequence[Made]) -> collections.Counter[str]:
@@ -199,7 +199,7 @@ def accept(database: Database, clock: Clock, made: Sequence[Made]) -> None:
 
 def whole(database: Database, made: Sequence[Made]) -> None:
     """The daemon's own way with a worker process: CPU of the whole tree."""
-    all_tuning = effective_tuning()
+    all_tuning = Tuning()
     executor = open_executor("processes", 1, all_tuning)
     clock = Clock()
     pipeline = Pipeline(database, executor, all_tuning, clock)

@@ -26,7 +26,7 @@ from pathlib import Path
 
 import httpcore
 
-from aggregator.config.tuning import effective_tuning
+from aggregator.config.tuning import Tuning
 from aggregator.daemon.poll_scheduler import TICK_SECONDS, PollScheduler
 from aggregator.daemon.process_memory import process_tree
 from aggregator.pipeline.poll import Poller, PollServices
@@ -104,7 +104,7 @@ def poll(pipe: Connection, url: str, server: tuple[int, str | None], seconds: fl
     """
     port, ca_file = server
     database = Database(url)
-    all_tuning = effective_tuning()
+    all_tuning = Tuning()
     client = Client(
         ClientSettings(ca_file=ca_file),
         all_tuning,

@@ -43,7 +43,7 @@ from sqlalchemy import func, select
 
 from aggregator.config.garbage import collect_garbage_seldom
 from aggregator.config.settings import Config
-from aggregator.config.tuning import Tuning, effective_tuning
+from aggregator.config.tuning import Tuning
 from aggregator.daemon.poll_scheduler import PollScheduler
 from aggregator.daemon.process_memory import set_malloc_options
 from aggregator.extract.urls import canonical_url
@@ -324,7 +324,7 @@ class Day:
         self.peak_pss = 0.0
         self._began = START
         self._batches = 0
-        all_tuning = effective_tuning()
+        all_tuning = Tuning()
         self._stories = all_tuning.section("stories", StoryTuning)
         settings = Config()
         self._executor = open_executor("processes", settings.work.worker_count, all_tuning)
@@ -430,7 +430,7 @@ def check_output(database: Database, show: Path | None, when: str) -> None:
             row.id: row.title
             for row in connection.execute(select(story.c.id, story.c.title).where(story.c.id.not_in(dated)))
         }
-    reader = DatabaseStoryReader(database, effective_tuning())
+    reader = DatabaseStoryReader(database, Tuning())
     server = Server(reader, PublishSettings(port=0, full_text="never"))
     with httpx.Client(base_url=server.start(), trust_env=False, timeout=60) as client:
         front = client.get("/").text + client.get("/?page=2").text

@@ -20,7 +20,7 @@ from pathlib import Path
 
 from sqlalchemy import select, text, update
 
-from aggregator.config.tuning import Tuning, effective_tuning
+from aggregator.config.tuning import Tuning
 from aggregator.pipeline.pipeline import Pipeline
 from aggregator.pipeline.placement.retention import RetentionPlan
 from aggregator.pipeline.workers.executor import InlineExecutor
@@ -35,7 +35,7 @@ from benchmarks.corpus import START, Stream, data_folder, database_of
 
 AT_ONCE = 100
 LATER = START + dt.timedelta(days=3 * 365)
-OUT_OF_REACH = effective_tuning({"events": {"live_reach": 0}, "copies": {"passage_reach": 0}})
+OUT_OF_REACH = Tuning({"events": {"live_reach": 0}, "copies": {"passage_reach": 0}})
 
 
 def plans(age: int) -> list[tuple[str, RetentionPlan, Tuning]]:
@@ -44,8 +44,8 @@ def plans(age: int) -> list[tuple[str, RetentionPlan, Tuning]]:
     textless = RetentionPlan(compress_after=age, text_after=age)
     deleted = RetentionPlan(compress_after=age, text_after=age, stories_after=age)
     return [
-        ("in the window", RetentionPlan(), effective_tuning()),
-        ("packed", packed, effective_tuning()),
+        ("in the window", RetentionPlan(), Tuning()),
+        ("packed", packed, Tuning()),
         ("packed, out of reach", packed, OUT_OF_REACH),
         ("texts gone", textless, OUT_OF_REACH),
         ("stories gone", deleted, OUT_OF_REACH),
@@ -55,7 +55,7 @@ def plans(age: int) -> list[tuple[str, RetentionPlan, Tuning]]:
 def place(database: Database, stream: Stream, first: int = 1) -> Pipeline:
     """Place the articles of the stream from number `first` on."""
     moment = START
-    pipeline = Pipeline(database, InlineExecutor(), effective_tuning(), lambda: moment)
+    pipeline = Pipeline(database, InlineExecutor(), Tuning(), lambda: moment)
     for start in range(first, len(stream) + 1, AT_ONCE):
         some = [stream.article(n) for n in range(start, min(start + AT_ONCE, len(stream) + 1))]
         moment = some[-1].time
@@ -77,7 +77,7 @@ def _index(database: Database) -> None:
     """The full-text index, which those files leave empty."""
     with database.write() as connection:
         connection.execute(update(counter).where(counter.c.name == "searchable").values(value=0))
-    Pipeline(database, InlineExecutor(), effective_tuning(), lambda: START).index_text()
+    Pipeline(database, InlineExecutor(), Tuning(), lambda: START).index_text()
 
 
 def used(database: Database) -> int:

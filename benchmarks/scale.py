@@ -20,7 +20,7 @@ from pathlib import Path
 
 import msgspec
 
-from aggregator.config.tuning import effective_tuning
+from aggregator.config.tuning import Tuning
 from aggregator.model.core import Entry
 from aggregator.pipeline.jobs import PrepareItem, PrepareJob, PrepareResult, prepare
 from aggregator.pipeline.placement.place import Placer
@@ -57,9 +57,7 @@ class Costs:
 
 
 def texts(data: Path, most: int) -> list[Entry]:
-    found = open_source(
-        data / "events-fulltext.jsonl.gz", tuning=source_tuning(effective_tuning()), seen=now()
-    )
+    found = open_source(data / "events-fulltext.jsonl.gz", tuning=source_tuning(Tuning()), seen=now())
     return [one.entry for one in found if isinstance(one, InputEntry)][:most]
 
 
@@ -77,7 +75,7 @@ def _text_of(path: Path) -> str:
 
 def measured(database: Database, entries: Sequence[Entry], kind: str) -> Costs:
     """Everything from accepted to told, a part of `entries` at a time."""
-    all_tuning, costs = effective_tuning(), Costs()
+    all_tuning, costs = Tuning(), Costs()
     placing = Placer(database, all_tuning, now)
     for start in range(0, len(entries), AT_ONCE):
         if start == WARM:

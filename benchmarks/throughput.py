@@ -27,7 +27,7 @@ from pathlib import Path
 
 from sqlalchemy import create_engine, func, make_url, select, text
 
-from aggregator.config.tuning import effective_tuning
+from aggregator.config.tuning import Tuning
 from aggregator.model.core import Entry
 from aggregator.pipeline.pipeline import Pipeline
 from aggregator.pipeline.workers.executor import InlineExecutor
@@ -49,7 +49,7 @@ def place_all(entries: Sequence[Entry]) -> float:
     with tempfile.TemporaryDirectory() as folder:
         database = Database(f"sqlite:///{folder}/bench.db")
         upgrade(database)
-        pipeline = Pipeline(database, InlineExecutor(), effective_tuning(), now)
+        pipeline = Pipeline(database, InlineExecutor(), Tuning(), now)
         _take(database, pipeline, entries[:32])
         started = time.process_time()
         for start in range(32, len(entries), ENTRIES_A_TRANSACTION):

@@ -30,9 +30,9 @@ from aggregator.cluster.events.story_index import IndexedStory, StoryIndex
 from aggregator.cluster.events.term_codec import HASH_BITS, Ints, pack
 from aggregator.cluster.events.weights import MINUTES_A_DAY, shipped_model
 from aggregator.config.garbage import give_back_memory
-from aggregator.config.tuning import effective_tuning
+from aggregator.config.tuning import Tuning
 
-MODEL = shipped_model(effective_tuning())
+MODEL = shipped_model(Tuning())
 FIRST = 20_000 * MINUTES_A_DAY  # minutes since 1970
 LOG_RANKS = (8, 19)  # of the words that are keys: base-2 logarithm, evenly between these
 PATTERNS = 500  # of the terms that are no keys; they are not compared here

@@ -22,12 +22,12 @@ from aggregator.cluster.events.document_frequency import (
 from aggregator.cluster.events.terms import special_terms
 from aggregator.cluster.events.tokenizer import Vocabulary
 from aggregator.cluster.events.weights import EventTuning
-from aggregator.config.tuning import effective_tuning
+from aggregator.config.tuning import Tuning
 from training.dataset import Labelled, is_held_out, read_labelled
 
 TARGET = Path(__file__).resolve().parents[1] / "aggregator" / "cluster" / "events" / "background.tsv.gz"
 FILES = ("events-fulltext.jsonl.gz", "events-leads.jsonl.gz")
-TUNING = effective_tuning().section("events", EventTuning)
+TUNING = Tuning().section("events", EventTuning)
 EMPTY = BackgroundFrequencies(events={}, counts={})
 
 

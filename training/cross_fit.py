@@ -25,7 +25,7 @@ from aggregator.cluster.events.pair_model import (
 from aggregator.cluster.events.scorer import ScoringInput
 from aggregator.cluster.events.stream import StreamSnapshot
 from aggregator.cluster.events.weights import event_model, shipped_weights
-from aggregator.config.tuning import effective_tuning
+from aggregator.config.tuning import Tuning
 from training.dataset import is_held_out
 from training.fit_pair_model import (
     Pairs,
@@ -49,7 +49,7 @@ class CrossPairModel(PairModel):
 
     def __init__(self, trees: Sequence[bytes], halves: dict[int, int]) -> None:
         model = event_model(shipped_weights(), shipped_tuning())
-        tuning = effective_tuning().section("pairs", PairTuning)
+        tuning = Tuning().section("pairs", PairTuning)
         super().__init__(model, tuning, trees[0])
         self._other = PairModel(model, tuning, trees[1])
         self._halves = halves
@@ -98,7 +98,7 @@ def encoded(parts: Sequence[Pairs]) -> bytes:
 
 
 def main() -> None:
-    tuning = effective_tuning()
+    tuning = Tuning()
     days = tuning.section("pairs", PairTuning).stream_days
     sets = {name: stored(name, tuning) for name in SETS}
     full = labelled_pairs(SETS[1], sets[SETS[1]], days)

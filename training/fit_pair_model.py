@@ -34,7 +34,7 @@ from aggregator.cluster.events.pair_model import FEATURES, PairArticle, PairTuni
 from aggregator.cluster.events.scorer import ScoringInput
 from aggregator.cluster.events.stream import StreamSnapshot, pack_frequencies
 from aggregator.cluster.events.weights import MINUTES_A_DAY, model_hash
-from aggregator.config.tuning import Tuning, effective_tuning
+from aggregator.config.tuning import Tuning
 from aggregator.model.core import OPINION_KINDS
 from aggregator.pipeline.pipeline import Pipeline
 from aggregator.pipeline.workers.executor import InlineExecutor
@@ -266,7 +266,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=shape)
     parser.add_argument("--write", action="store_true")
     given = parser.parse_args()
-    tuning = effective_tuning()
+    tuning = Tuning()
     days = tuning.section("pairs", PairTuning).stream_days
     full, reading_list = (
         labelled_pairs(name, stored(name, tuning), days)

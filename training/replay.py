@@ -41,7 +41,7 @@ from aggregator.cluster.events.weights import (
     read_weights,
     shipped_weights,
 )
-from aggregator.config.tuning import effective_tuning
+from aggregator.config.tuning import Tuning
 from aggregator.model.core import Reason
 from training.dataset import Labelled, in_order_of_time, is_held_out, read_labelled
 
@@ -55,7 +55,7 @@ class Replay:
     def __init__(self, model: EventModel, *, looks: bool = True, at_once: bool = False) -> None:
         self.model = model
         self._at_once = at_once
-        self.tuning = effective_tuning().section("pairs", PairTuning)
+        self.tuning = Tuning().section("pairs", PairTuning)
         self.pair_model = PairModel(model, self.tuning)
         self._articles: dict[str, PairArticle] = {}
         self._terms: list[bytes] = []  # of the present day
@@ -306,7 +306,7 @@ def view(article: Labelled, words: int | None, titles: bool, undated: bool) -> L
 def shipped_tuning(changes: Sequence[str] = ()) -> EventTuning:
     """The shipped rules, with "name=value" laid over them."""
     values = {name: yaml.safe_load(value) for name, value in (change.split("=") for change in changes)}
-    return effective_tuning({"events": values}).section("events", EventTuning)
+    return Tuning({"events": values}).section("events", EventTuning)
 
 
 def main() -> None:

@@ -32,7 +32,10 @@ _MAX_DEPTH = 4  # nested keys in config.yaml
 _MAX_VALUES = 1_000_000  # with every alias expanded; a file of 10,000 sources has 100,000
 _CONTROL = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\ud800-\udfff]")  # databases cannot store them
 _FORMER_KEYS: dict[KeyPath, str] = {
-    ("rules",): "`rules` is now `tuning`",
+    **dict.fromkeys(
+        [("rules",), ("tuning",)],
+        "the constants of the program cannot be changed here: remove it (for memory: `grouping.memory`)",
+    ),
     ("server", "requests_a_minute"): "the limit is 600 for everyone: remove this key; a token lifts it",
     ("fetch", "threads"): "8 requests run at once, and slow ones do not count: remove this key",
     ("publish", "images"): "pictures are links, which pages never load: remove this key",

@@ -8,7 +8,7 @@ import binascii
 import datetime as dt
 import os
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import contextmanager
 from importlib.util import find_spec
 from ipaddress import ip_network
@@ -33,7 +33,7 @@ from pydantic import (
 
 from aggregator.config.filter_times import parse_end, parse_moment
 from aggregator.config.hosts import is_loopback
-from aggregator.config.tuning import Tuning, effective_tuning
+from aggregator.config.tuning import Tuning
 from aggregator.model.core import Kind
 from aggregator.model.errors import ConfigError, UsageError
 from aggregator.model.read_model import StoryFilter
@@ -711,8 +711,10 @@ def mail_server(text: str) -> MailServer:
     sender = options.get("from") or (user if user and "@" in user else f"{user or ''}@{host}")
     if not _MAIL_ADDRESS.fullmatch(sender):
         raise ConfigError("from: give the mail address of the sender, like from=news@example.org")
-    secure = ("tls", 465) if mode == "ssl" else ("starttls", 587)
-    security, usual_port = secure if parts.scheme == "mailtos" else ("none", 25)
+    security: Literal["starttls", "tls", "none"]
+    security, usual_port = ("tls", 465) if mode == "ssl" else ("starttls", 587)
+    if parts.scheme == "mailto":
+        security, usual_port = "none", 25
     return MailServer(host, port or usual_port, security, sender, user, unquote(parts.password or ""))
 
 
@@ -821,7 +823,6 @@ class Config(_Part):
     mute: MuteConfig = MuteConfig()
     summarise: SummariseConfig = SummariseConfig()
     families: dict[str, tuple[str, ...]] = {}
-    tuning: dict[str, dict[str, Any]] = {}
 
     _base: Path = PrivateAttr(default_factory=Path.cwd)
     _file: Path | None = PrivateAttr(default=None)
@@ -897,7 +898,7 @@ class Config(_Part):
     @property
     def effective_tuning(self) -> Tuning:
         """The tuning in force, with `grouping` applied. Raises ConfigError for invalid values."""
-        all_tuning = effective_tuning(_merge_overrides(self._live_reach(), self.tuning))
+        all_tuning = Tuning(self._live_reach())
         least = float(all_tuning.values("retention")["min_age_days"]) * _SECONDS["d"]
         for name in ("text_after", "stories_after"):
             age = getattr(self.retention, name)
@@ -912,9 +913,7 @@ class Config(_Part):
         """Return the override that follows from `grouping.memory`; {} where it is not given."""
         if "memory" not in self.grouping.model_fields_set:
             return {}
-        if "live_reach" in self.tuning.get("events", {}):
-            raise ConfigError("tuning.events.live_reach: `grouping.memory` sets this; remove one of them")
-        events: dict[str, Any] = effective_tuning().values("events")
+        events: dict[str, Any] = Tuning().values("events")
         reach = (self.grouping.memory - events["memory_fixed"]) // events["memory_an_article"]
         if reach < events["undated_reach"]:
             least = events["memory_fixed"] + events["undated_reach"] * events["memory_an_article"]
@@ -936,12 +935,6 @@ def _check_query(user: str, name: str | None, info: ValidationInfo) -> None:
     queries = info.data.get("queries")  # absent where it is invalid itself
     if name is not None and queries is not None and name not in queries:
         raise ValueError(f"{user} uses the query {name!r}, which `queries:` does not have")
-
-
-def _merge_overrides(
-    below: Mapping[str, Mapping[str, Any]], above: Mapping[str, Mapping[str, Any]]
-) -> dict[str, dict[str, Any]]:
-    return {name: {**below.get(name, {}), **above.get(name, {})} for name in {**below, **above}}
 
 
 def _database_in_a_file() -> str | None:

@@ -26,11 +26,11 @@ _LIBRARY = "faketime/libfaketimeMT.so.1"
 _SETTINGS: dict[str, Any] = {
     "fetch": {"interval": "2s"},
     "retention": {"compress_after": "1d", "text_after": "30d", "stories_after": "60d"},
-    "tuning": {
-        "retention": {"check_seconds": 0.5},
-        "clock": {"check_seconds": 0.5},
-        "webhooks": {"retry_first_seconds": 0.5, "pause_max_seconds": 1.0, "retry_max_seconds": 2.0},
-    },
+}
+_TUNING: dict[str, Any] = {
+    "retention": {"check_seconds": 0.5},
+    "clock": {"check_seconds": 0.5},
+    "webhooks": {"retry_first_seconds": 0.5, "pause_max_seconds": 1.0, "retry_max_seconds": 2.0},
 }
 
 
@@ -124,7 +124,7 @@ def test_a_clock_that_jumps_and_comes_back_harms_nothing(address: str, library: 
         "sources": [newsroom.outlet.settings()],
         "webhooks": [{"name": "desk", "url": receiver.url(), "secret": SECRET}],
     }
-    with DaemonProcess(tmp_path, settings, **clock.environment) as daemon:
+    with DaemonProcess(tmp_path, settings, tuning=_TUNING, **clock.environment) as daemon:
         patient = Patient(daemon, address)
         daemon.wait_for(daemon.stories, "the first story")
         for _ in range(4):

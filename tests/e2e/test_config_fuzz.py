@@ -16,7 +16,6 @@ import yaml
 
 from aggregator.config.loader import load
 from aggregator.config.settings import Config
-from aggregator.config.tuning import effective_tuning
 from aggregator.model.core import utc_now
 from aggregator.pipeline.manage_sources import configured_sources
 from tests.e2e.test_reloading import title
@@ -49,7 +48,7 @@ class Generator:
         self._feeds = feeds  # of sources that are there, in the file and by command
         self._changes: list[Callable[[Settings], None]] = [
             *[self._set, self._source] * 2,
-            *[self._query, self._webhook, self._rule, self._good_change],
+            *[self._query, self._webhook, self._good_change],
         ]
 
     def text(self, number: int) -> bytes:
@@ -109,15 +108,6 @@ class Generator:
         if self._chance.random() < 0.7:
             hook[self._chance.choice((*hook, "query", "secret_file"))] = self._odd()
         settings["webhooks"] = [hook] * self._chance.choice((1, 1, 2))
-
-    def _rule(self, settings: Settings) -> None:
-        section = self._chance.choice(
-            ("events", "net", "sources", "webhooks", "stories", "front_page", "nope")
-        )
-        keys = sorted(effective_tuning().values(section)) if section != "nope" else ["nope"]
-        odd = self._chance.choice((self._odd(), -1, -0.5, 10**13, "x"))
-        if isinstance(settings.get("tuning"), dict):
-            settings["tuning"].setdefault(section, {})[self._chance.choice(keys)] = odd
 
     def _good_change(self, settings: Settings) -> None:
         number = self._chance.randrange(50)

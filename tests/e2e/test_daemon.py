@@ -218,8 +218,8 @@ def test_pages_that_do_not_come_hold_up_nobody(tmp_path: Path) -> None:
         "/robots.txt": Response(200, body=f"User-agent: *\nDisallow: {forbidden.path}\n"),
     }
     patience = {"net": {"fetch_deadline_seconds": 2.0}, "polling": {"page_retry_seconds": 0.1}}
-    settings = {"sources": [outlet.settings()], "tuning": patience, "log": {"level": "debug"}}
-    with DaemonProcess(tmp_path, settings) as daemon:
+    settings = {"sources": [outlet.settings()], "log": {"level": "debug"}}
+    with DaemonProcess(tmp_path, settings, tuning=patience) as daemon:
         wait_for_articles(daemon, 4)
         last = "the text of the feed is used"
         daemon.wait_for(lambda: len([x for x in daemon.lines("page http") if last in x]) == 3, "all attempts")
@@ -298,10 +298,9 @@ def test_each_broken_source_is_logged_and_the_rest_continues(tmp_path: Path) -> 
     causes = {name: cause for name, (_, cause) in BROKEN.items()} | {"dead": "connect", "nameless": "dns"}
     settings = {
         "fetch": {"interval": "2s"},
-        "tuning": {"net": {"retry_after_min_seconds": 1.0}},
         "sources": [*listed, good.settings()],
     }
-    with DaemonProcess(tmp_path, settings) as daemon:
+    with DaemonProcess(tmp_path, settings, tuning={"net": {"retry_after_min_seconds": 1.0}}) as daemon:
         wait_for_articles(daemon, 1)
         daemon.wait_for(lambda: all(daemon.lines(f"warning {name}: ") for name in causes), "all causes")
         health = daemon.sources()
@@ -404,7 +403,7 @@ def same_to_the_eye(path: Path, other: bytes) -> None:
 
 def test_other_processes_beside_the_daemon(tmp_path: Path) -> None:
     sample = SAMPLES / "Radio Vessaly"
-    with DaemonProcess(tmp_path, {"tuning": {"leases": {"give_way_seconds": 0.5}}}) as daemon:
+    with DaemonProcess(tmp_path, {}, tuning={"leases": {"give_way_seconds": 0.5}}) as daemon:
         second = daemon.command("run")
         assert second.returncode == 6
         assert "is in use by another daemon" in second.stderr

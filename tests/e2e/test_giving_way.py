@@ -11,7 +11,7 @@ from sqlalchemy import func, select
 from aggregator.store.engine.database import Database
 from aggregator.store.tables import entry
 from tests.conftest import Postgres
-from tests.support.daemon_process import PROGRAM, WORKER, DaemonProcess
+from tests.support.daemon_process import WORKER, DaemonProcess
 from tests.support.kill_records import records
 from tests.support.waiting import PATIENCE_SECONDS
 
@@ -28,11 +28,11 @@ def test_a_daemon_that_starts_places_what_an_ingest_began(
     postgres: Postgres | None = request.getfixturevalue("postgres") if kind == "postgres" else None
     address = f"sqlite:///{tmp_path / 'stories.db'}" if postgres is None else postgres.make()
     at_once = {"placing": {"batch_articles": 10}, "watchdog": {"searchable_seconds": 0.0}}
-    daemon = DaemonProcess(tmp_path, {"database": address, "tuning": at_once, "work": WORKER})
+    daemon = DaemonProcess(tmp_path, {"database": address, "work": WORKER}, tuning=at_once)
     given = [json.dumps(one) + "\n" for one in records(30 * AT_ONCE)]
     with (tmp_path / "ingest.log").open("wb") as log:
         ingest = subprocess.Popen(
-            [*PROGRAM, "ingest", "-"],
+            [*daemon.program(), "ingest", "-"],
             cwd=tmp_path,
             stdin=subprocess.PIPE,
             stdout=log,

@@ -39,7 +39,7 @@ from tests.support.waiting import PATIENCE_SECONDS, wait_until
 PACKED_AT_ONCE = {"retention": {"compress_after": "1s"}}
 WRONG_COUNT = "UPDATE story SET outlet_count = 77 WHERE redirect_to IS NULL"
 LOST_ARTICLE = "INSERT INTO sketch (article, hashes) VALUES (999999, x'')"
-STRICT = {"tuning": {"events": {"threshold": 30.0}}}
+STRICT = {"events": {"threshold": 30.0}}
 
 
 @pytest.fixture(scope="module")
@@ -126,7 +126,7 @@ def test_a_correction_says_what_it_did_and_how_to_take_it_back(bench: Bench, tmp
 @pytest.mark.torture
 def test_recluster_shows_the_difference_first(bench: Bench) -> None:
     assert "stories changed                0" in bench.program.command("recluster", "--dry-run").stdout
-    bench.program.configure(STRICT)
+    bench.program.tuning = STRICT
     before = partition(bench.database)
     dry = bench.program.command("recluster", "--dry-run").stdout
     assert "nothing was written" in dry
@@ -141,9 +141,12 @@ def test_recluster_shows_the_difference_first(bench: Bench) -> None:
 
 @pytest.mark.torture
 def test_a_recluster_that_was_killed_goes_on_and_gives_the_same(bench: Bench, ingested: Path) -> None:
-    bench.program.configure(STRICT)
+    bench.program.tuning = STRICT
     process = subprocess.Popen(
-        [*PROGRAM, "recluster"], cwd=bench.folder, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+        [*bench.program.program(), "recluster"],
+        cwd=bench.folder,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
     )
     ends = time.monotonic() + PATIENCE_SECONDS
     while not list(bench.folder.glob(".recluster-*.seeded")):
@@ -159,7 +162,7 @@ def test_a_recluster_that_was_killed_goes_on_and_gives_the_same(bench: Bench, in
     undisturbed = bench.folder / "undisturbed"
     undisturbed.mkdir()
     other = Bench(undisturbed, ingested)
-    other.program.configure(STRICT)
+    other.program.tuning = STRICT
     assert other.program.command("recluster").returncode == 0
     assert partition(other.database) == partition(bench.database)
     other.database.close()

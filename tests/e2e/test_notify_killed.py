@@ -16,7 +16,7 @@ from sqlalchemy import select, update
 from aggregator.store.engine.database import Database
 from aggregator.store.tables import article, change, outbox
 from tests.support.daemon_process import PROGRAM
-from tests.support.killed_daemon import HASTY, KilledDaemon, mixed, unlike_any_other, wait_a_while
+from tests.support.killed_daemon import KilledDaemon, mixed, unlike_any_other, wait_a_while
 from tests.support.loopback import Response
 from tests.support.mail_server import MailServer, plain_text
 from tests.support.receiver import Receiver
@@ -187,7 +187,6 @@ def test_what_the_commands_say(tmp_path: Path) -> None:
             "sources": [{"folder": "articles"}],
             "notify": [{"name": "phone", "address_file": "ntfy.secret"}],
             "digest": {"every": "daily", "to": READERS, "address": server.address},
-            "tuning": HASTY,
         }  # fmt: skip
         daemon.configure(settings)
         assert "notify phone accepted it: 200" in daemon.command("notify", "test", "phone").stderr

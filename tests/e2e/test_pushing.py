@@ -51,7 +51,7 @@ from aggregator.model.core import utc_now
 from aggregator.web.api.push import PushEndpoint
 from aggregator.web.server import Server
 from aggregator.web.settings import PublishSettings
-from aggregator.config.tuning import effective_tuning
+from aggregator.config.tuning import Tuning
 from aggregator.store.stories import api_tokens as tokens
 from aggregator.cli.app import main
 from aggregator.store.engine.database import Database
@@ -62,7 +62,7 @@ database = Database("sqlite:///" + sys.argv[1])
 upgrade(database)
 with database.write() as connection:
     secret = tokens.create(connection, "t", ("push",), utc_now())[1]
-endpoint = PushEndpoint(database, effective_tuning(), utc_now)
+endpoint = PushEndpoint(database, Tuning(), utc_now)
 server = Server(DatabaseStoryReader(database), PublishSettings(port=0), endpoint)
 url = server.start()
 for number in range(5):

@@ -46,7 +46,7 @@ def test_what_can_change_changes_and_a_bad_file_changes_nothing(tmp_path: Path) 
         "queries": {"fires": {"query": "fire", "title": "Fires"}},
         "publish": {"title": "Changed", "excerpt_words": 5},
         "webhooks": [{"name": "desk", "url": receiver.url(), "secret_file": "secret"}],
-        "tuning": {"events": {"window_days": 3.0}},
+        "grouping": {"memory": "400 MB"},
         "log": {"level": "debug"},
         "work": WORKERS,
     }
@@ -57,7 +57,7 @@ def test_what_can_change_changes_and_a_bad_file_changes_nothing(tmp_path: Path) 
 
         daemon.configure(everything)
         said = daemon.reload()
-        for section in ("sources", "queries", "publish", "webhooks", "tuning", "log", "work"):
+        for section in ("sources", "queries", "publish", "webhooks", "grouping", "log", "work"):
             assert section in said.partition("changed: ")[2]
         assert title(daemon) == "Changed"
         assert title(daemon, "fires") == "Fires"
@@ -311,7 +311,7 @@ def a_change(settings: dict[str, Any], number: int, chance: random.Random) -> di
         {"fetch": {"contact": f"desk{number % 5}@example.org"}},
         {"work": WORKER | {"workers": 1 + number % 2}},
         {"queries": {f"q{number}": {"query": "dam"}}},
-        {"tuning": {"webhooks": {"deadline_seconds": 5.0 + number % 3}}},
+        {"grouping": {"memory": f"{500 + number % 3} MB"}},
         {"publish": {"titel": "a mistake"}},
         {"webhooks": []},
         {},
@@ -377,14 +377,14 @@ def test_systemd_hears_of_a_reload_and_of_a_part_that_hangs(tmp_path: Path) -> N
         "sources": [{"folder": "articles", "name": "articles"}],
         "log": {"format": "json", "level": "debug"},
         "work": WORKER,
-        "tuning": {
-            "watchdog": {"stalled_seconds": 3.0, "status_seconds": 0.2},
-            "work": {"parse_deadline_seconds": 600.0},
-        },
+    }
+    tuning = {
+        "watchdog": {"stalled_seconds": 3.0, "status_seconds": 0.2},
+        "work": {"parse_deadline_seconds": 600.0},
     }
     sample = next((SAMPLES / "Nordkanal").iterdir())
     with notified() as (place, systemd):
-        daemon = DaemonProcess(tmp_path, settings, NOTIFY_SOCKET=place, WATCHDOG_USEC="400000")
+        daemon = DaemonProcess(tmp_path, settings, tuning=tuning, NOTIFY_SOCKET=place, WATCHDOG_USEC="400000")
         with daemon:
             assert "EXTEND_TIMEOUT_USEC" in systemd.next(), "opening the database may take long"
             assert systemd.next(but=("WATCHDOG", "STATUS", "EXTEND_TIMEOUT_USEC"))["READY"] == "1"

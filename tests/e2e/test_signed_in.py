@@ -13,7 +13,7 @@ import pytest
 from lxml import html
 from playwright.sync_api import Browser, Page, expect
 
-from aggregator.config.tuning import Tuning, effective_tuning
+from aggregator.config.tuning import Tuning
 from aggregator.model.core import StoryView
 from aggregator.model.read_model import StoryFilter
 from aggregator.store.engine.database import Database
@@ -42,7 +42,7 @@ class Newsroom:
 
     def __init__(self, database: Path) -> None:
         self.database = Database(f"sqlite:///{database}")
-        clock, all_tuning = Clock(NOON), effective_tuning({"editor": {"response_wait_seconds": 1.0}})
+        clock, all_tuning = Clock(NOON), Tuning({"editor": {"response_wait_seconds": 1.0}})
         self._writer = Rig(self.database, clock)
         self.is_busy = False
         self.reading = DatabaseStoryReader(self.database)
@@ -79,7 +79,7 @@ def reported(tmp_path_factory: pytest.TempPathFactory) -> Path:
     file = tmp_path_factory.mktemp("told") / "newsroom.db"
     with sqlite_at(file) as database:
         fill(database)
-        while render_next(database, 100, effective_tuning().section("stories", StoryTuning)):
+        while render_next(database, 100, Tuning().section("stories", StoryTuning)):
             pass
     return file
 

@@ -18,7 +18,7 @@ from typing import Any, NamedTuple
 
 import pytest
 
-from tests.support.daemon_process import PROGRAM, WORKER, DaemonProcess, resident_mib
+from tests.support.daemon_process import MAIN, WORKER, DaemonProcess, resident_mib
 from tests.support.growing_feeds import Newsroom, rss
 from tests.support.loopback import LoopbackServer, Resource
 
@@ -70,11 +70,11 @@ def settings(server: LoopbackServer, *, is_odd: bool) -> dict[str, Any]:
         "work": WORKER,
         "publish": {"title": "Odd" if is_odd else "Even"},
         "retention": {name: f"{max(1, int(MINUTES * seconds))}s" for name, seconds in ages},
-        # The 5 MiB of free pages that a file may keep are as much as all the rest of this one.
-        "tuning": {
-            "retention": {"check_seconds": 1.0, "steady_days": 0.0, "min_age_days": 0.0, "free_pages": 256}
-        },
     }
+
+
+# The 5 MiB of free pages that a file may keep are as much as all the rest of this one.
+TUNING = {"retention": {"check_seconds": 1.0, "steady_days": 0.0, "min_age_days": 0.0, "free_pages": 256}}
 
 
 def accepted(daemon: DaemonProcess) -> int:
@@ -100,7 +100,7 @@ def test_nothing_grows_while_it_works(tmp_path: Path) -> None:
     seen: list[Vitals] = []
     with (
         LoopbackServer({f"/{number}": feed for number, feed in enumerate(feeds)}) as server,
-        DaemonProcess(tmp_path, settings(server, is_odd=False), program=PROGRAM) as daemon,
+        DaemonProcess(tmp_path, settings(server, is_odd=False), tuning=TUNING, program=MAIN) as daemon,
     ):
         newsroom.start()
         ends = time.monotonic() + MINUTES * 60

@@ -24,12 +24,12 @@ READERS = 4  # two of them in the short test: each reads all libraries first
 # read, and ends at any error.
 READER = """
 import sys, threading
-from aggregator.config.tuning import effective_tuning
+from aggregator.config.tuning import Tuning
 from aggregator.model.read_model import StoryFilter
 from aggregator.store.engine.database import Database
 from aggregator.store.read.reader import DatabaseStoryReader
 
-shelf = DatabaseStoryReader(Database(sys.argv[1]), effective_tuning())
+shelf = DatabaseStoryReader(Database(sys.argv[1]), Tuning())
 over = threading.Event()
 threading.Thread(target=lambda: (sys.stdin.read(), over.set()), daemon=True).start()
 rounds = 0

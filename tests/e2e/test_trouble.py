@@ -8,7 +8,6 @@ import signal
 import socket
 import sqlite3
 import subprocess
-import sys
 import time
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -62,12 +61,12 @@ def test_another_program_that_keeps_the_database_stops_nothing_but_writing(tmp_p
     write(tmp_path, "Gazette", "Levee breaks at Pennmouth, four dead", FLOOD)
     settings = {
         "sources": [{"folder": "news"}],
-        "tuning": {
-            "watchdog": {"stalled_seconds": 5.0, "check_seconds": 0.2},
-            "database": {"lock_seconds": 2.0, "read_seconds": 1.0, "connect_retry_seconds": 0.2},
-        },
     }
-    with DaemonProcess(tmp_path, settings) as daemon:
+    impatient = {
+        "watchdog": {"stalled_seconds": 5.0, "check_seconds": 0.2},
+        "database": {"lock_seconds": 2.0, "read_seconds": 1.0, "connect_retry_seconds": 0.2},
+    }
+    with DaemonProcess(tmp_path, settings, tuning=impatient) as daemon:
         secret = daemon.command("token", "create", "wire", "--scope", "push").stdout.strip()
         daemon.wait_for(lambda: len(daemon.stories()) == 1, "the first story")
         with contextlib.closing(sqlite3.connect(tmp_path / "stories.db", isolation_level=None)) as somebody:
@@ -170,7 +169,7 @@ def test_open_connections_leave_files_to_the_rest_of_the_daemon(tmp_path: Path) 
     feeds = {f"/feed{number}": Resource(rss([])) for number in range(6)}
     with LoopbackServer(feeds) as server:
         settings = {"sources": [{"feed": server.url(path)} for path in feeds], "fetch": {"pages": "never"}}
-        with DaemonProcess(tmp_path, settings, program=[sys.executable, "-c", FEW_FILES]) as daemon:
+        with DaemonProcess(tmp_path, settings, program=FEW_FILES) as daemon:
             daemon.wait_for(lambda: len(server.requests) > len(feeds), "all feeds to be asked")
             with idle_connections(daemon, 200):
                 asked = len(server.requests)
@@ -204,8 +203,7 @@ main()
 def test_the_writer_waits_for_free_files(tmp_path: Path) -> None:
     write(tmp_path, "Gazette", "Levee breaks at Pennmouth, four dead", FLOOD)
     settings = {"sources": [{"folder": "news"}], "work": WORKER}
-    program = [sys.executable, "-c", FULL_ONCE_PLACED]
-    with DaemonProcess(tmp_path, settings, program=program) as daemon:
+    with DaemonProcess(tmp_path, settings, program=FULL_ONCE_PLACED) as daemon:
         before = resource.prlimit(daemon.process.pid, resource.RLIMIT_NOFILE)
         daemon.wait_for(lambda: daemon.lines("placing is paused"), "the writer to say it")
         assert "LimitNOFILE" in daemon.lines("placing is paused")[0]
@@ -233,12 +231,16 @@ main()
 
 
 def test_a_thread_that_dies_ends_the_daemon_with_words(tmp_path: Path) -> None:
-    with DaemonProcess(tmp_path, {"sources": []}, program=[sys.executable, "-c", DYING]) as daemon:
+    with DaemonProcess(tmp_path, {"sources": []}, program=DYING) as daemon:
         (tmp_path / "die").touch()
         assert daemon.wait_for_end() == 1
         last = daemon.log().splitlines()[-1]
         why = "thread fetch-3 ended (there is no memory left)"
         assert last == f"aggregator: the daemon ends because {why}; nothing is lost"
+
+
+# The log keeps no room from before, which would do for a while.
+NO_ROOM = {"database": {"free_mib": 1, "wal_mib": 0}}
 
 
 @contextlib.contextmanager
@@ -276,10 +278,8 @@ def fed_daemon(tmp_path: Path, disk: Path) -> Iterator[tuple[DaemonProcess, News
             "database": str(disk / "stories.db"),
             "sources": [{"feed": server.url(path)} for path in routes],
             "fetch": {"pages": "never"},
-            # The log keeps no room from before, which would do for a while.
-            "tuning": {"database": {"free_mib": 1, "wal_mib": 0}},
         }
-        with DaemonProcess(tmp_path, settings) as daemon:
+        with DaemonProcess(tmp_path, settings, tuning=NO_ROOM) as daemon:
             newsroom.start()
             try:
                 yield daemon, newsroom
@@ -295,9 +295,8 @@ def test_a_disk_that_fills_with_all_that_the_daemon_writes(tmp_path: Path) -> No
         settings = {
             "sources": [{"feed": server.url("/feed")}],
             "fetch": {"pages": "never"},
-            "tuning": {"database": {"free_mib": 1, "wal_mib": 0}},
         }
-        with DaemonProcess(disk, settings) as daemon:
+        with DaemonProcess(disk, settings, tuning=NO_ROOM) as daemon:
             secret = daemon.command("token", "create", "wire", "--scope", "push").stdout.strip()
             daemon.wait_for(lambda: len(daemon.stories()) == 1, "the first story")
             records = invented(30)
@@ -376,9 +375,9 @@ def test_a_daemon_that_was_suspended_goes_on_without_alarm_or_burst(tmp_path: Pa
     with LoopbackServer({"/feed": feed}) as server:
         settings = {
             "sources": [{"feed": server.url("/feed")}],
-            "tuning": {"watchdog": {"stalled_seconds": 5.0, "check_seconds": 0.3}},
         }
-        with DaemonProcess(tmp_path, settings) as daemon:
+        impatient = {"watchdog": {"stalled_seconds": 5.0, "check_seconds": 0.3}}
+        with DaemonProcess(tmp_path, settings, tuning=impatient) as daemon:
             daemon.wait_for(lambda: len(server.requests) > 2, "it to poll")
             daemon.process.send_signal(signal.SIGSTOP)
             time.sleep(6.0)  # longer than is taken for a stall

@@ -6,7 +6,7 @@ from typing import Any
 
 from sqlalchemy import select
 
-from aggregator.config.tuning import Tuning, effective_tuning
+from aggregator.config.tuning import Tuning
 from aggregator.model.core import BoilerplateLine, Entry, Published
 from aggregator.pipeline.pipeline import Pipeline
 from aggregator.pipeline.placement.place import PlacementResult
@@ -87,7 +87,7 @@ class Rig:
     ) -> None:
         self.database = database
         self.clock = clock
-        self.all_tuning = all_tuning or effective_tuning()
+        self.all_tuning = all_tuning or Tuning()
         self.restart()
 
     def restart(self) -> None:

@@ -13,7 +13,7 @@ import sqlite3
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from contextlib import closing
 from pathlib import Path
 from typing import Any, TypeVar
@@ -28,25 +28,26 @@ from tests.support import deep_checks, forked
 from tests.support.loopback import http_client
 from tests.support.waiting import PATIENCE_SECONDS
 
-PROGRAM = [sys.executable, "-c", "from aggregator.cli.app import main; main()"]
+MAIN = "from aggregator.cli.app import main; main()"
+PROGRAM = [sys.executable, "-c", MAIN]
 _LISTENING = re.compile(r"listening on (http://\S+),")
 _RELOADED = re.compile(r"\bconfig_reload(ed|_failed)\b")
 
 Got = TypeVar("Got")
 
-# As quick as the tuning allows, so that all is due at every tick; no workers are started. Else as shipped.
+# As quick as it goes, so that all is due at every tick; no workers are started. Else as shipped.
 QUICK: dict[str, Any] = {
     "database": "stories.db",
     "server": {"port": 0},
     "fetch": {"interval": "0s", "host_gap": "0s", "allow_private": ["127.0.0.0/8"]},
     "work": {"executor": "inline"},
-    "tuning": {
-        "net": {
-            "interval_floor_seconds": 0.5,
-            "quiet_stretch": 1.0,
-            "backoff_factor": 1.0,
-            "jitter_share": 0.0,
-        },
+}
+_QUICK_TUNING: dict[str, Any] = {
+    "net": {
+        "interval_floor_seconds": 0.5,
+        "quiet_stretch": 1.0,
+        "backoff_factor": 1.0,
+        "jitter_share": 0.0,
     },
 }
 
@@ -57,16 +58,24 @@ WORKERS = WORKER | {"workers": 2}
 class DaemonProcess:
     """`aggregator run` on a config.yaml in `folder`, and other commands on the same settings.
 
-    `settings` are laid over QUICK, part by part. A daemon that was stopped may be started again. It is forked
-    from a process that has all libraries, unless it is to have a `program` or environment of its own.
+    `settings` are laid over QUICK, part by part, `tuning` over its constants. A daemon that was stopped may
+    be started again. It is forked from a process that has all libraries, unless it is to have a `program`
+    (Python, as MAIN) or an environment of its own.
     """
 
     def __init__(
-        self, folder: Path, settings: Mapping[str, Any], *, program: Sequence[str] = (), **environment: str
+        self,
+        folder: Path,
+        settings: Mapping[str, Any],
+        *,
+        tuning: Mapping[str, Any] | None = None,
+        program: str = "",
+        **environment: str,
     ) -> None:
         self.folder = folder
         self._process: subprocess.Popen[bytes] | forked.Process | None = None
-        self._program = program or (PROGRAM if environment else ())
+        self.tuning = _laid_over(_QUICK_TUNING, tuning or {})
+        self._program = program or (MAIN if environment else "")
         self.address = ""
         self._log_file = folder / "daemon.log"
         self._log_start = 0
@@ -101,11 +110,23 @@ class DaemonProcess:
         with self._log_file.open("ab") as log, Path(os.devnull).open("rb") as nothing:
             if self._program:
                 self._process = subprocess.Popen(
-                    [*self._program, "run"], cwd=self.folder, env=self._environment, stderr=log, stdout=log
+                    [*self.program(), "run"], cwd=self.folder, env=self._environment, stderr=log, stdout=log
                 )
             else:
                 streams = (nothing.fileno(), log.fileno(), log.fileno())
-                self._process = forked.start(["run"], self.folder, self._environment, streams)
+                self._process = forked.start(
+                    ["run"], self.folder, self._environment, streams, tuning=self.tuning
+                )
+
+    def program(self) -> list[str]:
+        """What starts the program with its constants as a process that is not forked."""
+        tuned = (
+            "from aggregator.config import tuning",
+            f"for name, values in {self.tuning!r}.items():",
+            "    tuning._shipped()[name].update(values)",
+            self._program or MAIN,
+        )
+        return [sys.executable, "-c", "\n".join(tuned)]
 
     def start(self) -> None:
         """Start it and wait until it listens."""
@@ -219,7 +240,9 @@ class DaemonProcess:
         self, *arguments: str, given: str = "", seconds: float = 120.0
     ) -> subprocess.CompletedProcess[str]:
         """Run another command of the program on the same settings, to its end; after so long it is killed."""
-        ended = forked.run(arguments, self.folder, self._environment, given.encode(), seconds=seconds)
+        ended = forked.run(
+            arguments, self.folder, self._environment, given.encode(), seconds=seconds, tuning=self.tuning
+        )
         return subprocess.CompletedProcess(arguments, ended.code, ended.out.decode(), ended.err.decode())
 
     def sources(self) -> dict[str, dict[str, Any]]:

@@ -10,7 +10,7 @@ from collections.abc import Iterator, Mapping
 
 from aggregator.cluster.copies.copy_check import CopyTuning
 from aggregator.cluster.events.weights import shipped_model
-from aggregator.config.tuning import Tuning, effective_tuning
+from aggregator.config.tuning import Tuning
 from aggregator.store.engine.database import Database
 from aggregator.store.maintenance import integrity_check
 from aggregator.stories.tuning import StoryTuning
@@ -32,7 +32,7 @@ def faults(
 
     `all_tuning` and `families`: from which rows of stories are computed (None: the defaults).
     """
-    all_tuning = all_tuning or effective_tuning()
+    all_tuning = all_tuning or Tuning()
     of_stories = StoryCheckTuning(
         shipped_model(all_tuning), all_tuning.version, families, all_tuning.section("stories", StoryTuning)
     )

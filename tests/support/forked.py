@@ -85,12 +85,14 @@ def run(
     stdin: bytes = b"",
     *,
     seconds: float = _PATIENCE_SECONDS,
+    tuning: Mapping[str, Any] | None = None,
 ) -> Ended:
     """One command to its end. After so long, or interrupted, it is killed."""
     with TemporaryFile() as given, TemporaryFile() as out, TemporaryFile() as err:
         given.write(stdin)
         given.seek(0)
-        process = start(arguments, folder, environment, (given.fileno(), out.fileno(), err.fileno()))
+        streams = (given.fileno(), out.fileno(), err.fileno())
+        process = start(arguments, folder, environment, streams, tuning=tuning)
         try:
             code = process.wait(seconds)
         except BaseException:
@@ -102,15 +104,21 @@ def run(
 
 
 def start(
-    arguments: Sequence[str], folder: Path, environment: Mapping[str, str], streams: tuple[int, int, int]
+    arguments: Sequence[str],
+    folder: Path,
+    environment: Mapping[str, str],
+    streams: tuple[int, int, int],
+    *,
+    tuning: Mapping[str, Any] | None = None,
 ) -> Process:
-    """Start a command on open files."""
+    """Start a command on open files. `tuning`: constants, by section, in place of the shipped ones."""
     os.umask(umask := os.umask(0))
     asked = {
         "arguments": list(arguments),
         "folder": str(folder),
         "environment": dict(environment),
         "umask": umask,
+        "tuning": tuning or {},
     }
     sent = json.dumps(asked).encode()
     told, telling = os.pipe()
@@ -176,7 +184,11 @@ def _serve(connection: socket.socket) -> None:
 
 
 def _become(asked: dict[str, Any], streams: list[int]) -> None:
-    """Take the streams, the folder, the environment and the arguments of a command."""
+    """Take the streams, the folder, the environment, the constants and the arguments of a command."""
+    from aggregator.config import tuning
+
+    for name, values in asked["tuning"].items():
+        tuning._shipped()[name].update(values)
     os.umask(asked["umask"])
     for place, file in enumerate(streams):
         os.dup2(file, place)

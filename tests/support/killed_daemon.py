@@ -38,9 +38,9 @@ class KilledDaemon(DaemonProcess):
         self._inbox = folder / "articles"
         self._inbox.mkdir()
         self._files = 0
-        own = {"database": database, "sources": [{"folder": "articles"}], "tuning": HASTY}
+        own = {"database": database, "sources": [{"folder": "articles"}]}
         webhook = {"name": "desk", "url": receiver.url("/hook"), "secret": SECRET}
-        super().__init__(folder, own | (settings or {"webhooks": [webhook]}))
+        super().__init__(folder, own | (settings or {"webhooks": [webhook]}), tuning=HASTY)
 
     def __enter__(self) -> "KilledDaemon":
         return self

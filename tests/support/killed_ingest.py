@@ -17,7 +17,7 @@ from concurrent.futures import Future
 import msgspec
 
 from aggregator.admin.ingest import Ingest
-from aggregator.config.tuning import effective_tuning
+from aggregator.config.tuning import Tuning
 from aggregator.model.core import Entry, utc_now
 from aggregator.pipeline.jobs import PrepareItem, PrepareJob, prepare
 from aggregator.pipeline.pipeline import Pipeline
@@ -46,7 +46,7 @@ class Counting(InlineExecutor):
 
 def read(archive: str, url: str, pipe: int) -> None:
     """What `aggregator ingest` does."""
-    database, all_tuning = Database(url), effective_tuning()
+    database, all_tuning = Database(url), Tuning()
     executor = Counting(pipe)
     client = Client(ClientSettings(), all_tuning)
     lock = open_writer_lease(database)

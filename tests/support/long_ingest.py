@@ -22,7 +22,7 @@ from typing import Any, NamedTuple
 from sqlalchemy import func, select
 from sqlalchemy.engine import make_url
 
-from aggregator.config.tuning import effective_tuning
+from aggregator.config.tuning import Tuning
 from aggregator.store.engine.database import Database
 from aggregator.store.search.index import unindexed_count
 from aggregator.store.stories.merged_texts import render_next
@@ -80,11 +80,11 @@ class LongIngest:
             "database": url,
             "work": WORKERS,
             "sources": [{"folder": str(material.folder), "name": "watched"}],
-            # A look that ends after some seconds continues with the next file: the order of the inbox, and
-            # with it the stories, would depend on the speed of the machine.
-            "tuning": {"sources": {"turn_seconds": PATIENCE_SECONDS}},
         }
-        self._daemon = DaemonProcess(place, settings)
+        # A look that ends after some seconds continues with the next file: the order of the inbox, and with
+        # it the stories, would depend on the speed of the machine.
+        in_one_look = {"sources": {"turn_seconds": PATIENCE_SECONDS}}
+        self._daemon = DaemonProcess(place, settings, tuning=in_one_look)
         self._kills: dict[str, int] = {"ingest": 0, "daemon": 0, "worker": 0}
 
     def undisturbed(self) -> Outcome:
@@ -199,7 +199,7 @@ class LongIngest:
 
     def _left(self) -> Outcome:
         with closing(Database(self._url)) as database:
-            tuning = effective_tuning().section("stories", StoryTuning)
+            tuning = Tuning().section("stories", StoryTuning)
             while render_next(
                 database, 50, tuning
             ):  # it is told later and by the way: here all of it is compared

@@ -6,7 +6,7 @@ from typing import Any
 import httpx
 
 from aggregator.config.settings import Config, FetchConfig
-from aggregator.config.tuning import effective_tuning
+from aggregator.config.tuning import Tuning
 from aggregator.model.errors import FetchError
 from aggregator.pipeline.manage_sources import FeedReader, SourceServices
 from aggregator.pipeline.placement.explain import explanation
@@ -35,7 +35,7 @@ class Newsroom:
     def __init__(self, database: Database, *, tuning: dict[str, Any] | None = None, **chosen: Any) -> None:
         self.database = database
         self.clock = Clock()
-        self.all_tuning = effective_tuning(tuning)
+        self.all_tuning = Tuning(tuning or {})
         self.writer = Rig(database, self.clock, self.all_tuning)
         self._left = threading.Event()
         self._ended = threading.Event()
@@ -43,9 +43,7 @@ class Newsroom:
         rig = EditorService(database, self.all_tuning, self.clock, arrived=self._left.set)
         config = Config(fetch=FetchConfig(allow_private=("127.0.0.0/8",), host_gap="0s"))
         fetching = ClientSettings(allow_private=config.fetch.allow_private)
-        self.fetching = Client(
-            fetching, effective_tuning({"net": {"host_gap_seconds": 0.0}}), resolve=_nowhere
-        )
+        self.fetching = Client(fetching, Tuning({"net": {"host_gap_seconds": 0.0}}), resolve=_nowhere)
         self.reading = DatabaseStoryReader(database, self.all_tuning, now=self.clock)
         self.server = Server(
             self.reading,

@@ -8,7 +8,7 @@ from tempfile import TemporaryDirectory
 from sqlalchemy import insert, select
 
 from aggregator.cluster.events.stream import pack_frequencies
-from aggregator.config.tuning import Tuning, effective_tuning
+from aggregator.config.tuning import Tuning
 from aggregator.model.core import Entry
 from aggregator.model.read_model import MachineSentence, MachineSummary, StoryFilter
 from aggregator.pipeline.placement.apply_corrections import CorrectionCommand
@@ -28,7 +28,7 @@ from tests.support.fresh import sqlite_at
 from tests.support.rows import queried
 from tests.support.story_checks import small_set
 
-ALL_TUNING: Tuning = effective_tuning()
+ALL_TUNING: Tuning = Tuning()
 LATER = NOON + dt.timedelta(days=9)
 
 

@@ -15,7 +15,7 @@ from aggregator.cluster.events import centroid
 from aggregator.cluster.events.centroid import Centroid
 from aggregator.cluster.events.story_index import StoryIndex
 from aggregator.cluster.events.weights import shipped_model
-from aggregator.config.tuning import Tuning, effective_tuning
+from aggregator.config.tuning import Tuning
 from aggregator.model.core import Entry, Evidence
 from aggregator.pipeline.placement.apply_corrections import CorrectionCommand, CorrectionResult
 from aggregator.pipeline.placement.place import Placer
@@ -40,7 +40,7 @@ TRIPWIRE = REPOSITORY / "tests" / "data" / "tripwire" / "events.jsonl"
 @cache
 def small_set() -> tuple[Entry, ...]:
     """63 invented articles: events, look-alikes, copies, headlines, a live blog, a briefing."""
-    found = open_source(TRIPWIRE, tuning=source_tuning(effective_tuning()), seen=NOON)
+    found = open_source(TRIPWIRE, tuning=source_tuning(Tuning()), seen=NOON)
     return tuple(one.entry for one in found if isinstance(one, InputEntry))
 
 
@@ -81,7 +81,7 @@ def members(database: Database, story_id: str) -> list[str]:
 
 def placing_of(database: Database, all_tuning: Tuning | None = None) -> Placer:
     """A writer that has nothing in memory yet."""
-    return Placer(database, all_tuning or effective_tuning(), Clock(NOON + dt.timedelta(days=9)))
+    return Placer(database, all_tuning or Tuning(), Clock(NOON + dt.timedelta(days=9)))
 
 
 def correct(database: Database, kind: Any, *stories: str, **more: Any) -> CorrectionResult:
@@ -100,7 +100,7 @@ def reclustering(
     """Ready to decide again."""
     clock = Clock(NOON + dt.timedelta(days=10))
     return Reclusterer(
-        database, executor or InlineExecutor(), all_tuning or effective_tuning(), StoryOptions(), now=clock
+        database, executor or InlineExecutor(), all_tuning or Tuning(), StoryOptions(), now=clock
     )
 
 
@@ -132,7 +132,7 @@ def rows_of(database: Database, table: Any, *leave_out: str) -> list[tuple[Any, 
 
 def what_is_wrong(database: Database, placing: Placer | None = None) -> list[str]:
     """Everything that the rows of stories and articles, and memory, do not agree on; nothing may be."""
-    model = shipped_model(effective_tuning())
+    model = shipped_model(Tuning())
     wrong: list[str] = []
     with database.read() as connection:
         rows = connection.execute(select(story).order_by(story.c.story_no)).all()
@@ -193,7 +193,7 @@ def out_of_reach(connection: Connection) -> list[str]:
 
     A person may put such articles together: stories of which a correction names an article are left out.
     """
-    reach = dt.timedelta(days=shipped_model(effective_tuning()).tuning.window_days)
+    reach = dt.timedelta(days=shipped_model(Tuning()).tuning.window_days)
     corrected = select(article.c.story).join(link_constraint, link_constraint.c.article == article.c.id)
     dated = select(article.c.story, article.c.published).where(
         article.c.published.is_not(None), article.c.story.not_in(corrected)

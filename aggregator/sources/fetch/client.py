@@ -14,7 +14,7 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import closing, contextmanager
 from datetime import UTC, datetime
 from functools import lru_cache
-from typing import Any, Literal, NoReturn
+from typing import Literal, NoReturn
 
 import httpcore
 import httpx
@@ -23,7 +23,7 @@ import msgspec
 from aggregator import __version__
 from aggregator.config.settings import Config
 from aggregator.config.source_access import Access, proxy_address
-from aggregator.config.tuning import Tuning, effective_tuning
+from aggregator.config.tuning import Tuning
 from aggregator.model.counters import FETCH_SECONDS, FETCHED_BYTES, FETCHES, Metrics
 from aggregator.model.errors import ConfigError, FetchError
 from aggregator.sources.fetch.rate_limiter import RateLimiter, parse_retry_after
@@ -466,11 +466,10 @@ def _is_conditional(sent: dict[str, str]) -> bool:
 
 def client_of(config: Config, metrics_registry: Metrics | None = None) -> Client:
     """Return the HTTP client as configured; `metrics_registry` counts its requests."""
-    overrides: dict[str, dict[str, Any]] = {name: dict(values) for name, values in config.tuning.items()}
-    overrides.setdefault("net", {}).setdefault("host_gap_seconds", float(config.fetch.host_gap))
     settings = ClientSettings(
         contact=config.fetch.contact,
         allow_private=config.fetch.allow_private,
         proxy=proxy_address(config),
     )
-    return Client(settings, effective_tuning(overrides), metrics_registry=metrics_registry)
+    tuning = Tuning({"net": {"host_gap_seconds": float(config.fetch.host_gap)}})
+    return Client(settings, tuning, metrics_registry=metrics_registry)

@@ -31,7 +31,7 @@ import msgspec
 from sqlalchemy import Connection, Select, bindparam, func, insert, select, text, update
 from sqlalchemy.exc import DBAPIError
 
-from aggregator.config.tuning import Tuning, effective_tuning
+from aggregator.config.tuning import Tuning
 from aggregator.model.errors import AggregatorError, AnotherDaemonError, LeaseLostError, NotWritableError
 from aggregator.store.engine.database import Database, shown_url
 from aggregator.store.engine.db_errors import translate_errors
@@ -387,7 +387,7 @@ def open_writer_lease(
     database: Database, all_tuning: Tuning | None = None, *, is_standby: bool = False
 ) -> WriterLease:
     """Return the writer lease of this database, not acquired yet."""
-    tuning = (all_tuning or effective_tuning()).section("leases", LeaseTuning)
+    tuning = (all_tuning or Tuning()).section("leases", LeaseTuning)
     return WriterLease(database, tuning, is_standby=is_standby)
 
 

@@ -40,6 +40,7 @@ from tests.support.later_version import later_version
 from tests.support.loopback import LoopbackServer, Request, Response
 from tests.support.own_postgres import OwnPostgres
 from tests.support.rows import executed, written_by
+from tests.support.tuned import tune
 
 NOW = dt.datetime.now(dt.UTC)
 NOBODY = 65534
@@ -51,12 +52,14 @@ class Patient(NamedTuple):
     folder: Path
     database: Database
 
-    def findings(self, **settings: Any) -> list[Finding]:
-        """What the doctor says with these settings."""
+    def findings(self, *, tuning: dict[str, Any] | None = None, **settings: Any) -> list[Finding]:
+        """What the doctor says with these settings and constants."""
         given = {"database": "stories.db", "server": {"port": 0}, "backup": {"every": "never"}} | settings
         file = self.folder / "config.yaml"
         file.write_text(yaml.safe_dump(given), encoding="utf-8")
-        return list(examine(load(file)))
+        with pytest.MonkeyPatch.context() as patch:
+            tune(patch, tuning or {})
+            return list(examine(load(file)))
 
     def ill(self, **settings: Any) -> list[Finding]:
         """Without what is well."""

@@ -18,10 +18,11 @@ from aggregator.admin.evaluate import (
     read_dataset,
 )
 from aggregator.cli.app import main
-from aggregator.config.tuning import Tuning, effective_tuning
+from aggregator.config.tuning import Tuning
 from aggregator.model.errors import UsageError
 from tests.conftest import REPOSITORY
 from tests.support.articles import FLOOD, FLOOD_ELSEWHERE, STRIKE
+from tests.support.tuned import tune
 
 DAY = "2026-10-12T12:00:00Z"
 TRIPWIRE = REPOSITORY / "tests" / "data" / "tripwire" / "events.jsonl"
@@ -41,9 +42,7 @@ def written(folder: Path, *lines: str) -> Path:
 def ran(
     path: Path, all_tuning: Tuning | None = None, executor: str = "inline", **more: Any
 ) -> tuple[Evaluation, list[Assignment]]:
-    return evaluate(
-        read_dataset(path), all_tuning or effective_tuning(), executor=executor, workers=1, **more
-    )
+    return evaluate(read_dataset(path), all_tuning or Tuning(), executor=executor, workers=1, **more)
 
 
 # --- what is in a dataset ----------------------------------------------------------------------------------
@@ -145,9 +144,8 @@ def test_articles_whose_job_failed_are_counted_aloud(tmp_path, capsysbinary, mon
         tmp_path, one("1", cluster="flood"), one("2", STRIKE, "Dockers walk out", cluster="strike")
     )
     monkeypatch.chdir(tmp_path)
-    (tmp_path / "config.yaml").write_text(
-        "work:\n  executor: processes\n  workers: 1\ntuning:\n  work:\n    parse_deadline_seconds: 0.001\n"
-    )
+    (tmp_path / "config.yaml").write_text("work:\n  executor: processes\n  workers: 1\n")
+    tune(monkeypatch, {"work": {"parse_deadline_seconds": 0.001}})
     result = json.loads(main_said(capsysbinary, "eval", str(path), "--format", "json"))
     assert result["failed_jobs"] == 2
     assert [(group["cause"], group["articles"]) for group in result["not_read"]] == [("worker", 2)]

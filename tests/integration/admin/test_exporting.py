@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from aggregator.admin.export import exported, import_into, opened, written
-from aggregator.config.tuning import effective_tuning
+from aggregator.config.tuning import Tuning
 from aggregator.model.errors import AggregatorError, AnotherDaemonError, ReadError, UsageError
 from aggregator.model.read_model import StoryFilter
 from aggregator.store.engine.database import Database
@@ -47,7 +47,7 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
             correct(database, "merge", *everything[:2])
             correct(database, "merge", *everything[4:6])
             undo(database)
-            while render_next(database, 50, effective_tuning().section("stories", StoryTuning)):
+            while render_next(database, 50, Tuning().section("stories", StoryTuning)):
                 pass
             Rig(database, Clock()).accept(record("Echo", "waits", "Not placed yet", FLOOD, published=NOON))
         database.close()

@@ -15,7 +15,7 @@ import pytest
 
 from aggregator.admin.evaluate import Assignment, Evaluation, evaluate, read_dataset
 from aggregator.cluster.bcubed import measure
-from aggregator.config.tuning import effective_tuning
+from aggregator.config.tuning import Tuning
 from tests.conftest import REPOSITORY
 
 FOLDER = REPOSITORY / "tests" / "data" / "languages"
@@ -30,7 +30,7 @@ LANGUAGES = {
 @pytest.fixture(scope="module", params=sorted(LANGUAGES))
 def grouped(request: pytest.FixtureRequest) -> tuple[Evaluation, list[Assignment]]:
     records = read_dataset(FOLDER / f"{request.param}.jsonl")
-    return evaluate(records, effective_tuning(), executor="inline", workers=1, dataset=request.param)
+    return evaluate(records, Tuning(), executor="inline", workers=1, dataset=request.param)
 
 
 def language(article: str) -> str:

@@ -11,7 +11,7 @@ import msgspec
 import pytest
 
 from aggregator.admin.evaluate import evaluate, read_dataset
-from aggregator.config.tuning import effective_tuning
+from aggregator.config.tuning import Tuning
 from aggregator.model.core import Entry
 from aggregator.sources.parse.jsonl import LabelledRecord
 
@@ -56,7 +56,7 @@ def mixed(
 
 
 def assert_one_story_of_four(records: Sequence[LabelledRecord]) -> None:
-    _, assigned = evaluate(records, effective_tuning(), executor="processes", workers=2)
+    _, assigned = evaluate(records, Tuning(), executor="processes", workers=2)
     home = {one.id: one.story for one in assigned}
     homes = {home[f"seed {n}"] for n in range(4)}
     assert len(homes) == 1, "the seeds are in several stories"

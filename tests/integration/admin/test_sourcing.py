@@ -10,7 +10,7 @@ from sqlalchemy import event
 
 from aggregator.config.loader import load
 from aggregator.config.settings import Config
-from aggregator.config.tuning import effective_tuning
+from aggregator.config.tuning import Tuning
 from aggregator.model.core import utc_now
 from aggregator.model.errors import AggregatorError, UsageError
 from aggregator.pipeline.manage_sources import SourceOptions, add, check, export_opml, import_opml
@@ -320,8 +320,8 @@ def test_the_readers_names_and_home_pages_survive_polls_and_come_out_again(
         encoding="utf-8",
     )
     assert import_opml(config, database, path).added == 2
-    client = Client(ClientSettings(allow_private=("127.0.0.0/8",)), effective_tuning())
-    poller = poller_on(database, client, effective_tuning(), utc_now)
+    client = Client(ClientSettings(allow_private=("127.0.0.0/8",)), Tuning())
+    poller = poller_on(database, client, Tuning(), utc_now)
     for item in stored(database):
         assert poller.poll(item).succeeded
     client.close()

@@ -10,7 +10,7 @@ the precision was .850, with a window of half a day the recall .934.
 import pytest
 
 from aggregator.admin.evaluate import Evaluation, evaluate, read_dataset
-from aggregator.config.tuning import effective_tuning
+from aggregator.config.tuning import Tuning
 from tests.conftest import REPOSITORY
 
 SET = REPOSITORY / "tests" / "data" / "tripwire" / "events.jsonl"
@@ -22,7 +22,7 @@ TORN_MARGIN = 0.10  # of the others: two stories of 22
 
 
 def grouped(**tuning: dict[str, float]) -> Evaluation:
-    all_tuning = effective_tuning(tuning) if tuning else effective_tuning()
+    all_tuning = Tuning(tuning) if tuning else Tuning()
     return evaluate(read_dataset(SET), all_tuning, executor="inline", workers=1)[0]
 
 

@@ -22,7 +22,7 @@ from aggregator.cluster.events.story_index import IndexedStory, StoryIndex
 from aggregator.cluster.events.terms import TermPacker
 from aggregator.cluster.events.weights import shipped_model
 from aggregator.cluster.vetoes.vetoes import VetoInput, VetoTuning, objections
-from aggregator.config.tuning import effective_tuning
+from aggregator.config.tuning import Tuning
 from aggregator.model.core import Reason
 from aggregator.store.engine.database import Database
 from tests.support import articles
@@ -31,7 +31,7 @@ from tests.support.rows import queried
 
 RUSSIAN = Path(__file__).parents[2] / "data" / "lookalikes-russian.jsonl"
 CASES = Path(__file__).parents[2] / "data" / "lookalikes.jsonl"
-ALL_TUNING = effective_tuning()
+ALL_TUNING = Tuning()
 VETOES = ALL_TUNING.section("vetoes", VetoTuning)
 MODEL = shipped_model(ALL_TUNING)
 

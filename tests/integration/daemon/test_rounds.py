@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 from sqlalchemy import update
 
-from aggregator.config.tuning import Tuning, effective_tuning
+from aggregator.config.tuning import Tuning
 from aggregator.daemon.poll_scheduler import PollScheduler
 from aggregator.model.errors import AggregatorError
 from aggregator.pipeline.poll import Poller, PollServices
@@ -81,7 +81,7 @@ def test_a_host_with_a_thousand_feeds_does_not_keep_the_others_waiting(database:
 
 def test_a_held_host_is_not_asked_and_holds_nobody_else(sqlite: Database) -> None:
     with World() as world:
-        all_tuning = effective_tuning()
+        all_tuning = Tuning()
         client = world.client(all_tuning)
         for number in range(4):
             world.sites[f"h{number}.example"] = {"/feed": rss(1, feed=str(number))}
@@ -105,7 +105,7 @@ def test_a_held_host_is_not_asked_and_holds_nobody_else(sqlite: Database) -> Non
 
 def test_a_thousand_pages_of_a_held_host_do_not_hide_the_others(sqlite: Database) -> None:
     with World() as world:
-        all_tuning = effective_tuning()
+        all_tuning = Tuning()
         client = world.client(all_tuning)
         world.sites = {"big.example": {"*": "a page"}, "other.example": {"/1": "a page"}}
         rig = Rig(sqlite, world.time, all_tuning)
@@ -160,7 +160,7 @@ def polled(world: World) -> dict[str, list[float]]:
 @pytest.mark.parametrize("jump", [-HOUR, 8 * HOUR, -400 * DAY, 400 * DAY])
 def test_a_clock_that_jumps_starves_nobody_and_brings_nobody_twice(sqlite: Database, jump: float) -> None:
     with World() as world:
-        all_tuning = effective_tuning()
+        all_tuning = Tuning()
         client = world.client(all_tuning)
         count = 8
         for number in range(count):
@@ -188,15 +188,15 @@ def test_a_clock_that_jumps_starves_nobody_and_brings_nobody_twice(sqlite: Datab
 def test_after_the_clock_went_back_no_source_sleeps_for_years(database: Database) -> None:
     fill(database, [source_of("http://a.example/feed", next_due_at=NOON + dt.timedelta(days=400))])
     with World() as world:
-        client = world.client(effective_tuning())
-        rounds_of(database, client, effective_tuning(), world.time).take_up(NOON)
+        client = world.client(Tuning())
+        rounds_of(database, client, Tuning(), world.time).take_up(NOON)
         client.close()
     assert len(read_by(database, due, NOON + dt.timedelta(hours=5), 5, a_host=2)) == 1
 
 
 def drips_beside_good(database: Database, deadline: float, slow: float, count: int) -> tuple[float, int]:
     """Seconds until all good feeds are read, on real threads and a real clock; how many bad ones ended."""
-    all_tuning = effective_tuning({"net": {"fetch_deadline_seconds": deadline, "slow_fetch_seconds": slow}})
+    all_tuning = Tuning({"net": {"fetch_deadline_seconds": deadline, "slow_fetch_seconds": slow}})
     drip = Response(body=b"x" * 100_000, drip_seconds=0.2)
     bad = [LoopbackServer({"*": drip}) for _ in range(count)]
     good = [LoopbackServer({"*": rss(1)}) for _ in range(count)]
@@ -236,7 +236,7 @@ def test_servers_that_drip_do_not_hold_up_the_good_ones(sqlite: Database) -> Non
 
 @pytest.mark.torture
 def test_fifty_servers_that_drip_beside_fifty_good_feeds(sqlite: Database) -> None:
-    tuning = effective_tuning().values("net")
+    tuning = Tuning().values("net")
     seconds, _ = drips_beside_good(sqlite, tuning["fetch_deadline_seconds"], tuning["slow_fetch_seconds"], 50)
     print(f"all good feeds after {seconds:.1f} s")
     assert seconds <= tuning["fetch_deadline_seconds"] + 5
@@ -257,7 +257,7 @@ def test_a_round_is_one_line_and_a_failing_source_is_logged_twice(
     )
     feed = f"<rss version='2.0'><channel><title>Asia</title>{items}</channel></rss>"
     with World() as world:
-        all_tuning = effective_tuning({"polling": {"page_attempts": 1}})
+        all_tuning = Tuning({"polling": {"page_attempts": 1}})
         client = world.client(all_tuning)
         fill(sqlite, [source_of("http://asia.example/feed", pages="always")])
         rounds = rounds_of(sqlite, client, all_tuning, world.time)
@@ -304,9 +304,9 @@ def test_an_empty_file_does_not_make_the_poll_of_its_folder_a_failure(
         (folder / name).write_text(text)
         os.utime(folder / name, (NOON.timestamp() - HOUR,) * 2)
     with World() as world:
-        client = world.client(effective_tuning())
+        client = world.client(Tuning())
         fill(sqlite, [source_of(str(folder), interval_seconds=10)])
-        rounds = rounds_of(sqlite, client, effective_tuning(), world.time)
+        rounds = rounds_of(sqlite, client, Tuning(), world.time)
         rounds.take_up(world.time())
         with caplog.at_level("INFO", "aggregator.daemon.poll_scheduler"):
             for _ in range(3):
@@ -402,7 +402,7 @@ class Many:
         self.at = {(one.host, one.path): one for one in self.feeds}
         for one in self.feeds:
             world.sites[one.host] = {"*": self._answer}
-        self.all_tuning = effective_tuning({"net": {"wire_cap_bytes": 100_000}})
+        self.all_tuning = Tuning({"net": {"wire_cap_bytes": 100_000}})
         self.client = world.client(self.all_tuning)
         fill(
             database,

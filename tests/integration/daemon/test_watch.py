@@ -38,6 +38,7 @@ from tests.support.fresh import with_tables
 from tests.support.newsroom import STRANGER
 from tests.support.own_postgres import OwnPostgres
 from tests.support.rows import executed, written_by
+from tests.support.tuned import tune
 from tests.support.waiting import PATIENCE_SECONDS, wait_until
 
 PROBES = ("/healthz", "/readyz")
@@ -179,8 +180,11 @@ def test_gauges_follow_the_database(either: Watched) -> None:
     assert any("1 article waits, the oldest for 3 hours" in one for one in reported["problems"])
 
 
-def test_a_window_that_memory_cuts_short_is_a_problem(tmp_path: Path, database: Database) -> None:
-    short = Watched(tmp_path, database, tuning={"events": {"live_reach": 20}})
+def test_a_window_that_memory_cuts_short_is_a_problem(
+    tmp_path: Path, database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    tune(monkeypatch, {"events": {"live_reach": 20}})
+    short = Watched(tmp_path, database)
     hours, problems = [], []
     for number in range(24):
         words = " ".join(f"w{number}x{i}" for i in range(40))
@@ -273,8 +277,11 @@ def test_status_probes_and_doctor_agree_that_every_feed_fails(
     watched.close()
 
 
-def test_sources_are_ids_and_bounded(database: Database, tmp_path: Path) -> None:
-    watched = Watched(tmp_path, database, tuning={"health_checks": {"sources_labelled": 10}})
+def test_sources_are_ids_and_bounded(
+    database: Database, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    tune(monkeypatch, {"health_checks": {"sources_labelled": 10}})
+    watched = Watched(tmp_path, database)
     rows = [
         {
             "id": source_id("feed", None, f"https://me:MARKER@{n}.example/feed"), "kind": "feed",
@@ -331,10 +338,13 @@ def test_details_are_for_the_owner(watched: Watched) -> None:
         assert watched.client.get(path, headers=STRANGER | key).status_code == 200
 
 
-def test_a_database_that_hangs_keeps_no_probe_waiting(own_postgres: OwnPostgres, tmp_path: Path) -> None:
+def test_a_database_that_hangs_keeps_no_probe_waiting(
+    own_postgres: OwnPostgres, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """All its processes stand still: it takes connections and never answers."""
     database = with_tables(Database(own_postgres.make()))
-    watched = Watched(tmp_path, database, tuning={"health_checks": {"probe_seconds": 1.5}})
+    tune(monkeypatch, {"health_checks": {"probe_seconds": 1.5}})
+    watched = Watched(tmp_path, database)
     _, secret = written_by(database, api_tokens.create, "probe", ("read",), watched.clock())
     key = {"Authorization": f"Bearer {secret}"}
     assert watched.client.get("/readyz").status_code == 200
@@ -364,11 +374,8 @@ def test_a_folder_of_backups_that_hangs_is_not_the_database(
 ) -> None:
     database = with_tables(Database(f"sqlite:///{tmp_path / 'a.db'}"))
     folder = tmp_path / "far"
-    settings = {
-        "backup": {"every": "1d", "folder": str(folder)},
-        "tuning": {"health_checks": {"probe_seconds": 1.5}},
-    }
-    watched = Watched(tmp_path, database, **settings)
+    tune(monkeypatch, {"health_checks": {"probe_seconds": 1.5}})
+    watched = Watched(tmp_path, database, backup={"every": "1d", "folder": str(folder)})
     answers = threading.Event()
     listed = Path.iterdir
 

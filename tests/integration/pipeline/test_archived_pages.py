@@ -12,7 +12,7 @@ import msgspec
 import pytest
 from sqlalchemy import select
 
-from aggregator.config.tuning import effective_tuning
+from aggregator.config.tuning import Tuning
 from aggregator.model.core import Entry
 from aggregator.model.errors import WorkError
 from aggregator.pipeline import prepare
@@ -40,7 +40,7 @@ TEXTS = {"Levee breaks": FLOOD, "Dock workers strike": STRIKE}
 @pytest.fixture
 def rig(database: Database) -> Iterator[Rig]:
     """With a worker, and a clock that stands."""
-    executor = ProcessExecutor(1, effective_tuning().section("work", WorkerTuning))
+    executor = ProcessExecutor(1, Tuning().section("work", WorkerTuning))
     rig = Rig(database, Clock())
     rig.pipeline = Pipeline(database, executor, rig.all_tuning, rig.clock)
     yield rig
@@ -61,7 +61,7 @@ def archive(tmp_path: Path) -> Path:
 
 
 def left_in(archive: Path | str) -> list[Entry]:
-    found = open_source(archive, tuning=source_tuning(effective_tuning()), list_pages=list_pages)
+    found = open_source(archive, tuning=source_tuning(Tuning()), list_pages=list_pages)
     entries = [one.entry for one in found if isinstance(one, InputEntry)]
     assert all(one.record is not None for one in entries)
     return entries
@@ -77,7 +77,7 @@ def outcomes(placed: list[PlacementResult]) -> list[str]:
 
 def test_a_worker_reads_the_pages_of_an_archive_itself(rig: Rig, archive: Path) -> None:
     accepted = rig.accept(*left_in(archive))
-    whole = open_source(archive, tuning=source_tuning(effective_tuning()))
+    whole = open_source(archive, tuning=source_tuning(Tuning()))
     assert [one.outcome for one in accepted] == ["new", "new"]
     assert outcomes(rig.place()) == ["founded", "founded"]
     assert [text.split()[:4] for text in texts(rig.database)] == [one.split()[:4] for one in TEXTS.values()]

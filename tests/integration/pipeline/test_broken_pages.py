@@ -6,7 +6,7 @@ import msgspec
 import pytest
 from sqlalchemy import select
 
-from aggregator.config.tuning import effective_tuning
+from aggregator.config.tuning import Tuning
 from aggregator.model.core import Entry
 from aggregator.model.errors import WorkError
 from aggregator.pipeline.jobs import PrepareJob
@@ -51,7 +51,7 @@ def test_a_page_that_breaks_its_worker(database: Database, broken: str, verdict:
         for one in inbox.accept(connection, entries, seen=[NOON] * 3, wants_page=[True] * 3).accepted:
             assert one.entry_no is not None
             pending_pages.store_page(connection, one.entry_no, page=b"<p>x</p>", url=None, charset="utf-8")
-    list(Pipeline(database, Breaking(broken), effective_tuning(), Clock()).place_waiting())
+    list(Pipeline(database, Breaking(broken), Tuning(), Clock()).place_waiting())
     with database.read() as connection:
         columns = (entry.c.verdict, entry.c.page_verdict, entry.c.outcome)
         said = [tuple(row) for row in connection.execute(select(*columns).order_by(entry.c.entry_no))]

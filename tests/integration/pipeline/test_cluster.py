@@ -20,7 +20,7 @@ import msgspec
 import pytest
 from sqlalchemy import select
 
-from aggregator.config.tuning import effective_tuning
+from aggregator.config.tuning import Tuning
 from aggregator.model.core import Entry
 from aggregator.model.errors import ConfigError, NoWorkersError, WorkError
 from aggregator.pipeline.jobs import PrepareItem, PrepareJob, PrepareResult, list_pages, prepare
@@ -84,7 +84,7 @@ def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
 
 @pytest.fixture
 def executor(cluster: Running) -> Iterator[Executor]:
-    opened = open_executor(cluster.executor, 0, effective_tuning())
+    opened = open_executor(cluster.executor, 0, Tuning())
     yield opened
     opened.close()
 
@@ -130,7 +130,7 @@ def test_a_dask_worker_reads_an_archive_at_an_address_itself(executor: Executor)
     )
     records = [warc_record("response", page, f"https://n.example/{n}") for n, page in enumerate(pages)]
     body = b"".join(map(gzip.compress, records))
-    tuning = effective_tuning()
+    tuning = Tuning()
 
     def listed(span: ArchiveSpan) -> PageList:
         job = executor.submit(list_pages, msgspec.msgpack.encode(span))
@@ -151,7 +151,7 @@ def test_a_dask_worker_reads_an_archive_at_an_address_itself(executor: Executor)
 
 
 def test_stories_are_rendered_as_in_this_process(executor: Executor, tmp_path: Path) -> None:
-    tuning = effective_tuning()
+    tuning = Tuning()
     texts = []
     for by in (None, renderer(executor, tuning)):
         database = with_tables(Database(f"sqlite:///{tmp_path / str(by is None)}.db"))
@@ -166,7 +166,7 @@ def test_stories_are_rendered_as_in_this_process(executor: Executor, tmp_path: P
 
 
 def test_a_late_job_and_an_answer_that_is_too_long_are_named(cluster: Running) -> None:
-    all_tuning = effective_tuning({"work": {"parse_deadline_seconds": 0.3, "result_cap_bytes": 1000}})
+    all_tuning = Tuning({"work": {"parse_deadline_seconds": 0.3, "result_cap_bytes": 1000}})
     with closing(open_executor(cluster.executor, 0, all_tuning)) as limited:
         for function, job, verdict in (
             (fault_jobs.spin, b"", "timeout"),
@@ -178,7 +178,7 @@ def test_a_late_job_and_an_answer_that_is_too_long_are_named(cluster: Running) -
 
 
 def test_submit_waits_while_enough_is_under_way_and_close_ends_all(cluster: Running) -> None:
-    executor = open_executor(cluster.executor, 0, effective_tuning({"work": {"queued_jobs_per_worker": 1}}))
+    executor = open_executor(cluster.executor, 0, Tuning({"work": {"queued_jobs_per_worker": 1}}))
     assert executor.workers == 2
     handed_out = []
 
@@ -209,11 +209,11 @@ def test_an_executor_that_is_closed_leaves_no_thread_and_no_file(cluster: Runnin
     def files() -> int:
         return len(list(Path("/proc/self/fd").iterdir()))
 
-    opened = [open_executor(cluster.executor, 0, effective_tuning())]  # kept: nobody is to tidy up by chance
+    opened = [open_executor(cluster.executor, 0, Tuning())]  # kept: nobody is to tidy up by chance
     opened[0].close()
     before = files(), threading.active_count()
     for _ in range(2):
-        opened.append(open_executor(cluster.executor, 0, effective_tuning()))
+        opened.append(open_executor(cluster.executor, 0, Tuning()))
         assert opened[-1].submit(fault_jobs.echo, b"one").result(timeout=PATIENCE_SECONDS) == b"one"
         opened[-1].close()
     assert (files(), threading.active_count()) == before
@@ -229,11 +229,9 @@ def test_a_worker_killed_in_the_middle_loses_nothing_and_where_all_are_gone_entr
     database = with_tables(Database(f"sqlite:///{tmp_path}/cluster.db"))
     Rig(database, Clock()).accept(*given[:FIRST])
     with caplog.at_level(logging.WARNING):
-        executor = open_executor(
-            cluster.executor, 0, effective_tuning({"work": {"remote_deadline_seconds": 30.0}})
-        )
+        executor = open_executor(cluster.executor, 0, Tuning({"work": {"remote_deadline_seconds": 30.0}}))
     assert "it runs another version: code" in caplog.text
-    pipeline = Pipeline(database, executor, effective_tuning(), Clock())
+    pipeline = Pipeline(database, executor, Tuning(), Clock())
     killer = threading.Thread(target=_kill_at_work, args=(cluster.workers[0],))
     killer.start()
     try:
@@ -247,7 +245,7 @@ def test_a_worker_killed_in_the_middle_loses_nothing_and_where_all_are_gone_entr
     finally:
         executor.close()
     assert read_by(database, inbox.waiting_count) == ARTICLES - FIRST
-    list(Pipeline(database, InlineExecutor(), effective_tuning(), Clock()).place_waiting())
+    list(Pipeline(database, InlineExecutor(), Tuning(), Clock()).place_waiting())
     assert settled(database) == settled(inline)
     for one in (inline, database):
         one.close()
@@ -258,7 +256,7 @@ def test_workers_of_another_version_are_reported_with_the_difference(cluster: Ru
         if worker.poll() is None:
             kill(worker)
     with pytest.raises(NoWorkersError, match=r"no Dask worker has the program that runs here; .* code \w+"):
-        open_executor(cluster.executor, 0, effective_tuning())
+        open_executor(cluster.executor, 0, Tuning())
 
 
 def test_a_scheduler_without_workers_is_reported_until_there_is_one(
@@ -268,7 +266,7 @@ def test_a_scheduler_without_workers_is_reported_until_there_is_one(
 
     monkeypatch.setattr(dask, "_COUNTING_SECONDS", 0.1)
     kill(cluster.unknown_entry)
-    with closing(open_executor(cluster.executor, 0, effective_tuning())) as executor:
+    with closing(open_executor(cluster.executor, 0, Tuning())) as executor:
         wait_until(lambda: executor.trouble, "the trouble to be told")
         assert "has no workers; start some with: dask worker tcp://127.0.0.1" in executor.trouble
         assert caplog.text.count("has no workers") == 1, "told once"
@@ -278,7 +276,7 @@ def test_a_scheduler_without_workers_is_reported_until_there_is_one(
 
 
 def test_a_scheduler_that_is_not_there_is_named() -> None:
-    all_tuning = effective_tuning({"work": {"connect_seconds": 0.3}})
+    all_tuning = Tuning({"work": {"connect_seconds": 0.3}})
     with pytest.raises(NoWorkersError, match="no Dask scheduler answers at tcp"):
         open_executor("dask://127.0.0.1:1", 0, all_tuning)
 
@@ -286,7 +284,7 @@ def test_a_scheduler_that_is_not_there_is_named() -> None:
 def test_without_the_library_it_is_said_what_to_type(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "distributed", None)
     with pytest.raises(ConfigError, match=r"pip install 'distributed"):
-        open_executor("dask://127.0.0.1:8786", 0, effective_tuning())
+        open_executor("dask://127.0.0.1:8786", 0, Tuning())
 
 
 @pytest.mark.torture
@@ -294,7 +292,7 @@ def test_a_scheduler_that_is_started_again_costs_time_alone(tmp_path: Path) -> N
     cluster = Cluster(tmp_path)
     try:
         cluster.start_worker()
-        executor = open_executor(cluster.executor, 0, effective_tuning())
+        executor = open_executor(cluster.executor, 0, Tuning())
         assert executor.submit(fault_jobs.echo, b"one").result(timeout=PATIENCE_SECONDS) == b"one"
         futures = [executor.submit(fault_jobs.sleep, b"0.3") for _ in range(4)]
         kill(cluster.scheduler)
@@ -377,10 +375,10 @@ def test_with_tls_only_those_with_a_certificate_do(tmp_path: Path) -> None:
             _run_by_a_stranger(at.replace("tls://", "tcp://"), None)
         assert _is_refused_without_a_certificate(int(at.rpartition(":")[2]))
         with pytest.raises(ConfigError, match="certificates"):
-            open_executor(running.executor, 0, effective_tuning())
+            open_executor(running.executor, 0, Tuning())
         tls = {f"distributed.comm.tls.{name}": str(ours) for name in ("ca-file", "client.cert", "client.key")}
         with dask.config.set(tls):
-            opened = open_executor(running.executor, 0, effective_tuning())
+            opened = open_executor(running.executor, 0, Tuning())
         try:
             assert opened.workers == 1
         finally:

@@ -8,7 +8,7 @@ import msgspec
 from sqlalchemy import delete, select, update
 
 from aggregator.cluster.entry_identity import IdentityTuning
-from aggregator.config.tuning import effective_tuning
+from aggregator.config.tuning import Tuning
 from aggregator.model.core import Entry
 from aggregator.pipeline.placement.erase import ForgetCommand
 from aggregator.pipeline.placement.retention import RetentionPlan
@@ -78,7 +78,7 @@ class Life:
 
     def be_polled(self) -> None:
         entries = [msgspec.structs.replace(one, source="feed", authority="own") for one in self.some()]
-        tuning = effective_tuning().section("identity", IdentityTuning)
+        tuning = Tuning().section("identity", IdentityTuning)
         poll = PollContext(outlet=None, is_first=False, tuning=tuning)
         written_by(
             self.database,
@@ -114,7 +114,7 @@ class Life:
         self.clock.time += dt.timedelta(days=self.rng.choice((1, 200)))
         placing = self.rig.pipeline.placer
         plan = RetentionPlan(compress_after=86_400, text_after=90 * 86_400, stories_after=190 * 86_400)
-        retention_job = placing.retention_job(plan, effective_tuning(), is_asked=True)
+        retention_job = placing.retention_job(plan, Tuning(), is_asked=True)
         for _ in range(20):
             if not retention_job.step():
                 break

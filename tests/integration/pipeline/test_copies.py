@@ -11,7 +11,7 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from aggregator.cluster.copies.copy_check import CopyTuning
 from aggregator.cluster.copies.sampled_shingles import held
-from aggregator.config.tuning import effective_tuning
+from aggregator.config.tuning import Tuning
 from aggregator.model.core import Entry, Evidence
 from aggregator.model.errors import AggregatorError
 from aggregator.store import codecs
@@ -22,7 +22,7 @@ from tests.support.deep_checks import faults
 from tests.support.fresh import with_tables
 from tests.support.rows import queried
 
-TUNING = effective_tuning().section("copies", CopyTuning)
+TUNING = Tuning().section("copies", CopyTuning)
 WORDS = sorted(set((FLOOD + FLOOD_ELSEWHERE + STRIKE).split()))
 
 

@@ -5,7 +5,7 @@ from typing import Any, Literal
 
 import pytest
 
-from aggregator.config.tuning import effective_tuning
+from aggregator.config.tuning import Tuning
 from aggregator.model.core import Entry
 from aggregator.pipeline.pipeline import Pipeline
 from aggregator.pipeline.placement.apply_corrections import CorrectionCommand
@@ -110,7 +110,7 @@ def test_deciding_again_without_a_change_restart_and_the_same_again_change_no_by
 
 def test_the_feeds_of_a_real_database_are_valid(database: Database) -> None:
     fill(database)
-    while render_next(database, 100, effective_tuning().section("stories", StoryTuning)):
+    while render_next(database, 100, Tuning().section("stories", StoryTuning)):
         pass
     for form in FORMATS:
         ending = {"jsonfeed": "json"}.get(form, form)
@@ -144,9 +144,7 @@ def test_only_what_is_chosen_bumps_and_nothing_else_depends_on_it(
 ) -> None:
     assert set(bumps) <= BUMPS
     rig = Rig(database, Clock(NOON))
-    rig.pipeline = Pipeline(
-        database, InlineExecutor(), effective_tuning(), rig.clock, StoryOptions(bumps=bumps)
-    )
+    rig.pipeline = Pipeline(database, InlineExecutor(), Tuning(), rig.clock, StoryOptions(bumps=bumps))
     rig.take(flood(), record("Herald", "strike", "Dock workers strike in Sennick", STRIKE, published=NOON))
     reader = Reader(database)
     new, _ = reader.look()
@@ -168,7 +166,7 @@ def test_a_correction_bumps_where_that_is_chosen(database: Database, bumps: tupl
     reader = Reader(database)
     (whole,), _ = reader.look()
     later = Clock(NOON + dt.timedelta(days=9))
-    placing = Placer(database, effective_tuning(), later, StoryOptions(bumps=bumps))
+    placing = Placer(database, Tuning(), later, StoryOptions(bumps=bumps))
     story = whole.rsplit("/", 1)[1]
     placing.correct(
         CorrectionCommand(kind="split", stories=(story,), articles=(members(database, story)[-1],))
@@ -181,7 +179,7 @@ def test_a_correction_bumps_where_that_is_chosen(database: Database, bumps: tupl
 @pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
 def test_no_two_stories_have_one_time_after_deciding_again(database: Database) -> None:
     fill(database)
-    strict = effective_tuning({"events": {"threshold": 60.0}})
+    strict = Tuning({"events": {"threshold": 60.0}})
     reclustering(database, strict).take_over(placing_of(database, strict), None)
     times = [item.updated for item in channel_of(database).items]
     assert len(times) > 30

@@ -5,7 +5,7 @@ import datetime as dt
 import pytest
 from sqlalchemy import text
 
-from aggregator.config.tuning import effective_tuning
+from aggregator.config.tuning import Tuning
 from aggregator.store.engine.database import Database
 from tests.support.articles import DYKES, FLOOD, NOON, STRIKE, Clock, Rig, record
 from tests.support.rows import executed, queried
@@ -79,7 +79,7 @@ def test_reclustering_decides_the_links_again(rig: Rig) -> None:
     executed(database, text("UPDATE article SET follows = NULL"))
     assert reclustering(database).take_over(placing_of(database), None).written
     assert links(database) == [(VOTED, BROKEN)]
-    never = effective_tuning({"events": {"follows_cosine": 1.0}})
+    never = Tuning({"events": {"follows_cosine": 1.0}})
     reclustering(database, never).take_over(placing_of(database, never), None)
     assert links(database) == []
     assert len(members(database, by_title(database, "Parliament")[0])) == 1

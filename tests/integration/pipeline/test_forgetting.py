@@ -15,7 +15,7 @@ from sqlalchemy import func, select, text
 
 from aggregator.admin.export import exported, import_into
 from aggregator.cluster.copies.sampled_shingles import PassageIndex
-from aggregator.config.tuning import effective_tuning
+from aggregator.config.tuning import Tuning
 from aggregator.config.webhooks import Webhook
 from aggregator.model.core import Entry, Evidence, StoryView
 from aggregator.model.errors import UsageError
@@ -60,7 +60,7 @@ COUNCIL = """The council of Lorwick voted on Friday to keep both public librarie
 were for it, four against. The money comes from the sale of the old tram depot, whose buyer wants to put
 forty flats there. Opening hours on Saturdays are to be cut by two. A group of parents had collected nine
 thousand signatures since the spring. The next budget, the treasurer warned, will be harder."""
-ALL_TUNING = effective_tuning()
+ALL_TUNING = Tuning()
 
 
 def marked(guid: str, body: str, *, title: str = "levee breaks", days_before: int = 0) -> Entry:

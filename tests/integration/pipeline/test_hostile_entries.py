@@ -8,7 +8,7 @@ import pytest
 from lxml import etree
 from sqlalchemy import func, select
 
-from aggregator.config.tuning import effective_tuning
+from aggregator.config.tuning import Tuning
 from aggregator.model.core import Enclosure, Entry
 from aggregator.model.read_model import StoryFilter
 from aggregator.sources.limits import source_tuning
@@ -24,7 +24,7 @@ from tests.support.hostile_feeds import rss
 from tests.support.rows import queried
 from tests.support.seeds import drawn
 
-TUNING = source_tuning(effective_tuning())
+TUNING = source_tuning(Tuning())
 # Where the trouble is: controls, surrogates, markup's own signs, beyond the basic plane, combining, bidi.
 _RANGES = (
     (0x00, 0x20), (0x20, 0x7F), (0x7F, 0xA0), (0xA0, 0x250), (0x300, 0x370), (0x590, 0x700), (0x2000, 0x2070),

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from sqlalchemy import select
 
 from aggregator.cluster.entry_identity import IdentityTuning
-from aggregator.config.tuning import effective_tuning
+from aggregator.config.tuning import Tuning
 from aggregator.model.core import Entry, Published
 from aggregator.store.engine.database import Database
 from aggregator.store.intake import inbox
@@ -22,7 +22,7 @@ from tests.support.articles import NOON
 from tests.support.fresh import sqlite_at
 from tests.support.rows import counted, queried, written_by
 
-TUNING = effective_tuning().section("identity", IdentityTuning)
+TUNING = Tuning().section("identity", IdentityTuning)
 NUMBERS = itertools.count()
 # Titles that come back on purpose: a title alone says nothing.
 TITLES = (

@@ -8,7 +8,7 @@ import msgspec
 import pytest
 from sqlalchemy import select
 
-from aggregator.config.tuning import effective_tuning
+from aggregator.config.tuning import Tuning
 from aggregator.model.core import Entry
 from aggregator.model.read_model import StoryFilter
 from aggregator.store.engine.database import Database
@@ -91,7 +91,7 @@ def test_an_address_claimed_by_two_at_once_belongs_to_the_first(rig: Rig) -> Non
 
 
 def test_a_copy_of_a_dead_story_is_decided_alike_before_and_after_a_restart(rig: Rig, tmp_path: Path) -> None:
-    all_tuning = effective_tuning({"events": {"live_reach": 3}})
+    all_tuning = Tuning({"events": {"live_reach": 3}})
     entries = [record("Gazette", "flood", "Levee breaks at Pennmouth", FLOOD, published=NOON)]
     entries += [
         record("Post", str(n), f"Note {n}", f"Number {n}: " + " ".join(f"w{n}x{i}" for i in range(60)))
@@ -113,7 +113,7 @@ def test_stories_that_leave_before_the_window_is_over_are_logged(
     rig: Rig, caplog: pytest.LogCaptureFixture
 ) -> None:
     overrides = {"events": {"live_reach": 3}, "placing": {"sweep_every": 1}}
-    small = Rig(rig.database, rig.clock, effective_tuning(overrides))
+    small = Rig(rig.database, rig.clock, Tuning(overrides))
     for n in range(8):
         words = " ".join(f"w{n}x{i}" for i in range(60))
         small.take(record("Post", str(n), f"Note {n}", f"Number {n}: {words}", published=NOON))

@@ -18,7 +18,7 @@ import feedparser
 import pytest
 from sqlalchemy import select
 
-from aggregator.config.tuning import effective_tuning
+from aggregator.config.tuning import Tuning
 from aggregator.model.core import StoryView
 from aggregator.pipeline.poll import PollResult
 from aggregator.sources.fetch.client import Client, ClientSettings
@@ -39,7 +39,7 @@ from tests.support.loopback import LoopbackServer, Resource
 from tests.support.polling import feed_source, poller_on
 from tests.support.rows import counted, queried, read_by, written_by
 
-ALL_TUNING = effective_tuning({"net": {"fetch_deadline_seconds": 5.0, "host_gap_seconds": 0.0}})
+ALL_TUNING = Tuning({"net": {"fetch_deadline_seconds": 5.0, "host_gap_seconds": 0.0}})
 
 THINGS = (
     (

@@ -6,7 +6,7 @@ import msgspec
 import pytest
 from sqlalchemy import select
 
-from aggregator.config.tuning import effective_tuning
+from aggregator.config.tuning import Tuning
 from aggregator.model.core import Entry
 from aggregator.pipeline.pipeline import Pipeline
 from aggregator.pipeline.placement.boilerplate import PrepareOptions
@@ -51,9 +51,9 @@ def test_a_stop_while_texts_are_prepared_blames_no_text(
 ) -> None:
     rig.accept(record("feed", "1", "Levee", FLOOD), record("feed", "2", "Strike", STRIKE))
     waiting = read_by(database, inbox.ready, 10)
-    executor = ProcessExecutor(1, effective_tuning().section("work", WorkerTuning))
+    executor = ProcessExecutor(1, Tuning().section("work", WorkerTuning))
     options = PrepareOptions()
-    dispatcher = PrepareDispatcher(executor, effective_tuning(), lambda entries: [options for _ in entries])
+    dispatcher = PrepareDispatcher(executor, Tuning(), lambda entries: [options for _ in entries])
     jobs = [(part, dispatcher.submitted(part)) for part in (waiting, waiting[:1])]
     executor.close()
     for part, job in jobs:
@@ -64,8 +64,8 @@ def test_a_stop_while_texts_are_prepared_blames_no_text(
 def test_few_texts_are_prepared_without_workers(rig: Rig, database: Database) -> None:
     few = [record(f"feed {n}", str(n), f"Levee {n}", f"{FLOOD} Number {n}.") for n in range(5)]
     page = record("feed", "page", "Strike", "", html=f"<p>{STRIKE}</p>")
-    executor = ProcessExecutor(1, effective_tuning().section("work", WorkerTuning))
-    rig.pipeline = Pipeline(database, executor, effective_tuning(), rig.clock, texts_here=8)
+    executor = ProcessExecutor(1, Tuning().section("work", WorkerTuning))
+    rig.pipeline = Pipeline(database, executor, Tuning(), rig.clock, texts_here=8)
     try:
         assert len(rig.take(*few[:3])) == 3
         assert executor.process_ids() == []
@@ -76,8 +76,8 @@ def test_few_texts_are_prepared_without_workers(rig: Rig, database: Database) ->
 
 
 def test_more_texts_than_few_are_for_workers(rig: Rig, database: Database) -> None:
-    executor = ProcessExecutor(1, effective_tuning().section("work", WorkerTuning))
-    rig.pipeline = Pipeline(database, executor, effective_tuning(), rig.clock, texts_here=1)
+    executor = ProcessExecutor(1, Tuning().section("work", WorkerTuning))
+    rig.pipeline = Pipeline(database, executor, Tuning(), rig.clock, texts_here=1)
     try:
         placed = rig.take(record("feed", "1", "Levee", FLOOD), record("feed", "2", "Strike", STRIKE))
         assert [one.outcome for one in placed] == ["founded", "founded"]

@@ -5,7 +5,7 @@ import json
 import pytest
 from sqlalchemy import text
 
-from aggregator.config.tuning import effective_tuning
+from aggregator.config.tuning import Tuning
 from aggregator.extract.article import clean_article
 from aggregator.model.core import CleanArticle, Entry
 from aggregator.model.read_model import StoryFilter
@@ -18,7 +18,7 @@ from tests.support.articles import FLOOD, FLOOD_ELSEWHERE, NOON, STRIKE, Clock, 
 from tests.support.rows import executed, queried
 from tests.support.story_checks import correct, placing_of, reclustering
 
-TUNING = effective_tuning()
+TUNING = Tuning()
 PAGE = """<html><head><title>Levee breaks</title><meta property="article:section" content="{section}">
 <script type="application/ld+json">{{"@type": "{type}", "headline": "Levee breaks at Pennmouth"}}</script>
 </head><body><article><h1>Levee breaks at Pennmouth</h1><p>{text}</p></article></body></html>"""

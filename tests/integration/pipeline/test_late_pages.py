@@ -10,7 +10,7 @@ import pytest
 from sqlalchemy import Table, select, update
 
 from aggregator.admin.evaluate import leads_of, place_records, read_dataset
-from aggregator.config.tuning import effective_tuning
+from aggregator.config.tuning import Tuning
 from aggregator.model.core import Entry, Evidence
 from aggregator.pipeline.pipeline import Pipeline
 from aggregator.pipeline.placement.place import PlacementResult
@@ -34,7 +34,7 @@ from tests.support.rows import queried, read_by, written_by
 from tests.support.story_checks import correct, partition, reclustering, what_is_wrong
 from tests.support.world import World
 
-TUNING = effective_tuning()
+TUNING = Tuning()
 WAIT = dt.timedelta(seconds=TUNING.values("polling")["page_wait_seconds"])
 TRIPWIRE = REPOSITORY / "tests" / "data" / "tripwire" / "events.jsonl"
 URL = "http://gazette.example/1"
@@ -412,7 +412,7 @@ def placing(database: Database, *, batches: int | None = None, restarts: bool = 
             os.kill(os.getpid(), signal.SIGKILL)
 
     def pipeline() -> Pipeline:
-        tuning = effective_tuning({"placing": {"batch_articles": 7}})
+        tuning = Tuning({"placing": {"batch_articles": 7}})
         return Pipeline(database, InlineExecutor(), tuning, Clock(), keep_all=True)
 
     one = pipeline()
@@ -442,7 +442,7 @@ def test_the_partition_is_the_same_after_kill_9_between_leads_and_texts(
         placing(Database(database.url), batches=batches)
     assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == -signal.SIGKILL
     for _ in Pipeline(
-        database, InlineExecutor(), effective_tuning({"placing": {"batch_articles": 7}}), Clock(),
+        database, InlineExecutor(), Tuning({"placing": {"batch_articles": 7}}), Clock(),
         keep_all=True,
     ).place_waiting():  # fmt: skip
         pass

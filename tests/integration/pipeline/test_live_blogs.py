@@ -6,7 +6,7 @@ from collections.abc import Iterator
 import pytest
 from sqlalchemy import select
 
-from aggregator.config.tuning import effective_tuning
+from aggregator.config.tuning import Tuning
 from aggregator.model.core import Entry
 from aggregator.model.read_model import StoryRedirect
 from aggregator.sources.fetch.client import Client, ClientSettings
@@ -21,7 +21,7 @@ from tests.support.polling import feed_source, poller_on
 from tests.support.rows import queried, read_by, written_by
 from tests.support.story_checks import what_is_wrong
 
-ALL_TUNING = effective_tuning({"net": {"fetch_deadline_seconds": 2.0, "host_gap_seconds": 0.0}})
+ALL_TUNING = Tuning({"net": {"fetch_deadline_seconds": 2.0, "host_gap_seconds": 0.0}})
 
 FLOOD_LIVE = """The Arrel has broken through the levee at Pennmouth, and the lower town is flooded.
 23:40 - Firefighters have taken more than three hundred residents off roofs with boats, the district says.

@@ -10,7 +10,7 @@ from aggregator.cli.app import main
 from aggregator.config.loader import load
 from aggregator.config.settings import Config
 from aggregator.config.source_access import source_extras
-from aggregator.config.tuning import effective_tuning
+from aggregator.config.tuning import Tuning
 from aggregator.model.errors import ConfigError
 from aggregator.pipeline.kinds.source_kind import source_kind
 from aggregator.pipeline.manage_sources import check, configured_sources, export_opml
@@ -58,7 +58,7 @@ class Desk:
             self.database,
             client,
             InlineExecutor(),
-            effective_tuning(),
+            Tuning(),
             self.clock,
             extras=source_extras(config),
         )

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from sqlalchemy import update
 
-from aggregator.config.tuning import effective_tuning
+from aggregator.config.tuning import Tuning
 from aggregator.model.errors import AggregatorError, FetchError
 from aggregator.pipeline.poll import PollResult
 from aggregator.store.engine.database import Database
@@ -35,7 +35,7 @@ from tests.support.polling import feed_source, poller_on
 from tests.support.rows import counted, executed, read_by, written_by
 from tests.support.world import World
 
-ALL_TUNING = effective_tuning({"net": {"fetch_deadline_seconds": 2.0}})
+ALL_TUNING = Tuning({"net": {"fetch_deadline_seconds": 2.0}})
 HOUR = 3600.0
 OLD, NEW = "http://old.example/feed", "http://new.example/feed"
 

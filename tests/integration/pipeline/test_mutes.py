@@ -6,7 +6,7 @@ import pytest
 from sqlalchemy import select
 
 from aggregator.config.settings import Config, MuteConfig, SourceConfig
-from aggregator.config.tuning import effective_tuning
+from aggregator.config.tuning import Tuning
 from aggregator.model.errors import ConfigError
 from aggregator.pipeline.mutes import Mutes
 from aggregator.pipeline.pipeline import Pipeline
@@ -25,7 +25,7 @@ from tests.support.deep_checks import faults
 from tests.support.loopback import LoopbackServer
 from tests.support.rows import queried, read_by
 
-ALL_TUNING = effective_tuning({"net": {"host_gap_seconds": 0.0}})
+ALL_TUNING = Tuning({"net": {"host_gap_seconds": 0.0}})
 PAGE = "<html><body><article><h1>{0}</h1><p>{1}</p></article></body></html>"
 ITEM = "<item><guid>{0}</guid><link>{1}</link><title>{2}</title><description>Short.</description>{3}</item>"
 NEWS = {  # path: title and category

@@ -10,7 +10,7 @@ import pytest
 from sqlalchemy import select, update
 
 from aggregator.config.loader import load
-from aggregator.config.tuning import effective_tuning
+from aggregator.config.tuning import Tuning
 from aggregator.model.core import StoryView
 from aggregator.model.read_model import StoryFilter
 from aggregator.pipeline.manage_sources import export_opml, import_opml
@@ -28,7 +28,7 @@ from tests.support.loopback import LoopbackServer, Resource
 from tests.support.polling import feed_source, poller_on
 from tests.support.rows import executed, queried, read_by, written_by
 
-ALL_TUNING = effective_tuning({"net": {"host_gap_seconds": 0.0}})
+ALL_TUNING = Tuning({"net": {"host_gap_seconds": 0.0}})
 LEVEE = ("Levee breaks at Pennmouth, four dead", FLOOD)
 AGAIN = ("Pennmouth under water after levee fails", FLOOD_ELSEWHERE)
 

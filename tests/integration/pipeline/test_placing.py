@@ -11,7 +11,7 @@ import pytest
 from sqlalchemy import event, select, update
 from sqlalchemy.exc import SQLAlchemyError
 
-from aggregator.config.tuning import effective_tuning
+from aggregator.config.tuning import Tuning
 from aggregator.model.core import Evidence
 from aggregator.model.errors import AggregatorError
 from aggregator.model.read_model import StoryFilter
@@ -90,7 +90,7 @@ def test_every_decision_is_stored_with_evidence_that_adds_up(rig: Rig) -> None:
         for blob in queried(rig.database, select(article.c.evidence).order_by(article.c.inbox_no)).scalars()
     ]
     assert [one.stage for one in found] == ["founded", "event"]
-    assert all(one.rules_version == effective_tuning().version for one in found)
+    assert all(one.rules_version == Tuning().version for one in found)
     joined = found[1]
     assert joined.score is not None
     assert joined.bias + sum(reason.share for reason in joined.reasons) == pytest.approx(
@@ -309,15 +309,13 @@ def test_numbers_of_sources_do_not_leak_addresses_into_ids(rig: Rig) -> None:
 
 
 def shuffled_records(data: Path, count: int) -> list:
-    found = open_source(
-        data / "events-fulltext.jsonl.gz", tuning=source_tuning(effective_tuning()), seen=NOON
-    )
+    found = open_source(data / "events-fulltext.jsonl.gz", tuning=source_tuning(Tuning()), seen=NOON)
     entries = [item.entry for item in found if isinstance(item, InputEntry)]
     return random.Random(11).sample(entries, count)
 
 
 def seeds(data: Path) -> list:
-    found = open_source(data / "seeds", tuning=source_tuning(effective_tuning()), seen=NOON)
+    found = open_source(data / "seeds", tuning=source_tuning(Tuning()), seen=NOON)
     return [item.entry for item in found if isinstance(item, InputEntry)]
 
 

@@ -11,7 +11,7 @@ import pytest
 from sqlalchemy import event, func, select
 
 from aggregator.cluster.events.weights import EventTuning
-from aggregator.config.tuning import effective_tuning
+from aggregator.config.tuning import Tuning
 from aggregator.model.core import Entry
 from aggregator.store.engine.database import Database
 from aggregator.store.tables import article, lsh_band, sketch, story, story_log
@@ -69,7 +69,7 @@ def database(sqlite: Database) -> Database:
 
 
 def _rig(database: Database, **tuning: dict[str, Any]) -> Rig:
-    return Rig(database, Clock(), effective_tuning(tuning) if tuning else None)
+    return Rig(database, Clock(), Tuning(tuning) if tuning else None)
 
 
 def _stories(database: Database) -> list[list[int]]:
@@ -165,7 +165,7 @@ def test_a_flood_from_one_template_costs_no_more_and_more(database: Database, ea
     # `story_cap`: the machine's steps may grow with them, by a few dozen for each.
     # Late in the long run several stories are full of the template, and all of them are candidates.
     assert _is_flat(before._replace(steps=0), after._replace(steps=0), 1.5), (before, after)
-    members = min(late, effective_tuning().section("events", EventTuning).story_cap) - early
+    members = min(late, Tuning().section("events", EventTuning).story_cap) - early
     assert _STEPS * (after.steps - before.steps) <= 60 * 32 * max(members, 32), (before, after)
     outlets = queried(database, select(func.max(story.c.outlet_count))).scalar_one()
     reports = queried(database, select(func.max(story.c.report_count))).scalar_one()

@@ -12,7 +12,7 @@ import msgspec
 import pytest
 from sqlalchemy import select
 
-from aggregator.config.tuning import effective_tuning
+from aggregator.config.tuning import Tuning
 from aggregator.model.core import Entry
 from aggregator.model.errors import DatabaseBusyError
 from aggregator.pipeline.kinds.folder_kind import FolderWatcher
@@ -29,7 +29,7 @@ from tests.support.polling import feed_source, poller_on
 from tests.support.rows import executed, queried, read_by, written_by
 from tests.support.waiting import PATIENCE_SECONDS, wait_until
 
-ALL_TUNING = effective_tuning({"net": {"fetch_deadline_seconds": 2.0}})
+ALL_TUNING = Tuning({"net": {"fetch_deadline_seconds": 2.0}})
 
 
 @pytest.fixture

@@ -3,7 +3,7 @@
 import pytest
 from sqlalchemy import select, text, update
 
-from aggregator.config.tuning import effective_tuning
+from aggregator.config.tuning import Tuning
 from aggregator.model.errors import DamagedError
 from aggregator.pipeline.placement.rebuild import rebuild
 from aggregator.store.engine.database import Database
@@ -15,7 +15,7 @@ from tests.support.articles import FLOOD, NOON, STRIKE, Clock, Rig, record
 from tests.support.deep_checks import faults
 from tests.support.rows import executed, queried
 
-TUNING = effective_tuning().section("stories", StoryTuning)
+TUNING = Tuning().section("stories", StoryTuning)
 LEVEE = record("Herald", "1", "Levee breaks", " ".join(FLOOD.split()), published=NOON)
 REPRINT = record("Post", "1", "Levee breaks at Pennmouth", FLOOD, published=NOON)
 DOCKS = record("Port", "1", "Dock workers strike", STRIKE, published=NOON)
@@ -35,7 +35,7 @@ def damage(database: Database, **columns: bytes) -> None:
 def repaired(database: Database) -> list[str]:
     """Repair what is found; what it was."""
     found = list(faults(database, now=NOON))
-    rebuild(database, effective_tuning())
+    rebuild(database, Tuning())
     return [one.what for one in found]
 
 
@@ -81,7 +81,7 @@ def test_a_batch_that_fails_is_halved_until_its_culprit_is_alone(database: Datab
 def test_many_entries_of_one_feed_that_fail_hold_up_nobody(database: Database) -> None:
     Rig(database, Clock()).take(LEVEE)
     damage(database, count_state=b"\xc1")
-    rig = Rig(database, Clock(), effective_tuning({"placing": {"batch_articles": 3}}))
+    rig = Rig(database, Clock(), Tuning({"placing": {"batch_articles": 3}}))
     rig.take(DOCKS)
     for number in range(7):
         rig.accept(record("Post", str(number), f"Levee breaks, part {number}", FLOOD, published=NOON))

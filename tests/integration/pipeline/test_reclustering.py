@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 from sqlalchemy import delete, select, update
 
-from aggregator.config.tuning import Tuning, effective_tuning
+from aggregator.config.tuning import Tuning
 from aggregator.model.core import Entry
 from aggregator.pipeline.pipeline import Pipeline
 from aggregator.pipeline.placement.recluster import GroupingDifference, Reclusterer
@@ -57,11 +57,7 @@ STRICT = {"events": {"threshold": 30.0}}  # logits: only what is nearly one text
 
 
 def of_files(*paths: Path) -> list[Entry]:
-    found = [
-        item
-        for path in paths
-        for item in open_source(path, tuning=source_tuning(effective_tuning()), seen=NOON)
-    ]
+    found = [item for path in paths for item in open_source(path, tuning=source_tuning(Tuning()), seen=NOON)]
     return [item.entry for item in found if isinstance(item, InputEntry)]
 
 
@@ -170,7 +166,7 @@ def test_since_a_time_sources_are_known_as_they_were(database: Database, tmp_pat
             assert stream_history.closed_sources(connection) == sources, n
 
 
-QUICK_LOOKS = effective_tuning({"events": {"reassess_every": 8}})
+QUICK_LOOKS = Tuning({"events": {"reassess_every": 8}})
 
 
 def _second(database: Database) -> tuple[str, ...]:
@@ -211,7 +207,7 @@ def test_the_words_of_today_are_decided_about(database: Database) -> None:
 
 
 def test_other_rules_give_other_stories_and_a_second_run_none(grouped: Database) -> None:
-    all_tuning = effective_tuning(STRICT)
+    all_tuning = Tuning(STRICT)
     before = partition(grouped)
     dry = reclustering(grouped, all_tuning).difference(None)
     assert partition(grouped) == before
@@ -230,7 +226,7 @@ def test_other_rules_give_other_stories_and_a_second_run_none(grouped: Database)
 
 def test_back_under_the_old_rules_the_old_stories_have_their_ids_again(grouped: Database) -> None:
     before = partition(grouped)
-    strict = effective_tuning(STRICT)
+    strict = Tuning(STRICT)
     reclustering(grouped, strict).take_over(placing_of(grouped, strict), None)
     torn = set(partition(grouped)) - set(before)
     reclustering(grouped).take_over(placing_of(grouped), None)
@@ -302,7 +298,7 @@ def test_the_stream_history_is_that_of_the_new_grouping(database: Database) -> N
 
 
 def test_since_touches_only_what_came_in_since(grouped: Database) -> None:
-    strict = effective_tuning(STRICT)
+    strict = Tuning(STRICT)
     since = came_in(grouped, 29)
     before = partition(grouped)
     difference = reclustering(grouped, strict).take_over(placing_of(grouped, strict), since)
@@ -325,7 +321,7 @@ def test_since_with_corrections_and_older_foundings_in_it(grouped: Database) -> 
     correct(grouped, "merge", goat, marathon)
     for n in (4, 40):
         assert is_the_same(reclustering(grouped).take_over(placing_of(grouped), came_in(grouped, n)))
-    strict = effective_tuning(STRICT)
+    strict = Tuning(STRICT)
     reclustering(grouped, strict).take_over(placing_of(grouped, strict), came_in(grouped, 4))
     assert what_is_wrong(grouped) == []
 
@@ -344,7 +340,7 @@ def test_a_stopped_run_goes_on_and_gives_the_same(sqlite: Database, tmp_path: Pa
     sqlite.close()
     (tmp_path / "stopped").mkdir()
     stopped = Database(f"sqlite:///{shutil.copy(tmp_path / 'test.db', tmp_path / 'stopped')}")
-    strict = effective_tuning(STRICT)
+    strict = Tuning(STRICT)
     kinds = []
     for database in (sqlite, stopped):
         seen: list[int] = []
@@ -390,11 +386,11 @@ def test_what_a_stopped_run_left_goes_when_it_can_not_go_on(grouped: Database, t
     if grouped.file is None:
         pytest.skip("the folder of a server is shared with other tests")
     folder = grouped.file.parent
-    strict = effective_tuning(STRICT)
+    strict = Tuning(STRICT)
     stopped_run(grouped, strict)
     left = scratch_files(folder)
     assert left
-    stopped_run(grouped, effective_tuning({"events": {"threshold": 20.0}}))
+    stopped_run(grouped, Tuning({"events": {"threshold": 20.0}}))
     assert not set(left) & set(scratch_files(folder)), "the rules are others: nobody asks for it again"
     reclustering(grouped).difference(None)
     assert scratch_files(folder) == []
@@ -404,7 +400,7 @@ def test_other_words_meanwhile_begin_a_stopped_run_anew(database: Database) -> N
     rig = Rig(database, Clock(NOON + 3 * DAY))
     one_ = record("Gazette", "1", "Levee breaks at Pennmouth, four dead", FLOOD, published=NOON)
     rig.take(one_, record("Herald", "2", "Dock workers strike in Sennick", STRIKE, published=NOON))
-    stopped_run(database, effective_tuning())
+    stopped_run(database, Tuning())
     longer = record("Gazette", "1", one_.title, FLOOD + " A fifth body was found on Monday.", published=NOON)
     assert [placed.outcome for placed in rig.take(longer)] == ["revised"]
     before = rows_of(database, article)
@@ -427,7 +423,7 @@ def test_two_runs_at_once_do_not_meet(grouped: Database) -> None:
 def test_the_number_of_workers_changes_nothing(tmp_path: Path) -> None:
     database = with_tables(Database(f"sqlite:///{tmp_path / 'stories.db'}"))
     fill(database)
-    strict = effective_tuning(STRICT)
+    strict = Tuning(STRICT)
     with closing(open_executor("processes", 2, strict)) as executor:
         run = Reclusterer(database, executor, strict, StoryOptions(), now=Clock())
         spread = run.take_over(placing_of(database, strict), None)
@@ -442,7 +438,7 @@ def test_a_request_is_answered_with_the_difference_in_the_transaction_that_makes
     grouped: Database,
 ) -> None:
     number = written_by(grouped, enqueue, NOON, "recluster", "{}")
-    strict = effective_tuning(STRICT)
+    strict = Tuning(STRICT)
     done = reclustering(grouped, strict).take_over(placing_of(grouped, strict), None, request=number)
     request = read_by(grouped, one, number)
     assert request.state == "done"
@@ -470,10 +466,10 @@ def test_a_request_whose_workers_are_ended_with_the_daemon_goes_on_at_the_next_s
     grouped: Database,
 ) -> None:
     number = written_by(grouped, enqueue, NOON, "recluster", "{}")
-    executor = open_executor("processes", 1, effective_tuning())
+    executor = open_executor("processes", 1, Tuning())
     executor.close()
     asked = iter([False])  # then the stop is heard of: the workers were ended first
-    pipeline = Pipeline(grouped, executor, effective_tuning(), Clock(NOON + DAY))
+    pipeline = Pipeline(grouped, executor, Tuning(), Clock(NOON + DAY))
     answered = pipeline.run_commands(lambda: next(asked, True))
     assert (answered, read_by(grouped, one, number).state) == (0, "waiting")
     assert Rig(grouped, Clock(NOON + DAY)).pipeline.run_commands() == 1

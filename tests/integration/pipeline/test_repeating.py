@@ -14,7 +14,7 @@ import msgspec
 import pytest
 from sqlalchemy import select
 
-from aggregator.config.tuning import effective_tuning
+from aggregator.config.tuning import Tuning
 from aggregator.model.core import Entry
 from aggregator.pipeline.jobs import PrepareItem, PrepareJob, PrepareResult, prepare
 from aggregator.pipeline.pipeline import Pipeline
@@ -125,7 +125,7 @@ def test_a_footer_is_learnt_and_taken_out_of_the_next_article(database: Database
 
 @pytest.fixture
 def executor(request: pytest.FixtureRequest) -> Iterator[Executor]:
-    opened = open_executor(request.param, 3, effective_tuning())
+    opened = open_executor(request.param, 3, Tuning())
     yield opened
     opened.close()
 
@@ -170,12 +170,12 @@ def test_neither_workers_nor_portions_nor_restarts_change_a_text(
         portion = rng.choice((1, 7, 40, 90))
         rig.accept(*entries[start : start + portion])
         start += portion
-        pipeline = Pipeline(database, executor, effective_tuning(), clock)
+        pipeline = Pipeline(database, executor, Tuning(), clock)
         stop_after = rng.choice((1, 2, 99))
         for number, _ in enumerate(pipeline.place_waiting(), start=1):
             if number == stop_after:
                 break  # as when it is asked to end: what was prepared ahead is lost
-    list(Pipeline(database, executor, effective_tuning(), clock).place_waiting())
+    list(Pipeline(database, executor, Tuning(), clock).place_waiting())
     assert (settled(database)["stories"], texts(database)) == expected
 
 
@@ -306,7 +306,7 @@ def test_a_text_that_tells_of_its_new_headline_is_no_wall(database: Database) ->
 
 def test_only_the_last_articles_of_an_outlet_count(tmp_path: Path) -> None:
     database = fresh(tmp_path, "window")
-    all_tuning = effective_tuning({"boilerplate": {"window": 24}})
+    all_tuning = Tuning({"boilerplate": {"window": 24}})
     entries = [one for one in articles_of(ARTICLES * 2) if one.outlet == "Lantern"]
     plain = [
         record("Lantern", f"plain {n}", *map("\n".join, ([t], s))) for n, (t, s) in enumerate(events(20))

@@ -12,7 +12,7 @@ from sqlalchemy import func, select, text, update
 
 from aggregator.admin.export import exported, import_into
 from aggregator.cluster.events import centroid
-from aggregator.config.tuning import Tuning, effective_tuning
+from aggregator.config.tuning import Tuning
 from aggregator.model.core import Evidence, MergedStory, StoryView
 from aggregator.model.read_model import SearchBounds, StoryFilter
 from aggregator.pipeline.placement.erase import ForgetCommand
@@ -49,7 +49,7 @@ DAY = 86_400
 YEAR = NOON + dt.timedelta(days=400)
 # Whatever is placed is out of reach at once, so that a few articles are as old as 300,000 ones.
 REACH: dict[str, dict[str, Any]] = {"events": {"live_reach": 0}, "copies": {"passage_reach": 0}}
-DEAD = effective_tuning(REACH)
+DEAD = Tuning(REACH)
 
 
 @pytest.fixture
@@ -121,7 +121,7 @@ def test_packed_texts_are_read_as_before_by_everything_that_reads_texts(rig: Rig
             values = {"evidence": codecs.pack(codecs.unpack(held, Evidence))}
             connection.execute(update(article).where(article.c.inbox_no == n).values(values))
     before_sizes = sum(len(row[1]) for row in stored(rig.database, article.c.inbox_no, article.c.evidence))
-    kept(rig, compress_after=30 * DAY, all_tuning=effective_tuning())
+    kept(rig, compress_after=30 * DAY, all_tuning=Tuning())
     sizes = sum(len(row[1]) for row in stored(rig.database, article.c.inbox_no, article.c.evidence))
     assert sizes < before_sizes * 0.9
     plain = stored(rig.database, article.c.inbox_no, article.c.text, article.c.compressed_text)
@@ -176,13 +176,13 @@ def test_words_that_were_taken_out_leave_the_index_when_they_are_many(rig: Rig) 
     kept(
         rig,
         compress_after=30 * DAY,
-        all_tuning=effective_tuning(REACH | {"retention": {"merge_min_rows": 10_000}}),
+        all_tuning=Tuning(REACH | {"retention": {"merge_min_rows": 10_000}}),
     )
     assert holds()
     kept(
         rig,
         compress_after=30 * DAY,
-        all_tuning=effective_tuning(REACH | {"retention": {"merge_min_rows": 20}}),
+        all_tuning=Tuning(REACH | {"retention": {"merge_min_rows": 20}}),
     )
     assert not holds()
     assert wrong(rig.database) == []
@@ -228,7 +228,7 @@ def test_a_stripped_story_keeps_counts_and_dates_and_is_rendered_on_demand(rig: 
 
 
 def test_what_can_still_be_joined_is_not_stripped(rig: Rig) -> None:
-    kept(rig, compress_after=30 * DAY, all_tuning=effective_tuning())
+    kept(rig, compress_after=30 * DAY, all_tuning=Tuning())
     assert b"" not in {row[1] for row in stored(rig.database, article.c.inbox_no, article.c.terms)}
     assert bytes_of(rig.database, lsh_band) > 0
 
@@ -275,7 +275,7 @@ def test_the_last_merged_text_is_kept_when_its_story_ages_later(rig: Rig) -> Non
     ids = [one.id for one in reading.stories(StoryFilter(limit=100)).stories]
     reported = {id_: reading.merged(id_) for id_ in ids}
     at = NOON + dt.timedelta(days=20)
-    kept(rig, at=at, text_after=7 * DAY, all_tuning=effective_tuning())
+    kept(rig, at=at, text_after=7 * DAY, all_tuning=Tuning())
     kept(rig, compress_after=30 * DAY, text_after=1_000 * DAY)
     assert {row[1] for row in stored(rig.database, article.c.inbox_no, article.c.terms)} == {b""}
     assert {id_: reading.merged(id_) for id_ in ids} == {id_: stays(one) for id_, one in reported.items()}
@@ -307,7 +307,7 @@ def test_a_text_that_went_does_not_come_back(rig: Rig) -> None:
 
 def test_texts_go_from_stories_that_are_still_live_where_a_person_says_so(rig: Rig) -> None:
     at = NOON + dt.timedelta(days=20)
-    kept(rig, at=at, text_after=7 * DAY, all_tuning=effective_tuning())
+    kept(rig, at=at, text_after=7 * DAY, all_tuning=Tuning())
     assert {row[1] for row in stored(rig.database, article.c.inbox_no, article.c.compressed_text)} == {
         codecs.GONE
     }
@@ -358,7 +358,7 @@ def test_a_large_story_goes_in_parts_and_keeps_its_headline_to_the_last(rig: Rig
     old = queried(rig.database, largest.limit(1)).one()
     assert old.article_count > 4
     rig.clock = Clock(YEAR)
-    rig.all_tuning = effective_tuning(REACH | {"retention": {"members_a_step": 2}})
+    rig.all_tuning = Tuning(REACH | {"retention": {"members_a_step": 2}})
     rig.restart()
     with rig.database.write() as connection:
         for days in (1.5, 0.6):
@@ -385,7 +385,7 @@ def test_a_story_that_goes_in_equal_parts_leaves_no_history(rig: Rig) -> None:
     ]
     rig.clock = Clock(late)
     assert len({placed.story for placed in rig.take(*paired_copies)}) == 1
-    all_tuning = effective_tuning(REACH | {"retention": {"members_a_step": 2}})
+    all_tuning = Tuning(REACH | {"retention": {"members_a_step": 2}})
     kept(rig, at=late + dt.timedelta(days=400), all_tuning=all_tuning, stories_after=300 * DAY)
     assert set(stored(rig.database, story_log.c.kind)) == {("forgotten",)}, "only that they are gone"
 
@@ -401,7 +401,7 @@ def test_a_large_story_goes_wholly_though_others_grew_beside_it(rig: Rig) -> Non
     with rig.database.write() as connection:  # the newest ones go first
         of_first = update(story).where(story.c.id == placed[0].story)
         connection.execute(of_first.values(title_article=placed[0].article))
-    all_tuning = effective_tuning(REACH | {"retention": {"members_a_step": 2}})
+    all_tuning = Tuning(REACH | {"retention": {"members_a_step": 2}})
     kept(rig, at=late + dt.timedelta(days=400), all_tuning=all_tuning, stories_after=300 * DAY)
     assert stored(rig.database, article.c.inbox_no, article.c.title) == []
     assert is_nothing_late(rig)
@@ -646,7 +646,7 @@ def test_forgetting_reaches_packed_and_kept_texts(rig: Rig) -> None:
 
 
 def test_an_export_holds_all_rungs(rig: Rig, database: Database, tmp_path: Any) -> None:
-    kept(rig, at=NOON + dt.timedelta(days=60), compress_after=30 * DAY, all_tuning=effective_tuning())
+    kept(rig, at=NOON + dt.timedelta(days=60), compress_after=30 * DAY, all_tuning=Tuning())
     first = b"".join(exported(database, no_progress))
     assert b'"compressed_text"' in first
     target = with_tables(Database(f"sqlite:///{tmp_path}/other.db"))
@@ -659,7 +659,7 @@ def test_an_export_holds_all_rungs(rig: Rig, database: Database, tmp_path: Any) 
 def test_an_entry_keeps_nothing_that_its_article_has_and_is_forgotten_all_the_same(rig: Rig) -> None:
     address = "https://herald.example/x"
     (placed,) = rig.take(record("Herald", "x", "Levee gives way", FLOOD, url=address))
-    kept(rig, at=NOON + dt.timedelta(days=11), all_tuning=effective_tuning({"retention": {"rows_a_step": 1}}))
+    kept(rig, at=NOON + dt.timedelta(days=11), all_tuning=Tuning({"retention": {"rows_a_step": 1}}))
     rows = stored(rig.database, entry.c.entry_no, entry.c.article, entry.c.payload, entry.c.url)
     assert rows[-1][1:] == (placed.article, b"", None)
     assert [one.url for one in results_of(rig.database)][-1] == address

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 import httpx
 import pytest
 
-from aggregator.config.tuning import effective_tuning
+from aggregator.config.tuning import Tuning
 from aggregator.model.core import ArticleView
 from aggregator.model.read_model import StoryFilter, StoryRedirect
 from aggregator.sources.fetch.client import Client, ClientSettings
@@ -24,7 +24,7 @@ from tests.support.loopback import LoopbackServer, Response
 from tests.support.polling import feed_source, poller_on
 from tests.support.rows import read_by, written_by
 
-ALL_TUNING = effective_tuning({"net": {"fetch_deadline_seconds": 5.0, "host_gap_seconds": 0.0}})
+ALL_TUNING = Tuning({"net": {"fetch_deadline_seconds": 5.0, "host_gap_seconds": 0.0}})
 STRANGER = {"X-Forwarded-For": "203.0.113.9"}
 WORDS = 40  # of an article, title included, for strangers
 DEEP = 9  # a sentence so far down that no excerpt reaches it

@@ -9,7 +9,7 @@ import pytest
 from sqlalchemy import select
 
 from aggregator.cluster.bcubed import measure
-from aggregator.config.tuning import effective_tuning
+from aggregator.config.tuning import Tuning
 from aggregator.model.core import Entry, StoryView
 from aggregator.model.read_model import StoryFilter
 from aggregator.pipeline.samples import NEWEST, first_start, with_dates_moved
@@ -36,7 +36,7 @@ def rig(database: Database) -> Rig:
 
 
 def samples(rig: Rig) -> list[Entry]:
-    found = open_source(SAMPLES, tuning=source_tuning(effective_tuning()), seen=rig.clock())
+    found = open_source(SAMPLES, tuning=source_tuning(Tuning()), seen=rig.clock())
     return [item.entry for item in found if isinstance(item, InputEntry)]
 
 

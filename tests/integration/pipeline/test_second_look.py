@@ -9,7 +9,7 @@ from sqlalchemy import insert, select
 from sqlalchemy.exc import SQLAlchemyError
 
 from aggregator.cluster.events.weights import shipped_model
-from aggregator.config.tuning import effective_tuning
+from aggregator.config.tuning import Tuning
 from aggregator.model.errors import AggregatorError
 from aggregator.store.engine.database import Database
 from aggregator.store.tables import article, correction, link_constraint, story, story_log
@@ -71,7 +71,7 @@ def test_an_article_in_the_wrong_story_goes_where_it_belongs_and_says_why(groupe
     assert why.score is not None
     assert why.need is not None
     assert why.bias + sum(reason.share for reason in why.reasons) == pytest.approx(why.score, abs=1e-9)
-    assert why.bias == shipped_model(effective_tuning()).bias
+    assert why.bias == shipped_model(Tuning()).bias
     assert why.score >= why.need
     assert why.runner_up is not None
     assert why.runner_up.story == norvale

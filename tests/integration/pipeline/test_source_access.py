@@ -12,7 +12,7 @@ from aggregator.cli.app import main
 from aggregator.config.loader import load
 from aggregator.config.settings import Config
 from aggregator.config.source_access import source_extras
-from aggregator.config.tuning import effective_tuning
+from aggregator.config.tuning import Tuning
 from aggregator.model.core import utc_now
 from aggregator.model.errors import ConfigError, ReadError, UsageError
 from aggregator.pipeline.kinds.source_kind import source_kind
@@ -54,7 +54,7 @@ class Sources:
         config = self.load(sources)
         client = client_of(config)
         services = PollServices(
-            self.database, client, InlineExecutor(), effective_tuning(), utc_now, extras=source_extras(config)
+            self.database, client, InlineExecutor(), Tuning(), utc_now, extras=source_extras(config)
         )
         poller = Poller(services, robots=False, pages="always")
         with self.database.write() as connection:

@@ -8,7 +8,7 @@ import pytest
 from sqlalchemy import select
 
 from aggregator.admin.evaluate import place_records, read_dataset
-from aggregator.config.tuning import effective_tuning
+from aggregator.config.tuning import Tuning
 from aggregator.model.core import Entry
 from aggregator.pipeline.pipeline import Pipeline
 from aggregator.pipeline.placement.erase import ForgetCommand
@@ -100,6 +100,6 @@ def dev_set(data: Path, name: str) -> list[LabelledRecord]:
     ["fulltext", "leads", "lookalikes", "headlines", "months", "reading-list", "stream", "undated, then old"],
 )
 def test_no_date_of_a_dev_set_is_out_of_reach_in_its_story(data: Path, sqlite: Database, name: str) -> None:
-    pipeline = Pipeline(sqlite, InlineExecutor(), effective_tuning(), Clock(), keep_all=True)
+    pipeline = Pipeline(sqlite, InlineExecutor(), Tuning(), Clock(), keep_all=True)
     place_records(dev_set(data, name), sqlite, pipeline, lambda _: None)
     assert read_by(sqlite, out_of_reach) == []

@@ -10,7 +10,7 @@ import pytest
 from sqlalchemy import select, text
 
 from aggregator.config.settings import Config
-from aggregator.config.tuning import effective_tuning
+from aggregator.config.tuning import Tuning
 from aggregator.model.core import Entry, StoryView
 from aggregator.pipeline.pipeline import Pipeline
 from aggregator.pipeline.placement.story_options import story_options
@@ -55,7 +55,7 @@ TEXTS = dict(
         strict=True,
     )
 )
-APART = effective_tuning({"events": {"threshold": 1000.0}})  # each article is a story
+APART = Tuning({"events": {"threshold": 1000.0}})  # each article is a story
 
 
 @pytest.fixture
@@ -73,7 +73,7 @@ def report(key: str) -> Entry:
 
 def placed(database: Database, *keys: str, **events: Any) -> set[str]:
     """The stories after these reports came, each with its reports."""
-    Rig(database, Clock(NOW), effective_tuning({"events": events})).take(*map(report, keys))
+    Rig(database, Clock(NOW), Tuning({"events": events})).take(*map(report, keys))
     return told(database)
 
 
@@ -103,7 +103,7 @@ def looked(database: Database, groups: str, *, held: bool = False, **events: Any
         for other in others:
             change = correct if held else mistake
             change(database, "merge", story_of(database, other), story_of(database, first))
-    tuning = effective_tuning({"events": {"reassess_every": len(keys) + 1, **events}})
+    tuning = Tuning({"events": {"reassess_every": len(keys) + 1, **events}})
     Rig(database, Clock(NOW), tuning).take(record("later", "later", "Dock strike in Sennick", STRIKE))
     return ", ".join(sorted(told(database) - {"later"}))
 
@@ -162,7 +162,7 @@ def test_without_a_date_a_story_is_as_old_as_its_arrival(
     mistake(database, "merge", story_of(database, "t0@-"), story_of(database, "g0@-"))
     both = story_of(database, "g0@-")
     clock.time += days * DAY
-    rig = Rig(database, clock, effective_tuning({"events": {"reassess_every": 4}}))
+    rig = Rig(database, clock, Tuning({"events": {"reassess_every": 4}}))
     rig.take(report(later))
     assert (story_of(database, later) == both) is is_open
     mistake(database, "split", both, articles=(members(database, both)[0],))
@@ -237,7 +237,7 @@ def test_a_story_follows_one_that_is_near_and_began_earlier(
     database: Database, before: tuple[Entry, ...], after: Entry, events: dict[str, float], is_linked: bool
 ) -> None:
     Rig(database, Clock(NOW)).take(*before)
-    Rig(database, Clock(NOW), effective_tuning({"events": events})).take(after)
+    Rig(database, Clock(NOW), Tuning({"events": events})).take(after)
     links = queried(database, text("SELECT title, earlier_title FROM v_follows")).all()
     assert len(links) == is_linked, links
 

@@ -7,7 +7,7 @@ import msgspec
 import pytest
 from sqlalchemy import delete, select, text, update
 
-from aggregator.config.tuning import effective_tuning
+from aggregator.config.tuning import Tuning
 from aggregator.pipeline.render import renderer
 from aggregator.pipeline.workers.executor import Executor, InlineExecutor, WorkerTuning
 from aggregator.pipeline.workers.process_pool import ProcessExecutor
@@ -64,12 +64,12 @@ def test_stories_of_several_articles_can_be_rendered_alone(database: Database) -
     assert tell_all(database) == 1
 
 
-WORK = effective_tuning().section("work", WorkerTuning)
+WORK = Tuning().section("work", WorkerTuning)
 
 
 def rendered_by(database: Database, executor: Executor | None) -> list[object]:
     """The rows after all stories were rendered again, by these workers or in this process."""
-    by = None if executor is None else renderer(executor, effective_tuning())
+    by = None if executor is None else renderer(executor, Tuning())
     with database.write() as connection:
         connection.execute(update(story).values(text=None, merged_story=None))
         connection.execute(delete(story_subject))

@@ -14,7 +14,7 @@ import pytest
 from sqlalchemy import select
 
 from aggregator.admin.ingest import Ingest, IngestSummary
-from aggregator.config.tuning import Tuning, effective_tuning
+from aggregator.config.tuning import Tuning
 from aggregator.model.core import Entry
 from aggregator.pipeline.kinds import folder_kind
 from aggregator.pipeline.kinds.folder_kind import FolderWatcher
@@ -32,7 +32,7 @@ from aggregator.store.tables import entry, revision
 from tests.support.articles import FLOOD, NOON, STRIKE, Clock, Rig
 from tests.support.rows import queried, read_by, written_by
 
-ALL_TUNING = effective_tuning()
+ALL_TUNING = Tuning()
 GOOD = '{"id": "%d", "title": "Report %d", "text": "Words of report %d."}\n'
 
 
@@ -178,7 +178,7 @@ def _listing_takes_no_time(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def hurried(folder: Folder, seconds: float = 0.02) -> FolderWatcher:
     """One that reads for no longer than that at a time; it knows nothing of what others read."""
-    all_tuning = effective_tuning({"sources": {"turn_seconds": seconds}})
+    all_tuning = Tuning({"sources": {"turn_seconds": seconds}})
     folder.watching = FolderWatcher(folder.services(all_tuning))
     return folder.watching
 

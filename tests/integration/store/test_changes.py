@@ -8,7 +8,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as some
 
-from aggregator.config.tuning import effective_tuning
+from aggregator.config.tuning import Tuning
 from aggregator.model.read_model import Change, StoryFilter
 from aggregator.store.engine.database import Database
 from aggregator.store.read.reader import DatabaseStoryReader
@@ -142,7 +142,7 @@ def test_recluster_without_a_change_tells_nothing(database: Database) -> None:
 def test_recluster_under_other_rules_tells_of_what_came_to_be_and_what_gave_way(database: Database) -> None:
     filled(database)
     last = max(one.n for one in stream(database, limit=500))
-    strict = effective_tuning({"events": {"threshold": 60.0}})
+    strict = Tuning({"events": {"threshold": 60.0}})
     reclustering(database, strict).take_over(placing_of(database), None)
     created = stream(database, after=last, limit=500)
     assert set(kinds(created)) == {"created"}

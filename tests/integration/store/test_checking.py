@@ -14,7 +14,7 @@ import pytest
 from sqlalchemy import Executable, Select, delete, func, insert, literal, select, text, update
 
 from aggregator.cluster.entry_identity import story_id
-from aggregator.config.tuning import effective_tuning
+from aggregator.config.tuning import Tuning
 from aggregator.model.core import StoryView
 from aggregator.model.errors import DamagedError
 from aggregator.pipeline.placement.erase import ForgetCommand
@@ -53,7 +53,7 @@ from tests.support.rows import executed, queried, read_by
 from tests.support.story_checks import assigned, correct
 
 Contents = dict[str, list[dict[str, Any]]]
-TUNING = effective_tuning().section("stories", StoryTuning)
+TUNING = Tuning().section("stories", StoryTuning)
 
 
 class Sound:
@@ -102,7 +102,7 @@ class Sound:
         return list(faults(self.database, now=max(NOON, dt.datetime.now(dt.UTC))))
 
     def repair(self) -> None:
-        rebuild(self.database, effective_tuning())
+        rebuild(self.database, Tuning())
 
     def restore(self) -> None:
         if self.contents() != self.before:
@@ -171,7 +171,7 @@ CREATE TRIGGER once BEFORE INSERT ON tombstone FOR EACH ROW EXECUTE FUNCTION ref
 def test_forgetting_is_done_again_where_others_were_in_the_way(sound: Sound) -> None:
     if sound.database.is_sqlite:
         pytest.skip("SQLite has no serialisation failures")
-    placing = Placer(sound.database, effective_tuning(), Clock())
+    placing = Placer(sound.database, Tuning(), Clock())
     sound.damage([text(REFUSED_ONCE)])
     try:
         assert placing.erase(ForgetCommand(name="Echo")).summary.articles == 1

@@ -17,7 +17,7 @@ from typer.testing import CliRunner
 
 from aggregator.admin.export import exported
 from aggregator.cli.app import make_app
-from aggregator.config.tuning import effective_tuning
+from aggregator.config.tuning import Tuning
 from aggregator.model.errors import DamagedError, DamagedFileError, UsageError
 from aggregator.pipeline.placement.rebuild import rebuild
 from aggregator.store.engine.database import Database
@@ -47,7 +47,7 @@ def with_all_rows(file: Path) -> Database:
     database = with_tables(Database(f"sqlite:///{file}"))
     fill(database)
     assert written_by(database, index.index_next, 1000)
-    while render_next(database, 50, effective_tuning().section("stories", StoryTuning)):
+    while render_next(database, 50, Tuning().section("stories", StoryTuning)):
         pass
     return database
 
@@ -133,7 +133,7 @@ def test_whatever_a_sector_holds_the_check_ends(file: Path, number: int) -> None
             assert file.read_bytes() == before
         else:
             with suppress(DamagedError):
-                rebuild(database, effective_tuning())
+                rebuild(database, Tuning())
 
 
 def spoil(file: Path, draw: random.Random) -> None:
@@ -174,7 +174,7 @@ def test_an_article_whose_story_is_lost_has_one_again(file: Path) -> None:
     with closing(without_rows(file, f"DELETE FROM story WHERE id = '{lost}'")) as database:
         [found] = faults(database)
         assert "rows of article refer to rows of story that do not exist" in found.what
-        rebuild(database, effective_tuning())
+        rebuild(database, Tuning())
         assert not list(faults(database))
         chosen = select(story.c.article_count, func.length(story.c.centroid)).where(story.c.id == lost)
         row = queried(database, chosen).one()
@@ -192,7 +192,7 @@ def test_what_follows_from_the_rows_that_are_left_is_computed(file: Path) -> Non
         "UPDATE counter SET value = 1 WHERE name IN ('story', 'change')",
     )
     with closing(without_rows(file, *statements)) as database:
-        rebuild(database, effective_tuning())
+        rebuild(database, Tuning())
         assert [one.what for one in faults(database)] == ["placed entries have no article"]
         found = [one.what for one in deep_faults(database)]
         derived = "count", "centroid", "bands", "sampled", "index", "merged texts", "counter", "rows of"
@@ -210,7 +210,7 @@ def test_a_damaged_signature_stops_no_rebuild(file: Path) -> None:
         executed(database, update(article).where(article.c.inbox_no == 2).values(signature=b"\0\xff"))
         named = [one for one in deep_faults(database) if one.what == "article.signature cannot be read"]
         assert [one.keys for one in named] == [("2",)]
-        rebuild(database, effective_tuning())
+        rebuild(database, Tuning())
         assert balance(database) is not None
 
 

@@ -15,7 +15,7 @@ import msgspec
 import pytest
 from sqlalchemy import select, text, update
 
-from aggregator.config.tuning import Tuning, effective_tuning
+from aggregator.config.tuning import Tuning
 from aggregator.model.errors import AggregatorError, DatabaseBusyError, LeaseLostError
 from aggregator.store.engine.database import Database
 from aggregator.store.engine.engines import DatabaseTuning
@@ -34,7 +34,7 @@ from tests.support.fresh import with_tables
 from tests.support.own_postgres import OwnPostgres
 from tests.support.waiting import PATIENCE_SECONDS, wait_until
 
-QUICK = effective_tuning({"leases": {"give_way_seconds": 2.0, "check_seconds": 0.2}})
+QUICK = Tuning({"leases": {"give_way_seconds": 2.0, "check_seconds": 0.2}})
 
 # A writer that does what it is told, a line at a time, and says what came of it.
 WRITER = """
@@ -333,7 +333,7 @@ def test_a_writer_notices_that_its_session_broke_and_can_begin_again(shared: Dat
 def test_a_standby_without_a_free_connection_reports_it_and_tries_again(
     own_postgres: OwnPostgres,
 ) -> None:
-    tuning = msgspec.structs.replace(effective_tuning().section("database", DatabaseTuning), read_seconds=0.2)
+    tuning = msgspec.structs.replace(Tuning().section("database", DatabaseTuning), read_seconds=0.2)
     with closing(Database(own_postgres.make(), tuning)) as busy, ExitStack() as taken:
         lock = open_writer_lease(busy)
 

@@ -7,7 +7,7 @@ import msgspec
 import pytest
 from sqlalchemy import update
 
-from aggregator.config.tuning import effective_tuning
+from aggregator.config.tuning import Tuning
 from aggregator.model.read_model import SourceView
 from aggregator.sources.fetch.client import Client, ClientSettings
 from aggregator.store.engine.database import Database
@@ -28,7 +28,7 @@ from tests.support.loopback import LoopbackServer, Resource, Response
 from tests.support.polling import feed_source, poller_on
 from tests.support.rows import read_by, written_by
 
-ALL_TUNING = effective_tuning({"net": {"fetch_deadline_seconds": 2.0, "host_gap_seconds": 0.0}})
+ALL_TUNING = Tuning({"net": {"fetch_deadline_seconds": 2.0, "host_gap_seconds": 0.0}})
 LONG = "The ferry came back into the harbour on Friday morning with all of its passengers on board. " * 3
 FEED = (
     "<rss version='2.0'><channel><title>Harbour Post</title>"

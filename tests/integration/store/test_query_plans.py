@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 from sqlalchemy import Connection, event, insert, select, text
 
-from aggregator.config.tuning import effective_tuning
+from aggregator.config.tuning import Tuning
 from aggregator.model.read_model import SearchBounds, StoryFilter
 from aggregator.store.engine.database import Database
 from aggregator.store.intake import sources
@@ -165,7 +165,7 @@ def what_probes_ask(database: Database) -> object:
     with database.read() as connection:
         end = health_probes.log_end(connection)
         kinds = health_probes.log_kinds(connection, end - 50, end)
-        return health_probes.stored(connection, NOON, effective_tuning()), kinds
+        return health_probes.stored(connection, NOON, Tuning()), kinds
 
 
 CASES: dict[str, Callable[[Database], object]] = {

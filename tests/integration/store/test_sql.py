@@ -14,7 +14,7 @@ import pytest
 from datasette.app import Datasette
 from sqlalchemy import text
 
-from aggregator.config.tuning import effective_tuning
+from aggregator.config.tuning import Tuning
 from aggregator.model.core import StoryView
 from aggregator.store.engine.database import Database
 from aggregator.store.intake import rejected
@@ -46,7 +46,7 @@ TYPES = {
 }
 NOW = dt.datetime.now(dt.UTC).replace(microsecond=0)
 HOUR = dt.timedelta(hours=1)
-TUNING = effective_tuning().section("stories", StoryTuning)
+TUNING = Tuning().section("stories", StoryTuning)
 
 
 def _tell(database: Database) -> None:

@@ -49,6 +49,7 @@ from tests.support.loopback import Request, Response
 from tests.support.newswire import DAY, HOUR, Feed, Wire
 from tests.support.rows import counted, queried, read_by, written_by
 from tests.support.seeds import printed_seed
+from tests.support.tuned import tune
 from tests.support.world import World
 
 LOGS_KEPT = 4
@@ -130,12 +131,6 @@ class Installation:
             "fetch": {"interval": scale.interval, "pages": "never", "robots": False},
             "backup": {"every": f"{scale.backup_hours}h", "keep": KEPT, "folder": "backups"},
             "retention": {name: f"{int(age * 24)}h" for name, age in days.items()},
-            "tuning": {
-                # By numbers of articles: out of reach after some weeks of so few, not after years.
-                "events": {"live_reach": 400, "undated_reach": 200},
-                "copies": {"passage_reach": 400},
-                "retention": {"steady_days": min(1.0, scale.packed / 4)},
-            },
             "sources": [
                 {"feed": one.address, "outlet": one.host}
                 for one in self.wire.feeds
@@ -465,7 +460,14 @@ def unrecorded() -> Iterator[None]:
 def year(folder: Path, database_url: str, scale: Scale) -> list[Month]:
     """Live through it and check it; what the installation held at the end of each month."""
     seed = printed_seed()
-    with unrecorded(), World() as world:
+    tuning = {
+        # By numbers of articles: out of reach after some weeks of so few, not after years.
+        "events": {"live_reach": 400, "undated_reach": 200},
+        "copies": {"passage_reach": 400},
+        "retention": {"steady_days": min(1.0, scale.packed / 4)},
+    }
+    with pytest.MonkeyPatch.context() as patch, unrecorded(), World() as world:
+        tune(patch, tuning)
         one = Year(folder, database_url, world, scale, seed)
         try:
             one.live()

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from aggregator.config.tuning import effective_tuning
+from aggregator.config.tuning import Tuning
 from aggregator.config.webhooks import Webhook
 from aggregator.model.core import StoryView
 from aggregator.model.read_model import StoryFilter
@@ -73,7 +73,7 @@ def test_no_answer_holds_one(room: Newsroom) -> None:
 def test_no_delivery_holds_one(room: Newsroom) -> None:
     hook, rules = (
         Webhook(name="desk", url="https://desk.example/", key=b"k"),
-        effective_tuning().section("webhooks", WebhookTuning),
+        Tuning().section("webhooks", WebhookTuning),
     )
     changes = room.reading.changes(StoryFilter(limit=10))
     assert changes

@@ -16,7 +16,7 @@ import pytest
 from sqlalchemy import update
 
 from aggregator.config.settings import SavedQuery, signing_key
-from aggregator.config.tuning import effective_tuning
+from aggregator.config.tuning import Tuning
 from aggregator.config.webhooks import Notification, Recipient, Webhook
 from aggregator.model.errors import DatabaseBusyError, TooManyFilesError
 from aggregator.sources.fetch.client import ClientSettings
@@ -89,7 +89,7 @@ class Post:
         self.clock = Clock()
         self.database = database
         self.rig = Rig(database, self.clock)
-        all_tuning = effective_tuning({})
+        all_tuning = Tuning()
         tuning = all_tuning.section("webhooks", WebhookTuning)
         reader = DatabaseStoryReader(database)
         self.filling = WebhookDispatcher(

@@ -20,7 +20,7 @@ from hypothesis import strategies as st
 from jsonschema_rs import Draft202012Validator
 from sqlalchemy import event, select, text
 
-from aggregator.config.tuning import effective_tuning
+from aggregator.config.tuning import Tuning
 from aggregator.model.core import Entry
 from aggregator.sources.parse.jsonl import decoded_record, entry_of_record
 from aggregator.store.engine.database import Connection, Database
@@ -57,7 +57,7 @@ class Office:
     def __init__(self, database: Database, **tuning: Any) -> None:
         self.database = database
         self.clock = Clock()
-        self.all_tuning = effective_tuning({"push": tuning})
+        self.all_tuning = Tuning({"push": tuning})
         self.letterbox = PushEndpoint(database, self.all_tuning, self.clock)
         self.server = Server(DatabaseStoryReader(database), PublishSettings(port=0), self.letterbox)
         self.client = httpx.Client(base_url=self.server.start(), trust_env=False, timeout=60)

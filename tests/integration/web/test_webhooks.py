@@ -16,7 +16,7 @@ from sqlalchemy import event, select, update
 
 from aggregator.admin.export import exported, import_into
 from aggregator.config.settings import SavedQuery, signing_key
-from aggregator.config.tuning import effective_tuning
+from aggregator.config.tuning import Tuning
 from aggregator.config.webhooks import Webhook
 from aggregator.model.read_model import Change, StoryFilter
 from aggregator.sources.fetch.client import ClientSettings
@@ -71,7 +71,7 @@ class Post:
         self.clock = Clock()
         self.database = database
         self.rig = Rig(database, self.clock)
-        self.all_tuning = effective_tuning({"webhooks": tuning})
+        self.all_tuning = Tuning({"webhooks": tuning})
         self._allow_private = allow_private
         self.restart(*webhooks)
 
@@ -661,7 +661,7 @@ def test_no_article_gives_more_than_its_words(
         title_before=titles[3], report_count=count, article=articles[-1],
     )  # fmt: skip
     chosen = PublishSettings(excerpt_words=excerpt_words)
-    tuning = effective_tuning({"webhooks": {"body_cap_bytes": cap}}).section("webhooks", WebhookTuning)
+    tuning = Tuning({"webhooks": {"body_cap_bytes": cap}}).section("webhooks", WebhookTuning)
     target = Webhook(name="desk", url="https://desk.example/", key=b"", query=None)
     body = delivery_body(target, change, story, chosen, tuning)
     assert len(body) <= max(cap, 6000)
@@ -690,7 +690,7 @@ def test_a_long_story_is_cut_to_size(cap: int, *, all_of_them: bool) -> None:
         n=7, story=story.id, was=story.id, kind="report", at=NOON, updated=NOON, title=story.title,
         report_count=50, article=story.articles[-1],
     )  # fmt: skip
-    tuning = effective_tuning({"webhooks": {"body_cap_bytes": cap}}).section("webhooks", WebhookTuning)
+    tuning = Tuning({"webhooks": {"body_cap_bytes": cap}}).section("webhooks", WebhookTuning)
     target = Webhook(name="desk", url="https://desk.example/", key=b"", query=None)
     body = delivery_body(target, change, story, PublishSettings(), tuning)
     data = json.loads(body)["data"]

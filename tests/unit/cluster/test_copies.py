@@ -21,9 +21,9 @@ from aggregator.cluster.copies.copy_check import (
 from aggregator.cluster.copies.minhash import sign
 from aggregator.cluster.copies.sampled_shingles import held, sketch
 from aggregator.cluster.copies.shingles import shingle_hashes, shingle_sequence
-from aggregator.config.tuning import effective_tuning
+from aggregator.config.tuning import Tuning
 
-TUNING = effective_tuning().section("copies", CopyTuning)
+TUNING = Tuning().section("copies", CopyTuning)
 TITLE = "Harbour bridge closed after storm damages two pillars"
 OTHER_TITLE = "Parliament votes to lower the tax on school meals"
 

@@ -14,13 +14,13 @@ from aggregator.cluster.events.scorer import Candidate, Decision, Scorer, Scorin
 from aggregator.cluster.events.story_index import IndexedStory, StoryCache, StoryIndex
 from aggregator.cluster.events.terms import TermPacker
 from aggregator.cluster.events.weights import EventModel, shipped_model
-from aggregator.config.tuning import effective_tuning
+from aggregator.config.tuning import Tuning
 from aggregator.model.core import Reason
 from tests.support.events import GRAIN
 
 DAY = 24 * 60
 NOON = 29_000_000
-MODEL = shipped_model(effective_tuning())
+MODEL = shipped_model(Tuning())
 PACKER = TermPacker(MODEL)
 
 STRIKE = (
@@ -455,7 +455,7 @@ def test_sweeping_takes_out_what_nothing_reaches_and_changes_no_answer():
 
 
 def test_of_old_stories_those_of_one_report_leave_first():
-    model = shipped_model(effective_tuning({"events": {"live_reach": 10, "several_factor": 2.0}}))
+    model = shipped_model(Tuning({"events": {"live_reach": 10, "several_factor": 2.0}}))
     index = StoryIndex(model)
     one = article(GRAIN[0], NOON)
     pair = centroid.Centroid()
@@ -473,7 +473,7 @@ def test_of_old_stories_those_of_one_report_leave_first():
 
 
 def test_a_story_older_than_the_window_leaves_after_a_while():
-    model = shipped_model(effective_tuning({"events": {"kept_reach": 10}}))
+    model = shipped_model(Tuning({"events": {"kept_reach": 10}}))
     index = StoryIndex(model)
     index.add_story(IndexedStory(1, "s1", blob_of(article(GRAIN[0], NOON)), 1))
     index.undated_from = 2
@@ -484,7 +484,7 @@ def test_a_story_older_than_the_window_leaves_after_a_while():
 
 
 def test_means_that_are_not_in_memory_are_read_and_nothing_else_differs():
-    model = shipped_model(effective_tuning({"events": {"summaries_kept": 1}}))
+    model = shipped_model(Tuning({"events": {"summaries_kept": 1}}))
     rows = {
         number: IndexedStory(number, f"s{number}", blob_of(article(text, NOON, number)), number)
         for number, text in enumerate(TEXTS)

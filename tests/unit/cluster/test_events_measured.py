@@ -7,14 +7,14 @@ import pytest
 from aggregator.cluster.bcubed import measure
 from aggregator.cluster.events.terms import TermPacker
 from aggregator.cluster.events.weights import shipped_model
-from aggregator.config.tuning import effective_tuning
+from aggregator.config.tuning import Tuning
 from training.dataset import Labelled, data_folder, in_order_of_time, read_labelled
 from training.replay import agreement, in_another_order, run
 
 DATA = data_folder()
 pytestmark = pytest.mark.skipif(not DATA.is_dir(), reason=f"no labelled data in {DATA} (set AGGREGATOR_DATA)")
 
-MODEL = shipped_model(effective_tuning())
+MODEL = shipped_model(Tuning())
 PACKER = TermPacker(MODEL)
 
 

@@ -9,9 +9,9 @@ from aggregator.cluster.events.centroid import Centroid, CentroidMember
 from aggregator.cluster.events.term_codec import ids_of, read
 from aggregator.cluster.events.terms import TermPacker
 from aggregator.cluster.events.weights import shipped_model
-from aggregator.config.tuning import effective_tuning
+from aggregator.config.tuning import Tuning
 
-MODEL = shipped_model(effective_tuning())
+MODEL = shipped_model(Tuning())
 PACKER = TermPacker(MODEL)
 WORDS = (
     *("harbour", "grain", "crane", "mayor", "flood", "river", "bridge", "strike", "union", "wages"),

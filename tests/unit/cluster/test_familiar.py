@@ -19,11 +19,11 @@ from aggregator.cluster.entry_identity import (
     shared_keys,
     update_strikes,
 )
-from aggregator.config.tuning import effective_tuning
+from aggregator.config.tuning import Tuning
 from aggregator.model.core import Entry, Published
 from tests.support.articles import FLOOD, NOON
 
-TUNING = effective_tuning().section("identity", IdentityTuning)
+TUNING = Tuning().section("identity", IdentityTuning)
 
 
 def marked(title: str, text: str, minute: dt.datetime | None = NOON, source: str = "s") -> EntryHashes:

@@ -15,9 +15,9 @@ from aggregator.cluster.events.term_codec import FIELDS, HASH_BITS, ids_of, read
 from aggregator.cluster.events.terms import TermPacker
 from aggregator.cluster.events.tokenizer import STOP_WORD, Vocabulary, find_names, plain_number
 from aggregator.cluster.events.weights import shipped_model
-from aggregator.config.tuning import effective_tuning
+from aggregator.config.tuning import Tuning
 
-MODEL = shipped_model(effective_tuning())
+MODEL = shipped_model(Tuning())
 PACKER = TermPacker(MODEL)
 EMPTY = BackgroundFrequencies(events={}, counts={})
 LISTED = ["ar", "de", "es", "fr", "it", "ja", "nl", "pt", "ru", "zh"]

@@ -25,15 +25,15 @@ from aggregator.cluster.events.stream import StreamSnapshot
 from aggregator.cluster.events.term_codec import FIELDS
 from aggregator.cluster.events.terms import TermPacker
 from aggregator.cluster.events.weights import shipped_model
-from aggregator.config.tuning import effective_tuning
+from aggregator.config.tuning import Tuning
 from tests.support.articles import FLOOD, FLOOD_ELSEWHERE, STRIKE
 
 DAY = 24 * 60
 NOON = 29_000_000
-MODEL = shipped_model(effective_tuning())
+MODEL = shipped_model(Tuning())
 PACKER = TermPacker(MODEL)
 TUNING = msgspec.structs.replace(
-    effective_tuning().section("pairs", PairTuning),
+    Tuning().section("pairs", PairTuning),
     judged_below=100,  # the texts of these tests are of middle length, which the trees do not judge
     judged_from=100,
 )

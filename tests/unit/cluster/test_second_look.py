@@ -16,13 +16,13 @@ from aggregator.cluster.events.scorer import Candidate, Scorer, ScoringInput
 from aggregator.cluster.events.story_index import IndexedStory, StoryIndex
 from aggregator.cluster.events.terms import TermPacker
 from aggregator.cluster.events.weights import EventModel, shipped_model
-from aggregator.config.tuning import effective_tuning
+from aggregator.config.tuning import Tuning
 from aggregator.model.core import Reason
 from tests.support.events import GRAIN
 
 DAY = 24 * 60
 NOON = 29_000_000
-MODEL = shipped_model(effective_tuning())
+MODEL = shipped_model(Tuning())
 PACKER = TermPacker(MODEL)
 SCORER = Scorer(MODEL)
 

@@ -13,9 +13,9 @@ from aggregator.cluster.events.term_codec import HASH_BITS, ids_of, read
 from aggregator.cluster.events.terms import TermPacker
 from aggregator.cluster.events.tokenizer import word_hash
 from aggregator.cluster.events.weights import shipped_model
-from aggregator.config.tuning import effective_tuning
+from aggregator.config.tuning import Tuning
 
-PACKER = TermPacker(shipped_model(effective_tuning()))
+PACKER = TermPacker(shipped_model(Tuning()))
 EMPTY = StreamSnapshot(0, (), {})
 WORDS = ("flood", "levee", "harbour", "grain", "strike", "walrus", "quilt", "sonnet")
 

@@ -15,9 +15,9 @@ from aggregator.cluster.events.term_codec import FIELDS, HASH_BITS, SCALE, ids_o
 from aggregator.cluster.events.terms import TermPacker
 from aggregator.cluster.events.tokenizer import STOP_WORD, Vocabulary, plain_number, primary_tag
 from aggregator.cluster.events.weights import model_hash, shipped_model
-from aggregator.config.tuning import effective_tuning
+from aggregator.config.tuning import Tuning
 
-MODEL = shipped_model(effective_tuning())
+MODEL = shipped_model(Tuning())
 PACKER = TermPacker(MODEL)
 EMPTY = BackgroundFrequencies(events={}, counts={})
 BODY = (

@@ -9,9 +9,9 @@ from hypothesis import strategies as st
 
 from aggregator.cluster.vetoes.headline_tokens import lists_hash
 from aggregator.cluster.vetoes.vetoes import VetoInput, VetoTuning, objection, objections
-from aggregator.config.tuning import effective_tuning
+from aggregator.config.tuning import Tuning
 
-TUNING = effective_tuning().section("vetoes", VetoTuning)
+TUNING = Tuning().section("vetoes", VetoTuning)
 DAY = 24 * 60
 NOON = 29_000_000
 

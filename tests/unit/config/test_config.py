@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from aggregator.admin.doctor.configuration import check
 from aggregator.config.loader import load, shipped_config_text
 from aggregator.config.settings import Config, MailServer, absolute_database_url, mail_server, seconds
+from aggregator.config.tuning import Tuning
 from aggregator.model.errors import ConfigError
 from tests.conftest import REPOSITORY
 from tests.support.committed import committed
@@ -72,12 +73,13 @@ def test_all_mistakes_are_named_at_once_each_with_its_line(tmp_path: Path) -> No
     [
         ("log: {}\nserver: {}\nlog: {}\n", 3, "log: repeated; it is first in line 1"),
         ("database: mysql://x\n", 1, "mysql:// is not supported"),
-        ("log: {}\ntuning:\n  events:\n    nope: 1\n", 4, "there is no such constant"),
-        ("log: {}\nrules: {}\n", 2, "rules: `rules` is now `tuning`"),
+        (
+            "log: {}\ntuning:\n  events:\n    nope: 1\n",
+            2,
+            "tuning: the constants of the program cannot be changed",
+        ),
+        ("log: {}\nrules: {}\n", 2, "rules: the constants of the program cannot be changed"),
         ("grouping:\n  vectors: model\n", 2, "different languages are not joined: remove this key"),
-        ("tuning:\n  event:\n    a: 1\n", 2, "no such section in config/tuning.yaml; did you mean `events`?"),
-        ("tuning:\n  events:\n    widow_days: 1\n", 3, "config/tuning.yaml; did you mean `window_days`?"),
-        ("tuning:\n  events:\n    window_days: long\n", 3, "like the shipped 14.0"),
         ("sources:\n  - folder: x\n    feed: https://a.example/\n", 2, "exactly one of"),
         ("sources:\n  - feed: ftp://a.example/\n", 2, "not an http or https address"),
         ("sources:\n  - name: x\n    folder: y\n    timezone: Mars/Base\n", 4, "Europe/Berlin"),
@@ -92,7 +94,6 @@ def test_all_mistakes_are_named_at_once_each_with_its_line(tmp_path: Path) -> No
         ("fetch:\n  interval: 99999999999d\n", 2, "give at most 36500d"),
         (f"retention:\n  size: {'9' * 400} TB\n", 2, "a size with its unit"),
         (f"publish:\n  excerpt_words: {'9' * 300}\n", 2, "give at most 100000"),
-        ("tuning:\n  leases:\n    standby_seconds: -1\n", 3, "like the shipped"),
         (
             "server:\n  requests_a_minute: 60\n",
             2,
@@ -275,8 +276,6 @@ def test_words_stay_words(tmp_path: Path, word: str) -> None:
 
 def test_numbers_are_decimal(tmp_path: Path) -> None:
     assert load(written(tmp_path, "server:\n  port: 0010\n")).server.port == 10
-    all_tuning = load(written(tmp_path, "tuning:\n  events:\n    window_days: 1e1\n")).effective_tuning
-    assert all_tuning.overrides["events"]["window_days"] == 10.0
 
 
 @pytest.mark.parametrize("value", ["yes", "on", "1", "'true'"])
@@ -337,9 +336,8 @@ def test_memory_decides_how_many_articles_are_live(tmp_path: Path) -> None:
 
     assert reach("") == reach("grouping: {memory: 600 MB}") == 1_400_000
     assert reach("grouping: {memory: 1 GB}") == 2_803_508
-    assert reach("tuning: {events: {live_reach: 300000}}") == 300_000, "as before there was a setting"
-    both = "grouping: {memory: 1 GB}\ntuning: {events: {live_reach: 300000}}\n"
-    assert "remove one of them" in mistakes(tmp_path, both)[0]
+    said = load(written(tmp_path, "grouping: {memory: 600 MB}")).effective_tuning
+    assert said.version == Tuning().version
     assert "give at least 207 MB" in mistakes(tmp_path, "grouping: {memory: 206 MB}")[0]
     assert "like 600 MB" in mistakes(tmp_path, "grouping: {memory: 600}")[0]
 

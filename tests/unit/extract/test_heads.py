@@ -2,14 +2,14 @@
 
 import pytest
 
-from aggregator.config.tuning import effective_tuning
+from aggregator.config.tuning import Tuning
 from aggregator.extract.limits import ExtractTuning
 from aggregator.extract.plain.boilerplate import is_navigation
 from aggregator.extract.plain.bylines import read_signature, stated_byline
 from aggregator.extract.plain.outlet_names import is_masthead, split_title
 from aggregator.extract.plain.saved_text import SavedText, SavedTextContext, read_saved_text
 
-TUNING = effective_tuning().section("text", ExtractTuning)
+TUNING = Tuning().section("text", ExtractTuning)
 BODY = (
     "The old harbour bridge was closed on Monday after inspectors found cracks in it, the port said.\n"
     "Traffic is led over the northern road until the repairs are done. Nobody was hurt."

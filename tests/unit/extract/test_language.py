@@ -8,14 +8,14 @@ import msgspec
 import pytest
 from py3langid import langid
 
-from aggregator.config.tuning import effective_tuning
+from aggregator.config.tuning import Tuning
 from aggregator.extract.language.detect import find_language, language_of_feed
 from aggregator.extract.limits import ExtractTuning
 from aggregator.model.core import ParsedFeed
 from aggregator.pipeline.jobs import FeedJob, read_feed
 from aggregator.sources.limits import source_tuning
 
-TUNING = effective_tuning().section("text", ExtractTuning)
+TUNING = Tuning().section("text", ExtractTuning)
 
 
 @pytest.mark.parametrize(
@@ -63,7 +63,7 @@ def test_a_feed_without_a_language_has_that_of_its_entries(head: str, language: 
         data=data,
         source="feed-1",
         seen=dt.datetime(2026, 2, 18, tzinfo=dt.UTC),
-        tuning=source_tuning(effective_tuning()),
+        tuning=source_tuning(Tuning()),
     )
     parsed = msgspec.msgpack.decode(read_feed(msgspec.msgpack.encode(job)), type=ParsedFeed)
     assert parsed.language == language

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from aggregator.config.tuning import effective_tuning
+from aggregator.config.tuning import Tuning
 from aggregator.extract.html.live_blog import read_live_page
 from aggregator.extract.limits import ExtractTuning
 from aggregator.extract.liveblog.clock_times import StatedDay, day_heading, minutes_ago, opening
@@ -23,8 +23,8 @@ from aggregator.stories.tuning import StoryTuning
 from tests.support.live_blogs import cases, is_right, read, reported, timed_entries
 from tests.support.written_stories import an_article
 
-TUNING = effective_tuning().section("text", ExtractTuning)
-STORIES = effective_tuning().section("stories", StoryTuning)
+TUNING = Tuning().section("text", ExtractTuning)
+STORIES = Tuning().section("stories", StoryTuning)
 BOTH = [case for name in ("check", "dev") for case in cases(name)]
 
 
@@ -48,7 +48,7 @@ def test_every_entry_in_the_right_order_and_no_look_alike(case: dict[str, Any]) 
 def test_without_its_rule_a_case_fails(rule: str, value: float, case: str) -> None:
     found = next(one for one in BOTH if one["id"] == case)
     assert is_right(found)
-    assert not is_right(found, effective_tuning({"text": {rule: value}}))
+    assert not is_right(found, Tuning({"text": {rule: value}}))
 
 
 # --- clocks ------------------------------------------------------------------------------------------------
@@ -283,7 +283,7 @@ def test_a_chronology_with_a_report_around_it_is_none() -> None:
     around = [f"The commission has heard {n} witnesses, and {said}" for n in range(12)]
     assert looks_live(clocks, TUNING)
     assert not looks_live([*around[:6], *clocks, *around[6:]], TUNING)
-    lax = effective_tuning({"text": {"live_outside_share": 1.0}}).section("text", ExtractTuning)
+    lax = Tuning({"text": {"live_outside_share": 1.0}}).section("text", ExtractTuning)
     assert looks_live([*around[:6], *clocks, *around[6:]], lax)
 
 
@@ -332,7 +332,7 @@ def test_a_deep_page_costs_no_more_than_a_flat_one() -> None:
 
 def test_thousands_of_entries_of_one_minute_are_ordered_before_the_deadline() -> None:
     """Each was compared with each for what it says again: 20,000 took two minutes."""
-    deadline = effective_tuning().section("work", WorkerTuning).parse_deadline_seconds
+    deadline = Tuning().section("work", WorkerTuning).parse_deadline_seconds
     found = [
         ExtractedEntry(clock_minutes=750, text=f"The man of house {number} said so.")
         for number in range(20_000)

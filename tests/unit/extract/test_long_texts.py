@@ -8,7 +8,7 @@ import msgspec
 import pytest
 
 from aggregator.cluster.fingerprint import fingerprinter
-from aggregator.config.tuning import effective_tuning
+from aggregator.config.tuning import Tuning
 from aggregator.extract.article import clean_article
 from aggregator.extract.sentences import split_sentences
 from aggregator.model.core import ArticleView, CleanArticle, Entry
@@ -19,7 +19,7 @@ from aggregator.stories.text.merged_text import merge
 from tests.support.articles import FLOOD, NOON
 from tests.support.patterns import LIMIT, seconds
 
-ALL_TUNING = effective_tuning()
+ALL_TUNING = Tuning()
 WORDS = (
     ".", ",", "-", "a", "1", "中", "ア", "ا", "。", "।", "“", "@", "/", "(", "Aa ", "吉林", "a. ", "A. ",
     "1,", "1.", "12:30 ", "(a ", "“a ", "| ", " - ", "By A B ", "a@a.", "http://a.b/ ", "&amp;", "<p>", "<a ",

@@ -6,13 +6,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from aggregator.config.tuning import effective_tuning
+from aggregator.config.tuning import Tuning
 from aggregator.extract.article import is_image, media_of
 from aggregator.extract.limits import ExtractTuning
 from aggregator.model.core import Enclosure, Entry
 from tests.unit.extract.test_prepare import HEAD, clean, page
 
-TUNING = effective_tuning().section("text", ExtractTuning)
+TUNING = Tuning().section("text", ExtractTuning)
 PAGE = "https://lantern.example/2025/bridge"
 
 

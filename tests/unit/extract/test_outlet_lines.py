@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from aggregator.config.tuning import effective_tuning
+from aggregator.config.tuning import Tuning
 from aggregator.extract.learned_boilerplate import (
     BoilerplateTuning,
     combine_lines,
@@ -18,7 +18,7 @@ from aggregator.extract.learned_boilerplate import (
 from aggregator.model.core import LearnedBoilerplate
 from tests.support.articles import restore_text
 
-TUNING = effective_tuning().section("boilerplate", BoilerplateTuning)
+TUNING = Tuning().section("boilerplate", BoilerplateTuning)
 FOOTER = "The Lantern has been read on this coast since the year 1871."
 
 

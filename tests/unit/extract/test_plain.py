@@ -4,13 +4,13 @@ import datetime as dt
 
 import pytest
 
-from aggregator.config.tuning import effective_tuning
+from aggregator.config.tuning import Tuning
 from aggregator.extract.language.unicode import clean
 from aggregator.extract.limits import ExtractTuning
 from aggregator.extract.plain.boilerplate import breadcrumb_pieces, is_boilerplate
 from aggregator.extract.plain.saved_text import SavedText, SavedTextContext, read_saved_text, read_titled_text
 
-TUNING = effective_tuning().section("text", ExtractTuning)
+TUNING = Tuning().section("text", ExtractTuning)
 BODY = (
     "The old harbour bridge was closed on Monday after inspectors found cracks in it, the port said.\n"
     "Traffic is led over the northern road until the repairs are done. Nobody was hurt."

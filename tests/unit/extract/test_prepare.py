@@ -4,12 +4,12 @@ import datetime as dt
 
 import pytest
 
-from aggregator.config.tuning import effective_tuning
+from aggregator.config.tuning import Tuning
 from aggregator.extract.article import clean_article
 from aggregator.model.core import CleanArticle, Entry, Published
 
 SEEN = dt.datetime(2025, 3, 10, tzinfo=dt.UTC)
-ALL_TUNING = effective_tuning()
+ALL_TUNING = Tuning()
 SENTENCES = [
     "The old harbour bridge was closed on Monday after inspectors found cracks in its pillars.",
     "Traffic is led over the northern road until the repairs are done, the port said in the morning.",

@@ -7,7 +7,7 @@ from functools import cache
 
 import pytest
 
-from aggregator.config.tuning import effective_tuning
+from aggregator.config.tuning import Tuning
 from aggregator.extract.article import clean_article
 from aggregator.extract.lines import count_words, ends_sentence
 from aggregator.model.core import CleanArticle, Entry
@@ -16,7 +16,7 @@ from tests.conftest import REPOSITORY
 ARTICLES = REPOSITORY / "examples" / "articles"
 DATA = REPOSITORY / "tests" / "data"
 SEEN = dt.datetime(2026, 11, 20, tzinfo=dt.UTC)
-ALL_TUNING = effective_tuning()
+ALL_TUNING = Tuning()
 
 # By path: headline, time of publication, byline.
 EXPECTED: dict[str, tuple[str, str, str | None]] = {

@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from aggregator.config.tuning import effective_tuning
+from aggregator.config.tuning import Tuning
 from aggregator.extract.language.dates import (
     from_jalali,
     is_clock_line,
@@ -26,7 +26,7 @@ from aggregator.extract.plain.saved_text import SavedText, SavedTextContext, rea
 
 ROOT = Path(__file__).resolve().parents[3]
 DATA = Path(os.environ.get("AGGREGATOR_DATA", ROOT.parent / "shared" / "data"))
-TUNING = effective_tuning().section("text", ExtractTuning)
+TUNING = Tuning().section("text", ExtractTuning)
 SEEN = dt.datetime(2026, 11, 20, tzinfo=dt.UTC)
 SETS = ("dev", "check", "fresh")
 

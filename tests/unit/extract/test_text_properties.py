@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from aggregator.cluster.copies import shingles
 from aggregator.cluster.events.document_frequency import shipped_background
 from aggregator.cluster.events.tokenizer import Vocabulary
-from aggregator.config.tuning import effective_tuning
+from aggregator.config.tuning import Tuning
 from aggregator.extract.article import clean_article
 from aggregator.extract.html.dom import html_to_text
 from aggregator.extract.language.dates import parse_declared, published_from_text
@@ -25,7 +25,7 @@ from aggregator.model.core import Entry, TimedEntry
 from tests.support.live_blogs import timed_entries
 
 SEEN = dt.datetime(2025, 3, 10, tzinfo=dt.UTC)
-ALL_TUNING = effective_tuning()
+ALL_TUNING = Tuning()
 TUNING = ALL_TUNING.section("text", ExtractTuning)
 ENGLISH = Vocabulary("en", shipped_background())
 ANY_TEXT = st.text(st.characters())  # lone surrogates and controls included

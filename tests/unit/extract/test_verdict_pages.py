@@ -15,7 +15,7 @@ from typing import NamedTuple
 
 import pytest
 
-from aggregator.config.tuning import effective_tuning
+from aggregator.config.tuning import Tuning
 from aggregator.extract.article import clean_article
 from aggregator.model.core import ACCEPTED_VERDICTS, CleanArticle, Entry
 from aggregator.model.errors import WorkError
@@ -24,7 +24,7 @@ from tests.conftest import REPOSITORY
 
 DATA = Path(os.environ.get("AGGREGATOR_DATA", REPOSITORY.parent / "shared" / "data"))
 SEEN = dt.datetime(2030, 1, 1, tzinfo=dt.UTC)
-ALL_TUNING = effective_tuning()
+ALL_TUNING = Tuning()
 
 
 class Sample(NamedTuple):

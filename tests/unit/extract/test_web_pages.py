@@ -10,7 +10,7 @@ import pytest
 from justext.core import define_stoplist
 from trafilatura import external
 
-from aggregator.config.tuning import effective_tuning
+from aggregator.config.tuning import Tuning
 from aggregator.extract.article import clean_article
 from aggregator.extract.html.boxes import without_boxes
 from aggregator.extract.html.page import Page, read_page
@@ -19,7 +19,7 @@ from aggregator.model.core import CleanArticle, Entry
 from tests.conftest import REPOSITORY
 
 SEEN = dt.datetime(2025, 1, 1, tzinfo=dt.UTC)
-TUNING = effective_tuning().section("text", ExtractTuning)
+TUNING = Tuning().section("text", ExtractTuning)
 
 # Pages as the web builds them, of invented outlets, each with the paragraphs that are its article: menus, cards
 # of other articles, sign-ups, captions, advertisements, boxes about the author, scripts, text in ways of its own.
@@ -44,7 +44,7 @@ FERRY_TITLE = "Ferry stays in harbour after captain refuses to sail"
 
 def read(html: str) -> CleanArticle:
     address = "https://courier.example/islands/ferry"
-    return clean_article(Entry(source="test"), html.encode(), None, address, SEEN, effective_tuning())
+    return clean_article(Entry(source="test"), html.encode(), None, address, SEEN, Tuning())
 
 
 def page(html: str) -> Page:

@@ -13,14 +13,14 @@ from typing import Any
 
 import pytest
 
-from aggregator.config.tuning import effective_tuning
+from aggregator.config.tuning import Tuning
 from aggregator.extract.article import clean_article
 from aggregator.extract.limits import ExtractTuning
 from aggregator.extract.wire.agencies import copied_wire
 from aggregator.extract.wire.wire import BY_LINE, find_wire
 from aggregator.model.core import Entry, Wire
 
-ALL_TUNING = effective_tuning()
+ALL_TUNING = Tuning()
 TUNING = ALL_TUNING.section("text", ExtractTuning)
 COUNTS_FROM = 0.55  # config/tuning.yaml, placing.wire_confidence
 CASES = [

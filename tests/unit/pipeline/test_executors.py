@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from aggregator.config.tuning import effective_tuning
+from aggregator.config.tuning import Tuning
 from aggregator.model.errors import ConfigError, NoWorkersError, WorkError
 from aggregator.pipeline.workers import fault_jobs
 from aggregator.pipeline.workers.executor import InlineExecutor, function_named, name_of
@@ -26,7 +26,7 @@ MIB = 1 << 20
 
 @contextmanager
 def processes(workers: int = 1, **tuning: float) -> Iterator[ProcessExecutor]:
-    executor = open_executor("processes", workers, effective_tuning({"work": tuning}))
+    executor = open_executor("processes", workers, Tuning({"work": tuning}))
     assert isinstance(executor, ProcessExecutor)
     try:
         yield executor
@@ -208,10 +208,10 @@ def test_a_cancelled_job_is_never_run() -> None:
 
 def test_workers_end_when_their_parent_is_killed() -> None:
     script = (
-        "import sys, time\nfrom aggregator.config.tuning import effective_tuning\nfrom "
+        "import sys, time\nfrom aggregator.config.tuning import Tuning\nfrom "
         "aggregator.pipeline.workers import fault_jobs as probes\nfrom aggregator.pipeline.workers.factory "
         "import open_executor\nexecutor = open_executor('processes', 1, "
-        "effective_tuning())\nprint(executor.submit(probes.process_id, b'').result().decode(), "
+        "Tuning())\nprint(executor.submit(probes.process_id, b'').result().decode(), "
         "flush=True)\nexecutor.submit(probes.spin, b'')\ntime.sleep(600)\n"
     )
     parent = subprocess.Popen([sys.executable, "-c", script], stdout=subprocess.PIPE, text=True)
@@ -252,7 +252,7 @@ def test_files_beside_the_user_are_no_modules(tmp_path: Path, monkeypatch: pytes
 
 
 def test_inline_runs_here_and_names_failures_alike() -> None:
-    executor = open_executor("inline", 4, effective_tuning())
+    executor = open_executor("inline", 4, Tuning())
     assert isinstance(executor, InlineExecutor)
     assert executor.submit(fault_jobs.process_id, b"").result() == str(os.getpid()).encode()
     assert verdict_of(executor.submit(fault_jobs.fail, b"x")) == "failed"
@@ -261,7 +261,7 @@ def test_inline_runs_here_and_names_failures_alike() -> None:
 
 @pytest.mark.parametrize("kind", ["inline", "processes"])
 def test_a_full_disk_is_not_the_fault_of_the_job(kind: str) -> None:
-    with closing(open_executor(kind, 1, effective_tuning())) as executor:
+    with closing(open_executor(kind, 1, Tuning())) as executor:
         with pytest.raises(NoWorkersError, match="No space left"):
             executor.submit(fault_jobs.fill_disk, b"").result(timeout=PATIENCE_SECONDS)
         assert executor.submit(fault_jobs.echo, b"next").result(timeout=PATIENCE_SECONDS) == b"next"
@@ -269,7 +269,7 @@ def test_a_full_disk_is_not_the_fault_of_the_job(kind: str) -> None:
 
 def test_an_unknown_executor_is_a_configuration_error() -> None:
     with pytest.raises(ConfigError, match="processes, inline or dask"):
-        open_executor("cluster", 1, effective_tuning())
+        open_executor("cluster", 1, Tuning())
 
 
 @pytest.mark.parametrize(
@@ -290,7 +290,7 @@ def test_only_functions_of_this_program_can_be_named(name: str) -> None:
 
 def test_a_lambda_cannot_be_submitted() -> None:
     for kind in ("inline", "processes"):
-        with closing(open_executor(kind, 1, effective_tuning())) as executor, pytest.raises(ValueError):
+        with closing(open_executor(kind, 1, Tuning())) as executor, pytest.raises(ValueError):
             executor.submit(lambda job: job, b"")
     assert function_named(name_of(fault_jobs.echo)) is fault_jobs.echo
 

@@ -10,7 +10,7 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from aggregator.config.tuning import effective_tuning
+from aggregator.config.tuning import Tuning
 from aggregator.extract.html.dom import bound_html
 from aggregator.model.core import CleanArticle, Entry
 from aggregator.model.errors import WorkError
@@ -27,7 +27,7 @@ from tests.support.hostile_pages import (
     plain_page,
 )
 
-ALL_TUNING = effective_tuning()
+ALL_TUNING = Tuning()
 DEADLINE = ALL_TUNING.section("work", WorkerTuning).parse_deadline_seconds
 MIB = 1 << 20
 SEED = 20_241_206

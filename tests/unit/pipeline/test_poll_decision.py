@@ -6,7 +6,7 @@ from typing import Any
 import msgspec
 import pytest
 
-from aggregator.config.tuning import effective_tuning
+from aggregator.config.tuning import Tuning
 from aggregator.model.core import Entry, ParsedFeed, Published
 from aggregator.model.errors import FetchError
 from aggregator.pipeline.poll_decision import (
@@ -24,7 +24,7 @@ from aggregator.sources.limits import net_tuning
 from aggregator.store.intake.inbox import AcceptResult
 from aggregator.store.intake.sources import Source
 
-ALL_TUNING = effective_tuning()
+ALL_TUNING = Tuning()
 RULES = PollRules(net_tuning(ALL_TUNING), ALL_TUNING.section("polling", PollTuning))
 NOW = dt.datetime(2026, 11, 20, 8, 0, tzinfo=dt.UTC)
 LONG_AGO = NOW - dt.timedelta(days=9)

@@ -15,7 +15,7 @@ import msgspec
 import pytest
 from justext.utils import get_stoplist, get_stoplists
 
-from aggregator.config.tuning import effective_tuning
+from aggregator.config.tuning import Tuning
 from aggregator.model.core import ParsedFeed
 from aggregator.pipeline.jobs import FeedJob, read_feed
 from aggregator.pipeline.workers.factory import open_executor
@@ -26,7 +26,7 @@ from tests.support.waiting import PATIENCE_SECONDS, wait_until
 FRENCH = "Le ferry a heurté le quai mardi matin, onze personnes ont été blessées selon la préfecture"
 POLISH = "Prom uderzył we wtorek rano w nabrzeże, jedenaście osób trafiło do szpitala, podała policja"
 TEXTS = Path(__file__).parents[2] / "data" / "languages"
-TUNING = effective_tuning()
+TUNING = Tuning()
 
 
 def feed_of(text: str) -> bytes:
@@ -50,7 +50,7 @@ def languages_by(executor: ProcessExecutor, texts: list[str]) -> list[str | None
 @contextmanager
 def two_workers(**tuning: float) -> Iterator[ProcessExecutor]:
     work = {"queued_jobs_per_worker": 1000} | tuning
-    executor = open_executor("processes", 2, effective_tuning({"work": work}))
+    executor = open_executor("processes", 2, Tuning({"work": work}))
     assert isinstance(executor, ProcessExecutor)
     try:
         yield executor

@@ -4,7 +4,7 @@ import re
 
 import pytest
 
-from aggregator.config.tuning import effective_tuning
+from aggregator.config.tuning import Tuning
 from aggregator.extract.article import clean_article
 from aggregator.model.core import Entry
 from tests.support.articles import FLOOD, NOON
@@ -79,6 +79,6 @@ def test_no_space_follows_another_in_what_lines_are_made_of() -> None:
         (Entry(source="s", title=title, html=f"<p>{text}</p>", author=f"Ann{gap}Lee"), None),
         (Entry(source="s", url="https://x.example/1"), page),
     ):
-        clean = clean_article(entry, html, None, None, NOON, effective_tuning())
+        clean = clean_article(entry, html, None, None, NOON, Tuning())
         for words in (clean.title, clean.text, clean.lead, clean.author or ""):
             assert not re.search(r"[^\S\n]{2}", words)

@@ -17,7 +17,7 @@ import zstandard
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from aggregator.config.tuning import effective_tuning
+from aggregator.config.tuning import Tuning
 from aggregator.model.errors import ReadError, UsageError
 from aggregator.sources.limits import source_tuning
 from aggregator.sources.parse import remote_files
@@ -41,7 +41,7 @@ from aggregator.sources.parse.streams import Progress, unzipped
 from tests.support.loopback import LoopbackServer, Ranged, Request, Response
 from tests.support.warc import PAGE, answer, warc_record
 
-TUNING = source_tuning(effective_tuning())
+TUNING = source_tuning(Tuning())
 Pack = Callable[[bytes], bytes]
 PACKERS = {"gz": gzip.compress, "zst": zstandard.compress}
 

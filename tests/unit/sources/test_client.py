@@ -16,7 +16,7 @@ from pathlib import Path
 
 import pytest
 
-from aggregator.config.tuning import effective_tuning
+from aggregator.config.tuning import Tuning
 from aggregator.model.errors import ConfigError, FetchError
 from aggregator.sources.fetch.client import Client, ClientSettings, user_agent
 from tests.support.loopback import LoopbackServer, Request, Resource, Response, Route, redirect, slowly
@@ -28,7 +28,7 @@ MIB = 1 << 20
 
 
 def make_client(**tuning: float) -> Client:
-    return Client(HOME, effective_tuning({"net": tuning}))
+    return Client(HOME, Tuning({"net": tuning}))
 
 
 @pytest.fixture(scope="module")
@@ -321,9 +321,9 @@ _BOMB_RUN = """
 import resource, sys
 from aggregator.model.errors import FetchError
 from aggregator.sources.fetch.client import Client, ClientSettings
-from aggregator.config.tuning import effective_tuning
+from aggregator.config.tuning import Tuning
 resource.setrlimit(resource.RLIMIT_AS, (1 << 30, 1 << 30))
-client = Client(ClientSettings(allow_private=("127.0.0.0/8",)), effective_tuning())
+client = Client(ClientSettings(allow_private=("127.0.0.0/8",)), Tuning())
 for url in sys.argv[1:]:
     try:
         client.fetch(url)

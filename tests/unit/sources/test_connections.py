@@ -9,7 +9,7 @@ from contextlib import closing, suppress
 import httpx
 import pytest
 
-from aggregator.config.tuning import effective_tuning
+from aggregator.config.tuning import Tuning
 from aggregator.model.errors import FetchError
 from aggregator.sources.fetch.client import Client, ClientSettings
 from aggregator.sources.fetch.ssrf_guard import SsrfGuard, networks_of, system_dial, system_resolve
@@ -75,7 +75,7 @@ class RawServer:
 
 @pytest.fixture
 def client() -> Iterator[Client]:
-    made = Client(ClientSettings(allow_private=("127.0.0.0/8",)), effective_tuning())
+    made = Client(ClientSettings(allow_private=("127.0.0.0/8",)), Tuning())
     yield made
     made.close()
 

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from aggregator.config.tuning import effective_tuning
+from aggregator.config.tuning import Tuning
 from aggregator.sources.fetch.poll_schedule import (
     NextPoll,
     after_failure,
@@ -21,7 +21,7 @@ from aggregator.sources.fetch.poll_schedule import (
 )
 from aggregator.sources.limits import net_tuning
 
-TUNING = net_tuning(effective_tuning())
+TUNING = net_tuning(Tuning())
 NOW = dt.datetime(2026, 11, 20, 8, 0, tzinfo=dt.UTC)
 DAY = 86400.0
 

@@ -13,7 +13,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from aggregator.config.tuning import effective_tuning
+from aggregator.config.tuning import Tuning
 from aggregator.model.core import ParsedFeed
 from aggregator.sources.limits import source_tuning
 from aggregator.sources.parse.entry_builder import FeedContext
@@ -21,7 +21,7 @@ from aggregator.sources.parse.feed import read_feed
 from aggregator.sources.parse.xml_repair import decode_markup, entry_starts
 
 SEEN = dt.datetime(2026, 3, 1, 12, tzinfo=dt.UTC)
-TUNING = source_tuning(effective_tuning())
+TUNING = source_tuning(Tuning())
 FEEDS = Path(os.environ.get("AGGREGATOR_DATA", Path(__file__).parents[4] / "shared" / "data")) / "feeds"
 
 

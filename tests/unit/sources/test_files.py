@@ -10,14 +10,14 @@ import msgspec
 import pytest
 import zstandard
 
-from aggregator.config.tuning import effective_tuning
+from aggregator.config.tuning import Tuning
 from aggregator.model.errors import UsageError
 from aggregator.sources.limits import source_tuning
 from aggregator.sources.parse.files import InputEntry, InputFeed, InputItem, InputProblem, open_source
 from aggregator.sources.parse.streams import Progress
 from tests.support.warc import PAGE, answer, warc_record
 
-TUNING = source_tuning(effective_tuning())
+TUNING = source_tuning(Tuning())
 STORY = "Lock gate mended\n\nThe lock gate holds again, the harbour office said on Friday."
 RECORD = b'{"id": "r1", "outlet": "Harbour Post", "title": "Lock gate mended"}\n'
 

@@ -14,7 +14,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from aggregator.config.tuning import effective_tuning
+from aggregator.config.tuning import Tuning
 from aggregator.model.errors import ConfigError, FetchError
 from aggregator.sources.fetch.client import Client, ClientSettings
 from aggregator.sources.fetch.ssrf_guard import address_of, is_public
@@ -54,7 +54,7 @@ class Network:
         return httpcore.SyncBackend().connect_tcp("127.0.0.1", self.landing, timeout=seconds)
 
     def client(self, settings: ClientSettings | None = None) -> Client:
-        all_tuning = effective_tuning({"net": {"host_gap_seconds": 0.0}})
+        all_tuning = Tuning({"net": {"host_gap_seconds": 0.0}})
         return Client(settings or ClientSettings(), all_tuning, resolve=self.resolve, dial=self.dial)
 
 
@@ -361,7 +361,7 @@ def test_dead_addresses_of_a_name_are_passed_over() -> None:
                 raise httpcore.ConnectTimeout("silent")
             return reach(address, port, seconds)
 
-        client = Client(ClientSettings(), effective_tuning(), resolve=network.resolve, dial=dial)
+        client = Client(ClientSettings(), Tuning(), resolve=network.resolve, dial=dial)
         assert client.fetch("http://good.example/").body == b"hello"
         assert network.dialled == ["93.184.216.35", PUBLIC]
         client.close()
@@ -371,7 +371,7 @@ def test_without_the_guard_the_canary_is_hit() -> None:
     """The control: the same pool on httpcore's own backend reaches what the guarded one refuses."""
     with LoopbackServer({"/": "a secret"}) as canary:
         with pytest.raises(FetchError, match="refused"):
-            Client(ClientSettings(), effective_tuning()).fetch(canary.url())
+            Client(ClientSettings(), Tuning()).fetch(canary.url())
         assert canary.requests == []
         with httpcore.ConnectionPool() as pool:
             assert pool.request("GET", canary.url()).content == b"a secret"
@@ -519,7 +519,7 @@ def test_no_request_waits_for_the_question_of_another_about_the_gateway() -> Non
         both_ask.wait(10.0)
         return ["192.0.0.170"]
 
-    client = Client(ClientSettings(), effective_tuning(), resolve=resolve, dial=network.dial)
+    client = Client(ClientSettings(), Tuning(), resolve=resolve, dial=network.dial)
 
     def fetch(host: str) -> str:
         with pytest.raises(FetchError) as caught:

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from aggregator.config.tuning import effective_tuning
+from aggregator.config.tuning import Tuning
 from aggregator.model.core import ParsedFeed
 from aggregator.model.errors import FetchError
 from aggregator.pipeline.jobs import FeedJob
@@ -25,7 +25,7 @@ from tests.support.hostile_feeds import GOOD, TOKENS, Hostile, all_hostile, floo
 from tests.support.loopback import LoopbackServer
 
 SEEN = dt.datetime(2026, 3, 1, 12, tzinfo=dt.UTC)
-ALL_TUNING = effective_tuning()
+ALL_TUNING = Tuning()
 TUNING = source_tuning(ALL_TUNING)
 TITLE = "Ferry back in harbour"
 

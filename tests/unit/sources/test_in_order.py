@@ -13,7 +13,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from aggregator.config.tuning import effective_tuning
+from aggregator.config.tuning import Tuning
 from aggregator.model.core import Entry, Published
 from aggregator.model.errors import NotWritableError
 from aggregator.sources.limits import source_tuning
@@ -22,7 +22,7 @@ from aggregator.sources.parse.sort_by_time import in_order_of_time
 from aggregator.sources.parse.streams import Progress
 from tests.support.warc import answer, warc_record
 
-TUNING = source_tuning(effective_tuning())
+TUNING = source_tuning(Tuning())
 DAY = dt.datetime(2026, 3, 1, tzinfo=dt.UTC)
 
 

@@ -7,13 +7,13 @@ from pathlib import Path
 
 import pytest
 
-from aggregator.config.tuning import effective_tuning
+from aggregator.config.tuning import Tuning
 from aggregator.extract.article import clean_article
 from aggregator.model.core import Entry
 from aggregator.sources.limits import source_tuning
 from aggregator.sources.parse.files import InputEntry, InputItem, InputProblem, open_source
 
-TUNING = source_tuning(effective_tuning())
+TUNING = source_tuning(Tuning())
 SEEN = dt.datetime(2026, 11, 23, tzinfo=dt.UTC)
 STORY = (
     "Der Brückenbau in Lindau ruht seit Freitag, weil ein Pfeiler sich um vier Zentimeter gesenkt hat. "
@@ -99,7 +99,7 @@ def test_a_newsletter_is_an_article_with_address_outlet_and_date(tmp_path: Path)
     assert entry.url == "https://news.example/v/1"
     assert entry.published is not None
     assert entry.published.time == dt.datetime(2026, 11, 20, 17, 30, tzinfo=dt.UTC)
-    article = clean_article(entry, None, None, None, SEEN, effective_tuning())
+    article = clean_article(entry, None, None, None, SEEN, Tuning())
     assert article.verdict == "ok", article.reason
     assert article.text == STORY
     assert (article.title, article.language) == (entry.title, "de")

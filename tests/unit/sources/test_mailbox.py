@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from aggregator.config.tuning import effective_tuning
+from aggregator.config.tuning import Tuning
 from aggregator.model.errors import FetchError
 from aggregator.sources.fetch.client import Client, ClientSettings
 from aggregator.sources.fetch.mailbox import ReadMailbox, read_mailbox
@@ -22,7 +22,7 @@ from tests.support.waiting import wait_until
 from tests.support.world import Time
 
 TUNING = msgspec.structs.replace(
-    source_tuning(effective_tuning()), mailbox_messages=5, mailbox_seconds=5.0, max_article_bytes=20_000
+    source_tuning(Tuning()), mailbox_messages=5, mailbox_seconds=5.0, max_article_bytes=20_000
 )
 LOOPBACK = ("127.0.0.0/8",)
 
@@ -44,7 +44,7 @@ def read(server: ImapServer, state: str | None = None, **more: object) -> ReadMa
     time: Time = options["time"]  # type: ignore[assignment]
     client = Client(
         ClientSettings(allow_private=options["networks"], ca_file=options["ca_file"]),  # type: ignore[arg-type]
-        effective_tuning(),
+        Tuning(),
         dial=server.dial(time),
         clock=time.monotonic,
     )
@@ -178,9 +178,7 @@ def test_tls_with_a_certificate_that_is_checked(certificate: Path) -> None:
 def test_no_password_in_the_clear_but_on_this_machine(imap: ImapServer) -> None:
     imap.add(mail(1, "x"))
     assert numbers(read(imap)) == [1]
-    client = Client(
-        ClientSettings(allow_private=LOOPBACK), effective_tuning(), resolve=lambda *_: ["127.0.0.1"]
-    )
+    client = Client(ClientSettings(allow_private=LOOPBACK), Tuning(), resolve=lambda *_: ["127.0.0.1"])
     address = imap.url(host="mail.example").replace("://", "://anna@")
     with pytest.raises(FetchError, match="offers no STARTTLS"):
         read_mailbox(client, address, PASSWORD, TUNING)
@@ -406,7 +404,7 @@ def test_a_server_that_hangs_or_drips_is_cut_at_the_deadline(imap: ImapServer, s
 
 def test_a_stop_ends_a_connection_that_hangs(imap: ImapServer) -> None:
     imap.hostile = lambda _: imap.hang()
-    client = Client(ClientSettings(allow_private=LOOPBACK), effective_tuning())
+    client = Client(ClientSettings(allow_private=LOOPBACK), Tuning())
     ended: list[str] = []
 
     def ask() -> None:

@@ -10,13 +10,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from aggregator.config.tuning import effective_tuning
+from aggregator.config.tuning import Tuning
 from aggregator.model.errors import FetchError
 from aggregator.sources.fetch.rate_limiter import HostLimits, RateLimiter, parse_retry_after
 from aggregator.sources.limits import net_tuning
 from tests.support.waiting import PATIENCE_SECONDS
 
-TUNING = net_tuning(effective_tuning())
+TUNING = net_tuning(Tuning())
 NOW = dt.datetime(2026, 11, 20, 8, 0, tzinfo=dt.UTC)
 DAY = 86400.0
 
@@ -56,7 +56,7 @@ def test_any_retry_after_is_within_the_clamp_or_nothing(value: str) -> None:
 
 def gate_of(gap_seconds: float, concurrency: int) -> RateLimiter:
     tuning = {"host_gap_seconds": gap_seconds, "host_concurrency": concurrency}
-    return RateLimiter(net_tuning(effective_tuning({"net": tuning})))
+    return RateLimiter(net_tuning(Tuning({"net": tuning})))
 
 
 def test_no_more_than_two_at_a_host_and_all_get_their_turn() -> None:

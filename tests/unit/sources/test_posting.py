@@ -7,7 +7,7 @@ from collections.abc import Iterator
 import pytest
 
 from aggregator.config.settings import signing_key
-from aggregator.config.tuning import effective_tuning
+from aggregator.config.tuning import Tuning
 from aggregator.model.errors import ConfigError
 from aggregator.sources.fetch.client import ClientSettings
 from aggregator.sources.fetch.webhook_post import PostResult, WebhookPoster
@@ -24,7 +24,7 @@ def make_poster(
 ) -> WebhookPoster:
     return WebhookPoster(
         ClientSettings(allow_private=allowed, contact="https://example.org/about"),
-        effective_tuning(),
+        Tuning(),
         deadline_seconds=deadline_seconds,
         response_cap_bytes=response_cap_bytes,
         now=lambda: dt.datetime(2026, 11, 20, 8, 0, tzinfo=dt.UTC),

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from aggregator.config.tuning import effective_tuning
+from aggregator.config.tuning import Tuning
 from aggregator.model.health_report import decay_rate, expected_gap_seconds, initial_rate, update_rate
 from aggregator.pipeline.poll_decision import DetectedOutage, OutageDetector
 from aggregator.sources.fetch.poll_schedule import after_outage
@@ -17,7 +17,7 @@ from aggregator.sources.parse.feed import ttl_seconds
 from aggregator.store.intake.sources import Source
 from aggregator.store.read.statistics import health_of, health_tuning
 
-ALL_TUNING = effective_tuning()
+ALL_TUNING = Tuning()
 TUNING = net_tuning(ALL_TUNING)
 HEALTH = health_tuning(ALL_TUNING)
 NOW = dt.datetime(2026, 11, 20, 8, 0, tzinfo=dt.UTC)

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from protego import Protego
 
-from aggregator.config.tuning import effective_tuning
+from aggregator.config.tuning import Tuning
 from aggregator.model.errors import FetchError
 from aggregator.sources.fetch.client import Client, ClientSettings
 from aggregator.sources.fetch.robots import Robots, relevant_lines
@@ -27,7 +27,7 @@ class Clock:
 
 @pytest.fixture(scope="module")
 def client() -> Iterator[Client]:
-    made = Client(HOME, effective_tuning({"net": {"fetch_deadline_seconds": 2.0}}))
+    made = Client(HOME, Tuning({"net": {"fetch_deadline_seconds": 2.0}}))
     yield made
     made.close()
 
@@ -121,7 +121,7 @@ def test_many_threads_ask_once(client: Client) -> None:
 
 
 def test_memory_is_bounded() -> None:
-    few = Client(HOME, effective_tuning({"net": {"robots_cache_hosts": 3}}))
+    few = Client(HOME, Tuning({"net": {"robots_cache_hosts": 3}}))
     robots = Robots(few)
     servers = [LoopbackServer({"/robots.txt": ""}) for _ in range(5)]
     for _ in range(2):

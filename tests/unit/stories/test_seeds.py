@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from aggregator.config.tuning import effective_tuning
+from aggregator.config.tuning import Tuning
 from aggregator.extract.article import clean_article
 from aggregator.model.core import ArticleView, Entry, MergedStory
 from aggregator.stories.headline import headline
@@ -51,7 +51,7 @@ def read(path: Path) -> ArticleView:
         is_saved_text=True,
         outlet=path.stem,
     )
-    article = clean_article(entry, None, None, None, SEEN, effective_tuning())
+    article = clean_article(entry, None, None, None, SEEN, Tuning())
     published = article.published
     return ArticleView(
         id=path.stem,

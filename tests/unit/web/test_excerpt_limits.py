@@ -12,7 +12,7 @@ from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 from starlette.testclient import TestClient
 
-from aggregator.config.tuning import effective_tuning
+from aggregator.config.tuning import Tuning
 from aggregator.config.webhooks import Webhook
 from aggregator.model.core import ArticleView, AttributedSentence, Fact, MergedStory, StoryView, TimelineItem
 from aggregator.model.read_model import Change
@@ -147,7 +147,7 @@ def test_no_route_gives_more_than_the_words_and_characters_that_are_allowed(
         change,
         story,
         chosen,
-        effective_tuning().section("webhooks", WebhookTuning),
+        Tuning().section("webhooks", WebhookTuning),
     )
     _within(body.decode(), allowed, is_json=True, where="webhook")
 

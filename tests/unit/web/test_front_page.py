@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from starlette.testclient import TestClient
 
-from aggregator.config.tuning import effective_tuning
+from aggregator.config.tuning import Tuning
 from aggregator.model.errors import UsageError
 from aggregator.model.read_model import FrontPageStory, HistoryEvent, StoryListItem
 from aggregator.store.read.front_page import FrontPageTuning, ranked, weight
@@ -19,7 +19,7 @@ from aggregator.web.server import create_app
 from aggregator.web.settings import PublishSettings
 from tests.support.written_stories import MORNING, WrittenStories, a_story, the_ferry
 
-TUNING = effective_tuning().section("front_page", FrontPageTuning)
+TUNING = Tuning().section("front_page", FrontPageTuning)
 HOUR = dt.timedelta(hours=1)
 HERE = "http://127.0.0.1:8080"
 

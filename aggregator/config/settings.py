@@ -665,8 +665,14 @@ def _mail_address(value: str) -> str:
     return value
 
 
-def _mail_addresses(value: tuple[str, ...]) -> tuple[str, ...]:
-    return tuple(map(_mail_address, value))
+MailSecurity = Literal["starttls", "tls", "none"]
+# By scheme and `mode=`, with the usual port.
+_MAIL_WAYS: dict[tuple[str, str], tuple[MailSecurity, int]] = {
+    ("mailto", ""): ("none", 25),
+    ("mailtos", ""): ("starttls", 587),
+    ("mailtos", "starttls"): ("starttls", 587),
+    ("mailtos", "ssl"): ("tls", 465),
+}
 
 
 class MailServer(NamedTuple):
@@ -674,7 +680,7 @@ class MailServer(NamedTuple):
 
     host: str
     port: int
-    security: Literal["starttls", "tls", "none"]
+    security: MailSecurity
     sender: str
     user: str | None = None
     password: str = ""
@@ -700,8 +706,8 @@ def mail_server(text: str) -> MailServer:
         raise ConfigError("give an address like mailtos://USER:PASSWORD@SERVER?from=SENDER (docs/digest.md)")
     if parts.path not in ("", "/") or parts.fragment or options.keys() - {"from", "mode"}:
         raise ConfigError(f"only `from=` and `mode=` can follow the server; {LOGIN_ADVICE}")
-    mode = options.get("mode", "starttls")
-    if mode not in ("starttls", "ssl") or (mode == "ssl" and parts.scheme == "mailto"):
+    way = _MAIL_WAYS.get((parts.scheme, options.get("mode", "")))
+    if way is None:
         raise ConfigError("mode: give mailtos:// with mode=starttls or mode=ssl")
     if (parts.username is None) != (parts.password is None):
         raise ConfigError("give a user with a password, or neither")
@@ -711,10 +717,7 @@ def mail_server(text: str) -> MailServer:
     sender = options.get("from") or (user if user and "@" in user else f"{user or ''}@{host}")
     if not _MAIL_ADDRESS.fullmatch(sender):
         raise ConfigError("from: give the mail address of the sender, like from=news@example.org")
-    security: Literal["starttls", "tls", "none"]
-    security, usual_port = ("tls", 465) if mode == "ssl" else ("starttls", 587)
-    if parts.scheme == "mailto":
-        security, usual_port = "none", 25
+    security, usual_port = way
     return MailServer(host, port or usual_port, security, sender, user, unquote(parts.password or ""))
 
 
@@ -736,7 +739,8 @@ class DigestConfig(_Part):
     query: str | None = None
     stories: int = Field(default=20, ge=1, le=100)
     to: Annotated[
-        tuple[str, ...], AfterValidator(_mail_addresses), _list_of("addresses, e.g. [anna@example.org]")
+        tuple[Annotated[str, AfterValidator(_mail_address)], ...],
+        _list_of("addresses, e.g. [anna@example.org]"),
     ] = Field(default=(), max_length=20)
     address: (
         Annotated[

@@ -291,7 +291,6 @@ class Evidence(FrozenStruct, frozen=True, kw_only=True):
     runner_up: RunnerUp | None = None
     vetoes: tuple[str, ...] = ()
     rules_version: str = ""
-    term_snapshot: int = 0
 
     @property
     def counts_as_report(self) -> bool:

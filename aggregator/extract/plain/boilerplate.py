@@ -151,8 +151,10 @@ def is_caption(line: str) -> bool:
         return True
     tail = bare[-90:]
     credit = _CREDIT.search(tail) if _CREDIT_MARK.search(tail) else None
-    if credit is not None and not phrases("credits").whole.isdisjoint(_endings(words(credit["label"]))):
-        return True
+    if credit is not None:
+        label = words(credit["label"])
+        if not phrases("credits").whole.isdisjoint(label[n:] for n in range(len(label))):
+            return True
     if is_sentence and not line.endswith(")"):
         return False
     named = list(_CREDITED.finditer(line[-50:]))
@@ -164,10 +166,6 @@ def is_caption(line: str) -> bool:
 def _is_credited_shortly(tail: str) -> bool:
     small = tail.lower()
     return any(sign in small for sign in _SHORT_SIGNS) and _SHORT_CREDIT.fullmatch(tail) is not None
-
-
-def _endings(line_words: Words) -> set[Words]:
-    return {line_words[n:] for n in range(len(line_words))}
 
 
 def _ends_in_capitals(line: str) -> bool:

@@ -481,7 +481,6 @@ class Placer:
             reuse=found.reuse,
             agreement=self._agreement(connection, incoming, decision, found.copy),
             rules_version=self._version,
-            term_snapshot=self._comparison.number(connection),
         )
         placement = Placement(
             story=story,

@@ -148,11 +148,6 @@ class ReportComparison:
             stream_history.restore_terms(connection, period.number, packed)
         self.forget()
 
-    def number(self, connection: Connection) -> int:
-        """Return the number of the newest closed period; 0 for none."""
-        latest = self._newest_period(connection)
-        return 0 if latest is None else latest.number
-
     def _newest_period(self, connection: Connection) -> StreamPeriod | None:
         self._latest = self._latest or [stream_history.latest(connection)]
         return self._latest[0]

@@ -372,7 +372,6 @@ class Client:
             status,
             response.headers,
             body,
-            elapsed_seconds=budget.elapsed(),
             validator_cap_chars=self.tuning.validator_cap_chars,
         )
 

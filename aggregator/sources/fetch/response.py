@@ -42,7 +42,6 @@ class FetchResult(msgspec.Struct, frozen=True, kw_only=True):
     last_modified: str | None = None
     robots: str = ""  # permissions in the headers, see extract/html/robots_meta.py
     fresh_seconds: float | None = None  # freshness lifetime (Cache-Control, Expires)
-    elapsed_seconds: float = 0.0
 
 
 class Route(msgspec.Struct, frozen=True):
@@ -59,7 +58,6 @@ def to_fetch_result(
     headers: httpx.Headers,
     body: bytes,
     *,
-    elapsed_seconds: float,
     validator_cap_chars: int,
 ) -> FetchResult:
     """Convert an httpx response."""
@@ -78,7 +76,6 @@ def to_fetch_result(
         last_modified=validator(headers.get("last-modified"), validator_cap_chars),
         robots=header_rules(headers.multi_items()),
         fresh_seconds=fresh_seconds(headers),
-        elapsed_seconds=elapsed_seconds,
     )
 
 

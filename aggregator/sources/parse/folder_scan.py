@@ -91,7 +91,7 @@ def listed(folder: Path) -> Iterator[ListedFile]:
             relative = prefix + item.name
             if item.is_dir(follow_symlinks=False):
                 waiting.append((Path(item.path), relative + "/"))
-            elif has_mail or _has_our_ending(item.name):
+            elif has_mail or suffix_of(item.name) in SUFFIXES:
                 file = _listed(item, relative, root)
                 files += [file] if file is not None else []
     yield from sorted(files, key=lambda file: file.relative.replace("/", "\0"))  # by folder, then name
@@ -101,10 +101,6 @@ def is_maildir(folder: str) -> bool:
     """Return whether `folder` is `cur` or `new` of a Maildir, whose files have no extension."""
     parent, name = os.path.split(folder)
     return name in {"cur", "new"} and os.path.isdir(os.path.join(parent, "tmp"))  # noqa: PTH112, PTH118 - faster
-
-
-def _has_our_ending(name: str) -> bool:
-    return suffix_of(name) in SUFFIXES
 
 
 def suffix_of(name: str) -> str:

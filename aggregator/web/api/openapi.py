@@ -110,7 +110,10 @@ def described(
     in addition to those that every route has. The first sentence of the docstring is the summary.
     """
     answers = responses if isinstance(responses, Mapping) else {200: answer(responses)}
-    problems = {status: _problem_ref(status) for status in {*errors, *_COMMON_ERRORS} - {*answers}}
+    problems = {
+        status: {"$ref": f"#/components/responses/{PROBLEMS[status].name}"}
+        for status in {*errors, *_COMMON_ERRORS} - {*answers}
+    }
     extra: dict[str, Any] = {"security": _TOKEN_REQUIRED if needs_token else [*_TOKEN_REQUIRED, {}]}
     if query:
         extra["parameters"] = [_in_query(name, parameter) for name, parameter in query.items()]
@@ -122,10 +125,6 @@ def described(
         "responses": {**answers, **problems},
         "openapi_extra": extra,
     }
-
-
-def _problem_ref(status: int) -> dict[str, str]:
-    return {"$ref": f"#/components/responses/{PROBLEMS[status].name}"}
 
 
 def _problem(status: int) -> dict[str, Any]:

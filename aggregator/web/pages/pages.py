@@ -277,7 +277,7 @@ class Pages:
         visitor = visitor_of(request)
         now = visitor.at(self._site.clock())
         view = request.query_params.get("view", "")
-        number = _page_number(request)
+        number = min(max(1, whole_number(request.query_params.get("page", "")) or 1), MOST_PAGES)
         shown = wanted.query_string, view, number, self._today(), _seen_by(now), form_value(request)
         key = "\n".join(map(str, shown))
         is_first_run = self._site.reader.last_change_at() is None  # sources change it
@@ -750,10 +750,6 @@ def _is_named(source: SourceView, text: str) -> bool:
     """Return whether the name, folder, outlet or address of a source contains the text."""
     shown = (source.name, source.folder, source.outlet, source.url, source.site_url)
     return any(text.casefold() in one.casefold() for one in shown if one)
-
-
-def _page_number(request: Request) -> int:
-    return min(max(1, whole_number(request.query_params.get("page", "")) or 1), MOST_PAGES)
 
 
 def _older(page: StoryPage, wanted: ParsedFilter) -> str | None:

@@ -302,7 +302,8 @@ class TrustedProxies:
             return
         headers = Headers(scope=scope)
         scope[CAME_BY_PROXY] = True
-        scope["client"] = (self._nearest_untrusted(_hops(headers)) or client[0], 0)
+        hops = ",".join(headers.getlist("x-forwarded-for")).split(",")  # the client first
+        scope["client"] = (self._nearest_untrusted(hops) or client[0], 0)
         proto = _last(headers, "x-forwarded-proto").lower()
         if proto in ("http", "https"):
             scope["scheme"] = proto
@@ -329,11 +330,6 @@ class TrustedProxies:
             if not self._trusts(address):
                 break
         return nearest
-
-
-def _hops(headers: Headers) -> list[str]:
-    """Return the addresses of all X-Forwarded-For headers, the client first."""
-    return ",".join(headers.getlist("x-forwarded-for")).split(",")
 
 
 def _last(headers: Headers, name: str) -> str:

@@ -6,10 +6,9 @@ The database, which must be new, is filled by the program itself with the first 
 benchmarks/corpus.py (real articles of `events-fulltext`, their words exchanged); they are indexed and told.
 With `--cache FOLDER` it is a file with so many rows as benchmarks/corpus.py makes them (whole ten thousands;
 their stories are told when their texts go), for what the steps of a grown database take.
-Then everything, or with `--due 10000` the oldest 10,000 articles, comes of age at once: `live_reach` and
-`passage_reach` are set to nothing, as if 300,000 articles had come since. Bytes are those in use, without
-free pages: on SQLite all pages but the free ones, on Postgres all tables and indexes after VACUUM FULL (what
-autovacuum leaves is more, and is used again).
+Then everything, or with `--due 10000` the oldest 10,000 articles, comes of age at once. Bytes are those in
+use, without free pages: on SQLite all pages but the free ones, on Postgres all tables and indexes after
+VACUUM FULL (what autovacuum leaves is more, and is used again).
 """
 
 import argparse
@@ -35,20 +34,14 @@ from benchmarks.corpus import START, Stream, data_folder, database_of
 
 AT_ONCE = 100
 LATER = START + dt.timedelta(days=3 * 365)
-OUT_OF_REACH = Tuning({"events": {"live_reach": 0}, "copies": {"passage_reach": 0}})
 
 
-def plans(age: int) -> list[tuple[str, RetentionPlan, Tuning]]:
+def plans(age: int) -> list[tuple[str, RetentionPlan]]:
     """The stages, one after the other, for articles that are older than `age` seconds."""
-    packed = RetentionPlan(compress_after=age)
-    textless = RetentionPlan(compress_after=age, text_after=age)
-    deleted = RetentionPlan(compress_after=age, text_after=age, stories_after=age)
     return [
-        ("in the window", RetentionPlan(), Tuning()),
-        ("packed", packed, Tuning()),
-        ("packed, out of reach", packed, OUT_OF_REACH),
-        ("texts gone", textless, OUT_OF_REACH),
-        ("stories gone", deleted, OUT_OF_REACH),
+        ("whole", RetentionPlan()),
+        ("texts gone", RetentionPlan(text_after=age)),
+        ("stories gone", RetentionPlan(text_after=age, stories_after=age)),
     ]
 
 
@@ -86,7 +79,7 @@ def used(database: Database) -> int:
         with database.read() as connection:
             file_space = retention.file_space(connection)
         assert file_space is not None
-        return file_space.used
+        return file_space.file - file_space.free
     with database.engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
         connection.execute(text("VACUUM FULL"))
         sizes = (
@@ -109,9 +102,9 @@ def parts(database: Database, articles: int) -> str:
     return " ".join(f"{name}={size / articles:.0f}" for name, size in rows)
 
 
-def run(database: Database, plan: RetentionPlan, all_tuning: Tuning) -> list[float]:
+def run(database: Database, plan: RetentionPlan) -> list[float]:
     """Do all that is due; the seconds of each step."""
-    pipeline = Pipeline(database, InlineExecutor(), all_tuning, lambda: LATER)
+    pipeline = Pipeline(database, InlineExecutor(), Tuning(), lambda: LATER)
     with database.write() as connection:  # the clock has gone on for a day
         for hours in (40, 16):
             retention.steady_since(connection, LATER - dt.timedelta(hours=hours), dt.timedelta(days=1))
@@ -154,8 +147,8 @@ def main() -> None:
             values = {"placed_at": START - dt.timedelta(days=2 * 365)}
             connection.execute(update(article).where(article.c.inbox_no <= given.due).values(values))
         age = int((LATER - START).total_seconds()) + 365 * 86_400
-    for name, plan, all_tuning in plans(age):
-        seconds = sorted(run(database, plan, all_tuning))
+    for name, plan in plans(age):
+        seconds = sorted(run(database, plan))
         line = f"{name:22} {used(database) / given.count:7.0f} bytes an article, {len(seconds):5} steps"
         middle, most = seconds[len(seconds) // 2], seconds[int(len(seconds) * 0.99)]
         print(

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
     from aggregator.admin.backup import Progress
     from aggregator.config.settings import Config
-    from aggregator.pipeline.placement.retention import Retention, RetentionBacklog, RetentionPlan
+    from aggregator.pipeline.placement.retention import Retention, RetentionPlan
     from aggregator.store.engine.database import Database
     from aggregator.store.maintenance.integrity_check import Balance, Fault
 
@@ -248,13 +248,8 @@ def _print_balance(balance: "Balance") -> None:
 
 
 _LINES = (
-    ("packed", "texts to be compressed (compress_after)"),
-    ("unrendered", "stories whose merged text will be rendered on request (compress_after)"),
-    ("unlinked", "articles too old for the search for copies"),
-    ("stripped", "stories that accept no more articles"),
     ("texts", "stories whose texts will be deleted (text_after)"),
     ("stories", "stories that will be deleted (stories_after)"),
-    ("bytes_over", "bytes above `size`"),
     ("bytes_free", "unused bytes in the database file"),
 )
 
@@ -285,27 +280,18 @@ def prune(
     with written_before(context.obj) as (config, database):
         plan = retention_plan(config)
 
-        def due() -> "RetentionBacklog":
-            return make_placer(config, database).retention_job(plan, config.effective_tuning).due()
-
-        _print_backlog(due(), format_)
+        due = make_placer(config, database).retention_job(plan, config.effective_tuning).due()
+        if format_ == "json":
+            output.json_line(due)
+        else:
+            output.out("".join(f"{getattr(due, name):15,}  {text}\n" for name, text in _LINES))
         if dry_run:
             return
         with progress_bar("steps", None, lines=context.obj.verbose > 0) as advance:
             _prune(config, database, plan, advance)
-        bytes_over = due().bytes_over
         if vacuum:
             _vacuum(config, database)
     output.say("done")
-    if bytes_over:
-        output.say(f"{bytes_over:,} bytes above `size` remain: articles of the last days are not deleted")
-
-
-def _print_backlog(due: "RetentionBacklog", format_: str) -> None:
-    if format_ == "json":
-        output.json_line(due)
-        return
-    output.out("".join(f"{getattr(due, name):15,}  {text}\n" for name, text in _LINES))
 
 
 def _prune(

@@ -46,6 +46,11 @@ _FORMER_KEYS: dict[KeyPath, str] = {
     ("folders",): "folders are checked every 10s: remove it, or give `interval:` to a folder in `sources:`",
     ("grouping", "across_languages"): "reports in different languages are not joined: remove this key",
     ("grouping", "vectors"): "reports in different languages are not joined: remove this key",
+    (
+        "retention",
+        "compress_after",
+    ): "texts are stored as they are: remove this key; `text_after` deletes them",
+    ("retention", "size"): "give ages in place of a size: `text_after` and `stories_after`",
     ("summarise", "command"): "no program is called: remove it, or give `url:`, an address, with `model:`",
 }
 _FORMER_KEYS |= {

@@ -290,16 +290,12 @@ _SIZE = re.compile(r"([0-9]{1,9}(?:\.[0-9]{1,9})?) ?(MB|GB|TB)")
 _BYTES = {"MB": 10**6, "GB": 10**9, "TB": 10**12}
 
 
-def _size_like(example: str) -> BeforeValidator:
+def _size(value: object) -> int:
     """Read a size with its unit as bytes."""
-
-    def check(value: object) -> int:
-        match = _SIZE.fullmatch(value) if isinstance(value, str) else None
-        if match is None:
-            raise ValueError(f"give a size with its unit, like {example}")
-        return int(float(match[1]) * _BYTES[match[2]])
-
-    return BeforeValidator(check)
+    match = _SIZE.fullmatch(value) if isinstance(value, str) else None
+    if match is None:
+        raise ValueError("give a size with its unit, like 600 MB")
+    return int(float(match[1]) * _BYTES[match[2]])
 
 
 _TYPED_SIZE = PlainSerializer(lambda value: f"{value / 10**6:.15g} MB", when_used="json")
@@ -308,10 +304,8 @@ _TYPED_SIZE = PlainSerializer(lambda value: f"{value / 10**6:.15g} MB", when_use
 class RetentionConfig(_Part):
     """The section `retention`. Ages in seconds, None for no limit."""
 
-    compress_after: Age = 30 * 86_400
     text_after: Age = None
     stories_after: Age = None
-    size: Annotated[int, _size_like("20 GB"), _TYPED_SIZE] | None = None
 
     @model_validator(mode="after")
     def _in_their_order(self) -> "RetentionConfig":
@@ -349,7 +343,7 @@ class WorkConfig(_Part):
 class GroupingConfig(_Part):
     """The section `grouping`: the memory for live stories."""
 
-    memory: Annotated[int, _size_like("600 MB"), _TYPED_SIZE] = 600_000_000
+    memory: Annotated[int, BeforeValidator(_size), _TYPED_SIZE] = 600_000_000
 
 
 def _web_address(value: str) -> str:

@@ -37,7 +37,6 @@ from aggregator.model.health_report import (
     ProcessState,
 )
 from aggregator.store.engine.database import Database
-from aggregator.store.maintenance.retention import progress
 from aggregator.store.migrate import newest_revision
 from aggregator.store.read import health_probes
 from aggregator.store.read.health_probes import of_database, of_process, problem
@@ -99,7 +98,6 @@ SOURCE_UP = "aggregator_source_up"
 SOURCE_SUCCESS = "aggregator_source_last_success_timestamp_seconds"
 SOURCE_ENTRIES = "aggregator_source_entries"
 EVENTS = "aggregator_story_events"
-RETENTION = "aggregator_retention_reached"
 BUILD = "aggregator_build"
 
 
@@ -173,9 +171,6 @@ def _of_the_database(snapshot: HealthSnapshot) -> Iterator[Metric]:
     for kind, number in sorted(snapshot.events.items()):
         events.add_metric((kind,), number)
     yield events
-    yield _by_label(
-        RETENTION, "Article number that each step of retention has reached", "step", snapshot.retention or {}
-    )
     yield from _of_the_sources(snapshot)
 
 
@@ -242,7 +237,6 @@ class HealthMonitor:
                 sources=tuple(health_probes.sources(connection, self.tuning.sources_labelled)),
                 why_not_writable=self._database.why_not_writable(connection),
                 revision=health_probes.revision(connection),
-                retention=progress(connection),
             )
         return msgspec.structs.replace(found, events=self._counted(before, end, lines))
 
@@ -292,7 +286,6 @@ class HealthMonitor:
             stored=None if snapshot is None else snapshot.stored,
             place=None if snapshot is None else snapshot.place,
             backup=None if snapshot is None else snapshot.backup,
-            retention=None if snapshot is None else snapshot.retention,
             next_runs=_next_runs(process, snapshot),
             last_reload=process.last_reload,
         )

@@ -177,7 +177,6 @@ class HealthSnapshot(FrozenStruct, frozen=True, kw_only=True):
     revision: str | None = None
     events: dict[str, int] = {}  # noqa: RUF012 - story events since the start, by kind
     backup: BackupState | None = None
-    retention: dict[str, int] | None = None
 
 
 class HealthReport(FrozenStruct, frozen=True, kw_only=True, omit_defaults=False):
@@ -196,7 +195,6 @@ class HealthReport(FrozenStruct, frozen=True, kw_only=True, omit_defaults=False)
     stored: DatabaseStatus | None = None  # None: the database did not respond in time
     place: DatabaseSize | None = None
     backup: BackupState | None = None
-    retention: dict[str, int] | None = None  # its progress, by step
     next_runs: dict[str, dt.datetime] = {}  # noqa: RUF012 - of maintenance tasks, by name
     last_reload: Reload | None = None
 

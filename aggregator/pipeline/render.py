@@ -44,8 +44,7 @@ def renderer(executor: Executor, all_tuning: Tuning) -> Renderer:
             RenderJob(stories=tuple(stories[start : start + STORIES_A_JOB]), tuning=all_tuning.to_json())
             for start in range(0, len(stories), STORIES_A_JOB)
         ]
-        # A damaged text is a kind of string that msgspec does not know.
-        packed = [msgspec.msgpack.encode(job, enc_hook=str) for job in jobs]
+        packed = [msgspec.msgpack.encode(job) for job in jobs]
         futures = [executor.submit(render_stories, job) for job in packed]
         found: list[Rendering] = []
         for job, future in zip(jobs, futures, strict=True):

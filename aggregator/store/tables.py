@@ -37,6 +37,7 @@ from sqlalchemy import (
     Update,
     delete,
     false,
+    func,
     select,
     text,
     true,
@@ -205,7 +206,7 @@ counter = Table(
     #   searchable, unindexed               progress of the full-text index (store/search/index.py)
     #   render_version, render_from         progress of rendering (store/stories/merged_texts.py)
     #   forget_unfinished                   1: erased words may be in the full-text index (`forget`)
-    #   other *_to, late:*, index_*, retained_at, steady_from   retention (store/maintenance/retention.py)
+    #   entries_to, index_*, retained_at, steady_from   retention (store/maintenance/retention.py)
     Column("name", Text, primary_key=True),
     Column("value", BigInteger, nullable=False),
 )
@@ -439,7 +440,7 @@ story = Table(
     Column("summary", Text, nullable=False),
     Column("language", Text),  # BCP 47 tag; of most of its reports
     # The merged text as plain text, for SQL; null: not yet rendered. Empty for a story of one article, whose
-    # text the view shows, and for old stories (derived).
+    # text the view shows, and for stories without texts (derived).
     Column("text", Text),
     Column("merged_story", LargeBinary),  # model.core.MergedStory: msgpack, zstd (derived)
     # First and last `effective_at` of its articles with a date; without any, of all (derived).
@@ -516,10 +517,7 @@ article = Table(
     Column("url", Text),
     Column("title", Text, nullable=False),
     Column("lead", Text, nullable=False),  # "" after the text was deleted by retention
-    # The text is in one of two columns; only store/codecs.py reads them. `compressed_text` is
-    # null: it is in `text`; b"": it was deleted by retention; else it is zstd, and `text` is empty.
-    Column("text", Text, nullable=False),
-    Column("compressed_text", LargeBinary),
+    Column("text", Text),  # null: deleted by retention
     Column("language", Text),  # BCP 47 tag
     Column("author", Text),
     Column("published", UtcTime),
@@ -533,8 +531,8 @@ article = Table(
     Column("wire", Text),  # name of the agency behind the text, if certain enough
     Column("details", LargeBinary),  # store.stories.articles.ArticleDetails: msgpack
     Column("verdict", Text, nullable=False),  # model.core.Verdict
-    Column("signature", LargeBinary, nullable=False),  # MinHash; "": too old to be found as a copy
-    Column("terms", LargeBinary, nullable=False),  # cluster/events/term_codec.py; "": its story is closed
+    Column("signature", LargeBinary, nullable=False),  # MinHash; "": its text was deleted, or has no words
+    Column("terms", LargeBinary, nullable=False),  # cluster/events/term_codec.py; "": as of `signature`
     Column("body_words", Integer, nullable=False),
     Column("text_hash", LargeBinary, nullable=False),  # of title and text
     Column("evidence", LargeBinary, nullable=False),  # model.core.Evidence: msgpack, compressed (codecs.py)
@@ -562,6 +560,8 @@ article = Table(
         "id",
     ),
     _partial_index("ix_article_container", "effective_at", where="role = 'container'"),
+    # Retention finds the oldest text, without reading the rows of those that are deleted.
+    _partial_index("ix_article_with_text", "inbox_no", "story", where="text IS NOT NULL"),
     _partial_index("ix_article_original", "original", where="original IS NOT NULL"),
     _partial_index("ix_article_follows", "follows", "story", where="follows IS NOT NULL"),
     Index(None, "source", "seen_at"),
@@ -573,6 +573,8 @@ article = Table(
     Index(None, "language", "story"),
     _partial_index("ix_article_kind", "kind", "story", where=OTHER_KINDS),
 )
+
+TEXT_OR_EMPTY = func.coalesce(article.c.text, "").label("text")  # of an article
 
 revision = Table(
     "revision",

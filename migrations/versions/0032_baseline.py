@@ -38,8 +38,7 @@ _VIEWS = {
         SELECT id, title, summary,
                CASE WHEN text <> '' THEN text
                     WHEN text = '' AND article_count = 1 THEN
-                        (SELECT CASE WHEN article.compressed_text IS NULL THEN article.text END
-                         FROM article WHERE article.story = story.id LIMIT 1)
+                        (SELECT article.text FROM article WHERE article.story = story.id LIMIT 1)
                END AS text, language, first_published, last_published, bumped_at AS updated,
                article_count, outlet_count, report_count,
                DAY(last_published) AS day, unknown_outlet_count
@@ -49,8 +48,7 @@ _VIEWS = {
         SELECT article.story AS story_id, article.id AS article_id,
                (SELECT story.title FROM story WHERE story.id = article.story) AS story_title,
                COALESCE(article.outlet_name, article.outlet) AS outlet,
-               article.url, article.title, article.lead,
-               CASE WHEN article.compressed_text IS NULL THEN article.text END AS text,
+               article.url, article.title, article.lead, article.text,
                article.author, article.language, article.published, article.published_origin,
                article.published_precision, article.seen_at AS seen, article.effective_at AS effective,
                article.role, article.copy_of, article.wire, article.original,
@@ -509,8 +507,7 @@ def _create_tables() -> None:
         sa.Column("url", sa.Text),
         sa.Column("title", sa.Text, nullable=False),
         sa.Column("lead", sa.Text, nullable=False),
-        sa.Column("text", sa.Text, nullable=False),
-        sa.Column("compressed_text", sa.LargeBinary),
+        sa.Column("text", sa.Text),
         sa.Column("language", sa.Text),
         sa.Column("author", sa.Text),
         sa.Column("published", _TIME),
@@ -558,6 +555,7 @@ def _create_tables() -> None:
         sa.Index("ix_article_source_seen_at", "source", "seen_at"),
         sa.Index("ix_article_story_copy_of_effective_at", "story", "copy_of", "effective_at"),
         _partial("ix_article_url", "url", where="length(url) <= 600"),
+        _partial("ix_article_with_text", "inbox_no", "story", where="text IS NOT NULL"),
     )
     op.create_table(
         "link_constraint",

@@ -656,9 +656,13 @@ def test_config_check_names_every_mistake_by_its_line(terminal: Terminal) -> Non
     assert said.code == 1
     reported = [line["what"] for line in said.lines if line["level"] == "problem"]
     assert [what.split(": ")[0] for what in reported] == lines
-    terminal.write("config.yaml", "database: postgresql://me@localhost/x\nretention: {size: 20 GB}\n")
+    terminal.write(
+        "config.yaml", "database: postgresql://me@localhost/x\nbackup: {folder: ~nobody-of-this-name/x}\n"
+    )
     said = terminal.type("config", "check")
-    assert (said.code, "retention.size: only for SQLite" in said.err) == (2, True), "as the daemon would end"
+    assert (said.code, "backup.folder: ~nobody-of-this-name" in said.err) == (2, True), (
+        "as the daemon would end"
+    )
 
 
 def test_config_check_warns_of_a_scheduler_that_others_may_use(terminal: Terminal) -> None:

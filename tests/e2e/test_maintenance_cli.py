@@ -36,7 +36,10 @@ from tests.support.story_checks import (
 )
 from tests.support.waiting import PATIENCE_SECONDS, wait_until
 
-PACKED_AT_ONCE = {"retention": {"compress_after": "1s"}}
+TEXTS_FOR_A_SECOND = {
+    "retention": {"text_after": "1s"},
+    "tuning": {"retention": {"min_age_days": 0.0, "steady_days": 0.0}},
+}
 WRONG_COUNT = "UPDATE story SET outlet_count = 77 WHERE redirect_to IS NULL"
 LOST_ARTICLE = "INSERT INTO sketch (article, hashes) VALUES (999999, x'')"
 STRICT = {"events": {"threshold": 30.0}}
@@ -192,10 +195,12 @@ def test_forgetting_asks_first_and_says_what_goes(bench: Bench) -> None:
     assert what_is_wrong(database) == []
 
 
-def plain_texts(bench: Bench) -> int:
-    """How many articles have a text that is not packed."""
+def texts(bench: Bench) -> tuple[int, int]:
+    """How many articles have a text, and in how many stories."""
+    asked = "SELECT count(*), count(DISTINCT story) FROM article WHERE text <> ''"
     with closing(sqlite3.connect(bench.folder / "stories.db")) as connection:
-        return int(connection.execute("SELECT count(*) FROM article WHERE text <> ''").fetchone()[0])
+        articles, stories = connection.execute(asked).fetchone()
+        return int(articles), int(stories)
 
 
 def test_pruning_says_what_is_due_and_does_it(bench: Bench) -> None:
@@ -207,20 +212,18 @@ def test_pruning_says_what_is_due_and_does_it(bench: Bench) -> None:
         return found
 
     young = due()
-    assert (young["packed"], young["texts"], young["stories"]) == (0, 0, 0)
-    program.configure({"retention": {"size": "0.1 MB"}})
+    assert (young["texts"], young["stories"]) == (0, 0)
+    before = texts(bench)
+    assert before[0] > 40
     asked = program.command("db", "prune")
-    assert asked.returncode == 0
-    assert "above `size` remain: articles of the last days are not deleted" in asked.stderr
-    program.configure(PACKED_AT_ONCE)
-    before = plain_texts(bench)
-    assert before > 40
-    program.wait_for(lambda: due()["packed"] >= before, "all to be older than a second")
-    assert plain_texts(bench) == before, "nothing was changed"
+    assert (asked.returncode, texts(bench)) == (0, before), "no age is configured"
+    program.configure(TEXTS_FOR_A_SECOND)
+    program.wait_for(lambda: due()["texts"] >= before[1], "all to be older than a second")
+    assert texts(bench) == before, "nothing was changed"
     done = program.command("db", "prune", "--vacuum")
     assert done.returncode == 0, done.stderr
     assert "the file had" in done.stderr
-    assert plain_texts(bench) == 0
+    assert texts(bench) == (0, 0)
     assert program.command("search", "goat cheese").stdout
     assert program.faults() == []
 
@@ -285,7 +288,7 @@ def test_a_daemon_carries_out_what_commands_ask(bench: Bench) -> None:
         assert states == ["refused", "refused", "done", "refused", "done", "done"]
         it_repairs_nothing(bench)
         it_forgets(bench, goat)
-        it_packs(bench)
+        it_deletes_texts(bench)
         assert daemon.stop() == 0
     assert what_is_wrong(bench.database) == []
 
@@ -307,11 +310,11 @@ def it_forgets(bench: Bench, story: str) -> None:
     assert story not in daemon.get("/feeds/stories.rss").text
 
 
-def it_packs(bench: Bench) -> None:
+def it_deletes_texts(bench: Bench) -> None:
     """By itself, and when it is asked."""
-    bench.program.configure(PACKED_AT_ONCE)
+    bench.program.configure(TEXTS_FOR_A_SECOND)
     bench.program.reload()
-    bench.program.wait_for(lambda: plain_texts(bench) == 0, "texts to be packed")
+    bench.program.wait_for(lambda: texts(bench) == (0, 0), "texts to be deleted")
     asked = bench.program.command("db", "prune")
     assert (asked.returncode, "done" in asked.stderr) == (0, True), asked.stderr
     refused = bench.program.command("db", "prune", "--vacuum")

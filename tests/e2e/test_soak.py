@@ -3,7 +3,7 @@
 Of the database no more stays of each article than the ids and hashes by which it is known again.
 
 Beside it pages, feeds, metrics and status are read, the configuration is read again, backups are made, and
-what was stored goes down all rungs of retention within minutes. AGGREGATOR_SOAK_MINUTES makes it shorter or
+what was stored loses its text, then itself within minutes. AGGREGATOR_SOAK_MINUTES makes it shorter or
 longer.
 """
 
@@ -60,8 +60,8 @@ def _resident_or_gone(pid: int) -> float:
 
 
 def settings(server: LoopbackServer, *, is_odd: bool) -> dict[str, Any]:
-    """Two configurations by turns; one of them leaves a feed out. All rungs of retention within a third."""
-    ages = (("compress_after", 2), ("text_after", 4), ("stories_after", 10))
+    """Two configurations by turns; one of them leaves a feed out. Both ages of retention within a third."""
+    ages = (("text_after", 4), ("stories_after", 10))
     return {
         "sources": [
             {"feed": server.url(f"/{number}"), "outlet": f"Outlet {number}"}

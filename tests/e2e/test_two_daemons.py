@@ -42,7 +42,7 @@ class Pair:
     def __init__(self, folder: Path, address: str, settings: dict[str, Any]) -> None:
         self.address = address
         self.folder = folder
-        self.settings = settings | {"database": address, "retention": {"compress_after": "never"}}
+        self.settings = settings | {"database": address}
         self.database = Database(address)
         self.daemons = [self._daemon(name) for name in ("first", "second")]
         self.writer, self.standby = self.daemons

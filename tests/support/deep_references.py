@@ -335,7 +335,6 @@ _READ: Final[dict[str, _Reader]] = {
     "article.signature": lambda held: held and bands(held, count=1, rows=1),
     "article.details": lambda held: codecs.unpack(held, ArticleDetails),
     "article.terms": term_codec.read,
-    "article.compressed_text": codecs.decompress_text,
     "story.merged_story": lambda held: codecs.decompress_struct(held, MergedStory),
     "stream_period.terms": stream.unpack_frequencies,
     "correction.detail": lambda held: msgspec.json.decode(held, type=CorrectionDetail),

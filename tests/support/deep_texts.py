@@ -14,7 +14,7 @@ from operator import itemgetter
 from typing import Any, Final
 
 import numpy as np
-from sqlalchemy import Connection, Row, case, select, text
+from sqlalchemy import Connection, Row, select, text
 
 from aggregator.cluster.copies import sampled_shingles
 from aggregator.cluster.copies.copy_check import CopyTuning
@@ -23,18 +23,16 @@ from aggregator.cluster.copies.shingles import shingle_sequence
 from aggregator.cluster.entry_identity import next_generation_id
 from aggregator.cluster.fingerprint import text_hash
 from aggregator.model.errors import AggregatorError
-from aggregator.store.codecs import IS_GONE, TEXT, DamagedText
 from aggregator.store.engine.database import Database
-from aggregator.store.maintenance import retention
 from aggregator.store.search import index
 from aggregator.store.search.index import IndexedText
 from aggregator.store.stories import articles, copy_keys
-from aggregator.store.tables import article, lsh_band, sketch
+from aggregator.store.tables import TEXT_OR_EMPTY, article, lsh_band, sketch
 from tests.support.deep_finding import Fault, of_row, pairs
 from tests.support.deep_references import ranges
 
 _NAMES = ("inbox_no", "id", "root_article", "generation", "title", "text_hash", "signature", "copy_of")
-_COLUMNS: Final = (*(article.c[name] for name in _NAMES), TEXT, IS_GONE.label("is_gone"))
+_COLUMNS: Final = (*(article.c[name] for name in _NAMES), article.c.text)
 _FULL_SHARE: Final = 0.5  # of `band_cap`: a band with fewer articles had room for one more (chosen)
 _ANY_NUMBER: Final = (1 << 63) - 1
 
@@ -46,19 +44,15 @@ def faults(database: Database, tuning: CopyTuning) -> Iterator[Fault]:
         sketches = select(sketch.c.article, sketch.c.hashes).where(sketch.c.article.between(low, high))
         with database.read() as connection:
             rows = connection.execute(chosen).all()
-            unlinked = retention.reached(connection, "unlinked")
             held = pairs(connection, sketches)
             for row in rows:
-                if isinstance(row.text, DamagedText):
-                    continue  # deep_references.py reports it
                 yield from _of_one(row)
-                if row.inbox_no > unlinked:
-                    yield from _of_sketch(row, held.get(row.inbox_no), tuning)
-                    yield from _of_bands(connection, row, held.get(row.inbox_no), tuning)
+                yield from _of_sketch(row, held.get(row.inbox_no), tuning)
+                yield from _of_bands(connection, row, held.get(row.inbox_no), tuning)
 
 
 def _of_one(row: Row[Any]) -> Iterator[Fault]:
-    if not row.is_gone and row.text_hash != text_hash(row.title, row.text):
+    if row.text is not None and row.text_hash != text_hash(row.title, row.text):
         yield of_row("articles have a hash that does not match their text", row.inbox_no)
     name = next_generation_id(row.root_article, row.generation) if row.generation else row.root_article
     if row.id != name:
@@ -66,7 +60,7 @@ def _of_one(row: Row[Any]) -> Iterator[Fault]:
 
 
 def _of_sketch(row: Row[Any], held: bytes | None, tuning: CopyTuning) -> Iterator[Fault]:
-    if not held or row.is_gone:
+    if not held or row.text is None:
         return
     sequence = shingle_sequence(row.text)
     whole = sampled_shingles.sketch(sequence, window=tuning.window, limit=tuning.sketch_hashes)
@@ -99,8 +93,7 @@ def strays(database: Database, tuning: CopyTuning) -> Iterator[Fault]:
     """Yield bands of articles that do not exist, or that do not match the signature."""
     what = "bands belong to an article that does not exist, or do not match its signature"
     with database.read() as connection:
-        unlinked = retention.reached(connection, "unlinked")
-        bands = connection.execute(select(lsh_band).where(lsh_band.c.article > unlinked)).all()
+        bands = connection.execute(select(lsh_band)).all()
         signatures = pairs(connection, select(article.c.inbox_no, article.c.signature))
     own: dict[int, set[int]] = {}
     for row in bands:
@@ -171,8 +164,9 @@ _OTHERS: Final = text(
 
 
 # Old articles are indexed with their lead.
-_BODY: Final = case((article.c.compressed_text.is_(None), article.c.text), else_=article.c.lead).label("text")
-_INDEXED: Final = select(*(_BODY if name == "text" else article.c[name] for name in IndexedText._fields))
+_INDEXED: Final = select(
+    *(TEXT_OR_EMPTY if name == "text" else article.c[name] for name in IndexedText._fields)
+)
 
 
 def _indexed_between(connection: Connection, low: int, high: int) -> Sequence[Row[Any]]:

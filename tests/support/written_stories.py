@@ -70,8 +70,8 @@ class WrittenStories(DatabaseStoryReader):
         follows = told.earlier[0].id if told.earlier else None
         for one in told.articles:
             row = _article_row(one) | {"inbox_no": next(self._numbers), "story": told.id, "follows": follows}
-            gone = codecs.GONE if told.texts_gone else None
-            connection.execute(insert(article).values(row | {"compressed_text": gone}))
+            row |= {"text": None} if told.texts_gone else {}
+            connection.execute(insert(article).values(row))
         index.index_next(connection, len(told.articles))
 
     def grow(self, story_id: str, *steps: HistoryEvent) -> None:

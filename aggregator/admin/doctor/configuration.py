@@ -191,7 +191,6 @@ def check(config: Config) -> None:
         lambda: summary_key(config),
         lambda: _check_backup_folder(config),
         lambda: refuse_missing_library(config.work.executor),
-        lambda: _check_retention(config),
         lambda: found or mutes_of(config),
         lambda: recipients_from(config),
     )
@@ -224,13 +223,6 @@ def _check_backup_folder(config: Config) -> None:
         from aggregator.admin.backup import backup_folder
 
         backup_folder(config)
-
-
-def _check_retention(config: Config) -> None:
-    if config.retention.size is not None:
-        from aggregator.pipeline.placement.retention import retention_plan
-
-        retention_plan(config)
 
 
 def _source_mistakes(config: Config) -> Iterator[str]:

@@ -158,7 +158,6 @@ def inspect_contents(context: DoctorContext) -> Iterator[Finding]:
     """Run all checks in one read transaction."""
     with context.database.read() as connection:
         stored = health_probes.stored(connection, context.now, context.all_tuning)
-        place = health_probes.place(context.database, connection)
         sources = listed(connection, context.now, context.all_tuning)
         yield ok(f"database: {shown_url(context.database.url)}, {waiting_words(stored)}")
         yield from _clock(context, connection)
@@ -167,7 +166,6 @@ def inspect_contents(context: DoctorContext) -> Iterator[Finding]:
             is_all = finding.what == stored.all_fail
             yield _with_first_error(finding, sources) if is_all else finding
         yield from _behind(stored)
-        yield from _full(context, place.size_bytes, place.free_page_bytes or 0)
         yield from _sources(sources, context)
         for one in rejected.latest(connection, _REJECTED_SHOWN):
             yield warning(
@@ -208,16 +206,6 @@ def _behind(stored: DatabaseStatus) -> Iterator[Finding]:
         yield warning(
             f"{counted(stored.unindexed, 'article is', 'articles are')} not in the search index yet",
             "let the daemon run: it indexes them while no article waits",
-        )
-
-
-def _full(context: DoctorContext, size: int, free: int) -> Iterator[Finding]:
-    most = context.config.retention.size
-    if most is not None and size - free > most:
-        yield warning(
-            f"the database contains {(size - free) / 2**20:,.1f} MiB, and retention.size allows "
-            f"{most / 2**20:,.1f}",
-            "aggregator db prune (it keeps the articles of the last days)",
         )
 
 

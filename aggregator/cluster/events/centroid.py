@@ -186,11 +186,6 @@ def widest_gap(centroid: Centroid) -> int:
     return int(np.diff(dates).max(initial=0))
 
 
-def without_terms(centroid: Centroid) -> Centroid:
-    """Return the centroid without terms: the counts and dates remain, and no article is similar to it."""
-    return dataclasses.replace(centroid, ids=_EMPTY, weights=_EMPTY, squares=(0,) * FIELD_COUNT)
-
-
 def cohesion(centroid: Centroid, model: EventModel) -> float:
     """Return the mean logit of two reports of the story, including one pseudo-pair of `cohesion_prior`."""
     pairs = centroid.reports * (centroid.reports - 1) // 2

@@ -87,11 +87,6 @@ class CopyFinder:
         self._done: list[tuple[int, bytes, bytes]] = []  # number, sketch before and after, for `undo`
         self._numbers: dict[int, list[int]] = {}  # of the articles under each LSH key of this batch
 
-    @property
-    def reach(self) -> int:
-        """The number of inbox numbers in which sampled shingles are searched."""
-        return self._tuning.passage_reach
-
     # --- asking -------------------------------------------------------------------------------------------
 
     def read_bands(self, connection: Connection, bands: Iterable[int]) -> None:
@@ -241,7 +236,7 @@ class CopyFinder:
         self._numbers = {}
 
     def remove(self, number: int, sketch: bytes) -> None:
-        """Remove article `number`, which was erased or is out of reach."""
+        """Remove article `number`, of which the text or all was deleted."""
         self._change(number, sketch, b"")
 
     def written(self) -> None:

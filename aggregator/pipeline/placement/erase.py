@@ -16,7 +16,13 @@ from aggregator.pipeline.placement.story_writer import StoryWriter, UnitOfWork
 from aggregator.store.engine.database import Connection, Database
 from aggregator.store.intake import tombstones
 from aggregator.store.maintenance import erase, retention
-from aggregator.store.maintenance.erase import ErasedArticle, EraseSummary, EraseTarget, OrphanedCopy
+from aggregator.store.maintenance.erase import (
+    DeletedArticle,
+    DeletedPart,
+    EraseSummary,
+    EraseTarget,
+    OrphanedCopy,
+)
 from aggregator.store.stories import articles, stories, story_links
 
 BATCH = 20  # articles per transaction, because other writers wait
@@ -78,11 +84,7 @@ class ForgetHandler:
         stories_ = erase.with_redirects(
             connection, assigned_stories | set(chain(*(former[one] for one in ids)))
         )
-        sketches = {one.id: articles.sketch_of(connection, one.inbox_no) for one in gone}
-        keys = {one.inbox_no: self._copy_finder.keys(one.signature) for one in gone}
-        erase.erase_articles(connection, gone, keys)
-        for one in gone:
-            self._copy_finder.remove(one.inbox_no, sketches[one.id])
+        sketches = self.delete_articles(connection, gone, "all")
         if kind == "forgotten":
             erase.blank_entries(connection, wanted, unit_of_work.now)
         else:
@@ -107,6 +109,17 @@ class ForgetHandler:
         erase.stop_deliveries(connection, stories_, unit_of_work.now)
         erase.blank_results(connection, stories_, kept)
 
+    def delete_articles(
+        self, connection: Connection, gone: Sequence[DeletedArticle], what: DeletedPart
+    ) -> dict[str, bytes]:
+        """Delete the texts of these articles, or all of them; return their sampled shingles by id."""
+        sketches = {one.id: articles.sketch_of(connection, one.inbox_no) for one in gone}
+        keys = {one.inbox_no: self._copy_finder.keys(one.signature) for one in gone}
+        erase.delete_articles(connection, gone, keys, what)
+        for one in gone:
+            self._copy_finder.remove(one.inbox_no, sketches[one.id])
+        return sketches
+
     def _restate(self, unit_of_work: UnitOfWork, story: str, wanted: Collection[str]) -> None:
         connection = unit_of_work.connection
         row = stories.row_of(connection, story)
@@ -121,7 +134,7 @@ class ForgetHandler:
     def _pass_on(
         self,
         connection: Connection,
-        gone: Sequence[ErasedArticle],
+        gone: Sequence[DeletedArticle],
         orphaned_copies: Sequence[OrphanedCopy],
         sketches: Mapping[str, bytes],
     ) -> None:

@@ -805,9 +805,7 @@ class Placer:
         )
         articles.keep_revision(unit_of_work.connection, old, unit_of_work.now)
         was_searchable = search.take_out(unit_of_work.connection, old.inbox_no)
-        articles.replace_text(
-            unit_of_work.connection, new, self._copy_finder.keys(old.signature), is_packed=old.is_packed
-        )
+        articles.replace_text(unit_of_work.connection, new, self._copy_finder.keys(old.signature))
         self._copy_finder.replace(new.inbox_no, revised)
         self._comparison.revised(new.inbox_no)
         if was_searchable:

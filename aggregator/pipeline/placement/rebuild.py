@@ -14,7 +14,7 @@ from aggregator.config.tuning import Tuning
 from aggregator.model.errors import DamagedError
 from aggregator.pipeline.placement.copy_lookup import CopyFinder
 from aggregator.store.engine.database import Connection, Database
-from aggregator.store.maintenance import erase, retention
+from aggregator.store.maintenance import erase
 from aggregator.store.maintenance.rebuild import Advance, clear_derived, next_articles, write_stories
 from aggregator.store.search import index
 from aggregator.store.stories import articles
@@ -52,8 +52,7 @@ def rebuild(
 
 def _write_copy_keys(database: Database, finder: CopyFinder, advance: Advance) -> None:
     """Write the LSH keys and sampled shingles of all articles, each from the articles before it."""
-    with database.read() as connection:
-        after = retention.reached(connection, "unlinked")
+    after = 0
     while True:
         with database.write() as connection:
             numbers = next_articles(connection, after, _AT_ONCE)

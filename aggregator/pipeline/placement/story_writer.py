@@ -23,7 +23,7 @@ from aggregator.config.garbage import give_back_memory
 from aggregator.model.core import ArticleView
 from aggregator.pipeline.placement.story_options import StoryOptions
 from aggregator.store.engine.database import Connection
-from aggregator.store.maintenance import erase, retention
+from aggregator.store.maintenance import erase
 from aggregator.store.stories import article_views, articles, stories, story_links
 from aggregator.store.stories.articles import MemberRow, NewArticle, PublishedSpan
 from aggregator.store.stories.placement_batch import Ledger
@@ -289,7 +289,7 @@ class StoryWriter:
         state = self._state(unit_of_work, assigned_story, membership, membership_changed_no=at_no, bump=bump)
         if state.bumped_at == assigned_story.bumped_at and "headline" in self._options.bumps:
             bump = new.effective_at  # nor does the change lead the update feed
-        number = self._store(
+        self._store(
             unit_of_work,
             assigned_story,
             assigned_story.id,
@@ -298,7 +298,6 @@ class StoryWriter:
             membership=membership,
             article=new.id,
         )
-        retention.note_late(unit_of_work.connection, number, state.last_inbox_no)
 
     # --- articles that move -------------------------------------------------------------------------------
 
@@ -353,14 +352,13 @@ class StoryWriter:
             bump=when,
             moved=bump is not None,
         )
-        number = self._store(
+        self._store(
             unit_of_work, assigned_story, story, state, when, membership=membership,
             founder=chosen,
             article=None if target is None or bump else chosen,
             others=[origin.id] if target is None else [],
             kind=None if target and not bump else "corrected" if target else "split" if staying else "merged",
         )  # fmt: skip
-        retention.note_late(connection, number, state.last_inbox_no)
         articles.move(connection, ids, story)
         self._set_counts_in_centroid(connection, [*there, *moving])
         if staying:
@@ -410,7 +408,6 @@ class StoryWriter:
         self._store(
             unit_of_work, winner, winner.id, state, when, membership=membership, others=gone, kind="merged"
         )
-        retention.note_late(connection, winner.story_no, state.last_inbox_no)
         for loser in losers:
             self._redirect(unit_of_work, loser, winner.id, **detail)
         self._set_counts_in_centroid(connection, members)
@@ -439,7 +436,6 @@ class StoryWriter:
         )
         kind = "corrected" if moved else None
         self._store(unit_of_work, row, story, state, bump, membership=membership, kind=kind)
-        retention.note_late(unit_of_work.connection, row.story_no, state.last_inbox_no)
         self._set_counts_in_centroid(unit_of_work.connection, members)
 
     def mend(self, connection: Connection, story: str) -> bool:
@@ -453,7 +449,9 @@ class StoryWriter:
             return False
         derived = stories.columns_of_members(members, self._model, self._options.families)
         stories.write_derived(connection, story, derived)
-        self._index_story(IndexRow(row.story_no, story, derived.centroid, derived.last_inbox_no))
+        if self._index is not None and row.story_no in self._index:
+            mended = IndexRow(row.story_no, story, derived.centroid, derived.last_inbox_no)
+            self._index.replace_story(mended)
         return True
 
     def close(self, unit_of_work: UnitOfWork, story: str) -> None:
@@ -462,17 +460,6 @@ class StoryWriter:
         erase.close_story(unit_of_work.connection, story)
         if self._index is not None and row.story_no in self._index:
             self._index.remove_story(row.story_no)
-
-    def drop_centroid_terms(self, number: int, id: str, blob: bytes, last_inbox_no: int) -> bytes:  # noqa: A002
-        """Return the centroid `blob` without terms; the index uses it from now on."""
-        light = centroid.to_bytes(centroid.without_terms(centroid.from_bytes(blob)), self._model)
-        if self._index is not None and number in self._index:
-            self._index.replace_story(IndexRow(number, id, light, last_inbox_no))
-        return light
-
-    def oldest_live(self, connection: Connection, newest: int) -> int:
-        """Return the inbox number from which a story must have grown to be live beside article `newest`."""
-        return self._model.tuning.oldest_live(newest, self._undated_from(connection))
 
     def reports(self, connection: Connection, ids: Iterable[str]) -> int:
         """Return how many independent reports these articles would be as a story."""

@@ -1,7 +1,7 @@
-"""Erasure of articles (`forget`, retention): which articles a name means, and what is deleted or cleared.
+"""Deletion of articles (`forget`, retention): which articles a name means, and what is deleted or cleared.
 
 Hashes (identity keys, observations), ids and numbers stay, so that the same article is recognised and
-refused. All text is erased. The caller computes the affected stories again (pipeline/placement/erase.py).
+refused. The caller computes the affected stories again (pipeline/placement/erase.py).
 """
 
 import datetime as dt
@@ -9,7 +9,7 @@ import json
 from collections import Counter
 from collections.abc import Collection, Mapping, Sequence
 from itertools import chain
-from typing import Any, Literal
+from typing import Any, Final, Literal
 
 import msgspec
 from sqlalchemy import (
@@ -30,20 +30,23 @@ from sqlalchemy import (
 from aggregator.cluster.entry_identity import url_key
 from aggregator.extract.outlets import outlet_of
 from aggregator.extract.urls import canonical_url
-from aggregator.model.core import Entry, FrozenStruct
+from aggregator.model.core import Entry, Evidence, FrozenStruct
 from aggregator.store import codecs
 from aggregator.store.intake import tombstones
 from aggregator.store.intake.identify import NOBODY
 from aggregator.store.search import index
 from aggregator.store.stories import copy_keys, story_links
 from aggregator.store.stories.article_views import is_of_outlets
+from aggregator.store.stories.articles import ArticleDetails
 from aggregator.store.tables import (
     INDEXED_ADDRESS,
+    TEXT_OR_EMPTY,
     VALUES_AT_ONCE,
     article,
     change,
     change_with,
     command,
+    counter_value,
     entry,
     identity_key,
     in_parts,
@@ -53,6 +56,7 @@ from aggregator.store.tables import (
     rejected_input,
     revision,
     rows_with,
+    set_counter,
     sketch,
     story,
     story_log,
@@ -61,7 +65,11 @@ from aggregator.store.tables import (
 )
 
 _MERGED_PAGES = 500  # of the full-text index, in one transaction: about 2 MB
+STALE_ROWS: Final = "index_stale"  # counter: rows taken out of the full-text index since it was last merged
 _GIVEN_UP = "an article of the story was erased before it was sent"
+
+
+DeletedPart = Literal["text", "all"]
 
 
 class EraseTarget(FrozenStruct, frozen=True, kw_only=True):
@@ -82,8 +90,8 @@ class EraseSummary(FrozenStruct, frozen=True, kw_only=True, omit_defaults=False)
     copies: int = 0
 
 
-class ErasedArticle(FrozenStruct, frozen=True, kw_only=True):
-    """An article to erase."""
+class DeletedArticle(FrozenStruct, frozen=True, kw_only=True):
+    """An article of which the text, or all, is to be deleted."""
 
     inbox_no: int
     id: str
@@ -190,16 +198,16 @@ def summarise_erasure(connection: Connection, ids: Collection[str]) -> EraseSumm
 # --- one batch ---------------------------------------------------------------------------------------------
 
 
-def rows_of(connection: Connection, ids: Collection[str]) -> list[ErasedArticle]:
+def rows_of(connection: Connection, ids: Collection[str]) -> list[DeletedArticle]:
     """Return those of the articles that are placed, in the order of placing."""
-    chosen = select(*(article.c[name] for name in ErasedArticle.__struct_fields__))
-    found = (ErasedArticle(**row._mapping) for row in rows_with(connection, chosen, article.c.id, ids))
+    chosen = select(*(article.c[name] for name in DeletedArticle.__struct_fields__))
+    found = (DeletedArticle(**row._mapping) for row in rows_with(connection, chosen, article.c.id, ids))
     return sorted(found, key=lambda one: one.inbox_no)
 
 
 def orphaned_copies(connection: Connection, ids: Collection[str]) -> list[OrphanedCopy]:
     """Return the copies and excerpts of these articles that are not among them, in the order of placing."""
-    chosen = [codecs.TEXT if name == "text" else article.c[name] for name in OrphanedCopy.__struct_fields__]
+    chosen = [TEXT_OR_EMPTY if name == "text" else article.c[name] for name in OrphanedCopy.__struct_fields__]
     rows = rows_with(connection, select(*chosen), article.c.copy_of, ids)
     found = (OrphanedCopy(**row._mapping) for row in rows if row.id not in ids)
     return sorted(found, key=lambda one: one.inbox_no)
@@ -233,17 +241,61 @@ def with_redirects(connection: Connection, stories: Collection[str]) -> set[str]
     return found | {row.id for row in rows_with(connection, select(story.c.id), story.c.redirect_to, found)}
 
 
-def erase_articles(
-    connection: Connection, gone: Sequence[ErasedArticle], bands: Mapping[int, Collection[int]]
+def delete_articles(
+    connection: Connection,
+    gone: Sequence[DeletedArticle],
+    bands: Mapping[int, Collection[int]],
+    what: DeletedPart,
 ) -> None:
-    """Delete the rows of these articles and all dependent rows. `bands`: those each may be stored with."""
-    for one in gone:
-        index.take_out(connection, one.inbox_no)
+    """Delete the texts of these articles ("text"), or their rows with all dependent rows ("all").
+
+    Titles and decisions outlive the texts. `bands`: those each article may be stored with.
+    """
+    ids, numbers = [one.id for one in gone], [one.inbox_no for one in gone]
+    indexed = [n for n in numbers if index.take_out(connection, n)]
+    if indexed:
+        set_counter(connection, STALE_ROWS, counter_value(connection, STALE_ROWS) + len(indexed))
     copy_keys.remove(connection, bands)
-    ids = [one.id for one in gone]
-    change_with(connection, update(article).values(original=None), article.c.original, ids)
-    change_with(connection, delete(article), article.c.id, ids)  # dependent rows cascade
     change_with(connection, delete(revision), revision.c.article, ids)
+    if what == "all":
+        change_with(connection, update(article).values(original=None), article.c.original, ids)
+        change_with(connection, delete(article), article.c.id, ids)  # dependent rows cascade
+        return
+    change_with(connection, delete(sketch), sketch.c.article, numbers)
+    kept = select(article.c.inbox_no, article.c.details, article.c.evidence)
+    rows = rows_with(connection, kept, article.c.inbox_no, numbers)
+    without_text = {
+        row.inbox_no: {
+            "lead": "",
+            "text": None,
+            "details": _without_text(row.details),
+            "signature": b"",
+            "terms": b"",
+            "evidence": _shortened(row.evidence),
+        }
+        for row in rows
+    }
+    rewrite(connection, article.c.inbox_no, without_text)
+    for n in indexed:
+        index.put_back(connection, n)
+
+
+def _without_text(details: bytes) -> bytes:
+    """Damaged details are dropped, because they may hold text."""
+    try:
+        known = codecs.unpack(details, ArticleDetails)
+    except codecs.UNREADABLE:
+        return codecs.pack(ArticleDetails())
+    return codecs.pack(msgspec.structs.replace(known, timed=(), repeated=(), media=()))
+
+
+def _shortened(evidence: bytes) -> bytes:
+    try:
+        known = codecs.unpack(evidence, Evidence)
+    except codecs.UNREADABLE:
+        return evidence
+    shortened = msgspec.structs.replace(known, reasons=(), shared=(), runner_up=None, excerpts=())
+    return codecs.pack_compressed(shortened)
 
 
 def set_copy_keys(
@@ -423,6 +475,8 @@ def merge_index(connection: Connection, *, is_first: bool, pages: int = _MERGED_
     """
     if connection.dialect.name != "sqlite":
         return False
+    if is_first:
+        set_counter(connection, STALE_ROWS, 0)
     counted = text("SELECT total_changes()")
     before = connection.execute(counted).scalar_one()
     connection.execute(

@@ -11,14 +11,12 @@ from sqlalchemy import (
     exists,
     insert,
     literal_column,
-    or_,
     select,
     text,
     update,
 )
 
 from aggregator.cluster.events.weights import EventModel
-from aggregator.store import codecs
 from aggregator.store.engine.database import Database
 from aggregator.store.intake import rejected
 from aggregator.store.intake.inbox import take_numbers
@@ -134,7 +132,7 @@ def _clear_search(connection: Connection) -> None:
 def _clear_merged_texts(connection: Connection) -> None:
     """Clear the merged texts that can be rendered again: retention has deleted texts of the others."""
     members = exists().where(article.c.story == story.c.id)
-    can_render = members, ~members.where(codecs.IS_GONE), or_(story.c.text != "", story.c.article_count == 1)
+    can_render = members, ~members.where(article.c.text.is_(None))
     rendered = update(story).where(story.c.redirect_to.is_(None), *can_render)
     connection.execute(rendered.values(text=None, merged_story=None))
 

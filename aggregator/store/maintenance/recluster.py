@@ -10,7 +10,6 @@ from sqlalchemy import Connection, Table, bindparam, delete, exists, func, inser
 
 from aggregator.model.core import Authority, CleanArticle, Entry, Evidence, FrozenStruct, Published
 from aggregator.store import codecs
-from aggregator.store.codecs import TEXT, refuse_damaged
 from aggregator.store.intake.inbox import InboxEntry
 from aggregator.store.maintenance import retention
 from aggregator.store.stories import corrections
@@ -77,8 +76,9 @@ def first_seen_since(connection: Connection, since: dt.datetime | None) -> int:
 
     Articles whose text was deleted by retention are skipped, because they cannot be decided again.
     """
-    without_text = retention.reached(connection, "texts")
-    least = without_text + 1 if without_text else 0
+    without_text = select(func.max(article.c.inbox_no)).where(article.c.text.is_(None))
+    last = connection.execute(without_text).scalar()
+    least = 0 if last is None else last + 1
     if since is None:
         return least
     found = connection.execute(
@@ -115,18 +115,14 @@ _IS_OF_FEED = exists().where(source.c.id == article.c.source)
 
 
 def placed_from(connection: Connection, n: int, limit: int) -> list[ReplayedArticle]:
-    """Return the next articles from inbox number `n` on, in order.
-
-    Raises DamagedError if a text cannot be read: without it other articles would be decided differently.
-    """
+    """Return the next articles from inbox number `n` on, in order."""
     is_of_feed = func.coalesce(article.c.is_polled, _IS_OF_FEED).label("is_of_feed")
-    chosen = select(article, TEXT.label("words"), is_of_feed).where(article.c.inbox_no >= n)
+    chosen = select(article, is_of_feed).where(article.c.inbox_no >= n)
     rows = connection.execute(chosen.order_by(article.c.inbox_no).limit(limit))
     return [_replayed(row) for row in rows]
 
 
 def _replayed(row: Any) -> ReplayedArticle:
-    refuse_damaged(row.words, row.id)
     details = codecs.unpack(row.details, ArticleDetails)
     if details.wire and details.wire.kind == "copy":
         details = msgspec.structs.replace(details, wire=None)  # decided again
@@ -158,7 +154,7 @@ def _replayed(row: Any) -> ReplayedArticle:
         ),
         clean=CleanArticle(
             **{name: getattr(row, name) for name in _EXTRACTED},
-            text=row.words,
+            text=row.text,
             published=published,
             is_container=row.role == "container",
             kind="report" if is_kind_of_original else row.kind,
@@ -189,8 +185,7 @@ def seed(live: Connection, scratch: Connection, n: int, step: Callable[[], None]
         scratch.execute(update(counter).where(counter.c.name == row.name).values(value=row.value))
     _copy(live, scratch, article, select(article).where(article.c.inbox_no < n), step)
     scratch.execute(update(story).where(story.c.id.not_in(kept)).values(redirect_to=""))
-    linked = lsh_band.c.article.between(retention.reached(live, "unlinked") + 1, n - 1)
-    _copy(live, scratch, lsh_band, select(lsh_band).where(linked), step)
+    _copy(live, scratch, lsh_band, select(lsh_band).where(lsh_band.c.article < n), step)
     _copy(live, scratch, sketch, select(sketch).where(sketch.c.article < n), step)
     _copy(live, scratch, stream_period, select(stream_period).where(stream_period.c.last_inbox_no < n), step)
     sources = _sources_before(live, n)
@@ -327,7 +322,6 @@ def take_over(
             names_of = {"article_n": "inbox_no", "assigned_story": "story", **{one: one for one in _DECIDED}}
             live.execute(_TAKE, [{new: row[old] for new, old in names_of.items()} for row in changes])
             _take_keys(live, scratch, [row["inbox_no"] for row in changes])
-            retention.begin_again(live, before=changes[0]["inbox_no"])
         step()
     return changed
 

@@ -1,15 +1,15 @@
-"""Retention: which rows are old, and what is deleted from them. pipeline/placement/retention.py runs it.
+"""Retention: which rows are old, and what stays of them. pipeline/placement/retention.py runs it.
 
-The progress of each stage is a counter ("packed_to", ...): an inbox number of articles, or of the last
-article of stories. So the next rows are found by an index, whatever the size of the database.
+Nothing records how far it is: an old story is found by its oldest article, which has a text until that is
+deleted, and a row until it is deleted itself. `erase.delete_articles` deletes both.
 """
 
 import datetime as dt
-from collections.abc import Collection, Mapping, Sequence
-from typing import Any, Final, Literal, NamedTuple
+from collections.abc import Collection, Mapping
+from typing import Any, Final, NamedTuple
 
-import msgspec
 from sqlalchemy import (
+    ColumnElement,
     Connection,
     Select,
     and_,
@@ -23,95 +23,39 @@ from sqlalchemy import (
     update,
 )
 
-from aggregator.model.core import Evidence, MergedStory
+from aggregator.model.core import MergedStory
 from aggregator.store import codecs
 from aggregator.store.maintenance import erase
-from aggregator.store.search import index
-from aggregator.store.stories import copy_keys
-from aggregator.store.stories.articles import ArticleDetails
+from aggregator.store.maintenance.erase import DeletedArticle, DeletedPart
 from aggregator.store.tables import (
     article,
     change,
     command,
-    counter,
     counter_value,
     delete_some,
     entry,
     rejected_input,
-    revision,
     rows_with,
     set_counter,
-    sketch,
     story,
     story_log,
     webhook,
 )
 
-RetentionStage = Literal[
-    "packed", "unrendered", "unlinked", "stripped", "texts", "stories", "entries", "settled"
-]
-STAGES: Final[tuple[RetentionStage, ...]] = (
-    "packed",
-    "unrendered",
-    "unlinked",
-    "stripped",
-    "texts",
-    "stories",
-)
-_OF_STORIES: Final = frozenset({"unrendered", "stripped", "texts", "stories"})
-_LATE = "late:"  # counters: followed by the number of a story that stages have passed but not processed
-_LATE_AT_ONCE = 200
-_STALE, _MERGING = "index_stale", "index_merging"  # counters: rows removed since the last merge; 1: merging
+_MERGING = "index_merging"  # counter: 1 while the full-text index is being merged
 _CHECKED_AT, _STEADY_FROM = "retained_at", "steady_from"  # counters: seconds since 1970
-
-
-class OldArticle(NamedTuple):
-    """An article that a stage processes."""
-
-    inbox_no: int
-    id: str
-    text: str
-    signature: bytes
+_ENTRIES = "entries_to"  # counter: the last entry of which only what its article lacks is left
 
 
 class OldStory(NamedTuple):
-    """A story that a stage processes. `is_final_text`: texts are deleted, so it cannot be rendered again."""
+    """A story whose articles are all old."""
 
     story_no: int
     id: str
     title: str
-    last_inbox_no: int
-    centroid: bytes
-    is_rendered: bool
-    is_final_text: bool
 
 
-# --- progress ----------------------------------------------------------------------------------------------
-
-
-def reached(connection: Connection, stage: RetentionStage) -> int:
-    """Return the inbox number up to which this stage is done."""
-    return counter_value(connection, f"{stage}_to")
-
-
-def reach(connection: Connection, stage: RetentionStage, n: int) -> None:
-    """Store that this stage is done up to inbox number `n`."""
-    set_counter(connection, f"{stage}_to", n)
-
-
-def begin_again(connection: Connection, *, before: int) -> None:
-    """Set stages back: from number `before` on articles have terms and bands again."""
-    stages: tuple[RetentionStage, ...] = ("unlinked", "stripped", "settled")
-    for stage in stages:
-        if reached(connection, stage) >= before:
-            reach(connection, stage, before - 1)
-
-
-def progress(connection: Connection) -> dict[str, int]:
-    """Return the progress of each stage by its name."""
-    names: dict[str, str] = {f"{stage}_to": stage for stage in STAGES}
-    rows = connection.execute(select(counter.c.name, counter.c.value).where(counter.c.name.in_(names)))
-    return dict.fromkeys(names.values(), 0) | {names[row.name]: row.value for row in rows}
+# --- what is old -------------------------------------------------------------------------------------------
 
 
 def steady_since(connection: Connection, now: dt.datetime, most: dt.timedelta) -> dt.datetime:
@@ -176,215 +120,60 @@ def placed_before(connection: Connection, moment: dt.datetime, now: dt.datetime)
     return low
 
 
-def due(connection: Connection, stage: RetentionStage, upto: int) -> int:
-    """Count the articles or stories that this stage has not processed, up to inbox number `upto`."""
-    after = reached(connection, stage)
-    if stage in _OF_STORIES:
-        rows = story.c.last_inbox_no.between(after + 1, upto), story.c.redirect_to.is_(None)
-        return connection.execute(select(func.count()).select_from(story).where(*rows)).scalar_one()
-    within = article.c.inbox_no.between(after + 1, upto)
-    return connection.execute(select(func.count()).select_from(article).where(within)).scalar_one()
+def next_story(connection: Connection, what: DeletedPart, upto: int) -> OldStory | None:
+    """Return the next story without an article above inbox number `upto` that has texts ("text"), or any."""
+    # The oldest article leads to it. Those of stories that still grow are passed over; they are few.
+    oldest = select(article.c.story).where(*_is_old(what, upto)).order_by(article.c.inbox_no).limit(1)
+    row = connection.execute(_OLD.where(story.c.id == oldest.scalar_subquery())).first()
+    return None if row is None else OldStory(*row)
 
 
-def next_articles(connection: Connection, stage: RetentionStage, upto: int, limit: int) -> list[OldArticle]:
-    """Return the next articles of a stage, up to inbox number `upto`."""
-    within = article.c.inbox_no.between(reached(connection, stage) + 1, upto)
-    return [OldArticle(*row) for row in connection.execute(_OLD_ARTICLES.where(within).limit(limit))]
+def count_stories(connection: Connection, what: DeletedPart, upto: int) -> int:
+    """Count the stories that `next_story` returns, one after the other."""
+    found = select(func.count(article.c.story.distinct())).where(*_is_old(what, upto))
+    return connection.execute(found).scalar_one()
 
 
-def next_stories(connection: Connection, stage: RetentionStage, upto: int, limit: int) -> list[OldStory]:
-    """Return the next stories of a stage whose last article is at most inbox number `upto`."""
-    within = story.c.last_inbox_no.between(reached(connection, stage) + 1, upto)
-    rows = connection.execute(_OLD.where(within).order_by(story.c.last_inbox_no).limit(limit))
-    return [OldStory(*row) for row in rows]
+def _is_old(what: DeletedPart, upto: int) -> list[ColumnElement[bool]]:
+    conditions = [article.c.inbox_no <= upto, upto >= _LAST_OF_STORY]
+    return [*conditions, article.c.text.is_not(None)] if what == "text" else conditions
 
 
-_OLD_ARTICLES = select(article.c.inbox_no, article.c.id, codecs.TEXT, article.c.signature).order_by(
-    article.c.inbox_no
+_ITS_STORY = story.alias("its_story")
+_LAST_OF_STORY = (
+    select(_ITS_STORY.c.last_inbox_no).where(_ITS_STORY.c.id == article.c.story).scalar_subquery()
 )
-_OLD: Select[Any] = select(
-    *(story.c[name] for name in ("story_no", "id", "title", "last_inbox_no", "centroid")),
-    story.c.merged_story.is_not(None),
-    and_(story.c.merged_story.is_not(None), exists().where(article.c.story == story.c.id, codecs.IS_GONE)),
-).where(story.c.redirect_to.is_(None))
-
-
-# --- late stories ------------------------------------------------------------------------------------------
-
-_PASSED = select(func.max(counter.c.value)).where(
-    counter.c.name.in_([f"{stage}_to" for stage in sorted(_OF_STORIES)])
-)
-
-
-def note_late(connection: Connection, number: int, last_inbox_no: int) -> None:
-    """Store story `number` as late if a stage has already passed its last inbox number.
-
-    This happens when its newest article was erased, or when it was split off from another story.
-    """
-    if last_inbox_no <= (connection.execute(_PASSED).scalar() or 0):
-        set_counter(connection, f"{_LATE}{number}", number)
-
-
-def late(connection: Connection) -> dict[int, OldStory | None]:
-    """Return some of the late stories by their numbers; None: it is not live any more."""
-    noted = select(counter.c.value).where(counter.c.name.like(f"{_LATE}%")).order_by(counter.c.value)
-    numbers = connection.execute(noted.limit(_LATE_AT_ONCE)).scalars().all()
-    rows = connection.execute(_OLD.where(story.c.story_no.in_(numbers)))
-    return dict.fromkeys(numbers) | {row[0]: OldStory(*row) for row in rows}
-
-
-def done_with(connection: Connection, stage: RetentionStage, old: OldStory) -> None:
-    """Store that this stage is done with a story, whether it was late or not."""
-    drop_late(connection, old.story_no)
-    if old.last_inbox_no > reached(connection, stage):
-        reach(connection, stage, old.last_inbox_no)
-
-
-def drop_late(connection: Connection, number: int) -> None:
-    """Remove a story from the late ones."""
-    connection.execute(delete(counter).where(counter.c.name == f"{_LATE}{number}"))
-
-
-# --- articles ----------------------------------------------------------------------------------------------
-
-
-def pack(connection: Connection, old: Sequence[OldArticle]) -> None:
-    """Compress the texts of these articles. The full-text index keeps title, lead and tokens of filters."""
-    articles_with_text = [one for one in old if one.text]
-    indexed = [one.inbox_no for one in articles_with_text if index.take_out(connection, one.inbox_no)]
-    kept = select(article.c.inbox_no, article.c.evidence).where(
-        article.c.inbox_no.in_([one.inbox_no for one in articles_with_text])
-    )
-    evidence = {row.inbox_no: _pressed(row.evidence) for row in connection.execute(kept)}
-    packed = {
-        one.inbox_no: {
-            "text": "",
-            "compressed_text": codecs.compress_text(one.text),
-            "evidence": evidence[one.inbox_no],
-        }
-        for one in articles_with_text
-    }
-    erase.rewrite(connection, article.c.inbox_no, packed)
-    _put_back(connection, indexed)
-
-
-def _pressed(evidence: bytes) -> bytes:
-    try:
-        return codecs.compress_packed(evidence)
-    except codecs.UNREADABLE:
-        return evidence
-
-
-def _put_back(connection: Connection, indexed: Sequence[int]) -> None:
-    for n in indexed:
-        index.put_back(connection, n)
-    if indexed:
-        set_counter(connection, _STALE, counter_value(connection, _STALE) + len(indexed))
-
-
-def unlink(connection: Connection, keys: Mapping[int, Collection[int]]) -> None:
-    """Remove articles from the index of copies. `keys`: the bands that each may be stored with, by number."""
-    numbers = sorted(keys)
-    copy_keys.remove(connection, keys)
-    connection.execute(delete(sketch).where(sketch.c.article.in_(numbers)))
-    connection.execute(update(article).where(article.c.inbox_no.in_(numbers)).values(signature=b""))
-
-
-def articles_with_text(connection: Connection, story_id: str, limit: int) -> list[OldArticle]:
-    """Return the articles of a story whose texts are not deleted, in the order of placing."""
-    chosen = _OLD_ARTICLES.where(article.c.story == story_id, ~codecs.IS_GONE)
-    return [OldArticle(*row) for row in connection.execute(chosen.limit(limit))]
-
-
-def drop_texts(connection: Connection, old: Sequence[OldArticle]) -> None:
-    """Delete the texts of these articles. Titles and decisions stay."""
-    numbers, ids = [one.inbox_no for one in old], [one.id for one in old]
-    indexed = [n for n in numbers if index.take_out(connection, n)]
-    kept = select(article.c.inbox_no, article.c.details, article.c.evidence).where(
-        article.c.inbox_no.in_(numbers)
-    )
-    rows = {
-        row.inbox_no: {
-            "text": "",
-            "compressed_text": codecs.GONE,
-            "lead": "",
-            "terms": b"",
-            "details": _without_text(row.details),
-            "evidence": _shortened(row.evidence),
-        }
-        for row in connection.execute(kept).all()
-    }
-    erase.rewrite(connection, article.c.inbox_no, rows)
-    connection.execute(delete(revision).where(revision.c.article.in_(ids)))
-    _put_back(connection, indexed)
-
-
-def _without_text(details: bytes) -> bytes:
-    """Damaged details are dropped, because they may hold text."""
-    try:
-        known = codecs.unpack(details, ArticleDetails)
-    except codecs.UNREADABLE:
-        return codecs.pack(ArticleDetails())
-    return codecs.pack(msgspec.structs.replace(known, timed=(), repeated=(), media=()))
-
-
-def _shortened(evidence: bytes) -> bytes:
-    try:
-        known = codecs.unpack(evidence, Evidence)
-    except codecs.UNREADABLE:
-        return evidence
-    shortened = msgspec.structs.replace(known, reasons=(), shared=(), runner_up=None, excerpts=())
-    return codecs.pack_compressed(shortened)
+_OLD: Select[Any] = select(*(story.c[name] for name in OldStory._fields))
 
 
 # --- stories -----------------------------------------------------------------------------------------------
 
 
-def clear_merged_texts(connection: Connection, old: Sequence[OldStory]) -> None:
-    """Delete the merged texts of these stories; from now on they are rendered on demand."""
-    rendered = [one for one in old if one.is_rendered]
-    erase.rewrite(connection, story.c.story_no, {one.story_no: _without_merged_text(one) for one in rendered})
+def articles_with_text(connection: Connection, story_id: str, limit: int) -> list[DeletedArticle]:
+    """Return the articles of a story whose texts are not deleted, in the order of placing."""
+    columns = [article.c[name] for name in DeletedArticle.__struct_fields__]
+    chosen = select(*columns).where(article.c.story == story_id, article.c.text.is_not(None))
+    rows = connection.execute(chosen.order_by(article.c.inbox_no).limit(limit))
+    return [DeletedArticle(**row._mapping) for row in rows]
 
 
-def freeze_stories(connection: Connection, old: Sequence[OldStory], centroids: Mapping[int, bytes]) -> None:
-    """Delete the terms and the merged texts of stories that no article joins any more.
-
-    `centroids`: by number of the story, without terms.
-    """
-    _drop_terms(connection, [one.id for one in old])
-    values = {
-        one.story_no: {"centroid": centroids[one.story_no], "count_state": None, **_without_merged_text(one)}
-        for one in old
-    }
-    erase.rewrite(connection, story.c.story_no, values)
+def drop_terms(connection: Connection, story_id: str) -> bool:
+    """Delete the terms of the articles of a story; return whether there were any."""
+    with_terms = article.c.story == story_id, func.length(article.c.terms) > 0
+    return connection.execute(update(article).where(*with_terms).values(terms=b"")).rowcount > 0
 
 
-def _without_merged_text(old: OldStory) -> dict[str, Any]:
-    return {"text": ""} if old.is_final_text else {"text": "", "merged_story": None}
-
-
-def keep_merged_text(
-    connection: Connection, old: OldStory, centroid: bytes, merged: MergedStory | None
-) -> None:
-    """Store the final merged text of a story before its texts are deleted.
-
-    `merged`: the final text; None: the stored one. `centroid` is without terms.
-    """
-    _drop_terms(connection, [old.id])
-    final = {} if merged is None else {"merged_story": codecs.compress_struct(merged)}
-    if merged is not None:  # it lacks what one outlet had alone
-        erase.erase_summaries(connection, [old.id])
-    erase.rewrite(
-        connection,
-        story.c.story_no,
-        {old.story_no: {"centroid": centroid, "count_state": None, "text": "", **final}},
-    )
+def keep_merged_text(connection: Connection, old: OldStory, merged: MergedStory) -> None:
+    """Store the final merged text of a story before its texts are deleted."""
+    erase.erase_summaries(connection, [old.id])  # the final text lacks what one outlet had alone
+    values = {"count_state": None, "text": "", "merged_story": codecs.compress_struct(merged)}
+    erase.rewrite(connection, story.c.story_no, {old.story_no: values})
 
 
 def final_text(connection: Connection, id: str) -> dict[str, Any] | None:  # noqa: A002 - as people type
     """Return the columns of the merged text of a story that cannot be rendered again; None for others."""
     columns = story.c.text, story.c.merged_story
-    is_gone = exists().where(article.c.story == story.c.id, codecs.IS_GONE)
+    is_gone = exists().where(article.c.story == story.c.id, article.c.text.is_(None))
     chosen = select(*columns).where(story.c.id == id, story.c.merged_story.is_not(None), is_gone)
     row = connection.execute(chosen).mappings().first()
     return None if row is None else dict(row)
@@ -393,11 +182,6 @@ def final_text(connection: Connection, id: str) -> dict[str, Any] | None:  # noq
 def keep_final_text(connection: Connection, id: str, columns: Mapping[str, Any]) -> None:  # noqa: A002 - as above
     """Write the columns from `final_text` back."""
     connection.execute(update(story).where(story.c.id == id).values(**columns))
-
-
-def _drop_terms(connection: Connection, ids: Collection[str]) -> None:
-    with_terms = article.c.story.in_(sorted(ids)), func.length(article.c.terms) > 0
-    connection.execute(update(article).where(*with_terms).values(terms=b""))  # see `settle_articles`
 
 
 def slim_entries(connection: Connection, ids: Collection[str]) -> None:
@@ -423,7 +207,7 @@ def settle_entries(connection: Connection, limit: int) -> int:
 
     What a placed entry declared is in its article.
     """
-    after = reached(connection, "entries")
+    after = counter_value(connection, _ENTRIES)
     columns = [entry.c[name] for name in ("entry_no", "state", "verdict", "page_verdict", "url", "page_url")]
     chosen = select(*columns, article.c.url.label("known"))
     chosen = chosen.outerjoin(article, article.c.id == entry.c.article).where(entry.c.entry_no > after)
@@ -432,7 +216,7 @@ def settle_entries(connection: Connection, limit: int) -> int:
     if waiting < limit:
         return 0
     erase.rewrite(connection, entry.c.entry_no, {row.entry_no: _settled(row) for row in rows})
-    reach(connection, "entries", rows[-1].entry_no)
+    set_counter(connection, _ENTRIES, rows[-1].entry_no)
     return len(rows)
 
 
@@ -443,22 +227,6 @@ def _settled(row: Any) -> dict[str, Any]:
     if row.state == "done" and row.known is not None:
         values |= {name: None for name in ("url", "page_url") if getattr(row, name) == row.known}
     return values
-
-
-def settle_articles(connection: Connection, limit: int) -> int:
-    """Rewrite the rows of the next articles of closed stories, which have shrunk. Return their number.
-
-    SQLite only: see erase.rewrite.
-    """
-    if connection.dialect.name != "sqlite":
-        return 0
-    within = article.c.inbox_no.between(reached(connection, "settled") + 1, reached(connection, "stripped"))
-    chosen = select(article.c.inbox_no).where(within).order_by(article.c.inbox_no).limit(limit)
-    numbers = connection.execute(chosen).scalars().all()
-    if numbers:
-        erase.rewrite(connection, article.c.inbox_no, {n: {} for n in numbers})
-        reach(connection, "settled", numbers[-1])
-    return len(numbers)
 
 
 _WAITS: Final = frozenset({"page", "ready"})
@@ -510,10 +278,8 @@ def merge_index(connection: Connection, least: int, pages: int) -> bool:
     if connection.dialect.name != "sqlite":
         return False
     is_under_way = bool(counter_value(connection, _MERGING))
-    if not is_under_way and counter_value(connection, _STALE) < least:
+    if not is_under_way and counter_value(connection, erase.STALE_ROWS) < least:
         return False
-    if not is_under_way:
-        set_counter(connection, _STALE, 0)
     more = erase.merge_index(connection, is_first=not is_under_way, pages=pages)
     set_counter(connection, _MERGING, int(more))
     return True
@@ -529,11 +295,6 @@ class FileSpace(NamedTuple):
     free: int
     page: int
     has_auto_vacuum: bool
-
-    @property
-    def used(self) -> int:
-        """Return the bytes of tables and indexes."""
-        return self.file - self.free
 
 
 def file_space(connection: Connection) -> FileSpace | None:

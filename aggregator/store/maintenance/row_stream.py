@@ -9,6 +9,7 @@ deliveries. The lease of a running daemon is in no stream. The full-text index i
 again from the articles.
 """
 
+import base64
 import datetime as dt
 import sqlite3
 from collections.abc import Callable, Iterable, Iterator, Mapping, Set
@@ -18,6 +19,7 @@ from pathlib import Path
 from typing import Annotated, Any, Final, NamedTuple
 
 import msgspec
+import zstandard
 from sqlalchemy import (
     BigInteger,
     Boolean,
@@ -39,6 +41,7 @@ from sqlalchemy.engine import make_url
 from sqlalchemy.exc import DatabaseError, DataError, IntegrityError
 
 from aggregator.model.errors import AggregatorError, NotWritableError, ReadError
+from aggregator.store import codecs
 from aggregator.store.engine.database import Database
 from aggregator.store.engine.engines import sqlite_driver
 from aggregator.store.search import index
@@ -192,9 +195,20 @@ def checked(table: str, given: Mapping[str, Any], *, is_older: bool = False) -> 
     `is_older`: of a revision that may have columns which are no more.
     """
     try:
-        return msgspec.structs.asdict(msgspec.convert(given, _row_type(table, is_older)))
-    except msgspec.ValidationError as error:
+        row = _with_text(table, given) if is_older else given
+        return msgspec.structs.asdict(msgspec.convert(row, _row_type(table, is_older)))
+    except (msgspec.ValidationError, zstandard.ZstdError, TypeError, ValueError) as error:
         raise ReadError(f"a row of {table} does not fit: {error}") from error
+
+
+def _with_text(table: str, given: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Restore what older revisions stored compressed, or made on demand: texts, and merged texts."""
+    if table == "article" and given.get("compressed_text") is not None:
+        packed = base64.b64decode(given["compressed_text"])
+        return {**given, "text": codecs.decompress_bytes(packed).decode() if packed else None}
+    if table == "story" and given.get("text") == "" and given.get("merged_story") is None:
+        return {**given, "text": None}  # it is rendered
+    return given
 
 
 @cache

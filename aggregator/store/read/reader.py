@@ -184,10 +184,7 @@ def _with_own_name(connection: Connection, ids: Sequence[str]) -> set[str]:
 
 
 def one_article(connection: Connection, id_: str) -> ArticleDetail | None:
-    """Return an article with its text and evidence; None if it does not exist.
-
-    Raises DamagedError if its text cannot be read.
-    """
+    """Return an article with its text and evidence; None if it does not exist."""
     statement = (
         article_views.view_columns("text", "evidence")
         .add_columns(story.c.title.label("story_title"))
@@ -197,7 +194,6 @@ def one_article(connection: Connection, id_: str) -> ArticleDetail | None:
     row = connection.execute(statement).first()
     if row is None:
         return None
-    codecs.refuse_damaged(row.text, id_)
     kept = select(func.count()).select_from(revision).where(revision.c.article == id_)
     # The original of a copy depends on its whole group (stories.counts).
     members = with_originals(article_views.views_of_stories(connection, [row.story])[row.story])
@@ -303,7 +299,9 @@ class DatabaseStoryReader:
             if row.redirect_to is not None:
                 return StoryRedirect(to=row.redirect_to)
             members = article_views.views_of_stories(connection, [id], "text", "evidence")[id]
-            stripped = select(article.c.inbox_no).where(article.c.story == id, codecs.IS_GONE).limit(1)
+            stripped = (
+                select(article.c.inbox_no).where(article.c.story == id, article.c.text.is_(None)).limit(1)
+            )
             texts_gone = connection.execute(stripped).first() is not None
             (whole,) = story_links.with_subjects(connection, [_story_view(row, members)])
             (whole,) = story_links.with_links(connection, [whole])

@@ -10,11 +10,11 @@ import datetime as dt
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any, NamedTuple
 
-from sqlalchemy import Connection, Row, ScalarSelect, Select, case, func, select, text
+from sqlalchemy import Connection, Row, ScalarSelect, Select, func, select, text
 
 from aggregator.extract.language.search_tokens import in_index, index_words, search_words
 from aggregator.store.engine.database import Database
-from aggregator.store.tables import article, counter, counter_value, set_counter
+from aggregator.store.tables import TEXT_OR_EMPTY, article, counter, counter_value, set_counter
 
 _LAST = "searchable"  # counter: the last article number in the index
 _REST = "unindexed"  # counter: articles up to this number wait to be indexed again
@@ -50,10 +50,7 @@ class IndexedText(NamedTuple):
     effective_at: dt.datetime
 
 
-# The lead instead of a compressed text (store/codecs.py): old articles are found by title, lead
-# and filters.
-_BODY = case((article.c.compressed_text.is_(None), article.c.text), else_=article.c.lead).label("text")
-_ROWS = select(*(_BODY if name == "text" else article.c[name] for name in IndexedText._fields))
+_ROWS = select(*(TEXT_OR_EMPTY if name == "text" else article.c[name] for name in IndexedText._fields))
 
 
 def indexed_to(connection: Connection) -> int:

@@ -26,10 +26,9 @@ from sqlalchemy import ColumnElement, Connection, func, select, text
 from aggregator.extract.language.search_tokens import in_index, index_words, is_unspaced, search_words
 from aggregator.model.core import KINDS, FrozenStruct
 from aggregator.model.errors import UsageError
-from aggregator.store.codecs import TEXT
 from aggregator.store.intake.sources import in_folders
 from aggregator.store.search.index import SPANS, day_token, filter_tokens_of, language_token
-from aggregator.store.tables import article, in_parts, rows_with, story, story_subject
+from aggregator.store.tables import TEXT_OR_EMPTY, article, in_parts, rows_with, story, story_subject
 from aggregator.stories.subjects import subject_key
 
 MOST_TERMS = 32  # of one search; limits the time of a hostile one
@@ -409,7 +408,7 @@ def _of_these(connection: Connection, match: _Match, query: Query, numbers: Sequ
     asked = {"numbers": list(numbers), "loose": match.loose, "match": match.strict}
     rows = connection.execute(statement, asked).all()
     long = [row.n for row in rows if row.is_long]
-    wordings = select(article.c.inbox_no, article.c.title, TEXT).where(article.c.inbox_no.in_(long))
+    wordings = select(article.c.inbox_no, article.c.title, TEXT_OR_EMPTY).where(article.c.inbox_no.in_(long))
     read = {row.inbox_no: row for row in connection.execute(wordings)} if long else {}
     texts = {n: SearchableText(one.title, one.text, title=one.title) for n, one in read.items()}
     return [row.n for row in rows if not row.is_long or texts[row.n].fits(query)]

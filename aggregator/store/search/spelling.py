@@ -13,7 +13,6 @@ from sqlalchemy import Connection, select
 
 from aggregator.extract.language.search_tokens import index_words, is_unspaced
 from aggregator.model.errors import UsageError
-from aggregator.store.codecs import TEXT
 from aggregator.store.search import match
 from aggregator.store.search.match import Phrase, Query, Term, parse_query
 from aggregator.store.tables import article, rows_with
@@ -60,7 +59,7 @@ def _newest(connection: Connection, words: list[str], limit: int) -> list[int]:
 def _most_frequent(connection: Connection, words: list[str]) -> str | None:
     """Return the word that most of the newest articles with one of `words` have."""
     numbers = _newest(connection, words, _ARTICLES_READ)
-    texts = select(article.c.title, article.c.lead, TEXT)
+    texts = select(article.c.title, article.c.lead, article.c.text)
     counts: Counter[str] = Counter()
     for row in rows_with(connection, texts, article.c.inbox_no, numbers):
         counts.update({*index_words(row.title), *index_words(row.text or row.lead)} & {*words})

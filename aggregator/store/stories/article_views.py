@@ -9,7 +9,7 @@ from sqlalchemy import ColumnElement, Connection, Row, RowMapping, Select, bindp
 from aggregator.model.core import ArticleView, Evidence
 from aggregator.store import codecs
 from aggregator.store.stories.articles import ArticleDetails, NewArticle, columns_of, details_of
-from aggregator.store.tables import article, rows_with
+from aggregator.store.tables import TEXT_OR_EMPTY, article, rows_with
 
 SHOWN_MEMBERS = 64  # articles of a large story from which headline and summary are chosen
 
@@ -21,7 +21,7 @@ _COLUMNS = (*_SAME, "story", "outlet", "outlet_name", "seen_at", "details")
 
 def view_columns(*more: str) -> Select[Any]:
     """Return SELECT of the columns of an ArticleView; `more` may add "text" and "evidence"."""
-    return select(*(codecs.TEXT if name == "text" else article.c[name] for name in (*_COLUMNS, *more)))
+    return select(*(TEXT_OR_EMPTY if name == "text" else article.c[name] for name in (*_COLUMNS, *more)))
 
 
 def is_of_outlets(connection: Connection, names: Iterable[str]) -> ColumnElement[bool]:

@@ -44,6 +44,7 @@ from aggregator.model.core import (
 from aggregator.store import codecs
 from aggregator.store.stories import copy_keys
 from aggregator.store.tables import (
+    TEXT_OR_EMPTY,
     article,
     change_with,
     entry,
@@ -121,7 +122,6 @@ class StoredArticle(FrozenStruct, frozen=True, kw_only=True):
     date_counts: bool  # see tables.py
     effective_at: dt.datetime
     is_gone: bool  # its text was deleted by retention
-    is_packed: bool
 
     def as_article(self) -> "ScoringInput":
         """Return it as input of the scorer, as it was placed."""
@@ -248,17 +248,12 @@ def columns_of(new: NewArticle) -> dict[str, Any]:
     }
 
 
-def replace_text(
-    connection: Connection, new: NewArticle, bands: Sequence[int], *, is_packed: bool = False
-) -> None:
+def replace_text(connection: Connection, new: NewArticle, bands: Sequence[int]) -> None:
     """Write a revision into the row of article `new.id`; story, role and number stay.
 
-    `is_packed`: the former text was compressed, so this one is, too (store/codecs.py).
     `bands`: all that it may be stored with.
     """
-    values = _text_columns(new) | {"details": codecs.pack(details_of(new.clean)), "compressed_text": None}
-    if is_packed:
-        values |= {"text": "", "compressed_text": codecs.compress_text(new.clean.text)}
+    values = _text_columns(new) | {"details": codecs.pack(details_of(new.clean))}
     connection.execute(update(article).where(article.c.id == new.id).values(**values))
     copy_keys.remove(connection, {new.inbox_no: bands})
     connection.execute(delete(sketch).where(sketch.c.article == new.inbox_no))
@@ -603,12 +598,11 @@ _COPIES = (
     .limit(bindparam("at_most", type_=Integer))
 )
 _COMPARED_TEXTS = select(
-    article.c.id, article.c.inbox_no, codecs.TEXT, article.c.title, article.c.outlet, article.c.signature
+    article.c.id, article.c.inbox_no, TEXT_OR_EMPTY, article.c.title, article.c.outlet, article.c.signature
 )
 _OWN_FORM = {
-    "text": codecs.TEXT,
-    "is_gone": codecs.IS_GONE.label("is_gone"),
-    "is_packed": article.c.compressed_text.is_not(None).label("is_packed"),
+    "text": TEXT_OR_EMPTY,
+    "is_gone": article.c.text.is_(None).label("is_gone"),
 }
 _STORED = [
     _OWN_FORM[name] if name in _OWN_FORM else article.c[name] for name in StoredArticle.__struct_fields__

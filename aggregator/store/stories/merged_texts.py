@@ -123,7 +123,7 @@ def _render_again(database: Database, limit: int, tuning: StoryTuning, renderer:
             rows: Sequence[Row[Any]] = []
         else:
             since = last - dt.timedelta(days=tuning.rerender_days)
-            is_gone = exists().where(article.c.story == story.c.id, codecs.IS_GONE)
+            is_gone = exists().where(article.c.story == story.c.id, article.c.text.is_(None))
             chosen = _STORIES.where(
                 story.c.story_no < below,
                 story.c.text.is_not(None),

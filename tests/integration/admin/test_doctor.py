@@ -393,13 +393,13 @@ def test_a_folder_of_backups_that_is_none(patient: Patient, folder: str) -> None
     patient.the_one("problem", "config.yaml is not a folder", "db backup", backup={"folder": folder})
 
 
-def test_a_size_for_a_server(patient: Patient) -> None:
+def test_a_mistake_beside_a_server_that_does_not_answer(patient: Patient) -> None:
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))
         address = f"postgresql://me@127.0.0.1:{taken.getsockname()[1]}/x"
-        size, server = patient.ill(database=address, retention={"size": "20 GB"})
-    assert (size.level, "config check" in size.advice) == ("problem", True)
-    assert "retention.size: only for SQLite" in size.what
+        folder, server = patient.ill(database=address, backup={"folder": "~nobody-of-this-name/x"})
+    assert (folder.level, "config check" in folder.advice) == ("problem", True)
+    assert "backup.folder: ~nobody-of-this-name" in folder.what
     assert "pg_isready" in server.advice
 
 
@@ -604,10 +604,6 @@ def test_a_webhook_that_fails(patient: Patient) -> None:
         )
     )  # fmt: skip
     patient.the_one("warning", "webhook desk: failing since", "aggregator webhooks test")
-
-
-def test_more_than_retention_allows(patient: Patient) -> None:
-    patient.the_one("warning", "retention.size allows", "aggregator db prune", retention={"size": "0.1 MB"})
 
 
 # --- the daemon --------------------------------------------------------------------------------------------

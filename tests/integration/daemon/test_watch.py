@@ -404,7 +404,7 @@ def names() -> set[str]:
     """The names of all samples, which alert rules may use."""
     found = {gauge.name for gauge in (*metrics.OF_THE_PROCESS, *metrics.OF_THE_DATABASE)}
     found |= {metrics.DATABASE_UP, metrics.INBOX, metrics.SOURCES, metrics.SOURCE_UP, metrics.SOURCE_SUCCESS}
-    found |= {metrics.RETENTION, f"{metrics.BUILD}_info"}
+    found |= {f"{metrics.BUILD}_info"}
     found |= {f"{name}_total" for name in (metrics.SOURCE_ENTRIES, metrics.EVENTS)}
     for metric in COUNTED:
         ends = ("_bucket", "_sum", "_count") if metric.buckets else ("_total",)

@@ -467,7 +467,7 @@ def test_an_outlet_is_named_in_any_case(unit_of_work: Rig) -> None:
 def test_a_stopped_prune_is_not_done(unit_of_work: Rig) -> None:
     unit_of_work.take(alone("1"), alone("2"))
     unit_of_work.clock.time += dt.timedelta(days=30)
-    payload = msgspec.json.encode(RetentionPlan(compress_after=86_400))
+    payload = msgspec.json.encode(RetentionPlan(text_after=86_400))
     command_handlers.enqueue(unit_of_work.database, NOON, "prune", payload)
     asked = iter([False])
     assert unit_of_work.pipeline.run_commands(lambda: next(asked, True)) == 0

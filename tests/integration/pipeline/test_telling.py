@@ -9,7 +9,7 @@ from sqlalchemy import delete, select, text, update
 
 from aggregator.config.tuning import Tuning
 from aggregator.pipeline.render import renderer
-from aggregator.pipeline.workers.executor import Executor, InlineExecutor, WorkerTuning
+from aggregator.pipeline.workers.executor import Executor, WorkerTuning
 from aggregator.pipeline.workers.process_pool import ProcessExecutor
 from aggregator.store.engine.database import Database
 from aggregator.store.read.reader import DatabaseStoryReader
@@ -94,12 +94,6 @@ def test_workers_render_as_this_process_does(database: Database, deadline: float
         ProcessExecutor(2, msgspec.structs.replace(WORK, parse_deadline_seconds=deadline))
     ) as executor:
         assert rendered_by(database, executor) == here
-
-
-def test_a_story_with_a_damaged_text_is_rendered_by_workers_too(database: Database) -> None:
-    filled(database)
-    executed(database, update(article).values(text="", compressed_text=b"(\xb5/\xfd damaged"))
-    assert rendered_by(database, InlineExecutor()) == rendered_by(database, None)
 
 
 def test_sql_reads_a_story_of_one_article_in_that_article(database: Database) -> None:

@@ -15,16 +15,12 @@ from sqlalchemy import Executable, Select, delete, func, insert, literal, select
 
 from aggregator.cluster.entry_identity import story_id
 from aggregator.config.tuning import Tuning
-from aggregator.model.core import StoryView
-from aggregator.model.errors import DamagedError
 from aggregator.pipeline.placement.erase import ForgetCommand
 from aggregator.pipeline.placement.place import Placer
 from aggregator.pipeline.placement.rebuild import rebuild
 from aggregator.store.engine.database import Database
-from aggregator.store.maintenance import recluster
 from aggregator.store.maintenance.integrity_check import balance, faults_of_lines
 from aggregator.store.maintenance.integrity_check import faults as plain_faults
-from aggregator.store.read.reader import DatabaseStoryReader
 from aggregator.store.read.statistics import statistics
 from aggregator.store.search import index
 from aggregator.store.search.match import newest, parse_query
@@ -134,26 +130,6 @@ def made(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactor
 def sound(made: Sound) -> Iterator[Sound]:
     yield made
     made.restore()
-
-
-def test_a_damaged_text_stops_neither_placing_nor_its_story(sound: Sound) -> None:
-    sound.damage([LOST["packed"][0]])
-    reading = DatabaseStoryReader(sound.database)
-    with sound.database.read() as connection:
-        row = connection.execute(select(article.c.id, article.c.story).where(article.c.inbox_no == 4)).one()
-        with pytest.raises(DamagedError, match=row.id):
-            recluster.placed_from(connection, 1, 10)
-    with pytest.raises(DamagedError, match=rf"{row.id}.*restore a backup"):
-        reading.article(row.id)
-    [placed] = Rig(sound.database, Clock()).place()  # the same words once more
-    assert placed.outcome in ("founded", "joined")
-    shown = reading.story(row.story)
-    assert isinstance(shown, StoryView)
-    assert row.id in {one.id for one in shown.articles}
-    sound.tell()
-    found = [one.what for one in sound.found()]
-    assert "article.compressed_text cannot be read" in found
-    assert "merged texts do not match their articles" not in found
 
 
 # As where another transaction was in the way: the first change of the table is refused.
@@ -365,10 +341,6 @@ LOST: dict[str, tuple[Executable, str]] = {
         update(article).where(article.c.inbox_no == 1).values(terms=b"no"),
         "article.terms cannot be read",
     ),
-    "packed": (
-        update(article).where(article.c.inbox_no == 4).values(compressed_text=b"\x28\xb5\x2f\xfdno"),
-        "article.compressed_text cannot be read",
-    ),
     "past": (update(article).values(effective_at=NOON.replace(year=1970)), "an impossible time"),
     "middle change": (delete(change).where(change.c.change_no == 2), "changes are missing after"),
     "log": (delete(story_log).where(story_log.c.log_no == 2), "articles have no log line"),
@@ -401,7 +373,7 @@ LOST_TOGETHER = (
     ),
     ("story without articles", "entry's state", "name", "past", "stone", "later twin", "word"),
     ("home", "evidence", "entry", "terms"),
-    ("bond", "waiting entry", "doubled", "packed"),
+    ("bond", "waiting entry", "doubled"),
 )
 
 

@@ -9,7 +9,7 @@ from sqlalchemy import Connection, select
 from aggregator.pipeline.placement.erase import ForgetCommand
 from aggregator.store.engine.database import Database
 from aggregator.store.stories import copy_keys
-from aggregator.store.tables import lsh_band, set_counter
+from aggregator.store.tables import lsh_band
 from tests.support.articles import Clock, Rig
 from tests.support.story_checks import small_set, what_is_wrong
 
@@ -66,15 +66,6 @@ def test_removed_keys_are_not_found(database: Database) -> None:
         removed = copy_keys.remove(connection, {n: bands | {5} for n, bands in gone.items()})
         assert removed == sum(map(len, gone.values()))
         assert stored(connection) == pairs_of(held)
-
-
-def test_what_retention_passed_is_ignored(database: Database) -> None:
-    held = drawn(5, 1_000)
-    with database.write() as connection:
-        copy_keys.add(connection, pairs_of(held))
-        set_counter(connection, "unlinked_to", 400)
-        assert found(connection, held[1] | held[500]) == found(connection, held[500])
-        assert copy_keys.stored_bands(connection, 1, held[1]) == set()
 
 
 def test_a_copy_is_found_by_the_keys_of_its_original_which_go_with_it(rig: Rig) -> None:

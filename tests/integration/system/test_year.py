@@ -67,7 +67,6 @@ class Scale(NamedTuple):
     days: float
     articles_a_day: float
     interval: str
-    packed: float
     texts: float
     stories: float
     backup_hours: int
@@ -79,7 +78,6 @@ YEAR = Scale(
     days=365,
     articles_a_day=20,
     interval="1d",
-    packed=14,
     texts=45,
     stories=90,
     backup_hours=24,
@@ -90,7 +88,6 @@ SLICE = Scale(
     days=6,
     articles_a_day=10,
     interval="6h",
-    packed=0.5,
     texts=1,
     stories=2,
     backup_hours=12,
@@ -124,7 +121,7 @@ class Installation:
     def configured(self) -> Config:
         """config.yaml anew, as it is to be by now, and read."""
         scale = self.scale
-        days = {"compress_after": scale.packed, "text_after": scale.texts, "stories_after": scale.stories}
+        days = {"text_after": scale.texts, "stories_after": scale.stories}
         settings: dict[str, Any] = {
             "database": self.url,
             "server": {"port": 0},
@@ -402,10 +399,10 @@ class Year:
         ]
         assert all(one.name.endswith(".db.zst") for one in (at.folder / "backups").iterdir())
         assert all(one.backups <= KEPT for one in self.months)
-        assert self.months[-1].purged > 0.1 * scale.days * scale.articles_a_day, "all rungs were reached"
+        assert self.months[-1].purged > 0.1 * scale.days * scale.articles_a_day, "both ages were reached"
 
     def check_that_it_is_flat(self) -> None:
-        """After the first half: all rungs have been reached by then, and the caches are full.
+        """After the first half: both ages have been reached by then, and the caches are full.
 
         Of an article that is gone its ids and hashes stay, by which it is refused: 1,500 bytes were measured.
         """

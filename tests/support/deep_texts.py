@@ -163,7 +163,6 @@ _OTHERS: Final = text(
 )
 
 
-# Old articles are indexed with their lead.
 _INDEXED: Final = select(
     *(TEXT_OR_EMPTY if name == "text" else article.c[name] for name in IndexedText._fields)
 )

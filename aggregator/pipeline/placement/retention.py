@@ -9,7 +9,6 @@ its newest article. Each step is one transaction of the writer and may be repeat
 """
 
 import datetime as dt
-import logging
 import time
 from collections.abc import Callable
 from contextlib import AbstractContextManager
@@ -42,8 +41,6 @@ _PAGES_A_STEP = 200  # pages removed from the file in one transaction
 # the whole index).
 _MERGE_SHARE = 0.1
 _MERGE_PAGES = 100  # pages of it in one transaction: 0.4 MB
-
-log = logging.getLogger(__name__)
 
 
 class RetentionTuning(msgspec.Struct, frozen=True, kw_only=True):

@@ -23,7 +23,8 @@ from aggregator.extract.language.unicode import clean
 from aggregator.extract.limits import ExtractTuning
 from aggregator.extract.lines import count_words
 from aggregator.extract.plain.boilerplate import without_bullet
-from aggregator.extract.plain.saved_text import SavedText, SavedTextContext, read_saved_text, read_titled_text
+from aggregator.extract.plain.saved_text import SavedText, SavedTextContext, read_saved_text
+from aggregator.extract.plain.titled_text import read_titled_text
 
 SETS = ("dev", "check", "fresh")
 SAMPLES = Path(__file__).resolve().parents[1] / "tests" / "data" / "plain"
@@ -174,11 +175,11 @@ def records(file: Path) -> Iterator[dict[str, str]]:
 
 
 def removed(articles: Iterable[dict[str, str]]) -> tuple[int, Counter[str]]:
-    """(words in all texts, lines that are gone with how often) under the gentle reading of records."""
+    """(words in all texts, lines that are gone with how often) under the short reading of records."""
     words, gone = 0, Counter[str]()
     for article in articles:
         text = clean(article["text"] or "")
-        saved = read_titled_text(text, article["title"] or "", SavedTextContext(tuning=_TUNING, seen=SEEN))
+        saved = read_titled_text(text, article["title"] or "")
         words += count_words(text)
         gone.update((Counter(map(without_bullet, saved.lines)) - Counter(saved.paragraphs)).elements())
     return words, gone

@@ -39,7 +39,8 @@ from aggregator.extract.liveblog import detect, ordering
 from aggregator.extract.liveblog.clock_times import day_heading
 from aggregator.extract.liveblog.ordering import ArticleTimes, ExtractedEntry
 from aggregator.extract.page_verdict import PageContext, judge, judge_remains
-from aggregator.extract.plain import saved_text
+from aggregator.extract.plain.saved_text import SavedText, SavedTextContext, read_saved_text
+from aggregator.extract.plain.titled_text import read_titled_text
 from aggregator.extract.sentences import split_sentences
 from aggregator.extract.wire import wire
 from aggregator.model.core import (
@@ -253,19 +254,12 @@ def _from_html(
         return _Draft(article=CleanArticle(verdict="empty", reason="the page has no markup"))
     facts = read.facts
     title = _title(entry.title) or facts.title
-    context = saved_text.SavedTextContext(
-        tuning=text_tuning,
-        headings=facts.headings,
-        outlet=entry.outlet or facts.site,
-        zone=entry.zone,
-        seen=seen,
-    )
     announced = facts.is_live or detect.announces_live(title)
     entries: tuple[ExtractedEntry, ...] = ()
     if announced or "LiveBlogPosting" in html:
         times = ArticleTimes(modified=facts.modified, seen=seen, zone=entry.zone)
         entries = live_blog.read_live_page(html, times, tuning=text_tuning, announced=announced)
-    body = saved_text.read_titled_text(live_blog.completed(read.text, entries), title, context)
+    body = read_titled_text(live_blog.completed(read.text, entries), title, facts.headings)
     text = "\n".join(body.paragraphs)
     page_context = _page_context(html, text, read, text_tuning)
     judgement = judge(title, text, text_tuning, page_context)
@@ -276,7 +270,7 @@ def _from_html(
         text=text,
         author=facts.author or body.author,
         outlet=facts.site,
-        published=facts.published or body.published,
+        published=facts.published,
         modified=facts.modified,
         canonical_url=facts.canonical,
         noarchive=facts.forbids.noarchive,
@@ -318,19 +312,19 @@ def _page_context(html: str, text: str, read: Page, text_tuning: ExtractTuning) 
 def _from_entry(entry: Entry, seen: dt.datetime, text_tuning: ExtractTuning) -> _Draft:
     if entry.html is not None and entry.is_page:
         return _from_html(entry, entry.html, entry.url, seen, text_tuning)
-    context = saved_text.SavedTextContext(tuning=text_tuning, outlet=entry.outlet, zone=entry.zone, seen=seen)
     is_saved = entry.text is not None and entry.is_saved_text
     has_text = is_saved or (entry.text is not None and bool(entry.text.strip()))
     text = clean(entry.text or "") if has_text else html_to_text(entry.html or "")
     text, title = text[: text_tuning.max_text_chars * 2], _title(entry.title)
     if title and not is_saved:
-        saved = saved_text.read_titled_text(text, title, context)
+        saved = read_titled_text(text, title)
     else:  # the headline may be inside the text, as in a saved text
-        saved = saved_text.read_saved_text(text, context)
+        context = SavedTextContext(tuning=text_tuning, outlet=entry.outlet, zone=entry.zone, seen=seen)
+        saved = read_saved_text(text, context)
     return _draft_from_saved(saved, title or _title(saved.title), text_tuning)
 
 
-def _draft_from_saved(saved: saved_text.SavedText, title: str, text_tuning: ExtractTuning) -> _Draft:
+def _draft_from_saved(saved: SavedText, title: str, text_tuning: ExtractTuning) -> _Draft:
     text = "\n".join(saved.paragraphs)
     judgement = judge(title, text, text_tuning)
     article = CleanArticle(

@@ -20,11 +20,11 @@ _LETTER = re.compile(r"[^\W_]")
 _STEP = re.compile(r"[/>»›|]")
 _BREADCRUMB = re.compile(r"\s*[/>»›|]\s*")
 _BULLET = re.compile(r"^(?:[•●▪■◦‣⁃►▶➤→»›*·–—-])\s+")
-_PATTERNS: dict[str, list[str]] = msgspec.yaml.decode(
+PATTERNS: dict[str, list[str]] = msgspec.yaml.decode(
     files("aggregator.extract").joinpath("boilerplate.yaml").read_bytes()
 )
-_LONG_RE = re.compile("|".join(_PATTERNS["any_length"]), re.IGNORECASE)
-_SHORT_RE = re.compile("|".join(_PATTERNS["short"]), re.IGNORECASE)
+_LONG_RE = re.compile("|".join(PATTERNS["any_length"]), re.IGNORECASE)
+_SHORT_RE = re.compile("|".join(PATTERNS["short"]), re.IGNORECASE)
 _RELATED = re.compile(
     r"(?:(?:related|recommended|trending|most read|most popular|you may also like)"
     r"(?: (?:news|stories|articles?|posts?|coverage|topics?|reading))?|"
@@ -97,7 +97,7 @@ def is_boilerplate(line: str) -> bool:
     )
     if count <= _SHORT_WORDS and not is_sentence and _is_short_boilerplate(plain):
         return True
-    return is_caption(plain) or _is_known_phrase(plain, count)
+    return is_caption(plain) or is_known_phrase(plain, count)
 
 
 def is_weak(line: str) -> bool:
@@ -191,7 +191,8 @@ def _is_short_boilerplate(plain: str) -> bool:
     return any(form.fullmatch(plain) for form in forms)
 
 
-def _is_known_phrase(line: str, count: int) -> bool:
+def is_known_phrase(line: str, count: int) -> bool:
+    """Return whether `line`, which has `count` words, is boilerplate by the phrases of phrases.yaml."""
     line_words, is_sentence = words(line), ends_sentence(line)
     if not line_words:
         return False

@@ -17,7 +17,7 @@ from aggregator.extract.lines import count_words, ends_sentence, folded, is_pros
 from aggregator.extract.liveblog.detect import opens_with_clock
 from aggregator.extract.plain import boilerplate, outlet_names
 from aggregator.extract.plain.bylines import stated_byline
-from aggregator.extract.plain.header import is_head_boilerplate, read_head
+from aggregator.extract.plain.header import read_head
 from aggregator.extract.wire.wire import is_agency_name
 from aggregator.model.core import Published
 
@@ -39,7 +39,6 @@ class SavedTextContext(msgspec.Struct, frozen=True, kw_only=True):
     """Known facts about a text; `zone` and `seen` as in dates.py."""
 
     tuning: ExtractTuning
-    headings: tuple[str, ...] = ()  # other forms of its headline, which may be repeated before the text
     outlet: str | None = None  # its masthead may be before the headline
     zone: str | None = None
     seen: dt.datetime | None = None
@@ -77,22 +76,6 @@ def read_saved_text(text: str, context: SavedTextContext) -> SavedText:
         author=head.author,
         outlet=head.outlet or tail_outlet or _outlet_of_closing(lines, tuning),
         published=published,
-        lines=tuple(lines),
-    )
-
-
-def read_titled_text(text: str, title: str, context: SavedTextContext) -> SavedText:
-    """Extract the article from a body with a known headline; remove boilerplate and repeated headlines."""
-    lines = _lines(text)
-    start = _first_prose(lines, context.tuning.head_lines, is_live=_is_live(lines))
-    author = next((name for name in map(stated_byline, lines[:start]) if name), None)
-    head = [x for x in lines[:start] if not is_head_boilerplate(x, context.outlet) and not is_agency_name(x)]
-    remaining = [*head, *_without_boilerplate(lines[start:], head_lines=0)]
-    return SavedText(
-        title=title,
-        paragraphs=_without_title(remaining, title, *context.headings),
-        author=author,
-        published=dates.published_from_text(lines[:start], context.zone, context.seen),
         lines=tuple(lines),
     )
 
@@ -340,15 +323,15 @@ def _without_repeats(paragraphs: Sequence[str]) -> tuple[str, ...]:
 _REPEATED_WORDS = 8
 
 
-def _without_title(paragraphs: Sequence[str], *titles: str) -> tuple[str, ...]:
+def _without_title(paragraphs: Sequence[str], title: str) -> tuple[str, ...]:
     """Return `paragraphs` without repetitions of the headline: at the top, and a longer one anywhere."""
-    given = [title for title in titles if title]
-    long = [title for title in given if count_words(title) >= 4]
+    if not title:
+        return tuple(paragraphs)
+    is_long = count_words(title) >= 4
     return tuple(
         p
         for n, p in enumerate(paragraphs)
-        if not any(same_line(p, t) for t in (given if n <= 3 else long))
-        and not any(_carries(p, t) for t in long)
+        if not ((n <= 3 or is_long) and same_line(p, title)) and not (is_long and _carries(p, title))
     )
 
 

@@ -8,7 +8,8 @@ from aggregator.config.tuning import Tuning
 from aggregator.extract.language.unicode import clean
 from aggregator.extract.limits import ExtractTuning
 from aggregator.extract.plain.boilerplate import breadcrumb_pieces, is_boilerplate
-from aggregator.extract.plain.saved_text import SavedText, SavedTextContext, read_saved_text, read_titled_text
+from aggregator.extract.plain.saved_text import SavedText, SavedTextContext, read_saved_text
+from aggregator.extract.plain.titled_text import read_titled_text
 
 TUNING = Tuning().section("text", ExtractTuning)
 BODY = (
@@ -146,10 +147,10 @@ def test_sentences_and_headings_are_no_boilerplate(line: str) -> None:
     assert not is_boilerplate(line)
 
 
-def test_gentle_reading_of_a_text_with_a_known_headline() -> None:
+def test_short_reading_of_a_text_with_a_known_headline() -> None:
     title = "Harbour bridge closed over cracks"
     text = f"{title.upper()}\nBy Ada Lorne\n{BODY}\nRead more: Ferry to run all night\n"
-    saved = read_titled_text(text, title, SavedTextContext(tuning=TUNING))
+    saved = read_titled_text(text, title)
     assert "\n".join(saved.paragraphs) == BODY
     assert saved.author == "Ada Lorne"
 

@@ -1,0 +1,57 @@
+"""Text whose headline is known: of a feed, of a pushed record, the body of a page.
+
+Little stands around such a text, so few rules read it: one space between words, no line of ornaments or of
+boilerplate, no repeat of the headline, no byline or date above the first paragraph. A rule of saved texts
+(saved_text.py) that changed under 1 % of the texts of every kind is left out. Counted on 1,579 full articles,
+999 leads, 1,045 articles of months, 2,967 entries of the reading list, 1,208 of feeds, and 217 pages.
+"""
+
+import re
+from collections.abc import Sequence
+
+from aggregator.extract.language import dates
+from aggregator.extract.lines import count_words, is_prose, same_line
+from aggregator.extract.plain.boilerplate import PATTERNS, is_known_phrase, without_bullet
+from aggregator.extract.plain.bylines import stated_byline
+from aggregator.extract.plain.saved_text import SavedText
+
+_BOILERPLATE = re.compile("|".join(PATTERNS["titled"]), re.IGNORECASE)
+_CONTRIBUTED = re.compile(r" contributed to this (?:report|article|story)\.?$", re.IGNORECASE)
+_ORNAMENT = re.compile(r"[\s_*—–=~•.…·◇-]+")
+_LINE_CHARS = 400  # a longer line is text (chosen; of 1,717 removed lines of full articles 3 were longer)
+_PHRASE_CHARS = 200  # of a line that is compared with phrases (chosen: 300 and 160 gave the same F1 on pages)
+_HEAD_PARAGRAPHS = 4  # first paragraphs in which a headline of any length is removed
+_LONG_HEADLINE = 4  # words; it is removed anywhere, a shorter one may be a heading
+
+
+def read_titled_text(text: str, title: str, headings: Sequence[str] = ()) -> SavedText:
+    """Return the paragraphs of clean `text`, one a line; `headings` are other forms of its headline."""
+    lines = [spaced for line in text.split("\n") if (spaced := " ".join(line.split()))]
+    titles = [name for name in (title, *headings) if name]
+    long_titles = [name for name in titles if count_words(name) >= _LONG_HEADLINE]
+    author: str | None = None
+    is_head = True
+    paragraphs: list[str] = []
+    for line in lines:
+        is_head = is_head and not is_prose(line)
+        if is_head:
+            byline = stated_byline(line)
+            author = author or byline
+            if byline is not None or dates.is_date_line(line):
+                continue
+        names = titles if len(paragraphs) < _HEAD_PARAGRAPHS else long_titles
+        if not is_boilerplate(line) and not any(same_line(line, name) for name in names):
+            paragraphs.append(without_bullet(line))
+    return SavedText(title=title, paragraphs=tuple(paragraphs), author=author, lines=tuple(lines))
+
+
+def is_boilerplate(line: str) -> bool:
+    """Return whether the whole `line` is an ornament, a button, a link, a credit or a notice."""
+    if len(line) > _LINE_CHARS:
+        return False
+    return (
+        _BOILERPLATE.fullmatch(line) is not None
+        or _ORNAMENT.fullmatch(line) is not None
+        or _CONTRIBUTED.search(line) is not None
+        or (len(line) <= _PHRASE_CHARS and is_known_phrase(line, count_words(line)))
+    )

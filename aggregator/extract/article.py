@@ -259,7 +259,14 @@ def _from_html(
     if announced or "LiveBlogPosting" in html:
         times = ArticleTimes(modified=facts.modified, seen=seen, zone=entry.zone)
         entries = live_blog.read_live_page(html, times, tuning=text_tuning, announced=announced)
-    body = read_titled_text(live_blog.completed(read.text, entries), title, facts.headings)
+    body = read_titled_text(
+        live_blog.completed(read.text, entries),
+        title,
+        headings=facts.headings,
+        is_dated=facts.published is not None or _declared(entry, seen) is not None,
+        zone=entry.zone,
+        seen=seen,
+    )
     text = "\n".join(body.paragraphs)
     page_context = _page_context(html, text, read, text_tuning)
     judgement = judge(title, text, text_tuning, page_context)
@@ -270,7 +277,7 @@ def _from_html(
         text=text,
         author=facts.author or body.author,
         outlet=facts.site,
-        published=facts.published,
+        published=facts.published or body.published,
         modified=facts.modified,
         canonical_url=facts.canonical,
         noarchive=facts.forbids.noarchive,
@@ -317,7 +324,8 @@ def _from_entry(entry: Entry, seen: dt.datetime, text_tuning: ExtractTuning) -> 
     text = clean(entry.text or "") if has_text else html_to_text(entry.html or "")
     text, title = text[: text_tuning.max_text_chars * 2], _title(entry.title)
     if title and not is_saved:
-        saved = read_titled_text(text, title)
+        is_dated = _declared(entry, seen) is not None
+        saved = read_titled_text(text, title, is_dated=is_dated, zone=entry.zone, seen=seen)
     else:  # the headline may be inside the text, as in a saved text
         context = SavedTextContext(tuning=text_tuning, outlet=entry.outlet, zone=entry.zone, seen=seen)
         saved = read_saved_text(text, context)

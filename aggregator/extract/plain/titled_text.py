@@ -6,6 +6,7 @@ boilerplate, no repeat of the headline, no byline or date above the first paragr
 999 leads, 1,045 articles of months, 2,967 entries of the reading list, 1,208 of feeds, and 217 pages.
 """
 
+import datetime as dt
 import re
 from collections.abc import Sequence
 
@@ -20,29 +21,43 @@ _CONTRIBUTED = re.compile(r" contributed to this (?:report|article|story)\.?$", 
 _ORNAMENT = re.compile(r"[\s_*—–=~•.…·◇-]+")
 _LINE_CHARS = 400  # a longer line is text (chosen; of 1,717 removed lines of full articles 3 were longer)
 _PHRASE_CHARS = 200  # of a line that is compared with phrases (chosen: 300 and 160 gave the same F1 on pages)
-_HEAD_PARAGRAPHS = 4  # first paragraphs in which a headline of any length is removed
+_HEAD_LINES = 12  # first lines searched for byline, date and a headline of any length (as of saved texts)
 _LONG_HEADLINE = 4  # words; it is removed anywhere, a shorter one may be a heading
 
 
-def read_titled_text(text: str, title: str, headings: Sequence[str] = ()) -> SavedText:
-    """Return the paragraphs of clean `text`, one a line; `headings` are other forms of its headline."""
+def read_titled_text(
+    text: str,
+    title: str,
+    *,
+    headings: Sequence[str] = (),
+    is_dated: bool = True,
+    zone: str | None = None,
+    seen: dt.datetime | None = None,
+) -> SavedText:
+    """Return the paragraphs of clean `text`, one a line, and what the lines above the first one state.
+
+    `headings`: other forms of its headline. `is_dated`: its time is known and not read in the text; `zone`
+    and `seen` as in dates.py.
+    """
     lines = [spaced for line in text.split("\n") if (spaced := " ".join(line.split()))]
+    first = next((number for number, line in enumerate(lines[:_HEAD_LINES]) if is_prose(line)), _HEAD_LINES)
+    head = lines[:first]
     titles = [name for name in (title, *headings) if name]
     long_titles = [name for name in titles if count_words(name) >= _LONG_HEADLINE]
-    author: str | None = None
-    is_head = True
     paragraphs: list[str] = []
-    for line in lines:
-        is_head = is_head and not is_prose(line)
-        if is_head:
-            byline = stated_byline(line)
-            author = author or byline
-            if byline is not None or dates.is_date_line(line):
-                continue
-        names = titles if len(paragraphs) < _HEAD_PARAGRAPHS else long_titles
+    for number, line in enumerate(lines):
+        if number < first and (stated_byline(line) is not None or dates.is_date_line(line)):
+            continue
+        names = titles if number <= first else long_titles
         if not is_boilerplate(line) and not any(same_line(line, name) for name in names):
             paragraphs.append(without_bullet(line))
-    return SavedText(title=title, paragraphs=tuple(paragraphs), author=author, lines=tuple(lines))
+    return SavedText(
+        title=title,
+        paragraphs=tuple(paragraphs),
+        author=next(filter(None, map(stated_byline, head)), None),
+        published=None if is_dated else dates.published_from_text(head, zone, seen),
+        lines=tuple(lines),
+    )
 
 
 def is_boilerplate(line: str) -> bool:

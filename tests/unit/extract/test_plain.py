@@ -155,6 +155,23 @@ def test_short_reading_of_a_text_with_a_known_headline() -> None:
     assert saved.author == "Ada Lorne"
 
 
+def test_a_date_above_a_text_with_a_known_headline_counts_where_none_is_declared() -> None:
+    text = f"6 March 2025, 10:15\n{BODY}\nUpdated 7 March 2025"
+    seen = dt.datetime(2025, 3, 10, tzinfo=dt.UTC)
+    undated = read_titled_text(text, "Harbour bridge closed", is_dated=False, seen=seen)
+    assert undated.published is not None
+    assert undated.published.time == dt.datetime(2025, 3, 6, 10, 15, tzinfo=dt.UTC)
+    dated = read_titled_text(text, "Harbour bridge closed", seen=seen)
+    assert dated.published is None
+    assert "\n".join(dated.paragraphs) == "\n".join(undated.paragraphs) == BODY
+
+
+def test_lists_code_and_headings_of_a_text_with_a_known_headline_stay() -> None:
+    text = f"{BODY}\nWhat you need\n- 200 g rye flour\n- a pinch of salt\nif salty:\n{{\n}}\nNotes on rye"
+    kept = text.replace("- ", "")
+    assert "\n".join(read_titled_text(text, "Flood cake").paragraphs) == kept
+
+
 def test_a_bare_word_does_not_open_a_list_of_links() -> None:
     text = "Flood cake\n\n" + "The cake of the flood year is baked with rye and a little salt. " * 3
     parts = "\n\nOther\n\n200 g rye flour\n\na pinch of salt"

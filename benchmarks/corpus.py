@@ -43,7 +43,6 @@ from aggregator.cluster.copies.copy_check import CopyTuning
 from aggregator.cluster.events import centroid
 from aggregator.cluster.events.weights import EventModel, EventTuning, shipped_model
 from aggregator.config.tuning import Tuning
-from aggregator.extract.sentences import split_sentences
 from aggregator.model.core import Entry, Published
 from aggregator.pipeline.pipeline import Pipeline
 from aggregator.pipeline.workers.executor import InlineExecutor
@@ -55,6 +54,7 @@ from aggregator.store.migrate import newest_revision, upgrade
 from aggregator.store.stories.merged_texts import render_version
 from aggregator.store.tables import set_counter
 from aggregator.stories.tuning import shipped_tuning
+from aggregator.text.sentences import split_sentences
 
 Ints = npt.NDArray[np.int64]
 

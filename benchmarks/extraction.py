@@ -29,8 +29,8 @@ from typing import Any
 
 from aggregator.config.tuning import Tuning
 from aggregator.extract.article import clean_article
-from aggregator.extract.lines import folded
 from aggregator.model.core import CleanArticle, Entry
+from aggregator.text.lines import folded
 
 SHINGLE_WORDS = 4
 _WORD = re.compile(r"\w+")

@@ -21,10 +21,10 @@ import msgspec
 from aggregator.config.tuning import Tuning
 from aggregator.extract.language.unicode import clean
 from aggregator.extract.limits import ExtractTuning
-from aggregator.extract.lines import count_words
 from aggregator.extract.plain.boilerplate import without_bullet
 from aggregator.extract.plain.saved_text import SavedText, SavedTextContext, read_saved_text
 from aggregator.extract.plain.titled_text import read_titled_text
+from aggregator.text.lines import count_words
 
 SETS = ("dev", "check", "fresh")
 SAMPLES = Path(__file__).resolve().parents[1] / "tests" / "data" / "plain"

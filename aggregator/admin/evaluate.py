@@ -44,7 +44,6 @@ from aggregator.cluster.events.weights import EventTuning
 from aggregator.config.tuning import Tuning
 from aggregator.extract.article import first_sentences
 from aggregator.extract.limits import ExtractTuning
-from aggregator.extract.sentences import paragraphs
 from aggregator.model.core import ArticleView, FrozenStruct, RunnerUp, utc_now
 from aggregator.model.errors import ReadError, UsageError
 from aggregator.pipeline.jobs import PARSER_FAILED
@@ -58,6 +57,7 @@ from aggregator.store.migrate import upgrade
 from aggregator.store.read.reader import AssignedEntry, assignments
 from aggregator.store.read.statistics import statistics
 from aggregator.store.stories import article_views, articles, corrections
+from aggregator.text.sentences import paragraphs
 
 
 def labels(database: Database) -> dict[str, str]:

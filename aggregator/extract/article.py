@@ -24,7 +24,6 @@ from aggregator.extract.html.page_signals import read_page_signals
 from aggregator.extract.html.robots_meta import permissions
 from aggregator.extract.kind import find_kind
 from aggregator.extract.language import dates
-from aggregator.extract.language.detect import find_language
 from aggregator.extract.language.unicode import clean, decode, looks_binary
 from aggregator.extract.learned_boilerplate import (
     BoilerplateTuning,
@@ -34,14 +33,11 @@ from aggregator.extract.learned_boilerplate import (
     repeated,
 )
 from aggregator.extract.limits import ExtractTuning
-from aggregator.extract.lines import count_words, one_space
 from aggregator.extract.liveblog import detect, ordering
-from aggregator.extract.liveblog.clock_times import day_heading
 from aggregator.extract.liveblog.ordering import ArticleTimes, ExtractedEntry
 from aggregator.extract.page_verdict import PageContext, judge, judge_remains
 from aggregator.extract.plain.saved_text import SavedText, SavedTextContext, read_saved_text
 from aggregator.extract.plain.titled_text import read_titled_text
-from aggregator.extract.sentences import split_sentences
 from aggregator.extract.wire import wire
 from aggregator.model.core import (
     ACCEPTED_VERDICTS,
@@ -54,6 +50,10 @@ from aggregator.model.core import (
     TimedEntry,
     Verdict,
 )
+from aggregator.text.clock_times import day_heading
+from aggregator.text.language import find_language
+from aggregator.text.lines import count_words, one_space
+from aggregator.text.sentences import split_sentences
 
 # Of a link to a picture, audio or video; longer ones are dropped (chosen: what readers and servers accept).
 _MEDIA_URL_CHARS = 2048

@@ -14,8 +14,8 @@ from collections.abc import Iterable, Sequence
 
 import msgspec
 
-from aggregator.extract.lines import count_words, ends_sentence, folded
 from aggregator.model.core import BoilerplateLine, LearnedBoilerplate, LineHashes
+from aggregator.text.lines import count_words, ends_sentence, folded
 
 
 class BoilerplateTuning(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):

@@ -16,8 +16,8 @@ import msgspec
 from aggregator.config.messages import counted
 from aggregator.extract.html.page_signals import PageSignals
 from aggregator.extract.limits import ExtractTuning
-from aggregator.extract.lines import count_words, has_words, same_line
 from aggregator.model.core import Verdict
+from aggregator.text.lines import count_words, has_words, same_line
 
 _SENTENCE_CHARS = 600  # of a sentence that are searched: limits the time of the patterns
 _HEADLINES_WORDS = 100  # at most, in repeated headlines: they do not count as text of the page

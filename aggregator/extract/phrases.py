@@ -12,7 +12,7 @@ from importlib.resources import files
 
 import msgspec
 
-from aggregator.extract.lines import ascii_text
+from aggregator.text.lines import ascii_text
 
 Words = tuple[str, ...]
 

@@ -153,9 +153,9 @@ def broken_article(error: WorkError, title: str = "") -> CleanArticle:
 
 def read_feed(job: bytes) -> bytes:
     """Return a ParsedFeed for a FeedJob; the language of a feed that declares none is detected."""
-    from aggregator.extract.language.detect import language_of_feed
     from aggregator.extract.limits import ExtractTuning
     from aggregator.sources.parse import feed
+    from aggregator.text.language import language_of_feed
 
     decoded = msgspec.msgpack.decode(job, type=FeedJob)
     all_tuning = Tuning.from_json(decoded.all_tuning)

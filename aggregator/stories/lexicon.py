@@ -7,8 +7,8 @@ from importlib.resources import files
 
 import msgspec
 
-from aggregator.extract.language.detect import stop_words
 from aggregator.model.core import ArticleView
+from aggregator.text.language import stop_words
 
 
 class WordLists(msgspec.Struct, frozen=True):

@@ -329,7 +329,7 @@ def _bounded_story(story: StoryView, allowance: _Allowance) -> StoryView:
 
 def _summary_parts(story: StoryView) -> list[tuple[str, str]]:
     """Return the sentences of a summary of several reports, each with its article; [] if one is unknown."""
-    from aggregator.extract.sentences import split_sentences  # whose patterns take long to compile
+    from aggregator.text.sentences import split_sentences  # whose patterns take long to compile
 
     leads = {one.id: " ".join(one.lead.split()) for one in story.articles}
     parts = []

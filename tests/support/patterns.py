@@ -182,9 +182,9 @@ def _make_tables() -> None:
     """Call what compiles expressions when it is first asked."""
     from aggregator.cluster.events import scripts
     from aggregator.extract import page_verdict
-    from aggregator.extract.liveblog import clock_times
     from aggregator.stories import headline, lexicon
     from aggregator.stories.facts import denial_cues, figures, sentence_similarity
+    from aggregator.text import clock_times
 
     page_verdict._notices()
     scripts._any_token()
@@ -383,7 +383,7 @@ _GET_RAW: Final = tuple(
         "extract/urls",
     )
 )  # fmt: skip
-_GET_LINES: Final = ("aggregator/extract/", "aggregator/stories/", "aggregator/cluster/")
+_GET_LINES: Final = ("aggregator/text/", "aggregator/extract/", "aggregator/stories/", "aggregator/cluster/")
 
 
 class Growing(NamedTuple):

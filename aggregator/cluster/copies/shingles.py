@@ -19,7 +19,7 @@ import numpy as np
 import numpy.typing as npt
 from xxhash import xxh3_64_intdigest
 
-from aggregator.extract.lines import ascii_text
+from aggregator.text.lines import ascii_text
 
 Hashes = npt.NDArray[np.uint64]
 Number = TypeVar("Number", bound=np.generic)

@@ -18,7 +18,6 @@ import numpy.typing as npt
 
 from aggregator.cluster.copies.shingles import first_of_equal
 from aggregator.cluster.events.document_frequency import BackgroundFrequencies, Kind, shipped_background
-from aggregator.cluster.events.scripts import fitting_language
 from aggregator.cluster.events.term_codec import FIELDS, HASH_BITS, RARE_DIVISOR, SCALE, Ints, heaviest
 from aggregator.cluster.events.tokenizer import (
     DF_MASK,
@@ -30,6 +29,7 @@ from aggregator.cluster.events.tokenizer import (
     primary_tag,
 )
 from aggregator.cluster.events.weights import EventModel, EventTuning
+from aggregator.text.scripts import fitting_language
 
 Floats = npt.NDArray[np.float64]
 Special = tuple[str, Kind, list[str]]

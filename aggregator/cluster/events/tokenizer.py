@@ -30,11 +30,11 @@ from aggregator.cluster.events.document_frequency import (
     Kind,
     common_words,
 )
-from aggregator.cluster.events.scripts import EVERYDAY, needs_splitting, pieces, simplified
 from aggregator.cluster.events.term_codec import HASH_BITS
 from aggregator.cluster.events.weights import EventTuning
-from aggregator.extract.language.detect import stop_words
-from aggregator.extract.lines import ascii_text
+from aggregator.text.language import stop_words
+from aggregator.text.lines import ascii_text
+from aggregator.text.scripts import EVERYDAY, needs_splitting, pieces, simplified
 
 _UPPER: Final = "".join(
     re.escape(c) for c in map(chr, [*range(0x590), *range(0x1E00, 0x2000)]) if c.isupper()

@@ -19,7 +19,7 @@ import yaml
 
 from aggregator.cluster.events.document_frequency import shipped_background
 from aggregator.cluster.events.tokenizer import primary_tag
-from aggregator.extract.language.detect import stop_words
+from aggregator.text.language import stop_words
 
 WordKind = Literal["word", "number", "ordinal", "score"]
 # Confidence that a word is a name.

@@ -13,7 +13,7 @@ from functools import lru_cache
 from typing import Any, Literal
 
 from aggregator.extract.limits import ExtractTuning
-from aggregator.extract.lines import count_words, ends_sentence, letters_of
+from aggregator.text.lines import count_words, ends_sentence, letters_of
 
 _BLOCKS = ("p", "div", "h1", "h2", "h3", "h4", "h5", "h6", "ul", "ol", "section", "article", "figure")
 _HEADINGS = ("h1", "h2", "h3", "h4", "h5", "h6")

@@ -15,12 +15,12 @@ import msgspec
 from aggregator.extract.html.dom import JSON_NODES, json_ld
 from aggregator.extract.html.robots_meta import TDM_RESERVED, Permissions, permissions
 from aggregator.extract.language import dates
-from aggregator.extract.language.detect import primary_tag
 from aggregator.extract.language.unicode import clean
-from aggregator.extract.lines import folded
 from aggregator.extract.plain.outlet_names import split_title
 from aggregator.extract.urls import canonical_url
 from aggregator.model.core import Enclosure, Published
+from aggregator.text.language import primary_tag
+from aggregator.text.lines import folded
 
 _ARTICLE_TYPES = re.compile(
     r"(?:\w*NewsArticle|Article|ReportageNewsArticle|BlogPosting|LiveBlogPosting|Report|\w*Article)"

@@ -26,7 +26,7 @@ from aggregator.extract.html.dom import bound_html, html_to_text, tree_of
 from aggregator.extract.html.metadata import PageFacts, read_facts
 from aggregator.extract.html.split_body import KEY_CHARS, build_of, complete_body, line_key
 from aggregator.extract.limits import ExtractTuning
-from aggregator.extract.lines import count_words, ends_sentence, letters_of
+from aggregator.text.lines import count_words, ends_sentence, letters_of
 
 _MAX_METADATA_CHARS = 1024  # characters of one <meta> value; the rest is cut (limit)
 

@@ -11,7 +11,7 @@ import msgspec
 from aggregator.extract.html.dom import bound_html, tree_of
 from aggregator.extract.language.unicode import clean
 from aggregator.extract.limits import ExtractTuning
-from aggregator.extract.lines import count_words, letters_of
+from aggregator.text.lines import count_words, letters_of
 
 _HIDDEN = frozenset({
     "script", "style", "template", "svg", "math", "head", "title", "select", "option", "textarea", "audio",

@@ -13,7 +13,7 @@ from typing import Any
 import msgspec
 
 from aggregator.extract.limits import ExtractTuning
-from aggregator.extract.lines import count_words, ends_sentence, letters_of
+from aggregator.text.lines import count_words, ends_sentence, letters_of
 
 _LEVELS = 3
 _MOST_LINKED = 0.8

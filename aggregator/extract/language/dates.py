@@ -15,14 +15,12 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 import msgspec
 
-from aggregator.extract.lines import is_name_like, is_prose, same_line
 from aggregator.extract.phrases import phrases, single_words, words
 from aggregator.model.core import Published, PublishedOrigin
+from aggregator.text import calendar
+from aggregator.text.lines import is_name_like, is_prose, same_line
 
 _ERAS = {"令和": 2018, "平成": 1988, "昭和": 1925}  # the year before the first of the era
-_JALALI_MONTHS = (
-    "فروردین", "اردیبهشت", "خرداد", "تیر", "مرداد", "شهریور", "مهر", "آبان", "آذر", "دی", "بهمن", "اسفند",
-)  # fmt: skip
 _FOREIGN_DIGIT = re.compile(r"[：．／，،－]|(?![0-9])\d")
 _SAME = {"：": ":", "．": ".", "／": "/", "，": ",", "،": ",", "－": "-"}
 
@@ -63,30 +61,6 @@ EARLIEST = dt.datetime(1990, 1, 1, tzinfo=dt.UTC)
 _AHEAD = dt.timedelta(hours=24)
 _MAX_DECLARED_CHARS = 100
 
-# One line per month, all languages; "_" is a space. Croatian "listopad" (October) is left out, since it is
-# November in Polish and Czech.
-_MONTH_NAMES = """
-january jan januar janvier janv enero ene gennaio gen janeiro januari января янв stycznia ocak січня jänner sty oca ledna leden januára tammikuuta tammikuu január ianuarie ian ιανουαρίου ιανουάριος януари јануар siječnja januara gener يناير كانون_الثاني جانفي ژانویه जनवरी জানুয়ারি ינואר בינואר มกราคม
-february feb februar février fevrier févr fevr fév febrero febbraio fevereiro fev februari февраля фев февр lutego lut şubat şub лютого února únor februára helmikuuta február februarie φεβρουαρίου φεβρουάριος февруари фебруар veljače februara febrer فبراير شباط فيفري فوریه फरवरी फ़रवरी ফেব্রুয়ারি פברואר בפברואר กุมภาพันธ์
-march mar märz maerz mrz mars marzo março marco maart mrt марта мар marca mart березня března březen maaliskuuta március martie μαρτίου μάρτιος март ožujka marts març maret مارس آذار اذار मार्च মার্চ מרץ במרץ มีนาคม
-april apr avril avr abril abr aprile апреля апр kwietnia kwi nisan nis квітня dubna duben apríla huhtikuuta április aprilie απριλίου απρίλιος април travnja aprila أبريل ابريل إبريل نيسان أفريل آوریل अप्रैल এপ্রিল אפריל באפריל เมษายน
-may mai mayo maggio mag maio mei maj мая maja mayıs травня května květen mája toukokuuta május μαΐου μάιος май мај svibnja maig مايو أيار ايار ماي मई মে מאי במאי พฤษภาคม
-june jun juni juin junio giugno giu junho июня июн czerwca cze haziran haz червня června červen júna kesäkuuta június iunie ιουνίου ιούνιος юни јун lipnja juna juny يونيو حزيران جوان ژوئن जून জুন יוני ביוני มิถุนายน
-july jul juli juillet juil julio luglio lug julho июля июл lipca lip temmuz tem липня července červenec júla heinäkuuta július iulie ιουλίου ιούλιος юли јул srpnja jula juliol يوليو تموز جويلية ژوئیه जुलाई জুলাই יולי ביולי กรกฎาคม
-august aug août aout agosto ago augustus augusti августа авг sierpnia sie ağustos ağu серпня srpna srpen augusta elokuuta augusztus αυγούστου αύγουστος август kolovoza avgusta agost agustus أغسطس اغسطس آب غشت أوت اوت अगस्त আগস্ট אוגוסט באוגוסט สิงหาคม
-september sep sept septembre septiembre settembre set setembro сентября сен сент września wrz eylül eyl вересня září septembra syyskuuta szeptember septembrie σεπτεμβρίου σεπτέμβριος септември септембар rujna setembre سبتمبر أيلول ايلول شتنبر سپتامبر सितंबर सितम्बर সেপ্টেম্বর ספטמבר בספטמבר กันยายน
-october oct oktober okt octobre octubre ottobre ott outubro out октября окт października paź ekim eki жовтня října říjen októbra lokakuuta október octombrie οκτωβρίου οκτώβριος октомври октобар oktobra أكتوبر اكتوبر تشرين_الأول تشرين_الاول اکتبر अक्टूबर अक्तूबर অক্টোবর אוקטובר באוקטובר ตุลาคม
-november nov noviembre noviembre novembre novembro ноября ноя нояб listopada listopadu listopad lis kasım kas листопада novembra marraskuuta noiembrie νοεμβρίου νοέμβριος ноември новембар studenoga studenog نوفمبر تشرين_الثاني نونبر نوامبر नवंबर नवम्बर নভেম্বর נובמבר בנובמבר พฤศจิกายน
-december dec dezember dez décembre decembre déc diciembre dic dicembre dezembro декабря дек grudnia gru aralık ara грудня prosince prosinec decembra joulukuuta decembrie δεκεμβρίου δεκέμβριος декември децембар prosinca desember desembre ديسمبر كانون_الأول كانون_الاول دجنبر دسامبر दिसंबर दिसम्बर ডিসেম্বর דצמבר בדצמבר ธันวาคม
-"""  # noqa: E501 - a table
-_NAMES_OF_MONTHS = {
-    name.replace("_", " "): number
-    for number, names in enumerate(_MONTH_NAMES.strip().split("\n"), start=1)
-    for name in names.split()
-}
-_MONTHS = {words(name): number for name, number in _NAMES_OF_MONTHS.items()}
-_JALALI = {words(name): number for number, name in enumerate(_JALALI_MONTHS, start=1)}
-
 
 def _any_of(names: Iterator[str]) -> str:
     return "|".join(
@@ -94,8 +68,8 @@ def _any_of(names: Iterator[str]) -> str:
     )
 
 
-_NAME = _any_of(iter(_NAMES_OF_MONTHS))
-_JALALI_NAME = _any_of(spelt for name in _JALALI_MONTHS for spelt in {name, name.replace("ی", "ي")})
+_NAME = _any_of(iter(calendar.month_spellings()))
+_JALALI_NAME = _any_of(spelt for name in calendar.jalali_names() for spelt in {name, name.replace("ی", "ي")})
 _NO_LETTER = r"(?![^\W\d_])"
 _DAY = r"(?P<d>0?[1-9]|[12]\d|3[01])"
 _MONTH = r"(?P<m>0?[1-9]|1[0-2])"
@@ -147,20 +121,6 @@ def _every_word(text: str) -> frozenset[str]:
     return frozenset(word for line in text.split("\n") for word in words(line))
 
 
-_WEEKDAYS = _every_word("""
-    mon monday tue tues tuesday wed weds wednesday thu thur thurs thursday fri friday sat saturday
-    sun sunday montag dienstag mittwoch donnerstag freitag samstag sonnabend sonntag mo di mi do fr
-    sa so lundi mardi mercredi jeudi vendredi samedi dimanche lunes martes miercoles jueves viernes
-    sabado domingo lunedi martedi mercoledi giovedi venerdi sabato domenica segunda terca quarta
-    quinta sexta feira maandag dinsdag woensdag donderdag vrijdag zaterdag zondag poniedzialek
-    wtorek sroda czwartek piatek sobota niedziela pazartesi sali carsamba persembe cuma cumartesi
-    pazar понедельник вторник среда четверг пятница суббота воскресенье понеділок вівторок середа
-    четвер пʼятниця субота неділя pondeli utery streda ctvrtek patek nedele mandag tirsdag onsdag
-    torsdag fredag lordag sondag måndag tisdag lördag söndag senin selasa rabu kamis jumat sabtu
-    minggu الاثنين الإثنين الثلاثاء الأربعاء الخميس الجمعة السبت الأحد دوشنبه سه شنبه چهارشنبه
-    پنجشنبه جمعه شنبه یکشنبه सोमवार मंगलवार बुधवार गुरुवार शुक्रवार शनिवार रविवार δευτερα τριτη
-    τεταρτη πεμπτη παρασκευη σαββατο κυριακη
-""")
 _BESIDE_DATES = _every_word("""
     on at am um le el il op de a as uhr reading time min mins minute minutes read lesezeit minuten
     temps lecture tiempo lectura tempo lettura leestijd last first date stand ist om kl klo o saat
@@ -440,9 +400,9 @@ def _day_of(match: re.Match[str], *, day_first: bool | None = None) -> dt.date |
         return _day_of_numbers(int(got["y"]), int(got["s1"]), int(got["s2"]), day_first=day_first)
     day = int(got["d"])
     if got.get("jy"):
-        month = _JALALI.get(words(got["jb"]), 0) if got.get("jb") else int(got["m"])
+        month = calendar.jalali_number(got["jb"]) or 0 if got.get("jb") else int(got["m"])
         return from_jalali(int(got["jy"]), month, day)
-    month = _MONTHS.get(words(got["b"]), 0) if got.get("b") else int(got["m"])
+    month = calendar.number_of("months", got["b"]) or 0 if got.get("b") else int(got["m"])
     if got.get("era"):
         return _date(_ERAS[got["era"]] + (1 if got["ey"] == "元" else int(got["ey"])), month, day)
     if got.get("by"):
@@ -525,7 +485,7 @@ def _words_beside(line: str, match: re.Match[str]) -> int:
 @cache
 def _label_words() -> frozenset[str]:
     labels = (single_words(kind) for kind in ("published", "updated", "as_of"))
-    return frozenset().union(*labels) | _WEEKDAYS | _BESIDE_DATES
+    return frozenset().union(*labels) | _every_word("\n".join(calendar.weekday_words())) | _BESIDE_DATES
 
 
 # --- building ----------------------------------------------------------------------------------------------
@@ -575,14 +535,3 @@ def _time(hour: int, minute: int, second: int) -> dt.time | None:
         return dt.time(hour, minute, second)
     except (ValueError, OverflowError):
         return None
-
-
-def is_month(word: str) -> bool:
-    """Return whether `word` is the name of a month in a supported language."""
-    return words(word) in _MONTHS
-
-
-def is_weekday(word: str) -> bool:
-    """Return whether `word` is the name of a weekday in a supported language."""
-    parts = words(word)
-    return bool(parts) and _WEEKDAYS.issuperset(parts)

@@ -10,10 +10,10 @@ from functools import lru_cache
 from typing import NamedTuple
 
 from aggregator.extract.limits import ExtractTuning
-from aggregator.extract.lines import count_words, ends_sentence
-from aggregator.extract.liveblog import clock_times
 from aggregator.extract.liveblog.ordering import ArticleTimes, ExtractedEntry, is_newest_first, timed
 from aggregator.model.core import TimedEntry
+from aggregator.text import clock_times
+from aggregator.text.lines import count_words, ends_sentence
 
 _LIVE_CUES = re.compile(
     r"\b(?:live[- ]?blog|live[- ]?updates?|live[- ]?ticker|newsblog|news blog|live coverage|live feed|"
@@ -65,12 +65,6 @@ def is_bare_clock(line: str) -> bool:
     """Return whether the line is only a clock time without a day; with a day it would date the article."""
     opening = clock_times.opening(line)
     return opening is not None and opening.sure and opening.day is None and opening.end >= len(line)
-
-
-def without_clock(paragraph: str) -> str:
-    """Return `paragraph` without the clock time at its beginning."""
-    opening = clock_times.opening(paragraph)
-    return paragraph if opening is None or not opening.sure else paragraph[opening.end :]
 
 
 @lru_cache(maxsize=16)  # called many times for one headline

@@ -14,8 +14,8 @@ import msgspec
 
 from aggregator.extract.language.dates import zone_or_utc
 from aggregator.extract.limits import ExtractTuning
-from aggregator.extract.liveblog.clock_times import StatedDay
 from aggregator.model.core import Published, TimedEntry
+from aggregator.text.clock_times import StatedDay
 
 _DAY = 1440  # minutes
 _HOUR = 60

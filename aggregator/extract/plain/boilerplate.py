@@ -11,9 +11,9 @@ from importlib.resources import files
 
 import msgspec
 
-from aggregator.extract.lines import count_words, ends_sentence, is_prose
 from aggregator.extract.phrases import Words, label_of, phrases, single_words, without_numbers, words
 from aggregator.extract.wire.wire import is_agency_name
+from aggregator.text.lines import count_words, ends_sentence, is_prose
 
 _SHORT_WORDS = 14
 _LETTER = re.compile(r"[^\W_]")

@@ -6,8 +6,8 @@ use `read_signature` only for lines between headline and text.
 
 import re
 
-from aggregator.extract.lines import count_words, ends_sentence, is_name_like
 from aggregator.extract.phrases import label_of, phrases, words
+from aggregator.text.lines import count_words, ends_sentence, is_name_like
 
 _STATED = re.compile(
     r"(?:by|von|par|por|di|door|da|text|autor|author|written by|auteur|reporter|от|"

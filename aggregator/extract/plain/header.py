@@ -13,12 +13,12 @@ import msgspec
 
 from aggregator.extract.language import dates
 from aggregator.extract.limits import ExtractTuning
-from aggregator.extract.lines import count_words, ends_sentence, folded, is_name_like, same_line
 from aggregator.extract.liveblog.detect import opens_with_clock
 from aggregator.extract.phrases import words
 from aggregator.extract.plain import boilerplate, outlet_names
 from aggregator.extract.plain.bylines import read_signature, stated_byline
 from aggregator.extract.wire.wire import is_agency_name
+from aggregator.text.lines import count_words, ends_sentence, folded, is_name_like, same_line
 
 _PAPER = (
     r"(?:(?:news)?paper|weekly|daily|\w*magazine?|journal|review|\w*zeitung|\w*blatt|hebdomadaire|quotidien|périodique|"

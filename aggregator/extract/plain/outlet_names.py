@@ -2,9 +2,9 @@
 
 import re
 
-from aggregator.extract.lines import count_words, ends_sentence, folded
 from aggregator.extract.phrases import label_of, phrases, single_words, table, words
 from aggregator.extract.plain.boilerplate import breadcrumb_pieces, is_boilerplate, is_section, is_weak
+from aggregator.text.lines import count_words, ends_sentence, folded
 
 _CAMEL = re.compile(r"\b[A-Z][a-z]+[A-Z]{1,3}(?:[a-z]*)\b|\b[a-z]+[A-Z]\w+")
 _DOMAIN = re.compile(r"(?:www\.)?[a-z0-9-]{2,40}(?:\.[a-z]{2,12}){1,2}", re.IGNORECASE)

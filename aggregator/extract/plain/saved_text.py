@@ -13,13 +13,13 @@ import msgspec
 
 from aggregator.extract.language import dates
 from aggregator.extract.limits import ExtractTuning
-from aggregator.extract.lines import count_words, ends_sentence, folded, is_prose, same_line
 from aggregator.extract.liveblog.detect import opens_with_clock
 from aggregator.extract.plain import boilerplate, outlet_names
 from aggregator.extract.plain.bylines import stated_byline
 from aggregator.extract.plain.header import read_head
 from aggregator.extract.wire.wire import is_agency_name
 from aggregator.model.core import Published
+from aggregator.text.lines import count_words, ends_sentence, folded, is_prose, same_line
 
 
 class SavedText(msgspec.Struct, frozen=True, kw_only=True):
@@ -187,7 +187,7 @@ def _breadcrumb_title(lines: Sequence[str]) -> str | None:
 
 def _opening(body: Sequence[str], tuning: ExtractTuning) -> str:
     """Return the first sentence, for a text without any headline; it also stays in the text."""
-    from aggregator.extract.sentences import split_sentences
+    from aggregator.text.sentences import split_sentences
 
     if len(body) > 1 and count_words(body[0]) < tuning.prose_words:
         return body[0]  # a headline with a full stop, or a standfirst

@@ -11,10 +11,10 @@ import re
 from collections.abc import Sequence
 
 from aggregator.extract.language import dates
-from aggregator.extract.lines import count_words, is_prose, same_line
 from aggregator.extract.plain.boilerplate import PATTERNS, is_known_phrase, without_bullet
 from aggregator.extract.plain.bylines import stated_byline
 from aggregator.extract.plain.saved_text import SavedText
+from aggregator.text.lines import count_words, is_prose, same_line
 
 _BOILERPLATE = re.compile("|".join(PATTERNS["titled"]), re.IGNORECASE)
 _CONTRIBUTED = re.compile(r" contributed to this (?:report|article|story)\.?$", re.IGNORECASE)

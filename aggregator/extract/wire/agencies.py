@@ -12,8 +12,8 @@ from typing import NamedTuple
 
 import msgspec
 
-from aggregator.extract.lines import casefolded_words
 from aggregator.model.core import Wire
+from aggregator.text.lines import casefolded_words
 
 
 class Agency(msgspec.Struct, frozen=True, forbid_unknown_fields=True):

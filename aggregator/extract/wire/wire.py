@@ -12,7 +12,6 @@ import re
 from collections.abc import Iterator, Sequence
 
 from aggregator.extract.limits import ExtractTuning
-from aggregator.extract.lines import count_words, is_prose, same_line
 from aggregator.extract.urls import registrable_domain
 from aggregator.extract.wire.agencies import (
     NamedAgencies,
@@ -23,6 +22,7 @@ from aggregator.extract.wire.agencies import (
     normalize_marks,
 )
 from aggregator.model.core import Wire
+from aggregator.text.lines import count_words, is_prose, same_line
 
 _HEAD_CHARS = 200  # at the beginning of a paragraph in which a dateline ends
 _MAX_LINE = 300  # characters of a credit line

@@ -15,7 +15,6 @@ from aggregator.cluster.copies.shingles import is_unspaced, shared_count, shingl
 from aggregator.config.tuning import Tuning
 from aggregator.extract.learned_boilerplate import BoilerplateTuning, learn_boilerplate, pack_lines, repeated
 from aggregator.extract.limits import ExtractTuning
-from aggregator.extract.lines import count_words
 from aggregator.extract.outlets import outlet_of
 from aggregator.extract.urls import registrable_domain
 from aggregator.extract.wire.agencies import outlet_key
@@ -25,6 +24,7 @@ from aggregator.pipeline.placement.incoming_article import IncomingArticle
 from aggregator.pipeline.placement.story_writer import UnitOfWork
 from aggregator.store.engine.database import Connection
 from aggregator.store.stories import articles
+from aggregator.text.lines import count_words
 
 _OUTLETS_IN_MEMORY = 512  # outlets whose window is in memory; those of others are read again (chosen: 8 MB)
 _NOTICE_CANDIDATES = 4  # stored texts compared with one short article (limit)

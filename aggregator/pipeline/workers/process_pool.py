@@ -21,11 +21,11 @@ from typing import BinaryIO
 import msgspec
 
 import aggregator
-from aggregator.extract.language.shared_model import DESCRIPTOR_VARIABLE, memory_file
 from aggregator.model.counters import WORKERS_ENDED, Metrics
 from aggregator.model.errors import NoWorkersError, WorkError
 from aggregator.pipeline.workers.executor import JobFunction, WorkerTuning, name_of
 from aggregator.pipeline.workers.ipc import LateError, PipeClosedError, WorkerJob, WorkerReply, receive, send
+from aggregator.text.shared_model import DESCRIPTOR_VARIABLE, memory_file
 
 _START_DEADLINE_SECONDS = 60.0  # for loading the parsers: 0.3 s when idle, far more on a busy machine
 

@@ -8,7 +8,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 
-from aggregator.extract.sentences import paragraphs, split_sentences
 from aggregator.extract.wire.agencies import outlet_key
 from aggregator.model.core import ArticleView, AttributedSentence
 from aggregator.stories.counts import with_originals
@@ -21,6 +20,7 @@ from aggregator.stories.facts.standalone_sentences import (
 from aggregator.stories.lexicon import clean_title
 from aggregator.stories.tuning import StoryTuning
 from aggregator.stories.words import word_count
+from aggregator.text.sentences import paragraphs, split_sentences
 
 # "11.30 p.m.: ", "21:14 Uhr - ": the time before an entry of a live blog is no part of its sentence.
 CLOCK = re.compile(

@@ -13,7 +13,6 @@ from functools import lru_cache
 from itertools import combinations
 from typing import NamedTuple
 
-from aggregator.extract.sentences import paragraphs, split_sentences
 from aggregator.extract.wire.agencies import agency_of
 from aggregator.model.core import ArticleView, AttributedSentence
 from aggregator.stories.facts.standalone_sentences import (
@@ -27,6 +26,7 @@ from aggregator.stories.headline import loaded_words, stage_of, tells_outcome, t
 from aggregator.stories.lexicon import clean_title
 from aggregator.stories.tuning import StoryTuning, shipped_tuning
 from aggregator.stories.words import TOKEN, heads, word_count
+from aggregator.text.sentences import paragraphs, split_sentences
 
 WORD_CHARS = 40  # characters read for each word; more than any language needs on average
 OPENING_SENTENCES = 4  # of a report (5: no gain on 1,000 events)

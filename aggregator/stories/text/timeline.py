@@ -10,7 +10,6 @@ from collections.abc import Sequence
 
 import msgspec
 
-from aggregator.extract.sentences import paragraphs, split_sentences
 from aggregator.model.core import ArticleView, CopyTrail, Reprint, TimedEntry, TimelineItem
 from aggregator.stories.facts.facts import SentenceSimilarities
 from aggregator.stories.facts.quotations import QUOTED_SHARE, quoted_share
@@ -25,6 +24,7 @@ from aggregator.stories.facts.stated_days import (
 )
 from aggregator.stories.lexicon import clean_title
 from aggregator.stories.tuning import StoryTuning
+from aggregator.text.sentences import paragraphs, split_sentences
 
 UTC = dt.UTC
 STATED_WORDS_MAX = 60  # longer sentences often contain dates of other events

@@ -12,7 +12,6 @@ from hypothesis import strategies as st
 from aggregator.config.tuning import Tuning
 from aggregator.extract.html.live_blog import read_live_page
 from aggregator.extract.limits import ExtractTuning
-from aggregator.extract.liveblog.clock_times import StatedDay, day_heading, minutes_ago, opening
 from aggregator.extract.liveblog.detect import entries_of, is_container_title, looks_live, opens_with_clock
 from aggregator.extract.liveblog.ordering import ArticleTimes, ExtractedEntry, timed
 from aggregator.model.core import Published
@@ -20,6 +19,7 @@ from aggregator.pipeline.workers.executor import WorkerTuning
 from aggregator.stories.facts.source_sentences import read_reports
 from aggregator.stories.text.timeline import timeline
 from aggregator.stories.tuning import StoryTuning
+from aggregator.text.clock_times import StatedDay, day_heading, minutes_ago, opening
 from tests.support.live_blogs import cases, is_right, read, reported, timed_entries
 from tests.support.written_stories import an_article
 

@@ -10,12 +10,12 @@ import pytest
 from aggregator.cluster.fingerprint import fingerprinter
 from aggregator.config.tuning import Tuning
 from aggregator.extract.article import clean_article
-from aggregator.extract.sentences import split_sentences
 from aggregator.model.core import ArticleView, CleanArticle, Entry
 from aggregator.sources.limits import source_tuning
 from aggregator.sources.parse.entry_builder import FeedContext
 from aggregator.sources.parse.feed import read_feed
 from aggregator.stories.text.merged_text import merge
+from aggregator.text.sentences import split_sentences
 from tests.support.articles import FLOOD, NOON
 from tests.support.patterns import LIMIT, seconds
 

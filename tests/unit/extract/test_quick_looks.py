@@ -10,8 +10,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from aggregator.extract.language.dates import plain_digits
-from aggregator.extract.lines import count_words, folded
 from aggregator.extract.phrases import words
+from aggregator.text.lines import count_words, folded
 
 _NOTICES = yaml.safe_load(files("aggregator.extract").joinpath("notices.yaml").read_text(encoding="utf-8"))
 _PRINTED = st.text(alphabet=[*map(chr, range(32, 127)), *"\t\xa0«»–—‘’“”„…•"], max_size=120)

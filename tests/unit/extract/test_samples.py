@@ -9,8 +9,8 @@ import pytest
 
 from aggregator.config.tuning import Tuning
 from aggregator.extract.article import clean_article
-from aggregator.extract.lines import count_words, ends_sentence
 from aggregator.model.core import CleanArticle, Entry
+from aggregator.text.lines import count_words, ends_sentence
 from tests.conftest import REPOSITORY
 
 ARTICLES = REPOSITORY / "examples" / "articles"

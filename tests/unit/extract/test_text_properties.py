@@ -15,13 +15,13 @@ from aggregator.extract.html.dom import html_to_text
 from aggregator.extract.language.dates import parse_declared, published_from_text
 from aggregator.extract.language.unicode import clean, decode
 from aggregator.extract.limits import ExtractTuning
-from aggregator.extract.lines import casefolded_words, folded, letters_of
 from aggregator.extract.phrases import words
 from aggregator.extract.plain.saved_text import SavedTextContext, read_saved_text
-from aggregator.extract.sentences import split_sentences
 from aggregator.extract.urls import canonical_url, registrable_domain
 from aggregator.extract.wire.wire import find_wire
 from aggregator.model.core import Entry, TimedEntry
+from aggregator.text.lines import casefolded_words, folded, letters_of
+from aggregator.text.sentences import split_sentences
 from tests.support.live_blogs import timed_entries
 
 SEEN = dt.datetime(2025, 3, 10, tzinfo=dt.UTC)

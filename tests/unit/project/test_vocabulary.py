@@ -39,7 +39,7 @@ TEXTS = re.compile(
     re.IGNORECASE,
 )
 # Data: stop words, and patterns that match texts of others.
-DATA = ("extract/language/detect.py", "extract/liveblog/detect.py")
+DATA = ("text/language.py", "extract/liveblog/detect.py")
 _TAG = re.compile(r"\{[{%].*?[%}]\}|<[^>]*>")
 _RETIRED_TEXT = re.compile(rf"\b(?:{'|'.join((*RETIRED, *PHRASES))})\b", re.IGNORECASE)
 _PART = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+|\d+")

@@ -7,21 +7,25 @@ harm than a sentence cut in two.
 import re
 from collections import deque
 
-from aggregator.extract.lines import count_words, ends_sentence
-from aggregator.extract.liveblog.detect import without_clock
+from aggregator.text.calendar import forms, is_month
+from aggregator.text.clock_times import without_clock
+from aggregator.text.lines import count_words, ends_sentence
 
 _ABBREVIATIONS = frozenset({
     "govs", "sens", "reps",
     "mr", "mrs", "ms", "dr", "prof", "gen", "col", "lt", "sgt", "capt", "maj", "adm", "gov", "sen", "rep",
     "rev", "hon", "st", "sr", "jr", "vs", "etc", "inc", "ltd", "corp", "co", "no", "nos", "dept", "est",
-    "jan", "feb", "mar", "apr", "jun", "jul", "aug", "sept", "sep", "oct", "nov", "dec", "mon", "tue",
-    "wed", "thu", "fri", "sat", "sun", "fig", "vol", "approx", "pres", "sec", "supt", "messrs", "bzw",
+    "fig", "vol", "approx", "pres", "sec", "supt", "messrs", "bzw",
     "ca", "usw", "ggf", "evtl", "vgl", "nr", "str", "tel", "abs", "art", "bsp", "geb", "mio", "mrd",
     "inkl", "sog", "zb", "dh", "hr", "fr", "mme", "mlle", "mm", "m", "av", "env", "p.ex", "sra", "srta",
     "ud", "uds", "pág", "núm", "dña", "d.h", "z.b", "u.a", "i.e", "e.g", "a.k.a", "dott", "ing", "avv",
     "sig", "on", "drs", "dhr", "mevr", "jl", "blz", "g", "гг", "г", "им", "ул", "тыс", "млн", "млрд",
     "руб", "dep", "mt", "ft", "amb", "atty",
-})  # fmt: skip
+}) | {
+    form
+    for cycle in ("months", "weekdays")
+    for form in forms(cycle, "en", short=True) - forms(cycle, "en")
+}  # fmt: skip
 _AFTER_DOTTED = frozenset({
     "the", "a", "in", "but", "it", "he", "she", "they", "on", "at", "this", "that", "and", "however",
     "according", "police", "officials", "mr", "as", "after", "we", "i",
@@ -85,8 +89,6 @@ def _is_end(text: str, start: int, match: re.Match[str]) -> bool:
 
 
 def _is_ordinal_context(next_word: str) -> bool:
-    from aggregator.extract.language.dates import is_month
-
     return is_month(next_word) or next_word in _ORDINAL_NOUNS
 
 

@@ -2,7 +2,7 @@
 
 import pytest
 
-from aggregator.extract.sentences import paragraphs, split_sentences
+from aggregator.text.sentences import paragraphs, split_sentences
 
 
 @pytest.mark.parametrize(

@@ -9,11 +9,11 @@ import pytest
 from py3langid import langid
 
 from aggregator.config.tuning import Tuning
-from aggregator.extract.language.detect import find_language, language_of_feed
 from aggregator.extract.limits import ExtractTuning
 from aggregator.model.core import ParsedFeed
 from aggregator.pipeline.jobs import FeedJob, read_feed
 from aggregator.sources.limits import source_tuning
+from aggregator.text.language import find_language, language_of_feed
 
 TUNING = Tuning().section("text", ExtractTuning)
 

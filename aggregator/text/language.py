@@ -10,16 +10,26 @@ import threading
 from collections.abc import Iterable
 from functools import cache
 from importlib.resources import files
+from typing import Protocol
 
 import msgspec
 
-from aggregator.extract.language.shared_model import classifier
-from aggregator.extract.limits import ExtractTuning
+from aggregator.text.shared_model import classifier
+
+
+class LanguageTuning(Protocol):
+    """Constants of section `text` of config/tuning.yaml, in characters."""
+
+    @property
+    def language_min_chars(self) -> int: ...
+
+    @property
+    def language_sample_chars(self) -> int: ...
 
 
 @cache
 def _stop_words() -> dict[str, str]:
-    raw = files("aggregator.extract").joinpath("language/stop_words.yaml").read_bytes()
+    raw = files("aggregator.text").joinpath("stop_words.yaml").read_bytes()
     return msgspec.yaml.decode(raw, type=dict[str, str])
 
 
@@ -40,7 +50,7 @@ _WRITTEN_IN_LATIN = frozenset({
 _UNDETERMINED = frozenset({"und", "zxx", "mul", "xx", "xxx"})
 
 
-def find_language(title: str, text: str, declared: str | None, tuning: ExtractTuning) -> str | None:
+def find_language(title: str, text: str, declared: str | None, tuning: LanguageTuning) -> str | None:
     """Return the language of `title` and `text`, or None without a declaration and without letters.
 
     `declared` is used while they are very short and in its script.
@@ -53,7 +63,7 @@ def find_language(title: str, text: str, declared: str | None, tuning: ExtractTu
     return _detected(sample)
 
 
-def language_of_feed(texts: Iterable[str], tuning: ExtractTuning) -> str | None:
+def language_of_feed(texts: Iterable[str], tuning: LanguageTuning) -> str | None:
     """Return the language of entries of a feed together, which tell more than each alone."""
     sample = "\n".join(text[: tuning.language_sample_chars] for text in texts)
     return _detected(sample) if any(map(str.isalpha, sample)) else None

@@ -13,7 +13,7 @@ from typing import Final, Literal
 
 import msgspec
 
-from aggregator.extract.language.dates import is_month, is_weekday, parse_declared
+from aggregator.text.calendar import is_weekday, number_of
 
 _REACH: Final = 90  # characters of a paragraph that are searched for a clock time
 _DIGITS: Final = str.maketrans(
@@ -82,6 +82,12 @@ _GOES_ON = re.compile(r"\s*[,，、]?\s*(?=[^\W\d_]|[\"“„«»‘'「『(])")
 def opening(paragraph: str) -> EntryOpening | None:
     """Return the clock time, with the day before it, that `paragraph` begins with, or None."""
     return _opening(paragraph[:_REACH]) if _DIGIT.search(paragraph, 0, _REACH) else None
+
+
+def without_clock(paragraph: str) -> str:
+    """Return `paragraph` without the clock time at its beginning."""
+    begins = opening(paragraph)
+    return paragraph if begins is None or not begins.sure else paragraph[begins.end :]
 
 
 @lru_cache(maxsize=512)  # several rules check the same paragraphs
@@ -213,7 +219,7 @@ def _read_day(text: str) -> tuple[StatedDay, int] | None:
 
 def _stated_day(match: re.Match[str]) -> StatedDay | None:
     groups = match.groupdict()
-    month = int(groups["m"]) if groups.get("m") else _month(groups.get("month") or "")
+    month = int(groups["m"]) if groups.get("m") else number_of("months", groups.get("month") or "")
     weekday = groups.get("weekday")
     if month is None or (weekday and not is_weekday(weekday)):
         return None
@@ -223,14 +229,6 @@ def _stated_day(match: re.Match[str]) -> StatedDay | None:
     except ValueError:
         return None
     return StatedDay(month=month, day=day, year=year)
-
-
-@lru_cache(maxsize=512)
-def _month(word: str) -> int | None:
-    if not is_month(word):
-        return None
-    published = parse_declared(f"1 {word} 2000", None)
-    return None if published is None else published.time.month
 
 
 # --- relative times ----------------------------------------------------------------------------------------

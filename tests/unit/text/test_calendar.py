@@ -1,0 +1,38 @@
+"""Names of months and weekdays (aggregator/text/calendar.yaml)."""
+
+import pytest
+
+from aggregator.text import calendar
+
+
+@pytest.mark.parametrize(
+    ("word", "number"),
+    [
+        ("January", 1), ("MÄRZ", 3), ("AĞUSTOS", 8), ("MAYIS", 5), ("październik", None), ("października", 10),
+        ("Января", 1), ("تشرين الثاني", 11), ("फ़रवरी", 2), ("Jan", 1), ("window", None),
+    ],
+)  # fmt: skip
+def test_a_month_is_known_in_any_language_and_case(word: str, number: int | None) -> None:
+    assert calendar.number_of("months", word) == number
+
+
+def test_in_one_language_an_abbreviation_is_no_name() -> None:
+    assert calendar.number_of("weekdays", "sunday", "en") == 7
+    assert calendar.number_of("weekdays", "sun", "en") is None
+    assert calendar.number_of("months", "mayo", "en") is None
+
+
+def test_each_language_has_all_names() -> None:
+    for cycle, count in (("months", 12), ("weekdays", 7)):
+        tables = getattr(calendar._shipped(), cycle)
+        assert {language: len(forms) for language, forms in tables.items()} == dict.fromkeys(tables, count)
+
+
+def test_no_spelling_names_two_months() -> None:
+    for cycle in ("months", "weekdays"):
+        numbers: dict[str, set[int]] = {}
+        for forms in getattr(calendar._shipped(), cycle).values():
+            for number, line in enumerate(forms, start=1):
+                for form in line.split():
+                    numbers.setdefault(calendar._key(calendar._spelt(form)), set()).add(number)
+        assert {form: found for form, found in numbers.items() if len(found) > 1} == {}

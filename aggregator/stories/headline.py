@@ -26,7 +26,8 @@ from aggregator.stories.facts.figures import figures_in
 from aggregator.stories.facts.stated_days import days_stated
 from aggregator.stories.lexicon import TITLE_CHARS, clean_title, clean_title_text, word_list, words_of
 from aggregator.stories.tuning import StoryTuning, shipped_tuning
-from aggregator.stories.words import ELIDING, SPACELESS, TOKEN, WordToken, head_of, heads, tokens
+from aggregator.stories.words import SPACELESS, TOKEN, WordToken, head_of, heads, tokens
+from aggregator.text.stems import ELIDING
 
 # What is subtracted from a score that is seldom above 1 (set by hand, judged on 30 stories), and the reason
 # for another title.

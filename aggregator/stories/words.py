@@ -1,29 +1,16 @@
 """Tokens of a text, each with a head that all forms and synonyms of a word share."""
 
 import re
-import threading
 from functools import cache, lru_cache
 
 import msgspec
-import Stemmer
 
 from aggregator.stories.lexicon import ignored_words, language_words, lexicon, word_list, words_of
+from aggregator.text.stems import ELIDING, elided, stem_of
 
 # Numbers with their separators, words with inner apostrophes; "20km" is two tokens, hyphens split.
 TOKEN = re.compile(r"\d+(?:[.,]\d+)*|[^\W\d_]+(?:['’][^\W\d_]+)*")
-ELIDING = frozenset({"fr", "it", "ca"})  # "l'usine", "dell'isola": two words
-ELISION = re.compile(
-    r"(?:[cdjlmnst]|qu|jusqu|lorsqu|puisqu|un|dell|all|dall|nell|sull|quell)['’](?=\w)", re.IGNORECASE
-)
 SPACELESS = re.compile(r"[\u3040-\u30ff\u3400-\u9fff\u0e00-\u0e7f]")
-STEMMED_LANGUAGES = {
-    "ar": "arabic", "ca": "catalan", "da": "danish", "de": "german", "el": "greek", "en": "english",
-    "es": "spanish", "fi": "finnish", "fr": "french", "hu": "hungarian", "it": "italian", "nl": "dutch",
-    "no": "norwegian", "nb": "norwegian", "pt": "portuguese", "ro": "romanian", "ru": "russian",
-    "sv": "swedish", "tr": "turkish",
-}  # fmt: skip
-
-_stemmers = threading.local()  # Snowball stemmers are not thread-safe
 
 
 class WordToken(msgspec.Struct, frozen=True, gc=False):
@@ -54,8 +41,8 @@ def tokens(text: str, language: str | None = None) -> tuple[WordToken, ...]:
             result += [WordToken(word[i : i + 2], word[i : i + 2], start + i, start + i + 2, False)
                        for i in range(len(word) - 1)]  # fmt: skip
             continue
-        if language in ELIDING and (elided := ELISION.match(word)) is not None:
-            word, start = word[elided.end() :], start + elided.end()
+        skipped = elided(word, of_language)
+        word, start = word[skipped:], start + skipped
         lower, head, capital = forms(word, of_language)
         result.append(WordToken(lower, head, start, match.end(), capital))
     return tuple(result)
@@ -93,28 +80,15 @@ def head_of(word: str, language: str) -> str:
     ignored = ignored_words(language)
     if word in ignored or (not ignored and len(word) <= 3):
         return ""  # in a language without lists, short words count as function words
-    stemmed = stem(word, language)
+    stemmed = stem_of(word, language)
     return _synonym_heads().get(stemmed, stemmed) if language == "en" else stemmed
-
-
-def stem(word: str, language: str) -> str:
-    """Return the Snowball stem, or the word in a language without a stemmer."""
-    name = STEMMED_LANGUAGES.get(language)
-    if name is None:
-        return word
-    stemmer = getattr(_stemmers, name, None)
-    if stemmer is None:
-        stemmer = Stemmer.Stemmer(name)
-        setattr(_stemmers, name, stemmer)
-    stemmed: str = stemmer.stemWord(word)
-    return stemmed
 
 
 @cache
 def _synonym_heads() -> dict[str, str]:
     heads: dict[str, str] = {}
     for group in lexicon().synonyms:
-        stems = [stem(word, "en") for word in group.split()]
+        stems = [stem_of(word, "en") for word in group.split()]
         for each in stems:
             heads.setdefault(each, heads.get(stems[0], stems[0]))
     return heads

@@ -383,7 +383,7 @@ _GET_RAW: Final = tuple(
         "extract/urls",
     )
 )  # fmt: skip
-_GET_LINES: Final = ("aggregator/text/", "aggregator/extract/", "aggregator/stories/", "aggregator/cluster/")
+_GET_LINES: Final = tuple(f"aggregator/{room}/" for room in ("text", "extract", "stories", "cluster"))
 
 
 class Growing(NamedTuple):

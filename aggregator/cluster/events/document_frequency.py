@@ -22,8 +22,6 @@ import numpy.typing as npt
 
 Kind = Literal["w", "n", "d", "u"]
 ANY_LANGUAGE = "*"
-# Headings of the lists of common words; config/tuning.yaml has the share of events for each.
-LISTS = ("very common", "common", "named", "topical")
 
 
 class BackgroundFrequencies(msgspec.Struct, frozen=True):
@@ -83,23 +81,3 @@ def write_background(background: BackgroundFrequencies) -> bytes:
 def shipped_background() -> BackgroundFrequencies:
     """Return the table that ships with the program."""
     return read_background(files("aggregator.cluster.events").joinpath("background.tsv.gz").read_bytes())
-
-
-@functools.cache
-def common_words(language: str) -> tuple[tuple[str, str], ...]:
-    """Return the lists of common words with their headings (see LISTS); empty for a language without lists.
-
-    common/LANGUAGE.txt has inflected words below the headings "very common", "common", "named" (countries,
-    capitals, institutions) and "topical" (typical words of kinds of events: quakes, matches, trials). The
-    lists were written by hand for this project; they are not counted from any corpus.
-    """
-    path = files("aggregator.cluster.events").joinpath("common", f"{language}.txt")
-    if not path.is_file():
-        return ()
-    lists: dict[str, list[str]] = {}
-    for line in path.read_text("utf-8").splitlines():
-        if line in LISTS:
-            lists[line] = []
-        elif lists:
-            lists[next(reversed(lists))].append(line)
-    return tuple((name, "\n".join(words)) for name, words in lists.items())

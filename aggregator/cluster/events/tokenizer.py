@@ -18,23 +18,22 @@ characters that spell foreign sounds); in Chinese also the most frequent place n
 import re
 import unicodedata
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from typing import Final, Protocol
+from typing import Final
 
-import Stemmer
 import xxhash
 
 from aggregator.cluster.events.document_frequency import (
     ANY_LANGUAGE,
-    LISTS,
     BackgroundFrequencies,
     Kind,
-    common_words,
 )
 from aggregator.cluster.events.term_codec import HASH_BITS
 from aggregator.cluster.events.weights import EventTuning
+from aggregator.text.common_words import LISTS, common_words
 from aggregator.text.language import stop_words
 from aggregator.text.lines import ascii_text
 from aggregator.text.scripts import EVERYDAY, needs_splitting, pieces, simplified
+from aggregator.text.stems import elided, plain_letters, stem_of
 
 _UPPER: Final = "".join(
     re.escape(c) for c in map(chr, [*range(0x590), *range(0x1E00, 0x2000)]) if c.isupper()
@@ -163,16 +162,6 @@ _ASCII_TOKEN: Final = re.compile(
     r"[A-Za-z][A-Za-z0-9_'’-]*|[0-9](?:[0-9.,]*[0-9](?![A-Za-z0-9_-])|[A-Za-z0-9_'’-]*)"
 )
 
-_SNOWBALL: Final = {
-    "ca": "catalan", "cs": "czech", "da": "danish", "de": "german", "el": "greek",
-    "en": "english", "es": "spanish", "et": "estonian", "eu": "basque", "fa": "persian", "fi": "finnish",
-    "fr": "french", "ga": "irish", "hi": "hindi", "hu": "hungarian", "hy": "armenian", "id": "indonesian",
-    "it": "italian", "lt": "lithuanian", "ne": "nepali", "nb": "norwegian", "nl": "dutch", "nn": "norwegian",
-    "no": "norwegian", "pl": "polish", "pt": "portuguese", "ro": "romanian", "ru": "russian", "sr": "serbian",
-    "sv": "swedish", "ta": "tamil", "tr": "turkish", "yi": "yiddish",
-}  # fmt: skip
-# Languages that join short words to the next one with an apostrophe: l'Iran, dell'Iran.
-_ELIDING: Final = frozenset({"fr", "it", "ca", "ga"})
 # From two upwards; forms of one number are separated by "/".
 _NUMBER_WORDS: Final = {
     "en": "two three four five six seven eight nine ten eleven twelve",
@@ -196,15 +185,8 @@ _NUMBER_WORDS: Final = {
 }
 # Languages that decline names and rarely share spellings with other languages: their names are stemmed.
 _DECLINING: Final = frozenset({"ru", "uk", "be", "bg", "sr", "mk"})
-# One pass leaves forms of one noun distinct: "паром" gives "пар", "пароме" gives "паром".
-_STEMMED_TWICE: Final = frozenset({"ru"})
 _YEAR: Final = re.compile(r"(?:19|20)\d\d")
 _FIRST_HAN: Final = "\u3400"
-_TURKIC: Final = frozenset({"tr", "az"})
-# Hebrew points, Arabic vowels, and tatweel, which only widens a word.
-_VOWEL_SIGNS: Final = re.compile(
-    "[\u0591-\u05bd\u05bf\u05c1\u05c2\u05c4\u05c5\u05c7\u0640\u064b-\u065f\u0670]"
-)
 _BEFORE_DIGIT: Final = re.compile(r"\b([وفبلك]|ال)(?=\d)")  # "و34": and 34
 _SEPARATORS: Final = str.maketrans("٫٬", ".,")
 _THOUSANDS: Final = re.compile(r"\d{1,3}(?:,\d{3})+(?:\.\d+)?|\d{1,3}(?:\.\d{3}){2,}")
@@ -239,11 +221,9 @@ class Vocabulary(dict[str, int]):
     ) -> None:
         super().__init__()
         self.language = language
-        self.elides = language in _ELIDING
         self._stops = stop_words(language)
         self._listed = _listed(language)
         self._words = _words_of_han(language, self._listed)
-        self._stemmer = _stemmer(language, self._listed)
         number_words = _NUMBER_WORDS.get(language, "").split()
         self._small = {
             form: str(n) for n, forms in enumerate(number_words, start=2) for form in forms.split("/")
@@ -291,21 +271,16 @@ class Vocabulary(dict[str, int]):
         """Return the stem of `token`; "" for a stop word and for a single letter."""
         word = token[:_LONGEST_TOKEN].lower().replace("’", "'").rstrip("'-")
         if not word.isascii():
-            word = _plain_letters(word, self.language)
+            word = plain_letters(word, self.language)
         if word in self._stops:
             return ""
-        if self.elides and "'" in word:
-            word = word.rpartition("'")[2]
-        elif word.endswith("'s"):
-            word = word[:-2]
+        if "'" in word:
+            word = word[elided(word, self.language) :].removesuffix("'s")
         if word in self._stops or (len(word) < 2 and word < _FIRST_HAN):
             return ""
         if word[:1].isdigit():
             return plain_number(word)
-        if self._stemmer is None:
-            return word
-        word = str(self._stemmer.stemWord(word))
-        return str(self._stemmer.stemWord(word)) if self.language in _STEMMED_TWICE else word
+        return stem_of(word, self.language)
 
     def number(self, token: str) -> str | None:
         """Return the number that `token` means ("2" for "two"), None for other words."""
@@ -410,17 +385,6 @@ def _words_of_han(language: str, listed: tuple[tuple[str, list[str]], ...]) -> f
     )
 
 
-class _StemmerProtocol(Protocol):
-    def stemWord(self, word: str, /) -> str: ...  # noqa: N802
-
-
-def _stemmer(language: str, listed: tuple[tuple[str, list[str]], ...]) -> _StemmerProtocol | None:
-    if language == "ar":
-        return ArabicStemmer(_plain_letters(word, language) for _, words in listed for word in words)
-    algorithm = _SNOWBALL.get(language)
-    return Stemmer.Stemmer(algorithm, 0) if algorithm else None
-
-
 def _shares(tuning: EventTuning | None) -> dict[str, float]:
     """Return the share of events that contain a word, by list."""
     if tuning is None:
@@ -434,15 +398,6 @@ def _shares(tuning: EventTuning | None) -> dict[str, float]:
     }
 
 
-def _plain_letters(word: str, language: str) -> str:
-    """Return the word without vowel signs, which are mostly omitted, and with Turkish lower case."""
-    if language in _TURKIC:
-        word = word.replace("i\u0307", "i")
-    if language == "ru":
-        return word.replace("ё", "е")
-    return _VOWEL_SIGNS.sub("", word)
-
-
 def word_hash(language: str, stem: str) -> int:
     """Return the hash of a stem, which packed terms carry."""
     return _code("w", language, stem, 0)
@@ -451,87 +406,3 @@ def word_hash(language: str, stem: str) -> int:
 def _code(kind: Kind, language: str, term: str, df: int) -> int:
     hashed: int = xxhash.xxh3_64_intdigest(f"{kind}:{language}:{term[:_LONGEST_TOKEN]}".encode())
     return min(df, DF_MASK) << HASH_BITS | hashed & HASH_MASK
-
-
-# --- Arabic stems -----------------------------------------------------------------------------------------
-
-_LETTERS: Final = str.maketrans("أإآٱىةؤئ", "ااااي" + "هوي")
-# Only with a plain alif: "ألمانيا" does not begin with the article.
-_ARTICLES: Final = ("وبال", "وكال", "فبال", "وال", "فال", "بال", "كال", "ولل", "فلل", "ال", "لل")
-_LETTERS_BEFORE: Final = "وفبلكسيتن"  # conjunctions, prepositions, future, persons of a verb
-_ENDINGS: Final = (
-    "هما", "يين", "تين", "تان", "ات", "ان", "ون", "ين", "ها", "هم", "نا", "وا", "يه", "ته",
-    "ه", "ي", "ا", "ت",
-)  # fmt: skip
-_LEAST: Final = 3  # letters that remain of a word at least
-_PLURALS: Final[str] = """
-    أسعار سعر أسواق سوق أسهم سهم بنوك بنك طرق طريق سدود سد مدن مدينة قرى قرية منازل منزل بيوت بيت أحزاب حزب
-    نواب نائب وزراء وزير رؤساء رئيس خبراء خبير أطباء طبيب أطفال طفل قتلى قتيل جرحى جريح ضحايا ضحية ركاب راكب
-    عمال عامل طلاب طالب جنود جندي صواريخ صاروخ عواصف عاصفة زلازل زلزال سيول سيل حرائق حريق سفن سفينة قوارب
-    قارب زوارق زورق سجون سجن محاكم محكمة قضاة قاضي أحكام حكم تهم تهمة رشى رشوة رشاوى رشوة عقود عقد أموال مال
-    ديون دين فوائد فائدة أهداف هدف فرق فريق مناطق منطقة دول دولة أحياء حي شوارع شارع مدارس مدرسة جسور جسر
-    أنهار نهر أمطار مطر مصانع مصنع حقول حقل آبار بئر موانئ ميناء مطارات مطار قادة قائد زعماء زعيم رسوم رسم
-    ضرائب ضريبة قوانين قانون عمليات عملية مستشفيات مستشفى شهود شاهد أدوية دواء أمراض مرض لقاحات لقاح
-    أقمار قمر ملاعب ملعب مدربون مدرب أندية ناد بطولات بطولة كؤوس كأس جوائز جائزة أفلام فيلم كتب كتاب
-"""
-
-
-def _plain(word: str) -> str:
-    return word.translate(_LETTERS)
-
-
-def _without_article(word: str) -> str:
-    for article in _ARTICLES:
-        if word.startswith(article) and len(word) - len(article) >= _LEAST - 1:
-            return word[len(article) :]
-    return word
-
-
-def _without_endings(word: str) -> str:
-    while ending := next((e for e in _ENDINGS if word.endswith(e) and len(word) - len(e) >= _LEAST), ""):
-        word = word[: -len(ending)]
-    return word
-
-
-_SINGULARS: Final = {
-    _plain(plural): _plain(singular)
-    for plural, singular in zip(_PLURALS.split()[::2], _PLURALS.split()[1::2], strict=True)
-}
-
-
-class ArabicStemmer:
-    """A stemmer with a list of common words. Words are given without vowel signs."""
-
-    def __init__(self, listed: Iterable[str]) -> None:
-        self._listed = frozenset(_stem_of(_plain(_without_article(word))) for word in listed)
-
-    def stemWord(self, word: str) -> str:  # noqa: N802  (the method name of Snowball stemmers)
-        """Return the stem of `word`."""
-        bare = _without_article(word)
-        return _stem_of(_plain(bare) if bare != word else self._without_proclitics(word))
-
-    def _without_proclitics(self, word: str) -> str:
-        word = _plain(word)
-        for _ in range(2):
-            if _stem_of(word) in self._listed or word[0] not in _LETTERS_BEFORE or len(word) <= _LEAST:
-                break
-            tail = word[1:]
-            is_word = _stem_of(tail) in self._listed
-            if not is_word and word[0] != "و":
-                further = self._listed_behind(tail)
-                return further or word
-            if not is_word and len(tail) <= _LEAST:
-                break
-            word = tail
-        return word
-
-    def _listed_behind(self, word: str) -> str:
-        """Return the word after one more letter ("سيخفض", "ليخفض") if it is listed, else ""."""
-        tail = word[1:]
-        is_listed = word[0] in _LETTERS_BEFORE and len(tail) >= _LEAST and _stem_of(tail) in self._listed
-        return tail if is_listed else ""
-
-
-def _stem_of(word: str) -> str:
-    singular = _SINGULARS.get(word)
-    return _without_endings(singular if singular is not None else word)

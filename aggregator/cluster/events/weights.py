@@ -164,7 +164,7 @@ def model_hash() -> str:
     """
     digest = hashlib.blake2b(digest_size=6)
     files_of_model = files("aggregator.cluster.events")
-    lists = sorted(files_of_model.joinpath("common").iterdir(), key=lambda path: path.name)
+    lists = sorted(files("aggregator.text").joinpath("common").iterdir(), key=lambda path: path.name)
     for path in (
         files_of_model.joinpath("weights.json"),
         files_of_model.joinpath("pair_trees.json"),

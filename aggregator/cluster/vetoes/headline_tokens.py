@@ -14,12 +14,12 @@ from importlib.resources import files
 from typing import Any, Final, Literal, NamedTuple
 
 import msgspec
-import Stemmer
 import yaml
 
 from aggregator.cluster.events.document_frequency import shipped_background
 from aggregator.cluster.events.tokenizer import primary_tag
 from aggregator.text.language import stop_words
+from aggregator.text.stems import elided, stem_of
 
 WordKind = Literal["word", "number", "ordinal", "score"]
 # Confidence that a word is a name.
@@ -37,7 +37,6 @@ _TOKEN: Final = re.compile(
     rf"|(?P<word>[^\W\d_](?:(?![{_UNSPACED}])[\w'’-])*)"
 )
 _GERMAN_ORDINAL: Final = re.compile(r"\. ?(?=[^\W\d_])")
-_ELISION: Final = re.compile(r"^(?:l|d|dell|all|dall|nell|sull|un|qu|s|n|j|c|m|t)['’](?=\w{2})")
 # Characters that divide a headline; a capital after one marks a beginning and not a name.
 _DIVIDERS: Final = frozenset(":|–—-.!?…\"“„«»'‘’·()")
 _DIGITS: Final = {c: n for n, c in enumerate("〇一二三四五六七八九")}
@@ -273,9 +272,7 @@ def _sense(match: re.Match[str], title: str, language: str) -> tuple[WordKind, f
             return "ordinal", value, f"#{value:g}"
         return "number", value, f"{value:.10g}"
     word = match.group().lower().replace("’", "'")
-    if language in ("fr", "it"):
-        word = _ELISION.sub("", word)
-    word = word.removesuffix("'s").rstrip("'-")
+    word = word[elided(word, language) :].removesuffix("'s").rstrip("'-")
     if re.fullmatch(r"q[1-4]", word):
         return "ordinal", float(word[1]), f"#{word[1]}"
     for name, sort, mark in _IN_ROWS:
@@ -393,15 +390,10 @@ def _german_name(headline: ParsedHeadline, at: int) -> int:
     return NAME if with_capital and not headline.words[at].is_initial else MAY_BE_NAME
 
 
-@functools.cache
-def _english() -> Stemmer.Stemmer:
-    return Stemmer.Stemmer("english", 0)
-
-
 def _known_name(headline: ParsedHeadline, word: HeadlineWord) -> int:
     """Judge a word by how often news have it as a name, for headlines where capitals do not help."""
     background = shipped_background()
-    as_word = background.table("w", "en").get(_english().stemWord(word.key), 0)
+    as_word = background.table("w", "en").get(stem_of(word.key, "en"), 0)
     as_name = background.table("n", "*").get(word.key, 0)
     if as_word == 0 and as_name == 0:
         return MAY_BE_NAME if headline.is_title_case else NAME

@@ -5,9 +5,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from aggregator.cluster.events.document_frequency import (
-    LISTS,
     BackgroundFrequencies,
-    common_words,
     shipped_background,
 )
 from aggregator.cluster.events.term_codec import FIELDS, HASH_BITS, ids_of, read, weights_of
@@ -15,6 +13,7 @@ from aggregator.cluster.events.terms import TermPacker
 from aggregator.cluster.events.tokenizer import STOP_WORD, Vocabulary, find_names, plain_number
 from aggregator.cluster.events.weights import shipped_model
 from aggregator.config.tuning import Tuning
+from aggregator.text.common_words import LISTS, common_words
 from aggregator.text.scripts import fitting_language, written_out
 
 MODEL = shipped_model(Tuning())

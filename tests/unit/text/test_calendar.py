@@ -8,7 +8,7 @@ from aggregator.text import calendar
 @pytest.mark.parametrize(
     ("word", "number"),
     [
-        ("January", 1), ("MÄRZ", 3), ("AĞUSTOS", 8), ("MAYIS", 5), ("październik", None), ("października", 10),
+        ("January", 1), ("MÄRZ", 3), ("AĞUSTOS", 8), ("MAYIS", 5), ("października", 10),
         ("Января", 1), ("تشرين الثاني", 11), ("फ़रवरी", 2), ("Jan", 1), ("window", None),
     ],
 )  # fmt: skip

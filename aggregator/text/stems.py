@@ -1,0 +1,167 @@
+"""Stems: the form that the inflected forms of a word share, by language.
+
+Snowball stems most languages. Arabic has a stemmer of its own, since Snowball's leaves conjunctions and
+plurals distinct. A language without a stemmer keeps its words.
+"""
+
+import re
+import threading
+from collections.abc import Iterable
+from typing import Final, Protocol
+
+import Stemmer
+
+from aggregator.text.common_words import common_words
+
+_SNOWBALL: Final = {
+    "ca": "catalan", "cs": "czech", "da": "danish", "de": "german", "el": "greek",
+    "en": "english", "es": "spanish", "et": "estonian", "eu": "basque", "fa": "persian", "fi": "finnish",
+    "fr": "french", "ga": "irish", "hi": "hindi", "hu": "hungarian", "hy": "armenian", "id": "indonesian",
+    "it": "italian", "lt": "lithuanian", "ne": "nepali", "nb": "norwegian", "nl": "dutch", "nn": "norwegian",
+    "no": "norwegian", "pl": "polish", "pt": "portuguese", "ro": "romanian", "ru": "russian", "sr": "serbian",
+    "sv": "swedish", "ta": "tamil", "tr": "turkish", "yi": "yiddish",
+}  # fmt: skip
+# One pass leaves forms of one noun distinct: "паром" gives "пар", "пароме" gives "паром".
+_STEMMED_TWICE: Final = frozenset({"ru"})
+# Languages that join short words to the next one with an apostrophe, and these words.
+ELIDING: Final = frozenset({"fr", "it", "ca", "ga"})
+_ELISION: Final = re.compile(
+    r"(?:[bcdjlmnst]|qu|jusqu|lorsqu|puisqu|un|dell|all|dall|nell|sull|quell)['’](?=\w)", re.IGNORECASE
+)
+_TURKIC: Final = frozenset({"tr", "az"})
+# Hebrew points, Arabic vowels, and tatweel, which only widens a word.
+_VOWEL_SIGNS: Final = re.compile(
+    "[\u0591-\u05bd\u05bf\u05c1\u05c2\u05c4\u05c5\u05c7\u0640\u064b-\u065f\u0670]"
+)
+
+
+class _SnowballStemmer(Protocol):
+    def stemWord(self, word: str, /) -> str: ...  # noqa: N802
+
+
+class _Stemmers(threading.local):
+    """The stemmers of one thread by language, made on demand; those of Snowball are not thread-safe."""
+
+    def __init__(self) -> None:
+        self._made: dict[str, _SnowballStemmer | None] = {}
+
+    def of(self, language: str) -> _SnowballStemmer | None:
+        if language not in self._made:
+            self._made[language] = _stemmer(language)
+        return self._made[language]
+
+
+_stemmers: Final = _Stemmers()
+
+
+def _stemmer(language: str) -> _SnowballStemmer | None:
+    if language == "ar":
+        words = (word for _, listed in common_words(language) for word in listed.split())
+        return _ArabicStemmer(plain_letters(word, language) for word in words)
+    algorithm = _SNOWBALL.get(language)
+    return Stemmer.Stemmer(algorithm, 0) if algorithm else None
+
+
+def stem_of(word: str, language: str) -> str:
+    """Return the stem of a word in lower case, without an elided word before it."""
+    stemmer = _stemmers.of(language)
+    if stemmer is None:
+        return word
+    stem = stemmer.stemWord(word)
+    return stemmer.stemWord(stem) if language in _STEMMED_TWICE else stem
+
+
+def elided(word: str, language: str) -> int:
+    """Return how many characters of `word` are an elided one and its apostrophe: 2 of "l'usine"."""
+    match = _ELISION.match(word) if language in ELIDING else None
+    return 0 if match is None else match.end()
+
+
+def plain_letters(word: str, language: str) -> str:
+    """Return the word without vowel signs, which are mostly omitted, and with Turkish lower case."""
+    if language in _TURKIC:
+        word = word.replace("i\u0307", "i")
+    if language == "ru":
+        return word.replace("ё", "е")
+    return _VOWEL_SIGNS.sub("", word)
+
+
+_LETTERS: Final = str.maketrans("أإآٱىةؤئ", "ااااي" + "هوي")
+# Only with a plain alif: "ألمانيا" does not begin with the article.
+_ARTICLES: Final = ("وبال", "وكال", "فبال", "وال", "فال", "بال", "كال", "ولل", "فلل", "ال", "لل")
+_LETTERS_BEFORE: Final = "وفبلكسيتن"  # conjunctions, prepositions, future, persons of a verb
+_ENDINGS: Final = (
+    "هما", "يين", "تين", "تان", "ات", "ان", "ون", "ين", "ها", "هم", "نا", "وا", "يه", "ته",
+    "ه", "ي", "ا", "ت",
+)  # fmt: skip
+_LEAST: Final = 3  # letters that remain of a word at least
+_PLURALS: Final[str] = """
+    أسعار سعر أسواق سوق أسهم سهم بنوك بنك طرق طريق سدود سد مدن مدينة قرى قرية منازل منزل بيوت بيت أحزاب حزب
+    نواب نائب وزراء وزير رؤساء رئيس خبراء خبير أطباء طبيب أطفال طفل قتلى قتيل جرحى جريح ضحايا ضحية ركاب راكب
+    عمال عامل طلاب طالب جنود جندي صواريخ صاروخ عواصف عاصفة زلازل زلزال سيول سيل حرائق حريق سفن سفينة قوارب
+    قارب زوارق زورق سجون سجن محاكم محكمة قضاة قاضي أحكام حكم تهم تهمة رشى رشوة رشاوى رشوة عقود عقد أموال مال
+    ديون دين فوائد فائدة أهداف هدف فرق فريق مناطق منطقة دول دولة أحياء حي شوارع شارع مدارس مدرسة جسور جسر
+    أنهار نهر أمطار مطر مصانع مصنع حقول حقل آبار بئر موانئ ميناء مطارات مطار قادة قائد زعماء زعيم رسوم رسم
+    ضرائب ضريبة قوانين قانون عمليات عملية مستشفيات مستشفى شهود شاهد أدوية دواء أمراض مرض لقاحات لقاح
+    أقمار قمر ملاعب ملعب مدربون مدرب أندية ناد بطولات بطولة كؤوس كأس جوائز جائزة أفلام فيلم كتب كتاب
+"""
+
+
+def _plain_arabic(word: str) -> str:
+    return word.translate(_LETTERS)
+
+
+def _without_article(word: str) -> str:
+    for article in _ARTICLES:
+        if word.startswith(article) and len(word) - len(article) >= _LEAST - 1:
+            return word[len(article) :]
+    return word
+
+
+def _without_endings(word: str) -> str:
+    while ending := next((e for e in _ENDINGS if word.endswith(e) and len(word) - len(e) >= _LEAST), ""):
+        word = word[: -len(ending)]
+    return word
+
+
+_SINGULARS: Final = {
+    _plain_arabic(plural): _plain_arabic(singular)
+    for plural, singular in zip(_PLURALS.split()[::2], _PLURALS.split()[1::2], strict=True)
+}
+
+
+class _ArabicStemmer:
+    """A stemmer with a list of common words. Words are given without vowel signs."""
+
+    def __init__(self, listed: Iterable[str]) -> None:
+        self._listed = frozenset(_bare_stem(_plain_arabic(_without_article(word))) for word in listed)
+
+    def stemWord(self, word: str, /) -> str:  # noqa: N802  (the method name of Snowball stemmers)
+        bare = _without_article(word)
+        return _bare_stem(_plain_arabic(bare) if bare != word else self._without_proclitics(word))
+
+    def _without_proclitics(self, word: str) -> str:
+        word = _plain_arabic(word)
+        for _ in range(2):
+            if _bare_stem(word) in self._listed or word[0] not in _LETTERS_BEFORE or len(word) <= _LEAST:
+                break
+            tail = word[1:]
+            is_word = _bare_stem(tail) in self._listed
+            if not is_word and word[0] != "و":
+                further = self._listed_behind(tail)
+                return further or word
+            if not is_word and len(tail) <= _LEAST:
+                break
+            word = tail
+        return word
+
+    def _listed_behind(self, word: str) -> str:
+        """Return the word after one more letter ("سيخفض", "ليخفض") if it is listed, else ""."""
+        tail = word[1:]
+        is_listed = word[0] in _LETTERS_BEFORE and len(tail) >= _LEAST and _bare_stem(tail) in self._listed
+        return tail if is_listed else ""
+
+
+def _bare_stem(word: str) -> str:
+    singular = _SINGULARS.get(word)
+    return _without_endings(singular if singular is not None else word)

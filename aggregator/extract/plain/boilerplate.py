@@ -25,24 +25,10 @@ PATTERNS: dict[str, list[str]] = msgspec.yaml.decode(
 )
 _LONG_RE = re.compile("|".join(PATTERNS["any_length"]), re.IGNORECASE)
 _SHORT_RE = re.compile("|".join(PATTERNS["short"]), re.IGNORECASE)
-_RELATED = re.compile(
-    r"(?:(?:related|recommended|trending|most read|most popular|you may also like)"
-    r"(?: (?:news|stories|articles?|posts?|coverage|topics?|reading))?|"
-    r"(?:more|other|latest|top|further|similar) (?:news|stories|articles?|posts?|coverage|topics?|reading))"
-    r"\s?:?|"
-    r"(?:tags?|themen|schlagworte|stichworte|etiquetas|mots-clés|etiketler)\s?:?|"
-    r"(?:mehr zum thema|auch interessant|weitere artikel|ähnliche artikel|"
-    r"das könnte sie auch interessieren|sur le même sujet|articles liés|à lire aussi|lire aussi|"
-    r"lea también|leggi anche|leia também|noticias relacionadas|"
-    r"articoli correlati|notícias relacionadas|lees ook|gerelateerd(?:e artikelen)?)\s?:?",
-    re.IGNORECASE,
-)
 _READING_TIME = re.compile(
     r"\W*\d{1,3}\s?(?:min|мин|хв|dk|分|분)[^\W\d]{0,5}\.?(?: (?:read|listen))?\W*", re.IGNORECASE
 )
-_INITIALS = re.compile(r"\(?[a-zäöü]{2,5}(?:[/,][ ]?[A-Za-z]{2,5}){1,3}\)?")
 _COUNT = re.compile(r"\+?[\d.,]{1,6}\s?[kKmM+]?|A[-+](?:\s?A[-+])?")
-_LEADS_AWAY = re.compile(r"[^«“\"]{1,60}[›»>→]")
 _ARROW = re.compile(r"\s+(?:>{1,2}|›|»|→|/)\s+")
 _CREDIT = re.compile(r"(?:^|[\s(\[|/©.▲（【])(?P<label>[^\W\d_]+(?:\s[^\W\d_]+)?)\s?[:=/©／][^:]{2,70}$")
 _CREDITED = re.compile(r"(?:\s/|©|\s[|–])\s?(?P<name>[^/©|]{2,40})[)\]]?")
@@ -56,14 +42,13 @@ _SHORT_SIGNS = ("fot.", "©", "＝", "=", "摄", "攝")  # ... and one of these 
 _CHINESE_BYLINE = re.compile(
     r"[（(【]?(?:本[报報]|中央社)?[记記]者.{1,24}[报報][导導道][）)】]?|[（(].{0,6}[记記]者.{1,20}[）)]"
 )
-_ADDRESS = re.compile(r"(?<!\S)(?>\S+?@)\S+?\.\w")
+_SHORT_FORMS = (_SHORT_RE, _READING_TIME, _CHINESE_BYLINE)
 _HEADING_CHARS = 120  # of a heading of related links; the longest known one has 60
 _WIDE_HEADING = 14  # characters of a heading of related links, in scripts without spaces
 _LABELLED_SENTENCE = 10  # from this length on, a sentence after a label of one word is not a link
 _NOTICE = re.compile(
     r"\W*(?:©|\(c\) |copyright\s(?:©|\(c\)|\d{4}|by\b)|版权所有|版權所有|저작권자)", re.IGNORECASE
 )
-_BRACKETS = re.compile(r"[(\[（【](?P<inside>[^()\[\]]{2,40})[)\]）】]")
 _CAPTION_WORDS = 60  # a longer line is not a caption
 _LABELLED_WORDS = 40  # a label does not apply to a longer line
 _OPENED_WORDS = 25  # the first words do not decide about a longer line
@@ -95,7 +80,7 @@ def is_boilerplate(line: str) -> bool:
     is_sentence = (
         plain.endswith(".") and not plain.endswith("..") and (count > _CALLED_WORDS or ". " in plain)
     )
-    if count <= _SHORT_WORDS and not is_sentence and _is_short_boilerplate(plain):
+    if count <= _SHORT_WORDS and not is_sentence and any(form.fullmatch(plain) for form in _SHORT_FORMS):
         return True
     return is_caption(plain) or is_known_phrase(plain, count)
 
@@ -116,8 +101,6 @@ def heads_related_links(line: str) -> bool:
         return False
     plain = without_bullet(line)
     line_words = without_numbers(words(plain))
-    if _RELATED.fullmatch(plain) is not None:
-        return True
     if (
         len(line_words) <= _WIDE_HEADING
         and all(len(word) == 1 for word in line_words)
@@ -186,11 +169,6 @@ def _is_in_capitals(piece: str) -> bool:
     return piece.isupper() if letters else piece in ("/", "«", "»", "&", "-", "–")
 
 
-def _is_short_boilerplate(plain: str) -> bool:
-    forms = (_SHORT_RE, _READING_TIME, _INITIALS, _LEADS_AWAY, _CHINESE_BYLINE)
-    return any(form.fullmatch(plain) for form in forms)
-
-
 def is_known_phrase(line: str, count: int) -> bool:
     """Return whether `line`, which has `count` words, is boilerplate by the phrases of phrases.yaml."""
     line_words, is_sentence = words(line), ends_sentence(line)
@@ -201,9 +179,7 @@ def is_known_phrase(line: str, count: int) -> bool:
         return not (is_sentence and count <= _BUTTON_WORDS and line[-1] in ".!?")
     return (
         (count <= _LABELLED_WORDS and _is_labelled(line))
-        or (count <= _SHORT_WORDS and _is_address_or_agency(line))
         or phrases("never_content").stand_in(line_words)
-        or (not is_sentence and phrases("contained").stand_in(line_words))
         or _opens_like_boilerplate(line_words, count, is_sentence=is_sentence)
     )
 
@@ -211,14 +187,6 @@ def is_known_phrase(line: str, count: int) -> bool:
 def _is_labelled(line: str) -> bool:
     label, text_after = label_of(line)
     return phrases("label").has(label) and not _begins_sentence(label, text_after)
-
-
-def _is_address_or_agency(line: str) -> bool:
-    """Return whether `line` asks for mail ("Got a story? Email news@..."), or is an agency in brackets."""
-    inside = _BRACKETS.fullmatch(line)
-    if inside is not None and is_agency_name(inside["inside"]):
-        return True
-    return _ADDRESS.search(line) is not None and not line.endswith(".")
 
 
 def _begins_sentence(label: Words, text_after: str) -> bool:

@@ -8,6 +8,7 @@ from importlib.resources import files
 import msgspec
 
 from aggregator.model.core import ArticleView
+from aggregator.text.calendar import dates_of
 from aggregator.text.language import stop_words
 
 
@@ -83,10 +84,7 @@ class DenialWords(msgspec.Struct, frozen=True):
 class LanguageWords(msgspec.Struct, frozen=True):
     """One language of languages.yaml, which describes each field."""
 
-    decimal: str = "."
     plural: str = ""
-    numbers: Mapping[str, int] = {}
-    small_numbers: Mapping[str, int] = {}
     vague: Mapping[str, tuple[int, int]] = {}
     scales: Mapping[str, float] = {}
     percent: str = "%"
@@ -146,14 +144,21 @@ def counted_in(forms: tuple[str, str], number: int) -> str:
 def words_of(name: str) -> frozenset[str]:
     """Return the list `name` of lexicon.yaml as a set."""
     value: str = getattr(lexicon(), name)
-    return frozenset(value.split())
+    return _with_dates(value, name, "en")
 
 
 @cache
 def word_list(language: str | None, name: str) -> frozenset[str]:
     """Return the list `name` of a language as a set, empty where it has none."""
     value: str = getattr(language_words(language), name)
-    return frozenset(value.split())
+    return _with_dates(value, name, language or "en")
+
+
+def _with_dates(words: str, name: str, language: str) -> frozenset[str]:
+    """Return the words of a list, with the names of months and weekdays where it has all of them."""
+    return frozenset(words.split()) | (
+        dates_of(language) if name in ("generic", "not_names") else frozenset()
+    )
 
 
 @cache

@@ -1,6 +1,5 @@
 """The subjects of a story: names that its outlets use, and topics by the categories that they declare."""
 
-import calendar
 import functools
 import math
 import re
@@ -13,6 +12,7 @@ import msgspec
 
 from aggregator.model.core import ArticleView, StoryName
 from aggregator.stories.lexicon import lexicon, words_of
+from aggregator.text.calendar import forms
 
 if TYPE_CHECKING:  # who only reads stories loads no numpy
     from aggregator.cluster.events.tokenizer import Vocabulary
@@ -33,13 +33,6 @@ _RARELY_NAME: Final = 0.05  # ... and a name in fewer of them: "Tobacco" (chosen
 _MISSPELT: Final = 5  # letters of names that may differ in one: "Jarret", "Jarrett" (chosen)
 _COMPARED_NAMES: Final = 50  # of equal length and beginning: a text may have ten thousand names (limit)
 _TOPIC: Final = re.compile(r"[^,;:/<>@©]+")
-
-_DATES: Final = frozenset(
-    word.lower()
-    for names in (calendar.day_name, calendar.day_abbr, calendar.month_name, calendar.month_abbr)
-    for word in names
-)
-
 
 _Key = tuple[str, ...]  # the words of a name in lower case
 
@@ -160,6 +153,12 @@ def _rarity(key: _Key) -> float:
     return float(background.idf(ANY_LANGUAGE)[count])
 
 
+@functools.cache
+def _dates() -> frozenset[str]:
+    """Return the English names of months and weekdays and their abbreviations."""
+    return forms("months", "en", short=True) | forms("weekdays", "en", short=True)
+
+
 def _is_everyday(word: str, vocabulary: "Vocabulary") -> bool:
     """Return whether a word is hardly ever a name in the texts of the background."""
     from aggregator.cluster.events.document_frequency import ANY_LANGUAGE, shipped_background
@@ -184,7 +183,7 @@ def _names_in(text: str, vocabulary: "Vocabulary") -> Iterator[str]:
             or (len(words[-1]) < 3 and not words[-1].isupper())
             or len(words[-1]) < 2
         )
-        if is_initial or len(name) > _LONGEST or not _DATES.isdisjoint(map(str.lower, words)):
+        if is_initial or len(name) > _LONGEST or not _dates().isdisjoint(map(str.lower, words)):
             continue
         # The words of a heading have capitals, too: "Time Of Dying".
         is_heading = vocabulary.language == "en" and any(

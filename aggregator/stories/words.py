@@ -5,7 +5,8 @@ from functools import cache, lru_cache
 
 import msgspec
 
-from aggregator.stories.lexicon import ignored_words, language_words, lexicon, word_list, words_of
+from aggregator.stories.lexicon import ignored_words, lexicon, word_list, words_of
+from aggregator.text.numbers import plain_number, spelt_numbers
 from aggregator.text.stems import ELIDING, elided, stem_of
 
 # Numbers with their separators, words with inner apostrophes; "20km" is two tokens, hyphens split.
@@ -73,9 +74,9 @@ def heads(text: str, language: str | None = None) -> dict[str, None]:
 def head_of(word: str, language: str) -> str:
     """Return the head of `word` (lower case): a number, the head of its synonym group, or its stem."""
     if word[0].isdigit():
-        return word.replace("." if language_words(language).decimal == "," else ",", "")
-    number = language_words(language).numbers.get(word)
-    if number is not None:
+        return plain_number(word, language)
+    number = spelt_numbers(language).get(word, 0)
+    if number > 1:
         return str(number)
     ignored = ignored_words(language)
     if word in ignored or (not ignored and len(word) <= 3):

@@ -8,13 +8,13 @@ with its vowels). Numerals are converted: 三百, 12万8000 and ３ become 300, 
 
 import functools
 import re
-import sys
 import unicodedata
 from collections import Counter
 from collections.abc import Iterator
 from typing import Final
 
 from aggregator.text.language import CHINESE
+from aggregator.text.numbers import written_out
 
 _HAN: Final = "\u3005\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff\U00020000-\U0003ffff"
 _HIRAGANA: Final = "\u3041-\u309f"
@@ -109,18 +109,6 @@ _COUNTER_PAIRS: Final = frozenset(
     )
 )
 
-_DIGITS: Final = "〇一二三四五六七八九"
-_DIGIT_OF: Final = {**{digit: n for n, digit in enumerate(_DIGITS)}, "零": 0, "两": 2, "兩": 2, "二": 2}
-_SMALL_UNITS: Final = {"十": 10, "百": 100, "千": 1000}
-_LARGE_UNITS: Final = {"万": 10**4, "萬": 10**4, "亿": 10**8, "億": 10**8, "兆": 10**12}
-_UNITS: Final = "".join((*_SMALL_UNITS, *_LARGE_UNITS))
-_NUMERALS: Final = "".join(_DIGIT_OF)
-_HAN_NUMBER: Final = re.compile(
-    rf"(?:\d[\d.,]{{0,15}}[{_UNITS}]{{1,4}}){{1,4}}(?:\d[\d.,]{{0,15}})?"
-    rf"|[{_NUMERALS}十百][{_NUMERALS}{_UNITS}]{{1,20}}"
-    rf"|[一二三四五六七八九十两兩](?=[人名个個件辆輛架艘棟])"
-)
-
 
 # Traditional characters that are frequent in news, and their simplified forms.
 _TRADITIONAL: Final = (
@@ -199,33 +187,6 @@ def pieces(text: str, *, is_japanese: bool, known: frozenset[str] = frozenset())
     text = written_out(unicodedata.normalize("NFKC", text))
     tokens = list(_pieces(text, is_japanese or _LETTERS["kana"].search(text) is not None, known))
     return tokens or [text[i : i + 2] for i in range(len(text) - 1) if text[i : i + 2].isalpha()]
-
-
-def written_out(text: str) -> str:
-    """Return the text with numbers in Chinese characters, or with 万 and 億, written in digits."""
-    return _HAN_NUMBER.sub(lambda match: _value(match.group()), text)
-
-
-def _value(numeral: str) -> str:
-    total, section, digits = 0.0, 0.0, ""
-    for part in re.findall(r"\d[\d.,]*|.", numeral):
-        if part in _SMALL_UNITS:
-            section += _float(digits, 1.0) * _SMALL_UNITS[part]
-            digits = ""
-        elif part in _LARGE_UNITS:
-            total += (section + _float(digits, 0.0 if section else 1.0)) * _LARGE_UNITS[part]
-            section, digits = 0.0, ""
-        else:
-            digits += str(_DIGIT_OF.get(part, part))
-    value = total + section + _float(digits, 0.0)
-    return str(int(value)) if value < sys.maxsize and value == int(value) else f"{value:.10g}"
-
-
-def _float(digits: str, default: float) -> float:
-    try:
-        return float(digits.replace(",", "")) if digits else default
-    except ValueError:  # "1.2.3万" is not a number
-        return default
 
 
 def _pieces(text: str, is_japanese: bool, known: frozenset[str]) -> Iterator[str]:

@@ -25,10 +25,10 @@ from aggregator.cluster.events.tokenizer import (
     NUMBER,
     STOP_WORD,
     Vocabulary,
-    plain_number,
     primary_tag,
 )
 from aggregator.cluster.events.weights import EventModel, EventTuning
+from aggregator.text.numbers import plain_number
 from aggregator.text.scripts import fitting_language
 
 Floats = npt.NDArray[np.float64]
@@ -227,15 +227,15 @@ def _special(
     with_unit = [place for place in numbers if place < tokenized.title_words + tuning.unit_words]
     return (
         ("names", "n", vocabulary.names(body if in_title_case else f"{title}\n{body}")),
-        ("num", "d", _numbers(tokenized, numbers)),
+        ("num", "d", _numbers(tokenized, numbers, vocabulary)),
         ("numu", "u", _numbers_with_unit(tokenized, with_unit, vocabulary)),
     )
 
 
-def _numbers(tokenized: TokenizedArticle, places: list[int]) -> list[str]:
+def _numbers(tokenized: TokenizedArticle, places: list[int], vocabulary: Vocabulary) -> list[str]:
     tokens = (tokenized.tokens[place] for place in places)
     return [
-        plain_number(token)
+        plain_number(token, vocabulary.language)
         for token in tokens
         if len(token) > 1 and token[0].isdigit() and token[-1].isdigit()
     ]

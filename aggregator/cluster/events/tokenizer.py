@@ -16,7 +16,6 @@ characters that spell foreign sounds); in Chinese also the most frequent place n
 """
 
 import re
-import unicodedata
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Final
 
@@ -32,6 +31,7 @@ from aggregator.cluster.events.weights import EventTuning
 from aggregator.text.common_words import LISTS, common_words
 from aggregator.text.language import stop_words
 from aggregator.text.lines import ascii_text
+from aggregator.text.numbers import plain_number, spelt_numbers
 from aggregator.text.scripts import EVERYDAY, needs_splitting, pieces, simplified
 from aggregator.text.stems import elided, plain_letters, stem_of
 
@@ -162,52 +162,18 @@ _ASCII_TOKEN: Final = re.compile(
     r"[A-Za-z][A-Za-z0-9_'’-]*|[0-9](?:[0-9.,]*[0-9](?![A-Za-z0-9_-])|[A-Za-z0-9_'’-]*)"
 )
 
-# From two upwards; forms of one number are separated by "/".
-_NUMBER_WORDS: Final = {
-    "en": "two three four five six seven eight nine ten eleven twelve",
-    "de": "zwei drei vier fünf sechs sieben acht neun zehn elf zwölf",
-    "fr": "deux trois quatre cinq six sept huit neuf dix onze douze",
-    "es": "dos tres cuatro cinco seis siete ocho nueve diez once doce",
-    "it": "due tre quattro cinque sei sette otto nove dieci undici dodici",
-    "pt": "dois/duas três quatro cinco seis sete oito nove dez onze doze",
-    "nl": "twee drie vier vijf zes zeven acht negen tien elf twaalf",
-    "sv": "två tre fyra fem sex sju åtta nio tio elva tolv",
-    "da": "to tre fire fem seks syv otte ni ti elleve tolv",
-    "nb": "to tre fire fem seks sju åtte ni ti elleve tolv",
-    "pl": "dwa/dwie/dwóch/dwoje trzy/trzech/troje cztery/czterech pięć/pięciu sześć/sześciu siedem/siedmiu "
-    "osiem/ośmiu dziewięć/dziewięciu dziesięć/dziesięciu jedenaście dwanaście",
-    "ru": "два/две/двух/двое/двоих/двумя три/трех/трое/троих/тремя четыре/четырех/четверо/четверых "
-    "пять/пяти/пятеро/пятерых "
-    "шесть/шести/шестеро/шестерых семь/семи/семеро восемь/восьми/восьмеро девять/девяти десять/десяти "
-    "одиннадцать/одиннадцати двенадцать/двенадцати",
-    "ar": "اثنان/اثنين ثلاثة/ثلاث أربعة/أربع خمسة/خمس ستة/ست سبعة/سبع ثمانية/ثماني تسعة/تسع عشرة/عشر",
-    "tr": "iki üç dört beş altı yedi sekiz dokuz",
-}
+_LARGEST_SPELT: Final = 12  # of the numbers in words that the weights were trained with
 # Languages that decline names and rarely share spellings with other languages: their names are stemmed.
 _DECLINING: Final = frozenset({"ru", "uk", "be", "bg", "sr", "mk"})
 _YEAR: Final = re.compile(r"(?:19|20)\d\d")
 _FIRST_HAN: Final = "\u3400"
 _BEFORE_DIGIT: Final = re.compile(r"\b([وفبلك]|ال)(?=\d)")  # "و34": and 34
-_SEPARATORS: Final = str.maketrans("٫٬", ".,")
-_THOUSANDS: Final = re.compile(r"\d{1,3}(?:,\d{3})+(?:\.\d+)?|\d{1,3}(?:\.\d{3}){2,}")
 
 
 def primary_tag(language: str | None) -> str:
     """Return "en" for "en", "en-GB" and "EN_us"; "und" for an unknown language."""
     tag = re.split(r"[-_]", (language or "").strip().lower(), maxsplit=1)[0]
     return tag if tag.isalpha() and tag.isascii() and 2 <= len(tag) <= 3 else "und"
-
-
-def plain_number(token: str) -> str:
-    """Return the number without thousands separators: "72,000" and "1.250.000" lose them, "7.4" does not.
-
-    Digits of other scripts become 0-9.
-    """
-    if not token.isascii():
-        token = "".join(str(unicodedata.decimal(c, c)) for c in token).translate(_SEPARATORS)
-    if _THOUSANDS.fullmatch(token) is None:
-        return token.replace(",", ".")
-    return token.replace(",", "") if "," in token else token.replace(".", "")
 
 
 class Vocabulary(dict[str, int]):
@@ -224,10 +190,7 @@ class Vocabulary(dict[str, int]):
         self._stops = stop_words(language)
         self._listed = _listed(language)
         self._words = _words_of_han(language, self._listed)
-        number_words = _NUMBER_WORDS.get(language, "").split()
-        self._small = {
-            form: str(n) for n, forms in enumerate(number_words, start=2) for form in forms.split("/")
-        }
+        self._spelt = spelt_numbers(language)
         self._background = background
         self._memo: dict[Kind, dict[str, int]] = {"n": {}, "d": {}, "u": {}}
         self._shares = _shares(tuning)
@@ -279,14 +242,15 @@ class Vocabulary(dict[str, int]):
         if word in self._stops or (len(word) < 2 and word < _FIRST_HAN):
             return ""
         if word[:1].isdigit():
-            return plain_number(word)
+            return plain_number(word, self.language)
         return stem_of(word, self.language)
 
     def number(self, token: str) -> str | None:
         """Return the number that `token` means ("2" for "two"), None for other words."""
         if token[0].isdigit():
-            return plain_number(token)
-        return self._small.get(token.lower().replace("ё", "е"))
+            return plain_number(token, self.language)
+        number = self._spelt.get(token.lower(), 0)
+        return str(number) if 2 <= number <= _LARGEST_SPELT else None
 
     def tokens(self, text: str, limit: int) -> list[str]:
         """Return words and numbers in order, at most `limit`; scripts.py splits text without spaces."""

@@ -18,7 +18,9 @@ import yaml
 
 from aggregator.cluster.events.document_frequency import shipped_background
 from aggregator.cluster.events.tokenizer import primary_tag
+from aggregator.text.calendar import dates_of, number_of
 from aggregator.text.language import stop_words
+from aggregator.text.numbers import han_number, plain_number, spelt_numbers
 from aggregator.text.stems import elided, stem_of
 
 WordKind = Literal["word", "number", "ordinal", "score"]
@@ -39,7 +41,6 @@ _TOKEN: Final = re.compile(
 _GERMAN_ORDINAL: Final = re.compile(r"\. ?(?=[^\W\d_])")
 # Characters that divide a headline; a capital after one marks a beginning and not a name.
 _DIVIDERS: Final = frozenset(":|–—-.!?…\"“„«»'‘’·()")
-_DIGITS: Final = {c: n for n, c in enumerate("〇一二三四五六七八九")}
 _UNSPACED_TAGS: Final = frozenset({"zh", "ja", "yue", "wuu"})
 # A word is a name if, of the events that have it, at least this share has it as a single name in mid-sentence
 # ("Spain" .7, "Boeing" .55, "Microsoft" .4; "Judge" .03, "President" .16, "Court" .24).
@@ -100,11 +101,8 @@ class WordSet(NamedTuple):
 class _VetoLists(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """The content of vetoes.yaml."""
 
-    counting: dict[str, list[str]]
     ordinals: dict[str, list[str]]
     numbered: dict[str, str]
-    weekdays: dict[str, list[str]]
-    months: dict[str, list[str]]
     magnitude: str
     measures: str
     prices: str
@@ -209,23 +207,15 @@ class _OrdinalWords(NamedTuple):
         return next((number for start, number in self.beginnings if word.startswith(start)), None)
 
 
-RowList = Literal["counting", "ordinals", "weekdays", "months"]
-_IN_ROWS: Final[tuple[tuple[RowList, WordKind, str], ...]] = (
-    ("ordinals", "ordinal", "#"),
-    ("counting", "number", ""),
-)
-
-
 @functools.cache
-def _rows(name: RowList, language: str) -> _OrdinalWords:
-    lists: Mapping[str, list[str]] = getattr(_lists(), name)
+def _ordinals(language: str) -> _OrdinalWords:
     exact: dict[str, int] = {}
     beginnings: list[tuple[str, int]] = []
-    for number, forms in enumerate(lists.get(language, []), start=1):
+    for number, forms in enumerate(_lists().ordinals.get(language, []), start=1):
         for form in forms.split("|"):
             if form.endswith("*"):
                 beginnings.append((form[:-1], number))
-            elif form != "-":
+            else:
                 exact[form] = number
     # A longer beginning is tried first: "zweite" before "zwei".
     return _OrdinalWords(exact, tuple(sorted(beginnings, key=lambda one: -len(one[0]))))
@@ -266,7 +256,7 @@ def _sense(match: re.Match[str], title: str, language: str) -> tuple[WordKind, f
     if match["score"]:
         return "score", 0.0, re.sub(r"[–:]", "-", match["score"])
     if match["number"] or match["hanzi"]:
-        value = _value(match["number"]) if match["number"] else float(_han_number(match["hanzi"]))
+        value = _value(match["number"] or han_number(match["hanzi"]), language)
         german = language == "de" and match["number"] and _GERMAN_ORDINAL.match(title, match.end())
         if match["suffix"] or german or title[: match.start()].endswith("第"):
             return "ordinal", value, f"#{value:g}"
@@ -275,30 +265,15 @@ def _sense(match: re.Match[str], title: str, language: str) -> tuple[WordKind, f
     word = word[elided(word, language) :].removesuffix("'s").rstrip("'-")
     if re.fullmatch(r"q[1-4]", word):
         return "ordinal", float(word[1]), f"#{word[1]}"
-    for name, sort, mark in _IN_ROWS:
-        row = _rows(name, language).find(word)
-        if row is not None:
-            return sort, float(row), f"{mark}{row}"
-    return "word", 0.0, word
+    if (row := _ordinals(language).find(word)) is not None:
+        return "ordinal", float(row), f"#{row}"
+    number = spelt_numbers(language).get(word)
+    return ("word", 0.0, word) if number is None else ("number", float(number), str(number))
 
 
-def _value(digits: str) -> float:
-    """Parse a number: "3,500" and "3.500" are 3500, "4,2" and "4.2" are 4.2."""
-    if re.fullmatch(r"\d{1,3}(?:[.,]\d{3})+", digits):
-        return float(re.sub(r"[.,]", "", digits))
-    whole, _, decimals = digits.replace(",", ".").partition(".")
+def _value(digits: str, language: str) -> float:
+    whole, _, decimals = plain_number(digits, language).partition(".")
     return float(f"{whole}.{decimals.replace('.', '') or 0}")
-
-
-def _han_number(text: str) -> int:
-    total, digit = 0, 0
-    for c in text:
-        if c in "十百":
-            total += (digit or 1) * (10 if c == "十" else 100)
-            digit = 0
-        else:
-            digit = _DIGITS[c]
-    return total + digit
 
 
 # --- kinds of words ----------------------------------------------------------------------------------------
@@ -306,12 +281,12 @@ def _han_number(text: str) -> int:
 
 def weekday_of(word: HeadlineWord, language: str) -> int | None:
     """Return 1 for Monday to 7 for Sunday; None for any other word."""
-    return _rows("weekdays", language).find(word.key) if word.sort == "word" else None
+    return number_of("weekdays", word.key, language) if word.sort == "word" else None
 
 
 def month_of(word: HeadlineWord, language: str) -> int | None:
     """Return 1 for January to 12 for December; None for any other word."""
-    return _rows("months", language).find(word.key) if word.sort == "word" else None
+    return number_of("months", word.key, language) if word.sort == "word" else None
 
 
 @functools.lru_cache(maxsize=1024)
@@ -376,7 +351,8 @@ def name_likelihood(headline: ParsedHeadline, at: int) -> int:
 def _has_capital_of_its_own(headline: ParsedHeadline, word: HeadlineWord) -> bool:
     if word.sort != "word" or not word.is_content or not word.spelt[0].isupper():
         return False
-    return not words_of("common", headline.language).holds(word.key)
+    is_date = word.key in dates_of(headline.language)
+    return not (is_date or words_of("common", headline.language).holds(word.key))
 
 
 def _german_name(headline: ParsedHeadline, at: int) -> int:

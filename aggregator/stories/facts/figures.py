@@ -12,6 +12,8 @@ from functools import cache
 
 from aggregator.stories.lexicon import LanguageWords, language_words, word_list
 from aggregator.stories.words import TOKEN, head_of
+from aggregator.text.calendar import forms
+from aggregator.text.numbers import decimal_mark, small_numbers, spelt_numbers
 
 CURRENCY = {"$": "USD", "€": "EUR", "£": "GBP", "¥": "JPY"}
 WORD_AFTER = re.compile(r"[^\W\d_]+")
@@ -49,6 +51,7 @@ class Figure:
 class FigureGrammar:
     """The patterns of one language."""
 
+    language: str
     words: LanguageWords
     spelt: frozenset[str] | None  # the longest word of each number; None in scripts without spaces
     number: re.Pattern[str]
@@ -129,7 +132,7 @@ def with_counted(sentence: str, figure: Figure, language: str | None) -> str:
     start = sentence.rfind(figure.words, 0, figure.end + 1)
     if start < 0 or language in SPACELESS:
         return figure.words
-    numbers = language_words(language).numbers
+    numbers = spelt_numbers(language or "en")
 
     def is_content(word: str) -> bool:
         """Whether it is neither a function word nor another number."""
@@ -198,27 +201,37 @@ def clock_minutes(text: str) -> int | None:
 
 @cache
 def _grammar(language: str | None) -> FigureGrammar:
-    words = language_words(language)
-    spaced = (language or "en") not in SPACELESS
-    small = _either([*words.small_numbers, *words.numbers]) or "(?!)"
+    words, language = language_words(language), language or "en"
+    spaced, decimal = language not in SPACELESS, decimal_mark(language)
+    counted = {**small_numbers(language), **spelt_numbers(language)}
+    small = _either(counted) or "(?!)"
+    months = forms("months", language)
+    short_months = forms("months", language, short=True) - months
+
+    def context(pattern: str) -> str:
+        return pattern.replace("{months}", _either(months)).replace("{short_months}", _either(short_months))
+
     edges = f"(?:{words.range or '-'}|-|–)"
     ignoring = re.IGNORECASE
-    stop = r"^[:/]\d" if words.decimal == "." else r"^[.:/]\d"
+    stop = r"^[:/]\d" if decimal == "." else r"^[.:/]\d"
     qualifiers = "|".join(f"(?P<{name}>{pattern})" for name, pattern in words.qualifiers.items())
     return FigureGrammar(
+        language=language,
         words=words,
-        spelt=frozenset(
-            max(TOKEN.findall(one), key=len) for one in (*words.vague, *words.small_numbers, *words.numbers)
-        )
+        spelt=frozenset(max(TOKEN.findall(one), key=len) for one in (*words.vague, *counted))
         if spaced
         else None,
-        number=_number(words, small, spaced),
+        number=_number(words, small, decimal, spaced),
         qualifier=re.compile(rf"\b(?:{qualifiers})", ignoring) if qualifiers else None,
         not_before=re.compile(
-            rf"(?:{words.not_before}|{NAME_BEFORE})\s*$" if words.not_before else rf"{NAME_BEFORE}\s*$",
+            rf"(?:{context(words.not_before)}|{NAME_BEFORE})\s*$"
+            if words.not_before
+            else rf"{NAME_BEFORE}\s*$",
             ignoring,
         ),
-        not_after=re.compile(rf"^(?:{words.not_after})|{stop}" if words.not_after else stop, ignoring),
+        not_after=re.compile(
+            rf"^(?:{context(words.not_after)})|{stop}" if words.not_after else stop, ignoring
+        ),
         range_before=re.compile(rf"(?:[\d%]|\b(?:{small}))\s?{edges}\s?$", ignoring),
         range_after=re.compile(rf"^\s?{edges}\s?(?:\d|(?:{small})\b)", ignoring),
         clause=re.compile(words.clause, ignoring),
@@ -233,12 +246,12 @@ def _grammar(language: str | None) -> FigureGrammar:
     )
 
 
-def _number(words: LanguageWords, small: str, spaced: bool) -> re.Pattern[str]:
+def _number(words: LanguageWords, small: str, decimal: str, spaced: bool) -> re.Pattern[str]:
     vague = _either(words.vague)
     scales = _either(words.scales)
     digits = (
         r"\d{1,3}(?:,\d{3})+(?:\.\d+)?|\d+(?:\.\d+)?"
-        if words.decimal == "."
+        if decimal == "."
         else r"\d{1,3}(?:[.\u00a0\u202f ]\d{3})+(?!\d)(?:,\d+)?|\d+(?:,\d+)?"
     )
     before = r"(?<![\w.,])" if spaced else r"(?<![\d.,])"
@@ -265,7 +278,7 @@ def _figure(sentence: str, match: re.Match[str], grammar: FigureGrammar) -> Figu
         return None  # "10 to 15 inches" would overlap with nearly everything
     if re.search(r",\s*$", before) and after.startswith(",") and not match["money"]:
         return None  # "Jane Doe, 34, said": an age
-    interval = _interval(match, grammar.words)
+    interval = _interval(match, grammar)
     is_plain = not (match["money"] or match["scale"] or match["percent"] or match["symbol"])
     if interval is None or (is_plain and YEAR.fullmatch(match["value"] or "")):
         return None
@@ -284,7 +297,7 @@ def _figure(sentence: str, match: re.Match[str], grammar: FigureGrammar) -> Figu
         unit or match["vague"] or stated[0].is_integer()
     ):
         noun, kind, sure = "", "", False  # of a quake, or an average: no count
-    if (match["value"] or "").lower() in grammar.words.small_numbers and not (
+    if (match["value"] or "").lower() in small_numbers(grammar.language) and not (
         sure and noun in ("", "people")
     ):
         return None
@@ -301,26 +314,25 @@ def _last(pattern: re.Pattern[str], text: str) -> re.Match[str] | None:
     return last
 
 
-def _interval(match: re.Match[str], words: LanguageWords) -> tuple[float, float, bool] | None:
+def _interval(match: re.Match[str], grammar: FigureGrammar) -> tuple[float, float, bool] | None:
     """Return the interval; None for a value above all floats, or letters like those of a number: "sıx"."""
     if match["vague"]:
-        bounds = words.vague.get(match["vague"].lower())
+        bounds = grammar.words.vague.get(match["vague"].lower())
         return None if bounds is None else (float(bounds[0]), float(bounds[1]), False)
-    value = _value(match["value"].lower(), words)
+    value = _value(match["value"].lower(), grammar.language)
     if match["scale"]:
-        value *= words.scales.get(match["scale"].lower(), math.nan)
+        value *= grammar.words.scales.get(match["scale"].lower(), math.nan)
     return (value - _rounding(value), value + _rounding(value), True) if math.isfinite(value) else None
 
 
-def _value(digits: str, words: LanguageWords) -> float:
-    number = words.numbers.get(digits, words.small_numbers.get(digits))
+def _value(digits: str, language: str) -> float:
+    number = spelt_numbers(language).get(digits) or small_numbers(language).get(digits)
     if number is not None:
         return float(number)
     if not digits[0].isdecimal():
         return math.nan
-    if words.decimal == ".":
-        return float(digits.replace(",", ""))
-    return float(re.sub(r"[.\s]", "", digits).replace(",", "."))
+    whole, _, decimals = digits.partition(decimal_mark(language))
+    return float("".join(one for one in whole if one.isdecimal()) + f".{decimals or 0}")
 
 
 def _rounding(value: float) -> float:

@@ -4,18 +4,16 @@ import datetime as dt
 import re
 
 from aggregator.stories.tuning import StoryTuning
+from aggregator.text.calendar import forms, names, number_of
 
-WEEKDAYS = ("monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday")
-MONTHS = ("january", "february", "march", "april", "may", "june", "july", "august", "september", "october",
-          "november", "december")  # fmt: skip
-DAY_NAMES = "|".join(day.title() for day in WEEKDAYS)
+DAY_NAMES = "|".join(day.title() for day in names("weekdays", "en"))
 WEEKDAY = re.compile(
     r"(?<!Super\s)(?<!Black\s)(?<!Good\s)\b(?:(?P<how>[Ll]ast|[Nn]ext|[Tt]his|until|till|by)\s+)?(?P<day>"
     + DAY_NAMES
     + r")\b(?![’']s\b)"
 )
 WEEKDAY_BEFORE = re.compile(rf"\b(?P<day>{DAY_NAMES}),?\s+$")
-MONTH_NAMES = "|".join(m.title() for m in MONTHS) + "|Jan|Feb|Mar|Apr|Jun|Jul|Aug|Sept?|Oct|Nov|Dec"
+MONTH_NAMES = "|".join(sorted(map(str.title, forms("months", "en", short=True)), key=len, reverse=True))
 DATE = re.compile(
     rf"\b(?:(?P<month>{MONTH_NAMES})\.?\s+(?P<d>\d{{1,2}})(?:st|nd|rd|th)?(?!\d)"
     rf"|(?P<d2>\d{{1,2}})(?:st|nd|rd|th)?\s+(?P<month2>{MONTH_NAMES})\b)(?:,?\s+(?P<year>(?:19|20)\d\d))?"
@@ -77,12 +75,17 @@ def days_inferred(sentence: str, first: dt.date, last: dt.date, tuning: StoryTun
 def _nearest(match: re.Match[str], reference: dt.date) -> dt.date | None:
     if (match["how"] or "").lower() in ("last", "next"):
         return None  # relative to an unknown day
-    ahead = (WEEKDAYS.index(match["day"].lower()) - reference.weekday()) % 7
+    ahead = (_weekday_of(match) - reference.weekday()) % 7
     return _shifted(reference, ahead if ahead <= 3 else ahead - 7)
 
 
+def _weekday_of(match: re.Match[str]) -> int:
+    """Return 0 for Monday, as `date.weekday` does."""
+    return names("weekdays", "en").index(match["day"].lower())
+
+
 def _weekday(match: re.Match[str], sentence: str, published: dt.date, tuning: StoryTuning) -> dt.date | None:
-    back = (published.weekday() - WEEKDAYS.index(match["day"].lower())) % 7
+    back = (published.weekday() - _weekday_of(match)) % 7
     return _shifted(published, _days_away(match, sentence, back, tuning))
 
 
@@ -120,8 +123,7 @@ def _dated(match: re.Match[str], sentence: str, reference: dt.date, tuning: Stor
 
     Far ahead of a verb in the past it is of last year, or None without "on".
     """
-    name = (match["month"] or match["month2"]).lower()[:3]
-    month = [m[:3] for m in MONTHS].index(name) + 1
+    month = number_of("months", match["month"] or match["month2"]) or 0
     day = int(match["d"] or match["d2"])
     if match["year"]:
         return _date(int(match["year"]), month, day)
@@ -130,7 +132,7 @@ def _dated(match: re.Match[str], sentence: str, reference: dt.date, tuning: Stor
     candidates = [_date(reference.year + offset, month, day) for offset in (1, 0, -1)]
     beside = WEEKDAY_BEFORE.search(sentence[: match.start()])
     if beside is not None:
-        weekday = WEEKDAYS.index(beside["day"].lower())
+        weekday = _weekday_of(beside)
         candidates = [each for each in candidates if each and each.weekday() == weekday]
     known = [day for day in candidates if day]
     before = sentence[: match.start()]

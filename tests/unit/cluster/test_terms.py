@@ -13,9 +13,10 @@ from aggregator.cluster.events.document_frequency import (
 )
 from aggregator.cluster.events.term_codec import FIELDS, HASH_BITS, SCALE, ids_of, read, weights_of
 from aggregator.cluster.events.terms import TermPacker
-from aggregator.cluster.events.tokenizer import STOP_WORD, Vocabulary, plain_number, primary_tag
+from aggregator.cluster.events.tokenizer import STOP_WORD, Vocabulary, primary_tag
 from aggregator.cluster.events.weights import model_hash, shipped_model
 from aggregator.config.tuning import Tuning
+from aggregator.text.numbers import plain_number
 
 MODEL = shipped_model(Tuning())
 PACKER = TermPacker(MODEL)

@@ -1,0 +1,113 @@
+"""Numbers: digits of any script, number words by language (numbers.yaml), and Chinese numerals."""
+
+import re
+import sys
+import unicodedata
+from collections.abc import Mapping
+from functools import cache
+from importlib.resources import files
+from typing import Final
+
+import msgspec
+
+# By the decimal mark: numbers with thousands separators. Two groups of three digits show any mark as one.
+# In a language with a decimal comma, one group after a comma does, too, as some of its writers use it:
+# "1,250".
+_THOUSANDS: Final = {
+    ".": re.compile(r"\d{1,3}(?:,\d{3})+(?:\.\d+)?|\d{1,3}(?:\.\d{3}){2,}"),
+    ",": re.compile(r"\d{1,3}(?:\.\d{3})+(?:,\d+)?|[1-9]\d{0,2}(?:,\d{3})+(?:\.\d+)?"),
+}
+_SEPARATORS: Final = str.maketrans("٫٬", ".,")
+
+
+class _NumberWords(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """One language of numbers.yaml."""
+
+    decimal: str
+    words: Mapping[int, str]
+    article: str = ""
+
+
+@cache
+def _shipped() -> dict[str, _NumberWords]:
+    raw = files("aggregator.text").joinpath("numbers.yaml").read_bytes()
+    return msgspec.yaml.decode(raw, type=dict[str, _NumberWords])
+
+
+@cache
+def decimal_mark(language: str) -> str:
+    """Return the decimal mark of a language, "." for an unknown one."""
+    return _shipped()[language].decimal if language in _shipped() else "."
+
+
+@cache
+def spelt_numbers(language: str) -> Mapping[str, int]:
+    """Return the number words of a language in lower case, without those for one that may be articles."""
+    words = _shipped()[language].words if language in _shipped() else {}
+    return {form: number for number, forms in words.items() for form in forms.split()}
+
+
+@cache
+def small_numbers(language: str) -> Mapping[str, int]:
+    """Return the words for one, articles too, and two."""
+    articles = _shipped()[language].article.split() if language in _shipped() else []
+    small = {form: number for form, number in spelt_numbers(language).items() if number <= 2}
+    return {**dict.fromkeys(articles, 1), **small}
+
+
+def plain_number(token: str, language: str = "") -> str:
+    """Return the number with "." as decimal mark and without thousands separators.
+
+    "72,000" and "1.250.000" lose them, "7.4" does not, "3.500" does in a language with a decimal comma.
+    Digits of other scripts become 0-9.
+    """
+    if not token.isascii():
+        token = "".join(str(unicodedata.decimal(c, c)) for c in token).translate(_SEPARATORS)
+    decimal = decimal_mark(language)
+    if _THOUSANDS[decimal].fullmatch(token) is None:
+        return token.replace(",", ".")
+    separator = next(sign for sign in token if not sign.isdigit())
+    return token.replace(separator, "").replace(",", ".")
+
+
+# --- Chinese numerals --------------------------------------------------------------------------------------
+
+_DIGITS: Final = "〇一二三四五六七八九"
+_DIGIT_OF: Final = {**{digit: n for n, digit in enumerate(_DIGITS)}, "零": 0, "两": 2, "兩": 2, "二": 2}
+_SMALL_UNITS: Final = {"十": 10, "百": 100, "千": 1000}
+_LARGE_UNITS: Final = {"万": 10**4, "萬": 10**4, "亿": 10**8, "億": 10**8, "兆": 10**12}
+_UNITS: Final = "".join((*_SMALL_UNITS, *_LARGE_UNITS))
+_NUMERALS: Final = "".join(_DIGIT_OF)
+_HAN_NUMBER: Final = re.compile(
+    rf"(?:\d[\d.,]{{0,15}}[{_UNITS}]{{1,4}}){{1,4}}(?:\d[\d.,]{{0,15}})?"
+    rf"|[{_NUMERALS}十百][{_NUMERALS}{_UNITS}]{{1,20}}"
+    rf"|[一二三四五六七八九十两兩](?=[人名个個件辆輛架艘棟])"
+)
+
+
+def written_out(text: str) -> str:
+    """Return the text with numbers in Chinese characters, or with 万 and 億, written in digits."""
+    return _HAN_NUMBER.sub(lambda match: han_number(match.group()), text)
+
+
+def han_number(numeral: str) -> str:
+    """Return the digits of a number in Chinese characters; "2025" for a row of digits."""
+    total, section, digits = 0.0, 0.0, ""
+    for part in re.findall(r"\d[\d.,]*|.", numeral):
+        if part in _SMALL_UNITS:
+            section += _float(digits, 1.0) * _SMALL_UNITS[part]
+            digits = ""
+        elif part in _LARGE_UNITS:
+            total += (section + _float(digits, 0.0 if section else 1.0)) * _LARGE_UNITS[part]
+            section, digits = 0.0, ""
+        else:
+            digits += str(_DIGIT_OF.get(part, part))
+    value = total + section + _float(digits, 0.0)
+    return str(int(value)) if value < sys.maxsize and value == int(value) else f"{value:.10g}"
+
+
+def _float(digits: str, default: float) -> float:
+    try:
+        return float(digits.replace(",", "")) if digits else default
+    except ValueError:  # "1.2.3万" is not a number
+        return default

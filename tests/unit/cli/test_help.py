@@ -24,6 +24,8 @@ def _help_texts() -> Iterator[tuple[str, str, bool]]:
         path, command = commands.pop()
         yield path, command.help or "", True
         for parameter in command.params:
+            if getattr(parameter, "hidden", False):  # a removed option that says what to type instead
+                continue
             yield f"{path} {parameter.opts[0]}", getattr(parameter, "help", None) or "", False
         commands += [(f"{path} {name}", one) for name, one in getattr(command, "commands", {}).items()]
 

@@ -26,8 +26,9 @@ from aggregator.stories.facts.figures import figures_in
 from aggregator.stories.facts.stated_days import days_stated
 from aggregator.stories.lexicon import TITLE_CHARS, clean_title, clean_title_text, word_list, words_of
 from aggregator.stories.tuning import StoryTuning, shipped_tuning
-from aggregator.stories.words import SPACELESS, TOKEN, WordToken, head_of, heads, tokens
+from aggregator.stories.words import WordToken, head_of, heads, tokens
 from aggregator.text.stems import ELIDING
+from aggregator.text.tokens import PART, SPACELESS
 
 # What is subtracted from a score that is seldom above 1 (set by hand, judged on 30 stories), and the reason
 # for another title.
@@ -621,7 +622,7 @@ def _done(title: str, lead: str, language: str | None) -> tuple[frozenset[str], 
 def _outcomes(text: str, language: str | None) -> dict[str, str]:
     outcomes, pending = _outcome_words(language), word_list(language, "pending")
     if language not in ELIDING and not SPACELESS.search(text):
-        spelt = (word.lower() for word in TOKEN.findall(text))
+        spelt = (word.lower() for word in PART.findall(text))
         if outcomes.keys().isdisjoint(word[:-2] if word.endswith(("'s", "’s")) else word for word in spelt):
             return {}  # as most sentences; their heads need ten times as long
     words = tokens(text, language)

@@ -13,6 +13,7 @@ import msgspec
 from aggregator.model.core import ArticleView, StoryName
 from aggregator.stories.lexicon import lexicon, words_of
 from aggregator.text.calendar import forms
+from aggregator.text.language import tag_or_und
 
 if TYPE_CHECKING:  # who only reads stories loads no numpy
     from aggregator.cluster.events.tokenizer import Vocabulary
@@ -245,6 +246,6 @@ def _word_weights(text: str, language: str | None) -> dict[str, float]:
 @functools.lru_cache(maxsize=16)
 def _vocabulary(language: str | None) -> "Vocabulary":
     from aggregator.cluster.events.document_frequency import shipped_background
-    from aggregator.cluster.events.tokenizer import Vocabulary, primary_tag
+    from aggregator.cluster.events.tokenizer import Vocabulary
 
-    return Vocabulary(primary_tag(language), shipped_background())
+    return Vocabulary(tag_or_und(language), shipped_background())

@@ -1,17 +1,13 @@
 """Tokens of a text, each with a head that all forms and synonyms of a word share."""
 
-import re
 from functools import cache, lru_cache
 
 import msgspec
 
 from aggregator.stories.lexicon import ignored_words, lexicon, word_list, words_of
 from aggregator.text.numbers import plain_number, spelt_numbers
-from aggregator.text.stems import ELIDING, elided, stem_of
-
-# Numbers with their separators, words with inner apostrophes; "20km" is two tokens, hyphens split.
-TOKEN = re.compile(r"\d+(?:[.,]\d+)*|[^\W\d_]+(?:['’][^\W\d_]+)*")
-SPACELESS = re.compile(r"[\u3040-\u30ff\u3400-\u9fff\u0e00-\u0e7f]")
+from aggregator.text.stems import stem_of
+from aggregator.text.tokens import parts
 
 
 class WordToken(msgspec.Struct, frozen=True, gc=False):
@@ -27,26 +23,11 @@ class WordToken(msgspec.Struct, frozen=True, gc=False):
 @lru_cache(maxsize=1024)  # a sentence is read for its similarity and for its outcome
 def tokens(text: str, language: str | None = None) -> tuple[WordToken, ...]:
     """Return the tokens of `text`; text without spaces (Chinese, Thai) becomes pairs of characters."""
-    forms, of_language = _forms, language or "en"
-    if language not in ELIDING and not SPACELESS.search(text):
-        found = []
-        for match in TOKEN.finditer(text):
-            lower, head, capital = forms(match[0], of_language)
-            start, end = match.span()
-            found.append(WordToken(lower, head, start, end, capital))
-        return tuple(found)
-    result = []
-    for match in TOKEN.finditer(text):
-        word, start = match.group(), match.start()
-        if SPACELESS.match(word) and len(word) > 2:
-            result += [WordToken(word[i : i + 2], word[i : i + 2], start + i, start + i + 2, False)
-                       for i in range(len(word) - 1)]  # fmt: skip
-            continue
-        skipped = elided(word, of_language)
-        word, start = word[skipped:], start + skipped
-        lower, head, capital = forms(word, of_language)
-        result.append(WordToken(lower, head, start, match.end(), capital))
-    return tuple(result)
+    found = []
+    for word, start, is_pair in parts(text, language or "en"):
+        lower, head, capital = (word, word, False) if is_pair else _forms(word, language or "en")
+        found.append(WordToken(lower, head, start, start + len(word), capital))
+    return tuple(found)
 
 
 @lru_cache(maxsize=16384)
@@ -59,15 +40,8 @@ def _forms(word: str, language: str) -> tuple[str, str, bool]:
 
 
 def heads(text: str, language: str | None = None) -> dict[str, None]:
-    """Return the heads of `text` in order, each once; twice as fast as `tokens`."""
-    if SPACELESS.search(text) or language in ELIDING:
-        return dict.fromkeys(token.head for token in tokens(text, language) if token.head)
-    result = dict.fromkeys(
-        head_of(word[:-2] if word.endswith(("'s", "’s")) else word, language or "en")
-        for word in TOKEN.findall(text.lower())
-    )
-    result.pop("", None)
-    return result
+    """Return the heads of `text` in order, each once."""
+    return dict.fromkeys(token.head for token in tokens(text, language) if token.head)
 
 
 @lru_cache(maxsize=16384)
@@ -105,8 +79,3 @@ def generic_heads() -> frozenset[str]:
         for word in word_list(language, "generic")
         if (head := head_of(word, language))
     )
-
-
-def word_count(text: str) -> int:
-    """Count words: separated by spaces, or two characters each in scripts without spaces."""
-    return len(text.split()) + len(SPACELESS.findall(text)) // 2

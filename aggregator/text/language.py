@@ -76,6 +76,11 @@ def primary_tag(declared: str | None) -> str | None:
     return None if tag in _UNDETERMINED else _as_written(tag)
 
 
+def tag_or_und(declared: str | None) -> str:
+    """Return the primary tag, "und" if `declared` is none."""
+    return primary_tag(declared) or "und"
+
+
 def _may_be(language: str, sample: str) -> bool:
     """Return whether the script of a short text fits the language, by a cheap check."""
     letters = [char for char in sample if char.isalpha()]

@@ -25,9 +25,9 @@ from aggregator.cluster.events.tokenizer import (
     NUMBER,
     STOP_WORD,
     Vocabulary,
-    primary_tag,
 )
 from aggregator.cluster.events.weights import EventModel, EventTuning
+from aggregator.text.language import tag_or_und
 from aggregator.text.numbers import plain_number
 from aggregator.text.scripts import fitting_language
 
@@ -115,7 +115,7 @@ class TermPacker:
         return words_by_id
 
     def _vocabulary(self, language: str | None, beginning: str) -> Vocabulary:
-        tag = fitting_language(primary_tag(language), beginning)
+        tag = fitting_language(tag_or_und(language), beginning)
         if tag not in self._vocabularies:
             self._vocabularies[tag] = Vocabulary(tag, self._background, self._tuning)
         return self._vocabularies[tag]

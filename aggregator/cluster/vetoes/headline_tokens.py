@@ -17,9 +17,8 @@ import msgspec
 import yaml
 
 from aggregator.cluster.events.document_frequency import shipped_background
-from aggregator.cluster.events.tokenizer import primary_tag
 from aggregator.text.calendar import dates_of, number_of
-from aggregator.text.language import stop_words
+from aggregator.text.language import stop_words, tag_or_und
 from aggregator.text.numbers import han_number, plain_number, spelt_numbers
 from aggregator.text.stems import elided, stem_of
 
@@ -41,7 +40,7 @@ _TOKEN: Final = re.compile(
 _GERMAN_ORDINAL: Final = re.compile(r"\. ?(?=[^\W\d_])")
 # Characters that divide a headline; a capital after one marks a beginning and not a name.
 _DIVIDERS: Final = frozenset(":|–—-.!?…\"“„«»'‘’·()")
-_UNSPACED_TAGS: Final = frozenset({"zh", "ja", "yue", "wuu"})
+_UNSPACED_TAGS: Final = frozenset({"zh", "ja"})
 # A word is a name if, of the events that have it, at least this share has it as a single name in mid-sentence
 # ("Spain" .7, "Boeing" .55, "Microsoft" .4; "Judge" .03, "President" .16, "Court" .24).
 _NAME_SHARE: Final = 0.35
@@ -224,7 +223,7 @@ def _ordinals(language: str) -> _OrdinalWords:
 @functools.lru_cache(maxsize=1024)
 def read_headline(title: str, language: str | None) -> ParsedHeadline:
     """Parse a title. `language` as declared ("en-GB"); for an unknown one no lists are used."""
-    tag = primary_tag(language)
+    tag = tag_or_und(language)
     words = tuple(_words(title, tag))
     spaced = [word for word in words if word.is_content and word.sort == "word" and len(word.key) > 2]
     return ParsedHeadline(

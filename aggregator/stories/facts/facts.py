@@ -33,7 +33,8 @@ from aggregator.stories.facts.sentence_similarity import (
 from aggregator.stories.facts.source_sentences import SourceReport
 from aggregator.stories.facts.standalone_sentences import front_matter, shows_alone, standalone
 from aggregator.stories.tuning import StoryTuning
-from aggregator.stories.words import SPACELESS, TOKEN, generic_heads, tokens
+from aggregator.stories.words import generic_heads, tokens
+from aggregator.text.tokens import PART, SPACELESS
 
 SentencePair = tuple[int, int]
 HALF_DAY = 12 * 60
@@ -340,7 +341,7 @@ def _count_origins(
 def _sequences(text: str) -> frozenset[tuple[str, ...]]:
     """Return the 4-word sequences outside quotation marks, since quotations are equal in all reports."""
     outside = "".join(part for i, part in enumerate(_split_quotes(text)) if i % 2 == 0)
-    words = [match.group().lower() for match in TOKEN.finditer(outside)]
+    words = [match.group().lower() for match in PART.finditer(outside)]
     if len(words) < 4 and SPACELESS.search(outside):
         words = [token.lower for token in tokens(outside)]  # pairs of characters
     return frozenset(zip(words, words[1:], words[2:], words[3:], strict=False))

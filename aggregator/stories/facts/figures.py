@@ -11,9 +11,10 @@ from dataclasses import dataclass
 from functools import cache
 
 from aggregator.stories.lexicon import LanguageWords, language_words, word_list
-from aggregator.stories.words import TOKEN, head_of
+from aggregator.stories.words import head_of
 from aggregator.text.calendar import forms
 from aggregator.text.numbers import decimal_mark, small_numbers, spelt_numbers
+from aggregator.text.tokens import PART
 
 CURRENCY = {"$": "USD", "€": "EUR", "£": "GBP", "¥": "JPY"}
 WORD_AFTER = re.compile(r"[^\W\d_]+")
@@ -136,7 +137,7 @@ def with_counted(sentence: str, figure: Figure, language: str | None) -> str:
 
     def is_content(word: str) -> bool:
         """Whether it is neither a function word nor another number."""
-        found = TOKEN.search(word.lower())
+        found = PART.search(word.lower())
         if found is None or found.group() in numbers or (word[0].isdigit() and not years_in(word)):
             return False
         return head_of(found.group(), language or "en") != ""
@@ -218,7 +219,7 @@ def _grammar(language: str | None) -> FigureGrammar:
     return FigureGrammar(
         language=language,
         words=words,
-        spelt=frozenset(max(TOKEN.findall(one), key=len) for one in (*words.vague, *counted))
+        spelt=frozenset(max(PART.findall(one), key=len) for one in (*words.vague, *counted))
         if spaced
         else None,
         number=_number(words, small, decimal, spaced),

@@ -27,6 +27,7 @@ from aggregator.stories.facts.figures import Figure, figures_in, may_have_figure
 from aggregator.stories.facts.source_sentences import Sentence, SourceReport
 from aggregator.stories.lexicon import language_words, word_list, words_of
 from aggregator.stories.words import WordToken, generic_heads, tokens
+from aggregator.text.names import BARE_PREPOSITIONS, CAPITAL_NOUNS
 
 ATTRIBUTION_FACTOR = 0.55  # squared .30: attribution in both sentences; once .55: in one of them
 INHERITED_FACTOR = 0.5  # names taken over from the previous sentence
@@ -40,10 +41,6 @@ QUOTATION = re.compile(r"“([^”“]{1,600})”|\"([^\"]{1,600})\"|„([^“�
 
 INHERITED = 3  # names that a sentence takes over from the previous one
 PLACES, CAPITAL = frozenset({"city", "province", "town"}), frozenset({"capital"})
-CAPITAL_NOUNS = frozenset({"de", "lb"})
-BARE_PREPOSITIONS = frozenset(
-    {"aus", "bei", "gegen", "in", "nach", "nahe", "um", "von", "vor", "zwischen", "über"}
-)
 PRONOUN_OPENERS = frozenset({"he", "she", "they", "it"})
 
 

@@ -19,7 +19,7 @@ from aggregator.stories.facts.standalone_sentences import (
 )
 from aggregator.stories.lexicon import clean_title
 from aggregator.stories.tuning import StoryTuning
-from aggregator.stories.words import word_count
+from aggregator.text.lines import count_words
 from aggregator.text.sentences import paragraphs, split_sentences
 
 # "11.30 p.m.: ", "21:14 Uhr - ": the time before an entry of a live blog is no part of its sentence.
@@ -113,7 +113,7 @@ def _sentences(article_text: str, heading: str, tuning: StoryTuning) -> tuple[tu
 def _may_be_shown(text: str, tuning: StoryTuning) -> bool:
     if len(text) > tuning.sentence_chars_max:
         return False
-    words = word_count(text)
+    words = count_words(text)
     return (
         tuning.sentence_words_min <= words <= tuning.sentence_words_max
         and is_whole(text)

@@ -7,7 +7,7 @@ from functools import lru_cache
 from typing import NamedTuple
 
 from aggregator.stories.lexicon import word_list, words_of
-from aggregator.stories.words import word_count
+from aggregator.text.lines import count_words
 
 CUT_OFF = re.compile(r"\b(?:(?<!the )(?:U\.[SKN])|Reps?|Sens?|Govs?|Gen|Mrs?|Ms|Dr|Lt|Col)\.$")
 END_MARKS, AFTER_END = ".!?…。！？।۔؟", "\"'”’»“)]」』"
@@ -220,7 +220,7 @@ def standalone(sentence: str, language: str | None = None) -> float:
         score -= 0.4
     if not any(word[0].isupper() for word in words[1:]) and sentence.lower() != sentence.upper():
         score -= 0.2
-    if len(words) < FEW_WORDS and word_count(sentence) < FEW_WORDS:
+    if len(words) < FEW_WORDS and count_words(sentence) < FEW_WORDS:
         score -= 0.4
     if not _has_end(sentence):
         score -= 0.4

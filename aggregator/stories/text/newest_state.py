@@ -3,7 +3,7 @@
 from typing import NamedTuple
 
 from aggregator.model.core import AttributedSentence, Fact, MergedStory
-from aggregator.stories.words import word_count
+from aggregator.text.lines import count_words
 
 FEW_SENTENCES = 3  # with fewer, statements of single reports are added (a brief of news agencies: 3 to 5)
 MOST_SENTENCES = 5
@@ -46,13 +46,13 @@ def newest_state(
     summary = () if lead is None else (lead, *rest)
     opening = [fact for fact in summary if not repeats(fact.said[0].text, merged.title)]
     state = opening or list(summary)
-    left = words - sum(word_count(fact.said[0].text) for fact in state)
+    left = words - sum(count_words(fact.said[0].text) for fact in state)
     first_only = {one.article: one for one in reversed(merged.only)}.values()
     newest_only = sorted(first_only, key=lambda one: one.time.timestamp() if one.time else 0.0, reverse=True)
     further = [fact for fact in facts if fact not in summary]
     for most, candidates in ((sentences, further), (min(FEW_SENTENCES, sentences), map(_alone, newest_only))):
         for fact in candidates:
-            needed = word_count(fact.said[0].text)
+            needed = count_words(fact.said[0].text)
             if len(state) < most and needed <= left and not repeats(fact.said[0].text, merged.title):
                 state.append(fact)
                 left -= needed

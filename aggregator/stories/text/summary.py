@@ -25,8 +25,10 @@ from aggregator.stories.facts.standalone_sentences import (
 from aggregator.stories.headline import loaded_words, stage_of, tells_outcome, title_candidates
 from aggregator.stories.lexicon import clean_title
 from aggregator.stories.tuning import StoryTuning, shipped_tuning
-from aggregator.stories.words import TOKEN, heads, word_count
+from aggregator.stories.words import heads
+from aggregator.text.lines import count_words
 from aggregator.text.sentences import paragraphs, split_sentences
+from aggregator.text.tokens import PART
 
 WORD_CHARS = 40  # characters read for each word; more than any language needs on average
 OPENING_SENTENCES = 4  # of a report (5: no gain on 1,000 events)
@@ -120,7 +122,7 @@ def lead_within(lead: str, max_words: int) -> str:
     for sentence in sentences:
         end = lead.find(sentence, end) + len(sentence)
         start = " ".join(lead[:end].split())  # includes text too short for a sentence
-        if word_count(start) > max_words:
+        if count_words(start) > max_words:
             break
         result = start
     if result or not sentences:
@@ -131,7 +133,7 @@ def lead_within(lead: str, max_words: int) -> str:
 def _cut(sentence: str, max_words: int) -> str:
     words = sentence.split()
     cut = " ".join(words[:max_words]) if len(words) > 1 else sentence  # one word: a script without spaces
-    while word_count(cut) > max_words:
+    while count_words(cut) > max_words:
         cut = cut[: min(len(cut) - 1, 2 * max_words)]
     return cut.rstrip(" ,;:–—-") + "…"
 
@@ -202,9 +204,9 @@ def _read(
     sentences = tuple(
         _Sentence(
             text=text,
-            words=word_count(text),
+            words=count_words(text),
             heads=frozenset(heads(text, language)),
-            all_words=(words := tuple(TOKEN.findall(text.lower()))),
+            all_words=(words := tuple(PART.findall(text.lower()))),
             numbered=_numbered(words),
             is_bad=front_matter(text, language) is not None,
             leans=leans(text, language),

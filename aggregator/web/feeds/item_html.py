@@ -14,7 +14,7 @@ from aggregator.stories.counts import originals_with_copies
 from aggregator.stories.lexicon import Labels, labels
 from aggregator.stories.text.newest_state import newest_state
 from aggregator.stories.text.plain_text import NO_OUTLET, names_behind
-from aggregator.stories.words import word_count
+from aggregator.text.lines import count_words
 from aggregator.web.feeds.xml import feed_text, feed_title, feed_url
 from aggregator.web.jinja import moment, short_day
 
@@ -37,7 +37,7 @@ def story_body(story: StoryView, merged: MergedStory | None, story_url: str) -> 
     shown = " ".join(fact.said[0].text for fact in said) or story.summary
     parts.append(f"<p><em>{numbers(story)}</em></p>")
     linked = _linked_stories(story, story_url.removesuffix(story.id))
-    left = ITEM_WORDS - _OTHER_WORDS - word_count(shown) - word_count(_TAG.sub(" ", linked))
+    left = ITEM_WORDS - _OTHER_WORDS - count_words(shown) - count_words(_TAG.sub(" ", linked))
     parts += [_reports(story.articles, left), linked]
     parts.append(f"<p>{link(story_url, 'Full story')}</p>")
     return "".join(parts)
@@ -126,7 +126,7 @@ def _reports(articles: Sequence[ArticleView], words: int) -> str:
     lines: list[str] = []
     for one, same in originals:
         named = " ".join(copy.outlet or NO_OUTLET for copy in (one, *same[:NAMED_COPIES]))
-        words -= word_count(f"{named} {one.title}") + 4 * bool(same)
+        words -= count_words(f"{named} {one.title}") + 4 * bool(same)
         if words < 0 and len(lines) >= LISTED_AT_LEAST:
             break
         lines.append(_line(one) + _copied(same))

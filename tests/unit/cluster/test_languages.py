@@ -10,10 +10,11 @@ from aggregator.cluster.events.document_frequency import (
 )
 from aggregator.cluster.events.term_codec import FIELDS, HASH_BITS, ids_of, read, weights_of
 from aggregator.cluster.events.terms import TermPacker
-from aggregator.cluster.events.tokenizer import STOP_WORD, Vocabulary, find_names
+from aggregator.cluster.events.tokenizer import STOP_WORD, Vocabulary
 from aggregator.cluster.events.weights import shipped_model
 from aggregator.config.tuning import Tuning
 from aggregator.text.common_words import LISTS, common_words
+from aggregator.text.names import find_names
 from aggregator.text.numbers import plain_number, written_out
 from aggregator.text.scripts import fitting_language
 

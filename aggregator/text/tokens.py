@@ -1,0 +1,58 @@
+"""The words and numbers of a text, in order: whole ones for terms, their parts with offsets for sentences.
+
+A whole word keeps its hyphens ("cease-fire", "3-year"), a part ends at them. The weights of the terms were
+trained on whole words; sentences compared by whole words share fewer: of the judged pairs of counted facts
+254 are found by them, by parts 270 and more.
+"""
+
+import re
+from collections.abc import Iterator
+from typing import Final
+
+from aggregator.text.lines import ascii_text
+from aggregator.text.scripts import needs_splitting, pieces, simplified
+from aggregator.text.stems import ELIDING, elided
+
+# A word, or a number with its separators; "12th" and "3-year" are words.
+_WORD: Final = re.compile(r"[^\W\d_][\w'’-]*|\d(?:[\d.,]*\d(?![\w-])|[\w'’-]*)")
+# The same for text without other letters than those of ASCII, in two thirds of the time.
+_ASCII_WORD: Final = re.compile(
+    r"[A-Za-z][A-Za-z0-9_'’-]*|[0-9](?:[0-9.,]*[0-9](?![A-Za-z0-9_-])|[A-Za-z0-9_'’-]*)"
+)
+
+# A part of a word or number; "20km" are two.
+PART: Final = re.compile(r"\d+(?:[.,]\d+)*|[^\W\d_]+(?:['’][^\W\d_]+)*")
+SPACELESS: Final = re.compile(r"[\u3040-\u30ff\u3400-\u9fff\u0e00-\u0e7f]")
+_BEFORE_DIGIT: Final = re.compile(r"\b([وفبلك]|ال)(?=\d)")  # "و34": and 34
+
+
+def word_tokens(text: str, language: str, limit: int, *, known: frozenset[str] = frozenset()) -> list[str]:
+    """Return whole words and numbers, at most `limit`; scripts.py splits text without spaces, at `known`."""
+    # A word is rarely longer than 12 characters: this limits the scan of a huge text only.
+    text = text[: limit * 12]
+    if ascii_text(text) is not None:
+        return _ASCII_WORD.findall(text)[:limit]
+    if language == "ar":
+        text = _BEFORE_DIGIT.sub(r"\1 ", text)
+    if needs_splitting(text):
+        if language == "zh":
+            text = simplified(text)
+        return pieces(text, is_japanese=language == "ja", known=known)[:limit]
+    return _WORD.findall(text)[:limit]
+
+
+def parts(text: str, language: str) -> Iterator[tuple[str, int, bool]]:
+    """Yield the parts of words with their offsets, without elided words, and whether each is a pair.
+
+    A run of three characters or more in a script without spaces becomes pairs of neighbours.
+    """
+    is_plain = language not in ELIDING and not SPACELESS.search(text)
+    for match in PART.finditer(text):
+        word, start = match[0], match.start()
+        if is_plain:
+            yield word, start, False
+        elif SPACELESS.match(word) and len(word) > 2:
+            yield from ((word[at : at + 2], start + at, True) for at in range(len(word) - 1))
+        else:
+            skipped = elided(word, language)
+            yield word[skipped:], start + skipped, False

@@ -180,7 +180,7 @@ def _print_all() -> None:
 
 def _make_tables() -> None:
     """Call what compiles expressions when it is first asked."""
-    from aggregator.cluster.events import scripts
+    from aggregator.text import scripts
     from aggregator.extract import page_verdict
     from aggregator.stories import headline, lexicon
     from aggregator.stories.facts import denial_cues, figures, sentence_similarity

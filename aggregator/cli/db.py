@@ -170,7 +170,7 @@ def _progress(settings: Settings) -> "Progress":
 def check(
     context: Context,
     repair: Annotated[
-        bool, flag("--repair", "Compute everything again that is derived from other rows.")
+        bool, flag("--repair", "Recompute everything that is derived from other rows.")
     ] = False,
     thorough: Annotated[bool, typer.Option("--thorough", hidden=True)] = False,
     format_: output.TextOrJson = "text",

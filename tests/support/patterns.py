@@ -180,11 +180,10 @@ def _print_all() -> None:
 
 def _make_tables() -> None:
     """Call what compiles expressions when it is first asked."""
-    from aggregator.text import scripts
     from aggregator.extract import page_verdict
     from aggregator.stories import headline, lexicon
     from aggregator.stories.facts import denial_cues, figures, sentence_similarity
-    from aggregator.text import clock_times
+    from aggregator.text import clock_times, scripts
 
     page_verdict._notices()
     scripts._any_token()

@@ -461,7 +461,7 @@ def year(folder: Path, database_url: str, scale: Scale) -> list[Month]:
         # By numbers of articles: out of reach after some weeks of so few, not after years.
         "events": {"live_reach": 400, "undated_reach": 200},
         "copies": {"passage_reach": 400},
-        "retention": {"steady_days": min(1.0, scale.packed / 4)},
+        "retention": {"steady_days": min(1.0, scale.texts / 8)},
     }
     with pytest.MonkeyPatch.context() as patch, unrecorded(), World() as world:
         tune(patch, tuning)

@@ -24,9 +24,9 @@ class WordToken(msgspec.Struct, frozen=True, gc=False):
 def tokens(text: str, language: str | None = None) -> tuple[WordToken, ...]:
     """Return the tokens of `text`; text without spaces (Chinese, Thai) becomes pairs of characters."""
     found = []
-    for word, start, is_pair in parts(text, language or "en"):
+    for word, start, end, is_pair in parts(text, language or "en"):
         lower, head, capital = (word, word, False) if is_pair else _forms(word, language or "en")
-        found.append(WordToken(lower, head, start, start + len(word), capital))
+        found.append(WordToken(lower, head, start, end, capital))
     return tuple(found)
 
 
@@ -41,7 +41,7 @@ def _forms(word: str, language: str) -> tuple[str, str, bool]:
 
 def heads(text: str, language: str | None = None) -> dict[str, None]:
     """Return the heads of `text` in order, each once."""
-    return dict.fromkeys(token.head for token in tokens(text, language) if token.head)
+    return dict.fromkeys([token.head for token in tokens(text, language) if token.head])
 
 
 @lru_cache(maxsize=16384)

@@ -6,7 +6,6 @@ trained on whole words; sentences compared by whole words share fewer: of the ju
 """
 
 import re
-from collections.abc import Iterator
 from typing import Final
 
 from aggregator.text.lines import ascii_text
@@ -41,18 +40,19 @@ def word_tokens(text: str, language: str, limit: int, *, known: frozenset[str] =
     return _WORD.findall(text)[:limit]
 
 
-def parts(text: str, language: str) -> Iterator[tuple[str, int, bool]]:
-    """Yield the parts of words with their offsets, without elided words, and whether each is a pair.
+def parts(text: str, language: str) -> list[tuple[str, int, int, bool]]:
+    """Return the parts of words with start and end, without elided words, and whether each is a pair.
 
     A run of three characters or more in a script without spaces becomes pairs of neighbours.
     """
-    is_plain = language not in ELIDING and not SPACELESS.search(text)
+    if language not in ELIDING and not SPACELESS.search(text):
+        return [(match[0], *match.span(), False) for match in PART.finditer(text)]
+    found: list[tuple[str, int, int, bool]] = []
     for match in PART.finditer(text):
-        word, start = match[0], match.start()
-        if is_plain:
-            yield word, start, False
-        elif SPACELESS.match(word) and len(word) > 2:
-            yield from ((word[at : at + 2], start + at, True) for at in range(len(word) - 1))
+        word, (start, end) = match[0], match.span()
+        if SPACELESS.match(word) and len(word) > 2:
+            found += [(word[at : at + 2], start + at, start + at + 2, True) for at in range(len(word) - 1)]
         else:
             skipped = elided(word, language)
-            yield word[skipped:], start + skipped, False
+            found.append((word[skipped:], start + skipped, end, False))
+    return found

@@ -18,15 +18,14 @@ from aggregator.store.read.reader import DatabaseStoryReader
 from aggregator.web.feeds.digest import digest_text, digest_title
 from aggregator.web.server import create_app
 from aggregator.web.settings import PublishSettings
-from tests.integration.web.test_notifications import Post
 from tests.support.articles import NOON, flood, flood_copied, flood_elsewhere, strike
 from tests.support.deep_checks import faults
 from tests.support.mail_server import MailServer, plain_text
+from tests.support.outgoing import SETTINGS, Post
 from tests.support.story_checks import correct
 from tests.support.written_stories import WrittenStories, the_ferry
 
 HOUR = dt.timedelta(hours=1)
-SETTINGS = PublishSettings(public_url="https://news.example", digest_stories=20)
 
 
 @pytest.fixture

@@ -16,25 +16,17 @@ import pytest
 from sqlalchemy import update
 
 from aggregator.config.settings import SavedQuery, signing_key
-from aggregator.config.tuning import Tuning
-from aggregator.config.webhooks import Notification, Recipient, Webhook
+from aggregator.config.webhooks import Notification, Webhook
 from aggregator.model.errors import DatabaseBusyError, TooManyFilesError
-from aggregator.sources.fetch.client import ClientSettings
-from aggregator.sources.fetch.webhook_post import WebhookPoster
 from aggregator.store.engine.database import Database
 from aggregator.store.read.reader import DatabaseStoryReader
 from aggregator.store.stories import outbox
 from aggregator.store.tables import webhook
-from aggregator.web.settings import PublishSettings
-from aggregator.web.webhooks.dispatcher import WebhookDispatcher
 from aggregator.web.webhooks.notification import AppriseRunner
-from aggregator.web.webhooks.sender import WebhookSender, WebhookTuning
-from aggregator.web.webhooks.transmit import Transmitter, request_body
+from aggregator.web.webhooks.transmit import request_body
 from tests.support.articles import (
     FLOOD,
     NOON,
-    Clock,
-    Rig,
     flood,
     flood_copied,
     flood_elsewhere,
@@ -43,12 +35,10 @@ from tests.support.articles import (
 )
 from tests.support.killed_daemon import unlike_any_other
 from tests.support.loopback import LoopbackServer, Request, Response, redirect
+from tests.support.outgoing import LOOPBACK, Post
 from tests.support.receiver import SECRET, Receiver
 from tests.support.rows import read_by
 from tests.support.story_checks import correct
-
-LOOPBACK = ("127.0.0.0/8",)
-SETTINGS = PublishSettings(public_url="https://news.example", digest_stories=20)
 
 
 class Ntfy:
@@ -78,50 +68,6 @@ def ntfy() -> Iterator[Ntfy]:
     made = Ntfy()
     yield made
     made.close()
-
-
-class Post:
-    """A database with recipients; everything happens when a test says so."""
-
-    def __init__(
-        self, database: Database, *recipients: Recipient, private: tuple[str, ...] = LOOPBACK
-    ) -> None:
-        self.clock = Clock()
-        self.database = database
-        self.rig = Rig(database, self.clock)
-        all_tuning = Tuning()
-        tuning = all_tuning.section("webhooks", WebhookTuning)
-        reader = DatabaseStoryReader(database)
-        self.filling = WebhookDispatcher(
-            database, reader, recipients, SETTINGS, tuning=tuning, steady_days=1.0, now=self.clock
-        )
-        self.filling.sync_webhooks()
-        client = ClientSettings(allow_private=private)
-        poster = WebhookPoster(
-            client, all_tuning, deadline_seconds=15.0, response_cap_bytes=1 << 18, now=self.clock
-        )
-        sender = Transmitter(poster, SETTINGS, tuning, client, reader)
-        self.sendings = [
-            WebhookSender(
-                database, one, sender.to(one), longest_wait_seconds=86400.0, tuning=tuning, steady_days=1.0,
-                now=self.clock, chance=lambda: 0.5,
-            )
-            for one in recipients
-        ]  # fmt: skip
-
-    def run(self) -> None:
-        self.rig.pipeline.index_text(lambda: False)
-        while self.filling.step() is not None:
-            pass
-        for sending in self.sendings:
-            while sending.step() == 0.0:
-                pass
-
-    def stats(self) -> outbox.WebhookStats:
-        return read_by(self.database, outbox.webhook_stats)[0]
-
-    def problems(self) -> tuple[str, ...]:
-        return read_by(self.database, outbox.problems, 1)
 
 
 def phone(ntfy: Ntfy, each: str = "story", limit: int = 30, **query: object) -> Notification:

@@ -19,8 +19,6 @@ from aggregator.config.settings import SavedQuery, signing_key
 from aggregator.config.tuning import Tuning
 from aggregator.config.webhooks import Webhook
 from aggregator.model.read_model import Change, StoryFilter
-from aggregator.sources.fetch.client import ClientSettings
-from aggregator.sources.fetch.webhook_post import WebhookPoster
 from aggregator.store.engine.database import Database
 from aggregator.store.intake import pending_pages
 from aggregator.store.maintenance import retention
@@ -29,9 +27,8 @@ from aggregator.store.stories import outbox
 from aggregator.store.tables import outbox as outbox_table
 from aggregator.web.excerpts import count_words
 from aggregator.web.settings import PublishSettings
-from aggregator.web.webhooks.dispatcher import WebhookDispatcher, WebhookThreads
-from aggregator.web.webhooks.sender import WebhookSender, WebhookTuning, delivery_body, delivery_id
-from aggregator.web.webhooks.transmit import Transmitter
+from aggregator.web.webhooks.dispatcher import WebhookThreads
+from aggregator.web.webhooks.sender import WebhookTuning, delivery_body, delivery_id
 from tests.support.articles import (
     FLOOD,
     FLOOD_ELSEWHERE,
@@ -47,6 +44,7 @@ from tests.support.articles import (
 )
 from tests.support.fresh import with_tables
 from tests.support.loopback import Request, Response, redirect
+from tests.support.outgoing import Post
 from tests.support.receiver import SECRET, Receiver, documented_check
 from tests.support.rows import counted, executed, queried, read_by, written_by
 from tests.support.story_checks import correct
@@ -54,81 +52,6 @@ from tests.support.written_stories import a_story, an_article
 
 DAY = dt.timedelta(days=1)
 HOUR = dt.timedelta(hours=1)
-LOOPBACK = ("127.0.0.0/8",)
-SETTINGS = PublishSettings(public_url="https://news.example")
-
-
-class Post:
-    """A database with hooks; everything happens when a test says so, by a clock that it sets."""
-
-    def __init__(
-        self,
-        database: Database,
-        *webhooks: Webhook,
-        allow_private: tuple[str, ...] = LOOPBACK,
-        **tuning: float,
-    ) -> None:
-        self.clock = Clock()
-        self.database = database
-        self.rig = Rig(database, self.clock)
-        self.all_tuning = Tuning({"webhooks": tuning})
-        self._allow_private = allow_private
-        self.restart(*webhooks)
-
-    def restart(self, *webhooks: Webhook) -> None:
-        """As a daemon that starts with these hooks."""
-        tuning = self.all_tuning.section("webhooks", WebhookTuning)
-        reading = DatabaseStoryReader(self.database, self.all_tuning)
-        self.filling = WebhookDispatcher(
-            self.database, reading, webhooks, SETTINGS, tuning=tuning, steady_days=1.0, now=self.clock
-        )
-        self.filling.sync_webhooks()
-        self.poster = WebhookPoster(
-            ClientSettings(allow_private=self._allow_private),
-            self.all_tuning,
-            deadline_seconds=tuning.deadline_seconds,
-            response_cap_bytes=tuning.response_cap_bytes,
-            now=self.clock,
-        )
-        client = ClientSettings(allow_private=self._allow_private)
-        self.transmitter = Transmitter(self.poster, SETTINGS, tuning, client, reading)
-        self.sendings = [
-            WebhookSender(
-                self.database,
-                one,
-                self.transmitter.to(one),
-                longest_wait_seconds=self.transmitter.longest_wait_seconds,
-                tuning=tuning,
-                steady_days=1.0,
-                now=self.clock,
-                chance=lambda: 0.5,
-            )
-            for one in webhooks
-        ]
-
-    def fill(self) -> None:
-        while self.filling.step() is not None:
-            pass
-
-    def send(self) -> list[float | None]:
-        """All that is due; the seconds until the next is, for each hook."""
-        waits: list[float | None] = []
-        for sending in self.sendings:
-            while (wait := sending.step()) == 0.0:
-                pass
-            waits.append(wait)
-        return waits
-
-    def run(self) -> list[float | None]:
-        self.rig.pipeline.index_text(lambda: False)
-        self.fill()
-        return self.send()
-
-    def rows(self) -> list[outbox.WebhookState]:
-        return read_by(self.database, outbox.webhooks)
-
-    def tally(self) -> outbox.WebhookStats:
-        return read_by(self.database, outbox.webhook_stats)[0]
 
 
 def hook(receiver: Receiver, name: str = "desk", path: str = "/hook", **query: object) -> Webhook:
@@ -220,7 +143,7 @@ def test_words_are_asked_when_they_can_be_found(database: Database, receiver: Re
     post = Post(database, hook(receiver, query="pennmouth"))
     post.rig.take(flood())
     post.fill()
-    assert post.tally().waiting == 0
+    assert post.stats().waiting == 0
     post.run()
     assert receiver.types() == ["story.created"]
 
@@ -363,13 +286,13 @@ def test_the_same_id_and_body_until_it_is_taken(each_kind: Database, receiver: R
     assert gaps == sorted(gaps)
     assert gaps[0] in range(2, 6)
     assert gaps[-1] > 500
-    assert (post.tally().row.state, post.tally().row.failures) == ("failing", 4)
+    assert (post.stats().row.state, post.stats().row.failures) == ("failing", 4)
     receiver.answer = lambda _request: Response(200)
     post.run()
     assert len({request.headers["webhook-id"] for request in receiver.came}) == 1
     assert len({request.body for request in receiver.came}) == 1
     assert len({request.headers["webhook-timestamp"] for request in receiver.came}) == 5
-    assert (post.tally().row.state, post.tally().waiting, post.tally().done) == ("ok", 0, 1)
+    assert (post.stats().row.state, post.stats().waiting, post.stats().done) == ("ok", 0, 1)
 
 
 @pytest.mark.parametrize("failing", [500, 404, 301])
@@ -380,8 +303,8 @@ def test_whatever_is_not_2xx_is_tried_again(database: Database, receiver: Receiv
     post.rig.take(flood())
     post.run()
     assert [request.path for request in receiver.came] == ["/hook"], "redirects are not followed"
-    assert post.tally().waiting == 1
-    assert f"http {failing}" in (post.tally().row.problem or "")
+    assert post.stats().waiting == 1
+    assert f"http {failing}" in (post.stats().row.problem or "")
 
 
 def test_retry_after_is_waited_for(database: Database, receiver: Receiver) -> None:
@@ -405,7 +328,7 @@ def test_after_three_days_it_is_given_up_and_that_shows(database: Database, rece
             break
         post.clock.time += dt.timedelta(seconds=wait + 1)
     assert 3 * DAY <= post.clock.time - began < 5 * DAY
-    assert (post.tally().waiting, post.tally().given_up) == (0, 1)
+    assert (post.stats().waiting, post.stats().given_up) == (0, 1)
     assert 8 <= len(receiver.came) <= 12
 
 
@@ -445,13 +368,13 @@ def test_a_clock_that_jumps_ahead_gives_no_delivery_up_and_forgets_none(
         post.run()
         post.filling.prune()
         post.clock.time += 2 * HOUR
-    assert (post.tally().waiting, post.tally().given_up) == (1, 0)
+    assert (post.stats().waiting, post.stats().given_up) == (1, 0)
     assert counted(database, outbox_table) == 2
     for _ in range(20):  # the clock was right: then it is given up
         post.clock.time += 8 * HOUR
         look(post)
         post.run()
-    assert (post.tally().waiting, post.tally().given_up) == (0, 1)
+    assert (post.stats().waiting, post.stats().given_up) == (0, 1)
 
 
 def test_410_ends_a_hook_until_somebody_says_otherwise(each_kind: Database, receiver: Receiver) -> None:
@@ -461,7 +384,7 @@ def test_410_ends_a_hook_until_somebody_says_otherwise(each_kind: Database, rece
     post.rig.take(flood(), strike())
     assert post.run() == [None]
     assert len(receiver.came) == 1
-    assert (post.tally().row.state, post.tally().given_up) == ("gone", 2)
+    assert (post.stats().row.state, post.stats().given_up) == ("gone", 2)
     (problem,) = DatabaseStoryReader(database).state().problems
     assert "desk" in problem
     assert "410" in problem
@@ -475,7 +398,7 @@ def test_410_ends_a_hook_until_somebody_says_otherwise(each_kind: Database, rece
     post.rig.take(record("Herald", "third", "Levee: the inquiry", FLOOD_ELSEWHERE + " " + STRIKE))
     post.run()
     assert receiver.came[-1].path == "/moved"
-    assert post.tally().row.state == "ok"
+    assert post.stats().row.state == "ok"
 
 
 def test_resume_sends_what_waits_at_once(database: Database, receiver: Receiver) -> None:
@@ -542,7 +465,7 @@ def test_a_network_that_is_not_allowed_is_not_asked(database: Database, receiver
     post.rig.take(flood())
     post.run()
     assert receiver.came == []
-    problem = post.tally().row.problem or ""
+    problem = post.stats().row.problem or ""
     assert "refused" in problem
     assert "/hook" not in problem
 
@@ -563,7 +486,7 @@ def test_what_is_said_holds_no_secret(
     post.run()
     said = (
         caplog.text
-        + repr(post.rows())
+        + repr(read_by(database, outbox.webhooks))
         + repr(DatabaseStoryReader(database).state())
         + repr(post.filling._webhooks)
     )
@@ -584,7 +507,7 @@ def test_of_too_many_the_oldest_are_given_up(each_kind: Database, receiver: Rece
     post.rig.take(flood())
     post.rig.take(flood_elsewhere(), strike())
     post.fill()
-    assert (post.tally().waiting, post.tally().given_up) == (2, 1)
+    assert (post.stats().waiting, post.stats().given_up) == (2, 1)
     receiver.answer = lambda _request: Response(200)
     post.run()
     assert [body["data"]["change"]["n"] for body in receiver.bodies()] == [2, 3]
@@ -626,7 +549,7 @@ def test_rows_and_cursor_are_one_transaction(each_kind: Database, receiver: Rece
         outbox.add(connection, [taken], {}, post.clock())
     with pytest.raises(Exception, match=r"(?i)unique"):
         post.filling.step()
-    assert post.rows()[0].last_change_no == 0
+    assert read_by(database, outbox.webhooks)[0].last_change_no == 0
     executed(database, update(outbox_table).values(change=99, state="done", body=None))
     post.run()
     assert _count(database) == 2

@@ -20,14 +20,12 @@ from aggregator.store.engine.database import Database
 from aggregator.store.read.reader import DatabaseStoryReader
 from aggregator.store.stories import api_tokens
 from aggregator.store.stories.api_tokens import Scope
-from aggregator.store.stories.merged_texts import render_next
-from aggregator.stories.tuning import StoryTuning
 from aggregator.web.api.push import PushEndpoint
 from aggregator.web.editor import EditorService
 from aggregator.web.server import Server
 from aggregator.web.settings import PublishSettings
 from tests.e2e.test_pages import DESK, PHONE, Visit, browser  # noqa: F401 - a fixture
-from tests.support.articles import NOON, Clock, Rig
+from tests.support.articles import NOON, Clock, Rig, render_all
 from tests.support.fresh import sqlite_at
 from tests.support.rows import written_by
 from tests.support.story_checks import fill
@@ -79,8 +77,7 @@ def reported(tmp_path_factory: pytest.TempPathFactory) -> Path:
     file = tmp_path_factory.mktemp("told") / "newsroom.db"
     with sqlite_at(file) as database:
         fill(database)
-        while render_next(database, 100, Tuning().section("stories", StoryTuning)):
-            pass
+        render_all(database)
     return file
 
 

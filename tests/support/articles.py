@@ -14,7 +14,9 @@ from aggregator.pipeline.workers.executor import InlineExecutor
 from aggregator.store.engine.database import Database
 from aggregator.store.intake import inbox
 from aggregator.store.intake.inbox import AcceptResult
+from aggregator.store.stories.merged_texts import render_next
 from aggregator.store.tables import article, change, identity_key, observation, story
+from aggregator.stories.tuning import StoryTuning
 
 NOON = dt.datetime(2026, 10, 12, 12, 0, tzinfo=dt.UTC)
 
@@ -111,6 +113,17 @@ class Rig:
         """Accept and place."""
         self.accept(*entries)
         return self.place()
+
+    def render(self) -> None:
+        """The merged texts of all stories."""
+        render_all(self.database, self.all_tuning)
+
+
+def render_all(database: Database, all_tuning: Tuning | None = None) -> None:
+    """The merged texts of all stories, as the daemon makes them by and by."""
+    tuning = (all_tuning or Tuning()).section("stories", StoryTuning)
+    while render_next(database, 50, tuning):
+        pass
 
 
 def settled(database: Database) -> dict[str, list[tuple[Any, ...]]]:

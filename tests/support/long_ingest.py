@@ -22,13 +22,11 @@ from typing import Any, NamedTuple
 from sqlalchemy import func, select
 from sqlalchemy.engine import make_url
 
-from aggregator.config.tuning import Tuning
 from aggregator.store.engine.database import Database
 from aggregator.store.search.index import unindexed_count
-from aggregator.store.stories.merged_texts import render_next
 from aggregator.store.tables import article, entry, source
-from aggregator.stories.tuning import StoryTuning
 from tests.conftest import REPOSITORY
+from tests.support.articles import render_all
 from tests.support.daemon_process import WORKERS, DaemonProcess
 from tests.support.kills import HONEST, Settled, children_of, left_in
 from tests.support.rows import queried
@@ -199,11 +197,7 @@ class LongIngest:
 
     def _left(self) -> Outcome:
         with closing(Database(self._url)) as database:
-            tuning = Tuning().section("stories", StoryTuning)
-            while render_next(
-                database, 50, tuning
-            ):  # it is told later and by the way: here all of it is compared
-                pass
+            render_all(database)  # the daemon does it later and by the way: here all of it is compared
         feeds = tuple(self._feed(*options) for options in ((), ("--min-reports", "2"), ("--updates",)))
         return Outcome(left_in(self._url), feeds, dict(self._kills))
 

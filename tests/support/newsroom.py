@@ -17,8 +17,6 @@ from aggregator.store.read.read_marks import ReadMarks
 from aggregator.store.read.reader import DatabaseStoryReader
 from aggregator.store.stories import api_tokens
 from aggregator.store.stories.api_tokens import Scope
-from aggregator.store.stories.merged_texts import render_next
-from aggregator.stories.tuning import StoryTuning
 from aggregator.web.api.push import PushEndpoint
 from aggregator.web.editor import EditorService
 from aggregator.web.server import Server
@@ -76,8 +74,7 @@ class Newsroom:
             record("Sennick Echo", "4", "Dockers strike in Sennick", STRIKE, published=NOON),
         )
         self.writer.pipeline.index_text(lambda: False)
-        while render_next(self.database, 10, self.all_tuning.section("stories", StoryTuning)):
-            pass
+        self.writer.render()
         return self
 
     def token(self, name: str, *scopes: Scope) -> str:
@@ -104,7 +101,10 @@ class Newsroom:
         """What the command line would say."""
         return explanation(self.reading, article, None, self.all_tuning)
 
-    def close(self) -> None:
+    def __enter__(self) -> "Newsroom":
+        return self
+
+    def __exit__(self, *_: object) -> None:
         self._ended.set()
         self._left.set()
         self.client.close()

@@ -20,9 +20,7 @@ from aggregator.store.intake.sources import Source, add
 from aggregator.store.read.read_marks import ReadMarks
 from aggregator.store.read.reader import DatabaseStoryReader
 from aggregator.store.stories import stream_history, summaries
-from aggregator.store.stories.merged_texts import render_next
 from aggregator.store.stories.stream_history import StreamPeriod
-from aggregator.stories.tuning import StoryTuning
 from tests.support.articles import FLOOD, FLOOD_ELSEWHERE, NOON, STRIKE, Clock, Rig, record
 from tests.support.fresh import sqlite_at
 from tests.support.rows import queried
@@ -78,8 +76,7 @@ def _fill(database: Database) -> None:
         placing.correct(CorrectionCommand(kind="merge", stories=tuple(pair)))
     placing.correct(CorrectionCommand(undo=None))
     placing.erase(ForgetCommand(name=gone[0].article))
-    while render_next(database, 50, ALL_TUNING.section("stories", StoryTuning)):
-        pass
+    rig.render()
     rig.restart()
     rig.pipeline.index_text()
     with database.write() as connection:

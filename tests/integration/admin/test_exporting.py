@@ -12,18 +12,15 @@ import zstandard
 from sqlalchemy import update
 
 from aggregator.admin.export import exported, import_into, opened, written
-from aggregator.config.tuning import Tuning
 from aggregator.model.errors import AggregatorError, AnotherDaemonError, ReadError, UsageError
 from aggregator.model.read_model import StoryFilter
 from aggregator.store.engine.database import Database
 from aggregator.store.engine.writer_lease import open_writer_lease
 from aggregator.store.maintenance import row_stream
 from aggregator.store.read.reader import DatabaseStoryReader
-from aggregator.store.stories.merged_texts import render_next
 from aggregator.store.tables import article, metadata, story
-from aggregator.stories.tuning import StoryTuning
 from tests.conftest import Postgres
-from tests.support.articles import FLOOD, NOON, Clock, Rig, record
+from tests.support.articles import FLOOD, NOON, Clock, Rig, record, render_all
 from tests.support.fresh import with_tables
 from tests.support.rows import executed
 from tests.support.story_checks import correct, fill, undo, what_is_wrong
@@ -51,8 +48,7 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
             correct(database, "merge", *everything[:2])
             correct(database, "merge", *everything[4:6])
             undo(database)
-            while render_next(database, 50, Tuning().section("stories", StoryTuning)):
-                pass
+            render_all(database)
             Rig(database, Clock()).accept(record("Echo", "waits", "Not placed yet", FLOOD, published=NOON))
         database.close()
     return folder

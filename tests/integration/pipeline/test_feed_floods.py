@@ -13,10 +13,8 @@ from aggregator.pipeline.placement.place import Placer
 from aggregator.pipeline.placement.story_options import BUMPS, StoryOptions
 from aggregator.pipeline.workers.executor import InlineExecutor
 from aggregator.store.engine.database import Database
-from aggregator.store.stories.merged_texts import render_next
-from aggregator.stories.tuning import StoryTuning
 from tests.support import feed_rules
-from tests.support.articles import FLOOD, FLOOD_ELSEWHERE, NOON, STRIKE, Clock, Rig, record
+from tests.support.articles import FLOOD, FLOOD_ELSEWHERE, NOON, STRIKE, Clock, Rig, record, render_all
 from tests.support.feeds import NOW, channel_of, feed_of
 from tests.support.story_checks import (
     by_title,
@@ -110,8 +108,7 @@ def test_deciding_again_without_a_change_restart_and_the_same_again_change_no_by
 
 def test_the_feeds_of_a_real_database_are_valid(database: Database) -> None:
     fill(database)
-    while render_next(database, 100, Tuning().section("stories", StoryTuning)):
-        pass
+    render_all(database)
     for form in FORMATS:
         ending = {"jsonfeed": "json"}.get(form, form)
         here = f"http://127.0.0.1:8080/feeds/stories.{ending}"

@@ -26,13 +26,11 @@ from aggregator.store.engine.database import Database
 from aggregator.store.intake import identify, inbox, pending_pages
 from aggregator.store.intake.sources import add, all_sources, remove, sync_config
 from aggregator.store.read.reader import DatabaseStoryReader
-from aggregator.store.stories.merged_texts import render_next
 from aggregator.store.tables import article, entry, identity_key, revision, story_log
 from aggregator.store.tables import observation as sightings
 from aggregator.store.tables import source as sources
-from aggregator.stories.tuning import StoryTuning
 from aggregator.web.story_json import whole_story_json
-from tests.support.articles import FLOOD, NOON, STRIKE, Clock, Rig, settled
+from tests.support.articles import FLOOD, NOON, STRIKE, Clock, Rig, render_all, settled
 from tests.support.deep_checks import faults
 from tests.support.feeds import feed_of
 from tests.support.loopback import LoopbackServer, Resource
@@ -337,8 +335,7 @@ def test_a_new_address_leaves_the_database_sound_and_is_the_one_that_readers_get
         for host, paper in papers.items():
             paper.url = at(start.format(host=host) + "{n}")
             everywhere.poll(paper, ids[host], f"/{host}")
-        while render_next(everywhere.database, 20, ALL_TUNING.section("stories", StoryTuning)):
-            pass
+        render_all(everywhere.database, ALL_TUNING)
         assert [
             fault.what for fault in faults(everywhere.database, ALL_TUNING, now=dt.datetime.now(dt.UTC))
         ] == []

@@ -8,14 +8,11 @@ from aggregator.model.errors import DamagedError
 from aggregator.pipeline.placement.rebuild import rebuild
 from aggregator.store.engine.database import Database
 from aggregator.store.read.reader import DatabaseStoryReader
-from aggregator.store.stories.merged_texts import render_next
 from aggregator.store.tables import entry, story
-from aggregator.stories.tuning import StoryTuning
-from tests.support.articles import FLOOD, NOON, STRIKE, Clock, Rig, record
+from tests.support.articles import FLOOD, NOON, STRIKE, Clock, Rig, record, render_all
 from tests.support.deep_checks import faults
 from tests.support.rows import executed, queried
 
-TUNING = Tuning().section("stories", StoryTuning)
 LEVEE = record("Herald", "1", "Levee breaks", " ".join(FLOOD.split()), published=NOON)
 REPRINT = record("Post", "1", "Levee breaks at Pennmouth", FLOOD, published=NOON)
 DOCKS = record("Port", "1", "Dock workers strike", STRIKE, published=NOON)
@@ -122,8 +119,7 @@ def test_damaged_sums_of_a_story_are_worked_out_anew(database: Database) -> None
 
 def test_a_damaged_merged_text_is_rendered_again(database: Database) -> None:
     Rig(database, Clock()).take(LEVEE, DOCKS)
-    while render_next(database, 20, TUNING):
-        pass
+    render_all(database)
     executed(
         database, text("UPDATE story SET merged_story = :junk WHERE story_no = 1"), {"junk": b"nonsense"}
     )

@@ -39,11 +39,10 @@ from aggregator.store.intake.sources import due, source_id, sync_config
 from aggregator.store.maintenance.integrity_check import balance
 from aggregator.store.maintenance.row_stream import Advance
 from aggregator.store.read.reader import DatabaseStoryReader
-from aggregator.store.stories.merged_texts import render_next
 from aggregator.store.tables import article, entry, intake_count, story, tombstone
-from aggregator.stories.tuning import StoryTuning
 from aggregator.web.server import Server
 from aggregator.web.settings import publish_settings
+from tests.support.articles import render_all
 from tests.support.deep_checks import faults
 from tests.support.loopback import Request, Response
 from tests.support.newswire import DAY, HOUR, Feed, Wire
@@ -215,9 +214,7 @@ class Installation:
         for _ in self.pipeline.place_waiting():
             pass
         self.pipeline.index_text()
-        tuning = self.config.effective_tuning.section("stories", StoryTuning)
-        while render_next(self.lock.fenced, 20, tuning):
-            pass
+        render_all(self.lock.fenced, self.config.effective_tuning)
         self.pipeline.index_older()
         self.maintenance.mark_due("retention")
         while self.maintenance.run_step(lambda: False):

@@ -1,7 +1,6 @@
 """The API over a real server and both kinds of database."""
 
 from collections.abc import Iterator
-from contextlib import closing
 from typing import Any
 
 import msgspec
@@ -26,21 +25,6 @@ from tests.support.story_checks import correct, placing_of
 from tests.support.written_stories import WrittenStories
 
 FLOODED = "Pennmouth"
-
-
-@pytest.fixture
-def room(sqlite: Database) -> Iterator[Newsroom]:
-    opened = Newsroom(sqlite).fill().start_writing()
-    yield opened
-    opened.close()
-
-
-@pytest.fixture
-def either(database: Database) -> Iterator[Newsroom]:
-    """The same on both kinds of database."""
-    opened = Newsroom(database).fill().start_writing()
-    yield opened
-    opened.close()
 
 
 def flood_of(room: Newsroom) -> dict[str, Any]:
@@ -177,7 +161,7 @@ def test_explaining_holds_up_nobody_else_on_pages_either(
     article = next(iter(room.stories().values()))["articles"][0]["id"]
     monkeypatch.setattr(editor, "EXPLAINING_AT_ONCE", 0)
     monkeypatch.setattr(editor, "EXPLAINING_PATIENCE_SECONDS", 0.01)
-    with closing(Newsroom(room.database)) as busy:
+    with Newsroom(room.database) as busy:
         for path in (f"/api/v1/explain?article={article}", f"/explain/{article}"):
             answer = busy.get(path)
             assert (answer.status_code, answer.headers["retry-after"]) == (503, "5"), path
@@ -262,7 +246,7 @@ def test_corrections_need_a_token_that_may(room: Newsroom) -> None:
 
 
 def test_a_correction_that_must_wait_says_where_to_look(database: Database) -> None:
-    with closing(Newsroom(database, tuning={"editor": {"response_wait_seconds": 0.1}}).fill()) as room:
+    with Newsroom(database, tuning={"editor": {"response_wait_seconds": 0.1}}).fill() as room:
         secret = room.token("editor", "admin")
         merge = {"kind": "merge", "stories": [flood_of(room)["id"], strike_of(room)["id"]]}
         waits = room.ask("POST", "/api/v1/corrections", secret, json=merge)
@@ -395,6 +379,6 @@ def room_once(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Newsroom]:
 
     with (
         sqlite_at(tmp_path_factory.mktemp("api") / "api.db") as database,
-        closing(Newsroom(database).fill().start_writing()) as opened,
+        Newsroom(database).fill().start_writing() as opened,
     ):
         yield opened

@@ -5,14 +5,11 @@ import os
 import re
 import shutil
 import subprocess
-from collections.abc import Iterator
-from contextlib import closing
 
 import pytest
 
 from aggregator.web.responses import PROBLEMS
 from tests.conftest import REPOSITORY
-from tests.support.fresh import sqlite_at
 from tests.support.newsroom import Newsroom
 
 DOCUMENT = (REPOSITORY / "docs" / "api.md").read_text(encoding="utf-8")
@@ -20,15 +17,6 @@ CALLS = [
     re.sub(r"\s*\\\n\s+", " ", call)
     for call in re.findall(r"^    (curl (?:.*\\\n)*.*)$", DOCUMENT, re.MULTILINE)
 ]
-
-
-@pytest.fixture
-def room(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Newsroom]:
-    with (
-        sqlite_at(tmp_path_factory.mktemp("docs") / "docs.db") as database,
-        closing(Newsroom(database).fill().start_writing()) as opened,
-    ):
-        yield opened
 
 
 @pytest.mark.skipif(shutil.which("curl") is None, reason="there is no curl on this machine")

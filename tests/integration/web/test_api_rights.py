@@ -2,18 +2,15 @@
 
 import re
 from collections.abc import Iterator
-from contextlib import closing
 from pathlib import Path
 
 import pytest
 
 from aggregator.model.core import Entry, Published
 from aggregator.store.engine.database import Database
-from aggregator.store.stories.merged_texts import render_next
-from aggregator.stories.tuning import StoryTuning
 from aggregator.web.excerpts import bounded_explanation, count_words
 from tests.support.articles import FLOOD, FLOOD_ELSEWHERE, NOON, STRIKE, record
-from tests.support.fresh import with_tables
+from tests.support.fresh import sqlite_at
 from tests.support.newsroom import STRANGER, Newsroom
 
 WORDS = 30
@@ -22,28 +19,28 @@ TEXTS = {"flood": FLOOD, "elsewhere": FLOOD_ELSEWHERE, "strike": STRIKE}
 
 @pytest.fixture(scope="module")
 def room(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Newsroom]:
-    database = with_tables(Database(f"sqlite:///{tmp_path_factory.mktemp('rights') / 'rights.db'}"))
-    opened = Newsroom(database, excerpt_words=WORDS).fill()
-    # Pages that forbid a snippet, and an archive.
-    for guid, robots, title in (
-        ("n", "nosnippet", "Levee breaks again"),
-        ("a", "noarchive", "Dockers strike on"),
+    with (
+        sqlite_at(tmp_path_factory.mktemp("rights") / "rights.db") as database,
+        Newsroom(database, excerpt_words=WORDS).fill() as opened,
     ):
-        text = FLOOD if guid == "n" else STRIKE
-        page = (
-            f"<html lang=en><head><title>{title}</title><meta name=robots content={robots}></head>"
-            f"<body><article><h1>{title}</h1><p>{text}</p></article></body></html>"
-        )
-        opened.writer.take(
-            Entry(
-                source="Quiet Post", outlet="Quiet Post", guid=guid, title=title, html=page, is_page=True,
-                published=Published(time=NOON),
+        # Pages that forbid a snippet, and an archive.
+        for guid, robots, title in (
+            ("n", "nosnippet", "Levee breaks again"),
+            ("a", "noarchive", "Dockers strike on"),
+        ):
+            text = FLOOD if guid == "n" else STRIKE
+            page = (
+                f"<html lang=en><head><title>{title}</title><meta name=robots content={robots}></head>"
+                f"<body><article><h1>{title}</h1><p>{text}</p></article></body></html>"
             )
-        )  # fmt: skip
-    opened.writer.pipeline.index_text(lambda: False)
-    yield opened
-    opened.close()
-    database.close()
+            opened.writer.take(
+                Entry(
+                    source="Quiet Post", outlet="Quiet Post", guid=guid, title=title, html=page, is_page=True,
+                    published=Published(time=NOON),
+                )
+            )  # fmt: skip
+        opened.writer.pipeline.index_text(lambda: False)
+        yield opened
 
 
 def addresses(room: Newsroom) -> list[str]:
@@ -116,7 +113,7 @@ def test_nothing_of_a_text_that_asks_for_no_snippet(room: Newsroom) -> None:
 
 
 def test_where_all_may_read_a_noarchive_page_stays_an_excerpt(room: Newsroom, tmp_path: Path) -> None:
-    with closing(Newsroom(room.database, excerpt_words=WORDS, full_text="all")) as everybody:
+    with Newsroom(room.database, excerpt_words=WORDS, full_text="all") as everybody:
         whole, kept = [], []
         for story in everybody.stories().values():
             for one in story["articles"]:
@@ -128,20 +125,17 @@ def test_where_all_may_read_a_noarchive_page_stays_an_excerpt(room: Newsroom, tm
         assert all(reported["text"] is None and count_words(reported["lead"]) <= WORDS for reported in kept)
 
 
-def test_ninety_thousand_quotation_marks_are_an_excerpt_too(tmp_path: Path) -> None:
+def test_ninety_thousand_quotation_marks_are_an_excerpt_too(sqlite: Database) -> None:
     """Signs that are no words count by their characters, in every answer."""
-    database = with_tables(Database(f"sqlite:///{tmp_path / 'marks.db'}"))
     marks = '"' * 90_000
-    room = Newsroom(database)
-    try:
+    with Newsroom(sqlite) as room:
         room.writer.take(
             record("Arrel Courier", "1", "Levee breaks", f"{FLOOD}\n{marks}", published=NOON),
             record("Calmouth Post", "2", f"Levee breaks {marks}", f"{marks}\n{FLOOD}", published=NOON),
             record("Sennick Echo", "3", "Levee on the Arrel breaks", f"{marks} {FLOOD}", published=NOON),
         )
         room.writer.pipeline.index_text(lambda: False)
-        while render_next(database, 10, room.all_tuning.section("stories", StoryTuning)):
-            pass
+        room.writer.render()
         asked = addresses(room)
         articles = [address for address in asked if address.startswith("/api/v1/articles/")]
         assert max(len(room.get(address).content) for address in articles) > 90_000, (
@@ -154,6 +148,3 @@ def test_ninety_thousand_quotation_marks_are_an_excerpt_too(tmp_path: Path) -> N
             answer = room.get(address, **STRANGER)
             assert answer.status_code == 200, address
             assert len(answer.content) < 60_000, address
-    finally:
-        room.close()
-        database.close()

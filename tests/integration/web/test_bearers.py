@@ -45,9 +45,9 @@ def filled(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Database]:
 
 @pytest.fixture(scope="module")
 def file(filled: Database) -> Path:
-    Newsroom(filled).fill().close()
-    assert filled.file is not None
-    return filled.file
+    with Newsroom(filled).fill():
+        assert filled.file is not None
+        return filled.file
 
 
 @pytest.fixture
@@ -58,7 +58,7 @@ def room(file: Path, tmp_path: Path) -> Iterator[Newsroom]:
         source.backup(target)
     with (
         closing(Database(f"sqlite:///{tmp_path / 'room.db'}")) as database,
-        closing(Newsroom(database).start_writing()) as opened,
+        Newsroom(database).start_writing() as opened,
     ):
         yield opened
 

@@ -4,6 +4,7 @@ import itertools
 import json
 import os
 import re
+from collections.abc import Iterator
 from html import unescape
 from pathlib import Path
 
@@ -31,20 +32,21 @@ def hostile(text: str) -> str:
 
 
 @pytest.fixture
-def room(database: Database) -> Newsroom:
-    opened = Newsroom(database)
-    opened.writer.take(
-        record(
-            hostile("Arrel Courier"), "1", hostile("Levee on the Arrel breaks in Pennmouth"), hostile(FLOOD),
-            published=NOON, url=f"https://courier.example/\u202e{SIGNS}gpj", author=hostile("Ines Karlow"),
-        ),
-        record(
-            hostile("Calmouth Post"), "2", hostile("Pennmouth under water"), hostile(FLOOD_ELSEWHERE),
-            published=NOON,
-        ),
-    )  # fmt: skip
-    opened.writer.pipeline.index_text(lambda: False)
-    return opened
+def room(database: Database) -> Iterator[Newsroom]:
+    with Newsroom(database) as opened:
+        opened.writer.take(
+            record(
+                hostile("Arrel Courier"), "1", hostile("Levee on the Arrel breaks in Pennmouth"),
+                hostile(FLOOD), published=NOON, url=f"https://courier.example/\u202e{SIGNS}gpj",
+                author=hostile("Ines Karlow"),
+            ),
+            record(
+                hostile("Calmouth Post"), "2", hostile("Pennmouth under water"), hostile(FLOOD_ELSEWHERE),
+                published=NOON,
+            ),
+        )  # fmt: skip
+        opened.writer.pipeline.index_text(lambda: False)
+        yield opened
 
 
 def test_no_answer_holds_one(room: Newsroom) -> None:
@@ -67,7 +69,6 @@ def test_no_answer_holds_one(room: Newsroom) -> None:
     for hit in room.get("/api/v1/search?query=levee").json()["articles"]:
         for start, end in hit["marks"]:
             assert hit["snippet"][start:end].casefold() == "levee"
-    room.close()
 
 
 def test_no_delivery_holds_one(room: Newsroom) -> None:
@@ -83,12 +84,10 @@ def test_no_delivery_holds_one(room: Newsroom) -> None:
         assert _SIGN.search(story.title), "there is something to take out"
         body = delivery_body(hook, change, story, PublishSettings(), rules)
         assert not _SIGN.search(json.dumps(json.loads(body), ensure_ascii=False))
-    room.close()
 
 
 def test_no_table_of_the_command_line_holds_one(room: Newsroom, database_url: str, tmp_path: Path) -> None:
     story = next(iter(room.stories().values()))["id"]
-    room.close()
     for asked in (
         "stories",
         "stories --format json",

@@ -20,9 +20,8 @@ FEED = "<rss><channel><title>Courier</title><item><title>Levee breaks</title></i
 
 @pytest.fixture
 def room(database: Database) -> Iterator[Newsroom]:
-    opened = Newsroom(database)
-    yield opened
-    opened.close()
+    with Newsroom(database) as opened:
+        yield opened
 
 
 def test_a_source_is_added_changed_and_removed(room: Newsroom, server: LoopbackServer) -> None:

@@ -14,11 +14,9 @@ from aggregator.store.intake import sources
 from aggregator.store.intake.sources import Source
 from aggregator.store.read.front_page import CLASSES
 from aggregator.store.read.reader import DatabaseStoryReader
-from aggregator.store.stories.merged_texts import render_next
-from aggregator.stories.tuning import StoryTuning
 from aggregator.web.server import Server
 from aggregator.web.settings import PublishSettings
-from tests.support.articles import FLOOD, FLOOD_ELSEWHERE, NOON, STRIKE, Clock, Rig, record
+from tests.support.articles import FLOOD, FLOOD_ELSEWHERE, NOON, STRIKE, Clock, Rig, record, render_all
 from tests.support.polling import feed_source
 from tests.support.rows import executed
 from tests.support.story_checks import correct, fill, undo
@@ -216,8 +214,7 @@ def test_sources_tell_their_health_in_the_words_of_the_command_line(database: Da
 def test_quality_counts_reports_corrections_and_stories_without_agreement(database: Database) -> None:
     fill(database)
     clock = Clock(NOON + 10 * DAY)
-    while render_next(database, 100, Tuning().section("stories", StoryTuning)):
-        pass
+    render_all(database)
     reading = DatabaseStoryReader(database)
     every = reading.stories(StoryFilter(limit=1000)).stories
     found = reading.quality(clock())

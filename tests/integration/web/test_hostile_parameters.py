@@ -76,11 +76,10 @@ class Room(Newsroom):
 
 @pytest.fixture
 def room(database: Database) -> Iterator[Room]:
-    opened = Room(database)
-    opened.fill()
-    opened.secret = opened.token("editor", "admin")
-    yield opened
-    opened.close()
+    with Room(database) as opened:
+        opened.fill()
+        opened.secret = opened.token("editor", "admin")
+        yield opened
 
 
 @st.composite

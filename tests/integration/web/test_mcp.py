@@ -136,14 +136,12 @@ def test_an_assistant_reads_and_changes_nothing(database: Database, tmp_path: Pa
 
 
 def test_over_http_a_token_reads_and_nothing_else_does(database: Database) -> None:
-    room = Newsroom(database, mcp=True, excerpt_words=8).fill()
-    secret, pusher = room.token("reader", "read"), room.token("pusher", "push")
-    address = str(room.client.base_url).rstrip("/") + "/mcp"
     call = {"jsonrpc": "2.0", "id": 1, "method": "tools/list", "params": {}}
     kinds = {"Accept": "application/json, text/event-stream"}
 
     async def asked(full_text: str) -> None:
         headers = {"Authorization": f"Bearer {secret}"}
+        address = str(room.client.base_url.join("/mcp"))
         async with (
             httpx2.AsyncClient(headers=headers, trust_env=False) as http,
             Client(streamable_http_client(address, http_client=http)) as client,
@@ -162,7 +160,8 @@ def test_over_http_a_token_reads_and_nothing_else_does(database: Database) -> No
         given = {"headers": {"Authorization": f"Bearer {secret}"} | kinds, "json": call} | more
         return room.client.post("/mcp", **given).status_code
 
-    try:
+    with Newsroom(database, mcp=True, excerpt_words=8).fill() as room:
+        secret, pusher = room.token("reader", "read"), room.token("pusher", "push")
         before = settled(database)
         anyio.run(asked, "owner")
         assert status() == 200
@@ -181,18 +180,12 @@ def test_over_http_a_token_reads_and_nothing_else_does(database: Database) -> No
         assert room.client.get("/mcp", headers={"Authorization": f"Bearer {secret}"}).status_code == 405
         assert room.client.get("/api/v1/stories").status_code == 200, "the others are answered meanwhile"
         assert settled(database) == before
-    finally:
-        room.close()
     for chosen in ({"mcp": True, "full_text": "never", "excerpt_words": 8}, {"mcp": False}):
-        room = Newsroom(database, **chosen)
-        address = str(room.client.base_url).rstrip("/") + "/mcp"
-        try:
+        with Newsroom(database, **chosen) as room:
             if chosen["mcp"]:
                 anyio.run(asked, "never")
             else:
                 assert status() == 404
-        finally:
-            room.close()
 
 
 _JUNK: tuple[Any, ...] = (
@@ -218,13 +211,11 @@ def test_no_request_holds_a_stream_or_writes_to_the_log(
     sqlite: Database, caplog: pytest.LogCaptureFixture
 ) -> None:
     """Whatever a client with a token sends, of both kinds of the protocol, is answered at once."""
-    room = Newsroom(sqlite, mcp=True)
-    room.client.timeout = 10  # less than the time between two signs of life of a stream
-    secret = room.token("all", "read", "push", "admin")
     kinds = {"Accept": "application/json, text/event-stream", "Content-Type": "application/json"}
-    headers = {"Authorization": f"Bearer {secret}"} | kinds
     seen = set()
-    try:
+    with Newsroom(sqlite, mcp=True) as room:
+        room.client.timeout = 10  # less than the time between two signs of life of a stream
+        headers = {"Authorization": f"Bearer {room.token('all', 'read', 'push', 'admin')}"} | kinds
         caplog.set_level(logging.WARNING)
         for version in (LATEST_HANDSHAKE_VERSION, LATEST_MODERN_VERSION):
             envelope = {PROTOCOL_VERSION_META_KEY: version, CLIENT_CAPABILITIES_META_KEY: {}}
@@ -248,6 +239,4 @@ def test_no_request_holds_a_stream_or_writes_to_the_log(
                 sent = f"POST {path} HTTP/1.1\r\nHost: 127.0.0.1\r\n{head}\r\nContent-Length: 9\r\n\r\n{{"
                 gone.sendall(sent.encode())
         assert room.client.get("/healthz").status_code == 200
-    finally:
-        room.close()  # after the last answer
     assert [one.getMessage() for one in caplog.records if one.levelno >= logging.WARNING] == []

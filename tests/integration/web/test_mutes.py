@@ -16,10 +16,10 @@ LEVEE, STRIKE = "Levee on the Arrel breaks in Pennmouth", "Dockers strike in Sen
 
 @pytest.fixture
 def room(database: Database) -> Iterator[Newsroom]:
-    opened = Newsroom(database, queries=(SavedQuery(query="-levee -kind:opinion").named("dry"),)).fill()
-    opened.clock.time = NOON + dt.timedelta(days=1)
-    yield opened
-    opened.close()
+    dry = SavedQuery(query="-levee -kind:opinion").named("dry")
+    with Newsroom(database, queries=(dry,)).fill() as opened:
+        opened.clock.time = NOON + dt.timedelta(days=1)
+        yield opened
 
 
 def test_a_query_that_only_excludes_works_wherever_stories_are_read(room: Newsroom) -> None:

@@ -3,7 +3,6 @@
 import logging
 import socket
 from collections.abc import Iterator
-from contextlib import closing
 from http.client import HTTPResponse
 from typing import Any
 
@@ -64,15 +63,15 @@ def opened(database: Database, **chosen: Any) -> Newsroom:
 @pytest.fixture(scope="module")
 def database(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Database]:
     with sqlite_at(tmp_path_factory.mktemp("owner") / "owner.db") as made:
-        Newsroom(made).fill().close()
+        with Newsroom(made) as filled:
+            filled.fill()
         yield made
 
 
 @pytest.fixture(scope="module")
 def room(database: Database) -> Iterator[Newsroom]:
-    here = opened(database)
-    yield here
-    here.close()
+    with opened(database) as here:
+        yield here
 
 
 @pytest.fixture(scope="module")
@@ -153,10 +152,10 @@ def test_where_the_settings_name_a_proxy_or_other_machines_nobody_is_the_owner_w
     room: Newsroom, database: Database, two_paths: list[str], chosen: dict[str, Any]
 ) -> None:
     secret = room.token(f"reader {chosen}"[:60], "read")
-    with closing(opened(database, **chosen)) as room:
+    with opened(database, **chosen) as room:
         assert differing(room, two_paths) == set()
         assert differing(room, two_paths, f"Authorization: Bearer {secret}")
-    with closing(opened(database, owner_on_loopback=True, **chosen)) as room:
+    with opened(database, owner_on_loopback=True, **chosen) as room:
         assert differing(room, two_paths)
         assert differing(room, two_paths, "Via: 1.1 proxy") == set()
 
@@ -168,14 +167,12 @@ def test_a_proxy_without_a_header_makes_owners_unless_the_settings_forbid_it(
     caplog.set_level(logging.INFO, logger="aggregator.web")
     for owner_on_loopback in (None, False):
         caplog.clear()
-        with closing(opened(database, owner_on_loopback=owner_on_loopback)) as room:
+        with opened(database, owner_on_loopback=owner_on_loopback) as room:
             assert bool(differing(room, two_paths)) is (owner_on_loopback is None)
             notice = f"anyone who can connect to 127.0.0.1:{room.client.base_url.port}, including through"
             assert (notice in caplog.text) is (owner_on_loopback is None)
 
 
 def test_names_of_loopback_are_no_other_machines(database: Database, two_paths: list[str]) -> None:
-    with closing(
-        opened(database, public_url="http://localhost:8080", allowed_hosts=("127.0.0.2", "::1"))
-    ) as room:
+    with opened(database, public_url="http://localhost:8080", allowed_hosts=("127.0.0.2", "::1")) as room:
         assert differing(room, two_paths)

@@ -28,10 +28,8 @@ from aggregator.store.intake import inbox, pending_pages
 from aggregator.store.read.reader import DatabaseStoryReader
 from aggregator.store.stories import api_tokens
 from aggregator.store.stories.api_tokens import Scope
-from aggregator.store.stories.merged_texts import render_next
 from aggregator.store.tables import api_token as token_table
 from aggregator.store.tables import article, entry, story
-from aggregator.stories.tuning import StoryTuning
 from aggregator.web.api.push import PushEndpoint, read_push
 from aggregator.web.responses import RefusedError
 from aggregator.web.security.connection_limits import OF_ONE_ADDRESS
@@ -77,8 +75,9 @@ class Office:
         return counted(self.database, entry)
 
     def place(self) -> None:
-        Rig(self.database, self.clock).place()
-        render_next(self.database, 10, self.all_tuning.section("stories", StoryTuning))
+        rig = Rig(self.database, self.clock, self.all_tuning)
+        rig.place()
+        rig.render()
 
     def close(self) -> None:
         self.client.close()

@@ -31,11 +31,10 @@ FEED = "https://ports.example/feed"
 @pytest.fixture
 def room(grouped: Database) -> Iterator[Newsroom]:
     """63 articles of the small set."""
-    opened = Newsroom(grouped, queries=(SavedQuery(query="bridge").named("bridges"),))
-    opened.clock.time = NOON + 10 * DAY
-    opened.writer.pipeline.index_text(lambda: False)
-    yield opened
-    opened.close()
+    with Newsroom(grouped, queries=(SavedQuery(query="bridge").named("bridges"),)) as opened:
+        opened.clock.time = NOON + 10 * DAY
+        opened.writer.pipeline.index_text(lambda: False)
+        yield opened
 
 
 @pytest.fixture
@@ -303,69 +302,68 @@ def test_all_is_read_up_to_a_moment_and_takes_no_row(room: Newsroom, phone: Read
 
 
 def test_folders_are_subscriptions_and_queries_are_labels(database: Database) -> None:
-    opened = Newsroom(database, queries=(SavedQuery(query="levee").named("levees"),))
-    feed = feed_source(FEED, folder="Ports & ships")
-    written_by(database, sources.add, feed)
-    opened.writer.take(
-        record(feed.id, "1", "Dockers strike in Sennick", STRIKE, published=NOON, outlet="Port News"),
-        record("Arrel Courier", "1", "Levee on the Arrel breaks in Pennmouth", FLOOD, published=NOON),
-        record(feed.id, "2", "Pennmouth under water", FLOOD_ELSEWHERE, published=NOON, outlet="Port News"),
-    )
-    opened.writer.pipeline.index_text(lambda: False)
-    phone = signed_in(opened)
-    flood, strike = phone.ids()
-    ports, rest = phone.get("subscription/list")["subscriptions"]
-    label = "user/-/label/Ports & ships"
-    assert ports["categories"] == [{"id": label, "label": "Ports & ships", "type": "folder"}]
-    assert ports["url"].endswith("/feeds/stories.rss?folder=Ports%20%26%20ships")
-    assert opened.client.get(ports["url"]).status_code == 200
-    items = phone.contents(flood, strike)
-    assert [items[one]["origin"]["streamId"] for one in (flood, strike)] == [rest["id"], ports["id"]]
-    assert label in items[flood]["categories"], "an article of it is from the folder"
-    assert phone.ids(label) == [flood, strike]
-    assert phone.ids(ports["id"]) == [strike]
-    assert phone.ids(rest["id"]) == phone.ids("user/1/label/levees") == [flood]
-    assert [one["id"] for one in phone.get("tag/list")["tags"]] == [STARRED, label, "user/-/label/levees"]
-    phone.mark(flood, add=STARRED)
-    phone.mark_all(ports["id"])
-    assert phone.unread() == [flood]
-    assert (phone.count(label), phone.count(rest["id"]), phone.count(ports["id"])) == (1, 1, 0)
-    phone.mark_all("user/-/label/levees")
-    assert phone.unread() == []
-    opened.close()
+    with Newsroom(database, queries=(SavedQuery(query="levee").named("levees"),)) as opened:
+        feed = feed_source(FEED, folder="Ports & ships")
+        written_by(database, sources.add, feed)
+        opened.writer.take(
+            record(feed.id, "1", "Dockers strike in Sennick", STRIKE, published=NOON, outlet="Port News"),
+            record("Arrel Courier", "1", "Levee on the Arrel breaks in Pennmouth", FLOOD, published=NOON),
+            record(
+                feed.id, "2", "Pennmouth under water", FLOOD_ELSEWHERE, published=NOON, outlet="Port News"
+            ),
+        )
+        opened.writer.pipeline.index_text(lambda: False)
+        phone = signed_in(opened)
+        flood, strike = phone.ids()
+        ports, rest = phone.get("subscription/list")["subscriptions"]
+        label = "user/-/label/Ports & ships"
+        assert ports["categories"] == [{"id": label, "label": "Ports & ships", "type": "folder"}]
+        assert ports["url"].endswith("/feeds/stories.rss?folder=Ports%20%26%20ships")
+        assert opened.client.get(ports["url"]).status_code == 200
+        items = phone.contents(flood, strike)
+        assert [items[one]["origin"]["streamId"] for one in (flood, strike)] == [rest["id"], ports["id"]]
+        assert label in items[flood]["categories"], "an article of it is from the folder"
+        assert phone.ids(label) == [flood, strike]
+        assert phone.ids(ports["id"]) == [strike]
+        assert phone.ids(rest["id"]) == phone.ids("user/1/label/levees") == [flood]
+        assert [one["id"] for one in phone.get("tag/list")["tags"]] == [STARRED, label, "user/-/label/levees"]
+        phone.mark(flood, add=STARRED)
+        phone.mark_all(ports["id"])
+        assert phone.unread() == [flood]
+        assert (phone.count(label), phone.count(rest["id"]), phone.count(ports["id"])) == (1, 1, 0)
+        phone.mark_all("user/-/label/levees")
+        assert phone.unread() == []
 
 
 def test_a_folder_may_end_with_a_slash(database: Database) -> None:
-    opened = Newsroom(database)
-    feed = feed_source(FEED, folder="Ports/")
-    written_by(database, sources.add, feed)
-    opened.writer.take(record(feed.id, "1", "Dockers strike in Sennick", STRIKE, published=NOON))
-    phone = signed_in(opened)
-    assert len(phone.ids()) == 1
-    for call in ("stream/contents/user/-/label/Ports/", "stream/contents/", "stream/contents"):
-        assert len(phone.get(call)["items"]) == 1, call
-    opened.close()
+    with Newsroom(database) as opened:
+        feed = feed_source(FEED, folder="Ports/")
+        written_by(database, sources.add, feed)
+        opened.writer.take(record(feed.id, "1", "Dockers strike in Sennick", STRIKE, published=NOON))
+        phone = signed_in(opened)
+        assert len(phone.ids()) == 1
+        for call in ("stream/contents/user/-/label/Ports/", "stream/contents/", "stream/contents"):
+            assert len(phone.get(call)["items"]) == 1, call
 
 
 # --- bumps, merges, other databases ------------------------------------------------------------------------
 
 
 def test_a_bump_makes_a_story_unread(database: Database) -> None:
-    room = Newsroom(database)
-    report(room, "Levee on the Arrel breaks in Pennmouth", FLOOD, "Arrel Courier")
-    report(room, "Dockers strike in Sennick", STRIKE, "Sennick Echo")
-    phone = signed_in(room)
-    _, flood = phone.unread()
-    phone.mark(flood, add=STARRED)
-    phone.mark_all()
-    report(room, "Levee on the Arrel breaks", FLOOD, "Sennick Echo")
-    assert phone.unread() == [], "a copy is no bump"
-    report(room, "Pennmouth under water", FLOOD_ELSEWHERE, "Calmouth Post")
-    assert phone.unread() == phone.ids(STARRED) == [flood]
-    assert phone.ids()[0] == flood
-    phone.mark(flood, add=READ)
-    assert phone.unread() == []
-    room.close()
+    with Newsroom(database) as room:
+        report(room, "Levee on the Arrel breaks in Pennmouth", FLOOD, "Arrel Courier")
+        report(room, "Dockers strike in Sennick", STRIKE, "Sennick Echo")
+        phone = signed_in(room)
+        _, flood = phone.unread()
+        phone.mark(flood, add=STARRED)
+        phone.mark_all()
+        report(room, "Levee on the Arrel breaks", FLOOD, "Sennick Echo")
+        assert phone.unread() == [], "a copy is no bump"
+        report(room, "Pennmouth under water", FLOOD_ELSEWHERE, "Calmouth Post")
+        assert phone.unread() == phone.ids(STARRED) == [flood]
+        assert phone.ids()[0] == flood
+        phone.mark(flood, add=READ)
+        assert phone.unread() == []
 
 
 @pytest.mark.parametrize("read", ["both", "one", "other"])
@@ -424,13 +422,12 @@ def test_export_and_import_keep_ids_and_state(
     target = with_tables(Database(f"sqlite:///{folder / 'other.db'}"))
     with opened(str(file)) as stream:
         import_into(target, stream, lambda _count: None)
-    elsewhere = Newsroom(target)
-    other = signed_in(elsewhere)
-    assert other.ids() == phone.ids()
-    assert other.unread() == phone.unread()
-    assert other.ids(STARRED) == [two, three]
-    assert other.get("user-info") == phone.get("user-info")
-    elsewhere.close()
+    with Newsroom(target) as elsewhere:
+        other = signed_in(elsewhere)
+        assert other.ids() == phone.ids()
+        assert other.unread() == phone.unread()
+        assert other.ids(STARRED) == [two, three]
+        assert other.get("user-info") == phone.get("user-info")
     target.close()
 
 

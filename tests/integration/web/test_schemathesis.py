@@ -5,24 +5,12 @@ Its own program runs, with all its checks, as anybody would run it. AGGREGATOR_S
 
 import subprocess
 import sys
-from collections.abc import Iterator
-from contextlib import closing
 from pathlib import Path
 
 import pytest
 
-from tests.support.fresh import sqlite_at
 from tests.support.newsroom import Newsroom
 from tests.support.seeds import SEED
-
-
-@pytest.fixture
-def room(tmp_path: Path) -> Iterator[Newsroom]:
-    with (
-        sqlite_at(tmp_path / "schema.db") as database,
-        closing(Newsroom(database).fill().start_writing()) as opened,
-    ):
-        yield opened
 
 
 def _run(room: Newsroom, folder: Path, *options: str, secret: str | None = None) -> None:

@@ -2,7 +2,7 @@
 
 import datetime as dt
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Any
 
 import msgspec
@@ -13,8 +13,6 @@ from aggregator.model.errors import ConfigError
 from aggregator.pipeline import command_handlers
 from aggregator.pipeline.placement.erase import ForgetCommand
 from aggregator.store.engine.database import Database
-from aggregator.store.stories.merged_texts import render_next
-from aggregator.stories.tuning import StoryTuning
 from aggregator.web.excerpts import count_words
 from aggregator.web.summaries.summary_hooks import ANSWER_CAP_BYTES, HookError, hook_of
 from aggregator.web.summaries.summary_thread import Summariser
@@ -58,10 +56,8 @@ class Hook:
 
 
 @pytest.fixture
-def room(database: Database) -> Iterator[Newsroom]:
-    opened = Newsroom(database).fill()
-    yield opened
-    opened.close()
+def room(either: Newsroom) -> Newsroom:
+    return either
 
 
 def summariser(room: Newsroom, hook: Any, *, an_hour: int = 3600) -> Summariser:
@@ -84,11 +80,6 @@ def flood(room: Newsroom) -> dict[str, Any]:
 
 def later(room: Newsroom, **span: float) -> None:
     room.clock.time += dt.timedelta(**span)
-
-
-def render(room: Newsroom) -> None:
-    while render_next(room.database, 10, room.all_tuning.section("stories", StoryTuning)):
-        pass
 
 
 def test_a_text_is_shown_beside_ours_while_the_facts_are_the_same(room: Newsroom) -> None:
@@ -126,7 +117,7 @@ def test_a_text_is_shown_beside_ours_while_the_facts_are_the_same(room: Newsroom
     room.writer.take(
         record("Harbour News", "9", "Pump station fails", FLOOD_ELSEWHERE + FLOOD, published=NOON)
     )
-    render(room)
+    room.writer.render()
     assert flood(room)["summarised"] is None, "of other facts"
     asking.step()
     assert len(hook.asked) == 2
@@ -158,48 +149,46 @@ def test_a_text_goes_with_an_article_that_is_forgotten(room: Newsroom) -> None:
 
 
 def test_a_story_whose_articles_forbid_it_is_not_asked_about(database: Database) -> None:
-    room = Newsroom(database)
-    for number, text in enumerate((FLOOD, FLOOD_ELSEWHERE)):
-        page = (
-            "<html lang=en><head><title>Levee breaks</title><meta name=robots content=nosnippet></head>"
-            f"<body><article><h1>Levee breaks in Pennmouth</h1><p>{text}</p></article></body></html>"
+    with Newsroom(database) as room:
+        for number, text in enumerate((FLOOD, FLOOD_ELSEWHERE)):
+            page = (
+                "<html lang=en><head><title>Levee breaks</title><meta name=robots content=nosnippet></head>"
+                f"<body><article><h1>Levee breaks in Pennmouth</h1><p>{text}</p></article></body></html>"
+            )
+            entry = record(f"Post {number}", "1", "Levee breaks in Pennmouth", "", published=NOON)
+            room.writer.take(msgspec.structs.replace(entry, text=None, html=page, is_page=True))
+        room.writer.render()
+        hook = Hook()
+        for _ in range(3):
+            summariser(room, hook).step()
+            later(room, minutes=1)
+        assert not hook.asked
+        assert all(
+            room.get(f"/api/v1/stories/{one['id']}").json()["summarised"] is None
+            for one in room.stories().values()
         )
-        entry = record(f"Post {number}", "1", "Levee breaks in Pennmouth", "", published=NOON)
-        room.writer.take(msgspec.structs.replace(entry, text=None, html=page, is_page=True))
-    render(room)
-    hook = Hook()
-    for _ in range(3):
-        summariser(room, hook).step()
-        later(room, minutes=1)
-    assert not hook.asked
-    assert all(
-        room.get(f"/api/v1/stories/{one['id']}").json()["summarised"] is None
-        for one in room.stories().values()
-    )
-    room.close()
 
 
 def test_a_headline_whose_article_reserves_text_mining_is_not_sent(database: Database) -> None:
-    room = Newsroom(database)
-    reserved = "Pennmouth levee gives way after a night of rain"
-    told = FLOOD_ELSEWHERE + " Nobody was hurt, the mayor said."
-    for number, (text, title) in enumerate(
-        ((FLOOD, reserved), (FLOOD_ELSEWHERE, "Flood"), (told, "Flooded"))
-    ):
-        meta = "<meta name=tdm-reservation content=1>" if title == reserved else ""
-        page = (
-            f"<html lang=en><head><title>{title}</title>{meta}</head>"
-            f"<body><article><h1>{title}</h1><p>{text}</p></article></body></html>"
-        )
-        entry = record(f"Post {number}", "1", title, "", published=NOON)
-        room.writer.take(msgspec.structs.replace(entry, text=None, html=page, is_page=True))
-    render(room)
-    assert flood(room)["title"] == reserved
-    hook = Hook()
-    summariser(room, hook).step()
-    (facts,) = hook.asked
-    assert (facts["title"], [one["outlet"] for one in facts["articles"]].count("Post 0")) == ("Flood", 0)
-    room.close()
+    with Newsroom(database) as room:
+        reserved = "Pennmouth levee gives way after a night of rain"
+        told = FLOOD_ELSEWHERE + " Nobody was hurt, the mayor said."
+        for number, (text, title) in enumerate(
+            ((FLOOD, reserved), (FLOOD_ELSEWHERE, "Flood"), (told, "Flooded"))
+        ):
+            meta = "<meta name=tdm-reservation content=1>" if title == reserved else ""
+            page = (
+                f"<html lang=en><head><title>{title}</title>{meta}</head>"
+                f"<body><article><h1>{title}</h1><p>{text}</p></article></body></html>"
+            )
+            entry = record(f"Post {number}", "1", title, "", published=NOON)
+            room.writer.take(msgspec.structs.replace(entry, text=None, html=page, is_page=True))
+        room.writer.render()
+        assert flood(room)["title"] == reserved
+        hook = Hook()
+        summariser(room, hook).step()
+        (facts,) = hook.asked
+        assert (facts["title"], [one["outlet"] for one in facts["articles"]].count("Post 0")) == ("Flood", 0)
 
 
 def test_failures_back_off_and_calls_keep_to_the_rate(room: Newsroom) -> None:

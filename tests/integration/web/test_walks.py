@@ -3,7 +3,6 @@
 import datetime as dt
 import hashlib
 from collections.abc import Iterator
-from contextlib import closing
 from typing import Any
 
 import pytest
@@ -37,7 +36,7 @@ _LETTERS = str.maketrans("0123456789", "ghijklmnop")
 def test_a_story_that_is_bumped_between_pages_comes_once_and_first_in_the_next_walk(
     database: Database,
 ) -> None:
-    with closing(Newsroom(database)) as room:
+    with Newsroom(database) as room:
         room.writer.take(record("Post", "f", "Levee breaks in Pennmouth", FLOOD, published=NOON))
         room.writer.take(record("Echo", "s", "Dockers strike in Sennick", STRIKE, published=NOON))
         for n, word in enumerate(WORDS):
@@ -63,7 +62,7 @@ def test_a_story_that_is_bumped_between_pages_comes_once_and_first_in_the_next_w
 
 
 def test_what_24h_means_is_settled_by_the_first_page(database: Database) -> None:
-    with closing(Newsroom(database)) as room:
+    with Newsroom(database) as room:
         for n, word in enumerate(WORDS[:4]):
             room.writer.take(record("Bote", str(n), word, of(word), published=NOON))
         now = [NOON + dt.timedelta(hours=23, minutes=50)]

@@ -49,7 +49,7 @@ NOT_RUN = {
     ("run",),
     ("mcp",),  # speaks a protocol: test_mcp.py runs it
     ("install-service",),  # writes to the machine: test_service_cli.py runs it
-    ("notify", "test"),  # needs a receiver: test_notify_killed.py runs them
+    ("notify", "test"),  # needs a receiver: test_daemon_killed.py runs them
     ("notify", "resume"),
 }
 

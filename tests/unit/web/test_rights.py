@@ -1,16 +1,46 @@
-"""No reader but the owner gets more words of an article than allowed, however a story is made up."""
+"""Promise 9: no reader but the owner gets more words or characters of an article than allowed.
 
+However a story is made up, in an item of a feed, and over every route of the server.
+"""
+
+import datetime as dt
+import json
 import re
+from html import unescape
+from typing import Any
 
 import msgspec
 import pytest
-from hypothesis import given
+from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
+from lxml import html
+from starlette.testclient import TestClient
 
-from aggregator.model.core import AgreedFigure, AttributedSentence, MergedStory, StoryView
-from aggregator.model.read_model import ArticleDetail
-from aggregator.web.excerpts import bounded_article, count_words, first_words, for_item, for_reader
-from tests.support.written_stories import a_story, an_article, the_ferry
+from aggregator.config.tuning import Tuning
+from aggregator.config.webhooks import Webhook
+from aggregator.model.core import (
+    AgreedFigure,
+    ArticleView,
+    AttributedSentence,
+    Fact,
+    MergedStory,
+    StoryView,
+    TimelineItem,
+)
+from aggregator.model.read_model import ArticleDetail, Change
+from aggregator.web.excerpts import (
+    CHARS_A_WORD,
+    bounded_article,
+    count_words,
+    first_words,
+    for_item,
+    for_reader,
+)
+from aggregator.web.feeds.load_items import change_items, story_items
+from aggregator.web.server import create_app
+from aggregator.web.settings import PublishSettings
+from aggregator.web.webhooks.sender import WebhookTuning, delivery_body
+from tests.support.written_stories import MORNING, WrittenStories, a_story, an_article, the_ferry
 
 
 def _words_carried(story: StoryView, merged: MergedStory | None, article_id: str) -> int:
@@ -155,3 +185,263 @@ def test_a_figure_that_agrees_is_shown_whole_or_not_at_all() -> None:
         shown = for_reader(bare, alone, "excerpt", words)[1]
         assert shown is not None
         assert shown.agreed == kept
+
+
+# --- items of feeds ----------------------------------------------------------------------------------------
+
+Sentences = list[str]
+
+
+@st.composite
+def _reports(draw: st.DrawFn) -> tuple[list[ArticleView], dict[str, Sentences]]:
+    """Articles of words that stand nowhere else; copies print those of another one."""
+    articles: list[ArticleView] = []
+    sentences: dict[str, Sentences] = {}
+    for number in range(draw(st.integers(1, 5))):
+        lengths = draw(st.lists(st.integers(1, 30), min_size=1, max_size=8))
+        own = [" ".join(f"a{number}s{place}w{word}" for word in range(n)) for place, n in enumerate(lengths)]
+        copied = draw(st.none() | st.integers(0, number - 1)) if number else None
+        if copied is not None:
+            original = articles[copied]
+            root = original.copy_of or original.id
+            own = sentences[root][: draw(st.integers(1, 8))]
+        else:
+            root = None
+        title = " ".join(f"t{number}w{word}" for word in range(draw(st.integers(1, 15))))
+        article = an_article(
+            id=f"r{number}",
+            outlet=f"Outlet {number}",
+            title=title,
+            lead=own[0],
+            text="\n".join(own),
+            copy_of=root,
+            role="copy" if root else "report",
+            nosnippet=draw(st.booleans()) and number > 2,
+        )
+        articles.append(article)
+        sentences[article.id] = own
+    return articles, sentences
+
+
+@st.composite
+def _told(draw: st.DrawFn, articles: list[ArticleView], sentences: dict[str, Sentences]) -> MergedStory:
+    every = [
+        AttributedSentence(text=text, article=article.id, outlet=article.outlet)
+        for article in articles
+        for text in sentences[article.id]
+    ]
+    some = st.lists(st.sampled_from(every), min_size=1, max_size=4)
+    return MergedStory(
+        title=articles[0].title,
+        lead=draw(st.none() | st.sampled_from(every)),
+        facts=tuple(
+            Fact(said=tuple(said), outlets=len(said), of=len(articles))
+            for said in draw(st.lists(some, max_size=8))
+        ),
+        only=tuple(every),
+        timeline=(),
+    )
+
+
+def _given_of(article: ArticleView, sentences: Sentences, shown: str) -> int:
+    """How many words of the article stand in what is shown."""
+    words = set(shown.replace("…", " ").split())
+    return sum(
+        count_words(word) for text in (article.title, *sentences) for word in text.split() if word in words
+    )
+
+
+@pytest.mark.slow
+@settings(deadline=None, max_examples=120)
+@given(st.data(), st.integers(1, 60))
+def test_no_article_gives_more_words_than_are_allowed(data: st.DataObject, allowed: int) -> None:
+    articles, sentences = data.draw(_reports())
+    merged = data.draw(_told(articles, sentences)) if data.draw(st.booleans()) else None
+    story = a_story(*articles, summary=" ".join(sentences["r0"]))
+    chosen = PublishSettings(excerpt_words=allowed, full_text="all")
+    reported = {story.id: merged} if merged else {}
+    item = story_items([story], reported, chosen)[0]
+    shown = " ".join(html.fromstring(f"<div>{item.html.replace('<', ' <')}</div>").itertext())
+    for article in articles:
+        given = _given_of(article, sentences[article.id], shown)
+        assert given <= allowed, (article.id, given)
+        if (
+            article.nosnippet
+            and not any(one.copy_of == article.id for one in articles)
+            and not article.copy_of
+        ):
+            assert given <= count_words(article.title)
+
+
+@settings(deadline=None, max_examples=40)
+@given(_reports(), st.integers(1, 60), st.integers(1, 20))
+def test_an_item_about_one_report_stays_within_them_too(
+    reports: tuple[list[ArticleView], dict[str, Sentences]], allowed: int, former_words: int
+) -> None:
+    former = " ".join(f"f{word}" for word in range(former_words))  # its own title until now
+    articles, sentences = reports
+    chosen = PublishSettings(excerpt_words=allowed, full_text="all")
+    for number, article in enumerate(articles):
+        change = Change(
+            n=number,
+            story="s",
+            was="s",
+            kind="report",
+            at=MORNING,
+            updated=MORNING + dt.timedelta(microseconds=number),
+            title=article.title,
+            title_before=former,
+            report_count=1,
+            article=msgspec.structs.replace(article, lead=" ".join(sentences[article.id])),
+        )
+        item = change_items([change], chosen)[0]
+        shown = " ".join(html.fromstring(f"<div>{item.html.replace('<', ' <')}</div>").itertext())
+        given = _given_of(article, [*sentences[article.id], former], shown)
+        assert given <= allowed
+        if article.nosnippet:
+            assert given <= count_words(article.title) + former_words
+
+
+# --- every route -------------------------------------------------------------------------------------------
+
+PATHS = (
+    "/", "/?view=newest", "/search?q={q}", "/stories/hostile", "/quality", "/api/v1/stories",
+    "/api/v1/stories/hostile", "/api/v1/articles/r0", "/api/v1/articles/r1", "/api/v1/search?query={q}",
+    *(f"/feeds/{name}.{ending}" for name in ("stories", "updates") for ending in ("rss", "atom", "json")),
+)  # fmt: skip
+# What stands between the words: what is no word, is not seen, or is one word however long.
+FILLINGS = ('"', "—", "…", "!", "’", "|", "\u0301", "\u200b", " ", "😀", "漢", "x", "<", "&", "*", "·")
+_UNIT = re.compile(r"a(\d)u(\d+)z")
+
+
+@st.composite
+def _texts(draw: st.DrawFn, article: int, first: int) -> list[str]:
+    """Sentences of words that tell where they are from, with long fillings behind them."""
+    filling, length = draw(st.sampled_from(FILLINGS)), draw(st.sampled_from((0, 1, 5, 11, 39, 41, 300, 5000)))
+    lengths = draw(st.lists(st.sampled_from((1, 3, 20)), min_size=1, max_size=4))
+    numbers = iter(range(first, first + sum(lengths)))
+    return ["".join(f"a{article}u{next(numbers)}z{filling * length} " for _ in range(n)) for n in lengths]
+
+
+@st.composite
+def _stories(draw: st.DrawFn) -> tuple[StoryView, MergedStory]:
+    articles: list[ArticleView] = []
+    said: list[AttributedSentence] = []
+    for number in range(draw(st.integers(1, 3))):
+        title = draw(_texts(number, 0))[0]
+        text = draw(_texts(number, 100))
+        one = an_article(
+            id=f"r{number}", outlet=f"Outlet {number}", title=title, lead=text[0], text="\n".join(text),
+            nosnippet=draw(st.booleans()) and number > 0,
+        )  # fmt: skip
+        articles.append(one)
+        said += [AttributedSentence(text=each, article=one.id, outlet=one.outlet) for each in text]
+    some = st.lists(st.sampled_from(said), min_size=1, max_size=3).map(tuple)
+    reported = MergedStory(
+        title=articles[0].title,
+        lead=draw(st.none() | st.sampled_from(said)),
+        facts=tuple(Fact(said=one, outlets=len(one), of=3) for one in draw(st.lists(some, max_size=3))),
+        only=tuple(said),
+        timeline=tuple(
+            TimelineItem(
+                time=MORNING, precision="minute", kind="said", text=one.text, article=one.article, outlet=None
+            )
+            for one in said
+        ),
+    )
+    return a_story(*articles, id="hostile", summary=articles[0].lead, updated=MORNING), reported
+
+
+def _strings(value: Any) -> list[str]:
+    if isinstance(value, dict):
+        value = list(value.values())
+    if isinstance(value, list):
+        return [text for one in value for text in _strings(one)]
+    return [value] if isinstance(value, str) else []
+
+
+def _given(answer: str, *, is_json: bool) -> dict[str, tuple[int, int]]:
+    """Of each article how many different words, and how many characters with what follows them."""
+    shown = "\0".join(_strings(json.loads(answer))) if is_json else answer
+    shown = unescape(unescape(unescape(shown)))
+    longest: dict[tuple[str, str], int] = {}
+    found = [*_UNIT.finditer(shown)]
+    for here, after in zip(found, [*found[1:], None], strict=False):
+        stretch = shown[here.start() : after.start() if after else here.start() + 20_000]
+        # Up to a tag of ours, the end of a value, or our ellipsis and what follows.
+        stretch = re.split(r"</?[a-z]|\0| …", stretch, maxsplit=1)[0]
+        filling = re.match(r"(.)\1*", stretch[len(here[0]) :], re.DOTALL)
+        length = len(here[0]) + (len(filling[0]) if filling else 0)
+        longest[here[1], here[2]] = max(longest.get((here[1], here[2]), 0), length)
+    reported: dict[str, tuple[int, int]] = {}
+    for (article, _), length in longest.items():
+        words, characters = reported.get(article, (0, 0))
+        reported[article] = (words + 1, characters + length)
+    return reported
+
+
+def _within(answer: str, allowed: int, *, is_json: bool, where: str) -> None:
+    for article, (words, characters) in _given(answer, is_json=is_json).items():
+        assert words <= allowed, (where, article, words)
+        assert characters <= CHARS_A_WORD * allowed, (where, article, characters)
+
+
+def _quotation_marks() -> tuple[StoryView, MergedStory]:
+    text = "a0u100z" + '"' * 90_000
+    one = an_article(id="r0", title="a0u1z Marks", lead=text, text=text)
+    said = AttributedSentence(text=text, article="r0", outlet=one.outlet)
+    reported = MergedStory(
+        title=one.title, lead=said, facts=(), only=(said,), timeline=()
+    )  # fmt: skip
+    return a_story(one, id="hostile", summary=text, updated=MORNING), reported
+
+
+@pytest.mark.slow
+@settings(max_examples=25, suppress_health_check=list(HealthCheck))
+@given(_stories(), st.integers(1, 60))
+@example(_quotation_marks(), 60)
+def test_no_route_gives_more_than_the_words_and_characters_that_are_allowed(
+    made: tuple[StoryView, MergedStory], allowed: int
+) -> None:
+    story, reported = made
+    chosen = PublishSettings(excerpt_words=allowed)
+    reader = WrittenStories()
+    reader.put(story, reported)
+    article = story.articles[0]
+    change = Change(
+        n=1, story=story.id, was=story.id, kind="report", at=MORNING, updated=MORNING, title=story.title,
+        title_before=story.articles[-1].title, report_count=1, article=article,
+    )  # fmt: skip
+    reader.put_change(change)
+    with TestClient(
+        create_app(reader, chosen, lambda: MORNING + dt.timedelta(hours=1)),
+        base_url="http://127.0.0.1:8080",
+        client=("203.0.113.9", 40_000),
+    ) as client:
+        for path in PATHS:
+            answer = client.get(path.format(q="a0u100z"))
+            assert answer.status_code in {200, 404}, path
+            is_json = "json" in answer.headers["content-type"]
+            _within(answer.text, allowed, is_json=is_json, where=path)
+            assert len(answer.content) < 100_000, path
+    body = delivery_body(
+        Webhook(name="desk", url="https://desk.example/", key=b"k"),
+        change,
+        story,
+        chosen,
+        Tuning().section("webhooks", WebhookTuning),
+    )
+    _within(body.decode(), allowed, is_json=True, where="webhook")
+
+
+def test_what_is_counted_is_there_to_be_counted() -> None:
+    """The owner gets all of it, so the test above can fail."""
+    story, reported = _quotation_marks()
+    reader = WrittenStories()
+    reader.put(story, reported)
+    with TestClient(
+        create_app(reader, PublishSettings()), base_url="http://127.0.0.1:8080", client=("127.0.0.1", 40_000)
+    ) as client:
+        answer = client.get("/api/v1/articles/r0")
+    assert _given(answer.text, is_json=True)["0"][1] > 90_000
+    assert msgspec.json.decode(answer.content)["text"]

@@ -6,6 +6,7 @@ The writer of stories is real too: it answers what the forms left for it, as the
 import re
 import shutil
 from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 
 import httpx
@@ -13,49 +14,30 @@ import pytest
 from lxml import html
 from playwright.sync_api import Browser, Page, expect
 
-from aggregator.config.tuning import Tuning
 from aggregator.model.core import StoryView
 from aggregator.model.read_model import StoryFilter
 from aggregator.store.engine.database import Database
-from aggregator.store.read.reader import DatabaseStoryReader
-from aggregator.store.stories import api_tokens
-from aggregator.store.stories.api_tokens import Scope
-from aggregator.web.api.push import PushEndpoint
-from aggregator.web.editor import EditorService
-from aggregator.web.server import Server
-from aggregator.web.settings import PublishSettings
 from tests.e2e.test_pages import DESK, PHONE, Visit, browser  # noqa: F401 - a fixture
-from tests.support.articles import NOON, Clock, Rig, render_all
+from tests.support.articles import render_all
 from tests.support.fresh import sqlite_at
-from tests.support.rows import written_by
+from tests.support.newsroom import Newsroom
 from tests.support.story_checks import fill
-from tests.support.waiting import PATIENCE_SECONDS
 from tests.unit.web.test_pages import HOSTILE, assert_tame
 
 pytestmark = pytest.mark.later
 
 
-class Newsroom:
-    """A server over a database with 63 invented articles, and a writer who does what he is asked."""
+class Writing(Newsroom):
+    """A newsroom with 63 invented articles, whose writer does at once what he is asked, unless he is busy."""
 
-    def __init__(self, database: Path) -> None:
-        self.database = Database(f"sqlite:///{database}")
-        clock, all_tuning = Clock(NOON), Tuning({"editor": {"response_wait_seconds": 1.0}})
-        self._writer = Rig(self.database, clock)
+    def __init__(self, database: Database) -> None:
         self.is_busy = False
-        self.reading = DatabaseStoryReader(self.database)
-        rig = EditorService(self.database, all_tuning, clock, arrived=self.answer)
-        letterbox = PushEndpoint(self.database, all_tuning, clock)
-        self.server = Server(self.reading, PublishSettings(port=0), letterbox, rig)
-        self.address = self.server.start()
-        self._clock = clock
+        super().__init__(database, tuning={"editor": {"response_wait_seconds": 1.0}})
+        self.address = str(self.client.base_url).rstrip("/")
 
-    def answer(self) -> None:
+    def asked(self) -> None:
         if not self.is_busy:
-            self._writer.pipeline.run_commands()
-
-    def token(self, *scopes: Scope) -> str:
-        return written_by(self.database, api_tokens.create, "-".join(scopes), scopes, self._clock())[1]
+            self.writer.pipeline.run_commands()
 
     def titles(self) -> dict[str, str]:
         """Of all stories, by id."""
@@ -65,10 +47,6 @@ class Newsroom:
         """Which articles are together."""
         stories = self.reading.stories(StoryFilter(limit=500)).stories
         return {frozenset(article.id for article in story.articles) for story in stories}
-
-    def close(self) -> None:
-        self.server.stop()
-        self.database.close()
 
 
 @pytest.fixture(scope="module")
@@ -82,14 +60,16 @@ def reported(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture
-def newsroom(reported: Path, tmp_path: Path) -> Iterator[Newsroom]:
-    made = Newsroom(Path(shutil.copy(reported, tmp_path)))
-    yield made
-    made.close()
+def newsroom(reported: Path, tmp_path: Path) -> Iterator[Writing]:
+    with (
+        closing(Database(f"sqlite:///{shutil.copy(reported, tmp_path)}")) as database,
+        Writing(database) as made,
+    ):
+        yield made
 
 
 @pytest.fixture
-def visit(browser: Browser, newsroom: Newsroom) -> Iterator[Visit]:  # noqa: F811 - the fixture
+def visit(browser: Browser, newsroom: Writing) -> Iterator[Visit]:  # noqa: F811 - the fixture
     context = browser.new_context(viewport=DESK)
     yield Visit(context.new_page(), newsroom.address)
     context.close()
@@ -101,12 +81,12 @@ def _sign_in(page: Page, secret: str) -> None:
     page.get_by_role("button", name="Sign in").click()
 
 
-def test_sign_in_merge_two_undo_and_sign_out(visit: Visit, newsroom: Newsroom) -> None:
+def test_sign_in_merge_two_undo_and_sign_out(visit: Visit, newsroom: Writing) -> None:
     page, before = visit.page, newsroom.partition()
     (one, _), (other, title) = [*newsroom.titles().items()][:2]
     visit.go(f"/stories/{one}")
     assert page.get_by_role("heading", name="Correct this story").count() == 0
-    _sign_in(page, newsroom.token("read", "push", "admin"))
+    _sign_in(page, newsroom.token("read-push-admin", "read", "push", "admin"))
     visit.go(f"/stories/{one}")
     page.get_by_text("Merge with another story").click()
     visit.keep("correct-light")
@@ -138,13 +118,13 @@ def test_sign_in_merge_two_undo_and_sign_out(visit: Visit, newsroom: Newsroom) -
     visit.assert_quiet()
 
 
-def test_parting_and_moving_articles(visit: Visit, newsroom: Newsroom) -> None:
+def test_parting_and_moving_articles(visit: Visit, newsroom: Writing) -> None:
     page, reading = visit.page, newsroom.reading
     stories = reading.stories(StoryFilter(min_reports=3, limit=50)).stories
     story, target = stories[0], stories[1]
     leaving = next(article for article in story.articles if article.role == "report")
     visit.go("/")
-    _sign_in(page, newsroom.token("admin"))
+    _sign_in(page, newsroom.token("admin", "admin"))
     visit.go(f"/stories/{story.id}")
     page.get_by_text("Remove articles about another event").click()
     page.locator(f"input[value='{leaving.id}']").check()
@@ -166,12 +146,12 @@ def test_parting_and_moving_articles(visit: Visit, newsroom: Newsroom) -> None:
 
 
 def test_what_cannot_be_done_is_said_and_what_takes_longer_can_be_looked_at_again(
-    visit: Visit, newsroom: Newsroom
+    visit: Visit, newsroom: Writing
 ) -> None:
     page = visit.page
     (one, _), (other, _) = [*newsroom.titles().items()][:2]
     visit.go("/")
-    _sign_in(page, newsroom.token("admin"))
+    _sign_in(page, newsroom.token("admin", "admin"))
     for typed, words in (
         (one, "are one story already"),
         ("nosuch", "there is no story"),
@@ -191,13 +171,13 @@ def test_what_cannot_be_done_is_said_and_what_takes_longer_can_be_looked_at_agai
     page.get_by_role("button", name="Merge").click()
     expect(page.get_by_role("heading", level=1)).to_have_text("The correction is waiting")
     newsroom.is_busy = False
-    newsroom.answer()
+    newsroom.asked()
     page.get_by_role("link", name="Check again").click()
     page.wait_for_url("**?done=1")
     visit.assert_quiet()
 
 
-def test_why_an_article_is_where_it_is(visit: Visit, newsroom: Newsroom) -> None:
+def test_why_an_article_is_where_it_is(visit: Visit, newsroom: Writing) -> None:
     page = visit.page
     story = max(newsroom.reading.stories(StoryFilter(limit=500)).stories, key=lambda one: one.report_count)
     joined = next(article for article in story.articles[1:] if article.role == "report")
@@ -228,119 +208,107 @@ def _form_value(client: httpx.Client) -> str:
     return str(page.xpath("//input[@name='form']/@value")[0])
 
 
-def test_forms_are_for_the_holder_of_an_admin_token_with_a_form_of_his_own(newsroom: Newsroom) -> None:
+def test_forms_are_for_the_holder_of_an_admin_token_with_a_form_of_his_own(newsroom: Writing) -> None:
     before = newsroom.partition()
     one, other = [*newsroom.titles()][:2]
     fields = {"kind": "merge", "story": one, "other": other, "sure": "yes"}
-    with httpx.Client(base_url=newsroom.address, trust_env=False, timeout=PATIENCE_SECONDS) as client:
-        assert client.post("/correct", data=fields).status_code == 403, "no token"
-        reader = client.post("/sign-in", data={"token": newsroom.token("read", "push")})
-        assert reader.status_code == 303
-        value = _form_value(client)
-        assert client.post("/correct", data=fields | {"form": value}).status_code == 403, "no admin"
-        assert client.get("/corrections").headers["location"] == "/sign-in"
-        client.post("/sign-in", data={"token": newsroom.token("admin")})
-        assert client.post("/correct", data=fields).status_code == 403, "no form of ours"
-        assert client.post("/correct", data=fields | {"form": value}).status_code == 403, "another's form"
-        assert client.post("/corrections/1/undo", data={"form": value}).status_code == 403
-        foreign = {"Origin": "https://evil.example"}
-        own = fields | {"form": _form_value(client)}
-        assert client.post("/correct", data=own, headers=foreign).status_code == 403
-        assert client.get("/correct").status_code == 405
-        assert newsroom.partition() == before
-        assert client.post("/correct", data=own).status_code == 303
+    client = newsroom.client
+    assert client.post("/correct", data=fields).status_code == 403, "no token"
+    reader = client.post("/sign-in", data={"token": newsroom.token("read-push", "read", "push")})
+    assert reader.status_code == 303
+    value = _form_value(client)
+    assert client.post("/correct", data=fields | {"form": value}).status_code == 403, "no admin"
+    assert client.get("/corrections").headers["location"] == "/sign-in"
+    client.post("/sign-in", data={"token": newsroom.token("admin", "admin")})
+    assert client.post("/correct", data=fields).status_code == 403, "no form of ours"
+    assert client.post("/correct", data=fields | {"form": value}).status_code == 403, "another's form"
+    assert client.post("/corrections/1/undo", data={"form": value}).status_code == 403
+    foreign = {"Origin": "https://evil.example"}
+    own = fields | {"form": _form_value(client)}
+    assert client.post("/correct", data=own, headers=foreign).status_code == 403
+    assert client.get("/correct").status_code == 405
+    assert newsroom.partition() == before
+    assert client.post("/correct", data=own).status_code == 303
     assert len(newsroom.partition()) == len(before) - 1
 
 
-def test_signing_in_keeps_the_token_from_scripts_and_leads_nowhere_foreign(newsroom: Newsroom) -> None:
-    secret = newsroom.token("admin")
-    with httpx.Client(base_url=newsroom.address, trust_env=False, timeout=PATIENCE_SECONDS) as client:
-        wrong = client.post("/sign-in", data={"token": "no such token"})
-        assert wrong.status_code == 403
-        assert "set-cookie" not in wrong.headers
-        for story in ("//evil.example", "https://evil.example", "../x", "a\r\nb", ""):
-            answer = client.post("/sign-in", data={"token": secret, "story": story})
-            assert (answer.status_code, answer.headers["location"]) == (303, "/")
-        right = client.post("/sign-in", data={"token": f" {secret} ", "story": "abc"})
-        assert right.headers["location"] == "/stories/abc"
-        cookie = right.headers["set-cookie"].lower()
-        assert "httponly" in cookie
-        assert "samesite=lax" in cookie
-        pages = [client.get(path) for path in ("/", "/sign-in", "/corrections", "/nosuch", "/?min_reports=x")]
-        assert not any(secret in page.text for page in pages)
-        assert all(page.headers.get("etag") is None or secret not in page.headers["etag"] for page in pages)
+def test_signing_in_keeps_the_token_from_scripts_and_leads_nowhere_foreign(newsroom: Writing) -> None:
+    secret = newsroom.token("admin", "admin")
+    client = newsroom.client
+    wrong = client.post("/sign-in", data={"token": "no such token"})
+    assert wrong.status_code == 403
+    assert "set-cookie" not in wrong.headers
+    for story in ("//evil.example", "https://evil.example", "../x", "a\r\nb", ""):
+        answer = client.post("/sign-in", data={"token": secret, "story": story})
+        assert (answer.status_code, answer.headers["location"]) == (303, "/")
+    right = client.post("/sign-in", data={"token": f" {secret} ", "story": "abc"})
+    assert right.headers["location"] == "/stories/abc"
+    cookie = right.headers["set-cookie"].lower()
+    assert "httponly" in cookie
+    assert "samesite=lax" in cookie
+    pages = [client.get(path) for path in ("/", "/sign-in", "/corrections", "/nosuch", "/?min_reports=x")]
+    assert not any(secret in page.text for page in pages)
+    assert all(page.headers.get("etag") is None or secret not in page.headers["etag"] for page in pages)
 
 
-def test_a_token_in_the_address_stays_in_links_and_opens_no_form(newsroom: Newsroom) -> None:
-    secret = newsroom.token("read", "admin")
+def test_a_token_in_the_address_stays_in_links_and_opens_no_form(newsroom: Writing) -> None:
+    secret = newsroom.token("read-admin", "read", "admin")
     prefix = f"/t/{secret}"
     story = next(iter(newsroom.titles()))
-    with httpx.Client(base_url=newsroom.address, trust_env=False, timeout=PATIENCE_SECONDS) as client:
-        for path in ("/", "/?view=newest", f"/stories/{story}", "/search?q=the", "/sources", "/quality"):
-            page = html.fromstring(client.get(prefix + path).text)
-            own = [link for link in page.xpath("//@href | //@action") if not link.startswith(("#", "http"))]
-            assert own
-            assert all(link.startswith((prefix + "/", "/static/")) for link in own), own
-            assert page.xpath("//form[@method='post']") == []
-        lost = client.get(prefix + "/nosuch")
-        assert lost.status_code == 404
-        assert secret not in lost.text
+    client = newsroom.client
+    for path in ("/", "/?view=newest", f"/stories/{story}", "/search?q=the", "/sources", "/quality"):
+        page = html.fromstring(client.get(prefix + path).text)
+        own = [link for link in page.xpath("//@href | //@action") if not link.startswith(("#", "http"))]
+        assert own
+        assert all(link.startswith((prefix + "/", "/static/")) for link in own), own
+        assert page.xpath("//form[@method='post']") == []
+    lost = client.get(prefix + "/nosuch")
+    assert lost.status_code == 404
+    assert secret not in lost.text
 
 
-def test_nothing_that_a_form_brings_becomes_markup(newsroom: Newsroom) -> None:
-    with httpx.Client(base_url=newsroom.address, trust_env=False, timeout=PATIENCE_SECONDS) as client:
-        client.post("/sign-in", data={"token": newsroom.token("admin")})
-        own, story = _form_value(client), next(iter(newsroom.titles()))
-        for evil in HOSTILE:
-            asked = [
-                client.post("/correct", data={"form": own, "kind": "merge", "story": story, "address": evil}),
-                client.post("/correct", data={"form": own, "kind": evil, "story": evil, "article": evil}),
-                client.get("/explain/x", params={"other": evil}),
-                client.get(f"/stories/{story}", params={"done": evil, "undone": evil}),
-                client.get("/sign-in", params={"story": evil}),
-                client.post("/correct", content=evil.encode()),
-            ]
-            assert all(answer.status_code < 500 for answer in asked)
-            for answer in asked:
-                assert_tame(html.fromstring(answer.text))
+def test_nothing_that_a_form_brings_becomes_markup(newsroom: Writing) -> None:
+    client = newsroom.client
+    client.post("/sign-in", data={"token": newsroom.token("admin", "admin")})
+    own, story = _form_value(client), next(iter(newsroom.titles()))
+    for evil in HOSTILE:
+        asked = [
+            client.post("/correct", data={"form": own, "kind": "merge", "story": story, "address": evil}),
+            client.post("/correct", data={"form": own, "kind": evil, "story": evil, "article": evil}),
+            client.get("/explain/x", params={"other": evil}),
+            client.get(f"/stories/{story}", params={"done": evil, "undone": evil}),
+            client.get("/sign-in", params={"story": evil}),
+            client.post("/correct", content=evil.encode()),
+        ]
+        assert all(answer.status_code < 500 for answer in asked)
+        for answer in asked:
+            assert_tame(html.fromstring(answer.text))
 
 
-def test_a_form_that_is_too_long_or_is_none_is_refused(newsroom: Newsroom) -> None:
-    with httpx.Client(base_url=newsroom.address, trust_env=False, timeout=PATIENCE_SECONDS) as client:
-        assert client.post("/sign-in", content=b"token=" + b"x" * 70_000).status_code == 413
-        assert client.post("/sign-in", content="token=ü".encode("latin-1")).status_code == 409
-        assert client.post("/sign-in", content=b"&".join([b"a=1"] * 3000)).status_code == 409
+def test_a_form_that_is_too_long_or_is_none_is_refused(newsroom: Writing) -> None:
+    client = newsroom.client
+    assert client.post("/sign-in", content=b"token=" + b"x" * 70_000).status_code == 413
+    assert client.post("/sign-in", content="token=ü".encode("latin-1")).status_code == 409
+    assert client.post("/sign-in", content=b"&".join([b"a=1"] * 3000)).status_code == 409
 
 
 _WORD = re.compile(r"\w+")
 
 
-def test_over_pages_nobody_but_the_owner_gets_more_of_an_article_than_its_excerpt(newsroom: Newsroom) -> None:
+def test_over_pages_nobody_but_the_owner_gets_more_of_an_article_than_its_excerpt(newsroom: Writing) -> None:
     words = 25
-    server = Server(
-        newsroom.reading,
-        PublishSettings(port=0, excerpt_words=words),
-        None,
-        EditorService(newsroom.database, Tuning(), Clock(NOON)),
-    )
-    address = server.start()
-    try:
-        with httpx.Client(
-            base_url=address, trust_env=False, timeout=PATIENCE_SECONDS, headers={"Via": "1.1 proxy"}
-        ) as client:
-            every = newsroom.reading.stories(StoryFilter(limit=500)).stories
-            largest = max(every, key=lambda one: one.report_count)
-            copied = next(one for one in every if any(a.role == "copy" for a in one.articles))
-            for story in (largest, copied):
-                whole = newsroom.reading.story(story.id)
-                assert isinstance(whole, StoryView)
-                copy = next((a for a in whole.articles if a.role == "copy"), whole.articles[1])
-                other = copy.copy_of or whole.articles[0].id
-                explained_article = (f"/explain/{copy.id}", f"/explain/{copy.id}?other={other}")
-                for path in ("/", f"/stories/{story.id}", *explained_article, "/search?q=the", "/quality"):
-                    _assert_bounded(client.get(path).text, whole, words, path)
-    finally:
-        server.stop()
+    every = newsroom.reading.stories(StoryFilter(limit=500)).stories
+    largest = max(every, key=lambda one: one.report_count)
+    copied = next(one for one in every if any(a.role == "copy" for a in one.articles))
+    with Newsroom(newsroom.database, excerpt_words=words) as public:
+        for story in (largest, copied):
+            whole = newsroom.reading.story(story.id)
+            assert isinstance(whole, StoryView)
+            copy = next((a for a in whole.articles if a.role == "copy"), whole.articles[1])
+            other = copy.copy_of or whole.articles[0].id
+            explained_article = (f"/explain/{copy.id}", f"/explain/{copy.id}?other={other}")
+            for path in ("/", f"/stories/{story.id}", *explained_article, "/search?q=the", "/quality"):
+                _assert_bounded(public.get(path, Via="1.1 proxy").text, whole, words, path)
 
 
 def _assert_bounded(answer: str, story: StoryView, words: int, path: str) -> None:

@@ -1,7 +1,7 @@
 """A whole newsroom for tests of what goes over HTTP: a database with articles, a server, the one writer."""
 
 import threading
-from typing import Any
+from typing import Any, Self
 
 import httpx
 
@@ -38,7 +38,7 @@ class Newsroom:
         self._left = threading.Event()
         self._ended = threading.Event()
         letterbox = PushEndpoint(database, self.all_tuning, self.clock)
-        rig = EditorService(database, self.all_tuning, self.clock, arrived=self._left.set)
+        rig = EditorService(database, self.all_tuning, self.clock, arrived=self.asked)
         config = Config(fetch=FetchConfig(allow_private=("127.0.0.0/8",), host_gap="0s"))
         fetching = ClientSettings(allow_private=config.fetch.allow_private)
         self.fetching = Client(fetching, Tuning({"net": {"host_gap_seconds": 0.0}}), resolve=_nowhere)
@@ -54,10 +54,14 @@ class Newsroom:
         self.client = httpx.Client(base_url=self.server.start(), trust_env=False, timeout=30)
         self._thread = threading.Thread(target=self._write, daemon=True)
 
-    def start_writing(self) -> "Newsroom":
+    def start_writing(self) -> Self:
         """From now on corrections are carried out."""
         self._thread.start()
         return self
+
+    def asked(self) -> None:
+        """A correction waits for the writer."""
+        self._left.set()
 
     def _write(self) -> None:
         while not self._ended.is_set():
@@ -65,7 +69,7 @@ class Newsroom:
             self._left.clear()
             self.writer.pipeline.run_commands()
 
-    def fill(self) -> "Newsroom":
+    def fill(self) -> Self:
         """A story with two reports and a reprint, and another story."""
         self.writer.take(
             record("Arrel Courier", "1", "Levee on the Arrel breaks in Pennmouth", FLOOD, published=NOON),
@@ -101,7 +105,7 @@ class Newsroom:
         """What the command line would say."""
         return explanation(self.reading, article, None, self.all_tuning)
 
-    def __enter__(self) -> "Newsroom":
+    def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *_: object) -> None:

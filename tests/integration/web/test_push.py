@@ -20,22 +20,18 @@ from hypothesis import strategies as st
 from jsonschema_rs import Draft202012Validator
 from sqlalchemy import event, select, text
 
-from aggregator.config.tuning import Tuning
 from aggregator.model.core import Entry
 from aggregator.sources.parse.jsonl import decoded_record, entry_of_record
 from aggregator.store.engine.database import Connection, Database
 from aggregator.store.intake import inbox, pending_pages
-from aggregator.store.read.reader import DatabaseStoryReader
 from aggregator.store.stories import api_tokens
-from aggregator.store.stories.api_tokens import Scope
 from aggregator.store.tables import api_token as token_table
 from aggregator.store.tables import article, entry, story
-from aggregator.web.api.push import PushEndpoint, read_push
+from aggregator.web.api.push import read_push
 from aggregator.web.responses import RefusedError
 from aggregator.web.security.connection_limits import OF_ONE_ADDRESS
-from aggregator.web.server import Server
-from aggregator.web.settings import PublishSettings
-from tests.support.articles import FLOOD, NOON, STRIKE, Clock, Rig
+from tests.support.articles import FLOOD, NOON, STRIKE
+from tests.support.newsroom import Newsroom, problem_of
 from tests.support.rows import counted, executed, queried, read_by, written_by
 from tests.support.waiting import PATIENCE_SECONDS
 
@@ -49,20 +45,12 @@ OTHER = {"id": "r2", "outlet": "Herald", "title": "Levee breaks", "text": FLOOD,
 JSONL = "application/jsonl"
 
 
-class Office:
-    """A server with a letterbox over a database."""
+class Office(Newsroom):
+    """A newsroom with a token that may push."""
 
     def __init__(self, database: Database, **tuning: Any) -> None:
-        self.database = database
-        self.clock = Clock()
-        self.all_tuning = Tuning({"push": tuning})
-        self.letterbox = PushEndpoint(database, self.all_tuning, self.clock)
-        self.server = Server(DatabaseStoryReader(database), PublishSettings(port=0), self.letterbox)
-        self.client = httpx.Client(base_url=self.server.start(), trust_env=False, timeout=60)
+        super().__init__(database, tuning={"push": tuning})
         self.secret = self.token("newsroom", "push")
-
-    def token(self, name: str, *scopes: Scope) -> str:
-        return written_by(self.database, api_tokens.create, name, scopes, self.clock())[1]
 
     def push(self, body: Any, *, secret: str | None = "", **more: str) -> httpx.Response:
         headers = {"Content-Type": "application/json"} | {k.replace("_", "-"): v for k, v in more.items()}
@@ -75,36 +63,21 @@ class Office:
         return counted(self.database, entry)
 
     def place(self) -> None:
-        rig = Rig(self.database, self.clock, self.all_tuning)
-        rig.place()
-        rig.render()
-
-    def close(self) -> None:
-        self.client.close()
-        self.server.stop()
+        self.writer.place()
+        self.writer.render()
 
 
 @pytest.fixture
 def office(database: Database) -> Iterator[Office]:
-    opened = Office(database)
-    yield opened
-    opened.close()
+    with Office(database) as opened:
+        yield opened
 
 
 @pytest.fixture
 def local(sqlite: Database) -> Iterator[Office]:
     """On SQLite alone: what has nothing to do with the kind of database."""
-    opened = Office(sqlite)
-    yield opened
-    opened.close()
-
-
-def problem_of(answer: httpx.Response, status: int) -> str:
-    assert answer.status_code == status, answer.text
-    assert answer.headers["content-type"] == "application/problem+json"
-    reported = answer.json()
-    assert reported["status"] == status
-    return str(reported["detail"])
+    with Office(sqlite) as opened:
+        yield opened
 
 
 # --- what is pushed is stored, and placed like everything else ---------------------------------------------
@@ -387,30 +360,28 @@ def test_slow_bodies_keep_nobody_waiting(local: Office) -> None:
 
 
 def test_a_body_that_does_not_come_is_given_up(sqlite: Database) -> None:
-    office = Office(sqlite, body_deadline_seconds=0.2)
-    client = SlowClient(office, b'{"title":', 100)
-    assert client.status() == 408
-    assert client.socket.recv(4096) == b"" or client.socket.recv(4096) == b""
-    client.close()
-    office.close()
+    with Office(sqlite, body_deadline_seconds=0.2) as office:
+        client = SlowClient(office, b'{"title":', 100)
+        assert client.status() == 408
+        assert client.socket.recv(4096) == b"" or client.socket.recv(4096) == b""
+        client.close()
 
 
 def test_bodies_on_their_way_have_a_bound_together(sqlite: Database) -> None:
-    office = Office(sqlite, max_buffered_bytes=3000)
-    beginning = b'{"title": "' + b"x" * 2500
-    filling = SlowClient(office, beginning, 2600)
-    deadline = time.monotonic() + PATIENCE_SECONDS
-    while (full := office.push({"title": "y" * 1000})).status_code != 503 and time.monotonic() < deadline:
-        if filling.is_answered():  # it came while the other had the room: again
-            filling.close()
-            filling = SlowClient(office, beginning, 2600)
-    problem_of(full, 503)
-    assert full.headers["retry-after"] == "5"
-    filling.send(b'y"'.ljust(2600 - 2511 - 1) + b"}")
-    assert filling.status() == 202
-    assert office.push({"title": "y" * 1000}).status_code == 202, "and is free again afterwards"
-    filling.close()
-    office.close()
+    with Office(sqlite, max_buffered_bytes=3000) as office:
+        beginning = b'{"title": "' + b"x" * 2500
+        filling = SlowClient(office, beginning, 2600)
+        deadline = time.monotonic() + PATIENCE_SECONDS
+        while (full := office.push({"title": "y" * 1000})).status_code != 503 and time.monotonic() < deadline:
+            if filling.is_answered():  # it came while the other had the room: again
+                filling.close()
+                filling = SlowClient(office, beginning, 2600)
+        problem_of(full, 503)
+        assert full.headers["retry-after"] == "5"
+        filling.send(b'y"'.ljust(2600 - 2511 - 1) + b"}")
+        assert filling.status() == 202
+        assert office.push({"title": "y" * 1000}).status_code == 202, "and is free again afterwards"
+        filling.close()
 
 
 def test_a_client_that_goes_away_leaves_nothing_behind(local: Office) -> None:
@@ -434,11 +405,10 @@ def test_a_push_is_on_the_disk_before_it_is_answered(sqlite: Database) -> None:
     def _note(connection: Connection) -> None:
         levels.append(connection.exec_driver_sql("PRAGMA synchronous").scalar_one())
 
-    office = Office(sqlite)
-    levels.clear()
-    office.push(RECORD)
-    assert levels[-1] == 2 or 2 in levels, "FULL: the log is synced by the commit"
-    office.close()
+    with Office(sqlite) as office:
+        levels.clear()
+        office.push(RECORD)
+        assert levels[-1] == 2 or 2 in levels, "FULL: the log is synced by the commit"
     levels.clear()
     with sqlite.write() as connection:
         assert connection.exec_driver_sql("PRAGMA synchronous").scalar_one() == 1, "others do not pay for it"

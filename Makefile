@@ -22,7 +22,7 @@ run: $(VENV)/run.done  ## install what is needed, then run the daemon with confi
 check: style  ## style, types and the quick unit tests, in a minute
 	@$(MAKE) --no-print-directory -j2 types quick
 
-test: $(VENV)/dev.done  ## install what is needed, then run the tests that decide (8 minutes on two cores)
+test: $(VENV)/dev.done  ## install what is needed, then run the tests that decide (6 minutes on two cores)
 	@sh tests/support/browser.sh
 	$(PYTEST) -m "not (torture or soak or later)" tests
 

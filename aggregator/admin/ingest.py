@@ -80,7 +80,6 @@ RENDERED_AT_ONCE = 20  # stories, by each worker or by this process
 RENDERED_HERE = 40  # stories at most: 1.5 s, in which workers would start and load what they need
 MOST_RENDERING = 20  # workers for which stories are read and written at once: 400, some 50 MB
 REINDEXED_ARTICLES = 5_000  # of an index that is rebuilt; the daemon or the next run does the rest
-_AWAITED_CHECK_SECONDS = 1.0  # between two checks whether a daemon waits to become the writer
 _POLL_SECONDS = 0.2  # between two checks whether the daemon has placed our entries
 _PATIENCE_SECONDS = 3600.0  # to wait for a daemon that places nothing
 _AWAY_SECONDS = 300.0  # to wait for a database server that does not answer
@@ -147,28 +146,21 @@ class Ingest:
         *,
         become_writer: Callable[[], Pipeline | None],
         holds_back: bool = True,
-        is_awaited: Callable[[], bool] = lambda: False,
         give_up: Callable[[], None] = lambda: None,
     ) -> None:
         """`become_writer` returns the pipeline, or None while another process is the writer.
 
-        `is_awaited` returns whether a daemon waits to become the writer, `give_up` makes way for it.
+        `give_up` releases a lease that was lost.
         `holds_back`: pause reading while the process that places is far behind.
         """
         self._database, self._client, self._executor, self._all_tuning, self._now, *_ = poller.services
         self._become_writer = become_writer
         self._pipeline = become_writer()
-        self._is_awaited = is_awaited
         self._give_up = give_up
-        self._is_daemon_waiting, self._checked_at = (
-            False,
-            0.0,
-        )  # the last answer of `is_awaited`, and its time
         self._away_since: float | None = None  # monotonic time since when the server does not answer
         self._poller = poller
         self._holds_back = holds_back
         self._pending: dict[int, str] = {}  # entry number → where, for entries without a result
-        self._left: set[int] = set()  # entries whose page is in an archive
         self._counts: Counter[str] = Counter()
         self._unrendered: Sequence[str] = ()  # ids of stories of several articles
         self._newest_before = 0  # the newest story at the start
@@ -217,23 +209,19 @@ class Ingest:
         return len(self._unrendered)
 
     def render(self) -> Iterator[int]:
-        """Render these stories, then others until RENDER_SECONDS are over; yields the number of each step.
-
-        Ends early where a daemon waits to become the writer; the daemon renders the rest.
-        """
+        """Render these stories, then others until RENDER_SECONDS are over; yields the number of each step."""
         tuning, ends = self._all_tuning.section("stories", StoryTuning), time.monotonic() + RENDER_SECONDS
         waiting = [*self._unrendered]
         at_once, by = RENDERED_AT_ONCE, None
         if len(waiting) > RENDERED_HERE and self._executor.workers > 1:
             at_once *= min(self._executor.workers, MOST_RENDERING)
             by = renderer(self._executor, self._all_tuning)
-        while self._pipeline is not None and not self._is_to_stop() and (waiting or time.monotonic() < ends):
+        while self._pipeline is not None and (waiting or time.monotonic() < ends):
             some, waiting = waiting[:at_once] or None, waiting[at_once:]
             render = partial(render_next, self._database, at_once, tuning, of=some, renderer=by)
             if not self._with_retries(render) and not waiting:
                 break
             yield len(some or ())
-        self._make_way()
 
     @property
     def waiting(self) -> int:
@@ -484,8 +472,6 @@ class Ingest:
         def more() -> int | None:
             """Accept the next chunk; returns the entry number up to which to place, CHUNKS_AHEAD behind."""
             nonlocal is_read
-            if self._is_to_stop():
-                return None
             chunk = next(chunks, None)
             if chunk is None:
                 is_read = True
@@ -499,43 +485,19 @@ class Ingest:
 
         for _ in self._place(more):
             yield
-        return not self._make_way() and is_read
+        return is_read
 
     def _place(self, more: More | None = None) -> Iterator[None]:
         """Place waiting entries in batches while this process is the writer; yields after each batch."""
         while (pipeline := self._pipeline) is not None:
             try:
-                for _ in pipeline.place_waiting(self._is_to_give_up, more=more):
+                for _ in pipeline.place_waiting(more=more):
                     self._is_back()
                     yield
                 return
             except (DatabaseAwayError, DatabaseBusyError, LeaseLostError) as error:
                 pipeline.forget()  # whether the last commit succeeded is unknown: read the rows again
                 self._recover(error)
-
-    def _is_to_stop(self) -> bool:
-        """Whether a daemon waits to become the writer; checked at most every `_AWAITED_CHECK_SECONDS`."""
-        if time.monotonic() - self._checked_at < _AWAITED_CHECK_SECONDS:
-            return self._is_daemon_waiting
-        self._checked_at = time.monotonic()
-        self._is_daemon_waiting = self._with_retries(self._is_awaited)
-        return self._is_daemon_waiting
-
-    def _is_to_give_up(self) -> bool:
-        """Whether to stop placing; not before pages in archives, which the daemon may be unable to read."""
-        if not self._is_to_stop():
-            return False
-        self._collect_results()
-        self._left &= self._pending.keys()
-        return not self._left
-
-    def _make_way(self) -> bool:
-        """Let a waiting daemon become the writer and place the rest; returns whether one waits."""
-        if self._pipeline is None or not self._is_daemon_waiting:
-            return False
-        self._pipeline, self._is_daemon_waiting = None, False
-        self._give_up()
-        return True
 
     def _accept(self, chunk: Sequence[_ReadItem]) -> Sequence[AcceptResult]:
         entries = [one.item for one in chunk if isinstance(one.item, Entry)]
@@ -558,15 +520,13 @@ class Ingest:
         for one in chunk:
             if isinstance(one.item, InputProblem):
                 self._reject(one.where, one.item.reason)
-        for item, given, where in zip(accepted, entries, places, strict=True):
+        for item, where in zip(accepted, places, strict=True):
             if item.outcome == "forgotten":
                 self._reject(where, tombstones.REASON)
             elif item.entry_no is None:
                 self._counts["known"] += 1
             else:
                 self._pending[item.entry_no] = where
-                if given.record is not None:
-                    self._left.add(item.entry_no)
         self._fetch_pages(accepted, chunk[-1].file)
         return accepted
 
@@ -601,8 +561,7 @@ class Ingest:
     def _finish(self) -> Iterator[None]:
         """Place all waiting entries and index them if this process is the writer; yields after each batch."""
         yield from self._place()
-        if not self._make_way():
-            self._with_retries(self._index)
+        self._with_retries(self._index)
 
     def _index(self) -> None:
         if self._pipeline is not None:

@@ -236,11 +236,10 @@ def _print_result(
 
 def _print_balance(balance: "Balance") -> None:
     refused = ", ".join(f"{count:,} {verdict}" for verdict, count in balance.refused_as)
-    earlier = f" + {balance.earlier:,} earlier, not counted by outcome" if balance.earlier else ""
     deleted = f" + {balance.deleted:,} deleted by retention" if balance.deleted else ""
     output.out(
         f"{balance.seen:9,}  entries received = {balance.stored:,} stored + {balance.known:,} already known"
-        f" + {balance.refused_as_forgotten:,} refused as forgotten{earlier}\n"
+        f" + {balance.refused_as_forgotten:,} refused as forgotten\n"
         f"{balance.stored:9,}  stored = {balance.placed:,} placed + {balance.waiting:,} waiting"
         f" + {balance.refused:,} rejected{f' ({refused})' if refused else ''}{deleted}\n"
         f"{balance.articles:9,}  articles\n"

@@ -113,7 +113,6 @@ def _ingest(
             Poller(services, robots=config.fetch.robots, pages=config.fetch.pages, mutes=mutes_of(config)),
             become_writer=become_writer,
             holds_back=wait,
-            is_awaited=lock.is_awaited,
             give_up=lock.release,
         )
         if bulk and not run.is_writer:

@@ -89,7 +89,7 @@ class Daemon:
         self._requested = threading.Event()  # a stop or a reload
         self._reread = threading.Event()
         self._notifier = Notifier()
-        self._lock = open_writer_lease(database, config.effective_tuning, is_standby=True)
+        self._lock = open_writer_lease(database, config.effective_tuning)
         check_seconds = config.effective_tuning.section("watchdog", ServiceTuning).check_seconds
         self._check_seconds = min(check_seconds, watchdog_interval_seconds() or check_seconds)
         self._services = DaemonServices(
@@ -167,16 +167,10 @@ class Daemon:
 
     def _take_lock(self) -> None:
         """Become the writer; on PostgreSQL a standby, whose Runtime tries again."""
-        if self._lock.become_writer() or not self._database.is_sqlite:
-            return
-        log.info(
-            "another process writes to the database; waiting until it ends",
-            extra={"event": "writer_awaited"},
-        )
-        if not self._lock.wait_to_become_writer(self._stop) and not self._stop.is_set():
+        if not self._lock.become_writer() and self._database.is_sqlite:
             raise AnotherDaemonError(
-                f"{shown_url(self._database.url)} is in use by another daemon or an exclusive command; stop "
-                "it first (`ingest`, `stories` and other commands can run beside a daemon)"
+                f"{shown_url(self._database.url)} is in use by another daemon or by a command that places "
+                "articles; stop it first, or wait until it has ended (other commands run beside a daemon)"
             )
 
     def _serve_and_work(self, runtime: Runtime) -> None:

@@ -343,7 +343,7 @@ intake_count = Table(
     # Received entries by source and outcome (`inbox.count_received`). Written by the transaction that
     # accepts them.
     Column("source", Text, primary_key=True),  # `entry.source`
-    Column("outcome", Text, primary_key=True),  # new | revision | known | forgotten | earlier
+    Column("outcome", Text, primary_key=True),  # new | revision | known | forgotten
     Column("count", BigInteger, nullable=False),
     # Rows of `entry` with this source and outcome that were deleted since.
     Column("deleted", BigInteger, nullable=False, server_default=text("0")),
@@ -537,8 +537,7 @@ article = Table(
     Column("text_hash", LargeBinary, nullable=False),  # of title and text
     Column("evidence", LargeBinary, nullable=False),  # model.core.Evidence: msgpack, compressed (codecs.py)
     Column("placed_at", UtcTime, nullable=False),
-    # Whether its first entry came from a feed; null: placed by a version that did not store it.
-    Column("is_polled", Boolean),
+    Column("is_polled", Boolean, nullable=False),  # whether its first entry came from a feed
     # False: the text agrees too little with the reports of its story (`Evidence.agreement`).
     Column("counts_as_report", Boolean, nullable=False, server_default=true()),
     Index(None, "story", "copy_of", "effective_at"),

@@ -526,7 +526,7 @@ def _create_tables() -> None:
         sa.Column("text_hash", sa.LargeBinary, nullable=False),
         sa.Column("evidence", sa.LargeBinary, nullable=False),
         sa.Column("placed_at", _TIME, nullable=False),
-        sa.Column("is_polled", sa.Boolean),
+        sa.Column("is_polled", sa.Boolean, nullable=False),
         sa.Column("counts_as_report", sa.Boolean, nullable=False, server_default=sa.true()),
         _partial("ix_article_container", "effective_at", where="role = 'container'"),
         sa.Index("ix_article_copy_of", "copy_of"),

@@ -403,7 +403,7 @@ def same_to_the_eye(path: Path, other: bytes) -> None:
 
 def test_other_processes_beside_the_daemon(tmp_path: Path) -> None:
     sample = SAMPLES / "Radio Vessaly"
-    with DaemonProcess(tmp_path, {}, tuning={"leases": {"give_way_seconds": 0.5}}) as daemon:
+    with DaemonProcess(tmp_path, {}) as daemon:
         second = daemon.command("run")
         assert second.returncode == 6
         assert "is in use by another daemon" in second.stderr

@@ -1,18 +1,15 @@
 """The lease of the one writer of stories: a lock that ends with its process, and an epoch as fencing token.
 
+SQLite: flock on a file beside the database, which the kernel releases. PostgreSQL: an advisory lock of a
+separate session, which the server releases when the session ends.
+
 A lock alone is not enough: its holder may be suspended (SIGSTOP, a paused machine, a cut cable), lose the
 lock, resume and write. So each new writer raises the epoch in the table `writer_lease`, and every transaction
 of a writer first checks that its epoch is the current one. The row stays locked until the commit (FOR KEY
 SHARE), so the epoch cannot be raised in between (ADR 2).
 
 On PostgreSQL the writer checks every few seconds that its session still has the lock. A standby takes over
-when the session of the writer ends. A command never becomes the writer before a standby.
-
-A lock on a database for at most one process, released when the process ends.
-
-SQLite: flock on a file beside the database, which the kernel releases. PostgreSQL: an advisory lock of a
-separate session, which the server releases when the session ends. A waiting standby holds a second, shared
-lock, so that commands let it become the writer first.
+when the session of the writer ends.
 """
 
 import datetime as dt
@@ -21,7 +18,6 @@ import logging
 import os
 import socket
 import threading
-import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -40,115 +36,62 @@ from aggregator.store.tables import writer_lease
 _log = logging.getLogger(__name__)
 
 ADVISORY_KEY = 0x61676772  # "aggr": one writer per database
-STANDBY_KEY = 0x61676773  # shared by the daemons that wait for ADVISORY_KEY
-_AWAITED = b"a daemon waits for this\n"
 
 
 class FileLock:
-    """The lock of an SQLite database. The file has content while a daemon waits for the lock."""
+    """The lock of an SQLite database."""
 
-    def __init__(self, path: Path, *, is_standby: bool = False) -> None:
-        """`is_standby`: see SessionLock; its note is valid until a process gets the lock."""
+    def __init__(self, path: Path) -> None:
         self._path = path
-        self._is_standby = is_standby
-        self._is_awaited = False
         self._descriptor: int | None = None
 
     def acquire(self) -> bool:
         """Take the lock without waiting. Return False if another process has it."""
         if self._descriptor is not None:
             return True
-        descriptor = self._opened()
+        try:
+            descriptor = os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        except OSError as error:
+            raise NotWritableError(f"{self._path} cannot be written: {error.strerror}") from error
         try:
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError:
-            if self._is_standby:
-                with suppress(OSError):  # disk full: commands do not wait for this daemon
-                    os.pwrite(descriptor, _AWAITED, 0)
-                    self._is_awaited = True
             os.close(descriptor)
             return False
-        os.ftruncate(descriptor, 0)
-        self._is_awaited = False
         self._descriptor = descriptor
         return True
-
-    def others(self) -> tuple[bool, bool]:
-        """Return whether a process has the lock, and whether a daemon waits for it."""
-        is_awaited = self._path.exists() and self._path.stat().st_size > 0
-        if self._descriptor is not None or not is_awaited:
-            return self._descriptor is not None, is_awaited
-        descriptor = self._opened()
-        try:
-            fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
-        except OSError:
-            return True, is_awaited
-        finally:
-            os.close(descriptor)
-        return False, is_awaited
 
     def release(self) -> None:
         """Release the lock, if this process has it."""
         if self._descriptor is not None:
             os.close(self._descriptor)
             self._descriptor = None
-        if self._is_awaited:
-            self._is_awaited = False
-            with suppress(OSError):  # commands then wait some seconds in vain
-                os.truncate(self._path, 0)
-
-    def _opened(self) -> int:
-        try:
-            return os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
-        except OSError as error:
-            raise NotWritableError(f"{self._path} cannot be written: {error.strerror}") from error
 
 
 class SessionLock:
     """The lock of a database on a server. Only one thread at a time may use its session."""
 
-    def __init__(self, database: Database, *, is_standby: bool = False) -> None:
-        """`is_standby`: if the lock is taken, announce that this process waits, until it has it or
-        `release`.
-        """
+    def __init__(self, database: Database) -> None:
         self._database = database
-        self._is_standby = is_standby
         self._session: Connection | None = None
-        self._is_had = self._is_awaited = False
 
     def acquire(self) -> bool:
         """Take the lock without waiting. Return False if another process has it."""
-        if not self._is_had:
-            try:
-                with translate_errors(self._database.url):
-                    self._try()
-            finally:
-                if not (self._is_had or self._is_awaited):
-                    self.release()
-        return self._is_had
-
-    def _try(self) -> None:
-        self._is_awaited, waited = False, self._is_awaited  # an error closes the session
-        if self._session is None:
+        if self._session is not None:
+            return True
+        with translate_errors(self._database.url):
             session = self._database.engine.connect().execution_options(isolation_level="AUTOCOMMIT")
             session.detach()  # closing it must end the session, which releases the lock
             self._session = session
-        session = self._session
-        if session.execute(_TRY, {"key": ADVISORY_KEY}).scalar_one():
-            _warn_of_pooler(session)
-            if waited:
-                session.execute(_WAIT_NO_MORE, {"key": STANDBY_KEY})
-            self._is_had = True
-        elif self._is_standby:
-            if not waited:
-                session.execute(_WAIT, {"key": STANDBY_KEY})
-            self._is_awaited = True
-
-    def others(self) -> tuple[bool, bool]:
-        """Return whether a process has the lock, and whether a daemon waits for it."""
-        with self._database.read() as connection:
-            keys = set(connection.execute(_OTHERS).scalars())
-        return ADVISORY_KEY in keys, STANDBY_KEY in keys
+            is_taken = False
+            try:
+                is_taken = bool(session.execute(_TRY, {"key": ADVISORY_KEY}).scalar_one())
+                if is_taken:
+                    _warn_of_pooler(session)
+            finally:
+                if not is_taken:
+                    self.release()
+        return is_taken
 
     def has_row(self, query: Select[Any], values: dict[str, Any]) -> bool:
         """Return whether a query in the session that has the lock finds a row.
@@ -156,14 +99,13 @@ class SessionLock:
         Raises AggregatorError if the session is broken or does not have the lock.
         """
         session = self._session
-        if session is None or not self._is_had:
+        if session is None:
             raise AggregatorError("the session with the writer lock is closed")
         with translate_errors(self._database.url):
             return session.execute(query, values).first() is not None
 
     def release(self) -> None:
         """Release the lock, if this process has it."""
-        self._is_had = self._is_awaited = False
         if self._session is None:
             return
         session, self._session = self._session, None
@@ -175,7 +117,6 @@ class SessionLock:
     def abandon(self) -> None:
         """Release the lock while another thread waits in its session for an answer that may never come."""
         session, self._session = self._session, None
-        self._is_had = self._is_awaited = False
         if session is not None:
             with suppress(Exception):  # the session may be closed already
                 driver: Any = session.connection.dbapi_connection
@@ -184,13 +125,6 @@ class SessionLock:
 
 
 _TRY = text("SELECT pg_try_advisory_lock(:key)")
-_WAIT = text("SELECT pg_advisory_lock_shared(:key)")  # never held exclusively, so this does not wait
-_WAIT_NO_MORE = text("SELECT pg_advisory_unlock_shared(:key)")
-_OTHERS = text(
-    "SELECT DISTINCT CAST(objid AS bigint) FROM pg_locks WHERE locktype = 'advisory' AND granted "
-    "AND classid = 0 AND objsubid = 1 "
-    "AND database = (SELECT oid FROM pg_database WHERE datname = current_database())"
-)
 _PROCESS = text("SELECT pg_backend_pid()")
 
 
@@ -205,12 +139,10 @@ def _warn_of_pooler(session: Connection) -> None:
         )
 
 
-def open_process_lock(database: Database, *, is_standby: bool = False) -> FileLock | SessionLock:
-    """Return the lock of this database, not acquired yet. `is_standby`: see SessionLock."""
+def open_process_lock(database: Database) -> FileLock | SessionLock:
+    """Return the lock of this database, not acquired yet."""
     file = database.file
-    if file is not None:
-        return FileLock(file.with_name(file.name + ".lock"), is_standby=is_standby)
-    return SessionLock(database, is_standby=is_standby)
+    return SessionLock(database) if file is None else FileLock(file.with_name(file.name + ".lock"))
 
 
 @contextmanager
@@ -227,8 +159,6 @@ def exclusively(database: Database, refusal: str) -> Iterator[None]:
 
 log = logging.getLogger(__name__)
 
-_BETWEEN_TRIES = 0.1  # seconds
-_ALONE_SECONDS = 600.0  # a command ignores waiting daemons, after one did not take the lock
 _PATIENCE_SECONDS = 0.5  # for an active check at the release; then its session is cut
 
 
@@ -237,20 +167,15 @@ class LeaseTuning(msgspec.Struct, frozen=True, kw_only=True):
 
     check_seconds: float
     standby_seconds: float
-    give_way_seconds: float
 
 
 class WriterLease:
     """The lease of the writer. Threads may share it, but only one may acquire it."""
 
-    def __init__(self, database: Database, tuning: LeaseTuning, *, is_standby: bool = False) -> None:
-        """`is_standby`: for a daemon, which waits to become the writer."""
+    def __init__(self, database: Database, tuning: LeaseTuning) -> None:
         self._database = database
         self._tuning = tuning
-        self._is_standby = is_standby
-        self._lock = open_process_lock(database, is_standby=is_standby)
-        self._left_since: float | None = None  # when the lock became free for a waiting daemon
-        self._alone_until = 0.0  # until then, waiting daemons are ignored
+        self._lock = open_process_lock(database)
         self._epoch: int | None = None
         self._checking: _LeaseChecker | None = None
         # For data of the writer: transactions raise LeaseLostError if this process is not the writer.
@@ -271,12 +196,10 @@ class WriterLease:
     def become_writer(self) -> bool:
         """Take the lock and raise the epoch. Return False if another process is the writer.
 
-        The tables must exist. A command leaves it to a standby, if there is one.
+        The tables must exist.
         """
         if self._checking is not None:
             self.release()  # the lease of an older epoch
-        if self._is_left_to_daemon():
-            return False
         if not self._lock.acquire():
             return False
         try:
@@ -286,30 +209,11 @@ class WriterLease:
             raise
         if isinstance(self._lock, SessionLock):
             self._checking = _LeaseChecker(self._keeps_lock, self._tuning.check_seconds)
-        if self._left_since is not None:
-            self._left_since, self._alone_until = None, time.monotonic() + _ALONE_SECONDS
         return True
-
-    def wait_to_become_writer(self, stops: threading.Event) -> bool:
-        """Call `become_writer` until a command that places articles has released the lock (SQLite).
-
-        Returns False after `give_way_seconds`, since daemons do not release it, or when `stops` is set.
-        """
-        ends = time.monotonic() + self._tuning.give_way_seconds
-        while not (became := self.become_writer()) and time.monotonic() < ends:
-            if stops.wait(_BETWEEN_TRIES):
-                break
-        if not became:
-            self.release()
-        return became
-
-    def is_awaited(self) -> bool:
-        """Return whether a daemon waits to become the writer after this process; queries the database."""
-        return time.monotonic() >= self._alone_until and self._lock.others()[1]
 
     def release(self) -> None:
         """Stop being the writer; without effect if this process is not."""
-        self._epoch = self._left_since = None
+        self._epoch = None
         hangs = self._checking is not None and not self._checking.stop()
         self._checking = None
         if hangs and isinstance(self._lock, SessionLock):
@@ -350,18 +254,6 @@ class WriterLease:
 
     # --- on a server --------------------------------------------------------------------------------------
 
-    def _is_left_to_daemon(self) -> bool:
-        """Whether a standby waits for the lock and will take it soon."""
-        if self._is_standby:
-            return False
-        is_had, is_awaited = self._lock.others()
-        if not is_awaited:
-            self._left_since = None
-            return False
-        now = time.monotonic()
-        self._left_since = None if is_had else self._left_since or now
-        return self._left_since is None or now - self._left_since < self._tuning.give_way_seconds
-
     def _keeps_lock(self) -> bool:
         """Return whether this process is still the writer; otherwise it knows so from now on."""
         epoch = self._epoch
@@ -383,12 +275,9 @@ _EPOCH = select(writer_lease.c.epoch).where(
 _MINE = _EPOCH.with_for_update(read=True, key_share=True)  # blocks a new epoch
 
 
-def open_writer_lease(
-    database: Database, all_tuning: Tuning | None = None, *, is_standby: bool = False
-) -> WriterLease:
+def open_writer_lease(database: Database, all_tuning: Tuning | None = None) -> WriterLease:
     """Return the writer lease of this database, not acquired yet."""
-    tuning = (all_tuning or Tuning()).section("leases", LeaseTuning)
-    return WriterLease(database, tuning, is_standby=is_standby)
+    return WriterLease(database, (all_tuning or Tuning()).section("leases", LeaseTuning))
 
 
 class _LeaseChecker:

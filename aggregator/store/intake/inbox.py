@@ -210,8 +210,7 @@ def _unless_muted_elsewhere(result: AcceptResult, source: str, muted: dict[str, 
     return result
 
 
-# "earlier": received before outcomes were counted, and not stored; its source is "".
-ReceivedOutcome = Literal["new", "revision", "known", "forgotten", "earlier"]
+ReceivedOutcome = Literal["new", "revision", "known", "forgotten"]
 STORED: Final[tuple[ReceivedOutcome, ...]] = ("new", "revision")  # outcomes with a row in `entry`
 
 
@@ -220,7 +219,7 @@ def count_received(connection: Connection, received: Iterable[tuple[str, Receive
 
     Each received entry takes a number of the counter "entry", whatever its outcome. So the sum of these rows
     must be that number, and the outcomes that are stored must have as many rows in `entry` as were counted
-    and not deleted since (store/maintenance/checks/conservation.py).
+    and not deleted since (store/maintenance/integrity_check.py).
     """
     counts = Counter(received)
     if not counts:

@@ -114,7 +114,7 @@ _FOUNDING = ("founded", "joined", "copy")  # outcomes of entries that became an 
 class Balance(FrozenStruct, frozen=True, kw_only=True, omit_defaults=False):
     """Numbers of all received entries, from one state of the database.
 
-    `seen` = `stored` + `known` + `refused_as_forgotten` + `earlier`, and
+    `seen` = `stored` + `known` + `refused_as_forgotten`, and
     `stored` = `placed` + `waiting` + `refused` + `deleted`. `refused_as`: by verdict.
     """
 
@@ -122,7 +122,6 @@ class Balance(FrozenStruct, frozen=True, kw_only=True, omit_defaults=False):
     stored: int
     known: int
     refused_as_forgotten: int
-    earlier: int  # received before outcomes were counted, and not stored
     placed: int
     waiting: int
     refused: int
@@ -155,7 +154,6 @@ def _balance(connection: Connection) -> Balance:
         stored=sum(int(by_outcome[name]) for name in STORED),
         known=int(by_outcome["known"]),
         refused_as_forgotten=int(by_outcome["forgotten"]),
-        earlier=int(by_outcome["earlier"]),
         placed=by_state["done"],
         waiting=by_state["page"] + by_state["ready"],
         refused=by_state["refused"],
@@ -169,7 +167,7 @@ def conservation_faults(database: Database) -> Iterator[Fault]:
     """Yield counts that do not match, entries and articles without each other, and entries in quarantine."""
     with database.read() as connection:
         total = _balance(connection)
-        accounted = total.stored + total.known + total.refused_as_forgotten + total.earlier
+        accounted = total.stored + total.known + total.refused_as_forgotten
         if total.seen != accounted:
             what = f"{total.seen:,} entries were received, but {accounted:,} are stored, known or refused"
             yield Fault(what=what, rows=abs(total.seen - accounted), advice=_RESTORE)

@@ -3,10 +3,10 @@
 import datetime as dt
 import hashlib
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from typing import Any, NamedTuple
+from typing import Any
 
 import msgspec
-from sqlalchemy import Connection, Table, bindparam, delete, exists, func, insert, select, update
+from sqlalchemy import Connection, Table, bindparam, delete, func, insert, select, update
 
 from aggregator.model.core import Authority, CleanArticle, Entry, Evidence, FrozenStruct, Published
 from aggregator.store import codecs
@@ -24,7 +24,6 @@ from aggregator.store.tables import (
     revision,
     rows_with,
     sketch,
-    source,
     source_history,
     source_period,
     story,
@@ -111,13 +110,9 @@ def count_from(connection: Connection, n: int) -> int:
     return int(connection.execute(statement).scalar_one())
 
 
-_IS_OF_FEED = exists().where(source.c.id == article.c.source)
-
-
 def placed_from(connection: Connection, n: int, limit: int) -> list[ReplayedArticle]:
     """Return the next articles from inbox number `n` on, in order."""
-    is_of_feed = func.coalesce(article.c.is_polled, _IS_OF_FEED).label("is_of_feed")
-    chosen = select(article, is_of_feed).where(article.c.inbox_no >= n)
+    chosen = select(article).where(article.c.inbox_no >= n)
     rows = connection.execute(chosen.order_by(article.c.inbox_no).limit(limit))
     return [_replayed(row) for row in rows]
 
@@ -135,7 +130,7 @@ def _replayed(row: Any) -> ReplayedArticle:
             timezone_assumed=row.timezone_assumed,
         )
     # Without its address: an outlet that was derived from the address is in the row.
-    authority: Authority = "foreign" if row.is_of_feed else "handed"
+    authority: Authority = "foreign" if row.is_polled else "handed"
     entry = Entry(
         source=row.source, title=row.title, outlet=row.outlet, author=row.author, authority=authority
     )
@@ -193,35 +188,26 @@ def seed(live: Connection, scratch: Connection, n: int, step: Callable[[], None]
         scratch.execute(insert(source_history), sources)
 
 
-class _CountedPeriods(NamedTuple):
-    """Up to which stream periods `seed` takes the history of sources; 0 for none."""
-
-    closed: int  # before the first decision
-    counted: int  # `counted_up_to`
-
-
 def counted_up_to(live: Connection, n: int) -> int:
     """Return the inbox number up to which `seed` counts the articles of sources, if it begins before `n`.
 
     Matches are stored by period: it is the end of the period of `n`. Decisions read none of its counts before
-    that. For an `n` before periods were counted, it is the end of the last one that was not.
+    that.
     """
-    counted = stream_period.c.number == _counted_periods(live, n).counted
-    return live.execute(select(stream_period.c.last_inbox_no).where(counted)).scalar() or 0
+    counted = stream_period.c.number <= _closed_periods(live, n) + 1
+    return live.execute(select(func.max(stream_period.c.last_inbox_no)).where(counted)).scalar() or 0
 
 
-def _counted_periods(live: Connection, n: int) -> _CountedPeriods:
-    newest = live.execute(select(func.max(stream_period.c.number))).scalar() or 0
+def _closed_periods(live: Connection, n: int) -> int:
+    """Return the number of the last stream period that was closed before inbox number `n`; 0 for none."""
     before = select(func.max(stream_period.c.number)).where(stream_period.c.last_inbox_no < n)
-    closed = live.execute(before).scalar() or 0
-    first_counted = live.execute(select(func.min(source_period.c.period))).scalar() or newest + 1
-    return _CountedPeriods(closed, max(min(closed + 1, newest), first_counted - 1))
+    return live.execute(before).scalar() or 0
 
 
 def _sources_before(live: Connection, n: int) -> list[dict[str, Any]]:
     """Return the history of sources for placing from inbox number `n` on."""
-    periods = _counted_periods(live, n)
-    since_closed, since_counted = (_counts_after(live, period) for period in periods)
+    closed = _closed_periods(live, n)
+    since_closed, since_counted = _counts_after(live, closed), _counts_after(live, closed + 1)
     none = (0, 0)
     return [
         {

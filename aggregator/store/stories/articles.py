@@ -418,7 +418,7 @@ class ComparedRow(msgspec.Struct, frozen=True):
     date_counts: bool
     body_words: int
     terms: bytes  # b"" where the story is closed
-    is_polled: bool | None
+    is_polled: bool
     counts_as_report: bool
 
     def as_article(self) -> "ScoringInput":

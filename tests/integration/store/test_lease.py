@@ -22,7 +22,6 @@ from aggregator.store.engine.engines import DatabaseTuning
 from aggregator.store.engine.writer_lease import (
     ADVISORY_KEY,
     LeaseTuning,
-    SessionLock,
     WriterLease,
     open_writer_lease,
 )
@@ -34,7 +33,7 @@ from tests.support.fresh import with_tables
 from tests.support.own_postgres import OwnPostgres
 from tests.support.waiting import PATIENCE_SECONDS, wait_until
 
-QUICK = Tuning({"leases": {"give_way_seconds": 2.0, "check_seconds": 0.2}})
+QUICK = Tuning({"leases": {"check_seconds": 0.2}})
 
 # A writer that does what it is told, a line at a time, and says what came of it.
 WRITER = """
@@ -271,33 +270,6 @@ def test_a_writer_that_is_killed_leaves_the_lock_at_once(shared: Database, proce
     process.signal(signal.SIGKILL)
     taken_over(lock)
     lock.release()
-
-
-def test_a_command_goes_behind_a_daemon_that_stands_by(shared: Database) -> None:
-    with closing(Database(shared.url)) as second, closing(Database(shared.url)) as third:
-        first, daemon = open_writer_lease(shared, QUICK), open_writer_lease(second, QUICK, is_standby=True)
-        command = open_writer_lease(third, QUICK)
-        assert first.become_writer()
-        assert not daemon.become_writer()
-        assert not daemon.become_writer()
-        first.release()
-        wait_until(lambda: not anybody_writes(command), "the lock to be free")
-        assert not command.become_writer()
-        taken_over(daemon)
-        assert not command.become_writer()
-        daemon.release()
-        taken_over(command)
-        assert one_more(command.fenced) == 1
-        assert not daemon.become_writer()
-        command.release()
-        taken_over(command)  # which the daemon lets happen: that is a command alone, after some time
-        command.release()
-        daemon.release()
-
-
-def anybody_writes(lock: WriterLease) -> bool:
-    assert isinstance(lock._lock, SessionLock)
-    return lock._lock.others()[0]
 
 
 def test_a_session_that_hangs_is_given_back_all_the_same(own_postgres: OwnPostgres) -> None:

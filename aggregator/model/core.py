@@ -184,7 +184,7 @@ class CleanArticle(FrozenStruct, frozen=True, kw_only=True):
     tdm_reserved: bool = False
     media: tuple[Enclosure, ...] = ()  # of the entry and its page, see extract/article.py
     truncated: bool = False
-    categories: tuple[str, ...] | None = None  # of the entry and the sections of its page; None: not kept
+    categories: tuple[str, ...] = ()  # of the entry and the sections of its page
     repeated: tuple[BoilerplateLine, ...] = ()  # removed from `text`, see extract/learned_boilerplate.py
     page_verdict: Verdict | None = None  # of its page, where that failed and the text of the entry was used
 
@@ -347,9 +347,7 @@ class ArticleView(FrozenStruct, frozen=True, kw_only=True, omit_defaults=False, 
     noarchive: bool = False
     tdm_reserved: bool = False  # text mining is reserved: treated like noarchive
     media: tuple[Enclosure, ...] = ()  # each with a type; for feeds, never for pages
-    categories: tuple[str, ...] | None = (
-        None  # as declared, sections first; None: placed before they were kept
-    )
+    categories: tuple[str, ...] = ()  # as declared, sections first
 
     @property
     def is_dated(self) -> bool:

@@ -63,7 +63,7 @@ class Mutes(FrozenStruct, frozen=True, kw_only=True):
         named: dict[str, tuple[str | None, ...]] = {
             "outlets": (outlet.key, outlet.name) if outlet else (clean.outlet if clean else None,),
             "folders": (source.folder if source else None,),
-            "categories": (*entry.categories, *((clean.categories if clean else None) or ())),
+            "categories": (*entry.categories, *(clean.categories if clean else ())),
             "kinds": (clean.kind if clean else None,),
         }
         keys = {kind: {subject_key(name) for name in names if name} for kind, names in named.items()}

@@ -203,7 +203,7 @@ def topics_of(articles: Sequence[ArticleView]) -> tuple[StoryName, ...]:
     outlets: dict[str, set[str]] = {}
     spellings: dict[str, Counter[str]] = {}
     for one in articles:
-        for label in map(_topic, one.categories or ()):
+        for label in map(_topic, one.categories):
             key = subject_key(label)
             if label and key not in lexicon().no_topics:
                 outlets.setdefault(key, set()).add(one.outlet_key or one.id)

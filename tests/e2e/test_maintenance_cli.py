@@ -15,7 +15,7 @@ import pytest
 from sqlalchemy import select
 
 from aggregator.store.engine.database import Database
-from aggregator.store.engine.writer_lease import open_writer_lease
+from aggregator.store.engine.writer_lease import open_process_lock
 from aggregator.store.maintenance.row_stream import PASSING
 from aggregator.store.stories import commands
 from aggregator.store.tables import command, metadata
@@ -343,7 +343,7 @@ def test_a_daemon_that_is_killed_does_what_is_asked_once(bench: Bench) -> None:
 def test_what_was_left_for_a_writer_that_went_away_is_done_first_by_the_next(bench: Bench) -> None:
     """An ingest is a writer, too, and answers nobody."""
     goat, bridge, marathon = by_title(bench.database, "goat cheese", "Hollin Bridge", "Lund marathon")
-    lock = open_writer_lease(bench.database)
+    lock = open_process_lock(bench.database)
     assert lock.acquire()
     bench.correct("merge", goat, bridge, "--no-wait")
     bench.correct("merge", goat, "nowhere", "--no-wait")
@@ -360,7 +360,7 @@ def test_what_was_left_for_a_writer_that_went_away_is_done_first_by_the_next(ben
 @pytest.mark.torture
 def test_who_waits_takes_the_place_of_a_writer_that_ends(bench: Bench) -> None:
     goat, bridge = by_title(bench.database, "goat cheese", "Hollin Bridge")
-    lock = open_writer_lease(bench.database)
+    lock = open_process_lock(bench.database)
     assert lock.acquire()
     process = subprocess.Popen(
         [*PROGRAM, "correct", "merge", goat, bridge], cwd=bench.folder, stdout=subprocess.PIPE, text=True

@@ -25,7 +25,7 @@ from aggregator.pipeline.poll import Poller, PollServices
 from aggregator.pipeline.workers.executor import InlineExecutor, JobFunction
 from aggregator.sources.fetch.client import Client, ClientSettings
 from aggregator.store.engine.database import Database
-from aggregator.store.engine.writer_lease import open_writer_lease
+from aggregator.store.engine.writer_lease import open_process_lock
 from aggregator.store.tables import entry
 from tests.support.rows import counted
 
@@ -49,7 +49,7 @@ def read(archive: str, url: str, pipe: int) -> None:
     database, all_tuning = Database(url), Tuning()
     executor = Counting(pipe)
     client = Client(ClientSettings(), all_tuning)
-    lock = open_writer_lease(database)
+    lock = open_process_lock(database)
 
     def become_writer() -> Pipeline | None:
         return Pipeline(database, executor, all_tuning, utc_now) if lock.acquire() else None

@@ -15,7 +15,7 @@ import pytest
 from aggregator.cli.app import main
 from aggregator.model.read_model import StoryFilter
 from aggregator.store.engine.database import Database
-from aggregator.store.engine.writer_lease import open_writer_lease
+from aggregator.store.engine.writer_lease import open_process_lock
 from aggregator.store.read.reader import DatabaseStoryReader
 from aggregator.web.sanitise import encode_json
 from aggregator.web.story_json import page_of
@@ -85,7 +85,7 @@ class Terminal:
     def as_writer(self) -> Iterator[None]:
         """Be the writer of its database, one that places nothing."""
         with closing(Database(self.database)) as database:
-            lease = open_writer_lease(database)
+            lease = open_process_lock(database)
             assert lease.acquire()
             yield
             lease.release()

@@ -186,13 +186,6 @@ class WriterLease:
         """Whether this process is the writer, as far as it knows without a query."""
         return self._epoch is not None
 
-    def acquire(self) -> bool:
-        """Take the lock without becoming the writer, to replace or migrate the tables.
-
-        Does not wait; returns False if another process has the lock.
-        """
-        return self._lock.acquire()
-
     def become_writer(self) -> bool:
         """Take the lock and raise the epoch. Return False if another process is the writer.
 

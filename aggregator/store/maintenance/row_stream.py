@@ -195,17 +195,21 @@ def checked(table: str, given: Mapping[str, Any], *, is_older: bool = False) -> 
     `is_older`: of a revision that may have columns which are no more.
     """
     try:
-        row = _with_text(table, given) if is_older else given
+        row = _as_today(table, given) if is_older else given
         return msgspec.structs.asdict(msgspec.convert(row, _row_type(table, is_older)))
     except (msgspec.ValidationError, zstandard.ZstdError, TypeError, ValueError) as error:
         raise ReadError(f"a row of {table} does not fit: {error}") from error
 
 
-def _with_text(table: str, given: Mapping[str, Any]) -> Mapping[str, Any]:
-    """Restore what older revisions stored compressed, or made on demand: texts, and merged texts."""
-    if table == "article" and given.get("compressed_text") is not None:
-        packed = base64.b64decode(given["compressed_text"])
-        return {**given, "text": codecs.decompress_bytes(packed).decode() if packed else None}
+def _as_today(table: str, given: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Restore what older revisions stored compressed, made on demand, or did not know."""
+    if table == "article":
+        given = {**given, "is_polled": given.get("is_polled") or False}
+        if given.get("compressed_text") is not None:
+            packed = base64.b64decode(given["compressed_text"])
+            return {**given, "text": codecs.decompress_bytes(packed).decode() if packed else None}
+    if table == "intake_count" and given.get("outcome") == "earlier":
+        return {**given, "outcome": "known"}  # received before outcomes were counted, and not stored
     if table == "story" and given.get("text") == "" and given.get("merged_story") is None:
         return {**given, "text": None}  # it is rendered
     return given

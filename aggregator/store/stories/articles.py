@@ -78,7 +78,7 @@ class ArticleDetails(FrozenStruct, frozen=True, kw_only=True):
     tdm_reserved: bool = False
     media: tuple[Enclosure, ...] = ()
     truncated: bool = False
-    categories: tuple[str, ...] | None = None  # None: placed before they were kept
+    categories: tuple[str, ...] = ()
     repeated: tuple[BoilerplateLine, ...] = ()  # learned boilerplate that was removed from the text
 
 

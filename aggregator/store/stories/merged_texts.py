@@ -82,12 +82,7 @@ _STORIES: Select[Any] = select(story.c.id, story.c.story_no, story.c.title, stor
 def _render(database: Database, rows: Sequence[Row[Any]], renderer: Renderer) -> None:
     with database.read() as connection:
         members = article_views.views_of_stories(connection, [row.id for row in rows], "text")
-        stories = [
-            UnrenderedStory(
-                title=row.title, articles=story_links.with_categories(connection, members[row.id])
-            )
-            for row in rows
-        ]
+    stories = [UnrenderedStory(title=row.title, articles=tuple(members[row.id])) for row in rows]
     renderings = renderer(stories)
     with database.write() as connection:
         for row, one in zip(rows, renderings, strict=True):

@@ -9,9 +9,8 @@ from typing import Any
 from msgspec.structs import replace
 from sqlalchemy import Connection, bindparam, column, delete, insert, or_, select, table, union_all
 
-from aggregator.model.core import ArticleView, Entry, LinkedStory, StoryName, StoryView
-from aggregator.store import codecs
-from aggregator.store.tables import entry, insert_or, rows_with, story, story_link, story_subject
+from aggregator.model.core import LinkedStory, StoryName, StoryView
+from aggregator.store.tables import insert_or, rows_with, story, story_link, story_subject
 from aggregator.stories.subjects import resemblance, subject_key
 
 _SHOWN_LINKS = 5  # of each relation (the promise of docs/querying.md for related stories)
@@ -76,19 +75,6 @@ _RARITY_OF = 400  # stories, the number that the rarity of a name is relative to
 _RESEMBLANCE = 0.2  # of headlines and summaries at least ...
 _STRENGTH = 1.0  # ... and of it times the sum of the rarities
 _COMPARED = 20  # stories whose headlines are compared, those with the rarest names
-
-
-def with_categories(connection: Connection, articles: Sequence[ArticleView]) -> tuple[ArticleView, ...]:
-    """Return these articles with what their entries declare as categories."""
-    unknown = [one.id for one in articles if one.categories is None]
-    declared: dict[str, tuple[str, ...]] = {}
-    for row in rows_with(connection, select(entry.c.article, entry.c.payload), entry.c.article, unknown):
-        if row.payload:
-            declared[row.article] = codecs.decompress_struct(row.payload, Entry).categories
-    return tuple(
-        one if one.categories is not None else replace(one, categories=declared.get(one.id, ()))
-        for one in articles
-    )
 
 
 def write(

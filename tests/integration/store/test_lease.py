@@ -23,6 +23,7 @@ from aggregator.store.engine.writer_lease import (
     ADVISORY_KEY,
     LeaseTuning,
     WriterLease,
+    open_process_lock,
     open_writer_lease,
 )
 from aggregator.store.intake import inbox
@@ -117,7 +118,7 @@ def test_the_lock_without_an_epoch_keeps_writers_out(database: Database, other: 
         long_ago = dt.datetime(2026, 1, 1, tzinfo=dt.UTC)
         values = {"epoch": 7, "holder": "somebody", "acquired_at": long_ago}
         connection.execute(writer_lease.insert().values(**values))
-    migrating, waiting = open_writer_lease(database, QUICK), open_writer_lease(other, QUICK)
+    migrating, waiting = open_process_lock(database), open_writer_lease(other, QUICK)
     assert migrating.acquire()
     assert not waiting.become_writer()
     migrating.release()
@@ -307,7 +308,7 @@ def test_a_standby_without_a_free_connection_reports_it_and_tries_again(
 ) -> None:
     tuning = msgspec.structs.replace(Tuning().section("database", DatabaseTuning), read_seconds=0.2)
     with closing(Database(own_postgres.make(), tuning)) as busy, ExitStack() as taken:
-        lock = open_writer_lease(busy)
+        lock = open_process_lock(busy)
 
         def take_all() -> None:
             for _ in range(100):

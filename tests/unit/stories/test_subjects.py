@@ -103,7 +103,7 @@ def test_a_topic_needs_two_outlets_in_any_spelling() -> None:
 
 
 def test_the_only_outlet_with_categories_is_believed_and_three_are_shown() -> None:
-    assert _topics(("Herald", ("World", "Floods", "Rivers", "Boats")), ("Echo", ()), ("Post", None)) == [
+    assert _topics(("Herald", ("World", "Floods", "Rivers", "Boats")), ("Echo", ()), ("Post", ())) == [
         ("World", 1),
         ("Floods", 1),
         ("Rivers", 1),

@@ -12,8 +12,6 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tests.support import forked
-
 SPEAK = """
 import logging, sys, threading, warnings
 from aggregator.config.logging import set_up
@@ -128,7 +126,10 @@ def test_any_words_make_one_line_of_json(words: str, source: str) -> None:
 
 def test_a_configuration_with_mistakes_is_reported_as_json_too(tmp_path: Path) -> None:
     (tmp_path / "config.yaml").write_text("server: {prot: 1}\nfetsch: 2\n")
-    ended = forked.run(["run", "--log-format", "json"], tmp_path, dict(os.environ), b"")
-    assert ended.code == 2
-    records = [json.loads(line) for line in ended.err.splitlines()]
+    ended = subprocess.run(
+        [sys.executable, "-m", "aggregator", "run", "--log-format", "json"],
+        cwd=tmp_path, capture_output=True, check=False,
+    )  # fmt: skip
+    assert ended.returncode == 2
+    records = [json.loads(line) for line in ended.stderr.splitlines()]
     assert [record["message"].split(" ")[0] for record in records] == ["config.yaml:1:", "config.yaml:2:"]

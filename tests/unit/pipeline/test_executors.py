@@ -189,9 +189,10 @@ def test_submit_waits_while_the_queue_is_full() -> None:
 
         feeder = threading.Thread(target=feed)
         feeder.start()
-        feeder.join(timeout=1)
+        wait_until(lambda: len(queued) == 3, "one to run and two to wait")
+        feeder.join(timeout=0.2)
         assert feeder.is_alive()
-        assert len(queued) <= 3  # one running, two waiting
+        assert len(queued) == 3
         executor.close()
         feeder.join(PATIENCE_SECONDS)
         assert not feeder.is_alive()
@@ -199,10 +200,10 @@ def test_submit_waits_while_the_queue_is_full() -> None:
 
 def test_a_cancelled_job_is_never_run() -> None:
     with processes(1) as executor:
-        first = executor.submit(fault_jobs.sleep, b"1")
+        first = executor.submit(fault_jobs.sleep, b"0.2")
         second = executor.submit(fault_jobs.echo, b"unwanted")
         assert second.cancel()
-        assert first.result(timeout=PATIENCE_SECONDS) == b"1"
+        assert first.result(timeout=PATIENCE_SECONDS) == b"0.2"
         assert executor.submit(fault_jobs.echo, b"next").result(timeout=PATIENCE_SECONDS) == b"next"
 
 

@@ -74,6 +74,7 @@ def is_survived(workers: Executor, hostile: HostilePage) -> None:
     assert time.monotonic() - started <= 3 * DEADLINE, hostile.name
 
 
+@pytest.mark.slow
 def test_the_quick_ones_end_in_time_and_lose_no_word(workers: Executor) -> None:
     print(f"seed {SEED}")
     prepared(workers, plain_page())

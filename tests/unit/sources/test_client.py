@@ -350,6 +350,7 @@ def test_bombs_of_a_gigabyte_are_refused_in_bounded_memory() -> None:
     assert int(peak_kib) <= 150 * 1024
 
 
+@pytest.mark.slow
 def test_dripping_servers_do_not_hold_up_the_good_ones() -> None:
     client = make_client(fetch_deadline_seconds=2.0)
     drips = [LoopbackServer({"/": Response(body=b"x" * 10_000, drip_seconds=0.1)}) for _ in range(7)]
@@ -404,7 +405,7 @@ def test_many_threads_share_a_client() -> None:
 
 
 def test_fetching_leaves_nothing_open() -> None:
-    client = make_client(fetch_deadline_seconds=2.0)
+    client, hasty = make_client(), make_client(fetch_deadline_seconds=0.3)
     before = len(list(Path("/proc/self/fd").iterdir()))
     with LoopbackServer(
         {"/": "good", "/bad": Response(body=b"x", length=9), "/slow": Response(delay_seconds=5)}
@@ -412,8 +413,9 @@ def test_fetching_leaves_nothing_open() -> None:
         for _ in range(30):
             client.fetch(server.url())
             cause_of(client, server.url("/bad"))
-        cause_of(client, server.url("/slow"))
+        cause_of(hasty, server.url("/slow"))
     client.close()
+    hasty.close()
     # The threads of the server end a moment after it.
     wait_until(lambda: len(list(Path("/proc/self/fd").iterdir())) <= before + 3, "all to be closed")
     assert resource.getrlimit(resource.RLIMIT_NOFILE)[0] > before

@@ -62,7 +62,9 @@ def words_of(feed: ParsedFeed) -> str:
 # --- every hostile feed ------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("size", [0.01, pytest.param(1.0, marks=pytest.mark.torture)])
+@pytest.mark.parametrize(
+    "size", [pytest.param(0.01, marks=pytest.mark.slow), pytest.param(1.0, marks=pytest.mark.torture)]
+)
 def test_what_is_good_in_a_hostile_feed_comes_out_and_nothing_else_happens(
     size: float, worker: Executor, tmp_path: Path
 ) -> None:

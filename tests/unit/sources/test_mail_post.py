@@ -1,7 +1,6 @@
 """Mail over SMTP to a server on loopback: TLS, login, refusals, and addresses that are not reached."""
 
 import threading
-import time
 from email.message import EmailMessage
 from pathlib import Path
 
@@ -82,7 +81,7 @@ def test_a_refusal_is_told_without_the_words_of_the_server(answer: str, words: s
 
 def test_a_server_that_is_no_mail_server_or_away() -> None:
     with LoopbackServer() as web:
-        sent = poster(*LOOPBACK, seconds=1.0).send(
+        sent = poster(*LOOPBACK, seconds=0.3).send(
             Server(host="127.0.0.1", port=web.port, security="none", sender=SENDER), mail()
         )
     assert not sent.is_accepted
@@ -139,11 +138,11 @@ def test_login_after_starttls_with_a_certificate_that_is_checked(certificate: Pa
 
 def test_a_stop_ends_a_connection_that_hangs() -> None:
     with MailServer() as server:
-        entered = threading.Event()
+        entered, ended = threading.Event(), threading.Event()
 
         def hang() -> str:
             entered.set()
-            time.sleep(1.0)
+            ended.wait(20.0)
             return "250 taken"
 
         server.answer = hang
@@ -155,4 +154,5 @@ def test_a_stop_ends_a_connection_that_hangs() -> None:
         assert entered.wait(20.0)
         sending.close()
         thread.join(20.0)
+        ended.set()
         assert [one.is_stopped for one in results] == [True]

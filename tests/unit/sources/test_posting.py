@@ -71,7 +71,7 @@ def test_retry_after_in_both_forms(poster: WebhookPoster, asked: str, seconds: f
 
 
 def test_a_receiver_that_never_answers_is_left(poster: WebhookPoster) -> None:
-    hasty = make_poster("127.0.0.0/8", deadline_seconds=0.4)
+    hasty = make_poster("127.0.0.0/8", deadline_seconds=0.2)
     for answer in (
         Response(200, delay_seconds=30),
         Response(raw=slowly([b"H", b"T", b"T", b"P"] * 100, 0.1)),

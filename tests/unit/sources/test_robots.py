@@ -66,7 +66,7 @@ def test_rules_are_honoured(client: Client, text: str, path: str, is_allowed: bo
         (Response(403), True),
         (Response(429), False),
         (Response(503), False),
-        (Response(delay_seconds=9), False),
+        pytest.param(Response(delay_seconds=9), False, marks=pytest.mark.slow),
         (Response(raw=b""), False),
         (Response(body=bytes(6 << 20)), False),
         (redirect("/robots.txt"), False),

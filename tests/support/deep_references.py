@@ -5,7 +5,7 @@ Values: allowed words, plausible times, bytes that can be decoded.
 
 import datetime as dt
 from collections.abc import Callable, Iterator, Mapping
-from typing import Any, Final, NamedTuple, get_args
+from typing import Any, Final, get_args
 
 import msgspec
 import zstandard
@@ -38,39 +38,19 @@ from aggregator.store.tables import UtcTime, metadata, story
 from tests.support.deep_finding import NOTED, Fault, of_row
 
 
-class ReferenceCheck(NamedTuple):
-    """A query of the keys of wrong rows; `what` is the message."""
-
-    what: str
-    query: str
-
-
-class OrphanCheck(NamedTuple):
-    """The condition of rows of `table` that are derived from rows that do not exist."""
-
-    what: str
-    table: str
-    condition: str
-
-
 def faults(database: Database) -> Iterator[Fault]:
     """Run all checks, each in its own transaction, so that none holds SQLite's log for long."""
-    orphans = (
-        ReferenceCheck(what, f"SELECT '{table}' FROM {table} WHERE {condition}")
-        for what, table, condition in _ORPHANS
-    )
-    counters = (
-        ReferenceCheck(
-            f"the counter of {name} numbers is too low: the next number would be given twice",
-            f"SELECT name FROM counter WHERE name = '{name}' AND value < ({highest})",
+    counters = {
+        f"the counter of {name} numbers is too low: the next number would be given twice": (
+            f"SELECT name FROM counter WHERE name = '{name}' AND value < ({highest})"
         )
         for name, highest in _HIGHEST_NUMBERS.items()
-    )
-    for one in (*counters, *_CHECKS, *orphans):
+    }
+    for what, query in (counters | _CHECKS | _ORPHANS).items():
         with database.read() as connection:
-            found = connection.execute(text(one.query), execution_options={"yield_per": 1000})
+            found = connection.execute(text(query), execution_options={"yield_per": 1000})
             for key in found.scalars():
-                yield of_row(one.what, key)
+                yield of_row(what, key)
 
 
 def _lacks(rows: str, condition: str) -> str:
@@ -104,149 +84,88 @@ _HIGHEST_NUMBERS: Final[Mapping[str, str]] = {
     "story": "SELECT MAX(story_no) FROM story",
     "change": "SELECT MAX(change_no) FROM change",
 }
-_CHECKS: Final = (
-    ReferenceCheck(
-        "articles are stored twice",
-        "SELECT MIN(id) FROM article GROUP BY root_article, generation HAVING COUNT(*) > 1",
+# Queries of the keys of wrong rows, by what is wrong with them.
+_CHECKS: Final[dict[str, str]] = {
+    "articles are stored twice": """SELECT MIN(id) FROM article
+       GROUP BY root_article, generation HAVING COUNT(*) > 1""",
+    # retention deletes the log lines and changes of old stories
+    "articles have no log line": """SELECT id FROM article LEFT JOIN
+       (SELECT DISTINCT article FROM story_log WHERE kind IN ('created', 'joined')) AS logged
+       ON logged.article = article.id
+       WHERE logged.article IS NULL AND placed_at >= (SELECT MIN(at) FROM story_log)
+       AND NOT EXISTS (SELECT 1 FROM tombstone WHERE kind = 'retention')""",
+    "stories have no article": """SELECT id FROM story
+       WHERE redirect_to IS NULL AND NOT EXISTS (SELECT 1 FROM article WHERE article.story = story.id)""",
+    "stories redirect to a story that does not exist": """SELECT id FROM story
+       WHERE redirect_to <> ''
+       AND NOT EXISTS (SELECT 1 FROM story AS target WHERE target.id = story.redirect_to)""",
+    "log lines belong to a story that does not exist": """SELECT log_no FROM story_log
+       WHERE NOT EXISTS (SELECT 1 FROM story WHERE story.id = story_log.story)""",
+    "changes belong to a story that does not exist": """SELECT change_no FROM change
+       WHERE NOT EXISTS (SELECT 1 FROM story WHERE story.id = change.story)""",
+    "changes are missing after these numbers": """SELECT change_no FROM change
+       WHERE change_no < (SELECT value FROM counter WHERE name = 'change')
+       AND NOT EXISTS (SELECT 1 FROM tombstone WHERE kind = 'retention')
+       AND NOT EXISTS (SELECT 1 FROM change AS other WHERE other.change_no = change.change_no + 1)""",
+    "webhooks have a last change number that does not exist yet": """SELECT name FROM webhook
+       WHERE last_change_no > (SELECT value FROM counter WHERE name = 'change')""",
+    "entries have a state that contradicts their other columns": """SELECT entry_no FROM entry
+       WHERE state NOT IN ('page', 'ready', 'done', 'refused')
+       OR (state IN ('ready', 'done') AND inbox_no IS NULL)
+       OR (state IN ('page', 'ready') AND (outcome IS NOT NULL OR length(payload) = 0))
+       OR (state = 'page' AND (inbox_no IS NOT NULL OR url IS NULL OR page_due_at IS NULL))
+       OR (state = 'done' AND COALESCE(outcome, 'refused') = 'refused')
+       OR (state = 'refused' AND (COALESCE(outcome, '') <> 'refused' OR verdict IS NULL))""",
+    "articles are in a story that was merged or does not exist": """SELECT id FROM article
+       WHERE NOT EXISTS (SELECT 1 FROM story WHERE story.id = article.story AND redirect_to IS NULL)""",
+    "articles are copies of an article that was placed later": """SELECT article.id FROM article
+       JOIN article AS match ON match.id = article.copy_of
+       WHERE match.inbox_no >= article.inbox_no AND (match.copy_of = article.id OR NOT EXISTS
+           (SELECT 1 FROM entry WHERE entry.article = article.id AND entry.inbox_no > match.inbox_no
+            AND outcome = 'revised' AND page_attempts > 0 AND NOT is_revision))""",
+    "articles exist although they were erased": """SELECT article FROM tombstone
+       WHERE EXISTS (SELECT 1 FROM article WHERE article.id = tombstone.article)""",
+    "corrections keep articles together that are in different stories": _corrections(
+        """one.relation = 'together' AND here.story <> there.story
+       AND other.article = (SELECT MIN(article) FROM link_constraint AS all_of
+       WHERE all_of.correction = one.correction AND relation = 'together')"""
     ),
-    ReferenceCheck(  # retention deletes the log lines and changes of old stories
-        "articles have no log line",
-        """SELECT id FROM article LEFT JOIN
-           (SELECT DISTINCT article FROM story_log WHERE kind IN ('created', 'joined')) AS logged
-           ON logged.article = article.id
-           WHERE logged.article IS NULL AND placed_at >= (SELECT MIN(at) FROM story_log)
-           AND NOT EXISTS (SELECT 1 FROM tombstone WHERE kind = 'retention')""",
+    "corrections keep articles apart that are in one story": _corrections(
+        "one.relation = 'apart' AND one.side = 0 AND other.side = 1 AND here.story = there.story"
     ),
-    ReferenceCheck(
-        "stories have no article",
-        """SELECT id FROM story
-           WHERE redirect_to IS NULL AND NOT EXISTS (SELECT 1 FROM article WHERE article.story = story.id)""",
-    ),
-    ReferenceCheck(
-        "stories redirect to a story that does not exist",
-        """SELECT id FROM story
-           WHERE redirect_to <> ''
-           AND NOT EXISTS (SELECT 1 FROM story AS target WHERE target.id = story.redirect_to)""",
-    ),
-    ReferenceCheck(
-        "log lines belong to a story that does not exist",
-        """SELECT log_no FROM story_log
-           WHERE NOT EXISTS (SELECT 1 FROM story WHERE story.id = story_log.story)""",
-    ),
-    ReferenceCheck(
-        "changes belong to a story that does not exist",
-        """SELECT change_no FROM change
-           WHERE NOT EXISTS (SELECT 1 FROM story WHERE story.id = change.story)""",
-    ),
-    ReferenceCheck(
-        "changes are missing after these numbers",
-        """SELECT change_no FROM change
-           WHERE change_no < (SELECT value FROM counter WHERE name = 'change')
-           AND NOT EXISTS (SELECT 1 FROM tombstone WHERE kind = 'retention')
-           AND NOT EXISTS (SELECT 1 FROM change AS other WHERE other.change_no = change.change_no + 1)""",
-    ),
-    ReferenceCheck(
-        "webhooks have a last change number that does not exist yet",
-        """SELECT name FROM webhook
-           WHERE last_change_no > (SELECT value FROM counter WHERE name = 'change')""",
-    ),
-    ReferenceCheck(
-        "entries have a state that contradicts their other columns",
-        """SELECT entry_no FROM entry WHERE state NOT IN ('page', 'ready', 'done', 'refused')
-           OR (state IN ('ready', 'done') AND inbox_no IS NULL)
-           OR (state IN ('page', 'ready') AND (outcome IS NOT NULL OR length(payload) = 0))
-           OR (state = 'page' AND (inbox_no IS NOT NULL OR url IS NULL OR page_due_at IS NULL))
-           OR (state = 'done' AND COALESCE(outcome, 'refused') = 'refused')
-           OR (state = 'refused' AND (COALESCE(outcome, '') <> 'refused' OR verdict IS NULL))""",
-    ),
-    ReferenceCheck(
-        "articles are in a story that was merged or does not exist",
-        """SELECT id FROM article
-           WHERE NOT EXISTS (SELECT 1 FROM story WHERE story.id = article.story AND redirect_to IS NULL)""",
-    ),
-    ReferenceCheck(
-        "articles are copies of an article that was placed later",
-        """SELECT article.id FROM article JOIN article AS match ON match.id = article.copy_of
-           WHERE match.inbox_no >= article.inbox_no AND (match.copy_of = article.id OR NOT EXISTS
-               (SELECT 1 FROM entry WHERE entry.article = article.id AND entry.inbox_no > match.inbox_no
-                AND outcome = 'revised' AND page_attempts > 0 AND NOT is_revision))""",
-    ),
-    ReferenceCheck(
-        "articles exist although they were erased",
-        """SELECT article FROM tombstone
-           WHERE EXISTS (SELECT 1 FROM article WHERE article.id = tombstone.article)""",
-    ),
-    ReferenceCheck(
-        "corrections keep articles together that are in different stories",
-        _corrections("""one.relation = 'together' AND here.story <> there.story
-           AND other.article = (SELECT MIN(article) FROM link_constraint AS all_of
-           WHERE all_of.correction = one.correction AND relation = 'together')"""),
-    ),
-    ReferenceCheck(
-        "corrections keep articles apart that are in one story",
-        _corrections(
-            "one.relation = 'apart' AND one.side = 0 AND other.side = 1 AND here.story = there.story"
-        ),
-    ),
-    ReferenceCheck(
-        "deliveries have a state that contradicts their other columns",
-        """SELECT id FROM outbox
-           WHERE (body IS NOT NULL) <> (state = 'waiting' OR webhook = 'digest:') OR attempts < 0""",
-    ),
-    ReferenceCheck(
-        "commands have a state that contradicts their other columns",
-        "SELECT command_no FROM command WHERE (state = 'waiting') <> (done_at IS NULL)",
-    ),
-    ReferenceCheck(
-        "sources have a state that contradicts their other columns",
-        """SELECT id FROM source WHERE interval_seconds < 0 OR failures < 0
-           OR (kind = 'feed' AND folder_state IS NOT NULL)
-           OR (health = 'merged'
-               AND NOT EXISTS (SELECT 1 FROM source AS target WHERE target.id = source.merged_into))""",
-    ),
-    ReferenceCheck(
-        "stories have copies of an article that does not exist",
-        """SELECT story FROM article
-           WHERE copy_of IS NOT NULL
-           AND NOT EXISTS (SELECT 1 FROM article AS match WHERE match.id = article.copy_of)""",
-    ),
-    ReferenceCheck(
-        "stories have an article count that does not match their articles",
-        """SELECT id FROM story JOIN (SELECT story, COUNT(*) AS size FROM article GROUP BY story) AS members
-           ON members.story = story.id WHERE redirect_to IS NULL AND size <> article_count""",
-    ),
-    ReferenceCheck(
-        "stories redirect to a story that redirects itself",
-        """SELECT story.id FROM story JOIN story AS target ON target.id = story.redirect_to
-           WHERE target.redirect_to IS NOT NULL""",
-    ),
-    ReferenceCheck(
-        "stories have only one of the two forms of their merged text",
-        "SELECT id FROM story WHERE redirect_to IS NULL AND text IS NULL AND merged_story IS NOT NULL",
-    ),
-)
-# Foreign keys forbid most of them, but not in a damaged file.
-_ORPHANS: Final = (
-    *(
-        OrphanCheck(
-            f"{what} belong to an article that does not exist", table, _lacks_source_of_identity(table)
-        )
-        for what, table in (("identity keys", "identity_key"), ("observations", "observation"))
-    ),
-    OrphanCheck(
-        "revisions belong to an article that does not exist",
-        "revision",
-        _lacks("article", "article.id = revision.article"),
-    ),
-    *(
-        OrphanCheck(
-            f"rows of {table} are derived from an article that does not exist",
-            table,
-            _lacks("article", f"article.inbox_no = {table}.article"),
-        )
-        for table in ("sketch", "outlet_line")
-    ),
-)
+    "deliveries have a state that contradicts their other columns": """SELECT id FROM outbox
+       WHERE (body IS NOT NULL) <> (state = 'waiting' OR webhook = 'digest:') OR attempts < 0""",
+    "commands have a state that contradicts their other columns": """SELECT command_no FROM command
+       WHERE (state = 'waiting') <> (done_at IS NULL)""",
+    "sources have a state that contradicts their other columns": """SELECT id FROM source
+       WHERE interval_seconds < 0 OR failures < 0
+       OR (kind = 'feed' AND folder_state IS NOT NULL)
+       OR (health = 'merged'
+           AND NOT EXISTS (SELECT 1 FROM source AS target WHERE target.id = source.merged_into))""",
+    "stories have copies of an article that does not exist": """SELECT story FROM article
+       WHERE copy_of IS NOT NULL
+       AND NOT EXISTS (SELECT 1 FROM article AS match WHERE match.id = article.copy_of)""",
+    "stories have an article count that does not match their articles": """SELECT id FROM story
+       JOIN (SELECT story, COUNT(*) AS size FROM article GROUP BY story) AS members
+       ON members.story = story.id
+       WHERE redirect_to IS NULL AND size <> article_count""",
+    "stories redirect to a story that redirects itself": """SELECT story.id FROM story
+       JOIN story AS target ON target.id = story.redirect_to
+       WHERE target.redirect_to IS NOT NULL""",
+    "stories have only one of the two forms of their merged text": """SELECT id FROM story
+       WHERE redirect_to IS NULL AND text IS NULL AND merged_story IS NOT NULL""",
+}
+# Of rows that are derived from missing rows. Foreign keys forbid most, but not in a damaged file.
+_ORPHANS: Final[dict[str, str]] = {
+    f"{what} belong to an article that does not exist": f"SELECT '{table}' FROM {table} WHERE {condition}"
+    for what, table, condition in (
+        ("identity keys", "identity_key", _lacks_source_of_identity("identity_key")),
+        ("observations", "observation", _lacks_source_of_identity("observation")),
+        ("revisions", "revision", _lacks("article", "article.id = revision.article")),
+        ("sketches", "sketch", _lacks("article", "article.inbox_no = sketch.article")),
+        ("outlet lines", "outlet_line", _lacks("article", "article.inbox_no = outlet_line.article")),
+    )
+}
 
 
 _AHEAD: Final = dt.timedelta(days=1)  # tolerance for clocks of senders, as in extract/language/dates.py

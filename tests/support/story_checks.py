@@ -32,7 +32,7 @@ from aggregator.stories.counts import Counts, count
 from tests.conftest import REPOSITORY
 from tests.support.articles import NOON, Clock, Rig
 from tests.support.fresh import emptied, numbered_on, with_tables
-from tests.support.rows import queried
+from tests.support.rows import queried, read_by
 
 TRIPWIRE = REPOSITORY / "tests" / "data" / "tripwire" / "events.jsonl"
 
@@ -53,8 +53,7 @@ def _placed_rows() -> dict[str, list[dict[str, Any]]]:
         rig = Rig(database, Clock(NOON + dt.timedelta(days=9)))
         for start in range(0, len(small_set()), 7):
             rig.take(*small_set()[start : start + 7])
-        with database.read() as connection:
-            rows = {table.name: _rows(connection, table) for table in metadata.sorted_tables}
+        rows = {table.name: read_by(database, _rows, table) for table in metadata.sorted_tables}
         database.close()
     return rows
 
@@ -75,8 +74,7 @@ def by_title(database: Database, *words: str) -> list[str]:
 
 def members(database: Database, story_id: str) -> list[str]:
     """The articles of a story, in the order of their placing."""
-    with database.read() as connection:
-        return [one.id for one in articles.members(connection, story_id)]
+    return [one.id for one in read_by(database, articles.members, story_id)]
 
 
 def placing_of(database: Database, all_tuning: Tuning | None = None) -> Placer:

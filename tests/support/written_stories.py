@@ -36,6 +36,7 @@ from aggregator.store.stories import story_links
 from aggregator.store.stories.articles import ArticleDetails
 from aggregator.store.tables import article, change, source, story, story_log, upsert
 from tests.support.fresh import with_tables
+from tests.support.rows import executed
 
 
 class WrittenStories(DatabaseStoryReader):
@@ -92,8 +93,7 @@ class WrittenStories(DatabaseStoryReader):
             "others": ",".join(one.others),
             "article": one.article and one.article.id,
         }
-        with self.database.write() as connection:
-            connection.execute(insert(change).values(row))
+        executed(self.database, insert(change).values(row))
 
     def set_sources(self, *sources: SourceView) -> None:
         """Adds sources. The articles of an outlet are from the source with its name as id."""

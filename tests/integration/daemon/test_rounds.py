@@ -26,7 +26,7 @@ from aggregator.store.maintenance.erase import blank_entry
 from aggregator.store.tables import source
 from tests.support.articles import NOON, Rig, record
 from tests.support.loopback import LoopbackServer, Request, Response, redirect
-from tests.support.rows import read_by, written_by
+from tests.support.rows import executed, read_by, written_by
 from tests.support.seeds import printed_seed
 from tests.support.world import Time, World
 
@@ -128,16 +128,12 @@ def test_a_thousand_pages_of_a_held_host_do_not_hide_the_others(sqlite: Database
 
 
 def test_the_answer_to_a_daemon_that_was_suspended_meanwhile_changes_nothing(database: Database) -> None:
-    with database.write() as connection:
-        add(connection, source_of("http://a.example/0"))
-    with database.read() as connection:
-        [before] = all_sources(connection)
-    with database.write() as connection:
-        connection.execute(update(source).values(last_polled_at=NOON, etag="newer"))
+    written_by(database, add, source_of("http://a.example/0"))
+    [before] = read_by(database, all_sources)
+    executed(database, update(source).values(last_polled_at=NOON, etag="newer"))
     with pytest.raises(AggregatorError, match="another process"), database.write() as connection:
         save(connection, before, before)
-    with database.read() as connection:
-        assert all_sources(connection)[0].etag == "newer"
+    assert read_by(database, all_sources)[0].etag == "newer"
 
 
 def live(rounds: PollScheduler, time: Time, database: Database, seconds: float) -> None:
@@ -448,8 +444,7 @@ class Many:
         tuning = self.all_tuning.values("net")
         assert len(asked) == len(self.feeds), "every feed was asked"
         self._check_rate(tuning["host_gap_seconds"], MAX_REDIRECTS)
-        with self.database.read() as connection:
-            rows = {one.address: one for one in all_sources(connection)}
+        rows = {one.address: one for one in read_by(self.database, all_sources)}
         now = self.world.time.monotonic()
         for one in self.feeds:
             row = rows[f"http://{one.host}{one.path}"]

@@ -142,8 +142,7 @@ class Office:
         """Serve the paper as it is now, ask for it, and place what came."""
         paper.polls += 1
         self.server.routes[path] = Resource(paper.feed(), etag=None)
-        with self.database.read() as connection:
-            (source,) = [one for one in all_sources(connection) if one.id == id_]
+        (source,) = [one for one in read_by(self.database, all_sources) if one.id == id_]
         polled = self.polling.poll(source)
         assert polled.problem is None
         self.rig.place()

@@ -106,8 +106,7 @@ def test_an_entry_waits_a_minute_for_its_page(rig: Rig) -> None:
         assert pending_pages.place_without(connection, [n]) == 0, "once"
     assert overdue(rig, 9 * WAIT) == []
     assert [one.outcome for one in rig.place()] == ["founded"]
-    with rig.database.read() as connection:
-        assert [one.entry_no for one in pending_pages.due_pages(connection, NOON + WAIT, 9)] == [n]
+    assert [one.entry_no for one in read_by(rig.database, pending_pages.due_pages, NOON + WAIT, 9)] == [n]
     is_sound(rig)
 
 

@@ -62,8 +62,7 @@ class Week:
         return item.id
 
     def source(self, id_: str) -> Source:
-        with self.database.read() as connection:
-            return next(one for one in all_sources(connection) if one.id == id_)
+        return next(one for one in read_by(self.database, all_sources) if one.id == id_)
 
     def live(self, hours: float) -> None:
         """Let so much time pass and poll what becomes due meanwhile."""
@@ -377,10 +376,8 @@ def test_a_hold_outlives_a_restart(either: Week, world: World) -> None:
         (host,) = active_host_backoffs(connection, world.time())
         assert (host.name, host.gap_factor) == ("big.example", 2.0)
     world.time.run(7200)
-    with week.database.write() as connection:
-        assert [one.name for one in active_host_backoffs(connection, world.time())] == ["big.example"], (
-            "its gap holds"
-        )
+    (held,) = written_by(week.database, active_host_backoffs, world.time())
+    assert held.name == "big.example", "its gap holds"
 
 
 def test_a_hold_is_written_down_later_where_the_database_refused(week: Week, world: World) -> None:
@@ -390,8 +387,8 @@ def test_a_hold_is_written_down_later_where_the_database_refused(week: Week, wor
     with pytest.raises(AggregatorError, match="another process"):
         week.poll(stale)
     week.poll(week.source(stale.id))  # which is held by then
-    with week.database.write() as connection:
-        assert [one.name for one in active_host_backoffs(connection, world.time())] == ["big.example"]
+    (held,) = written_by(week.database, active_host_backoffs, world.time())
+    assert held.name == "big.example"
 
 
 def test_redirects_take_their_turn_at_the_host_they_lead_to(week: Week, world: World) -> None:

@@ -82,8 +82,8 @@ class Reading:
         return set(queried(self.database, select(article.c.title)).scalars())
 
     def reasons(self, source: str) -> set[str | None]:
-        with self.database.read() as connection:
-            return {one.reason for one in problem_texts(connection, source, 50) if one.verdict == "muted"}
+        refused = read_by(self.database, problem_texts, source, 50)
+        return {one.reason for one in refused if one.verdict == "muted"}
 
 
 @pytest.fixture

@@ -59,8 +59,7 @@ class Newsroom:
         feed = f"<rss version='2.0'><channel><title>{title}</title>{made}</channel></rss>"
         path = "/" + source.address.partition("://")[2].partition("/")[2]
         self.server.routes[path] = Resource(feed.encode(), etag=None)
-        with self.database.read() as connection:
-            (now,) = [one for one in all_sources(connection) if one.id == source.id]
+        (now,) = [one for one in read_by(self.database, all_sources) if one.id == source.id]
         assert self.poller.poll(now).problem is None
         self.rig.place()
 

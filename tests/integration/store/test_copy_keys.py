@@ -11,6 +11,7 @@ from aggregator.store.engine.database import Database
 from aggregator.store.stories import copy_keys
 from aggregator.store.tables import lsh_band
 from tests.support.articles import Clock, Rig
+from tests.support.rows import read_by
 from tests.support.story_checks import small_set, what_is_wrong
 
 ANY = (1 << 63) - 1
@@ -74,10 +75,8 @@ def test_a_copy_is_found_by_the_keys_of_its_original_which_go_with_it(rig: Rig) 
     (copied,) = rig.take(msgspec.structs.replace(first, source="Other", guid="o", outlet="Other", url=None))
     assert copied.outcome == "copy"
     rig.take(*others)
-    with rig.database.read() as connection:
-        before = {n for _, n in stored(connection)}
+    before = {n for _, n in read_by(rig.database, stored)}
     rig.pipeline.placer.erase(ForgetCommand(name=first.outlet or ""))
-    with rig.database.read() as connection:
-        left = {n for _, n in stored(connection)}
+    left = {n for _, n in read_by(rig.database, stored)}
     assert 1 in before - left
     assert what_is_wrong(rig.database) == []

@@ -29,6 +29,7 @@ from aggregator.store.engine.database import Connection, Database, FairLock
 from aggregator.store.engine.engines import DatabaseTuning
 from aggregator.store.migrate import make_file
 from tests.support.own_postgres import OwnPostgres
+from tests.support.rows import executed, queried, read_by
 from tests.support.waiting import PATIENCE_SECONDS, wait_until
 
 SHIPPED = Tuning().section("database", DatabaseTuning)
@@ -42,8 +43,7 @@ def retries(database: Database, cause: str) -> float:
 
 
 def rows(database: Database) -> list[int]:
-    with database.read() as connection:
-        return sorted(connection.execute(text("SELECT n FROM noted")).scalars())
+    return sorted(queried(database, text("SELECT n FROM noted")).scalars())
 
 
 def note(n: int) -> Callable[[Connection], None]:
@@ -56,8 +56,7 @@ def note(n: int) -> Callable[[Connection], None]:
 def prepared(url: str, tuning: DatabaseTuning = SHIPPED) -> Database:
     database = Database(url, tuning)
     make_file(database)
-    with database.write() as connection:
-        connection.execute(text("CREATE TABLE noted (n INTEGER PRIMARY KEY)"))
+    executed(database, text("CREATE TABLE noted (n INTEGER PRIMARY KEY)"))
     return database
 
 
@@ -180,8 +179,7 @@ def test_another_program_that_keeps_a_file_is_waited_for_once_and_then_said(tmp_
             assert "another program" in database.trouble
             with pytest.raises(DatabaseLockedError, match="another program"):
                 database.transact(note(1))  # now that it is known, not for a thousand seconds
-            with database.read() as connection:
-                assert database.why_not_writable(connection) == database.trouble
+            assert read_by(database, database.why_not_writable) == database.trouble
             assert retries(database, "busy") == 0
         database.transact(note(2))
         assert rows(database) == [2]
@@ -285,8 +283,7 @@ def test_a_commit_that_nobody_knows_of_is_not_done_again(own_postgres: OwnPostgr
     assert failed.value.commit_unknown
     assert calls == 1
     assert server.trouble is not None
-    with server.write() as connection:
-        connection.execute(text("DROP TRIGGER late ON noted"))
+    executed(server, text("DROP TRIGGER late ON noted"))
     assert server.trouble is None
 
 
@@ -353,8 +350,7 @@ def hasty(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.mark.usefixtures("hasty")
 def test_a_server_that_hangs_is_given_up_and_one_that_is_slow_is_not(own_postgres: OwnPostgres) -> None:
     with closing(prepared(own_postgres.make())) as server:
-        with server.read() as connection:
-            connection.execute(text("SELECT pg_sleep(0.8)")).all()
+        queried(server, text("SELECT pg_sleep(0.8)")).all()
         own_postgres.suspend()
         try:
             with pytest.raises(DatabaseAwayError, match="does not answer"):
@@ -408,13 +404,11 @@ def test_a_log_that_a_long_reader_made_grow_shrinks_again(tmp_path: Path) -> Non
     tuning = msgspec.structs.replace(SHIPPED, wal_mib=1, checkpoint_seconds=0.1, wal_retry_seconds=0.0)
     with closing(Database(f"sqlite:///{tmp_path / 'a.db'}", tuning)) as database:
         make_file(database)
-        with database.write() as connection:
-            connection.execute(text("CREATE TABLE noted (n INTEGER PRIMARY KEY, words BLOB)"))
+        executed(database, text("CREATE TABLE noted (n INTEGER PRIMARY KEY, words BLOB)"))
         with database.read() as reader:
             reader.execute(text("SELECT count(*) FROM noted")).scalar()
             for n in range(30):
-                with database.write() as connection:
-                    connection.execute(text("INSERT INTO noted VALUES (:n, zeroblob(100000))"), {"n": n})
+                executed(database, text("INSERT INTO noted VALUES (:n, zeroblob(100000))"), {"n": n})
             assert database.log_bytes() > 2 * 2**20
             assert not database.truncate_log(), "the reader is in the way"
         usual = resource.getrlimit(resource.RLIMIT_FSIZE)
@@ -426,8 +420,7 @@ def test_a_log_that_a_long_reader_made_grow_shrinks_again(tmp_path: Path) -> Non
             resource.setrlimit(resource.RLIMIT_FSIZE, usual)
         assert database.truncate_log()
         assert database.log_bytes() == 0
-        with database.write() as connection:
-            connection.execute(text("DELETE FROM noted WHERE n = 0"))
+        executed(database, text("DELETE FROM noted WHERE n = 0"))
 
 
 def test_a_disk_without_room_is_refused_at_the_start(tmp_path: Path) -> None:

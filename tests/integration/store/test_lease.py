@@ -32,6 +32,7 @@ from tests.conftest import REPOSITORY
 from tests.support.articles import FLOOD, NOON, STRIKE, Clock, Rig, record
 from tests.support.fresh import with_tables
 from tests.support.own_postgres import OwnPostgres
+from tests.support.rows import executed, queried
 from tests.support.waiting import PATIENCE_SECONDS, wait_until
 
 QUICK = Tuning({"leases": {"check_seconds": 0.2}})
@@ -71,8 +72,7 @@ def other(database: Database) -> Iterator[Database]:
 
 def one_more(database: Database) -> int:
     """Write something; what is there afterwards."""
-    with database.write() as connection:
-        connection.execute(_ONE_MORE)
+    executed(database, _ONE_MORE)
     return stored(database)
 
 
@@ -80,8 +80,7 @@ _ONE_MORE = update(counter).where(counter.c.name == "story").values(value=counte
 
 
 def stored(database: Database) -> int:
-    with database.read() as connection:
-        return int(connection.execute(select(counter.c.value).where(counter.c.name == "story")).scalar_one())
+    return int(queried(database, select(counter.c.value).where(counter.c.name == "story")).scalar_one())
 
 
 def taken_over(lock: WriterLease) -> None:
@@ -99,12 +98,10 @@ def test_one_writer_at_a_time_and_each_with_an_epoch_of_its_own(database: Databa
     assert first.is_held
     assert not second.become_writer()
     assert one_more(first.fenced) == 1
-    with database.read() as connection:
-        before = connection.execute(select(writer_lease)).one()
+    before = queried(database, select(writer_lease)).one()
     first.release()
     taken_over(second)  # the server notices the end of a session a little later
-    with database.read() as connection:
-        after = connection.execute(select(writer_lease)).one()
+    after = queried(database, select(writer_lease)).one()
     assert (before.holder, after.holder) == (database.session_name, other.session_name)
     assert after.epoch == before.epoch + 1
     with pytest.raises(LeaseLostError):
@@ -123,8 +120,7 @@ def test_the_lock_without_an_epoch_keeps_writers_out(database: Database, other: 
     assert not waiting.become_writer()
     migrating.release()
     taken_over(waiting)  # the server notices the end of a session a little later
-    with other.read() as connection:
-        assert connection.execute(select(writer_lease.c.epoch)).scalars().all() == [8]
+    assert queried(other, select(writer_lease.c.epoch)).scalars().all() == [8]
     waiting.release()
 
 
@@ -151,8 +147,7 @@ def test_who_lost_the_lock_places_nothing_and_the_next_one_goes_on(
 
 
 def titles(database: Database) -> list[str]:
-    with database.read() as connection:
-        return list(connection.execute(select(article.c.title).order_by(article.c.inbox_no)).scalars())
+    return list(queried(database, select(article.c.title).order_by(article.c.inbox_no)).scalars())
 
 
 def lose(lock: WriterLease, database: Database) -> None:
@@ -160,8 +155,7 @@ def lose(lock: WriterLease, database: Database) -> None:
     if database.file is not None:
         database.file.with_name(database.file.name + ".lock").unlink()
         return
-    with database.write() as connection:
-        connection.execute(_END_OF_SESSION, {"key": ADVISORY_KEY})
+    executed(database, _END_OF_SESSION, {"key": ADVISORY_KEY})
 
 
 _END_OF_SESSION = text(
@@ -224,8 +218,7 @@ def test_a_writer_that_was_suspended_writes_nothing_when_it_wakes(shared: Databa
     process.signal(signal.SIGSTOP)
     lock = open_writer_lease(shared, QUICK)
     assert not lock.become_writer(), "its session is still there"
-    with shared.write() as connection:
-        connection.execute(_END_OF_OTHERS)  # as the server does when it takes the machine for gone
+    executed(shared, _END_OF_OTHERS)  # as the server does when it takes the machine for gone
     taken_over(lock)
     assert stored(shared) == 1, "its open transaction was broken off"
     assert one_more(lock.fenced) == 2
@@ -261,8 +254,7 @@ def test_a_transaction_that_began_in_an_epoch_ends_before_the_next_one(shared: D
 
 def waits_for_a_row(database: Database, who: Database) -> bool:
     asked = text("SELECT 1 FROM pg_stat_activity WHERE application_name = :name AND wait_event_type = 'Lock'")
-    with database.read() as connection:
-        return connection.execute(asked, {"name": who.session_name}).first() is not None
+    return queried(database, asked, {"name": who.session_name}).first() is not None
 
 
 def test_a_writer_that_is_killed_leaves_the_lock_at_once(shared: Database, process: Process) -> None:

@@ -66,8 +66,7 @@ class Newsroom:
         self.rig.place()
 
     def list(self) -> dict[str, SourceView]:
-        with self.database.read() as connection:
-            return {one.name: one for one in listed(connection, self.clock(), ALL_TUNING)}
+        return {one.name: one for one in read_by(self.database, listed, self.clock(), ALL_TUNING)}
 
 
 @pytest.fixture

@@ -21,6 +21,7 @@ from aggregator.store.engine.database import Connection, Database
 from aggregator.store.tables import metadata
 from tests.support.articles import Clock, Rig, record, settled
 from tests.support.fresh import with_tables
+from tests.support.rows import queried
 from tests.support.seeds import SEED
 
 CUTS = int(os.environ.get("AGGREGATOR_CUTS", "200"))
@@ -126,8 +127,7 @@ def cut(written: Written, tmp_path: Path, times: int) -> None:
         kept = next((at for at, (a, b) in enumerate(zip(log, written.log, strict=False)) if a != b), len(log))
         folder = tmp_path / str(number)
         with closing(opened(folder, written, log)) as database:
-            with database.read() as connection:
-                assert connection.execute(text("PRAGMA integrity_check")).scalars().all() == ["ok"]
+            assert queried(database, text("PRAGMA integrity_check")).scalars().all() == ["ok"]
             assert all_rows(database) == committed_by(written, kept), (
                 f"{spoil.__name__} at {place} of {len(written.log)} is no state that there was"
             )

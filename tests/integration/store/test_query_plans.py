@@ -30,7 +30,7 @@ from tests.conftest import Postgres
 from tests.support.articles import NOON, Clock, Rig, record
 from tests.support.fresh import with_tables
 from tests.support.polling import feed_source
-from tests.support.rows import read_by
+from tests.support.rows import read_by, written_by
 
 DAY = dt.timedelta(days=1)
 STORIES = 3_000  # so many that no planner prefers to read all of them
@@ -51,8 +51,7 @@ def fill(database: Database) -> None:
     """Stories of one report each, copied from a placed one; every hundredth says that it has more."""
     rig = Rig(database, Clock())
     feed = feed_source("https://ports.example/feed", folder="Ports")
-    with database.write() as connection:
-        sources.add(connection, feed)
+    written_by(database, sources.add, feed)
     rig.take(
         record(feed.id, "1", "Ferry runs aground", "The ferry ran aground off Lind island.", published=NOON)
     )
@@ -159,8 +158,7 @@ def matching_some(database: Database) -> set[str]:
 
 
 def to_forget_by_address(database: Database) -> erase.EraseTarget:
-    with database.read() as connection:
-        return erase.resolve_target(connection, "https://ports.example/7")
+    return read_by(database, erase.resolve_target, "https://ports.example/7")
 
 
 def what_probes_ask(database: Database) -> object:
@@ -327,8 +325,7 @@ def test_the_index_that_was_made_for_it_is_used(database: Database, case: str, i
 
 
 def test_the_check_tells_a_scan(database: Database) -> None:
-    with database.read() as connection:
-        assert scanned(connection, "SELECT inbox_no FROM article WHERE url = 'x'", ()) == {"article"}
+    assert read_by(database, scanned, "SELECT inbox_no FROM article WHERE url = 'x'", ()) == {"article"}
 
 
 # --- in steps ----------------------------------------------------------------------------------------------

@@ -7,7 +7,6 @@ import datetime as dt
 import sqlite3
 from collections.abc import Iterable, Iterator
 from contextlib import closing
-from itertools import chain
 from typing import Any
 
 import pytest
@@ -169,6 +168,7 @@ def test_a_sound_database_has_no_fault(sound: Sound) -> None:
 LIVE = story.c.redirect_to.is_(None)
 RETIRED = story.c.redirect_to.is_not(None)
 A_BAND = select(func.min(lsh_band.c.band)).scalar_subquery()
+OF_STORY = update(story).where(LIVE)
 OTHER_SUMS = select(story.c.centroid).where(RETIRED).scalar_subquery()
 OTHER_SKETCH = select(sketch.c.hashes).where(sketch.c.article == 4).scalar_subquery()
 FORMER = select(literal("nobody"), *(revision.c[name] for name in ("number", "replaced_at", "title", "text")))
@@ -181,66 +181,53 @@ NOBODY_SEEN = {
 }
 
 # What is damaged, and what is said of it. Afterwards all rows are what they were, but for `ALIKE`.
-DERIVED: dict[str, tuple[Executable, str]] = {
-    "articles": (update(story).where(LIVE).values(article_count=9), "an article count that does not match"),
-    "outlets": (update(story).where(LIVE).values(outlet_count=7), "outlet counts"),
-    "reports": (update(story).where(LIVE).values(report_count=9), "report counts"),
-    "standing": (update(story).where(LIVE).values(count_state=b"no"), "count states"),
-    "dates": (update(story).where(LIVE).values(first_published=NOON.replace(hour=1)), "stories have times"),
-    "last article": (update(story).where(LIVE).values(last_inbox_no=1), "last inbox numbers"),
-    "kind": (update(story).where(LIVE).values(container_only=True), "stories have kinds"),
-    "sums": (update(story).where(LIVE).values(centroid=OTHER_SUMS), "stories have centroids"),
-    "torn sums": (
-        update(story).where(LIVE).values(centroid=func.substr(story.c.centroid, 1, 90)),
-        "stories have centroids",
-    ),
-    "merged": (update(story).where(LIVE).values(merged_story=b"no"), "story.merged_story cannot be read"),
-    "text": (update(story).where(LIVE).values(text="Nothing."), "merged texts do not match"),
-    "original": (update(article).values(original=None), "an original that does not match"),
-    "keys": (delete(lsh_band).where(lsh_band.c.article == 1), "lack bands"),
-    "one key": (delete(lsh_band).where(lsh_band.c.band == A_BAND), "lack bands"),
-    "strange key": (insert(lsh_band).values(band=77, article=1), "or do not match its signature"),
-    "key of nobody": (insert(lsh_band).values(band=77, article=2), "or do not match its signature"),
-    "sketch": (update(sketch).where(sketch.c.article == 1).values(hashes=OTHER_SKETCH), "sampled shingles"),
-    "revision": (insert(revision).from_select([*revision.c.keys()], FORMER), "revisions belong"),
-    "identity": (insert(identity_key).values(key=b"0" * 16, article="nobody"), "identity keys belong to"),
-    "look": (insert(observation).values(**NOBODY_SEEN), "observations belong to"),
-    "story counter": (update(counter).where(counter.c.name == "story").values(value=1), "story numbers"),
-    "inbox counter": (update(counter).where(counter.c.name == "inbox").values(value=1), "inbox numbers"),
-}
+DERIVED: tuple[dict[str, tuple[Executable, str]], ...] = (
+    {
+        "articles": (OF_STORY.values(article_count=9), "an article count that does not match"),
+        "outlets": (OF_STORY.values(outlet_count=7), "outlet counts"),
+        "reports": (OF_STORY.values(report_count=9), "report counts"),
+        "standing": (OF_STORY.values(count_state=b"no"), "count states"),
+        "dates": (OF_STORY.values(first_published=NOON.replace(hour=1)), "stories have times"),
+        "kind": (OF_STORY.values(container_only=True), "stories have kinds"),
+        "sums": (OF_STORY.values(centroid=OTHER_SUMS), "stories have centroids"),
+        "text": (OF_STORY.values(text="Nothing."), "merged texts do not match"),
+        "keys": (delete(lsh_band).where(lsh_band.c.article == 1), "lack bands"),
+        "identity": (insert(identity_key).values(key=b"0" * 16, article="nobody"), "identity keys belong to"),
+        "look": (insert(observation).values(**NOBODY_SEEN), "observations belong to"),
+    },
+    {
+        "last article": (OF_STORY.values(last_inbox_no=1), "last inbox numbers"),
+        "torn sums": (
+            OF_STORY.values(centroid=func.substr(story.c.centroid, 1, 90)),
+            "stories have centroids",
+        ),
+        "merged": (OF_STORY.values(merged_story=b"no"), "story.merged_story cannot be read"),
+        "one key": (delete(lsh_band).where(lsh_band.c.band == A_BAND), "lack bands"),
+        "strange key": (insert(lsh_band).values(band=77, article=1), "or do not match its signature"),
+        "sketch": (
+            update(sketch).where(sketch.c.article == 1).values(hashes=OTHER_SKETCH),
+            "sampled shingles",
+        ),
+        "story counter": (update(counter).where(counter.c.name == "story").values(value=1), "story numbers"),
+        "revision": (insert(revision).from_select([*revision.c.keys()], FORMER), "revisions belong"),
+    },
+    {
+        "original": (update(article).values(original=None), "an original that does not match"),
+        "key of nobody": (insert(lsh_band).values(band=77, article=2), "or do not match its signature"),
+        "inbox counter": (update(counter).where(counter.c.name == "inbox").values(value=1), "inbox numbers"),
+    },
+)
 ALIKE = {"story": ("count_state",)}  # of one set of articles there are several, all of which count alike
 
 
-DERIVED_TOGETHER = (
-    (
-        "articles",
-        "outlets",
-        "reports",
-        "standing",
-        "dates",
-        "kind",
-        "sums",
-        "text",
-        "keys",
-        "identity",
-        "look",
-    ),
-    ("last article", "torn sums", "merged", "one key", "strange key", "sketch", "story counter", "revision"),
-    ("original", "key of nobody", "inbox counter"),
-)
-
-
-def test_each_damage_is_done_once() -> None:
-    assert sorted(chain(*DERIVED_TOGETHER)) == sorted(DERIVED)
-    assert sorted(chain(*LOST_TOGETHER)) == sorted(LOST)
-
-
-@pytest.mark.parametrize("damaged", DERIVED_TOGETHER)
-def test_what_follows_from_other_rows_is_found_and_repaired(sound: Sound, damaged: tuple[str, ...]) -> None:
-    sound.damage(DERIVED[name][0] for name in damaged)
+@pytest.mark.parametrize("damaged", DERIVED, ids=" ".join)
+def test_what_follows_from_other_rows_is_found_and_repaired(
+    sound: Sound, damaged: dict[str, tuple[Executable, str]]
+) -> None:
+    sound.damage(statement for statement, _ in damaged.values())
     found = sound.found()
-    for name in damaged:
-        assert any(DERIVED[name][1] in one.what for one in found), name
+    for name, (_, what) in damaged.items():
+        assert any(what in one.what for one in found), name
     sound.repair()
     assert sound.found() == []
     assert without(sound.contents(), ALIKE) == without(sound.before, ALIKE)
@@ -288,122 +275,86 @@ def search_rows(n: int) -> Select[Any]:
     return select(*columns).where(article.c.inbox_no == n)
 
 
-NOWHERE = update(story).where(RETIRED).values(redirect_to="nowhere")
+OF_FIRST = update(article).where(article.c.inbox_no == 1)
+OF_FOURTH = update(article).where(article.c.inbox_no == 4)
+OF_ENTRY = update(entry).where(entry.c.entry_no == 1)
+OF_RETIRED = update(story).where(RETIRED)
+ERASED = select(article.c.id, article.c.seen_at, literal("forgotten"), literal(0)).where(
+    article.c.inbox_no == 1
+)
 RETIRED_ID = select(story.c.id).where(RETIRED).scalar_subquery()
 
 # What is damaged and follows from nothing that is there.
-LOST: dict[str, tuple[Executable, str]] = {
-    "redirect": (NOWHERE, "redirect to a story that does not exist"),
-    "story without articles": (update(story).where(RETIRED).values(redirect_to=None), "have no article"),
-    "home": (
-        update(article).where(article.c.inbox_no == 1).values(story=RETIRED_ID),
-        "in a story that was merged",
-    ),
-    "entry's article": (
-        update(entry).where(entry.c.entry_no == 1).values(article="nobody"),
-        "have no article",
-    ),
-    "entry's state": (
-        update(entry).where(entry.c.entry_no == 1).values(outcome=None),
-        "a state that contradicts",
-    ),
-    "entry": (delete(entry).where(entry.c.inbox_no == 1), "that were stored are missing"),
-    "waiting entry": (delete(entry).where(entry.c.state == "ready"), "that were stored are missing"),
-    "stone": (
-        insert(tombstone).from_select(
-            ["article", "at", "kind", "rejected_count"],
-            select(article.c.id, article.c.seen_at, literal("forgotten"), literal(0)).where(
-                article.c.inbox_no == 1
-            ),
+LOST: tuple[dict[str, tuple[Executable, str]], ...] = (
+    {
+        "redirect": (OF_RETIRED.values(redirect_to="nowhere"), "redirect to a story that does not exist"),
+        "entry's article": (OF_ENTRY.values(article="nobody"), "have no article"),
+        "words": (OF_FIRST.values(text="Other words."), "a hash that does not match their text"),
+        "payload": (
+            update(entry).where(entry.c.state == "ready").values(payload=b"no"),
+            "payload cannot be read",
         ),
-        "although they were erased",
-    ),
-    "words": (
-        update(article).where(article.c.inbox_no == 1).values(text="Other words."),
-        "a hash that does not match their text",
-    ),
-    "name": (
-        update(article).where(article.c.inbox_no == 4).values(generation=3),
-        "does not match their identity",
-    ),
-    "evidence": (
-        update(article).where(article.c.inbox_no == 1).values(evidence=b"no"),
-        "evidence cannot be read",
-    ),
-    "payload": (
-        update(entry).where(entry.c.state == "ready").values(payload=b"no"),
-        "payload cannot be read",
-    ),
-    "former text": (update(revision).values(text=b"no"), "revision.text cannot be read"),
-    "word": (update(article).where(article.c.inbox_no == 1).values(role="king"), "role has a value"),
-    "future": (update(entry).values(accepted_at=NOON.replace(year=2099)), "is in the future"),
-    "terms": (
-        update(article).where(article.c.inbox_no == 1).values(terms=b"no"),
-        "article.terms cannot be read",
-    ),
-    "past": (update(article).values(effective_at=NOON.replace(year=1970)), "an impossible time"),
-    "middle change": (delete(change).where(change.c.change_no == 2), "changes are missing after"),
-    "log": (delete(story_log).where(story_log.c.log_no == 2), "articles have no log line"),
-    "bond": (
-        update(article).where(article.c.inbox_no == 4).values(story=RETIRED_ID),
-        "that are in different stories",
-    ),
-    "seen": (update(counter).where(counter.c.name == "entry").values(value=99), "entries were received, but"),
-    "doubled": (update(article).values(root_article="one", generation=0), "articles are stored twice"),
-    "later twin": (
-        update(article)
-        .where(article.c.inbox_no == 1)
-        .values(copy_of=select(article.c.id).where(article.c.inbox_no == 3).scalar_subquery()),
-        "an article that was placed later",
-    ),
-}
-
-
-LOST_TOGETHER = (
-    (
-        "redirect",
-        "entry's article",
-        "words",
-        "payload",
-        "former text",
-        "future",
-        "log",
-        "seen",
-        "middle change",
-    ),
-    ("story without articles", "entry's state", "name", "past", "stone", "later twin", "word"),
-    ("home", "evidence", "entry", "terms"),
-    ("bond", "waiting entry", "doubled"),
+        "former text": (update(revision).values(text=b"no"), "revision.text cannot be read"),
+        "future": (update(entry).values(accepted_at=NOON.replace(year=2099)), "is in the future"),
+        "log": (delete(story_log).where(story_log.c.log_no == 2), "articles have no log line"),
+        "seen": (
+            update(counter).where(counter.c.name == "entry").values(value=99),
+            "entries were received, but",
+        ),
+        "middle change": (delete(change).where(change.c.change_no == 2), "changes are missing after"),
+    },
+    {
+        "story without articles": (OF_RETIRED.values(redirect_to=None), "have no article"),
+        "entry's state": (OF_ENTRY.values(outcome=None), "a state that contradicts"),
+        "name": (OF_FOURTH.values(generation=3), "does not match their identity"),
+        "past": (update(article).values(effective_at=NOON.replace(year=1970)), "an impossible time"),
+        "stone": (
+            insert(tombstone).from_select(["article", "at", "kind", "rejected_count"], ERASED),
+            "although they were erased",
+        ),
+        "later twin": (
+            OF_FIRST.values(copy_of=select(article.c.id).where(article.c.inbox_no == 3).scalar_subquery()),
+            "an article that was placed later",
+        ),
+        "word": (OF_FIRST.values(role="king"), "role has a value"),
+    },
+    {
+        "home": (OF_FIRST.values(story=RETIRED_ID), "in a story that was merged"),
+        "evidence": (OF_FIRST.values(evidence=b"no"), "evidence cannot be read"),
+        "entry": (delete(entry).where(entry.c.inbox_no == 1), "that were stored are missing"),
+        "terms": (OF_FIRST.values(terms=b"no"), "article.terms cannot be read"),
+    },
+    {
+        "bond": (OF_FOURTH.values(story=RETIRED_ID), "that are in different stories"),
+        "waiting entry": (delete(entry).where(entry.c.state == "ready"), "that were stored are missing"),
+        "doubled": (update(article).values(root_article="one", generation=0), "articles are stored twice"),
+    },
 )
 
 
-@pytest.mark.parametrize("damaged", LOST_TOGETHER)
-def test_what_cannot_be_repaired_is_named_again(sound: Sound, damaged: tuple[str, ...]) -> None:
-    sound.damage(LOST[name][0] for name in damaged)
+@pytest.mark.parametrize("damaged", LOST, ids=" ".join)
+def test_what_cannot_be_repaired_is_named_again(
+    sound: Sound, damaged: dict[str, tuple[Executable, str]]
+) -> None:
+    sound.damage(statement for statement, _ in damaged.values())
     for _ in range(2):
         found = sound.found()
-        for name in damaged:
-            assert any(LOST[name][1] in one.what for one in found), f"{name}: it cannot be repaired"
+        for name, (_, what) in damaged.items():
+            assert any(what in one.what for one in found), f"{name}: it cannot be repaired"
         sound.repair()
 
 
-# What `db check` itself names, and what it says to type.
-LOSSES = {
-    "entry's article": "db restore",
-    "entry": "db restore",
-    "waiting entry": "db restore",
-    "seen": "db restore",
-}
+# What `db check` itself names, with what to type.
 
 
-@pytest.mark.parametrize("damaged", LOSSES)
+@pytest.mark.parametrize("damaged", ["entry's article", "entry", "waiting entry", "seen"])
 def test_a_loss_is_named_with_what_to_type(sound: Sound, damaged: str) -> None:
     assert list(plain_faults(sound.database)) == []
-    statement, what = LOST[damaged]
+    statement, what = {name: one for group in LOST for name, one in group.items()}[damaged]
     sound.damage([statement])
     named = [one for one in plain_faults(sound.database) if what in one.what]
     assert named
-    assert all(LOSSES[damaged] in one.advice and not one.is_damage for one in named)
+    assert all("db restore" in one.advice and not one.is_damage for one in named)
 
 
 def test_rows_that_refer_to_nothing_are_named(sound: Sound) -> None:

@@ -55,12 +55,16 @@ def _pages(reader: WrittenStories, *paths: str) -> list[html.HtmlElement]:
     return [html.fromstring(answer.text) for answer in answers]
 
 
-def _ferry_page(story: StoryView | None = None, merged: MergedStory | None = None) -> html.HtmlElement:
-    """The page of the ferry's story, or of another version of it."""
+def _ferry_page(story: dict[str, Any] | None = None, **merged: Any) -> html.HtmlElement:
+    """The page of the ferry's story, or of one with other values, likewise of its merged text."""
     whole, text = the_ferry()
     reader = WrittenStories()
-    reader.put(story or whole, merged or text)
+    reader.put(msgspec.structs.replace(whole, **story or {}), msgspec.structs.replace(text, **merged))
     return _pages(reader, "/stories/lindferry")[0]
+
+
+def _said(text: str, article: str = "ferrypost", outlet: str | None = "X") -> AttributedSentence:
+    return AttributedSentence(text=text, article=article, outlet=outlet)
 
 
 def _hostile_story(story_id: str, evil: str, address: str) -> tuple[StoryView, MergedStory]:
@@ -76,7 +80,7 @@ def _hostile_story(story_id: str, evil: str, address: str) -> tuple[StoryView, M
         author=evil,
         copy_of=None,
     )
-    said = AttributedSentence(text=evil, article=article.id, outlet=evil)
+    said = _said(evil, article.id, evil)
     moment_of_it = TimelineItem(kind="told", text=evil, article=article.id, outlet=evil)
     merged = MergedStory(
         title=evil,
@@ -227,10 +231,7 @@ def test_copies_are_folded_under_their_original_and_named_in_its_trail() -> None
     copies = (whole, part)
     first = msgspec.structs.replace(merged.timeline[1], copies=copies, copy_count=7)
     excerpt = an_article(outlet="Y", role="excerpt", copy_of="ferrywire", published=None)
-    page = _ferry_page(
-        msgspec.structs.replace(story, articles=(*story.articles, excerpt)),
-        msgspec.structs.replace(merged, timeline=(merged.timeline[0], first)),
-    )
+    page = _ferry_page({"articles": (*story.articles, excerpt)}, timeline=(merged.timeline[0], first))
     (folded,) = page.xpath("//details[@class='copies']")
     assert folded.xpath("summary/text()") == ["7 reprints"]
     reported = [" ".join(item.text_content().split()) for item in folded.xpath(".//li")]
@@ -268,9 +269,7 @@ def test_articles_of_unknown_outlet_are_distinguished_by_title_and_lead_to_their
     story, merged = the_ferry()
     nameless = tuple(msgspec.structs.replace(article, outlet=None, url=None) for article in story.articles)
     lead = msgspec.structs.replace(merged.lead, outlet=None) if merged.lead else None
-    page = _ferry_page(
-        msgspec.structs.replace(story, articles=nameless), msgspec.structs.replace(merged, lead=lead)
-    )
+    page = _ferry_page({"articles": nameless}, lead=lead)
     who = page.xpath("//div[@class='lead']//a")[0]
     assert (who.get("href"), who.text_content()) == ("#a-ferrypost", "“Ferry with 212 on board …”")
 
@@ -311,12 +310,7 @@ def test_saved_queries_and_feeds_are_led_to() -> None:
 
 
 def test_many_facts_are_folded() -> None:
-    _, merged = the_ferry()
-    facts = tuple(
-        Fact(said=(AttributedSentence(text=f"Fact {n}.", article="ferrypost", outlet="X"),), outlets=1, of=5)
-        for n in range(20)
-    )
-    page = _ferry_page(merged=msgspec.structs.replace(merged, facts=facts))
+    page = _ferry_page(facts=tuple(Fact(said=(_said(f"Fact {n}."),), outlets=1, of=5) for n in range(20)))
     (folded,) = page.xpath("//section[@aria-labelledby='facts']/details")
     assert folded.get("open") is None
     opened = len(page.xpath("//div[@class='lead']/p"))
@@ -332,22 +326,17 @@ def test_what_one_report_says_stands_under_its_outlet_once_with_its_reprints() -
         an_article(id="c", outlet="P", role="copy", copy_of="a"),
         an_article(id="d", outlet="Q", role="excerpt", copy_of="a"),
     ]
-    said = [
-        AttributedSentence(text=text, article=article, outlet="O") for text, article in ("1a", "2b", "3a")
-    ]
-    (alone,) = only_by_outlet(said, articles)
+    (alone,) = only_by_outlet([_said(text, id_, "O") for text, id_ in ("1a", "2b", "3a")], articles)
     assert (alone.outlet, alone.sentences) == ("O", [("a", ["1", "3"]), ("b", ["2"])])
     assert (alone.reprints, alone.agency) == (1, "NPA")
-    unknown = [AttributedSentence(text=text, article=text, outlet=None) for text in "ab"]
+    unknown = [_said(one, one, None) for one in "ab"]
     assert len(only_by_outlet(unknown, [an_article(id=one, outlet=None) for one in "ab"])) == 2
 
 
 def test_a_story_of_one_report_shows_its_excerpt_and_no_comparison() -> None:
-    story, merged = the_ferry()
-    alone = msgspec.structs.replace(
-        story, report_count=1, outlet_count=1, article_count=1, articles=story.articles[:1]
-    )
-    page = _ferry_page(alone, msgspec.structs.replace(merged, facts=()))
+    story, _ = the_ferry()
+    of_one = {"report_count": 1, "outlet_count": 1, "article_count": 1, "articles": story.articles[:1]}
+    page = _ferry_page(of_one, facts=())
     assert "Only one report says" not in page.text_content()
     shown = page.find_class("lead")[0].text_content().split()
     assert shown == f"{story.summary} The Harbour Post".split()
@@ -356,11 +345,9 @@ def test_a_story_of_one_report_shows_its_excerpt_and_no_comparison() -> None:
 def test_the_lead_is_not_repeated_among_the_facts() -> None:
     _, merged = the_ferry()
     assert merged.lead is not None
-    same = AttributedSentence(text="The same in other words.", article="ferryisle", outlet="Island Weekly")
+    same = _said("The same in other words.", "ferryisle", "Island Weekly")
     backed = Fact(said=(merged.lead, same), outlets=2, of=4)
-    page = _ferry_page(
-        merged=msgspec.structs.replace(merged, facts=(backed, *merged.facts), timeline=(), only=())
-    )
+    page = _ferry_page(facts=(backed, *merged.facts), timeline=(), only=())
     (lead,) = page.find_class("lead")
     assert "2 of 4 outlets" in lead.text_content()
     (folded,) = page.xpath("//section[@aria-labelledby='facts']")
@@ -369,48 +356,33 @@ def test_the_lead_is_not_repeated_among_the_facts() -> None:
 
 
 def test_what_agrees_and_what_shares_its_words_is_said() -> None:
-    _, merged = the_ferry()
-    early = AttributedSentence(text="Two were hurt.", article="ferrypost", outlet="A")
-    late = AttributedSentence(text="Five were hurt.", article="ferrywire", outlet="B")
+    early, late = _said("Two were hurt.", "ferrypost", "A"), _said("Five were hurt.", "ferrywire", "B")
     same = AgreedFigure(words="212 passengers", said=(early, late), outlets=2, of=5)
     fact = Fact(said=(late, early), outlets=2, of=5, same_words=((0, 1),))
-    page = _ferry_page(
-        merged=msgspec.structs.replace(merged, facts=(fact,), agreed=(same,), no_shared_fact=True)
-    )
-    assert (
-        "212 passengers 2 of 5 outlets"
-        in page.xpath("//section[@aria-labelledby='agreed']")[0].text_content()
-    )
+    page = _ferry_page(facts=(fact,), agreed=(same,), no_shared_fact=True)
+    (agreed,) = page.xpath("//section[@aria-labelledby='agreed']")
+    assert "212 passengers 2 of 5 outlets" in agreed.text_content()
     assert "the same words in 2 outlets" in page.find_class("lead")[0].text_content()
     assert not page.find_class("warning")
 
 
 def test_the_same_words_are_of_as_many_outlets_as_have_a_key() -> None:
-    articles = [
-        an_article(id=f"a{number}", outlet=name, outlet_key=key)
-        for number, (name, key) in enumerate(
-            (("Star", "star.example"), ("Star", "star.test"), ("Sun", "sun.test"))
+    articles = tuple(
+        an_article(outlet=name, outlet_key=key)
+        for name, key in (
+            ("Star", "star.example"), ("Star", "star.test"), ("Sun", "sun.test"), ("The Sun", "sun.test")
         )
-    ]
-    again = an_article(id="a3", outlet="The Sun", outlet_key="sun.test")
-    said = tuple(
-        AttributedSentence(text="Five were hurt.", article=each.id, outlet=each.outlet)
-        for each in (*articles, again)
-    )
-    _, merged = the_ferry()
+    )  # fmt: skip
+    said = tuple(_said("Five were hurt.", one.id, one.outlet) for one in articles)
     fact = Fact(said=said, outlets=1, of=3, same_words=((0, 1, 2, 3),))
-    reader = WrittenStories()
-    reader.put(
-        a_story(*articles, again, id="same"), msgspec.structs.replace(merged, lead=None, facts=(fact,))
-    )
-    (page,) = _pages(reader, "/stories/same")
+    page = _ferry_page({"articles": articles}, lead=None, facts=(fact,))
     assert "the same words in 3 outlets" in page.text_content()
 
 
 def test_a_sentence_says_its_language() -> None:
     story, _ = the_ferry()
     german = msgspec.structs.replace(story.articles[0], language="de")
-    page = _ferry_page(msgspec.structs.replace(story, articles=(german, *story.articles[1:])))
+    page = _ferry_page({"articles": (german, *story.articles[1:])})
     lead, fact, *_ = page.find_class("lead")[0]
     assert (lead.get("lang"), lead.get("dir")) == ("de", "auto")
     assert fact.get("lang") == "en"
@@ -462,14 +434,7 @@ def test_marks_show_own_reports_first_and_never_too_many(articles: int, reports:
 @pytest.mark.parametrize("marks", [(), ((0, 3),), ((0, 3), (2, 5)), ((4, 99),), ((3, 1),), ((-2, 4),)])
 def test_a_snippet_keeps_all_its_text_whatever_its_marks(marks: tuple[tuple[int, int], ...]) -> None:
     hit = SearchHit(
-        article="a",
-        story="s",
-        story_title="",
-        title="",
-        outlet=None,
-        url=None,
-        effective_at=dt.datetime(2026, 1, 1, tzinfo=dt.UTC),
-        snippet="one two",
-        marks=marks,
-    )
+        article="a", story="s", story_title="", title="", outlet=None, url=None, effective_at=MORNING,
+        snippet="one two", marks=marks,
+    )  # fmt: skip
     assert "".join(text for text, _ in pieces(hit)) == "one two"

@@ -57,6 +57,14 @@ def _words_carried(story: StoryView, merged: MergedStory | None, article_id: str
     )
 
 
+def _said(article: ArticleView, text: str) -> AttributedSentence:
+    return AttributedSentence(text=text, article=article.id, outlet=article.outlet)
+
+
+def _merged(title: str, **parts: Any) -> MergedStory:
+    return MergedStory(**{"title": title, "lead": None, "facts": (), "only": (), "timeline": ()} | parts)
+
+
 def test_the_owner_sees_everything() -> None:
     story, merged = the_ferry()
     assert for_reader(story, merged, "owner", 10) == (story, merged)
@@ -75,13 +83,7 @@ def test_others_get_excerpts_and_no_article_text() -> None:
 def test_a_shown_sentence_may_be_shown_again_without_counting_twice() -> None:
     lead = "Seven words stand in this very sentence."
     article = an_article(title="Two words", lead=lead, text=lead)
-    merged = MergedStory(
-        title="Two words",
-        lead=AttributedSentence(text=lead, article=article.id, outlet=article.outlet),
-        facts=(),
-        only=(),
-        timeline=(),
-    )
+    merged = _merged("Two words", lead=_said(article, lead))
     story, shown = for_reader(a_story(article, summary=lead), merged, "excerpt", 9)
     assert story.summary == story.articles[0].lead == lead
     assert shown
@@ -141,10 +143,7 @@ def test_a_headline_that_no_article_carries_any_more_counts_for_all_of_them(titl
     long = " ".join(f"word{n}" for n in range(100))
     articles = [an_article(title=f"Ferry in fog {n}", lead=long, text=long + str(n)) for n in range(2)]
     story = a_story(*articles, title=title.strip(), summary="")
-    said = tuple(
-        AttributedSentence(text=f"s{n} is said.", article=articles[0].id, outlet=None) for n in range(20)
-    )
-    merged = MergedStory(title=title.strip(), lead=None, facts=(), only=said, timeline=())
+    merged = _merged(title.strip(), only=tuple(_said(articles[0], f"s{n} is said.") for n in range(20)))
     former = count_words(title) if "former" in title else 0
     for bounded, reported in (for_reader(story, merged, "excerpt", 30), for_item(story, merged, 30)):
         assert bounded.title == title.strip()
@@ -172,14 +171,9 @@ def test_a_lead_and_the_title_of_any_copy_that_prints_it_stay_within_the_words_t
 
 def test_a_figure_that_agrees_is_shown_whole_or_not_at_all() -> None:
     story, merged = the_ferry()
-    said = tuple(
-        AttributedSentence(
-            text=" ".join(f"{article.id}{n}" for n in range(30)), article=article.id, outlet="O"
-        )
-        for article in story.articles[:2]
-    )
+    said = tuple(_said(one, " ".join(f"{one.id}{n}" for n in range(30))) for one in story.articles[:2])
     same = AgreedFigure(words="30", said=said, outlets=2, of=2)
-    alone = MergedStory(title=merged.title, lead=None, facts=(), only=(), timeline=(), agreed=(same,))
+    alone = _merged(merged.title, agreed=(same,))
     bare = msgspec.structs.replace(story, summary="")
     for words, kept in ((80, (same,)), (32, ())):
         shown = for_reader(bare, alone, "excerpt", words)[1]
@@ -190,6 +184,13 @@ def test_a_figure_that_agrees_is_shown_whole_or_not_at_all() -> None:
 # --- items of feeds ----------------------------------------------------------------------------------------
 
 Sentences = list[str]
+
+
+def _change(article: ArticleView, title_before: str, **given: Any) -> Change:
+    """A new report of a story."""
+    values = {"n": 1, "story": "s", "was": "s", "at": MORNING, "updated": MORNING, "title": article.title}
+    told = {"kind": "report", "title_before": title_before, "report_count": 1, "article": article}
+    return Change(**values | told | given)
 
 
 @st.composite
@@ -225,22 +226,14 @@ def _reports(draw: st.DrawFn) -> tuple[list[ArticleView], dict[str, Sentences]]:
 
 @st.composite
 def _told(draw: st.DrawFn, articles: list[ArticleView], sentences: dict[str, Sentences]) -> MergedStory:
-    every = [
-        AttributedSentence(text=text, article=article.id, outlet=article.outlet)
-        for article in articles
-        for text in sentences[article.id]
-    ]
+    every = [_said(article, text) for article in articles for text in sentences[article.id]]
     some = st.lists(st.sampled_from(every), min_size=1, max_size=4)
-    return MergedStory(
-        title=articles[0].title,
-        lead=draw(st.none() | st.sampled_from(every)),
-        facts=tuple(
-            Fact(said=tuple(said), outlets=len(said), of=len(articles))
-            for said in draw(st.lists(some, max_size=8))
-        ),
-        only=tuple(every),
-        timeline=(),
+    lead = draw(st.none() | st.sampled_from(every))
+    facts = tuple(
+        Fact(said=tuple(said), outlets=len(said), of=len(articles))
+        for said in draw(st.lists(some, max_size=8))
     )
+    return _merged(articles[0].title, lead=lead, facts=facts, only=tuple(every))
 
 
 def _given_of(article: ArticleView, sentences: Sentences, shown: str) -> int:
@@ -282,18 +275,8 @@ def test_an_item_about_one_report_stays_within_them_too(
     articles, sentences = reports
     chosen = PublishSettings(excerpt_words=allowed, full_text="all")
     for number, article in enumerate(articles):
-        change = Change(
-            n=number,
-            story="s",
-            was="s",
-            kind="report",
-            at=MORNING,
-            updated=MORNING + dt.timedelta(microseconds=number),
-            title=article.title,
-            title_before=former,
-            report_count=1,
-            article=msgspec.structs.replace(article, lead=" ".join(sentences[article.id])),
-        )
+        whole = msgspec.structs.replace(article, lead=" ".join(sentences[article.id]))
+        change = _change(whole, former, n=number, updated=MORNING + dt.timedelta(microseconds=number))
         item = change_items([change], chosen)[0]
         shown = " ".join(html.fromstring(f"<div>{item.html.replace('<', ' <')}</div>").itertext())
         given = _given_of(article, [*sentences[article.id], former], shown)
@@ -335,7 +318,7 @@ def _stories(draw: st.DrawFn) -> tuple[StoryView, MergedStory]:
             nosnippet=draw(st.booleans()) and number > 0,
         )  # fmt: skip
         articles.append(one)
-        said += [AttributedSentence(text=each, article=one.id, outlet=one.outlet) for each in text]
+        said += [_said(one, each) for each in text]
     some = st.lists(st.sampled_from(said), min_size=1, max_size=3).map(tuple)
     reported = MergedStory(
         title=articles[0].title,
@@ -389,10 +372,8 @@ def _within(answer: str, allowed: int, *, is_json: bool, where: str) -> None:
 def _quotation_marks() -> tuple[StoryView, MergedStory]:
     text = "a0u100z" + '"' * 90_000
     one = an_article(id="r0", title="a0u1z Marks", lead=text, text=text)
-    said = AttributedSentence(text=text, article="r0", outlet=one.outlet)
-    reported = MergedStory(
-        title=one.title, lead=said, facts=(), only=(said,), timeline=()
-    )  # fmt: skip
+    said = _said(one, text)
+    reported = _merged(one.title, lead=said, only=(said,))
     return a_story(one, id="hostile", summary=text, updated=MORNING), reported
 
 
@@ -408,10 +389,7 @@ def test_no_route_gives_more_than_the_words_and_characters_that_are_allowed(
     reader = WrittenStories()
     reader.put(story, reported)
     article = story.articles[0]
-    change = Change(
-        n=1, story=story.id, was=story.id, kind="report", at=MORNING, updated=MORNING, title=story.title,
-        title_before=story.articles[-1].title, report_count=1, article=article,
-    )  # fmt: skip
+    change = _change(article, story.articles[-1].title, story=story.id, was=story.id, title=story.title)
     reader.put_change(change)
     with TestClient(
         create_app(reader, chosen, lambda: MORNING + dt.timedelta(hours=1)),

@@ -5,8 +5,9 @@ import re
 import socket
 import ssl
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 
 import httpcore
 import httpx
@@ -18,7 +19,7 @@ from aggregator.config.tuning import Tuning
 from aggregator.model.errors import ConfigError, FetchError
 from aggregator.sources.fetch.client import Client, ClientSettings
 from aggregator.sources.fetch.ssrf_guard import address_of, is_public
-from tests.support.loopback import LoopbackServer, Response, redirect
+from tests.support.loopback import LoopbackServer, Response, Route, redirect
 from tests.support.waiting import PATIENCE_SECONDS
 
 PUBLIC = "93.184.216.34"
@@ -31,9 +32,11 @@ class Network:
     Addresses that are literals in an odd spelling are read as the C library does, so that no vector is lost.
     """
 
-    def __init__(self, names: dict[str, list[list[str]]] | None = None, landing: int | None = None) -> None:
+    def __init__(
+        self, names: dict[str, list[list[str]]] | None = None, server: LoopbackServer | None = None
+    ) -> None:
         self.names = names or {}
-        self.landing = landing  # where a dialled address really leads: a port on loopback
+        self.server = server  # where a dialled address really leads
         self.dialled: list[str] = []
         self.asked: list[str] = []
 
@@ -49,13 +52,28 @@ class Network:
 
     def dial(self, address: str, port: int, seconds: float) -> httpcore.NetworkStream:
         self.dialled.append(address)
-        if self.landing is None:
+        if self.server is None:
             raise httpcore.ConnectError("nobody there")
-        return httpcore.SyncBackend().connect_tcp("127.0.0.1", self.landing, timeout=seconds)
+        return httpcore.SyncBackend().connect_tcp("127.0.0.1", self.server.port, timeout=seconds)
 
     def client(self, settings: ClientSettings | None = None) -> Client:
         all_tuning = Tuning({"net": {"host_gap_seconds": 0.0}})
         return Client(settings or ClientSettings(), all_tuning, resolve=self.resolve, dial=self.dial)
+
+
+AT_HOME = "192.168.7.0/24"
+
+
+@contextmanager
+def landed(
+    routes: Mapping[str, Route], names: dict[str, list[list[str]]] | None = None, *allowed: str
+) -> Iterator[tuple[Network, Client]]:
+    """A network in which every dialled address leads to one server, and a client there."""
+    with LoopbackServer(routes) as server:
+        network = Network(names, server)
+        client = network.client(ClientSettings(allow_private=allowed))
+        yield network, client
+        client.close()
 
 
 VECTORS = [
@@ -138,8 +156,8 @@ def test_the_list_is_as_long_as_promised_and_a_naive_client_is_fooled() -> None:
 def test_a_canary_on_loopback_is_reached_by_none() -> None:
     """Each vector with the canary's own port, dialled in earnest where it should ever come to that."""
     with LoopbackServer({"*": "a secret"}) as canary:
-        network = Network(LOOPBACK_NAMES, landing=canary.port)
-        clients = [network.client(), network.client(ClientSettings(allow_private=("192.168.7.0/24",)))]
+        network = Network(LOOPBACK_NAMES, server=canary)
+        clients = [network.client(), network.client(ClientSettings(allow_private=(AT_HOME,)))]
         vectors = [*VECTORS, *(f"http://{host}/" for host in NAIVE)]
         aimed = [re.sub(r"^(\w+://[^/]*?[^/:])(?::[0-9]+)?/", rf"\1:{canary.port}/", one) for one in vectors]
         assert sum(str(canary.port) in one for one in aimed) >= 61
@@ -174,16 +192,13 @@ def test_one_bad_answer_refuses_the_whole_name() -> None:
 
 
 def test_a_name_is_resolved_once_and_the_checked_address_is_dialled() -> None:
-    with LoopbackServer({"/": "hello"}) as server:
-        network = Network({"rebind.example": [[PUBLIC], ["127.0.0.1"]]}, landing=server.port)
-        client = network.client()
+    with landed({"/": "hello"}, {"rebind.example": [[PUBLIC], ["127.0.0.1"]]}) as (network, client):
         assert client.fetch("http://rebind.example/").body == b"hello"
         assert (network.asked, network.dialled) == (["rebind.example"], [PUBLIC])
-        assert server.requests[0].headers["host"] == "rebind.example"
+        assert network.server.requests[0].headers["host"] == "rebind.example"
         with pytest.raises(FetchError, match="refused"):  # another port is another connection: asked again
             client.fetch("https://rebind.example/")
         assert network.dialled == [PUBLIC]
-        client.close()
 
 
 @pytest.mark.parametrize(
@@ -192,22 +207,22 @@ def test_a_name_is_resolved_once_and_the_checked_address_is_dialled() -> None:
      "http://0x7f.1/", "//127.0.0.1/", "http://good.example:6379/", "javascript:alert(1)", "http://[::1]/"],
 )  # fmt: skip
 def test_redirects_are_judged_like_first_addresses(target: str) -> None:
-    with LoopbackServer({"/": redirect(target)}) as server:
-        network = Network({"good.example": [[PUBLIC]], "inner.example": [["10.1.2.3"]]}, landing=server.port)
-        client = network.client()
+    with landed({"/": redirect(target)}, {"good.example": [[PUBLIC]], "inner.example": [["10.1.2.3"]]}) as (
+        network,
+        client,
+    ):
         with pytest.raises(FetchError) as caught:
             client.fetch("http://good.example/")
         assert caught.value.cause in {"refused", "redirect"}
         assert network.dialled == [PUBLIC]
-        assert len(server.requests) == 1
-        client.close()
+        assert len(network.server.requests) == 1
 
 
 def test_a_proxy_in_the_environment_is_not_used(monkeypatch: pytest.MonkeyPatch) -> None:
     with LoopbackServer({"*": "through the proxy"}) as proxy, LoopbackServer({"/": "direct"}) as server:
         for name in ("HTTP_PROXY", "http_proxy", "ALL_PROXY", "all_proxy"):
             monkeypatch.setenv(name, proxy.url())
-        network = Network({"good.example": [[PUBLIC]]}, landing=server.port)
+        network = Network({"good.example": [[PUBLIC]]}, server=server)
         client = network.client()
         assert client.fetch("http://good.example/").body == b"direct"
         assert proxy.requests == []
@@ -215,14 +230,11 @@ def test_a_proxy_in_the_environment_is_not_used(monkeypatch: pytest.MonkeyPatch)
 
 
 def test_exceptions_are_networks_that_the_operator_names() -> None:
-    with LoopbackServer({"/": "mine"}) as server:
-        network = Network(landing=server.port)
-        client = network.client(ClientSettings(allow_private=("192.168.7.0/24",)))
+    with landed({"/": "mine"}, {}, AT_HOME) as (network, client):
         assert client.fetch("http://192.168.7.9:8000/", accept="page").body == b"mine"
         with pytest.raises(FetchError, match="refused"):
             client.fetch("http://192.168.8.9/")
         assert network.dialled == ["192.168.7.9"]
-        client.close()
 
 
 HOUSE = {"lan.example": [["192.168.7.9"]], "good.example": [[PUBLIC]]}
@@ -230,9 +242,7 @@ HOUSE = {"lan.example": [["192.168.7.9"]], "good.example": [[PUBLIC]]}
 
 def test_what_a_feed_on_the_internet_names_never_leads_into_the_operators_network() -> None:
     """He allowed it for his own feeds; a stranger's feed must not use that to press buttons at home."""
-    with LoopbackServer({"*": "mine"}) as server:
-        network = Network(HOUSE, landing=server.port)
-        client = network.client(ClientSettings(allow_private=("192.168.7.0/24",)))
+    with landed({"*": "mine"}, HOUSE, AT_HOME) as (_, client):
         unknown_entry, mine = "http://good.example/feed", "http://lan.example/feed"
         for target in ("http://lan.example/off", "http://192.168.7.9/off", "http://192.168.7.9:8000/off"):
             for kept in range(2):  # at first without, then with a connection that was left open
@@ -244,7 +254,6 @@ def test_what_a_feed_on_the_internet_names_never_leads_into_the_operators_networ
         assert (
             client.fetch("http://good.example/page", accept="page", linked_from=unknown_entry).body == b"mine"
         )
-        client.close()
 
 
 ELSEWHERE_AT_HOME = (
@@ -261,41 +270,36 @@ ELSEWHERE_AT_HOME = (
 def test_a_source_at_home_leads_there_to_its_own_host_and_port_only(target: str) -> None:
     """Whoever writes a feed there does not choose what else in the operator's network is asked."""
     names = HOUSE | {"printer.example": [["192.168.7.7"]]}
-    with LoopbackServer({"/moved": redirect(target), "/page": redirect("/inner"), "*": "mine"}) as server:
-        network = Network(names, landing=server.port)
-        client = network.client(ClientSettings(allow_private=("192.168.7.0/24",)))
+    with landed({"/moved": redirect(target), "/page": redirect("/inner"), "*": "mine"}, names, AT_HOME) as (
+        network,
+        client,
+    ):
         feed = "http://lan.example/feed"
         assert client.fetch("http://lan.example/page", accept="page", linked_from=feed).body == b"mine"
         for address, linked_from in ((target, feed), ("http://lan.example/moved", None)):
             for accept in ("page", "robots", "feed"):
                 with pytest.raises(FetchError, match=r"refused: .*its own host and port only"):
                     client.fetch(address, accept=accept, source_port=80, linked_from=linked_from)
-        assert "/off" not in server.paths()
-        client.close()
+        assert "/off" not in network.server.paths()
 
 
 def test_a_name_that_changes_sides_is_not_the_operators() -> None:
     """Its owner answers with an address of our network just when we ask whose feed named a page."""
     mine = "192.168.7.9"
     sides = {"both.example": [[PUBLIC], [mine]], "mix.example": [[mine, PUBLIC]]}
-    with LoopbackServer({"*": "mine"}) as server:
-        network = Network(sides, landing=server.port)
-        client = network.client(ClientSettings(allow_private=("192.168.7.0/24",)))
+    with landed({"*": "mine"}, sides, AT_HOME) as (network, client):
         client.fetch("http://both.example/feed")
         for feed in ("http://both.example:81/feed", "http://mix.example/feed", "http://192.168.8.1/feed"):
             with pytest.raises(FetchError, match="refused"):
                 client.fetch(f"http://{mine}/off", accept="page", linked_from=feed)
-        assert server.paths() == ["/feed"]
-        client.close()
+        assert network.server.paths() == ["/feed"]
 
 
 @pytest.mark.parametrize("second", [["192.168.7.9"], ["192.168.7.9", PUBLIC], [PUBLIC, "192.168.7.9"]])
 def test_a_source_on_the_internet_is_not_asked_in_the_operators_network(second: list[str]) -> None:
     """Its owner changes where the name leads: neither the feed nor what it names is asked there."""
     names = {"turned.example": [[PUBLIC], second, ["192.168.7.9"]], "lan.example": [["192.168.7.9"]]}
-    with LoopbackServer({"*": Response(headers={"Connection": "close"})}) as server:
-        network = Network(names, landing=server.port)
-        client = network.client(ClientSettings(allow_private=("192.168.7.0/24",)))
+    with landed({"*": Response(headers={"Connection": "close"})}, names, AT_HOME) as (network, client):
         feed = "http://turned.example/feed"
         client.fetch(feed)
         for linked_from in (None, None, feed):
@@ -304,32 +308,28 @@ def test_a_source_on_the_internet_is_not_asked_in_the_operators_network(second: 
         assert network.dialled == [PUBLIC]
         client.fetch("http://lan.example/feed")
         assert network.dialled == [PUBLIC, "192.168.7.9"]
-        client.close()
 
 
 def test_a_connection_home_is_kept_from_strangers_though_its_name_leads_elsewhere_now() -> None:
-    with LoopbackServer({"*": "mine"}) as server:
-        network = Network({"both.example": [["192.168.7.9"], [PUBLIC]]}, landing=server.port)
-        client = network.client(ClientSettings(allow_private=("192.168.7.0/24",)))
+    with landed({"*": "mine"}, {"both.example": [["192.168.7.9"], [PUBLIC]]}, AT_HOME) as (network, client):
         client.fetch("http://both.example/feed")  # this connection stays open
         client.fetch("http://both.example:81/other")
         assert network.dialled == ["192.168.7.9", PUBLIC]
         with pytest.raises(FetchError, match="refused"):
             client.fetch("http://both.example/off", accept="page", linked_from="http://good.example/feed")
-        assert server.paths() == ["/feed", "/other"]
-        client.close()
+        assert network.server.paths() == ["/feed", "/other"]
 
 
 def test_a_redirect_from_the_internet_never_leads_into_the_operators_network() -> None:
-    with LoopbackServer({"/": redirect("http://lan.example/inner"), "/inner": "mine"}) as server:
-        network = Network(HOUSE, landing=server.port)
-        client = network.client(ClientSettings(allow_private=("192.168.7.0/24",)))
+    with landed({"/": redirect("http://lan.example/inner"), "/inner": "mine"}, HOUSE, AT_HOME) as (
+        network,
+        client,
+    ):
         for _ in range(2):
             with pytest.raises(FetchError, match="refused"):
                 client.fetch("http://good.example/")
             assert client.fetch("http://lan.example/").body == b"mine"
-        assert server.paths().count("/inner") == 2
-        client.close()
+        assert network.server.paths().count("/inner") == 2
 
 
 def test_a_wrong_exception_is_a_configuration_error() -> None:
@@ -352,7 +352,7 @@ def test_only_a_typed_port_is_asked_besides_the_webs_own(
 
 def test_dead_addresses_of_a_name_are_passed_over() -> None:
     with LoopbackServer({"/": "hello"}) as server:
-        network = Network({"good.example": [["93.184.216.35", PUBLIC]]}, landing=server.port)
+        network = Network({"good.example": [["93.184.216.35", PUBLIC]]}, server=server)
         reach = network.dial
 
         def dial(address: str, port: int, seconds: float) -> httpcore.NetworkStream:
@@ -407,7 +407,7 @@ def test_tls_is_checked_by_name_though_an_address_is_dialled(
     remember: Callable[..., None] = lambda _socket, server_name, _context: seen.append(server_name)  # noqa: E731
     context.sni_callback = remember
     with LoopbackServer({"/": "hello"}, tls=context) as server:
-        network = Network({name: [[PUBLIC]]}, landing=server.port)
+        network = Network({name: [[PUBLIC]]}, server=server)
         client = network.client(ClientSettings(ca_file=certificate.replace(".pem", ".crt")))
         if cause is None:
             assert client.fetch(f"https://{name}/").body == b"hello"
@@ -422,7 +422,7 @@ def test_an_unknown_authority_is_refused(certificate: str) -> None:
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.load_cert_chain(certificate)
     with LoopbackServer({"/": "hello"}, tls=context) as server:
-        network = Network({"good.example": [[PUBLIC]]}, landing=server.port)
+        network = Network({"good.example": [[PUBLIC]]}, server=server)
         with pytest.raises(FetchError, match="tls"):
             network.client().fetch("https://good.example/")
 
@@ -459,7 +459,7 @@ def test_addresses_are_put_together_as_the_rfc_does() -> None:
 def test_a_private_address_behind_the_networks_own_gateway_is_refused(length: int) -> None:
     """The gateway's prefix is learnt from the resolver, once; what is public behind it is dialled."""
     network = Network({"ipv4only.arpa": [["192.0.0.170", behind(length, "192.0.0.170")]]})
-    client = network.client(ClientSettings(allow_private=("192.168.7.0/24",)))
+    client = network.client(ClientSettings(allow_private=(AT_HOME,)))
     for inner in ("127.0.0.1", "10.1.2.3", "169.254.169.254", "192.168.8.9"):
         network.names["trap.example"] = [[behind(length, inner)]]
         for host in ("trap.example", f"[{behind(length, inner)}]"):

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from aggregator.config.settings import MailSecurity
 from aggregator.config.settings import MailServer as Server
 from aggregator.sources.fetch.client import ClientSettings
 from aggregator.sources.fetch.mail_post import MailPoster
@@ -25,6 +26,11 @@ def mail() -> EmailMessage:
     return message
 
 
+def at(port: int, security: MailSecurity = "none", **login: str) -> Server:
+    """A server on loopback."""
+    return Server(host="127.0.0.1", port=port, security=security, sender=SENDER, **login)
+
+
 def poster(*networks: str, ca_file: str | None = None, seconds: float = 5.0) -> MailPoster:
     settings = ClientSettings(allow_private=networks, ca_file=ca_file)
     return MailPoster(settings, deadline_seconds=seconds)
@@ -32,9 +38,7 @@ def poster(*networks: str, ca_file: str | None = None, seconds: float = 5.0) -> 
 
 def test_mail_arrives_whole() -> None:
     with MailServer() as server:
-        sent = poster(*LOOPBACK).send(
-            Server(host="127.0.0.1", port=server.port, security="none", sender=SENDER), mail()
-        )
+        sent = poster(*LOOPBACK).send(at(server.port), mail())
         assert sent.is_accepted
         (taken,) = server.taken
         assert (taken["Subject"], taken.get_content().strip()) == ("Übersicht", "Grüße")
@@ -73,34 +77,22 @@ def test_a_name_is_resolved_once_and_every_address_of_it_is_checked() -> None:
 def test_a_refusal_is_told_without_the_words_of_the_server(answer: str, words: str) -> None:
     with MailServer() as server:
         server.answer = lambda: answer
-        sent = poster(*LOOPBACK).send(
-            Server(host="127.0.0.1", port=server.port, security="none", sender=SENDER), mail()
-        )
+        sent = poster(*LOOPBACK).send(at(server.port), mail())
         assert (sent.status, sent.problem) == (None, words)
 
 
 def test_a_server_that_is_no_mail_server_or_away() -> None:
     with LoopbackServer() as web:
-        sent = poster(*LOOPBACK, seconds=0.3).send(
-            Server(host="127.0.0.1", port=web.port, security="none", sender=SENDER), mail()
-        )
+        sent = poster(*LOOPBACK, seconds=0.3).send(at(web.port), mail())
     assert not sent.is_accepted
     assert sent.problem
-    away = poster(*LOOPBACK).send(Server(host="127.0.0.1", port=9, security="none", sender=SENDER), mail())
+    away = poster(*LOOPBACK).send(at(9), mail())
     assert "127.0.0.1" in away.problem or "connection" in away.problem.lower()
 
 
 def test_without_encryption_no_password_is_sent() -> None:
     with MailServer() as server:
-        given = Server(
-            host="127.0.0.1",
-            port=server.port,
-            security="starttls",
-            user=USER,
-            password=PASSWORD,
-            sender=SENDER,
-        )
-        sent = poster(*LOOPBACK).send(given, mail())
+        sent = poster(*LOOPBACK).send(at(server.port, "starttls", user=USER, password=PASSWORD), mail())
         assert (
             sent.problem
             == "the mail server does not offer the encryption or the login that its address asks for"
@@ -116,21 +108,12 @@ def certificate(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def test_login_after_starttls_with_a_certificate_that_is_checked(certificate: Path) -> None:
     ca_file = str(certificate.with_suffix(".crt"))
     with MailServer(server_context(certificate)) as server:
-        given = Server(
-            host="127.0.0.1",
-            port=server.port,
-            security="starttls",
-            user=USER,
-            password=PASSWORD,
-            sender=SENDER,
-        )
+        given = at(server.port, "starttls", user=USER, password=PASSWORD)
         unknown = poster(*LOOPBACK).send(given, mail())
         assert "certificate" in unknown.problem
         assert server.logins == []
         assert poster(*LOOPBACK, ca_file=ca_file).send(given, mail()).is_accepted
-        wrong = Server(
-            host="127.0.0.1", port=server.port, security="starttls", user=USER, password="no", sender=SENDER
-        )
+        wrong = at(server.port, "starttls", user=USER, password="no")
         refused = poster(*LOOPBACK, ca_file=ca_file).send(wrong, mail())
         assert refused.problem == "smtp 535: the server refuses the user or the password"
         assert len(server.taken) == 1
@@ -148,8 +131,7 @@ def test_a_stop_ends_a_connection_that_hangs() -> None:
         server.answer = hang
         sending = poster(*LOOPBACK, seconds=60.0)
         results = []
-        given = Server(host="127.0.0.1", port=server.port, security="none", sender=SENDER)
-        thread = threading.Thread(target=lambda: results.append(sending.send(given, mail())))
+        thread = threading.Thread(target=lambda: results.append(sending.send(at(server.port), mail())))
         thread.start()
         assert entered.wait(20.0)
         sending.close()

@@ -227,45 +227,16 @@ def test_a_hostile_server_is_an_error_in_bounds(imap: ImapServer, what: str) -> 
 
 
 FRAGMENTS = [
-    *(
-        b"$ OK done\r\n",
-        b"$ NO s3cret\r\n",
-        b"$ BAD\r\n",
-        b"$ OK",
-        b"* ",
-        b"\r\n",
-        b"* BYE s3cret\r\n",
-        b"+ \r\n",
-    ),
-    *(
-        b"* 5 EXISTS\r\n",
-        b"* 99999999999 EXISTS\r\n",
-        b"* 0 EXISTS\r\n",
-        b"* -1 EXISTS\r\n",
-        b"* 1 EXPUNGE\r\n",
-    ),
-    *(b"* OK [UIDVALIDITY 8] x\r\n", b"* OK [UIDVALIDITY x]\r\n", b"* OK [UIDVALIDITY]\r\n", b"* NO [\r\n"),
-    *(b"* SEARCH 1 2 3\r\n", b"* SEARCH\r\n", b"* SEARCH {3}\r\n1 2\r\n", b"* PREAUTH x\r\n", b"* FETCH ("),
-    *(
-        b"* 1 FETCH (UID 1 RFC822.SIZE 99999999999)\r\n",
-        b"* 1 FETCH (UID 1 BODY[] NIL)\r\n",
-        b"* 1 FETCH\r\n",
-    ),
-    *(
-        b"* 1 FETCH (UID 2 BODY[] {3}\r\nabc)\r\n",
-        b"* 1 FETCH (UID 1 BODY[] {0}\r\n)\r\n",
-        b"{10}\r\n",
-        b"{-1}\r\n",
-    ),
-    *(
-        b"* CAPABILITY IMAP4rev1 STARTTLS AUTH=PLAIN\r\n",
-        b"\xff\xfe\0",
-        b"{",
-        b"\n",
-        b"\r",
-        b"{99999999999}\r\n",
-    ),
-]
+    b"$ OK done\r\n", b"$ NO s3cret\r\n", b"$ BAD\r\n", b"$ OK", b"* ", b"\r\n", b"* BYE s3cret\r\n",
+    b"+ \r\n", b"* 5 EXISTS\r\n", b"* 99999999999 EXISTS\r\n", b"* 0 EXISTS\r\n", b"* -1 EXISTS\r\n",
+    b"* 1 EXPUNGE\r\n", b"* OK [UIDVALIDITY 8] x\r\n", b"* OK [UIDVALIDITY x]\r\n",
+    b"* OK [UIDVALIDITY]\r\n", b"* NO [\r\n", b"* SEARCH 1 2 3\r\n", b"* SEARCH\r\n",
+    b"* SEARCH {3}\r\n1 2\r\n", b"* PREAUTH x\r\n", b"* FETCH (",
+    b"* 1 FETCH (UID 1 RFC822.SIZE 99999999999)\r\n", b"* 1 FETCH (UID 1 BODY[] NIL)\r\n", b"* 1 FETCH\r\n",
+    b"* 1 FETCH (UID 2 BODY[] {3}\r\nabc)\r\n", b"* 1 FETCH (UID 1 BODY[] {0}\r\n)\r\n", b"{10}\r\n",
+    b"{-1}\r\n", b"* CAPABILITY IMAP4rev1 STARTTLS AUTH=PLAIN\r\n", b"\xff\xfe\0", b"{", b"\n", b"\r",
+    b"{99999999999}\r\n",
+]  # fmt: skip
 
 
 @pytest.mark.slow

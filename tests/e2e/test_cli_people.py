@@ -10,7 +10,6 @@ import shutil
 import signal
 import subprocess
 import sys
-import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -26,7 +25,7 @@ from tests.support.articles import FLOOD, FLOOD_ELSEWHERE, STRIKE
 from tests.support.loopback import LoopbackServer, Response
 from tests.support.receiver import SECRET
 from tests.support.terminal import DAY, SCRIPT, Terminal, exit_code, jsonl, reports
-from tests.support.waiting import PATIENCE_SECONDS
+from tests.support.waiting import PATIENCE_SECONDS, wait_until
 
 FEED = "<rss version='2.0'><channel><title>Gazette</title><item><title>Dam</title></item></channel></rss>"
 OPML = (
@@ -326,11 +325,12 @@ def test_a_number_with_too_many_digits_is_out_of_range(stage: Path, typed: Any, 
 # --- ended -------------------------------------------------------------------------------------------------
 
 
-def _ingest_to_interrupt(terminal: Terminal, *program: str | Path) -> subprocess.Popen[bytes]:
-    """An ingest that has read some records and waits for more: it cannot end by itself."""
+def _interrupted(folder: Path, when_there_is: str, *program: str | Path) -> bytes:
+    """What an ingest says that has read some records and waits for more: it cannot end by itself."""
+    Terminal(folder)
     running = subprocess.Popen(
         [*program, "ingest", "-v", "-"],
-        cwd=terminal.folder,
+        cwd=folder,
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
@@ -340,34 +340,21 @@ def _ingest_to_interrupt(terminal: Terminal, *program: str | Path) -> subprocess
     assert running.stdin is not None
     running.stdin.write(reports().encode())
     running.stdin.flush()
-    return running
-
-
-def _wait_for_file(running: subprocess.Popen[bytes], file: Path) -> None:
-    deadline = time.monotonic() + PATIENCE_SECONDS
-    while not file.exists():
-        assert running.poll() is None, running.communicate()
-        assert time.monotonic() < deadline, f"waited for {file.name}"
-        time.sleep(0.01)
-
-
-def _assert_stopped_with_words(running: subprocess.Popen[bytes]) -> None:
     try:
+        wait_until((folder / when_there_is).exists, when_there_is)
+        running.send_signal(signal.SIGINT)
         running.wait(PATIENCE_SECONDS)  # its input stays open: at the end of that it would end well
     finally:
         running.kill()
         out, err = running.communicate()
     assert (running.returncode, out) == (130, b""), err
-    assert b"Type the same command to continue" in err
     assert b"Traceback" not in err
+    return err
 
 
 def test_ctrl_c_says_what_became_of_the_work(tmp_path: Path) -> None:
-    terminal = Terminal(tmp_path)
-    running = _ingest_to_interrupt(terminal, SCRIPT)
-    _wait_for_file(running, terminal.folder / "aggregator.db-wal")  # it is at work
-    running.send_signal(signal.SIGINT)
-    _assert_stopped_with_words(running)
+    err = _interrupted(tmp_path, "aggregator.db-wal", SCRIPT)  # it is at work
+    assert b"Type the same command to continue" in err
 
 
 # The signal comes while a library holds the main thread: in a callback of the garbage collector, where Python
@@ -416,11 +403,8 @@ main()
 
 @pytest.mark.parametrize("how", ["lost", "swallowed", "replaced", "in C", "locked"])
 def test_ctrl_c_ends_the_command_also_where_a_library_loses_it(tmp_path: Path, how: str) -> None:
-    terminal = Terminal(tmp_path)
-    running = _ingest_to_interrupt(terminal, sys.executable, "-c", LOSING, how)
-    _wait_for_file(running, terminal.folder / "inside")
-    running.send_signal(signal.SIGINT)
-    _assert_stopped_with_words(running)
+    err = _interrupted(tmp_path, "inside", sys.executable, "-c", LOSING, how)
+    assert b"Type the same command to continue" in err
 
 
 LOADING = """
@@ -444,16 +428,7 @@ MODULES = ("logging", "aggregator.cli.app", "sqlalchemy", "aggregator.store.migr
 
 @pytest.mark.parametrize("module", MODULES)
 def test_ctrl_c_is_quiet_while_the_program_is_loaded(tmp_path: Path, module: str) -> None:
-    terminal = Terminal(tmp_path)
-    running = _ingest_to_interrupt(terminal, sys.executable, "-c", LOADING, module)
-    _wait_for_file(running, terminal.folder / "inside")
-    running.send_signal(signal.SIGINT)
-    try:
-        assert running.wait(PATIENCE_SECONDS) == 130
-    finally:
-        running.kill()
-        out, err = running.communicate()
-    assert (out, b"Traceback" in err) == (b"", False), err
+    _interrupted(tmp_path, "inside", sys.executable, "-c", LOADING, module)
 
 
 @pytest.mark.parametrize("arguments", ["stories --format csv", "config show"])

@@ -9,7 +9,9 @@ import sys
 import threading
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import hypothesis
 import pytest
@@ -22,6 +24,9 @@ from tests.support.fresh import emptied, shape, with_tables
 from tests.support.loopback import LoopbackServer
 from tests.support.own_postgres import own_postgres, own_postgres_server
 from tests.support.waiting import PATIENCE_SECONDS
+
+if TYPE_CHECKING:
+    from tests.support.articles import Rig
 
 __all__ = ["own_postgres", "own_postgres_server"]  # fixtures: pytest finds them here
 
@@ -197,6 +202,17 @@ def database(each_kind: Database) -> Database:
     return each_kind
 
 
+@pytest.fixture(scope="module", params=["sqlite", "postgres"])
+def of_module(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Database]:
+    """Likewise one for all tests of a module."""
+    if request.param == "sqlite":
+        address = f"sqlite:///{tmp_path_factory.mktemp('module') / 'test.db'}"
+    else:
+        address = request.getfixturevalue("postgres").make()
+    with closing(with_tables(Database(address))) as opened:
+        yield opened
+
+
 @pytest.fixture
 def sqlite(tmp_path: Path) -> Iterator[Database]:
     """A fresh SQLite database with tables, where the question is not how it is kept."""
@@ -222,6 +238,14 @@ def grouped(database: Database) -> Database:
 
     fill(database)
     return database
+
+
+@pytest.fixture
+def rig(database: Database) -> "Rig":
+    """An empty database with its pipeline."""
+    from tests.support.articles import Clock, Rig
+
+    return Rig(database, Clock())
 
 
 @pytest.fixture

@@ -12,11 +12,12 @@ from aggregator.pipeline.pipeline import Pipeline
 from aggregator.pipeline.placement.place import PlacementResult
 from aggregator.pipeline.workers.executor import InlineExecutor
 from aggregator.store.engine.database import Database
-from aggregator.store.intake import inbox
+from aggregator.store.intake import inbox, pending_pages
 from aggregator.store.intake.inbox import AcceptResult
 from aggregator.store.stories.merged_texts import render_next
 from aggregator.store.tables import article, change, identity_key, observation, story
 from aggregator.stories.tuning import StoryTuning
+from tests.support.rows import written_by
 
 NOON = dt.datetime(2026, 10, 12, 12, 0, tzinfo=dt.UTC)
 
@@ -45,6 +46,13 @@ labour is to meet both sides on Thursday. The last strike in the port, nine year
 lasted for sixteen days and cost the region about eighty million crowns, according to
 the chamber of commerce."""
 
+
+BLOG = """9.40 p.m.: The levee at Pennmouth on the river Arrel has given way, firefighters say. Water stands
+in the lower town and boats are on their way to residents on roofs.
+
+8.15 p.m.: Mayor Ilse Brandt asks all who live below the market square in Pennmouth to leave their homes.
+
+7.30 p.m.: The water authority keeps its warning for the Arrel at the highest level."""
 
 # A later step of the affair that FLOOD began.
 DYKES = """CALMOUTH - Parliament voted on Thursday for a fund of two billion crowns to renew the dykes of the
@@ -81,6 +89,11 @@ def record(source: str, guid: str, title: str, text: str, **more: Any) -> Entry:
     )
 
 
+def page_of(text: str, title: str = "Levee breaks at Pennmouth") -> bytes:
+    """A web page with one text."""
+    return f"<html><body><article><h1>{title}</h1><p>{text}</p></article></body></html>".encode()
+
+
 class Rig:
     """A database with its pipeline, for tests that only want to hand articles in."""
 
@@ -104,6 +117,17 @@ class Rig:
         with self.database.write() as connection:
             seen = [self.clock()] * len(entries)
             return [*inbox.accept(connection, entries, seen=seen, wants_page=wants_page, **more).accepted]
+
+    def waits(self, item: Entry, **more: Any) -> int:
+        """Accept an entry that waits for its page; the number of its row."""
+        (accepted,) = self.accept(item, wants_page=[True], **more)
+        assert accepted.entry_no is not None
+        return accepted.entry_no
+
+    def comes(self, n: int, page: bytes | None, url: str | None = None) -> list[PlacementResult]:
+        """The page that a row waits for has come, from that address: all that waits is placed."""
+        written_by(self.database, pending_pages.store_page, n, page=page, url=url, charset="utf-8")
+        return self.place()
 
     def place(self) -> list[PlacementResult]:
         """All that waits."""

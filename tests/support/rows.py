@@ -1,10 +1,11 @@
 """One statement on a database that a test looks at or changes; of an address, a database is opened for it."""
 
+import sqlite3
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any, TypeVar
 
-from sqlalchemy import ColumnElement, Executable, FromClause, Result, func, select
+from sqlalchemy import ColumnElement, Executable, FromClause, Result, event, func, select, text
 
 from aggregator.store.engine.database import Database
 
@@ -24,6 +25,16 @@ def opened(database: Database | str) -> Iterator[Database]:
         made.close()
 
 
+def full_soon(database: Database, pages: int) -> None:
+    """From now on so many pages more fit into an SQLite file."""
+    held = queried(database, text("PRAGMA page_count")).scalar_one()
+    database.close()
+
+    @event.listens_for(database.engine, "connect")
+    def _small(connection: sqlite3.Connection, _record: object) -> None:
+        connection.execute(f"PRAGMA max_page_count={held + pages}")
+
+
 def queried(database: Database | str, statement: Executable, *values: Any) -> Result[Any]:
     """What a statement finds; it is all read."""
     with opened(database) as held, held.read() as connection:
@@ -32,7 +43,8 @@ def queried(database: Database | str, statement: Executable, *values: Any) -> Re
 
 def counted(database: Database | str, table: FromClause, *where: ColumnElement[bool]) -> int:
     """How many rows of a table fit."""
-    return queried(database, select(func.count()).select_from(table).where(*where)).scalar_one()
+    count: int = queried(database, select(func.count()).select_from(table).where(*where)).scalar_one()
+    return count
 
 
 def executed(database: Database | str, statement: Executable, *values: Any) -> None:
@@ -55,3 +67,8 @@ def written_by(
     """Likewise in a writing one, which is committed."""
     with opened(database) as held, held.write() as connection:
         return function(connection, *arguments, **settings)
+
+
+def rename(database: Database, before: str, after: str) -> None:
+    """Give a table another name: whoever looks for it fails."""
+    executed(database, text(f"ALTER TABLE {before} RENAME TO {after}"))

@@ -16,7 +16,7 @@ from contextlib import closing, contextmanager
 from pathlib import Path
 
 import pytest
-from sqlalchemy import event, func, select, text
+from sqlalchemy import func, select, text
 
 from aggregator.admin import backup
 from aggregator.admin.backup import (
@@ -58,7 +58,7 @@ from tests.support.articles import NOON, STRIKE, Clock, Rig, record
 from tests.support.deep_checks import faults
 from tests.support.later_version import later_version
 from tests.support.rich import LATER, later_entries, rich, rig_at
-from tests.support.rows import counted, executed, queried
+from tests.support.rows import counted, executed, full_soon, queried
 from tests.support.story_checks import undo, what_is_wrong
 
 
@@ -351,24 +351,19 @@ def test_damage_in_an_unpacked_backup_is_found(full: Database, tmp_path: Path) -
         restore(file, Database(f"sqlite:///{tmp_path / 'new.db'}"), quietly)
 
 
-def test_a_backup_of_a_newer_program_is_refused(full: Database, database: Database, tmp_path: Path) -> None:
-    executed(full, text("UPDATE alembic_version SET version_num = '9999'"))
-    back_up(full, tmp_path / "newer.db.zst", quietly)
-    before = export(database)
-    with pytest.raises(DatabaseTooNewError, match="9999") as caught:
-        restore(tmp_path / "newer.db.zst", database, quietly, replace=True)
-    assert caught.value.exit_code == 4
-    assert export(database) == before
-
-
-def test_a_backup_of_an_unreleased_program_is_refused(
-    full: Database, database: Database, tmp_path: Path
+@pytest.mark.parametrize(
+    ("revision", "code", "words"),
+    [("9999", 4, "9999"), ("0031", 2, r"kept\.db\.zst is at revision 0031 .* `aggregator import")],
+)
+def test_a_backup_of_a_newer_or_unreleased_program_is_refused(
+    full: Database, database: Database, tmp_path: Path, revision: str, code: int, words: str
 ) -> None:
-    executed(full, text("UPDATE alembic_version SET version_num = '0031'"))
-    back_up(full, tmp_path / "older.db.zst", quietly)
+    executed(full, text("UPDATE alembic_version SET version_num = :n"), {"n": revision})
+    back_up(full, tmp_path / "kept.db.zst", quietly)
     before = export(database)
-    with pytest.raises(ConfigError, match=r"older\.db\.zst is at revision 0031 .* `aggregator import"):
-        restore(tmp_path / "older.db.zst", database, quietly, replace=True)
+    with pytest.raises(DatabaseTooNewError if code == 4 else ConfigError, match=words) as caught:
+        restore(tmp_path / "kept.db.zst", database, quietly, replace=True)
+    assert caught.value.exit_code == code
     assert export(database) == before
 
 
@@ -655,13 +650,7 @@ def test_upgrades_that_fail_again_and_again_leave_no_backups(
     full: Database, config: Config, capsys: pytest.CaptureFixture[str]
 ) -> None:
     old = Database(full.url)
-    pages = int(queried(old, text("PRAGMA page_count")).scalar_one())
-    old.close()
-
-    @event.listens_for(old.engine, "connect")
-    def _small(connection: sqlite3.Connection, _record: object) -> None:
-        connection.execute(f"PRAGMA max_page_count={pages + 3}")
-
+    full_soon(old, 3)
     with later_version():
         for _ in range(2):
             with pytest.raises(NotWritableError, match="full"):

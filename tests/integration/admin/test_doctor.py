@@ -44,6 +44,7 @@ from tests.support.tuned import tune
 
 NOW = dt.datetime.now(dt.UTC)
 NOBODY = 65534
+LEVEE = record("Echo", "1", "Levee breaks", "Water " * 60, published=NOON)
 
 
 class Patient(NamedTuple):
@@ -371,26 +372,22 @@ def test_a_log_that_a_long_reader_keeps_large(patient: Patient) -> None:
 
 
 def test_a_backup_that_was_not_made(patient: Patient) -> None:
-    clock = Clock()
-    Rig(patient.database, clock).take(record("Echo", "1", "Levee breaks", "Water " * 60, published=NOON))
+    Rig(patient.database, Clock()).take(LEVEE)
     patient.the_one(
         "warning", "a backup is overdue: there is none yet", "aggregator db backup", backup={"every": "1h"}
     )
 
 
-def test_a_backup_that_cannot_be_made(patient: Patient) -> None:
-    """Where nothing fits in."""
-    patient.the_one(
-        "problem",
-        "no backup can be made: ",
-        "aggregator db backup",
-        backup={"every": "1d", "folder": "/proc/here"},
-    )
-
-
-@pytest.mark.parametrize("folder", ["config.yaml", "config.yaml/backups"])
-def test_a_folder_of_backups_that_is_none(patient: Patient, folder: str) -> None:
-    patient.the_one("problem", "config.yaml is not a folder", "db backup", backup={"folder": folder})
+@pytest.mark.parametrize(
+    ("folder", "what"),
+    [
+        ("config.yaml", "config.yaml is not a folder"),
+        ("config.yaml/backups", "config.yaml is not a folder"),
+        ("/proc/here", "no backup can be made: "),  # where nothing fits in
+    ],
+)
+def test_a_backup_that_cannot_be_made(patient: Patient, folder: str, what: str) -> None:
+    patient.the_one("problem", what, "aggregator db backup", backup={"every": "1d", "folder": folder})
 
 
 def test_a_mistake_beside_a_server_that_does_not_answer(patient: Patient) -> None:
@@ -423,24 +420,21 @@ def test_what_a_database_to_come_will_lack(tmp_path: Path) -> None:
 # --- the database ------------------------------------------------------------------------------------------
 
 
-def test_a_database_of_a_newer_program(patient: Patient) -> None:
-    _revision(patient.database, "9999")
-    patient.the_one("problem", "newer", "install that version")
+@pytest.mark.parametrize(
+    ("revision", "what", "advice"),
+    [("9999", "newer", "install that version"), ("0031", "revision 0031", "aggregator export")],
+)
+def test_a_database_of_a_newer_or_unreleased_program(
+    patient: Patient, revision: str, what: str, advice: str
+) -> None:
+    executed(patient.database, text("UPDATE alembic_version SET version_num = :n"), {"n": revision})
+    patient.the_one("problem", what, advice)
 
 
 def test_a_database_of_an_older_program(patient: Patient) -> None:
     with later_version():
         found = patient.the_one("problem", "", "aggregator db upgrade")
     assert found.advice == "aggregator db upgrade"
-
-
-def test_a_database_of_an_unreleased_program(patient: Patient) -> None:
-    _revision(patient.database, "0031")
-    patient.the_one("problem", "revision 0031", "aggregator export")
-
-
-def _revision(database: Database, number: str) -> None:
-    executed(database, text("UPDATE alembic_version SET version_num = :n"), {"n": number})
 
 
 @pytest.mark.parametrize("at", [0, 1])
@@ -528,16 +522,10 @@ def test_no_driver(patient: Patient, monkeypatch: pytest.MonkeyPatch) -> None:
 # --- what is in it -----------------------------------------------------------------------------------------
 
 
-def test_a_clock_that_went_back(patient: Patient) -> None:
-    clock = Clock()
-    Rig(patient.database, clock).take(record("Echo", "1", "Levee breaks", "Water " * 60, published=NOON))
+def test_a_clock_that_went_back_and_articles_that_wait_for_hours(patient: Patient) -> None:
+    Rig(patient.database, Clock()).take(LEVEE)
     executed(patient.database, update(entry).values(accepted_at=NOW + dt.timedelta(days=1)))
     patient.the_one("problem", "the clock shows", "timedatectl")
-
-
-def test_articles_that_wait_for_hours(patient: Patient) -> None:
-    clock = Clock()
-    Rig(patient.database, clock).take(record("Echo", "1", "Levee breaks", "Water " * 60, published=NOON))
     executed(patient.database, update(entry).values(state="ready", accepted_at=NOW - dt.timedelta(hours=5)))
     patient.the_one("problem", "1 article waits, the oldest for 5 hours", "systemctl restart aggregator")
 

@@ -20,15 +20,10 @@ from aggregator.store.tables import article, lsh_band, sketch, story
 from tests.support.articles import FLOOD, FLOOD_ELSEWHERE, NOON, STRIKE, Clock, Rig, record, settled
 from tests.support.deep_checks import faults
 from tests.support.fresh import with_tables
-from tests.support.rows import queried
+from tests.support.rows import queried, rename
 
 TUNING = Tuning().section("copies", CopyTuning)
 WORDS = sorted(set((FLOOD + FLOOD_ELSEWHERE + STRIKE).split()))
-
-
-@pytest.fixture
-def rig(database: Database) -> Rig:
-    return Rig(database, Clock(NOON))
 
 
 @pytest.fixture
@@ -151,11 +146,6 @@ def test_memory_is_as_before_after_a_batch_that_failed(fresh: Callable[[], Rig])
     disturbed.place()
     assert finders(disturbed.database) == finders(straight.database)
     assert settled(disturbed.database)["articles"] == settled(straight.database)["articles"]
-
-
-def rename(database: Database, before: str, after: str) -> None:
-    with database.write() as connection:
-        connection.exec_driver_sql(f"ALTER TABLE {before} RENAME TO {after}")
 
 
 def test_a_wire_family_of_seventy_finds_its_copy_and_its_excerpts(fresh: Callable[[], Rig]) -> None:

@@ -24,6 +24,7 @@ from aggregator.store.tables import (
     story_log,
 )
 from tests.support.articles import (
+    BLOG,
     FLOOD_ELSEWHERE,
     NOON,
     STRIKE,
@@ -54,12 +55,6 @@ from tests.support.story_checks import (
 )
 
 DAY = dt.timedelta(days=1)
-BLOG = """9.40 p.m.: The levee at Pennmouth on the river Arrel has given way, firefighters say. Water stands
-in the lower town and boats are on their way to residents on roofs.
-
-8.15 p.m.: Mayor Ilse Brandt asks all who live below the market square in Pennmouth to leave their homes.
-
-7.30 p.m.: The water authority keeps its warning for the Arrel at the highest level."""
 
 
 @pytest.fixture

@@ -13,7 +13,7 @@ from aggregator.store.stories import stream_history
 from aggregator.store.stories.stream_history import StreamPeriod
 from aggregator.store.tables import article, story
 from tests.support import articles
-from tests.support.articles import NOON, Clock, Rig, record
+from tests.support.articles import NOON, Clock, Rig, page_of, record
 from tests.support.rows import queried, written_by
 from tests.support.story_checks import correct, placing_of, reclustering, undo, what_is_wrong
 
@@ -176,22 +176,11 @@ def test_reclustering_counts_alike(rig: Rig) -> None:
 
 @pytest.mark.parametrize(("text", "counted"), [(OWN_REPORT, 3), (ADVERTISEMENT, 2)])
 def test_a_late_page_decides_whether_its_headline_counts(rig: Rig, text: str, counted: int) -> None:
-    (accepted,) = rig.accept(of_feed("x", HEADLINE, "", url="https://spam.example/x"), wants_page=[True])
-    assert accepted.entry_no is not None
-    written_by(rig.database, pending_pages.place_without, [accepted.entry_no])
+    n = rig.waits(of_feed("x", HEADLINE, "", url="https://spam.example/x"))
+    written_by(rig.database, pending_pages.place_without, [n])
     assert [one.outcome for one in rig.place()] == ["joined"]
     assert reports(rig.database) == [2]
-    body = " ".join(text.split()[-60:])
-    page = f"<html><body><article><h1>{HEADLINE}</h1><p>{body}</p></article></body></html>".encode()
-    written_by(
-        rig.database,
-        pending_pages.store_page,
-        accepted.entry_no,
-        page=page,
-        url="https://spam.example/x",
-        charset="utf-8",
-    )
-    rig.place()
+    rig.comes(n, page_of(" ".join(text.split()[-60:]), HEADLINE), "https://spam.example/x")
     assert reports(rig.database) == [counted]
     assert is_sound(rig)
 
@@ -206,21 +195,11 @@ def test_a_page_that_comes_with_a_revision_decides_it_too(rig: Rig) -> None:
 
 
 def test_an_advertisement_behind_a_copied_teaser_does_not_count(rig: Rig) -> None:
-    entry = of_feed("x", HEADLINE, FLOOD, url="https://spam.example/x")
-    (accepted,) = rig.accept(entry, wants_page=[True])
-    assert accepted.entry_no is not None
-    written_by(rig.database, pending_pages.place_without, [accepted.entry_no])
+    n = rig.waits(of_feed("x", HEADLINE, FLOOD, url="https://spam.example/x"))
+    written_by(rig.database, pending_pages.place_without, [n])
     rig.place()
-    page = f"<html><body><article><h1>{HEADLINE}</h1><p>{ADVERTISEMENT}</p></article></body></html>".encode()
-    written_by(
-        rig.database,
-        pending_pages.store_page,
-        accepted.entry_no,
-        page=page,
-        url="https://spam.example/x",
-        charset="utf-8",
-    )
-    assert [one.outcome for one in rig.place()] == ["revised"]
+    placed = rig.comes(n, page_of(ADVERTISEMENT, HEADLINE), "https://spam.example/x")
+    assert [one.outcome for one in placed] == ["revised"]
     assert reports(rig.database) == [2]
     assert is_sound(rig)
 

@@ -12,13 +12,13 @@ from aggregator.config.tuning import Tuning
 from aggregator.model.core import Entry
 from aggregator.model.read_model import StoryFilter
 from aggregator.store.engine.database import Database
-from aggregator.store.intake import inbox, pending_pages
+from aggregator.store.intake import inbox
 from aggregator.store.intake.sources import known_as, known_folder
 from aggregator.store.read.reader import DatabaseStoryReader
 from aggregator.store.tables import article, identity_key
-from tests.support.articles import FLOOD, FLOOD_ELSEWHERE, NOON, STRIKE, Clock, Rig, record, settled
+from tests.support.articles import FLOOD, FLOOD_ELSEWHERE, NOON, STRIKE, Clock, Rig, page_of, record, settled
 from tests.support.fresh import sqlite_at
-from tests.support.rows import queried, written_by
+from tests.support.rows import queried
 
 ADDRESS = "https://gazette.example/levee"
 
@@ -72,13 +72,9 @@ def test_the_site_itself_may_change_what_its_other_feed_gave(rig: Rig) -> None:
 
 
 def test_a_link_whose_page_is_known_meanwhile_is_that_article_for_ever(rig: Rig) -> None:
-    (accepted,) = rig.accept(linked("", "x"), wants_page=[True])
-    assert accepted.entry_no is not None
+    n = rig.waits(linked("", "x"))
     rig.take(own())
-    with rig.database.write() as connection:
-        page = f"<html><body><article><h1>Levee</h1><p>{FLOOD}</p></article></body></html>".encode()
-        pending_pages.store_page(connection, accepted.entry_no, page=page, url=ADDRESS, charset="utf-8")
-    assert [one.outcome for one in rig.place()] == ["unchanged"]
+    assert [one.outcome for one in rig.comes(n, page_of(FLOOD, "Levee"), ADDRESS)] == ["unchanged"]
     assert rig.take(linked(STRIKE, "x")) == [], "its GUID means the site's own article now"
     assert len(texts(rig)) == 1
 
@@ -146,18 +142,8 @@ def test_the_site_of_an_address_goes_before_what_a_page_calls_itself(rig: Rig) -
         '<html><head><meta property="og:site_name" content="The Gazette Online"></head>'
         f"<body><article><h1>Levee breaks at Pennmouth</h1><p>{FLOOD}</p></article></body></html>"
     )
-    with_page = record("feed", "1", "Levee", "", url=ADDRESS, authority="own", outlet=None)
-    (accepted,) = rig.accept(with_page, wants_page=[True])
-    assert accepted.entry_no is not None
-    written_by(
-        rig.database,
-        pending_pages.store_page,
-        accepted.entry_no,
-        page=page.encode(),
-        url=ADDRESS,
-        charset="utf-8",
-    )
-    rig.place()
+    n = rig.waits(record("feed", "1", "Levee", "", url=ADDRESS, authority="own", outlet=None))
+    rig.comes(n, page.encode(), ADDRESS)
     rig.take(record("feed", "2", "Strike", STRIKE, url=ADDRESS + "/2", authority="own", outlet=None))
     assert {outlet for _, outlet in texts(rig)} == {"gazette.example"}
 

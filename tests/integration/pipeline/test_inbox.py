@@ -16,13 +16,8 @@ from aggregator.pipeline.workers.process_pool import ProcessExecutor
 from aggregator.store.engine.database import Database
 from aggregator.store.intake import inbox, pending_pages, rejected
 from aggregator.store.tables import entry
-from tests.support.articles import FLOOD, NOON, STRIKE, Clock, Rig, record
+from tests.support.articles import FLOOD, NOON, STRIKE, Rig, record
 from tests.support.rows import queried, read_by, written_by
-
-
-@pytest.fixture
-def rig(database: Database) -> Rig:
-    return Rig(database, Clock())
 
 
 def test_the_same_entry_again_is_known_and_leaves_no_row(rig: Rig) -> None:

@@ -25,7 +25,7 @@ from aggregator.store.maintenance.integrity_check import conservation_faults
 from aggregator.store.read.statistics import page_verdicts_by_source, verdicts_by_source
 from aggregator.store.tables import article, entry, story, story_log
 from tests.conftest import REPOSITORY
-from tests.support.articles import FLOOD, FLOOD_ELSEWHERE, NOON, STRIKE, Clock, Rig, record, settled
+from tests.support.articles import FLOOD, FLOOD_ELSEWHERE, NOON, STRIKE, Clock, Rig, page_of, record, settled
 from tests.support.deep_checks import faults
 from tests.support.fresh import sqlite_at
 from tests.support.loopback import Resource, Response
@@ -41,10 +41,6 @@ URL = "http://gazette.example/1"
 LEAD = "The river Arrel broke through the levee at Pennmouth on Sunday evening."
 
 
-def page_of(text: str, title: str = "Levee breaks at Pennmouth") -> bytes:
-    return f"<html><body><article><h1>{title}</h1><p>{text}</p></article></body></html>".encode()
-
-
 def teaser(
     title: str = "Levee breaks at Pennmouth", text: str = LEAD, number: int = 1, **more: object
 ) -> Entry:
@@ -52,23 +48,16 @@ def teaser(
     return record("Gazette", str(number), title, text, url=address, authority="own", **more)
 
 
-def waits(rig: Rig, item: Entry) -> int:
-    (accepted,) = rig.accept(item, wants_page=[True])
-    assert accepted.entry_no is not None
-    return accepted.entry_no
-
-
 def placed_without(rig: Rig, item: Entry) -> int:
     """Place an entry with its own words; the number of the row that waits for the page."""
-    n = waits(rig, item)
+    n = rig.waits(item)
     assert written_by(rig.database, pending_pages.place_without, [n]) == 1
     assert [one.outcome for one in rig.place()] in (["founded"], ["joined"], ["copy"])
     return n
 
 
 def comes(rig: Rig, n: int, page: bytes | None) -> PlacementResult:
-    written_by(rig.database, pending_pages.store_page, n, page=page, url=URL, charset="utf-8")
-    (placed,) = rig.place()
+    (placed,) = rig.comes(n, page, URL)
     return placed
 
 
@@ -82,11 +71,6 @@ def is_sound(rig: Rig) -> None:
     assert what_is_wrong(rig.database, rig.pipeline.placer) == []
 
 
-@pytest.fixture
-def rig(database: Database) -> Rig:
-    return Rig(database, Clock())
-
-
 # --- waiting -----------------------------------------------------------------------------------------------
 
 
@@ -97,7 +81,7 @@ def overdue(rig: Rig, after: dt.timedelta) -> list[int]:
 
 
 def test_an_entry_waits_a_minute_for_its_page(rig: Rig) -> None:
-    n = waits(rig, teaser())
+    n = rig.waits(teaser())
     assert overdue(rig, WAIT - dt.timedelta(seconds=1)) == []
     assert overdue(rig, WAIT) == [n]
     assert overdue(rig, -2 * WAIT) == [n], "the clock was ahead"
@@ -111,7 +95,7 @@ def test_an_entry_waits_a_minute_for_its_page(rig: Rig) -> None:
 
 
 def test_what_has_only_an_address_waits_on(rig: Rig) -> None:
-    n = waits(rig, Entry(source="127.0.0.1", url=URL, authority="page"))
+    n = rig.waits(Entry(source="127.0.0.1", url=URL, authority="page"))
     assert written_by(rig.database, pending_pages.place_without, [n]) == 0
     assert rig.place() == []
     assert overdue(rig, WAIT) == []
@@ -121,7 +105,7 @@ def test_what_has_only_an_address_waits_on(rig: Rig) -> None:
 
 def test_a_revision_waits_for_its_page_as_long_as_it_takes(rig: Rig) -> None:
     """The words of the feed must not replace the text."""
-    first = waits(rig, teaser())
+    first = rig.waits(teaser())
     comes(rig, first, page_of(FLOOD))
     (again,) = rig.accept(teaser(text=f"{LEAD} Four died."), wants_page=[True])
     assert again.outcome == "revision"
@@ -176,7 +160,7 @@ def test_a_server_that_refuses_pages_delays_no_news_and_not_the_feed(
     feed = "<rss version='2.0'><channel><title>Gazette</title></channel></rss>"
     world.sites["gazette.example"] = {"/feed": Resource(feed), "*": Response(status, {"Retry-After": "900"})}
     poller = poller_of(database, world, client)
-    numbers = [waits(rig, teaser(f"Title {n}", number=n)) for n in (1, 2, 3)]
+    numbers = [rig.waits(teaser(f"Title {n}", number=n)) for n in (1, 2, 3)]
     for wanted in due_now(rig, world):
         poller.fetch_page(wanted)
     world.time.run(WAIT.total_seconds() + 1)
@@ -353,16 +337,15 @@ def test_the_first_page_of_an_article_is_no_article_of_its_own(rig: Rig, is_chan
     ]
     (row,) = rows(rig.database, article)
     assert "pump station" in row.text.lower()
-    (again,) = rig.accept(teaser(text=words, published=NOON + dt.timedelta(days=1)), wants_page=[True])
-    assert again.entry_no is not None
-    assert comes(rig, again.entry_no, page_of(STRIKE)).outcome == "founded", "the address is used again"
+    again = rig.waits(teaser(text=words, published=NOON + dt.timedelta(days=1)))
+    assert comes(rig, again, page_of(STRIKE)).outcome == "founded", "the address is used again"
     is_sound(rig)
 
 
 @pytest.mark.parametrize("page", [None, page_of("A consent notice.")], ids=["failed", "unusable"])
 def test_without_its_page_a_changed_title_changes_nothing(rig: Rig, page: bytes | None) -> None:
     words = "What a broken levee means for the lower town, and which of the roads are closed from tonight on."
-    comes(rig, waits(rig, teaser(text=words, published=NOON)), page_of(f"{FLOOD} {FLOOD_ELSEWHERE}"))
+    comes(rig, rig.waits(teaser(text=words, published=NOON)), page_of(f"{FLOOD} {FLOOD_ELSEWHERE}"))
     before = settled(rig.database)
     (again,) = rig.accept(teaser("Levee broke", words, published=NOON), wants_page=[True])
     assert (again.outcome, again.entry_no) == ("revision", 2)
@@ -470,17 +453,8 @@ def test_the_partition_is_the_same_after_a_restart(whole: Database, sqlite: Data
 
 def test_a_page_that_leads_to_another_site_takes_no_text_away(rig: Rig) -> None:
     words = "Levee breaks. " + " ".join(FLOOD.split()[:40])
-    comes(rig, waits(rig, teaser(text=words, published=NOON)), page_of(f"{FLOOD} {FLOOD_ELSEWHERE}"))
+    comes(rig, rig.waits(teaser(text=words, published=NOON)), page_of(f"{FLOOD} {FLOOD_ELSEWHERE}"))
     (whole,) = (row.text for row in rows(rig.database, article))
-    (again,) = rig.accept(teaser("Levee broke", words, published=NOON), wants_page=[True])
-    assert again.entry_no is not None
-    written_by(
-        rig.database,
-        pending_pages.store_page,
-        again.entry_no,
-        page=None,
-        url="https://consent.example/x",
-        charset="utf-8",
-    )
-    assert [one.outcome for one in rig.place()] == ["unchanged"]
+    again = rig.waits(teaser("Levee broke", words, published=NOON))
+    assert [one.outcome for one in rig.comes(again, None, "https://consent.example/x")] == ["unchanged"]
     assert [row.text for row in rows(rig.database, article)] == [whole]

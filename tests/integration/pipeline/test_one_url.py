@@ -15,10 +15,10 @@ from aggregator.store.intake import pending_pages
 from aggregator.store.read.reader import DatabaseStoryReader
 from aggregator.store.tables import article, entry, observation
 from tests.integration.pipeline.test_identity_under_stress import THINGS, Office, Paper, Report, client
-from tests.support.articles import FLOOD, FLOOD_ELSEWHERE, NOON, STRIKE, Rig, record
+from tests.support.articles import FLOOD, FLOOD_ELSEWHERE, NOON, STRIKE, Rig, page_of, record
 from tests.support.deep_checks import faults
 from tests.support.loopback import LoopbackServer
-from tests.support.rows import queried, read_by, written_by
+from tests.support.rows import queried, read_by
 
 __all__ = ["client"]  # a fixture: pytest finds it here
 
@@ -218,16 +218,8 @@ def test_the_page_that_only_the_site_gets_is_a_revision(rig: Rig) -> None:
     (accepted,) = rig.accept(own(summary), wants_page=[True])
     assert accepted.outcome == "revision"
     assert accepted.entry_no is not None
-    page = f"<html><body><article><h1>Levee breaks</h1><p>{FLOOD}</p></article></body></html>".encode()
-    written_by(
-        rig.database,
-        pending_pages.store_page,
-        accepted.entry_no,
-        page=page,
-        url=URL.format(n=1),
-        charset="utf-8",
-    )
-    assert [one.outcome for one in rig.place()] == ["revised"]
+    placed = rig.comes(accepted.entry_no, page_of(FLOOD, "Levee breaks"), URL.format(n=1))
+    assert [one.outcome for one in placed] == ["revised"]
     (row,) = queried(rig.database, select(article)).all()
     assert "three hundred residents" in " ".join(row.text.split())
 

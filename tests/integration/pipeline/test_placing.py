@@ -22,20 +22,24 @@ from aggregator.store.engine.database import Database
 from aggregator.store.intake import inbox, pending_pages
 from aggregator.store.read.reader import DatabaseStoryReader
 from aggregator.store.tables import article, story
-from tests.support.articles import FLOOD, FLOOD_ELSEWHERE, NOON, STRIKE, Clock, Rig, record, settled
+from tests.support.articles import (
+    BLOG,
+    FLOOD,
+    FLOOD_ELSEWHERE,
+    NOON,
+    STRIKE,
+    Clock,
+    Rig,
+    record,
+    settled,
+)
 from tests.support.deep_checks import faults
 from tests.support.events import GRAIN
 from tests.support.fresh import sqlite_at, with_tables
-from tests.support.rows import executed, queried, read_by
+from tests.support.rows import executed, queried, read_by, rename
 from tests.support.story_checks import what_is_wrong
 
 DAY = dt.timedelta(days=1)
-LIVE = """9.40 p.m.: The levee at Pennmouth on the river Arrel has given way, firefighters say. Water stands
-in the lower town and boats are on their way to residents on roofs.
-
-8.15 p.m.: Mayor Ilse Brandt asks all who live below the market square in Pennmouth to leave their homes.
-
-7.30 p.m.: The water authority keeps its warning for the Arrel at the highest level."""
 
 
 @pytest.fixture
@@ -122,8 +126,8 @@ def test_a_reprint_under_the_headline_of_a_round_up_is_a_reprint(rig: Rig, later
 
 def test_a_reprint_of_a_live_blog_is_a_live_blog(rig: Rig) -> None:
     title = "Live blog: levee breaks at Pennmouth on the Arrel"
-    rig.take(record("Live Desk", "1", title, LIVE, published=NOON))
-    rig.take(record("Courier", "1", title, LIVE, published=NOON))
+    rig.take(record("Live Desk", "1", title, BLOG, published=NOON))
+    rig.take(record("Courier", "1", title, BLOG, published=NOON))
     rig.take(record("Gazette", "1", "Levee breaks at Pennmouth, four dead", FLOOD, published=NOON))
     roles = queried(rig.database, select(article.c.role).order_by(article.c.inbox_no)).scalars().all()
     assert roles == ["container", "container", "report"]
@@ -282,11 +286,6 @@ def test_a_failed_transaction_leaves_no_trace_in_memory(rig: Rig) -> None:
         rig.place()
     rename(rig.database, "away", "story_log")
     assert [one.outcome for one in rig.place()] == ["joined", "founded"], "the very same pipeline goes on"
-
-
-def rename(database: Database, before: str, after: str) -> None:
-    with database.write() as connection:
-        connection.exec_driver_sql(f"ALTER TABLE {before} RENAME TO {after}")
 
 
 def test_two_databases_hold_the_same_after_the_same(postgres: object, tmp_path: Path, data: Path) -> None:

@@ -277,19 +277,16 @@ def test_the_same_notices_one_by_one_and_after_restarts(database: Database, tmp_
     other.close()
 
 
-def test_a_brief_printed_again_under_a_like_headline_is_no_wall(database: Database) -> None:
+@pytest.mark.parametrize(
+    ("outlet", "headline"), [("Lantern", "Update: {}"), ("Beacon", "Nobody saw it coming")]
+)
+def test_a_brief_printed_again_under_a_like_headline_or_by_another_outlet_is_no_wall(
+    database: Database, outlet: str, headline: str
+) -> None:
     rig = Rig(database, Clock())
     title, said = mentions(random.Random(5))
     text = "\n".join(said)
-    rig.take(record("Lantern", "1", title, text), record("Lantern", "2", f"Update: {title}", text))
-    assert queried(database, select(article.c.text)).scalars().all() == [text, text]
-
-
-def test_what_one_outlet_takes_from_another_is_no_wall(database: Database) -> None:
-    rig = Rig(database, Clock())
-    title, said = mentions(random.Random(5))
-    text = "\n".join(said)
-    rig.take(record("Lantern", "1", title, text), record("Beacon", "2", "Nobody saw it coming", text))
+    rig.take(record("Lantern", "1", title, text), record(outlet, "2", headline.format(title), text))
     assert queried(database, select(article.c.text)).scalars().all() == [text, text]
 
 
@@ -330,28 +327,15 @@ def events(count: int) -> list[tuple[str, list[str]]]:
 
 def own(number: int, title: str, text: str) -> Entry:
     """An entry of the Lantern's own feed."""
-    return Entry(
-        source="lantern feed",
-        guid=str(number),
-        url=f"https://lantern.example/{number}",
-        title=title,
-        text=text,
-        outlet="Lantern",
-        authority="own",
-    )
+    url = f"https://lantern.example/{number}"
+    return record("lantern feed", str(number), title, text, url=url, outlet="Lantern", authority="own")
 
 
 def forged(number: int, title: str, text: str, *, at: str = "rogue.example") -> Entry:
     """An entry of another feed that calls itself the Lantern in its <source>."""
-    return Entry(
-        source="rogue feed",
-        guid=str(number),
-        url=f"https://{at}/{number}",
-        title=title,
-        text=text,
-        outlet="Lantern",
-        authority="own" if at == "rogue.example" else "foreign",
-    )
+    authority = "own" if at == "rogue.example" else "foreign"
+    url = f"https://{at}/{number}"
+    return record("rogue feed", str(number), title, text, url=url, outlet="Lantern", authority=authority)
 
 
 @pytest.mark.parametrize("at", ["rogue.example", "lantern.example"])

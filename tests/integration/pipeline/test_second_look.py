@@ -14,7 +14,7 @@ from aggregator.model.errors import AggregatorError
 from aggregator.store.engine.database import Database
 from aggregator.store.tables import article, correction, link_constraint, story, story_log
 from tests.support.articles import NOON, STRIKE, Clock, Rig, record, settled
-from tests.support.rows import queried
+from tests.support.rows import queried, rename
 from tests.support.story_checks import (
     assigned,
     by_title,
@@ -197,11 +197,6 @@ def test_a_look_after_a_restart_or_a_crash_gives_the_same_rows(
         held.append(rows)
     for part, rows in held[0].items():
         assert rows == held[1][part] == held[2][part]
-
-
-def rename(database: Database, before: str, after: str) -> None:
-    with database.write() as connection:
-        connection.exec_driver_sql(f"ALTER TABLE {before} RENAME TO {after}")
 
 
 def test_deciding_again_takes_the_moves_of_the_second_look_too(grouped: Database) -> None:

@@ -4,7 +4,6 @@ import datetime as dt
 from collections.abc import Sequence
 from typing import Any
 
-import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as some
 
@@ -17,7 +16,6 @@ from aggregator.store.tables import change
 from tests.support.articles import (
     NOON,
     STRIKE,
-    Clock,
     Rig,
     flood,
     flood_copied,
@@ -37,11 +35,6 @@ from tests.support.story_checks import (
 )
 
 DAY = dt.timedelta(days=1)
-
-
-@pytest.fixture
-def rig(database: Database) -> Rig:
-    return Rig(database, Clock(NOON))
 
 
 def stream(database: Database, **wanted: object) -> list[Change]:

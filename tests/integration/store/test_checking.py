@@ -40,10 +40,8 @@ from aggregator.store.tables import (
     tombstone,
 )
 from aggregator.stories.tuning import StoryTuning
-from tests.conftest import Postgres
 from tests.support.articles import FLOOD, FLOOD_ELSEWHERE, NOON, STRIKE, Clock, Rig, record
 from tests.support.deep_checks import Fault, faults
-from tests.support.fresh import with_tables
 from tests.support.rows import executed, queried, read_by
 from tests.support.story_checks import assigned, correct
 
@@ -114,15 +112,9 @@ class Sound:
             index.index_next(connection, 100)
 
 
-@pytest.fixture(scope="module", params=["sqlite", "postgres"])
-def made(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Sound]:
-    if request.param == "sqlite":
-        url = f"sqlite:///{tmp_path_factory.mktemp('checking') / 'sound.db'}"
-    else:
-        server: Postgres = request.getfixturevalue("postgres")
-        url = server.make()
-    with closing(with_tables(Database(url))) as database:
-        yield Sound(database)
+@pytest.fixture(scope="module")
+def made(of_module: Database) -> Sound:
+    return Sound(of_module)
 
 
 @pytest.fixture

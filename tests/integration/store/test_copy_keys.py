@@ -3,25 +3,19 @@
 import random
 
 import msgspec
-import pytest
 from sqlalchemy import Connection, select
 
 from aggregator.pipeline.placement.erase import ForgetCommand
 from aggregator.store.engine.database import Database
 from aggregator.store.stories import copy_keys
 from aggregator.store.tables import lsh_band
-from tests.support.articles import Clock, Rig
+from tests.support.articles import Rig
 from tests.support.rows import read_by
 from tests.support.story_checks import small_set, what_is_wrong
 
 ANY = (1 << 63) - 1
 LOWEST, HIGHEST = -(1 << 63), (1 << 63) - 1
 Pair = tuple[int, int]
-
-
-@pytest.fixture
-def rig(database: Database) -> Rig:
-    return Rig(database, Clock())
 
 
 def drawn(seed: int, articles: int) -> dict[int, set[int]]:

@@ -26,7 +26,6 @@ from aggregator.store.read.story_list import StoryMatcher
 from aggregator.store.stories.merged_texts import render_next
 from aggregator.store.tables import article, story, story_link, story_subject
 from aggregator.stories.tuning import shipped_tuning
-from tests.conftest import Postgres
 from tests.support.articles import NOON, Clock, Rig, record
 from tests.support.fresh import with_tables
 from tests.support.polling import feed_source
@@ -96,16 +95,10 @@ def fill(database: Database) -> None:
         connection.execute(text("ANALYZE"))
 
 
-@pytest.fixture(scope="module", params=["sqlite", "postgres"])
-def database(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Database]:
-    if request.param == "sqlite":
-        address = f"sqlite:///{tmp_path_factory.mktemp('plans') / 'plans.db'}"
-    else:
-        server: Postgres = request.getfixturevalue("postgres")
-        address = server.make()
-    with closing(with_tables(Database(address))) as opened:
-        fill(opened)
-        yield opened
+@pytest.fixture(scope="module")
+def database(of_module: Database) -> Database:
+    fill(of_module)
+    return of_module
 
 
 @contextmanager

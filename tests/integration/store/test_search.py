@@ -1,8 +1,6 @@
 """Full text: the same words find the same articles in the same order on both databases."""
 
 import datetime as dt
-from collections.abc import Iterator
-from contextlib import closing
 
 import pytest
 from hypothesis import given
@@ -19,7 +17,6 @@ from aggregator.store.search import index
 from aggregator.store.search.match import Phrase, parse_query
 from aggregator.store.search.search import snippet
 from tests.support.articles import FLOOD, FLOOD_ELSEWHERE, NOON, STRIKE, Clock, Rig, record
-from tests.support.fresh import with_tables
 from tests.support.rows import read_by
 
 TAIPEI = "台北發生地震,多棟建築物倒塌。消防局說,有三百人被疏散。" * 3
@@ -33,15 +30,10 @@ def rig(database: Database) -> Rig:
     return filled(database)
 
 
-@pytest.fixture(scope="module", params=["sqlite", "postgres"])
-def story_reader(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Rig]:
+@pytest.fixture(scope="module")
+def story_reader(of_module: Database) -> Rig:
     """The same, for all that only read."""
-    if request.param == "sqlite":
-        address = f"sqlite:///{tmp_path_factory.mktemp('search') / 'reader.db'}"
-    else:
-        address = request.getfixturevalue("postgres").make()
-    with closing(with_tables(Database(address))) as database:
-        yield filled(database)
+    return filled(of_module)
 
 
 def filled(database: Database) -> Rig:

@@ -39,6 +39,7 @@ from tests.support.articles import (
     flood,
     flood_copied,
     flood_elsewhere,
+    page_of,
     record,
     strike,
 )
@@ -208,17 +209,10 @@ def awaited(post: Post) -> int:
         "Gazette", "late", "Monday morning", "The paper of today in short.", published=NOON,
         url="http://gazette.example/1", authority="own",
     )  # fmt: skip
-    (accepted,) = post.rig.accept(item, wants_page=[True], bump_by_clock=True)
-    assert accepted.entry_no is not None
-    written_by(post.database, pending_pages.place_without, [accepted.entry_no])
+    n = post.rig.waits(item, bump_by_clock=True)
+    written_by(post.database, pending_pages.place_without, [n])
     post.rig.place()
-    return accepted.entry_no
-
-
-def comes(post: Post, n: int, text: str) -> None:
-    page = f"<html><body><article><h1>Monday morning</h1><p>{text}</p></article></body></html>".encode()
-    written_by(post.database, pending_pages.store_page, n, page=page, url=None, charset="utf-8")
-    post.rig.place()
+    return n
 
 
 def test_a_story_of_one_report_is_sent_when_its_page_has_come(database: Database, receiver: Receiver) -> None:
@@ -229,7 +223,7 @@ def test_a_story_of_one_report_is_sent_when_its_page_has_come(database: Database
     assert [body["data"]["story"]["title"] for body in receiver.bodies()] == [
         "Dock workers strike in Sennick"
     ]
-    comes(post, n, FLOOD)
+    post.rig.comes(n, page_of(FLOOD, "Monday morning"))
     post.run()
     assert [body["data"]["story"]["title"] for body in receiver.bodies()][1:] == ["Monday morning"]
 
@@ -263,7 +257,7 @@ def test_nobody_hears_of_a_story_that_its_page_ends(database: Database, receiver
     assert receiver.types() == ["story.created"]
     n = awaited(post)
     post.run()
-    comes(post, n, FLOOD_ELSEWHERE)
+    post.rig.comes(n, page_of(FLOOD_ELSEWHERE, "Monday morning"))
     post.run()
     told = [(one["data"]["hook"], one["type"]) for one in receiver.bodies()]
     assert told == [("desk", "story.created"), ("desk", "story.merged")]

@@ -140,6 +140,7 @@ def _article_row(one: ArticleView) -> dict[str, Any]:
     return same | {
         "root_article": one.id,
         "counts_in_centroid": True,
+        "is_polled": True,
         "source": one.outlet or "",
         "outlet": one.outlet_key,
         "outlet_name": one.outlet,

@@ -489,6 +489,8 @@ def _timed(
     announced: bool,
 ) -> tuple[TimedEntry, ...]:
     """Return the timed entries of a live blog from the markup or from the text, whichever are more."""
+    if not (announced or draft.entries) and not detect.has_clocks(paragraphs, text_tuning):
+        return ()
     stated_lines = _under_opening_day(draft.lines, paragraphs)
     if announced and not any(map(detect.opens_with_clock, stated_lines)):
         # Lines with a clock only ("Posted at 14:35") may have been removed as boilerplate: restore them.

@@ -94,13 +94,19 @@ def entries_of(
     return timed(entries, times, tuning)
 
 
+@lru_cache(maxsize=4)  # called twice for one text
+def has_clocks(paragraphs: tuple[str, ...], tuning: ExtractTuning) -> bool:
+    """Return whether enough paragraphs begin with a clock time, sure or not, for a live blog."""
+    return sum(clock_times.opening(one) is not None for one in paragraphs) >= tuning.live_entries
+
+
 def looks_live(paragraphs: Sequence[str], tuning: ExtractTuning) -> bool:
     """Return whether an unannounced text has the structure of a live blog.
 
     Most of it is under clock times and in sentences. A programme or timetable has short lines instead, in the
     order of the day and often on round minutes; a chronology in a report has other text around it.
     """
-    if sum(clock_times.opening(one) is not None for one in paragraphs) < tuning.live_entries:
+    if not has_clocks(tuple(paragraphs), tuning):
         return False  # `ArticleTimes()` dates no entry by "12 min ago"
     text = _read(paragraphs, tuning, ArticleTimes(), announced=False)
     if len(text.entries) < tuning.live_entries:

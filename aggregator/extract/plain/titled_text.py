@@ -14,10 +14,10 @@ from aggregator.extract.language import dates
 from aggregator.extract.plain.boilerplate import PATTERNS, is_known_phrase, without_bullet
 from aggregator.extract.plain.bylines import stated_byline
 from aggregator.extract.plain.saved_text import SavedText
-from aggregator.text.lines import count_words, is_prose, same_line
+from aggregator.text.lines import count_words, folded, is_prose
 
 _BOILERPLATE = re.compile("|".join(PATTERNS["titled"]), re.IGNORECASE)
-_CONTRIBUTED = re.compile(r" contributed to this (?:report|article|story)\.?$", re.IGNORECASE)
+_CONTRIBUTED = tuple(f" contributed to this {text}" for text in ("report", "article", "story"))
 _ORNAMENT = re.compile(r"[\s_*—–=~•.…·◇-]+")
 _LINE_CHARS = 400  # a longer line is text (chosen; of 1,717 removed lines of full articles 3 were longer)
 _PHRASE_CHARS = 200  # of a line that is compared with phrases (chosen: 300 and 160 gave the same F1 on pages)
@@ -42,14 +42,16 @@ def read_titled_text(
     lines = [spaced for line in text.split("\n") if (spaced := " ".join(line.split()))]
     first = next((number for number, line in enumerate(lines[:_HEAD_LINES]) if is_prose(line)), _HEAD_LINES)
     head = lines[:first]
-    titles = [name for name in (title, *headings) if name]
-    long_titles = [name for name in titles if count_words(name) >= _LONG_HEADLINE]
+    titles = {folded(name): count_words(name) for name in (title, *headings) if name}
+    long_titles = {name for name, count in titles.items() if count >= _LONG_HEADLINE}
+    longest = 2 * max(map(len, titles), default=0) + 20  # characters of a headline with its punctuation
     paragraphs: list[str] = []
     for number, line in enumerate(lines):
         if number < first and (stated_byline(line) is not None or dates.is_date_line(line)):
             continue
         names = titles if number <= first else long_titles
-        if not is_boilerplate(line) and not any(same_line(line, name) for name in names):
+        is_headline = len(line) <= longest and folded(line) in names
+        if not (is_headline or is_boilerplate(line)):
             paragraphs.append(without_bullet(line))
     return SavedText(
         title=title,
@@ -67,6 +69,6 @@ def is_boilerplate(line: str) -> bool:
     return (
         _BOILERPLATE.fullmatch(line) is not None
         or _ORNAMENT.fullmatch(line) is not None
-        or _CONTRIBUTED.search(line) is not None
+        or line[-40:].lower().rstrip(".").endswith(_CONTRIBUTED)
         or (len(line) <= _PHRASE_CHARS and is_known_phrase(line, count_words(line)))
     )

@@ -61,10 +61,11 @@ def find_wire(
     name if agencies were used but the text is by none of them alone. `outlet`: its own mark in a dateline is
     not an agency. `title`: repetitions of it are not a byline.
     """
-    lines = [line for line in lines or paragraphs if not title or not same_line(line, title)]
+    lines = lines or paragraphs
+    head = [line for line in lines[: tuning.closing_lines] if not title or not same_line(line, title)]
     marks = [
         *_by_dateline(paragraphs[: tuning.wire_paragraphs]),
-        *_by_byline(author, _above_the_text(lines[: tuning.closing_lines])),
+        *_by_byline(author, _above_the_text(head)),
         *_by_source(sources),
         *_by_credit(_below_the_text(lines)[-tuning.closing_lines :]),
         *_by_unlisted_dateline(paragraphs[: tuning.wire_paragraphs], outlet),

@@ -187,7 +187,6 @@ def _title(root: Any, meta: dict[str, str], linked: dict[str, Any], site: str | 
     headings = [text for h in _headlines(root) if len(text := _visible(h, max_chars)) >= 10]
     data = _unescaped(_text_of(linked.get("headline"), max_chars))
     stated = (
-        next((text for text in (*headings, data) if _goes_on(shared, text)), ""),
         next((text for text in (data, *headings) if _is_framed_by(text, shared)), ""),
         shared,
         data,
@@ -220,13 +219,6 @@ def _is_framed_by(text: str, shared: str) -> bool:
     return start >= 0 and (around[0][-1:] in _FRAME_MARKS if around[0] else around[1][:1] in _FRAME_MARKS)
 
 
-def _goes_on(shared: str, text: str) -> bool:
-    """Return whether `shared` is `text` cut at a quotation mark, a common error of templates."""
-    start = shared.rstrip()
-    return bool(start) and text.startswith(start) and text[len(start) :].lstrip()[:1] in _QUOTES
-
-
-_QUOTES = frozenset('"“„«”»')
 _FRAME_CHARS = 45
 _FRAME_MARKS = frozenset("|-–—•»:：｜")
 

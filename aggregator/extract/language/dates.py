@@ -185,14 +185,6 @@ def _may_hold_date(line: str) -> bool:
     return len(line) <= _LINE_CHARS and _DIGIT.search(line) is not None
 
 
-def is_clock_line(line: str) -> bool:
-    """Return whether the line is only a time of day, perhaps with a weekday ("Tuesday, 18:30")."""
-    if len(line) > 40:
-        return False
-    text = plain_digits(line)
-    return _has_clock(text) and all(word in _label_words() for word in words(_CLOCK.sub(" ", text)))
-
-
 def parse_declared(text: str, zone: str | None, seen: dt.datetime | None = None) -> Published | None:
     """Parse a date as feeds, records and pages declare it: RFC 3339, RFC 822, a day alone, or written out.
 

@@ -101,35 +101,9 @@ def _place_of_title(
         if _is_repeated(line, all_lines) and not outlet_names.looks_like_outlet(line):
             return place
     place = 0
-    if len(candidates) > 1 and _opens_menu(candidates, all_lines, text_words, tuning):
-        place = 1
     while place < len(candidates) - 1 and _goes_first(candidates[place], candidates[place + 1 :], text_words):
         place += 1
-    target = next(
-        (n for n in range(place, len(candidates)) if _shares_words(candidates[n], text_words, tuning)), place
-    )
-    is_minor = all(
-        _is_short(line, tuning) and (_share_in_text(line, text_words) <= tuning.slogan_share or is_menu(line))
-        for line in candidates[place:target]
-    )
-    return target if is_minor and target > place else _below_menu(candidates, place, text_words, tuning)
-
-
-def _opens_menu(
-    candidates: Sequence[str], all_lines: Sequence[str], text_words: frozenset[str], tuning: ExtractTuning
-) -> bool:
-    """Return whether the first line is a short name, followed by a menu and a longer line of the article."""
-    first = candidates[0]
-    if (
-        all_lines[0] != first
-        or count_words(first) >= tuning.kicker_words
-        or not outlet_names.is_proper(first)
-    ):
-        return False
-    longer = (line for line in candidates[1:] if count_words(line) > tuning.kicker_words)
-    return is_menu(all_lines[1]) and any(
-        _share_in_text(line, text_words) > tuning.slogan_share for line in longer
-    )
+    return _below_menu(candidates, place, text_words, tuning)
 
 
 def _below_menu(
@@ -179,11 +153,6 @@ def _goes_first(line: str, below: Sequence[str], text_words: frozenset[str]) -> 
     return is_menu(line) and any(count_words(other) >= 3 and not is_name_like(other) for other in below)
 
 
-def _shares_words(line: str, text_words: frozenset[str], tuning: ExtractTuning) -> bool:
-    is_long = count_words(line) >= 3
-    return is_long and not is_name_like(line) and _share_in_text(line, text_words) >= tuning.headline_share
-
-
 def _masthead(above: Sequence[str], lines: Sequence[str], text_words: frozenset[str]) -> str | None:
     """Return the outlet's name among the lines before the headline.
 
@@ -208,7 +177,6 @@ def is_head_boilerplate(line: str, outlet: str | None = None) -> bool:
     return (
         boilerplate.is_boilerplate(line)
         or dates.is_date_line(line)
-        or dates.is_clock_line(line)
         or stated_byline(line) is not None
         or bool(boilerplate.breadcrumb_pieces(line))
         or boilerplate.is_headline_bullet(line)

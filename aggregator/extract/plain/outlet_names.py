@@ -1,4 +1,4 @@
-"""Names of outlets in texts: masthead lines, copyright lines, the end of a title."""
+"""Names of outlets in texts: masthead lines, the end of a title."""
 
 import re
 
@@ -8,14 +8,6 @@ from aggregator.text.lines import count_words, ends_sentence, folded
 
 _CAMEL = re.compile(r"\b[A-Z][a-z]+[A-Z]{1,3}(?:[a-z]*)\b|\b[a-z]+[A-Z]\w+")
 _DOMAIN = re.compile(r"(?:www\.)?[a-z0-9-]{2,40}(?:\.[a-z]{2,12}){1,2}", re.IGNORECASE)
-_RIGHTS = re.compile(
-    r"(?:©|\(c\)|copyright\b|版权所有|版權所有|著作権|저작권자)[\s:：,]*(?:©|ⓒ|\(c\)|copyright\b)?"
-    r"[\s:,]*(?:by\s+)?"
-    r"(?:\d{4}(?:\s?[-–]\s?\d{4})?)?[\s,]*(?:by\s+)?(?P<rest>.*)",
-    re.IGNORECASE,
-)
-_RIGHTS_END = re.compile(r"\s*(?:[.,;|:©]|\s[-–—]\s|\d{4})")
-_NAME_CHARS = 50
 _SEPARATED = re.compile(r"\s+[|\-–—•»]\s+|\s+::\s+")
 
 
@@ -78,23 +70,6 @@ _UNWEIGHED = _SMALL | {"und", "et", "y", "e", "en", "les", "los", "las", "den", 
 def _key(name: str) -> str:
     name_words = folded(name).split()
     return "".join(word for word in name_words if word not in _UNWEIGHED) or "".join(name_words)
-
-
-def outlet_of_copyright(line: str) -> str | None:
-    """Return the name in "© 2024 The Example Times. All rights reserved."; None for other lines."""
-    notice = _RIGHTS.fullmatch(line.strip()[:300])
-    if notice is None:
-        return None
-    holder = notice["rest"].strip()
-    end = _RIGHTS_END.search(holder)
-    parts = (holder[: end.start()] if end else holder).split()
-    for place in range(len(parts)):
-        if phrases("never_content").at(words(" ".join(parts[place:]))):
-            parts = parts[:place]
-            break
-    name = " ".join(parts).strip(" .-–")
-    is_name = 2 <= len(name) <= _NAME_CHARS and count_words(name) <= 6 and not name[0].islower()
-    return name if is_name and not phrases("credits").stand_in(words(name)) else None
 
 
 def outlet_beside(line: str) -> str | None:

@@ -74,7 +74,7 @@ def read_saved_text(text: str, context: SavedTextContext) -> SavedText:
         title=title or _opening(body, tuning),
         paragraphs=_without_repeats(_without_title([*head.deck, *body], title)),
         author=head.author,
-        outlet=head.outlet or tail_outlet or _outlet_of_closing(lines, tuning),
+        outlet=head.outlet or tail_outlet,
         published=published,
         lines=tuple(lines),
     )
@@ -173,7 +173,7 @@ def _is_day_first(body: Sequence[str]) -> bool | None:
     return True if share < 0.05 else None
 
 
-# --- titles and outlets in other places --------------------------------------------------------------------
+# --- titles in other places --------------------------------------------------------------------------------
 
 
 def _breadcrumb_title(lines: Sequence[str]) -> str | None:
@@ -194,17 +194,6 @@ def _opening(body: Sequence[str], tuning: ExtractTuning) -> str:
     sentences = split_sentences(body[0]) if body else []
     words = (sentences[0] if sentences else (body[0] if body else "")).split()
     return " ".join(words[: tuning.title_words]) + (" …" if len(words) > tuning.title_words else "")
-
-
-def _outlet_of_closing(lines: Sequence[str], tuning: ExtractTuning) -> str | None:
-    """Return the outlet in a copyright notice or a breadcrumb among the last lines."""
-    last = lines[-2 * tuning.closing_lines :]
-    for read in (outlet_names.outlet_of_copyright, outlet_names.outlet_beside):
-        for line in reversed(last):
-            name = read(line)
-            if name and not is_agency_name(name):
-                return name
-    return None
 
 
 # --- body and end ------------------------------------------------------------------------------------------
@@ -328,24 +317,7 @@ def _without_title(paragraphs: Sequence[str], title: str) -> tuple[str, ...]:
     if not title:
         return tuple(paragraphs)
     is_long = count_words(title) >= 4
-    return tuple(
-        p
-        for n, p in enumerate(paragraphs)
-        if not ((n <= 3 or is_long) and same_line(p, title)) and not (is_long and _carries(p, title))
-    )
-
-
-_CARRYING_WORDS = 6  # words besides the headline in a line for sharing it
-
-
-def _carries(line: str, title: str) -> bool:
-    """Return whether `line` is the headline after a few words ("Share this article: ...")."""
-    if (
-        not len(title) < len(line) <= len(title) + 80
-        or count_words(line) > count_words(title) + _CARRYING_WORDS
-    ):
-        return False
-    return folded(line).endswith(" " + folded(title)) and not is_prose(line)
+    return tuple(p for n, p in enumerate(paragraphs) if not ((n <= 3 or is_long) and same_line(p, title)))
 
 
 def _without_related_end(lines: Sequence[str]) -> Sequence[str]:

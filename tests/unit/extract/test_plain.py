@@ -83,12 +83,6 @@ def test_a_headline_may_end_with_a_full_stop() -> None:
     assert saved.title == "The bridge is shut again. Get used to it."
 
 
-def test_copyright_line_names_the_outlet() -> None:
-    assert read(
-        f"Harbour bridge closed\n\n{BODY}\n\n© 2025 The Daily Lantern. All rights reserved."
-    ).outlet == ("The Daily Lantern")
-
-
 def test_links_at_the_end_go() -> None:
     saved = read(
         f"Harbour bridge closed\n\n{BODY}\n\nRelated stories\nFerry to run all night\nMayor under fire"

@@ -181,11 +181,6 @@ def test_a_page_that_opens_no_body_is_read() -> None:
         ("", "<h1>Rain <em>in</em> May<b>field</b> again</h1>", "Rain in Mayfield again"),
         ("", "<h1><span>Weather</span><span>Rain expected in Mayfield</span></h1>", "Weather Rain expected in Mayfield"),
         (
-            "<meta property='og:title' content='Mayor calls rain a'>",
-            "<h1>Mayor calls rain a \"gift from above\" on Friday</h1>",
-            'Mayor calls rain a "gift from above" on Friday',
-        ),
-        (
             "<meta property='og:title' content='Rain expected in Mayfield | The Selwyn Courier'>",
             "<h1>Rain expected in Mayfield</h1>",
             "Rain expected in Mayfield",

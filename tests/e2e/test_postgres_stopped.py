@@ -11,10 +11,11 @@ from sqlalchemy import select
 
 from aggregator.store.tables import article, entry
 from tests.support.daemon_process import DaemonProcess
-from tests.support.growing_feeds import Newsroom, rss
+from tests.support.growing_feeds import Newsroom
 from tests.support.loopback import LoopbackServer, Resource
 from tests.support.own_postgres import OwnPostgres
 from tests.support.rows import counted, queried
+from tests.support.rss import rss
 from tests.support.seeds import drawn
 from tests.support.waiting import PATIENCE_SECONDS
 
@@ -102,7 +103,7 @@ def go_through(
 ) -> None:
     """`hangs`: the server is suspended; else it stops as by a crash."""
     url = own_postgres.make()
-    feeds = [Resource(rss([])) for _ in range(3)]
+    feeds = [Resource(rss()) for _ in range(3)]
     routes = {f"/feed{number}": feed for number, feed in enumerate(feeds)}
     with LoopbackServer(routes) as server:
         newsroom = Newsroom(feeds, seconds=0.5, kept=1000)

@@ -19,8 +19,9 @@ from typing import Any, NamedTuple
 import pytest
 
 from tests.support.daemon_process import MAIN, WORKER, DaemonProcess, resident_mib
-from tests.support.growing_feeds import Newsroom, rss
+from tests.support.growing_feeds import Newsroom
 from tests.support.loopback import LoopbackServer, Resource
+from tests.support.rss import rss
 
 MINUTES = float(os.environ.get("AGGREGATOR_SOAK_MINUTES", "30"))
 FEEDS = 10
@@ -95,7 +96,7 @@ def disturb(daemon: DaemonProcess, server: LoopbackServer, turn: int) -> None:
 @pytest.mark.soak
 @pytest.mark.timeout(0)
 def test_nothing_grows_while_it_works(tmp_path: Path) -> None:
-    feeds = [Resource(rss([])) for _ in range(FEEDS)]
+    feeds = [Resource(rss()) for _ in range(FEEDS)]
     newsroom = Newsroom(feeds)
     seen: list[Vitals] = []
     with (

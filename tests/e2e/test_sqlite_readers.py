@@ -13,6 +13,7 @@ from tests.conftest import REPOSITORY
 from tests.support.daemon_process import WORKERS, DaemonProcess
 from tests.support.kill_records import records
 from tests.support.loopback import LoopbackServer
+from tests.support.rss import item, rss
 
 pytestmark = pytest.mark.later
 
@@ -45,7 +46,7 @@ print(rounds)
 """
 
 
-FEED = "<rss version='2.0'><channel><title>Small</title><item><title>News</title></item></channel></rss>"
+FEED = rss(item("News"))
 
 
 def write_beside(daemon: DaemonProcess, server: LoopbackServer, number: int) -> list[str]:
@@ -86,7 +87,6 @@ def busy(folder: Path, seconds: float, count: int) -> None:
         try:
             wrong: list[str] = []
             for one in readers:  # four new processes at once may take long
-                assert one.stdout is not None
                 assert one.stdout.readline() == "began\n", one.communicate()
             deadline, number = time.monotonic() + seconds, 0
             while time.monotonic() < deadline:

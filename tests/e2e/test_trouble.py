@@ -17,14 +17,14 @@ import pytest
 
 from tests.support.articles import FLOOD, STRIKE
 from tests.support.daemon_process import WORKER, DaemonProcess
-from tests.support.growing_feeds import Newsroom, rss
+from tests.support.growing_feeds import Newsroom
 from tests.support.kill_records import invented
 from tests.support.loopback import LoopbackServer, Resource
+from tests.support.rss import item, rss
 from tests.support.seeds import drawn
 
 pytestmark = pytest.mark.later
 
-ITEM = "<item><title>%s</title><description>%s</description></item>"
 FERRY = "A ferry with ninety passengers ran aground off Callow Head in fog on Friday. Nobody was hurt."
 MOMENTS = int(os.environ.get("AGGREGATOR_DISK_MOMENTS", "50"))
 
@@ -119,7 +119,7 @@ def open_files(daemon: DaemonProcess) -> int:
 def test_a_daemon_without_free_files_blames_nobody_and_goes_on_when_there_are_some(tmp_path: Path) -> None:
     """Sources, files and articles that come meanwhile are neither failed nor refused nor lost."""
     write(tmp_path, "Gazette", "Levee breaks at Pennmouth, four dead", FLOOD)
-    feed = Resource(rss([]))
+    feed = Resource(rss())
     with LoopbackServer({"/feed": feed}) as server:
         settings = {
             "sources": [{"feed": server.url("/feed"), "name": "feed"}, {"folder": "news", "name": "folder"}],
@@ -136,7 +136,7 @@ def test_a_daemon_without_free_files_blames_nobody_and_goes_on_when_there_are_so
             with idle_connections(daemon, 30):
                 daemon.wait_for(lambda: daemon.lines("no connection is accepted"), "the web server to say it")
                 write(tmp_path, "Herald", "Dock workers strike in Sennick", STRIKE)
-                feed.body = rss([ITEM % ("Ferry aground", FERRY)])
+                feed.body = rss(item("Ferry aground", FERRY))
                 daemon.wait_for(lambda: daemon.lines("sources are polled again"), "the daemon to say it")
                 time.sleep(3.0)  # asyncio tries to take connections each second
             assert daemon.process.poll() is None
@@ -166,7 +166,7 @@ main()
 
 
 def test_open_connections_leave_files_to_the_rest_of_the_daemon(tmp_path: Path) -> None:
-    feeds = {f"/feed{number}": Resource(rss([])) for number in range(6)}
+    feeds = {f"/feed{number}": Resource(rss()) for number in range(6)}
     with LoopbackServer(feeds) as server:
         settings = {"sources": [{"feed": server.url(path)} for path in feeds], "fetch": {"pages": "never"}}
         with DaemonProcess(tmp_path, settings, program=FEW_FILES) as daemon:
@@ -270,7 +270,7 @@ def fill(disk: Path) -> None:
 @contextlib.contextmanager
 def fed_daemon(tmp_path: Path, disk: Path) -> Iterator[tuple[DaemonProcess, Newsroom]]:
     """A daemon whose database lies on `disk`, and its log elsewhere, with three feeds that go on and on."""
-    feeds = [Resource(rss([])) for _ in range(3)]
+    feeds = [Resource(rss()) for _ in range(3)]
     routes = {f"/feed{number}": feed for number, feed in enumerate(feeds)}
     newsroom = Newsroom(feeds, seconds=0.3, kept=10_000)
     with LoopbackServer(routes) as server:
@@ -290,7 +290,7 @@ def fed_daemon(tmp_path: Path, disk: Path) -> Iterator[tuple[DaemonProcess, News
 
 def test_a_disk_that_fills_with_all_that_the_daemon_writes(tmp_path: Path) -> None:
     """Database, log and backups on one disk: reads go on, what was acknowledged is there, it is said once."""
-    feed = Resource(rss([ITEM % ("Ferry aground", FERRY)]))
+    feed = Resource(rss(item("Ferry aground", FERRY)))
     with small_disk(tmp_path / "disk", 24) as disk, LoopbackServer({"/feed": feed}) as server:
         settings = {
             "sources": [{"feed": server.url("/feed")}],
@@ -305,7 +305,7 @@ def test_a_disk_that_fills_with_all_that_the_daemon_writes(tmp_path: Path) -> No
             daemon.wait_for(lambda: len(server.requests) > asked, "the feed to be asked on")
             fill(disk)
             lines = len(daemon.log().splitlines())
-            feed.body = rss([ITEM % ("Ferry aground", FERRY), ITEM % ("Strike", STRIKE)])
+            feed.body = rss(item("Ferry aground", FERRY), item("Strike", STRIKE))
             daemon.wait_for(lambda: daemon.get("/healthz").status_code == 503, "/healthz to tell")
             asked = len(server.requests)
             acknowledged += [push(daemon, secret, record).status_code for record in records[5:]]
@@ -371,7 +371,7 @@ def articles_in(daemon: DaemonProcess) -> int:
 
 def test_a_daemon_that_was_suspended_goes_on_without_alarm_or_burst(tmp_path: Path) -> None:
     """As a laptop that was closed: many intervals pass in which nobody asked."""
-    feed = Resource(rss([]))
+    feed = Resource(rss())
     with LoopbackServer({"/feed": feed}) as server:
         settings = {
             "sources": [{"feed": server.url("/feed")}],

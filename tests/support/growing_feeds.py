@@ -5,6 +5,7 @@ import re
 import threading
 
 from tests.support.loopback import Resource
+from tests.support.rss import item, rss
 
 SECONDS_A_NEW_ITEM = 0.25  # so that what is remembered of the last thousands is full after the warm-up
 
@@ -45,7 +46,7 @@ class Newsroom(threading.Thread):
             self.written += 1
             number = self.written % len(self._feeds)
             self._items[number] = [self._item(), *self._items[number][: self._kept - 1]]
-            self._feeds[number].body = rss(self._items[number])
+            self._feeds[number].body = rss(*self._items[number])
 
     def _event(self) -> list[str]:
         """Its words, once for each report to come."""
@@ -60,9 +61,4 @@ class Newsroom(threading.Thread):
         words = self._random.choices(event, k=160)
         text = ". ".join(" ".join(words[start : start + 10]).capitalize() for start in range(0, 160, 10))
         title = " ".join(self._random.sample(event, 6)).capitalize()
-        said = f"<title>{title}</title><description>{text}.</description>"
-        return f"<item><guid>{self.written}</guid>{said}</item>"
-
-
-def rss(items: list[str]) -> str:
-    return f'<rss version="2.0"><channel><title>Wire</title>{"".join(items)}</channel></rss>'
+        return item(title, f"{text}.", guid=self.written)

@@ -9,34 +9,20 @@ Times are by the monotonic clock of the simulation; it alone never jumps.
 import datetime as dt
 import random
 from collections.abc import Mapping
-from email.utils import format_datetime
 from typing import NamedTuple
 
 from tests.support.articles import NOON
 from tests.support.loopback import Request, Response
+from tests.support.rss import item, rss
 
 DAY = 86_400.0
 HOUR = 3600.0
 LISTED = 12  # of the newest articles, in a feed
 REPEATED = 60  # and of all, where a feed tells again what it ever had
 _SYLLABLES = (
-    "ka",
-    "lo",
-    "mi",
-    "ren",
-    "sa",
-    "tor",
-    "vel",
-    "bri",
-    "do",
-    "har",
-    "nes",
-    "pol",
-    "qui",
-    "sten",
-    "tav",
+    "ka", "lo", "mi", "ren", "sa", "tor", "vel", "bri", "do", "har", "nes", "pol", "qui", "sten", "tav",
     "yor",
-)
+)  # fmt: skip
 _SENTENCES = (
     "{a} in {p} was closed on {d} after {n} people had been hurt, the {q} office said.",
     "{w}, who leads the {q} office, called it the worst day in {m} years.",
@@ -89,8 +75,7 @@ class Feed:
         if request.headers.get("if-none-match") == etag:
             return Response(304, {"ETag": etag})
         listed = self.items[:count][-(REPEATED if repeats else LISTED) :]
-        channel = f"<title>Outlet {self._number}</title>{''.join(item.xml for item in reversed(listed))}"
-        body = f"<rss version='2.0'><channel>{channel}</channel></rss>"
+        body = rss(*(one.xml for one in reversed(listed)), title=f"Outlet {self._number}")
         return Response(body=body, headers={"ETag": etag}, content_type="application/rss+xml")
 
 
@@ -126,7 +111,5 @@ def _facts(chance: random.Random) -> Mapping[str, object]:
 def _xml(chance: random.Random, event: str, facts: Mapping[str, object], since: float) -> str:
     text = " ".join(chance.sample(_SENTENCES, 8)).format(**facts)
     title = f"{facts['n']} hurt at {facts['a']} in {facts['p']}"
-    when = format_datetime(NOON + dt.timedelta(seconds=since))
-    guid = f"<guid isPermaLink='false'>{event} {chance.getrandbits(60)}</guid>"
-    reported = f"<title>{title}</title><description>{text}</description><pubDate>{when}</pubDate>"
-    return f"<item>{guid}{reported}</item>"
+    when = NOON + dt.timedelta(seconds=since)
+    return item(title, text, guid=f"{event} {chance.getrandbits(60)}", published=when)

@@ -7,6 +7,7 @@ import random
 import threading
 import time
 from collections import Counter, defaultdict
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -27,6 +28,7 @@ from aggregator.store.tables import source
 from tests.support.articles import NOON, Rig, record
 from tests.support.loopback import LoopbackServer, Request, Response, redirect
 from tests.support.rows import executed, read_by, written_by
+from tests.support.rss import item, rss
 from tests.support.seeds import printed_seed
 from tests.support.world import Time, World
 
@@ -54,13 +56,24 @@ def fill(database: Database, sources: list[Source]) -> None:
             add(connection, one)
 
 
-def rss(*numbers: int, feed: str = "a") -> str:
-    items = "".join(
-        f"<item><guid isPermaLink='false'>{feed}-{n}</guid><title>Report {n} of {feed}</title>"
-        f"<description>Words about {n} of {feed}.</description></item>"
-        for n in numbers
+def reports(*numbers: int, feed: str = "a") -> str:
+    items = (
+        item(f"Report {n} of {feed}", f"Words about {n} of {feed}.", guid=f"{feed}-{n}") for n in numbers
     )
-    return f"<rss version='2.0'><channel><title>{feed}</title>{items}</channel></rss>"
+    return rss(*items, title=feed)
+
+
+@pytest.fixture
+def world() -> Iterator[World]:
+    with World() as made:
+        yield made
+
+
+@pytest.fixture
+def client(world: World) -> Iterator[Client]:
+    made = world.client(Tuning())
+    yield made
+    made.close()
 
 
 # --- who is handed out -------------------------------------------------------------------------------------
@@ -79,52 +92,48 @@ def test_a_host_with_a_thousand_feeds_does_not_keep_the_others_waiting(database:
     assert [one.host for one in handed[:2]] == ["big.example"] * 2, "the longest waiting first"
 
 
-def test_a_held_host_is_not_asked_and_holds_nobody_else(sqlite: Database) -> None:
-    with World() as world:
-        all_tuning = Tuning()
-        client = world.client(all_tuning)
-        for number in range(4):
-            world.sites[f"h{number}.example"] = {"/feed": rss(1, feed=str(number))}
-        world.sites["big.example"] = {"*": rss(1)}
-        fill(sqlite, [source_of(f"http://big.example/{n}") for n in range(200)])
-        fill(sqlite, [source_of(f"http://h{n}.example/feed") for n in range(4)])
-        with sqlite.write() as connection:
-            until = NOON + dt.timedelta(seconds=600)
-            save_host_backoffs(connection, [HostBackoff(name="big.example", backoff_until=until)])
-        rounds = rounds_of(sqlite, client, all_tuning, world.time)
-        rounds.take_up(world.time())
-        for _ in range(3):
-            rounds.tick()
-            world.time.run(1)
-        assert {host for _, host, _ in world.asked} == {f"h{n}.example" for n in range(4)}
-        world.time.run(600)
+def test_a_held_host_is_not_asked_and_holds_nobody_else(
+    sqlite: Database, world: World, client: Client
+) -> None:
+    for number in range(4):
+        world.sites[f"h{number}.example"] = {"/feed": reports(1, feed=str(number))}
+    world.sites["big.example"] = {"*": reports(1)}
+    fill(sqlite, [source_of(f"http://big.example/{n}") for n in range(200)])
+    fill(sqlite, [source_of(f"http://h{n}.example/feed") for n in range(4)])
+    with sqlite.write() as connection:
+        until = NOON + dt.timedelta(seconds=600)
+        save_host_backoffs(connection, [HostBackoff(name="big.example", backoff_until=until)])
+    rounds = rounds_of(sqlite, client, Tuning(), world.time)
+    rounds.take_up(world.time())
+    for _ in range(3):
         rounds.tick()
-        assert len(world.paths("big.example")) == 2
-        client.close()
+        world.time.run(1)
+    assert {host for _, host, _ in world.asked} == {f"h{n}.example" for n in range(4)}
+    world.time.run(600)
+    rounds.tick()
+    assert len(world.paths("big.example")) == 2
 
 
-def test_a_thousand_pages_of_a_held_host_do_not_hide_the_others(sqlite: Database) -> None:
-    with World() as world:
-        all_tuning = Tuning()
-        client = world.client(all_tuning)
-        world.sites = {"big.example": {"*": "a page"}, "other.example": {"/1": "a page"}}
-        rig = Rig(sqlite, world.time, all_tuning)
-        crowd = [record("big", str(n), f"Title {n}", "", url=f"http://big.example/{n}") for n in range(1100)]
-        last = record("other", "1", "Title", "", url="http://other.example/1")
-        rig.accept(*crowd, wants_page=[True] * len(crowd))
-        rig.accept(last, wants_page=[True])
-        written_by(
-            sqlite,
-            save_host_backoffs,
-            [HostBackoff(name="big.example", backoff_until=NOON + dt.timedelta(hours=1))],
-        )
-        rounds = rounds_of(sqlite, client, all_tuning, world.time)
-        rounds.take_up(world.time())
-        for _ in range(4):
-            rounds.tick()
-            world.time.run(1)
-        assert [host for _, host, _ in world.asked] == ["other.example"]
-        client.close()
+def test_a_thousand_pages_of_a_held_host_do_not_hide_the_others(
+    sqlite: Database, world: World, client: Client
+) -> None:
+    world.sites = {"big.example": {"*": "a page"}, "other.example": {"/1": "a page"}}
+    rig = Rig(sqlite, world.time, Tuning())
+    crowd = [record("big", str(n), f"Title {n}", "", url=f"http://big.example/{n}") for n in range(1100)]
+    last = record("other", "1", "Title", "", url="http://other.example/1")
+    rig.accept(*crowd, wants_page=[True] * len(crowd))
+    rig.accept(last, wants_page=[True])
+    written_by(
+        sqlite,
+        save_host_backoffs,
+        [HostBackoff(name="big.example", backoff_until=NOON + dt.timedelta(hours=1))],
+    )
+    rounds = rounds_of(sqlite, client, Tuning(), world.time)
+    rounds.take_up(world.time())
+    for _ in range(4):
+        rounds.tick()
+        world.time.run(1)
+    assert [host for _, host, _ in world.asked] == ["other.example"]
 
 
 def test_the_answer_to_a_daemon_that_was_suspended_meanwhile_changes_nothing(database: Database) -> None:
@@ -154,39 +163,34 @@ def polled(world: World) -> dict[str, list[float]]:
 
 
 @pytest.mark.parametrize("jump", [-HOUR, 8 * HOUR, -400 * DAY, 400 * DAY])
-def test_a_clock_that_jumps_starves_nobody_and_brings_nobody_twice(sqlite: Database, jump: float) -> None:
-    with World() as world:
-        all_tuning = Tuning()
-        client = world.client(all_tuning)
-        count = 8
-        for number in range(count):
-            world.sites[f"h{number}.example"] = {"/feed": rss(1, feed=str(number))}
-        moments = [NOON + dt.timedelta(minutes=5 * n) for n in range(count)]
-        fill(sqlite, [source_of(f"http://h{n}.example/feed", next_due_at=moments[n]) for n in range(count)])
-        rounds = rounds_of(sqlite, client, all_tuning, world.time)
-        live(rounds, world.time, sqlite, 3 * HOUR)
-        jumped = world.time.monotonic()
-        world.time.jump(jump)
-        live(rounds, world.time, sqlite, 9 * HOUR)
-        for moments_of_one in polled(world).values():
-            after = [moment for moment in moments_of_one if moment > jumped]
-            assert after, "starved"
-            assert after[0] - jumped <= 5.5 * HOUR
-            gaps = [later - earlier for earlier, later in itertools.pairwise(after)]
-            assert all(HOUR <= gap <= 4.5 * HOUR for gap in gaps)
-        minutes = Counter(
-            int((moment - jumped) // 60) for moment, _, _ in world.asked if moment > jumped + 60
-        )
-        assert max(minutes.values()) <= 6, "not all at once"
-        client.close()
+def test_a_clock_that_jumps_starves_nobody_and_brings_nobody_twice(
+    sqlite: Database, world: World, client: Client, jump: float
+) -> None:
+    count = 8
+    for number in range(count):
+        world.sites[f"h{number}.example"] = {"/feed": reports(1, feed=str(number))}
+    moments = [NOON + dt.timedelta(minutes=5 * n) for n in range(count)]
+    fill(sqlite, [source_of(f"http://h{n}.example/feed", next_due_at=moments[n]) for n in range(count)])
+    rounds = rounds_of(sqlite, client, Tuning(), world.time)
+    live(rounds, world.time, sqlite, 3 * HOUR)
+    jumped = world.time.monotonic()
+    world.time.jump(jump)
+    live(rounds, world.time, sqlite, 9 * HOUR)
+    for moments_of_one in polled(world).values():
+        after = [moment for moment in moments_of_one if moment > jumped]
+        assert after, "starved"
+        assert after[0] - jumped <= 5.5 * HOUR
+        gaps = [later - earlier for earlier, later in itertools.pairwise(after)]
+        assert all(HOUR <= gap <= 4.5 * HOUR for gap in gaps)
+    minutes = Counter(int((moment - jumped) // 60) for moment, _, _ in world.asked if moment > jumped + 60)
+    assert max(minutes.values()) <= 6, "not all at once"
 
 
-def test_after_the_clock_went_back_no_source_sleeps_for_years(database: Database) -> None:
+def test_after_the_clock_went_back_no_source_sleeps_for_years(
+    database: Database, world: World, client: Client
+) -> None:
     fill(database, [source_of("http://a.example/feed", next_due_at=NOON + dt.timedelta(days=400))])
-    with World() as world:
-        client = world.client(Tuning())
-        rounds_of(database, client, Tuning(), world.time).take_up(NOON)
-        client.close()
+    rounds_of(database, client, Tuning(), world.time).take_up(NOON)
     assert len(read_by(database, due, NOON + dt.timedelta(hours=5), 5, a_host=2)) == 1
 
 
@@ -195,7 +199,7 @@ def drips_beside_good(database: Database, deadline: float, slow: float, count: i
     all_tuning = Tuning({"net": {"fetch_deadline_seconds": deadline, "slow_fetch_seconds": slow}})
     drip = Response(body=b"x" * 100_000, drip_seconds=0.2)
     bad = [LoopbackServer({"*": drip}) for _ in range(count)]
-    good = [LoopbackServer({"*": rss(1)}) for _ in range(count)]
+    good = [LoopbackServer({"*": reports(1)}) for _ in range(count)]
     now = lambda: dt.datetime.now(dt.UTC)  # noqa: E731
     early = now() - dt.timedelta(hours=1)  # the bad ones stand first in the line
     fill(database, [source_of(one.url("/feed"), next_due_at=early) for one in bad])
@@ -246,12 +250,8 @@ def test_a_round_is_one_line_and_a_failing_source_is_logged_twice(
 ) -> None:
     """The line has the failed pages of the round before; single pages and repeats are at debug."""
     caplog.set_level("DEBUG", "aggregator")
-    items = "".join(
-        f"<item><guid isPermaLink='false'>{n}</guid><title>Report {n}</title>"
-        f"<link>http://asia.example/page{n}</link></item>"
-        for n in range(5)
-    )
-    feed = f"<rss version='2.0'><channel><title>Asia</title>{items}</channel></rss>"
+    items = (item(f"Report {n}", guid=n, link=f"http://asia.example/page{n}") for n in range(5))
+    feed = rss(*items, title="Asia")
     with World() as world:
         all_tuning = Tuning({"polling": {"page_attempts": 1}})
         client = world.client(all_tuning)
@@ -354,7 +354,7 @@ class Feed:
         if request.headers.get("if-none-match") == etag:
             return Response(304, {"ETag": etag})
         numbers = range(max(0, newest - 12), newest)
-        return Response(body=rss(*reversed(numbers), feed=str(self.number)), headers={"ETag": etag})
+        return Response(body=reports(*reversed(numbers), feed=str(self.number)), headers={"ETag": etag})
 
     def _fault(self) -> Response:
         faults = {

@@ -31,6 +31,7 @@ from tests.support.fresh import sqlite_at
 from tests.support.loopback import Resource, Response
 from tests.support.polling import feed_source, poller_on
 from tests.support.rows import queried, read_by, written_by
+from tests.support.rss import item, rss
 from tests.support.story_checks import correct, partition, reclustering, what_is_wrong
 from tests.support.world import World
 
@@ -117,13 +118,12 @@ def test_the_pages_of_a_first_poll_come_last_and_only_of_its_newest_entries(
 ) -> None:
     world, client = world_client
     most = TUNING.values("polling")["first_poll_pages"]
-    items = "".join(
-        f"<item><guid>{n}</guid><title>Title {n}</title><description>Some words.</description>"
-        f"<link>http://old.example/{n}</link>"
-        f"<pubDate>{NOON - dt.timedelta(hours=n):%a, %d %b %Y %T} GMT</pubDate></item>"
-        for n in range(most + 20)
+    moments = [NOON - dt.timedelta(hours=n) for n in range(most + 20)]
+    items = (
+        item(f"Title {n}", "Some words.", guid=n, link=f"http://old.example/{n}", published=moment)
+        for n, moment in enumerate(moments)
     )
-    world.sites["old.example"] = {"/feed": Resource(f"<rss version='2.0'><channel>{items}</channel></rss>")}
+    world.sites["old.example"] = {"/feed": Resource(rss(*items))}
     poller = poller_of(database, world, client)
     source = feed_source("http://old.example/feed", pages="auto")
     written_by(database, add, source)
@@ -157,8 +157,7 @@ def test_a_server_that_refuses_pages_delays_no_news_and_not_the_feed(
 ) -> None:
     world, client = world_client
     rig = Rig(database, world.time)
-    feed = "<rss version='2.0'><channel><title>Gazette</title></channel></rss>"
-    world.sites["gazette.example"] = {"/feed": Resource(feed), "*": Response(status, {"Retry-After": "900"})}
+    world.sites["gazette.example"] = {"/feed": Resource(rss()), "*": Response(status, {"Retry-After": "900"})}
     poller = poller_of(database, world, client)
     numbers = [rig.waits(teaser(f"Title {n}", number=n)) for n in (1, 2, 3)]
     for wanted in due_now(rig, world):

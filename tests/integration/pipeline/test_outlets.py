@@ -2,7 +2,6 @@
 
 import datetime as dt
 from collections.abc import Iterator
-from email.utils import format_datetime
 from pathlib import Path
 
 import msgspec
@@ -27,6 +26,7 @@ from tests.support.deep_checks import faults
 from tests.support.loopback import LoopbackServer, Resource
 from tests.support.polling import feed_source, poller_on
 from tests.support.rows import executed, queried, read_by, written_by
+from tests.support.rss import item, rss
 
 ALL_TUNING = Tuning({"net": {"host_gap_seconds": 0.0}})
 LEVEE = ("Levee breaks at Pennmouth, four dead", FLOOD)
@@ -50,15 +50,13 @@ class Newsroom:
 
     def poll(self, source: Source, *items: tuple[str, str], link: str = "", title: str = "Gazette") -> None:
         """Serve and poll a feed of these titles and texts, and place its articles."""
-        made = "".join(
-            f"<item><guid isPermaLink='false'>{heading}</guid><title>{heading}</title>{link}"
-            f"<description>{text}</description>"
-            f"<pubDate>{format_datetime(NOON - n * dt.timedelta(minutes=1))}</pubDate></item>"
-            for n, (heading, text) in enumerate(items)
+        moments = (NOON - n * dt.timedelta(minutes=1) for n in range(len(items)))
+        made = (
+            item(*one, guid=one[0], published=moment, more=link)
+            for one, moment in zip(items, moments, strict=True)
         )
-        feed = f"<rss version='2.0'><channel><title>{title}</title>{made}</channel></rss>"
         path = "/" + source.address.partition("://")[2].partition("/")[2]
-        self.server.routes[path] = Resource(feed.encode(), etag=None)
+        self.server.routes[path] = Resource(rss(*made, title=title), etag=None)
         (now,) = [one for one in read_by(self.database, all_sources) if one.id == source.id]
         assert self.poller.poll(now).problem is None
         self.rig.place()

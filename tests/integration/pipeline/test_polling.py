@@ -27,6 +27,7 @@ from tests.support.articles import FLOOD, NOON, STRIKE, Clock, Rig
 from tests.support.loopback import LoopbackServer, Resource, Response
 from tests.support.polling import feed_source, poller_on
 from tests.support.rows import executed, queried, read_by, written_by
+from tests.support.rss import item, rss
 from tests.support.waiting import PATIENCE_SECONDS, wait_until
 
 ALL_TUNING = Tuning({"net": {"fetch_deadline_seconds": 2.0}})
@@ -73,16 +74,6 @@ def folder_of(path: Path) -> Source:
     return Source(id=id_, kind="folder", address=address, interval_seconds=10, next_due_at=NOON)
 
 
-def item(guid: str, title: str, text: str, more: str = "") -> str:
-    return f"<item><guid>{guid}</guid><title>{title}</title><description>{text}</description>{more}</item>"
-
-
-def rss(*items: str, built: str = "") -> bytes:
-    return (
-        f"<rss version='2.0'><channel><title>Gazette</title>{built}{''.join(items)}</channel></rss>".encode()
-    )
-
-
 @pytest.fixture
 def office(sqlite: Database, client: Client, server: LoopbackServer) -> Office:
     """On SQLite: where nothing but the rules is asked."""
@@ -119,8 +110,8 @@ def test_an_answer_waits_for_a_database_that_is_busy(
     wants = "always" if what == "a page" else "never"
     feed = feed_of(server.url("/feed"), pages=wants)
     office = Office(impatient, client, feed, pause=lambda _seconds: held.release())
-    link = f"<link>{server.url('/page')}</link>"
-    server.routes["/feed"] = Resource(rss(item("g1", "Strike", STRIKE, link)))
+    link = server.url("/page")
+    server.routes["/feed"] = Resource(rss(item("Strike", STRIKE, guid="g1", link=link)))
     server.routes["/page"] = f"<p>{STRIKE}</p>"
     if what in ("nothing new", "a page"):
         office.polling.poll(office.source)
@@ -146,7 +137,7 @@ def test_an_answer_that_waits_does_not_hold_up_a_stop(
     impatient = Database(database.url, msgspec.structs.replace(database.tuning, lock_seconds=0.2))
     feed = feed_of(server.url("/feed"))
     office = Office(impatient, client, feed, pause=lambda _seconds: office.stopped.set())
-    server.routes["/feed"] = Resource(rss(item("g1", "Strike", STRIKE)))
+    server.routes["/feed"] = Resource(rss(item("Strike", STRIKE, guid="g1")))
     held = CopyKeys(impatient)
     with pytest.raises(DatabaseBusyError):
         office.polling.poll(office.source)
@@ -159,7 +150,7 @@ def test_an_answer_that_waits_does_not_hold_up_a_stop(
 
 
 def test_the_oldest_entry_of_a_feed_comes_in_first(office: Office, server: LoopbackServer) -> None:
-    server.routes["/feed"] = Resource(rss(item("2", "Strike", STRIKE), item("1", "Flood", FLOOD)))
+    server.routes["/feed"] = Resource(rss(item("Strike", STRIKE, guid="2"), item("Flood", FLOOD, guid="1")))
     polled = office.polling.poll(office.source)
     assert (len(polled.accepted), polled.known, polled.revised) == (2, 0, 0)
     office.rig.place()
@@ -170,7 +161,7 @@ def test_the_oldest_entry_of_a_feed_comes_in_first(office: Office, server: Loopb
 def test_a_failure_is_health_and_the_next_success_takes_it_away(
     office: Office, server: LoopbackServer
 ) -> None:
-    good = Resource(rss(item("1", "Flood", FLOOD)))
+    good = Resource(rss(item("Flood", FLOOD, guid="1")))
     server.routes["/feed"] = good
     office.polling.poll(office.source)
     server.routes["/feed"] = Response(503, {"Retry-After": "7200"})
@@ -234,8 +225,8 @@ def test_an_entry_gets_its_number_with_its_page(
     database: Database, client: Client, server: LoopbackServer
 ) -> None:
     office = Office(database, client, feed_of(server.url("/feed"), pages="auto"))
-    links = [f"<link>{server.url(path)}</link>" for path in ("/slow", "/quick")]
-    items = [item(str(n), f"Teaser {n}", "A few words only.", link) for n, link in enumerate(links)]
+    links = [server.url(path) for path in ("/slow", "/quick")]
+    items = [item(f"Teaser {n}", "A few words only.", guid=n, link=link) for n, link in enumerate(links)]
     page = f"<html><body><article><h1>Flood</h1><p>{FLOOD}</p></article></body></html>"
     server.routes |= {"/feed": Resource(rss(*reversed(items))), "/quick": Response(body=page)}
     office.polling.poll(office.source)
@@ -258,7 +249,7 @@ def test_a_page_that_cannot_be_had_has_a_verdict_too(
     status: int, verdict: str, database: Database, client: Client, server: LoopbackServer
 ) -> None:
     office = Office(database, client, feed_of(server.url("/feed"), pages="auto"))
-    entry = item("1", "Teaser", "A few words only.", f"<link>{server.url('/away')}</link>")
+    entry = item("Teaser", "A few words only.", guid="1", link=server.url("/away"))
     server.routes |= {"/feed": Resource(rss(entry)), "/away": Response(status)}
     office.polling.poll(office.source)
     (due_pages,) = read_by(database, pending_pages.due_pages, office.clock(), 10)
@@ -276,8 +267,7 @@ def test_only_a_source_of_the_operators_own_leads_to_pages_in_his_network(
     """`allow_private` is for what he typed: who pushes, or writes a feed, must not press buttons at home."""
     office = Office(database, client, feed_of(server.url("/feed"), pages="auto"))
     page = f"<html><body><article><h1>Flood</h1><p>{FLOOD}</p></article></body></html>"
-    link = f"<link>{server.url('/off')}</link>"
-    feed = rss(item("1", "Teaser", "A few words.", link))
+    feed = rss(item("Teaser", "A few words.", guid="1", link=server.url("/off")))
     server.routes |= {"/feed": Resource(feed), "/off": Response(body=page)}
     if by == "a push":
         pushed = Entry(source="127.0.0.1", url=server.url("/off"), authority="page")
@@ -366,9 +356,9 @@ def test_a_new_address_forgets_what_the_old_one_said(database: Database) -> None
 
 
 def dated(guid: str, days_ago: float) -> str:
-    when = (NOON - dt.timedelta(days=days_ago)).strftime("%a, %d %b %Y %H:%M:%S GMT")
     text = " ".join(f"word{guid}x{number}" for number in range(40))
-    return item(guid, f"Title{guid} of{guid}", text, f"<pubDate>{when}</pubDate>")
+    when = NOON - dt.timedelta(days=days_ago)
+    return item(f"Title{guid} of{guid}", text, guid=guid, published=when)
 
 
 def test_a_few_late_entries_are_news(office: Office, server: LoopbackServer) -> None:
@@ -384,7 +374,8 @@ def test_a_few_late_entries_are_news(office: Office, server: LoopbackServer) -> 
 def test_undated_entries_of_a_first_poll_are_as_old_as_the_oldest_dated_one(
     office: Office, server: LoopbackServer
 ) -> None:
-    feed = Resource(rss(dated("new", 1), item("about", "About", FLOOD), dated("old", 90)))
+    new, old = dated("new", 1), dated("old", 90)
+    feed = Resource(rss(new, item("About", FLOOD, guid="about"), old))
     server.routes["/feed"] = feed
     office.polling.poll(office.source)
     office.rig.place()
@@ -399,7 +390,7 @@ def test_undated_entries_of_a_first_poll_are_as_old_as_the_oldest_dated_one(
     listed = reader.list_stories(tuple(row.id for row in office.stories()))
     assert [one.title for one in listed if one.undated_seen] == ["About"]
     before = office.stories()
-    feed.body = rss(dated("new", 1), item("about", "About", FLOOD + " Rain is expected."), dated("old", 90))
+    feed.body = rss(new, item("About", FLOOD + " Rain is expected.", guid="about"), old)
     assert office.polling.poll(office.source).revised == 1
     office.rig.place()
     after = office.stories()
@@ -410,10 +401,10 @@ def test_undated_entries_of_a_first_poll_are_as_old_as_the_oldest_dated_one(
 def test_a_first_poll_without_any_date_is_a_month_old_and_later_entries_are_news(
     office: Office, server: LoopbackServer
 ) -> None:
-    feed = Resource(rss(item("about", "About", FLOOD)))
+    feed = Resource(rss(item("About", FLOOD, guid="about")))
     server.routes["/feed"] = feed
     office.polling.poll(office.source)
-    feed.body = rss(item("strike", "Strike", STRIKE), item("about", "About", FLOOD))
+    feed.body = rss(item("Strike", STRIKE, guid="strike"), item("About", FLOOD, guid="about"))
     office.polling.poll(office.source)
     office.rig.place()
     about, strike = office.stories()
@@ -431,7 +422,7 @@ def test_a_changed_title_of_an_old_post_bumps_nothing(
     office.polling.poll(office.source)
     office.rig.place()
     (before,) = office.stories()
-    feed.body = feed.body.replace(b"Titlepost ofpost", b"Another title of the post")
+    feed.body = feed.body.replace("Titlepost ofpost", "Another title of the post")
     assert office.polling.poll(office.source).revised == 1
     office.rig.place()
     (after,) = office.stories()
@@ -440,7 +431,6 @@ def test_a_changed_title_of_an_old_post_bumps_nothing(
     moved_at = queried(
         office.database, select(change.c.bumped_at).where(change.c.kind == "headline")
     ).scalar()
-    assert moved_at is not None
     assert (moved_at >= NOON) == bumps
 
 
@@ -448,7 +438,7 @@ def test_a_title_of_a_few_words_is_in_the_language_of_its_feed(
     office: Office, server: LoopbackServer
 ) -> None:
     server.routes["/feed"] = Resource(
-        rss(item("1", "Flood", FLOOD), item("2", "Strike", STRIKE), item("3", "The AI Paradox", ""))
+        rss(item("Flood", FLOOD), item("Strike", STRIKE), item("The AI Paradox"))
     )
     office.polling.poll(office.source)
     office.rig.place()

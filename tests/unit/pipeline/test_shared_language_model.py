@@ -9,7 +9,6 @@ from collections.abc import Iterator
 from concurrent.futures import Future
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from xml.sax.saxutils import escape
 
 import msgspec
 import pytest
@@ -21,6 +20,7 @@ from aggregator.pipeline.jobs import FeedJob, read_feed
 from aggregator.pipeline.workers.factory import open_executor
 from aggregator.pipeline.workers.process_pool import ProcessExecutor
 from aggregator.sources.limits import source_tuning
+from tests.support.rss import item, rss
 from tests.support.waiting import PATIENCE_SECONDS, wait_until
 
 FRENCH = "Le ferry a heurté le quai mardi matin, onze personnes ont été blessées selon la préfecture"
@@ -31,10 +31,8 @@ TUNING = Tuning()
 
 def feed_of(text: str) -> bytes:
     """A job that reads a feed without a declared language, whose only entry has that title."""
-    item = f"<item><title>{escape(text)}</title></item>"
-    data = f"<rss version='2.0'><channel><title>T</title>{item}</channel></rss>"
     seen = dt.datetime(2026, 2, 18, tzinfo=dt.UTC)
-    job = FeedJob(data=data.encode(), source="feed-1", seen=seen, tuning=source_tuning(TUNING))
+    job = FeedJob(data=rss(item(text)).encode(), source="feed-1", seen=seen, tuning=source_tuning(TUNING))
     return msgspec.msgpack.encode(job)
 
 
@@ -124,7 +122,6 @@ def test_a_worker_that_is_killed_while_it_writes_leaves_the_model_to_the_next() 
 def test_what_a_killed_worker_wrote_is_written_again() -> None:
     with two_workers() as executor:
         executor.submit(read_feed, feed_of("")).result(timeout=PATIENCE_SECONDS)
-        assert executor.language_model is not None
         executor.language_model.write(b"\x93NUMPY half a model" * 5_000_000)  # longer than the whole one
         executor.language_model.flush()
         assert languages_by(executor, [FRENCH, POLISH]) == ["fr", "pl"]

@@ -14,6 +14,7 @@ from aggregator.model.core import ParsedFeed
 from aggregator.pipeline.jobs import FeedJob, read_feed
 from aggregator.sources.limits import source_tuning
 from aggregator.text.language import find_language, language_of_feed
+from tests.support.rss import item, rss
 
 TUNING = Tuning().section("text", ExtractTuning)
 
@@ -53,12 +54,8 @@ def test_a_feed_without_a_language_has_that_of_its_entries(head: str, language: 
         "Getting the day back",
         "Five years without a phone",
     )
-    items = "".join(
-        f"<item><title>{title}</title><description>&lt;p&gt;What I have learned from all of it&lt;/p&gt;"
-        "</description></item>"
-        for title in titles
-    )
-    data = f"<rss version='2.0'><channel><title>T</title>{head}{items}</channel></rss>".encode()
+    items = (item(title, "<p>What I have learned from all of it</p>") for title in titles)
+    data = rss(*items, title="T", more=head).encode()
     job = FeedJob(
         data=data,
         source="feed-1",

@@ -1,7 +1,7 @@
 """One statement on a database that a test looks at or changes; of an address, a database is opened for it."""
 
 import sqlite3
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any, TypeVar
 
@@ -67,6 +67,32 @@ def written_by(
     """Likewise in a writing one, which is committed."""
     with opened(database) as held, held.write() as connection:
         return function(connection, *arguments, **settings)
+
+
+@contextmanager
+def overheard(database: Database, *starts: str) -> Iterator[list[tuple[str, Any]]]:
+    """The statements that are sent meanwhile, with their values; of `starts`, those that begin so."""
+    sent: list[tuple[str, Any]] = []
+
+    def hear(_connection: object, _cursor: object, statement: str, values: Any, *_: object) -> None:
+        if statement.lstrip().startswith(starts or ""):
+            sent.append((statement, values))
+
+    event.listen(database.engine, "before_cursor_execute", hear)
+    try:
+        yield sent
+    finally:
+        event.remove(database.engine, "before_cursor_execute", hear)
+
+
+def whole_scans(database: Database, sent: Sequence[tuple[str, Any]]) -> set[str]:
+    """How SQLite carries out the statements: the steps that read a whole table, without an index."""
+    with database.read() as connection:
+        plans = [
+            connection.exec_driver_sql(f"EXPLAIN QUERY PLAN {one}", values).all() for one, values in sent
+        ]
+    steps = {str(row[-1]) for plan in plans for row in plan}
+    return {step for step in steps if step.startswith("SCAN") and "INDEX" not in step}
 
 
 def rename(database: Database, before: str, after: str) -> None:

@@ -6,7 +6,6 @@ from typing import Any
 
 import msgspec
 import pytest
-from sqlalchemy import event
 
 from aggregator.config.loader import load
 from aggregator.config.settings import Config
@@ -21,7 +20,8 @@ from aggregator.store.intake.sources import Source, all_sources, pause, save, so
 from aggregator.store.tables import entry
 from tests.support.loopback import LoopbackServer, Response, redirect
 from tests.support.polling import feed_source, poller_on
-from tests.support.rows import counted, read_by, written_by
+from tests.support.rows import counted, overheard, read_by, written_by
+from tests.support.rss import item, rss
 
 NOTHING = SourceOptions()
 
@@ -34,8 +34,7 @@ def config(tmp_path: Path) -> Config:
 
 
 def feed(title: str, entries: int = 1) -> Response:
-    items = "".join(f"<item><title>{title} {n}</title></item>" for n in range(entries))
-    body = f"<rss version='2.0'><channel><title>{title}</title>{items}</channel></rss>"
+    body = rss(*(item(f"{title} {n}") for n in range(entries)), title=title)
     return Response(body=body, content_type="application/rss+xml")
 
 
@@ -322,8 +321,8 @@ def test_the_readers_names_and_home_pages_survive_polls_and_come_out_again(
     assert import_opml(config, database, path).added == 2
     client = Client(ClientSettings(allow_private=("127.0.0.0/8",)), Tuning())
     poller = poller_on(database, client, Tuning(), utc_now)
-    for item in stored(database):
-        assert poller.poll(item).succeeded
+    for listed in stored(database):
+        assert poller.poll(listed).succeeded
     client.close()
     written = read_opml(export_opml(config, database))
     assert {(one.title, one.folder, one.site_url) for one in written} == {
@@ -463,11 +462,8 @@ def test_a_list_is_stored_in_few_statements(config: Config, database: Database, 
     second = "".join(f'<outline text="F{n}" xmlUrl="https://F{n}.example:443/rss"/>' for n in range(200))
     path.write_text(f'<opml>{first}<outline text="Ports">{second}</outline></opml>', encoding="utf-8")
     for added in (200, 0):
-        sent: list[str] = []
-        event.listen(
-            database.engine, "before_cursor_execute", lambda *given, sent=sent: sent.append(given[2])
-        )
-        done = import_opml(config, database, path)
+        with overheard(database) as sent:
+            done = import_opml(config, database, path)
         assert (done.added, done.known, done.filed) == (added, 400 - added, added)
         assert len(sent) < 10
     assert {(one.name, one.folder) for one in stored(database)} == {(f"F{n}", "Ports") for n in range(200)}

@@ -15,7 +15,7 @@ import pytest
 import yaml
 from prometheus_client.openmetrics.parser import text_string_to_metric_families as read_openmetrics
 from prometheus_client.parser import text_string_to_metric_families as read_metrics
-from sqlalchemy import event, insert, text, update
+from sqlalchemy import insert, text, update
 
 from aggregator.admin.doctor.doctor import examine
 from aggregator.config.loader import load
@@ -37,7 +37,7 @@ from tests.support.articles import NOON, Clock, Rig, record
 from tests.support.fresh import with_tables
 from tests.support.newsroom import STRANGER
 from tests.support.own_postgres import OwnPostgres
-from tests.support.rows import executed, written_by
+from tests.support.rows import executed, overheard, written_by
 from tests.support.tuned import tune
 from tests.support.waiting import PATIENCE_SECONDS, wait_until
 
@@ -202,9 +202,8 @@ def test_a_window_that_memory_cuts_short_is_a_problem(
 
 def test_a_look_is_few_statements(either: Watched) -> None:
     """Each waits for its turn among the threads of a daemon that places."""
-    sent: list[str] = []
-    event.listen(either.database.engine, "before_cursor_execute", lambda *given: sent.append(given[2]))
-    either.vitals.snapshot()
+    with overheard(either.database) as sent:
+        either.vitals.snapshot()
     assert len(sent) <= 12, sent
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import msgspec
 import pytest
-from sqlalchemy import event, select, update
+from sqlalchemy import select, update
 from sqlalchemy.exc import SQLAlchemyError
 
 from aggregator.config.tuning import Tuning
@@ -36,7 +36,7 @@ from tests.support.articles import (
 from tests.support.deep_checks import faults
 from tests.support.events import GRAIN
 from tests.support.fresh import sqlite_at, with_tables
-from tests.support.rows import executed, queried, read_by, rename
+from tests.support.rows import executed, overheard, queried, read_by, rename
 from tests.support.story_checks import what_is_wrong
 
 DAY = dt.timedelta(days=1)
@@ -71,17 +71,10 @@ def test_a_story_that_grows_several_times_in_a_batch_is_written_once(rig: Rig) -
         for outlet, (title, text) in zip(("Gazette", "Herald", "Courier"), GRAIN, strict=True)
     )
     rig.take(first)
-    written = []
-
-    def note(*call: object) -> None:
-        if str(call[2]).startswith("UPDATE story SET title"):
-            written.append(call[3])
-
-    event.listen(rig.database.engine, "before_cursor_execute", note)
-    placed = rig.take(*others)
-    event.remove(rig.database.engine, "before_cursor_execute", note)
+    with overheard(rig.database, "UPDATE story SET title") as sent:
+        placed = rig.take(*others)
     assert [one.outcome for one in placed] == ["joined", "joined"]
-    assert len(written) == 1
+    assert len(sent) == 1
 
 
 def test_every_decision_is_stored_with_evidence_that_adds_up(rig: Rig) -> None:
@@ -226,19 +219,14 @@ def test_placing_at_once_or_one_by_one_gives_the_same(rig: Rig, tmp_path: Path) 
 def test_new_articles_of_a_batch_are_written_by_one_statement_for_each_table(rig: Rig) -> None:
     for number, text in enumerate((FLOOD, FLOOD_ELSEWHERE, STRIKE)):  # reads what a process reads once
         rig.take(record("Gazette", str(number), "Levee breaks at Pennmouth", text, published=NOON))
-    statements = []
-
-    @event.listens_for(rig.database.engine, "before_cursor_execute")
-    def _note(_connection: object, _cursor: object, statement: str, *_more: object) -> None:
-        statements.append(" ".join(statement.split()[:3]))
-
     fair = "Bakers from nine towns met at the autumn fair in Orsk and showed bread from old kinds of rye. "
     chess = "Mirela Dodan won the open chess title of Vantra after a draw in the last round on Sunday night. "
-    placed = rig.take(
-        record("Gazette", "fair", "Bakers meet at the fair in Orsk", fair * 3, published=NOON),
-        record("Gazette", "chess", "Mirela Dodan wins chess title of Vantra", chess * 3, published=NOON),
-    )
-    event.remove(rig.database.engine, "before_cursor_execute", _note)
+    with overheard(rig.database) as sent:
+        placed = rig.take(
+            record("Gazette", "fair", "Bakers meet at the fair in Orsk", fair * 3, published=NOON),
+            record("Gazette", "chess", "Mirela Dodan wins chess title of Vantra", chess * 3, published=NOON),
+        )
+    statements = [" ".join(statement.split()[:3]) for statement, _ in sent]
     assert [one.outcome for one in placed] == ["founded"] * 2
     for table in ("article", "lsh_band", "sketch", "outlet_line", "story_log", "change"):
         assert statements.count(f"INSERT INTO {table}") == 1, table
@@ -300,8 +288,6 @@ def test_two_databases_hold_the_same_after_the_same(postgres: object, tmp_path: 
 
 def test_numbers_of_sources_do_not_leak_addresses_into_ids(rig: Rig) -> None:
     (placed,) = rig.take(record("Gazette", "1", "Levee breaks", FLOOD, published=NOON))
-    assert placed.article is not None
-    assert placed.story is not None
     assert len(placed.article) == len(placed.story) == 16
     executed(rig.database, update(article).values(url=None))  # nothing of the id is read from the row again
     assert rig.take(record("Gazette", "1", "Levee breaks", FLOOD, published=NOON)) == []

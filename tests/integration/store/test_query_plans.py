@@ -7,12 +7,12 @@ import datetime as dt
 import json
 import re
 from collections.abc import Callable, Iterator
-from contextlib import closing, contextmanager
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
 import pytest
-from sqlalchemy import Connection, event, insert, select, text
+from sqlalchemy import Connection, insert, select, text
 
 from aggregator.config.tuning import Tuning
 from aggregator.model.read_model import SearchBounds, StoryFilter
@@ -29,7 +29,7 @@ from aggregator.stories.tuning import shipped_tuning
 from tests.support.articles import NOON, Clock, Rig, record
 from tests.support.fresh import with_tables
 from tests.support.polling import feed_source
-from tests.support.rows import read_by, written_by
+from tests.support.rows import overheard, read_by, written_by
 
 DAY = dt.timedelta(days=1)
 STORIES = 3_000  # so many that no planner prefers to read all of them
@@ -101,21 +101,7 @@ def database(of_module: Database) -> Database:
     return of_module
 
 
-@contextmanager
-def overheard(database: Database) -> Iterator[list[tuple[str, Any]]]:
-    """The statements that are sent meanwhile, with their values."""
-    sent: list[tuple[str, Any]] = []
-
-    def hear(_c: object, _cursor: object, statement: str, values: Any, _context: object, _many: bool) -> None:
-        about_keys = re.match("DELETE FROM lsh_", statement) is not None
-        if about_keys or statement.lstrip().startswith(("SELECT", "WITH")):
-            sent.append((statement, values))
-
-    event.listen(database.engine, "before_cursor_execute", hear)
-    try:
-        yield sent
-    finally:
-        event.remove(database.engine, "before_cursor_execute", hear)
+ASKING = ("SELECT", "WITH", "DELETE FROM lsh_")
 
 
 def scanned(connection: Connection, statement: str, values: Any) -> set[str]:
@@ -215,7 +201,7 @@ CASES: dict[str, Callable[[Database], object]] = {
 
 @pytest.mark.parametrize("case", CASES)
 def test_no_whole_table_is_read(database: Database, case: str) -> None:
-    with overheard(database) as sent:
+    with overheard(database, *ASKING) as sent:
         CASES[case](database)
     assert sent
     with database.read() as connection:
@@ -228,7 +214,7 @@ def test_entries_of_an_article_are_not_sought_among_all_of_one_state(database: D
     """SQLite prefers the index of the state where it has no statistics: .15 s at a million."""
     if not database.is_sqlite:
         pytest.skip("a server has statistics")
-    with overheard(database) as sent, database.write() as connection:
+    with overheard(database, *ASKING) as sent, database.write() as connection:
         retention.slim_entries(connection, ["article7"])
         (plan,) = (
             connection.exec_driver_sql(f"EXPLAIN QUERY PLAN {one}", values).all() for one, values in sent
@@ -242,7 +228,7 @@ def test_the_oldest_text_is_found_without_those_that_are_deleted(tmp_path: Path)
         closing(with_tables(Database(f"sqlite:///{tmp_path / 'new.db'}"))) as fresh,
         fresh.read() as connection,
     ):
-        with overheard(fresh) as sent:
+        with overheard(fresh, *ASKING) as sent:
             retention.next_story(connection, "text", 10_000)
             retention.count_stories(connection, "text", 10_000)
         plans = [
@@ -256,7 +242,7 @@ def test_the_oldest_text_is_found_without_those_that_are_deleted(tmp_path: Path)
 def test_machine_written_texts_cost_no_statement_of_their_own(database: Database) -> None:
     """Neither the ETag of a story page nor the page, whether there are such texts or not."""
     for case in ("the last change", "the last change of a story", "its merged text"):
-        with overheard(database) as sent:
+        with overheard(database, *ASKING) as sent:
             CASES[case](database)
         assert len(sent) == 1, case
 
@@ -265,7 +251,7 @@ def test_new_words_of_an_article_replace_its_keys_without_reading_all_keys(datab
     source = source_id("feed", None, "https://ports.example/feed")
     words = "The ferry ran aground off Lind island. Two tugs from Isk harbour pulled it free at noon."
     rig = Rig(database, Clock())
-    with overheard(database) as sent:
+    with overheard(database, *ASKING) as sent:
         rig.take(record(source, "1", "Ferry runs aground", words, published=NOON))
     about_keys = [one for one in sent if "lsh_" in one[0]]
     assert "DELETE FROM lsh_band" in {one[0][:20] for one in about_keys}
@@ -276,7 +262,7 @@ def test_new_words_of_an_article_replace_its_keys_without_reading_all_keys(datab
 
 @pytest.mark.parametrize("case", ["the list", "min_reports 2", "language", "query, few", "the front page"])
 def test_lists_leave_texts_and_sums_where_they_are(database: Database, case: str) -> None:
-    with overheard(database) as sent:
+    with overheard(database, *ASKING) as sent:
         CASES[case](database)
     for statement, _ in sent:
         named = set(re.findall(r"\b(?:article|story)\.(\w+)", statement.split("FROM", 1)[0]))
@@ -308,7 +294,7 @@ def test_lists_leave_texts_and_sums_where_they_are(database: Database, case: str
 def test_the_index_that_was_made_for_it_is_used(database: Database, case: str, index: str) -> None:
     if not database.is_sqlite:
         pytest.skip("with so few rows Postgres may take another one")
-    with overheard(database) as sent:
+    with overheard(database, *ASKING) as sent:
         CASES[case](database)
     with database.read() as connection:
         plans = [

@@ -7,7 +7,6 @@ from zoneinfo import ZoneInfo
 
 import msgspec
 import pytest
-from sqlalchemy import event
 from starlette.testclient import TestClient
 
 from aggregator.config.settings import Config, DigestConfig, SavedQuery, mail_server
@@ -22,6 +21,7 @@ from tests.support.articles import NOON, flood, flood_copied, flood_elsewhere, s
 from tests.support.deep_checks import faults
 from tests.support.mail_server import MailServer, plain_text
 from tests.support.outgoing import SETTINGS, Post
+from tests.support.rows import overheard
 from tests.support.story_checks import correct
 from tests.support.written_stories import WrittenStories, the_ferry
 
@@ -142,24 +142,18 @@ def test_the_changes_of_a_digest_are_read_once_until_the_next_change(
     desk.clock.time += HOUR
     desk.digest()
     reader = DatabaseStoryReader(database)
-    asked: list[str] = []
-
-    def note(_connection: object, _cursor: object, statement: str, *_more: object) -> None:
-        asked.extend([statement] if "JOIN story AS story_then" in statement else [])
-
-    event.listen(database.engine, "before_cursor_execute", note)
 
     def wanted(now: dt.datetime) -> StoryFilter:
         return SavedQuery().story_filter(now, 10)
 
-    (first,) = reader.digests(wanted, 5)
-    assert reader.digests(wanted, 5) == (first,)
-    assert len(asked) == 1
-    desk.rig.take(flood_elsewhere())
-    (second,) = reader.digests(wanted, 5)
-    assert len(asked) == 2
+    with overheard(database) as sent:
+        (first,) = reader.digests(wanted, 5)
+        assert reader.digests(wanted, 5) == (first,)
+        assert sum("JOIN story AS story_then" in statement for statement, _ in sent) == 1
+        desk.rig.take(flood_elsewhere())
+        (second,) = reader.digests(wanted, 5)
+    assert sum("JOIN story AS story_then" in statement for statement, _ in sent) == 2
     assert second.stories[0].story.report_count == 2
-    event.remove(database.engine, "before_cursor_execute", note)
 
 
 def test_relative_times_of_its_query_are_relative_to_the_digest(

@@ -5,7 +5,7 @@ import datetime as dt
 import httpx
 import pytest
 from lxml import html
-from sqlalchemy import event, text
+from sqlalchemy import text
 
 from aggregator.config.tuning import Tuning
 from aggregator.model.read_model import StoryFilter
@@ -18,7 +18,7 @@ from aggregator.web.server import Server
 from aggregator.web.settings import PublishSettings
 from tests.support.articles import FLOOD, FLOOD_ELSEWHERE, NOON, STRIKE, Clock, Rig, record, render_all
 from tests.support.polling import feed_source
-from tests.support.rows import executed
+from tests.support.rows import executed, overheard
 from tests.support.story_checks import correct, fill, undo
 
 DAY = dt.timedelta(days=1)
@@ -125,14 +125,9 @@ def test_a_page_that_is_asked_for_again_shows_what_changed(rig: Rig) -> None:
 
 
 def test_no_text_is_read_to_weigh_stories_and_no_story_scanned(rig: Rig) -> None:
-    asked: list[str] = []
-
-    def note(_connection: object, _cursor: object, statement: str, *_more: object) -> None:
-        asked.append(statement)
-
-    event.listen(rig.database.engine, "before_cursor_execute", note)
-    DatabaseStoryReader(rig.database).rank_front_page(StoryFilter())
-    event.remove(rig.database.engine, "before_cursor_execute", note)
+    with overheard(rig.database) as sent:
+        DatabaseStoryReader(rig.database).rank_front_page(StoryFilter())
+    asked = [statement for statement, _ in sent]
     weighing = [statement for statement in asked if "FROM story" in statement]
     assert len(weighing) == len(CLASSES)
     (dates,) = (statement for statement in asked if "FROM article" in statement)
@@ -227,7 +222,6 @@ def test_quality_counts_reports_corrections_and_stories_without_agreement(databa
     agree = []
     for id_ in three:
         merged = reading.merged(id_)
-        assert merged is not None
         (whole,) = reading.stories_by_id((id_,))
         named = any(
             one.outlets >= 3 and len(reading.stories(StoryFilter(name=one.name)).stories) == 1

@@ -5,7 +5,7 @@ import datetime as dt
 from collections.abc import Iterator
 
 import pytest
-from sqlalchemy import event, select
+from sqlalchemy import select
 
 from aggregator.admin.export import exported, import_into, opened
 from aggregator.config.settings import SavedQuery
@@ -21,7 +21,7 @@ from tests.support.fresh import with_tables
 from tests.support.newsroom import STRANGER, Newsroom
 from tests.support.polling import feed_source
 from tests.support.reader_client import LIST, READ, STARRED, ReaderClient, libgreader_client
-from tests.support.rows import queried, read_by, written_by
+from tests.support.rows import overheard, queried, read_by, whole_scans, written_by
 from tests.support.story_checks import by_title, correct, members, mistake, undo
 
 DAY = dt.timedelta(days=1)
@@ -459,27 +459,15 @@ def test_marks_and_readers_are_bounded(
 def test_no_list_reads_a_whole_table(room: Newsroom, phone: ReaderClient) -> None:
     if not room.database.is_sqlite:
         pytest.skip("the planner of a server reads small tables whole")
-    asked: list[tuple[str, object]] = []
-    event.listen(
-        room.database.engine,
-        "before_cursor_execute",
-        lambda _c, _u, sql, given, *_: asked.append((sql, given)),
-    )
     phone.mark(*phone.unread()[:3], add=READ)
     phone.get("unread-count")
     phone.ids(STARRED)
     phone.mark_all()
     correct(room.database, "merge", *by_title(room.database, "Hollin Bridge", "goat cheese"))
-    asked.clear()
-    phone.unread()
-    plans = []
-    with room.database.read() as connection:
-        for sql, given in asked:
-            if sql.startswith("SELECT"):
-                rows = connection.exec_driver_sql(f"EXPLAIN QUERY PLAN {sql}", given)
-                plans += [row.detail for row in rows]
-    assert plans
-    scans = [one for one in plans if one.startswith("SCAN") and "INDEX" not in one]
+    with overheard(room.database, "SELECT") as sent:
+        phone.unread()
+    assert sent
+    scans = whole_scans(room.database, sent)
     assert [one for one in scans if any(name in one for name in ("story", "article", "change"))] == []
 
 

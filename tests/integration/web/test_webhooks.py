@@ -12,7 +12,7 @@ import msgspec
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as some
-from sqlalchemy import event, select, update
+from sqlalchemy import select, update
 
 from aggregator.admin.export import exported, import_into
 from aggregator.config.settings import SavedQuery, signing_key
@@ -47,7 +47,7 @@ from tests.support.fresh import with_tables
 from tests.support.loopback import Request, Response, redirect
 from tests.support.outgoing import Post
 from tests.support.receiver import SECRET, Receiver, documented_check
-from tests.support.rows import counted, executed, queried, read_by, written_by
+from tests.support.rows import counted, executed, overheard, queried, read_by, whole_scans, written_by
 from tests.support.story_checks import correct
 from tests.support.written_stories import a_story, an_article
 
@@ -72,6 +72,18 @@ def receiver() -> Iterator[Receiver]:
         yield made
 
 
+@pytest.fixture
+def post(database: Database, receiver: Receiver) -> Post:
+    """With the receiver's hook."""
+    return Post(database, hook(receiver))
+
+
+@pytest.fixture
+def either(each_kind: Database, receiver: Receiver) -> Post:
+    """The same on both kinds of database."""
+    return Post(each_kind, hook(receiver))
+
+
 # --- what is sent ------------------------------------------------------------------------------------------
 
 
@@ -93,8 +105,7 @@ def test_once_for_each_story_and_change_and_never_for_what_was_there(
     assert len(receiver.came) == 2
 
 
-def test_what_a_delivery_says(database: Database, receiver: Receiver) -> None:
-    post = Post(database, hook(receiver))
+def test_what_a_delivery_says(post: Post, receiver: Receiver) -> None:
     post.rig.take(flood())
     post.rig.take(flood_elsewhere())
     post.run()
@@ -108,8 +119,7 @@ def test_what_a_delivery_says(database: Database, receiver: Receiver) -> None:
     assert body["timestamp"].endswith("Z")
 
 
-def test_signatures_hold_by_the_check_that_is_documented(database: Database, receiver: Receiver) -> None:
-    post = Post(database, hook(receiver))
+def test_signatures_hold_by_the_check_that_is_documented(post: Post, receiver: Receiver) -> None:
     post.clock.time = dt.datetime.now(dt.UTC)
     post.rig.take(flood(published=post.clock.time))
     post.run()
@@ -149,8 +159,7 @@ def test_words_are_asked_when_they_can_be_found(database: Database, receiver: Re
     assert receiver.types() == ["story.created"]
 
 
-def test_an_archive_is_quiet(database: Database, receiver: Receiver) -> None:
-    post = Post(database, hook(receiver))
+def test_an_archive_is_quiet(post: Post, receiver: Receiver) -> None:
     post.clock.time = NOON + 3 * DAY
     post.rig.take(strike())
     post.rig.take(flood(published=NOON + 3 * DAY - HOUR))
@@ -215,8 +224,7 @@ def awaited(post: Post) -> int:
     return n
 
 
-def test_a_story_of_one_report_is_sent_when_its_page_has_come(database: Database, receiver: Receiver) -> None:
-    post = Post(database, hook(receiver))
+def test_a_story_of_one_report_is_sent_when_its_page_has_come(post: Post, receiver: Receiver) -> None:
     n = awaited(post)
     post.rig.take(strike())
     assert post.run() == [None]
@@ -238,8 +246,7 @@ def test_a_story_whose_page_does_not_come_is_sent_in_the_end(database: Database,
     assert receiver.types() == ["story.created"]
 
 
-def test_two_reports_wait_for_no_page(database: Database, receiver: Receiver) -> None:
-    post = Post(database, hook(receiver))
+def test_two_reports_wait_for_no_page(post: Post, database: Database, receiver: Receiver) -> None:
     awaited(post)
     post.run()
     post.rig.take(flood())
@@ -266,15 +273,13 @@ def test_nobody_hears_of_a_story_that_its_page_ends(database: Database, receiver
 # --- failures ----------------------------------------------------------------------------------------------
 
 
-def test_the_same_id_and_body_until_it_is_taken(each_kind: Database, receiver: Receiver) -> None:
-    database = each_kind
-    post = Post(database, hook(receiver))
+def test_the_same_id_and_body_until_it_is_taken(either: Post, receiver: Receiver) -> None:
+    post = either
     receiver.answer = lambda _request: Response(500)
     post.rig.take(flood())
     gaps = []
     for _ in range(4):
         (wait,) = post.run()
-        assert wait is not None
         gaps.append(round(wait))
         post.clock.time += dt.timedelta(seconds=wait + 1)
     assert gaps == sorted(gaps)
@@ -290,8 +295,7 @@ def test_the_same_id_and_body_until_it_is_taken(each_kind: Database, receiver: R
 
 
 @pytest.mark.parametrize("failing", [500, 404, 301])
-def test_whatever_is_not_2xx_is_tried_again(database: Database, receiver: Receiver, failing: int) -> None:
-    post = Post(database, hook(receiver))
+def test_whatever_is_not_2xx_is_tried_again(post: Post, receiver: Receiver, failing: int) -> None:
     elsewhere = redirect(receiver.url("/elsewhere"), failing)
     receiver.answer = lambda _request: elsewhere
     post.rig.take(flood())
@@ -301,18 +305,15 @@ def test_whatever_is_not_2xx_is_tried_again(database: Database, receiver: Receiv
     assert f"http {failing}" in (post.stats().row.problem or "")
 
 
-def test_retry_after_is_waited_for(database: Database, receiver: Receiver) -> None:
-    post = Post(database, hook(receiver))
+def test_retry_after_is_waited_for(post: Post, receiver: Receiver) -> None:
     receiver.answer = lambda _request: Response(429, {"Retry-After": "7200"})
     post.rig.take(flood(), strike())
     (wait,) = post.run()
-    assert wait is not None
     assert 7190 < wait <= 7200
     assert len(receiver.came) == 1, "the whole hook waits, not one delivery"
 
 
-def test_after_three_days_it_is_given_up_and_that_shows(database: Database, receiver: Receiver) -> None:
-    post = Post(database, hook(receiver))
+def test_after_three_days_it_is_given_up_and_that_shows(post: Post, receiver: Receiver) -> None:
     receiver.answer = lambda _request: Response(500)
     post.rig.take(flood())
     began = post.clock.time
@@ -326,8 +327,7 @@ def test_after_three_days_it_is_given_up_and_that_shows(database: Database, rece
     assert 8 <= len(receiver.came) <= 12
 
 
-def test_a_clock_that_was_ahead_holds_up_no_delivery(database: Database, receiver: Receiver) -> None:
-    post = Post(database, hook(receiver))
+def test_a_clock_that_was_ahead_holds_up_no_delivery(post: Post, receiver: Receiver) -> None:
     right = post.clock.time
     receiver.answer = lambda _request: Response(500)
     post.clock.time = right + 8 * HOUR
@@ -371,9 +371,9 @@ def test_a_clock_that_jumps_ahead_gives_no_delivery_up_and_forgets_none(
     assert (post.stats().waiting, post.stats().given_up) == (0, 1)
 
 
-def test_410_ends_a_hook_until_somebody_says_otherwise(each_kind: Database, receiver: Receiver) -> None:
-    database = each_kind
-    post = Post(database, hook(receiver))
+def test_410_ends_a_hook_until_somebody_says_otherwise(either: Post, receiver: Receiver) -> None:
+    post = either
+    database = post.database
     receiver.answer = lambda _request: Response(410)
     post.rig.take(flood(), strike())
     assert post.run() == [None]
@@ -395,8 +395,7 @@ def test_410_ends_a_hook_until_somebody_says_otherwise(each_kind: Database, rece
     assert post.stats().row.state == "ok"
 
 
-def test_resume_sends_what_waits_at_once(database: Database, receiver: Receiver) -> None:
-    post = Post(database, hook(receiver))
+def test_resume_sends_what_waits_at_once(post: Post, database: Database, receiver: Receiver) -> None:
     receiver.answer = lambda _request: Response(500)
     post.rig.take(flood())
     for _ in range(4):
@@ -405,7 +404,6 @@ def test_resume_sends_what_waits_at_once(database: Database, receiver: Receiver)
     post.run()
     receiver.answer = lambda _request: Response(200)
     (wait,) = post.run()
-    assert wait is not None
     assert wait > 100
     with database.write() as connection:
         assert outbox.resume(connection, "desk", post.clock())
@@ -437,8 +435,7 @@ def test_a_story_keeps_its_order_and_holds_up_no_other(each_kind: Database, rece
     assert numbers.index(1) < numbers.index(2)
 
 
-def test_a_receiver_that_is_back_gets_all_that_waits(database: Database, receiver: Receiver) -> None:
-    post = Post(database, hook(receiver))
+def test_a_receiver_that_is_back_gets_all_that_waits(post: Post, receiver: Receiver) -> None:
     receiver.answer = lambda _request: Response(503)
     post.rig.take(flood())
     post.rig.take(strike())
@@ -507,8 +504,7 @@ def test_of_too_many_the_oldest_are_given_up(each_kind: Database, receiver: Rece
     assert [body["data"]["change"]["n"] for body in receiver.bodies()] == [2, 3]
 
 
-def test_what_ended_is_forgotten_after_some_days(database: Database, receiver: Receiver) -> None:
-    post = Post(database, hook(receiver))
+def test_what_ended_is_forgotten_after_some_days(post: Post, database: Database) -> None:
     post.rig.take(flood())
     post.run()
     post.filling.prune()
@@ -518,8 +514,7 @@ def test_what_ended_is_forgotten_after_some_days(database: Database, receiver: R
     assert _count(database) == 0
 
 
-def test_a_hook_that_went_and_came_back_begins_anew(database: Database, receiver: Receiver) -> None:
-    post = Post(database, hook(receiver))
+def test_a_hook_that_went_and_came_back_begins_anew(post: Post, receiver: Receiver) -> None:
     receiver.answer = lambda _request: Response(500)
     post.rig.take(flood())
     post.run()
@@ -533,10 +528,10 @@ def test_a_hook_that_went_and_came_back_begins_anew(database: Database, receiver
     assert [body["data"]["change"]["n"] for body in receiver.bodies()] == [1]
 
 
-def test_rows_and_cursor_are_one_transaction(each_kind: Database, receiver: Receiver) -> None:
+def test_rows_and_cursor_are_one_transaction(either: Post, receiver: Receiver) -> None:
     """Where adding fails, the changes are looked at again, and nothing is there twice."""
-    database = each_kind
-    post = Post(database, hook(receiver))
+    post = either
+    database = post.database
     post.rig.take(flood())
     with database.write() as connection:
         taken = outbox.NewDelivery(webhook="desk", change=1, id="msg_x", story="s", body=b"{}")
@@ -669,8 +664,7 @@ def test_a_receiver_that_hangs_holds_up_no_other_and_a_stop_no_daemon(
     assert attempts() == {("hangs", 0), ("quick", 1)}, "a stop is nobody's failure"
 
 
-def test_who_is_not_the_writer_sends_nothing(database: Database, receiver: Receiver) -> None:
-    post = Post(database, hook(receiver))
+def test_who_is_not_the_writer_sends_nothing(post: Post, database: Database, receiver: Receiver) -> None:
     is_writer = threading.Event()
     beats: list[None] = []
     webhooks = WebhookThreads(
@@ -713,21 +707,10 @@ def test_looking_costs_what_is_new(database: Database, receiver: Receiver) -> No
     """Every question of the stream and the outbox goes by an index: none reads all that ever was."""
     post = Post(database, hook(receiver, query="pennmouth"))
     post.rig.take(flood(), flood_elsewhere(), strike())
-    asked: list[tuple[str, object]] = []
-
-    def note(_c: object, _cursor: object, statement: str, parameters: object, *_: object) -> None:
-        asked.append((statement, parameters))
-
-    event.listen(database.engine, "before_cursor_execute", note)
-    post.run()
-    DatabaseStoryReader(database).changes(StoryFilter())
-    DatabaseStoryReader(database).changes(StoryFilter(min_reports=2))
-    event.remove(database.engine, "before_cursor_execute", note)
+    with overheard(database, "SELECT", "UPDATE", "DELETE") as sent:
+        post.run()
+        DatabaseStoryReader(database).changes(StoryFilter())
+        DatabaseStoryReader(database).changes(StoryFilter(min_reports=2))
     assert len(receiver.taken) == 2
-    with database.read() as connection:
-        for statement, parameters in asked:
-            if statement.startswith(("SELECT", "UPDATE", "DELETE")):
-                plan = connection.exec_driver_sql(f"EXPLAIN QUERY PLAN {statement}", parameters).all()
-                for step in (row[-1] for row in plan):
-                    is_whole = step.startswith("SCAN") and "INDEX" not in step
-                    assert not (is_whole and any(name in step for name in ("change", "outbox"))), statement
+    scans = whole_scans(database, sent)
+    assert [one for one in scans if any(name in one for name in ("change", "outbox"))] == []

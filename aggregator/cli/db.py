@@ -12,7 +12,7 @@ from aggregator.cli.correct import PATIENCE_SECONDS, WriterSession, make_placer,
 from aggregator.cli.options import argument, flag, option
 from aggregator.cli.output import progress_bar
 from aggregator.config.messages import counted
-from aggregator.model.errors import AnotherDaemonError, UsageError
+from aggregator.model.errors import UsageError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -172,7 +172,6 @@ def check(
     repair: Annotated[
         bool, flag("--repair", "Recompute everything that is derived from other rows.")
     ] = False,
-    thorough: Annotated[bool, typer.Option("--thorough", hidden=True)] = False,
     format_: output.TextOrJson = "text",
 ) -> None:
     """Check that the database is sound and no entry was lost.
@@ -188,11 +187,6 @@ def check(
     """
     from aggregator.store.maintenance.integrity_check import balance, faults
 
-    if thorough:
-        raise UsageError(
-            "there is no --thorough any more: `aggregator db check` checks all rows, and with --repair "
-            "computes all derived rows again"
-        )
     with context.obj.reading(must_exist=True) as (config, database):
         found = list(faults(database))
         is_repaired = repair and not any(fault.is_damage for fault in found)
@@ -257,10 +251,6 @@ _LINES = (
 def prune(
     context: Context,
     dry_run: Annotated[bool, flag("--dry-run", "Show what is due without changing anything.")] = False,
-    vacuum: Annotated[
-        bool,
-        flag("--vacuum", "Shrink the SQLite file afterwards, which needs twice its size of free space."),
-    ] = False,
     format_: output.TextOrJson = "text",
 ) -> None:
     """Apply the retention of config.yaml now.
@@ -272,7 +262,6 @@ def prune(
     Examples:
       aggregator db prune --dry-run
       aggregator db prune
-      aggregator db prune --vacuum
     """
     from aggregator.pipeline.placement.retention import retention_plan
 
@@ -288,8 +277,6 @@ def prune(
             return
         with progress_bar("steps", None, lines=context.obj.verbose > 0) as advance:
             _prune(config, database, plan, advance)
-        if vacuum:
-            _vacuum(config, database)
     output.say("done")
 
 
@@ -315,11 +302,3 @@ def _prune(
                 )
             is_done = pruned.is_done
             advance(1)
-
-
-def _vacuum(config: "Config", database: "Database") -> None:
-    with WriterSession(config, database) as writer:
-        if not writer.is_writer:
-            raise AnotherDaemonError("stop the daemon first: --vacuum needs the database for itself")
-        before, after = database.vacuum()
-    output.say(f"the file had {before / 2**20:,.1f} MiB and now has {after / 2**20:,.1f} MiB")

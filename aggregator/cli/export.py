@@ -4,14 +4,11 @@ from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Annotated
 
-import typer
-
 from aggregator.cli import output as show
 from aggregator.cli.context import Context
 from aggregator.cli.options import argument, option
 from aggregator.cli.output import progress_bar
 from aggregator.config.messages import counted
-from aggregator.model.errors import UsageError
 
 
 def export(
@@ -19,7 +16,6 @@ def export(
     output: Annotated[
         str, option("--output", "FILE", "Write to this file, compressed if its name ends in .gz or .zst.")
     ] = "",
-    salvage: Annotated[bool, typer.Option("--salvage", hidden=True)] = False,
 ) -> None:
     """Export the content of the database as JSON lines.
 
@@ -34,11 +30,6 @@ def export(
     """
     from aggregator.admin.export import exported, row_count, written
 
-    if salvage:
-        raise UsageError(
-            "there is no --salvage any more: restore a backup, or recover what is left with `sqlite3 FILE "
-            ".recover | sqlite3 NEW`, then `aggregator db check --repair --database sqlite:///NEW`"
-        )
     with (
         context.obj.reading(must_exist=True) as (_, database),
         progress_bar("rows", row_count(database), lines=context.obj.verbose > 0) as advance,

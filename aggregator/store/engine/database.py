@@ -33,7 +33,6 @@ from aggregator.model.errors import (
     DatabaseLockedError,
     DatabaseReplacedError,
     NotWritableError,
-    UsageError,
 )
 from aggregator.store.engine.db_errors import shown_url, translate_errors
 from aggregator.store.engine.engines import (
@@ -47,7 +46,6 @@ from aggregator.store.engine.engines import (
     sqlite_driver,
     sqlite_engine,
     statement_timeout,
-    with_new_layout,
 )
 
 log = logging.getLogger(__name__)
@@ -287,38 +285,6 @@ class Database:
         with self._turn(), translate_errors(self.url), self.engine.connect() as raw:
             # `execute` would take a single step, which is one page.
             sqlite_driver(raw).executescript(f"PRAGMA incremental_vacuum({pages})")
-
-    def vacuum(self) -> tuple[int, int]:
-        """Rewrite SQLite's file without free pages and with `auto_vacuum`. Return its bytes before and after.
-
-        Raises UsageError on Postgres, NotWritableError if less than twice the size of the file is free.
-        """
-        file = self.file
-        if file is None:
-            raise UsageError("on PostgreSQL run VACUUM FULL in psql; autovacuum does the rest")
-        before = file.stat().st_size
-        needed, free = 2 * before, shutil.disk_usage(file.parent).free
-        if free < needed:
-            raise NotWritableError(
-                f"{file.parent} has {free / 2**20:,.0f} MiB free, and rewriting the file needs "
-                f"{needed / 2**20:,.0f}; SQLite reuses free pages anyway"
-            )
-        self.engine.dispose()  # open readers of this process would block it
-        with self._turn(), translate_errors(self.url), self.engine.connect() as raw:
-            driver = sqlite_driver(raw)
-            # The temporary copy goes beside the file: memory or /tmp may be too small.
-            folder = str(file.parent).replace("'", "''")
-            for statement in ("temp_store=FILE", f"temp_store_directory='{folder}'"):
-                driver.execute(f"PRAGMA {statement}")
-            try:
-                with with_new_layout(driver):
-                    driver.execute("VACUUM")
-            finally:
-                driver.execute("PRAGMA temp_store_directory=''")
-                driver.execute("PRAGMA temp_store=MEMORY")
-        self.engine.dispose()  # the WAL is a new file
-        self.checkpoint_log()
-        return before, file.stat().st_size
 
     def log_bytes(self) -> int:
         """Return the size of the `-wal` file in bytes; 0 without one."""

@@ -10,7 +10,7 @@ import sqlite3
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -230,10 +230,11 @@ def sqlite_engine(url: str, tuning: DatabaseTuning, file: OpenFile) -> Engine:
     def _configure(connection: sqlite3.Connection) -> None:
         connection.isolation_level = None  # pysqlite's own BEGIN comes too late
         connection.create_function("casefold", 1, _casefold, deterministic=True)
-        # For a new file only (`db prune --vacuum` does it for old ones): otherwise SQLite would take the
-        # write lock, and each new reader would wait for the writer.
+        # For a new file only: otherwise SQLite would take the write lock, and each new reader would wait for
+        # the writer.
         if connection.execute("PRAGMA page_count").fetchone()[0] == 0:
-            _lay_out(connection)
+            connection.execute(f"PRAGMA page_size={_PAGE_BYTES}")
+            connection.execute("PRAGMA auto_vacuum=INCREMENTAL")
         for pragma in (
             "journal_mode=WAL",
             "synchronous=NORMAL",  # a power cut may undo the last commits, never corrupt
@@ -260,24 +261,6 @@ _CACHE_KIB = 4096
 
 # Measured: rows of 1 to 6 KB leave less space unused than in pages of 4,096, at the same speed (ADR 34).
 _PAGE_BYTES = 2048
-
-
-def _lay_out(connection: sqlite3.Connection) -> None:
-    """Set page size and auto_vacuum of a new file, or for the next VACUUM."""
-    connection.execute(f"PRAGMA page_size={_PAGE_BYTES}")
-    connection.execute("PRAGMA auto_vacuum=INCREMENTAL")
-
-
-@contextmanager
-def with_new_layout(connection: sqlite3.Connection) -> Iterator[None]:
-    """Have VACUUM in the block use the layout of a new file. Readers prevent a new page size."""
-    with suppress(sqlite3.OperationalError):  # the page size cannot be changed in WAL mode
-        connection.execute("PRAGMA journal_mode=DELETE")
-    _lay_out(connection)
-    try:
-        yield
-    finally:
-        connection.execute("PRAGMA journal_mode=WAL")
 
 
 def _casefold(value: str | None) -> str | None:

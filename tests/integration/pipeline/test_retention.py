@@ -1,9 +1,6 @@
 """Retention: old articles give up what they are not to keep, step by step, and nothing comes back."""
 
 import datetime as dt
-import sqlite3
-from contextlib import closing
-from pathlib import Path
 from typing import Any
 
 import msgspec
@@ -20,7 +17,6 @@ from aggregator.pipeline.placement.retention import Retention, RetentionPlan
 from aggregator.store.engine.database import Database
 from aggregator.store.intake import inbox, rejected
 from aggregator.store.maintenance import retention
-from aggregator.store.migrate import upgrade
 from aggregator.store.read.reader import DatabaseStoryReader
 from aggregator.store.search import index
 from aggregator.store.stories.merged_texts import render_next
@@ -416,7 +412,6 @@ def test_what_a_copy_rendered_last_stays_when_its_original_goes(rig: Rig) -> Non
     settle(rig)
     kept(rig, at=YEAR + dt.timedelta(days=5), text_after=2 * DAY)
     reported = DatabaseStoryReader(rig.database).merged(placed.story)
-    assert reported is not None
     assert [one.kind for one in reported.timeline if one.kind == "told"], "words of its text"
     kept(rig, at=YEAR + dt.timedelta(days=5), text_after=2 * DAY, stories_after=100 * DAY)
     assert stored(rig.database, article.c.id, article.c.copy_of) == [(placed.article, None)]
@@ -458,38 +453,10 @@ def test_free_pages_leave_the_file_in_small_steps(rig: Rig) -> None:
         connection.execute(text("INSERT INTO ballast VALUES (zeroblob(16000000))"))
     executed(database, text("DROP TABLE ballast"))
     database.checkpoint_log()
-    assert database.file is not None
     before = database.file.stat().st_size
     kept(rig, at=NOON + dt.timedelta(days=12))
     database.checkpoint_log()
     assert database.file.stat().st_size < before - 4_000_000
-
-
-def test_a_file_of_an_older_program_that_is_written_anew_is_laid_out_as_a_new_one(tmp_path: Path) -> None:
-    with closing(sqlite3.connect(tmp_path / "old.db")) as old:
-        old.execute("PRAGMA page_size=4096")
-        old.execute("VACUUM")
-    database = Database(f"sqlite:///{tmp_path / 'old.db'}")
-    upgrade(database)
-    Rig(database, Clock()).take(record("Herald", "x", "Levee gives way", FLOOD))
-    before, new = layout(database), Database(f"sqlite:///{tmp_path / 'new.db'}")
-    upgrade(new)
-    written = b"".join(exported(database, no_progress))
-    with closing(sqlite3.connect(tmp_path / "old.db")) as reader:  # then pages stay as they are
-        assert reader.execute("SELECT count(*) FROM article").fetchone() == (1,)
-        database.vacuum()
-    assert (before, layout(database)) == ((4096, 0, "wal"), (4096, 2, "wal"))
-    database.vacuum()
-    assert layout(database) == layout(new) == (2048, 2, "wal")
-    assert b"".join(exported(database, no_progress)) == written
-    assert checked(database) == []
-    for one in (database, new):
-        one.close()
-
-
-def layout(database: Database) -> tuple[Any, ...]:
-    asked = ("page_size", "auto_vacuum", "journal_mode")
-    return tuple(queried(database, text(f"PRAGMA {name}")).scalar_one() for name in asked)
 
 
 def test_streams_are_kept_for_some_time(rig: Rig) -> None:

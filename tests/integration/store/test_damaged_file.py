@@ -18,7 +18,7 @@ from typer.testing import CliRunner
 from aggregator.admin.export import exported
 from aggregator.cli.app import make_app
 from aggregator.config.tuning import Tuning
-from aggregator.model.errors import DamagedError, DamagedFileError, UsageError
+from aggregator.model.errors import DamagedError, DamagedFileError
 from aggregator.pipeline.placement.rebuild import rebuild
 from aggregator.store.engine.database import Database
 from aggregator.store.maintenance.integrity_check import balance, faults
@@ -222,15 +222,3 @@ def test_an_upgrade_that_meets_damage_says_how_to_recover_the_rest(file: Path) -
         pytest.raises(DamagedFileError, match=r"cannot be upgraded .* restore a backup, .* \.recover"),
     ):
         upgrade(database)
-
-
-def test_a_removed_option_says_what_to_type_instead(file: Path) -> None:
-    with closing(Database(f"sqlite:///{file}")) as database:
-        for arguments, instead in (
-            (("export", "--salvage"), ".recover"),
-            (("db", "check", "--thorough"), "--repair"),
-        ):
-            done = typed(database, *arguments)
-            assert isinstance(done.exception, UsageError)
-            assert f"there is no {arguments[-1]} any more" in str(done.exception)
-            assert instead in str(done.exception)

@@ -29,7 +29,7 @@ from tests.support.daemon_process import PROGRAM
 from tests.support.deep_checks import faults
 from tests.support.fresh import with_tables
 from tests.support.kill_records import invented
-from tests.support.kills import HONEST, WAYS, assert_same, left_in
+from tests.support.kills import HONEST, assert_same, left_in
 from tests.support.rows import queried
 from tests.support.seeds import printed_seed
 from tests.support.warc import answer, warc_record
@@ -160,7 +160,8 @@ def test_pages_that_workers_read_from_an_archive_make_the_same_stories(
         urls.append(made or f"sqlite:///{tmp_path / name}.db")
         with closing(Database(urls[-1])) as database:
             upgrade(database)
-    command = [*HONEST, "--config", str(WAYS["two"].config(tmp_path)), "ingest"]
+    (tmp_path / "config.yaml").write_text("work: {executor: processes, workers: 2}\n")
+    command = [*HONEST, "--config", "config.yaml", "ingest"]
     running = subprocess.Popen([*command, "left/pages.warc.gz", "--database", urls[0]], cwd=tmp_path)
     waiting: list[bytes] = []
     with closing(Database(urls[0])) as database:

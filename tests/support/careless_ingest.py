@@ -1,13 +1,9 @@
 """`aggregator` with its transaction rule broken on purpose: entries are done before stories are written.
 
-The kill tests must find it out; it is how they prove that they could fail. With CARELESS_FILE in its
-environment it makes that file when entries are done and stories are not, and waits to be killed.
+The kill tests must find it out; it is how they prove that they could fail.
 """
 
-import os
-import time
 from collections.abc import Sequence
-from pathlib import Path
 
 from sqlalchemy import update
 
@@ -28,9 +24,6 @@ class CarelessPlacing(Placer):
         with self._database.write() as connection:
             numbers = [waiting.entry_no for waiting, _ in batch]
             connection.execute(update(entry).where(entry.c.entry_no.in_(numbers)).values(state="done"))
-        if "CARELESS_FILE" in os.environ:
-            Path(os.environ["CARELESS_FILE"]).touch()
-            time.sleep(3600)
         return super().place(batch, is_final=is_final)
 
 

@@ -4,7 +4,7 @@ import datetime as dt
 import re
 import sys
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 from sqlalchemy import select
 
@@ -30,21 +30,6 @@ CARELESS = [sys.executable, "-m", "tests.support.careless_ingest"]
 
 _REPORTED = re.compile(r'"reported_at": "([^"]*)"')  # of an undated report, our clock
 Settled = dict[str, list[tuple[Any, ...]]]
-
-
-class Way(NamedTuple):
-    """How the pure stages run."""
-
-    executor: str
-    workers: int
-
-    def config(self, folder: Path) -> Path:
-        file = folder / "config.yaml"
-        file.write_text(f"work:\n  executor: {self.executor}\n  workers: {self.workers}\n")
-        return file
-
-
-WAYS = {"two": Way("processes", 2), "one": Way("processes", 1), "inline": Way("inline", 1)}
 
 
 def left_in(url: str) -> Settled:

@@ -27,7 +27,7 @@ from aggregator.store.search.index import unindexed_count
 from aggregator.store.tables import article, entry, source
 from tests.conftest import REPOSITORY
 from tests.support.articles import render_all
-from tests.support.daemon_process import WORKERS, DaemonProcess
+from tests.support.daemon_process import DaemonProcess
 from tests.support.kills import HONEST, Settled, children_of, left_in
 from tests.support.rows import queried
 
@@ -70,13 +70,20 @@ class Outcome(NamedTuple):
 class LongIngest:
     """A run on one database. `place` is a folder of its own."""
 
-    def __init__(self, place: Path, material: Material, url: str, command: Sequence[str] = HONEST) -> None:
+    def __init__(
+        self,
+        place: Path,
+        material: Material,
+        url: str,
+        work: dict[str, Any],
+        command: Sequence[str] = HONEST,
+    ) -> None:
         self._material = material
         self._url = url
         self._command = [*command]
         settings = {
             "database": url,
-            "work": WORKERS,
+            "work": work,
             "sources": [{"folder": str(material.folder), "name": "watched"}],
         }
         # A look that ends after some seconds continues with the next file: the order of the inbox, and with

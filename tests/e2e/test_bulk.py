@@ -82,11 +82,7 @@ def test_a_folder_without_readable_files_is_reported(terminals: list[Terminal]) 
 
 def test_it_refuses_to_run_beside_a_daemon(tmp_path: Path) -> None:
     (tmp_path / "a.jsonl").write_text(jsonl(*GAZETTE), encoding="utf-8")
-    daemon = DaemonProcess(tmp_path, {})
-    daemon.start()
-    try:
+    with DaemonProcess(tmp_path, {}) as daemon:
         refused = daemon.command("ingest", "--bulk", "a.jsonl")
-    finally:
-        daemon.kill()
     assert refused.returncode == 2
     assert "stop the daemon first" in refused.stderr

@@ -19,6 +19,7 @@ from sqlalchemy import text as sql
 from tests.support.articles import FLOOD, STRIKE
 from tests.support.loopback import LoopbackServer, Ranged, Response, free_port
 from tests.support.rows import executed
+from tests.support.rss import item, rss
 from tests.support.terminal import DAY, SCRIPT, Said, Terminal, jsonl, kept, reports
 from tests.support.waiting import PATIENCE_SECONDS
 
@@ -411,8 +412,7 @@ def test_explaining_one_article_and_two(filled: Terminal) -> None:
 
 
 def summary(said: Said) -> dict[str, Any]:
-    found: dict[str, Any] = json.loads(said.out)
-    return found
+    return json.loads(said.out)
 
 
 def test_the_same_again_is_known_and_changes_nothing(terminal: Terminal) -> None:
@@ -449,17 +449,12 @@ def test_standard_input_takes_records_and_one_text(terminal: Terminal) -> None:
     text = terminal.type("ingest", "-", "--format", "json", stdin=ferry.encode())
     assert summary(text)["new"] == 1
     nothing = terminal.type("ingest", "-", stdin=b"")
-    assert nothing.code == 3
-    assert nothing.err == "rejected stdin: there is nothing in it\n"
+    assert (nothing.code, nothing.err) == (3, "rejected stdin: there is nothing in it\n")
 
 
 def test_a_feed_and_an_article_by_address(terminal: Terminal, server: LoopbackServer) -> None:
-    item = f"<item><guid>1</guid><title>Levee breaks</title><link>{server.url('/a')}</link>"
-    body = f"<description>{FLOOD}</description></item>"
-    server.routes["/feed"] = Response(
-        body=f"<rss version='2.0'><channel><title>Gazette</title>{item}{body}</channel></rss>",
-        content_type="application/rss+xml",
-    )
+    feed = rss(item("Levee breaks", FLOOD, guid=1, link=server.url("/a")))
+    server.routes["/feed"] = Response(body=feed, content_type="application/rss+xml")
     paragraphs = "".join(f"<p>{line}</p>" for line in STRIKE.split("\n"))
     page = "<html><head><title>Dock workers strike</title></head><body><article><h1>Dock workers strike</h1>"
     server.routes["/strike"] = Response(
@@ -536,12 +531,9 @@ def test_where_another_process_is_the_writer_the_command_waits_or_leaves_it(term
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
         )
-        assert waiting.stdin is not None
-        assert waiting.stderr is not None
         waiting.stdin.write(f"Ferries stop at Isk\n\n{STRIKE[::-1]}\n".encode())
         waiting.stdin.close()
         assert b"waiting until it has placed" in waiting.stderr.readline()
-    assert waiting.stdout is not None
     with waiting:
         reported = json.loads(waiting.stdout.read())
     assert waiting.returncode == 0
@@ -623,8 +615,7 @@ def test_extract_reads_standard_input_and_says_so_as_typed(terminal: Terminal) -
 
 
 def test_checking_feeds_stores_nothing(terminal: Terminal, server: LoopbackServer) -> None:
-    items = "".join(f"<item><title>{n}</title><guid>same</guid></item>" for n in range(3))
-    terminal.write("ok.xml", f"<rss version='2.0'><channel><title>Gazette</title>{items}</channel></rss>")
+    terminal.write("ok.xml", rss(*(item(str(n), guid="same") for n in range(3))))
     terminal.write("page.html", "<html><body>no feed</body></html>")
     what = ["ok.xml", "page.html", "nowhere.xml", server.url("/gone")]
     said = terminal.type("sources", "check", *what, "--format", "jsonl")
@@ -654,8 +645,9 @@ def test_config_check_names_every_mistake_by_its_line(terminal: Terminal) -> Non
         assert [line.split(": ")[1] for line in said.err.splitlines()] == lines
     said = terminal.type("doctor", "--format", "jsonl")
     assert said.code == 1
-    reported = [line["what"] for line in said.lines if line["level"] == "problem"]
-    assert [what.split(": ")[0] for what in reported] == lines
+    reported = [line for line in said.lines if line["level"] == "problem"]
+    assert [one["what"].split(": ")[0] for one in reported] == lines
+    assert all("aggregator config check" in one["advice"] for one in reported)
     terminal.write(
         "config.yaml", "database: postgresql://me@localhost/x\nbackup: {folder: ~nobody-of-this-name/x}\n"
     )
@@ -695,7 +687,6 @@ def test_secrets_are_not_shown(terminal: Terminal) -> None:
 def test_doctor_names_a_missing_folder_once(terminal: Terminal) -> None:
     terminal.configure("server:\n  port: 0\nsources:\n  - folder: nowhere\n")
     running = subprocess.Popen([SCRIPT, "run"], cwd=terminal.folder, stderr=subprocess.PIPE)
-    assert running.stderr is not None
     for line in running.stderr:
         if b"no such folder" in line:
             assert line.count(str(terminal.folder / "nowhere").encode()) == 1

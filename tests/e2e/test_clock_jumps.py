@@ -3,7 +3,6 @@
 import json
 import random
 import time
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +10,6 @@ import pytest
 from sqlalchemy import text
 
 from aggregator.store.engine.database import Database
-from tests.conftest import Postgres
 from tests.support.daemon_process import DaemonProcess
 from tests.support.loopback import Response
 from tests.support.outlets import Outlet, Report, report
@@ -96,8 +94,7 @@ class Patient:
         self._database = Database(url)
 
     def count(self, what: str) -> int:
-        found: int = queried(self._database, text(f"SELECT count(*) FROM {what}")).scalar_one()
-        return found
+        return queried(self._database, text(f"SELECT count(*) FROM {what}")).scalar_one()
 
     def is_reported(self, title: str) -> bool:
         return any(one["title"] == title for one in self.daemon.stories())
@@ -106,26 +103,17 @@ class Patient:
         self._database.close()
 
 
-@pytest.fixture(params=["sqlite", "postgres"])
-def address(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
-    if request.param == "sqlite":
-        yield f"sqlite:///{tmp_path / 'stories.db'}"
-        return
-    server: Postgres = request.getfixturevalue("postgres")
-    lent = server.lend(has_tables=True)
-    yield lent
-    server.take_back(lent)
-
-
-def test_a_clock_that_jumps_and_comes_back_harms_nothing(address: str, library: Path, tmp_path: Path) -> None:
+def test_a_clock_that_jumps_and_comes_back_harms_nothing(
+    database_url: str, library: Path, tmp_path: Path
+) -> None:
     clock, newsroom, receiver = Clock(tmp_path, library), Newsroom(), Receiver()
     settings = _SETTINGS | {
-        "database": address,
+        "database": database_url,
         "sources": [newsroom.outlet.settings()],
         "webhooks": [{"name": "desk", "url": receiver.url(), "secret": SECRET}],
     }
     with DaemonProcess(tmp_path, settings, tuning=_TUNING, **clock.environment) as daemon:
-        patient = Patient(daemon, address)
+        patient = Patient(daemon, database_url)
         daemon.wait_for(daemon.stories, "the first story")
         for _ in range(4):
             title = newsroom.publish()

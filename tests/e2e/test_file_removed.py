@@ -3,8 +3,8 @@
 import os
 import sqlite3
 import stat
-from collections.abc import Callable
-from contextlib import closing
+from collections.abc import Callable, Iterator
+from contextlib import closing, contextmanager
 from pathlib import Path
 
 import pytest
@@ -21,20 +21,19 @@ def write(folder: Path, name: str, text: str) -> None:
     (outlet / "a.txt").write_text(f"{name} reports\n\n12 October 2026\n\n{text}\n", encoding="utf-8")
 
 
-def started(folder: Path) -> DaemonProcess:
+@contextmanager
+def started(folder: Path) -> Iterator[DaemonProcess]:
     """A daemon with one story."""
     write(folder, "Gazette", FLOOD)
-    daemon = DaemonProcess(folder, {"sources": [{"folder": "news"}]})
-    daemon.start()
-    daemon.wait_for(lambda: len(daemon.stories()) == 1, "the first story")
-    return daemon
+    with DaemonProcess(folder, {"sources": [{"folder": "news"}]}) as daemon:
+        daemon.wait_for(lambda: len(daemon.stories()) == 1, "the first story")
+        yield daemon
 
 
 def count(file: Path) -> int:
     with closing(sqlite3.connect(file)) as connection:
         assert connection.execute("PRAGMA integrity_check").fetchone()[0] == "ok"
-        found: int = connection.execute("SELECT count(*) FROM article").fetchone()[0]
-        return found
+        return connection.execute("SELECT count(*) FROM article").fetchone()[0]
 
 
 def remove(file: Path) -> None:
@@ -49,16 +48,13 @@ def rename(file: Path) -> None:
 def test_a_daemon_whose_database_is_gone_ends_and_makes_no_new_one(
     tmp_path: Path, lose: Callable[[Path], None]
 ) -> None:
-    daemon = started(tmp_path)
     file = tmp_path / "stories.db"
-    try:
+    with started(tmp_path) as daemon:
         lose(file)
         # Beside the daemon, and when it has ended: nothing makes an empty database in its place.
         assert daemon.command("stories").returncode == 5
         assert daemon.command("sources", "add", str(tmp_path / "news")).returncode == 5
         assert daemon.wait_for_end() == 5
-    finally:
-        daemon.kill()
     assert daemon.lines(f"{file} was removed or renamed")
     assert "Traceback" not in daemon.log()
     for arguments in (["ingest", "news"], ["stories"], ["token", "create", "me", "--scope", "push"], ["run"]):
@@ -77,9 +73,8 @@ def test_a_daemon_whose_database_is_gone_ends_and_makes_no_new_one(
 
 
 def test_a_database_that_takes_the_place_of_another_is_not_touched(tmp_path: Path) -> None:
-    daemon = started(tmp_path)
     file, other = tmp_path / "stories.db", tmp_path / "other.db"
-    try:
+    with started(tmp_path) as daemon:
         made = daemon.command("ingest", "news", "--database", f"sqlite:///{other}")
         assert made.returncode == 0
         write(tmp_path, "Herald", STRIKE)
@@ -88,8 +83,6 @@ def test_a_database_that_takes_the_place_of_another_is_not_touched(tmp_path: Pat
         before = other.read_bytes()
         other.replace(file)
         assert daemon.wait_for_end() == 5
-    finally:
-        daemon.kill()
     assert daemon.lines(f"{file} was replaced by another file")
     assert file.read_bytes() == before
     assert count(file) == 2
@@ -97,13 +90,10 @@ def test_a_database_that_takes_the_place_of_another_is_not_touched(tmp_path: Pat
 
 @pytest.mark.parametrize("ending", ["-wal", "-shm"])
 def test_a_daemon_whose_log_was_removed_ends_and_loses_nothing(tmp_path: Path, ending: str) -> None:
-    daemon = started(tmp_path)
     file = tmp_path / "stories.db"
-    try:
+    with started(tmp_path) as daemon:
         file.with_name(file.name + ending).unlink()
         assert daemon.wait_for_end() == 5
-    finally:
-        daemon.kill()
     assert daemon.lines(f"{file}{ending} was removed or renamed")
     assert count(file) == 1
     shown = daemon.command("stories", "--format", "jsonl")
@@ -114,8 +104,7 @@ def test_files_of_the_database_are_only_for_who_made_them(tmp_path: Path) -> Non
     """Whatever the umask: the database with its logs and lock, a backup, an export."""
     before = os.umask(0o000)
     try:
-        daemon = started(tmp_path)
-        try:
+        with started(tmp_path) as daemon:
             assert daemon.command("db", "backup", "--to", "kept.db.zst").returncode == 0
             assert daemon.command("export", "--output", "all.jsonl").returncode == 0
             files = [f"stories.db{ending}" for ending in ("", "-wal", "-shm", ".lock")]
@@ -129,8 +118,6 @@ def test_files_of_the_database_are_only_for_who_made_them(tmp_path: Path) -> Non
             reported = daemon.command("doctor").stdout
             assert f"chmod 600 {tmp_path / 'stories.db'}\n" in reported
             assert daemon.stop() == 0
-        finally:
-            daemon.kill()
     finally:
         os.umask(before)
     assert stat.S_IMODE((tmp_path / "stories.db").stat().st_mode) == 0o644

@@ -9,7 +9,6 @@ import json
 import os
 from collections import defaultdict
 from collections.abc import Iterator
-from email.utils import format_datetime
 from pathlib import Path
 from xml.sax.saxutils import escape
 
@@ -22,6 +21,7 @@ from tests.support.daemon_process import DaemonProcess
 from tests.support.loopback import LoopbackServer, Resource
 from tests.support.mail_server import MailServer
 from tests.support.reader_client import libgreader_client
+from tests.support.rss import item, rss
 
 pytestmark = pytest.mark.later
 
@@ -54,14 +54,13 @@ def outlets(daemon: DaemonProcess) -> dict[str, list[dict[str, str]]]:
 
 
 def feed(outlet: str, articles: list[dict[str, str]]) -> Resource:
-    now = format_datetime(dt.datetime.now(dt.UTC) - dt.timedelta(minutes=5))
-    items = "".join(
-        f"<item><guid>{escape(one['what'])}</guid><title>{escape(one['title'])}</title>"
-        f"<link>https://{outlet.replace(' ', '').lower()}.example/{number}</link><pubDate>{now}</pubDate>"
-        f"<description>{escape(one['text'])}</description></item>"
+    now = dt.datetime.now(dt.UTC) - dt.timedelta(minutes=5)
+    site = f"https://{outlet.replace(' ', '').lower()}.example"
+    items = (
+        item(one["title"], one["text"], guid=one["what"], link=f"{site}/{number}", published=now)
         for number, one in enumerate(articles)
     )
-    return Resource(f'<rss version="2.0"><channel><title>{escape(outlet)}</title>{items}</channel></rss>')
+    return Resource(rss(*items, title=escape(outlet)))
 
 
 def import_them(daemon: DaemonProcess, samples: dict[str, list[dict[str, str]]]) -> None:
@@ -116,7 +115,6 @@ def test_a_reader_imports_reads_mutes_and_gets_the_digest(
     assert daemon.command("digest").returncode == 0
     mail.wait(lambda: len(mail.taken) == 1)
     body = mail.taken[0].get_body(("html",))
-    assert body is not None
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=str(CHROMIUM), args=ARGUMENTS)
         page = browser.new_page(viewport=PHONE, color_scheme="light")

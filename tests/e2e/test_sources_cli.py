@@ -13,6 +13,7 @@ from tests.support.articles import NOON
 from tests.support.fresh import sqlite_at
 from tests.support.loopback import LoopbackServer, Response
 from tests.support.rows import written_by
+from tests.support.rss import item, rss
 from tests.support.terminal import Prompt, Terminal
 
 BROKEN = "http 404: not found, and a long account of what was asked, when and by whom, as servers give it"
@@ -151,8 +152,7 @@ def test_a_source_that_the_file_dropped_is_resumed_as_ones_own(terminal: Termina
 
 
 def test_adding_tells_what_was_found_and_when_it_is_asked(terminal: Terminal, server: LoopbackServer) -> None:
-    item = "<item><title>x</title><pubDate>Fri, 20 Nov 2020 08:00:00 GMT</pubDate></item>"
-    feed = f"<rss version='2.0'><channel><title>Gazette</title>{item}</channel></rss>"
+    feed = rss(item("x", published=NOON.replace(year=2020, month=11, day=20, hour=8)))
     links = "".join(
         f"<link rel='alternate' type='application/rss+xml' title='{title}' href='{path}'>"
         for path, title in (("/comments/feed", "Comments"), ("/feed", "Gazette"))

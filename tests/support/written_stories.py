@@ -216,7 +216,6 @@ def the_ferry() -> tuple[StoryView, MergedStory]:
         outlet="The Harbour Post",
         title="Ferry with 212 on board runs aground off Lind island in fog",
         published=at(21, 10),
-        effective_at=at(21, 10),
         author="Ines Karlow",
         lead="A ferry carrying 212 passengers ran aground off Lind island on Thursday evening in dense fog.",
         text=_POST,
@@ -228,7 +227,6 @@ def the_ferry() -> tuple[StoryView, MergedStory]:
         url="https://courier.example/news/ferry",
         title="Passengers taken off stranded ferry near Lind",
         published=at(22, 5),
-        effective_at=at(22, 5),
         wire="NPA",
         lead="Lifeboats took all passengers off the ferry Aurelia by 23.30, the coastguard said.",
         text=_WIRE,
@@ -245,7 +243,6 @@ def the_ferry() -> tuple[StoryView, MergedStory]:
         url="https://eastgate.example/a/ferry",
         title="Passengers taken off stranded ferry near Lind",
         published=at(22, 40),
-        effective_at=at(22, 40),
         wire="NPA",
         role="copy",
         copy_of="ferrywire",
@@ -257,7 +254,6 @@ def the_ferry() -> tuple[StoryView, MergedStory]:
         url="https://meridian.example/live/ferry",
         title="Live: the Aurelia rescue, minute by minute",
         published=at(23, 55),
-        effective_at=at(23, 55),
         role="container",
         lead="All updates on the rescue of the passengers of the Aurelia.",
         text="22:48: The first boat reaches Lind harbour.\n23:31: The captain leaves the ship last.",
@@ -268,7 +264,6 @@ def the_ferry() -> tuple[StoryView, MergedStory]:
         url="https://island-weekly.example/aurelia",
         title="‘We heard a long scrape’: islanders take in ferry passengers",
         published=at(23, 20),
-        effective_at=at(23, 20),
         lead="Families on Lind opened their homes to passengers of the Aurelia.",
         text=_ISLAND,
     )
@@ -351,9 +346,7 @@ def filled_reader() -> WrittenStories:
     story_reader.put(*the_ferry(), "oldferry")
     for hours, outlet, title, lead in _OTHERS:
         time = MORNING - dt.timedelta(hours=hours)
-        article = an_article(
-            outlet=outlet, title=title, lead=lead, text=lead, effective_at=time, published=time
-        )
+        article = an_article(outlet=outlet, title=title, lead=lead, text=lead, published=time)
         story_reader.put(a_story(article))
     budget = [
         an_article(

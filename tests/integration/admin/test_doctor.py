@@ -25,7 +25,7 @@ import yaml
 from sqlalchemy import insert, text, update
 
 from aggregator.admin.doctor.configuration import check
-from aggregator.admin.doctor.doctor import Finding, examine, mistakes
+from aggregator.admin.doctor.doctor import Finding, examine
 from aggregator.admin.doctor.files import file_system
 from aggregator.config.loader import load
 from aggregator.model.errors import ConfigError
@@ -122,18 +122,6 @@ def test_where_all_is_well_nothing_is_said(patient: Patient) -> None:
 
 
 # --- settings ----------------------------------------------------------------------------------------------
-
-
-def test_mistakes_of_the_settings_are_named_with_their_lines(tmp_path: Path) -> None:
-    file = tmp_path / "config.yaml"
-    file.write_text("server:\n  prt: 1\nfetch:\n  interval: soon\n", encoding="utf-8")
-    with pytest.raises(ConfigError) as raised:
-        load(file)
-    first, second, _ = mistakes(raised.value)
-    assert (first.level, second.level) == ("problem", "problem")
-    assert first.what.startswith("config.yaml:2: server.prt:")
-    assert second.what.startswith("config.yaml:4: fetch.interval:")
-    assert "aggregator config check" in first.advice
 
 
 @pytest.mark.parametrize(

@@ -196,6 +196,14 @@ def _written_story_reader() -> WrittenStories:
     return reader
 
 
+@pytest.fixture
+def settled_site() -> Site:
+    """One with that story, a minute later."""
+    made = Site(_written_story_reader())
+    made.clock.now += dt.timedelta(minutes=1)
+    return made
+
+
 @pytest.mark.parametrize("path", FEEDS)
 def test_an_unchanged_feed_is_not_sent_again(site: Site, path: str) -> None:
     first = site.get(path)
@@ -224,24 +232,20 @@ def test_a_304_asks_for_no_story() -> None:
     assert Counting.asked == 1
 
 
-def test_the_tag_goes_before_the_time() -> None:
-    site = Site(_written_story_reader())
-    site.clock.now += dt.timedelta(minutes=1)
-    modified = site.get("/feeds/stories.rss").headers["last-modified"]
+def test_the_tag_goes_before_the_time(settled_site: Site) -> None:
+    modified = settled_site.get("/feeds/stories.rss").headers["last-modified"]
     both = {"If-None-Match": '"other"', "If-Modified-Since": modified}
-    assert site.get("/feeds/stories.rss", headers=both).status_code == 200
+    assert settled_site.get("/feeds/stories.rss", headers=both).status_code == 200
 
 
-def test_a_change_is_sent_whatever_the_reader_has() -> None:
-    site = Site(_written_story_reader())
-    site.clock.now += dt.timedelta(minutes=1)
-    first = site.get("/feeds/stories.rss")
+def test_a_change_is_sent_whatever_the_reader_has(settled_site: Site) -> None:
+    first = settled_site.get("/feeds/stories.rss")
     story, merged = the_ferry()
-    updated = site.clock.now + dt.timedelta(minutes=1)
-    site.reader.put(msgspec.structs.replace(story, title="Another headline", updated=updated), merged)
-    site.clock.now += dt.timedelta(days=1)
+    updated = settled_site.clock.now + dt.timedelta(minutes=1)
+    settled_site.reader.put(msgspec.structs.replace(story, title="Another headline", updated=updated), merged)
+    settled_site.clock.now += dt.timedelta(days=1)
     for name, header in (("If-None-Match", "etag"), ("If-Modified-Since", "last-modified")):
-        again = site.get("/feeds/stories.rss", headers={name: first.headers[header]})
+        again = settled_site.get("/feeds/stories.rss", headers={name: first.headers[header]})
         assert again.status_code == 200, name
         assert b"Another headline" in again.content
 
@@ -261,10 +265,8 @@ def test_no_time_is_given_while_more_may_come_within_its_second() -> None:
     "nonsense",
     ["", "yesterday", "Fri, 20 Nov 2026", "Fri, 99 Nov 2026 06:30:00 GMT", f"20 Nov {'9' * 20} 06:30:00 GMT"],
 )
-def test_a_time_that_is_none_is_passed_over(nonsense: str) -> None:
-    site = Site(_written_story_reader())
-    site.clock.now += dt.timedelta(minutes=1)
-    assert site.get("/feeds/stories.rss", headers={"If-Modified-Since": nonsense}).status_code == 200
+def test_a_time_that_is_none_is_passed_over(settled_site: Site, nonsense: str) -> None:
+    assert settled_site.get("/feeds/stories.rss", headers={"If-Modified-Since": nonsense}).status_code == 200
 
 
 def test_what_is_rendered_later_is_sent_though_no_story_changed() -> None:
@@ -281,28 +283,24 @@ def test_what_is_rendered_later_is_sent_though_no_story_changed() -> None:
 
 
 @pytest.mark.parametrize("path", ["/feeds/day.rss", "/feeds/stories.rss?since=24h"])
-def test_a_feed_relative_to_now_has_no_time_and_a_tag_by_its_bytes(path: str) -> None:
-    site = Site(_written_story_reader())
-    site.clock.now += dt.timedelta(minutes=1)
-    first = site.get(path)
+def test_a_feed_relative_to_now_has_no_time_and_a_tag_by_its_bytes(settled_site: Site, path: str) -> None:
+    first = settled_site.get(path)
     assert b"<item>" in first.content
     assert "last-modified" not in first.headers
-    assert site.get(path, headers={"If-None-Match": first.headers["etag"]}).status_code == 304
-    site.clock.now += dt.timedelta(days=3)
-    later = site.get(path, headers={"If-None-Match": first.headers["etag"]})
+    assert settled_site.get(path, headers={"If-None-Match": first.headers["etag"]}).status_code == 304
+    settled_site.clock.now += dt.timedelta(days=3)
+    later = settled_site.get(path, headers={"If-None-Match": first.headers["etag"]})
     assert later.status_code == 200
     assert b"<item>" not in later.content
 
 
 @pytest.mark.parametrize("path", ["/feeds/stories.rss", "/api/v1/stories", "/"])
-def test_what_is_in_a_folder_is_looked_at_anew(path: str) -> None:
+def test_what_is_in_a_folder_is_looked_at_anew(settled_site: Site, path: str) -> None:
     """Sources are moved from folder to folder, and no story knows."""
-    site = Site(_written_story_reader())
-    site.clock.now += dt.timedelta(minutes=1)
-    first = site.get(f"{path}?folder=Coast")
+    first = settled_site.get(f"{path}?folder=Coast")
     assert (first.status_code, "last-modified" in first.headers) == (200, False)
-    site.reader.set_sources(SourceView(id="The Harbour Post", name="", folder="Coast"))
-    later = site.get(f"{path}?folder=Coast", headers={"If-None-Match": first.headers["etag"]})
+    settled_site.reader.set_sources(SourceView(id="The Harbour Post", name="", folder="Coast"))
+    later = settled_site.get(f"{path}?folder=Coast", headers={"If-None-Match": first.headers["etag"]})
     assert later.status_code == 200
     assert b"Harbour" in later.content or b"<item>" in later.content
 

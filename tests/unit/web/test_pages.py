@@ -78,7 +78,6 @@ def _hostile_story(story_id: str, evil: str, address: str) -> tuple[StoryView, M
         wire=evil,
         language=evil,
         author=evil,
-        copy_of=None,
     )
     said = _said(evil, article.id, evil)
     moment_of_it = TimelineItem(kind="told", text=evil, article=article.id, outlet=evil)
@@ -176,7 +175,7 @@ def test_a_page_has_a_heading_of_first_rank_and_no_id_twice() -> None:
 
 def test_a_story_without_a_merged_text_still_reads() -> None:
     reader = WrittenStories()
-    bare = an_article(outlet=None, url=None, title="", published=None, lead="", language=None, seen=MORNING)
+    bare = an_article(outlet=None, url=None, title="", published=None, lead="", language=None)
     reader.put(a_story(bare, id="bare", title="", summary="", language=None))
     reader.put(a_story(an_article(lead=""), id="old", texts_gone=True))
     front, story, old = _pages(reader, "/", "/stories/bare", "/stories/old")
@@ -194,7 +193,7 @@ def test_a_date_without_a_time_is_shown_as_a_day_and_the_time_of_a_poll_as_no_da
     text = "The ferry ran aground."
     of_day = an_article(published=midnight, published_precision="day", text=text, lead=text)
     reader.put(a_story(of_day, id="day"))
-    polled = an_article(published=MORNING, published_origin="poll", seen=MORNING)
+    polled = an_article(published=MORNING, published_origin="poll")
     reader.put(a_story(polled, id="polled"))
     days, found, seen, *lists = _pages(
         reader, "/stories/day", "/search?q=ferry", "/stories/polled", "/", "/?view=newest"

@@ -337,7 +337,6 @@ def _interrupted(folder: Path, when_there_is: str, *program: str | Path) -> byte
         # As from a terminal, also where a shell runs these tests in the background and has it ignored.
         preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),  # noqa: PLW1509
     )
-    assert running.stdin is not None
     running.stdin.write(reports().encode())
     running.stdin.flush()
     try:

@@ -161,7 +161,6 @@ class Visit:
 
     def go(self, path: str) -> None:
         response = self.page.goto(self.address + path)
-        assert response is not None
         assert response.ok
 
     def keep(self, name: str) -> None:
@@ -169,8 +168,7 @@ class Visit:
         self.page.screenshot(path=str(OUTPUT / f"{name}.png"), full_page=True)
 
     def assert_quiet(self) -> None:
-        assert self.foreign == []
-        assert self.complaints == []
+        assert (self.foreign, self.complaints) == ([], [])
 
     def assert_accessible(self) -> None:
         """Nothing that axe calls serious or critical."""

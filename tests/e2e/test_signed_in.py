@@ -185,7 +185,6 @@ def test_why_an_article_is_where_it_is(visit: Visit, newsroom: Writing) -> None:
     page.locator(f"#a-{joined.id}").get_by_role("link", name="why here?").click()
     expect(page.get_by_role("heading", level=1)).to_have_text(joined.title)
     evidence = newsroom.reading.explained_article(joined.id)
-    assert evidence is not None
     if evidence.evidence.score is not None:
         shown = f"{evidence.evidence.score:+.2f}".replace("-", "−")
         expect(page.get_by_role("table").first).to_contain_text(shown)
@@ -303,7 +302,6 @@ def test_over_pages_nobody_but_the_owner_gets_more_of_an_article_than_its_excerp
     with Newsroom(newsroom.database, excerpt_words=words) as public:
         for story in (largest, copied):
             whole = newsroom.reading.story(story.id)
-            assert isinstance(whole, StoryView)
             copy = next((a for a in whole.articles if a.role == "copy"), whole.articles[1])
             other = copy.copy_of or whole.articles[0].id
             explained_article = (f"/explain/{copy.id}", f"/explain/{copy.id}?other={other}")

@@ -51,8 +51,7 @@ def test_a_hook_that_fails_is_a_finding_of_the_daemon_which_works(
 
 
 def findings(daemon: DaemonProcess) -> list[dict[str, Any]]:
-    found: list[dict[str, Any]] = daemon.get("/status").json()["process_findings"]
-    return found
+    return daemon.get("/status").json()["process_findings"]
 
 
 def summarising(database: str, folder: Path, **summarise: str) -> DaemonProcess:

@@ -202,8 +202,7 @@ class DaemonProcess:
 
     def stories(self) -> list[dict[str, Any]]:
         """All stories of the API, the last bumped first."""
-        found: list[dict[str, Any]] = self.get("/api/v1/stories?limit=200").json()["stories"]
-        return found
+        return self.get("/api/v1/stories?limit=200").json()["stories"]
 
     def waiting(self) -> int:
         """Articles accepted and not placed yet."""

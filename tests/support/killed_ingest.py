@@ -92,8 +92,7 @@ def forked(archive: str, url: str, kill_after: int | None) -> int:
 
 
 def placed(url: str) -> int:
-    count: int = counted(url, entry, entry.c.outcome.is_not(None))
-    return count
+    return counted(url, entry, entry.c.outcome.is_not(None))
 
 
 def warmed_up() -> None:

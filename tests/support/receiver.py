@@ -20,8 +20,7 @@ def documented_check() -> Callable[[str, dict[str, str], bytes], bool]:
     (code,) = re.findall(r"^```python\n(.*?)^```$", DOCUMENT, re.MULTILINE | re.DOTALL)
     names: dict[str, Any] = {}
     exec(compile(code, "docs/webhooks.md", "exec"), names)
-    check: Callable[[str, dict[str, str], bytes], bool] = names["is_genuine"]
-    return check
+    return names["is_genuine"]
 
 
 Answer = Callable[[Request], Response]

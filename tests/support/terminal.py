@@ -94,8 +94,7 @@ class Terminal:
         """As `stories --format json` gives them, without starting a program for it."""
         with closing(Database(self.database)) as database:
             page = DatabaseStoryReader(database).stories(StoryFilter())
-        found: list[dict[str, Any]] = json.loads(encode_json(page_of(page.stories, page.next)))["stories"]
-        return found
+        return json.loads(encode_json(page_of(page.stories, page.next)))["stories"]
 
 
 def exit_code(*arguments: str) -> int:

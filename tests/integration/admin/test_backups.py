@@ -280,7 +280,6 @@ def _flipped(content: bytes) -> bytes:
 
 
 def test_a_backup_does_not_take_the_place_of_a_database(full: Database, tmp_path: Path) -> None:
-    assert full.file is not None
     before = full.file.read_bytes()
     link = tmp_path / "another.db"
     link.symlink_to(full.file)
@@ -663,7 +662,6 @@ def test_upgrades_that_fail_again_and_again_leave_no_backups(
 
 
 def test_the_steps_of_an_upgrade_are_json_where_the_log_is(full: Database, config: Config) -> None:
-    assert config.file is not None
     full.close()
     with later_version() as later:
         ended = subprocess.run(

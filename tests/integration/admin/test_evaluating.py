@@ -51,7 +51,6 @@ def ran(
 def test_a_dataset_of_one_record(tmp_path):
     result, assigned = ran(written(tmp_path, one("only", cluster="flood")))
     assert (result.articles, result.stories, len(assigned)) == (1, 1, 1)
-    assert result.labelled is not None
     assert result.labelled.bcubed.f1 == result.labelled.alone.f1 == 1.0
     assert result.worst_merges == result.worst_misses == ()
 
@@ -61,7 +60,6 @@ def test_no_labels_and_labels_for_some(tmp_path):
     assert none.labelled is None
     assert none.kinds == none.languages == ()
     some, _ = ran(written(tmp_path, one("1", cluster="flood"), one("2", STRIKE, "Dockers walk out")))
-    assert some.labelled is not None
     assert (some.articles, some.labelled.articles) == (2, 1)
 
 
@@ -78,9 +76,7 @@ def test_records_of_one_id_are_measured_each(tmp_path):
     assert result.repeated_ids == 2
     assert [item.id for item in assigned] == ["same", "same", "same", "copy"]
     assert assigned[0].story == assigned[1].story == assigned[3].story != assigned[2].story
-    assert result.labelled is not None
     assert (result.labelled.articles, result.labelled.bcubed.f1) == (4, 1.0)
-    assert result.copies is not None
     assert result.copies.f1 == 1.0
 
 
@@ -166,11 +162,7 @@ def test_the_worst_are_listed_so_that_a_person_can_read_them(tmp_path):
     assert (merge.wrong_pairs, [part.name for part in merge.parts]) == (1, ["flood", "other flood"])
     founder, joiner = (part.articles[0] for part in merge.parts)
     assert (founder.id, founder.outlet, founder.title) == ("a", "Gazette", "Levee breaks at Pennmouth")
-    assert founder.came is not None
-    assert joiner.came is not None
     assert (founder.came.stage, joiner.came.stage) == ("founded", "event")
-    assert joiner.came.score is not None
-    assert joiner.came.need is not None
     assert joiner.came.score >= joiner.came.need
     (miss,) = result.worst_misses
     assert (miss.name, miss.wrong_pairs, len(miss.parts)) == ("flood", 1, 2)
@@ -203,7 +195,6 @@ def test_corrections_are_measured_against_what_the_program_decides_alone():
         worst=1,
     )
     assert (result.articles, result.gone) == (4, 1)
-    assert result.labelled is not None
     assert (result.labelled.articles, result.labelled.pairs.precision) == (3, 0.0)
     (merge,) = result.worst_merges
     assert [part.articles[0].title for part in merge.parts] == ["First", "Second"]
@@ -220,8 +211,7 @@ def main_said(capsysbinary: Any, *arguments: str) -> bytes:
         main(list(arguments))
     said = capsysbinary.readouterr()
     assert ended.value.code == 0, said.err
-    out: bytes = said.out
-    return out
+    return said.out
 
 
 @pytest.fixture
@@ -331,9 +321,6 @@ def test_strangers_words_do_not_reach_the_terminal_as_commands(folder, capsysbin
 def test_texts_that_come_after_the_leads(folder, capsysbinary):
     result, assigned = ran(TRIPWIRE, pages_late=True)
     late = result.pages_late
-    assert late is not None
-    assert late.texts_first is not None
-    assert result.labelled is not None
     assert result.labelled.bcubed.f1 >= late.texts_first.f1 - 0.005
     assert 0 <= late.retired < late.stories_before
     assert len(assigned) == result.articles == 63

@@ -212,7 +212,6 @@ def test_reuse_of_an_agencys_words_is_one_origin_with_its_evidence(rig: Rig) -> 
     assert [tuple(row) for row in counted] == [(2, 2, 1)]
     assert (reuse.role, reuse.copy_of, reuse.reuses) == ("report", None, agency.id)
     evidence = codecs.unpack(reuse.evidence, Evidence)
-    assert evidence.reuse is not None
     assert evidence.reuse.other == agency.id
     assert evidence.reuse.share > TUNING.reuse_share
     assert not list(faults(rig.database, now=rig.clock()))

@@ -119,7 +119,6 @@ def plain(value: object) -> str:
 def in_files(database: Database) -> bool:
     """Whether the word stands in SQLite's files."""
     file = database.file
-    assert file is not None
     every = (file, file.with_name(f"{file.name}-wal"))
     return any(MARK.encode() in one.read_bytes().lower() for one in every if one.exists())
 
@@ -578,7 +577,6 @@ def test_the_index_of_passages_in_memory_follows_what_goes_and_what_inherits_it(
     assert copy.outcome == "copy"
     placer = unit_of_work.pipeline.placer
     index = placer._copy_finder._index
-    assert index is not None
 
     def go(article_id: str, story_id: str) -> None:
         with placer.unit_of_work() as open_rig:

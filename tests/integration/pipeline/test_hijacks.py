@@ -95,7 +95,6 @@ def know(database: Database, source: str, articles_before: int) -> None:
     with database.write() as connection:
         stream_history.count_sources(connection, {source: (articles_before, 0)})
         newest = stream_history.latest(connection)
-        assert newest is not None
         day, last = newest.day, newest.last_inbox_no
         period = StreamPeriod(newest.number + 1, day, last, 0, b"")
         stream_history.close_period(connection, period, keep=100)

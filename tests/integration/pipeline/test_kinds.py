@@ -146,7 +146,6 @@ def test_json_and_explanation_name_the_kind(rig: Rig) -> None:
 def test_grouping_knows_a_stored_and_an_incoming_opinion(rig: Rig) -> None:
     with rig.database.read() as connection:
         stored = by_number(connection, 2)
-        assert stored is not None
         stored_members = members(connection, stored.story)
     assert stored.as_article().is_opinion
     assert [one.as_article().is_opinion for one in stored_members] == [False, True]

@@ -122,7 +122,6 @@ def test_muted_entries_are_counted_listed_and_come_back(reading: Reading) -> Non
         }
         assert reading.reasons(ids[1]) == set()
         total = balance(reading.database)
-        assert total is not None
         assert total.refused_as == (("muted", 4),)
         assert list(faults(reading.database)) == []
     asked = {request.path for request in reading.server.requests}

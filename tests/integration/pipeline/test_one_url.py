@@ -280,5 +280,4 @@ def test_a_copy_within_one_outlet_is_not_who_copied_whom(rig: Rig) -> None:
     reader = DatabaseStoryReader(rig.database)
     (story,) = reader.stories(StoryFilter()).stories
     whole = reader.story(story.id)
-    assert whole is not None
     assert [[one.outlet for one in trail.reprints] for trail in whole.trails] == [["Herald"]]

@@ -127,5 +127,4 @@ def test_a_damaged_merged_text_is_rendered_again(database: Database) -> None:
     damaged, sound = queried(database, select(story.c.id).order_by(story.c.story_no)).scalars()
     assert list(reading.rendered((damaged, sound))) == [sound]
     merged = reading.merged(damaged)
-    assert merged is not None
     assert merged.only

@@ -68,10 +68,7 @@ def is_the_same(difference: GroupingDifference) -> bool:
 
 def came_in(database: Database, n: int) -> dt.datetime:
     """When the article of this inbox number was accepted."""
-    seen: dt.datetime = queried(
-        database, select(article.c.seen_at).where(article.c.inbox_no == n)
-    ).scalar_one()
-    return seen
+    return queried(database, select(article.c.seen_at).where(article.c.inbox_no == n)).scalar_one()
 
 
 # --- the same again ----------------------------------------------------------------------------------------

@@ -187,12 +187,10 @@ class Process:
         assert self.says() == "writer"
 
     def tell(self, word: str) -> None:
-        assert self._process.stdin is not None
         self._process.stdin.write(f"{word}\n")
         self._process.stdin.flush()
 
     def says(self) -> str:
-        assert self._process.stdout is not None
         return self._process.stdout.readline().strip()
 
     def signal(self, number: signal.Signals) -> None:

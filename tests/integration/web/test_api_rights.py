@@ -90,7 +90,6 @@ def test_the_owner_gets_more_in_the_same_places(room: Newsroom) -> None:
 def test_the_title_of_a_copy_that_stands_beside_it_counts_in_an_explanation(room: Newsroom) -> None:
     every = (room.explained(one["id"]) for story in room.stories().values() for one in story["articles"])
     reported = next(one for one in every if one.evidence.copy is not None and one.passages)
-    assert reported.evidence.copy is not None
     other, title = reported.evidence.copy.other, "A title of ten words that stands on the page too"
     words = count_words(reported.passages[0]) + count_words(reported.title) + 5
     assert bounded_explanation(reported, "excerpt", words).passages

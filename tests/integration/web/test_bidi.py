@@ -12,7 +12,6 @@ import pytest
 
 from aggregator.config.tuning import Tuning
 from aggregator.config.webhooks import Webhook
-from aggregator.model.core import StoryView
 from aggregator.model.read_model import StoryFilter
 from aggregator.store.engine.database import Database
 from aggregator.web.settings import PublishSettings
@@ -80,7 +79,6 @@ def test_no_delivery_holds_one(room: Newsroom) -> None:
     assert changes
     for change in changes:
         story = room.reading.story(change.story)
-        assert isinstance(story, StoryView)
         assert _SIGN.search(story.title), "there is something to take out"
         body = delivery_body(hook, change, story, PublishSettings(), rules)
         assert not _SIGN.search(json.dumps(json.loads(body), ensure_ascii=False))

@@ -74,8 +74,7 @@ def summariser(room: Newsroom, hook: Any, *, an_hour: int = 3600) -> Summariser:
 
 def flood(room: Newsroom) -> dict[str, Any]:
     (id_,) = (one["id"] for one in room.stories().values() if one["article_count"] > 1)
-    found: dict[str, Any] = room.get(f"/api/v1/stories/{id_}").json()
-    return found
+    return room.get(f"/api/v1/stories/{id_}").json()
 
 
 def later(room: Newsroom, **span: float) -> None:
@@ -211,7 +210,6 @@ def test_a_hook_that_fails_says_why_and_since_when_until_it_works(room: Newsroom
     later(room, minutes=6)
     asking.step()
     assert len(hook.asked) == 2
-    assert asking.problem is not None
     assert asking.problem.startswith(f"summarise: {hook.name} gives no texts since {first}: ")
     hook.answer = echo
     later(room, minutes=21)
@@ -240,7 +238,6 @@ def test_an_attempt_that_a_kill_cut_off_is_repeated(room: Newsroom) -> None:
 def test_readers_see_the_configured_name() -> None:
     chosen = SummariseConfig(url="https://models.example/v1", model="small\n model")
     hook = hook_of(Config(summarise=chosen), lambda: NOON)
-    assert hook is not None
     assert hook.name == "small model"
     hook.close()
 

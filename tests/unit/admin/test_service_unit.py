@@ -63,7 +63,6 @@ def test_any_path_of_a_configuration_can_be_written_down(name: str, user: bool, 
     text = unit_text(PROGRAM, tmp_path / name, user=user)
     assert complaints(text, user=user) == []
     line = re.search("^ExecStart=(.*)$", text, re.MULTILINE)
-    assert line is not None
     words = [word.replace("%%", "%").replace("$$", "$") for word in shlex.split(line[1])]
     assert words == [str(PROGRAM), "run", "--config", str(tmp_path / name), "--log-format", "json"]
 

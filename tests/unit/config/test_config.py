@@ -335,8 +335,7 @@ def test_a_duration_without_a_unit_is_refused(text: str) -> None:
 
 def test_memory_decides_how_many_articles_are_live(tmp_path: Path) -> None:
     def reach(text: str) -> int:
-        found: int = load(written(tmp_path, text)).effective_tuning.values("events")["live_reach"]
-        return found
+        return load(written(tmp_path, text)).effective_tuning.values("events")["live_reach"]
 
     assert reach("") == reach("grouping: {memory: 600 MB}") == 1_400_000
     assert reach("grouping: {memory: 1 GB}") == 2_803_508

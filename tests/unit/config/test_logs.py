@@ -41,8 +41,7 @@ def said(level: str, form: str, **environment: str) -> list[str]:
         text=True,
         check=False,
     )
-    assert ended.returncode == 1
-    assert ended.stdout == ""
+    assert (ended.returncode, ended.stdout) == (1, "")
     return ended.stderr.splitlines()
 
 

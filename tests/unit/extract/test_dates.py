@@ -27,7 +27,6 @@ SEEN = dt.datetime(2026, 1, 1, tzinfo=dt.UTC)
 )
 def test_date_lines(line: str, time: str, precision: str) -> None:
     found = published_from_text([line], None, SEEN)
-    assert found is not None
     assert found.time == dt.datetime.fromisoformat(time + "+00:00")
     assert (found.precision, found.origin) == (precision, "text")
 
@@ -48,9 +47,6 @@ def test_a_zone_given_is_used_and_one_assumed_is_marked() -> None:
     given = published_from_text(["6 December 2024, 16:30"], "Europe/Berlin")
     assumed = published_from_text(["6 December 2024, 16:30"], None)
     unknown = published_from_text(["6 December 2024, 16:30"], "Mars/Phobos")
-    assert given is not None
-    assert assumed is not None
-    assert unknown is not None
     assert given.time == dt.datetime(2024, 12, 6, 15, 30, tzinfo=dt.UTC)
     assert assumed.time == unknown.time == dt.datetime(2024, 12, 6, 16, 30, tzinfo=dt.UTC)
     assert assumed.timezone_assumed
@@ -72,7 +68,6 @@ def test_a_zone_given_is_used_and_one_assumed_is_marked() -> None:
 )
 def test_offsets_of_hours_and_the_order_of_ctime(text: str, hour: int) -> None:
     found = parse_declared(text, None)
-    assert found is not None
     assert found.time.replace(minute=0) == dt.datetime(2026, 11, 22, hour, tzinfo=dt.UTC)
 
 
@@ -87,8 +82,6 @@ def test_a_declared_day_is_midnight_of_its_zone() -> None:
         parse_declared("2024-12-06", None, SEEN),
         parse_declared("2024-12-06", "Europe/Berlin", SEEN),
     )
-    assert utc is not None
-    assert berlin is not None
     assert utc.time == dt.datetime(2024, 12, 6, tzinfo=dt.UTC)
     assert berlin.time == dt.datetime(2024, 12, 5, 23, tzinfo=dt.UTC)
     assert utc.precision == berlin.precision == "day"

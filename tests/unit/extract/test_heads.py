@@ -66,8 +66,7 @@ def test_what_stands_above_the_headline_goes(above: str, below: str) -> None:
     saved = read(f"{above}\n\n{TITLE}\n{below}\n\n{BODY}")
     assert saved.title == TITLE
     assert "\n".join(saved.paragraphs) == BODY
-    assert saved.author == "Ada Lorne"
-    assert saved.outlet == "The Tern & Plover"
+    assert (saved.author, saved.outlet) == ("Ada Lorne", "The Tern & Plover")
 
 
 def test_a_standfirst_is_not_taken_for_the_headline() -> None:

@@ -72,7 +72,6 @@ def test_without_its_rule_a_case_fails(rule: str, value: float, case: str) -> No
 )
 def test_what_an_entry_opens_with(line: str, clock: str, text: str) -> None:
     found = opening(line)
-    assert found is not None
     assert f"{found.clock_minutes // 60:02}:{found.clock_minutes % 60:02}" == clock
     assert line[found.end :] == text
 

@@ -24,9 +24,7 @@ def read(text: str) -> SavedText:
 
 def test_headline_byline_and_date() -> None:
     saved = read(f"Harbour bridge closed over cracks\nBy Ada Lorne\n6 March 2025, 10:15\n\n{BODY}\n")
-    assert saved.title == "Harbour bridge closed over cracks"
-    assert saved.author == "Ada Lorne"
-    assert saved.published is not None
+    assert (saved.title, saved.author) == ("Harbour bridge closed over cracks", "Ada Lorne")
     assert saved.published.time == dt.datetime(2025, 3, 6, 10, 15, tzinfo=dt.UTC)
     assert "\n".join(saved.paragraphs) == BODY
 
@@ -153,7 +151,6 @@ def test_a_date_above_a_text_with_a_known_headline_counts_where_none_is_declared
     text = f"6 March 2025, 10:15\n{BODY}\nUpdated 7 March 2025"
     seen = dt.datetime(2025, 3, 10, tzinfo=dt.UTC)
     undated = read_titled_text(text, "Harbour bridge closed", is_dated=False, seen=seen)
-    assert undated.published is not None
     assert undated.published.time == dt.datetime(2025, 3, 6, 10, 15, tzinfo=dt.UTC)
     dated = read_titled_text(text, "Harbour bridge closed", seen=seen)
     assert dated.published is None

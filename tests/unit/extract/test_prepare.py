@@ -47,11 +47,9 @@ def clean(
 
 def test_a_page() -> None:
     article = clean(Entry(source="s"), page())
-    assert article.verdict == "ok"
-    assert article.title == "Harbour bridge closed over cracks"
+    assert (article.verdict, article.title) == ("ok", "Harbour bridge closed over cracks")
     assert article.text == BODY
     assert (article.outlet, article.author, article.language) == ("The Daily Lantern", "Ada Lorne", "en")
-    assert article.published is not None
     assert article.published.time == dt.datetime(2025, 3, 6, 9, 15, tzinfo=dt.UTC)
     assert article.published.origin == "page"
     assert article.modified == dt.datetime(2025, 3, 7, 8, tzinfo=dt.UTC)
@@ -73,15 +71,13 @@ def test_the_feeds_own_date_goes_before_the_pages() -> None:
     absurd = Published(time=dt.datetime(2031, 3, 5, tzinfo=dt.UTC))
     assert clean(Entry(source="s", published=declared), page()).published == declared
     found = clean(Entry(source="s", published=absurd), page()).published
-    assert found is not None
     assert found.origin == "page"
 
 
 def test_fragments_stubs_and_nothing() -> None:
     fragment = f"<p>{SENTENCES[0]}</p><script>alert(1)</script><ul><li>{SENTENCES[1]}</ul>"
     article = clean(Entry(source="s", title="Bridge &amp; ferry", html=fragment))
-    assert article.title == "Bridge & ferry"
-    assert article.text == f"{SENTENCES[0]}\n{SENTENCES[1]}"
+    assert (article.title, article.text) == ("Bridge & ferry", f"{SENTENCES[0]}\n{SENTENCES[1]}")
     stub = clean(Entry(source="s", title="Harbour bridge closed"))
     assert (stub.verdict, stub.text) == ("stub", "")
     assert clean(Entry(source="s")).verdict == "empty"

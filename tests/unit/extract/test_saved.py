@@ -32,8 +32,6 @@ SETS = ("dev", "check", "fresh")
 
 def _benchmark() -> ModuleType:
     spec = importlib.util.spec_from_file_location("benchmark_furniture", ROOT / "benchmarks" / "furniture.py")
-    assert spec is not None
-    assert spec.loader is not None
     module = importlib.util.module_from_spec(spec)
     sys.modules[spec.name] = module
     spec.loader.exec_module(module)
@@ -108,7 +106,6 @@ def test_the_four_seeds_line_by_line(name: str) -> None:
 )
 def test_dates_in_many_formats(line: str, time: str) -> None:
     found = published_from_text([line], None, SEEN)
-    assert found is not None
     assert found.time == dt.datetime.fromisoformat(f"{time}+00:00")
 
 
@@ -129,10 +126,8 @@ def test_dates_that_are_not_the_articles(line: str) -> None:
 def test_numbers_are_read_as_their_language_writes_them() -> None:
     assert published_from_text(["08/12/2024"], None, SEEN) is None
     first = published_from_text(["08/12/2024"], None, SEEN, day_first=True)
-    assert first is not None
     assert first.time.date() == dt.date(2024, 12, 8)
     reported = published_from_text(["12/08/2024 9:00 AM EST"], None, SEEN)
-    assert reported is not None
     assert reported.time.date() == dt.date(2024, 12, 8)
 
 

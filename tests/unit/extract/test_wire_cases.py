@@ -112,7 +112,6 @@ TEXT = ["The harbour bridge was closed on Monday.", "Ferries will carry commuter
 
 def test_what_names_one_agency_goes_before_what_names_several() -> None:
     wire = find_wire(TEXT, TUNING, [*TEXT, "(dpa/AFP)", "Source: dpa"], "News Agencies")
-    assert wire is not None
     assert (wire.agency, wire.kind) == ("dpa", "credit")
 
 
@@ -120,7 +119,6 @@ def test_who_contributed_goes_behind_who_wrote() -> None:
     wire = find_wire(
         TEXT, TUNING, [*TEXT, "© 2025 AFP", "The Associated Press contributed to this report."], None
     )
-    assert wire is not None
     assert (wire.agency, wire.confidence) == ("AFP", BY_LINE)
 
 
@@ -181,7 +179,6 @@ def test_a_copy_is_of_the_agency_that_its_original_is_of(
 )
 def test_an_unlisted_agency_in_a_dateline(paragraph: str) -> None:
     wire = find_wire(["Bridge shut, ferries run", paragraph], TUNING)
-    assert wire is not None
     assert wire.kind == "dateline"
     assert wire.agency in ("MNA", "QXA", "OPN")
     assert wire.confidence < 0.9

@@ -42,7 +42,6 @@ def pool() -> Iterator[ProcessExecutor]:
 
 def verdict_of(future: Future[bytes]) -> str:
     error = future.exception(timeout=PATIENCE_SECONDS)
-    assert isinstance(error, WorkError)
     return error.verdict
 
 
@@ -72,7 +71,6 @@ def test_what_a_parser_prints_never_reaches_the_answers(pool: ProcessExecutor) -
 
 def test_an_exception_is_a_verdict_with_its_words_in_one_line(pool: ProcessExecutor) -> None:
     error = pool.submit(fault_jobs.fail, b"no\n\x1b[31msuch \xff feed").exception(timeout=PATIENCE_SECONDS)
-    assert isinstance(error, WorkError)
     assert error.verdict == "failed"
     assert error.detail.startswith("ValueError: no")
     assert error.detail.isprintable()
@@ -153,7 +151,6 @@ def test_kills_from_outside_cost_no_job() -> None:
 def test_a_job_whose_workers_are_always_killed_ends_with_a_verdict() -> None:
     with processes(outside_deaths_per_job=2) as executor:
         error = executor.submit(fault_jobs.be_killed, b"").exception(timeout=PATIENCE_SECONDS)
-        assert isinstance(error, WorkError)
         assert error.verdict == "died"
         assert "repeatedly" in error.detail
         assert executor.submit(fault_jobs.echo, b"next").result(timeout=PATIENCE_SECONDS) == b"next"
@@ -216,7 +213,6 @@ def test_workers_end_when_their_parent_is_killed() -> None:
         "flush=True)\nexecutor.submit(probes.spin, b'')\ntime.sleep(600)\n"
     )
     parent = subprocess.Popen([sys.executable, "-c", script], stdout=subprocess.PIPE, text=True)
-    assert parent.stdout is not None
     worker = int(parent.stdout.readline())
     assert is_alive(worker)
     parent.kill()

@@ -24,7 +24,6 @@ from aggregator.sources.parse import remote_files
 from aggregator.sources.parse.files import (
     ArchiveSpan,
     InputEntry,
-    InputFeed,
     InputItem,
     InputProblem,
     PageList,
@@ -149,7 +148,6 @@ def test_a_bomb_is_unpacked_in_small_steps(tmp_path: Path, kind: str) -> None:
     (one,) = found(tmp_path / f"a.jsonl.{kind}")
     peak = tracemalloc.get_traced_memory()[1]
     tracemalloc.stop()
-    assert isinstance(one, InputProblem)
     assert one.verdict == "too_long"
     assert peak < 100_000_000
 
@@ -218,7 +216,6 @@ def test_a_list_that_is_too_long_is_refused_with_the_way_out(tmp_path: Path, nam
     data = json.dumps(many) if shape == "list" else json.dumps({"items": many}, indent=1)
     (tmp_path / name).write_bytes(gzip.compress(data.encode()) if name.endswith("gz") else data.encode())
     (refused,) = open_source(tmp_path / name, tuning=small)
-    assert isinstance(refused, InputProblem)
     assert refused.verdict == "too_long"
     assert "write each record on a line of its own" in refused.reason
 
@@ -240,7 +237,6 @@ def test_a_list_of_very_many_elements_is_read_one_at_a_time(tmp_path: Path, elem
 def test_a_list_nested_too_deeply_is_refused(tmp_path: Path) -> None:
     (tmp_path / "a.json").write_bytes(b"[" * 100_000)
     (one,) = found(tmp_path / "a.json")
-    assert isinstance(one, InputProblem)
     assert "nested too deeply" in one.reason
 
 
@@ -394,10 +390,8 @@ def test_of_a_cut_feed_what_is_there_is_left_to_a_worker(tmp_path: Path) -> None
     feed = b"<rss><channel>" + b"<item><title>One</title></item>" * 2000
     (tmp_path / "f.xml.gz").write_bytes(gzip.compress(feed)[:-10])
     first, second = found(tmp_path / "f.xml.gz")
-    assert isinstance(first, InputFeed)
     assert first.data == feed[: len(first.data)]
     assert len(first.data) > 1000
-    assert isinstance(second, InputProblem)
     assert "cut short" in second.reason
 
 

@@ -323,9 +323,7 @@ def test_a_control_character_within_a_tag_does_not_hide_it(sign: str) -> None:
 )
 def test_each_thing_that_is_no_feed_has_its_name(data: bytes, words: str) -> None:
     feed = read(data)
-    assert feed.entries == ()
-    assert feed.format == ""
-    assert feed.problem is not None
+    assert (feed.entries, feed.format) == ((), "")
     assert words in feed.problem
 
 

@@ -38,7 +38,6 @@ def test_a_full_record() -> None:
     )
     assert (entry.source, entry.outlet, entry.guid) == ("Harbour Post", "Harbour Post", "a1")
     assert (entry.title, entry.text) == ("Lock & gate", "The lock gate was mended.\nIt holds.")
-    assert entry.published is not None
     assert entry.published.time == dt.datetime(2026, 2, 27, 9, tzinfo=dt.UTC)
     assert (entry.language, entry.author, entry.authority) == ("en", "Ada Quill", "handed")
 

@@ -118,7 +118,6 @@ def test_the_lead_leads_the_fact_that_it_belongs_to() -> None:
     for merged in (merge(ferry()), merge(ferry()[:2])):
         holding = [fact for fact in merged.facts if merged.lead in fact.said]
         assert all(fact.said[0] == merged.lead for fact in holding)
-        assert merged.lead is not None
         reported = as_text(merged, ferry()).partition("Timeline")[0]
         assert reported.count(merged.lead.text) == 1
 

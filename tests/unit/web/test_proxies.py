@@ -53,8 +53,7 @@ def _client(peer: str, *, requests_a_minute: int = 600, **settings: Any) -> Test
 def _asked(peer: str, headers: dict[str, str], **settings: Any) -> dict[str, Any]:
     answer = _client(peer, **settings).get("/", headers=headers)
     assert answer.status_code == 200, answer.text
-    found: dict[str, Any] = answer.json()
-    return found
+    return answer.json()
 
 
 def test_a_trusted_proxy_says_who_asks() -> None:

@@ -21,21 +21,21 @@ from contextlib import AbstractContextManager
 from functools import partial
 from io import BufferedReader
 from pathlib import Path
-from typing import BinaryIO, Literal, TypeVar
+from typing import BinaryIO, Literal
 
 import msgspec
 
 from aggregator.cluster.bcubed import (
     GroupingFault,
     GroupingMetrics,
-    JudgedPairs,
     OutletMetrics,
+    SagaMetrics,
     Score,
     measure,
     measure_copies,
-    measure_judged,
     measure_outlets,
     measure_part,
+    measure_sagas,
     worst_merges,
     worst_misses,
 )
@@ -156,6 +156,13 @@ class EvaluationSlice(FrozenStruct, frozen=True, kw_only=True, omit_defaults=Fal
     report: GroupingMetrics
 
 
+class MonthEvaluation(FrozenStruct, frozen=True, kw_only=True, omit_defaults=False):
+    """The quality of the grouping of one month of news whose sagas are labelled, measured by itself."""
+
+    month: str  # "2012-06"
+    metrics: SagaMetrics
+
+
 class UnreadArticles(FrozenStruct, frozen=True, kw_only=True, omit_defaults=False):
     """Articles without a fingerprint, for one reason; each counts as a story of its own."""
 
@@ -191,7 +198,7 @@ class Evaluation(GroupingEvaluation, frozen=True, kw_only=True, omit_defaults=Fa
     languages: tuple[EvaluationSlice, ...]
     kinds: tuple[EvaluationSlice, ...]  # an undated article is in "undated" and in the kind of its length
     by_outlets: OutletMetrics | None  # None: no record has a cluster and an outlet
-    judged: tuple[JudgedPairs, ...]
+    months: tuple[MonthEvaluation, ...]  # () if no record has a saga
     copies: Score | None  # None: no record has `copy_of`
     copies_found: int
     not_read: tuple[UnreadArticles, ...]
@@ -214,48 +221,28 @@ class CorrectionsEvaluation(GroupingEvaluation, frozen=True, kw_only=True, omit_
     gone: int  # of these, without a story now, for example after retention; they are not measured
 
 
-class ExtraLabels(FrozenStruct, frozen=True, kw_only=True):
-    """Labels besides clusters, by the ids of records."""
-
-    loose: frozenset[frozenset[str]] = frozenset()  # pairs that may be in one story or not
-    judged: tuple[tuple[str, str, str], ...] = ()  # two records, and what they are to each other
+LoosePairs = frozenset[frozenset[str]]  # of ids that may be in one story or not
 
 
-def read_extra_labels(loose: str, judged: str) -> ExtraLabels:
-    """Read the files of loose groups and of judged pairs; "" for none.
+def read_loose(name: str) -> LoosePairs:
+    """Read a file of loose groups, of which a line is {"ids": [...]}; "" for none.
 
-    A line of the first is {"ids": [...]}, of the second {"a", "b", "label"}. Raises UsageError for another
-    format or a file that cannot be read.
+    Raises UsageError for another format or a file that cannot be read.
     """
-    groups = _json_lines(loose, _LooseGroup) if loose else []
-    pairs = _json_lines(judged, _JudgedPair) if judged else []
-    return ExtraLabels(
-        loose=frozenset(frozenset(pair) for one in groups for pair in itertools.combinations(one.ids, 2)),
-        judged=tuple((one.a, one.b, one.label) for one in pairs),
-    )
-
-
-class _LooseGroup(msgspec.Struct):
-    ids: list[str]
-
-
-class _JudgedPair(msgspec.Struct):
-    a: str
-    b: str
-    label: str
-
-
-_Line = TypeVar("_Line", _LooseGroup, _JudgedPair)
-
-
-def _json_lines(name: str, kind: type[_Line]) -> list[_Line]:
+    if not name:
+        return frozenset()
     try:
         lines = Path(name).read_bytes().splitlines()
-        return [msgspec.json.decode(line, type=kind) for line in lines if line.strip()]
+        groups = [msgspec.json.decode(line, type=_LooseGroup).ids for line in lines if line.strip()]
     except OSError as error:
         raise UsageError(f"{name}: {error.strerror}") from error
     except msgspec.DecodeError as error:
         raise UsageError(f"{name}: {error}") from error
+    return frozenset(frozenset(pair) for ids in groups for pair in itertools.combinations(ids, 2))
+
+
+class _LooseGroup(msgspec.Struct):
+    ids: list[str]
 
 
 # --- reading a dataset -------------------------------------------------------------------------------------
@@ -341,7 +328,7 @@ def evaluate(
     progress: Callable[[int], None] = lambda _: None,
     dataset: str = "",
     worst: int = 10,
-    extra: "ExtraLabels | None" = None,
+    loose: LoosePairs = frozenset(),
     pages_late: bool = False,
 ) -> tuple[Evaluation, list[Assignment]]:
     """Run the pipeline over `records`; the assignments are in the order of `records`.
@@ -352,7 +339,7 @@ def evaluate(
     texts_first = None
     if pages_late:
         run = partial(evaluate, records, all_tuning, executor=executor, workers=workers, progress=progress)
-        texts_first, _ = run(worst=0, extra=extra)
+        texts_first, _ = run(worst=0, loose=loose)
     started, cpu_before = time.perf_counter(), _cpu_seconds()
     with tempfile.TemporaryDirectory(prefix="aggregator-eval-") as folder:
         database = Database(f"sqlite:///{folder}/eval.db")
@@ -372,8 +359,8 @@ def evaluate(
         finally:
             work.close()
             database.close()
-    extra, cpu = extra or ExtraLabels(), _cpu_seconds() - cpu_before
-    result = _evaluation(evaluated, all_tuning, dataset, worst, seconds=seconds, cpu=cpu, extra=extra)
+    cpu = _cpu_seconds() - cpu_before
+    result = _evaluation(evaluated, all_tuning, dataset, worst, seconds=seconds, cpu=cpu, loose=loose)
     retired = after["merged stories"]
     result = msgspec.structs.replace(result, retired_share=retired / max(1, after["stories"] + retired))
     if texts_first is not None:
@@ -478,7 +465,7 @@ def _evaluation(
     *,
     seconds: float,
     cpu: float,
-    extra: ExtraLabels,
+    loose: LoosePairs,
 ) -> Evaluation:
     stories = {one.key: one.story for one in records}
     clusters = {one.key: one.record.cluster for one in records if one.record.cluster is not None}
@@ -493,8 +480,8 @@ def _evaluation(
         stories=len(set(stories.values())),
         languages=_slices(stories, clusters, {one.key: (_language(one),) for one in records}),
         kinds=_slices(stories, clusters, {one.key: _kinds(one, bodyless_words) for one in records}, _KINDS),
-        by_outlets=_by_outlets(records, extra),
-        judged=measure_judged({one.record.id: one.story for one in records}, extra.judged),
+        by_outlets=_by_outlets(records, loose),
+        months=_months(records),
         copies=measure_copies(found_copies, labelled_copies) if any(labelled_copies.values()) else None,
         copies_found=sum(original is not None for original in found_copies.values()),
         not_read=not_read,
@@ -510,12 +497,33 @@ def _evaluation(
     )
 
 
-def _by_outlets(records: Sequence[_EvaluatedRecord], extra: ExtraLabels) -> OutletMetrics | None:
+def _by_outlets(records: Sequence[_EvaluatedRecord], loose: LoosePairs) -> OutletMetrics | None:
     outlets = {one.record.id: one.record.entry.outlet for one in records if one.record.entry.outlet}
     clusters = {one.record.id: one.record.cluster for one in records if one.record.cluster is not None}
     if not outlets or not clusters:
         return None
-    return measure_outlets({one.record.id: one.story for one in records}, clusters, outlets, extra.loose)
+    return measure_outlets({one.record.id: one.story for one in records}, clusters, outlets, loose)
+
+
+def _months(records: Sequence[_EvaluatedRecord]) -> tuple[MonthEvaluation, ...]:
+    """Measure each month by itself, if sagas are labelled."""
+    if not any(one.record.saga for one in records):
+        return ()
+    months = defaultdict(list)
+    for one in records:
+        if one.record.entry.published is not None and one.record.cluster is not None:
+            months[one.record.entry.published.time.strftime("%Y-%m")].append(one)
+    return tuple(
+        MonthEvaluation(
+            month=month,
+            metrics=measure_sagas(
+                {one.key: one.story for one in some},
+                {one.key: one.record.cluster for one in some if one.record.cluster is not None},
+                {one.key: one.record.saga for one in some if one.record.saga is not None},
+            ),
+        )
+        for month, some in sorted(months.items())
+    )
 
 
 def evaluate_corrections(

@@ -23,10 +23,11 @@ if TYPE_CHECKING:
         Assignment,
         CorrectionsEvaluation,
         Evaluation,
-        ExtraLabels,
         FaultPart,
         GroupingEvaluation,
         ListedFault,
+        LoosePairs,
+        MonthEvaluation,
         ShownArticle,
         UnreadArticles,
     )
@@ -57,9 +58,6 @@ def evaluate(
     loose: Annotated[
         str, option("--loose", "FILE", 'Read groups whose pairs count neither way, as lines of {"ids"}.')
     ] = "",
-    pairs: Annotated[
-        str, option("--pairs", "FILE", 'Read judged pairs, as lines of {"a", "b", "label"}.')
-    ] = "",
     from_corrections: Annotated[
         bool, flag("--from-corrections", "Measure on your corrections instead of a dataset.")
     ] = False,
@@ -89,15 +87,14 @@ def evaluate(
       aggregator eval --from-corrections
     """
     if from_corrections:
-        if datasets or assignments or loose or pairs or pages_late:
+        if datasets or assignments or loose or pages_late:
             raise UsageError("--from-corrections measures on your database: omit DATASET and its options")
         result = _evaluate_corrections(context.obj, worst)
         _print(result, format_, _corrections_lines(result))
     else:
-        from aggregator.admin.evaluate import read_extra_labels
+        from aggregator.admin.evaluate import read_loose
 
-        extra = read_extra_labels(loose, pairs)
-        run = _Run(worst, extra, pages_late)
+        run = _Run(worst, read_loose(loose), pages_late)
         _evaluate_all(context.obj, datasets or [], assignments, format_, run)
 
 
@@ -105,7 +102,7 @@ class _Run(NamedTuple):
     """How each dataset is evaluated, see `admin.evaluate.evaluate`."""
 
     worst: int
-    extra: "ExtraLabels"
+    loose: "LoosePairs"
     pages_late: bool
 
 
@@ -151,7 +148,7 @@ def _evaluate_one(
             progress=advance,
             dataset=dataset_name(dataset),
             worst=run.worst,
-            extra=run.extra,
+            loose=run.loose,
             pages_late=run.pages_late,
         )
 
@@ -207,6 +204,7 @@ def _lines(result: "Evaluation") -> list[str]:
     else:
         if report.articles < result.articles:
             lines.append(f"{report.articles:,} of them are labelled and measured")
+        lines += _month_lines(result.months)
         lines += _table(
             [
                 _report_row("BCubed", report),
@@ -220,9 +218,6 @@ def _lines(result: "Evaluation") -> list[str]:
         )
         lines += _outlet_lines(result)
         lines += _worst_lines(result)
-    lines += [
-        f"judged {one.label}: {one.together} of {one.pairs} pairs in one story" for one in result.judged
-    ]
     lines += _late_lines(result)
     return [
         *lines,
@@ -232,6 +227,23 @@ def _lines(result: "Evaluation") -> list[str]:
         f"({result.articles_per_cpu_second:.0f} per second of CPU time, including workers), "
         f"{result.peak_memory_mib:.0f} MiB in the largest process, rules {result.rules_version}",
     ]
+
+
+def _month_lines(months: "Sequence[MonthEvaluation]") -> list[str]:
+    """Return a table of months: F1 beside every article alone, pure stories, whole events, wrong pairs."""
+    if not months:
+        return []
+    names = ("articles", "F1", "alone F1", "stories", "pure", "events", "whole", "one saga", "other wrong")
+    lines = ["", f"  {'by month':10}" + "".join(f"{name:>12}" for name in names)]
+    for one in months:
+        found, report = one.metrics, one.metrics.report
+        pure, whole = found.pure / max(found.several, 1), found.whole / max(found.events, 1)
+        lines.append(
+            f"  {one.month:10}{report.articles:12,}{report.bcubed.f1:12.3f}{report.alone.f1:12.3f}"
+            f"{found.several:12,}{pure:12.3f}{found.events:12,}{whole:12.3f}"
+            f"{found.wrong_in_saga:12,}{found.wrong_pairs - found.wrong_in_saga:12,}"
+        )
+    return lines
 
 
 def _late_lines(result: "Evaluation") -> list[str]:

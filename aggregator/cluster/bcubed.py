@@ -129,24 +129,39 @@ def measure_outlets(
     )
 
 
-class JudgedPairs(msgspec.Struct, frozen=True):
-    """Pairs that people judged alike."""
+class SagaMetrics(msgspec.Struct, frozen=True):
+    """A grouping of news of which the sagas are labelled, too: events that follow from one another."""
 
-    label: str
-    pairs: int
-    together: int  # in one story
+    report: GroupingMetrics
+    several: int  # stories of two or more articles
+    pure: int  # ... of which all are of one event
+    events: int  # of two or more articles
+    whole: int  # ... of which all are in one story, whatever else is in it
+    wrong_pairs: int  # in one story, of different events
+    wrong_in_saga: int  # ... of one saga
 
 
-def measure_judged(
-    stories: Mapping[str, str], judged: Iterable[tuple[str, str, str]]
-) -> tuple[JudgedPairs, ...]:
-    """Count the judged pairs (two articles and a label) that are in one story, by label."""
-    pairs, together = Counter[str](), Counter[str]()
-    for one, other, label in judged:
-        if one in stories and other in stories:
-            pairs[label] += 1
-            together[label] += stories[one] == stories[other]
-    return tuple(JudgedPairs(label, pairs[label], together[label]) for label in pairs)
+def measure_sagas(
+    stories: Mapping[str, str], clusters: Mapping[str, str], sagas: Mapping[str, str]
+) -> SagaMetrics:
+    """Measure the grouping of the articles with a cluster. `sagas`: of those that belong to one."""
+    members, events = defaultdict(list), defaultdict(list)
+    for article, cluster in clusters.items():
+        members[stories[article]].append(article)
+        events[cluster].append(article)
+    several = [group for group in members.values() if len(group) > 1]
+    wanted = [group for group in events.values() if len(group) > 1]
+    pairs = [pair for group in several for pair in itertools.combinations(group, 2)]
+    wrong = [(a, b) for a, b in pairs if clusters[a] != clusters[b]]
+    return SagaMetrics(
+        report=measure(stories, clusters),
+        several=len(several),
+        pure=sum(len({clusters[one] for one in group}) == 1 for group in several),
+        events=len(wanted),
+        whole=sum(len({stories[one] for one in group}) == 1 for group in wanted),
+        wrong_pairs=len(wrong),
+        wrong_in_saga=sum(a in sagas and sagas[a] == sagas.get(b) for a, b in wrong),
+    )
 
 
 def measure_copies(predicted: Mapping[str, str | None], labelled: Mapping[str, str | None]) -> Score:

@@ -1,6 +1,6 @@
-"""Measures by outlets, and of judged pairs."""
+"""Measures by outlets, and of sagas."""
 
-from aggregator.cluster.bcubed import JudgedPairs, OutletMetrics, measure_judged, measure_outlets
+from aggregator.cluster.bcubed import OutletMetrics, measure_outlets, measure_sagas
 
 OUTLETS = {"a": "Herald", "b": "Gazette", "c": "Herald", "d": "Herald", "e": "Post", "f": "Gazette"}
 CLUSTERS = {"a": "flood", "b": "flood", "c": "strike", "d": "fire", "e": "fair", "f": "strike"}
@@ -30,7 +30,9 @@ def test_articles_without_outlet_are_each_of_their_own() -> None:
     assert measure_outlets(stories, {"a": "flood", "b": "flood"}, {}).stories == 1
 
 
-def test_judged_pairs_are_counted_by_label_and_unknown_articles_left_out() -> None:
-    stories = {"a": "1", "b": "1", "c": "2"}
-    judged = [("a", "b", "same"), ("a", "c", "same"), ("b", "c", "next"), ("a", "x", "next")]
-    assert measure_judged(stories, judged) == (JudgedPairs("same", 2, 1), JudgedPairs("next", 1, 0))
+def test_wrong_pairs_are_counted_by_saga_and_a_story_with_an_extra_article_is_whole_but_impure() -> None:
+    stories = {"a": "1", "b": "1", "c": "1", "d": "2", "e": "2", "f": "3"}
+    found = measure_sagas(stories, CLUSTERS, {"a": "river", "b": "river", "c": "river", "d": "x", "e": "y"})
+    assert (found.several, found.pure, found.events, found.whole) == (2, 0, 2, 1)
+    assert (found.wrong_pairs, found.wrong_in_saga) == (3, 2)
+    assert found.report.alone.f1 < 1

@@ -9,7 +9,7 @@ is stored: runs are best compared by their ratio to it.
 
     shingles     shingles, signature, LSH keys, sketch: the worker's share of the copy level
     copy         candidates by LSH keys and sketch, exact checks
-    event        what the stories nearby say, and vetoes
+    event        what the stories nearby say
     placing      these three; the target is 1.2 ms, 99th percentile 4 ms
     story        sums, counts, headline and summary of the story; with the rows of both
     look         the second look, by articles placed (and the longest one)

@@ -66,7 +66,7 @@ class Invented:
 
     def rows(self, first: int, last: int) -> Iterator[IndexedStory]:
         member = CentroidMember(terms=self._rest[0], minutes=0)
-        blob = centroid.to_bytes(centroid.add(centroid.Centroid(), member, MODEL), MODEL)
+        blob = centroid.to_bytes(centroid.add(centroid.Centroid(), member), MODEL)
         mean = centroid.read_summary(blob).trimmed
         at, end = blob.index(mean), blob.index(mean) + len(mean)
         for number in range(first, last + 1):

@@ -3,7 +3,6 @@
 Their texts are nearly clean; what one outlet leaves inside its sentences is taken out as the pipeline does.
 """
 
-import datetime as dt
 import gzip
 import hashlib
 import json
@@ -19,9 +18,7 @@ class Labelled(NamedTuple):
     title: str
     text: str
     language: str
-    minutes: int | None  # published, minutes since 1970
     cluster: str
-    outlet: str | None = None
 
 
 def data_folder() -> Path:
@@ -38,29 +35,13 @@ def read_labelled(name: str) -> list[Labelled]:
 
 
 def _labelled(record: dict[str, str | None]) -> Labelled:
-    published = record.get("published")
-    minutes = None
-    if published:
-        minutes = int(dt.datetime.fromisoformat(published).timestamp()) // 60
     return Labelled(
         id=record["id"] or "",
         title=record.get("title") or "",
         text=record.get("text") or "",
         language=record.get("lang") or "en",
-        minutes=minutes,
         cluster=record.get("cluster") or record["id"] or "",
-        outlet=record.get("source"),
     )
-
-
-def in_order_of_time(articles: list[Labelled]) -> list[Labelled]:
-    """By time; an undated record keeps its place behind the record before it."""
-    last, keys = -(1 << 60), []
-    for article in articles:
-        last = article.minutes if article.minutes is not None else last
-        keys.append(last)
-    order = sorted(range(len(articles)), key=lambda i: (keys[i], i))
-    return [articles[i] for i in order]
 
 
 def is_held_out(cluster: str) -> bool:

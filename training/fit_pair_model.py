@@ -1,294 +1,358 @@
-"""Learns aggregator/cluster/events/pair_trees.json: small trees over pairs of reports.
+"""Learns aggregator/cluster/events/pair_trees.json: boosted trees over the features of two articles.
 
     pip install lightgbm==4.7.0
-    python -m training.fit_pair_model [--write]
+    python -m training.fit_pair_model --check     F1 beside alone, pure, whole; each part left out of training
+    python -m training.fit_pair_model --write     the file of the program; a few minutes
 
-Pairs, each with a cosine of whole texts of at least .06 and at most 30 days apart:
+What is trained on is in SETS, with its weight: whole months first; bodies cut to 55 words, as feeds give
+them, teach short texts; the project's own sets teach other languages and titles of one pattern. Full texts
+count once more without dates (UNDATED), pairs of which a label is arguable count ARGUABLE. ROUNDS trees of
+at most eight leaves and depth four; weights and settings were chosen with each month left out in turn.
 
-- events-fulltext, weight 1, and once more without dates, weight .5;
-- events-reading-list, weight 1, without pairs of the loose list;
-- the judged pairs of events-stream, weight 1 where they are the same event, else 3.
-
-Positive pairs count three times. 300 trees of depth two, learning rate .1, L2 10, at least 60 pairs in a leaf
-(settings of the study that docs/evaluation.md names). `training.cross_fit` measures the result on pairs that
-the trees did not see; `folds` says which half a pair belongs to: of the events, of the outlets (reading
-list), of the months (judged pairs).
+A part of the check is a month, the articles of one half of the events (full texts) or of the feeds (reading
+list), a quarter of the cases, or a whole set.
 """
 
 import argparse
-import datetime as dt
-import itertools
-import json
-import tempfile
-from collections.abc import Iterator, Sequence
+import concurrent.futures
+from collections import defaultdict
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any, Final, NamedTuple
+from typing import Any, Final
 
 import msgspec
 import numpy as np
-import numpy.typing as npt
-from sqlalchemy import select
 
-from aggregator.admin.evaluate import place_records, read_dataset
-from aggregator.cluster.events.pair_model import FEATURES, PairArticle, PairTuning, pair_features
-from aggregator.cluster.events.scorer import ScoringInput
-from aggregator.cluster.events.stream import StreamSnapshot, pack_frequencies
-from aggregator.cluster.events.weights import MINUTES_A_DAY, model_hash
+from aggregator.cluster.bcubed import measure
+from aggregator.cluster.events.pair_features import AT, FEATURES, GROUPS
+from aggregator.cluster.events.pair_model import (
+    UNLIKE,
+    PairTuning,
+    Tree,
+    TreeFile,
+    stream_shift,
+)
+from aggregator.cluster.events.weights import model_hash
 from aggregator.config.tuning import Tuning
-from aggregator.model.core import OPINION_KINDS
-from aggregator.pipeline.pipeline import Pipeline
-from aggregator.pipeline.workers.executor import InlineExecutor
-from aggregator.store.engine.database import Database
-from aggregator.store.migrate import upgrade
-from aggregator.store.read.reader import assignments
-from aggregator.store.stories.articles import dates_of
-from aggregator.store.tables import article as article_table
-from training.dataset import data_folder, is_held_out
-
-Floats = npt.NDArray[np.float64]
+from training.dataset import is_held_out
+from training.pairs import Case, Floats, Pairs, cases, cut, labelled_pairs, own_records, read_records
 
 TARGET: Final = Path(__file__).resolve().parents[1] / "aggregator" / "cluster" / "events" / "pair_trees.json"
-LEAST_COSINE: Final = 0.06
-FARTHEST_DAYS: Final = 30
-POSITIVE_TIMES: Final = 3.0
-BOTH: Final = 2  # the fold of a pair whose sides are in different halves
-SECOND_MONTHS: Final = (4,)  # April 2013 and April 2020; the other two months are the first half
+CUT_WORDS: Final = 55
+ROUNDS: Final = 600
 PARAMETERS: Final[dict[str, Any]] = {
     "objective": "binary",
-    "learning_rate": 0.1,
-    "num_leaves": 4,
-    "max_depth": 2,
-    "min_data_in_leaf": 60,
+    "learning_rate": 0.05,
+    "num_leaves": 8,
+    "max_depth": 4,
+    "min_data_in_leaf": 40,
     "lambda_l2": 10,
-    "feature_fraction": 0.6,
+    "feature_fraction": 0.5,
     "bagging_fraction": 0.7,
     "bagging_freq": 1,
     "seed": 1,
     "num_threads": 1,
     "deterministic": True,
+    "force_row_wise": True,
     "verbose": -1,
 }
-ROUNDS: Final = 300
+SETS: Final = {  # name: file, words of bodies, weight
+    "full": ("events-fulltext.jsonl.gz", None, 1.0),
+    "full cut": ("events-fulltext.jsonl.gz", CUT_WORDS, 0.5),
+    "reading list": ("events-reading-list.jsonl.gz", None, 1.0),
+    "leads": ("events-leads.jsonl.gz", None, 1.0),
+    "look-alikes": ("events-lookalikes.jsonl.gz", None, 0.5),
+    "months": ("events-months.jsonl.gz", None, 2.0),
+    "months cut": ("events-months.jsonl.gz", CUT_WORDS, 1.0),
+}
+UNDATED: Final = 0.5  # weight of full texts without dates
+OWN: Final = {  # the project's own sets, small ones
+    "languages": 4.0,
+    "samples": 10.0,
+    "seeds": 10.0,
+    "tripwire": 4.0,
+    "Russian look-alikes": 1.0,
+}
+CASES: Final = 4.0  # weight of tests/data/lookalikes.jsonl
+Sets = Mapping[tuple[str, str], tuple[Pairs, float]]  # by name and part, with their weights
+Table = tuple[Floats, Floats, Floats]  # features, labels, weights
+GROUP_OF: Final = {FEATURES.index(one): place for place, names in enumerate(GROUPS.values()) for one in names}
 
 
-class Stored(NamedTuple):
-    """A record as the pipeline stored it."""
-
-    id: str
-    cluster: str
-    day: int
-    stored_id: str  # of the article
-    copy_of: str | None
-    title: str
-    terms: bytes
-    article: PairArticle
-
-
-class Pairs(NamedTuple):
-    """Pairs of one dataset, as arrays."""
-
-    features: Floats
-    labels: Floats
-    weights: Floats
-    folds: npt.NDArray[np.int64]
-
-
-def stored(name: str, tuning: Tuning) -> list[Stored]:
-    """Run the pipeline on a dataset and return its articles, in the order of placing."""
-    records = read_dataset(data_folder() / name)
-    with tempfile.TemporaryDirectory() as folder:
-        database = Database(f"sqlite:///{folder}/training.db")
-        upgrade(database)
-        pipeline = Pipeline(database, InlineExecutor(), tuning, _now, keep_all=True)
-        numbers = place_records(records, database, pipeline, lambda _: None)
-        with database.read() as connection:
-            article_of = {one.entry_no: one.article for one in assignments(connection)}
-            rows = {row.id: row for row in connection.execute(select(article_table))}
-        database.close()
-    found = []
-    for number, record in zip(numbers, records, strict=True):
-        row = rows.get(article_of.get(number, ""))
-        if row is not None:
-            found.append(
-                Stored(
-                    record.id,
-                    record.cluster or record.id,
-                    int(row.seen_at.timestamp()) // 86400,
-                    row.id,
-                    row.copy_of,
-                    row.title,
-                    row.terms,
-                    PairArticle(
-                        ScoringInput(
-                            row.terms,
-                            dates_of(row.published, date_counts=row.date_counts)[0],
-                            row.body_words,
-                            inbox=row.inbox_no,
-                            is_opinion=row.kind in OPINION_KINDS,
-                        ),
-                        outlet=row.outlet,
-                        title=row.title,
-                        source=row.source,
-                    ),
-                )
-            )
-    return found
-
-
-def _now() -> dt.datetime:
-    return dt.datetime.now(dt.UTC)
-
-
-def comparisons(articles: Sequence[Stored], days: int) -> Iterator[tuple[int, Sequence[int], Floats]]:
-    """Yield each article with the earlier ones that it is compared with, and their features."""
-    by_day: dict[int, list[bytes]] = {}
-    for one in articles:
-        by_day.setdefault(one.day, []).append(one.terms)
-    snapshot, last = StreamSnapshot(0, (), {}), None
-    for place, one in enumerate(articles):
-        if one.day != last:
-            last = one.day
-            periods = [pack_frequencies(by_day.get(day, ())) for day in range(last - days, last)]
-            snapshot = StreamSnapshot(0, [period for period in periods if period[0]], {})
-        earlier = [
-            other
-            for other in range(place)
-            if articles[other].copy_of is None and _days_apart(one, articles[other]) <= FARTHEST_DAYS
+def read_sets() -> Sets:
+    """Return the pairs and the weight of each set; months one by one."""
+    wanted: list[tuple[tuple[str, str], Sequence[Mapping[str, Any]], float]] = [
+        (key, rows, OWN[key[0]]) for key, rows in own_records().items()
+    ]
+    for name, (file, words, weight) in SETS.items():
+        parts: dict[str, list[Mapping[str, Any]]] = defaultdict(list)
+        for record in read_records(file):
+            parts[record["published"][:7] if "months" in name else ""].append(record)
+        wanted += [
+            ((name, part), cut(rows, words) if words else rows, weight) for part, rows in parts.items()
         ]
-        for start in range(0, len(earlier) if one.copy_of is None else 0, 2000):
-            part = earlier[start : start + 2000]
-            features = pair_features(one.article, [articles[other].article for other in part], snapshot)
-            near = np.flatnonzero(features[:, 0] >= LEAST_COSINE)
-            if len(near):
-                yield place, [part[spot] for spot in near.tolist()], features[near]
+    with concurrent.futures.ProcessPoolExecutor() as pool:
+        made = pool.map(_pairs, [(key[0], rows) for key, rows, _ in wanted])
+        return {key: (pairs, weight) for (key, _, weight), pairs in zip(wanted, made, strict=True)}
 
 
-def _days_apart(one: Stored, other: Stored) -> float:
-    if one.article.minutes is None or other.article.minutes is None:
-        return 0.0
-    return abs(one.article.minutes - other.article.minutes) / MINUTES_A_DAY
+def _pairs(named: tuple[str, Sequence[Mapping[str, Any]]]) -> Pairs:
+    return labelled_pairs(named[1], loose=named[0] == "reading list")
 
 
-def _half(text: str) -> int:
-    return int(is_held_out(text))
+def weighted(sets: Sets, cases: Sequence[Case]) -> list[Table]:
+    """Return features, labels and weights of all sets, full texts also without dates, and of the cases."""
+    parts = []
+    for (name, _), (pairs, weight) in sets.items():
+        parts.append((pairs.features, pairs.labels, pairs.weights * weight))
+        if name == "full":
+            features = pairs.features.copy()
+            features[:, AT["days"]] = -1.0
+            parts.append((features, pairs.labels, pairs.weights * UNDATED))
+    labels = np.concatenate([case.labels for case in cases])
+    features = np.vstack([case.features for case in cases])
+    return [*parts, (features, labels, np.full(len(labels), CASES))]
 
 
-def labelled_pairs(name: str, articles: Sequence[Stored], days: int) -> Pairs:
-    """Return the pairs of a dataset whose records have a cluster."""
-    loose = loose_pairs() if "reading-list" in name else set()
-    halves = [_half(one.article.outlet or "" if loose else one.cluster) for one in articles]
-    features, labels, folds = [], [], []
-    for place, others, rows in comparisons(articles, days):
-        for other, row in zip(others, rows, strict=True):
-            if frozenset((articles[place].id, articles[other].id)) not in loose:
-                features.append(row)
-                labels.append(float(articles[place].cluster == articles[other].cluster))
-                folds.append(halves[place] if halves[place] == halves[other] else BOTH)
-    return Pairs(np.array(features), np.array(labels), np.ones(len(labels)), np.array(folds))
-
-
-def judged_labels() -> dict[frozenset[str], str]:
-    """Return the label of each judged pair of the stream, by the ids of its records."""
-    lines = (data_folder() / "events-stream-pairs.jsonl").read_text("utf-8").splitlines()
-    pairs = [json.loads(line) for line in lines if line.strip()]
-    return {frozenset((pair["a"], pair["b"])): pair["label"] for pair in pairs}
-
-
-def month_half(day: int) -> int:
-    """Return the half that a day of the stream belongs to."""
-    return int(dt.datetime.fromtimestamp(day * 86400, dt.UTC).month in SECOND_MONTHS)
-
-
-def judged_pairs(articles: Sequence[Stored], days: int) -> Pairs:
-    """Return the judged pairs of the stream."""
-    judged = judged_labels()
-    features, labels, folds = [], [], []
-    for place, others, rows in comparisons(articles, days):
-        for other, row in zip(others, rows, strict=True):
-            label = judged.get(frozenset((articles[place].id, articles[other].id)))
-            if label is not None:
-                features.append(row)
-                labels.append(float(label == "same"))
-                folds.append(month_half(articles[place].day))
-    weights = np.where(np.array(labels) > 0, 1.0, 3.0)
-    return Pairs(np.array(features), np.array(labels), weights, np.array(folds))
-
-
-def loose_pairs() -> set[frozenset[str]]:
-    lines = (data_folder() / "events-reading-list-loose.jsonl").read_text("utf-8").splitlines()
-    groups = [json.loads(line)["ids"] for line in lines if line.strip()]
-    return {frozenset(pair) for group in groups for pair in itertools.combinations(group, 2)}
-
-
-def without_dates(pairs: Pairs) -> Pairs:
-    """Return the pairs as if no date were known, with half the weight."""
-    features = pairs.features.copy()
-    features[:, FEATURES.index("days")] = -1.0
-    return pairs._replace(features=features, weights=pairs.weights / 2)
-
-
-def fit(parts: Sequence[Pairs]) -> list[list[float]]:
-    """Return the trees: root, left node with its leaves, right node with its leaves."""
+def fit(parts: Sequence[Table]) -> Any:  # a Booster
+    """Return the trees that are learnt from these pairs."""
     import lightgbm  # type: ignore[import-not-found]  # only for training, not in the lock
 
-    labels = np.concatenate([part.labels for part in parts])
-    weights = np.concatenate([part.weights for part in parts]) * np.where(labels > 0, POSITIVE_TIMES, 1.0)
-    data = lightgbm.Dataset(np.vstack([part.features for part in parts]), labels, weight=weights)
-    model = lightgbm.train(PARAMETERS, data, ROUNDS)
-    return [_tree(one["tree_structure"]) for one in model.dump_model()["tree_info"]]
+    features, labels, weights = (np.concatenate(column) for column in zip(*parts, strict=True))
+    return lightgbm.train(PARAMETERS, lightgbm.Dataset(features, labels, weight=weights), ROUNDS)
 
 
-def _tree(root: dict[str, Any]) -> list[float]:
-    if "leaf_value" in root:
-        return [0, 0.0, *_node(root), *_node(root)]
-    return [
-        root["split_feature"],
-        _above(root["threshold"]),
-        *_node(root["left_child"]),
-        *_node(root["right_child"]),
-    ]
+def trees_of(booster: Any) -> TreeFile:
+    """Return the trees as they ship: leaves in thousandths, by group of features."""
+    found, bias = [], 0.0
+    for one in booster.dump_model()["tree_info"]:
+        tree, root = _tree(one["tree_structure"])
+        found.append(tree)
+        bias += root
+    return TreeFile(about={}, features=FEATURES, bias=round(bias, 3), trees=tuple(found))
 
 
-def _node(node: dict[str, Any]) -> list[float]:
-    if "leaf_value" in node:
-        value = round(node["leaf_value"], 3)
-        return [0, 0.0, value, value]
-    leaves = [round(node[side]["leaf_value"], 3) for side in ("left_child", "right_child")]
-    return [node["split_feature"], _above(node["threshold"]), *leaves]
+def _tree(root: dict[str, Any]) -> tuple[Tree, float]:
+    conditions: list[tuple[int, float, int]] = []
+    leaves: list[tuple[int, ...]] = []
+
+    def visit(node: dict[str, Any], shares: Mapping[int, float]) -> list[int]:
+        """Return the leaves below a node, from left to right."""
+        if "leaf_value" in node:
+            leaves.append(tuple(round(1000 * shares.get(group, 0.0)) for group in range(len(GROUPS))))
+            return [len(leaves) - 1]
+        group, below = GROUP_OF[node["split_feature"]], []
+        for side in ("left_child", "right_child"):
+            child = node[side]
+            value = child["leaf_value"] if "leaf_value" in child else child["internal_value"]
+            added = shares.get(group, 0.0) + value - node["internal_value"]
+            below.append(visit(child, {**shares, group: added}))
+        excluded = sum(1 << leaf for leaf in below[0])
+        conditions.append((node["split_feature"], float(f"{node['threshold']:.6g}"), 0xFF & ~excluded))
+        return below[0] + below[1]
+
+    visit(root, {})
+    if not conditions:
+        return Tree((), (), (), ((0,) * len(GROUPS),)), float(root["leaf_value"])
+    features, thresholds, masks = zip(*conditions, strict=True)
+    return Tree(features, thresholds, masks, tuple(leaves)), float(root["internal_value"])
 
 
-def _above(threshold: float) -> float:
-    return float(f"{threshold:.6g}")
+def grouped(pairs: Pairs, logits: Floats, tuning: PairTuning, threshold: float) -> dict[str, str]:
+    """Return the story of each record: the online mean over the newest reports, as the program decides."""
+    scores: dict[int, dict[int, float]] = defaultdict(dict)
+    for later, earlier, logit in zip(
+        pairs.later.tolist(), pairs.earlier.tolist(), logits.tolist(), strict=True
+    ):
+        scores[later][earlier] = logit
+    place_of = {one.stored_id: place for place, one in enumerate(pairs.articles)}
+    story: dict[int, int] = {}
+    members: dict[int, list[int]] = defaultdict(list)
+    placed: list[int] = []
+    counts: dict[str, tuple[int, int]] = {}
+    day, closed = None, counts
+    for place, one in enumerate(pairs.articles):
+        if one.copy_of in place_of:
+            story[place] = story.get(place_of[one.copy_of], place)
+            continue
+        if one.day != day:
+            day, closed = one.day, dict(counts)
+        last = placed[-tuning.stream_articles :]
+        shared = sum(len(members[story[other]]) > 1 for other in last)
+        source = one.article.source
+        shift = stream_shift(shared, len(last), tuning, closed.get(source, (0, 0)))
+        best, chosen = threshold, place
+        for number in sorted({story[other] for other in scores[place]}):
+            newest = members[number][-tuning.compared_reports :]
+            score = float(np.mean([scores[place].get(other, UNLIKE) for other in newest])) + shift
+            if score > best:
+                best, chosen = score, number
+        story[place] = chosen
+        members[chosen].append(place)
+        placed.append(place)
+        articles, joined = counts.get(source, (0, 0))
+        counts[source] = (articles + 1, joined + (chosen != place))
+    return {one.id: str(story[place]) for place, one in enumerate(pairs.articles)}
+
+
+def right_cases(cases: Sequence[Case], logits: Sequence[Floats], threshold: float) -> float:
+    """Return the share of cases of which the stories are as they should be."""
+    right = 0
+    for case, found in zip(cases, logits, strict=True):
+        score = dict(zip(case.pairs, found.tolist(), strict=True))
+        stories: list[int] = []
+        for number in range(len(case.events)):
+            best, chosen = threshold, number
+            for story in sorted(set(stories)):
+                members = [other for other in range(number) if stories[other] == story]
+                mean = float(np.mean([score.get((number, other), UNLIKE) for other in members]))
+                if mean > best:
+                    best, chosen = mean, story
+            stories.append(chosen)
+        events = list(case.events)
+        right += list(map(stories.index, stories)) == list(map(events.index, events))
+    return right / len(cases)
+
+
+def figures(
+    pairs: Pairs, stories: Mapping[str, str], chosen: Sequence[bool] | None = None
+) -> dict[str, float]:
+    """Return the figures of a grouping, of the chosen articles."""
+    clusters = {one.id: gold for one, gold in zip(pairs.articles, pairs.clusters, strict=True)}
+    if chosen is not None:
+        clusters = {
+            one.id: clusters[one.id] for one, is_in in zip(pairs.articles, chosen, strict=True) if is_in
+        }
+    stories = {id_: stories[id_] for id_ in clusters}
+    report = measure(stories, clusters)
+    found, events = defaultdict(set), defaultdict(set)
+    for id_, gold in clusters.items():
+        found[stories[id_]].add(gold)
+        events[gold].add(stories[id_])
+    sizes: dict[str, int] = defaultdict(int)
+    golds: dict[str, int] = defaultdict(int)
+    for id_, gold in clusters.items():
+        sizes[stories[id_]] += 1
+        golds[gold] += 1
+    several = [one for one, size in sizes.items() if size > 1]
+    whole = [gold for gold, size in golds.items() if size > 1]
+    return {
+        "F1": report.bcubed.f1,
+        "alone": report.alone.f1,
+        "stories": len(several),
+        "pure": sum(len(found[one]) == 1 for one in several) / max(len(several), 1),
+        "whole": sum(len(events[gold]) == 1 for gold in whole) / max(len(whole), 1),
+    }
+
+
+def check(sets: Sets, cases: Sequence[Case], thresholds: Sequence[float]) -> Iterator[str]:
+    """Yield the figures of each part with trees of the others, then those of all months."""
+    tuning = Tuning().section("pairs", PairTuning)
+    logits, of_cases = _left_out(sets, cases)
+    for threshold in thresholds:
+        months = []
+        for key, found in logits.items():
+            pairs = sets[key][0]
+            row = figures(pairs, grouped(pairs, found, tuning, threshold))
+            months += [row] if key[0] == "months" else []
+            numbers = " ".join(f"{name} {value:.4g}" for name, value in row.items())
+            yield f"{threshold} {' '.join(key)}: {numbers}"
+        gains = [row["F1"] - row["alone"] for row in months]
+        pure, whole = (sum(row[key] for row in months) / len(months) for key in ("pure", "whole"))
+        yield f"{threshold} cases: {right_cases(cases, of_cases, threshold):.3f} right"
+        yield (
+            f"{threshold} months: mean gain {sum(gains) / len(gains):.4f}, least {min(gains):.4f}, "
+            f"pure {pure:.3f}, whole {whole:.3f}"
+        )
+
+
+def _left_out(sets: Sets, cases: Sequence[Case]) -> tuple[dict[tuple[str, str], Floats], list[Floats]]:
+    """Return the logits of each part, and of each case, by trees that were fitted without it."""
+    months = sorted({part for name, part in sets if name == "months"})
+    others = sorted({_set_of(key) for key in sets if key[0] in ("leads", "look-alikes", *OWN)})
+    logits: dict[tuple[str, str], Floats] = {}
+    of_cases: list[Floats] = [np.zeros(0)] * len(cases)
+    for start in range(4):
+        fold = {key for key in sets if key[1] in months[start::4] or _set_of(key) in others[start::4]}
+        booster = fit(
+            weighted(
+                {key: one for key, one in sets.items() if key not in fold},
+                [case for place, case in enumerate(cases) if place % 4 != start],
+            )
+        )
+        for key in fold:
+            logits[key] = booster.predict(sets[key][0].features, raw_score=True)
+        for place in range(start, len(cases), 4):
+            of_cases[place] = booster.predict(cases[place].features, raw_score=True)
+    for name, key_of in (("full", _half_of_event), ("reading list", _half_of_feed)):
+        logits[name, ""] = _by_halves(sets, cases, name, key_of)
+    return {key: logits[key] for key in sorted(logits)}, of_cases
+
+
+def _set_of(key: tuple[str, str]) -> str:
+    """Return what is left out together: the seeds in all orders, the files of languages one by one."""
+    return "seeds" if key[0] == "seeds" else " ".join(key)
+
+
+def _by_halves(sets: Sets, cases: Sequence[Case], name: str, half_of: Callable[[Pairs, int], bool]) -> Floats:
+    """Return the logits of a set, each half by trees that were fitted with the other one.
+
+    A pair of both halves has the mean of both.
+    """
+    pairs, weight = sets[name, ""]
+    halves = [half_of(pairs, place) for place in range(len(pairs.articles))]
+    sides = np.array([(halves[i], halves[j]) for i, j in zip(pairs.later, pairs.earlier, strict=True)])
+    logits = np.zeros(len(pairs.later))
+    for half in (False, True):
+        inside = (sides == half).all(axis=1)
+        kept = pairs._replace(
+            features=pairs.features[inside], labels=pairs.labels[inside], weights=pairs.weights[inside]
+        )
+        others = {key: one for key, one in sets.items() if not key[0].startswith(name)}
+        booster = fit(weighted({**others, (name, ""): (kept, weight)}, cases))
+        share = np.where(inside, 0.0, np.where((sides == (not half)).all(axis=1), 1.0, 0.5))
+        logits += share * booster.predict(pairs.features, raw_score=True)
+    return logits
+
+
+def _half_of_event(pairs: Pairs, place: int) -> bool:
+    return is_held_out(pairs.clusters[place])
+
+
+def _half_of_feed(pairs: Pairs, place: int) -> bool:
+    return is_held_out(pairs.articles[place].article.outlet or "")
 
 
 def main() -> None:
     shape = argparse.RawDescriptionHelpFormatter
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=shape)
     parser.add_argument("--write", action="store_true")
+    parser.add_argument("--check", action="store_true")
+    parser.add_argument("--thresholds", type=float, nargs="+", default=[0.5])
     given = parser.parse_args()
-    tuning = Tuning()
-    days = tuning.section("pairs", PairTuning).stream_days
-    full, reading_list = (
-        labelled_pairs(name, stored(name, tuning), days)
-        for name in ("events-fulltext.jsonl.gz", "events-reading-list.jsonl.gz")
-    )
-    judged = judged_pairs(stored("events-stream.jsonl.gz", tuning), days)
-    parts = [full, without_dates(full), reading_list, judged]
-    for name, part in zip(("full text", "undated", "reading list", "judged"), parts, strict=True):
-        print(f"{name}: {len(part.labels)} pairs, {int(part.labels.sum())} positive")
-    about = {
-        "command": "python -m training.fit_pair_model --write",
-        "data": "events-fulltext, events-reading-list, judged pairs of events-stream",
-        "pairs": [len(part.labels) for part in parts],
-        "positive": [int(part.labels.sum()) for part in parts],
-    }
-    trees = fit(parts)
+    if msgspec.json.decode(TARGET.read_bytes(), type=TreeFile).features != FEATURES:
+        _write(TreeFile({}, FEATURES, 0.0, ()))  # the pipeline reads it, too
+    sets, made_cases = read_sets(), cases()
+    for (name, part), (pairs, _) in sets.items():
+        print(f"{name} {part}: {len(pairs.labels)} pairs, {int(pairs.labels.sum())} of one event", flush=True)
+    if given.check:
+        for line in check(sets, made_cases, given.thresholds):
+            print(line, flush=True)
     if given.write:
-        encoded = [msgspec.json.encode(tree).decode() for tree in trees]
-        body = ",\n".join(encoded)
-        head = msgspec.json.encode({"about": about, "features": FEATURES}).decode()
-        TARGET.write_text(f'{head[:-1]},\n"trees": [\n{body}\n]}}\n', "utf-8")
+        about = {
+            "command": "python -m training.fit_pair_model --write",
+            "sets": {
+                " ".join(key).strip(): [len(p.labels), int(p.labels.sum())] for key, (p, _) in sets.items()
+            },
+        }
+        _write(msgspec.structs.replace(trees_of(fit(weighted(sets, made_cases))), about=about))
         print(f"{TARGET}; put into config/tuning.yaml: events: model: {model_hash()}")
+
+
+def _write(made: TreeFile) -> None:
+    head = msgspec.json.encode({"about": made.about, "features": made.features, "bias": made.bias}).decode()
+    body = ",\n".join(msgspec.json.encode(tree).decode() for tree in made.trees)
+    TARGET.write_text(f'{head[:-1]},\n"trees": [\n{body}\n]}}\n', "utf-8")
 
 
 if __name__ == "__main__":

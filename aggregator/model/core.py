@@ -289,7 +289,6 @@ class Evidence(FrozenStruct, frozen=True, kw_only=True):
     reuse: TextReuse | None = None
     agreement: Agreement | None = None  # None where it is not asked for; of a copy that of its original
     runner_up: RunnerUp | None = None
-    vetoes: tuple[str, ...] = ()
     rules_version: str = ""
 
     @property

@@ -533,6 +533,8 @@ article = Table(
     Column("verdict", Text, nullable=False),  # model.core.Verdict
     Column("signature", LargeBinary, nullable=False),  # MinHash; "": its text was deleted, or has no words
     Column("terms", LargeBinary, nullable=False),  # cluster/events/term_codec.py; "": as of `signature`
+    # Likeness to its neighbours when it came (cluster/events/pair_features.py); null: it was not compared.
+    Column("nearest", LargeBinary),
     Column("body_words", Integer, nullable=False),
     Column("text_hash", LargeBinary, nullable=False),  # of title and text
     Column("evidence", LargeBinary, nullable=False),  # model.core.Evidence: msgpack, compressed (codecs.py)

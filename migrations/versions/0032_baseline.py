@@ -522,6 +522,7 @@ def _create_tables() -> None:
         sa.Column("verdict", sa.Text, nullable=False),
         sa.Column("signature", sa.LargeBinary, nullable=False),
         sa.Column("terms", sa.LargeBinary, nullable=False),
+        sa.Column("nearest", sa.LargeBinary),
         sa.Column("body_words", sa.Integer, nullable=False),
         sa.Column("text_hash", sa.LargeBinary, nullable=False),
         sa.Column("evidence", sa.LargeBinary, nullable=False),

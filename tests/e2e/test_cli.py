@@ -403,7 +403,7 @@ def test_explaining_one_article_and_two(filled: Terminal) -> None:
     assert pair["score"] > 0 > other["score"]
     assert flood["id"] in filled.type("explain", *ids).text
     text = filled.type("explain", joined["article"]).text
-    assert re.search(r"time \(to the nearest report\) +0 min +gives +\+", text)
+    assert re.search(r"time between the reports +0 min +gives +\+", text)
     words = text.split("shared with the story at that time, words: ")[1].splitlines()[0].split(", ")
     assert words == list(dict.fromkeys(word.casefold() for word in words)) == joined["shared"]["words"]
 

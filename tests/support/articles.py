@@ -55,13 +55,13 @@ in the lower town and boats are on their way to residents on roofs.
 7.30 p.m.: The water authority keeps its warning for the Arrel at the highest level."""
 
 # A later step of the affair that FLOOD began.
-DYKES = """CALMOUTH - Parliament voted on Thursday for a fund of two billion crowns to renew the dykes of the
-country, a week after the flood of Pennmouth. Finance minister Oda Renn had refused the money
-until spring; she gave way after members of all parties called for the law. A quarter of the sum
-goes to towns on the Arrel, where every second levee is older than sixty years. Engineers will
-inspect each of them by autumn. The opposition said that the fund was too small and came too late
-for Pennmouth. Towns must pay a tenth of what a new levee costs; the association of towns wants
-that share to be dropped."""
+DYKES = """CALMOUTH - Parliament voted on Friday for a fund of two billion crowns to renew the dykes of the
+country, days after the river Arrel broke through the levee at Pennmouth. Four people were killed there,
+and firefighters took hundreds of residents off roofs with boats. Finance minister Oda Renn had refused the
+money until spring; she gave way after members of all parties called for the law. A quarter of the sum goes
+to towns on the Arrel, where every second levee is older than sixty years. Engineers will inspect each of
+them by autumn. The opposition said that the fund was too small and came too late for Pennmouth. Towns must
+pay a tenth of what a new levee costs; the association of towns wants that share to be dropped."""
 
 
 class Clock:

@@ -114,7 +114,7 @@ def _of_centroid(
 
 
 def _is_equal(one: Centroid, other: Centroid) -> bool:
-    plain = ("squares", "reports", "containers", "silent")
+    plain = ("reports", "containers", "silent")
     arrays = ("ids", "weights", "times", "unscored_times")
     return all(getattr(one, name) == getattr(other, name) for name in plain) and all(
         np.array_equal(getattr(one, name), getattr(other, name)) for name in arrays

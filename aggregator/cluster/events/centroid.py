@@ -1,15 +1,10 @@
 """Centroid of a story: exact sums over its reports, independent of the order of arrival.
 
-The score of an article against a story is the mean of a linear pair score, and the mean of dot products is
-the dot product with the mean. So the sums of the members' term weights suffice for scoring. Weights are
-integers (term_codec.SCALE): adding and removing are exact inverses, and two stories merge by addition.
+The mean of the reports' term weights is what the index finds a story by. Weights are integers
+(term_codec.SCALE): adding and removing are exact inverses, and two stories merge by addition.
 
 A *silent* member (a copy, or a live blog or roundup in a story with reports) counts as a member with a date
-and adds no terms. A date of it, or one that was read in a text, bounds the story but is no part of a score.
-
-Cohesion, the mean logit of two reports inside the story, is computed from the sums too: the summed pair
-cosine of a field is (|sum|^2 - q) / 2, where q is the sum of the members' squared lengths. It depends on the
-*set* of members only, bit for bit.
+and adds no terms. A date of it, or one that was read in a text, bounds the story like a declared one.
 
 Blob (little-endian): header, trimmed mean (packed), dates of reports and unscored dates (int32, minutes since
 1970, sorted), terms whose sum is a packed weight (most terms, as one member has them), other terms (ids
@@ -28,10 +23,6 @@ import numpy as np
 import numpy.typing as npt
 
 from aggregator.cluster.events.term_codec import (
-    DOT_SCALE,
-    FIELD_COUNT,
-    FIELDS,
-    HASH_BITS,
     Ints,
     Words,
     heaviest,
@@ -40,21 +31,13 @@ from aggregator.cluster.events.term_codec import (
     read,
     weights_of,
 )
-from aggregator.cluster.events.weights import MINUTES_A_DAY, TIME_SCALE, EventModel, time_shares
-from aggregator.model.core import Reason
+from aggregator.cluster.events.weights import EventModel
 
-Floats = npt.NDArray[np.float64]
-
-# The names of the shares of a score, always in this order.
-REASONS: Final = (*FIELDS, "days", "undated", "no_body")
-
-_LAYOUT: Final = 1
-# layout, terms of the trimmed mean, reports, bodyless, containers, silent, dates, unscored dates, other
-# packed terms, wide terms, time pairs, squares by field, cohesion
-_HEADER: Final = struct.Struct(f"<HH8Iq{FIELD_COUNT}qd")
+_LAYOUT: Final = 2
+# layout, terms of the trimmed mean, reports, containers, silent, dates, unscored dates, other packed terms,
+# wide terms
+_HEADER: Final = struct.Struct("<HH7I")
 _EMPTY: Final[Ints] = np.zeros(0, dtype=np.int64)
-_PAIRS_AT_ONCE: Final = 1 << 18  # pairs of dates per step: 2 MB
-_FIELD_BOUNDS: Final[Ints] = np.arange(FIELD_COUNT + 1, dtype=np.int64) << HASH_BITS
 
 
 def _empty() -> Ints:
@@ -66,7 +49,6 @@ class CentroidMember(msgspec.Struct, frozen=True):
 
     terms: bytes
     minutes: int | None = None  # published, minutes since 1970; None: unknown
-    bodyless: bool = False
     is_container: bool = False
     text_minutes: int | None = None  # the date read in its text where none was declared
 
@@ -77,12 +59,9 @@ class Centroid:
 
     ids: Ints = dataclasses.field(default_factory=_empty)  # field and hash, sorted
     weights: Ints = dataclasses.field(default_factory=_empty)  # summed weights, all above 0
-    squares: tuple[int, ...] = (0,) * FIELD_COUNT  # by field: sum of the members' squared lengths
     reports: int = 0  # members that are counted in the sums
-    bodyless: int = 0  # reports without a body
     containers: int = 0  # live blogs and roundups among the reports: all or none
     times: Ints = dataclasses.field(default_factory=_empty)  # minutes declared by the reports, sorted
-    time_pairs: int = 0  # sum of the time shares of all dated pairs, in units of 1/TIME_SCALE
     silent: int = 0  # members that are not counted in the sums
     unscored_times: Ints = dataclasses.field(default_factory=_empty)  # of silent members, or read in a text
 
@@ -97,12 +76,12 @@ class Centroid:
         return self.reports > 0 and self.containers == self.reports
 
 
-def add(centroid: Centroid, member: CentroidMember, model: EventModel) -> Centroid:
+def add(centroid: Centroid, member: CentroidMember) -> Centroid:
     """Return the centroid with one more report (or a live blog or roundup, if there are no other reports)."""
-    return merge(centroid, _from_member(member), model)
+    return merge(centroid, _from_member(member))
 
 
-def remove(centroid: Centroid, member: CentroidMember, model: EventModel) -> Centroid:
+def remove(centroid: Centroid, member: CentroidMember) -> Centroid:
     """Return the centroid before `member` was added. Raise ValueError when it is not a member."""
     one = _from_member(member)
     times = _subtract_times(centroid.times, one.times)
@@ -120,17 +99,14 @@ def remove(centroid: Centroid, member: CentroidMember, model: EventModel) -> Cen
         centroid,
         ids=centroid.ids[positive],
         weights=weights[positive],
-        squares=tuple(a - b for a, b in zip(centroid.squares, one.squares, strict=True)),
         reports=centroid.reports - 1,
-        bodyless=centroid.bodyless - one.bodyless,
         containers=centroid.containers - one.containers,
         times=times,
-        time_pairs=centroid.time_pairs - _time_between(times, one.times, model),
         unscored_times=_subtract_times(centroid.unscored_times, one.unscored_times),
     )
 
 
-def merge(left: Centroid, right: Centroid, model: EventModel) -> Centroid:
+def merge(left: Centroid, right: Centroid) -> Centroid:
     """Return the centroid of both stories' members.
 
     If only one has reports proper, the live blogs and roundups of the other become silent members.
@@ -141,25 +117,20 @@ def merge(left: Centroid, right: Centroid, model: EventModel) -> Centroid:
     return Centroid(
         ids=ids,
         weights=weights,
-        squares=tuple(a + b for a, b in zip(left.squares, right.squares, strict=True)),
         reports=left.reports + right.reports,
-        bodyless=left.bodyless + right.bodyless,
         containers=left.containers + right.containers,
         times=np.sort(np.concatenate((left.times, right.times))),
-        time_pairs=left.time_pairs + right.time_pairs + _time_between(left.times, right.times, model),
         silent=left.silent + right.silent,
         unscored_times=np.sort(np.concatenate((left.unscored_times, right.unscored_times))),
     )
 
 
-def from_members(
-    counted_members: Iterable[CentroidMember], silent: Iterable[int | None], model: EventModel
-) -> Centroid:
+def from_members(counted_members: Iterable[CentroidMember], silent: Iterable[int | None]) -> Centroid:
     """Compute the centroid of a story from its counted members and the minutes of its silent members."""
     parts = [_from_member(member) for member in counted_members]
     while len(parts) > 1:  # pairwise: one by one would take up to 2,000 passes over all terms
         pairs = itertools.zip_longest(parts[::2], parts[1::2], fillvalue=Centroid())
-        parts = [merge(one, other, model) for one, other in pairs]
+        parts = [merge(one, other) for one, other in pairs]
     whole = parts[0] if parts else Centroid()
     for minutes in silent:
         whole = add_silent(whole, minutes)
@@ -186,70 +157,6 @@ def widest_gap(centroid: Centroid) -> int:
     return int(np.diff(dates).max(initial=0))
 
 
-def cohesion(centroid: Centroid, model: EventModel) -> float:
-    """Return the mean logit of two reports of the story, including one pseudo-pair of `cohesion_prior`."""
-    pairs = centroid.reports * (centroid.reports - 1) // 2
-    dated = len(centroid.times) * (len(centroid.times) - 1) // 2
-    bodied = centroid.reports - centroid.bodyless
-    total = model.bias * pairs + centroid.time_pairs / TIME_SCALE + model.undated * (pairs - dated)
-    total += model.bodyless * (pairs - bodied * (bodied - 1) // 2)
-    for field, squared in enumerate(_squares(centroid.ids, centroid.weights)):
-        total += float(model.field_weights[field]) * ((squared - centroid.squares[field]) / (2 * DOT_SCALE))
-    return (total + model.tuning.cohesion_prior) / (pairs + 1)
-
-
-class ScoreShares(NamedTuple):
-    """A mean pair score by reason: the values, and the logits they add.
-
-    The score is the sum of the logits plus the model's bias.
-    """
-
-    names: tuple[str, ...]
-    values: Floats
-    logits: Floats
-
-    def score(self, model: EventModel) -> float:
-        """The mean logit."""
-        return model.bias + float(self.logits.sum())
-
-    def reasons(self) -> tuple[Reason, ...]:
-        """Return the shares that are not 0."""
-        return tuple(
-            Reason(name=name, value=float(value), share=float(logit))
-            for name, value, logit in zip(self.names, self.values, self.logits, strict=True)
-            if logit != 0.0
-        )
-
-
-def pair_shares(left: Centroid, right: Centroid, model: EventModel) -> ScoreShares:
-    """Return the mean logit of a report of one story with a report of the other, by reason.
-
-    Both must have reports.
-    """
-    if len(left.ids) > len(right.ids):
-        left, right = right, left
-    pairs = left.reports * right.reports
-    dated = len(left.times) * len(right.times)
-    bodied = (left.reports - left.bodyless) * (right.reports - right.bodyless)
-    spots = np.searchsorted(right.ids, left.ids)
-    in_range = spots < len(right.ids)
-    both = np.flatnonzero(in_range)[right.ids[spots[in_range]] == left.ids[in_range]]
-    products = left.weights[both] * right.weights[spots[both]]
-    bounds = np.searchsorted(left.ids[both], _FIELD_BOUNDS)
-    dots = [int(products[start:end].sum()) for start, end in itertools.pairwise(bounds)]
-    cosines = np.array(dots, dtype=np.float64) / DOT_SCALE / pairs
-    time = _time_between(left.times, right.times, model) / TIME_SCALE / pairs
-    undated, bodyless = 1.0 - dated / pairs, 1.0 - bodied / pairs
-    days = _days_between(left.times, right.times)
-    return ScoreShares(
-        REASONS,
-        np.array((*cosines, days, undated, bodyless)),
-        np.array(
-            (*(cosines * model.field_weights), time, undated * model.undated, bodyless * model.bodyless)
-        ),
-    )
-
-
 def trimmed(centroid: Centroid, model: EventModel) -> Words:
     """Return the mean report, packed and cut to `packed_terms`: articles are scored against it."""
     if not centroid.reports:
@@ -262,9 +169,7 @@ class CentroidSummary(msgspec.Struct, frozen=True):
     """The part of a centroid that the index needs."""
 
     trimmed: bytes
-    cohesion: float
     reports: int
-    bodyless: int
     silent: int
     is_container_only: bool
     times: bytes  # int32 little-endian, declared by reports
@@ -290,16 +195,13 @@ def to_bytes(centroid: Centroid, model: EventModel) -> bytes:
         codes, narrow = codes[:0], np.zeros(0, dtype=bool)
     wide_ids, wide = (centroid.ids, centroid.weights) if len(narrow) else (_EMPTY, _EMPTY)
     wide_ids, wide = wide_ids[~narrow], wide[~narrow]
-    counts = (centroid.reports, centroid.bodyless, centroid.containers, centroid.silent)
+    counts = (centroid.reports, centroid.containers, centroid.silent)
     lengths = (len(centroid.times), len(centroid.unscored_times), int(narrow.sum()), len(wide))
     header = _HEADER.pack(
         _LAYOUT,
         len(summary),
         *counts,
         *lengths,
-        centroid.time_pairs,
-        *centroid.squares,
-        cohesion(centroid, model),
     )
     parts = (
         (summary, "<u4"), (centroid.times, "<i4"), (centroid.unscored_times, "<i4"),
@@ -311,14 +213,12 @@ def to_bytes(centroid: Centroid, model: EventModel) -> bytes:
 def read_summary(blob: bytes) -> CentroidSummary:
     """Read only the part of a blob that the index needs."""
     head = _header(blob)
-    summary, (reports, bodyless, containers, silent, dated, unscored) = head[1], head[2:8]
+    summary, (reports, containers, silent, dated, unscored) = head[1], head[2:7]
     at = _HEADER.size
     ends = (at + 4 * summary, at + 4 * (summary + dated), at + 4 * (summary + dated + unscored))
     return CentroidSummary(
         trimmed=blob[at : ends[0]],
-        cohesion=float(head[-1]),
         reports=reports,
-        bodyless=bodyless,
         silent=silent,
         is_container_only=reports > 0 and containers == reports,
         times=blob[ends[0] : ends[1]],
@@ -348,9 +248,9 @@ def read_columns(blobs: Sequence[bytes], most: int) -> SummaryColumns:
             _header(blob)
     starts = (np.cumsum(lengths) - lengths) // 4
     words = np.frombuffer(b"".join(blobs), "<u4")
-    layout, counts = words[starts], words[starts[:, None] + np.arange(1, 9)].astype(np.int64)
+    layout, counts = words[starts], words[starts[:, None] + np.arange(1, 8)].astype(np.int64)
     terms = (layout >> np.uint32(16)).astype(np.int64)
-    reports, dated, unscored, narrow, wide = counts[:, [0, 4, 5, 6, 7]].T
+    reports, dated, unscored, narrow, wide = counts[:, [0, 3, 4, 5, 6]].T
     whole = 4 * (head + terms + dated + unscored + narrow + 2 * wide)
     if (layout & np.uint32(0xFFFF) != _LAYOUT).any() or (whole != lengths).any():
         for blob in blobs:
@@ -372,7 +272,7 @@ def read_columns(blobs: Sequence[bytes], most: int) -> SummaryColumns:
 def from_bytes(blob: bytes) -> Centroid:
     """Read the centroid from its blob. Raise ValueError for another layout."""
     head = _header(blob)
-    summary, (dated, unscored, narrow, wide) = head[1], head[6:10]
+    summary, (dated, unscored, narrow, wide) = head[1], head[5:9]
     at = _HEADER.size
     arrays: list[Ints] = []
     for length, kind in zip((summary, dated, unscored, narrow, wide, wide), "uiiuui", strict=True):
@@ -384,13 +284,10 @@ def from_bytes(blob: bytes) -> Centroid:
     return Centroid(
         ids=ids[order],
         weights=np.concatenate((weights_of(packed), arrays[5]))[order],
-        squares=tuple(head[11 : 11 + FIELD_COUNT]),
         reports=head[2],
-        bodyless=head[3],
-        containers=head[4],
+        containers=head[3],
         times=arrays[1],
-        time_pairs=head[10],
-        silent=head[5],
+        silent=head[4],
         unscored_times=arrays[2],
     )
 
@@ -399,7 +296,7 @@ def _header(blob: bytes) -> tuple[int, ...]:
     if len(blob) < _HEADER.size or int.from_bytes(blob[:2], "little") != _LAYOUT:
         raise ValueError("not a centroid of the current layout")
     head: tuple[int, ...] = _HEADER.unpack_from(blob)
-    dated, unscored, narrow, wide = head[6:10]
+    dated, unscored, narrow, wide = head[5:9]
     if len(blob) != _HEADER.size + 4 * (head[1] + dated + unscored + narrow + 2 * wide):
         raise ValueError("the bytes of a centroid are truncated")
     return head
@@ -413,9 +310,7 @@ def _from_member(member: CentroidMember) -> Centroid:
     return Centroid(
         ids=ids,
         weights=weights,
-        squares=_squares(ids, weights),
         reports=1,
-        bodyless=int(member.bodyless),
         containers=int(member.is_container),
         times=_date(member.minutes),
         unscored_times=_date(member.text_minutes),
@@ -424,13 +319,6 @@ def _from_member(member: CentroidMember) -> Centroid:
 
 def _date(minutes: int | None) -> Ints:
     return _EMPTY if minutes is None else np.array([minutes], dtype=np.int64)
-
-
-def _squares(ids: Ints, weights: Ints) -> tuple[int, ...]:
-    """Return the sum of squares by field; ids are sorted, so each field is one run."""
-    bounds = np.searchsorted(ids, _FIELD_BOUNDS)
-    runs = (weights[start:end] for start, end in itertools.pairwise(bounds))
-    return tuple(int(run @ run) for run in runs)
 
 
 def _add_terms(left: Centroid, right: Centroid) -> tuple[Ints, Ints]:
@@ -442,25 +330,6 @@ def _add_terms(left: Centroid, right: Centroid) -> tuple[Ints, Ints]:
     first[1:] = ids[1:] != ids[:-1]
     starts = np.flatnonzero(first)
     return ids[starts], np.add.reduceat(weights, starts) if len(starts) else weights
-
-
-def _time_between(left: Ints, right: Ints, model: EventModel) -> int:
-    """Return the sum of the time shares of all pairs of a left and a right date."""
-    if len(left) < len(right):
-        left, right = right, left
-    rows = max(1, _PAIRS_AT_ONCE // max(1, len(left)))
-    parts = (right[start : start + rows, None] for start in range(0, len(right), rows))
-    return sum(int(time_shares(model.time_table, left - part).sum()) for part in parts)
-
-
-def _days_between(left: Ints, right: Ints) -> float:
-    """Return the days between the nearest two dates; 0 if a side has none."""
-    if not len(left) or not len(right):
-        return 0.0
-    spots = np.searchsorted(left, right)
-    below = np.abs(left[np.maximum(spots - 1, 0)] - right)
-    above = np.abs(left[np.minimum(spots, len(left) - 1)] - right)
-    return float(np.minimum(below, above).min()) / MINUTES_A_DAY
 
 
 def _subtract_times(times: Ints, gone: Ints) -> Ints:

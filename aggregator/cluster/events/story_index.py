@@ -1,7 +1,7 @@
 """In-memory index of live stories by term: finds the candidate stories of an article.
 
 The keys of a story are the first 32 ids of its trimmed mean, those of an article its first 32 terms. Stories
-are ranked by the number of shared keys; the best 32 that the window may admit are scored exactly (scorer.py).
+are ranked by the number of shared keys; the best that the window may admit are compared (pair_model.py).
 A posting list of more than `max_postings` stories is skipped and not cut: its word is common, and a cut would
 depend on the order of arrival.
 

@@ -31,10 +31,6 @@ _ALL: Final = FIELDS.index("all")
 # of that frequency which counts for leads (a lead has about half of the words). Chosen in design, not tuned.
 _PRIOR_ARTICLES: Final = (200, 1.0)
 _PRIOR_LEADS: Final = (60, 0.5)
-# A source without history has the share of a news source: 97 % of feeds without news are below .11.
-_NEWS_SHARE: Final = 0.12
-_NO_NEWS_SHARE: Final = 0.03
-_PRIOR_OUTLET: Final = (1.2, 10)
 
 
 @functools.cache
@@ -82,18 +78,9 @@ class StreamSnapshot:
         # By this factor (in units of 1/IDF_UNITS) a stored weight gets the idf of the snapshot.
         self.factor: Units = np.rint(self.idf / shipped_idf[places]).astype(np.int32)
 
-    def articles_of(self, source: str) -> int:
-        """Return how many articles this source had before."""
-        return self._sources.get(source, (0, 0))[0]
-
-    def lacks_news(self, source: str) -> float:
-        """Return 0 for a source of which others often report the same, up to 1 for one that stands alone.
-
-        The estimate starts at 0 and moves with each article; see _PRIOR_OUTLET.
-        """
-        articles, matched = self._sources.get(source, (0, 0))
-        share = (matched + _PRIOR_OUTLET[0]) / (articles + _PRIOR_OUTLET[1])
-        return min(1.0, max(0.0, (_NEWS_SHARE - share) / (_NEWS_SHARE - _NO_NEWS_SHARE)))
+    def counts_of(self, source: str) -> tuple[int, int]:
+        """Return how many articles this source had before, and how many of them others had reported."""
+        return self._sources.get(source, (0, 0))
 
 
 def _idf(shares: Floats, frequencies: Floats, articles: int, prior: int, part: float) -> Units:

@@ -9,14 +9,19 @@ from aggregator.cluster.constraints import ConstraintTable, Relation
 from aggregator.cluster.copies.copy_check import ComparedText, CopyTuning, verdict
 from aggregator.cluster.copies.shingles import shared_passages
 from aggregator.cluster.events import centroid
-from aggregator.cluster.events.centroid import Centroid
-from aggregator.cluster.events.pair_model import PairArticle, PairModel, PairTuning
+from aggregator.cluster.events.pair_model import (
+    STREAM,
+    PairModel,
+    PairTuning,
+    compare_pairs,
+    reasons_of,
+    stream_shift,
+)
 from aggregator.cluster.events.scorer import Candidate, ScoringInput, is_within_window
 from aggregator.cluster.events.stream import StreamSnapshot
 from aggregator.cluster.events.term_codec import FIELDS, HASH_BITS, ids_of, read
 from aggregator.cluster.events.terms import TermPacker
 from aggregator.cluster.events.weights import EventModel, shipped_model
-from aggregator.cluster.vetoes.vetoes import VetoInput, VetoTuning, objections
 from aggregator.config.messages import counted
 from aggregator.config.tuning import Tuning
 from aggregator.model.core import (
@@ -29,22 +34,24 @@ from aggregator.model.core import (
     Reason,
 )
 from aggregator.model.errors import UsageError
+from aggregator.pipeline.placement.report_comparison import pair_of
 from aggregator.store.read.reader import DatabaseStoryReader, ExplainedArticle, LogLine
+from aggregator.store.stories.articles import ComparedRow
 
 _SHOWN = 12  # names, numbers or words of one kind
 _PASSAGES = 3
 _NAMES = {
-    "all": "words of the whole text",
-    "title": "words of the title",
-    "lead": "words of the lead",
-    "names": "names",
-    "num": "numbers",
-    "numu": "numbers with their unit",
-    "rare": "rare words of the lead",
-    "days": "time (to the nearest report)",
-    "undated": "no declared date",
-    "no_body": "hardly any text",
+    "texts": "words of the whole text",
+    "titles": "words of the title",
+    "leads": "words of the lead",
+    "days": "time between the reports",
+    "lengths": "lengths of title and text",
+    "neighbours": "nearness of other articles",
+    "unlike": "reports that share too little",
+    "title frame": "difference of like titles",
 }
+# The shift by the stream is the reason why the same texts need more, or less, in another stream.
+_FEW, _MANY = "few stories of several lately", "many stories of several lately"
 
 
 class SharedTerms(FrozenStruct, frozen=True, kw_only=True, omit_defaults=False):
@@ -64,6 +71,11 @@ class StoryFit(FrozenStruct, frozen=True, kw_only=True, omit_defaults=False):
     need: float  # without the increase for many similar stories
     asked_then: float | None = None  # the threshold at placement, if this story was the runner-up
     obstacle: str | None = None  # why it cannot join, regardless of the score
+
+    @property
+    def joins(self) -> bool:
+        """Whether it would join the story today."""
+        return self.score >= self.need and self.obstacle is None
 
 
 class PairExplanation(FrozenStruct, frozen=True, kw_only=True, omit_defaults=False):
@@ -95,7 +107,6 @@ class Explanation(FrozenStruct, frozen=True, kw_only=True, omit_defaults=False):
     story: str
     story_title: str
     evidence: Evidence
-    weights: dict[str, float]  # of the similarities; log odds
     shared: SharedTerms  # with its story
     passages: tuple[str, ...]  # shared with its original
     runner_up_title: str | None
@@ -129,7 +140,6 @@ def explanation(
         story=one.story,
         story_title=one.story_title,
         evidence=one.evidence,
-        weights=dict(zip(FIELDS, explainer.model.field_weights.tolist(), strict=True)),
         shared=explainer.shared_ids(one.article, one.evidence.shared),
         passages=() if original is None else explainer.passages_with(one.article, original.other),
         nosnippet=one.article.nosnippet
@@ -149,8 +159,9 @@ class _Explainer:
         self.model: EventModel = shipped_model(all_tuning)
         self._packer = TermPacker(self.model)
         self._copy_tuning = all_tuning.section("copies", CopyTuning)
-        self._veto_tuning = all_tuning.section("vetoes", VetoTuning)
         self._pair_tuning = all_tuning.section("pairs", PairTuning)
+        self._pair_model = PairModel()
+        self._stream: StreamSnapshot | None = None  # None: not read yet
 
     def found(self, article: str) -> ExplainedArticle:
         found = self._reading.explained_article(article)
@@ -185,46 +196,45 @@ class _Explainer:
         return original is not None and original.article.nosnippet
 
     def fit_today(self, one: ExplainedArticle) -> StoryFit | None:
-        """Compare the article with the other articles of its story."""
-        whole = centroid.from_bytes(one.story_sums)
-        if not one.counts_in_centroid or whole.reports < 2 or one.article.role == "container":
+        """Compare the article with the newest other reports of its story."""
+        if not one.counts_in_centroid or one.article.role == "container":
             return None
-        article = self._weighed(one.article)
-        try:
-            rest = centroid.remove(whole, article.member(self.model), self.model)
-        except ValueError:  # its terms were computed by another version
-            return None
-        return self._fit(article, rest, one)
+        return self._fit(one, one)
 
-    def _fit(self, article: ScoringInput, story: Centroid, assigned_story: ExplainedArticle) -> StoryFit:
-        single = centroid.add(Centroid(), article.member(self.model), self.model)
+    def _fit(self, one: ExplainedArticle, assigned_story: ExplainedArticle) -> StoryFit | None:
+        """Compare an article with the newest reports of a story; None if it has no other one with terms."""
+        rows = [row for row in self._newest_reports(assigned_story.story) if row.id != one.article.id]
+        reports = [pair_of(row) for row in rows if row.terms]
+        own = pair_of(self._reading.compared_report(one.article.id))
+        if not reports or not len(own.ids):
+            return None
+        pairs = compare_pairs(self._pair_model, own, reports, self._snapshot())
+        last = self._reading.last_stories(self._pair_tuning.stream_articles)
+        shift = stream_shift(
+            sum(is_shared for _, is_shared in last),
+            len(last),
+            self._pair_tuning,
+            self._snapshot().counts_of(own.source),
+        )
         return StoryFit(
             story=assigned_story.story,
             story_title=assigned_story.story_title,
-            score=centroid.pair_shares(single, story, self.model).score(self.model),
-            need=article.need(centroid.cohesion(story, self.model), self.model),
+            score=sum(pair.logit for pair in pairs) / len(pairs) + shift,
+            need=self.model.tuning.threshold,
         )
 
+    def _newest_reports(self, story: str) -> Sequence[ComparedRow]:
+        return self._reading.newest_reports(story, self._pair_tuning.compared_reports)
+
+    def _snapshot(self) -> StreamSnapshot:
+        if self._stream is None:
+            self._stream = StreamSnapshot(*self._reading.stream_history(self._pair_tuning.stream_days))
+        return self._stream
+
     def pair(self, one: ExplainedArticle, two: ExplainedArticle) -> PairExplanation:
-        left, right = self._weighed(one.article), self._weighed(two.article)
-        shares = centroid.pair_shares(
-            centroid.add(Centroid(), left.member(self.model), self.model),
-            centroid.add(Centroid(), right.member(self.model), self.model),
-            self.model,
-        )
-        vetoes = objections(self._veto_input(one.article), [self._veto_input(two.article)], self._veto_tuning)
-        snapshot = StreamSnapshot(*self._reading.stream_history(self._pair_tuning.stream_days))
-        pairs = [
-            PairArticle(
-                terms,
-                outlet=article.outlet_key,
-                title=article.title,
-                source=self._reading.source_of(article.id),
-            )
-            for terms, article in ((left, one.article), (right, two.article))
-        ]
-        compared = PairModel(self.model, self._pair_tuning).compare(pairs[0], pairs[1:], snapshot)
-        corrections = (*compared.reasons, *vetoes)
+        left, right = (self._reading.compared_report(each.article.id) for each in (one, two))
+        compared = compare_pairs(self._pair_model, pair_of(left), [pair_of(right)], self._snapshot())
+        reasons = reasons_of(self._pair_model, compared)
         together, apart = ConstraintTable(one.constraints).linked_articles(one.article.id)
         constraint: Relation | None = None
         if two.article.id in together | apart:
@@ -236,9 +246,9 @@ class _Explainer:
             title=two.article.title,
             story=two.story,
             same_story=same,
-            score=shares.score(self.model) + sum(reason.share for reason in corrections),
-            bias=self.model.bias,
-            reasons=(*shares.reasons(), *corrections),
+            score=self._pair_model.bias + sum(reason.share for reason in reasons),
+            bias=self._pair_model.bias,
+            reasons=reasons,
             copy=verdict(_compared_text(one.article), _compared_text(two.article), self._copy_tuning),
             passages=tuple(passage.text for passage in passages),
             shared=self._shared(one.article, left, right),
@@ -249,34 +259,31 @@ class _Explainer:
 
     def _crosswise(self, one: ExplainedArticle, two: ExplainedArticle) -> Iterable[StoryFit]:
         for article, assigned_story in ((one, two), (two, one)):
-            story = centroid.from_bytes(assigned_story.story_sums)
-            if story.reports:
-                fit = self._fit(self._weighed(article.article), story, assigned_story)
+            fit = self._fit(article, assigned_story)
+            if fit is not None:
                 rival = article.evidence.runner_up
                 yield msgspec.structs.replace(
                     fit,
                     asked_then=rival.need
                     if rival is not None and rival.story == assigned_story.story
                     else None,
-                    obstacle=self._obstacle(article, assigned_story, story),
+                    obstacle=self._obstacle(article, assigned_story),
                 )
 
-    def _obstacle(
-        self, one: ExplainedArticle, assigned_story: ExplainedArticle, story: Centroid
-    ) -> str | None:
+    def _obstacle(self, one: ExplainedArticle, assigned_story: ExplainedArticle) -> str | None:
         """Return why the article cannot join the story regardless of its score; None if it can."""
-        front = centroid.read_summary(centroid.to_bytes(story, self.model))
+        front = centroid.read_summary(assigned_story.story_sums)
         candidate = Candidate(
             assigned_story.story_n, assigned_story.story, assigned_story.story_last_inbox_no, front
         )
         article = msgspec.structs.replace(self._weighed(one.article), inbox=one.inbox_no)
-        if not is_within_window(article, candidate, self.model):
+        if not is_within_window(article, candidate, self.model.tuning):
             return f"outside the window of {self.model.tuning.window_days:.0f} days"
         if front.members >= self.model.tuning.story_cap:
             return "the story is full and accepts only copies"
         return None
 
-    def _shared(self, article: ArticleView, left: ScoringInput, right: ScoringInput) -> SharedTerms:
+    def _shared(self, article: ArticleView, left: ComparedRow, right: ComparedRow) -> SharedTerms:
         theirs = set(ids_of(read(right.terms)).tolist())
         return self.shared_ids(article, [id_ for id_ in ids_of(read(left.terms)).tolist() if id_ in theirs])
 
@@ -291,16 +298,6 @@ class _Explainer:
             text_minutes=minutes if is_text_date else None,
             body_words=words,
             is_opinion=article.kind in OPINION_KINDS,
-        )
-
-    def _veto_input(self, article: ArticleView) -> VetoInput:
-        return VetoInput(
-            title=article.title,
-            lead=article.lead,
-            language=article.language,
-            outlet=article.outlet_key,
-            minutes=_minutes(article),
-            bodyless=self._weighed(article).bodyless(self.model),
         )
 
 
@@ -329,21 +326,22 @@ def _lines(explained: Explanation) -> list[str]:
         lines += [
             "",
             f"Its score against the rest of its story is now {explained.today.score:+.2f}; "
-            f"the threshold is {explained.today.need:+.2f}.",
+            f"the threshold is {explained.today.need:+.2f}."
+            f"{'' if explained.today.joins else ' It would not join today.'}",
         ]
     if explained.log:
         since = (f"  {line.at:%Y-%m-%d %H:%M} {log_words(line)}" for line in explained.log)
         lines += ["", "Later events:", *since]
     if explained.pair is not None:
-        lines += ["", *_pair_lines(explained.pair, explained.weights)]
+        lines += ["", *_pair_lines(explained.pair)]
     return lines
 
 
 def _evidence(explained: Explanation) -> list[str]:
     evidence = explained.evidence
     lines = [_verdict(evidence)]
-    if evidence.score is not None:
-        lines += _shares(evidence.bias, evidence.reasons, evidence.score, explained.weights)
+    if evidence.score is not None and evidence.reasons:
+        lines += _shares(evidence.bias, evidence.reasons, evidence.score)
     if evidence.copy is not None and evidence.stage != "copy":
         lines.append(f"  {evidence.copy.kind} of another text: {_copy(evidence.copy)}")
     lines += [f"  it contains article {one.other} as an excerpt: {_copy(one)}" for one in evidence.excerpts]
@@ -359,9 +357,7 @@ def _evidence(explained: Explanation) -> list[str]:
             f"  runner-up: story {rival.story}{title}, score {rival.score:+.2f}, threshold {rival.need:+.2f}"
         )
         if evidence.score is None and rival.reasons:
-            lines += _shares(evidence.bias, rival.reasons, rival.score, explained.weights)
-    if evidence.vetoes:
-        lines.append(f"  vetoes: {', '.join(map(reason_name, evidence.vetoes))}")
+            lines += _shares(evidence.bias, rival.reasons, rival.score)
     return lines
 
 
@@ -393,7 +389,7 @@ def _verdict(evidence: Evidence) -> str:
     return f"It was placed here by {evidence.stage}."
 
 
-def _pair_lines(pair: PairExplanation, weights: dict[str, float]) -> list[str]:
+def _pair_lines(pair: PairExplanation) -> list[str]:
     together = "are in one story" if pair.same_story else "are in different stories"
     lines = [
         f"With {pair.title!r} ({pair.article}): they {together}.",
@@ -401,7 +397,7 @@ def _pair_lines(pair: PairExplanation, weights: dict[str, float]) -> list[str]:
     ]
     if pair.constraint is not None:
         lines.append(f"  constraint of a correction: {pair.constraint}")
-    lines += _shares(pair.bias, pair.reasons, pair.score, weights)
+    lines += _shares(pair.bias, pair.reasons, pair.score)
     if pair.copy is not None:
         lines.append(f"  {pair.copy.kind}: {_copy(pair.copy)}")
     lines += _shared_lines(pair.shared, "in both")
@@ -475,23 +471,17 @@ def _copy(copy: CopyEvidence) -> str:
     )
 
 
-def _shares(bias: float, reasons: Sequence[Reason], score: float, weights: dict[str, float]) -> list[str]:
-    rows = [
-        f"  {reason_name(one.name):30}{reason_value(one):>8}{_weight(one, weights):>9}"
-        f"  gives {one.share:+7.2f}"
-        for one in reasons
-    ]
-    start = f"  {'start':30}{'':17}  gives {bias:+7.2f}"
-    return [start, *rows, f"  {'sum':30}{'':17}        {score:+7.2f}"]
+def _shares(bias: float, reasons: Sequence[Reason], score: float) -> list[str]:
+    rows = [f"  {reason_name(one):30}{reason_value(one):>8}  gives {one.share:+7.2f}" for one in reasons]
+    start = f"  {'start':38}  gives {bias:+7.2f}"
+    return [start, *rows, f"  {'sum':38}        {score:+7.2f}"]
 
 
-def _weight(reason: Reason, weights: dict[str, float]) -> str:
-    return f" × {weights[reason.name]:5.2f}" if reason.name in weights else ""
-
-
-def reason_name(name: str) -> str:
+def reason_name(reason: Reason) -> str:
     """Return the name of a reason of a score."""
-    return _NAMES.get(name) or name.replace("veto:", "veto: ")
+    if reason.name == STREAM:
+        return _FEW if reason.share < 0 else _MANY
+    return _NAMES.get(reason.name, reason.name)
 
 
 def reason_value(reason: Reason) -> str:

@@ -5,7 +5,7 @@ from typing import NamedTuple
 
 import msgspec
 
-from aggregator.cluster.events.pair_model import PairArticle
+from aggregator.cluster.events.pair_features import PairArticle
 from aggregator.cluster.events.scorer import ScoringInput
 from aggregator.extract.outlets import outlet_of
 from aggregator.model.core import OPINION_KINDS, CleanArticle, Fingerprint, Placement, Published
@@ -71,7 +71,17 @@ class IncomingArticle(NamedTuple):
 
     def as_pair(self) -> PairArticle:
         """As the comparison with single reports sees it."""
-        return PairArticle(self.as_article(), outlet=self.outlet, title=self.clean.title, source=self.source)
+        article = self.as_article()
+        return PairArticle(
+            article.terms,
+            title=self.clean.title,
+            minutes=article.minutes,
+            body_words=article.body_words,
+            inbox=article.inbox,
+            outlet=self.outlet,
+            source=self.source,
+            is_opinion=article.is_opinion,
+        )
 
     def row(
         self,

@@ -17,13 +17,12 @@ from aggregator.cluster.copies.shingles import shared_count, shingle_hashes
 from aggregator.cluster.entry_identity import content_keys, next_generation_id, story_id, url_key
 from aggregator.cluster.events.scorer import (
     Decision,
-    Scorer,
     ScoringInput,
     decide,
+    is_open,
     is_within_window,
 )
 from aggregator.cluster.events.weights import shipped_model
-from aggregator.cluster.vetoes.vetoes import VetoInput
 from aggregator.config.messages import counted
 from aggregator.config.tuning import Tuning
 from aggregator.extract.urls import canonical_url
@@ -60,7 +59,7 @@ from aggregator.pipeline.placement.erase import (
 )
 from aggregator.pipeline.placement.incoming_article import IncomingArticle
 from aggregator.pipeline.placement.reassess import SecondLook
-from aggregator.pipeline.placement.report_comparison import ComparedArticle, ReportComparison
+from aggregator.pipeline.placement.report_comparison import ReportComparison
 from aggregator.pipeline.placement.retention import Retention, RetentionPlan
 from aggregator.pipeline.placement.story_options import StoryOptions
 from aggregator.pipeline.placement.story_writer import StoryWriter, UnitOfWork, live_story
@@ -135,7 +134,6 @@ class Placer:
         self._now = now
         self._version = all_tuning.version
         self._model = shipped_model(all_tuning)
-        self._scorer = Scorer(self._model)
         self._tuning = all_tuning.section("placing", PlacingTuning)
         self._page_words: int = all_tuning.values("polling")["full_text_words"]
         self._comparison = ReportComparison(self._model, all_tuning)
@@ -149,11 +147,12 @@ class Placer:
             all_tuning.section("stories", StoryTuning),
             options,
             undated_from=self._comparison.undated_from,
+            regrouped=self._comparison.regrouped,
         )
         self._correction_handler = CorrectionHandler(self.story_writer, self._constraints, self._version)
         self._forget_handler = ForgetHandler(self.story_writer, self._copy_finder)
         self._second_look = SecondLook(
-            self.story_writer, self._constraints, self._scorer, self._comparison, self._version
+            self.story_writer, self._constraints, self._model.tuning, self._comparison, self._version
         )
 
     def forget(self) -> None:
@@ -500,10 +499,10 @@ class Placer:
             counts_in_centroid=decision.counts_in_centroid,
             wire_confidence=self._tuning.wire_confidence,
         )
-        new = msgspec.structs.replace(new, **found.held.columns())
+        new = msgspec.structs.replace(new, nearest=decision.nearest, **found.held.columns())
         self._write(unit_of_work, new, article, assigned_story)
         self._copy_finder.add(new.inbox_no, found.held)
-        self._count_for_history(connection, new)
+        self._comparison.placed(new)
         unit_of_work.ledger.log(
             unit_of_work.now,
             story,
@@ -546,16 +545,6 @@ class Placer:
         if not decision.counts_in_centroid or decision.role != "report":
             return None  # not counted anyway; of another language, with other words
         return self._comparison.agreement(connection, incoming.as_pair(), decision.story)
-
-    def _count_for_history(self, connection: Connection, new: NewArticle) -> None:
-        """Count the article for its source; what another outlet copied is news, too."""
-        if new.outlet is None:
-            return
-        copy_of = new.placement.copy_of
-        original = None if copy_of is None else articles.origin_of(connection, copy_of)
-        if original is not None and original.outlet not in (None, new.outlet):
-            self._comparison.copied(original.source)
-        self._comparison.placed(new.source)
 
     def _place_there(
         self, unit_of_work: UnitOfWork, incoming: IncomingArticle, other: str
@@ -644,14 +633,15 @@ class Placer:
                     counts_in_centroid=False,
                     evidence=Evidence(stage="copy"),
                 )
-        own = ComparedArticle(incoming.as_pair(), self._veto_input(incoming, article))
-        decided = decide(
-            article,
-            [one for one in index.candidates(article) if one.story not in story_constraints.barred],
-            self._scorer,
-            correct=lambda candidates: self._comparison.corrections_of(connection, own, candidates),
-            most=self._comparison.tuning.compared_stories,
-        )
+        own = incoming.as_pair()
+        candidates = [
+            one
+            for one in index.candidates(article)
+            if one.story not in story_constraints.barred and is_open(article, one, self._model.tuning)
+        ]
+        compared = self._comparison.scored(connection, own, candidates)
+        decided = decide(article, compared.stories, self._model, self._comparison.model.bias)
+        decided = msgspec.structs.replace(decided, nearest=compared.nearest)
         decided = self._without_kept_apart(connection, decided)
         if copy is not None and copy.kind == "excerpt" and decided.role == "report":
             return msgspec.structs.replace(decided, role="excerpt", counts_in_centroid=decided.story is None)
@@ -666,7 +656,7 @@ class Placer:
         if found is None or found.id in barred or not index.is_live(found.story_no, article.inbox):
             return None
         story = index.story(found.story_no)
-        return found if is_within_window(article, story, self._model) else None
+        return found if is_within_window(article, story, self._model.tuning) else None
 
     def _without_kept_apart(self, connection: Connection, decided: Decision) -> Decision:
         """Remove live blogs that a correction keeps out of the story, or apart from each other."""
@@ -706,16 +696,6 @@ class Placer:
             role=role,
             counts_in_centroid=counts_in_centroid,
             evidence=Evidence(stage="correction"),
-        )
-
-    def _veto_input(self, incoming: IncomingArticle, article: ScoringInput) -> VetoInput:
-        return VetoInput(
-            title=incoming.clean.title,
-            lead=incoming.clean.lead,
-            language=incoming.clean.language,
-            outlet=incoming.outlet,
-            minutes=article.stated_minutes,
-            bodyless=article.bodyless(self._model),
         )
 
     # --- revisions ----------------------------------------------------------------------------------------

@@ -6,28 +6,25 @@ since the last one; so a replay of the same articles decides at the same moments
 """
 
 import math
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 
-from aggregator.cluster.events import centroid
-from aggregator.cluster.events.centroid import Centroid
+from aggregator.cluster.events.pair_features import Floats, PairArticle
 from aggregator.cluster.events.reassess import (
     CountedReport,
     ReportMove,
     StoryMerge,
     reassess_stories,
 )
-from aggregator.cluster.events.scorer import Candidate, Scorer, ScoringInput
-from aggregator.cluster.events.story_index import StoryCache, StoryIndex
-from aggregator.cluster.events.weights import MINUTES_A_DAY
-from aggregator.model.core import Evidence, Reason, RunnerUp
+from aggregator.cluster.events.scorer import Candidate
+from aggregator.cluster.events.story_index import StoryIndex
+from aggregator.cluster.events.weights import MINUTES_A_DAY, EventTuning
+from aggregator.model.core import Evidence, RunnerUp
 from aggregator.pipeline.placement.apply_corrections import Constraints
-from aggregator.pipeline.placement.report_comparison import ComparedStory, ReportComparison
+from aggregator.pipeline.placement.report_comparison import ReportComparison
 from aggregator.pipeline.placement.story_writer import StoryWriter, UnitOfWork
 from aggregator.store.engine.database import Connection
 from aggregator.store.stories import articles, stories
 from aggregator.store.stories.articles import ComparedRow
-
-_REASONS_LOGGED = 4
 
 
 class SecondLook:
@@ -37,13 +34,13 @@ class SecondLook:
         self,
         story_writer: StoryWriter,
         constraints: Constraints,
-        scorer: Scorer,
+        tuning: EventTuning,
         comparison: ReportComparison,
         rules_version: str,
     ) -> None:
         self._story_writer = story_writer
         self._constraints = constraints
-        self._scorer = scorer
+        self._tuning = tuning
         self._comparison = comparison
         self._version = rules_version
         self._last_run_no = -1  # the number of the period that was looked at last
@@ -58,7 +55,7 @@ class SecondLook:
         An inbox number without an article (its entry was refused) changes nothing: periods without an article
         are run one by one.
         """
-        every = self._scorer.model.tuning.reassess_every
+        every = self._tuning.reassess_every
         period = inbox_no // every
         if period == self._last_run_no:
             return
@@ -88,14 +85,8 @@ class SecondLook:
         self, unit_of_work: UnitOfWork, numbers: Sequence[int], *, at_no: int, silent: Collection[str] = ()
     ) -> bool:
         index = self._story_writer.index(unit_of_work.connection)
-        view = _StoryLookup(
-            unit_of_work.connection,
-            index,
-            self._constraints,
-            self._comparison,
-            self._story_writer.centroids,
-        )
-        changes = reassess_stories(numbers, view, self._scorer)
+        view = _StoryLookup(unit_of_work.connection, index, self._constraints, self._comparison)
+        changes = reassess_stories(numbers, view, self._tuning)
         named = (number for change in changes for number in change.numbers)
         ids = {number: index.story(number).story for number in named}
         for change in changes:
@@ -123,40 +114,33 @@ class SecondLook:
             reason="second look",
             score=change.score,
             need=change.need,
-            because=_strongest(change.reasons),
         )
 
     def _move(self, unit_of_work: UnitOfWork, change: ReportMove, ids: dict[int, str], at_no: int) -> None:
         origin = ids[change.source]
-        target = None if change.target is None else ids[change.target]
+        target = ids[change.target]
         if articles.assigned_stories(unit_of_work.connection, [change.article])[change.article] != origin:
             return  # it moved along with its original
         leaving = self._story_writer.with_copies(unit_of_work.connection, [change.article], origin)
-        others_hold = not self._constraints.may_leave(unit_of_work.connection, leaving)
-        if others_hold or (
-            target and not self._constraints.may_join(unit_of_work.connection, leaving, target)
+        connection = unit_of_work.connection
+        if not self._constraints.may_leave(connection, leaving) or not self._constraints.may_join(
+            connection, leaving, target
         ):
             return  # a copy has a constraint
         evidence = Evidence(
             stage="second look",
             score=change.score,
             need=change.need,
-            bias=self._scorer.model.bias,
-            reasons=change.reasons,
+            bias=self._comparison.model.bias,
             runner_up=RunnerUp(story=origin, score=change.own, need=change.need),
-            vetoes=tuple(reason.name for reason in change.reasons if reason.name.startswith("veto")),
             rules_version=self._version,
             reuse=articles.evidence_of(unit_of_work.connection, change.article).reuse,
         )
         followers = [one for one in leaving if one != change.article]
-        if target is not None:
-            evidence = self._comparison.with_agreement(
-                unit_of_work.connection, change.article, target, evidence
-            )
+        evidence = self._comparison.with_agreement(unit_of_work.connection, change.article, target, evidence)
         articles.set_evidence(unit_of_work.connection, change.article, evidence)
         new = self._story_writer.move(unit_of_work, leaving, target, at_no=at_no, founder=change.article)
-        if change.target is not None:
-            ids[change.target] = new
+        ids[change.target] = new
         why: dict[str, str | float | None] = {
             "reason": "second look",
             "score": change.score,
@@ -178,7 +162,7 @@ class SecondLook:
         for story in sorted(unit_of_work.ledger.apart):
             rows = articles.members(connection, story)
             dates = {one.id: one.as_article().stated_minutes for one in rows}
-            groups = _within_reach(dates, self._scorer.model.tuning.window_days)
+            groups = _within_reach(dates, self._tuning.window_days)
             for group in sorted(groups, key=len, reverse=True)[1:]:
                 copies = writer.with_copies(connection, group, story)
                 leaving = [one for one in copies if one in group or dates[one] is None]
@@ -210,14 +194,8 @@ def _within_reach(dates: Mapping[str, int | None], days: float) -> list[list[str
     return groups
 
 
-def _strongest(reasons: Sequence[Reason]) -> str:
-    """Return the strongest reasons for and against, in logits."""
-    ranked = sorted(reasons, key=lambda reason: (-abs(reason.share), reason.name))
-    return ", ".join(f"{reason.name} {reason.share:+.2f}" for reason in ranked[:_REASONS_LOGGED])
-
-
 class _StoryLookup:
-    """The inputs of the second look, from the rows."""
+    """The inputs of the second look, from the rows, which change only after it."""
 
     def __init__(
         self,
@@ -225,55 +203,48 @@ class _StoryLookup:
         index: StoryIndex,
         constraints: Constraints,
         comparison: ReportComparison,
-        centroids: StoryCache[Centroid],
     ) -> None:
         self._connection = connection
         self._index = index
         self._constraints = constraints
         self._comparison = comparison
-        self._centroids = centroids
-        # What was read; the rows change only after the second look.
         self._rows: dict[int, Sequence[ComparedRow]] = {}  # newest reports, by story
         self._row_of: dict[str, ComparedRow] = {}  # by article
-        self._has_report: dict[int, bool] = {}  # by story
-        self._compared_stories: dict[int, ComparedStory] = {}
 
     def story(self, number: int) -> Candidate | None:
         return self._index.get(number)
 
-    def story_centroids(self, numbers: Iterable[int]) -> dict[int, Centroid]:
-        def read(missing: Iterable[Candidate]) -> dict[int, Centroid]:
-            found = stories.centroids_of(self._connection, (one.number for one in missing))
-            return {number: centroid.from_bytes(blob) for number, blob in found.items()}
+    def neighbours(self, number: int) -> Sequence[Candidate]:
+        near = self._index.neighbours(number)
+        self._read([one for one in near if one.number not in self._rows])
+        return near
 
-        return self._centroids.get(map(self._index.story, numbers), read)
-
-    def read(self, numbers: Iterable[int]) -> None:
-        unread = [self._index.story(number) for number in numbers if number not in self._rows]
+    def _read(self, unread: Sequence[Candidate]) -> None:
         for number, rows in self._comparison.newest_reports(self._connection, unread).items():
             self._rows[number] = rows
             self._row_of |= {row.id: row for row in rows}
 
-    def _reports(self, number: int) -> Sequence[ComparedRow]:
-        self.read([number])
+    def _newest(self, number: int) -> Sequence[ComparedRow]:
+        if number not in self._rows:
+            self._read([self._index.story(number)])
         return self._rows[number]
 
-    def counted_reports(self, number: int, newest: int) -> Sequence[CountedReport]:
-        reports = [row for row in self._reports(number) if row.role != "container"]
-        return [CountedReport(row.id, row.as_article()) for row in reports[:newest]]
+    def reports(self, number: int) -> Sequence[CountedReport]:
+        rows = [row for row in self._newest(number) if row.role != "container" and row.terms]
+        return [CountedReport(row.id, row.as_article()) for row in rows]
 
-    def neighbours(self, number: int) -> Sequence[Candidate]:
-        return self._index.neighbours(number)
+    def scores(self, reports: Sequence[CountedReport], others: Sequence[CountedReport]) -> Floats:
+        return self._comparison.logits(self._connection, self._decoded(reports), self._decoded(others))
 
-    def candidates(self, article: ScoringInput) -> Sequence[Candidate]:
-        return self._index.candidates(article)
+    def _decoded(self, reports: Sequence[CountedReport]) -> list[PairArticle]:
+        return [self._comparison.article(self._row_of[one.id]) for one in reports]
+
+    def shift(self) -> float:
+        return self._comparison.shift(self._connection)
 
     def has_report(self, number: int) -> bool:
-        if number not in self._has_report:
-            self._has_report[number] = self._comparison.has_report(
-                self._connection, self._index.story(number).story, self._reports(number)
-            )
-        return self._has_report[number]
+        story = self._index.story(number).story
+        return self._comparison.has_report(self._connection, story, self._newest(number))
 
     def may_leave(self, article: str) -> bool:
         """Whether the article may move: only once, or similar stories would exchange it at every run."""
@@ -286,20 +257,3 @@ class _StoryLookup:
     def may_merge(self, one: int, other: int) -> bool:
         names = [self._index.story(number).story for number in (one, other)]
         return self._constraints.may_merge(self._connection, *names)
-
-    def compare(self, reports: Sequence[CountedReport], number: int) -> None:
-        articles = [self._comparison.article(self._row_of[report.id]) for report in reports]
-        self._comparison.compare(self._connection, articles, self._compared(number))
-
-    def corrections(self, report: CountedReport, number: int) -> Sequence[Reason]:
-        own, story = self._row_of[report.id], self._compared(number)
-        story = story._replace(is_own=own.story == story.id)
-        (found,) = self._comparison.corrections(self._connection, self._comparison.article(own), [story])
-        return found
-
-    def _compared(self, number: int) -> ComparedStory:
-        if number not in self._compared_stories:
-            candidate, rows = self._index.story(number), self._reports(number)
-            newest, reports = self._comparison.compared(rows), candidate.summary.reports
-            self._compared_stories[number] = ComparedStory(candidate.story, newest, reports, rows)
-        return self._compared_stories[number]

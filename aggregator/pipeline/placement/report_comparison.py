@@ -1,4 +1,4 @@
-"""Compares articles with the newest reports of stories: pair model, vetoes, and the history of the stream.
+"""Compares articles with the newest reports of stories: pair model, guards, and the history of the stream.
 
 The stream history is divided into periods. A period ends before the first entry that was accepted on a later
 day (UTC), so decisions depend on the inbox and not on the moment of placing. After a clock that was wrong by
@@ -7,27 +7,34 @@ more than the days of a snapshot, a period ends with the first entry of the righ
 
 import datetime as dt
 import logging
-from collections import Counter, OrderedDict
-from collections.abc import Iterable, Sequence
+from collections import Counter, OrderedDict, deque
+from collections.abc import Iterable, Mapping, Sequence
 from typing import NamedTuple
 
 import msgspec
+import numpy as np
 
-from aggregator.cluster.events.pair_model import (
-    ComparedPair,
+from aggregator.cluster.events.pair_features import (
+    AT,
+    Floats,
     PairArticle,
-    PairComparison,
-    PairModel,
-    PairTuning,
     beside_title,
-    combined,
+    pack_nearest,
     shared_beside_title,
 )
-from aggregator.cluster.events.scorer import Candidate
+from aggregator.cluster.events.pair_model import (
+    STREAM,
+    ComparedPair,
+    PairModel,
+    PairTuning,
+    compare_pairs,
+    reasons_of,
+    stream_shift,
+)
+from aggregator.cluster.events.scorer import Candidate, ScoredCandidate
 from aggregator.cluster.events.story_index import StoryCache
 from aggregator.cluster.events.stream import StreamSnapshot, pack_frequencies
 from aggregator.cluster.events.weights import EventModel
-from aggregator.cluster.vetoes.vetoes import VetoInput, VetoTuning, objections
 from aggregator.config.tuning import Tuning
 from aggregator.model.core import OPINION_KINDS, Agreement, Evidence, Reason
 from aggregator.store.engine.database import Connection
@@ -44,35 +51,31 @@ _PERIODS_KEPT = (
 )
 _ARTICLES_KEPT = 2_000  # decoded articles in memory, about 10 KB each
 _STORIES_KEPT = 2_000  # stories whose newest reports are in memory, about 3 KB each report
-_PAIRS_KEPT = 50_000  # comparisons in memory, about 600 bytes each
+_PAIRS_KEPT = 100_000  # logits in memory, about 200 bytes each
+_WITH_REASONS = 2  # stories of a decision: the best and the runner-up
 
 
-def _of_all(reason: Reason, compared: int, report_count: int) -> Reason:
-    """What speaks for a story counts for its compared reports only: the newest ones may have drifted away."""
-    if reason.share <= 0 or report_count <= compared:
-        return reason
-    return msgspec.structs.replace(reason, share=reason.share * compared / report_count)
+def pair_of(row: ComparedRow) -> PairArticle:
+    """Return a stored article as the pair model sees it."""
+    article = row.as_article()
+    return PairArticle(
+        article.terms,
+        title=row.title,
+        minutes=article.minutes,
+        body_words=article.body_words,
+        inbox=row.inbox_no,
+        outlet=row.outlet,
+        source=row.source,
+        is_opinion=article.is_opinion,
+        nearest=row.nearest or b"",
+    )
 
 
-class ComparedArticle(NamedTuple):
-    """An article as the pair model and the vetoes see it."""
+class Compared(NamedTuple):
+    """A new article compared with stories."""
 
-    pair: PairArticle
-    veto: VetoInput
-
-
-class ComparedStory(NamedTuple):
-    """A story with which an article is compared."""
-
-    id: str
-    newest: Sequence[ComparedArticle]  # reports, the newest first
-    report_count: int
-    rows: Sequence[ComparedRow]  # of `newest` and, as far as they are in memory, of older ones
-    is_own: bool = False  # the article is in it
-
-    def others(self, own: ComparedArticle, tuning: PairTuning) -> Sequence[ComparedArticle]:
-        """Return the newest reports besides the article, at most as many as are compared."""
-        return [one for one in self.newest if one.pair.inbox != own.pair.inbox][: tuning.compared_reports]
+    stories: list[ScoredCandidate]
+    nearest: bytes  # to store with it, see pair_features.py
 
 
 class ReportComparison:
@@ -80,23 +83,21 @@ class ReportComparison:
 
     def __init__(self, model: EventModel, all_tuning: Tuning) -> None:
         self.tuning = all_tuning.section("pairs", PairTuning)
-        self._bodyless_words = model.tuning.bodyless_words
+        self._event_tuning = model.tuning
         self._window_days = int(model.tuning.window_days)
-        self._veto_tuning = all_tuning.section("vetoes", VetoTuning)
-        self._pair_model = PairModel(model, self.tuning)
+        self.model = PairModel()
         self._snapshot: StreamSnapshot | None = None
         self._latest: list[StreamPeriod | None] = []  # the newest closed period; []: not read yet
         self._undated_from: int | None = None  # see `undated_from`; None: not read yet
         self._inbox_no = -1  # of the article that is being placed
-        most = max(model.tuning.reassess_members, model.tuning.reassess_veto_checks)
-        self._newest = max(most, self.tuning.compared_reports + 1)  # of a story, see `newest_reports`
         self._rows: StoryCache[Sequence[ComparedRow]] = StoryCache(_STORIES_KEPT)
-        self._decoded: OrderedDict[int, ComparedArticle] = OrderedDict()
-        self._pairs: dict[tuple[int, int], ComparedPair] = {}  # by inbox numbers, in order
+        self._decoded: OrderedDict[int, PairArticle] = OrderedDict()
+        self._pairs: dict[tuple[int, int], float] = {}  # logits by inbox numbers, the lower first
+        self._last: deque[str] | None = None  # stories of the last articles; None: not read yet
+        self._shared: set[str] = set()  # those of them that have other articles
         self._articles: Counter[str] = Counter()  # not written yet
         self._matches: Counter[str] = Counter()
         self._counted_up_to = -1  # inbox number, see `count_after`
-        self._matched: set[str] = set()  # sources of other outlets that report the same as that article
 
     def forget(self) -> None:
         """Forget what was read in a transaction that failed."""
@@ -105,6 +106,11 @@ class ReportComparison:
         self._decoded.clear()
         self._articles.clear()
         self._matches.clear()
+        self.regrouped()
+
+    def regrouped(self) -> None:
+        """Forget which of the last articles are alone in their stories."""
+        self._last = None
 
     def _forget_periods(self) -> None:
         self._snapshot = None
@@ -117,7 +123,6 @@ class ReportComparison:
     def before(self, connection: Connection, inbox_no: int, accepted_at: dt.datetime) -> None:
         """Close the present period if the entry with this number was accepted on a later day."""
         self._inbox_no = inbox_no
-        self._matched.clear()
         day, latest = (accepted_at - _EPOCH) // _DAY, self._newest_period(connection)
         present = -1 if latest is None else latest.day + 1
         if present - self.tuning.stream_days <= day <= present:
@@ -178,40 +183,46 @@ class ReportComparison:
                 self._snapshot = StreamSnapshot(*history)
         return self._snapshot
 
-    def copied(self, source: str) -> None:
-        """Note that the article being placed is a copy of what this source, of another outlet, published."""
-        self._matched.add(source)
-
     def count_after(self, inbox_no: int) -> None:
         """Count only articles after this one; those before it are counted already."""
         self._counted_up_to = inbox_no
 
-    def placed(self, source: str) -> None:
-        """Count a new article of a source, and the sources that reported the same; see `write_counts`."""
-        if self._inbox_no <= self._counted_up_to:
-            return
-        self._articles[source] += 1
-        self._matches[source] += bool(self._matched)
-        self._matches.update(self._matched)
+    def placed(self, new: NewArticle) -> None:
+        """Count a new article for the stream and for its source; see `write_counts`."""
+        story, has_joined = new.placement.story, not new.placement.founded
+        if self._last is not None and new.placement.role != "copy":
+            self._last.append(story)
+            if has_joined:
+                self._shared.add(story)
+        if new.outlet is not None and self._inbox_no > self._counted_up_to:
+            self._articles[new.source] += 1
+            self._matches[new.source] += has_joined
 
     def write_counts(self, connection: Connection) -> None:
         """Write what `placed` counted in this transaction."""
-        sources = {*self._articles, *self._matches}
-        counts = {one: (self._articles[one], self._matches[one]) for one in sources}
+        counts = {one: (self._articles[one], self._matches[one]) for one in self._articles}
         stream_history.count_sources(connection, counts)
         self._articles.clear()
         self._matches.clear()
 
+    def shift(self, connection: Connection, source: str | None = None) -> float:
+        """Return what the stream, and the source of an article, add to a score: see pair_model.py."""
+        if self._last is None:
+            last = articles.last_stories(connection, self.tuning.stream_articles)
+            self._last = deque((story for story, _ in last), maxlen=self.tuning.stream_articles)
+            self._shared = {story for story, is_shared in last if is_shared}
+        counts = (0, 0) if source is None else self.snapshot(connection).counts_of(source)
+        self._shared.intersection_update(self._last)
+        shared = sum(story in self._shared for story in self._last)
+        return stream_shift(shared, len(self._last), self.tuning, counts)
+
     # --- comparison ---------------------------------------------------------------------------------------
 
-    def article(self, row: ComparedRow) -> ComparedArticle:
+    def article(self, row: ComparedRow) -> PairArticle:
         """Return a stored article, decoded."""
         found = self._decoded.get(row.inbox_no)
         if found is None or not row.terms:  # retention dropped them meanwhile
-            article = row.as_article()
-            veto = row.as_veto_input(self._bodyless_words)
-            pair = PairArticle(article, outlet=row.outlet, title=row.title, source=row.source)
-            found = self._decoded[row.inbox_no] = ComparedArticle(pair, veto)
+            found = self._decoded[row.inbox_no] = pair_of(row)
             if len(self._decoded) > _ARTICLES_KEPT:
                 self._decoded.popitem(last=False)
         return found
@@ -221,17 +232,44 @@ class ReportComparison:
         self._decoded.pop(inbox_no, None)
         self._pairs.clear()
 
-    def corrections_of(
-        self, connection: Connection, own: ComparedArticle, candidates: Sequence[Candidate]
-    ) -> list[tuple[Reason, ...]]:
-        """Return the corrections of the score of a new article in each candidate."""
+    def scored(self, connection: Connection, own: PairArticle, candidates: Sequence[Candidate]) -> Compared:
+        """Compare a new article with the newest reports of each story that is open to it."""
         newest = self.newest_reports(connection, candidates)
-        stories = [
-            ComparedStory(one.story, self.compared(rows), one.summary.reports, rows)
-            for one in candidates
-            for rows in (newest[one.number],)
-        ]
-        return self.corrections(connection, own, stories)
+        met = {row.inbox_no: self.article(row) for rows in newest.values() for row in rows if row.terms}
+        found: dict[int, ComparedPair] = {}
+        if len(own.ids):
+            reports = [*met.values()]
+            compared = compare_pairs(self.model, own, reports, self.snapshot(connection), has_come=True)
+            found = {one.inbox: pair for one, pair in zip(reports, compared, strict=True)}
+        self._remember(own, found)
+        shift = self.shift(connection, own.source)
+        stories = []
+        for candidate in candidates:
+            rows = newest[candidate.number]
+            pairs = [found[row.inbox_no] for row in rows if row.inbox_no in found]
+            texts = sum(float(pair.features[AT["all"]]) for pair in pairs if pair.is_compared)
+            if not texts:
+                continue
+            score = sum(pair.logit for pair in pairs) / len(pairs) + shift
+            if score < self._event_tuning.threshold or self.may_hold(connection, own, candidate.story, rows):
+                stories.append(ScoredCandidate(candidate, score, (), texts / len(pairs)))
+        stories = self._with_reasons(stories, newest, found, shift)
+        return Compared(stories, pack_nearest(own.nearest))
+
+    def _with_reasons(
+        self,
+        scored: list[ScoredCandidate],
+        newest: Mapping[int, Sequence[ComparedRow]],
+        found: Mapping[int, ComparedPair],
+        shift: float,
+    ) -> list[ScoredCandidate]:
+        """Return the stories, best first; the best two, which are named, with the reasons of the score."""
+        ranked = sorted(scored, key=lambda one: (-one.score, one.candidate.number))
+        for place, one in enumerate(ranked[:_WITH_REASONS]):
+            pairs = [found[row.inbox_no] for row in newest[one.candidate.number] if row.inbox_no in found]
+            reasons = (*reasons_of(self.model, pairs), Reason(name=STREAM, value=shift, share=shift))
+            ranked[place] = msgspec.structs.replace(one, reasons=reasons + one.reasons)
+        return ranked
 
     def newest_reports(
         self, connection: Connection, stories: Iterable[Candidate]
@@ -239,7 +277,9 @@ class ReportComparison:
         """Return the newest reports of stories by number: as many as anything reads."""
 
         def read(missing: Sequence[Candidate]) -> dict[int, Sequence[ComparedRow]]:
-            found = articles.compared_rows(connection, [one.story for one in missing], self._newest)
+            found = articles.compared_rows(
+                connection, [one.story for one in missing], self.tuning.compared_reports
+            )
             return {one.number: found[one.story] for one in missing}
 
         return self._rows.get(stories, read)
@@ -249,85 +289,65 @@ class ReportComparison:
         known = self._rows.kept(before) if before else []
         if known is not None:
             rows = [articles.compared_row_of(new)] if new.counts_in_centroid else []
-            self._rows.put(after, [*rows, *known][: self._newest])
+            self._rows.put(after, [*rows, *known][: self.tuning.compared_reports])
 
-    def compared(self, rows: Sequence[ComparedRow]) -> list[ComparedArticle]:
-        """Return those of a story's newest articles with which another is compared, decoded.
+    def compared(self, rows: Sequence[ComparedRow]) -> list[PairArticle]:
+        """Return the newest articles of a story with which another is compared, decoded."""
+        return [self.article(row) for row in rows[: self.tuning.compared_reports]]
 
-        One more than compared, as an article is not compared with itself.
+    def logits(
+        self, connection: Connection, own: Sequence[PairArticle], others: Sequence[PairArticle]
+    ) -> Floats:
+        """Return the logit of each article with each other one: a row an article."""
+        rows = []
+        for one in own:
+            missing = [other for other in others if _pair(one, other) not in self._pairs]
+            if missing:
+                compared = compare_pairs(self.model, one, missing, self.snapshot(connection))
+                self._remember(one, {each.inbox: pair for each, pair in zip(missing, compared, strict=True)})
+            rows.append([self._pairs[_pair(one, other)] for other in others])
+        return np.array(rows)
+
+    def _remember(self, own: PairArticle, found: Mapping[int, ComparedPair]) -> None:
+        if len(self._pairs) >= _PAIRS_KEPT:
+            self._pairs.clear()
+        for inbox, pair in found.items():
+            self._pairs[min(own.inbox, inbox), max(own.inbox, inbox)] = pair.logit
+
+    def may_hold(
+        self, connection: Connection, own: PairArticle, story: str, rows: Sequence[ComparedRow]
+    ) -> bool:
+        """Return whether a story, of which `rows` are the newest reports, is open to an article.
+
+        A report does not join a story of opinions and explainers only, and no text joins whose words, beside
+        its title, are those of none of the reports' texts: anyone can publish a headline of others.
         """
-        return [self.article(row) for row in rows[: self.tuning.compared_reports + 1]]
-
-    def compare(
-        self, connection: Connection, reports: Sequence[ComparedArticle], story: ComparedStory
-    ) -> None:
-        """Compare reports of a story with its newest ones at once, as `corrections` of each would.
-
-        One call for each of the newest instead of one for each report: mostly a single one of them is new.
-        """
-        beside: dict[int, list[PairArticle]] = {}  # by inbox number of one of the newest
-        for own in reports:
-            for other in story.others(own, self.tuning):
-                if len(own.pair.ids) and len(other.pair.ids):
-                    beside.setdefault(other.pair.inbox, []).append(own.pair)
-        for newest in story.newest:
-            one = newest.pair
-            missing = [each for each in beside.get(one.inbox, ()) if _pair(one, each) not in self._pairs]
-            self._remember_pairs(connection, one, missing)
-
-    def corrections(
-        self, connection: Connection, own: ComparedArticle, stories: Sequence[ComparedStory]
-    ) -> list[tuple[Reason, ...]]:
-        """Return the corrections of an article's score in each story.
-
-        In its own story it is only compared: vetoes would take a report out of a story that it started.
-        """
-        others = [story.others(own, self.tuning) for story in stories]
-        comparisons = self._compare(connection, own.pair, others)
-        return [
-            self._corrections(connection, own, *each)
-            for each in zip(stories, others, comparisons, strict=True)
-        ]
-
-    def _corrections(
-        self,
-        connection: Connection,
-        own: ComparedArticle,
-        story: ComparedStory,
-        others: Sequence[ComparedArticle],
-        comparison: PairComparison | None,
-    ) -> tuple[Reason, ...]:
-        reasons: tuple[Reason, ...] = ()
-        if comparison is not None:
-            if own.pair.inbox == self._inbox_no:
-                self._matched |= comparison.matched
-            compared = sum(1 for one in others if len(one.pair.ids))
-            reasons = tuple(_of_all(one, compared, story.report_count) for one in comparison.reasons)
-        if story.is_own:
-            return reasons
-        opinions = [one.pair.is_opinion for one in others]
-        is_report_among_opinions = bool(opinions) and all(opinions) and not own.pair.is_opinion
-        if is_report_among_opinions and not self.has_report(connection, story.id, story.rows):
-            share = -self._veto_tuning.headline_logits
-            reasons += (Reason(name="story of opinions", value=1.0, share=share),)
-        return reasons + objections(own.veto, [one.veto for one in others], self._veto_tuning)
+        if not own.is_opinion and rows and not self.has_report(connection, story, rows):
+            return False
+        texts = [row for row in rows if row.body_words >= self._event_tuning.bodyless_words]
+        if own.body_words < self._event_tuning.bodyless_words or not texts:
+            return True
+        others = [self.article(row) for row in texts]
+        return shared_beside_title(own, others, self.snapshot(connection)) >= self.tuning.agreement
 
     def has_report(self, connection: Connection, story: str, rows: Sequence[ComparedRow]) -> bool:
         """Return whether a counted article is a report, no opinion; `rows`: of `newest_reports`."""
         is_in_memory = any(row.kind not in OPINION_KINDS for row in rows)
-        return is_in_memory or (len(rows) >= self._newest and articles.has_report(connection, story))
+        return is_in_memory or (
+            len(rows) >= self.tuning.compared_reports and articles.has_report(connection, story)
+        )
 
     def agreement(self, connection: Connection, own: PairArticle, story: str) -> Agreement | None:
         """Return how much an article agrees with the counted reports of a story; None if its source is known.
 
         Anyone can publish a headline of others. A text that others confirm is about the event.
         """
-        known = self.snapshot(connection).articles_of(own.source)
+        known, _ = self.snapshot(connection).counts_of(own.source)
         if known >= self.tuning.known_articles:
             return None
         newest = articles.vouching_rows(connection, story, self.tuning.compared_reports + 1)
         counted = [row for row in newest if row.inbox_no != own.inbox]
-        pairs = [self.article(row).pair for row in counted[: self.tuning.compared_reports]]
+        pairs = [self.article(row) for row in counted[: self.tuning.compared_reports]]
         if not any(len(beside_title(one)) for one in pairs):
             return None  # bare headlines can neither confirm nor deny a text
         shared = shared_beside_title(own, pairs, self.snapshot(connection))
@@ -335,36 +355,15 @@ class ReportComparison:
 
     def agreement_of_copy(self, connection: Connection, source: str, original: str) -> Agreement | None:
         """Return the agreement of the original of a copy; None if the source of the copy is known."""
-        if self.snapshot(connection).articles_of(source) >= self.tuning.known_articles:
+        if self.snapshot(connection).counts_of(source)[0] >= self.tuning.known_articles:
             return None
         return articles.evidence_of(connection, original).agreement
 
     def with_agreement(self, connection: Connection, id: str, story: str, evidence: Evidence) -> Evidence:  # noqa: A002
         """Return the evidence of an article that moves to a story, with its agreement there."""
         row = articles.compared_row(connection, id)
-        agreement = self.agreement(connection, self.article(row).pair, story) if row.is_polled else None
+        agreement = self.agreement(connection, self.article(row), story) if row.is_polled else None
         return msgspec.structs.replace(evidence, agreement=agreement)
-
-    def _compare(
-        self, connection: Connection, own: PairArticle, stories: Sequence[Sequence[ComparedArticle]]
-    ) -> list[PairComparison | None]:
-        """Return the comparison with each story; None for a story without terms."""
-        reports = [[one.pair for one in story if len(one.pair.ids)] for story in stories]
-        if len(self._pairs) >= _PAIRS_KEPT:
-            self._pairs.clear()
-        missing = {one.inbox: one for story in reports for one in story if _pair(own, one) not in self._pairs}
-        self._remember_pairs(connection, own, [*missing.values()])
-        return [
-            combined([self._pairs[_pair(own, one)] for one in story], story) if story else None
-            for story in reports
-        ]
-
-    def _remember_pairs(
-        self, connection: Connection, own: PairArticle, others: Sequence[PairArticle]
-    ) -> None:
-        if others:
-            compared = self._pair_model.compare_pairs(own, others, self.snapshot(connection))
-            self._pairs |= zip((_pair(own, one) for one in others), compared, strict=True)
 
 
 def _pair(one: PairArticle, other: PairArticle) -> tuple[int, int]:

@@ -73,9 +73,14 @@ class StoryWriter:
         options: StoryOptions,
         *,
         undated_from: Callable[[Connection], int],
+        regrouped: Callable[[], None],
     ) -> None:
-        """`undated_from` returns the first inbox number that was accepted within `window_days`."""
+        """`undated_from` returns the first inbox number that was accepted within `window_days`.
+
+        `regrouped` is called when articles change their stories.
+        """
         self._undated_from = undated_from
+        self._regrouped = regrouped
         self._early_from: int | None = None  # see `sweep`
         self._options = options
         self._bump_age = dt.timedelta(seconds=options.bump_age_seconds)
@@ -83,7 +88,6 @@ class StoryWriter:
         self._story_tuning = story_tuning
         self._index: StoryIndex | None = None
         self._last_membership_change: int | None = None
-        self.centroids: StoryCache[centroid.Centroid] = StoryCache(_STORIES_KEPT)
         self._known: StoryCache[_KnownStory] = StoryCache(_STORIES_KEPT)
         self._numbers: dict[str, int] = {}  # of the stories in `_known`
 
@@ -150,7 +154,6 @@ class StoryWriter:
         """Drop the index in memory; it is built again from the rows."""
         self._index = None
         self._last_membership_change = None
-        self.centroids.clear()
         self.forget_rows()
 
     def forget_rows(self) -> None:
@@ -218,6 +221,7 @@ class StoryWriter:
         membership = self._grown(unit_of_work.connection, new, article, before, new.placement.story)
         for loser in losers:
             membership = self._joined(unit_of_work.connection, membership, loser)
+            self._regrouped()
         bump, redates = unit_of_work.now, False
         if not new.bump_by_clock:
             is_dated = new.clean.published is not None
@@ -270,8 +274,8 @@ class StoryWriter:
         """Update the story of an article that was revised from `before` to `after`."""
         grown = centroid.from_bytes(assigned_story.centroid)
         if new.counts_in_centroid:
-            grown = centroid.remove(grown, before.member(self._model), self._model)
-            grown = centroid.add(grown, after.member(self._model), self._model)
+            grown = centroid.remove(grown, before.member())
+            grown = centroid.add(grown, after.member())
         else:
             grown = centroid.remove_silent(grown, before.stated_minutes)
             grown = centroid.add_silent(grown, after.stated_minutes)
@@ -319,6 +323,7 @@ class StoryWriter:
         first). `revived`: the id of a merged story, used again for the new one. An empty story is merged into
         the target. `bump`: the new bump of both stories (None: the later of theirs). `silent`: see `unite`.
         """
+        self._regrouped()
         connection = unit_of_work.connection
         origin = live_story(connection, _single_story(connection, ids))
         all_members = articles.members(connection, origin.id)
@@ -385,6 +390,7 @@ class StoryWriter:
         keeps its id, in a tie the older one. The other ids redirect permanently. `silent`: stories whose own
         bump does not bump the merged one.
         """
+        self._regrouped()
         connection = unit_of_work.connection
         rows = [live_story(connection, id_) for id_ in ids]
         winner, *losers = sorted(
@@ -503,7 +509,7 @@ class StoryWriter:
         """Return the story with one more member without reading the others, so that a burst stays cheap."""
         grown = centroid.Centroid() if before is None else before.centroid
         if new.counts_in_centroid:
-            grown = centroid.add(grown, article.member(self._model), self._model)
+            grown = centroid.add(grown, article.member())
         else:
             grown = centroid.add_silent(grown, article.stated_minutes)
         view = article_views.view_of(new)
@@ -527,7 +533,7 @@ class StoryWriter:
     def _joined(self, connection: Connection, membership: Membership, loser: StoryRow) -> Membership:
         lost = self._membership_of(connection, loser)
         return Membership(
-            centroid=centroid.merge(membership.centroid, lost.centroid, self._model),
+            centroid=centroid.merge(membership.centroid, lost.centroid),
             count_state=merge_count_states(membership.count_state, lost.count_state),
             span=membership.span.with_other(lost.span),
             shown=sorted([*membership.shown, *lost.shown], key=lambda one: one.effective_at),
@@ -539,7 +545,7 @@ class StoryWriter:
     ) -> Membership:
         """Return the state of a story with exactly these members; `titled`: the one whose title is shown."""
         shown = article_views.views_of(connection, _shown(members, titled))
-        return stories.membership_of(members, _counted_members(members), self._model, shown)
+        return stories.membership_of(members, _counted_members(members), shown)
 
     def _count_state(self, connection: Connection, row: StoryRow) -> CountState:
         known = None if row.count_state is None else from_bytes(row.count_state)
@@ -656,8 +662,6 @@ class StoryWriter:
         if centroid.widest_gap(membership.centroid) > self._model.tuning.window_days * MINUTES_A_DAY:
             unit_of_work.ledger.apart.add(story)
         self._index_story(IndexRow(number, story, state.centroid, state.last_inbox_no))
-        if self._index is not None:
-            self.centroids.put(self._index.story(number), membership.centroid)
         return number
 
     def _set_counts_in_centroid(self, connection: Connection, members: Sequence[MemberRow]) -> None:

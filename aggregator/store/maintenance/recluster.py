@@ -1,6 +1,7 @@
 """`recluster`: reading placed articles as input again, and copying decisions from a scratch database."""
 
 import datetime as dt
+import functools
 import hashlib
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
@@ -22,7 +23,6 @@ from aggregator.store.tables import (
     link_constraint,
     lsh_band,
     revision,
-    rows_with,
     sketch,
     source_history,
     source_period,
@@ -40,6 +40,7 @@ _DECIDED = (
     "counts_as_report",
     "follows",
     "evidence",
+    "nearest",
     "wire",
     "details",
     "signature",
@@ -289,7 +290,7 @@ def take_over(
     """
     changed = 0
     columns = [article.c[name] for name in ("inbox_no", "id", "story", *_DECIDED)]
-    followed = _followed_stories(live, scratch, names)
+    today = _ids_today(live, scratch, names)
     for part in _parts(scratch, select(*columns).order_by(article.c.inbox_no)):
         first, last = part[0]["inbox_no"], part[-1]["inbox_no"]
         rows = live.execute(select(*columns).where(article.c.inbox_no.between(first, last))).mappings()
@@ -298,8 +299,8 @@ def take_over(
         for row in part:
             decided = row | {
                 "story": names[row["story"]],
-                "evidence": _renamed(row["evidence"], names),
-                "follows": followed.get(row["follows"]),
+                "evidence": _renamed(row["evidence"], today),
+                "follows": today(row["follows"]),
             }
             if row["inbox_no"] in known and known[row["inbox_no"]] != decided:
                 changes.append(decided)
@@ -312,24 +313,32 @@ def take_over(
     return changed
 
 
-def _followed_stories(
+def _ids_today(
     live: Connection, scratch: Connection, names: Mapping[str, str]
-) -> dict[str | None, str]:
-    """Return the id in the live database of every story that an article of the scratch database follows.
+) -> Callable[[str | None], str | None]:
+    """Return a function that gives the id in the live database of a story of the scratch database.
 
-    A story that was merged meanwhile keeps its id where the live database has it, else it is its successor.
+    A story that was merged meanwhile is the one that its founder founded there, else its successor; None if
+    neither is known.
     """
-    named = select(article.c.follows).where(article.c.follows.is_not(None))
-    followed = select(story.c.id, story.c.redirect_to).where(story.c.id.in_(named))
-    rows = scratch.execute(followed).all()
-    same = rows_with(live, select(story.c.id), story.c.id, (row.id for row in rows))
-    known = {row.id for row in same} - {*names.values()}  # the latter are ids of other stories there
-    found: dict[str | None, str] = {}
-    for row in rows:
-        today = names.get(row.id) or (row.id if row.id in known else names.get(row.redirect_to or ""))
-        if today is not None:
-            found[row.id] = today
-    return found
+    taken = {*names.values()}  # ids of other stories there
+
+    @functools.cache
+    def today(id_: str | None) -> str | None:
+        if id_ is None or id_ in names:
+            return names.get(id_ or "")
+        columns = story.c.founding_article, story.c.redirect_to
+        merged = scratch.execute(select(*columns).where(story.c.id == id_)).one_or_none()
+        if merged is None:
+            return None
+        same = select(story.c.id).where(story.c.founding_article == merged.founding_article)
+        ids = live.execute(same.order_by(story.c.founding_no)).scalars().all()
+        known = [one for one in ids if one not in taken]
+        if not known:
+            return names.get(merged.redirect_to or "")
+        return id_ if id_ in known else known[0]
+
+    return today
 
 
 def take_stream_history(live: Connection, scratch: Connection, step: Callable[[], None]) -> None:
@@ -348,13 +357,14 @@ def _parts(connection: Connection, statement: Any) -> Iterator[list[dict[str, An
         yield [dict(row) for row in part]
 
 
-def _renamed(evidence: bytes, names: Mapping[str, str]) -> bytes:
+def _renamed(evidence: bytes, today: Callable[[str | None], str | None]) -> bytes:
     """Return evidence with the id of the runner-up in the live database."""
     read = codecs.unpack(evidence, Evidence)
     rival = read.runner_up
-    if rival is None or rival.story not in names or names[rival.story] == rival.story:
+    name = None if rival is None else today(rival.story)
+    if rival is None or name is None or name == rival.story:
         return evidence
-    renamed = msgspec.structs.replace(rival, story=names[rival.story])
+    renamed = msgspec.structs.replace(rival, story=name)
     return codecs.pack_compressed(msgspec.structs.replace(read, runner_up=renamed))
 
 

@@ -266,11 +266,20 @@ class DatabaseStoryReader:
         with self._database.read() as connection:
             return stream_history.snapshot(connection, days)
 
-    def source_of(self, article_id: str) -> str:
-        """Return the key of the source of an article; "" if the article does not exist."""
+    def compared_report(self, article_id: str) -> articles.ComparedRow:
+        """Return what a comparison needs of an article, which must exist."""
         with self._database.read() as connection:
-            found = connection.execute(select(article.c.source).where(article.c.id == article_id))
-            return str(found.scalar() or "")
+            return articles.compared_row(connection, article_id)
+
+    def newest_reports(self, story_id: str, most: int) -> Sequence[articles.ComparedRow]:
+        """Return what a comparison needs of the newest reports of a story."""
+        with self._database.read() as connection:
+            return articles.compared_rows(connection, [story_id], most)[story_id]
+
+    def last_stories(self, count: int) -> list[tuple[str, bool]]:
+        """Return the stories of the last articles that are no copies, and whether others are in them."""
+        with self._database.read() as connection:
+            return articles.last_stories(connection, count)
 
     def stories(self, wanted: StoryFilter) -> StoryPage:
         with self._database.read() as connection:

@@ -13,6 +13,7 @@ from sqlalchemy import (
     Select,
     bindparam,
     delete,
+    exists,
     func,
     insert,
     select,
@@ -60,7 +61,6 @@ from aggregator.store.tables import (
 if TYPE_CHECKING:  # who only reads stories loads no numpy
     from aggregator.cluster.copies.copy_check import ComparedText
     from aggregator.cluster.events.scorer import ScoringInput
-    from aggregator.cluster.vetoes.vetoes import VetoInput
 
 _REVISIONS_KEPT = 5  # the first five and the last five
 _NEVER_REVERT = 1_000_000  # `observation.revert_count` of the text of another article
@@ -208,6 +208,7 @@ class NewArticle(FrozenStruct, frozen=True, kw_only=True):
     bump_by_clock: bool
     is_polled: bool
     wire: str | None  # the agency behind the text, if certain enough
+    nearest: bytes | None = None  # see cluster/events/pair_features.py; None: it was not compared
     is_indexed: bool = True  # false: it is not found as a copy (pipeline/placement/copy_lookup.py)
     bands: tuple[int, ...] | None = None  # the bands to store; None: all of the fingerprint
     sketch: bytes | None = None  # the sampled shingles to store; None: all of the fingerprint
@@ -420,23 +421,11 @@ class ComparedRow(msgspec.Struct, frozen=True):
     terms: bytes  # b"" where the story is closed
     is_polled: bool
     counts_as_report: bool
+    nearest: bytes | None
 
     def as_article(self) -> "ScoringInput":
         """Return it as input of the scorer: a report, whatever its role."""
         return _scoring_input(self, is_container=False)
-
-    def as_veto_input(self, bodyless_words: int) -> "VetoInput":
-        """Return it as input of the vetoes; a text of fewer than `bodyless_words` words counts as none."""
-        from aggregator.cluster.vetoes.vetoes import VetoInput
-
-        return VetoInput(
-            title=self.title,
-            lead=self.lead,
-            language=self.language,
-            outlet=self.outlet,
-            minutes=dates_of(self.published, date_counts=True)[0],
-            bodyless=self.body_words < bodyless_words,
-        )
 
 
 def _scoring_input(row: "StoredArticle | MemberRow | ComparedRow", *, is_container: bool) -> "ScoringInput":
@@ -505,6 +494,31 @@ def compared_row_of(new: NewArticle) -> ComparedRow:
 def compared_row(connection: Connection, id: str) -> ComparedRow:  # noqa: A002
     """Return article `id`, which must exist."""
     return ComparedRow(*connection.execute(_COMPARED_ROW, {"article_id": id}).one())
+
+
+_other = article.alias()
+_LAST_STORIES = (
+    select(
+        article.c.story,
+        exists().where(
+            _other.c.story == article.c.story,
+            _other.c.role != "copy",
+            _other.c.inbox_no != article.c.inbox_no,
+        ),
+    )
+    .where(article.c.role != "copy")
+    .order_by(article.c.inbox_no.desc())
+    .limit(bindparam("at_most"))
+)
+
+
+def last_stories(connection: Connection, count: int) -> list[tuple[str, bool]]:
+    """Return the stories of the last articles that are no copies, and whether there are others in them.
+
+    The oldest first.
+    """
+    rows = connection.execute(_LAST_STORIES, {"at_most": count})
+    return [(story, bool(is_shared)) for story, is_shared in rows][::-1]
 
 
 class ArticleOrigin(NamedTuple):

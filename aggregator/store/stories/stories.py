@@ -102,7 +102,6 @@ def derived_columns(
 def membership_of(
     members: Sequence[MemberRow],
     counted: Collection[str],
-    model: "EventModel",
     shown: Sequence[ArticleView] = (),
 ) -> Membership:
     """Compute the membership of a story of these articles, of which `counted` are in its centroid.
@@ -113,9 +112,8 @@ def membership_of(
 
     return Membership(
         centroid=centroid.from_members(
-            [one.as_article().member(model) for one in members if one.id in counted],
+            [one.as_article().member() for one in members if one.id in counted],
             [one.as_article().stated_minutes for one in members if one.id not in counted],
-            model,
         ),
         count_state=count_state_of(members),
         span=published_span(members),
@@ -129,7 +127,7 @@ def columns_of_members(
 ) -> DerivedColumns:
     """Compute the columns of a story from its articles, as they are stored. See `membership_of`."""
     counted = {one.id for one in members if one.counts_in_centroid}
-    return derived_columns(membership_of(members, counted, model), model, families)
+    return derived_columns(membership_of(members, counted), model, families)
 
 
 # Built once: SQLAlchemy needs as long to build a statement as to execute it.

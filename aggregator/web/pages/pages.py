@@ -190,7 +190,7 @@ def _breakdown(score: float, need: float | None, bias: float, reasons: Sequence[
         return min(BAR_STEPS, round(abs(share) / longest * BAR_STEPS))
 
     parts = [
-        ScorePart(reason_name(reason.name), reason_value(reason), reason.share, bar(reason.share))
+        ScorePart(reason_name(reason), reason_value(reason), reason.share, bar(reason.share))
         for reason in sorted(reasons, key=lambda reason: (-abs(reason.share), reason.name))
     ]
     start = [ScorePart("start value of two articles", "", bias, bar(bias))] if bias else []
@@ -211,11 +211,6 @@ def verdict(evidence: Evidence) -> str:
     """Return the reason of the placement in one sentence."""
     is_copy_of_erased = evidence.stage == "copy" and evidence.copy is None
     return _VERDICTS["event" if is_copy_of_erased else evidence.stage]
-
-
-def objection(name: str) -> str:
-    """Return the name of a veto for people."""
-    return reason_name(name).removeprefix("veto: ").replace("_", " ")
 
 
 def copied(copy: CopyEvidence) -> str:
@@ -532,7 +527,6 @@ class Pages:
             not_counted=not_counted(explained.evidence),
             breakdown=breakdown(explained.evidence),
             runner_up=runner_up(explained.evidence),
-            vetoes=[objection(name) for name in explained.evidence.vetoes],
             copied=copied(explained.evidence.copy) if explained.evidence.copy else "",
             pair=pair(explained.pair) if explained.pair else None,
             pair_copied=copied(copy) if copy else "",

@@ -3,8 +3,7 @@
 tests/data/tripwire/events.jsonl was written for this: 63 articles of invented outlets on 27 events, seven
 events with a look-alike of the same days, copies of an agency's and of a paper's text, bare headlines,
 undated articles, a live blog and a briefing, in English, German, French and Spanish. It measures nothing:
-nobody should tune on it. Other orders within a day gave F1 .972 to .992 when it was written; without cohesion
-the precision was .850, with a window of half a day the recall .934.
+nobody should tune on it. Other orders within a day gave F1 .972 to .992 when it was written.
 """
 
 import pytest
@@ -54,7 +53,7 @@ def test_the_grouping_holds_its_figures():
     ("tuning", "figure"),
     [
         ({"events": {"threshold": 1000.0}}, "recall"),
-        ({"events": {"threshold": -1000.0, "cohesion": 0.0}, "pairs": {"offset": 60.0}}, "precision"),
+        ({"events": {"threshold": -1000.0}}, "precision"),
     ],
     ids=["nothing joins", "everything joins"],
 )

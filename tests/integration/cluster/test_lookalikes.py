@@ -1,4 +1,4 @@
-"""Look-alikes and hard true pairs through the real decision: terms, index, scorer, vetoes.
+"""Look-alikes and hard true pairs through the real decision: terms, index, pair model, scorer.
 
 tests/data/lookalikes.jsonl: cases that we wrote, about 36 % of them one event told twice. `events` says which
 articles of a case belong together. Cases whose id begins with "late-" were written after the rules were final
@@ -9,7 +9,6 @@ import datetime as dt
 import itertools
 import json
 from collections import Counter
-from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -17,13 +16,14 @@ import pytest
 from sqlalchemy import text
 
 from aggregator.cluster.events import centroid
-from aggregator.cluster.events.scorer import Candidate, Scorer, ScoringInput, decide
+from aggregator.cluster.events.pair_features import PairArticle
+from aggregator.cluster.events.pair_model import PairModel, PairTuning, compare_pairs, stream_shift
+from aggregator.cluster.events.scorer import ScoredCandidate, ScoringInput, decide, is_open
 from aggregator.cluster.events.story_index import IndexedStory, StoryIndex
+from aggregator.cluster.events.stream import StreamSnapshot
 from aggregator.cluster.events.terms import TermPacker
 from aggregator.cluster.events.weights import shipped_model
-from aggregator.cluster.vetoes.vetoes import VetoInput, VetoTuning, objections
 from aggregator.config.tuning import Tuning
-from aggregator.model.core import Reason
 from aggregator.store.engine.database import Database
 from tests.support import articles
 from tests.support.articles import Clock, record
@@ -32,8 +32,10 @@ from tests.support.rows import queried
 RUSSIAN = Path(__file__).parents[2] / "data" / "lookalikes-russian.jsonl"
 CASES = Path(__file__).parents[2] / "data" / "lookalikes.jsonl"
 ALL_TUNING = Tuning()
-VETOES = ALL_TUNING.section("vetoes", VetoTuning)
+PAIRS = ALL_TUNING.section("pairs", PairTuning)
 MODEL = shipped_model(ALL_TUNING)
+TREES = PairModel()
+EMPTY = StreamSnapshot(0, (), {})
 
 
 class Outcome(NamedTuple):
@@ -51,34 +53,42 @@ def cases() -> list[dict[str, Any]]:
 class Rig:
     """Places the articles of one case one after the other, as the daemon would on an empty database."""
 
-    def __init__(self, packer: TermPacker, scorer: Scorer) -> None:
-        self._packer, self._scorer = packer, scorer
+    def __init__(self, packer: TermPacker) -> None:
+        self._packer = packer
         self._index = StoryIndex(MODEL)
         self._sums: dict[int, centroid.Centroid] = {}
-        self._inputs: dict[int, list[VetoInput]] = {}
+        self._reports: dict[int, list[PairArticle]] = {}
 
     def place(self, record: dict[str, str], language: str, inbox: int) -> str:
         terms, words = self._packer.pack_counted(record["title"], record["text"], language)
         minutes = int(dt.datetime.fromisoformat(record["published"]).timestamp()) // 60
         article = ScoringInput(terms, minutes, words, inbox=inbox)
-        veto_input = VetoInput(
+        outlet = record["outlet"]
+        own = PairArticle(
+            terms,
             title=record["title"],
-            lead=" ".join(record["text"].split()[:80]),
-            language=language,
-            outlet=record["outlet"],
             minutes=minutes,
-            bodyless=article.bodyless(MODEL),
+            body_words=words,
+            inbox=inbox,
+            outlet=outlet,
+            source=outlet,
+            is_opinion=False,
         )
-
-        def against(candidates: Sequence[Candidate]) -> list[tuple[Reason, ...]]:
-            return [objections(veto_input, self._inputs[one.number], VETOES) for one in candidates]
-
-        decision = decide(article, self._index.candidates(article), self._scorer, against)
+        candidates = [one for one in self._index.candidates(article) if is_open(article, one, MODEL.tuning)]
+        reports = [pair for one in candidates for pair in self._reports[one.number]]
+        pairs = compare_pairs(TREES, own, reports, EMPTY, has_come=True)
+        logit = {one.inbox: pair.logit for one, pair in zip(reports, pairs, strict=True)}
+        scored = []
+        for one in candidates:
+            members = self._reports[one.number]
+            score = sum(logit[pair.inbox] for pair in members) / len(members) + stream_shift(0, 0, PAIRS)
+            scored.append(ScoredCandidate(one, score, ()))
+        decision = decide(article, scored, MODEL, TREES.bias)
         number = inbox if decision.story is None else int(decision.story)
         known = number in self._sums
-        total = centroid.add(self._sums.get(number, centroid.Centroid()), article.member(MODEL), MODEL)
+        total = centroid.add(self._sums.get(number, centroid.Centroid()), article.member())
         self._sums[number] = total
-        self._inputs.setdefault(number, []).append(veto_input)
+        self._reports.setdefault(number, []).append(own)
         row = IndexedStory(number, str(number), centroid.to_bytes(total, MODEL), inbox)
         (self._index.replace_story if known else self._index.add_story)(row)
         return str(number)
@@ -86,10 +96,10 @@ class Rig:
 
 @pytest.fixture(scope="module")
 def outcomes() -> list[Outcome]:
-    packer, scorer = TermPacker(MODEL), Scorer(MODEL)
+    packer = TermPacker(MODEL)
     found = []
     for case in cases():
-        rig = Rig(packer, scorer)
+        rig = Rig(packer)
         stories = [
             rig.place(record, case["language"], inbox)
             for inbox, record in enumerate(case["articles"], start=1)

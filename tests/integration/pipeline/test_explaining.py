@@ -97,7 +97,6 @@ def test_an_article_tells_how_it_came_and_how_it_stands(
     for words in (
         "It joined this story: score",
         "words of the whole text",
-        "×",
         "sum",
         "Its score against the rest",
     ):

@@ -20,7 +20,7 @@ def rig(database: Database) -> Rig:
     return Rig(database, Clock(NOON + 20 * DAY))
 
 
-def placed(rig: Rig, days: int = 8) -> Database:
+def placed(rig: Rig, days: int = 5) -> Database:
     """The levee breaks; so many days later parliament votes, and dock workers strike."""
     rig.take(record("Herald", "1", BROKEN, FLOOD, published=NOON))
     rig.take(record("Echo", "2", VOTED, DYKES, published=NOON + days * DAY))
@@ -38,12 +38,12 @@ def test_the_next_step_follows_and_another_event_does_not(rig: Rig) -> None:
 
 
 def test_what_happened_before_follows_nothing(rig: Rig) -> None:
-    assert links(placed(rig, days=-8)) == []
+    assert links(placed(rig, days=-5)) == []
 
 
 def test_without_a_date_or_a_text_nothing_is_claimed(rig: Rig) -> None:
     rig.take(record("Herald", "1", BROKEN, FLOOD, published=NOON))
-    rig.take(record("Echo", "2", VOTED, "", published=NOON + 8 * DAY))
+    rig.take(record("Echo", "2", VOTED, "", published=NOON + 5 * DAY))
     assert links(rig.database) == []
 
 
@@ -60,14 +60,14 @@ def test_links_lead_to_the_successor_of_a_merged_story_and_come_back(rig: Rig) -
 
 def test_a_column_continues_nothing(rig: Rig) -> None:
     rig.take(record("Herald", "1", BROKEN, FLOOD, published=NOON))
-    rig.take(record("Echo", "2", f"Opinion: {VOTED}", DYKES, published=NOON + 8 * DAY))
+    rig.take(record("Echo", "2", f"Opinion: {VOTED}", DYKES, published=NOON + 5 * DAY))
     assert links(rig.database) == []
 
 
 def test_a_story_that_began_earlier_continues_nothing_after_a_merge(rig: Rig) -> None:
     rig.take(record("Post", "0", STRUCK, STRIKE, published=NOON - 2 * DAY))
     rig.take(record("Herald", "1", BROKEN, FLOOD, published=NOON))
-    rig.take(record("Echo", "2", VOTED, DYKES, published=NOON + 8 * DAY))
+    rig.take(record("Echo", "2", VOTED, DYKES, published=NOON + 5 * DAY))
     vote, strike = by_title(rig.database, "Parliament", "Dock strike")
     assert links(rig.database) == [(VOTED, BROKEN)]
     correct(rig.database, "merge", strike, vote)

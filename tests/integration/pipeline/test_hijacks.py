@@ -136,9 +136,12 @@ def test_advertisements_do_not_vouch_for_each_other(rig: Rig) -> None:
     """Neither another one of the same words nor a copy makes it a report, nor does a merge."""
     for number in range(3):
         name = f"https://spam{number}.example/feed"
-        rig.take(of_feed("x", HEADLINE, f"{ADVERTISEMENT} Prize {number} waits.", source=name))
-    copy = f"{ADVERTISEMENT} Bonus conditions apply to all new accounts opened before the end of the month."
-    roles = [rig.take(of_feed(str(n), HEADLINE, copy, source=f"https://copy{n}.example"))[0] for n in (1, 2)]
+        other = ADVERTISEMENT.replace("today", f"until {number}")
+        rig.take(of_feed("x", HEADLINE, other.replace("hundred ", ""), source=name))
+    roles = [
+        rig.take(of_feed(str(n), HEADLINE, ADVERTISEMENT, source=f"https://copy{n}.example"))[0]
+        for n in (1, 2)
+    ]
     assert {one.outcome for one in roles} <= {"joined", "copy"}
     assert reports(rig.database) == [2]
     assert is_sound(rig)

@@ -7,6 +7,7 @@ import msgspec
 import pytest
 from sqlalchemy import select
 
+from aggregator.config.tuning import Tuning
 from aggregator.model.core import Entry, Published
 from aggregator.model.read_model import StoryFilter
 from aggregator.sources.fetch.client import Client
@@ -234,6 +235,7 @@ def test_tracking_parameters_never_replace_an_address(rig: Rig) -> None:
 def test_within_one_source_and_url_nothing_is_a_copy(rig: Rig) -> None:
     """A feed lists a link again a day later: an article of its own, as its GUID says, but no reprint."""
     again = NOON + dt.timedelta(days=1)
+    rig = Rig(rig.database, rig.clock, Tuning({"events": {"threshold": -4.0}}))  # in one story
     rig.take(linked())
     rig.take(linked(FLOOD + ENDING, guid="again", title="Levee", published=Published(time=again)))
     assert queried(rig.database, select(article.c.copy_of, article.c.role)).all() == [(None, "report")] * 2

@@ -234,14 +234,14 @@ def test_back_under_the_old_rules_the_old_stories_have_their_ids_again(grouped: 
 
 
 def test_a_group_keeps_the_id_that_most_of_its_articles_had(grouped: Database) -> None:
-    bridge, sorrin = by_title(grouped, "Hollin Bridge", "Sorrin's central bank")
+    (bridge,) = by_title(grouped, "Hollin Bridge")
+    before = partition(grouped)
     two = members(grouped, bridge)[:2]
     new = mistake(grouped, "split", bridge, articles=tuple(two))[1]
     assert reclustering(grouped).take_over(placing_of(grouped), None).written
-    assert set(two) < partition(grouped)[bridge]
+    assert partition(grouped) == before
     assert redirects(grouped)[new] == bridge
     assert what_is_wrong(grouped) == []
-    assert len(members(grouped, sorrin)) == 2
 
 
 def test_stories_that_stay_the_same_keep_title_time_and_text(grouped: Database) -> None:
@@ -249,10 +249,9 @@ def test_stories_that_stay_the_same_keep_title_time_and_text(grouped: Database) 
     with grouped.write() as connection:
         values = {"text": "as told", "title": "A title of older rules: goat cheese"}
         connection.execute(update(story).where(story.c.id == goat).values(**values))
+    kept = [row for row in rows_of(grouped, story) if row[1] != bridge]
     mistake(grouped, "split", bridge, articles=(members(grouped, bridge)[1],))
-    before = rows_of(grouped, story)
     reclustering(grouped).take_over(placing_of(grouped), None)
-    kept = [row for row in before if row[1] != bridge and row[0] <= 27]
     assert [row for row in rows_of(grouped, story) if row[0] in {old[0] for old in kept}] == kept
 
 

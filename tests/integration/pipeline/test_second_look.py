@@ -8,12 +8,11 @@ import pytest
 from sqlalchemy import insert, select
 from sqlalchemy.exc import SQLAlchemyError
 
-from aggregator.cluster.events.weights import shipped_model
 from aggregator.config.tuning import Tuning
 from aggregator.model.errors import AggregatorError
 from aggregator.store.engine.database import Database
 from aggregator.store.tables import article, correction, link_constraint, story, story_log
-from tests.support.articles import NOON, STRIKE, Clock, Rig, record, settled
+from tests.support.articles import FLOOD, FLOOD_ELSEWHERE, NOON, STRIKE, Clock, Rig, record, settled
 from tests.support.rows import queried, rename
 from tests.support.story_checks import (
     assigned,
@@ -32,9 +31,10 @@ from tests.support.story_checks import (
 )
 
 
-def look(database: Database) -> Rig:
-    """The next look is due at inbox number 64, before the first of these is placed."""
-    rig = Rig(database, Clock(NOON + dt.timedelta(days=9)))
+def look(database: Database, every: int = 32) -> Rig:
+    """The next look is due at inbox number 64 (or at the first one), before the first of these is placed."""
+    tuning = Tuning({"events": {"reassess_every": every}})
+    rig = Rig(database, Clock(NOON + dt.timedelta(days=9)), tuning)
     rig.take(record("Late", "1", "Dock workers strike in Sennick", STRIKE))
     return rig
 
@@ -59,59 +59,59 @@ def test_two_stories_of_one_event_become_one_again_with_the_reason_in_both_logs(
     assert what_is_wrong(grouped, rig.pipeline.placer) == []
 
 
-def test_an_article_in_the_wrong_story_goes_where_it_belongs_and_says_why(grouped: Database) -> None:
-    bridge, norvale = by_title(grouped, "Hollin Bridge", "Bank of Norvale")
+def test_an_undated_article_in_the_wrong_story_goes_where_it_belongs_and_says_why(grouped: Database) -> None:
+    halden, goat = by_title(grouped, "Premier Akers", "goat cheese")
     before = partition(grouped)
-    moved = members(grouped, bridge)[1]
-    mistake(grouped, "move", norvale, articles=(moved,))
+    *_, moved = members(grouped, halden)
+    mistake(grouped, "move", goat, articles=(moved,))
     rig = look(grouped)
     assert {home: ids for home, ids in partition(grouped).items() if home in before} == before
     why = evidence_of(grouped, moved)
     assert why.stage == "second look"
     assert why.score is not None
     assert why.need is not None
-    assert why.bias + sum(reason.share for reason in why.reasons) == pytest.approx(why.score, abs=1e-9)
-    assert why.bias == shipped_model(Tuning()).bias
     assert why.score >= why.need
     assert why.runner_up is not None
-    assert why.runner_up.story == norvale
-    (left,) = [line for line in log_of(grouped, norvale, "moved") if line.get("to")]
-    (came,) = [line for line in log_of(grouped, bridge, "moved") if line.get("from")]
-    assert (left["article"], left["to"], came["from"]) == (moved, bridge, norvale)
+    assert why.runner_up.story == goat
+    (left,) = [line for line in log_of(grouped, goat, "moved") if line.get("to")]
+    (came,) = [line for line in log_of(grouped, halden, "moved") if line.get("from")]
+    assert (left["article"], left["to"], came["from"]) == (moved, halden, goat)
     assert left["score"] == came["score"] == pytest.approx(why.score)
     assert left["own"] < left["score"]
     assert what_is_wrong(grouped, rig.pipeline.placer) == []
 
 
-def test_a_report_that_fits_nowhere_stands_alone_with_an_id_of_its_own(grouped: Database) -> None:
-    goat, norvale = by_title(grouped, "goat cheese", "Bank of Norvale")
-    (moved,) = members(grouped, goat)
+def test_a_dated_article_stays_where_it_is(grouped: Database) -> None:
+    bridge, norvale = by_title(grouped, "Hollin Bridge", "Bank of Norvale")
+    moved = members(grouped, bridge)[1]
     mistake(grouped, "move", norvale, articles=(moved,))
-    assert redirects(grouped)[goat] == norvale
     look(grouped)
-    home = assigned(grouped)[moved]
-    assert home not in (goat, norvale), "an address that led elsewhere is not taken away from there"
-    assert partition(grouped)[home] == {moved}
-    assert redirects(grouped)[goat] == norvale
-    why = evidence_of(grouped, moved)
-    assert why.stage == "second look"
-    assert why.score is not None
-    assert why.bias + sum(reason.share for reason in why.reasons) == pytest.approx(why.score, abs=1e-9)
-    assert what_is_wrong(grouped) == []
+    assert assigned(grouped)[moved] == norvale
 
 
-def test_silent_copies_go_along_and_a_live_blog_stays(grouped: Database) -> None:
-    ferry, goat = by_title(grouped, "ferry fire", "goat cheese")
-    before = partition(grouped)[ferry]
-    first, *copies, _ = members(grouped, ferry)
-    assert len(copies) == 3
-    mistake(grouped, "move", goat, articles=(first,))
-    assert partition(grouped)[goat] >= {first, *copies}
-    look(grouped)
-    assert partition(grouped)[ferry] == before
-    lines = log_of(grouped, ferry, "moved")
-    assert {line["article"] for line in lines} == {first, *copies}
-    assert what_is_wrong(grouped) == []
+def misplaced(database: Database) -> list[str]:
+    """An undated report and its copy, which are with a report of another event, and one of their event."""
+    title = "Levee breaks at Pennmouth, four dead"
+    placed = Rig(database, Clock(NOON)).take(
+        record("Gazette", "1", title, FLOOD),
+        record("Mirror", "1", title, FLOOD),
+        record("Herald", "1", "Pennmouth under water after levee breaks", FLOOD_ELSEWHERE),
+        record("Post", "1", "Prizes for bakers", "A jury in Oresk gave prizes to nine bakers of rye bread."),
+    )
+    first, _, event, other = ids = [one.article for one in placed]
+    assert assigned(database)[first] == assigned(database)[event] != assigned(database)[other]
+    mistake(database, "move", assigned(database)[other], articles=(first,))
+    return ids
+
+
+def test_silent_copies_go_along(database: Database) -> None:
+    first, copy, event, other = misplaced(database)
+    assert assigned(database)[first] == assigned(database)[copy] == assigned(database)[other]
+    look(database, every=5)
+    home = assigned(database)[event]
+    assert partition(database)[home] == {first, copy, event}
+    assert {line["article"] for line in log_of(database, home, "moved")} == {first, copy}
+    assert what_is_wrong(database) == []
 
 
 def test_a_live_blog_stays_when_its_reports_go(grouped: Database) -> None:
@@ -126,8 +126,8 @@ def test_a_live_blog_stays_when_its_reports_go(grouped: Database) -> None:
 
 
 def test_what_a_correction_holds_is_not_moved(grouped: Database) -> None:
-    bridge, norvale, goat = by_title(grouped, "Hollin Bridge", "Bank of Norvale", "goat cheese")
-    one = members(grouped, bridge)[1]
+    halden, norvale, goat = by_title(grouped, "Premier Akers", "Bank of Norvale", "goat cheese")
+    *_, one = members(grouped, halden)
     correct(grouped, "move", norvale, articles=(one,))
     correct(grouped, "merge", goat, norvale)
     before = partition(grouped)
@@ -136,20 +136,17 @@ def test_what_a_correction_holds_is_not_moved(grouped: Database) -> None:
     assert all(now[home] == ids for home, ids in before.items())
 
 
-def test_a_copy_that_is_bound_holds_its_report_back(grouped: Database) -> None:
-    ferry, goat = by_title(grouped, "ferry fire", "goat cheese")
-    first, copy, *_ = members(grouped, ferry)
-    (held,) = members(grouped, goat)
-    mistake(grouped, "move", goat, articles=(first,))
-    with grouped.write() as connection:
+def test_a_copy_that_is_bound_holds_its_report_back(database: Database) -> None:
+    first, copy, _, other = misplaced(database)
+    with database.write() as connection:
         connection.execute(
             insert(correction), [{"correction_no": 1, "at": NOON, "kind": "merge", "detail": "{}"}]
         )
-        rows = [{"correction": 1, "article": id_, "relation": "together", "side": 0} for id_ in (copy, held)]
+        rows = [{"correction": 1, "article": id_, "relation": "together", "side": 0} for id_ in (copy, other)]
         connection.execute(insert(link_constraint), rows)
-    look(grouped)
-    assert assigned(grouped)[first] == assigned(grouped)[copy] == assigned(grouped)[held]
-    assert what_is_wrong(grouped) == []
+    look(database, every=5)
+    assert assigned(database)[first] == assigned(database)[copy] == assigned(database)[other]
+    assert what_is_wrong(database) == []
 
 
 def test_looks_are_due_by_numbers_and_once(grouped: Database) -> None:
@@ -201,12 +198,12 @@ def test_a_look_after_a_restart_or_a_crash_gives_the_same_rows(
 
 def test_deciding_again_takes_the_moves_of_the_second_look_too(grouped: Database) -> None:
     """Both ways end alike here: a mistake that a look puts right, and one that deciding again puts right."""
-    bridge, norvale = by_title(grouped, "Hollin Bridge", "Bank of Norvale")
+    halden, norvale = by_title(grouped, "Premier Akers", "Bank of Norvale")
     before = partition(grouped)
-    mistake(grouped, "move", norvale, articles=(members(grouped, bridge)[1],))
+    mistake(grouped, "move", norvale, articles=(members(grouped, halden)[-1],))
     difference = reclustering(grouped).take_over(placing_of(grouped), None)
     assert difference.moved == 1
     assert partition(grouped) == before
     touched = dict(queried(grouped, select(story.c.id, story.c.membership_changed_no)).all())
-    assert touched[bridge] <= 63
+    assert touched[halden] <= 63
     assert what_is_wrong(grouped) == []

@@ -66,7 +66,8 @@ def test_a_date_that_a_revision_brings_parts_the_article_from_its_story(rig: Rig
     assert len(set(others)) == 1
 
 
-def test_what_one_date_held_together_parts_when_it_is_forgotten(rig: Rig) -> None:
+def test_what_one_date_held_together_parts_when_it_is_forgotten(database: Database) -> None:
+    rig = Rig(database, Clock(NOON + 60 * DAY), Tuning({"events": {"threshold": -4.0}}))  # dates alone part
     rig.take(told("Gazette", FLOOD, days=0), told("Herald", FLOOD_ELSEWHERE, days=10))
     rig.take(told("Courier", LATER, days=20), told("Mirror", FLOOD))
     assert len(set(homes(rig))) == 1

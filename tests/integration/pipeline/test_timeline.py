@@ -73,9 +73,8 @@ def test_the_seeds_stand_in_true_clock_order(seeds: dict[str, Any]) -> None:
 def report_at(minutes: int, outlet: str, text: str, **more: Any) -> Entry:
     time = NOON + dt.timedelta(minutes=minutes)
     published = more.pop("published", Published(time=time))
-    return record(
-        outlet, f"{outlet} {minutes}", f"Levee breaks at Pennmouth, says {outlet}", text, published=published
-    )
+    title = more.pop("title", f"Levee breaks at Pennmouth, says {outlet}")
+    return record(outlet, f"{outlet} {minutes}", title, text, published=published)
 
 
 def test_copies_are_folded_under_their_original_with_how_long_after(database: Database) -> None:
@@ -85,7 +84,7 @@ def test_copies_are_folded_under_their_original_with_how_long_after(database: Da
         report_at(25, "Echo", FLOOD),
         report_at(90, "Herald", FLOOD),
         report_at(200, "Weekly", FLOOD, published=a_day),
-        report_at(40, "Courier", FLOOD_ELSEWHERE),
+        report_at(40, "Courier", FLOOD_ELSEWHERE, title="Pennmouth under water after levee fails"),
     )
     story, merged = only_story(database)
     name = {article.id: article.outlet for article in story.articles}

@@ -67,7 +67,7 @@ def filled(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Database]:
     database = with_tables(Database(f"sqlite:///{tmp_path_factory.mktemp('sql') / 'aggregator.db'}"))
     rig = Rig(database, Clock(NOW))
     rig.take(*small_set())
-    rig.take(record("Echo", "0", "Parliament votes for dykes", DYKES, published=NOW - 200 * HOUR))
+    rig.take(record("Echo", "0", "Parliament votes for dykes", DYKES, published=NOW - 130 * HOUR))
     early = record("Arrel Courier", "1", "Pennmouth", FLOOD, published=NOW - 9 * HOUR, categories=("Floods",))
     rig.take(early)
     rig.take(

@@ -37,7 +37,7 @@ def rig(database: Database) -> Rig:
     rig = Rig(database, Clock(NOON + 20 * DAY))
     rig.take(
         record("Herald", "1", LEVEE, FLOOD, published=NOON, categories=("Floods", "News")),
-        record("Echo", "2", VOTED, DYKES, published=NOON + 8 * DAY, categories=("Politics",)),
+        record("Echo", "2", VOTED, DYKES, published=NOON + 5 * DAY, categories=("Politics",)),
         record("Post", "3", STRUCK, STRIKE, published=NOON + 8 * DAY, categories=("Economy", "Floods")),
         record("Mail", "4", PUMPS, INQUIRY, published=NOON - 18 * DAY),
     )

@@ -259,12 +259,12 @@ def test_two_reports_wait_for_no_page(post: Post, database: Database, receiver: 
 
 def test_nobody_hears_of_a_story_that_its_page_ends(database: Database, receiver: Receiver) -> None:
     post = Post(database, hook(receiver), hook(receiver, "other", "/other", query="paper of today"))
-    post.rig.take(flood())
+    post.rig.take(flood_elsewhere())
     post.run()
     assert receiver.types() == ["story.created"]
     n = awaited(post)
     post.run()
-    post.rig.comes(n, page_of(FLOOD_ELSEWHERE, "Monday morning"))
+    post.rig.comes(n, page_of(FLOOD, "Monday morning"))
     post.run()
     told = [(one["data"]["hook"], one["type"]) for one in receiver.bodies()]
     assert told == [("desk", "story.created"), ("desk", "story.merged")]

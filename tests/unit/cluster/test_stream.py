@@ -1,4 +1,4 @@
-"""The stream snapshot: word frequencies of the last days, and what outlets usually report."""
+"""The stream snapshot: word frequencies of the last days, and what sources usually report."""
 
 import zlib
 from collections import Counter
@@ -88,16 +88,15 @@ def test_dropped_frequencies_and_articles_without_terms_are_read_as_none() -> No
     assert np.array_equal(dropped.idf, empty.idf)
 
 
-@pytest.mark.parametrize("matched", [30, 60, 100])
-def test_an_outlet_that_others_confirm_lacks_no_news(matched: int) -> None:
-    assert StreamSnapshot(1, (), {"Herald": (100, matched)}).lacks_news("Herald") == 0.0
+def test_a_snapshot_knows_how_many_articles_of_a_source_others_had_reported() -> None:
+    snapshot = StreamSnapshot(1, (), {"Herald": (100, 30)})
+    assert snapshot.counts_of("Herald") == (100, 30)
+    assert snapshot.counts_of("Nobody") == EMPTY.counts_of("Herald") == (0, 0)
 
 
-def test_an_unknown_outlet_has_news_until_it_stands_alone_for_long() -> None:
-    assert EMPTY.lacks_news(None) == EMPTY.lacks_news("Nobody") == 0.0
-    lacks = [
-        StreamSnapshot(1, (), {"Blog": (count, 0)}).lacks_news("Blog") for count in (0, 1, 5, 10, 20, 30, 400)
-    ]
-    assert lacks[0] == 0.0
-    assert lacks[-1] == lacks[-2] == 1.0
-    assert lacks[:-1] == sorted(set(lacks[:-1]))
+@pytest.mark.parametrize(
+    "packed", [b"damaged", zlib.compress(np.array([1 << HASH_BITS, 1], dtype="<u4").tobytes())]
+)
+def test_damaged_frequencies_are_refused(packed: bytes) -> None:
+    with pytest.raises(ValueError):
+        StreamSnapshot(1, [(1, packed)], {})

@@ -11,7 +11,6 @@ from aggregator.cluster.copies.copy_check import CopyTuning
 from aggregator.cluster.entry_identity import IdentityTuning
 from aggregator.cluster.events.pair_model import PairTuning
 from aggregator.cluster.events.weights import EventTuning
-from aggregator.cluster.vetoes.vetoes import VetoTuning
 from aggregator.config.tuning import Tuning
 from aggregator.daemon.watchdog import ServiceTuning
 from aggregator.extract.learned_boilerplate import BoilerplateTuning
@@ -38,7 +37,6 @@ SHAPES: dict[str, type[msgspec.Struct]] = {
     "copies": CopyTuning,
     "events": EventTuning,
     "pairs": PairTuning,
-    "vetoes": VetoTuning,
     "stories": StoryTuning,
     "front_page": FrontPageTuning,
     "webhooks": WebhookTuning,

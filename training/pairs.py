@@ -1,0 +1,303 @@
+"""Labelled pairs of articles, as the pair model sees them.
+
+Records are read and prepared as the pipeline does; then each article is compared with the earlier ones of the
+last FARTHEST_DAYS, in the order of arrival, under the stream history of the days before.
+"""
+
+import datetime as dt
+import gzip
+import itertools
+import json
+import tempfile
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+from sqlalchemy import select
+
+from aggregator.admin.evaluate import place_records, read_dataset
+from aggregator.cluster.events.pair_features import (
+    AT,
+    PairArticle,
+    add_neighbours,
+    nearest_of,
+    pair_features,
+)
+from aggregator.cluster.events.pair_model import LEAST_COSINE, PairTuning
+from aggregator.cluster.events.stream import StreamSnapshot, pack_frequencies
+from aggregator.cluster.events.term_codec import DOT_SCALE
+from aggregator.cluster.events.terms import TermPacker
+from aggregator.cluster.events.weights import MINUTES_A_DAY, shipped_model
+from aggregator.config.tuning import Tuning
+from aggregator.model.core import OPINION_KINDS
+from aggregator.pipeline.pipeline import Pipeline
+from aggregator.pipeline.workers.executor import InlineExecutor
+from aggregator.sources.limits import source_tuning
+from aggregator.sources.parse.files import InputEntry, open_source
+from aggregator.store.engine.database import Database
+from aggregator.store.migrate import upgrade
+from aggregator.store.read.reader import assignments
+from aggregator.store.stories.articles import dates_of
+from aggregator.store.tables import article as article_table
+from training.dataset import data_folder
+
+Floats = npt.NDArray[np.float64]
+Ints = npt.NDArray[np.int64]
+Record = Mapping[str, Any]
+
+_PROJECT = Path(__file__).resolve().parents[1]
+FARTHEST_DAYS = 30
+ARGUABLE = 0.4  # the weight of a pair of which a label is arguable
+
+
+class Stored(NamedTuple):
+    """A record as the pipeline stored it."""
+
+    id: str
+    day: int
+    stored_id: str  # of the article
+    copy_of: str | None
+    terms: bytes
+    article: PairArticle
+
+
+class Pairs(NamedTuple):
+    """The pairs of one set, in the order of arrival of the later article."""
+
+    articles: Sequence[Stored]
+    later: Ints  # places in `articles`
+    earlier: Ints
+    features: Floats
+    labels: Floats  # 1: the same event
+    weights: Floats  # by how sure the labels are
+    clusters: Sequence[str]  # of `articles`
+
+
+def read_records(name: str) -> list[Record]:
+    """Return the records of a file of the data folder."""
+    with gzip.open(data_folder() / name, "rt", encoding="utf-8") as lines:
+        return [json.loads(line) for line in lines]
+
+
+def cut(records: Sequence[Record], words: int) -> list[Record]:
+    """Return the records with bodies of so many words, as feeds give them."""
+    return [{**one, "text": " ".join((one["text"] or "").split()[:words])} for one in records]
+
+
+def loose_pairs() -> set[frozenset[str]]:
+    """Return the pairs of the reading list that count neither way."""
+    lines = (data_folder() / "events-reading-list-loose.jsonl").read_text("utf-8").splitlines()
+    groups = [json.loads(line)["ids"] for line in lines if line.strip()]
+    return {frozenset(pair) for group in groups for pair in itertools.combinations(group, 2)}
+
+
+def own_records() -> dict[tuple[str, str], list[Record]]:
+    """Return the project's own sets by name and part: the four seeds in four orders, too."""
+    tests = _PROJECT / "tests" / "data"
+    files = {("languages", part): tests / "languages" / f"{part}.jsonl" for part in ("dev", "check", "fresh")}
+    files["tripwire", ""] = tests / "tripwire" / "events.jsonl"
+    files["Russian look-alikes", ""] = tests / "lookalikes-russian.jsonl"
+    found = {
+        key: [_with_labels(json.loads(line)) for line in path.read_text("utf-8").splitlines()]
+        for key, path in files.items()
+    }
+    labels = (_PROJECT / "examples" / "labels.jsonl").read_text("utf-8").splitlines()
+    event_of = {one["file"]: one["event"] for one in map(json.loads, labels)}
+    found["samples", ""] = _saved_texts(_PROJECT / "examples" / "articles", event_of)
+    seeds = _saved_texts(data_folder() / "seeds", {})
+    return found | {("seeds", str(at)): seeds[at:] + seeds[:at] for at in range(len(seeds))}
+
+
+def _with_labels(record: Record) -> Record:
+    """Return a record of the project's own sets, whose ids, or files, may tell event and language."""
+    event = record.get("cluster") or record["id"].rpartition("-")[0]
+    return {"source": record.get("outlet"), "lang": "ru", **record, "cluster": event}
+
+
+def _saved_texts(folder: Path, event_of: Mapping[str, str]) -> list[Record]:
+    """Return the files of a folder; those without an event are of one."""
+    items = open_source(folder, tuning=source_tuning(Tuning()), seen=dt.datetime.now(dt.UTC))
+    entries = [item.entry for item in items if isinstance(item, InputEntry)]
+    return [
+        {
+            "id": file,
+            "source": one.outlet or Path(file).parent.name or file,
+            "text": one.text,
+            "cluster": event_of.get(file, folder.name),
+        }
+        for one in entries
+        if (file := one.guid or "")
+    ]
+
+
+class Case(NamedTuple):
+    """One of the project's own cases: articles, how they belong together, and their pairs."""
+
+    id: str
+    events: Sequence[int]
+    pairs: Sequence[tuple[int, int]]  # later and earlier article
+    features: Floats
+    labels: Floats
+
+
+def cases() -> list[Case]:
+    """Return tests/data/lookalikes.jsonl: look-alikes and tellings of one event, each by itself."""
+    model = shipped_model(Tuning())
+    packer = TermPacker(model)
+    path = _PROJECT / "tests" / "data" / "lookalikes.jsonl"
+    return [_case(json.loads(line), packer) for line in path.read_text("utf-8").splitlines()]
+
+
+def _case(given: Record, packer: TermPacker) -> Case:
+    articles: list[PairArticle] = []
+    events, pairs, rows = given["events"], [], []
+    for number, record in enumerate(given["articles"]):
+        terms, words = packer.pack_counted(record["title"], record["text"], given["language"])
+        article = PairArticle(
+            terms,
+            title=record["title"],
+            minutes=int(dt.datetime.fromisoformat(record["published"]).timestamp()) // 60,
+            body_words=words,
+            inbox=number,
+            outlet=record["outlet"],
+            source=record["outlet"],
+            is_opinion=False,
+        )
+        if articles:
+            others, features = _compared(article, articles, StreamSnapshot(0, (), {}))
+            pairs += [(number, other) for other in others]
+            rows.append(features)
+        articles.append(article)
+    labels = np.array([float(events[one] == events[other]) for one, other in pairs])
+    return Case(given["id"], events, pairs, np.vstack(rows), labels)
+
+
+def labelled_pairs(records: Sequence[Record], *, loose: bool = False) -> Pairs:
+    """Return the compared pairs of records with a `cluster`. `loose`: without those of the loose list."""
+    articles = _stored(records)
+    by_id = {one["id"]: one for one in records}
+    clusters = [str(by_id[one.id].get("cluster") or one.id) for one in articles]
+    sure = [float(by_id[one.id].get("sure", 1)) for one in articles]
+    left_out = loose_pairs() if loose else set()
+    later, earlier, rows = [], [], []
+    for place, others, features in _comparisons(articles):
+        chosen = [
+            n for n, o in enumerate(others) if frozenset((articles[place].id, articles[o].id)) not in left_out
+        ]
+        later += [place] * len(chosen)
+        earlier += [others[n] for n in chosen]
+        rows.append(features[chosen])
+    labels = [float(clusters[i] == clusters[j]) for i, j in zip(later, earlier, strict=True)]
+    weights = [max(min(sure[i], sure[j]), ARGUABLE) for i, j in zip(later, earlier, strict=True)]
+    return Pairs(
+        articles,
+        np.array(later),
+        np.array(earlier),
+        np.vstack(rows),
+        np.array(labels),
+        np.array(weights),
+        clusters,
+    )
+
+
+def _stored(records: Sequence[Record]) -> list[Stored]:
+    """Run the pipeline on the records and return their articles, in the order of placing."""
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder, "records.jsonl")
+        path.write_text("".join(json.dumps(dict(one)) + "\n" for one in records), "utf-8")
+        read = read_dataset(path)
+        database = Database(f"sqlite:///{folder}/training.db")
+        upgrade(database)
+        pipeline = Pipeline(database, InlineExecutor(), Tuning(), _now, keep_all=True)
+        numbers = place_records(read, database, pipeline, lambda _: None)
+        with database.read() as connection:
+            article_of = {one.entry_no: one.article for one in assignments(connection)}
+            rows = {row.id: row for row in connection.execute(select(article_table))}
+        database.close()
+    found = []
+    for number, record in zip(numbers, read, strict=True):
+        row = rows.get(article_of.get(number, ""))
+        if row is not None:
+            article = PairArticle(
+                row.terms,
+                title=row.title,
+                minutes=dates_of(row.published, date_counts=row.date_counts)[0],
+                body_words=row.body_words,
+                inbox=row.inbox_no,
+                outlet=row.outlet,
+                source=row.source,
+                is_opinion=row.kind in OPINION_KINDS,
+            )
+            day = int(row.seen_at.timestamp()) // 86400
+            found.append(Stored(record.id, day, row.id, row.copy_of, row.terms, article))
+    return found
+
+
+def _now() -> dt.datetime:
+    return dt.datetime.now(dt.UTC)
+
+
+def _comparisons(articles: Sequence[Stored]) -> Iterator[tuple[int, Sequence[int], Floats]]:
+    """Yield each article with the earlier ones that it is compared with, and their features."""
+    days = Tuning().section("pairs", PairTuning).stream_days
+    by_day: dict[int, list[bytes]] = {}
+    for one in articles:
+        by_day.setdefault(one.day, []).append(one.terms)
+    snapshot, last = StreamSnapshot(0, (), {}), None
+    for place, one in enumerate(articles):
+        if one.day != last:
+            last = one.day
+            periods = [pack_frequencies(by_day.get(day, ())) for day in range(last - days, last)]
+            snapshot = StreamSnapshot(0, [period for period in periods if period[0]], {})
+        if one.copy_of is not None:
+            continue
+        others = [
+            other
+            for other in range(place)
+            if articles[other].copy_of is None
+            and _are_near(one.article, articles[other].article)
+            and len(articles[other].article.ids)
+        ]
+        if not others or not len(one.article.ids):
+            continue
+        others = _screened(one.article, [(o, articles[o].article) for o in others])
+        if not others:
+            continue
+        near, rows = _compared(one.article, [articles[o].article for o in others], snapshot)
+        if near:
+            yield place, [others[n] for n in near], rows
+
+
+def _compared(
+    article: PairArticle, others: Sequence[PairArticle], snapshot: StreamSnapshot
+) -> tuple[list[int], Floats]:
+    """Return the places of the others that share enough with an article, and the features of the pairs."""
+    features = pair_features(article, others, snapshot)
+    near = np.flatnonzero(features[:, AT["all"]] >= LEAST_COSINE).tolist()
+    rows = features[near]
+    article.nearest = nearest_of(rows)
+    if near:
+        add_neighbours(rows, article, [others[n] for n in near])
+    return near, rows
+
+
+def _are_near(one: PairArticle, other: PairArticle) -> bool:
+    if one.minutes is None or other.minutes is None:
+        return True
+    return abs(one.minutes - other.minutes) <= FARTHEST_DAYS * MINUTES_A_DAY
+
+
+def _screened(own: PairArticle, others: Sequence[tuple[int, PairArticle]]) -> list[int]:
+    """Return those whose whole texts may have the cosine LEAST_COSINE."""
+    texts = len(own.texts)  # the first field: ids are sorted
+    owners = np.repeat(np.arange(len(others)), [len(one.texts) for _, one in others])
+    ids = np.concatenate([one.ids[: len(one.texts)] for _, one in others])
+    weights = np.concatenate([one.weights[: len(one.texts)] for _, one in others])
+    if not texts:
+        return []
+    spots = np.minimum(np.searchsorted(own.ids[:texts], ids), texts - 1)
+    hits = own.ids[spots] == ids
+    dots = np.bincount(owners[hits], weights=own.weights[spots[hits]] * weights[hits], minlength=len(others))
+    return [others[n][0] for n in np.flatnonzero(dots / DOT_SCALE >= LEAST_COSINE).tolist()]

@@ -62,10 +62,15 @@ def read_title(title: str) -> TitlePieces:
     return TitlePieces(tuple(keys), "".join(kinds), frozenset(keys))
 
 
+def are_of_one_pattern(one: TitlePieces, other: TitlePieces) -> bool:
+    """Return whether half of the shorter title's pieces are in the other."""
+    fewer = min(len(one.different), len(other.different))
+    return fewer > 0 and len(one.different & other.different) * _SHARED_OF >= fewer
+
+
 def compare_titles(one: TitlePieces, other: TitlePieces) -> TitleFrame:
     """Align two titles. Symmetric but for ties of the alignment, so give the earlier article first."""
-    fewer = min(len(one.different), len(other.different))
-    if not fewer or len(one.different & other.different) * _SHARED_OF < fewer:
+    if not are_of_one_pattern(one, other):
         return TitleFrame()
     codes = SequenceMatcher(None, one.keys, other.keys, autojunk=False).get_opcodes()
     equal = sum(end - start for tag, start, end, _, _ in codes if tag == "equal")

@@ -34,6 +34,7 @@ from aggregator.cluster.events.pair_model import (
 from aggregator.cluster.events.scorer import Candidate, ScoredCandidate
 from aggregator.cluster.events.story_index import StoryCache
 from aggregator.cluster.events.stream import StreamSnapshot, pack_frequencies
+from aggregator.cluster.events.title_frames import are_of_one_pattern
 from aggregator.cluster.events.weights import EventModel
 from aggregator.config.tuning import Tuning
 from aggregator.model.core import OPINION_KINDS, Agreement, Evidence, Reason
@@ -234,6 +235,8 @@ class ReportComparison:
 
     def scored(self, connection: Connection, own: PairArticle, candidates: Sequence[Candidate]) -> Compared:
         """Compare a new article with the newest reports of each story that is open to it."""
+        if not candidates:
+            return Compared([], pack_nearest(own.nearest))
         newest = self.newest_reports(connection, candidates)
         met = {row.inbox_no: self.article(row) for rows in newest.values() for row in rows if row.terms}
         found: dict[int, ComparedPair] = {}
@@ -319,15 +322,17 @@ class ReportComparison:
     ) -> bool:
         """Return whether a story, of which `rows` are the newest reports, is open to an article.
 
-        A report does not join a story of opinions and explainers only, and no text joins whose words, beside
-        its title, are those of none of the reports' texts: anyone can publish a headline of others.
+        A report does not join a story of opinions and explainers only. Nor does a text under the headline of
+        one of the reports, if its words beside the title are those of none: anyone can publish a headline.
         """
         if not own.is_opinion and rows and not self.has_report(connection, story, rows):
             return False
-        texts = [row for row in rows if row.body_words >= self._event_tuning.bodyless_words]
-        if own.body_words < self._event_tuning.bodyless_words or not texts:
+        least = self._event_tuning.bodyless_words
+        others = [self.article(row) for row in rows if row.body_words >= least]
+        if own.body_words < least or not any(
+            are_of_one_pattern(own.title_pieces, other.title_pieces) for other in others
+        ):
             return True
-        others = [self.article(row) for row in texts]
         return shared_beside_title(own, others, self.snapshot(connection)) >= self.tuning.agreement
 
     def has_report(self, connection: Connection, story: str, rows: Sequence[ComparedRow]) -> bool:

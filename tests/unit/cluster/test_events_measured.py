@@ -27,10 +27,10 @@ def measured(records: Sequence[LabelledRecord], clusters: dict[str, str]) -> Gro
     ("name", "share", "least_f1", "most_over_merge"),
     [
         ("fulltext", 4, 0.955, 0.05),
-        pytest.param("fulltext", 1, 0.94, 0.12, marks=pytest.mark.torture),
-        ("lookalikes", 1, 0.84, 0.20),
-        pytest.param("leads", 1, 0.81, 0.20, marks=pytest.mark.torture),
-        pytest.param("headlines", 1, 0.80, 0.70, marks=pytest.mark.torture),
+        pytest.param("fulltext", 1, 0.95, 0.10, marks=pytest.mark.torture),
+        ("lookalikes", 1, 0.84, 0.25),
+        pytest.param("leads", 1, 0.77, 0.05, marks=pytest.mark.torture),
+        pytest.param("headlines", 1, 0.80, 0.50, marks=pytest.mark.torture),
     ],
 )
 def test_labelled_files_keep_their_quality(name, share, least_f1, most_over_merge):

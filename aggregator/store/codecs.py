@@ -21,7 +21,7 @@ def _reason(name: str) -> bytes:
 # evidence is decompressed with these bytes. It holds no text of articles (ADR 34).
 _NAMES = zstandard.ZstdCompressionDict(
     b"\xa5other\xb0\xabresemblance\xcb\xabcontainment\xcb\xa8estimate\xcb\xa4kind\xa4copy\xa7excerpt\xa8excerpts"
-    b"\xa6shared\xaaterm_snapshot\xce\xacsecond look"
+    b"\xa6shared\xaaterm_snapshot\xce\xa6vetoes\xacsecond look"
     b"\x83\xa5stage\xa5event\xa5score\xcb\xa4need\xcb\xa4bias\xcb\x87\xa5stage\xa7founded\xa4bias\xcb"
     b"\xa9runner_up\x84\xa5story\xb0\xa5score\xcb\xa4need\xcb\x40\xa7reasons\x97"
     + b"".join(

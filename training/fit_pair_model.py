@@ -23,7 +23,7 @@ from typing import Any, Final
 import msgspec
 import numpy as np
 
-from aggregator.cluster.bcubed import measure
+from aggregator.cluster.bcubed import measure_sagas
 from aggregator.cluster.events.pair_features import AT, FEATURES, GROUPS
 from aggregator.cluster.events.pair_model import (
     UNLIKE,
@@ -216,34 +216,16 @@ def right_cases(cases: Sequence[Case], logits: Sequence[Floats], threshold: floa
     return right / len(cases)
 
 
-def figures(
-    pairs: Pairs, stories: Mapping[str, str], chosen: Sequence[bool] | None = None
-) -> dict[str, float]:
-    """Return the figures of a grouping, of the chosen articles."""
+def figures(pairs: Pairs, stories: Mapping[str, str]) -> dict[str, float]:
+    """Return the figures of a grouping."""
     clusters = {one.id: gold for one, gold in zip(pairs.articles, pairs.clusters, strict=True)}
-    if chosen is not None:
-        clusters = {
-            one.id: clusters[one.id] for one, is_in in zip(pairs.articles, chosen, strict=True) if is_in
-        }
-    stories = {id_: stories[id_] for id_ in clusters}
-    report = measure(stories, clusters)
-    found, events = defaultdict(set), defaultdict(set)
-    for id_, gold in clusters.items():
-        found[stories[id_]].add(gold)
-        events[gold].add(stories[id_])
-    sizes: dict[str, int] = defaultdict(int)
-    golds: dict[str, int] = defaultdict(int)
-    for id_, gold in clusters.items():
-        sizes[stories[id_]] += 1
-        golds[gold] += 1
-    several = [one for one, size in sizes.items() if size > 1]
-    whole = [gold for gold, size in golds.items() if size > 1]
+    found = measure_sagas(stories, clusters, {})
     return {
-        "F1": report.bcubed.f1,
-        "alone": report.alone.f1,
-        "stories": len(several),
-        "pure": sum(len(found[one]) == 1 for one in several) / max(len(several), 1),
-        "whole": sum(len(events[gold]) == 1 for gold in whole) / max(len(whole), 1),
+        "F1": found.report.bcubed.f1,
+        "alone": found.report.alone.f1,
+        "stories": found.several,
+        "pure": found.pure / max(found.several, 1),
+        "whole": found.whole / max(found.events, 1),
     }
 
 

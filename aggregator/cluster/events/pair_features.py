@@ -90,7 +90,8 @@ class PairArticle:
     ) -> None:
         """Decode the terms of the article and read the words of its title.
 
-        `minutes`: since 1970, declared; None: unknown. `source`: what delivered it. `nearest`: see `Nearest`.
+        `minutes`: since 1970, declared; None: unknown. `source`: what delivered it. `nearest`: see
+        `read_nearest`.
         """
         words = read(terms)
         ids = ids_of(words)
@@ -192,8 +193,7 @@ def _likeness(
 ) -> dict[str, Floats]:
     """Return what the stored terms of two articles share."""
     count = len(reports)
-    owners = np.repeat(np.arange(count), [len(one.ids) for one in reports])
-    ids = np.concatenate([one.ids for one in reports])
+    owners, ids = _joined([one.ids for one in reports])
     weights = np.concatenate([one.weights for one in reports])
     fields, hashes = ids >> HASH_BITS, ids & _MASK
     spots = np.minimum(np.searchsorted(article.ids, ids), max(len(article.ids) - 1, 0))
@@ -259,6 +259,15 @@ def _missing(
     one title the other lead has.
     """
     count = len(reports)
+    joined = {
+        part: _joined([getattr(one, part) for one in reports])
+        for part in ("titles", "leads", "names", "words")
+    }
+
+    def total(owners: Ints, values: npt.ArrayLike) -> Floats:
+        sums: Floats = np.bincount(owners, weights=values, minlength=count).astype(np.float64)
+        return sums
+
     columns: dict[str, Floats] = {}
     parts = (
         ("title", "titles", "words", snapshot.idf),
@@ -266,33 +275,30 @@ def _missing(
         ("names", "names", "names", snapshot.idf),
     )
     for name, part, whole, idf in parts:
-        theirs, own = [getattr(one, part) for one in reports], getattr(article, part)
-        owners, words = np.repeat(np.arange(count), list(map(len, theirs))), np.concatenate(theirs)
-        lacking = ~_are_in(getattr(article, whole), words)
+        owners, words = joined[part]
         mass = idf[words]
-        of_theirs = np.bincount(owners, weights=mass * lacking, minlength=count) / np.maximum(
-            np.bincount(owners, weights=mass, minlength=count), 1.0
-        )
-        wholes = [getattr(one, whole) for one in reports]
-        at, every = np.repeat(np.arange(count), list(map(len, wholes))), np.concatenate(wholes)
-        found = _are_in(own, every)  # the words of a whole are different
+        lacking = mass * ~_are_in(getattr(article, whole), words)
+        of_theirs = total(owners, lacking) / np.maximum(total(owners, mass), 1.0)
+        own = getattr(article, part)
         own_mass = float(idf[own].sum())
-        has = np.bincount(at[found], weights=idf[every[found]], minlength=count)
-        of_own = (own_mass - has) / max(own_mass, 1.0)
+        at, every = joined[whole]
+        found = _are_in(own, every)  # the words of a whole are different
+        of_own = (own_mass - total(at[found], idf[every[found]])) / max(own_mass, 1.0)
         columns[f"{name}_missing_min"] = np.minimum(of_theirs, of_own)
         columns[f"{name}_missing_max"] = np.maximum(of_theirs, of_own)
-    titles = [one.titles for one in reports]
-    owners, words = np.repeat(np.arange(count), list(map(len, titles))), np.concatenate(titles)
-    in_own = np.bincount(owners, weights=_are_in(article.leads, words), minlength=count)
-    leads = [one.leads for one in reports]
-    owners, words = np.repeat(np.arange(count), list(map(len, leads))), np.concatenate(leads)
-    in_theirs = np.bincount(owners, weights=_are_in(article.titles, words), minlength=count)
+    (of_titles, title_words), (of_leads, lead_words) = joined["titles"], joined["leads"]
+    title_lengths = np.maximum(np.bincount(of_titles, minlength=count), 1)
     shares = (
-        in_own / np.maximum(np.array(list(map(len, titles))), 1),
-        in_theirs / max(len(article.titles), 1),
+        total(of_titles, _are_in(article.leads, title_words)) / title_lengths,
+        total(of_leads, _are_in(article.titles, lead_words)) / max(len(article.titles), 1),
     )
     columns["title_in_lead_min"], columns["title_in_lead_max"] = np.minimum(*shares), np.maximum(*shares)
     return columns
+
+
+def _joined(parts: Sequence[Words]) -> tuple[Ints, Words]:
+    """Return all values, and the place of the part that each is from."""
+    return np.repeat(np.arange(len(parts)), list(map(len, parts))), np.concatenate(parts)
 
 
 def _differences(article: PairArticle, reports: Sequence[PairArticle]) -> dict[str, npt.ArrayLike]:

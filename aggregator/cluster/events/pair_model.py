@@ -40,7 +40,6 @@ from aggregator.model.core import Reason
 LEAST_COSINE: Final = 0.06  # of whole texts; below it two articles are not compared (5 of 1,000 true pairs)
 UNLIKE: Final = -6.0  # logit of such a pair
 LEAVES: Final = 8  # of a tree, at most
-REASONS: Final = tuple(GROUPS)
 STREAM: Final = "stream"  # the reason of the shift
 
 

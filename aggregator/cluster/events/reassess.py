@@ -133,6 +133,7 @@ class _Look:
     def __init__(self, lookup: StoryLookup, tuning: EventTuning) -> None:
         self._lookup = lookup
         self._tuning = tuning
+        self._shift = lookup.shift()
         self._stories: dict[int, _Story | None] = {}  # None: merged into another one, or not to be looked at
         self.changes: list[Reassignment] = []
 
@@ -163,8 +164,7 @@ class _Look:
                 self._move(story, report, others)
 
     def _move(self, story: _Story, report: CountedReport, others: Sequence[CountedReport]) -> None:
-        shift = self._lookup.shift()
-        own = float(self._lookup.scores([report], others).mean()) + shift
+        own = float(self._lookup.scores([report], others).mean()) + self._shift
         need = max(own + self._tuning.move_gain, self._tuning.threshold + self._tuning.move_above)
         best: tuple[float, _Story] | None = None
         for other in sorted(self._near(story.number), key=lambda one: one.number):
@@ -172,7 +172,7 @@ class _Look:
                 continue
             if not is_within_window(report.article, other.candidate, self._tuning):
                 continue
-            score = float(self._lookup.scores([report], other.reports).mean()) + shift
+            score = float(self._lookup.scores([report], other.reports).mean()) + self._shift
             is_better = score >= need and (best is None or score > best[0])
             is_open = report.article.is_opinion or self._lookup.has_report(other.number)
             if is_better and is_open and self._lookup.may_join(report.id, other.number):
@@ -221,7 +221,7 @@ class _Look:
                 propose(kept, each)
 
     def _compare(self, story: _Story, others: Sequence[_Story]) -> None:
-        """Have the reports of a story compared with those of all others at once, which costs a tenth."""
+        """Have the reports of a story compared with those of all others at once."""
         near = [one for one in others if self._may_be_one(story, one)]
         self._lookup.scores(story.reports, [report for one in near for report in one.reports])
 
@@ -232,7 +232,7 @@ class _Look:
         """
         if not one.reports or not other.reports:
             return -np.inf
-        scores = self._lookup.scores(one.reports, other.reports) + self._lookup.shift()
+        scores = self._lookup.scores(one.reports, other.reports) + self._shift
         for means in (scores.mean(axis=1), scores.mean(axis=0)):
             if len(means) > 1 and np.sort(means)[(len(means) - 1) // 2] < self._tuning.threshold:
                 return -np.inf

@@ -271,7 +271,7 @@ class ReportComparison:
         for place, one in enumerate(ranked[:_WITH_REASONS]):
             pairs = [found[row.inbox_no] for row in newest[one.candidate.number] if row.inbox_no in found]
             reasons = (*reasons_of(self.model, pairs), Reason(name=STREAM, value=shift, share=shift))
-            ranked[place] = msgspec.structs.replace(one, reasons=reasons + one.reasons)
+            ranked[place] = msgspec.structs.replace(one, reasons=reasons)
         return ranked
 
     def newest_reports(
@@ -294,28 +294,24 @@ class ReportComparison:
             rows = [articles.compared_row_of(new)] if new.counts_in_centroid else []
             self._rows.put(after, [*rows, *known][: self.tuning.compared_reports])
 
-    def compared(self, rows: Sequence[ComparedRow]) -> list[PairArticle]:
-        """Return the newest articles of a story with which another is compared, decoded."""
-        return [self.article(row) for row in rows[: self.tuning.compared_reports]]
-
     def logits(
         self, connection: Connection, own: Sequence[PairArticle], others: Sequence[PairArticle]
     ) -> Floats:
         """Return the logit of each article with each other one: a row an article."""
         rows = []
         for one in own:
-            missing = [other for other in others if _pair(one, other) not in self._pairs]
+            missing = [other for other in others if _pair(one.inbox, other.inbox) not in self._pairs]
             if missing:
                 compared = compare_pairs(self.model, one, missing, self.snapshot(connection))
                 self._remember(one, {each.inbox: pair for each, pair in zip(missing, compared, strict=True)})
-            rows.append([self._pairs[_pair(one, other)] for other in others])
+            rows.append([self._pairs[_pair(one.inbox, other.inbox)] for other in others])
         return np.array(rows)
 
     def _remember(self, own: PairArticle, found: Mapping[int, ComparedPair]) -> None:
         if len(self._pairs) >= _PAIRS_KEPT:
             self._pairs.clear()
         for inbox, pair in found.items():
-            self._pairs[min(own.inbox, inbox), max(own.inbox, inbox)] = pair.logit
+            self._pairs[_pair(own.inbox, inbox)] = pair.logit
 
     def may_hold(
         self, connection: Connection, own: PairArticle, story: str, rows: Sequence[ComparedRow]
@@ -371,5 +367,5 @@ class ReportComparison:
         return msgspec.structs.replace(evidence, agreement=agreement)
 
 
-def _pair(one: PairArticle, other: PairArticle) -> tuple[int, int]:
-    return (one.inbox, other.inbox) if one.inbox < other.inbox else (other.inbox, one.inbox)
+def _pair(one: int, other: int) -> tuple[int, int]:
+    return (one, other) if one < other else (other, one)

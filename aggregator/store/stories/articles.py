@@ -410,8 +410,6 @@ class ComparedRow(msgspec.Struct, frozen=True):
     story: str
     role: Role
     title: str
-    lead: str
-    language: str | None
     outlet: str | None
     source: str
     kind: Kind

@@ -230,16 +230,6 @@ def rows_of(connection: Connection, numbers: Iterable[int]) -> list[StoryRow]:
     return [StoryRow(**row._mapping) for row in rows]
 
 
-_CENTROIDS = select(story.c.story_no, story.c.centroid).where(story.c.redirect_to.is_(None))
-
-
-def centroids_of(connection: Connection, numbers: Iterable[int]) -> dict[int, bytes]:
-    """Return the centroid of each live story with one of these numbers."""
-    return {
-        row.story_no: row.centroid for row in rows_with(connection, _CENTROIDS, story.c.story_no, numbers)
-    }
-
-
 def last_membership_change(connection: Connection) -> int:
     """Return the inbox number at which the articles of any story changed last; 0 in an empty database."""
     newest: int | None = connection.execute(select(func.max(story.c.membership_changed_no))).scalar_one()

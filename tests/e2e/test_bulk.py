@@ -36,6 +36,7 @@ def terminals(tmp_path: Path) -> list[Terminal]:
     return made
 
 
+@pytest.mark.later
 def test_archives_are_placed_as_one_that_is_sorted_by_time(terminals: list[Terminal]) -> None:
     bulk, whole, plain = terminals
     for terminal in (bulk, plain):
@@ -50,6 +51,7 @@ def test_archives_are_placed_as_one_that_is_sorted_by_time(terminals: list[Termi
     assert ids[0] == ids[1] != ids[2]
 
 
+@pytest.mark.later
 def test_files_of_a_folder_and_standard_input_are_sorted_too(terminals: list[Terminal]) -> None:
     bulk, whole, _ = terminals
     bulk.write("dump/gazette.jsonl", jsonl(*GAZETTE))

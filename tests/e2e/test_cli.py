@@ -41,6 +41,7 @@ def filled(tmp_path_factory: pytest.TempPathFactory) -> Terminal:
 # --- help, options, exit codes -----------------------------------------------------------------------------
 
 
+@pytest.mark.later
 def test_a_start_of_the_program_itself_does_as_the_forked_ones(filled: Terminal) -> None:
     for arguments in (["--version"], ["stories", "--format", "jsonl"], ["stories", "--limit", "0"], ["-h"]):
         started = subprocess.run(
@@ -69,6 +70,7 @@ def test_the_program_starts_without_its_heavy_libraries() -> None:
     assert not heavy & set(loaded)
 
 
+@pytest.mark.later
 @pytest.mark.parametrize(
     "typed", ["stories --format json", "search flood", "story STORY", "sources list", "config check"]
 )
@@ -320,6 +322,7 @@ def test_the_marks_of_what_was_found_are_where_it_is_printed(reordered: Terminal
     assert all("strike" in hit["snippet"][start:end].lower() for start, end in hit["marks"])
 
 
+@pytest.mark.later
 def test_filters_and_limits(filled: Terminal) -> None:
     def ids(*arguments: str) -> list[str]:
         return [one["id"] for one in filled.type("stories", "--format", "jsonl", *arguments).lines]
@@ -389,6 +392,7 @@ def test_a_feed_in_every_format_of_stories_changes_and_saved_queries(filled: Ter
     assert (missing.code, "config.yaml has: wet" in missing.err) == (2, True)
 
 
+@pytest.mark.later
 def test_explaining_one_article_and_two(filled: Terminal) -> None:
     flood = next(one for one in filled.stories() if one["article_count"] == 2)
     strike = next(one for one in filled.stories() if one["article_count"] == 1)
@@ -441,6 +445,7 @@ def test_a_file_of_a_folder_is_known_by_itself(terminal: Terminal) -> None:
         assert (again["new"], again["known"]) == (0, 1), one
 
 
+@pytest.mark.later
 def test_standard_input_takes_records_and_one_text(terminal: Terminal) -> None:
     records = terminal.type("ingest", "-", "--format", "json", stdin=reports().encode())
     assert summary(records)["new"] == 3
@@ -452,6 +457,7 @@ def test_standard_input_takes_records_and_one_text(terminal: Terminal) -> None:
     assert (nothing.code, nothing.err) == (3, "rejected stdin: there is nothing in it\n")
 
 
+@pytest.mark.later
 def test_a_feed_and_an_article_by_address(terminal: Terminal, server: LoopbackServer) -> None:
     feed = rss(item("Levee breaks", FLOOD, guid=1, link=server.url("/a")))
     server.routes["/feed"] = Response(body=feed, content_type="application/rss+xml")
@@ -469,6 +475,7 @@ def test_a_feed_and_an_article_by_address(terminal: Terminal, server: LoopbackSe
     assert (summary(again)["new"], summary(again)["known"]) == (0, 2)
 
 
+@pytest.mark.later
 def test_bad_input_is_named_line_by_line_and_the_rest_goes_on(
     terminal: Terminal, server: LoopbackServer
 ) -> None:
@@ -518,6 +525,7 @@ def test_an_unreadable_name_and_an_unreadable_folder(terminal: Terminal) -> None
     assert terminal.type("ingest", "nothing", "--format", "json").code == 0
 
 
+@pytest.mark.later
 def test_where_another_process_is_the_writer_the_command_waits_or_leaves_it(terminal: Terminal) -> None:
     terminal.write("reports.jsonl", reports())
     assert terminal.type("db", "upgrade").code == 0
@@ -684,6 +692,7 @@ def test_secrets_are_not_shown(terminal: Terminal) -> None:
     assert "hush" not in said.text + said.err + failed.err + checked.text + checked.err
 
 
+@pytest.mark.later
 def test_doctor_names_a_missing_folder_once(terminal: Terminal) -> None:
     terminal.configure("server:\n  port: 0\nsources:\n  - folder: nowhere\n")
     running = subprocess.Popen([SCRIPT, "run"], cwd=terminal.folder, stderr=subprocess.PIPE)

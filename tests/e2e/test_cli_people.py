@@ -164,6 +164,7 @@ def _all_examples() -> list[tuple[tuple[str, ...], str]]:
     return found
 
 
+@pytest.mark.later
 def test_every_example_runs(stage: Path, tmp_path: Path, typed: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     """As it is printed; words in capitals stand for what is there, and each finds the folder as it was."""
     routes = {"/feed": Response(body=FEED, content_type="application/rss+xml"), "/hook": Response(204)}
@@ -232,6 +233,7 @@ def _completed(folder: Path, shell: str, typed: str) -> list[str]:
     return ended.out.decode().splitlines()
 
 
+@pytest.mark.later
 @pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])
 def test_shells_complete_commands_options_and_values(stage: Path, shell: str) -> None:
     def offered(typed: str) -> str:
@@ -400,6 +402,7 @@ main()
 """
 
 
+@pytest.mark.later
 @pytest.mark.parametrize("how", ["lost", "swallowed", "replaced", "in C", "locked"])
 def test_ctrl_c_ends_the_command_also_where_a_library_loses_it(tmp_path: Path, how: str) -> None:
     err = _interrupted(tmp_path, "inside", sys.executable, "-c", LOSING, how)
@@ -425,6 +428,7 @@ main()
 MODULES = ("logging", "aggregator.cli.app", "sqlalchemy", "aggregator.store.migrate")
 
 
+@pytest.mark.later
 @pytest.mark.parametrize("module", MODULES)
 def test_ctrl_c_is_quiet_while_the_program_is_loaded(tmp_path: Path, module: str) -> None:
     _interrupted(tmp_path, "inside", sys.executable, "-c", LOADING, module)
@@ -443,6 +447,7 @@ def test_a_closed_standard_output_is_an_error_in_words(stage: Path) -> None:
     assert (ended.returncode, ended.stderr) == (5, b"aggregator: standard output is closed\n")
 
 
+@pytest.mark.later
 @pytest.mark.parametrize("arguments", ["stories --format csv", "export", "config show"])
 def test_a_full_disk_under_standard_output_is_an_error_in_words(stage: Path, arguments: str) -> None:
     with Path("/dev/full").open("wb") as full:

@@ -95,6 +95,7 @@ def test_no_cell_of_a_csv_is_a_formula(listed: Terminal) -> None:
     assert {row["articles"] for row in rows} == {"1"}, "numbers stay numbers"
 
 
+@pytest.mark.later
 def test_any_number_of_stories_is_read_piece_by_piece(database: Database) -> None:
     fill(database)
     reading = DatabaseStoryReader(database)

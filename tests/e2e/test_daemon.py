@@ -209,6 +209,7 @@ def one_story_grows(daemon: DaemonProcess, outlets: dict[str, Outlet], items: di
 # --- pages -------------------------------------------------------------------------------------------------
 
 
+@pytest.mark.later
 def test_pages_that_do_not_come_hold_up_nobody(tmp_path: Path) -> None:
     good, gone, forbidden, hanging = DAM_ON_AIR, FIRE_ON_AIR, LYNX, DUTIES_IN_POST
     outlet = Outlet("Radio Vessaly", "atom", [good, gone, forbidden, hanging], full_text=False)
@@ -236,6 +237,7 @@ def test_pages_that_do_not_come_hold_up_nobody(tmp_path: Path) -> None:
     outlet.server.close()
 
 
+@pytest.mark.later
 def test_a_stop_with_everything_under_way_loses_nothing(tmp_path: Path) -> None:
     outlet = Outlet("Radio Vessaly", "atom", [DAM_ON_AIR, LYNX], full_text=False)
     outlet.server.routes |= {one.path: Response(200, delay_seconds=600) for one in (DAM_ON_AIR, LYNX)}
@@ -289,6 +291,7 @@ BROKEN: dict[str, tuple[Any, str]] = {
 }
 
 
+@pytest.mark.later
 def test_each_broken_source_is_logged_and_the_rest_continues(tmp_path: Path) -> None:
     servers = {name: LoopbackServer({"*": route}) for name, (route, _) in BROKEN.items()}
     good = Outlet("Lowland Post", "rss", [FIRE_IN_POST])
@@ -344,6 +347,7 @@ def imported_by(daemon: DaemonProcess) -> set[str]:
     return {line.rpartition("|")[2].strip() for line in daemon.lines("import time:")}
 
 
+@pytest.mark.later
 def test_a_watched_folder_is_read_once(tmp_path: Path) -> None:
     folder = tmp_path / "articles"
     folder.mkdir()
@@ -401,6 +405,7 @@ def same_to_the_eye(path: Path, other: bytes) -> None:
 # --- beside other processes --------------------------------------------------------------------------------
 
 
+@pytest.mark.later
 def test_other_processes_beside_the_daemon(tmp_path: Path) -> None:
     sample = SAMPLES / "Radio Vessaly"
     with DaemonProcess(tmp_path, {}) as daemon:
@@ -425,6 +430,7 @@ def test_other_processes_beside_the_daemon(tmp_path: Path) -> None:
 # --- systemd, figures, words -------------------------------------------------------------------------------
 
 
+@pytest.mark.later
 def test_systemd_is_notified_and_little_is_logged(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     with tempfile.TemporaryDirectory() as place, socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as systemd:
         systemd.bind(f"{place}/notify")

@@ -240,6 +240,7 @@ def test_every_digest_is_made_and_sent_once_though_all_is_killed(
         digest_through(daemon, server, articles, kills)
 
 
+@pytest.mark.later
 def test_the_daemon_makes_a_digest_at_its_time_and_not_again(tmp_path: Path) -> None:
     """The articles are dated back by a week, so that a digest is due: nobody waits for tomorrow."""
     with Receiver(signed=False) as receiver, MailServer() as server:
@@ -273,6 +274,7 @@ def test_the_daemon_makes_a_digest_at_its_time_and_not_again(tmp_path: Path) -> 
         assert "Nothing is new" in printed.stderr
 
 
+@pytest.mark.later
 def test_what_the_commands_say(tmp_path: Path) -> None:
     with Receiver(signed=False) as receiver, MailServer() as server:
         receiver.answer = lambda _request: Response(200, body="{}")

@@ -93,6 +93,7 @@ def bench(tmp_path: Path, ingested: Path) -> Iterator[Bench]:
 # --- alone -------------------------------------------------------------------------------------------------
 
 
+@pytest.mark.later
 def test_a_correction_says_what_it_did_and_how_to_take_it_back(bench: Bench, tmp_path: Path) -> None:
     goat, bridge = by_title(bench.database, "goat cheese", "Hollin Bridge")
     before = partition(bench.database)
@@ -168,6 +169,7 @@ def test_a_recluster_that_was_killed_goes_on_and_gives_the_same(bench: Bench, in
     other.database.close()
 
 
+@pytest.mark.later
 def test_forgetting_asks_first_and_says_what_goes(bench: Bench) -> None:
     program, database = bench.program, bench.database
     (bridge,) = by_title(database, "Hollin Bridge")
@@ -200,6 +202,7 @@ def texts(bench: Bench) -> tuple[int, int]:
         return int(articles), int(stories)
 
 
+@pytest.mark.later
 def test_pruning_says_what_is_due_and_does_it(bench: Bench) -> None:
     program = bench.program
 

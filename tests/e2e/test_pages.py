@@ -197,6 +197,7 @@ def _scheme(visit: Visit) -> str:
     return "dark" if dark else "light"
 
 
+@pytest.mark.later
 def test_from_the_front_page_to_a_story_and_its_parts(visit: Visit) -> None:
     visit.go("/")
     visit.keep(f"front-{_scheme(visit)}")
@@ -217,6 +218,7 @@ def _unfold_full_text(page: Page) -> None:
     assert page.get_by_text("struck the Brandt shoal an hour later").last.is_visible()
 
 
+@pytest.mark.later
 @pytest.mark.parametrize("screen", SCREENS)
 def test_what_a_story_is_about_and_its_reports_fit_few_screens(
     browser: Browser, long_stories: str, screen: str
@@ -269,6 +271,7 @@ def test_a_walk_from_the_front_page_and_back(visit: Visit) -> None:
     visit.assert_quiet()
 
 
+@pytest.mark.later
 def test_a_phone_shows_everything_without_scrolling_sideways(browser: Browser, address: str) -> None:
     context = browser.new_context(viewport=PHONE, device_scale_factor=2, is_mobile=True, has_touch=True)
     visit = Visit(context.new_page(), address)
@@ -288,6 +291,7 @@ def test_a_phone_shows_everything_without_scrolling_sideways(browser: Browser, a
     context.close()
 
 
+@pytest.mark.later
 def test_searching_by_keyboard_finds_an_article(visit: Visit) -> None:
     visit.go("/")
     visit.page.keyboard.press("Tab")
@@ -318,6 +322,7 @@ PAGES = {
 }
 
 
+@pytest.mark.later
 @BOTH_SCHEMES
 def test_a_screen_reader_meets_no_serious_problem(visit: Visit) -> None:
     is_dark = _scheme(visit) == "dark"
@@ -353,6 +358,7 @@ def test_keys_lead_from_story_to_story_and_into_the_search_field(visit: Visit) -
     visit.assert_quiet()
 
 
+@pytest.mark.later
 def test_without_scripts_filters_paging_and_unfolding_work(browser: Browser, address: str) -> None:
     context = browser.new_context(viewport=DESK, java_script_enabled=False)
     visit = Visit(context.new_page(), address)
@@ -377,6 +383,7 @@ def test_without_scripts_filters_paging_and_unfolding_work(browser: Browser, add
     context.close()
 
 
+@pytest.mark.later
 def test_times_are_those_of_the_reader_and_without_scripts_utc(browser: Browser, long_stories: str) -> None:
     shown = []
     for is_scripted in (True, False):
@@ -393,6 +400,7 @@ def test_times_are_those_of_the_reader_and_without_scripts_utc(browser: Browser,
     ]
 
 
+@pytest.mark.later
 def test_the_keys_are_listed_save_and_hide(visit: Visit) -> None:
     page = visit.page
     visit.go("/")
@@ -417,6 +425,7 @@ def test_every_text_has_enough_contrast(visit: Visit) -> None:
     assert worst["ratio"] >= 4.5, worst
 
 
+@pytest.mark.later
 def test_the_first_run_says_what_to_type(browser: Browser) -> None:
     server = Server(WrittenStories(), PublishSettings(port=0))
     address = server.start()

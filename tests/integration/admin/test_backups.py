@@ -128,6 +128,7 @@ def test_the_database_of_these_tests_has_rows_in_every_table(full: Database) -> 
 # --- copy --------------------------------------------------------------------------------------------------
 
 
+@pytest.mark.later
 def test_copied_to_a_server_and_back_not_a_byte_changes(
     full: Database, server: Database, tmp_path: Path
 ) -> None:
@@ -139,6 +140,7 @@ def test_copied_to_a_server_and_back_not_a_byte_changes(
         assert_goes_on(full, server)
 
 
+@pytest.mark.later
 def test_from_file_to_file_and_from_server_to_server(
     full: Database, server: Database, postgres: Postgres, tmp_path: Path
 ) -> None:
@@ -156,6 +158,7 @@ def test_from_file_to_file_and_from_server_to_server(
     postgres.take_back(address)
 
 
+@pytest.mark.later
 def test_a_copy_wants_an_empty_target_that_nobody_works_on(full: Database, database: Database) -> None:
     lock = open_process_lock(database)
     assert lock.acquire()
@@ -170,6 +173,7 @@ def test_a_copy_wants_an_empty_target_that_nobody_works_on(full: Database, datab
     assert export(database) == before
 
 
+@pytest.mark.later
 def test_a_copy_is_one_state_though_a_daemon_works_on_the_source(full: Database, server: Database) -> None:
     before, placed = export(full), threading.Event()
     rig = rig_at(full)
@@ -228,6 +232,7 @@ def test_backed_up_from_either_kind_and_restored_into_either_kind(
         one.close()
 
 
+@pytest.mark.later
 def test_a_backup_is_one_state_and_holds_up_no_writer(full: Database, tmp_path: Path) -> None:
     before, rig, took = export(full), rig_at(full), []
 
@@ -394,6 +399,7 @@ def test_a_backup_from_before_an_upgrade_takes_back_the_upgrade(full: Database, 
     assert list(faults(full)) == []
 
 
+@pytest.mark.later
 @pytest.mark.parametrize(
     ("what", "words"),
     [
@@ -661,6 +667,7 @@ def test_upgrades_that_fail_again_and_again_leave_no_backups(
     assert len(backups(config)) == 1
 
 
+@pytest.mark.later
 def test_the_steps_of_an_upgrade_are_json_where_the_log_is(full: Database, config: Config) -> None:
     full.close()
     with later_version() as later:

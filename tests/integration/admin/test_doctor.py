@@ -162,6 +162,7 @@ def test_a_scheduler_without_tls_on_a_network(patient: Patient, executor: str, i
     assert len(reported) == is_reported, found
 
 
+@pytest.mark.later
 def test_secrets_that_others_may_read(patient: Patient) -> None:
     key = "whsec_" + "TUFSS0VS" * 4
     hooks = [{"name": "desk", "url": "https://hooks.example/x", "secret": key}]
@@ -256,6 +257,7 @@ def test_more_workers_than_memory(patient: Patient) -> None:
     )  # fmt: skip
 
 
+@pytest.mark.later
 def test_names_of_files_in_no_alphabet(patient: Patient) -> None:
     (patient.folder / "config.yaml").write_text(
         "database: stories.db\nserver: {port: 0}\nbackup: {every: never}\n"
@@ -455,6 +457,7 @@ def test_a_server_that_hangs_is_not_waited_for(patient: Patient) -> None:
     assert found, "no longer than it may take; the server never answers"
 
 
+@pytest.mark.later
 def test_a_database_that_is_not_there(patient: Patient, own_postgres: OwnPostgres) -> None:
     patient.the_one("problem", "does not exist", "createdb", database=f"{own_postgres.server}/no_such")
 
@@ -687,6 +690,7 @@ def watched_without_owner(patient: Patient) -> Watched:
     return Watched(patient.folder, patient.database, public_url="http://news.example")
 
 
+@pytest.mark.later
 @pytest.mark.parametrize("way", ["closed", "silent", "dripping", "another"])
 def test_a_public_address_that_cannot_be_asked_is_a_note(patient: Patient, way: str) -> None:
     def dripping(_: Request) -> Response:

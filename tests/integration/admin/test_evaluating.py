@@ -80,6 +80,7 @@ def test_records_of_one_id_are_measured_each(tmp_path):
     assert result.copies.f1 == 1.0
 
 
+@pytest.mark.later
 def test_what_cannot_be_read_is_alone_and_reported_with_its_reason(tmp_path):
     result, assigned = ran(
         written(
@@ -102,6 +103,7 @@ def test_what_cannot_be_read_is_alone_and_reported_with_its_reason(tmp_path):
     assert [part.name for part in result.kinds] == ["full text", "not read"]
 
 
+@pytest.mark.later
 def test_a_huge_text_and_a_line_without_end(tmp_path):
     endless = '{"id": "endless", "text": "' + "water " * 2_000_000
     result, _ = ran(written(tmp_path, one("huge", FLOOD * 3_000, cluster="flood"), endless))
@@ -135,6 +137,7 @@ def test_kinds_and_languages(tmp_path):
 # --- what went wrong ---------------------------------------------------------------------------------------
 
 
+@pytest.mark.later
 def test_articles_whose_job_failed_are_counted_aloud(tmp_path, capsysbinary, monkeypatch):
     path = written(
         tmp_path, one("1", cluster="flood"), one("2", STRIKE, "Dockers walk out", cluster="strike")
@@ -221,6 +224,7 @@ def folder(tmp_path, monkeypatch) -> Path:
     return tmp_path
 
 
+@pytest.mark.later
 def test_the_persons_own_corrections_are_measured(folder, capsysbinary):
     titles = {"1": "Levee breaks at Pennmouth", "2": "Pennmouth under water", "3": "Dockers walk out"}
     texts = {"1": FLOOD, "2": FLOOD_ELSEWHERE, "3": STRIKE}
@@ -245,6 +249,7 @@ def test_the_persons_own_corrections_are_measured(folder, capsysbinary):
     assert "Dockers walk out" in text
 
 
+@pytest.mark.later
 def test_packed_files_give_the_same(folder, capsysbinary):
     plain = b"".join(TRIPWIRE.read_bytes().splitlines(keepends=True)[:20])
     files = {"plain": plain, "gz": gzip.compress(plain), "zst": zstandard.compress(plain)}
@@ -318,6 +323,7 @@ def test_strangers_words_do_not_reach_the_terminal_as_commands(folder, capsysbin
     assert not any(line.startswith("worst misses:") for line in said.splitlines())
 
 
+@pytest.mark.later
 def test_texts_that_come_after_the_leads(folder, capsysbinary):
     result, assigned = ran(TRIPWIRE, pages_late=True)
     late = result.pages_late

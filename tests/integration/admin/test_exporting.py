@@ -70,6 +70,7 @@ def _copied(file: Path, folder: Path) -> Iterator[Database]:
         yield database
 
 
+@pytest.mark.later
 def test_from_one_kind_to_the_other_and_back_not_a_byte_changes(
     filled: Database, empty: Database, postgres: Postgres
 ) -> None:
@@ -90,6 +91,7 @@ def test_from_one_kind_to_the_other_and_back_not_a_byte_changes(
     postgres.take_back(address)
 
 
+@pytest.mark.later
 def test_a_daemon_goes_on_where_the_export_ended(filled: Database, database: Database) -> None:
     """What waited is placed, running numbers go on, the correction binds and can be undone."""
     import_into(database, _export(filled), _ignore)

@@ -64,10 +64,12 @@ def assert_one_story_of_four(records: Sequence[LabelledRecord]) -> None:
     assert beside == [], "others are in the seeds' story"
 
 
+@pytest.mark.later
 def test_among_every_twentieth_article(data: Path) -> None:
     assert_one_story_of_four(mixed(all_articles(data)[::20], seeds(data), "shuffled 3"))
 
 
+@pytest.mark.later
 @pytest.mark.parametrize(
     "order", ["last", *(pytest.param(one, marks=pytest.mark.torture) for one in ORDERS if one != "last")]
 )

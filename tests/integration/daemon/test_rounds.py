@@ -225,6 +225,7 @@ def drips_beside_good(database: Database, deadline: float, slow: float, count: i
     return seconds, ended
 
 
+@pytest.mark.later
 def test_servers_that_drip_do_not_hold_up_the_good_ones(sqlite: Database) -> None:
     """Half of the servers; in full below.
 
@@ -245,6 +246,7 @@ def test_fifty_servers_that_drip_beside_fifty_good_feeds(sqlite: Database) -> No
 # --- what is logged ----------------------------------------------------------------------------------------
 
 
+@pytest.mark.later
 def test_a_round_is_one_line_and_a_failing_source_is_logged_twice(
     sqlite: Database, caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -517,6 +519,7 @@ def week(database: Database, feeds: int, days: float, seed: int, *, each: int = 
         many.client.close()
 
 
+@pytest.mark.later
 def test_a_day_and_a_half_of_a_few_feeds(sqlite: Database) -> None:
     week(sqlite, feeds=30, days=1.5, seed=4, each=3)
 

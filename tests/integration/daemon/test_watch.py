@@ -180,6 +180,7 @@ def test_gauges_follow_the_database(either: Watched) -> None:
     assert any("1 article waits, the oldest for 3 hours" in one for one in reported["problems"])
 
 
+@pytest.mark.later
 def test_a_window_that_memory_cuts_short_is_a_problem(
     tmp_path: Path, database: Database, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -337,6 +338,7 @@ def test_details_are_for_the_owner(watched: Watched) -> None:
         assert watched.client.get(path, headers=STRANGER | key).status_code == 200
 
 
+@pytest.mark.later
 def test_a_database_that_hangs_keeps_no_probe_waiting(
     own_postgres: OwnPostgres, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -368,6 +370,7 @@ def test_a_database_that_hangs_keeps_no_probe_waiting(
     database.close()
 
 
+@pytest.mark.later
 def test_a_folder_of_backups_that_hangs_is_not_the_database(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

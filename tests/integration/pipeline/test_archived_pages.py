@@ -90,6 +90,7 @@ def test_a_worker_reads_the_pages_of_an_archive_itself(rig: Rig, archive: Path) 
     assert [one.outcome for one in known] == ["known", "known"]
 
 
+@pytest.mark.later
 @pytest.mark.parametrize("kind", ["http", "s3"])
 def test_a_worker_reads_pages_at_an_address_in_parts(
     rig: Rig, archive: Path, kind: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
@@ -127,6 +128,7 @@ def test_the_writer_reads_an_archive_that_workers_cannot(
     assert len(warned) == 1
 
 
+@pytest.mark.later
 def test_pages_of_an_archive_that_is_away_wait_in_quarantine(rig: Rig, archive: Path, tmp_path: Path) -> None:
     rig.accept(*left_in(archive))
     away = archive.rename(tmp_path / "away")
@@ -164,6 +166,7 @@ class Late(InlineExecutor):
         return late
 
 
+@pytest.mark.later
 def test_a_page_of_a_slow_archive_is_read_by_the_writer_or_waits(
     rig: Rig, archive: Path, tmp_path: Path
 ) -> None:

@@ -106,6 +106,7 @@ def _kill_at_work(worker: "subprocess.Popen[bytes]") -> None:
     wait_until(lambda: not any(Path(f"/proc/{pid}").exists() for pid in begun), "its processes to end")
 
 
+@pytest.mark.later
 def test_a_job_that_breaks_its_process_is_named_and_the_dask_worker_lives(
     executor: Executor, cluster: Running
 ) -> None:
@@ -201,6 +202,7 @@ def test_submit_waits_while_enough_is_under_way_and_close_ends_all(cluster: Runn
         executor.submit(fault_jobs.echo, b"late")
 
 
+@pytest.mark.later
 def test_an_executor_that_is_closed_leaves_no_thread_and_no_file(cluster: Running) -> None:
     """A daemon opens another one at each reload."""
 
@@ -344,6 +346,7 @@ def _certificate(folder: Path, name: str) -> Path:
     return file
 
 
+@pytest.mark.later
 @pytest.mark.skipif(shutil.which("openssl") is None, reason="needs the openssl command to make certificates")
 def test_with_tls_only_those_with_a_certificate_do(tmp_path: Path) -> None:
     ours, others = _certificate(tmp_path, "ours"), _certificate(tmp_path, "others")

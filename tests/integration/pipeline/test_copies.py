@@ -119,6 +119,7 @@ def mixture(seed: int, count: int) -> list[Entry]:
     return entries
 
 
+@pytest.mark.later
 def test_rows_and_memory_answer_alike(fresh: Callable[[], Rig]) -> None:
     """One rig forgets after every article, so it asks the rows; the other one has its index in memory."""
     going, forgetting = fresh(), fresh()
@@ -132,6 +133,7 @@ def test_rows_and_memory_answer_alike(fresh: Callable[[], Rig]) -> None:
     assert {"report", "copy", "excerpt"} <= roles
 
 
+@pytest.mark.later
 def test_memory_is_as_before_after_a_batch_that_failed(fresh: Callable[[], Rig]) -> None:
     entries = mixture(7, 40)
     disturbed, straight = fresh(), fresh()
@@ -148,6 +150,7 @@ def test_memory_is_as_before_after_a_batch_that_failed(fresh: Callable[[], Rig])
     assert settled(disturbed.database)["articles"] == settled(straight.database)["articles"]
 
 
+@pytest.mark.later
 def test_a_wire_family_of_seventy_finds_its_copy_and_its_excerpts(fresh: Callable[[], Rig]) -> None:
     """More members than a shingle may have: a family holds its shingles once."""
     rig = fresh()
@@ -164,6 +167,7 @@ def test_a_wire_family_of_seventy_finds_its_copy_and_its_excerpts(fresh: Callabl
     assert sum(hashes) < 3 * hashes[0], "what copies share is held once; a flood adds nothing"
 
 
+@pytest.mark.later
 def test_a_form_filled_in_again_and_again_holds_little_and_hides_nobody(fresh: Callable[[], Rig]) -> None:
     """The weather of one outlet, every day: no copies, and no key or shingle grows without end."""
     rig = fresh()

@@ -275,6 +275,7 @@ def test_an_id_that_gave_way_means_the_story_that_it_leads_to(grouped: Database)
 # --- one correction on top of another ----------------------------------------------------------------------
 
 
+@pytest.mark.later
 def test_a_merge_after_a_split_counts(grouped: Database) -> None:
     (bridge,) = by_title(grouped, "Hollin Bridge")
     before = partition(grouped)[bridge]
@@ -395,6 +396,7 @@ def corrected(grouped: Database) -> Database:
     return grouped
 
 
+@pytest.mark.later
 def test_corrections_hold_when_all_is_decided_again(corrected: Database) -> None:
     before = partition(corrected)
     dry = reclustering(corrected).difference(None)
@@ -405,6 +407,7 @@ def test_corrections_hold_when_all_is_decided_again(corrected: Database) -> None
     assert what_is_wrong(corrected) == []
 
 
+@pytest.mark.later
 def test_without_them_all_would_be_as_before(corrected: Database) -> None:
     free = reclustering(corrected).difference(None, corrected=False)
     assert free.changed_stories >= 6, "so that the test before this one can fail"
@@ -421,6 +424,7 @@ def other_kind(database: Database, request: pytest.FixtureRequest, tmp_path: Pat
         server.take_back(address)
 
 
+@pytest.mark.later
 def test_a_copy_in_a_database_of_the_other_kind_is_bound_as_well(
     corrected: Database, other_kind: Database
 ) -> None:
@@ -434,6 +438,7 @@ def test_a_copy_in_a_database_of_the_other_kind_is_bound_as_well(
     assert what_is_wrong(other_kind) == []
 
 
+@pytest.mark.later
 def test_the_same_input_again_with_the_corrections_gives_the_same_groups(
     corrected: Database, other_kind: Database
 ) -> None:

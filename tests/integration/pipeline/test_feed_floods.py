@@ -70,6 +70,7 @@ def test_a_report_bumps_its_item_and_copies_do_not(database: Database) -> None:
     assert channel_of(database).items[0].id == bumped[0]
 
 
+@pytest.mark.later
 def test_a_merge_shows_once_and_a_split_shows_one_story(database: Database) -> None:
     fill(database)
     reader = Reader(database)
@@ -93,6 +94,7 @@ def test_a_merge_shows_once_and_a_split_shows_one_story(database: Database) -> N
     assert reader.look() == ([], [])
 
 
+@pytest.mark.later
 def test_deciding_again_without_a_change_restart_and_the_same_again_change_no_byte(
     database: Database,
 ) -> None:
@@ -173,6 +175,7 @@ def test_a_correction_bumps_where_that_is_chosen(database: Database, bumps: tupl
     assert bumped == ([whole] if "correction" in bumps else [])
 
 
+@pytest.mark.later
 @pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
 def test_no_two_stories_have_one_time_after_deciding_again(database: Database) -> None:
     fill(database)

@@ -251,6 +251,7 @@ def _unpacked(line: bytes) -> str:
     return line.decode().lower()
 
 
+@pytest.mark.later
 def test_no_page_feed_or_answer_has_it(unit_of_work: Rig) -> None:
     unit_of_work.take(marked("1", FLOOD), alone("3"))
     unit_of_work.take(record("Echo", "2", "Town under water", FLOOD_ELSEWHERE, published=NOON))
@@ -424,6 +425,7 @@ def test_an_outlet_goes_with_all_that_waits(unit_of_work: Rig) -> None:
     )
 
 
+@pytest.mark.later
 def test_what_a_stop_left_over_goes_at_the_next_start(unit_of_work: Rig) -> None:
     for number in range(45):
         unit_of_work.accept(record("Herald", str(number), f"{MARK} {number}", f"{STRIKE} {MARK} {number}"))
@@ -547,6 +549,7 @@ def test_undoing_a_split_brings_an_ended_story_back(unit_of_work: Rig) -> None:
     assert what_is_wrong(database) == []
 
 
+@pytest.mark.later
 @pytest.mark.parametrize("seed", range(2))
 def test_whatever_is_forgotten_the_rest_holds_together(database: Database, seed: int) -> None:
     """Rows agree with each other, and what is in memory with them, on both databases."""

@@ -126,6 +126,7 @@ def test_undone_in_reverse_all_is_as_it_was(template: Path, steps: list[tuple[st
         assert {id_: to for id_, to in redirects(database).items() if id_ in led} == led
 
 
+@pytest.mark.later
 @SLOW
 @given(steps=STEPS, order=st.permutations(range(5)))
 def test_undone_in_any_order_all_is_taken_back_in_the_end(
@@ -151,6 +152,7 @@ def _undone(placing: Placer, number: int) -> bool:
     return carried_out(placing, CorrectionCommand(undo=number)) is not None
 
 
+@pytest.mark.later
 @settings(SLOW, max_examples=3)
 @given(steps=STEPS)
 def test_deciding_again_keeps_to_every_word(template: Path, steps: list[tuple[str, list[int]]]) -> None:

@@ -73,6 +73,7 @@ def chance_feed(rng: random.Random, count: int) -> bytes:
     return rss("".join(items)).encode("utf-8", "surrogatepass")
 
 
+@pytest.mark.later
 @pytest.mark.parametrize("strings", [200, pytest.param(20_000, marks=pytest.mark.torture)])
 def test_chance_strings_go_through_feed_database_and_output(strings: int, database: Database) -> None:
     rng = drawn("hostile entries")

@@ -244,6 +244,7 @@ STRESSES: dict[str, Callable[[Paper], Any]] = {
 }
 
 
+@pytest.mark.later
 @pytest.mark.parametrize("dated", [True, False], ids=["dated", "undated"])
 def test_nothing_comes_back_whatever_changes_about_the_keys(everywhere: Office, *, dated: bool) -> None:
     paper, source = Paper(reports(dated=dated)), everywhere.source(outlet="Gazette")
@@ -659,6 +660,7 @@ def rewritten(office: Office, count: int) -> None:
     assert sorted(one[0] for one in office.output()) == sorted(items)
 
 
+@pytest.mark.later
 def test_a_feed_that_rewrites_all_its_entries_keeps_their_stories(everywhere: Office) -> None:
     rewritten(everywhere, 30)
 

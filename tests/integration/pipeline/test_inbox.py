@@ -56,6 +56,7 @@ def test_a_stop_while_texts_are_prepared_blames_no_text(
     assert not caplog.records
 
 
+@pytest.mark.later
 def test_few_texts_are_prepared_without_workers(rig: Rig, database: Database) -> None:
     few = [record(f"feed {n}", str(n), f"Levee {n}", f"{FLOOD} Number {n}.") for n in range(5)]
     page = record("feed", "page", "Strike", "", html=f"<p>{STRIKE}</p>")

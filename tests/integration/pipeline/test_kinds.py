@@ -89,6 +89,7 @@ def test_a_report_never_joins_a_story_of_opinions(database: Database, label: str
     assert len(set(rows(database, "SELECT story FROM article"))) == stories
 
 
+@pytest.mark.later
 def test_a_report_stays_with_the_opinion_that_joined_it(database: Database) -> None:
     """The second look compares a report with the rest of its own story, which is an opinion."""
     rig = Rig(database, Clock())

@@ -430,6 +430,7 @@ def test_the_partition_is_the_same_after_kill_9_between_leads_and_texts(
     assert partition(database) == partition(whole)
 
 
+@pytest.mark.later
 def test_deciding_again_gives_the_stories_of_texts_that_came_first(whole: Database, sqlite: Database) -> None:
     pipeline = Pipeline(sqlite, InlineExecutor(), TUNING, Clock(), keep_all=True)
     place_records(read_dataset(TRIPWIRE), sqlite, pipeline, lambda _: None)
@@ -444,6 +445,7 @@ def test_deciding_again_gives_the_stories_of_texts_that_came_first(whole: Databa
     assert all(one == found[0] for one in found)
 
 
+@pytest.mark.later
 def test_the_partition_is_the_same_after_a_restart(whole: Database, sqlite: Database) -> None:
     placing(sqlite, restarts=True)
     assert settled(sqlite) == settled(whole)

@@ -452,6 +452,7 @@ def test_a_host_that_holds_our_pages_still_sends_its_feeds(week: Week, world: Wo
     again.close()
 
 
+@pytest.mark.later
 def test_nobodys_network_is_down_but_ours(week: Week, world: World) -> None:
     """After a night without a network all sources are read again within their interval, not within a day."""
     ids = []

@@ -123,6 +123,7 @@ def test_articles_without_a_source_are_counted_apart(newsroom: Newsroom) -> None
         assert (tuple(row), set(named)) == ((1, 1), {"Gazette", None})
 
 
+@pytest.mark.later
 def test_a_renamed_source_changes_no_story_count_or_filter(newsroom: Newsroom) -> None:
     feed = newsroom.add("gazette.example", name="Gazette")
     newsroom.poll(feed, LEVEE)

@@ -238,6 +238,7 @@ def test_text_of_nothing_is_refused_with_its_reason(rig: Rig) -> None:
     assert placed[0].reason
 
 
+@pytest.mark.later
 def test_memory_is_derived_a_restart_decides_alike(rig: Rig, data: Path) -> None:
     entries = shuffled_records(data, 120)
     half = len(entries) // 2
@@ -276,6 +277,7 @@ def test_a_failed_transaction_leaves_no_trace_in_memory(rig: Rig) -> None:
     assert [one.outcome for one in rig.place()] == ["joined", "founded"], "the very same pipeline goes on"
 
 
+@pytest.mark.later
 def test_two_databases_hold_the_same_after_the_same(postgres: object, tmp_path: Path, data: Path) -> None:
     entries = shuffled_records(data, 80)
     held = []

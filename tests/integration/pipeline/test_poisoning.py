@@ -131,6 +131,7 @@ def _is_flat(early: Work, late: Work, most: float = 1.2) -> bool:
     return all(after <= most * before for before, after in zip(early, late, strict=True))
 
 
+@pytest.mark.later
 @pytest.mark.parametrize(
     ("early", "late"), [(72, 136), pytest.param(1_000, 9_960, marks=pytest.mark.torture)]
 )
@@ -154,6 +155,7 @@ def test_a_flood_of_copies_is_one_report_and_costs_no_more_and_more(
     assert sums < 2_000, "the standing of a flood stays small"
 
 
+@pytest.mark.later
 @pytest.mark.parametrize(
     ("early", "late"), [(72, 136), pytest.param(1_000, 9_960, marks=pytest.mark.torture)]
 )
@@ -205,6 +207,7 @@ def _partition_of_others(database: Database) -> set[frozenset[str]]:
     return {frozenset(members) for members in found.values()}
 
 
+@pytest.mark.later
 def test_a_flood_changes_nothing_for_others(tmp_path: Path) -> None:
     partitions = []
     for name, floods in (("calm", False), ("flooded", True)):

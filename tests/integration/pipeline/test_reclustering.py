@@ -98,6 +98,7 @@ def test_real_articles_are_decided_alike_with_the_second_looks_in_between(
     database.close()
 
 
+@pytest.mark.later
 def test_refused_entries_in_between_change_nothing(database: Database) -> None:
     """A second look is due by inbox numbers, also by those of which no article came."""
     junk = [record("Junk", str(n), "", "...") for n in range(150)]
@@ -127,6 +128,7 @@ def of_days(database: Database) -> Database:
     return database
 
 
+@pytest.mark.later
 def test_articles_of_several_days_are_decided_alike(of_days: Database) -> None:
     """The word frequencies of a day are those of the days before it was accepted, not published.
 
@@ -139,6 +141,7 @@ def test_articles_of_several_days_are_decided_alike(of_days: Database) -> None:
         assert everything(of_days) == before, since
 
 
+@pytest.mark.later
 def test_since_a_time_sources_are_known_as_they_were(database: Database, tmp_path: Path) -> None:
     """What a source reports changes from day to day: nothing is spread over its articles."""
     clock = Clock()
@@ -221,6 +224,7 @@ def test_other_rules_give_other_stories_and_a_second_run_none(grouped: Database)
     assert everything(grouped) == rows
 
 
+@pytest.mark.later
 def test_back_under_the_old_rules_the_old_stories_have_their_ids_again(grouped: Database) -> None:
     before = partition(grouped)
     strict = Tuning(STRICT)
@@ -233,6 +237,7 @@ def test_back_under_the_old_rules_the_old_stories_have_their_ids_again(grouped: 
     assert what_is_wrong(grouped) == []
 
 
+@pytest.mark.later
 def test_a_group_keeps_the_id_that_most_of_its_articles_had(grouped: Database) -> None:
     (bridge,) = by_title(grouped, "Hollin Bridge")
     before = partition(grouped)
@@ -244,6 +249,7 @@ def test_a_group_keeps_the_id_that_most_of_its_articles_had(grouped: Database) -
     assert what_is_wrong(grouped) == []
 
 
+@pytest.mark.later
 def test_stories_that_stay_the_same_keep_title_time_and_text(grouped: Database) -> None:
     bridge, goat = by_title(grouped, "Hollin Bridge", "goat cheese")
     with grouped.write() as connection:
@@ -258,6 +264,7 @@ def test_stories_that_stay_the_same_keep_title_time_and_text(grouped: Database) 
 # --- only what came in since -------------------------------------------------------------------------------
 
 
+@pytest.mark.later
 def test_since_a_time_nothing_changes_under_the_same_rules(grouped: Database) -> None:
     before = everything(grouped)
     for n in (2, 30, 59, 63):
@@ -307,6 +314,7 @@ def test_since_touches_only_what_came_in_since(grouped: Database) -> None:
     assert what_is_wrong(grouped) == []
 
 
+@pytest.mark.later
 def test_since_with_corrections_and_older_foundings_in_it(grouped: Database) -> None:
     """An article may have founded before: a story that gave way counts, too."""
     bridge, goat, marathon = by_title(grouped, "Hollin Bridge", "goat cheese", "Lund marathon")
@@ -329,6 +337,7 @@ class StoppedError(Exception):
     """As somebody presses Ctrl-C."""
 
 
+@pytest.mark.later
 def test_a_stopped_run_goes_on_and_gives_the_same(sqlite: Database, tmp_path: Path) -> None:
     rig = Rig(sqlite, Clock(NOON + 9 * DAY))
     for part in range(2):
@@ -378,6 +387,7 @@ def stopped_run(database: Database, all_tuning: Tuning, since: dt.datetime | Non
         reclustering(database, all_tuning).difference(since, step)
 
 
+@pytest.mark.later
 def test_what_a_stopped_run_left_goes_when_it_can_not_go_on(grouped: Database, tmp_path: Path) -> None:
     if grouped.file is None:
         pytest.skip("the folder of a server is shared with other tests")
@@ -392,6 +402,7 @@ def test_what_a_stopped_run_left_goes_when_it_can_not_go_on(grouped: Database, t
     assert scratch_files(folder) == []
 
 
+@pytest.mark.later
 def test_other_words_meanwhile_begin_a_stopped_run_anew(database: Database) -> None:
     rig = Rig(database, Clock(NOON + 3 * DAY))
     one_ = record("Gazette", "1", "Levee breaks at Pennmouth, four dead", FLOOD, published=NOON)
@@ -405,6 +416,7 @@ def test_other_words_meanwhile_begin_a_stopped_run_anew(database: Database) -> N
     assert what_is_wrong(database) == []
 
 
+@pytest.mark.later
 def test_two_runs_at_once_do_not_meet(grouped: Database) -> None:
     inner: list[GroupingDifference] = []
 
@@ -416,6 +428,7 @@ def test_two_runs_at_once_do_not_meet(grouped: Database) -> None:
     assert is_the_same(inner[0])
 
 
+@pytest.mark.later
 def test_the_number_of_workers_changes_nothing(tmp_path: Path) -> None:
     database = with_tables(Database(f"sqlite:///{tmp_path / 'stories.db'}"))
     fill(database)
@@ -458,6 +471,7 @@ def test_a_request_without_a_folder_for_its_files_is_refused_and_placing_goes_on
     postgres.take_back(address)
 
 
+@pytest.mark.later
 def test_a_request_whose_workers_are_ended_with_the_daemon_goes_on_at_the_next_start(
     grouped: Database,
 ) -> None:

@@ -111,6 +111,7 @@ def fresh(folder: Path, name: str) -> Database:
     return with_tables(Database(f"sqlite:///{folder / name}.db"))
 
 
+@pytest.mark.later
 def test_a_footer_is_learnt_and_taken_out_of_the_next_article(database: Database) -> None:
     rig = Rig(database, Clock())
     rig.take(*articles_of(75))
@@ -148,6 +149,7 @@ def expected(tmp_path_factory: pytest.TempPathFactory) -> tuple[Any, Any]:
     return found
 
 
+@pytest.mark.later
 @pytest.mark.parametrize(
     ("database_url", "executor"),
     [
@@ -179,6 +181,7 @@ def test_neither_workers_nor_portions_nor_restarts_change_a_text(
     assert (settled(database)["stories"], texts(database)) == expected
 
 
+@pytest.mark.later
 def test_deciding_again_leaves_texts_and_stories_as_they_are(database: Database) -> None:
     Rig(database, Clock()).take(*articles_of(75))
     before = texts(database), settled(database)
@@ -268,6 +271,7 @@ def test_twenty_pages_with_one_unknown_notice_make_no_story(database: Database) 
     assert by_page == {"feed": {"consent": 19}}
 
 
+@pytest.mark.later
 def test_the_same_notices_one_by_one_and_after_restarts(database: Database, tmp_path: Path) -> None:
     with_pages(Rig(database, Clock()), pages())
     other = fresh(tmp_path, "other")
@@ -301,6 +305,7 @@ def test_a_text_that_tells_of_its_new_headline_is_no_wall(database: Database) ->
     assert queried(database, select(article.c.text)).scalars().all() == [text, text]
 
 
+@pytest.mark.later
 def test_only_the_last_articles_of_an_outlet_count(tmp_path: Path) -> None:
     database = fresh(tmp_path, "window")
     all_tuning = Tuning({"boilerplate": {"window": 24}})

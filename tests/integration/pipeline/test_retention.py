@@ -133,6 +133,7 @@ def test_texts_stay_as_they_are_where_no_age_is_given(rig: Rig) -> None:
     assert [stored(rig.database, lsh_band.c.band), stored(rig.database, sketch.c.article)] == keys
 
 
+@pytest.mark.later
 def test_search_and_the_views_have_the_texts_until_they_are_deleted(rig: Rig) -> None:
     words = f"A quiet evening at first.\n\n{FLOOD} Then zyzzogeton came."
     (placed,) = rig.take(record("Herald", "x", "Levee gives way", words))
@@ -161,6 +162,7 @@ def test_search_and_the_views_have_the_texts_until_they_are_deleted(rig: Rig) ->
     assert wrong(rig.database) == []
 
 
+@pytest.mark.later
 def test_words_that_were_taken_out_leave_the_index_when_they_are_many(rig: Rig) -> None:
     if not rig.database.is_sqlite:
         pytest.skip("Postgres drops them by VACUUM")
@@ -193,6 +195,7 @@ def test_corrections_work_on_stories_without_texts(rig: Rig) -> None:
     assert what_is_wrong(rig.database) == []
 
 
+@pytest.mark.later
 def test_texts_go_and_the_merged_stories_stay(rig: Rig) -> None:
     reading = DatabaseStoryReader(rig.database)
     stories = reading.stories(StoryFilter(limit=100)).stories
@@ -226,6 +229,7 @@ def test_texts_go_and_the_merged_stories_stay(rig: Rig) -> None:
     assert wrong(rig.database) == []
 
 
+@pytest.mark.later
 def test_the_last_merged_text_is_kept_when_its_story_ages_later(rig: Rig) -> None:
     reading = DatabaseStoryReader(rig.database)
     ids = [one.id for one in reading.stories(StoryFilter(limit=100)).stories]
@@ -246,6 +250,7 @@ def stays(reported: MergedStory | None) -> MergedStory | None:
     return msgspec.structs.replace(reported, only=(), quotations=quotations)
 
 
+@pytest.mark.later
 def test_a_text_that_went_does_not_come_back(rig: Rig) -> None:
     def given(body: str) -> Any:
         return record("Herald", "x", "Levee gives way", body, url="https://herald.example/x")
@@ -259,6 +264,7 @@ def test_a_text_that_went_does_not_come_back(rig: Rig) -> None:
     assert queried(rig.database, of_it).scalar_one() is None
 
 
+@pytest.mark.later
 def test_texts_go_from_stories_that_are_still_live_where_a_person_says_so(rig: Rig) -> None:
     at = NOON + dt.timedelta(days=20)
     kept(rig, at=at, text_after=7 * DAY)
@@ -279,6 +285,7 @@ def homes_of(rig: Rig) -> dict[str, str]:
 # --- stories -----------------------------------------------------------------------------------------------
 
 
+@pytest.mark.later
 def test_stories_go_for_good_and_are_known_when_they_come_again(rig: Rig) -> None:
     given = record("Herald", "x", "Levee gives way", FLOOD, url="https://herald.example/x")
     (placed,) = rig.take(given)
@@ -305,6 +312,7 @@ def test_stories_go_for_good_and_are_known_when_they_come_again(rig: Rig) -> Non
     assert checked(rig.database) == []
 
 
+@pytest.mark.later
 def test_a_large_story_goes_in_parts_and_keeps_its_headline_to_the_last(rig: Rig) -> None:
     largest = select(story.c.id, story.c.title, story.c.article_count).order_by(story.c.article_count.desc())
     old = queried(rig.database, largest.limit(1)).one()
@@ -330,6 +338,7 @@ def test_a_large_story_goes_in_parts_and_keeps_its_headline_to_the_last(rig: Rig
     assert stored(rig.database, change.c.change_no) == []
 
 
+@pytest.mark.later
 def test_a_story_that_goes_in_equal_parts_leaves_no_history(rig: Rig) -> None:
     late = YEAR + dt.timedelta(days=30)
     paired_copies = [
@@ -342,6 +351,7 @@ def test_a_story_that_goes_in_equal_parts_leaves_no_history(rig: Rig) -> None:
     assert set(stored(rig.database, story_log.c.kind)) == {("forgotten",)}, "only that they are gone"
 
 
+@pytest.mark.later
 def test_a_large_story_goes_wholly_though_others_grew_beside_it(rig: Rig) -> None:
     late = YEAR + dt.timedelta(days=30)
     rig.clock = Clock(late)
@@ -359,6 +369,7 @@ def test_a_large_story_goes_wholly_though_others_grew_beside_it(rig: Rig) -> Non
     assert checked(rig.database) == []
 
 
+@pytest.mark.later
 def test_texts_go_from_a_story_whose_newest_article_was_forgotten(rig: Rig) -> None:
     later = NOON + dt.timedelta(days=200)
     rig.clock = Clock(later)
@@ -384,6 +395,7 @@ def texts_in(rig: Rig, story_id: str | None) -> list[str | None]:
     return [text for _, text, at in rows if at == story_id]
 
 
+@pytest.mark.later
 def test_damaged_sums_hold_up_no_retention(rig: Rig) -> None:
     executed(rig.database, update(story).values(centroid=b"noise"))
     rig.restart()
@@ -391,6 +403,7 @@ def test_damaged_sums_hold_up_no_retention(rig: Rig) -> None:
     assert {*texts_of(rig)} == {None}
 
 
+@pytest.mark.later
 def test_a_copy_of_what_went_is_an_original(rig: Rig) -> None:
     old = record("Herald", "x", "Levee gives way", FLOOD, published=NOON)
     rig.take(old)
@@ -403,6 +416,7 @@ def test_a_copy_of_what_went_is_an_original(rig: Rig) -> None:
     assert what_is_wrong(rig.database) == []
 
 
+@pytest.mark.later
 def test_what_a_copy_rendered_last_stays_when_its_original_goes(rig: Rig) -> None:
     flood = " ".join(FLOOD.split())  # without line breaks within sentences
     rig.take(record("Herald", "x", "Levee gives way", flood, published=NOON))
@@ -423,6 +437,7 @@ def test_what_a_copy_rendered_last_stays_when_its_original_goes(rig: Rig) -> Non
 # --- the clock, the size, the streams ----------------------------------------------------------------------
 
 
+@pytest.mark.later
 def test_nothing_is_deleted_on_the_word_of_a_clock_that_jumped(rig: Rig) -> None:
     kept(rig, text_after=180 * DAY, stories_after=300 * DAY, steady=False)
     assert None not in texts_of(rig)
@@ -445,6 +460,7 @@ def test_no_stream_is_shortened_on_the_word_of_a_clock_that_jumped(rig: Rig) -> 
     assert not stored(rig.database, change.c.change_no)
 
 
+@pytest.mark.later
 def test_free_pages_leave_the_file_in_small_steps(rig: Rig) -> None:
     database = rig.database
     if not database.is_sqlite:
@@ -521,6 +537,7 @@ def test_placed_before_finds_the_same_as_reading_all(rig: Rig) -> None:
 # --- with the rest -----------------------------------------------------------------------------------------
 
 
+@pytest.mark.later
 def test_forgetting_reaches_what_is_left_of_an_article_without_text(rig: Rig) -> None:
     mark = "zyzzogeton"
     given = record("Herald", "x", f"{mark} gives way", f"{FLOOD} {mark}", url=f"https://h.example/{mark}")
@@ -535,6 +552,7 @@ def test_forgetting_reaches_what_is_left_of_an_article_without_text(rig: Rig) ->
                 assert not any(mark in plain(value).lower() for value in row), table.name
 
 
+@pytest.mark.later
 def test_an_export_says_which_texts_are_deleted(rig: Rig, database: Database, tmp_path: Any) -> None:
     kept(rig, at=NOON + dt.timedelta(days=60), text_after=30 * DAY)
     first = b"".join(exported(database, no_progress))
@@ -546,6 +564,7 @@ def test_an_export_says_which_texts_are_deleted(rig: Rig, database: Database, tm
     assert checked(target) == []
 
 
+@pytest.mark.later
 def test_an_entry_keeps_nothing_that_its_article_has_and_is_forgotten_all_the_same(rig: Rig) -> None:
     address = "https://herald.example/x"
     (placed,) = rig.take(record("Herald", "x", "Levee gives way", FLOOD, url=address))

@@ -117,6 +117,7 @@ def by_page(story_reader: DatabaseStoryReader) -> dict[str, tuple[str, ArticleVi
     return found
 
 
+@pytest.mark.later
 def test_nobody_else_gets_more_of_a_page_than_it_allows(polled: DatabaseStoryReader) -> None:
     found = by_page(polled)
     assert found.keys() == PAGES.keys()

@@ -74,6 +74,7 @@ def reprints_of_one_agency_text_are_one_report(rig: Rig) -> None:
     assert {one.wire for one in fire.articles if one.role == "copy"} <= {"MNA", None}
 
 
+@pytest.mark.later
 @pytest.mark.parametrize("language", ["en", "de", "fr"])
 def test_samples_are_as_old_as_their_first_start_in_the_language_of_the_reader(
     database: Database, language: str

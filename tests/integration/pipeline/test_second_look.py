@@ -160,6 +160,7 @@ def test_looks_are_due_by_numbers_and_once(grouped: Database) -> None:
     assert rows_of(grouped, story_log) == merged, "nothing was left to say"
 
 
+@pytest.mark.later
 def test_a_look_after_a_restart_or_a_crash_gives_the_same_rows(
     database: Database,
 ) -> None:
@@ -196,6 +197,7 @@ def test_a_look_after_a_restart_or_a_crash_gives_the_same_rows(
         assert rows == held[1][part] == held[2][part]
 
 
+@pytest.mark.later
 def test_deciding_again_takes_the_moves_of_the_second_look_too(grouped: Database) -> None:
     """Both ways end alike here: a mistake that a look puts right, and one that deciding again puts right."""
     halden, norvale = by_title(grouped, "Premier Akers", "Bank of Norvale")

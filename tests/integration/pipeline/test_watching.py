@@ -157,6 +157,7 @@ def test_a_name_that_begins_alike_is_another_file(database: Database) -> None:
     assert left == {"/d/a.txt.gz", "/d/a.txtual, line 3"}
 
 
+@pytest.mark.later
 def test_of_a_million_broken_lines_the_first_are_reported(folder: Folder) -> None:
     file = folder.write("a.jsonl", "{broken\n" * 3000 + GOOD % (1, 1, 1))
     polled = folder.poll()
@@ -198,6 +199,7 @@ def titles(folder: Folder) -> list[str]:
     return sorted(str(codecs.decompress_struct(one, Entry).title) for one in packed)
 
 
+@pytest.mark.later
 def test_a_file_of_empty_lines_holds_up_no_other(folder: Folder) -> None:
     hurried(folder)
     empty = b"\n" * 100_000_000
@@ -213,6 +215,7 @@ def test_a_file_of_empty_lines_holds_up_no_other(folder: Folder) -> None:
     assert folder.source.next_due_at - folder.clock.time == dt.timedelta(seconds=10)
 
 
+@pytest.mark.later
 @pytest.mark.parametrize("restarted", [False, True])
 def test_a_look_goes_on_where_the_last_one_ended(folder: Folder, restarted: bool) -> None:
     hurried(folder)
@@ -232,6 +235,7 @@ def test_a_look_goes_on_where_the_last_one_ended(folder: Folder, restarted: bool
     assert folder.source.entries_rejected == 8000
 
 
+@pytest.mark.later
 def test_a_file_that_changes_while_it_is_read_is_read_again(folder: Folder) -> None:
     hurried(folder)
     folder.write("a.jsonl", "{broken\n" * 4000 + GOOD % (1, 1, 1))
@@ -266,6 +270,7 @@ def test_a_folder_of_many_files_is_read_in_several_looks(folder: Folder) -> None
     assert folder.source.entries_known == 0, "nothing was read twice"
 
 
+@pytest.mark.later
 def test_nothing_is_read_while_placing_is_far_behind(folder: Folder, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(folder_kind, "MOST_WAITING", 150)
     folder.write("a.jsonl", "".join(GOOD % (n, n, n) for n in range(260)))

@@ -135,6 +135,7 @@ CREATE TRIGGER once BEFORE INSERT ON tombstone FOR EACH ROW EXECUTE FUNCTION ref
 """
 
 
+@pytest.mark.later
 def test_forgetting_is_done_again_where_others_were_in_the_way(sound: Sound) -> None:
     if sound.database.is_sqlite:
         pytest.skip("SQLite has no serialisation failures")

@@ -205,6 +205,7 @@ def test_a_text_that_is_no_utf8_is_not_exported(file: Path) -> None:
         list(exported(database, ignored))
 
 
+@pytest.mark.later
 def test_a_damaged_signature_stops_no_rebuild(file: Path) -> None:
     with closing(Database(f"sqlite:///{file}")) as database:
         executed(database, update(article).where(article.c.inbox_no == 2).values(signature=b"\0\xff"))

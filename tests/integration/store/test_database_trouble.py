@@ -185,6 +185,7 @@ def test_another_program_that_keeps_a_file_is_waited_for_once_and_then_said(tmp_
         assert database.trouble is None
 
 
+@pytest.mark.later
 def test_a_reader_in_a_hurry_is_not_kept_for_ever_and_others_are(impatient: Database) -> None:
     slow = "SELECT pg_sleep(0.6)"
     if impatient.is_sqlite:
@@ -314,6 +315,7 @@ def test_a_server_that_restarted_is_noticed_by_nobody(own_postgres: OwnPostgres,
     assert rows(server) == [1, 2]
 
 
+@pytest.mark.later
 def test_a_server_that_is_not_there_is_said_in_words_and_waited_for(
     own_postgres: OwnPostgres, server: Database
 ) -> None:
@@ -345,6 +347,7 @@ def hasty(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(engines._CONNECTING, "connect_timeout", 2)
 
 
+@pytest.mark.later
 @pytest.mark.usefixtures("hasty")
 def test_a_server_that_hangs_is_given_up_and_one_that_is_slow_is_not(own_postgres: OwnPostgres) -> None:
     with closing(prepared(own_postgres.make())) as server:

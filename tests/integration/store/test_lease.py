@@ -208,6 +208,7 @@ def process(shared: Database) -> Iterator[Process]:
     made.end()
 
 
+@pytest.mark.later
 def test_a_writer_that_was_suspended_writes_nothing_when_it_wakes(shared: Database, process: Process) -> None:
     process.tell("now")
     assert process.says() == "wrote"
@@ -263,6 +264,7 @@ def test_a_writer_that_is_killed_leaves_the_lock_at_once(shared: Database, proce
     lock.release()
 
 
+@pytest.mark.later
 def test_a_session_that_hangs_is_given_back_all_the_same(own_postgres: OwnPostgres) -> None:
     with closing(with_tables(Database(own_postgres.make()))) as database:
         lock = open_writer_lease(database, QUICK)

@@ -243,6 +243,7 @@ def later(old: Database) -> Iterator[LaterVersion]:
         yield made
 
 
+@pytest.mark.later
 def test_an_upgrade_takes_each_step_and_keeps_every_value(old: Database, later: LaterVersion) -> None:
     before = rows_of_all_tables(old)
     revision = revision_of(old)
@@ -264,6 +265,7 @@ def test_an_upgrade_takes_each_step_and_keeps_every_value(old: Database, later: 
     assert list(faults(old)) == []
 
 
+@pytest.mark.later
 @pytest.mark.usefixtures("later")
 def test_views_and_indexes_of_users_survive_the_upgrade(old: Database) -> None:
     with old.write() as connection:
@@ -389,6 +391,7 @@ def test_killed_before_each_statement_all_is_as_it_was(old: Database) -> None:
     print(f"killed before each of {killed} statements and before the commit")
 
 
+@pytest.mark.later
 def test_a_new_database_is_made_whole_or_not_at_all(empty: Database) -> None:
     total = _killed_before(empty.url, None)
     for statement in (random.randrange(1, total),):
@@ -398,6 +401,7 @@ def test_a_new_database_is_made_whole_or_not_at_all(empty: Database) -> None:
     check(empty)
 
 
+@pytest.mark.later
 def test_several_that_upgrade_an_older_one_at_once_do_not_meet(old: Database, later: LaterVersion) -> None:
     databases = [Database(old.url) for _ in range(4)]
     steps: list[str] = []
@@ -409,6 +413,7 @@ def test_several_that_upgrade_an_older_one_at_once_do_not_meet(old: Database, la
         one.close()
 
 
+@pytest.mark.later
 @pytest.mark.usefixtures("later")
 def test_while_an_older_program_works_on_it_an_older_database_is_left_alone(old: Database) -> None:
     kept: list[str] = []

@@ -77,6 +77,7 @@ def test_both_ends_of_a_time_are_included(rig: Rig) -> None:
     assert len(titles(rig, since=dt.datetime.min.replace(tzinfo=dt.UTC))) == 3
 
 
+@pytest.mark.later
 def test_a_folder_is_that_of_the_source(rig: Rig) -> None:
     feed = feed_source("https://a.example/feed", folder="Ports")
     written_by(rig.database, sources.add, feed)

@@ -126,6 +126,7 @@ def test_a_limit_cuts_and_says_that_there_is_more(story_reader: Rig) -> None:
         assert cut.more
 
 
+@pytest.mark.later
 def test_a_revised_text_is_found_by_its_new_words_alone(rig: Rig) -> None:
     changed = FLOOD.replace("Mayor Ilse Brandt", "Governor Ada Quill")
     rig.take(record("Gazette", "flood", "Levee breaks at Pennmouth", changed, published=NOON))
@@ -156,6 +157,7 @@ def test_a_very_long_text_is_indexed_to_its_bound_and_breaks_nothing(rig: Rig) -
 LATE = "filler and more " * 9_000 + "then the bridge of Sennick opened its second span at dawn "
 
 
+@pytest.mark.later
 def test_a_phrase_is_found_wherever_it_stands_in_a_long_text(rig: Rig) -> None:
     """Postgres keeps 16,383 places, and 255 of one word."""
     rig.take(record("Long", "1", "A long text about nothing", LATE * 2))
@@ -170,6 +172,7 @@ def test_a_phrase_is_found_wherever_it_stands_in_a_long_text(rig: Rig) -> None:
     assert len(reading.stories(StoryFilter(query='"bridge of sennick opened"')).stories) == 1
 
 
+@pytest.mark.later
 def test_a_text_of_more_words_than_postgres_takes_is_indexed_in_part(rig: Rig) -> None:
     every = [chr(0x4E00 + number) for number in range(20_000)]
     pairs = ((at, (at * 7919 + turn * 31 + 13) % 20_000) for turn in range(5) for at in range(20_000))

@@ -83,6 +83,7 @@ def test_the_views_have_the_same_rows(rig: Rig) -> None:
         assert [tuple(row) for row in names] == [("Pennmouth", 1), ("Pennmouth", 1)]
 
 
+@pytest.mark.later
 def test_names_topics_and_kinds_are_filters(rig: Rig) -> None:
     assert _titles(rig, name="pennmouth") == {LEVEE, PUMPS}
     assert _titles(rig, topic="FLOODS") == {LEVEE, STRUCK}

@@ -218,6 +218,7 @@ def test_one_source_cannot_make_words_frequent(database: Database) -> None:
         assert len(list(stream_history.terms_between(connection, 0, 100, 20))) == 6
 
 
+@pytest.mark.later
 def test_a_feed_that_names_another_outlet_counts_for_itself(database: Database) -> None:
     rig = Rig(database, Clock())
     rig.take(*(record("junk", str(n), f"Number {n}", unlike(n), outlet="Post") for n in range(40)))

@@ -471,6 +471,7 @@ def year(folder: Path, database_url: str, scale: Scale) -> list[Month]:
         return one.months
 
 
+@pytest.mark.later
 def test_some_days_of_an_installation(tmp_path: Path) -> None:
     year(tmp_path, f"sqlite:///{tmp_path / 'year.db'}", SLICE)
 

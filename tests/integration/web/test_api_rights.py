@@ -77,6 +77,7 @@ def test_others_get_an_excerpt_of_every_article_in_every_answer(room: Newsroom) 
             assert len(shown_of(text, answer.text)) <= WORDS, (address, name)
 
 
+@pytest.mark.later
 def test_the_owner_gets_more_in_the_same_places(room: Newsroom) -> None:
     """So the test above can fail: without bounds there is more to be seen."""
     more = {
@@ -124,6 +125,7 @@ def test_where_all_may_read_a_noarchive_page_stays_an_excerpt(room: Newsroom, tm
         assert all(reported["text"] is None and count_words(reported["lead"]) <= WORDS for reported in kept)
 
 
+@pytest.mark.later
 def test_ninety_thousand_quotation_marks_are_an_excerpt_too(sqlite: Database) -> None:
     """Signs that are no words count by their characters, in every answer."""
     marks = '"' * 90_000

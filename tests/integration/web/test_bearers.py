@@ -338,6 +338,7 @@ def test_elsewhere_nothing_starts_without_a_token_that_may_read(room: Newsroom, 
 # --- nowhere afterwards ------------------------------------------------------------------------------------
 
 
+@pytest.mark.later
 def test_a_secret_is_in_no_log_and_no_answer_that_is_passed_on(
     room: Newsroom, caplog: pytest.LogCaptureFixture, capfd: pytest.CaptureFixture[str]
 ) -> None:

@@ -94,6 +94,7 @@ def _quoted(value: str) -> str:
     return quote(value.encode("utf-8", "surrogatepass"), safe="")
 
 
+@pytest.mark.later
 @settings(max_examples=150, suppress_health_check=list(HealthCheck))
 @example("/api/v1/stories?query=before:0001")
 @example("/?query=before:0001")

@@ -55,6 +55,7 @@ class Asked:
         return False, body["result"]
 
 
+@pytest.mark.later
 def test_an_assistant_reads_and_changes_nothing(database: Database, tmp_path: Path) -> None:
     rig = Rig(database, Clock())
     rig.take(
@@ -206,6 +207,7 @@ _BODIES = (
 )
 
 
+@pytest.mark.later
 def test_no_request_holds_a_stream_or_writes_to_the_log(
     sqlite: Database, caplog: pytest.LogCaptureFixture
 ) -> None:

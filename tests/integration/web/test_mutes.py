@@ -22,6 +22,7 @@ def room(database: Database) -> Iterator[Newsroom]:
         yield opened
 
 
+@pytest.mark.later
 def test_a_query_that_only_excludes_works_wherever_stories_are_read(room: Newsroom) -> None:
     phone = ReaderClient(room.client.base_url, "ada", room.token("phone", "read"))
     (strike,) = phone.ids("user/-/label/dry")

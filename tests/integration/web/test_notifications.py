@@ -95,6 +95,7 @@ def test_one_notification_for_each_story_that_matches(database: Database, ntfy: 
     assert post.stats().done == 1
 
 
+@pytest.mark.later
 def test_one_for_each_report_where_that_is_asked(database: Database, ntfy: Ntfy) -> None:
     post = Post(database, phone(ntfy, "report"))
     post.rig.take(flood(), strike())
@@ -107,6 +108,7 @@ def test_one_for_each_report_where_that_is_asked(database: Database, ntfy: Ntfy)
     ]
 
 
+@pytest.mark.later
 def test_a_merged_story_is_not_announced_again(database: Database, ntfy: Ntfy) -> None:
     post = Post(database, phone(ntfy))
     post.rig.take(flood(), strike())
@@ -120,6 +122,7 @@ def test_a_merged_story_is_not_announced_again(database: Database, ntfy: Ntfy) -
     assert len(ntfy.taken) == 2
 
 
+@pytest.mark.later
 def test_a_title_calls_nobody(database: Database, ntfy: Ntfy) -> None:
     """Discord, Mattermost and others call all members at the text "@everyone"."""
     post = Post(database, phone(ntfy))
@@ -138,6 +141,7 @@ def _ids(database: Database) -> list[str]:
     return [one.id for one in DatabaseStoryReader(database).stories(StoryFilter()).stories]
 
 
+@pytest.mark.later
 def test_a_failure_is_stored_without_the_address_and_repeated(database: Database, ntfy: Ntfy) -> None:
     ntfy.answer = Response(403, body="no")
     post = Post(database, phone(ntfy))
@@ -153,6 +157,7 @@ def test_a_failure_is_stored_without_the_address_and_repeated(database: Database
     assert post.problems() == ()
 
 
+@pytest.mark.later
 def test_what_is_above_the_limit_of_an_hour_comes_together(database: Database, ntfy: Ntfy) -> None:
     post = Post(database, phone(ntfy, limit=2))
     rng = random.Random(1)
@@ -181,6 +186,7 @@ def test_what_is_above_the_limit_of_an_hour_comes_together(database: Database, n
     assert (post.stats().done, post.stats().given_up) == (16, 0)
 
 
+@pytest.mark.later
 def test_a_result_that_the_database_did_not_store_is_stored_later(database: Database, ntfy: Ntfy) -> None:
     impatient = msgspec.structs.replace(database.tuning, lock_seconds=0.3)
     post = Post(Database(database.url, impatient), phone(ntfy))
@@ -270,6 +276,7 @@ def test_proxies_of_the_environment_are_not_used(ntfy: Ntfy, monkeypatch: pytest
     assert AppriseRunner(LOOPBACK, 15.0).send(ntfy.url(), "Title", "text").is_accepted
 
 
+@pytest.mark.later
 def test_nothing_of_it_is_loaded_where_it_is_not_used(tmp_path: Path) -> None:
     code = (
         "import sys; from aggregator.config.settings import Config; "

@@ -114,6 +114,7 @@ def two_paths(paths: list[str]) -> list[str]:
     return [path for path in paths if path.startswith(("/stories", "/api/v1/articles"))]
 
 
+@pytest.mark.later
 def test_a_request_with_a_header_of_a_proxy_is_not_the_owners(
     room: Newsroom, paths: list[str], two_paths: list[str]
 ) -> None:
@@ -136,6 +137,7 @@ def test_headers_that_clients_send_take_nothing_from_the_owner(room: Newsroom, p
         assert b'"text":null' not in asked(room, article, header), header
 
 
+@pytest.mark.later
 @pytest.mark.parametrize(
     "chosen",
     [
@@ -160,6 +162,7 @@ def test_where_the_settings_name_a_proxy_or_other_machines_nobody_is_the_owner_w
         assert differing(room, two_paths, "Via: 1.1 proxy") == set()
 
 
+@pytest.mark.later
 def test_a_proxy_without_a_header_makes_owners_unless_the_settings_forbid_it(
     database: Database, two_paths: list[str], caplog: pytest.LogCaptureFixture
 ) -> None:

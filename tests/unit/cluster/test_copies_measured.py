@@ -45,6 +45,7 @@ def library(bench: ModuleType, articles: list[Any], tmp_path_factory: pytest.Tem
     return bench.Library(articles, tmp_path_factory.mktemp("copies"))
 
 
+@pytest.mark.later
 @pytest.mark.slow
 def test_derived_copies_are_found_and_nothing_else(
     bench: ModuleType, articles: list[Any], library: Any
@@ -65,6 +66,7 @@ def test_derived_copies_are_found_and_nothing_else(
     assert false == 0
 
 
+@pytest.mark.slow
 def test_excerpts_are_linked_and_never_merged(bench: ModuleType, articles: list[Any], library: Any) -> None:
     chosen = random.Random(SEED).sample(articles, 2 * ARTICLES)
     counts = bench.measure(library, chosen, bench.excerpt(60), articles, f"{SEED} excerpts")
@@ -74,6 +76,7 @@ def test_excerpts_are_linked_and_never_merged(bench: ModuleType, articles: list[
     assert counts["false"] == counts["false excerpts"] == 0, reported
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("own_first", [True, False])
 def test_a_page_stuffed_with_three_times_its_words_is_no_copy(
     bench: ModuleType, articles: list[Any], own_first: bool
@@ -91,6 +94,7 @@ def test_a_page_stuffed_with_three_times_its_words_is_no_copy(
     assert copies <= 0.03 * 2 * len(victims), f"seed {SEED}: {copies} of {2 * len(victims)}"
 
 
+@pytest.mark.slow
 def test_real_reports_of_one_event_are_no_copies(bench: ModuleType, articles: list[Any]) -> None:
     """All pairs of 300 articles that share twenty shingles: quotes, background, one outlet's series."""
     texts = [bench.wording(article, order=at) for at, article in enumerate(articles)]

@@ -41,6 +41,7 @@ def blob(total: Centroid) -> bytes:
     return centroid.to_bytes(total, MODEL)
 
 
+@pytest.mark.slow
 @given(st.lists(members, max_size=5), members)
 @settings(max_examples=60, deadline=None)
 def test_removing_undoes_adding(others, one):
@@ -63,6 +64,7 @@ def test_merging_commutes_and_equals_adding(left, right):
     assert blob(centroid.merge(a, b)) == blob(centroid.merge(b, a)) == blob(summed([*left, *right]))
 
 
+@pytest.mark.slow
 @given(st.lists(members, max_size=5), st.lists(st.none() | st.integers(0, 10**6), max_size=3))
 @settings(max_examples=40, deadline=None)
 def test_bytes_and_back(some, silent):

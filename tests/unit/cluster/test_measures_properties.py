@@ -43,6 +43,7 @@ def test_a_perfect_grouping_has_nothing_wrong(both):
     assert (report.bcubed.f1, report.pairs.f1, report.over_merge, report.split) == (1.0, 1.0, 0.0, 0.0)
 
 
+@pytest.mark.slow
 @given(GROUPINGS)
 def test_alone_is_what_every_article_alone_gets(both):
     stories, clusters = sides(both)
@@ -51,6 +52,7 @@ def test_alone_is_what_every_article_alone_gets(both):
     assert alone.bcubed == alone.alone == measure(stories, clusters).alone
 
 
+@pytest.mark.slow
 @given(GROUPINGS, st.permutations("abcdef"), st.permutations("abcdef"), st.randoms())
 def test_names_and_order_do_not_matter(both, other_stories, other_clusters, chance: random.Random):
     shuffled = list(both.items())
@@ -110,6 +112,7 @@ def test_faults_hold_every_wrong_pair(both):
     assert sum(fault.wrong_pairs for fault in worst_misses(stories, clusters, 99)) == missed
 
 
+@pytest.mark.slow
 @given(TWINS, TWINS)
 def test_copies_lie_between_0_and_1_and_perfect_is_1(found, labelled):
     score = measure_copies(found, labelled)

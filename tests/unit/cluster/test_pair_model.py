@@ -242,6 +242,7 @@ _ARTICLES = st.tuples(
 )
 
 
+@pytest.mark.slow
 @given(_ARTICLES, _ARTICLES)
 @settings(max_examples=60, deadline=None)
 def test_features_are_symmetric(one: tuple[str, str, int | None], other: tuple[str, str, int | None]) -> None:
@@ -250,6 +251,7 @@ def test_features_are_symmetric(one: tuple[str, str, int | None], other: tuple[s
         assert features(left, right, snapshot) == features(right, left, snapshot)
 
 
+@pytest.mark.slow
 @given(st.permutations(range(4)), _ARTICLES)
 @settings(max_examples=30, deadline=None)
 def test_the_order_of_the_reports_changes_nothing(order: list[int], one: tuple[str, str, int | None]) -> None:
@@ -422,6 +424,8 @@ def test_trees_give_the_leaves_of_a_walk_from_their_roots() -> None:
     assert np.array_equal(model.shares(rows_of(*rows)), shares)
 
 
+@pytest.mark.later
+@pytest.mark.slow
 @given(st.lists(st.lists(st.floats(-1, 3), min_size=len(FEATURES), max_size=len(FEATURES)), min_size=1))
 @settings(max_examples=30, deadline=None)
 def test_what_the_groups_add_sums_up_to_the_logit(rows: list[list[float]]) -> None:
@@ -473,6 +477,8 @@ _STORED = st.tuples(
 )  # fmt: skip
 
 
+@pytest.mark.slow
+@pytest.mark.later
 @given(st.lists(_STORED, min_size=2, max_size=9), st.sampled_from([EMPTY, FLOODED]))
 @settings(max_examples=40, deadline=None)
 def test_a_stored_pair_has_one_logit_whichever_is_compared_with_the_other(

@@ -68,6 +68,7 @@ def test_loaded_scanned_and_counted_by_hand_are_one(
     assert reported(scan(mixed, number, blob, reach=REACH, cap=CAP)) == expected
 
 
+@pytest.mark.later
 @pytest.mark.slow
 @given(
     st.lists(st.tuples(st.sampled_from(["add", "undo", "revise", "sweep"]), SKETCHES), max_size=60), SKETCHES
@@ -94,6 +95,7 @@ def test_grown_is_loaded(steps: list[tuple[str, bytes]], asked: bytes) -> None:
     assert reported(index.look_up(number + 1, asked)) == reported(loaded.look_up(number + 1, asked))
 
 
+@pytest.mark.slow
 def test_an_article_of_a_million_numbers_ago_is_not_mistaken_for_a_new_one() -> None:
     """The 20 bits of a number come round again after 2^20; the sweep has been everywhere long before."""
     blob = stored({1, 2, 3})

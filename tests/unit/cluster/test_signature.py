@@ -228,6 +228,7 @@ def test_a_broken_signature_is_refused() -> None:
 # --- LSH keys ----------------------------------------------------------------------------------------------
 
 
+@pytest.mark.later
 @pytest.mark.slow
 def test_keys_meet_exactly_where_datasketchs_lsh_meets() -> None:
     rng = random.Random(5)
@@ -257,6 +258,7 @@ def test_estimates_and_keys_do_not_load_datasketch() -> None:
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
 
 
+@pytest.mark.later
 @pytest.mark.slow
 def test_signing_loads_no_scipy_and_leaves_datasketch_whole() -> None:
     code = (

@@ -66,6 +66,7 @@ def test_a_day_out_of_the_window_is_forgotten() -> None:
 _TEXTS = st.lists(st.lists(st.sampled_from(WORDS), max_size=6).map(" ".join), max_size=8)
 
 
+@pytest.mark.later
 @pytest.mark.slow
 @given(_TEXTS, _TEXTS)
 @settings(max_examples=30, deadline=None)

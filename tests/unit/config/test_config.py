@@ -237,6 +237,7 @@ def test_mistakes_of_one_kind_come_in_the_order_of_lines(tmp_path: Path) -> None
     assert [line.split(":")[1] for line in said] == ["1", "2", "4", "5"]
 
 
+@pytest.mark.later
 @pytest.mark.slow
 @pytest.mark.parametrize(
     ("text", "words"),

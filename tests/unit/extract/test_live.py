@@ -34,6 +34,7 @@ def test_every_entry_in_the_right_order_and_no_look_alike(case: dict[str, Any]) 
     assert is_right(case), reported(read(case))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("rule", "value", "case"),
     [
@@ -329,6 +330,7 @@ def test_a_deep_page_costs_no_more_than_a_flat_one() -> None:
     assert isinstance(read_live_page(page, ArticleTimes(), tuning=TUNING, announced=True), tuple)
 
 
+@pytest.mark.slow
 def test_thousands_of_entries_of_one_minute_are_ordered_before_the_deadline() -> None:
     """Each was compared with each for what it says again: 20,000 took two minutes."""
     deadline = Tuning().section("work", WorkerTuning).parse_deadline_seconds

@@ -85,6 +85,7 @@ def a_story(words: str) -> object:
 READERS = (an_article, an_untitled_article, lines, a_page, a_feed, the_terms, a_story, split_sentences)
 
 
+@pytest.mark.later
 @pytest.mark.slow
 @pytest.mark.parametrize("reader", READERS, ids=lambda reader: reader.__name__)
 def test_long_texts_take_time_by_their_length(reader: Callable[[str], object]) -> None:

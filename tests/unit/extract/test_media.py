@@ -89,6 +89,7 @@ def test_the_picture_that_a_page_is_shared_with(head: str, url: str) -> None:
     assert [one.url for one in found] == [url]
 
 
+@pytest.mark.slow
 def test_what_the_feed_names_is_kept_with_and_without_a_page() -> None:
     sound = Enclosure(url="https://a.example/1.mp3", type="audio/mpeg", length_bytes=7, title="The  talk")
     entry = Entry(source="s", title="Bridge", html="<p>Closed on Monday.</p>", enclosures=(sound,))
@@ -105,6 +106,7 @@ def test_a_page_may_forbid_pictures(rule: str) -> None:
     assert clean(Entry(source="s", enclosures=(picture,), robots=rule), page()).media == ()
 
 
+@pytest.mark.later
 @pytest.mark.slow
 @given(
     st.lists(

@@ -96,6 +96,7 @@ lines = st.lists(
 )
 
 
+@pytest.mark.slow
 @given(lines, st.data())
 def test_what_was_taken_out_can_be_put_back(text: list[str], data: st.DataObject) -> None:
     found = hash_lines(text, TUNING)
@@ -105,6 +106,7 @@ def test_what_was_taken_out_can_be_put_back(text: list[str], data: st.DataObject
     assert len(kept) + len(taken) == len(text)
 
 
+@pytest.mark.slow
 @given(lines, lines)
 def test_a_page_and_its_entry_are_asked_at_once_or_one_by_one_alike(one: list[str], other: list[str]) -> None:
     first, second = hash_lines(one, TUNING), hash_lines(other, TUNING)

@@ -74,6 +74,7 @@ def test_the_feeds_own_date_goes_before_the_pages() -> None:
     assert found.origin == "page"
 
 
+@pytest.mark.slow
 def test_fragments_stubs_and_nothing() -> None:
     fragment = f"<p>{SENTENCES[0]}</p><script>alert(1)</script><ul><li>{SENTENCES[1]}</ul>"
     article = clean(Entry(source="s", title="Bridge &amp; ferry", html=fragment))

@@ -183,6 +183,7 @@ def test_a_list_and_verses_at_the_end_stay() -> None:
     assert "\n".join(read(f"{HEAD}\n{BODY}\n{verses}").paragraphs) == f"{BODY}\n{verses}"
 
 
+@pytest.mark.slow
 @settings(max_examples=150, deadline=None)
 @given(st.lists(st.sampled_from([line for s in SCORES["check"] for _, line in s.sample.marked]), max_size=30))
 def test_nothing_is_made_up(lines: list[str]) -> None:
@@ -198,6 +199,7 @@ HOSTILE = (
 )  # fmt: skip
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("piece", HOSTILE)
 def test_hostile_repetitions_end(piece: str) -> None:
     for text in (piece * 40_000, (piece * 90 + "\n") * 300, HEAD + (piece * 9 + "x\n") * 1_000):

@@ -75,6 +75,7 @@ def wrong(samples: list[Sample]) -> dict[str, str]:
     return {one.name: found[one.name] for one in samples if found[one.name] not in one.right}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("name", "most_wrong"), [("dev", 0), ("check", 0), ("later", 1)])
 def test_nearly_all_verdicts_are_right(name: str, most_wrong: int) -> None:
     found = wrong([one for one in SAMPLES if one.set == name])
@@ -87,6 +88,7 @@ def test_no_article_is_refused() -> None:
     assert wrong(good) == {}
 
 
+@pytest.mark.slow
 def test_every_verdict_but_ok_has_a_reason() -> None:
     for one in SAMPLES:
         found = alone(one.page)
@@ -98,6 +100,7 @@ def refused(samples: list[Sample]) -> list[Sample]:
     return [one for one in samples if not {*ACCEPTED_VERDICTS, "empty"} & set(one.right)]
 
 
+@pytest.mark.later
 @pytest.mark.slow
 def test_where_the_page_fails_the_feeds_own_words_are_taken() -> None:
     said = "The board of Sennick harbour has agreed to sell its eastern quay to traders for 84 million."
@@ -189,6 +192,7 @@ def good_pages() -> Iterator[tuple[str, bytes, str]]:
             yield page_id, raw, truth.get("url")
 
 
+@pytest.mark.later
 @pytest.mark.slow
 @pytest.mark.skipif(not (DATA / "pages").is_dir(), reason="the sample pages are not here (AGGREGATOR_DATA)")
 def test_no_good_page_is_refused() -> None:

@@ -53,12 +53,14 @@ def is_alive(process_id: int) -> bool:
     return state != "Z"
 
 
+@pytest.mark.slow
 def test_answers_are_the_functions_and_each_goes_to_its_own_job(pool: ProcessExecutor) -> None:
     jobs = [str(number).encode() * number for number in range(100)]
     futures = [pool.submit(fault_jobs.echo, job) for job in jobs]
     assert [future.result(timeout=PATIENCE_SECONDS) for future in futures] == jobs
 
 
+@pytest.mark.slow
 def test_megabytes_pass_both_ways(pool: ProcessExecutor) -> None:
     job = os.urandom(9 * MIB)
     assert pool.submit(fault_jobs.echo, job).result(timeout=PATIENCE_SECONDS) == job
@@ -76,6 +78,7 @@ def test_an_exception_is_a_verdict_with_its_words_in_one_line(pool: ProcessExecu
     assert error.detail.isprintable()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("function", "job", "verdict"),
     [(fault_jobs.swell, str(1 << 30).encode(), "memory"), (fault_jobs.crash, b"", "died")],
@@ -87,6 +90,7 @@ def test_a_job_that_breaks_its_worker_is_named_and_the_next_is_answered(
     assert pool.submit(fault_jobs.echo, b"next").result(timeout=PATIENCE_SECONDS) == b"next"
 
 
+@pytest.mark.later
 @pytest.mark.slow
 def test_a_late_job_is_killed_alone() -> None:
     with processes(2, parse_deadline_seconds=0.5) as executor:
@@ -98,11 +102,13 @@ def test_a_late_job_is_killed_alone() -> None:
         assert answers <= {bystander, *(str(number).encode() for number in executor.process_ids())}
 
 
+@pytest.mark.later
 def test_memory_within_the_limit_is_had(pool: ProcessExecutor) -> None:
     wanted = str(100 * MIB).encode()
     assert pool.submit(fault_jobs.swell, wanted).result(timeout=PATIENCE_SECONDS) == wanted
 
 
+@pytest.mark.later
 @pytest.mark.slow
 def test_an_answer_that_is_too_long_is_refused() -> None:
     with processes(result_cap_bytes=1000) as executor:
@@ -110,6 +116,7 @@ def test_an_answer_that_is_too_long_is_refused() -> None:
         assert executor.submit(fault_jobs.echo, b"next").result(timeout=PATIENCE_SECONDS) == b"next"
 
 
+@pytest.mark.later
 @pytest.mark.slow
 def test_workers_retire() -> None:
     with processes(jobs_before_retiring=3) as executor:
@@ -119,6 +126,7 @@ def test_workers_retire() -> None:
     assert [len(set(seen[:3])), len(set(seen[3:6])), len(set(seen))] == [1, 1, 3]
 
 
+@pytest.mark.later
 @pytest.mark.slow
 def test_workers_that_nothing_needs_end() -> None:
     with processes(3, idle_seconds=0.5) as executor:
@@ -135,6 +143,7 @@ def test_workers_that_nothing_needs_end() -> None:
         assert [future.result(timeout=PATIENCE_SECONDS) for future in held] == [b"0.5"] * 3
 
 
+@pytest.mark.later
 @pytest.mark.slow
 def test_kills_from_outside_cost_no_job() -> None:
     with processes(2, queued_jobs_per_worker=60, outside_deaths_per_job=50) as executor:
@@ -147,6 +156,7 @@ def test_kills_from_outside_cost_no_job() -> None:
         assert [future.result(timeout=PATIENCE_SECONDS) for future in futures] == [b"0.02"] * 100
 
 
+@pytest.mark.later
 @pytest.mark.slow
 def test_a_job_whose_workers_are_always_killed_ends_with_a_verdict() -> None:
     with processes(outside_deaths_per_job=2) as executor:
@@ -195,6 +205,7 @@ def test_submit_waits_while_the_queue_is_full() -> None:
         assert not feeder.is_alive()
 
 
+@pytest.mark.slow
 def test_a_cancelled_job_is_never_run() -> None:
     with processes(1) as executor:
         first = executor.submit(fault_jobs.sleep, b"0.2")
@@ -204,6 +215,8 @@ def test_a_cancelled_job_is_never_run() -> None:
         assert executor.submit(fault_jobs.echo, b"next").result(timeout=PATIENCE_SECONDS) == b"next"
 
 
+@pytest.mark.later
+@pytest.mark.slow
 def test_workers_end_when_their_parent_is_killed() -> None:
     script = (
         "import sys, time\nfrom aggregator.config.tuning import Tuning\nfrom "
@@ -221,6 +234,7 @@ def test_workers_end_when_their_parent_is_killed() -> None:
     wait_until(lambda: not is_alive(worker), "the worker to end with its parent")
 
 
+@pytest.mark.slow
 def test_a_worker_sees_no_secrets_of_ours(pool: ProcessExecutor, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("DATABASE_URL", "postgresql://user:secret@host/db")
     with processes() as executor:
@@ -231,6 +245,7 @@ def test_a_worker_sees_no_secrets_of_ours(pool: ProcessExecutor, monkeypatch: py
     assert "OPENBLAS_NUM_THREADS" in names
 
 
+@pytest.mark.slow
 def test_the_parsers_are_loaded_there_and_not_here() -> None:
     with processes() as executor:
         there = executor.submit(fault_jobs.modules, b"").result(timeout=PATIENCE_SECONDS).decode().split("\n")
@@ -256,6 +271,7 @@ def test_inline_runs_here_and_names_failures_alike() -> None:
     executor.close()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", ["inline", "processes"])
 def test_a_full_disk_is_not_the_fault_of_the_job(kind: str) -> None:
     with closing(open_executor(kind, 1, Tuning())) as executor:

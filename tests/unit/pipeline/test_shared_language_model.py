@@ -81,6 +81,7 @@ def descriptors_of(process_id: int) -> list[str]:
     return found
 
 
+@pytest.mark.later
 @pytest.mark.slow
 def test_workers_have_one_model_and_its_answers_are_those_of_a_model_of_ones_own() -> None:
     lines = b"".join(path.read_bytes() for path in sorted(TEXTS.glob("*.jsonl"))).splitlines()
@@ -102,6 +103,7 @@ def test_workers_have_one_model_and_its_answers_are_those_of_a_model_of_ones_own
         assert [mapped_kib(number)["Anonymous"] for number in executor.process_ids()] == [0, 0]
 
 
+@pytest.mark.later
 @pytest.mark.slow
 def test_a_worker_that_is_killed_while_it_writes_leaves_the_model_to_the_next() -> None:
     with two_workers() as executor:
@@ -118,6 +120,7 @@ def test_a_worker_that_is_killed_while_it_writes_leaves_the_model_to_the_next() 
         assert victim not in executor.process_ids()
 
 
+@pytest.mark.later
 @pytest.mark.slow
 def test_what_a_killed_worker_wrote_is_written_again() -> None:
     with two_workers() as executor:
@@ -130,6 +133,7 @@ def test_what_a_killed_worker_wrote_is_written_again() -> None:
             os.pwrite(executor.language_model.fileno(), b"a worker that was taken over", 0)
 
 
+@pytest.mark.later
 @pytest.mark.slow
 def test_without_work_the_model_leaves_memory_and_comes_again() -> None:
     with two_workers(idle_seconds=0.5) as executor:
@@ -139,6 +143,7 @@ def test_without_work_the_model_leaves_memory_and_comes_again() -> None:
         assert languages_by(executor, [POLISH]) == ["pl"]
 
 
+@pytest.mark.later
 @pytest.mark.slow
 def test_a_file_that_the_kernel_sealed_against_execution_is_still_to_be_written(
     monkeypatch: pytest.MonkeyPatch,
@@ -157,6 +162,7 @@ def test_a_file_that_the_kernel_sealed_against_execution_is_still_to_be_written(
         assert is_complete(executor)
 
 
+@pytest.mark.later
 @pytest.mark.slow
 def test_without_such_files_each_worker_has_a_model_of_its_own(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delattr(os, "memfd_create")  # as on other systems than Linux

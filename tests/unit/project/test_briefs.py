@@ -39,6 +39,7 @@ def run(
     return done.stdout, [json.loads(line) for line in made.read_text(encoding="utf-8").splitlines()]
 
 
+@pytest.mark.later
 @pytest.mark.slow
 def test_each_record_gets_title_summary_and_text_and_the_figures_are_printed(tmp_path: Path) -> None:
     bare = {"id": "bare", "articles": [{"title": "Ferry sinks off Port Ellis", "text": ""}]}
@@ -52,6 +53,7 @@ def test_each_record_gets_title_summary_and_text_and_the_figures_are_printed(tmp
     assert "over 1 records" in printed
 
 
+@pytest.mark.later
 @pytest.mark.slow
 def test_without_rouge_the_output_is_written_all_the_same(tmp_path: Path) -> None:
     printed, lines = run(tmp_path, RECORD, without_rouge=True)

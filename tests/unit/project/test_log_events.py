@@ -60,10 +60,12 @@ def test_every_log_call_names_an_event() -> None:
     assert [place for place, _, event in found if not re.fullmatch(r"[a-z]+(_[a-z]+)+", event)] == []
 
 
+@pytest.mark.slow
 def test_the_list_has_exactly_the_events_of_the_code() -> None:
     assert sorted({event for _, _, event in calls()}) == sorted(documented())
 
 
+@pytest.mark.slow
 def test_the_list_states_the_level_of_each_call() -> None:
     table = documented()
     for place, method, event in calls():

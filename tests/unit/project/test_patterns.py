@@ -41,6 +41,7 @@ def test_a_linear_expression_is_not(pattern: str, method: str) -> None:
     assert growing(planted(pattern, method), most=24) is None
 
 
+@pytest.mark.later
 @pytest.mark.slow
 def test_the_expressions_are_all_there() -> None:
     files = {one.where.split(":")[0] for one in expressions()}
@@ -52,6 +53,7 @@ def test_the_expressions_are_all_there() -> None:
     } <= files
 
 
+@pytest.mark.later
 @pytest.mark.slow
 @pytest.mark.parametrize("part", range(8))
 def test_expressions_take_linear_time(part: int) -> None:

@@ -79,6 +79,7 @@ def retired_in(text: str) -> list[str]:
     return _RETIRED_TEXT.findall(TEXTS.sub(" ", text))
 
 
+@pytest.mark.later
 @pytest.mark.slow
 def test_no_identifier_has_a_retired_word() -> None:
     found = [
@@ -131,6 +132,7 @@ def test_no_document_has_a_retired_word(folder: str) -> None:
     assert found == []
 
 
+@pytest.mark.slow
 def test_every_term_of_the_glossary_is_used() -> None:
     glossary = (REPOSITORY / "docs" / "glossary.md").read_text(encoding="utf-8")
     rows = re.findall(r"^- \*\*(.+?)\*\*: ", glossary, re.MULTILINE)

@@ -121,6 +121,7 @@ def test_padding_behind_the_last_member_is_no_damage(tmp_path: Path) -> None:
     assert not problems(found(tmp_path / "a.jsonl.gz"))
 
 
+@pytest.mark.slow
 @given(st.data())
 @settings(max_examples=150, deadline=None)
 def test_any_damage_ends_and_is_reported(data: st.DataObject) -> None:
@@ -140,6 +141,7 @@ def test_any_damage_ends_and_is_reported(data: st.DataObject) -> None:
     assert damaged or len(read) <= len(plain)
 
 
+@pytest.mark.later
 @pytest.mark.slow
 @pytest.mark.parametrize("kind", PACKERS)
 def test_a_bomb_is_unpacked_in_small_steps(tmp_path: Path, kind: str) -> None:
@@ -220,6 +222,8 @@ def test_a_list_that_is_too_long_is_refused_with_the_way_out(tmp_path: Path, nam
     assert "write each record on a line of its own" in refused.reason
 
 
+@pytest.mark.slow
+@pytest.mark.later
 @pytest.mark.parametrize("element", [b"[]", b"{}", b'{"title":"A"}'])
 def test_a_list_of_very_many_elements_is_read_one_at_a_time(tmp_path: Path, element: bytes) -> None:
     """Held are the text and one element: a list of empty lists would take twenty times as much."""
@@ -247,6 +251,8 @@ VALUES = st.recursive(
 )
 
 
+@pytest.mark.later
+@pytest.mark.slow
 @given(st.lists(VALUES, max_size=8), st.sampled_from([None, 1]))
 @settings(max_examples=200, deadline=None)
 def test_the_values_are_the_elements(elements: list[object], indent: int | None) -> None:
@@ -439,6 +445,7 @@ KINDS = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", KINDS)
 def test_pages_that_workers_list_part_by_part_are_the_same(tmp_path: Path, name: str) -> None:
     path = tmp_path / name
@@ -551,6 +558,7 @@ def test_a_server_that_sends_another_part_than_it_was_asked_for_is_a_problem(pag
     assert "the server sends less than there is" in reasons[-1][0]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", ["drips", "hangs"])
 def test_a_server_that_sends_too_little_is_given_up(
     pages: bytes, monkeypatch: pytest.MonkeyPatch, kind: str

@@ -350,6 +350,7 @@ def test_bombs_of_a_gigabyte_are_refused_in_bounded_memory() -> None:
     assert int(peak_kib) <= 150 * 1024
 
 
+@pytest.mark.later
 @pytest.mark.slow
 def test_dripping_servers_do_not_hold_up_the_good_ones() -> None:
     client = make_client(fetch_deadline_seconds=2.0)
@@ -392,6 +393,7 @@ def test_close_ends_a_fetch_under_way() -> None:
         assert cause_of(client, server.url()) == "stopped"
 
 
+@pytest.mark.slow
 def test_many_threads_share_a_client() -> None:
     def numbered(request: Request) -> Response:
         return Response(body=request.query * 100, gzip=True)
@@ -404,6 +406,7 @@ def test_many_threads_share_a_client() -> None:
     client.close()
 
 
+@pytest.mark.slow
 def test_fetching_leaves_nothing_open() -> None:
     client, hasty = make_client(), make_client(fetch_deadline_seconds=0.3)
     before = len(list(Path("/proc/self/fd").iterdir()))

@@ -496,6 +496,7 @@ PIECES = st.sampled_from(
 )
 
 
+@pytest.mark.slow
 @settings(max_examples=150, deadline=None)
 @given(st.lists(PIECES | st.binary(max_size=20), max_size=25).map(b"".join))
 def test_any_bytes_give_a_feed_or_a_problem(data: bytes) -> None:
@@ -521,6 +522,7 @@ def expected_entries(path: Path, data: bytes) -> int:
     return len(feed.get("items") or []) if is_feed else 0
 
 
+@pytest.mark.later
 @pytest.mark.slow
 @pytest.mark.skipif(not FEEDS.is_dir(), reason="AGGREGATOR_DATA names no folder with feeds")
 @pytest.mark.parametrize("step", [5, pytest.param(1, marks=pytest.mark.torture)])

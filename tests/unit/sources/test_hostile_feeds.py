@@ -62,6 +62,7 @@ def words_of(feed: ParsedFeed) -> str:
 # --- every hostile feed ------------------------------------------------------------------------------------
 
 
+@pytest.mark.later
 @pytest.mark.parametrize(
     "size", [pytest.param(0.01, marks=pytest.mark.slow), pytest.param(1.0, marks=pytest.mark.torture)]
 )
@@ -98,6 +99,8 @@ def _read_hostile(worker: Executor, hostile: Hostile) -> ParsedFeed:
         return ParsedFeed(problem=str(error))
 
 
+@pytest.mark.later
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "name", ["<!-- in a text", "namespaces", pytest.param("attributes", marks=pytest.mark.torture)]
 )
@@ -127,6 +130,7 @@ def test_the_time_of_a_long_name_grows_with_its_length_alone() -> None:
     assert seconds(40_000) <= 3 * seconds(20_000) + 0.1
 
 
+@pytest.mark.slow
 def test_a_name_full_of_addresses_takes_hardly_longer_than_another() -> None:
     def seconds(author: str) -> float:
         items = (f"<item><title>{TITLE} {n}</title><author>{author}!</author></item>" for n in range(9))
@@ -216,6 +220,7 @@ def test_torn_atom_entries_are_read_one_by_one() -> None:
     ]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("entries", "kind"), [(100_000, "rss"), (20_000, "json"), (5_000, "sitemap")])
 def test_of_very_many_entries_two_thousand_are_taken_and_all_are_counted(entries: int, kind: str) -> None:
     whole = {

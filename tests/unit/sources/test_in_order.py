@@ -46,6 +46,7 @@ def found_of(kinds: list[int | None], file: str) -> list[InputItem]:
     return made
 
 
+@pytest.mark.slow
 @given(st.lists(st.lists(st.one_of(st.none(), st.integers(-2, 9)), max_size=30), max_size=3))
 def test_each_file_is_sorted_by_itself_and_equal_times_stay_as_they_lie(
     files: list[list[int | None]],
@@ -118,6 +119,7 @@ def test_a_dump_that_begins_with_the_newest_is_given_from_the_oldest(tmp_path: P
     assert shares[-1] == progress.total_bytes == len(data)
 
 
+@pytest.mark.slow
 def test_memory_does_not_hold_a_long_archive() -> None:
     ordered = in_order_of_time(long_archive(), Progress())
     before = resident_bytes()

@@ -68,6 +68,7 @@ NAMES = st.text(
 )
 
 
+@pytest.mark.slow
 @settings(max_examples=60, deadline=None)
 @given(st.lists(st.tuples(NAMES, st.lists(NAMES, max_size=2)), max_size=5))
 def test_what_is_written_is_read_back(named: list[tuple[str, list[str]]]) -> None:

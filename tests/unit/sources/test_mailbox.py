@@ -160,6 +160,7 @@ def test_private_addresses_are_refused_unless_allowed(imap: ImapServer, host: st
     assert imap.commands == []
 
 
+@pytest.mark.slow
 def test_tls_with_a_certificate_that_is_checked(certificate: Path) -> None:
     ca_file = str(certificate.with_suffix(".crt"))
     with ImapServer(tls=server_context(certificate)) as server:
@@ -239,6 +240,7 @@ FRAGMENTS = [
 ]  # fmt: skip
 
 
+@pytest.mark.later
 @pytest.mark.slow
 @settings(max_examples=25, deadline=None, derandomize=True)
 @given(

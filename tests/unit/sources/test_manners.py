@@ -46,6 +46,7 @@ def test_retry_after(value: str | None, seconds: float | None) -> None:
     assert parse_retry_after(value, NOW, TUNING) == seconds
 
 
+@pytest.mark.slow
 @given(
     st.text() | st.from_regex(r"[A-Z][a-z]{2}, [0-9]{1,3} [A-Z][a-z]{2} [0-9]{1,6} [0-9:]{1,9} [A-Z+0-9]*")
 )
@@ -281,6 +282,7 @@ def test_starts_at_a_host_lie_a_gap_apart_whatever_it_answers(steps: list[tuple[
     assert all(later - earlier >= 1.0 for earlier, later in itertools.pairwise(starts))
 
 
+@pytest.mark.slow
 def test_the_gate_forgets_idle_hosts() -> None:
     rate_limiter = gate_of(0.0, 1)
     for number in range(25_000):

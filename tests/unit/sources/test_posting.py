@@ -70,6 +70,7 @@ def test_retry_after_in_both_forms(poster: WebhookPoster, asked: str, seconds: f
     assert posted.retry_after_seconds == seconds
 
 
+@pytest.mark.slow
 def test_a_receiver_that_never_answers_is_left(poster: WebhookPoster) -> None:
     hasty = make_poster("127.0.0.0/8", deadline_seconds=0.2)
     for answer in (

@@ -151,6 +151,7 @@ NAMES = st.sampled_from(
 RECORDS = st.dictionaries(NAMES, VALUES).map(lambda record: json.dumps(record).encode())
 
 
+@pytest.mark.later
 @pytest.mark.slow
 @settings(max_examples=300, deadline=None)
 @given(st.binary(max_size=200) | RECORDS | st.text(max_size=50))

@@ -47,6 +47,7 @@ def test_the_dates_of_a_new_feed_tell_its_rate(ages: list[float], least: float, 
     assert least <= initial_rate([ago(age) for age in ages], NOW, TUNING.rate_days) <= most
 
 
+@pytest.mark.slow
 @given(st.floats(0.2, 200), st.floats(0, 500))
 def test_the_rate_that_is_kept_becomes_the_rate_that_is(true: float, start: float) -> None:
     rate, at = start, NOW

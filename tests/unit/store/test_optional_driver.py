@@ -22,6 +22,7 @@ def typed(folder: Path, *words: str) -> subprocess.CompletedProcess[str]:
     )
 
 
+@pytest.mark.later
 @pytest.mark.slow
 def test_sqlite_needs_no_postgres_driver(tmp_path: Path) -> None:
     (tmp_path / "config.yaml").write_text("work: {executor: inline}\n")

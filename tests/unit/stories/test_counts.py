@@ -171,6 +171,7 @@ def stories(draw: st.DrawFn) -> list[ArticleView]:
     ]
 
 
+@pytest.mark.slow
 @given(stories(), st.randoms(use_true_random=False))
 def test_counts_hold_their_bounds_in_any_order(articles: list[ArticleView], random: object) -> None:
     found = count(articles)
@@ -188,6 +189,7 @@ def folded(articles: list[ArticleView], start: CountState | None = None) -> Coun
     return standing
 
 
+@pytest.mark.slow
 @given(stories(), st.randoms(use_true_random=False))
 def test_growing_one_by_one_in_any_order_equals_counting_all(
     articles: list[ArticleView], random: object
@@ -199,6 +201,7 @@ def test_growing_one_by_one_in_any_order_equals_counting_all(
     assert counts(grown) == count(articles) == counted_by_hand(articles)
 
 
+@pytest.mark.slow
 @given(stories(), st.integers(0, 8))
 def test_two_stories_that_become_one_count_as_all_their_articles(
     articles: list[ArticleView], at: int
@@ -214,6 +217,7 @@ def test_two_stories_that_become_one_count_as_all_their_articles(
     )
 
 
+@pytest.mark.slow
 @given(stories())
 def test_copies_that_nothing_links_to_may_be_forgotten(articles: list[ArticleView]) -> None:
     # As placing meets them: a link leads to an article that came before, or out of the story.
@@ -235,6 +239,7 @@ def test_copies_that_nothing_links_to_may_be_forgotten(articles: list[ArticleVie
     assert counts(standing) == counts(count_state_of(came)) == count(came)
 
 
+@pytest.mark.slow
 @given(stories())
 def test_a_standing_survives_its_bytes(articles: list[ArticleView]) -> None:
     assert from_bytes(to_bytes(folded(articles))) == folded(articles)
@@ -310,6 +315,7 @@ def test_copies_of_a_text_outside_the_story_have_their_earliest_for_an_original(
     assert (trail.article, [r.article for r in trail.reprints]) == ("y", ["x"])
 
 
+@pytest.mark.slow
 @given(stories())
 def test_no_article_is_a_copy_of_itself_or_of_another_copy(articles: list[ArticleView]) -> None:
     settled = {article.id: article for article in with_originals(articles)}

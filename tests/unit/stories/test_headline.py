@@ -314,6 +314,7 @@ def _stories(
     ]
 
 
+@pytest.mark.slow
 @given(_stories(), st.one_of(st.none(), _TITLES), st.randoms(use_true_random=False), st.booleans())
 def test_order_decides_nothing_what_is_chosen_stays_and_a_change_has_its_reason(
     articles: list[ArticleView], shown: str | None, chance: Random, preferred: bool
@@ -328,6 +329,7 @@ def test_order_decides_nothing_what_is_chosen_stays_and_a_change_has_its_reason(
     assert (chosen.reason is None) == (shown is None or chosen.title == shown)
 
 
+@pytest.mark.slow
 @given(_stories(roles=("report", "copy")), st.integers(0, 5))
 def test_one_more_copy_changes_no_title(articles: list[ArticleView], number: int) -> None:
     shown = headline(articles, None)

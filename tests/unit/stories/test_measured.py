@@ -39,6 +39,7 @@ def test_every_sentence_stands_in_the_article_it_is_attributed_to() -> None:
             assert articles[said.article].url
 
 
+@pytest.mark.later
 @pytest.mark.slow
 def test_counted_facts_are_right_on_the_judged_pairs() -> None:
     pairs = judged("counted-facts.tsv")

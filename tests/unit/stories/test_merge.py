@@ -220,6 +220,7 @@ HASH_SEED_SCRIPT = """
 """
 
 
+@pytest.mark.later
 @pytest.mark.slow
 def test_the_page_is_byte_equal_under_different_hash_seeds() -> None:
     pages = [
@@ -281,6 +282,7 @@ def test_the_lead_of_one_report_begins_where_it_can_be_shown() -> None:
     assert [said.text for said in merged.summary] == [texts[1]]
 
 
+@pytest.mark.later
 @pytest.mark.slow
 def test_a_huge_story_is_bounded() -> None:
     sentence = "Group {n} of the police searched street {m} of Port Ellis for the captain Joren Hale."

@@ -67,6 +67,7 @@ def test_offices_parties_headings_and_everyday_words_are_no_names() -> None:
     )
 
 
+@pytest.mark.later
 @pytest.mark.slow
 @pytest.mark.timeout(60)  # comparing each with each took minutes
 def test_a_list_of_very_many_names_is_read_soon() -> None:
@@ -124,6 +125,7 @@ def test_texts_with_rare_words_in_common_resemble_each_other() -> None:
     assert resemblance("", levee, None) == 0.0
 
 
+@pytest.mark.later
 @pytest.mark.slow
 def test_a_text_of_names_alone_does_not_compare_each_with_each() -> None:
     """Compared in pairs, these 45,000 names would keep the writer busy for a minute."""

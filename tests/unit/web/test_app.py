@@ -91,6 +91,7 @@ def test_head_is_get_without_the_body(full: Serving, path: str) -> None:
     assert head.headers.get("content-type") == got.headers.get("content-type")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("path", ["/", "/stories/lindferry", "/feeds/stories.rss", "/api/v1/stories"])
 def test_what_a_reader_has_is_not_sent_again_until_it_changes(path: str) -> None:
     with Serving(filled_reader()) as serving:
@@ -145,6 +146,7 @@ def test_full_text_is_for_the_owner(full: Serving) -> None:
         assert "Two people were slightly injured" not in page
 
 
+@pytest.mark.slow
 def test_a_request_for_the_public_name_is_no_owners() -> None:
     named = {"public_url": "https://news.example", "owner_on_loopback": True}
     with Serving(full_reader(), excerpt_words=20, **named) as serving:
@@ -154,6 +156,7 @@ def test_a_request_for_the_public_name_is_no_owners() -> None:
         assert "Full text" not in public.text
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("rule", "owner", "stranger"), [("never", False, False), ("all", True, True)])
 def test_full_text_can_be_for_all_or_for_no_one(rule: str, owner: bool, stranger: bool) -> None:
     with Serving(full_reader(), full_text=rule) as serving:
@@ -169,6 +172,7 @@ def test_strangers_see_no_address_of_a_source_and_no_problem(full: Serving) -> N
     assert "503" not in unknown_entry
 
 
+@pytest.mark.slow
 def test_search_snippets_are_cut_for_strangers() -> None:
     reader = WrittenStories()
     reader.put(a_story(an_article(text="needle " + "hay " * 40), an_article(text="needle", nosnippet=True)))
@@ -179,6 +183,7 @@ def test_search_snippets_are_cut_for_strangers() -> None:
         assert [len(snippet.text_content().removesuffix(" …").split()) for snippet in snippets] == [10]
 
 
+@pytest.mark.slow
 def test_long_titles_are_cut_for_strangers_wherever_they_stand() -> None:
     reader = WrittenStories()
     title = " ".join(f"title{n}" for n in range(50))
@@ -230,6 +235,7 @@ def test_health_is_words_for_the_owner_and_a_number_for_others(full: Serving) ->
     assert (other.json()["problem_count"], other.json()["problems"]) == (1, None)
 
 
+@pytest.mark.slow
 def test_the_first_run_says_what_to_type(empty: Serving) -> None:
     assert "aggregator sources add" in empty.get("/").text
     assert "aggregator ingest --samples" in empty.get("/").text
@@ -288,6 +294,7 @@ def test_the_pages_can_be_installed_on_a_phone(full: Serving) -> None:
     assert "manifest-src 'self'" in page.headers["content-security-policy"]
 
 
+@pytest.mark.slow
 def test_pages_may_be_indexed_only_when_switched_on() -> None:
     with Serving(full_reader(), index=True) as serving:
         page = serving.get("/")
@@ -317,6 +324,7 @@ def test_a_database_that_does_not_answer_is_said_in_words() -> None:
         assert api.json()["detail"] == "the database does not answer; is Postgres running?"
 
 
+@pytest.mark.slow
 def test_a_fault_of_ours_shows_no_insides_and_keeps_the_headers() -> None:
     with Serving(BrokenReader(RuntimeError("inside: password=1234"))) as serving:
         for path in ("/?view=newest", "/api/v1/stories"):

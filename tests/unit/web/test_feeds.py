@@ -58,6 +58,7 @@ def _entry(story: StoryView, merged: MergedStory | None = None, **chosen: object
 # --- what is read back -------------------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("form", "version"), [("rss", "rss20"), ("atom", "atom10")])
 def test_feedparser_reads_back_every_item(form: Format, version: str) -> None:
     stories = full_reader().stories(StoryFilter()).stories
@@ -88,12 +89,14 @@ def _hostile(form: Format) -> bytes:
     return _feed(form, *(story for story, _ in stories), rendered=rendered)
 
 
+@pytest.mark.later
 @pytest.mark.slow
 @pytest.mark.parametrize("form", FORMATS)
 def test_a_thousand_hostile_stories_are_a_valid_feed(form: Format) -> None:
     assert RULES[form](_hostile(form), _here(form), LATER) == []
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("form", FORMATS)
 def test_a_thousand_hostile_stories_are_read_back(form: Format) -> None:
     stories = [story for story, _ in hostile_stories(1000)]
@@ -112,6 +115,7 @@ def test_a_thousand_hostile_stories_are_read_back(form: Format) -> None:
         assert read_back == list(zip(guids, titles, strict=True))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("form", ["rss", "atom"])
 def test_feedparser_reads_back_hostile_stories(form: Format) -> None:
     stories = hostile_stories(150, seed=9)

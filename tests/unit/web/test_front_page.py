@@ -47,6 +47,7 @@ glances = st.builds(
 )
 
 
+@pytest.mark.slow
 @given(st.lists(glances, unique_by=lambda one: one.id, max_size=12), st.randoms())
 def test_the_order_they_come_in_leaves_no_trace(stories: list[FrontPageStory], random: object) -> None:
     shuffled = list(stories)
@@ -121,6 +122,7 @@ def test_a_visit_ends_after_half_an_hour_and_its_cookie_is_bounded() -> None:
         full.after("like", "x")
 
 
+@pytest.mark.slow
 def test_new_reports_since_the_last_visit_are_told_and_saved_stories_listed() -> None:
     reader = WrittenStories()
     reader.put(*the_ferry(), "oldferry")

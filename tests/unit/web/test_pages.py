@@ -119,6 +119,7 @@ def assert_tame(page: html.HtmlElement) -> None:
     assert all(target.startswith(("/", "#")) for target in targets), targets
 
 
+@pytest.mark.slow
 def test_nothing_of_strangers_runs_on_any_page() -> None:
     reader = WrittenStories()
     for number, evil in enumerate(HOSTILE):
@@ -163,6 +164,7 @@ def test_a_story_page_marks_reprints_agencies_and_live_blogs() -> None:
     assert page.xpath("//h3[.='Live blogs and roundups']/following-sibling::ol[1]/li/@id") == ["a-ferrylive"]
 
 
+@pytest.mark.slow
 def test_a_page_has_a_heading_of_first_rank_and_no_id_twice() -> None:
     reader = WrittenStories()
     reader.put(*the_ferry())
@@ -264,6 +266,7 @@ def test_the_history_has_no_titles_that_the_page_does_not_show() -> None:
     ]
 
 
+@pytest.mark.slow
 def test_articles_of_unknown_outlet_are_distinguished_by_title_and_lead_to_their_place() -> None:
     story, merged = the_ferry()
     nameless = tuple(msgspec.structs.replace(article, outlet=None, url=None) for article in story.articles)

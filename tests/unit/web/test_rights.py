@@ -376,6 +376,7 @@ def _quotation_marks() -> tuple[StoryView, MergedStory]:
     return a_story(one, id="hostile", summary=text, updated=MORNING), reported
 
 
+@pytest.mark.later
 @pytest.mark.slow
 @settings(max_examples=25, suppress_health_check=list(HealthCheck))
 @given(_stories(), st.integers(1, 60))

@@ -59,6 +59,7 @@ def test_a_title_holds_no_tag_for_readers_that_take_titles_for_html() -> None:
     assert plain_title("<script>x</script> 1 < 2") == "‹script>x‹/script> 1 < 2"
 
 
+@pytest.mark.later
 def test_no_json_turns_the_text_around() -> None:
     marks = "\u061c\u200e\u200f\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069"
     reported = {f"a{marks}b": [f"{marks}é€漢{marks}", "\u2013 \u2070"]}

@@ -37,6 +37,7 @@ def fetched(url: str, **more: Any) -> httpx.Response:
     return httpx.get(url, trust_env=False, timeout=PATIENCE_SECONDS, **more)
 
 
+@pytest.mark.slow
 def test_it_serves_until_it_is_stopped_and_can_be_started_anew() -> None:
     threads_before = {thread.name for thread in threading.enumerate()}
     server = Server(full_reader(), PublishSettings(port=0))
@@ -63,6 +64,7 @@ def test_links_lead_to_the_address_that_was_bound(served: Server) -> None:
     assert f"<link>{served.url}/stories/lindferry</link>" in fetched(f"{served.url}/feeds/stories.rss").text
 
 
+@pytest.mark.later
 @pytest.mark.slow
 def test_nothing_is_left_of_what_was_shown_before() -> None:
     """Each reload of the configuration makes a new app; a daemon is reloaded more often than started."""
@@ -195,6 +197,7 @@ def test_a_connection_that_is_used_stays(moved: Server, loop: MovedLoop) -> None
     assert len(own) == 1
 
 
+@pytest.mark.later
 @pytest.mark.slow
 @pytest.mark.skipif(not hasattr(socket, "TCP_USER_TIMEOUT"), reason="the kernel has no such limit")
 def test_who_does_not_read_loses_the_connection(moved: Server) -> None:
@@ -272,6 +275,7 @@ def get(server: Server, path: str) -> int:
     return httpx.get(server.url + path, trust_env=False, timeout=30).status_code
 
 
+@pytest.mark.later
 @pytest.mark.slow
 @pytest.mark.parametrize("addresses", [1, 60], ids=["one address", "sixty addresses"])
 def test_requests_left_unfinished_keep_nobody_out(opened: ExitStack, addresses: int) -> None:
@@ -300,6 +304,7 @@ def test_an_address_has_so_many_connections_and_the_oldest_idle_ones_end(
     assert answered == [b""] * 68 + [b"HTTP/1.1 200"] * 32
 
 
+@pytest.mark.slow
 def test_a_trusted_proxy_has_as_many_as_it_needs(opened: ExitStack, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(connection_limits, "CONNECTIONS", 160)  # 128 of them for an address of loopback
     server = serving(opened, trusted_proxies=("127.0.0.2/32",))
@@ -315,6 +320,7 @@ def test_a_trusted_proxy_has_as_many_as_it_needs(opened: ExitStack, monkeypatch:
     assert said_on(made[0]) == b""
 
 
+@pytest.mark.slow
 def test_slow_clients_of_a_proxy_that_is_not_trusted_keep_nobody_out(opened: ExitStack) -> None:
     """They all have the address of loopback, like the browser of this machine."""
     server = serving(opened)
@@ -340,6 +346,7 @@ def test_clients_of_a_trusted_proxy_are_limited_each(
     assert [one for one in warnings(caplog) if "answered with 429" in one and "(from 203.0.113.9)" in one]
 
 
+@pytest.mark.later
 @pytest.mark.slow
 def test_an_address_with_many_requests_under_way_waits_and_others_do_not(
     opened: ExitStack, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
@@ -360,6 +367,7 @@ def test_an_address_with_many_requests_under_way_waits_and_others_do_not(
     assert len([one for one in warnings(caplog) if "answered with 429" in one]) == 1, "once a minute"
 
 
+@pytest.mark.later
 @pytest.mark.slow
 def test_probes_of_this_machine_are_answered_when_all_connections_are_taken(
     opened: ExitStack, caplog: pytest.LogCaptureFixture
@@ -376,6 +384,7 @@ def test_probes_of_this_machine_are_answered_when_all_connections_are_taken(
     assert len([one for one in caplog.messages if "requests are active" in one]) == 1
 
 
+@pytest.mark.later
 @pytest.mark.slow
 def test_probes_are_answered_in_a_flood_from_loopback(
     opened: ExitStack, monkeypatch: pytest.MonkeyPatch
@@ -464,6 +473,7 @@ MALFORMED = (
 )
 
 
+@pytest.mark.slow
 def test_malformed_requests_hear_400_and_fill_no_log(
     caplog: pytest.LogCaptureFixture, served: Server
 ) -> None:
@@ -482,6 +492,7 @@ def test_malformed_requests_hear_400_and_fill_no_log(
     assert "WebSocket" in caplog.text
 
 
+@pytest.mark.later
 def test_what_happens_often_is_counted_in_the_log(
     caplog: pytest.LogCaptureFixture, moved: Server, loop: MovedLoop
 ) -> None:

@@ -72,6 +72,7 @@ def test_a_sentence_is_plain_text(given: str, kept: str) -> None:
     assert "<" not in plain
 
 
+@pytest.mark.later
 def test_json_is_found_between_words_and_in_blocks_of_code() -> None:
     assert in_prose('Here it is:\n```json\n{"sentences": []}\n```\nBye.') == b'{"sentences": []}'
     assert in_prose("I cannot do that") == b""

@@ -39,7 +39,7 @@ def count(articles: Iterable[Labelled]) -> BackgroundFrequencies:
     for article in articles:
         lexicon = lexicons.setdefault(article.language, Vocabulary(article.language, EMPTY))
         languages[article.cluster] = article.language
-        tokens = set(lexicon.tokens(f"{article.title}\n{article.text}", TUNING.max_words))
+        tokens = set(lexicon.tokens(f"{article.title}\n{article.text}"))
         terms = seen[article.cluster]
         terms.update(("w", article.language, stem) for stem in map(lexicon.stem, tokens) if stem)
         for _, kind, found in special_terms(article.title, article.text, lexicon, TUNING):

@@ -134,6 +134,7 @@ class _Look:
         self._lookup = lookup
         self._tuning = tuning
         self._shift = lookup.shift()
+        self._need = tuning.threshold + tuning.reassess_gain
         self._stories: dict[int, _Story | None] = {}  # None: merged into another one, or not to be looked at
         self.changes: list[Reassignment] = []
 
@@ -165,7 +166,7 @@ class _Look:
 
     def _move(self, story: _Story, report: CountedReport, others: Sequence[CountedReport]) -> None:
         own = float(self._lookup.scores([report], others).mean()) + self._shift
-        need = max(own + self._tuning.move_gain, self._tuning.threshold + self._tuning.move_above)
+        need = max(own, self._tuning.threshold) + self._tuning.reassess_gain
         best: tuple[float, _Story] | None = None
         for other in sorted(self._near(story.number), key=lambda one: one.number):
             if not other.reports or other.members >= self._tuning.story_cap:
@@ -198,7 +199,7 @@ class _Look:
             if pair in known or not self._may_be_one(one, other):
                 return
             known[pair] = self._score(one, other)
-            if known[pair] >= self._tuning.merge_threshold:
+            if known[pair] >= self._need:
                 heapq.heappush(waiting, (-known[pair], *pair))
 
         for number in changed_numbers:
@@ -265,7 +266,7 @@ class _Look:
         kept.report_count += gone.report_count
         kept.last_inbox = max(kept.last_inbox, gone.last_inbox)
         self._stories[gone.number] = None
-        self.changes.append(StoryMerge(kept.number, gone.number, score, self._tuning.merge_threshold))
+        self.changes.append(StoryMerge(kept.number, gone.number, score, self._need))
         return kept, gone
 
 

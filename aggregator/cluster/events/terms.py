@@ -87,16 +87,14 @@ class TermPacker:
         vocabulary = self._vocabulary(language, f"{title}\n{body[:_SCRIPT_CHARS]}")
         topic = self._topic(title, body, vocabulary) if is_container else body
         scan = self._scan(title, topic, vocabulary)
-        body_words = (
-            scan.body_words if topic is body else len(vocabulary.tokens(body, self._tuning.max_words))
-        )
+        body_words = scan.body_words if topic is body else len(vocabulary.tokens(body))
         return self._packed(scan, vocabulary), body_words
 
     def readable_terms(self, title: str, body: str, language: str | None) -> dict[int, str]:
         """Return the word of each term of this article by id, including terms that were cut off."""
         vocabulary = self._vocabulary(language, f"{title}\n{body[:_SCRIPT_CHARS]}")
         words_by_id: dict[int, str] = {}
-        tokens = _read(title, body, vocabulary, self._tuning.max_words).tokens
+        tokens = _read(title, body, vocabulary).tokens
         words = {token: vocabulary[token] for token in tokens}
         for field in ("all", "title", "lead", "rare"):
             base = FIELDS.index(field) << HASH_BITS
@@ -117,11 +115,11 @@ class TermPacker:
     def _vocabulary(self, language: str | None, beginning: str) -> Vocabulary:
         tag = fitting_language(tag_or_und(language), beginning)
         if tag not in self._vocabularies:
-            self._vocabularies[tag] = Vocabulary(tag, self._background, self._tuning)
+            self._vocabularies[tag] = Vocabulary(tag, self._background)
         return self._vocabularies[tag]
 
     def _scan(self, title: str, body: str, vocabulary: Vocabulary) -> TermCounts:
-        tokenized = _read(title, body, vocabulary, self._tuning.max_words)
+        tokenized = _read(title, body, vocabulary)
         special_fields = _special(title, body, tokenized, vocabulary, self._tuning)
         special = [
             np.array(vocabulary.codes(kind, terms), dtype=np.int64) for _, kind, terms in special_fields
@@ -169,7 +167,7 @@ class TermPacker:
         paragraphs: list[str] = []
         words_so_far = 0
         for paragraph in body.split("\n"):
-            tokens = vocabulary.tokens(paragraph, self._tuning.max_words)
+            tokens = vocabulary.tokens(paragraph)
             stems = {code for code in map(vocabulary.__getitem__, tokens) if code != STOP_WORD}
             if words_so_far < self._tuning.lead_words:
                 lead |= stems
@@ -186,11 +184,11 @@ def _content_codes(text: str, vocabulary: Vocabulary) -> Iterator[int]:
 
 def special_terms(title: str, body: str, vocabulary: Vocabulary, tuning: EventTuning) -> tuple[Special, ...]:
     """Return names, numbers, and numbers with their unit, each with field and kind, with repeats."""
-    return _special(title, body, _read(title, body, vocabulary, tuning.max_words), vocabulary, tuning)
+    return _special(title, body, _read(title, body, vocabulary), vocabulary, tuning)
 
 
-def _read(title: str, body: str, vocabulary: Vocabulary, limit: int) -> TokenizedArticle:
-    title_tokens, body_tokens = vocabulary.tokens(title, limit), vocabulary.tokens(body, limit)
+def _read(title: str, body: str, vocabulary: Vocabulary) -> TokenizedArticle:
+    title_tokens, body_tokens = vocabulary.tokens(title), vocabulary.tokens(body)
     tokens = title_tokens + body_tokens
     codes = np.fromiter(map(vocabulary.__getitem__, tokens), dtype=np.int64, count=len(tokens))
     return TokenizedArticle(tokens, codes, len(title_tokens))

@@ -20,14 +20,13 @@ from aggregator.cluster.events.document_frequency import (
     Kind,
 )
 from aggregator.cluster.events.term_codec import HASH_BITS
-from aggregator.cluster.events.weights import EventTuning
-from aggregator.text.common_words import LISTS, common_words
+from aggregator.text.common_words import SHARES, UNLISTED_SHARE, common_words
 from aggregator.text.language import stop_words
 from aggregator.text.names import find_names
 from aggregator.text.numbers import plain_number, spelt_numbers
 from aggregator.text.scripts import EVERYDAY, simplified
 from aggregator.text.stems import elided, plain_letters, stem_of
-from aggregator.text.tokens import word_tokens
+from aggregator.text.tokens import MAX_WORDS, word_tokens
 
 HASH_MASK: Final = (1 << HASH_BITS) - 1
 STOP_WORD: Final = -1
@@ -45,14 +44,9 @@ _FIRST_HAN: Final = "\u3400"
 
 
 class Vocabulary(dict[str, int]):
-    """Codes by token for one language, computed on first use. Tokens are as they occur in the text.
+    """Codes by token for one language, computed on first use. Tokens are as they occur in the text."""
 
-    Without `tuning`, stems, names and common words are available, but not document frequencies.
-    """
-
-    def __init__(
-        self, language: str, background: BackgroundFrequencies, tuning: EventTuning | None = None
-    ) -> None:
+    def __init__(self, language: str, background: BackgroundFrequencies) -> None:
         super().__init__()
         self.language = language
         self._stops = stop_words(language)
@@ -61,12 +55,11 @@ class Vocabulary(dict[str, int]):
         self._spelt = spelt_numbers(language)
         self._background = background
         self._memo: dict[Kind, dict[str, int]] = {"n": {}, "d": {}, "u": {}}
-        self._shares = _shares(tuning)
         self._df, self.unlisted_df = self._frequencies()
         events = background.events.get(ANY_LANGUAGE, 0)
-        self._everyday_df = round(self._shares["topical"] * events)
-        self._common_df = round(self._shares["common"] * events)
-        self.named_df = round(self._shares["named"] * events)
+        self._everyday_df = round(SHARES["topical"] * events)
+        self._common_df = round(SHARES["common"] * events)
+        self.named_df = round(SHARES["named"] * events)
 
     @property
     def knows_common(self) -> bool:
@@ -86,9 +79,9 @@ class Vocabulary(dict[str, int]):
         listed: dict[str, int] = {}
         for heading, heading_words in self._listed if events else ():
             for word in heading_words:
-                listed.setdefault(self.stem(word), round(self._shares[heading] * events))
+                listed.setdefault(self.stem(word), round(SHARES[heading] * events))
         listed.pop("", None)
-        return listed, round(self._shares["unlisted"] * events) if listed else 0
+        return listed, round(UNLISTED_SHARE * events) if listed else 0
 
     def __missing__(self, token: str) -> int:
         code = self._word_code(token)
@@ -120,7 +113,7 @@ class Vocabulary(dict[str, int]):
         number = self._spelt.get(token.lower(), 0)
         return str(number) if 2 <= number <= _LARGEST_SPELT else None
 
-    def tokens(self, text: str, limit: int) -> list[str]:
+    def tokens(self, text: str, limit: int = MAX_WORDS) -> list[str]:
         """Return words and numbers in order, at most `limit`."""
         return word_tokens(text, self.language, limit, known=self._words)
 
@@ -158,9 +151,7 @@ class Vocabulary(dict[str, int]):
         joined = " ".join(dict.fromkeys(names))
         if self.declines_names:
             return [_code("w", self.language, stem, 0) & HASH_MASK for stem in joined.split()]
-        return [
-            self[token] & HASH_MASK for token in self.tokens(joined, len(joined)) if self[token] != STOP_WORD
-        ]
+        return [self[token] & HASH_MASK for token in self.tokens(joined) if self[token] != STOP_WORD]
 
     def _is_common(self, word: str) -> bool:
         return self.stem(word) in self._df
@@ -205,19 +196,6 @@ def _words_of_han(language: str, listed: tuple[tuple[str, list[str]], ...]) -> f
     return frozenset(
         word for _, words in listed for word in words if len(word) > 1 and min(word) >= _FIRST_HAN
     )
-
-
-def _shares(tuning: EventTuning | None) -> dict[str, float]:
-    """Return the share of events that contain a word, by list."""
-    if tuning is None:
-        return dict.fromkeys((*LISTS, "unlisted"), 0.0)
-    return {
-        "very common": tuning.listed_very_common,
-        "common": tuning.listed_common,
-        "named": tuning.listed_named,
-        "topical": tuning.listed_topical,
-        "unlisted": tuning.unlisted,
-    }
 
 
 def word_hash(language: str, stem: str) -> int:

@@ -36,7 +36,6 @@ class EventTuning(msgspec.Struct, frozen=True, kw_only=True):
     bodyless_words: int
     lead_words: int
     unit_words: int
-    max_words: int
     packed_terms: int
     key_terms: int
     candidates: int
@@ -47,14 +46,7 @@ class EventTuning(msgspec.Struct, frozen=True, kw_only=True):
     follows_cosine: float
     reassess_every: int
     reassess_neighbours: int
-    move_gain: float
-    move_above: float
-    merge_threshold: float
-    listed_very_common: float
-    listed_common: float
-    listed_named: float
-    listed_topical: float
-    unlisted: float
+    reassess_gain: float
     unlisted_name_weight: int
     repeated_name_weight: int
     model: str

@@ -55,8 +55,8 @@ TEXTS = dict(
         strict=True,
     )
 )
-APART = Tuning({"events": {"threshold": 1000.0, "merge_threshold": 1000.0}})  # each article is a story
-WINDOW_DECIDES = {"threshold": -4.0, "merge_threshold": -4.0}  # for reports that share words
+APART = Tuning({"events": {"threshold": 1000.0}})  # each article is a story
+WINDOW_DECIDES = {"threshold": -4.0}  # for reports that share words
 
 
 @pytest.fixture
@@ -201,7 +201,7 @@ def test_the_nearest_story_is_joined(database: Database) -> None:
     ("g0@0 g1@0 t0@0, t1@0", False, "g0@0 g1@0 t0@0, t1@0"),
 ])  # fmt: skip
 def test_a_second_look_decides(database: Database, groups: str, held: bool, after: str) -> None:
-    assert looked(database, groups, held=held, merge_threshold=-3.0) == after
+    assert looked(database, groups, held=held, reassess_gain=1.0) == after
 
 
 @pytest.mark.parametrize(("cap", "after"), [(2, "g0@0 g1@0, g2@0"), (3, "g0@0 g1@0 g2@0")])
@@ -259,6 +259,7 @@ def rendered(database: Database, *days: int) -> list[StoryView]:
     return [one for one in found if isinstance(one, StoryView)]
 
 
+@pytest.mark.later
 @pytest.mark.parametrize(("days", "is_related"), [
     ((0, 21), True), ((0, 22), False), ((22, 0), False),  # three weeks
     ((1,) * 40, True), ((1,) * 41, False),  # a name of more stories connects nothing
@@ -269,6 +270,7 @@ def test_stories_are_related_within_weeks_by_a_rare_name(
     assert bool(rendered(database, *days)[0].related) is is_related
 
 
+@pytest.mark.later
 def test_a_story_names_five_related_ones_and_shows_the_nearest(database: Database) -> None:
     views = rendered(database, *range(20))
     rows = queried(database, text("SELECT story_id, other_id FROM v_story_links")).all()

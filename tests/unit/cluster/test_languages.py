@@ -13,7 +13,7 @@ from aggregator.cluster.events.terms import TermPacker
 from aggregator.cluster.events.tokenizer import STOP_WORD, Vocabulary
 from aggregator.cluster.events.weights import shipped_model
 from aggregator.config.tuning import Tuning
-from aggregator.text.common_words import LISTS, common_words
+from aggregator.text.common_words import SHARES, common_words
 from aggregator.text.names import find_names
 from aggregator.text.numbers import plain_number, written_out
 from aggregator.text.scripts import fitting_language
@@ -176,13 +176,13 @@ def test_a_wrongly_declared_text_has_the_terms_of_its_language():
 @pytest.mark.parametrize("language", LISTED)
 def test_lists_hold_words_below_their_headings(language):
     lists = dict(common_words(language))
-    assert [name for name in LISTS if len(lists.get(name, "").split()) <= 50 and name != "named"] == []
+    assert [name for name in SHARES if len(lists.get(name, "").split()) <= 50 and name != "named"] == []
 
 
 @pytest.mark.parametrize("language", ["ar", "ja", "ru", "zh"])
 def test_a_place_that_is_often_named_weighs_less_than_an_unknown_one(language):
     named = {"ar": "باريس", "ja": "ロンドン", "ru": "Казань", "zh": "杭州"}[language]
-    lexicon = Vocabulary(language, shipped_background(), MODEL.tuning)
+    lexicon = Vocabulary(language, shipped_background())
     unknown = {"ar": "بلانكو", "ja": "タラパカ", "ru": "Икике", "zh": "伊基"}[language]
     assert lexicon[named] >> HASH_BITS == lexicon.named_df > lexicon[unknown] >> HASH_BITS
 
@@ -212,8 +212,8 @@ def test_words_that_tell_what_it_is_about_weigh_most():
 
 def test_a_list_is_not_asked_where_words_were_counted():
     counted = BackgroundFrequencies(events={"*": 10, "de": 10}, counts={("w", "de"): {"polizei": 3}})
-    assert not Vocabulary("de", counted, MODEL.tuning).has_lists_only
-    assert Vocabulary("de", shipped_background(), MODEL.tuning).has_lists_only
+    assert not Vocabulary("de", counted).has_lists_only
+    assert Vocabulary("de", shipped_background()).has_lists_only
 
 
 # --- any text ----------------------------------------------------------------------------------------------
@@ -242,6 +242,7 @@ SCRAPS = [
 ]  # fmt: skip
 
 
+@pytest.mark.later
 @pytest.mark.slow
 @given(
     st.lists(st.one_of(st.sampled_from(SCRAPS), st.text(max_size=8)), max_size=30).map("".join),
@@ -254,6 +255,7 @@ def test_any_mixture_of_scripts_can_be_packed(text, language):
     assert set(ids_of(read(packed)).tolist()) <= set(PACKER.readable_terms(text[:20], text, language))
 
 
+@pytest.mark.later
 @pytest.mark.slow
 @pytest.mark.parametrize(
     "text", ["1,1" * 80_000, "三" * 240_000, "ก" * 240_000, "斯" * 240_000, "「" * 240_000, "ナ・" * 99_999]

@@ -18,7 +18,7 @@ DAY = 24 * 60
 NOON = 29_000_000
 MODEL = shipped_model(Tuning())
 TUNING = MODEL.tuning
-MERGE = TUNING.merge_threshold
+MERGE = TUNING.threshold + TUNING.reassess_gain
 APART = -6.0
 
 
@@ -171,7 +171,7 @@ def test_what_did_not_change_is_not_asked():
 # --- moves -------------------------------------------------------------------------------------------------
 
 OWN = 0.2
-NEED = max(OWN + TUNING.move_gain, TUNING.threshold + TUNING.move_above)
+NEED = max(OWN, TUNING.threshold) + TUNING.reassess_gain
 
 
 def stray(score: float = 9.0, minutes: int | None = None, own: float = OWN) -> Tables:
@@ -185,15 +185,15 @@ def stray(score: float = 9.0, minutes: int | None = None, own: float = OWN) -> T
     [
         (stray(NEED), True),
         (stray(NEED - 0.001), False),
-        (stray(3.0 + TUNING.move_gain, own=3.0), True),
-        (stray(2.999 + TUNING.move_gain, own=3.0), False),
+        (stray(3.0 + TUNING.reassess_gain, own=3.0), True),
+        (stray(2.999 + TUNING.reassess_gain, own=3.0), False),
         (stray(minutes=NOON), False),
     ],
 )
 def test_an_undated_report_moves_with_a_clear_gain_only(tables, moves):
     changes = [one for one in tables.look() if isinstance(one, ReportMove)]
     assert [(one.article, one.source, one.target) for one in changes] == [("b1", 1, 2)] * moves
-    assert all(one.score >= one.need >= one.own + TUNING.move_gain for one in changes)
+    assert all(one.score >= one.need >= one.own + TUNING.reassess_gain for one in changes)
 
 
 def test_a_report_moves_to_the_best_story_that_it_may_join_once_it_may_leave():
@@ -224,6 +224,7 @@ NAMES = ("a1", "a2", "a3", "b1", "b2", "b3")
 PAIRS = [f"{one} {other}" for n, one in enumerate(NAMES) for other in NAMES[n + 1 :]]
 
 
+@pytest.mark.slow
 @given(
     st.lists(st.integers(1, 4), min_size=6, max_size=6),
     st.lists(st.none() | st.integers(0, 20 * DAY), min_size=6, max_size=6),

@@ -18,7 +18,7 @@ from aggregator.pipeline.workers.executor import InlineExecutor
 from aggregator.store.engine.database import Database
 from aggregator.store.read.reader import DatabaseStoryReader
 from aggregator.store.stories.merged_texts import render_next
-from aggregator.store.tables import article, story
+from aggregator.store.tables import article, story, story_log
 from aggregator.stories.tuning import StoryTuning
 from tests.support.articles import DYKES, FLOOD, FLOOD_ELSEWHERE, NOON, STRIKE, Clock, Rig, record
 from tests.support.events import GRAIN
@@ -56,7 +56,7 @@ TEXTS = dict(
     )
 )
 APART = Tuning({"events": {"threshold": 1000.0}})  # each article is a story
-WINDOW_DECIDES = {"threshold": -4.0}  # for reports that share words
+WINDOW_DECIDES = {"threshold": -5.5, "reassess_gain": 0.0}  # for reports that share words
 
 
 @pytest.fixture
@@ -79,7 +79,10 @@ def placed(database: Database, *keys: str, **events: Any) -> set[str]:
 
 
 def told(database: Database) -> set[str]:
+    """The stories, each with its reports, of which none was out of reach for a moment."""
     assert what_is_wrong(database) == []
+    parted = select(story_log.c.story).where(story_log.c.detail.contains('"reason": "dates"'))
+    assert queried(database, parted).all() == []
     groups = defaultdict(list)
     with database.read() as connection:
         for row in connection.execute(select(article.c.story, article.c.outlet).order_by(article.c.outlet)):
@@ -218,6 +221,9 @@ VOTE = record("Echo", "3", VOTED, DYKES, published=NOON + 5 * DAY)
 LIVE = record("Echo", "3", f"{VOTED}: live blog", "\n".join(
     f"{hour}:10 - {sentence}." for hour, sentence in enumerate(DYKES.replace("\n", " ").split(". "), start=10)
 ), published=NOON + 5 * DAY)  # fmt: skip
+HEADLINE = record(
+    "Echo", "3", "Levee breaks at Pennmouth: parliament votes", "Dykes.", published=NOON + 5 * DAY
+)
 NEAR = {"threshold": 1000.0, "slack": 2000.0}  # nothing is joined, everything is near
 
 
@@ -228,6 +234,7 @@ NEAR = {"threshold": 1000.0, "slack": 2000.0}  # nothing is joined, everything i
     ((LEVEE,), VOTE, {"follows_cosine": 0.9}, False),
     ((LEVEE,), VOTE, NEAR, True),
     ((LEVEE,), LIVE, NEAR, False),
+    ((LEVEE,), HEADLINE, NEAR, False),
 ])  # fmt: skip
 def test_a_story_follows_one_that_is_near_and_began_earlier(
     database: Database, before: tuple[Entry, ...], after: Entry, events: dict[str, float], is_linked: bool

@@ -127,7 +127,9 @@ def test_the_closest_pair_merges_first_and_what_it_became_is_asked_again():
     assert merges(apart.look()) == [(2, 3)], "the mean with both is too low"
 
 
-def test_half_of_the_reports_of_each_story_must_fit():
+def test_more_than_half_of_the_reports_of_each_story_must_fit():
+    two = [report("a1"), report("a2")], [report("b1")]
+    assert Tables(*two, logits={"a1 b1": 30.0}).look() == ()
     stories = [report("a1"), report("a2"), report("a3")], [report("b1")]
     high = {"a1 b1": 30.0}
     assert Tables(*stories, logits=high).look() == ()
@@ -146,6 +148,14 @@ def test_half_of_the_reports_of_each_story_must_fit():
 def test_stories_merge_within_the_window_only(one, other, number, found):
     stories = [report("a1", one, 10)], [report("a2", other, number)]
     assert len(Tables(*stories, logits={"a1 a2": 9.0}).look()) == found
+
+
+@pytest.mark.parametrize("order", [(0, 1), (1, 0)])
+def test_the_nearest_dates_of_two_stories_decide(order):
+    days = int(TUNING.window_days * DAY)
+    stories = [report("a1", NOON), report("a2", NOON + days)], [report("a3", NOON + 2 * days)]
+    tables = Tables(*(stories[place] for place in order), logits={"a1 a3": 9.0, "a2 a3": 9.0})
+    assert len(tables.look(1)) == len(tables.look(2)) == 1
 
 
 @pytest.mark.parametrize(("cap", "found"), [(1, 0), (2, 1)])
@@ -174,9 +184,9 @@ OWN = 0.2
 NEED = max(OWN, TUNING.threshold) + TUNING.reassess_gain
 
 
-def stray(score: float = 9.0, minutes: int | None = None, own: float = OWN) -> Tables:
-    """Story 1 has a report, `b1`, that may belong to story 2."""
-    stories = [report("a1"), report("b1", minutes)], [report("b2")]
+def stray(score: float = 9.0, minutes: int | None = None, own: float = OWN, later: int = 0) -> Tables:
+    """Story 1 has a report, `b1`, that may belong to story 2, which came so many articles earlier."""
+    stories = [report("a1"), report("b1", minutes, later + 12)], [report("b2")]
     return Tables(*stories, logits={"a1 b1": own, "b1 b2": score})
 
 
@@ -188,6 +198,8 @@ def stray(score: float = 9.0, minutes: int | None = None, own: float = OWN) -> T
         (stray(3.0 + TUNING.reassess_gain, own=3.0), True),
         (stray(2.999 + TUNING.reassess_gain, own=3.0), False),
         (stray(minutes=NOON), False),
+        (stray(later=TUNING.undated_reach), True),
+        (stray(later=TUNING.undated_reach + 1), False),
     ],
 )
 def test_an_undated_report_moves_with_a_clear_gain_only(tables, moves):

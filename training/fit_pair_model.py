@@ -9,19 +9,20 @@ them, teach short texts; the project's own sets teach other languages and titles
 count once more without dates (UNDATED), pairs of which a label is arguable count ARGUABLE. ROUNDS trees of
 at most eight leaves and depth four; weights and settings were chosen with each month left out in turn.
 
-A part of the check is a month, the articles of one half of the events (full texts) or of the feeds (reading
-list), a quarter of the cases, or a whole set.
+A part of the check is a month, one half of a set by event, of the reading list by feed, one of the project's
+own sets, or a quarter of the cases.
 """
 
 import argparse
 import concurrent.futures
 from collections import defaultdict
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final
 
 import msgspec
 import numpy as np
+import numpy.typing as npt
 
 from aggregator.cluster.bcubed import measure_sagas
 from aggregator.cluster.events.pair_features import AT, FEATURES, GROUPS
@@ -75,6 +76,7 @@ OWN: Final = {  # the project's own sets, small ones
     "tripwire": 4.0,
     "Russian look-alikes": 1.0,
 }
+HALVED: Final = ("full", "full cut", "reading list", "leads", "look-alikes", "headlines")
 CASES: Final = 4.0  # weight of tests/data/lookalikes.jsonl
 Sets = Mapping[tuple[str, str], tuple[Pairs, float]]  # by name and part, with their weights
 Table = tuple[Floats, Floats, Floats]  # features, labels, weights
@@ -253,11 +255,11 @@ def check(sets: Sets, cases: Sequence[Case], thresholds: Sequence[float]) -> Ite
 def _left_out(sets: Sets, cases: Sequence[Case]) -> tuple[dict[tuple[str, str], Floats], list[Floats]]:
     """Return the logits of each part, and of each case, by trees that were fitted without it."""
     months = sorted({part for name, part in sets if name == "months"})
-    others = sorted({_set_of(key) for key in sets if key[0] in ("leads", "look-alikes", "headlines", *OWN)})
+    own = sorted({_own_set(key) for key in sets if key[0] in OWN})
     logits: dict[tuple[str, str], Floats] = {}
     of_cases: list[Floats] = [np.zeros(0)] * len(cases)
     for start in range(4):
-        fold = {key for key in sets if key[1] in months[start::4] or _set_of(key) in others[start::4]}
+        fold = {key for key in sets if key[1] in months[start::4] or _own_set(key) in own[start::4]}
         booster = fit(
             weighted(
                 {key: one for key, one in sets.items() if key not in fold},
@@ -268,43 +270,41 @@ def _left_out(sets: Sets, cases: Sequence[Case]) -> tuple[dict[tuple[str, str], 
             logits[key] = booster.predict(sets[key][0].features, raw_score=True)
         for place in range(start, len(cases), 4):
             of_cases[place] = booster.predict(cases[place].features, raw_score=True)
-    for name, key_of in (("full", _half_of_event), ("reading list", _half_of_feed)):
-        logits[name, ""] = _by_halves(sets, cases, name, key_of)
+    logits |= _by_halves(sets, cases)
     return {key: logits[key] for key in sorted(logits)}, of_cases
 
 
-def _set_of(key: tuple[str, str]) -> str:
+def _own_set(key: tuple[str, str]) -> str:
     """Return what is left out together: the seeds in all orders, the files of languages one by one."""
     return "seeds" if key[0] == "seeds" else " ".join(key)
 
 
-def _by_halves(sets: Sets, cases: Sequence[Case], name: str, half_of: Callable[[Pairs, int], bool]) -> Floats:
-    """Return the logits of a set, each half by trees that were fitted with the other one.
+def _by_halves(sets: Sets, cases: Sequence[Case]) -> dict[tuple[str, str], Floats]:
+    """Return the logits of the sets of HALVED, each half by trees that were fitted with the other halves.
 
     A pair of both halves has the mean of both.
     """
-    pairs, weight = sets[name, ""]
-    halves = [half_of(pairs, place) for place in range(len(pairs.articles))]
-    sides = np.array([(halves[i], halves[j]) for i, j in zip(pairs.later, pairs.earlier, strict=True)])
-    logits = np.zeros(len(pairs.later))
+    sides = {key: _sides(key[0], pairs) for key, (pairs, _) in sets.items() if key[0] in HALVED}
+    logits = {key: np.zeros(len(both)) for key, both in sides.items()}
     for half in (False, True):
-        inside = (sides == half).all(axis=1)
-        kept = pairs._replace(
-            features=pairs.features[inside], labels=pairs.labels[inside], weights=pairs.weights[inside]
-        )
-        others = {key: one for key, one in sets.items() if not key[0].startswith(name)}
-        booster = fit(weighted({**others, (name, ""): (kept, weight)}, cases))
-        share = np.where(inside, 0.0, np.where((sides == (not half)).all(axis=1), 1.0, 0.5))
-        logits += share * booster.predict(pairs.features, raw_score=True)
+        kept = dict(sets)
+        for key, both in sides.items():
+            pairs, weight = sets[key]
+            inside = (both == half).all(axis=1)
+            columns = (pairs.features[inside], pairs.labels[inside], pairs.weights[inside])
+            kept[key] = pairs._replace(features=columns[0], labels=columns[1], weights=columns[2]), weight
+        booster = fit(weighted(kept, cases))
+        for key, both in sides.items():
+            share = (both != half).mean(axis=1)
+            logits[key] += share * booster.predict(sets[key][0].features, raw_score=True)
     return logits
 
 
-def _half_of_event(pairs: Pairs, place: int) -> bool:
-    return is_held_out(pairs.clusters[place])
-
-
-def _half_of_feed(pairs: Pairs, place: int) -> bool:
-    return is_held_out(pairs.articles[place].article.outlet or "")
+def _sides(name: str, pairs: Pairs) -> npt.NDArray[np.bool_]:
+    """Return the halves of the two articles of each pair, by event; of the reading list by feed."""
+    outlets = [one.article.outlet or "" for one in pairs.articles]
+    halves = np.array([is_held_out(one) for one in (outlets if name == "reading list" else pairs.clusters)])
+    return halves[np.stack((pairs.later, pairs.earlier), axis=1)]
 
 
 def main() -> None:

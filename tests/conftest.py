@@ -20,6 +20,7 @@ from sqlalchemy.exc import OperationalError
 
 from aggregator.config.logging import LIBRARY_LEVELS
 from aggregator.store.engine.database import Database
+from tests.support.certificate import certificate
 from tests.support.fresh import emptied, shape, with_tables
 from tests.support.loopback import LoopbackServer
 from tests.support.own_postgres import own_postgres, own_postgres_server
@@ -28,7 +29,7 @@ from tests.support.waiting import PATIENCE_SECONDS
 if TYPE_CHECKING:
     from tests.support.articles import Rig
 
-__all__ = ["own_postgres", "own_postgres_server"]  # fixtures: pytest finds them here
+__all__ = ["certificate", "own_postgres", "own_postgres_server"]  # fixtures: pytest finds them here
 
 REPOSITORY = Path(__file__).parent.parent
 _NUMBERS = itertools.count()

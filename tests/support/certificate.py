@@ -1,4 +1,4 @@
-"""A certificate for 127.0.0.1 that no authority has signed."""
+"""A certificate for 127.0.0.1 and good.example that no authority has signed."""
 
 import shutil
 import ssl
@@ -8,15 +8,16 @@ from pathlib import Path
 import pytest
 
 
-def make_certificate(folder: Path) -> Path:
-    """Return a PEM file with key and certificate; beside it the certificate alone, as `.crt`."""
+@pytest.fixture(scope="session")
+def certificate(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A PEM file with key and certificate; beside it the certificate alone, as `.crt`."""
     if shutil.which("openssl") is None:
         pytest.skip("needs the openssl command to make a certificate")
-    made = folder / "both.pem"
+    made = tmp_path_factory.mktemp("tls") / "both.pem"
     subprocess.run(
         ["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes",
          "-keyout", made, "-out", made.with_suffix(".crt"), "-days", "2", "-subj", "/CN=mail",
-         "-addext", "subjectAltName=IP:127.0.0.1"],
+         "-addext", "subjectAltName=IP:127.0.0.1,DNS:good.example"],
         check=True, capture_output=True,
     )  # fmt: skip
     made.write_text(made.read_text() + made.with_suffix(".crt").read_text())

@@ -10,7 +10,7 @@ from aggregator.config.settings import MailSecurity
 from aggregator.config.settings import MailServer as Server
 from aggregator.sources.fetch.client import ClientSettings
 from aggregator.sources.fetch.mail_post import MailPoster
-from tests.support.certificate import make_certificate, server_context
+from tests.support.certificate import server_context
 from tests.support.loopback import LoopbackServer
 from tests.support.mail_server import PASSWORD, USER, MailServer
 
@@ -98,11 +98,6 @@ def test_without_encryption_no_password_is_sent() -> None:
             == "the mail server does not offer the encryption or the login that its address asks for"
         )
         assert server.logins == []
-
-
-@pytest.fixture(scope="module")
-def certificate(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return make_certificate(tmp_path_factory.mktemp("tls"))
 
 
 def test_login_after_starttls_with_a_certificate_that_is_checked(certificate: Path) -> None:

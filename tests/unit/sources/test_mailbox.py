@@ -15,8 +15,8 @@ from aggregator.config.tuning import Tuning
 from aggregator.model.errors import FetchError
 from aggregator.sources.fetch.client import Client, ClientSettings
 from aggregator.sources.fetch.mailbox import ReadMailbox, read_mailbox
-from aggregator.sources.limits import SourceTuning, source_tuning
-from tests.support.certificate import make_certificate, server_context
+from aggregator.sources.limits import source_tuning
+from tests.support.certificate import server_context
 from tests.support.imap_server import PASSWORD, USER, ImapServer, mail
 from tests.support.waiting import wait_until
 from tests.support.world import Time
@@ -31,11 +31,6 @@ LOOPBACK = ("127.0.0.0/8",)
 def imap() -> Iterator[ImapServer]:
     with ImapServer() as server:
         yield server
-
-
-@pytest.fixture(scope="module")
-def certificate(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return make_certificate(tmp_path_factory.mktemp("tls"))
 
 
 def read(server: ImapServer, state: str | None = None, **more: object) -> ReadMailbox:
@@ -161,19 +156,15 @@ def test_private_addresses_are_refused_unless_allowed(imap: ImapServer, host: st
 
 
 @pytest.mark.slow
-def test_tls_with_a_certificate_that_is_checked(certificate: Path) -> None:
-    ca_file = str(certificate.with_suffix(".crt"))
-    with ImapServer(tls=server_context(certificate)) as server:
+@pytest.mark.parametrize("kind", ["tls", "starttls"])
+def test_tls_with_a_certificate_that_is_checked(certificate: Path, kind: str) -> None:
+    with ImapServer(**{kind: server_context(certificate)}) as server:
         server.add(mail(1, "x"))
         assert fails(server).startswith("tls: ")
-        assert server.commands == []
-        assert numbers(read(server, ca_file=ca_file)) == [1]
-    with ImapServer(starttls=server_context(certificate)) as server:
-        server.add(mail(1, "x"))
-        assert fails(server).startswith("tls: ")
-        assert server.secrets == []
-        assert numbers(read(server, ca_file=ca_file)) == [1]
-        assert server.commands.index("STARTTLS") < server.commands.index("AUTHENTICATE PLAIN")
+        assert server.commands == [] if kind == "tls" else server.secrets == []
+        assert numbers(read(server, ca_file=str(certificate.with_suffix(".crt")))) == [1]
+        if kind == "starttls":
+            assert server.commands.index("STARTTLS") < server.commands.index("AUTHENTICATE PLAIN")
 
 
 def test_no_password_in_the_clear_but_on_this_machine(imap: ImapServer) -> None:
@@ -331,12 +322,9 @@ def test_attempts_at_a_message_that_is_gone_do_not_count_for_the_next(imap: Imap
     imap.add(mail(1, "x"), mail(2, "x"))
     imap.hostile = lambda said: b"" if "BODY" in said else None
     assert "message 2 (attempt 1 of 3)" in fails(imap, state="7/1/1/2")
-    assert "message 2 (attempt 1 of 3)" in fails(imap, state="6/1/2/2", tuning=one_message())
+    one_message = msgspec.structs.replace(TUNING, mailbox_messages=1)
+    assert "message 2 (attempt 1 of 3)" in fails(imap, state="6/1/2/2", tuning=one_message)
     assert "message 2 (attempt 2 of 3)" in fails(imap, state="7/1/2/1")
-
-
-def one_message() -> SourceTuning:
-    return msgspec.structs.replace(TUNING, mailbox_messages=1)
 
 
 @pytest.mark.parametrize("said", [(b"* X {" + b"9" * 4500 + b"}\r\n",), (b"\xff" * 1000 + b"\r\n",), ()])

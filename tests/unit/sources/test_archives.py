@@ -172,10 +172,11 @@ def test_every_encoding_in_every_shape(tmp_path: Path, codec: str, name: str, sh
     assert titles(found(tmp_path / name)) == [one["title"] for one in records]
 
 
-def test_records_over_many_lines_one_after_the_other(tmp_path: Path) -> None:
-    text = "\n".join(json.dumps({"title": f"Item {number}"}, indent=2) for number in range(5))
-    (tmp_path / "a.json").write_text(text)
-    assert titles(found(tmp_path / "a.json")) == [f"Item {number}" for number in range(5)]
+@pytest.mark.parametrize("count", [1, 5])
+def test_records_over_many_lines_one_after_the_other(tmp_path: Path, count: int) -> None:
+    text = "\n".join(json.dumps({"title": f"Item {number}"}, indent=2) for number in range(count))
+    (tmp_path / "a.json").write_text(text + "\n")
+    assert titles(found(tmp_path / "a.json")) == [f"Item {number}" for number in range(count)]
 
 
 def test_a_list_is_read_up_to_an_element_that_is_not_json(tmp_path: Path) -> None:
@@ -547,11 +548,7 @@ def test_a_server_that_sends_another_part_than_it_was_asked_for_is_a_problem(pag
     wrong = {"/other": sent(pages, first=1), "/short": sent(pages[:member]), "/none": sent(b"")}
     with LoopbackServer({f"{path}.warc.gz": route for path, route in wrong.items()}) as server:
         read = {path: found(server.url(f"{path}.warc.gz")) for path in wrong}
-    assert {path: sum(isinstance(one, InputEntry) for one in items) for path, items in read.items()} == {
-        "/other": 0,
-        "/short": 1,
-        "/none": 0,
-    }
+    assert [sum(isinstance(one, InputEntry) for one in items) for items in read.values()] == [0, 1, 0]
     reasons = [[one.reason for one in problems(items)] for items in read.values()]
     assert [len(words) for words in reasons] == [1, 1, 1]
     assert all("cannot be read to its end" in one for (one,) in reasons)

@@ -120,25 +120,17 @@ def test_atom_without_published_takes_updated_and_the_fullest_text() -> None:
 
 def test_a_date_that_is_none_does_not_hide_another() -> None:
     atom = ATOM.replace("<updated>", "<published>0001-01-01T00:00:00Z</published><updated>")
-    (rss,) = read(
-        "<rss version='2.0' xmlns:dc='http://purl.org/dc/elements/1.1/'><channel><title>x</title><item>"
-        "<title>a</title><pubDate>Invalid Date</pubDate><dc:date>2026-02-28T08:00:00Z</dc:date></item>"
-        "</channel></rss>"
-    ).entries
+    of_rss = "<title>a</title><pubDate>Invalid Date</pubDate><dc:date>2026-02-28T08:00:00Z</dc:date>"
     item = JSON_FEED["items"][0] | {"date_published": "never", "date_modified": "2026-02-28T08:00:00Z"}
-    (of_json,) = read(json.dumps(JSON_FEED | {"items": [item]})).entries
-    times = [one.published and one.published.time for one in (read(atom).entries[0], rss, of_json)]
-    assert times == [dt.datetime(2026, 2, 28, 8, tzinfo=dt.UTC)] * 3
+    for feed in (atom, rss(f"<item>{of_rss}</item>"), json.dumps(JSON_FEED | {"items": [item]})):
+        assert read(feed).entries[0].published.time == dt.datetime(2026, 2, 28, 8, tzinfo=dt.UTC)
 
 
 @pytest.mark.parametrize(
-    ("guid", "url"), [("abc-123", None), ("1", None), ("/2026/a", "https://example.org/2026/a")]
+    ("guid", "url"), [("abc-123", None), ("1", None), ("/2026/a", "https://www.example.org/2026/a")]
 )
 def test_a_guid_is_an_address_only_if_it_looks_like_one(guid: str, url: str | None) -> None:
-    (entry,) = read(
-        "<rss version='2.0'><channel><title>x</title><link>https://example.org/</link>"
-        f"<item><title>a</title><guid>{guid}</guid></item></channel></rss>"
-    ).entries
+    (entry,) = read(rss(f"<item><title>a</title><guid>{guid}</guid></item>")).entries
     assert (entry.guid, entry.url) == (guid, url)
 
 
@@ -172,21 +164,6 @@ def test_json_feed() -> None:
     assert (entry.guid, entry.url, entry.author) == ("7", "https://example.org/j/7", "A. Plume")
     assert entry.html == "<p>Un texte.</p><p>Deux &lt; trois.</p>"
     assert entry.enclosures[0].length_bytes == 5
-
-
-def test_news_sitemap() -> None:
-    feed = read(
-        """<urlset xmlns="http://www.sitemaps.org/schemas/sitemap/0.9"
-        xmlns:news="http://www.google.com/schemas/sitemap-news/0.9"><url><loc>https://news.example.org/s1</loc>
-        <lastmod>2026-02-28</lastmod><news:news><news:publication><news:name>Harbour Post</news:name>
-        <news:language>en</news:language></news:publication>
-        <news:publication_date>2026-02-27T09:00:00Z</news:publication_date>
-        <news:title>Lock gate mended</news:title></news:news></url></urlset>"""
-    )
-    entry = feed.entries[0]
-    assert (feed.format, entry.authority) == ("sitemap", "own")
-    assert (entry.title, entry.outlet) == ("Lock gate mended", "Harbour Post")
-    assert entry.published.time.day == 27
 
 
 @pytest.mark.parametrize(
@@ -298,7 +275,7 @@ def test_in_a_sitemap_the_news_goes_before_films_and_the_newest_page_first() -> 
     feed = read(
         """<urlset xmlns="http://www.sitemaps.org/schemas/sitemap/0.9">
         <url><loc>https://news.example.org/old</loc><lastmod>2026-01-02</lastmod></url>
-        <url><loc>https://news.example.org/s1</loc>
+        <url><loc>https://news.example.org/s1</loc><lastmod>2026-02-28</lastmod>
         <video:video xmlns:video="http://www.google.com/schemas/sitemap-video/1.1"><video:title>Film</video:title>
         <video:publication_date>2020-01-01</video:publication_date></video:video>
         <image:image><image:loc>https://news.example.org/s1.jpg</image:loc><image:title>Pic</image:title></image:image>
@@ -308,51 +285,15 @@ def test_in_a_sitemap_the_news_goes_before_films_and_the_newest_page_first() -> 
         </urlset>"""
     )
     entry = feed.entries[0]
-    assert (feed.title, entry.title, entry.outlet, entry.language) == (
-        "Harbour Post",
-        "Lock gate mended",
-        "Harbour Post",
-        "en",
-    )
-    assert (entry.categories, [one.url for one in entry.enclosures]) == (
-        ("locks", "ports"),
-        ["https://news.example.org/s1.jpg"],
-    )
+    assert (feed.format, feed.title, entry.authority) == ("sitemap", "Harbour Post", "own")
+    assert (entry.title, entry.outlet, entry.language) == ("Lock gate mended", "Harbour Post", "en")
+    assert entry.categories == ("locks", "ports")
+    assert [one.url for one in entry.enclosures] == ["https://news.example.org/s1.jpg"]
     assert entry.published.time == dt.datetime(2026, 2, 27, 8, tzinfo=dt.UTC)
-    assert [one.url for one in feed.entries] == [
-        "https://news.example.org/s1",
-        "https://news.example.org/old",
-    ]
+    assert [one.url[25:] for one in feed.entries] == ["s1", "old"]
 
 
 # --- strangers' bytes --------------------------------------------------------------------------------------
-
-
-@pytest.mark.parametrize(
-    ("data", "words"),
-    [
-        (b"", "empty"),
-        (b" \n ", "empty"),
-        (b"<!doctype html><html><head><title>x</title></head><body>hi</body></html>", "web page"),
-        (
-            b"<?xml version='1.0'?><!-- a --><html xmlns='http://www.w3.org/1999/xhtml'><body/></html>",
-            "web page",
-        ),
-        (b"%PDF-1.7 ...", "PDF"),
-        (b"\x89PNG\r\n\x1a\n\0\0", "image"),
-        (bytes(range(256)) * 8, "binary"),
-        (b'{"items": []}', "not a JSON Feed"),
-        (b'{"items": ', "not well-formed"),
-        (b"<opml version='2.0'><body><outline text='x'/></body></opml>", "OPML"),
-        (b"<svg xmlns='http://www.w3.org/2000/svg'/>", "<svg>"),
-        (b"Just a sentence.", "plain text"),
-        (b"<sitemapindex><sitemap><loc>https://example.org/s.xml</loc></sitemap></sitemapindex>", "sitemaps"),
-    ],
-)
-def test_what_is_no_feed_is_named(data: bytes, words: str) -> None:
-    feed = read(data)
-    assert feed.entries == ()
-    assert words in feed.problem
 
 
 def test_a_feed_without_news_today_is_no_problem() -> None:
@@ -361,20 +302,6 @@ def test_a_feed_without_news_today_is_no_problem() -> None:
 
 def test_a_doctype_that_says_html_does_not_hide_a_feed() -> None:
     assert len(read("<!DOCTYPE html>" + rss("<item><title>T</title></item>").split("?>")[1]).entries) == 1
-
-
-BOMB = """<?xml version="1.0"?><!DOCTYPE rss [<!ENTITY a "aaaaaaaaaa"><!ENTITY b "&a;&a;&a;&a;&a;&a;&a;&a;">
-<!ENTITY c "&b;&b;&b;&b;&b;&b;&b;&b;"><!ENTITY x SYSTEM "file:///etc/hostname">]>"""
-
-
-def test_entity_bombs_and_files_are_not_expanded() -> None:
-    body = rss("<item><title>T &c; &x; end</title><guid>g</guid></item>").split("?>", 1)[1]
-    feed = read(BOMB + body)
-    assert [entry.guid for entry in feed.entries] == ["g"]
-    assert "aaaaaaaaaa" not in feed.entries[0].title
-    hostname = Path("/etc/hostname")
-    if hostname.exists() and hostname.read_text().strip():
-        assert hostname.read_text().strip() not in feed.entries[0].title
 
 
 @pytest.mark.parametrize("hurt", ["&#xD800;", "&#0;", "\x00", "\x1b", "&#x1F;", "&#99999999999;", "\ufffe"])
@@ -388,44 +315,12 @@ def test_a_pair_of_surrogate_references_is_one_character() -> None:
 
 
 def test_html_entities_without_a_dtd() -> None:
-    assert (
-        read(rss("<item><title>Caf&eacute;&nbsp;&ndash; open</title></item>")).entries[0].title
-        == "Café – open"
-    )
-
-
-ACCENTED = rss("<item><title>Überfähre für Łódź</title></item>")
-
-
-@pytest.mark.parametrize(
-    "data",
-    [
-        ACCENTED.encode("utf-8"),
-        b"\xef\xbb\xbf" + ACCENTED.encode("utf-8"),
-        ACCENTED.encode("utf-16"),
-        ACCENTED.encode("utf-16-le"),
-        ACCENTED.encode("utf-16-be"),
-        ACCENTED.encode("utf-32"),
-        ACCENTED.encode("utf-32-be"),
-        ACCENTED.replace("?>", ' encoding="utf-8"?>', 1).encode("utf-16"),
-        ACCENTED.replace("?>", ' encoding="windows-1252"?>', 1).encode("utf-8"),
-        ACCENTED.replace("?>", ' encoding="iso-8859-2"?>', 1).encode("iso-8859-2"),
-        ACCENTED.replace("?>", ' encoding="x-unheard-of"?>', 1).encode("utf-8"),
-    ],
-)
-def test_encodings(data: bytes) -> None:
-    assert [entry.title for entry in read(data).entries] == ["Überfähre für Łódź"]
-
-
-@pytest.mark.parametrize("name", ["punycode", "idna", "hex", "zlib", "rot13", "undefined", "utf-7", "base64"])
-def test_codecs_that_are_no_charsets_are_passed_over(name: str) -> None:
-    data = ACCENTED.replace("?>", f' encoding="{name}"?>', 1).encode()
-    for feed in (read(data), read(data, content_type=f"text/xml; charset={name}")):
-        assert [entry.title for entry in feed.entries] == ["Überfähre für Łódź"]
+    entry = read(rss("<item><title>Caf&eacute;&nbsp;&ndash; open</title></item>")).entries[0]
+    assert entry.title == "Café – open"
 
 
 def test_gzip_bytes_are_opened() -> None:
-    assert len(read(gzip.compress(ACCENTED.encode())).entries) == 1
+    assert len(read(gzip.compress(rss("<item><title>T</title></item>").encode())).entries) == 1
 
 
 # --- limits ------------------------------------------------------------------------------------------------
@@ -449,9 +344,8 @@ def test_of_too_many_entries_the_newest_are_taken_and_all_counted(days: range) -
 def test_one_text_is_cut_between_tags() -> None:
     small = msgspec.structs.replace(TUNING, max_entry_chars=100)
     body = "".join(f"<p>word {number}</p>" for number in range(50))
-    html = (
-        read(rss(f"<item><description><![CDATA[{body}]]></description></item>"), tuning=small).entries[0].html
-    )
+    item = f"<item><description><![CDATA[{body}]]></description></item>"
+    html = read(rss(item), tuning=small).entries[0].html
     assert 80 < len(html) <= 100
     assert html.count("<") == html.count(">")
 
@@ -503,9 +397,8 @@ def test_any_bytes_give_a_feed_or_a_problem(data: bytes) -> None:
     feed = read(data)
     assert feed.problem or feed.format
     for entry in feed.entries:
-        assert not re.search(
-            "[\x00-\x08\ud800-\udfff]", entry.title + (entry.html or "") + (entry.guid or "")
-        )
+        text = entry.title + (entry.html or "") + (entry.guid or "")
+        assert not re.search("[\x00-\x08\ud800-\udfff]", text)
 
 
 # --- feeds of the field's own test suites ------------------------------------------------------------------

@@ -153,20 +153,6 @@ def test_a_line_that_is_too_long_is_skipped(tmp_path: Path) -> None:
     assert (long.verdict, last.where.rpartition(", ")[2]) == ("too_long", "line 3")
 
 
-@pytest.mark.parametrize(
-    ("data", "titles"),
-    [
-        (b'[{"title": "A"}, {"title": "B"}]', ["A", "B"]),
-        (b'{\n "title": "A"\n}\n', ["A"]),
-        (b'\xef\xbb\xbf{"title": "A"}\n{"title": "B"}\n', ["A", "B"]),
-        (b'\n{"title": "A"}', ["A"]),
-    ],
-)
-def test_json_in_its_shapes(tmp_path: Path, data: bytes, titles: list[str]) -> None:
-    (tmp_path / "r.json").write_bytes(data)
-    assert [one.entry.title for one in found(tmp_path / "r.json") if isinstance(one, InputEntry)] == titles
-
-
 @pytest.mark.parametrize("indent", [None, 2])
 def test_a_json_feed_is_a_feed(tmp_path: Path, indent: int | None) -> None:
     feed = {"version": "https://jsonfeed.org/version/1", "title": "F", "items": []}

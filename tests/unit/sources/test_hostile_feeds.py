@@ -1,6 +1,5 @@
 """Strangers' feeds through the real worker: bombs, floods, torn markup, wrong codecs, absurd dates."""
 
-import datetime as dt
 import json
 import random
 import re
@@ -17,46 +16,25 @@ from aggregator.pipeline.jobs import FeedJob
 from aggregator.pipeline.poll import parse_feed
 from aggregator.pipeline.workers.executor import Executor
 from aggregator.pipeline.workers.factory import open_executor
-from aggregator.sources.limits import source_tuning
 from aggregator.sources.parse.entry_builder import FeedContext
 from aggregator.sources.parse.feed import read_feed
 from tests.conftest import REPOSITORY
-from tests.support.hostile_feeds import GOOD, TOKENS, Hostile, all_hostile, floods, rss
+from tests.support.hostile_feeds import GOOD, TOKENS, all_hostile, floods, rss
 from tests.support.loopback import LoopbackServer
+from tests.unit.sources.test_feeds import SEEN, TUNING, read
 
-SEEN = dt.datetime(2026, 3, 1, 12, tzinfo=dt.UTC)
-ALL_TUNING = Tuning()
-TUNING = source_tuning(ALL_TUNING)
 TITLE = "Ferry back in harbour"
 
 
 @pytest.fixture(scope="module")
 def worker() -> Iterator[Executor]:
-    executor = open_executor("processes", 1, ALL_TUNING)
+    executor = open_executor("processes", 1, Tuning())
     yield executor
     executor.close()
 
 
 def through(worker: Executor, data: bytes) -> ParsedFeed:
     return parse_feed(worker, FeedJob(data=data, source="feed-1", seen=SEEN, tuning=TUNING))
-
-
-def read(data: bytes | str, content_type: str | None = None) -> ParsedFeed:
-    return read_feed(
-        data.encode() if isinstance(data, str) else data,
-        FeedContext(
-            source="feed-1",
-            url="https://news.example.org/rss.xml",
-            content_type=content_type,
-            seen=SEEN,
-            tuning=TUNING,
-        ),
-    )
-
-
-def words_of(feed: ParsedFeed) -> str:
-    """All that a feed said, in one string."""
-    return json.dumps([[str(getattr(one, name)) for name in one.__struct_fields__] for one in feed.entries])
 
 
 # --- every hostile feed ------------------------------------------------------------------------------------
@@ -79,8 +57,14 @@ def test_what_is_good_in_a_hostile_feed_comes_out_and_nothing_else_happens(
     with LoopbackServer({"*": "the-canary-sang"}) as canary:
         for hostile in all_hostile(size, secret_file=str(secret), canary=canary.url("/canary")):
             count += 1
-            found = _read_hostile(worker, hostile)
-            said = words_of(found)
+            try:
+                found = through(worker, hostile.data)
+            except FetchError as error:  # the worker was stopped: only where nothing good could be had
+                found = ParsedFeed(problem=str(error))
+            # All that a feed said, in one string.
+            said = json.dumps(
+                [[str(getattr(one, f)) for f in one.__struct_fields__] for one in found.entries]
+            )
             if any(word in said for word in ("the-secret", "the-canary", "hahahaha")):
                 leaked.append(hostile.name)
             if hostile.has_good and not any(one.title == TITLE for one in found.entries):
@@ -90,13 +74,6 @@ def test_what_is_good_in_a_hostile_feed_comes_out_and_nothing_else_happens(
     assert count >= 75
     assert [one.guid for one in through(worker, rss(GOOD).encode()).entries] == ["good"]
     assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before < 64 * 1024  # KiB, of this process
-
-
-def _read_hostile(worker: Executor, hostile: Hostile) -> ParsedFeed:
-    try:
-        return through(worker, hostile.data)
-    except FetchError as error:  # the worker was stopped: allowed only where nothing good could be had
-        return ParsedFeed(problem=str(error))
 
 
 @pytest.mark.later
@@ -147,11 +124,14 @@ def _cpu_seconds(data: bytes) -> float:
     return resource.getrusage(resource.RUSAGE_SELF).ru_utime - before
 
 
-def test_entities_of_a_dtd_are_dropped_however_small() -> None:
+def test_entities_and_files_of_a_dtd_are_dropped_however_small() -> None:
     """feedparser alone would keep these: they are what the quadratic bomb is made of."""
-    doctype = '<!DOCTYPE rss [\n<!ENTITY a "swollen ">\n]>'
-    (entry,) = read(rss("<item><title>T &a;&a;&a; end</title></item>", doctype)).entries
+    hostname = Path("/etc/hostname").read_text() if Path("/etc/hostname").exists() else ""
+    bomb = '<!ENTITY a "swollen "><!ENTITY b "&a;&a;&a;&a;"><!ENTITY x SYSTEM "file:///etc/hostname">'
+    title = "<item><title>T &a;&a;&a; &b; &x; end</title></item>"
+    (entry,) = read(rss(title, f"<!DOCTYPE rss [\n{bomb}\n]>")).entries
     assert "swollen" not in entry.title
+    assert not hostname.strip() or hostname.strip() not in entry.title
     assert entry.title.startswith("T ")
     assert entry.title.endswith(" end")
 
@@ -175,10 +155,7 @@ def test_a_string_is_no_feed(tmp_path: Path) -> None:
     path = tmp_path / "feed.xml"
     path.write_text(rss(GOOD), encoding="utf-8")
     for text in (str(path), f"file://{path}"):
-        feed = read_feed(
-            text,  # type: ignore[arg-type]
-            FeedContext(source="s", seen=SEEN, tuning=TUNING),
-        )
+        feed = read_feed(text, FeedContext(source="s", seen=SEEN, tuning=TUNING))  # type: ignore[arg-type]
         assert feed.entries == ()
         assert feed.problem is not None
 
@@ -255,25 +232,25 @@ def test_no_name_of_a_codec_hurts(codec: str) -> None:
             f"<item><guid>1</guid><title>{text}</title></item>", f'<?xml version="1.0" encoding="{codec}"?>'
         )
         for content_type in (None, f"text/xml; charset={codec}"):
-            feed = read(data.encode(real), content_type)
+            feed = read(data.encode(real), content_type=content_type)
             assert [one.title for one in feed.entries] == [text], (codec, content_type, feed.problem)
-
-
-def _labelled(text: str, codec: str, label: str | None) -> bytes:
-    before = f'<?xml version="1.0" encoding="{label}"?>' if label else '<?xml version="1.0"?>'
-    return rss(f"<item><title>{text}</title></item>", before).encode(codec)
 
 
 GERMAN, RUSSIAN = "Überfähre für Grüße", "Паром вернулся в гавань сегодня"
 JAPANESE, CHINESE = "フェリーが港に戻りました。乗客は無事です", "渡轮今天早上返回港口，所有乘客平安"
 KOREAN, GREEK = "여객선이 오늘 아침 항구로 돌아왔다", "Το πλοίο επέστρεψε στο λιμάνι σήμερα"
+MIXED = "Überfähre für Łódź"
 
 
 @pytest.mark.parametrize(
     ("text", "codec", "label"),
     [
-        (GERMAN, "utf-8", "windows-1252"),
-        (GERMAN, "utf-8", "x-unheard-of"),
+        *((MIXED, codec, None) for codec in ("utf-8", "utf-8-sig", "utf-16", "utf-16-le", "utf-16-be")),
+        *((MIXED, codec, None) for codec in ("utf-32", "utf-32-be")),
+        *((MIXED, codec, codec) for codec in ("utf-16", "iso-8859-2")),
+        (MIXED, "utf-16", "utf-8"),
+        (MIXED, "utf-8", "windows-1252"),
+        (MIXED, "utf-8", "x-unheard-of"),
         (GERMAN, "cp1252", "iso-8859-1"),
         (GERMAN, "cp1252", "utf-8"),
         (GERMAN, "utf-16-le", "utf-8"),
@@ -286,8 +263,10 @@ KOREAN, GREEK = "여객선이 오늘 아침 항구로 돌아왔다", "Το πλ�
         (GREEK, "iso8859-7", "iso-8859-7"),
     ],
 )
-def test_mojibake_is_read_as_it_was_meant(text: str, codec: str, label: str | None) -> None:
-    assert [one.title for one in read(_labelled(text, codec, label)).entries] == [text]
+def test_every_encoding_is_read_as_it_was_meant(text: str, codec: str, label: str | None) -> None:
+    before = f'<?xml version="1.0" encoding="{label}"?>' if label else '<?xml version="1.0"?>'
+    data = rss(f"<item><title>{text}</title></item>", before).encode(codec)
+    assert [one.title for one in read(data).entries] == [text]
 
 
 @pytest.mark.parametrize("sign", ["\x00", "\x0b", "\ufffe", "&#0;", "&#xD800;", "&nosuch;"])
@@ -324,6 +303,16 @@ def test_a_control_character_within_a_tag_does_not_hide_it(sign: str) -> None:
         (b"<error><code>NoSuchKey</code></error>", "XML but not a feed (it begins with <error>)"),
         (b"<soap:Envelope xmlns:soap='urn:x'><soap:Body/></soap:Envelope>", "it begins with <soap:envelope>"),
         (b"\x1f\x8b\x08\x00broken", "a gzip file that cannot be opened"),
+        (
+            b"<?xml version='1.0'?><!-- a --><html xmlns='http://www.w3.org/1999/xhtml'><body/></html>",
+            "a web page",
+        ),
+        (bytes(range(256)) * 8, "binary data"),
+        (b'{"items": []}', "not a JSON Feed"),
+        (b'{"items": ', "not well-formed"),
+        (b"<opml version='2.0'><body><outline text='x'/></body></opml>", "OPML"),
+        (b"<svg xmlns='http://www.w3.org/2000/svg'/>", "<svg>"),
+        (b"<sitemapindex><sitemap><loc>https://example.org/s.xml</loc></sitemap></sitemapindex>", "sitemaps"),
     ],
 )
 def test_each_thing_that_is_no_feed_has_its_name(data: bytes, words: str) -> None:

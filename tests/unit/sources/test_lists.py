@@ -226,10 +226,13 @@ def test_the_likeliest_feed_comes_first(page: str, hrefs: list[str], first: str)
     assert links_of(page, *hrefs)[0] == first
 
 
+def discovered(page: str, url: str = "https://example.org/") -> DiscoveredFeeds:
+    job = msgspec.msgpack.encode(PageJob(page=page.encode(), url=url))
+    return msgspec.msgpack.decode(discover(job), type=DiscoveredFeeds)
+
+
 def test_a_page_leads_on_by_meta_refresh() -> None:
-    page = b"<meta http-equiv='Refresh' content='5; URL=/news/index.html'>"
-    job = PageJob(page=page, url="https://example.org/")
-    found = msgspec.msgpack.decode(discover(msgspec.msgpack.encode(job)), type=DiscoveredFeeds)
+    found = discovered("<meta http-equiv='Refresh' content='5; URL=/news/index.html'>")
     assert (found.leads_to, found.links) == ("https://example.org/news/index.html", ())
 
 
@@ -241,13 +244,8 @@ def test_an_index_of_sitemaps_names_those_of_news_first_and_then_the_newest() ->
         "<sitemap><loc>https://example.org/google-news.xml.gz</loc></sitemap>"
         "<sitemap><loc>javascript:x</loc></sitemap></sitemapindex>"
     )
-    job = PageJob(page=index.encode(), url="https://example.org/sitemap.xml")
-    found = msgspec.msgpack.decode(discover(msgspec.msgpack.encode(job)), type=DiscoveredFeeds)
-    assert [link.url for link in found.links] == [
-        "https://example.org/google-news.xml.gz",
-        "https://example.org/2026.xml",
-        "https://example.org/2024.xml",
-    ]
+    links = [link.url for link in discovered(index, "https://example.org/sitemap.xml").links]
+    assert links == [f"https://example.org/{name}" for name in ("google-news.xml.gz", "2026.xml", "2024.xml")]
 
 
 def test_robots_name_sitemaps() -> None:
@@ -262,5 +260,4 @@ def test_robots_name_sitemaps() -> None:
     "token", ["<link ", "<a href='", "<!--", "<meta content='0;url=", "<base ", "href=", "<"]
 )
 def test_floods_in_a_page_end_well(token: str) -> None:
-    job = PageJob(page=(token * 200_000).encode(), url="https://example.org/")
-    assert msgspec.msgpack.decode(discover(msgspec.msgpack.encode(job)), type=DiscoveredFeeds).links == ()
+    assert discovered(token * 200_000).links == ()

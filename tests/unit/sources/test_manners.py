@@ -15,6 +15,7 @@ from aggregator.model.errors import FetchError
 from aggregator.sources.fetch.rate_limiter import HostLimits, RateLimiter, parse_retry_after
 from aggregator.sources.limits import net_tuning
 from tests.support.waiting import PATIENCE_SECONDS
+from tests.support.world import Time
 
 TUNING = net_tuning(Tuning())
 NOW = dt.datetime(2026, 11, 20, 8, 0, tzinfo=dt.UTC)
@@ -129,156 +130,138 @@ def test_closing_turns_away_who_waits() -> None:
         assert all(isinstance(future.exception(timeout=PATIENCE_SECONDS), FetchError) for future in waiting)
 
 
-class Sand:
-    """A clock that stands still unless it is told to run; waiting makes it run."""
-
-    def __init__(self) -> None:
-        self.now = 1000.0
-
-    def __call__(self) -> float:
-        return self.now
-
-    def run(self, seconds: float) -> None:
-        self.now += seconds
+@pytest.fixture
+def clock() -> Time:
+    return Time()
 
 
-def timed_gate(clock: Sand) -> RateLimiter:
-    return RateLimiter(TUNING, clock, clock.run)
+@pytest.fixture
+def gate(clock: Time) -> RateLimiter:
+    return RateLimiter(TUNING, clock.monotonic, clock.run)
 
 
-def turned_away(rate_limiter: RateLimiter, host: str) -> float | None:
+def turned_away(gate: RateLimiter, host: str) -> float | None:
     """Seconds that a request is told to wait; None where it may go."""
     try:
-        with rate_limiter.turn(host):
+        with gate.turn(host):
             return None
     except FetchError as error:
         return error.retry_after_seconds if error.cause == "asked to wait" else -1.0
 
 
-def test_a_429_holds_all_feeds_of_the_host_and_of_no_other() -> None:
-    clock = Sand()
-    rate_limiter = timed_gate(clock)
-    rate_limiter.asked_to_wait("a.example", "http://a.example/1", 429, 600.0)
-    assert turned_away(rate_limiter, "a.example") == 600.0
-    assert turned_away(rate_limiter, "b.example") is None
-    assert rate_limiter.ready_in("a.example") == 600.0
-    assert rate_limiter.not_ready(1.0) == ["a.example"]
+def test_a_429_holds_all_feeds_of_the_host_and_of_no_other(gate: RateLimiter, clock: Time) -> None:
+    gate.asked_to_wait("a.example", "http://a.example/1", 429, 600.0)
+    assert turned_away(gate, "a.example") == 600.0
+    assert turned_away(gate, "b.example") is None
+    assert gate.ready_in("a.example") == 600.0
+    assert gate.not_ready(1.0) == ["a.example"]
     clock.run(600.0)
-    assert turned_away(rate_limiter, "a.example") is None
+    assert turned_away(gate, "a.example") is None
 
 
 @pytest.mark.parametrize(("seconds", "held"), [(60.0, 60.0), (DAY, 3600.0), (None, 300.0)])
-def test_a_platform_never_stands_still_for_a_day(seconds: float | None, held: float) -> None:
-    rate_limiter = timed_gate(Sand())
-    rate_limiter.asked_to_wait("a.example", "http://a.example/1", 429, seconds)
-    assert turned_away(rate_limiter, "a.example") == held
+def test_a_platform_never_stands_still_for_a_day(
+    seconds: float | None, held: float, gate: RateLimiter
+) -> None:
+    gate.asked_to_wait("a.example", "http://a.example/1", 429, seconds)
+    assert turned_away(gate, "a.example") == held
 
 
-def test_one_bad_route_of_a_platform_holds_nobody_else_but_two_do() -> None:
-    clock = Sand()
-    rate_limiter = timed_gate(clock)
+def test_one_bad_route_of_a_platform_holds_nobody_else_but_two_do(gate: RateLimiter) -> None:
     for _ in range(3):
-        rate_limiter.asked_to_wait("a.example", "http://a.example/1", 503, 900.0)
-    assert turned_away(rate_limiter, "a.example") is None
-    rate_limiter.asked_to_wait("a.example", "http://a.example/2", 503, None)
-    assert turned_away(rate_limiter, "a.example") is None, "a 503 that names no time is a plain failure"
-    rate_limiter.asked_to_wait("a.example", "http://a.example/2", 503, 600.0)
-    assert turned_away(rate_limiter, "a.example") == 600.0, "the shorter of both"
+        gate.asked_to_wait("a.example", "http://a.example/1", 503, 900.0)
+    assert turned_away(gate, "a.example") is None
+    gate.asked_to_wait("a.example", "http://a.example/2", 503, None)
+    assert turned_away(gate, "a.example") is None, "a 503 that names no time is a plain failure"
+    gate.asked_to_wait("a.example", "http://a.example/2", 503, 600.0)
+    assert turned_away(gate, "a.example") == 600.0, "the shorter of both"
 
 
-def test_two_bad_routes_at_different_times_hold_nobody() -> None:
-    clock = Sand()
-    rate_limiter = timed_gate(clock)
-    rate_limiter.asked_to_wait("a.example", "http://a.example/1", 503, 900.0)
+def test_two_bad_routes_at_different_times_hold_nobody(gate: RateLimiter, clock: Time) -> None:
+    gate.asked_to_wait("a.example", "http://a.example/1", 503, 900.0)
     clock.run(901.0)
-    rate_limiter.asked_to_wait("a.example", "http://a.example/2", 503, 900.0)
-    assert turned_away(rate_limiter, "a.example") is None
+    gate.asked_to_wait("a.example", "http://a.example/2", 503, 900.0)
+    assert turned_away(gate, "a.example") is None
 
 
-def test_each_429_doubles_the_gap_and_good_answers_halve_it_again() -> None:
-    clock = Sand()
-    rate_limiter = timed_gate(clock)
+def test_each_429_doubles_the_gap_and_good_answers_halve_it_again(gate: RateLimiter, clock: Time) -> None:
 
     def gap() -> float:
-        with rate_limiter.turn("a.example"):
+        with gate.turn("a.example"):
             pass
-        return rate_limiter.ready_in("a.example")
+        return gate.ready_in("a.example")
 
     for doubled in (2.0, 4.0, 8.0, 16.0, 32.0, 32.0):
-        rate_limiter.asked_to_wait("a.example", "u", 429, 60.0)
-        rate_limiter.asked_to_wait("a.example", "u", 429, 60.0)  # came back together: counts once
+        gate.asked_to_wait("a.example", "u", 429, 60.0)
+        gate.asked_to_wait("a.example", "u", 429, 60.0)  # came back together: counts once
         clock.run(3600.0)
         assert gap() == doubled
     for halved in (16.0, 8.0, 4.0, 2.0, 1.0, 1.0):
         for _ in range(20):
-            rate_limiter.answered("a.example")
+            gate.answered("a.example")
         clock.run(3600.0)
         assert gap() == halved
 
 
-def test_no_feed_waits_for_the_wide_gaps_of_the_pages_of_its_host() -> None:
-    clock = Sand()
-    rate_limiter = timed_gate(clock)
+def test_no_feed_waits_for_the_wide_gaps_of_the_pages_of_its_host(gate: RateLimiter, clock: Time) -> None:
     for _ in range(6):
-        rate_limiter.asked_to_wait("a.example", "u", 429, 60.0, is_page=True)
+        gate.asked_to_wait("a.example", "u", 429, 60.0, is_page=True)
         clock.run(3600.0)
-    with rate_limiter.turn("a.example", is_page=True):
+    with gate.turn("a.example", is_page=True):
         pass
-    assert rate_limiter.ready_in("a.example") == 1.0
-    assert rate_limiter.ready_in("a.example", is_page=True) == 32.0
+    assert gate.ready_in("a.example") == 1.0
+    assert gate.ready_in("a.example", is_page=True) == 32.0
     clock.run(1.0)
-    assert rate_limiter.not_ready(0.0) == ["a.example pages"]
-    with rate_limiter.turn("a.example"):
+    assert gate.not_ready(0.0) == ["a.example pages"]
+    with gate.turn("a.example"):
         pass
-    before = clock.now
-    with rate_limiter.turn("a.example", is_page=True):
-        assert clock.now - before == 31.0
+    before = clock.monotonic()
+    with gate.turn("a.example", is_page=True):
+        assert clock.monotonic() - before == 31.0
 
 
-def test_what_a_host_asked_for_outlives_a_restart() -> None:
-    clock = Sand()
-    rate_limiter = timed_gate(clock)
-    assert rate_limiter.changes() == []
-    rate_limiter.asked_to_wait("a.example", "u", 429, 600.0)
-    (state,) = rate_limiter.changes()
-    assert (state, rate_limiter.changes()) == (
+def test_what_a_host_asked_for_outlives_a_restart(gate: RateLimiter, clock: Time) -> None:
+    assert gate.changes() == []
+    gate.asked_to_wait("a.example", "u", 429, 600.0)
+    (state,) = gate.changes()
+    assert (state, gate.changes()) == (
         HostLimits(name="a.example", held_seconds=600.0, gap_factor=2.0),
         [],
     )
-    other = timed_gate(clock)
+    other = RateLimiter(TUNING, clock.monotonic, clock.run)
     other.restore(state)
     assert turned_away(other, "a.example") == 600.0
     other.restore(HostLimits(name="b.example", held_seconds=1e9, gap_factor=1e9))
     assert turned_away(other, "b.example") == 3600.0
 
 
-def test_the_step_of_a_redirect_waits_for_nobody_and_is_paid_for_afterwards() -> None:
-    clock = Sand()
-    rate_limiter = timed_gate(clock)
+def test_the_step_of_a_redirect_waits_for_nobody_and_is_paid_for_afterwards(
+    gate: RateLimiter, clock: Time
+) -> None:
     for at_once in (False, True, True):
-        with rate_limiter.turn("a.example", at_once=at_once):
+        with gate.turn("a.example", at_once=at_once):
             pass
-    assert clock.now == 1000.0
-    assert rate_limiter.ready_in("a.example") == 3.0
+    assert clock.monotonic() == 1e6
+    assert gate.ready_in("a.example") == 3.0
 
 
 @given(st.lists(st.tuples(st.sampled_from(["ask", "429", "503", "ok"]), st.integers(0, 100)), max_size=60))
 def test_starts_at_a_host_lie_a_gap_apart_whatever_it_answers(steps: list[tuple[str, int]]) -> None:
-    clock = Sand()
-    rate_limiter = timed_gate(clock)
+    clock = Time()
+    gate = RateLimiter(TUNING, clock.monotonic, clock.run)
     starts: list[float] = []
     for step, seconds in steps:
         clock.run(seconds)
         if step == "429":
-            rate_limiter.asked_to_wait("a.example", "u", 429, float(seconds))
+            gate.asked_to_wait("a.example", "u", 429, float(seconds))
         elif step == "503":
-            rate_limiter.asked_to_wait("a.example", str(seconds), 503, float(seconds))
+            gate.asked_to_wait("a.example", str(seconds), 503, float(seconds))
         elif step == "ok":
-            rate_limiter.answered("a.example")
+            gate.answered("a.example")
         else:
-            left = turned_away(rate_limiter, "a.example")
+            left = turned_away(gate, "a.example")
             assert left is None or 0 < left <= 3600
-            starts += [clock.now] if left is None else []
+            starts += [clock.monotonic()] if left is None else []
     assert all(later - earlier >= 1.0 for earlier, later in itertools.pairwise(starts))
 
 

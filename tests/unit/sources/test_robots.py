@@ -14,15 +14,9 @@ from aggregator.model.errors import FetchError
 from aggregator.sources.fetch.client import Client, ClientSettings
 from aggregator.sources.fetch.robots import Robots, relevant_lines
 from tests.support.loopback import LoopbackServer, Response, redirect
+from tests.support.world import Time
 
 HOME = ClientSettings(allow_private=("127.0.0.0/8",))
-
-
-class Clock:
-    now = 0.0
-
-    def __call__(self) -> float:
-        return self.now
 
 
 @pytest.fixture(scope="module")
@@ -89,23 +83,23 @@ def test_what_strangers_name_in_our_network_does_not_keep_us_from_our_own_pages(
 
 
 def test_a_site_is_asked_once_a_day_and_its_last_rules_outlive_an_outage(client: Client) -> None:
-    clock = Clock()
-    robots = Robots(client, clock)
+    time = Time()
+    robots = Robots(client, time.monotonic)
     with LoopbackServer({"/robots.txt": "User-agent: *\nDisallow: /a"}) as server:
 
         def allowed(path: str) -> bool:
             return allows(robots, server.url(path), source_port=server.port)
 
         assert [allowed("/a"), allowed("/b"), allowed("/c")] == [False, True, True]
-        clock.now = 86399.0
+        time.run(86399)
         assert allowed("/b")
         assert len(server.requests) == 1
         server.routes["/robots.txt"] = Response(503)
-        clock.now = 86401.0
+        time.run(2)
         assert [allowed("/a"), allowed("/b")] == [False, True]
         assert len(server.requests) == 2
         server.routes["/robots.txt"] = "User-agent: *\nDisallow: /b"
-        clock.now += 3601.0
+        time.run(3601)
         assert [allowed("/a"), allowed("/b")] == [True, False]
 
 

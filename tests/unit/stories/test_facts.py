@@ -95,35 +95,28 @@ def test_idioms_without_a_common_name_are_no_fact() -> None:
     assert not counted(reported(*pair), pair[0])
 
 
-@pytest.mark.parametrize("outlets", [1, 2, 3])
-def test_a_fact_counts_outlets_and_not_reports(outlets: int) -> None:
+@pytest.mark.parametrize(
+    ("names", "outlets"),
+    [("A A A", 1), ("A B B", 2), ("A B C", 3), ("Reuters www.reuters.com Paper", 2)],
+    ids=["one outlet", "two outlets", "three outlets", "two spellings"],
+)
+def test_a_fact_counts_outlets_and_not_reports(names: str, outlets: int) -> None:
     line = "Police in Tarnow arrested the warden {} of the dyke on Sunday evening in a hotel at the harbour."
     texts = [line.format(word) for word in ("Emrys Boll", "Emrys Boll, 52,", "Emrys Boll there")]
-    names = tuple(f"Paper {min(n, outlets - 1)}" for n in range(3))
-    merged = merge(
-        reports(*texts, outlets=names), tuning=msgspec.structs.replace(shipped_tuning(), same_words_share=9.0)
-    )
-    (fact,) = [each for each in merged.facts if "warden" in each.said[0].text]
-    assert (fact.outlets, fact.of, len(fact.said)) == (outlets, outlets, 3)
-
-
-def test_one_outlet_under_two_spellings_is_counted_once() -> None:
-    line = "Police in Tarnow arrested the warden {} of the dyke on Sunday evening in a hotel at the harbour."
-    texts = [line.format(word) for word in ("Emrys Boll", "Emrys Boll, 52,", "Emrys Boll there")]
-    written = reports(*texts, outlets=("Reuters", "www.reuters.com", "Paper"))
+    written = reports(*texts, outlets=tuple(names.split()))
     merged = merge(written, tuning=msgspec.structs.replace(shipped_tuning(), same_words_share=9.0))
-    assert [(fact.outlets, fact.of) for fact in merged.facts] == [(2, 2)]
-    assert merged.facts[0].of == count(written).outlet_count
+    (fact,) = merged.facts
+    assert "warden" in fact.said[0].text
+    assert (fact.outlets, fact.of, len(fact.said)) == (outlets, outlets, 3)
+    assert fact.of == count(written).outlet_count
 
 
 def test_two_outlets_with_the_same_words_beside_a_third_are_one_origin() -> None:
     line = (
-        "Police in Tarnow arrested the warden Emrys Boll on Sunday evening in a hotel at the harbour "
-        "of Ellis."
+        "Police in Tarnow arrested the warden Emrys Boll on Sunday night in a hotel at the harbour of Ellis."
     )
     other = (
-        "The warden Emrys Boll was arrested by police in a hotel in Tarnow near the harbour on Sunday "
-        "evening."
+        "The warden Emrys Boll was arrested by police in a hotel in Tarnow near the harbour on Sunday night."
     )
     merged = reported(line, line, other)
     (fact,) = [each for each in merged.facts if "warden" in each.said[0].text]
@@ -142,15 +135,20 @@ def test_the_same_quotation_in_other_words_is_two_origins() -> None:
     assert (fact.outlets, fact.same_words) == (2, ())
 
 
-TANKS = (
-    "The army sent five tanks to the bridge in Tarnow on Sunday evening after the looting of shops.",
-    "The army sent three tanks to the bridge in Tarnow on Sunday evening after the looting of shops.",
+TANKS = "The army sent {} tanks to the bridge in Tarnow on Sunday evening after the looting of shops."
+SIRENS = "The sirens of Tarnow sounded at {} p.m. on Saturday, the fire service of Tarnow wrote in its log."
+
+
+@pytest.mark.parametrize(
+    ("text", "one", "other", "same"),
+    [(TANKS, "five", "three", "five"), (SIRENS, "9:31", "10:15", "9:35")],
 )
-
-
-def test_sentences_with_different_figures_are_not_counted_as_one_fact() -> None:
-    assert not counted(reported(*TANKS), TANKS[0])
-    assert counted(reported(TANKS[0], TANKS[1].replace("three", "five")), TANKS[0])
+def test_sentences_with_other_figures_or_clock_times_are_not_one_fact(
+    text: str, one: str, other: str, same: str
+) -> None:
+    first, of_other = text.format(one), text.replace("its log", "a letter")
+    assert not counted(reported(first, of_other.format(other)), first)
+    assert counted(reported(first, of_other.format(same)), first)  # clock times may be rounded
 
 
 def test_figures_that_agree_are_shown_with_their_outlets() -> None:
@@ -192,18 +190,6 @@ def test_a_sentence_of_many_figures_is_a_table_and_agrees_with_nobody(further: i
 )
 def test_soft_figures_agree_with_nobody(one: str, other: str) -> None:
     assert reported(one, other).agreed == ()
-
-
-def test_sentences_with_different_clock_times_are_not_counted_as_one_fact() -> None:
-    one = (
-        "The sirens of Tarnow sounded at 9:31 p.m. on Saturday, the fire service of Tarnow wrote in its log."
-    )
-    other = (
-        "The sirens of Tarnow sounded at 10:15 p.m. on Saturday, the fire service of Tarnow wrote in "
-        "a letter."
-    )
-    assert not counted(reported(one, other), one)
-    assert counted(reported(one, other.replace("10:15", "9:35")), one)  # rounding
 
 
 def numbered(words: str) -> list[tuple[int, str]]:

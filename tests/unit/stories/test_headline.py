@@ -15,9 +15,15 @@ from aggregator.stories.headline import Headline, faults, headline
 from aggregator.stories.text.summary import summary
 from tests.support.stories_examples import NOON, ferry, view
 
+SINKS = "Ferry Marlin sinks off Port Ellis, at least 14 killed"
+
 
 def best(articles: Sequence[ArticleView], shown: str | None) -> str:
     return headline(articles, shown).title
+
+
+def later(title: str, outlet: str = "Evening Bell", **more: Any) -> ArticleView:
+    return view("d", outlet, title=title, hours=9, text=ferry()[0].text, **more)
 
 
 def test_the_title_that_tells_most_wins_over_question_and_label() -> None:
@@ -45,16 +51,9 @@ def test_outlet_names_are_cut_from_titles(title: str, outlet: str | None, clean:
 
 
 def test_the_shown_title_stays_when_the_new_one_is_hardly_better() -> None:
-    old = "Ferry Marlin sinks off Port Ellis, at least 14 killed"
-    fresher = view(
-        "d",
-        "Evening Bell",
-        title="Ferry Marlin sinks in the night off Port Ellis, at least 14 killed",
-        hours=9,
-        text=ferry()[0].text,
-    )
+    fresher = later("Ferry Marlin sinks in the night off Port Ellis, at least 14 killed")
     articles = [*ferry(), fresher]
-    assert best(articles, None) == old
+    assert best(articles, None) == SINKS
     assert headline(articles, fresher.title) == Headline(fresher.title, "d")
 
 
@@ -65,20 +64,9 @@ def test_a_live_blog_names_the_story_only_when_it_is_alone() -> None:
 
 
 def test_without_titles_the_lead_speaks() -> None:
-    lead = (
-        "A ferry sank near the harbour of Port Ellis on Tuesday evening, and many people are still missing."
-    )
-    assert (
-        best([view(lead=lead)], None)
-        == "A ferry sank near the harbour of Port Ellis on Tuesday evening, and many…"
-    )
+    shown = "A ferry sank near the harbour of Port Ellis on Tuesday evening, and many"
+    assert best([view(lead=f"{shown} people are still missing.")], None) == f"{shown}…"
     assert best([view()], None) == ""
-
-
-def test_a_shouted_title_loses() -> None:
-    loud = view("a", "One", title="FERRY MARLIN SINKS OFF PORT ELLIS, 14 KILLED", hours=1)
-    calm = view("b", "Two", title="Ferry Marlin sinks off Port Ellis, 14 killed")
-    assert best([loud, calm], None) == calm.title
 
 
 def test_a_column_that_opens_on_somebody_unnamed_loses() -> None:
@@ -149,12 +137,6 @@ def test_articles_that_forbid_snippets_are_not_quoted() -> None:
 
 
 # --- reasons -----------------------------------------------------------------------------------------------
-
-SINKS = "Ferry Marlin sinks off Port Ellis, at least 14 killed"
-
-
-def later(title: str, outlet: str = "Evening Bell", **more: Any) -> ArticleView:
-    return view("d", outlet, title=title, hours=9, text=ferry()[0].text, **more)
 
 
 def test_a_later_title_with_a_higher_toll_goes_before_the_shown_one() -> None:
@@ -253,12 +235,13 @@ def test_a_preferred_outlets_own_words_on_an_agencys_text_count() -> None:
     assert headline([*ferry(), reprint], SINKS, prefer=["Evening Bell"]).title == reprint.title
 
 
-# --- other languages ---------------------------------------------------------------------------------------
+# --- languages ---------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
     ("language", "faulty", "plain"),
     [
+        ("en", "FERRY MARLIN SINKS OFF PORT ELLIS", "Ferry Marlin sinks off Port Ellis"),
         ("de", "Warum die Brücke in Tarnow gesperrt wurde", "Brücke in Tarnow nach Rissen gesperrt"),
         ("de", "Kommentar: Brücke in Tarnow nach Rissen gesperrt", "Brücke in Tarnow gesperrt"),
         ("fr", "Pourquoi le pont de Tarnow a été fermé lundi", "Le pont de Tarnow fermé après des fissures"),
@@ -270,7 +253,7 @@ def test_a_preferred_outlets_own_words_on_an_agencys_text_count() -> None:
         ("ja", "タルノフの橋はなぜ閉鎖されたのか？", "タルノフの橋、亀裂で閉鎖"),
     ],
 )
-def test_bait_and_labels_lose_in_other_languages(language: str, faulty: str, plain: str) -> None:
+def test_shouts_bait_and_labels_lose_in_each_language(language: str, faulty: str, plain: str) -> None:
     loud = view("a", "One", title=faulty, hours=3, language=language)
     calm = view("b", "Two", title=plain, language=language)
     assert best([loud, calm], None) == plain

@@ -3,17 +3,16 @@
 The full count, by kind and over all articles, is that program's.
 """
 
-import importlib.util
 import os
 import random
 from pathlib import Path
-from types import ModuleType
 from typing import Any
 
 import pytest
 
-ROOT = Path(__file__).parents[3]
-DATA = Path(os.environ.get("AGGREGATOR_DATA") or ROOT.parent / "shared" / "data")
+from benchmarks import copies as bench
+
+DATA = Path(os.environ.get("AGGREGATOR_DATA") or Path(__file__).parents[4] / "shared" / "data")
 SEED = 20261
 ARTICLES = 25
 # Half a text under a stranger's headline may be linked as an excerpt: that keeps a victim's text apart from a
@@ -26,30 +25,18 @@ pytestmark = pytest.mark.skipif(
 
 
 @pytest.fixture(scope="module")
-def bench() -> ModuleType:
-    spec = importlib.util.spec_from_file_location("benchmark_copies", ROOT / "benchmarks" / "copies.py")
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
-
-
-@pytest.fixture(scope="module")
-def articles(bench: ModuleType) -> list[Any]:
+def articles() -> list[Any]:
     return bench.load(DATA)[:300]
 
 
 @pytest.fixture(scope="module")
-def library(bench: ModuleType, articles: list[Any], tmp_path_factory: pytest.TempPathFactory) -> Any:
+def library(articles: list[Any], tmp_path_factory: pytest.TempPathFactory) -> bench.Library:
     return bench.Library(articles, tmp_path_factory.mktemp("copies"))
 
 
 @pytest.mark.later
 @pytest.mark.slow
-def test_derived_copies_are_found_and_nothing_else(
-    bench: ModuleType, articles: list[Any], library: Any
-) -> None:
+def test_derived_copies_are_found_and_nothing_else(articles: list[Any], library: bench.Library) -> None:
     """By the way that the daemon goes. Margins: goal .995; one miss in 20 kinds of 25 articles is .002."""
     chosen = random.Random(SEED).sample(articles, ARTICLES)
     missed, false, total = 0, 0, 0
@@ -67,7 +54,7 @@ def test_derived_copies_are_found_and_nothing_else(
 
 
 @pytest.mark.slow
-def test_excerpts_are_linked_and_never_merged(bench: ModuleType, articles: list[Any], library: Any) -> None:
+def test_excerpts_are_linked_and_never_merged(articles: list[Any], library: bench.Library) -> None:
     chosen = random.Random(SEED).sample(articles, 2 * ARTICLES)
     counts = bench.measure(library, chosen, bench.excerpt(60), articles, f"{SEED} excerpts")
     reported = f"seed {SEED}: {dict(counts)}"
@@ -78,9 +65,7 @@ def test_excerpts_are_linked_and_never_merged(bench: ModuleType, articles: list[
 
 @pytest.mark.slow
 @pytest.mark.parametrize("own_first", [True, False])
-def test_a_page_stuffed_with_three_times_its_words_is_no_copy(
-    bench: ModuleType, articles: list[Any], own_first: bool
-) -> None:
+def test_a_page_stuffed_with_three_times_its_words_is_no_copy(articles: list[Any], own_first: bool) -> None:
     """Stuffing with real texts of one topic, which share many words; 1 % in the full count."""
     rng = random.Random(SEED)
     victims = [one for one in articles if len(one["text"].split()) >= 900]
@@ -95,7 +80,7 @@ def test_a_page_stuffed_with_three_times_its_words_is_no_copy(
 
 
 @pytest.mark.slow
-def test_real_reports_of_one_event_are_no_copies(bench: ModuleType, articles: list[Any]) -> None:
+def test_real_reports_of_one_event_are_no_copies(articles: list[Any]) -> None:
     """All pairs of 300 articles that share twenty shingles: quotes, background, one outlet's series."""
     texts = [bench.wording(article, order=at) for at, article in enumerate(articles)]
     pairs = list(bench.real_pairs(articles))

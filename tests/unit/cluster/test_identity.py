@@ -83,13 +83,6 @@ def test_another_declared_time_or_address_is_another_look() -> None:
     assert identify(plain, None).content_hash != identify(moved, None).content_hash
 
 
-@given(st.sampled_from(["http", "https"]), TEXTS, st.sampled_from(["", "?utm_source=x", "#top", "?fbclid=1"]))
-def test_the_canonical_form_is_its_own_canonical_form(scheme: str, path: str, tail: str) -> None:
-    once = canonical_url(f"{scheme}://News.Example/{path}{tail}")
-    if once is not None:
-        assert canonical_url(once) == once
-
-
 @pytest.mark.parametrize(
     "copy",
     [

@@ -57,19 +57,26 @@ _NUMBERS = itertools.count(1)
 
 
 def article(
-    title: str,
-    text: str = "",
-    outlet: str | None = "Herald",
-    minutes: int | None = NOON,
-    *,
-    is_opinion: bool = False,
+    title: str, text: str = "", outlet: str | None = "Herald", minutes: int | None = NOON
 ) -> PairArticle:
     terms, words = PACKER.pack_counted(title, text, "en")
+    return stored_as(terms, title, minutes, outlet, body_words=words)
+
+
+def stored_as(
+    terms: bytes,
+    title: str,
+    minutes: int | None,
+    outlet: str | None,
+    *,
+    body_words: int,
+    is_opinion: bool = False,
+) -> PairArticle:
     return PairArticle(
         terms,
         title=title,
         minutes=minutes,
-        body_words=words,
+        body_words=body_words,
         inbox=next(_NUMBERS),
         outlet=outlet,
         source="feed",
@@ -83,21 +90,13 @@ def made(
     minutes: int | None = NOON,
     outlet: str | None = None,
     *,
-    is_opinion: bool = False,
     body_words: int = 100,
+    is_opinion: bool = False,
 ) -> PairArticle:
     """An article of numbered words, each of weight 1."""
     ids = [FIELDS.index(name) << HASH_BITS | word for name, words in fields.items() for word in words]
-    return PairArticle(
-        pack(np.array(ids, dtype=np.int64), np.full(len(ids), SCALE)).tobytes(),
-        title=title,
-        minutes=minutes,
-        body_words=body_words,
-        inbox=next(_NUMBERS),
-        outlet=outlet,
-        source="feed",
-        is_opinion=is_opinion,
-    )
+    terms = pack(np.array(ids, dtype=np.int64), np.full(len(ids), SCALE)).tobytes()
+    return stored_as(terms, title, minutes, outlet, body_words=body_words, is_opinion=is_opinion)
 
 
 def features(one: PairArticle, other: PairArticle, snapshot: StreamSnapshot = EMPTY) -> dict[str, float]:

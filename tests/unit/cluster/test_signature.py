@@ -18,7 +18,6 @@ from aggregator.cluster.copies.shingles import (
     shared_passages,
     shingle_hashes,
     shingle_sequence,
-    winnow,
     words,
 )
 
@@ -110,23 +109,6 @@ def test_any_text_can_be_read(left: str, right: str) -> None:
 def test_shared_count_is_the_intersection(left: str, right: str) -> None:
     a, b = shingle_hashes(left), shingle_hashes(right)
     assert shared_count(a, b) == len(set(a.tolist()) & set(b.tolist()))
-
-
-@given(st.integers(0, 200), st.integers(22, 60))
-@settings(max_examples=40, deadline=None)
-def test_winnowing_keeps_something_of_every_long_shared_run(start: int, length: int) -> None:
-    whole = prose(3, 300)
-    run = " ".join(whole.split()[start : start + length])
-    strange = prose(4, 50) + " " + run + " " + prose(5, 50)
-    left, right = (winnow(shingle_sequence(text), 20) for text in (whole, strange))
-    assert shared_count(left, right) >= 1
-    assert len(left) < 60
-
-
-def test_winnowing_short_and_empty_sequences() -> None:
-    sequence = shingle_sequence("one two three four five")
-    assert winnow(sequence, 20).tolist() == [min(sequence.tolist())]
-    assert len(winnow(sequence[:0], 20)) == 0
 
 
 # --- shared passages ---------------------------------------------------------------------------------------

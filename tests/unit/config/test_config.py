@@ -71,13 +71,17 @@ def test_all_mistakes_are_named_at_once_each_with_its_line(tmp_path: Path) -> No
 @pytest.mark.parametrize(
     ("text", "line", "words"),
     [
+        ("queries:\n  stories: {query: x}", 1, "queries: 'stories' cannot name a query"),
+        ("queries:\n  Updates: {query: x}", 1, "'Updates' cannot name a query"),
+        ("queries:\n  a/b: {query: x}", 1, "'a/b' cannot name a query"),
+        ("queries:\n  x: {since: yesterday}", 2, "queries.x.since: must be like 24h"),
+        ("queries:\n  x: {min_reports: 0}", 2, "queries.x.min_reports"),
+        ("queries:\n  x: {words: y}", 2, "queries.x.words: there is no such key"),
+        ("queries:\n  x: {link: page}", 2, "queries.x.link"),
+        ("feeds:\n  bump: [copy]", 2, "feeds.bump.0"),
         ("log: {}\nserver: {}\nlog: {}\n", 3, "log: repeated; it is first in line 1"),
         ("database: mysql://x\n", 1, "mysql:// is not supported"),
-        (
-            "log: {}\ntuning:\n  events:\n    nope: 1\n",
-            2,
-            "tuning: the constants of the program cannot be changed",
-        ),
+        ("log: {}\ntuning:\n  events: {}", 2, "tuning: the constants of the program cannot be changed"),
         ("log: {}\nrules: {}\n", 2, "rules: the constants of the program cannot be changed"),
         ("grouping:\n  vectors: model\n", 2, "different languages are not joined: remove this key"),
         ("sources:\n  - folder: x\n    feed: https://a.example/\n", 2, "exactly one of"),
@@ -94,57 +98,25 @@ def test_all_mistakes_are_named_at_once_each_with_its_line(tmp_path: Path) -> No
         ("fetch:\n  interval: 99999999999d\n", 2, "give at most 36500d"),
         (f"grouping:\n  memory: {'9' * 400} TB\n", 2, "a size with its unit"),
         (f"publish:\n  excerpt_words: {'9' * 300}\n", 2, "give at most 100000"),
-        (
-            "server:\n  requests_a_minute: 60\n",
-            2,
-            "server.requests_a_minute: the limit is 600 for everyone: remove this key",
-        ),
+        ("server:\n  requests_a_minute: 60", 2, "requests_a_minute: the limit is 600 for everyone: remove"),
         ("fetch:\n  threads: 4\n", 2, "fetch.threads: 8 requests run at once"),
         ("publish:\n  images: off\n", 2, "publish.images: pictures are links, which pages never load"),
-        (
-            'fetch:\n  allow_private_links: ["http://192.168.1.9"]\n',
-            2,
-            "leads to its own host and port only: remove this key",
-        ),
+        ("fetch:\n  allow_private_links: [http://a]", 2, "to its own host and port only: remove this key"),
         ("folders:\n  interval: 1m\n", 1, "give `interval:` to a folder in `sources:`"),
-        (
-            "digest:\n  server: mail.example\n",
-            2,
-            "digest.server: remove it, and give the mail server as `address:",
-        ),
-        (
-            "digest:\n  to: [a@b.example]\n",
-            1,
-            "mail needs one of `address:` (a mail server), `address_file:`",
-        ),
+        ("digest:\n  server: a.b", 2, "digest.server: remove it, and give the mail server as `address:"),
+        ("digest:\n  to: [a@b.example]", 1, "mail needs one of `address:` (a mail server), `address_file:`"),
         ("digest:\n  address: smtp://a.example\n", 2, "digest.address: give an address like mailtos://"),
-        (
-            "retention:\n  compress_after: 30d\n",
-            2,
-            "compress_after: texts are stored as they are: remove",
-        ),
+        ("retention:\n  compress_after: 30d\n", 2, "compress_after: texts are stored as they are: remove"),
         ("retention:\n  size: 20 GB\n", 2, "retention.size: give ages in place of a size: `text_after` and"),
-        (
-            "summarise:\n  command: python3 x.py\n",
-            2,
-            "summarise.command: no program is called: remove it, or give `url:`",
-        ),
+        ("summarise:\n  command: x", 2, "summarise.command: no program is called: remove it, or give `url:"),
         ('sources:\n  - folder: x\n    name: "a\\0b"\n', 3, "control character"),
         ('families:\n  "a\\ud800": [b]\n', 2, "control character"),
         ('database: ""\n', 1, "give the name of a file"),
         ("database: sqlite:///\n", 1, "give the name of a file"),
         ("database: ~nobody-of-this-name/x.db\n", 1, "there is no such home folder"),
         ("database: postgresql://me@db.example:port/x\n", 1, "its port as a number"),
-        (
-            "sources:\n  - url: https://a.example/\n",
-            2,
-            "sources.0.url: there is no such key; did you mean `feed`?",
-        ),
-        (
-            "queries:\n  a: {outlets: x}\n",
-            2,
-            "queries.a.outlets: there is no such key; did you mean `outlet`?",
-        ),
+        ("sources:\n  - url: https://a.b/", 2, "sources.0.url: there is no such key; did you mean `feed`?"),
+        ("queries:\n  a: {outlets: x}", 2, "queries.a.outlets: there is no such key; did you mean `outlet`?"),
         ("webhooks:\n  - {name: a, secret_file: x}\n", 2, "webhooks.0.url: this key is required"),
         ("server:\n  port: null\n", 2, "server.port: it has no value: give one, or remove the key"),
         ("server:\n  port: '80'\n", 2, "server.port: give a whole number"),
@@ -216,12 +188,22 @@ def test_what_the_daemon_would_refuse_is_named_with_its_line(
     assert "hush" not in str(caught.value)
 
 
-def test_a_file_that_cannot_be_read_is_named_with_the_cause(tmp_path: Path) -> None:
-    (tmp_path / "bytes.yaml").write_bytes(b"\xff\xfe")
-    for name, words in (("nope.yaml", "No such file or directory"), ("bytes.yaml", "this is not UTF-8 text")):
-        with pytest.raises(ConfigError) as caught:
-            load(Path(name))
-        assert str(caught.value) == f"{name}: {words}"
+@pytest.mark.parametrize(
+    ("data", "words"),
+    [
+        (None, ": No such file or directory"),
+        (b"\xff\xfe", ": this is not UTF-8 text"),
+        (b"\xff\xfe\x00a", ""),
+        (b"\x80", ""),
+        (b"\x00", ""),
+    ],
+)
+def test_a_file_that_cannot_be_read_is_named_with_the_cause(data: bytes | None, words: str) -> None:
+    file = Path("config.yaml")
+    if data is not None:
+        file.write_bytes(data)
+    with pytest.raises(ConfigError, match=rf"^config\.yaml{words}"):
+        load(file)
 
 
 def test_the_shipped_file_has_no_mistakes(tmp_path: Path) -> None:
@@ -252,14 +234,6 @@ def test_mistakes_of_one_kind_come_in_the_order_of_lines(tmp_path: Path) -> None
 )
 def test_a_file_that_would_fill_the_memory_is_refused(tmp_path: Path, text: str, words: str) -> None:
     assert words in mistakes(tmp_path, text)[0]
-
-
-@pytest.mark.parametrize("data", [b"\x00", b"\xff\xfe\x00a", b"\x80"])
-def test_a_file_that_is_no_text_is_refused_in_words(tmp_path: Path, data: bytes) -> None:
-    file = tmp_path / "config.yaml"
-    file.write_bytes(data)
-    with pytest.raises(ConfigError, match=r"config\.yaml"):
-        load(file)
 
 
 @pytest.mark.slow
@@ -302,14 +276,8 @@ def test_a_key_without_a_value_keeps_its_default(tmp_path: Path) -> None:
         ("log:\n    level: info\n  format: text\n", "3: column 3: this line does not continue the lines"),
         ("sources:\n  - feed: x\n  name: y\n", "3: column 3: this line does not continue the lines"),
         ('log:\npublish:\n  title: "News\nlog:\n', "3: column 10: the quotation mark that opens here"),
-        (
-            "publish:\n  title: 'Today's news'\n",
-            "2: column 17: there is text after the closing quotation mark",
-        ),
-        (
-            "publish:\n  languages: [en, de\nlog:\n",
-            "2: column 14: the bracket that opens here is not closed: ",
-        ),
+        ("publish:\n  title: 'Today's news'", "2: column 17: there is text after the closing quotation mark"),
+        ("publish:\n  languages: [en, de\nlog:", "2: column 14: the bracket that opens here is not closed: "),
         ("publish:\n  title: @home\n", "2: column 10: no value can begin with @: put the value in quotes"),
         ('database: "C:\\news\\data"\n', "1: column 20: a backslash in double quotes has a special meaning"),
         ("a: 1\n---\nb: 2\n", "2: column 1: not valid YAML: but found another document"),
@@ -392,22 +360,10 @@ def test_addresses_of_databases(given: str, meant: str) -> None:
     ("address", "server"),
     [
         ("mailto://127.0.0.1:2525?from=a@b.example", MailServer("127.0.0.1", 2525, "none", "a@b.example")),
-        (
-            "mailtos://news:p%40ss@b.example\n",
-            MailServer("b.example", 587, "starttls", "news@b.example", "news", "p@ss"),
-        ),
-        (
-            "mailtos://a%40b.example:x@mail.example?mode=ssl",
-            MailServer("mail.example", 465, "tls", "a@b.example", "a@b.example", "x"),
-        ),
-        (
-            "mailtos://mail.example?from=a+b@c.example",
-            MailServer("mail.example", 587, "starttls", "a+b@c.example"),
-        ),
-        (
-            "mailtos://[2001:db8::1]:25?from=a@b.example",
-            MailServer("2001:db8::1", 25, "starttls", "a@b.example"),
-        ),
+        ("mailtos://news:p%40ss@b.c\n", MailServer("b.c", 587, "starttls", "news@b.c", "news", "p@ss")),
+        ("mailtos://a%40b.c:x@m.c?mode=ssl", MailServer("m.c", 465, "tls", "a@b.c", "a@b.c", "x")),
+        ("mailtos://m.example?from=a+b@c.example", MailServer("m.example", 587, "starttls", "a+b@c.example")),
+        ("mailtos://[2001:db8::1]:25?from=a@b.c", MailServer("2001:db8::1", 25, "starttls", "a@b.c")),
     ],
 )
 def test_the_address_of_a_mail_server(address: str, server: MailServer) -> None:

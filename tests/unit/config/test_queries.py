@@ -8,7 +8,7 @@ import pytest
 from aggregator.config.filter_times import is_relative, parse_end, parse_moment
 from aggregator.config.loader import load
 from aggregator.config.settings import Config, SavedQuery, is_query_name
-from aggregator.model.errors import ConfigError, UsageError
+from aggregator.model.errors import UsageError
 from aggregator.model.read_model import StoryFilter
 
 NOW = dt.datetime(2026, 11, 20, 8, 0, tzinfo=dt.UTC)
@@ -47,25 +47,6 @@ queries:
     coast = config.saved_query("coast")
     assert (coast.title, coast.items, coast.link) == ("The coast", 5, "article")
     assert coast.story_filter(NOW, 9) == StoryFilter(folder="Coast", outlet="Harbour Post", limit=9)
-
-
-@pytest.mark.parametrize(
-    ("text", "words"),
-    [
-        ("queries:\n  stories: {query: x}", "config.yaml:1: queries: 'stories' cannot name a query"),
-        ("queries:\n  Updates: {query: x}", "'Updates' cannot name a query"),
-        ("queries:\n  a/b: {query: x}", "'a/b' cannot name a query"),
-        ("queries:\n  x: {since: yesterday}", "config.yaml:2: queries.x.since: must be like 24h"),
-        ("queries:\n  x: {min_reports: 0}", "config.yaml:2: queries.x.min_reports"),
-        ("queries:\n  x: {words: y}", "config.yaml:2: queries.x.words: there is no such key"),
-        ("queries:\n  x: {link: page}", "config.yaml:2: queries.x.link"),
-        ("feeds:\n  bump: [copy]", "config.yaml:2: feeds.bump.0"),
-    ],
-)
-def test_a_mistake_is_named_with_its_line(tmp_path: Path, text: str, words: str) -> None:
-    with pytest.raises(ConfigError) as raised:
-        _config(tmp_path, text)
-    assert words in str(raised.value)
 
 
 def test_a_name_that_no_query_has_is_said_with_those_there_are(tmp_path: Path) -> None:

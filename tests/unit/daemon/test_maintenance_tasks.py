@@ -9,18 +9,9 @@ import pytest
 from aggregator.daemon import writer_loop
 from aggregator.daemon.writer_loop import Maintenance, MaintenanceTask, Stops
 from aggregator.model.errors import AggregatorError, DatabaseAwayError, DatabaseLockedError, LeaseLostError
+from tests.support.world import Time
 
 HOUR = 3600.0
-
-
-class Seconds:
-    """A clock that is moved."""
-
-    def __init__(self) -> None:
-        self.passed = 0.0
-
-    def __call__(self) -> float:
-        return self.passed
 
 
 def never() -> bool:
@@ -70,15 +61,15 @@ def test_a_failing_step_backs_off_and_is_reported_and_the_others_continue(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
     said: list[str] = []
-    clock = Seconds()
-    steps = steps_of(step("bad", said, 1, OSError("no room")), step("good", said, 10), clock=clock)
+    time = Time()
+    steps = steps_of(step("bad", said, 1, OSError("no room")), step("good", said, 10), clock=time.monotonic)
     for _ in range(5):
         assert steps.run_step(never)
     assert said.count("bad") == 1
     assert said.count("good") == 5
     assert steps.failures() == ("bad: no room",)
     assert [getattr(record, "job", None) for record in caplog.records] == ["bad"]
-    clock.passed += writer_loop.MAINTENANCE_BACKOFF_SECONDS + 1
+    time.run(writer_loop.MAINTENANCE_BACKOFF_SECONDS + 1)
     steps.run_step(never)
     steps.run_step(never)
     assert said.count("bad") == 2

@@ -1,15 +1,16 @@
 """What systemd hears, over a socket like its own; and whether all get on."""
 
 import socket
-import time
 from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
+from time import CLOCK_MONOTONIC, clock_gettime_ns
 
 import pytest
 
 from aggregator.daemon import watchdog
 from aggregator.daemon.watchdog import Notifier, Watchdog, watchdog_interval_seconds
+from tests.support.world import Time
 
 
 @pytest.fixture
@@ -29,11 +30,11 @@ def test_each_state_is_a_datagram(systemd: socket.socket) -> None:
     notifier = Notifier("notify")
     notifier.ready("listening")
     assert reported(systemd) == {"READY": "1", "STATUS": "listening"}
-    before = time.clock_gettime_ns(time.CLOCK_MONOTONIC) // 1000
+    before = clock_gettime_ns(CLOCK_MONOTONIC) // 1000
     notifier.reloading()
     reloading = reported(systemd)
     assert reloading["RELOADING"] == "1"
-    assert before <= int(reloading["MONOTONIC_USEC"]) <= time.clock_gettime_ns(time.CLOCK_MONOTONIC) // 1000
+    assert before <= int(reloading["MONOTONIC_USEC"]) <= clock_gettime_ns(CLOCK_MONOTONIC) // 1000
     notifier.watchdog()
     assert reported(systemd) == {"WATCHDOG": "1"}
     notifier.stopping()
@@ -92,61 +93,53 @@ def test_the_watchdog_is_asked_for_by_the_environment(monkeypatch: pytest.Monkey
 # --- the heart ---------------------------------------------------------------------------------------------
 
 
-class Clock:
-    def __init__(self) -> None:
-        self.now = 1000.0
-
-    def __call__(self) -> float:
-        return self.now
-
-
 def test_who_does_not_beat_is_stalled_and_recovers() -> None:
-    clock = Clock()
-    heart = Watchdog(45, 5, clock)
+    time = Time()
+    heart = Watchdog(45, 5, time.monotonic)
     heart.heartbeat("placing")
     heart.heartbeat("scheduler")
     for _ in range(9):
-        clock.now += 5
+        time.run(5)
         heart.heartbeat("scheduler")
         assert heart.stalled() == []
-    clock.now += 5
+    time.run(5)
     assert heart.stalled() == ["placing"]
     heart.heartbeat("placing")
     assert heart.stalled() == []
 
 
 def test_a_beat_between_two_looks_counts_from_its_own_moment() -> None:
-    clock = Clock()
-    heart = Watchdog(10, 5, clock)
-    clock.now += 4.9
+    time = Time()
+    heart = Watchdog(10, 5, time.monotonic)
+    time.run(4.9)
     heart.heartbeat("placing")
-    clock.now += 0.1
+    time.run(0.1)
     assert heart.stalled() == []
-    clock.now += 5
+    time.run(5)
     assert heart.stalled() == []
-    clock.now += 4.8
+    time.run(4.8)
     assert heart.stalled() == [], "9.9 seconds"
-    clock.now += 0.2
+    time.run(0.2)
     assert heart.stalled() == ["placing"]
 
 
 def test_after_a_night_asleep_nobody_is_stalled() -> None:
-    clock = Clock()
-    heart = Watchdog(45, 5, clock)
+    time = Time()
+    heart = Watchdog(45, 5, time.monotonic)
     heart.heartbeat("placing")
-    clock.now += 8 * 3600
+    time.run(8 * 3600)
     assert heart.stalled() == []
     for _ in range(8):
-        clock.now += 5
+        time.run(5)
         stalled = heart.stalled()
     assert stalled == ["placing"], "but who does not wake with the others is"
 
 
 def test_who_is_dropped_is_expected_no_more() -> None:
-    clock = Clock()
-    heart = Watchdog(10, 5, clock)
+    time = Time()
+    heart = Watchdog(10, 5, time.monotonic)
     heart.heartbeat("webhooks")
     heart.drop("webhooks", "never heard of")
     for _ in range(5):
-        clock.now += 5
+        time.run(5)
         assert heart.stalled() == []

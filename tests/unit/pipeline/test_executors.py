@@ -5,7 +5,7 @@ import signal
 import subprocess
 import sys
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import Future
 from contextlib import closing, contextmanager, suppress
 from pathlib import Path
@@ -15,7 +15,7 @@ import pytest
 from aggregator.config.tuning import Tuning
 from aggregator.model.errors import ConfigError, NoWorkersError, WorkError
 from aggregator.pipeline.workers import fault_jobs
-from aggregator.pipeline.workers.executor import InlineExecutor, function_named, name_of
+from aggregator.pipeline.workers.executor import Executor, InlineExecutor, function_named, name_of
 from aggregator.pipeline.workers.factory import open_executor
 from aggregator.pipeline.workers.process_pool import ProcessExecutor
 from aggregator.pipeline.workers.thread_pool import ThreadPool
@@ -38,6 +38,10 @@ def processes(workers: int = 1, **tuning: float) -> Iterator[ProcessExecutor]:
 def pool() -> Iterator[ProcessExecutor]:
     with processes(2, memory_extra_bytes=200 * MIB) as executor:
         yield executor
+
+
+def answer(executor: Executor, function: Callable[[bytes], bytes], job: bytes = b"") -> bytes:
+    return executor.submit(function, job).result(timeout=PATIENCE_SECONDS)
 
 
 def verdict_of(future: Future[bytes]) -> str:
@@ -63,12 +67,12 @@ def test_answers_are_the_functions_and_each_goes_to_its_own_job(pool: ProcessExe
 @pytest.mark.slow
 def test_megabytes_pass_both_ways(pool: ProcessExecutor) -> None:
     job = os.urandom(9 * MIB)
-    assert pool.submit(fault_jobs.echo, job).result(timeout=PATIENCE_SECONDS) == job
+    assert answer(pool, fault_jobs.echo, job) == job
 
 
 def test_what_a_parser_prints_never_reaches_the_answers(pool: ProcessExecutor) -> None:
-    assert pool.submit(fault_jobs.chatter, b"quiet").result(timeout=PATIENCE_SECONDS) == b"quiet"
-    assert pool.submit(fault_jobs.echo, b"next").result(timeout=PATIENCE_SECONDS) == b"next"
+    assert answer(pool, fault_jobs.chatter, b"quiet") == b"quiet"
+    assert answer(pool, fault_jobs.echo, b"next") == b"next"
 
 
 def test_an_exception_is_a_verdict_with_its_words_in_one_line(pool: ProcessExecutor) -> None:
@@ -87,25 +91,23 @@ def test_a_job_that_breaks_its_worker_is_named_and_the_next_is_answered(
     pool: ProcessExecutor, function: object, job: bytes, verdict: str
 ) -> None:
     assert verdict_of(pool.submit(function, job)) == verdict  # type: ignore[arg-type]
-    assert pool.submit(fault_jobs.echo, b"next").result(timeout=PATIENCE_SECONDS) == b"next"
+    assert answer(pool, fault_jobs.echo, b"next") == b"next"
 
 
 @pytest.mark.later
 @pytest.mark.slow
 def test_a_late_job_is_killed_alone() -> None:
     with processes(2, parse_deadline_seconds=0.5) as executor:
-        bystander = executor.submit(fault_jobs.process_id, b"").result(timeout=PATIENCE_SECONDS)
+        bystander = answer(executor, fault_jobs.process_id)
         assert verdict_of(executor.submit(fault_jobs.spin, b"")) == "timeout"
-        answers = {
-            executor.submit(fault_jobs.process_id, b"").result(timeout=PATIENCE_SECONDS) for _ in range(20)
-        }
+        answers = {answer(executor, fault_jobs.process_id) for _ in range(20)}
         assert answers <= {bystander, *(str(number).encode() for number in executor.process_ids())}
 
 
 @pytest.mark.later
 def test_memory_within_the_limit_is_had(pool: ProcessExecutor) -> None:
     wanted = str(100 * MIB).encode()
-    assert pool.submit(fault_jobs.swell, wanted).result(timeout=PATIENCE_SECONDS) == wanted
+    assert answer(pool, fault_jobs.swell, wanted) == wanted
 
 
 @pytest.mark.later
@@ -113,16 +115,14 @@ def test_memory_within_the_limit_is_had(pool: ProcessExecutor) -> None:
 def test_an_answer_that_is_too_long_is_refused() -> None:
     with processes(result_cap_bytes=1000) as executor:
         assert verdict_of(executor.submit(fault_jobs.echo, bytes(2000))) == "died"
-        assert executor.submit(fault_jobs.echo, b"next").result(timeout=PATIENCE_SECONDS) == b"next"
+        assert answer(executor, fault_jobs.echo, b"next") == b"next"
 
 
 @pytest.mark.later
 @pytest.mark.slow
 def test_workers_retire() -> None:
     with processes(jobs_before_retiring=3) as executor:
-        seen = [
-            executor.submit(fault_jobs.process_id, b"").result(timeout=PATIENCE_SECONDS) for _ in range(7)
-        ]
+        seen = [answer(executor, fault_jobs.process_id) for _ in range(7)]
     assert [len(set(seen[:3])), len(set(seen[3:6])), len(set(seen))] == [1, 1, 3]
 
 
@@ -134,8 +134,7 @@ def test_workers_that_nothing_needs_end() -> None:
         assert [future.result(timeout=PATIENCE_SECONDS) for future in held] == [b"0.1"] * 3
 
         def one_is_left() -> bool:
-            answer = executor.submit(fault_jobs.process_id, b"").result(timeout=PATIENCE_SECONDS)
-            return executor.process_ids() == [int(answer)]
+            return executor.process_ids() == [int(answer(executor, fault_jobs.process_id))]
 
         wait_until(one_is_left, "all but the one that single jobs keep busy have ended")
         wait_until(lambda: not executor.process_ids(), "it has ended, too, as no job comes")
@@ -163,13 +162,13 @@ def test_a_job_whose_workers_are_always_killed_ends_with_a_verdict() -> None:
         error = executor.submit(fault_jobs.be_killed, b"").exception(timeout=PATIENCE_SECONDS)
         assert error.verdict == "died"
         assert "repeatedly" in error.detail
-        assert executor.submit(fault_jobs.echo, b"next").result(timeout=PATIENCE_SECONDS) == b"next"
+        assert answer(executor, fault_jobs.echo, b"next") == b"next"
 
 
 def test_nothing_is_started_before_the_first_job_and_all_ends_with_close() -> None:
     with processes(3) as executor:
         assert executor.process_ids() == []
-        assert executor.submit(fault_jobs.echo, b"one").result(timeout=PATIENCE_SECONDS) == b"one"
+        assert answer(executor, fault_jobs.echo, b"one") == b"one"
         (worker,) = executor.process_ids()
         executor.close()
         assert not is_alive(worker)
@@ -212,7 +211,7 @@ def test_a_cancelled_job_is_never_run() -> None:
         second = executor.submit(fault_jobs.echo, b"unwanted")
         assert second.cancel()
         assert first.result(timeout=PATIENCE_SECONDS) == b"0.2"
-        assert executor.submit(fault_jobs.echo, b"next").result(timeout=PATIENCE_SECONDS) == b"next"
+        assert answer(executor, fault_jobs.echo, b"next") == b"next"
 
 
 @pytest.mark.later
@@ -238,9 +237,7 @@ def test_workers_end_when_their_parent_is_killed() -> None:
 def test_a_worker_sees_no_secrets_of_ours(pool: ProcessExecutor, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("DATABASE_URL", "postgresql://user:secret@host/db")
     with processes() as executor:
-        names = (
-            executor.submit(fault_jobs.environment, b"").result(timeout=PATIENCE_SECONDS).decode().split("\n")
-        )
+        names = answer(executor, fault_jobs.environment).decode().split("\n")
     assert "DATABASE_URL" not in names
     assert "OPENBLAS_NUM_THREADS" in names
 
@@ -248,7 +245,7 @@ def test_a_worker_sees_no_secrets_of_ours(pool: ProcessExecutor, monkeypatch: py
 @pytest.mark.slow
 def test_the_parsers_are_loaded_there_and_not_here() -> None:
     with processes() as executor:
-        there = executor.submit(fault_jobs.modules, b"").result(timeout=PATIENCE_SECONDS).decode().split("\n")
+        there = answer(executor, fault_jobs.modules).decode().split("\n")
     assert {"trafilatura", "feedparser", "datasketch.minhash"} <= set(there)
     assert "scipy" not in there
     script = "import sys, aggregator.pipeline.workers.process_pool; print(*sys.modules)"
@@ -260,7 +257,7 @@ def test_files_beside_the_user_are_no_modules(tmp_path: Path, monkeypatch: pytes
     (tmp_path / "lxml.py").write_text("raise SystemExit(7)", encoding="utf-8")
     monkeypatch.chdir(tmp_path)
     with processes() as executor:
-        assert executor.submit(fault_jobs.echo, b"fine").result(timeout=PATIENCE_SECONDS) == b"fine"
+        assert answer(executor, fault_jobs.echo, b"fine") == b"fine"
 
 
 def test_inline_runs_here_and_names_failures_alike() -> None:
@@ -276,8 +273,8 @@ def test_inline_runs_here_and_names_failures_alike() -> None:
 def test_a_full_disk_is_not_the_fault_of_the_job(kind: str) -> None:
     with closing(open_executor(kind, 1, Tuning())) as executor:
         with pytest.raises(NoWorkersError, match="No space left"):
-            executor.submit(fault_jobs.fill_disk, b"").result(timeout=PATIENCE_SECONDS)
-        assert executor.submit(fault_jobs.echo, b"next").result(timeout=PATIENCE_SECONDS) == b"next"
+            answer(executor, fault_jobs.fill_disk)
+        assert answer(executor, fault_jobs.echo, b"next") == b"next"
 
 
 def test_an_unknown_executor_is_a_configuration_error() -> None:

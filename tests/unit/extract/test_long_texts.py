@@ -10,7 +10,7 @@ import pytest
 from aggregator.cluster.fingerprint import fingerprinter
 from aggregator.config.tuning import Tuning
 from aggregator.extract.article import clean_article
-from aggregator.model.core import ArticleView, CleanArticle, Entry
+from aggregator.model.core import CleanArticle, Entry
 from aggregator.sources.limits import source_tuning
 from aggregator.sources.parse.entry_builder import FeedContext
 from aggregator.sources.parse.feed import read_feed
@@ -18,6 +18,7 @@ from aggregator.stories.text.merged_text import merge
 from aggregator.text.sentences import split_sentences
 from tests.support.articles import FLOOD, NOON
 from tests.support.patterns import LIMIT, seconds
+from tests.support.stories_examples import view
 
 ALL_TUNING = Tuning()
 WORDS = (
@@ -30,19 +31,20 @@ FEW = (".", "。", "ア", "a@a.", "Aa ", "12:30 ")
 LANGUAGES = (None, "en", "de", "fr", "ru", "zh", "ja", "ar", "ko")
 
 
+def cleaned(page: bytes | None = None, **given: str) -> object:
+    return clean_article(Entry(source="s", **given), page, None, None, NOON, ALL_TUNING)
+
+
 def an_article(words: str) -> object:
-    return clean_article(
-        Entry(source="s", title="Flood", text=FLOOD + words), None, None, None, NOON, ALL_TUNING
-    )
+    return cleaned(title="Flood", text=FLOOD + words)
 
 
 def an_untitled_article(words: str) -> object:
-    return clean_article(Entry(source="s", text=f"{words}\n{FLOOD}"), None, None, None, NOON, ALL_TUNING)
+    return cleaned(text=f"{words}\n{FLOOD}")
 
 
 def lines(words: str) -> object:
-    text = "\n".join((FLOOD, *words.split(" "), FLOOD))
-    return clean_article(Entry(source="s", title="Flood", text=text), None, None, None, NOON, ALL_TUNING)
+    return cleaned(title="Flood", text="\n".join((FLOOD, *words.split(" "), FLOOD)))
 
 
 def a_page(words: str) -> object:
@@ -50,8 +52,7 @@ def a_page(words: str) -> object:
         f"<html><head><title>{words}</title><meta name=author content='{words}'></head><body><article>"
         f"<h1>Flood</h1><p>{FLOOD}</p><p>{words}</p><p>9.30 p.m.: {words}</p></article></body></html>"
     )
-    entry = Entry(source="s", url="https://x.example/1")
-    return clean_article(entry, page.encode(), None, None, NOON, ALL_TUNING)
+    return cleaned(page.encode(), url="https://x.example/1")
 
 
 def a_feed(words: str) -> object:
@@ -71,14 +72,8 @@ def the_terms(words: str) -> object:
 
 
 def a_story(words: str) -> object:
-    def view(number: int, text: str) -> ArticleView:
-        return ArticleView(
-            id=f"a{number}", outlet=f"o{number}", outlet_key=f"o{number}", url=None, title="Flood",
-            published=NOON, seen=NOON, effective_at=NOON, language=None, copy_of=None, wire=None,
-            role="report", text=text,
-        )  # fmt: skip
-
-    views = [view(1, FLOOD + words), view(2, f"{FLOOD}\n{words}"), view(3, words)]
+    texts = (FLOOD + words, f"{FLOOD}\n{words}", words)
+    views = [view(f"a{n}", f"o{n}", title="Flood", text=text, lead="") for n, text in enumerate(texts)]
     return [merge([msgspec.structs.replace(one, language=tag) for one in views]) for tag in LANGUAGES]
 
 

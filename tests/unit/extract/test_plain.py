@@ -18,6 +18,9 @@ BODY = (
 )
 
 
+TITLE = "Harbour bridge closed over cracks"
+
+
 def read(text: str) -> SavedText:
     return read_saved_text(clean(text), SavedTextContext(tuning=TUNING))
 
@@ -32,23 +35,11 @@ def test_headline_byline_and_date() -> None:
 @pytest.mark.parametrize(
     ("head", "title", "outlet"),
     [
-        (
-            "The Daily Lantern\nHarbour bridge closed over cracks",
-            "Harbour bridge closed over cracks",
-            "The Daily Lantern",
-        ),
-        (
-            "Trouble at sea\nHarbour bridge closed over cracks in two pillars",
-            "Harbour bridge closed over cracks in two pillars",
-            None,
-        ),
+        (f"The Daily Lantern\n{TITLE}", TITLE, "The Daily Lantern"),
+        (f"Trouble at sea\n{TITLE} in two pillars", f"{TITLE} in two pillars", None),
         ("World News\nBridge closed over cracks", "Bridge closed over cracks", None),
-        (
-            "Harbour bridge closed over cracks | Lantern News",
-            "Harbour bridge closed over cracks",
-            "Lantern News",
-        ),
-        ("Home > News > Local\nHarbour bridge closed over cracks", "Harbour bridge closed over cracks", None),
+        (f"{TITLE} | Lantern News", TITLE, "Lantern News"),
+        (f"Home > News > Local\n{TITLE}", TITLE, None),
         ("Is the harbour bridge still safe to cross?", "Is the harbour bridge still safe to cross?", None),
         ("港の橋が閉鎖される", "港の橋が閉鎖される", None),
     ],
@@ -82,9 +73,7 @@ def test_a_headline_may_end_with_a_full_stop() -> None:
 
 
 def test_links_at_the_end_go() -> None:
-    saved = read(
-        f"Harbour bridge closed\n\n{BODY}\n\nRelated stories\nFerry to run all night\nMayor under fire"
-    )
+    saved = read(f"{TITLE}\n\n{BODY}\n\nRelated stories\nFerry to run all night\nMayor under fire")
     assert "\n".join(saved.paragraphs) == BODY
 
 

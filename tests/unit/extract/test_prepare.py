@@ -58,11 +58,8 @@ def test_a_page() -> None:
 
 
 def test_what_a_page_forbids() -> None:
-    head = (
-        HEAD
-        + '<meta name="robots" content="noarchive, max-snippet:0"><meta name="tdm-reservation" content="1">'
-    )
-    article = clean(Entry(source="s"), page(head=head))
+    rules = '<meta name="robots" content="noarchive, max-snippet:0"><meta name="tdm-reservation" content="1">'
+    article = clean(Entry(source="s"), page(head=HEAD + rules))
     assert (article.noarchive, article.nosnippet, article.tdm_reserved) == (True, True, True)
 
 
@@ -131,12 +128,14 @@ def test_teasers_inside_the_text_go_and_linked_sentences_stay() -> None:
     assert "The port published its report on Monday evening." in text
 
 
-def test_the_visible_headline_inside_a_decorated_one() -> None:
-    head = (
-        '<meta property="og:title" content="Harbour | Harbour bridge closed over cracks | Lantern.example">'
-    )
-    assert clean(Entry(source="s"), page(head=head)).title == "Harbour bridge closed over cracks"
-    head = '<meta property="og:title" content="Harbour bridge closed over cracks - Die Neue Hafenzeitung">'
-    assert clean(Entry(source="s"), page(head=head)).title == "Harbour bridge closed over cracks"
-    head = '<meta property="og:title" content="Why the bridge had to close">'
-    assert clean(Entry(source="s"), page(head=head)).title == "Why the bridge had to close"
+@pytest.mark.parametrize(
+    ("declared", "title"),
+    [
+        ("Harbour | Harbour bridge closed over cracks | A.example", "Harbour bridge closed over cracks"),
+        ("Harbour bridge closed over cracks - Die Neue Zeitung", "Harbour bridge closed over cracks"),
+        ("Why the bridge had to close", "Why the bridge had to close"),
+    ],
+)
+def test_the_visible_headline_inside_a_decorated_one(declared: str, title: str) -> None:
+    head = f'<meta property="og:title" content="{declared}">'
+    assert clean(Entry(source="s"), page(head=head)).title == title

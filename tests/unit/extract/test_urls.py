@@ -48,14 +48,8 @@ SAME = [
     ("https://www-example-com.cdn.ampproject.org/c/s/www.example.com/a", "https://example.com/a"),
     ("https://www.google.com/url?q=https%3A%2F%2Fexample.com%2Fa&sa=U", "https://example.com/a"),
     ("https://www.google.com/url?rct=j&sa=t&url=https://example.com/a&ct=ga", "https://example.com/a"),
-    (
-        "http://www.bing.com/news/apiclick.aspx?ref=FexRss&tid=6&url=https%3a%2f%2fexample.com%2fa&c=1",
-        "https://example.com/a",
-    ),
-    (
-        "https://l.facebook.com/l.php?u=https%3A%2F%2Fexample.com%2Fa%3Ffbclid%3Dx&h=1",
-        "https://example.com/a",
-    ),
+    ("http://www.bing.com/news/apiclick.aspx?url=https%3a%2f%2fexample.com%2fa&c=1", "https://example.com/a"),
+    ("https://l.facebook.com/l.php?u=https%3A%2F%2Fexample.com%2Fa%3Ffbclid%3Dx", "https://example.com/a"),
     ("https://example.com/a/amp.html", "https://example.com/a"),
     ("https://m.example.com/a?m=1", "https://example.com/a"),
     ("https://example.com/a?utm_source=x#xtor=RSS-3208", "https://example.com/a"),

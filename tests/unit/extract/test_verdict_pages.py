@@ -121,10 +121,8 @@ def test_a_headline_alone_is_left_where_the_feed_has_no_words() -> None:
 
 
 def test_what_breaks_a_job_is_called_by_its_own_name() -> None:
-    said = {
-        verdict: broken_article(WorkError(verdict, "x"))
-        for verdict in ("timeout", "memory", "died", "failed")
-    }
+    causes = ("timeout", "memory", "died", "failed")
+    said = {cause: broken_article(WorkError(cause, "x")) for cause in causes}
     assert [one.verdict for one in said.values()] == ["timeout", "memory", "not_article", "not_article"]
     assert all(one.reason for one in said.values())
     assert "died" in (said["died"].reason or "")
@@ -158,16 +156,12 @@ def test_a_page_that_says_it_is_not_free_and_shows_two_sentences(said: str | Non
 
 def test_an_article_that_asks_for_consent_to_one_video_is_one() -> None:
     lines = [f"The council of Isk spoke of matter {n} for an hour and voted at last." for n in range(6)]
-    asked = (
-        "If you choose to accept, our partners will store cookies on your device and show you the film here."
-    )
+    asked = "If you choose to accept, our partners will store cookies on your device and show you the film."
     for place in (0, 3, 6):
         page = framed("Council of Isk votes", article("Council votes", *lines[:place], asked, *lines[place:]))
         assert read(page).verdict == "ok"
-    wall = framed(
-        "Council of Isk votes", article("Council votes", lines[0], asked, "Accept all", "Reject all")
-    )
-    assert read(wall).verdict == "consent"
+    wall = article("Council votes", lines[0], asked, "Accept all", "Reject all")
+    assert read(framed("Council of Isk votes", wall)).verdict == "consent"
 
 
 def test_a_table_is_no_list_of_links() -> None:

@@ -125,18 +125,28 @@ def test_a_short_report_beside_many_cards_is_an_article() -> None:
     assert article.text.split("\n") == list(FERRY[:3])
 
 
-def test_what_stands_behind_the_articles_box_goes() -> None:
-    about = "The Selwyn Courier has been printed in Port Selwyn since 1887 and belongs to those who write it."
-    html = (
-        f"<title>{FERRY_TITLE}</title><article><h1>{FERRY_TITLE}</h1><div class='text'>{paragraphs(*FERRY)}</div>"
-        f"<div class='b7'><div class='b8'><p>{about}</p></div></div></article>"
-    )
-    assert page(html).text.split("\n") == list(FERRY)
+def in_text(*texts: str) -> str:
+    return f"<div class='text'>{paragraphs(*texts)}</div>"
 
 
-def test_a_second_box_of_the_same_build_stays() -> None:
-    boxes = "".join(f"<div class='text'>{paragraphs(*part)}</div>" for part in (FERRY[:5], FERRY[5:]))
-    html = f"<title>{FERRY_TITLE}</title><article><h1>{FERRY_TITLE}</h1>{boxes}</article>"
+ABOUT = "The Selwyn Courier has been printed in Port Selwyn since 1887 and belongs to those who write it."
+LINKED = f"<a href='/1'>{FERRY[2][:60]}</a><a href='/2'>{FERRY[2][60:100]}</a>{FERRY[2][100:]}"
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        in_text(*FERRY) + f"<div class='b7'><div class='b8'><p>{ABOUT}</p></div></div>",
+        in_text(*FERRY[:5]) + in_text(*FERRY[5:]),
+        # What is mostly links is left out by a reader; between two paragraphs of the article it is one of them.
+        f"<div class='text'>{paragraphs(*FERRY[:2])}<p class='meta'>{LINKED}</p>{paragraphs(*FERRY[3:])}</div>",
+        # No body is opened; then the parser leaves <article> in the head, where nobody looks for text.
+        paragraphs(*FERRY),
+    ],
+    ids=["behind the box", "a second box of the same build", "a paragraph passed over", "no body"],
+)
+def test_all_paragraphs_stay_in_their_places_and_nothing_else(body: str) -> None:
+    html = f"<title>{FERRY_TITLE}</title><article><h1>{FERRY_TITLE}</h1>{body}</article>"
     assert page(html).text.split("\n") == list(FERRY)
 
 
@@ -154,22 +164,6 @@ def test_a_paragraph_that_stood_before_goes_and_a_refrain_stays() -> None:
     reported = (FERRY[0], refrain, *FERRY[1:], refrain)
     html = f"<title>{FERRY_TITLE}</title><article><h1>{FERRY_TITLE}</h1>{paragraphs(*reported, FERRY[0])}</article>"
     assert page(html).text.split("\n") == list(reported)
-
-
-def test_a_paragraph_passed_over_is_put_in_its_place() -> None:
-    """A reader leaves out what is mostly links; between two paragraphs of the article it is one of them."""
-    linked = f"<a href='/1'>{FERRY[2][:60]}</a><a href='/2'>{FERRY[2][60:100]}</a>{FERRY[2][100:]}"
-    body = paragraphs(*FERRY[:2]) + f"<p class='meta'>{linked}</p>" + paragraphs(*FERRY[3:])
-    html = (
-        f"<title>{FERRY_TITLE}</title><article><h1>{FERRY_TITLE}</h1><div class='text'>{body}</div></article>"
-    )
-    assert page(html).text.split("\n") == list(FERRY)
-
-
-def test_a_page_that_opens_no_body_is_read() -> None:
-    """The tag may be left out; then the parser leaves <article> in the head, where nobody looks for text."""
-    html = f"<title>{FERRY_TITLE}</title><article><h1>{FERRY_TITLE}</h1>{paragraphs(*FERRY)}</article>"
-    assert page(html).text.split("\n") == list(FERRY)
 
 
 # --- headlines ---------------------------------------------------------------------------------------------
@@ -209,18 +203,11 @@ def with_data(*nodes: object, head: str = "", body: str = "") -> Page:
 
 
 def test_of_several_articles_in_the_data_the_one_under_the_headline_counts() -> None:
-    other = {
-        "@type": "NewsArticle",
-        "headline": "Another",
-        "datePublished": "2020-01-01T10:00:00Z",
-        "author": {"name": "B. Other"},
-    }
-    own = {
-        "@type": "NewsArticle",
-        "headline": FERRY_TITLE,
-        "datePublished": "2024-12-03T10:00:00Z",
-        "author": {"name": "A. Own"},
-    }
+    def node(headline: str, day: str, author: str) -> dict[str, object]:
+        dated = {"headline": headline, "datePublished": f"{day}T10:00:00Z"}
+        return {"@type": "NewsArticle", "author": {"name": author}, **dated}
+
+    other, own = node("Another", "2020-01-01", "B. Other"), node(FERRY_TITLE, "2024-12-03", "A. Own")
     facts = with_data(other, own).facts
     assert facts.author == "A. Own"
     assert facts.published.time == dt.datetime(2024, 12, 3, 10, tzinfo=dt.UTC)
@@ -249,11 +236,8 @@ def test_the_author_is_a_person_before_the_outlet(
 
 
 def test_what_kind_of_page_it_says_it_is_and_whether_it_is_free() -> None:
-    head = "<meta property='og:type' content='Article'>"
-    facts = with_data(
-        {"@graph": [{"@type": ["WebPage"]}, {"@type": "NewsArticle", "isAccessibleForFree": "False"}]},
-        head=head,
-    ).facts
+    graph = [{"@type": ["WebPage"]}, {"@type": "NewsArticle", "isAccessibleForFree": "False"}]
+    facts = with_data({"@graph": graph}, head="<meta property='og:type' content='Article'>").facts
     assert (facts.kinds, facts.is_free) == (("article", "webpage", "newsarticle"), False)
     assert with_data({"@type": "NewsArticle"}).facts.is_free is None
 

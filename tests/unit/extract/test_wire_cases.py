@@ -7,7 +7,6 @@ origin. Where "quoted", nothing may be marked: a voice in the text, a picture's 
 
 import datetime as dt
 import json
-from collections import defaultdict
 from pathlib import Path
 from typing import Any
 
@@ -35,14 +34,8 @@ MISSED = {"dpa/Ada Lorne", "ZEIT ONLINE, dpa, AFP, ade", "© APA", "PTI News"}
 
 
 def found_in(case: dict[str, Any]) -> Wire | None:
-    return find_wire(
-        case["lines"],
-        TUNING,
-        case["lines"],
-        case.get("author"),
-        title=case.get("title"),
-        sources=case.get("sources", ()),
-    )
+    more = {"title": case.get("title"), "sources": case.get("sources", ())}
+    return find_wire(case["lines"], TUNING, case["lines"], case.get("author"), **more)
 
 
 def is_right(case: dict[str, Any], wire: Wire | None) -> bool:
@@ -53,28 +46,15 @@ def is_right(case: dict[str, Any], wire: Wire | None) -> bool:
     return wire.agency == case["agency"] and (wire.confidence >= COUNTS_FROM) == case.get("counts", True)
 
 
-def test_no_quoted_agency_is_ever_marked() -> None:
-    marked = {case["id"]: found_in(case) for case in CASES if case["where"] == "quoted" and found_in(case)}
-    assert marked == {}
-
-
-def test_every_agency_is_found_but_the_few_we_know_of() -> None:
+def test_every_agency_is_found_but_the_few_we_know_of_and_no_quoted_one_is_marked() -> None:
     wrong = [case for case in CASES if not is_right(case, found_in(case))]
+    assert "quoted" not in {case["where"] for case in wrong}
     marks = {mark for case in wrong for mark in (*case["lines"], case.get("author")) if len(mark or "") < 30}
     assert marks - {None} == MISSED
     assert len(wrong) == len(MISSED)
     kinds = {"author": "byline", "meta": "metadata"}
     found = [(case["where"], wire.kind) for case in CASES if (wire := found_in(case))]
     assert sum(kinds.get(where, where) != kind for where, kind in found) <= 4, "places that look like others"
-
-
-def test_agencies_are_right_in_every_language() -> None:
-    by_language = defaultdict(list)
-    for case in CASES:
-        if case["where"] != "quoted":
-            by_language[case["lang"]].append(is_right(case, found_in(case)))
-    for language, right in sorted(by_language.items()):
-        assert sum(right) >= 0.95 * len(right), language
 
 
 @pytest.mark.slow
@@ -84,12 +64,8 @@ def test_the_whole_way_of_an_entry_says_the_same() -> None:
     for case in CASES:
         if case.get("sources"):
             continue
-        entry = Entry(
-            source="cases",
-            title=case.get("title", TITLE),
-            text="\n\n".join(case["lines"]),
-            author=case.get("author"),
-        )
+        given = {"title": case.get("title", TITLE), "author": case.get("author")}
+        entry = Entry(source="cases", text="\n\n".join(case["lines"]), **given)
         wire = clean_article(entry, None, None, None, NOON, ALL_TUNING).wire
         if case["where"] == "quoted":
             assert wire is None, case
@@ -116,9 +92,8 @@ def test_what_names_one_agency_goes_before_what_names_several() -> None:
 
 
 def test_who_contributed_goes_behind_who_wrote() -> None:
-    wire = find_wire(
-        TEXT, TUNING, [*TEXT, "© 2025 AFP", "The Associated Press contributed to this report."], None
-    )
+    lines = [*TEXT, "© 2025 AFP", "The Associated Press contributed to this report."]
+    wire = find_wire(TEXT, TUNING, lines, None)
     assert (wire.agency, wire.confidence) == ("AFP", BY_LINE)
 
 
@@ -132,9 +107,8 @@ def test_meta_data_tell_of_an_agency_by_name_or_site() -> None:
     wire = find_wire(TEXT, TUNING, TEXT, sources=["The Harbour Post", "www.reuters.com"])
     assert wire == Wire(agency="Reuters", evidence="www.reuters.com", kind="metadata")
     address = "https://www.reuters.com/world/bridge-closed/"
-    assert find_wire(TEXT, TUNING, TEXT, sources=[address]) == Wire(
-        agency="Reuters", evidence=address, kind="metadata"
-    )
+    wire = find_wire(TEXT, TUNING, TEXT, sources=[address])
+    assert wire == Wire(agency="Reuters", evidence=address, kind="metadata")
     assert find_wire(TEXT, TUNING, TEXT, sources=["https://post.example/afp.com/bridge"]) is None
 
 

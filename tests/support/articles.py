@@ -4,7 +4,7 @@ import datetime as dt
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
-from sqlalchemy import select
+from sqlalchemy import Column, Table, select
 
 from aggregator.config.tuning import Tuning
 from aggregator.model.core import BoilerplateLine, Entry, Published
@@ -152,54 +152,36 @@ def render_all(database: Database, all_tuning: Tuning | None = None) -> None:
 
 def settled(database: Database) -> dict[str, list[tuple[Any, ...]]]:
     """All that must be the same after the same input, whatever happened on the way: no clock times in it."""
-    stories = (
-        "story_no",
-        "id",
-        "founding_article",
-        "redirect_to",
-        "title",
-        "article_count",
-        "outlet_count",
-        "unknown_outlet_count",
-        "report_count",
-        "centroid",
-    )
-    articles = (
-        "inbox_no",
-        "id",
-        "story",
-        "role",
-        "kind",
-        "kind_evidence",
-        "follows",
-        "counts_in_centroid",
-        "copy_of",
-        "title",
-        "published",
-        "terms",
-        "evidence",
-    )
-    changes = ("change_no", "story", "kind", "article", "others", "title", "title_before", "report_count")
     with database.read() as connection:
         return {
-            "stories": _rows(connection, story, stories, "story_no"),
-            "articles": _rows(connection, article, articles, "inbox_no"),
-            "changes": _rows(connection, change, changes, "change_no"),
-            "keys": _rows(connection, identity_key, ("key", "article"), "key"),
-            "sightings": _rows(
-                connection,
-                observation,
-                ("article", "source", "content_hash"),
-                "article",
-                "source",
-                "content_hash",
-            ),
+            name: [tuple(row) for row in connection.execute(select(*columns).order_by(*columns[:keys]))]
+            for name, (columns, keys) in _SETTLED.items()
         }
 
 
-def _rows(connection: Any, table: Any, names: Sequence[str], *order: str) -> list[tuple[Any, ...]]:
-    statement = select(*(table.c[name] for name in names)).order_by(*(table.c[name] for name in order))
-    return [tuple(row) for row in connection.execute(statement)]
+def _columns(table: Table, names: str) -> list[Column[Any]]:
+    return [table.c[name] for name in names.split()]
+
+
+# The columns, and how many of the first ones are their key.
+_SETTLED = {
+    "stories": (
+        _columns(story, "story_no id founding_article redirect_to title article_count outlet_count")
+        + _columns(story, "unknown_outlet_count report_count centroid"),
+        1,
+    ),
+    "articles": (
+        _columns(article, "inbox_no id story role kind kind_evidence follows counts_in_centroid copy_of")
+        + _columns(article, "title published terms evidence"),
+        1,
+    ),
+    "changes": (
+        _columns(change, "change_no story kind article others title title_before report_count"),
+        1,
+    ),
+    "keys": (_columns(identity_key, "key article"), 1),
+    "sightings": (_columns(observation, "article source content_hash"), 3),
+}
 
 
 def restore_text(text: str, removed: Iterable[BoilerplateLine]) -> str:

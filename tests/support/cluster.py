@@ -54,14 +54,8 @@ class Cluster:
             process.wait()
 
     def _started(self, program: str, *arguments: str, package: Path = REPOSITORY) -> subprocess.Popen[bytes]:
-        command = [
-            sys.executable,
-            "-m",
-            f"distributed.cli.{program}",
-            "--no-dashboard",
-            *self._tls,
-            *arguments,
-        ]
+        options = ["--no-dashboard", *self._tls, *arguments]
+        command = [sys.executable, "-m", f"distributed.cli.{program}", *options]
         environment = os.environ | {
             "PYTHONPATH": str(package),
             "DASK_TEMPORARY_DIRECTORY": str(self._folder),

@@ -16,7 +16,7 @@ import time
 from collections.abc import Callable, Mapping
 from contextlib import closing
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, Self, TypeVar
 
 import httpx
 import yaml
@@ -25,7 +25,7 @@ from aggregator.config.loader import load
 from aggregator.extract.wire.agencies import family_table
 from aggregator.store.engine.database import Database
 from tests.support import deep_checks, forked
-from tests.support.loopback import http_client
+from tests.support.loopback import Closing, http_client
 from tests.support.waiting import PATIENCE_SECONDS
 
 MAIN = "from aggregator.cli.app import main; main()"
@@ -42,20 +42,13 @@ QUICK: dict[str, Any] = {
     "fetch": {"interval": "0s", "host_gap": "0s", "allow_private": ["127.0.0.0/8"]},
     "work": {"executor": "inline"},
 }
-_QUICK_TUNING: dict[str, Any] = {
-    "net": {
-        "interval_floor_seconds": 0.5,
-        "quiet_stretch": 1.0,
-        "backoff_factor": 1.0,
-        "jitter_share": 0.0,
-    },
-}
+_QUICK_NET = {"interval_floor_seconds": 0.5, "quiet_stretch": 1.0, "backoff_factor": 1.0, "jitter_share": 0.0}
 
 WORKER: dict[str, Any] = {"executor": "processes", "workers": 1}  # for `work`, where workers matter
 WORKERS = WORKER | {"workers": 2}
 
 
-class DaemonProcess:
+class DaemonProcess(Closing):
     """`aggregator run` on a config.yaml in `folder`, and other commands on the same settings.
 
     `settings` are laid over QUICK, part by part, `tuning` over its constants. A daemon that was stopped may
@@ -74,7 +67,7 @@ class DaemonProcess:
     ) -> None:
         self.folder = folder
         self._process: subprocess.Popen[bytes] | forked.Process | None = None
-        self.tuning = _laid_over(_QUICK_TUNING, tuning or {})
+        self.tuning = _laid_over({"net": _QUICK_NET}, tuning or {})
         self._program = program or (MAIN if environment else "")
         self.address = ""
         self._log_file = folder / "daemon.log"
@@ -165,11 +158,11 @@ class DaemonProcess:
         """Process ids of its children that are alive."""
         return [pid for pid in _processes() if _parent(pid) == self.process.pid]
 
-    def __enter__(self) -> "DaemonProcess":
+    def __enter__(self) -> Self:
         self.start()
         return self
 
-    def __exit__(self, *_: object) -> None:
+    def close(self) -> None:
         self.kill()
         self._client.close()
 

@@ -113,14 +113,8 @@ def start(
 ) -> Process:
     """Start a command on open files. `tuning`: constants, by section, in place of the shipped ones."""
     os.umask(umask := os.umask(0))
-    asked = {
-        "arguments": list(arguments),
-        "folder": str(folder),
-        "environment": dict(environment),
-        "umask": umask,
-        "tuning": tuning or {},
-    }
-    sent = json.dumps(asked).encode()
+    asked = {"arguments": list(arguments), "folder": str(folder), "environment": dict(environment)}
+    sent = json.dumps(asked | {"umask": umask, "tuning": tuning or {}}).encode()
     told, telling = os.pipe()
     rights = (socket.SOL_SOCKET, socket.SCM_RIGHTS, array.array("i", (*streams, telling)))
     connection = _parent().connection

@@ -11,13 +11,14 @@ from collections.abc import Callable, Iterable, Iterator
 import httpcore
 
 from aggregator.sources.fetch.ssrf_guard import Dial
+from tests.support.loopback import Closing
 from tests.support.world import Time
 
 USER, PASSWORD = "anna@example.org", 'Zoë "s3cret\\'
 Answer = Callable[[str], bytes | Iterable[bytes] | None]
 
 
-class ImapServer:
+class ImapServer(Closing):
     """Holds one folder, `messages` by their UID. `commands` are those received, without the tags.
 
     `hostile` gets a command and returns what is sent in place of the answer, or None. `$` in it becomes the
@@ -93,12 +94,6 @@ class ImapServer:
         self.stopping.set()
         self._server.shutdown()
         self._server.server_close()
-
-    def __enter__(self) -> "ImapServer":
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.close()
 
 
 class _Server(socketserver.ThreadingTCPServer):

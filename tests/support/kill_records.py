@@ -54,15 +54,10 @@ def with_hard_cases(records: list[dict[str, Any]]) -> Iterator[dict[str, Any]]:
         if number % 60 == 20:
             yield one | {"title": "Another matter", "text": records[number - 9]["text"]}
         if number % 50 == 30:
-            yield {"id": f"live {number}", "source": "Ticker", "title": f"Live blog: {one['title']}"} | live(
-                one
-            )
-
-
-def live(one: dict[str, Any]) -> dict[str, Any]:
-    sentences = one["text"].split(". ")[:6]
-    lines = [f"{hour}.15 p.m.: {words}." for hour, words in enumerate(sentences, start=1)]
-    return {"text": "\n\n".join(lines), "published": one["published"]}
+            sentences = enumerate(one["text"].split(". ")[:6], start=1)
+            text = "\n\n".join(f"{hour}.15 p.m.: {words}." for hour, words in sentences)
+            own = {"id": f"live {number}", "source": "Ticker", "title": f"Live blog: {one['title']}"}
+            yield own | {"text": text, "published": one["published"]}
 
 
 FOOTER = "The Footer Post is printed in Orrin on paper from its own forests."
@@ -94,15 +89,6 @@ def invented(count: int) -> list[dict[str, Any]]:
         for outlet in rng.sample(("Gazette", "Herald", "Courier", "Post"), rng.randint(1, 3)):
             said = " ".join([opening, *rng.sample(SAID, 4)]).format(**facts)
             title = f"{word.capitalize()} in {facts['p']}: {facts['w']} concerned"
-            number = len(records)
-            records.append(
-                {
-                    "id": str(number),
-                    "url": None,
-                    "source": outlet,
-                    "published": day,
-                    "title": title,
-                    "text": said,
-                }
-            )
+            own = {"id": str(len(records)), "url": None, "source": outlet, "published": day}
+            records.append(own | {"title": title, "text": said})
     return records[:count]

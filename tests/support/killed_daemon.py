@@ -16,14 +16,9 @@ from tests.support.receiver import SECRET, Receiver
 from tests.support.rows import queried
 
 # Gaps of tenths of a second in place of seconds to hours; all else as shipped.
+_RETRIES = {"retry_first_seconds": 0.1, "retry_factor": 1.5, "retry_max_seconds": 2.0}
 HASTY = {
-    "webhooks": {
-        "deadline_seconds": 1.0,
-        "retry_first_seconds": 0.1,
-        "retry_factor": 1.5,
-        "retry_max_seconds": 2.0,
-        "pause_max_seconds": 0.5,
-    },
+    "webhooks": {"deadline_seconds": 1.0, "pause_max_seconds": 0.5, **_RETRIES},
     "net": {"retry_after_min_seconds": 0.5},
 }
 

@@ -38,16 +38,17 @@ def left_in(url: str) -> Settled:
     logged = select(story_log.c.story, story_log.c.kind, story_log.c.article, story_log.c.detail)
     # What is undated sorts by our clock, to the second: then it matters how quick a run was.
     recent = dt.datetime.now(dt.UTC) - dt.timedelta(days=2)
+
+    def without_recent(found: re.Match[str]) -> str:
+        return found[0] * (found[1] < recent.isoformat())
+
     dated = story.c.bumped_at < recent
     ordered = select(story.c.id).where(dated).order_by(story.c.bumped_at, story.c.story_no)
     entries = select(entry.c.inbox_no, entry.c.state, entry.c.article, entry.c.outcome)
     with database.read() as connection:
         rows = {
             "log": [
-                (
-                    *row[:3],
-                    row.detail and _REPORTED.sub(lambda m: m[0] * (m[1] < recent.isoformat()), row.detail),
-                )
+                (*row[:3], row.detail and _REPORTED.sub(without_recent, row.detail))
                 for row in connection.execute(logged.order_by(story_log.c.log_no))
             ],
             "entries": connection.execute(entries.order_by(entry.c.inbox_no)).all(),

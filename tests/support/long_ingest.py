@@ -81,11 +81,8 @@ class LongIngest:
         self._material = material
         self._url = url
         self._command = [*command]
-        settings = {
-            "database": url,
-            "work": work,
-            "sources": [{"folder": str(material.folder), "name": "watched"}],
-        }
+        watched = {"folder": str(material.folder), "name": "watched"}
+        settings = {"database": url, "work": work, "sources": [watched]}
         # A look that ends after some seconds continues with the next file: the order of the inbox, and with
         # it the stories, would depend on the speed of the machine.
         in_one_look = {"sources": {"turn_seconds": PATIENCE_SECONDS}}
@@ -236,15 +233,12 @@ def placed(url: str) -> int:
                 return connection.execute("SELECT max(inbox_no) FROM article").fetchone()[0] or 0
         except sqlite3.OperationalError:
             return 0  # no tables yet
-    database = Database(url)
     try:
-        return queried(database, select(func.max(article.c.inbox_no))).scalar_one() or 0
+        return queried(url, select(func.max(article.c.inbox_no))).scalar_one() or 0
     except Exception as error:
         if "has no tables" in str(error):
             return 0
         raise
-    finally:
-        database.close()
 
 
 def _wait_for(is_done: Callable[[], bool], running: subprocess.Popen[bytes]) -> None:

@@ -20,7 +20,7 @@ from dataclasses import dataclass, field
 from hashlib import blake2b
 from http import HTTPStatus
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Self
 
 import httpx
 
@@ -107,12 +107,36 @@ class Ranged:
 Route = Response | Resource | Callable[[Request], Response] | str | bytes
 
 
+def routed(routes: Mapping[str, "Route"], request: Request) -> Response:
+    """What a route answers; 404 where there is none."""
+    full = f"{request.path}?{request.query}"
+    route = routes.get(full, routes.get(request.path, routes.get("*")))
+    if route is None:
+        return Response(404, body="not here", content_type="text/plain")
+    if isinstance(route, (str, bytes)):
+        return Response(body=route)
+    return route if isinstance(route, Response) else route(request)
+
+
 def redirect(to: str, status: int = 302) -> Response:
     """A redirect to an address or path."""
     return Response(status, {"Location": to})
 
 
-class LoopbackServer:
+class Closing:
+    """What is closed at the end of a `with` block."""
+
+    def close(self) -> None:
+        raise NotImplementedError
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+
+class LoopbackServer(Closing):
     """Serves `routes`; `requests` are those that came in, in order. `tls` makes it an https server."""
 
     def __init__(
@@ -155,19 +179,7 @@ class LoopbackServer:
     def answer(self, request: Request) -> Response:
         """The answer to a request, which is recorded."""
         self.requests.append(request)
-        full = f"{request.path}?{request.query}"
-        route = self.routes.get(full, self.routes.get(request.path, self.routes.get("*")))
-        if route is None:
-            return Response(404, body="not here", content_type="text/plain")
-        if isinstance(route, (str, bytes)):
-            return Response(body=route)
-        return route if isinstance(route, Response) else route(request)
-
-    def __enter__(self) -> "LoopbackServer":
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.close()
+        return routed(self.routes, request)
 
 
 class _Server(ThreadingHTTPServer):

@@ -2,7 +2,6 @@
 
 import ssl
 import threading
-import time
 from collections.abc import Callable
 from email import message_from_bytes, policy
 from email.message import EmailMessage
@@ -11,13 +10,13 @@ from typing import Any
 from aiosmtpd.controller import Controller
 from aiosmtpd.smtp import AuthResult, Envelope, LoginPassword, Session
 
-from tests.support.loopback import free_port
-from tests.support.waiting import PATIENCE_SECONDS
+from tests.support.loopback import Closing, free_port
+from tests.support.waiting import wait_until
 
 USER, PASSWORD = "reader", "qX7secret"
 
 
-class MailServer:
+class MailServer(Closing):
     """Takes mail from anyone, or with `tls` only after STARTTLS and a login."""
 
     def __init__(self, tls: ssl.SSLContext | None = None, port: int = 0) -> None:
@@ -26,14 +25,8 @@ class MailServer:
         self.taken: list[EmailMessage] = []
         self.logins: list[str] = []
         self._lock = threading.Lock()
-        more: dict[str, Any] = {}
-        if tls is not None:
-            more = {
-                "tls_context": tls,
-                "require_starttls": True,
-                "auth_required": True,
-                "authenticator": self._login,
-            }
+        given = {"tls_context": tls, "require_starttls": True, "auth_required": True}
+        more: dict[str, Any] = given | {"authenticator": self._login} if tls is not None else {}
         self._controller = Controller(self, hostname="127.0.0.1", port=port or free_port(), **more)
         self._controller.start()
         self.port: int = self._controller.port
@@ -64,19 +57,10 @@ class MailServer:
 
     def wait(self, look: Callable[[], object]) -> None:
         """Until `look()` is true."""
-        deadline = time.monotonic() + PATIENCE_SECONDS
-        while not look():
-            assert time.monotonic() < deadline, f"came: {self.came}, taken: {len(self.taken)}"
-            time.sleep(0.02)
+        wait_until(look, "mail")
 
     def close(self) -> None:
         self._controller.stop()
-
-    def __enter__(self) -> "MailServer":
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.close()
 
 
 def plain_text(mail: EmailMessage) -> str:

@@ -22,12 +22,13 @@ from aggregator.web.editor import EditorService
 from aggregator.web.server import Server
 from aggregator.web.settings import PublishSettings
 from tests.support.articles import FLOOD, FLOOD_ELSEWHERE, NOON, STRIKE, Clock, Rig, record
+from tests.support.loopback import Closing
 from tests.support.rows import written_by
 
 STRANGER = {"X-Forwarded-For": "203.0.113.9"}  # who asks with it is not at this machine
 
 
-class Newsroom:
+class Newsroom(Closing):
     """A server over a database, with a thread that carries corrections out as the daemon's does."""
 
     def __init__(self, database: Database, *, tuning: dict[str, Any] | None = None, **chosen: Any) -> None:
@@ -105,10 +106,7 @@ class Newsroom:
         """What the command line would say."""
         return explanation(self.reading, article, None, self.all_tuning)
 
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, *_: object) -> None:
+    def close(self) -> None:
         self._ended.set()
         self._left.set()
         self.client.close()

@@ -4,10 +4,10 @@ import datetime as dt
 import html
 import json
 from dataclasses import dataclass, field, replace
-from email.utils import format_datetime
 
 from tests.conftest import REPOSITORY
 from tests.support.loopback import LoopbackServer, Resource, Response, Route, redirect
+from tests.support.rss import item, rss
 
 SAMPLES = REPOSITORY / "examples" / "articles"
 _PROSE_WORDS = 12  # a line of a sample with more words is a paragraph, the others are its head and furniture
@@ -115,17 +115,13 @@ def _shown(outlet: Outlet, one: Report) -> str:
 
 
 def _rss(outlet: Outlet) -> str:
-    items = "".join(
-        f"<item><title>{html.escape(one.title)}</title><link>{html.escape(outlet.server.url(one.path))}</link>"
-        f'<guid isPermaLink="false">{one.guid}</guid><pubDate>{format_datetime(one.published)}</pubDate>'
-        f"<description>{html.escape(_shown(outlet, one))}</description></item>"
-        for one in outlet.reports
+    of_each = ({"guid": one.guid, "link": outlet.server.url(one.path)} for one in outlet.reports)
+    items = (
+        item(one.title, _shown(outlet, one), published=one.published, **more)
+        for one, more in zip(outlet.reports, of_each, strict=True)
     )
-    head = f"<title>{outlet.name}</title><link>{outlet.server.url('/')}</link><description>x</description>"
-    return (
-        f'<?xml version="1.0" encoding="{outlet.encoding}"?>'
-        f'<rss version="2.0"><channel>{head}{items}</channel></rss>'
-    )
+    more = f"<link>{outlet.server.url('/')}</link><description>x</description>"
+    return f'<?xml version="1.0" encoding="{outlet.encoding}"?>{rss(*items, title=outlet.name, more=more)}'
 
 
 def _atom(outlet: Outlet) -> str:

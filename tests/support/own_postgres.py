@@ -30,7 +30,9 @@ from tests.support.loopback import free_port
 from tests.support.waiting import PATIENCE_SECONDS
 
 # Small and quick. Without fsync only a machine that stops loses what was answered: a killed server does not.
+_INITDB = ("--username=postgres", "--auth=trust", "--encoding=UTF8", "--no-sync")
 SETTINGS = {
+    "listen_addresses": "'127.0.0.1'",
     "fsync": "off",
     "shared_buffers": "32MB",
     "max_connections": "60",
@@ -56,24 +58,11 @@ class OwnPostgres:
         self._folder = folder / "data"
         self._log = folder / "log"
         self._as_user(["mkdir", "-p", str(folder)])
-        self._as_user(
-            [
-                f"{self._bin}/initdb",
-                f"--pgdata={self._folder}",
-                "--username=postgres",
-                "--auth=trust",
-                "--encoding=UTF8",
-                f"--locale={locale}",
-                "--no-sync",
-            ]
-        )
+        own = (f"--pgdata={self._folder}", f"--locale={locale}")
+        self._as_user([f"{self._bin}/initdb", *own, *_INITDB])
         self.port = free_port()  # asked for last: another process could take it meanwhile
-        own = {
-            "port": str(self.port),
-            "listen_addresses": "'127.0.0.1'",
-            "unix_socket_directories": f"'{folder}'",
-        }
-        lines = [f"{name} = {value}\n" for name, value in (SETTINGS | own | dict(settings or {})).items()]
+        reached = {"port": str(self.port), "unix_socket_directories": f"'{folder}'"}
+        lines = [f"{name} = {value}\n" for name, value in {**SETTINGS, **reached, **(settings or {})}.items()]
         with (self._folder / "postgresql.conf").open("a", encoding="utf-8") as file:
             file.writelines(lines)
 
@@ -146,13 +135,8 @@ class OwnPostgres:
     @property
     def is_running(self) -> bool:
         """Whether its process lives."""
-        ended = subprocess.run(
-            [*self._prefix(), f"{self._bin}/pg_ctl", "-D", str(self._folder), "status"],
-            capture_output=True,
-            check=False,
-            cwd="/",
-        )
-        return ended.returncode == 0
+        asked = [*self._prefix(), f"{self._bin}/pg_ctl", "-D", str(self._folder), "status"]
+        return subprocess.run(asked, capture_output=True, check=False, cwd="/").returncode == 0
 
     def log(self) -> str:
         """What the server has logged."""
@@ -164,14 +148,8 @@ class OwnPostgres:
     def _as_user(self, command: list[str]) -> None:
         # Into a file: the server inherits what is given here, and a pipe would stay open as long as it runs.
         with tempfile.TemporaryFile() as said:
-            ended = subprocess.run(
-                [*self._prefix(), *command],
-                stdin=subprocess.DEVNULL,
-                stdout=said,
-                stderr=said,
-                check=False,
-                cwd="/",
-            )
+            streams = {"stdin": subprocess.DEVNULL, "stdout": said, "stderr": said}
+            ended = subprocess.run([*self._prefix(), *command], check=False, cwd="/", **streams)
             if ended.returncode:
                 said.seek(0)
                 words = said.read().decode("utf-8", "replace")

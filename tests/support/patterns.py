@@ -51,30 +51,18 @@ class Expression(NamedTuple):
 @cache
 def expressions() -> tuple[Expression, ...]:
     """All that the program compiles: at import, for each language, and in calls with a literal."""
-    run = subprocess.run(
-        [sys.executable, "-m", "tests.support.patterns"],
-        cwd=REPOSITORY,
-        capture_output=True,
-        text=True,
-        check=True,
-    )
+    command = [sys.executable, "-m", "tests.support.patterns"]
+    run = subprocess.run(command, cwd=REPOSITORY, capture_output=True, text=True, check=True)
     found: dict[tuple[str, int], Expression] = {}
     uses = _uses()
+    compiled = []
     for where, name, source, flags in json.loads(run.stdout):
         used = uses.get((where.split(":")[0] if name.startswith("_") else "", name), set())
-        if (source, flags) in found:
-            before = found[source, flags]
-            methods = {*before.methods, *used}
-            found[source, flags] = before._replace(methods=tuple(sorted(methods)))
-        else:
-            found[source, flags] = Expression(where, name, source, flags, tuple(sorted(used)))
-    for one in _literals():
-        before_ = found.get((one.source, one.flags))
-        if before_ is None:
-            found[one.source, one.flags] = one
-        else:
-            methods = {*before_.methods, *one.methods}
-            found[one.source, one.flags] = before_._replace(methods=tuple(sorted(methods)))
+        compiled.append(Expression(where, name, source, flags, tuple(used)))
+    for one in (*compiled, *_literals()):
+        first = found.setdefault((one.source, one.flags), one)
+        methods = tuple(sorted({*first.methods, *one.methods}))
+        found[one.source, one.flags] = first._replace(methods=methods)
     return tuple(one if one.methods else one._replace(methods=("finditer",)) for one in found.values())
 
 

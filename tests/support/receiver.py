@@ -8,8 +8,8 @@ from collections.abc import Callable
 from typing import Any
 
 from tests.conftest import REPOSITORY
-from tests.support.loopback import LoopbackServer, Request, Response
-from tests.support.waiting import PATIENCE_SECONDS
+from tests.support.loopback import Closing, LoopbackServer, Request, Response
+from tests.support.waiting import wait_until
 
 SECRET = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"
 DOCUMENT = (REPOSITORY / "docs" / "webhooks.md").read_text(encoding="utf-8")
@@ -26,7 +26,7 @@ def documented_check() -> Callable[[str, dict[str, str], bytes], bool]:
 Answer = Callable[[Request], Response]
 
 
-class Receiver:
+class Receiver(Closing):
     """Keeps what came; `answer` may be changed while it runs. Each request that was answered 2xx is taken."""
 
     def __init__(self, answer: Answer | None = None, *, signed: bool = True) -> None:
@@ -75,16 +75,7 @@ class Receiver:
 
     def wait(self, look: Callable[[], object]) -> None:
         """Until `look()` is true."""
-        deadline = time.monotonic() + PATIENCE_SECONDS
-        while not look():
-            assert time.monotonic() < deadline, f"came: {len(self.came)}, taken: {len(self.taken)}"
-            time.sleep(0.02)
+        wait_until(look, "a request")
 
     def close(self) -> None:
         self._server.close()
-
-    def __enter__(self) -> "Receiver":
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.close()

@@ -23,7 +23,7 @@ from aggregator.store.stories import stream_history, summaries
 from aggregator.store.stories.stream_history import StreamPeriod
 from tests.support.articles import FLOOD, FLOOD_ELSEWHERE, NOON, STRIKE, Clock, Rig, record
 from tests.support.fresh import sqlite_at
-from tests.support.rows import queried
+from tests.support.rows import executed, queried
 from tests.support.story_checks import small_set
 
 ALL_TUNING: Tuning = Tuning()
@@ -89,9 +89,8 @@ def _fill(database: Database) -> None:
     with database.write() as connection:
         task = summaries.SummaryQueue().next_task(connection, clock())
         assert task is not None
-        article = connection.execute(
-            select(tables.article.c.id).where(tables.article.c.story == task.id).limit(1)
-        ).scalar_one()
+        of_story = select(tables.article.c.id).where(tables.article.c.story == task.id).limit(1)
+        article = connection.execute(of_story).scalar_one()
         sentence = MachineSentence(text="The water falls.", article_ids=(article,))
         summaries.begin(connection, task, clock())
         written = MachineSummary(written_by="model", written_at=clock(), sentences=(sentence,))
@@ -101,10 +100,7 @@ def _fill(database: Database) -> None:
     starred = numbers.scalars().all()
     marks.edit(marks.sign_in("ada"), starred, read=True, starred=True)
     rig.accept(record("Echo", "waits", "Not placed yet", FLOOD, published=NOON))
-    rig.accept(
-        record("Echo", "page", "Its page is to come", "", published=NOON, url="https://echo.example/p"),
-        wants_page=[True],
-    )
+    rig.waits(record("Echo", "page", "Its page is to come", "", published=NOON, url="https://echo.example/p"))
     _installation(database, clock)
 
 
@@ -115,58 +111,43 @@ def _sources(database: Database, clock: Clock) -> None:
             next_due_at=NOON, etag='"1"', body_hash=b"h", first_poll_done=True, health="ok",
         )  # fmt: skip
         add(connection, feed)
+        host = {"name": "gazette.example", "backoff_until": clock(), "gap_factor": 1.5}
+        unstable = {"source": "f", "guid_strikes": 1, "url_strikes": 0}
         connection.execute(insert(tables.folder).values(name="news", path="/srv/news"))
-        connection.execute(
-            insert(tables.host).values(name="gazette.example", backoff_until=clock(), gap_factor=1.5)
-        )
-        connection.execute(
-            insert(tables.unstable_identifier).values(source="f", guid_strikes=1, url_strikes=0)
-        )
-        connection.execute(
-            insert(tables.rejected_input),
-            [
-                {"source": "news", "item": item, "verdict": "empty", "reason": "no text", "at": clock()}
-                for item in ("b.txt", "B.txt", "_a.txt", "ä.txt", "a b.txt", "a-b.txt", "ab.txt")
-            ],
-        )
+        connection.execute(insert(tables.host).values(host))
+        connection.execute(insert(tables.unstable_identifier).values(unstable))
+        of_each = {"source": "news", "verdict": "empty", "reason": "no text", "at": clock()}
+        items = ("b.txt", "B.txt", "_a.txt", "ä.txt", "a b.txt", "a-b.txt", "ab.txt")
+        connection.execute(insert(tables.rejected_input), [of_each | {"item": item} for item in items])
 
 
 def _installation(database: Database, clock: Clock) -> None:
     """What belongs to this installation: exports leave it out, backups and copies do not."""
     now = clock()
-    with database.write() as connection:
-        connection.execute(
-            insert(tables.api_token).values(
-                id="t", name="desk", hash=b"\0\xff" * 16, scopes="push", created_at=now
-            )
-        )
-        connection.execute(
-            insert(tables.command).values(
-                at=now, kind="correct", payload="{}", state="done", result="{}", done_at=now
-            )
-        )
-        connection.execute(
-            insert(tables.webhook).values(
-                name="desk",
-                url_hash=b"p",
-                is_configured=True,
-                last_change_no=3,
-                state="failing",
-                problem="500",
-                failures=2,
-                failing_since=now,
-            )
-        )
-        connection.execute(
-            insert(tables.outbox).values(
-                webhook="desk",
-                change=3,
-                id="msg_1",
-                story="s",
-                body=codecs.compress_bytes(b"{}"),
-                state="waiting",
-                at=now,
-                attempts=2,
-                next_attempt_at=now,
-            )
-        )
+    webhook = {"name": "desk", "url_hash": b"p", "is_configured": True, "last_change_no": 3}
+    failing = {"state": "failing", "problem": "500", "failures": 2, "failing_since": now}
+    delivery = {
+        "webhook": "desk",
+        "change": 3,
+        "id": "msg_1",
+        "story": "s",
+        "body": codecs.compress_bytes(b"{}"),
+    }
+    waiting = {"state": "waiting", "at": now, "attempts": 2, "next_attempt_at": now}
+    correction = {
+        "at": now,
+        "kind": "correct",
+        "payload": "{}",
+        "state": "done",
+        "result": "{}",
+        "done_at": now,
+    }
+    token = {"id": "t", "name": "desk", "hash": b"\0\xff" * 16, "scopes": "push", "created_at": now}
+    rows = {
+        tables.api_token: token,
+        tables.command: correction | {"done_at": now},
+        tables.webhook: webhook | failing,
+        tables.outbox: delivery | waiting,
+    }
+    for table, row in rows.items():
+        executed(database, insert(table).values(row))

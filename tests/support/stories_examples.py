@@ -53,16 +53,10 @@ def view(id_: str = "a", outlet: str | None = "Harbour Post", **changes: Any) ->
 
 def ferry() -> list[ArticleView]:
     """Three reports of one disaster."""
+    sinks = "Ferry Marlin sinks off Port Ellis, at least 14 killed"
+    mourns = "Live: Port Ellis mourns ferry victims - North Courier"
     return [
-        view(
-            "a", "Harbour Post", title="Ferry Marlin sinks off Port Ellis, at least 14 killed", text=FERRY_A
-        ),
+        view("a", "Harbour Post", title=sinks, text=FERRY_A),
         view("b", "Daily Lantern", title="Why did the Marlin sink? | Daily Lantern", text=FERRY_B, hours=2),
-        view(
-            "c",
-            "North Courier",
-            title="Live: Port Ellis mourns ferry victims - North Courier",
-            text=FERRY_C,
-            hours=5,
-        ),
+        view("c", "North Courier", title=mourns, text=FERRY_C, hours=5),
     ]

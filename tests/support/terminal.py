@@ -146,20 +146,10 @@ def jsonl(*records: dict[str, Any]) -> str:
 
 
 def reports() -> str:
-    return jsonl(
-        {
-            "id": "1",
-            "source": "Gazette",
-            "title": "Levee breaks at Pennmouth",
-            "text": FLOOD,
-            "published": DAY,
-        },
-        {
-            "id": "2",
-            "source": "Herald",
-            "title": "Pennmouth flooded",
-            "text": FLOOD_ELSEWHERE,
-            "published": DAY,
-        },
-        {"id": "3", "source": "Herald", "title": '=Strike, "dock" workers', "text": STRIKE, "published": DAY},
+    records = (
+        ("1", "Gazette", "Levee breaks at Pennmouth", FLOOD),
+        ("2", "Herald", "Pennmouth flooded", FLOOD_ELSEWHERE),
+        ("3", "Herald", '=Strike, "dock" workers', STRIKE),
     )
+    names = ("id", "source", "title", "text")
+    return jsonl(*({**dict(zip(names, one, strict=True)), "published": DAY} for one in records))

@@ -18,7 +18,7 @@ from aggregator.config.tuning import Tuning
 from aggregator.model.errors import FetchError
 from aggregator.sources.fetch.client import Client, ClientSettings
 from tests.support.articles import NOON
-from tests.support.loopback import LoopbackServer, Request, Response, Route
+from tests.support.loopback import Closing, LoopbackServer, Request, Response, Route, routed
 
 
 class Time:
@@ -43,7 +43,7 @@ class Time:
         self.now += dt.timedelta(seconds=seconds)
 
 
-class World:
+class World(Closing):
     """`sites` are routes by host and path; `down` are hosts without a name, `closed` those without a server.
 
     `asked` has every request with its moment: (seconds by the monotonic clock, host, path).
@@ -84,12 +84,6 @@ class World:
     def close(self) -> None:
         self._server.close()
 
-    def __enter__(self) -> "World":
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.close()
-
     def _resolve(self, name: str, _port: int, _seconds: float) -> list[str]:
         if self.offline or name in self.down:
             raise FetchError("dns", f"{name}: there is no such name")
@@ -107,10 +101,4 @@ class World:
     def _answer(self, request: Request) -> Response:
         host = request.headers["host"].partition(":")[0]
         self.asked.append((self.time.monotonic(), host, request.path))
-        routes = self.sites.get(host, {})
-        route = routes.get(request.path, routes.get("*"))
-        if route is None:
-            return Response(404, body="not here")
-        if isinstance(route, (str, bytes)):
-            return Response(body=route)
-        return route if isinstance(route, Response) else route(request)
+        return routed(self.sites.get(host, {}), request)

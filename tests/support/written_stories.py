@@ -211,89 +211,61 @@ def at(hour: int, minute: int) -> dt.datetime:
 
 def the_ferry() -> tuple[StoryView, MergedStory]:
     """A story with everything in it: copies, an agency, a live blog, facts, a timeline."""
-    post = an_article(
-        id="ferrypost",
-        outlet="The Harbour Post",
-        title="Ferry with 212 on board runs aground off Lind island in fog",
-        published=at(21, 10),
-        author="Ines Karlow",
-        lead="A ferry carrying 212 passengers ran aground off Lind island on Thursday evening in dense fog.",
-        text=_POST,
-        evidence=Evidence(stage="founded"),
+
+    def one(id_: str, outlet: str, title: str, time: dt.datetime, text: str, **more: object) -> ArticleView:
+        return an_article(id=id_, outlet=outlet, title=title, published=time, text=text, **more)
+
+    aground = "Ferry with 212 on board runs aground off Lind island in fog"
+    taken_off = "Passengers taken off stranded ferry near Lind"
+    scrape = "‘We heard a long scrape’: islanders take in ferry passengers"
+    updates = "Live: the Aurelia rescue, minute by minute"
+    live = "22:48: The first boat reaches Lind harbour.\n23:31: The captain leaves the ship last."
+    similar = (Reason(name="title", value=0.6, share=2.1),)
+    event = Evidence(stage="event", score=4.21, need=1.5, reasons=similar)
+    of_post = {"lead": _POST_LEAD, "author": "Ines Karlow", "evidence": Evidence(stage="founded")}
+    of_wire = {
+        "lead": _LIFEBOATS,
+        "wire": "NPA",
+        "evidence": event,
+        "url": "https://courier.example/news/ferry",
+    }
+    of_copy = {
+        "role": "copy",
+        "copy_of": "ferrywire",
+        "wire": "NPA",
+        "url": "https://eastgate.example/a/ferry",
+    }
+    of_island = {"lead": _ISLAND_LEAD, "url": "https://island-weekly.example/aurelia"}
+    of_live = {"lead": "All updates on the rescue of the passengers of the Aurelia.", "role": "container"}
+    articles = (
+        one("ferrypost", "The Harbour Post", aground, at(21, 10), _POST, **of_post),
+        one("ferrywire", "Northern Courier", taken_off, at(22, 5), _WIRE, **of_wire),
+        one("ferrycopy", "Eastgate Gazette", taken_off, at(22, 40), _WIRE, **of_copy),
+        one("ferryisle", "Island Weekly", scrape, at(23, 20), _ISLAND, **of_island),
+        one("ferrylive", "Radio Meridian", updates, at(23, 55), live, **of_live, url=_LIVE),
     )
-    wire = an_article(
-        id="ferrywire",
-        outlet="Northern Courier",
-        url="https://courier.example/news/ferry",
-        title="Passengers taken off stranded ferry near Lind",
-        published=at(22, 5),
-        wire="NPA",
-        lead="Lifeboats took all passengers off the ferry Aurelia by 23.30, the coastguard said.",
-        text=_WIRE,
-        evidence=Evidence(
-            stage="event",
-            score=4.21,
-            need=1.5,
-            reasons=(Reason(name="title", value=0.6, share=2.1),),
-        ),
-    )
-    reprint = an_article(
-        id="ferrycopy",
-        outlet="Eastgate Gazette",
-        url="https://eastgate.example/a/ferry",
-        title="Passengers taken off stranded ferry near Lind",
-        published=at(22, 40),
-        wire="NPA",
-        role="copy",
-        copy_of="ferrywire",
-        text=_WIRE,
-    )
-    live = an_article(
-        id="ferrylive",
-        outlet="Radio Meridian",
-        url="https://meridian.example/live/ferry",
-        title="Live: the Aurelia rescue, minute by minute",
-        published=at(23, 55),
-        role="container",
-        lead="All updates on the rescue of the passengers of the Aurelia.",
-        text="22:48: The first boat reaches Lind harbour.\n23:31: The captain leaves the ship last.",
-    )
-    island = an_article(
-        id="ferryisle",
-        outlet="Island Weekly",
-        url="https://island-weekly.example/aurelia",
-        title="‘We heard a long scrape’: islanders take in ferry passengers",
-        published=at(23, 20),
-        lead="Families on Lind opened their homes to passengers of the Aurelia.",
-        text=_ISLAND,
-    )
-    story = a_story(
-        post,
-        wire,
-        reprint,
-        island,
-        live,
-        id="lindferry",
-        summary=post.lead,
-        updated=dt.datetime(2026, 11, 20, 0, 4, 11, 250_000, tzinfo=dt.UTC),
-        report_count=3,
-    )
+    bumped = dt.datetime(2026, 11, 20, 0, 4, 11, 250_000, tzinfo=dt.UTC)
+    story = a_story(*articles, id="lindferry", summary=articles[0].lead, updated=bumped, report_count=3)
     return story, _ferry_merged(story)
 
 
+_LIVE = "https://meridian.example/live/ferry"
+_POST_LEAD = "A ferry carrying 212 passengers ran aground off Lind island on Thursday evening in dense fog."
 _POST = (
-    "A ferry carrying 212 passengers ran aground off Lind island on Thursday evening in dense fog.\n"
+    f"{_POST_LEAD}\n"
     "The Aurelia left Eastgate at 19.40 and struck the Brandt shoal an hour later.\n"
     "Two people were slightly injured, the operator said.\n"
     "The harbour master had warned of poor visibility since noon."
 )
+_LIFEBOATS = "Lifeboats took all passengers off the ferry Aurelia by 23.30, the coastguard said."
 _WIRE = (
-    "LIND (NPA) - Lifeboats took all passengers off the ferry Aurelia by 23.30, the coastguard said.\n"
+    f"LIND (NPA) - {_LIFEBOATS}\n"
     "The vessel hit the Brandt shoal at about 20.40 after leaving Eastgate.\n"
     "Five people were treated for injuries, a coastguard spokeswoman said."
 )
+_ISLAND_LEAD = "Families on Lind opened their homes to passengers of the Aurelia."
 _ISLAND = (
-    "Families on Lind opened their homes to passengers of the Aurelia.\n"
+    f"{_ISLAND_LEAD}\n"
     "“We heard a long scrape, and then nothing but horns,” said Marta Dahl, who runs the inn by the pier.\n"
     "All passengers were brought ashore before midnight."
 )
@@ -306,7 +278,6 @@ def _ferry_merged(story: StoryView) -> MergedStory:
         return AttributedSentence(text=text, article=article, outlet=outlet_of[article])
 
     post, wire, island = _POST.split("\n"), _WIRE.split("\n"), _ISLAND.split("\n")
-    lifeboats = wire[0].removeprefix("LIND (NPA) - ")
     published = tuple(
         TimelineItem(kind="published", text=a.title, article=a.id, outlet=a.outlet, time=a.effective_at)
         for a in story.articles[:3]
@@ -316,7 +287,7 @@ def _ferry_merged(story: StoryView) -> MergedStory:
         text="The first boat reaches Lind harbour.",
         article="ferrylive",
         outlet="Radio Meridian",
-        time=dt.datetime(2026, 11, 19, 22, 48, tzinfo=dt.UTC),
+        time=at(22, 48),
         day_inferred=True,
     )
     undated = TimelineItem(
@@ -326,7 +297,7 @@ def _ferry_merged(story: StoryView) -> MergedStory:
         title=story.title,
         lead=said("ferrypost", post[0]),
         facts=(
-            Fact(said=(said("ferrywire", lifeboats), said("ferryisle", island[2])), outlets=2, of=5),
+            Fact(said=(said("ferrywire", _LIFEBOATS), said("ferryisle", island[2])), outlets=2, of=5),
             Fact(said=(said("ferrypost", post[1]), said("ferrywire", wire[1])), outlets=2, of=5),
         ),
         only=(said("ferrypost", post[3]), said("ferryisle", island[1])),
@@ -348,33 +319,21 @@ def filled_reader() -> WrittenStories:
         time = MORNING - dt.timedelta(hours=hours)
         article = an_article(outlet=outlet, title=title, lead=lead, text=lead, published=time)
         story_reader.put(a_story(article))
+    times = [MORNING - dt.timedelta(hours=n) for n in range(len(_BUDGET_TITLES))]
     budget = [
-        an_article(
-            outlet=name, title=title, lead=_BUDGET, text=_BUDGET, effective_at=MORNING - dt.timedelta(hours=n)
-        )
-        for n, (name, title) in enumerate(_BUDGET_TITLES)
+        an_article(outlet=name, title=title, lead=_BUDGET, text=_BUDGET, effective_at=time)
+        for (name, title), time in zip(_BUDGET_TITLES, times, strict=True)
     ]
     story_reader.put(a_story(*budget, id="budget", outlet_count=7, report_count=6, article_count=7))
-    story_reader.set_sources(
-        SourceView(
-            id="The Harbour Post",
-            name="The Harbour Post",
-            url="https://harbour-post.example/feed?key=secret",
-            site_url="https://harbour-post.example/",
-            folder="Coast",
-            state="ok",
-            last_success=MORNING,
-            next_due=MORNING + dt.timedelta(minutes=30),
-        ),
-        SourceView(
-            id="Island Weekly",
-            name="Island Weekly",
-            folder="Coast",
-            state="failing",
-            problem="HTTP 503 since 2 days",
-        ),
-        SourceView(id="Radio Meridian", name="Radio Meridian", state="new"),
-    )
+    site = "https://harbour-post.example/"
+    polled = {"last_success": MORNING, "next_due": MORNING + dt.timedelta(minutes=30)}
+    sources: dict[str, dict[str, Any]] = {
+        "The Harbour Post": {"state": "ok", "folder": "Coast", "url": f"{site}feed?key=secret", **polled},
+        "Island Weekly": {"state": "failing", "folder": "Coast", "problem": "HTTP 503 since 2 days"},
+        "Radio Meridian": {"state": "new"},
+    }
+    sources["The Harbour Post"]["site_url"] = site
+    story_reader.set_sources(*(SourceView(id=name, name=name, **given) for name, given in sources.items()))
     return story_reader
 
 

@@ -14,6 +14,7 @@ from aggregator.model.errors import FetchError
 from aggregator.sources.fetch.client import Client, ClientSettings
 from aggregator.sources.fetch.ssrf_guard import SsrfGuard, networks_of, system_dial, system_resolve
 from aggregator.sources.fetch.transport import GuardedTransport, tls_of
+from tests.support.loopback import Closing
 
 STOLEN = b"HTTP/1.1 200 OK\r\nContent-Length: 6\r\n\r\nSTOLEN"
 GOOD = b"HTTP/1.1 200 OK\r\nContent-Length: 6\r\n\r\nsecond"
@@ -22,7 +23,7 @@ LATE_SECONDS = 0.05
 Answer = Sequence[bytes]  # parts, LATE_SECONDS apart; none: hang up
 
 
-class RawServer:
+class RawServer(Closing):
     """Writes what it is told, byte for byte, and keeps its connections open. `asked`: (connection, path)."""
 
     def __init__(self, answer: Callable[[str, int], Answer]) -> None:
@@ -63,10 +64,7 @@ class RawServer:
                 self.written.release()
                 before += 1
 
-    def __enter__(self) -> "RawServer":
-        return self
-
-    def __exit__(self, *_: object) -> None:
+    def close(self) -> None:
         self._listening.close()
         for peer in self._open:
             with suppress(OSError):

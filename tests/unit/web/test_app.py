@@ -17,6 +17,7 @@ from aggregator.model.read_model import Health, SourceView, StoryFilter, StoryPa
 from aggregator.web.filters import FILTER_NAMES
 from aggregator.web.server import Server
 from aggregator.web.settings import PublishSettings
+from tests.support.loopback import Closing
 from tests.support.waiting import PATIENCE_SECONDS
 from tests.support.written_stories import (
     MORNING,
@@ -39,7 +40,7 @@ ROUTES = [
 ]  # fmt: skip
 
 
-class Serving:
+class Serving(Closing):
     """A server with its shelf and a client that follows nothing."""
 
     def __init__(self, reader: WrittenStories, **chosen: object) -> None:
@@ -47,15 +48,11 @@ class Serving:
         self.server = Server(reader, msgspec.convert({"port": 0} | chosen, PublishSettings))
         self.client = httpx.Client(base_url=self.server.start(), trust_env=False, timeout=PATIENCE_SECONDS)
 
-    def get(self, path: str, **headers: str) -> httpx.Response:
-        return self.client.get(
-            path, headers={name.replace("_", "-"): value for name, value in headers.items()}
-        )
+    def get(self, path: str, **given: str) -> httpx.Response:
+        headers = {name.replace("_", "-"): value for name, value in given.items()}
+        return self.client.get(path, headers=headers)
 
-    def __enter__(self) -> "Serving":
-        return self
-
-    def __exit__(self, *_: object) -> None:
+    def close(self) -> None:
         self.client.close()
         self.server.stop()
 
@@ -177,9 +174,8 @@ def test_search_snippets_are_cut_for_strangers() -> None:
     reader = WrittenStories()
     reader.put(a_story(an_article(text="needle " + "hay " * 40), an_article(text="needle", nosnippet=True)))
     with Serving(reader, excerpt_words=20) as serving:
-        snippets = html.fromstring(serving.get("/search?q=needle", **STRANGER).text).xpath(
-            "//p[@class='excerpt']"
-        )
+        found = html.fromstring(serving.get("/search?q=needle", **STRANGER).text)
+        snippets = found.xpath("//p[@class='excerpt']")
         assert [len(snippet.text_content().removesuffix(" …").split()) for snippet in snippets] == [10]
 
 
@@ -265,7 +261,7 @@ def test_front_page_leads_to_older_stories(full: Serving) -> None:
 
 
 def test_hostile_words_in_an_address_come_back_as_text(full: Serving) -> None:
-    page = html.fromstring(full.get("/search", **{}).text)
+    page = html.fromstring(full.get("/search").text)
     assert page.xpath("//input[@name='q']/@value") == [""]
     answer = full.client.get("/search", params={"q": '"><script>alert(1)</script>\x00\u202e'})
     tree = html.fromstring(answer.text)
@@ -314,14 +310,13 @@ class BrokenReader(WrittenStories):
 
 
 def test_a_database_that_does_not_answer_is_said_in_words() -> None:
-    with Serving(
-        BrokenReader(NotWritableError("the database does not answer; is Postgres running?"))
-    ) as serving:
+    error = NotWritableError("the database does not answer; is Postgres running?")
+    with Serving(BrokenReader(error)) as serving:
         page, api = serving.get("/?view=newest"), serving.get("/api/v1/stories")
         assert (page.status_code, api.status_code) == (503, 503)
         assert page.headers["Retry-After"] == api.headers["Retry-After"] == "5"
         assert "is Postgres running?" in page.text
-        assert api.json()["detail"] == "the database does not answer; is Postgres running?"
+        assert api.json()["detail"] == str(error)
 
 
 @pytest.mark.slow

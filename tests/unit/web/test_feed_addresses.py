@@ -11,13 +11,13 @@ from starlette.testclient import TestClient
 
 from aggregator.config.settings import SavedQuery
 from aggregator.config.tuning import Tuning
-from aggregator.model.core import StoryView
 from aggregator.model.read_model import Change, SourceView, StoryFilter, StoryPage
 from aggregator.store.stories.merged_texts import render_next
 from aggregator.stories.tuning import StoryTuning
 from aggregator.web.server import create_app
 from aggregator.web.settings import PublishSettings
 from tests.support import feed_rules
+from tests.support.world import Time
 from tests.support.written_stories import (
     MORNING,
     WrittenStories,
@@ -41,38 +41,21 @@ FEEDS = [
 RULES = {"rss": feed_rules.of_rss, "atom": feed_rules.of_atom, "json": feed_rules.of_jsonfeed}
 
 
-class Clock:
-    """Stands still until it is set."""
-
-    def __init__(self) -> None:
-        self.now = MORNING + dt.timedelta(hours=2)
-
-    def __call__(self) -> dt.datetime:
-        return self.now
-
-
 class Site:
     """An application with its reader and its clock."""
 
     def __init__(self, reader: WrittenStories, **chosen: object) -> None:
-        self.reader, self.clock = reader, Clock()
+        self.reader, self.clock = reader, Time(MORNING + dt.timedelta(hours=2))
         settings = msgspec.convert({"queries": QUERIES} | chosen, PublishSettings)
         self.client = TestClient(create_app(reader, settings, self.clock), base_url=BASE)
         self.get = self.client.get
 
 
 def a_change(number: int, story: str = "lindferry", **given: object) -> Change:
-    values: dict[str, object] = {
-        "n": number,
-        "story": story,
-        "was": story,
-        "kind": "report",
-        "at": MORNING,
-        "updated": MORNING + dt.timedelta(microseconds=number),
-        "title": "Ferry with 212 on board runs aground off Lind island in fog",
-        "report_count": 3,
-    }
-    return msgspec.convert(values | given, Change)
+    updated = MORNING + dt.timedelta(microseconds=number)
+    title = "Ferry with 212 on board runs aground off Lind island in fog"
+    values = {"n": number, "story": story, "was": story, "kind": "report", "at": MORNING, "updated": updated}
+    return msgspec.convert({**values, "title": title, "report_count": 3, **given}, Change)
 
 
 @pytest.fixture(scope="module")
@@ -256,9 +239,8 @@ def test_no_time_is_given_while_more_may_come_within_its_second() -> None:
     site.clock.now += dt.timedelta(seconds=1)
     assert "last-modified" not in site.get("/feeds/stories.rss").headers
     site.clock.now += dt.timedelta(seconds=2)
-    assert site.get("/feeds/stories.rss").headers["last-modified"] == format_datetime(
-        MORNING + dt.timedelta(hours=2), usegmt=True
-    )
+    modified = format_datetime(MORNING + dt.timedelta(hours=2), usegmt=True)
+    assert site.get("/feeds/stories.rss").headers["last-modified"] == modified
 
 
 @pytest.mark.parametrize(
@@ -318,10 +300,8 @@ def test_a_browser_gets_what_it_shows(site: Site) -> None:
 
 def test_owner_and_stranger_get_the_same_feed() -> None:
     long = " ".join(f"word{n}" for n in range(400))
-    reader = WrittenStories()
-    story: StoryView = a_story(an_article(title="Three short words", lead=long, text=long), summary=long)
-    reader.put(story)
-    site = Site(reader, excerpt_words=20, full_text="all")
+    site = Site(WrittenStories(), excerpt_words=20, full_text="all")
+    site.reader.put(a_story(an_article(title="Three short words", lead=long, text=long), summary=long))
     shown = feedparser.parse(site.get("/feeds/stories.rss").content).entries[0].description
     assert "word16 …" in shown
     assert "word17" not in shown

@@ -42,8 +42,8 @@ def _feed(
     settings = msgspec.convert(chosen, PublishSettings)
     which = FeedSelection()
     items = story_items(stories, rendered or {}, settings)
-    here = f"http://127.0.0.1:8080{address(which, form)}"
-    return written(channel(which, _wanted(), items, settings, self_url=here, css_url="/feed.css"), form)
+    head = channel(which, _wanted(), items, settings, self_url=_here(form), css_url="/feed.css")
+    return written(head, form)
 
 
 def _here(form: Format) -> str:
@@ -66,9 +66,8 @@ def test_feedparser_reads_back_every_item(form: Format, version: str) -> None:
     assert (feed.bozo, feed.version, feed.feed.title) == (False, version, "My morning")
     assert [entry.id for entry in feed.entries] == [story_guid(story.id) for story in stories]
     assert [entry.title for entry in feed.entries] == [story.title for story in stories]
-    assert [entry.link for entry in feed.entries] == [
-        f"http://127.0.0.1:8080/stories/{story.id}" for story in stories
-    ]
+    links = [f"http://127.0.0.1:8080/stories/{story.id}" for story in stories]
+    assert [entry.link for entry in feed.entries] == links
     times = [dt.datetime(*entry.updated_parsed[:6], tzinfo=dt.UTC) for entry in feed.entries]
     assert times == [story.updated.replace(microsecond=0) for story in stories]
 
@@ -119,7 +118,8 @@ def test_a_thousand_hostile_stories_are_read_back(form: Format) -> None:
 @pytest.mark.parametrize("form", ["rss", "atom"])
 def test_feedparser_reads_back_hostile_stories(form: Format) -> None:
     stories = hostile_stories(150, seed=9)
-    feed = feedparser.parse(_feed(form, *(story for story, _ in stories), rendered=dict(_written(stories))))
+    rendered = {story.id: merged for story, merged in stories if merged is not None}
+    feed = feedparser.parse(_feed(form, *(story for story, _ in stories), rendered=rendered))
     assert not feed.bozo
     assert [entry.id for entry in feed.entries] == [story_guid(story.id) for story, _ in stories]
     assert [entry.title for entry in feed.entries] == [_shown(story) for story, _ in stories]
@@ -127,10 +127,6 @@ def test_feedparser_reads_back_hostile_stories(form: Format) -> None:
 
 def _shown(story: StoryView) -> str:
     return feed_title(first_words(story.title, PublishSettings().excerpt_words)) or "Untitled"
-
-
-def _written(stories: list[tuple[StoryView, MergedStory | None]]) -> list[tuple[str, MergedStory]]:
-    return [(story.id, merged) for story, merged in stories if merged is not None]
 
 
 _anything = st.text(st.characters(exclude_categories=()), max_size=60) | st.sampled_from([*TEXTS, *ADDRESSES])
@@ -158,9 +154,8 @@ def test_addresses_are_uris_or_none(rest: str) -> None:
 
 
 def test_an_address_of_another_alphabet_is_written_in_ascii() -> None:
-    assert feed_url("https://münchen.example/straße?q=ü") == (
-        "https://xn--mnchen-3ya.example/stra%C3%9Fe?q=%C3%BC"
-    )
+    written_in_ascii = "https://xn--mnchen-3ya.example/stra%C3%9Fe?q=%C3%BC"
+    assert feed_url("https://münchen.example/straße?q=ü") == written_in_ascii
     assert feed_url("https://a.example/100%zz%41") == "https://a.example/100%25zz%41"
 
 
@@ -188,31 +183,24 @@ def test_copies_are_named_under_their_original() -> None:
     assert listed[0] == "Gazette: Dam siren — the same text: Paper 10, Paper 11, Paper 12, 8 more"
 
 
-def test_who_says_a_fact_is_named_once() -> None:
-    one, other = an_article(id="a", outlet="Gazette"), an_article(id="b", outlet="Herald")
-    again = an_article(id="c", outlet="Herald")
-    said = tuple(
-        AttributedSentence(text="Ten people were hurt.", article=article.id, outlet=article.outlet)
-        for article in (one, other, again)
-    )
-    merged = MergedStory(
-        title="x", lead=None, facts=(Fact(said=said, outlets=2, of=2),), only=(), timeline=()
-    )
-    text = html.fromstring(f"<div>{_entry(a_story(one, other, again), merged).description}</div>")
-    assert "Ten people were hurt. — Gazette (2 of 2 outlets; also stated by Herald)" in text.text_content()
-
-
-def test_two_outlets_of_one_name_are_both_named() -> None:
-    one = an_article(id="a", outlet="Star", outlet_key="star.example", url="https://star.example/1")
-    other = an_article(id="b", outlet="Star", outlet_key="star.test", url="https://star.test/1")
-    said = tuple(
-        AttributedSentence(text="Ten people were hurt.", article=each.id, outlet="Star")
-        for each in (one, other)
-    )
+@pytest.mark.parametrize(
+    ("outlets", "who"),
+    [
+        ((("Gazette", "g.example"), ("Herald", "h.example"), ("Herald", "h.example")), ("Gazette", "Herald")),
+        ((("Star", "star.example"), ("Star", "star.test")), ("Star", "Star")),
+    ],
+    ids=["one outlet twice", "two outlets of one name"],
+)
+def test_each_outlet_that_says_a_fact_is_named_once(
+    outlets: tuple[tuple[str, str], ...], who: tuple[str, str]
+) -> None:
+    articles = [an_article(outlet=name, outlet_key=key, url=f"https://{key}/1") for name, key in outlets]
+    words = "Ten people were hurt."
+    said = tuple(AttributedSentence(text=words, article=one.id, outlet=one.outlet) for one in articles)
     fact = Fact(said=said, outlets=2, of=2)
     merged = MergedStory(title="x", lead=None, facts=(fact,), only=(), timeline=())
-    text = html.fromstring(f"<div>{_entry(a_story(one, other), merged).description}</div>")
-    assert "— Star (2 of 2 outlets; also stated by Star)" in text.text_content()
+    text = html.fromstring(f"<div>{_entry(a_story(*articles), merged).description}</div>").text_content()
+    assert f"{words} — {who[0]} (2 of 2 outlets; also stated by {who[1]})" in text
 
 
 def test_an_item_shows_no_time_of_a_poll_as_a_date() -> None:
@@ -265,12 +253,8 @@ def test_pictures_sound_and_film_come_by_reference() -> None:
     item = json.loads(_feed("jsonfeed", story))["items"][0]
     assert item["image"] == "https://a.example/a.jpg"
     assert [one["mime_type"] for one in item["attachments"]] == ["image/jpeg", "audio/mpeg", "audio/mpeg"]
-    assert item["attachments"][2] == {
-        "url": "https://a.example/b.mp3",
-        "mime_type": "audio/mpeg",
-        "title": "Interview",
-        "size_in_bytes": 7,
-    }
+    assert (item["attachments"][2]["url"], len(item["attachments"][2])) == ("https://a.example/b.mp3", 4)
+    assert (item["attachments"][2]["title"], item["attachments"][2]["size_in_bytes"]) == ("Interview", 7)
 
 
 def test_the_language_is_that_of_most_stories() -> None:
@@ -305,9 +289,8 @@ def test_the_channel_says_when_it_changed_last() -> None:
 
 
 def test_the_fraction_of_a_second_tells_items_apart_and_orders_them() -> None:
-    second = [
-        a_story(id=f"s{n}", updated=MORNING.replace(microsecond=micro)) for n, micro in enumerate((7, 9, 8))
-    ]
+    times = [MORNING.replace(microsecond=micro) for micro in (7, 9, 8)]
+    second = [a_story(id=f"s{n}", updated=time) for n, time in enumerate(times)]
     for form in FORMATS:
         entries = fastfeedparser.parse(_feed(form, *second)).entries
         assert [entry.id[-2:] for entry in entries] == ["s1", "s2", "s0"]
@@ -322,10 +305,8 @@ def test_the_fraction_of_a_second_tells_items_apart_and_orders_them() -> None:
 def test_a_saved_query_has_a_title_and_an_id_of_its_own() -> None:
     query = SavedQuery(title="Homs", query="homs", min_reports=3).named("homs")
     which = FeedSelection(saved=query)
-    assert (address(which, "atom"), address(FeedSelection(updates=True, saved=query), "rss")) == (
-        "/feeds/homs.atom",
-        "/feeds/homs/updates.rss",
-    )
+    assert address(which, "atom") == "/feeds/homs.atom"
+    assert address(FeedSelection(updates=True, saved=query), "rss") == "/feeds/homs/updates.rss"
     wanted = _wanted(("language", "en"), saved=query)
     head = channel(which, wanted, (), PublishSettings(), self_url="https://x.example/", css_url="")
     assert (head.title, head.id) == ("Homs: English", "tag:aggregator,2026:feeds/homs?language=en")

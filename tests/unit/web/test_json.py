@@ -97,17 +97,10 @@ def test_every_stage_has_its_words(stage: Stage) -> None:
 
 
 def test_reasons_are_sentences_for_people() -> None:
-    event = Evidence(
-        stage="event",
-        score=2.5,
-        need=1.0,
-        reasons=(
-            Reason(name="lead", value=0.2, share=0.4),
-            Reason(name="days_apart", value=3.0, share=-0.9),
-            Reason(name="own_names", value=0.8, share=2.0),
-        ),
-        runner_up=RunnerUp(story="s", score=0.1, need=1.0),
-    )
+    shares = ("lead", 0.2, 0.4), ("days_apart", 3.0, -0.9), ("own_names", 0.8, 2.0)
+    reasons = tuple(Reason(name=name, value=value, share=share) for name, value, share in shares)
+    runner_up = RunnerUp(story="s", score=0.1, need=1.0)
+    event = Evidence(stage="event", score=2.5, need=1.0, reasons=reasons, runner_up=runner_up)
     copy = CopyEvidence(other="art9", resemblance=0.912, containment=0.99, estimate=0.9)
     excerpt = msgspec.structs.replace(copy, kind="excerpt")
     assert reason_in_words(an_article()) is None

@@ -11,7 +11,6 @@ from starlette.testclient import TestClient
 from aggregator.config.settings import SavedQuery
 from aggregator.model.core import (
     AgreedFigure,
-    ArticleView,
     AttributedSentence,
     Fact,
     MergedStory,
@@ -24,22 +23,17 @@ from aggregator.web.jinja import day, iso, later, moment, pieces, pips, time_of_
 from aggregator.web.pages.pages import days_shown, only_by_outlet, time_span, timeline_days
 from aggregator.web.server import create_app
 from aggregator.web.settings import PublishSettings
+from tests.support.hostile_titles import SCRIPTS
 from tests.support.written_stories import MORNING, WrittenStories, a_story, an_article, the_ferry
 
 HOSTILE = [
-    "<script>alert(1)</script>", "</title><script>alert(1)</script>", '"><img src=x onerror=alert(1)>',
-    "' onmouseover='alert(1)", '" autofocus onfocus="alert(1)', "<svg/onload=alert(1)>",
-    "<a href=javascript:alert(1)>x</a>", "{{ 7*7 }}{% raw %}", "<style>*{display:none}</style>",
-    "<base href=https://evil.example/>", "<meta http-equiv=refresh content='0;url=https://evil.example/'>",
+    *SCRIPTS, '"><img src=x onerror=alert(1)>', '" autofocus onfocus="alert(1)',
+    "<a href=javascript:alert(1)>x</a>", "<style>*{display:none}</style>",
+    "<meta http-equiv=refresh content='0;url=https://evil.example/'>",
     "<form action=https://evil.example><input name=q>", "-->]]><iframe src=//evil.example>",
 ]  # fmt: skip
-ADDRESSES = [
-    "javascript:alert(1)",
-    "data:text/html,<script>alert(1)</script>",
-    "https://user@evil.example/",
-    "vbscript:x",
-    '"onclick="alert(1)',
-]
+ADDRESSES = ["javascript:alert(1)", "data:text/html,<script>alert(1)</script>", "https://user@evil.example/",
+             "vbscript:x", '"onclick="alert(1)']  # fmt: skip
 
 
 def _client(reader: WrittenStories, **chosen: Any) -> TestClient:
@@ -68,30 +62,14 @@ def _said(text: str, article: str = "ferrypost", outlet: str | None = "X") -> At
 
 
 def _hostile_story(story_id: str, evil: str, address: str) -> tuple[StoryView, MergedStory]:
-    article: ArticleView = an_article(
-        id=f"evil{story_id}",
-        title=evil,
-        outlet=evil,
-        url=address,
-        lead=evil,
-        text=f"{evil}\n{evil}",
-        wire=evil,
-        language=evil,
-        author=evil,
-    )
+    words = dict.fromkeys(("title", "outlet", "lead", "wire", "language", "author"), evil)
+    article = an_article(id=f"evil{story_id}", url=address, text=f"{evil}\n{evil}", **words)
     said = _said(evil, article.id, evil)
     moment_of_it = TimelineItem(kind="told", text=evil, article=article.id, outlet=evil)
-    merged = MergedStory(
-        title=evil,
-        lead=said,
-        facts=(Fact(said=(said, said), outlets=2, of=2),),
-        only=(said,),
-        timeline=(moment_of_it,),
-    )
-    whole = a_story(
-        article, id=story_id, title=evil, summary=evil, language=evil, article_count=9, report_count=9
-    )
-    return whole, merged
+    fact = Fact(said=(said, said), outlets=2, of=2)
+    merged = MergedStory(title=evil, lead=said, facts=(fact,), only=(said,), timeline=(moment_of_it,))
+    counts = {"article_count": 9, "report_count": 9}
+    return a_story(article, id=story_id, title=evil, summary=evil, language=evil, **counts), merged
 
 
 OWN_TAGS = {
@@ -124,10 +102,9 @@ def test_nothing_of_strangers_runs_on_any_page() -> None:
     reader = WrittenStories()
     for number, evil in enumerate(HOSTILE):
         reader.put(*_hostile_story(f"hostile{number}", evil, ADDRESSES[number % len(ADDRESSES)]))
+        said = {"before": evil, "after": evil, "words": evil}
         for kind in ("headline", "merged", "corrected"):
-            reader.grow(
-                f"hostile{number}", HistoryEvent(at=MORNING, kind=kind, before=evil, after=evil, words=evil)
-            )
+            reader.grow(f"hostile{number}", HistoryEvent(at=MORNING, kind=kind, **said))
     reader.set_sources(
         *(SourceView(id=e, name=e, url=ADDRESSES[0], site_url=ADDRESSES[0], folder=e) for e in HOSTILE)
     )
@@ -149,16 +126,10 @@ def test_links_to_outlets_give_nothing_away() -> None:
 
 def test_a_story_page_marks_reprints_agencies_and_live_blogs() -> None:
     page = _ferry_page()
-    marks = {
-        li.get("id"): [m.text_content() for m in li.find_class("mark")] for li in page.xpath("//li[@id]")
-    }
-    assert marks == {
-        "a-ferrypost": ["first to report"],
-        "a-ferrywire": ["agency: NPA"],
-        "a-ferrycopy": [],
-        "a-ferryisle": [],
-        "a-ferrylive": [],
-    }
+    items = {li.get("id"): li.find_class("mark") for li in page.xpath("//li[@id]")}
+    marks = {id_: [mark.text_content() for mark in of_it] for id_, of_it in items.items()}
+    unmarked = {"a-ferrycopy": [], "a-ferryisle": [], "a-ferrylive": []}
+    assert marks == {"a-ferrypost": ["first to report"], "a-ferrywire": ["agency: NPA"], **unmarked}
     (original,) = page.xpath("//li[@id='a-ferrycopy']/ancestor::li/@id")
     assert original == "a-ferrywire"
     assert page.xpath("//h3[.='Live blogs and roundups']/following-sibling::ol[1]/li/@id") == ["a-ferrylive"]
@@ -197,9 +168,8 @@ def test_a_date_without_a_time_is_shown_as_a_day_and_the_time_of_a_poll_as_no_da
     reader.put(a_story(of_day, id="day"))
     polled = an_article(published=MORNING, published_origin="poll")
     reader.put(a_story(polled, id="polled"))
-    days, found, seen, *lists = _pages(
-        reader, "/stories/day", "/search?q=ferry", "/stories/polled", "/", "/?view=newest"
-    )
+    paths = ("/stories/day", "/search?q=ferry", "/stories/polled", "/", "/?view=newest")
+    days, found, seen, *lists = _pages(reader, *paths)
     (_, newest) = lists
     assert "00:00" not in newest.text_content()
     for page in (days, found):
@@ -225,11 +195,12 @@ def test_a_story_shows_its_first_and_last_date() -> None:
 
 def test_copies_are_folded_under_their_original_and_named_in_its_trail() -> None:
     story, merged = the_ferry()
-    whole = Reprint(
-        article="ferrycopy", outlet="Eastgate Gazette", url=None, time=None, minutes_later=35, is_whole=True
+    copies = tuple(
+        Reprint(
+            article=id_, outlet=outlet, url=None, time=None, minutes_later=later, is_whole=later is not None
+        )
+        for id_, outlet, later in (("ferrycopy", "Eastgate Gazette", 35), ("x", "Y", None))
     )
-    part = Reprint(article="x", outlet="Y", url=None, time=None, minutes_later=None, is_whole=False)
-    copies = (whole, part)
     first = msgspec.structs.replace(merged.timeline[1], copies=copies, copy_count=7)
     excerpt = an_article(outlet="Y", role="excerpt", copy_of="ferrywire", published=None)
     page = _ferry_page({"articles": (*story.articles, excerpt)}, timeline=(merged.timeline[0], first))
@@ -251,9 +222,7 @@ def test_the_history_has_no_titles_that_the_page_does_not_show() -> None:
         HistoryEvent(at=MORNING, kind="created", article="ferrypost"),
         HistoryEvent(at=MORNING, kind="joined", article="ferrycopy"),
         HistoryEvent(at=MORNING, kind="joined", article="gone"),
-        HistoryEvent(
-            at=MORNING, kind="headline", before="A title of nobody here", after=story.title, words="why"
-        ),
+        HistoryEvent(at=MORNING, kind="headline", before="Nobody's title", after=story.title, words="why"),
         HistoryEvent(at=MORNING, kind="other"),
     )
     (page,) = _pages(reader, "/stories/lindferry")
@@ -369,12 +338,8 @@ def test_what_agrees_and_what_shares_its_words_is_said() -> None:
 
 
 def test_the_same_words_are_of_as_many_outlets_as_have_a_key() -> None:
-    articles = tuple(
-        an_article(outlet=name, outlet_key=key)
-        for name, key in (
-            ("Star", "star.example"), ("Star", "star.test"), ("Sun", "sun.test"), ("The Sun", "sun.test")
-        )
-    )  # fmt: skip
+    named = ("Star", "star.example"), ("Star", "star.test"), ("Sun", "sun.test"), ("The Sun", "sun.test")
+    articles = tuple(an_article(outlet=name, outlet_key=key) for name, key in named)
     said = tuple(_said("Five were hurt.", one.id, one.outlet) for one in articles)
     fact = Fact(said=said, outlets=1, of=3, same_words=((0, 1, 2, 3),))
     page = _ferry_page({"articles": articles}, lead=None, facts=(fact,))
@@ -400,10 +365,8 @@ def test_a_sixth_outlet_is_named_rather_than_counted(outlets: int, end: str) -> 
 
 def test_sources_tell_folders_from_feeds_in_the_words_of_the_command_line() -> None:
     reader = WrittenStories()
-    reader.set_sources(
-        SourceView(id="a", name="samples", kind="folder", state="ok"),
-        SourceView(id="b", name="tide", state="new"),
-    )
+    folder = SourceView(id="a", name="samples", kind="folder", state="ok")
+    reader.set_sources(folder, SourceView(id="b", name="tide", state="new"))
     (page,) = _pages(reader, "/sources")
     assert [mark.text_content() for mark in page.find_class("mark")] == ["folder", "ok", "new"]
 

@@ -21,25 +21,16 @@ PROXY, STRANGER = "10.0.0.5", "203.0.113.9"
 
 
 def _seen(request: Request) -> JSONResponse:
-    return JSONResponse(
-        {
-            "client": request.client.host if request.client else None,
-            "scheme": request.url.scheme,
-            "host": request.headers["host"],
-            "owner": is_owner(request),
-        }
-    )
+    client, host = request.client.host if request.client else None, request.headers["host"]
+    seen = {"client": client, "scheme": request.url.scheme, "host": host, "owner": is_owner(request)}
+    return JSONResponse(seen)
 
 
 def _client(peer: str, *, requests_a_minute: int = 600, **settings: Any) -> TestClient:
     """A server that tells what it sees, asked from `peer`."""
     routes = [Route(path, _seen) for path in ("/", "/healthz")]
-    given = {
-        "trusted_proxies": ("10.0.0.0/24",),
-        "public_url": "https://news.example",
-        "owner_on_loopback": True,
-        **settings,
-    }
+    own = {"public_url": "https://news.example", "owner_on_loopback": True}
+    given = {"trusted_proxies": ("10.0.0.0/24",), **own, **settings}
     guard = RequestGuard(
         Starlette(routes=routes),
         PublishSettings(**given),
@@ -57,9 +48,8 @@ def _asked(peer: str, headers: dict[str, str], **settings: Any) -> dict[str, Any
 
 
 def test_a_trusted_proxy_says_who_asks() -> None:
-    seen = _asked(
-        PROXY, {"X-Forwarded-For": STRANGER, "X-Forwarded-Proto": "https", "X-Forwarded-Host": "news.example"}
-    )
+    headers = {"X-Forwarded-Proto": "https", "X-Forwarded-Host": "news.example"}
+    seen = _asked(PROXY, {"X-Forwarded-For": STRANGER, **headers})
     assert seen == {"client": STRANGER, "scheme": "https", "host": "news.example", "owner": False}
 
 
@@ -83,9 +73,8 @@ def test_the_nearest_stranger_is_the_client(forwarded: str, client: str) -> None
 
 
 def test_several_headers_are_one_list() -> None:
-    answer = _client(PROXY).get(
-        "/", headers=[("X-Forwarded-For", "127.0.0.1"), ("X-Forwarded-For", STRANGER)]
-    )
+    headers = [("X-Forwarded-For", "127.0.0.1"), ("X-Forwarded-For", STRANGER)]
+    answer = _client(PROXY).get("/", headers=headers)
     assert answer.json()["client"] == STRANGER
 
 

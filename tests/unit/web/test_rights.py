@@ -208,15 +208,11 @@ def _reports(draw: st.DrawFn) -> tuple[list[ArticleView], dict[str, Sentences]]:
         else:
             root = None
         title = " ".join(f"t{number}w{word}" for word in range(draw(st.integers(1, 15))))
+        text = {"title": title, "lead": own[0], "text": "\n".join(own)}
+        quiet = draw(st.booleans()) and number > 2
+        copied_from = {"copy_of": root, "role": "copy" if root else "report"}
         article = an_article(
-            id=f"r{number}",
-            outlet=f"Outlet {number}",
-            title=title,
-            lead=own[0],
-            text="\n".join(own),
-            copy_of=root,
-            role="copy" if root else "report",
-            nosnippet=draw(st.booleans()) and number > 2,
+            id=f"r{number}", outlet=f"Outlet {number}", **text, **copied_from, nosnippet=quiet
         )
         articles.append(article)
         sentences[article.id] = own
@@ -257,11 +253,8 @@ def test_no_article_gives_more_words_than_are_allowed(data: st.DataObject, allow
     for article in articles:
         given = _given_of(article, sentences[article.id], shown)
         assert given <= allowed, (article.id, given)
-        if (
-            article.nosnippet
-            and not any(one.copy_of == article.id for one in articles)
-            and not article.copy_of
-        ):
+        is_copied = article.copy_of or any(one.copy_of == article.id for one in articles)
+        if article.nosnippet and not is_copied:
             assert given <= count_words(article.title)
 
 
@@ -319,16 +312,14 @@ def _stories(draw: st.DrawFn) -> tuple[StoryView, MergedStory]:
         articles.append(one)
         said += [_said(one, each) for each in text]
     some = st.lists(st.sampled_from(said), min_size=1, max_size=3).map(tuple)
+    at_dawn = {"time": MORNING, "precision": "minute", "outlet": None}
     reported = MergedStory(
         title=articles[0].title,
         lead=draw(st.none() | st.sampled_from(said)),
         facts=tuple(Fact(said=one, outlets=len(one), of=3) for one in draw(st.lists(some, max_size=3))),
         only=tuple(said),
         timeline=tuple(
-            TimelineItem(
-                time=MORNING, precision="minute", kind="said", text=one.text, article=one.article, outlet=None
-            )
-            for one in said
+            TimelineItem(**at_dawn, kind="said", text=one.text, article=one.article) for one in said
         ),
     )
     return a_story(*articles, id="hostile", summary=articles[0].lead, updated=MORNING), reported
@@ -391,24 +382,16 @@ def test_no_route_gives_more_than_the_words_and_characters_that_are_allowed(
     article = story.articles[0]
     change = _change(article, story.articles[-1].title, story=story.id, was=story.id, title=story.title)
     reader.put_change(change)
-    with TestClient(
-        create_app(reader, chosen, lambda: MORNING + dt.timedelta(hours=1)),
-        base_url="http://127.0.0.1:8080",
-        client=("203.0.113.9", 40_000),
-    ) as client:
+    app = create_app(reader, chosen, lambda: MORNING + dt.timedelta(hours=1))
+    with TestClient(app, "http://127.0.0.1:8080", client=("203.0.113.9", 40_000)) as client:
         for path in PATHS:
             answer = client.get(path.format(q="a0u100z"))
             assert answer.status_code in {200, 404}, path
             is_json = "json" in answer.headers["content-type"]
             _within(answer.text, allowed, is_json=is_json, where=path)
             assert len(answer.content) < 100_000, path
-    body = delivery_body(
-        Webhook(name="desk", url="https://desk.example/", key=b"k"),
-        change,
-        story,
-        chosen,
-        Tuning().section("webhooks", WebhookTuning),
-    )
+    desk = Webhook(name="desk", url="https://desk.example/", key=b"k")
+    body = delivery_body(desk, change, story, chosen, Tuning().section("webhooks", WebhookTuning))
     _within(body.decode(), allowed, is_json=True, where="webhook")
 
 
@@ -417,9 +400,8 @@ def test_what_is_counted_is_there_to_be_counted() -> None:
     story, reported = _quotation_marks()
     reader = WrittenStories()
     reader.put(story, reported)
-    with TestClient(
-        create_app(reader, PublishSettings()), base_url="http://127.0.0.1:8080", client=("127.0.0.1", 40_000)
-    ) as client:
+    app = create_app(reader, PublishSettings())
+    with TestClient(app, "http://127.0.0.1:8080", client=("127.0.0.1", 40_000)) as client:
         answer = client.get("/api/v1/articles/r0")
     assert _given(answer.text, is_json=True)["0"][1] > 90_000
     assert msgspec.json.decode(answer.content)["text"]

@@ -251,14 +251,12 @@ def serving(stack: ExitStack, **settings: Any) -> Server:
 
 def connect(stack: ExitStack, server: Server, number: int, begun: bytes, address: str) -> list[socket.socket]:
     """Connections of one address on each of which the same has been sent."""
-    url, made = httpx.URL(server.url), []
+    url = httpx.URL(server.url)
+    place, made = (url.host, url.port or 80), []
     for _ in range(number):
-        made.append(
-            stack.enter_context(
-                socket.create_connection((url.host, url.port or 80), timeout=60, source_address=(address, 0))
-            )
-        )
-        made[-1].sendall(begun)
+        one = socket.create_connection(place, timeout=60, source_address=(address, 0))
+        made.append(stack.enter_context(one))
+        one.sendall(begun)
     return made
 
 
@@ -353,9 +351,7 @@ def test_an_address_with_many_requests_under_way_waits_and_others_do_not(
 ) -> None:
     monkeypatch.setattr(connection_limits, "CONNECTIONS", 64)  # 32 of them for an address of loopback
     server = serving(opened)
-    for _ in range(
-        4 * connection_limits.OF_ONE_ADDRESS
-    ):  # one whose head is not read yet may give way to the next
+    for _ in range(4 * connection_limits.OF_ONE_ADDRESS):  # one that is not read yet may give way
         connect(opened, server, 1, SIGN_IN, "127.0.0.1")
         if get(server, "/robots.txt") == 429:
             break

@@ -22,6 +22,10 @@ def best(articles: Sequence[ArticleView], shown: str | None) -> str:
     return headline(articles, shown).title
 
 
+def told(id_: str, title: str, text: str, **more: Any) -> ArticleView:
+    return view(id_, f"Paper {id_}", title=title, text=text, **more)
+
+
 def later(title: str, outlet: str = "Evening Bell", **more: Any) -> ArticleView:
     return view("d", outlet, title=title, hours=9, text=ferry()[0].text, **more)
 
@@ -70,19 +74,11 @@ def test_without_titles_the_lead_speaks() -> None:
 
 
 def test_a_column_that_opens_on_somebody_unnamed_loses() -> None:
-    news = view(
-        "a",
-        "One",
-        title="Bridge in Tarnow closed after cracks are found in two pillars",
-        lead="The bridge in Tarnow was closed on Monday after cracks were found in two pillars.",
-    )
-    column = view(
-        "b",
-        "Two",
-        title="Tarnow, the bridge, the cracks, and now the bill for the pillars",
-        hours=1,
-        lead="She has not slept. The bridge in Tarnow is closed, cracks in two pillars.",
-    )
+    lead = "The bridge in Tarnow was closed on Monday after cracks were found in two pillars."
+    news = view("a", "One", title="Bridge in Tarnow closed after cracks are found in two pillars", lead=lead)
+    title = "Tarnow, the bridge, the cracks, and now the bill for the pillars"
+    lead = "She has not slept. The bridge in Tarnow is closed, cracks in two pillars."
+    column = view("b", "Two", title=title, hours=1, lead=lead)
     assert best([news, column], None) == news.title
 
 
@@ -92,19 +88,13 @@ def test_of_one_text_that_many_print_the_originals_title_is_weighed_whatever_cam
     reprint = view("b", "Two", title="CRACKS! TARNOW BRIDGE SHUT IN SHOCK", lead=lead, hours=1)
     first = msgspec.structs.replace(original, role="copy", copy_of="b")
     assert best([first, reprint], None) == original.title
-    assert (
-        best([original, msgspec.structs.replace(reprint, role="copy", copy_of="a")], None) == original.title
-    )
+    second = msgspec.structs.replace(reprint, role="copy", copy_of="a")
+    assert best([original, second], None) == original.title
 
 
 def test_summary_is_of_the_report_whose_title_is_shown() -> None:
-    other = view(
-        "d",
-        "Evening Bell",
-        title="Marlin: what divers saw",
-        hours=3,
-        lead="Divers from Port Ellis reached the wreck of the ferry Marlin on Thursday morning.",
-    )
+    lead = "Divers from Port Ellis reached the wreck of the ferry Marlin on Thursday morning."
+    other = view("d", "Evening Bell", title="Marlin: what divers saw", hours=3, lead=lead)
     assert summary([*ferry(), other], 60, shown_title=other.title).startswith(other.lead)
     leaning = msgspec.structs.replace(other, lead="They saw it. It lay still.")
     assert summary([*ferry(), leaning], 60, shown_title=other.title) != leaning.lead
@@ -147,10 +137,8 @@ def test_a_later_title_with_a_higher_toll_goes_before_the_shown_one() -> None:
     assert headline([*ferry(), fewer], SINKS).title == fewer.title
     far = later("Ferry Marlin sinks off Port Ellis, at least 90 killed")
     assert headline([*ferry(), far], SINKS).title == SINKS  # until a second report gives it
-    earlier = msgspec.structs.replace(
-        later("Ferry Marlin sinks off Port Ellis, at least 19 killed"),
-        effective_at=NOON - dt.timedelta(hours=9),
-    )
+    before = NOON - dt.timedelta(hours=9)
+    earlier = later("Ferry Marlin sinks off Port Ellis, at least 19 killed", effective_at=before)
     assert headline([*ferry(), earlier], SINKS).title == SINKS
 
 
@@ -317,25 +305,16 @@ def test_order_decides_nothing_what_is_chosen_stays_and_a_change_has_its_reason(
 def test_one_more_copy_changes_no_title(articles: list[ArticleView], number: int) -> None:
     shown = headline(articles, None)
     original = articles[number % len(articles)]
-    copy = msgspec.structs.replace(
-        original,
-        id="zz",
-        title="Ferry Marlin sinks off Port Ellis: 14 killed, dozens missing",
-        outlet="Third",
-        role="copy",
-        copy_of=original.id,
-        published=NOON + dt.timedelta(hours=9),
-        effective_at=NOON + dt.timedelta(hours=9),
-    )
+    title, time = "Ferry Marlin sinks off Port Ellis: 14 killed, dozens missing", NOON + dt.timedelta(hours=9)
+    own = {"id": "zz", "title": title, "outlet": "Third", "published": time, "effective_at": time}
+    copy = msgspec.structs.replace(original, role="copy", copy_of=original.id, **own)
     if all(article.title for article in articles):
         assert headline([*articles, copy], shown.title).title == shown.title
 
 
 def test_an_opinion_leaves_the_title_when_a_report_comes() -> None:
-    report = view("r", outlet="Echo", title="Ferry Marlin sinks off Port Ellis, 14 killed", text="Text.")
-    opinion = msgspec.structs.replace(
-        view("o", outlet="Gazette", title="The harbour office sank the Marlin", text="Text."), kind="opinion"
-    )
+    report = told("r", "Ferry Marlin sinks off Port Ellis, 14 killed", "Text.")
+    opinion = told("o", "The harbour office sank the Marlin", "Text.", kind="opinion")
     assert headline([opinion], None).title == opinion.title
     chosen = headline([opinion, report], opinion.title)
     assert (chosen.title, chosen.can_wait) == (report.title, False)
@@ -344,26 +323,18 @@ def test_an_opinion_leaves_the_title_when_a_report_comes() -> None:
 
 def test_a_later_outcome_for_another_place_is_a_new_stage() -> None:
     """A lead that tells of the fall of other places does not hide the fall of this one."""
-    advance = view(
-        "a", outlet="Echo", title="Rebels storm Tarnow, close to the capital Halverne",
-        text="Rebels took control of two southern provinces and entered Tarnow on Saturday.",
-    )  # fmt: skip
-    capture = view(
-        "b", outlet="Gazette", title="Rebels claim the capture of Tarnow, the power of Boll threatened",
-        text="The rebels said that they had taken Tarnow, north of Halverne.",
-        hours=9,
-    )  # fmt: skip
+    text = "Rebels took control of two southern provinces and entered Tarnow on Saturday."
+    advance = told("a", "Rebels storm Tarnow, close to the capital Halverne", text)
+    text = "The rebels said that they had taken Tarnow, north of Halverne."
+    title = "Rebels claim the capture of Tarnow, the power of Boll threatened"
+    capture = told("b", title, text, hours=9)
     chosen = headline([advance, capture], advance.title)
     assert (chosen.title, chosen.reason) == (capture.title, "it tells what happened later: capture")
 
 
 def test_a_forecast_of_a_day_leaves_the_title_once_that_day_is_told() -> None:
-    forecast = view(
-        "a", outlet="Echo", title="Tarnow votes for a new mayor", text="Tarnow votes for a mayor on Friday."
-    )
-    result = view(
-        "b", outlet="Gazette", title="Berg wins in Tarnow", text="Anna Berg won the vote in Tarnow.", hours=72
-    )
+    forecast = told("a", "Tarnow votes for a new mayor", "Tarnow votes for a mayor on Friday.")
+    result = told("b", "Berg wins in Tarnow", "Anna Berg won the vote in Tarnow.", hours=72)
     chosen = headline([forecast, result], forecast.title)
     assert (chosen.title, chosen.reason) == (result.title, "it tells what happened later")
     opinion = msgspec.structs.replace(result, kind="opinion")
@@ -374,49 +345,31 @@ def test_a_forecast_of_a_day_leaves_the_title_once_that_day_is_told() -> None:
 
 def test_a_title_with_wrong_characters_is_taken_last() -> None:
     text = "The ferry Marlin sank off Port Ellis on Tuesday."
-    wrong = view(
-        "a", outlet="Echo", title="Ferry Marlin doesnÃ¢â‚¬â„¢t arrive, sinks off Port Ellis", text=text
-    )
-    assert (
-        headline([wrong, view("b", outlet="Post", title="Ferry sinks off Ellis", text=text)], None).article
-        == "b"
-    )
+    wrong = told("a", "Ferry Marlin doesnÃ¢â‚¬â„¢t arrive, sinks off Port Ellis", text)
+    assert headline([wrong, told("b", "Ferry sinks off Ellis", text)], None).article == "b"
 
 
 def test_a_planned_act_leaves_the_title_when_another_report_tells_it_as_done() -> None:
     text = "Varna imposes tariffs on steel from Tarnow, the ministry of trade said on Monday."
-    planned = view("a", outlet="Echo", title="Varna to impose tariffs on Tarnow steel", text=text)
-    done = view("b", outlet="Post", title="Varna imposes tariffs on Tarnow steel", text=text)
+    planned = told("a", "Varna to impose tariffs on Tarnow steel", text)
+    done = told("b", "Varna imposes tariffs on Tarnow steel", text)
     chosen = headline([planned, done], planned.title)
     assert (chosen.title, chosen.reason) == (done.title, "the previous title gave a plan that is done")
 
 
 def test_words_of_opinion_leave_the_title_and_a_quotation_does_not() -> None:
     text = "The mayor of Tarnow closed the bridge over the Arrel on Monday."
-    plain = view("b", outlet="Post", title="Mayor of Tarnow closes bridge over the Arrel", text=text)
-    loaded = view(
-        "a", outlet="Echo", title="Pathetic mayor of Tarnow closes bridge over the Arrel", text=text
-    )
+    plain = told("b", "Mayor of Tarnow closes bridge over the Arrel", text)
+    loaded = told("a", "Pathetic mayor of Tarnow closes bridge over the Arrel", text)
     chosen = headline([loaded, plain], loaded.title)
     assert (chosen.title, chosen.reason) == (plain.title, "the previous title had words of opinion")
-    quoted = view(
-        "a", outlet="Echo", title="Mayor of Tarnow closes “unsafe” bridge over the Arrel", text=text
-    )
+    quoted = told("a", "Mayor of Tarnow closes “unsafe” bridge over the Arrel", text)
     assert headline([quoted, plain], quoted.title).title == quoted.title
 
 
 def test_a_question_is_not_taken_because_it_tells_a_later_stage() -> None:
-    before = view(
-        "a",
-        outlet="Echo",
-        title="Mayor of Tarnow opens the bridge over the Arrel",
-        text="The mayor of Tarnow opened the bridge over the Arrel.",
-    )
-    question = view(
-        "b",
-        outlet="Post",
-        title="How the bridge over the Arrel in Tarnow collapsed",
-        text="The bridge over the Arrel in Tarnow collapsed, the mayor said.",
-        hours=30,
-    )
+    text = "The mayor of Tarnow opened the bridge over the Arrel."
+    before = told("a", "Mayor of Tarnow opens the bridge over the Arrel", text)
+    text = "The bridge over the Arrel in Tarnow collapsed, the mayor said."
+    question = told("b", "How the bridge over the Arrel in Tarnow collapsed", text, hours=30)
     assert headline([before, question], None).title == before.title

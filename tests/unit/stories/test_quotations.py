@@ -42,15 +42,9 @@ def test_the_speaker_of_a_quotation(sentence: str, speaker: str) -> None:
 
 def test_a_block_that_another_report_quotes_lacks_its_speaker() -> None:
     statement = "Any ferry that sails without its lifeboats is a danger to the whole harbour."
-    other = (
-        f"“Anyferry that sails without its lifeboats is a danger to the whole harbour,” said {NAMES[15:25]}."
-    )
-    merged = merge(
-        [
-            view("a", "One", text=f"The Marlin sank on Tuesday off Port Ellis.\n{statement}"),
-            view("b", "Two", text=f"{NAMES}\n{other}"),
-        ]
-    )
+    quoted = f"“Anyferry{statement[9:-1]},” said {NAMES[15:25]}."
+    block = view("a", "One", text=f"The Marlin sank on Tuesday off Port Ellis.\n{statement}")
+    merged = merge([block, view("b", "Two", text=f"{NAMES}\n{quoted}")])
     assert statement not in as_text(merged, [])
 
 
@@ -117,16 +111,9 @@ def test_quotations_are_apart_and_shown_once(merged: MergedStory) -> None:
 
 
 def test_a_report_of_what_was_said_is_not_under_the_name_of_its_speaker() -> None:
-    merged = merge(
-        [
-            view(
-                "a",
-                "One",
-                text=f"{NAMES}\n“The ferry Marlin had passed every inspection in May,” Joren Hale said.",
-            ),
-            view("b", "Two", text=f"{NAMES}\nThe ferry Marlin had passed every inspection in May."),
-        ]
-    )
+    words = "The ferry Marlin had passed every inspection in May"
+    texts = f"{NAMES}\n“{words},” Joren Hale said.", f"{NAMES}\n{words}."
+    merged = merge([view("a", "One", text=texts[0]), view("b", "Two", text=texts[1])])
     (quotation,) = merged.quotations
     assert [said.outlet for said in quotation.said] == ["One"]
 

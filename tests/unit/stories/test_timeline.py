@@ -52,9 +52,8 @@ def test_a_day_inferred_from_another_report_says_so() -> None:
     undated = view("b", "Two", title="Ferry", published=None, hours=900,
                    text="The ferry Marlin left Tarnow on Tuesday with 240 people.")  # fmt: skip
     reported = [item for item in merge([dated, undated]).timeline if item.kind == "told"]
-    assert [(item.day, item.day_inferred, item.time) for item in reported] == [
-        (dt.date(2025, 3, 11), True, None)
-    ]
+    days = [(item.day, item.day_inferred, item.time) for item in reported]
+    assert days == [(dt.date(2025, 3, 11), True, None)]
 
 
 def test_without_a_dated_report_a_weekday_stays_unknown() -> None:
@@ -74,9 +73,8 @@ def test_moments_stand_in_order_with_the_undated_last() -> None:
         TimedEntry(clock_minutes=10, text="Divers came up.", day=WEDNESDAY),
         TimedEntry(clock_minutes=5, text="A light was seen."),
     ))  # fmt: skip
-    early = view(
-        "a", "One", title="Ferry sinks", hours=-10, text="The ferry Marlin left Tarnow on Monday morning."
-    )
+    left = "The ferry Marlin left Tarnow on Monday morning."
+    early = view("a", "One", title="Ferry sinks", hours=-10, text=left)
     timeline = merge([blog, early]).timeline
     assert [(item.kind, item.day.day if item.day else None, item.clock_minutes) for item in timeline] == [
         ("told", 10, None),
@@ -90,20 +88,15 @@ def test_moments_stand_in_order_with_the_undated_last() -> None:
 
 
 def test_of_too_many_moments_the_newest_stay_and_publications_do() -> None:
-    entries = tuple(
-        TimedEntry(clock_minutes=60 + n, text=f"Boat {n} came in.", day=WEDNESDAY) for n in range(80)
-    )
+    came = [f"Boat {n} came in." for n in range(80)]
+    entries = tuple(TimedEntry(clock_minutes=60 + n, text=one, day=WEDNESDAY) for n, one in enumerate(came))
     text = "\n".join(f"The ferry Marlin sank near Tarnow on March {day}, 2024." for day in range(1, 11))
-    blog = view(
-        "blog", "Daily Lantern", title="Ferry: live", role="container", timed=entries, text=text, hours=9
-    )
+    blog = view("blog", "Lantern", title="Ferry: live", role="container", timed=entries, text=text, hours=9)
     report = view("a", title="Ferry sinks", text="The ferry Marlin sank off Port Ellis at noon.", hours=-48)
     found = merge([blog, report]).timeline
     assert len(found) == shipped_tuning().timeline_cap
     assert [item.article for item in found if item.kind == "published"] == ["a", "blog"]
-    assert [item.text for item in found if item.kind == "live"] == [
-        f"Boat {n} came in." for n in range(22, 80)
-    ]
+    assert [item.text for item in found if item.kind == "live"] == came[22:]
 
 
 def test_the_time_of_fetching_is_never_shown() -> None:
@@ -140,18 +133,14 @@ def test_copies_are_named_below_the_publication_of_their_original() -> None:
 def test_one_event_is_one_item_however_many_outlets_tell_it() -> None:
     articles = [
         view("a", text="The ferry Marlin sank off Port Ellis on Tuesday after striking a rock."),
-        view(
-            "b", "Daily Lantern", text="The Marlin struck a rock on Tuesday and sank off Port Ellis.", hours=2
-        ),
-        view(
-            "c", "Evening Mail", text="Joren Hale said on Tuesday that he had seen no rock off it.", hours=3
-        ),
+        view("b", "Lantern", text="The Marlin struck a rock on Tuesday and sank off Port Ellis.", hours=2),
+        view("c", "Mail", text="Joren Hale said on Tuesday that he had seen no rock off it.", hours=3),
     ]
     merged = merge(articles)
     (told,) = [item for item in merged.timeline if item.kind == "told"]
     assert told.day == dt.date(2025, 3, 11)
     assert {told.article, *told.also} == {"a", "b"}
-    other = "Daily Lantern" if told.article == "a" else "Harbour Post"
+    other = "Lantern" if told.article == "a" else "Harbour Post"
     assert f"(also stated by {other})" in as_text(merged, articles)
 
 

@@ -58,9 +58,8 @@ def problems(results: list[InputItem]) -> list[InputProblem]:
 
 
 def record(number: int, padding: str = "") -> bytes:
-    return json.dumps(
-        {"id": str(number), "outlet": "Post", "title": f"Item {number}", "text": padding}
-    ).encode()
+    values = {"id": str(number), "outlet": "Post", "title": f"Item {number}", "text": padding}
+    return json.dumps(values).encode()
 
 
 def noise(rng: random.Random, length: int) -> str:
@@ -428,13 +427,11 @@ def page_lines(count: int, length: int = 1000) -> list[bytes]:
 def left_and_read(path: Path) -> tuple[list[InputItem], list[InputItem]]:
     """What a worker lists, with the pages read from the file, and what is read without a worker."""
     listed = found(path, list_pages=list_pages)
-    whole = [
-        msgspec.structs.replace(one, entry=with_page(one.entry, TUNING))
-        if isinstance(one, InputEntry)
-        else one
+    replace = msgspec.structs.replace
+    return listed, [
+        replace(one, entry=with_page(one.entry, TUNING)) if isinstance(one, InputEntry) else one
         for one in listed
     ]
-    return listed, whole
 
 
 LONG = 300_000

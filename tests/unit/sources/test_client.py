@@ -12,6 +12,7 @@ import zlib
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
+from itertools import repeat as endless
 from pathlib import Path
 
 import pytest
@@ -52,11 +53,6 @@ def cause_of(client: Client, url: str) -> str:
     return caught.value.cause
 
 
-def endless(part: bytes) -> Iterator[bytes]:
-    while True:
-        yield part
-
-
 def bomb(mebibytes: int, layers: int = 1) -> bytes:
     """A gzip stream of that many MiB of zeros, made of one block that stands for 1 MiB."""
     packer = zlib.compressobj(9, zlib.DEFLATED, -zlib.MAX_WBITS)
@@ -73,9 +69,8 @@ def encoded(body: bytes, encoding: str) -> Response:
 
 
 def test_an_answer_is_described(client: Client) -> None:
-    feed = Resource(
-        "<rss/>", 'Application/RSS+XML; charset="UTF-8"', last_modified="Fri, 20 Nov 2026 08:00:00 GMT"
-    )
+    kind, time = 'Application/RSS+XML; charset="UTF-8"', "Fri, 20 Nov 2026 08:00:00 GMT"
+    feed = Resource("<rss/>", kind, last_modified=time)
     with LoopbackServer({"/feed": feed}) as server:
         got = client.fetch(server.url("/feed#top"))
         assert (got.status, got.body, got.not_modified) == (200, b"<rss/>", False)
@@ -155,9 +150,8 @@ def test_an_empty_answer_is_an_answer(client: Client) -> None:
 def test_only_a_chain_that_says_for_ever_throughout_moves_an_address(
     client: Client, statuses: tuple[int, ...], is_permanent: bool
 ) -> None:
-    routes: dict[str, Route] = {
-        f"/{hop}": redirect(f"/{hop + 1}", status) for hop, status in enumerate(statuses)
-    }
+    hops = enumerate(statuses)
+    routes: dict[str, Route] = {f"/{hop}": redirect(f"/{hop + 1}", status) for hop, status in hops}
     end = f"/{len(statuses)}"
     with LoopbackServer({**routes, end: "here"}) as server:
         got = client.fetch(server.url("/0"))
@@ -231,43 +225,33 @@ def test_a_poisoned_validator_is_neither_kept_nor_sent(client: Client, poison: s
     with LoopbackServer({"/": "fine"}) as server:
         assert client.fetch(server.url(), etag=poison, last_modified=poison).body == b"fine"
         assert not {"if-none-match", "if-modified-since", "x"} & set(server.requests[0].headers)
-        server.routes["/"] = Response(
-            headers={"ETag": '"' + "x" * 600 + '"', "Last-Modified": "gestern \xe9"}
-        )
+        bad = {"ETag": '"' + "x" * 600 + '"', "Last-Modified": "gestern \xe9"}
+        server.routes["/"] = Response(headers=bad)
         got = client.fetch(server.url())
         assert (got.etag, got.last_modified) == (None, None)
 
 
 # --- faults and attacks ------------------------------------------------------------------------------------
 
+CHUNKED = HEAD + b"Transfer-Encoding: chunked\r\n\r\n"
+SIZED = HEAD + b"Content-Length: "
+DRIPS = [HEAD[at : at + 1] for at in range(45)]
 FAULTS: dict[str, tuple[Response, set[str]]] = {
     "hangs up": (Response(raw=b""), {"protocol"}),
     "is no http": (Response(raw=b"SSH-2.0-OpenSSH_9.2\r\n"), {"protocol"}),
     "binary": (Response(raw=os.urandom(2000)), {"protocol"}),
     "silent": (Response(delay_seconds=30), {"timeout"}),
     "drips the body": (Response(body=b"x" * 1000, drip_seconds=0.05), {"timeout"}),
-    "drips the headers": (
-        Response(raw=slowly([HEAD[at : at + 1] for at in range(45)] * 9, 0.05)),
-        {"timeout"},
-    ),
+    "drips the headers": (Response(raw=slowly(DRIPS * 9, 0.05)), {"timeout"}),
     "drips an error page": (Response(500, body=b"x" * 1000, drip_seconds=0.05), {"http 500"}),
     "never ends": (Response(body=endless(bytes(65536))), {"too_large"}),
     "never ends without length": (Response(raw=endless(HEAD + b"\r\n" + bytes(65536))), {"too_large"}),
-    "endless tiny chunks": (
-        Response(raw=endless(HEAD + b"Transfer-Encoding: chunked\r\n\r\n")),
-        {"protocol"},
-    ),
+    "endless tiny chunks": (Response(raw=endless(CHUNKED)), {"protocol"}),
     "says more than it sends": (Response(body=b"short", length=1000), {"protocol"}),
-    "says a huge length": (
-        Response(raw=HEAD + b"Content-Length: 999999999999999999999\r\n\r\nx"),
-        {"protocol"},
-    ),
-    "says two lengths": (
-        Response(raw=HEAD + b"Content-Length: 1\r\nContent-Length: 2\r\n\r\nx"),
-        {"protocol"},
-    ),
-    "huge chunk": (Response(raw=HEAD + b"Transfer-Encoding: chunked\r\n\r\nffffffffffff\r\nx"), {"protocol"}),
-    "bad chunk": (Response(raw=HEAD + b"Transfer-Encoding: chunked\r\n\r\nzz\r\nx"), {"protocol"}),
+    "says a huge length": (Response(raw=SIZED + b"999999999999999999999\r\n\r\nx"), {"protocol"}),
+    "says two lengths": (Response(raw=SIZED + b"1\r\nContent-Length: 2\r\n\r\nx"), {"protocol"}),
+    "huge chunk": (Response(raw=CHUNKED + b"ffffffffffff\r\nx"), {"protocol"}),
+    "bad chunk": (Response(raw=CHUNKED + b"zz\r\nx"), {"protocol"}),
     "1 MB header": (Response(raw=HEAD + b"X: " + b"y" * MIB + b"\r\n\r\n"), {"protocol"}),
     "100,000 headers": (Response(raw=HEAD + b"X: y\r\n" * 100_000 + b"\r\n"), {"protocol"}),
     "endless headers": (Response(raw=endless(b"HTTP/1.1 200 OK\r\n" + b"X: y\r\n" * 1000)), {"protocol"}),
@@ -410,9 +394,8 @@ def test_many_threads_share_a_client() -> None:
 def test_fetching_leaves_nothing_open() -> None:
     client, hasty = make_client(), make_client(fetch_deadline_seconds=0.3)
     before = len(list(Path("/proc/self/fd").iterdir()))
-    with LoopbackServer(
-        {"/": "good", "/bad": Response(body=b"x", length=9), "/slow": Response(delay_seconds=5)}
-    ) as server:
+    routes = {"/": "good", "/bad": Response(body=b"x", length=9), "/slow": Response(delay_seconds=5)}
+    with LoopbackServer(routes) as server:
         for _ in range(30):
             client.fetch(server.url())
             cause_of(client, server.url("/bad"))

@@ -26,15 +26,7 @@ FEEDS = Path(os.environ.get("AGGREGATOR_DATA", Path(__file__).parents[4] / "shar
 
 
 def read(data: bytes | str, **changes: Any) -> ParsedFeed:
-    given: dict[str, Any] = {
-        "source": "feed-1",
-        "url": "https://news.example.org/rss.xml",
-        "content_type": None,
-        "outlet": None,
-        "zone": None,
-        "seen": SEEN,
-        "tuning": TUNING,
-    }
+    given = {"source": "feed-1", "url": "https://news.example.org/rss.xml", "seen": SEEN, "tuning": TUNING}
     return read_feed(data.encode() if isinstance(data, str) else data, FeedContext(**{**given, **changes}))
 
 
@@ -71,10 +63,8 @@ def test_an_rss_entry_keeps_all_that_it_declares() -> None:
     assert entry.published.time == dt.datetime(2026, 2, 27, 9, 30, tzinfo=dt.UTC)
     assert (entry.author, entry.outlet, entry.language) == ("Ada Quill", "Wire Example", "en")
     assert entry.categories == ("Harbour",)
-    assert [one.url for one in entry.enclosures] == [
-        "https://cdn.example.org/a.jpg",
-        "https://cdn.example.org/b.mp4",
-    ]
+    names = [one.url.removeprefix("https://cdn.example.org/") for one in entry.enclosures]
+    assert names == ["a.jpg", "b.mp4"]
     assert entry.enclosures[0].length_bytes == 1200
 
 
@@ -148,9 +138,7 @@ JSON_FEED = {
             "date_published": "2026-02-27T10:00:00Z",
             "authors": [{"name": "A. Plume"}],
             "tags": ["ville", 3],
-            "attachments": [
-                {"url": "https://example.org/p.mp3", "mime_type": "audio/mpeg", "size_in_bytes": 5}
-            ],
+            "attachments": [{"url": "https://a.org/p.mp3", "mime_type": "audio/mpeg", "size_in_bytes": 5}],
         },
         "nonsense",
     ],
@@ -224,10 +212,7 @@ def test_an_author_is_a_name(markup: str, author: str | None) -> None:
     [
         ('<media:thumbnail url="https://a.example/t.jpg"/>', ["image"]),
         ('<media:content url="https://a.example/c.jpg" medium="image"/>', ["image"]),
-        (
-            '<media:group><media:content url="https://a.example/c" type="video/mp4"/></media:group>',
-            ["video/mp4"],
-        ),
+        ('<media:group><media:content url="http://a.b/c" type="video/mp4"/></media:group>', ["video/mp4"]),
         ('<itunes:image href="https://a.example/i.jpg"/>', ["image"]),
         ('<enclosure url="https://a.example/e.mp3" type="audio/mpeg" length="x"/>', ["audio/mpeg"]),
         ('<enclosure url="javascript:alert(1)" type="x"/>', []),
@@ -240,10 +225,8 @@ def test_pictures_and_films_are_kept_with_their_kind(markup: str, kinds: list[st
 
 
 def test_the_caption_of_a_picture_is_the_text_only_where_there_is_no_other() -> None:
-    caption = (
-        '<media:content url="https://a.example/c.jpg"><media:description type="plain">{}</media:description>'
-    )
-    long = caption.format("A caption that is longer than the text.") + "</media:content>"
+    caption = '<media:description type="plain">A caption that is longer than the text.</media:description>'
+    long = f'<media:content url="https://a.example/c.jpg">{caption}</media:content>'
     short = "<description>Short.</description>"
     for markup in (long + short, short + long, "<media:description />" + long + short):
         html = read(rss(ITEM.format(markup))).entries[0].html

@@ -27,12 +27,10 @@ def test_folders_are_read_as_they_nest() -> None:
     <outline text="Again" xmlUrl="https://a.example/rss"/>
     <outline text="No feed" url="https://d.example/"/><outline text="Bad" xmlUrl="file:///etc/passwd"/>
     </body></opml>"""
+    site, nested = "https://a.example/", ("News", "World")
     assert read_opml(data) == (
         OpmlFeed(
-            url="https://a.example/rss",
-            title="Harbour & Post",
-            site_url="https://a.example/",
-            folder=("News", "World"),
+            url="https://a.example/rss", title="Harbour & Post", site_url=site, folder=("News", "World")
         ),
         OpmlFeed(url="https://b.example/rss", title="Bare"),
         OpmlFeed(url="https://c.example/rss", title="Filed", folder=("Daily", "Press")),

@@ -118,23 +118,17 @@ def test_an_mbox_is_read_message_by_message(tmp_path: Path, name: str) -> None:
     broken = b"Content-Type: " + b"(" * 5000 + b"\n\nx\n"
     quoted = SIGNED.replace(b"\nFrom here", b"\n>From here")
     long = b"Subject: long\n\n" + b"x" * (TUNING.max_article_bytes + 1) + b"\n"
-    data = b"\n".join(
-        line + one for one in (NEWSLETTER, quoted, broken, long, SIGNED.replace(b"s1@", b"s2@"))
-    )
+    messages = (NEWSLETTER, quoted, broken, long, SIGNED.replace(b"s1@", b"s2@"))
+    data = b"\n".join(line + one for one in messages)
     (tmp_path / "news.mbox").write_bytes(data)
     (tmp_path / "news.mbox.gz").write_bytes(gzip.compress(data))
     items = found(Path(name) if name == "-" else tmp_path / name, stdin=io.BytesIO(data))
-    assert [one.guid for one in entries(items)] == [
-        "n1@bote.example",
-        "s1@gazette.example",
-        "s2@gazette.example",
-    ]
+    guids = [one.guid for one in entries(items)]
+    assert guids == ["n1@bote.example", "s1@gazette.example", "s2@gazette.example"]
     assert "<p>From here on ships pass.</p>" in (entries(items)[1].html or "")
     bad = [one for one in items if isinstance(one, InputProblem)]
-    assert [(one.verdict, one.where.rpartition(", ")[2]) for one in bad] == [
-        (None, "message 3"),
-        ("too_long", "message 4"),
-    ]
+    places = [(one.verdict, one.where.rpartition(", ")[2]) for one in bad]
+    assert places == [(None, "message 3"), ("too_long", "message 4")]
     (tmp_path / "cut.mbox.gz").write_bytes(gzip.compress(data)[:-30])
     cut = found(tmp_path / "cut.mbox.gz")
     assert "damaged" in cut[-1].reason
@@ -147,10 +141,8 @@ def test_a_maildir_keeps_its_identities_when_a_message_is_seen(tmp_path: Path) -
     (tmp_path / "Mail" / "new" / "18.M2.host.example").write_bytes(NEWSLETTER)
     (tmp_path / "Mail" / "tmp" / "19.M3.host.example").write_bytes(NEWSLETTER)
     before = entries(found(tmp_path / "Mail"))
-    assert [(one.source, one.guid) for one in before] == [
-        ("Mail", "s1@gazette.example"),
-        ("Mail", "n1@bote.example"),
-    ]
+    assert [one.guid for one in before] == ["s1@gazette.example", "n1@bote.example"]
+    assert {one.source for one in before} == {"Mail"}
     new = tmp_path / "Mail" / "new" / "18.M2.host.example"
     new.rename(tmp_path / "Mail" / "cur" / "18.M2.host.example:2,RS")
     assert entries(found(tmp_path / "Mail")) == before

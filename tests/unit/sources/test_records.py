@@ -21,21 +21,10 @@ def read_line(line: bytes | str, **more: object) -> Entry:
 
 
 def test_a_full_record() -> None:
-    entry = read(
-        {
-            "id": "a1",
-            "url": "https://example.org/a1",
-            "outlet": "Harbour Post",
-            "source": "ignored beside outlet",
-            "title": "Lock &amp; gate",
-            "text": "The lock gate was mended.\r\nIt holds.",
-            "published": "2026-02-27T10:00:00+01:00",
-            "lang": "en-GB",
-            "author": "Ada Quill",
-            "cluster": "c9",
-            "whatever": [1, 2],
-        }
-    )
+    where = {"id": "a1", "url": "https://example.org/a1", "published": "2026-02-27T10:00:00+01:00"}
+    who = {"outlet": "Harbour Post", "source": "ignored beside outlet", "author": "Ada Quill"}
+    words = {"title": "Lock &amp; gate", "text": "The lock gate was mended.\r\nIt holds.", "lang": "en-GB"}
+    entry = read(where | who | words | {"cluster": "c9", "whatever": [1, 2]})
     assert (entry.source, entry.outlet, entry.guid) == ("Harbour Post", "Harbour Post", "a1")
     assert (entry.title, entry.text) == ("Lock & gate", "The lock gate was mended.\nIt holds.")
     assert entry.published.time == dt.datetime(2026, 2, 27, 9, tzinfo=dt.UTC)

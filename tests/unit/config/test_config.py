@@ -191,8 +191,8 @@ def test_what_the_daemon_would_refuse_is_named_with_its_line(
 @pytest.mark.parametrize(
     ("data", "words"),
     [
-        (None, ": No such file or directory"),
-        (b"\xff\xfe", ": this is not UTF-8 text"),
+        (None, ": No such file or directory$"),
+        (b"\xff\xfe", ": this is not UTF-8 text$"),
         (b"\xff\xfe\x00a", ""),
         (b"\x80", ""),
         (b"\x00", ""),

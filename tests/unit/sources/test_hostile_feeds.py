@@ -307,6 +307,7 @@ def test_a_control_character_within_a_tag_does_not_hide_it(sign: str) -> None:
             b"<?xml version='1.0'?><!-- a --><html xmlns='http://www.w3.org/1999/xhtml'><body/></html>",
             "a web page",
         ),
+        (b"<!doctype html><html><head><title>x</title></head><body>hi</body></html>", "a web page"),
         (bytes(range(256)) * 8, "binary data"),
         (b'{"items": []}', "not a JSON Feed"),
         (b'{"items": ', "not well-formed"),

@@ -29,9 +29,7 @@ def test_folders_are_read_as_they_nest() -> None:
     </body></opml>"""
     site, nested = "https://a.example/", ("News", "World")
     assert read_opml(data) == (
-        OpmlFeed(
-            url="https://a.example/rss", title="Harbour & Post", site_url=site, folder=("News", "World")
-        ),
+        OpmlFeed(url="https://a.example/rss", title="Harbour & Post", site_url=site, folder=nested),
         OpmlFeed(url="https://b.example/rss", title="Bare"),
         OpmlFeed(url="https://c.example/rss", title="Filed", folder=("Daily", "Press")),
     )

@@ -32,8 +32,8 @@ HOSTILE = [
     "<meta http-equiv=refresh content='0;url=https://evil.example/'>",
     "<form action=https://evil.example><input name=q>", "-->]]><iframe src=//evil.example>",
 ]  # fmt: skip
-ADDRESSES = ["javascript:alert(1)", "data:text/html,<script>alert(1)</script>", "https://user@evil.example/",
-             "vbscript:x", '"onclick="alert(1)']  # fmt: skip
+_EVIL = ("https://user@evil.example/", "vbscript:x", '"onclick="alert(1)')
+ADDRESSES = ["javascript:alert(1)", "data:text/html,<script>alert(1)</script>", *_EVIL]
 
 
 def _client(reader: WrittenStories, **chosen: Any) -> TestClient:

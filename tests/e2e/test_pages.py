@@ -15,15 +15,7 @@ import msgspec
 import pytest
 from axe_playwright_python.sync_playwright import Axe
 from lxml import html
-from playwright.sync_api import (
-    Browser,
-    ConsoleMessage,
-    Page,
-    Request,
-    ViewportSize,
-    expect,
-    sync_playwright,
-)
+from playwright.sync_api import Browser, ConsoleMessage, Page, Request, ViewportSize, expect, sync_playwright
 
 from aggregator.model.core import AttributedSentence, Fact, LinkedStory, MergedStory, StoryName, StoryView
 from aggregator.web.server import Server
@@ -339,10 +331,7 @@ def test_headings_go_down_one_step_at_a_time(address: str) -> None:
         page = html.fromstring(httpx.get(address + path, trust_env=False, timeout=PATIENCE_SECONDS).text)
         ranks = [int(heading.tag[1]) for heading in page.xpath("//h1 | //h2 | //h3 | //h4")]
         assert ranks[0] == 1, path
-        assert all(after <= before + 1 for before, after in pairwise(ranks)), (
-            path,
-            ranks,
-        )
+        assert all(after <= before + 1 for before, after in pairwise(ranks)), (path, ranks)
 
 
 def test_keys_lead_from_story_to_story_and_into_the_search_field(visit: Visit) -> None:

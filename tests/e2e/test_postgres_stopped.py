@@ -93,13 +93,7 @@ def wait_for_more_than(placed: int, daemon: DaemonProcess, url: str) -> None:
 
 
 def go_through(
-    folder: Path,
-    own_postgres: OwnPostgres,
-    *,
-    times: int,
-    seconds: float,
-    within: float,
-    hangs: bool = False,
+    folder: Path, own_postgres: OwnPostgres, *, times: int, seconds: float, within: float, hangs: bool = False
 ) -> None:
     """`hangs`: the server is suspended; else it stops as by a crash."""
     url = own_postgres.make()

@@ -90,10 +90,7 @@ def bad_files_change_nothing(daemon: DaemonProcess, settings: dict[str, Any]) ->
                 "cannot be read",
             ),
             ({"server": {"host": "0.0.0.0"}}, "server.host"),
-            (
-                {"server": {"port": port}, "log": {"level": "error"}},
-                f"port {port} on 127.0.0.1 is in use",
-            ),
+            ({"server": {"port": port}, "log": {"level": "error"}}, f"port {port} on 127.0.0.1 is in use"),
         ):
             daemon.configure(settings | broken)
             said = daemon.reload()

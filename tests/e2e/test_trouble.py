@@ -59,9 +59,7 @@ def test_a_full_disk_stops_nothing_but_writing_and_work_goes_on_by_itself(tmp_pa
 def test_another_program_that_keeps_the_database_stops_nothing_but_writing(tmp_path: Path) -> None:
     """As somebody who typed BEGIN IMMEDIATE in sqlite3 and went to lunch."""
     write(tmp_path, "Gazette", "Levee breaks at Pennmouth, four dead", FLOOD)
-    settings = {
-        "sources": [{"folder": "news"}],
-    }
+    settings = {"sources": [{"folder": "news"}]}
     impatient = {
         "watchdog": {"stalled_seconds": 5.0, "check_seconds": 0.2},
         "database": {"lock_seconds": 2.0, "read_seconds": 1.0, "connect_retry_seconds": 0.2},
@@ -292,10 +290,7 @@ def test_a_disk_that_fills_with_all_that_the_daemon_writes(tmp_path: Path) -> No
     """Database, log and backups on one disk: reads go on, what was acknowledged is there, it is said once."""
     feed = Resource(rss(item("Ferry aground", FERRY)))
     with small_disk(tmp_path / "disk", 24) as disk, LoopbackServer({"/feed": feed}) as server:
-        settings = {
-            "sources": [{"feed": server.url("/feed")}],
-            "fetch": {"pages": "never"},
-        }
+        settings = {"sources": [{"feed": server.url("/feed")}], "fetch": {"pages": "never"}}
         with DaemonProcess(disk, settings, tuning=NO_ROOM) as daemon:
             secret = daemon.command("token", "create", "wire", "--scope", "push").stdout.strip()
             daemon.wait_for(lambda: len(daemon.stories()) == 1, "the first story")
@@ -373,9 +368,7 @@ def test_a_daemon_that_was_suspended_goes_on_without_alarm_or_burst(tmp_path: Pa
     """As a laptop that was closed: many intervals pass in which nobody asked."""
     feed = Resource(rss())
     with LoopbackServer({"/feed": feed}) as server:
-        settings = {
-            "sources": [{"feed": server.url("/feed")}],
-        }
+        settings = {"sources": [{"feed": server.url("/feed")}]}
         impatient = {"watchdog": {"stalled_seconds": 5.0, "check_seconds": 0.3}}
         with DaemonProcess(tmp_path, settings, tuning=impatient) as daemon:
             daemon.wait_for(lambda: len(server.requests) > 2, "it to poll")

@@ -376,15 +376,7 @@ class Many:
     """So many feeds for so many days, and what must be true of them afterwards."""
 
     def __init__(
-        self,
-        database: Database,
-        world: World,
-        feeds: int,
-        days: float,
-        seed: int,
-        *,
-        each: int,
-        hours: int,
+        self, database: Database, world: World, feeds: int, days: float, seed: int, *, each: int, hours: int
     ) -> None:
         """One in `each` feeds is broken; all are to be asked every so many `hours`."""
         self.hours = hours

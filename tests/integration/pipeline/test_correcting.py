@@ -15,14 +15,7 @@ from aggregator.model.read_model import StoryRedirect
 from aggregator.pipeline.placement.apply_corrections import CorrectionCommand
 from aggregator.store.engine.database import Database
 from aggregator.store.read.reader import DatabaseStoryReader
-from aggregator.store.tables import (
-    article,
-    correction,
-    counter,
-    link_constraint,
-    story,
-    story_log,
-)
+from aggregator.store.tables import article, correction, counter, link_constraint, story, story_log
 from tests.support.articles import (
     BLOG,
     FLOOD_ELSEWHERE,

@@ -200,12 +200,7 @@ def test_no_word_of_it_is_left(unit_of_work: Rig, tmp_path: Path) -> None:
         )
         regrouped = RegroupedStory(story=ended, title=f"{MARK.title()} again", before=0, after=1)
         answer = GroupingDifference(
-            articles=1,
-            moved=1,
-            stories_before=1,
-            stories_after=1,
-            pairs_kept=1,
-            changes=(regrouped,),
+            articles=1, moved=1, stories_before=1, stories_after=1, pairs_kept=1, changes=(regrouped,)
         )
         number = commands.enqueue(connection, NOON, "recluster", "{}")
         commands.answer(connection, number, NOON, "done", msgspec.json.encode(answer).decode())

@@ -73,10 +73,7 @@ def test_a_live_blog_is_one_by_its_kind_too() -> None:
 
 
 def test_the_kind_is_stored_with_its_evidence(rig: Rig) -> None:
-    assert rows(rig.database, KINDS) == [
-        ("Herald", "report", None),
-        ("Echo", "opinion", "label: Opinion:"),
-    ]
+    assert rows(rig.database, KINDS) == [("Herald", "report", None), ("Echo", "opinion", "label: Opinion:")]
     shown = "SELECT kind FROM v_story_articles ORDER BY outlet"
     assert rows(rig.database, shown) == [("opinion",), ("report",)]
 

@@ -55,12 +55,7 @@ class Desk:
         config = config or self.config()
         client = client_of(config)
         services = PollServices(
-            self.database,
-            client,
-            InlineExecutor(),
-            Tuning(),
-            self.clock,
-            extras=source_extras(config),
+            self.database, client, InlineExecutor(), Tuning(), self.clock, extras=source_extras(config)
         )
         poller = Poller(services, robots=False, pages="auto", mutes=mutes_of(config))
         written_by(self.database, sync_config, configured_sources(config, self.clock()))

@@ -167,9 +167,7 @@ ENDING = " The post Levee breaks appeared first on Gazette."
 def test_nearly_the_same_words_under_one_url_are_one_article(rig: Rig, title: str) -> None:
     """A feed service appends a line and has its own title and date."""
     later = msgspec.structs.replace(
-        linked(FLOOD + ENDING),
-        title=title,
-        published=Published(time=NOON + dt.timedelta(minutes=7)),
+        linked(FLOOD + ENDING), title=title, published=Published(time=NOON + dt.timedelta(minutes=7))
     )
     rig.take(later)
     assert [one.outcome for one in rig.take(own())] == ["revised"]

@@ -22,17 +22,7 @@ from aggregator.store.engine.database import Database
 from aggregator.store.intake import inbox, pending_pages
 from aggregator.store.read.reader import DatabaseStoryReader
 from aggregator.store.tables import article, story
-from tests.support.articles import (
-    BLOG,
-    FLOOD,
-    FLOOD_ELSEWHERE,
-    NOON,
-    STRIKE,
-    Clock,
-    Rig,
-    record,
-    settled,
-)
+from tests.support.articles import BLOG, FLOOD, FLOOD_ELSEWHERE, NOON, STRIKE, Clock, Rig, record, settled
 from tests.support.deep_checks import faults
 from tests.support.events import GRAIN
 from tests.support.fresh import sqlite_at, with_tables

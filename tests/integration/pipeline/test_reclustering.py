@@ -23,12 +23,7 @@ from aggregator.store.engine.database import Database
 from aggregator.store.maintenance import recluster, retention
 from aggregator.store.stories import stream_history
 from aggregator.store.stories.commands import CommandKind, enqueue, one
-from aggregator.store.tables import (
-    article,
-    source_history,
-    story,
-    stream_period,
-)
+from aggregator.store.tables import article, source_history, story, stream_period
 from tests.conftest import Postgres
 from tests.support.articles import FLOOD, FLOOD_ELSEWHERE, NOON, STRIKE, Clock, Rig, record
 from tests.support.fresh import sqlite_at, with_tables

@@ -161,9 +161,7 @@ def test_looks_are_due_by_numbers_and_once(grouped: Database) -> None:
 
 
 @pytest.mark.later
-def test_a_look_after_a_restart_or_a_crash_gives_the_same_rows(
-    database: Database,
-) -> None:
+def test_a_look_after_a_restart_or_a_crash_gives_the_same_rows(database: Database) -> None:
     late = [
         record("Late", str(n), f"Sennick {n}", f"{STRIKE} That was day {n}.", published=NOON)
         for n in range(34)

@@ -13,16 +13,7 @@ from aggregator.store.engine.database import Database
 from aggregator.store.read.reader import DatabaseStoryReader
 from aggregator.store.search.index import index_next
 from aggregator.store.tables import change
-from tests.support.articles import (
-    NOON,
-    STRIKE,
-    Rig,
-    flood,
-    flood_copied,
-    flood_elsewhere,
-    record,
-    strike,
-)
+from tests.support.articles import NOON, STRIKE, Rig, flood, flood_copied, flood_elsewhere, record, strike
 from tests.support.story_checks import (
     by_title,
     correct,

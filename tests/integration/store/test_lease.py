@@ -295,9 +295,7 @@ def test_a_writer_notices_that_its_session_broke_and_can_begin_again(shared: Dat
     lock.release()
 
 
-def test_a_standby_without_a_free_connection_reports_it_and_tries_again(
-    own_postgres: OwnPostgres,
-) -> None:
+def test_a_standby_without_a_free_connection_reports_it_and_tries_again(own_postgres: OwnPostgres) -> None:
     tuning = msgspec.structs.replace(Tuning().section("database", DatabaseTuning), read_seconds=0.2)
     with closing(Database(own_postgres.make(), tuning)) as busy, ExitStack() as taken:
         lock = open_process_lock(busy)

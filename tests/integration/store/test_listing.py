@@ -13,14 +13,7 @@ from aggregator.sources.fetch.client import Client, ClientSettings
 from aggregator.store.engine.database import Database
 from aggregator.store.intake.hosts import HostBackoff, save_host_backoffs
 from aggregator.store.intake.rejected import note as note_refusal
-from aggregator.store.intake.sources import (
-    add,
-    all_sources,
-    pause,
-    revive,
-    source_id,
-    sources_named,
-)
+from aggregator.store.intake.sources import add, all_sources, pause, revive, source_id, sources_named
 from aggregator.store.read.statistics import listed, problem_texts
 from aggregator.store.tables import entry
 from tests.support.articles import NOON, Clock, Rig

@@ -73,24 +73,10 @@ class Scale(NamedTuple):
 
 
 YEAR = Scale(
-    feeds=300,
-    days=365,
-    articles_a_day=20,
-    interval="1d",
-    texts=45,
-    stories=90,
-    backup_hours=24,
-    restarts=12,
+    feeds=300, days=365, articles_a_day=20, interval="1d", texts=45, stories=90, backup_hours=24, restarts=12
 )
 SLICE = Scale(
-    feeds=6,
-    days=6,
-    articles_a_day=10,
-    interval="6h",
-    texts=1,
-    stories=2,
-    backup_hours=12,
-    restarts=3,
+    feeds=6, days=6, articles_a_day=10, interval="6h", texts=1, stories=2, backup_hours=12, restarts=3
 )
 
 

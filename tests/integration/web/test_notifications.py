@@ -24,15 +24,7 @@ from aggregator.store.stories import outbox
 from aggregator.store.tables import webhook
 from aggregator.web.webhooks.notification import AppriseRunner
 from aggregator.web.webhooks.transmit import request_body
-from tests.support.articles import (
-    FLOOD,
-    NOON,
-    flood,
-    flood_copied,
-    flood_elsewhere,
-    record,
-    strike,
-)
+from tests.support.articles import FLOOD, NOON, flood, flood_copied, flood_elsewhere, record, strike
 from tests.support.killed_daemon import unlike_any_other
 from tests.support.loopback import LoopbackServer, Request, Response, redirect
 from tests.support.outgoing import LOOPBACK, Post

@@ -62,13 +62,7 @@ def room(either: Newsroom) -> Newsroom:
 
 def summariser(room: Newsroom, hook: Any, *, an_hour: int = 3600) -> Summariser:
     return Summariser(
-        room.database,
-        room.reading,
-        hook,
-        stories_an_hour=an_hour,
-        access="owner",
-        words=40,
-        now=room.clock,
+        room.database, room.reading, hook, stories_an_hour=an_hour, access="owner", words=40, now=room.clock
     )
 
 
@@ -249,13 +243,7 @@ def test_a_file_without_a_key_is_named(file: str) -> None:
         hook_of(Config(summarise=chosen), lambda: NOON)
 
 
-@pytest.mark.parametrize(
-    "chosen",
-    [
-        {"model": "small"},
-        {"url": "https://models.example/v1"},
-    ],
-)
+@pytest.mark.parametrize("chosen", [{"model": "small"}, {"url": "https://models.example/v1"}])
 def test_a_model_belongs_to_an_address(chosen: dict[str, Any]) -> None:
     with pytest.raises(ValueError, match="`url:` with `model:`"):
         SummariseConfig(**chosen)

@@ -3,7 +3,6 @@
 The writer of stories is real too: it answers what the forms left for it, as the daemon does.
 """
 
-import re
 import shutil
 from collections.abc import Iterator
 from contextlib import closing
@@ -14,7 +13,6 @@ import pytest
 from lxml import html
 from playwright.sync_api import Browser, Page, expect
 
-from aggregator.model.core import StoryView
 from aggregator.model.read_model import StoryFilter
 from aggregator.store.engine.database import Database
 from tests.e2e.test_pages import DESK, PHONE, Visit, browser  # noqa: F401 - a fixture
@@ -289,39 +287,3 @@ def test_a_form_that_is_too_long_or_is_none_is_refused(newsroom: Writing) -> Non
     assert client.post("/sign-in", content=b"token=" + b"x" * 70_000).status_code == 413
     assert client.post("/sign-in", content="token=ü".encode("latin-1")).status_code == 409
     assert client.post("/sign-in", content=b"&".join([b"a=1"] * 3000)).status_code == 409
-
-
-_WORD = re.compile(r"\w+")
-
-
-def test_over_pages_nobody_but_the_owner_gets_more_of_an_article_than_its_excerpt(newsroom: Writing) -> None:
-    words = 25
-    every = newsroom.reading.stories(StoryFilter(limit=500)).stories
-    largest = max(every, key=lambda one: one.report_count)
-    copied = next(one for one in every if any(a.role == "copy" for a in one.articles))
-    with Newsroom(newsroom.database, excerpt_words=words) as public:
-        for story in (largest, copied):
-            whole = newsroom.reading.story(story.id)
-            copy = next((a for a in whole.articles if a.role == "copy"), whole.articles[1])
-            other = copy.copy_of or whole.articles[0].id
-            explained_article = (f"/explain/{copy.id}", f"/explain/{copy.id}?other={other}")
-            for path in ("/", f"/stories/{story.id}", *explained_article, "/search?q=the", "/quality"):
-                _assert_bounded(public.get(path, Via="1.1 proxy").text, whole, words, path)
-
-
-def _assert_bounded(answer: str, story: StoryView, words: int, path: str) -> None:
-    """Counts places of an article whose next five words stand in a row on the page."""
-    shown = html.fromstring(answer)
-    for skipped in shown.xpath("//head | //nav | //footer | //form"):
-        skipped.drop_tree()
-    runs = _runs(shown.text_content())
-    for article in story.articles:
-        own = _WORD.findall(article.text.casefold())
-        common = sum(1 for n in range(len(own) - 4) if tuple(own[n : n + 5]) in runs)
-        assert common <= words, (path, article.id, common)
-
-
-def _runs(text: str) -> set[tuple[str, ...]]:
-    """All runs of five words."""
-    words = _WORD.findall(text.casefold())
-    return {tuple(words[n : n + 5]) for n in range(len(words) - 4)}

@@ -62,6 +62,7 @@ def test_shares_add_up_to_the_score_on_the_dev_data(sqlite: Database, data: Path
     found = evidence_of_all(sqlite)
     assert len(found) > 100
     assert sum(one.score is not None for one in found) > 10, "too few decisions by score to say anything"
+    assert {one.rules_version for one in found} == {rig.all_tuning.version}
     assert wrong_sums(found) == []
 
 

@@ -23,7 +23,6 @@ from tests.support.story_checks import (
     members,
     placing_of,
     reclustering,
-    small_set,
     undo,
 )
 
@@ -92,20 +91,6 @@ def test_a_merge_shows_once_and_a_split_shows_one_story(database: Database) -> N
     assert new[0] in {guid(story) for story in out.stories}
     assert set(bumped) <= {guid(other)}
     assert reader.look() == ([], [])
-
-
-@pytest.mark.later
-def test_deciding_again_without_a_change_restart_and_the_same_again_change_no_byte(
-    database: Database,
-) -> None:
-    fill(database)
-    before = {form: feed_of(database, form) for form in FORMATS}
-    updates = feed_of(database, updates=True)
-    reclustering(database).take_over(placing_of(database), None)
-    assert {form: feed_of(database, form) for form in FORMATS} == before
-    Rig(database, Clock(NOON + dt.timedelta(days=20))).take(*small_set())
-    assert {form: feed_of(database, form) for form in FORMATS} == before
-    assert feed_of(database, updates=True) == updates
 
 
 def test_the_feeds_of_a_real_database_are_valid(database: Database) -> None:

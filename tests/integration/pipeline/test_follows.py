@@ -33,10 +33,6 @@ def links(database: Database) -> list[tuple[str, str]]:
     return [(row.title, row.earlier_title) for row in queried(database, text(shown))]
 
 
-def test_the_next_step_follows_and_another_event_does_not(rig: Rig) -> None:
-    assert links(placed(rig)) == [(VOTED, BROKEN)]
-
-
 def test_what_happened_before_follows_nothing(rig: Rig) -> None:
     assert links(placed(rig, days=-5)) == []
 

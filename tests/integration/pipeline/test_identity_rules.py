@@ -152,20 +152,3 @@ def test_stories_are_found_by_an_outlet_whatever_its_case(rig: Rig) -> None:
     rig.take(record("Écho du Nord", "1", "Strike", STRIKE, published=NOON))
     for asked in ("Écho du Nord", "écho du nord", "ÉCHO DU NORD"):
         assert len(DatabaseStoryReader(rig.database).stories(StoryFilter(outlet=asked)).stories) == 1
-
-
-def test_a_report_takes_in_every_container_that_it_matches(rig: Rig) -> None:
-    live = """9.40 p.m.: The levee at Pennmouth on the river Arrel has given way, firefighters say.
-
-8.15 p.m.: Mayor Ilse Brandt asks all who live below the market square in Pennmouth to leave.
-
-7.30 p.m.: The water authority keeps its warning for the Arrel at the highest level."""
-    rig.take(record("Gazette", "1", "Levee breaks at Pennmouth, four dead", FLOOD, published=NOON))
-    rig.take(
-        record("Live Desk", "1", "Live blog: levee breaks at Pennmouth on the Arrel", live, published=NOON)
-    )
-    rig.take(
-        record("Herald", "1", "Pennmouth under water after levee fails", FLOOD_ELSEWHERE, published=NOON)
-    )
-    (story,) = DatabaseStoryReader(rig.database).stories(StoryFilter()).stories
-    assert (story.article_count, story.report_count) == (3, 2)

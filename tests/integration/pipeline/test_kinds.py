@@ -116,11 +116,6 @@ def test_an_opinion_is_an_article_of_its_story_and_no_report(rig: Rig) -> None:
     assert rows(rig.database, COUNTS) == [(2, 2, 1)]
 
 
-def test_a_story_of_an_opinion_alone_has_one_report(database: Database) -> None:
-    Rig(database, Clock()).take(record("Echo", "1", "Opinion: Strike on", STRIKE, published=NOON))
-    assert rows(database, COUNTS) == [(1, 1, 1)]
-
-
 def test_a_revision_changes_kind_and_count(rig: Rig) -> None:
     longer = FLOOD_ELSEWHERE + " The council meets tonight."
     rig.take(record("Echo", "1", "Pennmouth deserves a levee", longer, published=NOON))

@@ -19,9 +19,7 @@ from aggregator.store.intake.sources import (
     add,
     all_sources,
     due,
-    pause,
     remove,
-    revive,
     source_at,
     source_id,
     sync_config,
@@ -181,16 +179,6 @@ def test_a_parked_domain_cannot_prove_itself_by_a_304(week: Week, world: World) 
     assert (week.source(id_).polled_url, week.source(id_).move_confirmed) == (OLD, False)
 
 
-def test_a_redirect_that_comes_and_goes_starts_anew(week: Week, world: World) -> None:
-    (id_,) = week.begun(OLD)
-    for _ in range(4):
-        world.sites["old.example"] = hijacked(301)
-        week.live(36)
-        world.sites["old.example"] = {"/feed": Resource(TWO)}
-        week.live(8)
-        assert (week.source(id_).moved_to, week.source(id_).polled_url) == (None, OLD)
-
-
 def test_a_new_address_that_is_a_source_already_takes_over(either: Week, world: World) -> None:
     week = either
     world.sites = {"old.example": {"/feed": Resource(TWO)}, "new.example": {"/feed": Resource(TWO)}}
@@ -235,26 +223,6 @@ def test_two_sources_that_move_to_one_another_do_not_both_give_way(week: Week, w
     assert sorted(states) == ["merged", "ok"]
 
 
-def test_a_paused_source_takes_nobody_over(week: Week, world: World) -> None:
-    first, second = week.begun(OLD, NEW)
-    written_by(week.database, pause, second)
-    world.sites["old.example"] = hijacked(301)
-    week.live(24 * 5)
-    assert (week.source(first).health, week.source(first).polled_url) == ("ok", OLD)
-
-
-def test_an_adopted_address_that_fails_for_days_is_given_up_for_the_typed_one(
-    week: Week, world: World
-) -> None:
-    (id_,) = week.begun(OLD)
-    world.sites["old.example"] = hijacked(301)
-    week.live(72)
-    assert week.source(id_).polled_url == NEW
-    world.sites = {"old.example": {"/feed": Resource(TWO)}, "new.example": {}}
-    week.live(24 * 6)
-    assert (week.source(id_).polled_url, week.source(id_).health) == (OLD, "ok")
-
-
 def test_who_types_the_new_address_himself_keeps_the_source(week: Week, world: World) -> None:
     """Its id is made of the old address; articles would be new under another id."""
     world.sites = {"old.example": {"/feed": Resource(TWO)}, "new.example": {"/feed": Resource(TWO)}}
@@ -284,45 +252,6 @@ def test_https_is_never_left_for_http(week: Week, world: World) -> None:
 
 
 # --- gone --------------------------------------------------------------------------------------------------
-
-
-def test_a_feed_that_is_gone_is_asked_three_times_over_a_day_and_then_no_more(
-    week: Week, world: World
-) -> None:
-    (id_,) = week.begun(OLD)
-    world.sites["old.example"] = {"/feed": Response(410)}
-    asked = len(world.asked)
-    week.live(24 * 7)
-    assert len(world.asked) - asked == 3
-    gone = week.source(id_)
-    assert gone.health == "gone"
-    assert "no longer polled" in health_of(gone, world.time(), health_tuning(ALL_TUNING)).words
-    written_by(week.database, revive, id_, world.time())
-    world.sites["old.example"] = {"/feed": Resource(TWO)}
-    week.live(1)
-    assert (week.source(id_).health, week.source(id_).gone_count) == ("ok", 0)
-
-
-def test_a_410_by_mistake_is_forgiven(week: Week, world: World) -> None:
-    (id_,) = week.begun(OLD)
-    for _ in range(3):
-        world.sites["old.example"] = {"/feed": Response(410)}
-        week.live(13)
-        assert week.source(id_).gone_count in (1, 2)
-        world.sites["old.example"] = {"/feed": Resource(TWO)}
-        week.live(14)
-        assert (week.source(id_).gone_count, week.source(id_).health) == (0, "ok")
-
-
-@pytest.mark.parametrize("status", [400, 404, 429, 503])
-def test_no_other_answer_ends_it(week: Week, world: World, status: int) -> None:
-    world.sites = {"old.example": {"/feed": Response(status)}}
-    id_ = week.add(OLD)
-    week.live(24 * 7)
-    assert 8 <= len(world.asked) <= 13, "1 h, 2 h, 4 h, 8 h, 16 h, then daily"
-    world.sites = {"old.example": {"/feed": Resource(TWO)}}
-    week.live(24)
-    assert week.source(id_).health == "ok"
 
 
 # --- asked to wait -----------------------------------------------------------------------------------------
@@ -452,37 +381,7 @@ def test_a_host_that_holds_our_pages_still_sends_its_feeds(week: Week, world: Wo
     again.close()
 
 
-@pytest.mark.later
-def test_nobodys_network_is_down_but_ours(week: Week, world: World) -> None:
-    """After a night without a network all sources are read again within their interval, not within a day."""
-    ids = []
-    for number in range(18):
-        world.sites[f"h{number}.example"] = {"/feed": Resource(rss(item(f"Title {number}", STRIKE)))}
-        ids.append(week.add(f"http://h{number}.example/feed"))
-    week.live(2)
-    world.offline = True
-    week.live(8)
-    blamed = [one for one in ids if week.source(one).failures > 0]
-    assert len(blamed) <= 10
-    world.offline = False
-    back = world.time()
-    week.live(2.5)
-    assert {one for one in ids if week.source(one).health != "ok"} <= set(blamed)
-    minutes = [int((at - back).total_seconds() // 60) for at, _, _ in week.polls if at > back]
-    assert max(minutes.count(one) for one in minutes) <= 9, "and not all at once"
-
-
 # --- what is remembered of a poll --------------------------------------------------------------------------
-
-
-def test_a_poisoned_etag_harms_nobody(week: Week, world: World) -> None:
-    poisoned = Response(body=TWO, headers={"ETag": '"\xe9\x01"', "Last-Modified": "x" * 600})
-    world.sites = {"old.example": {"/feed": poisoned}}
-    id_ = week.add(OLD)
-    week.live(2.5)
-    assert (week.source(id_).etag, week.source(id_).last_modified) == (None, None)
-    assert week.source(id_).health == "ok"
-    assert week.polls[-1][2].unchanged, "known by its bytes"
 
 
 def test_a_server_that_says_304_for_ever_is_found_out_once_its_feed_is_silent(

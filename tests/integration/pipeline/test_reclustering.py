@@ -134,6 +134,8 @@ def test_articles_of_several_days_are_decided_alike(of_days: Database) -> None:
     for since in (None, *(came_in(of_days, n) for n in (18, 31, 62))):
         assert is_the_same(reclustering(of_days, QUICK_LOOKS).take_over(placing, since)), since
         assert everything(of_days) == before, since
+    later = reclustering(of_days, QUICK_LOOKS).take_over(placing, NOON + 99 * DAY)
+    assert (later.articles, everything(of_days)) == (0, before), "the future"
 
 
 @pytest.mark.later
@@ -257,16 +259,6 @@ def test_stories_that_stay_the_same_keep_title_time_and_text(grouped: Database) 
 
 
 # --- only what came in since -------------------------------------------------------------------------------
-
-
-@pytest.mark.later
-def test_since_a_time_nothing_changes_under_the_same_rules(grouped: Database) -> None:
-    before = everything(grouped)
-    for n in (2, 30, 59, 63):
-        assert is_the_same(reclustering(grouped).take_over(placing_of(grouped), came_in(grouped, n))), n
-        assert everything(grouped) == before, n
-    assert reclustering(grouped).take_over(placing_of(grouped), NOON + 99 * DAY).articles == 0, "the future"
-    assert everything(grouped) == before
 
 
 def history_of(database: Database) -> list[tuple[object, ...]]:

@@ -17,7 +17,6 @@ from tests.support.rows import queried, rename
 from tests.support.story_checks import (
     assigned,
     by_title,
-    correct,
     evidence_of,
     fill,
     members,
@@ -81,14 +80,6 @@ def test_an_undated_article_in_the_wrong_story_goes_where_it_belongs_and_says_wh
     assert what_is_wrong(grouped, rig.pipeline.placer) == []
 
 
-def test_a_dated_article_stays_where_it_is(grouped: Database) -> None:
-    bridge, norvale = by_title(grouped, "Hollin Bridge", "Bank of Norvale")
-    moved = members(grouped, bridge)[1]
-    mistake(grouped, "move", norvale, articles=(moved,))
-    look(grouped)
-    assert assigned(grouped)[moved] == norvale
-
-
 def misplaced(database: Database) -> list[str]:
     """An undated report and its copy, which are with a report of another event, and one of their event."""
     title = "Levee breaks at Pennmouth, four dead"
@@ -123,17 +114,6 @@ def test_a_live_blog_stays_when_its_reports_go(grouped: Database) -> None:
     look(grouped)
     assert assigned(grouped)[blog] == norvale, "it says nothing of its own"
     assert what_is_wrong(grouped) == []
-
-
-def test_what_a_correction_holds_is_not_moved(grouped: Database) -> None:
-    halden, norvale, goat = by_title(grouped, "Premier Akers", "Bank of Norvale", "goat cheese")
-    *_, one = members(grouped, halden)
-    correct(grouped, "move", norvale, articles=(one,))
-    correct(grouped, "merge", goat, norvale)
-    before = partition(grouped)
-    look(grouped)
-    now = partition(grouped)
-    assert all(now[home] == ids for home, ids in before.items())
 
 
 def test_a_copy_that_is_bound_holds_its_report_back(database: Database) -> None:

@@ -12,7 +12,6 @@ from aggregator.model.read_model import Change, StoryFilter
 from aggregator.store.engine.database import Database
 from aggregator.store.read.reader import DatabaseStoryReader
 from aggregator.store.search.index import index_next
-from aggregator.store.tables import change
 from tests.support.articles import NOON, STRIKE, Rig, flood, flood_copied, flood_elsewhere, record, strike
 from tests.support.story_checks import (
     by_title,
@@ -21,7 +20,6 @@ from tests.support.story_checks import (
     partition,
     placing_of,
     reclustering,
-    rows_of,
     undo,
 )
 
@@ -60,13 +58,6 @@ def test_a_story_a_report_and_a_copy(rig: Rig) -> None:
     assert (came[0].article.outlet, came[0].report_count) == ("Herald", 2)
     assert came[0].story == created.story
     assert came[0].at >= created.at
-
-
-def test_the_same_again_is_no_news(rig: Rig) -> None:
-    rig.take(flood(), flood_elsewhere())
-    before = stream(rig.database)
-    rig.take(flood(), flood_elsewhere())
-    assert stream(rig.database) == before
 
 
 def test_a_change_of_headline_has_both_headlines(rig: Rig) -> None:
@@ -114,13 +105,6 @@ def test_a_story_that_gave_way_is_known_by_its_name_of_today(database: Database)
     assert {one.story for one in of_it} == {kept}
 
 
-def test_recluster_without_a_change_tells_nothing(database: Database) -> None:
-    filled(database)
-    before = rows_of(database, change)
-    reclustering(database).take_over(placing_of(database), None)
-    assert rows_of(database, change) == before
-
-
 def test_recluster_under_other_rules_tells_of_what_came_to_be_and_what_gave_way(database: Database) -> None:
     filled(database)
     last = max(one.n for one in stream(database, limit=500))
@@ -136,21 +120,12 @@ def test_recluster_under_other_rules_tells_of_what_came_to_be_and_what_gave_way(
     assert {gone for one in merged for gone in one.others} == {one.was for one in created}
 
 
-def test_filters_and_bounds(database: Database) -> None:
+def test_the_stream_is_in_order_and_bounded(database: Database) -> None:
     filled(database)
     whole = stream(database, limit=500)
     times = [one.updated for one in whole]
     assert times == sorted(set(times)), "in their order, no two alike"
     assert stream(database, limit=2) == whole[-2:]
-    goat = by_title(database, "goat cheese")[0]
-    assert {one.story for one in stream(database, query="goat cheese", limit=500)} == {goat}
-    assert stream(database, query="nobodysaidthis") == []
-    some_outlet = next(one.article.outlet for one in whole if one.article and one.article.outlet)
-    of_outlet = {one.story for one in stream(database, outlet=some_outlet.upper(), limit=500)}
-    assert of_outlet == {
-        one.id
-        for one in DatabaseStoryReader(database).stories(StoryFilter(outlet=some_outlet, limit=500)).stories
-    }
 
 
 def test_the_stream_and_the_lists_agree_on_what_fits(database: Database) -> None:
@@ -165,12 +140,14 @@ def test_the_stream_and_the_lists_agree_on_what_fits(database: Database) -> None
     @given(
         some.builds(
             StoryFilter,
-            query=some.sampled_from(["", "cheese", "the goat", '"goat cheese"', "marath*", "of"]),
+            query=some.sampled_from(
+                ["", "cheese", "the goat", '"goat cheese"', "marath*", "of", "nobodysaid"]
+            ),
             since=times,
             until=times,
             min_outlets=some.integers(1, 3),
             min_reports=some.integers(1, 3),
-            outlet=some.sampled_from([None, *sorted(outlets)]),
+            outlet=some.sampled_from([None, *sorted(outlets), *map(str.upper, sorted(outlets))]),
             language=some.sampled_from([None, "en", "de", "xx"]),
             limit=some.just(500),
         )

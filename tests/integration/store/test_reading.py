@@ -94,41 +94,6 @@ def test_a_folder_is_that_of_the_source(rig: Rig) -> None:
 # --- pages -------------------------------------------------------------------------------------------------
 
 
-def test_pages_hold_every_story_once_and_the_last_has_no_next(rig: Rig) -> None:
-    reading = DatabaseStoryReader(rig.database)
-    whole = reading.stories(StoryFilter())
-    assert whole.next is None
-    seen, after = [], None
-    for _ in range(10):
-        page = reading.stories(StoryFilter(limit=1, after=after))
-        seen += page.stories
-        after = page.next
-        if after is None:
-            break
-    assert tuple(seen) == whole.stories
-    assert [one.updated for one in seen] == sorted((one.updated for one in seen), reverse=True)
-
-
-def test_a_story_that_moves_up_between_two_pages_hides_no_other(rig: Rig) -> None:
-    reading = DatabaseStoryReader(rig.database)
-    whole = [one.id for one in reading.stories(StoryFilter()).stories]
-    first = reading.stories(StoryFilter(limit=1))
-    rig.take(record("Post", "n", "Wholly new matter in Orrin", FERRY[::-1].replace(".", " ")))
-    last = whole[-1]
-    rest = reading.stories(StoryFilter(after=first.next))
-    assert [one.id for one in rest.stories] == whole[1:]
-    again = (
-        FLOOD.replace("Four people", "Six persons").split("\n", 2)[2]
-        + " Rain is forecast for Tuesday in Pennmouth."
-    )
-    rig.take(
-        record("Bote", "late", "Six dead at Pennmouth after levee on the Arrel breaks", again, published=NOON)
-    )
-    rest_now = [one.id for one in reading.stories(StoryFilter(after=first.next)).stories]
-    assert set(rest_now) | {first.stories[0].id, last} >= set(whole), "what has not moved is still there"
-    assert len(rest_now) == len(set(rest_now))
-
-
 @pytest.mark.parametrize(
     "cursor",
     [

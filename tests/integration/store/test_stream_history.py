@@ -100,18 +100,6 @@ def test_the_first_number_of_a_day(database: Database) -> None:
     assert found == [0, 0, 21, 31]  # the days of the first period are not known
 
 
-@pytest.mark.parametrize(("days", "stories"), [(13, 2), (16, 3)])
-def test_an_undated_article_is_as_old_as_its_arrival(database: Database, days: int, stories: int) -> None:
-    clock = Clock()
-    rig = Rig(database, clock)
-    rig.take(record("Herald", "3", "Trains stand still", STRIKE))
-    clock.time += dt.timedelta(days=1)
-    rig.take(record("Herald", "1", "Levee breaks", FLOOD))
-    clock.time += dt.timedelta(days=days)  # nothing arrives meanwhile
-    rig.take(record("Echo", "2", "Levee breaks in Pennmouth", FLOOD_ELSEWHERE))
-    assert len(set(queried(database, select(article.c.story)).scalars())) == stories
-
-
 def test_terms_are_read_in_the_order_of_inbox_numbers(database: Database) -> None:
     texts = (FLOOD, STRIKE, FLOOD[::-1], STRIKE[::-1])
     Rig(database, Clock()).take(

@@ -68,9 +68,13 @@ def shown_of(text: str, answer: str) -> set[tuple[str, ...]]:
 
 
 def test_others_get_an_excerpt_of_every_article_in_every_answer(room: Newsroom) -> None:
+    """The pages that explain with passages of both texts among them."""
     asked = addresses(room)
     assert len(asked) > 20
-    for address in asked:
+    pages = [
+        one.replace("/api/v1/explain?article=", "/explain/").replace("&other", "?other") for one in asked
+    ]
+    for address in {*asked, *pages}:
         answer = room.get(address, **STRANGER)
         assert answer.status_code == 200, address
         for name, text in TEXTS.items():

@@ -5,7 +5,6 @@ import json
 import random
 import string
 from pathlib import Path
-from typing import Any
 
 import httpx
 import msgspec
@@ -29,10 +28,8 @@ from aggregator.store.engine.database import Database
 from aggregator.store.intake import rejected, tombstones
 from aggregator.store.read.reader import DatabaseStoryReader
 from aggregator.store.stories import api_tokens, articles, commands
-from aggregator.store.stories.merged_texts import render_next
 from aggregator.store.tables import article, command, lsh_band, metadata, sketch, tombstone
 from aggregator.store.tables import outbox as outbox_table
-from aggregator.stories.tuning import StoryTuning
 from aggregator.web.api.push import PushEndpoint
 from aggregator.web.server import Server
 from aggregator.web.settings import PublishSettings
@@ -61,6 +58,7 @@ were for it, four against. The money comes from the sale of the old tram depot, 
 forty flats there. Opening hours on Saturdays are to be cut by two. A group of parents had collected nine
 thousand signatures since the spring. The next budget, the treasurer warned, will be harder."""
 ALL_TUNING = Tuning()
+TOWN = record("Echo", "2", "Town under water", FLOOD_ELSEWHERE, published=NOON)
 
 
 def marked(guid: str, body: str, *, title: str = "levee breaks", days_before: int = 0) -> Entry:
@@ -84,9 +82,10 @@ def alone(guid: str, body: str = STRIKE) -> Entry:
 def words_in(database: Database) -> list[str]:
     """Each column in which the word stands, packed or not."""
     found = []
+    words = ("article_search_data", ["block"]) if database.is_sqlite else ("article_search", ["words"])
     with database.read() as connection:
         tables = [(str(table.name), [column.name for column in table.c]) for table in metadata.sorted_tables]
-        for name, columns in [*tables, *_index_tables(connection)]:
+        for name, columns in [*tables, words]:
             rows = connection.execute(text(f"SELECT {', '.join(columns)} FROM {name}"))
             for row in rows:
                 found += [
@@ -95,12 +94,6 @@ def words_in(database: Database) -> list[str]:
                     if MARK in plain(value).lower()
                 ]
     return sorted(set(found))
-
-
-def _index_tables(connection: Any) -> list[tuple[str, list[str]]]:
-    if connection.dialect.name == "postgresql":
-        return [("article_search", ["words"])]
-    return [("article_search_data", ["block"])]
 
 
 def plain(value: object) -> str:
@@ -119,39 +112,46 @@ def plain(value: object) -> str:
 def in_files(database: Database) -> bool:
     """Whether the word stands in SQLite's files."""
     file = database.file
-    every = (file, file.with_name(f"{file.name}-wal"))
+    every = (file, file.with_name(f"{file.name}-wal")) if file else ()
     return any(MARK.encode() in one.read_bytes().lower() for one in every if one.exists())
 
 
-def settle(unit_of_work: Rig) -> None:
+def settle(rig: Rig) -> None:
     """The full-text index and the merged texts."""
-    unit_of_work.pipeline.index_text()
-    while render_next(unit_of_work.database, 50, ALL_TUNING.section("stories", StoryTuning)):
-        pass
+    rig.pipeline.index_text()
+    rig.render()
 
 
-def forget(unit_of_work: Rig, name: str) -> ForgetResult:
+def forget(rig: Rig, name: str) -> ForgetResult:
     """As a running daemon is asked by the command."""
+    number = asked_to_forget(rig, name)
+    rig.pipeline.run_commands()
+    return answered(rig, number)
+
+
+def asked_to_forget(rig: Rig, name: str) -> int:
     payload = msgspec.json.encode(ForgetCommand(name=name))
-    number = command_handlers.enqueue(unit_of_work.database, unit_of_work.clock(), "forget", payload)
-    unit_of_work.pipeline.run_commands()
-    answer = command_handlers.wait_for_answer(unit_of_work.database, number, patience_seconds=0)
+    return command_handlers.enqueue(rig.database, rig.clock(), "forget", payload)
+
+
+def answered(rig: Rig, number: int) -> ForgetResult:
+    answer = command_handlers.wait_for_answer(rig.database, number, patience_seconds=0)
     assert answer is not None
     return msgspec.json.decode(answer, type=ForgetResult)
 
 
-def filling_of(unit_of_work: Rig, reading: DatabaseStoryReader | None = None) -> WebhookDispatcher:
+def filling_of(rig: Rig, reading: DatabaseStoryReader | None = None) -> WebhookDispatcher:
     hook = Webhook(name="desk", url="https://hooks.example/x", key=b"k" * 32)
     tuning = ALL_TUNING.section("webhooks", WebhookTuning)
-    reading = reading or DatabaseStoryReader(unit_of_work.database, ALL_TUNING)
+    reading = reading or DatabaseStoryReader(rig.database, ALL_TUNING)
     return WebhookDispatcher(
-        unit_of_work.database,
+        rig.database,
         reading,
         [hook],
         PublishSettings(),
         tuning=tuning,
         steady_days=1.0,
-        now=unit_of_work.clock,
+        now=rig.clock,
     )
 
 
@@ -160,27 +160,18 @@ def the_article(database: Database, guid: str = "1") -> str:
     return str(queried(database, chosen).scalar_one())
 
 
-@pytest.fixture
-def unit_of_work(database: Database) -> Rig:
-    return Rig(database, Clock())
-
-
 # --- no word is left ---------------------------------------------------------------------------------------
 
 
-def test_no_word_of_it_is_left(unit_of_work: Rig, tmp_path: Path) -> None:
-    database = unit_of_work.database
-    filling = filling_of(unit_of_work)
+def test_no_word_of_it_is_left(rig: Rig, tmp_path: Path) -> None:
+    database = rig.database
+    filling = filling_of(rig)
     filling.sync_webhooks()
-    unit_of_work.take(record("Herald", "0", "Libraries stay open", COUNCIL, published=NOON))
-    unit_of_work.take(
-        marked("1", FLOOD), record("Echo", "2", "Town under water", FLOOD_ELSEWHERE, published=NOON)
-    )
-    unit_of_work.take(
-        marked("1", f"{FLOOD} Later {MARK}s came.", title="levee gives way at Pennmouth")
-    )  # a revision
-    unit_of_work.take(alone("3"), alone("5", STRIKE[::-1]))  # one will be empty, one gives way
-    settle(unit_of_work)
+    rig.take(record("Herald", "0", "Libraries stay open", COUNCIL, published=NOON))
+    rig.take(marked("1", FLOOD), TOWN)
+    rig.take(marked("1", f"{FLOOD} Later {MARK}s came.", title="levee gives way at Pennmouth"))  # a revision
+    rig.take(alone("3"), alone("5", STRIKE[::-1]))  # one will be empty, one gives way
+    settle(rig)
     while filling.step() is not None:
         pass
     flood, ended = (assigned(database)[the_article(database, guid)] for guid in ("1", "3"))
@@ -188,7 +179,7 @@ def test_no_word_of_it_is_left(unit_of_work: Rig, tmp_path: Path) -> None:
     undo(database)
     gave_way = assigned(database)[the_article(database, "5")]
     assert correct(database, "merge", flood, gave_way).stories == (flood,)
-    settle(unit_of_work)
+    settle(rig)
     with database.write() as connection:
         rejected.note(
             connection,
@@ -204,27 +195,19 @@ def test_no_word_of_it_is_left(unit_of_work: Rig, tmp_path: Path) -> None:
         )
         number = commands.enqueue(connection, NOON, "recluster", "{}")
         commands.answer(connection, number, NOON, "done", msgspec.json.encode(answer).decode())
-    unit_of_work.accept(marked("1", f"{FLOOD_ELSEWHERE} Still {MARK}."))  # waits to be placed
+    rig.accept(marked("1", f"{FLOOD_ELSEWHERE} Still {MARK}."))  # waits to be placed
     places = words_in(database)
-    assert {"article.text", "entry.payload", "revision.text", "story.merged_story", "outbox.body"} <= set(
-        places
-    )
-    assert {"story_log.detail", "change.title", "rejected_input.item"} <= set(places)
-    if database.is_sqlite:
-        assert "article_search_data.block" in places
-        assert in_files(database)
-    else:
-        assert "article_search.words" in places
+    rows = {"article.text", "entry.payload", "revision.text", "story.merged_story", "outbox.body"}
+    rows |= {"story_log.detail", "change.title", "rejected_input.item"}
+    assert {*rows, "article_search_data.block" if database.is_sqlite else "article_search.words"} <= {*places}
+    assert in_files(database) == database.is_sqlite
 
-    done = [
-        forget(unit_of_work, f"https://herald.example/{MARK}-1"),
-        forget(unit_of_work, the_article(database, "3")),
-    ]
-    done.append(forget(unit_of_work, the_article(database, "5")))
+    named = (f"https://herald.example/{MARK}-1", *(the_article(database, guid) for guid in "35"))
+    done = [forget(rig, name) for name in named]
 
     assert [one.summary.articles for one in done] == [1, 1, 1]
     assert (done[0].summary.revisions, done[0].summary.emptied, done[1].summary.emptied) == (1, 0, 1)
-    settle(unit_of_work)
+    settle(rig)
     assert words_in(database) == []
     assert what_is_wrong(database) == []
     if database.is_sqlite:
@@ -235,42 +218,38 @@ def test_no_word_of_it_is_left(unit_of_work: Rig, tmp_path: Path) -> None:
     assert DatabaseStoryReader(database).story(ended) is None
     waiting = queried(database, select(func.count()).where(outbox_table.c.body.is_not(None)))
     assert waiting.scalar_one() == 1, "only of what nobody asked to forget"
-    assert all(MARK not in line for line in map(_unpacked, exported(database, lambda _: None)))
+    assert all(MARK not in line.decode().lower() for line in exported(database, lambda _: None))
 
 
 def _in_order(database: Database) -> list[str]:
     return list(queried(database, select(article.c.id).order_by(article.c.inbox_no).limit(3)).scalars())
 
 
-def _unpacked(line: bytes) -> str:
-    return line.decode().lower()
-
-
 @pytest.mark.later
-def test_no_page_feed_or_answer_has_it(unit_of_work: Rig) -> None:
-    unit_of_work.take(marked("1", FLOOD), alone("3"))
-    unit_of_work.take(record("Echo", "2", "Town under water", FLOOD_ELSEWHERE, published=NOON))
-    settle(unit_of_work)
-    ended = assigned(unit_of_work.database)[the_article(unit_of_work.database, "3")]
-    gone = the_article(unit_of_work.database)
-    server = Server(DatabaseStoryReader(unit_of_work.database), PublishSettings(port=0))
+def test_no_page_feed_or_answer_has_it(rig: Rig) -> None:
+    rig.take(marked("1", FLOOD), alone("3"))
+    rig.take(TOWN)
+    settle(rig)
+    ended = assigned(rig.database)[the_article(rig.database, "3")]
+    gone = the_article(rig.database)
+    server = Server(DatabaseStoryReader(rig.database), PublishSettings(port=0))
     with httpx.Client(base_url=server.start(), trust_env=False, timeout=60) as client:
         paths = (
             "/",
             "/?view=newest",
             f"/search?q={MARK}",
-            f"/stories/{assigned(unit_of_work.database)[gone]}",
+            f"/stories/{assigned(rig.database)[gone]}",
             "/feeds/stories.rss",
             "/feeds/stories.atom",
             "/feeds/stories.json",
             "/feeds/updates.rss",
             "/api/v1/stories",
-            f"/api/v1/stories/{assigned(unit_of_work.database)[gone]}",
+            f"/api/v1/stories/{assigned(rig.database)[gone]}",
         )
         assert all(MARK in client.get(path).text.lower() for path in paths)
         tag = client.get("/feeds/stories.rss").headers["ETag"]
-        forget(unit_of_work, "Herald")
-        settle(unit_of_work)
+        forget(rig, "Herald")
+        settle(rig)
         again = client.get("/feeds/stories.rss", headers={"If-None-Match": tag})
         assert again.status_code == 200, "readers that ask whether it changed are told"
         reported = {path: client.get(path).text.lower().replace(f"q={MARK}", "") for path in paths}
@@ -285,27 +264,25 @@ def test_no_page_feed_or_answer_has_it(unit_of_work: Rig) -> None:
 # --- it does not come back ---------------------------------------------------------------------------------
 
 
-def test_it_does_not_come_back_by_any_door(unit_of_work: Rig, tmp_path: Path) -> None:
-    database = unit_of_work.database
-    unit_of_work.take(
-        marked("1", FLOOD), record("Echo", "2", "Town under water", FLOOD_ELSEWHERE, published=NOON)
-    )
+def test_it_does_not_come_back_by_any_door(rig: Rig, tmp_path: Path) -> None:
+    database = rig.database
+    rig.take(marked("1", FLOOD), TOWN)
     id_ = the_article(database)
-    forget(unit_of_work, id_)
+    forget(rig, id_)
 
-    again = unit_of_work.accept(
+    again = rig.accept(
         marked("1", FLOOD),
         marked("1", f"{STRIKE} All is {MARK} now."),
         msgspec.structs.replace(marked("1", FLOOD), guid="another"),
         msgspec.structs.replace(marked("1", FLOOD), url=None),
     )
     assert [(one.outcome, one.article, one.entry_no) for one in again] == [("forgotten", id_, None)] * 4
-    assert [
-        one.outcome for one in unit_of_work.accept(msgspec.structs.replace(marked("1", ""), guid="another"))
-    ] == ["forgotten"], "it is known by the keys that it came under since"
+    assert [one.outcome for one in rig.accept(msgspec.structs.replace(marked("1", ""), guid="another"))] == [
+        "forgotten"
+    ], "it is known by the keys that it came under since"
 
-    _, secret = written_by(database, api_tokens.create, "newsroom", ("push",), unit_of_work.clock())
-    letterbox = PushEndpoint(database, ALL_TUNING, unit_of_work.clock)
+    _, secret = written_by(database, api_tokens.create, "newsroom", ("push",), rig.clock())
+    letterbox = PushEndpoint(database, ALL_TUNING, rig.clock)
     holder = letterbox.holder(secret)
     assert holder is not None
     body = json.dumps(
@@ -321,30 +298,30 @@ def test_it_does_not_come_back_by_any_door(unit_of_work: Rig, tmp_path: Path) ->
     assert (pushed.accepted, pushed.known, pushed.rejected) == (0, 0, 1)
     assert "forgotten" in str(pushed.items[0].reason)
 
-    assert unit_of_work.place() == []
+    assert rig.place() == []
     assert words_in(database) == []
     newest_tombstones = read_by(database, tombstones.newest_tombstones, 9)
     assert [(one.article, one.rejected_count) for one in newest_tombstones] == [(id_, 6)]
     assert all(one != id_ for one in assigned(database))
 
 
-def test_what_was_accepted_meanwhile_is_refused_in_its_place(unit_of_work: Rig) -> None:
+def test_what_was_accepted_meanwhile_is_refused_in_its_place(rig: Rig) -> None:
     """Another process accepts while the writer forgets: neither has seen what the other one did."""
-    unit_of_work.take(marked("1", FLOOD))
-    id_ = the_article(unit_of_work.database)
-    forget(unit_of_work, id_)
-    executed(unit_of_work.database, tombstone.delete())
-    assert unit_of_work.accept(marked("1", f"{FLOOD_ELSEWHERE} {MARK}"))[0].outcome == "revision"
-    written_by(unit_of_work.database, tombstones.add_tombstones, [id_], NOON)
-    placed = unit_of_work.place()
+    rig.take(marked("1", FLOOD))
+    id_ = the_article(rig.database)
+    forget(rig, id_)
+    executed(rig.database, tombstone.delete())
+    assert rig.accept(marked("1", f"{FLOOD_ELSEWHERE} {MARK}"))[0].outcome == "revision"
+    written_by(rig.database, tombstones.add_tombstones, [id_], NOON)
+    placed = rig.place()
     assert [(one.outcome, one.reason) for one in placed] == [("refused", tombstones.REASON)]
-    assert words_in(unit_of_work.database) == []
+    assert words_in(rig.database) == []
 
 
-def test_an_export_carries_tombstones(unit_of_work: Rig, tmp_path: Path) -> None:
-    unit_of_work.take(marked("1", FLOOD))
-    forget(unit_of_work, "Herald")
-    lines = list(exported(unit_of_work.database, lambda _: None))
+def test_an_export_carries_tombstones(rig: Rig, tmp_path: Path) -> None:
+    rig.take(marked("1", FLOOD))
+    forget(rig, "Herald")
+    lines = list(exported(rig.database, lambda _: None))
     with sqlite_at(tmp_path / "other.db") as other:
         import_into(other, b"".join(lines).splitlines(keepends=True), lambda _: None)
         assert Rig(other, Clock()).accept(marked("1", FLOOD))[0].outcome == "forgotten"
@@ -353,35 +330,31 @@ def test_an_export_carries_tombstones(unit_of_work: Rig, tmp_path: Path) -> None
 # --- what is left ------------------------------------------------------------------------------------------
 
 
-def test_copies_stay_and_the_first_of_them_is_the_original(unit_of_work: Rig) -> None:
-    database = unit_of_work.database
+def test_copies_stay_and_the_first_of_them_is_the_original(rig: Rig) -> None:
+    database = rig.database
     for number, outlet in enumerate(("Herald", "Echo", "Gazette")):
-        unit_of_work.take(
-            record(outlet, "1", f"Levee breaks, {outlet}", FLOOD, published=NOON + number * HOUR)
-        )
+        rig.take(record(outlet, "1", f"Levee breaks, {outlet}", FLOOD, published=NOON + number * HOUR))
     first, second, third = _in_order(database)
     held = _finders(database)
     assert len(held[1][0]) > 10
     assert held[1][1], "the sampled shingles of the text are the first one's"
     assert not held[2][1]
-    assert forget(unit_of_work, first).summary.copies == 2
+    assert forget(rig, first).summary.copies == 2
     assert _finders(database) == {2: held[1], 3: held[3]}, "copies to come find the next original by them"
     rows = queried(
         database, select(article.c.id, article.c.copy_of, article.c.role).order_by(article.c.inbox_no)
     )
     assert [tuple(row) for row in rows] == [(second, None, "report"), (third, second, "copy")]
     assert what_is_wrong(database) == []
-    assert [
-        one.outcome for one in unit_of_work.take(record("Post", "1", "Levee", FLOOD, published=NOON))
-    ] == ["copy"]
+    assert [one.outcome for one in rig.take(record("Post", "1", "Levee", FLOOD, published=NOON))] == ["copy"]
     before, reported = DatabaseStoryReader(database).last_change(), by_title(database, "Levee breaks")
-    forget(unit_of_work, next(id_ for id_ in assigned(database) if id_ not in (second, third)))
+    forget(rig, next(id_ for id_ in assigned(database) if id_ not in (second, third)))
     assert by_title(database, "Levee breaks") == reported
     assert DatabaseStoryReader(database).last_change() != before, (
         "readers are told, though the headline stayed"
     )
-    forget(unit_of_work, second)
-    assert forget(unit_of_work, third).summary.articles == 1
+    forget(rig, second)
+    assert forget(rig, third).summary.articles == 1
     assert assigned(database) == {}
     assert what_is_wrong(database) == []
 
@@ -396,106 +369,95 @@ def _finders(database: Database) -> dict[int, tuple[set[int], bytes]]:
     return found
 
 
-def test_what_an_outlet_repeated_goes_with_it(unit_of_work: Rig) -> None:
+def test_what_an_outlet_repeated_goes_with_it(rig: Rig) -> None:
     """Its lines are learnt from its articles; those that are gone teach nothing, in rows or in memory."""
     given = [one for one in articles_of(81) if one.outlet == "Lantern"]
-    unit_of_work.take(*given[:-1])
-    assert taken_out(unit_of_work.database, "Lantern")[-1] == (FOOTERS["Lantern"],)
-    forget(unit_of_work, "Lantern")
-    unit_of_work.take(given[-1])
-    assert taken_out(unit_of_work.database, "Lantern") == [()]
+    rig.take(*given[:-1])
+    assert taken_out(rig.database, "Lantern")[-1] == (FOOTERS["Lantern"],)
+    forget(rig, "Lantern")
+    rig.take(given[-1])
+    assert taken_out(rig.database, "Lantern") == [()]
 
 
-def test_an_outlet_goes_with_all_that_waits(unit_of_work: Rig) -> None:
-    unit_of_work.take(
-        marked("1", FLOOD), record("Echo", "2", "Town under water", FLOOD_ELSEWHERE, published=NOON)
-    )
-    unit_of_work.accept(marked("9", STRIKE))
-    done = forget(unit_of_work, "hERALD")
+def test_an_outlet_goes_with_all_that_waits(rig: Rig) -> None:
+    rig.take(marked("1", FLOOD), TOWN)
+    rig.accept(marked("9", STRIKE))
+    done = forget(rig, "hERALD")
     assert (done.named, done.summary.articles, done.summary.entries) == (2, 1, 2)
-    assert [one.outcome for one in unit_of_work.place()] == []
-    assert words_in(unit_of_work.database) == []
-    assert unit_of_work.accept(marked("10", STRIKE))[0].outcome == "new", (
-        "what it publishes later is other news"
-    )
+    assert [one.outcome for one in rig.place()] == []
+    assert words_in(rig.database) == []
+    assert rig.accept(marked("10", STRIKE))[0].outcome == "new", "what it publishes later is other news"
+
+
+def stopped_while_it_forgets(rig: Rig) -> int:
+    """Articles that are left after a stop; at the next start all is done, and answered."""
+    number, asked = asked_to_forget(rig, "Herald"), iter([False, False, True])
+    assert rig.pipeline.run_commands(lambda: next(asked)) == 0
+    left = counted(rig.database, article)
+    rig.restart()
+    assert rig.pipeline.run_commands() == 1
+    answered(rig, number)
+    assert words_in(rig.database) == []
+    assert what_is_wrong(rig.database) == []
+    return left
 
 
 @pytest.mark.later
-def test_what_a_stop_left_over_goes_at_the_next_start(unit_of_work: Rig) -> None:
+def test_what_a_stop_left_over_goes_at_the_next_start(rig: Rig) -> None:
     for number in range(45):
-        unit_of_work.accept(record("Herald", str(number), f"{MARK} {number}", f"{STRIKE} {MARK} {number}"))
-    unit_of_work.place()
-    payload = msgspec.json.encode(ForgetCommand(name="Herald"))
-    number = command_handlers.enqueue(unit_of_work.database, NOON, "forget", payload)
-    asked = iter([False, False, True])
-    assert unit_of_work.pipeline.run_commands(lambda: next(asked)) == 0
-    left = counted(unit_of_work.database, article)
-    assert 0 < left < 45
-    unit_of_work.restart()
-    assert unit_of_work.pipeline.run_commands() == 1
-    assert command_handlers.wait_for_answer(unit_of_work.database, number, patience_seconds=0) is not None
-    assert words_in(unit_of_work.database) == []
-    assert what_is_wrong(unit_of_work.database) == []
+        rig.accept(record("Herald", str(number), f"{MARK} {number}", f"{STRIKE} {MARK} {number}"))
+    rig.place()
+    assert 0 < stopped_while_it_forgets(rig) < 45
 
 
-def test_an_outlet_whose_index_was_not_finished_is_forgotten_at_the_next_start(unit_of_work: Rig) -> None:
+def test_an_outlet_whose_index_was_not_finished_is_forgotten_at_the_next_start(rig: Rig) -> None:
     """Its articles are gone by then, so that its name means none."""
-    unit_of_work.take(marked("1", FLOOD))
-    payload = msgspec.json.encode(ForgetCommand(name="Herald"))
-    number = command_handlers.enqueue(unit_of_work.database, NOON, "forget", payload)
-    asked = iter([False, False, True])
-    assert unit_of_work.pipeline.run_commands(lambda: next(asked)) == 0
-    assert counted(unit_of_work.database, article) == 0
-    unit_of_work.restart()
-    assert unit_of_work.pipeline.run_commands() == 1
-    assert command_handlers.wait_for_answer(unit_of_work.database, number, patience_seconds=0) is not None
-    assert words_in(unit_of_work.database) == []
+    rig.take(marked("1", FLOOD))
+    assert stopped_while_it_forgets(rig) == 0
     with pytest.raises(UsageError, match="nothing is stored"):
-        forget(unit_of_work, "Herald")
+        forget(rig, "Herald")
 
 
-def test_an_outlet_is_named_in_any_case(unit_of_work: Rig) -> None:
-    unit_of_work.take(record("Gießener Anzeiger", "1", "Town under water", FLOOD, published=NOON))
-    unit_of_work.accept(record("Gießener Anzeiger", "2", "Dockers walk out", STRIKE, published=NOON))
-    assert forget(unit_of_work, "gießener ANZEIGER").summary.entries == 2
+def test_an_outlet_is_named_in_any_case(rig: Rig) -> None:
+    rig.take(record("Gießener Anzeiger", "1", "Town under water", FLOOD, published=NOON))
+    rig.accept(record("Gießener Anzeiger", "2", "Dockers walk out", STRIKE, published=NOON))
+    assert forget(rig, "gießener ANZEIGER").summary.entries == 2
 
 
-def test_a_stopped_prune_is_not_done(unit_of_work: Rig) -> None:
-    unit_of_work.take(alone("1"), alone("2"))
-    unit_of_work.clock.time += dt.timedelta(days=30)
+def test_a_stopped_prune_is_not_done(rig: Rig) -> None:
+    rig.take(alone("1"), alone("2"))
+    rig.clock.time += dt.timedelta(days=30)
     payload = msgspec.json.encode(RetentionPlan(text_after=86_400))
-    command_handlers.enqueue(unit_of_work.database, NOON, "prune", payload)
+    command_handlers.enqueue(rig.database, NOON, "prune", payload)
     asked = iter([False])
-    assert unit_of_work.pipeline.run_commands(lambda: next(asked, True)) == 0
-    assert unit_of_work.pipeline.run_commands() == 1
+    assert rig.pipeline.run_commands(lambda: next(asked, True)) == 0
+    assert rig.pipeline.run_commands() == 1
 
 
-def test_what_a_stopped_recluster_left_goes_too(unit_of_work: Rig) -> None:
+def test_what_a_stopped_recluster_left_goes_too(rig: Rig) -> None:
     """Its scratch file holds texts; and taken up again it would decide by what is gone."""
 
     def stops(*_: int) -> None:
         raise InterruptedError
 
-    database = unit_of_work.database
+    database = rig.database
     if database.file is None:
         pytest.skip("beside a server they lie in a folder that all databases share")
-    unit_of_work.take(
-        marked("1", FLOOD), record("Echo", "2", "Town under water", FLOOD_ELSEWHERE, published=NOON)
-    )
+    rig.take(marked("1", FLOOD), TOWN)
     with pytest.raises(InterruptedError):
         reclustering(database).difference(None, stops)
     assert scratch_files(database.file.parent)
-    forget(unit_of_work, the_article(database))
+    forget(rig, the_article(database))
     assert scratch_files(database.file.parent) == []
 
 
-def test_a_name_that_means_nothing_is_refused_and_not_kept(unit_of_work: Rig) -> None:
+def test_a_name_that_means_nothing_is_refused_and_not_kept(rig: Rig) -> None:
     with pytest.raises(UsageError, match="nothing is stored"):
-        forget(unit_of_work, f"https://herald.example/{MARK}")
-    assert queried(unit_of_work.database, select(command.c.payload)).scalar_one() == "{}"
+        forget(rig, f"https://herald.example/{MARK}")
+    assert queried(rig.database, select(command.c.payload)).scalar_one() == "{}"
 
 
-def test_a_delivery_that_was_being_made_is_made_again(unit_of_work: Rig) -> None:
+def test_a_delivery_that_was_being_made_is_made_again(rig: Rig) -> None:
     """Webhooks read and write apart: what was read before and is written after must not be the old words."""
     met = []
 
@@ -504,40 +466,36 @@ def test_a_delivery_that_was_being_made_is_made_again(unit_of_work: Rig) -> None
             found = super().stories_by_id(ids)
             if not met:
                 met.append(found)
-                forget(unit_of_work, the_article(unit_of_work.database))
+                forget(rig, the_article(rig.database))
             return found
 
-    filling = filling_of(unit_of_work, Overtaken(unit_of_work.database, ALL_TUNING))
+    filling = filling_of(rig, Overtaken(rig.database, ALL_TUNING))
     filling.sync_webhooks()
-    unit_of_work.take(
-        marked("1", FLOOD), record("Echo", "2", "Town under water", FLOOD_ELSEWHERE, published=NOON)
-    )
+    rig.take(marked("1", FLOOD), TOWN)
     while filling.step() is not None:
         pass
     assert met
-    assert words_in(unit_of_work.database) == []
-    assert queried(unit_of_work.database, select(outbox_table.c.body)).first() is not None
+    assert words_in(rig.database) == []
+    assert queried(rig.database, select(outbox_table.c.body)).first() is not None
 
 
-def test_an_address_of_any_length_is_stored_and_forgotten(unit_of_work: Rig) -> None:
+def test_an_address_of_any_length_is_stored_and_forgotten(rig: Rig) -> None:
     seldom = random.Random(1).choices(string.ascii_letters + string.digits, k=3_900)
     long = f"https://herald.example/{''.join(seldom)}"  # no database packs it
-    (placed,) = unit_of_work.take(record("Herald", "1", "Dockers walk out", STRIKE, url=long))
-    forgotten = forget(unit_of_work, long)
+    (placed,) = rig.take(record("Herald", "1", "Dockers walk out", STRIKE, url=long))
+    forgotten = forget(rig, long)
     assert (placed.outcome, forgotten.summary.articles, forgotten.summary.entries) == ("founded", 1, 1)
 
 
-def test_undoing_a_split_brings_an_ended_story_back(unit_of_work: Rig) -> None:
-    database = unit_of_work.database
-    unit_of_work.take(
-        marked("1", FLOOD), record("Echo", "2", "Town under water", FLOOD_ELSEWHERE, published=NOON)
-    )
+def test_undoing_a_split_brings_an_ended_story_back(rig: Rig) -> None:
+    database = rig.database
+    rig.take(marked("1", FLOOD), TOWN)
     first, second = _in_order(database)[:2]
     origin = assigned(database)[first]
     assert assigned(database)[second] == origin
     correct(database, "split", origin, articles=(second,))
-    unit_of_work.restart()
-    forget(unit_of_work, first)
+    rig.restart()
+    forget(rig, first)
     assert DatabaseStoryReader(database).story(origin) is None
     undo(database)
     assert assigned(database) == {second: origin}
@@ -565,15 +523,15 @@ def test_whatever_is_forgotten_the_rest_holds_together(database: Database, seed:
 
 
 def test_the_index_of_passages_in_memory_follows_what_goes_and_what_inherits_it(database: Database) -> None:
-    unit_of_work = Rig(database, Clock())
-    first, copy, *_ = unit_of_work.take(
+    rig = Rig(database, Clock())
+    first, copy, *_ = rig.take(
         record("Herald", "1", "Levee breaks", FLOOD, published=NOON),
         record("Post", "1", "Levee breaks at Pennmouth", FLOOD, published=NOON),
         record("Port", "1", "Dock workers strike", STRIKE, published=NOON),
         record("Wharf", "1", "Libraries stay", COUNCIL, published=NOON),
     )
     assert copy.outcome == "copy"
-    placer = unit_of_work.pipeline.placer
+    placer = rig.pipeline.placer
     index = placer._copy_finder._index
 
     def go(article_id: str, story_id: str) -> None:

@@ -34,7 +34,7 @@ from aggregator.store.tables import (
     tombstone,
 )
 from aggregator.stories.tuning import StoryTuning
-from tests.integration.pipeline.test_forgetting import forget, plain
+from tests.integration.pipeline.test_forgetting import forget, plain, settle
 from tests.support.articles import FLOOD, FLOOD_ELSEWHERE, NOON, STRIKE, Clock, Rig, record
 from tests.support.deep_checks import faults
 from tests.support.fresh import with_tables
@@ -52,13 +52,6 @@ def rig(database: Database) -> Rig:
     made = Rig(database, Clock(NOON + dt.timedelta(days=10)))
     settle(made)
     return made
-
-
-def settle(rig: Rig) -> None:
-    """The full-text index and the merged texts."""
-    rig.pipeline.index_text()
-    while render_next(rig.database, 50, rig.all_tuning.section("stories", StoryTuning)):
-        pass
 
 
 def kept(

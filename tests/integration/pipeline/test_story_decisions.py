@@ -17,9 +17,7 @@ from aggregator.pipeline.placement.story_options import story_options
 from aggregator.pipeline.workers.executor import InlineExecutor
 from aggregator.store.engine.database import Database
 from aggregator.store.read.reader import DatabaseStoryReader
-from aggregator.store.stories.merged_texts import render_next
 from aggregator.store.tables import article, story, story_log
-from aggregator.stories.tuning import StoryTuning
 from tests.support.articles import DYKES, FLOOD, FLOOD_ELSEWHERE, NOON, STRIKE, Clock, Rig, record
 from tests.support.events import GRAIN
 from tests.support.rows import queried
@@ -260,8 +258,7 @@ def rendered(database: Database, *days: int) -> list[StoryView]:
         rig.take(
             record(str(number), "1", f"Council of Zellbrook {number}", told_there, published=NOON + day * DAY)
         )
-    while render_next(database, 3, rig.all_tuning.section("stories", StoryTuning)):
-        pass
+    rig.render()
     found = [DatabaseStoryReader(database).story(story_of(database, str(n))) for n in range(len(days))]
     return [one for one in found if isinstance(one, StoryView)]
 

@@ -23,7 +23,6 @@ from aggregator.store.maintenance.integrity_check import faults as plain_faults
 from aggregator.store.read.statistics import statistics
 from aggregator.store.search import index
 from aggregator.store.search.match import newest, parse_query
-from aggregator.store.stories.merged_texts import render_next
 from aggregator.store.tables import (
     article,
     change,
@@ -39,14 +38,12 @@ from aggregator.store.tables import (
     story_log,
     tombstone,
 )
-from aggregator.stories.tuning import StoryTuning
-from tests.support.articles import FLOOD, FLOOD_ELSEWHERE, NOON, STRIKE, Clock, Rig, record
+from tests.support.articles import FLOOD, FLOOD_ELSEWHERE, NOON, STRIKE, Clock, Rig, record, render_all
 from tests.support.deep_checks import Fault, faults
 from tests.support.rows import executed, queried, read_by
 from tests.support.story_checks import assigned, correct
 
 Contents = dict[str, list[dict[str, Any]]]
-TUNING = Tuning().section("stories", StoryTuning)
 
 
 class Sound:
@@ -69,12 +66,8 @@ class Sound:
         rig.pipeline.index_text()
         correct(database, "merge", *sorted(set(assigned(database).values())))
         rig.accept(record("Wharf", "1", "Ships wait", STRIKE, published=NOON))
-        self.tell()
+        render_all(database)
         self.before = self.contents()
-
-    def tell(self) -> None:
-        while render_next(self.database, 20, TUNING):
-            pass
 
     def contents(self) -> Contents:
         """All rows of all tables."""

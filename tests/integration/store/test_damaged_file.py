@@ -24,11 +24,10 @@ from aggregator.store.engine.database import Database
 from aggregator.store.maintenance.integrity_check import balance, faults
 from aggregator.store.migrate import upgrade
 from aggregator.store.search import index
-from aggregator.store.stories.merged_texts import render_next
 from aggregator.store.tables import article, story
-from aggregator.stories.tuning import StoryTuning
+from tests.support.articles import render_all
 from tests.support.deep_checks import faults as deep_faults
-from tests.support.fresh import with_tables
+from tests.support.fresh import sqlite_at
 from tests.support.later_version import later_version
 from tests.support.rows import executed, queried, written_by
 from tests.support.seeds import drawn
@@ -38,18 +37,11 @@ from tests.support.story_checks import fill
 @pytest.fixture(scope="module")
 def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
     file = tmp_path_factory.mktemp("made") / "sound.db"
-    database = with_all_rows(file)
-    database.close()
+    with sqlite_at(file) as database:
+        fill(database)
+        assert written_by(database, index.index_next, 1000)
+        render_all(database)
     return file
-
-
-def with_all_rows(file: Path) -> Database:
-    database = with_tables(Database(f"sqlite:///{file}"))
-    fill(database)
-    assert written_by(database, index.index_next, 1000)
-    while render_next(database, 50, Tuning().section("stories", StoryTuning)):
-        pass
-    return database
 
 
 @pytest.fixture

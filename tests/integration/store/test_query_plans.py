@@ -78,8 +78,7 @@ def fill(database: Database) -> None:
             text("UPDATE counter SET value = :n WHERE name IN ('entry', 'inbox')"), {"n": STORIES}
         )
     rig.pipeline.index_text()
-    while render_next(database, 50, shipped_tuning()):
-        pass
+    rig.render()
     with database.write() as connection:
         connection.execute(
             insert(story_link), [{"story_no": n, "other_no": n + 1} for n in range(2, STORIES - 1)]

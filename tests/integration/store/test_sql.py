@@ -14,17 +14,14 @@ import pytest
 from datasette.app import Datasette
 from sqlalchemy import text
 
-from aggregator.config.tuning import Tuning
 from aggregator.model.core import StoryView
 from aggregator.store.engine.database import Database
 from aggregator.store.intake import rejected
 from aggregator.store.intake.sources import Source, add
 from aggregator.store.migrate import upgrade
 from aggregator.store.read.reader import DatabaseStoryReader
-from aggregator.store.stories.merged_texts import render_next
-from aggregator.stories.tuning import StoryTuning
 from tests.conftest import REPOSITORY, Postgres
-from tests.support.articles import DYKES, FLOOD, FLOOD_ELSEWHERE, STRIKE, Clock, Rig, record
+from tests.support.articles import DYKES, FLOOD, FLOOD_ELSEWHERE, STRIKE, Clock, Rig, record, render_all
 from tests.support.fresh import with_tables
 from tests.support.rows import queried
 from tests.support.story_checks import copied, correct, small_set
@@ -46,12 +43,6 @@ TYPES = {
 }
 NOW = dt.datetime.now(dt.UTC).replace(microsecond=0)
 HOUR = dt.timedelta(hours=1)
-TUNING = Tuning().section("stories", StoryTuning)
-
-
-def _tell(database: Database) -> None:
-    while render_next(database, 50, TUNING):
-        pass
 
 
 FLOOD_FROM_THE_AIR = """From the air the lower town of Pennmouth is a brown lake since the levee on the
@@ -92,12 +83,12 @@ def filled(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Database]:
         rejected.note(
             connection, source="s", item="broken.jsonl, line 3", verdict="empty", reason="no text", at=NOW
         )
-    _tell(database)
+    render_all(database)
     alone = queried(
         database, text("SELECT id FROM v_stories WHERE article_count = 1 ORDER BY id LIMIT 2")
     ).scalars()
     correct(database, "merge", *alone)
-    _tell(database)
+    render_all(database)
     yield database
     database.close()
 
@@ -199,11 +190,11 @@ def test_an_original_that_goes_takes_its_copies_names_along(tmp_path: Path) -> N
         record("Arrel Courier", "1", "Levee on the Arrel breaks", FLOOD, published=NOW - 2 * HOUR),
         record("Sennick Echo", "2", "Levee breaks", FLOOD, published=NOW - HOUR),
     )
-    _tell(database)
+    render_all(database)
     assert _asked(database, "SELECT original_id FROM v_copies")[1] == [(first.article,)]
     earlier = record("Calmouth Post", "3", "Levee gives way", FLOOD, published=NOW - 3 * HOUR)
     (third,) = rig.take(earlier)
-    _tell(database)
+    render_all(database)
     _, rows = _asked(database, "SELECT article_id, original_id FROM v_copies ORDER BY minutes_late")
     assert rows == [(first.article, third.article), (copy.article, third.article)]
     database.close()
@@ -215,7 +206,7 @@ def test_an_outlet_does_not_copy_itself(database: Database) -> None:
         record("Arrel Courier", "2", "Levee on the Arrel breaks", FLOOD, published=NOW - HOUR),
         record("Sennick Echo", "3", "Levee on the Arrel breaks", FLOOD, published=NOW),
     )
-    _tell(database)
+    render_all(database)
     assert _asked(database, "SELECT COUNT(*) FROM v_story_articles WHERE original IS NOT NULL")[1] == [(2,)]
     assert _asked(database, "SELECT outlet, original_outlet FROM v_copies")[1] == [
         ("Sennick Echo", "Arrel Courier")

@@ -11,10 +11,8 @@ from aggregator.pipeline.placement.erase import ForgetCommand
 from aggregator.store.engine.database import Database
 from aggregator.store.intake.sources import Source
 from aggregator.store.read.reader import DatabaseStoryReader
-from aggregator.store.stories.merged_texts import render_next
 from aggregator.store.tables import source as table
 from aggregator.store.tables import story_link, story_subject
-from aggregator.stories.tuning import StoryTuning
 from aggregator.web.filters import parse_filter
 from tests.support.articles import DYKES, FLOOD, NOON, STRIKE, Clock, Rig, record
 from tests.support.rows import executed, queried
@@ -41,13 +39,8 @@ def rig(database: Database) -> Rig:
         record("Post", "3", STRUCK, STRIKE, published=NOON + 8 * DAY, categories=("Economy", "Floods")),
         record("Mail", "4", PUMPS, INQUIRY, published=NOON - 18 * DAY),
     )
-    _render(rig)
+    rig.render()
     return rig
-
-
-def _render(rig: Rig) -> None:
-    while render_next(rig.database, 3, rig.all_tuning.section("stories", StoryTuning)):
-        pass
 
 
 def _story(rig: Rig, title: str) -> StoryView:
@@ -118,13 +111,13 @@ def test_lists_have_names_and_topics(rig: Rig) -> None:
 def test_a_merge_and_its_undoing_keep_the_links(rig: Rig) -> None:
     levee, strike = by_title(rig.database, "Levee", "Dock")
     correct(rig.database, "merge", strike, levee)
-    _render(rig)
+    rig.render()
     merged = DatabaseStoryReader(rig.database).stories(StoryFilter(outlet="Herald")).stories[0].id
     view = DatabaseStoryReader(rig.database).story(merged)
     assert isinstance(view, StoryView)
     assert _links(view) == {"later": [VOTED], "related": [PUMPS]}
     undo(rig.database)
-    _render(rig)
+    rig.render()
     assert _links(_story(rig, "Levee")) == {"later": [VOTED], "related": [PUMPS]}
     assert _links(_story(rig, "Dock")) == {}
 
@@ -149,7 +142,7 @@ def test_an_older_database_gets_them_when_it_is_rendered_again(rig: Rig) -> None
             connection.execute(delete(table))
         before = connection.execute(text("SELECT id, bumped_at FROM story ORDER BY id")).all()
         connection.execute(text("UPDATE counter SET value = 1 WHERE name = 'render_version'"))
-    _render(rig)
+    rig.render()
     assert _links(_story(rig, "Levee")) == {"later": [VOTED], "related": [PUMPS]}
     assert _titles(rig, topic="politics") == {VOTED}
     assert queried(rig.database, text("SELECT id, bumped_at FROM story ORDER BY id")).all() == before

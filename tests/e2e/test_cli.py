@@ -392,26 +392,6 @@ def test_a_feed_in_every_format_of_stories_changes_and_saved_queries(filled: Ter
     assert (missing.code, "config.yaml has: wet" in missing.err) == (2, True)
 
 
-@pytest.mark.later
-def test_explaining_one_article_and_two(filled: Terminal) -> None:
-    flood = next(one for one in filled.stories() if one["article_count"] == 2)
-    strike = next(one for one in filled.stories() if one["article_count"] == 1)
-    ids = [one["id"] for one in flood["articles"]]
-    reported = [json.loads(filled.type("explain", one, "--format", "json").out) for one in ids]
-    joined = next(one for one in reported if one["evidence"]["stage"] == "event")
-    pair = json.loads(filled.type("explain", *ids, "--format", "json").out)["pair"]
-    apart = filled.type("explain", ids[0], strike["articles"][0]["id"], "--format", "json")
-    other = json.loads(apart.out)["pair"]
-    assert pair["same_story"]
-    assert not other["same_story"]
-    assert pair["score"] > 0 > other["score"]
-    assert flood["id"] in filled.type("explain", *ids).text
-    text = filled.type("explain", joined["article"]).text
-    assert re.search(r"time between the reports +0 min +gives +\+", text)
-    words = text.split("shared with the story at that time, words: ")[1].splitlines()[0].split(", ")
-    assert words == list(dict.fromkeys(word.casefold() for word in words)) == joined["shared"]["words"]
-
-
 # --- ingest ------------------------------------------------------------------------------------------------
 
 

@@ -9,7 +9,6 @@ from typing import Any
 import pytest
 from sqlalchemy import text
 
-from aggregator.store.engine.database import Database
 from tests.support.daemon_process import DaemonProcess
 from tests.support.loopback import Response
 from tests.support.outlets import Outlet, Report, report
@@ -86,23 +85,6 @@ class Clock:
         written.replace(self._file)
 
 
-class Patient:
-    """The daemon under a clock that jumps, and what must hold of it."""
-
-    def __init__(self, daemon: DaemonProcess, url: str) -> None:
-        self.daemon = daemon
-        self._database = Database(url)
-
-    def count(self, what: str) -> int:
-        return queried(self._database, text(f"SELECT count(*) FROM {what}")).scalar_one()
-
-    def is_reported(self, title: str) -> bool:
-        return any(one["title"] == title for one in self.daemon.stories())
-
-    def close(self) -> None:
-        self._database.close()
-
-
 def test_a_clock_that_jumps_and_comes_back_harms_nothing(
     database_url: str, library: Path, tmp_path: Path
 ) -> None:
@@ -112,58 +94,54 @@ def test_a_clock_that_jumps_and_comes_back_harms_nothing(
         "sources": [newsroom.outlet.settings()],
         "webhooks": [{"name": "desk", "url": receiver.url(), "secret": SECRET}],
     }
+
+    def count(what: str) -> int:
+        return queried(database_url, text(f"SELECT count(*) FROM {what}")).scalar_one()
+
     with DaemonProcess(tmp_path, settings, tuning=_TUNING, **clock.environment) as daemon:
-        patient = Patient(daemon, database_url)
+
+        def publish(when: str) -> str:
+            """Something new, which becomes a story."""
+            title = newsroom.publish()
+            daemon.wait_for(lambda: title in {one["title"] for one in daemon.stories()}, f"what came {when}")
+            return title
+
+        def asked_twice(words: str) -> None:
+            polls, began = newsroom.outlet.polls(), time.monotonic()
+            daemon.wait_for(lambda: newsroom.outlet.polls() > polls + 1, f"polls {words}")
+            print(f"{words}: asked twice within {time.monotonic() - began:.1f} s")
+
         daemon.wait_for(daemon.stories, "the first story")
         for _ in range(4):
-            title = newsroom.publish()
-            daemon.wait_for(lambda title=title: patient.is_reported(title), "what is published before")
+            publish("before")
         for seconds, words in JUMPS:
             receiver.answer = lambda _request: Response(500)  # what is tried meanwhile must not be given up
-            before = newsroom.publish()
-            daemon.wait_for(
-                lambda title=before: patient.is_reported(title), f"what came before it was {words}"
-            )
+            before = publish(f"before it was {words}")
             daemon.wait_for(lambda title=before: title in failed(receiver), "a delivery that failed")
-            rows = {name: patient.count(name) for name in ("article", "story", "change", "outbox")}
-            polls = newsroom.outlet.polls()
+            rows = {name: count(name) for name in ("article", "story", "change", "outbox")}
             clock.jump(seconds)
-            began = time.monotonic()
-            daemon.wait_for(lambda polls=polls: newsroom.outlet.polls() > polls + 1, f"polls {words}")
-            print(f"{words}: asked twice within {time.monotonic() - began:.1f} s")
-            meanwhile = newsroom.publish()
-            daemon.wait_for(
-                lambda title=meanwhile: patient.is_reported(title), f"what came when it was {words}"
-            )
+            asked_twice(words)
+            publish(f"when it was {words}")
             time.sleep(3)  # several looks of retention and of the clock
-            polls = newsroom.outlet.polls()
             clock.jump(0)
-            began = time.monotonic()
-            daemon.wait_for(lambda polls=polls: newsroom.outlet.polls() > polls + 1, "polls afterwards")
-            print(f"{words}, and right again: asked twice within {time.monotonic() - began:.1f} s")
-            after = newsroom.publish()
-            daemon.wait_for(lambda title=after: patient.is_reported(title), f"what came after it was {words}")
-            now = {name: patient.count(name) for name in rows}
-            assert {name: now[name] - rows[name] for name in ("article", "story")} == {
-                "article": 2,
-                "story": 2,
-            }
+            asked_twice(f"{words}, and right again")
+            after = publish(f"after it was {words}")
+            now = {name: count(name) for name in rows}
+            assert [now[name] - rows[name] for name in ("article", "story")] == [2, 2]
             assert 2 <= now["change"] - rows["change"] <= 4, "no flood of bumps, and none is deleted"
             assert now["outbox"] >= rows["outbox"]
             daemon.wait_for(lambda title=after: daemon.stories()[0]["title"] == title, "the newest in front")
             receiver.answer = lambda _request: Response(204)
             titles = {one.title for one in newsroom.outlet.reports}
             daemon.wait_for(lambda titles=titles: titles <= taken(receiver), f"all deliveries: {words}")
-        assert patient.count("article WHERE text IS NULL") == 0
-        assert patient.count("outbox WHERE state = 'given_up'") == 0
+        assert count("article WHERE text IS NULL") == 0
+        assert count("outbox WHERE state = 'given_up'") == 0
         assert "config reloaded" in daemon.reload()
-        title = newsroom.publish()
-        daemon.wait_for(lambda: patient.is_reported(title), "news after a reload")
+        publish("after a reload")
         assert not daemon.lines("no progress")
         assert "Traceback" not in daemon.log()
         assert daemon.faults() == []
         assert daemon.stop() == 0
-        patient.close()
     newsroom.outlet.server.close()
 
 

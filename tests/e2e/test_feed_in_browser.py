@@ -1,18 +1,18 @@
 """A feed in a browser: readable, by our stylesheet alone."""
 
 import pytest
-from playwright.sync_api import Browser, sync_playwright
+from playwright.sync_api import Browser
 
 from aggregator.web.server import Server
 from aggregator.web.settings import PublishSettings
-from tests.e2e.test_pages import ARGUMENTS, CHROMIUM
+from tests.e2e.test_pages import browser  # noqa: F401 - a fixture
 from tests.support.written_stories import full_reader
 
 pytestmark = pytest.mark.later
 
 
-def _looked_at(browser: Browser, address: str) -> tuple[str, list[str], list[str]]:
-    page = browser.new_page()
+def _looked_at(chromium: Browser, address: str) -> tuple[str, list[str], list[str]]:
+    page = chromium.new_page()
     asked: list[str] = []
     refused: list[str] = []
     page.on("request", lambda request: asked.append(request.url))
@@ -31,20 +31,13 @@ def _looked_at(browser: Browser, address: str) -> tuple[str, list[str], list[str
     return shown, asked, [words for words in refused if "Content Security Policy" in words]
 
 
-def test_a_browser_shows_a_feed_as_a_page() -> None:
-    if not CHROMIUM.exists():
-        pytest.skip(f"{CHROMIUM} is not there")
+def test_a_browser_shows_a_feed_as_a_page(browser: Browser) -> None:  # noqa: F811 - the fixture
     server = Server(full_reader(), PublishSettings(port=0, title="Morning stories"))
     address = server.start()
-    try:
-        with sync_playwright() as playwright:
-            browser = playwright.chromium.launch(executable_path=str(CHROMIUM), args=ARGUMENTS)
-            for name in ("stories.rss", "updates.atom"):
-                shown, asked, refused = _looked_at(browser, f"{address}/feeds/{name}")
-                assert "Morning stories" in shown
-                assert all(url.startswith(address) for url in asked)
-                assert f"{address}/static/feed.css" in asked
-                assert refused == []
-            browser.close()
-    finally:
-        server.stop()
+    for name in ("stories.rss", "updates.atom"):
+        shown, asked, refused = _looked_at(browser, f"{address}/feeds/{name}")
+        assert "Morning stories" in shown
+        assert all(url.startswith(address) for url in asked)
+        assert f"{address}/static/feed.css" in asked
+        assert refused == []
+    server.stop()

@@ -1,6 +1,5 @@
 """Tokens made on the command line, articles pushed to the running daemon."""
 
-import json
 import shutil
 import subprocess
 import sys
@@ -8,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from aggregator.cli.app import main
 from tests.conftest import REPOSITORY
+from tests.support.terminal import Prompt, Said
 
 
 def test_tokens_on_the_command_line(
@@ -17,30 +16,24 @@ def test_tokens_on_the_command_line(
 ) -> None:
     monkeypatch.chdir(tmp_path)
     monkeypatch.delenv("AGGREGATOR_DATABASE", raising=False)
+    terminal = Prompt(tmp_path, capfdbinary)
 
-    def typed(*arguments: str) -> tuple[int, str, str]:
-        try:
-            main(["token", *arguments])
-            code = 0
-        except SystemExit as ended:
-            code = int(ended.code or 0)
-        said = capfdbinary.readouterr()
-        return code, said.out.decode(), said.err.decode()
+    def typed(*arguments: str) -> Said:
+        return terminal.type("token", *arguments)
 
-    assert "no database" in typed("list")[2]
-    secret = typed("create", "desk", "--scope", "push", "--scope", "read")[1].strip()
-    code, _, said = typed("create", "desk", "--scope", "push")
-    assert (code, "exists; revoke it first" in said) == (2, True)
-    assert typed("create", "x", "--scope", "all")[0] == 2
-    (listed,) = typed("list", "--format", "jsonl")[1].splitlines()
-    shown = json.loads(listed)
+    assert "no database" in typed("list").err
+    secret = typed("create", "desk", "--scope", "push", "--scope", "read").out.strip()
+    again = typed("create", "desk", "--scope", "push")
+    assert (again.code, "exists; revoke it first" in again.err) == (2, True)
+    assert typed("create", "x", "--scope", "all").code == 2
+    listed = typed("list", "--format", "jsonl")
+    (shown,) = listed.lines
     assert (shown["name"], shown["scopes"], shown["revoked_at"]) == ("desk", ["read", "push"], None)
-    assert secret not in listed
-    assert "desk" in typed("list")[1]
-    assert typed("revoke", "desk")[0] == 0
-    assert typed("revoke", "desk")[0] == 2, "once is enough"
+    assert secret not in listed.out
+    assert "desk" in typed("list").text
+    assert [typed("revoke", "desk").code for _ in range(2)] == [0, 2], "once is enough"
     stored = b"".join(file.read_bytes() for file in tmp_path.glob("aggregator.db*"))
-    assert secret.encode() not in stored
+    assert secret not in stored
     assert b"desk" in stored
 
 

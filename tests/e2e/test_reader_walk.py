@@ -13,10 +13,10 @@ from pathlib import Path
 from xml.sax.saxutils import escape
 
 import pytest
-from playwright.sync_api import ViewportSize, sync_playwright
+from playwright.sync_api import Browser, ViewportSize
 
 from tests.conftest import REPOSITORY
-from tests.e2e.test_pages import ARGUMENTS, CHROMIUM, OUTPUT, PHONE
+from tests.e2e.test_pages import OUTPUT, PHONE, browser  # noqa: F401 - a fixture
 from tests.support.daemon_process import DaemonProcess
 from tests.support.loopback import LoopbackServer, Resource
 from tests.support.mail_server import MailServer
@@ -84,10 +84,11 @@ def import_them(daemon: DaemonProcess, samples: dict[str, list[dict[str, str]]])
 
 
 def test_a_reader_imports_reads_mutes_and_gets_the_digest(
-    daemon: DaemonProcess, mail: MailServer, monkeypatch: pytest.MonkeyPatch
+    browser: Browser,  # noqa: F811 - the fixture
+    daemon: DaemonProcess,
+    mail: MailServer,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    if not CHROMIUM.exists():
-        pytest.skip(f"{CHROMIUM} is not there")
     import_them(daemon, outlets(daemon))
     stories = daemon.stories()
     found = daemon.get(f"/api/v1/stories?query={MUTED}").json()["stories"]
@@ -115,16 +116,13 @@ def test_a_reader_imports_reads_mutes_and_gets_the_digest(
     assert daemon.command("digest").returncode == 0
     mail.wait(lambda: len(mail.taken) == 1)
     body = mail.taken[0].get_body(("html",))
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=str(CHROMIUM), args=ARGUMENTS)
-        page = browser.new_page(viewport=PHONE, color_scheme="light")
-        page.goto(daemon.address)
-        assert dam["title"] in page.inner_text("main")
-        page.goto(f"{daemon.address}/?query=-{MUTED}")
-        assert dam["title"] not in page.inner_text("main")
-        page.screenshot(path=str(PICTURES / "muted-phone.png"))
-        page.set_viewport_size(DIGEST_SIZE)
-        page.set_content(body.get_content())
-        assert page.locator("h2").count() == 2
-        page.screenshot(path=str(PICTURES / "digest-mail.png"))
-        browser.close()
+    page = browser.new_page(viewport=PHONE, color_scheme="light")
+    page.goto(daemon.address)
+    assert dam["title"] in page.inner_text("main")
+    page.goto(f"{daemon.address}/?query=-{MUTED}")
+    assert dam["title"] not in page.inner_text("main")
+    page.screenshot(path=str(PICTURES / "muted-phone.png"))
+    page.set_viewport_size(DIGEST_SIZE)
+    page.set_content(body.get_content())
+    assert page.locator("h2").count() == 2
+    page.screenshot(path=str(PICTURES / "digest-mail.png"))

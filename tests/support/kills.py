@@ -1,8 +1,10 @@
 """What tests that kill the program share: what a run left, whether it is the same, who its workers are."""
 
 import datetime as dt
+import os
 import re
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -92,3 +94,16 @@ def children_of(process: int) -> list[int]:
         except OSError:
             continue  # the thread ended meanwhile
     return found
+
+
+def in_a_child(work: Callable[[], object]) -> int:
+    """Do it in a forked process, which may kill itself; how it ended, 1 where the work failed."""
+    child = os.fork()
+    if child:
+        return os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
+    code = 1
+    try:
+        work()
+        code = 0
+    finally:
+        os._exit(code)

@@ -12,7 +12,8 @@ import subprocess
 import sys
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import closing, contextmanager
+from contextlib import ExitStack, closing, contextmanager
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
@@ -46,6 +47,7 @@ from aggregator.model.errors import (
     ReadError,
     UsageError,
 )
+from aggregator.pipeline.placement.place import PlacementResult
 from aggregator.store.engine.database import Database
 from aggregator.store.engine.writer_lease import open_process_lock
 from aggregator.store.maintenance import row_stream
@@ -56,6 +58,7 @@ from aggregator.store.tables import entry, metadata
 from tests.conftest import Postgres
 from tests.support.articles import NOON, STRIKE, Clock, Rig, record
 from tests.support.deep_checks import faults
+from tests.support.kills import in_a_child
 from tests.support.later_version import later_version
 from tests.support.rich import LATER, later_entries, rich, rig_at
 from tests.support.rows import counted, executed, full_soon, queried
@@ -67,15 +70,29 @@ def quietly(_unit: str, _total: int | None) -> Iterator[Advance]:
     yield lambda _count: None
 
 
+def busy(database: Database, took: list[PlacementResult], at: str | None = None) -> Progress:
+    """Progress during which, at its first step (of this unit), a daemon places what comes later."""
+    rig = rig_at(database)
+
+    @contextmanager
+    def working(unit: str, _total: int | None) -> Iterator[Advance]:
+        def advance(_count: int) -> None:
+            if not took and at in (None, unit):
+                took.extend(rig.take(*later_entries()))
+
+        yield advance
+
+    return working
+
+
 def export(database: Database) -> bytes:
     return b"".join(exported(database, lambda _count: None))
 
 
 def installation(database: Database) -> dict[str, list[tuple[object, ...]]]:
     """What an export leaves out."""
-    kept = [
-        table for table in metadata.sorted_tables if table.name in row_stream.LEFT_OUT - row_stream.PASSING
-    ]
+    names = row_stream.LEFT_OUT - row_stream.PASSING
+    kept = [table for table in metadata.sorted_tables if table.name in names]
     return {table.name: [tuple(row) for row in queried(database, select(table))] for table in kept}
 
 
@@ -96,10 +113,8 @@ def assert_goes_on(one: Database, other: Database) -> None:
         assert what_is_wrong(database) == []
         assert list(faults(database)) == []
     assert export(one) == export(other)
-    found = [
-        DatabaseStoryReader(database).search("levee OR strike OR goat OR ferry", 20)
-        for database in (one, other)
-    ]
+    words = "levee OR strike OR goat OR ferry"
+    found = [DatabaseStoryReader(database).search(words, 20) for database in (one, other)]
     assert [hit.article for hit in found[0].hits] == [hit.article for hit in found[1].hits] != []
 
 
@@ -129,32 +144,23 @@ def test_the_database_of_these_tests_has_rows_in_every_table(full: Database) -> 
 
 
 @pytest.mark.later
-def test_copied_to_a_server_and_back_not_a_byte_changes(
-    full: Database, server: Database, tmp_path: Path
-) -> None:
-    with closing(Database(f"sqlite:///{tmp_path / 'back.db'}")) as back:
-        assert copy(full, server, quietly)
-        assert_same(full, server)
-        assert copy(server, back, quietly)
-        assert_same(full, back)
-        assert_goes_on(full, server)
-
-
-@pytest.mark.later
-def test_from_file_to_file_and_from_server_to_server(
+def test_copied_from_either_kind_to_either_kind_not_a_byte_changes(
     full: Database, server: Database, postgres: Postgres, tmp_path: Path
 ) -> None:
-    other = Database(f"sqlite:///{tmp_path / 'other.db'}")
-    assert copy(full, other, quietly)
-    assert_same(full, other)
-    copy(full, server, quietly)
+    """From file to file to server to server to file; then a daemon goes on with the last of each kind."""
     address = postgres.lend()
-    second = Database(address)
-    copy(server, second, quietly)
-    assert_same(full, second)
-    assert_goes_on(other, second)
-    for one in (other, second):
-        one.close()
+    with ExitStack() as opened:
+        urls = (
+            f"sqlite:///{tmp_path / 'other.db'}",
+            server.url,
+            address,
+            f"sqlite:///{tmp_path / 'back.db'}",
+        )
+        copies = [full, *(opened.enter_context(closing(Database(url))) for url in urls)]
+        for one, next_one in pairwise(copies):
+            assert copy(one, next_one, quietly)
+            assert_same(full, next_one)
+        assert_goes_on(*copies[-2:])
     postgres.take_back(address)
 
 
@@ -175,22 +181,11 @@ def test_a_copy_wants_an_empty_target_that_nobody_works_on(full: Database, datab
 
 @pytest.mark.later
 def test_a_copy_is_one_state_though_a_daemon_works_on_the_source(full: Database, server: Database) -> None:
-    before, placed = export(full), threading.Event()
-    rig = rig_at(full)
-
-    @contextmanager
-    def busy(_unit: str, _total: int | None) -> Iterator[Advance]:
-        def advance(_count: int) -> None:
-            if not placed.is_set():
-                rig.take(*later_entries())
-                placed.set()
-
-        yield advance
-
+    before, took = export(full), list[PlacementResult]()
     lock = open_process_lock(full)
     assert lock.acquire()
-    assert copy(full, server, busy) is False, "it says that somebody works on the source"
-    assert placed.is_set()
+    assert copy(full, server, busy(full, took)) is False, "it says that somebody works on the source"
+    assert took
     assert export(full) != before == export(server)
 
 
@@ -234,17 +229,8 @@ def test_backed_up_from_either_kind_and_restored_into_either_kind(
 
 @pytest.mark.later
 def test_a_backup_is_one_state_and_holds_up_no_writer(full: Database, tmp_path: Path) -> None:
-    before, rig, took = export(full), rig_at(full), []
-
-    @contextmanager
-    def busy(unit: str, _total: int | None) -> Iterator[Advance]:
-        def advance(_count: int) -> None:
-            if unit == "pages" and not took:
-                took.extend(rig.take(*later_entries()))
-
-        yield advance
-
-    back_up(full, tmp_path / "kept.db.zst", busy)
+    before, took = export(full), list[PlacementResult]()
+    back_up(full, tmp_path / "kept.db.zst", busy(full, took, "pages"))
     assert took
     with closing(Database(f"sqlite:///{tmp_path / 'new.db'}")) as new:
         restore(tmp_path / "kept.db.zst", new, quietly)
@@ -436,27 +422,19 @@ def test_a_target_that_is_no_database_any_more_is_said(kept: Path, tmp_path: Pat
 
 def killed(work: Callable[[Progress], object], unit: str, after: int) -> int:
     """Do it in a process of its own that kills itself at that step of `unit`; how it ended."""
-    child = os.fork()
-    if child:
-        return os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
-    code = 1
-    try:
-        left = after
+    left = after
 
-        @contextmanager
-        def deadly(reported: str, _total: int | None) -> Iterator[Advance]:
-            def advance(_count: int) -> None:
-                nonlocal left
-                left -= reported == unit
-                if left == 0:
-                    os.kill(os.getpid(), signal.SIGKILL)
+    @contextmanager
+    def deadly(reported: str, _total: int | None) -> Iterator[Advance]:
+        def advance(_count: int) -> None:
+            nonlocal left
+            left -= reported == unit
+            if left == 0:
+                os.kill(os.getpid(), signal.SIGKILL)
 
-            yield advance
+        yield advance
 
-        work(deadly)
-        code = 0
-    finally:
-        os._exit(code)
+    return in_a_child(lambda: work(deadly))
 
 
 @pytest.mark.later
@@ -512,20 +490,15 @@ def test_a_daemon_that_stops_leaves_no_backup(full: Database, config: Config, tm
 def test_where_the_disk_is_full_nothing_is_left_and_it_is_said(full: Database, tmp_path: Path) -> None:
     """Files may not grow beyond half of what a backup takes."""
     full.close()
-    child = os.fork()
-    if child == 0:
-        code = 1
-        try:
-            signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
-            limit = (tmp_path / "full.db").stat().st_size // 2
-            resource.setrlimit(resource.RLIMIT_FSIZE, (limit, limit))
-            try:
-                back_up(Database(full.url), tmp_path / "backups" / "one.db.zst", quietly)
-            except NotWritableError:
-                code = 0
-        finally:
-            os._exit(code)
-    assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
+
+    def fill_the_disk() -> None:
+        signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+        limit = (tmp_path / "full.db").stat().st_size // 2
+        resource.setrlimit(resource.RLIMIT_FSIZE, (limit, limit))
+        with pytest.raises(NotWritableError):
+            back_up(Database(full.url), tmp_path / "backups" / "one.db.zst", quietly)
+
+    assert in_a_child(fill_the_disk) == 0
     assert list((tmp_path / "backups").iterdir()) == []
 
 

@@ -2,7 +2,6 @@
 
 import base64
 import json
-import shutil
 from collections.abc import Callable, Iterator
 from contextlib import closing
 from pathlib import Path
@@ -13,17 +12,17 @@ from sqlalchemy import update
 
 from aggregator.admin.export import exported, import_into, opened, written
 from aggregator.model.errors import AggregatorError, AnotherDaemonError, ReadError, UsageError
-from aggregator.model.read_model import StoryFilter
 from aggregator.store.engine.database import Database
 from aggregator.store.engine.writer_lease import open_process_lock
 from aggregator.store.maintenance import row_stream
 from aggregator.store.read.reader import DatabaseStoryReader
 from aggregator.store.tables import article, metadata, story
 from tests.conftest import Postgres
-from tests.support.articles import FLOOD, NOON, Clock, Rig, record, render_all
-from tests.support.fresh import with_tables
+from tests.support.articles import FLOOD, NOON, Clock, Rig, record
+from tests.support.fresh import sqlite_at, with_tables
+from tests.support.rich import rich
 from tests.support.rows import executed
-from tests.support.story_checks import correct, fill, undo, what_is_wrong
+from tests.support.story_checks import undo, what_is_wrong
 
 
 def _ignore(_count: int) -> None:
@@ -34,39 +33,16 @@ def _export(database: Database) -> list[bytes]:
     return b"".join(exported(database, _ignore)).splitlines(keepends=True)
 
 
-@pytest.fixture(scope="module")
-def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder with two databases: stories, copies, a live blog, corrections, what waits; and nothing."""
-    folder = tmp_path_factory.mktemp("made")
-    for name in ("filled", "empty"):
-        database = with_tables(Database(f"sqlite:///{folder / name}.db"))
-        if name == "filled":
-            fill(database)
-            everything = [
-                one.id for one in DatabaseStoryReader(database).stories(StoryFilter(limit=100)).stories
-            ]
-            correct(database, "merge", *everything[:2])
-            correct(database, "merge", *everything[4:6])
-            undo(database)
-            render_all(database)
-            Rig(database, Clock()).accept(record("Echo", "waits", "Not placed yet", FLOOD, published=NOON))
-        database.close()
-    return folder
+@pytest.fixture
+def filled(tmp_path: Path) -> Iterator[Database]:
+    """With rows in every table: stories, copies, a live blog, corrections, what waits, a reader's marks."""
+    with closing(rich(Database(f"sqlite:///{tmp_path / 'filled.db'}"))) as database:
+        yield database
 
 
 @pytest.fixture
-def filled(made: Path, tmp_path: Path) -> Iterator[Database]:
-    yield from _copied(made / "filled.db", tmp_path)
-
-
-@pytest.fixture
-def empty(made: Path, tmp_path: Path) -> Iterator[Database]:
-    yield from _copied(made / "empty.db", tmp_path)
-
-
-def _copied(file: Path, folder: Path) -> Iterator[Database]:
-    shutil.copy(file, folder / file.name)
-    with closing(Database(f"sqlite:///{folder / file.name}")) as database:
+def empty(tmp_path: Path) -> Iterator[Database]:
+    with sqlite_at(tmp_path / "empty.db") as database:
         yield database
 
 

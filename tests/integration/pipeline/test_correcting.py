@@ -165,18 +165,6 @@ def test_what_was_wrongly_found_to_be_a_copy_leaves_alone(grouped: Database) -> 
     assert reclustering(grouped).difference(None).changed_stories == 0, "a copy's twin does not pull it back"
 
 
-def test_an_article_moves_and_comes_back(grouped: Database) -> None:
-    bridge, goat = by_title(grouped, "Hollin Bridge", "goat cheese")
-    before = partition(grouped)
-    one = members(grouped, bridge)[1]
-    done = correct(grouped, "move", goat, articles=(one,))
-    assert set(done.stories) == {bridge, goat}
-    assert assigned(grouped)[one] == goat
-    assert what_is_wrong(grouped) == []
-    undo(grouped)
-    assert partition(grouped) == before
-
-
 def test_a_story_whose_last_article_moves_away_gives_way(grouped: Database) -> None:
     bridge, goat = by_title(grouped, "Hollin Bridge", "goat cheese")
     before = partition(grouped)

@@ -1,6 +1,7 @@
 """Every decision explains itself: its shares add up to its score, and two articles say why they are apart."""
 
 import math
+import re
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -95,6 +96,9 @@ def test_an_article_tells_how_it_came_and_how_it_stands(
     assert reported.today.score >= reported.today.need
     assert "Ilse Brandt" in " ".join((*reported.shared.names, *reported.shared.words)).title()
     text = reported.as_text()
+    assert re.search(r"time between the reports +0 min +gives +\+", text)
+    words = text.split("shared with the story at that time, words: ")[1].splitlines()[0].split(", ")
+    assert tuple(words) == tuple(dict.fromkeys(map(str.casefold, words))) == tuple(reported.shared.words)
     for words in (
         "It joined this story: score",
         "words of the whole text",

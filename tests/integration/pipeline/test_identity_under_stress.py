@@ -259,33 +259,21 @@ def test_nothing_comes_back_whatever_changes_about_the_keys(everywhere: Office, 
     assert everywhere.left() == before
 
 
-@pytest.mark.parametrize("url", [True, False], ids=["addresses", "no addresses"])
+NEVER_THE_SAME: dict[str, Callable[[Paper], Callable[[Report], str | None]]] = {
+    "addresses": lambda paper: paper.url,
+    "no addresses": lambda paper: lambda one: None,
+    "new addresses": lambda paper: lambda one: f"http://gazette.example/s{paper.polls}/{one.number}",
+}
+
+
+@pytest.mark.parametrize("urls", NEVER_THE_SAME)
 @pytest.mark.parametrize("long", [True, False], ids=["long", "short"])
-def test_guids_that_are_new_at_every_poll_are_not_believed(
-    office: Office, caplog: pytest.LogCaptureFixture, *, url: bool, long: bool
+def test_guids_and_addresses_that_are_new_at_every_poll_are_not_believed(
+    everywhere: Office, caplog: pytest.LogCaptureFixture, urls: str, *, long: bool
 ) -> None:
     caplog.set_level(logging.INFO, "aggregator.pipeline.poll")
-    paper = Paper(reports(long=long, dated=False))
-    if not url:
-        paper.url = lambda one: None
-    paper.guid = fresh(paper)
-    source = office.source()
-    office.poll(paper, source)
-    before = office.left()
-    keys = []
-    for _ in range(6):
-        assert office.poll(paper, source).accepted == ()
-        keys.append(office.count(identity_key))
-    assert office.left() == before
-    assert keys[-1] == keys[3], "keys that are not asked are not kept"
-    assert "they are ignored from now on" in caplog.text
-    assert read_by(office.database, identify.distrusted) == {source: "the GUIDs of its entries are unstable"}
-
-
-def test_addresses_that_are_new_at_every_poll_are_not_believed_either(everywhere: Office) -> None:
-    paper = Paper(reports())
-    paper.guid = fresh(paper)
-    paper.url = lambda one: f"http://gazette.example/s{paper.polls}/{one.number}"
+    paper = Paper(reports(long=long, dated=urls == "new addresses"))
+    paper.guid, paper.url = fresh(paper), NEVER_THE_SAME[urls](paper)
     source = everywhere.source()
     everywhere.poll(paper, source)
     before = everywhere.left()
@@ -294,8 +282,11 @@ def test_addresses_that_are_new_at_every_poll_are_not_believed_either(everywhere
         assert everywhere.poll(paper, source).accepted == ()
         keys.append(everywhere.count(identity_key))
     assert everywhere.left() == before
-    assert keys[-1] == keys[3]
-    assert list(read_by(everywhere.database, identify.distrusted)) == [source]
+    assert keys[-1] == keys[3], "keys that are not asked are not kept"
+    assert "they are ignored from now on" in caplog.text
+    distrusted = read_by(everywhere.database, identify.distrusted)
+    assert list(distrusted) == [source]
+    assert urls == "new addresses" or distrusted[source] == "the GUIDs of its entries are unstable"
 
 
 def test_a_feed_whose_guids_are_not_believed_still_tells_edits_and_news(office: Office) -> None:
@@ -547,32 +538,22 @@ def test_a_guid_that_is_used_again_for_other_news_is_another_article(everywhere:
 # --- rivals ------------------------------------------------------------------------------------------------
 
 
+@pytest.mark.parametrize("has_keys", [True, False])
 @pytest.mark.parametrize("outlet", [None, "Rival"])
-def test_a_rival_cannot_change_what_it_claims(office: Office, outlet: str | None) -> None:
-    paper = Paper(reports())
+def test_a_rival_cannot_change_what_it_claims(office: Office, outlet: str | None, *, has_keys: bool) -> None:
+    """At once, or, without GUIDs and addresses, once it has repeated all; it says that it is the Gazette."""
+    paper = Paper(reports()) if has_keys else Paper(reports(), lambda one: None, lambda one: None)
     office.poll(paper, office.source(outlet="Gazette"))
     before = queried(office.database, select(article).order_by(article.c.inbox_no)).all()
-    lie = [replace(one, text=f"A lie. {tail(50 + one.number)}") for one in paper.reports]
-    rival = Paper(lie, guid=paper.guid, url=paper.url, more="<source url='x'>Gazette</source>")
+    rival = replace(paper, more="<source url='x'>Gazette</source>")
     source = office.source("/rival", host="rival.test", outlet=outlet)
+    if has_keys:
+        rival.reports = [replace(one, text=f"A lie. {tail(50 + one.number)}") for one in paper.reports]
     for body in (rival.body, lambda one: f"<p>{one.text} More.</p>"):
         rival.body = body
         office.poll(rival, source, "/rival")
     after = queried(office.database, select(article).order_by(article.c.inbox_no)).all()
     assert after[: len(before)] == before
-
-
-def test_a_rival_that_repeats_entries_without_keys_cannot_change_them_later(office: Office) -> None:
-    """Both have neither GUID nor address, and the rival says that it is the Gazette."""
-    paper = Paper(reports(), guid=lambda one: None, url=lambda one: None)
-    office.poll(paper, office.source(outlet="Gazette"))
-    before = office.column(article.c.text, article.c.inbox_no)
-    rival = replace(paper, more="<source url='x'>Gazette</source>")
-    source = office.source("/rival", host="rival.test")
-    office.poll(rival, source, "/rival")
-    rival.reports = [replace(one, text=f"{one.text} A lie.") for one in rival.reports]
-    office.poll(rival, source, "/rival")
-    assert office.column(article.c.text, article.c.inbox_no)[:6] == before
 
 
 def test_an_address_that_unwraps_to_another_site_is_no_claim(office: Office) -> None:

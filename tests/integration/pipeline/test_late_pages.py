@@ -28,6 +28,7 @@ from tests.conftest import REPOSITORY
 from tests.support.articles import FLOOD, FLOOD_ELSEWHERE, NOON, STRIKE, Clock, Rig, page_of, record, settled
 from tests.support.deep_checks import faults
 from tests.support.fresh import sqlite_at
+from tests.support.kills import in_a_child
 from tests.support.loopback import Resource, Response
 from tests.support.polling import feed_source, poller_on
 from tests.support.rows import queried, read_by, written_by
@@ -419,9 +420,7 @@ def test_the_partition_is_the_same_after_kill_9_between_leads_and_texts(
     database: Database, whole: Database, batches: int
 ) -> None:
     database.close()
-    if (child := os.fork()) == 0:
-        placing(Database(database.url), batches=batches)
-    assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == -signal.SIGKILL
+    assert in_a_child(lambda: placing(Database(database.url), batches=batches)) == -signal.SIGKILL
     for _ in Pipeline(
         database, InlineExecutor(), Tuning({"placing": {"batch_articles": 7}}), Clock(),
         keep_all=True,

@@ -1,11 +1,7 @@
 """The timeline of a story as readers get it, through the whole pipeline, on both databases."""
 
 import datetime as dt
-import json
-from pathlib import Path
 from typing import Any
-
-import pytest
 
 from aggregator.model.core import Entry, MergedStory, Published, StoryView
 from aggregator.model.read_model import StoryFilter, StoryRedirect
@@ -13,10 +9,7 @@ from aggregator.store.engine.database import Database
 from aggregator.store.read.reader import DatabaseStoryReader
 from aggregator.store.stories.merged_texts import render_next
 from aggregator.stories.tuning import shipped_tuning
-from aggregator.web.story_json import whole_story_json
 from tests.support.articles import FLOOD, FLOOD_ELSEWHERE, NOON, Clock, Rig, record
-
-CLOCKS = ["19:50", "21:14", "21:43", "21:44", "21:55", "23:10", "23:30"]
 
 
 def only_story(database: Database) -> tuple[StoryView, MergedStory]:
@@ -28,46 +21,6 @@ def only_story(database: Database) -> tuple[StoryView, MergedStory]:
     assert merged is not None
     assert not isinstance(found, StoryRedirect)
     return found, merged
-
-
-@pytest.fixture
-def seeds(data: Path, database: Database) -> dict[str, Any]:
-    """The JSON of the story of the four articles that the project began with."""
-    texts = sorted((data / "seeds").glob("*.txt"))
-    if len(texts) != 4:
-        pytest.skip(f"the four seed articles are not in {data}/seeds")
-    Rig(database, Clock()).take(
-        *(
-            Entry(source="seeds", guid=path.name, text=path.read_text(encoding="utf-8"), is_saved_text=True)
-            for path in texts
-        )
-    )
-    decoded: dict[str, Any] = json.loads(whole_story_json(*only_story(database)))
-    return decoded
-
-
-def test_the_seeds_stand_in_true_clock_order(seeds: dict[str, Any]) -> None:
-    moments = seeds["timeline"]
-    (dated,) = [one for one in moments if one["kind"] == "published" and one["time"]]
-    assert (dated["time"], dated["day"], dated["clock"]) == ("2024-12-06T16:30:00Z", "2024-12-06", "16:30")
-    assert dated["text"].startswith("Rebels advance on Homs")
-
-    live = [one for one in moments if one["kind"] == "live"]
-    assert [one["clock"] for one in live] == CLOCKS
-    # The live blog names no day, and none is made up for it: neither ours nor that of another report.
-    assert all(one["day"] is None and one["time"] is None for one in live)
-
-    reported = [one for one in moments if one["kind"] == "told"]
-    assert {one["day"] for one in reported} == {"2024-11-27", "2024-12-07"}
-    assert all(one["day_inferred"] and one["time"] is None for one in reported)
-    assert reported[0]["text"].startswith("On November 27,")
-    assert any("on Saturday" in one["text"] for one in reported)
-
-    days = [one["day"] for one in moments]
-    assert days == sorted([day for day in days if day], key=str) + [None] * days.count(None)
-    assert [one["precision"] for one in moments if one["day"] is None and one["kind"] == "published"] == [
-        "day"
-    ] * 3
 
 
 def report_at(minutes: int, outlet: str, text: str, **more: Any) -> Entry:

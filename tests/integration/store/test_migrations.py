@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import Any
 
 import pytest
 from alembic.script import ScriptDirectory
@@ -37,6 +37,7 @@ from tests.conftest import Postgres
 from tests.support.articles import NOON, STRIKE, Clock, Rig, record
 from tests.support.deep_checks import faults
 from tests.support.fresh import shape, with_tables
+from tests.support.kills import in_a_child
 from tests.support.later_version import LaterVersion, later_version
 from tests.support.rows import executed, full_soon, queried, read_by
 from tests.support.seeds import printed_seed
@@ -314,43 +315,34 @@ def _killed_before(address: str, statement: int | None) -> int:
     How many statements it had seen by then; 0 where it went to its end.
     """
     reported, tells = os.pipe()
-    child = os.fork()
-    if child == 0:
-        os.close(reported)
-        _migrate_and_die(address, statement, tells)
+    ended = in_a_child(lambda: _migrate_and_die(address, statement, tells))
     os.close(tells)
     with os.fdopen(reported, "rb") as pipe:
         seen = pipe.read()
-    ended = os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
     assert ended in (0, -signal.SIGKILL)
     return int(seen) if ended else 0
 
 
-def _migrate_and_die(address: str, statement: int | None, tells: int) -> NoReturn:
-    code = 1
-    try:
-        database, seen = Database(address), 0
+def _migrate_and_die(address: str, statement: int | None, tells: int) -> None:
+    database, seen = Database(address), 0
 
-        def die() -> None:
-            os.write(tells, str(seen).encode())
-            os.kill(os.getpid(), signal.SIGKILL)
+    def die() -> None:
+        os.write(tells, str(seen).encode())
+        os.kill(os.getpid(), signal.SIGKILL)
 
-        @event.listens_for(database.engine, "before_cursor_execute")
-        def _statement(*_: object) -> None:
-            nonlocal seen
-            seen += 1
-            if seen == statement:
-                die()
+    @event.listens_for(database.engine, "before_cursor_execute")
+    def _statement(*_: object) -> None:
+        nonlocal seen
+        seen += 1
+        if seen == statement:
+            die()
 
-        @event.listens_for(database.engine, "commit")
-        def _commit(connection: Connection) -> None:
-            if statement is None and connection.get_execution_options().get("immediate"):
-                die()
+    @event.listens_for(database.engine, "commit")
+    def _commit(connection: Connection) -> None:
+        if statement is None and connection.get_execution_options().get("immediate"):
+            die()
 
-        upgrade(database)
-        code = 0
-    finally:
-        os._exit(code)
+    upgrade(database)
 
 
 def _kill_on_the_way(database: Database, chosen: Callable[[int], Iterable[int]]) -> int:
@@ -372,14 +364,10 @@ def _kill_on_the_way(database: Database, chosen: Callable[[int], Iterable[int]])
     return total
 
 
-def _some(seed: int) -> Callable[[int], Iterable[int]]:
-    return lambda total: sorted(random.Random(seed).sample(range(1, total + 1), 3))
-
-
 @pytest.mark.usefixtures("later")
 def test_killed_on_the_way_all_is_as_it_was(old: Database) -> None:
-    seed = printed_seed()
-    assert _kill_on_the_way(old, _some(seed)) > 10
+    chance = random.Random(printed_seed())
+    assert _kill_on_the_way(old, lambda total: sorted(chance.sample(range(1, total + 1), 3))) > 10
     check(old)
 
 

@@ -140,13 +140,8 @@ def test_terms_are_streamed_beside_other_statements(database: Database) -> None:
 
 
 def test_placing_ends_a_period_with_each_day_and_after_a_clock_that_was_wrong(database: Database) -> None:
-    clock = Clock()
-    rig = Rig(database, clock)
     first = (NOON - dt.datetime(1970, 1, 1, tzinfo=dt.UTC)).days
-    for number, days in enumerate((0, 0, 1, 4000, 4000, 2, 1, 3)):
-        clock.time = NOON + dt.timedelta(days=days, minutes=number)
-        words = " ".join(f"word{number}x{place}" for place in range(60))
-        rig.take(record("Herald", str(number), f"Number {number}", words, published=NOON))
+    place_on(database, [0, 0, 1, 4000, 4000, 2, 1, 3])
     periods = read_by(database, stream_history.periods_from, 0, first + 9_999)
     assert [(one.day - first, one.articles) for one in periods] == [
         (-1, 0),
@@ -164,8 +159,7 @@ def place_on(database: Database, days: list[int]) -> None:
     rig = Rig(database, clock)
     for number, day in enumerate(days):
         clock.time = NOON + dt.timedelta(days=day, minutes=number)
-        words = " ".join(f"word{number}x{place}" for place in range(60))
-        rig.take(record("Herald", str(number), f"Number {number}", words, published=NOON))
+        rig.take(record("Herald", str(number), f"Number {number}", unlike(number), published=NOON))
 
 
 @pytest.mark.parametrize("other", [4_000, -20])  # a clock that jumps; an entry that was queued again

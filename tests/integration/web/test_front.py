@@ -135,14 +135,11 @@ def test_no_text_is_read_to_weigh_stories_and_no_story_scanned(rig: Rig) -> None
     assert all("LIMIT" in statement for statement in weighing)
     if rig.database.engine.dialect.name == "sqlite":
         with rig.database.read() as connection:
-            in_index = connection.exec_driver_sql(
-                f"EXPLAIN QUERY PLAN {dates}", ("",) * dates.count("?")
-            ).all()
-            assert all("COVERING INDEX" in row[-1] for row in in_index if "SEARCH" in row[-1])
+            plan = connection.exec_driver_sql(f"EXPLAIN QUERY PLAN {dates}", ("",) * dates.count("?"))
+            assert all("COVERING INDEX" in row[-1] for row in plan if "SEARCH" in row[-1])
             for statement in weighing:
-                plan = connection.exec_driver_sql(
-                    f"EXPLAIN QUERY PLAN {statement}", (2, 10, 0)[: statement.count("?")]
-                )
+                values = (2, 10, 0)[: statement.count("?")]
+                plan = connection.exec_driver_sql(f"EXPLAIN QUERY PLAN {statement}", values)
                 assert not any("TEMP B-TREE" in row[-1] for row in plan)
 
 
@@ -152,9 +149,8 @@ def test_the_history_of_a_story_is_in_order(rig: Rig) -> None:
     strike = next(one for one in reading.rank_front_page(StoryFilter()) if one.report_count == 1)
     steps = reading.story_history(flood, 60)
     assert [step.kind for step in steps if step.kind != "headline"] == ["created", "joined"]
-    assert [step.article for step in steps[:2]] == [
-        one.id for one in reading.stories_by_id((flood,))[0].articles
-    ]
+    (story,) = reading.stories_by_id((flood,))
+    assert [step.article for step in steps[:2]] == [one.id for one in story.articles]
     title = reading.stories_by_id((strike.id,))[0].title
     correct(rig.database, "merge", flood, strike.id)
     kept = reading.rank_front_page(StoryFilter())[0].id

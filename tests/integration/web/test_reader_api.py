@@ -7,7 +7,6 @@ from collections.abc import Iterator
 import pytest
 from sqlalchemy import select
 
-from aggregator.admin.export import exported, import_into, opened
 from aggregator.config.settings import SavedQuery
 from aggregator.model.errors import UsageError
 from aggregator.store.engine.database import Database
@@ -17,7 +16,6 @@ from aggregator.store.read.read_marks import all_readers, remove_reader
 from aggregator.store.stories import api_tokens
 from aggregator.store.tables import read_mark, reader, story
 from tests.support.articles import FLOOD, FLOOD_ELSEWHERE, NOON, STRIKE, Clock, Rig, record
-from tests.support.fresh import with_tables
 from tests.support.newsroom import STRANGER, Newsroom
 from tests.support.polling import feed_source
 from tests.support.reader_client import LIST, READ, STARRED, ReaderClient, libgreader_client
@@ -408,27 +406,6 @@ def test_merges_that_were_undone_leave_both_as_they_were(room: Newsroom, phone: 
     assert bridge in phone.unread()
     undo(room.database)
     assert {bridge, goat} <= set(phone.unread()), "undoing bumps both"
-
-
-def test_export_and_import_keep_ids_and_state(
-    room: Newsroom, phone: ReaderClient, database_url: str, tmp_path_factory: pytest.TempPathFactory
-) -> None:
-    folder = tmp_path_factory.mktemp("import")
-    one, two, three, *_ = phone.ids()
-    phone.mark(one, add=READ)
-    phone.mark(two, three, add=STARRED)
-    file = folder / "export.jsonl"
-    file.write_bytes(b"".join(exported(room.database, lambda _count: None)))
-    target = with_tables(Database(f"sqlite:///{folder / 'other.db'}"))
-    with opened(str(file)) as stream:
-        import_into(target, stream, lambda _count: None)
-    with Newsroom(target) as elsewhere:
-        other = signed_in(elsewhere)
-        assert other.ids() == phone.ids()
-        assert other.unread() == phone.unread()
-        assert other.ids(STARRED) == [two, three]
-        assert other.get("user-info") == phone.get("user-info")
-    target.close()
 
 
 # --- limits ------------------------------------------------------------------------------------------------

@@ -55,9 +55,8 @@ def test_the_counts_add_up_whoever_places(daemon: DaemonProcess, beside_daemon: 
         ended = daemon.command("ingest", "mixed.jsonl", "--format", "json")
         assert ended.returncode == 3, ended.stderr
         counts = json.loads(ended.stdout)
-        new, known, revised, rejected = (
-            counts[name] for name in ("new", "known", "revised", "rejected_count")
-        )
+        new, known, revised = (counts[name] for name in ("new", "known", "revised"))
+        rejected = counts["rejected_count"]
         assert counts["read"] == 10
         assert counts["read"] == new + known + revised + rejected + counts["waiting"]
         assert new == counts["stories_created"] + counts["joined"] + counts["copies"]
@@ -78,13 +77,13 @@ def test_a_terminal_shows_how_much_another_process_has_placed(tmp_path: Path) ->
     terminal.write("reports.jsonl", reports())
     assert terminal.type("db", "upgrade").code == 0
     with terminal.as_writer():  # which ends without having placed anything
+        left = terminal.type("ingest", "reports.jsonl", "--no-wait", "--format", "json")
+        assert json.loads(left.out)["waiting"] == 3
         ours, theirs = pty.openpty()
         environment = kept({"COLUMNS": "80", "TERM": "xterm"})
         with Path(os.devnull).open("r+b") as nothing:
-            command = ["ingest", "reports.jsonl"]
-            process = forked.start(
-                command, tmp_path, environment, (nothing.fileno(), nothing.fileno(), theirs)
-            )
+            streams = (nothing.fileno(), nothing.fileno(), theirs)
+            process = forked.start(["ingest", "reports.jsonl"], tmp_path, environment, streams)
         os.close(theirs)
         shown = b""
         while b"0/3" not in shown:

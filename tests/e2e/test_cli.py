@@ -233,21 +233,12 @@ def test_json_jsonl_and_csv_say_the_same(filled: Terminal) -> None:
 
 
 REORDERING = "\u202e\u2067\u200f\u061c"  # they turn around the text that stands beside them
+LISTS = ("stories", "search strike", "sources list")
 AS_PROGRAMS_READ = (
-    "stories --format json",
-    "stories --format jsonl",
-    "stories --format csv",
-    "search strike --format json",
-    "search strike --format jsonl",
-    "search strike --format csv",
+    *(f"{what} --format {format_}" for what in LISTS for format_ in ("json", "jsonl", "csv")),
+    *(f"feed --format {format_}" for format_ in ("rss", "atom", "jsonfeed")),
     "explain ARTICLE --format json",
-    "feed --format rss",
-    "feed --format atom",
-    "feed --format jsonfeed",
     "extract strike.txt --format jsonl",
-    "sources list --format json",
-    "sources list --format jsonl",
-    "sources list --format csv",
 )
 
 

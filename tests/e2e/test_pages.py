@@ -32,14 +32,8 @@ from tests.support.written_stories import (
 
 CHROMIUM = Path(os.environ.get("AGGREGATOR_CHROMIUM", "/usr/bin/chromium"))
 OUTPUT = Path(__file__).parents[1] / "output"
-ARGUMENTS = [
-    "--headless",
-    "--no-sandbox",
-    "--disable-gpu",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-sync",
-]
+WITHOUT = ("gpu", "background-networking", "component-update", "sync")
+ARGUMENTS = ["--headless", "--no-sandbox", *(f"--disable-{one}" for one in WITHOUT)]
 DESK: ViewportSize = {"width": 1100, "height": 900}
 PHONE: ViewportSize = {"width": 375, "height": 740}
 SECTIONS = ("Articles", "Story so far", "Only one report says", "Timeline", "Full texts")

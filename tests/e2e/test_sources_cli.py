@@ -90,11 +90,8 @@ def test_the_list_in_every_format(stocked: Terminal) -> None:
     assert json.loads(stocked.type("sources", "list", "--format", "json").out)["sources"] == lines
     rows = list(csv.DictReader(io.StringIO(stocked.type("sources", "list", "--format", "csv").text)))
     assert [row["name"] for row in rows] == [line["name"] for line in lines]
-    assert {line["name"]: line["state"] for line in lines} == {
-        "well": "ok",
-        "ill": "failing",
-        "asleep": "paused",
-    }
+    states = {line["name"]: line["state"] for line in lines}
+    assert states == {"well": "ok", "ill": "failing", "asleep": "paused"}
     (ill,) = stocked.type("sources", "list", "--failing", "--format", "jsonl").lines
     assert (ill["name"], ill["cause"], ill["folder"]) == ("ill", "http 404", "Ports")
     assert stocked.type("sources", "list", "--format", "yaml").code == 2
@@ -121,9 +118,8 @@ def test_doctor_says_what_to_type_for_a_source(stocked: Terminal) -> None:
 
 def test_a_source_is_paused_resumed_and_removed_by_any_of_its_names(stocked: Terminal) -> None:
     assert stocked.type("sources", "pause", "well").code == 0
-    (well,) = [
-        one for one in stocked.type("sources", "list", "--format", "jsonl").lines if one["name"] == "well"
-    ]
+    listed = stocked.type("sources", "list", "--format", "jsonl").lines
+    (well,) = [one for one in listed if one["name"] == "well"]
     assert (well["state"], well["next_due"]) == ("paused", None)
     resumed = stocked.type("sources", "resume", "https://well.example/feed")
     assert (resumed.code, "polls it within seconds" in resumed.err) == (0, True)
@@ -134,9 +130,8 @@ def test_a_source_is_paused_resumed_and_removed_by_any_of_its_names(stocked: Ter
 
 
 def test_a_source_of_the_file_is_changed_in_the_file_at_the_line_that_is_named(terminal: Terminal) -> None:
-    terminal.write(
-        "config.yaml", "sources:\n  - folder: here\n\n  # mine\n  - feed: https://one.example/feed\n"
-    )
+    mine = "sources:\n  - folder: here\n\n  # mine\n  - feed: https://one.example/feed\n"
+    terminal.write("config.yaml", mine)
     has(terminal, source("one", name=None, origin="config"))
     for command in ("remove", "pause"):
         said = terminal.type("sources", command, "https://one.example/feed")
@@ -162,18 +157,8 @@ def test_adding_tells_what_was_found_and_when_it_is_asked(terminal: Terminal, se
         "/comments/feed": Response(body=feed),
         "/": Response(body=f"<html><head>{links}</head></html>", content_type="text/html"),
     }
-    options = (
-        "--name",
-        "gz",
-        "--folder",
-        "Ports",
-        "--interval",
-        "15m",
-        "--language",
-        "en-GB",
-        "--outlet",
-        "Gazette",
-    )
+    given = {"name": "gz", "folder": "Ports", "interval": "15m", "language": "en-GB", "outlet": "Gazette"}
+    options = [word for name, value in given.items() for word in (f"--{name}", value)]
     said = terminal.type("sources", "add", server.url("/"), *options)
     assert said.code == 0, said.err
     for words in ("added gz", "/feed (declared by the page)", "1 entry, the newest of 2020-11-20 08:00 UTC",

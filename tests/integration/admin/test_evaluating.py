@@ -107,17 +107,14 @@ def test_what_cannot_be_read_is_alone_and_reported_with_its_reason(tmp_path):
 def test_a_huge_text_and_a_line_without_end(tmp_path):
     endless = '{"id": "endless", "text": "' + "water " * 2_000_000
     result, _ = ran(written(tmp_path, one("huge", FLOOD * 3_000, cluster="flood"), endless))
-    assert [(group.articles, group.reason) for group in result.not_read] == [
-        (1, "the line is longer than 10 MiB")
-    ]
+    (group,) = result.not_read
+    assert (group.articles, group.reason) == (1, "the line is longer than 10 MiB")
     assert [part.name for part in result.kinds] == ["full text"]
 
 
 def test_kinds_and_languages(tmp_path):
     german = "Nach Tagen voller Regen ist der Deich gebrochen und das Wasser steht in der Stadt. " * 4
-    live = "\n".join(
-        f"{hour}:10 The water stands {hour} feet deep in the market." for hour in range(20, 10, -1)
-    )
+    live = "\n".join(f"{hour}:10 The water stands {hour} feet deep." for hour in range(20, 10, -1))
     result, _ = ran(
         written(
             tmp_path,
@@ -139,9 +136,7 @@ def test_kinds_and_languages(tmp_path):
 
 @pytest.mark.later
 def test_articles_whose_job_failed_are_counted_aloud(tmp_path, capsysbinary, monkeypatch):
-    path = written(
-        tmp_path, one("1", cluster="flood"), one("2", STRIKE, "Dockers walk out", cluster="strike")
-    )
+    path = written(tmp_path, one("1", cluster="flood"), one("2", STRIKE, "Dock strike", cluster="strike"))
     monkeypatch.chdir(tmp_path)
     (tmp_path / "config.yaml").write_text("work:\n  executor: processes\n  workers: 1\n")
     tune(monkeypatch, {"work": {"parse_deadline_seconds": 0.001}})
@@ -184,9 +179,8 @@ def test_an_article_whose_own_story_gave_way_did_not_open_this_one(tmp_path):
         )
     )
     (merge,) = result.worst_merges
-    moved = {
-        part.articles[0].id: part.articles[0].came.moved for part in merge.parts if part.articles[0].came
-    }
+    firsts = [part.articles[0] for part in merge.parts]
+    moved = {first.id: first.came.moved for first in firsts if first.came}
     assert moved == {"live": True, "report": False}
 
 

@@ -31,19 +31,8 @@ _RANGES = (
     (0x4E00, 0x4E80), (0xD7F0, 0xE010), (0xFDD0, 0xFE10), (0xFFF0, 0x10000), (0x1F600, 0x1F640),
     (0x1FFF0, 0x20000), (0x10FFF0, 0x110000),
 )  # fmt: skip
-_PIECES = (
-    "]]>",
-    "&#0;",
-    "&#xD800;",
-    "&amp;#xDFFF;",
-    "<![CDATA[",
-    "<!--",
-    "<b>",
-    "&nosuch;",
-    "\r\n",
-    "%00",
-    "\\u0000",
-)
+_ESCAPES = ("&#0;", "&#xD800;", "&amp;#xDFFF;", "&nosuch;", "%00", "\\u0000")
+_PIECES = (*_ESCAPES, "]]>", "<![CDATA[", "<!--", "<b>", "\r\n")
 
 
 def read(data: bytes, source: str = "feed-1") -> tuple[Entry, ...]:

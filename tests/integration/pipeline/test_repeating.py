@@ -36,27 +36,8 @@ FOOTERS = {
     "Lantern": "The Lantern has been read on this coast since the year 1871.",
     "Beacon": "The Beacon is printed in Orrin on paper from its own forests.",
 }
-NOUNS = (
-    "ferry",
-    "mill",
-    "harbour",
-    "tramway",
-    "library",
-    "orchard",
-    "quarry",
-    "lighthouse",
-    "market",
-    "archive",
-)
-DEEDS = (
-    "opens again",
-    "is sold",
-    "burns down",
-    "gets a new roof",
-    "closes early",
-    "wins a prize",
-    "is flooded",
-)
+NOUNS = ("ferry", "mill", "harbour", "tramway", "library", "orchard", "quarry", "tower", "market", "archive")
+DEEDS = ("opens again", "is sold", "burns down", "gets a new roof", "closes early", "wins a prize", "floods")
 PLACES = ("Pennmouth", "Sennick", "Calmouth", "Orrin", "Tavelle", "Brask", "Isk", "Lower Hume")
 
 
@@ -65,10 +46,8 @@ def mentions(rng: random.Random) -> tuple[str, list[str]]:
     noun, deed, place = rng.choice(NOUNS), rng.choice(DEEDS), rng.choice(PLACES)
     words = [f"{rng.choice(NOUNS)} {rng.randint(100, 9999)}" for _ in range(6)]
     said = [f"The {noun} of {place} {deed}, the council said on day {rng.randint(1, 99)} of its session."]
-    said += [
-        f"A {word} was named by {rng.choice(PLACES)} as the reason number {n}."
-        for n, word in enumerate(words)
-    ]
+    for n, word in enumerate(words):
+        said.append(f"A {word} was named by {rng.choice(PLACES)} as the reason number {n}.")
     return f"The {noun} of {place} {deed}", said
 
 
@@ -86,14 +65,7 @@ def articles_of(count: int, seed: int = 11) -> list[Entry]:
 
 def texts(database: Database) -> list[tuple[Any, ...]]:
     """Texts, what was taken out of them, and what the outlets' windows hold."""
-    columns = (
-        article.c.inbox_no,
-        article.c.id,
-        article.c.text,
-        article.c.lead,
-        article.c.details,
-        article.c.verdict,
-    )
+    columns = [article.c[name] for name in ("inbox_no", "id", "text", "lead", "details", "verdict")]
     held = [tuple(row) for row in queried(database, select(*columns).order_by(article.c.inbox_no))]
     window = select(outlet_line).order_by(outlet_line.c.outlet, outlet_line.c.article)
     return held + [tuple(row) for row in queried(database, window)]
@@ -101,9 +73,8 @@ def texts(database: Database) -> list[tuple[Any, ...]]:
 
 def taken_out(database: Database, outlet: str) -> list[tuple[str, ...]]:
     """The lines taken out of the outlet's articles, in the order of their placing."""
-    rows = queried(
-        database, select(article.c.details).where(article.c.outlet == outlet).order_by(article.c.inbox_no)
-    )
+    details = select(article.c.details).where(article.c.outlet == outlet)
+    rows = queried(database, details.order_by(article.c.inbox_no))
     return [tuple(one.text for one in codecs.unpack(row.details, ArticleDetails).repeated) for row in rows]
 
 
@@ -245,9 +216,8 @@ def with_pages(rig: Rig, given: list[tuple[Entry, str]]) -> None:
     with rig.database.write() as connection:
         for result, (one, page) in zip(accepted, given, strict=True):
             assert result.entry_no is not None
-            pending_pages.store_page(
-                connection, result.entry_no, page=page.encode(), url=one.url, charset="utf-8"
-            )
+            given_page = {"page": page.encode(), "url": one.url, "charset": "utf-8"}
+            pending_pages.store_page(connection, result.entry_no, **given_page)
     rig.place()
 
 
@@ -281,9 +251,7 @@ def test_the_same_notices_one_by_one_and_after_restarts(database: Database, tmp_
     other.close()
 
 
-@pytest.mark.parametrize(
-    ("outlet", "headline"), [("Lantern", "Update: {}"), ("Beacon", "Nobody saw it coming")]
-)
+@pytest.mark.parametrize(("outlet", "headline"), [("Lantern", "Update: {}"), ("Beacon", "Nobody saw it")])
 def test_a_brief_printed_again_under_a_like_headline_or_by_another_outlet_is_no_wall(
     database: Database, outlet: str, headline: str
 ) -> None:
@@ -310,9 +278,7 @@ def test_only_the_last_articles_of_an_outlet_count(tmp_path: Path) -> None:
     database = fresh(tmp_path, "window")
     all_tuning = Tuning({"boilerplate": {"window": 24}})
     entries = [one for one in articles_of(ARTICLES * 2) if one.outlet == "Lantern"]
-    plain = [
-        record("Lantern", f"plain {n}", *map("\n".join, ([t], s))) for n, (t, s) in enumerate(events(20))
-    ]
+    plain = [record("Lantern", f"p {n}", *map("\n".join, ([t], s))) for n, (t, s) in enumerate(events(20))]
     Rig(database, Clock(), all_tuning).take(*entries[:30], *plain, *entries[30:32])
     held = queried(database, select(outlet_line.c.article).order_by(outlet_line.c.article)).scalars().all()
     taken = taken_out(database, "Lantern")

@@ -41,17 +41,7 @@ PAGES: dict[str, tuple[dict[str, str], str]] = {
     "/unquoted-by-header": ({"X-Robots-Tag": "max-snippet:0"}, ""),
     "/for-another": ({"X-Robots-Tag": "otherbot: noarchive, nosnippet"}, ""),
 }
-_NAMES = (
-    "harbour",
-    "orchard",
-    "tramway",
-    "library",
-    "quarry",
-    "vineyard",
-    "aqueduct",
-    "lighthouse",
-    "brewery",
-)
+_NAMES = ("harbour", "orchard", "tramway", "library", "quarry", "vineyard", "aqueduct", "lighthouse", "mill")
 TOPICS = dict(zip(PAGES, _NAMES, strict=True))
 WHOLE = {"/open", "/for-another"}
 UNQUOTED = {"/unquoted", "/unquoted-by-header"}

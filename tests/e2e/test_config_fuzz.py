@@ -87,21 +87,10 @@ class Generator:
             settings["sources"] = [new]
 
     def _query(self, settings: Settings) -> None:
-        keys = (
-            "title",
-            "query",
-            "since",
-            "until",
-            "min_outlets",
-            "outlet",
-            "folder",
-            "language",
-            "items",
-            "link",
-        )
+        keys = ["title", "query", "since", "until", "min_outlets", "outlet", "folder", "language", "items"]
         name = self._chance.choice(("fires", "more", "stories", "a b", "", "x" * 41))
         if isinstance(settings.get("queries"), dict):
-            settings["queries"][name] = {self._chance.choice(keys): self._odd()}
+            settings["queries"][name] = {self._chance.choice([*keys, "link"]): self._odd()}
 
     def _webhook(self, settings: Settings) -> None:
         hook: Settings = {"name": "desk", "url": "http://127.0.0.1:9/", "secret": f"whsec_{'A' * 32}"}
@@ -166,19 +155,13 @@ def test_no_configuration_ends_the_daemon_or_is_half_in_force(cases: int, tmp_pa
     added, named = (Outlet(name, "rss", [DAM]) for name in ("Added", "Named"))
     settings: Settings = {"sources": [outlet.settings()], "queries": {"fires": {"query": "fire"}}}
     with DaemonProcess(tmp_path, settings | {"publish": {"title": "First"}}) as daemon:
-        for one in (
-            ["sources", "add", added.server.url("/feed")],
-            ["sources", "add", named.server.url("/feed")],
-        ):
-            said = daemon.command(
-                *one, *(["--name", "taken"] if one[-1] == named.server.url("/feed") else [])
-            )
+        feeds = [one.server.url("/feed") for one in (outlet, added, named)]
+        for typed in ([feeds[1]], [feeds[2], "--name", "taken"]):
+            said = daemon.command("sources", "add", *typed)
             assert said.returncode == 0, said.stderr
         file = tmp_path / "config.yaml"
         good = yaml.safe_load(file.read_text())
-        generator = Generator(
-            drawn("fuzz"), good, [one.server.url("/feed") for one in (outlet, added, named)]
-        )
+        generator = Generator(drawn("fuzz"), good, feeds)
         shown, asked, taken = title(daemon), asked_of_file(daemon), 0
         for number in range(cases):
             text = generator.text(number)

@@ -75,10 +75,12 @@ def test_the_counts_add_up_whoever_places(daemon: DaemonProcess, beside_daemon: 
 def test_a_terminal_shows_how_much_another_process_has_placed(tmp_path: Path) -> None:
     terminal = Terminal(tmp_path)
     terminal.write("reports.jsonl", reports())
+    other = {"id": "9", "source": "Port", "title": "Ferry aground", "text": "The ferry ran aground. " * 9}
+    terminal.write("other.jsonl", jsonl(other))
     assert terminal.type("db", "upgrade").code == 0
     with terminal.as_writer():  # which ends without having placed anything
-        left = terminal.type("ingest", "reports.jsonl", "--no-wait", "--format", "json")
-        assert json.loads(left.out)["waiting"] == 3
+        left = terminal.type("ingest", "other.jsonl", "--no-wait", "--format", "json")
+        assert json.loads(left.out)["waiting"] == 1
         ours, theirs = pty.openpty()
         environment = kept({"COLUMNS": "80", "TERM": "xterm"})
         with Path(os.devnull).open("r+b") as nothing:
@@ -95,4 +97,4 @@ def test_a_terminal_shows_how_much_another_process_has_placed(tmp_path: Path) ->
     os.close(ours)
     assert process.wait() == 0
     assert b"3/3" in shown
-    assert sum(one["article_count"] for one in terminal.stories()) == 3
+    assert sum(one["article_count"] for one in terminal.stories()) == 4

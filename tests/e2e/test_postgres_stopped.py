@@ -119,9 +119,7 @@ def go_through(
                 else:
                     own_postgres.stop("immediate")
                 time.sleep(seconds)
-                daemon.wait_for(
-                    lambda: who_was_warned(reading) == PATHS and pushing.refusals, "all to be told"
-                )
+                daemon.wait_for(lambda: who_was_warned(reading) == PATHS and pushing.refusals, "all to hear")
                 if hangs:
                     own_postgres.resume()
                 else:
@@ -170,9 +168,7 @@ def assert_said_in_words(reading: Reading, pushing: Pushing) -> None:
     assert {answer.status_code for answer in pushing.refusals} == {503}
 
 
-def test_a_server_that_stops_for_a_moment_stops_nothing_else(
-    tmp_path: Path, own_postgres: OwnPostgres
-) -> None:
+def test_a_server_that_stops_for_a_moment_stops_nothing(tmp_path: Path, own_postgres: OwnPostgres) -> None:
     go_through(tmp_path, own_postgres, times=1, seconds=2, within=PATIENCE_SECONDS)
 
 
@@ -189,9 +185,7 @@ def test_a_server_that_hangs_for_a_minute(tmp_path: Path, own_postgres: OwnPostg
 
 @pytest.mark.torture
 @pytest.mark.parametrize("seconds", [1.0, 20.0], ids=["nobody knows it", "it is known"])
-def test_a_daemon_ends_though_its_server_hangs(
-    tmp_path: Path, own_postgres: OwnPostgres, seconds: float
-) -> None:
+def test_a_daemon_ends_if_its_server_hangs(tmp_path: Path, own_postgres: OwnPostgres, seconds: float) -> None:
     with DaemonProcess(tmp_path, {"database": own_postgres.make(), "sources": []}) as daemon:
         own_postgres.suspend()
         try:
@@ -203,9 +197,7 @@ def test_a_daemon_ends_though_its_server_hangs(
             own_postgres.resume()
 
 
-def test_a_daemon_waits_for_a_server_that_comes_up_after_it(
-    tmp_path: Path, own_postgres: OwnPostgres
-) -> None:
+def test_a_daemon_waits_for_a_server_that_comes_after_it(tmp_path: Path, own_postgres: OwnPostgres) -> None:
     own_postgres.stop()
     daemon = DaemonProcess(tmp_path, {"database": f"{own_postgres.server}/nowhere", "sources": []})
     try:

@@ -34,9 +34,7 @@ def test_an_address_is_asked_again(database_url: str, tmp_path: Path, server: Lo
         assert len(server.requests) == 2
 
 
-def test_a_hook_that_fails_is_a_finding_of_the_daemon_which_works(
-    tmp_path: Path, server: LoopbackServer
-) -> None:
+def test_a_hook_that_fails_is_a_finding_of_the_daemon(tmp_path: Path, server: LoopbackServer) -> None:
     server.routes["*"] = Response(500)
     with summarising("stories.db", tmp_path, url=server.url("/v1"), model="small") as daemon:
         words = "summarise: small gives no texts since "

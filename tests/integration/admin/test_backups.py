@@ -316,9 +316,7 @@ def test_a_damaged_backup_is_named_before_anything_is_touched(
     assert not list(tmp_path.glob(".aggregator-*"))
 
 
-def test_a_backup_with_pages_of_another_size_is_restored_over_what_is_there(
-    full: Database, tmp_path: Path
-) -> None:
+def test_a_backup_with_pages_of_another_size_is_restored_over_others(full: Database, tmp_path: Path) -> None:
     file = tmp_path / "plain.db"
     back_up(full, file, quietly)
     with closing(sqlite3.connect(tmp_path / "old.db")) as old:
@@ -357,9 +355,7 @@ def test_a_backup_of_a_newer_or_unreleased_program_is_refused(
     assert export(database) == before
 
 
-def test_an_older_backup_is_brought_up_to_date_on_the_way(
-    full: Database, database_url: str, tmp_path: Path
-) -> None:
+def test_an_older_backup_is_upgraded_on_the_way(full: Database, database_url: str, tmp_path: Path) -> None:
     back_up(full, tmp_path / "old.db.zst", quietly)
     revision, target = newest_revision(), Database(database_url)
     with later_version():

@@ -226,9 +226,7 @@ def test_an_address_for_others_without_a_token(patient: Patient) -> None:
         ({"public_url": "http://news.invalid", "server": {"owner_on_loopback": True}}, True),
     ],
 )
-def test_who_is_the_owner_on_loopback_is_said(
-    patient: Patient, settings: dict[str, Any], is_owner: bool
-) -> None:
+def test_who_owns_loopback_is_said(patient: Patient, settings: dict[str, Any], is_owner: bool) -> None:
     server = {"port": 0} | settings.get("server", {})
     said = patient.findings(**settings | {"server": server})
     notices = [one for one in said if "including through a reverse proxy" in one.what]
@@ -320,10 +318,8 @@ def test_a_folder_and_a_file_that_cannot_be_written(open_folder: Path) -> None:
 
 
 def test_a_full_disk(patient: Patient) -> None:
-    free = shutil.disk_usage(patient.folder).free
-    patient.the_one(
-        "problem", "MiB are free in", "df -h", tuning={"health_checks": {"free_disk_bytes": 2 * free}}
-    )
+    more = {"health_checks": {"free_disk_bytes": 2 * shutil.disk_usage(patient.folder).free}}
+    patient.the_one("problem", "MiB are free in", "df -h", tuning=more)
 
 
 MOUNTS = """\
@@ -344,9 +340,7 @@ def test_a_network_file_system_is_known_by_its_mount() -> None:
 
 def test_a_database_on_a_network_file_system(patient: Patient, monkeypatch: pytest.MonkeyPatch) -> None:
     mounts = patient.folder / "mountinfo"
-    mounts.write_text(
-        f"22 1 8:1 / / rw - ext4 /dev/sda1 rw\n30 22 0:40 / {patient.folder} rw - nfs nas:/a rw\n"
-    )
+    mounts.write_text(f"{MOUNTS}40 22 0:40 / {patient.folder} rw - nfs nas:/a rw\n")
     monkeypatch.setattr("aggregator.admin.doctor.files._MOUNTS", mounts)
     patient.the_one("problem", "network file system (nfs)", "set `database:`")
 
@@ -356,9 +350,8 @@ def test_a_log_that_a_long_reader_keeps_large(patient: Patient) -> None:
         reading.execute(text("SELECT count(*) FROM counter"))
         for n in range(40):
             executed(patient.database, update(counter).values(value=n))
-        patient.the_one(
-            "warning", "stories.db-wal", "fuser -v", tuning={"health_checks": {"wal_bytes": 65536}}
-        )
+        small = {"health_checks": {"wal_bytes": 65536}}
+        patient.the_one("warning", "stories.db-wal", "fuser -v", tuning=small)
 
 
 def test_a_backup_that_was_not_made(patient: Patient) -> None:
@@ -414,9 +407,7 @@ def test_what_a_database_to_come_will_lack(tmp_path: Path) -> None:
     ("revision", "what", "advice"),
     [("9999", "newer", "install that version"), ("0031", "revision 0031", "aggregator export")],
 )
-def test_a_database_of_a_newer_or_unreleased_program(
-    patient: Patient, revision: str, what: str, advice: str
-) -> None:
+def test_a_newer_or_unreleased_database(patient: Patient, revision: str, what: str, advice: str) -> None:
     executed(patient.database, text("UPDATE alembic_version SET version_num = :n"), {"n": revision})
     patient.the_one("problem", what, advice)
 
@@ -548,10 +539,8 @@ def test_a_source_that_fell_silent(patient: Patient) -> None:
 
 
 def test_all_sources_fail(patient: Patient) -> None:
-    for letter in "abc":
-        patient.put(
-            address=f"https://{letter}.example/f", health="failing", health_cause="dns: x", failures=3
-        )
+    for one in "abc":
+        patient.put(address=f"https://{one}.example/f", health="failing", health_cause="dns: x", failures=3)
     first, *others = patient.ill()
     assert (first.level, first.what.startswith("all 3 feeds fail")) == ("problem", True)
     assert "getent hosts" in first.advice

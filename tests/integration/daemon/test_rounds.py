@@ -57,9 +57,7 @@ def fill(database: Database, sources: list[Source]) -> None:
 
 
 def reports(*numbers: int, feed: str = "a") -> str:
-    items = (
-        item(f"Report {n} of {feed}", f"Words about {n} of {feed}.", guid=f"{feed}-{n}") for n in numbers
-    )
+    items = (item(f"Report {n} of {feed}", f"Words of {n} in {feed}.", guid=f"{feed}-{n}") for n in numbers)
     return rss(*items, title=feed)
 
 
@@ -92,9 +90,7 @@ def test_a_host_with_a_thousand_feeds_does_not_keep_the_others_waiting(database:
     assert [one.host for one in handed[:2]] == ["big.example"] * 2, "the longest waiting first"
 
 
-def test_a_held_host_is_not_asked_and_holds_nobody_else(
-    sqlite: Database, world: World, client: Client
-) -> None:
+def test_a_held_host_is_not_asked_and_holds_no_other(sqlite: Database, world: World, client: Client) -> None:
     for number in range(4):
         world.sites[f"h{number}.example"] = {"/feed": reports(1, feed=str(number))}
     world.sites["big.example"] = {"*": reports(1)}
@@ -451,9 +447,7 @@ class Many:
                 assert row.health == "ok", (one.host, row.health_cause)
                 for earlier, later in itertools.pairwise(moments):
                     assert later - earlier <= self._longest(earlier, later), "stalled"
-                assert len(moments) <= self.days * 24 / self.hours + 2, (
-                    "asked more often than once an interval"
-                )
+                assert len(moments) <= self.days * 24 / self.hours + 2, "asked more often than it may be"
                 seen = sum(moment <= moments[-1] for moment in one.news)
                 assert row.entries_new == seen, "news were missed"
 

@@ -110,9 +110,7 @@ def test_a_worker_reads_pages_at_an_address_in_parts(
         entries = left_in(address)
         assert {one.record.path for one in entries if one.record} == {address}
         assert outcomes(rig.take(*entries)) == ["founded", "founded"]
-        assert [text.split()[:4] for text in texts(rig.database)] == [
-            one.split()[:4] for one in TEXTS.values()
-        ]
+        assert [one.split()[:4] for one in texts(rig.database)] == [one.split()[:4] for one in TEXTS.values()]
         assert {one.method for one in server.requests if "range" not in one.headers} <= {"HEAD"}
 
 
@@ -167,9 +165,7 @@ class Late(InlineExecutor):
 
 
 @pytest.mark.later
-def test_a_page_of_a_slow_archive_is_read_by_the_writer_or_waits(
-    rig: Rig, archive: Path, tmp_path: Path
-) -> None:
+def test_a_page_of_a_slow_archive_is_read_here_or_waits(rig: Rig, archive: Path, tmp_path: Path) -> None:
     """The time that an archive takes is not the fault of its pages, which would be rejected for good."""
     rig.pipeline = Pipeline(rig.database, Late(), rig.all_tuning, rig.clock)
     first, second = left_in(archive)

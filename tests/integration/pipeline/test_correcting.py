@@ -406,9 +406,7 @@ def other_kind(database: Database, request: pytest.FixtureRequest, tmp_path: Pat
 
 
 @pytest.mark.later
-def test_a_copy_in_a_database_of_the_other_kind_is_bound_as_well(
-    corrected: Database, other_kind: Database
-) -> None:
+def test_a_copy_in_a_database_of_the_other_kind_is_bound(corrected: Database, other_kind: Database) -> None:
     copied(corrected, other_kind)
     assert what_is_wrong(other_kind) == []
     reclustering(other_kind).take_over(placing_of(other_kind), None)

@@ -40,6 +40,7 @@ TUNING = Tuning()
 WAIT = dt.timedelta(seconds=TUNING.values("polling")["page_wait_seconds"])
 TRIPWIRE = REPOSITORY / "tests" / "data" / "tripwire" / "events.jsonl"
 URL = "http://gazette.example/1"
+SUMMARY = "What a broken levee means for the lower town, and which of the roads are closed from tonight on."
 LEAD = "The river Arrel broke through the levee at Pennmouth on Sunday evening."
 
 
@@ -190,9 +191,7 @@ def due_now(rig: Rig, world: World) -> list[pending_pages.PendingPage]:
 
 def test_the_page_replaces_the_words_of_the_feed(rig: Rig) -> None:
     """Even if it does not contain them: it is the page of this entry."""
-    n = placed_without(
-        rig, teaser(text="What a broken levee means for the lower town, and which roads are closed.")
-    )
+    n = placed_without(rig, teaser(text=SUMMARY))
     (before,) = rows(rig.database)
     placed = comes(rig, n, page_of(FLOOD))
     (after,) = rows(rig.database)
@@ -204,9 +203,7 @@ def test_the_page_replaces_the_words_of_the_feed(rig: Rig) -> None:
     is_sound(rig)
 
 
-@pytest.mark.parametrize(
-    "page", [None, b"", page_of("A consent notice.")], ids=["another's", "empty", "short"]
-)
+@pytest.mark.parametrize("page", [None, b"", page_of("A consent notice.")], ids=["none", "empty", "short"])
 def test_a_page_without_a_text_changes_nothing(rig: Rig, page: bytes | None) -> None:
     n = placed_without(rig, teaser())
     before = settled(rig.database)
@@ -322,13 +319,12 @@ def test_a_late_page_that_its_own_site_delivers_meanwhile(rig: Rig) -> None:
 @pytest.mark.parametrize("is_changed", [True, False], ids=["words", "date"])
 def test_the_first_page_of_an_article_is_no_article_of_its_own(rig: Rig, is_changed: bool) -> None:
     """It was placed without; its feed changes a date or some words, and now the page is read."""
-    words = "What a broken levee means for the lower town, and which of the roads are closed from tonight on."
-    rig.take(teaser(text=words, published=NOON))
+    rig.take(teaser(text=SUMMARY, published=NOON))
     before = rows(rig.database)
     later = {"published": NOON + dt.timedelta(hours=2)} | (
-        {"text": f"{words} By our staff."} if is_changed else {}
+        {"text": f"{SUMMARY} By our staff."} if is_changed else {}
     )
-    (accepted,) = rig.accept(teaser(**{"text": words} | later), wants_page=[True])
+    (accepted,) = rig.accept(teaser(**{"text": SUMMARY} | later), wants_page=[True])
     assert accepted.outcome == "revision"
     assert accepted.entry_no is not None
     assert comes(rig, accepted.entry_no, page_of(FLOOD)).outcome == "revised"
@@ -337,17 +333,16 @@ def test_the_first_page_of_an_article_is_no_article_of_its_own(rig: Rig, is_chan
     ]
     (row,) = rows(rig.database, article)
     assert "pump station" in row.text.lower()
-    again = rig.waits(teaser(text=words, published=NOON + dt.timedelta(days=1)))
+    again = rig.waits(teaser(text=SUMMARY, published=NOON + dt.timedelta(days=1)))
     assert comes(rig, again, page_of(STRIKE)).outcome == "founded", "the address is used again"
     is_sound(rig)
 
 
 @pytest.mark.parametrize("page", [None, page_of("A consent notice.")], ids=["failed", "unusable"])
 def test_without_its_page_a_changed_title_changes_nothing(rig: Rig, page: bytes | None) -> None:
-    words = "What a broken levee means for the lower town, and which of the roads are closed from tonight on."
-    comes(rig, rig.waits(teaser(text=words, published=NOON)), page_of(f"{FLOOD} {FLOOD_ELSEWHERE}"))
+    comes(rig, rig.waits(teaser(text=SUMMARY, published=NOON)), page_of(f"{FLOOD} {FLOOD_ELSEWHERE}"))
     before = settled(rig.database)
-    (again,) = rig.accept(teaser("Levee broke", words, published=NOON), wants_page=[True])
+    (again,) = rig.accept(teaser("Levee broke", SUMMARY, published=NOON), wants_page=[True])
     assert (again.outcome, again.entry_no) == ("revision", 2)
     with rig.database.write() as connection:
         if page is None:

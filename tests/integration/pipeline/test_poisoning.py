@@ -75,11 +75,9 @@ def _rig(database: Database, **tuning: dict[str, Any]) -> Rig:
 def _stories(database: Database) -> list[list[int]]:
     """The numbers of the articles of each story, the largest story first."""
     found: dict[str, list[int]] = {}
-    with database.read() as connection:
-        for n, home in connection.execute(
-            select(article.c.inbox_no, article.c.story).order_by(article.c.inbox_no)
-        ):
-            found.setdefault(home, []).append(n)
+    homes = select(article.c.inbox_no, article.c.story).order_by(article.c.inbox_no)
+    for n, home in queried(database, homes):
+        found.setdefault(home, []).append(n)
     return sorted(found.values(), key=lambda members: (-len(members), members))
 
 
@@ -132,9 +130,7 @@ def _is_flat(early: Work, late: Work, most: float = 1.2) -> bool:
 
 
 @pytest.mark.later
-@pytest.mark.parametrize(
-    ("early", "late"), [(72, 136), pytest.param(1_000, 9_960, marks=pytest.mark.torture)]
-)
+@pytest.mark.parametrize(("early", "late"), [(72, 136), pytest.param(1000, 9960, marks=pytest.mark.torture)])
 def test_a_flood_of_copies_is_one_report_and_costs_no_more_and_more(
     database: Database, early: int, late: int
 ) -> None:
@@ -156,9 +152,7 @@ def test_a_flood_of_copies_is_one_report_and_costs_no_more_and_more(
 
 
 @pytest.mark.later
-@pytest.mark.parametrize(
-    ("early", "late"), [(72, 136), pytest.param(1_000, 9_960, marks=pytest.mark.torture)]
-)
+@pytest.mark.parametrize(("early", "late"), [(72, 136), pytest.param(1000, 9960, marks=pytest.mark.torture)])
 def test_a_flood_from_one_template_costs_no_more_and_more(database: Database, early: int, late: int) -> None:
     meter = Meter(database)
     rig = _rig(database)
@@ -199,11 +193,9 @@ def _others() -> list[Entry]:
 def _partition_of_others(database: Database) -> set[frozenset[str]]:
     """How the articles of ordinary outlets are grouped, without those of the flood."""
     found: dict[str, set[str]] = {}
-    with database.read() as connection:
-        rows = connection.execute(select(article.c.story, article.c.outlet))
-        for home, outlet in rows:
-            if outlet != "flood.example":
-                found.setdefault(home, set()).add(outlet)
+    for home, outlet in queried(database, select(article.c.story, article.c.outlet)):
+        if outlet != "flood.example":
+            found.setdefault(home, set()).add(outlet)
     return {frozenset(members) for members in found.values()}
 
 

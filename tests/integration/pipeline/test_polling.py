@@ -158,9 +158,7 @@ def test_the_oldest_entry_of_a_feed_comes_in_first(office: Office, server: Loopb
     assert (office.source.title, office.source.health, office.source.entries_new) == ("Gazette", "ok", 2)
 
 
-def test_a_failure_is_health_and_the_next_success_takes_it_away(
-    office: Office, server: LoopbackServer
-) -> None:
+def test_a_failure_is_health_and_the_next_success_ends_it(office: Office, server: LoopbackServer) -> None:
     good = Resource(rss(item("Flood", FLOOD, guid="1")))
     server.routes["/feed"] = good
     office.polling.poll(office.source)
@@ -434,9 +432,7 @@ def test_a_changed_title_of_an_old_post_bumps_nothing(
     assert (moved_at >= NOON) == bumps
 
 
-def test_a_title_of_a_few_words_is_in_the_language_of_its_feed(
-    office: Office, server: LoopbackServer
-) -> None:
+def test_a_short_title_is_in_the_language_of_its_feed(office: Office, server: LoopbackServer) -> None:
     server.routes["/feed"] = Resource(
         rss(item("Flood", FLOOD), item("Strike", STRIKE), item("The AI Paradox"))
     )

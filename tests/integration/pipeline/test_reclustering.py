@@ -191,9 +191,7 @@ def test_the_words_of_today_are_decided_about(database: Database) -> None:
         record("Gazette", "1", "Levee breaks at Pennmouth, four dead", FLOOD, published=NOON),
         record("Herald", "2", "Dock workers strike in Sennick", STRIKE, published=NOON),
     )
-    rig.take(
-        record("Gazette", "1", "Levee breaks at Pennmouth, five dead", FLOOD + " A fifth body was found.")
-    )
+    rig.take(record("Gazette", "1", "Levee breaks at Pennmouth, five dead", FLOOD + " A fifth was found."))
     reclustering(database).take_over(placing_of(database), None)
     titles = queried(database, select(article.c.title).order_by(article.c.inbox_no)).scalars().all()
     assert titles[0].endswith("five dead")
@@ -430,9 +428,7 @@ def test_the_number_of_workers_changes_nothing(tmp_path: Path) -> None:
     database.close()
 
 
-def test_a_request_is_answered_with_the_difference_in_the_transaction_that_makes_it(
-    grouped: Database,
-) -> None:
+def test_a_request_is_answered_with_the_difference_in_its_transaction(grouped: Database) -> None:
     number = written_by(grouped, enqueue, NOON, "recluster", "{}")
     strict = Tuning(STRICT)
     done = reclustering(grouped, strict).take_over(placing_of(grouped, strict), None, request=number)
@@ -459,9 +455,7 @@ def test_a_request_without_a_folder_for_its_files_is_refused_and_placing_goes_on
 
 
 @pytest.mark.later
-def test_a_request_whose_workers_are_ended_with_the_daemon_goes_on_at_the_next_start(
-    grouped: Database,
-) -> None:
+def test_a_request_whose_workers_ended_with_the_daemon_goes_on_at_the_next_start(grouped: Database) -> None:
     number = written_by(grouped, enqueue, NOON, "recluster", "{}")
     executor = open_executor("processes", 1, Tuning())
     executor.close()

@@ -222,9 +222,7 @@ def test_a_password_with_a_slash_is_not_quoted(sources: Sources, typed: str) -> 
         assert (result.added, result.refused) == (0, ("anna",))
 
 
-@pytest.mark.parametrize(
-    "path", ["@user.rss", "acct/user@a.example", "?by=user@a.example", "x?by=u@a.example"]
-)
+@pytest.mark.parametrize("path", ["@user.rss", "acct/user@a.example", "?by=u@a.example", "x?by=u@a.example"])
 def test_an_address_with_a_port_may_have_the_sign_of_mail(sources: Sources, path: str) -> None:
     (listed,) = configured_sources(sources.load(f"- {{feed: 'http://nas:8080/{path}'}}\n"), utc_now())
     assert listed.address == f"http://nas:8080/{path}"
@@ -256,9 +254,7 @@ def test_a_page_without_a_feed_is_read_by_selectors(sources: Sources, server: Lo
     )
 
 
-def test_other_selectors_apply_to_a_page_that_has_not_changed(
-    sources: Sources, server: LoopbackServer
-) -> None:
+def test_other_selectors_apply_to_an_unchanged_page(sources: Sources, server: LoopbackServer) -> None:
     def page(request: Request) -> Response:
         if request.headers.get("if-none-match") == '"1"':
             return Response(304)

@@ -436,9 +436,7 @@ def test_a_disk_without_room_is_refused_at_the_start(tmp_path: Path) -> None:
         database.check_free_disk()
 
 
-def test_a_database_that_may_only_be_read_says_so_and_is_read(
-    own_postgres: OwnPostgres, tmp_path: Path
-) -> None:
+def test_a_read_only_database_says_so_and_is_read(own_postgres: OwnPostgres, tmp_path: Path) -> None:
     url = own_postgres.make()
     prepared(url).close()
     own_postgres.run(f"ALTER DATABASE {url.rsplit('/', 1)[1]} SET default_transaction_read_only=on")

@@ -124,9 +124,7 @@ def test_the_lock_without_an_epoch_keeps_writers_out(database: Database, other: 
     waiting.release()
 
 
-def test_who_lost_the_lock_places_nothing_and_the_next_one_goes_on(
-    database: Database, other: Database
-) -> None:
+def test_who_lost_the_lock_places_nothing_and_the_next_goes_on(database: Database, other: Database) -> None:
     """As after a network file system that forgot the lock, or a server that took a session for dead."""
     first, second = open_writer_lease(database), open_writer_lease(other)
     assert first.become_writer()

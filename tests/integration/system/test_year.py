@@ -291,9 +291,7 @@ class Year:
         self.at.dropped = self.wire.feeds[: scale.feeds // 10]  # these begin later
         self.log = Log(folder)
         self.months: list[Month] = []
-        self.later = self.wire.feeds[
-            scale.feeds // 10 : scale.feeds // 5
-        ]  # and these are dropped for a while
+        self.later = self.wire.feeds[scale.feeds // 10 : scale.feeds // 5]  # dropped for a while
 
     def _answering(self, feed: Feed) -> Callable[[Request], Response]:
         return lambda request: feed.answer(self._now(), request)
@@ -411,9 +409,7 @@ class Year:
         shown = counted(self.at.database, story, story.c.redirect_to.is_(None))
         age = (now - oldest.replace(tzinfo=dt.UTC)).total_seconds() / DAY
         print(f"the oldest article is {age:.1f} days old; {shown} stories")
-        assert age <= self.scale.stories + 0.15 * self.scale.stories + 16, (
-            "those grow on for two weeks at most"
-        )
+        assert age <= self.scale.stories + 0.15 * self.scale.stories + 16, "those grow for two weeks at most"
         since = self._now() - 0.8 * self.scale.stories * DAY
         asked = [(one, self.at.asked[one.host]) for one in self.wire.feeds]
         young = sum(one.published(last) - one.published(min(since, last)) for one, last in asked)

@@ -153,9 +153,7 @@ def test_an_explanation_is_that_of_the_command_line(room: Newsroom) -> None:
     assert problem_of(room.get("/api/v1/explain"), 400).startswith("article")
 
 
-def test_explaining_holds_up_nobody_else_on_pages_either(
-    monkeypatch: pytest.MonkeyPatch, room: Newsroom
-) -> None:
+def test_explaining_holds_up_nobody_on_pages_either(monkeypatch: pytest.MonkeyPatch, room: Newsroom) -> None:
     article = next(iter(room.stories().values()))["articles"][0]["id"]
     monkeypatch.setattr(editor, "EXPLAINING_AT_ONCE", 0)
     monkeypatch.setattr(editor, "EXPLAINING_PATIENCE_SECONDS", 0.01)
@@ -200,9 +198,8 @@ def test_split_and_move(either: Newsroom) -> None:
     split = {"kind": "split", "story": flood["id"], "articles": [leaving]}
     new = room.ask("POST", "/api/v1/corrections", secret, json=split).json()["corrected"]["stories"][1]
     assert room.get(f"/api/v1/articles/{leaving}").json()["story"] == new
-    room.ask(
-        "POST", "/api/v1/corrections", secret, json={"kind": "move", "article": leaving, "story": strike}
-    )
+    move = {"kind": "move", "article": leaving, "story": strike}
+    room.ask("POST", "/api/v1/corrections", secret, json=move)
     assert room.get(f"/api/v1/articles/{leaving}").json()["story"] == strike
     pages = room.get("/api/v1/corrections?limit=1", secret).json()
     assert [one["kind"] for one in pages["corrections"]] == ["merge"], "the rest of its story went with it"

@@ -143,9 +143,7 @@ def test_ninety_thousand_quotation_marks_are_an_excerpt_too(sqlite: Database) ->
         room.writer.render()
         asked = addresses(room)
         articles = [address for address in asked if address.startswith("/api/v1/articles/")]
-        assert max(len(room.get(address).content) for address in articles) > 90_000, (
-            "there is something to cut"
-        )
+        assert max(len(room.get(address).content) for address in articles) > 90_000, "there is much to cut"
         pages = [f"/explain/{address.rpartition('/')[2]}" for address in articles]
         pages += [f"/stories/{one['id']}" for one in room.stories().values()]
         feeds = [f"/feeds/{name}.{form}" for name in ("stories", "updates") for form in ("rss", "json")]

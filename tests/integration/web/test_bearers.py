@@ -152,9 +152,7 @@ def test_the_etag_is_the_same_whichever_token_and_way(room: Newsroom) -> None:
         ("/t/%00%ff/", {}, "Basic"),
     ],
 )
-def test_a_wrong_token_is_asked_for_again(
-    room: Newsroom, path: str, headers: dict[str, str], asks: str
-) -> None:
+def test_a_wrong_token_is_asked_again(room: Newsroom, path: str, headers: dict[str, str], asks: str) -> None:
     answer = room.client.get(path, headers=headers)
     assert answer.status_code == 401
     assert answer.headers["www-authenticate"].startswith(asks)
@@ -217,9 +215,7 @@ def test_wrong_tokens_are_forgotten_after_a_minute() -> None:
         ({"Origin": "http://["}, False),
     ],
 )
-def test_another_site_cannot_have_a_browser_correct(
-    room: Newsroom, headers: dict[str, str], passes: bool
-) -> None:
+def test_another_site_cannot_correct(room: Newsroom, headers: dict[str, str], passes: bool) -> None:
     secret = room.token("editor", "admin")
     own = str(room.client.base_url).rstrip("/")
     given = {name: value.replace("{own}", own) for name, value in headers.items()}

@@ -55,9 +55,7 @@ class Desk(Post):
         return made
 
 
-def test_stories_with_most_new_reports_first_and_each_digest_once(
-    database: Database, server: MailServer
-) -> None:
+def test_most_new_reports_first_and_each_digest_once(database: Database, server: MailServer) -> None:
     desk = Desk(database, readers(server, "anna@b.example", "ben@b.example"))
     desk.rig.take(strike(), flood(), flood_elsewhere(), flood_copied())
     desk.clock.time += HOUR
@@ -134,9 +132,7 @@ def test_a_merged_story_is_there_once_with_its_reports(database: Database, serve
     assert [one.new_reports for one in digest.stories] == [2]
 
 
-def test_the_changes_of_a_digest_are_read_once_until_the_next_change(
-    database: Database, server: MailServer
-) -> None:
+def test_changes_of_a_digest_are_read_once_until_the_next(database: Database, server: MailServer) -> None:
     desk = Desk(database, readers(server))
     desk.rig.take(flood())
     desk.clock.time += HOUR
@@ -156,9 +152,7 @@ def test_the_changes_of_a_digest_are_read_once_until_the_next_change(
     assert second.stories[0].story.report_count == 2
 
 
-def test_relative_times_of_its_query_are_relative_to_the_digest(
-    database: Database, server: MailServer
-) -> None:
+def test_times_of_its_query_are_relative_to_the_digest(database: Database, server: MailServer) -> None:
     query = SavedQuery(since="24h").named("today")
     desk = Desk(database, readers(server, "anna@b.example", query=query))
     desk.rig.take(flood())

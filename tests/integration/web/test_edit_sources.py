@@ -59,9 +59,7 @@ def test_a_source_is_added_changed_and_removed(room: Newsroom, server: LoopbackS
         "Courier", "Rivers", "paused",
     )  # fmt: skip
     assert ask("PATCH", f"/{source['id']}", paused=False, interval="0s").json()["state"] == "new"
-    assert read_by(room.database, all_sources)[0].interval_seconds > 0, (
-        "0 is the interval of the configuration"
-    )
+    assert read_by(room.database, all_sources)[0].interval_seconds > 0, "0 is the configured interval"
     assert problem_of(ask("PATCH", "/nobody", paused=True), 404)
     exported = room.get("/api/v1/sources/opml")
     assert f'xmlUrl="{server.url("/f/feed")}"' in exported.text
@@ -127,13 +125,11 @@ def test_who_may_change_sources(room: Newsroom, server: LoopbackServer) -> None:
     assert client.get("/sources/x", headers=STRANGER).status_code == 303
     assert room.get("/api/v1/sources").json()["sources"] == []
 
+    kind = {"Content-Type": "multipart/form-data; boundary=x"}
     for body in (b"", b"--x\r\n" * 2000, b"--x\r\nContent-Type: multipart/mixed; boundary=x\r\n\r\n" * 2000):
-        sent = client.post(
-            "/sources/opml", content=body, headers={"Content-Type": "multipart/form-data; boundary=x"}
-        )
+        sent = client.post("/sources/opml", content=body, headers=kind)
         assert sent.status_code in (403, 409)
     slow = b'--x\r\nContent-Disposition: form-data; name="' + b"a " * 1_000_000 + b'"\r\n\r\nx\r\n--x--\r\n'
-    kind = {"Content-Type": "multipart/form-data; boundary=x"}
     sent = client.post("/sources/opml", content=slow, headers=kind | STRANGER)  # minutes if it were parsed
     assert sent.status_code == 403
     upload = {"file": ("list.opml", f'<opml><outline xmlUrl="{given["url"]}"/></opml>'.encode())}

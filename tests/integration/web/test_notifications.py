@@ -237,9 +237,7 @@ def test_an_unknown_service_is_told() -> None:
     assert sent.problem == "Apprise does not know this address"
 
 
-def test_without_open_files_or_processes_left_it_is_tried_again(
-    ntfy: Ntfy, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_without_files_or_processes_it_is_tried_again(ntfy: Ntfy, monkeypatch: pytest.MonkeyPatch) -> None:
     runner = AppriseRunner(LOOPBACK, 15.0)
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     with open(os.devnull) as highest:  # noqa: PTH123 - its number is the next free one

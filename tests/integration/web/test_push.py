@@ -136,9 +136,7 @@ def test_the_same_again_is_known_and_another_text_a_revision(office: Office) -> 
 def test_pushed_and_read_from_a_file_is_one_article(office: Office) -> None:
     pushed = office.push(RECORD).json()["items"][0]["article"]
     read = entry_of_record(decoded_record(json.dumps(RECORD)), file_name="dump.jsonl")
-    assert office.push(RECORD | {"outlet": ""}).json()["items"][0]["article"] != pushed, (
-        "of the token's source"
-    )
+    assert office.push(RECORD | {"outlet": ""}).json()["items"][0]["article"] != pushed, "of the token"
     (known,) = written_by(office.database, inbox.accept, [read], seen=[NOON]).accepted
     assert (known.outcome, known.article) == ("known", pushed)
 

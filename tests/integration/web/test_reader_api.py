@@ -228,9 +228,7 @@ def test_pages_follow_each_other_and_hold_every_story_once(room: Newsroom, phone
     assert shown == [f"tag:google.com,2005:reader/item/{int(one):016x}" for one in whole[:4]]
 
 
-def test_an_item_is_that_of_the_feed_and_every_form_of_ids_names_it(
-    room: Newsroom, phone: ReaderClient
-) -> None:
+def test_an_item_is_that_of_the_feed_whatever_form_its_id_has(room: Newsroom, phone: ReaderClient) -> None:
     (bridge,) = by_title(room.database, "Hollin Bridge")
     (number,) = numbers(room.database, bridge)
     (item,) = phone.contents(number).values()
@@ -381,9 +379,7 @@ def test_a_merge_is_read_only_if_both_were(room: Newsroom, phone: ReaderClient, 
 
 
 @pytest.mark.parametrize("read", ["both", "watermark", "kept", "new"])
-def test_a_merge_by_the_program_is_read_only_if_both_were(
-    room: Newsroom, phone: ReaderClient, read: str
-) -> None:
+def test_a_merge_by_itself_is_read_only_if_both_were(room: Newsroom, phone: ReaderClient, read: str) -> None:
     (bridge,) = by_title(room.database, "Hollin Bridge")
     leaving = tuple(members(room.database, bridge)[:2])
     kept, new = numbers(room.database, *mistake(room.database, "split", bridge, articles=leaving)[:2])

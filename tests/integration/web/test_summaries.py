@@ -107,9 +107,7 @@ def test_a_text_is_shown_beside_ours_while_the_facts_are_the_same(room: Newsroom
     asking.step()
     assert len(hook.asked) == 1, "the facts have not changed"
 
-    room.writer.take(
-        record("Harbour News", "9", "Pump station fails", FLOOD_ELSEWHERE + FLOOD, published=NOON)
-    )
+    room.writer.take(record("Harbour News", "9", "Pumps fail", FLOOD_ELSEWHERE + FLOOD, published=NOON))
     room.writer.render()
     assert flood(room)["summarised"] is None, "of other facts"
     asking.step()

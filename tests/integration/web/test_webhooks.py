@@ -60,6 +60,10 @@ def hook(receiver: Receiver, name: str = "desk", path: str = "/hook", **query: o
     return Webhook(name=name, url=receiver.url(path), key=signing_key(SECRET), query=saved)
 
 
+def titles(receiver: Receiver) -> list[str]:
+    return [body["data"]["story"]["title"] for body in receiver.bodies()]
+
+
 @pytest.fixture
 def database(sqlite: Database) -> Database:
     """Where nothing but the rules is asked; `each_kind` is of both kinds."""
@@ -87,9 +91,7 @@ def either(each_kind: Database, receiver: Receiver) -> Post:
 # --- what is sent ------------------------------------------------------------------------------------------
 
 
-def test_once_for_each_story_and_change_and_never_for_what_was_there(
-    each_kind: Database, receiver: Receiver
-) -> None:
+def test_once_for_each_change_and_never_for_what_was_there(each_kind: Database, receiver: Receiver) -> None:
     database = each_kind
     Rig(database, Clock()).take(strike())
     post = Post(database, hook(receiver))
@@ -164,9 +166,7 @@ def test_an_archive_is_quiet(post: Post, receiver: Receiver) -> None:
     post.rig.take(strike())
     post.rig.take(flood(published=NOON + 3 * DAY - HOUR))
     post.run()
-    assert [body["data"]["story"]["title"] for body in receiver.bodies()] == [
-        "Levee breaks at Pennmouth, four dead"
-    ]
+    assert titles(receiver) == ["Levee breaks at Pennmouth, four dead"]
 
 
 def test_a_receiver_of_a_story_is_notified_of_its_merge(database: Database, receiver: Receiver) -> None:
@@ -192,9 +192,7 @@ def test_a_receiver_of_a_story_is_notified_of_its_merge(database: Database, rece
     assert {tuple(one["data"]["change"]["others"]) for one in merged} == {(strike_id,)}
 
 
-def test_a_merge_of_old_stories_is_sent_to_whoever_knows_them(
-    each_kind: Database, receiver: Receiver
-) -> None:
+def test_a_merge_of_old_stories_is_sent_to_who_knows_them(each_kind: Database, receiver: Receiver) -> None:
     """The query fits no more, by its time: what was told once is told to its end."""
     database = each_kind
     post = Post(database, hook(receiver, query="sennick", since="2h"))
@@ -228,12 +226,10 @@ def test_a_story_of_one_report_is_sent_when_its_page_has_come(post: Post, receiv
     n = awaited(post)
     post.rig.take(strike())
     assert post.run() == [None]
-    assert [body["data"]["story"]["title"] for body in receiver.bodies()] == [
-        "Dock workers strike in Sennick"
-    ]
+    assert titles(receiver) == ["Dock workers strike in Sennick"]
     post.rig.comes(n, page_of(FLOOD, "Monday morning"))
     post.run()
-    assert [body["data"]["story"]["title"] for body in receiver.bodies()][1:] == ["Monday morning"]
+    assert titles(receiver)[1:] == ["Monday morning"]
 
 
 def test_a_story_whose_page_does_not_come_is_sent_in_the_end(database: Database, receiver: Receiver) -> None:
@@ -600,9 +596,7 @@ def test_ids_differ_by_hook_and_change_and_stay() -> None:
 # --- threads -----------------------------------------------------------------------------------------------
 
 
-def test_a_receiver_that_hangs_holds_up_no_other_and_a_stop_no_daemon(
-    database: Database, receiver: Receiver
-) -> None:
+def test_a_receiver_that_hangs_holds_up_no_other_and_no_stop(database: Database, receiver: Receiver) -> None:
     hanging = threading.Event()
 
     def answer(request: Request) -> Response:

@@ -48,7 +48,7 @@ types: $(VENV)/dev.done
 	$(BIN)/mypy
 
 quick: $(VENV)/dev.done
-	$(PYTEST) -p no:schemathesis -m "not (torture or slow)" tests/unit
+	$(PYTEST) -p no:schemathesis -m "not (torture or slow or later)" tests/unit
 
 size: $(VENV)/dev.done  ## print how large the project is
 	$(BIN)/python -m benchmarks.size

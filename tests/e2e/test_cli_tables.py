@@ -156,6 +156,7 @@ def several(tmp_path_factory: pytest.TempPathFactory) -> Terminal:
     return terminal
 
 
+@pytest.mark.later
 @pytest.mark.parametrize("columns", [40, 80, 120])
 @pytest.mark.parametrize("word", ["levee", "台北"])
 def test_a_search_lists_reports_below_their_story(several: Terminal, word: str, columns: int) -> None:

@@ -233,6 +233,7 @@ def damage(file: Path, sql: str) -> None:
         connection.commit()
 
 
+@pytest.mark.later
 def test_a_check_counts_finds_and_repairs(bench: Bench) -> None:
     def typed(*arguments: str) -> tuple[int, str, str]:
         environment = {"PATH": os.environ["PATH"], "NO_COLOR": "1"}

@@ -135,6 +135,7 @@ def server(postgres: Postgres) -> Iterator[Database]:
     postgres.take_back(address)
 
 
+@pytest.mark.later
 def test_the_database_of_these_tests_has_rows_in_every_table(full: Database) -> None:
     empty = {table.name for table in metadata.sorted_tables if not counted(full, table)}
     assert empty <= row_stream.PASSING

@@ -41,6 +41,7 @@ def event(article: str) -> str:
     return article.rpartition("-")[0]
 
 
+@pytest.mark.later
 def test_no_merged_text_has_two_languages(grouped):
     languages = defaultdict(set)
     for one in grouped[1]:

@@ -134,6 +134,7 @@ def _share(outcomes: list[Outcome]) -> float:
     return sum(one.is_right for one in outcomes) / len(outcomes)
 
 
+@pytest.mark.later
 def test_lookalikes_stay_apart_and_tellings_of_one_event_come_together(outcomes: list[Outcome]) -> None:
     print(_report(outcomes))
     assert _share(outcomes) >= 0.95, _report(outcomes)

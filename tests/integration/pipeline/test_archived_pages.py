@@ -75,6 +75,7 @@ def outcomes(placed: list[PlacementResult]) -> list[str]:
     return [one.outcome for one in placed]
 
 
+@pytest.mark.later
 def test_a_worker_reads_the_pages_of_an_archive_itself(rig: Rig, archive: Path) -> None:
     accepted = rig.accept(*left_in(archive))
     whole = open_source(archive, tuning=source_tuning(Tuning()))

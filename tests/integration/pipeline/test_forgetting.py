@@ -163,6 +163,7 @@ def the_article(database: Database, guid: str = "1") -> str:
 # --- no word is left ---------------------------------------------------------------------------------------
 
 
+@pytest.mark.later
 def test_no_word_of_it_is_left(rig: Rig, tmp_path: Path) -> None:
     database = rig.database
     filling = filling_of(rig)

@@ -104,6 +104,7 @@ def in_memory(database: Database) -> Placer:
 SLOW = settings(max_examples=5, deadline=None, suppress_health_check=list(HealthCheck), print_blob=True)
 
 
+@pytest.mark.later
 @SLOW
 @given(steps=STEPS)
 def test_undone_in_reverse_all_is_as_it_was(template: Path, steps: list[tuple[str, list[int]]]) -> None:

@@ -91,6 +91,7 @@ STREAMS = {
 FIXTURES = [HealthCheck.function_scoped_fixture, HealthCheck.too_slow]
 
 
+@pytest.mark.later
 @settings(max_examples=15, deadline=None, suppress_health_check=FIXTURES)
 @given(**STREAMS)
 def test_whatever_happens_to_keys_each_article_stays_itself(database: Database, **stream: Any) -> None:

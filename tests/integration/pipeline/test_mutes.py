@@ -94,6 +94,7 @@ def reading(database: Database) -> Iterator[Reading]:
     made.server.close()
 
 
+@pytest.mark.later
 def test_muted_entries_are_counted_listed_and_come_back(reading: Reading) -> None:
     first, second = (
         SourceConfig(feed=reading.server.url("/a"), mute=MuteConfig(words=("ferry",))),

@@ -36,6 +36,7 @@ def repaired(database: Database) -> list[str]:
     return [one.what for one in found]
 
 
+@pytest.mark.later
 def test_what_cannot_be_placed_is_set_aside_and_waits_again_once_it_can(database: Database) -> None:
     Rig(database, Clock()).take(LEVEE)
     damage(database, count_state=b"\xc1")

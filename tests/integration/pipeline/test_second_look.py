@@ -44,6 +44,7 @@ def log_of(database: Database, id_: str, kind: str) -> list[dict[str, Any]]:
     return [{"article": row.article, **json.loads(row.detail or "{}")} for row in rows]
 
 
+@pytest.mark.later
 def test_two_stories_of_one_event_become_one_again_with_the_reason_in_both_logs(grouped: Database) -> None:
     (bridge,) = by_title(grouped, "Hollin Bridge")
     before = partition(grouped)

@@ -77,6 +77,7 @@ def impatient(database_url: str) -> Iterator[Database]:
 # --- in the way of others ----------------------------------------------------------------------------------
 
 
+@pytest.mark.later
 def test_transactions_that_cannot_be_put_in_an_order_are_done_again(own_postgres: OwnPostgres) -> None:
     """Each counts the rows and adds one of that number: 40001 where two do so at once."""
     url = own_postgres.make()

@@ -19,6 +19,7 @@ CALLS = [
 ]
 
 
+@pytest.mark.later
 @pytest.mark.skipif(shutil.which("curl") is None, reason="there is no curl on this machine")
 def test_every_call_of_curl_is_answered(room: Newsroom) -> None:
     assert len(CALLS) >= 12

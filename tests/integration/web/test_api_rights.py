@@ -67,6 +67,7 @@ def shown_of(text: str, answer: str) -> set[tuple[str, ...]]:
     return reported & set(zip(words, words[1:], words[2:], strict=False))
 
 
+@pytest.mark.later
 def test_others_get_an_excerpt_of_every_article_in_every_answer(room: Newsroom) -> None:
     """The pages that explain with passages of both texts among them."""
     asked = addresses(room)

@@ -97,6 +97,7 @@ def differing(room: Newsroom, paths: list[str], *headers: str, version: str = "1
     }
 
 
+@pytest.mark.later
 def test_the_owner_reads_more_than_others(room: Newsroom, paths: list[str]) -> None:
     """So the tests below can fail."""
     more = differing(room, paths)

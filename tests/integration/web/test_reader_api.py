@@ -60,6 +60,7 @@ def report(room: Newsroom, title: str, text: str, outlet: str) -> None:
 # --- signing in --------------------------------------------------------------------------------------------
 
 
+@pytest.mark.later
 def test_the_first_sign_in_adds_the_reader_and_no_token_is_needed_twice(room: Newsroom) -> None:
     secret = room.token("phone", "read")
     first = ReaderClient(room.client.base_url, " Ada  Lovelace", secret)

@@ -75,6 +75,7 @@ def later(room: Newsroom, **span: float) -> None:
     room.clock.time += dt.timedelta(**span)
 
 
+@pytest.mark.later
 def test_a_text_is_shown_beside_ours_while_the_facts_are_the_same(room: Newsroom) -> None:
     hook = Hook()
     asking = summariser(room, hook)

@@ -244,6 +244,7 @@ def write_notices(environment: Path) -> subprocess.CompletedProcess[str]:
     return subprocess.run(words, cwd=REPOSITORY, capture_output=True, text=True, check=False)
 
 
+@pytest.mark.later
 @pytest.mark.slow
 def test_the_container_has_the_licences_of_all_that_is_in_it(environment: Path) -> None:
     done = write_notices(environment)

@@ -74,6 +74,7 @@ def test_the_same_text_is_a_copy_whatever_its_headline_and_outlet(seed: int, cou
         assert found.other == "b"
 
 
+@pytest.mark.later
 @pytest.mark.slow
 @given(st.integers(0, 10**6), st.floats(0.3, 1.0), st.integers(0, 300))
 @settings(max_examples=60, deadline=None)
@@ -164,6 +165,7 @@ def test_copies_cuts_and_excerpts_in_many_scripts(script: str) -> None:
     assert len(mine & theirs) >= TUNING.passage_shared, "the index would not propose it"
 
 
+@pytest.mark.later
 @pytest.mark.slow
 @given(st.integers(0, 10**6), st.floats(0.0, 0.35), st.booleans())
 @settings(max_examples=60, deadline=None)

@@ -63,6 +63,7 @@ def test_excerpts_are_linked_and_never_merged(articles: list[Any], library: benc
     assert counts["false"] == counts["false excerpts"] == 0, reported
 
 
+@pytest.mark.later
 @pytest.mark.slow
 @pytest.mark.parametrize("own_first", [True, False])
 def test_a_page_stuffed_with_three_times_its_words_is_no_copy(articles: list[Any], own_first: bool) -> None:
@@ -79,6 +80,7 @@ def test_a_page_stuffed_with_three_times_its_words_is_no_copy(articles: list[Any
     assert copies <= 0.03 * 2 * len(victims), f"seed {SEED}: {copies} of {2 * len(victims)}"
 
 
+@pytest.mark.later
 @pytest.mark.slow
 def test_real_reports_of_one_event_are_no_copies(articles: list[Any]) -> None:
     """All pairs of 300 articles that share twenty shingles: quotes, background, one outlet's series."""

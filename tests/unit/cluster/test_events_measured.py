@@ -28,7 +28,7 @@ def measured(records: Sequence[LabelledRecord], clusters: dict[str, str]) -> Gro
     [
         ("fulltext", 4, 0.955, 0.05),
         pytest.param("fulltext", 1, 0.95, 0.10, marks=pytest.mark.torture),
-        ("lookalikes", 1, 0.84, 0.25),
+        pytest.param("lookalikes", 1, 0.84, 0.25, marks=pytest.mark.later),
         pytest.param("leads", 1, 0.77, 0.05, marks=pytest.mark.torture),
         pytest.param("headlines", 1, 0.80, 0.50, marks=pytest.mark.torture),
     ],

@@ -54,6 +54,7 @@ def naive(rows: dict[int, bytes], number: int, blob: bytes) -> tuple[list[tuple[
     return sorted(found), [holders[place] >= CAP for place in range(len(asked))]
 
 
+@pytest.mark.later
 @pytest.mark.slow
 @given(ROWS, st.integers(1, 160), SKETCHES, st.randoms())
 @settings(deadline=None, max_examples=60)

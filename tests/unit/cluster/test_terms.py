@@ -52,6 +52,7 @@ def test_heaviest_terms_come_first_and_the_rest_is_cut():
     assert len(set(ids_of(words).tolist())) == len(words)
 
 
+@pytest.mark.later
 @pytest.mark.slow
 @given(
     st.text(max_size=60),

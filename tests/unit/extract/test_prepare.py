@@ -102,6 +102,7 @@ def test_a_text_beyond_the_limit_is_cut_and_marked() -> None:
     assert article.text.endswith("pillars.")
 
 
+@pytest.mark.later
 @pytest.mark.slow
 @pytest.mark.parametrize(
     "html",

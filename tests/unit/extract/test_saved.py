@@ -140,6 +140,7 @@ def test_a_list_and_verses_at_the_end_stay() -> None:
     assert "\n".join(read(f"{HEAD}\n{BODY}\n{verses}").paragraphs) == f"{BODY}\n{verses}"
 
 
+@pytest.mark.later
 @pytest.mark.slow
 @settings(max_examples=150, deadline=None)
 @given(st.lists(st.sampled_from([line for s in SCORES["check"] for _, line in s.sample.marked]), max_size=30))

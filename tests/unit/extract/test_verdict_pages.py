@@ -113,6 +113,7 @@ def test_where_the_page_fails_the_feeds_own_words_are_taken() -> None:
         assert "its page: " in found.reason
 
 
+@pytest.mark.later
 @pytest.mark.slow
 def test_a_headline_alone_is_left_where_the_feed_has_no_words() -> None:
     for one in refused(EARLIER):

@@ -57,6 +57,7 @@ def is_alive(process_id: int) -> bool:
     return state != "Z"
 
 
+@pytest.mark.later
 @pytest.mark.slow
 def test_answers_are_the_functions_and_each_goes_to_its_own_job(pool: ProcessExecutor) -> None:
     jobs = [str(number).encode() * number for number in range(100)]
@@ -82,6 +83,7 @@ def test_an_exception_is_a_verdict_with_its_words_in_one_line(pool: ProcessExecu
     assert error.detail.isprintable()
 
 
+@pytest.mark.later
 @pytest.mark.slow
 @pytest.mark.parametrize(
     ("function", "job", "verdict"),
@@ -242,6 +244,7 @@ def test_a_worker_sees_no_secrets_of_ours(pool: ProcessExecutor, monkeypatch: py
     assert "OPENBLAS_NUM_THREADS" in names
 
 
+@pytest.mark.later
 @pytest.mark.slow
 def test_the_parsers_are_loaded_there_and_not_here() -> None:
     with processes() as executor:

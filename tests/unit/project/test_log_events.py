@@ -53,6 +53,7 @@ def documented() -> dict[str, str]:
     return table
 
 
+@pytest.mark.later
 @pytest.mark.slow
 def test_every_log_call_names_an_event() -> None:
     found = calls()

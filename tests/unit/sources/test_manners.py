@@ -47,6 +47,7 @@ def test_retry_after(value: str | None, seconds: float | None) -> None:
     assert parse_retry_after(value, NOW, TUNING) == seconds
 
 
+@pytest.mark.later
 @pytest.mark.slow
 @given(
     st.text() | st.from_regex(r"[A-Z][a-z]{2}, [0-9]{1,3} [A-Z][a-z]{2} [0-9]{1,6} [0-9:]{1,9} [A-Z+0-9]*")

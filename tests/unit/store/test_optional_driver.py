@@ -32,6 +32,7 @@ def test_sqlite_needs_no_postgres_driver(tmp_path: Path) -> None:
         assert (ended.returncode, "Traceback" in ended.stderr) == (0, False), (words, ended.stderr)
 
 
+@pytest.mark.later
 @pytest.mark.slow
 def test_postgres_without_its_driver_is_refused_with_what_to_type(tmp_path: Path) -> None:
     ended = typed(tmp_path, "--database", "postgresql://postgres@127.0.0.1/none", "stories")

@@ -27,6 +27,7 @@ EVENTS = DATA / "events-fulltext.jsonl.gz"
 pytestmark = pytest.mark.skipif(not EVENTS.exists(), reason=f"{EVENTS} is not there")
 
 
+@pytest.mark.later
 @pytest.mark.slow
 def test_every_sentence_stands_in_the_article_it_is_attributed_to() -> None:
     reported = [tell(articles) for articles in list(stories(EVENTS, least=3))[::4]]

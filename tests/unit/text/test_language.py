@@ -72,6 +72,7 @@ def test_stop_words_tell_only_their_own_language(language: str, text: str) -> No
     assert find_language("", text, None, TUNING) == language
 
 
+@pytest.mark.later
 @pytest.mark.slow
 def test_threads_share_one_language_model(monkeypatch: pytest.MonkeyPatch) -> None:
     """With `work.executor: inline` feeds are read in the fetch threads; a model takes 80 MB."""

@@ -97,6 +97,7 @@ def assert_tame(page: html.HtmlElement) -> None:
     assert all(target.startswith(("/", "#")) for target in targets), targets
 
 
+@pytest.mark.later
 @pytest.mark.slow
 def test_nothing_of_strangers_runs_on_any_page() -> None:
     reader = WrittenStories()

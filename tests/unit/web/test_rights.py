@@ -239,6 +239,7 @@ def _given_of(article: ArticleView, sentences: Sentences, shown: str) -> int:
     )
 
 
+@pytest.mark.later
 @pytest.mark.slow
 @settings(deadline=None, max_examples=120)
 @given(st.data(), st.integers(1, 60))

@@ -39,6 +39,7 @@ def test_an_answer_of_another_form_is_an_error(wrong: bytes) -> None:
         sentences_of(wrong, IDS)
 
 
+@pytest.mark.later
 @pytest.mark.slow
 def test_an_answer_has_at_most_twenty_sentences() -> None:
     many = [{"text": f"Sentence {n}.", "article_ids": ["one"] * 1000} for n in range(5000)]

@@ -291,8 +291,8 @@ def _by_halves(sets: Sets, cases: Sequence[Case]) -> dict[tuple[str, str], Float
         for key, both in sides.items():
             pairs, weight = sets[key]
             inside = (both == half).all(axis=1)
-            columns = (pairs.features[inside], pairs.labels[inside], pairs.weights[inside])
-            kept[key] = pairs._replace(features=columns[0], labels=columns[1], weights=columns[2]), weight
+            half_of = {one: getattr(pairs, one)[inside] for one in ("features", "labels", "weights")}
+            kept[key] = pairs._replace(**half_of), weight
         booster = fit(weighted(kept, cases))
         for key, both in sides.items():
             share = (both != half).mean(axis=1)

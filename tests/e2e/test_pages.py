@@ -398,3 +398,36 @@ def test_the_keys_are_listed_save_and_hide(visit: Visit) -> None:
     page.keyboard.press("h")
     expect(page.locator(".story:visible")).to_have_count(titles - 1)
     visit.assert_quiet()
+
+
+@pytest.mark.later
+@BOTH_SCHEMES
+def test_every_text_has_enough_contrast(visit: Visit) -> None:
+    """WCAG AA asks for 4.5; measured on the colours that the browser computed."""
+    visit.go("/stories/lindferry")
+    worst = visit.page.evaluate(_WORST_CONTRAST)
+    assert worst["ratio"] >= 4.5, worst
+
+
+_WORST_CONTRAST = """() => {
+  const parse = c => c.match(/[\\d.]+/g).map(Number);
+  const light = ([r, g, b]) => [r, g, b].map(v => v / 255)
+    .map(v => v <= 0.03928 ? v / 12.92 : ((v + 0.055) / 1.055) ** 2.4)
+    .reduce((sum, v, i) => sum + v * [0.2126, 0.7152, 0.0722][i], 0);
+  const ground = e => {
+    for (; e; e = e.parentElement) {
+      const c = parse(getComputedStyle(e).backgroundColor);
+      if (c.length < 4 || c[3] > 0) return c;
+    }
+    return [255, 255, 255];
+  };
+  let worst = {ratio: 99, text: ""};
+  for (const e of document.body.querySelectorAll("*")) {
+    const own = [...e.childNodes].some(n => n.nodeType === 3 && n.textContent.trim());
+    if (!own) continue;
+    const [a, b] = [light(parse(getComputedStyle(e).color)), light(ground(e))].sort((x, y) => y - x);
+    const ratio = (a + 0.05) / (b + 0.05);
+    if (ratio < worst.ratio) worst = {ratio, text: e.textContent.trim().slice(0, 40)};
+  }
+  return worst;
+}"""

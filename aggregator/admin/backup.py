@@ -14,7 +14,7 @@ import shutil
 import sqlite3
 import time
 from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, closing, contextmanager, suppress
+from contextlib import AbstractContextManager, ExitStack, closing, contextmanager, suppress
 from functools import partial
 from pathlib import Path
 from tempfile import mkdtemp
@@ -233,37 +233,37 @@ def replacing(path: Path, *, mode: int = 0o666) -> Iterator[IO[bytes]]:
 def scratch_in(folder: Path) -> Iterator[Path]:
     """Yield a hidden temporary folder in `folder`; first deletes those that killed processes left."""
     for old in folder.glob(f"{_SCRATCH}*"):
-        with _locked(old) as is_locked:
-            if is_locked:
-                shutil.rmtree(old, ignore_errors=True)  # the next call tries again
-    scratch = Path(mkdtemp(prefix=_SCRATCH, dir=folder))
-    with _locked(scratch, new=True):
+        with suppress(OSError):  # in use, of another user, no folder, or gone
+            _delete_abandoned(old)
+    with ExitStack() as lock:
+        while True:
+            scratch = Path(mkdtemp(prefix=_SCRATCH, dir=folder))
+            with suppress(BlockingIOError, FileNotFoundError):
+                lock.enter_context(_locked(scratch, os.O_CREAT))
+                if (scratch / "lock").exists():  # else another process came before the lock
+                    break
         try:
             yield scratch
         finally:
             shutil.rmtree(scratch)
 
 
-@contextmanager
-def _locked(scratch: Path, *, new: bool = False) -> Iterator[bool]:
-    """Lock a scratch folder; yields whether this process has the lock, which ends with the process."""
+def _delete_abandoned(scratch: Path) -> None:
     try:
-        descriptor = os.open(scratch / "lock", os.O_RDWR | os.O_CLOEXEC | (os.O_CREAT if new else 0), 0o600)
+        with _locked(scratch):
+            shutil.rmtree(scratch, ignore_errors=True)  # the next call tries again
     except FileNotFoundError:  # not locked yet, or partly deleted
-        yield scratch.is_dir() and time.time() - scratch.stat().st_mtime > _ABANDONED_SECONDS
-        return
-    except OSError:  # not a folder, or of another user in a shared temporary folder
-        if new:
-            raise
-        yield False
-        return
+        if time.time() - scratch.stat().st_mtime > _ABANDONED_SECONDS:
+            shutil.rmtree(scratch, ignore_errors=True)
+
+
+@contextmanager
+def _locked(scratch: Path, flags: int = 0) -> Iterator[None]:
+    """Lock a scratch folder; the lock ends with the process. Raises BlockingIOError if another one has it."""
+    descriptor = os.open(scratch / "lock", os.O_RDWR | os.O_CLOEXEC | flags, 0o600)
     try:
         fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        is_locked = True
-    except BlockingIOError:
-        is_locked = False
-    try:
-        yield is_locked
+        yield
     finally:
         os.close(descriptor)
 

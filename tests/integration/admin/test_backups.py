@@ -560,6 +560,24 @@ def test_two_at_once_into_one_folder_leave_the_newer_one(full: Database, config:
     assert described(file).endswith("which a newer backup has replaced")
 
 
+def test_no_process_deletes_the_temporary_folder_of_another(tmp_path: Path) -> None:
+    """Not even between its creation and its lock."""
+    kept: list[bool] = []
+
+    def make() -> None:
+        for _ in range(100):
+            with backup.scratch_in(tmp_path) as scratch:
+                kept.append((scratch / "lock").exists())
+
+    threads = [threading.Thread(target=make) for _ in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert kept == [True] * 400
+    assert not list(tmp_path.iterdir())
+
+
 def test_when_the_next_is_due_and_whether_it_is_late(full: Database, config: Config) -> None:
     day = dt.timedelta(days=1)
     first = queried(full, select(func.min(entry.c.accepted_at))).scalar_one()

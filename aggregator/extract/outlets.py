@@ -1,7 +1,8 @@
 """Outlets of feed articles: a stable key and a name.
 
 The key is the registrable domain of the outlet's site, or the channel on a site that many outlets share
-("youtube.com/channel/UC1", "alice.substack.com"). Names come from the source, the feed, or outlets.yaml.
+("youtube.com/channel/UC1", "alice.substack.com"). Names come from the source, from outlets.yaml, from the
+title of the feed where that can be the name of the site, else from the address.
 """
 
 import re
@@ -17,7 +18,8 @@ from aggregator.model.core import Entry, Outlet
 
 _NAME_CHARS = 100  # the longest of 117 titles of real feeds has 97
 _PRIVATE_SUFFIXES = frozenset({"arpa", "corp", "home", "internal", "intranet", "lan", "local", "localhost"})
-_SEPARATOR = re.compile(r" (?:[|–—•»>:-]|::) |[|»] ")
+_NAME_WORDS = 5  # of 117 titles of real feeds twelve have more; no one of these is a name
+_SEPARATOR = re.compile(r" (?:[|–—•»>:-]|::) |[|»:] ")
 _FORMAT = re.compile(
     r"^(?:rss|atom) feed (?:for|from|of) | (?:feed|\(?(?:rss|atom)(?: feed)?\)?)$", re.IGNORECASE
 )
@@ -112,7 +114,7 @@ class FeedOutlet:
         sites = [site for site in (_site_of(site_url), _site_of(feed_url)) if site.key]
         own = next((site for site in sites if not site.is_shared), sites[0] if sites else None)
         key = own.key if own else _address_key(feed_url)
-        shown = name or _clean_title(title, key) or (_name_of(key) if key else "")
+        shown = name or _table().names.get(key) or _clean_title(title, key) or key
         self._own = Outlet(key=key or shown, name=shown) if shown else None
         self._title = title
         self._is_public = own is not None
@@ -168,7 +170,8 @@ def _name_of(key: str) -> str:
 def _clean_title(title: str, key: str) -> str:
     """Return the title of a feed without its section and format: "World | The Guardian" is "The Guardian".
 
-    The part that resembles the site is the name, else the whole title. "" for a title that names no outlet.
+    The part that resembles the site is the name, else the whole title. "" for a title that names no outlet:
+    that of a section, or a sentence.
     """
     plain = _FORMAT.sub("", " ".join(title[: 4 * _NAME_CHARS].split())).strip(" -–—|:»")
     label = _folded(_label(key).rpartition("/")[2])
@@ -176,7 +179,8 @@ def _clean_title(title: str, key: str) -> str:
     like = [part for part in parts if len(parts) > 1 and _resembles(_folded(part), label)]
     name = like[0] if like else plain
     folded = _folded(name)
-    if not folded or folded in _table().no_names or folded.startswith(("http", "localhost")):
+    is_sentence = bool(key) and len(name.split()) > _NAME_WORDS
+    if not folded or is_sentence or folded in _table().no_names or folded.startswith(("http", "localhost")):
         return ""
     return name[:_NAME_CHARS].rstrip()
 

@@ -19,15 +19,10 @@ from sqlalchemy import select
 
 from aggregator.admin.evaluate import place_records, read_dataset
 from aggregator.cluster.events.pair_features import (
-    AT,
     PairArticle,
-    add_neighbours,
-    nearest_of,
-    pair_features,
 )
-from aggregator.cluster.events.pair_model import LEAST_COSINE, PairTuning
+from aggregator.cluster.events.pair_model import PairTuning, compared_rows
 from aggregator.cluster.events.stream import StreamSnapshot, pack_frequencies
-from aggregator.cluster.events.term_codec import DOT_SCALE
 from aggregator.cluster.events.terms import TermPacker
 from aggregator.cluster.events.weights import MINUTES_A_DAY, shipped_model
 from aggregator.config.tuning import Tuning
@@ -166,7 +161,7 @@ def _case(given: Record, packer: TermPacker) -> Case:
             is_opinion=False,
         )
         if articles:
-            others, features = _compared(article, articles, StreamSnapshot(0, (), {}))
+            others, features = compared_rows(article, articles, StreamSnapshot(0, (), {}), has_come=True)
             pairs += [(number, other) for other in others]
             rows.append(features)
         articles.append(article)
@@ -262,42 +257,14 @@ def _comparisons(articles: Sequence[Stored]) -> Iterator[tuple[int, Sequence[int
         ]
         if not others or not len(one.article.ids):
             continue
-        others = _screened(one.article, [(o, articles[o].article) for o in others])
-        if not others:
-            continue
-        near, rows = _compared(one.article, [articles[o].article for o in others], snapshot)
+        near, rows = compared_rows(
+            one.article, [articles[o].article for o in others], snapshot, has_come=True
+        )
         if near:
             yield place, [others[n] for n in near], rows
-
-
-def _compared(
-    article: PairArticle, others: Sequence[PairArticle], snapshot: StreamSnapshot
-) -> tuple[list[int], Floats]:
-    """Return the places of the others that share enough with an article, and the features of the pairs."""
-    features = pair_features(article, others, snapshot)
-    near = np.flatnonzero(features[:, AT["all"]] >= LEAST_COSINE).tolist()
-    rows = features[near]
-    article.nearest = nearest_of(rows)
-    if near:
-        add_neighbours(rows, article, [others[n] for n in near])
-    return near, rows
 
 
 def _are_near(one: PairArticle, other: PairArticle) -> bool:
     if one.minutes is None or other.minutes is None:
         return True
     return abs(one.minutes - other.minutes) <= FARTHEST_DAYS * MINUTES_A_DAY
-
-
-def _screened(own: PairArticle, others: Sequence[tuple[int, PairArticle]]) -> list[int]:
-    """Return those whose whole texts may have the cosine LEAST_COSINE."""
-    texts = len(own.texts)  # the first field: ids are sorted
-    owners = np.repeat(np.arange(len(others)), [len(one.texts) for _, one in others])
-    ids = np.concatenate([one.ids[: len(one.texts)] for _, one in others])
-    weights = np.concatenate([one.weights[: len(one.texts)] for _, one in others])
-    if not texts:
-        return []
-    spots = np.minimum(np.searchsorted(own.ids[:texts], ids), texts - 1)
-    hits = own.ids[spots] == ids
-    dots = np.bincount(owners[hits], weights=own.weights[spots[hits]] * weights[hits], minlength=len(others))
-    return [others[n][0] for n in np.flatnonzero(dots / DOT_SCALE >= LEAST_COSINE).tolist()]

@@ -172,6 +172,20 @@ def add_neighbours(features: Floats, article: PairArticle, reports: Sequence[Pai
         features[:, AT[f"{name}_own_rank"]], features[:, AT[f"{name}_other_rank"]] = ranks
 
 
+def text_cosines(article: PairArticle, reports: Sequence[PairArticle]) -> Floats:
+    """Return the feature "all" of the article with each report."""
+    texts = len(article.texts)  # the first field: ids are sorted
+    owners, ids = _joined([one.ids[: len(one.texts)] for one in reports])
+    weights = np.concatenate([one.weights[: len(one.texts)] for one in reports])
+    if not texts:
+        return np.zeros(len(reports))
+    spots = np.minimum(np.searchsorted(article.ids[:texts], ids), texts - 1)
+    hits = np.flatnonzero(article.ids[spots] == ids)
+    products = article.weights[spots[hits]] * weights[hits]
+    cosines: Floats = np.bincount(owners[hits], weights=products, minlength=len(reports)) / DOT_SCALE
+    return cosines
+
+
 def pair_features(article: PairArticle, reports: Sequence[PairArticle], snapshot: StreamSnapshot) -> Floats:
     """Return the features of the article with each report (at least one): a row per report, columns FEATURES.
 

@@ -32,6 +32,7 @@ from aggregator.cluster.events.pair_features import (
     add_neighbours,
     nearest_of,
     pair_features,
+    text_cosines,
 )
 from aggregator.cluster.events.stream import StreamSnapshot
 from aggregator.cluster.events.term_codec import Ints
@@ -152,17 +153,26 @@ def compare_pairs(
     """Compare an article with each report. `has_come`: it learns its nearest neighbours from them, too."""
     if not reports:
         return []
-    features = pair_features(article, reports, snapshot)
-    chosen = np.flatnonzero(features[:, AT["all"]] >= LEAST_COSINE)
-    rows = features[chosen]
+    chosen, rows = compared_rows(article, reports, snapshot, has_come=has_come)
+    found = [_UNLIKE] * len(reports)
+    for place, logit, row in zip(chosen, model.logits(rows).tolist(), rows, strict=True):
+        found[place] = ComparedPair(logit, row)
+    return found
+
+
+def compared_rows(
+    article: PairArticle, reports: Sequence[PairArticle], snapshot: StreamSnapshot, *, has_come: bool
+) -> tuple[list[int], Floats]:
+    """Return the places of the reports that share enough with the article, and the features: a row each."""
+    chosen = np.flatnonzero(text_cosines(article, reports) >= LEAST_COSINE).tolist()
+    near = [reports[place] for place in chosen]
+    if not near:
+        return [], np.zeros((0, len(FEATURES)))
+    rows = pair_features(article, near, snapshot)
     if has_come:
         article.nearest = nearest_of(rows)
-    found = [_UNLIKE] * len(reports)
-    if len(chosen):
-        add_neighbours(rows, article, [reports[place] for place in chosen.tolist()])
-        for place, logit, row in zip(chosen.tolist(), model.logits(rows).tolist(), rows, strict=True):
-            found[place] = ComparedPair(logit, row)
-    return found
+    add_neighbours(rows, article, near)
+    return chosen, rows
 
 
 def reasons_of(model: PairModel, pairs: Sequence[ComparedPair]) -> tuple[Reason, ...]:

@@ -430,8 +430,11 @@ def _finish(entry: Entry, draft: _Draft, seen: dt.datetime, text_tuning: Extract
     timed = _timed(draft, paragraphs, times, text_tuning, announced=announced)
     forbids = permissions(entry.robots)
     is_container = bool(timed) or announced or detect.is_container_title(article.title)
+    language = find_language(article.title, text, entry.language or draft.declared_language, text_tuning)
     found = find_kind(
         article.title,
+        text,
+        language=language,
         urls=(entry.url, article.canonical_url),
         categories=entry.categories,
         sections=draft.sections,
@@ -448,7 +451,7 @@ def _finish(entry: Entry, draft: _Draft, seen: dt.datetime, text_tuning: Extract
         title=_cut(article.title, text_tuning.max_title_chars),
         text=text,
         lead=first_sentences(paragraphs, text_tuning.lead_words),
-        language=find_language(article.title, text, entry.language or draft.declared_language, text_tuning),
+        language=language,
         author=_cut(author, 200) if author else None,
         outlet=_cut(article.outlet, 200) if article.outlet else None,
         published=published,

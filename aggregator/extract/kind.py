@@ -1,9 +1,10 @@
 """The kind of an article (opinion, explainer, list ...), and its evidence.
 
-Only what an outlet states is used: the type of the page, a label of the headline, a folder of the address, a
-section, the byline, the form of the headline. A report that is wrongly called an opinion is not counted, so a
-word must stand as a label or a section does: "Opinion polls show a lead" and "Court issues opinion" are
-reports. `aggregator.extract.liveblog` finds live blogs and roundups, which are only named here.
+What an outlet states comes first: the type of the page, a label of the headline, a folder of the address, a
+section, the byline, the form of the headline; else the style of the text (style.py). A report that is wrongly
+called an opinion is not counted, so a word must stand as a label or a section does: "Opinion polls show a
+lead" and "Court issues opinion" are reports. `aggregator.extract.liveblog` finds live blogs and roundups,
+which are only named here.
 """
 
 import re
@@ -17,6 +18,7 @@ from urllib.parse import unquote, urlsplit
 import msgspec
 
 from aggregator.extract.liveblog.detect import announces_live
+from aggregator.extract.style import kind_by_style
 from aggregator.model.core import Enclosure, Kind
 
 
@@ -39,7 +41,9 @@ class KindWords(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 def find_kind(
     title: str,
+    text: str = "",
     *,
+    language: str | None = None,
     urls: Sequence[str | None] = (),
     categories: Sequence[str] = (),
     sections: Sequence[str] = (),
@@ -53,10 +57,10 @@ def find_kind(
 ) -> FoundKind:
     """Return the kind of an article, by the first evidence of another one; else "report".
 
-    `is_container`, `is_live`: whether it is a live blog or roundup, and of these a live blog. `types`: the
-    types that the page declares, in lower case. `categories`: of the entry, which often name its topics, so
-    that only those of opinions count. `sections`: of the page. `media`: the files that the feed names; audio
-    of `episode_audio_bytes` or more is an episode.
+    `language`: of the text. `is_container`, `is_live`: whether it is a live blog or roundup, and of these a
+    live blog. `types`: the types that the page declares, in lower case. `categories`: of the entry, which
+    often name its topics, so that only those of opinions count. `sections`: of the page. `media`: the files
+    that the feed names; audio of `episode_audio_bytes` or more is an episode.
     """
     if is_container:
         return _container_kind(title, is_live=is_live)
@@ -70,6 +74,7 @@ def find_kind(
         _by_byline(author or ""),
         _by_title(title),
         _by_audio(media, episode_audio_bytes),
+        _by_style(title, text) if language == "en" else (),
     )
     return next((found for one in evidence for found in one), FoundKind())
 
@@ -178,6 +183,12 @@ def _by_audio(media: Iterable[Enclosure], least_bytes: int) -> Iterator[FoundKin
     for one in media:
         if one.type.startswith("audio") and (one.length_bytes or 0) >= least_bytes:
             yield FoundKind("episode", f"audio: {one.type}, {one.length_bytes} bytes")
+
+
+def _by_style(title: str, text: str) -> Iterator[FoundKind]:
+    kind, above = kind_by_style(title, text)
+    if kind != "report":
+        yield FoundKind(kind, f"style of the text, {above:.2f} above the limit")
 
 
 # --- kinds.yaml --------------------------------------------------------------------------------------------

@@ -38,8 +38,8 @@ TEXTS = re.compile(
     r"|news ?desk|Desk\b|<aside>|death toll|Global Voices|benchmarks/furniture\.py",
     re.IGNORECASE,
 )
-# Data: stop words, and patterns that match texts of others.
-DATA = ("text/language.py", "extract/liveblog/detect.py")
+# Data: stop words, and words and patterns that are looked for in texts of others.
+DATA = ("text/language.py", "extract/liveblog/detect.py", "extract/style.py")
 _TAG = re.compile(r"\{[{%].*?[%}]\}|<[^>]*>")
 _RETIRED_TEXT = re.compile(rf"\b(?:{'|'.join((*RETIRED, *PHRASES))})\b", re.IGNORECASE)
 _PART = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+|\d+")

@@ -1,0 +1,55 @@
+"""Analysis and opinion are told from reports by the style of an English text, after what outlets state."""
+
+import time
+
+import pytest
+
+from aggregator.extract.kind import find_kind
+from aggregator.extract.style import kind_by_style, style_figures
+from tests.support.articles import DYKES, FLOOD, FLOOD_ELSEWHERE, STRIKE
+
+COLUMN = """Why is it so hard to say no to a stadium? Every few years a team owner discovers that the old one
+is hopelessly out of date, and every few years a mayor who really should know better reaches for the public
+purse. But what do we actually get in return? Jobs, perhaps, though they are mostly part-time and very badly
+paid. Pride, surely, until the lease is up. It isn't that anyone wants the team to leave. It is that the
+threat always works, because we simply let it work. And yet there is another way. The towns that refused are
+doing just fine, and nobody there is asking for the deal back. Perhaps that is the only question that
+matters: if the stadium is such a good investment, why aren't its owners even trying to pay for it
+themselves? You could certainly be forgiven for wondering whether they know exactly what it is worth."""
+
+
+@pytest.mark.parametrize("text", [FLOOD, FLOOD_ELSEWHERE, STRIKE, DYKES])
+def test_a_report_is_one(text: str) -> None:
+    assert find_kind("Town wakes up under water", 2 * f"{text}\n", language="en") == ("report", None)
+
+
+def test_a_column_without_a_label_is_an_opinion() -> None:
+    found = find_kind("The stadium trap", COLUMN, language="en")
+    assert found.kind == "opinion"
+    assert found.evidence
+    assert found.evidence.startswith("style of the text, ")
+
+
+def test_what_is_stated_comes_before_style() -> None:
+    assert find_kind("Analysis: The stadium trap", COLUMN, language="en").kind == "explainer"
+
+
+def test_in_doubt_it_is_a_report() -> None:
+    """A short text, and one of a language without labelled texts."""
+    assert find_kind("The stadium trap", COLUMN, language="de") == ("report", None)
+    assert find_kind("The stadium trap", " ".join(COLUMN.split()[:90]), language="en").kind == "report"
+    assert style_figures("The stadium trap", "") == {}
+
+
+def test_what_others_said_is_not_the_style_of_the_text() -> None:
+    """A report that quotes a column of twice its length."""
+    quotes = " ".join(f"“{sentence}?” she said." for sentence in COLUMN.split("?"))
+    assert kind_by_style("Critic attacks plan", f"{2 * FLOOD} {quotes}")[0] == "report"
+    assert kind_by_style("Critic attacks plan", f"{quotes.replace('“', '').replace('”', '')}")[0] == "opinion"
+
+
+@pytest.mark.parametrize("part", ["“a ", '"', "a'", "?! ", "why ", "1 "])
+def test_a_text_made_to_take_long_takes_no_time(part: str) -> None:
+    start = time.process_time()
+    kind_by_style(part * 1000, part * 500_000)
+    assert time.process_time() - start < 0.5

@@ -187,7 +187,8 @@ def grouped(pairs: Pairs, logits: Floats, tuning: PairTuning, threshold: float) 
         shift = stream_shift(shared, len(last), tuning, closed.get(source, (0, 0)))
         best, chosen = threshold, place
         for number in sorted({story[other] for other in scores[place]}):
-            newest = members[number][-tuning.compared_reports :]
+            reports = [other for other in members[number] if not pairs.articles[other].article.is_opinion]
+            newest = (reports or members[number])[-tuning.compared_reports :]
             score = float(np.mean([scores[place].get(other, UNLIKE) for other in newest])) + shift
             if score > best:
                 best, chosen = score, number

@@ -46,6 +46,10 @@ labour is to meet both sides on Thursday. The last strike in the port, nine year
 lasted for sixteen days and cost the region about eighty million crowns, according to
 the chamber of commerce."""
 
+STRIKE_ELSEWHERE = """Dock workers in Sennick went on strike on Monday against a new roster of the port
+company, and by noon forty ships were waiting at anchor. Night shifts would double, the union says. A mediator
+of the ministry of labour will meet both sides on Thursday."""
+
 
 BLOG = """9.40 p.m.: The levee at Pennmouth on the river Arrel has given way, firefighters say. Water stands
 in the lower town and boats are on their way to residents on roofs.

@@ -34,7 +34,7 @@ from aggregator.model.core import (
     Reason,
 )
 from aggregator.model.errors import UsageError
-from aggregator.pipeline.placement.report_comparison import pair_of
+from aggregator.pipeline.placement.report_comparison import deciding, pair_of
 from aggregator.store.read.reader import DatabaseStoryReader, ExplainedArticle, LogLine
 from aggregator.store.stories.articles import ComparedRow
 
@@ -204,7 +204,7 @@ class _Explainer:
     def _fit(self, one: ExplainedArticle, assigned_story: ExplainedArticle) -> StoryFit | None:
         """Compare an article with the newest reports of a story; None if it has no other one with terms."""
         rows = [row for row in self._newest_reports(assigned_story.story) if row.id != one.article.id]
-        reports = [pair_of(row) for row in rows if row.terms]
+        reports = [pair_of(row) for row in deciding(rows) if row.terms]
         own = pair_of(self._reading.compared_report(one.article.id))
         if not reports or not len(own.ids):
             return None

@@ -20,7 +20,7 @@ from aggregator.cluster.events.story_index import StoryIndex
 from aggregator.cluster.events.weights import MINUTES_A_DAY, EventTuning
 from aggregator.model.core import Evidence, RunnerUp
 from aggregator.pipeline.placement.apply_corrections import Constraints
-from aggregator.pipeline.placement.report_comparison import ReportComparison
+from aggregator.pipeline.placement.report_comparison import ReportComparison, deciding, has_report
 from aggregator.pipeline.placement.story_writer import StoryWriter, UnitOfWork
 from aggregator.store.engine.database import Connection
 from aggregator.store.stories import articles, stories
@@ -230,7 +230,7 @@ class _StoryLookup:
         return self._rows[number]
 
     def reports(self, number: int) -> Sequence[CountedReport]:
-        rows = [row for row in self._newest(number) if row.role != "container" and row.terms]
+        rows = [row for row in deciding(self._newest(number)) if row.role != "container" and row.terms]
         return [CountedReport(row.id, row.as_article()) for row in rows]
 
     def scores(self, reports: Sequence[CountedReport], others: Sequence[CountedReport]) -> Floats:
@@ -243,8 +243,7 @@ class _StoryLookup:
         return self._comparison.shift(self._connection)
 
     def has_report(self, number: int) -> bool:
-        story = self._index.story(number).story
-        return self._comparison.has_report(self._connection, story, self._newest(number))
+        return has_report(self._newest(number))
 
     def may_leave(self, article: str) -> bool:
         """Whether the article may move: only once, or similar stories would exchange it at every run."""

@@ -37,7 +37,7 @@ from aggregator.cluster.events.stream import StreamSnapshot, pack_frequencies
 from aggregator.cluster.events.title_frames import are_of_one_pattern
 from aggregator.cluster.events.weights import EventModel
 from aggregator.config.tuning import Tuning
-from aggregator.model.core import OPINION_KINDS, Agreement, Evidence, Reason
+from aggregator.model.core import Agreement, Evidence, Reason
 from aggregator.store.engine.database import Connection
 from aggregator.store.stories import articles, stream_history
 from aggregator.store.stories.articles import ComparedRow, NewArticle
@@ -70,6 +70,16 @@ def pair_of(row: ComparedRow) -> PairArticle:
         is_opinion=article.is_opinion,
         nearest=row.nearest or b"",
     )
+
+
+def has_report(rows: Sequence[ComparedRow]) -> bool:
+    """Return whether a story has a counted report; `rows`: of `newest_reports`."""
+    return bool(rows) and not rows[0].is_opinion
+
+
+def deciding(rows: Sequence[ComparedRow]) -> list[ComparedRow]:
+    """Return those of `newest_reports` that decide what joins: opinions only where there is no report."""
+    return [row for row in rows if not row.is_opinion] or list(rows)
 
 
 class Compared(NamedTuple):
@@ -237,7 +247,7 @@ class ReportComparison:
         """Compare a new article with the newest reports of each story that is open to it."""
         if not candidates:
             return Compared([], pack_nearest(own.nearest))
-        newest = self.newest_reports(connection, candidates)
+        newest = {n: deciding(rows) for n, rows in self.newest_reports(connection, candidates).items()}
         met = {row.inbox_no: self.article(row) for rows in newest.values() for row in rows if row.terms}
         found: dict[int, ComparedPair] = {}
         if len(own.ids):
@@ -254,7 +264,7 @@ class ReportComparison:
             if not texts:
                 continue
             score = sum(pair.logit for pair in pairs) / len(pairs) + shift
-            if score < self._event_tuning.threshold or self.may_hold(connection, own, candidate.story, rows):
+            if score < self._event_tuning.threshold or self.may_hold(connection, own, rows):
                 stories.append(ScoredCandidate(candidate, score, (), texts / len(pairs)))
         stories = self._with_reasons(stories, newest, found, shift)
         return Compared(stories, pack_nearest(own.nearest))
@@ -277,7 +287,7 @@ class ReportComparison:
     def newest_reports(
         self, connection: Connection, stories: Iterable[Candidate]
     ) -> dict[int, Sequence[ComparedRow]]:
-        """Return the newest reports of stories by number: as many as anything reads."""
+        """Return the newest reports of stories by number, then opinions: as many as anything reads."""
 
         def read(missing: Sequence[Candidate]) -> dict[int, Sequence[ComparedRow]]:
             found = articles.compared_rows(
@@ -292,7 +302,8 @@ class ReportComparison:
         known = self._rows.kept(before) if before else []
         if known is not None:
             rows = [articles.compared_row_of(new)] if new.counts_in_centroid else []
-            self._rows.put(after, [*rows, *known][: self.tuning.compared_reports])
+            newest = sorted((*rows, *known), key=lambda row: row.is_opinion)
+            self._rows.put(after, newest[: self.tuning.compared_reports])
 
     def logits(
         self, connection: Connection, own: Sequence[PairArticle], others: Sequence[PairArticle]
@@ -313,15 +324,13 @@ class ReportComparison:
         for inbox, pair in found.items():
             self._pairs[_pair(own.inbox, inbox)] = pair.logit
 
-    def may_hold(
-        self, connection: Connection, own: PairArticle, story: str, rows: Sequence[ComparedRow]
-    ) -> bool:
+    def may_hold(self, connection: Connection, own: PairArticle, rows: Sequence[ComparedRow]) -> bool:
         """Return whether a story, of which `rows` are the newest reports, is open to an article.
 
         A report does not join a story of opinions and explainers only. Nor does a text under the headline of
         one of the reports, if its words beside the title are those of none: anyone can publish a headline.
         """
-        if not own.is_opinion and rows and not self.has_report(connection, story, rows):
+        if not own.is_opinion and rows and not has_report(rows):
             return False
         least = self._event_tuning.bodyless_words
         others = [self.article(row) for row in rows if row.body_words >= least]
@@ -330,13 +339,6 @@ class ReportComparison:
         ):
             return True
         return shared_beside_title(own, others, self.snapshot(connection)) >= self.tuning.agreement
-
-    def has_report(self, connection: Connection, story: str, rows: Sequence[ComparedRow]) -> bool:
-        """Return whether a counted article is a report, no opinion; `rows`: of `newest_reports`."""
-        is_in_memory = any(row.kind not in OPINION_KINDS for row in rows)
-        return is_in_memory or (
-            len(rows) >= self.tuning.compared_reports and articles.has_report(connection, story)
-        )
 
     def agreement(self, connection: Connection, own: PairArticle, story: str) -> Agreement | None:
         """Return how much an article agrees with the counted reports of a story; None if its source is known.

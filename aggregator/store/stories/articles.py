@@ -389,15 +389,19 @@ def members(connection: Connection, story: str) -> list[MemberRow]:
     return [MemberRow(**row._mapping) for row in rows]
 
 
+_IS_OPINION = article.c.kind.in_(sorted(OPINION_KINDS))
+
+
 def _newest_numbers(story: str, *conditions: ColumnElement[bool]) -> Select[tuple[int]]:
     """Return the statement for the newest articles in the centroid of the story in parameter `story`.
 
-    Numbers are found before rows: otherwise all rows of a large story are sorted, with their terms.
+    Opinions and explainers come last: reports decide what joins. Numbers are found before rows: otherwise all
+    rows of a large story are sorted, with their terms.
     """
     return (
         select(article.c.inbox_no)
         .where(article.c.story == bindparam(story), article.c.counts_in_centroid, *conditions)
-        .order_by(article.c.inbox_no.desc())
+        .order_by(_IS_OPINION, article.c.inbox_no.desc())
         .limit(bindparam("at_most", type_=Integer))
     )
 
@@ -420,6 +424,11 @@ class ComparedRow(msgspec.Struct, frozen=True):
     is_polled: bool
     counts_as_report: bool
     nearest: bytes | None
+
+    @property
+    def is_opinion(self) -> bool:
+        """Whether it is an opinion or an explainer, no report."""
+        return self.kind in OPINION_KINDS
 
     def as_article(self) -> "ScoringInput":
         """Return it as input of the scorer: a report, whatever its role."""
@@ -458,14 +467,17 @@ def _compared_rows_of(count: int) -> Select[Any]:
     return (
         select(*_COMPARED)
         .where(article.c.inbox_no.in_(union_all(*(select(one.c.inbox_no) for one in numbers))))
-        .order_by(article.c.inbox_no.desc())
+        .order_by(_IS_OPINION, article.c.inbox_no.desc())
     )
 
 
 def compared_rows(
     connection: Connection, stories: Sequence[str], newest: int
 ) -> dict[str, list[ComparedRow]]:
-    """Return the newest articles of each story that count in its centroid, the newest first."""
+    """Return the newest articles of each story that count in its centroid.
+
+    Reports first, then opinions and explainers, of each the newest first.
+    """
     found: dict[str, list[ComparedRow]] = {story: [] for story in stories}
     for start in range(0, len(stories), _STORIES_AT_ONCE):
         part = stories[start : start + _STORIES_AT_ONCE]
@@ -537,22 +549,6 @@ _ORIGIN = select(*(article.c[name] for name in ArticleOrigin._fields)).where(
 def origin_of(connection: Connection, id: str) -> ArticleOrigin:  # noqa: A002
     """Return the origin of article `id`, which must exist."""
     return ArticleOrigin(*connection.execute(_ORIGIN, {"article_id": id}).one())
-
-
-_REPORT = (
-    select(article.c.id)
-    .where(
-        article.c.story == bindparam("story_id"),
-        article.c.counts_in_centroid,
-        article.c.kind.not_in(sorted(OPINION_KINDS)),
-    )
-    .limit(1)
-)
-
-
-def has_report(connection: Connection, story: str) -> bool:
-    """Return whether a counted article of the story is a report, no opinion and no explainer."""
-    return connection.execute(_REPORT, {"story_id": story}).first() is not None
 
 
 _DATED = select(article.c.id).where(

@@ -14,11 +14,14 @@ from aggregator.store.engine.database import Database
 from aggregator.store.read.reader import DatabaseStoryReader
 from aggregator.store.stories.articles import by_number, members
 from aggregator.web.story_json import jsonl, whole_story_json
-from tests.support.articles import FLOOD, FLOOD_ELSEWHERE, NOON, STRIKE, Clock, Rig, record
+from tests.support.articles import FLOOD, FLOOD_ELSEWHERE, NOON, STRIKE, STRIKE_ELSEWHERE, Clock, Rig, record
 from tests.support.rows import executed, queried
 from tests.support.story_checks import correct, placing_of, reclustering
 
 TUNING = Tuning()
+FLOOD_LATER = """Four people died when the levee on the river Arrel broke at Pennmouth on Sunday evening, the
+district administration said, and two are still missing. Firefighters in boats took more than three hundred
+residents off their roofs. Mayor Ilse Brandt told everybody below the market square to leave."""
 PAGE = """<html><head><title>Levee breaks</title><meta property="article:section" content="{section}">
 <script type="application/ld+json">{{"@type": "{type}", "headline": "Levee breaks at Pennmouth"}}</script>
 </head><body><article><h1>Levee breaks at Pennmouth</h1><p>{text}</p></article></body></html>"""
@@ -84,6 +87,20 @@ def test_a_report_never_joins_a_story_of_opinions(database: Database, label: str
     report = record("Herald", "1", "Levee breaks: Pennmouth under water", FLOOD, published=NOON)
     Rig(database, Clock()).take(first, report)
     assert len(set(rows(database, "SELECT story FROM article"))) == stories
+
+
+def test_reports_alone_decide_what_joins_their_story(rig: Rig) -> None:
+    """What joins is like the report; it need not be like the opinion, which a person put beside it."""
+    strike = record("Mirror", "1", "Opinion: Sennick deserves its roster", STRIKE, published=NOON)
+    rig.take(strike)
+    flood, roster = (row[0] for row in rows(rig.database, "SELECT DISTINCT story FROM article ORDER BY 1"))
+    correct(rig.database, "merge", flood, roster)
+    rig.restart()
+    later = record("Courier", "1", "Pennmouth: levee on the Arrel gives way", FLOOD_LATER, published=NOON)
+    rig.take(later, record("Post", "1", "Dockers in Sennick walk out", STRIKE_ELSEWHERE, published=NOON))
+    together = rows(rig.database, "SELECT outlet FROM article WHERE story = (SELECT story FROM article"
+                    " WHERE outlet = 'Herald') ORDER BY inbox_no")  # fmt: skip
+    assert [outlet for (outlet,) in together] == ["Herald", "Echo", "Mirror", "Courier"]
 
 
 @pytest.mark.later

@@ -584,11 +584,13 @@ class StoryWriter:
             ):
                 chosen = Headline(assigned_story.title, assigned_story.title_article)
         title = chosen.title
+        gains = assigned_story is not None and derived.report_count > assigned_story.report_count
+        has_report = any(group.is_counted for group in membership.count_state.groups)
         is_news = derived.report_count > 1 or bump - membership.span.first <= self._bump_age
         bumped = assigned_story is None or bool(
             set(self._options.bumps)
             & {
-                "report" if derived.report_count > assigned_story.report_count else "",
+                "report" if gains and has_report else "",
                 "headline" if is_news and title != assigned_story.title else "",
                 "correction" if moved else "",
             }

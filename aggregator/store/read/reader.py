@@ -359,9 +359,11 @@ class DatabaseStoryReader:
         tuning = self._all_tuning.section("front_page", front_page.FrontPageTuning)
         with self._database.read() as connection:
             chosen = story_list.selection(connection, wanted)
+            is_asked_for = wanted.kind or wanted.query or wanted.outlet or wanted.folder
+            news = chosen if is_asked_for else chosen.where(story_list.has_report())
             seen = front_page.front_page_stories(
-                connection, chosen, tuning.window, prefer, wanted.min_reports
-            )
+                connection, news, tuning.window, prefer, wanted.min_reports
+            ) or front_page.front_page_stories(connection, chosen, tuning.window, prefer, wanted.min_reports)
             if wanted.query and parse_query(wanted.query).only_excludes:
                 matcher = story_list.StoryMatcher(connection, wanted)
                 fits = matcher.matching(connection, [one.id for one in seen])

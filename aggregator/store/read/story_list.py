@@ -29,7 +29,7 @@ from sqlalchemy import (
     text,
 )
 
-from aggregator.model.core import StoryView
+from aggregator.model.core import OPINION_KINDS, StoryView
 from aggregator.model.errors import UsageError
 from aggregator.model.read_model import Change, ChangedStories, ChangedStory, StoryFilter
 from aggregator.store.intake import sources
@@ -106,6 +106,14 @@ def of_stories(wanted: StoryFilter) -> list[ColumnElement[bool]]:
         of_story = story_subject.c.story_no == story.c.story_no
         conditions.append(select(story_subject.c.story_no).where(of_story, subject).exists())
     return conditions
+
+
+def has_report() -> ColumnElement[bool]:
+    """Return the condition that a story is not one of opinions and explainers alone."""
+    of_story = article.c.story == story.c.id
+    opinions = article.c.kind.in_(sorted(OPINION_KINDS))
+    opinion = select(article.c.inbox_no).where(of_story, opinions, text(OTHER_KINDS))
+    return or_(~opinion.exists(), select(article.c.inbox_no).where(of_story, ~opinions).exists())
 
 
 def _subjects(wanted: StoryFilter) -> list[ColumnElement[bool]]:

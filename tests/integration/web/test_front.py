@@ -16,9 +16,19 @@ from aggregator.store.read.front_page import CLASSES
 from aggregator.store.read.reader import DatabaseStoryReader
 from aggregator.web.server import Server
 from aggregator.web.settings import PublishSettings
-from tests.support.articles import FLOOD, FLOOD_ELSEWHERE, NOON, STRIKE, Clock, Rig, record, render_all
+from tests.support.articles import (
+    FLOOD,
+    FLOOD_ELSEWHERE,
+    NOON,
+    STRIKE,
+    STRIKE_ELSEWHERE,
+    Clock,
+    Rig,
+    record,
+    render_all,
+)
 from tests.support.polling import feed_source
-from tests.support.rows import executed, overheard
+from tests.support.rows import executed, overheard, queried
 from tests.support.story_checks import correct, fill, undo
 
 DAY = dt.timedelta(days=1)
@@ -70,6 +80,24 @@ def test_undated_stories_are_last_and_hide_no_dated_one(rig: Rig) -> None:
         (1, False),
         *[(1, True)] * 2,
     ]
+
+
+def test_a_story_of_opinions_alone_is_not_on_the_front_page(database: Database) -> None:
+    """Unless it is asked for, or there is nothing else."""
+    rig = Rig(database, Clock(NOON + DAY))
+    reading = DatabaseStoryReader(database)
+    rig.take(record("Echo", "1", "Opinion: Sennick deserves its roster", STRIKE, published=NOON))
+    [opinion] = reading.rank_front_page(StoryFilter())
+    rig.take(record("Gazette", "1", "Levee breaks at Pennmouth, four dead", FLOOD, published=NOON))
+    [report] = reading.rank_front_page(StoryFilter())
+    assert report.id != opinion.id
+    rig.pipeline.index_text()
+    for wanted in (StoryFilter(kind="opinion"), StoryFilter(outlet="Echo"), StoryFilter(query="roster")):
+        assert [one.id for one in reading.rank_front_page(wanted)] == [opinion.id]
+    later = record("Herald", "1", "Opinion: the roster of Sennick", STRIKE_ELSEWHERE, published=NOON + DAY)
+    rig.take(later)
+    assert queried(database, text("SELECT DISTINCT story FROM article WHERE kind = 'opinion'")).one()
+    assert [one.updated for one in reading.rank_front_page(StoryFilter(kind="opinion"))] == [opinion.updated]
 
 
 def test_filters_hold_and_the_chosen_come_whole_in_their_order(rig: Rig) -> None:
@@ -130,7 +158,7 @@ def test_no_text_is_read_to_weigh_stories_and_no_story_scanned(rig: Rig) -> None
     asked = [statement for statement, _ in sent]
     weighing = [statement for statement in asked if "FROM story" in statement]
     assert len(weighing) == len(CLASSES)
-    (dates,) = (statement for statement in asked if "FROM article" in statement)
+    (dates,) = (one for one in asked if "FROM article" in one and one not in weighing)
     assert not any("centroid" in statement for statement in asked)
     assert all("LIMIT" in statement for statement in weighing)
     if rig.database.engine.dialect.name == "sqlite":
@@ -138,7 +166,7 @@ def test_no_text_is_read_to_weigh_stories_and_no_story_scanned(rig: Rig) -> None
             plan = connection.exec_driver_sql(f"EXPLAIN QUERY PLAN {dates}", ("",) * dates.count("?"))
             assert all("COVERING INDEX" in row[-1] for row in plan if "SEARCH" in row[-1])
             for statement in weighing:
-                values = (2, 10, 0)[: statement.count("?")]
+                values = ("",) * statement.count("?")
                 plan = connection.exec_driver_sql(f"EXPLAIN QUERY PLAN {statement}", values)
                 assert not any("TEMP B-TREE" in row[-1] for row in plan)
 

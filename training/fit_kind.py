@@ -3,7 +3,8 @@
     python -m training.fit_kind --check    what is found of months left out, and of the reading list
     python -m training.fit_kind --write    the file of the program
 
-Learned from `kind` of events-months; training/labels/reading-list-kinds.tsv is never learned from.
+Learned from `kind` of events-months, and what is no news from the feeds of events-reading-list that are no
+outlets of news; those of training/labels/reading-list-kinds.tsv are, and are never learned from.
 """
 
 import argparse
@@ -21,7 +22,8 @@ from training.pairs import read_records
 TARGET: Final = Path(__file__).resolve().parents[1] / "aggregator" / "extract" / "style.json"
 READING_LIST: Final = Path(__file__).parent / "labels" / "reading-list-kinds.tsv"
 RIDGE: Final = 3.0  # on standardised figures
-MARKED: Final = 0.04  # share of reports that the limit marks
+MARKED: Final = 0.045  # share of reports that the limit marks
+LOST: Final = 0.06  # share of what is no report that counts as no news
 Floats = npt.NDArray[np.float64]
 
 
@@ -31,7 +33,17 @@ class Labelled(NamedTuple):
     names: tuple[str, ...]
     figures: Floats
     kinds: npt.NDArray[np.str_]
-    months: npt.NDArray[np.str_]
+    months: npt.NDArray[np.str_]  # of a blog its feed
+
+
+def read_blogs() -> Labelled:
+    """Return the English entries of the reading list that are of no outlet of news."""
+    news = {line.partition("-")[0] for line in READING_LIST.read_text("utf-8").splitlines()}
+    records = [one for one in read_records("events-reading-list.jsonl.gz") if one["lang"] in (None, "en")]
+    made = [(style_figures(one["title"] or "", one["text"] or ""), one["id"][:8]) for one in records]
+    found = [(figures, feed) for figures, feed in made if figures and feed not in news]
+    feeds = np.array([feed for _, feed in found])
+    return Labelled((), np.array([list(figures.values()) for figures, _ in found]), feeds, feeds)
 
 
 def read_months() -> Labelled:
@@ -65,14 +77,17 @@ def fit(figures: Floats, labels: Floats) -> Regression:
     return Regression(round(bias, 4), tuple(round(float(one), 4) for one in own))
 
 
-def learned(months: Labelled) -> StyleModel:
-    """Return the model of these articles; its limit marks MARKED of their reports."""
+def learned(months: Labelled, blogs: Labelled) -> StyleModel:
+    """Return the model of these articles; its limits mark MARKED of the reports, lose LOST of the others."""
     is_report = months.kinds == "report"
     no_report = fit(months.figures, (~is_report).astype(float))
     others = months.figures[~is_report]
     opinion = fit(others, (months.kinds[~is_report] == "opinion").astype(float))
     limit = np.quantile(logits(no_report, months.figures[is_report]), 1 - MARKED)
-    return StyleModel(months.names, round(float(limit), 4), no_report, opinion)
+    of_news = np.repeat([1.0, 0.0], [len(others), len(blogs.figures)])
+    news = fit(np.vstack([others, blogs.figures]), of_news)
+    least = np.quantile(logits(news, others), LOST)
+    return StyleModel(months.names, round(float(limit), 4), no_report, round(float(least), 4), news, opinion)
 
 
 def logits(regression: Regression, figures: Floats) -> Floats:
@@ -83,15 +98,22 @@ def logits(regression: Regression, figures: Floats) -> Floats:
 
 def check() -> None:
     """Print what models without a month find in it, at several shares of its reports marked."""
-    months = read_months()
+    months, blogs = read_months(), read_blogs()
     is_report = months.kinds == "report"
+    feeds = sorted(set(blogs.months))
+    blogs_marked = 0
     above, opinion = np.zeros(len(months.kinds)), np.zeros(len(months.kinds))
     for month in sorted(set(months.months)):
         own = months.months == month
-        model = learned(months._replace(figures=months.figures[~own], kinds=months.kinds[~own]))
-        above[own] = logits(model.no_report, months.figures[own]) - model.limit
+        left_out = np.isin(blogs.months, feeds[sorted(set(months.months)).index(month) :: 8])
+        model = learned(
+            months._replace(figures=months.figures[~own], kinds=months.kinds[~own]),
+            blogs._replace(figures=blogs.figures[~left_out]),
+        )
+        above[own] = _above(model, months.figures[own])
+        blogs_marked += int((_above(model, blogs.figures[left_out]) > 0).sum())
         opinion[own] = logits(model.opinion, months.figures[own])
-    for share in (0.02, MARKED, 0.05, 0.06, 0.1):
+    for share in (0.02, 0.04, 0.05, 0.06, 0.1):
         limit = np.quantile(above[is_report], 1 - share)
         print(f"reports marked {share:.2f}: found {(above[~is_report] > limit).mean():.3f} of the others")
     told = ~is_report & (above > 0)
@@ -100,7 +122,14 @@ def check() -> None:
         f"at the limits learned: reports marked {(above[is_report] > 0).mean():.3f}, "
         f"found {(above[~is_report] > 0).mean():.3f}, opinion or analysis right {right.mean():.3f}"
     )
+    print(f"posts of blogs marked: {blogs_marked} of {len(blogs.figures)}")
     print(_reading_list())
+
+
+def _above(model: StyleModel, figures: Floats) -> Floats:
+    """Return by how much rows are above the limit of what is no report; -inf for what is no news."""
+    is_news = logits(model.news, figures) >= model.news_limit
+    return np.where(is_news, logits(model.no_report, figures) - model.limit, -np.inf)
 
 
 def _reading_list() -> str:
@@ -123,7 +152,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--write", action="store_true")
     given = parser.parse_args(arguments)
     if given.write:
-        raw = msgspec.json.encode(learned(read_months()))
+        raw = msgspec.json.encode(learned(read_months(), read_blogs()))
         TARGET.write_bytes(msgspec.json.format(raw, indent=1) + b"\n")
     if given.check:
         check()

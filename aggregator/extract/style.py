@@ -1,9 +1,10 @@
 """Tells analysis and opinion from reports by the style of an English text.
 
-Reports say who told them what and on which day; opinions argue, ask and explain. Two logistic regressions on
-the same figures, learned by training/fit_kind.py from the kinds of eight months of news: whether a text is no
-report, and whether it is then an opinion or an analysis. In doubt it is a report: the limit in style.json
-marks one of 25 reports of those months. Other languages have no labels yet and no kind by style.
+Reports say who told them what and on which day; opinions argue, ask and explain. Three logistic regressions
+on the same figures, learned by training/fit_kind.py from the kinds of eight months of news and from blogs:
+whether a text is no report, whether it is of the news at all, as posts of blogs and manuals are not, and
+whether it is then an opinion or an analysis. In doubt it is a report: the limits in style.json mark one of 25
+reports of those months. Other languages have no labels yet and no kind by style.
 """
 
 import math
@@ -20,12 +21,15 @@ LEAST_WORDS = 100  # of a text: a shorter one, such as a lead, has too few words
 _WORDS = 2000  # that are read
 _FIRST = 60  # words in which a report names its day
 _QUOTED = re.compile(r"“[^“”]{0,600}”|\"[^\"\n]{0,600}\"")
+_NAME = re.compile(r"(?<=[a-z,] )[A-Z][a-z]+(?: [A-Z][a-z]+)*")  # within a sentence
 _WORD = re.compile(r"\d+|[^\W\d_]+(?:['’][^\W\d_]+)*|[?.!]+")
 _COUNTED = {
     "said": "said says told according announced reported added",
     "why": "why how what if whether because",
     "be": "is are isn't aren't",
     "adverbs": "really truly very clearly obviously certainly utterly hardly exactly even just too so such",
+    "I": "i my me i'm i've",
+    "public": "president minister government police court percent million country state",
     "turns": "but yet perhaps indeed maybe surely instead still rather simply merely actually course thus",
 }
 _EXPLAINING = "why how what when where who the is are can will should"  # first words of titles
@@ -48,6 +52,8 @@ class StyleModel(msgspec.Struct, frozen=True):
     figures: tuple[str, ...]
     limit: float  # a logit of `no_report` above it tells that a text is none
     no_report: Regression
+    news_limit: float  # a logit of `news` below it tells that a text is of no news
+    news: Regression
     opinion: Regression  # of what is no report: opinion, not analysis
 
 
@@ -58,7 +64,7 @@ def kind_by_style(title: str, text: str) -> tuple[Kind, float]:
         return "report", 0.0
     model = _shipped()
     above = model.no_report.logit(figures) - model.limit
-    if above <= 0:
+    if above <= 0 or model.news.logit(figures) < model.news_limit:
         return "report", above
     return ("opinion" if model.opinion.logit(figures) > 0 else "explainer"), above
 
@@ -68,7 +74,8 @@ def style_figures(title: str, text: str) -> dict[str, float]:
 
     Counts are ln(1 + occurrences in 100 words) outside quotations.
     """
-    tokens = _WORD.findall(_QUOTED.sub(" ", text[: _WORDS * 12]).replace("’", "'").casefold())
+    plain = _QUOTED.sub(" ", text[: _WORDS * 12]).replace("’", "'")
+    tokens = _WORD.findall(plain.casefold())
     words = [one for one in tokens if one[0] not in "?.!"]
     if len(words) < LEAST_WORDS:
         return {}
@@ -80,6 +87,7 @@ def style_figures(title: str, text: str) -> dict[str, float]:
     counts |= {
         "contractions": sum("'" in word and not word.endswith("'s") for word in words),
         "weekdays": sum(word in days for word in words),
+        "names": len(_NAME.findall(plain)),
         "numbers": sum(word.isdigit() for word in words),
         "questions": sum("?" in one for one in tokens),
     }

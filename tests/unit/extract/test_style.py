@@ -8,14 +8,16 @@ from aggregator.extract.kind import find_kind
 from aggregator.extract.style import kind_by_style, style_figures
 from tests.support.articles import DYKES, FLOOD, FLOOD_ELSEWHERE, STRIKE
 
-COLUMN = """Why is it so hard to say no to a stadium? Every few years a team owner discovers that the old one
-is hopelessly out of date, and every few years a mayor who really should know better reaches for the public
-purse. But what do we actually get in return? Jobs, perhaps, though they are mostly part-time and very badly
-paid. Pride, surely, until the lease is up. It isn't that anyone wants the team to leave. It is that the
-threat always works, because we simply let it work. And yet there is another way. The towns that refused are
-doing just fine, and nobody there is asking for the deal back. Perhaps that is the only question that
-matters: if the stadium is such a good investment, why aren't its owners even trying to pay for it
-themselves? You could certainly be forgiven for wondering whether they know exactly what it is worth."""
+COLUMN = """Why is it so hard to say no to a stadium? Every few years a team owner discovers that the old
+one is hopelessly out of date, and every few years a man like Mayor Otto Hale, who really should know
+better, reaches for the purse of the state. But what does the country actually get in return? Jobs, perhaps,
+though they are mostly part-time and very badly paid. Pride, surely, until the lease is up. It isn't that
+anyone wants the team to leave. It is that the threat always works, because the government in Calmouth
+simply lets it work. And yet there is another way. The towns of Sennick and Lornum that refused to hand over
+forty million are doing just fine, and nobody there is asking for the deal back. Perhaps that is the only
+question that matters: if the stadium is such a good investment, why aren't its owners even trying to pay
+for it themselves? Is Minister Renn certainly not wondering whether they know exactly what it is worth? But
+the state is still paying."""
 
 
 @pytest.mark.parametrize("text", [FLOOD, FLOOD_ELSEWHERE, STRIKE, DYKES])
@@ -28,6 +30,17 @@ def test_a_column_without_a_label_is_an_opinion() -> None:
     assert found.kind == "opinion"
     assert found.evidence
     assert found.evidence.startswith("style of the text, ")
+
+
+def test_a_post_of_a_blog_is_no_opinion() -> None:
+    post = """Why is it so hard to keep a style sheet small? I've been asking myself that for years, and my
+    answer is that we simply never delete anything. But deleting is really easy if you have tests, and it's
+    certainly more fun than writing. So this is what I did. First I looked for rules that no page uses; there
+    are tools for it, but a script of ten lines is just as good. Then I removed them one by one, and looked at
+    the pages again. Perhaps you think that's too slow? It isn't. Even a large site is done in an afternoon,
+    and what is left is actually quite readable. Next time I'd start with the fonts, because they are so much
+    heavier than all the rest."""
+    assert find_kind("Deleting is fun", post, language="en").kind == "report"
 
 
 def test_what_is_stated_comes_before_style() -> None:

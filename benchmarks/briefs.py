@@ -39,20 +39,24 @@ def records(path: Path) -> Iterator[dict[str, Any]]:
 
 def articles(record: Mapping[str, Any]) -> list[ArticleView]:
     """The articles of an event, cleaned, each of an outlet of its own."""
+    names = [f"{record['id']}-{number}" for number in range(len(record["articles"]))]
     return [
-        _article(f"{record['id']}-{number}", each, SEEN + dt.timedelta(seconds=number))
-        for number, each in enumerate(record["articles"])
+        cleaned(name, each | {"source": name}, SEEN + dt.timedelta(seconds=number))
+        for number, (name, each) in enumerate(zip(names, record["articles"], strict=True))
     ]
 
 
-def _article(name: str, given: Mapping[str, Any], time: dt.datetime) -> ArticleView:
-    entry = Entry(source="briefs", title=given.get("title") or "", text=given.get("text") or "", outlet=name)
-    cleaned = clean_article(entry, None, None, None, SEEN, Tuning())
+def cleaned(name: str, given: Mapping[str, Any], time: dt.datetime) -> ArticleView:
+    """The article as the daemon cleans it, as a report of `time`."""
+    outlet, url = given.get("source"), given.get("url")
+    title, text = given.get("title") or "", given.get("text") or ""
+    entry = Entry(source="briefs", title=title, text=text, outlet=outlet, url=url)
+    read = clean_article(entry, None, None, None, SEEN, Tuning())
     return ArticleView(
-        id=name, outlet=name, outlet_key=name, url=None, title=cleaned.title, published=None, seen=SEEN,
-        effective_at=time, language=cleaned.language, copy_of=None, wire=None, kind=cleaned.kind,
-        role="container" if cleaned.is_container else "report", lead=cleaned.lead, text=cleaned.text,
-        timed=cleaned.timed,
+        id=name, outlet=outlet, outlet_key=outlet, url=None, title=read.title, published=None, seen=SEEN,
+        effective_at=time, language=read.language, copy_of=None, wire=None, kind=read.kind,
+        role="container" if read.is_container else "report", lead=read.lead, text=read.text,
+        timed=read.timed,
     )  # fmt: skip
 
 

@@ -20,7 +20,6 @@ class WordLists(msgspec.Struct, frozen=True):
     speech: str
     generic: str
     not_names: str
-    anaphora: str
     outlet_words: str
     name_links: str
     titles: str

@@ -12,18 +12,8 @@ class StoryTuning(msgspec.Struct, frozen=True, kw_only=True):
 
     # headline
     headline_keep_margin: float
-    headline_few_titles: float
-    headline_fault_margin: float
-    headline_casualties_margin: float
-    headline_key_terms: int
-    headline_titles: int
-    headline_agree_reports: int
-    headline_own_share: float
     headline_casualties_factor: float
-    headline_outcome_gain: float
-    headline_agency_gain: float
-    headline_stage_hours: float
-    headline_stage_margin: float
+    headline_titles: int
     # summary
     summary_words: int
     summary_overlap_share: float
@@ -33,6 +23,7 @@ class StoryTuning(msgspec.Struct, frozen=True, kw_only=True):
     summary_titled_gain: float
     summary_agency_gain: float
     summary_fresh_gain: float
+    summary_fresh_hours: float
     summary_bad_cost: float
     summary_loaded_cost: float
     summary_late_cost: float
@@ -63,6 +54,7 @@ class StoryTuning(msgspec.Struct, frozen=True, kw_only=True):
     same_words_share: float
     postings_cap: int
     # what is shown
+    key_terms: int
     facts_cap: int
     quotations_cap: int
     quotations_each: int

@@ -184,8 +184,8 @@ def _make_tables() -> None:
         for text in (words.denial and words.denial.objects, words.counter):
             if text:
                 re.compile(text, re.IGNORECASE)
-        for kind in ("clickbait", "label", "opener", "explainer", "loaded", "promotion"):
-            headline._searched(kind, language)
+        for kind in ("clickbait", "label", "loaded"):
+            headline._pattern(kind, language)
 
 
 def _assigned(path: str, line: int) -> str:

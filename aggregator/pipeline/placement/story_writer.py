@@ -39,7 +39,7 @@ from aggregator.stories.counts import (
     resolve_link,
     with_member,
 )
-from aggregator.stories.headline import Headline, headline
+from aggregator.stories.headline import headline
 from aggregator.stories.text.summary import summary
 from aggregator.stories.tuning import StoryTuning
 
@@ -573,16 +573,14 @@ class StoryWriter:
         )
         derived = stories.derived_columns(membership, self._model, self._options.families)
         shown = membership.shown
+        reports_before = assigned_story.report_count if assigned_story else 0
         chosen = headline(
-            shown, assigned_story.title if assigned_story else None, self._story_tuning, self._options.prefer
+            shown,
+            assigned_story.title if assigned_story else None,
+            self._story_tuning,
+            self._options.prefer,
+            afresh=derived.report_count.bit_length() > reports_before.bit_length(),  # at 1, 2, 4, 8 ...
         )
-        reported_at = max((view.effective_at for view in shown), default=None)
-        if assigned_story is not None and chosen.can_wait and reported_at is not None:
-            changed = unit_of_work.ledger.headline_reported_at(assigned_story.id)
-            if changed and reported_at - changed < dt.timedelta(
-                hours=self._story_tuning.headline_stage_hours
-            ):
-                chosen = Headline(assigned_story.title, assigned_story.title_article)
         title = chosen.title
         gains = assigned_story is not None and derived.report_count > assigned_story.report_count
         has_report = any(group.is_counted for group in membership.count_state.groups)
@@ -603,7 +601,6 @@ class StoryWriter:
                 before=assigned_story.title,
                 after=title,
                 reason=chosen.reason,
-                reported_at=reported_at.isoformat() if chosen.can_wait and reported_at else None,
             )
         cap = self._model.tuning.story_cap
         if assigned_story is not None and assigned_story.article_count < cap <= derived.article_count:

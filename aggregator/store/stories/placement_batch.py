@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterable, Sequence
 from typing import Any, Literal
 
 import msgspec
-from sqlalchemy import Connection, Text, bindparam, event, func, insert, select, update
+from sqlalchemy import Connection, Text, bindparam, event, func, insert, update
 
 from aggregator.model.core import Entry
 from aggregator.model.read_model import ChangeKind
@@ -131,18 +131,6 @@ class Ledger:
         """Add a line to the log of a story."""
         text = json.dumps(detail, ensure_ascii=False, sort_keys=True) if detail else None
         self._logs.append({"story": story, "at": at, "kind": kind, "article": article, "detail": text})
-
-    def headline_reported_at(self, story: str) -> dt.datetime | None:
-        """Return the time of the newest report at the last change of a headline that could have waited."""
-        details = [one["detail"] for one in self._logs if (one["story"], one["kind"]) == (story, "headline")]
-        if not details:
-            mine = select(story_log.c.detail).where(
-                story_log.c.story == story, story_log.c.kind == "headline"
-            )
-            found = self._connection.execute(mine.order_by(story_log.c.log_no.desc()).limit(1))
-            details = [row.detail for row in found]
-        time = json.loads(details[-1] or "{}").get("reported_at") if details else None
-        return dt.datetime.fromisoformat(time) if time else None
 
     def change(
         self,

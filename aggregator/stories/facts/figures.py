@@ -27,7 +27,7 @@ WORDS_BESIDE = 5  # shown with a figure at most,
 CONTENT_BESIDE = 2  # ... and of them such as are no function words
 AND = frozenset({"and", "or", "und", "oder", "et", "ou", "y", "o", "e", "en", "и", "или", "&"})
 WORDS_REACH = 100  # characters before a figure that the words which end there do not exceed
-NAME_BEFORE = r"[:/]|[^\W\d_]-"  # "9:31", "COVID-19"
+NAME_BEFORE = r"[:/](?!\s)|[^\W\d_]-"  # "9:31", "COVID-19"
 SPACELESS = ("zh", "ja", "th")
 
 

@@ -34,6 +34,7 @@ from aggregator.stories.facts.facts import (
     find_agreeing_figures,
     replaced_casualties,
 )
+from aggregator.stories.facts.outcomes import tells_outcome
 from aggregator.stories.facts.quotations import (
     QUOTED_MARK,
     common_source,
@@ -45,7 +46,7 @@ from aggregator.stories.facts.sentence_similarity import SentenceFeatures, read_
 from aggregator.stories.facts.source_sentences import SourceReport, read_reports
 from aggregator.stories.facts.standalone_sentences import refers, shows_alone, standalone
 from aggregator.stories.facts.stated_days import days_stated
-from aggregator.stories.headline import headline, key_terms, tells_outcome
+from aggregator.stories.headline import headline
 from aggregator.stories.lexicon import clean_title
 from aggregator.stories.text.summary import summary_sentences
 from aggregator.stories.text.timeline import timeline
@@ -53,11 +54,12 @@ from aggregator.stories.tuning import StoryTuning, shipped_tuning
 from aggregator.stories.words import heads
 
 # Incremented by hand when a change of code (not of tuning) changes merged texts.
-MERGE_VERSION = 13
+MERGE_VERSION = 14
 
 
 WARNING_ORIGINS = 3  # so many outlets without similar sentences may not report one event ...
 WARNING_SENTENCES = 30  # ... if they have so many: short reports may have none in common
+KEY_CHARS = 500  # of a lead, searched for key terms
 LEAD_SENTENCES = 6  # of a text, where no stored lead can be shown
 OPENING_SENTENCES = 3  # of a report, searched for the news that the story leads with
 DEFINITE = re.compile(r"(?:The|(?:Before|After|During|At|In|From|On) the) ((?:[a-z][\w-]*\s?){1,3})")
@@ -165,7 +167,7 @@ def merge(
     # Opinions and explainers are listed by title only, unless there is nothing else.
     reports = read_reports([a for a in articles if a.kind not in OPINION_KINDS] or articles, tuning)
     features = read_features(reports)
-    keys = key_terms([report.article for report in reports], tuning.headline_key_terms)
+    keys = _key_terms([report.article for report in reports], tuning.key_terms)
     similarities = compare_all(features, tuning)
     rendering = RenderContext(
         reports,
@@ -214,6 +216,28 @@ def _past_plans(
         and time.date() < newest
         and any(time.date() < day <= newest for day in days_stated(each.sentence.text, time.date(), tuning))
     )
+
+
+def _key_terms(articles: Sequence[ArticleView], limit: int) -> dict[str, float]:
+    """Return the `limit` heads shared by most titles and leads, with their weights.
+
+    A weight is share of reports x (1 + half the share of titles). A head must be in two reports, unless
+    there is only one. Equal weights are ordered by head.
+    """
+    titled = [heads(clean_title(article), article.language) for article in articles]
+    leads = [heads(article.lead[:KEY_CHARS], article.language) for article in articles]
+    in_titles = Counter(head for title in titled for head in title)
+    in_reports = Counter(
+        head for title, lead in zip(titled, leads, strict=True) for head in title | lead if len(head) > 1
+    )
+    total = len(articles)
+    weights = {
+        head: reports / total * (1 + 0.5 * in_titles[head] / total)
+        for head, reports in in_reports.items()
+        if reports >= min(2, total)
+    }
+    best = sorted(weights, key=lambda head: (-weights[head], head))[:limit]
+    return {head: weights[head] for head in best}
 
 
 def _share(features: SentenceFeatures, keys: dict[str, float]) -> float:

@@ -1,6 +1,6 @@
 """The summary of a story, which is also the lead of its merged text: the opening of one report.
 
-The beginnings of all reports of the latest stage are compared. What most of them tell counts; sentences that
+The beginnings of all reports are compared. What most of them tell counts; sentences that
 cannot stand where they are (a caption, a quotation without speaker, "He ...") cost. A clean first sentence of
 a second report follows where it brings what the reports share and the first report lacks.
 """
@@ -15,6 +15,7 @@ from typing import NamedTuple
 
 from aggregator.extract.wire.agencies import agency_of
 from aggregator.model.core import ArticleView, AttributedSentence
+from aggregator.stories.facts.outcomes import tells_outcome
 from aggregator.stories.facts.standalone_sentences import (
     QUOTATION_MARKS,
     front_matter,
@@ -22,7 +23,7 @@ from aggregator.stories.facts.standalone_sentences import (
     without_dateline,
     without_heading,
 )
-from aggregator.stories.headline import loaded_words, stage_of, tells_outcome, title_candidates
+from aggregator.stories.headline import loaded_words, title_candidates
 from aggregator.stories.lexicon import clean_title
 from aggregator.stories.tuning import StoryTuning, shipped_tuning
 from aggregator.stories.words import heads
@@ -167,15 +168,11 @@ _Choice = tuple[tuple[int, _Sentence], ...]  # numbers of openings, with a sente
 
 
 def _quotable(articles: Sequence[ArticleView], tuning: StoryTuning) -> list[ArticleView]:
-    """Return the reports of the latest stage whose lead may be quoted; else others with a lead."""
+    """Return the reports whose lead may be quoted; else others with a lead."""
     with_lead = [article for article in articles if article.lead.strip() and not article.nosnippet]
     if len(with_lead) == 1:
         return with_lead
-    return (
-        [article for article in stage_of(with_lead, tuning) if article.lead.strip()]
-        or title_candidates(with_lead, tuning)
-        or with_lead
-    )
+    return title_candidates(with_lead, tuning) or with_lead
 
 
 def _opening(article: ArticleView) -> _Opening:
@@ -286,7 +283,7 @@ class _Story(NamedTuple):
 def _gains(times: Sequence[dt.datetime], tuning: StoryTuning) -> tuple[float, ...]:
     """Return the gain of each report for its time; 0 if they are not hours apart."""
     first, last = min(times), max(times)
-    if last - first < dt.timedelta(hours=tuning.headline_stage_hours):
+    if last - first < dt.timedelta(hours=tuning.summary_fresh_hours):
         return (0.0,) * len(times)
     return tuple(tuning.summary_fresh_gain * ((time - first) / (last - first)) for time in times)
 

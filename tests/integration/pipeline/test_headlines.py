@@ -19,6 +19,16 @@ from tests.support.rows import queried
 BAIT = "Why did the levee at Pennmouth break?"
 PLAIN = "Levee on the Arrel breaks at Pennmouth, four people killed"
 OTHER = "Pennmouth under water after levee on the Arrel gives way"
+FLOOD_ON_ROOFS = (
+    "Five people died when the levee on the Arrel broke at Pennmouth, rescue services said on Monday. "
+    "One of the missing was found in a cellar of the lower town. Mayor Ilse Brandt let the quarters "
+    "below the market square be cleared, and hundreds of residents left their roofs in boats."
+)
+FLOOD_BY_BOAT = (
+    "Boats are bringing food to the lower town of Pennmouth, where the Arrel stands in the streets since its "
+    "levee broke on Sunday. Soldiers close the gap with sacks of sand. The school on the hill shelters three "
+    "hundred families, and the mayor, Ilse Brandt, expects the water to fall by Thursday."
+)
 
 
 def report(outlet: str, title: str, text: str, hours: int) -> Entry:
@@ -60,29 +70,27 @@ def test_a_title_changes_for_a_reason_that_is_logged(database: Database) -> None
     assert (rig.titles(), rig.changes()) == ([(BAIT, "Echo")], [])
     rig.take(report("Gazette", PLAIN, FLOOD_ELSEWHERE, 1))
     assert rig.titles() == [(PLAIN, "Gazette")]
-    reason = "the previous title was a question or clickbait"
-    time = (NOON + dt.timedelta(hours=1)).isoformat()
-    assert rig.changes() == [{"before": BAIT, "after": PLAIN, "reason": reason, "reported_at": time}]
+    reason = "the previous title was clickbait, a label or damaged"
+    assert rig.changes() == [{"before": BAIT, "after": PLAIN, "reason": reason}]
     rig.take(report("Herald", "Pennmouth after the flood", FLOOD, 2))
     assert len(rig.changes()) == 1
 
 
-def test_a_title_changes_at_most_once_in_three_hours_of_reports(database: Database) -> None:
-    """The hours are between reports: a replay in one minute decides the same."""
+def test_a_title_is_chosen_afresh_each_time_the_reports_have_doubled(database: Database) -> None:
     rig = Newsroom(database)
-    rig.take(report("Echo", BAIT, FLOOD, 0))
-    rig.take(report("Gazette", PLAIN, FLOOD_ELSEWHERE, 1))
-    later = "Levee on the Arrel breaks at Pennmouth, five people killed"
-    text = (
-        "Five people died when the levee on the Arrel broke at Pennmouth, rescue services said on Monday. "
-        "One of the missing was found in a cellar of the lower town. Mayor Ilse Brandt let the quarters "
-        "below the market square be cleared, and hundreds of residents left their roofs in boats."
-    )
-    rig.take(report("Herald", later, text, 3))
-    assert [title for title, _ in rig.titles()] == [PLAIN]
-    rig.take(report("Mirror", "Pennmouth after the flood", FLOOD, 4))
-    assert [title for title, _ in rig.titles()][:1] == [later]
-    assert [change["after"] for change in rig.changes()] == [PLAIN, later]
+    shown = []
+    for hour, (title, text) in enumerate(
+        [
+            ("Pennmouth after the flood", FLOOD),
+            ("Mayor Brandt says levee at Pennmouth broke", FLOOD_ELSEWHERE),
+            ("Levee on the Arrel broke at Pennmouth on Sunday", FLOOD_ON_ROOFS),
+            ("Boats on the Arrel bring food to Pennmouth", FLOOD_BY_BOAT),
+        ]
+    ):
+        rig.take(report(f"Paper {hour}", title, text, hour))
+        shown += rig.titles()
+        rig.restart()
+    assert [outlet for _, outlet in shown] == ["Paper 0", "Paper 1", "Paper 1", "Paper 2"]
 
 
 def test_the_outlet_that_is_preferred_names_the_story_whenever_it_comes(database: Database) -> None:
@@ -91,7 +99,7 @@ def test_the_outlet_that_is_preferred_names_the_story_whenever_it_comes(database
     rig.take(report("Gazette", OTHER, FLOOD_ELSEWHERE, 1))
     assert rig.titles() == [(OTHER, "Gazette")]
     reason = "it is of a preferred outlet"
-    assert rig.changes() == [{"before": PLAIN, "after": OTHER, "reason": reason, "reported_at": None}]
+    assert rig.changes() == [{"before": PLAIN, "after": OTHER, "reason": reason}]
     rig.take(report("Sennick Sun", "Dock workers walk out in Sennick", STRIKE, 1))
     assert len(rig.titles()) == 2
 

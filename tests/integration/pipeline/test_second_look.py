@@ -60,7 +60,7 @@ def test_two_stories_of_one_event_become_one_again_with_the_reason_in_both_logs(
 
 
 def test_an_undated_article_in_the_wrong_story_goes_where_it_belongs_and_says_why(grouped: Database) -> None:
-    halden, goat = by_title(grouped, "Premier Akers", "goat cheese")
+    halden, goat = by_title(grouped, "Ostby ends", "goat cheese")
     before = partition(grouped)
     *_, moved = members(grouped, halden)
     mistake(grouped, "move", goat, articles=(moved,))
@@ -179,7 +179,7 @@ def test_a_look_after_a_restart_or_a_crash_gives_the_same_rows(database: Databas
 @pytest.mark.later
 def test_deciding_again_takes_the_moves_of_the_second_look_too(grouped: Database) -> None:
     """Both ways end alike here: a mistake that a look puts right, and one that deciding again puts right."""
-    halden, norvale = by_title(grouped, "Premier Akers", "Bank of Norvale")
+    halden, norvale = by_title(grouped, "Ostby ends", "Bank of Norvale")
     before = partition(grouped)
     mistake(grouped, "move", norvale, articles=(members(grouped, halden)[-1],))
     difference = reclustering(grouped).take_over(placing_of(grouped), None)

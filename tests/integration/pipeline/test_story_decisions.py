@@ -286,14 +286,7 @@ def test_a_story_names_five_related_ones_and_shows_the_nearest(database: Databas
         assert [abs(other.first_published - one.first_published) for other in one.related] == far[:5]
 
 
-# --- leads and bumps -------------------------------------------------------------------------------------
-
-
-def test_the_lead_of_a_story_is_of_its_latest_stage(database: Database) -> None:
-    assert placed(database, "t0@0", "t1@0", "t2@1") == {"t0@0 t1@0 t2@1"}
-    view = DatabaseStoryReader(database).story(story_of(database, "t2@1"))
-    assert isinstance(view, StoryView)
-    assert (view.title, view.summary) == TRAMS_RUN
+# --- bumps -------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(("hours", "reports", "is_bumped"), [(47, 1, True), (49, 1, False), (49, 2, True)])

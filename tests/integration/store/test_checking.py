@@ -282,7 +282,7 @@ LOST: tuple[dict[str, tuple[Executable, str]], ...] = (
         ),
         "former text": (update(revision).values(text=b"no"), "revision.text cannot be read"),
         "future": (update(entry).values(accepted_at=NOON.replace(year=2099)), "is in the future"),
-        "log": (delete(story_log).where(story_log.c.log_no == 2), "articles have no log line"),
+        "log": (delete(story_log).where(story_log.c.log_no == 1), "articles have no log line"),
         "seen": (
             update(counter).where(counter.c.name == "entry").values(value=99),
             "entries were received, but",

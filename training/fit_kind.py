@@ -21,6 +21,7 @@ from training.pairs import read_records
 
 TARGET: Final = Path(__file__).resolve().parents[1] / "aggregator" / "extract" / "style.json"
 READING_LIST: Final = Path(__file__).parent / "labels" / "reading-list-kinds.tsv"
+KINDS: Final = ("report", "analysis", "opinion")
 RIDGE: Final = 3.0  # on standardised figures
 MARKED: Final = 0.045  # share of reports that the limit marks
 LOST: Final = 0.06  # share of what is no report that counts as no news
@@ -57,9 +58,6 @@ def read_months() -> Labelled:
         np.array([one["kind"] for _, one in found]),
         np.array([one["published"][:7] for _, one in found]),
     )
-
-
-KINDS: Final = ("report", "analysis", "opinion")
 
 
 def fit(figures: Floats, labels: Floats) -> Regression:
@@ -103,9 +101,10 @@ def check() -> None:
     feeds = sorted(set(blogs.months))
     blogs_marked = 0
     above, opinion = np.zeros(len(months.kinds)), np.zeros(len(months.kinds))
-    for month in sorted(set(months.months)):
+    parts = sorted(set(months.months))
+    for place, month in enumerate(parts):
         own = months.months == month
-        left_out = np.isin(blogs.months, feeds[sorted(set(months.months)).index(month) :: 8])
+        left_out = np.isin(blogs.months, feeds[place :: len(parts)])
         model = learned(
             months._replace(figures=months.figures[~own], kinds=months.kinds[~own]),
             blogs._replace(figures=blogs.figures[~left_out]),

@@ -1,4 +1,4 @@
-"""Decisions about stories, by what becomes of articles: windows, the second look, links, bumps."""
+"""Decisions about stories, by what becomes of articles: windows, related stories, bumps."""
 
 import datetime as dt
 import random
@@ -25,34 +25,7 @@ from tests.support.story_checks import correct, members, mistake, what_is_wrong
 
 DAY = dt.timedelta(days=1)
 NOW = NOON + 40 * DAY
-TRAMS = (
-    "Tram drivers in Marlow vote to strike over wages",
-    "Tram drivers in Marlow voted on Friday for a strike of 48 hours. The union asks for 6.5 percent more "
-    "wages, the company Marlow Transit offers 3 percent. Talks with the mediator Otto Brand are to go on.",
-)
-TRAMS_AGAIN = (
-    "Strike of Marlow tram drivers: union votes for 48 hours without trams",
-    "The union of the tram drivers in Marlow has voted for a strike of 48 hours, its speaker said. Marlow "
-    "Transit offers 3 percent more wages, the drivers ask for 6.5 percent. Mediator Otto Brand may help.",
-)
-# A later step of what GRAIN tells.
-CRANES = (
-    "Port Ellory buys two cranes after loss",
-    "Port Ellory will buy two new cranes for 40 million crowns, the council said on Friday. They replace "
-    "those that were lost in the grain slide. The Northern Salvage Company is to lift the wrecks in spring.",
-)
-TRAMS_RUN = (
-    "Strike of tram drivers in Marlow ends",
-    "The strike of the tram drivers in Marlow ended on Sunday, their union said. Marlow Transit pays 5 "
-    "percent more wages from May. The first trams are to leave the depot on Monday, according to Otto Brand.",
-)
-TEXTS = dict(
-    zip(
-        ("g0", "g1", "g2", "t0", "t1", "t2", "cranes"),
-        (*GRAIN, TRAMS, TRAMS_AGAIN, TRAMS_RUN, CRANES),
-        strict=True,
-    )
-)
+TEXTS = dict(zip(("g0", "g1", "g2"), GRAIN, strict=True))
 APART = Tuning({"events": {"threshold": 1000.0}})  # each article is a story
 WINDOW_DECIDES = {"threshold": -5.5, "reassess_gain": 0.0}  # for reports that share words
 
@@ -93,18 +66,14 @@ def story_of(database: Database, key: str) -> str:
     return found
 
 
-def looked(database: Database, groups: str, *, held: bool = False, **events: Any) -> str:
-    """The stories after a second look at "a b, c": a and b in one story, whatever they say, and c in another.
-
-    `held`: a correction keeps the reports of each story together.
-    """
+def looked(database: Database, groups: str, **events: Any) -> str:
+    """The stories after a second look at "a b, c": a correction holds a and b in one story, c is another."""
     stories = [one.split() for one in groups.split(", ")]
     keys = [key for one in stories for key in one]
     Rig(database, Clock(NOW), APART).take(*map(report, keys))
     for first, *others in stories:
         for other in others:
-            change = correct if held else mistake
-            change(database, "merge", story_of(database, other), story_of(database, first))
+            correct(database, "merge", story_of(database, other), story_of(database, first))
     tuning = Tuning({"events": {"reassess_every": len(keys) + 1, **events}})
     Rig(database, Clock(NOW), tuning).take(record("later", "later", "Dock strike in Sennick", STRIKE))
     return ", ".join(sorted(told(database) - {"later"}))
@@ -134,21 +103,10 @@ def test_the_middle_of_a_story_may_be_far_from_its_dates(database: Database) -> 
     assert placed(database, "g2@15", **WINDOW_DECIDES) == {"g0@0 g1@30", "g2@15"}
 
 
-@pytest.mark.parametrize(("groups", "after"), [
-    ("g0@0, g1@14", "g0@0 g1@14"),
-    ("g0@0, g1@15", "g0@0, g1@15"),
-    ("g0@0, g1@29", "g0@0, g1@29"),
-    ("g0@0 g1@14, g2@28", "g0@0 g1@14 g2@28"),  # the nearest date decides
-    ("g2@28, g0@0 g1@14", "g0@0 g1@14 g2@28"),
-])  # fmt: skip
-def test_a_second_look_has_the_same_window(database: Database, groups: str, after: str) -> None:
-    assert looked(database, groups, **WINDOW_DECIDES) == after
-
-
 def test_a_second_look_does_not_ask_whether_the_dates_of_one_are_around_those_of_another(
     database: Database,
 ) -> None:
-    found = looked(database, "g0@0 g1@30, g2@15", held=True, **WINDOW_DECIDES)
+    found = looked(database, "g0@0 g1@30, g2@15", **WINDOW_DECIDES)
     assert found == "g0@0 g1@30, g2@15"
 
 
@@ -170,77 +128,6 @@ def test_without_a_date_a_story_is_as_old_as_its_arrival(
     rig.restart()
     rig.take(*(record("later", str(n), "Dock strike in Sennick", STRIKE) for n in range(2)))
     assert (story_of(database, "g0@-") == story_of(database, later)) is is_open
-
-
-def test_without_a_date_only_so_many_articles_back_are_compared(database: Database) -> None:
-    assert placed(database, "g0@-", "t0@0", "g1@0", undated_reach=1) == {"g0@-", "g1@0", "t0@0"}
-    assert placed(database, "t1@-", undated_reach=2) == {"g0@-", "g1@0", "t0@0 t1@-"}
-
-
-# --- who belongs to a story --------------------------------------------------------------------------------
-
-
-def test_a_full_story_takes_nothing_in(database: Database) -> None:
-    assert placed(database, "g0@0", "g1@0", "g2@0", story_cap=2) == {"g0@0 g1@0", "g2@0"}
-
-
-def test_the_nearest_story_is_joined(database: Database) -> None:
-    Rig(database, Clock(NOW), APART).take(report("cranes@0"), report("g0@0"))
-    assert placed(database, "g1@0") == {"cranes@0", "g0@0 g1@0"}
-
-
-@pytest.mark.parametrize(("groups", "held", "after"), [
-    # More than half of the reports must fit.
-    ("g0@0 t0@0, g1@0 g2@0", True, "g0@0 t0@0, g1@0 g2@0"),
-    ("g0@0 t0@0, g1@0", True, "g0@0 t0@0, g1@0"),
-    ("g0@0 g1@0 t0@0 t1@0, g2@0", True, "g0@0 g1@0 t0@0 t1@0, g2@0"),
-    ("g0@0 g1@0 t0@0, g2@0", True, "g0@0 g1@0 g2@0 t0@0"),
-    # Without a date, what fits elsewhere moves there; a correction holds.
-    ("g0@0 g1@0 t0@-, t1@0", False, "g0@0 g1@0, t0@- t1@0"),
-    ("g0@0 g1@0 t0@-, t1@0", True, "g0@0 g1@0 t0@-, t1@0"),
-    ("g0@0 g1@0 t0@-", False, "g0@0 g1@0 t0@-"),
-    ("g0@0 g1@0 t0@0, t1@0", False, "g0@0 g1@0 t0@0, t1@0"),
-])  # fmt: skip
-def test_a_second_look_decides(database: Database, groups: str, held: bool, after: str) -> None:
-    assert looked(database, groups, held=held, reassess_gain=1.0) == after
-
-
-@pytest.mark.parametrize(("cap", "after"), [(2, "g0@0 g1@0, g2@0"), (3, "g0@0 g1@0 g2@0")])
-def test_a_second_look_fills_no_story_above_its_cap(database: Database, cap: int, after: str) -> None:
-    assert looked(database, "g0@0 g1@0, g2@0", story_cap=cap) == after
-
-
-# --- what a story follows ----------------------------------------------------------------------------------
-
-VOTED = "Parliament votes for dykes"
-LEVEE = record("Herald", "1", "Levee breaks at Pennmouth, four dead", FLOOD, published=NOON)
-LATER = record("Post", "2", "Pennmouth under water", FLOOD_ELSEWHERE, published=NOON + 9 * DAY)
-VOTE = record("Echo", "3", VOTED, DYKES, published=NOON + 5 * DAY)
-LIVE = record("Echo", "3", f"{VOTED}: live blog", "\n".join(
-    f"{hour}:10 - {sentence}." for hour, sentence in enumerate(DYKES.replace("\n", " ").split(". "), start=10)
-), published=NOON + 5 * DAY)  # fmt: skip
-HEADLINE = record(
-    "Echo", "3", "Levee breaks at Pennmouth: parliament votes", "Dykes.", published=NOON + 5 * DAY
-)
-NEAR = {"threshold": 1000.0, "slack": 2000.0}  # nothing is joined, everything is near
-
-
-@pytest.mark.parametrize(("before", "after", "events", "is_linked"), [
-    ((LEVEE,), VOTE, {}, True),
-    ((LEVEE, LATER), VOTE, {}, True),  # it began earlier, whenever it ended
-    ((LEVEE,), VOTE, {"slack": 0.0}, False),
-    ((LEVEE,), VOTE, {"follows_cosine": 0.9}, False),
-    ((LEVEE,), VOTE, NEAR, True),
-    ((LEVEE,), LIVE, NEAR, False),
-    ((LEVEE,), HEADLINE, NEAR, False),
-])  # fmt: skip
-def test_a_story_follows_one_that_is_near_and_began_earlier(
-    database: Database, before: tuple[Entry, ...], after: Entry, events: dict[str, float], is_linked: bool
-) -> None:
-    Rig(database, Clock(NOW), Tuning({"events": WINDOW_DECIDES})).take(*before)
-    Rig(database, Clock(NOW), Tuning({"events": events})).take(after)
-    links = queried(database, text("SELECT title, earlier_title FROM v_follows")).all()
-    assert len(links) == is_linked, links
 
 
 # --- related stories ---------------------------------------------------------------------------------------
@@ -286,7 +173,10 @@ def test_a_story_names_five_related_ones_and_shows_the_nearest(database: Databas
         assert [abs(other.first_published - one.first_published) for other in one.related] == far[:5]
 
 
-# --- bumps -------------------------------------------------------------------------------------------
+# --- bumps -------------------------------------------------------------------------------------------------
+
+LEVEE = record("Herald", "1", "Levee breaks at Pennmouth, four dead", FLOOD, published=NOON)
+LATER = record("Post", "2", "Pennmouth under water", FLOOD_ELSEWHERE, published=NOON + 9 * DAY)
 
 
 @pytest.mark.parametrize(("hours", "reports", "is_bumped"), [(47, 1, True), (49, 1, False), (49, 2, True)])

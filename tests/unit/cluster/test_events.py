@@ -151,13 +151,15 @@ NEAR = NEED - MODEL.tuning.slack
         ({"minutes": NOON - 60}, NEAR, 0.9, False),
         ({"body_words": 0}, NEAR, 0.9, False),
         ({"is_opinion": True}, NEAR, 0.9, False),
-        ({"is_container": True}, NEAR, 0.9, False),
+        ({"is_container": True}, NEAR + MODEL.tuning.container_need, 0.9, False),
     ],
 )
 def test_a_new_story_follows_one_that_is_nearly_the_same_and_began_earlier(changes, score, texts, follows):
     long = msgspec.structs.replace(REPORT, body_words=MODEL.tuning.bodyless_words)
     decision = decided(msgspec.structs.replace(long, **changes), scored(1, score, texts=texts))
     assert (decision.story, decision.follows) == (None, "s1" if follows else None)
+    ended_later = candidate(1, article(GRAIN[0], NOON - 60), article(GRAIN[2], NOON + 60))
+    assert decided(long, ScoredCandidate(ended_later, NEAR, (), 0.9)).follows == "s1"
 
 
 def test_shared_terms_are_in_both_and_readable():

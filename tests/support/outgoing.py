@@ -21,18 +21,12 @@ SETTINGS = PublishSettings(public_url="https://news.example", digest_stories=20)
 class Post:
     """A database with recipients; everything happens when a test says so, by a clock that it sets."""
 
-    def __init__(
-        self,
-        database: Database,
-        *recipients: Recipient,
-        allow_private: tuple[str, ...] = LOOPBACK,
-        **tuning: float,
-    ) -> None:
+    def __init__(self, database: Database, *recipients: Recipient, **tuning: float) -> None:
         self.clock = Clock()
         self.database = database
         self.rig = Rig(database, self.clock)
         self.all_tuning = Tuning({"webhooks": tuning})
-        self._client = ClientSettings(allow_private=allow_private)
+        self._client = ClientSettings(allow_private=LOOPBACK)
         self.restart(*recipients)
 
     def restart(self, *recipients: Recipient) -> None:

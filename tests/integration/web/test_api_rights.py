@@ -7,9 +7,8 @@ from pathlib import Path
 import pytest
 
 from aggregator.model.core import Entry, Published
-from aggregator.store.engine.database import Database
 from aggregator.web.excerpts import bounded_explanation, count_words
-from tests.support.articles import FLOOD, FLOOD_ELSEWHERE, NOON, STRIKE, record
+from tests.support.articles import FLOOD, FLOOD_ELSEWHERE, NOON, STRIKE
 from tests.support.fresh import sqlite_at
 from tests.support.newsroom import STRANGER, Newsroom
 
@@ -128,27 +127,3 @@ def test_where_all_may_read_a_noarchive_page_stays_an_excerpt(room: Newsroom, tm
         assert all(reported["text"] for reported in whole)
         assert len(kept) == 2
         assert all(reported["text"] is None and count_words(reported["lead"]) <= WORDS for reported in kept)
-
-
-@pytest.mark.later
-def test_ninety_thousand_quotation_marks_are_an_excerpt_too(sqlite: Database) -> None:
-    """Signs that are no words count by their characters, in every answer."""
-    marks = '"' * 90_000
-    with Newsroom(sqlite) as room:
-        room.writer.take(
-            record("Arrel Courier", "1", "Levee breaks", f"{FLOOD}\n{marks}", published=NOON),
-            record("Calmouth Post", "2", f"Levee breaks {marks}", f"{marks}\n{FLOOD}", published=NOON),
-            record("Sennick Echo", "3", "Levee on the Arrel breaks", f"{marks} {FLOOD}", published=NOON),
-        )
-        room.writer.pipeline.index_text(lambda: False)
-        room.writer.render()
-        asked = addresses(room)
-        articles = [address for address in asked if address.startswith("/api/v1/articles/")]
-        assert max(len(room.get(address).content) for address in articles) > 90_000, "there is much to cut"
-        pages = [f"/explain/{address.rpartition('/')[2]}" for address in articles]
-        pages += [f"/stories/{one['id']}" for one in room.stories().values()]
-        feeds = [f"/feeds/{name}.{form}" for name in ("stories", "updates") for form in ("rss", "json")]
-        for address in [*asked, *pages, *feeds, "/", "/?view=newest", "/search?q=levee"]:
-            answer = room.get(address, **STRANGER)
-            assert answer.status_code == 200, address
-            assert len(answer.content) < 60_000, address

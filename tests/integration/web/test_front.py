@@ -10,8 +10,6 @@ from sqlalchemy import text
 from aggregator.config.tuning import Tuning
 from aggregator.model.read_model import StoryFilter
 from aggregator.store.engine.database import Database
-from aggregator.store.intake import sources
-from aggregator.store.intake.sources import Source
 from aggregator.store.read.front_page import CLASSES
 from aggregator.store.read.reader import DatabaseStoryReader
 from aggregator.web.server import Server
@@ -27,7 +25,6 @@ from tests.support.articles import (
     record,
     render_all,
 )
-from tests.support.polling import feed_source
 from tests.support.rows import executed, overheard, queried
 from tests.support.story_checks import correct, fill, undo
 
@@ -203,31 +200,6 @@ def test_a_long_history_shows_its_beginning_and_its_end(rig: Rig) -> None:
     assert len(rendered) == 10
     assert rendered[0].kind == "created"
     assert rendered[-1].article == "late29"
-
-
-def _source(address: str, **more: object) -> Source:
-    return feed_source(address, next_due_at=NOON + DAY, first_poll_done=True, **more)
-
-
-def test_sources_tell_their_health_in_the_words_of_the_command_line(database: Database) -> None:
-    gone = _source("https://a.example/feed", health="gone", health_cause="http 410: Gone", folder="B")
-    down = _source(
-        "https://b.example/feed", health="failing", health_cause="dns: no such name", failing_since=NOON,
-        folder="A",
-    )  # fmt: skip
-    fine = _source("https://c.example/feed", health="ok", folder="A")
-    with database.write() as connection:
-        for one in (gone, down, fine):
-            sources.add(connection, one)
-    reading = DatabaseStoryReader(database, now=Clock(NOON))
-    found = {one.id: one for one in reading.sources()}
-    assert (found[gone.id].state, found[gone.id].next_due) == ("gone", None)
-    assert "gone permanently" in (found[gone.id].problem or "")
-    assert (found[down.id].state, found[down.id].problem) == (
-        "failing", "DNS lookup failed: no such name; next try in 24 hours",
-    )  # fmt: skip
-    assert (found[fine.id].state, found[fine.id].problem) == ("ok", None)
-    assert reading.folders() == ("A", "B")
 
 
 def test_quality_counts_reports_corrections_and_stories_without_agreement(database: Database) -> None:

@@ -16,7 +16,7 @@ from aggregator.store.engine.database import Database
 from aggregator.store.read.reader import DatabaseStoryReader
 from aggregator.store.tables import story
 from aggregator.web.filters import PARAMETERS, cursor_time, next_of
-from tests.support.articles import FLOOD, FLOOD_ELSEWHERE, NOON, STRIKE, record
+from tests.support.articles import NOON, record
 from tests.support.fresh import sqlite_at
 from tests.support.newsroom import Newsroom
 from tests.support.rows import executed, queried
@@ -31,34 +31,6 @@ def of(subject: str) -> str:
 
 
 _LETTERS = str.maketrans("0123456789", "ghijklmnop")
-
-
-def test_a_story_that_is_bumped_between_pages_comes_once_and_first_in_the_next_walk(
-    database: Database,
-) -> None:
-    with Newsroom(database) as room:
-        room.writer.take(record("Post", "f", "Levee breaks in Pennmouth", FLOOD, published=NOON))
-        room.writer.take(record("Echo", "s", "Dockers strike in Sennick", STRIKE, published=NOON))
-        for n, word in enumerate(WORDS):
-            room.writer.take(record("Bote", str(n), word, of(word), published=NOON))
-        before = [one["id"] for one in room.get("/api/v1/stories").json()["stories"]]
-        first = room.get("/api/v1/stories?limit=4").json()
-        seen = [one["id"] for one in first["stories"]]
-        room.writer.accept(
-            record("Herald", "g", "Pennmouth under water", FLOOD_ELSEWHERE, published=NOON),
-            bump_by_clock=True,
-        )
-        room.writer.place()
-        bumped = room.get("/api/v1/stories?limit=1").json()["stories"][0]["id"]
-        assert len(before) == 2 + len(WORDS)
-        assert bumped == before[-1], "the oldest one got a report meanwhile"
-        page = first
-        while page["next"] is not None:
-            page = room.get(f"/api/v1/stories?limit=4&after={page['next']}").json()
-            seen += [one["id"] for one in page["stories"]]
-        assert len(seen) == len(set(seen)), "nothing twice"
-        assert seen == [one for one in before if one != bumped], "nothing lost but what moved up"
-        assert room.get("/api/v1/stories?limit=1").json()["stories"][0]["id"] == bumped
 
 
 def test_what_24h_means_is_settled_by_the_first_page(database: Database) -> None:

@@ -452,16 +452,6 @@ def test_a_receiver_that_is_back_gets_all_that_waits(post: Post, receiver: Recei
     assert receiver.types() == ["story.created", "story.created"]
 
 
-def test_a_network_that_is_not_allowed_is_not_asked(database: Database, receiver: Receiver) -> None:
-    post = Post(database, hook(receiver), allow_private=())
-    post.rig.take(flood())
-    post.run()
-    assert receiver.came == []
-    problem = post.stats().row.problem or ""
-    assert "refused" in problem
-    assert "/hook" not in problem
-
-
 # --- the outbox --------------------------------------------------------------------------------------------
 
 

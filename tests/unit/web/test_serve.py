@@ -15,7 +15,7 @@ from typing import Any
 import httpx
 import pytest
 
-from aggregator.model.errors import AggregatorError, ConfigError
+from aggregator.model.errors import AggregatorError
 from aggregator.web.pages import editor_forms
 from aggregator.web.security import connection_limits
 from aggregator.web.server import Server
@@ -89,12 +89,6 @@ def test_a_port_that_is_taken_is_named() -> None:
         with pytest.raises(AggregatorError, match=rf"port {port} on 127.0.0.1 is in use"):
             server.start()
         assert not server.is_serving
-
-
-@pytest.mark.parametrize("host", ["0.0.0.0", "::", "192.0.2.1", "news.example"])
-def test_an_address_that_others_reach_is_refused_without_tokens(host: str) -> None:
-    with pytest.raises(ConfigError, match=r"server\.host"):
-        Server(WrittenStories(), PublishSettings(host=host, port=0)).start()
 
 
 def test_a_port_that_cannot_be_is_refused_in_words() -> None:

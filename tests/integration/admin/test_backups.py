@@ -602,13 +602,6 @@ def test_nothing_is_due_of_an_empty_database(config: Config, database: Database)
     assert due_at(config, database, LATER) is None
 
 
-def test_why_none_can_be_made_is_said(full: Database, config: Config, tmp_path: Path) -> None:
-    (tmp_path / "file").write_text("")
-    there = config.model_copy(update={"backup": BackupConfig(folder="file")})
-    with pytest.raises(NotWritableError, match="file"):
-        back_up_as_configured(there, full, LATER, quietly)
-
-
 def test_what_the_system_refuses_is_said(
     full: Database, kept: Path, config: Config, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -314,19 +314,6 @@ def test_a_bad_file_stays_the_cause_until_it_is_another_one(
     assert office.source.health_cause is None
 
 
-def test_a_folder_of_many_files_comes_in_by_parts(database: Database, client: Client, tmp_path: Path) -> None:
-    office = Office(database, client, folder_of(tmp_path))
-    lines = [f'{{"id": "{n}", "title": "Report {n}", "text": "Words of {n}."}}' for n in range(250)]
-    write(tmp_path / "many.jsonl", "\n".join(lines))
-    polled = office.watching.poll(office.source)
-    assert (len(polled.accepted), polled.known) == (250, 0)
-    assert [row.entry_no for row in office.entries()] == list(range(1, 251))
-    stamps = office.source.folder_state
-    assert office.watching.poll(office.source).read == 0
-    assert office.source.folder_state == stamps
-    assert office.source.entries_new == 250
-
-
 def write(path: Path, text: str) -> None:
     """A file that nobody is still writing to."""
     path.write_text(text, encoding="utf-8")

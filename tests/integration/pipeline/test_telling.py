@@ -12,7 +12,6 @@ from aggregator.pipeline.render import renderer
 from aggregator.pipeline.workers.executor import Executor, WorkerTuning
 from aggregator.pipeline.workers.process_pool import ProcessExecutor
 from aggregator.store.engine.database import Database
-from aggregator.store.read.reader import DatabaseStoryReader
 from aggregator.store.stories.merged_texts import render_next, unrendered_of_several
 from aggregator.store.tables import article, counter, story, story_subject
 from aggregator.stories.tuning import shipped_tuning
@@ -119,15 +118,6 @@ def test_other_rules_tell_all_stories_anew_a_few_at_a_time(database: Database) -
     assert render_next(database, 1, OTHERS) == 0
     assert tell_all(database, TUNING) == 2  # and back
     assert merged(database) == before
-
-
-def test_what_reads_a_story_gets_its_old_text_until_then(database: Database) -> None:
-    tell_all(filled(database))
-    (id_, *_) = texts(database)
-    read = DatabaseStoryReader(database).merged(id_)
-    render_next(database, 1, OTHERS)
-    assert None not in texts(database).values()
-    assert read is not None
 
 
 def test_a_database_of_an_older_version_is_rendered_again(database: Database) -> None:

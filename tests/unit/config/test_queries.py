@@ -5,7 +5,6 @@ from pathlib import Path
 
 import pytest
 
-from aggregator.config.filter_times import is_relative, parse_end, parse_moment
 from aggregator.config.loader import load
 from aggregator.config.settings import Config, SavedQuery, is_query_name
 from aggregator.model.errors import UsageError
@@ -68,10 +67,3 @@ def test_names_that_may_stand_in_addresses(name: str) -> None:
 @pytest.mark.parametrize("name", ["", "-x", "x.y", "a b", "ü", "x" * 41, "stories", "UPDATES", "../x", "x\n"])
 def test_names_that_may_not(name: str) -> None:
     assert not is_query_name(name)
-
-
-def test_only_spans_are_relative() -> None:
-    assert is_relative(" 24h ")
-    assert not is_relative("2026-11-01")
-    assert parse_moment("2w", NOW) == NOW - dt.timedelta(weeks=2)
-    assert parse_end("2026-11-01T06:00:00Z", NOW) == dt.datetime(2026, 11, 1, 6, tzinfo=dt.UTC)

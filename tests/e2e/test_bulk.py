@@ -82,9 +82,11 @@ def test_a_folder_without_readable_files_is_reported(terminals: list[Terminal]) 
     assert (ended.code, "there was nothing to read" in ended.err) == (0, True)
 
 
-def test_it_refuses_to_run_beside_a_daemon(tmp_path: Path) -> None:
+def test_neither_it_nor_a_second_daemon_runs_beside_a_daemon(tmp_path: Path) -> None:
     (tmp_path / "a.jsonl").write_text(jsonl(*GAZETTE), encoding="utf-8")
     with DaemonProcess(tmp_path, {}) as daemon:
         refused = daemon.command("ingest", "--bulk", "a.jsonl")
+        second = daemon.command("run")
+    assert (second.returncode, "is in use by another daemon" in second.stderr) == (6, True)
     assert refused.returncode == 2
     assert "stop the daemon first" in refused.stderr

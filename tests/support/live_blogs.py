@@ -66,11 +66,7 @@ def is_right(case: dict[str, Any], all_tuning: Tuning | None = None) -> bool:
 
 
 def timed_entries(
-    paragraphs: Sequence[str],
-    tuning: ExtractTuning,
-    *,
-    published: Published | None = None,
-    zone: str | None = None,
+    paragraphs: Sequence[str], tuning: ExtractTuning, *, published: Published | None = None
 ) -> tuple[TimedEntry, ...]:
     """The entries of a text that is not announced as a live blog."""
-    return entries_of(paragraphs, tuning, ArticleTimes(published=published, zone=zone), announced=False)
+    return entries_of(paragraphs, tuning, ArticleTimes(published=published), announced=False)

@@ -18,7 +18,7 @@ import signal
 import subprocess
 import tempfile
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Literal
 
@@ -49,20 +49,19 @@ Mode = Literal["smart", "fast", "immediate"]
 
 
 class OwnPostgres:
-    """One server in `folder`; it runs after `start`. `locale` is the collation of all its databases."""
+    """One server in `folder`; it runs after `start`."""
 
-    def __init__(self, folder: Path, *, locale: str = "C", settings: Mapping[str, str] | None = None) -> None:
+    def __init__(self, folder: Path) -> None:
         """Raises FileNotFoundError, PermissionError or CalledProcessError where no server can be made."""
         self._bin = _programs()
         self._user = _user()
         self._folder = folder / "data"
         self._log = folder / "log"
         self._as_user(["mkdir", "-p", str(folder)])
-        own = (f"--pgdata={self._folder}", f"--locale={locale}")
-        self._as_user([f"{self._bin}/initdb", *own, *_INITDB])
+        self._as_user([f"{self._bin}/initdb", f"--pgdata={self._folder}", "--locale=C", *_INITDB])
         self.port = free_port()  # asked for last: another process could take it meanwhile
         reached = {"port": str(self.port), "unix_socket_directories": f"'{folder}'"}
-        lines = [f"{name} = {value}\n" for name, value in {**SETTINGS, **reached, **(settings or {})}.items()]
+        lines = [f"{name} = {value}\n" for name, value in (SETTINGS | reached).items()]
         with (self._folder / "postgresql.conf").open("a", encoding="utf-8") as file:
             file.writelines(lines)
 
@@ -162,13 +161,6 @@ class OwnPostgres:
         return ["setpriv", f"--reuid={who}", f"--regid={self._user.pw_gid}", "--clear-groups", "--"]
 
 
-@pytest.fixture(scope="session")
-def own_postgres_server() -> Iterator[OwnPostgres]:
-    """The server of this session; skips aloud where none can be made."""
-    with own_server() as server:
-        yield server
-
-
 @pytest.fixture
 def own_postgres(own_postgres_server: OwnPostgres) -> OwnPostgres:
     """The session's server, running whatever the test before left of it."""
@@ -176,9 +168,9 @@ def own_postgres(own_postgres_server: OwnPostgres) -> OwnPostgres:
     return own_postgres_server
 
 
-@contextlib.contextmanager
-def own_server(*, locale: str = "C", settings: Mapping[str, str] | None = None) -> Iterator[OwnPostgres]:
-    """A server that is gone afterwards; skips aloud where no data folder can be made."""
+@pytest.fixture(scope="session")
+def own_postgres_server() -> Iterator[OwnPostgres]:
+    """The server of this session, gone afterwards; skips aloud where no data folder can be made."""
     # Below /tmp itself: a folder of pytest's is closed to the user that the server must run as.
     folder = Path(tempfile.mkdtemp(prefix="own-postgres-"))
     server = None
@@ -187,7 +179,7 @@ def own_server(*, locale: str = "C", settings: Mapping[str, str] | None = None) 
             user = _user()
             if user is not None:
                 os.chown(folder, user.pw_uid, user.pw_gid)
-            server = OwnPostgres(folder, locale=locale, settings=settings)
+            server = OwnPostgres(folder)
         except (OSError, LookupError) as error:
             pytest.skip(f"no PostgreSQL of the test's own: {error}")
         except subprocess.CalledProcessError as error:

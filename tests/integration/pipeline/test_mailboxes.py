@@ -43,10 +43,10 @@ class Desk:
         self.rig = Rig(database, self.clock)
         (folder / "secret").write_text(PASSWORD + "\n", encoding="utf-8")
 
-    def config(self, *, user: str = USER, more: str = "", at: str | None = None) -> Config:
+    def config(self, more: str = "") -> Config:
         (self.folder / "config.yaml").write_text(
-            f"{HEAD}sources:\n  - imap: {at or self.imap.url()}\n    name: letters\n"
-            f"    auth: {{user: {user}, password_file: secret}}\n{more}",
+            f"{HEAD}sources:\n  - imap: {self.imap.url()}\n    name: letters\n"
+            f"    auth: {{user: {USER}, password_file: secret}}\n{more}",
             encoding="utf-8",
         )
         return load(self.folder / "config.yaml")
@@ -161,7 +161,7 @@ def test_a_message_that_cannot_be_read_is_listed_and_the_next_are_read(desk: Des
 
 def test_mutes_apply(desk: Desk) -> None:
     desk.imap.add(mail(1, FLOOD, "Advertorial: boats"), mail(2, STRIKE))
-    desk.poll(desk.config(more="mute: {words: [advertorial]}\n"))
+    desk.poll(desk.config("mute: {words: [advertorial]}\n"))
     desk.rig.place()
     assert desk.titles() == ["Briefing 2"]
 

@@ -119,9 +119,7 @@ OTHER = rss(item("Casino", "Win big today. " * 30, guid="x"))
 
 def test_a_move_is_believed_after_days_and_the_articles_stay_known(either: Week, world: World) -> None:
     week = either
-    world.sites = {"old.example": {"/feed": Resource(TWO)}, "new.example": {"/feed": Resource(TWO)}}
-    id_ = week.add(OLD)
-    week.live(3)
+    (id_,) = week.begun(OLD)
     world.sites["old.example"] = {"/feed": redirect(NEW, 301)}
     moved_at = world.time()
     week.live(47)
@@ -181,9 +179,7 @@ def test_a_parked_domain_cannot_prove_itself_by_a_304(week: Week, world: World) 
 
 def test_a_new_address_that_is_a_source_already_takes_over(either: Week, world: World) -> None:
     week = either
-    world.sites = {"old.example": {"/feed": Resource(TWO)}, "new.example": {"/feed": Resource(TWO)}}
-    first, second = week.add(OLD), week.add(NEW, interval_seconds=7200)
-    week.live(2)
+    first, second = week.begun(OLD, NEW)
     before = week.entries()
     world.sites["old.example"] = hijacked(301)
     week.live(72)
@@ -249,9 +245,6 @@ def test_https_is_never_left_for_http(week: Week, world: World) -> None:
     world.sites["old.example"] = {"/feed": redirect("https://new.example/feed", 301)}
     week.live(24)  # nobody speaks TLS there: it fails, and nothing is believed
     assert (week.source(id_).moved_to, week.source(id_).health) == (None, "failing")
-
-
-# --- gone --------------------------------------------------------------------------------------------------
 
 
 # --- asked to wait -----------------------------------------------------------------------------------------

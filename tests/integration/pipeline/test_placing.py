@@ -20,7 +20,20 @@ from aggregator.store.engine.database import Database
 from aggregator.store.intake import inbox, pending_pages
 from aggregator.store.read.reader import DatabaseStoryReader
 from aggregator.store.tables import article, story
-from tests.support.articles import BLOG, FLOOD, FLOOD_ELSEWHERE, NOON, STRIKE, Clock, Rig, record, settled
+from tests.support.articles import (
+    BLOG,
+    FLOOD,
+    FLOOD_ELSEWHERE,
+    NOON,
+    STRIKE,
+    Clock,
+    Rig,
+    flood,
+    flood_elsewhere,
+    record,
+    settled,
+    strike,
+)
 from tests.support.deep_checks import faults
 from tests.support.events import GRAIN
 from tests.support.fresh import sqlite_at, with_tables
@@ -35,16 +48,8 @@ def rig(database: Database) -> Rig:
     return Rig(database, Clock(NOON + 3 * DAY))
 
 
-def flood(**more: object) -> object:
-    return record("Gazette", "flood", "Levee breaks at Pennmouth, four dead", FLOOD, published=NOON, **more)
-
-
 def test_two_reports_of_one_event_are_one_story_and_another_event_is_another(rig: Rig) -> None:
-    placed = rig.take(
-        record("Gazette", "1", "Levee breaks at Pennmouth, four dead", FLOOD, published=NOON),
-        record("Herald", "1", "Pennmouth under water after levee fails", FLOOD_ELSEWHERE, published=NOON),
-        record("Herald", "2", "Dock workers strike in Sennick", STRIKE, published=NOON),
-    )
+    placed = rig.take(flood(), flood_elsewhere(), strike())
     assert [one.outcome for one in placed] == ["founded", "joined", "founded"]
     stories = DatabaseStoryReader(rig.database).stories(StoryFilter()).stories
     assert sorted((one.article_count, one.outlet_count, one.report_count) for one in stories) == [
@@ -82,7 +87,7 @@ def test_a_reprint_is_a_copy_and_no_further_report_it_does_not_bump_and_does_not
 @pytest.mark.parametrize("later", [0, 400])
 def test_a_reprint_under_the_headline_of_a_round_up_is_a_reprint(rig: Rig, later: int) -> None:
     rig.clock.time = NOON + 500 * DAY
-    rig.take(record("Gazette", "1", "Levee breaks at Pennmouth, four dead", FLOOD, published=NOON))
+    rig.take(flood())
     at = NOON + later * DAY
     (placed,) = rig.take(record("Courier", "9", "Morning briefing: Pennmouth", FLOOD, published=at))
     rows = queried(rig.database, select(article.c.role, article.c.copy_of).order_by(article.c.inbox_no)).all()
@@ -94,7 +99,7 @@ def test_a_reprint_of_a_live_blog_is_a_live_blog(rig: Rig) -> None:
     title = "Live blog: levee breaks at Pennmouth on the Arrel"
     rig.take(record("Live Desk", "1", title, BLOG, published=NOON))
     rig.take(record("Courier", "1", title, BLOG, published=NOON))
-    rig.take(record("Gazette", "1", "Levee breaks at Pennmouth, four dead", FLOOD, published=NOON))
+    rig.take(flood())
     roles = queried(rig.database, select(article.c.role).order_by(article.c.inbox_no)).scalars().all()
     assert roles == ["container", "container", "report"]
     (found,) = DatabaseStoryReader(rig.database).stories(StoryFilter()).stories
@@ -102,9 +107,8 @@ def test_a_reprint_of_a_live_blog_is_a_live_blog(rig: Rig) -> None:
 
 
 def test_a_revision_keeps_id_and_home_and_is_logged(rig: Rig) -> None:
-    entry = record("Gazette", "1", "Levee breaks at Pennmouth, four dead", FLOOD, published=NOON)
-    (first,) = rig.take(entry)
-    changed = msgspec.structs.replace(entry, text=FLOOD.replace("Four people", "Five people"))
+    (first,) = rig.take(flood())
+    changed = msgspec.structs.replace(flood(), text=FLOOD.replace("Four people", "Five people"))
     (second,) = rig.take(changed)
     assert (second.outcome, second.article, second.story) == ("revised", first.article, first.story)
     assert [one.outcome for one in rig.take(changed)] == []
@@ -195,11 +199,8 @@ def test_memory_is_derived_a_restart_decides_alike(rig: Rig, data: Path) -> None
 
 
 def test_a_failed_transaction_leaves_no_trace_in_memory(rig: Rig) -> None:
-    first = record("Gazette", "1", "Levee breaks at Pennmouth, four dead", FLOOD, published=NOON)
-    second = record("Herald", "1", "Pennmouth under water", FLOOD_ELSEWHERE, published=NOON)
-    strike = record("Herald", "2", "Dock workers strike in Sennick", STRIKE, published=NOON)
-    rig.take(first)
-    rig.accept(second, strike)
+    rig.take(flood())
+    rig.accept(flood_elsewhere(), strike())
     rename(rig.database, "story_log", "away")
     with pytest.raises((SQLAlchemyError, AggregatorError)):
         rig.place()

@@ -20,7 +20,7 @@ from tests.support.articles import FLOOD, STRIKE
 from tests.support.loopback import LoopbackServer, Ranged, Response, free_port
 from tests.support.rows import executed
 from tests.support.rss import item, rss
-from tests.support.terminal import DAY, SCRIPT, Said, Terminal, jsonl, kept, reports
+from tests.support.terminal import SCRIPT, Said, Terminal, kept, reports
 from tests.support.waiting import PATIENCE_SECONDS
 
 
@@ -230,46 +230,6 @@ def test_json_jsonl_and_csv_say_the_same(filled: Terminal) -> None:
         assert row["updated"] == one["updated"]
         assert row["title"].removeprefix("'") == one["title"]
     assert any(row["title"].startswith("'=") for row in rows), "no cell is a formula"
-
-
-REORDERING = "\u202e\u2067\u200f\u061c"  # they turn around the text that stands beside them
-LISTS = ("stories", "search strike", "sources list")
-AS_PROGRAMS_READ = (
-    *(f"{what} --format {format_}" for what in LISTS for format_ in ("json", "jsonl", "csv")),
-    *(f"feed --format {format_}" for format_ in ("rss", "atom", "jsonfeed")),
-    "explain ARTICLE --format json",
-    "extract strike.txt --format jsonl",
-)
-
-
-@pytest.fixture(scope="module")
-def reordered(tmp_path_factory: pytest.TempPathFactory) -> Terminal:
-    """One story, and one source, whose texts hold characters that reorder others."""
-    terminal = Terminal(tmp_path_factory.mktemp("reordered"))
-    outline = f"<outline type='rss' text='Gazette {REORDERING}' xmlUrl='http://127.0.0.1:9/feed'/>"
-    terminal.write("feeds.opml", f"<opml version='2.0'><body>{outline}</body></opml>")
-    assert terminal.type("sources", "import", "feeds.opml").code == 0
-    title, text = f"=Dock {REORDERING}strike", STRIKE.replace("strike", f"{REORDERING}strike")
-    one = {"id": "1", "source": "Gazette", "outlet": f"Ga{REORDERING}zette", "title": title, "text": text}
-    terminal.write("strike.jsonl", jsonl(one | {"published": DAY}))
-    terminal.write("strike.txt", f"{title}\n\n{text}")
-    assert terminal.type("ingest", "strike.jsonl").code == 0
-    return terminal
-
-
-@pytest.mark.parametrize("command", AS_PROGRAMS_READ)
-def test_no_output_for_programs_reorders_text(reordered: Terminal, command: str) -> None:
-    article = reordered.stories()[0]["articles"][0]["id"]
-    said = reordered.type(*command.replace("ARTICLE", article).split())
-    assert said.code == 0
-    assert said.out
-    assert not set(REORDERING) & set(said.text)
-
-
-def test_the_marks_of_what_was_found_are_where_it_is_printed(reordered: Terminal) -> None:
-    (hit,) = reordered.type("search", "strike", "--format", "jsonl").lines
-    assert hit["marks"]
-    assert all("strike" in hit["snippet"][start:end].lower() for start, end in hit["marks"])
 
 
 @pytest.mark.later

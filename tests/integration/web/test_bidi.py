@@ -14,11 +14,14 @@ from aggregator.config.tuning import Tuning
 from aggregator.config.webhooks import Webhook
 from aggregator.model.read_model import StoryFilter
 from aggregator.store.engine.database import Database
+from aggregator.store.intake.sources import add
 from aggregator.web.settings import PublishSettings
 from aggregator.web.webhooks.sender import WebhookTuning, delivery_body
 from tests.support import forked
 from tests.support.articles import FLOOD, FLOOD_ELSEWHERE, NOON, record
 from tests.support.newsroom import STRANGER, Newsroom
+from tests.support.polling import feed_source
+from tests.support.rows import written_by
 
 SIGNS = "\u061c\u200e\u200f\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069"
 _SIGN = re.compile(f"[{SIGNS}]")
@@ -85,16 +88,24 @@ def test_no_delivery_holds_one(room: Newsroom) -> None:
         assert not _SIGN.search(json.dumps(json.loads(body), ensure_ascii=False))
 
 
-@pytest.mark.later
-def test_no_table_of_the_command_line_holds_one(room: Newsroom, database_url: str, tmp_path: Path) -> None:
-    story = next(iter(room.stories().values()))["id"]
+def test_no_output_of_the_command_line_holds_one(room: Newsroom, database_url: str, tmp_path: Path) -> None:
+    story = next(iter(room.stories().values()))
+    written_by(room.database, add, feed_source("http://127.0.0.1:9/feed", name=hostile("Port News")))
+    (tmp_path / "a.txt").write_text(f"{hostile('Levee breaks')}\n\n{hostile(FLOOD)}", encoding="utf-8")
+    lists = ("stories", "search levee", "sources list")
     for asked in (
-        "stories",
-        "stories --format json",
-        "search levee",
-        f"story {story}",
+        *lists,
+        *(f"{what} --format {form}" for what in lists for form in ("json", "jsonl", "csv")),
+        *(f"feed --format {form}" for form in ("rss", "atom", "jsonfeed")),
+        f"story {story['id']}",
+        f"explain {story['articles'][0]['id']} --format json",
+        "extract a.txt --format jsonl",
         "recluster --dry-run",
     ):
         ended = forked.run(["--database", database_url, *asked.split()], tmp_path, os.environ)
         assert ended.code == 0, (asked, ended.err)
+        assert ended.out
         assert not _SIGN.search(ended.out.decode()), asked
+        if asked == "search levee --format jsonl":
+            for hit in map(json.loads, ended.out.splitlines()):
+                assert {hit["snippet"][start:end].casefold() for start, end in hit["marks"]} == {"levee"}

@@ -108,19 +108,6 @@ def test_the_feeds_of_a_real_database_are_valid(database: Database) -> None:
     assert feed.count(b"<entry") == len(channel_of(database, updates=True).items) > 20
 
 
-def test_an_updates_feed_tells_every_change_once(database: Database) -> None:
-    rig, reader = Rig(database, Clock(NOON)), Reader(database, updates=True)
-    rig.take(flood())
-    new, _ = reader.look()
-    assert len(new) == 1
-    rig.take(*(flood(f"Mirror {n}") for n in range(5)))
-    assert reader.look() == ([], [])
-    rig.take(flood("Herald", FLOOD_ELSEWHERE, title="Pennmouth under water after levee fails"))
-    new, moved = reader.look()
-    assert (len(new), moved) == (1, [])
-    assert channel_of(database, updates=True).items[0].title.startswith("New report from Herald: ")
-
-
 @pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
 @pytest.mark.parametrize("bumps", [(), ("headline",), ("report",)])
 def test_only_what_is_chosen_bumps_and_nothing_else_depends_on_it(

@@ -16,7 +16,7 @@ from aggregator.store.intake import inbox
 from aggregator.store.intake.sources import known_as, known_folder
 from aggregator.store.read.reader import DatabaseStoryReader
 from aggregator.store.tables import article, identity_key
-from tests.support.articles import FLOOD, FLOOD_ELSEWHERE, NOON, STRIKE, Clock, Rig, page_of, record, settled
+from tests.support.articles import FLOOD, NOON, STRIKE, Clock, Rig, page_of, record, settled
 from tests.support.fresh import sqlite_at
 from tests.support.rows import queried
 
@@ -43,16 +43,6 @@ def linked(text: str, guid: str = "x") -> Entry:
     return record(
         "rival", guid, "Levee, they say", text, url=ADDRESS, authority="foreign", outlet="Agg", published=NOON
     )
-
-
-def test_a_feed_that_links_to_an_article_never_changes_its_words(rig: Rig) -> None:
-    rig.take(own())
-    before = texts(rig)
-    for text in (STRIKE, STRIKE + " More.", FLOOD_ELSEWHERE):
-        assert rig.take(linked(text), linked(text, "y")) == []
-    assert texts(rig) == before
-    assert [one.outcome for one in rig.take(own(FLOOD + " Two are missing still."))] == ["revised"]
-    assert texts(rig)[0][1] == "Gazette"
 
 
 def test_a_record_of_another_source_never_changes_an_articles_words(rig: Rig) -> None:

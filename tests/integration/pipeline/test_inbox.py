@@ -1,7 +1,5 @@
 """The inbox: what is known changes nothing, what is new cannot be lost, and order is kept."""
 
-import datetime as dt
-
 import msgspec
 import pytest
 from sqlalchemy import select
@@ -14,7 +12,7 @@ from aggregator.pipeline.prepare import PrepareDispatcher
 from aggregator.pipeline.workers.executor import WorkerTuning
 from aggregator.pipeline.workers.process_pool import ProcessExecutor
 from aggregator.store.engine.database import Database
-from aggregator.store.intake import inbox, pending_pages, rejected
+from aggregator.store.intake import inbox, rejected
 from aggregator.store.tables import entry
 from tests.support.articles import FLOOD, NOON, STRIKE, Rig, record
 from tests.support.rows import queried, read_by, written_by
@@ -80,37 +78,6 @@ def test_more_texts_than_few_are_for_workers(rig: Rig, database: Database) -> No
         assert len(executor.process_ids()) == 1
     finally:
         executor.close()
-
-
-def test_numbers_are_given_when_all_of_an_article_is_stored(rig: Rig) -> None:
-    waits = record("feed", "1", "Levee breaks", "", url="https://gazette.example/1", authority="own")
-    ready = record("feed", "2", "Strike", STRIKE, url="https://gazette.example/2", authority="own")
-    accepted = rig.accept(waits, ready, wants_page=[True, False])
-    assert accepted[0].entry_no is not None
-    with rig.database.read() as connection:
-        assert [one.entry.guid for one in inbox.ready(connection, 10)] == ["2"]
-        assert [one.entry_no for one in pending_pages.due_pages(connection, rig.clock(), 10)] == [
-            accepted[0].entry_no
-        ]
-    with rig.database.write() as connection:
-        page = f"<html><p>{FLOOD}</p></html>".encode()
-        pending_pages.store_page(
-            connection, accepted[0].entry_no, page=page, url="https://gazette.example/1", charset="utf-8"
-        )
-    waiting = read_by(rig.database, inbox.ready, 10)
-    assert [(one.entry.guid, one.inbox_no) for one in waiting] == [("2", 1), ("1", 2)]
-    assert waiting[1].page == page
-
-
-def test_a_page_that_does_not_come_is_asked_for_again_later(rig: Rig) -> None:
-    due_pages = record("feed", "1", "Levee breaks", "", url="https://gazette.example/1", authority="own")
-    (accepted,) = rig.accept(due_pages, wants_page=[True])
-    assert accepted.entry_no is not None
-    later = NOON + dt.timedelta(hours=1)
-    written_by(rig.database, pending_pages.later, accepted.entry_no, later, attempts=1)
-    with rig.database.read() as connection:
-        assert pending_pages.due_pages(connection, later - dt.timedelta(seconds=1), 10) == []
-        assert [one.attempts for one in pending_pages.due_pages(connection, later, 10)] == [1]
 
 
 def test_nothing_half_done_is_left_by_a_transaction_that_fails(rig: Rig) -> None:

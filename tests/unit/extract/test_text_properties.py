@@ -19,10 +19,9 @@ from aggregator.extract.phrases import words
 from aggregator.extract.plain.saved_text import SavedTextContext, read_saved_text
 from aggregator.extract.urls import canonical_url, registrable_domain
 from aggregator.extract.wire.wire import find_wire
-from aggregator.model.core import Entry, TimedEntry
+from aggregator.model.core import Entry
 from aggregator.text.lines import casefolded_words, folded, letters_of
 from aggregator.text.sentences import split_sentences
-from tests.support.live_blogs import timed_entries
 
 SEEN = dt.datetime(2025, 3, 10, tzinfo=dt.UTC)
 ALL_TUNING = Tuning()
@@ -109,13 +108,6 @@ def test_saved_texts_keep_their_sentences(text: str) -> None:
     kept = "\n".join((saved.title, *saved.paragraphs))
     for sentence in ("The bridge was closed on Monday, the port said.", "Nobody came.", "It rained."):
         assert (sentence in kept) == (sentence in text)
-
-
-@given(st.lists(st.integers(0, 1439), min_size=3, max_size=12))
-def test_no_live_entry_is_lost(clocks: list[int]) -> None:
-    page = [f"{clock // 60:02}:{clock % 60:02}: entry {number}" for number, clock in enumerate(clocks)]
-    entries: tuple[TimedEntry, ...] = timed_entries(page, TUNING)
-    assert sorted(entry.text for entry in entries) == sorted(f"entry {n}" for n in range(len(clocks)))
 
 
 @given(

@@ -334,29 +334,6 @@ def test_bombs_of_a_gigabyte_are_refused_in_bounded_memory() -> None:
     assert int(peak_kib) <= 150 * 1024
 
 
-@pytest.mark.later
-@pytest.mark.slow
-def test_dripping_servers_do_not_hold_up_the_good_ones() -> None:
-    client = make_client(fetch_deadline_seconds=2.0)
-    drips = [LoopbackServer({"/": Response(body=b"x" * 10_000, drip_seconds=0.1)}) for _ in range(7)]
-    good = LoopbackServer({"/": "good"})
-
-    def outcome(url: str) -> str:
-        try:
-            return client.fetch(url).body.decode()
-        except FetchError as error:
-            return error.cause
-
-    with ThreadPoolExecutor(8) as threads:
-        slow = [threads.submit(outcome, server.url()) for server in drips]
-        quick = [threads.submit(outcome, good.url()) for _ in range(20)]
-        assert {future.result(timeout=PATIENCE_SECONDS) for future in slow} == {"timeout"}
-        assert {future.result(timeout=PATIENCE_SECONDS) for future in quick} == {"good"}
-    for server in [*drips, good]:
-        server.close()
-    client.close()
-
-
 def test_close_ends_a_fetch_under_way() -> None:
     client = make_client(fetch_deadline_seconds=10 * PATIENCE_SECONDS)
     causes: list[str] = []

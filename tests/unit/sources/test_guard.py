@@ -355,17 +355,6 @@ def test_dead_addresses_of_a_name_are_passed_over() -> None:
         client.close()
 
 
-def test_without_the_guard_the_canary_is_hit() -> None:
-    """The control: the same pool on httpcore's own backend reaches what the guarded one refuses."""
-    with LoopbackServer({"/": "a secret"}) as canary:
-        with pytest.raises(FetchError, match="refused"):
-            Client(ClientSettings(), Tuning()).fetch(canary.url())
-        assert canary.requests == []
-        with httpcore.ConnectionPool() as pool:
-            assert pool.request("GET", canary.url()).content == b"a secret"
-        assert len(canary.requests) == 1
-
-
 @pytest.mark.parametrize(
     ("name", "is_known", "is_right"),
     [("good.example", True, True), ("other.example", True, False), ("good.example", False, False)],

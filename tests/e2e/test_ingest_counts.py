@@ -16,7 +16,6 @@ from tests.support.articles import FLOOD, FLOOD_ELSEWHERE, STRIKE
 from tests.support.daemon_process import DaemonProcess
 from tests.support.terminal import DAY, Terminal, jsonl, kept, reports
 
-REPOSITORY = Path(__file__).resolve().parents[2]
 CORRECTED = STRIKE.replace("Sennick", "Iskmouth")
 
 

@@ -3,6 +3,7 @@
 import time
 from collections.abc import Callable
 from datetime import datetime
+from pathlib import Path
 from typing import Any
 
 from aggregator.config.tuning import Tuning
@@ -18,6 +19,12 @@ def feed_source(address: str, **more: Any) -> Source:
     """A feed that is due, and then every ten minutes."""
     values = {"interval_seconds": 600, "next_due_at": NOON} | more
     return Source(id=source_id("feed", values.get("name"), address), kind="feed", address=address, **values)
+
+
+def folder_source(path: Path) -> Source:
+    """A watched folder that is due, and then every ten seconds."""
+    id_ = source_id("folder", None, str(path))
+    return Source(id=id_, kind="folder", address=str(path), interval_seconds=10, next_due_at=NOON)
 
 
 def poller_on(

@@ -207,10 +207,8 @@ def test_a_source_that_gave_way_is_asked_again_when_the_other_one_is_gone(week: 
 
 
 def test_two_sources_that_move_to_one_another_do_not_both_give_way(week: Week, world: World) -> None:
-    pages = {"old.example": {"/feed": Resource(TWO)}, "new.example": {"/feed": Resource(TWO)}}
-    world.sites = dict(pages)
-    first, second = week.add(OLD), week.add(NEW)
-    week.live(2)
+    first, second = week.begun(OLD, NEW)
+    pages = dict(world.sites)
     for host, target in (("old.example", NEW), ("new.example", OLD)):
         world.sites = dict(pages)
         world.sites[host] = {"/feed": redirect(target, 301)}

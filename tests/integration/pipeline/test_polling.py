@@ -19,13 +19,13 @@ from aggregator.pipeline.kinds.folder_kind import FolderWatcher
 from aggregator.sources.fetch.client import Client, ClientSettings
 from aggregator.store.engine.database import Database
 from aggregator.store.intake import inbox, pending_pages
-from aggregator.store.intake.sources import Source, add, all_sources, source_id, sync_config
+from aggregator.store.intake.sources import Source, add, all_sources, sync_config
 from aggregator.store.read.reader import DatabaseStoryReader
 from aggregator.store.tables import change, entry, story
 from aggregator.store.tables import source as sources
 from tests.support.articles import FLOOD, NOON, STRIKE, Clock, Rig
 from tests.support.loopback import LoopbackServer, Resource, Response
-from tests.support.polling import feed_source, poller_on
+from tests.support.polling import feed_source, folder_source, poller_on
 from tests.support.rows import executed, queried, read_by, written_by
 from tests.support.rss import item, rss
 from tests.support.waiting import PATIENCE_SECONDS, wait_until
@@ -66,12 +66,6 @@ class Office:
 
 def feed_of(address: str, **more: Any) -> Source:
     return feed_source(address, **({"pages": "never"} | more))
-
-
-def folder_of(path: Path) -> Source:
-    address = str(path)
-    id_ = source_id("folder", None, address)
-    return Source(id=id_, kind="folder", address=address, interval_seconds=10, next_due_at=NOON)
 
 
 @pytest.fixture
@@ -296,7 +290,7 @@ def test_a_bad_file_stays_the_cause_until_it_is_another_one(
     database: Database, client: Client, tmp_path: Path
 ) -> None:
     folder = tmp_path / "desk"
-    office = Office(database, client, folder_of(folder))
+    office = Office(database, client, folder_source(folder))
     assert "no such folder" in str(office.watching.poll(office.source).problem)
     assert office.source.health == "failing"
     folder.mkdir()

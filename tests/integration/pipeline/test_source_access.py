@@ -1,7 +1,7 @@
 """Sources that need a login, indexes of sitemaps, and pages without a feed; on both databases."""
 
 import base64
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -29,7 +29,6 @@ from tests.support.rows import queried, read_by
 
 HEAD = "fetch: {allow_private: [127.0.0.0/8], host_gap: 0s}\nwork: {executor: inline}\nsources:\n"
 ITEM = "<item><title>Levee {n}</title><link>{link}</link></item>"
-Poll = Callable[[str], dict[str, PollResult]]
 
 
 @pytest.fixture

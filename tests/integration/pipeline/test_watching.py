@@ -26,10 +26,11 @@ from aggregator.sources.parse.folder_scan import FolderChanges, scan
 from aggregator.store import codecs
 from aggregator.store.engine.database import Database
 from aggregator.store.intake import rejected
-from aggregator.store.intake.sources import Source, add, all_sources, source_id
+from aggregator.store.intake.sources import Source, add, all_sources
 from aggregator.store.tables import article as articles
 from aggregator.store.tables import entry, revision
 from tests.support.articles import FLOOD, NOON, STRIKE, Clock, Rig
+from tests.support.polling import folder_source
 from tests.support.rows import queried, read_by, written_by
 
 ALL_TUNING = Tuning()
@@ -45,13 +46,7 @@ class Folder:
         self.clock = Clock()
         self.watching = FolderWatcher(self.services(ALL_TUNING))
         path.mkdir()
-        address = str(path)
-        id_ = source_id("folder", None, address)
-        written_by(
-            database,
-            add,
-            Source(id=id_, kind="folder", address=address, interval_seconds=10, next_due_at=NOON),
-        )
+        written_by(database, add, folder_source(path))
 
     def services(self, all_tuning: Tuning) -> PollServices:
         client = Client(ClientSettings(), all_tuning)

@@ -24,8 +24,6 @@ from tests.support.newsroom import STRANGER, Newsroom, problem_of
 from tests.support.story_checks import correct, placing_of
 from tests.support.written_stories import WrittenStories
 
-FLOODED = "Pennmouth"
-
 
 def flood_of(room: Newsroom) -> dict[str, Any]:
     return next(one for one in room.stories().values() if one["article_count"] > 1)

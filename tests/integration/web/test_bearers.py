@@ -77,8 +77,10 @@ def test_every_way_of_giving_a_token_reads_whole_articles(room: Newsroom) -> Non
     secret = room.token("reader", "read")
     path = f"/api/v1/articles/{article(room)}"
     assert room.get(path, **STRANGER).json()["text"] is None
+    assert room.get(path, room.token("pusher", "push"), **STRANGER).json()["text"] is None
     ways: dict[str, tuple[str, dict[str, str]]] = {
         "bearer": (path, {"Authorization": f"Bearer {secret}"}),
+        "bearer who may do all": (path, {"Authorization": f"Bearer {room.token('boss', 'admin')}"}),
         "basic": (path, basic(secret)),
         "basic without a name": (path, basic(secret, "")),
         "basic with a colon in the name": (path, {"Authorization": basic(secret, "")["Authorization"]}),

@@ -22,6 +22,8 @@ from tests.support.articles import (
     STRIKE_ELSEWHERE,
     Clock,
     Rig,
+    flood,
+    flood_elsewhere,
     record,
     render_all,
 )
@@ -35,10 +37,7 @@ DAY = dt.timedelta(days=1)
 def rig(database: Database) -> Rig:
     """A flood of two reports, older than a strike of one."""
     rig = Rig(database, Clock(NOON + 10 * DAY))
-    rig.take(
-        record("Gazette", "1", "Levee breaks at Pennmouth, four dead", FLOOD, published=NOON),
-        record("Herald", "1", "Pennmouth under water after levee fails", FLOOD_ELSEWHERE, published=NOON),
-    )
+    rig.take(flood(), flood_elsewhere())
     rig.take(record("Courier", "2", "Dock workers strike in Sennick", STRIKE, published=NOON + DAY / 8))
     rig.pipeline.index_text()
     return rig

@@ -11,8 +11,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from aggregator.model.core import ArticleView, AttributedSentence, MergedStory, TimedEntry
+from aggregator.model.core import ArticleView, AttributedSentence, Fact, MergedStory, TimedEntry
 from aggregator.stories.text.merged_text import merge
+from aggregator.stories.text.newest_state import newest_state
 from aggregator.stories.text.plain_text import as_text
 from aggregator.web.pages.pages import only_by_outlet
 from tests.support.stories_examples import NOON, ferry, view
@@ -306,3 +307,19 @@ def test_any_text_gives_a_faithful_story(texts: list[str], dated: bool) -> None:
     text_of = {article.id: article.text for article in articles}
     assert all(said.text in text_of[said.article] for said in shown(merged))
     assert as_text(merged, articles) == as_text(merge(articles[::-1]), articles[::-1])
+
+
+def test_a_sentence_of_the_summary_that_is_a_fact_is_shown_once_with_its_outlets() -> None:
+    """Of the few sentences that a page and an item of a feed open with."""
+
+    def said(text: str, article: str = "a") -> AttributedSentence:
+        return AttributedSentence(text=text, article=article, outlet=f"Outlet {article}")
+
+    lead, second = said("The Marlin sank off Port Ellis."), said("Its captain Joren Hale was arrested.")
+    fact = Fact(said=(said(second.text, "b"), said("Police arrested Joren Hale.", "c")), outlets=2, of=3)
+    other = Fact(said=(said("Divers search it."), said("The wreck is searched.", "b")), outlets=2, of=3)
+    merged = MergedStory(
+        title="Ferry sinks", lead=lead, summary=(lead, second), facts=(fact, other), only=(), timeline=()
+    )
+    assert newest_state(merged).state == (Fact(said=(lead,), outlets=1, of=1), fact, other)
+    assert newest_state(merged, sentences=2).facts == (other,)

@@ -1,10 +1,8 @@
 """Feeds behind addresses: which there are, what they take, and what is not sent twice."""
 
 import datetime as dt
-import json
 from email.utils import format_datetime
 
-import feedparser
 import msgspec
 import pytest
 from starlette.testclient import TestClient
@@ -22,7 +20,6 @@ from tests.support.written_stories import (
     MORNING,
     WrittenStories,
     a_story,
-    an_article,
     filled_reader,
     the_ferry,
 )
@@ -296,13 +293,3 @@ def test_a_browser_gets_what_it_shows(site: Site) -> None:
     assert "Accept" in shown.headers["vary"]
     assert b'href="../../static/feed.css"' in shown.content
     assert site.get("/static/feed.css").headers["content-type"].startswith("text/css")
-
-
-def test_owner_and_stranger_get_the_same_feed() -> None:
-    long = " ".join(f"word{n}" for n in range(400))
-    site = Site(WrittenStories(), excerpt_words=20, full_text="all")
-    site.reader.put(a_story(an_article(title="Three short words", lead=long, text=long), summary=long))
-    shown = feedparser.parse(site.get("/feeds/stories.rss").content).entries[0].description
-    assert "word16 …" in shown
-    assert "word17" not in shown
-    assert json.loads(site.get("/feeds/stories.json").content)["items"][0]["content_html"].count("word") == 18

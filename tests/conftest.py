@@ -28,6 +28,7 @@ from tests.support.waiting import PATIENCE_SECONDS
 
 if TYPE_CHECKING:
     from tests.support.articles import Rig
+    from tests.support.world import World
 
 __all__ = ["certificate", "own_postgres", "own_postgres_server"]  # fixtures: pytest finds them here
 
@@ -253,6 +254,15 @@ def rig(database: Database) -> "Rig":
 def server() -> Iterator[LoopbackServer]:
     """A web server on loopback, without routes."""
     with LoopbackServer() as made:
+        yield made
+
+
+@pytest.fixture
+def world() -> Iterator["World"]:
+    """Sites and a time that a test sets."""
+    from tests.support.world import World
+
+    with World() as made:
         yield made
 
 

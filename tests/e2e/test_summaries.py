@@ -2,7 +2,6 @@
 
 import json
 from pathlib import Path
-from typing import Any
 
 import httpx
 import pytest
@@ -18,7 +17,7 @@ def test_a_hook_that_fails_is_a_finding_of_the_daemon(tmp_path: Path, server: Lo
     server.routes["*"] = Response(500)
     with summarising(tmp_path, server.url("/v1")) as daemon:
         words = "summarise: small gives no texts since "
-        found = daemon.wait_for(lambda: findings(daemon), "a finding")
+        found = daemon.wait_for(lambda: daemon.get("/status").json()["process_findings"], "a finding")
         assert [one["what"].partition(words)[1] for one in found] == [words]
         assert "500" in found[0]["what"].rpartition("UTC: ")[2]
         assert found[0]["level"] == "warning"
@@ -26,10 +25,6 @@ def test_a_hook_that_fails_is_a_finding_of_the_daemon(tmp_path: Path, server: Lo
         assert words.removeprefix("summarise: ") in page.text
         (story,) = daemon.stories()
         assert daemon.get(f"/stories/{story['id']}").status_code == 200
-
-
-def findings(daemon: DaemonProcess) -> list[dict[str, Any]]:
-    return daemon.get("/status").json()["process_findings"]
 
 
 def summarising(folder: Path, url: str) -> DaemonProcess:

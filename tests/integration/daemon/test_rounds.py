@@ -62,12 +62,6 @@ def reports(*numbers: int, feed: str = "a") -> str:
 
 
 @pytest.fixture
-def world() -> Iterator[World]:
-    with World() as made:
-        yield made
-
-
-@pytest.fixture
 def client(world: World) -> Iterator[Client]:
     made = world.client(Tuning())
     yield made
@@ -244,69 +238,65 @@ def test_fifty_servers_that_drip_beside_fifty_good_feeds(sqlite: Database) -> No
 
 @pytest.mark.later
 def test_a_round_is_one_line_and_a_failing_source_is_logged_twice(
-    sqlite: Database, caplog: pytest.LogCaptureFixture
+    sqlite: Database, world: World, caplog: pytest.LogCaptureFixture
 ) -> None:
     """The line has the failed pages of the round before; single pages and repeats are at debug."""
     caplog.set_level("DEBUG", "aggregator")
     items = (item(f"Report {n}", guid=n, link=f"http://asia.example/page{n}") for n in range(5))
     feed = rss(*items, title="Asia")
-    with World() as world:
-        all_tuning = Tuning({"polling": {"page_attempts": 1}})
-        client = world.client(all_tuning)
-        fill(sqlite, [source_of("http://asia.example/feed", pages="always")])
-        rounds = rounds_of(sqlite, client, all_tuning, world.time)
-        pages: dict[str, Any] = {f"/page{n}": Response(403 if n < 2 else 404) for n in range(4)}
-        pages["/page4"] = "a page"
+    all_tuning = Tuning({"polling": {"page_attempts": 1}})
+    client = world.client(all_tuning)
+    fill(sqlite, [source_of("http://asia.example/feed", pages="always")])
+    rounds = rounds_of(sqlite, client, all_tuning, world.time)
+    pages: dict[str, Any] = {f"/page{n}": Response(403 if n < 2 else 404) for n in range(4)}
+    pages["/page4"] = "a page"
 
-        def poll(answer: Any) -> list[tuple[str, str]]:
-            """Level and message of the lines of one poll, without its duration."""
-            world.sites["asia.example"] = {"/feed": answer, **pages}
-            caplog.clear()
-            asked = len(world.paths("asia.example"))
-            while "/feed" not in world.paths("asia.example")[asked:]:
-                rounds.tick()
-                world.time.run(60)
-            for _ in range(20):  # its pages, one after the other
-                rounds.tick()
-                world.time.run(5)
-            assert not [one for one in caplog.records if one.levelname != "DEBUG" and "/page" in one.message]
-            polls = [one for one in caplog.records if one.name == "aggregator.daemon.poll_scheduler"]
-            return [(one.levelname, one.message.rpartition(" (")[0] or one.message) for one in polls]
+    def poll(answer: Any) -> list[tuple[str, str]]:
+        """Level and message of the lines of one poll, without its duration."""
+        world.sites["asia.example"] = {"/feed": answer, **pages}
+        caplog.clear()
+        asked = len(world.paths("asia.example"))
+        while "/feed" not in world.paths("asia.example")[asked:]:
+            rounds.tick()
+            world.time.run(60)
+        for _ in range(20):  # its pages, one after the other
+            rounds.tick()
+            world.time.run(5)
+        assert not [one for one in caplog.records if one.levelname != "DEBUG" and "/page" in one.message]
+        polls = [one for one in caplog.records if one.name == "aggregator.daemon.poll_scheduler"]
+        return [(one.levelname, one.message.rpartition(" (")[0] or one.message) for one in polls]
 
-        assert poll(feed) == [("INFO", "Asia: 5 new")]
-        written_by(sqlite, blank_entry, 1, world.time())  # that of page 4
-        ((level, line),) = poll(feed)
-        assert (level, set(line.split(", "))) == (
-            "INFO",
-            {"Asia: 0 new", "2 pages refused by the site", "2 pages without an article", "1 page forgotten"},
-        )
-        assert poll(feed) == [("DEBUG", "Asia: nothing new")]
-        ((level, problem),) = poll(Response(503))
-        assert (level, "503" in problem) == ("WARNING", True)
-        ((level, problem),) = poll(Response(404))
-        assert (level, "404" in problem) == ("DEBUG", True)
-        assert poll(feed) == [("INFO", "Asia works again"), ("DEBUG", "Asia: nothing new")]
-        client.close()
+    assert poll(feed) == [("INFO", "Asia: 5 new")]
+    written_by(sqlite, blank_entry, 1, world.time())  # that of page 4
+    ((level, line),) = poll(feed)
+    assert (level, set(line.split(", "))) == (
+        "INFO",
+        {"Asia: 0 new", "2 pages refused by the site", "2 pages without an article", "1 page forgotten"},
+    )
+    assert poll(feed) == [("DEBUG", "Asia: nothing new")]
+    ((level, problem),) = poll(Response(503))
+    assert (level, "503" in problem) == ("WARNING", True)
+    ((level, problem),) = poll(Response(404))
+    assert (level, "404" in problem) == ("DEBUG", True)
+    assert poll(feed) == [("INFO", "Asia works again"), ("DEBUG", "Asia: nothing new")]
+    client.close()
 
 
 def test_an_empty_file_does_not_make_the_poll_of_its_folder_a_failure(
-    sqlite: Database, tmp_path: Path, caplog: pytest.LogCaptureFixture
+    sqlite: Database, world: World, client: Client, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     folder = tmp_path / "incoming"
     folder.mkdir()
     for name, text in [("a.txt", "Words of a report."), ("b.txt", ""), ("c.json", " \n"), ("d.xml", "\n")]:
         (folder / name).write_text(text)
         os.utime(folder / name, (NOON.timestamp() - HOUR,) * 2)
-    with World() as world:
-        client = world.client(Tuning())
-        fill(sqlite, [source_of(str(folder), interval_seconds=10)])
-        rounds = rounds_of(sqlite, client, Tuning(), world.time)
-        rounds.take_up(world.time())
-        with caplog.at_level("INFO", "aggregator.daemon.poll_scheduler"):
-            for _ in range(3):
-                rounds.tick()
-                world.time.run(60)
-        client.close()
+    fill(sqlite, [source_of(str(folder), interval_seconds=10)])
+    rounds = rounds_of(sqlite, client, Tuning(), world.time)
+    rounds.take_up(world.time())
+    with caplog.at_level("INFO", "aggregator.daemon.poll_scheduler"):
+        for _ in range(3):
+            rounds.tick()
+            world.time.run(60)
     logged = [(record.__dict__["event"], record.levelname, record.message) for record in caplog.records]
     (rejected, polled) = logged
     assert rejected[:2] == ("input_rejected", "WARNING")

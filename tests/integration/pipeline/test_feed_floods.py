@@ -33,14 +33,13 @@ RULES = {"rss": feed_rules.of_rss, "atom": feed_rules.of_atom, "jsonfeed": feed_
 class Reader:
     """A feed reader: an item is new by its id, and changed by its time."""
 
-    def __init__(self, database: Database, **chosen: Any) -> None:
+    def __init__(self, database: Database) -> None:
         self.database = database
-        self.chosen = chosen
         self.seen: dict[str, dt.datetime] = {}
 
     def look(self) -> tuple[list[str], list[str]]:
         """What it shows as new, and what it puts first again."""
-        items = channel_of(self.database, **self.chosen).items
+        items = channel_of(self.database).items
         new = [item.id for item in items if item.id not in self.seen]
         moved = [item.id for item in items if self.seen.get(item.id, item.updated) != item.updated]
         self.seen |= {item.id: item.updated for item in items}
@@ -54,19 +53,6 @@ def guid(story: str) -> str:
 def flood(outlet: str = "Gazette", text: str = FLOOD, **more: Any) -> Entry:
     title = more.pop("title", "Levee breaks at Pennmouth, four dead")
     return record(outlet, "flood", title, text, published=NOON, **more)
-
-
-def test_a_report_bumps_its_item_and_copies_do_not(database: Database) -> None:
-    rig, reader = Rig(database, Clock(NOON)), Reader(database)
-    rig.take(flood(), record("Herald", "strike", "Dock workers strike in Sennick", STRIKE, published=NOON))
-    new, _ = reader.look()
-    assert len(new) == 2
-    rig.take(*(flood(f"Mirror {n}") for n in range(5)))
-    assert reader.look() == ([], []), "copies are no news"
-    rig.take(flood("Herald", FLOOD_ELSEWHERE, title="Pennmouth under water after levee fails"))
-    came, bumped = reader.look()
-    assert (came, len(bumped)) == ([], 1)
-    assert channel_of(database).items[0].id == bumped[0]
 
 
 @pytest.mark.later

@@ -13,7 +13,7 @@ from aggregator.pipeline.workers.executor import WorkerTuning
 from aggregator.pipeline.workers.process_pool import ProcessExecutor
 from aggregator.store.engine.database import Database
 from aggregator.store.intake import inbox, rejected
-from aggregator.store.tables import entry
+from aggregator.store.tables import entry, rejected_input
 from tests.support.articles import FLOOD, NOON, STRIKE, Rig, record
 from tests.support.rows import queried, read_by, written_by
 
@@ -25,11 +25,6 @@ def test_the_same_entry_again_is_known_and_leaves_no_row(rig: Rig) -> None:
     assert first[0].article == second[0].article
     assert second[0].entry_no is None
     assert read_by(rig.database, inbox.waiting_count) == 1
-
-
-def test_the_same_entry_twice_in_one_batch_is_known_the_second_time(rig: Rig) -> None:
-    flood = record("Gazette", "1", "Levee breaks", FLOOD)
-    assert [one.outcome for one in rig.accept(flood, flood)] == ["new", "known"]
 
 
 def test_entries_without_guid_and_address_are_known_by_their_words(rig: Rig) -> None:
@@ -95,8 +90,6 @@ def test_nothing_half_done_is_left_by_a_transaction_that_fails(rig: Rig) -> None
 
 
 def test_a_refusal_is_noted_once_and_forgotten_when_it_comes_in_after_all(rig: Rig) -> None:
-    from aggregator.store.tables import rejected_input
-
     with rig.database.write() as connection:
         for reason in ("the file is empty", "the file is still empty"):
             rejected.note(connection, source="ingest", item="x.txt", verdict="empty", reason=reason, at=NOON)

@@ -129,10 +129,6 @@ def test_a_copy_of_an_opinion_is_one_in_its_outlet_only(database: Database) -> N
     assert [row[1] for row in rows(database, KINDS)] == ["opinion", "opinion", "report"]
 
 
-def test_an_opinion_is_an_article_of_its_story_and_no_report(rig: Rig) -> None:
-    assert rows(rig.database, COUNTS) == [(2, 2, 1)]
-
-
 def test_a_revision_changes_kind_and_count(rig: Rig) -> None:
     longer = FLOOD_ELSEWHERE + " The council meets tonight."
     rig.take(record("Echo", "1", "Pennmouth deserves a levee", longer, published=NOON))

@@ -142,11 +142,10 @@ def test_the_pages_of_a_first_poll_come_last_and_only_of_its_newest_entries(
 
 
 @pytest.fixture
-def world_client():
-    with World() as world:
-        client = world.client(TUNING)
-        yield world, client
-        client.close()
+def world_client(world: World) -> Iterator[tuple[World, Client]]:
+    client = world.client(TUNING)
+    yield world, client
+    client.close()
 
 
 def poller_of(database: Database, world: World, client: Client) -> Poller:

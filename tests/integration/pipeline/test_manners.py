@@ -39,12 +39,6 @@ HOUR = 3600.0
 OLD, NEW = "http://old.example/feed", "http://new.example/feed"
 
 
-@pytest.fixture
-def world() -> Iterator[World]:
-    with World() as made:
-        yield made
-
-
 class Week:
     """A database whose sources are polled whenever they are due, one at a time, while time runs."""
 

@@ -51,11 +51,6 @@ def rank_front_page(rig: Rig, *prefer: str, **tuning: object) -> list[tuple[int,
     ]
 
 
-def test_reports_weigh_more_than_a_few_hours(rig: Rig) -> None:
-    assert rank_front_page(rig) == [(2, False), (1, False)]
-    assert rank_front_page(rig, doubling_hours=1.0) == [(1, False), (2, False)]
-
-
 def test_an_outlet_that_is_preferred_lifts_its_stories_whatever_its_case(rig: Rig) -> None:
     assert rank_front_page(rig, "COURIER", preferred_hours=12.0) == [(1, True), (2, False)]
     assert rank_front_page(rig, "Nobody", preferred_hours=12.0) == [(2, False), (1, False)]

@@ -15,11 +15,6 @@ def test_a_mixed_grouping():
     assert (report.over_merge, report.split) == (1 / 2, 1.0)
 
 
-def test_nothing_to_measure():
-    report = measure({}, {})
-    assert (report.bcubed.f1, report.over_merge, report.split) == (1.0, 0.0, 0.0)
-
-
 def test_the_worst_faults_come_first():
     stories = {"a": "x", "b": "x", "c": "y", "d": "y", "e": "x"}
     merges = worst_merges(stories, CLUSTERS, 5)

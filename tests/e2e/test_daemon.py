@@ -16,7 +16,7 @@ import feedparser
 import pytest
 
 from tests.support.daemon_process import WORKER, WORKERS, DaemonProcess, resident_mib
-from tests.support.loopback import LoopbackServer, Response
+from tests.support.loopback import LoopbackServer, Request, Response, free_port
 from tests.support.outlets import SAMPLES, Outlet, report
 from tests.support.waiting import PATIENCE_SECONDS
 
@@ -270,6 +270,63 @@ def test_a_stop_with_everything_under_way_loses_nothing(tmp_path: Path) -> None:
     slow.close()
 
 
+# --- what is broken ----------------------------------------------------------------------------------------
+
+
+def endless(_request: Request) -> Response:
+    return Response(200, body=(b"<!-- filler -->" * 4096 for _ in range(400)), content_type="application/xml")
+
+
+BROKEN: dict[str, tuple[Any, str]] = {
+    "gone": (Response(404, body="no"), "http 404"),
+    "failing": (Response(500, body="oh"), "http 500"),
+    "page": (
+        Response(200, body="<!doctype html><title>Hi</title><p>x", content_type="text/html"),
+        "web page",
+    ),
+    "empty": (Response(200, body=b"", content_type="application/xml"), "empty"),
+    "torn": (Response(200, body="<?xml version='1.0'?><rss><chan<<&&", content_type="text/xml"), "no feed"),
+    "huge": (endless, "too_large"),
+    "busy": (Response(429, {"Retry-After": "120"}), "http 429"),
+}
+
+
+@pytest.mark.later
+def test_each_broken_source_is_logged_and_the_rest_continues(tmp_path: Path) -> None:
+    servers = {name: LoopbackServer({"*": route}) for name, (route, _) in BROKEN.items()}
+    good = Outlet("Lowland Post", "rss", [FIRE_IN_POST])
+    addresses = {name: server.url("/feed") for name, server in servers.items()}
+    addresses |= {"dead": f"http://127.0.0.1:{free_port()}/feed", "nameless": "http://nowhere.invalid/feed"}
+    listed = [{"feed": address, "name": name} for name, address in addresses.items()]
+    causes = {name: cause for name, (_, cause) in BROKEN.items()} | {"dead": "connect", "nameless": "dns"}
+    settings = {"fetch": {"interval": "2s"}, "sources": [*listed, good.settings()]}
+    with DaemonProcess(tmp_path, settings, tuning={"net": {"retry_after_min_seconds": 1.0}}) as daemon:
+        wait_for_articles(daemon, 1)
+        daemon.wait_for(lambda: all(daemon.lines(f"warning {name}: ") for name in causes), "all causes")
+        health = daemon.sources()
+        for name, cause in causes.items():
+            assert health[name]["state"] == "failing", name
+            assert cause in f"{health[name]['cause']}: {health[name]['problem']}", health[name]
+            line = daemon.lines(f"warning {name}: ")[0]
+            assert len(line) < 250
+            assert daemon.lines(f" {name}: ") == [line], "the same cause is told once"
+            assert cause in line
+        assert health["Lowland Post"]["state"] == "ok"
+        assert health["Lowland Post"]["problem"] is None
+        assert "Traceback" not in daemon.log()
+        assert len(servers["busy"].requests) == 1, "it was told when to come back"
+
+        Outlet("gone", "rss", [LYNX], server=servers["gone"])
+        wait_for_articles(daemon, 2)
+        recovered = daemon.sources()["gone"]
+        assert recovered["state"] == "ok"
+        assert recovered["problem"] is None
+        daemon.wait_for(lambda: daemon.lines("info    gone: 1 new"), "the line of the round")
+        assert len(daemon.lines("info    gone works again")) == 1
+    for server in [*servers.values(), good.server]:
+        server.close()
+
+
 # --- folders -----------------------------------------------------------------------------------------------
 
 
@@ -340,6 +397,31 @@ def same_to_the_eye(path: Path, other: bytes) -> None:
     before = path.stat()
     path.write_bytes((other + b" " * before.st_size)[: before.st_size])
     os.utime(path, ns=(before.st_atime_ns, before.st_mtime_ns))
+
+
+# --- beside other processes --------------------------------------------------------------------------------
+
+
+@pytest.mark.later
+def test_other_processes_beside_the_daemon(tmp_path: Path) -> None:
+    sample = SAMPLES / "Radio Vessaly"
+    with DaemonProcess(tmp_path, {}) as daemon:
+        second = daemon.command("run")
+        assert second.returncode == 6
+        assert "is in use by another daemon" in second.stderr
+        beside = daemon.command("ingest", str(sample))
+        assert beside.returncode == 0, beside.stderr
+        assert "waiting until it has placed" in beside.stderr
+        assert sum(story["article_count"] for story in daemon.stories()) == 4
+        quick = daemon.command("ingest", "--no-wait", "--format", "json", str(SAMPLES / "Nordkanal"))
+        assert quick.returncode == 0, quick.stderr
+        wait_for_articles(daemon, 5)
+        assert daemon.stop() == 0
+
+    alone = tmp_path / "alone"
+    alone.mkdir()
+    without = DaemonProcess(alone, {}).command("ingest", str(sample))
+    assert without.stdout == beside.stdout
 
 
 # --- systemd, figures, words -------------------------------------------------------------------------------

@@ -17,7 +17,8 @@ import numpy as np
 import numpy.typing as npt
 
 from aggregator.extract.style import Regression, StyleModel, kind_by_style, style_figures
-from training.pairs import read_records
+from aggregator.text.reading import Reading, read
+from training.pairs import Record, read_records
 
 TARGET: Final = Path(__file__).resolve().parents[1] / "aggregator" / "extract" / "style.json"
 READING_LIST: Final = Path(__file__).parent / "labels" / "reading-list-kinds.tsv"
@@ -41,7 +42,7 @@ def read_blogs() -> Labelled:
     """Return the English entries of the reading list that are of no outlet of news."""
     news = {line.partition("-")[0] for line in READING_LIST.read_text("utf-8").splitlines()}
     records = [one for one in read_records("events-reading-list.jsonl.gz") if one["lang"] in (None, "en")]
-    made = [(style_figures(one["title"] or "", one["text"] or ""), one["id"][:8]) for one in records]
+    made = [(style_figures(*_read(one)), one["id"][:8]) for one in records]
     found = [(figures, feed) for figures, feed in made if figures and feed not in news]
     feeds = np.array([feed for _, feed in found])
     return Labelled((), np.array([list(figures.values()) for figures, _ in found]), feeds, feeds)
@@ -50,7 +51,7 @@ def read_blogs() -> Labelled:
 def read_months() -> Labelled:
     """Return the articles of events-months that are a report, an analysis or an opinion."""
     records = [one for one in read_records("events-months.jsonl.gz") if one["kind"] in KINDS]
-    made = [(style_figures(one["title"], one["text"]), one) for one in records]
+    made = [(style_figures(*_read(one)), one) for one in records]
     found = [(figures, one) for figures, one in made if figures]
     return Labelled(
         tuple(found[0][0]),
@@ -58,6 +59,11 @@ def read_months() -> Labelled:
         np.array([one["kind"] for _, one in found]),
         np.array([one["published"][:7] for _, one in found]),
     )
+
+
+def _read(record: Record) -> tuple[str, str, Reading]:
+    title, text = record["title"] or "", record["text"] or ""
+    return title, text, read(title, text, "en")
 
 
 def fit(figures: Floats, labels: Floats) -> Regression:
@@ -137,7 +143,7 @@ def _reading_list() -> str:
     found = []
     for kind in KINDS:
         own = [by_id[id_] for id_, label, sure in rows if label == kind and sure == "1" and id_ in by_id]
-        marked = sum(kind_by_style(one["title"], one["text"] or "")[0] != "report" for one in own)
+        marked = sum(kind_by_style(*_read(one))[0] != "report" for one in own)
         found.append(f"{marked} of {len(own)} {kind}")
     return f"reading list, marked by the shipped file: {', '.join(found)}"
 

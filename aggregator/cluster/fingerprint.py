@@ -10,6 +10,7 @@ from aggregator.cluster.events.terms import TermPacker
 from aggregator.cluster.events.weights import shipped_model
 from aggregator.config.tuning import Tuning
 from aggregator.model.core import CleanArticle, Fingerprint
+from aggregator.text.reading import Reading, read
 
 
 class Fingerprinter:
@@ -19,14 +20,19 @@ class Fingerprinter:
         self._tuning = all_tuning.section("copies", CopyTuning)
         self._packer = TermPacker(shipped_model(all_tuning))
 
-    def fingerprint(self, article: CleanArticle) -> Fingerprint:
-        """Return the fingerprint of `article`."""
+    def fingerprint(self, article: CleanArticle, reading: Reading | None = None) -> Fingerprint:
+        """Return the fingerprint of `article`; `reading`: of its title and text, if they were read before."""
         tuning = self._tuning
-        sequence = shingle_sequence(article.text)
+        reading = reading or read(article.title, article.text, article.language)
+        sequence = shingle_sequence(article.text, reading)
         shingles = distinct(sequence)
         signed = minhash.sign(shingles, seed=tuning.seed)
         terms, body_words = self._packer.pack_counted(
-            article.title, article.text, article.language, is_container=article.is_container
+            article.title,
+            article.text,
+            article.language,
+            is_container=article.is_container,
+            reading=reading,
         )
         return Fingerprint(
             signature=signed,

@@ -53,6 +53,7 @@ from aggregator.model.core import (
 from aggregator.text.clock_times import day_heading
 from aggregator.text.language import find_language
 from aggregator.text.lines import count_words, one_space
+from aggregator.text.reading import Reading, read
 from aggregator.text.sentences import split_sentences
 
 # Of a link to a picture, audio or video; longer ones are dropped (chosen: what readers and servers accept).
@@ -136,9 +137,10 @@ NOTICE = "its outlet shows the same text under other headlines: a notice"
 
 
 class CleanedEntry(msgspec.Struct, frozen=True):
-    """A clean article, and the hashes of its lines (None: no boilerplate is learned from it)."""
+    """A clean article, its words, and the hashes of its lines (None: no boilerplate is learned from it)."""
 
     article: CleanArticle
+    reading: Reading
     lines: LineHashes | None = None
 
 
@@ -185,7 +187,7 @@ def clean_entry(
             _without_notice(draft) if without_text else _without_repeats(draft, repeats, text_tuning, lines)
         )
     if draft is not None and draft.article.verdict == "ok":
-        return CleanedEntry(_finish(entry, draft, seen, text_tuning), draft.hash_lines)
+        return CleanedEntry(*_finish(entry, draft, seen, text_tuning), draft.hash_lines)
     own = _from_entry(entry, seen, text_tuning)
     if without_text and draft is None:
         own = _without_notice(own)
@@ -193,7 +195,7 @@ def clean_entry(
         own = _without_repeats(own, repeats, text_tuning, lines)
     if draft is not None and not _is_better(own.article, draft.article):
         return CleanedEntry(
-            _finish(entry, draft, seen, text_tuning), combine_lines(draft.hash_lines, own.hash_lines)
+            *_finish(entry, draft, seen, text_tuning), combine_lines(draft.hash_lines, own.hash_lines)
         )
     if draft is not None:
         own = msgspec.structs.replace(
@@ -204,7 +206,7 @@ def clean_entry(
             no_images=draft.no_images,
         )
     line_hashes = own.hash_lines if draft is None else combine_lines(draft.hash_lines, own.hash_lines)
-    return CleanedEntry(_finish(entry, own, seen, text_tuning), line_hashes)
+    return CleanedEntry(*_finish(entry, own, seen, text_tuning), line_hashes)
 
 
 def text_of_entry(entry: Entry, seen: dt.datetime, tuning: Tuning) -> str:
@@ -419,8 +421,11 @@ def _paragraphs(text: str, text_tuning: ExtractTuning) -> tuple[str, ...]:
     return tuple(line for line in _cut(text, text_tuning.max_text_chars).split("\n") if line)
 
 
-def _finish(entry: Entry, draft: _Draft, seen: dt.datetime, text_tuning: ExtractTuning) -> CleanArticle:
+def _finish(
+    entry: Entry, draft: _Draft, seen: dt.datetime, text_tuning: ExtractTuning
+) -> tuple[CleanArticle, Reading]:
     article = draft.article
+    title = _cut(article.title, text_tuning.max_title_chars)
     paragraphs = _paragraphs(article.text, text_tuning)
     text = "\n".join(paragraphs)
     author = one_space(clean(entry.author)) if entry.author else article.author
@@ -430,9 +435,10 @@ def _finish(entry: Entry, draft: _Draft, seen: dt.datetime, text_tuning: Extract
     timed = _timed(draft, paragraphs, times, text_tuning, announced=announced)
     forbids = permissions(entry.robots)
     is_container = bool(timed) or announced or detect.is_container_title(article.title)
-    language = find_language(article.title, text, entry.language or draft.declared_language, text_tuning)
+    language = find_language(title, text, entry.language or draft.declared_language, text_tuning)
+    reading = read(title, text, language)
     found = find_kind(
-        article.title,
+        title,
         text,
         language=language,
         urls=(entry.url, article.canonical_url),
@@ -445,10 +451,11 @@ def _finish(entry: Entry, draft: _Draft, seen: dt.datetime, text_tuning: Extract
         episode_audio_bytes=text_tuning.episode_audio_bytes,
         is_container=is_container,
         is_live=bool(timed) or announced,
+        reading=reading,
     )
-    return msgspec.structs.replace(
+    finished = msgspec.structs.replace(
         article,
-        title=_cut(article.title, text_tuning.max_title_chars),
+        title=title,
         text=text,
         lead=first_sentences(paragraphs, text_tuning.lead_words),
         language=language,
@@ -481,6 +488,7 @@ def _finish(entry: Entry, draft: _Draft, seen: dt.datetime, text_tuning: Extract
         ),
         truncated=article.truncated or len(article.text) > text_tuning.max_text_chars,
     )
+    return finished, reading
 
 
 def _timed(

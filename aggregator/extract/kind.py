@@ -20,6 +20,7 @@ import msgspec
 from aggregator.extract.liveblog.detect import announces_live
 from aggregator.extract.style import kind_by_style
 from aggregator.model.core import Enclosure, Kind
+from aggregator.text.reading import Reading, read
 
 
 class FoundKind(NamedTuple):
@@ -54,13 +55,14 @@ def find_kind(
     episode_audio_bytes: int = 0,
     is_container: bool = False,
     is_live: bool = False,
+    reading: Reading | None = None,
 ) -> FoundKind:
     """Return the kind of an article, by the first evidence of another one; else "report".
 
     `language`: of the text. `is_container`, `is_live`: whether it is a live blog or roundup, and of these a
     live blog. `types`: the types that the page declares, in lower case. `categories`: of the entry, which
     often name its topics, so that only those of opinions count. `sections`: of the page. `media`: the files
-    that the feed names; audio of `episode_audio_bytes` or more is an episode.
+    that the feed names; audio of `episode_audio_bytes` or more is an episode. `reading`: of title and text.
     """
     if is_container:
         return _container_kind(title, is_live=is_live)
@@ -74,7 +76,7 @@ def find_kind(
         _by_byline(author or ""),
         _by_title(title),
         _by_audio(media, episode_audio_bytes),
-        _by_style(title, text) if language == "en" else (),
+        _by_style(title, text, reading) if language == "en" else (),
     )
     return next((found for one in evidence for found in one), FoundKind())
 
@@ -185,8 +187,8 @@ def _by_audio(media: Iterable[Enclosure], least_bytes: int) -> Iterator[FoundKin
             yield FoundKind("episode", f"audio: {one.type}, {one.length_bytes} bytes")
 
 
-def _by_style(title: str, text: str) -> Iterator[FoundKind]:
-    kind, above = kind_by_style(title, text)
+def _by_style(title: str, text: str, reading: Reading | None) -> Iterator[FoundKind]:
+    kind, above = kind_by_style(title, text, reading or read(title, text, "en"))
     if kind != "report":
         yield FoundKind(kind, f"style of the text, {above:.2f} above the limit")
 

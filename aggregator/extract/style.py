@@ -13,17 +13,16 @@ from functools import cache
 from importlib.resources import files
 
 import msgspec
+import numpy as np
 
 from aggregator.model.core import Kind
 from aggregator.text.calendar import weekday_words
+from aggregator.text.reading import Column, Ints, Reading, read_words
 
 LEAST_WORDS = 100  # of a text: a shorter one, such as a lead, has too few words to count
-_WORDS = 2000  # that are read
 _FIRST = 60  # words in which a report names its day
 _QUOTED = re.compile(r"“[^“”]{0,600}”|\"[^\"\n]{0,600}\"")
-_NAME = re.compile(r"(?<=[a-z,] )[A-Z][a-z]+(?: [A-Z][a-z]+)*")  # within a sentence
-_WORD = re.compile(r"\d+|[^\W\d_]+(?:['’][^\W\d_]+)*|[?.!]+")
-_COUNTED = {
+_LISTED = {
     "said": "said says told according announced reported added",
     "why": "why how what if whether because",
     "be": "is are isn't aren't",
@@ -32,6 +31,9 @@ _COUNTED = {
     "public": "president minister government police court percent million country state",
     "turns": "but yet perhaps indeed maybe surely instead still rather simply merely actually course thus",
 }
+_COUNTED = (*_LISTED, "contractions", "weekdays", "capitals", "numbers")
+_BITS = {name: 1 << place for place, name in enumerate(_COUNTED)}
+_READ = 1 << len(_COUNTED)  # of every word: 0 is a word that was not looked at
 _EXPLAINING = "why how what when where who the is are can will should"  # first words of titles
 
 
@@ -57,9 +59,9 @@ class StyleModel(msgspec.Struct, frozen=True):
     opinion: Regression  # of what is no report: opinion, not analysis
 
 
-def kind_by_style(title: str, text: str) -> tuple[Kind, float]:
+def kind_by_style(title: str, text: str, reading: Reading) -> tuple[Kind, float]:
     """Return the kind of an English article, and by how much its logit is above the limit."""
-    figures = list(style_figures(title, text).values())
+    figures = list(style_figures(title, text, reading).values())
     if not figures:
         return "report", 0.0
     model = _shipped()
@@ -69,41 +71,59 @@ def kind_by_style(title: str, text: str) -> tuple[Kind, float]:
     return ("opinion" if model.opinion.logit(figures) > 0 else "explainer"), above
 
 
-def style_figures(title: str, text: str) -> dict[str, float]:
+def style_figures(title: str, text: str, reading: Reading) -> dict[str, float]:
     """Return the figures of a title and a text by name; none for a text under 100 words.
 
     Counts are ln(1 + occurrences in 100 words) outside quotations.
     """
-    plain = _QUOTED.sub(" ", text[: _WORDS * 12]).replace("’", "'")
-    tokens = _WORD.findall(plain.casefold())
-    words = [one for one in tokens if one[0] not in "?.!"]
-    if len(words) < LEAST_WORDS:
+    lexicon, numbers = reading.lexicon, reading.numbers[reading.title_words :]
+    quoted = " ".join(_QUOTED.findall(text))
+    quoted_numbers = lexicon.numbers(read_words(quoted, lexicon.language))
+    words = len(numbers) - len(quoted_numbers)
+    if words < LEAST_WORDS:
         return {}
-    days = weekday_words()
-    counts = dict.fromkeys(_COUNTED, 0)
-    for word in words:
-        if name := _counted().get(word):
-            counts[name] += 1
-    counts |= {
-        "contractions": sum("'" in word and not word.endswith("'s") for word in words),
-        "weekdays": sum(word in days for word in words),
-        "names": len(_NAME.findall(plain)),
-        "numbers": sum(word.isdigit() for word in words),
-        "questions": sum("?" in one for one in tokens),
-    }
+    marks = _marks().of(lexicon, numbers)
+    times = _times(marks) - _times(_marks().of(lexicon, quoted_numbers))
+    counts = dict(zip(_COUNTED, np.maximum(times, 0).tolist(), strict=False))
+    counts["questions"] = text.count("?") - quoted.count("?")
+    ends = counts["questions"] + sum(text.count(end) - quoted.count(end) for end in (". ", ".\n", "!"))
     opening = re.match(r"\W*(\w*)", title)
-    return {name: math.log1p(100 * count / len(words)) for name, count in counts.items()} | {
-        "words a sentence": math.log(len(words) / (1 + len(tokens) - len(words))),
-        "words": math.log(len(words)),
-        "weekday first": float(any(word in days for word in words[:_FIRST])),
+    return {name: math.log1p(100 * count / words) for name, count in counts.items()} | {
+        "words a sentence": math.log(words / (1 + ends)),
+        "words": math.log(words),
+        "weekday first": float(bool((marks[:_FIRST] & _BITS["weekdays"]).any())),
         "title asks": float("?" in title),
         "title explains": float(opening is not None and opening[1].casefold() in _EXPLAINING.split()),
     }
 
 
+def _times(marks: Ints) -> Ints:
+    """Return how many marks have each bit."""
+    bits = np.unpackbits(marks.astype("<u2").view(np.uint8).reshape(-1, 2), axis=1, bitorder="little")
+    return bits.sum(axis=0, dtype=np.int64)
+
+
+def _mark(written: str) -> int:
+    """Return a bit for each figure that counts the word."""
+    word = written.casefold().replace("’", "'")
+    mark = _READ | _listed().get(word, 0)
+    if "'" in word and not word.endswith("'s"):
+        mark |= _BITS["contractions"]
+    if word in weekday_words():
+        mark |= _BITS["weekdays"]
+    if written[0].isupper():
+        mark |= _BITS["capitals"]
+    return mark | _BITS["numbers"] if written[0].isdigit() else mark
+
+
 @cache
-def _counted() -> dict[str, str]:
-    return {word: name for name, listed in _COUNTED.items() for word in listed.split()}
+def _listed() -> dict[str, int]:
+    return {word: _BITS[name] for name, listed in _LISTED.items() for word in listed.split()}
+
+
+@cache
+def _marks() -> Column:
+    return Column(_mark)
 
 
 @cache

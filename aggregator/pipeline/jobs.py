@@ -131,7 +131,7 @@ def _prepared(item: PrepareItem, all_tuning: Tuning, job: PrepareJob) -> Prepare
     has_both = item.is_revision and item.page is not None
     return Prepared(
         article=clean,
-        fingerprint=fingerprinter(all_tuning).fingerprint(clean),
+        fingerprint=fingerprinter(all_tuning).fingerprint(clean, cleaned.reading),
         lines=cleaned.lines,
         own_text=text_of_entry(item.entry, item.seen, all_tuning) if has_both else "",
     )

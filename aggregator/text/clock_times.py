@@ -16,6 +16,7 @@ import msgspec
 from aggregator.text.calendar import is_weekday, number_of
 
 _REACH: Final = 90  # characters of a paragraph that are searched for a clock time
+_FIRST_DIGIT: Final = 45  # characters in which its first digit stands: "Updated at", a weekday and marks have 40
 _DIGITS: Final = str.maketrans(
     "٠١٢٣٤٥٦٧٨٩۰۱۲۳۴۵۶۷۸۹０１２３４５６７８９：．", "012345678901234567890123456789:."
 )
@@ -81,7 +82,7 @@ _GOES_ON = re.compile(r"\s*[,，、]?\s*(?=[^\W\d_]|[\"“„«»‘'「『(])")
 
 def opening(paragraph: str) -> EntryOpening | None:
     """Return the clock time, with the day before it, that `paragraph` begins with, or None."""
-    return _opening(paragraph[:_REACH]) if _DIGIT.search(paragraph, 0, _REACH) else None
+    return _opening(paragraph[:_REACH]) if _DIGIT.search(paragraph, 0, _FIRST_DIGIT) else None
 
 
 def without_clock(paragraph: str) -> str:

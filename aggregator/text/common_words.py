@@ -4,11 +4,15 @@ from functools import cache
 from importlib.resources import files
 from typing import Final
 
+from aggregator.text.scripts import simplified
+
 # Share of events in which a word below each heading of the lists occurs. Chosen on
 # tests/data/languages/{dev,check}.jsonl (named .06 and topical .12 cost .01 of F1); of the English table the
 # 230 most common stems have .27, the next 490 .12, others .02.
 SHARES: Final = {"very common": 0.5, "common": 0.3, "named": 0.015, "topical": 0.2}
 UNLISTED_SHARE: Final = 0.004  # of every other word (.002 to .006 are as good, .01 costs .005, .03 costs .02)
+
+_FIRST_HAN: Final = "\u3400"
 
 
 @cache
@@ -29,3 +33,13 @@ def common_words(language: str) -> tuple[tuple[str, str], ...]:
         elif lists:
             lists[next(reversed(lists))].append(line)
     return tuple((name, "\n".join(words)) for name, words in lists.items())
+
+
+@cache
+def words_of_han(language: str) -> frozenset[str]:
+    """Return the listed words of two or more Chinese characters only, in simplified ones for Chinese."""
+    if language not in ("ja", "zh"):
+        return frozenset()
+    listed = " ".join(words for _, words in common_words(language))
+    words = (simplified(listed) if language == "zh" else listed).split()
+    return frozenset(word for word in words if len(word) > 1 and min(word) >= _FIRST_HAN)

@@ -12,7 +12,7 @@ from aggregator.text.lines import ascii_text
 from aggregator.text.scripts import needs_splitting, pieces, simplified
 from aggregator.text.stems import ELIDING, elided
 
-MAX_WORDS: Final = 20_000  # of a text that are read (limit)
+MAX_WORDS: Final = 40_000  # of a text that are read (limit)
 
 # A word, or a number with its separators; "12th" and "3-year" are words.
 _WORD: Final = re.compile(r"[^\W\d_][\w'’-]*|\d(?:[\d.,]*\d(?![\w-])|[\w'’-]*)")

@@ -8,11 +8,9 @@ heaviest terms are stored.
 """
 
 import math
-from collections.abc import Iterator
 from itertools import pairwise
-from typing import Final, NamedTuple
+from typing import Final
 
-import msgspec
 import numpy as np
 import numpy.typing as npt
 
@@ -27,9 +25,8 @@ from aggregator.cluster.events.tokenizer import (
     Vocabulary,
 )
 from aggregator.cluster.events.weights import EventModel, EventTuning
-from aggregator.text.language import tag_or_und
 from aggregator.text.numbers import plain_number
-from aggregator.text.scripts import fitting_language
+from aggregator.text.reading import Reading, read
 
 Floats = npt.NDArray[np.float64]
 Special = tuple[str, Kind, list[str]]
@@ -41,26 +38,10 @@ _FIELD_STARTS: Final = np.arange(len(FIELDS), dtype=np.int64) << _CODE_BITS
 _WHOLE_BITS: Final = 20  # of an integer weight: 32 times SCALE, which none reaches
 # The model was trained with ln((1+n)/(1+df)) + .2 - 3; the idf here is 1 higher.
 _RARE_FROM_IDF: Final = 3.8
-_SCRIPT_CHARS: Final = 400  # characters of the text by which its script is detected
 _LONGEST_TF: Final = 1024
 _TF_WEIGHT: Final = np.array([0.0] + [1.0 + math.log(tf) for tf in range(1, _LONGEST_TF + 1)])
 # In a title in which most words are capitalised, capitals do not mark names.
 _TITLE_CASE_SHARE: Final = 0.6
-
-
-class TermCounts(msgspec.Struct, frozen=True):
-    """The result of one scan: codes (see tokenizer.py) by field, in the order of FIELDS without `rare`."""
-
-    fields: tuple[Ints, ...]
-    body_words: int
-
-
-class TokenizedArticle(NamedTuple):
-    """Tokens of title and body in order, and their codes."""
-
-    tokens: list[str]
-    codes: Ints
-    title_words: int
 
 
 class TermPacker:
@@ -81,27 +62,38 @@ class TermPacker:
         return self.pack_counted(title, body, language, is_container=is_container)[0]
 
     def pack_counted(
-        self, title: str, body: str, language: str | None, *, is_container: bool = False
+        self,
+        title: str,
+        body: str,
+        language: str | None,
+        *,
+        is_container: bool = False,
+        reading: Reading | None = None,
     ) -> tuple[bytes, int]:
-        """Return the result of `pack` and the number of words (or pairs of characters) of the body."""
-        vocabulary = self._vocabulary(language, f"{title}\n{body[:_SCRIPT_CHARS]}")
-        topic = self._topic(title, body, vocabulary) if is_container else body
-        scan = self._scan(title, topic, vocabulary)
-        body_words = scan.body_words if topic is body else len(vocabulary.tokens(body))
-        return self._packed(scan, vocabulary), body_words
+        """Return the result of `pack` and the number of words (or pairs of characters) of the body.
+
+        `reading`: of this title and body, if they were read before.
+        """
+        reading = reading or read(title, body, language)
+        vocabulary = self._vocabulary(reading.lexicon.language)
+        body_words = len(reading.words) - reading.title_words
+        if is_container:
+            body = self._topic(title, body, vocabulary)
+            reading = read(title, body, vocabulary.language)
+        return self._packed(self._scan(title, body, reading, vocabulary), vocabulary), body_words
 
     def readable_terms(self, title: str, body: str, language: str | None) -> dict[int, str]:
         """Return the word of each term of this article by id, including terms that were cut off."""
-        vocabulary = self._vocabulary(language, f"{title}\n{body[:_SCRIPT_CHARS]}")
+        reading = read(title, body, language)
+        vocabulary = self._vocabulary(reading.lexicon.language)
         words_by_id: dict[int, str] = {}
-        tokens = _read(title, body, vocabulary).tokens
-        words = {token: vocabulary[token] for token in tokens}
+        words = dict(zip(reading.words, vocabulary.codes_of(reading).tolist(), strict=True))
         for field in ("all", "title", "lead", "rare"):
             base = FIELDS.index(field) << HASH_BITS
             for token, code in words.items():
                 if code != STOP_WORD:
                     words_by_id.setdefault(base | code & HASH_MASK, token)
-        for field, kind, terms in special_terms(title, body, vocabulary, self._tuning):
+        for field, kind, terms in special_terms(title, body, reading, vocabulary, self._tuning):
             base = FIELDS.index(field) << HASH_BITS
             codes = vocabulary.codes(kind, terms)
             words_by_id.update(
@@ -112,34 +104,32 @@ class TermPacker:
             )
         return words_by_id
 
-    def _vocabulary(self, language: str | None, beginning: str) -> Vocabulary:
-        tag = fitting_language(tag_or_und(language), beginning)
-        if tag not in self._vocabularies:
-            self._vocabularies[tag] = Vocabulary(tag, self._background)
-        return self._vocabularies[tag]
+    def _vocabulary(self, language: str) -> Vocabulary:
+        if language not in self._vocabularies:
+            self._vocabularies[language] = Vocabulary(language, self._background)
+        return self._vocabularies[language]
 
-    def _scan(self, title: str, body: str, vocabulary: Vocabulary) -> TermCounts:
-        tokenized = _read(title, body, vocabulary)
-        special_fields = _special(title, body, tokenized, vocabulary, self._tuning)
+    def _scan(self, title: str, body: str, reading: Reading, vocabulary: Vocabulary) -> tuple[Ints, ...]:
+        """Return codes (see tokenizer.py) by field, in the order of FIELDS without `rare`."""
+        codes = vocabulary.codes_of(reading)
+        special_fields = _special(title, body, reading, codes, vocabulary, self._tuning)
         special = [
             np.array(vocabulary.codes(kind, terms), dtype=np.int64) for _, kind, terms in special_fields
         ]
-        total = len(tokenized.codes)
-        ends = (tokenized.title_words, tokenized.title_words + self._tuning.lead_words, total)
+        ends = (reading.title_words, reading.title_words + self._tuning.lead_words, len(codes))
         if vocabulary.has_lists_only:
             title_codes, lead, whole = _weight_codes(
-                tokenized, special_fields[0][2], vocabulary, ends, self._tuning
+                codes, special_fields[0][2], vocabulary, ends, self._tuning
             )
         else:
-            title_codes, lead, whole = (tokenized.codes[:end] for end in ends)
-        everything = np.concatenate((title_codes, whole))
-        return TermCounts((everything, title_codes, lead, *special), total - tokenized.title_words)
+            title_codes, lead, whole = (codes[:end] for end in ends)
+        return (np.concatenate((title_codes, whole)), title_codes, lead, *special)
 
-    def _packed(self, scan: TermCounts, vocabulary: Vocabulary) -> bytes:
+    def _packed(self, scan: tuple[Ints, ...], vocabulary: Vocabulary) -> bytes:
         idf = self._background.idf(vocabulary.language)
         # One sort counts the terms of all fields: the field stands above the code.
-        codes = np.concatenate(scan.fields)
-        fields = np.repeat(_FIELD_STARTS[: len(scan.fields)], [len(field) for field in scan.fields])
+        codes = np.concatenate(scan)
+        fields = np.repeat(_FIELD_STARTS[: len(scan)], [len(field) for field in scan])
         codes = (fields | codes)[codes != STOP_WORD]
         codes.sort()
         starts = np.flatnonzero(first_of_equal(codes))
@@ -147,7 +137,7 @@ class TermPacker:
         term_idf = idf[terms >> HASH_BITS & DF_MASK]
         weights = _TF_WEIGHT[np.minimum(counts, _LONGEST_TF)] * term_idf
         ids = (terms >> _CODE_BITS) << HASH_BITS | terms & HASH_MASK
-        ends = np.searchsorted(terms, _FIELD_STARTS[1 : len(scan.fields) + 1]).tolist()
+        ends = np.searchsorted(terms, _FIELD_STARTS[1 : len(scan) + 1]).tolist()
         for start, end in pairwise((0, *ends)):
             raw = weights[start:end]
             if len(raw):
@@ -163,12 +153,12 @@ class TermPacker:
 
     def _topic(self, title: str, body: str, vocabulary: Vocabulary) -> str:
         """Return the lead and later paragraphs that share enough stems with title and lead, in order."""
-        lead = set(_content_codes(title, vocabulary))
+        lead = vocabulary.content_codes(vocabulary.tokens(title))
         paragraphs: list[str] = []
         words_so_far = 0
         for paragraph in body.split("\n"):
             tokens = vocabulary.tokens(paragraph)
-            stems = {code for code in map(vocabulary.__getitem__, tokens) if code != STOP_WORD}
+            stems = vocabulary.content_codes(tokens)
             if words_so_far < self._tuning.lead_words:
                 lead |= stems
                 paragraphs.append(paragraph)
@@ -178,24 +168,15 @@ class TermPacker:
         return "\n".join(paragraphs)
 
 
-def _content_codes(text: str, vocabulary: Vocabulary) -> Iterator[int]:
-    return (code for code in map(vocabulary.__getitem__, vocabulary.tokens(text, 1000)) if code != STOP_WORD)
-
-
-def special_terms(title: str, body: str, vocabulary: Vocabulary, tuning: EventTuning) -> tuple[Special, ...]:
+def special_terms(
+    title: str, body: str, reading: Reading, vocabulary: Vocabulary, tuning: EventTuning
+) -> tuple[Special, ...]:
     """Return names, numbers, and numbers with their unit, each with field and kind, with repeats."""
-    return _special(title, body, _read(title, body, vocabulary), vocabulary, tuning)
-
-
-def _read(title: str, body: str, vocabulary: Vocabulary) -> TokenizedArticle:
-    title_tokens, body_tokens = vocabulary.tokens(title), vocabulary.tokens(body)
-    tokens = title_tokens + body_tokens
-    codes = np.fromiter(map(vocabulary.__getitem__, tokens), dtype=np.int64, count=len(tokens))
-    return TokenizedArticle(tokens, codes, len(title_tokens))
+    return _special(title, body, reading, vocabulary.codes_of(reading), vocabulary, tuning)
 
 
 def _weight_codes(
-    tokenized: TokenizedArticle,
+    codes: Ints,
     names: list[str],
     vocabulary: Vocabulary,
     ends: tuple[int, ...],
@@ -205,48 +186,47 @@ def _weight_codes(
 
     These are unlisted words that are part of a name or occur again, and listed names that occur again.
     """
-    in_name = np.isin(tokenized.codes & HASH_MASK, vocabulary.words_of_names(names))
-    _, where, counts = np.unique(tokenized.codes, return_inverse=True, return_counts=True)
-    frequencies, repeated = tokenized.codes >> HASH_BITS, counts[where] > 1
+    in_name = np.isin(codes & HASH_MASK, vocabulary.words_of_names(names))
+    _, where, counts = np.unique(codes, return_inverse=True, return_counts=True)
+    frequencies, repeated = codes >> HASH_BITS, counts[where] > 1
     unlisted = frequencies == vocabulary.unlisted_df
-    codes = np.where(unlisted & (in_name | repeated), tokenized.codes & HASH_MASK, tokenized.codes)
+    codes = np.where(unlisted & (in_name | repeated), codes & HASH_MASK, codes)
     times = np.where(unlisted & in_name, tuning.unlisted_name_weight, 1)
     times[repeated & (unlisted | (frequencies == vocabulary.named_df))] = tuning.repeated_name_weight
     return [np.repeat(codes[:end], times[:end]) for end in ends]
 
 
-def _special(
-    title: str, body: str, tokenized: TokenizedArticle, vocabulary: Vocabulary, tuning: EventTuning
+def _special(  # noqa: PLR0917 - an article, what was read of it, and how
+    title: str, body: str, reading: Reading, codes: Ints, vocabulary: Vocabulary, tuning: EventTuning
 ) -> tuple[Special, ...]:
-    title_tokens = tokenized.tokens[: tokenized.title_words]
-    capitals = sum(token[0].isupper() for token in title_tokens)
-    in_title_case = capitals > _TITLE_CASE_SHARE * len(title_tokens)
-    numbers = np.flatnonzero(tokenized.codes >= NUMBER).tolist()
-    with_unit = [place for place in numbers if place < tokenized.title_words + tuning.unit_words]
+    words, title_words = reading.words, reading.title_words
+    capitals = sum(word[0].isupper() for word in words[:title_words])
+    in_title_case = capitals > _TITLE_CASE_SHARE * title_words
+    numbers = np.flatnonzero(codes >= NUMBER).tolist()
+    with_unit = [place for place in numbers if place < title_words + tuning.unit_words]
     return (
         ("names", "n", vocabulary.names(body if in_title_case else f"{title}\n{body}")),
-        ("num", "d", _numbers(tokenized, numbers, vocabulary)),
-        ("numu", "u", _numbers_with_unit(tokenized, with_unit, vocabulary)),
+        ("num", "d", _numbers([words[place] for place in numbers], vocabulary)),
+        ("numu", "u", _numbers_with_unit(words, with_unit, vocabulary)),
     )
 
 
-def _numbers(tokenized: TokenizedArticle, places: list[int], vocabulary: Vocabulary) -> list[str]:
-    tokens = (tokenized.tokens[place] for place in places)
+def _numbers(words: list[str], vocabulary: Vocabulary) -> list[str]:
     return [
-        plain_number(token, vocabulary.language)
-        for token in tokens
-        if len(token) > 1 and token[0].isdigit() and token[-1].isdigit()
+        plain_number(word, vocabulary.language)
+        for word in words
+        if len(word) > 1 and word[0].isdigit() and word[-1].isdigit()
     ]
 
 
-def _numbers_with_unit(tokenized: TokenizedArticle, places: list[int], vocabulary: Vocabulary) -> list[str]:
+def _numbers_with_unit(words: list[str], places: list[int], vocabulary: Vocabulary) -> list[str]:
     """Return each number with the stem of the next content word: "72|billion"."""
     terms = []
     for place in places:
-        following = (vocabulary.stem(token) for token in tokenized.tokens[place + 1 : place + 5])
-        unit = next((stem for stem in following if stem), None)
+        following = map(vocabulary.stem, words[place + 1 : place + 5])
+        unit = next(filter(None, following), None)
         if unit is not None:
-            terms.append(f"{vocabulary.number(tokenized.tokens[place])}|{unit}")
+            terms.append(f"{vocabulary.number(words[place])}|{unit}")
     return terms
 
 

@@ -1,7 +1,7 @@
 """Tokenizer: text to stems, names and numbers, with rules by language.
 
-One regular expression finds words and numbers. The result for a word (stem, hash, document frequency) is
-cached by language, so the stemmer sees each word once. Results do not depend on the cache.
+text/reading.py finds words and numbers. The result for a word (stem, hash, document frequency) is kept in a
+column of the language's lexicon, so the stemmer sees each word once. Results do not depend on it.
 
 Each token becomes one integer, a *code*: the hash, above it the document frequency, and on top a flag for
 numbers; STOP_WORD for a stop word. So one `numpy.unique` counts the terms of an article together with the
@@ -10,6 +10,7 @@ input of their weights.
 
 import re
 from collections.abc import Iterable, Mapping, Sequence
+from functools import lru_cache
 from typing import Final
 
 import xxhash
@@ -24,17 +25,18 @@ from aggregator.text.common_words import SHARES, UNLISTED_SHARE, common_words
 from aggregator.text.language import stop_words
 from aggregator.text.names import find_names
 from aggregator.text.numbers import plain_number, spelt_numbers
+from aggregator.text.reading import LONGEST_WORD, Column, Ints, Reading, lexicon_of, read_words
 from aggregator.text.scripts import EVERYDAY, simplified
 from aggregator.text.stems import elided, plain_letters, stem_of
-from aggregator.text.tokens import MAX_WORDS, word_tokens
+from aggregator.text.tokens import MAX_WORDS
 
 HASH_MASK: Final = (1 << HASH_BITS) - 1
 STOP_WORD: Final = -1
 _DF_BITS: Final = 24
 DF_MASK: Final = (1 << _DF_BITS) - 1
 NUMBER: Final = 1 << HASH_BITS + _DF_BITS  # codes from here on are numbers ("72,000", "two")
-_MEMO_LIMIT: Final = 50_000  # tokens per language, about 6 MB; the cache is cleared when full
-_LONGEST_TOKEN: Final = 64  # characters; a longer token is not a word and is cut
+_TERMS_KEPT: Final = 50_000  # of one kind, about 6 MB; all are dropped when there are more
+_STEMS_KEPT: Final = 4_096  # of words after numbers and in names
 
 _LARGEST_SPELT: Final = 12  # of the numbers in words that the weights were trained with
 # Languages that decline names and rarely share spellings with other languages: their names are stemmed.
@@ -43,15 +45,15 @@ _YEAR: Final = re.compile(r"(?:19|20)\d\d")
 _FIRST_HAN: Final = "\u3400"
 
 
-class Vocabulary(dict[str, int]):
+class Vocabulary:
     """Codes by token for one language, computed on first use. Tokens are as they occur in the text."""
 
     def __init__(self, language: str, background: BackgroundFrequencies) -> None:
-        super().__init__()
         self.language = language
+        self.stem = lru_cache(_STEMS_KEPT)(self._stem)
+        self._column = Column(self.__getitem__)
         self._stops = stop_words(language)
         self._listed = _listed(language)
-        self._words = _words_of_han(language, self._listed)
         self._spelt = spelt_numbers(language)
         self._background = background
         self._memo: dict[Kind, dict[str, int]] = {"n": {}, "d": {}, "u": {}}
@@ -83,17 +85,26 @@ class Vocabulary(dict[str, int]):
         listed.pop("", None)
         return listed, round(UNLISTED_SHARE * events) if listed else 0
 
-    def __missing__(self, token: str) -> int:
-        code = self._word_code(token)
-        if len(self) >= _MEMO_LIMIT:
-            self.clear()
-        if len(token) <= _LONGEST_TOKEN:
-            self[token] = code
-        return code
+    def __getitem__(self, token: str) -> int:
+        stem = self._stem(token)
+        if not stem or (len(stem) == 1 and stem >= _FIRST_HAN):
+            return STOP_WORD
+        mark = NUMBER if self.number(token) is not None else 0
+        df = self._df.get(stem[:LONGEST_WORD])
+        return mark | _code("w", self.language, stem, self._usual_df(stem) if df is None else df)
 
-    def stem(self, token: str) -> str:
+    def codes_of(self, reading: Reading) -> Ints:
+        """Return the code of each word of a reading in this language."""
+        return self._column.of(reading.lexicon, reading.numbers)
+
+    def content_codes(self, words: list[str]) -> set[int]:
+        """Return the codes of words without stop words."""
+        lexicon = lexicon_of(self.language)
+        return set(self._column.of(lexicon, lexicon.numbers(words)).tolist()) - {STOP_WORD}
+
+    def _stem(self, token: str) -> str:
         """Return the stem of `token`; "" for a stop word and for a single letter."""
-        word = token[:_LONGEST_TOKEN].lower().replace("’", "'").rstrip("'-")
+        word = token[:LONGEST_WORD].lower().replace("’", "'").rstrip("'-")
         if not word.isascii():
             word = plain_letters(word, self.language)
         if word in self._stops:
@@ -115,16 +126,16 @@ class Vocabulary(dict[str, int]):
 
     def tokens(self, text: str, limit: int = MAX_WORDS) -> list[str]:
         """Return words and numbers in order, at most `limit`."""
-        return word_tokens(text, self.language, limit, known=self._words)
+        return read_words(text, self.language, limit)
 
     def codes(self, kind: Kind, terms: Sequence[str]) -> list[int]:
         """Return the codes of names, numbers or numbers with their units, which belong to no language."""
         memo = self._memo[kind]
-        if len(memo) >= _MEMO_LIMIT:
+        if len(memo) >= _TERMS_KEPT:
             memo.clear()
         for term in terms:
             if term not in memo:
-                df = self._background.table(kind, ANY_LANGUAGE).get(term[:_LONGEST_TOKEN], 0)
+                df = self._background.table(kind, ANY_LANGUAGE).get(term[:LONGEST_WORD], 0)
                 memo[term] = _code(kind, ANY_LANGUAGE, term, df)
         return [memo[term] for term in terms]
 
@@ -151,18 +162,10 @@ class Vocabulary(dict[str, int]):
         joined = " ".join(dict.fromkeys(names))
         if self.declines_names:
             return [_code("w", self.language, stem, 0) & HASH_MASK for stem in joined.split()]
-        return [self[token] & HASH_MASK for token in self.tokens(joined) if self[token] != STOP_WORD]
+        return [code & HASH_MASK for code in self.content_codes(self.tokens(joined))]
 
     def _is_common(self, word: str) -> bool:
         return self.stem(word) in self._df
-
-    def _word_code(self, token: str) -> int:
-        stem = self.stem(token)
-        if not stem or (len(stem) == 1 and stem >= _FIRST_HAN):
-            return STOP_WORD
-        mark = NUMBER if self.number(token) is not None else 0
-        df = self._df.get(stem[:_LONGEST_TOKEN])
-        return mark | _code("w", self.language, stem, self._usual_df(stem) if df is None else df)
 
     def _usual_df(self, stem: str) -> int:
         """Return the document frequency assumed for an unlisted stem.
@@ -189,20 +192,11 @@ def _listed(language: str) -> tuple[tuple[str, list[str]], ...]:
     )
 
 
-def _words_of_han(language: str, listed: tuple[tuple[str, list[str]], ...]) -> frozenset[str]:
-    """Return the listed words of two or more Chinese characters only."""
-    if language not in ("ja", "zh"):
-        return frozenset()
-    return frozenset(
-        word for _, words in listed for word in words if len(word) > 1 and min(word) >= _FIRST_HAN
-    )
-
-
 def word_hash(language: str, stem: str) -> int:
     """Return the hash of a stem, which packed terms carry."""
     return _code("w", language, stem, 0)
 
 
 def _code(kind: Kind, language: str, term: str, df: int) -> int:
-    hashed: int = xxhash.xxh3_64_intdigest(f"{kind}:{language}:{term[:_LONGEST_TOKEN]}".encode())
+    hashed: int = xxhash.xxh3_64_intdigest(f"{kind}:{language}:{term[:LONGEST_WORD]}".encode())
     return min(df, DF_MASK) << HASH_BITS | hashed & HASH_MASK

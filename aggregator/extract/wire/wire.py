@@ -115,7 +115,8 @@ _PLACE_BEFORE_NAME = re.compile(
 
 def _by_dateline(paragraphs: Sequence[str]) -> Iterator[Wire]:
     for paragraph in paragraphs:
-        dateline = _dateline_of(normalize_marks(paragraph[:_HEAD_CHARS]))
+        head = paragraph[:_HEAD_CHARS]
+        dateline = _dateline_of(normalize_marks(head)) if may_name(head) else None
         if dateline is not None and not _PICTURE.match(dateline[1]):
             named, evidence = dateline
             yield Wire(agency=named.agency, evidence=evidence.strip(), kind="dateline")
@@ -123,8 +124,6 @@ def _by_dateline(paragraphs: Sequence[str]) -> Iterator[Wire]:
 
 
 def _dateline_of(head: str) -> tuple[NamedAgencies, str] | None:
-    if not may_name(head):
-        return None
     return _bracketed(head) or _slashed(head) or _barred(head) or _dashed(head) or _in_script(head)
 
 
@@ -468,7 +467,7 @@ def _by_credit(lines: Sequence[str]) -> Iterator[Wire]:
             if named is not None and not _PICTURE.match(words):
                 yield Wire(agency=named.agency, evidence=words, kind="credit", confidence=BY_LINE)
             below = named is None and not is_prose(line)
-        if len(line) <= _MAX_LINE:
+        if len(line) <= _MAX_LINE and (may_name(line) or ";" in line):  # ";" is in credits of Reuters
             yield from _credit_of(line, normalize_marks(line))
 
 
@@ -477,17 +476,12 @@ def _credit_of(line: str, words: str) -> Iterator[Wire]:
         if is_usual_agency.fullmatch(words):
             yield Wire(agency=agency, evidence=line, kind="credit", confidence=BY_PHRASE)
             return
-    if not may_name(words) or _PICTURE.match(words):
-        return
     contributed = (_named_by(form, words) for form in _CONTRIBUTED if "contributed" in words)
-    named = next(filter(None, contributed), None)
-    if named is not None:  # together with the outlet's own reporters
-        yield Wire(agency=named.agency, evidence=line, kind="credit", confidence=SHARED)
-        return
-    named = agencies_named(words) or _labelled(words)
+    together = next(filter(None, contributed), None)  # with the outlet's own reporters
+    named = together or agencies_named(words) or _labelled(words)
     named = named or next((found for form in _CREDITS if (found := _named_by(form, words))), None)
-    if named is not None:
-        sure = BY_LINE if named.agency else SHARED
+    if named is not None and not _PICTURE.match(words):
+        sure = BY_LINE if named.agency and not together else SHARED
         yield Wire(agency=named.agency, evidence=line, kind="credit", confidence=sure)
 
 

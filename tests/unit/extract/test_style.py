@@ -5,7 +5,6 @@ import time
 import pytest
 
 from aggregator.extract.kind import find_kind
-from aggregator.extract.style import kind_by_style, style_figures
 from tests.support.articles import DYKES, FLOOD, FLOOD_ELSEWHERE, STRIKE
 
 COLUMN = """Why is it so hard to say no to a stadium? Every few years a team owner discovers that the old
@@ -51,18 +50,19 @@ def test_in_doubt_it_is_a_report() -> None:
     """A short text, and one of a language without labelled texts."""
     assert find_kind("The stadium trap", COLUMN, language="de") == ("report", None)
     assert find_kind("The stadium trap", " ".join(COLUMN.split()[:90]), language="en").kind == "report"
-    assert style_figures("The stadium trap", "") == {}
+    assert find_kind("The stadium trap", "", language="en") == ("report", None)
 
 
 def test_what_others_said_is_not_the_style_of_the_text() -> None:
     """A report that quotes a column of twice its length."""
     quotes = " ".join(f"“{sentence}?” she said." for sentence in COLUMN.split("?"))
-    assert kind_by_style("Critic attacks plan", f"{2 * FLOOD} {quotes}")[0] == "report"
-    assert kind_by_style("Critic attacks plan", f"{quotes.replace('“', '').replace('”', '')}")[0] == "opinion"
+    assert find_kind("Critic attacks plan", f"{2 * FLOOD} {quotes}", language="en").kind == "report"
+    stated = quotes.replace("“", "").replace("”", "")
+    assert find_kind("Critic attacks plan", stated, language="en").kind == "opinion"
 
 
 @pytest.mark.parametrize("part", ["“a ", '"', "a'", "?! ", "why ", "1 "])
 def test_a_text_made_to_take_long_takes_no_time(part: str) -> None:
     start = time.process_time()
-    kind_by_style(part * 1000, part * 500_000)
+    find_kind(part * 1000, part * 500_000, language="en")
     assert time.process_time() - start < 0.5

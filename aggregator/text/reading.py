@@ -1,0 +1,113 @@
+"""The whole words of a title and a text, read once: kind, terms and copies are found from them.
+
+A word is represented by its number in the lexicon of its language. What a rule knows of a word (a hash, a
+document frequency) is computed once, in a column of the lexicon, and found for all words of a text at once.
+"""
+
+from collections.abc import Callable
+from functools import lru_cache
+from threading import Lock
+from typing import Final, NamedTuple
+from weakref import WeakKeyDictionary
+
+import numpy as np
+import numpy.typing as npt
+
+from aggregator.text.common_words import words_of_han
+from aggregator.text.language import tag_or_und
+from aggregator.text.scripts import fitting_language
+from aggregator.text.tokens import MAX_WORDS, word_tokens
+
+Ints = npt.NDArray[np.int64]
+
+LONGEST_WORD: Final = 64  # characters; a longer token is not a word and is cut
+_KEPT_WORDS: Final = 50_000  # of a lexicon, about 6 MB; a fuller one is replaced
+_COLUMN: Final = 65_536  # words for which a column has room at first
+_SCRIPT_CHARS: Final = 400  # characters of the text by which its script is detected
+
+
+class Lexicon:
+    """The words of one language in the order in which they were met, as they were written."""
+
+    def __init__(self, language: str) -> None:
+        self.language = language
+        self.words: list[str] = []
+        self._numbers = _Numbers(self.words)
+
+    def __len__(self) -> int:
+        return len(self.words)
+
+    def numbers(self, words: list[str]) -> Ints:
+        """Return the number of each word."""
+        return np.fromiter(map(self._numbers.__getitem__, words), dtype=np.int64, count=len(words))
+
+
+class _Numbers(dict[str, int]):
+    def __init__(self, words: list[str]) -> None:
+        super().__init__()
+        self._words = words
+        self._lock = Lock()
+
+    def __missing__(self, word: str) -> int:
+        if len(word) > LONGEST_WORD:
+            return self[word[:LONGEST_WORD]]
+        with self._lock:  # texts may be read in several threads
+            number = self.setdefault(word, len(self._words))
+            if number == len(self._words):
+                self._words.append(word)
+            return number
+
+
+class Column:
+    """What a function returns for each word, computed when it is first needed; again where that is 0."""
+
+    def __init__(self, value: Callable[[str], int]) -> None:
+        self._value = value
+        self._columns: WeakKeyDictionary[Lexicon, Ints] = WeakKeyDictionary()
+
+    def of(self, lexicon: Lexicon, numbers: Ints) -> Ints:
+        """Return the value of each word by its number."""
+        column = self._columns.get(lexicon)
+        if column is None or len(column) < len(lexicon):
+            column = np.zeros(max(_COLUMN, 2 * len(lexicon)), np.int64)
+            self._columns[lexicon] = column
+        found: Ints = column[numbers]
+        for place in np.flatnonzero(found == 0).tolist():
+            number = numbers[place]
+            found[place] = column[number] = self._value(lexicon.words[number])
+        return found
+
+
+class Reading(NamedTuple):
+    """The words of one article: `title_words` of its title, then those of its text."""
+
+    lexicon: Lexicon  # of the language of the article, or else of its script
+    words: list[str]
+    numbers: Ints
+    title_words: int
+
+
+def read(title: str, text: str, language: str | None) -> Reading:
+    """Return the words of an article, MAX_WORDS of its text at most."""
+    tag = fitting_language(tag_or_und(language), f"{title}\n{text[:_SCRIPT_CHARS]}")
+    title_words = read_words(title, tag)
+    words = title_words + read_words(text, tag)
+    lexicon = lexicon_of(tag)
+    return Reading(lexicon, words, lexicon.numbers(words), len(title_words))
+
+
+def read_words(text: str, language: str, limit: int = MAX_WORDS) -> list[str]:
+    """Return whole words and numbers in order, at most `limit`."""
+    return word_tokens(text, language, limit, known=words_of_han(language))
+
+
+def lexicon_of(language: str) -> Lexicon:
+    """Return the lexicon of a language; a new one when it is full."""
+    if len(_lexicon(language)) > _KEPT_WORDS:
+        _lexicon.cache_clear()
+    return _lexicon(language)
+
+
+@lru_cache(maxsize=64)
+def _lexicon(language: str) -> Lexicon:
+    return Lexicon(language)

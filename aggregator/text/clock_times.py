@@ -16,7 +16,9 @@ import msgspec
 from aggregator.text.calendar import is_weekday, number_of
 
 _REACH: Final = 90  # characters of a paragraph that are searched for a clock time
-_FIRST_DIGIT: Final = 45  # characters in which its first digit stands: "Updated at", a weekday and marks have 40
+_FIRST_DIGIT: Final = (
+    45  # characters in which its first digit stands: "Updated at", a weekday and marks have 40
+)
 _DIGITS: Final = str.maketrans(
     "٠١٢٣٤٥٦٧٨٩۰۱۲۳۴۵۶۷۸۹０１２３４５６７８９：．", "012345678901234567890123456789:."
 )

@@ -8,8 +8,10 @@ Features are computed from integers that do not depend on the order of terms or 
 equal on all machines.
 """
 
+import math
 from collections.abc import Sequence
-from typing import Final
+from typing import Final, NamedTuple
+from weakref import ref
 
 import numpy as np
 import numpy.typing as npt
@@ -31,6 +33,7 @@ from aggregator.cluster.events.weights import MINUTES_A_DAY
 
 Floats = npt.NDArray[np.float64]
 Flags = npt.NDArray[np.bool_]
+Bits = npt.NDArray[np.uint8]
 
 # Features by the name under which `explain` shows what they add. The first of a group is shown as its value.
 GROUPS: Final = {
@@ -65,7 +68,15 @@ NEAR_DAYS: Final = 7  # an article further away in time is no neighbour
 SIMILARITY_UNITS: Final = 10_000
 
 _MASK: Final = np.uint32((1 << HASH_BITS) - 1)
-_ALL, _TITLE, _LEAD, _NAMES, _NUM = (FIELDS.index(name) for name in ("all", "title", "lead", "names", "num"))
+_TEXT, _TITLE, _LEAD, _NAME, _NUMBER = (  # bits of fields
+    np.uint8(1 << FIELDS.index(name)) for name in ("all", "title", "lead", "names", "num")
+)
+_FIRST: Final = np.uint8(1 << FIELD_COUNT)
+_FIELDS: Final = np.uint8((1 << FIELD_COUNT) - 1)
+_WORDS: Final = np.uint8(_TEXT | _TITLE | _LEAD)
+_FIELD_OF_BIT: Final = np.array([n.bit_length() - 1 for n in range(1 << FIELD_COUNT)]).clip(0)
+_LOWEST: Final = np.uint32((1 << 13) - 1)  # bits of a hash
+_HIGHEST: Final = 1 << 24  # idf, in units, that none has
 # In units of 1/IDF_UNITS: words that are rare in the stream; what counts of a word of titles, and of leads.
 _RARE_IDF: Final = round(4.2 * IDF_UNITS)
 TITLE_IDF: Final = round(2.5 * IDF_UNITS)
@@ -99,11 +110,17 @@ class PairArticle:
         self.ids: Words = ids[order]
         self.weights: Ints = weights_of(words[order])
         self.hashes: Words = self.ids & _MASK
-        field = self.ids >> HASH_BITS
+        self.bits: Bits = np.uint8(1) << (self.ids >> HASH_BITS).astype(np.uint8)  # of the field of each term
         self.texts, self.titles, self.leads, self.names, self.numbers = (
-            self.hashes[field == one] for one in (_ALL, _TITLE, _LEAD, _NAMES, _NUM)
+            self.hashes[self.bits == one] for one in (_TEXT, _TITLE, _LEAD, _NAME, _NUMBER)
         )
-        self.words: Words = np.unique(np.concatenate((self.texts, self.titles, self.leads)))
+        # The first term of each word of text, title and lead has one more bit.
+        of_words = np.flatnonzero(self.bits & _WORDS)
+        _, first = np.unique(self.hashes[of_words], return_index=True)
+        self.bits[of_words[first]] |= _FIRST
+        self.words, places = np.unique(self.hashes, return_inverse=True)
+        self.fields: Bits = np.zeros(len(self.words), np.uint8)  # of each word
+        np.bitwise_or.at(self.fields, places, self.bits & _FIELDS)
         self.minutes = minutes
         self.body_words = body_words
         self.inbox = inbox
@@ -112,6 +129,35 @@ class PairArticle:
         self.is_opinion = is_opinion
         self.title_pieces = read_title(title)
         self.nearest = read_nearest(nearest)
+        self._in_stream: tuple[ref[StreamSnapshot], InStream] | None = None  # of the last snapshot
+
+    def in_stream(self, snapshot: StreamSnapshot) -> "InStream":
+        """Return the sizes of the article under a snapshot, computed once."""
+        if self._in_stream is None or self._in_stream[0]() is not snapshot:
+            self._in_stream = ref(snapshot), _in_stream(self, snapshot)
+        return self._in_stream[1]
+
+
+class InStream(NamedTuple):
+    """Sizes of an article under a snapshot: idf and lengths in units of 1/IDF_UNITS."""
+
+    text_length: float  # Euclidean, of the text's weights with the idf of the snapshot
+    title_length: float
+    lead_length: float
+    title_mass: float  # sums of idf
+    lead_mass: float
+    names_mass: float
+
+
+def _in_stream(article: PairArticle, snapshot: StreamSnapshot) -> InStream:
+    of_text = article.bits & _TEXT > 0
+    text = article.weights[of_text] * snapshot.factor[article.texts]
+    title, lead = snapshot.idf[article.titles].astype(np.int64), snapshot.lead_idf[article.leads]
+    names = snapshot.idf[article.names]
+    return InStream(
+        *(math.sqrt(float(one @ one)) for one in (text, title, lead.astype(np.int64))),
+        *(float(one.sum()) for one in (title, lead, names)),
+    )
 
 
 def read_nearest(stored: bytes) -> Ints:
@@ -153,48 +199,91 @@ def _in_units(features: Floats) -> Ints:
 def add_neighbours(features: Floats, article: PairArticle, reports: Sequence[PairArticle]) -> None:
     """Fill the columns of local scaling, in place. Of the two articles the later one is the own."""
     days = features[:, AT["days"]]
-    are_near = (days >= 0) & (days <= NEAR_DAYS)
-    is_earlier = np.array([article.inbox < one.inbox for one in reports])[:, None]
-    units = _in_units(features)
+    are_near = ((days >= 0) & (days <= NEAR_DAYS))[:, None]
+    is_earlier = np.array([article.inbox < one.inbox for one in reports])[:, None, None]
+    mine = _in_units(features)[:, :, None]
+    theirs = np.array([one.nearest for one in reports])
+    levels, ranks = [], []
+    for lists in (
+        np.where(is_earlier, theirs, article.nearest),
+        np.where(is_earlier, article.nearest, theirs),
+    ):
+        is_in_it = are_near & (mine[:, :, 0] > 0) & (lists == mine).any(axis=2)
+        without = lists.sum(axis=2) - np.where(is_in_it, mine[:, :, 0], lists[:, :, -1])
+        filled = (lists > 0).sum(axis=2) - is_in_it
+        levels.append(without / np.maximum(np.minimum(filled, NEAREST - 1), 1) / SIMILARITY_UNITS)
+        ranks.append((lists > mine).sum(axis=2))
     for place, name in enumerate(SCALED):
-        mine = units[:, place]
-        levels, ranks = [], []
-        theirs = np.array([one.nearest[place] for one in reports])
-        own = np.where(is_earlier, theirs, article.nearest[place])
-        for lists in (own, np.where(is_earlier, article.nearest[place], theirs)):
-            is_in_it = are_near & (mine > 0) & (lists == mine[:, None]).any(axis=1)
-            without = lists.sum(axis=1) - np.where(is_in_it, mine, lists[:, -1])
-            filled = (lists > 0).sum(axis=1) - is_in_it
-            levels.append(without / np.maximum(np.minimum(filled, NEAREST - 1), 1) / SIMILARITY_UNITS)
-            ranks.append((lists > mine[:, None]).sum(axis=1))
-        features[:, AT[f"{name}_above"]] = 2 * features[:, AT[name]] - levels[0] - levels[1]
-        features[:, AT[f"{name}_own_near"]], features[:, AT[f"{name}_other_near"]] = levels
-        features[:, AT[f"{name}_own_rank"]], features[:, AT[f"{name}_other_rank"]] = ranks
+        own_near, other_near = levels[0][:, place], levels[1][:, place]
+        features[:, AT[f"{name}_above"]] = 2 * features[:, AT[name]] - own_near - other_near
+        features[:, AT[f"{name}_own_near"]], features[:, AT[f"{name}_other_near"]] = own_near, other_near
+        features[:, AT[f"{name}_own_rank"]] = ranks[0][:, place]
+        features[:, AT[f"{name}_other_rank"]] = ranks[1][:, place]
 
 
-def text_cosines(article: PairArticle, reports: Sequence[PairArticle]) -> Floats:
-    """Return the feature "all" of the article with each report."""
-    texts = len(article.texts)  # the first field: ids are sorted
-    owners, ids = _joined([one.ids[: len(one.texts)] for one in reports])
-    weights = np.concatenate([one.weights[: len(one.texts)] for one in reports])
-    if not texts:
-        return np.zeros(len(reports))
-    spots = np.minimum(np.searchsorted(article.ids[:texts], ids), texts - 1)
-    hits = np.flatnonzero(article.ids[spots] == ids)
-    products = article.weights[spots[hits]] * weights[hits]
-    cosines: Floats = np.bincount(owners[hits], weights=products, minlength=len(reports)) / DOT_SCALE
+class CommonTerms(NamedTuple):
+    """The terms of reports whose word is anywhere in one article, in the order of the reports."""
+
+    owners: Ints  # the place of the report
+    bits: Bits  # of the field of the term there
+    fields: Bits  # in which the article has the word
+    hashes: Words
+    products: Ints  # of both weights; 0 where the article has the word in other fields only
+
+    def of(self, reports: Sequence[int]) -> "CommonTerms":
+        """Return the terms of these reports, numbered anew."""
+        numbers = np.full(int(self.owners.max(initial=-1)) + 1 + len(reports), -1)
+        numbers[list(reports)] = np.arange(len(reports))
+        kept = np.flatnonzero(numbers[self.owners] >= 0)
+        return CommonTerms(numbers[self.owners[kept]], *(one[kept] for one in self[1:]))
+
+
+def common_terms(article: PairArticle, reports: Sequence[PairArticle]) -> CommonTerms:
+    """Return the terms that reports share with the article.
+
+    Most are none of its words, so a table of the lowest bits of hashes is asked before they are sought.
+    """
+    sizes = [len(one.ids) for one in reports]
+    hashes = np.concatenate([one.hashes for one in reports])
+    lowest = np.zeros(_LOWEST + 1, np.bool_)
+    lowest[article.words & _LOWEST] = True
+    places = np.flatnonzero(lowest[hashes & _LOWEST])
+    spots = np.searchsorted(article.words, hashes[places])
+    is_same = article.words.take(spots, mode="clip") == hashes[places]
+    places, spots = places[is_same], spots[is_same]
+    bits = np.concatenate([one.bits for one in reports])[places]
+    products = np.concatenate([one.weights for one in reports])[places]
+    fields = article.fields[spots]
+    same_field = np.flatnonzero(bits & fields & _FIELDS)
+    ids = np.concatenate([one.ids for one in reports])[places[same_field]]
+    own = np.zeros(len(products), np.int64)
+    own[same_field] = article.weights[np.searchsorted(article.ids, ids)]
+    owners = np.repeat(np.arange(len(reports)), sizes)[places]
+    return CommonTerms(owners, bits, fields, hashes[places], products * own)
+
+
+def text_cosines(common: CommonTerms, count: int) -> Floats:
+    """Return the feature "all" of the article with each of the `count` reports."""
+    in_text = common.bits & common.fields & _TEXT > 0
+    products = np.bincount(common.owners[in_text], weights=common.products[in_text], minlength=count)
+    cosines: Floats = products / DOT_SCALE
     return cosines
 
 
-def pair_features(article: PairArticle, reports: Sequence[PairArticle], snapshot: StreamSnapshot) -> Floats:
+def pair_features(
+    article: PairArticle,
+    reports: Sequence[PairArticle],
+    snapshot: StreamSnapshot,
+    common: CommonTerms | None = None,
+) -> Floats:
     """Return the features of the article with each report (at least one): a row per report, columns FEATURES.
 
-    Those of local scaling are 0: see `add_neighbours`.
+    `common`: what they have in common, if it is known. Features of local scaling are 0: see `add_neighbours`.
     """
+    common = common or common_terms(article, reports)
     columns: dict[str, npt.ArrayLike] = {
-        **_likeness(article, reports, snapshot),
-        **_missing(article, reports, snapshot),
-        **_differences(article, reports),
+        **_likeness(article, reports, snapshot, common),
+        **_differences(article, reports, common),
     }
     features = np.zeros((len(reports), len(FEATURES)))
     for name, values in columns.items():
@@ -203,120 +292,84 @@ def pair_features(article: PairArticle, reports: Sequence[PairArticle], snapshot
 
 
 def _likeness(
-    article: PairArticle, reports: Sequence[PairArticle], snapshot: StreamSnapshot
+    article: PairArticle, reports: Sequence[PairArticle], snapshot: StreamSnapshot, common: CommonTerms
 ) -> dict[str, Floats]:
-    """Return what the stored terms of two articles share."""
+    """Return what the stored terms of two articles share, and what one's text lacks of the other.
+
+    Lacking is the share of the idf of one's title, lead and names: the smaller and the larger of both
+    directions. A name is sought among names.
+    """
     count = len(reports)
-    owners, ids = _joined([one.ids for one in reports])
-    weights = np.concatenate([one.weights for one in reports])
-    fields, hashes = ids >> HASH_BITS, ids & _MASK
-    spots = np.minimum(np.searchsorted(article.ids, ids), max(len(article.ids) - 1, 0))
-    hits = np.flatnonzero(article.ids[spots] == ids) if len(article.ids) else np.zeros(0, dtype=np.intp)
-    at, field, word = owners[hits], fields[hits], hashes[hits]
-    products = article.weights[spots[hits]] * weights[hits]
-    idf, lead_idf, factor = snapshot.idf[word], snapshot.lead_idf[word], snapshot.factor
-    in_text, in_title, in_lead = field == _ALL, field == _TITLE, field == _LEAD
+    owners, bits, fields, words, products = common
+    both = bits & fields
+    idf, lead_idf, factor = snapshot.idf[words], snapshot.lead_idf[words], snapshot.factor[words]
+    in_text, in_title, in_lead, in_names = (both & bit > 0 for bit in (_TEXT, _TITLE, _LEAD, _NAME))
+    own, others = article.in_stream(snapshot), np.array([one.in_stream(snapshot) for one in reports])
+    sizes = dict(zip(InStream._fields, others.T, strict=True))
 
     def total(chosen: Flags, values: Ints | Units | None = None) -> Floats:
         picked = None if values is None else values[chosen]
-        sums: Floats = np.bincount(at[chosen], weights=picked, minlength=count).astype(np.float64)
+        sums: Floats = np.bincount(owners[chosen], weights=picked, minlength=count).astype(np.float64)
         return sums
 
-    def set_cosine(chosen: Flags, kind: int, own: Words, by_word: Units) -> Floats:
-        of_kind = fields == kind
-        other, mine = by_word[hashes[of_kind]], by_word[own].astype(np.int64)
-        squares = np.bincount(owners[of_kind], weights=other * other, minlength=count)
-        length = np.sqrt(float(mine @ mine)) * np.sqrt(squares)
-        cosine: Floats = total(chosen, by_word[word] * by_word[word]) / np.maximum(length, 1.0)
-        return cosine
+    def cosine(chosen: Flags, values: Ints | Units, part: str) -> Floats:
+        length = getattr(own, part) * sizes[part]
+        found: Floats = total(chosen, values) / np.maximum(length, 1.0)
+        return found
 
     def rarest(chosen: Flags, values: Units, most: int = 1) -> Floats:
         """Return the sum of the highest values of each report."""
-        found = np.zeros(count)
-        order = np.lexsort((-values[chosen], at[chosen]))
-        rows, highest = at[chosen][order], values[chosen][order]
-        places = np.arange(len(rows)) - np.searchsorted(rows, rows)
-        np.add.at(found, rows[places < most], highest[places < most])
-        return found / IDF_UNITS
+        keys = np.sort(owners[chosen] << 32 | _HIGHEST - values[chosen])
+        rows, highest = keys >> 32, _HIGHEST - (keys & 0xFFFFFFFF)
+        first = np.arange(len(rows)) - np.searchsorted(rows, rows) < most
+        return np.bincount(rows[first], weights=highest[first], minlength=count) / IDF_UNITS
 
-    dots = np.bincount(at * FIELD_COUNT + field, weights=products, minlength=count * FIELD_COUNT)
-    cosines = dots.reshape(count, FIELD_COUNT) / DOT_SCALE
-    texts = fields == _ALL
-    own_text = article.ids >> HASH_BITS == _ALL
-    own_weights = article.weights[own_text] * factor[article.hashes[own_text]]
-    weights_in_stream = weights[texts] * factor[hashes[texts]]
-    squares = np.bincount(owners[texts], weights=weights_in_stream * weights_in_stream, minlength=count)
-    length = np.sqrt(float((own_weights * own_weights).sum())) * np.sqrt(squares)
+    def missing(part: str, bit: np.uint8, whole: np.uint8, values: Units) -> dict[str, Floats]:
+        mass, own_mass = sizes[f"{part}_mass"], getattr(own, f"{part}_mass")
+        of_theirs = (mass - total((bits & bit > 0) & (fields & whole > 0), values)) / np.maximum(mass, 1.0)
+        once = bits & (bit if whole == bit else _FIRST) > 0  # each word of the report
+        of_own = (own_mass - total(once & (fields & bit > 0), values)) / max(own_mass, 1.0)
+        return {
+            f"{part}_missing_min": np.minimum(of_theirs, of_own),
+            f"{part}_missing_max": np.maximum(of_theirs, of_own),
+        }
+
+    field = _FIELD_OF_BIT[both & _FIELDS]
+    dots = np.bincount(owners * FIELD_COUNT + field, weights=products, minlength=count * FIELD_COUNT)
+    title_words = np.maximum([len(one.titles) for one in reports], 1)
+    titles_in_lead = (
+        total((bits & _TITLE > 0) & (fields & _LEAD > 0)) / title_words,
+        total((bits & _LEAD > 0) & (fields & _TITLE > 0)) / max(len(article.titles), 1),
+    )
     return {
-        **dict(zip(FIELDS, cosines.T, strict=True)),
-        "stream_cosine": total(in_text, products * factor[word] ** 2) / np.maximum(length, 1.0),
+        **dict(zip(FIELDS, dots.reshape(count, FIELD_COUNT).T / DOT_SCALE, strict=True)),
+        "stream_cosine": cosine(in_text, products * factor**2, "text_length"),
         "rare_shared": total(in_text & (idf > _RARE_IDF)),
         "text_rarest": rarest(in_text, idf, 3),
         "title_shared": total(in_title),
-        "title_cosine": set_cosine(in_title, _TITLE, article.titles, snapshot.idf),
+        "title_cosine": cosine(in_title, idf * idf, "title_length"),
         "title_mass": total(in_title, np.maximum(idf - TITLE_IDF, 0)) / IDF_UNITS,
         "title_rarest": rarest(in_title, idf),
         "lead_shared": total(in_lead),
-        "lead_cosine": set_cosine(in_lead, _LEAD, article.leads, snapshot.lead_idf),
+        "lead_cosine": cosine(in_lead, lead_idf * lead_idf, "lead_length"),
         "lead_mass": total(in_lead, np.maximum(lead_idf - _LEAD_IDF, 0)) / IDF_UNITS,
         "lead_rarest": rarest(in_lead, lead_idf),
-        "names_shared": total(field == _NAMES, idf) / IDF_UNITS,
+        "names_shared": total(in_names, idf) / IDF_UNITS,
+        **missing("title", _TITLE, _WORDS, idf),
+        **missing("lead", _LEAD, _WORDS, lead_idf),
+        **missing("names", _NAME, _NAME, idf),
+        "title_in_lead_min": np.minimum(*titles_in_lead),
+        "title_in_lead_max": np.maximum(*titles_in_lead),
     }
 
 
-def _missing(
-    article: PairArticle, reports: Sequence[PairArticle], snapshot: StreamSnapshot
-) -> dict[str, Floats]:
-    """Return which share of the idf of one's title, lead and names the whole other text lacks.
-
-    The smaller and the larger of both directions. A name is sought among names. And how many words of
-    one title the other lead has.
-    """
-    count = len(reports)
-    joined = {
-        part: _joined([getattr(one, part) for one in reports])
-        for part in ("titles", "leads", "names", "words")
-    }
-
-    def total(owners: Ints, values: npt.ArrayLike) -> Floats:
-        sums: Floats = np.bincount(owners, weights=values, minlength=count).astype(np.float64)
-        return sums
-
-    columns: dict[str, Floats] = {}
-    parts = (
-        ("title", "titles", "words", snapshot.idf),
-        ("lead", "leads", "words", snapshot.lead_idf),
-        ("names", "names", "names", snapshot.idf),
-    )
-    for name, part, whole, idf in parts:
-        owners, words = joined[part]
-        mass = idf[words]
-        lacking = mass * ~_are_in(getattr(article, whole), words)
-        of_theirs = total(owners, lacking) / np.maximum(total(owners, mass), 1.0)
-        own = getattr(article, part)
-        own_mass = float(idf[own].sum())
-        at, every = joined[whole]
-        found = _are_in(own, every)  # the words of a whole are different
-        of_own = (own_mass - total(at[found], idf[every[found]])) / max(own_mass, 1.0)
-        columns[f"{name}_missing_min"] = np.minimum(of_theirs, of_own)
-        columns[f"{name}_missing_max"] = np.maximum(of_theirs, of_own)
-    (of_titles, title_words), (of_leads, lead_words) = joined["titles"], joined["leads"]
-    title_lengths = np.maximum(np.bincount(of_titles, minlength=count), 1)
-    shares = (
-        total(of_titles, _are_in(article.leads, title_words)) / title_lengths,
-        total(of_leads, _are_in(article.titles, lead_words)) / max(len(article.titles), 1),
-    )
-    columns["title_in_lead_min"], columns["title_in_lead_max"] = np.minimum(*shares), np.maximum(*shares)
-    return columns
-
-
-def _joined(parts: Sequence[Words]) -> tuple[Ints, Words]:
-    """Return all values, and the place of the part that each is from."""
-    return np.repeat(np.arange(len(parts)), list(map(len, parts))), np.concatenate(parts)
-
-
-def _differences(article: PairArticle, reports: Sequence[PairArticle]) -> dict[str, npt.ArrayLike]:
+def _differences(
+    article: PairArticle, reports: Sequence[PairArticle], common: CommonTerms
+) -> dict[str, npt.ArrayLike]:
     """Return how far apart two articles are in time, length, outlet, kind and numbers."""
+    same_numbers = np.zeros(len(reports), np.bool_)
+    same_numbers[common.owners[common.bits & common.fields & _NUMBER > 0]] = True
+    fewer_numbers = np.minimum([len(one.numbers) for one in reports], len(article.numbers))
     body_words = np.array([one.body_words for one in reports])
     title_words = np.array([len(one.titles) for one in reports])
     frames = [
@@ -332,12 +385,7 @@ def _differences(article: PairArticle, reports: Sequence[PairArticle]) -> dict[s
         "shorter_title": np.minimum(title_words, len(article.titles)),
         "same_outlet": [article.outlet is not None and article.outlet == one.outlet for one in reports],
         "opinions": [article.is_opinion + one.is_opinion for one in reports],
-        "numbers_apart": [  # numbers of the one with fewer, if both share none
-            0
-            if len(np.intersect1d(article.numbers, one.numbers))
-            else min(len(article.numbers), len(one.numbers))
-            for one in reports
-        ],
+        "numbers_apart": np.where(same_numbers, 0, fewer_numbers),  # of the one with fewer, if none is shared
         **dict(zip(GROUPS["title frame"], zip(*frames, strict=True), strict=True)),
     }
 
@@ -359,11 +407,3 @@ def shared_beside_title(
 def days_apart(one: int | None, other: int | None) -> float:
     """Return the days between two times in minutes; -1 if one is unknown."""
     return -1.0 if one is None or other is None else abs(one - other) / MINUTES_A_DAY
-
-
-def _are_in(ordered: Words, values: Words) -> Flags:
-    """Return which values are in an ascending array."""
-    if not len(ordered):
-        return np.zeros(len(values), dtype=np.bool_)
-    found: Flags = ordered[np.minimum(np.searchsorted(ordered, values), len(ordered) - 1)] == values
-    return found

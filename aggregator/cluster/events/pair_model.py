@@ -10,18 +10,20 @@ article is reported by others, of a curated set most are, and one threshold hold
 
 `training/fit_pair_model.py` makes pair_trees.json, which records data and quality. A tree has at most eight
 leaves. Each condition has a mask of the leaves that it excludes where it does not hold; the first leaf that
-is left is that of the pair (as QuickScorer, Lucchese et al. 2015), so all conditions are compared at once.
+is left is that of the pair (as QuickScorer, Lucchese et al. 2015), so a value is only sought among the
+thresholds of its feature.
 The value of a leaf is stored as what each group of features adds on the way to it, in thousandths: so a
 score is the sum of its reasons, and equal on all machines.
 """
 
 import functools
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from importlib.resources import files
 from typing import Final, NamedTuple
 
 import msgspec
 import numpy as np
+import numpy.typing as npt
 
 from aggregator.cluster.events.pair_features import (
     AT,
@@ -30,6 +32,7 @@ from aggregator.cluster.events.pair_features import (
     Floats,
     PairArticle,
     add_neighbours,
+    common_terms,
     nearest_of,
     pair_features,
     text_cosines,
@@ -90,17 +93,12 @@ class PairModel:
         found = msgspec.json.decode(trees or shipped_trees(), type=TreeFile)
         if found.features != FEATURES:
             raise ValueError("the trees are of other features")
-        conditions = LEAVES - 1
-        self._columns = np.zeros((len(found.trees), conditions), dtype=np.intp)
-        self._thresholds = np.full((len(found.trees), conditions), np.inf)
-        self._masks = np.full((len(found.trees), conditions), 0xFF, dtype=np.uint8)
         leaves = np.zeros((len(found.trees), LEAVES, len(GROUPS)), dtype=np.int32)
         for place, tree in enumerate(found.trees):
-            count = len(tree.features)
-            self._columns[place, :count] = tree.features
-            self._thresholds[place, :count] = tree.thresholds
-            self._masks[place, :count] = tree.masks
             leaves[place, : len(tree.leaves)] = tree.leaves
+        self._thresholds, possible = zip(*_by_feature(found.trees), strict=True)
+        self._possible = np.concatenate(possible)
+        self._starts = np.cumsum([0, *map(len, possible[:-1])]).tolist()
         self._leaves = leaves.reshape(-1, len(GROUPS))
         self._values = self._leaves.sum(axis=1)
         self._first = np.arange(len(found.trees)) * LEAVES
@@ -118,12 +116,36 @@ class PairModel:
 
     def _reached(self, features: Floats) -> Ints:
         """Return the leaf of each row in each tree."""
-        goes_right = features[:, self._columns] > self._thresholds
-        possible = np.bitwise_and.reduce(np.where(goes_right, self._masks, np.uint8(0xFF)), axis=2)
-        leaf: Ints = self._first + _LOWEST_BIT[possible]
+        if len(features) > _ROWS_AT_ONCE:
+            parts = range(0, len(features), _ROWS_AT_ONCE)
+            return np.concatenate([self._reached(features[at : at + _ROWS_AT_ONCE]) for at in parts])
+        found = zip(self._starts, self._thresholds, features.T, strict=True)
+        rows = np.array([start + thresholds.searchsorted(values) for start, thresholds, values in found])
+        possible = np.bitwise_and.reduce(self._possible[rows], axis=0).view(np.uint8)
+        leaf: Ints = self._first + _LOWEST_BIT[possible[:, : len(self._first)]]
         return leaf
 
 
+def _by_feature(trees: Sequence[Tree]) -> Iterator[tuple[Floats, npt.NDArray[np.uint64]]]:
+    """Yield the thresholds of each feature, ascending, and the leaves that are possible above them.
+
+    A row of the second for each number of thresholds that a value is above, from none to all; a byte for each
+    tree, eight of them in a number.
+    """
+    for feature in range(len(FEATURES)):
+        conditions = sorted(
+            (threshold, place, mask)
+            for place, tree in enumerate(trees)
+            for of, threshold, mask in zip(tree.features, tree.thresholds, tree.masks, strict=True)
+            if of == feature
+        )
+        rows = np.full((len(conditions) + 1, -(-len(trees) // 8) * 8), 0xFF, np.uint8)
+        for row, (_, place, mask) in enumerate(conditions, start=1):
+            rows[row:, place] &= mask
+        yield np.array([threshold for threshold, _, _ in conditions]), rows.view(np.uint64)
+
+
+_ROWS_AT_ONCE: Final = 256  # 10 MB of leaves
 _LOWEST_BIT: Final = np.array([(n & -n).bit_length() - 1 if n else 0 for n in range(256)])
 
 
@@ -164,11 +186,12 @@ def compared_rows(
     article: PairArticle, reports: Sequence[PairArticle], snapshot: StreamSnapshot, *, has_come: bool
 ) -> tuple[list[int], Floats]:
     """Return the places of the reports that share enough with the article, and the features: a row each."""
-    chosen = np.flatnonzero(text_cosines(article, reports) >= LEAST_COSINE).tolist()
+    common = common_terms(article, reports)
+    chosen = np.flatnonzero(text_cosines(common, len(reports)) >= LEAST_COSINE).tolist()
     near = [reports[place] for place in chosen]
     if not near:
         return [], np.zeros((0, len(FEATURES)))
-    rows = pair_features(article, near, snapshot)
+    rows = pair_features(article, near, snapshot, common.of(chosen))
     if has_come:
         article.nearest = nearest_of(rows)
     add_neighbours(rows, article, near)

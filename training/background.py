@@ -23,6 +23,7 @@ from aggregator.cluster.events.terms import special_terms
 from aggregator.cluster.events.tokenizer import Vocabulary
 from aggregator.cluster.events.weights import EventTuning
 from aggregator.config.tuning import Tuning
+from aggregator.text.reading import read
 from training.dataset import Labelled, is_held_out, read_labelled
 
 TARGET = Path(__file__).resolve().parents[1] / "aggregator" / "cluster" / "events" / "background.tsv.gz"
@@ -42,7 +43,8 @@ def count(articles: Iterable[Labelled]) -> BackgroundFrequencies:
         tokens = set(lexicon.tokens(f"{article.title}\n{article.text}"))
         terms = seen[article.cluster]
         terms.update(("w", article.language, stem) for stem in map(lexicon.stem, tokens) if stem)
-        for _, kind, found in special_terms(article.title, article.text, lexicon, TUNING):
+        reading = read(article.title, article.text, article.language)
+        for _, kind, found in special_terms(article.title, article.text, reading, lexicon, TUNING):
             terms.update((kind, ANY_LANGUAGE, term) for term in found)
     counts = Counter(term for terms in seen.values() for term in terms)
     tables: dict[tuple[str, str], dict[str, int]] = defaultdict(dict)

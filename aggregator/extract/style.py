@@ -100,7 +100,8 @@ def style_figures(title: str, text: str, reading: Reading) -> dict[str, float]:
 def _times(marks: Ints) -> Ints:
     """Return how many marks have each bit."""
     bits = np.unpackbits(marks.astype("<u2").view(np.uint8).reshape(-1, 2), axis=1, bitorder="little")
-    return bits.sum(axis=0, dtype=np.int64)
+    times: Ints = bits.sum(axis=0, dtype=np.int64)
+    return times
 
 
 def _mark(written: str) -> int:

@@ -37,13 +37,6 @@ _BOUNDARY = re.compile(
     r"|(?<=[。！？｡])[。！？｡]*[」』”）]*"
     r"|(?<=[।۔؟])(?<![।۔؟]{2})[।۔؟]*+(?=\s))"
 )
-_DOTTED = frozenset({
-    "the", "a", "in", "but", "it", "he", "she", "they", "on", "at", "this", "that", "and", "however",
-    "according", "police", "officials", "mr", "as", "after", "we", "i",
-})  # fmt: skip
-_BOUNDARY = re.compile(
-    r"(?<![.!?…])[.!?…]++[\"”’)\]»]*+(?=\s+[\"“‘«„(\[¿¡—–-]*\s?[^\W_a-zß-öø-ÿа-я])|[。！？｡]+[」』”）]*|(?<![।۔؟])[।۔؟]++(?=\s)"
-)
 _DOTTED = re.compile(r"(?:^|[\s(\"“])((?:[^\W\d_]\.){1,}[^\W\d_]?)$")
 _WORD_CHARS = 80  # before a full stop that are searched for an abbreviation
 _MAX_QUOTE = 600  # characters; a longer quotation is treated as unclosed

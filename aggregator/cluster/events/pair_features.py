@@ -11,7 +11,6 @@ equal on all machines.
 import math
 from collections.abc import Sequence
 from typing import Final, NamedTuple
-from weakref import ref
 
 import numpy as np
 import numpy.typing as npt
@@ -129,12 +128,12 @@ class PairArticle:
         self.is_opinion = is_opinion
         self.title_pieces = read_title(title)
         self.nearest = read_nearest(nearest)
-        self._in_stream: tuple[ref[StreamSnapshot], InStream] | None = None  # of the last snapshot
+        self._in_stream: tuple[object, InStream] | None = None  # of the last snapshot
 
     def in_stream(self, snapshot: StreamSnapshot) -> "InStream":
         """Return the sizes of the article under a snapshot, computed once."""
-        if self._in_stream is None or self._in_stream[0]() is not snapshot:
-            self._in_stream = ref(snapshot), _in_stream(self, snapshot)
+        if self._in_stream is None or self._in_stream[0] is not snapshot.key:
+            self._in_stream = snapshot.key, _in_stream(self, snapshot)
         return self._in_stream[1]
 
 
@@ -235,7 +234,13 @@ class CommonTerms(NamedTuple):
         numbers = np.full(int(self.owners.max(initial=-1)) + 1 + len(reports), -1)
         numbers[list(reports)] = np.arange(len(reports))
         kept = np.flatnonzero(numbers[self.owners] >= 0)
-        return CommonTerms(numbers[self.owners[kept]], *(one[kept] for one in self[1:]))
+        return CommonTerms(
+            numbers[self.owners[kept]],
+            self.bits[kept],
+            self.fields[kept],
+            self.hashes[kept],
+            self.products[kept],
+        )
 
 
 def common_terms(article: PairArticle, reports: Sequence[PairArticle]) -> CommonTerms:

@@ -1,0 +1,66 @@
+"""Words are read once, and what is known of them does not depend on what was read before."""
+
+import threading
+
+import pytest
+
+from aggregator.cluster.copies.shingles import shingle_sequence, words
+from aggregator.text.reading import LONGEST_WORD, Column, lexicon_of, read
+from tests.support.articles import DYKES, FLOOD, STRIKE
+
+
+def length_of(word: str) -> int:
+    return len(word)
+
+
+def test_the_words_of_title_and_text_are_in_order() -> None:
+    reading = read("Dock strike", "Cease-fire at 3.5 per cent, they'd said.", "en")
+    assert reading.words == ["Dock", "strike", "Cease-fire", "at", "3.5", "per", "cent", "they'd", "said"]
+    assert reading.title_words == 2
+    assert [reading.lexicon.words[number] for number in reading.numbers] == reading.words
+
+
+def test_a_text_in_another_script_is_read_by_the_rules_of_its_own() -> None:
+    assert read("", "В порту началась забастовка докеров.", "en").lexicon.language == "ru"
+
+
+@pytest.mark.parametrize("text", [FLOOD, STRIKE, DYKES, "l'année d'après — 1,000 co-op’s", "naïve café-bar"])
+def test_shingles_of_words_that_are_read_are_those_of_folded_text(text: str) -> None:
+    assert len(shingle_sequence(text)) == len(words(text)) - 2
+    folded = shingle_sequence(" ".join(words(text)))
+    assert shingle_sequence(text, read("A title", text, "en")).tolist() == folded.tolist()
+
+
+def test_a_full_lexicon_is_replaced_and_a_reading_keeps_its_own() -> None:
+    lengths = Column(length_of)
+    before = read("", "one seven", "sw")
+    assert lengths.of(before.lexicon, before.numbers).tolist() == [3, 5]
+    read("", " ".join(f"w{number}" for number in range(39_000)), "sw")
+    read("", " ".join(f"v{number}" for number in range(39_000)), "sw")
+    after = read("", "seven eleven", "sw")
+    assert after.lexicon is not before.lexicon
+    assert lengths.of(after.lexicon, after.numbers).tolist() == [5, 6]
+    assert lengths.of(before.lexicon, before.numbers).tolist() == [3, 5]
+
+
+def test_long_words_take_no_room() -> None:
+    reading = read("", f"{'x' * 5000} {'x' * 6000}", "en")
+    assert reading.numbers[0] == reading.numbers[1]
+    assert all(len(word) <= LONGEST_WORD for word in reading.lexicon.words)
+
+
+def test_threads_number_words_alike() -> None:
+    lexicon = lexicon_of("eo")
+    texts = [[f"w{number % 97}x{number % 89}" for number in range(start, start + 4000)] for start in range(8)]
+    found: dict[int, list[int]] = {}
+
+    def number(place: int) -> None:
+        found[place] = lexicon.numbers(texts[place]).tolist()
+
+    threads = [threading.Thread(target=number, args=(place,)) for place in range(8)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert all([lexicon.words[n] for n in found[place]] == texts[place] for place in range(8))
+    assert len(set(lexicon.words)) == len(lexicon.words)

@@ -1,10 +1,10 @@
-"""Is the title of a story right? The articles of labelled stories arrive one by one, by publication.
+"""Are the title and the lead of a story right? The articles of labelled stories arrive one by one.
 
     .venv/bin/python -m benchmarks.headlines ../shared/data/story-titles.jsonl
 
-A record names its articles and the files beside it where they stand (`id`, `data`), and whether the title of
-each is right for the story: `label` is "right", "acceptable" or "wrong". The articles are cleaned as the
-daemon cleans them; each counts as a report.
+A record names its articles and the files beside it where they stand (`id`, `data`), whether the title of each
+is right for the story (`label`: "right", "acceptable" or "wrong") and whether its opening is (`lead_right`).
+The articles are cleaned as the daemon cleans them and arrive by publication; each counts as a report.
 """
 
 import datetime as dt
@@ -15,8 +15,11 @@ from itertools import pairwise
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from aggregator.model.core import ArticleView
-from aggregator.stories.headline import headline
+from aggregator.model.core import ArticleView, AttributedSentence
+from aggregator.stories.headline import Headline, headline
+from aggregator.stories.text.merged_text import merge
+from aggregator.stories.text.summary import summary_sentences
+from aggregator.stories.tuning import shipped_tuning
 from benchmarks.briefs import cleaned
 from benchmarks.labelled import rows, stated_time
 
@@ -24,10 +27,11 @@ UNDATED = dt.datetime(2020, 1, 1, tzinfo=dt.UTC)
 
 
 class Story(NamedTuple):
-    """The articles in the order of arrival, and the ids of those whose titles are right."""
+    """The articles in the order of arrival, and the ids of those whose titles and openings are right."""
 
     articles: list[ArticleView]
     right: set[str]
+    leads: set[str]
 
 
 def stories(path: Path) -> Iterator[Story]:
@@ -41,26 +45,45 @@ def stories(path: Path) -> Iterator[Story]:
         found = [stored[each["data"]][each["id"]] for each in record]
         articles = [cleaned(row["id"], row, stated_time(row) or UNDATED) for row in found]
         right = {each["id"] for each in record if each["label"] != "wrong"}
-        yield Story(sorted(articles, key=lambda a: (a.effective_at, a.id)), right)
+        leads = {each["id"] for each in record if each["lead_right"]}
+        yield Story(sorted(articles, key=lambda a: (a.effective_at, a.id)), right, leads)
 
 
-def titles(articles: list[ArticleView]) -> Iterator[str | None]:
-    """The article of the title, after each arrival."""
+def titles(articles: list[ArticleView]) -> Iterator[Headline]:
+    """The title after each arrival."""
     shown = None
     for count in range(1, len(articles) + 1):
         chosen = headline(articles[:count], shown, afresh=count.bit_count() == 1)
         shown = chosen.title
-        yield chosen.article
+        yield chosen
+
+
+def shown_title(story: Story) -> str:
+    """The title when all articles have arrived."""
+    return list(titles(story.articles))[-1].title
+
+
+def lead(story: Story) -> AttributedSentence | None:
+    """The lead of the page, which must be the one of lists."""
+    title, tuning = shown_title(story), shipped_tuning()
+    found = merge(story.articles, title).lead
+    in_list = summary_sentences(story.articles, tuning.summary_words, tuning, title)
+    if found is None or found.text != in_list[0].text:
+        print(f"{title}: the lead of the page is not the one of lists")
+    return found
 
 
 def main(path: Path) -> None:
-    """Print how many stories have a right title, and how often titles change."""
+    """Print how many stories have a right title and lead, and how often titles change."""
     given = list(stories(path))
-    shown = [list(titles(story.articles)) for story in given]
+    shown = [[one.article for one in titles(story.articles)] for story in given]
     right = [ids[-1] in story.right for ids, story in zip(shown, given, strict=True)]
     changes = sum(one != other for ids in shown for one, other in pairwise(ids))
     print(f"{sum(right)} of {len(given)} titles are right; {changes} changes")
     print(f"{sum(bool(story.right) for story in given)} stories have a right title among their articles")
+    labelled = [story for story in given if story.leads]
+    leads = [(found := lead(story)) is not None and found.article in story.leads for story in labelled]
+    print(f"{sum(leads)} of {len(labelled)} leads are right")
 
 
 if __name__ == "__main__":

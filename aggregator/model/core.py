@@ -443,7 +443,6 @@ class Fact(FrozenStruct, frozen=True, kw_only=True, omit_defaults=False):
     of: int
     same_words: tuple[tuple[int, ...], ...] = ()  # indexes in `said` of one wording, which count once
     speaker: str = ""  # who is quoted
-    cites: str = ""  # the source that all of them name
 
 
 class AgreedFigure(FrozenStruct, frozen=True, kw_only=True, omit_defaults=False):
@@ -481,10 +480,7 @@ class MergedStory(FrozenStruct, frozen=True, kw_only=True, omit_defaults=False, 
     only: tuple[AttributedSentence, ...]  # statements of one outlet only, grouped by article in order
     timeline: tuple[TimelineItem, ...]
     agreed: tuple[AgreedFigure, ...] = ()
-    no_shared_fact: bool = False  # three or more outlets and no similar sentence: possibly several events
     summary: tuple[AttributedSentence, ...] = ()  # the opening of one or two reports
-    lead_outlets: int = 0  # that tell the news of the lead in their first sentences ...
-    lead_of: int = 0  # ... of so many
     quotations: tuple[Fact, ...] = ()  # by speaker
     merge_version: int = 0  # of the code that rendered it (stories/text/merged_text.py)
 

@@ -45,11 +45,8 @@ class Labels(msgspec.Struct, frozen=True):
     hour: tuple[str, str]
     minute: tuple[str, str]
     share: str
-    leads: str
     also: str
     same_words: str
-    cite_both: str
-    cite_all: str
     no_outlet: str
     day_unknown: str
     day_inferred: str

@@ -16,22 +16,9 @@ class StoryTuning(msgspec.Struct, frozen=True, kw_only=True):
     headline_titles: int
     # summary
     summary_words: int
-    summary_overlap_share: float
-    summary_titles_share: float
-    summary_first_share: float
-    summary_central_share: float
-    summary_titled_gain: float
-    summary_agency_gain: float
-    summary_fresh_gain: float
-    summary_fresh_hours: float
-    summary_bad_cost: float
-    summary_loaded_cost: float
-    summary_late_cost: float
-    summary_same_share: float
     summary_repeat_share: float
-    summary_new_share: float
-    summary_topic_share: float
-    summary_repeat_cost: float
+    summary_likeness_weight: float
+    lead_weights: tuple[float, float, float]
     # how much is read
     reports_cap: int
     sentences_cap: int
@@ -47,7 +34,6 @@ class StoryTuning(msgspec.Struct, frozen=True, kw_only=True):
     shared_quoted_min: int
     named_share_max: float
     whole_cosine: float
-    fragment_share: float
     same_report_min_similarity: float
     group_mean_from: float
     group_worst_from: float
@@ -73,7 +59,6 @@ class StoryTuning(msgspec.Struct, frozen=True, kw_only=True):
     agree_from: float
     agree_count_min: int
     agree_cap: int
-    clock_minutes_apart: int
     # rendering again
     rerender_days: int
     # timeline

@@ -26,6 +26,12 @@ _ABBREVIATIONS = frozenset({
     for cycle in ("months", "weekdays")
     for form in forms(cycle, "en", short=True) - forms(cycle, "en")
 }  # fmt: skip
+# American states, as in "Tampa, Fla. — "; with a small letter some of them are words ("fell ill").
+_STATES = frozenset({
+    "Ala", "Ariz", "Ark", "Calif", "Colo", "Conn", "Del", "Fla", "Ga", "Ill", "Ind", "Kan", "Ky", "La",
+    "Mass", "Md", "Mich", "Minn", "Miss", "Mo", "Mont", "Neb", "Nev", "Okla", "Ore", "Pa", "Penn", "Tenn",
+    "Tex", "Va", "Vt", "Wash", "Wis", "Wyo",
+})  # fmt: skip
 _AFTER_DOTTED = frozenset({
     "the", "a", "in", "but", "it", "he", "she", "they", "on", "at", "this", "that", "and", "however",
     "according", "police", "officials", "mr", "as", "after", "we", "i",
@@ -38,6 +44,8 @@ _BOUNDARY = re.compile(
     r"|(?<=[।۔؟])(?<![।۔؟]{2})[।۔؟]*+(?=\s))"
 )
 _DOTTED = re.compile(r"(?:^|[\s(\"“])((?:[^\W\d_]\.){1,}[^\W\d_]?)$")
+_LINE_WORDS = 25  # of a line without a full stop that is no heading, caption or label
+_TEXT_WORDS = 10  # the same of the only line of a text: many feeds leave the full stop out
 _WORD_CHARS = 80  # before a full stop that are searched for an abbreviation
 _MAX_QUOTE = 600  # characters; a longer quotation is treated as unclosed
 _QUOTATION = re.compile(
@@ -53,14 +61,21 @@ def paragraphs(text: str) -> list[str]:
     return [line for line in (raw.strip() for raw in text.split("\n")) if line]
 
 
-def split_sentences(paragraph: str) -> list[str]:
+def sentences_of(text: str) -> list[list[str]]:
+    """Return the sentences of each paragraph; the only line of a text needs no full stop from 10 words on."""
+    lines = paragraphs(text)
+    return [split_sentences(line, _TEXT_WORDS if len(lines) == 1 else _LINE_WORDS) for line in lines]
+
+
+def split_sentences(paragraph: str, least: int = _LINE_WORDS) -> list[str]:
     """Return the sentences of one paragraph, in order, each a substring of it; none for a heading.
 
     The clock time of a live blog's entry is left out. A quotation of several sentences is not split. A line
-    under 25 words that does not end a sentence (heading, caption, label) and text under 4 words are dropped.
+    under `least` words that does not end a sentence (heading, caption, label) and text under 4 words are
+    dropped.
     """
     text = without_clock(paragraph.strip()).strip()
-    if not ends_sentence(text) and count_words(text) < 25:
+    if not ends_sentence(text) and count_words(text) < least:
         return []
     quoted = deque(_quotations(text))  # neither overlap nor run backwards, so one pass suffices
     pieces, start = [], 0
@@ -86,7 +101,7 @@ def _is_end(text: str, start: int, match: re.Match[str]) -> bool:
     if _DOTTED.search(before[-12:] + "."):  # "U.S.", "p.m.", an initial
         is_initial = len(word) == 1 and word.isupper()
         return not is_initial and next_word in _AFTER_DOTTED
-    if word.lower() in _ABBREVIATIONS:
+    if word in _STATES or word.lower().rpartition("-")[2] in _ABBREVIATIONS:  # "then-Sen. Boll"
         return False
     # "6. Dezember": an ordinal of one or two digits before a word.
     return not (re.fullmatch(r"\d{1,2}", word) and not next_word.isdigit() and _is_ordinal_context(next_word))

@@ -190,8 +190,6 @@ def _merged_in_item(merged: MergedStory, allowance: "_Allowance") -> MergedStory
         title=first_words(merged.title, allowance.all_words),
         lead=lead,
         summary=summary,
-        lead_outlets=merged.lead_outlets,
-        lead_of=merged.lead_of,
         facts=tuple(facts),
         only=_only_in_item(merged.only, allowance),
         timeline=(),

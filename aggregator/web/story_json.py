@@ -216,7 +216,6 @@ class SummarisedJson(msgspec.Struct, frozen=True, kw_only=True):
 class WholeStoryJson(StoryJson, frozen=True, kw_only=True):
     """One story: `text` is the merged text, one sentence per paragraph, each with the outlets that have it.
 
-    `no_shared_fact`: there are three outlets or more and no shared fact; they may report different events.
     `earlier` are the stories that it continues, `later` those that continue it, `related` others about the
     same people, places and bodies; the nearest in time first. `summarised` is null without a machine-written
     text.
@@ -227,7 +226,6 @@ class WholeStoryJson(StoryJson, frozen=True, kw_only=True):
     sections: tuple[SectionJson, ...]
     timeline: tuple[MomentJson, ...]
     agreed: tuple[AgreedJson, ...]
-    no_shared_fact: bool
     merge_version: int
     trails: tuple[CopyTrail, ...]
     earlier: tuple[LinkedStory, ...]
@@ -271,7 +269,6 @@ def whole_story(
         sections=sections_of(merged) if merged else (),
         timeline=tuple(_moment(item, addresses) for item in merged.timeline) if merged else (),
         agreed=tuple(like(AgreedJson, each) for each in merged.agreed) if merged else (),
-        no_shared_fact=merged.no_shared_fact if merged else False,
         merge_version=merged.merge_version if merged else 0,
         summarised=summarised and like(SummarisedJson, summarised, machine_written=True),
     )

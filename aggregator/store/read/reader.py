@@ -153,9 +153,7 @@ def _facts(connection: Connection, rows: list[Row[Any]]) -> tuple[int, list[Row[
     for row in rows_with(connection, _MERGED, story.c.id, by_id):
         rendered += 1
         held = read_merged(row.id, row.merged_story)
-        agrees = held is not None and (
-            held.agreed or held.lead_outlets > 1 or any(fact.outlets > 1 for fact in held.facts)
-        )
+        agrees = held is not None and (held.agreed or any(fact.outlets > 1 for fact in held.facts))
         if not agrees:
             without.append(by_id[row.id])
     own = _with_own_name(connection, [row.id for row in without])

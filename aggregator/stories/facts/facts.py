@@ -12,7 +12,6 @@ from itertools import combinations, product
 
 from aggregator.stories.facts.figures import (
     Figure,
-    clock_minutes,
     comparable,
     differ,
     equal_figures,
@@ -37,7 +36,6 @@ from aggregator.stories.words import generic_heads, tokens
 from aggregator.text.tokens import PART, SPACELESS
 
 SentencePair = tuple[int, int]
-HALF_DAY = 12 * 60
 SMALL_NUMBERS = frozenset({"1", "2"})
 Best = dict[tuple[int, int], tuple[float, int]]  # (sentence, other report) -> (similarity, sentence there)
 
@@ -148,19 +146,8 @@ def may_count(one: SentenceFeatures, other: SentenceFeatures, s: float, tuning: 
         and not _adds_figures(one, other, s, tuning)
         and _share_enough(one, other, s, tuning)
         and not _share_only_names(one, other, s, tuning)
-        and not _is_fragment(one, other, s, tuning)
         and not differ(one.figures, other.figures)
-        and not _clocks_differ(one, other, tuning)
     )
-
-
-def _clocks_differ(one: SentenceFeatures, other: SentenceFeatures, tuning: StoryTuning) -> bool:
-    """Whether they give different times of day; at a distance of twelve hours one of them lacks "p.m."."""
-    first, second = clock_minutes(one.sentence.text), clock_minutes(other.sentence.text)
-    if first is None or second is None:
-        return False
-    apart = abs(first - second)
-    return apart != HALF_DAY and apart >= tuning.clock_minutes_apart
 
 
 def _agree_in_negation(one: SentenceFeatures, other: SentenceFeatures, s: float, tuning: StoryTuning) -> bool:
@@ -218,13 +205,6 @@ def _share_only_names(one: SentenceFeatures, other: SentenceFeatures, s: float, 
     if named_share(one, other) < tuning.named_share_max:
         return False
     return cosine(one, other) < tuning.whole_cosine
-
-
-def _is_fragment(one: SentenceFeatures, other: SentenceFeatures, s: float, tuning: StoryTuning) -> bool:
-    """Whether one is so much shorter that it would be contained in too many sentences."""
-    if s >= tuning.verbatim_from or (one.numbers & other.numbers) - SMALL_NUMBERS:
-        return False
-    return min(one.length, other.length) < tuning.fragment_share * max(one.length, other.length)
 
 
 def _may_join(

@@ -174,32 +174,6 @@ def differ(xs: Sequence[Figure], ys: Sequence[Figure]) -> bool:
     )
 
 
-# "4.30 p.m.", "at 16:30", "16.30 Uhr", "16 h 30": with a word or sign that marks a clock time.
-CLOCK_TIME = re.compile(
-    r"(?<![\d.,:])(?P<h>[01]?\d|2[0-3])(?:[:.](?P<m>[0-5]\d))?\s?(?P<half>[ap])\.?\s?m\b\.?"
-    r"|(?<![\d.,:])(?P<h2>[01]?\d|2[0-3]):(?P<m2>[0-5]\d)(?![\d:%])"
-    r"|(?<![\d.,:])(?P<h3>[01]?\d|2[0-3])(?:[.:](?P<m3>[0-5]\d))?\sUhr\b"
-    r"|(?<![\d.,:])(?P<h4>[01]?\d|2[0-3])\s?h(?:eures?)?(?:\s?(?P<m4>[0-5]\d))?\b",
-    re.IGNORECASE,
-)
-MAY_BE_CLOCK = re.compile(r"\d(?:\s?[aph]|:\d|\sU)", re.IGNORECASE)
-
-
-def clock_minutes(text: str) -> int | None:
-    """Return the only clock time of a sentence, in minutes after midnight; None without exactly one."""
-    if not MAY_BE_CLOCK.search(text):
-        return None  # as of most sentences; the expression needs ten times as long
-    matches = list(CLOCK_TIME.finditer(text))
-    if len(matches) != 1:
-        return None
-    match = matches[0]
-    hour = int(match["h"] or match["h2"] or match["h3"] or match["h4"])
-    minute = int(match["m"] or match["m2"] or match["m3"] or match["m4"] or 0)
-    if match["half"]:
-        hour = hour % 12 + (12 if match["half"].lower() == "p" else 0)
-    return 60 * hour + minute
-
-
 @cache
 def _grammar(language: str | None) -> FigureGrammar:
     words, language = language_words(language), language or "en"

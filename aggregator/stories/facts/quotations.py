@@ -1,4 +1,4 @@
-"""Who is quoted in a sentence, and whom several sentences name as their source.
+"""Who is quoted in a sentence.
 
 A speaker is a run of capitalized words beside a verb of speech: `Anna Berg later said`, `said Anna Berg`,
 `Anna Berg, the mayor, said`. In scripts without capital letters no speaker is found.
@@ -9,7 +9,7 @@ from collections.abc import Collection, Sequence
 from functools import cache
 from itertools import combinations
 
-from aggregator.stories.facts.sentence_similarity import SentenceFeatures, attribution_patterns
+from aggregator.stories.facts.sentence_similarity import SentenceFeatures
 from aggregator.stories.facts.standalone_sentences import QUOTED
 from aggregator.stories.lexicon import word_list, words_of
 from aggregator.stories.words import head_of
@@ -164,36 +164,3 @@ def _after(words: Sequence[str], verb: int, language: str | None) -> list[str]:
 @cache
 def _head(word: str, language: str | None) -> str:
     return head_of(word.lower(), language or "en") if word[0].isalnum() else ""
-
-
-def common_source(sentences: Sequence[Sequence[SentenceFeatures]]) -> str:
-    """Return the name that the attribution of each outlet's sentences has, with the names before it.
-
-    One element for each outlet. "" if they name no common source or state none.
-    """
-    named: list[dict[str, str]] = []
-    for of_outlet in sentences:
-        found: dict[str, str] = {}
-        for features in of_outlet:
-            for pattern in attribution_patterns(features.language):
-                for match in pattern.finditer(features.sentence.text):
-                    _add_names(found, _PART.findall(match.group()), features)
-        named.append(found)
-    common = [head for head in named[0] if all(head in others for others in named[1:])] if named else []
-    if not common:
-        return ""
-    return max((found[head] for found in named for head in common), key=lambda name: (len(name), name))
-
-
-def _add_names(found: dict[str, str], words: Sequence[str], features: SentenceFeatures) -> None:
-    """Add each name, by its head, with the capitalized words beside it."""
-    for place, word in enumerate(words):
-        head = _head(word, features.language)
-        if not _is_name(word) or head not in features.mentioned:
-            continue
-        start = place
-        while start > 0 and _is_name(words[start - 1]) and not _links(words[start - 1]):
-            start -= 1
-        end = next((n for n in range(place + 1, len(words)) if not _is_name(words[n])), len(words))
-        article = "the " if start > 0 and words[start - 1] == "the" else ""
-        found.setdefault(head, article + " ".join(words[start:end]))

@@ -3,13 +3,12 @@
 Copies are left out, since the original represents its group; excerpts, too, unless there is nothing else.
 """
 
-import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 
 from aggregator.extract.wire.agencies import outlet_key
-from aggregator.model.core import ArticleView, AttributedSentence
+from aggregator.model.core import ArticleView
 from aggregator.stories.counts import with_originals
 from aggregator.stories.facts.standalone_sentences import (
     has_link_text,
@@ -20,13 +19,7 @@ from aggregator.stories.facts.standalone_sentences import (
 from aggregator.stories.lexicon import clean_title
 from aggregator.stories.tuning import StoryTuning
 from aggregator.text.lines import count_words
-from aggregator.text.sentences import paragraphs, split_sentences
-
-# "11.30 p.m.: ", "21:14 Uhr - ": the time before an entry of a live blog is no part of its sentence.
-CLOCK = re.compile(
-    r"^\s*\d{1,2}[:.]\d{2}\s*(?:a\.?m\.?|p\.?m\.?|uhr|gmt|utc|bst|est|edt|cet|cest)?\s*[:|–—-]\s+",
-    re.IGNORECASE,
-)
+from aggregator.text.sentences import sentences_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,10 +39,6 @@ class SourceReport:
     article: ArticleView
     origin: str
     sentences: tuple[Sentence, ...]
-
-    def said(self, sentence: Sentence) -> AttributedSentence:
-        """Return the sentence with its outlet."""
-        return AttributedSentence(text=sentence.text, article=self.article.id, outlet=self.article.outlet)
 
 
 def read_reports(articles: Sequence[ArticleView], tuning: StoryTuning) -> list[SourceReport]:
@@ -95,9 +84,9 @@ def _sentences(article_text: str, heading: str, tuning: StoryTuning) -> tuple[tu
     title = _folded(heading)
     sentences: list[tuple[str, int | None]] = []
     seen: list[str] = []
-    for paragraph in paragraphs(article_text):
+    for paragraph in sentences_of(article_text):
         previous: int | None = None
-        for raw in split_sentences(CLOCK.sub("", paragraph)):
+        for raw in paragraph:
             text = without_dateline(without_heading(raw, heading))
             folded = _folded(text)
             if not _may_be_shown(text, tuning) or folded == title or any(folded in other for other in seen):

@@ -7,6 +7,7 @@ from functools import lru_cache
 from typing import NamedTuple
 
 from aggregator.stories.lexicon import word_list, words_of
+from aggregator.text.calendar import forms
 from aggregator.text.lines import count_words
 
 CUT_OFF = re.compile(r"\b(?:(?<!the )(?:U\.[SKN])|Reps?|Sens?|Govs?|Gen|Mrs?|Ms|Dr|Lt|Col)\.$")
@@ -17,24 +18,30 @@ RUN_IN = re.compile(
     r"[A-Z](?:(?<=[a-z].)[A-Z](?:[A-Z]|\b)|(?<=\sM)ORE\s|(?<=[a-z]”.)"
     r"|(?:(?<=[a-z]{2}[.!?].)|(?<=[a-z]{2}[.!?][”\"].))[a-z])"
 )
+CUT_MARKS = ("...", "…")  # at the end of a feed's text: the rest is missing
+WHOLE_WORDS = 10  # of a sentence without a full stop, as `sentences_of` returns it; fewer are a heading
 QUOTATION_MARKS = '“"„«「'
 OPENING, CLOSING = "“„«「", "”»」"
-DATELINE = re.compile(r"^[^\W\d_][\w .,'’-]{1,60}\([^()]{2,30}\)\s*[-–—]\s")  # "HALVERNE (MNA) — "
 WORD = re.compile(r"[^\W_]+(?:['’][^\W_]+)*")
 FEW_WORDS = 7
 SPEAKER_WORDS = 2  # outside of a quotation: a speaker and a verb
 WORST = 0.3  # `standalone` of what is no sentence
 HEADING_WORDS = 4  # of a title at least; fewer may be part of a sentence
 DATELINE_REST = 40  # characters after a dateline
-# As before "The Senate voted": WASHINGTON (AP) and a dash; London, Nov. 3 (MNA) and a dash; LONDON and a dash
+_DASH = r"(?:[-–—―]|--)"
+_MONTH = rf"(?:{'|'.join(sorted(map(str.title, forms('months', 'en', short=True)), reverse=True))})"
+# As before "The Senate voted": WASHINGTON (AP) and a dash; London, Nov. 3 (MNA) and a dash; LONDON and a
+# dash, or "Doha, Qatar - ", "PARIS, Nov 3 - " before a capital letter
 LEADING_DATELINE = re.compile(
-    r"^\[[\w .]{2,30}\] (?:[A-Z][\w .,'’]{1,40})?(?:[-–—]|--)\s+"
-    r"|^\[?(?:[^][]{0,30}\b[AaPp]\.?[Mm]\.? )?[A-Z]{2,3}\]\s+"  # what is left of "[Updated at 9:30 a.m. ET] "
-    r"|^(?:[-–—]|--)\s+(?!(?:[A-Z][\w.'’-]+ ){1,3}[A-Z][\w.'’-]+(?:,| is\b))"
+    rf"^\[[\w .]{{2,30}}\] (?:[A-Z][\w .,'’]{{1,40}})?{_DASH}\s+"
+    r"|^\[?(?:[^][]{0,30}\b[AaPp]\.?[Mm]\.? )?[A-Z]{2,3}\]\s+"  # left of "[Updated at 9:30 a.m. ET] "
+    rf"|^{_DASH}\s+(?!(?:[A-Z][\w.'’-]+ ){{1,3}}[A-Z][\w.'’-]+(?:,| is\b))"
     r"|^(?:UPDATE:|CLOSE(?= [A-Z]))\s+"
+    rf"|^(?!FILE)(?:[A-Z][\w.'’]+ ){{0,2}}[A-Z][\w.'’]+(?:, [A-Z][\w.]+){{0,2}}"
+    rf"(?:,? (?:{_MONTH}\.? \d{{1,2}}|\d{{1,2}} {_MONTH}\.?))?(?:\s+{_DASH}\s+|(?<=[A-Z]{{3}})—)(?=[A-Z“\"])"
     r"|^(?!FILE)(?:[^\W\d_][\w .,/'’-]{1,60}\([^()]{2,30}\)|\((?:AP|AFP|Reuters|UPI|dpa)\)"
-    r"|[A-Z][A-Z.,' ]{3,40}(?:, [A-Z][a-z.]+)?)\s*(?:[-–—]|--)\s+"
-    r"|^(?:[A-Z][\w .,'’]{1,40})?\(CNN(?: Business)?\)\s*(?:[-–—]\s*)?|^[A-Z][A-Z.,/' ]{3,40}:\s+"
+    rf"|[A-Z][A-Z.,' ]{{3,40}}(?:, [A-Z][a-z.]+)?)\s*{_DASH}\s+"
+    r"|^(?:[A-Z][\w .,'’]{1,40})?\(CNN(?: Business)?\)\s*(?:[-–—]\s*)?|^(?!FILE)[A-Z][A-Z.,/' ]{3,40}:\s+"
 )
 LEANING = 0.7  # `standalone` below which a sentence refers to another one
 ANAPHORIC_NOUN = re.compile(
@@ -170,7 +177,6 @@ FRONT_MATTER = (
             r"|Here['’]s|Here are|How|Why|Do you|Did you|What(?:['’]s|\s(?:I|we|he|she|you)\b))"
         ).match,
     ),
-    _Sign("promotion", re.compile(r"re[Cc][Aa][Pp][Tt][Cc][Hh][Aa]").search),
     _Sign(
         "promotion",
         re.compile(
@@ -222,10 +228,8 @@ def standalone(sentence: str, language: str | None = None) -> float:
         score -= 0.2
     if len(words) < FEW_WORDS and count_words(sentence) < FEW_WORDS:
         score -= 0.4
-    if not _has_end(sentence):
+    if not _has_end(sentence) and count_words(sentence) < WHOLE_WORDS:
         score -= 0.4
-    if DATELINE.match(sentence):
-        score -= 0.3
     return score - (0.4 if _unbalanced(sentence) else 0.0)
 
 
@@ -285,7 +289,8 @@ def _broken(sentence: str, outside: str) -> str | None:
         return "dateline"
     if _begins_inside(sentence):
         return "no beginning"
-    if not (_has_end(sentence) or _has_end(outside)) or CUT_OFF.search(sentence) or sentence.endswith("..."):
+    is_heading = not (_has_end(sentence) or _has_end(outside)) and count_words(sentence) < WHOLE_WORDS
+    if is_heading or CUT_OFF.search(sentence) or sentence.rstrip(AFTER_END).endswith(CUT_MARKS):
         return "no end"
     if _unbalanced(sentence):
         return "half a quotation"
@@ -328,8 +333,12 @@ def is_bare_quotation(sentence: str) -> bool:
 
 
 def is_whole(sentence: str) -> bool:
-    """Whether the text ends like a sentence, as headings, captions and bylines do not."""
-    return _has_end(sentence) or sentence.rstrip().endswith(('"', "”", "»", "’", "“", "」", "』"))
+    """Whether the text ends like a sentence or is long enough, as no heading, caption or byline is."""
+    return (
+        _has_end(sentence)
+        or sentence.rstrip().endswith(('"', "”", "»", "’", "“", "」", "』"))
+        or count_words(sentence) >= WHOLE_WORDS
+    )
 
 
 def has_link_text(sentence: str) -> bool:

@@ -15,8 +15,6 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import islice
 
-import msgspec
-
 from aggregator.model.core import (
     OPINION_KINDS,
     AgreedFigure,
@@ -37,7 +35,6 @@ from aggregator.stories.facts.facts import (
 from aggregator.stories.facts.outcomes import tells_outcome
 from aggregator.stories.facts.quotations import (
     QUOTED_MARK,
-    common_source,
     full_names,
     quoted_elsewhere,
     speaker_of,
@@ -45,7 +42,6 @@ from aggregator.stories.facts.quotations import (
 from aggregator.stories.facts.sentence_similarity import SentenceFeatures, read_features, shows_names
 from aggregator.stories.facts.source_sentences import SourceReport, read_reports
 from aggregator.stories.facts.standalone_sentences import refers, shows_alone, standalone
-from aggregator.stories.facts.stated_days import days_stated
 from aggregator.stories.headline import headline
 from aggregator.stories.lexicon import clean_title
 from aggregator.stories.text.summary import summary_sentences
@@ -54,14 +50,10 @@ from aggregator.stories.tuning import StoryTuning, shipped_tuning
 from aggregator.stories.words import heads
 
 # Incremented by hand when a change of code (not of tuning) changes merged texts.
-MERGE_VERSION = 14
+MERGE_VERSION = 15
 
 
-WARNING_ORIGINS = 3  # so many outlets without similar sentences may not report one event ...
-WARNING_SENTENCES = 30  # ... if they have so many: short reports may have none in common
 KEY_CHARS = 500  # of a lead, searched for key terms
-LEAD_SENTENCES = 6  # of a text, where no stored lead can be shown
-OPENING_SENTENCES = 3  # of a report, searched for the news that the story leads with
 DEFINITE = re.compile(r"(?:The|(?:Before|After|During|At|In|From|On) the) ((?:[a-z][\w-]*\s?){1,3})")
 ALSO_CAP = 24  # other articles named behind a sentence
 
@@ -97,23 +89,24 @@ class RenderContext:
     def said(self, index: int) -> AttributedSentence:
         """Return the sentence with its outlet, its time, and the other articles that have it."""
         sentence = self.features[index].sentence
-        report = self.reports[sentence.report]
-        others = (a.id for a in self.articles if a.id != report.article.id and sentence.text in a.text)
-        return msgspec.structs.replace(
-            report.said(sentence), time=self.time(index), also=tuple(islice(others, ALSO_CAP))
-        )
+        return self.attributed(sentence.text, self.reports[sentence.report].article)
 
-    def time(self, index: int) -> dt.datetime | None:
-        """Return the time of the entry of a live blog, else that of publication if it is declared."""
-        sentence = self.features[index].sentence
-        article = self.reports[sentence.report].article
-        entries = (entry.time for entry in article.timed if entry.time and sentence.text in entry.text)
-        return next(entries, article.published if article.is_dated else None)
+    def attributed(self, text: str, article: ArticleView) -> AttributedSentence:
+        """Return a sentence of an article with its outlet, its time, and the other articles that have it."""
+        others = (a.id for a in self.articles if a.id != article.id and text in a.text)
+        return AttributedSentence(
+            text=text,
+            article=article.id,
+            outlet=article.outlet,
+            time=_time(text, article),
+            also=tuple(islice(others, ALSO_CAP)),
+        )
 
     def newest_first(self, index: int) -> float:
         """Return the sort key of a sentence among others; without a declared time, its arrival counts."""
-        report = self.reports[self.features[index].sentence.report]
-        return -(self.time(index) or report.article.effective_at).timestamp()
+        sentence = self.features[index].sentence
+        article = self.reports[sentence.report].article
+        return -(_time(sentence.text, article) or article.effective_at).timestamp()
 
     def lateness(self, index: int) -> float:
         """Return where a sentence is in its report: 0 for the first one."""
@@ -153,6 +146,12 @@ class RenderContext:
         return max((self.similarities.of(index, other) for other in self.shown), default=0.0)
 
 
+def _time(text: str, article: ArticleView) -> dt.datetime | None:
+    """Return the time of the entry of a live blog, else that of publication if it is declared."""
+    entries = (entry.time for entry in article.timed if entry.time and text in entry.text)
+    return next(entries, article.published if article.is_dated else None)
+
+
 def merge(
     articles: Sequence[ArticleView], shown_title: str | None = None, tuning: StoryTuning | None = None
 ) -> MergedStory:
@@ -175,14 +174,12 @@ def merge(
         [_share(each, keys) for each in features],
         tuning,
         articles,
-        replaced_casualties(similarities, reports, tuning)
-        | quoted_elsewhere(features)
-        | _past_plans(features, reports, tuning),
+        replaced_casualties(similarities, reports, tuning) | quoted_elsewhere(features),
     )
     summary = _summary(rendering, articles, title)
     opening = ". ".join((title, *(one.text for one in summary)))
     rendering.opening = heads(opening, reports[0].article.language if reports else None)
-    lead = next(iter(rendering.shown), None)
+    lead = _index_of(rendering, summary[0]) if summary else None
     groups = fact_groups(similarities, reports, tuning)
     facts = _facts(rendering, groups, lead)
     quotations = _quotations(rendering, groups)
@@ -191,30 +188,12 @@ def merge(
         title=title,
         lead=summary[0] if summary else None,
         summary=summary,
-        lead_outlets=_leading(reports, summary[0], keys) if summary else 0,
-        lead_of=rendering.origin_count,
         facts=facts,
         quotations=quotations,
         only=_only(rendering),
         timeline=timeline(reports, tuning, trails(articles), similarities),
         agreed=agreed,
-        no_shared_fact=not facts and _has_no_shared_fact(rendering),
         merge_version=MERGE_VERSION,
-    )
-
-
-def _past_plans(
-    features: Sequence[SentenceFeatures], reports: Sequence[SourceReport], tuning: StoryTuning
-) -> frozenset[int]:
-    """Return the sentences that expect something of a day which the newest report has reached."""
-    published = [report.article.published for report in reports]
-    newest = max((time.date() for time in published if time), default=dt.date.min)
-    return frozenset(
-        index
-        for index, each in enumerate(features)
-        if (time := published[each.sentence.report])
-        and time.date() < newest
-        and any(time.date() < day <= newest for day in days_stated(each.sentence.text, time.date(), tuning))
     )
 
 
@@ -248,58 +227,22 @@ def _share(features: SentenceFeatures, keys: dict[str, float]) -> float:
 def _summary(
     rendering: RenderContext, articles: Sequence[ArticleView], title: str
 ) -> tuple[AttributedSentence, ...]:
-    """Return the sentences of the summary that stand in the texts, and mark them as shown.
-
-    A stored lead may not be in the text, or be a caption: then the first sentences of the texts are read.
-    """
-    tuning = rendering.tuning
-    number = {
-        (rendering.reports[each.sentence.report].article.id, each.sentence.text): index
-        for index, each in reversed(list(enumerate(rendering.features)))
-    }
-    found: list[int] = []
-    for has_stored_leads in (True, False):
-        read = articles if has_stored_leads else _with_openings(rendering, articles)
-        said = summary_sentences(read, tuning.summary_words, tuning, title)
-        chosen = [number[one.article, one.text] for one in said if (one.article, one.text) in number]
-        if len(chosen) < len(said):
-            chosen = chosen[:1] if said and (said[0].article, said[0].text) in number else []
-        found = chosen or found
-        if chosen and shows_alone(said[0].text, rendering.features[chosen[0]].language):
-            break
-    rendering.shown.update(dict.fromkeys(found))
-    return tuple(rendering.said(index) for index in found)
+    """Return the summary as in lists, as far as it stands in the texts, and mark its sentences as shown."""
+    by_id = {article.id: article for article in articles}
+    said = summary_sentences(articles, rendering.tuning.summary_words, rendering.tuning, title)
+    standing = [one for one in said if one.text in by_id[one.article].text]
+    found = (_index_of(rendering, one) for one in standing)
+    rendering.shown.update((index, None) for index in found if index is not None)
+    return tuple(rendering.attributed(one.text, by_id[one.article]) for one in standing)
 
 
-def _with_openings(rendering: RenderContext, articles: Sequence[ArticleView]) -> list[ArticleView]:
-    """Return the articles with the first sentences of their texts as leads."""
-    openings = {
-        report.article.id: "\n".join(sentence.text for sentence in report.sentences[:LEAD_SENTENCES])
-        for report in rendering.reports
-    }
-    return [
-        msgspec.structs.replace(article, lead=openings.get(article.id, article.lead)) for article in articles
-    ]
-
-
-def _leading(reports: Sequence[SourceReport], lead: AttributedSentence, keys: dict[str, float]) -> int:
-    """Count the outlets that tell the news of the lead in their title or their first sentences."""
-    by_article = {report.article.id: report.article for report in reports}
-    stated = heads(lead.text, by_article[lead.article].language)
-    theme = {head: weight for head, weight in keys.items() if head in stated}
-    leading = set()
-    for report in reports:
-        article = report.article
-        opening = " ".join(one.text for one in report.sentences[:OPENING_SENTENCES])
-        words = heads(f"{clean_title(article)}. {opening}", article.language)
-        covered = sum(weight for head, weight in theme.items() if head in words)
-        if len(theme) >= THEME_TERMS and covered >= THEME_SHARE * sum(theme.values()):
-            leading.add(report.origin)
-    return len(leading)
-
-
-THEME_TERMS = 4  # key terms of the story that the lead has at least
-THEME_SHARE = 0.7  # of their weight that an opening has
+def _index_of(rendering: RenderContext, said: AttributedSentence) -> int | None:
+    """Return the sentence of its report that has these words; None if that is not shown or not read."""
+    ids = [report.article.id for report in rendering.reports]
+    read = ((index, each.sentence) for index, each in enumerate(rendering.features))
+    return next(
+        (index for index, one in read if ids[one.report] == said.article and said.text in one.text), None
+    )
 
 
 def _with_first(rendering: RenderContext, group: FactGroup, first: int) -> FactGroup | None:
@@ -350,16 +293,12 @@ def _facts(rendering: RenderContext, groups: Sequence[FactGroup], lead: int | No
 
 
 def _fact(rendering: RenderContext, group: FactGroup, speaker: str = "") -> Fact:
-    by_origin: dict[str, list[SentenceFeatures]] = {}
-    for index in group.members:
-        by_origin.setdefault(rendering.origin(index), []).append(rendering.features[index])
     return Fact(
         said=tuple(rendering.said(index) for index in group.members),
         outlets=group.origins,
         of=rendering.origin_count,
         same_words=group.same_words,
         speaker=speaker,
-        cites=common_source(list(by_origin.values())) if group.origins > 1 and not speaker else "",
     )
 
 
@@ -396,17 +335,6 @@ def _quotations(rendering: RenderContext, groups: Sequence[FactGroup]) -> tuple[
         first[name] = min(first.get(name, 0.0), rendering.newest_first(group.members[0]))
     chosen.sort(key=lambda each: (first[each[1]], each[1], rendering.newest_first(each[0].members[0])))
     return tuple(_fact(rendering, group, name) for group, name in chosen)
-
-
-def _has_no_shared_fact(rendering: RenderContext) -> bool:
-    """Whether no sentences of several outlets are similar."""
-    origins, tuning = rendering.origins, rendering.tuning
-    if len(set(origins)) < WARNING_ORIGINS or len(origins) < WARNING_SENTENCES:
-        return False
-    return not any(
-        s >= tuning.count_from and origins[a] != origins[b]
-        for (a, b), s in rendering.similarities.pairs.items()
-    )
 
 
 def _agreed(rendering: RenderContext) -> tuple[AgreedFigure, ...]:

@@ -70,7 +70,7 @@ def _placeholder(article: ArticleView) -> str:
 
 
 def support(fact: Fact, keys: Mapping[str, str], words: Labels) -> str:
-    """Return how many outlets state a fact, and whom all of them cite; `keys`: of the outlets, by article."""
+    """Return how many outlets state a fact; `keys`: of the outlets, by article."""
     said = [keys.get(one.article, one.article) for one in fact.said]
     if fact.outlets < 2:
         return words.same_words.format(name=counted_in(words.outlet, len(set(said))))
@@ -78,8 +78,6 @@ def support(fact: Fact, keys: Mapping[str, str], words: Labels) -> str:
     for one in fact.same_words:
         copied = counted_in(words.outlet, len({said[place] for place in one}))
         parts.append(words.same_words.format(name=copied))
-    if fact.cites:
-        parts.append((words.cite_both if fact.outlets == 2 else words.cite_all).format(name=fact.cites))
     return ", ".join(parts)
 
 
@@ -139,16 +137,13 @@ class _PlainText:
         return ", ".join((articles, outlets, counted_in(words.report, counts.report_count)))
 
     def _lead(self, lead: Fact) -> list[str]:
-        """Return the summary, each report's sentences on a line, and how many outlets lead with its news."""
+        """Return the summary, each report's sentences on a line, and how many outlets state its first one."""
         lines: list[str] = []
         for _, said in groupby(self.merged.summary or lead.said[:1], key=self._names):
             sentences = list(said)
             text = " ".join(one.text for one in sentences)
             lines.append(self._quoted(msgspec.structs.replace(sentences[0], text=text)))
-        notes = [support(lead, self.keys, self.words)] if len(lead.said) > 1 else []
-        if self.merged.lead_outlets > max(1, lead.outlets):
-            notes.append(self.words.leads.format(n=self.merged.lead_outlets, of=self.merged.lead_of))
-        note = f" ({'; '.join(notes)})" if notes else ""
+        note = f" ({support(lead, self.keys, self.words)})" if len(lead.said) > 1 else ""
         return [lines[0] + note, *self._in_other_words(lead), *lines[1:]]
 
     def _fact(self, fact: Fact) -> list[str]:

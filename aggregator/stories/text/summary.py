@@ -1,42 +1,37 @@
-"""The summary of a story, which is also the lead of its merged text: the opening of one report.
+"""The summary of a story, whose first sentence is the lead of its page: the opening of one report.
 
-The beginnings of all reports are compared. What most of them tell counts; sentences that
-cannot stand where they are (a caption, a quotation without speaker, "He ...") cost. A clean first sentence of
-a second report follows where it brings what the reports share and the first report lacks.
+The report is chosen by three weights that training/fit_lead.py learns from labelled openings, and by how much
+of what all reports open with the summary tells. Further sentences of the report, or the lead of a second one,
+follow where they tell more of that.
 """
 
 import datetime as dt
-import math
-from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from functools import lru_cache
-from itertools import combinations
+from operator import mul
 from typing import NamedTuple
 
-from aggregator.extract.wire.agencies import agency_of
 from aggregator.model.core import ArticleView, AttributedSentence
-from aggregator.stories.facts.outcomes import tells_outcome
 from aggregator.stories.facts.standalone_sentences import (
-    QUOTATION_MARKS,
+    FIRST_PERSON,
+    QUOTED,
     front_matter,
     leans,
     without_dateline,
     without_heading,
 )
-from aggregator.stories.headline import loaded_words, title_candidates
+from aggregator.stories.headline import title_candidates
 from aggregator.stories.lexicon import clean_title
 from aggregator.stories.tuning import StoryTuning, shipped_tuning
 from aggregator.stories.words import heads
+from aggregator.text.calendar import is_weekday
 from aggregator.text.lines import count_words
-from aggregator.text.sentences import paragraphs, split_sentences
+from aggregator.text.sentences import sentences_of
 from aggregator.text.tokens import PART
 
-WORD_CHARS = 40  # characters read for each word; more than any language needs on average
 OPENING_SENTENCES = 4  # of a report (5: no gain on 1,000 events)
-SHORT_WORDS = 32  # of one of two sentences of two reports (28: ROUGE-1 -.05; all: readers preferred it less)
 NO_BEGINNING = ("caption", "credit", "promotion", "post", "characters")  # after these a report begins
 REPORTS = 8  # the most central of more
-ROUNDING = 1e-9  # above the rounding errors of a score
 
 
 def summary(
@@ -45,17 +40,10 @@ def summary(
     tuning: StoryTuning | None = None,
     shown_title: str | None = None,
 ) -> str:
-    """Return the text of `summary_sentences`, or the beginning of a first sentence that is too long ("…")."""
-    quotable = _quotable(articles, tuning or shipped_tuning())
-    if len(quotable) == 1:
-        return lead_within(quotable[0].lead, max_words)
+    """Return the text of `summary_sentences`; a first sentence that is too long is cut ("…")."""
     said = summary_sentences(articles, max_words, tuning, shown_title)
-    if said:
-        return " ".join(" ".join(one.text.split()) for one in said)
-    for article in quotable:
-        if text := lead_within(article.lead, max_words):
-            return text
-    return ""
+    text = " ".join(" ".join(one.text.split()) for one in said)
+    return text if count_words(text) <= max_words else _cut(text, max_words)
 
 
 def summary_sentences(
@@ -64,76 +52,34 @@ def summary_sentences(
     tuning: StoryTuning | None = None,
     shown_title: str | None = None,
 ) -> tuple[AttributedSentence, ...]:
-    """Return the sentences of the summary, in order, of one or two reports, with `max_words` words at most.
+    """Return the sentences of the summary, in order, of one or two reports.
 
-    Articles with `nosnippet` are never quoted. Nothing, where no first sentence is that short.
+    The first one is the same whatever `max_words`, and alone may have more. Articles with `nosnippet` are
+    never quoted.
     """
     tuning = tuning or shipped_tuning()
-    if max_words < 1:
+    openings = openings_of(articles, tuning) if max_words > 0 else []
+    if not openings:
         return ()
-    openings = _most_central([_opening(article) for article in _quotable(articles, tuning)])
-    if len(openings) < 2:
-        return _said(openings, _first_sentences(openings[0], max_words)) if openings else ()
-    titles = [heads(clean_title(one.article), one.article.language) for one in openings]
-    story = _Story.of(openings, titles, shown_title, tuning)
-    choices = [choice for choice in _choices(openings) if sum(s.words for _, s in choice) <= max_words]
-    weight = tuning.summary_overlap_share
-    scores = [_score(choice, story, tuning) for choice in choices]
-    most = [score + weight * _most_overlap(c, story) for c, score in zip(choices, scores, strict=True)]
-    best: _Choice = ()
-    highest: tuple[float, tuple[object, ...]] = (-math.inf, ())
-    for place in sorted(range(len(choices)), key=lambda place: -most[place]):
-        if most[place] < highest[0] - ROUNDING:
-            break  # no other one can be higher
-        score = scores[place] + weight * _mean_overlap(choices[place], story)
-        highest, best = max(
-            (highest, best),
-            ((score, _rank(choices[place], openings)), choices[place]),
-            key=lambda each: each[0],
-        )
-    return _said(openings, best)
+    choices = choices_of(openings, max_words, tuning)
+    leads = [sum(map(mul, lead_figures(opening, shown_title), tuning.lead_weights)) for opening in openings]
 
+    def rank(choice: Choice) -> tuple[float, dt.datetime, str]:
+        first, _ = choice[0]
+        score = leads[first] + tuning.summary_likeness_weight * likeness(choice, openings)
+        return score, openings[first].article.effective_at, openings[first].article.id
 
-def _said(openings: Sequence["_Opening"], choice: "_Choice") -> tuple[AttributedSentence, ...]:
-    articles = [opening.article for opening in openings]
+    chosen = max(choices, key=rank)
+    reports = [opening.article for opening in openings]
     return tuple(
-        AttributedSentence(text=sentence.text, article=articles[n].id, outlet=articles[n].outlet)
-        for n, sentence in choice
+        AttributedSentence(text=sentence.text, article=reports[n].id, outlet=reports[n].outlet)
+        for n, sentence in chosen
     )
 
 
-def _first_sentences(opening: "_Opening", max_words: int) -> "_Choice":
-    """Return the sentences of the only report that fit, from the first one that can be shown on."""
-    chosen: list[tuple[int, _Sentence]] = []
-    left = max_words
-    first = next((s.place for s in opening.sentences if not (s.is_bad or s.leans)), 0)
-    for sentence in opening.sentences[first:]:
-        if sentence.words > left or (chosen and sentence.is_bad):
-            break
-        left -= sentence.words
-        chosen.append((0, sentence))
-    return tuple(chosen)
-
-
-def lead_within(lead: str, max_words: int) -> str:
-    """Return the first sentences of `lead`, at most `max_words` words, on one line."""
-    lead = lead[: WORD_CHARS * max_words + WORD_CHARS]
-    sentences = [sentence for paragraph in paragraphs(lead) for sentence in split_sentences(paragraph)]
-    result, end = "", 0
-    for sentence in sentences:
-        end = lead.find(sentence, end) + len(sentence)
-        start = " ".join(lead[:end].split())  # includes text too short for a sentence
-        if count_words(start) > max_words:
-            break
-        result = start
-    if result or not sentences:
-        return result
-    return _cut(sentences[0], max_words)
-
-
-def _cut(sentence: str, max_words: int) -> str:
-    words = sentence.split()
-    cut = " ".join(words[:max_words]) if len(words) > 1 else sentence  # one word: a script without spaces
+def _cut(text: str, max_words: int) -> str:
+    words = text.split()
+    cut = " ".join(words[:max_words]) if len(words) > 1 else text  # one word: a script without spaces
     while count_words(cut) > max_words:
         cut = cut[: min(len(cut) - 1, 2 * max_words)]
     return cut.rstrip(" ,;:–—-") + "…"
@@ -142,41 +88,58 @@ def _cut(sentence: str, max_words: int) -> str:
 # --- openings of reports -----------------------------------------------------------------------------------
 
 
-class _Sentence(NamedTuple):
+class Sentence(NamedTuple):
     """A sentence of an opening."""
 
     text: str
     words: int
     heads: frozenset[str]
-    all_words: tuple[str, ...]  # function words and repeated ones included
-    numbered: frozenset[str]  # the same; see `_numbered`
+    numbered: frozenset[str]  # all words; see `_numbered`
     is_bad: bool  # cannot be shown
-    leans: bool  # refers to the sentence before it
-    loaded: int  # words of opinion
-    tells_outcome: bool  # as done
+    leans: bool  # refers to the sentence before it, or is too short to open
+    has_weekday: bool
     place: int
 
+    @property
+    def opens(self) -> bool:
+        """Whether it can be shown first."""
+        return not (self.is_bad or self.leans)
 
-class _Opening(NamedTuple):
+
+class Opening(NamedTuple):
+    """The first sentences of a report; `lead` is the one that can be shown first."""
+
     article: ArticleView
-    sentences: tuple[_Sentence, ...]
+    sentences: tuple[Sentence, ...]
+    lead: Sentence
     heads: frozenset[str]
     numbered: frozenset[str]  # all words; see `_numbered`
+    is_personal: bool  # tells in the first person
 
 
-_Choice = tuple[tuple[int, _Sentence], ...]  # numbers of openings, with a sentence of each
+Choice = tuple[tuple[int, Sentence], ...]  # of a summary: numbers of openings, with a sentence of each
 
 
-def _quotable(articles: Sequence[ArticleView], tuning: StoryTuning) -> list[ArticleView]:
-    """Return the reports whose lead may be quoted; else others with a lead."""
+def openings_of(articles: Sequence[ArticleView], tuning: StoryTuning) -> list[Opening]:
+    """Return the openings that may be quoted: of reports, those that can be shown first, if there are any."""
     with_lead = [article for article in articles if article.lead.strip() and not article.nosnippet]
-    if len(with_lead) == 1:
-        return with_lead
-    return title_candidates(with_lead, tuning) or with_lead
+    quotable = title_candidates(with_lead, tuning) or with_lead
+    found = [opening for article in quotable if (opening := _opening(article))]
+    return _most_central([one for one in found if one.lead.opens] or found)
 
 
-def _opening(article: ArticleView) -> _Opening:
-    return _Opening(article, *_read(article.lead, article.language, clean_title(article)))
+def _opening(article: ArticleView) -> Opening | None:
+    sentences = _read(article.lead, article.language, clean_title(article))
+    if not sentences:
+        return None
+    return Opening(
+        article,
+        sentences,
+        next((sentence for sentence in sentences if sentence.opens), sentences[0]),
+        frozenset().union(*(sentence.heads for sentence in sentences)),
+        _numbered(PART.findall(" ".join(sentence.text for sentence in sentences).lower())),
+        (article.language or "en") == "en" and bool(FIRST_PERSON.search(QUOTED.sub("", article.lead))),
+    )
 
 
 def _numbered(words: Iterable[str]) -> frozenset[str]:
@@ -190,33 +153,25 @@ def _numbered(words: Iterable[str]) -> frozenset[str]:
 
 
 @lru_cache(maxsize=256)  # all leads but the newest were read before
-def _read(
-    lead: str, language: str | None, title: str
-) -> tuple[tuple[_Sentence, ...], frozenset[str], frozenset[str]]:
-    """Return the sentences of an opening, its heads, and its words, numbered."""
-    split = (text for paragraph in paragraphs(lead) for text in split_sentences(paragraph))
+def _read(lead: str, language: str | None, title: str) -> tuple[Sentence, ...]:
+    """Return the first sentences of an opening; of one without any its text."""
+    split = [text for paragraph in sentences_of(lead) for text in paragraph] or [" ".join(lead.split())]
     texts = [without_dateline(without_heading(text, title)) for text in split]
     while len(texts) > 1 and front_matter(texts[0], language) in NO_BEGINNING:
         del texts[0]  # a caption or a label: the report begins after it
-    sentences = tuple(
-        _Sentence(
+    why_not = {text: front_matter(text, language) for text in texts}
+    return tuple(
+        Sentence(
             text=text,
             words=count_words(text),
             heads=frozenset(heads(text, language)),
-            all_words=(words := tuple(PART.findall(text.lower()))),
-            numbered=_numbered(words),
-            is_bad=front_matter(text, language) is not None,
+            numbered=_numbered(PART.findall(text.lower())),
+            is_bad=why_not[text] not in (None, "few words"),
             leans=leans(text, language),
-            loaded=loaded_words(text, language),
-            tells_outcome=tells_outcome(text, language),
+            has_weekday=any(map(is_weekday, PART.findall(text))),
             place=place,
         )
         for place, text in enumerate(texts[:OPENING_SENTENCES])
-    )
-    return (
-        sentences,
-        frozenset().union(*(sentence.heads for sentence in sentences)),
-        _numbered(word for sentence in sentences for word in sentence.all_words),
     )
 
 
@@ -224,7 +179,7 @@ def _dice(one: frozenset[str], other: frozenset[str]) -> float:
     return 2 * len(one & other) / max(1, len(one) + len(other))
 
 
-def _most_central(openings: list[_Opening]) -> list[_Opening]:
+def _most_central(openings: list[Opening]) -> list[Opening]:
     if len(openings) <= REPORTS:
         return openings
     central = {n: sum(_dice(one.heads, other.heads) for other in openings) for n, one in enumerate(openings)}
@@ -234,159 +189,58 @@ def _most_central(openings: list[_Opening]) -> list[_Opening]:
 # --- the choice --------------------------------------------------------------------------------------------
 
 
-class _Story(NamedTuple):
-    """What the reports share."""
+class LeadFigures(NamedTuple):
+    """What an opening is judged by, beside the likeness of the summary; `lead_weights` are the weights."""
 
-    openings: Sequence[_Opening]
-    weights: Mapping[str, int]  # of words, by the number of other openings that have them
-    whole: int
-    titled: Counter[str]
-    central: tuple[float, ...]  # of each opening: mean Dice coefficient with the others
-    shown: tuple[bool, ...]  # whether its title is the shown one
-    gains: tuple[float, ...]  # of each opening, if it tells an outcome: the most for the newest one
-    is_agency: tuple[bool, ...]  # whether the text of each opening is of a news agency
-    shown_heads: frozenset[str]  # of the shown title
-    common: Mapping[tuple[int, int], tuple[int, ...]]  # of (opening, sentence): words shared with each one
-
-    @classmethod
-    def of(
-        cls,
-        openings: Sequence[_Opening],
-        titles: Sequence[Mapping[str, None]],
-        shown_title: str | None,
-        tuning: StoryTuning,
-    ) -> "_Story":
-        in_openings = Counter(head for one in openings for head in sorted(one.heads))
-        most = max(2, len(openings)) - 1
-        weights = {head: n - 1 for head, n in in_openings.items() if n > 1}
-        central = tuple(
-            sum(_dice(one.heads, other.heads) for other in openings if other is not one) / most
-            for one in openings
-        )
-        titled = Counter(head for title in titles for head in title)
-        shown = tuple(clean_title(one.article) == shown_title for one in openings)
-        shown_heads = frozenset(heads(shown_title or "", openings[0].article.language if openings else None))
-        common = {
-            (n, sentence.place): tuple(len(sentence.numbered & other.numbered) for other in openings)
-            for n, opening in enumerate(openings)
-            for sentence in opening.sentences
-        }
-        whole = sum(weights.values()) or 1
-        articles = [opening.article for opening in openings]
-        gains = _gains([article.effective_at for article in articles], tuning)
-        of_agency = tuple(bool(article.wire or agency_of(article.outlet)) for article in articles)
-        return cls(
-            openings, weights, whole, titled, central, shown, gains, of_agency, shown_heads, common
-        )  # fmt: skip
+    title: float  # share of the words of the shown title that its first sentence has
+    weekday: float  # 1: its first sentence names one
+    personal: float  # 1: it tells in the first person
 
 
-def _gains(times: Sequence[dt.datetime], tuning: StoryTuning) -> tuple[float, ...]:
-    """Return the gain of each report for its time; 0 if they are not hours apart."""
-    first, last = min(times), max(times)
-    if last - first < dt.timedelta(hours=tuning.summary_fresh_hours):
-        return (0.0,) * len(times)
-    return tuple(tuning.summary_fresh_gain * ((time - first) / (last - first)) for time in times)
+def lead_figures(opening: Opening, shown_title: str | None) -> LeadFigures:
+    """Return the figures of an opening."""
+    titled = heads(shown_title or clean_title(opening.article), opening.article.language)
+    return LeadFigures(
+        title=len(opening.lead.heads & titled.keys()) / max(1, len(titled)),
+        weekday=float(opening.lead.has_weekday),
+        personal=float(opening.is_personal),
+    )
 
 
-def _choices(openings: Sequence[_Opening]) -> Iterator[_Choice]:
-    """Yield the sentences of a report in its order, and a short one beside the first one of another report.
+def choices_of(openings: Sequence[Opening], max_words: int, tuning: StoryTuning) -> Iterator[Choice]:
+    """Yield each lead, alone, with sentences that follow it in its report, and with another report's lead.
 
-    Readers preferred one report in its own words; a second one after two sentences read like a list.
+    Several sentences have at most `max_words` words. Readers preferred one report in its own words; a second
+    one after two sentences read like a list.
     """
     for n, opening in enumerate(openings):
-        for size in range(1, OPENING_SENTENCES + 1):
-            for sentences in combinations(opening.sentences, size):
-                yield tuple((n, sentence) for sentence in sentences)
-        for sentence in opening.sentences:
-            for m, other in enumerate(openings):
-                if m != n and other.sentences:
-                    first = other.sentences[0]
-                    if sentence.words <= SHORT_WORDS or (not sentence.place and first.words <= SHORT_WORDS):
-                        yield (n, sentence), (m, first)
+        yield ((n, opening.lead),)
+        chosen = [opening.lead]
+        for sentence in opening.sentences[opening.lead.place + 1 :]:
+            chosen.append(sentence)
+            too_long = sum(one.words for one in chosen) > max_words
+            if too_long or sentence.is_bad or any(_repeat(one, sentence, tuning) for one in chosen[:-1]):
+                break
+            yield tuple((n, one) for one in chosen)
+        for m, other in enumerate(openings):
+            fits = opening.lead.words + other.lead.words <= max_words
+            if m != n and fits and not _repeat(opening.lead, other.lead, tuning):
+                yield (n, opening.lead), (m, other.lead)
 
 
-def _rank(choice: _Choice, openings: Sequence[_Opening]) -> tuple[object, ...]:
-    """Return the order of choices with one score: the newest report."""
-    first = openings[choice[0][0]].article
-    return first.effective_at, first.id, tuple(-sentence.place for _, sentence in choice)
+def _repeat(one: Sentence, other: Sentence, tuning: StoryTuning) -> bool:
+    least = max(1, min(len(one.heads), len(other.heads)))
+    return len(one.heads & other.heads) > tuning.summary_repeat_share * least
 
 
-def _score(choice: _Choice, story: _Story, tuning: StoryTuning) -> float:
-    """Return the score without the overlap."""
-    covered = choice[0][1].heads.union(*(sentence.heads for _, sentence in choice[1:]))
-    score = sum(story.weights[head] for head in covered if head in story.weights) / story.whole
-    titled = sum(story.titled[head] for head in covered if head in story.titled)
-    score += tuning.summary_titles_share * titled / max(1, story.titled.total())
-    score += tuning.summary_central_share * sum(story.central[n] for n, _ in choice) / len(choice)
-    first = choice[0][1].heads & story.shown_heads
-    score += tuning.summary_first_share * len(first) / max(1, len(story.shown_heads))
-    if len(first) < tuning.summary_topic_share * len(story.shown_heads):
-        score -= tuning.summary_late_cost
-    reports = {n for n, _ in choice}
-    score += tuning.summary_titled_gain if any(story.shown[n] for n in reports) else 0.0
-    number, opener = choice[0]
-    if not opener.place:
-        score += story.gains[number] * opener.tells_outcome
-        score += tuning.summary_agency_gain if story.is_agency[number] else 0.0
-    return score - _cost(choice, tuning) - _repeats(choice, story, tuning)
+def likeness(choice: Choice, openings: Sequence[Opening]) -> float:
+    """Return the mean F1 of the words, as ROUGE-1 counts them, with the openings, its own ones at half.
 
-
-def _mean_overlap(choice: _Choice, story: _Story) -> float:
-    """Return the mean F1 of the words (all, as ROUGE-1 counts them) with the openings."""
-    if len(choice) == 1:
-        return _most_overlap(choice, story)
-    words = _numbered(word for _, sentence in choice for word in sentence.all_words)
-    return _weighted_f1(choice, story, [len(words & opening.numbered) for opening in story.openings])
-
-
-def _most_overlap(choice: _Choice, story: _Story) -> float:
-    """Return the highest possible overlap: no word of two sentences meets the same word of an opening."""
-    common = [story.common[n, sentence.place] for n, sentence in choice]
-    return _weighted_f1(choice, story, [sum(each) for each in zip(*common, strict=True)])
-
-
-def _weighted_f1(choice: _Choice, story: _Story, common: Sequence[int]) -> float:
-    """Return the mean F1; an opening of the choice counts half, for each is most like its own."""
+    It grows with further sentences that the other openings tell; of a single report, with its own.
+    """
+    text = " ".join(sentence.text for _, sentence in choice)
+    words = _numbered(PART.findall(text.lower()))
     own = {n for n, _ in choice}
-    words = sum(len(sentence.all_words) for _, sentence in choice)
-    total = weights = 0.0
-    for n, opening in enumerate(story.openings):
-        weight = 0.5 if n in own else 1.0
-        total += weight * 2 * common[n] / max(1, words + len(opening.numbered))
-        weights += weight
-    return total / weights
-
-
-def _cost(choice: _Choice, tuning: StoryTuning) -> float:
-    """Return the cost of sentences that cannot stand where they are."""
-    cost = 0.0
-    before: tuple[int, int] | None = None
-    for n, sentence in choice:
-        follows = before == (n, sentence.place - 1)
-        cost += tuning.summary_bad_cost * (sentence.is_bad + (sentence.leans and not follows))
-        cost += tuning.summary_loaded_cost * sentence.loaded
-        before = n, sentence.place
-    first = choice[0][1]
-    if first.place or first.is_bad or first.leans or first.text[:1] in QUOTATION_MARKS:
-        cost += tuning.summary_late_cost * (1 if first.place < 2 else 4)
-    return cost
-
-
-def _repeats(choice: _Choice, story: _Story, tuning: StoryTuning) -> float:
-    """Return the cost of sentences that tell the same, or of a second report that adds little."""
-    cost = 0.0
-    for (n, one), (m, other) in combinations(choice, 2):
-        least = max(1, min(len(one.heads), len(other.heads)))
-        share = tuning.summary_same_share if n != m else tuning.summary_repeat_share
-        if len(one.heads & other.heads) > share * least:
-            cost += tuning.summary_repeat_cost
-    (first, _), (last, added) = choice[0], choice[-1]
-    if last != first:
-        new = added.heads.difference(*(sentence.heads for _, sentence in choice[:-1]))
-        gain = sum(story.weights[head] for head in new if head in story.weights)
-        topic = len(added.heads & story.shown_heads)
-        if gain < tuning.summary_new_share * story.whole or topic < tuning.summary_topic_share * len(
-            story.shown_heads
-        ):
-            cost += tuning.summary_repeat_cost
-    return cost
+    weights = [0.5 if n in own else 1.0 for n in range(len(openings))]
+    alike = [weight * _dice(words, one.numbered) for weight, one in zip(weights, openings, strict=True)]
+    return sum(alike) / sum(weights)

@@ -13,7 +13,7 @@ import msgspec
 from aggregator.model.core import ArticleView, CopyTrail, Reprint, TimedEntry, TimelineItem
 from aggregator.stories.facts.facts import SentenceSimilarities
 from aggregator.stories.facts.quotations import QUOTED_SHARE, quoted_share
-from aggregator.stories.facts.source_sentences import CLOCK, Sentence, SourceReport
+from aggregator.stories.facts.source_sentences import Sentence, SourceReport
 from aggregator.stories.facts.standalone_sentences import shows_alone, standalone, without_dateline
 from aggregator.stories.facts.stated_days import (
     DAY_NAMES,
@@ -24,7 +24,7 @@ from aggregator.stories.facts.stated_days import (
 )
 from aggregator.stories.lexicon import clean_title
 from aggregator.stories.tuning import StoryTuning
-from aggregator.text.sentences import paragraphs, split_sentences
+from aggregator.text.sentences import sentences_of
 
 UTC = dt.UTC
 STATED_WORDS_MAX = 60  # longer sentences often contain dates of other events
@@ -124,10 +124,8 @@ def _entry(article: ArticleView, entry: TimedEntry) -> TimelineItem:
 
 
 def _first_sentence(text: str) -> str:
-    for paragraph in paragraphs(text):
-        for sentence in split_sentences(CLOCK.sub("", paragraph)):
-            return without_dateline(sentence)
-    return text.strip()
+    first = next((sentence for paragraph in sentences_of(text) for sentence in paragraph), text.strip())
+    return without_dateline(first)
 
 
 def _stated_events(

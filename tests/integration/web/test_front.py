@@ -217,7 +217,7 @@ def test_quality_counts_reports_corrections_and_stories_without_agreement(databa
             one.outlets >= 3 and len(reading.stories(StoryFilter(name=one.name)).stories) == 1
             for one in whole.names
         )
-        if merged.agreed or merged.lead_outlets > 1 or named or any(f.outlets > 1 for f in merged.facts):
+        if merged.agreed or named or any(f.outlets > 1 for f in merged.facts):
             agree.append(id_)
     assert found.without_fact_count == len(three) - len(agree)
     assert {id_ for id_, _, _ in found.without_fact} == set(three) - set(agree)

@@ -64,11 +64,6 @@ CANDIDATES = (
     "The spokeswoman Ada Lund said on Monday that she would not identify the four candidates for the post of "
     "dyke warden.",
 )
-NOMINEE = (
-    "Lund's nominee must win the council vote.",
-    "The leader of the council, Emrys Boll, predicted on Monday that Lund's nominee will win the vote in a "
-    "close race after a long and heated quarrel between both sides of the river.",
-)
 
 
 @pytest.mark.parametrize(
@@ -77,9 +72,8 @@ NOMINEE = (
         (PUMPS, {"named_share_max": 1.1}),
         (CHARGES, {"shared_words_min": 0.0}),
         (CANDIDATES, {"verbatim_from": 0.0}),
-        (NOMINEE, {"fragment_share": 0.0}),
     ],
-    ids=["names alone", "too few words", "no to two things", "a scrap of it"],
+    ids=["names alone", "too few words", "no to two things"],
 )
 def test_what_is_only_near_is_not_counted(pair: tuple[str, str], rule: dict[str, float]) -> None:
     assert counted(reported(*pair, **rule), pair[0])  # without the rule
@@ -136,24 +130,17 @@ def test_the_same_quotation_in_other_words_is_two_origins() -> None:
 
 
 TANKS = "The army sent {} tanks to the bridge in Tarnow on Sunday evening after the looting of shops."
-SIRENS = "The sirens of Tarnow sounded at {} p.m. on Saturday, the fire service of Tarnow wrote in its log."
 
 
-@pytest.mark.parametrize(
-    ("text", "one", "other", "same"),
-    [(TANKS, "five", "three", "five"), (SIRENS, "9:31", "10:15", "9:35")],
-)
-def test_sentences_with_other_figures_or_clock_times_are_not_one_fact(
-    text: str, one: str, other: str, same: str
-) -> None:
-    first, of_other = text.format(one), text.replace("its log", "a letter")
-    assert not counted(reported(first, of_other.format(other)), first)
-    assert counted(reported(first, of_other.format(same)), first)  # clock times may be rounded
+def test_sentences_with_other_figures_are_not_one_fact() -> None:
+    first, of_other = TANKS.format("five"), TANKS.replace("after", "following")
+    assert not counted(reported(first, of_other.format("three")), first)
+    assert counted(reported(first, of_other.format("five")), first)
 
 
 def test_figures_that_agree_are_shown_with_their_outlets() -> None:
     merged = reported(
-        "The county will pay $2.8 million for the new pumps of the Arrel dyke.",
+        "Councillors will pay $2.8 million for the new pumps of the Arrel dyke in Belsk.",
         "Councillors in Belsk approved 2.8 million dollars for new pumps at the Arrel dyke on Friday.",
         "The new pumps of the Arrel dyke cost $2.8 million, the ministry in Quaymouth wrote.",
     )
@@ -190,22 +177,3 @@ def test_a_sentence_of_many_figures_is_a_table_and_agrees_with_nobody(further: i
 )
 def test_soft_figures_agree_with_nobody(one: str, other: str) -> None:
     assert reported(one, other).agreed == ()
-
-
-def numbered(words: str) -> list[tuple[int, str]]:
-    return list(enumerate(words.split()))
-
-
-def test_reports_with_nothing_in_common_raise_the_alarm() -> None:
-    texts = [
-        "\n".join(f"{name} {verb} the {thing} of {place} on day {n}." for n, thing in numbered(things))
-        for name, verb, place, things in (
-            ("Lund", "painted", "Belsk", "door roof wall shed boat pier fence gate bench table"),
-            ("Boll", "sold", "Varna", "cow horse goose sheep goat mule hen duck pig calf"),
-            ("Hale", "sang", "Ellis", "psalm ballad anthem aria chant tune hymn carol march waltz"),
-        )
-    ]  # fmt: skip
-    merged = reported(*texts)
-    assert merged.no_shared_fact
-    assert not reported(*texts[:2]).no_shared_fact
-    assert not reported(texts[0], texts[0], texts[2]).no_shared_fact

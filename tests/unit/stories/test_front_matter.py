@@ -34,7 +34,8 @@ CLOSED = "The bridge in Tarnow was closed on Monday."
 @pytest.mark.parametrize(
     "dateline",
     ["HALVERNE (MNA) — ", "PORT ELLIS, Varna — ", "[Port FM] Halverne -- ", "HALVERNE / TARNOW: ",
-     "[Updated at 9:30 a.m. ET] ", "— ", "CLOSE ", "Halverne (CNN) "],
+     "[Updated at 9:30 a.m. ET] ", "— ", "CLOSE ", "Halverne (CNN) ", "HALVERNE, Nov 3 - ",
+     "Port Ellis, Varna - ", "Halverne, 3 Nov. -- ", "PORT ELLIS—"],
 )  # fmt: skip
 def test_a_dateline_is_cut_off(dateline: str) -> None:
     assert without_dateline(dateline + CLOSED) == CLOSED
@@ -61,6 +62,9 @@ def test_a_heading_that_is_run_into_a_sentence_is_cut_off() -> None:
         ("The mayor of Tarnow closes every bridge that you cross.", "second person"),
         ("Members of the council (left to right) Emrys Boll and Mara Ell await the vote.", "caption"),
         ("The mayor pushed back on reports that the bridge of Tarnow has...", "no end"),
+        ("The mayor of Tarnow told the county on Monday that the bridge had been…", "no end"),
+        ("The mayor of Tarnow closed the bridge over the Arrel on Monday morning", None),
+        ("The mayor closes the bridge of Tarnow", "no end"),
         ("JUST WATCHED The mayor of Tarnow opens a bridge Replay More Videos.", "promotion"),
         ("(3) Closing the bridge of Tarnow may help the boats.", "credit"),
         ("The campaign Know Your Rights of Tarnow opened the bridge.", None),

@@ -91,9 +91,38 @@ def test_summary_is_of_the_report_whose_title_is_shown() -> None:
     assert summary([*ferry(), leaning], 60, shown_title=other.title) != leaning.lead
 
 
+def test_summary_takes_a_text_of_one_line_without_a_full_stop_but_none_that_was_cut() -> None:
+    words = "Divers reached the wreck of the ferry Marlin off Port Ellis"
+    for end, is_quoted in (("", True), (".", True), ("…", False), ("...", False)):
+        one = view("d", "Evening Bell", title="Divers reach the ferry Marlin", lead=words + end)
+        other = view("e", "Star", title="Ferry", lead="The county asked the ferry Marlin's owner for papers.")
+        assert summary([one, other], 60, shown_title=one.title).startswith(words) is is_quoted
+
+
+def test_summary_does_not_end_behind_an_abbreviation() -> None:
+    lead = "The county sued then-Sen. Emrys Boll of Tampa, Fla. Thursday over the bridge in Tarnow."
+    assert summary([view(title="Bridge", lead=lead)], 60) == lead
+
+
+@pytest.mark.parametrize("max_words", [60, 20, 8])
+def test_the_first_sentence_of_a_summary_does_not_depend_on_its_length(max_words: int) -> None:
+    whole = summary(ferry(), 60)
+    shorter = summary(ferry(), max_words)
+    assert whole.startswith(shorter.removesuffix("…"))
+
+
+def test_the_lead_names_what_the_title_does_before_a_scene_does() -> None:
+    plain = "A ferry sank on Tuesday off Port Ellis in a storm that lasted until the morning."
+    scene = "Fog lay over the harbour of the old town when the first boats came back with their nets."
+    told = [view("p", "One", title="A boat", lead=plain), view("s", "Two", title="Fog", lead=scene, hours=1)]
+    assert summary(told, 60, shown_title="Ferry sinks off Port Ellis").startswith(plain)
+
+
 def test_summary_takes_whole_sentences() -> None:
-    lead = "The bridge in Tarnow was closed on Monday. It is old. Engineers found cracks in its pillars."
-    assert summary([view(title="Bridge", lead=lead)], 12) == "The bridge in Tarnow was closed on Monday."
+    lead = (
+        "The bridge in Tarnow was closed on Monday. It is quite old. Engineers found cracks in its pillars."
+    )
+    assert summary([view(title="Bridge", lead=lead)], 11) == "The bridge in Tarnow was closed on Monday."
     assert summary([view(title="Bridge", lead=lead)], 60) == lead
 
 

@@ -12,7 +12,6 @@ from aggregator.extract.article import clean_article
 from aggregator.model.core import ArticleView, Entry, MergedStory
 from aggregator.stories.headline import headline
 from aggregator.stories.text.merged_text import merge
-from aggregator.stories.text.plain_text import as_text
 from tests.support.stories_examples import view
 
 DATA = Path(os.environ.get("AGGREGATOR_DATA", Path(__file__).parents[4] / "shared" / "data"))
@@ -141,4 +140,3 @@ def test_what_only_one_report_says_is_told_by_worth(merged: MergedStory, article
     assert "280,000 people" in alone
     assert "very strong security and military cordon" in alone
     assert "General Command of the Army" in alone
-    assert "both cite the Syrian Observatory" in as_text(merged, articles)

@@ -60,7 +60,7 @@ def test_jsonl_is_a_story_a_line_even_with_line_breaks_in_titles() -> None:
 def test_one_story_adds_text_timeline_and_how_each_article_came_in() -> None:
     whole = json.loads(whole_story_json(*the_ferry()))
     reported = {
-        "text", "sections", "timeline", "agreed", "no_shared_fact", "merge_version",
+        "text", "sections", "timeline", "agreed", "merge_version",
         "trails", "earlier", "later", "related", "summarised",
     }  # fmt: skip
     assert set(whole) == {*STORY_KEYS, *reported}

@@ -331,7 +331,7 @@ def test_what_agrees_and_what_shares_its_words_is_said() -> None:
     early, late = _said("Two were hurt.", "ferrypost", "A"), _said("Five were hurt.", "ferrywire", "B")
     same = AgreedFigure(words="212 passengers", said=(early, late), outlets=2, of=5)
     fact = Fact(said=(late, early), outlets=2, of=5, same_words=((0, 1),))
-    page = _ferry_page(facts=(fact,), agreed=(same,), no_shared_fact=True)
+    page = _ferry_page(facts=(fact,), agreed=(same,))
     (agreed,) = page.xpath("//section[@aria-labelledby='agreed']")
     assert "212 passengers 2 of 5 outlets" in agreed.text_content()
     assert "the same words in 2 outlets" in page.find_class("lead")[0].text_content()

@@ -101,7 +101,9 @@ def _is_end(text: str, start: int, match: re.Match[str]) -> bool:
     if _DOTTED.search(before[-12:] + "."):  # "U.S.", "p.m.", an initial
         is_initial = len(word) == 1 and word.isupper()
         return not is_initial and next_word in _AFTER_DOTTED
-    if word in _STATES or word.lower().rpartition("-")[2] in _ABBREVIATIONS:  # "then-Sen. Boll"
+    if word in _STATES:
+        return next_word in _AFTER_DOTTED
+    if word.lower().rpartition("-")[2] in _ABBREVIATIONS:  # "then-Sen. Boll"
         return False
     # "6. Dezember": an ordinal of one or two digits before a word.
     return not (re.fullmatch(r"\d{1,2}", word) and not next_word.isdigit() and _is_ordinal_context(next_word))

@@ -223,7 +223,7 @@ def choices_of(openings: Sequence[Opening], max_words: int, tuning: StoryTuning)
                 break
             yield tuple((n, one) for one in chosen)
         for m, other in enumerate(openings):
-            fits = opening.lead.words + other.lead.words <= max_words
+            fits = not other.lead.place and opening.lead.words + other.lead.words <= max_words
             if m != n and fits and not _repeat(opening.lead, other.lead, tuning):
                 yield (n, opening.lead), (m, other.lead)
 

@@ -88,7 +88,7 @@ def _cut(text: str, max_words: int) -> str:
 # --- openings of reports -----------------------------------------------------------------------------------
 
 
-class Sentence(NamedTuple):
+class OpeningSentence(NamedTuple):
     """A sentence of an opening."""
 
     text: str
@@ -110,14 +110,14 @@ class Opening(NamedTuple):
     """The first sentences of a report; `lead` is the one that can be shown first."""
 
     article: ArticleView
-    sentences: tuple[Sentence, ...]
-    lead: Sentence
+    sentences: tuple[OpeningSentence, ...]
+    lead: OpeningSentence
     heads: frozenset[str]
     numbered: frozenset[str]  # all words; see `_numbered`
     is_personal: bool  # tells in the first person
 
 
-Choice = tuple[tuple[int, Sentence], ...]  # of a summary: numbers of openings, with a sentence of each
+Choice = tuple[tuple[int, OpeningSentence], ...]  # of a summary: numbers of openings, with a sentence of each
 
 
 def openings_of(articles: Sequence[ArticleView], tuning: StoryTuning) -> list[Opening]:
@@ -153,7 +153,7 @@ def _numbered(words: Iterable[str]) -> frozenset[str]:
 
 
 @lru_cache(maxsize=256)  # all leads but the newest were read before
-def _read(lead: str, language: str | None, title: str) -> tuple[Sentence, ...]:
+def _read(lead: str, language: str | None, title: str) -> tuple[OpeningSentence, ...]:
     """Return the first sentences of an opening; of one without any its text."""
     split = [text for paragraph in sentences_of(lead) for text in paragraph] or [" ".join(lead.split())]
     texts = [without_dateline(without_heading(text, title)) for text in split]
@@ -161,7 +161,7 @@ def _read(lead: str, language: str | None, title: str) -> tuple[Sentence, ...]:
         del texts[0]  # a caption or a label: the report begins after it
     why_not = {text: front_matter(text, language) for text in texts}
     return tuple(
-        Sentence(
+        OpeningSentence(
             text=text,
             words=count_words(text),
             heads=frozenset(heads(text, language)),
@@ -228,7 +228,7 @@ def choices_of(openings: Sequence[Opening], max_words: int, tuning: StoryTuning)
                 yield (n, opening.lead), (m, other.lead)
 
 
-def _repeat(one: Sentence, other: Sentence, tuning: StoryTuning) -> bool:
+def _repeat(one: OpeningSentence, other: OpeningSentence, tuning: StoryTuning) -> bool:
     least = max(1, min(len(one.heads), len(other.heads)))
     return len(one.heads & other.heads) > tuning.summary_repeat_share * least
 

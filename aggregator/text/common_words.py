@@ -36,10 +36,18 @@ def common_words(language: str) -> tuple[tuple[str, str], ...]:
 
 
 @cache
+def listed_words(language: str) -> tuple[tuple[str, list[str]], ...]:
+    """Return the lists as words, below their headings; Chinese ones in simplified characters."""
+    return tuple(
+        (heading, (simplified(words) if language == "zh" else words).split())
+        for heading, words in common_words(language)
+    )
+
+
+@cache
 def words_of_han(language: str) -> frozenset[str]:
-    """Return the listed words of two or more Chinese characters only, in simplified ones for Chinese."""
+    """Return the listed words of two or more Chinese characters only."""
     if language not in ("ja", "zh"):
         return frozenset()
-    listed = " ".join(words for _, words in common_words(language))
-    words = (simplified(listed) if language == "zh" else listed).split()
-    return frozenset(word for word in words if len(word) > 1 and min(word) >= _FIRST_HAN)
+    listed = (word for _, words in listed_words(language) for word in words)
+    return frozenset(word for word in listed if len(word) > 1 and min(word) >= _FIRST_HAN)

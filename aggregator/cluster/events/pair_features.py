@@ -151,10 +151,11 @@ class InStream(NamedTuple):
 def _in_stream(article: PairArticle, snapshot: StreamSnapshot) -> InStream:
     of_text = article.bits & _TEXT > 0
     text = article.weights[of_text] * snapshot.factor[article.texts]
-    title, lead = snapshot.idf[article.titles].astype(np.int64), snapshot.lead_idf[article.leads]
+    title = snapshot.idf[article.titles].astype(np.int64)
+    lead = snapshot.lead_idf[article.leads].astype(np.int64)
     names = snapshot.idf[article.names]
     return InStream(
-        *(math.sqrt(float(one @ one)) for one in (text, title, lead.astype(np.int64))),
+        *(math.sqrt(float(one @ one)) for one in (text, title, lead)),
         *(float(one.sum()) for one in (title, lead, names)),
     )
 

@@ -21,7 +21,7 @@ from aggregator.cluster.events.document_frequency import (
     Kind,
 )
 from aggregator.cluster.events.term_codec import HASH_BITS
-from aggregator.text.common_words import SHARES, UNLISTED_SHARE, common_words
+from aggregator.text.common_words import SHARES, UNLISTED_SHARE, listed_words
 from aggregator.text.language import stop_words
 from aggregator.text.names import find_names
 from aggregator.text.numbers import plain_number, spelt_numbers
@@ -53,7 +53,6 @@ class Vocabulary:
         self.stem = lru_cache(_STEMS_KEPT)(self._stem)
         self._column = Column(self.__getitem__)
         self._stops = stop_words(language)
-        self._listed = _listed(language)
         self._spelt = spelt_numbers(language)
         self._background = background
         self._memo: dict[Kind, dict[str, int]] = {"n": {}, "d": {}, "u": {}}
@@ -79,7 +78,7 @@ class Vocabulary:
             return self._background.table("w", self.language), 0
         events = self._background.events.get(ANY_LANGUAGE, 0)
         listed: dict[str, int] = {}
-        for heading, heading_words in self._listed if events else ():
+        for heading, heading_words in listed_words(self.language) if events else ():
             for word in heading_words:
                 listed.setdefault(self.stem(word), round(SHARES[heading] * events))
         listed.pop("", None)
@@ -182,14 +181,6 @@ class Vocabulary:
         if len(stem) == 2 and self.language == "zh" and not EVERYDAY.isdisjoint(stem):
             return self._everyday_df
         return self.unlisted_df
-
-
-def _listed(language: str) -> tuple[tuple[str, list[str]], ...]:
-    """Return the lists of common words with their headings, as words."""
-    return tuple(
-        (heading, simplified(words).split() if language == "zh" else words.split())
-        for heading, words in common_words(language)
-    )
 
 
 def word_hash(language: str, stem: str) -> int:

@@ -72,7 +72,7 @@ class Column:
             column = np.zeros(max(_COLUMN, 2 * len(lexicon)), np.int64)
             self._columns[lexicon] = column
         found: Ints = column[numbers]
-        for place in np.flatnonzero(found == 0).tolist():
+        for place in (found == 0).nonzero()[0].tolist():
             number = numbers[place]
             found[place] = column[number] = self._value(lexicon.words[number])
         return found

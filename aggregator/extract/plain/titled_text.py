@@ -16,9 +16,9 @@ from aggregator.extract.plain.bylines import stated_byline
 from aggregator.extract.plain.saved_text import SavedText
 from aggregator.text.lines import count_words, folded, is_prose
 
-_BOILERPLATE = re.compile("|".join(PATTERNS["titled"]), re.IGNORECASE)
+_ORNAMENT = r"[\s_*—–=~•.…·◇-]+"
+_BOILERPLATE = re.compile("|".join((*PATTERNS["titled"], _ORNAMENT)), re.IGNORECASE)
 _CONTRIBUTED = tuple(f" contributed to this {text}" for text in ("report", "article", "story"))
-_ORNAMENT = re.compile(r"[\s_*—–=~•.…·◇-]+")
 _LINE_CHARS = 400  # a longer line is text (chosen; of 1,717 removed lines of full articles 3 were longer)
 _PHRASE_CHARS = 200  # of a line that is compared with phrases (chosen: 300 and 160 gave the same F1 on pages)
 _HEAD_LINES = 12  # first lines searched for byline, date and a headline of any length (as of saved texts)
@@ -68,7 +68,6 @@ def is_boilerplate(line: str) -> bool:
         return False
     return (
         _BOILERPLATE.fullmatch(line) is not None
-        or _ORNAMENT.fullmatch(line) is not None
         or line[-40:].lower().rstrip(".").endswith(_CONTRIBUTED)
         or (len(line) <= _PHRASE_CHARS and is_known_phrase(line, count_words(line)))
     )

@@ -97,7 +97,8 @@ class LongIngest:
         """Read all of it and be killed so often, on the way to article number `end`."""
         of_archive = max(min(self._material.size, end) * 19 // 20, 2)
         of_folder = max(end * 19 // 20, of_archive + 1)
-        first = sorted(rng.randrange(1, of_archive) for _ in range(kills * 3 // 5))
+        early = [1] if kills > 1 else []  # a later one may find the archive read: articles are placed in batches
+        first = early + sorted(rng.randrange(1, of_archive) for _ in range(kills * 3 // 5 - len(early)))
         rest = sorted(rng.randrange(of_archive, of_folder) for _ in range(kills - len(first)))
         left_over = self._ingested(rng, first)
         self._watched(rng, [*left_over, *rest])
@@ -152,11 +153,12 @@ class LongIngest:
     ) -> None:
         """Kill workers when that is due, and at last the process itself; or nothing where no kill is left.
 
-        The last kill of each half hits the process.
+        The first and the last kill of each half hit the process, the first as soon as its article is placed.
         """
         while left and running.poll() is None:
             at = left[0]
-            chosen = rng.random()
+            is_first = not self._kills[what]
+            chosen = 0.5 if is_first else rng.random()
             if chosen < 0.2:
                 deadline = time.monotonic() + rng.uniform(0.05, 3.0)
                 while time.monotonic() < deadline and running.poll() is None and not is_done():
@@ -164,7 +166,7 @@ class LongIngest:
             else:
                 while running.poll() is None and placed(self._url) < at and not is_done():
                     time.sleep(0.02)
-                time.sleep(rng.uniform(0.0, LONGEST_WAIT))
+                time.sleep(0.0 if is_first else rng.uniform(0.0, LONGEST_WAIT))
             workers = children_of(running.pid)
             if running.poll() is not None:
                 return

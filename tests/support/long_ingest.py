@@ -97,7 +97,9 @@ class LongIngest:
         """Read all of it and be killed so often, on the way to article number `end`."""
         of_archive = max(min(self._material.size, end) * 19 // 20, 2)
         of_folder = max(end * 19 // 20, of_archive + 1)
-        early = [1] if kills > 1 else []  # a later one may find the archive read: articles are placed in batches
+        early = (
+            [1] if kills > 1 else []
+        )  # a later one may find the archive read: articles are placed in batches
         first = early + sorted(rng.randrange(1, of_archive) for _ in range(kills * 3 // 5 - len(early)))
         rest = sorted(rng.randrange(of_archive, of_folder) for _ in range(kills - len(first)))
         left_over = self._ingested(rng, first)

@@ -37,8 +37,10 @@ class ReportMove(msgspec.Struct, frozen=True):
     source: int
     target: int
     own: float  # its score with the other reports of the story it leaves
-    score: float
+    score: float  # its mean score with `reports`, which includes `shift`
     need: float
+    reports: tuple[str, ...]  # of the other story
+    shift: float  # what the stream adds
 
     @property
     def numbers(self) -> tuple[int, ...]:
@@ -180,7 +182,10 @@ class _Look:
                 best = score, other
         if best is not None:
             score, target = best
-            self.changes.append(ReportMove(report.id, story.number, target.number, own, score, need))
+            compared = tuple(one.id for one in target.reports)
+            self.changes.append(
+                ReportMove(report.id, story.number, target.number, own, score, need, compared, self._shift)
+            )
             story.reports.remove(report)
             target.reports.insert(0, report)
 

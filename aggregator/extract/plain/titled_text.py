@@ -13,7 +13,7 @@ from collections.abc import Sequence
 from aggregator.extract.language import dates
 from aggregator.extract.plain.boilerplate import PATTERNS, is_known_phrase, without_bullet
 from aggregator.extract.plain.bylines import stated_byline
-from aggregator.extract.plain.saved_text import SavedText
+from aggregator.extract.plain.saved_text import SavedText, read_lines
 from aggregator.text.lines import count_words, folded, is_prose
 
 _ORNAMENT = r"[\s_*—–=~•.…·◇-]+"
@@ -39,7 +39,7 @@ def read_titled_text(
     `headings`: other forms of its headline. `is_dated`: its time is known and not read in the text; `zone`
     and `seen` as in dates.py.
     """
-    lines = [spaced for line in text.split("\n") if (spaced := " ".join(line.split()))]
+    lines = read_lines(text)
     first = next((number for number, line in enumerate(lines[:_HEAD_LINES]) if is_prose(line)), _HEAD_LINES)
     head = lines[:first]
     titles = {folded(name): count_words(name) for name in (title, *headings) if name}

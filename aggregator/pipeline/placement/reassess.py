@@ -18,7 +18,7 @@ from aggregator.cluster.events.reassess import (
 from aggregator.cluster.events.scorer import Candidate
 from aggregator.cluster.events.story_index import StoryIndex
 from aggregator.cluster.events.weights import MINUTES_A_DAY, EventTuning
-from aggregator.model.core import Evidence, RunnerUp
+from aggregator.model.core import Evidence, Reason, RunnerUp
 from aggregator.pipeline.placement.apply_corrections import Constraints
 from aggregator.pipeline.placement.report_comparison import ReportComparison, deciding, has_report
 from aggregator.pipeline.placement.story_writer import StoryWriter, UnitOfWork
@@ -94,7 +94,7 @@ class SecondLook:
             if isinstance(change, StoryMerge):
                 self._merge(unit_of_work, change, ids, at_no, silent)
             else:
-                self._move(unit_of_work, change, ids, at_no)
+                self._move(unit_of_work, change, ids, at_no, view.reasons(change))
         return bool(changes)
 
     def _merge(
@@ -116,7 +116,14 @@ class SecondLook:
             need=change.need,
         )
 
-    def _move(self, unit_of_work: UnitOfWork, change: ReportMove, ids: dict[int, str], at_no: int) -> None:
+    def _move(
+        self,
+        unit_of_work: UnitOfWork,
+        change: ReportMove,
+        ids: dict[int, str],
+        at_no: int,
+        reasons: tuple[Reason, ...],
+    ) -> None:
         origin = ids[change.source]
         target = ids[change.target]
         if articles.assigned_stories(unit_of_work.connection, [change.article])[change.article] != origin:
@@ -132,6 +139,7 @@ class SecondLook:
             score=change.score,
             need=change.need,
             bias=self._comparison.model.bias,
+            reasons=reasons,
             runner_up=RunnerUp(story=origin, score=change.own, need=change.need),
             rules_version=self._version,
             reuse=articles.evidence_of(unit_of_work.connection, change.article).reuse,
@@ -238,6 +246,11 @@ class _StoryLookup:
 
     def _decoded(self, reports: Sequence[CountedReport]) -> list[PairArticle]:
         return [self._comparison.article(self._row_of[one.id]) for one in reports]
+
+    def reasons(self, move: ReportMove) -> tuple[Reason, ...]:
+        """Return what adds up to the score of a move."""
+        own, *others = (self._comparison.article(self._row_of[one]) for one in (move.article, *move.reports))
+        return self._comparison.reasons(self._connection, own, others, move.shift)
 
     def shift(self) -> float:
         return self._comparison.shift(self._connection)

@@ -280,9 +280,17 @@ class ReportComparison:
         ranked = sorted(scored, key=lambda one: (-one.score, one.candidate.number))
         for place, one in enumerate(ranked[:_WITH_REASONS]):
             pairs = [found[row.inbox_no] for row in newest[one.candidate.number] if row.inbox_no in found]
-            reasons = (*reasons_of(self.model, pairs), Reason(name=STREAM, value=shift, share=shift))
-            ranked[place] = msgspec.structs.replace(one, reasons=reasons)
+            ranked[place] = msgspec.structs.replace(one, reasons=self._reasons(pairs, shift))
         return ranked
+
+    def reasons(
+        self, connection: Connection, own: PairArticle, others: Sequence[PairArticle], shift: float
+    ) -> tuple[Reason, ...]:
+        """Return what adds up to the mean score of an article with others, `shift` of the stream included."""
+        return self._reasons(compare_pairs(self.model, own, others, self.snapshot(connection)), shift)
+
+    def _reasons(self, pairs: Sequence[ComparedPair], shift: float) -> tuple[Reason, ...]:
+        return (*reasons_of(self.model, pairs), Reason(name=STREAM, value=shift, share=shift))
 
     def newest_reports(
         self, connection: Connection, stories: Iterable[Candidate]

@@ -13,7 +13,7 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from typing import Any, Final
 
-from sqlalchemy import Connection, Select, and_, exists, func, or_, select, text
+from sqlalchemy import Connection, Select, String, and_, exists, func, or_, select, text
 
 from aggregator.model.core import FrozenStruct
 from aggregator.model.errors import DamagedFileError
@@ -48,7 +48,7 @@ def faults(database: Database) -> Iterator[Fault]:
     """Yield all findings; nothing if the database is sound."""
     if database.is_sqlite:
         yield from _file_faults(database)
-    for check in (_foreign_key_faults, conservation_faults):
+    for check in (_foreign_key_faults, conservation_faults, _read_all_text):
         try:
             yield from check(database)
         except (DamagedFileError, *_GARBLED) as error:
@@ -59,6 +59,7 @@ def faults(database: Database) -> Iterator[Fault]:
 # --- SQLite's own check of its file; PostgreSQL has none to call -------------------------------------------
 
 _MOST_NAMED: Final = 1000  # lines of SQLite's check
+_ROWS_READ: Final = 1000  # at a time
 # Messages about an index that does not match its table: the table itself is undamaged.
 _OF_AN_INDEX: Final = re.compile(r"(?:row \d+ missing from index|wrong # of entries in index) (\S+)")
 _SEARCH: Final = "article_search"  # in messages of newer versions of SQLite
@@ -104,6 +105,17 @@ def _foreign_key_faults(database: Database) -> Iterator[Fault]:
             if rows:
                 what = f"rows of {table.name} refer to rows of {key.column.table.name} that do not exist"
                 yield Fault(what=what, rows=rows, advice=_REPAIR)
+
+
+def _read_all_text(database: Database) -> tuple[Fault, ...]:
+    """Raise DamagedFileError for text that is not UTF-8: SQLite's own check does not read it."""
+    for table in metadata.sorted_tables if database.is_sqlite else ():
+        columns = [column for column in table.columns if isinstance(column.type, String)]
+        if columns:
+            with database.read() as connection:
+                for _ in connection.execute(select(*columns).execution_options(yield_per=_ROWS_READ)):
+                    pass
+    return ()
 
 
 # --- conservation of entries -------------------------------------------------------------------------------

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 from click.testing import Result
-from sqlalchemy import func, select, update
+from sqlalchemy import func, select, text, update
 from typer.testing import CliRunner
 
 from aggregator.admin.export import exported
@@ -96,6 +96,14 @@ def test_a_damaged_page_is_named_and_nothing_is_written(file: Path, torn: str, f
         assert done.exit_code == 1, done.output
         assert "computed" not in done.output
     assert file.read_bytes() == before
+
+
+def test_text_that_is_not_utf8_is_damage_though_sqlite_finds_none(file: Path) -> None:
+    with closing(Database(f"sqlite:///{file}")) as database:
+        assert [one for one in faults(database) if one.is_damage] == []
+        executed(database, text("UPDATE article SET root_article = CAST(x'7AFF' AS TEXT) WHERE inbox_no = 1"))
+        (damage,) = [one for one in faults(database) if one.is_damage]
+    assert "Could not decode to UTF-8 column 'root_article'" in damage.what
 
 
 def test_a_table_with_a_damaged_page_is_not_exported(file: Path) -> None:

@@ -86,6 +86,23 @@ def test_hard_wrapped_columns_are_joined() -> None:
     assert len(read(wrapped).paragraphs) == 2
 
 
+WRAPPED = (
+    "Dock workers in Sennick began a strike over a new roster that the port\n"
+    "company wants to begin in autumn, their union said on Monday. Ferries to\n"
+    "the islands sail only in the morning until there is an agreement, and\n"
+    "containers wait on the quays. Both sides are to meet again on Thursday in\n"
+    "the town hall."
+)
+
+
+def test_a_text_without_blank_lines_is_joined_where_lines_go_on_in_lower_case() -> None:
+    assert read_titled_text(WRAPPED, "").paragraphs == (" ".join(WRAPPED.split("\n")),)
+    headlines = tuple(
+        f"Minister number {number} resigns after a long dispute on pensions" for number in range(6)
+    )
+    assert read_titled_text("\n".join(headlines), "").paragraphs == headlines
+
+
 @pytest.mark.parametrize(
     "line",
     ["//", "* * *", "Enlarge the image", "Read breaking news, latest…", "Reading time: 4 minutes",

@@ -17,7 +17,8 @@ import numpy as np
 
 from aggregator.model.core import Kind
 from aggregator.text.calendar import weekday_words
-from aggregator.text.reading import Column, Ints, Reading, read_words
+from aggregator.text.reading import Column, Ints, Reading
+from aggregator.text.tokens import word_tokens
 
 LEAST_WORDS = 100  # of a text: a shorter one, such as a lead, has too few words to count
 _FIRST = 60  # words in which a report names its day
@@ -78,7 +79,7 @@ def style_figures(title: str, text: str, reading: Reading) -> dict[str, float]:
     """
     lexicon, numbers = reading.lexicon, reading.numbers[reading.title_words :]
     quoted = " ".join(_QUOTED.findall(text))
-    quoted_numbers = lexicon.numbers(read_words(quoted, lexicon.language))
+    quoted_numbers = lexicon.numbers(word_tokens(quoted, lexicon.language))
     words = len(numbers) - len(quoted_numbers)
     if words < LEAST_WORDS:
         return {}

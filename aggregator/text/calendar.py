@@ -1,6 +1,5 @@
 """The names of months and weekdays in all languages that are read (calendar.yaml)."""
 
-from collections.abc import Iterable
 from functools import cache, lru_cache
 from importlib.resources import files
 from typing import Literal
@@ -9,36 +8,30 @@ import msgspec
 
 from aggregator.text.lines import folded
 
-Cycle = Literal["months", "weekdays"]
+# The months of most calendars, and of the Iranian one (`jalali`), whose year begins in March.
+Cycle = Literal["months", "jalali", "weekdays"]
 
 # Letters that have no accent to drop, and those that Arabic and Persian keyboards write alike.
 _ALIKE = str.maketrans("łøıīیٱةك", "lo" + "iiياهک", "\u0640\u2019ʼ'")
 
 
-class _Names(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """The content of calendar.yaml: forms in order, from January and from Monday, divided by spaces."""
-
-    months: dict[str, list[str]]
-    jalali: list[str]
-    weekdays: dict[str, list[str]]
-
-
 @cache
-def _shipped() -> _Names:
+def _shipped() -> dict[Cycle, dict[str, list[str]]]:
+    """Return forms by language, in order from the first month or Monday, divided by spaces."""
     raw = files("aggregator.text").joinpath("calendar.yaml").read_bytes()
-    return msgspec.yaml.decode(raw, type=_Names)
+    return msgspec.yaml.decode(raw, type=dict[Cycle, dict[str, list[str]]])
 
 
 @cache
 def names(cycle: Cycle, language: str) -> tuple[str, ...]:
     """Return the first name of each month or weekday in lower case; () for a language without names."""
-    return tuple(forms.split()[0] for forms in getattr(_shipped(), cycle).get(language, ()))
+    return tuple(forms.split()[0] for forms in _shipped()[cycle].get(language, ()))
 
 
 @cache
 def forms(cycle: Cycle, language: str, *, short: bool = False) -> frozenset[str]:
     """Return all forms in lower case; the abbreviations, without their full stop, only where `short`."""
-    found = (form for line in getattr(_shipped(), cycle).get(language, ()) for form in line.split())
+    found = (form for line in _shipped()[cycle].get(language, ()) for form in line.split())
     return frozenset(_spelt(form) for form in found if short or not form.endswith("."))
 
 
@@ -49,34 +42,19 @@ def dates_of(language: str) -> frozenset[str]:
 
 
 @cache
-def jalali_names() -> tuple[str, ...]:
-    """Return the months of the Iranian calendar, in order."""
-    return tuple(_shipped().jalali)
-
-
-@cache
 def month_spellings() -> frozenset[str]:
     """Return the names and abbreviations of months in all languages, as they are written."""
-    return frozenset(form for language in _shipped().months for form in forms("months", language, short=True))
+    months = _shipped()["months"]
+    return frozenset(form for language in months for form in forms("months", language, short=True))
 
 
 @lru_cache(maxsize=512)  # a line is checked by many rules
 def number_of(cycle: Cycle, word: str, language: str | None = None) -> int | None:
-    """Return the number of a month or weekday, from 1 for January or Monday; None for another word.
+    """Return the number of a month or weekday, from 1 for the first or Monday; None for another word.
 
     With a language, only its names and no abbreviations, since "Jan" and "Sun" have other meanings.
     """
     return _numbers(cycle, language).get(_key(word))
-
-
-def jalali_number(word: str) -> int | None:
-    """Return the number of a month of the Iranian calendar."""
-    return _jalali_numbers().get(_key(word))
-
-
-def is_month(word: str) -> bool:
-    """Return whether `word` is the name of a month, or its abbreviation, in a supported language."""
-    return number_of("months", word) is not None
 
 
 def is_weekday(word: str) -> bool:
@@ -99,22 +77,12 @@ def _key(word: str) -> str:
 
 
 @cache
-def _jalali_numbers() -> dict[str, int]:
-    return _numbered([_shipped().jalali], short=False)
-
-
-@cache
 def _numbers(cycle: Cycle, language: str | None) -> dict[str, int]:
-    by_language: dict[str, list[str]] = getattr(_shipped(), cycle)
-    chosen = by_language.values() if language is None else [by_language.get(language, [])]
-    return _numbered(chosen, short=language is None)
-
-
-def _numbered(tables: Iterable[list[str]], *, short: bool) -> dict[str, int]:
+    by_language = _shipped()[cycle]
     return {
         _key(_spelt(form)): number
-        for table in tables
+        for table in (by_language.values() if language is None else [by_language.get(language, [])])
         for number, line in enumerate(table, start=1)
         for form in line.split()
-        if short or not form.endswith(".")
+        if language is None or not form.endswith(".")
     }

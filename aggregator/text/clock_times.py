@@ -9,16 +9,14 @@ Not matched: a clock time inside a sentence, a span of two ("9:00 – 17:00") an
 import datetime as dt
 import re
 from functools import lru_cache
-from typing import Final, Literal
+from typing import Final
 
 import msgspec
 
 from aggregator.text.calendar import is_weekday, number_of
 
 _REACH: Final = 90  # characters of a paragraph that are searched for a clock time
-_FIRST_DIGIT: Final = (
-    45  # characters in which its first digit stands: "Updated at", a weekday and marks have 40
-)
+_FIRST_DIGIT: Final = 45  # characters before its first digit: "Updated at", a weekday and marks have 40
 _DIGITS: Final = str.maketrans(
     "٠١٢٣٤٥٦٧٨٩۰۱۲۳۴۵۶۷۸۹０１２３４５６７８９：．", "012345678901234567890123456789:."
 )
@@ -44,7 +42,7 @@ class EntryOpening(msgspec.Struct, frozen=True):
     end: int
     sure: bool
     day: StatedDay | None = None
-    zone: Literal["utc"] | None = None
+    is_utc: bool = False
 
 
 # --- clocks ------------------------------------------------------------------------------------------------
@@ -78,7 +76,6 @@ _SEPARATOR = re.compile(
 _SECOND_CLOCK = re.compile(
     r"\s*(?:-|–|—|to|bis|à|a|al|until)\s*[012]?\d(?:\s?[:.h]\s?[0-5]\d|\s?(?:Uhr|[ap]\.?m))", re.I
 )
-_SPACE = re.compile(r"\s*")
 _GOES_ON = re.compile(r"\s*[,，、]?\s*(?=[^\W\d_]|[\"“„«»‘'「『(])")
 
 
@@ -96,8 +93,8 @@ def without_clock(paragraph: str) -> str:
 @lru_cache(maxsize=512)  # several rules check the same paragraphs
 def _opening(head: str) -> EntryOpening | None:
     head = head.translate(_DIGITS)
-    start = _end_of(_LEADING, head, 0)
-    day, at = _day_before_clock(head, start)
+    leading = _LEADING.match(head)
+    day, at = _day_before_clock(head, leading.end() if leading else 0)
     match = _CLOCK.match(head, at)
     minutes = None if match is None else _minutes(match)
     if match is None or minutes is None or _SECOND_CLOCK.match(head, match.end()):
@@ -105,8 +102,8 @@ def _opening(head: str) -> EntryOpening | None:
     text_start = _text_begins(match, head)
     if text_start is None:
         return None
-    zone: Literal["utc"] | None = "utc" if (match["mark"] or "").upper() in ("GMT", "UTC") else None
-    return EntryOpening(minutes, text_start[0], sure=text_start[1], day=day, zone=zone)
+    is_utc = (match["mark"] or "").upper() in ("GMT", "UTC")
+    return EntryOpening(minutes, text_start[0], sure=text_start[1], day=day, is_utc=is_utc)
 
 
 def _text_begins(match: re.Match[str], head: str) -> tuple[int, bool] | None:
@@ -115,16 +112,11 @@ def _text_begins(match: re.Match[str], head: str) -> tuple[int, bool] | None:
     if separator is not None and not _is_short(match, separator):
         return separator.end(), True
     if _stands_apart(match, head):
-        return _end_of(_SPACE, head, match.end()), True
+        return match.end(), True
     following = _GOES_ON.match(head, match.end())
     if following is None or not _may_stand_alone(match, head[following.end() :]):
         return None
     return following.end(), False
-
-
-def _end_of(pattern: re.Pattern[str], text: str, at: int) -> int:
-    match = pattern.match(text, at)
-    return match.end() if match is not None else at
 
 
 def _is_short(match: re.Match[str], separator: re.Match[str]) -> bool:
@@ -182,6 +174,7 @@ _DAY_FORMS: Final = (
     re.compile(rf"{_YEAR}[-./](?P<m>0?[1-9]|1[0-2])[-./]{_D}(?!\d)"),
     re.compile(rf"(?:{_YEAR}\s?[年년]\s?)?(?P<m>0?[1-9]|1[0-2])\s?[月월]\s?{_D}\s?[日일](?:\s?[(（]?(?:[月火水木金土日](?:曜日)?|[월화수목금토일](?:요일)?|星期.|周.)[)）]?)?"),
 )  # fmt: skip
+_BEFORE_CLOCK = re.compile(r"\s*[,|–—-]?\s*(?:(?:at|um|à|a las|alle|às|om|о|в|ore)\s+)?")
 _WEEKDAY_ALONE = re.compile(rf"(?P<weekday>{_LETTERS})\.?(?!\w)")
 
 
@@ -201,10 +194,8 @@ def _day_before_clock(head: str, start: int) -> tuple[StatedDay | None, int]:
     day_and_end = _read_day(head[start:])
     if day_and_end is None:
         return None, start
-    separator = re.compile(r"\s*[,|–—-]?\s*(?:(?:at|um|à|a las|alle|às|om|о|в|ore)\s+)?").match(
-        head, start + day_and_end[1]
-    )
-    at = separator.end() if separator is not None else start + day_and_end[1]
+    between = _BEFORE_CLOCK.match(head, start + day_and_end[1])
+    at = between.end() if between else start + day_and_end[1]
     return (day_and_end[0], at) if _CLOCK.match(head, at) is not None else (None, start)
 
 

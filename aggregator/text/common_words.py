@@ -16,38 +16,27 @@ _FIRST_HAN: Final = "\u3400"
 
 
 @cache
-def common_words(language: str) -> tuple[tuple[str, str], ...]:
+def listed_words(language: str) -> tuple[tuple[str, list[str]], ...]:
     """Return the lists of common words with their headings (see SHARES); empty for a language without lists.
 
     common/LANGUAGE.txt has inflected words below the headings "very common", "common", "named" (countries,
     capitals, institutions) and "topical" (typical words of kinds of events: quakes, matches, trials). The
-    lists were written by hand for this project; they are not counted from any corpus.
+    lists were written by hand for this project; they are not counted from any corpus. Chinese ones are
+    returned in simplified characters.
     """
     path = files("aggregator.text").joinpath("common", f"{language}.txt")
-    if not path.is_file():
-        return ()
     lists: dict[str, list[str]] = {}
-    for line in path.read_text("utf-8").splitlines():
+    for line in path.read_text("utf-8").splitlines() if path.is_file() else ():
         if line in SHARES:
             lists[line] = []
         elif lists:
-            lists[next(reversed(lists))].append(line)
-    return tuple((name, "\n".join(words)) for name, words in lists.items())
-
-
-@cache
-def listed_words(language: str) -> tuple[tuple[str, list[str]], ...]:
-    """Return the lists as words, below their headings; Chinese ones in simplified characters."""
-    return tuple(
-        (heading, (simplified(words) if language == "zh" else words).split())
-        for heading, words in common_words(language)
-    )
+            words = simplified(line) if language == "zh" else line
+            lists[next(reversed(lists))] += words.split()
+    return tuple(lists.items())
 
 
 @cache
 def words_of_han(language: str) -> frozenset[str]:
     """Return the listed words of two or more Chinese characters only."""
-    if language not in ("ja", "zh"):
-        return frozenset()
     listed = (word for _, words in listed_words(language) for word in words)
     return frozenset(word for word in listed if len(word) > 1 and min(word) >= _FIRST_HAN)

@@ -49,11 +49,6 @@ def count_words(text: str) -> int:
     return _line_words(text) if len(text) <= _KEPT_CHARS else _count_words(text)
 
 
-def has_words(text: str, least: int) -> bool:
-    """Return whether `text` has `least` words or more; a long text is not counted to its end."""
-    return count_words(text[: 20 * least]) >= least or count_words(text) >= least
-
-
 def _count_words(text: str) -> int:
     if text.isascii() or _WIDE.search(text) is None:
         return len(text.split())

@@ -7,7 +7,7 @@ characters that spell foreign sounds); in Chinese also the most frequent place n
 """
 
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Final
 
 from aggregator.text.scripts import CHINESE_LISTS
@@ -66,15 +66,12 @@ _KOREAN: Final = re.compile(
     r"|[‘“'\"]([^’”'\"\n.,]{2,20})[’”'\"]"
 )
 _QUOTED: Final = re.compile(r"[\"“«„]([^\"”»“\n.,;:!?]{3,40})[\"”»“]")
-# Scripts without capitals and without further rules here.
-_QUOTING: Final = (
-    "he", "yi", "hi", "mr", "ne", "bn", "ta", "te", "kn", "ml", "gu", "pa", "th", "lo", "km", "my", "am",
-    "ka", "si",
-)  # fmt: skip
 _CASELESS: Final = {
     "zh": _CHINESE, "ja": _JAPANESE, "ko": _KOREAN,
     **dict.fromkeys(("ar", "fa", "ur", "ps", "ckb", "ug", "sd"), _ARABIC),
-    **dict.fromkeys(_QUOTING, _QUOTED),
+    # Scripts without capitals and without further rules here.
+    **dict.fromkeys(("he", "yi", "hi", "mr", "ne", "bn", "ta", "te", "kn", "ml", "gu", "pa"), _QUOTED),
+    **dict.fromkeys(("th", "lo", "km", "my", "am", "ka", "si"), _QUOTED),
 }  # fmt: skip
 _LONGEST_SCAN: Final = 240_000  # characters searched in a language without capitals
 
@@ -85,19 +82,14 @@ def find_names(text: str, language: str, is_common: Callable[[str], bool]) -> li
     `is_common` reports everyday words.
     """
     if language in _CASELESS:
-        return list(_caseless(text[:_LONGEST_SCAN], _CASELESS[language], is_common))
-    capitals = _CAPITALS if language == "en" else _QUOTED_CAPITALS
-    names = [name.replace("’", "'").removesuffix("'s") for name in capitals.findall(text)]
+        found = _CASELESS[language].finditer(text[:_LONGEST_SCAN])
+        names = [match[match.lastindex or 0] for match in found]
+    else:
+        capitals = _CAPITALS if language == "en" else _QUOTED_CAPITALS
+        names = [name.replace("’", "'").removesuffix("'s") for name in capitals.findall(text)]
     if language == "en":
         return names
     if language in CAPITAL_NOUNS:
         single = (name for name in _PREPOSITION.findall(text) if not name.endswith(_NOUN_ENDINGS))
         names = [*(name for name in names if " " in name), *single]
     return [name for name in names if not is_common(name)]
-
-
-def _caseless(text: str, signs: re.Pattern[str], is_common: Callable[[str], bool]) -> Iterator[str]:
-    for match in signs.finditer(text):
-        name = match[match.lastindex or 0]
-        if not is_common(name):
-            yield name

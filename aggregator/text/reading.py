@@ -13,17 +13,14 @@ from weakref import WeakKeyDictionary
 import numpy as np
 import numpy.typing as npt
 
-from aggregator.text.common_words import words_of_han
 from aggregator.text.language import tag_or_und
-from aggregator.text.scripts import fitting_language
-from aggregator.text.tokens import MAX_WORDS, word_tokens
+from aggregator.text.tokens import word_tokens
 
 Ints = npt.NDArray[np.int64]
 
 LONGEST_WORD: Final = 64  # characters; a longer token is not a word and is cut
 _KEPT_WORDS: Final = 50_000  # of a lexicon, about 6 MB; a fuller one is replaced
 _COLUMN: Final = 65_536  # words for which a column has room at first
-_SCRIPT_CHARS: Final = 400  # characters of the text by which its script is detected
 
 
 class Lexicon:
@@ -81,7 +78,7 @@ class Column:
 class Reading(NamedTuple):
     """The words of one article: `title_words` of its title, then those of its text."""
 
-    lexicon: Lexicon  # of the language of the article, or else of its script
+    lexicon: Lexicon  # of the language of the article
     words: list[str]
     numbers: Ints
     title_words: int
@@ -89,16 +86,11 @@ class Reading(NamedTuple):
 
 def read(title: str, text: str, language: str | None) -> Reading:
     """Return the words of an article, MAX_WORDS of its text at most."""
-    tag = fitting_language(tag_or_und(language), f"{title}\n{text[:_SCRIPT_CHARS]}")
-    title_words = read_words(title, tag)
-    words = title_words + read_words(text, tag)
+    tag = tag_or_und(language)
+    title_words = word_tokens(title, tag)
+    words = title_words + word_tokens(text, tag)
     lexicon = lexicon_of(tag)
     return Reading(lexicon, words, lexicon.numbers(words), len(title_words))
-
-
-def read_words(text: str, language: str, limit: int = MAX_WORDS) -> list[str]:
-    """Return whole words and numbers in order, at most `limit`."""
-    return word_tokens(text, language, limit, known=words_of_han(language))
 
 
 def lexicon_of(language: str) -> Lexicon:

@@ -1,4 +1,4 @@
-"""Scripts: the language implied by a script, and word splitting where no spaces are written.
+"""Word splitting in scripts without spaces, and numbers and joined signs of all scripts.
 
 Chinese characters are split into the words of a list and, between them, into pairs of neighbours (Chinese is
 split at its grammatical characters first, Japanese ends such a run with kana). A katakana run is one word,
@@ -9,14 +9,12 @@ with its vowels). Numerals are converted: 三百, 12万8000 and ３ become 300, 
 import functools
 import re
 import unicodedata
-from collections import Counter
 from collections.abc import Iterator
 from importlib.resources import files
 from typing import Final
 
 import msgspec
 
-from aggregator.text.language import CHINESE
 from aggregator.text.numbers import written_out
 
 _HAN: Final = "\u3005\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff\U00020000-\U0003ffff"
@@ -24,38 +22,7 @@ _HIRAGANA: Final = "\u3041-\u309f"
 _KATAKANA: Final = "\u30a1-\u30fa\u30fc-\u30ff\u31f0-\u31ff"
 _CLUSTERED: Final = "\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff"  # Thai, Lao, Burmese, Khmer
 _UNSPACED: Final = f"{_HAN}{_HIRAGANA}{_KATAKANA}{_CLUSTERED}"
-# Scripts by a range of their letters, in this order, and the default language of each.
-_SCRIPTS: Final = {
-    "kana": (f"{_HIRAGANA}{_KATAKANA}", "ja"),
-    "han": (_HAN, "zh"),
-    "hangul": ("\uac00-\ud7a3\u1100-\u11ff", "ko"),
-    "cyrillic": ("\u0400-\u052f", "ru"),
-    "arabic": ("\u0620-\u06ff\u0750-\u077f\ufb50-\ufdff\ufe70-\ufefc", "ar"),
-    "greek": ("\u0370-\u03ff\u1f00-\u1fff", "el"),
-    "hebrew": ("\u0590-\u05ff", "he"),
-    "devanagari": ("\u0900-\u097f", "hi"),
-    "thai": ("\u0e00-\u0e7f", "th"),
-    "latin": ("A-Za-z\u00c0-\u024f\u1e00-\u1eff", ""),
-}
-# The scripts of languages that do not (only) use Latin letters; Serbian and some others use both.
-_SCRIPTS_OF: Final = {
-    "ja": "kana han", "zh": "han", "ko": "hangul han", "el": "greek",
-    "he": "hebrew", "yi": "hebrew", "th": "thai",
-    **dict.fromkeys(("ru", "uk", "bg", "mk", "be", "mn", "ky", "tg", "tt"), "cyrillic"),
-    **dict.fromkeys(("sr", "kk", "uz", "az", "bs"), "cyrillic latin"),
-    **dict.fromkeys(("ar", "fa", "ur", "ps", "ckb", "ug", "sd"), "arabic"),
-    **dict.fromkeys(("hi", "mr", "ne", "sa"), "devanagari"),
-}  # fmt: skip
-# Languages whose scripts are not distinguished here: the declared language is kept.
-_TRUSTED: Final = frozenset((
-    "am", "ti", "hy", "ka", "bn", "as", "ta", "te", "kn", "ml", "gu", "pa", "or", "si", "km", "lo", "my",
-    "bo", "dz", "iu", "chr", "dv",
-))  # fmt: skip
-_SAMPLE_CHARS: Final = 400  # letters of the beginning of a text by which its script is detected
-_FOREIGN: Final = re.compile(
-    "[\u0300-\u1dff\u2e80-\uabff\uac00-\ud7ff\uf900-\ufdff\ufe70-\uffef\U00020000-\U0003ffff]"
-)
-_LETTERS: Final = {name: re.compile(f"[{letters}]") for name, (letters, _) in _SCRIPTS.items()}
+_KANA: Final = re.compile(f"[{_HIRAGANA}{_KATAKANA}]")
 
 # Lists of characters and words by purpose; chinese.yaml explains each.
 CHINESE_LISTS: Final = msgspec.yaml.decode(
@@ -69,36 +36,9 @@ _COUNTER_PAIRS: Final = frozenset((
 _SIMPLIFIED: Final = str.maketrans(CHINESE_LISTS["traditional"], CHINESE_LISTS["simplified"])
 
 
-def fitting_language(declared: str, text: str) -> str:
-    """Return `declared`, unless most of the text's first letters are in a script that it is not written in.
-
-    Then return the default language of that script. `declared` is a primary tag, "und" for unknown; all
-    Chinese is "zh".
-    """
-    if declared in CHINESE:
-        declared = "zh"
-    sample = text[:_SAMPLE_CHARS]
-    is_latin = declared not in _SCRIPTS_OF and declared not in _TRUSTED
-    if declared in _TRUSTED or (is_latin and not _FOREIGN.search(sample)):
-        return declared
-    counts = Counter({name: len(letters.findall(sample)) for name, letters in _LETTERS.items()})
-    if counts["kana"] * 10 > counts["han"] and counts["kana"]:
-        counts["kana"] += counts.pop("han")
-    script, most = counts.most_common(1)[0]
-    if not most or (script == "latin" and is_latin) or script in _SCRIPTS_OF.get(declared, "").split():
-        return declared
-    return _SCRIPTS[script][1] or "und"
-
-
 def needs_splitting(text: str) -> bool:
     """Return whether the text has more than spaces and Latin, Greek or Cyrillic letters."""
-    if text.isascii():
-        return False
-    try:
-        text.encode("cp1252")  # cp1252 has no such letter; encoding is faster than searching
-    except UnicodeEncodeError:
-        return _SPECIAL.search(text) is not None
-    return False
+    return _SPECIAL.search(text) is not None
 
 
 # Combining marks, Hebrew, Arabic and above; not Greek, Cyrillic, Armenian, emoji or punctuation.
@@ -113,14 +53,14 @@ def simplified(text: str) -> str:
     return text.translate(_SIMPLIFIED)
 
 
-def pieces(text: str, *, is_japanese: bool, known: frozenset[str] = frozenset()) -> list[str]:
+def pieces(text: str, *, is_japanese: bool, known: frozenset[str]) -> list[str]:
     """Return words and numbers of a text in any script, in order.
 
     `known` are words in Chinese characters; a run of characters is split at them before the rest becomes
     pairs.
     """
     text = written_out(unicodedata.normalize("NFKC", text))
-    tokens = list(_pieces(text, is_japanese or _LETTERS["kana"].search(text) is not None, known))
+    tokens = list(_pieces(text, is_japanese or _KANA.search(text) is not None, known))
     return tokens or [text[i : i + 2] for i in range(len(text) - 1) if text[i : i + 2].isalpha()]
 
 
@@ -146,7 +86,7 @@ def _words_and_pairs(run: str, known: frozenset[str]) -> Iterator[str]:
     """Yield the longest known words from left to right, and pairs of the characters between them."""
     start = at = 0
     while at < len(run):
-        length = next((n for n in _LENGTHS if run[at : at + n] in known), 0)
+        length = next((n for n in range(_LONGEST_KNOWN, 1, -1) if run[at : at + n] in known), 0)
         if not length:
             at += 1
             continue
@@ -169,8 +109,7 @@ def _pairs(run: str | list[str]) -> Iterator[str]:
         yield run[i] + run[i + 1]
 
 
-@functools.cache
-def marks() -> str:
+def _marks() -> str:
     """Return the combining marks and joiners inside words, as ranges of a character class."""
     codes = [c for c in range(0x300, 0x10000) if unicodedata.category(chr(c)) in ("Mn", "Mc")]
     spans: list[list[int]] = []
@@ -184,7 +123,7 @@ def marks() -> str:
 
 @functools.cache
 def _any_token() -> re.Pattern[str]:
-    inside = rf"(?:(?![{_UNSPACED}])[\w'’{marks()}-])"
+    inside = rf"(?:(?![{_UNSPACED}])[\w'’{_marks()}-])"
     return re.compile(
         rf"(?P<han>[{_HAN}]+)|(?P<katakana>[{_KATAKANA}]+)|(?P<hiragana>[{_HIRAGANA}]+)"
         rf"|(?P<clustered>[{_CLUSTERED}]+)"
@@ -192,7 +131,7 @@ def _any_token() -> re.Pattern[str]:
     )
 
 
-_LENGTHS: Final = (6, 5, 4, 3, 2)  # lengths of known words, in characters
+_LONGEST_KNOWN: Final = 6  # characters of a known word
 _PARTICLE_RUN: Final = re.compile(f"[{CHINESE_LISTS['particles']}]+")
 _GRAMMAR_RUN: Final = re.compile(f"[{CHINESE_LISTS['grammar']}]+")
 # A cluster: vowels before a letter, the letter, signs above, below and after it.

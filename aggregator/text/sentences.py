@@ -7,7 +7,7 @@ harm than a sentence cut in two.
 import re
 from collections import deque
 
-from aggregator.text.calendar import forms, is_month
+from aggregator.text.calendar import forms, number_of
 from aggregator.text.clock_times import without_clock
 from aggregator.text.lines import count_words, ends_sentence
 
@@ -77,7 +77,8 @@ def split_sentences(paragraph: str, least: int = _LINE_WORDS) -> list[str]:
     text = without_clock(paragraph.strip()).strip()
     if not ends_sentence(text) and count_words(text) < least:
         return []
-    quoted = deque(_quotations(text))  # neither overlap nor run backwards, so one pass suffices
+    # Quotations neither overlap nor run backwards, so one pass suffices.
+    quoted = deque(match.span() for match in _QUOTATION.finditer(text))
     pieces, start = [], 0
     for match in _BOUNDARY.finditer(text):
         end = match.end()
@@ -106,19 +107,11 @@ def _is_end(text: str, start: int, match: re.Match[str]) -> bool:
     if word.lower().rpartition("-")[2] in _ABBREVIATIONS:  # "then-Sen. Boll"
         return False
     # "6. Dezember": an ordinal of one or two digits before a word.
-    return not (re.fullmatch(r"\d{1,2}", word) and not next_word.isdigit() and _is_ordinal_context(next_word))
-
-
-def _is_ordinal_context(next_word: str) -> bool:
-    return is_month(next_word) or next_word in _ORDINAL_NOUNS
+    is_ordinal_context = next_word in _ORDINAL_NOUNS or number_of("months", next_word)
+    return not (re.fullmatch(r"\d{1,2}", word) and is_ordinal_context)
 
 
 _ORDINAL_NOUNS = frozenset({
     "jahrhundert", "weltkrieg", "stock", "platz", "spieltag", "runde", "klasse", "bundesliga", "jahrestag",
     "minute", "geburtstag",
 })  # fmt: skip
-
-
-def _quotations(text: str) -> list[tuple[int, int]]:
-    """Return the spans of quotations that end in the paragraph."""
-    return [match.span() for match in _QUOTATION.finditer(text)]

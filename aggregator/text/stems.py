@@ -6,12 +6,12 @@ plurals distinct. A language without a stemmer keeps its words.
 
 import re
 import threading
-from collections.abc import Iterable
-from typing import Final, Protocol
+from collections.abc import Callable, Iterable
+from typing import Final
 
 import Stemmer
 
-from aggregator.text.common_words import common_words
+from aggregator.text.common_words import listed_words
 
 _SNOWBALL: Final = {
     "ca": "catalan", "cs": "czech", "da": "danish", "de": "german", "el": "greek",
@@ -28,24 +28,22 @@ ELIDING: Final = frozenset({"fr", "it", "ca", "ga"})
 _ELISION: Final = re.compile(
     r"(?:[bcdjlmnst]|qu|jusqu|lorsqu|puisqu|un|dell|all|dall|nell|sull|quell)['’](?=\w)", re.IGNORECASE
 )
-_TURKIC: Final = frozenset({"tr", "az"})
 # Hebrew points, Arabic vowels, and tatweel, which only widens a word.
 _VOWEL_SIGNS: Final = re.compile(
     "[\u0591-\u05bd\u05bf\u05c1\u05c2\u05c4\u05c5\u05c7\u0640\u064b-\u065f\u0670]"
 )
 
 
-class _SnowballStemmer(Protocol):
-    def stemWord(self, word: str, /) -> str: ...  # noqa: N802
+_Stem = Callable[[str], str]
 
 
 class _Stemmers(threading.local):
     """The stemmers of one thread by language, made on demand; those of Snowball are not thread-safe."""
 
     def __init__(self) -> None:
-        self._made: dict[str, _SnowballStemmer | None] = {}
+        self._made: dict[str, _Stem | None] = {}
 
-    def of(self, language: str) -> _SnowballStemmer | None:
+    def of(self, language: str) -> _Stem | None:
         if language not in self._made:
             self._made[language] = _stemmer(language)
         return self._made[language]
@@ -54,12 +52,12 @@ class _Stemmers(threading.local):
 _stemmers: Final = _Stemmers()
 
 
-def _stemmer(language: str) -> _SnowballStemmer | None:
+def _stemmer(language: str) -> _Stem | None:
     if language == "ar":
-        words = (word for _, listed in common_words(language) for word in listed.split())
-        return _ArabicStemmer(plain_letters(word, language) for word in words)
+        words = (word for _, listed in listed_words(language) for word in listed)
+        return _ArabicStemmer(plain_letters(word, language) for word in words).stem
     algorithm = _SNOWBALL.get(language)
-    return Stemmer.Stemmer(algorithm, 0) if algorithm else None
+    return Stemmer.Stemmer(algorithm, 0).stemWord if algorithm else None
 
 
 def stem_of(word: str, language: str) -> str:
@@ -67,8 +65,8 @@ def stem_of(word: str, language: str) -> str:
     stemmer = _stemmers.of(language)
     if stemmer is None:
         return word
-    stem = stemmer.stemWord(word)
-    return stemmer.stemWord(stem) if language in _STEMMED_TWICE else stem
+    stem = stemmer(word)
+    return stemmer(stem) if language in _STEMMED_TWICE else stem
 
 
 def elided(word: str, language: str) -> int:
@@ -79,7 +77,7 @@ def elided(word: str, language: str) -> int:
 
 def plain_letters(word: str, language: str) -> str:
     """Return the word without vowel signs, which are mostly omitted, and with Turkish lower case."""
-    if language in _TURKIC:
+    if language in ("tr", "az"):
         word = word.replace("i\u0307", "i")
     if language == "ru":
         return word.replace("ё", "е")
@@ -118,12 +116,6 @@ def _without_article(word: str) -> str:
     return word
 
 
-def _without_endings(word: str) -> str:
-    while ending := next((e for e in _ENDINGS if word.endswith(e) and len(word) - len(e) >= _LEAST), ""):
-        word = word[: -len(ending)]
-    return word
-
-
 _SINGULARS: Final = {
     _plain_arabic(plural): _plain_arabic(singular)
     for plural, singular in zip(_PLURALS.split()[::2], _PLURALS.split()[1::2], strict=True)
@@ -136,7 +128,7 @@ class _ArabicStemmer:
     def __init__(self, listed: Iterable[str]) -> None:
         self._listed = frozenset(_bare_stem(_plain_arabic(_without_article(word))) for word in listed)
 
-    def stemWord(self, word: str, /) -> str:  # noqa: N802  (the method name of Snowball stemmers)
+    def stem(self, word: str) -> str:
         bare = _without_article(word)
         return _bare_stem(_plain_arabic(bare) if bare != word else self._without_proclitics(word))
 
@@ -148,20 +140,17 @@ class _ArabicStemmer:
             tail = word[1:]
             is_word = _bare_stem(tail) in self._listed
             if not is_word and word[0] != "و":
-                further = self._listed_behind(tail)
-                return further or word
+                further = tail[1:]  # after one more letter: "سيخفض", "ليخفض"
+                is_listed = len(further) >= _LEAST and _bare_stem(further) in self._listed
+                return further if is_listed and tail[0] in _LETTERS_BEFORE else word
             if not is_word and len(tail) <= _LEAST:
                 break
             word = tail
         return word
 
-    def _listed_behind(self, word: str) -> str:
-        """Return the word after one more letter ("سيخفض", "ليخفض") if it is listed, else ""."""
-        tail = word[1:]
-        is_listed = word[0] in _LETTERS_BEFORE and len(tail) >= _LEAST and _bare_stem(tail) in self._listed
-        return tail if is_listed else ""
-
 
 def _bare_stem(word: str) -> str:
-    singular = _SINGULARS.get(word)
-    return _without_endings(singular if singular is not None else word)
+    word = _SINGULARS.get(word, word)
+    while ending := next((e for e in _ENDINGS if word.endswith(e) and len(word) - len(e) >= _LEAST), ""):
+        word = word[: -len(ending)]
+    return word

@@ -8,6 +8,7 @@ trained on whole words; sentences compared by whole words share fewer: of the ju
 import re
 from typing import Final
 
+from aggregator.text.common_words import words_of_han
 from aggregator.text.lines import ascii_text
 from aggregator.text.scripts import needs_splitting, pieces, simplified
 from aggregator.text.stems import ELIDING, elided
@@ -17,9 +18,7 @@ MAX_WORDS: Final = 40_000  # of a text that are read (limit)
 # A word, or a number with its separators; "12th" and "3-year" are words.
 _WORD: Final = re.compile(r"[^\W\d_][\w'’-]*|\d(?:[\d.,]*\d(?![\w-])|[\w'’-]*)")
 # The same for text without other letters than those of ASCII, in two thirds of the time.
-_ASCII_WORD: Final = re.compile(
-    r"[A-Za-z][A-Za-z0-9_'’-]*|[0-9](?:[0-9.,]*[0-9](?![A-Za-z0-9_-])|[A-Za-z0-9_'’-]*)"
-)
+_ASCII_WORD: Final = re.compile(_WORD.pattern, re.ASCII)
 
 # A part of a word or number; "20km" are two.
 PART: Final = re.compile(r"\d+(?:[.,]\d+)*|[^\W\d_]+(?:['’][^\W\d_]+)*")
@@ -27,8 +26,8 @@ SPACELESS: Final = re.compile(r"[\u3040-\u30ff\u3400-\u9fff\u0e00-\u0e7f]")
 _BEFORE_DIGIT: Final = re.compile(r"\b([وفبلك]|ال)(?=\d)")  # "و34": and 34
 
 
-def word_tokens(text: str, language: str, limit: int, *, known: frozenset[str] = frozenset()) -> list[str]:
-    """Return whole words and numbers, at most `limit`; scripts.py splits text without spaces, at `known`."""
+def word_tokens(text: str, language: str, limit: int = MAX_WORDS) -> list[str]:
+    """Return whole words and numbers in order, at most `limit`."""
     # A word is rarely longer than 12 characters: this limits the scan of a huge text only.
     text = text[: limit * 12]
     if ascii_text(text) is not None:
@@ -38,7 +37,7 @@ def word_tokens(text: str, language: str, limit: int, *, known: frozenset[str] =
     if needs_splitting(text):
         if language == "zh":
             text = simplified(text)
-        return pieces(text, is_japanese=language == "ja", known=known)[:limit]
+        return pieces(text, is_japanese=language == "ja", known=words_of_han(language))[:limit]
     return _WORD.findall(text)[:limit]
 
 

@@ -25,10 +25,10 @@ from aggregator.text.common_words import SHARES, UNLISTED_SHARE, listed_words
 from aggregator.text.language import stop_words
 from aggregator.text.names import find_names
 from aggregator.text.numbers import plain_number, spelt_numbers
-from aggregator.text.reading import LONGEST_WORD, Column, Ints, Reading, lexicon_of, read_words
+from aggregator.text.reading import LONGEST_WORD, Column, Ints, Reading, lexicon_of
 from aggregator.text.scripts import EVERYDAY, simplified
 from aggregator.text.stems import elided, plain_letters, stem_of
-from aggregator.text.tokens import MAX_WORDS
+from aggregator.text.tokens import MAX_WORDS, word_tokens
 
 HASH_MASK: Final = (1 << HASH_BITS) - 1
 STOP_WORD: Final = -1
@@ -125,7 +125,7 @@ class Vocabulary:
 
     def tokens(self, text: str, limit: int = MAX_WORDS) -> list[str]:
         """Return words and numbers in order, at most `limit`."""
-        return read_words(text, self.language, limit)
+        return word_tokens(text, self.language, limit)
 
     def codes(self, kind: Kind, terms: Sequence[str]) -> list[int]:
         """Return the codes of names, numbers or numbers with their units, which belong to no language."""

@@ -193,7 +193,7 @@ class _Reader:
         if opening.end < len(short_text):
             return None
         return ExtractedEntry(
-            clock_minutes=opening.clock_minutes, day=opening.day or day, is_utc=opening.zone == "utc"
+            clock_minutes=opening.clock_minutes, day=opening.day or day, is_utc=opening.is_utc
         )
 
     def _entry_at(

@@ -69,7 +69,9 @@ def _any_of(names: Iterator[str]) -> str:
 
 
 _NAME = _any_of(iter(calendar.month_spellings()))
-_JALALI_NAME = _any_of(spelt for name in calendar.jalali_names() for spelt in {name, name.replace("ی", "ي")})
+_JALALI_NAME = _any_of(
+    spelt for name in calendar.names("jalali", "fa") for spelt in {name, name.replace("ی", "ي")}
+)
 _NO_LETTER = r"(?![^\W\d_])"
 _DAY = r"(?P<d>0?[1-9]|[12]\d|3[01])"
 _MONTH = r"(?P<m>0?[1-9]|1[0-2])"
@@ -392,7 +394,7 @@ def _day_of(match: re.Match[str], *, day_first: bool | None = None) -> dt.date |
         return _day_of_numbers(int(got["y"]), int(got["s1"]), int(got["s2"]), day_first=day_first)
     day = int(got["d"])
     if got.get("jy"):
-        month = calendar.jalali_number(got["jb"]) or 0 if got.get("jb") else int(got["m"])
+        month = calendar.number_of("jalali", got["jb"]) or 0 if got.get("jb") else int(got["m"])
         return from_jalali(int(got["jy"]), month, day)
     month = calendar.number_of("months", got["b"]) or 0 if got.get("b") else int(got["m"])
     if got.get("era"):

@@ -151,7 +151,7 @@ def _read(
         if opening is not None and (opening.sure or takes_unsure):
             day = opening.day or day
             entries.append(
-                ExtractedEntry(clock_minutes=opening.clock_minutes, day=day, is_utc=opening.zone == "utc")
+                ExtractedEntry(clock_minutes=opening.clock_minutes, day=day, is_utc=opening.is_utc)
             )
             bodies.append([_without_frame(paragraph[opening.end :])])
         elif at is not None:

@@ -13,10 +13,9 @@ from aggregator.cluster.events.terms import TermPacker
 from aggregator.cluster.events.tokenizer import STOP_WORD, Vocabulary
 from aggregator.cluster.events.weights import shipped_model
 from aggregator.config.tuning import Tuning
-from aggregator.text.common_words import SHARES, common_words
+from aggregator.text.common_words import SHARES, listed_words
 from aggregator.text.names import find_names
 from aggregator.text.numbers import written_out
-from aggregator.text.scripts import fitting_language
 
 MODEL = shipped_model(Tuning())
 PACKER = TermPacker(MODEL)
@@ -145,39 +144,13 @@ def test_institutions_that_are_always_named_are_no_names():
     assert find_names("как сообщает МЧС", "ru", lambda _: False) == ["МЧС"]
 
 
-# --- which language ----------------------------------------------------------------------------------------
-
-
-@pytest.mark.parametrize(
-    ("declared", "text", "language"),
-    [
-        ("en", "船长被捕的消息传来", "zh"),
-        ("en", "Капитан арестован", "ru"),
-        ("uk", "Капітан заарештований", "uk"),
-        ("ru", "The captain was arrested", "und"),
-        ("en", "The captain said “привет” to all", "en"),
-        ("de", "Ο καπετάνιος συνελήφθη", "el"),
-        ("am", "ካፒቴኑ ታሰረ", "am"),
-        ("en", "", "en"),
-        ("wuu", "智利北部发生地震", "zh"),
-    ],
-)
-def test_the_script_overrules_a_language_that_is_not_written_in_it(declared, text, language):
-    assert fitting_language(declared, text) == language
-
-
-def test_a_wrongly_declared_text_has_the_terms_of_its_language():
-    title, body = "船长被捕", "希腊警方12日逮捕了船长，检方怀疑他拉响警报过迟。"
-    assert PACKER.pack(title, body, "en") == PACKER.pack(title, body, None) == PACKER.pack(title, body, "zh")
-
-
 # --- common words ------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("language", LISTED)
 def test_lists_hold_words_below_their_headings(language):
-    lists = dict(common_words(language))
-    assert [name for name in SHARES if len(lists.get(name, "").split()) <= 50 and name != "named"] == []
+    lists = dict(listed_words(language))
+    assert [name for name in SHARES if len(lists.get(name, [])) <= 50 and name != "named"] == []
 
 
 @pytest.mark.parametrize("language", ["ar", "ja", "ru", "zh"])
@@ -194,7 +167,7 @@ def test_traditional_characters_are_the_same_terms():
 
 
 def test_a_language_without_a_list_has_no_ranks():
-    assert common_words("xx") == ()
+    assert listed_words("xx") == ()
     assert not Vocabulary("xx", shipped_background()).knows_common
 
 

@@ -24,14 +24,14 @@ def test_in_one_language_an_abbreviation_is_no_name() -> None:
 
 def test_each_language_has_all_names() -> None:
     for cycle, count in (("months", 12), ("weekdays", 7)):
-        tables = getattr(calendar._shipped(), cycle)
+        tables = calendar._shipped()[cycle]
         assert {language: len(forms) for language, forms in tables.items()} == dict.fromkeys(tables, count)
 
 
 def test_no_spelling_names_two_months() -> None:
     for cycle in ("months", "weekdays"):
         numbers: dict[str, set[int]] = {}
-        for forms in getattr(calendar._shipped(), cycle).values():
+        for forms in calendar._shipped()[cycle].values():
             for number, line in enumerate(forms, start=1):
                 for form in line.split():
                     numbers.setdefault(calendar._key(calendar._spelt(form)), set()).add(number)

@@ -20,10 +20,6 @@ def test_the_words_of_title_and_text_are_in_order() -> None:
     assert [reading.lexicon.words[number] for number in reading.numbers] == reading.words
 
 
-def test_a_text_in_another_script_is_read_by_the_rules_of_its_own() -> None:
-    assert read("", "В порту началась забастовка докеров.", "en").lexicon.language == "ru"
-
-
 @pytest.mark.parametrize("text", [FLOOD, STRIKE, DYKES, "l'année d'après — 1,000 co-op’s", "naïve café-bar"])
 def test_shingles_of_words_that_are_read_are_those_of_folded_text(text: str) -> None:
     assert len(shingle_sequence(text)) == len(words(text)) - 2

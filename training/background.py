@@ -9,16 +9,12 @@ names into the table and say no more than "unseen").
 """
 
 import argparse
+import gzip
 from collections import Counter, defaultdict
 from collections.abc import Iterable
 from pathlib import Path
 
-from aggregator.cluster.events.document_frequency import (
-    ANY_LANGUAGE,
-    BackgroundFrequencies,
-    Kind,
-    write_background,
-)
+from aggregator.cluster.events.document_frequency import ANY_LANGUAGE, BackgroundFrequencies, Kind
 from aggregator.cluster.events.terms import special_terms
 from aggregator.cluster.events.tokenizer import Vocabulary
 from aggregator.cluster.events.weights import EventTuning
@@ -44,7 +40,8 @@ def count(articles: Iterable[Labelled]) -> BackgroundFrequencies:
         terms = seen[article.cluster]
         terms.update(("w", article.language, stem) for stem in map(lexicon.stem, tokens) if stem)
         reading = read(article.title, article.text, article.language)
-        for _, kind, found in special_terms(article.title, article.text, reading, lexicon, TUNING):
+        codes = lexicon.codes_of(reading)
+        for _, kind, found in special_terms(article.title, article.text, reading, codes, lexicon, TUNING):
             terms.update((kind, ANY_LANGUAGE, term) for term in found)
     counts = Counter(term for terms in seen.values() for term in terms)
     tables: dict[tuple[str, str], dict[str, int]] = defaultdict(dict)
@@ -53,6 +50,14 @@ def count(articles: Iterable[Labelled]) -> BackgroundFrequencies:
             tables[kind, language][term] = df
     events = Counter(languages.values())
     return BackgroundFrequencies(events={**events, ANY_LANGUAGE: len(seen)}, counts=tables)
+
+
+def write_background(background: BackgroundFrequencies) -> bytes:
+    """Return the bytes of the file; equal tables give equal bytes."""
+    lines = [f"events\t{language}\t\t{n}" for language, n in sorted(background.events.items())]
+    for (kind, language), table in sorted(background.counts.items()):
+        lines.extend(f"{kind}\t{language}\t{term}\t{df}" for term, df in sorted(table.items()))
+    return gzip.compress("\n".join(lines).encode("utf-8"), compresslevel=9, mtime=0)
 
 
 def main() -> None:

@@ -15,8 +15,10 @@ own sets, or a quarter of the cases.
 
 import argparse
 import concurrent.futures
+import hashlib
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
+from importlib.resources import files
 from pathlib import Path
 from typing import Any, Final
 
@@ -33,7 +35,6 @@ from aggregator.cluster.events.pair_model import (
     TreeFile,
     stream_shift,
 )
-from aggregator.cluster.events.weights import model_hash
 from aggregator.config.tuning import Tuning
 from training.dataset import is_held_out
 from training.pairs import Case, Floats, Pairs, cases, cut, labelled_pairs, own_records, read_records
@@ -81,6 +82,24 @@ CASES: Final = 4.0  # weight of tests/data/lookalikes.jsonl
 Sets = Mapping[tuple[str, str], tuple[Pairs, float]]  # by name and part, with their weights
 Table = tuple[Floats, Floats, Floats]  # features, labels, weights
 GROUP_OF: Final = {FEATURES.index(one): place for place, names in enumerate(GROUPS.values()) for one in names}
+
+
+def model_hash() -> str:
+    """Return 12 hex digits over the learnt files and the lists of common words.
+
+    It is the value of `model` in config/tuning.yaml, so that `rules_version` changes with them.
+    """
+    digest = hashlib.blake2b(digest_size=6)
+    files_of_model = files("aggregator.cluster.events")
+    lists = sorted(files("aggregator.text").joinpath("common").iterdir(), key=lambda path: path.name)
+    for path in (
+        files_of_model.joinpath("pair_trees.json"),
+        files_of_model.joinpath("background.tsv.gz"),
+        *lists,
+    ):
+        if path.name.endswith((".json", ".gz", ".txt")):
+            digest.update(path.read_bytes())
+    return digest.hexdigest()
 
 
 def read_sets() -> Sets:

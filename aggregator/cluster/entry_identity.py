@@ -44,7 +44,6 @@ import re
 import unicodedata
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from hashlib import blake2b
 from typing import Literal
 
 import msgspec
@@ -190,13 +189,6 @@ class Observation(FrozenStruct, frozen=True, kw_only=True):
     seen: dt.datetime
 
 
-class UnknownEntry(FrozenStruct, frozen=True, kw_only=True):
-    """An entry of a poll without a known key; `place` is its index in the poll."""
-
-    place: int
-    entry_hashes: EntryHashes
-
-
 class EntryMatch(FrozenStruct, frozen=True, kw_only=True):
     """The known article of an unknown entry, and what identified it."""
 
@@ -212,14 +204,14 @@ def hash_entry(entry: Entry, tuning: IdentityTuning) -> EntryHashes:
     is_long = len(text) >= tuning.long_chars
     text_key = None
     if is_long:
-        text_key = _hash("long", text)
+        text_key = _key("long", text)
     elif len(title) + len(text) >= tuning.min_chars:
-        text_key = _hash("short", title, text, moment)
+        text_key = _key("short", title, text, moment)
     is_identifying = minute is not None and len(title) >= tuning.min_chars
     return EntryHashes(
-        title=_hash("title", title),
+        title=_key("title", title),
         text_key=text_key,
-        title_key=_hash("at", entry.source, title, moment) if is_identifying else None,
+        title_key=_key("at", entry.source, title, moment) if is_identifying else None,
         minute=minute,
         is_long=is_long,
     )
@@ -236,14 +228,14 @@ def content_keys(entry: Entry, canonical_url: str) -> tuple[bytes, ...]:
     title, text = _folded_text(entry.title), _folded_text(_plain(entry))
     keys = []
     if title and (minute := _declared_minute(entry)) is not None:
-        keys.append(_hash("there at", canonical_url, title, minute.isoformat()))
+        keys.append(_key("there at", canonical_url, title, minute.isoformat()))
     if title or text:
-        keys.append(_hash("there", canonical_url, title, text))
+        keys.append(_key("there", canonical_url, title, text))
     return tuple(keys)
 
 
 def match_entries(
-    unknown_entries: Sequence[UnknownEntry],
+    unknown_entries: Mapping[int, EntryHashes],
     observations: Iterable[Observation],
     *,
     source: str,
@@ -253,46 +245,33 @@ def match_entries(
 ) -> dict[int, EntryMatch]:
     """Return the articles of the unknown entries of one poll of `source`, by their index in the poll.
 
-    `observations` are all that share a hash with an entry, `related_sources` the sources of the same outlet,
-    `taken` the articles that this poll has under known keys.
+    `unknown_entries` are those without a known key, by their index. `observations` are all that share a hash
+    with one of them, `related_sources` the sources of the same outlet, `taken` the articles that this poll
+    has under known keys.
     """
     own: list[Observation] = []
-    others: list[Observation] = []
+    related: list[Observation] = []
     for observation in sorted(observations, key=lambda one: (one.seen, one.article)):
-        (own if observation.source == source else others).append(observation)
-    texts, titles = _by(own, "text_key"), _by(own, "title_key")
-    of_related = _by(
-        [observation for observation in others if observation.source in related_sources], "text_key"
-    )
+        if observation.source == source:
+            own.append(observation)
+        elif observation.source in related_sources:
+            related.append(observation)
+    texts, titles, of_related = _by(own, "text_key"), _by(own, "title_key"), _by(related, "text_key")
     matches: dict[int, EntryMatch] = {}
     used = set(taken)
 
-    def take(unknown_entry: UnknownEntry, articles: list[str], by: Literal["words", "title"]) -> None:
-        if len(articles) == 1 and articles[0] not in used:
-            used.add(articles[0])
-            matches[unknown_entry.place] = EntryMatch(article=articles[0], by=by)
+    def take(place: int, found: Iterable[Observation], by: Literal["words", "title"]) -> None:
+        articles = {observation.article for observation in found}
+        if len(articles) == 1 and place not in matches and used.isdisjoint(articles):
+            used.update(articles)
+            matches[place] = EntryMatch(article=articles.pop(), by=by)
 
-    for one in unknown_entries:
-        take(
-            one,
-            _articles(
-                observation
-                for observation in texts[one.entry_hashes.text_key]
-                if _is_sure(one.entry_hashes, observation)
-            ),
-            "words",
-        )
-        if one.place not in matches:
-            related = [
-                observation
-                for observation in of_related[one.entry_hashes.text_key]
-                if _is_same(one.entry_hashes, observation)
-            ]
-            take(one, _articles(related), "words")
-    for one in unknown_entries:
-        if one.place not in matches:
-            take(one, _articles(titles[one.entry_hashes.title_key]), "title")
-    remaining = [one for one in unknown_entries if one.place not in matches]
+    for place, hashes in unknown_entries.items():
+        take(place, (one for one in texts[hashes.text_key] if _is_sure(hashes, one)), "words")
+        take(place, (one for one in of_related[hashes.text_key] if _is_same(hashes, one)), "words")
+    for place, hashes in unknown_entries.items():
+        take(place, titles[hashes.title_key], "title")
+    remaining = {place: hashes for place, hashes in unknown_entries.items() if place not in matches}
     undated, dated = _match_in_order(remaining, texts, used)
     if _is_mass(len(matches) + len(undated), len(unknown_entries), tuning):
         matches |= undated
@@ -302,7 +281,7 @@ def match_entries(
 
 
 def find_moved_source(
-    unknown_entries: Sequence[UnknownEntry],
+    unknown_entries: Mapping[int, EntryHashes],
     observations: Iterable[Observation],
     silent: Collection[str],
     tuning: IdentityTuning,
@@ -310,10 +289,10 @@ def find_moved_source(
     """Return the one source in `silent` that had nearly all of these entries, None for none or several."""
     places_by_source: dict[str, set[int]] = defaultdict(set)
     texts = _by([observation for observation in observations if observation.source in silent], "text_key")
-    for one in unknown_entries:
-        for observation in texts[one.entry_hashes.text_key]:
-            if _is_same(one.entry_hashes, observation):
-                places_by_source[observation.source].add(one.place)
+    for place, hashes in unknown_entries.items():
+        for observation in texts[hashes.text_key]:
+            if _is_same(hashes, observation):
+                places_by_source[observation.source].add(place)
     fitting = [
         source
         for source, places in sorted(places_by_source.items())
@@ -352,7 +331,7 @@ def _is_mass(count: int, of: int, tuning: IdentityTuning) -> bool:
 
 
 def _match_in_order(
-    unknown_entries: Sequence[UnknownEntry],
+    unknown_entries: Mapping[int, EntryHashes],
     texts: Mapping[bytes | None, list[Observation]],
     used: Collection[str],
 ) -> tuple[dict[int, EntryMatch], dict[int, EntryMatch]]:
@@ -363,23 +342,14 @@ def _match_in_order(
     undated: dict[int, EntryMatch] = {}
     dated: dict[int, EntryMatch] = {}
     taken = set(used)
-    for one in unknown_entries:
-        same_text = [
-            observation
-            for observation in texts[one.entry_hashes.text_key]
-            if observation.title == one.entry_hashes.title
-        ]
-        observation = next(
-            (observation for observation in same_text if observation.article not in taken), None
-        )
+    for place, hashes in unknown_entries.items():
+        same_text = (one for one in texts[hashes.text_key] if one.title == hashes.title)
+        observation = next((one for one in same_text if one.article not in taken), None)
         if observation is None:
             continue
         taken.add(observation.article)
-        disagree = one.entry_hashes.minute is not None and observation.minute not in (
-            None,
-            one.entry_hashes.minute,
-        )
-        (dated if disagree else undated)[one.place] = EntryMatch(article=observation.article, by="words")
+        disagree = hashes.minute is not None and observation.minute not in (None, hashes.minute)
+        (dated if disagree else undated)[place] = EntryMatch(article=observation.article, by="words")
     return undated, dated
 
 
@@ -391,11 +361,6 @@ def _by(
         if (value := getattr(observation, key)) is not None:
             groups[value].append(observation)
     return groups
-
-
-def _articles(observations: Iterable[Observation]) -> list[str]:
-    """Return the distinct articles in order."""
-    return list(dict.fromkeys(observation.article for observation in observations))
 
 
 # --- ambiguous keys ----------------------------------------------------------------------------------------
@@ -472,8 +437,3 @@ def _declared_minute(entry: Entry) -> dt.datetime | None:
 
 def _folded_text(text: str) -> str:
     return " ".join(unicodedata.normalize("NFKC", _ADDRESS.sub(" ", text)).casefold().split())
-
-
-def _hash(kind: str, *parts: str) -> bytes:
-    joined = "\0".join((kind, *parts)).encode("utf-8", "surrogatepass")
-    return blake2b(joined, digest_size=16).digest()

@@ -46,7 +46,8 @@ def sketch(sequence: Hashes, *, window: int, limit: int) -> bytes:
     The lower bits are stored: the hashes are minima of their runs, so their upper bits are mostly zeros.
     """
     chosen = winnow(sequence, window)[: min(limit, _MOST_HASHES)]
-    return _pack_sketch(distinct(chosen & _HASH).astype("<u4"))
+    hashes = distinct(chosen & _HASH).astype("<u4")
+    return len(hashes).to_bytes(4, "little") + hashes.tobytes()
 
 
 def held(blob: bytes) -> Words:
@@ -57,10 +58,6 @@ def held(blob: bytes) -> Words:
 def filter_sketch(blob: bytes, flags: Flags) -> bytes:
     """Return the sketch with only those stored hashes where `flags` is True."""
     return blob[:4] + held(blob)[flags].tobytes()
-
-
-def _pack_sketch(hashes: Words) -> bytes:
-    return len(hashes).to_bytes(4, "little") + hashes.tobytes()
 
 
 class SketchOverlap(NamedTuple):

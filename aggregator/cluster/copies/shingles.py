@@ -12,7 +12,7 @@ needs a new `minhash.FORMAT`.
 import re
 import unicodedata
 from collections.abc import Iterator
-from functools import cache, lru_cache
+from functools import lru_cache
 from itertools import chain
 from typing import TypeVar
 
@@ -30,9 +30,8 @@ Number = TypeVar("Number", bound=np.generic)
 
 SHINGLE_WORDS = 3
 SHINGLE_CHARACTERS = 5  # of a script without spaces; unrelated texts too often share three
-RUN_WORDS = (
-    6  # of `runs_outside_quotations`: unrelated reports of one event hardly share so many words in a row
-)
+# Of `runs_outside_quotations`: unrelated reports of one event hardly share so many words in a row.
+RUN_WORDS = 6
 RUN_CHARACTERS = 12  # the same in a script without spaces
 
 _UNSPACED_RANGES = (
@@ -107,7 +106,7 @@ def _runs_of(hashes: Hashes, words: int) -> Hashes:
 def _hashes_of(reading: Reading) -> Hashes:
     """Return the hash of each word of the text; a word with a hyphen or an apostrophe is several."""
     words, numbers = reading.words[reading.title_words :], reading.numbers[reading.title_words :]
-    hashes = _word_hashes().of(reading.lexicon, numbers)
+    hashes = _WORD_HASHES.of(reading.lexicon, numbers)
     several = np.flatnonzero(hashes == _SEVERAL)
     parts = [_parts(words[place]) for place in several.tolist()]
     times = np.ones(len(hashes), np.int64)
@@ -117,16 +116,14 @@ def _hashes_of(reading: Reading) -> Hashes:
     return hashes.view(np.uint64)
 
 
-@cache
-def _word_hashes() -> Column:
-    return Column(_word_hash)
-
-
 def _word_hash(word: str) -> int:
     if word.isascii() and word.isalnum():  # most words
         return _signed(word.lower().encode())
     parts = _parts(word)
     return parts[0] if len(parts) == 1 else _SEVERAL
+
+
+_WORD_HASHES = Column(_word_hash)
 
 
 @lru_cache(maxsize=4096)
@@ -273,7 +270,7 @@ def _widened(shingles: Hashes, hashes: Hashes, raw: list[bytes]) -> Hashes:
 def _words_with_spans(text: str) -> tuple[list[str], list[tuple[int, int]]]:
     folded_words: list[str] = []
     spans: list[tuple[int, int]] = []
-    for match in _plain_words(text):
+    for match in _PLAIN_WORD.finditer(text):
         folded_words.append(_folded(match.group()))
         spans.append(match.span())
         if len(folded_words) == _PASSAGE_WORDS:
@@ -283,10 +280,6 @@ def _words_with_spans(text: str) -> tuple[list[str], list[tuple[int, int]]]:
 
 # In the unfolded text no spaces were added, so each unspaced character is matched as a word.
 _PLAIN_WORD = re.compile(f"[{_UNSPACED_RANGES}]|(?:(?![{_UNSPACED_RANGES}])[^\\W_]|[{_MARKS}])+")
-
-
-def _plain_words(text: str) -> Iterator[re.Match[str]]:
-    return _PLAIN_WORD.finditer(text)
 
 
 def _shared_runs(a: list[str], b: list[str]) -> Iterator[tuple[int, int]]:

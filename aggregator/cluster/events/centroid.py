@@ -22,6 +22,7 @@ import msgspec
 import numpy as np
 import numpy.typing as npt
 
+from aggregator.cluster.copies.shingles import first_of_equal
 from aggregator.cluster.events.term_codec import (
     Ints,
     Words,
@@ -197,12 +198,7 @@ def to_bytes(centroid: Centroid, model: EventModel) -> bytes:
     wide_ids, wide = wide_ids[~narrow], wide[~narrow]
     counts = (centroid.reports, centroid.containers, centroid.silent)
     lengths = (len(centroid.times), len(centroid.unscored_times), int(narrow.sum()), len(wide))
-    header = _HEADER.pack(
-        _LAYOUT,
-        len(summary),
-        *counts,
-        *lengths,
-    )
+    header = _HEADER.pack(_LAYOUT, len(summary), *counts, *lengths)
     parts = (
         (summary, "<u4"), (centroid.times, "<i4"), (centroid.unscored_times, "<i4"),
         (codes[narrow], "<u4"), (wide_ids, "<u4"), (wide, "<i4"),
@@ -326,9 +322,7 @@ def _add_terms(left: Centroid, right: Centroid) -> tuple[Ints, Ints]:
     order = np.argsort(ids, kind="stable")
     ids = ids[order]
     weights = np.concatenate((left.weights, right.weights))[order]
-    first = np.ones(len(ids), dtype=bool)
-    first[1:] = ids[1:] != ids[:-1]
-    starts = np.flatnonzero(first)
+    starts = np.flatnonzero(first_of_equal(ids))
     return ids[starts], np.add.reduceat(weights, starts) if len(starts) else weights
 
 

@@ -44,11 +44,8 @@ class BackgroundFrequencies(msgspec.Struct, frozen=True):
         For a language without counts, n is the total of all languages: its words all have one weight, and its
         names and numbers, which belong to no language, have their usual weights.
         """
-        return _idf(self.events.get(language) or self.events.get(ANY_LANGUAGE, 0), self._largest_df)
-
-    @property
-    def _largest_df(self) -> int:
-        return max(self.events.values(), default=0)
+        largest_df = max(self.events.values(), default=0)
+        return _idf(self.events.get(language) or self.events.get(ANY_LANGUAGE, 0), largest_df)
 
 
 @functools.cache
@@ -67,14 +64,6 @@ def read_background(data: bytes) -> BackgroundFrequencies:
         else:
             counts.setdefault((kind, language), {})[term] = int(number)
     return BackgroundFrequencies(events=events, counts=counts)
-
-
-def write_background(background: BackgroundFrequencies) -> bytes:
-    """Return the bytes of the file; equal tables give equal bytes."""
-    lines = [f"events\t{language}\t\t{n}" for language, n in sorted(background.events.items())]
-    for (kind, language), table in sorted(background.counts.items()):
-        lines.extend(f"{kind}\t{language}\t{term}\t{df}" for term, df in sorted(table.items()))
-    return gzip.compress("\n".join(lines).encode("utf-8"), compresslevel=9, mtime=0)
 
 
 @functools.cache

@@ -61,7 +61,6 @@ class PairTuning(msgspec.Struct, frozen=True, kw_only=True):
     agreement: float
     stream_days: int
     period_source_articles: int
-    period_articles: int
 
 
 class Tree(msgspec.Struct, frozen=True):

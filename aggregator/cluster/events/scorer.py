@@ -34,10 +34,6 @@ class ScoringInput(msgspec.Struct, frozen=True):
         """The date, declared or read in the text."""
         return self.text_minutes if self.minutes is None else self.minutes
 
-    def bodyless(self, tuning: EventTuning) -> bool:
-        """Return whether the article has so little text that it is only a headline."""
-        return self.body_words < tuning.bodyless_words
-
     def member(self) -> CentroidMember:
         """Return the article as a member of a centroid."""
         date = None if self.minutes is not None else self.text_minutes
@@ -61,9 +57,7 @@ class Decision(msgspec.Struct, frozen=True):
     counts_in_centroid: bool  # whether it is counted in the centroid (centroid.add) or silent (add_silent)
     evidence: Evidence
     absorbed_stories: tuple[str, ...] = ()  # stories of live blogs and roundups, merged into this story
-    shared: tuple[
-        int, ...
-    ] = ()  # ids of the shared terms with the largest products; TermPacker.readable_terms
+    shared: tuple[int, ...] = ()  # ids of the shared terms with the largest products (readable_terms)
     follows: str | None = None  # the earlier story that a new one continues
     nearest: bytes | None = None  # see pair_features.read_nearest; None: it was not compared
 
@@ -156,7 +150,7 @@ def is_within_window(article: ScoringInput, candidate: Candidate, tuning: EventT
 def _followed(article: ScoringInput, best: ScoredCandidate, need: float, model: EventModel) -> str | None:
     """Return the best story if it is nearly the same event, began earlier, and both have texts and dates."""
     times = np.frombuffer(best.candidate.summary.times, "<i4")
-    if article.bodyless(model.tuning) or article.is_container or article.is_opinion:
+    if article.body_words < model.tuning.bodyless_words or article.is_container or article.is_opinion:
         return None
     if article.minutes is None or not len(times):
         return None

@@ -16,13 +16,14 @@ import itertools
 from array import array
 from bisect import bisect_left
 from collections import OrderedDict, deque
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import partial
 from typing import Any, Final, Generic, NamedTuple, TypeVar
 
 import numpy as np
 import numpy.typing as npt
 
+from aggregator.cluster.copies.shingles import first_of_equal
 from aggregator.cluster.events.centroid import CentroidSummary, read_columns, read_summary
 from aggregator.cluster.events.scorer import Candidate, ScoringInput
 from aggregator.cluster.events.term_codec import HASH_BITS, Ints, Words, ids_of, read
@@ -36,7 +37,6 @@ _INITIAL_CAPACITY: Final = 1024
 _ROWS_AT_ONCE: Final = 10_000  # of one load step: limits its memory to about 60 MB
 _POSTED_AT_ONCE: Final = 100_000  # stories whose postings are added at once: takes about 100 MB
 _EXAMINED_AT_ONCE: Final = 2_000  # stories whose dates are read before it is asked which have most votes
-_NO_SLOTS: Final = np.zeros(0, dtype=np.int64)
 _NEVER: Final = 1 << 30  # later than any date, in minutes (the year 4011)
 
 
@@ -447,17 +447,11 @@ class StoryCache(Generic[_Value]):
 def _counted(hits: Words) -> tuple[Ints, Ints]:
     """Return the different values in order, and how often each occurs."""
     hits = np.sort(hits)
-    starts = np.flatnonzero(np.concatenate(([True], hits[1:] != hits[:-1]))) if len(hits) else _NO_SLOTS
+    starts = np.flatnonzero(first_of_equal(hits))
     return hits[starts].astype(np.int64), np.diff(starts, append=len(hits))
 
 
 def _range(summary: CentroidSummary) -> tuple[int, int]:
-    dates = list(_ends(summary.times)) + list(_ends(summary.unscored_times))
-    return (min(dates), max(dates)) if dates else (_NEVER, -_NEVER)
-
-
-def _ends(times: bytes) -> Iterator[int]:
-    """Yield the first and the last date of a sorted list."""
-    for piece in (times[:4], times[-4:]):
-        if piece:
-            yield int.from_bytes(piece, "little", signed=True)
+    """Return the first and the last date."""
+    dates = summary.dates
+    return (int(dates[0]), int(dates[-1])) if len(dates) else (_NEVER, -_NEVER)

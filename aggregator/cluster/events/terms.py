@@ -29,7 +29,6 @@ from aggregator.text.numbers import plain_number
 from aggregator.text.reading import Reading, read
 
 Floats = npt.NDArray[np.float64]
-Special = tuple[str, Kind, list[str]]
 
 _RARE: Final = FIELDS.index("rare")
 _LEAD: Final = FIELDS.index("lead")
@@ -87,21 +86,17 @@ class TermPacker:
         reading = read(title, body, language)
         vocabulary = self._vocabulary(reading.lexicon.language)
         words_by_id: dict[int, str] = {}
-        words = dict(zip(reading.words, vocabulary.codes_of(reading).tolist(), strict=True))
+        codes = vocabulary.codes_of(reading)
+        words = dict(zip(reading.words, codes.tolist(), strict=True))
         for field in ("all", "title", "lead", "rare"):
             base = FIELDS.index(field) << HASH_BITS
             for token, code in words.items():
                 if code != STOP_WORD:
                     words_by_id.setdefault(base | code & HASH_MASK, token)
-        for field, kind, terms in special_terms(title, body, reading, vocabulary, self._tuning):
+        for field, kind, terms in special_terms(title, body, reading, codes, vocabulary, self._tuning):
             base = FIELDS.index(field) << HASH_BITS
-            codes = vocabulary.codes(kind, terms)
-            words_by_id.update(
-                {
-                    base | code & HASH_MASK: term.replace("|", " ")
-                    for code, term in zip(codes, terms, strict=True)
-                }
-            )
+            for term, code in zip(terms, vocabulary.codes(kind, terms), strict=True):
+                words_by_id[base | code & HASH_MASK] = term.replace("|", " ")
         return words_by_id
 
     def _vocabulary(self, language: str) -> Vocabulary:
@@ -112,7 +107,7 @@ class TermPacker:
     def _scan(self, title: str, body: str, reading: Reading, vocabulary: Vocabulary) -> tuple[Ints, ...]:
         """Return codes (see tokenizer.py) by field, in the order of FIELDS without `rare`."""
         codes = vocabulary.codes_of(reading)
-        special_fields = _special(title, body, reading, codes, vocabulary, self._tuning)
+        special_fields = special_terms(title, body, reading, codes, vocabulary, self._tuning)
         special = [
             np.array(vocabulary.codes(kind, terms), dtype=np.int64) for _, kind, terms in special_fields
         ]
@@ -168,13 +163,6 @@ class TermPacker:
         return "\n".join(paragraphs)
 
 
-def special_terms(
-    title: str, body: str, reading: Reading, vocabulary: Vocabulary, tuning: EventTuning
-) -> tuple[Special, ...]:
-    """Return names, numbers, and numbers with their unit, each with field and kind, with repeats."""
-    return _special(title, body, reading, vocabulary.codes_of(reading), vocabulary, tuning)
-
-
 def _weight_codes(
     codes: Ints,
     names: list[str],
@@ -196,9 +184,13 @@ def _weight_codes(
     return [np.repeat(codes[:end], times[:end]) for end in ends]
 
 
-def _special(  # noqa: PLR0917 - an article, what was read of it, and how
+def special_terms(  # noqa: PLR0917 - an article, what was read of it, and how
     title: str, body: str, reading: Reading, codes: Ints, vocabulary: Vocabulary, tuning: EventTuning
-) -> tuple[Special, ...]:
+) -> tuple[tuple[str, Kind, list[str]], ...]:
+    """Return names, numbers, and numbers with their unit, each with field and kind, with repeats.
+
+    `codes`: of the words of `reading` (tokenizer.py).
+    """
     words, title_words = reading.words, reading.title_words
     capitals = sum(word[0].isupper() for word in words[:title_words])
     in_title_case = capitals > _TITLE_CASE_SHARE * title_words

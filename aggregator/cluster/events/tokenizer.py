@@ -154,7 +154,7 @@ class Vocabulary:
         """Return the names in `text` as written, with repeats."""
         if self.language == "zh":
             text = simplified(text)
-        return find_names(text, self.language, self._is_common)
+        return find_names(text, self.language, lambda word: self.stem(word) in self._df)
 
     def words_of_names(self, names: Iterable[str]) -> list[int]:
         """Return the hashes of the words in `names`, which are in the form that `names` returns."""
@@ -162,9 +162,6 @@ class Vocabulary:
         if self.declines_names:
             return [_code("w", self.language, stem, 0) & HASH_MASK for stem in joined.split()]
         return [code & HASH_MASK for code in self.content_codes(self.tokens(joined))]
-
-    def _is_common(self, word: str) -> bool:
-        return self.stem(word) in self._df
 
     def _usual_df(self, stem: str) -> int:
         """Return the document frequency assumed for an unlisted stem.

@@ -1,8 +1,6 @@
-"""The constants of grouping (config/tuning.yaml), and the hash of the learnt files."""
+"""The constants of grouping (config/tuning.yaml), and the weights of fields."""
 
 import dataclasses
-import hashlib
-from importlib.resources import files
 
 import msgspec
 import numpy as np
@@ -72,29 +70,7 @@ class EventModel:
     field_weights: npt.NDArray[np.float64]  # in the order of FIELDS
 
 
-def event_model(tuning: EventTuning) -> EventModel:
-    """Return the model under these constants."""
-    return EventModel(tuning, np.array([_FIELD_WEIGHTS[name] for name in FIELDS]))
-
-
 def shipped_model(all_tuning: Tuning) -> EventModel:
     """Return the model under the constants in force."""
-    return event_model(all_tuning.section("events", EventTuning))
-
-
-def model_hash() -> str:
-    """Return 12 hex digits over the learnt files and the lists of common words.
-
-    It is the value of `model` in config/tuning.yaml, so that `rules_version` changes with them.
-    """
-    digest = hashlib.blake2b(digest_size=6)
-    files_of_model = files("aggregator.cluster.events")
-    lists = sorted(files("aggregator.text").joinpath("common").iterdir(), key=lambda path: path.name)
-    for path in (
-        files_of_model.joinpath("pair_trees.json"),
-        files_of_model.joinpath("background.tsv.gz"),
-        *lists,
-    ):
-        if path.name.endswith((".json", ".gz", ".txt")):
-            digest.update(path.read_bytes())
-    return digest.hexdigest()
+    field_weights = np.array([_FIELD_WEIGHTS[name] for name in FIELDS])
+    return EventModel(all_tuning.section("events", EventTuning), field_weights)

@@ -54,6 +54,7 @@ _ARTICLES_KEPT = 2_000  # decoded articles in memory, about 10 KB each
 _STORIES_KEPT = 2_000  # stories whose newest reports are in memory, about 3 KB each report
 _PAIRS_KEPT = 100_000  # logits in memory, about 200 bytes each
 _WITH_REASONS = 2  # stories of a decision: the best and the runner-up
+_PERIOD_ARTICLES = 100_000  # newest articles of a day that are counted (limit)
 
 
 def pair_of(row: ComparedRow) -> PairArticle:
@@ -139,7 +140,7 @@ class ReportComparison:
         if present - self.tuning.stream_days <= day <= present:
             return
         after = -1 if latest is None else latest.last_inbox_no
-        after = max(after, inbox_no - self.tuning.period_articles)
+        after = max(after, inbox_no - _PERIOD_ARTICLES)
         most = self.tuning.period_source_articles
         count, packed = pack_frequencies(stream_history.terms_between(connection, after, inbox_no - 1, most))
         number = 1 if latest is None else latest.number + 1
@@ -157,7 +158,7 @@ class ReportComparison:
         for after, period in stream_history.dropped_from(
             connection, latest.day + 1 - self.tuning.stream_days
         ):
-            first = max(after, period.last_inbox_no + 1 - self.tuning.period_articles)
+            first = max(after, period.last_inbox_no + 1 - _PERIOD_ARTICLES)
             most = self.tuning.period_source_articles
             terms = stream_history.terms_between(connection, first, period.last_inbox_no, most)
             _, packed = pack_frequencies(terms)

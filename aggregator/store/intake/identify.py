@@ -4,7 +4,7 @@ It only reads; store/intake/inbox.py writes the results in the same transaction.
 """
 
 import datetime as dt
-from collections.abc import Callable, Collection, Iterable, Sequence, Set
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence, Set
 from functools import cache, partial
 from typing import Literal, NamedTuple
 
@@ -18,7 +18,6 @@ from aggregator.cluster.entry_identity import (
     Identity,
     IdentityTuning,
     Observation,
-    UnknownEntry,
     content_keys,
     find_moved_source,
     hash_entry,
@@ -315,9 +314,7 @@ def _met(
     source = identified[0].entry.source
     unknown_entries = _unknown_entries(identified, known)
     observations = (
-        matching_observations(connection, [one.entry_hashes for one in unknown_entries])
-        if unknown_entries
-        else []
+        matching_observations(connection, list(unknown_entries.values())) if unknown_entries else []
     )
     related_sources, moved = _related_sources(connection, unknown_entries, observations, source, poll)
     taken = {article for one in identified for article in _known_by_keys(one, known)}
@@ -347,15 +344,17 @@ def _met(
     )
 
 
-def _unknown_entries(identified: Sequence[IdentifiedEntry], known: dict[bytes, str]) -> list[UnknownEntry]:
-    """Return the entries without a known key, each key once."""
-    unknown_entries = []
+def _unknown_entries(
+    identified: Sequence[IdentifiedEntry], known: dict[bytes, str]
+) -> dict[int, EntryHashes]:
+    """Return the hashes of entries without a known key by their places, each key once."""
+    unknown_entries: dict[int, EntryHashes] = {}
     met: set[bytes] = set()
     for place, one in enumerate(identified):
         if not _known_by_keys(one, known) and met.isdisjoint(one.identity.keys):
             entry_hashes = one.entry_hashes()
             assert entry_hashes is not None, "of a poll"
-            unknown_entries.append(UnknownEntry(place=place, entry_hashes=entry_hashes))
+            unknown_entries[place] = entry_hashes
         met.update(one.identity.keys)
     return unknown_entries
 
@@ -366,7 +365,7 @@ def _known_by_keys(one: IdentifiedEntry, known: dict[bytes, str]) -> set[str]:
 
 def _related_sources(
     connection: Connection,
-    unknown_entries: Sequence[UnknownEntry],
+    unknown_entries: Mapping[int, EntryHashes],
     observations: Sequence[Observation],
     source: str,
     poll: PollContext,

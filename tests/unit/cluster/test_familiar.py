@@ -12,7 +12,6 @@ from aggregator.cluster.entry_identity import (
     EntryMatch,
     IdentityTuning,
     Observation,
-    UnknownEntry,
     find_moved_source,
     hash_entry,
     match_entries,
@@ -49,9 +48,7 @@ def found(
     related_sources: tuple[str, ...] = (),
     taken: tuple[str, ...] = (),
 ) -> dict[int, EntryMatch]:
-    given_now = [
-        UnknownEntry(place=place, entry_hashes=entry_hashes) for place, entry_hashes in enumerate(strangers)
-    ]
+    given_now = dict(enumerate(strangers))
     return match_entries(
         given_now, looks, source="s", related_sources=related_sources, taken=taken, tuning=TUNING
     )
@@ -115,9 +112,7 @@ def test_the_order_of_what_is_known_decides_nothing(order: list[int], minute: dt
 
 def test_a_feed_goes_on_where_one_other_ended() -> None:
     reported = [marked(f"Title of number {n}", f"{FLOOD} {n}") for n in range(4)]
-    strangers = [
-        UnknownEntry(place=place, entry_hashes=entry_hashes) for place, entry_hashes in enumerate(reported)
-    ]
+    strangers = dict(enumerate(reported))
     looks = [look(f"a{n}", entry_hashes, source="old") for n, entry_hashes in enumerate(reported)]
     assert find_moved_source(strangers, looks, {"old"}, TUNING) == "old"
     assert find_moved_source(strangers, looks, set(), TUNING) is None

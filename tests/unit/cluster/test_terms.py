@@ -9,14 +9,15 @@ from aggregator.cluster.events.document_frequency import (
     BackgroundFrequencies,
     read_background,
     shipped_background,
-    write_background,
 )
 from aggregator.cluster.events.term_codec import FIELDS, HASH_BITS, SCALE, ids_of, read, weights_of
 from aggregator.cluster.events.terms import TermPacker
 from aggregator.cluster.events.tokenizer import STOP_WORD, Vocabulary
-from aggregator.cluster.events.weights import model_hash, shipped_model
+from aggregator.cluster.events.weights import shipped_model
 from aggregator.config.tuning import Tuning
 from aggregator.text.language import tag_or_und
+from training.background import write_background
+from training.fit_pair_model import model_hash
 
 MODEL = shipped_model(Tuning())
 PACKER = TermPacker(MODEL)

@@ -18,7 +18,9 @@ MAX_WORDS: Final = 40_000  # of a text that are read (limit)
 # A word, or a number with its separators; "12th" and "3-year" are words.
 _WORD: Final = re.compile(r"[^\W\d_][\w'’-]*|\d(?:[\d.,]*\d(?![\w-])|[\w'’-]*)")
 # The same for text without other letters than those of ASCII, in two thirds of the time.
-_ASCII_WORD: Final = re.compile(_WORD.pattern, re.ASCII)
+_ASCII_WORD: Final = re.compile(
+    r"[A-Za-z][A-Za-z0-9_'’-]*|[0-9](?:[0-9.,]*[0-9](?![A-Za-z0-9_-])|[A-Za-z0-9_'’-]*)"
+)
 
 # A part of a word or number; "20km" are two.
 PART: Final = re.compile(r"\d+(?:[.,]\d+)*|[^\W\d_]+(?:['’][^\W\d_]+)*")

@@ -133,7 +133,7 @@ def count_state_of(articles: Sequence[Countable]) -> CountState:
     return CountState(
         articles=len(articles),
         unknown_outlets=sum(1 for article in articles if article.outlet_key is None),
-        outlets=b"".join(sorted(keys)),
+        outlets=_joined(keys),
         groups=_sort_groups(groups),
     )
 
@@ -155,7 +155,7 @@ def with_member(count_state: CountState, member: Countable, *, linkable: bool) -
     own = _merge_groups([*joined, _single_group(member)], ids.union(*(group.ids for group in joined)))
     outlets = count_state.outlets
     if member.outlet_key is not None:
-        outlets = _with_key(outlets, _hash(outlet_key(member.outlet_key)))
+        outlets = _joined(_keys(outlets), [_hash(outlet_key(member.outlet_key))])
     return CountState(
         articles=count_state.articles + 1,
         unknown_outlets=count_state.unknown_outlets + (member.outlet_key is None),
@@ -174,7 +174,7 @@ def merge_count_states(one: CountState, other: CountState) -> CountState:
     return CountState(
         articles=one.articles + other.articles,
         unknown_outlets=one.unknown_outlets + other.unknown_outlets,
-        outlets=b"".join(sorted({*_keys(one.outlets), *_keys(other.outlets)})),
+        outlets=_joined(_keys(one.outlets), _keys(other.outlets)),
         groups=_sort_groups(groups),
     )
 
@@ -398,18 +398,9 @@ def _hash(key: str) -> bytes:
     return hashlib.blake2b(key.encode(), digest_size=_KEY_BYTES).digest()
 
 
+def _joined(*hashes: Iterable[bytes]) -> bytes:
+    return b"".join(sorted(set().union(*hashes)))
+
+
 def _keys(hashes: bytes) -> Iterable[bytes]:
     return (hashes[at : at + _KEY_BYTES] for at in range(0, len(hashes), _KEY_BYTES))
-
-
-def _with_key(hashes: bytes, key: bytes) -> bytes:
-    """Insert `key` into the sorted `hashes`, unless it is there."""
-    low, high = 0, len(hashes) // _KEY_BYTES
-    while low < high:
-        middle = (low + high) // 2
-        if hashes[middle * _KEY_BYTES : (middle + 1) * _KEY_BYTES] < key:
-            low = middle + 1
-        else:
-            high = middle
-    at = low * _KEY_BYTES
-    return hashes if hashes[at : at + _KEY_BYTES] == key else hashes[:at] + key + hashes[at:]

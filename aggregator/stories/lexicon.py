@@ -67,14 +67,13 @@ class Labels(msgspec.Struct, frozen=True):
 
 
 class DenialWords(msgspec.Struct, frozen=True):
-    """Regular expressions of denials in one language."""
+    """Regular expressions of denials in one language; without words nothing matches."""
 
-    deny: str
+    deny: str = "(?!)"
     reject: str = ""
     objects: str = ""
-    plain: str = ""
-    not_before: str = ""
-    negated: str = ""
+    not_before: str = "(?!)"
+    negated: str = "(?!)"
 
 
 class LanguageWords(msgspec.Struct, frozen=True):
@@ -97,7 +96,6 @@ class LanguageWords(msgspec.Struct, frozen=True):
     people: str = ""
     counter: str = ""
     background: str = ""
-    part: str = ""
     speech: str = ""
     generic: str = ""
     not_names: str = ""
@@ -111,7 +109,7 @@ class LanguageWords(msgspec.Struct, frozen=True):
     not_a_role: str = ""
     no_speakers: str = ""
     magnitude: str = ""
-    denial: DenialWords | None = None
+    denial: DenialWords = DenialWords()
 
 
 @cache

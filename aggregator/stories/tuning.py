@@ -55,7 +55,6 @@ class StoryTuning(msgspec.Struct, frozen=True, kw_only=True):
     only_late_cost: float
     show_from: float
     # figures
-    casualties_from: float
     agree_from: float
     agree_count_min: int
     agree_cap: int

@@ -179,9 +179,9 @@ def _make_tables() -> None:
     for language in (None, "en", *lexicon._languages()):
         figures._grammar(language)
         sentence_similarity.attribution_patterns(language)
-        denial_cues.cues_of(language)
+        denial_cues._cues(language)
         words = lexicon.language_words(language)
-        for text in (words.denial and words.denial.objects, words.counter):
+        for text in (words.denial.objects, words.counter):
             if text:
                 re.compile(text, re.IGNORECASE)
         for kind in ("clickbait", "label", "loaded"):

@@ -8,7 +8,7 @@ similarity to the shown sentence is at least `count_from`.
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
-from itertools import combinations, product
+from itertools import combinations
 
 from aggregator.stories.facts.figures import (
     Figure,
@@ -16,7 +16,6 @@ from aggregator.stories.facts.figures import (
     differ,
     equal_figures,
     is_background,
-    is_part,
     meet,
     with_counted,
     years_in,
@@ -82,8 +81,8 @@ def compare_all(features: Sequence[SentenceFeatures], tuning: StoryTuning) -> Se
         (a, b): similarity(features[a], features[b])
         for (a, b), n in shared.items()
         if n >= 2
-        or not features[a].numbers.isdisjoint(features[b].numbers)
-        or not features[a].negated.isdisjoint(features[b].negated)
+        or not features[a].read.numbers.isdisjoint(features[b].read.numbers)
+        or not features[a].read.negated.isdisjoint(features[b].read.negated)
     }
     return SentenceSimilarities(features, pairs)
 
@@ -146,20 +145,20 @@ def may_count(one: SentenceFeatures, other: SentenceFeatures, s: float, tuning: 
         and not _adds_figures(one, other, s, tuning)
         and _share_enough(one, other, s, tuning)
         and not _share_only_names(one, other, s, tuning)
-        and not differ(one.figures, other.figures)
+        and not differ(one.read.figures, other.read.figures)
     )
 
 
 def _agree_in_negation(one: SentenceFeatures, other: SentenceFeatures, s: float, tuning: StoryTuning) -> bool:
     """Whether both or neither are negated: "sirens at 9:31", "there is no entry for 9:31" are similar."""
-    if one.negates and other.negates:
+    if one.read.negates and other.read.negates:
         # "did not meet others" and "would not name the others" negate different things.
-        return s >= tuning.verbatim_from or bool(one.negated & other.negated)
-    if one.negates == other.negates:
+        return s >= tuning.verbatim_from or bool(one.read.negated & other.read.negated)
+    if one.read.negates == other.read.negates:
         return True
     # Similar as they are, "no siren sounded" contradicts "a siren sounded".
     return s >= tuning.repeat_from and not (
-        one.negated & other.content.keys() or other.negated & one.content.keys()
+        one.read.negated & other.content.keys() or other.read.negated & one.content.keys()
     )
 
 
@@ -168,7 +167,7 @@ def _share_anchor(one: SentenceFeatures, other: SentenceFeatures, s: float, tuni
 
     Not required in scripts and languages that do not mark names.
     """
-    if s >= tuning.verbatim_from or one.mentioned & other.mentioned or one.numbers & other.numbers:
+    if s >= tuning.verbatim_from or one.mentioned & other.mentioned or one.read.numbers & other.read.numbers:
         return True
     return not (shows_names(one) or shows_names(other))
 
@@ -180,7 +179,7 @@ def _adds_figures(one: SentenceFeatures, other: SentenceFeatures, s: float, tuni
     """
     if s >= tuning.repeat_from:
         return False
-    return max(len(one.numbers - other.numbers), len(other.numbers - one.numbers)) >= 2
+    return max(len(one.read.numbers - other.read.numbers), len(other.read.numbers - one.read.numbers)) >= 2
 
 
 def _share_enough(one: SentenceFeatures, other: SentenceFeatures, s: float, tuning: StoryTuning) -> bool:
@@ -189,10 +188,12 @@ def _share_enough(one: SentenceFeatures, other: SentenceFeatures, s: float, tuni
         return True
     if cosine(one, other) >= tuning.whole_cosine:
         return True
-    if any(equal_figures(x, y, tuning.agree_count_min) for x in one.figures for y in other.figures):
+    if any(equal_figures(x, y, tuning.agree_count_min) for x in one.read.figures for y in other.read.figures):
         return True
-    quoted = len(one.quoted & other.quoted)
-    return quoted >= tuning.shared_quoted_min and quoted >= 0.6 * min(len(one.quoted), len(other.quoted))
+    quoted = len(one.read.quoted & other.read.quoted)
+    return quoted >= tuning.shared_quoted_min and quoted >= 0.6 * min(
+        len(one.read.quoted), len(other.read.quoted)
+    )
 
 
 def _share_only_names(one: SentenceFeatures, other: SentenceFeatures, s: float, tuning: StoryTuning) -> bool:
@@ -200,7 +201,7 @@ def _share_only_names(one: SentenceFeatures, other: SentenceFeatures, s: float, 
 
     Not where they share a figure other than one and two, or are similar as a whole.
     """
-    if s >= tuning.repeat_from or (one.numbers & other.numbers) - SMALL_NUMBERS:
+    if s >= tuning.repeat_from or (one.read.numbers & other.read.numbers) - SMALL_NUMBERS:
         return False
     if named_share(one, other) < tuning.named_share_max:
         return False
@@ -219,7 +220,7 @@ def _may_join(
                     return False
             else:
                 across.append(s)
-    if similarities.features[left[0]].denies != similarities.features[right[0]].denies:
+    if similarities.features[left[0]].read.denies != similarities.features[right[0]].read.denies:
         return False  # a claim and its denial
     return not across or (
         sum(across) / len(across) >= tuning.group_mean_from and min(across) >= tuning.group_worst_from
@@ -239,13 +240,13 @@ def _fact(
         for i in group
         if i != shown
         and _counts(features[shown], features[i], similarities.of(shown, i), tuning)
-        and front_matter(features[i].sentence.text, features[i].language) in MAY_FOLLOW
+        and front_matter(features[i].sentence.text, features[i].read.language) in MAY_FOLLOW
     ]
     others.sort(key=lambda i: (-similarities.of(shown, i), i))
     members = (shown, *others)
     if len({similarities.features[i].sentence.report for i in members}) < 2:
         return None
-    if not shows_alone(features[shown].sentence.text, features[shown].language):
+    if not shows_alone(features[shown].sentence.text, features[shown].read.language):
         return None
     origins, same_words = _count_origins(similarities, reports, members, tuning)
     return FactGroup(members, origins, same_words)
@@ -276,10 +277,10 @@ def _fitness(
     own = sum(weight for head, weight in features.content.items() if counts[head] == 1)
     foreign = own / (sum(features.content.values()) or 1.0)
     early = 1 - features.sentence.position / max(1, len(reports[features.sentence.report].sentences))
-    out_of_range = 0.10 if not 10 <= features.length <= 34 else 0.0
-    named = 0.15 if features.attributed else 0.0
-    alone = standalone(features.sentence.text, features.language)
-    bad = 0.0 if shows_alone(features.sentence.text, features.language) else 1.0
+    out_of_range = 0.10 if not 10 <= len(features.read.words) <= 34 else 0.0
+    named = 0.15 if features.read.attributed else 0.0
+    alone = standalone(features.sentence.text, features.read.language)
+    bad = 0.0 if shows_alone(features.sentence.text, features.read.language) else 1.0
     return mean + 0.5 * covered - 0.5 * foreign + 0.5 * alone + named - out_of_range + 0.05 * early - bad
 
 
@@ -366,12 +367,12 @@ def find_agreeing_figures(
     for (a, b), s in similarities.pairs.items():
         if s < tuning.agree_from or origins[a] == origins[b] or not _may_be_one(features[a], features[b], s):
             continue
-        if max(len(features[a].figures), len(features[b].figures)) > _MOST_FIGURES:
+        if max(len(features[a].read.figures), len(features[b].read.figures)) > _MOST_FIGURES:
             continue
         links += [
             (-s, a, b, x, y)
-            for x in features[a].figures
-            for y in features[b].figures
+            for x in features[a].read.figures
+            for y in features[b].read.figures
             if _is_specific(x, tuning) and _is_specific(y, tuning) and comparable(x, y) and _agree(x, y)
         ]
     links.sort(key=lambda link: (*link[:3], link[3].words, link[4].words))
@@ -399,7 +400,7 @@ def find_agreeing_figures(
     for group in groups:
         first, figure = next(iter(group.items()))
         if not any(comparable(figure, other) and _agree(figure, other) for other in shown):
-            words = with_counted(features[first].sentence.text, figure, features[first].language)
+            words = with_counted(features[first].sentence.text, figure, features[first].read.language)
             agreeing.append(SameFigure(words, tuple(group), len({origins[index] for index in group})))
             shown.append(figure)
     return agreeing[: tuning.agree_cap]
@@ -423,60 +424,6 @@ def _may_be_one(one: SentenceFeatures, other: SentenceFeatures, s: float) -> boo
     if s < 0.5 and one.names and other.names and not one.names & other.names:
         return False
     first, second = one.sentence.text, other.sentence.text
-    if is_background(first, one.language) != is_background(second, other.language):
+    if is_background(first, one.read.language) != is_background(second, other.read.language):
         return False
     return years_in(first) == years_in(second)
-
-
-# --- numbers of casualties that later reports replace ------------------------------------------------------
-
-CASUALTIES = frozenset({"dead", "injured", "infected", "displaced", "missing"})
-
-
-def replaced_casualties(
-    similarities: SentenceSimilarities, reports: Sequence[SourceReport], tuning: StoryTuning
-) -> frozenset[int]:
-    """Return sentences with a number of casualties for which a later report has another one, higher or lower.
-
-    Both must count the same (class, noun, scope) in similar sentences. A number that differs by more than
-    `headline_casualties_factor` must be stated by two outlets.
-    """
-    features = similarities.features
-    counted = {i: found for i, each in enumerate(features) if (found := _casualties(each))}
-    replaced = set()
-    for (a, b), s in similarities.pairs.items():
-        if a not in counted or b not in counted or s < tuning.casualties_from:
-            continue
-        first, last = (reports[features[i].sentence.report].article.effective_at for i in (a, b))
-        if first == last or not _may_be_one(features[a], features[b], s):
-            continue
-        old, new = (a, b) if first < last else (b, a)
-        for x, y in product(counted[old], counted[new]):
-            if x.stated == y.stated or not comparable(x, y):
-                continue
-            if y.stated < x.stated and features[new].names - features[old].names:
-                continue  # of one place only
-            factor = max(x.stated[0], y.stated[0]) / max(1.0, min(x.stated[0], y.stated[0]))
-            near = factor <= tuning.headline_casualties_factor
-            if near or _origins_of(y, similarities, reports) > 1:
-                replaced.add(old)
-    return frozenset(replaced)
-
-
-def _casualties(features: SentenceFeatures) -> list[Figure]:
-    """Return the numbers of casualties of a sentence that are of the whole event."""
-    text, language = features.sentence.text, features.language
-    found = [f for f in features.figures if f.kind in CASUALTIES and f.sure and not f.vague]
-    if not found or is_background(text, language):
-        return []
-    return [figure for figure in found if not is_part(text, figure, language)]
-
-
-def _origins_of(figure: Figure, similarities: SentenceSimilarities, reports: Sequence[SourceReport]) -> int:
-    return len(
-        {
-            reports[each.sentence.report].origin
-            for each in similarities.features
-            if any(comparable(figure, x) and figure.stated == x.stated for x in each.figures)
-        }
-    )

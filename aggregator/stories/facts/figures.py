@@ -41,7 +41,6 @@ class Figure:
     unit: str
     noun: str
     kind: str
-    exact: bool  # neither vague nor "at least"
     stated: tuple[float, float]  # the number without its qualifier
     sure: bool  # the word for `kind` is in the clause of the figure
     end: int = 0  # offset of the end of the number in the sentence
@@ -66,7 +65,6 @@ class FigureGrammar:
     classes: tuple[tuple[str, re.Pattern[str]], ...]
     people: frozenset[str]
     background: re.Pattern[str] | None
-    part: re.Pattern[str] | None
     magnitude: re.Pattern[str] | None
 
 
@@ -100,14 +98,6 @@ def is_background(text: str, language: str | None) -> bool:
     """Whether a text is about other years or the whole world, so that its numbers are not of the event."""
     background = _grammar(language).background
     return background is not None and background.search(text) is not None
-
-
-def is_part(text: str, figure: Figure, language: str | None) -> bool:
-    """Whether a figure counts a part ("14 of them", "including 3 children"), a forecast or a rate."""
-    part = _grammar(language).part
-    if part is None:
-        return False
-    return part.search(text[max(0, figure.end - CLAUSE_REACH) : figure.end + CLAUSE_REACH]) is not None
 
 
 def meet(x: Figure, y: Figure) -> bool:
@@ -214,7 +204,6 @@ def _grammar(language: str | None) -> FigureGrammar:
         classes=tuple((kind, re.compile(pattern, ignoring)) for kind, pattern in words.classes.items()),
         people=word_list(language, "people"),
         background=re.compile(words.background, ignoring) if words.background else None,
-        part=re.compile(words.part, ignoring) if words.part else None,
         magnitude=re.compile(rf"\b(?:{words.magnitude})\b(?:\s\w+){{0,2}}\W*$", ignoring)
         if words.magnitude
         else None,
@@ -257,13 +246,13 @@ def _figure(sentence: str, match: re.Match[str], grammar: FigureGrammar) -> Figu
     is_plain = not (match["money"] or match["scale"] or match["percent"] or match["symbol"])
     if interval is None or (is_plain and YEAR.fullmatch(match["value"] or "")):
         return None
-    low, high, exact = interval
+    low, high = interval
     stated = low, high
     words = match.group().strip()
     near = before[-QUALIFIER_REACH:]
     qualifier = None if grammar.qualifier is None else _last(grammar.qualifier, near)
     if qualifier and near[qualifier.end() :].strip().lower() in ("", *grammar.words.between.split("|")):
-        low, high, exact = _qualified(low, high, qualifier.lastgroup)
+        low, high = _qualified(low, high, qualifier.lastgroup)
         words = f"{qualifier.group()} {words}"
     unit, factor = _unit(match, after, grammar)
     noun = _place(after, grammar) if unit == "km" else _noun(after, grammar)
@@ -277,7 +266,7 @@ def _figure(sentence: str, match: re.Match[str], grammar: FigureGrammar) -> Figu
     ):
         return None
     return Figure(
-        words, low * factor, high * factor, unit, noun, kind, exact, stated, sure, match.end(),
+        words, low * factor, high * factor, unit, noun, kind, stated, sure, match.end(),
         bool(match["vague"]),
     )  # fmt: skip
 
@@ -289,15 +278,15 @@ def _last(pattern: re.Pattern[str], text: str) -> re.Match[str] | None:
     return last
 
 
-def _interval(match: re.Match[str], grammar: FigureGrammar) -> tuple[float, float, bool] | None:
+def _interval(match: re.Match[str], grammar: FigureGrammar) -> tuple[float, float] | None:
     """Return the interval; None for a value above all floats, or letters like those of a number: "sıx"."""
     if match["vague"]:
         bounds = grammar.words.vague.get(match["vague"].lower())
-        return None if bounds is None else (float(bounds[0]), float(bounds[1]), False)
+        return None if bounds is None else (float(bounds[0]), float(bounds[1]))
     value = _value(match["value"].lower(), grammar.language)
     if match["scale"]:
         value *= grammar.words.scales.get(match["scale"].lower(), math.nan)
-    return (value - _rounding(value), value + _rounding(value), True) if math.isfinite(value) else None
+    return (value - _rounding(value), value + _rounding(value)) if math.isfinite(value) else None
 
 
 def _value(digits: str, language: str) -> float:
@@ -320,14 +309,14 @@ def _rounding(value: float) -> float:
     return unit / 2 if unit > 1 else 0.0
 
 
-def _qualified(low: float, high: float, kind: str | None) -> tuple[float, float, bool]:
+def _qualified(low: float, high: float, kind: str | None) -> tuple[float, float]:
     if kind == "least":
-        return low, 2 * high, False
+        return low, 2 * high
     if kind == "almost":
-        return 0.85 * low, high, True
+        return 0.85 * low, high
     if kind == "most":
-        return 0.5 * low, high, False
-    return 0.9 * low, 1.1 * high, True
+        return 0.5 * low, high
+    return 0.9 * low, 1.1 * high
 
 
 def _unit(match: re.Match[str], after: str, grammar: FigureGrammar) -> tuple[str, float]:

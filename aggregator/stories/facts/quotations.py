@@ -39,13 +39,16 @@ def speaker_of(features: SentenceFeatures) -> str:
     text = features.sentence.text
     if quoted_share(text) < QUOTED_SHARE:
         return ""
-    verbs = word_list(features.language, "quoting")
-    no_speakers = word_list(features.language, "no_speakers") | words_of("outlet_words")
+    verbs = word_list(features.read.language, "quoting")
+    no_speakers = word_list(features.read.language, "no_speakers") | words_of("outlet_words")
     words = _PART.findall(QUOTED.sub(f" {_QUOTE} ", text))
     for place, word in enumerate(words):
         if word.lower() in verbs:
-            for run in (_before(words, place, features.language), _after(words, place, features.language)):
-                named = any(_head(each, features.language) in features.mentioned for each in run)
+            for run in (
+                _before(words, place, features.read.language),
+                _after(words, place, features.read.language),
+            ):
+                named = any(_head(each, features.read.language) in features.mentioned for each in run)
                 if named and run[-1].lower() not in no_speakers:
                     return " ".join(run[1:] if run[0] in _HONORIFICS else run)
     return ""

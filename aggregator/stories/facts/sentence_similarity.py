@@ -17,12 +17,12 @@ The weights depend on each other; they were set on 130 pairs judged by hand and 
 import math
 import re
 from collections import Counter
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache, lru_cache
 from itertools import chain, pairwise
 
-from aggregator.stories.facts.denial_cues import cues_of, denies
+from aggregator.stories.facts.denial_cues import denies, negations
 from aggregator.stories.facts.figures import Figure, figures_in, may_have_figures
 from aggregator.stories.facts.source_sentences import Sentence, SourceReport
 from aggregator.stories.lexicon import language_words, word_list, words_of
@@ -37,83 +37,38 @@ ORDINAL_AFTER = re.compile(r"(?:st|nd|rd|th)\b", re.IGNORECASE)
 QUOTATION = re.compile(r"“([^”“]{1,600})”|\"([^\"]{1,600})\"|„([^“„]{1,600})“|«([^»]{1,600})»")
 
 
-# --- the names in a story, and the names that a sentence refers to without repeating them ------------------
+# --- the names in a story ----------------------------------------------------------------------------------
 
 INHERITED = 3  # names that a sentence takes over from the previous one
-PLACES, CAPITAL = frozenset({"city", "province", "town"}), frozenset({"capital"})
 PRONOUN_OPENERS = frozenset({"he", "she", "they", "it"})
 
 
-@dataclass(frozen=True, slots=True)
-class StoryNames:
-    """The names of a story: words that are capitalized inside sentences and seldom in lower case."""
+def _names_in_story(sentences: Sequence["ReadSentence"], languages: Collection[str | None]) -> frozenset[str]:
+    """Return words that are capitalized inside sentences and seldom in lower case.
 
-    words: frozenset[str]
-    capital: str | None  # the name most often attached to "the capital"
-
-    @classmethod
-    def of(cls, sentences: Sequence["ReadSentence"], languages: Collection[str | None] = ()) -> "StoryNames":
-        """Find the names in all sentences; a word that only opens sentences is not a name.
-
-        Where every noun is capitalized (German), a name is next to another capitalized word or after a
-        preposition without an article.
-        """
-        inside: Counter[str] = Counter()
-        small: Counter[str] = Counter()
-        nouns = not CAPITAL_NOUNS.isdisjoint(languages)
-        for sentence in sentences:
-            small.update(sentence.small)
-            if not nouns:
-                inside.update(sentence.inside)
-                continue
-            words = sentence.words
-            for index, token in enumerate(words):
-                if token.capital:
-                    before = words[index - 1] if index else None
-                    after = words[index + 1] if index + 1 < len(words) else None
-                    if _beside(before, token) or _beside(token, after):
-                        inside[token.lower] += 1
-                    elif before is not None:
-                        counter = inside if before.lower in BARE_PREPOSITIONS else small
-                        counter[token.lower] += 1
-        not_names = words_of("not_names").union(*(word_list(each, "not_names") for each in languages))
-        names = frozenset(w for w, n in inside.items() if n >= small[w] and w not in not_names)
-        return cls(names, _capital([one.words for one in sentences if "capital" in one.small], names))
-
-    def named(self, sentence: "ReadSentence") -> list[str]:
-        """Return the heads of the names in a sentence, in order, each once."""
-        return list(dict.fromkeys(t.head for t in sentence.capitalized if t.lower in self.words))
-
-    def places_of(self, sentences: Sequence["ReadSentence"]) -> list[str | None]:
-        """Return for each sentence of a report the last name before it that was called a city or province."""
-        last: str | None = None
-        places: list[str | None] = []
-        for one in sentences:
-            places.append(last)
-            if not PLACES.isdisjoint(one.lowered):
-                last = _attached(one.words, self.words, PLACES) or last
-        return places
-
-    def context(
-        self, sentence: "ReadSentence", own: Sequence[str], before: Sequence[str], place: str | None
-    ) -> list[str]:
-        """Return heads of names that the sentence refers to by "the capital", "the city" or a pronoun.
-
-        `own` and `before` are the names in it and in the sentence before it.
-        """
-        implied: list[str] = []
-        if "capital" in sentence.lowered and self.capital:
-            implied.append(self.capital)
-        if (
-            place
-            and not PLACES.isdisjoint(sentence.lowered)
-            and not _attached(sentence.words, self.words, PLACES)
+    Where every noun is capitalized (German), a name is next to another capitalized word or after a
+    preposition without an article.
+    """
+    inside: Counter[str] = Counter()
+    small: Counter[str] = Counter()
+    nouns = not CAPITAL_NOUNS.isdisjoint(languages)
+    for sentence in sentences:
+        small.update(sentence.small)
+        if not nouns:
+            inside.update(sentence.inside)
+            continue
+        for before, token, after in zip(
+            (None, *sentence.words), sentence.words, (*sentence.words[1:], None), strict=False
         ):
-            implied.append(place)
-        opener = sentence.words[0].lower if sentence.words else ""
-        if not own or opener in PRONOUN_OPENERS:
-            implied += before[:INHERITED]
-        return [head for head in dict.fromkeys(implied) if head not in own]
+            if not token.capital:
+                continue
+            if _beside(before, token) or _beside(token, after):
+                inside[token.lower] += 1
+            elif before is not None:
+                counter = inside if before.lower in BARE_PREPOSITIONS else small
+                counter[token.lower] += 1
+    not_names = words_of("not_names").union(*(word_list(each, "not_names") for each in languages))
+    return frozenset(word for word, n in inside.items() if n >= small[word] and word not in not_names)
 
 
 def _beside(token: WordToken | None, other: WordToken | None) -> bool:
@@ -123,66 +78,15 @@ def _beside(token: WordToken | None, other: WordToken | None) -> bool:
     return token.capital and other.capital and other.start - token.end == 1
 
 
-def _attached(words: Sequence[WordToken], names: frozenset[str], kinds: frozenset[str]) -> str | None:
-    """Return the name after "capital", "city of": the next word except "of"."""
-    for index, token in enumerate(words):
-        if token.lower not in kinds:
-            continue
-        following = [w for w in words[index + 1 : index + 3] if w.lower != "of"][:1]
-        if following and following[0].capital and following[0].lower in names and following[0].head:
-            return following[0].head
-    return None
-
-
-def _capital(sentences: Iterable[Sequence[WordToken]], names: frozenset[str]) -> str | None:
-    counts = Counter(name for words in sentences if (name := _attached(words, names, CAPITAL)))
-    return min(counts, key=lambda name: (-counts[name], name)) if counts else None
+def _inherited(sentence: "ReadSentence", own: Collection[str], before: Sequence[str]) -> list[str]:
+    """Return the names that a sentence without names, or opening with "he", takes from the one before it."""
+    opener = sentence.words[0].lower if sentence.words else ""
+    if own and opener not in PRONOUN_OPENERS:
+        return []
+    return [head for head in before[:INHERITED] if head not in own]
 
 
 # --- the features of sentences and their similarity --------------------------------------------------------
-
-
-@dataclass(frozen=True, slots=True)
-class SentenceFeatures:
-    """The features of a sentence. Dicts keep the order of words, so that sums do not depend on hashes."""
-
-    sentence: Sentence
-    weights: dict[str, float]
-    norm: float
-    total: float
-    bigrams: frozenset[tuple[str, str]]
-    names: frozenset[str]  # without those in the attribution, with implied ones
-    mentioned: frozenset[str]  # all names
-    content: dict[str, float]  # heads that are no names nor attribution, with weights
-    numbers: frozenset[str]
-    quoted: frozenset[str]
-    length: int
-    attributed: bool  # names its speaker; "he said" does not
-    denies: bool
-    negates: bool  # has a plain negation
-    negated: frozenset[str]  # the first heads after each negation
-    figures: tuple[Figure, ...]
-    language: str | None
-
-
-def read_features(reports: Sequence[SourceReport]) -> list[SentenceFeatures]:
-    """Return the features of every sentence of the story, by report."""
-    read = [[read_sentence(s.text, report.article.language) for s in report.sentences] for report in reports]
-    names = StoryNames.of([*chain.from_iterable(read)], {report.article.language for report in reports})
-    frequency: Counter[str] = Counter()
-    for one in chain.from_iterable(read):
-        frequency.update(one.heads)
-    count = sum(map(len, read)) + 1
-    weight = {head: math.log(count / (df + 0.5)) for head, df in frequency.items()}
-    story = _StoryWords(names, weight)
-    features: list[SentenceFeatures] = []
-    for report, of_report in zip(reports, read, strict=True):
-        places, named = names.places_of(of_report), [names.named(one) for one in of_report]
-        for sentence, one, own, place in zip(report.sentences, of_report, named, places, strict=True):
-            before = () if sentence.follows is None else named[sentence.follows]
-            context = names.context(one, own, before, place)
-            features.append(_features(sentence, one, own, context, story))
-    return features
 
 
 @dataclass(frozen=True, slots=True)
@@ -191,7 +95,6 @@ class ReadSentence:
 
     words: tuple[WordToken, ...]
     lowered: frozenset[str]
-    capitalized: tuple[WordToken, ...]  # with a head
     inside: tuple[str, ...]  # capitalized words but the first one, in lower case
     small: tuple[str, ...]  # the others
     headed: tuple[WordToken, ...]  # all with a head
@@ -200,12 +103,47 @@ class ReadSentence:
     bigrams: frozenset[tuple[str, str]]
     numbers: frozenset[str]
     quoted: frozenset[str]
-    attributed: bool
+    attributed: bool  # names its speaker; "he said" does not
     denies: bool
-    negates: bool
-    negated: frozenset[str]
+    negates: bool  # has a plain negation
+    negated: frozenset[str]  # the first heads after each negation
     figures: tuple[Figure, ...]
     language: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class SentenceFeatures:
+    """A sentence in its story. Dicts keep the order of words, so that sums do not depend on hashes."""
+
+    sentence: Sentence
+    read: ReadSentence
+    weights: dict[str, float]
+    norm: float
+    total: float
+    names: frozenset[str]  # without those in the attribution, with inherited ones
+    mentioned: frozenset[str]  # all names
+    content: dict[str, float]  # heads that are no names nor attribution, with weights
+
+
+def read_features(reports: Sequence[SourceReport]) -> list[SentenceFeatures]:
+    """Return the features of every sentence of the story, by report."""
+    read = [[read_sentence(s.text, report.article.language) for s in report.sentences] for report in reports]
+    names = _names_in_story([*chain.from_iterable(read)], {report.article.language for report in reports})
+    frequency: Counter[str] = Counter()
+    for one in chain.from_iterable(read):
+        frequency.update(one.heads)
+    count = sum(map(len, read)) + 1
+    weight = {head: math.log(count / (df + 0.5)) for head, df in frequency.items()}
+    features: list[SentenceFeatures] = []
+    for report, of_report in zip(reports, read, strict=True):
+        named = [
+            list(dict.fromkeys(t.head for t in one.headed if t.capital and t.lower in names))
+            for one in of_report
+        ]
+        for sentence, one, own in zip(report.sentences, of_report, named, strict=True):
+            before = () if sentence.follows is None else named[sentence.follows]
+            features.append(_features(sentence, one, own, _inherited(one, own, before), weight))
+    return features
 
 
 @lru_cache(maxsize=1024)  # a story is read again with each report
@@ -218,11 +156,10 @@ def read_sentence(text: str, language: str | None) -> ReadSentence:
     spans = [match.span() for pattern in attribution_patterns(language) for match in pattern.finditer(text)]
     attributing = [token for token in words if _within(token, spans)] if spans else []
     pronouns = word_list(language, "pronouns")
-    negations = [match.end() for match in cues_of(language).negation.finditer(text)]
+    ends = negations(text, language)
     return ReadSentence(
         words=words,
         lowered=lowered,
-        capitalized=tuple([token for token in headed if token.capital]),
         inside=tuple([token.lower for token in words[1:] if token.capital]),
         small=tuple([token.lower for token in words if not token.capital]),
         headed=tuple(headed),
@@ -233,19 +170,11 @@ def read_sentence(text: str, language: str | None) -> ReadSentence:
         quoted=frozenset(_quoted(text, headed)),
         attributed=any(token.lower not in pronouns for token in attributing),
         denies=denies(text, language),
-        negates=bool(negations),
-        negated=frozenset(_negated(headed, negations)),
+        negates=bool(ends),
+        negated=frozenset(_negated(headed, ends)),
         figures=tuple(figures_in(text, language)) if may_have_figures(text, lowered, language) else (),
         language=language,
     )
-
-
-@dataclass(frozen=True, slots=True)
-class _StoryWords:
-    """Statistics over all sentences of the story."""
-
-    names: StoryNames
-    weight: dict[str, float]
 
 
 def similarity(a: SentenceFeatures, b: SentenceFeatures) -> float:
@@ -266,7 +195,7 @@ def similarity(a: SentenceFeatures, b: SentenceFeatures) -> float:
     n, content_weight = _shared_content(a, b)
     s = 0.40 * cosine_ + 0.25 * containment * min(1.0, n / 4) + 0.15 * _shared_bigrams(a, b)
     s += 0.20 * min(1.0, content_weight / 9) + _signs(a, b, containment)
-    if n < 2 and cosine_ < 0.6 and not a.negated & b.negated:
+    if n < 2 and cosine_ < 0.6 and not a.read.negated & b.read.negated:
         s = min(s, 0.35)
     return max(0.0, s)
 
@@ -280,7 +209,7 @@ def cosine(a: SentenceFeatures, b: SentenceFeatures) -> float:
 def shows_names(features: SentenceFeatures) -> bool:
     """Whether capital letters mark names in its script and language."""
     text = features.sentence.text
-    return features.language not in CAPITAL_NOUNS and text.upper() != text.lower()
+    return features.read.language not in CAPITAL_NOUNS and text.upper() != text.lower()
 
 
 def shared_words(a: SentenceFeatures, b: SentenceFeatures) -> float:
@@ -314,74 +243,64 @@ def _shared_content(a: SentenceFeatures, b: SentenceFeatures) -> tuple[float, fl
 
 
 def _shared_bigrams(a: SentenceFeatures, b: SentenceFeatures) -> float:
-    least = min(len(a.bigrams), len(b.bigrams))
-    return len(a.bigrams & b.bigrams) / least if least else 0.0
+    least = min(len(a.read.bigrams), len(b.read.bigrams))
+    return len(a.read.bigrams & b.read.bigrams) / least if least else 0.0
 
 
 def _signs(a: SentenceFeatures, b: SentenceFeatures, containment: float) -> float:
     """Return the sum of the bonuses and penalties."""
     s = 0.0
-    if not a.numbers.isdisjoint(b.numbers):
+    if not a.read.numbers.isdisjoint(b.read.numbers):
         s += 0.08
     share_names = not a.names.isdisjoint(b.names)
-    if share_names and not a.negated.isdisjoint(b.negated):
+    if share_names and not a.read.negated.isdisjoint(b.read.negated):
         s += 0.08  # both negate the same thing
     if share_names:
         s += 0.04
     elif a.names and b.names:
         s -= 0.12
-    least_quoted = min(len(a.quoted), len(b.quoted))
-    if least_quoted >= 5 and len(a.quoted & b.quoted) < 0.4 * least_quoted:
+    least_quoted = min(len(a.read.quoted), len(b.read.quoted))
+    if least_quoted >= 5 and len(a.read.quoted & b.read.quoted) < 0.4 * least_quoted:
         s -= 0.15  # two quotations of one speech
-    if min(a.length, b.length) < 0.45 * max(a.length, b.length) and containment < 0.6:
+    shorter, longer = sorted((len(a.read.words), len(b.read.words)))
+    if shorter < 0.45 * longer and containment < 0.6:
         s -= 0.08
-    return s - (0.10 if a.denies != b.denies else 0.0)
+    return s - (0.10 if a.read.denies != b.read.denies else 0.0)
 
 
 def _features(
     sentence: Sentence,
     read: ReadSentence,
-    named: Sequence[str],
-    context: Sequence[str],
-    story: "_StoryWords",
+    named: Collection[str],
+    inherited: Sequence[str],
+    weight: Mapping[str, float],
 ) -> SentenceFeatures:
-    weight = story.weight
     weights: dict[str, float] = {}
     content: dict[str, float] = {}
     own_names: dict[str, None] = {}
-    known, attribution = story.names.words, read.attributing
     for token in read.headed:
         head = token.head
         value = weight[head]
-        if token.start in attribution:
+        if token.start in read.attributing:
             weights.setdefault(head, value * ATTRIBUTION_FACTOR)
             continue
         weights[head] = value  # above 0: no head is in all of `count` sentences
-        if token.capital and token.lower in known:
+        if token.capital and head in named:
             own_names[head] = None
         else:
             content[head] = value
-    for head in context:
-        weights.setdefault(head, INHERITED_FACTOR * weight.get(head, 0.0))
+    for head in inherited:
+        weights.setdefault(head, INHERITED_FACTOR * weight[head])
         own_names[head] = None
     return SentenceFeatures(
         sentence=sentence,
+        read=read,
         weights=weights,
         norm=math.sqrt(sum(value * value for value in weights.values())) or 1.0,
         total=sum(weights.values()),
-        bigrams=read.bigrams,
         names=frozenset(own_names),
-        mentioned=frozenset((*own_names, *named)),
+        mentioned=frozenset((*named, *inherited)),
         content=content,
-        numbers=read.numbers,
-        quoted=read.quoted,
-        length=len(read.words),
-        attributed=read.attributed,
-        denies=read.denies,
-        negates=read.negates,
-        negated=read.negated,
-        figures=read.figures,
-        language=read.language,
     )
 
 
@@ -391,12 +310,11 @@ def attribution_patterns(language: str | None) -> tuple[re.Pattern[str], ...]:
     return tuple(re.compile(one, re.IGNORECASE) for one in language_words(language).attribution)
 
 
-def _negated(heads: Sequence[WordToken], negations: Sequence[int]) -> list[str]:
-    """Return the first heads after each negation; `negations` are the ends of these."""
-    negated: list[str] = []
-    for end in negations:
-        negated += [token.head for token in heads if token.start >= end][:NEGATION_REACH]
-    return negated
+def _negated(heads: Sequence[WordToken], ends: Sequence[int]) -> list[str]:
+    """Return the first heads after each negation, which has one of these ends."""
+    return [
+        head for end in ends for head in [each.head for each in heads if each.start >= end][:NEGATION_REACH]
+    ]
 
 
 def _quoted(text: str, heads: Sequence[WordToken]) -> list[str]:

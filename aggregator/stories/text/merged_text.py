@@ -30,7 +30,6 @@ from aggregator.stories.facts.facts import (
     compare_all,
     fact_groups,
     find_agreeing_figures,
-    replaced_casualties,
 )
 from aggregator.stories.facts.outcomes import tells_outcome
 from aggregator.stories.facts.quotations import (
@@ -50,7 +49,7 @@ from aggregator.stories.tuning import StoryTuning, shipped_tuning
 from aggregator.stories.words import heads
 
 # Incremented by hand when a change of code (not of tuning) changes merged texts.
-MERGE_VERSION = 15
+MERGE_VERSION = 16
 
 
 KEY_CHARS = 500  # of a lead, searched for key terms
@@ -67,7 +66,7 @@ class RenderContext:
     salience: Sequence[float]  # of each sentence: the share of key terms in it
     tuning: StoryTuning
     articles: Sequence[ArticleView]  # with copies and excerpts, by time
-    hidden: frozenset[int]  # sentences that a later report replaces, or that lack their speaker
+    hidden: frozenset[int]  # sentences that lack their speaker
     opening: Mapping[str, None] = field(default_factory=dict)  # heads of title and summary
     shown: dict[int, None] = field(default_factory=dict)  # in order; a set would be ordered by hashes
 
@@ -117,12 +116,12 @@ class RenderContext:
         """Score what a sentence that only one outlet has tells: figures, names, acts, early in its report."""
         features, tuning = self.features[index], self.tuning
         score = self.salience[index] - tuning.only_late_cost * self.lateness(index)
-        if any(figure.kind and figure.sure for figure in features.figures):
+        if any(figure.kind and figure.sure for figure in features.read.figures):
             score += tuning.only_casualties_gain
-        elif any(figure.unit for figure in features.figures):
+        elif any(figure.unit for figure in features.read.figures):
             score += tuning.only_figure_gain
         score += tuning.only_name_gain * min(3, len(features.names))
-        score += tuning.only_act_gain * tells_outcome(features.sentence.text, features.language)
+        score += tuning.only_act_gain * tells_outcome(features.sentence.text, features.read.language)
         return score
 
     def may_show(self, index: int) -> bool:
@@ -131,7 +130,7 @@ class RenderContext:
 
     def tells_alone(self, index: int) -> bool:
         """Whether title, summary and the sentence itself tell what it is about."""
-        text, language = self.features[index].sentence.text, self.features[index].language
+        text, language = self.features[index].sentence.text, self.features[index].read.language
         if index in self.hidden or not shows_alone(text, language) or refers(text, language):
             return False
         noun = DEFINITE.match(text)  # "The minority leader said": the summary tells who it is
@@ -174,7 +173,7 @@ def merge(
         [_share(each, keys) for each in features],
         tuning,
         articles,
-        replaced_casualties(similarities, reports, tuning) | quoted_elsewhere(features),
+        quoted_elsewhere(features),
     )
     summary = _summary(rendering, articles, title)
     opening = ". ".join((title, *(one.text for one in summary)))
@@ -383,7 +382,7 @@ def _without_similar(rendering: RenderContext, scored: Sequence[tuple[float, int
         )
         if is_new and rendering.may_show(index):
             features = rendering.features[index]
-            if standalone(features.sentence.text, features.language) >= tuning.show_from:
+            if standalone(features.sentence.text, features.read.language) >= tuning.show_from:
                 chosen.append(index)
     return chosen
 

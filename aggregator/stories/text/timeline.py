@@ -58,7 +58,7 @@ def timeline(
     items: list[TimelineItem] = []
     for report in reports:
         items.append(_publication(report.article, reprints.get(report.article.id, ()), tuning))
-        items += _live(report.article)
+        items += [_entry(report.article, entry) for entry in report.article.timed if entry.text.strip()]
     items += _stated_events(reports, span, tuning, similarities)
     ordered = sorted(items, key=_moment)  # stable
     places = sorted(
@@ -74,36 +74,20 @@ def _moment(item: TimelineItem) -> tuple[int, dt.date, int]:
 
 
 def _publication(article: ArticleView, reprints: Sequence[Reprint], tuning: StoryTuning) -> TimelineItem:
-    text = clean_title(article)
-    copies = tuple(reprints[: tuning.timeline_copies])
-    if article.published is None:
-        return TimelineItem(
-            kind="published",
-            text=text,
-            article=article.id,
-            outlet=article.outlet,
-            precision="day",
-            copies=copies,
-            copy_count=len(reprints),
-        )
-    published = article.published.astimezone(UTC)
-    exact = article.published_precision != "day"
+    published = None if article.published is None else article.published.astimezone(UTC)
+    time = None if article.published_precision == "day" else published
     return TimelineItem(
         kind="published",
-        text=text,
+        text=clean_title(article),
         article=article.id,
         outlet=article.outlet,
-        time=published if exact else None,
-        day=published.date(),
-        clock_minutes=published.hour * 60 + published.minute if exact else None,
-        precision="minute" if exact else "day",
-        copies=copies,
+        time=time,
+        day=None if published is None else published.date(),
+        clock_minutes=None if time is None else time.hour * 60 + time.minute,
+        precision="day" if time is None else "minute",
+        copies=tuple(reprints[: tuning.timeline_copies]),
         copy_count=len(reprints),
     )
-
-
-def _live(article: ArticleView) -> list[TimelineItem]:
-    return [_entry(article, entry) for entry in article.timed if entry.text.strip()]
 
 
 def _entry(article: ArticleView, entry: TimedEntry) -> TimelineItem:

@@ -5,7 +5,6 @@ import itertools
 import json
 from pathlib import Path
 
-import msgspec
 import pytest
 
 from aggregator.model.core import ArticleView
@@ -150,15 +149,6 @@ def test_headings_are_in_the_language_of_the_story(language: str, heading: str) 
 @pytest.mark.parametrize(("language", "speaker"), [("pt", "Rui Antunes"), ("nl", "Anna de Wit")])
 def test_a_speaker_is_found_by_the_verbs_of_the_language(language: str, speaker: str) -> None:
     assert [speaker in fact.speaker for fact in merge(reports(language)).quotations] == [True]
-
-
-@pytest.mark.parametrize("language", ["it", "pt"])
-def test_a_later_number_of_dead_replaces_an_earlier_one(language: str) -> None:
-    first, second = reports(language)
-    later = msgspec.structs.replace(second, effective_at=first.effective_at + dt.timedelta(hours=3))
-    merged = merge([first, later])
-    shown = [said.text for fact in merged.facts for said in fact.said] + [one.text for one in merged.only]
-    assert not any("12" in text for text in shown)
 
 
 def test_elided_articles_are_words_of_their_own() -> None:

@@ -305,29 +305,20 @@ def trails(articles: Sequence[ArticleView]) -> tuple[CopyTrail, ...]:
     Both are ordered by effective time, then id. A reprint may be earlier than its original where that is the
     text of an agency, received later than the outlet that printed it.
     """
-    by_id = {article.id: article for article in articles}
-    reprints: dict[str, list[ArticleView]] = {}
-    for resolved in with_originals(articles):
-        original = by_id.get(resolved.copy_of or "")
-        if original is None or original.id == resolved.id:
-            continue
-        if original.outlet_key is None or original.outlet_key != resolved.outlet_key:
-            reprints.setdefault(original.id, []).append(by_id[resolved.id])
-    originals = sorted((by_id[id_] for id_ in reprints), key=_by_time)
-    return tuple(
-        CopyTrail(
-            article=original.id,
-            outlet=original.outlet,
-            url=original.url,
-            time=_minute(original),
-            reprints=tuple(_reprint(original, one) for one in sorted(reprints[original.id], key=_by_time)),
-        )
-        for original in originals
-    )
-
-
-def _by_time(article: ArticleView) -> tuple[dt.datetime, str]:
-    return article.effective_at, article.id
+    found = []
+    for original, copies in originals_with_copies(with_originals(articles)):
+        outlet = original.outlet_key
+        reprints = [copy for copy in copies if outlet is None or outlet != copy.outlet_key]
+        if reprints:
+            trail = CopyTrail(
+                article=original.id,
+                outlet=original.outlet,
+                url=original.url,
+                time=_minute(original),
+                reprints=tuple(_reprint(original, copy) for copy in reprints),
+            )
+            found.append(trail)
+    return tuple(found)
 
 
 def _reprint(original: ArticleView, copy: ArticleView) -> Reprint:

@@ -33,8 +33,6 @@ RISING = frozenset({"dead", "injured", "infected", "displaced"})  # counts that 
 PREFERRED = "it is of a preferred outlet"
 SHARES = "it covers more of what the reports share"
 UNFIT = "the previous title was clickbait, a label or damaged"
-OPINION = "the previous title was of an opinion or a background piece"
-OPENING = "the previous title was the beginning of a text"
 GONE = "no report has the previous title any more"
 
 
@@ -76,7 +74,7 @@ def headline(
         chosen = _latest_figure(best, candidates, tuning)
     is_new = shown is not None and chosen.title != shown
     reason = _reason(chosen, [one for one in scored if one.title == shown]) if is_new else None
-    return Headline(chosen.title, chosen.article, reason or (_why_gone(articles, shown) if is_new else None))
+    return Headline(chosen.title, chosen.article, reason)
 
 
 def title_candidates(articles: Sequence[ArticleView], tuning: StoryTuning) -> list[ArticleView]:
@@ -242,13 +240,13 @@ def _latest_figure(
     return title
 
 
-# --- reasons and openings -----------------------------------------------------------------------------------
+# --- reasons and openings ----------------------------------------------------------------------------------
 
 
-def _reason(chosen: _ScoredTitle, before: Sequence[_ScoredTitle]) -> str | None:
-    """Return why a title replaces those `before` it, which are one title; None if no report has that."""
+def _reason(chosen: _ScoredTitle, before: Sequence[_ScoredTitle]) -> str:
+    """Return why a title replaces those `before` it, which are one title."""
     if not before:
-        return None
+        return GONE
     if chosen.preference < min(one.preference for one in before):
         return PREFERRED
     if chosen.is_fit and not before[0].is_fit:
@@ -258,16 +256,6 @@ def _reason(chosen: _ScoredTitle, before: Sequence[_ScoredTitle]) -> str | None:
         if old.stated[0] != figure.stated[0]:
             return f"it gives a later figure: {figure.words} {kind}, not {old.words}"
     return SHARES
-
-
-def _why_gone(articles: Sequence[ArticleView], shown: str | None) -> str:
-    """Return why the shown title is no candidate; that of a live blog is one only without reports."""
-    titled = [article for article in articles if clean_title(article) == shown]
-    if any(article.role == "container" for article in titled):
-        return UNFIT
-    if any(article.kind in OPINION_KINDS for article in titled):
-        return OPINION
-    return OPENING if any(_opening(article) == shown for article in articles) else GONE
 
 
 def _from_lead(articles: Sequence[ArticleView], shown: str | None) -> str:

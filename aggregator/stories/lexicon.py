@@ -17,9 +17,6 @@ class WordLists(msgspec.Struct, frozen=True):
 
     synonyms: list[str]
     stop: str
-    speech: str
-    generic: str
-    not_names: str
     outlet_words: str
     name_links: str
     titles: str
@@ -138,29 +135,25 @@ def counted_in(forms: tuple[str, str], number: int) -> str:
 def words_of(name: str) -> frozenset[str]:
     """Return the list `name` of lexicon.yaml as a set."""
     value: str = getattr(lexicon(), name)
-    return _with_dates(value, name, "en")
+    return frozenset(value.split())
 
 
 @cache
 def word_list(language: str | None, name: str) -> frozenset[str]:
-    """Return the list `name` of a language as a set, empty where it has none."""
+    """Return the list `name` of a language as a set, with the names of months and weekdays where it has all.
+
+    Empty where the language has none.
+    """
     value: str = getattr(language_words(language), name)
-    return _with_dates(value, name, language or "en")
-
-
-def _with_dates(words: str, name: str, language: str) -> frozenset[str]:
-    """Return the words of a list, with the names of months and weekdays where it has all of them."""
-    return frozenset(words.split()) | (
-        dates_of(language) if name in ("generic", "not_names") else frozenset()
-    )
+    dates = dates_of(language or "en") if name in ("generic", "not_names") else frozenset()
+    return dates.union(value.split())
 
 
 @cache
 def ignored_words(language: str) -> frozenset[str]:
     """Return function words and verbs of speech, which are not compared."""
-    if language == "en":
-        return words_of("stop") | words_of("speech")
-    return stop_words(language) | word_list(language, "speech")
+    stop = words_of("stop") if language == "en" else stop_words(language)
+    return stop | word_list(language, "speech")
 
 
 @cache

@@ -18,7 +18,7 @@ from aggregator.text.language import tag_or_und
 if TYPE_CHECKING:  # who only reads stories loads no numpy
     from aggregator.cluster.events.tokenizer import Vocabulary
 
-SUBJECTS_VERSION: Final = 2  # of this code: another one finds the subjects of recent stories again
+SUBJECTS_VERSION: Final = 3  # of this code: another one finds the subjects of recent stories again
 MOST_NAMES: Final = 8  # of a story (chosen)
 MOST_TOPICS: Final = 3  # of a story (chosen)
 _LONGEST: Final = 60  # characters of a name or topic; longer ones are sentences (chosen)
@@ -31,8 +31,6 @@ _NO_NAME: Final = re.compile(r"[DRI]-[A-Z]|.*-[a-z]{3}")  # "R-Utah", "Obama-era
 _JOINED_FROM: Final = "\u0590"  # Hebrew: from here on, words have particles, or no spaces between them
 _OFTEN: Final = 20  # texts of the background with a word that is an everyday one ... (chosen)
 _RARELY_NAME: Final = 0.05  # ... and a name in fewer of them: "Tobacco" (chosen: "Fox" has .10)
-_MISSPELT: Final = 5  # letters of names that may differ in one: "Jarret", "Jarrett" (chosen)
-_COMPARED_NAMES: Final = 50  # of equal length and beginning: a text may have ten thousand names (limit)
 _TOPIC: Final = re.compile(r"[^,;:/<>@©]+")
 
 _Key = tuple[str, ...]  # the words of a name in lower case
@@ -76,7 +74,6 @@ def names_of(articles: Sequence[ArticleView]) -> tuple[StoryName, ...]:
         if publishers & set(map(subject_key, uses.spellings)) or (len(key) == 1 and key[0] in plain):
             del used[key]
     least = min(2, len({one.outlet_key or one.id for one in articles}))
-    _join_misspelt(used)
     _join_parts(used, least)
     chosen = [key for key, one in used.items() if len(one.outlets) >= least and (least > 1 or one.in_title)]
     chosen.sort(key=lambda key: (-len(used[key].outlets) * _rarity(key), key))
@@ -100,33 +97,6 @@ def _form(word: str, vocabulary: "Vocabulary") -> str:
 def _spelling(spellings: Counter[str]) -> str:
     """Return the most frequent spelling; of equal ones the shortest, which often is the nominative."""
     return min(spellings, key=lambda one: (-spellings[one], len(one), one))
-
-
-def _join_misspelt(used: dict[_Key, _Uses]) -> None:
-    """Join a name that one outlet writes once to the first one that differs in a letter and is used more."""
-    frequent: dict[tuple[int, str, int], list[tuple[int, _Key]]] = {}
-    for place, (key, one) in enumerate(used.items()):
-        if one.spellings.total() > 1:
-            frequent.setdefault((len(key), key[0][0], len(" ".join(key))), []).append((place, key))
-    for key in [key for key, one in used.items() if one.spellings.total() == 1]:
-        written = " ".join(key)
-        size = len(written)
-        alike = [frequent.get((len(key), key[0][0], chars), ()) for chars in (size - 1, size, size + 1)]
-        near = [
-            one for some in alike for one in some[:_COMPARED_NAMES] if _is_one_edit(written, " ".join(one[1]))
-        ]
-        if size > _MISSPELT and near:
-            wrong, (_, right) = used.pop(key), min(near)
-            used[right].outlets |= wrong.outlets
-            used[right].in_title |= wrong.in_title
-
-
-def _is_one_edit(one: str, other: str) -> bool:
-    """Return whether a letter is changed, added or left out; digits are no letters."""
-    short, long = sorted((one, other), key=len)
-    at = next((place for place, letter in enumerate(short) if letter != long[place]), len(short))
-    same_rest = short[at + (len(short) == len(long)) :] == long[at + 1 :]
-    return len(long) - len(short) <= 1 and same_rest and long[at : at + 1].isalpha()
 
 
 def _join_parts(used: dict[_Key, _Uses], least: int) -> None:

@@ -4,7 +4,7 @@ from functools import cache, lru_cache
 
 import msgspec
 
-from aggregator.stories.lexicon import ignored_words, lexicon, word_list, words_of
+from aggregator.stories.lexicon import ignored_words, lexicon, word_list
 from aggregator.text.numbers import plain_number, spelt_numbers
 from aggregator.text.stems import stem_of
 from aggregator.text.tokens import parts
@@ -72,10 +72,9 @@ def _synonym_heads() -> dict[str, str]:
 @cache
 def generic_heads() -> frozenset[str]:
     """Return the heads of words that nearly every report has."""
-    english = {head for word in words_of("generic") if (head := head_of(word, "en"))}
-    return frozenset(english).union(
+    return frozenset(
         head
-        for language in ("de", "fr", "es")
+        for language in ("en", "de", "fr", "es")
         for word in word_list(language, "generic")
         if (head := head_of(word, language))
     )

@@ -8,15 +8,13 @@ similarity to the shown sentence is at least `count_from`.
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
-from itertools import combinations
+from itertools import chain, combinations
 
 from aggregator.stories.facts.figures import (
     Figure,
-    comparable,
     differ,
     equal_figures,
     is_background,
-    meet,
     with_counted,
     years_in,
 )
@@ -291,32 +289,21 @@ def _count_origins(
     tuning: StoryTuning,
 ) -> tuple[int, tuple[tuple[int, ...], ...]]:
     """Count the outlets, and group the indexes in `members` that are one text of several outlets."""
-    by_origin: dict[str, list[int]] = {}
-    for place, index in enumerate(members):
-        sentence = similarities.features[index].sentence
-        by_origin.setdefault(reports[sentence.report].origin, []).append(place)
-    sequences = [_sequences(similarities.features[index].sentence.text) for index in members]
+    sentences = [similarities.features[index].sentence for index in members]
+    outlets = [reports[sentence.report].origin for sentence in sentences]
+    sequences = [_sequences(sentence.text) for sentence in sentences]
     origins: list[list[int]] = []
-    for places in by_origin.values():
-        joined = next(
-            (
-                origin
-                for origin in origins
-                if any(_same_words(sequences[x], sequences[y], tuning) for x in origin for y in places)
-            ),
-            None,
-        )
-        if joined is None:
-            origins.append(list(places))
-        else:
-            joined += places
-    outlets = [
-        {reports[similarities.features[members[p]].sentence.report].origin for p in v} for v in origins
-    ]
-    same = tuple(
-        tuple(sorted(origin)) for origin, names in zip(origins, outlets, strict=True) if len(names) > 1
-    )
-    return len(origins), same
+    for place, outlet in enumerate(outlets):
+        same = [
+            origin
+            for origin in origins
+            if any(
+                outlets[p] == outlet or _same_words(sequences[p], sequences[place], tuning) for p in origin
+            )
+        ]
+        origins = [origin for origin in origins if origin not in same] + [sorted([*chain(*same), place])]
+    several = (tuple(origin) for origin in origins if len({outlets[p] for p in origin}) > 1)
+    return len(origins), tuple(sorted(several))
 
 
 def _sequences(text: str) -> frozenset[tuple[str, ...]]:
@@ -363,59 +350,31 @@ def find_agreeing_figures(
     Approximate figures ("hundreds") would agree too often.
     """
     features = similarities.features
-    links: list[tuple[float, int, int, Figure, Figure]] = []
+    partners: dict[int, set[int]] = {}
     for (a, b), s in similarities.pairs.items():
-        if s < tuning.agree_from or origins[a] == origins[b] or not _may_be_one(features[a], features[b], s):
-            continue
-        if max(len(features[a].read.figures), len(features[b].read.figures)) > _MOST_FIGURES:
-            continue
-        links += [
-            (-s, a, b, x, y)
-            for x in features[a].read.figures
-            for y in features[b].read.figures
-            if _is_specific(x, tuning) and _is_specific(y, tuning) and comparable(x, y) and _agree(x, y)
-        ]
-    links.sort(key=lambda link: (*link[:3], link[3].words, link[4].words))
-    groups: list[dict[int, Figure]] = []
-    for _, a, b, x, y in links:
-        joined = next(
-            (
-                group
-                for group in groups
-                if (a in group or b in group)
-                and all(comparable(x, z) and _agree(x, z) for z in group.values())
-                and group.get(a, x) == x
-                and group.get(b, y) == y
-            ),
-            None,
-        )
-        if joined is None:
-            groups.append({a: x, b: y})
-        else:
-            joined.setdefault(a, x)
-            joined.setdefault(b, y)
-    groups.sort(key=lambda group: (-len({origins[index] for index in group}), tuple(group)))
-    shown: list[Figure] = []
-    agreeing: list[SameFigure] = []
-    for group in groups:
-        first, figure = next(iter(group.items()))
-        if not any(comparable(figure, other) and _agree(figure, other) for other in shown):
-            words = with_counted(features[first].sentence.text, figure, features[first].read.language)
-            agreeing.append(SameFigure(words, tuple(group), len({origins[index] for index in group})))
-            shown.append(figure)
+        if s >= tuning.agree_from and origins[a] != origins[b] and _may_be_one(features[a], features[b], s):
+            partners.setdefault(a, set()).add(b)
+            partners.setdefault(b, set()).add(a)
+    stated: dict[tuple[object, ...], dict[int, Figure]] = {}
+    for index in sorted(partners):
+        figures = features[index].read.figures
+        for figure in figures if len(figures) <= _MOST_FIGURES else ():
+            if _is_specific(figure, tuning) and (figure.unit or figure.kind or figure.noun):
+                stated.setdefault(figure.counted, {})[index] = figure
+    agreeing = []
+    for found in stated.values():
+        members = tuple(index for index in found if not partners[index].isdisjoint(found))
+        if members:
+            read, first = features[members[0]].read, features[members[0]].sentence.text
+            words = with_counted(first, found[members[0]], read.language)
+            agreeing.append(SameFigure(words, members, len({origins[index] for index in members})))
+    agreeing.sort(key=lambda same: (-same.origins, same.members))
     return agreeing[: tuning.agree_cap]
-
-
-def _agree(x: Figure, y: Figure) -> bool:
-    """Whether values are equal, not only compatible like "at least 4" and "at least 7"."""
-    return meet(x, y) and x.stated[0] <= y.stated[1] * 1.03 and y.stated[0] <= x.stated[1] * 1.03
 
 
 def _is_specific(figure: Figure, tuning: StoryTuning) -> bool:
     if figure.vague:
         return False
-    if figure.unit == "km":
-        return bool(figure.noun)
     return bool(figure.unit or (figure.kind and figure.sure) or figure.stated[0] >= tuning.agree_count_min)
 
 

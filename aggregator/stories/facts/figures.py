@@ -9,6 +9,7 @@ import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import cache
+from itertools import dropwhile
 
 from aggregator.stories.lexicon import LanguageWords, language_words, word_list
 from aggregator.stories.words import head_of
@@ -45,6 +46,13 @@ class Figure:
     sure: bool  # the word for `kind` is in the clause of the figure
     end: int = 0  # offset of the end of the number in the sentence
     vague: bool = False  # approximate: "hundreds"
+
+    @property
+    def counted(self) -> tuple[object, ...]:
+        """The number and what it counts; equal for figures that state the same."""
+        if self.unit:
+            return self.stated, self.unit
+        return self.stated, self.kind, self.noun or ("people" if self.kind else "")
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,13 +145,8 @@ def with_counted(sentence: str, figure: Figure, language: str | None) -> str:
         after = []
     content = [n for n, word in enumerate(after, start=1) if is_content(word)][:CONTENT_BESIDE]
     after = after[: max(content, default=0)]
-    before: list[str] = []
-    if not (after or figure.unit):
-        before = CLAUSE_END.split(sentence[:start])[-1].split()[-WORDS_BESIDE:]
-        if before and is_content(before[-1]):
-            before = before[max(n + 1 if not is_content(word) else 0 for n, word in enumerate(before)) :]
-        while before and not is_content(before[0]):
-            before.pop(0)
+    before = [] if after or figure.unit else CLAUSE_END.split(sentence[:start])[-1].split()[-CONTENT_BESIDE:]
+    before = list(dropwhile(lambda word: not is_content(word), before))
     return " ".join([*before, figure.words, *after])
 
 
@@ -255,7 +258,7 @@ def _figure(sentence: str, match: re.Match[str], grammar: FigureGrammar) -> Figu
         low, high = _qualified(low, high, qualifier.lastgroup)
         words = f"{qualifier.group()} {words}"
     unit, factor = _unit(match, after, grammar)
-    noun = _place(after, grammar) if unit == "km" else _noun(after, grammar)
+    noun = _noun(after, grammar)
     kind, sure = _kind(sentence, match, grammar) if not unit else ("", False)
     if (grammar.magnitude and grammar.magnitude.search(before)) or not (
         unit or match["vague"] or stated[0].is_integer()
@@ -266,8 +269,8 @@ def _figure(sentence: str, match: re.Match[str], grammar: FigureGrammar) -> Figu
     ):
         return None
     return Figure(
-        words, low * factor, high * factor, unit, noun, kind, stated, sure, match.end(),
-        bool(match["vague"]),
+        words, low * factor, high * factor, unit, noun, kind, (stated[0] * factor, stated[1] * factor), sure,
+        match.end(), bool(match["vague"]),
     )  # fmt: skip
 
 
@@ -352,13 +355,6 @@ def _is_counted(word: str, sign: str) -> bool:
     if sign == "any":
         return len(word) > 3
     return sign == "s" and word.lower().endswith("s") and not word.endswith("ss") and len(word) > 3
-
-
-def _place(after: str, grammar: FigureGrammar) -> str:
-    """Return the place from which a length is measured: the first name in the clause after it."""
-    words = WORD_AFTER.findall(re.split(r"[,;:]", after, maxsplit=1)[0])
-    lengths = grammar.words.lengths
-    return next((word.lower() for word in words if word[0].isupper() and word.lower() not in lengths), "")
 
 
 def _kind(sentence: str, match: re.Match[str], grammar: FigureGrammar) -> tuple[str, bool]:

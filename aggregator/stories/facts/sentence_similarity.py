@@ -25,7 +25,7 @@ from itertools import chain, pairwise
 from aggregator.stories.facts.denial_cues import denies, negations
 from aggregator.stories.facts.figures import Figure, figures_in, may_have_figures
 from aggregator.stories.facts.source_sentences import Sentence, SourceReport
-from aggregator.stories.lexicon import language_words, word_list, words_of
+from aggregator.stories.lexicon import language_words, word_list
 from aggregator.stories.words import WordToken, generic_heads, tokens
 from aggregator.text.names import BARE_PREPOSITIONS, CAPITAL_NOUNS
 
@@ -67,7 +67,7 @@ def _names_in_story(sentences: Sequence["ReadSentence"], languages: Collection[s
             elif before is not None:
                 counter = inside if before.lower in BARE_PREPOSITIONS else small
                 counter[token.lower] += 1
-    not_names = words_of("not_names").union(*(word_list(each, "not_names") for each in languages))
+    not_names = frozenset[str]().union(*(word_list(each, "not_names") for each in (None, *languages)))
     return frozenset(word for word, n in inside.items() if n >= small[word] and word not in not_names)
 
 

@@ -96,7 +96,7 @@ def _sentences(article_text: str, heading: str, tuning: StoryTuning) -> tuple[tu
             previous = len(sentences) - 1
         if len(sentences) >= tuning.sentences_cap:
             break
-    return _without_repeats(sentences[: tuning.sentences_cap])
+    return tuple(sentences[: tuning.sentences_cap])
 
 
 def _may_be_shown(text: str, tuning: StoryTuning) -> bool:
@@ -108,19 +108,6 @@ def _may_be_shown(text: str, tuning: StoryTuning) -> bool:
         and is_whole(text)
         and not has_link_text(text)
     )
-
-
-def _without_repeats(sentences: list[tuple[str, int | None]]) -> tuple[tuple[str, int | None], ...]:
-    """Drop sentences that a later one contains, such as a standfirst repeated in the text."""
-    folded = [_folded(text) for text, _ in sentences]
-    unique = [
-        position
-        for position, one in enumerate(folded)
-        if not any(one in later for later in folded[position + 1 :])
-    ]
-    new_position = {position: index for index, position in enumerate(unique)}
-    kept = (sentences[position] for position in unique)
-    return tuple((text, None if follows is None else new_position.get(follows)) for text, follows in kept)
 
 
 def _folded(text: str) -> str:

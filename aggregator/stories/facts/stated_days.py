@@ -33,13 +33,7 @@ FUTURE_CUE = re.compile(
     re.IGNORECASE,
 )
 FUTURE_PARTICIPLE = re.compile(r"(?<=\bbe )\w+")  # "would be raised", "will be sent": not past
-FUTURE_AFTER = re.compile(
-    r"^[^,.;]{0,20}?\b(?:at the (?:earliest|latest)|or later|onwards?)\b", re.IGNORECASE
-)
 MAY_STATE_DAY = re.compile(r"\d|day\b")  # as each date and each weekday has
-ELSEWHERE = re.compile(
-    r"^,?\s+(?:of\s+)?(?:that|the\s+same|the\s+following|the\s+previous)\s+year\b", re.IGNORECASE
-)
 ENDS_AT = re.compile(r"\b(?:through|until|till|by)\s+$", re.IGNORECASE)
 PAST_REACH = 30  # characters before a date searched for the verb that dates it
 CUE_REACH = 60  # characters before a weekday searched for a tense
@@ -97,15 +91,13 @@ def _days_away(match: re.Match[str], sentence: str, back: int, tuning: StoryTuni
         return previous
     if how in ("next", "until", "till", "by"):
         return following
-    if before.lower().endswith("as of "):
-        return previous if back else 0
     if back == 0:
         return 0
     future, past = FUTURE.search(before), PAST.search(before)
     if not future and not past:  # "Riyadh on Sunday froze trade", "On Sunday, a group of mayors signed"
         past = PAST.search(sentence, match.end(), match.end() + CUE_REACH)
     ahead = back >= 2 and ((future and not past) or _is_future(before))
-    if ahead or FUTURE_AFTER.match(sentence[match.end() :]):
+    if ahead:
         return following
     return previous if past or back <= tuning.weekday_past_days else following
 
@@ -127,8 +119,6 @@ def _dated(match: re.Match[str], sentence: str, reference: dt.date, tuning: Stor
     day = int(match["d"] or match["d2"])
     if match["year"]:
         return _date(int(match["year"]), month, day)
-    if ELSEWHERE.match(sentence[match.end() :]):
-        return None  # relative to a year in another sentence
     candidates = [_date(reference.year + offset, month, day) for offset in (1, 0, -1)]
     beside = WEEKDAY_BEFORE.search(sentence[: match.start()])
     if beside is not None:

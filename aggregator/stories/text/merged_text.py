@@ -190,7 +190,7 @@ def merge(
         facts=facts,
         quotations=quotations,
         only=_only(rendering),
-        timeline=timeline(reports, tuning, trails(articles), similarities),
+        timeline=timeline(reports, similarities, trails(articles), tuning),
         agreed=agreed,
         merge_version=MERGE_VERSION,
     )
@@ -244,25 +244,22 @@ def _index_of(rendering: RenderContext, said: AttributedSentence) -> int | None:
     )
 
 
-def _with_first(rendering: RenderContext, group: FactGroup, first: int) -> FactGroup | None:
-    """Return the group with `first` as its shown sentence, if all other members state the same as it does."""
-    others = [index for index in group.members if index != first]
-    if any(rendering.similarities.of(first, index) < rendering.tuning.count_from for index in others):
-        return None
-    places = {index: place for place, index in enumerate((first, *others))}
-    same = tuple(tuple(sorted(places[group.members[p]] for p in places_)) for places_ in group.same_words)
-    return FactGroup((first, *others), group.origins, same)
-
-
 def _shown_first(rendering: RenderContext, group: FactGroup, lead: int | None) -> FactGroup | None:
     """Return the group with the lead as its shown sentence, else with one that tells what it is about.
 
-    Pages then list the outlets of the fact with the lead and do not repeat it. None: there is no such one.
+    Pages then list the outlets of the fact with the lead and do not repeat it. All other members must state
+    the same as the shown one does; None: there is no such one.
     """
-    if lead in group.members and lead is not None:
-        return _with_first(rendering, group, lead) or group
-    candidates = (index for index in group.members if rendering.tells_alone(index))
-    return next(filter(None, (_with_first(rendering, group, index) for index in candidates)), None)
+    has_lead = lead in group.members
+    for first in filter(
+        lambda index: index == lead if has_lead else rendering.tells_alone(index), group.members
+    ):
+        members = (first, *(index for index in group.members if index != first))
+        if all(rendering.similarities.of(first, index) >= rendering.tuning.count_from for index in members):
+            places = {index: place for place, index in enumerate(members)}
+            same = tuple(tuple(sorted(places[group.members[p]] for p in one)) for one in group.same_words)
+            return FactGroup(members, group.origins, same)
+    return group if has_lead else None
 
 
 def _facts(rendering: RenderContext, groups: Sequence[FactGroup], lead: int | None) -> tuple[Fact, ...]:
@@ -279,9 +276,9 @@ def _facts(rendering: RenderContext, groups: Sequence[FactGroup], lead: int | No
         group
         for group in groups
         if lead in group.members
-        or not (
-            len({rendering.origin(index) for index in group.members}) < 2
-            or speaker_of(rendering.features[group.members[0]])
+        or (
+            len({rendering.origin(index) for index in group.members}) > 1
+            and not speaker_of(rendering.features[group.members[0]])
         )
     ]
     chosen = sorted(candidates, key=rank)[: rendering.tuning.facts_cap]
@@ -338,13 +335,12 @@ def _quotations(rendering: RenderContext, groups: Sequence[FactGroup]) -> tuple[
 
 def _agreed(rendering: RenderContext) -> tuple[AgreedFigure, ...]:
     """Return figures that several outlets state. Their sentences are not marked as shown."""
-    of = len({report.origin for report in rendering.reports})
     return tuple(
         AgreedFigure(
             words=same.words,
             said=tuple(rendering.said(index) for index in same.members),
             outlets=same.origins,
-            of=of,
+            of=rendering.origin_count,
         )
         for same in find_agreeing_figures(rendering.similarities, rendering.origins, rendering.tuning)
         if all(map(rendering.tells_alone, same.members))
@@ -372,8 +368,7 @@ def _without_similar(rendering: RenderContext, scored: Sequence[tuple[float, int
     """Return the first `only_cap` that may be shown and do not repeat an earlier one."""
     chosen: list[int] = []
     tuning = rendering.tuning
-    is_alone = len({report.origin for report in rendering.reports}) == 1
-    cap = tuning.only_cap_alone if is_alone else tuning.only_cap
+    cap = tuning.only_cap_alone if rendering.origin_count == 1 else tuning.only_cap
     for _, index in scored:
         if len(chosen) == cap:
             break

@@ -43,9 +43,9 @@ LEFT_OUT_FIRST = ("told", "live", "published")  # of too many items; of each kin
 
 def timeline(
     reports: Sequence[SourceReport],
+    similarities: SentenceSimilarities,
+    trails: Sequence[CopyTrail],
     tuning: StoryTuning,
-    trails: Sequence[CopyTrail] = (),
-    similarities: SentenceSimilarities | None = None,
 ) -> tuple[TimelineItem, ...]:
     """Return at most `timeline_cap` items: those with a day in order (without a time first), then the others.
 
@@ -53,13 +53,12 @@ def timeline(
     publications; of each kind the oldest first. Reprints in `trails` are listed with their publication. What
     several sentences of `similarities` tell of one day is one item.
     """
-    span = _dated_span(reports, tuning)
     reprints = {trail.article: trail.reprints for trail in trails}
     items: list[TimelineItem] = []
     for report in reports:
         items.append(_publication(report.article, reprints.get(report.article.id, ()), tuning))
         items += [_entry(report.article, entry) for entry in report.article.timed if entry.text.strip()]
-    items += _stated_events(reports, span, tuning, similarities)
+    items += _stated_events(reports, similarities, tuning)
     ordered = sorted(items, key=_moment)  # stable
     places = sorted(
         range(len(ordered)), key=lambda place: (-LEFT_OUT_FIRST.index(ordered[place].kind), -place)
@@ -113,51 +112,32 @@ def _first_sentence(text: str) -> str:
 
 
 def _stated_events(
-    reports: Sequence[SourceReport],
-    span: tuple[dt.date, dt.date] | None,
-    tuning: StoryTuning,
-    similarities: SentenceSimilarities | None,
+    reports: Sequence[SourceReport], similarities: SentenceSimilarities, tuning: StoryTuning
 ) -> list[TimelineItem]:
     """Return the days named in sentences, those that tell one event of a day as one item.
 
     Of a day at most `timeline_day_cap`: those of most outlets, then the shortest, which tell little else.
     """
-    index_of = {
-        (each.sentence.report, each.sentence.position): index
-        for index, each in enumerate(similarities.features if similarities else ())
-    }
-    groups: list[list[tuple[int, TimelineItem]]] = []
-    for report in reports:
-        for sentence in report.sentences:
-            item = _stated_day(report, sentence, span, tuning)
-            if item is None:
-                continue
-            index = index_of.get((sentence.report, sentence.position), -1)
-            same = next((g for g in groups if _is_same_event(g, index, item, similarities, tuning)), None)
-            groups.append([(index, item)]) if same is None else same.append((index, item))
-    by_day: dict[dt.date | None, list[TimelineItem]] = {}
-    for group in groups:
-        event = _event([item for _, item in group])
-        by_day.setdefault(event.day, []).append(event)
+    span = _dated_span(reports, tuning)
+    by_day: dict[dt.date | None, list[dict[int, TimelineItem]]] = {}
+    for index, features in enumerate(similarities.features):
+        item = _stated_day(reports[features.sentence.report].article, features.sentence, span, tuning)
+        if item is None:
+            continue
+        of_day = by_day.setdefault(item.day, [])
+        for group in of_day:
+            if any(similarities.of(index, other) >= tuning.timeline_same_from for other in group):
+                group[index] = item
+                break
+        else:
+            of_day.append({index: item})
     return [
         event
-        for events in by_day.values()
-        for event in sorted(events, key=lambda one: (-len(one.also), len(one.text)))[
-            : tuning.timeline_day_cap
-        ]
+        for of_day in by_day.values()
+        for event in sorted(
+            (_event([*group.values()]) for group in of_day), key=lambda one: (-len(one.also), len(one.text))
+        )[: tuning.timeline_day_cap]
     ]
-
-
-def _is_same_event(
-    group: Sequence[tuple[int, TimelineItem]],
-    index: int,
-    item: TimelineItem,
-    similarities: SentenceSimilarities | None,
-    tuning: StoryTuning,
-) -> bool:
-    if similarities is None or group[0][1].day != item.day:
-        return False
-    return any(similarities.of(index, other) >= tuning.timeline_same_from for other, _ in group)
 
 
 def _event(same: Sequence[TimelineItem]) -> TimelineItem:
@@ -168,10 +148,9 @@ def _event(same: Sequence[TimelineItem]) -> TimelineItem:
 
 
 def _stated_day(
-    report: SourceReport, sentence: Sentence, span: tuple[dt.date, dt.date] | None, tuning: StoryTuning
+    article: ArticleView, sentence: Sentence, span: tuple[dt.date, dt.date] | None, tuning: StoryTuning
 ) -> TimelineItem | None:
     """Return the item of a sentence that names exactly one day other than that of publication."""
-    article = report.article
     if article.language not in (None, "en") or not MAY_STATE_DAY.search(sentence.text):
         return None
     published = article.published.astimezone(UTC).date() if article.published else None

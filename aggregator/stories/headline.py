@@ -109,17 +109,11 @@ class TitlePatterns(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
     clickbait: list[str]
     label: list[str]
-    loaded: list[str] = []
 
 
 def is_fit(raw: str, title: str, language: str | None) -> bool:
     """Whether a title is no clickbait, no label and not damaged; `raw` is the title before cleaning."""
     return not (_pattern("clickbait", language).search(title) or _pattern("label", language).search(raw))
-
-
-def loaded_words(text: str, language: str | None) -> int:
-    """Count the words of opinion."""
-    return len(_pattern("loaded", language).findall(text))
 
 
 @cache

@@ -92,7 +92,6 @@ class LanguageWords(msgspec.Struct, frozen=True):
     classes: Mapping[str, str] = {}
     people: str = ""
     counter: str = ""
-    background: str = ""
     speech: str = ""
     generic: str = ""
     not_names: str = ""
@@ -177,7 +176,6 @@ NEWS_LABEL = re.compile(r"^\W*(?:breaking(?: news)?|exclusive|scoop)\s*(?::|[|�
 CUT_TAIL = re.compile(r"\s*[|»«·]\s*[^|»«·]{0,40}$")
 CUT_TAIL_OF_QUOTING = re.compile(r"\s*[|·]\s*[^|·]{0,40}$")  # "Boll : « Nous restons » | Le Fanal"
 DASH_TAIL = re.compile(r"\s+(?:[-–—]|:\s)\s*(?P<tail>[^-–—:]{1,40})$")  # "... - Daily News", "... : NPR"
-MEDIA_TAIL = re.compile(r"\s*\(\+?\s?(?:video|photos?|audio)\)$", re.IGNORECASE)
 
 
 def clean_title(article: ArticleView) -> str:
@@ -189,7 +187,7 @@ def clean_title(article: ArticleView) -> str:
 def clean_title_text(title: str, outlet: str | None) -> str:
     """Clean a title of at most `TITLE_CHARS` characters."""
     title = " ".join(title.split())
-    title = MEDIA_TAIL.sub("", NEWS_LABEL.sub("", title)) or title
+    title = NEWS_LABEL.sub("", title) or title
     is_quoting = "«" in title and "»" in title
     cut_tail = CUT_TAIL_OF_QUOTING if is_quoting else CUT_TAIL
     while cut := cut_tail.search(title):

@@ -18,7 +18,6 @@ class StoryTuning(msgspec.Struct, frozen=True, kw_only=True):
     summary_words: int
     summary_repeat_share: float
     summary_likeness_weight: float
-    lead_weights: tuple[float, float, float]
     # how much is read
     reports_cap: int
     sentences_cap: int

@@ -184,7 +184,7 @@ def _make_tables() -> None:
         for text in (words.denial.objects, words.counter):
             if text:
                 re.compile(text, re.IGNORECASE)
-        for kind in ("clickbait", "label", "loaded"):
+        for kind in ("clickbait", "label"):
             headline._pattern(kind, language)
 
 

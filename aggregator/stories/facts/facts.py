@@ -5,6 +5,7 @@ group, because they are two statements that a chain of pairs must not join. A me
 similarity to the shown sentence is at least `count_from`.
 """
 
+import re
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -14,9 +15,7 @@ from aggregator.stories.facts.figures import (
     Figure,
     differ,
     equal_figures,
-    is_background,
     with_counted,
-    years_in,
 )
 from aggregator.stories.facts.sentence_similarity import (
     SentenceFeatures,
@@ -33,6 +32,7 @@ from aggregator.stories.words import generic_heads, tokens
 from aggregator.text.tokens import PART, SPACELESS
 
 SentencePair = tuple[int, int]
+ANY_QUOTATION_MARK = re.compile(r"[\"“”„«»]")
 SMALL_NUMBERS = frozenset({"1", "2"})
 Best = dict[tuple[int, int], tuple[float, int]]  # (sentence, other report) -> (similarity, sentence there)
 
@@ -122,16 +122,14 @@ def _edges(similarities: SentenceSimilarities, tuning: StoryTuning) -> list[tupl
         if report_a == report_b:
             joins = s >= tuning.repeat_from
         else:
-            nearest = s >= tuning.count_from and _is_nearest(best, (a, report_a), (b, report_b))
-            joins = nearest and may_count(similarities.features[a], similarities.features[b], s, tuning)
+            joins = (
+                s >= tuning.count_from
+                and (best[a, report_b][1] == b or best[b, report_a][1] == a)
+                and may_count(similarities.features[a], similarities.features[b], s, tuning)
+            )
         if joins:
             edges.append((report_a == report_b, -s, (a, b)))
     return sorted(edges)
-
-
-def _is_nearest(best: Best, one: SentencePair, other: SentencePair) -> bool:
-    """Whether one sentence is the best match of the other in its report; arguments: (sentence, report)."""
-    return best[one[0], other[1]][1] == other[0] or best[other[0], one[1]][1] == one[0]
 
 
 def may_count(one: SentenceFeatures, other: SentenceFeatures, s: float, tuning: StoryTuning) -> bool:
@@ -231,7 +229,7 @@ MAY_FOLLOW = (None, "a quotation alone")  # under the shown sentence, which may 
 def _fact(
     similarities: SentenceSimilarities, reports: Sequence[SourceReport], group: list[int], tuning: StoryTuning
 ) -> FactGroup | None:
-    shown = max(group, key=lambda i: (_fitness(similarities, reports, group, i), -i))
+    shown = max(group, key=lambda i: (_fitness(similarities, group, i), -i))
     features = similarities.features
     others = [
         i
@@ -257,29 +255,16 @@ def _counts(shown: SentenceFeatures, other: SentenceFeatures, s: float, tuning: 
     return may_count(shown, other, s, tuning)
 
 
-def _fitness(
-    similarities: SentenceSimilarities, reports: Sequence[SourceReport], group: list[int], index: int
-) -> float:
-    """Score how well a sentence represents the group."""
+def _fitness(similarities: SentenceSimilarities, group: list[int], index: int) -> float:
+    """Score how well a sentence represents the group; words that only it has are not part of the fact."""
     features = similarities.features[index]
-    others = [i for i in group if i != index]
-    mean = sum(similarities.of(index, i) for i in others) / len(others)
+    text, language = features.sentence.text, features.read.language
+    mean = sum(similarities.of(index, i) for i in group if i != index) / (len(group) - 1)
     counts = Counter(head for i in group for head in similarities.features[i].content)
-    common = {head: counts[head] * features.content.get(head, 0.0) for head in counts if counts[head] > 1}
-    most = max(
-        sum(counts[h] * w for h, w in similarities.features[i].content.items() if counts[h] > 1)
-        for i in group
-    )
-    covered = sum(common.values()) / (most or 1.0)
-    # Words that only this sentence has are not part of the fact.
     own = sum(weight for head, weight in features.content.items() if counts[head] == 1)
     foreign = own / (sum(features.content.values()) or 1.0)
-    early = 1 - features.sentence.position / max(1, len(reports[features.sentence.report].sentences))
-    out_of_range = 0.10 if not 10 <= len(features.read.words) <= 34 else 0.0
-    named = 0.15 if features.read.attributed else 0.0
-    alone = standalone(features.sentence.text, features.read.language)
-    bad = 0.0 if shows_alone(features.sentence.text, features.read.language) else 1.0
-    return mean + 0.5 * covered - 0.5 * foreign + 0.5 * alone + named - out_of_range + 0.05 * early - bad
+    score = mean - 0.5 * foreign + 0.5 * standalone(text, language) + 0.15 * features.read.attributed
+    return score if shows_alone(text, language) else score - 1.0
 
 
 def _count_origins(
@@ -308,17 +293,11 @@ def _count_origins(
 
 def _sequences(text: str) -> frozenset[tuple[str, ...]]:
     """Return the 4-word sequences outside quotation marks, since quotations are equal in all reports."""
-    outside = "".join(part for i, part in enumerate(_split_quotes(text)) if i % 2 == 0)
+    outside = "".join(ANY_QUOTATION_MARK.split(text)[::2])
     words = [match.group().lower() for match in PART.finditer(outside)]
     if len(words) < 4 and SPACELESS.search(outside):
         words = [token.lower for token in tokens(outside)]  # pairs of characters
     return frozenset(zip(words, words[1:], words[2:], words[3:], strict=False))
-
-
-def _split_quotes(text: str) -> list[str]:
-    """Split at quotation marks of any kind: outside, inside, outside, ..."""
-    unified = text.replace("“", '"').replace("”", '"').replace("„", '"').replace("«", '"').replace("»", '"')
-    return unified.split('"')
 
 
 def _same_words(a: frozenset[tuple[str, ...]], b: frozenset[tuple[str, ...]], tuning: StoryTuning) -> bool:
@@ -352,14 +331,16 @@ def find_agreeing_figures(
     features = similarities.features
     partners: dict[int, set[int]] = {}
     for (a, b), s in similarities.pairs.items():
-        if s >= tuning.agree_from and origins[a] != origins[b] and _may_be_one(features[a], features[b], s):
+        if s >= tuning.agree_from and origins[a] != origins[b]:
             partners.setdefault(a, set()).add(b)
             partners.setdefault(b, set()).add(a)
     stated: dict[tuple[object, ...], dict[int, Figure]] = {}
     for index in sorted(partners):
         figures = features[index].read.figures
         for figure in figures if len(figures) <= _MOST_FIGURES else ():
-            if _is_specific(figure, tuning) and (figure.unit or figure.kind or figure.noun):
+            is_casualties = figure.kind and figure.sure
+            is_large = (figure.kind or figure.noun) and figure.stated[0] >= tuning.agree_count_min
+            if not figure.vague and (figure.unit or is_casualties or is_large):
                 stated.setdefault(figure.counted, {})[index] = figure
     agreeing = []
     for found in stated.values():
@@ -370,19 +351,3 @@ def find_agreeing_figures(
             agreeing.append(SameFigure(words, members, len({origins[index] for index in members})))
     agreeing.sort(key=lambda same: (-same.origins, same.members))
     return agreeing[: tuning.agree_cap]
-
-
-def _is_specific(figure: Figure, tuning: StoryTuning) -> bool:
-    if figure.vague:
-        return False
-    return bool(figure.unit or (figure.kind and figure.sure) or figure.stated[0] >= tuning.agree_count_min)
-
-
-def _may_be_one(one: SentenceFeatures, other: SentenceFeatures, s: float) -> bool:
-    """Whether the sentences may be about one thing: no different names, and the same years."""
-    if s < 0.5 and one.names and other.names and not one.names & other.names:
-        return False
-    first, second = one.sentence.text, other.sentence.text
-    if is_background(first, one.read.language) != is_background(second, other.read.language):
-        return False
-    return years_in(first) == years_in(second)

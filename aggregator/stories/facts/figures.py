@@ -18,6 +18,8 @@ from aggregator.text.numbers import decimal_mark, small_numbers, spelt_numbers
 from aggregator.text.tokens import PART
 
 CURRENCY = {"$": "USD", "€": "EUR", "£": "GBP", "¥": "JPY"}
+# Factors of the lowest and the highest number that is meant: "at least 14" is 14 to 28.
+QUALIFIED = {"least": (1.0, 2.0), "almost": (0.85, 1.0), "most": (0.5, 1.0), "about": (0.9, 1.1)}
 WORD_AFTER = re.compile(r"[^\W\d_]+")
 DIGIT = re.compile(r"\d")
 YEAR = re.compile(r"(?:19|20)\d\d")  # "1,950 people" are a count
@@ -63,7 +65,7 @@ class FigureGrammar:
     words: LanguageWords
     spelt: frozenset[str] | None  # the longest word of each number; None in scripts without spaces
     number: re.Pattern[str]
-    qualifier: re.Pattern[str] | None
+    qualifier: re.Pattern[str]
     not_before: re.Pattern[str]
     not_after: re.Pattern[str]
     range_before: re.Pattern[str]
@@ -72,7 +74,6 @@ class FigureGrammar:
     noun_ends: re.Pattern[str]
     classes: tuple[tuple[str, re.Pattern[str]], ...]
     people: frozenset[str]
-    background: re.Pattern[str] | None
     magnitude: re.Pattern[str] | None
 
 
@@ -95,17 +96,6 @@ def figures_in(sentence: str, language: str | None = None) -> list[Figure]:
         for match in grammar.number.finditer(sentence)
         if (figure := _figure(sentence, match, grammar)) is not None
     ]
-
-
-def years_in(text: str) -> frozenset[str]:
-    """Return the years named in a text."""
-    return frozenset(re.findall(r"(?<!\d)(?:19|20)\d\d(?!\d)", text))
-
-
-def is_background(text: str, language: str | None) -> bool:
-    """Whether a text is about other years or the whole world, so that its numbers are not of the event."""
-    background = _grammar(language).background
-    return background is not None and background.search(text) is not None
 
 
 def meet(x: Figure, y: Figure) -> bool:
@@ -136,7 +126,7 @@ def with_counted(sentence: str, figure: Figure, language: str | None) -> str:
     def is_content(word: str) -> bool:
         """Whether it is neither a function word nor another number."""
         found = PART.search(word.lower())
-        if found is None or found.group() in numbers or (word[0].isdigit() and not years_in(word)):
+        if found is None or found.group() in numbers or (word[0].isdigit() and not YEAR.match(word)):
             return False
         return head_of(found.group(), language or "en") != ""
 
@@ -190,7 +180,7 @@ def _grammar(language: str | None) -> FigureGrammar:
         if spaced
         else None,
         number=_number(words, small, decimal, spaced),
-        qualifier=re.compile(rf"\b(?:{qualifiers})", ignoring) if qualifiers else None,
+        qualifier=re.compile(rf"\b(?:{qualifiers or '(?!)'})", ignoring),
         not_before=re.compile(
             rf"(?:{context(words.not_before)}|{NAME_BEFORE})\s*$"
             if words.not_before
@@ -206,7 +196,6 @@ def _grammar(language: str | None) -> FigureGrammar:
         noun_ends=re.compile(words.noun_ends, ignoring),
         classes=tuple((kind, re.compile(pattern, ignoring)) for kind, pattern in words.classes.items()),
         people=word_list(language, "people"),
-        background=re.compile(words.background, ignoring) if words.background else None,
         magnitude=re.compile(rf"\b(?:{words.magnitude})\b(?:\s\w+){{0,2}}\W*$", ignoring)
         if words.magnitude
         else None,
@@ -253,9 +242,10 @@ def _figure(sentence: str, match: re.Match[str], grammar: FigureGrammar) -> Figu
     stated = low, high
     words = match.group().strip()
     near = before[-QUALIFIER_REACH:]
-    qualifier = None if grammar.qualifier is None else _last(grammar.qualifier, near)
+    qualifier = next(reversed([*grammar.qualifier.finditer(near)]), None)
     if qualifier and near[qualifier.end() :].strip().lower() in ("", *grammar.words.between.split("|")):
-        low, high = _qualified(low, high, qualifier.lastgroup)
+        least, most = QUALIFIED[qualifier.lastgroup or ""]
+        low, high = least * low, most * high
         words = f"{qualifier.group()} {words}"
     unit, factor = _unit(match, after, grammar)
     noun = _noun(after, grammar)
@@ -272,13 +262,6 @@ def _figure(sentence: str, match: re.Match[str], grammar: FigureGrammar) -> Figu
         words, low * factor, high * factor, unit, noun, kind, (stated[0] * factor, stated[1] * factor), sure,
         match.end(), bool(match["vague"]),
     )  # fmt: skip
-
-
-def _last(pattern: re.Pattern[str], text: str) -> re.Match[str] | None:
-    last = None
-    for last in pattern.finditer(text):  # noqa: B007 - the last one is returned
-        pass
-    return last
 
 
 def _interval(match: re.Match[str], grammar: FigureGrammar) -> tuple[float, float] | None:
@@ -310,16 +293,6 @@ def _rounding(value: float) -> float:
     while value % (unit * 10) == 0:
         unit *= 10
     return unit / 2 if unit > 1 else 0.0
-
-
-def _qualified(low: float, high: float, kind: str | None) -> tuple[float, float]:
-    if kind == "least":
-        return low, 2 * high
-    if kind == "almost":
-        return 0.85 * low, high
-    if kind == "most":
-        return 0.5 * low, high
-    return 0.9 * low, 1.1 * high
 
 
 def _unit(match: re.Match[str], after: str, grammar: FigureGrammar) -> tuple[str, float]:

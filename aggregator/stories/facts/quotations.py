@@ -24,7 +24,6 @@ ROLE_WORDS = 5  # lower-case words between a verb and a name: "said the mayor of
 _PART = re.compile(r"[A-Z][a-z]{0,3}\.(?=\s[A-Z])|[^\W\d_]+(?:['’.-]+[^\W\d_]+)*\.?(?<=\w)|“”|[^\w\s]")
 _QUOTE = "“”"
 _NO_SUBJECT_AFTER = ("told", "tells")  # "told The Hill"
-_OF = ("of", "from", "at", "with")  # between a person and an institution
 _HONORIFICS = ("Mr.", "Mrs.", "Ms.", "The")
 
 
@@ -121,9 +120,6 @@ def _before(words: Sequence[str], verb: int, language: str | None) -> list[str]:
     start = end
     while start > 0 and (_is_name(words[start - 1]) or (start < end and _joins(words, start - 1))):
         start -= 1
-    of = next((n for n in range(start - 2, max(0, start - ROLE_WORDS), -1) if words[n] in _OF), 0)
-    if of > 1 and all(map(_is_name, words[of - 2 : of])) and all(map(str.islower, words[of:start])):
-        return _before(words, of, language)  # "Anna Berg of member station KXYZ said"
     # "McCall, of DePauw University, said", "the envoy to Ukraine Marie Berg said"
     is_place = start > 0 and (
         _links(words[start - 1]) or words[start - 1] in word_list(language, "not_a_role")

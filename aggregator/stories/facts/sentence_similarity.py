@@ -23,7 +23,7 @@ from functools import cache, lru_cache
 from itertools import chain, pairwise
 
 from aggregator.stories.facts.denial_cues import denies, negations
-from aggregator.stories.facts.figures import Figure, figures_in, may_have_figures
+from aggregator.stories.facts.figures import YEAR, Figure, figures_in, may_have_figures
 from aggregator.stories.facts.source_sentences import Sentence, SourceReport
 from aggregator.stories.lexicon import language_words, word_list
 from aggregator.stories.words import WordToken, generic_heads, tokens
@@ -53,18 +53,15 @@ def _names_in_story(sentences: Sequence["ReadSentence"], languages: Collection[s
     small: Counter[str] = Counter()
     nouns = not CAPITAL_NOUNS.isdisjoint(languages)
     for sentence in sentences:
-        small.update(sentence.small)
+        words = sentence.words
+        small.update([token.lower for token in words if not token.capital])
         if not nouns:
-            inside.update(sentence.inside)
+            inside.update([token.lower for token in words[1:] if token.capital])
             continue
-        for before, token, after in zip(
-            (None, *sentence.words), sentence.words, (*sentence.words[1:], None), strict=False
-        ):
-            if not token.capital:
-                continue
-            if _beside(before, token) or _beside(token, after):
+        for before, token, after in zip((None, *words), words, (*words[1:], None), strict=False):
+            if token.capital and (_beside(before, token) or _beside(token, after)):
                 inside[token.lower] += 1
-            elif before is not None:
+            elif token.capital and before is not None:
                 counter = inside if before.lower in BARE_PREPOSITIONS else small
                 counter[token.lower] += 1
     not_names = frozenset[str]().union(*(word_list(each, "not_names") for each in (None, *languages)))
@@ -94,9 +91,6 @@ class ReadSentence:
     """What a sentence says by itself, in whichever story it stands."""
 
     words: tuple[WordToken, ...]
-    lowered: frozenset[str]
-    inside: tuple[str, ...]  # capitalized words but the first one, in lower case
-    small: tuple[str, ...]  # the others
     headed: tuple[WordToken, ...]  # all with a head
     heads: tuple[str, ...]  # in order, each once
     attributing: frozenset[int]  # offsets of the words in the part that states who says it
@@ -159,14 +153,11 @@ def read_sentence(text: str, language: str | None) -> ReadSentence:
     ends = negations(text, language)
     return ReadSentence(
         words=words,
-        lowered=lowered,
-        inside=tuple([token.lower for token in words[1:] if token.capital]),
-        small=tuple([token.lower for token in words if not token.capital]),
         headed=tuple(headed),
         heads=tuple(dict.fromkeys(heads)),
         attributing=frozenset([token.start for token in attributing]),
         bigrams=frozenset(pairwise(heads)),
-        numbers=frozenset([one.head for one in headed if one.head[0].isdigit() and _is_count(one, text)]),
+        numbers=frozenset(_counts(headed, text)),
         quoted=frozenset(_quoted(text, headed)),
         attributed=any(token.lower not in pronouns for token in attributing),
         denies=denies(text, language),
@@ -193,7 +184,8 @@ def similarity(a: SentenceFeatures, b: SentenceFeatures) -> float:
     cosine_ = dot / (a.norm * b.norm)
     containment = shared_weight / (min(a.total, b.total) or 1.0)
     n, content_weight = _shared_content(a, b)
-    s = 0.40 * cosine_ + 0.25 * containment * min(1.0, n / 4) + 0.15 * _shared_bigrams(a, b)
+    bigrams = len(a.read.bigrams & b.read.bigrams) / max(1, min(len(a.read.bigrams), len(b.read.bigrams)))
+    s = 0.40 * cosine_ + 0.25 * containment * min(1.0, n / 4) + 0.15 * bigrams
     s += 0.20 * min(1.0, content_weight / 9) + _signs(a, b, containment)
     if n < 2 and cosine_ < 0.6 and not a.read.negated & b.read.negated:
         s = min(s, 0.35)
@@ -240,11 +232,6 @@ def _shared_content(a: SentenceFeatures, b: SentenceFeatures) -> tuple[float, fl
             n += share
             weight += share * mine
     return n, weight
-
-
-def _shared_bigrams(a: SentenceFeatures, b: SentenceFeatures) -> float:
-    least = min(len(a.read.bigrams), len(b.read.bigrams))
-    return len(a.read.bigrams & b.read.bigrams) / least if least else 0.0
 
 
 def _signs(a: SentenceFeatures, b: SentenceFeatures, containment: float) -> float:
@@ -326,10 +313,7 @@ def _within(token: WordToken, spans: Sequence[tuple[int, int]]) -> bool:
     return any(start <= token.start < end for start, end in spans)
 
 
-def _is_count(token: WordToken, text: str) -> bool:
-    """Whether a number is no year and no ordinal ("the 9th Circuit")."""
-    return not _is_year(token.head) and ORDINAL_AFTER.match(text, token.end) is None
-
-
-def _is_year(head: str) -> bool:
-    return len(head) == 4 and head.isdecimal() and 1900 <= int(head) <= 2099
+def _counts(headed: Sequence[WordToken], text: str) -> list[str]:
+    """Return the numbers that are no year and no ordinal ("the 9th Circuit")."""
+    numbers = [token for token in headed if token.head[0].isdigit() and not YEAR.fullmatch(token.head)]
+    return [token.head for token in numbers if not ORDINAL_AFTER.match(text, token.end)]

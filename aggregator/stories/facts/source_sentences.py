@@ -11,7 +11,7 @@ from aggregator.extract.wire.agencies import outlet_key
 from aggregator.model.core import ArticleView
 from aggregator.stories.counts import with_originals
 from aggregator.stories.facts.standalone_sentences import (
-    has_link_text,
+    RUN_IN,
     is_whole,
     without_dateline,
     without_heading,
@@ -106,7 +106,7 @@ def _may_be_shown(text: str, tuning: StoryTuning) -> bool:
     return (
         tuning.sentence_words_min <= words <= tuning.sentence_words_max
         and is_whole(text)
-        and not has_link_text(text)
+        and not RUN_IN.search(text)
     )
 
 

@@ -33,9 +33,7 @@ _MONTH = rf"(?:{'|'.join(sorted(map(str.title, forms('months', 'en', short=True)
 # As before "The Senate voted": WASHINGTON (AP) and a dash; London, Nov. 3 (MNA) and a dash; LONDON and a
 # dash, or "Doha, Qatar - ", "PARIS, Nov 3 - " before a capital letter
 LEADING_DATELINE = re.compile(
-    rf"^\[[\w .]{{2,30}}\] (?:[A-Z][\w .,'’]{{1,40}})?{_DASH}\s+"
-    r"|^\[?(?:[^][]{0,30}\b[AaPp]\.?[Mm]\.? )?[A-Z]{2,3}\]\s+"  # left of "[Updated at 9:30 a.m. ET] "
-    rf"|^{_DASH}\s+(?!(?:[A-Z][\w.'’-]+ ){{1,3}}[A-Z][\w.'’-]+(?:,| is\b))"
+    rf"^{_DASH}\s+(?!(?:[A-Z][\w.'’-]+ ){{1,3}}[A-Z][\w.'’-]+(?:,| is\b))"
     r"|^(?:UPDATE:|CLOSE(?= [A-Z]))\s+"
     rf"|^(?!FILE)(?:[A-Z][\w.'’]+ ){{0,2}}[A-Z][\w.'’]+(?:, [A-Z][\w.]+){{0,2}}"
     rf"(?:,? (?:{_MONTH}\.? \d{{1,2}}|\d{{1,2}} {_MONTH}\.?))?(?:\s+{_DASH}\s+|(?<=[A-Z]{{3}})—)(?=[A-Z“\"])"
@@ -58,14 +56,12 @@ CONNECTIVE = re.compile(
     r"|(?:Earlier|Later|Shortly|Soon|Hours|Minutes|Moments|Days|Weeks|Months|Years)"
     r"(?: (?:in|on|that|the|before|earlier|later|after\w*|day|night|evening|morning|week))*),"
     r"|At the time\b|(?:A|One|Two|Three|\d+) (?:hour|day|week|month|year)s? (?:(?:earlier|later)\b|before,)"
-    r"|Now, [^,]{0,30}\b(?:days|weeks|months|years) later\b|Next:|Like,"
     r"|[A-Z][a-z]+ [^A-Z,.“\"]{2,80}, (?:he|she|they|it|his|her|their)\b"
     r"|(?:In|At|After|Before|Since|From|By|For|With|Under|During|Of|On|To|Among|Like|Despite|Because of|As"
     r"|As part of|Until|All|Some|Many|Most|None|One|Two|Three|Both|Each|Either|Part|Much|Several|Scraps)"
     r" (?:of )?(?:that|those|these|them|such|which"
     r"|this(?! (?:week|month|year|summer|winter|spring|fall|autumn)))\b"
     r"|The (?:[A-Z][\w-]+ )?(?:Republican|Democrat|official|lawmaker|senator|congress(?:wo)?man)\b(?! [A-Z])"
-    r"|(?:You|Witness)\b"
     r"|Others?\b|(?:Neither|Too often|Perhaps|Yes|Indeed|Among them|Not to mention|One of th\w+)\b(?! [A-Z])"
     r"|First(?:ly)?(?=,| (?:was|is|of|off|came)\b)"
     r"|(?:It|He|She|They|That|There)['’]\w+\b|The (?:first|second|third|last) (?:is|was|must|would|will)\b"
@@ -82,13 +78,13 @@ REFERENCE = re.compile(
     r"\b(?:[Ii]n|[Oo]n|[Aa]t|[Oo]f|[Ff]or|[Ww]ith|[Bb]y|from|about|into|over|under|against|[Dd]uring|[Ww]hile"
     r"|[Ww]hen|shares?) that (?!(?:is|was|he|she|it|they|we|the|day|time|area|direction)\b)[a-z]"
     rf"|^.{{0,60}}?\b(?:[Tt]his|[Tt]hese|[Tt]hose) (?!{_NO_NOUN}\b)[a-z]"  # later a noun stands before it
-    r"|\bsuch an? |\bat the time\b(?! (?:of|that|when|the|he|she|it|they)\b)|^First of all\b"
+    r"|\bsuch an? |\bat the time\b(?! (?:of|that|when|the|he|she|it|they)\b)"
     # What a quotation opens with
     r"|(?:^|[:,] )[“\"](?:(?:But|And|So|Well|Yes|No|If|When|Because|Now|Look|Clearly|Obviously),? )?"
     r"(?:It|That|This|These|Those|They|He|She|His|Her|Their|Its|it|that|this|they|he|she)(?:['’]\w+)?[ ,]"
 )
 # One of these is in each of them; 46 % of the sentences of events-stream have none, and are not searched.
-REFERENCE_CUES = ("that ", "his ", "hese ", "hose ", "such a", "at the time", "First of all", "“", '"')
+REFERENCE_CUES = ("that ", "his ", "hese ", "hose ", "such a", "at the time", "“", '"')
 PERSON = re.compile(r"\b(?:he|she|him|her|his)\b", re.IGNORECASE)
 _PARTICIPLE = r"\w+(?:ed|ing) (?:with|by|for|about|in|on|at|to|from|that|whether|if|over|under)\b"
 # "In her speech, Anna Berg said"; "Asked if he would resign, Emrys Boll said"
@@ -100,11 +96,9 @@ NAME = re.compile(rf"(?!^{_PARTICIPLE})(?!(?:Mon|Tues|Wednes|Thurs|Fri|Satur|Sun
 QUOTED = re.compile(r"“[^“”]*”|\"[^\"]*\"|„[^„“”]*[“”]|«[^«»]*»|「[^「」]*」")
 SECOND_PERSON = re.compile(r"\b(?:you|your|yourself)\b|^You\b")  # not "Know Your Rights"
 FIRST_PERSON = re.compile(r"\b(?:I|I['’]\w+|we|We|we['’]\w+|We['’]\w+|my|My|our|Our|us|me|myself)\b")
-TRAILING_SPEAKER = re.compile(
-    r",[”\"]?\s(?:(?:he|she|they) (?:said|says|added|wrote)|(?:said )?the official(?: said)?)\b"
-)
 PRONOUN_SPEAKER = re.compile(
-    r"[”\"]\s+(?:he|she|they|it|we|I)\s+(?:\w+\s+)?"
+    r",[”\"]?\s(?:(?:he|she|they) (?:said|says|added|wrote)|(?:said )?the official(?: said)?)\b"
+    r"|[”\"]\s+(?:he|she|they|it|we|I)\s+(?:\w+\s+)?"
     r"(?:said|says|told|wrote|tweeted|added|continued|argued|explained|asked|concluded|noted|posted)\b"
 )
 _DATE = r"(?:[A-Z][a-z]{2,8}\.? \d{1,2}\b|(?:Mon|Tues|Wednes|Thurs|Fri|Satur|Sun)day|\b(?:19|20)\d\d\b)"
@@ -112,7 +106,6 @@ _POSES = (
     r"(?:speaks?|listens?|gestures?|arrives?|walks?|looks? on|attends?|poses?|stands?|holds?|waves?|sits?"
     r"|smiles?|leaves?|chairs?|testif(?:y|ies)|wears?|protest)"
 )
-_AT = r"(?:during|at|to|as|after|before|with|in|on|outside|up|over|for)"
 
 
 class _Sign(NamedTuple):
@@ -145,16 +138,8 @@ FRONT_MATTER = (
     _Sign(
         "caption",
         re.compile(
-            rf"^(?!Meanwhile|On |In |As )[A-Z][^“”\"]{{5,140}}?\b{_POSES}\s(?:\w+\s){{0,2}}?{_AT}\b.*{_DATE}"
-            r"[^“”\"]{0,60}$"
-        ).match,
-        (*string.digits, "day"),
-    ),
-    _Sign(
-        "caption",
-        re.compile(
-            rf"^(?:[A-Z][\w.'’-]+ ){{1,6}}(?:on|in) {_DATE}(?:,? \d{{4}})?"
-            r"(?:,? (?:in|at) [^.“”\"]{3,60})?\.$"
+            rf"^(?!Meanwhile|On |In |As )[A-Z][^“”\"]{{5,140}}?\b{_POSES}\s(?:\w+\s){{0,2}}?"
+            rf"(?:during|at|to|as|after|before|with|in|on|outside|up|over|for)\b.*{_DATE}[^“”\"]{{0,60}}$"
         ).match,
         (*string.digits, "day"),
     ),
@@ -178,27 +163,14 @@ FRONT_MATTER = (
         ).match,
     ),
     _Sign(
-        "promotion",
-        re.compile(
-            r"CLICK HERE|JUST WATCHED|[Cc]lick here|[Ss]ign up for|\bour (?:\S+ ){0,3}newsletter"
-            r"|this article\W*$"
-            r"|\b(?:found|read|available) here\W*$"
-            r"|\b[Tt]his (?:story|post|article|page|site) (?:has been|will be|is|was|originally)\b"
-        ).search,
-        ("LICK HERE", "WATCHED", " here", "ign up for", "newsletter", "his article", "his story", "his post",
-         "his page", "his site"),
-    ),
-    _Sign(
         "post",
         re.compile(r"pic\.twitter\.com|https?://|(?<!\w)@\w|![\s)]*$").search,
         ("twitter.com", "://", "@", "!"),
     ),
     _Sign("links", RUN_IN.search),
-    _Sign("links", re.compile(r"(?P<name>[A-Z](?<!\w.)[a-z]+)(?P=name)\b").search),
     _Sign("links", re.compile(r"\s\|\s|\b[A-Z]+, [-+]\d").search, ("|", ", -", ", +")),
     _Sign("characters", re.compile(r"â€|Ã[\u0080-\u00bf]|�|&(?:amp|nbsp|quot|#\d+);").search),
     _Sign("question", re.compile(r"\?[”\"’)\]]*\s*$").search, ("?",)),
-    _Sign("spoken", re.compile(r"(?:OK|Okay|Look|Remember|You know|I mean),|Well (?:did|what)\b").match),
 )  # fmt: skip
 
 
@@ -237,7 +209,6 @@ def leans(sentence: str, language: str | None = None) -> bool:
     """Whether the sentence refers to the one before it."""
     return (
         standalone(sentence, language) < LEANING
-        or TRAILING_SPEAKER.search(sentence) is not None
         or PRONOUN_SPEAKER.search(sentence) is not None
         or ANAPHORIC_NOUN.match(sentence) is not None
         or CONNECTIVE.match(sentence) is not None
@@ -287,7 +258,7 @@ def _broken(sentence: str, outside: str) -> str | None:
     """Return why this is no whole sentence; `outside` is the part outside of quotation marks."""
     if LEADING_DATELINE.match(sentence):  # with too little after it to be cut off
         return "dateline"
-    if _begins_inside(sentence):
+    if sentence[:1].islower() and sentence.split(maxsplit=1)[0].islower():  # not "al-Shabab", "iPhone"
         return "no beginning"
     is_heading = not (_has_end(sentence) or _has_end(outside)) and count_words(sentence) < WHOLE_WORDS
     if is_heading or CUT_OFF.search(sentence) or sentence.rstrip(AFTER_END).endswith(CUT_MARKS):
@@ -300,11 +271,6 @@ def _broken(sentence: str, outside: str) -> str | None:
 def _has_end(sentence: str) -> bool:
     """Whether the last sign, but for spaces and closing marks after it, ends a sentence."""
     return sentence.rstrip().rstrip(AFTER_END).endswith(tuple(END_MARKS))
-
-
-def _begins_inside(sentence: str) -> bool:
-    """Whether a line that is broken within a sentence begins it; not "al-Shabab" or "iPhone"."""
-    return sentence[:1].islower() and sentence.split(maxsplit=1)[0].islower()
 
 
 @lru_cache(maxsize=1024)
@@ -339,11 +305,6 @@ def is_whole(sentence: str) -> bool:
         or sentence.rstrip().endswith(('"', "”", "»", "’", "“", "」", "』"))
         or count_words(sentence) >= WHOLE_WORDS
     )
-
-
-def has_link_text(sentence: str) -> bool:
-    """Whether the sentence contains the text of links, so that it cannot be shown."""
-    return bool(RUN_IN.search(sentence))
 
 
 def _unbalanced(sentence: str) -> bool:

@@ -12,7 +12,6 @@ WEEKDAY = re.compile(
     + DAY_NAMES
     + r")\b(?![’']s\b)"
 )
-WEEKDAY_BEFORE = re.compile(rf"\b(?P<day>{DAY_NAMES}),?\s+$")
 MONTH_NAMES = "|".join(sorted(map(str.title, forms("months", "en", short=True)), key=len, reverse=True))
 DATE = re.compile(
     rf"\b(?:(?P<month>{MONTH_NAMES})\.?\s+(?P<d>\d{{1,2}})(?:st|nd|rd|th)?(?!\d)"
@@ -22,10 +21,6 @@ PAST = re.compile(
     r"\b(?:said|says|was|were|had|\w{2,}ed|took|told|came|fell|went|began|froze|made|gave|met|won|lost|held|left"
     r"|shot|broke|sank|struck|rose|grew|drove|flew|stood|fought|sent|spoke|drew|led|set\s+(?:off|out|up))\b",
     re.IGNORECASE,
-)
-FUTURE = re.compile(
-    r"\b(?i:will|would|to(?-i:(?=\s[a-z]))|expected|scheduled|slated|set(?!\s+(?:off|out|up))|before|next|final|due"
-    r"|plans?|planned)\b",
 )
 # Verbs of the future: they decide over other verbs if they are nearer to the day.
 FUTURE_CUE = re.compile(
@@ -93,12 +88,11 @@ def _days_away(match: re.Match[str], sentence: str, back: int, tuning: StoryTuni
         return following
     if back == 0:
         return 0
-    future, past = FUTURE.search(before), PAST.search(before)
-    if not future and not past:  # "Riyadh on Sunday froze trade", "On Sunday, a group of mayors signed"
-        past = PAST.search(sentence, match.end(), match.end() + CUE_REACH)
-    ahead = back >= 2 and ((future and not past) or _is_future(before))
-    if ahead:
+    if back >= 2 and _is_future(before):
         return following
+    past = PAST.search(before)
+    if not past and not FUTURE_CUE.search(before):  # "Riyadh on Sunday froze trade"
+        past = PAST.search(sentence, match.end(), match.end() + CUE_REACH)
     return previous if past or back <= tuning.weekday_past_days else following
 
 
@@ -111,7 +105,7 @@ def _is_future(before: str) -> bool:
 
 
 def _dated(match: re.Match[str], sentence: str, reference: dt.date, tuning: StoryTuning) -> dt.date | None:
-    """Resolve a date; without a year to the nearest one, with a weekday before it to one with that weekday.
+    """Resolve a date; without a year to the nearest one.
 
     Far ahead of a verb in the past it is of last year, or None without "on".
     """
@@ -119,16 +113,11 @@ def _dated(match: re.Match[str], sentence: str, reference: dt.date, tuning: Stor
     day = int(match["d"] or match["d2"])
     if match["year"]:
         return _date(int(match["year"]), month, day)
-    candidates = [_date(reference.year + offset, month, day) for offset in (1, 0, -1)]
-    beside = WEEKDAY_BEFORE.search(sentence[: match.start()])
-    if beside is not None:
-        weekday = _weekday_of(beside)
-        candidates = [each for each in candidates if each and each.weekday() == weekday]
-    known = [day for day in candidates if day]
+    known = [found for offset in (1, 0, -1) if (found := _date(reference.year + offset, month, day))]
     before = sentence[: match.start()]
     nearest = min(known, key=lambda day: abs((day - reference).days), default=None)
-    if nearest is None or beside is not None:
-        return nearest
+    if nearest is None:
+        return None
     if nearest < reference and ENDS_AT.search(before):
         return None  # "runs through Sept. 30": of this year or of the next one
     past = PAST.search(FUTURE_PARTICIPLE.sub("", sentence))

@@ -1,20 +1,17 @@
 """The summary of a story, whose first sentence is the lead of its page: the opening of one report.
 
-The report is chosen by three weights that training/fit_lead.py learns from labelled openings, and by how much
-of what all reports open with the summary tells. Further sentences of the report, or the lead of a second one,
+The report is chosen by the words of the title in its first sentence, and by how much of what all reports open
+with the summary tells. Further sentences of the report, or the lead of a second one,
 follow where they tell more of that.
 """
 
 import datetime as dt
 from collections.abc import Iterable, Iterator, Sequence
 from functools import lru_cache
-from operator import mul
 from typing import NamedTuple
 
 from aggregator.model.core import ArticleView, AttributedSentence
 from aggregator.stories.facts.standalone_sentences import (
-    FIRST_PERSON,
-    QUOTED,
     front_matter,
     leans,
     without_dateline,
@@ -24,7 +21,6 @@ from aggregator.stories.headline import title_candidates
 from aggregator.stories.lexicon import clean_title
 from aggregator.stories.tuning import StoryTuning, shipped_tuning
 from aggregator.stories.words import heads
-from aggregator.text.calendar import is_weekday
 from aggregator.text.lines import count_words
 from aggregator.text.sentences import sentences_of
 from aggregator.text.tokens import PART
@@ -62,7 +58,7 @@ def summary_sentences(
     if not openings:
         return ()
     choices = choices_of(openings, max_words, tuning)
-    leads = [sum(map(mul, lead_figures(opening, shown_title), tuning.lead_weights)) for opening in openings]
+    leads = [_told_of_title(opening, shown_title) for opening in openings]
 
     def rank(choice: Choice) -> tuple[float, dt.datetime, str]:
         first, _ = choice[0]
@@ -94,16 +90,9 @@ class OpeningSentence(NamedTuple):
     text: str
     words: int
     heads: frozenset[str]
-    numbered: frozenset[str]  # all words; see `_numbered`
     is_bad: bool  # cannot be shown
-    leans: bool  # refers to the sentence before it, or is too short to open
-    has_weekday: bool
+    opens: bool  # can be shown first: does not refer to the sentence before it either
     place: int
-
-    @property
-    def opens(self) -> bool:
-        """Whether it can be shown first."""
-        return not (self.is_bad or self.leans)
 
 
 class Opening(NamedTuple):
@@ -114,7 +103,6 @@ class Opening(NamedTuple):
     lead: OpeningSentence
     heads: frozenset[str]
     numbered: frozenset[str]  # all words; see `_numbered`
-    is_personal: bool  # tells in the first person
 
 
 Choice = tuple[tuple[int, OpeningSentence], ...]  # of a summary: numbers of openings, with a sentence of each
@@ -138,7 +126,6 @@ def _opening(article: ArticleView) -> Opening | None:
         next((sentence for sentence in sentences if sentence.opens), sentences[0]),
         frozenset().union(*(sentence.heads for sentence in sentences)),
         _numbered(PART.findall(" ".join(sentence.text for sentence in sentences).lower())),
-        (article.language or "en") == "en" and bool(FIRST_PERSON.search(QUOTED.sub("", article.lead))),
     )
 
 
@@ -159,16 +146,14 @@ def _read(lead: str, language: str | None, title: str) -> tuple[OpeningSentence,
     texts = [without_dateline(without_heading(text, title)) for text in split]
     while len(texts) > 1 and front_matter(texts[0], language) in NO_BEGINNING:
         del texts[0]  # a caption or a label: the report begins after it
-    why_not = {text: front_matter(text, language) for text in texts}
+    bad = {text for text in texts if front_matter(text, language) not in (None, "few words")}
     return tuple(
         OpeningSentence(
             text=text,
             words=count_words(text),
             heads=frozenset(heads(text, language)),
-            numbered=_numbered(PART.findall(text.lower())),
-            is_bad=why_not[text] not in (None, "few words"),
-            leans=leans(text, language),
-            has_weekday=any(map(is_weekday, PART.findall(text))),
+            is_bad=text in bad,
+            opens=text not in bad and not leans(text, language),
             place=place,
         )
         for place, text in enumerate(texts[:OPENING_SENTENCES])
@@ -189,22 +174,10 @@ def _most_central(openings: list[Opening]) -> list[Opening]:
 # --- the choice --------------------------------------------------------------------------------------------
 
 
-class LeadFigures(NamedTuple):
-    """What an opening is judged by, beside the likeness of the summary; `lead_weights` are the weights."""
-
-    title: float  # share of the words of the shown title that its first sentence has
-    weekday: float  # 1: its first sentence names one
-    personal: float  # 1: it tells in the first person
-
-
-def lead_figures(opening: Opening, shown_title: str | None) -> LeadFigures:
-    """Return the figures of an opening."""
+def _told_of_title(opening: Opening, shown_title: str | None) -> float:
+    """Return the share of the words of the shown title, or of its own, that the first sentence has."""
     titled = heads(shown_title or clean_title(opening.article), opening.article.language)
-    return LeadFigures(
-        title=len(opening.lead.heads & titled.keys()) / max(1, len(titled)),
-        weekday=float(opening.lead.has_weekday),
-        personal=float(opening.is_personal),
-    )
+    return len(opening.lead.heads & titled.keys()) / max(1, len(titled))
 
 
 def choices_of(openings: Sequence[Opening], max_words: int, tuning: StoryTuning) -> Iterator[Choice]:

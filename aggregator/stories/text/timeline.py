@@ -95,20 +95,16 @@ def _entry(article: ArticleView, entry: TimedEntry) -> TimelineItem:
     if time is None and entry.day is not None:
         midnight = dt.datetime.combine(entry.day, dt.time(), UTC)
         time = midnight + dt.timedelta(minutes=entry.clock_minutes)
+    first = next((sentence for paragraph in sentences_of(entry.text) for sentence in paragraph), entry.text)
     return TimelineItem(
         kind="live",
-        text=_first_sentence(entry.text),
+        text=without_dateline(first),
         article=article.id,
         outlet=article.outlet,
         time=time,
         day=time.date() if time is not None else None,
         clock_minutes=entry.clock_minutes if time is None else time.hour * 60 + time.minute,
     )
-
-
-def _first_sentence(text: str) -> str:
-    first = next((sentence for paragraph in sentences_of(text) for sentence in paragraph), text.strip())
-    return without_dateline(first)
 
 
 def _stated_events(

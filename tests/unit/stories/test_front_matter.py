@@ -33,9 +33,8 @@ CLOSED = "The bridge in Tarnow was closed on Monday."
 
 @pytest.mark.parametrize(
     "dateline",
-    ["HALVERNE (MNA) — ", "PORT ELLIS, Varna — ", "[Port FM] Halverne -- ", "HALVERNE / TARNOW: ",
-     "[Updated at 9:30 a.m. ET] ", "— ", "CLOSE ", "Halverne (CNN) ", "HALVERNE, Nov 3 - ",
-     "Port Ellis, Varna - ", "Halverne, 3 Nov. -- ", "PORT ELLIS—"],
+    ["HALVERNE (MNA) — ", "PORT ELLIS, Varna — ", "HALVERNE / TARNOW: ", "— ", "CLOSE ",
+     "Halverne (CNN) ", "HALVERNE, Nov 3 - ", "Port Ellis, Varna - ", "Halverne, 3 Nov. -- ", "PORT ELLIS—"],
 )  # fmt: skip
 def test_a_dateline_is_cut_off(dateline: str) -> None:
     assert without_dateline(dateline + CLOSED) == CLOSED
@@ -58,14 +57,12 @@ def test_a_heading_that_is_run_into_a_sentence_is_cut_off() -> None:
 @pytest.mark.parametrize(
     ("sentence", "why"),
     [
-        ("Well did the mayor of Tarnow close the bridge.", "spoken"),
         ("The mayor of Tarnow closes every bridge that you cross.", "second person"),
         ("Members of the council (left to right) Emrys Boll and Mara Ell await the vote.", "caption"),
         ("The mayor pushed back on reports that the bridge of Tarnow has...", "no end"),
         ("The mayor of Tarnow told the county on Monday that the bridge had been…", "no end"),
         ("The mayor of Tarnow closed the bridge over the Arrel on Monday morning", None),
         ("The mayor closes the bridge of Tarnow", "no end"),
-        ("JUST WATCHED The mayor of Tarnow opens a bridge Replay More Videos.", "promotion"),
         ("(3) Closing the bridge of Tarnow may help the boats.", "credit"),
         ("The campaign Know Your Rights of Tarnow opened the bridge.", None),
         ("Emrys Boll of Tarnow said: “You cross the bridge and your boats wait.”", None),
@@ -73,7 +70,6 @@ def test_a_heading_that_is_run_into_a_sentence_is_cut_off() -> None:
         ("The mayor of Tarnow opens the bridge, Tuesday, May 3, 2022, in Tarnow.", "caption"),
         ("Shares of the bridge company of Tarnow rose on Monday against the SPX, -0.15%.", "links"),
         ("The post Bridge of Tarnow is closed appeared first on Port FM.", "promotion"),
-        ("Mayor Emrys Boll on May 3 in Tarnow.", "caption"),
         ("“We closed the bridge on Monday.”", "a quotation alone"),
     ],
 )
@@ -93,8 +89,6 @@ def test_a_pronoun_may_stand_before_the_name_in_an_opening() -> None:
         "It’s the mayor of Tarnow who has to close the bridge.",
         "The bridge of Tarnow needs money from the county, she said on Monday.",
         "The Varna Republican thanked the mayor of Tarnow on Monday.",
-        "Now, almost twenty years later, the bridge of Tarnow is closed on Sundays.",
-        "Next: The council of Tarnow is planning a second bridge.",
         "“We closed the bridge on Monday,” he said in the evening.",
     ],
 )
@@ -120,11 +114,9 @@ def test_cleft_sentences_and_quotations_with_a_speaker_are_shown(sentence: str) 
         ("He spoke to the crowd, which cheered, Nov. 3, 1864.", "caption"),
         ("Anna Berg stands before the court in the old town of Port Ellis on Tuesday", "caption"),
         ("The mayor, center, and two of his deputies met the press.", "caption"),
-        ("The whole statement of the mayor is available here.", "promotion"),
         ("The mayor of the town said that he would go (R).", None),
         ("The harbour was closed by the mayorMORE after the storm had passed.", "links"),
         ("The harbour was closed after the storm.Yet the ferries went on.", "links"),
-        ("The harbour of HalverneHalverne was closed after the storm had passed.", "links"),
         ("The governor of the island (D-Halv., +3 in the polls) has resigned.", None),
         ("TIES, -3 in the polls of the island, was the answer of the mayor.", "links"),
     ],

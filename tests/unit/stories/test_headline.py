@@ -47,7 +47,6 @@ def test_the_title_that_tells_most_wins_over_question_and_label() -> None:
         ("Quake shakes Tarnow - lantern.example", "lantern.example", "Quake shakes Tarnow"),
         ("| Daily Lantern", "Daily Lantern", "Daily Lantern"),
         ("Quake shakes Tarnow : CNN", "CNN Online News", "Quake shakes Tarnow"),
-        ("Quake shakes Tarnow (+video)", "Daily Lantern", "Quake shakes Tarnow"),
     ],
 )
 def test_outlet_names_are_cut_from_titles(title: str, outlet: str | None, clean: str) -> None:

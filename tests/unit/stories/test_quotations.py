@@ -25,7 +25,6 @@ QUOTED = "“The ferry was safe and every inspection proved it”"
         (f"{QUOTED[:-1]},” said Bluewave press secretary Anna Berg.", "Bluewave press secretary Anna Berg"),
         (f"{QUOTED[:-1]},” the Harbour Office said in a statement.", "Harbour Office"),
         (f"Anna Berg said: {QUOTED}.", "Anna Berg"),
-        (f"{QUOTED[:-1]},” Joren Hale of local station Bluewave Lines says.", "Joren Hale"),
         (f"{QUOTED[:-1]},” the envoy to Maine Anna Berg said.", ""),
         (f"{QUOTED[:-1]},” said Maine's envoy in a long statement.", ""),
         (f"{QUOTED[:-1]},” he said.", ""),

@@ -145,19 +145,17 @@ def test_one_event_is_one_item_however_many_outlets_tell_it() -> None:
 @pytest.mark.parametrize(
     ("sentence", "day"),
     [
-        ("The board was cleared on Tuesday, May 14.", dt.date(2024, 5, 14)),
-        ("The board was cleared on Wednesday, May 14.", dt.date(2025, 5, 14)),
         ("Permits that expired after June 5 were void.", None),
         ("The vote is to be held as early as Monday.", dt.date(2025, 3, 17)),
         ("He won on Super Tuesday.", None),
-        # without a weekday: far ahead is of the year before, and the nearest without a verb of the past
+        # far ahead is of the year before, and the nearest without a verb of the past
         ("It began on November 27.", dt.date(2024, 11, 27)),
         ("It begins on April 2.", dt.date(2025, 4, 2)),
         ("The board was cleared on May 14.", dt.date(2024, 5, 14)),
         ("The board meets again on 14 May.", dt.date(2025, 5, 14)),
     ],
 )
-def test_the_year_of_a_date_is_that_of_its_weekday_or_its_verb(sentence: str, day: dt.date | None) -> None:
+def test_the_year_of_a_date_is_that_of_its_verb(sentence: str, day: dt.date | None) -> None:
     assert days_stated(sentence, WEDNESDAY, shipped_tuning()) == ([] if day is None else [day])
     in_january = days_stated("The board meets again on 14 January.", dt.date(2025, 11, 12), shipped_tuning())
     assert in_january == [dt.date(2026, 1, 14)]

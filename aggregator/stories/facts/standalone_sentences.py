@@ -96,9 +96,11 @@ NAME = re.compile(rf"(?!^{_PARTICIPLE})(?!(?:Mon|Tues|Wednes|Thurs|Fri|Satur|Sun
 QUOTED = re.compile(r"“[^“”]*”|\"[^\"]*\"|„[^„“”]*[“”]|«[^«»]*»|「[^「」]*」")
 SECOND_PERSON = re.compile(r"\b(?:you|your|yourself)\b|^You\b")  # not "Know Your Rights"
 FIRST_PERSON = re.compile(r"\b(?:I|I['’]\w+|we|We|we['’]\w+|We['’]\w+|my|My|our|Our|us|me|myself)\b")
-PRONOUN_SPEAKER = re.compile(
+TRAILING_SPEAKER = re.compile(
     r",[”\"]?\s(?:(?:he|she|they) (?:said|says|added|wrote)|(?:said )?the official(?: said)?)\b"
-    r"|[”\"]\s+(?:he|she|they|it|we|I)\s+(?:\w+\s+)?"
+)
+PRONOUN_SPEAKER = re.compile(
+    r"[”\"]\s+(?:he|she|they|it|we|I)\s+(?:\w+\s+)?"
     r"(?:said|says|told|wrote|tweeted|added|continued|argued|explained|asked|concluded|noted|posted)\b"
 )
 _DATE = r"(?:[A-Z][a-z]{2,8}\.? \d{1,2}\b|(?:Mon|Tues|Wednes|Thurs|Fri|Satur|Sun)day|\b(?:19|20)\d\d\b)"
@@ -209,6 +211,7 @@ def leans(sentence: str, language: str | None = None) -> bool:
     """Whether the sentence refers to the one before it."""
     return (
         standalone(sentence, language) < LEANING
+        or TRAILING_SPEAKER.search(sentence) is not None
         or PRONOUN_SPEAKER.search(sentence) is not None
         or ANAPHORIC_NOUN.match(sentence) is not None
         or CONNECTIVE.match(sentence) is not None

@@ -58,7 +58,7 @@ def summary_sentences(
     if not openings:
         return ()
     choices = choices_of(openings, max_words, tuning)
-    leads = [_told_of_title(opening, shown_title) for opening in openings]
+    leads = [_title_share(opening, shown_title) for opening in openings]
 
     def rank(choice: Choice) -> tuple[float, dt.datetime, str]:
         first, _ = choice[0]
@@ -174,7 +174,7 @@ def _most_central(openings: list[Opening]) -> list[Opening]:
 # --- the choice --------------------------------------------------------------------------------------------
 
 
-def _told_of_title(opening: Opening, shown_title: str | None) -> float:
+def _title_share(opening: Opening, shown_title: str | None) -> float:
     """Return the share of the words of the shown title, or of its own, that the first sentence has."""
     titled = heads(shown_title or clean_title(opening.article), opening.article.language)
     return len(opening.lead.heads & titled.keys()) / max(1, len(titled))

@@ -64,13 +64,13 @@ class Labels(msgspec.Struct, frozen=True):
 
 
 class DenialWords(msgspec.Struct, frozen=True):
-    """Regular expressions of denials in one language; without words nothing matches."""
+    """Regular expressions of denials in one language; without words nothing is one."""
 
     deny: str = "(?!)"
     reject: str = ""
     objects: str = ""
     not_before: str = "(?!)"
-    negated: str = "(?!)"
+    negated: str = r"\b(?:не|нет|никогда|никто|без|ne|nie|non|nem|inte|ikke)\b"  # of several languages
 
 
 class LanguageWords(msgspec.Struct, frozen=True):
@@ -176,6 +176,7 @@ NEWS_LABEL = re.compile(r"^\W*(?:breaking(?: news)?|exclusive|scoop)\s*(?::|[|�
 CUT_TAIL = re.compile(r"\s*[|»«·]\s*[^|»«·]{0,40}$")
 CUT_TAIL_OF_QUOTING = re.compile(r"\s*[|·]\s*[^|·]{0,40}$")  # "Boll : « Nous restons » | Le Fanal"
 DASH_TAIL = re.compile(r"\s+(?:[-–—]|:\s)\s*(?P<tail>[^-–—:]{1,40})$")  # "... - Daily News", "... : NPR"
+MEDIA_TAIL = re.compile(r"\s*\(\+?\s?(?:video|photos?|audio)\)$", re.IGNORECASE)
 
 
 def clean_title(article: ArticleView) -> str:
@@ -187,7 +188,7 @@ def clean_title(article: ArticleView) -> str:
 def clean_title_text(title: str, outlet: str | None) -> str:
     """Clean a title of at most `TITLE_CHARS` characters."""
     title = " ".join(title.split())
-    title = NEWS_LABEL.sub("", title) or title
+    title = MEDIA_TAIL.sub("", NEWS_LABEL.sub("", title)) or title
     is_quoting = "«" in title and "»" in title
     cut_tail = CUT_TAIL_OF_QUOTING if is_quoting else CUT_TAIL
     while cut := cut_tail.search(title):

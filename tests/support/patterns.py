@@ -179,7 +179,7 @@ def _make_tables() -> None:
     for language in (None, "en", *lexicon._languages()):
         figures._grammar(language)
         sentence_similarity.attribution_patterns(language)
-        denial_cues._cues(language)
+        denial_cues.cues_of(language)
         words = lexicon.language_words(language)
         for text in (words.denial.objects, words.counter):
             if text:

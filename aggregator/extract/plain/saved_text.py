@@ -8,7 +8,6 @@ removed. Everything else stays, in order; a sentence is never cut.
 import datetime as dt
 import re
 from collections.abc import Sequence
-from itertools import pairwise
 
 import msgspec
 
@@ -48,7 +47,7 @@ class SavedTextContext(msgspec.Struct, frozen=True, kw_only=True):
 def read_saved_text(text: str, context: SavedTextContext) -> SavedText:
     """Extract the article from clean `text` that includes headline and boilerplate."""
     tuning = context.tuning
-    lines = read_lines(text)
+    lines = _lines(text)
     is_live = _is_live(lines)
     first = _first_prose(lines, tuning.head_lines, is_live=is_live)
     body_start = _after_standfirst(lines, first, tuning.head_lines)
@@ -84,11 +83,10 @@ def read_saved_text(text: str, context: SavedTextContext) -> SavedText:
 # --- lines -------------------------------------------------------------------------------------------------
 
 
-def read_lines(text: str) -> list[str]:
-    """Return the lines of `text` with single spaces, without empty ones; hard wraps are undone."""
+def _lines(text: str) -> list[str]:
     blocks = [
         [line if _is_spaced(line) else " ".join(line.split()) for line in block.split("\n")]
-        for block in _BLANK_LINE.split(text)
+        for block in re.split(r"\n[^\S\n]*\n", text)
     ]
     if _is_hard_wrapped(blocks):
         return [" ".join(line for line in block if line) for block in blocks if any(block)]
@@ -101,16 +99,12 @@ def _is_spaced(line: str) -> bool:
 
 
 def _is_hard_wrapped(blocks: list[list[str]]) -> bool:
-    """Return whether line ends inside blocks are hard wraps: full lines that end within a sentence.
-
-    Of a text without blank lines many must go on in lower case, or they might be headlines.
-    """
-    inner = [(line, after) for block in blocks for line, after in pairwise(block) if line]
-    if len(inner) < 4:
+    """Return whether line ends inside blocks are hard wraps: full lines that end within a sentence."""
+    inner = [line for block in blocks for line in block[:-1] if line]
+    if len(blocks) < 2 or len(inner) < 4:
         return False
-    broken = [after for line, after in inner if 45 <= len(line) <= 110 and not ends_sentence(line)]
-    goes_on = sum(after[:1].islower() for after in broken)
-    return len(broken) >= 0.6 * len(inner) if len(blocks) > 1 else goes_on >= 0.4 * len(inner)
+    broken = sum(1 for line in inner if 45 <= len(line) <= 110 and not ends_sentence(line))
+    return broken >= 0.6 * len(inner)
 
 
 def _is_live(lines: Sequence[str]) -> bool:
@@ -150,7 +144,6 @@ def _after_standfirst(lines: Sequence[str], first: int, limit: int) -> int:
 
 _LIVE_ENTRIES = 3  # a text with this many lines that begin with a clock time is a live blog
 _MENU_LINES = 4  # tolerated lines of menus and share buttons for each line of the head
-_BLANK_LINE = re.compile(r"\n[^\S\n]*\n")
 _INNER_STOP = re.compile(r"[^\W\d_]{3}[.。](?:\s|(?<=。))[\"”»)]?\s*[^\Wa-z\d_]")
 
 

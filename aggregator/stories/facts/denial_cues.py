@@ -7,7 +7,7 @@ from typing import NamedTuple
 from aggregator.stories.lexicon import language_words
 
 
-class _Cues(NamedTuple):
+class Cues(NamedTuple):
     """The patterns of one language."""
 
     denial: re.Pattern[str]
@@ -17,7 +17,7 @@ class _Cues(NamedTuple):
 
 def denies(sentence: str, language: str | None = None) -> bool:
     """Whether the sentence reports a denial."""
-    cues = _cues(language)
+    cues = cues_of(language)
     return any(
         not cues.not_before.search(sentence[: match.start()]) for match in cues.denial.finditer(sentence)
     )
@@ -25,11 +25,12 @@ def denies(sentence: str, language: str | None = None) -> bool:
 
 def negations(sentence: str, language: str | None) -> list[int]:
     """Return the ends of plain negations: a negated sentence does not state the same as one that is not."""
-    return [match.end() for match in _cues(language).negation.finditer(sentence)]
+    return [match.end() for match in cues_of(language).negation.finditer(sentence)]
 
 
 @cache
-def _cues(language: str | None) -> _Cues:
+def cues_of(language: str | None) -> Cues:
+    """Return the patterns of a language; of several languages together where it has no words of its own."""
     words = language_words(language).denial
     denial = words.deny
     if words.reject:
@@ -37,7 +38,7 @@ def _cues(language: str | None) -> _Cues:
         denial += rf"|{words.objects}\b(?:\W+\w+){{0,6}}?\W+{words.reject}"
     # Scripts without spaces have no word boundaries.
     is_spaced = not re.search(r"[\u3040-\u30ff\u3400-\u9fff]", denial)
-    return _Cues(
+    return Cues(
         re.compile(rf"\b(?:{denial})\b" if is_spaced else denial, re.IGNORECASE),
         re.compile(words.not_before, re.IGNORECASE),
         re.compile(words.negated, re.IGNORECASE),

@@ -52,9 +52,11 @@ class Figure:
     @property
     def counted(self) -> tuple[object, ...]:
         """The number and what it counts; equal for figures that state the same."""
+        digits = 0 if self.unit == "km" else 6  # 70 miles are 113 km
+        stated = tuple(round(value, digits) for value in self.stated)
         if self.unit:
-            return self.stated, self.unit
-        return self.stated, self.kind, self.noun or ("people" if self.kind else "")
+            return stated, self.unit
+        return stated, self.kind, self.noun or ("people" if self.kind else "")
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,7 +137,9 @@ def with_counted(sentence: str, figure: Figure, language: str | None) -> str:
         after = []
     content = [n for n, word in enumerate(after, start=1) if is_content(word)][:CONTENT_BESIDE]
     after = after[: max(content, default=0)]
-    before = [] if after or figure.unit else CLAUSE_END.split(sentence[:start])[-1].split()[-CONTENT_BESIDE:]
+    before = [] if after or figure.unit else CLAUSE_END.split(sentence[:start])[-1].split()[-WORDS_BESIDE:]
+    if before and is_content(before[-1]):  # "on Sunday and killed 14"
+        before = before[max(0 if is_content(word) else n for n, word in enumerate(before, start=1)) :]
     before = list(dropwhile(lambda word: not is_content(word), before))
     return " ".join([*before, figure.words, *after])
 

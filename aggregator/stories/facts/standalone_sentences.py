@@ -33,7 +33,9 @@ _MONTH = rf"(?:{'|'.join(sorted(map(str.title, forms('months', 'en', short=True)
 # As before "The Senate voted": WASHINGTON (AP) and a dash; London, Nov. 3 (MNA) and a dash; LONDON and a
 # dash, or "Doha, Qatar - ", "PARIS, Nov 3 - " before a capital letter
 LEADING_DATELINE = re.compile(
-    rf"^{_DASH}\s+(?!(?:[A-Z][\w.'’-]+ ){{1,3}}[A-Z][\w.'’-]+(?:,| is\b))"
+    rf"^\[[\w .]{{2,30}}\] (?:[A-Z][\w .,'’]{{1,40}})?{_DASH}\s+"
+    r"|^\[?(?:[^][]{0,30}\b[AaPp]\.?[Mm]\.? )?[A-Z]{2,3}\]\s+"  # left of "[Updated at 9:30 a.m. ET] "
+    rf"|^{_DASH}\s+(?!(?:[A-Z][\w.'’-]+ ){{1,3}}[A-Z][\w.'’-]+(?:,| is\b))"
     r"|^(?:UPDATE:|CLOSE(?= [A-Z]))\s+"
     rf"|^(?!FILE)(?:[A-Z][\w.'’]+ ){{0,2}}[A-Z][\w.'’]+(?:, [A-Z][\w.]+){{0,2}}"
     rf"(?:,? (?:{_MONTH}\.? \d{{1,2}}|\d{{1,2}} {_MONTH}\.?))?(?:\s+{_DASH}\s+|(?<=[A-Z]{{3}})—)(?=[A-Z“\"])"
@@ -163,6 +165,15 @@ FRONT_MATTER = (
             r"|Related|More:|Correction:|Listen|Download|Check out|Call your|Bear in mind"
             r"|Here['’]s|Here are|How|Why|Do you|Did you|What(?:['’]s|\s(?:I|we|he|she|you)\b))"
         ).match,
+    ),
+    _Sign(
+        "promotion",
+        re.compile(
+            r"CLICK HERE|\b(?:found|read|available) here\W*$"
+            r"|\b[Tt]his (?:story|article|post) (?:has been|will be|was)"
+            r" (?:updated|corrected|published|first)\b"
+        ).search,
+        ("LICK HERE", " here", "his story", "his article", "his post"),
     ),
     _Sign(
         "post",

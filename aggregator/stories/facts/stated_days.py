@@ -12,6 +12,7 @@ WEEKDAY = re.compile(
     + DAY_NAMES
     + r")\b(?![’']s\b)"
 )
+WEEKDAY_BEFORE = re.compile(rf"\b(?P<day>{DAY_NAMES}),?\s+$")
 MONTH_NAMES = "|".join(sorted(map(str.title, forms("months", "en", short=True)), key=len, reverse=True))
 DATE = re.compile(
     rf"\b(?:(?P<month>{MONTH_NAMES})\.?\s+(?P<d>\d{{1,2}})(?:st|nd|rd|th)?(?!\d)"
@@ -24,11 +25,14 @@ PAST = re.compile(
 )
 # Verbs of the future: they decide over other verbs if they are nearer to the day.
 FUTURE_CUE = re.compile(
-    r"\b(?:will|would|shall|expected|scheduled|slated|due|planned|to\s+be|as\s+(?:early|soon)\s+as|not\s+before|(?:at\s+the\s+)?earliest)\b",
+    r"\b(?:will|would|shall|expected|scheduled|slated|due|planned|next|final|set\s+to|to\s+be|as\s+(?:early|soon)\s+as|not\s+before|(?:at\s+the\s+)?earliest)\b",
     re.IGNORECASE,
 )
 FUTURE_PARTICIPLE = re.compile(r"(?<=\bbe )\w+")  # "would be raised", "will be sent": not past
 MAY_STATE_DAY = re.compile(r"\d|day\b")  # as each date and each weekday has
+ELSEWHERE = re.compile(
+    r"^,?\s+(?:of\s+)?(?:that|the\s+same|the\s+following|the\s+previous)\s+year\b", re.IGNORECASE
+)
 ENDS_AT = re.compile(r"\b(?:through|until|till|by)\s+$", re.IGNORECASE)
 PAST_REACH = 30  # characters before a date searched for the verb that dates it
 CUE_REACH = 60  # characters before a weekday searched for a tense
@@ -105,7 +109,7 @@ def _is_future(before: str) -> bool:
 
 
 def _dated(match: re.Match[str], sentence: str, reference: dt.date, tuning: StoryTuning) -> dt.date | None:
-    """Resolve a date; without a year to the nearest one.
+    """Resolve a date; without a year to the nearest one, with a weekday before it to one with that weekday.
 
     Far ahead of a verb in the past it is of last year, or None without "on".
     """
@@ -113,11 +117,16 @@ def _dated(match: re.Match[str], sentence: str, reference: dt.date, tuning: Stor
     day = int(match["d"] or match["d2"])
     if match["year"]:
         return _date(int(match["year"]), month, day)
+    if ELSEWHERE.match(sentence[match.end() :]):
+        return None  # relative to a year in another sentence
     known = [found for offset in (1, 0, -1) if (found := _date(reference.year + offset, month, day))]
     before = sentence[: match.start()]
+    beside = WEEKDAY_BEFORE.search(before)
+    if beside is not None:
+        known = [found for found in known if found.weekday() == _weekday_of(beside)]
     nearest = min(known, key=lambda day: abs((day - reference).days), default=None)
-    if nearest is None:
-        return None
+    if nearest is None or beside is not None:
+        return nearest
     if nearest < reference and ENDS_AT.search(before):
         return None  # "runs through Sept. 30": of this year or of the next one
     past = PAST.search(FUTURE_PARTICIPLE.sub("", sentence))

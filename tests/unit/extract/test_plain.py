@@ -95,8 +95,13 @@ WRAPPED = (
 )
 
 
-def test_a_text_without_blank_lines_is_joined_where_lines_go_on_in_lower_case() -> None:
-    assert read_titled_text(WRAPPED, "").paragraphs == (" ".join(WRAPPED.split("\n")),)
+def test_wrapped_lines_are_joined_but_none_of_those_around_them() -> None:
+    whole = " ".join(WRAPPED.split("\n"))
+    around = f"Strike at the docks\nBy Anna Berg\n{WRAPPED}\nSubscribe to our newsletter"
+    saved = read_titled_text(around, "Strike at the docks")
+    assert (saved.paragraphs, saved.author) == ((whole,), "Anna Berg")
+    two = read_titled_text(f"{WRAPPED}\nThe mayor spoke to both sides in the morning.", "").paragraphs
+    assert two == (whole, "The mayor spoke to both sides in the morning.")
     headlines = tuple(
         f"Minister number {number} resigns after a long dispute on pensions" for number in range(6)
     )

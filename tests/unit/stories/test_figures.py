@@ -2,7 +2,7 @@
 
 import pytest
 
-from aggregator.stories.facts.figures import figures_in
+from aggregator.stories.facts.figures import figures_in, with_counted
 from aggregator.stories.facts.sentence_similarity import read_sentence
 
 
@@ -50,6 +50,23 @@ def test_a_figure_knows_what_it_counts() -> None:
     )
     assert (killed.kind, killed.noun) == ("dead", "people")
     assert (freed.kind, freed.noun) == ("freed", "people")
+
+
+@pytest.mark.parametrize(
+    ("sentence", "language", "shown"),
+    [
+        ("The death toll rose to 14.", "en", "death toll rose to 14"),
+        ("Die Zahl der Toten stieg auf 140.", "de", "Zahl der Toten stieg auf 140"),
+    ],
+)
+def test_a_figure_is_shown_with_what_it_counts(sentence: str, language: str, shown: str) -> None:
+    (figure,) = figures_in(sentence, language)
+    assert with_counted(sentence, figure, language) == shown
+
+
+def test_miles_and_kilometres_of_one_length_are_one_figure() -> None:
+    miles, kilometres = (figures_in(f"The road is {length} long.")[0] for length in ("70 miles", "113 km"))
+    assert miles.counted == kilometres.counted
 
 
 @pytest.mark.parametrize(

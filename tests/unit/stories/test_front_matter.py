@@ -71,6 +71,8 @@ def test_a_heading_that_is_run_into_a_sentence_is_cut_off() -> None:
         ("Shares of the bridge company of Tarnow rose on Monday against the SPX, -0.15%.", "links"),
         ("The post Bridge of Tarnow is closed appeared first on Port FM.", "promotion"),
         ("“We closed the bridge on Monday.”", "a quotation alone"),
+        ("CLICK HERE TO GET THE APP OF THE BRIDGE.", "promotion"),
+        ("This article has been updated with words of the mayor.", "promotion"),
     ],
 )
 def test_talk_to_the_reader_and_captions_are_not_shown(sentence: str, why: str | None) -> None:

@@ -28,6 +28,8 @@ WEDNESDAY = dt.date(2025, 3, 12)
         ("It sank on March 3 and rose on 5 March 2025.", [3, 5]),
         ("Riyadh on Friday froze trade with Tarnow.", [7]),
         ("The draft, written by the mayor, will be sent to Tarnow Sunday.", [16]),
+        ("The council is set to vote Sunday.", [16]),
+        ("The final is on Saturday.", [15]),
         ("Tuesday's talks were short.", []),
         ("On February 31 nothing happened.", []),
         ("In May they may go.", []),
@@ -152,6 +154,8 @@ def test_one_event_is_one_item_however_many_outlets_tell_it() -> None:
         ("It began on November 27.", dt.date(2024, 11, 27)),
         ("It begins on April 2.", dt.date(2025, 4, 2)),
         ("The board was cleared on May 14.", dt.date(2024, 5, 14)),
+        ("He was elected in 2012 and took office on May 5 of that year.", None),
+        ("She died on Sunday, Jan. 7, at home.", dt.date(2024, 1, 7)),
         ("The board meets again on 14 May.", dt.date(2025, 5, 14)),
     ],
 )

@@ -19,7 +19,7 @@ computes a new one.
 
 import datetime as dt
 import hashlib
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from itertools import compress
 from typing import Final, Protocol, TypeVar
 
@@ -120,10 +120,14 @@ def counts(count_state: CountState, families: Mapping[str, str] | None = None) -
     )
 
 
-def count_state_of(articles: Sequence[Countable]) -> CountState:
-    """Return the count state of these articles, in any order."""
+def count_state_of(articles: Sequence[Countable], linkable: Collection[str] = ()) -> CountState:
+    """Return the count state of these articles, in any order.
+
+    Of copies, only those ids are stored that another of these articles copies or that are `linkable`. This
+    bounds the size in a flood.
+    """
     links = {article.id: origin_link(article) for article in articles}
-    targets = {link for link in links.values() if link is not None}
+    targets = {link for link in links.values() if link is not None}.union(linkable)
     targets.update(id_ for id_, link in links.items() if link is None)
     groups: list[CopyGroup] = []
     for members in copy_groups(articles, origin_link):
@@ -141,36 +145,20 @@ def count_state_of(articles: Sequence[Countable]) -> CountState:
 def with_member(count_state: CountState, member: Countable, *, linkable: bool) -> CountState:
     """Return the count state with one more article, which must not be in it yet.
 
-    `linkable` states whether later articles may become copies of this one, because it has LSH rows. The id of
-    another copy is not stored, which bounds the size in a flood. The link of `member` must be an id in the
-    count state or outside the story; see `resolve_link`.
+    `linkable` states whether later articles may become copies of this one, because it has LSH rows. The link
+    of `member` must be an id in the count state or outside the story; see `resolve_link`.
     """
-    link = origin_link(member)
-    ids = {member.id} if link is None else {member.id, link} if linkable else {link}
-    candidate_ids = ids | {member.id}
-    joined: list[CopyGroup] = []
-    others: list[CopyGroup] = []
-    for group in count_state.groups:
-        (others if candidate_ids.isdisjoint(group.ids) else joined).append(group)
-    own = _merge_groups([*joined, _single_group(member)], ids.union(*(group.ids for group in joined)))
-    outlets = count_state.outlets
-    if member.outlet_key is not None:
-        outlets = _joined(_keys(outlets), [_hash(outlet_key(member.outlet_key))])
-    return CountState(
-        articles=count_state.articles + 1,
-        unknown_outlets=count_state.unknown_outlets + (member.outlet_key is None),
-        outlets=outlets,
-        groups=count_state.groups if joined == [own] else _sort_groups([*others, own]),
-    )
+    return merge_count_states(count_state, count_state_of([member], [member.id] if linkable else ()))
 
 
 def merge_count_states(one: CountState, other: CountState) -> CountState:
     """Return the count state of two merged stories, which must have no article in common."""
     groups = list(one.groups)
     for group in other.groups:
-        linked = [g for g in groups if not set(g.ids).isdisjoint(group.ids)]
+        ids = set(group.ids)
+        linked = [g for g in groups if not ids.isdisjoint(g.ids)]
         groups = [g for g in groups if g not in linked]
-        groups.append(_merge_groups([*linked, group], {id_ for g in (*linked, group) for id_ in g.ids}))
+        groups.append(_merge_groups([*linked, group], ids.union(*(g.ids for g in linked))))
     return CountState(
         articles=one.articles + other.articles,
         unknown_outlets=one.unknown_outlets + other.unknown_outlets,

@@ -74,10 +74,10 @@ class DenialWords(msgspec.Struct, frozen=True):
 
 
 class LanguageWords(msgspec.Struct, frozen=True):
-    """One language of languages.yaml, which describes each field."""
+    """One language of languages.yaml, which describes each field; "(?!)" matches nothing."""
 
     plural: str = ""
-    vague: Mapping[str, tuple[int, int]] = {}
+    vague: Mapping[str, tuple[float, float]] = {}
     scales: Mapping[str, float] = {}
     percent: str = "%"
     currency: Mapping[str, str] = {}
@@ -86,12 +86,12 @@ class LanguageWords(msgspec.Struct, frozen=True):
     between: str = ""
     range: str = ""
     not_before: str = ""
-    not_after: str = ""
+    not_after: str = "(?!)"
     clause: str = "[,;–—،，；、。]"
     noun_ends: str = "[,;:–—.،，；、。]"
     classes: Mapping[str, str] = {}
     people: str = ""
-    counter: str = ""
+    counter: str = "(?!)"
     speech: str = ""
     generic: str = ""
     not_names: str = ""
@@ -104,7 +104,7 @@ class LanguageWords(msgspec.Struct, frozen=True):
     before_quoting: str = ""
     not_a_role: str = ""
     no_speakers: str = ""
-    magnitude: str = ""
+    magnitude: str = "(?!)"
     denial: DenialWords = DenialWords()
 
 

@@ -75,8 +75,7 @@ class FigureGrammar:
     clause: re.Pattern[str]
     noun_ends: re.Pattern[str]
     classes: tuple[tuple[str, re.Pattern[str]], ...]
-    people: frozenset[str]
-    magnitude: re.Pattern[str] | None
+    magnitude: re.Pattern[str]
 
 
 def may_have_figures(sentence: str, words: frozenset[str], language: str | None) -> bool:
@@ -166,13 +165,14 @@ def _grammar(language: str | None) -> FigureGrammar:
     words, language = language_words(language), language or "en"
     spaced, decimal = language not in SPACELESS, decimal_mark(language)
     counted = {**small_numbers(language), **spelt_numbers(language)}
-    small = _either(counted) or "(?!)"
+    small = _either(counted)
     months = forms("months", language)
     short_months = forms("months", language, short=True) - months
 
     def context(pattern: str) -> str:
         return pattern.replace("{months}", _either(months)).replace("{short_months}", _either(short_months))
 
+    unless_after = rf"(?:{context(words.not_before)}|{NAME_BEFORE})" if words.not_before else NAME_BEFORE
     edges = f"(?:{words.range or '-'}|-|–)"
     ignoring = re.IGNORECASE
     stop = r"^[:/]\d" if decimal == "." else r"^[.:/]\d"
@@ -185,48 +185,37 @@ def _grammar(language: str | None) -> FigureGrammar:
         else None,
         number=_number(words, small, decimal, spaced),
         qualifier=re.compile(rf"\b(?:{qualifiers or '(?!)'})", ignoring),
-        not_before=re.compile(
-            rf"(?:{context(words.not_before)}|{NAME_BEFORE})\s*$"
-            if words.not_before
-            else rf"{NAME_BEFORE}\s*$",
-            ignoring,
-        ),
-        not_after=re.compile(
-            rf"^(?:{context(words.not_after)})|{stop}" if words.not_after else stop, ignoring
-        ),
+        not_before=re.compile(rf"{unless_after}\s*$", ignoring),
+        not_after=re.compile(rf"^(?:{context(words.not_after)})|{stop}", ignoring),
         range_before=re.compile(rf"(?:[\d%]|\b(?:{small}))\s?{edges}\s?$", ignoring),
         range_after=re.compile(rf"^\s?{edges}\s?(?:\d|(?:{small})\b)", ignoring),
         clause=re.compile(words.clause, ignoring),
         noun_ends=re.compile(words.noun_ends, ignoring),
         classes=tuple((kind, re.compile(pattern, ignoring)) for kind, pattern in words.classes.items()),
-        people=word_list(language, "people"),
-        magnitude=re.compile(rf"\b(?:{words.magnitude})\b(?:\s\w+){{0,2}}\W*$", ignoring)
-        if words.magnitude
-        else None,
+        magnitude=re.compile(rf"\b(?:{words.magnitude})\b(?:\s\w+){{0,2}}\W*$", ignoring),
     )
 
 
 def _number(words: LanguageWords, small: str, decimal: str, spaced: bool) -> re.Pattern[str]:
-    vague = _either(words.vague)
-    scales = _either(words.scales)
     digits = (
         r"\d{1,3}(?:,\d{3})+(?:\.\d+)?|\d+(?:\.\d+)?"
         if decimal == "."
         else r"\d{1,3}(?:[.\u00a0\u202f ]\d{3})+(?!\d)(?:,\d+)?|\d+(?:,\d+)?"
     )
     before = r"(?<![\w.,])" if spaced else r"(?<![\d.,])"
-    pattern = rf"(?P<vague>\b(?:{vague})\b)|" if vague else r"(?P<vague>(?!))|"
+    pattern = rf"(?P<vague>\b(?:{_either(words.vague)})\b)|"
     pattern += rf"(?P<money>[$€£¥]\s?)?(?P<value>{before}(?:{digits})|(?<![\w-])(?:{small})\b(?!-))"
     tail = r"(?!\w)" if spaced else ""
-    pattern += rf"(?:[\s\u00a0-]?(?P<scale>{scales}){tail})?" if scales else "(?P<scale>(?!))?"
+    pattern += rf"(?:[\s\u00a0-]?(?P<scale>{_either(words.scales)}){tail})?"
     return re.compile(
         pattern + rf"(?:\s?(?P<percent>{words.percent}))?(?:\s?(?P<symbol>[€$£¥]))?", re.IGNORECASE
     )
 
 
 def _either(words: Iterable[str]) -> str:
-    """Return an alternation of words, longest first."""
-    return "|".join(re.escape(word) for word in sorted(dict.fromkeys(words), key=lambda w: (-len(w), w)))
+    """Return an alternation of words, longest first; a pattern without a match where there are none."""
+    longest_first = sorted(dict.fromkeys(words), key=lambda word: (-len(word), word))
+    return "|".join(map(re.escape, longest_first)) or "(?!)"
 
 
 def _figure(sentence: str, match: re.Match[str], grammar: FigureGrammar) -> Figure | None:
@@ -242,8 +231,7 @@ def _figure(sentence: str, match: re.Match[str], grammar: FigureGrammar) -> Figu
     is_plain = not (match["money"] or match["scale"] or match["percent"] or match["symbol"])
     if interval is None or (is_plain and YEAR.fullmatch(match["value"] or "")):
         return None
-    low, high = interval
-    stated = low, high
+    low, high = stated = interval
     words = match.group().strip()
     near = before[-QUALIFIER_REACH:]
     qualifier = next(reversed([*grammar.qualifier.finditer(near)]), None)
@@ -254,9 +242,8 @@ def _figure(sentence: str, match: re.Match[str], grammar: FigureGrammar) -> Figu
     unit, factor = _unit(match, after, grammar)
     noun = _noun(after, grammar)
     kind, sure = _kind(sentence, match, grammar) if not unit else ("", False)
-    if (grammar.magnitude and grammar.magnitude.search(before)) or not (
-        unit or match["vague"] or stated[0].is_integer()
-    ):
+    is_count = unit or match["vague"] or stated[0].is_integer()
+    if not is_count or grammar.magnitude.search(before):
         noun, kind, sure = "", "", False  # of a quake, or an average: no count
     if (match["value"] or "").lower() in small_numbers(grammar.language) and not (
         sure and noun in ("", "people")
@@ -271,8 +258,7 @@ def _figure(sentence: str, match: re.Match[str], grammar: FigureGrammar) -> Figu
 def _interval(match: re.Match[str], grammar: FigureGrammar) -> tuple[float, float] | None:
     """Return the interval; None for a value above all floats, or letters like those of a number: "sıx"."""
     if match["vague"]:
-        bounds = grammar.words.vague.get(match["vague"].lower())
-        return None if bounds is None else (float(bounds[0]), float(bounds[1]))
+        return grammar.words.vague.get(match["vague"].lower())
     value = _value(match["value"].lower(), grammar.language)
     if match["scale"]:
         value *= grammar.words.scales.get(match["scale"].lower(), math.nan)
@@ -316,13 +302,10 @@ def _unit(match: re.Match[str], after: str, grammar: FigureGrammar) -> tuple[str
 
 def _noun(after: str, grammar: FigureGrammar) -> str:
     """Return what is counted: "people" if one of five words means people, else the first recognized noun."""
-    if grammar.words.counter and re.match(grammar.words.counter, after):
+    near = WORD_AFTER.findall(grammar.noun_ends.split(after, maxsplit=1)[0])[:5]
+    people = word_list(grammar.language, "people")
+    if re.match(grammar.words.counter, after) or any(word.lower() in people for word in near):
         return "people"
-    clause = grammar.noun_ends.split(after, maxsplit=1)[0]
-    near = WORD_AFTER.findall(clause)[:5]
-    for word in near:
-        if word.lower() in grammar.people:
-            return "people"
     return next((word.lower() for word in near if _is_counted(word, grammar.words.plural)), "")
 
 
@@ -336,19 +319,13 @@ def _is_counted(word: str, sign: str) -> bool:
 
 def _kind(sentence: str, match: re.Match[str], grammar: FigureGrammar) -> tuple[str, bool]:
     """Return the class of a count by the nearest cue, and whether that cue is in the same clause."""
-    start, end = max(0, match.start() - CLAUSE_REACH), match.end() + CLAUSE_REACH
-    near = sentence[start:end]
-    cues: list[tuple[int, int, str]] = []
-    for kind, pattern in grammar.classes:
-        cues += [
-            (abs(cue.start() + start - match.start()), cue.start() + start, kind)
-            for cue in pattern.finditer(near)
-        ]
-    if not cues:
-        return "", False
+    start = max(0, match.start() - CLAUSE_REACH)
+    near = sentence[start : match.end() + CLAUSE_REACH]
+    found = ((start + cue.start(), kind) for kind, each in grammar.classes for cue in each.finditer(near))
+    cues = [(abs(place - match.start()), place, kind) for place, kind in found]
     first = max((edge.end() for edge in grammar.clause.finditer(sentence[: match.start()])), default=0)
     edge_after = grammar.clause.search(sentence, match.end())
     last = edge_after.start() if edge_after else len(sentence)
     own = [cue for cue in cues if first <= cue[1] < last]
-    nearest = min(own or cues)
-    return nearest[2], bool(own)
+    _, _, nearest = min(own or cues, default=(0, 0, ""))
+    return nearest, bool(own)

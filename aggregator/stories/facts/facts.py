@@ -9,7 +9,7 @@ import re
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
-from itertools import chain, combinations
+from itertools import chain, combinations, product
 
 from aggregator.stories.facts.figures import (
     Figure,
@@ -21,7 +21,7 @@ from aggregator.stories.facts.sentence_similarity import (
     SentenceFeatures,
     cosine,
     named_share,
-    shared_words,
+    shared_content,
     shows_names,
     similarity,
 )
@@ -136,11 +136,9 @@ def may_count(one: SentenceFeatures, other: SentenceFeatures, s: float, tuning: 
     """Whether two sentences of similarity `s` are counted as one fact, not only shown together."""
     return (
         s >= tuning.count_from
-        and _share_anchor(one, other, s, tuning)
+        and (s >= tuning.verbatim_from or _share_anchor(one, other))
         and _agree_in_negation(one, other, s, tuning)
-        and not _adds_figures(one, other, s, tuning)
-        and _share_enough(one, other, s, tuning)
-        and not _share_only_names(one, other, s, tuning)
+        and (s >= tuning.repeat_from or _tell_one_thing(one, other, tuning))
         and not differ(one.read.figures, other.read.figures)
     )
 
@@ -158,65 +156,58 @@ def _agree_in_negation(one: SentenceFeatures, other: SentenceFeatures, s: float,
     )
 
 
-def _share_anchor(one: SentenceFeatures, other: SentenceFeatures, s: float, tuning: StoryTuning) -> bool:
+def _share_anchor(one: SentenceFeatures, other: SentenceFeatures) -> bool:
     """Whether both have one name or figure; otherwise idioms would be facts ("fall into the hands").
 
     Not required in scripts and languages that do not mark names.
     """
-    if s >= tuning.verbatim_from or one.mentioned & other.mentioned or one.read.numbers & other.read.numbers:
+    if one.mentioned & other.mentioned or one.read.numbers & other.read.numbers:
         return True
     return not (shows_names(one) or shows_names(other))
 
 
-def _adds_figures(one: SentenceFeatures, other: SentenceFeatures, s: float, tuning: StoryTuning) -> bool:
-    """Whether one has two figures that the other lacks, so that it is about something else.
+def _tell_one_thing(one: SentenceFeatures, other: SentenceFeatures, tuning: StoryTuning) -> bool:
+    """Whether a pair of moderate similarity is similar as a whole, or shares more than names.
 
-    An example is "Five schools are shelters" and "900 breakfasts served by eight in one of five shelters".
+    Not where one has two figures that the other lacks, which is then about something else: "Five schools are
+    shelters" and "900 breakfasts served by eight in one of five shelters".
     """
-    if s >= tuning.repeat_from:
+    numbers, others = one.read.numbers, other.read.numbers
+    if max(len(numbers - others), len(others - numbers)) >= 2:
         return False
-    return max(len(one.read.numbers - other.read.numbers), len(other.read.numbers - one.read.numbers)) >= 2
-
-
-def _share_enough(one: SentenceFeatures, other: SentenceFeatures, s: float, tuning: StoryTuning) -> bool:
-    """Whether a pair of moderate similarity shares enough words, a figure or a quotation."""
-    if s >= tuning.repeat_from or shared_words(one, other) >= tuning.shared_words_min:
-        return True
     if cosine(one, other) >= tuning.whole_cosine:
         return True
-    if any(equal_figures(x, y, tuning.agree_count_min) for x in one.read.figures for y in other.read.figures):
-        return True
+    # Names alone would join the acts of two people at one place.
+    if not (numbers & others) - SMALL_NUMBERS and named_share(one, other) >= tuning.named_share_max:
+        return False
+    return _share_words(one, other, tuning)
+
+
+def _share_words(one: SentenceFeatures, other: SentenceFeatures, tuning: StoryTuning) -> bool:
+    """Whether two sentences share enough words, a figure or a quotation."""
     quoted = len(one.read.quoted & other.read.quoted)
-    return quoted >= tuning.shared_quoted_min and quoted >= 0.6 * min(
-        len(one.read.quoted), len(other.read.quoted)
+    least_quoted = min(len(one.read.quoted), len(other.read.quoted))
+    return (
+        shared_content(one, other)[0] >= tuning.shared_words_min
+        or any(
+            equal_figures(x, y, tuning.agree_count_min) for x in one.read.figures for y in other.read.figures
+        )
+        or (quoted >= tuning.shared_quoted_min and quoted >= 0.6 * least_quoted)
     )
-
-
-def _share_only_names(one: SentenceFeatures, other: SentenceFeatures, s: float, tuning: StoryTuning) -> bool:
-    """Whether two sentences are similar by names only, such as the acts of two people at one place.
-
-    Not where they share a figure other than one and two, or are similar as a whole.
-    """
-    if s >= tuning.repeat_from or (one.read.numbers & other.read.numbers) - SMALL_NUMBERS:
-        return False
-    if named_share(one, other) < tuning.named_share_max:
-        return False
-    return cosine(one, other) < tuning.whole_cosine
 
 
 def _may_join(
     similarities: SentenceSimilarities, left: list[int], right: list[int], tuning: StoryTuning
 ) -> bool:
+    features = similarities.features
     across = []
-    for a in left:
-        for b in right:
-            s = similarities.of(a, b)
-            if similarities.features[a].sentence.report == similarities.features[b].sentence.report:
-                if s < tuning.same_report_min_similarity:
-                    return False
-            else:
-                across.append(s)
-    if similarities.features[left[0]].read.denies != similarities.features[right[0]].read.denies:
+    for a, b in product(left, right):
+        s = similarities.of(a, b)
+        if features[a].sentence.report != features[b].sentence.report:
+            across.append(s)
+        elif s < tuning.same_report_min_similarity:
+            return False
+    if features[left[0]].read.denies != features[right[0]].read.denies:
         return False  # a claim and its denial
     return not across or (
         sum(across) / len(across) >= tuning.group_mean_from and min(across) >= tuning.group_worst_from
@@ -238,11 +229,9 @@ def _fact(
         and _counts(features[shown], features[i], similarities.of(shown, i), tuning)
         and front_matter(features[i].sentence.text, features[i].read.language) in MAY_FOLLOW
     ]
-    others.sort(key=lambda i: (-similarities.of(shown, i), i))
-    members = (shown, *others)
-    if len({similarities.features[i].sentence.report for i in members}) < 2:
-        return None
-    if not shows_alone(features[shown].sentence.text, features[shown].read.language):
+    members = (shown, *sorted(others, key=lambda i: (-similarities.of(shown, i), i)))
+    is_of_one = len({features[i].sentence.report for i in members}) == 1
+    if is_of_one or not shows_alone(features[shown].sentence.text, features[shown].read.language):
         return None
     origins, same_words = _count_origins(similarities, reports, members, tuning)
     return FactGroup(members, origins, same_words)
@@ -308,22 +297,13 @@ def _same_words(a: frozenset[tuple[str, ...]], b: frozenset[tuple[str, ...]], tu
 # --- figures that several outlets state for the same thing -------------------------------------------------
 
 
-@dataclass(frozen=True, slots=True)
-class SameFigure:
-    """A value that several outlets state: sentences by index, the shown one first."""
-
-    words: str
-    members: tuple[int, ...]
-    origins: int
-
-
 _MOST_FIGURES = 12  # of a sentence; with more it is a table or spam (8 of 57,700 sentences of real articles)
 
 
 def find_agreeing_figures(
     similarities: SentenceSimilarities, origins: Sequence[str], tuning: StoryTuning
-) -> list[SameFigure]:
-    """Return values that two or more outlets state in similar sentences, those of most outlets first.
+) -> list[tuple[str, FactGroup]]:
+    """Return values that two or more outlets state, with their sentences, those of most outlets first.
 
     Only specific ones: amounts, shares, lengths, casualties, and counts from `agree_count_min` on.
     Approximate figures ("hundreds") would agree too often.
@@ -348,6 +328,6 @@ def find_agreeing_figures(
         if members:
             read, first = features[members[0]].read, features[members[0]].sentence.text
             words = with_counted(first, found[members[0]], read.language)
-            agreeing.append(SameFigure(words, members, len({origins[index] for index in members})))
-    agreeing.sort(key=lambda same: (-same.origins, same.members))
+            agreeing.append((words, FactGroup(members, len({origins[index] for index in members}))))
+    agreeing.sort(key=lambda each: (-each[1].origins, each[1].members))
     return agreeing[: tuning.agree_cap]

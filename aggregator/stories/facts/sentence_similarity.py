@@ -183,7 +183,7 @@ def similarity(a: SentenceFeatures, b: SentenceFeatures) -> float:
         return 0.0
     cosine_ = dot / (a.norm * b.norm)
     containment = shared_weight / (min(a.total, b.total) or 1.0)
-    n, content_weight = _shared_content(a, b)
+    n, content_weight = shared_content(a, b)
     bigrams = len(a.read.bigrams & b.read.bigrams) / max(1, min(len(a.read.bigrams), len(b.read.bigrams)))
     s = 0.40 * cosine_ + 0.25 * containment * min(1.0, n / 4) + 0.15 * bigrams
     s += 0.20 * min(1.0, content_weight / 9) + _signs(a, b, containment)
@@ -204,26 +204,18 @@ def shows_names(features: SentenceFeatures) -> bool:
     return features.read.language not in CAPITAL_NOUNS and text.upper() != text.lower()
 
 
-def shared_words(a: SentenceFeatures, b: SentenceFeatures) -> float:
-    """Count shared content words without names and attribution; generic ones count a third."""
-    return _shared_content(a, b)[0]
-
-
 def named_share(a: SentenceFeatures, b: SentenceFeatures) -> float:
     """Return the share of names in what two sentences share, 0 to 1."""
-    named = other = 0.0
-    for head, mine in a.weights.items():
-        theirs = b.weights.get(head)
-        if theirs is None:
-            continue
-        if head in a.names and head in b.names:
-            named += min(mine, theirs)
-        else:
-            other += min(mine, theirs)
-    return named / (named + other) if named else 0.0
+    shared = {head: min(mine, b.weights[head]) for head, mine in a.weights.items() if head in b.weights}
+    named = sum(weight for head, weight in shared.items() if head in a.names and head in b.names)
+    return named / sum(shared.values()) if named else 0.0
 
 
-def _shared_content(a: SentenceFeatures, b: SentenceFeatures) -> tuple[float, float]:
+def shared_content(a: SentenceFeatures, b: SentenceFeatures) -> tuple[float, float]:
+    """Return number and weight of the shared words that are no names nor attribution.
+
+    Generic ones count a third.
+    """
     n = weight = 0.0
     generic, content = generic_heads(), b.content
     for head, mine in a.content.items():

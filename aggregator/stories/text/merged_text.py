@@ -337,12 +337,12 @@ def _agreed(rendering: RenderContext) -> tuple[AgreedFigure, ...]:
     """Return figures that several outlets state. Their sentences are not marked as shown."""
     return tuple(
         AgreedFigure(
-            words=same.words,
+            words=words,
             said=tuple(rendering.said(index) for index in same.members),
             outlets=same.origins,
             of=rendering.origin_count,
         )
-        for same in find_agreeing_figures(rendering.similarities, rendering.origins, rendering.tuning)
+        for words, same in find_agreeing_figures(rendering.similarities, rendering.origins, rendering.tuning)
         if all(map(rendering.tells_alone, same.members))
     )
 

@@ -21,7 +21,7 @@ from aggregator.stories.facts.figures import Figure, figures_in
 from aggregator.stories.facts.outcomes import tells_outcome
 from aggregator.stories.lexicon import TITLE_CHARS, clean_title, clean_title_text
 from aggregator.stories.tuning import StoryTuning, shipped_tuning
-from aggregator.stories.words import heads
+from aggregator.stories.words import dice, heads
 
 LEAD_CHARS = 500  # two sentences of a lead, seldom more
 FIRST_WORDS = 14  # of a lead, where a story has no title
@@ -165,10 +165,9 @@ class _Words(NamedTuple):
     """What is read of an article. Heads are those of `aggregator.stories.words`."""
 
     title: frozenset[str]
-    lead: frozenset[str]
     all: frozenset[str]  # of title and lead
+    quality: float  # of the title by what it tells itself, and by its own lead
     is_fit: bool
-    tells_outcome: bool
     casualties: Mapping[str, Figure]  # by class
 
 
@@ -189,13 +188,11 @@ def _scored(articles: Sequence[ArticleView], prefer: Sequence[str]) -> list[_Sco
     for article, own, origin in zip(articles, words, origins, strict=True):
         others = [one for one, other in zip(words, origins, strict=True) if other != origin]
         title = clean_title(article)
-        size = max(FEWEST_HEADS, len(own.title))
-        quality = OWN_LEAD * len(own.title & own.lead) / size + OUTCOME * own.tells_outcome
+        quality = own.quality
         if others:
-            alike = sum(
-                2 * len(own.title & one.title) / max(1, len(own.title) + len(one.title)) for one in others
-            )
-            quality += (alike + sum(len(own.title & one.all) for one in others) / size) / len(others)
+            alike = sum(dice(own.title, one.title) for one in others)
+            told = sum(len(own.title & one.all) for one in others) / max(FEWEST_HEADS, len(own.title))
+            quality += (alike + told) / len(others)
         scored.append(
             _ScoredTitle(title, article.id, _preference(article, prefer), quality, own.is_fit, own.casualties)
         )
@@ -206,12 +203,12 @@ def _scored(articles: Sequence[ArticleView], prefer: Sequence[str]) -> list[_Sco
 def _read(raw: str, outlet: str | None, lead: str, language: str | None) -> _Words:
     title = clean_title_text(raw, outlet)
     in_title, in_lead = frozenset(heads(title, language)), frozenset(heads(lead, language))
+    in_own = len(in_title & in_lead) / max(FEWEST_HEADS, len(in_title))
     return _Words(
         title=in_title,
-        lead=in_lead,
         all=in_title | in_lead,
+        quality=OWN_LEAD * in_own + OUTCOME * tells_outcome(title, language),
         is_fit=is_fit(raw, title, language),
-        tells_outcome=tells_outcome(title, language),
         casualties={f.kind: f for f in reversed(figures_in(title, language)) if f.kind in RISING},
     )
 

@@ -44,6 +44,11 @@ def heads(text: str, language: str | None = None) -> dict[str, None]:
     return dict.fromkeys([token.head for token in tokens(text, language) if token.head])
 
 
+def dice(one: frozenset[str], other: frozenset[str]) -> float:
+    """Return the similarity of two sets of words, from 0 to 1."""
+    return 2 * len(one & other) / max(1, len(one) + len(other))
+
+
 @lru_cache(maxsize=16384)
 def head_of(word: str, language: str) -> str:
     """Return the head of `word` (lower case): a number, the head of its synonym group, or its stem."""

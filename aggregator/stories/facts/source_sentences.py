@@ -10,12 +10,7 @@ from functools import lru_cache
 from aggregator.extract.wire.agencies import outlet_key
 from aggregator.model.core import ArticleView
 from aggregator.stories.counts import with_originals
-from aggregator.stories.facts.standalone_sentences import (
-    RUN_IN,
-    is_whole,
-    without_dateline,
-    without_heading,
-)
+from aggregator.stories.facts.standalone_sentences import RUN_IN, is_whole, without_heading
 from aggregator.stories.lexicon import clean_title
 from aggregator.stories.tuning import StoryTuning
 from aggregator.text.lines import count_words
@@ -44,19 +39,12 @@ class SourceReport:
 def read_reports(articles: Sequence[ArticleView], tuning: StoryTuning) -> list[SourceReport]:
     """Return the reports of a story, oldest first, at most `reports_cap`."""
     chosen = sorted(_chosen(articles, tuning.reports_cap), key=lambda a: (a.effective_at, a.id))
-    return [
-        SourceReport(
-            article,
-            _origin(article),
-            tuple(
-                Sentence(text, index, position, follows)
-                for position, (text, follows) in enumerate(
-                    _sentences(article.text[: tuning.text_chars_cap], clean_title(article), tuning)
-                )
-            ),
-        )
-        for index, article in enumerate(chosen)
-    ]
+    reports = []
+    for index, article in enumerate(chosen):
+        read = _sentences(article.text[: tuning.text_chars_cap], clean_title(article), tuning)
+        sentences = (Sentence(text, index, place, follows) for place, (text, follows) in enumerate(read))
+        reports.append(SourceReport(article, _origin(article), tuple(sentences)))
+    return reports
 
 
 def _origin(article: ArticleView) -> str:
@@ -87,7 +75,7 @@ def _sentences(article_text: str, heading: str, tuning: StoryTuning) -> tuple[tu
     for paragraph in sentences_of(article_text):
         previous: int | None = None
         for raw in paragraph:
-            text = without_dateline(without_heading(raw, heading))
+            text = without_heading(raw, heading)
             folded = _folded(text)
             if not _may_be_shown(text, tuning) or folded == title or any(folded in other for other in seen):
                 continue

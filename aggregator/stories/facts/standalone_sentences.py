@@ -68,9 +68,8 @@ CONNECTIVE = re.compile(
     r"|First(?:ly)?(?=,| (?:was|is|of|off|came)\b)"
     r"|(?:It|He|She|They|That|There)['’]\w+\b|The (?:first|second|third|last) (?:is|was|must|would|will)\b"
 )
-CLEFT = re.compile(
-    r"It (?:is|was) (?:[A-Z][\w.'’-]* )+(?:who|that|whose)\b"
-)  # "It was President Boll who signed ..."
+# "It was President Boll who signed ..."
+CLEFT = re.compile(r"It (?:is|was) (?:[A-Z][\w.'’-]* )+(?:who|that|whose)\b")
 # A word whose antecedent stands in another sentence, as far as its place shows it. English.
 _NO_NOUN = (
     r"(?:week|month|year|day|morning|afternoon|evening|summer|winter|spring|fall|autumn|season|weekend|century|country"
@@ -300,10 +299,10 @@ def without_dateline(sentence: str) -> str:
 
 
 def without_heading(sentence: str, title: str) -> str:
-    """Return the sentence without the title of its report that is run into it."""
+    """Return the sentence without the title of its report that is run into it, and without a dateline."""
     _, found, rest = sentence.partition(f"{title} ")
     is_heading = found and len(title.split()) >= HEADING_WORDS and not rest[:1].islower()
-    return rest if is_heading and len(rest) > DATELINE_REST else sentence
+    return without_dateline(rest if is_heading and len(rest) > DATELINE_REST else sentence)
 
 
 def is_bare_quotation(sentence: str) -> bool:

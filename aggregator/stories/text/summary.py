@@ -11,16 +11,11 @@ from functools import lru_cache
 from typing import NamedTuple
 
 from aggregator.model.core import ArticleView, AttributedSentence
-from aggregator.stories.facts.standalone_sentences import (
-    front_matter,
-    leans,
-    without_dateline,
-    without_heading,
-)
+from aggregator.stories.facts.standalone_sentences import front_matter, leans, without_heading
 from aggregator.stories.headline import title_candidates
 from aggregator.stories.lexicon import clean_title
 from aggregator.stories.tuning import StoryTuning, shipped_tuning
-from aggregator.stories.words import heads
+from aggregator.stories.words import dice, heads
 from aggregator.text.lines import count_words
 from aggregator.text.sentences import sentences_of
 from aggregator.text.tokens import PART
@@ -112,14 +107,12 @@ def openings_of(articles: Sequence[ArticleView], tuning: StoryTuning) -> list[Op
     """Return the openings that may be quoted: of reports, those that can be shown first, if there are any."""
     with_lead = [article for article in articles if article.lead.strip() and not article.nosnippet]
     quotable = title_candidates(with_lead, tuning) or with_lead
-    found = [opening for article in quotable if (opening := _opening(article))]
+    found = [_opening(article) for article in quotable]
     return _most_central([one for one in found if one.lead.opens] or found)
 
 
-def _opening(article: ArticleView) -> Opening | None:
+def _opening(article: ArticleView) -> Opening:
     sentences = _read(article.lead, article.language, clean_title(article))
-    if not sentences:
-        return None
     return Opening(
         article,
         sentences,
@@ -143,7 +136,7 @@ def _numbered(words: Iterable[str]) -> frozenset[str]:
 def _read(lead: str, language: str | None, title: str) -> tuple[OpeningSentence, ...]:
     """Return the first sentences of an opening; of one without any its text."""
     split = [text for paragraph in sentences_of(lead) for text in paragraph] or [" ".join(lead.split())]
-    texts = [without_dateline(without_heading(text, title)) for text in split]
+    texts = [without_heading(text, title) for text in split]
     while len(texts) > 1 and front_matter(texts[0], language) in NO_BEGINNING:
         del texts[0]  # a caption or a label: the report begins after it
     bad = {text for text in texts if front_matter(text, language) not in (None, "few words")}
@@ -160,14 +153,10 @@ def _read(lead: str, language: str | None, title: str) -> tuple[OpeningSentence,
     )
 
 
-def _dice(one: frozenset[str], other: frozenset[str]) -> float:
-    return 2 * len(one & other) / max(1, len(one) + len(other))
-
-
 def _most_central(openings: list[Opening]) -> list[Opening]:
     if len(openings) <= REPORTS:
         return openings
-    central = {n: sum(_dice(one.heads, other.heads) for other in openings) for n, one in enumerate(openings)}
+    central = {n: sum(dice(one.heads, other.heads) for other in openings) for n, one in enumerate(openings)}
     return [openings[n] for n in sorted(sorted(central, key=lambda n: -central[n])[:REPORTS])]
 
 
@@ -215,5 +204,5 @@ def likeness(choice: Choice, openings: Sequence[Opening]) -> float:
     words = _numbered(PART.findall(text.lower()))
     own = {n for n, _ in choice}
     weights = [0.5 if n in own else 1.0 for n in range(len(openings))]
-    alike = [weight * _dice(words, one.numbered) for weight, one in zip(weights, openings, strict=True)]
+    alike = [weight * dice(words, one.numbered) for weight, one in zip(weights, openings, strict=True)]
     return sum(alike) / sum(weights)

@@ -11,12 +11,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import chain, combinations, product
 
-from aggregator.stories.facts.figures import (
-    Figure,
-    differ,
-    equal_figures,
-    with_counted,
-)
+from aggregator.stories.facts.figures import Figure, differ, equal_figures, with_counted
 from aggregator.stories.facts.sentence_similarity import (
     SentenceFeatures,
     cosine,
@@ -301,7 +296,7 @@ _MOST_FIGURES = 12  # of a sentence; with more it is a table or spam (8 of 57,70
 
 
 def find_agreeing_figures(
-    similarities: SentenceSimilarities, origins: Sequence[str], tuning: StoryTuning
+    similarities: SentenceSimilarities, reports: Sequence[SourceReport], tuning: StoryTuning
 ) -> list[tuple[str, FactGroup]]:
     """Return values that two or more outlets state, with their sentences, those of most outlets first.
 
@@ -309,6 +304,7 @@ def find_agreeing_figures(
     Approximate figures ("hundreds") would agree too often.
     """
     features = similarities.features
+    origins = [reports[each.sentence.report].origin for each in features]
     partners: dict[int, set[int]] = {}
     for (a, b), s in similarities.pairs.items():
         if s >= tuning.agree_from and origins[a] != origins[b]:

@@ -32,12 +32,7 @@ from aggregator.stories.facts.facts import (
     find_agreeing_figures,
 )
 from aggregator.stories.facts.outcomes import tells_outcome
-from aggregator.stories.facts.quotations import (
-    QUOTED_MARK,
-    full_names,
-    quoted_elsewhere,
-    speaker_of,
-)
+from aggregator.stories.facts.quotations import QUOTED_MARK, full_names, quoted_elsewhere, speaker_of
 from aggregator.stories.facts.sentence_similarity import SentenceFeatures, read_features, shows_names
 from aggregator.stories.facts.source_sentences import SourceReport, read_reports
 from aggregator.stories.facts.standalone_sentences import refers, shows_alone, standalone
@@ -80,11 +75,6 @@ class RenderContext:
         """The number of outlets; each report of unknown outlet is one."""
         return len({report.origin for report in self.reports})
 
-    @property
-    def origins(self) -> list[str]:
-        """The outlet of each sentence."""
-        return [self.origin(index) for index in range(len(self.features))]
-
     def said(self, index: int) -> AttributedSentence:
         """Return the sentence with its outlet, its time, and the other articles that have it."""
         sentence = self.features[index].sentence
@@ -124,12 +114,8 @@ class RenderContext:
         score += tuning.only_act_gain * tells_outcome(features.sentence.text, features.read.language)
         return score
 
-    def may_show(self, index: int) -> bool:
-        """Whether a sentence may be shown by itself and is not shown yet."""
-        return index not in self.shown and self.tells_alone(index)
-
     def tells_alone(self, index: int) -> bool:
-        """Whether title, summary and the sentence itself tell what it is about."""
+        """Whether it may be shown by itself: title, summary and the sentence tell what it is about."""
         text, language = self.features[index].sentence.text, self.features[index].read.language
         if index in self.hidden or not shows_alone(text, language) or refers(text, language):
             return False
@@ -167,31 +153,23 @@ def merge(
     features = read_features(reports)
     keys = _key_terms([report.article for report in reports], tuning.key_terms)
     similarities = compare_all(features, tuning)
-    rendering = RenderContext(
-        reports,
-        similarities,
-        [_share(each, keys) for each in features],
-        tuning,
-        articles,
-        quoted_elsewhere(features),
-    )
+    salience = [_share(each, keys) for each in features]
+    hidden = quoted_elsewhere(features)
+    rendering = RenderContext(reports, similarities, salience, tuning, articles, hidden)
     summary = _summary(rendering, articles, title)
     opening = ". ".join((title, *(one.text for one in summary)))
     rendering.opening = heads(opening, reports[0].article.language if reports else None)
     lead = _index_of(rendering, summary[0]) if summary else None
     groups = fact_groups(similarities, reports, tuning)
-    facts = _facts(rendering, groups, lead)
-    quotations = _quotations(rendering, groups)
-    agreed = _agreed(rendering)
-    return MergedStory(
+    return MergedStory(  # in this order: nothing is shown twice
         title=title,
         lead=summary[0] if summary else None,
         summary=summary,
-        facts=facts,
-        quotations=quotations,
+        facts=_facts(rendering, groups, lead),
+        quotations=_quotations(rendering, groups),
         only=_only(rendering),
         timeline=timeline(reports, similarities, trails(articles), tuning),
-        agreed=agreed,
+        agreed=_agreed(rendering),
         merge_version=MERGE_VERSION,
     )
 
@@ -250,16 +228,14 @@ def _shown_first(rendering: RenderContext, group: FactGroup, lead: int | None) -
     Pages then list the outlets of the fact with the lead and do not repeat it. All other members must state
     the same as the shown one does; None: there is no such one.
     """
-    has_lead = lead in group.members
-    for first in filter(
-        lambda index: index == lead if has_lead else rendering.tells_alone(index), group.members
-    ):
+    with_lead = [index for index in group.members if index == lead]
+    for first in with_lead or filter(rendering.tells_alone, group.members):
         members = (first, *(index for index in group.members if index != first))
         if all(rendering.similarities.of(first, index) >= rendering.tuning.count_from for index in members):
             places = {index: place for place, index in enumerate(members)}
             same = tuple(tuple(sorted(places[group.members[p]] for p in one)) for one in group.same_words)
             return FactGroup(members, group.origins, same)
-    return group if has_lead else None
+    return group if with_lead else None
 
 
 def _facts(rendering: RenderContext, groups: Sequence[FactGroup], lead: int | None) -> tuple[Fact, ...]:
@@ -309,7 +285,8 @@ def _quotations(rendering: RenderContext, groups: Sequence[FactGroup]) -> tuple[
     alone = (FactGroup((index,), 1) for index in range(len(rendering.features)) if index not in grouped)
     for group in (*groups, *alone):
         index = group.members[0]
-        if (speaker := speaker_of(rendering.features[index])) and rendering.may_show(index):
+        speaker = speaker_of(rendering.features[index])
+        if speaker and index not in rendering.shown and rendering.tells_alone(index):
             quotes = all(QUOTED_MARK.search(rendering.features[each].sentence.text) for each in group.members)
             quoted = group if quotes else FactGroup((index,), 1)  # the others only report what was said
             ranked.append((-quoted.origins - rendering.worth(index), quoted, speaker))
@@ -319,10 +296,8 @@ def _quotations(rendering: RenderContext, groups: Sequence[FactGroup]) -> tuple[
     shown: Counter[str] = Counter()
     for _, group, speaker in ranked:
         name = full[speaker]
-        near = rendering.closeness(group.members[0])
-        if len(chosen) == tuning.quotations_cap or shown[name] == tuning.quotations_each:
-            continue
-        if near <= tuning.only_max_similarity:
+        is_full = len(chosen) == tuning.quotations_cap or shown[name] == tuning.quotations_each
+        if not is_full and rendering.closeness(group.members[0]) <= tuning.only_max_similarity:
             shown[name] += 1
             chosen.append((group, name))
             rendering.shown.update(dict.fromkeys(group.members))
@@ -342,7 +317,7 @@ def _agreed(rendering: RenderContext) -> tuple[AgreedFigure, ...]:
             outlets=same.origins,
             of=rendering.origin_count,
         )
-        for words, same in find_agreeing_figures(rendering.similarities, rendering.origins, rendering.tuning)
+        for words, same in find_agreeing_figures(rendering.similarities, rendering.reports, rendering.tuning)
         if all(map(rendering.tells_alone, same.members))
     )
 
@@ -375,7 +350,7 @@ def _without_similar(rendering: RenderContext, scored: Sequence[tuple[float, int
         is_new = all(
             rendering.similarities.of(index, other) <= tuning.only_max_similarity for other in chosen
         )
-        if is_new and rendering.may_show(index):
+        if is_new and rendering.tells_alone(index):
             features = rendering.features[index]
             if standalone(features.sentence.text, features.read.language) >= tuning.show_from:
                 chosen.append(index)

@@ -108,10 +108,8 @@ def _join_parts(used: dict[_Key, _Uses], least: int) -> None:
     for short in sorted(used, key=len):
         longer = [key for key in longer_of.get(short, ()) if len(used[key].outlets) >= least]
         if longer:
-            whole = used[
-                max(longer, key=lambda key: (len(used[key].outlets), used[key].spellings.total(), key))
-            ]
-            part = used.pop(short)
+            best = max(longer, key=lambda key: (len(used[key].outlets), used[key].spellings.total(), key))
+            whole, part = used[best], used.pop(short)
             whole.outlets |= part.outlets
             whole.in_title |= part.in_title
 
@@ -122,12 +120,6 @@ def _rarity(key: _Key) -> float:
     background = shipped_background()
     count = background.table("n", ANY_LANGUAGE).get(" ".join(key), 0)
     return float(background.idf(ANY_LANGUAGE)[count])
-
-
-@functools.cache
-def _dates() -> frozenset[str]:
-    """Return the English names of months and weekdays and their abbreviations."""
-    return forms("months", "en", short=True) | forms("weekdays", "en", short=True)
 
 
 def _is_everyday(word: str, vocabulary: "Vocabulary") -> bool:
@@ -142,6 +134,7 @@ def _is_everyday(word: str, vocabulary: "Vocabulary") -> bool:
 
 def _names_in(text: str, vocabulary: "Vocabulary") -> Iterator[str]:
     of_titles = words_of("titles")
+    dates = forms("months", "en", short=True) | forms("weekdays", "en", short=True)
     for written in vocabulary.written_names(_OFFICE.sub("", text)):
         words = written.removesuffix("'").split()
         titles = [place for place, word in enumerate(words, start=1) if word.lower() in of_titles]
@@ -154,7 +147,7 @@ def _names_in(text: str, vocabulary: "Vocabulary") -> Iterator[str]:
             or (len(words[-1]) < 3 and not words[-1].isupper())
             or len(words[-1]) < 2
         )
-        if is_initial or len(name) > _LONGEST or not _dates().isdisjoint(map(str.lower, words)):
+        if is_initial or len(name) > _LONGEST or not dates.isdisjoint(map(str.lower, words)):
             continue
         # The words of a heading have capitals, too: "Time Of Dying".
         is_heading = vocabulary.language == "en" and any(

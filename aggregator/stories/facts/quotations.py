@@ -35,19 +35,16 @@ def quoted_share(text: str) -> float:
 
 def speaker_of(features: SentenceFeatures) -> str:
     """Return the named speaker of a sentence that is mostly a quotation; "" if there is none."""
-    text = features.sentence.text
+    text, language = features.sentence.text, features.read.language
     if quoted_share(text) < QUOTED_SHARE:
         return ""
-    verbs = word_list(features.read.language, "quoting")
-    no_speakers = word_list(features.read.language, "no_speakers") | words_of("outlet_words")
+    verbs = word_list(language, "quoting")
+    no_speakers = word_list(language, "no_speakers") | words_of("outlet_words")
     words = _PART.findall(QUOTED.sub(f" {_QUOTE} ", text))
     for place, word in enumerate(words):
         if word.lower() in verbs:
-            for run in (
-                _before(words, place, features.read.language),
-                _after(words, place, features.read.language),
-            ):
-                named = any(_head(each, features.read.language) in features.mentioned for each in run)
+            for run in (_before(words, place, language), _after(words, place, language)):
+                named = any(_head(each, language) in features.mentioned for each in run)
                 if named and run[-1].lower() not in no_speakers:
                     return " ".join(run[1:] if run[0] in _HONORIFICS else run)
     return ""
@@ -97,11 +94,8 @@ def _name_parts(speaker: str) -> tuple[str, frozenset[str]]:
 
 
 def _is_name(word: str) -> bool:
-    return (
-        word[0].isalpha()
-        and word[-2:] not in ("'s", "’s")
-        and any(part[:1].isupper() for part in word.split("-"))
-    )  # "al-Rahmoun"
+    is_capital = any(part[:1].isupper() for part in word.split("-"))  # "al-Rahmoun"
+    return is_capital and word[0].isalpha() and word[-2:] not in ("'s", "’s")
 
 
 def _before(words: Sequence[str], verb: int, language: str | None) -> list[str]:

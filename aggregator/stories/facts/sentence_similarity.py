@@ -150,7 +150,7 @@ def read_sentence(text: str, language: str | None) -> ReadSentence:
     spans = [match.span() for pattern in attribution_patterns(language) for match in pattern.finditer(text)]
     attributing = [token for token in words if _within(token, spans)] if spans else []
     pronouns = word_list(language, "pronouns")
-    ends = negations(text, language)
+    negated = [[each.head for each in headed if each.start >= end] for end in negations(text, language)]
     return ReadSentence(
         words=words,
         headed=tuple(headed),
@@ -161,8 +161,8 @@ def read_sentence(text: str, language: str | None) -> ReadSentence:
         quoted=frozenset(_quoted(text, headed)),
         attributed=any(token.lower not in pronouns for token in attributing),
         denies=denies(text, language),
-        negates=bool(ends),
-        negated=frozenset(_negated(headed, ends)),
+        negates=bool(negated),
+        negated=frozenset(chain.from_iterable(after[:NEGATION_REACH] for after in negated)),
         figures=tuple(figures_in(text, language)) if may_have_figures(text, lowered, language) else (),
         language=language,
     )
@@ -287,13 +287,6 @@ def _features(
 def attribution_patterns(language: str | None) -> tuple[re.Pattern[str], ...]:
     """Return the patterns of the part of a sentence that states who says it."""
     return tuple(re.compile(one, re.IGNORECASE) for one in language_words(language).attribution)
-
-
-def _negated(heads: Sequence[WordToken], ends: Sequence[int]) -> list[str]:
-    """Return the first heads after each negation, which has one of these ends."""
-    return [
-        head for end in ends for head in [each.head for each in heads if each.start >= end][:NEGATION_REACH]
-    ]
 
 
 def _quoted(text: str, heads: Sequence[WordToken]) -> list[str]:

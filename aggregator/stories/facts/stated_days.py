@@ -44,7 +44,7 @@ def days_stated(sentence: str, published: dt.date, tuning: StoryTuning) -> list[
         return []
     days = [_dated(match, sentence, published, tuning) for match in DATE.finditer(sentence)]
     days += [
-        _weekday(match, sentence, published, tuning)
+        _shifted(published, _days_away(match, sentence, published, tuning))
         for match in WEEKDAY.finditer(sentence)
         if not DATE.match(sentence[match.end() :].lstrip(", "))  # which that date states
     ]
@@ -77,13 +77,9 @@ def _weekday_of(match: re.Match[str]) -> int:
     return names("weekdays", "en").index(match["day"].lower())
 
 
-def _weekday(match: re.Match[str], sentence: str, published: dt.date, tuning: StoryTuning) -> dt.date | None:
-    back = (published.weekday() - _weekday_of(match)) % 7
-    return _shifted(published, _days_away(match, sentence, back, tuning))
-
-
-def _days_away(match: re.Match[str], sentence: str, back: int, tuning: StoryTuning) -> int:
-    """Return days from the day of publication to the weekday; `back` is days since its last occurrence."""
+def _days_away(match: re.Match[str], sentence: str, published: dt.date, tuning: StoryTuning) -> int:
+    """Return days from the day of publication to the weekday."""
+    back = (published.weekday() - _weekday_of(match)) % 7  # days since the last one
     how, before = (match["how"] or "").lower(), sentence[max(0, match.start() - CUE_REACH) : match.start()]
     previous, following = -(back or 7), (7 - back)
     if how == "last":

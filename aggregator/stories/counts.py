@@ -242,8 +242,6 @@ def original_of(group: Sequence[AnyCountable]) -> AnyCountable:
 
     Of equal ones the one with the lower id. The group must not be empty.
     """
-    if len(group) == 1:
-        return group[0]
     return min(group, key=lambda a: (agency_of(a.outlet_key) is None, a.effective_at, a.id))
 
 

@@ -65,7 +65,7 @@ def headline(
     if len(titled) == 1 and shown in (None, title := clean_title(titled[0])):
         return Headline(title, titled[0].id)  # nothing to compare: most stories are of one article
     scored = _scored(titled, prefer)
-    candidates = [one for one in scored if one.is_fit] or scored
+    candidates = [one for one in scored if one.read.is_fit] or scored
     first = min(one.preference for one in candidates)
     candidates = [one for one in candidates if one.preference == first]
     best = max(candidates, key=lambda one: (one.quality, one.title))
@@ -176,8 +176,7 @@ class _ScoredTitle(NamedTuple):
     article: str
     preference: int  # 0: of the most preferred outlet
     quality: float
-    is_fit: bool
-    casualties: Mapping[str, Figure]  # by class
+    read: _Words
 
 
 def _scored(articles: Sequence[ArticleView], prefer: Sequence[str]) -> list[_ScoredTitle]:
@@ -187,15 +186,13 @@ def _scored(articles: Sequence[ArticleView], prefer: Sequence[str]) -> list[_Sco
     scored = []
     for article, own, origin in zip(articles, words, origins, strict=True):
         others = [one for one, other in zip(words, origins, strict=True) if other != origin]
-        title = clean_title(article)
         quality = own.quality
         if others:
             alike = sum(dice(own.title, one.title) for one in others)
             told = sum(len(own.title & one.all) for one in others) / max(FEWEST_HEADS, len(own.title))
             quality += (alike + told) / len(others)
-        scored.append(
-            _ScoredTitle(title, article.id, _preference(article, prefer), quality, own.is_fit, own.casualties)
-        )
+        preference = _preference(article, prefer)
+        scored.append(_ScoredTitle(clean_title(article), article.id, preference, quality, own))
     return scored
 
 
@@ -222,11 +219,11 @@ def _latest_figure(
     """
     later = candidates[candidates.index(title) + 1 :]
     for one in reversed(later):
-        for kind, figure in one.casualties.items():
-            number, before = figure.stated[0], title.casualties.get(kind, figure).stated[0]
-            same = [f for each in later if (f := each.casualties.get(kind)) and f.stated[0] == number]
+        for kind, figure in one.read.casualties.items():
+            number, before = figure.stated[0], title.read.casualties.get(kind, figure).stated[0]
+            same = [f for each in later if (f := each.read.casualties.get(kind)) and f.stated[0] == number]
             is_far = max(number, before) > tuning.headline_casualties_factor * max(1.0, min(number, before))
-            if kind in title.casualties and (len(same) > 1 or not is_far):
+            if kind in title.read.casualties and (len(same) > 1 or not is_far):
                 return title if number == before else _latest_figure(one, candidates, tuning)
     return title
 
@@ -240,10 +237,10 @@ def _reason(chosen: _ScoredTitle, before: Sequence[_ScoredTitle]) -> str:
         return GONE
     if chosen.preference < min(one.preference for one in before):
         return PREFERRED
-    if chosen.is_fit and not before[0].is_fit:
+    if chosen.read.is_fit and not before[0].read.is_fit:
         return UNFIT
-    for kind, figure in chosen.casualties.items():
-        old = before[0].casualties.get(kind, figure)
+    for kind, figure in chosen.read.casualties.items():
+        old = before[0].read.casualties.get(kind, figure)
         if old.stated[0] != figure.stated[0]:
             return f"it gives a later figure: {figure.words} {kind}, not {old.words}"
     return SHARES

@@ -169,7 +169,7 @@ def read_sentence(text: str, language: str | None) -> ReadSentence:
 
 
 def similarity(a: SentenceFeatures, b: SentenceFeatures) -> float:
-    """Return the similarity, 0 (nothing in common) to about 1.1; symmetric."""
+    """Return the similarity of two sentences that share a word, 0 to about 1.1; symmetric."""
     if len(b.weights) < len(a.weights):
         a, b = b, a
     dot = shared_weight = 0.0
@@ -179,8 +179,6 @@ def similarity(a: SentenceFeatures, b: SentenceFeatures) -> float:
             theirs = weights[head]
             dot += mine * theirs
             shared_weight += mine if mine < theirs else theirs  # min() is slower
-    if dot <= 0.0:
-        return 0.0
     cosine_ = dot / (a.norm * b.norm)
     containment = shared_weight / (min(a.total, b.total) or 1.0)
     n, content_weight = shared_content(a, b)

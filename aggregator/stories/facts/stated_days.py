@@ -29,7 +29,6 @@ FUTURE_CUE = re.compile(
     re.IGNORECASE,
 )
 FUTURE_PARTICIPLE = re.compile(r"(?<=\bbe )\w+")  # "would be raised", "will be sent": not past
-MAY_STATE_DAY = re.compile(r"\d|day\b")  # as each date and each weekday has
 ELSEWHERE = re.compile(
     r"^,?\s+(?:of\s+)?(?:that|the\s+same|the\s+following|the\s+previous)\s+year\b", re.IGNORECASE
 )
@@ -40,8 +39,6 @@ CUE_REACH = 60  # characters before a weekday searched for a tense
 
 def days_stated(sentence: str, published: dt.date, tuning: StoryTuning) -> list[dt.date]:
     """Return the days that a sentence names, in order, each once, relative to the day of publication."""
-    if not MAY_STATE_DAY.search(sentence):
-        return []
     days = [_dated(match, sentence, published, tuning) for match in DATE.finditer(sentence)]
     days += [
         _shifted(published, _days_away(match, sentence, published, tuning))

@@ -15,18 +15,13 @@ from aggregator.stories.facts.facts import SentenceSimilarities
 from aggregator.stories.facts.quotations import QUOTED_SHARE, quoted_share
 from aggregator.stories.facts.source_sentences import Sentence, SourceReport
 from aggregator.stories.facts.standalone_sentences import shows_alone, standalone, without_dateline
-from aggregator.stories.facts.stated_days import (
-    DAY_NAMES,
-    MAY_STATE_DAY,
-    MONTH_NAMES,
-    days_inferred,
-    days_stated,
-)
+from aggregator.stories.facts.stated_days import DAY_NAMES, MONTH_NAMES, days_inferred, days_stated
 from aggregator.stories.lexicon import clean_title
 from aggregator.stories.tuning import StoryTuning
 from aggregator.text.sentences import sentences_of
 
 UTC = dt.UTC
+MAY_STATE_DAY = re.compile(r"\d|day\b")  # as each date and each weekday has
 STATED_WORDS_MAX = 60  # longer sentences often contain dates of other events
 # The day of a statement or caption, not of an event: "said on Friday", "in a tweet Friday", "updated on".
 COMMENT = re.compile(

@@ -326,15 +326,15 @@ def _only(rendering: RenderContext) -> tuple[AttributedSentence, ...]:
     """Return statements of one outlet only: up to `only_cap` of each, in the order of its reports."""
     tuning = rendering.tuning
     by_origin: dict[str, list[tuple[float, int]]] = {}
-    elsewhere = _stated_elsewhere(rendering)
+    near = (pair for pair, s in rendering.similarities.pairs.items() if s >= tuning.only_max_elsewhere)
+    elsewhere = {index for a, b in near if rendering.origin(a) != rendering.origin(b) for index in (a, b)}
     for index, features in enumerate(rendering.features):
         if index in elsewhere or (closeness := rendering.closeness(index)) > tuning.only_max_similarity:
             continue
         if shows_names(features) and not features.mentioned:
             continue  # "Shares closed down 6.3 percent": of what?
-        by_origin.setdefault(rendering.origin(index), []).append(
-            (0.8 * closeness - rendering.worth(index), index)
-        )
+        score = 0.8 * closeness - rendering.worth(index)
+        by_origin.setdefault(rendering.origin(index), []).append((score, index))
     chosen = [index for scored in by_origin.values() for index in _without_similar(rendering, sorted(scored))]
     return tuple(rendering.said(index) for index in sorted(chosen))
 
@@ -355,11 +355,3 @@ def _without_similar(rendering: RenderContext, scored: Sequence[tuple[float, int
             if standalone(features.sentence.text, features.read.language) >= tuning.show_from:
                 chosen.append(index)
     return chosen
-
-
-def _stated_elsewhere(rendering: RenderContext) -> set[int]:
-    """Return sentences that are similar to one of another outlet."""
-    near = (
-        pair for pair, s in rendering.similarities.pairs.items() if s >= rendering.tuning.only_max_elsewhere
-    )
-    return {index for a, b in near if rendering.origin(a) != rendering.origin(b) for index in (a, b)}

@@ -172,7 +172,6 @@ def _grammar(language: str | None) -> FigureGrammar:
     def context(pattern: str) -> str:
         return pattern.replace("{months}", _either(months)).replace("{short_months}", _either(short_months))
 
-    unless_after = rf"(?:{context(words.not_before)}|{NAME_BEFORE})" if words.not_before else NAME_BEFORE
     edges = f"(?:{words.range or '-'}|-|–)"
     ignoring = re.IGNORECASE
     stop = r"^[:/]\d" if decimal == "." else r"^[.:/]\d"
@@ -185,7 +184,7 @@ def _grammar(language: str | None) -> FigureGrammar:
         else None,
         number=_number(words, small, decimal, spaced),
         qualifier=re.compile(rf"\b(?:{qualifiers or '(?!)'})", ignoring),
-        not_before=re.compile(rf"{unless_after}\s*$", ignoring),
+        not_before=re.compile(rf"(?:{context(words.not_before)}|{NAME_BEFORE})\s*$", ignoring),
         not_after=re.compile(rf"^(?:{context(words.not_after)})|{stop}", ignoring),
         range_before=re.compile(rf"(?:[\d%]|\b(?:{small}))\s?{edges}\s?$", ignoring),
         range_after=re.compile(rf"^\s?{edges}\s?(?:\d|(?:{small})\b)", ignoring),

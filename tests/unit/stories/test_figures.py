@@ -27,6 +27,14 @@ def test_a_figure_is_an_interval(sentence: str, words: str, low: float, high: fl
 
 
 @pytest.mark.parametrize(
+    ("sentence", "language"),
+    [("爆炸发生在11:30，造成14人死亡。", "zh"), ("Saa 11:30 watu 14 walikufa.", "sw")],
+)
+def test_a_clock_time_hides_no_figure_after_it(sentence: str, language: str) -> None:
+    assert [figure.words for figure in figures_in(sentence, language)][-1:] == ["14"]
+
+
+@pytest.mark.parametrize(
     "sentence",
     [
         "It happened in 2019.", "The 2000 games were in Tarnow.", "Mara Lund, 34, was unhurt.",

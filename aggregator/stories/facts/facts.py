@@ -29,7 +29,6 @@ from aggregator.text.tokens import PART, SPACELESS
 SentencePair = tuple[int, int]
 ANY_QUOTATION_MARK = re.compile(r"[\"“”„«»]")
 SMALL_NUMBERS = frozenset({"1", "2"})
-Best = dict[tuple[int, int], tuple[float, int]]  # (sentence, other report) -> (similarity, sentence there)
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,7 +84,7 @@ def fact_groups(
 ) -> list[FactGroup]:
     """Return the facts that two or more reports state."""
     group_of: dict[int, list[int]] = {}
-    for _, _, (a, b) in _edges(similarities, tuning):
+    for a, b in _edges(similarities, tuning):
         left, right = group_of.get(a, [a]), group_of.get(b, [b])
         if left is right or not _may_join(similarities, left, right, tuning):
             continue
@@ -95,36 +94,26 @@ def fact_groups(
     return [fact for group in distinct if (fact := _fact(similarities, reports, sorted(group), tuning))]
 
 
-def best_matches(similarities: SentenceSimilarities, least: float) -> Best:
-    """Return for each sentence and other report the most similar sentence there, from `least` on."""
-    best: Best = {}
-    for (a, b), s in sorted(similarities.pairs.items()):
-        if s < least:
-            continue
-        for one, other in ((a, b), (b, a)):
-            key = one, similarities.features[other].sentence.report
-            if key not in best or s > best[key][0]:
-                best[key] = s, other
-    return best
+def _edges(similarities: SentenceSimilarities, tuning: StoryTuning) -> list[SentencePair]:
+    """Return the pairs to join, the most similar first: those across reports, then repetitions in a report.
 
-
-def _edges(similarities: SentenceSimilarities, tuning: StoryTuning) -> list[tuple[bool, float, SentencePair]]:
-    """Return the pairs to join, those across reports first, before repetitions in a report."""
-    best = best_matches(similarities, tuning.count_from)
-    edges = []
-    for (a, b), s in similarities.pairs.items():
-        report_a, report_b = (similarities.features[i].sentence.report for i in (a, b))
-        if report_a == report_b:
-            joins = s >= tuning.repeat_from
-        else:
-            joins = (
-                s >= tuning.count_from
-                and (best[a, report_b][1] == b or best[b, report_a][1] == a)
-                and may_count(similarities.features[a], similarities.features[b], s, tuning)
-            )
-        if joins:
-            edges.append((report_a == report_b, -s, (a, b)))
-    return sorted(edges)
+    Across reports, one of both must be the most similar one of its report to the other.
+    """
+    features = similarities.features
+    near = sorted((-s, pair) for pair, s in similarities.pairs.items() if s >= tuning.count_from)
+    best: dict[tuple[int, int], int] = {}  # (sentence, other report) -> the most similar sentence there
+    for _, (a, b) in near:
+        best.setdefault((a, features[b].sentence.report), b)
+        best.setdefault((b, features[a].sentence.report), a)
+    across, repeated = [], []
+    for minus, (a, b) in near:
+        report_a, report_b = (features[index].sentence.report for index in (a, b))
+        is_best = best[a, report_b] == b or best[b, report_a] == a
+        if report_a == report_b and -minus >= tuning.repeat_from:
+            repeated.append((a, b))
+        elif report_a != report_b and is_best and may_count(features[a], features[b], -minus, tuning):
+            across.append((a, b))
+    return across + repeated
 
 
 def may_count(one: SentenceFeatures, other: SentenceFeatures, s: float, tuning: StoryTuning) -> bool:

@@ -165,6 +165,7 @@ def _grammar(language: str | None) -> FigureGrammar:
     words, language = language_words(language), language or "en"
     spaced, decimal = language not in SPACELESS, decimal_mark(language)
     counted = {**small_numbers(language), **spelt_numbers(language)}
+    spelt = frozenset(max(PART.findall(one), key=len) for one in (*words.vague, *counted))
     small = _either(counted)
     months = forms("months", language)
     short_months = forms("months", language, short=True) - months
@@ -179,9 +180,7 @@ def _grammar(language: str | None) -> FigureGrammar:
     return FigureGrammar(
         language=language,
         words=words,
-        spelt=frozenset(max(PART.findall(one), key=len) for one in (*words.vague, *counted))
-        if spaced
-        else None,
+        spelt=spelt if spaced else None,
         number=_number(words, small, decimal, spaced),
         qualifier=re.compile(rf"\b(?:{qualifiers or '(?!)'})", ignoring),
         not_before=re.compile(rf"(?:{context(words.not_before)}|{NAME_BEFORE})\s*$", ignoring),

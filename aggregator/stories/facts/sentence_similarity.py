@@ -149,6 +149,7 @@ def read_sentence(text: str, language: str | None) -> ReadSentence:
     heads = [token.head for token in headed]
     spans = [match.span() for pattern in attribution_patterns(language) for match in pattern.finditer(text)]
     attributing = [token for token in words if _within(token, spans)] if spans else []
+    quotations = [match.span() for match in QUOTATION.finditer(text)]
     pronouns = word_list(language, "pronouns")
     negated = [[each.head for each in headed if each.start >= end] for end in negations(text, language)]
     return ReadSentence(
@@ -158,7 +159,7 @@ def read_sentence(text: str, language: str | None) -> ReadSentence:
         attributing=frozenset([token.start for token in attributing]),
         bigrams=frozenset(pairwise(heads)),
         numbers=frozenset(_counts(headed, text)),
-        quoted=frozenset(_quoted(text, headed)),
+        quoted=frozenset([token.head for token in headed if _within(token, quotations)]),
         attributed=any(token.lower not in pronouns for token in attributing),
         denies=denies(text, language),
         negates=bool(negated),
@@ -285,11 +286,6 @@ def _features(
 def attribution_patterns(language: str | None) -> tuple[re.Pattern[str], ...]:
     """Return the patterns of the part of a sentence that states who says it."""
     return tuple(re.compile(one, re.IGNORECASE) for one in language_words(language).attribution)
-
-
-def _quoted(text: str, heads: Sequence[WordToken]) -> list[str]:
-    spans = [match.span() for match in QUOTATION.finditer(text)]
-    return [token.head for token in heads if _within(token, spans)] if spans else []
 
 
 def _within(token: WordToken, spans: Sequence[tuple[int, int]]) -> bool:

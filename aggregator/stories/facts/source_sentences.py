@@ -90,12 +90,8 @@ def _sentences(article_text: str, heading: str, tuning: StoryTuning) -> tuple[tu
 def _may_be_shown(text: str, tuning: StoryTuning) -> bool:
     if len(text) > tuning.sentence_chars_max:
         return False
-    words = count_words(text)
-    return (
-        tuning.sentence_words_min <= words <= tuning.sentence_words_max
-        and is_whole(text)
-        and not RUN_IN.search(text)
-    )
+    fits = tuning.sentence_words_min <= count_words(text) <= tuning.sentence_words_max
+    return fits and is_whole(text) and not RUN_IN.search(text)
 
 
 def _folded(text: str) -> str:

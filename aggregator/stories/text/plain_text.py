@@ -114,9 +114,7 @@ class _PlainText:
         if said.time is None:
             return []
         article = self.by_id.get(said.article)
-        is_day = (
-            article is not None and article.published_precision == "day" and said.time == article.published
-        )
+        is_day = article and article.published_precision == "day" and said.time == article.published
         return [said.time.astimezone(dt.UTC).strftime("%Y-%m-%d" if is_day else "%Y-%m-%d %H:%M")]
 
     def _quoted(self, said: AttributedSentence) -> str:

@@ -1,4 +1,4 @@
-"""The integrity check: the database's own check, foreign keys, and whether an entry is lost (`db check`).
+"""The integrity check (`db check`): the database's own, foreign keys, text, and whether an entry is lost.
 
 It only reads, each query in a transaction of its own, so a daemon can continue meanwhile. Rows that are
 derived from others are not compared with them: `db check --repair` computes all of them again

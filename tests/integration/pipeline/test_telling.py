@@ -102,7 +102,7 @@ def test_sql_reads_a_story_of_one_article_in_that_article(database: Database) ->
     tell_all(database)
     assert sorted(texts(database).values(), key=lambda one: len(one or ""))[0] == ""
     alone, several = queried(database, asked).all()
-    assert tuple(alone) == (1, STRIKE)
+    assert tuple(alone) == (1, " ".join(STRIKE.split("\n"))), "the lines of a wrapped text are joined"
     assert several.text.startswith("Levee on the Arrel breaks in Pennmouth\n2 articles")
 
 

@@ -16,15 +16,12 @@ from aggregator.extract.liveblog.detect import entries_of, is_container_title, l
 from aggregator.extract.liveblog.ordering import ArticleTimes, ExtractedEntry, timed
 from aggregator.model.core import Published
 from aggregator.pipeline.workers.executor import WorkerTuning
-from aggregator.stories.facts.source_sentences import read_reports
-from aggregator.stories.text.timeline import timeline
-from aggregator.stories.tuning import StoryTuning
+from aggregator.stories.text.merged_text import merge
 from aggregator.text.clock_times import StatedDay, day_heading, minutes_ago, opening
 from tests.support.live_blogs import cases, is_right, read, reported, timed_entries
 from tests.support.written_stories import an_article
 
 TUNING = Tuning().section("text", ExtractTuning)
-STORIES = Tuning().section("stories", StoryTuning)
 BOTH = [case for name in ("check", "dev") for case in cases(name)]
 
 
@@ -199,7 +196,7 @@ def test_the_moment_is_given_where_the_zone_is_known_and_told_in_utc_in_the_time
     assert {one.time and str(one.time.date()) for one in entries} == {"2026-03-06"}
     assert {one.time for one in timed_entries(page, TUNING, published=published)} == {None}
     article = an_article(timed=entries, published=published.time, text="x")
-    items = timeline(read_reports([article], STORIES), STORIES)
+    items = merge([article]).timeline
     live = [(str(one.day), one.clock_minutes) for one in items if one.kind == "live"]
     assert live == [("2026-03-06", minutes) for minutes in times]
 

@@ -189,8 +189,8 @@ def _scored(articles: Sequence[ArticleView], prefer: Sequence[str]) -> list[_Sco
         quality = own.quality
         if others:
             alike = sum(dice(own.title, one.title) for one in others)
-            told = sum(len(own.title & one.all) for one in others) / max(FEWEST_HEADS, len(own.title))
-            quality += (alike + told) / len(others)
+            covered = sum(len(own.title & one.all) for one in others) / max(FEWEST_HEADS, len(own.title))
+            quality += (alike + covered) / len(others)
         preference = _preference(article, prefer)
         scored.append(_ScoredTitle(clean_title(article), article.id, preference, quality, own))
     return scored

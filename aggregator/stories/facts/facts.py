@@ -236,7 +236,14 @@ def _fitness(similarities: SentenceSimilarities, group: list[int], index: int) -
     counts = Counter(head for i in group for head in similarities.features[i].content)
     own = sum(weight for head, weight in features.content.items() if counts[head] == 1)
     foreign = own / (sum(features.content.values()) or 1.0)
-    score = mean - 0.5 * foreign + 0.5 * standalone(text, language) + 0.15 * features.read.attributed
+
+    def common(i: int) -> float:
+        return sum(counts[h] * w for h, w in similarities.features[i].content.items() if counts[h] > 1)
+
+    covered = common(index) / (max(map(common, group)) or 1.0)
+    early = -0.002 * features.sentence.position  # between equal ones the earlier
+    score = mean + 0.5 * (covered - foreign + standalone(text, language)) + early
+    score += 0.15 * features.read.attributed
     return score if shows_alone(text, language) else score - 1.0
 
 

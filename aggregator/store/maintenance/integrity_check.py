@@ -1,4 +1,4 @@
-"""The integrity check (`db check`): the database's own, foreign keys, text, and whether an entry is lost.
+"""The integrity check (`db check`): the database's own, foreign keys, values, and whether an entry is lost.
 
 It only reads, each query in a transaction of its own, so a daemon can continue meanwhile. Rows that are
 derived from others are not compared with them: `db check --repair` computes all of them again
@@ -13,7 +13,7 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from typing import Any, Final
 
-from sqlalchemy import Connection, Select, String, and_, exists, func, or_, select, text
+from sqlalchemy import Connection, Select, and_, exists, func, or_, select, text
 
 from aggregator.model.core import FrozenStruct
 from aggregator.model.errors import DamagedFileError
@@ -48,7 +48,7 @@ def faults(database: Database) -> Iterator[Fault]:
     """Yield all findings; nothing if the database is sound."""
     if database.is_sqlite:
         yield from _file_faults(database)
-    for check in (_foreign_key_faults, conservation_faults, _read_all_text):
+    for check in (_foreign_key_faults, conservation_faults, _read_all_values):
         try:
             yield from check(database)
         except (DamagedFileError, *_GARBLED) as error:
@@ -107,14 +107,16 @@ def _foreign_key_faults(database: Database) -> Iterator[Fault]:
                 yield Fault(what=what, rows=rows, advice=_REPAIR)
 
 
-def _read_all_text(database: Database) -> tuple[Fault, ...]:
-    """Raise DamagedFileError for text that is not UTF-8: SQLite's own check does not read it."""
+def _read_all_values(database: Database) -> tuple[Fault, ...]:
+    """Raise DamagedFileError for text that is not UTF-8: SQLite's own check does not decode it.
+
+    A damaged row may have text in a column of any type.
+    """
     for table in metadata.sorted_tables if database.is_sqlite else ():
-        columns = [column for column in table.columns if isinstance(column.type, String)]
-        if columns:
-            with database.read() as connection:
-                for _ in connection.execute(select(*columns).execution_options(yield_per=_ROWS_READ)):
-                    pass
+        stored = select(text("*")).select_from(table).execution_options(yield_per=_ROWS_READ)
+        with database.read() as connection:
+            for _ in connection.execute(stored):
+                pass
     return ()
 
 

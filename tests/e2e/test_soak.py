@@ -120,7 +120,7 @@ def test_nothing_grows_while_it_works(tmp_path: Path) -> None:
         newsroom.done.set()
         newsroom.join()
         daemon.configure(settings(server, is_odd=False))
-        daemon.process.send_signal(signal.SIGHUP)
+        daemon.reload()
         daemon.wait_for(lambda: accepted(daemon) == newsroom.written, "everything to be accepted")
         daemon.wait_for(lambda: not daemon.waiting(), "everything to be placed")
         assert daemon.stop() == 0

@@ -204,7 +204,7 @@ MAY_FOLLOW = (None, "a quotation alone")  # under the shown sentence, which may 
 def _fact(
     similarities: SentenceSimilarities, reports: Sequence[SourceReport], group: list[int], tuning: StoryTuning
 ) -> FactGroup | None:
-    shown = max(group, key=lambda i: (_fitness(similarities, group, i), -i))
+    shown = _fittest(similarities, group)
     features = similarities.features
     others = [
         i
@@ -228,23 +228,28 @@ def _counts(shown: SentenceFeatures, other: SentenceFeatures, s: float, tuning: 
     return may_count(shown, other, s, tuning)
 
 
-def _fitness(similarities: SentenceSimilarities, group: list[int], index: int) -> float:
-    """Score how well a sentence represents the group; words that only it has are not part of the fact."""
-    features = similarities.features[index]
-    text, language = features.sentence.text, features.read.language
-    mean = sum(similarities.of(index, i) for i in group if i != index) / (len(group) - 1)
-    counts = Counter(head for i in group for head in similarities.features[i].content)
-    own = sum(weight for head, weight in features.content.items() if counts[head] == 1)
-    foreign = own / (sum(features.content.values()) or 1.0)
+def _fittest(similarities: SentenceSimilarities, group: list[int]) -> int:
+    """Return the sentence that represents the group best; words that only it has are not part of the fact."""
+    contents = {index: similarities.features[index].content for index in group}
+    counts = Counter(head for content in contents.values() for head in content)
+    common = {
+        index: sum(counts[head] * weight for head, weight in content.items() if counts[head] > 1)
+        for index, content in contents.items()
+    }
+    most = max(common.values()) or 1.0
 
-    def common(i: int) -> float:
-        return sum(counts[h] * w for h, w in similarities.features[i].content.items() if counts[h] > 1)
+    def fitness(index: int) -> tuple[float, int]:
+        features, content = similarities.features[index], contents[index]
+        text, language = features.sentence.text, features.read.language
+        mean = sum(similarities.of(index, other) for other in group if other != index) / (len(group) - 1)
+        own = sum(weight for head, weight in content.items() if counts[head] == 1)
+        foreign = own / (sum(content.values()) or 1.0)
+        early = -0.002 * features.sentence.position  # between equal ones the earlier
+        score = mean + 0.5 * (common[index] / most - foreign + standalone(text, language)) + early
+        score += 0.15 * features.read.attributed
+        return score if shows_alone(text, language) else score - 1.0, -index
 
-    covered = common(index) / (max(map(common, group)) or 1.0)
-    early = -0.002 * features.sentence.position  # between equal ones the earlier
-    score = mean + 0.5 * (covered - foreign + standalone(text, language)) + early
-    score += 0.15 * features.read.attributed
-    return score if shows_alone(text, language) else score - 1.0
+    return max(group, key=fitness)
 
 
 def _count_origins(

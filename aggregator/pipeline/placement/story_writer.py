@@ -60,7 +60,7 @@ class _KnownStory(NamedTuple):
     """What a story that grew lately needs to grow again."""
 
     row: StoryRow
-    membership: Membership  # `shown`: all of its articles
+    membership: Membership  # `shown`: all of its articles, so only small stories are kept
 
 
 class StoryWriter:
@@ -171,7 +171,7 @@ class StoryWriter:
         return None if entry is None else self._known.kept(entry)
 
     def _remember(self, number: int, story: str, state: StoryState, membership: Membership) -> None:
-        if self._index is None or len(membership.shown) > article_views.SHOWN_MEMBERS:
+        if self._index is None or state.article_count > article_views.SHOWN_MEMBERS:
             return
         if len(self._numbers) > 2 * _STORIES_KEPT:
             self.forget_rows()

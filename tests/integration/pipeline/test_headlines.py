@@ -3,6 +3,7 @@
 import datetime as dt
 import json
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
 from sqlalchemy import insert, select, update
@@ -14,6 +15,7 @@ from aggregator.pipeline.workers.executor import InlineExecutor
 from aggregator.store.engine.database import Database
 from aggregator.store.tables import article, story, story_log
 from tests.support.articles import FLOOD, FLOOD_ELSEWHERE, NOON, STRIKE, Clock, Rig, record
+from tests.support.fresh import with_tables
 from tests.support.rows import queried
 
 BAIT = "Why did the levee at Pennmouth break?"
@@ -91,6 +93,22 @@ def test_a_title_is_chosen_afresh_each_time_the_reports_have_doubled(database: D
         shown += rig.titles()
         rig.restart()
     assert [outlet for _, outlet in shown] == ["Paper 0", "Paper 1", "Paper 1", "Paper 2"]
+
+
+def test_copies_in_a_large_story_name_it_the_same_after_a_restart(database: Database, tmp_path: Path) -> None:
+    """Only its originals are read again, so copies must not stay in memory."""
+    steady = Newsroom(with_tables(Database(f"sqlite:///{tmp_path / 'steady.db'}")))
+    restarted = Newsroom(database)
+    copies = [report(f"Paper {number}", "Pennmouth after the flood", FLOOD, 0) for number in range(80)]
+    own = report("Gazette", "Levee on the Arrel broke at Pennmouth", FLOOD_ELSEWHERE, 1)
+    later = report("Herald", "Levee on the Arrel broke at Pennmouth on Sunday", FLOOD_ON_ROOFS, 2)
+    for batch in (copies[:66], [own], copies[66:], [later]):
+        for rig in (steady, restarted):
+            rig.take(*batch)
+        assert restarted.titles() == steady.titles()
+        restarted.restart()
+    assert len(steady.titles()) == 1
+    steady.database.close()
 
 
 def test_the_outlet_that_is_preferred_names_the_story_whenever_it_comes(database: Database) -> None:

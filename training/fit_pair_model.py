@@ -287,11 +287,17 @@ def _left_out(sets: Sets, cases: Sequence[Case]) -> tuple[dict[tuple[str, str], 
             )
         )
         for key in fold:
-            logits[key] = booster.predict(sets[key][0].features, raw_score=True)
+            logits[key] = _logits(booster, sets[key][0].features)
         for place in range(start, len(cases), 4):
-            of_cases[place] = booster.predict(cases[place].features, raw_score=True)
+            of_cases[place] = _logits(booster, cases[place].features)
     logits |= _by_halves(sets, cases)
     return {key: logits[key] for key in sorted(logits)}, of_cases
+
+
+def _logits(booster: Any, features: Floats) -> Floats:
+    """Return the logits of pairs as the program takes them."""
+    found: Floats = np.maximum(booster.predict(features, raw_score=True), UNLIKE)
+    return found
 
 
 def _own_set(key: tuple[str, str]) -> str:
@@ -316,7 +322,7 @@ def _by_halves(sets: Sets, cases: Sequence[Case]) -> dict[tuple[str, str], Float
         booster = fit(weighted(kept, cases))
         for key, both in sides.items():
             share = (both != half).mean(axis=1)
-            logits[key] += share * booster.predict(sets[key][0].features, raw_score=True)
+            logits[key] += share * _logits(booster, sets[key][0].features)
     return logits
 
 

@@ -2,9 +2,11 @@
 
 A story's score is the mean over its newest reports:
 
-    score = mean(logit of article and report; UNLIKE where they share too little to be compared) + stream
+    score = mean(logit of article and report, at least UNLIKE) + stream
     stream = slope x (share of the last articles, and of the source's, that others report, too - usual share)
 
+A report that is most unlike the article counts no more against it than another one that is unlike: titles
+of one event often have no word in common. So do two that share too little to be compared.
 The second line is the prior shift of Saerens, Latinne and Decaestecker (2002): of a reading list hardly an
 article is reported by others, of a curated set most are, and one threshold holds for both.
 
@@ -42,7 +44,9 @@ from aggregator.cluster.events.term_codec import Ints
 from aggregator.model.core import Reason
 
 LEAST_COSINE: Final = 0.06  # of whole texts; below it two articles are not compared (5 of 1,000 true pairs)
-UNLIKE: Final = -6.0  # logit of such a pair
+UNLIKE: Final = (
+    -2.0
+)  # least logit of a pair, and that of such a one (-6: F1 of headlines .06 lower, months the same)
 LEAVES: Final = 8  # of a tree, at most
 STREAM: Final = "stream"  # the reason of the shift
 
@@ -177,7 +181,7 @@ def compare_pairs(
     chosen, rows = compared_rows(article, reports, snapshot, has_come=has_come)
     found = [_UNLIKE] * len(reports)
     for place, logit, row in zip(chosen, model.logits(rows).tolist(), rows, strict=True):
-        found[place] = ComparedPair(logit, row)
+        found[place] = ComparedPair(max(logit, UNLIKE), row)
     return found
 
 
@@ -198,19 +202,21 @@ def compared_rows(
 
 
 def reasons_of(model: PairModel, pairs: Sequence[ComparedPair]) -> tuple[Reason, ...]:
-    """Return what the groups add to the mean logit of these pairs; with the bias, they sum up to it."""
-    rows = [pair.features for pair in pairs if pair.is_compared]
-    apart = len(pairs) - len(rows)
+    """Return what the groups add to the mean logit of these pairs; with the bias, they sum up to it.
+
+    "unlike" is what `UNLIKE` adds, with the number of pairs that have it.
+    """
+    features = np.array([pair.features for pair in pairs if pair.is_compared])
     reasons = []
-    if rows:
-        features = np.array(rows)
+    if len(features):
         shares = model.shares(features).sum(axis=0) / len(pairs)
         for (name, members), share in zip(GROUPS.items(), shares.tolist(), strict=True):
             value = float(features[:, AT[members[0]]].mean())
             reasons.append(Reason(name=name, value=value, share=share))
-    if apart:
-        share = (UNLIKE - model.bias) * apart / len(pairs)
-        reasons.append(Reason(name="unlike", value=float(apart), share=share))
+    if unlike := sum(pair.logit <= UNLIKE for pair in pairs):
+        mean = sum(pair.logit for pair in pairs) / len(pairs)
+        share = mean - model.bias - sum(reason.share for reason in reasons)
+        reasons.append(Reason(name="unlike", value=float(unlike), share=share))
     return tuple(reasons)
 
 

@@ -47,7 +47,7 @@ _NAMES = {
     "days": "time between the reports",
     "lengths": "lengths of title and text",
     "neighbours": "nearness of other articles",
-    "unlike": "reports that share too little",
+    "unlike": "reports that are most unlike",
     "title frame": "difference of like titles",
 }
 # The shift by the stream is the reason why the same texts need more, or less, in another stream.

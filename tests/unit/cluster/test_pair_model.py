@@ -492,20 +492,24 @@ def test_a_stored_pair_has_one_logit_whichever_is_compared_with_the_other(
 
 
 @pytest.mark.parametrize("apart", [0, 1, 3])
-def test_reasons_sum_up_to_the_mean_logit(apart: int) -> None:
+@pytest.mark.parametrize("late", [0, 2])
+def test_reasons_sum_up_to_the_mean_logit(apart: int, late: int) -> None:
     own = article(LEVEE, FLOOD)
     reports = [article("Pennmouth under water", FLOOD_ELSEWHERE, "Echo"), article("Dykes", DYKES, "Post")]
     unlike = [article("Quilt", "Walrus sonnet.") for _ in range(apart)]
+    unlike += [article("Dykes", DYKES, "Post", NOON + 20 * DAY) for _ in range(late)]  # compared
     for others in ([*reports, *unlike], unlike):
         pairs = compare_pairs(SHIPPED, own, others, EMPTY)
         assert sum(not pair.is_compared for pair in pairs) == apart
+        assert sum(pair.logit == UNLIKE for pair in pairs) == apart + late
         reasons = {reason.name: reason for reason in reasons_of(SHIPPED, pairs)}
-        assert set(reasons) == {*(_GROUPS if others != unlike else ()), *(["unlike"] if apart else [])}
+        expected = {*(_GROUPS if len(pairs) > apart else ()), *(["unlike"] if apart + late else [])}
+        assert set(reasons) == expected
         if pairs:
             total = sum(reason.share for reason in reasons.values()) + SHIPPED.bias
             assert total == pytest.approx(sum(pair.logit for pair in pairs) / len(pairs))
-        if apart:
-            assert reasons["unlike"].value == apart
+        if apart + late:
+            assert reasons["unlike"].value == apart + late
     pairs = compare_pairs(SHIPPED, own, reports, EMPTY)
     value = {reason.name: reason.value for reason in reasons_of(SHIPPED, pairs)}["texts"]
     assert value == pytest.approx(np.mean([pair.features[AT["stream_cosine"]] for pair in pairs]))

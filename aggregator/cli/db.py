@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
+from msgspec.structs import replace
 
 from aggregator.cli import output
 from aggregator.cli.context import Context, Settings, bring_up, missing_database
@@ -12,7 +13,7 @@ from aggregator.cli.correct import PATIENCE_SECONDS, WriterSession, make_placer,
 from aggregator.cli.options import argument, flag, option
 from aggregator.cli.output import progress_bar
 from aggregator.config.messages import counted
-from aggregator.model.errors import UsageError
+from aggregator.model.errors import DamagedFileError, UsageError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -185,15 +186,20 @@ def check(
       aggregator db check
       aggregator db check --repair
     """
-    from aggregator.store.maintenance.integrity_check import balance, faults
+    from aggregator.store.maintenance.integrity_check import DAMAGED, REPAIR, RESTORE, balance, faults
 
-    with context.obj.reading(must_exist=True) as (config, database):
-        found = list(faults(database))
-        is_repaired = repair and not any(fault.is_damage for fault in found)
-        if is_repaired:
-            _rebuild(config, database, lines=context.obj.verbose > 0)
+    try:
+        with context.obj.reading(must_exist=True) as (config, database):
             found = list(faults(database))
-        _print_result(balance(database), found, format_, is_repaired=is_repaired)
+            is_repaired = repair and not any(fault.is_damage for fault in found)
+            if is_repaired:
+                _rebuild(config, database, lines=context.obj.verbose > 0)
+                found = list(faults(database))
+            if repair:  # what was just typed is no advice
+                found = [replace(one, advice=RESTORE) if one.advice == REPAIR else one for one in found]
+            _print_result(balance(database), found, format_, is_repaired=is_repaired)
+    except DamagedFileError as error:
+        raise DamagedFileError(error.what, DAMAGED) from error
     if found:
         raise typer.Exit(1)
 

@@ -65,7 +65,11 @@ class DatabaseLockedError(DatabaseBusyError):
 
 
 class DamagedFileError(AggregatorError):
-    """A part of the database file is damaged and cannot be read."""
+    """A part of the database file is damaged and cannot be read. `what`: the message without advice."""
+
+    def __init__(self, what: str, advice: str = "type: aggregator db check") -> None:
+        super().__init__(f"{what}; {advice}")
+        self.what = what
 
 
 class DatabaseAwayError(AggregatorError):

@@ -249,8 +249,8 @@ def _migrate(
             if not is_damage(error.orig):
                 raise
             raise DamagedFileError(
-                f"the database {shown_url(database.url)} is damaged and cannot be upgraded ({error.orig}); "
-                "restore a backup, or recover what is left: sqlite3 FILE .recover | sqlite3 NEW"
+                f"the database {shown_url(database.url)} is damaged and cannot be upgraded ({error.orig})",
+                "restore a backup, or recover what is left: sqlite3 FILE .recover | sqlite3 NEW",
             ) from error
 
 

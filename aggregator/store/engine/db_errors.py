@@ -84,9 +84,7 @@ def _of_sqlite(error: sqlite3.Error, said: str, url: str) -> AggregatorError | N
     if "no such table" in said:
         return _WITHOUT_TABLES.made(said, url)
     if is_damage(error):
-        return DamagedFileError(
-            f"the database {shown_url(url)} is damaged ({said}); type: aggregator db check"
-        )
+        return DamagedFileError(f"the database {shown_url(url)} is damaged ({said})")
     return None
 
 

@@ -22,14 +22,12 @@ from aggregator.store.intake.inbox import STORED
 from aggregator.store.intake.rejected import IS_QUARANTINED
 from aggregator.store.tables import article, counter, entry, intake_count, metadata, tombstone
 
-_REPAIR: Final = "aggregator db check --repair"
-_RESTORE: Final = (
-    "rows are lost, or were inserted by hand: restore a backup: aggregator db restore FILE --replace"
-)
-_DAMAGED: Final = (
-    "stop the daemon, keep a copy of the file, and restore a backup: aggregator db restore FILE --replace; "
-    "without one, with the command-line shell of SQLite: sqlite3 FILE .recover | sqlite3 NEW, then: "
-    "aggregator db check --repair --database sqlite:///NEW"
+REPAIR: Final = "aggregator db check --repair"
+RESTORE: Final = "restore a backup: aggregator db restore FILE --replace"
+_LOST_ROWS: Final = f"rows are lost, or were inserted by hand: {RESTORE}"
+DAMAGED: Final = (
+    f"stop the daemon, keep a copy of the file, and {RESTORE}; without one, with the command-line shell of "
+    f"SQLite: sqlite3 FILE .recover | sqlite3 NEW, then: {REPAIR} --database sqlite:///NEW"
 )
 # Exceptions raised for a value that does not have the type of its column.
 _GARBLED: Final = (ValueError, TypeError, LookupError)
@@ -48,12 +46,14 @@ def faults(database: Database) -> Iterator[Fault]:
     """Yield all findings; nothing if the database is sound."""
     if database.is_sqlite:
         yield from _file_faults(database)
+    unread = set()
     for check in (_foreign_key_faults, conservation_faults, _read_all_values):
         try:
             yield from check(database)
         except (DamagedFileError, *_GARBLED) as error:
-            what = f"not all rows can be read: {error}"
-            yield Fault(what=what, rows=1, advice=_DAMAGED, is_damage=True)
+            unread.add(error.what if isinstance(error, DamagedFileError) else str(error))
+    for what in sorted(unread):
+        yield Fault(what=f"not all rows can be read: {what}", rows=1, advice=DAMAGED, is_damage=True)
 
 
 # --- SQLite's own check of its file; PostgreSQL has none to call -------------------------------------------
@@ -71,7 +71,7 @@ def _file_faults(database: Database) -> Iterator[Fault]:
         with database.read() as connection:  # SQLite refuses to commit after it has found damage
             lines += connection.execute(text(f"PRAGMA integrity_check({_MOST_NAMED})")).scalars()
     except DamagedFileError as error:
-        lines = lines or [str(error)]
+        lines = lines or [error.what]
     yield from faults_of_lines([line for line in lines if line != "ok"])
 
 
@@ -87,10 +87,10 @@ def faults_of_lines(lines: Sequence[str]) -> Iterator[Fault]:
         else:
             others.append(line)
     for what, rows in sorted(indexes.items()):
-        yield Fault(what=what, rows=rows, advice=_REPAIR)
+        yield Fault(what=what, rows=rows, advice=REPAIR)
     if others:
         what = f"the file is damaged: {others[0]}"
-        yield Fault(what=what, rows=len(others), advice=_DAMAGED, is_damage=True)
+        yield Fault(what=what, rows=len(others), advice=DAMAGED, is_damage=True)
 
 
 def _foreign_key_faults(database: Database) -> Iterator[Fault]:
@@ -104,7 +104,7 @@ def _foreign_key_faults(database: Database) -> Iterator[Fault]:
                 rows = connection.execute(lost).scalar_one()
             if rows:
                 what = f"rows of {table.name} refer to rows of {key.column.table.name} that do not exist"
-                yield Fault(what=what, rows=rows, advice=_REPAIR)
+                yield Fault(what=what, rows=rows, advice=REPAIR)
 
 
 def _read_all_values(database: Database) -> tuple[Fault, ...]:
@@ -184,7 +184,7 @@ def conservation_faults(database: Database) -> Iterator[Fault]:
         accounted = total.stored + total.known + total.refused_as_forgotten
         if total.seen != accounted:
             what = f"{total.seen:,} entries were received, but {accounted:,} are stored, known or refused"
-            yield Fault(what=what, rows=abs(total.seen - accounted), advice=_RESTORE)
+            yield Fault(what=what, rows=abs(total.seen - accounted), advice=_LOST_ROWS)
         yield from _by_source(connection)
         for what, lost, advice in _LOST:
             if rows := connection.execute(lost).scalar_one():
@@ -203,19 +203,19 @@ _LOST: Final = (
                 and_(entry.c.outcome.in_(_FOUNDING), ~exists().where(article.c.inbox_no == entry.c.inbox_no)),
             ),
         ),
-        _RESTORE,
+        _LOST_ROWS,
     ),
     (
         "articles have an inbox number that no entry has",
         select(func.count()).where(
             article.c.id.is_not(None), ~exists().where(entry.c.inbox_no == article.c.inbox_no, _IS_PLACED)
         ),
-        _RESTORE,
+        _LOST_ROWS,
     ),
     (  # after a repair or an upgrade they can be placed
         "entries are in quarantine because placing them failed; a repair queues them again",
         select(func.count()).where(IS_QUARANTINED),
-        _REPAIR,
+        REPAIR,
     ),
 )
 
@@ -238,6 +238,6 @@ def _by_source(connection: Connection) -> Iterator[Fault]:
     ):
         missing[source, "revision" if is_revision else "new"] -= count
     if lost := (+missing).total():
-        yield Fault(what="entries that were stored are missing", rows=lost, advice=_RESTORE)
+        yield Fault(what="entries that were stored are missing", rows=lost, advice=_LOST_ROWS)
     if more := (-missing).total():
-        yield Fault(what="entries exist that were not received", rows=more, advice=_RESTORE)
+        yield Fault(what="entries exist that were not received", rows=more, advice=_LOST_ROWS)

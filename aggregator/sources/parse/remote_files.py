@@ -50,18 +50,18 @@ def shown(address: str) -> str:
 
 
 def require_readable(address: str) -> None:
-    """Raise UsageError if addresses of this kind cannot be read."""
+    """Raise UsageError, without the address, if addresses of this kind cannot be read."""
     if address.startswith(_WEB) and address != shown(address):
         raise UsageError(
-            f"{shown(address)}: an archive is not read at an address with a user, a password or a query; "
-            "download it, and give the name of the file"
+            "an archive is not read at an address with a user, a password or a query; download it, and give "
+            "the name of the file"
         )
     try:
         _register(address.partition("://")[0])
     except ImportError as error:
-        raise UsageError(f"{shown(address)}: {error}; type: pip install fsspec obstore") from error
+        raise UsageError(f"{error}; type: pip install fsspec obstore") from error
     except ValueError as error:
-        raise UsageError(f"{shown(address)}: {error}") from error
+        raise UsageError(str(error)) from error
 
 
 def _register(scheme: str) -> None:

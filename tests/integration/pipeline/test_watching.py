@@ -349,5 +349,6 @@ def test_ingest_without_the_libraries_for_addresses_names_no_password(
     (rejected,) = found.rejected
     assert rejected.where == "s3://news/a.warc"
     assert "pip install" in rejected.reason
+    assert "//" not in rejected.reason
     assert "hidden" not in rejected.reason + str(folder.reported())
     assert found.read == 2

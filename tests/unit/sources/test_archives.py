@@ -530,7 +530,7 @@ def test_an_archive_at_an_address_that_cannot_be_read_is_one_problem(pages: byte
     assert "Range request not supported" in reasons["/whole.warc"][0]
     assert "Requested 0.." in reasons["/parts.warc"][0], "one that ends early is named"
     assert not is_remote("https://[pages.warc"), "an address without a path is none of an archive"
-    with pytest.raises(UsageError, match=r"foo://a/b\.warc: Protocol not known"):
+    with pytest.raises(UsageError, match=r"^Protocol not known"):
         found("foo://a/b.warc")
 
 
@@ -582,7 +582,7 @@ def test_an_address_with_a_secret_is_refused_without_it(pages: bytes, secret: st
             found(typed)
         assert server.requests == []
     assert "hidden" not in str(refused.value)
-    assert str(refused.value).startswith(address)
+    assert address not in str(refused.value)
 
 
 def test_an_address_is_one_address(pages: bytes) -> None:

@@ -14,7 +14,7 @@ from aggregator.config.messages import counted
 def export(
     context: Context,
     output: Annotated[
-        str, option("--output", "FILE", "Write to this file, compressed if its name ends in .gz or .zst.")
+        str, option("--output", "FILE", "Write to this file (.gz, .zst: compressed); - is standard output.")
     ] = "",
 ) -> None:
     """Export the content of the database as JSON lines.
@@ -30,6 +30,7 @@ def export(
     """
     from aggregator.admin.export import exported, row_count, written
 
+    output = "" if output == "-" else output
     with (
         context.obj.reading(must_exist=True) as (_, database),
         progress_bar("rows", row_count(database), lines=context.obj.verbose > 0) as advance,

@@ -448,7 +448,7 @@ def test_a_closed_standard_output_is_an_error_in_words(stage: Path) -> None:
 
 
 @pytest.mark.later
-@pytest.mark.parametrize("arguments", ["stories --format csv", "export", "config show"])
+@pytest.mark.parametrize("arguments", ["stories --format csv", "export --output -", "config show"])
 def test_a_full_disk_under_standard_output_is_an_error_in_words(stage: Path, arguments: str) -> None:
     with Path("/dev/full").open("wb") as full:
         ended = subprocess.run(

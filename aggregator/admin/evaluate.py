@@ -206,9 +206,8 @@ class Evaluation(GroupingEvaluation, frozen=True, kw_only=True, omit_defaults=Fa
     retired_share: float  # of all stories, merged into others later
     repeated_ids: int  # records with the id of an earlier record; each is measured separately
     seconds: float
-    cpu_seconds: float  # of this process and its workers
     articles_per_second: float
-    articles_per_cpu_second: float
+    articles_per_cpu_second: float  # of this process and its workers
     peak_memory_mib: float  # of the largest process, since the start of the command
     rules_version: str
     pages_late: PagesLate | None = None  # with `--pages-late`
@@ -489,7 +488,6 @@ def _evaluation(
         failed_jobs=sum(group.articles for group in not_read if group.cause == "worker"),
         repeated_ids=len(records) - len({one.record.id for one in records}),
         seconds=seconds,
-        cpu_seconds=cpu,
         articles_per_second=len(records) / seconds,
         articles_per_cpu_second=len(records) / cpu if cpu else 0.0,
         peak_memory_mib=max(resource.getrusage(who).ru_maxrss for who in _WHO) / 1024,

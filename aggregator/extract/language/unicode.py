@@ -13,6 +13,7 @@ import codecs
 import re
 import unicodedata
 from collections.abc import Sequence
+from contextlib import suppress
 
 _WESTERN = (
     "äöüß", "éèêëàâçîïôùûüœæ", "áéíóúñüªº", "ãõáéíóúâêôçàüªº", "àèéìîòóù", "æøåéèêóòôü", "åäöéü",
@@ -251,9 +252,8 @@ def _decode_as(data: bytes, codec: str) -> str | None:
     if codec in _WIDE:
         return None  # real UTF-16 and UTF-32 were recognised before, so the label is wrong
     if codec != "iso2022-jp":  # its text is ASCII, and so valid UTF-8
-        strict = _strict(data, "utf-8")
-        if strict is not None:
-            return strict
+        with suppress(UnicodeDecodeError):
+            return data.decode()
     if codec not in _MULTIBYTE and codec != "utf-8":
         return data.decode(codec, "replace")
     text = data.decode(codec, "replace")
@@ -261,17 +261,7 @@ def _decode_as(data: bytes, codec: str) -> str | None:
     return text if text.count("\ufffd") <= 0.1 * beyond_ascii else None
 
 
-def _strict(data: bytes, codec: str) -> str | None:
-    try:
-        return data.decode(codec)
-    except UnicodeDecodeError:
-        return None
-
-
 def _decode_unlabelled(data: bytes) -> str:
-    text = _strict(data, "utf-8")
-    if text is not None:
-        return text
     mostly = _decode_as(data, "utf-8")
     if mostly is not None:
         return mostly

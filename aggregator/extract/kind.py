@@ -67,7 +67,7 @@ def find_kind(
     if is_container:
         return _container_kind(title, is_live=is_live)
     evidence = (
-        _by_type(types),
+        (FoundKind(_TYPES[name], f"type: {name}") for name in types if name in _TYPES),
         _by_label(title, "label"),
         _by_address(urls),
         _by_section(sections),
@@ -99,10 +99,6 @@ _TYPES: dict[str, Kind] = {
     "radioepisode": "episode",
     "tvepisode": "episode",
 }
-
-
-def _by_type(types: Sequence[str]) -> Iterator[FoundKind]:
-    yield from (FoundKind(_TYPES[name], f"type: {name}") for name in types if name in _TYPES)
 
 
 # --- labels ------------------------------------------------------------------------------------------------

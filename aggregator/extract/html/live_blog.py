@@ -70,7 +70,9 @@ def completed(text: str, extracted: Sequence[ExtractedEntry]) -> str:
     intro = [
         line
         for line in text.split("\n")
-        if line and folded(line) not in written_entries and not _is_inside(line, extracted)
+        if line
+        and folded(line) not in written_entries
+        and not any(line in one.text or one.text in line for one in extracted)
     ]
     entries = [f"{one.clock_minutes // 60:02}:{one.clock_minutes % 60:02}: {one.text}" for one in extracted]
     return "\n".join([*intro, *entries])
@@ -79,10 +81,6 @@ def completed(text: str, extracted: Sequence[ExtractedEntry]) -> str:
 def _opening_words(text: str) -> str:
     line = max(text.split("\n")[:2], key=len)
     return " ".join(line.split()[:8])
-
-
-def _is_inside(line: str, entries: Sequence[ExtractedEntry]) -> bool:
-    return any(line in one.text or one.text in line for one in entries)
 
 
 def _are_written_out(entries: Sequence[ExtractedEntry], tuning: ExtractTuning) -> bool:

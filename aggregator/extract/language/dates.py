@@ -345,7 +345,7 @@ def _end_of_date_before(line: str, match: re.Match[str]) -> int:
 def _stands_apart(line: str, match: re.Match[str], rank: int) -> bool:
     """Return whether the line has few other words and the date is not part of a phrase."""
     other_words = _words_beside(line, match)
-    has_clock = _has_clock(f"{line[: match.start()]} | {line[match.end() :]}")
+    has_clock = _CLOCK.search(f"{line[: match.start()]} | {line[match.end() :]}") is not None
     if is_prose(line) and other_words > 4:
         return False
     if match.groupdict().get("yy") and rank == _UNSAID and not has_clock:
@@ -363,10 +363,6 @@ def _stands_apart(line: str, match: re.Match[str], rank: int) -> bool:
         or _EDGE.fullmatch(before[-2:].strip() or ",")
     )
     return bool(is_open and _EDGE.match(after))
-
-
-def _has_clock(line: str) -> bool:
-    return _CLOCK.search(line) is not None
 
 
 @lru_cache(maxsize=64)

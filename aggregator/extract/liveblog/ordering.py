@@ -175,7 +175,8 @@ def _counted(
 def _stated(one: ExtractedEntry, times: ArticleTimes, reference: dt.date | None) -> tuple[int, bool] | None:
     """Return the ordinal of the day stated for an entry, and whether its year is known."""
     if one.moment is not None:
-        return one.moment.astimezone(_zone_of(one.moment, times)).date().toordinal(), True
+        zone = times.tz if times.zone else one.moment.tzinfo or dt.UTC
+        return one.moment.astimezone(zone).date().toordinal(), True
     if one.day is None or one.day.month is None or one.day.day is None:
         return None
     return _dated(one.day, one.day.month, one.day.day, reference)
@@ -237,10 +238,6 @@ def _distance(
 
 
 # --- entries -----------------------------------------------------------------------------------------------
-
-
-def _zone_of(moment: dt.datetime, times: ArticleTimes) -> dt.tzinfo:
-    return times.tz if times.zone else moment.tzinfo or dt.UTC
 
 
 def _entry(one: ExtractedEntry, day: dt.date | None, times: ArticleTimes) -> TimedEntry:

@@ -81,16 +81,13 @@ def outlet_beside(line: str) -> str | None:
     if steps:
         first = steps[0]
         is_name = not is_section(first) and words(first) not in phrases("breadcrumb_home").whole
-        return first if is_name and _may_be_name(first) else None
+        is_short = count_words(first) <= 5
+        return first if is_name and is_short and is_proper(first) and not is_boilerplate(first) else None
     if label_of(line)[0] in phrases("label").whole | phrases("bylines").whole:
         return None
     pieces = [piece.strip() for piece in _PIECES.split(line) if piece.strip()]
     names = [piece for piece in pieces if not (is_boilerplate(piece) or is_weak(piece))]
     return names[0] if len(names) == 1 < len(pieces) and looks_like_outlet(names[0]) else None
-
-
-def _may_be_name(line: str) -> bool:
-    return count_words(line) <= 5 and is_proper(line) and not is_boilerplate(line)
 
 
 def split_title(title: str, outlet: str | None = None) -> tuple[str, str | None]:

@@ -203,7 +203,8 @@ class _Explainer:
 
     def _fit(self, one: ExplainedArticle, assigned_story: ExplainedArticle) -> StoryFit | None:
         """Compare an article with the newest reports of a story; None if it has no other one with terms."""
-        rows = [row for row in self._newest_reports(assigned_story.story) if row.id != one.article.id]
+        newest = self._reading.newest_reports(assigned_story.story, self._pair_tuning.compared_reports)
+        rows = [row for row in newest if row.id != one.article.id]
         reports = [pair_of(row) for row in deciding(rows) if row.terms]
         own = pair_of(self._reading.compared_report(one.article.id))
         if not reports or not len(own.ids):
@@ -222,9 +223,6 @@ class _Explainer:
             score=sum(pair.logit for pair in pairs) / len(pairs) + shift,
             need=self.model.tuning.threshold,
         )
-
-    def _newest_reports(self, story: str) -> Sequence[ComparedRow]:
-        return self._reading.newest_reports(story, self._pair_tuning.compared_reports)
 
     def _snapshot(self) -> StreamSnapshot:
         if self._stream is None:

@@ -340,7 +340,7 @@ class _ScratchDatabase:
             if self._lock is not None:
                 break
             number += 1
-        self._sweep()
+        _remove_left(self._folder, self._of_this, but=self._name)  # of other rules or articles
         if not self.is_seeded():
             self._remove(self._name)
         self.database = Database(f"sqlite:///{self._folder / self._name}.db")
@@ -360,10 +360,6 @@ class _ScratchDatabase:
 
     def mark_seeded(self) -> None:
         (self._folder / f"{self._name}.seeded").touch()
-
-    def _sweep(self) -> None:
-        """Delete files of interrupted runs under other rules or articles."""
-        _remove_left(self._folder, self._of_this, but=self._name)
 
     def _remove(self, name: str) -> None:
         _remove_files(self._folder, name)

@@ -493,7 +493,9 @@ class StoryWriter:
         return Membership(
             centroid=centroid.from_bytes(row.centroid),
             count_state=self._count_state(connection, row),
-            span=_span_of(connection, row),
+            span=PublishedSpan(
+                row.first_published, row.last_published, articles.has_date(connection, row.id)
+            ),
             last_inbox_no=row.last_inbox_no,
             shown=article_views.views_for_title(connection, row.id, row.article_count, row.title_article),
         )
@@ -742,10 +744,6 @@ def _single_story(connection: Connection, ids: Iterable[str]) -> str:
     if len(found) != 1:
         raise ValueError(f"the articles that move are in {len(found)} stories")
     return found.pop()
-
-
-def _span_of(connection: Connection, row: StoryRow) -> PublishedSpan:
-    return PublishedSpan(row.first_published, row.last_published, articles.has_date(connection, row.id))
 
 
 def _has_bump_time(connection: Connection, row: StoryRow) -> bool:

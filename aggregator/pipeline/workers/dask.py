@@ -251,7 +251,8 @@ class DaskExecutor:
 
     def _nobody(self) -> str:
         if self._unfit:
-            return f"no Dask worker has the program that runs here; {self._unfit_words()}"
+            unfit = [f"the worker at {at} has {words}" for at, words in sorted(self._unfit.items())[:3]]
+            return f"no Dask worker has the program that runs here; {'; '.join(unfit)}"
         return (
             f"the Dask scheduler at {self._address} has no workers; "
             f"start some with: dask worker {self._address}"
@@ -334,9 +335,6 @@ class DaskExecutor:
                 extra={"event": "worker_rejected"},
             )
             self._unfit[worker] = words
-
-    def _unfit_words(self) -> str:
-        return "; ".join(f"the worker at {at} has {words}" for at, words in sorted(self._unfit.items())[:3])
 
     async def _known_workers(self) -> str:
         try:

@@ -55,7 +55,7 @@ def read_opml(data: bytes) -> tuple[OpmlFeed, ...]:
             listed_feed = feeds.setdefault(feed.url, feed)
             if not listed_feed.folder and feed.folder:
                 feeds[feed.url] = msgspec.structs.replace(listed_feed, folder=feed.folder)
-        elif _is_outline(node):
+        elif str(node.tag).rpartition("}")[2].lower() == "outline":
             folder = (*folder, _name(attributes))[:_MAX_DEPTH] if _name(attributes) else folder
         waiting.extend((child, folder) for child in reversed(node) if isinstance(child.tag, str))
     return tuple(feeds.values())
@@ -114,7 +114,3 @@ def _category(attributes: dict[str, str]) -> tuple[str, ...]:
 def _name(attributes: dict[str, str]) -> str:
     """Return the name that the reader sees: `text`; in some lists `title` is the feed's own."""
     return plain_title(attributes.get("text", "") or attributes.get("title", ""))[:_MAX_NAME_CHARS]
-
-
-def _is_outline(node: "Element") -> bool:
-    return str(node.tag).rpartition("}")[2].lower() == "outline"

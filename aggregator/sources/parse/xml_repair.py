@@ -94,7 +94,7 @@ def well_prepared(text: str) -> str:
     if "&#" in text:
         text = unicode.clean(_NUMBER_REFERENCE.sub(_character, text))  # also joins pairs of surrogates
     if "&" in text:
-        text = _NAME_REFERENCE.sub(_named_character, text)
+        text = _NAME_REFERENCE.sub(lambda found: _NAMED.get(found[1], found[0]), text)
     return _DECLARATION + text.lstrip()
 
 
@@ -156,10 +156,6 @@ def _character(match: re.Match[str]) -> str:
     if code in {9, 10, 13} or 0x20 <= code < 0x80:
         return match.group()
     return chr(code) if code <= 0x10FFFF else ""
-
-
-def _named_character(match: re.Match[str]) -> str:
-    return _NAMED.get(match.group(1), match.group())
 
 
 # --- limiting the entries ----------------------------------------------------------------------------------

@@ -145,6 +145,7 @@ _DECIDING = (
     "sources/parse",
     "sources/limits.py",
     "stories",
+    "text",
     "model/core.py",
     "config/tuning.py",
     "config/tuning.yaml",
@@ -174,7 +175,7 @@ def program_versions() -> Mapping[str, str]:
     """Return each part and its version; `code` is a hash of the files of this program."""
     parts = {
         "aggregator": aggregator.__version__,
-        "code": _hash_of(Path(aggregator.__file__).parent),
+        "code": hash_of_code(Path(aggregator.__file__).parent),
         "python": f"{sys.version_info.major}.{sys.version_info.minor}",
     }
     return MappingProxyType(parts | {name: _version(name) for name in _LIBRARIES})
@@ -197,7 +198,8 @@ def _version(library: str) -> str:
         return "missing"
 
 
-def _hash_of(package: Path) -> str:
+def hash_of_code(package: Path) -> str:
+    """Return a hash of the files of `package` that determine the result of a job."""
     digest = hashlib.blake2b(digest_size=6)
     for name in _DECIDING:
         top = package / name

@@ -1,6 +1,7 @@
 """The executors: right answers, named failures, limits that bite, nothing lost when workers are killed."""
 
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -12,10 +13,17 @@ from pathlib import Path
 
 import pytest
 
+import aggregator
 from aggregator.config.tuning import Tuning
 from aggregator.model.errors import ConfigError, NoWorkersError, WorkError
 from aggregator.pipeline.workers import fault_jobs
-from aggregator.pipeline.workers.executor import Executor, InlineExecutor, function_named, name_of
+from aggregator.pipeline.workers.executor import (
+    Executor,
+    InlineExecutor,
+    function_named,
+    hash_of_code,
+    name_of,
+)
 from aggregator.pipeline.workers.factory import open_executor
 from aggregator.pipeline.workers.process_pool import ProcessExecutor
 from aggregator.pipeline.workers.thread_pool import ThreadPool
@@ -328,3 +336,13 @@ def test_threads_double_while_all_are_slow() -> None:
     pool.stop()
     ended.set()
     assert pool.join(lambda: 60.0) == 0
+
+
+def test_a_worker_with_another_file_that_decides_a_result_has_another_version(tmp_path: Path) -> None:
+    package = shutil.copytree(Path(aggregator.__file__).parent, tmp_path / "aggregator")
+    hashes = [hash_of_code(package)]
+    for name in ("cluster", "extract", "stories", "text", "sources/parse", "web"):
+        (package / name / "__init__.py").write_text("changed = True", encoding="utf-8")
+        hashes.append(hash_of_code(package))
+    assert len(set(hashes)) == 6
+    assert hashes[-1] == hashes[-2]

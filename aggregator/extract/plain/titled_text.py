@@ -16,10 +16,11 @@ from aggregator.extract.plain.boilerplate import PATTERNS, is_known_phrase, with
 from aggregator.extract.plain.bylines import stated_byline
 from aggregator.extract.plain.saved_text import SavedText
 from aggregator.text.lines import count_words, ends_sentence, folded, is_prose
+from aggregator.text.sentences import split_sentences
 
 _ORNAMENT = r"[\s_*—–=~•.…·◇-]+"
 _BOILERPLATE = re.compile("|".join((*PATTERNS["titled"], _ORNAMENT)), re.IGNORECASE)
-_CONTRIBUTED = tuple(f" contributed to this {text}" for text in ("report", "article", "story"))
+_CONTRIBUTED = re.compile(r" contributed to this (?:report|article|story)\.*$", re.IGNORECASE)
 _LINE_CHARS = 400  # a longer line is text (chosen; of 1,717 removed lines of full articles 3 were longer)
 _PHRASE_CHARS = 200  # of a line that is compared with phrases (chosen: 300 and 160 gave the same F1 on pages)
 _HEAD_LINES = 12  # first lines searched for byline, date and a headline of any length (as of saved texts)
@@ -55,8 +56,8 @@ def read_titled_text(
             continue
         names = titles if number <= first else long_titles
         is_headline = len(line) <= longest and folded(line) in names
-        if not (is_headline or is_boilerplate(line)):
-            paragraphs.append(without_bullet(line))
+        if not (is_headline or is_boilerplate(line)) and (uncredited := _without_credit(line)):
+            paragraphs.append(without_bullet(uncredited))
     return SavedText(
         title=title,
         paragraphs=_unwrapped(paragraphs),
@@ -93,11 +94,23 @@ def _unwrapped(lines: Sequence[str]) -> tuple[str, ...]:
 
 
 def is_boilerplate(line: str) -> bool:
-    """Return whether the whole `line` is an ornament, a button, a link, a credit or a notice."""
+    """Return whether the whole `line` is an ornament, a button, a link or a notice."""
     if len(line) > _LINE_CHARS:
         return False
-    return (
-        _BOILERPLATE.fullmatch(line) is not None
-        or line[-40:].lower().rstrip(".").endswith(_CONTRIBUTED)
-        or (len(line) <= _PHRASE_CHARS and is_known_phrase(line, count_words(line)))
+    return _BOILERPLATE.fullmatch(line) is not None or (
+        len(line) <= _PHRASE_CHARS and is_known_phrase(line, count_words(line))
     )
+
+
+def _without_credit(line: str) -> str:
+    """Return the line without last sentences of the form "... contributed to this report".
+
+    Only those that begin with two capitals or have capitals in half of their words, as names do.
+    """
+    while end := _CONTRIBUTED.search(line, max(0, len(line) - 40)):
+        last = (split_sentences(line) or [line])[-1]
+        capitals = [name[0].isupper() for name in last[: -len(end.group())].split()]
+        if not all(capitals[:2]) and 2 * sum(capitals) < len(capitals):
+            break
+        line = line[: -len(last)].rstrip()
+    return line

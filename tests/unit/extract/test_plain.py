@@ -144,6 +144,7 @@ def test_boilerplate_lines(line: str) -> None:
      "You must see it to believe it, she said.", "«Мы не знаем», — написал он в Telegram.",
      "Next: the council will vote on the bridge and on the school in May.",
      "Chaque jour, trois cents personnes passent le pont.", "Read more. Share what I know. Listen.",
+     "The port closed on Monday. Ada Lorne contributed to this report.",
      "The two met in NATO and UN headquarters", "Dit artikel van de grondwet is oud, zei de minister."],
 )  # fmt: skip
 def test_sentences_and_headings_are_no_boilerplate(line: str) -> None:
@@ -156,6 +157,20 @@ def test_short_reading_of_a_text_with_a_known_headline() -> None:
     saved = read_titled_text(text, title)
     assert "\n".join(saved.paragraphs) == BODY
     assert saved.author == "Ada Lorne"
+
+
+@pytest.mark.parametrize(
+    ("credited", "kept"),
+    [
+        ("The port closed on Monday. Ada Lorne contributed to this report.", "The port closed on Monday."),
+        ("AP writers Ada Lorne in Sennick and John A. Marsh in Bremen contributed to this article", ""),
+        ("Ada Lorne contributed to this report. Reuters contributed to this story.", ""),
+        ("Strong hiring in health care and a mild winter in the north contributed to this report.",) * 2,
+    ],
+)
+def test_who_contributed_to_a_text_is_left_out_and_no_sentence_before_it(credited: str, kept: str) -> None:
+    paragraphs = read_titled_text(f"{BODY}\n{credited}", TITLE).paragraphs
+    assert "\n".join(paragraphs) == f"{BODY}\n{kept}".strip()
 
 
 def test_a_date_above_a_text_with_a_known_headline_counts_where_none_is_declared() -> None:

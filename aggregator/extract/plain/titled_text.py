@@ -26,7 +26,7 @@ _PHRASE_CHARS = 200  # of a line that is compared with phrases (chosen: 300 and 
 _HEAD_LINES = 12  # first lines searched for byline, date and a headline of any length (as of saved texts)
 _WRAPPED_LINES = 4  # at least of a text that is unwrapped
 _LEAST_WIDTH, _MOST_WIDTH = 45, 110  # characters of its lines (as of saved texts)
-_WRAPPED_SHARE = 0.4  # of its line ends (54 of 3,085 entries of the reading list, 1 of 12,000 of other sets)
+_LOWER_SHARE = 0.4  # of the broken lines (64 of 2,967 entries of the reading list, 0 of 10,410 others)
 _LONG_HEADLINE = 4  # words; it is removed anywhere, a shorter one may be a heading
 
 
@@ -44,13 +44,16 @@ def read_titled_text(
     `headings`: other forms of its headline. `is_dated`: its time is known and not read in the text; `zone`
     and `seen` as in dates.py.
     """
-    lines = [spaced for line in text.split("\n") if (spaced := " ".join(line.split()))]
+    rows = [" ".join(line.split()) for line in text.split("\n")]
+    lines = list(filter(None, rows))
+    goes_on = [bool(before) for before, row in pairwise(("", *rows)) if row]
     first = next((number for number, line in enumerate(lines[:_HEAD_LINES]) if is_prose(line)), _HEAD_LINES)
     head = lines[:first]
     titles = {folded(name): count_words(name) for name in (title, *headings) if name}
     long_titles = {name for name, count in titles.items() if count >= _LONG_HEADLINE}
     longest = 2 * max(map(len, titles), default=0) + 20  # characters of a headline with its punctuation
     paragraphs: list[str] = []
+    joinable: list[bool] = []  # the line follows another one directly, and is no item of a list
     for number, line in enumerate(lines):
         if number < first and (stated_byline(line) is not None or dates.is_date_line(line)):
             continue
@@ -58,31 +61,33 @@ def read_titled_text(
         is_headline = len(line) <= longest and folded(line) in names
         if not (is_headline or is_boilerplate(line)) and (uncredited := _without_credit(line)):
             paragraphs.append(without_bullet(uncredited))
+            joinable.append(goes_on[number] and paragraphs[-1] == uncredited)
     return SavedText(
         title=title,
-        paragraphs=_unwrapped(paragraphs),
+        paragraphs=_unwrapped(paragraphs, joinable),
         author=next(filter(None, map(stated_byline, head)), None),
         published=None if is_dated else dates.published_from_text(head, zone, seen),
         lines=tuple(lines),
     )
 
 
-def _unwrapped(lines: Sequence[str]) -> tuple[str, ...]:
+def _unwrapped(lines: Sequence[str], joinable: Sequence[bool]) -> tuple[str, ...]:
     """Return the lines joined where one was broken because the next word did not fit into its width.
 
-    Only of a text of which most lines are broken so and go on in lower case.
+    Only of a text of which most lines that go on in lower case are broken so. A line after an empty one, or
+    with the bullet of a list, is not joined.
     """
     width = max(map(len, lines), default=0)
     if len(lines) < _WRAPPED_LINES or not _LEAST_WIDTH <= width <= _MOST_WIDTH:
         return tuple(lines)
-    breaks = [
-        not ends_sentence(line) and len(line) + 1 + len(after.partition(" ")[0]) > width
-        for line, after in pairwise(lines)
-    ]
-    goes_on = sum(
-        is_broken and after[0].islower() for is_broken, after in zip(breaks, lines[1:], strict=True)
-    )
-    if goes_on < _WRAPPED_SHARE * len(breaks):
+    breaks: list[bool] = []
+    going_on: list[bool] = []  # of the lines that go on in lower case: are they broken so
+    for can, (line, after) in zip(joinable[1:], pairwise(lines), strict=True):
+        is_inside = can and not ends_sentence(line)
+        breaks.append(is_inside and len(line) + 1 + len(after.partition(" ")[0]) > width)
+        if is_inside and after[0].islower():
+            going_on.append(breaks[-1])
+    if 2 * sum(going_on) <= len(going_on) or sum(going_on) < _LOWER_SHARE * sum(breaks):
         return tuple(lines)
     joined = [lines[0]]
     for is_broken, line in zip(breaks, lines[1:], strict=True):

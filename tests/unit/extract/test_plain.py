@@ -102,10 +102,26 @@ def test_wrapped_lines_are_joined_but_none_of_those_around_them() -> None:
     assert (saved.paragraphs, saved.author) == ((whole,), "Anna Berg")
     two = read_titled_text(f"{WRAPPED}\nThe mayor spoke to both sides in the morning.", "").paragraphs
     assert two == (whole, "The mayor spoke to both sides in the morning.")
-    headlines = tuple(
-        f"Minister number {number} resigns after a long dispute on pensions" for number in range(6)
-    )
-    assert read_titled_text("\n".join(headlines), "").paragraphs == headlines
+    lines = WRAPPED.split("\n")
+    apart = "\n\n".join("\n".join(lines[at : at + 2]) for at in (0, 2, 0, 2))
+    joined = tuple(" ".join(lines[at : at + 2]) for at in (0, 2, 0, 2))
+    assert read_titled_text(apart, "").paragraphs == joined
+
+
+@pytest.mark.parametrize(
+    "lines",
+    [
+        tuple(f"Minister number {number} resigns after a long dispute on pensions" for number in range(6)),
+        tuple(f"- {verb} the {number} bridges over the river before the winter comes to the town"
+              for number, verb in enumerate(("repair", "paint", "close", "measure", "clean", "widen"))),
+        ("the ferry lay all night beside the northern quay,", "and no one came to see it there but me,",
+         "a boy of ten, who had been told to keep away", "from ropes and men, and from the restless sea",
+         "that took his father on a summer day", "and gave back nothing but a silver key."),
+    ],
+)  # fmt: skip
+def test_headlines_items_of_a_list_and_verses_are_not_joined(lines: tuple[str, ...]) -> None:
+    kept = tuple(line.removeprefix("- ") for line in lines)
+    assert read_titled_text("\n".join(lines), "").paragraphs == kept
 
 
 @pytest.mark.parametrize(

@@ -171,7 +171,7 @@ def _progress(settings: Settings) -> "Progress":
 def check(
     context: Context,
     repair: Annotated[
-        bool, flag("--repair", "Recompute everything that is derived from other rows.")
+        bool, flag("--repair", "Recompute counts, copy keys, merged texts and indexes.")
     ] = False,
     format_: output.TextOrJson = "text",
 ) -> None:

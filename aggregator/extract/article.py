@@ -22,7 +22,7 @@ from aggregator.extract.html.dom import html_to_text
 from aggregator.extract.html.page import Page, read_page
 from aggregator.extract.html.page_signals import read_page_signals
 from aggregator.extract.html.robots_meta import permissions
-from aggregator.extract.kind import find_kind
+from aggregator.extract.kind import STYLE, find_kind
 from aggregator.extract.language import dates
 from aggregator.extract.language.unicode import clean, decode, looks_binary
 from aggregator.extract.learned_boilerplate import (
@@ -212,6 +212,22 @@ def clean_entry(
 def text_of_entry(entry: Entry, seen: dt.datetime, tuning: Tuning) -> str:
     """Return the text that the entry itself has, with its boilerplate."""
     return _from_entry(entry, seen, tuning.section("text", ExtractTuning)).article.text
+
+
+def read_again(stored: CleanArticle, tuning: Tuning) -> tuple[CleanArticle, Reading]:
+    """Return a stored article with the lead, language and kind of its text under these rules, and its words.
+
+    A kind by other evidence than title and style stays: what its page declared is not stored.
+    """
+    text_tuning = tuning.section("text", ExtractTuning)
+    lead = first_sentences(stored.text.split("\n"), text_tuning.lead_words)
+    language = find_language(stored.title, stored.text, stored.language, text_tuning)
+    reading = read(stored.title, stored.text, language)
+    again = msgspec.structs.replace(stored, lead=lead, language=language)
+    if (stored.kind_evidence or STYLE).startswith(STYLE):
+        found = find_kind(stored.title, stored.text, language=language, reading=reading)
+        again = msgspec.structs.replace(again, kind=found.kind, kind_evidence=found.evidence)
+    return again, reading
 
 
 def _is_better(own: CleanArticle, page: CleanArticle) -> bool:

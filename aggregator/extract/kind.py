@@ -89,6 +89,8 @@ def _container_kind(title: str, *, is_live: bool) -> FoundKind:
     return FoundKind("roundup", "headline of a roundup")
 
 
+STYLE = "style of the text"  # evidence that is sought where there is no other
+
 _TYPES: dict[str, Kind] = {
     "opinionnewsarticle": "opinion",
     "reviewnewsarticle": "opinion",
@@ -186,7 +188,7 @@ def _by_audio(media: Iterable[Enclosure], least_bytes: int) -> Iterator[FoundKin
 def _by_style(title: str, text: str, reading: Reading | None) -> Iterator[FoundKind]:
     kind, above = kind_by_style(title, text, reading or read(title, text, "en"))
     if kind != "report":
-        yield FoundKind(kind, f"style of the text, {above:.2f} above the limit")
+        yield FoundKind(kind, f"{STYLE}, {above:.2f} above the limit")
 
 
 # --- kinds.yaml --------------------------------------------------------------------------------------------

@@ -13,7 +13,6 @@ from aggregator.model.core import (
     ACCEPTED_VERDICTS,
     CleanArticle,
     Entry,
-    Fingerprint,
     FrozenStruct,
     LearnedBoilerplate,
     Prepared,
@@ -57,16 +56,10 @@ class PrepareResult(FrozenStruct, frozen=True, kw_only=True):
 
 
 class FingerprintJob(FrozenStruct, frozen=True, kw_only=True):
-    """Clean articles that need fingerprints under new rules, for `recluster`."""
+    """Clean articles whose texts are read again under new rules, for `recluster`."""
 
     articles: tuple[CleanArticle, ...]
     tuning: str = "{}"
-
-
-class FingerprintResult(FrozenStruct, frozen=True, kw_only=True):
-    """One Fingerprint for each article, in order."""
-
-    fingerprints: tuple[Fingerprint, ...]
 
 
 class FeedJob(FeedContext, frozen=True, kw_only=True):
@@ -101,13 +94,16 @@ def _with_page(item: PrepareItem, all_tuning: Tuning) -> PrepareItem:
 
 
 def fingerprints(job: bytes) -> bytes:
-    """Return a FingerprintResult for a FingerprintJob."""
+    """Return a PrepareResult for a FingerprintJob."""
     from aggregator.cluster.fingerprint import fingerprinter
+    from aggregator.extract.article import read_again
 
     decoded = msgspec.msgpack.decode(job, type=FingerprintJob)
-    maker = fingerprinter(Tuning.from_json(decoded.tuning))
-    results = tuple(maker.fingerprint(article) for article in decoded.articles)
-    return msgspec.msgpack.encode(FingerprintResult(fingerprints=results))
+    all_tuning = Tuning.from_json(decoded.tuning)
+    maker = fingerprinter(all_tuning)
+    again = [read_again(article, all_tuning) for article in decoded.articles]
+    prepared = tuple(Prepared(article=one, fingerprint=maker.fingerprint(one, words)) for one, words in again)
+    return msgspec.msgpack.encode(PrepareResult(prepared=prepared))
 
 
 def _prepared(item: PrepareItem, all_tuning: Tuning, job: PrepareJob) -> Prepared:

@@ -1,4 +1,4 @@
-"""`aggregator recluster`: assigns all articles to stories again under the present rules.
+"""`aggregator recluster`: reads all articles and assigns them to stories again under the present rules.
 
 A scratch database gets the placed articles in the order of their inbox numbers, with the corrections in
 force. Then both groupings are compared: a group keeps the id of the old story with which it shares most
@@ -23,7 +23,7 @@ from aggregator.cluster.entry_identity import story_id
 from aggregator.config.tuning import Tuning
 from aggregator.model.core import FrozenStruct, Prepared
 from aggregator.model.errors import NoScratchFolderError
-from aggregator.pipeline.jobs import FingerprintJob, FingerprintResult, fingerprints
+from aggregator.pipeline.jobs import FingerprintJob, PrepareResult, fingerprints
 from aggregator.pipeline.placement.place import Placer
 from aggregator.pipeline.placement.story_options import StoryOptions
 from aggregator.pipeline.placement.story_writer import UnitOfWork
@@ -198,14 +198,10 @@ class Reclusterer:
             part = tuple(one.clean for one in batch[start : start + TEXTS_A_JOB])
             job = FingerprintJob(articles=part, tuning=self._all_tuning.to_json())
             jobs.append(self._executor.submit(fingerprints, msgspec.msgpack.encode(job)))
-        marks = [
-            fingerprint
-            for job in jobs
-            for fingerprint in msgspec.msgpack.decode(job.result(), type=FingerprintResult).fingerprints
-        ]
         return [
-            Prepared(article=one.clean, fingerprint=fingerprint)
-            for one, fingerprint in zip(batch, marks, strict=True)
+            prepared
+            for job in jobs
+            for prepared in msgspec.msgpack.decode(job.result(), type=PrepareResult).prepared
         ]
 
     # --- the comparison -----------------------------------------------------------------------------------

@@ -31,7 +31,7 @@ from aggregator.store.tables import (
 )
 
 _ROWS_AT_ONCE = 500
-# Columns of an article that a decision writes.
+# Columns of an article that a decision writes, or reading its text again.
 _DECIDED = (
     "role",
     "counts_in_centroid",
@@ -49,6 +49,8 @@ _DECIDED = (
     "date_counts",
     "kind",
     "kind_evidence",
+    "lead",
+    "language",
 )
 
 

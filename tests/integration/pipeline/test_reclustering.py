@@ -25,9 +25,9 @@ from aggregator.store.stories import stream_history
 from aggregator.store.stories.commands import CommandKind, enqueue, one
 from aggregator.store.tables import article, source_history, story, stream_period
 from tests.conftest import Postgres
-from tests.support.articles import FLOOD, FLOOD_ELSEWHERE, NOON, STRIKE, Clock, Rig, record
+from tests.support.articles import COLUMN, FLOOD, FLOOD_ELSEWHERE, NOON, STRIKE, Clock, Rig, record
 from tests.support.fresh import sqlite_at, with_tables
-from tests.support.rows import queried, read_by, written_by
+from tests.support.rows import executed, queried, read_by, written_by
 from tests.support.story_checks import (
     assigned,
     by_title,
@@ -196,6 +196,17 @@ def test_the_words_of_today_are_decided_about(database: Database) -> None:
     titles = queried(database, select(article.c.title).order_by(article.c.inbox_no)).scalars().all()
     assert titles[0].endswith("five dead")
     assert what_is_wrong(database) == []
+
+
+def test_what_is_read_from_texts_is_restored(database: Database) -> None:
+    entries = [record("Gazette", text[:9], "The dock", text) for text in (FLOOD, STRIKE, COLUMN)]
+    Rig(database, Clock()).take(*entries)
+    before = rows_of(database, article)
+    assert set(queried(database, select(article.c.kind)).scalars()) == {"report", "opinion"}
+    damaged = {"kind": "report", "kind_evidence": None, "lead": "", "language": None, "terms": b"\x90"}
+    executed(database, update(article).values(damaged))
+    reclustering(database).take_over(placing_of(database), None)
+    assert rows_of(database, article) == before
 
 
 # --- other rules -------------------------------------------------------------------------------------------

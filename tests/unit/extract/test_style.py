@@ -5,18 +5,7 @@ import time
 import pytest
 
 from aggregator.extract.kind import find_kind
-from tests.support.articles import DYKES, FLOOD, FLOOD_ELSEWHERE, STRIKE
-
-COLUMN = """Why is it so hard to say no to a stadium? Every few years a team owner discovers that the old
-one is hopelessly out of date, and every few years a man like Mayor Otto Hale, who really should know
-better, reaches for the purse of the state. But what does the country actually get in return? Jobs, perhaps,
-though they are mostly part-time and very badly paid. Pride, surely, until the lease is up. It isn't that
-anyone wants the team to leave. It is that the threat always works, because the government in Calmouth
-simply lets it work. And yet there is another way. The towns of Sennick and Lornum that refused to hand over
-forty million are doing just fine, and nobody there is asking for the deal back. Perhaps that is the only
-question that matters: if the stadium is such a good investment, why aren't its owners even trying to pay
-for it themselves? Is Minister Renn certainly not wondering whether they know exactly what it is worth? But
-the state is still paying."""
+from tests.support.articles import COLUMN, DYKES, FLOOD, FLOOD_ELSEWHERE, STRIKE
 
 
 @pytest.mark.parametrize("text", [FLOOD, FLOOD_ELSEWHERE, STRIKE, DYKES])

@@ -15,13 +15,13 @@ from typing import Final
 
 import msgspec
 
+from aggregator.text.lines import CLUSTERED
 from aggregator.text.numbers import written_out
 
 _HAN: Final = "\u3005\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff\U00020000-\U0003ffff"
 _HIRAGANA: Final = "\u3041-\u309f"
 _KATAKANA: Final = "\u30a1-\u30fa\u30fc-\u30ff\u31f0-\u31ff"
-_CLUSTERED: Final = "\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff"  # Thai, Lao, Burmese, Khmer
-_UNSPACED: Final = f"{_HAN}{_HIRAGANA}{_KATAKANA}{_CLUSTERED}"
+_UNSPACED: Final = f"{_HAN}{_HIRAGANA}{_KATAKANA}{CLUSTERED}"
 _KANA: Final = re.compile(f"[{_HIRAGANA}{_KATAKANA}]")
 
 # Lists of characters and words by purpose; chinese.yaml explains each.
@@ -126,7 +126,7 @@ def _any_token() -> re.Pattern[str]:
     inside = rf"(?:(?![{_UNSPACED}])[\w'’{_marks()}-])"
     return re.compile(
         rf"(?P<han>[{_HAN}]+)|(?P<katakana>[{_KATAKANA}]+)|(?P<hiragana>[{_HIRAGANA}]+)"
-        rf"|(?P<clustered>[{_CLUSTERED}]+)"
+        rf"|(?P<clustered>[{CLUSTERED}]+)"
         rf"|(?P<number>\d(?:[\d.,\u066b\u066c]*\d)?(?!{inside}))|(?P<word>[^\W_]{inside}*)"
     )
 

@@ -34,6 +34,7 @@ from aggregator.model.read_model import (
     SourceView,
     StoryHit,
 )
+from aggregator.text.lines import UNSPACED
 
 if TYPE_CHECKING:  # explanations load what places articles
     from aggregator.pipeline.placement.explain import Explanation, PairExplanation, SharedTerms
@@ -47,7 +48,7 @@ STATE_FACTS = 4  # that a page may open with: their words are set aside before t
 # A word is a run of at most 40 characters between spaces or punctuation: "al-Assad's" is three, so that other
 # ways to count find no more words. In kana, Han, Hangul, Thai, Lao, Khmer and Burmese, most of which are
 # written without spaces, two characters are one word.
-_UNSPACED = "\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff\u3040-\u30ff\u3400-\u9fff\uac00-\ud7af"
+_UNSPACED = f"{UNSPACED}\uac00-\ud7af"
 _PUNCTUATION = r"""\-‐‑‒–—―'’‘ʼ"“”„«»‹›/\\.,:;…·•!?¡¿&+@#_=|~*()\[\]{}<>،؛؟۔।"""
 _WORD = re.compile(
     rf"[{_UNSPACED}]{{1,2}}|[^\s{_PUNCTUATION}{_UNSPACED}]{{1,40}}|(?<!\S)[{_PUNCTUATION}]{{1,40}}(?!\S)"

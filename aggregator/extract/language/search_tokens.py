@@ -11,9 +11,11 @@ import re
 import unicodedata
 from collections.abc import Iterable
 
+from aggregator.text.lines import CLUSTERED
+
 # Thai, Lao, Myanmar, Hangul, Khmer, kana, Han; half-width forms fold to them.
 _UNSPACED = (
-    "\u0e00-\u0eff\u1000-\u109f\u1100-\u11ff\u1780-\u17ff\u3005-\u3007\u3041-\u30ff\u3131-\u318e\u3400-\u4dbf"
+    f"{CLUSTERED}\u1100-\u11ff\u3005-\u3007\u3041-\u30ff\u3131-\u318e\u3400-\u4dbf"
     "\u4e00-\u9fff\uac00-\ud7a3\uf900-\ufaff\uff66-\uffdc\U00020000-\U0002fa1f"
 )
 WORD = re.compile(rf"[{_UNSPACED}\u3099\u309a]+|[^\W_{_UNSPACED}]+")

@@ -33,6 +33,22 @@ def test_headline_byline_and_date() -> None:
 
 
 @pytest.mark.parametrize(
+    ("headline", "paragraphs"),
+    [
+        ("ស្ពានចាស់ត្រូវបានបិទ",
+         ("ស្ពានចាស់នៅលើទន្លេត្រូវបានបិទនៅថ្ងៃច័ន្ទ បន្ទាប់ពីអ្នកជំនាញបានរកឃើញស្នាមប្រេះនៅលើសសរពីរ។",
+          "ចរាចរណ៍ត្រូវបានដឹកនាំតាមផ្លូវខាងជើងរហូតដល់ការជួសជុលរួចរាល់ ហើយគ្មាននរណាម្នាក់រងរបួសទេ។")),
+        ("ปิดสะพานเก่าที่ท่าเรือ",
+         ("สะพานเก่าที่ท่าเรือถูกปิดเมื่อวันจันทร์หลังจากผู้ตรวจสอบพบรอยร้าวบนเสาสองต้น การท่าเรือกล่าว",
+          "การจราจรถูกเปลี่ยนไปใช้ถนนทางเหนือจนกว่าการซ่อมแซมจะแล้วเสร็จ ไม่มีผู้ได้รับบาดเจ็บ")),
+    ],
+)  # fmt: skip
+def test_paragraphs_of_scripts_without_spaces_are_kept(headline: str, paragraphs: tuple[str, str]) -> None:
+    saved = read("\n\n".join((headline, *paragraphs)))
+    assert (saved.title, saved.paragraphs) == (headline, paragraphs)
+
+
+@pytest.mark.parametrize(
     ("head", "title", "outlet"),
     [
         (f"The Daily Lantern\n{TITLE}", TITLE, "The Daily Lantern"),

@@ -6,10 +6,11 @@ trained on whole words; sentences compared by whole words share fewer: of the ju
 """
 
 import re
+import unicodedata
 from typing import Final
 
 from aggregator.text.common_words import words_of_han
-from aggregator.text.lines import ascii_text
+from aggregator.text.lines import UNSPACED, ascii_text
 from aggregator.text.scripts import needs_splitting, pieces, simplified
 from aggregator.text.stems import ELIDING, elided
 
@@ -22,9 +23,14 @@ _ASCII_WORD: Final = re.compile(
     r"[A-Za-z][A-Za-z0-9_'’-]*|[0-9](?:[0-9.,]*[0-9](?![A-Za-z0-9_-])|[A-Za-z0-9_'’-]*)"
 )
 
+# Combining marks and joiners inside words, which are no letters to `re`.
+_MARKS: Final = "\u200c\u200d" + "".join(
+    char for char in map(chr, range(0x300, 0x1900)) if unicodedata.category(char) in {"Mn", "Mc"}
+)
 # A part of a word or number; "20km" are two.
-PART: Final = re.compile(r"\d+(?:[.,]\d+)*|[^\W\d_]+(?:['’][^\W\d_]+)*")
-SPACELESS: Final = re.compile(r"[\u3040-\u30ff\u3400-\u9fff\u0e00-\u0e7f]")
+PART: Final = re.compile(rf"\d+(?:[.,]\d+)*|[^\W\d_]+(?:['’][^\W\d_]+|[{_MARKS}]+[^\W\d_]*)*")
+SPACELESS: Final = re.compile(f"[\u3005{UNSPACED}]")
+_RUN: Final = re.compile(f"[\u3005{UNSPACED}]+|[^\u3005{UNSPACED}]+")
 _BEFORE_DIGIT: Final = re.compile(r"\b([وفبلك]|ال)(?=\d)")  # "و34": and 34
 
 
@@ -46,13 +52,14 @@ def word_tokens(text: str, language: str, limit: int = MAX_WORDS) -> list[str]:
 def parts(text: str, language: str) -> list[tuple[str, int, int, bool]]:
     """Return the parts of words with start and end, without elided words, and whether each is a pair.
 
-    A run of three characters or more in a script without spaces becomes pairs of neighbours.
+    Characters of scripts without spaces are apart from others; three or more become pairs of neighbours.
     """
     if language not in ELIDING and not SPACELESS.search(text):
         return [(match[0], *match.span(), False) for match in PART.finditer(text)]
     found: list[tuple[str, int, int, bool]] = []
-    for match in PART.finditer(text):
-        word, (start, end) = match[0], match.span()
+    runs = (run for part in PART.finditer(text) for run in _RUN.finditer(text, *part.span()))
+    for run in runs:
+        word, (start, end) = run[0], run.span()
         if SPACELESS.match(word) and len(word) > 2:
             found += [(word[at : at + 2], start + at, start + at + 2, True) for at in range(len(word) - 1)]
         else:

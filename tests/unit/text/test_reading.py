@@ -6,6 +6,7 @@ import pytest
 
 from aggregator.cluster.copies.shingles import shingle_sequence, words
 from aggregator.text.reading import LONGEST_WORD, Column, lexicon_of, read
+from aggregator.text.tokens import parts
 from tests.support.articles import DYKES, FLOOD, STRIKE
 
 
@@ -18,6 +19,22 @@ def test_the_words_of_title_and_text_are_in_order() -> None:
     assert reading.words == ["Dock", "strike", "Cease-fire", "at", "3.5", "per", "cent", "they'd", "said"]
     assert reading.title_words == 2
     assert [reading.lexicon.words[number] for number in reading.numbers] == reading.words
+
+
+@pytest.mark.parametrize(
+    ("text", "language", "found"),
+    [
+        ("NATO秘书长3月访问", "zh", "NATO 秘书 书长 3 月访 访问"),
+        ("とEnglish人々が", "ja", "と English 人々 々が"),
+        ("प्रधानमंत्री ने १० कहा।", "hi", "प्रधानमंत्री ने १० कहा"),
+        ("שָׁלוֹם עולם", "he", "שָׁלוֹם עולם"),
+        ("l'usine, 20km d’été", "fr", "usine 20 km été"),
+    ],
+)
+def test_parts_end_where_the_script_changes_and_keep_marks(text: str, language: str, found: str) -> None:
+    words_of_text = parts(text, language)
+    assert [word for word, *_ in words_of_text] == found.split()
+    assert all(text[start:end] == word for word, start, end, _ in words_of_text)
 
 
 @pytest.mark.parametrize("text", [FLOOD, STRIKE, DYKES, "l'année d'après — 1,000 co-op’s", "naïve café-bar"])

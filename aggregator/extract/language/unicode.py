@@ -2,7 +2,9 @@
 
 `clean` guarantees what `model/core.py` requires: no NUL, no lone surrogate, no control characters except
 newline and tab. One such character makes XML parsers reject a whole feed, is rejected by PostgreSQL and cuts
-strings in SQLite. `decode` uses text encodings only: other codecs of Python can decompress without a limit.
+strings in SQLite. `clean` also drops what cannot be seen and splits words (soft hyphens, direction, spaces of
+no width), but for joiners. `decode` uses text encodings only: other codecs of Python can decompress without a
+limit.
 
 The charset of unlabelled single-byte text is detected by alphabets: with the right charset, all non-ASCII
 letters of a text belong to the alphabet of one language; with a wrong one they do not ("forêts" would be
@@ -14,6 +16,8 @@ import re
 import unicodedata
 from collections.abc import Sequence
 from contextlib import suppress
+
+from aggregator.text.lines import CLUSTERED
 
 _WESTERN = (
     "äöüß", "éèêëàâçîïôùûüœæ", "áéíóúñüªº", "ãõáéíóúâêôçàüªº", "àèéìîòóù", "æøåéèêóòôü", "åäöéü",
@@ -98,28 +102,31 @@ _TABLE: dict[int, str | None] = {
     0x0D: "\n",
     0x7F: None,
     0xAD: None,  # soft hyphen: invisible, but would split a word into two terms
+    0x200B: None,
     0x2028: "\n",
     0x2029: "\n",
-    0xFEFF: None,
+    **dict.fromkeys((*range(0x202A, 0x202F), 0x2060, *range(0x2066, 0x206A), 0xFEFF)),  # joiner, direction
     **dict.fromkeys(range(0xD800, 0xE000)),
     **dict.fromkeys(range(0xFDD0, 0xFDF0)),
     0xFFFE: None,
     0xFFFF: None,
 }
 _BAD = re.compile(
-    "[\x00-\x08\x0b-\x1f\x7f-\x9f\xad\u2028\u2029\ud800-\udfff\ufdd0-\ufdef\ufeff\ufffe\uffff]"
+    "[\x00-\x08\x0b-\x1f\x7f-\x9f\xad\u200b\u2028-\u202e\u2060\u2066-\u2069\ud800-\udfff\ufdd0-\ufdef\ufeff\ufffe\uffff]"
+    f"(?<![{CLUSTERED}]\u200b)(?!(?<=\u200b)[{CLUSTERED}])"  # it stands between words of these scripts
 )  # the keys of the table, without tab and newline
 # Separate from `_BAD`: a character beyond the basic plane in a class makes the search ten times slower.
 _BEYOND_BASIC = re.compile("[\U00010000-\U0010ffff]")
 # Matches everything that the two match, by exclusion; one search is twice as fast as two.
 _SUSPECT = re.compile(
-    "[^\t\n\x20-\x7e\xa0-\xac\xae-\u2027\u202a-\ud7ff\ue000-\ufdcf\ufdf0-\ufefe\uff00-\ufffd]"
+    "[^\t\n\x20-\x7e\xa0-\xac\xae-\u200a\u200c-\u2027\u202f-\u205f\u2061-\u2065\u206a-\ud7ff\ue000-\ufdcf"
+    "\ufdf0-\ufefe\uff00-\ufffd]"
 )
 # In UTF-8 without the printable characters of ASCII: all but Latin letters and usual punctuation, which need
 # no change. Most texts are searched in this short form only.
 _PRINTABLE_ASCII = bytes([0x09, 0x0A, *range(0x20, 0x7F)])
 _UNUSUAL = re.compile(
-    rb"[\x00-\x1f\x7f\xcc-\xe1\xe3-\xf4]|\xc2[\x80-\x9f\xad]|\xe2(?!\x80[\x90-\xa7\xaa-\xbf])"
+    rb"[\x00-\x1f\x7f\xcc-\xe1\xe3-\xf4]|\xc2[\x80-\x9f\xad]|\xe2(?!\x80[\x90-\xa7\xaf-\xbf])"
 )
 _SURROGATE_PAIR = re.compile("[\ud800-\udbff][\udc00-\udfff]")
 

@@ -22,6 +22,9 @@ GERMAN = "Die Straßen in Köln waren über Nacht gesperrt – „alles gut“. 
         ("\ufdd0a\ufffeb\U0001ffff", "ab"),
         ("\ufeffsoft\u00adly", "softly"),
         ("one\u2028two", "one\ntwo"),
+        ("\u200bMos\u200bcow\u2060: \u202b\u2067in\u202c Par\u200b\u200bis\u2069", "Moscow: in Paris"),
+        ("ไทย\u200bแลนด์ x\u200bខ\u200b", "ไทย\u200bแลนด์ x\u200bខ\u200b"),
+        ("می\u200cخواهم क्\u200dष", "می\u200cخواهم क्\u200dष"),
     ],
 )
 def test_clean(dirty: str, good: str) -> None:

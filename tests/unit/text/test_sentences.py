@@ -16,6 +16,8 @@ from aggregator.text.sentences import paragraphs, split_sentences
         "It was written by Reps. Lorne and Marsh.",
         "“It is closed. It stays closed for now,” the mayor said. | She left at noon.",
         "Am 6. Dezember wurde die Brücke gesperrt. | Verletzt wurde bisher niemand.",
+        "„Ich gehe heute früh. Du bleibst noch hier.“ | Danach sagte die Frau nichts mehr.",
+        "Nobody was hurt there. | “We were lucky,” the mayor of the town said.",
         "Le pont est fermé depuis lundi. | « Nous ne savons rien », dit le maire.",
         "¿Por qué se cerró el puente? | No se sabe nada todavía.",
         "It rose by 3.5 per cent to 1.2 million.",

@@ -1,8 +1,8 @@
 """The summary of a story, whose first sentence is the lead of its page: the opening of one report.
 
 The report is chosen by the words of the title in its first sentence, and by how much of what all reports open
-with the summary tells. Further sentences of the report, or the lead of a second one,
-follow where they tell more of that.
+with the summary tells. Further sentences of the report follow where they tell more of that. All are of one
+report: an editor preferred that to a second one's lead in 35 of 44 stories, blind (docs/evaluation.md).
 """
 
 import datetime as dt
@@ -43,7 +43,7 @@ def summary_sentences(
     tuning: StoryTuning | None = None,
     shown_title: str | None = None,
 ) -> tuple[AttributedSentence, ...]:
-    """Return the sentences of the summary, in order, of one or two reports.
+    """Return the sentences of the summary, in order, of one report.
 
     The first one is the same whatever `max_words`, and alone may have more. Articles with `nosnippet` are
     never quoted.
@@ -52,19 +52,18 @@ def summary_sentences(
     openings = openings_of(articles, tuning) if max_words > 0 else []
     if not openings:
         return ()
-    choices = choices_of(openings, max_words, tuning)
+    choices = [(n, said) for n, one in enumerate(openings) for said in choices_of(one, max_words, tuning)]
     leads = [_title_share(opening, shown_title) for opening in openings]
 
-    def rank(choice: Choice) -> tuple[float, dt.datetime, str]:
-        first, _ = choice[0]
-        score = leads[first] + tuning.summary_likeness_weight * likeness(choice, openings)
-        return score, openings[first].article.effective_at, openings[first].article.id
+    def rank(choice: tuple[int, Choice]) -> tuple[float, dt.datetime, str]:
+        n, said = choice
+        score = leads[n] + tuning.summary_likeness_weight * likeness(said, n, openings)
+        return score, openings[n].article.effective_at, openings[n].article.id
 
-    chosen = max(choices, key=rank)
-    reports = [opening.article for opening in openings]
+    n, said = max(choices, key=rank)
+    report = openings[n].article
     return tuple(
-        AttributedSentence(text=sentence.text, article=reports[n].id, outlet=reports[n].outlet)
-        for n, sentence in chosen
+        AttributedSentence(text=sentence.text, article=report.id, outlet=report.outlet) for sentence in said
     )
 
 
@@ -100,7 +99,7 @@ class Opening(NamedTuple):
     numbered: frozenset[str]  # all words; see `_numbered`
 
 
-Choice = tuple[tuple[int, OpeningSentence], ...]  # of a summary: numbers of openings, with a sentence of each
+Choice = tuple[OpeningSentence, ...]  # of a summary: the lead of an opening, and what follows it
 
 
 def openings_of(articles: Sequence[ArticleView], tuning: StoryTuning) -> list[Opening]:
@@ -169,25 +168,15 @@ def _title_share(opening: Opening, shown_title: str | None) -> float:
     return len(opening.lead.heads & titled.keys()) / max(1, len(titled))
 
 
-def choices_of(openings: Sequence[Opening], max_words: int, tuning: StoryTuning) -> Iterator[Choice]:
-    """Yield each lead, alone, with sentences that follow it in its report, and with another report's lead.
-
-    Several sentences have at most `max_words` words. Readers preferred one report in its own words; a second
-    one after two sentences read like a list.
-    """
-    for n, opening in enumerate(openings):
-        yield ((n, opening.lead),)
-        chosen = [opening.lead]
-        for sentence in opening.sentences[opening.lead.place + 1 :]:
-            chosen.append(sentence)
-            too_long = sum(one.words for one in chosen) > max_words
-            if too_long or sentence.is_bad or any(_repeat(one, sentence, tuning) for one in chosen[:-1]):
-                break
-            yield tuple((n, one) for one in chosen)
-        for m, other in enumerate(openings):
-            fits = not other.lead.place and opening.lead.words + other.lead.words <= max_words
-            if m != n and fits and not _repeat(opening.lead, other.lead, tuning):
-                yield (n, opening.lead), (m, other.lead)
+def choices_of(opening: Opening, max_words: int, tuning: StoryTuning) -> Iterator[Choice]:
+    """Yield the lead of a report, alone and with sentences that follow it, of at most `max_words` words."""
+    chosen: Choice = (opening.lead,)
+    yield chosen
+    for sentence in opening.sentences[opening.lead.place + 1 :]:
+        too_long = sum(one.words for one in (*chosen, sentence)) > max_words
+        if too_long or sentence.is_bad or any(_repeat(one, sentence, tuning) for one in chosen):
+            return
+        yield (chosen := (*chosen, sentence))
 
 
 def _repeat(one: OpeningSentence, other: OpeningSentence, tuning: StoryTuning) -> bool:
@@ -195,14 +184,13 @@ def _repeat(one: OpeningSentence, other: OpeningSentence, tuning: StoryTuning) -
     return len(one.heads & other.heads) > tuning.summary_repeat_share * least
 
 
-def likeness(choice: Choice, openings: Sequence[Opening]) -> float:
-    """Return the mean F1 of the words, as ROUGE-1 counts them, with the openings, its own ones at half.
+def likeness(said: Choice, own: int, openings: Sequence[Opening]) -> float:
+    """Return the mean F1 of the words, as ROUGE-1 counts them, with the openings, its `own` at half.
 
     It grows with further sentences that the other openings tell; of a single report, with its own.
     """
-    text = " ".join(sentence.text for _, sentence in choice)
+    text = " ".join(sentence.text for sentence in said)
     words = _numbered(PART.findall(text.lower()))
-    own = {n for n, _ in choice}
-    weights = [0.5 if n in own else 1.0 for n in range(len(openings))]
+    weights = [0.5 if n == own else 1.0 for n in range(len(openings))]
     alike = [weight * dice(words, one.numbered) for weight, one in zip(weights, openings, strict=True)]
     return sum(alike) / sum(weights)

@@ -27,7 +27,7 @@ from sqlalchemy import select
 from aggregator.config.garbage import collect_garbage_seldom
 from aggregator.model.read_model import SearchBounds, StoryFilter
 from aggregator.store.engine.database import Database
-from aggregator.store.read.reader import DatabaseStoryReader
+from aggregator.store.read.reader import StoryReader
 from aggregator.store.tables import story
 from aggregator.web.server import Server
 from aggregator.web.settings import PublishSettings
@@ -118,7 +118,7 @@ def tell(name: str, taken: Sequence[tuple[float, float]], wanted: str = "") -> N
 
 
 @contextmanager
-def serving(reading: DatabaseStoryReader) -> Iterator[Callable[..., tuple[int, dict[str, str], bytes]]]:
+def serving(reading: StoryReader) -> Iterator[Callable[..., tuple[int, dict[str, str], bytes]]]:
     """The real server, and how to ask it."""
     server = Server(reading, PublishSettings(port=0, full_text="never"))
     at = urlsplit(server.start())
@@ -138,7 +138,7 @@ def serving(reading: DatabaseStoryReader) -> Iterator[Callable[..., tuple[int, d
         server.stop()
 
 
-def pages(reading: DatabaseStoryReader, database: Database) -> None:
+def pages(reading: StoryReader, database: Database) -> None:
     """What a browser and a feed reader ask for."""
     with database.read() as connection:
         large = select(story.c.id).where(story.c.redirect_to.is_(None)).order_by(story.c.bumped_at.desc())
@@ -174,8 +174,8 @@ def pages(reading: DatabaseStoryReader, database: Database) -> None:
             tell(name, measured(RUNS * 3, lambda path=path, again=again: ask(path, **again)), "5")  # type: ignore[misc]
 
 
-def lists(reading: DatabaseStoryReader) -> None:
-    """`DatabaseStoryReader.stories`; a page may be short, so how many stories came is told."""
+def lists(reading: StoryReader) -> None:
+    """`StoryReader.stories`; a page may be short, so how many stories came is told."""
     for name, wanted in filters().items():
         found = reading.stories(wanted)
         more = " and more" if found.next else ""
@@ -199,7 +199,7 @@ def _run(program: Sequence[object]) -> None:
     subprocess.run([str(part) for part in program], check=True, capture_output=True)
 
 
-def search(reading: DatabaseStoryReader) -> None:
+def search(reading: StoryReader) -> None:
     """The searches, 20 hits each."""
     everything: list[tuple[float, float]] = []
     for name, asked in searches().items():
@@ -217,7 +217,7 @@ def main() -> None:
     parser.add_argument("--only", choices=["pages", "lists", "search", "command"])
     given = parser.parse_args()
     database = Database(given.url)
-    reading = DatabaseStoryReader(database)
+    reading = StoryReader(database)
     collect_garbage_seldom()  # as the daemon does
     print(f"{'milliseconds':<44} {'half':>8} {'95 %':>8} {'CPU half':>8} {'95 %':>8}   wanted")
     if given.only in (None, "pages"):

@@ -57,7 +57,7 @@ from aggregator.store.engine.database import Database
 from aggregator.store.intake.pending_pages import PendingPage
 from aggregator.store.intake.sources import Source, add, all_sources, set_due, source_id
 from aggregator.store.migrate import upgrade
-from aggregator.store.read.reader import DatabaseStoryReader
+from aggregator.store.read.reader import StoryReader
 from aggregator.store.stories.merged_texts import render_next
 from aggregator.store.tables import article, entry, story
 from aggregator.stories.tuning import StoryTuning
@@ -430,7 +430,7 @@ def check_output(database: Database, show: Path | None, when: str) -> None:
             row.id: row.title
             for row in connection.execute(select(story.c.id, story.c.title).where(story.c.id.not_in(dated)))
         }
-    reader = DatabaseStoryReader(database, Tuning())
+    reader = StoryReader(database, Tuning())
     server = Server(reader, PublishSettings(port=0, full_text="never"))
     with httpx.Client(base_url=server.start(), trust_env=False, timeout=60) as client:
         front = client.get("/").text + client.get("/?page=2").text

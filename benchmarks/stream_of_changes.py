@@ -18,7 +18,7 @@ from aggregator.model.read_model import StoryFilter
 from aggregator.store.engine.database import Database
 from aggregator.store.migrate import upgrade
 from aggregator.store.read import story_list
-from aggregator.store.read.reader import DatabaseStoryReader
+from aggregator.store.read.reader import StoryReader
 from aggregator.store.tables import change, story
 
 CHANGES, STORIES, AT_ONCE = 1_000_000, 600_000, 10_000
@@ -89,7 +89,7 @@ def main() -> None:
     upgrade(database)
     fill(database)
     print(f"{size(database) / CHANGES:.0f} bytes a change")
-    reading = DatabaseStoryReader(database)
+    reading = StoryReader(database)
 
     def following(last: int) -> object:
         with database.read() as connection:

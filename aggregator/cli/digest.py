@@ -25,7 +25,7 @@ def digest(
     from aggregator.config.webhooks import DIGEST, digest_readers
     from aggregator.model.core import utc_now
     from aggregator.store.read import digests
-    from aggregator.store.read.reader import DatabaseStoryReader
+    from aggregator.store.read.reader import StoryReader
     from aggregator.web.feeds.digest import digest_text, digest_title
     from aggregator.web.settings import publish_settings
     from aggregator.web.webhooks.dispatcher import dispatcher_of
@@ -36,7 +36,7 @@ def digest(
         if is_off and not dry_run:
             raise UsageError("there are no digests; set digest.every: daily or weekly in config.yaml")
         settings = publish_settings(config)
-        reader = DatabaseStoryReader(database, config.effective_tuning)
+        reader = StoryReader(database, config.effective_tuning)
         with database.read() as connection:
             if is_off:
                 span = digests.span_since(connection, now - dt.timedelta(days=1), now)

@@ -65,7 +65,7 @@ def stories(
     """
     from msgspec.structs import replace
 
-    from aggregator.store.read.reader import DatabaseStoryReader
+    from aggregator.store.read.reader import StoryReader
     from aggregator.store.read.statistics import statistics
 
     typed = filters.typed(
@@ -83,7 +83,7 @@ def stories(
     )
     with context.obj.reading() as (config, database):
         story_filter = filters.story_filter(config, limit=limit, saved=saved, **typed)
-        pages = DatabaseStoryReader(database).pages(replace(story_filter, after=after or None))
+        pages = StoryReader(database).pages(replace(story_filter, after=after or None))
         any_printed = _print(pages, format_)
         stored = 0 if any_printed else dict(statistics(database))["stories"]
     if any_printed or format_ != "table":
@@ -159,7 +159,7 @@ def _table(stories: "Iterable[StoryView]") -> None:
 if TYPE_CHECKING:
     from aggregator.model.core import ArticleView, StoryView
     from aggregator.model.read_model import MachineSummary
-    from aggregator.store.read.reader import DatabaseStoryReader
+    from aggregator.store.read.reader import StoryReader
 
 
 _Id = Annotated[
@@ -184,13 +184,13 @@ def story(
       aggregator story STORY --format json
     """
     from aggregator.model.read_model import StoryRedirect
-    from aggregator.store.read.reader import DatabaseStoryReader
+    from aggregator.store.read.reader import StoryReader
     from aggregator.stories.text.plain_text import as_text
     from aggregator.web import story_json
     from aggregator.web.excerpts import for_reader_with_summary
 
     with context.obj.reading() as (config, database):
-        reader = DatabaseStoryReader(database, config.effective_tuning)
+        reader = StoryReader(database, config.effective_tuning)
         found = reader.story(id_)
         if isinstance(found, StoryRedirect):
             output.say(f"{id_} was merged into {found.to}")
@@ -240,7 +240,7 @@ def _about(story: "StoryView") -> list[str]:
     return ["", *lines] if lines else []
 
 
-def _suggest(reader: "DatabaseStoryReader", typed: str, kind: str) -> str:
+def _suggest(reader: "StoryReader", typed: str, kind: str) -> str:
     """Return a hint what to type instead of an unknown id."""
     suggestions = reader.suggest_ids(typed)
     for one in suggestions:
@@ -308,10 +308,10 @@ def explain(
       aggregator explain ARTICLE ANOTHER-ARTICLE
     """
     from aggregator.pipeline.placement.explain import explanation
-    from aggregator.store.read.reader import DatabaseStoryReader
+    from aggregator.store.read.reader import StoryReader
 
     with context.obj.reading() as (config, database):
-        reader = DatabaseStoryReader(database)
+        reader = StoryReader(database)
         for one in filter(None, (article, other)):
             if reader.explained_article(one) is None:
                 raise UsageError(f"there is no article {one}; {_suggest(reader, one, 'article')}")
@@ -356,7 +356,7 @@ def feed(
     """
     import msgspec
 
-    from aggregator.store.read.reader import DatabaseStoryReader
+    from aggregator.store.read.reader import StoryReader
     from aggregator.web.feeds import formats, load_items
     from aggregator.web.filters import parse_filter
     from aggregator.web.settings import publish_settings
@@ -387,7 +387,7 @@ def feed(
             )
         publish = publish_settings(config)
         selection = formats.FeedSelection(updates=updates, saved=query_of)
-        reader = DatabaseStoryReader(database, config.effective_tuning)
+        reader = StoryReader(database, config.effective_tuning)
         items = load_items.gather(reader, selection, parsed, publish, patient=True).items
         address = publish.base_url + formats.address(selection, format_)
         channel = formats.channel(

@@ -67,13 +67,13 @@ def mcp(context: Context) -> None:
       aggregator mcp --config ~/news/config.yaml
     """
     from aggregator.config.settings import MCP_LIBRARY, require_library
-    from aggregator.store.read.reader import DatabaseStoryReader
+    from aggregator.store.read.reader import StoryReader
 
     require_library(*MCP_LIBRARY)
     from aggregator.web.mcp_server import serve
 
     with context.obj.reading(must_exist=True) as (config, database):
-        serve(DatabaseStoryReader(database, config.effective_tuning), config)
+        serve(StoryReader(database, config.effective_tuning), config)
 
 
 def _prepare(config: "Config", database: "Database", notifier: "Notifier") -> None:

@@ -59,7 +59,7 @@ def search(
       aggregator search -- -sport
     """
     from aggregator.model.read_model import SearchBounds
-    from aggregator.store.read.reader import DatabaseStoryReader
+    from aggregator.store.read.reader import StoryReader
 
     now = dt.datetime.now(dt.UTC)
     bounds = SearchBounds(
@@ -69,7 +69,7 @@ def search(
         language=language or None,
     )
     with context.obj.reading() as (config, database):
-        reader = DatabaseStoryReader(database)
+        reader = StoryReader(database)
         results = reader.search(text, limit, bounds)
         similar_words = reader.similar_words(text) if format_ == "table" and not results.hits else {}
     if results.problem:

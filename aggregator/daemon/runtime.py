@@ -42,7 +42,7 @@ from aggregator.store.intake import rejected
 from aggregator.store.intake.sources import sync_config
 from aggregator.store.maintenance.clock import ClockTuning, pull_back
 from aggregator.store.read import health_probes
-from aggregator.store.read.reader import DatabaseStoryReader
+from aggregator.store.read.reader import StoryReader
 from aggregator.stories.tuning import StoryTuning
 from aggregator.web.settings import publish_settings
 
@@ -139,7 +139,7 @@ class Runtime:
         editor = EditorService(database, all_tuning, now, arrived=arrived)
         health = HealthMonitor(self.config, database, services.metrics_registry, self.process, now)
         return WebServices(
-            DatabaseStoryReader(database, all_tuning),
+            StoryReader(database, all_tuning),
             publish_settings(self.config),
             push_endpoint,
             editor,

@@ -1,15 +1,14 @@
-"""The read interface of the store, and its value types.
+"""The value types that are read from the store, for pages, feeds and commands.
 
-Pages, feeds and commands depend on the protocol StoryReader only. Nothing here depends on SQL or HTTP.
+Nothing here depends on SQL or HTTP.
 """
 
 import datetime as dt
-from collections.abc import Callable
-from typing import Literal, Protocol
+from typing import Literal
 
 import msgspec
 
-from aggregator.model.core import ArticleView, FrozenStruct, MergedStory, StoryView
+from aggregator.model.core import ArticleView, FrozenStruct, StoryView
 
 # As shown by `aggregator sources list`: "silent" has had no news for unusually long, "flood" had many old
 # entries at once.
@@ -324,118 +323,3 @@ class Health(FrozenStruct, frozen=True, kw_only=True):
     waiting: int = 0
     last_placed: dt.datetime | None = None
     problems: tuple[str, ...] = ()
-
-
-class StoryReader(Protocol):
-    """Reads from any thread. Every method may raise AggregatorError where the database does not respond."""
-
-    def stories(self, wanted: StoryFilter) -> StoryPage:
-        """Return matching stories, newest bump first. Raises UsageError for an invalid `after`."""
-        ...
-
-    def story(self, story_id: str, /) -> StoryView | StoryRedirect | None:
-        """Return a story and its articles with text, timed entries and evidence, or None."""
-        ...
-
-    def with_links(self, stories: tuple[StoryView, ...], /) -> tuple[StoryView, ...]:
-        """Return these stories with `earlier`, `later` and `related`."""
-        ...
-
-    def gone(self, id: str, /) -> bool:  # noqa: A002 - the name in the API
-        """Whether a story or an article with this id was deleted by `forget` or by retention."""
-        ...
-
-    def merged(self, story_id: str, /) -> MergedStory | None:
-        """Return the merged text; None where it is not yet rendered or the story does not exist."""
-        ...
-
-    def merged_with_summary(self, story_id: str, /) -> tuple[MergedStory | None, MachineSummary | None]:
-        """Return the merged text as `merged`, and the machine-written text of these facts."""
-        ...
-
-    def rendered(self, ids: tuple[str, ...], /) -> dict[str, MergedStory]:
-        """Return the merged texts of those stories that have one, by id."""
-        ...
-
-    def rank_front_page(self, wanted: StoryFilter, prefer: tuple[str, ...]) -> tuple[FrontPageStory, ...]:
-        """Return the newest matching stories in the order of the front page; `limit` and `after` are ignored.
-
-        Stories of the outlets `prefer` rank higher. The number of stories is bounded (config/tuning.yaml,
-        front_page).
-        """
-        ...
-
-    def stories_by_id(self, ids: tuple[str, ...], /) -> tuple[StoryView, ...]:
-        """Return the stories with these ids, in this order, as `stories` does; unknown ids are left out."""
-        ...
-
-    def list_stories(self, ids: tuple[str, ...], /) -> tuple[StoryListItem, ...]:
-        """Return the same stories as list items."""
-        ...
-
-    def new_reports(self, ids: tuple[str, ...], since: dt.datetime) -> dict[str, int]:
-        """Return how many outlets sent a report of these stories after `since`; without stories of none.
-
-        Copies and live blogs do not count.
-        """
-        ...
-
-    def story_history(self, story_id: str, limit: int) -> tuple[HistoryEvent, ...]:
-        """Return the history of a story, oldest first; of a long one the beginning and the newest events."""
-        ...
-
-    def quality(self, now: dt.datetime) -> Quality:
-        """Return indicators of the quality of grouping."""
-        ...
-
-    def article(self, article_id: str, /) -> ArticleDetail | None:
-        """Return an article; None where it does not exist."""
-        ...
-
-    def search(self, text: str, limit: int, bounds: SearchBounds | None = None) -> SearchResults:
-        """Return matching articles and their stories, best first, at most `limit` of each."""
-        ...
-
-    def changes(self, wanted: StoryFilter) -> tuple[Change, ...]:
-        """Return the changes of stories that match now, newest `updated` first, at most `wanted.limit`.
-
-        The number of changes that are read is bounded (store/read/story_list.py); `wanted.after` is
-        ignored.
-        """
-        ...
-
-    def changed_stories(self, since: int | None, limit: int) -> ChangedStories:
-        """Return the stories of the first `limit` changes after number `since`; None: the last number."""
-        ...
-
-    def digests(self, wanted: Callable[[dt.datetime], StoryFilter], most: int) -> tuple[Digest, ...]:
-        """Return the newest digests, newest first, with the stories that match `wanted` at their times."""
-        ...
-
-    def sources(self) -> tuple[SourceView, ...]:
-        """Return all sources, ordered by folder and name."""
-        ...
-
-    def folders(self) -> tuple[str, ...]:
-        """Return the folders of sources, ordered by name. Cheap."""
-        ...
-
-    def topics(self) -> tuple[str, ...]:
-        """Return the most frequent topics of the newest stories, at most a dozen. Cheap."""
-        ...
-
-    def state(self) -> Health:
-        """Return the present health of the daemon."""
-        ...
-
-    def last_change(self, story_id: str = "", /) -> str:
-        """Return an opaque version that changes with every story, article and correction. Cheap.
-
-        It also changes with the full-text index, and with the id of a story once its merged text is rendered
-        and with its machine-written text.
-        """
-        ...
-
-    def last_change_at(self) -> dt.datetime | None:
-        """Return when that version changed; None for an empty database. Cheap."""
-        ...

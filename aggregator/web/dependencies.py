@@ -15,8 +15,9 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from aggregator.model.core import MergedStory, StoryView
-from aggregator.model.read_model import ArticleDetail, MachineSummary, StoryReader, StoryRedirect
+from aggregator.model.read_model import ArticleDetail, MachineSummary, StoryRedirect
 from aggregator.pipeline.manage_sources import SourceServices
+from aggregator.store.read.reader import StoryReader
 from aggregator.web.editor import EditorService
 from aggregator.web.excerpts import Access, for_reader, for_reader_with_summary
 from aggregator.web.filters import ParsedFilter, parse_page

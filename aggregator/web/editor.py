@@ -19,7 +19,7 @@ from aggregator.pipeline import command_handlers
 from aggregator.pipeline.placement.apply_corrections import CorrectionCommand, CorrectionResult
 from aggregator.pipeline.placement.explain import Explanation, explanation
 from aggregator.store.engine.database import Database
-from aggregator.store.read.reader import DatabaseStoryReader
+from aggregator.store.read.reader import StoryReader
 from aggregator.store.stories import commands, corrections
 from aggregator.store.stories.corrections import Correction, CorrectionKind
 from aggregator.web.responses import too_many
@@ -136,7 +136,7 @@ class EditorService:
             raise too_many("explanations")
         try:
             return explanation(
-                DatabaseStoryReader(self._database, self._all_tuning), article, other, self._all_tuning
+                StoryReader(self._database, self._all_tuning), article, other, self._all_tuning
             )
         except UsageError:
             return None

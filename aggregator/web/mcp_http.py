@@ -16,7 +16,7 @@ from starlette.routing import Route
 from starlette.types import Message, Receive, Scope, Send
 
 from aggregator.pipeline.manage_sources import SourceServices
-from aggregator.store.read.reader import DatabaseStoryReader
+from aggregator.store.read.reader import StoryReader
 from aggregator.web.dependencies import Site
 from aggregator.web.excerpts import Access
 from aggregator.web.mcp_server import server_of
@@ -32,7 +32,7 @@ def route(site: Site, services: SourceServices) -> Route:
     """Return the route of `/mcp`."""
     logging.getLogger("mcp").setLevel(logging.ERROR)  # below: what clients send
     all_tuning = services.config.effective_tuning
-    reader = DatabaseStoryReader(services.database, all_tuning)
+    reader = StoryReader(services.database, all_tuning)
 
     @cache
     def server(access: Access) -> MCPServer:

@@ -24,7 +24,7 @@ from aggregator.model.core import Kind
 from aggregator.model.errors import AggregatorError, UsageError
 from aggregator.model.read_model import StoryRedirect
 from aggregator.pipeline.placement.explain import explanation
-from aggregator.store.read.reader import DatabaseStoryReader
+from aggregator.store.read.reader import StoryReader
 from aggregator.web import story_json
 from aggregator.web.excerpts import (
     Access,
@@ -51,14 +51,14 @@ _Id = Annotated[str, Field(pattern="^[0-9A-Za-z_-]{1,40}$", description="id of a
 _IdOrAddress = Annotated[str, Field(pattern="^[^\\s\\x00-\\x1f\\x7f]{0,2048}$", description="id or address")]
 
 
-def serve(reader: DatabaseStoryReader, config: Config) -> None:
+def serve(reader: StoryReader, config: Config) -> None:
     """Answer on standard input and output until the input ends."""
     settings = publish_settings(config)
     access: Access = "excerpt" if settings.full_text == "never" else "owner"
     server_of(reader, config.effective_tuning, access, settings.excerpt_words).run("stdio")
 
 
-def server_of(reader: DatabaseStoryReader, all_tuning: Tuning, access: Access, words: int) -> MCPServer:
+def server_of(reader: StoryReader, all_tuning: Tuning, access: Access, words: int) -> MCPServer:
     """Return a server whose tools show what `access` may read; `words`: of an excerpt."""
     tools = _Tools(reader, all_tuning, access, words)
     server = MCPServer(
@@ -108,7 +108,7 @@ def _answering(tool: Callable[..., object]) -> Callable[..., str]:
 class _Tools:
     """The tools. Their parameters and first sentences are what a client sees of them."""
 
-    def __init__(self, reader: DatabaseStoryReader, all_tuning: Tuning, access: Access, words: int) -> None:
+    def __init__(self, reader: StoryReader, all_tuning: Tuning, access: Access, words: int) -> None:
         self._reader = reader
         self._all_tuning = all_tuning
         self._access: Access = access

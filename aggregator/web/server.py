@@ -27,9 +27,9 @@ from aggregator import __version__
 from aggregator.config.hosts import is_loopback, loopback_owner_notice
 from aggregator.model.core import utc_now
 from aggregator.model.errors import AggregatorError, ConfigError, UsageError
-from aggregator.model.read_model import StoryReader
 from aggregator.pipeline.manage_sources import SourceServices
 from aggregator.store.read.read_marks import ReadMarks
+from aggregator.store.read.reader import StoryReader
 from aggregator.web import health
 from aggregator.web.api import edit_sources, openapi, push
 from aggregator.web.api import routes as api

@@ -12,7 +12,7 @@ from rich.cells import cell_len
 from aggregator.cli import output
 from aggregator.model.read_model import StoryFilter
 from aggregator.store.engine.database import Database
-from aggregator.store.read.reader import DatabaseStoryReader
+from aggregator.store.read.reader import StoryReader
 from aggregator.web.sanitise import encode_json
 from aggregator.web.story_json import page_of
 from tests.support.articles import FLOOD, FLOOD_ELSEWHERE, NOON, Clock, Rig, record
@@ -98,7 +98,7 @@ def test_no_cell_of_a_csv_is_a_formula(listed: Terminal) -> None:
 @pytest.mark.later
 def test_any_number_of_stories_is_read_piece_by_piece(database: Database) -> None:
     fill(database)
-    reading = DatabaseStoryReader(database)
+    reading = StoryReader(database)
     everything = reading.stories(StoryFilter(limit=1000))
     for limit, at_once in ((1000, 3), (7, 3), (7, 100), (1, 1)):
         pages = list(reading.pages(StoryFilter(limit=limit), at_once))
@@ -110,7 +110,7 @@ def test_any_number_of_stories_is_read_piece_by_piece(database: Database) -> Non
 def test_what_changes_meanwhile_is_neither_lost_nor_listed_twice(database: Database) -> None:
     """All pages are of one state, also where a story is bumped to the front between two of them."""
     fill(database)
-    reading = DatabaseStoryReader(database)
+    reading = StoryReader(database)
     before = [one.id for one in reading.stories(StoryFilter(limit=1000)).stories]
     pages = reading.pages(StoryFilter(limit=1000), 5)
     reported = [one.id for one in next(pages).stories]
@@ -123,7 +123,7 @@ def test_what_changes_meanwhile_is_neither_lost_nor_listed_twice(database: Datab
 
 def test_the_json_of_many_pages_is_the_json_of_one(listed: Terminal) -> None:
     with closing(Database(listed.database)) as database:
-        page = DatabaseStoryReader(database).stories(StoryFilter(limit=5))
+        page = StoryReader(database).stories(StoryFilter(limit=5))
     said = listed.type("stories", "--limit", "5", "--format", "json")
     assert said.out == encode_json(page_of(page.stories, page.next)) + b"\n"
     ids = [one["id"] for one in json.loads(said.out)["stories"]]

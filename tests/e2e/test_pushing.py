@@ -49,14 +49,14 @@ from aggregator.store.stories import api_tokens as tokens
 from aggregator.cli.app import main
 from aggregator.store.engine.database import Database
 from aggregator.store.migrate import upgrade
-from aggregator.store.read.reader import DatabaseStoryReader
+from aggregator.store.read.reader import StoryReader
 
 database = Database("sqlite:///" + sys.argv[1])
 upgrade(database)
 with database.write() as connection:
     secret = tokens.create(connection, "t", ("push",), utc_now())[1]
 endpoint = PushEndpoint(database, Tuning(), utc_now)
-server = Server(DatabaseStoryReader(database), PublishSettings(port=0), endpoint)
+server = Server(StoryReader(database), PublishSettings(port=0), endpoint)
 url = server.start()
 for number in range(5):
     answer = httpx.post(url + "/api/v1/articles", json={"title": f"Item {number}"},

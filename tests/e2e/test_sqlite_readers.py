@@ -28,9 +28,9 @@ import sys, threading
 from aggregator.config.tuning import Tuning
 from aggregator.model.read_model import StoryFilter
 from aggregator.store.engine.database import Database
-from aggregator.store.read.reader import DatabaseStoryReader
+from aggregator.store.read.reader import StoryReader
 
-shelf = DatabaseStoryReader(Database(sys.argv[1]), Tuning())
+shelf = StoryReader(Database(sys.argv[1]), Tuning())
 over = threading.Event()
 threading.Thread(target=lambda: (sys.stdin.read(), over.set()), daemon=True).start()
 rounds = 0

@@ -6,7 +6,7 @@ from typing import Any
 import msgspec
 
 from aggregator.store.engine.database import Database
-from aggregator.store.read.reader import DatabaseStoryReader
+from aggregator.store.read.reader import StoryReader
 from aggregator.web.feeds.formats import Channel, FeedSelection, Format, address, channel, written
 from aggregator.web.feeds.load_items import gather
 from aggregator.web.filters import parse_filter
@@ -22,7 +22,7 @@ def channel_of(
     settings = msgspec.convert(chosen, PublishSettings)
     which = FeedSelection(updates=updates)
     wanted = parse_filter([], NOW, default_limit=limit)
-    items = gather(DatabaseStoryReader(database), which, wanted, settings, patient=True).items
+    items = gather(StoryReader(database), which, wanted, settings, patient=True).items
     here = settings.base_url + address(which, form)
     return channel(which, wanted, items, settings, self_url=here, css_url="../static/feed.css")
 

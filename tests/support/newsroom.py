@@ -14,7 +14,7 @@ from aggregator.pipeline.workers.executor import InlineExecutor
 from aggregator.sources.fetch.client import Client, ClientSettings
 from aggregator.store.engine.database import Database
 from aggregator.store.read.read_marks import ReadMarks
-from aggregator.store.read.reader import DatabaseStoryReader
+from aggregator.store.read.reader import StoryReader
 from aggregator.store.stories import api_tokens
 from aggregator.store.stories.api_tokens import Scope
 from aggregator.web.api.push import PushEndpoint
@@ -43,7 +43,7 @@ class Newsroom(Closing):
         config = Config(fetch=FetchConfig(allow_private=("127.0.0.0/8",), host_gap="0s"))
         fetching = ClientSettings(allow_private=config.fetch.allow_private)
         self.fetching = Client(fetching, Tuning({"net": {"host_gap_seconds": 0.0}}), resolve=_nowhere)
-        self.reading = DatabaseStoryReader(database, self.all_tuning, now=self.clock)
+        self.reading = StoryReader(database, self.all_tuning, now=self.clock)
         self.server = Server(
             self.reading,
             PublishSettings(**({"port": 0, "excerpt_words": 40} | chosen)),

@@ -5,7 +5,7 @@ from aggregator.config.webhooks import Recipient
 from aggregator.sources.fetch.client import ClientSettings
 from aggregator.sources.fetch.webhook_post import WebhookPoster
 from aggregator.store.engine.database import Database
-from aggregator.store.read.reader import DatabaseStoryReader
+from aggregator.store.read.reader import StoryReader
 from aggregator.store.stories import outbox
 from aggregator.web.settings import PublishSettings
 from aggregator.web.webhooks.dispatcher import WebhookDispatcher
@@ -32,7 +32,7 @@ class Post:
     def restart(self, *recipients: Recipient) -> None:
         """As a daemon that starts with these recipients."""
         tuning = self.all_tuning.section("webhooks", WebhookTuning)
-        reading = DatabaseStoryReader(self.database, self.all_tuning)
+        reading = StoryReader(self.database, self.all_tuning)
         self.filling = WebhookDispatcher(
             self.database, reading, recipients, SETTINGS, tuning=tuning, steady_days=1.0, now=self.clock
         )

@@ -18,7 +18,7 @@ from aggregator.store import codecs, tables
 from aggregator.store.engine.database import Database
 from aggregator.store.intake.sources import Source, add
 from aggregator.store.read.read_marks import ReadMarks
-from aggregator.store.read.reader import DatabaseStoryReader
+from aggregator.store.read.reader import StoryReader
 from aggregator.store.stories import stream_history, summaries
 from aggregator.store.stories.stream_history import StreamPeriod
 from tests.support.articles import FLOOD, FLOOD_ELSEWHERE, NOON, STRIKE, Clock, Rig, record
@@ -71,7 +71,7 @@ def _fill(database: Database) -> None:
     rig.take(record("Herald", "r1", "Pennmouth: five dead", FLOOD_ELSEWHERE + " Five died.", published=NOON))
     gone = rig.take(record("Herald", "gone", "Forgotten once", STRIKE, published=NOON))
     placing = Placer(database, ALL_TUNING, clock)
-    found = [one.id for one in DatabaseStoryReader(database).stories(StoryFilter(limit=100)).stories]
+    found = [one.id for one in StoryReader(database).stories(StoryFilter(limit=100)).stories]
     for pair in (found[:2], found[4:6], found[8:10]):
         placing.correct(CorrectionCommand(kind="merge", stories=tuple(pair)))
     placing.correct(CorrectionCommand(undo=None))

@@ -14,7 +14,7 @@ from playwright.sync_api import Page, sync_playwright
 from aggregator.cli.app import main as command_line
 from aggregator.model.read_model import StoryFilter
 from aggregator.store.engine.database import Database
-from aggregator.store.read.reader import DatabaseStoryReader
+from aggregator.store.read.reader import StoryReader
 from aggregator.web.server import Server
 from aggregator.web.settings import PublishSettings
 from tests.e2e.test_pages import ARGUMENTS, CHROMIUM
@@ -39,7 +39,7 @@ def _read_samples(database_url: str) -> None:
 
 
 def _largest_story(database: Database) -> str:
-    found = DatabaseStoryReader(database).stories(StoryFilter(query=STORY)).stories
+    found = StoryReader(database).stories(StoryFilter(query=STORY)).stories
     return max(found, key=lambda story: story.article_count).id
 
 
@@ -66,7 +66,7 @@ def main() -> None:
         url = f"sqlite:///{folder}/picture.db"
         _read_samples(url)
         database = Database(url)
-        server = Server(DatabaseStoryReader(database), PublishSettings(port=0))
+        server = Server(StoryReader(database), PublishSettings(port=0))
         browser = playwright.chromium.launch(executable_path=str(CHROMIUM), args=ARGUMENTS)
         try:
             address = server.start()

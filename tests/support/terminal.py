@@ -16,7 +16,7 @@ from aggregator.cli.app import main
 from aggregator.model.read_model import StoryFilter
 from aggregator.store.engine.database import Database
 from aggregator.store.engine.writer_lease import open_process_lock
-from aggregator.store.read.reader import DatabaseStoryReader
+from aggregator.store.read.reader import StoryReader
 from aggregator.web.sanitise import encode_json
 from aggregator.web.story_json import page_of
 from tests.support import forked
@@ -93,7 +93,7 @@ class Terminal:
     def stories(self) -> list[dict[str, Any]]:
         """As `stories --format json` gives them, without starting a program for it."""
         with closing(Database(self.database)) as database:
-            page = DatabaseStoryReader(database).stories(StoryFilter())
+            page = StoryReader(database).stories(StoryFilter())
         return json.loads(encode_json(page_of(page.stories, page.next)))["stories"]
 
 

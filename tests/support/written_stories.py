@@ -30,7 +30,7 @@ from aggregator.model.core import (
 from aggregator.model.read_model import Change, HistoryEvent, SourceView
 from aggregator.store import codecs
 from aggregator.store.engine.database import Database
-from aggregator.store.read.reader import DatabaseStoryReader
+from aggregator.store.read.reader import StoryReader
 from aggregator.store.search import index
 from aggregator.store.stories import story_links
 from aggregator.store.stories.articles import ArticleDetails
@@ -39,7 +39,7 @@ from tests.support.fresh import with_tables
 from tests.support.rows import executed
 
 
-class WrittenStories(DatabaseStoryReader):
+class WrittenStories(StoryReader):
     """The reader of an SQLite database, which goes with it; put stories in, then read."""
 
     def __init__(self) -> None:

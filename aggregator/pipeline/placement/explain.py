@@ -35,7 +35,7 @@ from aggregator.model.core import (
 )
 from aggregator.model.errors import UsageError
 from aggregator.pipeline.placement.report_comparison import deciding, pair_of
-from aggregator.store.read.reader import DatabaseStoryReader, ExplainedArticle, LogLine
+from aggregator.store.read.reader import ExplainedArticle, LogLine, StoryReader
 from aggregator.store.stories.articles import ComparedRow
 
 _SHOWN = 12  # names, numbers or words of one kind
@@ -120,9 +120,7 @@ class Explanation(FrozenStruct, frozen=True, kw_only=True, omit_defaults=False):
         return "\n".join(_lines(self))
 
 
-def explanation(
-    reading: DatabaseStoryReader, article: str, other: str | None, all_tuning: Tuning
-) -> Explanation:
+def explanation(reading: StoryReader, article: str, other: str | None, all_tuning: Tuning) -> Explanation:
     """Return why `article` (id or address) is in its story, and its similarity to `other`.
 
     Raises UsageError if there is no such article.
@@ -154,7 +152,7 @@ def explanation(
 class _Explainer:
     """Computes an explanation."""
 
-    def __init__(self, reading: DatabaseStoryReader, all_tuning: Tuning) -> None:
+    def __init__(self, reading: StoryReader, all_tuning: Tuning) -> None:
         self._reading = reading
         self.model: EventModel = shipped_model(all_tuning)
         self._packer = TermPacker(self.model)

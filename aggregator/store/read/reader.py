@@ -243,8 +243,11 @@ class ExplainedArticle(FrozenStruct, frozen=True, kw_only=True):
 _DIGESTS_KEPT: Final = 64  # whose stories are known until the next change; a feed has 30
 
 
-class DatabaseStoryReader:
-    """The StoryReader of a database. Thread-safe; its only state is what the last digests contained."""
+class StoryReader:
+    """Reads from any thread; its only state is what the last digests contained.
+
+    Every method may raise AggregatorError where the database does not respond.
+    """
 
     def __init__(
         self,
@@ -280,6 +283,7 @@ class DatabaseStoryReader:
             return articles.last_stories(connection, count)
 
     def stories(self, wanted: StoryFilter) -> StoryPage:
+        """Return matching stories, newest bump first. Raises UsageError for an invalid `after`."""
         with self._database.read() as connection:
             return _page(connection, wanted)
 
@@ -296,6 +300,7 @@ class DatabaseStoryReader:
                 wanted = msgspec.structs.replace(wanted, after=page.next)
 
     def story(self, id: str) -> StoryView | StoryRedirect | None:  # noqa: A002 - public name
+        """Return a story and its articles with text, timed entries and evidence, or None."""
         with self._database.read() as connection:
             chosen: Select[Any] = select(*story_list.LIST_COLUMNS, story.c.redirect_to).where(
                 story.c.id == id
@@ -316,10 +321,12 @@ class DatabaseStoryReader:
         return msgspec.structs.replace(whole, trails=copied, texts_gone=texts_gone)
 
     def with_links(self, stories: tuple[StoryView, ...], /) -> tuple[StoryView, ...]:
+        """Return these stories with `earlier`, `later` and `related`."""
         with self._database.read() as connection:
             return story_links.with_links(connection, stories)
 
     def gone(self, id: str) -> bool:  # noqa: A002
+        """Whether a story or an article with this id was deleted by `forget` or by retention."""
         with self._database.read() as connection:
             ended = select(story.c.story_no).where(story.c.id == id, story.c.redirect_to == "")
             return connection.execute(ended).first() is not None or bool(
@@ -327,13 +334,16 @@ class DatabaseStoryReader:
             )
 
     def article(self, id: str) -> ArticleDetail | None:  # noqa: A002
+        """Return an article; None where it does not exist."""
         with self._database.read() as connection:
             return one_article(connection, id)
 
     def merged(self, id: str) -> MergedStory | None:  # noqa: A002
+        """Return the merged text; None where it is not yet rendered or the story does not exist."""
         return self.merged_with_summary(id)[0]
 
     def merged_with_summary(self, id: str) -> tuple[MergedStory | None, MachineSummary | None]:  # noqa: A002
+        """Return the merged text as `merged`, and the machine-written text of these facts."""
         texts = story.c.merged_story, story.c.title, story_summary.c.facts_hash, story_summary.c.summary
         chosen = select(*texts).outerjoin(story_summary, story_summary.c.story == story.c.story_no)
         with self._database.read() as connection:
@@ -354,6 +364,11 @@ class DatabaseStoryReader:
     def rank_front_page(
         self, wanted: StoryFilter, prefer: tuple[str, ...] = ()
     ) -> tuple[FrontPageStory, ...]:
+        """Return the newest matching stories in the order of the front page; `limit` and `after` are ignored.
+
+        Stories of the outlets `prefer` rank higher. The number of stories is bounded (config/tuning.yaml,
+        front_page).
+        """
         tuning = self._all_tuning.section("front_page", front_page.FrontPageTuning)
         with self._database.read() as connection:
             chosen = story_list.selection(connection, wanted)
@@ -369,6 +384,7 @@ class DatabaseStoryReader:
         return tuple(front_page.ranked(seen, tuning))
 
     def stories_by_id(self, ids: tuple[str, ...], /) -> tuple[StoryView, ...]:
+        """Return the stories with these ids, in this order, as `stories` does; unknown ids are left out."""
         with self._database.read() as connection:
             live = select(*story_list.LIST_COLUMNS).where(story.c.redirect_to.is_(None))
             rows = {row.id: row for row in rows_with(connection, live, story.c.id, ids)}
@@ -377,30 +393,44 @@ class DatabaseStoryReader:
             return story_links.with_subjects(connection, found)
 
     def list_stories(self, ids: tuple[str, ...], /) -> tuple[StoryListItem, ...]:
+        """Return the same stories as list items."""
         with self._database.read() as connection:
             return front_page.list_stories(connection, ids)
 
     def new_reports(self, ids: tuple[str, ...], since: dt.datetime) -> dict[str, int]:
+        """Return how many outlets sent a report of these stories after `since`; without stories of none.
+
+        Copies and live blogs do not count.
+        """
         with self._database.read() as connection:
             return front_page.new_reports(connection, ids, since)
 
     def story_history(self, story_id: str, limit: int) -> tuple[HistoryEvent, ...]:
+        """Return the history of a story, oldest first; of a long one the beginning and the newest events."""
         with self._database.read() as connection:
             return front_page.story_history(connection, story_id, limit)
 
     def quality(self, now: dt.datetime) -> Quality:
+        """Return indicators of the quality of grouping."""
         with self._database.read() as connection:
             return measure_quality(connection, now)
 
     def changes(self, wanted: StoryFilter) -> tuple[Change, ...]:
+        """Return the changes of stories that match now, newest `updated` first, at most `wanted.limit`.
+
+        The number of changes that are read is bounded (store/read/story_list.py); `wanted.after` is
+        ignored.
+        """
         with self._database.read() as connection:
             return story_list.newest(connection, wanted)
 
     def changed_stories(self, since: int | None, limit: int) -> ChangedStories:
+        """Return the stories of the first `limit` changes after number `since`; None: the last number."""
         with self._database.read() as connection:
             return story_list.changed_stories(connection, since, limit)
 
     def digests(self, wanted: Callable[[dt.datetime], StoryFilter], most: int) -> tuple[Digest, ...]:
+        """Return the newest digests, newest first, with the stories that match `wanted` at their times."""
         with self._database.read() as connection:
             spans = digests.stored(connection, most)
         return tuple(self.digest(span, wanted(span.until)) for span in spans)
@@ -421,6 +451,7 @@ class DatabaseStoryReader:
             return digests.ranked(connection, span, wanted)
 
     def search(self, text: str, limit: int, bounds: SearchBounds | None = None) -> SearchResults:
+        """Return matching articles and their stories, best first, at most `limit` of each."""
         tuning = self._all_tuning.section("search", SearchTuning)
         with self._database.read() as connection:
             return search(connection, text, limit, bounds or SearchBounds(), tuning)
@@ -431,18 +462,22 @@ class DatabaseStoryReader:
             return similar_words(connection, text)
 
     def sources(self) -> tuple[SourceView, ...]:
+        """Return all sources, ordered by folder and name."""
         with self._database.read() as connection:
             return tuple(listed(connection, self._now(), self._all_tuning, with_verdicts=False))
 
     def folders(self) -> tuple[str, ...]:
+        """Return the folders of sources, ordered by name. Cheap."""
         with self._database.read() as connection:
             return front_page.folders(connection)
 
     def topics(self) -> tuple[str, ...]:
+        """Return the most frequent topics of the newest stories, at most a dozen. Cheap."""
         with self._database.read() as connection:
             return front_page.topics(connection)
 
     def state(self) -> Health:
+        """Return the present health of the daemon."""
         with self._database.read() as connection:
             stored = health_probes.stored(connection, self._now(), self._all_tuning)
             problem = self._database.why_not_writable(connection)
@@ -455,6 +490,11 @@ class DatabaseStoryReader:
         )
 
     def last_change(self, story_id: str = "") -> str:
+        """Return an opaque version that changes with every story, article and correction. Cheap.
+
+        It also changes with the full-text index, and with the id of a story once its merged text is rendered
+        and with its machine-written text.
+        """
         newest = select(func.max(story_log.c.log_no)).scalar_subquery()
         is_rendered = select(story.c.text.is_not(None)).where(story.c.id == story_id).scalar_subquery()
         parts = select(newest, search_index.progress(), is_rendered, version_of(story_id))
@@ -463,10 +503,12 @@ class DatabaseStoryReader:
         return " ".join(map(str, (*numbers, "" if summary is None else bytes(summary).hex())))
 
     def last_change_at(self) -> dt.datetime | None:
+        """Return when that version changed; None for an empty database. Cheap."""
         with self._database.read() as connection:
             return last_change_at(connection)
 
     def rendered(self, ids: tuple[str, ...], /) -> dict[str, MergedStory]:
+        """Return the merged texts of those stories that have one, by id."""
         with self._database.read() as connection:
             return merged_of(connection, ids)
 

@@ -8,7 +8,8 @@ import msgspec
 
 from aggregator.config.messages import counted
 from aggregator.model.core import ArticleView, Enclosure, MergedStory, StoryView
-from aggregator.model.read_model import Change, ChangeKind, StoryFilter, StoryReader
+from aggregator.model.read_model import Change, ChangeKind, StoryFilter
+from aggregator.store.read.reader import StoryReader
 from aggregator.stories.text.plain_text import NO_OUTLET
 from aggregator.web.excerpts import count_words, first_words, for_change, for_item
 from aggregator.web.feeds.formats import FeedSelection, Item

@@ -15,7 +15,7 @@ from aggregator.model.errors import AggregatorError
 from aggregator.model.read_model import MachineSentence, MachineSummary, StoryRedirect
 from aggregator.pipeline.workers.thread_pool import is_left_behind
 from aggregator.store.engine.database import Database
-from aggregator.store.read.reader import DatabaseStoryReader
+from aggregator.store.read.reader import StoryReader
 from aggregator.store.stories import summaries
 from aggregator.store.stories.summaries import SummaryQueue, SummaryTask
 from aggregator.web.excerpts import Access
@@ -36,7 +36,7 @@ class Summariser:
     def __init__(
         self,
         database: Database,
-        reader: DatabaseStoryReader,
+        reader: StoryReader,
         hook: ChatHook,
         *,
         stories_an_hour: int,
@@ -172,7 +172,7 @@ def summary_thread(
     access: Access = "all" if config.publish.full_text == "all" else "excerpt"
     summariser = Summariser(
         database,
-        DatabaseStoryReader(database, config.effective_tuning),
+        StoryReader(database, config.effective_tuning),
         hook,
         stories_an_hour=config.summarise.stories_an_hour,
         access=access,

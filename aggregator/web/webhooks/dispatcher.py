@@ -26,7 +26,7 @@ from aggregator.store.engine.database import Connection, Database
 from aggregator.store.intake import tombstones
 from aggregator.store.maintenance import retention
 from aggregator.store.read import digests, story_list
-from aggregator.store.read.reader import DatabaseStoryReader
+from aggregator.store.read.reader import StoryReader
 from aggregator.store.read.story_list import StoryMatcher
 from aggregator.store.search import index
 from aggregator.store.stories import outbox
@@ -48,7 +48,7 @@ class WebhookDispatcher:
     def __init__(
         self,
         database: Database,
-        reader: DatabaseStoryReader,
+        reader: StoryReader,
         recipients: Sequence[Recipient],
         settings: PublishSettings,
         *,
@@ -352,7 +352,7 @@ def dispatcher_of(
 ) -> WebhookDispatcher:
     """Return the dispatcher of a configuration."""
     tuning = config.effective_tuning.section("webhooks", WebhookTuning)
-    reader = DatabaseStoryReader(database, config.effective_tuning)
+    reader = StoryReader(database, config.effective_tuning)
     steady_days: float = config.effective_tuning.values("retention")["steady_days"]
     return WebhookDispatcher(
         database, reader, recipients, settings, tuning=tuning, steady_days=steady_days, now=now
@@ -372,7 +372,7 @@ def webhook_threads(
     """Return the threads of the configured webhooks, not started. Raises ConfigError for a bad webhook."""
     recipients, tuning = recipients_from(config), config.effective_tuning.section("webhooks", WebhookTuning)
     steady_days: float = config.effective_tuning.values("retention")["steady_days"]
-    reader = DatabaseStoryReader(database, config.effective_tuning)
+    reader = StoryReader(database, config.effective_tuning)
     transmitter = transmitter_of(config, settings, now, reader)
     senders = {
         one.name: WebhookSender(

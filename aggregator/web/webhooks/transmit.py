@@ -14,7 +14,7 @@ from aggregator.config.settings import Config
 from aggregator.config.webhooks import DigestReader, Notification, Recipient, Webhook
 from aggregator.sources.fetch.client import ClientSettings
 from aggregator.sources.fetch.webhook_post import PostResult, WebhookPoster
-from aggregator.store.read.reader import DatabaseStoryReader
+from aggregator.store.read.reader import StoryReader
 from aggregator.web.settings import PublishSettings
 from aggregator.web.webhooks.sender import Transmit, WebhookTuning
 
@@ -68,7 +68,7 @@ class Transmitter:
         settings: PublishSettings,
         tuning: WebhookTuning,
         client: ClientSettings,
-        reader: DatabaseStoryReader | None = None,
+        reader: StoryReader | None = None,
     ) -> None:
         """`reader`: for the stories of digests."""
         self._poster = poster
@@ -143,7 +143,7 @@ def transmitter_of(
     config: Config,
     settings: PublishSettings,
     now: Callable[[], dt.datetime],
-    reader: DatabaseStoryReader | None = None,
+    reader: StoryReader | None = None,
 ) -> Transmitter:
     """Return the transmitter with the configured networks and limits."""
     tuning = config.effective_tuning.section("webhooks", WebhookTuning)

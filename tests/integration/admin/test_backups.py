@@ -53,7 +53,7 @@ from aggregator.store.engine.writer_lease import open_process_lock
 from aggregator.store.maintenance import row_stream
 from aggregator.store.maintenance.row_stream import Advance
 from aggregator.store.migrate import check, newest_revision, upgrade
-from aggregator.store.read.reader import DatabaseStoryReader
+from aggregator.store.read.reader import StoryReader
 from aggregator.store.tables import entry, metadata
 from tests.conftest import Postgres
 from tests.support.articles import NOON, STRIKE, Clock, Rig, record
@@ -114,7 +114,7 @@ def assert_goes_on(one: Database, other: Database) -> None:
         assert list(faults(database)) == []
     assert export(one) == export(other)
     words = "levee OR strike OR goat OR ferry"
-    found = [DatabaseStoryReader(database).search(words, 20) for database in (one, other)]
+    found = [StoryReader(database).search(words, 20) for database in (one, other)]
     assert [hit.article for hit in found[0].hits] == [hit.article for hit in found[1].hits] != []
 
 
@@ -263,7 +263,7 @@ def test_a_restore_replaces_only_when_asked_and_when_nobody_works_there(
     assert export(database) == before
     restore(kept, database, quietly, replace=True)
     assert_same(full, database)
-    assert DatabaseStoryReader(database).search("levee", 5).hits
+    assert StoryReader(database).search("levee", 5).hits
 
 
 def _flipped(content: bytes) -> bytes:

@@ -15,7 +15,7 @@ from aggregator.model.errors import AggregatorError, AnotherDaemonError, ReadErr
 from aggregator.store.engine.database import Database
 from aggregator.store.engine.writer_lease import open_process_lock
 from aggregator.store.maintenance import row_stream
-from aggregator.store.read.reader import DatabaseStoryReader
+from aggregator.store.read.reader import StoryReader
 from aggregator.store.tables import article, metadata, story
 from tests.conftest import Postgres
 from tests.support.articles import FLOOD, NOON, Clock, Rig, record
@@ -61,7 +61,7 @@ def test_from_one_kind_to_the_other_and_back_not_a_byte_changes(
     assert _export(empty) == first
     for copied in (server, empty):
         assert what_is_wrong(copied) == []
-        found = DatabaseStoryReader(copied).search("levee OR strike OR goat", 10)
+        found = StoryReader(copied).search("levee OR strike OR goat", 10)
         assert found.hits, "the full-text index was made anew"
     server.close()
     postgres.take_back(address)

@@ -25,7 +25,7 @@ from aggregator.model.counters import COUNTED, FETCH_SECONDS, FETCHES, PLACED, M
 from aggregator.model.health_report import ProcessState, Reload
 from aggregator.store.engine.database import Database
 from aggregator.store.intake.sources import host_of, source_id
-from aggregator.store.read.reader import DatabaseStoryReader
+from aggregator.store.read.reader import StoryReader
 from aggregator.store.stories import api_tokens
 from aggregator.store.tables import entry, source
 from aggregator.web.api.push import PushEndpoint
@@ -62,7 +62,7 @@ class Watched:
         self.rig = Rig(database, self.clock, all_tuning)
         letterbox = PushEndpoint(database, all_tuning, self.clock)
         self.server = Server(
-            DatabaseStoryReader(database, all_tuning),
+            StoryReader(database, all_tuning),
             publish_settings(config),
             letterbox,
             EditorService(database, all_tuning, self.clock, arrived=lambda: None),

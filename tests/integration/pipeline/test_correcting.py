@@ -14,7 +14,7 @@ from aggregator.model.errors import UsageError
 from aggregator.model.read_model import StoryRedirect
 from aggregator.pipeline.placement.apply_corrections import CorrectionCommand
 from aggregator.store.engine.database import Database
-from aggregator.store.read.reader import DatabaseStoryReader
+from aggregator.store.read.reader import StoryReader
 from aggregator.store.tables import article, correction, counter, link_constraint, story, story_log
 from tests.support.articles import (
     BLOG,
@@ -74,7 +74,7 @@ def test_the_story_with_more_reports_keeps_its_id_and_the_other_one_leads_to_it(
     done = correct(grouped, "merge", goat, bridge)
     assert done.stories == (bridge,)
     assert partition(grouped)[bridge] == both
-    assert DatabaseStoryReader(grouped).story(goat) == StoryRedirect(to=bridge)
+    assert StoryReader(grouped).story(goat) == StoryRedirect(to=bridge)
     assert redirects(grouped)[goat] == bridge
     assert ("corrected", {"correction": 1, "words": f"merged {goat} into {bridge}"}) in logged(
         grouped, bridge

@@ -15,7 +15,7 @@ from aggregator.model.errors import UsageError
 from aggregator.pipeline.placement.explain import explanation
 from aggregator.store import codecs
 from aggregator.store.engine.database import Database
-from aggregator.store.read.reader import DatabaseStoryReader
+from aggregator.store.read.reader import StoryReader
 from aggregator.store.tables import article
 from tests.support.articles import FLOOD, FLOOD_ELSEWHERE, NOON, STRIKE, Clock, Rig, record
 from tests.support.rows import queried
@@ -76,18 +76,18 @@ def test_shares_add_up_to_the_score_on_all_of_the_dev_data(sqlite: Database, dat
 
 
 @pytest.fixture
-def three(database: Database) -> tuple[DatabaseStoryReader, list[str], Rig]:
+def three(database: Database) -> tuple[StoryReader, list[str], Rig]:
     rig = Rig(database, Clock())
     done = rig.take(
         record("Herald", "1", "Levee breaks at Pennmouth, four dead", FLOOD, published=NOON),
         record("Courier", "2", "Four dead as river Arrel floods Pennmouth", FLOOD_ELSEWHERE, published=NOON),
         record("Herald", "3", "Dock workers in Sennick walk out", STRIKE, published=NOON),
     )
-    return DatabaseStoryReader(database), [one.article for one in done], rig
+    return StoryReader(database), [one.article for one in done], rig
 
 
 def test_an_article_tells_how_it_came_and_how_it_stands(
-    three: tuple[DatabaseStoryReader, list[str], Rig],
+    three: tuple[StoryReader, list[str], Rig],
 ) -> None:
     reading, (first, second, _), rig = three
     reported = explanation(reading, second, None, rig.all_tuning)
@@ -110,7 +110,7 @@ def test_an_article_tells_how_it_came_and_how_it_stands(
 
 
 def test_two_articles_say_why_they_are_together_or_apart(
-    three: tuple[DatabaseStoryReader, list[str], Rig],
+    three: tuple[StoryReader, list[str], Rig],
 ) -> None:
     reading, (first, second, third), rig = three
     together = explanation(reading, first, second, rig.all_tuning).pair
@@ -125,7 +125,7 @@ def test_two_articles_say_why_they_are_together_or_apart(
     assert math.isclose(apart.score, apart.bias + math.fsum(r.share for r in apart.reasons))
 
 
-def test_a_copy_shows_the_passages(three: tuple[DatabaseStoryReader, list[str], Rig]) -> None:
+def test_a_copy_shows_the_passages(three: tuple[StoryReader, list[str], Rig]) -> None:
     reading, (first, _, _), rig = three
     (copy,) = rig.take(record("Mirror", "9", "Pennmouth under water", FLOOD, published=NOON))
     reported = explanation(reading, copy.article, first, rig.all_tuning)
@@ -137,7 +137,7 @@ def test_a_copy_shows_the_passages(three: tuple[DatabaseStoryReader, list[str], 
 
 
 def test_an_article_that_is_not_there_is_said_in_words(
-    three: tuple[DatabaseStoryReader, list[str], Rig],
+    three: tuple[StoryReader, list[str], Rig],
 ) -> None:
     reading, _, rig = three
     with pytest.raises(UsageError, match="there is no article nothing"):

@@ -26,7 +26,7 @@ from aggregator.pipeline.placement.retention import RetentionPlan
 from aggregator.store import codecs
 from aggregator.store.engine.database import Database
 from aggregator.store.intake import rejected, tombstones
-from aggregator.store.read.reader import DatabaseStoryReader
+from aggregator.store.read.reader import StoryReader
 from aggregator.store.stories import api_tokens, articles, commands
 from aggregator.store.tables import article, command, lsh_band, metadata, sketch, tombstone
 from aggregator.store.tables import outbox as outbox_table
@@ -140,10 +140,10 @@ def answered(rig: Rig, number: int) -> ForgetResult:
     return msgspec.json.decode(answer, type=ForgetResult)
 
 
-def filling_of(rig: Rig, reading: DatabaseStoryReader | None = None) -> WebhookDispatcher:
+def filling_of(rig: Rig, reading: StoryReader | None = None) -> WebhookDispatcher:
     hook = Webhook(name="desk", url="https://hooks.example/x", key=b"k" * 32)
     tuning = ALL_TUNING.section("webhooks", WebhookTuning)
-    reading = reading or DatabaseStoryReader(rig.database, ALL_TUNING)
+    reading = reading or StoryReader(rig.database, ALL_TUNING)
     return WebhookDispatcher(
         rig.database,
         reading,
@@ -214,9 +214,9 @@ def test_no_word_of_it_is_left(rig: Rig, tmp_path: Path) -> None:
     if database.is_sqlite:
         assert database.checkpoint_log()
         assert not in_files(database)
-    left = DatabaseStoryReader(database).stories(StoryFilter(limit=9)).stories
+    left = StoryReader(database).stories(StoryFilter(limit=9)).stories
     assert sorted(one.title for one in left) == ["Libraries stay open", "Town under water"]
-    assert DatabaseStoryReader(database).story(ended) is None
+    assert StoryReader(database).story(ended) is None
     waiting = queried(database, select(func.count()).where(outbox_table.c.body.is_not(None)))
     assert waiting.scalar_one() == 1, "only of what nobody asked to forget"
     assert all(MARK not in line.decode().lower() for line in exported(database, lambda _: None))
@@ -233,7 +233,7 @@ def test_no_page_feed_or_answer_has_it(rig: Rig) -> None:
     settle(rig)
     ended = assigned(rig.database)[the_article(rig.database, "3")]
     gone = the_article(rig.database)
-    server = Server(DatabaseStoryReader(rig.database), PublishSettings(port=0))
+    server = Server(StoryReader(rig.database), PublishSettings(port=0))
     with httpx.Client(base_url=server.start(), trust_env=False, timeout=60) as client:
         paths = (
             "/",
@@ -348,12 +348,10 @@ def test_copies_stay_and_the_first_of_them_is_the_original(rig: Rig) -> None:
     assert [tuple(row) for row in rows] == [(second, None, "report"), (third, second, "copy")]
     assert what_is_wrong(database) == []
     assert [one.outcome for one in rig.take(record("Post", "1", "Levee", FLOOD, published=NOON))] == ["copy"]
-    before, reported = DatabaseStoryReader(database).last_change(), by_title(database, "Levee breaks")
+    before, reported = StoryReader(database).last_change(), by_title(database, "Levee breaks")
     forget(rig, next(id_ for id_ in assigned(database) if id_ not in (second, third)))
     assert by_title(database, "Levee breaks") == reported
-    assert DatabaseStoryReader(database).last_change() != before, (
-        "readers are told, though the headline stayed"
-    )
+    assert StoryReader(database).last_change() != before, "readers are told, though the headline stayed"
     forget(rig, second)
     assert forget(rig, third).summary.articles == 1
     assert assigned(database) == {}
@@ -462,7 +460,7 @@ def test_a_delivery_that_was_being_made_is_made_again(rig: Rig) -> None:
     """Webhooks read and write apart: what was read before and is written after must not be the old words."""
     met = []
 
-    class Overtaken(DatabaseStoryReader):
+    class Overtaken(StoryReader):
         def stories_by_id(self, ids: tuple[str, ...], /) -> tuple[StoryView, ...]:
             found = super().stories_by_id(ids)
             if not met:
@@ -497,7 +495,7 @@ def test_undoing_a_split_brings_an_ended_story_back(rig: Rig) -> None:
     correct(database, "split", origin, articles=(second,))
     rig.restart()
     forget(rig, first)
-    assert DatabaseStoryReader(database).story(origin) is None
+    assert StoryReader(database).story(origin) is None
     undo(database)
     assert assigned(database) == {second: origin}
     assert what_is_wrong(database) == []

@@ -8,7 +8,7 @@ from aggregator.model.core import Entry
 from aggregator.pipeline.placement.explain import explanation
 from aggregator.store.engine.database import Database
 from aggregator.store.intake import pending_pages
-from aggregator.store.read.reader import DatabaseStoryReader
+from aggregator.store.read.reader import StoryReader
 from aggregator.store.stories import stream_history
 from aggregator.store.stories.stream_history import StreamPeriod
 from aggregator.store.tables import article, story
@@ -112,7 +112,7 @@ def test_the_headline_alone_counts_only_if_the_source_is_known(rig: Rig, before:
     (placed,) = rig.take(of_feed("x", HEADLINE, ADVERTISEMENT))
     assert placed.outcome == "joined"
     assert reports(rig.database) == [counted]
-    words = explanation(DatabaseStoryReader(rig.database), placed.article, None, rig.all_tuning).as_text()
+    words = explanation(StoryReader(rig.database), placed.article, None, rig.all_tuning).as_text()
     assert ("not counted as a report: its source had" in words) == (counted == 2)
     assert is_sound(rig)
 

@@ -16,7 +16,7 @@ from aggregator.sources.parse.entry_builder import FeedContext
 from aggregator.sources.parse.feed import read_feed
 from aggregator.store import codecs
 from aggregator.store.engine.database import Database
-from aggregator.store.read.reader import DatabaseStoryReader
+from aggregator.store.read.reader import StoryReader
 from aggregator.store.tables import article, entry
 from tests.support.articles import NOON, Clock, Rig
 from tests.support.feeds import feed_of
@@ -80,7 +80,7 @@ def test_chance_strings_go_through_feed_database_and_output(strings: int, databa
     for one in kept:
         msgspec.json.encode(one).decode()
     assert all(len(title) == n and len(text) == m for title, n, text, m in lengths)  # no NUL ends a string
-    stories = DatabaseStoryReader(database).stories(StoryFilter(limit=strings)).stories
+    stories = StoryReader(database).stories(StoryFilter(limit=strings)).stories
     assert stories
     written = feed_of(database, limit=strings)
     assert len(etree.fromstring(written).findall(".//item")) == len(stories)

@@ -14,7 +14,7 @@ from aggregator.model.read_model import StoryFilter
 from aggregator.store.engine.database import Database
 from aggregator.store.intake import inbox
 from aggregator.store.intake.sources import known_as, known_folder
-from aggregator.store.read.reader import DatabaseStoryReader
+from aggregator.store.read.reader import StoryReader
 from aggregator.store.tables import article, identity_key
 from tests.support.articles import FLOOD, NOON, STRIKE, Clock, Rig, page_of, record, settled
 from tests.support.fresh import sqlite_at
@@ -141,4 +141,4 @@ def test_the_site_of_an_address_goes_before_what_a_page_calls_itself(rig: Rig) -
 def test_stories_are_found_by_an_outlet_whatever_its_case(rig: Rig) -> None:
     rig.take(record("Écho du Nord", "1", "Strike", STRIKE, published=NOON))
     for asked in ("Écho du Nord", "écho du nord", "ÉCHO DU NORD"):
-        assert len(DatabaseStoryReader(rig.database).stories(StoryFilter(outlet=asked)).stories) == 1
+        assert len(StoryReader(rig.database).stories(StoryFilter(outlet=asked)).stories) == 1

@@ -25,7 +25,7 @@ from aggregator.sources.fetch.client import Client, ClientSettings
 from aggregator.store.engine.database import Database
 from aggregator.store.intake import identify, inbox, pending_pages
 from aggregator.store.intake.sources import add, all_sources, remove, sync_config
-from aggregator.store.read.reader import DatabaseStoryReader
+from aggregator.store.read.reader import StoryReader
 from aggregator.store.tables import article, entry, identity_key, revision, story_log
 from aggregator.store.tables import observation as sightings
 from aggregator.store.tables import source as sources
@@ -332,7 +332,7 @@ def test_a_new_address_leaves_the_database_sound_and_is_the_one_that_readers_get
         ] == []
     moved = {paper.url(one) for paper in papers.values() for one in paper.reports}
     assert set(everywhere.column(article.c.url)) == moved
-    reading = DatabaseStoryReader(everywhere.database)
+    reading = StoryReader(everywhere.database)
     (flood,) = everywhere.column(article.c.story, article.c.inbox_no)[-1:]
     whole = reading.story(flood)
     assert isinstance(whole, StoryView)

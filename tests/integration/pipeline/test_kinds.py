@@ -11,7 +11,7 @@ from aggregator.model.core import CleanArticle, Entry
 from aggregator.model.read_model import StoryFilter
 from aggregator.pipeline.placement.explain import explanation
 from aggregator.store.engine.database import Database
-from aggregator.store.read.reader import DatabaseStoryReader
+from aggregator.store.read.reader import StoryReader
 from aggregator.store.stories.articles import by_number, members
 from aggregator.web.story_json import jsonl, whole_story_json
 from tests.support.articles import FLOOD, FLOOD_ELSEWHERE, NOON, STRIKE, STRIKE_ELSEWHERE, Clock, Rig, record
@@ -47,7 +47,7 @@ def rig(database: Database) -> Rig:
         record("Herald", "1", "Levee breaks at Pennmouth", FLOOD, published=NOON),
         record("Echo", "1", "Opinion: Pennmouth deserves a levee", FLOOD_ELSEWHERE, published=NOON),
     )
-    stories = list(DatabaseStoryReader(database).stories(StoryFilter()).stories)
+    stories = list(StoryReader(database).stories(StoryFilter()).stories)
     if len(stories) > 1:
         correct(database, "merge", *(one.id for one in stories))
         made.restart()
@@ -137,7 +137,7 @@ def test_a_revision_changes_kind_and_count(rig: Rig) -> None:
 
 
 def test_json_and_explanation_name_the_kind(rig: Rig) -> None:
-    reader = DatabaseStoryReader(rig.database)
+    reader = StoryReader(rig.database)
     [listed] = reader.stories(StoryFilter()).stories
     whole = reader.story(listed.id)
     assert [one["kind"] for one in json.loads(jsonl([listed]))["articles"]] == ["report", "opinion"]

@@ -13,7 +13,7 @@ from aggregator.sources.fetch.client import Client, ClientSettings
 from aggregator.store.engine.database import Database
 from aggregator.store.intake import pending_pages
 from aggregator.store.intake.sources import add, all_sources
-from aggregator.store.read.reader import DatabaseStoryReader
+from aggregator.store.read.reader import StoryReader
 from aggregator.store.tables import article, entry
 from tests.support.articles import FLOOD, FLOOD_ELSEWHERE, NOON, Clock, Rig, record
 from tests.support.loopback import LoopbackServer, Resource, Response
@@ -52,7 +52,7 @@ def test_a_live_blog_founds_a_home_and_gives_way_to_a_report(each_kind: Database
     database = each_kind
     rig = Rig(database, Clock())
     (live,) = rig.take(flood_live(published=NOON))
-    reading = DatabaseStoryReader(database)
+    reading = StoryReader(database)
     alone = reading.story(live.story or "")
     assert (alone.report_count, alone.articles[0].role, len(alone.articles[0].timed)) == (1, "container", 3)
     (first,) = rig.take(flood_report())
@@ -122,7 +122,7 @@ class Office:
 
     def timed(self) -> list[str]:
         """The texts of the entries that are stored."""
-        reading = DatabaseStoryReader(self.database)
+        reading = StoryReader(self.database)
         (home,) = queried(self.database, select(article.c.story)).scalars()
         story = reading.story(home)
         return [one.text for one in story.articles[0].timed]
@@ -221,14 +221,14 @@ def test_a_search_finds_the_entry_with_its_time(each_kind: Database) -> None:
     rig = Rig(database, Clock(NOON + dt.timedelta(days=1)))
     rig.take(flood_live(published=NOON.replace(hour=23, minute=50)))
     rig.pipeline.index_text()
-    (hit,) = DatabaseStoryReader(database).search('boats "off roofs"', 5).hits
+    (hit,) = StoryReader(database).search('boats "off roofs"', 5).hits
     assert [(one.clock_minutes, one.day) for one in hit.entries] == [(23 * 60 + 40, NOON.date())]
     assert "boats" in hit.entries[0].snippet
     shown = hit.entries[0]
     assert {shown.snippet[a:b].casefold() for a, b in shown.marks} == {"boats", "off", "roofs"}
-    (across,) = DatabaseStoryReader(database).search("boats Brandt", 5).hits
+    (across,) = StoryReader(database).search("boats Brandt", 5).hits
     assert across.entries == (), "no entry holds both"
-    (begun,) = DatabaseStoryReader(database).search("firef*", 5).hits
+    (begun,) = StoryReader(database).search("firef*", 5).hits
     assert len(begun.entries) == 1
 
 

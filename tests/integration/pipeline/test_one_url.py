@@ -13,7 +13,7 @@ from aggregator.model.read_model import StoryFilter
 from aggregator.sources.fetch.client import Client
 from aggregator.store.engine.database import Database
 from aggregator.store.intake import pending_pages
-from aggregator.store.read.reader import DatabaseStoryReader
+from aggregator.store.read.reader import StoryReader
 from aggregator.store.tables import article, entry, observation
 from tests.integration.pipeline.test_identity_under_stress import THINGS, Office, Paper, Report, client
 from tests.support.articles import FLOOD, FLOOD_ELSEWHERE, NOON, STRIKE, Rig, page_of, record
@@ -237,7 +237,7 @@ def test_within_one_source_and_url_nothing_is_a_copy(rig: Rig) -> None:
     rig.take(linked())
     rig.take(linked(FLOOD + ENDING, guid="again", title="Levee", published=Published(time=again)))
     assert queried(rig.database, select(article.c.copy_of, article.c.role)).all() == [(None, "report")] * 2
-    (story,) = DatabaseStoryReader(rig.database).stories(StoryFilter()).stories
+    (story,) = StoryReader(rig.database).stories(StoryFilter()).stories
     assert story.report_count == 1
 
 
@@ -277,7 +277,7 @@ def test_a_copy_within_one_outlet_is_not_who_copied_whom(rig: Rig) -> None:
     later = NOON + dt.timedelta(minutes=5)
     rig.take(record("Gazette", "2", "Levee breaks", FLOOD, url="http://gazette.example/b", published=later))
     rig.take(record("Herald", "1", "Levee breaks", FLOOD, url="http://herald.example/b", published=later))
-    reader = DatabaseStoryReader(rig.database)
+    reader = StoryReader(rig.database)
     (story,) = reader.stories(StoryFilter()).stories
     whole = reader.story(story.id)
     assert [[one.outlet for one in trail.reprints] for trail in whole.trails] == [["Herald"]]

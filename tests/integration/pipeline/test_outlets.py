@@ -17,7 +17,7 @@ from aggregator.sources.fetch.client import Client, ClientSettings
 from aggregator.sources.parse.opml import read_opml
 from aggregator.store.engine.database import Database
 from aggregator.store.intake.sources import Source, add, all_sources
-from aggregator.store.read.reader import DatabaseStoryReader
+from aggregator.store.read.reader import StoryReader
 from aggregator.store.tables import outlet_line, source_history
 from aggregator.store.tables import source as sources
 from aggregator.web.story_json import jsonl
@@ -63,7 +63,7 @@ class Newsroom:
 
     def stories(self, **wanted: str) -> list[StoryView]:
         assert list(faults(self.database)) == []
-        return list(DatabaseStoryReader(self.database).stories(StoryFilter(**wanted)).stories)
+        return list(StoryReader(self.database).stories(StoryFilter(**wanted)).stories)
 
     def counts(self) -> list[tuple[int, int, int, int]]:
         return [

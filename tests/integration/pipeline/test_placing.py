@@ -18,7 +18,7 @@ from aggregator.sources.limits import source_tuning
 from aggregator.sources.parse.files import InputEntry, open_source
 from aggregator.store.engine.database import Database
 from aggregator.store.intake import inbox, pending_pages
-from aggregator.store.read.reader import DatabaseStoryReader
+from aggregator.store.read.reader import StoryReader
 from aggregator.store.tables import article, story
 from tests.support.articles import (
     BLOG,
@@ -51,7 +51,7 @@ def rig(database: Database) -> Rig:
 def test_two_reports_of_one_event_are_one_story_and_another_event_is_another(rig: Rig) -> None:
     placed = rig.take(flood(), flood_elsewhere(), strike())
     assert [one.outcome for one in placed] == ["founded", "joined", "founded"]
-    stories = DatabaseStoryReader(rig.database).stories(StoryFilter()).stories
+    stories = StoryReader(rig.database).stories(StoryFilter()).stories
     assert sorted((one.article_count, one.outlet_count, one.report_count) for one in stories) == [
         (1, 1, 1),
         (2, 2, 2),
@@ -72,11 +72,11 @@ def test_a_story_that_grows_several_times_in_a_batch_is_written_once(rig: Rig) -
 
 def test_a_reprint_is_a_copy_and_no_further_report_it_does_not_bump_and_does_not_weigh(rig: Rig) -> None:
     rig.take(flood())
-    (before,) = DatabaseStoryReader(rig.database).stories(StoryFilter()).stories
+    (before,) = StoryReader(rig.database).stories(StoryFilter()).stories
     text = FLOOD + " Subscribers read more."
     placed = rig.take(record("Courier", "9", "Four die in flood", text, published=NOON + DAY))
     assert [one.outcome for one in placed] == ["copy"]
-    (found,) = DatabaseStoryReader(rig.database).stories(StoryFilter()).stories
+    (found,) = StoryReader(rig.database).stories(StoryFilter()).stories
     assert (found.article_count, found.outlet_count, found.report_count) == (2, 2, 1)
     assert {one.role for one in found.articles} == {"report", "copy"}
     assert found.updated == before.updated
@@ -102,7 +102,7 @@ def test_a_reprint_of_a_live_blog_is_a_live_blog(rig: Rig) -> None:
     rig.take(flood())
     roles = queried(rig.database, select(article.c.role).order_by(article.c.inbox_no)).scalars().all()
     assert roles == ["container", "container", "report"]
-    (found,) = DatabaseStoryReader(rig.database).stories(StoryFilter()).stories
+    (found,) = StoryReader(rig.database).stories(StoryFilter()).stories
     assert (found.article_count, found.report_count) == (3, 1)
 
 
@@ -286,7 +286,7 @@ def test_the_seeds_are_one_story_in_every_order_of_the_day_of_the_one_with_a_dat
     for place in order:
         rig.take(entries[place])
     assert what_is_wrong(sqlite, rig.pipeline.placer) == []
-    (only,) = DatabaseStoryReader(sqlite).stories(StoryFilter()).stories
+    (only,) = StoryReader(sqlite).stories(StoryFilter()).stories
     assert only.article_count == 4
     assert {only.first_published.date(), only.last_published.date(), only.updated.date()} == {
         dt.date(2024, 12, 6)

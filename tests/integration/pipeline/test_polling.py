@@ -20,7 +20,7 @@ from aggregator.sources.fetch.client import Client, ClientSettings
 from aggregator.store.engine.database import Database
 from aggregator.store.intake import inbox, pending_pages
 from aggregator.store.intake.sources import Source, add, all_sources, sync_config
-from aggregator.store.read.reader import DatabaseStoryReader
+from aggregator.store.read.reader import StoryReader
 from aggregator.store.tables import change, entry, story
 from aggregator.store.tables import source as sources
 from tests.support.articles import FLOOD, NOON, STRIKE, Clock, Rig
@@ -365,7 +365,7 @@ def test_undated_entries_of_a_first_poll_are_as_old_as_the_oldest_dated_one(
         "About": NOON - 90 * day,
         "Titleold ofold": NOON - 90 * day,
     }
-    reader = DatabaseStoryReader(office.database)
+    reader = StoryReader(office.database)
     listed = reader.list_stories(tuple(row.id for row in office.stories()))
     assert [one.title for one in listed if one.undated_seen] == ["About"]
     before = office.stories()

@@ -7,7 +7,7 @@ from aggregator.config.tuning import Tuning
 from aggregator.model.errors import DamagedError
 from aggregator.pipeline.placement.rebuild import rebuild
 from aggregator.store.engine.database import Database
-from aggregator.store.read.reader import DatabaseStoryReader
+from aggregator.store.read.reader import StoryReader
 from aggregator.store.tables import entry, story
 from tests.support.articles import FLOOD, NOON, STRIKE, Clock, Rig, record, render_all
 from tests.support.deep_checks import faults
@@ -124,7 +124,7 @@ def test_a_damaged_merged_text_is_rendered_again(database: Database) -> None:
     executed(
         database, text("UPDATE story SET merged_story = :junk WHERE story_no = 1"), {"junk": b"nonsense"}
     )
-    reading = DatabaseStoryReader(database)
+    reading = StoryReader(database)
     damaged, sound = queried(database, select(story.c.id).order_by(story.c.story_no)).scalars()
     assert list(reading.rendered((damaged, sound))) == [sound]
     merged = reading.merged(damaged)

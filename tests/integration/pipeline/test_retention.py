@@ -17,7 +17,7 @@ from aggregator.pipeline.placement.retention import Retention, RetentionPlan
 from aggregator.store.engine.database import Database
 from aggregator.store.intake import inbox, rejected
 from aggregator.store.maintenance import retention
-from aggregator.store.read.reader import DatabaseStoryReader
+from aggregator.store.read.reader import StoryReader
 from aggregator.store.search import index
 from aggregator.store.stories.merged_texts import render_next
 from aggregator.store.tables import (
@@ -133,7 +133,7 @@ def test_search_and_the_views_have_the_texts_until_they_are_deleted(rig: Rig) ->
     settle(rig)
 
     def found(words: str) -> int:
-        return len(DatabaseStoryReader(rig.database).search(words, 10, SearchBounds()).hits)
+        return len(StoryReader(rig.database).search(words, 10, SearchBounds()).hits)
 
     def shown() -> str | None:
         of_article = text("SELECT text FROM v_story_articles WHERE article_id = :id").bindparams(
@@ -190,7 +190,7 @@ def test_corrections_work_on_stories_without_texts(rig: Rig) -> None:
 
 @pytest.mark.later
 def test_texts_go_and_the_merged_stories_stay(rig: Rig) -> None:
-    reading = DatabaseStoryReader(rig.database)
+    reading = StoryReader(rig.database)
     stories = reading.stories(StoryFilter(limit=100)).stories
     reported = {one.id: reading.merged(one.id) for one in stories}
     kept(rig, text_after=180 * DAY)
@@ -224,7 +224,7 @@ def test_texts_go_and_the_merged_stories_stay(rig: Rig) -> None:
 
 @pytest.mark.later
 def test_the_last_merged_text_is_kept_when_its_story_ages_later(rig: Rig) -> None:
-    reading = DatabaseStoryReader(rig.database)
+    reading = StoryReader(rig.database)
     ids = [one.id for one in reading.stories(StoryFilter(limit=100)).stories]
     reported = {id_: reading.merged(id_) for id_ in ids}
     at = NOON + dt.timedelta(days=20)
@@ -285,7 +285,7 @@ def test_stories_go_for_good_and_are_known_when_they_come_again(rig: Rig) -> Non
     assert placed.story is not None
     ids = [row[1] for row in stored(rig.database, story.c.story_no, story.c.id)]
     kept(rig, stories_after=300 * DAY)
-    reading = DatabaseStoryReader(rig.database)
+    reading = StoryReader(rig.database)
     assert stored(rig.database, article.c.inbox_no) == []
     assert reading.stories(StoryFilter(limit=10)).stories == ()
     assert reading.story(placed.story) is None
@@ -419,11 +419,11 @@ def test_what_a_copy_rendered_last_stays_when_its_original_goes(rig: Rig) -> Non
     (placed,) = rig.take(copy)
     settle(rig)
     kept(rig, at=YEAR + dt.timedelta(days=5), text_after=2 * DAY)
-    reported = DatabaseStoryReader(rig.database).merged(placed.story)
+    reported = StoryReader(rig.database).merged(placed.story)
     assert [one.kind for one in reported.timeline if one.kind == "told"], "words of its text"
     kept(rig, at=YEAR + dt.timedelta(days=5), text_after=2 * DAY, stories_after=100 * DAY)
     assert stored(rig.database, article.c.id, article.c.copy_of) == [(placed.article, None)]
-    assert DatabaseStoryReader(rig.database).merged(placed.story) == reported
+    assert StoryReader(rig.database).merged(placed.story) == reported
     assert what_is_wrong(rig.database) == []
 
 

@@ -14,7 +14,7 @@ from aggregator.sources.fetch.client import Client, ClientSettings
 from aggregator.store.engine.database import Database
 from aggregator.store.intake import pending_pages
 from aggregator.store.intake.sources import add, all_sources
-from aggregator.store.read.reader import DatabaseStoryReader
+from aggregator.store.read.reader import StoryReader
 from aggregator.store.stories.merged_texts import render_next
 from aggregator.stories.tuning import shipped_tuning
 from aggregator.web.server import Server
@@ -80,7 +80,7 @@ def outlet() -> Iterator[LoopbackServer]:
 
 
 @pytest.fixture
-def polled(database: Database, outlet: LoopbackServer) -> DatabaseStoryReader:
+def polled(database: Database, outlet: LoopbackServer) -> StoryReader:
     """A reader with the articles of the outlet's feed, pages and all."""
     clock = Clock(NOON)
     client = Client(ClientSettings(allow_private=("127.0.0.0/8",)), ALL_TUNING)
@@ -94,10 +94,10 @@ def polled(database: Database, outlet: LoopbackServer) -> DatabaseStoryReader:
     client.close()
     Rig(database, clock, ALL_TUNING).place()
     render_next(database, 100, shipped_tuning())
-    return DatabaseStoryReader(database)
+    return StoryReader(database)
 
 
-def by_page(story_reader: DatabaseStoryReader) -> dict[str, tuple[str, ArticleView]]:
+def by_page(story_reader: StoryReader) -> dict[str, tuple[str, ArticleView]]:
     """Path of the page to story and article."""
     found = {}
     for listed in story_reader.stories(StoryFilter(limit=100)).stories:
@@ -108,7 +108,7 @@ def by_page(story_reader: DatabaseStoryReader) -> dict[str, tuple[str, ArticleVi
 
 
 @pytest.mark.later
-def test_nobody_else_gets_more_of_a_page_than_it_allows(polled: DatabaseStoryReader) -> None:
+def test_nobody_else_gets_more_of_a_page_than_it_allows(polled: StoryReader) -> None:
     found = by_page(polled)
     assert found.keys() == PAGES.keys()
     assert all(sentence(path, DEEP) in article.text for path, (_, article) in found.items())
@@ -134,7 +134,7 @@ def test_nobody_else_gets_more_of_a_page_than_it_allows(polled: DatabaseStoryRea
 
 
 def test_pictures_are_kept_by_reference_and_never_fetched(
-    polled: DatabaseStoryReader, outlet: LoopbackServer
+    polled: StoryReader, outlet: LoopbackServer
 ) -> None:
     for path, (_, article) in by_page(polled).items():
         assert [one.url for one in article.media] == [outlet.url(f"/pictures/{TOPICS[path]}.jpg")]

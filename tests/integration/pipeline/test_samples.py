@@ -18,7 +18,7 @@ from aggregator.sources.parse.files import InputEntry, open_source
 from aggregator.store import codecs
 from aggregator.store.engine.database import Database
 from aggregator.store.intake.sources import known_folder
-from aggregator.store.read.reader import DatabaseStoryReader
+from aggregator.store.read.reader import StoryReader
 from aggregator.store.tables import article, entry
 from tests.conftest import REPOSITORY
 from tests.support.articles import Clock, Rig
@@ -65,7 +65,7 @@ def test_every_event_is_one_story_and_no_story_holds_two(rig: Rig) -> None:
 
 
 def reprints_of_one_agency_text_are_one_report(rig: Rig) -> None:
-    reading = DatabaseStoryReader(rig.database)
+    reading = StoryReader(rig.database)
     home = assigned(rig)
     (story,) = {home[file] for file, line in labels().items() if line["event"] == "chemical-fire"}
     fire = reading.story(story)
@@ -84,7 +84,7 @@ def test_samples_are_as_old_as_their_first_start_in_the_language_of_the_reader(
     started = first_start(SAMPLES, rig.clock(), {"LANG": f"{language}_XX.UTF-8"})
     given = samples(rig)
     rig.take(*(with_dates_moved(one, started) for one in given))
-    reading = DatabaseStoryReader(rig.database)
+    reading = StoryReader(rig.database)
     leading, *others = reading.rank_front_page(StoryFilter())
     story = reading.story(leading.id)
     assert isinstance(story, StoryView)

@@ -16,7 +16,7 @@ from aggregator.pipeline.pipeline import Pipeline
 from aggregator.pipeline.placement.story_options import story_options
 from aggregator.pipeline.workers.executor import InlineExecutor
 from aggregator.store.engine.database import Database
-from aggregator.store.read.reader import DatabaseStoryReader
+from aggregator.store.read.reader import StoryReader
 from aggregator.store.tables import article, story, story_log
 from tests.support.articles import DYKES, FLOOD, FLOOD_ELSEWHERE, NOON, STRIKE, Clock, Rig, record
 from tests.support.events import GRAIN
@@ -146,7 +146,7 @@ def rendered(database: Database, *days: int) -> list[StoryView]:
             record(str(number), "1", f"Council of Zellbrook {number}", told_there, published=NOON + day * DAY)
         )
     rig.render()
-    found = [DatabaseStoryReader(database).story(story_of(database, str(n))) for n in range(len(days))]
+    found = [StoryReader(database).story(story_of(database, str(n))) for n in range(len(days))]
     return [one for one in found if isinstance(one, StoryView)]
 
 

@@ -10,7 +10,7 @@ from hypothesis import strategies as some
 from aggregator.config.tuning import Tuning
 from aggregator.model.read_model import Change, StoryFilter
 from aggregator.store.engine.database import Database
-from aggregator.store.read.reader import DatabaseStoryReader
+from aggregator.store.read.reader import StoryReader
 from aggregator.store.search.index import index_next
 from tests.support.articles import NOON, STRIKE, Rig, flood, flood_copied, flood_elsewhere, record, strike
 from tests.support.story_checks import (
@@ -29,7 +29,7 @@ DAY = dt.timedelta(days=1)
 def stream(database: Database, **wanted: object) -> list[Change]:
     """The changes, oldest first."""
     after: Any = wanted.pop("after", 0)
-    found = DatabaseStoryReader(database).changes(StoryFilter(**wanted))  # type: ignore[arg-type]
+    found = StoryReader(database).changes(StoryFilter(**wanted))  # type: ignore[arg-type]
     return [one for one in reversed(found) if one.n > after]
 
 
@@ -131,7 +131,7 @@ def test_the_stream_is_in_order_and_bounded(database: Database) -> None:
 def test_the_stream_and_the_lists_agree_on_what_fits(database: Database) -> None:
     """The filter is written down twice, for a list of stories and for a few of them."""
     filled(database)
-    reading = DatabaseStoryReader(database)
+    reading = StoryReader(database)
     listed = reading.stories(StoryFilter(limit=500)).stories
     outlets = {article.outlet for one in listed for article in one.articles if article.outlet}
     times = some.none() | some.integers(-40, 40).map(lambda days: NOON + days * DAY)

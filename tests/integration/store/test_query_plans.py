@@ -21,7 +21,7 @@ from aggregator.store.intake import sources
 from aggregator.store.intake.sources import source_id
 from aggregator.store.maintenance import erase, retention
 from aggregator.store.read import health_probes, story_list
-from aggregator.store.read.reader import DatabaseStoryReader
+from aggregator.store.read.reader import StoryReader
 from aggregator.store.read.story_list import StoryMatcher
 from aggregator.store.stories.merged_texts import render_next
 from aggregator.store.tables import article, story, story_link, story_subject
@@ -115,8 +115,8 @@ def _nodes(plan: dict[str, Any]) -> Iterator[dict[str, Any]]:
         yield from _nodes(below)
 
 
-def reading(ask: Callable[[DatabaseStoryReader], object]) -> Callable[[Database], object]:
-    return lambda database: ask(DatabaseStoryReader(database))
+def reading(ask: Callable[[StoryReader], object]) -> Callable[[Database], object]:
+    return lambda database: ask(StoryReader(database))
 
 
 def asked(filter_: StoryFilter) -> Callable[[Database], object]:
@@ -287,7 +287,7 @@ def test_a_page_that_has_to_look_too_far_is_short_and_goes_on(
 ) -> None:
     monkeypatch.setattr(story_list, "_SCANNED_AT_ONCE", 500)
     monkeypatch.setattr(story_list, "FEW_WITH_WORDS", 10)
-    reader = DatabaseStoryReader(database)
+    reader = StoryReader(database)
     found, after, pages = [], None, 0
     while pages == 0 or after is not None:
         page = reader.stories(StoryFilter(query='"ferry 17"', limit=1000, after=after))
@@ -306,7 +306,7 @@ def test_by_its_own_index_or_on_the_way_the_answer_is_the_same(
 ) -> None:
     monkeypatch.setattr(story_list, "FEW", few)
     monkeypatch.setattr(story_list, "FEW_WITH_WORDS", few)
-    reader = DatabaseStoryReader(database)
+    reader = StoryReader(database)
 
     def numbers(**wanted: Any) -> list[int]:
         page = reader.stories(StoryFilter(limit=1000, **wanted))

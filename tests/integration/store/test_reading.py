@@ -9,7 +9,7 @@ from aggregator.model.errors import UsageError
 from aggregator.model.read_model import StoryFilter
 from aggregator.store.engine.database import Database
 from aggregator.store.intake import sources
-from aggregator.store.read.reader import DatabaseStoryReader
+from aggregator.store.read.reader import StoryReader
 from aggregator.store.stories.merged_texts import render_next
 from aggregator.store.tables import article, source
 from aggregator.stories.tuning import shipped_tuning
@@ -41,7 +41,7 @@ def rig(database: Database) -> Rig:
 
 
 def titles(rig: Rig, **wanted: object) -> set[str]:
-    page = DatabaseStoryReader(rig.database).stories(StoryFilter(**wanted))  # type: ignore[arg-type]
+    page = StoryReader(rig.database).stories(StoryFilter(**wanted))  # type: ignore[arg-type]
     return {one.title.split()[0] for one in page.stories}
 
 
@@ -101,11 +101,11 @@ def test_a_folder_is_that_of_the_source(rig: Rig) -> None:
 )
 def test_a_cursor_that_is_none_of_ours_is_refused_in_words(rig: Rig, cursor: str) -> None:
     with pytest.raises(UsageError, match="invalid cursor"):
-        DatabaseStoryReader(rig.database).stories(StoryFilter(after=cursor))
+        StoryReader(rig.database).stories(StoryFilter(after=cursor))
 
 
 def test_a_list_that_is_read_again_has_what_was_written_meanwhile(rig: Rig) -> None:
-    reader = DatabaseStoryReader(rig.database)
+    reader = StoryReader(rig.database)
     before = reader.stories(StoryFilter()).stories
     changed = before[0].articles[0].id
     executed(rig.database, update(article).where(article.c.id == changed).values(outlet_name="New Name"))
@@ -116,14 +116,14 @@ def test_a_list_that_is_read_again_has_what_was_written_meanwhile(rig: Rig) -> N
 
 
 def test_any_number_may_be_asked_for(rig: Rig) -> None:
-    assert len(DatabaseStoryReader(rig.database).stories(StoryFilter(limit=10**30)).stories) == 3
+    assert len(StoryReader(rig.database).stories(StoryFilter(limit=10**30)).stories) == 3
 
 
 # --- one story ---------------------------------------------------------------------------------------------
 
 
 def test_one_story_is_whole_and_one_that_never_was_is_none(rig: Rig) -> None:
-    reading = DatabaseStoryReader(rig.database)
+    reading = StoryReader(rig.database)
     (listed,) = reading.stories(StoryFilter(min_outlets=2)).stories
     found = reading.story(listed.id)
     assert {one.text for one in found.articles} == {FLOOD, FLOOD_ELSEWHERE} or all(
@@ -138,7 +138,7 @@ def test_one_story_is_whole_and_one_that_never_was_is_none(rig: Rig) -> None:
 
 
 def test_an_article_is_explained_by_id_and_by_address(rig: Rig) -> None:
-    reading = DatabaseStoryReader(rig.database)
+    reading = StoryReader(rig.database)
     rig.take(
         record("Post", "a", "Wholly new matter", STRIKE[::-1], url="https://post.example/a", published=NOON)
     )
@@ -150,7 +150,7 @@ def test_an_article_is_explained_by_id_and_by_address(rig: Rig) -> None:
 
 
 def test_the_word_of_change_changes_with_every_story_and_only_then(rig: Rig) -> None:
-    reading = DatabaseStoryReader(rig.database)
+    reading = StoryReader(rig.database)
     before = reading.last_change()
     assert reading.last_change() == before
     rig.take(record("Gazette", "1", "Levee breaks at Pennmouth, four dead", FLOOD, published=NOON))
@@ -166,7 +166,7 @@ def test_the_word_of_change_changes_with_every_story_and_only_then(rig: Rig) -> 
 
 
 def test_health_counts_what_waits(rig: Rig) -> None:
-    reading = DatabaseStoryReader(rig.database)
+    reading = StoryReader(rig.database)
     assert (reading.state().waiting, reading.state().writable) == (0, True)
     rig.accept(record("Post", "w", "Waiting", STRIKE))
     assert reading.state().waiting == 1

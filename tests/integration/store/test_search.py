@@ -12,7 +12,7 @@ from aggregator.extract.language.search_tokens import search_words
 from aggregator.model.errors import UsageError
 from aggregator.model.read_model import StoryFilter
 from aggregator.store.engine.database import Database
-from aggregator.store.read.reader import DatabaseStoryReader
+from aggregator.store.read.reader import StoryReader
 from aggregator.store.search import index
 from aggregator.store.search.match import Phrase, parse_query
 from aggregator.store.search.search import snippet
@@ -55,7 +55,7 @@ def filled(database: Database) -> Rig:
 
 
 def found(rig: Rig, query: str, limit: int = 50) -> list[str]:
-    results = DatabaseStoryReader(rig.database).search(query, limit)
+    results = StoryReader(rig.database).search(query, limit)
     assert results.problem is None
     return [hit.outlet or "" for hit in results.hits]
 
@@ -111,13 +111,13 @@ def test_what_is_found(story_reader: Rig, query: str, outlets: list[str]) -> Non
 
 @pytest.mark.parametrize("query", ["", '"', "***", "- _ !", "\x00"])
 def test_a_search_for_no_word_is_refused_in_words(story_reader: Rig, query: str) -> None:
-    results = DatabaseStoryReader(story_reader.database).search(query, 10)
+    results = StoryReader(story_reader.database).search(query, 10)
     assert results.hits == ()
     assert "at least one word" in (results.problem or "")
 
 
 def test_a_limit_cuts_and_says_that_there_is_more(story_reader: Rig) -> None:
-    reading = DatabaseStoryReader(story_reader.database)
+    reading = StoryReader(story_reader.database)
     whole = reading.search("the", 10**30)
     assert not whole.more
     for limit in range(1, len(whole.hits)):
@@ -159,7 +159,7 @@ def test_a_phrase_is_found_wherever_it_stands_in_a_long_text(rig: Rig) -> None:
     assert found(rig, 'title:"long text"') == ["Long"]
     assert found(rig, 'title:"bridge of sennick"') == []
     assert found(rig, 'filler -"bridge of sennick"') == []
-    reading = DatabaseStoryReader(rig.database)
+    reading = StoryReader(rig.database)
     assert len(reading.stories(StoryFilter(query='"bridge of sennick opened"')).stories) == 1
 
 
@@ -179,7 +179,7 @@ def test_an_index_that_is_made_anew_answers_meanwhile_newest_first(rig: Rig) -> 
         empty_index(connection)
         connection.execute(text("UPDATE counter SET value = 7 WHERE name = 'unindexed'"))
     assert found(rig, "the") == []
-    assert DatabaseStoryReader(rig.database).search("the", 5).partial, "and says so"
+    assert StoryReader(rig.database).search("the", 5).partial, "and says so"
     rig.take(record("Post", "1", "Ferries resume", "The ferry Quillon sails again from Isk harbour today."))
     rig.pipeline.index_text()
     assert found(rig, "the") == ["Post"], "what is new does not wait for what is old"
@@ -193,7 +193,7 @@ def test_an_index_that_is_made_anew_answers_meanwhile_newest_first(rig: Rig) -> 
     assert rig.pipeline.index_older() == 0
     assert found(rig, "quill") == ["Gazette"]
     assert found(rig, "brandt") == []
-    assert not DatabaseStoryReader(rig.database).search("the", 5).partial
+    assert not StoryReader(rig.database).search("the", 5).partial
     assert read_by(rig.database, index.unindexed_count) == 0
 
 
@@ -219,13 +219,13 @@ def test_words_and_marks_follow_a_revision(rig: Rig) -> None:
 def test_results_are_stories_with_their_best_articles(rig: Rig) -> None:
     rig.take(record("Echo", "1", "Pennmouth under water after levee fails", FLOOD_ELSEWHERE, published=NOON))
     rig.pipeline.index_text()
-    results = DatabaseStoryReader(rig.database).search("levee", 10)
+    results = StoryReader(rig.database).search("levee", 10)
     (flood,) = results.stories
     assert flood.found == 2
     assert {hit.outlet for hit in flood.hits} == {"Gazette", "Echo"}
     assert flood.hits == results.hits
     assert (flood.article_count, flood.report_count) == (2, 2)
-    (first, *_) = DatabaseStoryReader(rig.database).search("pennmouth", 1).stories
+    (first, *_) = StoryReader(rig.database).search("pennmouth", 1).stories
     assert first.story == flood.story
 
 
@@ -233,9 +233,9 @@ def test_only_so_many_articles_are_ranked_and_titles_beside_them(rig: Rig) -> No
     few = Tuning({"search": {"ranked": 2, "ranked_titles": 1}})
     rig.take(record("Echo", "1", "Under water", FLOOD_ELSEWHERE, published=NOON))
     rig.pipeline.index_text()
-    hits = DatabaseStoryReader(rig.database, few).search("pennmouth", 1).hits
+    hits = StoryReader(rig.database, few).search("pennmouth", 1).hits
     assert [hit.outlet for hit in hits] == ["Gazette"], "none of the newest two, but it has it as headline"
-    beyond = DatabaseStoryReader(rig.database, few).search("the", 50).hits
+    beyond = StoryReader(rig.database, few).search("the", 50).hits
     assert len(beyond) == 4, "a longer list than is ranked by rule is ranked whole"
 
 
@@ -268,16 +268,14 @@ def test_each_ground_for_being_better_counts(rig: Rig, points: str, query: str, 
         record("Last", "z", "Nothing", f"{text}No mill at Isk, no levee.", published=NOON - 9 * day),
     )
     rig.pipeline.index_text()
-    silent = DatabaseStoryReader(rig.database, Tuning({"search": STOP_WORD})).search(query, 10)
+    silent = StoryReader(rig.database, Tuning({"search": STOP_WORD})).search(query, 10)
     assert silent.hits[0].outlet == "Last"
-    reported = DatabaseStoryReader(rig.database, Tuning({"search": STOP_WORD | {points: 1.0}})).search(
-        query, 10
-    )
+    reported = StoryReader(rig.database, Tuning({"search": STOP_WORD | {points: 1.0}})).search(query, 10)
     assert reported.hits[0].outlet == best
 
 
 def test_stories_can_be_asked_for_by_words(rig: Rig) -> None:
-    reading = DatabaseStoryReader(rig.database)
+    reading = StoryReader(rig.database)
     titles = [one.title for one in reading.stories(StoryFilter(query='"river arrel"')).stories]
     assert titles == ["Levee breaks at Pennmouth"]
     for empty in ("!!", 'outlet:"', 'author:"!"', "outlet:_", 'lang:" "'):
@@ -294,7 +292,7 @@ def test_words_are_excluded_from_lists_of_stories(rig: Rig) -> None:
     rig.take(record("Echo", "1", "Town under water", FLOOD_ELSEWHERE, published=NOON))
     rig.pipeline.index_text()
     rig.take(record("Last", "1", "A kite festival", "Kites flew over the hills.", published=NOON))
-    reading = DatabaseStoryReader(rig.database)
+    reading = StoryReader(rig.database)
 
     def shown(query: str) -> set[str]:
         wanted = StoryFilter(query=query, limit=50)
@@ -391,11 +389,11 @@ def test_marks_are_ranges_of_the_snippet_in_order(text: str, query: str) -> None
 def test_a_word_that_no_article_has_is_near_one_that_some_have(
     story_reader: Rig, typed: str, meant: dict[str, str]
 ) -> None:
-    assert DatabaseStoryReader(story_reader.database).similar_words(typed) == meant
+    assert StoryReader(story_reader.database).similar_words(typed) == meant
 
 
 def test_the_most_frequent_of_several_near_words_is_meant(rig: Rig) -> None:
     rig.take(*(record("Post", f"{n}", f"Boats {n}", "A boat sails. " * 20, published=NOON) for n in range(3)))
     rig.take(record("Post", "coat", "Coats", "A coat is sold. " * 20, published=NOON))
     rig.pipeline.index_text()
-    assert DatabaseStoryReader(rig.database).similar_words("qoat") == {"qoat": "boat"}
+    assert StoryReader(rig.database).similar_words("qoat") == {"qoat": "boat"}

@@ -12,7 +12,7 @@ from aggregator.extract.language.search_tokens import search_words
 from aggregator.model.errors import UsageError
 from aggregator.model.read_model import SearchBounds
 from aggregator.store.engine.database import Database
-from aggregator.store.read.reader import DatabaseStoryReader
+from aggregator.store.read.reader import StoryReader
 from aggregator.store.search import match
 from aggregator.store.search.match import Query, SearchableText, parse_query
 from tests.conftest import REPOSITORY, Postgres
@@ -54,7 +54,7 @@ def both(tmp_path_factory: pytest.TempPathFactory, postgres: Postgres) -> list[D
 
 def answers(both: list[Database], query: str, bounds: SearchBounds | None = None) -> list[str | None]:
     """The outlets of what is found; each article has one of its own."""
-    first, second = (DatabaseStoryReader(database).search(query, 50, bounds) for database in both)
+    first, second = (StoryReader(database).search(query, 50, bounds) for database in both)
     assert first.problem is None
     assert first == second
     return [hit.outlet for hit in first.hits]
@@ -79,11 +79,11 @@ def test_bounds_say_the_same_as_words(both: list[Database]) -> None:
 
 
 def test_marks_show_what_was_found_in_scripts_without_spaces(both: list[Database]) -> None:
-    (hit,) = DatabaseStoryReader(both[0]).search("台北地震", 5).hits
+    (hit,) = StoryReader(both[0]).search("台北地震", 5).hits
     assert [hit.snippet[a:b] for a, b in hit.marks] == ["台北", "地震"]
-    (hit,) = DatabaseStoryReader(both[0]).search("aerzte", 5).hits
+    (hit,) = StoryReader(both[0]).search("aerzte", 5).hits
     assert [hit.snippet[a:b] for a, b in hit.marks] == ["Ärzte"]
-    (hit,) = DatabaseStoryReader(both[0]).search("وزير", 5).hits
+    (hit,) = StoryReader(both[0]).search("وزير", 5).hits
     assert [hit.snippet[a:b] for a, b in hit.marks] == ["الوزير"]
 
 
@@ -108,7 +108,7 @@ _TYPED = st.lists(
 )
 @given(typed=_TYPED)
 def test_any_text_is_answered_alike_and_as_the_texts_say(both: list[Database], typed: str) -> None:
-    results = [DatabaseStoryReader(database).search(typed, 50) for database in both]
+    results = [StoryReader(database).search(typed, 50) for database in both]
     assert results[0] == results[1]
     if results[0].problem is not None:
         with pytest.raises(UsageError, match=re.escape(results[0].problem)):

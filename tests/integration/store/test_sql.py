@@ -19,7 +19,7 @@ from aggregator.store.engine.database import Database
 from aggregator.store.intake import rejected
 from aggregator.store.intake.sources import Source, add
 from aggregator.store.migrate import upgrade
-from aggregator.store.read.reader import DatabaseStoryReader
+from aggregator.store.read.reader import StoryReader
 from tests.conftest import REPOSITORY, Postgres
 from tests.support.articles import DYKES, FLOOD, FLOOD_ELSEWHERE, STRIKE, Clock, Rig, record, render_all
 from tests.support.fresh import with_tables
@@ -164,7 +164,7 @@ def test_a_view_holds_the_same_on_both(both: tuple[Database, Database], view: st
 
 def test_copies_are_those_of_the_json(filled: Database) -> None:
     _, rows = _asked(filled, "SELECT article_id, original FROM v_story_articles WHERE original IS NOT NULL")
-    reading = DatabaseStoryReader(filled)
+    reading = StoryReader(filled)
     _, ids = _asked(filled, "SELECT id FROM v_stories")
     reported = {
         (one.id, one.copy_of)

@@ -10,7 +10,7 @@ from aggregator.model.read_model import StoryFilter
 from aggregator.pipeline.placement.erase import ForgetCommand
 from aggregator.store.engine.database import Database
 from aggregator.store.intake.sources import Source
-from aggregator.store.read.reader import DatabaseStoryReader
+from aggregator.store.read.reader import StoryReader
 from aggregator.store.tables import source as table
 from aggregator.store.tables import story_link, story_subject
 from aggregator.web.filters import parse_filter
@@ -45,7 +45,7 @@ def rig(database: Database) -> Rig:
 
 def _story(rig: Rig, title: str) -> StoryView:
     (id_,) = by_title(rig.database, title)
-    found = DatabaseStoryReader(rig.database).story(id_)
+    found = StoryReader(rig.database).story(id_)
     assert isinstance(found, StoryView)
     return found
 
@@ -56,7 +56,7 @@ def _links(view: StoryView) -> dict[str, list[str]]:
 
 
 def _titles(rig: Rig, **wanted: str) -> set[str]:
-    return {one.title for one in DatabaseStoryReader(rig.database).stories(StoryFilter(**wanted)).stories}
+    return {one.title for one in StoryReader(rig.database).stories(StoryFilter(**wanted)).stories}
 
 
 def test_a_story_names_what_came_before_and_after_and_what_is_related(rig: Rig) -> None:
@@ -94,16 +94,14 @@ def test_names_topics_and_kinds_are_filters(rig: Rig) -> None:
     executed(rig.database, insert(table), [row, *(row | {"id": str(n), "folder": "x"} for n in range(4000))])
     assert _titles(rig, query='-folder:"Local / North" -nobody') == {VOTED, STRUCK, PUMPS}
     assert len(_titles(rig, query="-folder:x " * 17)) == 5  # of a large list of feeds
-    hits = DatabaseStoryReader(rig.database).search("pennmouth -topic:floods -folder:none", 1).hits
+    hits = StoryReader(rig.database).search("pennmouth -topic:floods -folder:none", 1).hits
     assert [one.outlet for one in hits] == ["Mail"]
     parsed = parse_filter([("topic", "Floods"), ("kind", "report")], NOON, default_limit=10)
-    assert len(DatabaseStoryReader(rig.database).stories(parsed.filter).stories) == 2
+    assert len(StoryReader(rig.database).stories(parsed.filter).stories) == 2
 
 
 def test_lists_have_names_and_topics(rig: Rig) -> None:
-    (levee,) = (
-        DatabaseStoryReader(rig.database).stories(StoryFilter(name="Pennmouth", topic="floods")).stories
-    )
+    (levee,) = StoryReader(rig.database).stories(StoryFilter(name="Pennmouth", topic="floods")).stories
     assert levee.topics == ("Floods",)
     assert "Pennmouth" in [one.name for one in levee.names]
 
@@ -112,8 +110,8 @@ def test_a_merge_and_its_undoing_keep_the_links(rig: Rig) -> None:
     levee, strike = by_title(rig.database, "Levee", "Dock")
     correct(rig.database, "merge", strike, levee)
     rig.render()
-    merged = DatabaseStoryReader(rig.database).stories(StoryFilter(outlet="Herald")).stories[0].id
-    view = DatabaseStoryReader(rig.database).story(merged)
+    merged = StoryReader(rig.database).stories(StoryFilter(outlet="Herald")).stories[0].id
+    view = StoryReader(rig.database).story(merged)
     assert isinstance(view, StoryView)
     assert _links(view) == {"later": [VOTED], "related": [PUMPS]}
     undo(rig.database)

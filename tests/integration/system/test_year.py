@@ -38,7 +38,7 @@ from aggregator.store.engine.writer_lease import open_writer_lease
 from aggregator.store.intake.sources import due, source_id, sync_config
 from aggregator.store.maintenance.integrity_check import balance
 from aggregator.store.maintenance.row_stream import Advance
-from aggregator.store.read.reader import DatabaseStoryReader
+from aggregator.store.read.reader import StoryReader
 from aggregator.store.tables import article, entry, intake_count, story, tombstone
 from aggregator.web.server import Server
 from aggregator.web.settings import publish_settings
@@ -164,7 +164,7 @@ class Installation:
         )
         written_by(database, sync_config, configured_sources(config, now()))
         self.rounds.take_up(now())
-        self.server = Server(DatabaseStoryReader(self.database, all_tuning), publish_settings(config))
+        self.server = Server(StoryReader(self.database, all_tuning), publish_settings(config))
         self.server.start()
 
     def _end(self) -> None:

@@ -13,7 +13,7 @@ from aggregator.config.settings import Config, DigestConfig, SavedQuery, mail_se
 from aggregator.config.webhooks import DigestReader
 from aggregator.model.read_model import Digest, DigestStory, StoryFilter
 from aggregator.store.engine.database import Database
-from aggregator.store.read.reader import DatabaseStoryReader
+from aggregator.store.read.reader import StoryReader
 from aggregator.web.feeds.digest import digest_text, digest_title
 from aggregator.web.server import create_app
 from aggregator.web.settings import PublishSettings
@@ -123,12 +123,12 @@ def test_nothing_that_was_there_before_and_nothing_to_a_server_that_refuses(
 def test_a_merged_story_is_there_once_with_its_reports(database: Database, server: MailServer) -> None:
     desk = Desk(database, readers(server, "anna@b.example"))
     desk.rig.take(flood(), strike())
-    page = DatabaseStoryReader(database).stories(SavedQuery().story_filter(NOON, 10))
+    page = StoryReader(database).stories(SavedQuery().story_filter(NOON, 10))
     correct(database, "merge", *(one.id for one in page.stories))
     desk.clock.time += HOUR
     desk.digest()
     assert "2 independent reports, 2 outlets, 2 articles (2 new)" in plain_text(server.taken[0])
-    (digest,) = DatabaseStoryReader(database).digests(SETTINGS.digest_filter, 5)
+    (digest,) = StoryReader(database).digests(SETTINGS.digest_filter, 5)
     assert [one.new_reports for one in digest.stories] == [2]
 
 
@@ -137,7 +137,7 @@ def test_changes_of_a_digest_are_read_once_until_the_next(database: Database, se
     desk.rig.take(flood())
     desk.clock.time += HOUR
     desk.digest()
-    reader = DatabaseStoryReader(database)
+    reader = StoryReader(database)
 
     def wanted(now: dt.datetime) -> StoryFilter:
         return SavedQuery().story_filter(now, 10)
@@ -160,7 +160,7 @@ def test_times_of_its_query_are_relative_to_the_digest(database: Database, serve
     desk.digest()
     settings = msgspec.structs.replace(SETTINGS, digest_query=query)
     client = TestClient(
-        create_app(DatabaseStoryReader(database), settings, lambda: NOON + 72 * HOUR),
+        create_app(StoryReader(database), settings, lambda: NOON + 72 * HOUR),
         base_url="http://127.0.0.1:8080",
     )
     assert "Pennmouth" in client.get("/digest").text, "the page of a digest stays as it was"

@@ -11,7 +11,7 @@ from aggregator.config.tuning import Tuning
 from aggregator.model.read_model import StoryFilter
 from aggregator.store.engine.database import Database
 from aggregator.store.read.front_page import CLASSES
-from aggregator.store.read.reader import DatabaseStoryReader
+from aggregator.store.read.reader import StoryReader
 from aggregator.web.server import Server
 from aggregator.web.settings import PublishSettings
 from tests.support.articles import (
@@ -47,7 +47,7 @@ def rank_front_page(rig: Rig, *prefer: str, **tuning: object) -> list[tuple[int,
     all_tuning = Tuning(overrides={"front_page": tuning})
     return [
         (one.report_count, one.preferred)
-        for one in DatabaseStoryReader(rig.database, all_tuning).rank_front_page(StoryFilter(), tuple(prefer))
+        for one in StoryReader(rig.database, all_tuning).rank_front_page(StoryFilter(), tuple(prefer))
     ]
 
 
@@ -64,7 +64,7 @@ def test_a_story_of_several_reports_is_found_beyond_the_newest(rig: Rig) -> None
 def test_undated_stories_are_last_and_hide_no_dated_one(rig: Rig) -> None:
     told = ("All about my garden of old roses.", "How to bake rye bread.", "Links to maps of the stars.")
     rig.take(*(record("Notes", text[:5], text[:12], text) for text in told))
-    reading = DatabaseStoryReader(rig.database, Tuning(overrides={"front_page": {"window": 2}}))
+    reading = StoryReader(rig.database, Tuning(overrides={"front_page": {"window": 2}}))
     ranking = reading.rank_front_page(StoryFilter())
     assert [(one.report_count, one.is_undated) for one in ranking] == [
         (2, False),
@@ -76,7 +76,7 @@ def test_undated_stories_are_last_and_hide_no_dated_one(rig: Rig) -> None:
 def test_a_story_of_opinions_alone_is_not_on_the_front_page(database: Database) -> None:
     """Unless it is asked for, or there is nothing else."""
     rig = Rig(database, Clock(NOON + DAY))
-    reading = DatabaseStoryReader(database)
+    reading = StoryReader(database)
     rig.take(record("Echo", "1", "Opinion: Sennick deserves its roster", STRIKE, published=NOON))
     [opinion] = reading.rank_front_page(StoryFilter())
     rig.take(record("Gazette", "1", "Levee breaks at Pennmouth, four dead", FLOOD, published=NOON))
@@ -92,7 +92,7 @@ def test_a_story_of_opinions_alone_is_not_on_the_front_page(database: Database) 
 
 
 def test_filters_hold_and_the_chosen_come_whole_in_their_order(rig: Rig) -> None:
-    reading = DatabaseStoryReader(rig.database)
+    reading = StoryReader(rig.database)
     assert [one.report_count for one in reading.rank_front_page(StoryFilter(min_reports=2))] == [2]
     assert [one.report_count for one in reading.rank_front_page(StoryFilter(query="strike"))] == [1]
     ids = tuple(one.id for one in reading.rank_front_page(StoryFilter()))
@@ -115,14 +115,14 @@ def test_a_title_that_the_headline_was_made_of_is_not_listed_below_it(database: 
         record("Gazette", "1", "Levee breaks at Pennmouth, four dead » World", FLOOD, published=NOON),
         record("Herald", "1", "Pennmouth under water after levee fails", FLOOD_ELSEWHERE, published=NOON),
     )
-    reading = DatabaseStoryReader(database)
+    reading = StoryReader(database)
     (flood,) = reading.list_stories(tuple(one.id for one in reading.stories(StoryFilter()).stories))
     assert flood.title == "Levee breaks at Pennmouth, four dead"
     assert [one.title for one in flood.titles] == ["Pennmouth under water after levee fails"]
 
 
 def test_a_page_that_is_asked_for_again_shows_what_changed(rig: Rig) -> None:
-    server = Server(DatabaseStoryReader(rig.database), PublishSettings(port=0))
+    server = Server(StoryReader(rig.database), PublishSettings(port=0))
     with httpx.Client(base_url=server.start()) as client:
 
         def numbers() -> list[list[str]]:
@@ -145,7 +145,7 @@ def test_a_page_that_is_asked_for_again_shows_what_changed(rig: Rig) -> None:
 
 def test_no_text_is_read_to_weigh_stories_and_no_story_scanned(rig: Rig) -> None:
     with overheard(rig.database) as sent:
-        DatabaseStoryReader(rig.database).rank_front_page(StoryFilter())
+        StoryReader(rig.database).rank_front_page(StoryFilter())
     asked = [statement for statement, _ in sent]
     weighing = [statement for statement in asked if "FROM story" in statement]
     assert len(weighing) == len(CLASSES)
@@ -163,7 +163,7 @@ def test_no_text_is_read_to_weigh_stories_and_no_story_scanned(rig: Rig) -> None
 
 
 def test_the_history_of_a_story_is_in_order(rig: Rig) -> None:
-    reading = DatabaseStoryReader(rig.database)
+    reading = StoryReader(rig.database)
     flood = next(one for one in reading.rank_front_page(StoryFilter()) if one.report_count == 2).id
     strike = next(one for one in reading.rank_front_page(StoryFilter()) if one.report_count == 1)
     steps = reading.story_history(flood, 60)
@@ -182,7 +182,7 @@ def test_the_history_of_a_story_is_in_order(rig: Rig) -> None:
 
 
 def test_a_long_history_shows_its_beginning_and_its_end(rig: Rig) -> None:
-    reading = DatabaseStoryReader(rig.database)
+    reading = StoryReader(rig.database)
     story = reading.rank_front_page(StoryFilter())[0].id
     with rig.database.write() as connection:
         for n in range(30):
@@ -200,7 +200,7 @@ def test_quality_counts_reports_corrections_and_stories_without_agreement(databa
     fill(database)
     clock = Clock(NOON + 10 * DAY)
     render_all(database)
-    reading = DatabaseStoryReader(database)
+    reading = StoryReader(database)
     every = reading.stories(StoryFilter(limit=1000)).stories
     found = reading.quality(clock())
     assert found.stories == len(every)
@@ -225,7 +225,7 @@ def test_quality_counts_reports_corrections_and_stories_without_agreement(databa
 
 
 def test_quality_tells_what_stands_from_what_was_taken_back(rig: Rig) -> None:
-    reading = DatabaseStoryReader(rig.database)
+    reading = StoryReader(rig.database)
     ids = tuple(one.id for one in reading.rank_front_page(StoryFilter()))
     correct(rig.database, "merge", *ids)
     now = rig.clock()

@@ -19,7 +19,7 @@ from aggregator.config.settings import SavedQuery, signing_key
 from aggregator.config.webhooks import Notification, Webhook
 from aggregator.model.errors import DatabaseBusyError, TooManyFilesError
 from aggregator.store.engine.database import Database
-from aggregator.store.read.reader import DatabaseStoryReader
+from aggregator.store.read.reader import StoryReader
 from aggregator.store.stories import outbox
 from aggregator.store.tables import webhook
 from aggregator.web.webhooks.notification import AppriseRunner
@@ -130,7 +130,7 @@ def test_a_title_calls_nobody(database: Database, ntfy: Ntfy) -> None:
 def _ids(database: Database) -> list[str]:
     from aggregator.model.read_model import StoryFilter
 
-    return [one.id for one in DatabaseStoryReader(database).stories(StoryFilter()).stories]
+    return [one.id for one in StoryReader(database).stories(StoryFilter()).stories]
 
 
 @pytest.mark.later

@@ -13,7 +13,7 @@ from sqlalchemy import insert, select, update
 from aggregator.model.errors import UsageError
 from aggregator.model.read_model import StoryFilter
 from aggregator.store.engine.database import Database
-from aggregator.store.read.reader import DatabaseStoryReader
+from aggregator.store.read.reader import StoryReader
 from aggregator.store.tables import story
 from aggregator.web.filters import PARAMETERS, cursor_time, next_of
 from tests.support.articles import NOON, record
@@ -104,7 +104,7 @@ def test_a_walk_shows_what_does_not_move_once(
 ) -> None:
     """The model: a list, newest first. Between any two pages any stories are bumped, and new ones come."""
     numbers = put(story_reader, count)
-    reading, turn = DatabaseStoryReader(story_reader), count + 1
+    reading, turn = StoryReader(story_reader), count + 1
     moved: set[str] = set()
     shown: list[str] = []
     page = reading.stories(StoryFilter(limit=limit))
@@ -150,4 +150,4 @@ def test_every_cursor_that_the_description_allows_is_one(story_reader: Database,
     after = data.draw(st.from_regex(PARAMETERS["after"].schema["pattern"], fullmatch=True))
     if after.strip():
         cursor_time(after)
-        DatabaseStoryReader(story_reader).stories(StoryFilter(after=after.strip().partition(".")[2]))
+        StoryReader(story_reader).stories(StoryFilter(after=after.strip().partition(".")[2]))

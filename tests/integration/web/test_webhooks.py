@@ -22,7 +22,7 @@ from aggregator.model.read_model import Change, StoryFilter
 from aggregator.store.engine.database import Database
 from aggregator.store.intake import pending_pages
 from aggregator.store.maintenance import retention
-from aggregator.store.read.reader import DatabaseStoryReader
+from aggregator.store.read.reader import StoryReader
 from aggregator.store.stories import outbox
 from aggregator.store.tables import outbox as outbox_table
 from aggregator.web.excerpts import count_words
@@ -201,7 +201,7 @@ def test_a_merge_of_old_stories_is_sent_to_who_knows_them(each_kind: Database, r
     assert receiver.types() == ["story.created"]
     post.clock.time += 10 * DAY
     stories = list(dict.fromkeys(queried(database, select(outbox_table.c.story)).scalars()))
-    others = {one.id for one in DatabaseStoryReader(database).stories(StoryFilter()).stories} - set(stories)
+    others = {one.id for one in StoryReader(database).stories(StoryFilter()).stories} - set(stories)
     correct(database, "merge", *stories, *others)
     post.run()
     assert receiver.types() == ["story.created", "story.merged"]
@@ -246,7 +246,7 @@ def test_two_reports_wait_for_no_page(post: Post, database: Database, receiver: 
     awaited(post)
     post.run()
     post.rig.take(flood())
-    ids = [one.id for one in DatabaseStoryReader(database).stories(StoryFilter()).stories]
+    ids = [one.id for one in StoryReader(database).stories(StoryFilter()).stories]
     assert counted(database, outbox_table) == 1
     correct(database, "merge", *ids)
     post.run()
@@ -380,7 +380,7 @@ def test_410_ends_a_hook_until_somebody_says_otherwise(either: Post, receiver: R
     assert post.run() == [None]
     assert len(receiver.came) == 1
     assert (post.stats().row.state, post.stats().given_up) == ("gone", 2)
-    (problem,) = DatabaseStoryReader(database).state().problems
+    (problem,) = StoryReader(database).state().problems
     assert "desk" in problem
     assert "410" in problem
     receiver.answer = lambda _request: Response(200)
@@ -671,8 +671,8 @@ def test_looking_costs_what_is_new(database: Database, receiver: Receiver) -> No
     post.rig.take(flood(), flood_elsewhere(), strike())
     with overheard(database, "SELECT", "UPDATE", "DELETE") as sent:
         post.run()
-        DatabaseStoryReader(database).changes(StoryFilter())
-        DatabaseStoryReader(database).changes(StoryFilter(min_reports=2))
+        StoryReader(database).changes(StoryFilter())
+        StoryReader(database).changes(StoryFilter(min_reports=2))
     assert len(receiver.taken) == 2
     scans = whole_scans(database, sent)
     assert [one for one in scans if any(name in one for name in ("change", "outbox"))] == []

@@ -63,12 +63,12 @@ class SharedTerms(FrozenStruct, frozen=True, kw_only=True, omit_defaults=False):
 
 
 class StoryFit(FrozenStruct, frozen=True, kw_only=True, omit_defaults=False):
-    """The present score of an article for a story: mean similarity to its reports, and the threshold."""
+    """The present score of an article for a story, and the threshold."""
 
     story: str
     story_title: str
     score: float
-    need: float  # without the increase for many similar stories
+    need: float
     asked_then: float | None = None  # the threshold at placement, if this story was the runner-up
     obstacle: str | None = None  # why it cannot join, regardless of the score
 
@@ -401,7 +401,7 @@ def _pair_lines(pair: PairExplanation) -> list[str]:
     for who, fit in zip(("the first", "the second"), pair.fits, strict=False):
         words = f"  {who} in the other's story {fit.story}: score {fit.score:+.2f}, threshold {fit.need:+.2f}"
         if fit.asked_then is not None:
-            words += f" ({fit.asked_then:+.2f} when it was placed, because of similar stories)"
+            words += f" ({fit.asked_then:+.2f} when it was placed)"
         lines.append(words if fit.obstacle is None else f"{words}; {fit.obstacle}")
     return lines
 
@@ -484,6 +484,8 @@ def reason_value(reason: Reason) -> str:
     """Format a similarity, or a time in a suitable unit."""
     if reason.name != "days":
         return f"{reason.value:.2f}"
+    if reason.value < 0:  # of an undated one
+        return "unknown"
     hours = reason.value * 24
     if hours < 1:
         return f"{hours * 60:.0f} min"

@@ -10,9 +10,9 @@ import pytest
 from sqlalchemy import select
 
 from aggregator.admin.evaluate import read_dataset
-from aggregator.model.core import Evidence
+from aggregator.model.core import Evidence, Reason
 from aggregator.model.errors import UsageError
-from aggregator.pipeline.placement.explain import explanation
+from aggregator.pipeline.placement.explain import explanation, reason_value
 from aggregator.store import codecs
 from aggregator.store.engine.database import Database
 from aggregator.store.read.reader import StoryReader
@@ -142,3 +142,10 @@ def test_an_article_that_is_not_there_is_said_in_words(
     reading, _, rig = three
     with pytest.raises(UsageError, match="there is no article nothing"):
         explanation(reading, "nothing", None, rig.all_tuning)
+
+
+@pytest.mark.parametrize(
+    ("days", "words"), [(-1.0, "unknown"), (0.0, "0 min"), (0.5, "12.0 h"), (3.0, "3.0 d")]
+)
+def test_the_time_between_reports_is_in_a_suitable_unit(days: float, words: str) -> None:
+    assert reason_value(Reason(name="days", value=days, share=0.0)) == words

@@ -48,6 +48,18 @@ def casefolded_words(text: str) -> list[str]:
     return plain.translate(_FOLDED_WORDS).decode().split()
 
 
+def combining_marks(end: int) -> str:
+    """Return the combining marks below `end` and the joiners inside words, as ranges of a character class."""
+    codes = [code for code in range(0x300, end) if unicodedata.category(chr(code)) in {"Mn", "Mc"}]
+    spans: list[list[int]] = []
+    for code in [*codes, 0x200C, 0x200D]:
+        if spans and code == spans[-1][1] + 1:
+            spans[-1][1] = code
+        else:
+            spans.append([code, code])
+    return "".join(f"{chr(first)}-{chr(last)}" for first, last in spans)
+
+
 def count_words(text: str) -> int:
     """Count words between spaces; in scripts without spaces two characters are one word."""
     return _line_words(text) if len(text) <= _KEPT_CHARS else _count_words(text)

@@ -15,7 +15,7 @@ from typing import Final
 
 import msgspec
 
-from aggregator.text.lines import CLUSTERED
+from aggregator.text.lines import CLUSTERED, combining_marks
 from aggregator.text.numbers import written_out
 
 _HAN: Final = "\u3005\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff\U00020000-\U0003ffff"
@@ -109,21 +109,9 @@ def _pairs(run: str | list[str]) -> Iterator[str]:
         yield run[i] + run[i + 1]
 
 
-def _marks() -> str:
-    """Return the combining marks and joiners inside words, as ranges of a character class."""
-    codes = [c for c in range(0x300, 0x10000) if unicodedata.category(chr(c)) in ("Mn", "Mc")]
-    spans: list[list[int]] = []
-    for code in [*codes, 0x200C, 0x200D]:
-        if spans and code == spans[-1][1] + 1:
-            spans[-1][1] = code
-        else:
-            spans.append([code, code])
-    return "".join(f"{chr(first)}-{chr(last)}" for first, last in spans)
-
-
 @functools.cache
 def _any_token() -> re.Pattern[str]:
-    inside = rf"(?:(?![{_UNSPACED}])[\w'’{_marks()}-])"
+    inside = rf"(?:(?![{_UNSPACED}])[\w'’{combining_marks(0x10000)}-])"
     return re.compile(
         rf"(?P<han>[{_HAN}]+)|(?P<katakana>[{_KATAKANA}]+)|(?P<hiragana>[{_HIRAGANA}]+)"
         rf"|(?P<clustered>[{CLUSTERED}]+)"

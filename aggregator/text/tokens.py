@@ -6,11 +6,10 @@ trained on whole words; sentences compared by whole words share fewer: of the ju
 """
 
 import re
-import unicodedata
 from typing import Final
 
 from aggregator.text.common_words import words_of_han
-from aggregator.text.lines import UNSPACED, ascii_text
+from aggregator.text.lines import UNSPACED, ascii_text, combining_marks
 from aggregator.text.scripts import needs_splitting, pieces, simplified
 from aggregator.text.stems import ELIDING, elided
 
@@ -23,10 +22,7 @@ _ASCII_WORD: Final = re.compile(
     r"[A-Za-z][A-Za-z0-9_'’-]*|[0-9](?:[0-9.,]*[0-9](?![A-Za-z0-9_-])|[A-Za-z0-9_'’-]*)"
 )
 
-# Combining marks and joiners inside words, which are no letters to `re`.
-_MARKS: Final = "\u200c\u200d" + "".join(
-    char for char in map(chr, range(0x300, 0x1900)) if unicodedata.category(char) in {"Mn", "Mc"}
-)
+_MARKS: Final = combining_marks(0x1900)  # no letters to `re`
 # A part of a word or number; "20km" are two.
 PART: Final = re.compile(rf"\d+(?:[.,]\d+)*|[^\W\d_]+(?:['’][^\W\d_]+|[{_MARKS}]+[^\W\d_]*)*")
 SPACELESS: Final = re.compile(f"[\u3005{UNSPACED}]")

@@ -44,9 +44,8 @@ from aggregator.cluster.events.term_codec import Ints
 from aggregator.model.core import Reason
 
 LEAST_COSINE: Final = 0.06  # of whole texts; below it two articles are not compared (5 of 1,000 true pairs)
-UNLIKE: Final = (
-    -2.0
-)  # least logit of a pair, and that of such a one (-6: F1 of headlines .06 lower, months the same)
+# The least logit of a pair, which those below LEAST_COSINE have, too (-6: headlines .06 lower, months equal).
+UNLIKE: Final = -2.0
 LEAVES: Final = 8  # of a tree, at most
 STREAM: Final = "stream"  # the reason of the shift
 

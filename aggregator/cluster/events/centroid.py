@@ -159,7 +159,7 @@ def widest_gap(centroid: Centroid) -> int:
 
 
 def trimmed(centroid: Centroid, model: EventModel) -> Words:
-    """Return the mean report, packed and cut to `packed_terms`: articles are scored against it."""
+    """Return the mean report, packed and cut to `packed_terms`: the index finds the story by it."""
     if not centroid.reports:
         return np.zeros(0, dtype=np.uint32)
     mean = (centroid.weights + centroid.reports // 2) // centroid.reports

@@ -35,7 +35,7 @@ _LEAD: Final = FIELDS.index("lead")
 _CODE_BITS: Final = 48  # of a code (tokenizer.py), with a margin
 _FIELD_STARTS: Final = np.arange(len(FIELDS), dtype=np.int64) << _CODE_BITS
 _WHOLE_BITS: Final = 20  # of an integer weight: 32 times SCALE, which none reaches
-# The model was trained with ln((1+n)/(1+df)) + .2 - 3; the idf here is 1 higher.
+# idf, ln((1+n)/(1+df)) + 1, above which a word is rare: in one of 16 events or fewer.
 _RARE_FROM_IDF: Final = 3.8
 _LONGEST_TF: Final = 1024
 _TF_WEIGHT: Final = np.array([0.0] + [1.0 + math.log(tf) for tf in range(1, _LONGEST_TF + 1)])

@@ -3,10 +3,8 @@
 tests/data/languages/*.jsonl was written for this, all of it invented: per language at least three events of
 three reports by three outlets (another angle, other words, one on the next day), and beside each event a
 report of another event of the same kind in the same days, told in the same phrases. One event of dev and one
-of check is told in all languages. dev.jsonl and check.jsonl were in view while tokens, names, shares and
-lists of common words were worked on. fresh.jsonl (Arabic, Japanese, Russian, Chinese) was written before that
-and measured twice: .905, .957, .807, .857; and .905, .957, .957, .857 when names in Russian cases were found
-as well, which was chosen on dev and check. Its texts and the lists have the same author.
+of check is told in all languages. The pair model is learned from them, too: docs/evaluation.md has the
+figures of each file left out.
 """
 
 from collections import defaultdict
@@ -19,12 +17,9 @@ from aggregator.config.tuning import Tuning
 from tests.conftest import REPOSITORY
 
 FOLDER = REPOSITORY / "tests" / "data" / "languages"
-LEAST_F1 = 0.85
-LANGUAGES = {
-    "dev": {"ar", "de", "en", "es", "fr", "ja", "ru", "zh"},
-    "check": {"ar", "de", "en", "es", "fr", "ja", "ru", "zh"},
-    "fresh": {"ar", "ja", "ru", "zh"},
-}
+# .03 below the least of the three files on 26 November 2026.
+LEAST_F1 = {"ar": 0.93, "de": 0.87, "en": 0.97, "es": 0.97, "fr": 0.97, "ja": 0.97, "ru": 0.90, "zh": 0.87}
+LANGUAGES = {"dev": {*LEAST_F1}, "check": {*LEAST_F1}, "fresh": {"ar", "ja", "ru", "zh"}}
 
 
 @pytest.fixture(scope="module", params=sorted(LANGUAGES))
@@ -58,4 +53,4 @@ def test_every_language_is_grouped_well(grouped):
         figures[name] = measure(stories, {article: event(article) for article in stories}).bcubed.f1
     print({name: round(f1, 3) for name, f1 in figures.items()})
     assert set(figures) == LANGUAGES[result.dataset]
-    assert {name: f1 for name, f1 in figures.items() if f1 < LEAST_F1} == {}
+    assert {name: f1 for name, f1 in figures.items() if f1 < LEAST_F1[name]} == {}

@@ -159,7 +159,9 @@ def _case(given: Record, packer: TermPacker) -> Case:
             is_opinion=False,
         )
         if articles:
-            others, features = compared_rows(article, articles, StreamSnapshot(0, (), {}), has_come=True)
+            others, features, article.nearest = compared_rows(
+                article, articles, StreamSnapshot(0, (), {}), has_come=True
+            )
             pairs += [(number, other) for other in others]
             rows.append(features)
         articles.append(article)
@@ -255,7 +257,7 @@ def _comparisons(articles: Sequence[Stored]) -> Iterator[tuple[int, Sequence[int
         ]
         if not others or not len(one.article.ids):
             continue
-        near, rows = compared_rows(
+        near, rows, one.article.nearest = compared_rows(
             one.article, [articles[o].article for o in others], snapshot, has_come=True
         )
         if near:

@@ -196,8 +196,13 @@ def _in_units(features: Floats) -> Ints:
     return np.minimum(whole, 0xFFFF)
 
 
-def add_neighbours(features: Floats, article: PairArticle, reports: Sequence[PairArticle]) -> None:
-    """Fill the columns of local scaling, in place. Of the two articles the later one is the own."""
+def add_neighbours(
+    features: Floats, article: PairArticle, nearest: Ints, reports: Sequence[PairArticle]
+) -> None:
+    """Fill the columns of local scaling, in place. Of the two articles the later one is the own.
+
+    `nearest`: of the article, which knows none yet if it has just come.
+    """
     days = features[:, AT["days"]]
     are_near = ((days >= 0) & (days <= NEAR_DAYS))[:, None]
     is_earlier = np.array([article.inbox < one.inbox for one in reports])[:, None, None]
@@ -205,8 +210,8 @@ def add_neighbours(features: Floats, article: PairArticle, reports: Sequence[Pai
     theirs = np.array([one.nearest for one in reports])
     levels, ranks = [], []
     for lists in (
-        np.where(is_earlier, theirs, article.nearest),
-        np.where(is_earlier, article.nearest, theirs),
+        np.where(is_earlier, theirs, nearest),
+        np.where(is_earlier, nearest, theirs),
     ):
         is_in_it = are_near & (mine[:, :, 0] > 0) & (lists == mine).any(axis=2)
         without = lists.sum(axis=2) - np.where(is_in_it, mine[:, :, 0], lists[:, :, -1])

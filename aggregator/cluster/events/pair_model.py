@@ -62,6 +62,7 @@ class PairTuning(msgspec.Struct, frozen=True, kw_only=True):
     source_weight: int
     known_articles: int
     agreement: float
+    headline_share: float
     stream_days: int
     period_source_articles: int
 
@@ -106,21 +107,21 @@ class PairModel:
         self._first = np.arange(len(found.trees)) * LEAVES
         self.bias = found.bias
 
-    def logits(self, features: Floats) -> Floats:
-        """Return the logit of each row of features."""
-        sums: Floats = self._values[self._reached(features)].sum(axis=1) / 1000.0
+    def logits(self, leaves: Ints) -> Floats:
+        """Return the logit of each row of `leaves`."""
+        sums: Floats = self._values[leaves].sum(axis=1) / 1000.0
         return sums + self.bias
 
-    def shares(self, features: Floats) -> Floats:
+    def shares(self, leaves: Ints) -> Floats:
         """Return what each group adds to the logit of each row: with the bias, they sum up to it."""
-        sums: Floats = self._leaves[self._reached(features)].sum(axis=1) / 1000.0
+        sums: Floats = self._leaves[leaves].sum(axis=1) / 1000.0
         return sums
 
-    def _reached(self, features: Floats) -> Ints:
-        """Return the leaf of each row in each tree."""
+    def leaves(self, features: Floats) -> Ints:
+        """Return the leaf of each row of features in each tree."""
         if len(features) > _ROWS_AT_ONCE:
             parts = range(0, len(features), _ROWS_AT_ONCE)
-            return np.concatenate([self._reached(features[at : at + _ROWS_AT_ONCE]) for at in parts])
+            return np.concatenate([self.leaves(features[at : at + _ROWS_AT_ONCE]) for at in parts])
         found = zip(self._starts, self._thresholds, features.T, strict=True)
         rows = np.array([start + thresholds.searchsorted(values) for start, thresholds, values in found])
         possible = np.bitwise_and.reduce(self._possible[rows], axis=0).view(np.uint8)
@@ -148,6 +149,7 @@ def _by_feature(trees: Sequence[Tree]) -> Iterator[tuple[Floats, npt.NDArray[np.
 
 
 _ROWS_AT_ONCE: Final = 256  # 10 MB of leaves
+_SHOWN: Final = [AT[members[0]] for members in GROUPS.values()]  # the feature that stands for its group
 _LOWEST_BIT: Final = np.array([(n & -n).bit_length() - 1 if n else 0 for n in range(256)])
 
 
@@ -156,6 +158,7 @@ class ComparedPair(NamedTuple):
 
     logit: float
     features: Floats  # one row; () where they share too little
+    leaves: Ints  # of the trees; () likewise
 
     @property
     def is_compared(self) -> bool:
@@ -163,7 +166,14 @@ class ComparedPair(NamedTuple):
         return len(self.features) > 0
 
 
-_UNLIKE: Final = ComparedPair(UNLIKE, np.zeros(0))
+_UNLIKE: Final = ComparedPair(UNLIKE, np.zeros(0), np.zeros(0, np.int64))
+
+
+class Comparison(NamedTuple):
+    """An article compared with reports."""
+
+    pairs: list[ComparedPair]  # in the order of the reports
+    nearest: Ints  # of the article, see `read_nearest`
 
 
 def compare_pairs(
@@ -173,31 +183,34 @@ def compare_pairs(
     snapshot: StreamSnapshot,
     *,
     has_come: bool = False,
-) -> list[ComparedPair]:
-    """Compare an article with each report. `has_come`: it learns its nearest neighbours from them, too."""
+) -> Comparison:
+    """Compare an article with each report. `has_come`: its nearest neighbours are among these reports."""
     if not reports:
-        return []
-    chosen, rows = compared_rows(article, reports, snapshot, has_come=has_come)
+        return Comparison([], article.nearest)
+    chosen, rows, nearest = compared_rows(article, reports, snapshot, has_come=has_come)
     found = [_UNLIKE] * len(reports)
-    for place, logit, row in zip(chosen, model.logits(rows).tolist(), rows, strict=True):
-        found[place] = ComparedPair(max(logit, UNLIKE), row)
-    return found
+    leaves = model.leaves(rows)
+    for place, logit, row, of in zip(chosen, model.logits(leaves).tolist(), rows, leaves, strict=True):
+        found[place] = ComparedPair(max(logit, UNLIKE), row, of)
+    return Comparison(found, nearest)
 
 
 def compared_rows(
     article: PairArticle, reports: Sequence[PairArticle], snapshot: StreamSnapshot, *, has_come: bool
-) -> tuple[list[int], Floats]:
-    """Return the places of the reports that share enough with the article, and the features: a row each."""
+) -> tuple[list[int], Floats, Ints]:
+    """Return the places of the reports that share enough with the article, and a row of features for each.
+
+    Return the nearest neighbours of the article, too.
+    """
     common = common_terms(article, reports)
     chosen = np.flatnonzero(text_cosines(common, len(reports)) >= LEAST_COSINE).tolist()
     near = [reports[place] for place in chosen]
     if not near:
-        return [], np.zeros((0, len(FEATURES)))
+        return [], np.zeros((0, len(FEATURES))), article.nearest
     rows = pair_features(article, near, snapshot, common.of(chosen))
-    if has_come:
-        article.nearest = nearest_of(rows)
-    add_neighbours(rows, article, near)
-    return chosen, rows
+    nearest = nearest_of(rows) if has_come else article.nearest
+    add_neighbours(rows, article, nearest, near)
+    return chosen, rows, nearest
 
 
 def reasons_of(model: PairModel, pairs: Sequence[ComparedPair]) -> tuple[Reason, ...]:
@@ -205,13 +218,13 @@ def reasons_of(model: PairModel, pairs: Sequence[ComparedPair]) -> tuple[Reason,
 
     "unlike" is what `UNLIKE` adds, with the number of pairs that have it.
     """
-    features = np.array([pair.features for pair in pairs if pair.is_compared])
+    compared = [pair for pair in pairs if pair.is_compared]
     reasons = []
-    if len(features):
-        shares = model.shares(features).sum(axis=0) / len(pairs)
-        for (name, members), share in zip(GROUPS.items(), shares.tolist(), strict=True):
-            value = float(features[:, AT[members[0]]].mean())
-            reasons.append(Reason(name=name, value=value, share=share))
+    if compared:
+        shares = model.shares(np.array([pair.leaves for pair in compared])).sum(axis=0) / len(pairs)
+        values = np.array([pair.features[_SHOWN] for pair in compared]).mean(axis=0)
+        parts = zip(GROUPS, values.tolist(), shares.tolist(), strict=True)
+        reasons = [Reason(name=name, value=value, share=share) for name, value, share in parts]
     if unlike := sum(pair.logit <= UNLIKE for pair in pairs):
         mean = sum(pair.logit for pair in pairs) / len(pairs)
         share = mean - model.bias - sum(reason.share for reason in reasons)

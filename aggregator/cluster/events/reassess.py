@@ -96,6 +96,9 @@ class StoryLookup(Protocol):
     def may_join(self, article: str, number: int, /) -> bool:
         """Return False if a correction keeps the article out of the story."""
 
+    def is_foreign(self, report: CountedReport, others: Sequence[CountedReport], /) -> bool:
+        """Return whether a report has the headline of one of the others, but a body unlike theirs."""
+
     def may_merge(self, one: int, other: int, /) -> bool:
         """Return False if a correction keeps the two stories apart."""
 
@@ -178,7 +181,8 @@ class _Look:
             score = float(self._lookup.scores([report], other.reports).mean()) + self._shift
             is_better = score >= need and (best is None or score > best[0])
             is_open = report.article.is_opinion or self._lookup.has_report(other.number)
-            if is_better and is_open and self._lookup.may_join(report.id, other.number):
+            is_open = is_open and self._lookup.may_join(report.id, other.number)
+            if is_better and is_open and not self._lookup.is_foreign(report, other.reports):
                 best = score, other
         if best is not None:
             score, target = best
@@ -232,9 +236,10 @@ class _Look:
         self._lookup.scores(story.reports, [report for one in near for report in one.reports])
 
     def _score(self, one: _Story, other: _Story) -> float:
-        """Return the mean score of the reports; -inf unless most of each story's reports fit the other.
+        """Return the mean score of the reports; -inf unless at least half of each story's fit the other.
 
-        A single roundup must not connect two stories.
+        So one report that fits two stories does not connect them. Nor does a headline: -inf, too, if all
+        bodies of a story under a headline of the other are foreign to it.
         """
         if not one.reports or not other.reports:
             return -np.inf
@@ -242,7 +247,13 @@ class _Look:
         for means in (scores.mean(axis=1), scores.mean(axis=0)):
             if len(means) > 1 and np.sort(means)[(len(means) - 1) // 2] < self._tuning.threshold:
                 return -np.inf
-        return float(scores.mean())
+        score = float(scores.mean())
+        if score < self._need:
+            return score
+        for mine, theirs in ((one.reports, other.reports), (other.reports, one.reports)):
+            if all(self._lookup.is_foreign(report, theirs) for report in mine):
+                return -np.inf
+        return score
 
     def _may_be_one(self, one: _Story, other: _Story) -> bool:
         if one.members + other.members > self._tuning.story_cap:

@@ -18,7 +18,7 @@ _PIECE: Final = re.compile(
 _KEY_CHARS: Final = 5  # of a word that count, since endings differ
 _LEAST_CONTENT: Final = 4  # characters of a word that is more than a particle
 _MOST_PIECES: Final = 120  # of a title: limits the time
-_SHARED_OF: Final = 2  # one of so many pieces of the shorter title must be in the longer one
+_PATTERN_SHARE: Final = 0.5  # of the shorter title's pieces that both must have
 
 
 class TitlePieces(NamedTuple):
@@ -62,15 +62,17 @@ def read_title(title: str) -> TitlePieces:
     return TitlePieces(tuple(keys), "".join(kinds), frozenset(keys))
 
 
-def are_of_one_pattern(one: TitlePieces, other: TitlePieces) -> bool:
-    """Return whether half of the shorter title's pieces are in the other."""
-    fewer = min(len(one.different), len(other.different))
-    return fewer > 0 and len(one.different & other.different) * _SHARED_OF >= fewer
+def are_alike(one: TitlePieces, other: TitlePieces, share: float) -> bool:
+    """Return whether both have `share` of the longer title's pieces, or one pattern with other numbers."""
+    longer = max(len(one.different), len(other.different))
+    is_same = longer > 0 and len(one.different & other.different) >= share * longer
+    return is_same or compare_titles(one, other).numbers > 0
 
 
 def compare_titles(one: TitlePieces, other: TitlePieces) -> TitleFrame:
     """Align two titles. Symmetric but for ties of the alignment, so give the earlier article first."""
-    if not are_of_one_pattern(one, other):
+    shorter = min(len(one.different), len(other.different))
+    if not shorter or len(one.different & other.different) < _PATTERN_SHARE * shorter:
         return TitleFrame()
     codes = SequenceMatcher(None, one.keys, other.keys, autojunk=False).get_opcodes()
     equal = sum(end - start for tag, start, end, _, _ in codes if tag == "equal")

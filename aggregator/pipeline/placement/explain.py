@@ -34,7 +34,7 @@ from aggregator.model.core import (
     Reason,
 )
 from aggregator.model.errors import UsageError
-from aggregator.pipeline.placement.report_comparison import deciding, pair_of
+from aggregator.pipeline.placement.report_comparison import deciding, has_report, is_foreign_text, pair_of
 from aggregator.store.read.reader import ExplainedArticle, LogLine, StoryReader
 from aggregator.store.stories.articles import ComparedRow
 
@@ -51,7 +51,8 @@ _NAMES = {
     "title frame": "difference of like titles",
 }
 # The shift by the stream is the reason why the same texts need more, or less, in another stream.
-_FEW, _MANY = "few stories of several lately", "many stories of several lately"
+_FEW = "few of the last articles share a story with others"
+_MANY = "many of the last articles share a story with others"
 
 
 class SharedTerms(FrozenStruct, frozen=True, kw_only=True, omit_defaults=False):
@@ -207,7 +208,7 @@ class _Explainer:
         own = pair_of(self._reading.compared_report(one.article.id))
         if not reports or not len(own.ids):
             return None
-        pairs = compare_pairs(self._pair_model, own, reports, self._snapshot())
+        pairs, _ = compare_pairs(self._pair_model, own, reports, self._snapshot())
         last = self._reading.last_stories(self._pair_tuning.stream_articles)
         shift = stream_shift(
             sum(is_shared for _, is_shared in last),
@@ -215,11 +216,17 @@ class _Explainer:
             self._pair_tuning,
             self._snapshot().counts_of(own.source),
         )
+        obstacle: str | None = None
+        if not own.is_opinion and not has_report(rows):
+            obstacle = "the story has only opinions and explainers"
+        elif is_foreign_text(own, reports, self._snapshot(), self._pair_tuning, self.model.tuning):
+            obstacle = "it has the headline of a report, but shares too few words beside it with the reports"
         return StoryFit(
             story=assigned_story.story,
             story_title=assigned_story.story_title,
             score=sum(pair.logit for pair in pairs) / len(pairs) + shift,
             need=self.model.tuning.threshold,
+            obstacle=obstacle,
         )
 
     def _snapshot(self) -> StreamSnapshot:
@@ -229,7 +236,7 @@ class _Explainer:
 
     def pair(self, one: ExplainedArticle, two: ExplainedArticle) -> PairExplanation:
         left, right = (self._reading.compared_report(each.article.id) for each in (one, two))
-        compared = compare_pairs(self._pair_model, pair_of(left), [pair_of(right)], self._snapshot())
+        compared, _ = compare_pairs(self._pair_model, pair_of(left), [pair_of(right)], self._snapshot())
         reasons = reasons_of(self._pair_model, compared)
         together, apart = ConstraintTable(one.constraints).linked_articles(one.article.id)
         constraint: Relation | None = None
@@ -263,7 +270,7 @@ class _Explainer:
                     asked_then=rival.need
                     if rival is not None and rival.story == assigned_story.story
                     else None,
-                    obstacle=self._obstacle(article, assigned_story),
+                    obstacle=fit.obstacle or self._obstacle(article, assigned_story),
                 )
 
     def _obstacle(self, one: ExplainedArticle, assigned_story: ExplainedArticle) -> str | None:
@@ -325,6 +332,8 @@ def _lines(explained: Explanation) -> list[str]:
             f"the threshold is {explained.today.need:+.2f}."
             f"{'' if explained.today.joins else ' It would not join today.'}",
         ]
+        if explained.today.obstacle is not None:
+            lines.append(f"  {explained.today.obstacle}")
     if explained.log:
         since = (f"  {line.at:%Y-%m-%d %H:%M} {log_words(line)}" for line in explained.log)
         lines += ["", "Later events:", *since]

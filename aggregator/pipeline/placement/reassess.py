@@ -266,6 +266,10 @@ class _StoryLookup:
     def may_join(self, article: str, number: int) -> bool:
         return self._constraints.may_join(self._connection, [article], self._index.story(number).story)
 
+    def is_foreign(self, report: CountedReport, others: Sequence[CountedReport]) -> bool:
+        (own,) = self._decoded([report])
+        return self._comparison.is_foreign(self._connection, own, self._decoded(others))
+
     def may_merge(self, one: int, other: int) -> bool:
         names = [self._index.story(number).story for number in (one, other)]
         return self._constraints.may_merge(self._connection, *names)

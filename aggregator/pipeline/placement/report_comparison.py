@@ -34,8 +34,8 @@ from aggregator.cluster.events.pair_model import (
 from aggregator.cluster.events.scorer import Candidate, ScoredCandidate
 from aggregator.cluster.events.story_index import StoryCache
 from aggregator.cluster.events.stream import StreamSnapshot, pack_frequencies
-from aggregator.cluster.events.title_frames import are_of_one_pattern
-from aggregator.cluster.events.weights import EventModel
+from aggregator.cluster.events.title_frames import are_alike
+from aggregator.cluster.events.weights import EventModel, EventTuning
 from aggregator.config.tuning import Tuning
 from aggregator.model.core import Agreement, Evidence, Reason
 from aggregator.store.engine.database import Connection
@@ -81,6 +81,27 @@ def has_report(rows: Sequence[ComparedRow]) -> bool:
 def deciding(rows: Sequence[ComparedRow]) -> list[ComparedRow]:
     """Return those of `newest_reports` that decide what joins: opinions only where there is no report."""
     return [row for row in rows if not row.is_opinion] or list(rows)
+
+
+def is_foreign_text(
+    own: PairArticle,
+    reports: Sequence[PairArticle],
+    snapshot: StreamSnapshot,
+    tuning: PairTuning,
+    event_tuning: EventTuning,
+) -> bool:
+    """Return whether an article has the headline of a report, but a body whose words are those of none.
+
+    Anyone can publish a headline of others, and "lifts its key rate to 4.25 per cent" may be of two banks.
+    Bodies of fewer than `bodyless_words` words do not count.
+    """
+    least = event_tuning.bodyless_words
+    others = [one for one in reports if one.body_words >= least]
+    if own.body_words < least or not any(
+        are_alike(own.title_pieces, one.title_pieces, tuning.headline_share) for one in others
+    ):
+        return False
+    return shared_beside_title(own, others, snapshot) < tuning.agreement
 
 
 class Compared(NamedTuple):
@@ -251,10 +272,11 @@ class ReportComparison:
         newest = {n: deciding(rows) for n, rows in self.newest_reports(connection, candidates).items()}
         met = {row.inbox_no: self.article(row) for rows in newest.values() for row in rows if row.terms}
         found: dict[int, ComparedPair] = {}
+        nearest = own.nearest
         if len(own.ids):
             reports = [*met.values()]
-            compared = compare_pairs(self.model, own, reports, self.snapshot(connection), has_come=True)
-            found = {one.inbox: pair for one, pair in zip(reports, compared, strict=True)}
+            pairs, nearest = compare_pairs(self.model, own, reports, self.snapshot(connection), has_come=True)
+            found = {one.inbox: pair for one, pair in zip(reports, pairs, strict=True)}
         self._remember(own, found)
         shift = self.shift(connection, own.source)
         stories = []
@@ -268,7 +290,7 @@ class ReportComparison:
             if score < self._event_tuning.threshold or self.may_hold(connection, own, rows):
                 stories.append(ScoredCandidate(candidate, score, (), texts / len(pairs)))
         stories = self._with_reasons(stories, newest, found, shift)
-        return Compared(stories, pack_nearest(own.nearest))
+        return Compared(stories, pack_nearest(nearest))
 
     def _with_reasons(
         self,
@@ -288,7 +310,7 @@ class ReportComparison:
         self, connection: Connection, own: PairArticle, others: Sequence[PairArticle], shift: float
     ) -> tuple[Reason, ...]:
         """Return what adds up to the mean score of an article with others, `shift` of the stream included."""
-        return self._reasons(compare_pairs(self.model, own, others, self.snapshot(connection)), shift)
+        return self._reasons(compare_pairs(self.model, own, others, self.snapshot(connection)).pairs, shift)
 
     def _reasons(self, pairs: Sequence[ComparedPair], shift: float) -> tuple[Reason, ...]:
         return (*reasons_of(self.model, pairs), Reason(name=STREAM, value=shift, share=shift))
@@ -322,7 +344,7 @@ class ReportComparison:
         for one in own:
             missing = [other for other in others if _pair(one.inbox, other.inbox) not in self._pairs]
             if missing:
-                compared = compare_pairs(self.model, one, missing, self.snapshot(connection))
+                compared, _ = compare_pairs(self.model, one, missing, self.snapshot(connection))
                 self._remember(one, {each.inbox: pair for each, pair in zip(missing, compared, strict=True)})
             rows.append([self._pairs[_pair(one.inbox, other.inbox)] for other in others])
         return np.array(rows)
@@ -336,18 +358,15 @@ class ReportComparison:
     def may_hold(self, connection: Connection, own: PairArticle, rows: Sequence[ComparedRow]) -> bool:
         """Return whether a story, of which `rows` are the newest reports, is open to an article.
 
-        A report does not join a story of opinions and explainers only. Nor does a text under the headline of
-        one of the reports, if its words beside the title are those of none: anyone can publish a headline.
+        A report does not join a story of opinions and explainers only, nor a text that is foreign to it.
         """
         if not own.is_opinion and rows and not has_report(rows):
             return False
-        least = self._event_tuning.bodyless_words
-        others = [self.article(row) for row in rows if row.body_words >= least]
-        if own.body_words < least or not any(
-            are_of_one_pattern(own.title_pieces, other.title_pieces) for other in others
-        ):
-            return True
-        return shared_beside_title(own, others, self.snapshot(connection)) >= self.tuning.agreement
+        return not self.is_foreign(connection, own, [self.article(row) for row in rows])
+
+    def is_foreign(self, connection: Connection, own: PairArticle, reports: Sequence[PairArticle]) -> bool:
+        """Return whether a text stands under a headline of others: see `is_foreign_text`."""
+        return is_foreign_text(own, reports, self.snapshot(connection), self.tuning, self._event_tuning)
 
     def agreement(self, connection: Connection, own: PairArticle, story: str) -> Agreement | None:
         """Return how much an article agrees with the counted reports of a story; None if its source is known.

@@ -76,7 +76,7 @@ class Rig:
         )
         candidates = [one for one in self._index.candidates(article) if is_open(article, one, MODEL.tuning)]
         reports = [pair for one in candidates for pair in self._reports[one.number]]
-        pairs = compare_pairs(TREES, own, reports, EMPTY, has_come=True)
+        pairs, own.nearest = compare_pairs(TREES, own, reports, EMPTY, has_come=True)
         logit = {one.inbox: pair.logit for one, pair in zip(reports, pairs, strict=True)}
         scored = []
         for one in candidates:

@@ -4,6 +4,7 @@ import msgspec
 import pytest
 from sqlalchemy import select
 
+from aggregator.config.tuning import Tuning
 from aggregator.model.core import Entry
 from aggregator.pipeline.placement.explain import explanation
 from aggregator.store.engine.database import Database
@@ -67,6 +68,21 @@ def test_a_body_that_begins_with_its_headline_does_not_join_by_it(rig: Rig, body
     text = f"{HEADLINE}. " * times + " ".join(body.split())
     (placed,) = rig.take(record("Unknown", "x", HEADLINE, text, url="https://spam.example/x", published=NOON))
     assert placed.outcome == "founded"
+
+
+def test_the_second_look_leaves_it_out_too(sqlite: Database) -> None:
+    tuning = Tuning({"events": {"reassess_every": 1}})
+    rig = Rig(sqlite, Clock(NOON), tuning)
+    (_, spam, _) = rig.take(
+        record("Herald", "1", HEADLINE, FLOOD, published=NOON),
+        record("Unknown", "x", HEADLINE, " ".join(ADVERTISEMENTS[0].split()), published=NOON),
+        record("Post", "2", "Four dead as Pennmouth is flooded", FLOOD_ELSEWHERE, published=NOON),
+    )
+    (flood,) = rig.take(record("Echo", "3", HEADLINE, " ".join(OWN_REPORT.split()), published=NOON))
+    rig.take(record("Times", "9", "Dock workers walk out in Sennick", STRIKE, published=NOON))
+    assert reports(sqlite) == [3, 1, 1]
+    words = explanation(StoryReader(sqlite), spam.article, flood.article, tuning).as_text()
+    assert "it has the headline of a report" in words
 
 
 def test_the_bare_headline_is_a_report_of_the_story(rig: Rig) -> None:

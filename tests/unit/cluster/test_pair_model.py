@@ -109,15 +109,16 @@ def rows_of(*rows: Mapping[str, float]) -> Floats:
 
 
 def compared(one: PairArticle, other: PairArticle, snapshot: StreamSnapshot = EMPTY) -> ComparedPair:
-    return compare_pairs(SHIPPED, one, [other], snapshot)[0]
+    return compare_pairs(SHIPPED, one, [other], snapshot).pairs[0]
 
 
 def come(articles: Sequence[PairArticle], snapshot: StreamSnapshot = EMPTY) -> list[list[ComparedPair]]:
     """Compare each with those before it, as they come in."""
-    return [
-        compare_pairs(SHIPPED, one, articles[:place], snapshot, has_come=True)
-        for place, one in enumerate(articles)
-    ]
+    decided = []
+    for place, one in enumerate(articles):
+        pairs, one.nearest = compare_pairs(SHIPPED, one, articles[:place], snapshot, has_come=True)
+        decided.append(pairs)
+    return decided
 
 
 def are_equal(one: ComparedPair, other: ComparedPair) -> bool:
@@ -266,10 +267,9 @@ def test_the_order_of_the_reports_changes_nothing(order: list[int], one: tuple[s
     assert np.array_equal(pair_features(own, mixed, EMPTY), rows[list(order)])
     for place, report in enumerate(reports):
         assert np.array_equal(pair_features(own, [report], EMPTY)[0], rows[place])
-    straight = compare_pairs(SHIPPED, own, reports, FLOODED, has_come=True)
-    nearest = own.nearest
-    shuffled = compare_pairs(SHIPPED, own, mixed, FLOODED, has_come=True)
-    assert np.array_equal(own.nearest, nearest)
+    straight, nearest = compare_pairs(SHIPPED, own, reports, FLOODED, has_come=True)
+    shuffled, found = compare_pairs(SHIPPED, own, mixed, FLOODED, has_come=True)
+    assert np.array_equal(found, nearest)
     for place, pair in zip(order, shuffled, strict=True):
         assert are_equal(pair, straight[place])
 
@@ -334,7 +334,7 @@ def test_the_compared_pair_is_none_of_its_neighbours(
     earlier.nearest = nearest_of(rows_of({"all": 0.4}, {"all": 0.2}))
     row = rows_of({"all": 0.3})
     for own, other in ((later, earlier), (earlier, later)):
-        add_neighbours(row, own, [other])
+        add_neighbours(row, own, own.nearest, [other])
         found = dict(zip(FEATURES, row[0].tolist(), strict=True))
         assert found["all_own_near"] == pytest.approx(level), "of the later one"
         assert found["all_own_rank"] == rank
@@ -348,7 +348,7 @@ def test_a_pair_that_is_not_near_in_time_takes_no_neighbour_away(days: float) ->
     own = made({})
     own.nearest = nearest_of(rows_of({"all": 0.3}, {"all": 0.1}))
     row = rows_of({"all": 0.3, "days": days})
-    add_neighbours(row, own, [made({})])
+    add_neighbours(row, own, own.nearest, [made({})])
     assert row[0, AT["all_other_near"]] == pytest.approx(0.2)  # `own` is the earlier one
 
 
@@ -418,9 +418,10 @@ def test_trees_give_the_leaves_of_a_walk_from_their_roots() -> None:
     reached = [walk(row) for row in rows]
     assert {leaf for leaves in reached for leaf in leaves} == {*LEAVES, *DAYS}
     expected = [sum(map(sum, leaves)) / 1000 - 0.5 for leaves in reached]
-    assert model.logits(rows_of(*rows)).tolist() == pytest.approx(expected)
+    leaves = model.leaves(rows_of(*rows))
+    assert model.logits(leaves).tolist() == pytest.approx(expected)
     shares = np.array(reached).sum(axis=1) / 1000
-    assert np.array_equal(model.shares(rows_of(*rows)), shares)
+    assert np.array_equal(model.shares(leaves), shares)
 
 
 @pytest.mark.later
@@ -428,9 +429,9 @@ def test_trees_give_the_leaves_of_a_walk_from_their_roots() -> None:
 @given(st.lists(st.lists(st.floats(-1, 3), min_size=len(FEATURES), max_size=len(FEATURES)), min_size=1))
 @settings(max_examples=30, deadline=None)
 def test_what_the_groups_add_sums_up_to_the_logit(rows: list[list[float]]) -> None:
-    features = np.array(rows)
-    sums = SHIPPED.shares(features).sum(axis=1) + SHIPPED.bias
-    assert sums == pytest.approx(SHIPPED.logits(features))
+    leaves = SHIPPED.leaves(np.array(rows))
+    sums = SHIPPED.shares(leaves).sum(axis=1) + SHIPPED.bias
+    assert sums == pytest.approx(SHIPPED.logits(leaves))
 
 
 def test_trees_of_other_features_are_refused() -> None:
@@ -458,11 +459,11 @@ def test_articles_that_share_too_little_are_not_compared() -> None:
     hardly = article("Dock workers walk out", STRIKE)
     assert 0 < features(own, hardly)["all"] < LEAST_COSINE
     for other in (wordless, unlike, hardly):
-        [pair] = compare_pairs(SHIPPED, own, [other], EMPTY, has_come=True)
+        [pair], nearest = compare_pairs(SHIPPED, own, [other], EMPTY, has_come=True)
         assert (pair.logit, pair.is_compared) == (UNLIKE, False)
-        assert not own.nearest.any(), "nor are they neighbours"
-    assert compare_pairs(SHIPPED, own, [], EMPTY) == []
-    alone, _ = compare_pairs(SHIPPED, own, [article(LEVEE, FLOOD), unlike], EMPTY)
+        assert not nearest.any(), "nor are they neighbours"
+    assert compare_pairs(SHIPPED, own, [], EMPTY).pairs == []
+    alone, _ = compare_pairs(SHIPPED, own, [article(LEVEE, FLOOD), unlike], EMPTY).pairs
     assert alone.is_compared
 
 
@@ -499,7 +500,7 @@ def test_reasons_sum_up_to_the_mean_logit(apart: int, late: int) -> None:
     unlike = [article("Quilt", "Walrus sonnet.") for _ in range(apart)]
     unlike += [article("Dykes", DYKES, "Post", NOON + 20 * DAY) for _ in range(late)]  # compared
     for others in ([*reports, *unlike], unlike):
-        pairs = compare_pairs(SHIPPED, own, others, EMPTY)
+        pairs, _ = compare_pairs(SHIPPED, own, others, EMPTY)
         assert sum(not pair.is_compared for pair in pairs) == apart
         assert sum(pair.logit == UNLIKE for pair in pairs) == apart + late
         reasons = {reason.name: reason for reason in reasons_of(SHIPPED, pairs)}
@@ -510,7 +511,7 @@ def test_reasons_sum_up_to_the_mean_logit(apart: int, late: int) -> None:
             assert total == pytest.approx(sum(pair.logit for pair in pairs) / len(pairs))
         if apart + late:
             assert reasons["unlike"].value == apart + late
-    pairs = compare_pairs(SHIPPED, own, reports, EMPTY)
+    pairs, _ = compare_pairs(SHIPPED, own, reports, EMPTY)
     value = {reason.name: reason.value for reason in reasons_of(SHIPPED, pairs)}["texts"]
     assert value == pytest.approx(np.mean([pair.features[AT["stream_cosine"]] for pair in pairs]))
 

@@ -38,6 +38,7 @@ class Tables:
         self.opinions: set[int] = set()
         self.held: set[str] = set()
         self.barred: set[tuple[str, int]] = set()
+        self.foreign: set[str] = set()
         self.unmergeable: set[frozenset[int]] = set()
 
     def story(self, number: int) -> Candidate | None:
@@ -69,6 +70,9 @@ class Tables:
 
     def may_join(self, article: str, number: int) -> bool:
         return (article, number) not in self.barred
+
+    def is_foreign(self, report: CountedReport, others: Sequence[CountedReport]) -> bool:
+        return report.id in self.foreign
 
     def may_merge(self, one: int, other: int) -> bool:
         return frozenset((one, other)) not in self.unmergeable
@@ -169,6 +173,16 @@ def test_a_correction_keeps_stories_apart():
     assert tables.look() == ()
 
 
+def test_a_story_of_texts_under_headlines_of_the_other_stays_apart():
+    stories = [report("a1"), report("a2")], [report("a3")]
+    tables = Tables(*stories, logits={"a1 a3": 9.0, "a2 a3": 9.0})
+    tables.foreign = {"a1"}
+    assert merges(tables.look()) == [(1, 2)], "one report of the two is of the event"
+    for foreign in ({"a1", "a2"}, {"a3"}):
+        tables.foreign = foreign
+        assert tables.look() == ()
+
+
 def test_containers_are_left_to_the_reports_that_take_them_in():
     assert Tables([report("a1", blog=True)], [report("a2")], logits={"a1 a2": 9.0}).look() == ()
 
@@ -222,6 +236,8 @@ def test_a_report_moves_to_the_best_story_that_it_may_join_once_it_may_leave():
     tables.barred, tables.opinions = set(), {3}
     assert target() == [2]
     tables.held = {"b1"}
+    assert target() == []
+    tables.held, tables.foreign = set(), {"b1"}
     assert target() == []
 
 

@@ -5,7 +5,7 @@ import math
 import re
 import unicodedata
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Final
 
 import msgspec
@@ -60,14 +60,14 @@ def names_of(articles: Sequence[ArticleView]) -> tuple[StoryName, ...]:
         vocabulary = _vocabulary(one.language)
         text = one.text.removeprefix(one.title)
         small = {word for word in _LOWER_CASE.findall(text) if word[0].islower()}
-        plain.update(_form(word, vocabulary) for word in small)
+        plain.update([_form(word, vocabulary) for word in small])
         title = subject_key(one.title)
         in_title = {_form(word, vocabulary) for word in _WORD.findall(title)}
-        for name in _names_in(text, vocabulary):
-            key = tuple(_form(word, vocabulary) for word in name.split())
+        for name, count in _names_in(text, vocabulary).items():
+            key = tuple([_form(word, vocabulary) for word in name.split()])
             uses = used.setdefault(key, _Uses())
             uses.outlets.add(one.outlet_key or one.id)
-            uses.spellings[name] += 1
+            uses.spellings[name] += count
             uses.in_title |= key[-1] in (title if key[-1] >= _JOINED_FROM else in_title)
     publishers = {subject_key(one.outlet) for one in articles if one.outlet}
     for key, uses in [*used.items()]:
@@ -83,6 +83,7 @@ def names_of(articles: Sequence[ArticleView]) -> tuple[StoryName, ...]:
     )
 
 
+@functools.lru_cache(maxsize=16384)
 def _form(word: str, vocabulary: "Vocabulary") -> str:
     """Return a word as names are compared: in lower case, without accents, endings of cases or 's."""
     if vocabulary.declines_names:
@@ -132,10 +133,12 @@ def _is_everyday(word: str, vocabulary: "Vocabulary") -> bool:
     return in_texts >= _OFTEN and as_name < _RARELY_NAME * in_texts
 
 
-def _names_in(text: str, vocabulary: "Vocabulary") -> Iterator[str]:
+def _names_in(text: str, vocabulary: "Vocabulary") -> Counter[str]:
+    """Return the names in a text, with how often each is written."""
     of_titles = words_of("titles")
     dates = forms("months", "en", short=True) | forms("weekdays", "en", short=True)
-    for written in vocabulary.written_names(_OFFICE.sub("", text)):
+    found = Counter[str]()
+    for written, count in Counter(vocabulary.written_names(_OFFICE.sub("", text))).items():
         words = written.removesuffix("'").split()
         titles = [place for place, word in enumerate(words, start=1) if word.lower() in of_titles]
         del words[: max(titles, default=0)]
@@ -155,7 +158,8 @@ def _names_in(text: str, vocabulary: "Vocabulary") -> Iterator[str]:
         )
         is_word = len(words) == 1 and _is_everyday(name, vocabulary)
         if not (is_heading or is_word or _NO_NAME.match(name)):
-            yield name
+            found[name] += count
+    return found
 
 
 def topics_of(articles: Sequence[ArticleView]) -> tuple[StoryName, ...]:

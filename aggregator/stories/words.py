@@ -15,19 +15,21 @@ class WordToken(msgspec.Struct, frozen=True, gc=False):
 
     lower: str
     head: str
+    capital: bool
     start: int
     end: int
-    capital: bool
 
 
 @lru_cache(maxsize=1024)  # a sentence is read for its similarity and for its outcome
 def tokens(text: str, language: str | None = None) -> tuple[WordToken, ...]:
     """Return the tokens of `text`; text without spaces (Chinese, Thai) becomes pairs of characters."""
-    found = []
-    for word, start, end, is_pair in parts(text, language or "en"):
-        lower, head, capital = (word, word, False) if is_pair else _forms(word, language or "en")
-        found.append(WordToken(lower, head, start, end, capital))
-    return tuple(found)
+    of = language or "en"
+    return tuple(
+        [
+            WordToken(*((word, word, False) if is_pair else _forms(word, of)), start, end)
+            for word, start, end, is_pair in parts(text, of)
+        ]
+    )
 
 
 @lru_cache(maxsize=16384)

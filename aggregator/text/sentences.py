@@ -6,6 +6,7 @@ harm than a sentence cut in two.
 
 import re
 from collections import deque
+from collections.abc import Iterator
 
 from aggregator.text.calendar import forms, number_of
 from aggregator.text.clock_times import without_clock
@@ -61,10 +62,11 @@ def paragraphs(text: str) -> list[str]:
     return [line for line in (raw.strip() for raw in text.split("\n")) if line]
 
 
-def sentences_of(text: str) -> list[list[str]]:
-    """Return the sentences of each paragraph; the only line of a text needs no full stop from 10 words on."""
+def sentences_of(text: str) -> Iterator[list[str]]:
+    """Yield the sentences of each paragraph; the only line of a text needs no full stop from 10 words on."""
     lines = paragraphs(text)
-    return [split_sentences(line, _TEXT_WORDS if len(lines) == 1 else _LINE_WORDS) for line in lines]
+    for line in lines:
+        yield split_sentences(line, _TEXT_WORDS if len(lines) == 1 else _LINE_WORDS)
 
 
 def split_sentences(paragraph: str, least: int = _LINE_WORDS) -> list[str]:

@@ -39,9 +39,10 @@ class SourceReport:
 def read_reports(articles: Sequence[ArticleView], tuning: StoryTuning) -> list[SourceReport]:
     """Return the reports of a story, oldest first, at most `reports_cap`."""
     chosen = sorted(_chosen(articles, tuning.reports_cap), key=lambda a: (a.effective_at, a.id))
+    cap = tuning.sentences_cap if len(chosen) > 1 else tuning.sentences_cap_alone
     reports = []
     for index, article in enumerate(chosen):
-        read = _sentences(article.text[: tuning.text_chars_cap], clean_title(article), tuning)
+        read = _sentences(article.text[: tuning.text_chars_cap], clean_title(article), tuning, cap)
         sentences = (Sentence(text, index, place, follows) for place, (text, follows) in enumerate(read))
         reports.append(SourceReport(article, _origin(article), tuple(sentences)))
     return reports
@@ -67,8 +68,10 @@ def _chosen(articles: Sequence[ArticleView], cap: int) -> list[ArticleView]:
 
 
 @lru_cache(maxsize=32)  # a story is read again with each report
-def _sentences(article_text: str, heading: str, tuning: StoryTuning) -> tuple[tuple[str, int | None], ...]:
-    """Return the sentences of a text that may be shown, each with the position of the one before it."""
+def _sentences(
+    article_text: str, heading: str, tuning: StoryTuning, cap: int
+) -> tuple[tuple[str, int | None], ...]:
+    """Return the first sentences of a text that may be shown, each with the position of the one before it."""
     title = _folded(heading)
     sentences: list[tuple[str, int | None]] = []
     seen: list[str] = []
@@ -82,9 +85,9 @@ def _sentences(article_text: str, heading: str, tuning: StoryTuning) -> tuple[tu
             seen.append(folded)
             sentences.append((text, previous))
             previous = len(sentences) - 1
-        if len(sentences) >= tuning.sentences_cap:
+        if len(sentences) >= cap:
             break
-    return tuple(sentences[: tuning.sentences_cap])
+    return tuple(sentences[:cap])
 
 
 def _may_be_shown(text: str, tuning: StoryTuning) -> bool:

@@ -24,17 +24,15 @@ class WordToken(msgspec.Struct, frozen=True, gc=False):
 def tokens(text: str, language: str | None = None) -> tuple[WordToken, ...]:
     """Return the tokens of `text`; text without spaces (Chinese, Thai) becomes pairs of characters."""
     of = language or "en"
-    return tuple(
-        [
-            WordToken(*((word, word, False) if is_pair else _forms(word, of)), start, end)
-            for word, start, end, is_pair in parts(text, of)
-        ]
-    )
+    found = [WordToken(*_forms(word, of, pair), start, end) for word, start, end, pair in parts(text, of)]
+    return tuple(found)
 
 
 @lru_cache(maxsize=16384)
-def _forms(word: str, language: str) -> tuple[str, str, bool]:
+def _forms(word: str, language: str, is_pair: bool) -> tuple[str, str, bool]:
     """Return a word in lower case without "'s", its head, and whether it is capitalized."""
+    if is_pair:
+        return word, word, False
     lower = word.lower()
     if lower.endswith(("'s", "’s")):
         lower = lower[:-2]

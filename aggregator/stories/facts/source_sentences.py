@@ -68,14 +68,12 @@ def _chosen(articles: Sequence[ArticleView], cap: int) -> list[ArticleView]:
 
 
 @lru_cache(maxsize=32)  # a story is read again with each report
-def _sentences(
-    article_text: str, heading: str, tuning: StoryTuning, cap: int
-) -> tuple[tuple[str, int | None], ...]:
+def _sentences(whole: str, heading: str, tuning: StoryTuning, cap: int) -> tuple[tuple[str, int | None], ...]:
     """Return the first sentences of a text that may be shown, each with the position of the one before it."""
     title = _folded(heading)
     sentences: list[tuple[str, int | None]] = []
     seen: list[str] = []
-    for paragraph in sentences_of(article_text):
+    for paragraph in sentences_of(whole):
         previous: int | None = None
         for raw in paragraph:
             text = without_heading(raw, heading)

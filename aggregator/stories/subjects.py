@@ -59,7 +59,8 @@ def names_of(articles: Sequence[ArticleView]) -> tuple[StoryName, ...]:
     for one in articles:
         vocabulary = _vocabulary(one.language)
         text = one.text.removeprefix(one.title)
-        plain.update([_form(word, vocabulary) for word in _LOWER_CASE.findall(text) if word[0].islower()])
+        words = set(_LOWER_CASE.findall(text))
+        plain.update([_form(word, vocabulary) for word in words if word[0].islower()])
         title = subject_key(one.title)
         in_title = {_form(word, vocabulary) for word in _WORD.findall(title)}
         for name, count in _names_in(text, vocabulary).items():

@@ -59,8 +59,7 @@ def names_of(articles: Sequence[ArticleView]) -> tuple[StoryName, ...]:
     for one in articles:
         vocabulary = _vocabulary(one.language)
         text = one.text.removeprefix(one.title)
-        words = set(_LOWER_CASE.findall(text))
-        plain.update([_form(word, vocabulary) for word in words if word[0].islower()])
+        plain.update(_form(each, vocabulary) for each in {*_LOWER_CASE.findall(text)} if each[0].islower())
         title = subject_key(one.title)
         in_title = {_form(word, vocabulary) for word in _WORD.findall(title)}
         for name, count in _names_in(text, vocabulary).items():

@@ -1,7 +1,7 @@
 """The headline of a story: the best title of its reports.
 
 A title scores by what the other reports say in their titles and openings, and by what its own opening says.
-Clickbait, labels and damaged titles are taken only where there is nothing else. The shown headline stays
+A question, a label or a damaged title loses to a plain one that is nearly as good. The shown headline stays
 unless another one is clearly better; each time the reports of a story have doubled, the best one is taken.
 Only titles and leads are read, because a headline is chosen at every placement.
 """
@@ -64,10 +64,9 @@ def headline(
         return Headline(title, None, None if shown in (None, title) else GONE)
     if len(titled) == 1 and shown in (None, title := clean_title(titled[0])):
         return Headline(title, titled[0].id)  # nothing to compare: most stories are of one article
-    scored = _scored(titled, prefer)
-    candidates = [one for one in scored if one.read.is_fit] or scored
-    first = min(one.preference for one in candidates)
-    candidates = [one for one in candidates if one.preference == first]
+    scored = _scored(titled, prefer, tuning)
+    first = min((one.preference for one in scored if one.read.is_fit), default=len(prefer))
+    candidates = [one for one in scored if one.preference == first] or scored
     best = max(candidates, key=lambda one: (one.quality, one.title))
     chosen = _latest_figure(next((one for one in candidates if one.title == shown), best), candidates, tuning)
     if best.quality - chosen.quality > (0.0 if afresh else tuning.headline_keep_margin):
@@ -109,6 +108,7 @@ class TitlePatterns(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
     clickbait: list[str]
     label: list[str]
+    doubtful: list[str] = []
 
 
 def is_fit(raw: str, title: str, language: str | None) -> bool:
@@ -179,14 +179,16 @@ class _ScoredTitle(NamedTuple):
     read: _Words
 
 
-def _scored(articles: Sequence[ArticleView], prefer: Sequence[str]) -> list[_ScoredTitle]:
+def _scored(
+    articles: Sequence[ArticleView], prefer: Sequence[str], tuning: StoryTuning
+) -> list[_ScoredTitle]:
     """Return the titles with their scores, by time."""
     words = [_read(a.title[:TITLE_CHARS], a.outlet, a.lead[:LEAD_CHARS], a.language) for a in articles]
     origins = [article.outlet_key or f"article {article.id}" for article in articles]
     scored = []
     for article, own, origin in zip(articles, words, origins, strict=True):
         others = [one for one, other in zip(words, origins, strict=True) if other != origin]
-        quality = own.quality
+        quality = own.quality - tuning.headline_fault * (not own.is_fit)
         if others:
             alike = sum(dice(own.title, one.title) for one in others)
             covered = sum(len(own.title & one.all) for one in others) / max(FEWEST_HEADS, len(own.title))
@@ -201,30 +203,33 @@ def _read(raw: str, outlet: str | None, lead: str, language: str | None) -> _Wor
     title = clean_title_text(raw, outlet)
     in_title, in_lead = frozenset(heads(title, language)), frozenset(heads(lead, language))
     in_own = len(in_title & in_lead) / max(FEWEST_HEADS, len(in_title))
+    counted = () if _pattern("doubtful", language).search(title) else figures_in(title, language)
     return _Words(
         title=in_title,
         all=in_title | in_lead,
         quality=OWN_LEAD * in_own + OUTCOME * tells_outcome(title, language),
         is_fit=is_fit(raw, title, language),
-        casualties={f.kind: f for f in reversed(figures_in(title, language)) if f.kind in RISING},
+        casualties={f.kind: f for f in reversed(counted) if f.kind in RISING},
     )
 
 
 def _latest_figure(
     title: _ScoredTitle, candidates: Sequence[_ScoredTitle], tuning: StoryTuning
 ) -> _ScoredTitle:
-    """Return the latest title with another number of casualties than this one, else this one.
+    """Return the latest title with a number of casualties that none told until this one, else this one.
 
     A number that differs by more than `headline_casualties_factor` must be in two titles.
     """
-    later = candidates[candidates.index(title) + 1 :]
+    until = candidates.index(title) + 1
+    later = candidates[until:]
     for one in reversed(later):
         for kind, figure in one.read.casualties.items():
             number, before = figure.stated[0], title.read.casualties.get(kind, figure).stated[0]
             same = [f for each in later if (f := each.read.casualties.get(kind)) and f.stated[0] == number]
             is_far = max(number, before) > tuning.headline_casualties_factor * max(1.0, min(number, before))
             if kind in title.read.casualties and (len(same) > 1 or not is_far):
-                return title if number == before else _latest_figure(one, candidates, tuning)
+                told = {f.stated[0] for each in candidates[:until] if (f := each.read.casualties.get(kind))}
+                return title if number in told else _latest_figure(one, candidates, tuning)
     return title
 
 

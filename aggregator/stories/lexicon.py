@@ -176,6 +176,11 @@ NEWS_LABEL = re.compile(r"^\W*(?:breaking(?: news)?|exclusive|scoop)\s*(?::|[|�
 CUT_TAIL = re.compile(r"\s*[|»«·]\s*[^|»«·]{0,40}$")
 CUT_TAIL_OF_QUOTING = re.compile(r"\s*[|·]\s*[^|·]{0,40}$")  # "Boll : « Nous restons » | Le Fanal"
 DASH_TAIL = re.compile(r"\s+(?:[-–—]|:\s)\s*(?P<tail>[^-–—:]{1,40})$")  # "... - Daily News", "... : NPR"
+NO_TITLE = re.compile(
+    r"404\b.{0,20}|page not found|access denied|subscribe to read.{0,20}|home|news|untitled|[\W\d_]*", re.IGNORECASE
+)
+DAMAGED_APOSTROPHE = re.compile(r"(?<=\w)\?(?=(?:s|t|re|ve|ll|d|m)\b)")
+UPDATE_TAIL = re.compile(r"\s+-+ (?:\d\w\w )?update$", re.IGNORECASE)  # of agencies: "... -- 2nd Update"
 MEDIA_TAIL = re.compile(r"\s*\(\+?\s?(?:video|photos?|audio)\)$", re.IGNORECASE)
 
 
@@ -186,8 +191,8 @@ def clean_title(article: ArticleView) -> str:
 
 @lru_cache(maxsize=2048)
 def clean_title_text(title: str, outlet: str | None) -> str:
-    """Clean a title of at most `TITLE_CHARS` characters."""
-    title = " ".join(title.split())
+    """Clean a title of at most `TITLE_CHARS` characters; "" of one that tells nothing."""
+    title = UPDATE_TAIL.sub("", DAMAGED_APOSTROPHE.sub("’", " ".join(title.split())))
     title = MEDIA_TAIL.sub("", NEWS_LABEL.sub("", title)) or title
     is_quoting = "«" in title and "»" in title
     cut_tail = CUT_TAIL_OF_QUOTING if is_quoting else CUT_TAIL
@@ -198,7 +203,8 @@ def clean_title_text(title: str, outlet: str | None) -> str:
     tail = DASH_TAIL.search(title)
     if tail and title[: tail.start()].strip() and _is_outlet(tail["tail"].strip(), outlet):
         title = title[: tail.start()]
-    return title.strip(" |·" if is_quoting else " |»«·")
+    title = title.strip(" |·" if is_quoting else " |»«·")
+    return "" if NO_TITLE.fullmatch(title) else title
 
 
 def _is_outlet(tail: str, outlet: str | None) -> bool:

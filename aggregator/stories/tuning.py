@@ -12,6 +12,7 @@ class StoryTuning(msgspec.Struct, frozen=True, kw_only=True):
 
     # headline
     headline_keep_margin: float
+    headline_fault: float
     headline_casualties_factor: float
     headline_titles: int
     # summary

@@ -164,6 +164,34 @@ def test_a_later_title_with_a_higher_toll_goes_before_the_shown_one() -> None:
         assert headline([*ferry(), plain], SINKS, afresh=afresh).title == plain.title
 
 
+def test_numbers_told_before_and_numbers_that_are_doubted_are_no_later_figure() -> None:
+    first = view("e", "Fifth Post", title="Ferry Marlin sinks off Port Ellis, at least 15 killed", hours=9)
+    second = view("f", "Noon Post", title="Ferry Marlin sinks off Port Ellis, at least 17 killed", hours=10)
+    third = view("g", "Third Post", title=first.title, hours=11)
+    assert headline([*ferry(), first, second, third], second.title).title == second.title
+    feared = view(
+        "h", "Hill Post", title="Ferry Marlin sinks off Port Ellis, at least 20 feared killed", hours=12
+    )
+    assert headline([*ferry(), first, second, feared], second.title).title == second.title
+
+
+@pytest.mark.parametrize("title", ["404 Not Found", "Page not found", "News", "20.11.2026", "«»"])
+def test_a_title_that_tells_nothing_gives_way_to_the_lead(title: str) -> None:
+    bare = view("x", title=title, lead="A ferry sank near the harbour.")
+    assert headline([bare], None).title == bare.lead
+
+
+@pytest.mark.parametrize(
+    ("raw", "title"),
+    [
+        ("Tolm raises the fares -- 2nd Update", "Tolm raises the fares"),
+        ("Arrel?s mayor won?t resign", "Arrel’s mayor won’t resign"),
+    ],
+)
+def test_titles_are_mended(raw: str, title: str) -> None:
+    assert best([view("a", "One", title=raw)], None) == title
+
+
 @pytest.mark.parametrize(
     ("shown", "reason"),
     [
@@ -172,9 +200,7 @@ def test_a_later_title_with_a_higher_toll_goes_before_the_shown_one() -> None:
             "Five key takeaways from the Marlin's last night",
             "the previous title was clickbait, a label or damaged",
         ),
-        ("All of Arrel Today", "the previous title was clickbait, a label or damaged"),
-        ("Ferry disaster updates", "the previous title was clickbait, a label or damaged"),
-        ("Marlin Files", "the previous title was clickbait, a label or damaged"),
+        ("Morning headlines", "the previous title was clickbait, a label or damaged"),
         ("LIVE: FERRY MARLIN", "the previous title was clickbait, a label or damaged"),
         ("A night of fear in the fog", "it covers more of what the reports share"),
         ("No article has this", "no report has the previous title any more"),
@@ -283,6 +309,15 @@ def test_bait_and_labels_lose_in_each_language(language: str, faulty: str, plain
         ("de", "Will Smith liest in Tarnow"),
         ("fr", "Son port vendu, Tarnow cherche un maire"),
         ("es", "Tarnow vende su puerto a una empresa danesa"),
+        ("en", "WHO declares an end to the Arrel outbreak"),
+        ("en", "Will Smith reads in Tarnow"),
+        ("en", "Photo-ID law struck down in Arrel"),
+        ("en", "Live-fire drill closes the harbour of Tarnow"),
+        ("en", "Watch maker Tolm lays off 300"),
+        ("en", "Storm Bram"),
+        ("de", "Foto-Ausstellung in Tarnow eröffnet"),
+        ("fr", "Portrait-robot diffusé à Tarnow"),
+        ("fr", "Un journaliste tué en direct à Tarnow"),
     ],
 )
 def test_plain_statements_have_no_fault_in_their_language(language: str, title: str) -> None:

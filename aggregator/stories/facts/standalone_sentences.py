@@ -31,17 +31,20 @@ DATELINE_REST = 40  # characters after a dateline
 _DASH = r"(?:[-–—―]|--)"
 _MONTH = rf"(?:{'|'.join(sorted(map(str.title, forms('months', 'en', short=True)), reverse=True))})"
 # As before "The Senate voted": WASHINGTON (AP) and a dash; London, Nov. 3 (MNA) and a dash; LONDON and a
-# dash, or "Doha, Qatar - ", "PARIS, Nov 3 - " before a capital letter
+# dash, or "Doha, Qatar - ", "PARIS, Nov 3 - " before a capital letter; a place, a day with its month in any
+# language, perhaps the agency, and a dash or colon: as Spanish and Italian agencies write them
 LEADING_DATELINE = re.compile(
     rf"^\[[\w .]{{2,30}}\] (?:[A-Z][\w .,'’]{{1,40}})?{_DASH}\s+"
     r"|^\[?(?:[^][]{0,30}\b[AaPp]\.?[Mm]\.? )?[A-Z]{2,3}\]\s+"  # left of "[Updated at 9:30 a.m. ET] "
     rf"|^{_DASH}\s+(?!(?:[A-Z][\w.'’-]+ ){{1,3}}[A-Z][\w.'’-]+(?:,| is\b))"
     r"|^(?:UPDATE:|CLOSE(?= [A-Z]))\s+"
-    rf"|^(?!FILE)(?:[A-Z][\w.'’]+ ){{0,2}}[A-Z][\w.'’]+(?:, [A-Z][\w.]+){{0,2}}"
+    rf"|^(?!FILE)(?:[A-Z][\w.'’]+ ){{0,2}}[A-Z][\w.'’/]+(?:, [A-Z][\w.]+){{0,2}}"
     rf"(?:,? (?:{_MONTH}\.? \d{{1,2}}|\d{{1,2}} {_MONTH}\.?))?(?:\s+{_DASH}\s+|(?<=[A-Z]{{3}})—)(?=[A-Z“\"])"
     r"|^(?!FILE)(?:[^\W\d_][\w .,/'’-]{1,60}\([^()]{2,30}\)|\((?:AP|AFP|Reuters|UPI|dpa)\)"
     rf"|[A-Z][A-Z.,' ]{{3,40}}(?:, [A-Z][a-z.]+)?)\s*{_DASH}\s+"
     r"|^(?:[A-Z][\w .,'’]{1,40})?\(CNN(?: Business)?\)\s*(?:[-–—]\s*)?|^(?!FILE)[A-Z][A-Z.,/' ]{3,40}:\s+"
+    r"|^(?:\([A-Z]{2,12}\) - )?[^\W\d_][\w ./'’()-]{1,40}, \d{1,2}\.? [^\W\d_]{3,9}\.?"
+    r"(?: \d{4})?(?: \([\w ./]{2,30}\))?\s?(?:\.?-+|[–—:])\s+"
 )
 LEANING = 0.7  # `standalone` below which a sentence refers to another one
 ANAPHORIC_NOUN = re.compile(

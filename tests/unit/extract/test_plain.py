@@ -205,6 +205,12 @@ def test_who_contributed_to_a_text_is_left_out_and_no_sentence_before_it(credite
     assert "\n".join(paragraphs) == f"{BODY}\n{kept}".strip()
 
 
+@pytest.mark.parametrize("notice", ["Share this article on Facebook.", "Reading time: 3 minutes."])
+def test_a_notice_run_into_a_text_of_one_line_goes_without_it(notice: str) -> None:
+    told = "A ferry sank near Port Ellis on Tuesday, killing 14 people, officials said."
+    assert read_titled_text(f"{notice} {told}", "Ferry sinks").paragraphs == (told,)
+
+
 def test_a_date_above_a_text_with_a_known_headline_counts_where_none_is_declared() -> None:
     text = f"6 March 2025, 10:15\n{BODY}\nUpdated 7 March 2025"
     seen = dt.datetime(2025, 3, 10, tzinfo=dt.UTC)

@@ -46,6 +46,8 @@ def test_what_others_said_is_not_the_style_of_the_text() -> None:
     """A report that quotes a column of twice its length."""
     quotes = " ".join(f"“{sentence}?” she said." for sentence in COLUMN.split("?"))
     assert find_kind("Critic attacks plan", f"{2 * FLOOD} {quotes}", language="en").kind == "report"
+    unclosed = "\n".join(f"“{' '.join(one.split())}?" for one in COLUMN.split("?"))  # one quotation
+    assert find_kind("Critic attacks plan", f"{2 * FLOOD}\n{unclosed}", language="en").kind == "report"
     stated = quotes.replace("“", "").replace("”", "")
     assert find_kind("Critic attacks plan", stated, language="en").kind == "opinion"
 

@@ -182,7 +182,8 @@ def _redundant(reported: Told) -> list[bool]:
     if merged.lead and all(merged.lead not in block for block in blocks):
         blocks.append((merged.lead,))
     number = {end: index for index, end in enumerate(reported.read.ends)}
-    heads = [number[block[0].article, check(block[0].text)] for block in blocks if block]
+    shown_first = [(block[0].article, check(block[0].text)) for block in blocks if block]
+    heads = [number[end] for end in shown_first if end in number]  # an opening need not be one
     return [
         any(reported.read.similarities.of(a, b) >= REDUNDANT_FROM for b in heads if b != a)
         for a in dict.fromkeys(heads)

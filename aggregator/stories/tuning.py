@@ -52,7 +52,6 @@ class StoryTuning(msgspec.Struct, frozen=True, kw_only=True):
     only_casualties_gain: float
     only_figure_gain: float
     only_name_gain: float
-    only_act_gain: float
     only_late_cost: float
     show_from: float
     # figures

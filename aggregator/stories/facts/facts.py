@@ -55,13 +55,14 @@ class FactGroup:
 
 
 def compare_all(features: Sequence[SentenceFeatures], tuning: StoryTuning) -> SentenceSimilarities:
-    """Compare pairs that share two content words, or one and a number or a negated word.
+    """Compare pairs that share two content words, or one and a number; none of a story of one report.
 
     Words in more than `postings_cap` sentences propose no pairs, which bounds the time.
     """
     generic = generic_heads()
     postings: dict[str, list[int]] = {}
-    for index, each in enumerate(features):
+    is_of_several = bool(features) and features[-1].sentence.report > 0
+    for index, each in enumerate(features if is_of_several else ()):
         for head in each.content:
             if head not in generic:
                 postings.setdefault(head, []).append(index)
@@ -72,9 +73,7 @@ def compare_all(features: Sequence[SentenceFeatures], tuning: StoryTuning) -> Se
     pairs = {
         (a, b): similarity(features[a], features[b])
         for (a, b), n in shared.items()
-        if n >= 2
-        or not features[a].read.numbers.isdisjoint(features[b].read.numbers)
-        or not features[a].read.negated.isdisjoint(features[b].read.negated)
+        if n >= 2 or not features[a].read.numbers.isdisjoint(features[b].read.numbers)
     }
     return SentenceSimilarities(features, pairs)
 
@@ -129,10 +128,10 @@ def may_count(one: SentenceFeatures, other: SentenceFeatures, s: float, tuning: 
 
 def _agree_in_negation(one: SentenceFeatures, other: SentenceFeatures, s: float, tuning: StoryTuning) -> bool:
     """Whether both or neither are negated: "sirens at 9:31", "there is no entry for 9:31" are similar."""
-    if one.read.negates and other.read.negates:
+    if one.read.negations and other.read.negations:
         # "did not meet others" and "would not name the others" negate different things.
         return s >= tuning.verbatim_from or bool(one.read.negated & other.read.negated)
-    if one.read.negates == other.read.negates:
+    if bool(one.read.negations) == bool(other.read.negations):
         return True
     # Similar as they are, "no siren sounded" contradicts "a siren sounded".
     return s >= tuning.repeat_from and not (

@@ -19,7 +19,7 @@ import re
 from collections import Counter
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
-from functools import cache, lru_cache
+from functools import cache, cached_property
 from itertools import chain, pairwise
 
 from aggregator.stories.facts.denial_cues import denies, negations
@@ -32,6 +32,8 @@ from aggregator.text.names import BARE_PREPOSITIONS, CAPITAL_NOUNS
 ATTRIBUTION_FACTOR = 0.55  # squared .30: attribution in both sentences; once .55: in one of them
 INHERITED_FACTOR = 0.5  # names taken over from the previous sentence
 GENERIC_SHARE = 0.34
+FAR = 0.2  # a pair of less by its words alone is not compared by bigrams and signs
+DENIED = 0.3  # a pair of less by all but denials is not compared by them
 NEGATION_REACH = 2  # content words after a negation that it applies to
 ORDINAL_AFTER = re.compile(r"(?:st|nd|rd|th)\b", re.IGNORECASE)
 QUOTATION = re.compile(r"“([^”“]{1,600})”|\"([^\"]{1,600})\"|„([^“„]{1,600})“|«([^»]{1,600})»")
@@ -86,23 +88,61 @@ def _inherited(sentence: "ReadSentence", own: Collection[str], before: Sequence[
 # --- the features of sentences and their similarity --------------------------------------------------------
 
 
-@dataclass(frozen=True, slots=True)
 class ReadSentence:
-    """What a sentence says by itself, in whichever story it stands."""
+    """What a sentence says by itself, in whichever story it stands.
 
-    words: tuple[WordToken, ...]
-    headed: tuple[WordToken, ...]  # all with a head
-    heads: tuple[str, ...]  # in order, each once
-    attributing: frozenset[int]  # offsets of the words in the part that states who says it
-    bigrams: frozenset[tuple[str, str]]
-    numbers: frozenset[str]
-    quoted: frozenset[str]
-    attributed: bool  # names its speaker; "he said" does not
-    denies: bool
-    negates: bool  # has a plain negation
-    negated: frozenset[str]  # the first heads after each negation
-    figures: tuple[Figure, ...]
-    language: str | None
+    Most sentences are like none of another report: what only tells similar ones apart is read when asked for.
+    """
+
+    def __init__(self, text: str, language: str | None) -> None:
+        self.text, self.language = text, language
+        self.words = tokens(text, language)
+        self.headed = [token for token in self.words if token.head]  # all with a head
+        self.heads = dict.fromkeys([token.head for token in self.headed])  # in order, each once
+        spans = [match.span() for each in attribution_patterns(language) for match in each.finditer(text)]
+        # The words in the part that states who says it
+        self.attributing = [token for token in self.words if _within(token, spans)] if spans else []
+        # Numbers that are no year and no ordinal ("the 9th Circuit")
+        numbers = [
+            token for token in self.headed if token.head[0].isdigit() and not YEAR.fullmatch(token.head)
+        ]
+        self.numbers = frozenset([one.head for one in numbers if not ORDINAL_AFTER.match(text, one.end)])
+
+    @cached_property
+    def bigrams(self) -> frozenset[tuple[str, str]]:
+        return frozenset(pairwise([token.head for token in self.headed]))
+
+    @cached_property
+    def quoted(self) -> frozenset[str]:
+        spans = [match.span() for match in QUOTATION.finditer(self.text)]
+        return frozenset([token.head for token in self.headed if _within(token, spans)] if spans else ())
+
+    @property
+    def attributed(self) -> bool:
+        """Whether it names its speaker; "he said" does not."""
+        pronouns = word_list(self.language, "pronouns")
+        return any(token.lower not in pronouns for token in self.attributing)
+
+    @cached_property
+    def denies(self) -> bool:
+        return denies(self.text, self.language)
+
+    @cached_property
+    def negations(self) -> Sequence[int]:
+        """The ends of its plain negations."""
+        return negations(self.text, self.language)
+
+    @cached_property
+    def negated(self) -> frozenset[str]:
+        """The first heads after each negation."""
+        after = ([one.head for one in self.headed if one.start >= end] for end in self.negations)
+        return frozenset(chain.from_iterable(heads[:NEGATION_REACH] for heads in after))
+
+    @cached_property
+    def figures(self) -> Sequence[Figure]:
+        lowered = frozenset([token.lower for token in self.words])
+        may_have = may_have_figures(self.text, lowered, self.language)
+        return figures_in(self.text, self.language) if may_have else ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,11 +161,11 @@ class SentenceFeatures:
 
 def read_features(reports: Sequence[SourceReport]) -> list[SentenceFeatures]:
     """Return the features of every sentence of the story, by report."""
-    read = [[read_sentence(s.text, report.article.language) for s in report.sentences] for report in reports]
+    read = [[ReadSentence(s.text, report.article.language) for s in report.sentences] for report in reports]
     names = _names_in_story([*chain.from_iterable(read)], {report.article.language for report in reports})
     frequency: Counter[str] = Counter()
     for one in chain.from_iterable(read):
-        frequency.update(one.heads)
+        frequency.update(one.heads.keys())
     count = sum(map(len, read)) + 1
     weight = {head: math.log(count / (df + 0.5)) for head, df in frequency.items()}
     features: list[SentenceFeatures] = []
@@ -138,35 +178,6 @@ def read_features(reports: Sequence[SourceReport]) -> list[SentenceFeatures]:
             before = () if sentence.follows is None else named[sentence.follows]
             features.append(_features(sentence, one, own, _inherited(one, own, before), weight))
     return features
-
-
-@lru_cache(maxsize=1024)  # a story is read again with each report
-def read_sentence(text: str, language: str | None) -> ReadSentence:
-    """Read a sentence; what depends on other sentences is in its features."""
-    words = tokens(text, language)
-    lowered = frozenset([token.lower for token in words])
-    headed = [token for token in words if token.head]
-    heads = [token.head for token in headed]
-    spans = [match.span() for pattern in attribution_patterns(language) for match in pattern.finditer(text)]
-    attributing = [token for token in words if _within(token, spans)] if spans else []
-    quotations = [match.span() for match in QUOTATION.finditer(text)]
-    pronouns = word_list(language, "pronouns")
-    negated = [[each.head for each in headed if each.start >= end] for end in negations(text, language)]
-    return ReadSentence(
-        words=words,
-        headed=tuple(headed),
-        heads=tuple(dict.fromkeys(heads)),
-        attributing=frozenset([token.start for token in attributing]),
-        bigrams=frozenset(pairwise(heads)),
-        numbers=frozenset(_counts(headed, text)),
-        quoted=frozenset([token.head for token in headed if _within(token, quotations)]),
-        attributed=any(token.lower not in pronouns for token in attributing),
-        denies=denies(text, language),
-        negates=bool(negated),
-        negated=frozenset(chain.from_iterable(after[:NEGATION_REACH] for after in negated)),
-        figures=tuple(figures_in(text, language)) if may_have_figures(text, lowered, language) else (),
-        language=language,
-    )
 
 
 def similarity(a: SentenceFeatures, b: SentenceFeatures) -> float:
@@ -183,9 +194,13 @@ def similarity(a: SentenceFeatures, b: SentenceFeatures) -> float:
     cosine_ = dot / (a.norm * b.norm)
     containment = shared_weight / (min(a.total, b.total) or 1.0)
     n, content_weight = shared_content(a, b)
+    s = 0.40 * cosine_ + 0.25 * containment * min(1.0, n / 4) + 0.20 * min(1.0, content_weight / 9)
+    if s < FAR:
+        return s
     bigrams = len(a.read.bigrams & b.read.bigrams) / max(1, min(len(a.read.bigrams), len(b.read.bigrams)))
-    s = 0.40 * cosine_ + 0.25 * containment * min(1.0, n / 4) + 0.15 * bigrams
-    s += 0.20 * min(1.0, content_weight / 9) + _signs(a, b, containment)
+    s += 0.15 * bigrams + _signs(a, b, containment)
+    if s >= DENIED and a.read.denies != b.read.denies:
+        s -= 0.10
     if n < 2 and cosine_ < 0.6 and not a.read.negated & b.read.negated:
         s = min(s, 0.35)
     return max(0.0, s)
@@ -243,7 +258,7 @@ def _signs(a: SentenceFeatures, b: SentenceFeatures, containment: float) -> floa
     shorter, longer = sorted((len(a.read.words), len(b.read.words)))
     if shorter < 0.45 * longer and containment < 0.6:
         s -= 0.08
-    return s - (0.10 if a.read.denies != b.read.denies else 0.0)
+    return s
 
 
 def _features(
@@ -256,10 +271,11 @@ def _features(
     weights: dict[str, float] = {}
     content: dict[str, float] = {}
     own_names: dict[str, None] = {}
+    attributing = {token.start for token in read.attributing}
     for token in read.headed:
         head = token.head
         value = weight[head]
-        if token.start in read.attributing:
+        if token.start in attributing:
             weights.setdefault(head, value * ATTRIBUTION_FACTOR)
             continue
         weights[head] = value  # above 0: no head is in all of `count` sentences
@@ -290,9 +306,3 @@ def attribution_patterns(language: str | None) -> tuple[re.Pattern[str], ...]:
 
 def _within(token: WordToken, spans: Sequence[tuple[int, int]]) -> bool:
     return any(start <= token.start < end for start, end in spans)
-
-
-def _counts(headed: Sequence[WordToken], text: str) -> list[str]:
-    """Return the numbers that are no year and no ordinal ("the 9th Circuit")."""
-    numbers = [token for token in headed if token.head[0].isdigit() and not YEAR.fullmatch(token.head)]
-    return [token.head for token in numbers if not ORDINAL_AFTER.match(text, token.end)]

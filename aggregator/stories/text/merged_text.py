@@ -31,7 +31,6 @@ from aggregator.stories.facts.facts import (
     fact_groups,
     find_agreeing_figures,
 )
-from aggregator.stories.facts.outcomes import tells_outcome
 from aggregator.stories.facts.quotations import QUOTED_MARK, full_names, quoted_elsewhere, speaker_of
 from aggregator.stories.facts.sentence_similarity import SentenceFeatures, read_features, shows_names
 from aggregator.stories.facts.source_sentences import SourceReport, read_reports
@@ -44,7 +43,7 @@ from aggregator.stories.tuning import StoryTuning, shipped_tuning
 from aggregator.stories.words import heads
 
 # Incremented by hand when a change of code (not of tuning) changes merged texts.
-MERGE_VERSION = 17
+MERGE_VERSION = 18
 
 
 KEY_CHARS = 500  # of a lead, searched for key terms
@@ -103,21 +102,23 @@ class RenderContext:
         return sentence.position / max(1, len(self.reports[sentence.report].sentences))
 
     def worth(self, index: int) -> float:
-        """Score what a sentence that only one outlet has tells: figures, names, acts, early in its report."""
+        """Score what a sentence that only one outlet has tells: figures, names, early in its report."""
         features, tuning = self.features[index], self.tuning
         score = self.salience[index] - tuning.only_late_cost * self.lateness(index)
-        if any(figure.kind and figure.sure for figure in features.read.figures):
-            score += tuning.only_casualties_gain
-        elif any(figure.unit for figure in features.read.figures):
-            score += tuning.only_figure_gain
         score += tuning.only_name_gain * min(3, len(features.names))
-        score += tuning.only_act_gain * tells_outcome(features.sentence.text, features.read.language)
-        return score
+        figures = features.read.figures if features.read.numbers else ()
+        if any(figure.kind and figure.sure for figure in figures):
+            return score + tuning.only_casualties_gain
+        return score + tuning.only_figure_gain * any(figure.unit for figure in figures)
 
     def tells_alone(self, index: int) -> bool:
         """Whether it may be shown by itself: title, summary and the sentence tell what it is about."""
         text, language = self.features[index].sentence.text, self.features[index].read.language
-        if index in self.hidden or not shows_alone(text, language) or refers(text, language):
+        return index not in self.hidden and self.is_told_by(text, language)
+
+    def is_told_by(self, text: str, language: str | None) -> bool:
+        """Whether these words tell by themselves, below title and summary, what they are about."""
+        if not shows_alone(text, language) or refers(text, language):
             return False
         noun = DEFINITE.match(text)  # "The minority leader said": the summary tells who it is
         return noun is None or bool(self.opening.keys() & heads(noun.group(1), language).keys())
@@ -150,6 +151,8 @@ def merge(
     title = shown_title or headline(articles, None, tuning).title
     # Opinions and explainers are listed by title only, unless there is nothing else.
     reports = read_reports([a for a in articles if a.kind not in OPINION_KINDS] or articles, tuning)
+    if len(reports) == 1:
+        return _of_one(reports[0], articles, title, tuning)
     features = read_features(reports)
     keys = _key_terms([report.article for report in reports], tuning.key_terms)
     similarities = compare_all(features, tuning)
@@ -170,6 +173,34 @@ def merge(
         only=_only(rendering),
         timeline=timeline(reports, similarities, trails(articles), tuning),
         agreed=_agreed(rendering),
+        merge_version=MERGE_VERSION,
+    )
+
+
+def _of_one(
+    report: SourceReport, articles: Sequence[ArticleView], title: str, tuning: StoryTuning
+) -> MergedStory:
+    """Return the text of a story of one report: its summary, then the next sentences that may stand alone."""
+    rendering = RenderContext([report], SentenceSimilarities((), {}), (), tuning, articles, frozenset())
+    summary = _summary(rendering, articles, title)
+    told, language = {one.text for one in summary}, report.article.language
+    rendering.opening = heads(". ".join((title, *told)), language)
+    following = (
+        sentence.text
+        for sentence in report.sentences
+        if sentence.text not in told
+        and rendering.is_told_by(sentence.text, language)
+        and standalone(sentence.text, language) >= tuning.show_from
+    )
+    return MergedStory(
+        title=title,
+        lead=summary[0] if summary else None,
+        summary=summary,
+        facts=(),
+        only=tuple(
+            rendering.attributed(text, report.article) for text in islice(following, tuning.only_cap_alone)
+        ),
+        timeline=timeline([report], rendering.similarities, trails(articles), tuning),
         merge_version=MERGE_VERSION,
     )
 

@@ -3,7 +3,7 @@
 import pytest
 
 from aggregator.stories.facts.figures import figures_in, with_counted
-from aggregator.stories.facts.sentence_similarity import read_sentence
+from aggregator.stories.facts.sentence_similarity import ReadSentence
 
 
 @pytest.mark.parametrize(
@@ -49,7 +49,7 @@ def test_what_is_no_figure(sentence: str) -> None:
 
 
 def test_raised_and_circled_digits_are_no_year() -> None:
-    assert read_sentence("The ²²²² ships and ①②③④ boats met.", "en").numbers == {"²²²²", "①②③④"}
+    assert ReadSentence("The ²²²² ships and ①②③④ boats met.", "en").numbers == {"²²²²", "①②③④"}
 
 
 def test_a_figure_knows_what_it_counts() -> None:
@@ -104,8 +104,8 @@ def test_small_numbers_count_where_their_own_clause_says_what(sentence: str, kin
     ],
 )
 def test_a_sentence_is_read_with_the_figures_that_are_spelt_in_it(sentence: str, language: str) -> None:
-    assert list(read_sentence(sentence, language).figures) == figures_in(sentence, language)
-    assert read_sentence("The flood came at night.", language).figures == ()
+    assert list(ReadSentence(sentence, language).figures) == figures_in(sentence, language)
+    assert not ReadSentence("The flood came at night.", language).figures
 
 
 @pytest.mark.parametrize(
@@ -117,5 +117,5 @@ def test_a_sentence_is_read_with_the_figures_that_are_spelt_in_it(sentence: str,
     ],
 )
 def test_negations_are_whole_words(sentence: str, heads: set[str]) -> None:
-    read = read_sentence(sentence, "en")
-    assert (read.negates, read.negated) == (bool(heads), heads)
+    read = ReadSentence(sentence, "en")
+    assert (bool(read.negations), read.negated) == (bool(heads), heads)

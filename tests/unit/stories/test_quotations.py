@@ -64,7 +64,8 @@ def test_a_speaker_is_recognized_by_the_last_name_and_told_apart_by_the_first(
 
 def test_a_quotation_stands_under_its_own_speaker_beside_one_of_the_same_name() -> None:
     other = "“Nobody in the harbour office ever listened to the captains,” Marianne Hale said."
-    merged = merge([view("a", text=f"{NAMES}\n{QUOTED[:-1]},” Joren Hale said.\n{other}")])
+    one = view("a", "One", text=f"{NAMES}\n{QUOTED[:-1]},” Joren Hale said.\n{other}")
+    merged = merge([one, view("b", "Two", text="The Marlin sank on Tuesday off Port Ellis.")])
     assert {fact.speaker: fact.said[0].text for fact in merged.quotations} == {
         "Joren Hale": f"{QUOTED[:-1]},” Joren Hale said.",
         "Marianne Hale": other,

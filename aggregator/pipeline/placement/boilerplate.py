@@ -115,12 +115,13 @@ class BoilerplateLearner:
 
     def is_outlet_notice(
         self,
-        connection: Connection,
+        unit_of_work: UnitOfWork,
         incoming: IncomingArticle,
         lines: LineHashes | None,
         copy_finder: CopyFinder,
     ) -> bool:
         """Whether its outlet shows this text under other headlines; remembered until it is placed."""
+        connection, waiting = unit_of_work.connection, unit_of_work.ledger.articles
         tuning, clean, outlet = self._tuning, incoming.clean, _boilerplate_key(incoming.inbox_entry.entry)
         n = incoming.inbox_entry.entry_no
         if (
@@ -134,7 +135,7 @@ class BoilerplateLearner:
         if clean.is_container or count_words(clean.text) > self._notice_words:
             return False
         likely = copy_finder.voted(connection, incoming)[:_NOTICE_CANDIDATES]
-        for other in articles.copy_candidates(connection, likely).values():
+        for other in articles.copy_candidates(connection, {*likely}, waiting).values():
             if articles.origin_of(connection, other.id).source != incoming.inbox_entry.entry.source:
                 continue  # any source may declare that outlet
             similar = articles.compared_texts(connection, [other.id])[other.id]

@@ -38,7 +38,7 @@ from aggregator.store.engine.database import Connection
 from aggregator.store.intake.inbox import InboxEntry
 from aggregator.store.maintenance.erase import OrphanedCopy
 from aggregator.store.stories import articles, copy_keys
-from aggregator.store.stories.articles import CopyCandidate, StoredArticle
+from aggregator.store.stories.articles import CopyCandidate, NewArticle, StoredArticle
 
 _SCANS: Final = (
     2  # questions answered by reading the rows (.4 s for 300,000); then building (4 s) is worth it
@@ -96,19 +96,25 @@ class CopyFinder:
             numbers[band].append(number)
         self._numbers = numbers
 
-    def find(self, connection: Connection, incoming: IncomingArticle, id_: str) -> CopyMatch:
+    def find(
+        self,
+        connection: Connection,
+        incoming: IncomingArticle,
+        id_: str,
+        waiting: Sequence[NewArticle] = (),
+    ) -> CopyMatch:
         """Return the original of `incoming`, excerpts of it, and its own keys.
 
-        Only articles of lower numbers are searched. At most `exact_checks` possible originals and as many
-        possible excerpts are read.
+        Only articles of lower numbers are searched; `waiting` have no row. At most `exact_checks` possible
+        originals and as many possible excerpts are read.
         """
-        seen = self._candidates(connection, incoming)
+        seen = self._candidates(connection, incoming, waiting)
         own, most = _compared_text(incoming, id_), self._tuning.exact_checks
         read: dict[str, ComparedText] = {}
 
         def reading(ids: Sequence[str]) -> list[ComparedText]:
             if missing := [other for other in ids if other not in read]:
-                read.update(articles.compared_texts(connection, missing))
+                read.update(articles.compared_texts(connection, missing, waiting))
             return [read[other] for other in ids]
 
         # Within one source and URL there are generations and parts of a page, and no copies.
@@ -276,7 +282,9 @@ class CopyFinder:
         before = incoming.inbox_entry.inbox_no
         return _voted(self._band_rows(connection, incoming.fingerprint.bands, before=before))
 
-    def _candidates(self, connection: Connection, incoming: IncomingArticle) -> "_CopyCandidates":
+    def _candidates(
+        self, connection: Connection, incoming: IncomingArticle, waiting: Sequence[NewArticle]
+    ) -> "_CopyCandidates":
         number, fingerprint, tuning = incoming.inbox_entry.inbox_no, incoming.fingerprint, self._tuning
         rows = self._band_rows(connection, fingerprint.bands, before=number)
         voted = _voted(rows)[: tuning.candidate_cap]
@@ -288,7 +296,7 @@ class CopyFinder:
         near = sorted(near, key=lambda one: (-shares[one.number], one.number))[: tuning.candidate_cap]
         inside = [one for one in near if one.whole <= whole and shares[one.number] >= tuning.passage_share]
         numbers = {*voted, *(one.number for one in near)}
-        known = articles.copy_candidates(connection, numbers) if numbers else {}
+        known = articles.copy_candidates(connection, numbers, waiting) if numbers else {}
         copies = [
             CopyProposal(one.id, one.signature, one.inbox_no, shares.get(one.inbox_no, 0.0))
             for one in known.values()

@@ -313,7 +313,7 @@ class Placer:
                 unit_of_work.connection, {band for one in made for band in one.bands}
             )
             for inbox_entry, prepared in batch:
-                is_ready = self._is_ready(unit_of_work.connection, inbox_entry, prepared)
+                is_ready = self._is_ready(unit_of_work, inbox_entry, prepared)
                 if not is_ready and not (is_final and not placed):
                     break
                 placed.append(self._place_one(unit_of_work, inbox_entry, prepared, known))
@@ -328,12 +328,12 @@ class Placer:
                 self.story_writer.sweep(period * self._tuning.sweep_every)
         return placed
 
-    def _is_ready(self, connection: Connection, inbox_entry: InboxEntry, prepared: Prepared) -> bool:
-        if not self._boilerplate.is_current(connection, inbox_entry.entry, prepared.lines):
+    def _is_ready(self, unit_of_work: UnitOfWork, inbox_entry: InboxEntry, prepared: Prepared) -> bool:
+        if not self._boilerplate.is_current(unit_of_work.connection, inbox_entry.entry, prepared.lines):
             return False
         fingerprint = prepared.fingerprint
         return fingerprint is None or not self._boilerplate.is_outlet_notice(
-            connection,
+            unit_of_work,
             IncomingArticle(inbox_entry, prepared.article, fingerprint),
             prepared.lines,
             self._copy_finder,
@@ -452,7 +452,7 @@ class Placer:
         the same at the same numbers.
         """
         connection, inbox_entry = unit_of_work.connection, incoming.inbox_entry
-        found = self._copy_finder.find(connection, incoming, id_)
+        found = self._copy_finder.find(connection, incoming, id_, unit_of_work.ledger.articles)
         if generation == 0 and found.same_page is not None:
             seen_there = self._place_there(unit_of_work, incoming, found.same_page)
             if seen_there is not None:
@@ -813,7 +813,7 @@ class Placer:
         # The second look may have moved it.
         old = msgspec.structs.replace(old, story=articles.assigned_stories(connection, [old.id])[old.id])
         incoming = incoming.with_date_of(old)
-        found = self._copy_finder.find(connection, incoming, old.id)
+        found = self._copy_finder.find(connection, incoming, old.id, unit_of_work.ledger.articles)
         if found.copy is not None and articles.is_copied_from(connection, found.copy.other, old.id):
             found = found._replace(copy=None)  # it is the original of what was found
         incoming = self._as_what_it_copies(connection, incoming, found.copy)

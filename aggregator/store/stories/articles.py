@@ -2,7 +2,7 @@
 
 import datetime as dt
 import functools
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import msgspec
@@ -589,9 +589,11 @@ def assigned_stories(connection: Connection, ids: Iterable[str]) -> dict[str, st
     return {row.id: row.story for row in rows_with(connection, chosen, article.c.id, ids)}
 
 
-_COPY_CANDIDATES = select(
-    *(article.c[name] for name in ("inbox_no", "id", "signature", "copy_of", "url", "source"))
-).where(article.c.inbox_no.in_(bindparam("numbers", expanding=True)))
+_COPY_CANDIDATES = (
+    select(*(article.c[name] for name in ("inbox_no", "id", "signature", "copy_of", "url", "source")))
+    .where(article.c.inbox_no.in_(bindparam("numbers", expanding=True)))
+    .execution_options(without_waiting=True)
+)
 _LINK = select(article.c.inbox_no, article.c.copy_of).where(article.c.id == bindparam("article_id"))
 _SKETCHES = (
     select(sketch.c.article, sketch.c.hashes)
@@ -607,7 +609,7 @@ _COPIES = (
 )
 _COMPARED_TEXTS = select(
     article.c.id, article.c.inbox_no, TEXT_OR_EMPTY, article.c.title, article.c.outlet, article.c.signature
-)
+).execution_options(without_waiting=True)
 _OWN_FORM = {
     "text": TEXT_OR_EMPTY,
     "is_gone": article.c.text.is_(None).label("is_gone"),
@@ -632,10 +634,18 @@ class CopyCandidate(NamedTuple):
     source: str
 
 
-def copy_candidates(connection: Connection, numbers: Iterable[int]) -> dict[int, CopyCandidate]:
-    """Return these articles as candidates, by number."""
-    found: dict[int, CopyCandidate] = {}
-    for part in in_parts(sorted(numbers)):
+def copy_candidates(
+    connection: Connection, numbers: Collection[int], waiting: Iterable[NewArticle] = ()
+) -> dict[int, CopyCandidate]:
+    """Return these articles as candidates, by number; `waiting` are placed and have no row yet."""
+    found = {
+        one.inbox_no: CopyCandidate(
+            one.inbox_no, one.id, one.fingerprint.signature, one.placement.copy_of, one.url, one.source
+        )
+        for one in waiting
+        if one.inbox_no in numbers
+    }
+    for part in in_parts(sorted(numbers - found.keys())):
         rows = connection.execute(_COPY_CANDIDATES, {"numbers": part})
         found |= {row.inbox_no: CopyCandidate(*row) for row in rows}
     return found
@@ -689,11 +699,25 @@ def copies_before(connection: Connection, id: str, n: int) -> int:  # noqa: A002
     return connection.execute(select(func.count()).select_from(article).where(*placed)).scalar_one()
 
 
-def compared_texts(connection: Connection, ids: Iterable[str]) -> "dict[str, ComparedText]":
-    """Return these articles, which must exist, as input of the copy check, by id."""
+def compared_texts(
+    connection: Connection, ids: Collection[str], waiting: Iterable[NewArticle] = ()
+) -> "dict[str, ComparedText]":
+    """Return these articles, which must exist, by id, as the copy check reads them; `waiting` have no row."""
     from aggregator.cluster.copies.copy_check import ComparedText
 
-    return {
+    found = {
+        one.id: ComparedText(
+            id=one.id,
+            text=one.clean.text,
+            title=one.clean.title,
+            outlet=one.outlet,
+            signature=one.fingerprint.signature,
+            order=one.inbox_no,
+        )
+        for one in waiting
+        if one.id in ids
+    }
+    return found | {
         row.id: ComparedText(
             id=row.id,
             text=row.text,
@@ -702,7 +726,7 @@ def compared_texts(connection: Connection, ids: Iterable[str]) -> "dict[str, Com
             signature=row.signature,
             order=row.inbox_no,
         )
-        for row in rows_with(connection, _COMPARED_TEXTS, article.c.id, ids)
+        for row in rows_with(connection, _COMPARED_TEXTS, article.c.id, {*ids} - found.keys())
     }
 
 

@@ -1,8 +1,9 @@
 """The new rows of a placing transaction, each table written at once.
 
 Log lines, changes and finished entries are written at its end; new stories and articles before another
-statement is executed, which may read them; changed stories before one about stories. Numbers are read from
-`counter` once and counted in memory: only the writer takes numbers of stories, bumps and changes.
+statement is executed, which may read them (not if it has the option `without_waiting`); changed stories
+before one about stories. Numbers are read from `counter` once and counted in memory: only the writer takes
+numbers of stories, bumps and changes.
 """
 
 import datetime as dt
@@ -90,6 +91,8 @@ class Ledger:
 
     def _before(self, *call: Any) -> None:
         """Before a statement, the third of SQLAlchemy's arguments: write what it may read."""
+        if call[4].execution_options.get("without_waiting"):
+            return
         names_stories = _INSERT_OF_STORIES if call[2].startswith("INSERT") else _OF_STORIES
         self._write_new(with_states=names_stories.search(call[2]) is not None)
 

@@ -55,14 +55,15 @@ def summary_sentences(
     if not openings:
         return ()
     choices = [(n, said) for n, one in enumerate(openings) for said in choices_of(one, max_words, tuning)]
-    leads = [_title_share(opening, shown_title) for opening in openings]
+    numbered = [_numbered(opening.sentences) for opening in openings] if len(openings) > 1 else []
 
     def rank(choice: tuple[int, Choice]) -> tuple[float, dt.datetime, str]:
         n, said = choice
-        score = leads[n] + tuning.summary_likeness_weight * likeness(said, n, openings)
+        score = tuning.summary_likeness_weight * likeness(said, n, numbered)
+        score += _title_share(openings[n], shown_title)
         return score, openings[n].article.effective_at, openings[n].article.id
 
-    n, said = max(choices, key=rank)
+    n, said = max(choices, key=rank) if numbered else choices[-1]  # of one the longest is likest
     report = openings[n].article
     return tuple(
         AttributedSentence(text=sentence.text, article=report.id, outlet=report.outlet) for sentence in said
@@ -98,7 +99,6 @@ class Opening(NamedTuple):
     sentences: tuple[OpeningSentence, ...]
     lead: OpeningSentence
     heads: frozenset[str]
-    numbered: frozenset[str]  # all words; see `_numbered`
 
 
 Choice = tuple[OpeningSentence, ...]  # of a summary: the lead of an opening, and what follows it
@@ -119,15 +119,14 @@ def _opening(article: ArticleView) -> Opening:
         sentences,
         next((sentence for sentence in sentences if sentence.opens), sentences[0]),
         frozenset().union(*(sentence.heads for sentence in sentences)),
-        _numbered(PART.findall(" ".join(sentence.text for sentence in sentences).lower())),
     )
 
 
-def _numbered(words: Iterable[str]) -> frozenset[str]:
-    """Return the words, each repeated one with its number, so that common words of two texts are counted."""
+def _numbered(sentences: Iterable[OpeningSentence]) -> frozenset[str]:
+    """Return all words, each repeated one with its number, so that common words of two texts are counted."""
     count: dict[str, int] = {}
     numbered = []
-    for word in words:
+    for word in PART.findall(" ".join(sentence.text for sentence in sentences).lower()):
         count[word] = number = count.get(word, 0) + 1
         numbered.append(f"{word} {number}" if number > 1 else word)
     return frozenset(numbered)
@@ -188,13 +187,12 @@ def _repeat(one: OpeningSentence, other: OpeningSentence, tuning: StoryTuning) -
     return len(one.heads & other.heads) > tuning.summary_repeat_share * least
 
 
-def likeness(said: Choice, own: int, openings: Sequence[Opening]) -> float:
-    """Return the mean F1 of the words, as ROUGE-1 counts them, with the openings, its `own` at half.
+def likeness(said: Choice, own: int, openings: Sequence[frozenset[str]]) -> float:
+    """Return the mean F1 of the words, as ROUGE-1 counts them, with those of openings, its `own` at half.
 
     It grows with further sentences that the other openings tell; of a single report, with its own.
     """
-    text = " ".join(sentence.text for sentence in said)
-    words = _numbered(PART.findall(text.lower()))
+    words = _numbered(said)
     weights = [0.5 if n == own else 1.0 for n in range(len(openings))]
-    alike = [weight * dice(words, one.numbered) for weight, one in zip(weights, openings, strict=True)]
+    alike = [weight * dice(words, one) for weight, one in zip(weights, openings, strict=True)]
     return sum(alike) / sum(weights)

@@ -1,8 +1,9 @@
 """Outlets of feed articles: a stable key and a name.
 
 The key is the registrable domain of the outlet's site, or the channel on a site that many outlets share
-("youtube.com/channel/UC1", "alice.substack.com"). Names come from the source, from outlets.yaml, from the
-title of the feed where that can be the name of the site, else from the address.
+("youtube.com/channel/UC1", "alice.substack.com"). Names come from the source, unless it only repeats the
+title of its feed, as lists of other readers do; from outlets.yaml; from the title of the feed where that can
+be the name of the site; else from the address.
 """
 
 import re
@@ -114,7 +115,8 @@ class FeedOutlet:
         sites = [site for site in (_site_of(site_url), _site_of(feed_url)) if site.key]
         own = next((site for site in sites if not site.is_shared), sites[0] if sites else None)
         key = own.key if own else _address_key(feed_url)
-        shown = name or _table().names.get(key) or _clean_title(title, key) or key
+        given = "" if name and (_folded(name) == _folded(title) or name.startswith("http")) else name
+        shown = given or _table().names.get(key) or _clean_title(title, key) or key
         self._own = Outlet(key=key or shown, name=shown) if shown else None
         self._title = title
         self._is_public = own is not None
@@ -170,14 +172,16 @@ def _name_of(key: str) -> str:
 def _clean_title(title: str, key: str) -> str:
     """Return the title of a feed without its section and format: "World | The Guardian" is "The Guardian".
 
-    The part that resembles the site is the name, else the whole title. "" for a title that names no outlet:
-    that of a section, or a sentence.
+    The part that resembles the site is the name, else the whole title, or its first part if that is long. ""
+    for a title that names no outlet: that of a section, or a sentence.
     """
     plain = _FORMAT.sub("", " ".join(title[: 4 * _NAME_CHARS].split())).strip(" -–—|:»")
     label = _folded(_label(key).rpartition("/")[2])
     parts = [part.strip() for part in _SEPARATOR.split(plain) if part.strip()]
     like = [part for part in parts if len(parts) > 1 and _resembles(_folded(part), label)]
     name = like[0] if like else plain
+    if key and parts and len(name.split()) > _NAME_WORDS:
+        name = parts[0]
     folded = _folded(name)
     is_sentence = bool(key) and len(name.split()) > _NAME_WORDS
     if not folded or is_sentence or folded in _table().no_names or folded.startswith(("http", "localhost")):

@@ -62,6 +62,18 @@ def test_the_name_of_the_source_goes_before_the_title_and_a_common_host_has_a_na
 
 
 @pytest.mark.parametrize(
+    ("title", "name"),
+    [
+        ("Example News Search Records Found 1000", "example.org"),
+        ("Top Stories", "example.org"),
+        ("The Harbour Science Monitor | All stories", "The Harbour Science Monitor"),
+    ],
+)
+def test_a_name_that_a_list_took_from_the_feed_is_no_name_of_the_source(title: str, name: str) -> None:
+    assert outlet(name=title, title=title)[1] == name
+
+
+@pytest.mark.parametrize(
     "site", ["", "http://localhost:4000/", "http://10.0.0.7/", "https://example.org/blog"]
 )
 @pytest.mark.parametrize(

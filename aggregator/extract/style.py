@@ -22,7 +22,7 @@ from aggregator.text.tokens import word_tokens
 
 LEAST_WORDS = 100  # of a text: a shorter one, such as a lead, has too few words to count
 _FIRST = 60  # words in which a report names its day
-_QUOTED = re.compile(r"“[^“”]{0,600}”|“[^“”\n]{0,1500}$|\"[^\"\n]{0,1500}(?:\"|$)", re.MULTILINE)
+_QUOTED = re.compile(r"“[^“”]{0,600}”|“[^“”\n]{0,1500}$|\"[^\"\n]{0,600}\"|^\"[^\"\n]{0,1500}$", re.MULTILINE)
 _LISTED = {
     "said": "said says told according announced reported added",
     "why": "why how what if whether because",

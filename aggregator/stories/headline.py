@@ -65,8 +65,8 @@ def headline(
     if len(titled) == 1 and shown in (None, title := clean_title(titled[0])):
         return Headline(title, titled[0].id)  # nothing to compare: most stories are of one article
     scored = _scored(titled, prefer, tuning)
-    first = min((one.preference for one in scored if one.read.is_fit), default=len(prefer))
-    candidates = [one for one in scored if one.preference == first] or scored
+    first = min(one.preference for one in [one for one in scored if one.read.is_fit] or scored)
+    candidates = [one for one in scored if one.preference == first]
     best = max(candidates, key=lambda one: (one.quality, one.title))
     chosen = _latest_figure(next((one for one in candidates if one.title == shown), best), candidates, tuning)
     if best.quality - chosen.quality > (0.0 if afresh else tuning.headline_keep_margin):
@@ -229,7 +229,8 @@ def _latest_figure(
             is_far = max(number, before) > tuning.headline_casualties_factor * max(1.0, min(number, before))
             if kind in title.read.casualties and (len(same) > 1 or not is_far):
                 told = {f.stated[0] for each in candidates[:until] if (f := each.read.casualties.get(kind))}
-                return title if number in told else _latest_figure(one, candidates, tuning)
+                if number not in told:
+                    return _latest_figure(one, candidates, tuning)
     return title
 
 

@@ -62,7 +62,7 @@ def read_titled_text(
         if not (is_headline or is_boilerplate(line)) and (uncredited := _without_credit(line)):
             paragraphs.append(without_bullet(uncredited))
             joinable.append(goes_on[number] and paragraphs[-1] == uncredited)
-    if len(lines) == 1 and not paragraphs:  # a button or a notice run into a text of one line
+    if len(lines) == 1 and is_boilerplate(lines[0]):  # a button or a notice run into a text of one line
         told = [sentence for sentence in split_sentences(lines[0]) if not is_boilerplate(sentence)]
         paragraphs, joinable = [" ".join(told)] if any(map(is_prose, told)) else [], [False]
     return SavedText(

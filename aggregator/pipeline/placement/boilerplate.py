@@ -135,9 +135,10 @@ class BoilerplateLearner:
         if clean.is_container or count_words(clean.text) > self._notice_words:
             return False
         likely = copy_finder.voted(connection, incoming)[:_NOTICE_CANDIDATES]
-        for other in articles.copy_candidates(connection, {*likely}, waiting).values():
+        for other in articles.copy_candidates(connection, likely, waiting).values():
+            # This writes what waits. Any source may declare that outlet.
             if articles.origin_of(connection, other.id).source != incoming.inbox_entry.entry.source:
-                continue  # any source may declare that outlet
+                continue
             similar = articles.compared_texts(connection, [other.id])[other.id]
             same_outlet = _name_key(similar.outlet) == _name_key(incoming.outlet)
             if same_outlet and is_notice(clean.title, clean.text, similar.title, similar.text, tuning):

@@ -645,7 +645,7 @@ def copy_candidates(
         for one in waiting
         if one.inbox_no in numbers
     }
-    for part in in_parts(sorted(numbers - found.keys())):
+    for part in in_parts(sorted({*numbers} - found.keys())):
         rows = connection.execute(_COPY_CANDIDATES, {"numbers": part})
         found |= {row.inbox_no: CopyCandidate(*row) for row in rows}
     return found

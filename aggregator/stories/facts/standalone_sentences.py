@@ -7,7 +7,7 @@ from functools import lru_cache
 from typing import NamedTuple
 
 from aggregator.stories.lexicon import word_list, words_of
-from aggregator.text.calendar import forms
+from aggregator.text.calendar import forms, month_spellings
 from aggregator.text.lines import count_words
 
 CUT_OFF = re.compile(r"\b(?:(?<!the )(?:U\.[SKN])|Reps?|Sens?|Govs?|Gen|Mrs?|Ms|Dr|Lt|Col)\.$")
@@ -43,8 +43,9 @@ LEADING_DATELINE = re.compile(
     r"|^(?!FILE)(?:[^\W\d_][\w .,/'’-]{1,60}\([^()]{2,30}\)|\((?:AP|AFP|Reuters|UPI|dpa)\)"
     rf"|[A-Z][A-Z.,' ]{{3,40}}(?:, [A-Z][a-z.]+)?)\s*{_DASH}\s+"
     r"|^(?:[A-Z][\w .,'’]{1,40})?\(CNN(?: Business)?\)\s*(?:[-–—]\s*)?|^(?!FILE)[A-Z][A-Z.,/' ]{3,40}:\s+"
-    r"|^(?:\([A-Z]{2,12}\) - )?[^\W\d_][\w ./'’()-]{1,40}, \d{1,2}\.? [^\W\d_]{3,9}\.?"
-    r"(?: \d{4})?(?: \([\w ./]{2,30}\))?\s?(?:\.?-+|[–—:])\s+"
+    r"|^(?:\([A-Z]{2,12}\) - )?[^\W\d_][\w ./'’()-]{1,40}, \d{1,2}\.? "
+    rf"(?i:{'|'.join(sorted(month_spellings(), reverse=True))})\.?(?: \d{{4}})?"
+    r"(?: \([\w ./]{2,30}\))?\s?(?:\.?-+|[–—:])\s+"
 )
 LEANING = 0.7  # `standalone` below which a sentence refers to another one
 ANAPHORIC_NOUN = re.compile(

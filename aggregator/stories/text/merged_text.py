@@ -106,10 +106,9 @@ class RenderContext:
         features, tuning = self.features[index], self.tuning
         score = self.salience[index] - tuning.only_late_cost * self.lateness(index)
         score += tuning.only_name_gain * min(3, len(features.names))
-        figures = features.read.figures if features.read.numbers else ()
-        if any(figure.kind and figure.sure for figure in figures):
+        if any(figure.kind and figure.sure for figure in features.read.figures):
             return score + tuning.only_casualties_gain
-        return score + tuning.only_figure_gain * any(figure.unit for figure in figures)
+        return score + tuning.only_figure_gain * any(figure.unit for figure in features.read.figures)
 
     def tells_alone(self, index: int) -> bool:
         """Whether it may be shown by itself: title, summary and the sentence tell what it is about."""

@@ -10,8 +10,6 @@ from collections.abc import Iterable, Iterator, Sequence
 from functools import lru_cache
 from typing import NamedTuple
 
-from aggregator.extract.language.dates import is_date_line
-from aggregator.extract.plain.bylines import stated_byline
 from aggregator.model.core import ArticleView, AttributedSentence
 from aggregator.stories.facts.standalone_sentences import front_matter, leans, without_heading
 from aggregator.stories.headline import title_candidates
@@ -137,10 +135,8 @@ def _read(lead: str, language: str | None, title: str) -> tuple[OpeningSentence,
     """Return the first sentences of an opening; of one without any its text."""
     split = [text for paragraph in sentences_of(lead) for text in paragraph] or [" ".join(lead.split())]
     texts = [without_heading(text, title) for text in split]
-    while len(texts) > 1 and (
-        front_matter(texts[0], language) in NO_BEGINNING or is_date_line(texts[0]) or stated_byline(texts[0])
-    ):
-        del texts[0]  # a caption, a label, a day: the report begins after it
+    while len(texts) > 1 and front_matter(texts[0], language) in NO_BEGINNING:
+        del texts[0]  # a caption or a label: the report begins after it
     bad = {text for text in texts if front_matter(text, language) not in (None, "few words")}
     return tuple(
         OpeningSentence(

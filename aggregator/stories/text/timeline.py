@@ -72,7 +72,7 @@ def _publication(article: ArticleView, reprints: Sequence[Reprint], tuning: Stor
     time = None if article.published_precision == "day" else published
     return TimelineItem(
         kind="published",
-        text=clean_title(article),
+        text=clean_title(article) or article.title,
         article=article.id,
         outlet=article.outlet,
         time=time,

@@ -209,6 +209,7 @@ def test_who_contributed_to_a_text_is_left_out_and_no_sentence_before_it(credite
 def test_a_notice_run_into_a_text_of_one_line_goes_without_it(notice: str) -> None:
     told = "A ferry sank near Port Ellis on Tuesday, killing 14 people, officials said."
     assert read_titled_text(f"{notice} {told}", "Ferry sinks").paragraphs == (told,)
+    assert read_titled_text(told, told).paragraphs == ()
 
 
 def test_a_date_above_a_text_with_a_known_headline_counts_where_none_is_declared() -> None:

@@ -44,7 +44,12 @@ def test_a_dateline_is_cut_off(dateline: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "sentence", ["The mayor — a lawyer from Port Ellis — closed the bridge.", "HALVERNE (MNA) — Short."]
+    "sentence",
+    [
+        "The mayor — a lawyer from Port Ellis — closed the bridge.",
+        "HALVERNE (MNA) — Short.",
+        "Il sindaco Marco Rossi, 45 anni – eletto nel 2020 – ha lasciato il consiglio di Tarnow.",
+    ],
 )
 def test_what_is_no_dateline_stays(sentence: str) -> None:
     assert without_dateline(sentence) == sentence

@@ -175,6 +175,24 @@ def test_numbers_told_before_and_numbers_that_are_doubted_are_no_later_figure() 
     assert headline([*ferry(), first, second, feared], second.title).title == second.title
 
 
+@pytest.mark.parametrize(
+    "title",
+    [
+        "Ferry Marlin sank off Port Ellis on May 5: 19 killed, many feared missing",
+        "19 killed in Marlin ferry that may have been overloaded",
+        "19 killed as Marlin sinks; false alarm delayed rescue",
+    ],
+)
+def test_a_doubt_elsewhere_in_the_title_is_none_about_the_number(title: str) -> None:
+    shown = "Ferry Marlin sinks off Port Ellis, at least 15 killed"
+    first = view("e", "Fifth Post", title=shown, hours=9)
+    assert headline([*ferry(), first, view("f", "Noon Post", title=title, hours=10)], shown).title == title
+
+
+def test_a_number_of_dead_is_a_title() -> None:
+    assert best([view("a", "One", title="404 dead in Arrel flood")], None) == "404 dead in Arrel flood"
+
+
 @pytest.mark.parametrize("title", ["404 Not Found", "Page not found", "News", "20.11.2026", "«»"])
 def test_a_title_that_tells_nothing_gives_way_to_the_lead(title: str) -> None:
     bare = view("x", title=title, lead="A ferry sank near the harbour.")
@@ -267,6 +285,13 @@ def test_the_title_of_a_preferred_outlet_goes_before_a_better_one() -> None:
     assert (chosen.title, chosen.reason) == (plain.title, "it is of a preferred outlet")
     assert headline(articles, plain.title, prefer=["Evening Bell"]).reason is None
     assert headline(articles, plain.title, prefer=["Harbour Post", "Evening Bell"]).title == SINKS
+
+
+def test_among_titles_with_a_fault_the_preferred_outlets_goes_first() -> None:
+    asked = view("a", "Harbour Post", title="Why did the Marlin sink?")
+    other = view("b", "Evening Bell", title="What sank the Marlin off Port Ellis?", hours=1)
+    for one in (asked, other):
+        assert headline([asked, other], None, prefer=[one.outlet or ""]).title == one.title
 
 
 def test_a_preferred_outlets_bait_is_bait() -> None:

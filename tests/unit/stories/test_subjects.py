@@ -66,6 +66,8 @@ def test_offices_parties_headings_and_everyday_words_are_no_names() -> None:
 def test_accents_and_cases_are_one_name() -> None:
     texts = ("We saw Oda Renée Jarrett. Then Jarrett left.", "We saw Oda Renee Jarrett; Jarrett left.")
     assert _names(*(_by(f"Outlet {n}", one) for n, one in enumerate(texts))) == {"Oda Renee Jarrett": 2}
+    cafe = "Au Café de Tarnow la foule. Un café s’ouvre et le café ferme. On aime Café."
+    assert _names(_by("Outlet", cafe, title="Café ferme", language="fr")) == {}
     texts = ("Вчера сказал Пятигорский.", "По словам Пятигорского, так.", "Он с Пятигорским говорил.")
     russian = [_by(f"Outlet {n}", one, language="ru") for n, one in enumerate(texts)]
     assert _names(*russian) == {"Пятигорский": 3}

@@ -228,8 +228,8 @@ def _latest_figure(
             same = [f for each in later if (f := each.read.casualties.get(kind)) and f.stated[0] == number]
             is_far = max(number, before) > tuning.headline_casualties_factor * max(1.0, min(number, before))
             if kind in title.read.casualties and (len(same) > 1 or not is_far):
-                told = {f.stated[0] for each in candidates[:until] if (f := each.read.casualties.get(kind))}
-                if number not in told:
+                known = {f.stated[0] for each in candidates[:until] if (f := each.read.casualties.get(kind))}
+                if number not in known:
                     return _latest_figure(one, candidates, tuning)
     return title
 

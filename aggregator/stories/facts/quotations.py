@@ -15,9 +15,7 @@ from aggregator.stories.lexicon import word_list, words_of
 from aggregator.stories.words import head_of
 
 QUOTED_WORDS = 6  # of a quotation at least; fewer are a term in quotation marks
-QUOTED_LETTERS = 30  # of words that another sentence quotes, at least
 QUOTED_MARK = re.compile(r"[“”\"„«»「]")
-_NO_LETTERS = re.compile(r"[\W_]+")
 QUOTED_SHARE = 0.4  # of the words of the sentence at least
 APPOSITION = 14  # words between a name and its verb: "Anna Berg, the mayor of Port Ellis, said"
 ROLE_WORDS = 5  # lower-case words between a verb and a name: "said the mayor of Port Ellis, ..."
@@ -48,26 +46,6 @@ def speaker_of(features: SentenceFeatures) -> str:
                 if named and run[-1].lower() not in no_speakers:
                     return " ".join(run[1:] if run[0] in _HONORIFICS else run)
     return ""
-
-
-def quoted_elsewhere(features: Sequence[SentenceFeatures]) -> frozenset[int]:
-    """Return the sentences without quotation marks whose words another sentence has inside of them.
-
-    They are of a post or a statement that their report quotes as a block, so their speaker is missing.
-    """
-    letters = [_NO_LETTERS.sub("", each.sentence.text.casefold()) for each in features]
-    quoted = " ".join(
-        _NO_LETTERS.sub("", match.group().casefold())
-        for each in features
-        for match in QUOTED.finditer(each.sentence.text)
-    )
-    return frozenset(
-        index
-        for index, each in enumerate(features)
-        if not QUOTED_MARK.search(each.sentence.text)
-        and len(letters[index]) >= QUOTED_LETTERS
-        and letters[index] in quoted
-    )
 
 
 def full_names(speakers: Collection[str]) -> dict[str, str]:

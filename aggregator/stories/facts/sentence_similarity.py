@@ -7,7 +7,7 @@ wrong pairs share two names and nothing else.
 
     s = .40 cosine + .25 containment x min(1, n/4) + .15 bigrams + .20 min(1, content weight / 9)
         + .08 an equal number + .08 the same "not" + .04 a shared name - .12 disjoint names
-        - .15 different quotations - .08 different lengths - .10 only one denies;
+        - .15 different quotations - .08 different lengths;
         at most .35 where n < 2, the cosine < .6 and no "not" is shared
 
 n: shared content words without names and attribution; words that every report has count a third.
@@ -33,7 +33,6 @@ ATTRIBUTION_FACTOR = 0.55  # squared .30: attribution in both sentences; once .5
 INHERITED_FACTOR = 0.5  # names taken over from the previous sentence
 GENERIC_SHARE = 0.34
 FAR = 0.2  # a pair of less by its words alone is not compared by bigrams and signs
-DENIED = 0.3  # a pair of less by all but denials is not compared by them
 NEGATION_REACH = 2  # content words after a negation that it applies to
 ORDINAL_AFTER = re.compile(r"(?:st|nd|rd|th)\b", re.IGNORECASE)
 QUOTATION = re.compile(r"“([^”“]{1,600})”|\"([^\"]{1,600})\"|„([^“„]{1,600})“|«([^»]{1,600})»")
@@ -199,8 +198,6 @@ def similarity(a: SentenceFeatures, b: SentenceFeatures) -> float:
         return s
     bigrams = len(a.read.bigrams & b.read.bigrams) / max(1, min(len(a.read.bigrams), len(b.read.bigrams)))
     s += 0.15 * bigrams + _signs(a, b, containment)
-    if s >= DENIED and a.read.denies != b.read.denies:
-        s -= 0.10
     if n < 2 and cosine_ < 0.6 and not a.read.negated & b.read.negated:
         s = min(s, 0.35)
     return max(0.0, s)

@@ -31,7 +31,7 @@ from aggregator.stories.facts.facts import (
     fact_groups,
     find_agreeing_figures,
 )
-from aggregator.stories.facts.quotations import QUOTED_MARK, full_names, quoted_elsewhere, speaker_of
+from aggregator.stories.facts.quotations import QUOTED_MARK, full_names, speaker_of
 from aggregator.stories.facts.sentence_similarity import SentenceFeatures, read_features, shows_names
 from aggregator.stories.facts.source_sentences import SourceReport, read_reports
 from aggregator.stories.facts.standalone_sentences import refers, shows_alone, standalone
@@ -60,7 +60,6 @@ class RenderContext:
     salience: Sequence[float]  # of each sentence: the share of key terms in it
     tuning: StoryTuning
     articles: Sequence[ArticleView]  # with copies and excerpts, by time
-    hidden: frozenset[int]  # sentences that lack their speaker
     opening: Mapping[str, None] = field(default_factory=dict)  # heads of title and summary
     shown: dict[int, None] = field(default_factory=dict)  # in order; a set would be ordered by hashes
 
@@ -112,8 +111,7 @@ class RenderContext:
 
     def tells_alone(self, index: int) -> bool:
         """Whether it may be shown by itself: title, summary and the sentence tell what it is about."""
-        text, language = self.features[index].sentence.text, self.features[index].read.language
-        return index not in self.hidden and self.is_told_by(text, language)
+        return self.is_told_by(self.features[index].sentence.text, self.features[index].read.language)
 
     def is_told_by(self, text: str, language: str | None) -> bool:
         """Whether these words tell by themselves, below title and summary, what they are about."""
@@ -156,8 +154,7 @@ def merge(
     keys = _key_terms([report.article for report in reports], tuning.key_terms)
     similarities = compare_all(features, tuning)
     salience = [_share(each, keys) for each in features]
-    hidden = quoted_elsewhere(features)
-    rendering = RenderContext(reports, similarities, salience, tuning, articles, hidden)
+    rendering = RenderContext(reports, similarities, salience, tuning, articles)
     summary = _summary(rendering, articles, title)
     opening = ". ".join((title, *(one.text for one in summary)))
     rendering.opening = heads(opening, reports[0].article.language if reports else None)
@@ -180,7 +177,7 @@ def _of_one(
     report: SourceReport, articles: Sequence[ArticleView], title: str, tuning: StoryTuning
 ) -> MergedStory:
     """Return the text of a story of one report: its summary, then the next sentences that may stand alone."""
-    rendering = RenderContext([report], SentenceSimilarities((), {}), (), tuning, articles, frozenset())
+    rendering = RenderContext([report], SentenceSimilarities((), {}), (), tuning, articles)
     summary = _summary(rendering, articles, title)
     told, language = {one.text for one in summary}, report.article.language
     rendering.opening = heads(". ".join((title, *told)), language)

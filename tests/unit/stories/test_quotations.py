@@ -39,14 +39,6 @@ def test_the_speaker_of_a_quotation(sentence: str, speaker: str) -> None:
     assert speaker_of(read_features(reports)[-1]) == speaker
 
 
-def test_a_block_that_another_report_quotes_lacks_its_speaker() -> None:
-    statement = "Any ferry that sails without its lifeboats is a danger to the whole harbour."
-    quoted = f"“Anyferry{statement[9:-1]},” said {NAMES[15:25]}."
-    block = view("a", "One", text=f"The Marlin sank on Tuesday off Port Ellis.\n{statement}")
-    merged = merge([block, view("b", "Two", text=f"{NAMES}\n{quoted}")])
-    assert statement not in as_text(merged, [])
-
-
 @pytest.mark.parametrize(
     ("names", "full"),
     [

@@ -216,7 +216,7 @@ def _read(raw: str, outlet: str | None, lead: str, language: str | None) -> _Wor
 def _latest_figure(
     title: _ScoredTitle, candidates: Sequence[_ScoredTitle], tuning: StoryTuning
 ) -> _ScoredTitle:
-    """Return the latest title with a number of casualties that none told until this one, else this one.
+    """Return the latest title with a number of casualties that none gave until this one, else this one.
 
     A number that differs by more than `headline_casualties_factor` must be in two titles.
     """

@@ -63,8 +63,8 @@ def read_titled_text(
             paragraphs.append(without_bullet(uncredited))
             joinable.append(goes_on[number] and paragraphs[-1] == uncredited)
     if len(lines) == 1 and is_boilerplate(lines[0]):  # a button or a notice run into a text of one line
-        told = [sentence for sentence in split_sentences(lines[0]) if not is_boilerplate(sentence)]
-        paragraphs, joinable = [" ".join(told)] if any(map(is_prose, told)) else [], [False]
+        kept = [sentence for sentence in split_sentences(lines[0]) if not is_boilerplate(sentence)]
+        paragraphs, joinable = [" ".join(kept)] if any(map(is_prose, kept)) else [], [False]
     return SavedText(
         title=title,
         paragraphs=_unwrapped(paragraphs, joinable),

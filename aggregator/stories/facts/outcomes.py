@@ -1,14 +1,11 @@
 """Whether a sentence tells an outcome as done: "signs", "died", "was acquitted"; not "will sign"."""
 
-from functools import lru_cache
-
 from aggregator.stories.lexicon import word_list
 from aggregator.stories.words import tokens
 
 PENDING_WORDS = 3  # words before an outcome that may say that it has not happened
 
 
-@lru_cache(maxsize=1024)  # a sentence is read again with each report
 def tells_outcome(sentence: str, language: str | None) -> bool:
     """Whether it has one of the `outcomes` of languages.yaml, and none of `pending` shortly before it."""
     outcomes, pending = word_list(language, "outcomes"), word_list(language, "pending")

@@ -111,9 +111,9 @@ class RenderContext:
 
     def tells_alone(self, index: int) -> bool:
         """Whether it may be shown by itself: title, summary and the sentence tell what it is about."""
-        return self.is_told_by(self.features[index].sentence.text, self.features[index].read.language)
+        return self.is_clear(self.features[index].sentence.text, self.features[index].read.language)
 
-    def is_told_by(self, text: str, language: str | None) -> bool:
+    def is_clear(self, text: str, language: str | None) -> bool:
         """Whether these words tell by themselves, below title and summary, what they are about."""
         if not shows_alone(text, language) or refers(text, language):
             return False
@@ -179,13 +179,13 @@ def _of_one(
     """Return the text of a story of one report: its summary, then the next sentences that may stand alone."""
     rendering = RenderContext([report], SentenceSimilarities((), {}), (), tuning, articles)
     summary = _summary(rendering, articles, title)
-    told, language = {one.text for one in summary}, report.article.language
-    rendering.opening = heads(". ".join((title, *told)), language)
+    opening, language = {one.text for one in summary}, report.article.language
+    rendering.opening = heads(". ".join((title, *opening)), language)
     following = (
         sentence.text
         for sentence in report.sentences
-        if sentence.text not in told
-        and rendering.is_told_by(sentence.text, language)
+        if sentence.text not in opening
+        and rendering.is_clear(sentence.text, language)
         and standalone(sentence.text, language) >= tuning.show_from
     )
     return MergedStory(

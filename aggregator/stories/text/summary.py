@@ -22,7 +22,7 @@ from aggregator.text.tokens import PART
 
 OPENING_SENTENCES = 4  # of a report (5: no gain on 1,000 events)
 NO_BEGINNING = ("caption", "credit", "promotion", "post", "characters")  # after these a report begins
-REPORTS = 8  # the most central of more
+REPORTS = 8  # the newest of more
 
 
 def summary(
@@ -96,7 +96,6 @@ class Opening(NamedTuple):
     article: ArticleView
     sentences: tuple[OpeningSentence, ...]
     lead: OpeningSentence
-    heads: frozenset[str]
 
 
 Choice = tuple[OpeningSentence, ...]  # of a summary: the lead of an opening, and what follows it
@@ -107,7 +106,7 @@ def openings_of(articles: Sequence[ArticleView], tuning: StoryTuning) -> list[Op
     with_lead = [article for article in articles if article.lead.strip() and not article.nosnippet]
     quotable = title_candidates(with_lead, tuning) or with_lead
     found = [_opening(article) for article in quotable]
-    return _most_central([one for one in found if one.lead.opens] or found)
+    return ([one for one in found if one.lead.opens] or found)[-REPORTS:]
 
 
 def _opening(article: ArticleView) -> Opening:
@@ -116,7 +115,6 @@ def _opening(article: ArticleView) -> Opening:
         article,
         sentences,
         next((sentence for sentence in sentences if sentence.opens), sentences[0]),
-        frozenset().union(*(sentence.heads for sentence in sentences)),
     )
 
 
@@ -149,13 +147,6 @@ def _read(lead: str, language: str | None, title: str) -> tuple[OpeningSentence,
         )
         for place, text in enumerate(texts[:OPENING_SENTENCES])
     )
-
-
-def _most_central(openings: list[Opening]) -> list[Opening]:
-    if len(openings) <= REPORTS:
-        return openings
-    central = {n: sum(dice(one.heads, other.heads) for other in openings) for n, one in enumerate(openings)}
-    return [openings[n] for n in sorted(sorted(central, key=lambda n: -central[n])[:REPORTS])]
 
 
 # --- the choice --------------------------------------------------------------------------------------------

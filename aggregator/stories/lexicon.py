@@ -177,9 +177,7 @@ CUT_TAIL = re.compile(r"\s*[|»«·]\s*[^|»«·]{0,40}$")
 CUT_TAIL_OF_QUOTING = re.compile(r"\s*[|·]\s*[^|·]{0,40}$")  # "Boll : « Nous restons » | Le Fanal"
 DASH_TAIL = re.compile(r"\s+(?:[-–—]|:\s)\s*(?P<tail>[^-–—:]{1,40})$")  # "... - Daily News", "... : NPR"
 NO_TITLE = re.compile(
-    r"(?:(?:error )?404\W*)?(?:page )?not found\W*|access denied|subscribe to read.{0,20}|home|news|untitled"
-    r"|[\W_]*|\d{1,2}[./]\d{1,2}[./]\d{2,4}",
-    re.IGNORECASE,
+    r"(?:404\W*)?(?:page )?not found\W*|access denied|home|news|[\W_]*|\d+[./]\d+[./]\d+", re.IGNORECASE
 )
 DAMAGED_APOSTROPHE = re.compile(r"(?<=\w)\?(?=(?:s|t|re|ve|ll|d|m)\b)")
 UPDATE_TAIL = re.compile(r"\s+-+ (?:\d\w\w )?update$", re.IGNORECASE)  # of agencies: "... -- 2nd Update"

@@ -36,7 +36,6 @@ class StoryTuning(msgspec.Struct, frozen=True, kw_only=True):
     named_share_max: float
     whole_cosine: float
     same_report_min_similarity: float
-    group_mean_from: float
     group_worst_from: float
     same_words_share: float
     postings_cap: int
@@ -53,7 +52,6 @@ class StoryTuning(msgspec.Struct, frozen=True, kw_only=True):
     only_figure_gain: float
     only_name_gain: float
     only_late_cost: float
-    show_from: float
     # figures
     agree_from: float
     agree_count_min: int

@@ -169,13 +169,12 @@ def _tell_one_thing(one: SentenceFeatures, other: SentenceFeatures, tuning: Stor
 def _share_words(one: SentenceFeatures, other: SentenceFeatures, tuning: StoryTuning) -> bool:
     """Whether two sentences share enough words, a figure or a quotation."""
     quoted = len(one.read.quoted & other.read.quoted)
-    least_quoted = min(len(one.read.quoted), len(other.read.quoted))
     return (
         shared_content(one, other)[0] >= tuning.shared_words_min
+        or quoted >= max(tuning.shared_quoted_min, 0.6 * min(len(one.read.quoted), len(other.read.quoted)))
         or any(
             equal_figures(x, y, tuning.agree_count_min) for x in one.read.figures for y in other.read.figures
         )
-        or (quoted >= tuning.shared_quoted_min and quoted >= 0.6 * least_quoted)
     )
 
 
@@ -192,9 +191,7 @@ def _may_join(
             return False
     if features[left[0]].read.denies != features[right[0]].read.denies:
         return False  # a claim and its denial
-    return not across or (
-        sum(across) / len(across) >= tuning.group_mean_from and min(across) >= tuning.group_worst_from
-    )
+    return min(across, default=1.0) >= tuning.group_worst_from
 
 
 MAY_FOLLOW = (None, "a quotation alone")  # under the shown sentence, which may name the speaker
@@ -292,9 +289,6 @@ def _same_words(a: frozenset[tuple[str, ...]], b: frozenset[tuple[str, ...]], tu
 # --- figures that several outlets state for the same thing -------------------------------------------------
 
 
-_MOST_FIGURES = 12  # of a sentence; with more it is a table or spam (8 of 57,700 sentences of real articles)
-
-
 def find_agreeing_figures(
     similarities: SentenceSimilarities, reports: Sequence[SourceReport], tuning: StoryTuning
 ) -> list[tuple[str, FactGroup]]:
@@ -312,8 +306,7 @@ def find_agreeing_figures(
             partners.setdefault(b, set()).add(a)
     stated: dict[tuple[object, ...], dict[int, Figure]] = {}
     for index in sorted(partners):
-        figures = features[index].read.figures
-        for figure in figures if len(figures) <= _MOST_FIGURES else ():
+        for figure in features[index].read.figures:
             is_casualties = figure.kind and figure.sure
             is_large = (figure.kind or figure.noun) and figure.stated[0] >= tuning.agree_count_min
             if not figure.vague and (figure.unit or is_casualties or is_large):

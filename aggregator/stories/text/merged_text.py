@@ -34,7 +34,7 @@ from aggregator.stories.facts.facts import (
 from aggregator.stories.facts.quotations import QUOTED_MARK, full_names, speaker_of
 from aggregator.stories.facts.sentence_similarity import SentenceFeatures, read_features, shows_names
 from aggregator.stories.facts.source_sentences import SourceReport, read_reports
-from aggregator.stories.facts.standalone_sentences import refers, shows_alone, standalone
+from aggregator.stories.facts.standalone_sentences import refers, shows_alone
 from aggregator.stories.headline import headline
 from aggregator.stories.lexicon import clean_title
 from aggregator.stories.text.summary import summary_sentences
@@ -184,9 +184,7 @@ def _of_one(
     following = (
         sentence.text
         for sentence in report.sentences
-        if sentence.text not in opening
-        and rendering.is_clear(sentence.text, language)
-        and standalone(sentence.text, language) >= tuning.show_from
+        if sentence.text not in opening and rendering.is_clear(sentence.text, language)
     )
     return MergedStory(
         title=title,
@@ -378,7 +376,5 @@ def _without_similar(rendering: RenderContext, scored: Sequence[tuple[float, int
             rendering.similarities.of(index, other) <= tuning.only_max_similarity for other in chosen
         )
         if is_new and rendering.tells_alone(index):
-            features = rendering.features[index]
-            if standalone(features.sentence.text, features.read.language) >= tuning.show_from:
-                chosen.append(index)
+            chosen.append(index)
     return chosen

@@ -14,7 +14,7 @@ from aggregator.model.core import ArticleView, CopyTrail, Reprint, TimedEntry, T
 from aggregator.stories.facts.facts import SentenceSimilarities
 from aggregator.stories.facts.quotations import QUOTED_SHARE, quoted_share
 from aggregator.stories.facts.source_sentences import Sentence, SourceReport
-from aggregator.stories.facts.standalone_sentences import shows_alone, standalone, without_dateline
+from aggregator.stories.facts.standalone_sentences import shows_alone, without_dateline
 from aggregator.stories.facts.stated_days import DAY_NAMES, MONTH_NAMES, days_inferred, days_stated
 from aggregator.stories.lexicon import clean_title
 from aggregator.stories.tuning import StoryTuning
@@ -154,7 +154,7 @@ def _stated_day(
     if len(days) != 1 or days[0] == published:
         return None
     is_long = len(sentence.text.split()) > STATED_WORDS_MAX
-    if is_long or not shows_alone(sentence.text) or standalone(sentence.text) < tuning.show_from:
+    if is_long or not shows_alone(sentence.text):
         return None
     if COMMENT.search(sentence.text) or quoted_share(sentence.text) >= QUOTED_SHARE:
         return None

@@ -420,7 +420,7 @@ def test_what_a_copy_rendered_last_stays_when_its_original_goes(rig: Rig) -> Non
     settle(rig)
     kept(rig, at=YEAR + dt.timedelta(days=5), text_after=2 * DAY)
     reported = StoryReader(rig.database).merged(placed.story)
-    assert [one.kind for one in reported.timeline if one.kind == "told"], "words of its text"
+    assert reported.summary, "words of its text"
     kept(rig, at=YEAR + dt.timedelta(days=5), text_after=2 * DAY, stories_after=100 * DAY)
     assert stored(rig.database, article.c.id, article.c.copy_of) == [(placed.article, None)]
     assert StoryReader(rig.database).merged(placed.story) == reported

@@ -1,7 +1,5 @@
 """A stream of invented articles as long as one likes, and a database that holds the first of them, placed.
 
-    python -m benchmarks.corpus 100000 --cache FOLDER [--data ../shared/data]
-
 The stream has the shape of real news: a story is made of the sentences of one article of
 `events-fulltext` (a third), of two articles of one event (a fifth) or of random ones (half), in which
 most words, names and numbers are exchanged for others of like frequency, by a hash of story and word. Which
@@ -18,7 +16,6 @@ articles are) also has other terms and sampled shingles: nothing joins it by mis
 many keys. There are no families of copies across blocks.
 """
 
-import argparse
 import dataclasses
 import datetime as dt
 import functools
@@ -689,16 +686,3 @@ def continuation(count: int, placed: int, more: int, data: Path) -> list[Made]:
 def data_folder() -> Path:
     """Where the articles are that others made."""
     return Path(os.environ.get("AGGREGATOR_DATA") or Path(__file__).parents[2] / "shared" / "data")
-
-
-def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("count", type=int)
-    parser.add_argument("--cache", type=Path, required=True)
-    parser.add_argument("--data", type=Path, default=data_folder())
-    given = parser.parse_args()
-    print(database_of(given.count, given.cache, given.data))
-
-
-if __name__ == "__main__":
-    main()

@@ -8,6 +8,7 @@ The articles are cleaned as the daemon cleans them and arrive by publication; ea
 """
 
 import datetime as dt
+import gzip
 import json
 import sys
 from collections.abc import Iterator
@@ -21,9 +22,8 @@ from aggregator.stories.text.merged_text import merge
 from aggregator.stories.text.summary import summary_sentences
 from aggregator.stories.tuning import shipped_tuning
 from benchmarks.briefs import cleaned
-from benchmarks.labelled import rows, stated_time
 
-UNDATED = dt.datetime(2020, 1, 1, tzinfo=dt.UTC)
+UNDATED = "2020-01-01"
 
 
 class Story(NamedTuple):
@@ -38,15 +38,22 @@ def stories(path: Path) -> Iterator[Story]:
     """The labelled stories of a file."""
     records = [json.loads(line)["articles"] for line in path.read_text("utf-8").splitlines()]
     named: set[str] = {each["data"] for record in records for each in record}
-    stored: dict[str, dict[str, Any]] = {
-        name: {row["id"]: row for _, row in rows(path.with_name(name))} for name in named
-    }
+    stored: dict[str, dict[str, Any]] = {}
+    for name in named:
+        with gzip.open(path.with_name(name), "rt", encoding="utf-8") as file:
+            stored[name] = {row["id"]: row for row in map(json.loads, file)}
     for record in records:
         found = [stored[each["data"]][each["id"]] for each in record]
-        articles = [cleaned(row["id"], row, stated_time(row) or UNDATED) for row in found]
+        articles = [cleaned(row["id"], row, _published(row)) for row in found]
         right = {each["id"] for each in record if each["label"] != "wrong"}
         leads = {each["id"] for each in record if each["lead_right"]}
         yield Story(sorted(articles, key=lambda a: (a.effective_at, a.id)), right, leads)
+
+
+def _published(row: dict[str, Any]) -> dt.datetime:
+    """When it was published, in UTC where no zone is named."""
+    time = dt.datetime.fromisoformat((row.get("published") or UNDATED).replace("Z", "+00:00"))
+    return time if time.tzinfo else time.replace(tzinfo=dt.UTC)
 
 
 def titles(articles: list[ArticleView]) -> Iterator[Headline]:

@@ -19,7 +19,7 @@ from aggregator.extract.limits import ExtractTuning
 from aggregator.extract.phrases import label_of, words
 from aggregator.extract.plain import outlet_names
 from aggregator.extract.plain.saved_text import SavedText, SavedTextContext, read_saved_text
-from benchmarks import furniture
+from tests.support.saved_scores import SAMPLES, figures, load, score
 
 ROOT = Path(__file__).resolve().parents[3]
 DATA = Path(os.environ.get("AGGREGATOR_DATA", ROOT.parent / "shared" / "data"))
@@ -28,9 +28,7 @@ SEEN = dt.datetime(2026, 11, 20, tzinfo=dt.UTC)
 SETS = ("dev", "check", "fresh")
 
 
-SCORES = {
-    name: [furniture.score(sample) for sample in furniture.load(furniture.SAMPLES / name)] for name in SETS
-}
+SCORES = {name: [score(sample) for sample in load(SAMPLES / name)] for name in SETS}
 
 
 def read(text: str) -> SavedText:
@@ -39,7 +37,7 @@ def read(text: str) -> SavedText:
 
 @pytest.mark.parametrize("name", SETS)
 def test_boilerplate_goes_and_true_lines_stay(name: str) -> None:
-    reported = furniture.figures(SCORES[name])
+    reported = figures(SCORES[name])
     assert reported["left"] <= 0.05
     assert reported["lost"] <= 0.005
     assert all(score.in_order for score in SCORES[name])
@@ -47,7 +45,7 @@ def test_boilerplate_goes_and_true_lines_stay(name: str) -> None:
 
 @pytest.mark.parametrize("name", SETS)
 def test_what_is_known_of_them(name: str) -> None:
-    reported = furniture.figures(SCORES[name])
+    reported = figures(SCORES[name])
     assert reported["invented"] == 0
     assert reported["day"] >= 0.98
     assert reported["title"] >= (0.9 if name == "fresh" else 1.0)

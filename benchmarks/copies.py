@@ -1,17 +1,12 @@
 """How well copies are found: recall by kind of derived copy, precision on real different articles, and cost.
 
     python -m benchmarks.copies [--articles N] [--seed N] [--data FOLDER]
-    python -m benchmarks.copies --index 10000 100000 300000
 
 Every article of `events-fulltext.jsonl.gz` is turned into copies as other outlets would print them. Each copy
 is looked up among all originals as the daemon does it (pipeline/placement/copy_lookup.py, over a database of
-its own). Printed are,
-for each kind: `check` (share found when the original is read), `found` (by candidates and check), `linked`
-(the same, excerpts included) and false copies. Then what real pairs of different articles are called, and
-what pages are that were stuffed with somebody's text.
-
-`--index` measures the sampled shingles alone: real sketches, repeated; a hash that stands in one article only
-is a new one in every repetition, one that several share stays and is held by ever more, up to the cap.
+its own). Printed are, for each kind: `check` (share found when the original is read), `found` (by candidates
+and check), `linked` (the same, excerpts included) and false copies. Then what real pairs of different
+articles are called, and what pages are that were stuffed with somebody's text.
 """
 
 import argparse
@@ -30,19 +25,15 @@ from pathlib import Path
 from typing import Any
 
 import msgspec
-import numpy as np
-from sqlalchemy import create_engine, insert
 
 from aggregator.cluster.copies import sampled_shingles
 from aggregator.cluster.copies.copy_check import ComparedText, CopyTuning, verdict
 from aggregator.cluster.copies.minhash import bands, sign
-from aggregator.cluster.copies.sampled_shingles import PassageIndex
 from aggregator.cluster.copies.shingles import shingle_hashes, shingle_sequence
 from aggregator.config.tuning import Tuning
 from aggregator.model.core import CleanArticle, Entry, Evidence, Fingerprint, Placement
 from aggregator.pipeline.placement.copy_lookup import CopyFinder, CopyMatch
 from aggregator.pipeline.placement.incoming_article import IncomingArticle
-from aggregator.store import tables
 from aggregator.store.engine.database import Database
 from aggregator.store.intake.inbox import InboxEntry
 from aggregator.store.migrate import upgrade
@@ -404,91 +395,14 @@ def show_stuffing(chosen: list[Article], articles: list[Article], seed: int) -> 
             print(f"stuffed, {own} own ({side}) + {stolen} stolen: {dict(sorted(counts.items()))}")
 
 
-def show_index(sizes: list[int], articles: list[Article]) -> None:
-    """Cost of the sampled shingles, CPU time: look and add while growing, loading, memory, scanning rows."""
-    at = tuning()
-    real = [_sketched(article["text"]) for article in articles]
-    shared = Counter(hash_ for blob in real for hash_ in sampled_shingles.held(blob).tolist())
-    rng = np.random.default_rng(1)
-
-    def next_sketch() -> bytes:
-        """A real sketch of which the hashes that nobody shares are new."""
-        hashes = sampled_shingles.held(real[int(rng.integers(len(real)))]).copy()
-        alone = np.array([shared[hash_] == 1 for hash_ in hashes.tolist()])
-        hashes[alone] = rng.integers(0, 1 << 30, int(alone.sum()), dtype=np.uint32)
-        return len(hashes).to_bytes(4, "little") + np.unique(hashes).tobytes()
-
-    def grown(index: PassageIndex, number: int) -> tuple[float, float, bytes]:
-        blob = next_sketch()
-        start = time.thread_time()
-        look_up = index.look_up(number, blob)
-        look_up.overlaps(at.passage_shared)
-        middle = time.thread_time()
-        blob = sampled_shingles.filter_sketch(blob, ~look_up.full)
-        index.add(number, blob)
-        index.sweep(number)
-        return middle - start, time.thread_time() - middle, blob
-
-    heads = ("articles", "look us", "p99", "add us", "p99", "load s", "MB", "scan s")
-    print(" ".join(f"{head:>9}" for head in heads))
-    index, rows = PassageIndex(reach=at.passage_reach, cap=at.shingle_cap), list[tuple[int, bytes]]()
-    for size in sorted(sizes):
-        while len(rows) < size:
-            rows.append((len(rows) + 1, grown(index, len(rows) + 1)[2]))
-        asked = [grown(index, len(rows) + 1 + step) for step in range(2_000)]
-        look_up, add = [1e6 * one[0] for one in asked], [1e6 * one[1] for one in asked]
-        for step in range(2_000):
-            index.remove(size + 1 + step, asked[step][2])
-        with tempfile.TemporaryDirectory() as folder:
-            engine = create_engine(f"sqlite:///{folder}/sketches.db")
-            tables.metadata.create_all(engine, tables=[tables.sketch])
-            with engine.begin() as connection:
-                for start in range(0, size, 50_000):
-                    values = [{"article": n, "hashes": blob} for n, blob in rows[start : start + 50_000]]
-                    connection.execute(insert(tables.sketch), values)
-            with engine.connect() as connection:
-                before, began = _resident(), time.thread_time()
-                stored = article_rows.sketches(connection, after=size - at.passage_reach)
-                loaded = PassageIndex(reach=at.passage_reach, cap=at.shingle_cap, rows=stored)
-                load, memory = time.thread_time() - began, _resident() - before
-                began = time.thread_time()
-                stored = article_rows.sketches(connection, after=size - at.passage_reach)
-                scanned = sampled_shingles.scan(
-                    stored, size + 1, asked[0][2], reach=at.passage_reach, cap=at.shingle_cap
-                )
-                scan = time.thread_time() - began
-            engine.dispose()
-        assert sorted(scanned.numbers.tolist()) == sorted(
-            loaded.look_up(size + 1, asked[0][2]).numbers.tolist()
-        )
-        del loaded
-        figures = [np.median(look_up), np.percentile(look_up, 99), np.median(add), np.percentile(add, 99)]
-        reported = [f"{size:9}", *(f"{figure:9.0f}" for figure in figures)]
-        print(" ".join([*reported, f"{load:9.1f}", f"{memory:9.0f}", f"{scan:9.2f}"]), flush=True)
-
-
-def _sketched(text: str) -> bytes:
-    at = tuning()
-    return sampled_shingles.sketch(shingle_sequence(text), window=at.window, limit=at.sketch_hashes)
-
-
-def _resident() -> float:
-    """MB."""
-    return int(Path("/proc/self/statm").read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE") / 1e6
-
-
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--articles", type=int, default=0, help="how many are turned into copies (0: all)")
     parser.add_argument("--seed", type=int, default=2026)
-    parser.add_argument("--index", type=int, nargs="+", help="measure the sampled shingles at these sizes")
     default = os.environ.get("AGGREGATOR_DATA") or Path(__file__).parents[2] / "shared" / "data"
     parser.add_argument("--data", type=Path, default=Path(default))
     given = parser.parse_args()
     articles = load(given.data)
-    if given.index:
-        show_index(given.index, articles)
-        return
     with tempfile.TemporaryDirectory() as folder:
         show_copies(given, articles, Library(articles, Path(folder)))
     show_real_pairs(articles, "events-fulltext")

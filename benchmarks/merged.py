@@ -1,6 +1,6 @@
 """What the merged story is worth: the measures of its text, and the pairs that were judged by hand.
 
-    python -m benchmarks.merged [--data ../shared/data] [--half 0|1] [--speed]
+    python -m benchmarks.merged [--data ../shared/data] [--speed]
 
 Over the events of `events-fulltext` with two reports or more, and the four seeds:
 
@@ -14,7 +14,7 @@ Over the events of `events-fulltext` with two reports or more, and the four seed
 `counted-facts.tsv` and `side-by-side.tsv` in results/ hold judged pairs (article, former number of the
 sentence in its report, six digits of a hash of its words): of those that are counted or shown now, how many
 say the same.
-`--half` takes the events whose hash is even or odd, as training does. `--speed` gives only the times.
+`--speed` gives only the times.
 """
 
 import argparse
@@ -29,6 +29,7 @@ import time
 from collections import Counter, defaultdict
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import combinations
 from pathlib import Path
 from typing import Any
 
@@ -40,12 +41,10 @@ from aggregator.stories.facts.sentence_similarity import read_features
 from aggregator.stories.facts.source_sentences import SourceReport, read_reports
 from aggregator.stories.text.merged_text import merge
 from aggregator.stories.tuning import shipped_tuning
-from training.dataset import is_held_out
 
 RESULTS = Path(__file__).resolve().parent / "results"
 SEEN = dt.datetime(2026, 1, 1, tzinfo=dt.UTC)
 REDUNDANT_FROM = 0.45
-SHOWN = ("agreed",)
 End = tuple[str, str]  # an article and what tells its sentence: `check`
 
 
@@ -65,14 +64,13 @@ def _time(text: str | None) -> dt.datetime | None:
     return None if text is None else dt.datetime.fromisoformat(text).astimezone(dt.UTC)
 
 
-def stories(path: Path, half: int | None = None, least: int = 2) -> Iterator[list[ArticleView]]:
+def stories(path: Path, least: int = 2) -> Iterator[list[ArticleView]]:
     """The events of a labelled set with `least` reports or more, in the order of their names."""
     events: dict[str, list[ArticleView]] = defaultdict(list)
     with gzip.open(path, "rt", encoding="utf-8") as lines:
         for line in lines:
             record = json.loads(line)
-            if half is None or is_held_out(record["cluster"]) == bool(half):
-                events[record["cluster"]].append(article(record))
+            events[record["cluster"]].append(article(record))
     yield from (found for _, found in sorted(events.items()) if len(found) >= least)
 
 
@@ -245,17 +243,12 @@ def counted_pairs(story: ReadStory) -> set[frozenset[End]]:
     }
 
 
-def shown_pairs(reported: Told, kind: str) -> set[frozenset[End]]:
-    """The pairs that a story shows side by side, as figures that agree, or as what differs."""
-    merged = reported.merged
-    groups: Sequence[Sequence[AttributedSentence]] = {
-        "agreed": [same.said for same in merged.agreed],
-    }[kind]
+def agreed_pairs(merged: MergedStory) -> set[frozenset[End]]:
+    """The pairs that a story shows as figures that agree."""
     return {
         frozenset(((a.article, check(a.text)), (b.article, check(b.text))))
-        for group in groups
-        for place, a in enumerate(group)
-        for b in group[place + 1 :]
+        for same in merged.agreed
+        for a, b in combinations(same.said, 2)
     }
 
 
@@ -295,12 +288,11 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
     default = os.environ.get("AGGREGATOR_DATA", str(Path(__file__).resolve().parents[2] / "shared" / "data"))
     parser.add_argument("--data", type=Path, default=Path(default))
-    parser.add_argument("--half", type=int, choices=(0, 1))
     parser.add_argument("--speed", action="store_true", help="only the times")
     asked = parser.parse_args()
     path = asked.data / "events-fulltext.jsonl.gz"
     if not asked.speed:
-        reported = [tell(articles) for articles in stories(path, asked.half)]
+        reported = [tell(articles) for articles in stories(path)]
         _print("events-fulltext", measures(reported))
         _print(
             "seeds", measures([tell([seed(file) for file in sorted((asked.data / "seeds").glob("*.txt"))])])
@@ -322,8 +314,8 @@ def main() -> None:
 def _print_judged(name: str, pairs: Sequence[Judged], reported: Sequence[Told]) -> None:
     kind = pairs[0].list
     now: Collection[frozenset[End]] | str = "counted"
-    if kind in SHOWN:
-        now = set().union(*(shown_pairs(each, kind) for each in reported))
+    if kind == "agreed":
+        now = set().union(*(agreed_pairs(each.merged) for each in reported))
     shown_now, same, lost = precision([each.read for each in reported], pairs, now)
     share = same / max(1, shown_now)
     print(f"{name}: {same} of {shown_now} right ({share:.3f}); {len(pairs)} judged, {lost} lost")

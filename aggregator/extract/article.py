@@ -329,7 +329,7 @@ def _page_context(html: str, text: str, read: Page, text_tuning: ExtractTuning) 
         kinds=facts.kinds,
         is_free=facts.is_free,
     )
-    if count_words(text) < text_tuning.fallback_below_words:
+    if count_words(text) < text_tuning.searched_below_words:
         return msgspec.structs.replace(page_context, signals=read_page_signals(html, text_tuning))
     return page_context
 

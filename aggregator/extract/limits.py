@@ -20,15 +20,13 @@ class ExtractTuning(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     closing_lines: int
     wire_paragraphs: int
     stub_words: int
-    fallback_below_words: int
+    searched_below_words: int
     nearly_empty_words: int
-    fallback_gain_factor: float
     box_share: float
     box_missing_share: float
     link_headline_words: int
     sidebar_max_share: float
     article_share: float
-    repeated_paragraph_words: int
     notice_search_chars: int
     paywall_max_words: int
     notice_max_words: int

@@ -47,7 +47,6 @@ class PageFacts(msgspec.Struct, frozen=True, kw_only=True):
     forbids: Permissions = Permissions()
     image: Enclosure | None = None  # its image, the URL as written
     is_live: bool = False
-    body: str = ""  # JSON-LD's articleBody
     kinds: tuple[str, ...] = ()  # og:type and the types of its JSON-LD, in lower case
     types: tuple[str, ...] = ()  # those of its article alone, or all, if there is no article
     sections: tuple[str, ...] = ()  # where the page stands at its outlet: "Opinion"
@@ -78,7 +77,6 @@ def read_facts(root: Any, *, zone: str | None, seen: dt.datetime | None, max_cha
         ),
         image=_image(meta, linked, max_chars),
         is_live="LiveBlogPosting" in _types(linked),
-        body=_text_of(linked.get("articleBody"), _JSON_LD_CHARS, keep_lines=True),
         kinds=kinds,
         types=tuple(name.lower() for name in _types(linked)) or kinds,
         sections=_sections(meta, linked, max_chars),
@@ -147,12 +145,10 @@ def _types(node: dict[str, Any]) -> list[str]:
     return [k for k in (kinds if isinstance(kinds, list) else [kinds]) if isinstance(k, str)]
 
 
-def _text_of(value: Any, max_chars: int, *, keep_lines: bool = False) -> str:
+def _text_of(value: Any, max_chars: int) -> str:
     if isinstance(value, list):
         value = value[0] if value else None
-    if not isinstance(value, str):
-        return ""
-    return clean(value[:max_chars]).strip() if keep_lines else _one_line(value, max_chars)
+    return _one_line(value, max_chars) if isinstance(value, str) else ""
 
 
 def _name(value: Any, max_chars: int) -> str | None:

@@ -1,9 +1,8 @@
 """Extraction from a web page: the article's text and the page's metadata.
 
-Boxes that are not part of the article are removed first (boxes.py); then trafilatura extracts the text. Its
-slower, thorough mode runs only where the fast one seems to have failed (see `extract_text`). Running it on
-every page measured worse. The result is completed (split_body.py) and cleaned: text after the article's box,
-repeated lines and lines that are links are removed.
+Boxes that are not part of the article are removed first (boxes.py); then trafilatura extracts the text. The
+result is completed (split_body.py) and cleaned: text after the article's box and lines that are links are
+removed.
 
 All parsing happens within the limits of `dom.bound_html`. trafilatura works on a copy of the tree. Its
 option `deduplicate` stays off: it keeps state between documents and would empty the fourth copy of an
@@ -22,7 +21,7 @@ from typing import Any
 import msgspec
 
 from aggregator.extract.html.boxes import without_boxes, without_layout_tables
-from aggregator.extract.html.dom import bound_html, html_to_text, tree_of
+from aggregator.extract.html.dom import bound_html, tree_of
 from aggregator.extract.html.metadata import PageFacts, read_facts
 from aggregator.extract.html.split_body import KEY_CHARS, build_of, complete_body, line_key
 from aggregator.extract.limits import ExtractTuning
@@ -103,26 +102,15 @@ def _box_of(lengths: Mapping[str, int], places: Mapping[str, list[_TextPlace]], 
 _HEAD_LINES = 6  # lines at the top in which a repeated headline is removed
 
 
-def without_repeats(text: str, headlines: Iterable[str], tuning: ExtractTuning) -> str:
-    """Return `text` (one paragraph per line) without repeated headlines and repeated paragraphs.
+def without_headline(text: str, headlines: Iterable[str]) -> str:
+    """Return `text` (one paragraph per line) without repeated headlines at its top.
 
     Only letters are compared, since a topic and a headline are often joined: "EuropeRain expected".
     """
-    headline_letters = {letters for letters in (letters_of(line).casefold() for line in headlines) if letters}
-    seen: set[str] = set()
-    kept_lines = []
-    for number, line in enumerate(text.split("\n")):
-        letters = letters_of(line).casefold()
-        is_headline = number < _HEAD_LINES and letters in headline_letters
-        is_again = (
-            letters in seen
-            and not line.startswith("|")
-            and count_words(line) >= tuning.repeated_paragraph_words
-        )
-        if not (is_headline or is_again):
-            kept_lines.append(line)
-        seen.add(letters)
-    return "\n".join(kept_lines)
+    repeated = {letters_of(line).casefold() for line in headlines} - {""}
+    lines = text.split("\n")
+    head = (line for line in lines[:_HEAD_LINES] if letters_of(line).casefold() not in repeated)
+    return "\n".join((*head, *lines[_HEAD_LINES:]))
 
 
 class UnlinkedText(msgspec.Struct, frozen=True):
@@ -159,7 +147,6 @@ def remove_link_lines(root: Any, text: str, tuning: ExtractTuning) -> UnlinkedTe
 
 
 _log = logging.getLogger(__name__)
-_HEAD_TAGS = frozenset({"title", "meta", "link", "script", "style", "base", "noscript", "template", "object"})
 
 
 class Page(msgspec.Struct, frozen=True, kw_only=True):
@@ -182,7 +169,7 @@ def read_page(
 ) -> Page | None:
     """Extract the article in `html`; None if there is no page to parse. `zone` and `seen` as in dates.py."""
     page = bound_html(html)
-    root = _parsed(page.html)
+    root = tree_of(page.html)
     if root is None:
         return None
     facts = read_facts(root, zone=zone, seen=seen, max_chars=_MAX_METADATA_CHARS)
@@ -201,72 +188,8 @@ def _read(root: Any, url: str | None, facts: PageFacts, tuning: ExtractTuning) -
     headlines = (facts.title, *facts.headings)
     without_layout_tables(root)
     without_boxes(root, headlines, tuning)
-    extracted = extract_text(root, url, tuning=tuning, stated_words=count_words(facts.body))
-    if _is_in_data(extracted, facts.body, tuning):
-        extracted = html_to_text(facts.body)
-    text = without_what_follows(root, complete_body(root, extracted, tuning), tuning)
-    return remove_link_lines(root, without_repeats(text, headlines, tuning), tuning)
-
-
-def _is_in_data(extracted: str, stated: str, tuning: ExtractTuning) -> bool:
-    """Return whether only the page's JSON-LD has the article, because a script fills the elements.
-
-    Then hardly anything was extracted, or the beginning of the JSON-LD text; or trafilatura used the JSON-LD
-    itself, all in one line. JSON-LD about something else is ignored.
-    """
-    words, found_words = count_words(stated), count_words(extracted)
-    if words < tuning.fallback_below_words:
-        return False
-    if found_words == words:
-        return "\n" not in extracted and "\n" in stated
-    if found_words >= tuning.fallback_below_words or words <= tuning.fallback_gain_factor * found_words:
-        return False
-    return found_words < tuning.nearly_empty_words or any(
-        line in stated
-        for line in extracted.split("\n")
-        if count_words(line) >= tuning.repeated_paragraph_words
-    )
-
-
-def extract_text(root: Any, url: str | None = None, *, tuning: ExtractTuning, stated_words: int = 0) -> str:
-    """Return the article's paragraphs, one per line; "" if none are found. `root`: the page within limits.
-
-    `stated_words`: the length of the article according to its JSON-LD, 0 if unknown.
-
-    The result of the fast mode is used if it has the length of an article. Otherwise the thorough mode runs
-    too, and its result is used if it is clearly longer. readability-lxml as a third method changed no page of
-    either sample set (benchmarks/extraction.py).
-    """
-    plain = _by_trafilatura(root, url, fast=True)
-    if count_words(plain) >= max(tuning.fallback_below_words, stated_words / tuning.fallback_gain_factor):
-        return plain
-    thorough = _by_trafilatura(root, url, fast=False)
-    return thorough if count_words(thorough) > tuning.fallback_gain_factor * count_words(plain) else plain
-
-
-def _parsed(html: str) -> Any:
-    root = tree_of(html)
-    if root is not None:
-        _with_body(root)
-    return root
-
-
-def _with_body(root: Any) -> None:
-    """Move body elements out of <head>: the parser leaves <article> there if <body> is not written."""
-    head = root.find("head")
-    strayed = (
-        next((e for e in head if isinstance(e.tag, str) and e.tag not in _HEAD_TAGS), None)
-        if head is not None
-        else None
-    )
-    if strayed is None:
-        return
-    body = root.find("body")
-    if body is None:
-        body = root.makeelement("body")
-        root.append(body)
-    moved = [strayed, *strayed.itersiblings()]
-    body[:0] = moved
+    text = without_what_follows(root, complete_body(root, extract_text(root, url), tuning), tuning)
+    return remove_link_lines(root, without_headline(text, headlines), tuning)
 
 
 class _StopWords:
@@ -290,11 +213,14 @@ def _trafilatura() -> Any:
     return trafilatura
 
 
-def _by_trafilatura(root: Any, url: str | None, *, fast: bool) -> str:
-    """Return the text that the library finds, "" if it fails; the limits of the worker handle MemoryError."""
+def extract_text(root: Any, url: str | None) -> str:
+    """Return the article's paragraphs, one per line; "" if none are found, or the library fails.
+
+    The limits of the worker handle MemoryError.
+    """
     try:
         document = _trafilatura().bare_extraction(
-            root, url=url, fast=fast, include_comments=False, deduplicate=False, with_metadata=False
+            root, url=url, fast=False, include_comments=False, deduplicate=False, with_metadata=False
         )
     except MemoryError:
         raise

@@ -2,8 +2,7 @@
 
 Extraction finds the one best element and stops there. The elements of one article have the same structure:
 the same tags and classes on three levels. If the paragraphs found so far are in elements of one structure,
-then whole elements of that structure without extracted paragraphs are added at their position. A skipped
-paragraph of sentences between two extracted ones is added too.
+then whole elements of that structure without extracted paragraphs are added at their position.
 """
 
 from collections.abc import Collection, Iterator, Sequence
@@ -13,21 +12,16 @@ from typing import Any
 import msgspec
 
 from aggregator.extract.limits import ExtractTuning
-from aggregator.text.lines import count_words, ends_sentence, letters_of
+from aggregator.text.lines import count_words, letters_of
 
 _LEVELS = 3
-_MOST_LINKED = 0.8
-_PASSED_OVER = 100  # paragraphs checked; each is searched in the whole text
-_PART_CHARS = 25
 KEY_CHARS = 50
 
 
 class _Paragraph(msgspec.Struct, frozen=True, kw_only=True):
     text: str
     key: str
-    parts: tuple[str, ...]  # its first, middle and last letters
     words: int
-    is_prose: bool  # ends a sentence and is more than links
     box: int  # number of its parent element
     build: tuple[str, ...]
 
@@ -45,26 +39,8 @@ def complete_body(root: Any, text: str, tuning: ExtractTuning) -> str:
     extracted_boxes = {paragraph.box for paragraph in similar if paragraph.key in keys}
     missing = [number for number, paragraph in enumerate(similar) if paragraph.box not in extracted_boxes]
     if sum(similar[number].words for number in missing) < tuning.box_missing_share * words:
-        missing = []
-    added = {*missing, *_passed_over(similar, keys, letters_of(text), tuning)}
-    return "\n".join(_merged(lines, similar, added)) if added else text
-
-
-def _passed_over(
-    similar: Sequence[_Paragraph], keys: set[str], letters: str, tuning: ExtractTuning
-) -> Iterator[int]:
-    """Yield indexes of skipped paragraphs between the first and the last extracted one."""
-    extracted = [number for number, paragraph in enumerate(similar) if paragraph.key in keys]
-    skipped = (
-        (n for n in range(extracted[0], extracted[-1]) if similar[n].key not in keys)
-        if extracted
-        else iter(())
-    )
-    for number in islice(skipped, _PASSED_OVER):
-        paragraph = similar[number]
-        is_long = paragraph.words >= tuning.repeated_paragraph_words
-        if is_long and paragraph.is_prose and not any(part in letters for part in paragraph.parts):
-            yield number
+        return text
+    return "\n".join(_merged(lines, similar, set(missing))) if missing else text
 
 
 def _build_of(paragraphs: Sequence[_Paragraph], keys: set[str], least_words: float) -> tuple[str, ...] | None:
@@ -102,22 +78,10 @@ def _paragraphs(root: Any) -> Iterator[_Paragraph]:
             yield _Paragraph(
                 text=text,
                 key=line_key(text),
-                parts=_parts(letters_of(text)),
                 words=count_words(text),
-                is_prose=ends_sentence(text) and _linked(element) <= _MOST_LINKED * len(text),
                 box=number,
                 build=build_of(element),
             )
-
-
-def _parts(letters: str) -> tuple[str, ...]:
-    middle = max(0, len(letters) - _PART_CHARS) // 2
-    return letters[:_PART_CHARS], letters[middle : middle + _PART_CHARS], letters[-_PART_CHARS:]
-
-
-def _linked(paragraph: Any) -> int:
-    """Count the characters of a paragraph in links."""
-    return sum(len(link.text_content()) for link in paragraph.iter("a"))
 
 
 def build_of(element: Any) -> tuple[str, ...]:

@@ -151,19 +151,12 @@ def test_all_paragraphs_stay_in_their_places_and_nothing_else(body: str) -> None
 
 
 def test_the_thorough_reader_has_the_stop_words_of_all_languages_and_no_second_copy() -> None:
-    assert page("<title>Ferry</title><p>The ferry stayed.</p>").text, "too short for the fast reader alone"
+    assert page("<title>Ferry</title><p>The ferry stayed.</p>").text
     words = define_stoplist(external.JT_STOPLIST)
     assert not isinstance(external.JT_STOPLIST, tuple)
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(external, "JT_STOPLIST", None)
         assert words == define_stoplist(external.jt_stoplist_init()), "those that the library would take"
-
-
-def test_a_paragraph_that_stood_before_goes_and_a_refrain_stays() -> None:
-    refrain = "Nobody came to the pier."
-    reported = (FERRY[0], refrain, *FERRY[1:], refrain)
-    html = f"<title>{FERRY_TITLE}</title><article><h1>{FERRY_TITLE}</h1>{paragraphs(*reported, FERRY[0])}</article>"
-    assert page(html).text.split("\n") == list(reported)
 
 
 # --- headlines ---------------------------------------------------------------------------------------------

@@ -115,11 +115,8 @@ class FeedOutlet:
         sites = [site for site in (_site_of(site_url), _site_of(feed_url)) if site.key]
         own = next((site for site in sites if not site.is_shared), sites[0] if sites else None)
         key = own.key if own else _address_key(feed_url)
-        given = (
-            ""
-            if name and (_folded(name) == _folded(title) or name.startswith(("http://", "https://")))
-            else name
-        )
+        is_taken = _folded(name or "") == _folded(title) or (name or "").startswith(("http://", "https://"))
+        given = None if is_taken else name  # not by the list that it came in
         shown = given or _table().names.get(key) or _clean_title(title, key) or key or name
         self._own = Outlet(key=key or shown, name=shown) if shown else None
         self._title = title

@@ -65,7 +65,8 @@ def headline(
     if len(titled) == 1 and shown in (None, title := clean_title(titled[0])):
         return Headline(title, titled[0].id)  # nothing to compare: most stories are of one article
     scored = _scored(titled, prefer, tuning)
-    first = min(one.preference for one in [one for one in scored if one.read.is_fit] or scored)
+    fit = [one for one in scored if one.read.is_fit] or scored
+    first = min(one.preference for one in fit)
     candidates = [one for one in scored if one.preference == first]
     best = max(candidates, key=lambda one: (one.quality, one.title))
     chosen = _latest_figure(next((one for one in candidates if one.title == shown), best), candidates, tuning)

@@ -59,10 +59,11 @@ def names_of(articles: Sequence[ArticleView]) -> tuple[StoryName, ...]:
     for one in articles:
         vocabulary = _vocabulary(one.language)
         text = one.text.removeprefix(one.title)
-        lower = {each for each in {*_LOWER_CASE.findall(text)} if each[0].islower()}
-        has_forms = vocabulary.declines_names
-        changed = {_form(each, vocabulary) for each in lower if has_forms or not each.isascii()}
-        plain |= changed if has_forms else lower | changed
+        lower = {each for each in _LOWER_CASE.findall(text) if each[0].islower()}
+        if vocabulary.declines_names:
+            plain |= {_form(each, vocabulary) for each in lower}
+        else:  # only words with accents have another form
+            plain |= lower | {_form(each, vocabulary) for each in lower if not each.isascii()}
         title = subject_key(one.title)
         in_title = {_form(word, vocabulary) for word in _WORD.findall(title)}
         for name, count in _names_in(text, vocabulary).items():

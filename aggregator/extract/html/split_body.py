@@ -37,10 +37,10 @@ def complete_body(root: Any, text: str, tuning: ExtractTuning) -> str:
         return text
     similar = [paragraph for paragraph in paragraphs if paragraph.build == build]
     extracted_boxes = {paragraph.box for paragraph in similar if paragraph.key in keys}
-    missing = [number for number, paragraph in enumerate(similar) if paragraph.box not in extracted_boxes]
-    if sum(similar[number].words for number in missing) < tuning.box_missing_share * words:
+    missing = {number for number, paragraph in enumerate(similar) if paragraph.box not in extracted_boxes}
+    if not missing or sum(similar[number].words for number in missing) < tuning.box_missing_share * words:
         return text
-    return "\n".join(_merged(lines, similar, set(missing))) if missing else text
+    return "\n".join(_merged(lines, similar, missing))
 
 
 def _build_of(paragraphs: Sequence[_Paragraph], keys: set[str], least_words: float) -> tuple[str, ...] | None:

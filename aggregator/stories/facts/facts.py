@@ -55,14 +55,13 @@ class FactGroup:
 
 
 def compare_all(features: Sequence[SentenceFeatures], tuning: StoryTuning) -> SentenceSimilarities:
-    """Compare pairs that share two content words, or one and a number; none of a story of one report.
+    """Compare pairs that share two content words, or one and a number.
 
     Words in more than `postings_cap` sentences propose no pairs, which bounds the time.
     """
     generic = generic_heads()
     postings: dict[str, list[int]] = {}
-    is_of_several = bool(features) and features[-1].sentence.report > 0
-    for index, each in enumerate(features if is_of_several else ()):
+    for index, each in enumerate(features):
         for head in each.content:
             if head not in generic:
                 postings.setdefault(head, []).append(index)

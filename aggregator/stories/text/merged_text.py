@@ -156,8 +156,6 @@ def merge(
     salience = [_share(each, keys) for each in features]
     rendering = RenderContext(reports, similarities, salience, tuning, articles)
     summary = _summary(rendering, articles, title)
-    opening = ". ".join((title, *(one.text for one in summary)))
-    rendering.opening = heads(opening, reports[0].article.language if reports else None)
     lead = _index_of(rendering, summary[0]) if summary else None
     groups = fact_groups(similarities, reports, tuning)
     return MergedStory(  # in this order: nothing is shown twice
@@ -180,7 +178,6 @@ def _of_one(
     rendering = RenderContext([report], SentenceSimilarities((), {}), (), tuning, articles)
     summary = _summary(rendering, articles, title)
     opening, language = {one.text for one in summary}, report.article.language
-    rendering.opening = heads(". ".join((title, *opening)), language)
     following = (
         sentence.text
         for sentence in report.sentences
@@ -229,12 +226,14 @@ def _share(features: SentenceFeatures, keys: dict[str, float]) -> float:
 def _summary(
     rendering: RenderContext, articles: Sequence[ArticleView], title: str
 ) -> tuple[AttributedSentence, ...]:
-    """Return the summary as in lists, as far as it stands in the texts, and mark its sentences as shown."""
+    """Return the summary as in lists, as far as it stands in the texts, and note what it shows."""
     by_id = {article.id: article for article in articles}
     said = summary_sentences(articles, rendering.tuning.summary_words, rendering.tuning, title)
     standing = [one for one in said if one.text in by_id[one.article].text]
     found = (_index_of(rendering, one) for one in standing)
     rendering.shown.update((index, None) for index in found if index is not None)
+    language = rendering.reports[0].article.language if rendering.reports else None
+    rendering.opening = heads(". ".join((title, *(one.text for one in standing))), language)
     return tuple(rendering.attributed(one.text, by_id[one.article]) for one in standing)
 
 

@@ -53,15 +53,17 @@ def summary_sentences(
     if not openings:
         return ()
     choices = [(n, said) for n, one in enumerate(openings) for said in choices_of(one, max_words, tuning)]
-    numbered = [_numbered(opening.sentences) for opening in openings] if len(openings) > 1 else []
+    n, said = choices[-1]  # of one opening the longest is most like it
+    if len(openings) > 1:
+        numbered = [_numbered(opening.sentences) for opening in openings]
+        leads = [_title_share(opening, shown_title) for opening in openings]
 
-    def rank(choice: tuple[int, Choice]) -> tuple[float, dt.datetime, str]:
-        n, said = choice
-        score = tuning.summary_likeness_weight * likeness(said, n, numbered)
-        score += _title_share(openings[n], shown_title)
-        return score, openings[n].article.effective_at, openings[n].article.id
+        def rank(choice: tuple[int, Choice]) -> tuple[float, dt.datetime, str]:
+            n, said = choice
+            score = leads[n] + tuning.summary_likeness_weight * likeness(said, n, numbered)
+            return score, openings[n].article.effective_at, openings[n].article.id
 
-    n, said = max(choices, key=rank) if numbered else choices[-1]  # of one the longest is likest
+        n, said = max(choices, key=rank)
     report = openings[n].article
     return tuple(
         AttributedSentence(text=sentence.text, article=report.id, outlet=report.outlet) for sentence in said
@@ -111,11 +113,8 @@ def openings_of(articles: Sequence[ArticleView], tuning: StoryTuning) -> list[Op
 
 def _opening(article: ArticleView) -> Opening:
     sentences = _read(article.lead, article.language, clean_title(article))
-    return Opening(
-        article,
-        sentences,
-        next((sentence for sentence in sentences if sentence.opens), sentences[0]),
-    )
+    lead = next((sentence for sentence in sentences if sentence.opens), sentences[0])
+    return Opening(article, sentences, lead)
 
 
 def _numbered(sentences: Iterable[OpeningSentence]) -> frozenset[str]:

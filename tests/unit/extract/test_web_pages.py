@@ -140,7 +140,7 @@ LINKED = f"<a href='/1'>{FERRY[2][:60]}</a><a href='/2'>{FERRY[2][60:100]}</a>{F
         in_text(*FERRY[:5]) + in_text(*FERRY[5:]),
         # What is mostly links is left out by a reader; between two paragraphs of the article it is one of them.
         f"<div class='text'>{paragraphs(*FERRY[:2])}<p class='meta'>{LINKED}</p>{paragraphs(*FERRY[3:])}</div>",
-        # No body is opened; then the parser leaves <article> in the head, where nobody looks for text.
+        # No body is opened; then the parser leaves <article> in the head.
         paragraphs(*FERRY),
     ],
     ids=["behind the box", "a second box of the same build", "a paragraph passed over", "no body"],

@@ -8,7 +8,6 @@ import os
 import re
 from collections.abc import Mapping
 from importlib.resources import files
-from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, get_args
 
@@ -29,36 +28,7 @@ if TYPE_CHECKING:
 
 KeyPath = tuple[str | int, ...]
 _MAX_DEPTH = 4  # nested keys in config.yaml
-_MAX_VALUES = 1_000_000  # with every alias expanded; a file of 10,000 sources has 100,000
 _CONTROL = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\ud800-\udfff]")  # databases cannot store them
-_FORMER_KEYS: dict[KeyPath, str] = {
-    **dict.fromkeys(
-        [("rules",), ("tuning",)],
-        "the constants of the program cannot be changed here: remove it (for memory: `grouping.memory`)",
-    ),
-    ("server", "requests_a_minute"): "the limit is 600 for everyone: remove this key; a token lifts it",
-    ("fetch", "threads"): "8 requests run at once, and slow ones do not count: remove this key",
-    ("publish", "images"): "pictures are links, which pages never load: remove this key",
-    ("fetch", "allow_private_links"): (
-        "a source in a private network leads to its own host and port only: remove this key, and list "
-        "further servers as sources of their own"
-    ),
-    ("folders",): "folders are checked every 10s: remove it, or give `interval:` to a folder in `sources:`",
-    ("grouping", "across_languages"): "reports in different languages are not joined: remove this key",
-    ("grouping", "vectors"): "reports in different languages are not joined: remove this key",
-    (
-        "retention",
-        "compress_after",
-    ): "texts are stored as they are: remove this key; `text_after` deletes them",
-    ("retention", "size"): "give ages in place of a size: `text_after` and `stories_after`",
-    ("summarise", "command"): "no program is called: remove it, or give `url:`, an address, with `model:`",
-}
-_FORMER_KEYS |= {
-    ("digest", key): "remove it, and give the mail server as `address: mailtos://USER:PASSWORD@SERVER?from=SENDER`"
-    for key in (
-        "sender", "server", "port", "security", "user", "password", "password_file", "password_env"
-    )
-}  # fmt: skip
 _OTHER_WORDS = {
     "url": "feed",
     "address": "feed",
@@ -115,6 +85,7 @@ _SYNTAX = tuple(
             "a backslash in double quotes has a special meaning: use single quotes",
             False,
         ),
+        (r".{0,200} recursive node", "the alias (*) is inside the value that it names", False),
     )
 )
 
@@ -199,6 +170,15 @@ def _whole_number(loader: _CoreLoader, node: yaml.ScalarNode) -> int:
     return int(loader.construct_scalar(node))  # SafeLoader reads 010 as octal
 
 
+# Whole at once, so that an alias inside of what it names is a mistake; tuples, as the frozen models require.
+def _whole_mapping(loader: _CoreLoader, node: yaml.MappingNode) -> dict[Any, Any]:
+    return loader.construct_mapping(node, deep=True)
+
+
+def _whole_list(loader: _CoreLoader, node: yaml.SequenceNode) -> tuple[Any, ...]:
+    return tuple(loader.construct_sequence(node, deep=True))
+
+
 _RESOLVED = {
     "bool": (r"true|True|TRUE|false|False|FALSE", "tTfF"),
     "null": (r"null|Null|NULL|~|", ["n", "N", "~", ""]),
@@ -210,6 +190,8 @@ for _kind, (_pattern, _first) in _RESOLVED.items():
         f"tag:yaml.org,2002:{_kind}", re.compile(f"^(?:{_pattern})$"), list(_first)
     )
 _CoreLoader.add_constructor("tag:yaml.org,2002:int", _whole_number)
+_CoreLoader.add_constructor("tag:yaml.org,2002:map", _whole_mapping)
+_CoreLoader.add_constructor("tag:yaml.org,2002:seq", _whole_list)
 
 
 def _parse(text: str, name: str) -> tuple[dict[str, Any], dict[KeyPath, int]]:
@@ -217,8 +199,6 @@ def _parse(text: str, name: str) -> tuple[dict[str, Any], dict[KeyPath, int]]:
     try:
         loader = _CoreLoader(text)
         node = loader.get_single_node()
-        if node is not None:
-            _check_size(node, name)
         values = {} if node is None else loader.construct_document(node)
     except RecursionError as error:
         raise ConfigError(f"{name}: lists or keys are nested too deeply") from error
@@ -230,7 +210,7 @@ def _parse(text: str, name: str) -> tuple[dict[str, Any], dict[KeyPath, int]]:
         if loader is not None:
             loader.dispose()
     if not isinstance(values, dict):
-        found = "a list" if isinstance(values, list) else "a single value"
+        found = "a list" if isinstance(values, tuple) else "a single value"
         raise ConfigError(f"{name}:1: expected `key: value` lines, found {found}")
     lines: dict[KeyPath, int] = {}
     if node is not None:
@@ -261,24 +241,6 @@ def _syntax_text(error: yaml.MarkedYAMLError, text: str) -> str:
     return f"{mark.line + 1}: column {mark.column + 1}: {problem}"
 
 
-def _check_size(root: yaml.Node, name: str) -> None:
-    """Raise ConfigError where expanded aliases would fill the memory."""
-    sizes: dict[int, int] = {}  # by id of a node; 0 while it is being counted, for an alias inside itself
-
-    def size(node: yaml.Node) -> int:
-        count = sizes.get(id(node))
-        if count is None:
-            sizes[id(node)] = 0
-            children = () if isinstance(node, yaml.ScalarNode) else node.value
-            if isinstance(node, yaml.MappingNode):
-                children = chain.from_iterable(children)
-            count = sizes[id(node)] = 1 + sum(map(size, children))
-        return count
-
-    if size(root) > _MAX_VALUES:
-        raise ConfigError(f"{name}:1: there are more than {_MAX_VALUES:,} values, counting each alias (*)")
-
-
 def _note_lines(node: yaml.Node, path: KeyPath, lines: dict[KeyPath, int], mistakes: list[str]) -> None:
     """Collect the line of every key, and the mistakes that YAML permits.
 
@@ -292,11 +254,11 @@ def _note_lines(node: yaml.Node, path: KeyPath, lines: dict[KeyPath, int], mista
         return  # no key of ours is so deep; an alias may contain itself
     if isinstance(node, yaml.MappingNode):
         for key, value in node.value:
-            below = (*path, key.value)
+            below = (*path, key.value if isinstance(key, yaml.ScalarNode) else "?")
             _note_lines(key, below, {}, mistakes)
             if below in lines:
                 mistakes.append(
-                    f"{key.start_mark.line + 1}: {key.value}: repeated; it is first in line {lines[below]}"
+                    f"{key.start_mark.line + 1}: {below[-1]}: repeated; it is first in line {lines[below]}"
                 )
             lines[below] = key.start_mark.line + 1
             _note_lines(value, below, lines, mistakes)
@@ -307,11 +269,7 @@ def _note_lines(node: yaml.Node, path: KeyPath, lines: dict[KeyPath, int], mista
 
 def _checked(values: dict[str, Any], lines: dict[KeyPath, int], name: str) -> Config:
     try:
-        return Config.model_validate(_tuples(values))
-    except RecursionError as error:
-        raise ConfigError(
-            f"{name}:1: nested without end; an alias (*) may be inside the value that it names"
-        ) from error
+        return Config.model_validate(values)
     except ValidationError as error:
         problems = []
         for detail in error.errors():
@@ -365,8 +323,6 @@ def _limit_text(path: KeyPath, kind: str, context: Mapping[str, Any]) -> str:
 
 def _unknown_key_text(path: KeyPath) -> str:
     key = str(path[-1])
-    if path in _FORMER_KEYS:
-        return _FORMER_KEYS[path]
     known = _known_keys(path[:-1])
     other = _OTHER_WORDS.get(key, "")
     return f"there is no such key{meant(other if other in known else key, known)}"
@@ -381,12 +337,3 @@ def _known_keys(path: KeyPath) -> list[str]:
         else:  # a list or a mapping of sections
             kind = next(one for one in get_args(kind) if isinstance(one, type) and issubclass(one, BaseModel))
     return list(kind.model_fields)
-
-
-def _tuples(value: Any) -> Any:
-    """Convert lists to tuples, as the frozen and strict models require."""
-    if isinstance(value, dict):
-        return {key: _tuples(item) for key, item in value.items()}
-    if isinstance(value, list):
-        return tuple(_tuples(item) for item in value)
-    return value

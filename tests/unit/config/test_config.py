@@ -81,13 +81,7 @@ def test_all_mistakes_are_named_at_once_each_with_its_line(tmp_path: Path) -> No
         ("feeds:\n  bump: [copy]", 2, "feeds.bump.0"),
         ("log: {}\nserver: {}\nlog: {}\n", 3, "log: repeated; it is first in line 1"),
         ("database: mysql://x\n", 1, "mysql:// is not supported"),
-        (
-            "log: {}\ntuning:\n  events: {nope: 1}",
-            2,
-            "tuning: the constants of the program cannot be changed",
-        ),
-        ("log: {}\nrules: {}\n", 2, "rules: the constants of the program cannot be changed"),
-        ("grouping:\n  vectors: model\n", 2, "different languages are not joined: remove this key"),
+        ("log: {}\ntuning:\n  events: {nope: 1}", 2, "tuning: there is no such key"),
         ("sources:\n  - folder: x\n    feed: https://a.example/\n", 2, "exactly one of"),
         ("sources:\n  - feed: ftp://a.example/\n", 2, "not an http or https address"),
         ("sources:\n  - name: x\n    folder: y\n    timezone: Mars/Base\n", 4, "Europe/Berlin"),
@@ -102,29 +96,9 @@ def test_all_mistakes_are_named_at_once_each_with_its_line(tmp_path: Path) -> No
         ("fetch:\n  interval: 99999999999d\n", 2, "give at most 36500d"),
         (f"grouping:\n  memory: {'9' * 400} TB\n", 2, "a size with its unit"),
         (f"publish:\n  excerpt_words: {'9' * 300}\n", 2, "give at most 100000"),
-        (
-            "server:\n  requests_a_minute: 60\n",
-            2,
-            "server.requests_a_minute: the limit is 600 for everyone: remove this key",
-        ),
-        ("fetch:\n  threads: 4\n", 2, "fetch.threads: 8 requests run at once"),
-        ("publish:\n  images: off\n", 2, "publish.images: pictures are links, which pages never load"),
-        (
-            'fetch:\n  allow_private_links: ["http://192.168.1.9"]\n',
-            2,
-            "leads to its own host and port only: remove this key",
-        ),
-        ("folders:\n  interval: 1m\n", 1, "give `interval:` to a folder in `sources:`"),
-        ("digest:\n  server: a.b", 2, "digest.server: remove it, and give the mail server as `address:"),
+        ("? [a]\n: b\n", 1, "put the key in quotes"),
         ("digest:\n  to: [a@b.example]", 1, "mail needs one of `address:` (a mail server), `address_file:`"),
         ("digest:\n  address: smtp://a.example\n", 2, "digest.address: give an address like mailtos://"),
-        ("retention:\n  compress_after: 30d\n", 2, "compress_after: texts are stored as they are: remove"),
-        ("retention:\n  size: 20 GB\n", 2, "retention.size: give ages in place of a size: `text_after` and"),
-        (
-            "summarise:\n  command: python3 x.py\n",
-            2,
-            "summarise.command: no program is called: remove it, or give `url:`",
-        ),
         ('sources:\n  - folder: x\n    name: "a\\0b"\n', 3, "control character"),
         ('families:\n  "a\\ud800": [b]\n', 2, "control character"),
         ('database: ""\n', 1, "give the name of a file"),
@@ -237,19 +211,8 @@ def test_mistakes_of_one_kind_come_in_the_order_of_lines(tmp_path: Path) -> None
 
 @pytest.mark.later
 @pytest.mark.slow
-@pytest.mark.parametrize(
-    ("text", "words"),
-    [
-        ("sources: " + "[" * 20_000, "nested too deeply"),
-        (
-            "a0: &a0 [x, x, x, x, x, x, x, x, x, x]\n"
-            + "".join(f"a{n}: &a{n} [{', '.join([f'*a{n - 1}'] * 10)}]\n" for n in range(1, 9)),
-            "more than 1,000,000 values",
-        ),
-    ],
-)
-def test_a_file_that_would_fill_the_memory_is_refused(tmp_path: Path, text: str, words: str) -> None:
-    assert words in mistakes(tmp_path, text)[0]
+def test_a_file_that_is_nested_without_end_is_refused(tmp_path: Path) -> None:
+    assert "nested too deeply" in mistakes(tmp_path, "sources: " + "[" * 20_000)[0]
 
 
 @pytest.mark.slow

@@ -16,7 +16,7 @@ from aggregator.config.messages import counted
 from aggregator.model.errors import AggregatorError, UsageError
 
 if TYPE_CHECKING:
-    from aggregator.admin.doctor.doctor import Finding
+    from aggregator.model.health_report import Finding
 
 _COLOURS = {"ok": "green", "warning": "yellow", "problem": "red"}
 
@@ -73,12 +73,12 @@ def check(context: Context) -> None:
       aggregator config check
       aggregator config check --config /etc/aggregator/config.yaml
     """
-    from aggregator.admin.doctor import configuration
+    from aggregator.admin import config_check
 
     loaded = context.obj.load()
-    configuration.check(loaded)
+    config_check.check(loaded)
     if loaded.work.is_in_the_clear:
-        output.say(f"warning: work.executor: {configuration.IN_THE_CLEAR}; {configuration.USE_TLS}")
+        output.say(f"warning: work.executor: {config_check.IN_THE_CLEAR}; {config_check.USE_TLS}")
     output.say(f"{loaded.file or 'built-in defaults'}: no mistakes, {counted(len(loaded.sources), 'source')}")
 
 
@@ -107,13 +107,16 @@ def doctor(context: Context, format_: output.TextOrJsonl = "text") -> None:
 
 
 def _findings(settings: Settings) -> Iterator["Finding"]:
-    from aggregator.admin.doctor.doctor import examine, mistakes
+    from aggregator.admin.config_check import mistakes
+    from aggregator.admin.doctor import examine
     from aggregator.model.errors import ConfigError
+    from aggregator.store.read.health_probes import ok
 
     try:
         config = settings.load()
     except ConfigError as error:
         yield from mistakes(error)
+        yield ok("nothing else was checked, because the configuration cannot be read")
     else:
         yield from examine(config)
 

@@ -81,7 +81,7 @@ def _prepare(config: "Config", database: "Database", notifier: "Notifier") -> No
 
     Mistakes and a full disk end the program before the database is opened.
     """
-    from aggregator.admin.doctor.configuration import check
+    from aggregator.admin.config_check import check
 
     def say(message: str) -> None:
         log.warning("%s", message, extra={"event": "database_awaited"})
@@ -104,7 +104,7 @@ def _has_terminal() -> bool:
 
 def _reloaded(settings: Settings, file: Path | None) -> "Config":
     """Read and check the configuration again, from the file that was used at the start."""
-    from aggregator.admin.doctor.configuration import check
+    from aggregator.admin.config_check import check
 
     reloaded = settings if file is None else msgspec.structs.replace(settings, config=str(file))
     config = reloaded.read()

@@ -24,12 +24,11 @@ import pytest
 import yaml
 from sqlalchemy import insert, text, update
 
-from aggregator.admin.doctor.configuration import check
-from aggregator.admin.doctor.doctor import Finding, examine
-from aggregator.admin.doctor.files import file_system
+from aggregator.admin.config_check import check
+from aggregator.admin.doctor import examine, file_system
 from aggregator.config.loader import load
 from aggregator.model.errors import ConfigError
-from aggregator.model.health_report import ProcessState
+from aggregator.model.health_report import Finding, ProcessState
 from aggregator.store.engine.database import Database
 from aggregator.store.intake.sources import host_of, source_id
 from aggregator.store.tables import counter, entry, source, webhook
@@ -341,7 +340,7 @@ def test_a_network_file_system_is_known_by_its_mount() -> None:
 def test_a_database_on_a_network_file_system(patient: Patient, monkeypatch: pytest.MonkeyPatch) -> None:
     mounts = patient.folder / "mountinfo"
     mounts.write_text(f"{MOUNTS}40 22 0:40 / {patient.folder} rw - nfs nas:/a rw\n")
-    monkeypatch.setattr("aggregator.admin.doctor.files._MOUNTS", mounts)
+    monkeypatch.setattr("aggregator.admin.doctor._MOUNTS", mounts)
     patient.the_one("problem", "network file system (nfs)", "set `database:`")
 
 

@@ -17,7 +17,7 @@ from prometheus_client.openmetrics.parser import text_string_to_metric_families 
 from prometheus_client.parser import text_string_to_metric_families as read_metrics
 from sqlalchemy import insert, text, update
 
-from aggregator.admin.doctor.doctor import examine
+from aggregator.admin.doctor import examine
 from aggregator.config.loader import load
 from aggregator.daemon import metrics
 from aggregator.daemon.metrics import HealthMonitor

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from aggregator.admin.doctor.configuration import check
+from aggregator.admin.config_check import check
 from aggregator.config.loader import load, shipped_config_text
 from aggregator.config.settings import Config, MailServer, absolute_database_url, mail_server, seconds
 from aggregator.config.tuning import Tuning

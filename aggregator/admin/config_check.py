@@ -14,6 +14,7 @@ from aggregator.config.loader import lines_of, located
 from aggregator.config.messages import counted, redact
 from aggregator.config.settings import Config, at_key
 from aggregator.config.source_access import proxy_address
+from aggregator.config.webhooks import digest_readers, recipients_from, summary_key
 from aggregator.extract.urls import address_key
 from aggregator.model.core import utc_now
 from aggregator.model.errors import AggregatorError, ConfigError, UsageError
@@ -22,7 +23,7 @@ from aggregator.pipeline.kinds.feed_kind import web_address
 from aggregator.pipeline.kinds.source_kind import source_kind
 from aggregator.pipeline.manage_sources import configured_source
 from aggregator.pipeline.placement.story_options import mutes_of
-from aggregator.pipeline.workers.factory import refuse_missing_library
+from aggregator.pipeline.workers.factory import open_executor, refuse_missing_library
 from aggregator.sources.fetch.client import user_agent
 from aggregator.sources.fetch.transport import proxy_of
 from aggregator.sources.parse.entry_builder import primary_language
@@ -46,17 +47,13 @@ def inspect(config: Config) -> Iterator[Finding]:
     yield ok(f"parsers: {parser_versions()}")
     yield from _secrets(config)
     yield from _open_address(config)
-    yield from _errors(config)
-    yield from _webhooks(config)
-    yield from _mail(config)
-    yield from _workers(config)
-
-
-def _errors(config: Config) -> Iterator[Finding]:
     try:
         check(config)
     except ConfigError as error:
         yield from mistakes(error)
+    yield from _webhooks(config)
+    yield from _mail(config)
+    yield from _workers(config)
 
 
 def mistakes(error: ConfigError) -> Iterator[Finding]:
@@ -141,12 +138,10 @@ def _webhooks(config: Config) -> Iterator[Finding]:
 
 
 def _mail(config: Config) -> Iterator[Finding]:
-    from aggregator.config.webhooks import digest_readers
-
     try:
         servers = {one.mail for one in digest_readers(config) if one.mail}
     except ConfigError:
-        return  # reported by `_errors`
+        return  # reported by `check`
     if any(one.security == "none" and not is_loopback(one.host) for one in servers):
         yield warning("digest: mail is sent without encryption", "give its address as mailtos://")
 
@@ -156,12 +151,10 @@ def _workers(config: Config) -> Iterator[Finding]:
         return
     if config.work.is_in_the_clear:
         yield warning(f"work.executor: {IN_THE_CLEAR}", USE_TLS)
-    from aggregator.pipeline.workers.factory import open_executor
-
     try:
         open_executor(config.work.executor, 0, config.effective_tuning).close()
     except ConfigError:
-        return  # reported by `_errors`
+        return  # reported by `check`
     except AggregatorError as error:
         start = "start it: dask scheduler, dask worker"
         yield problem(
@@ -176,8 +169,6 @@ def check(config: Config) -> None:
 
     Checks only the configuration itself, not whether a port is free or a host responds.
     """
-    from aggregator.config.webhooks import recipients_from, summary_key
-
     found = [*_source_mistakes(config), *_query_mistakes(config)]
     for number, hook in enumerate(config.webhooks):
         try:

@@ -1,0 +1,606 @@
+"""`aggregator doctor`: find problems and name the command that helps.
+
+The checks run in this order: configuration, machine, files, database, stored contents, daemon. Each check has
+a time limit, changes nothing, and works whether or not a daemon runs. What the daemon reports, too, is in
+store/read/health_probes.py.
+"""
+
+import datetime as dt
+import http.client
+import json
+import os
+import resource
+import shutil
+import sqlite3
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import closing
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+from aggregator.admin import backup, config_check
+from aggregator.admin.systemd_unit import NAME as _UNIT
+from aggregator.admin.systemd_unit import unit_folder
+from aggregator.config.hosts import is_loopback
+from aggregator.config.messages import counted, redact
+from aggregator.config.settings import Config
+from aggregator.model.errors import AggregatorError, DatabaseOutdatedError, DatabaseTooNewError
+from aggregator.model.health_report import BackupState, DatabaseSize, Finding, HealthCheckTuning
+from aggregator.model.read_model import SourceView
+from aggregator.pipeline.kinds.source_kind import source_kind
+from aggregator.store import migrate
+from aggregator.store.engine.database import Connection, Database, shown_url
+from aggregator.store.engine.writer_lease import open_process_lock
+from aggregator.store.intake import rejected
+from aggregator.store.read import health_probes
+from aggregator.store.read.health_probes import of_database, ok, problem, waiting_words, warning
+from aggregator.store.read.statistics import listed
+from aggregator.store.stories import api_tokens
+
+
+class DoctorContext:
+    """A configuration with its database, which is opened at the first use."""
+
+    def __init__(self, config: Config) -> None:
+        self.config = config
+        self.tuning = config.effective_tuning.section("health_checks", HealthCheckTuning)
+        self.now = dt.datetime.now(dt.UTC)
+        self.config_name = str(config.file or "config.yaml")
+
+    @cached_property
+    def database(self) -> Database:
+        """The configured database. Raises AggregatorError if its driver is not installed."""
+        return Database(self.config.database_url)
+
+    @property
+    def file(self) -> Path | None:
+        """The file of an SQLite database; None for other databases."""
+        return self.database.file if self.config.database_url.startswith("sqlite") else None
+
+    @property
+    def has_database(self) -> bool:
+        """Whether the database exists; False if the file of an SQLite database does not exist yet."""
+        return self.file is None or self.file.exists()
+
+    @property
+    def newest_backup(self) -> str:
+        """The path of the newest backup, else the word BACKUP."""
+        return next((str(one.path) for one in backup.backups(self.config)), "BACKUP")
+
+    @property
+    def watched_folders(self) -> list[Path]:
+        """The watched folders of the configuration."""
+        kinds = ((source_kind(one.kind), one) for one in self.config.sources)
+        return [Path(kind.address(one, self.config)) for kind, one in kinds if kind.is_local]
+
+
+def examine(config: Config) -> Iterator[Finding]:
+    """Run all checks and yield their findings, the fundamental ones first."""
+    context = DoctorContext(config)
+    try:
+        yield from config_check.inspect(config)
+        yield from _within(context, _machine, "the machine")
+        yield from _within(context, _folders, "the watched folders")
+        yield from _within(context, _place, "the disk of the database")
+        findings = list(_within(context, _database, "the database"))
+        yield from findings
+        if any(one.level == "problem" for one in findings):
+            return  # the contents and the daemon cannot be checked without a usable database
+        yield from _within(context, _modes, "the folder of backups")
+        yield from _within(context, _contents, "the database")
+        yield from _within(context, _daemon, "the daemon")
+        late = _not_reached(context, "it did not answer in time")
+        yield from _within(context, _public_address, config.public_url or "", late)
+    except AggregatorError as error:
+        yield problem(str(error), "if the message does not help: aggregator db check")
+    finally:
+        if "database" in context.__dict__:
+            context.database.close()
+
+
+def _within(
+    context: DoctorContext,
+    check: Callable[[DoctorContext], Iterable[Finding]],
+    what: str,
+    late: Finding | None = None,
+) -> Iterator[Finding]:
+    """Yield the findings of `check`; after the time of a check, `late` or a problem that names `what`.
+
+    An OSError of `check` becomes a finding; every other exception is raised again.
+    """
+    findings: list[Finding] = []
+    raised: list[BaseException] = []
+
+    def run() -> None:
+        try:
+            findings.extend(check(context))
+        except BaseException as error:  # noqa: BLE001 - raised below
+            raised.append(error)
+
+    thread = threading.Thread(target=run, daemon=True)
+    thread.start()
+    thread.join(context.tuning.doctor_seconds)
+    yield from list(findings)
+    if thread.is_alive():
+        yield late or problem(
+            f"{what} did not answer within {context.tuning.doctor_seconds:g} s",
+            "check its disk, network mount or server, then: aggregator doctor",
+        )
+    elif raised and isinstance(raised[0], OSError):
+        yield problem(
+            f"{what} cannot be read: {raised[0]}", "run as the user of the service: aggregator doctor"
+        )
+    elif raised:
+        raise raised[0]
+
+
+# --- the machine -------------------------------------------------------------------------------------------
+
+_DAEMON_BYTES = 256 * 2**20  # memory of a small daemon: 256 MiB (measured: 120 to 200, docs/reliability.md)
+
+
+def _machine(context: DoctorContext) -> Iterator[Finding]:
+    """Check the limits of this process; the limits of a service may differ."""
+    if sys.getfilesystemencoding().lower().replace("-", "") != "utf8":
+        yield problem(
+            f"file names are read as {sys.getfilesystemencoding()}: other alphabets are lost",
+            "export LANG=C.UTF-8",
+        )
+    files = resource.getrlimit(resource.RLIMIT_NOFILE)[0]
+    if 0 <= files < context.tuning.open_files:
+        yield warning(
+            f"a process may have {files} open files; {context.tuning.open_files} are recommended",
+            f"ulimit -n {context.tuning.open_files}, or LimitNOFILE= in the unit",
+        )
+    work, available = context.config.work, _memory_bytes()
+    needed = _DAEMON_BYTES + work.worker_count * context.tuning.worker_bytes
+    if work.executor == "processes" and needed > available:
+        yield warning(
+            f"the daemon and {counted(work.worker_count, 'worker')} need {needed >> 20} MiB of memory; "
+            f"{available >> 20} MiB are available",
+            f"set `work: {{workers: 1}}` in {context.config_name}",
+        )
+
+
+def _memory_bytes() -> int:
+    """Return the memory of the machine, or the limit of the control group if that is smaller."""
+    size = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+    limit = Path("/sys/fs/cgroup/memory.max")
+    text = limit.read_text(encoding="ascii").strip() if limit.is_file() else ""
+    return min(size, int(text)) if text.isdigit() else size
+
+
+# --- files -------------------------------------------------------------------------------------------------
+
+# File systems without working locks or shared memory, on which SQLite's WAL does not work.
+_NETWORK = frozenset({"nfs", "nfs4", "cifs", "smb3", "smbfs", "9p", "afs", "ceph", "glusterfs", "lustre"})
+_NETWORK_FUSE = ("fuse.sshfs", "fuse.glusterfs", "fuse.s3fs", "fuse.rclone", "fuse.davfs")
+_MOUNTS = Path("/proc/self/mountinfo")
+
+
+def _folders(context: DoctorContext) -> Iterator[Finding]:
+    """Check that the watched folders exist and are readable."""
+    for path in context.watched_folders:
+        if _is_missing(path):
+            yield problem(f"the watched folder {path} does not exist", f"mkdir -p {path}")
+        elif not _may(path, os.R_OK | os.X_OK):
+            yield problem(f"this user may not read the watched folder {path}", f"chmod a+rx {path}")
+
+
+def _is_missing(folder: Path) -> bool:
+    """Return whether the folder does not exist; False below a folder that this user may not search."""
+    try:
+        return not folder.is_dir()
+    except PermissionError:
+        return False
+    except OSError:  # a name that is too long
+        return True
+
+
+def _place(context: DoctorContext) -> Iterator[Finding]:
+    """Check permissions, free space, file system and WAL of the SQLite file."""
+    file = context.file
+    if file is None:
+        return
+    folder = file.parent
+    existing = next(one for one in (folder, *folder.parents) if one.is_dir())
+    if os.statvfs(existing).f_flag & os.ST_RDONLY:
+        mount = next(one for one in (existing, *existing.parents) if one.is_mount())
+        yield problem(
+            f"the file system of {existing} is read-only; Linux remounts it so when a disk fails",
+            f"dmesg | tail; then: mount -o remount,rw {mount}",
+        )
+        return
+    user = os.environ.get("USER") or str(os.geteuid())
+    if not _may(existing, os.W_OK | os.X_OK):
+        yield problem(
+            f"this user may not write to {folder}",
+            f"chown {user} {existing}, or set `database:` in {context.config_name}",
+        )
+    log = Path(f"{file}-wal")
+    for one in (file, log, Path(f"{file}-shm"), Path(f"{file}.lock")):
+        if one.exists() and not _may(one, os.R_OK | os.W_OK):
+            yield problem(f"this user may not write to {one}", f"chown {user} {one}; chmod u+rw {one}")
+    size = DatabaseSize(
+        size_bytes=0,
+        log_bytes=log.stat().st_size if log.exists() else None,
+        free_disk_bytes=shutil.disk_usage(existing).free,
+    )
+    yield from of_database(context.tuning, place=size, file=existing / file.name)
+    kind = file_system(existing, _MOUNTS.read_text(encoding="utf-8", errors="replace"))
+    if kind in _NETWORK or kind.startswith(_NETWORK_FUSE):
+        yield problem(
+            f"{folder} is on a network file system ({kind}), on which SQLite's locks do not work",
+            f"set `database:` in {context.config_name} to a file on a local disk, or to a Postgres database",
+        )
+
+
+def file_system(folder: Path, mounts: str) -> str:
+    """Return the file system type of `folder`; `mounts` is the text of /proc/self/mountinfo."""
+    path, found = folder.resolve(), (0, "")
+    for line in mounts.splitlines():
+        before, _, after = line.partition(" - ")
+        point = before.split()[4].replace("\\040", " ")
+        if path.is_relative_to(point) and len(point) >= found[0]:  # a later mount hides an earlier one
+            found = (len(point), after.split()[0])
+    return found[1]
+
+
+def _modes(context: DoctorContext) -> Iterator[Finding]:
+    """Check whether other users may read the database or its backups."""
+    file = context.file
+    files = [] if file is None else [file, Path(f"{file}-wal"), Path(f"{file}-shm")]
+    files += [one.path for one in backup.backups(context.config)]
+    wide = [str(one) for one in files if config_check.is_for_others(one)]
+    if wide:
+        more = f" and {counted(len(wide) - 1, 'more file')} are" if len(wide) > 1 else " is"
+        contain = "contain" if len(wide) > 1 else "contains"
+        yield warning(
+            f"{wide[0]}{more} readable by other users and {contain} full texts", f"chmod 600 {' '.join(wide)}"
+        )
+
+
+def _may(path: Path, mode: int) -> bool:
+    return os.access(path, mode, effective_ids=os.access in os.supports_effective_ids)
+
+
+# --- the database ------------------------------------------------------------------------------------------
+
+_STEPS = 10_000  # instructions of SQLite's virtual machine between two readings of the clock
+_CHECKED_SHARE = 0.5  # of the time of a check; reading the whole file may take that long
+_RUN_DOCTOR = "; run `aggregator doctor`"  # the end of errors that other commands print
+
+# Parts of the messages of servers, drivers and this program, with advice.
+_ADVICE = (
+    ("password authentication failed", "put the password into ~/.pgpass (chmod 600), or into PGPASSWORD"),
+    ("no password supplied", "put the password into ~/.pgpass (chmod 600), or into PGPASSWORD"),
+    (
+        "no pg_hba.conf entry",
+        "allow this machine: add a line to the server's pg_hba.conf, then: pg_ctl reload",
+    ),
+    ("does not exist", "as its owner: createuser USER; createdb --owner USER --encoding UTF8 NAME"),
+    ("pip install", "pip install 'psycopg[binary]'"),
+    ("could not translate host name", "getent hosts HOST shows whether its name resolves; see `database:`"),
+    ("failed to resolve host", "getent hosts HOST shows whether its name resolves; see `database:`"),
+    ("permission denied", "as its owner: GRANT ALL ON SCHEMA public TO USER"),
+    ("no tables yet", "aggregator db upgrade"),
+    (
+        "of an unreleased aggregator",
+        "with the program that wrote it: aggregator export --output all.jsonl.zst",
+    ),
+    ("nothing says by which version", "aggregator db restore BACKUP --replace"),
+)
+
+
+def _database(context: DoctorContext) -> Iterator[Finding]:
+    """Check whether the database can be used; after a problem here no further check reads it."""
+    shown = shown_url(context.config.database_url)
+    try:
+        database = context.database
+        if not context.has_database:
+            yield _first_use(context, shown)
+            return
+        damage = _damage(context)
+        if damage:
+            yield damage  # other errors follow from the damage
+            return
+        with database.read() as connection:
+            encoding = "UTF8" if database.is_sqlite else health_probes.server_encoding(connection)
+        if encoding != "UTF8":
+            yield problem(
+                f"the database {shown} is encoded as {encoding}, which cannot store all texts",
+                "createdb --encoding UTF8 --template template0 NAME, then: aggregator db copy OLD NEW",
+            )
+        migrate.check(database)
+        with database.read() as connection:
+            why = database.why_not_writable(connection)
+    except DatabaseTooNewError as error:
+        back = f"aggregator db restore {context.newest_backup} --replace"
+        yield problem(str(error), f"install that version of aggregator again, or: {back}")
+    except DatabaseOutdatedError as error:
+        yield problem(str(error), "aggregator db upgrade")
+    except AggregatorError as error:
+        message = str(error).removesuffix(_RUN_DOCTOR)
+        otherwise = (
+            "aggregator db check"
+            if context.config.database_url.startswith("sqlite")
+            else f"systemctl status postgresql; pg_isready; see `database:` in {context.config_name}"
+        )
+        advice = next((advice for part, advice in _ADVICE if part in message), otherwise)
+        yield problem(message, advice.replace("BACKUP", context.newest_backup))
+    else:
+        # `_place` reports a full disk and a file of another user.
+        if why is not None and not database.is_sqlite:
+            yield from of_database(context.tuning, why_not_writable=why)
+
+
+def _first_use(context: DoctorContext, shown: str) -> Finding:
+    folder = None if context.file is None else context.file.parent
+    if folder is not None and not folder.is_dir():
+        return problem(f"the folder of the database {shown} does not exist", f"mkdir -p {folder}")
+    if Path(f"{context.file}.lock").exists():
+        return problem(
+            f"the database {shown} is missing, and it was there before",
+            f"put it back, or: aggregator db restore {context.newest_backup}; to start with "
+            "an empty one: aggregator db upgrade",
+        )
+    return ok(f"database: {shown} will be created at the first use")
+
+
+def _damage(context: DoctorContext) -> Finding | None:
+    """Report damage of an SQLite file, as far as it can be read within the time limit."""
+    file = context.file
+    if file is None:
+        return None
+    deadline = time.monotonic() + context.tuning.doctor_seconds * _CHECKED_SHARE
+    try:
+        with closing(sqlite3.connect(f"{file.as_uri()}?mode=ro", uri=True, timeout=1)) as connection:
+            connection.set_progress_handler(lambda: time.monotonic() > deadline, _STEPS)
+            result = connection.execute("PRAGMA quick_check(1)").fetchone()[0]
+    except sqlite3.Error as error:
+        # Of what is interrupted `db check` reads all; opening the database reports the rest more clearly.
+        damaged = error.sqlite_errorname in ("SQLITE_CORRUPT", "SQLITE_NOTADB")
+        result = str(error) if damaged else "ok"
+    if result == "ok":
+        return None
+    advice = f"stop the daemon; mkdir damaged; mv {file}* damaged/; "
+    if context.newest_backup != "BACKUP":
+        advice += f"aggregator db restore {context.newest_backup}"
+    else:
+        recovered = f"sqlite3 damaged/{file.name} .recover | sqlite3 {file}; aggregator db check --repair"
+        advice += f"`aggregator db restore` a backup, or without one: {recovered}"
+    return problem(f"the database {file} is damaged: {result}", advice)
+
+
+# --- its contents ------------------------------------------------------------------------------------------
+
+# Articles that search does not find; at most a minute of full load waits (chosen).
+_UNINDEXED_ARTICLES = 20_000
+_FUTURE_SECONDS = 300.0  # by which stored times may be ahead of the clock (chosen)
+_REJECTED_SHOWN = 5
+_OF_THE_NETWORK = frozenset({"dns", "connect", "timeout"})  # causes that a broken network has
+_SOURCES_SHOWN = 20
+
+
+def _contents(context: DoctorContext) -> Iterator[Finding]:
+    """Run all checks in one read transaction; of a database to come those that need none."""
+    if not context.has_database:
+        yield from _open_to_others(context, ())
+        why = backup.why_not(backup.backup_folder(context.config), 0)
+        if context.config.backup.every is not None and why is not None:
+            state = BackupState(words=f"no backup can be made: {why}")
+            yield from of_database(context.tuning, backup=state)
+        return
+    all_tuning = context.config.effective_tuning
+    with context.database.read() as connection:
+        stored = health_probes.stored(connection, context.now, all_tuning)
+        sources = listed(connection, context.now, all_tuning)
+        yield ok(f"database: {shown_url(context.database.url)}, {waiting_words(stored)}")
+        yield from _clock(context, connection)
+        yield from _open_to_others(context, api_tokens.all_tokens(connection))
+        for finding in of_database(context.tuning, stored=stored):
+            is_all = finding.what == stored.all_fail
+            yield _with_first_error(finding, sources) if is_all else finding
+        if stored.unindexed > _UNINDEXED_ARTICLES:
+            yield warning(
+                f"{counted(stored.unindexed, 'article is', 'articles are')} not in the search index yet",
+                "let the daemon run: it indexes them while no article waits",
+            )
+        yield from _sources(sources, context)
+        for one in rejected.latest(connection, _REJECTED_SHOWN):
+            yield warning(
+                f"{one.item}: {one.reason}", "correct it and ingest it again; the warning then disappears"
+            )
+    state = backup.backup_state(context.config, context.database, context.now)
+    yield from of_database(context.tuning, backup=state)
+
+
+def _clock(context: DoctorContext, connection: Connection) -> Iterator[Finding]:
+    last = health_probes.last_accepted_at(connection)
+    if last is not None and (last - context.now).total_seconds() > _FUTURE_SECONDS:
+        yield problem(
+            f"the clock shows {context.now:%Y-%m-%d %H:%M} UTC, but an entry was stored at "
+            f"{last:%Y-%m-%d %H:%M}",
+            "timedatectl; timedatectl set-ntp true",
+        )
+
+
+def _open_to_others(context: DoctorContext, tokens: Iterable[api_tokens.ApiToken]) -> Iterator[Finding]:
+    host = context.config.server.host
+    if is_loopback(host) or any(one.may("read") and one.revoked_at is None for one in tokens):
+        return
+    yield problem(
+        f"server.host {host} is reachable from other machines, and no token has the scope read: the daemon "
+        "does not start",
+        "aggregator token create NAME --scope read, or set server.host: 127.0.0.1",
+    )
+
+
+def _with_first_error(all_fail: Finding, sources: Sequence[SourceView]) -> Finding:
+    """Return the finding that all feeds fail, with the first error and how to find its cause."""
+    failing = (one for one in sources if one.state in ("failing", "gone"))
+    first = next(one for one in failing if not source_kind(one.kind).is_local)
+    test = "ping -c1 1.1.1.1; getent hosts example.org; then: " if first.cause in _OF_THE_NETWORK else ""
+    return problem(f"{all_fail.what}; the first error: {first.problem}", f"{test}{_check_of(first)}")
+
+
+def _sources(sources: Sequence[SourceView], context: DoctorContext) -> Iterator[Finding]:
+    """Sources with a problem, except folders that `_folders` has reported as missing."""
+    missing = {str(path) for path in context.watched_folders if _is_missing(path)}
+    if not sources:
+        yield ok("sources: none yet", "aggregator sources add URL, or list them in config.yaml")
+    failing = [one for one in sources if one.is_in_trouble and one.url not in missing]
+    for one in failing[:_SOURCES_SHOWN]:
+        yield warning(f"source {one.name}: {one.problem or one.state}", _advice(one))
+    if len(failing) > _SOURCES_SHOWN:
+        more = counted(len(failing) - _SOURCES_SHOWN, "more source has", "more sources have")
+        yield warning(f"{more} a problem", "aggregator sources list --failing")
+
+
+def _advice(one: SourceView) -> str:
+    if source_kind(one.kind).is_local:
+        return f"ls -ld {one.url}"
+    if one.state == "gone":
+        return f"aggregator sources remove {one.id}, or if it is back: aggregator sources resume {one.id}"
+    if one.state == "flood":
+        return "nothing: the entries are stored, and not announced"
+    return _check_of(one)
+
+
+def _check_of(one: SourceView) -> str:
+    """Return the command that checks the source, without a secret from its address."""
+    has_secret = redact(one.polled_url) != one.polled_url
+    return f"aggregator sources show {one.id}" if has_secret else f"aggregator sources check {one.polled_url}"
+
+
+# --- the daemon --------------------------------------------------------------------------------------------
+
+_REQUEST_SHARE = 0.3  # of the time of a check; the daemon has to answer within it
+_MOST_BYTES = 1 << 20  # of a response body
+_ANY = {"0.0.0.0": "127.0.0.1", "::": "::1", "": "127.0.0.1"}  # noqa: S104 - requested on this machine
+
+
+def _daemon(context: DoctorContext) -> Iterator[Finding]:
+    """Check which process writes to the database, which one listens on the port, and what that reports."""
+    port = context.config.server.port
+    runs = _is_running(context.database)
+    if runs:
+        yield ok("daemon: running on this database")
+    else:
+        yield from _installed()
+    answer = _request(context, "/readyz") if port else None
+    if answer is None:
+        return
+    who = f"ss -ltnp 'sport = :{port}' shows the program"
+    if "role" not in answer and runs:
+        yield problem(
+            f"port {port} does not answer like a daemon: it hangs, or another program uses the port",
+            f"{who}; journalctl -u aggregator -n 100",
+        )
+    elif "role" not in answer:
+        yield problem(
+            f"port {port} is in use by another program",
+            f"{who}; stop it, or set server.port in {context.config_name}",
+        )
+    elif runs:
+        yield from _reported(_request(context, "/status") or {}, int(answer.get("problem_count") or 0))
+
+
+def _reported(status: dict[str, Any], problem_count: int) -> Iterator[Finding]:
+    """Yield what the daemon reports of itself; `status` is {} where that is for tokens only."""
+    for one in status.get("process_findings") or ():
+        level = warning if one["level"] == "warning" else problem
+        yield level(f"the daemon reports: {one['what']}", one["advice"])
+    if runs := status.get("next_runs"):
+        times = sorted((dt.datetime.fromisoformat(at).astimezone(dt.UTC), task) for task, at in runs.items())
+        words = ", ".join(f"{task} {at:%Y-%m-%d %H:%M:%S}" for at, task in times)
+        yield ok(f"next runs: {words} (UTC)")
+    if "process_findings" not in status and problem_count:
+        yield warning(
+            f"the daemon reports {counted(problem_count, 'problem')}",
+            "open /status with a token to see them, or: journalctl -u aggregator -n 100",
+        )
+
+
+def _public_address(context: DoctorContext) -> Iterator[Finding]:
+    """Check whether a request to `public_url` without a token is treated as the owner's."""
+    address = context.config.public_url or ""
+    parts = urlsplit(address)
+    if not parts.hostname or is_loopback(parts.hostname):
+        return
+    kind = http.client.HTTPSConnection if parts.scheme == "https" else http.client.HTTPConnection
+    try:
+        connection = kind(parts.hostname, parts.port, timeout=context.tuning.doctor_seconds * _REQUEST_SHARE)
+        status, ready = _get(connection, parts.path.rstrip("/") + "/readyz")
+    except (OSError, http.client.HTTPException, ValueError) as error:
+        yield _not_reached(context, getattr(error, "strerror", None) or str(error))
+        return
+    if "problems" not in ready:
+        yield _not_reached(context, f"the response has status {status} and is not from aggregator")
+    elif ready["problems"] is None:
+        yield ok(f"public_url: {address} answers, and a request without a token is not the owner's")
+    else:
+        yield problem(
+            f"a request without a token to {address} is treated as the owner's and receives whole articles",
+            f"set server.owner_on_loopback: false in {context.config_name}, and have the proxy add "
+            "X-Forwarded-For",
+        )
+
+
+def _not_reached(context: DoctorContext, why: str) -> Finding:
+    """Return a finding of level ok: the public address is often reachable from other machines only."""
+    return ok(f"public_url: {context.config.public_url} is not reachable from this machine: {why}")
+
+
+def _is_running(database: Database) -> bool:
+    """Return whether another process is the writer; False if the lock file cannot be opened."""
+    if database.file is not None and not Path(f"{database.file}.lock").exists():
+        return False  # opening the lock would create the file, maybe with the wrong owner
+    lock = open_process_lock(database)
+    try:
+        taken = not lock.acquire()
+    except AggregatorError:
+        return False
+    lock.release()
+    return taken
+
+
+def _installed() -> Iterator[Finding]:
+    units = {how: unit_folder(user=" " in how) / _UNIT for how in ("systemctl", "systemctl --user")}
+    installed = {how: unit for how, unit in units.items() if unit.is_file()}
+    if not installed:
+        yield ok("daemon: not running on this database", "aggregator run, or: aggregator install-service")
+    for how, unit in installed.items():
+        yield problem(
+            f"the service {unit} is installed, and no daemon runs on this database",
+            f"{how} status aggregator shows why it stopped; {how} enable --now aggregator starts it",
+        )
+
+
+def _request(context: DoctorContext, path: str) -> dict[str, Any] | None:
+    """Return the daemon's JSON object at `path`, {} for any other answer, None if it is refused."""
+    server, seconds = context.config.server, context.tuning.doctor_seconds * _REQUEST_SHARE
+    host = _ANY.get(server.host, server.host)
+    try:
+        return _get(http.client.HTTPConnection(host, server.port, timeout=seconds), path)[1]
+    except ConnectionRefusedError:
+        return None
+    except (OSError, http.client.HTTPException):
+        return {}
+
+
+def _get(connection: http.client.HTTPConnection, path: str) -> tuple[int, dict[str, Any]]:
+    """Return the status and the JSON object at `path`, {} for anything else."""
+    with closing(connection):
+        connection.request("GET", path, headers={"Accept": "application/json"})
+        answer = connection.getresponse()
+        body = answer.read(_MOST_BYTES)
+    try:
+        value = json.loads(body)
+    except (ValueError, RecursionError):
+        value = None
+    return answer.status, value if isinstance(value, dict) else {}

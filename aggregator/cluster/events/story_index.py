@@ -9,7 +9,7 @@ In memory a story is one row of a table (dates, inbox number, keys) and its post
 look-up needs it, and the last ones used stay.
 
 Everything in the index is derived from story rows and can be rebuilt from them. Results depend on the rows
-alone: ties are ordered by story number, never by slot. ADR 4 explains the limit on memory.
+alone: ties are ordered by story number, never by slot. ADR 40 explains the limit on memory.
 """
 
 import itertools

@@ -157,7 +157,6 @@ _LIBRARIES = (
     "charset-normalizer",
     "courlan",
     "datasketch",
-    "fastfeedparser",
     "feedparser",
     "htmldate",
     "justext",

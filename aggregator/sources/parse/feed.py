@@ -1,6 +1,6 @@
 """Parses feeds of any format to `ParsedFeed`. Runs in a worker process.
 
-The only module that imports feedparser and fastfeedparser. feedparser gets bytes in a BytesIO only: it would
+The only module that imports feedparser, which gets bytes in a BytesIO only: it would
 open a string that looks like a path or a URL. Its sanitizer is off, since it takes minutes on hostile input
 and lets scripts through; HTML is cleaned where it is shown.
 
@@ -127,25 +127,16 @@ def _read(data: bytes, context: FeedContext) -> ParsedFeed:
         return ParsedFeed(problem=problem)
     if feed_discovery.is_sitemap(text):
         return feed_discovery.read_sitemap(xml_repair.well_prepared(text), context)
-    return _read_xml(data, text, context)
+    return _read_xml(text, context)
 
 
-def _read_xml(data: bytes, text: str, context: FeedContext) -> ParsedFeed:
-    """Parse with feedparser; else with fastfeedparser; else with feedparser on the original bytes.
-
-    The first two parse the repaired markup. A later parser runs only if the markup has entries and the
-    earlier ones found none. If the markup has more entries than were found, each entry is parsed alone.
-    """
+def _read_xml(text: str, context: FeedContext) -> ParsedFeed:
+    """Parse the repaired markup; if fewer entries are found than it has, parse each entry alone."""
     cut = _cut(xml_repair.well_prepared(text), context)
-    repaired = _LINK_URI.sub(r"\1", _CAPTION.sub(r"<\1media:caption>", cut.text)).encode()
-    first = _attempted(lambda: _with_feedparser(repaired, context, is_repaired=True))
-    feed = first
-    if cut.entries and not (feed and feed.entry_count):
-        feed = _attempted(lambda: _with_fastfeedparser(repaired, context))
-    if cut.entries and not (feed and feed.entry_count):
-        feed = _attempted(lambda: _with_feedparser(data, context, is_repaired=False))
+    repaired = _LINK_URI.sub(r"\1", _CAPTION.sub(r"<\1media:caption>", cut.text))
+    first = feed = _attempted(_with_feedparser, repaired, context)
     if min(cut.entries, context.tuning.max_entries) > (feed.entry_count if feed else 0):
-        alone = _attempted(lambda: _one_by_one(repaired.decode(), context))
+        alone = _attempted(_one_by_one, repaired, context)
         feed = alone if alone and alone.entry_count > (feed.entry_count if feed else 0) else feed
     if feed and feed.entry_count:
         return _as_given(feed, cut, context.tuning.max_entries)
@@ -154,10 +145,12 @@ def _read_xml(data: bytes, text: str, context: FeedContext) -> ParsedFeed:
     return ParsedFeed(problem="this begins like a feed but has no readable entries")
 
 
-def _attempted(attempt: Callable[[], ParsedFeed]) -> ParsedFeed | None:
+def _attempted(
+    parse: Callable[[str, FeedContext], ParsedFeed], text: str, context: FeedContext
+) -> ParsedFeed | None:
     try:
-        return attempt()
-    except Exception:  # noqa: BLE001 - the next parser is tried
+        return parse(text, context)
+    except Exception:  # noqa: BLE001 - feedparser may raise anything on untrusted markup
         return None
 
 
@@ -185,14 +178,12 @@ def _cut(text: str, context: FeedContext) -> xml_repair.CutFeed:
 # --- feedparser --------------------------------------------------------------------------------------------
 
 
-def _with_feedparser(data: bytes, context: FeedContext, *, is_repaired: bool) -> ParsedFeed:
+def _with_feedparser(text: str, context: FeedContext) -> ParsedFeed:
     import feedparser
 
-    if not isinstance(data, bytes):
-        raise TypeError("feedparser reads bytes only: a str may be a path")
     parsed: dict[str, Any] = feedparser.parse(
-        io.BytesIO(data),
-        response_headers=dict(_UTF8_HEADER) if is_repaired else None,
+        io.BytesIO(text.encode()),
+        response_headers=dict(_UTF8_HEADER),
         sanitize_html=False,
         resolve_relative_uris=False,
     )
@@ -210,19 +201,15 @@ def _with_feedparser(data: bytes, context: FeedContext, *, is_repaired: bool) ->
 
 def _one_by_one(text: str, context: FeedContext) -> ParsedFeed:
     """Parse each entry as a feed of its own, so that a malformed entry does not affect the others."""
-    head, *alone = (document.encode() for document in xml_repair.entries_alone(text))
-    feed = _with_feedparser(head, context, is_repaired=True)
+    head, *alone = xml_repair.entries_alone(text)
+    feed = _with_feedparser(head, context)
     context = msgspec.structs.replace(
         context, site_url=feed.site_url, title=feed.title, language=feed.language
     )
-    entries = [_only_entry(document, context) for document in alone]
+    feeds = [_attempted(_with_feedparser, document, context) for document in alone]
+    entries = [next(iter(one.entries), None) if one else None for one in feeds]
     read = _parsed(feed.format, feed.title, context, entries)
     return msgspec.structs.replace(read, ttl_seconds=feed.ttl_seconds)
-
-
-def _only_entry(document: bytes, context: FeedContext) -> Entry | None:
-    feed = _attempted(lambda: _with_feedparser(document, context, is_repaired=True))
-    return feed.entries[0] if feed and feed.entries else None
 
 
 def _with_head(head: dict[str, Any], context: FeedContext) -> FeedContext:
@@ -321,34 +308,6 @@ def _enclosure(url: str, attributes: dict[str, Any]) -> Enclosure:
     digits = re.fullmatch(r"[0-9]{1,15}", length)
     kind = _string(attributes, "type") or _string(attributes, "medium")
     return Enclosure(url=url, type=kind, length_bytes=int(length) if digits else None)
-
-
-# --- fastfeedparser ----------------------------------------------------------------------------------------
-
-
-def _with_fastfeedparser(data: bytes, context: FeedContext) -> ParsedFeed:
-    import fastfeedparser
-
-    parsed = fastfeedparser.parse(data)
-    head: dict[str, Any] = parsed["feed"]
-    context = _with_head(head, context)
-    entries = [entry_of(_declared_fast(raw), context) for raw in parsed["entries"]]
-    return _parsed("", _string(head, "title"), context, entries)
-
-
-def _declared_fast(raw: dict[str, Any]) -> DeclaredEntry:
-    bodies = [_string(one, "value") for one in _dicts(raw, "content")]
-    return DeclaredEntry(
-        guid=_string(raw, "id"),
-        url=_string(raw, "link"),
-        title=_string(raw, "title"),
-        html=max([*bodies, _string(raw, "description")], key=len),
-        published=(_string(raw, "published"), _string(raw, "updated")),
-        updated=_string(raw, "updated"),
-        author=_string(raw, "author"),
-        categories=tuple(_string(tag, "term") for tag in _dicts(raw, "tags")),
-        enclosures=_enclosures(raw),
-    )
 
 
 # --- values of unknown type --------------------------------------------------------------------------------

@@ -67,7 +67,7 @@ def require_readable(address: str) -> None:
 def _register(scheme: str) -> None:
     """Have obstore read web servers, and a scheme that fsspec has no installed implementation of.
 
-    For s3:// the usual one is s3fs, whose botocore excludes the python-dateutil of fastfeedparser.
+    For s3:// the usual one is s3fs, whose botocore excludes python-dateutil 4.
     """
     import fsspec
 

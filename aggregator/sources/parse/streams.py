@@ -10,19 +10,18 @@ import re
 import zlib
 from collections import OrderedDict
 from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, BinaryIO
+from typing import BinaryIO
 
 from aggregator.model.errors import ReadError, TooManyFilesError
 from aggregator.sources.parse.remote_files import open_file
 
-if TYPE_CHECKING:
-    from zstandard import ZstdDecompressor
-
 _GZIP = b"\x1f\x8b\x08"
 _ZSTD_FRAME = re.compile(rb"\x28\xb5\x2f\xfd|[\x50-\x5f]\x2a\x4d\x18")  # a frame, or a skippable frame
 _ZSTD_WINDOW_BYTES = 2**27  # 128 MiB, that of `zstd --long`; only decompression bombs need a larger one
-_ZSTD_STEP_BYTES = 1024  # decompresses to at most 32 MiB: a block of 128 KiB needs four bytes
+# Decompressed at once: to at most 1 MiB from gzip, and 32 MiB from zstd, of which 128 KiB need four bytes.
+_STEP_BYTES = 1024
 _BUFFER_BYTES = 262_144
 _SKIPPED_AT_ONCE = 1_048_576
 BLANK = b" \t\r\n\0\xef\xbb\xbf"  # allowed around JSON: spaces, padding, a byte order mark
@@ -62,13 +61,12 @@ class Stream(io.BufferedReader):
     offset_of: Callable[[int], int | None]
 
 
-class _Counting(io.RawIOBase):
-    """A raw reader that counts bytes for `progress` and notes errors of the disk as damage."""
+class _Pieces(io.RawIOBase):
+    """Reads pieces of any length, one after the other."""
 
-    def __init__(self, raw: BinaryIO, progress: Progress, damage: FileDamage) -> None:
-        self._raw = raw
-        self._progress = progress
-        self._damage = damage
+    def __init__(self, pieces: Iterator[bytes]) -> None:
+        self._pieces = pieces
+        self._ready = memoryview(b"")
         self._read_bytes = 0
 
     def readable(self) -> bool:
@@ -78,136 +76,64 @@ class _Counting(io.RawIOBase):
         return self._read_bytes
 
     def readinto(self, buffer: memoryview) -> int:  # type: ignore[override] # the buffer BufferedReader hands in
-        try:
-            data = self._raw.read(len(buffer))
-        except OSError as error:
-            self._damage.note(f"it cannot be read to its end ({error.strerror})")
-            return 0
-        buffer[: len(data)] = data
-        self._progress.read_bytes += len(data)
-        self._read_bytes += len(data)
-        return len(data)
-
-
-class _GzipMember:
-    """One gzip member. Raises the library's errors for broken data."""
-
-    def __init__(self) -> None:
-        self._inflater = zlib.decompressobj(16 + zlib.MAX_WBITS)
-
-    @property
-    def eof(self) -> bool:
-        return self._inflater.eof
-
-    @property
-    def rest(self) -> bytes:
-        """The input that was not used yet."""
-        return self._inflater.unused_data if self.eof else self._inflater.unconsumed_tail
-
-    def step(self, data: bytes, limit: int) -> bytes:
-        """Decompress `data`; return about `limit` bytes at most."""
-        return self._inflater.decompress(data, limit)
-
-
-class _ZstdFrame:
-    """One zstd frame, as `_GzipMember`."""
-
-    def __init__(self, decompressor: "ZstdDecompressor") -> None:
-        self._unpacker = decompressor.decompressobj()
-        self._later = b""
-
-    @property
-    def eof(self) -> bool:
-        return self._unpacker.eof
-
-    @property
-    def rest(self) -> bytes:
-        return (self._unpacker.unused_data if self.eof else b"") + self._later
-
-    def step(self, data: bytes, limit: int) -> bytes:  # noqa: ARG002 - limited by the size of the input
-        self._later = data[_ZSTD_STEP_BYTES:]
-        return self._unpacker.decompress(data[:_ZSTD_STEP_BYTES])
-
-
-def _zstd_decompressor() -> "ZstdDecompressor":
-    import zstandard
-
-    return zstandard.ZstdDecompressor(max_window_size=_ZSTD_WINDOW_BYTES)
-
-
-class _Unpacking(io.RawIOBase):
-    """Reads consecutive members or frames, up to the first that is damaged."""
-
-    def __init__(self, packed: io.BufferedReader, damage: FileDamage, *, is_gzip: bool, start: int) -> None:
-        self._packed = packed
-        self._start = start
-        self._damage = damage
-        # Shared by all frames: creating one is slow.
-        self._decompressor = None if is_gzip else _zstd_decompressor()
-        self._unpacker: _GzipMember | _ZstdFrame | None = None
-        self._given = b""  # compressed, not used yet
-        self._ready = memoryview(b"")  # decompressed, not read yet
-        self._unpacked_bytes = 0
-        self._members: OrderedDict[int, int] = OrderedDict()  # position of their first byte → offset
-        self._is_damaged = False
-
-    def readable(self) -> bool:
-        return True
-
-    def tell(self) -> int:
-        return self._unpacked_bytes - len(self._ready)
-
-    def offset_of(self, position: int) -> int | None:
-        """Return the offset of the member or frame that begins at this position."""
-        return self._members.get(position)
-
-    def readinto(self, buffer: memoryview) -> int:  # type: ignore[override] # as above
         while not self._ready:
-            unpacked = self._next(len(buffer))
-            if unpacked is None:
+            piece = next(self._pieces, None)
+            if piece is None:
                 return 0
-            self._ready = memoryview(unpacked)
-            self._unpacked_bytes += len(unpacked)
+            self._ready = memoryview(piece)
         part = self._ready[: len(buffer)]
         buffer[: len(part)] = part
         self._ready = self._ready[len(part) :]
+        self._read_bytes += len(part)
         return len(part)
 
-    def _next(self, limit: int) -> bytes | None:
-        """Return some more bytes, or b"" for none yet; None at the end."""
-        import zstandard
 
-        self._given = self._given or self._packed.read1(_BUFFER_BYTES)
-        if self._is_damaged or not self._given:
-            if self._unpacker is not None:
-                self._note("")
-            return None
-        if self._unpacker is None:
-            self._given = self._given.lstrip(b"\0")  # padding behind the last one
-            if not self._given:
-                return b""
-            self._begin()
-        assert self._unpacker is not None
+def _counted(raw: BinaryIO, progress: Progress, damage: FileDamage) -> Iterator[bytes]:
+    """Yield the bytes of a file, counted for `progress`; an error of the disk is noted as damage."""
+    try:
+        while data := raw.read(_BUFFER_BYTES):
+            progress.read_bytes += len(data)
+            yield data
+    except OSError as error:
+        damage.note(f"it cannot be read to its end ({error.strerror})")
+
+
+def _unpacked(
+    packed: io.BufferedReader, damage: FileDamage, members: OrderedDict[int, int], *, is_gzip: bool
+) -> Iterator[bytes]:
+    """Yield the content of consecutive gzip members or zstd frames, up to the first that is damaged.
+
+    `members`: gets where each of them begins, in `packed` by the position of its first byte.
+    """
+    import zstandard
+
+    new_unpacker = (
+        partial(zlib.decompressobj, 16 + zlib.MAX_WBITS)
+        if is_gzip
+        else zstandard.ZstdDecompressor(max_window_size=_ZSTD_WINDOW_BYTES).decompressobj
+    )
+    unpacker, given, count = None, b"", 0
+    reason = ""
+    while given := given or packed.read1(_STEP_BYTES):
+        if unpacker is None:
+            given = given.lstrip(b"\0")  # padding behind the last one
+            if not given:
+                continue
+            unpacker = new_unpacker()
+            members[count] = packed.tell() - len(given)
+            if len(members) > _MEMBERS_KEPT:
+                members.popitem(last=False)
         try:
-            unpacked = self._unpacker.step(self._given, limit)
+            content = unpacker.decompress(given)
         except (zlib.error, zstandard.ZstdError, MemoryError) as error:
-            self._note(f" ({error})")
-            self._is_damaged = True
-            return None
-        self._given = self._unpacker.rest
-        if self._unpacker.eof:
-            self._unpacker = None
-        return unpacked
-
-    def _begin(self) -> None:
-        self._unpacker = _GzipMember() if self._decompressor is None else _ZstdFrame(self._decompressor)
-        self._members[self._unpacked_bytes] = self._start + self._packed.tell() - len(self._given)
-        if len(self._members) > _MEMBERS_KEPT:
-            self._members.popitem(last=False)
-
-    def _note(self, more: str) -> None:
-        where = f"after {self._unpacked_bytes:,} unpacked bytes"
-        self._damage.note(f"the file is damaged or cut short {where}{more}")
+            reason = f" ({error})"
+            break
+        given = unpacker.unused_data if unpacker.eof else b""
+        unpacker = None if unpacker.eof else unpacker
+        count += len(content)
+        yield content
+    if unpacker is not None:
+        damage.note(f"the file is damaged or cut short after {count:,} unpacked bytes{reason}")
 
 
 @contextlib.contextmanager
@@ -233,12 +159,17 @@ def unzipped(raw: BinaryIO, progress: Progress, start: int = 0) -> Iterator[Stre
     `start`: the offset in its file from which it is read.
     """
     damage = FileDamage()
-    plain = _stream(_Counting(raw, progress, damage), damage, lambda position: start + position)
+    plain = _stream(_counted(raw, progress, damage), damage, lambda position: start + position)
     head = plain.peek(4)[:4]
     is_gzip = head.startswith(_GZIP)
     if is_gzip or _ZSTD_FRAME.match(head):
-        unpacking = _Unpacking(plain, damage, is_gzip=is_gzip, start=start)
-        yield _stream(unpacking, damage, unpacking.offset_of)
+        members: OrderedDict[int, int] = OrderedDict()
+
+        def offset_of(position: int) -> int | None:
+            offset = members.get(position)
+            return None if offset is None else start + offset
+
+        yield _stream(_unpacked(plain, damage, members, is_gzip=is_gzip), damage, offset_of)
     else:
         yield plain
     if damage.message is not None:
@@ -246,43 +177,23 @@ def unzipped(raw: BinaryIO, progress: Progress, start: int = 0) -> Iterator[Stre
 
 
 def _stream(
-    reader: io.RawIOBase, damage: FileDamage, offset_of: Callable[[int], int | None] = lambda _: None
+    pieces: Iterator[bytes], damage: FileDamage, offset_of: Callable[[int], int | None] = lambda _: None
 ) -> Stream:
-    stream = Stream(reader, _BUFFER_BYTES)
+    stream = Stream(_Pieces(pieces), _BUFFER_BYTES)
     stream.damage, stream.offset_of = damage, offset_of
     return stream
 
 
-class _Recoding(io.RawIOBase):
-    """Recodes UTF-16 or UTF-32 to UTF-8; invalid characters become U+FFFD."""
-
-    def __init__(self, stream: io.BufferedReader, codec: str) -> None:
-        self._stream = stream
-        self._decoder = codecs.getincrementaldecoder(codec)("replace")
-        self._ready = b""
-
-    def readable(self) -> bool:
-        return True
-
-    def readinto(self, buffer: memoryview) -> int:  # type: ignore[override] # as above
-        while not self._ready:
-            data = self._stream.read1(_BUFFER_BYTES)
-            self._ready = self._decoder.decode(data, final=not data).encode("utf-8", "replace")
-            if not data and not self._ready:
-                return 0
-        part = self._ready[: len(buffer)]
-        self._ready = self._ready[len(part) :]
-        buffer[: len(part)] = part
-        return len(part)
-
-
 def in_utf8(stream: Stream) -> Stream:
     """Return `stream`, recoded if it begins like JSON in UTF-16 or UTF-32, so that it can be split at
-    newlines.
+    newlines; invalid characters become U+FFFD.
     """
     head = stream.peek(4)[:4].ljust(4, b" ")
     codec = next((codec for mark, codec in _WIDE if re.match(mark, head, re.DOTALL)), None)
-    return stream if codec is None else _stream(_Recoding(stream, codec), stream.damage)
+    if codec is None:
+        return stream
+    texts = codecs.iterdecode(iter(lambda: stream.read1(_BUFFER_BYTES), b""), codec, "replace")
+    return _stream((text.encode("utf-8", "replace") for text in texts), stream.damage)
 
 
 _WIDE = (

@@ -64,6 +64,7 @@ _CHANNEL = re.compile(r"</?(?:channel|items?)\b[^<>]{0,500}>", re.IGNORECASE)
 _TAIL = re.compile(
     r"(?:\s{0,100}</(?:[\w.-]{1,40}:)?(?:channel|rss|feed|rdf)\s{0,10}>){1,3}\s*\Z", re.IGNORECASE
 )
+_OPEN_TITLE = re.compile(r"(<title>[^<]{1,2000})(?=<|\Z)", re.IGNORECASE)  # in an entry without </title>
 _MAX_PREFIXES = 100  # the largest number in 117 real feeds is 10
 _PREFIX = re.compile(r"\sxmlns:([\w.-]{1,60})\s?=\s?(?:\"[^\"<>]{0,500}\"|'[^'<>]{0,500}')")
 _CLOSING = {"<![CDATA[": "]]>", "<!--": "-->"}
@@ -232,6 +233,7 @@ def entries_alone(text: str) -> Iterator[str]:
         close = text.find("</" + name, start, end)
         body = text[start : close if close >= 0 else end]
         alone = _without_prefix(body if close >= 0 else _TAIL.sub("", body), prefix)
+        alone = alone if "</title" in alone else _OPEN_TITLE.sub(r"\1</title>", alone)
         is_empty = text.startswith("/>", text.find(">", start, end) - 1)
         yield _DECLARATION + opened + alone + ("" if is_empty else f"</{local}>") + closed
 

@@ -11,7 +11,7 @@ Also detects bot walls: pages that are returned instead of the site's own.
 import ssl
 import time
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import closing, contextmanager
+from contextlib import closing, contextmanager, suppress
 from datetime import UTC, datetime
 from functools import lru_cache
 from typing import Literal, NoReturn
@@ -29,7 +29,6 @@ from aggregator.model.errors import ConfigError, FetchError
 from aggregator.sources.fetch.rate_limiter import RateLimiter, parse_retry_after
 from aggregator.sources.fetch.response import (
     FetchResult,
-    Route,
     decompress_body,
     is_printable,
     to_fetch_result,
@@ -192,7 +191,7 @@ class Client:
                     self.tuning.fetch_deadline_seconds,
                     self.tuning.wire_cap_bytes,
                     ports,
-                    private_servers=self._private_servers_for(first if linked_from is None else linked_from),
+                    private_servers=self._private_servers_for(first, linked_from),
                 )
                 headers = self._headers(accept, etag, last_modified)
                 found = self._follow(first, headers, budget, own, is_page=accept != "feed")
@@ -267,18 +266,26 @@ class Client:
         url, before, permanent, is_for_ever = first, None, None, True
         for _ in range(MAX_REDIRECTS + 1):
             is_same_host = before is not None and _host_key(url) == _host_key(before)
+            secret = own[1] if own is not None and _origin(url) == own[0] else {}
             with (
                 self._turn(url, budget, at_once=is_same_host, is_page=is_page),
-                self._sent(url, headers | _secret_headers(url, own), budget) as response,
+                closing(self._send(url, {**headers, **secret}, budget)) as response,
             ):
                 self._update_rate_limit(url, response, is_page=is_page)
                 if response.status_code not in _REDIRECTS:
-                    route = Route(str(first), str(url), permanent)
-                    return self._read(response, headers, budget, route)
+                    return to_fetch_result(
+                        response,
+                        self._read(response, headers, budget),
+                        asked=str(first),
+                        final=str(url),
+                        permanent=permanent,
+                        cap_chars=self.tuning.validator_cap_chars,
+                    )
                 target = self._redirect_target(url, response)
             if not self._guard.is_private(name_of(url)):
                 budget.private_servers = frozenset()
-            is_for_ever = is_for_ever and response.status_code in _FOR_EVER and not _is_downgrade(url, target)
+            is_downgrade = url.scheme == "https" and target.scheme == "http"
+            is_for_ever = is_for_ever and response.status_code in _FOR_EVER and not is_downgrade
             permanent = str(target) if is_for_ever else None
             before, url = url, target
         raise FetchError("redirect", f"more than {MAX_REDIRECTS} redirects, the last to {short(url)}")
@@ -299,15 +306,6 @@ class Client:
             with self._guard.budget(budget):
                 yield
 
-    @contextmanager
-    def _sent(
-        self, url: httpx.URL, headers: dict[str, str], budget: RequestBudget
-    ) -> Iterator[httpx.Response]:
-        self._guard.check_reused_connection(*_server(url))
-        self._guard.check_proxied(*_server(url))
-        with closing(self._send(url, headers, budget)) as response:
-            yield response
-
     def _update_rate_limit(self, url: httpx.URL, response: httpx.Response, *, is_page: bool) -> None:
         """Pass a response to the rate limiter. 429 and 503 of the operator's own servers are ignored."""
         key, status = _host_key(url), response.status_code
@@ -320,22 +318,23 @@ class Client:
     def _retry_after(self, response: httpx.Response) -> float | None:
         return parse_retry_after(response.headers.get("retry-after"), self._now(), self.tuning)
 
-    def _private_servers_for(self, leads: httpx.URL | str) -> frozenset[Server]:
-        """Return the servers in the operator's own networks that a URL may reach.
+    def _private_servers_for(self, url: httpx.URL, linked_from: str | None) -> frozenset[Server]:
+        """Return the servers in the operator's own networks that the URL may reach.
 
-        `leads` is a URL that a user entered, or the text of the URL of the source that links there.
+        `linked_from`: the URL of the source that links there; None: a user entered the URL.
         """
-        if isinstance(leads, str):
-            try:
-                leads = self._parsed(leads)
-            except FetchError:
-                return frozenset()
-            if not (self._is_private(leads) or self._guard.is_private(*_server(leads))):
-                return frozenset()
-        return frozenset({_server(leads)})
+        if linked_from is None:
+            return frozenset({_server(url)})
+        with suppress(FetchError):
+            source = self._parsed(linked_from)
+            if self._is_private(source) or self._guard.is_private(*_server(source)):
+                return frozenset({_server(source)})
+        return frozenset()
 
     def _send(self, url: httpx.URL, headers: dict[str, str], budget: RequestBudget) -> httpx.Response:
         """Send a GET; if a reused connection fails before the response begins, retry once on a new one."""
+        self._guard.check_reused_connection(*_server(url))
+        self._guard.check_proxied(*_server(url))
         connections = budget.connections
         try:
             return self._transport.handle_request(httpx.Request("GET", url, headers=headers))
@@ -357,27 +356,21 @@ class Client:
             raise FetchError("redirect", f"to an invalid address: {short(location)}") from error
         return target.copy_with(fragment=None)
 
-    def _read(
-        self, response: httpx.Response, sent: dict[str, str], budget: RequestBudget, route: Route
-    ) -> FetchResult:
+    def _read(self, response: httpx.Response, sent: dict[str, str], budget: RequestBudget) -> bytes:
+        """Return the body; b"" if it is not modified. Raise FetchError for a refusal and a bot wall."""
         status = response.status_code
         is_not_modified = status == _NOT_MODIFIED
-        if not response.is_success and not (is_not_modified and _is_conditional(sent)):
+        is_conditional = "If-None-Match" in sent or "If-Modified-Since" in sent
+        if not response.is_success and not (is_not_modified and is_conditional):
             self._refuse(response, budget)
         body = b"" if is_not_modified else self._body(response, budget, _DECODED_CAP_BYTES)
         if (bot_wall := detect_bot_wall(status, response.headers, body)) is not None:
             raise FetchError("bot wall", bot_wall, status=status)
-        return to_fetch_result(
-            route,
-            status,
-            response.headers,
-            body,
-            validator_cap_chars=self.tuning.validator_cap_chars,
-        )
+        return body
 
     def _body(self, response: httpx.Response, budget: RequestBudget, cap_bytes: int) -> bytes:
-        encoding = response.headers.get("content-encoding", "")
-        return decompress_body(_timed(response.iter_raw(), budget), encoding, cap_bytes)
+        parts = (part for part in response.iter_raw() if budget.left())  # which raises at the deadline
+        return decompress_body(parts, response.headers.get("content-encoding", ""), cap_bytes)
 
     def _refuse(self, response: httpx.Response, budget: RequestBudget) -> NoReturn:
         """Raise the error for a status other than success, with the wait that the server requests."""
@@ -420,24 +413,12 @@ def user_agent(contact: str) -> str:
     return f"aggregator/{__version__} (+{words})" if words else f"aggregator/{__version__}"
 
 
-def _timed(parts: Iterator[bytes], budget: RequestBudget) -> Iterator[bytes]:
-    for part in parts:
-        budget.left()
-        yield part
-
-
 def _server(url: httpx.URL) -> Server:
     return name_of(url), port_of(url)
 
 
 def _origin(url: httpx.URL) -> tuple[str, str, int]:
     return url.scheme, url.host, port_of(url)
-
-
-def _secret_headers(
-    url: httpx.URL, own: tuple[tuple[str, str, int], Mapping[str, str]] | None
-) -> dict[str, str]:
-    return dict(own[1]) if own is not None and _origin(url) == own[0] else {}
 
 
 def _host_key(url: httpx.URL) -> str:
@@ -453,14 +434,6 @@ def _key_of(url: str) -> str:
         return _host_key(httpx.URL(url.strip()))
     except (httpx.InvalidURL, UnicodeError, ValueError):
         return ""
-
-
-def _is_downgrade(url: httpx.URL, target: httpx.URL) -> bool:
-    return url.scheme == "https" and target.scheme == "http"
-
-
-def _is_conditional(sent: dict[str, str]) -> bool:
-    return "If-None-Match" in sent or "If-Modified-Since" in sent
 
 
 def client_of(config: Config, metrics_registry: Metrics | None = None) -> Client:

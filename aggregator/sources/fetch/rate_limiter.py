@@ -22,7 +22,7 @@ _HOST_HOLD_FEEDS = 2
 _HOST_GAP_FACTOR_MAX = 32.0  # each 429 doubles the gap of its host up to so many times the usual one (chosen)
 _HOST_RECOVERY_RESPONSES = 20  # consecutive responses without a 429 that halve it again (chosen)
 
-_DIGITS = re.compile(r"[0-9]{1,19}\Z")
+_DIGITS = re.compile(r"[0-9]+\Z")
 _HOSTS_KEPT = 10_000
 _LARGEST_REQUESTED_GAP_SECONDS = 30.0
 _WIDE_GAP_KEPT_SECONDS = 86400.0
@@ -37,9 +37,7 @@ def parse_retry_after(value: str | None, now: dt.datetime, tuning: NetTuning) ->
     """
     text = (value or "").strip()
     if _DIGITS.match(text):
-        seconds = float(text)
-    elif text and set(text) <= set("0123456789"):  # more digits than a float has: clamped
-        seconds = tuning.retry_after_max_seconds
+        seconds = float(text)  # infinite for hundreds of digits
     elif (moment := http_time(text)) is not None:
         seconds = (moment - now).total_seconds()
     else:
@@ -98,7 +96,19 @@ class RateLimiter:
         `at_once` is for the next step of a redirect: no wait, but a longer gap afterwards. `is_page`: the
         request is for the page of an entry.
         """
-        self._enter(host, is_private_host, at_once, is_page)
+        with self._changed:
+            state = self._state(host)
+            state.waiting += 1
+            try:
+                self._await_turn(host, state, at_once, is_page)
+            finally:
+                state.waiting -= 1
+            state.running += 1
+            start = max(self._clock(), state.next_start if at_once else 0.0)
+            for one in self._limits(host, state, is_page):
+                gap = max(self._tuning.host_gap_seconds * one.gap_factor, one.requested_gap)
+                one.next_start = start + (0.0 if is_private_host else gap)
+            self._changed.notify_all()
         try:
             yield
         finally:
@@ -210,21 +220,6 @@ class RateLimiter:
         """Return what holds for a request; no feed waits for the gaps of pages."""
         pages = self._hosts.get(host + _PAGES) if is_page else None
         return (state,) if pages is None else (state, pages)
-
-    def _enter(self, host: str, is_private_host: bool, at_once: bool, is_page: bool) -> None:
-        with self._changed:
-            state = self._state(host)
-            state.waiting += 1
-            try:
-                self._await_turn(host, state, at_once, is_page)
-            finally:
-                state.waiting -= 1
-            state.running += 1
-            start = max(self._clock(), state.next_start if at_once else 0.0)
-            for one in self._limits(host, state, is_page):
-                gap = max(self._tuning.host_gap_seconds * one.gap_factor, one.requested_gap)
-                one.next_start = start + (0.0 if is_private_host else gap)
-            self._changed.notify_all()
 
     def _await_turn(self, host: str, state: _Host, at_once: bool, is_page: bool) -> None:
         while True:

@@ -8,6 +8,7 @@ import re
 import zlib
 from collections.abc import Iterable, Iterator, Mapping
 from email.utils import parsedate_to_datetime
+from itertools import chain
 
 import httpx
 import msgspec
@@ -44,36 +45,24 @@ class FetchResult(msgspec.Struct, frozen=True, kw_only=True):
     fresh_seconds: float | None = None  # freshness lifetime (Cache-Control, Expires)
 
 
-class Route(msgspec.Struct, frozen=True):
-    """The redirects of a fetch so far: the requested URL, the current one, and the permanent target."""
-
-    asked: str
-    final: str
-    permanent: str | None = None
-
-
 def to_fetch_result(
-    route: Route,
-    status: int,
-    headers: httpx.Headers,
-    body: bytes,
-    *,
-    validator_cap_chars: int,
+    response: httpx.Response, body: bytes, *, asked: str, final: str, permanent: str | None, cap_chars: int
 ) -> FetchResult:
-    """Convert an httpx response."""
+    """Convert a response to the request for `asked`, at the end of the redirects to `final`."""
+    headers = response.headers
     declared = headers.get("content-type", "")[:_HEADER_CHARS]
     media_type, charset = _MEDIA_TYPE.match(declared), _CHARSET.search(declared)
     return FetchResult(
-        url=route.asked,
-        url_final=route.final,
-        permanent_url=route.permanent,
-        status=status,
-        not_modified=status == 304,
+        url=asked,
+        url_final=final,
+        permanent_url=permanent,
+        status=response.status_code,
+        not_modified=response.status_code == 304,
         body=body,
         content_type=media_type[1].lower() if media_type else "",
         charset=charset[1].lower() if charset else None,
-        etag=validator(headers.get("etag"), validator_cap_chars),
-        last_modified=validator(headers.get("last-modified"), validator_cap_chars),
+        etag=validator(headers.get("etag"), cap_chars),
+        last_modified=validator(headers.get("last-modified"), cap_chars),
         robots=header_rules(headers.multi_items()),
         fresh_seconds=fresh_seconds(headers),
     )
@@ -89,15 +78,12 @@ def fresh_seconds(headers: Mapping[str, str]) -> float | None:
     if _UNCACHED.search(control):
         return None
     if (age := _MAX_AGE.search(control)) is not None:
-        return max(0.0, float(age[1]) - _digits(headers.get("age", "")))
+        elapsed = headers.get("age", "").strip()
+        return max(0.0, float(age[1]) - (float(elapsed) if _NUMBER.match(elapsed) else 0.0))
     expires, date = http_time(headers.get("expires", "")), http_time(headers.get("date", ""))
     if expires is None or date is None:
         return None
     return max(0.0, (expires - date).total_seconds())
-
-
-def _digits(text: str) -> float:
-    return float(text) if _NUMBER.match(text.strip()) else 0.0
 
 
 def http_time(text: str) -> dt.datetime | None:
@@ -137,12 +123,9 @@ def decompress_body(parts: Iterable[bytes], encoding: str, cap_bytes: int) -> by
     """
     body = _joined(_layer(parts, encoding.strip().lower()), cap_bytes)
     if body.startswith(_GZIP_MAGIC):
-        body = _joined(_gzip(_cut(body)), cap_bytes)
+        steps = (body[start : start + _STEP_BYTES] for start in range(0, len(body), _STEP_BYTES))
+        body = _joined(_gzip(steps), cap_bytes)
     return body
-
-
-def _cut(body: bytes) -> Iterator[bytes]:
-    return (body[start : start + _STEP_BYTES] for start in range(0, len(body), _STEP_BYTES))
 
 
 def _joined(parts: Iterable[bytes], cap_bytes: int) -> bytes:
@@ -173,16 +156,11 @@ def _unless_plain(parts: Iterable[bytes]) -> Iterator[bytes]:
         if len(start) >= len(_GZIP_MAGIC):
             break
     if start.startswith(_GZIP_MAGIC):
-        return _gzip(_chained(start, steps))
-    return _chained(start, steps)
+        return _gzip(chain((start,), steps))
+    return chain((start,), steps)
 
 
-def _chained(start: bytes, rest: Iterator[bytes]) -> Iterator[bytes]:
-    yield start
-    yield from rest
-
-
-def _gzip(parts: Iterator[bytes]) -> Iterator[bytes]:
+def _gzip(parts: Iterable[bytes]) -> Iterator[bytes]:
     """Decompress consecutive gzip members; other bytes after the last one are padding."""
     inflater = zlib.decompressobj(_GZIP_BITS)
     members = 1
@@ -207,27 +185,21 @@ def _deflate(parts: Iterable[bytes]) -> Iterator[bytes]:
     inflater = None
     for part in parts:
         if inflater is None and part:
-            inflater = zlib.decompressobj(zlib.MAX_WBITS if _is_zlib(part) else -zlib.MAX_WBITS)
+            is_zlib = part[0] & 0x0F == 8 and (len(part) < 2 or (part[0] << 8 | part[1]) % 31 == 0)
+            inflater = zlib.decompressobj(zlib.MAX_WBITS if is_zlib else -zlib.MAX_WBITS)
         if inflater is not None:
             yield from _steps(inflater, part)
     if inflater is not None and not inflater.eof:
         raise FetchError("encoding", "the compressed response is truncated")
 
 
-def _is_zlib(start: bytes) -> bool:
-    return start[0] & 0x0F == 8 and (len(start) < 2 or (start[0] << 8 | start[1]) % 31 == 0)
-
-
 def _steps(inflater: "zlib._Decompress", data: bytes) -> Iterator[bytes]:
-    rest = data
-    more = bool(rest)
-    while more and not inflater.eof:
+    step = b""
+    # After a full step there may be more output without input.
+    while (data or len(step) == _STEP_BYTES) and not inflater.eof:
         try:
-            step = inflater.decompress(rest, _STEP_BYTES)
+            step = inflater.decompress(data, _STEP_BYTES)
         except zlib.error as error:
             raise FetchError("encoding", "the compressed response is damaged") from error
         yield step
-        rest = inflater.unconsumed_tail
-        more = (
-            bool(rest) or len(step) == _STEP_BYTES
-        )  # after a full step there may be more output without input
+        data = inflater.unconsumed_tail

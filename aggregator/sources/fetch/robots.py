@@ -8,7 +8,6 @@ import time
 from collections import OrderedDict
 from collections.abc import Callable
 from typing import Literal
-from urllib.parse import urlsplit
 
 import msgspec
 from protego import Protego
@@ -16,6 +15,7 @@ from protego import Protego
 from aggregator.model.errors import FetchError
 from aggregator.sources.fetch.client import Client
 from aggregator.sources.fetch.rate_limiter import ASKED_TO_WAIT
+from aggregator.sources.fetch.transport import parsed
 
 _CACHE_SECONDS = 86_400.0  # RFC 9309 2.4: at most 24 hours
 _RETRY_SECONDS = 600.0  # while robots.txt cannot be read, everything is disallowed for so long
@@ -54,9 +54,11 @@ class Robots:
         Raise FetchError("asked to wait" or "refused") if no request may be sent to the host, not even for
         robots.txt.
         """
-        site = _site_of(url)
-        if site is None:
+        try:
+            address = parsed(url, self._client.tuning.url_cap_chars)
+        except FetchError:
             return "no"
+        site = f"{address.scheme}://{address.netloc.decode('ascii')}"
         rules = self._known(site) or self._ask(site, source_port, linked_from)
         if rules.protego is None:
             return "yes" if rules.allows_all else "not now"
@@ -78,7 +80,11 @@ class Robots:
                 rules = self._known(site)  # another thread may have requested it meanwhile
                 if rules is None:
                     rules = self._fetched(site, source_port, linked_from)
-                    self._keep(site, rules)
+                    with self._lock:
+                        self._sites[site] = rules
+                        self._sites.move_to_end(site)
+                        while len(self._sites) > self._client.tuning.robots_cache_hosts:
+                            self._sites.popitem(last=False)
             finally:
                 with self._lock:
                     self._asking.pop(site, None)
@@ -98,11 +104,8 @@ class Robots:
             with self._lock:
                 before = self._sites.get(site)
             retry = now + _RETRY_SECONDS
-            return (
-                _SiteRules(None, False, retry)
-                if before is None
-                else msgspec.structs.replace(before, expires=retry)
-            )
+            before = before or _SiteRules(None, False, retry)
+            return msgspec.structs.replace(before, expires=retry)
         try:
             rules = Protego.parse(relevant_lines(answer.body[:_CAP_BYTES]))
         except Exception:  # noqa: BLE001 - the library may raise anything on an untrusted file
@@ -111,13 +114,6 @@ class Robots:
         if delay:
             self._client.widen_gap(site, float(delay))
         return _SiteRules(rules, True, now + _CACHE_SECONDS)
-
-    def _keep(self, site: str, rules: _SiteRules) -> None:
-        with self._lock:
-            self._sites[site] = rules
-            self._sites.move_to_end(site)
-            while len(self._sites) > self._client.tuning.robots_cache_hosts:
-                self._sites.popitem(last=False)
 
 
 def relevant_lines(body: bytes) -> str:
@@ -144,16 +140,3 @@ def _agent(value: str) -> str:
     if name == "*":
         return "*"
     return AGENT if name.strip("*").split("/")[0].strip() == AGENT else "others"
-
-
-def _site_of(url: str) -> str | None:
-    """Return scheme, host and port of a URL; None if it is not an http(s) URL."""
-    try:
-        parts = urlsplit(url.strip())
-        if parts.scheme.lower() not in ("http", "https") or not parts.hostname or parts.username is not None:
-            return None
-        host = f"[{parts.hostname}]" if ":" in parts.hostname else parts.hostname
-        port = f":{parts.port}" if parts.port is not None else ""
-    except ValueError:
-        return None
-    return f"{parts.scheme.lower()}://{host}{port}"

@@ -301,14 +301,6 @@ class SsrfGuard(httpcore.NetworkBackend):
         else:
             self._check_port(host, port)
 
-    def connect_unix_socket(self, *_: object, **__: object) -> httpcore.NetworkStream:
-        """Always refuse: Unix sockets are local."""
-        raise FetchError("refused", "a socket of this machine")
-
-    def sleep(self, seconds: float) -> None:
-        """Wait between httpcore's retries, at most until the deadline of the fetch."""
-        time.sleep(min(seconds, self.seconds_left(None)))
-
     def stop(self) -> None:
         """Close every open connection, so that waiting threads return at once with "stopped"."""
         self._stopped = True
@@ -502,7 +494,11 @@ def system_resolve(name: str, port: int, seconds: float) -> list[str]:
         raise FetchError("dns", f"no answer for {name} within {seconds:.0f} s")
     if isinstance(outcome[0], list):
         return outcome[0]
-    _refuse_without_files()  # the C library reports it with another error
+    try:  # the C library reports it with another error
+        socket.socket().close()
+    except OSError as error:
+        if TooManyFilesError.is_behind(error):
+            raise TooManyFilesError from error
     raise FetchError("dns", f"{name}: {_dns_words(outcome[0])}")
 
 
@@ -531,14 +527,6 @@ def _changed_sides(host: str, answer: str) -> FetchError:
 
 
 _NO_SUCH_NAME = (socket.EAI_NONAME, socket.EAI_NODATA)
-
-
-def _refuse_without_files() -> None:
-    try:
-        socket.socket().close()
-    except OSError as error:
-        if TooManyFilesError.is_behind(error):
-            raise TooManyFilesError from error
 
 
 def _dns_words(error: OSError | UnicodeError) -> str:

@@ -99,7 +99,7 @@ def entry_of(declared: DeclaredEntry, context: FeedContext) -> Entry | None:
         resolved_outlet=None if context.outlet else _outlet(declared, url, context),
         author=author_name(declared.author),
         language=primary_language(declared.language) or context.language,
-        categories=_categories(declared.categories, _MAX_CATEGORIES),
+        categories=tuple(dict.fromkeys(filter(None, map(_name, declared.categories))))[:_MAX_CATEGORIES],
         enclosures=enclosures,
         authority=authority_of(url, context.url),
         zone=context.zone,
@@ -207,11 +207,6 @@ def _outlet(declared: DeclaredEntry, url: str | None, context: FeedContext) -> O
 
 def _name(raw: str) -> str | None:
     return plain_title(raw)[:_MAX_NAME_CHARS] or None
-
-
-def _categories(raw: Iterable[str], limit: int) -> tuple[str, ...]:
-    names = (plain_title(name)[:_MAX_NAME_CHARS] for name in raw)
-    return tuple(dict.fromkeys(name for name in names if name))[:limit]
 
 
 def _enclosures(declared: Iterable[Enclosure], context: FeedContext) -> tuple[Enclosure, ...]:

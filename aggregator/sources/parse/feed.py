@@ -408,16 +408,13 @@ def read_json_feed(text: str, context: FeedContext) -> ParsedFeed:
         language=primary_language(_string(feed, "language")),
     )
     items = _list(feed, "items")
-    chosen = _newest_items(items, context)
-    entries = (entry_of(_json_entry(item), context) for item in chosen if isinstance(item, dict))
-    return ParsedFeed(
-        format="jsonfeed",
-        title=context.title,
-        language=context.language,
-        site_url=context.site_url,
-        entries=tuple(entry for entry in entries if entry is not None),
-        entry_count=len(items),
-    )
+    chosen = (item for item in _newest_items(items, context) if isinstance(item, dict))
+    entries = [entry_of(_json_entry(item), context) for item in chosen]
+    read = _parsed("jsonfeed", context.title, context, entries)
+    return msgspec.structs.replace(read, entry_count=len(items))
+
+
+_JSON_BODIES = frozenset({"content_html", "content_text"})
 
 
 def is_json_feed(value: object) -> bool:
@@ -425,12 +422,9 @@ def is_json_feed(value: object) -> bool:
     if not isinstance(value, dict):
         return False
     return "jsonfeed.org" in _string(value, "version") or (
-        "version" in value and any(_has_shape(item) for item in _list(value, "items"))
+        "version" in value
+        and any("id" in item and item.keys() & _JSON_BODIES for item in _dicts(value, "items"))
     )
-
-
-def _has_shape(item: object) -> bool:
-    return isinstance(item, dict) and "id" in item and ("content_html" in item or "content_text" in item)
 
 
 def _newest_items(items: list[Any], context: FeedContext) -> list[Any]:

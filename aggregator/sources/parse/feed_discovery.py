@@ -7,6 +7,7 @@ and image extensions) have URLs, headlines and times.
 
 import html as html_entities
 import re
+from collections.abc import Iterator
 from typing import Literal
 from urllib.parse import urljoin, urlsplit
 
@@ -36,6 +37,7 @@ _TYPES = {
     "application/xml": "xml",
     "text/rss+xml": "rss",
 }
+_COMMENT = re.compile(r"<!--(?:(?!-->)[\s\S])*+(?:-->)?")
 _TAG = re.compile(r"<(link|a|base|meta)\s([^<>]{1,4000})>", re.IGNORECASE)
 _REFRESH = re.compile(r"\s*+(?:[0-9.]{1,9}\s*+)?[;,]\s*url\s*=\s*['\"]?([^'\"]{1,2000})", re.IGNORECASE)
 _SITEMAP_LINE = re.compile(r"[ \t]*sitemap[ \t]*:[ \t]*(\S{1,2000})", re.IGNORECASE)
@@ -86,8 +88,9 @@ def discover(job: bytes) -> bytes:
         page_job.page, f"charset={page_job.charset}" if page_job.charset else None
     )
     if is_sitemap(text):
-        named = sitemaps_of_index(xml_repair.well_prepared(text), page_job.url)[:_MAX_LINKS]
-        links = [FeedCandidate(url=url, kind="sitemap", origin="index") for url in named]
+        root = xml_repair.root_of(xml_repair.well_prepared(text))
+        named = sitemaps_of_index(root, page_job.url) if root is not None else None
+        links = [FeedCandidate(url=url, kind="sitemap", origin="index") for url in (named or ())[:_MAX_LINKS]]
         return msgspec.msgpack.encode(DiscoveredFeeds(links=tuple(links)))
     discovered = DiscoveredFeeds(
         links=tuple(feed_links(text, page_job.url)), leads_to=_refresh(text, page_job.url)
@@ -103,8 +106,7 @@ def feed_links(page: str, base_url: str) -> list[FeedCandidate]:
     base = base_url
     declared: list[FeedCandidate] = []
     linked: list[FeedCandidate] = []
-    for tag in _TAG.finditer(_without_comments(page[:_SNIFFED_CHARS])):
-        name, attributes = tag.group(1).lower(), _attributes(tag.group(2))
+    for name, attributes in _tags(page):
         if name == "base":
             base = absolute_url(attributes.get("href", ""), base_url) or base
         elif name == "link" and len(declared) < _MAX_LINKS:
@@ -129,12 +131,10 @@ def _unlikeliness(link: FeedCandidate, page_url: str) -> tuple[bool, bool, bool,
 
 def _refresh(page: str, base_url: str) -> str | None:
     """Return the target of a page's immediate redirect."""
-    for tag in _TAG.finditer(_without_comments(page[:_SNIFFED_CHARS])):
-        if tag.group(1).lower() == "meta":
-            attributes = _attributes(tag.group(2))
-            to = _REFRESH.match(attributes.get("content", ""))
-            if attributes.get("http-equiv", "").lower() == "refresh" and to is not None:
-                return absolute_url(to.group(1), base_url)
+    for name, attributes in _tags(page):
+        to = _REFRESH.match(attributes.get("content", ""))
+        if name == "meta" and attributes.get("http-equiv", "").lower() == "refresh" and to is not None:
+            return absolute_url(to.group(1), base_url)
     return None
 
 
@@ -197,27 +197,19 @@ def _path_of(href: str) -> str:
         return ""
 
 
-def _attributes(raw: str) -> dict[str, str]:
-    pairs = (match.groups() for match in _ATTRIBUTE.finditer(raw))
-    return {
-        name.lower(): html_entities.unescape(double or single or bare or "")
-        for name, double, single, bare in pairs
-    }
-
-
-def _without_comments(page: str) -> str:
-    parts, position = [], 0
-    while (start := page.find("<!--", position)) >= 0:
-        parts.append(page[position:start])
-        end = page.find("-->", start)
-        if end < 0:
-            return "".join(parts)
-        position = end + 3
-    return "".join([*parts, page[position:]])
+def _tags(page: str) -> Iterator[tuple[str, dict[str, str]]]:
+    """Yield name and attributes of the tags that are read, outside comments."""
+    for tag in _TAG.finditer(_COMMENT.sub("", page[:_SNIFFED_CHARS])):
+        yield (
+            tag.group(1).lower(),
+            {
+                name.lower(): html_entities.unescape(double or single or bare or "")
+                for name, double, single, bare in _ATTRIBUTE.findall(tag.group(2))
+            },
+        )
 
 
 _ROOT = re.compile(r"<(?:[\w.-]{1,40}:)?(urlset|sitemapindex)[\s>]", re.IGNORECASE)
-_NEWS = re.compile(r"news", re.IGNORECASE)
 _SNIFFED_ROOT_CHARS = 8192
 
 
@@ -236,9 +228,9 @@ def read_sitemap(text: str, context: FeedContext) -> ParsedFeed:
     root = xml_repair.root_of(text)
     if root is None:
         return ParsedFeed(problem="this looks like a sitemap but cannot be read")
-    if _kind_and_name(root.tag)[1] == "sitemapindex":
+    places = sitemaps_of_index(root, context.url or "")
+    if places is not None:
         own = urlsplit(context.url or "").netloc  # the protocol wants them on the host of the index
-        places = sitemaps_of_index(text, context.url or "")
         urls = tuple(url for url in places if own in ("", urlsplit(url).netloc))[:_MAX_SITEMAPS]
         problem = None if urls else "this is an index of sitemaps, and none of them is on its host"
         return ParsedFeed(format="sitemap index" if urls else "", sitemaps=urls, problem=problem)
@@ -251,27 +243,18 @@ def read_sitemap(text: str, context: FeedContext) -> ParsedFeed:
     return ParsedFeed(format="sitemap", title=named, entries=valid_entries, entry_count=len(pages))
 
 
-def sitemaps_of_index(text: str, base_url: str) -> list[str]:
-    """Return the sitemaps of an index: news sitemaps first, then the last changed; empty if it is no index.
-
-    `text` is prepared as for `read_sitemap`.
-    """
-    root = xml_repair.root_of(text)
-    if root is None or _kind_and_name(root.tag)[1] != "sitemapindex":
-        return []
-    places = (absolute_url(place, base_url) for place in _places(root))
-    urls = [place for place in places if place is not None]
-    return sorted(dict.fromkeys(urls), key=lambda place: _NEWS.search(place) is None)
-
-
-def _places(root: "etree._Element") -> list[str]:  # type: ignore[name-defined] # noqa: F821
-    """Return the URLs in an index, the last changed first; those without a time keep their order."""
-    dated_urls: list[tuple[str, str]] = []
-    for node in root.iter("*"):
-        if _kind_and_name(node.tag)[1] == "sitemap":
-            texts = {_kind_and_name(child.tag)[1]: _text(child) for child in node.iterchildren("*")}
-            dated_urls.append((texts.get("lastmod", ""), texts.get("loc", "")))
-    return [place for _, place in sorted(dated_urls, key=lambda one: one[0], reverse=True) if place]
+def sitemaps_of_index(root: "etree._Element", base_url: str) -> list[str] | None:  # type: ignore[name-defined] # noqa: F821
+    """Return the sitemaps of an index: news sitemaps first, then the last changed; None if it is no index."""
+    if _kind_and_name(root.tag)[1] != "sitemapindex":
+        return None
+    nodes = (node for node in root.iter("*") if _kind_and_name(node.tag)[1] == "sitemap")
+    listed = [
+        {_kind_and_name(child.tag)[1]: _text(child) for child in node.iterchildren("*")} for node in nodes
+    ]
+    listed.sort(key=lambda one: one.get("lastmod", ""), reverse=True)  # those without a time keep their order
+    places = (absolute_url(one.get("loc", ""), base_url) for one in listed)
+    urls = dict.fromkeys(place for place in places if place is not None)
+    return sorted(urls, key=lambda place: "news" not in place.lower())
 
 
 def _newness(page: DeclaredEntry, context: FeedContext) -> float:

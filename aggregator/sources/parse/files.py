@@ -13,6 +13,7 @@ import sys
 from collections.abc import Callable, Generator, Iterator
 from contextlib import AbstractContextManager
 from functools import partial
+from itertools import chain
 from pathlib import Path
 from typing import BinaryIO, TypeGuard
 
@@ -169,11 +170,15 @@ def _finding(what: Path | str, reading: ReadOptions, stdin: BinaryIO | None) -> 
     if os.path.isdir(path):  # noqa: PTH112 - the method of Path raises for invalid names
         files = tuple(folder_scan.listed(path))
         reading.progress.total_bytes = sum(file.stamp.size for file in files)
-        return _folder(path, files, reading)
+        return chain.from_iterable(
+            read_file(Path(file.path), identify_below(path, file.relative), reading) for file in files
+        )
     if not os.path.exists(path):  # noqa: PTH110
         raise UsageError(f"{what}: there is no such file or folder")
     reading.progress.total_bytes = path.stat().st_size
-    return read_file(path, _identify_alone(path), reading)
+    # A file given by itself is identified as below its folder, but without an outlet.
+    place = msgspec.structs.replace(identify_below(_absolute(path).parent, path.name), where=str(path))
+    return read_file(path, place, reading)
 
 
 def identify_below(folder: Path, relative: str) -> FileIdentity:
@@ -242,16 +247,6 @@ def _read(
                 yield msgspec.structs.replace(item, file=place.where) if item and is_new else None
     except ReadError as error:
         yield _problem(place, str(error))
-
-
-def _folder(folder: Path, files: tuple[folder_scan.ListedFile, ...], reading: ReadOptions) -> Finding:
-    for file in files:
-        yield from read_file(Path(file.path), identify_below(folder, file.relative), reading)
-
-
-def _identify_alone(path: Path) -> FileIdentity:
-    """Return the identity of a file given by itself: as below its folder, but without an outlet."""
-    return msgspec.structs.replace(identify_below(_absolute(path).parent, path.name), where=str(path))
 
 
 def _absolute(path: Path) -> Path:

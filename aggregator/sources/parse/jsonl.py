@@ -79,7 +79,8 @@ def decoded_json(line: bytes | str) -> object:
     try:
         return msgspec.json.decode(raw)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
-        return _decoded_forgivingly(raw)
+        with _as_read_error():  # other encodings, lone surrogates, NaN, control characters
+            return _DECODER.decode(unicode.decode(raw))
 
 
 def as_record(value: object) -> dict[str, Any]:
@@ -87,12 +88,6 @@ def as_record(value: object) -> dict[str, Any]:
     if isinstance(value, dict):
         return value
     raise ReadError("this is JSON but not a record; a record is an object in braces")
-
-
-def _decoded_forgivingly(raw: bytes) -> object:
-    """Decode what the strict decoder rejects: other encodings, lone surrogates, NaN, control characters."""
-    with _as_read_error():
-        return _DECODER.decode(unicode.decode(raw))
 
 
 @contextmanager

@@ -5,17 +5,17 @@ one gzip member per record; the caller opens them as one stream (streams.py).
 """
 
 import datetime as dt
-import gzip
 import io
 import re
-import zlib
-from collections.abc import Generator, Iterator, Sequence
+from collections.abc import Generator, Iterator
 
 import msgspec
 
 from aggregator.extract.html.robots_meta import header_rules
+from aggregator.extract.language import dates
 from aggregator.model.core import FrozenStruct
-from aggregator.model.errors import ReadError
+from aggregator.model.errors import FetchError, ReadError
+from aggregator.sources.fetch.response import decompress_body
 from aggregator.sources.parse.streams import MOST_EMPTY, pass_empty_lines
 
 _MAX_HEADER_LINES = 300
@@ -72,7 +72,7 @@ def read_pages(
             yield BrokenRecord(number=number, reason="it does not begin with WARC/")
             yield from _go_on(tape)
             continue
-        headers = _headers(_header_lines(tape))
+        headers = dict(reversed(_pairs(_header_lines(tape))))
         page = yield from _record(headers, tape, max_page_bytes)
         if isinstance(page, str):
             yield BrokenRecord(number=number, reason=page)
@@ -142,10 +142,10 @@ def _record(
     headers: dict[str, str], tape: _PushbackStream, limit: int
 ) -> Generator[None, None, ArchivedPage | str | None]:
     """Return a record's page, None for other records, or the message for a broken one."""
-    length = _length(headers)
-    if length is None:
+    if not re.fullmatch(r"[0-9]{1,15}", headers.get("content-length", "")):
         yield from _go_on(tape)
         return "it has no valid Content-Length"
+    length = int(headers["content-length"])
     is_page = headers.get("warc-type", "").lower() == "response"
     if length > limit + _HTTP_HEADER_BYTES:
         wrong = yield from _skip(tape, length)
@@ -191,13 +191,11 @@ def _go_on(tape: _PushbackStream) -> Generator[None, None, None]:
             return
 
 
-def _headers(lines: Iterator[bytes]) -> dict[str, str]:
-    """Return headers by name in lower case, the first of repeated ones, up to the empty line."""
-    return _first_of_each(_pairs(lines))
-
-
 def _pairs(lines: Iterator[bytes]) -> list[tuple[str, str]]:
-    """Return name (in lower case) and value of each line up to the empty one."""
+    """Return name (in lower case) and value of each line up to the empty one.
+
+    The first of several counts: `dict(reversed(pairs))`.
+    """
     pairs: list[tuple[str, str]] = []
     for line in lines:
         if not line.strip() or len(pairs) >= _MAX_HEADER_LINES:
@@ -205,18 +203,6 @@ def _pairs(lines: Iterator[bytes]) -> list[tuple[str, str]]:
         name, _, value = line.decode("utf-8", "replace").partition(":")
         pairs.append((name.strip().lower(), value.strip()))
     return pairs
-
-
-def _first_of_each(lines: Sequence[tuple[str, str]]) -> dict[str, str]:
-    values: dict[str, str] = {}
-    for name, value in lines:
-        values.setdefault(name, value)
-    return values
-
-
-def _length(headers: dict[str, str]) -> int | None:
-    length = headers.get("content-length", "")
-    return int(length) if re.fullmatch(r"[0-9]{1,15}", length) else None
 
 
 def _skip(tape: _PushbackStream, length: int) -> Generator[None, None, str | None]:
@@ -235,7 +221,7 @@ def _page_of(record: dict[str, str], block: bytes, limit: int) -> ArchivedPage |
     if not separator or not _STATUS_OK.match(head):
         return None
     stated = _pairs(iter(head.split(b"\r\n")[1:]))
-    headers = _first_of_each(stated)
+    headers = dict(reversed(stated))
     content_type = headers.get("content-type", "")
     if not _HTML.match(content_type):
         return None
@@ -248,23 +234,15 @@ def _page_of(record: dict[str, str], block: bytes, limit: int) -> ArchivedPage |
 def _page(record: dict[str, str], content_type: str, body: bytes | None, robots: str = "") -> ArchivedPage:
     url = record.get("warc-target-uri", "").strip("<>")
     record_id = record.get("warc-record-id", "").strip("<>")
+    archived = dates.parse_declared(record.get("warc-date", ""), None)
     return ArchivedPage(
         url=url,
         record_id=record_id,
         content_type=content_type,
         body=body,
         robots=robots,
-        archived_at=_moment(record.get("warc-date", "")),
+        archived_at=archived.time if archived else None,
     )
-
-
-def _moment(date: str) -> dt.datetime | None:
-    """Parse a WARC date: ISO 8601 in UTC, in WARC 1.1 with fractions of a second; None if invalid."""
-    try:
-        moment = dt.datetime.fromisoformat(date)
-    except ValueError:
-        return None
-    return moment if moment.tzinfo is not None else moment.replace(tzinfo=dt.UTC)
 
 
 def _unchunked(body: bytes) -> bytes:
@@ -284,15 +262,7 @@ def _unchunked(body: bytes) -> bytes:
 
 def _decompressed(body: bytes, coding: str, limit: int) -> bytes | None:
     """Decompress the body, at most `limit` bytes; unchanged if it was stored decompressed."""
-    coding = coding.strip().lower()
     try:
-        if coding in {"gzip", "x-gzip"} and body.startswith(b"\x1f\x8b"):
-            with gzip.GzipFile(fileobj=io.BytesIO(body)) as stream:
-                body = stream.read(limit + 1)
-        elif coding == "deflate":
-            body = zlib.decompressobj(zlib.MAX_WBITS).decompress(body, limit + 1)
-        elif coding in {"br", "zstd"}:
-            return body if b"<" in body[:1024] else None
-    except (OSError, EOFError, zlib.error):
-        return body if b"<" in body[:1024] else None
-    return body if len(body) <= limit else None
+        return decompress_body((body,), coding, limit)
+    except FetchError as error:
+        return body if error.cause == "encoding" and b"<" in body[:1024] else None

@@ -91,11 +91,9 @@ _AFTER = re.compile(
 _SLASHED = re.compile(
     r"(?P<place>[^/]{0,60}?)/\s?(?:Корр\.?\s+)?(?P<named>[^/]{2,40})/(?:[\s.:–—-]|$)", re.IGNORECASE
 )
-_BARRED = re.compile(r"(?P<place>[^|]{3,50})(?:\s\|\s|(?<=[A-ZÄÖÜ])\s)(?P<named>[\w/-]{2,30})\s\|\s")
 _MARK = re.compile(r"\s?[-–—,.]\s?|(?<=\d)\s")
 _DASHED_CHARS = 80  # of the head in which place and date end, at most
 _AGENCY_NEXT = re.compile(r"(?P<named>[^\W\d_][\w. ]{1,28}?)(?:\s?(?P<dash>[-–—:])|[.,](?=\s))")
-_BARE_OPENING = re.compile(r"(?P<named>[A-Z]{3,8})(?:\s?\.?[-–—]\s?)(?=[A-ZÀ-Þ])")
 _TOO_SHORT = re.compile(r"[A-Z]{2}")  # "Pittsburgh, PA —": two letters after a comma are a state
 _CASELESS = re.compile("[\u0590-\u08ff\u0900-\u0dff\u3040-\u30ff\u3400-\u9fff\uac00-\ud7af]")
 _ARABIC = re.compile(
@@ -107,7 +105,6 @@ _CHINESE = re.compile(
     rf"\(?[据據]?(?P<named>{_WIDE_NAMES})(?:[^。,:()]{{0,12}}\d{{1,2}}日[^。,:()]{{0,12}}[电電讯訊]|记者[^。()]{{2,20}}电|"
     rf"[^。,:()]{{1,20}}\d{{1,2}}日\S{{0,6}}報導|[^。,:()]{{1,8}}\d{{1,2}}日\s?-)"
 )
-_JAPANESE = re.compile(r"\S{1,8}?\d{1,2}日(?P<named>共同|時事)\s")
 _PLACE_BEFORE_NAME = re.compile(
     rf"(?P<place>.{{0,14}}?)[\s=]?(?P<named>{_WIDE_NAMES}|A[FP]P?)(?:=\w{{1,10}})?"
 )
@@ -124,7 +121,7 @@ def _by_dateline(paragraphs: Sequence[str]) -> Iterator[Wire]:
 
 
 def _dateline_of(head: str) -> tuple[NamedAgencies, str] | None:
-    return _bracketed(head) or _slashed(head) or _barred(head) or _dashed(head) or _in_script(head)
+    return _bracketed(head) or _slashed(head) or _dashed(head) or _in_script(head)
 
 
 _REGION = re.compile(
@@ -203,22 +200,7 @@ def _slashed(head: str) -> tuple[NamedAgencies, str] | None:
     return listed, match.group()
 
 
-def _barred(head: str) -> tuple[NamedAgencies, str] | None:
-    match = _BARRED.match(head)
-    listed = agencies_named(_without_own_desk(match["named"])) if match else None
-    if match is None or listed is None or not listed.agencies or not _is_place(match["place"], listed):
-        return None
-    return listed, match.group()
-
-
-def _without_own_desk(words: str) -> str:
-    return "/".join(part for part in words.split("/") if part != "taz")
-
-
 def _dashed(head: str) -> tuple[NamedAgencies, str] | None:
-    bare = _BARE_OPENING.match(head)
-    if bare is not None and (listed := agencies_named(bare["named"])) is not None:
-        return listed, bare.group()
     for mark in _MARK.finditer(head, 3, _DASHED_CHARS):
         place, match = head[: mark.start()], _AGENCY_NEXT.match(head, mark.end())
         if match is None or _TOO_SHORT.fullmatch(match["named"]):
@@ -238,12 +220,9 @@ def _in_script(head: str) -> tuple[NamedAgencies, str] | None:
     if arabic is not None and _is_arabic_place(arabic["place"].split()):
         listed = agencies_named(arabic["named"], doubtful=True)
         return (listed, arabic.group()) if listed else None
-    for form in (_CHINESE, _JAPANESE):
-        match = form.match(head)
-        listed = agencies_named(match["named"]) if match else None
-        if match is not None and listed is not None:
-            return listed, match.group()
-    return None
+    chinese = _CHINESE.match(head)
+    listed = agencies_named(chinese["named"]) if chinese else None
+    return (listed, chinese.group()) if chinese and listed else None
 
 
 # Place and code in capitals, a form that only agencies use: "HALVERNE (MNA) —".
@@ -287,39 +266,18 @@ _BY = re.compile(
 )
 _PERSON = r"[A-ZÀ-ÞА-ЯЁ][\w.’'-]*(?:\s(?:[a-z]{1,3}\s)?[A-ZÀ-ÞА-ЯЁ][\w.’'-]*){1,3}"
 _PEOPLE = rf"{_PERSON}(?:(?:,| and| und| et| y| e| &)\s{_PERSON}){{0,3}}"
-_STAFF = (
-    r"(?i:(?:[\w ]{2,30} )?(?:staff|correspondents?|reporters?|redaktion|rédaction|redacción)(?: writers?)?)"
-)
-_AND = r"(?:,| and| und| et| y| e| &)"
 _WITH = r"(?i:with|mit|avec|con|com|met)\s+(?:(?i:l['’]|der\s|the\s|la\s)\s?)?"
 _DESK_WORD = r"(?i:redazione|redacci[óo]n|redaktion|redação|rédaction|redactie|desk|bureau|agencia|agência)"
-_OFFICE = (
-    r"(?i:rep[óo]rter|correspondente|enviad[oa]|journaliste|giornalista|periodista) (?:da|de|do|of|for|di)"
-)
 _OUTLET = r"(?:Le|La|El|Il|O|A|De|Der|Die|Das) [A-ZÀ-Þ]\w+|[a-z]{3,12}"
 _OWN = rf"(?:{_PERSON}|(?:La |Die |De )?{_DESK_WORD}|{_OUTLET})"
 # Whole bylines with an agency; the named group must be names of agencies only.
 _SIGNED = (
     re.compile(r"(?P<named>.{2,40}?)\s(?:in|à|en|a|aus|da|em)\s[A-ZÀ-Þ][\w.' -]{2,30}"),
     re.compile(rf"{_DESK_WORD}\s?[/,|-]?\s?(?P<named>.{{2,30}})"),
-    re.compile(rf".{{3,60}}\s?[–,-]\s{_OFFICE}\s(?P<named>.{{2,30}})"),
-    re.compile(r"(?P<named>[^,|]{2,40}?)\s?[,|]\s?[^,]*\d.*"),  # "AFP, 6 March 2025", "ANI | Updated ..."
     re.compile(r"(?P<named>[^,|/]{2,30}?)\s?[|/]\s?[A-ZÀ-Þ][a-zà-ÿ]+"),  # "EFE | Madrid"
     re.compile(rf"{_PEOPLE}(?:,\s|\s[|(–-]\s?|\s?\(|\sof\s)(?:[Tt]he\s)?(?P<named>[^()|]{{2,40}}?)\)?"),
     re.compile(rf"(?:{_OWN} )?{_WITH}(?P<named>.{{2,40}})"),
-    re.compile(rf"(?P<named>.{{2,30}}?) {_WITH}{_OWN}"),
 )
-# The outlet's own staff and an agency: by neither alone.
-_SIGNED_TOGETHER = (
-    re.compile(rf"(?:{_STAFF}|{_PERSON}){_AND}\s(?P<named>.{{2,40}}?)(?:\sin\s\w+)?"),
-    re.compile(rf"(?P<named>.{{2,60}}?){_AND}\s(?:our|own|unsere?|nos|nuestros)\s\w+", re.IGNORECASE),
-)
-_ROLE = re.compile(
-    r"(?:.{3,50}, )?(?P<named>[\w-]{2,20}(?: \w+)??) "
-    r"(?:reporters?|staff|(?:\w+ ){0,2}(?:correspondent|editor|writer)s?|sport|business)",
-    re.IGNORECASE,
-)
-_PERSON_SLASH = re.compile(rf"(?:{_PERSON}\s?/\s?(?P<last>.{{2,20}})|(?P<first>.{{2,20}}?)\s?/\s?{_PERSON})")
 
 
 def _above_the_text(lines: Sequence[str]) -> Sequence[str]:
@@ -335,8 +293,7 @@ def _below_the_text(lines: Sequence[str]) -> Sequence[str]:
 def _by_byline(author: str | None, lines: Sequence[str]) -> Iterator[Wire]:
     if author and len(author) <= _MAX_BYLINE and not _PICTURE.match(author):
         words = normalize_marks(author)
-        # "person / agency" may also be under an image, but not as an author.
-        named = _signed(words) or _named_by(_PERSON_SLASH, words)
+        named = _signed(words)
         if named is not None:
             yield Wire(agency=named.agency, evidence=author.strip(), kind="byline")
     for line in lines:
@@ -353,14 +310,9 @@ def _signed(words: str) -> NamedAgencies | None:
         return None
     by = _BY.match(words)
     words = words[by.end() :] if by else words
-    named_agencies = agencies_named(words) or _named_by(_ROLE, words, doubtful=True)
-    named_agencies = named_agencies or next(
+    return agencies_named(words) or next(
         (named for form in _SIGNED if (named := _named_by(form, words))), None
     )
-    if named_agencies is not None:
-        return named_agencies
-    together = next((named for form in _SIGNED_TOGETHER if (named := _named_by(form, words))), None)
-    return together._replace(unnamed=True) if together else _ending(words)
 
 
 def _named_by(form: re.Pattern[str], words: str, *, doubtful: bool = False) -> NamedAgencies | None:
@@ -369,17 +321,6 @@ def _named_by(form: re.Pattern[str], words: str, *, doubtful: bool = False) -> N
     if match is None:
         return None
     return agencies_named(next(filter(None, match.groups()), ""), doubtful=doubtful)
-
-
-def _ending(words: str) -> NamedAgencies | None:
-    """Return the agency whose full name ends a byline in capitals: "ADA LORNE Associated Press"."""
-    parts = words.split()
-    for start in range(2, len(parts) - 1):
-        if all(part.isupper() or part in ("and", "und", "et", "y", "e") for part in parts[:start]):
-            named = agencies_named(" ".join(parts[start:]))
-            if named is not None:
-                return named
-    return None
 
 
 def _by_source(sources: Sequence[str]) -> Iterator[Wire]:
@@ -408,7 +349,6 @@ _MATERIAL = (
 _PREFIX = rf"(?:(?:{_OWN}|(?:The|This) (?:story|article|report)),?\s)?"
 # Whole lines after a text; the named group must be names of agencies only.
 _CREDITS = (
-    re.compile(rf"(?P<named>[^\s(].{{1,30}}?) (?:avec|mit|con|com) {_OWN}"),
     re.compile(
         rf"[(*]?{_PREFIX}(?i:with|uses|mit|avec|con|com|met)\s+(?:{_MATERIAL}\s*)?(?P<named>.{{2,70}})"
     ),
@@ -424,22 +364,12 @@ _CREDITS = (
         r"(?:stammt|kommt|wurde übernommen)\svon|à partir d['’]une dépêche d[eu]|(?<=this )report by)"
         r"\s?(?:the\s|der\s|l['’]\s?)?(?P<named>.{2,40}?)(?:\s(?:und|and|was|on|et)\b.{0,120}|[.)]*)",
     ),
-    re.compile(r"\(?.{0,150}\bsyndicated feed\s?[-–—:]\s?(?P<named>.{2,40})", re.IGNORECASE),
-    re.compile(r"\(?(?:综合|綜合)(?P<named>.{2,30}?)(?:报道|報導|电|電)\)?"),
     re.compile(r"(?P<named>\(?[A-Z]{3,5}\)?)(?:\s[A-Z]{2,4}){1,4}"),  # "PTI ADA BOM": the desk's initials
-    re.compile(r"(?P<named>\(?[A-Z]{3,4}\)?)\s[a-z]{2,4}/(?:\s?[a-z]{2,4}/?)?"),  # "(PAP) adl/ bom/"
 )
-_CONTRIBUTED = (
-    re.compile(
-        r"(?:the\s+)?(?P<named>.{2,60}?)(?:\s(?:writers?|reporters?|journalists?)\b.{0,120})?"
-        r"\s(?:also )?contributed\b.{0,60}",
-        re.IGNORECASE,
-    ),
-    re.compile(
-        r".{2,200}(?:\b(?:of|from|and)|[.,])\s(?:and )?(?:the\s)?(?P<named>.{2,60}?)"
-        r"\s(?:also )?contributed\b.{0,60}",
-        re.IGNORECASE,
-    ),
+_CONTRIBUTED = re.compile(
+    r"(?:the\s+)?(?P<named>.{2,60}?)(?:\s(?:writers?|reporters?|journalists?)\b.{0,120})?"
+    r"\s(?:also )?contributed\b.{0,60}",
+    re.IGNORECASE,
 )
 _REUTERS = re.compile(
     r"\(?(?:(?:Reporting|Additional reporting|Writing) by .{3,200};\s*"
@@ -448,7 +378,6 @@ _REUTERS = re.compile(
     r"Our Standards: The Thomson Reuters Trust Principles.{0,20})\)?",
     re.IGNORECASE,
 )
-_AP_HUB = re.compile(r"(?:AP|More AP) [\w\s]{2,40}: https?://(?:www\.)?apnews\.com/\S*")
 _TAIL_CHARS = 60
 _TAIL = re.compile(
     r"[.!?。！？؟।…][”\"»’]?\s?"
@@ -472,12 +401,11 @@ def _by_credit(lines: Sequence[str]) -> Iterator[Wire]:
 
 
 def _credit_of(line: str, words: str) -> Iterator[Wire]:
-    for is_usual_agency, agency in ((_REUTERS, "Reuters"), (_AP_HUB, "AP")):
-        if is_usual_agency.fullmatch(words):
-            yield Wire(agency=agency, evidence=line, kind="credit", confidence=BY_PHRASE)
-            return
-    contributed = (_named_by(form, words) for form in _CONTRIBUTED if "contributed" in words)
-    together = next(filter(None, contributed), None)  # with the outlet's own reporters
+    if _REUTERS.fullmatch(words):
+        yield Wire(agency="Reuters", evidence=line, kind="credit", confidence=BY_PHRASE)
+        return
+    # With the outlet's own reporters.
+    together = _named_by(_CONTRIBUTED, words) if "contributed" in words else None
     named = together or agencies_named(words) or _labelled(words)
     named = named or next((found for form in _CREDITS if (found := _named_by(form, words))), None)
     if named is not None and not _PICTURE.match(words):

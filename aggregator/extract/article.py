@@ -19,7 +19,8 @@ import msgspec
 from aggregator.config.tuning import Tuning
 from aggregator.extract.html import live_blog
 from aggregator.extract.html.dom import html_to_text
-from aggregator.extract.html.page import Page, read_page
+from aggregator.extract.html.metadata import PageFacts
+from aggregator.extract.html.page import read_page
 from aggregator.extract.html.page_signals import read_page_signals
 from aggregator.extract.html.robots_meta import permissions
 from aggregator.extract.kind import STYLE, find_kind
@@ -35,7 +36,7 @@ from aggregator.extract.learned_boilerplate import (
 from aggregator.extract.limits import ExtractTuning
 from aggregator.extract.liveblog import detect, ordering
 from aggregator.extract.liveblog.ordering import ArticleTimes, ExtractedEntry
-from aggregator.extract.page_verdict import PageContext, judge, judge_remains
+from aggregator.extract.page_verdict import judge, judge_remains
 from aggregator.extract.plain.saved_text import SavedText, SavedTextContext, read_saved_text
 from aggregator.extract.plain.titled_text import read_titled_text
 from aggregator.extract.wire import wire
@@ -48,7 +49,6 @@ from aggregator.model.core import (
     LineHashes,
     Published,
     TimedEntry,
-    Verdict,
 )
 from aggregator.text.clock_times import day_heading
 from aggregator.text.language import find_language
@@ -201,9 +201,8 @@ def clean_entry(
         own = msgspec.structs.replace(
             own,
             article=_with_page_facts(own.article, draft.article),
-            image=draft.image,
+            facts=PageFacts(image=draft.facts.image, forbids=draft.facts.forbids),
             image_base=draft.image_base,
-            no_images=draft.no_images,
         )
     line_hashes = own.hash_lines if draft is None else combine_lines(draft.hash_lines, own.hash_lines)
     return CleanedEntry(*_finish(entry, own, seen, text_tuning), line_hashes)
@@ -242,14 +241,8 @@ class _Draft(msgspec.Struct, frozen=True, kw_only=True):
 
     article: CleanArticle
     lines: tuple[str, ...] = ()
-    declared_language: str | None = None
-    is_live: bool = False
-    sources: tuple[str, ...] = ()  # the declared source of the page's text
-    types: tuple[str, ...] = ()  # that the page declares, in lower case ...
-    sections: tuple[str, ...] = ()  # ... and the sections that it is in
-    image: Enclosure | None = None  # the page's image for sharing, its URL as written ...
-    image_base: str | None = None  # ... and the base of a relative URL
-    no_images: bool = False  # the page forbids the use of its images
+    facts: PageFacts = PageFacts()  # that its page declares
+    image_base: str | None = None  # of a relative URL of the page's image
     entries: tuple[ExtractedEntry, ...] = ()  # of a live blog, from the page's markup
     before: tuple[str, ...] = ()  # paragraphs before learned boilerplate was removed
     hash_lines: LineHashes | None = None  # of these paragraphs, if boilerplate may be learned from them
@@ -267,10 +260,10 @@ def _unreadable(page: bytes) -> _Draft:
 def _from_html(
     entry: Entry, html: str, url: str | None, seen: dt.datetime, text_tuning: ExtractTuning
 ) -> _Draft:
-    read = read_page(html, tuning=text_tuning, url=url, zone=entry.zone, seen=seen)
-    if read is None:
+    page = read_page(html, tuning=text_tuning, url=url, zone=entry.zone, seen=seen)
+    if page is None:
         return _Draft(article=CleanArticle(verdict="empty", reason="the page has no markup"))
-    facts = read.facts
+    facts = page.facts
     title = _title(entry.title) or facts.title
     announced = facts.is_live or detect.announces_live(title)
     entries: tuple[ExtractedEntry, ...] = ()
@@ -278,7 +271,7 @@ def _from_html(
         times = ArticleTimes(modified=facts.modified, seen=seen, zone=entry.zone)
         entries = live_blog.read_live_page(html, times, tuning=text_tuning, announced=announced)
     body = read_titled_text(
-        live_blog.completed(read.text, entries),
+        live_blog.completed(page.text, entries),
         title,
         headings=facts.headings,
         is_dated=facts.published is not None or _declared(entry, seen) is not None,
@@ -286,8 +279,9 @@ def _from_html(
         seen=seen,
     )
     text = "\n".join(body.paragraphs)
-    page_context = _page_context(html, text, read, text_tuning)
-    judgement = judge(title, text, text_tuning, page_context)
+    if count_words(text) < text_tuning.searched_below_words:
+        page = msgspec.structs.replace(page, signals=read_page_signals(html, text_tuning))
+    judgement = judge(title, text, text_tuning, page)
     article = CleanArticle(
         verdict=judgement.verdict,
         reason=judgement.reason,
@@ -301,37 +295,9 @@ def _from_html(
         noarchive=facts.forbids.noarchive,
         nosnippet=facts.forbids.nosnippet,
         tdm_reserved=facts.forbids.tdm_reserved,
-        truncated=read.truncated,
+        truncated=page.truncated,
     )
-    return _Draft(
-        article=article,
-        lines=body.lines,
-        declared_language=facts.language,
-        is_live=facts.is_live,
-        sources=facts.sources,
-        types=facts.types,
-        sections=facts.sections,
-        entries=entries,
-        image=facts.image,
-        image_base=url,
-        no_images=facts.forbids.noimage,
-    )
-
-
-def _page_context(html: str, text: str, read: Page, text_tuning: ExtractTuning) -> PageContext:
-    facts = read.facts
-    page_context = PageContext(
-        title=facts.title,
-        headings=facts.headings,
-        found=read.text,
-        words=read.words,
-        link_share=read.link_share,
-        kinds=facts.kinds,
-        is_free=facts.is_free,
-    )
-    if count_words(text) < text_tuning.searched_below_words:
-        return msgspec.structs.replace(page_context, signals=read_page_signals(html, text_tuning))
-    return page_context
+    return _Draft(article=article, lines=body.lines, facts=facts, entries=entries, image_base=url)
 
 
 def _from_entry(entry: Entry, seen: dt.datetime, text_tuning: ExtractTuning) -> _Draft:
@@ -370,18 +336,14 @@ def _with_page_facts(own: CleanArticle, page: CleanArticle) -> CleanArticle:
     return msgspec.structs.replace(
         own,
         reason=f"its page: {page.reason}; the entry's own text is used" if page.reason else own.reason,
-        page_verdict=_verdict_on_page(page),
+        # That of a page that was not used; "consent" for a notice that only placing recognised.
+        page_verdict=None if page.verdict == "ok" else "consent" if page.reason == NOTICE else page.verdict,
         author=own.author or page.author,
         published=own.published or page.published,
         noarchive=page.noarchive,
         nosnippet=page.nosnippet,
         tdm_reserved=page.tdm_reserved,
     )
-
-
-def _verdict_on_page(page: CleanArticle) -> Verdict | None:
-    """Return the verdict of a page that was not used; "consent" for a notice that only placing recognised."""
-    return None if page.verdict == "ok" else "consent" if page.reason == NOTICE else page.verdict
 
 
 # --- learned boilerplate -----------------------------------------------------------------------------------
@@ -423,7 +385,7 @@ def _without_notice(draft: _Draft) -> _Draft:
 def _is_live(draft: _Draft, paragraphs: tuple[str, ...], text_tuning: ExtractTuning) -> bool:
     title = draft.article.title
     return bool(
-        draft.is_live
+        draft.facts.is_live
         or draft.entries
         or detect.is_container_title(title)
         or detect.looks_live(paragraphs, text_tuning)
@@ -446,12 +408,12 @@ def _finish(
     text = "\n".join(paragraphs)
     author = one_space(clean(entry.author)) if entry.author else article.author
     published = _declared(entry, seen) or article.published
-    announced = draft.is_live or detect.announces_live(article.title)
+    announced = draft.facts.is_live or detect.announces_live(article.title)
     times = ArticleTimes(published=published, modified=article.modified, seen=seen, zone=entry.zone)
     timed = _timed(draft, paragraphs, times, text_tuning, announced=announced)
     forbids = permissions(entry.robots)
     is_container = bool(timed) or announced or detect.is_container_title(article.title)
-    language = find_language(title, text, entry.language or draft.declared_language, text_tuning)
+    language = find_language(title, text, entry.language or draft.facts.language, text_tuning)
     reading = read(title, text, language)
     found = find_kind(
         title,
@@ -459,8 +421,8 @@ def _finish(
         language=language,
         urls=(entry.url, article.canonical_url),
         categories=entry.categories,
-        sections=draft.sections,
-        types=draft.types,
+        sections=draft.facts.sections,
+        types=draft.facts.types,
         author=author,
         outlet=entry.outlet,
         media=entry.enclosures,
@@ -485,22 +447,22 @@ def _finish(
             author,
             outlet=entry.outlet or article.outlet,
             title=article.title,
-            sources=draft.sources,
+            sources=draft.facts.sources,
         ),
         is_container=is_container,
         kind=found.kind,
         kind_evidence=found.evidence,
         timed=timed,
-        categories=tuple(dict.fromkeys((*draft.sections, *entry.categories)))[:_CATEGORIES],
+        categories=tuple(dict.fromkeys((*draft.facts.sections, *entry.categories)))[:_CATEGORIES],
         noarchive=article.noarchive or forbids.noarchive,
         nosnippet=article.nosnippet or forbids.nosnippet,
         tdm_reserved=article.tdm_reserved or forbids.tdm_reserved,
         media=media_of(
             entry.enclosures,
-            () if draft.image is None else (draft.image,),
+            () if draft.facts.image is None else (draft.facts.image,),
             draft.image_base or entry.url,
             text_tuning,
-            no_images=draft.no_images or forbids.noimage,
+            no_images=draft.facts.forbids.noimage or forbids.noimage,
         ),
         truncated=article.truncated or len(article.text) > text_tuning.max_text_chars,
     )

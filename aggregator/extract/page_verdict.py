@@ -7,14 +7,15 @@ share of such sentences in the text (notices.yaml).
 """
 
 import re
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import cache
 from importlib.resources import files
+from typing import NamedTuple
 
 import msgspec
 
 from aggregator.config.messages import counted
-from aggregator.extract.html.page_signals import PageSignals
+from aggregator.extract.html.page import Page
 from aggregator.extract.limits import ExtractTuning
 from aggregator.model.core import Verdict
 from aggregator.text.lines import count_words, same_line
@@ -32,25 +33,7 @@ class Judgement(msgspec.Struct, frozen=True):
     reason: str | None = None
 
 
-class PageContext(msgspec.Struct, frozen=True, kw_only=True):
-    """A web page around its text, by which walls and lists are recognised."""
-
-    title: str
-    headings: tuple[str, ...] = ()  # other names of the page: <title>, visible headings
-    found: str = ""  # the text including notices
-    words: int = 0  # of `found`, including links
-    link_share: float = 0.0  # share of these words in lines that are links, 0 to 1
-    signals: PageSignals | None = None  # None: not read, because the text is long enough
-    kinds: tuple[str, ...] = ()  # declared kinds of page (og:type, JSON-LD), lower case
-    is_free: bool | None = None  # isAccessibleForFree of JSON-LD
-
-
-def is_article_page(kinds: Iterable[str]) -> bool:
-    """Return whether a page declares an article, by og:type or JSON-LD."""
-    return any(kind.endswith(("article", "posting", "report")) for kind in kinds)
-
-
-def judge(title: str, text: str, tuning: ExtractTuning, page: PageContext | None = None) -> Judgement:
+def judge(title: str, text: str, tuning: ExtractTuning, page: Page | None = None) -> Judgement:
     """Return the verdict on clean `title` and `text`; `page` if they come from a web page."""
     if page is not None:
         refused = _refused(text, count_words(text), page, tuning)
@@ -97,7 +80,7 @@ class _PageText(msgspec.Struct, frozen=True):
         return any(pattern.fullmatch(name) for name in self.names)
 
 
-def _refused(text: str, words: int, page: PageContext, tuning: ExtractTuning) -> Judgement | None:
+def _refused(text: str, words: int, page: Page, tuning: ExtractTuning) -> Judgement | None:
     # A longer text is not a notice.
     if words <= tuning.consent_max_words + _HEADLINES_WORDS:
         notice = _find_notice(text, words, page, tuning)
@@ -108,10 +91,10 @@ def _refused(text: str, words: int, page: PageContext, tuning: ExtractTuning) ->
     return _list(text, words, page, tuning)
 
 
-def _find_notice(text: str, words: int, page: PageContext, tuning: ExtractTuning) -> Judgement | None:
+def _find_notice(text: str, words: int, page: Page, tuning: ExtractTuning) -> Judgement | None:
     shown = _read_page_text(page, text if words >= tuning.stub_words else "", tuning)
-    is_whole = words < tuning.stub_words or page.found in ("", text)
-    full = shown if is_whole else _read_page_text(page, page.found, tuning)
+    is_whole = words < tuning.stub_words or page.text in ("", text)
+    full = shown if is_whole else _read_page_text(page, page.text, tuning)
     for page_text in (shown,) if full is shown else (shown, full):
         notice = _notice(page_text, page, tuning)
         if notice is not None:
@@ -119,65 +102,62 @@ def _find_notice(text: str, words: int, page: PageContext, tuning: ExtractTuning
     return None
 
 
-def _notice(page_text: _PageText, page: PageContext, tuning: ExtractTuning) -> Judgement | None:
+def _notice(page_text: _PageText, page: Page, tuning: ExtractTuning) -> Judgement | None:
     """Return the verdict if this text is a notice in place of an article."""
-    notices = _notices()
     if page_text.words > tuning.consent_max_words:
         return None
     if page_text.words <= tuning.notice_max_words:
-        if page_text.is_named(notices.block_is) or page_text.share(notices.blocks) >= tuning.notice_share:
+        if page_text.is_named(_is("block")) or page_text.share(_begins("block")) >= tuning.notice_share:
             return Judgement("block", "the site answered with a bot wall")
-        if page_text.is_named(notices.missing_is) or page_text.share(notices.misses) >= tuning.notice_share:
+        if page_text.is_named(_is("missing")) or page_text.share(_begins("missing")) >= tuning.notice_share:
             return Judgement("not_article", "the page is an error page")
         if _asks_login(page_text, page, tuning):
             return Judgement("not_article", "the page requires a login")
-    share = page_text.share(notices.consents)
+    share = page_text.share(_consents)
     if share >= tuning.notice_share or (
-        page_text.is_named(notices.consent_is) and share >= tuning.notice_share / 2
+        page_text.is_named(_is("consent")) and share >= tuning.notice_share / 2
     ):
         return Judgement("consent", "the site answered with its cookie dialogue")
     return _paywall(page_text, page, tuning)
 
 
-def _asks_login(page_text: _PageText, page: PageContext, tuning: ExtractTuning) -> bool:
+def _asks_login(page_text: _PageText, page: Page, tuning: ExtractTuning) -> bool:
     if page.signals is None or not page.signals.asks_password:
         return False
-    notices = _notices()
-    return page_text.is_named(notices.login_is) or (
-        page_text.words <= tuning.notice_max_words and page_text.share(notices.logins) >= tuning.notice_share
+    opens, is_whole = _begins("login"), _is("login")
+    share = page_text.share(lambda one: opens(one) or is_whole.fullmatch(_bare(one)) is not None)
+    return page_text.is_named(is_whole) or (
+        page_text.words <= tuning.notice_max_words and share >= tuning.notice_share
     )
 
 
-def _paywall(page_text: _PageText, page: PageContext, tuning: ExtractTuning) -> Judgement | None:
-    notices = _notices()
+def _paywall(page_text: _PageText, page: Page, tuning: ExtractTuning) -> Judgement | None:
     if page_text.words > tuning.paywall_max_words:
         return None
-    locked = next((n for n, (one, _) in enumerate(page_text.sentences) if notices.locks(one)), None)
-    if locked is not None and _says_little_after(page_text, locked, tuning):
-        return Judgement("paywall", "the text is for subscribers")
-    if page_text.words <= tuning.notice_max_words and page_text.count(notices.offers) >= 2:
+    locks, offers = _begins("paywall"), _begins("paywall", "offers")
+    locked = next((n for n, (one, _) in enumerate(page_text.sentences) if locks(one)), None)
+    if locked is not None:
+        # A notice ends the free text; an article goes on after an offer.
+        following = page_text.sentences[locked + 1 :]
+        after = sum(words for one, words in following if not locks(one) and not offers(one))
+        if after < tuning.nearly_empty_words:
+            return Judgement("paywall", "the text is for subscribers")
+    if page_text.words <= tuning.notice_max_words and page_text.count(offers) >= 2:
         return Judgement("paywall", "the text is for subscribers: the page offers a subscription instead")
-    if page.is_free is False and page_text.words <= tuning.nearly_empty_words:
+    if page.facts.is_free is False and page_text.words <= tuning.nearly_empty_words:
         return Judgement("paywall", "the page declares that its text is not free, and shows little of it")
     return None
 
 
-def _says_little_after(page_text: _PageText, place: int, tuning: ExtractTuning) -> bool:
-    """Return whether little text follows: a notice ends the free text, an article goes on after an offer."""
-    notices = _notices()
-    following = page_text.sentences[place + 1 :]
-    after = (words for one, words in following if not notices.locks(one) and not notices.offers(one))
-    return sum(after) < tuning.nearly_empty_words
-
-
-def _list(text: str, words: int, page: PageContext, tuning: ExtractTuning) -> Judgement | None:
+def _list(text: str, words: int, page: Page, tuning: ExtractTuning) -> Judgement | None:
     signals = page.signals
-    names, notices = _names(page), _notices()
-    is_named_list = any(notices.list_is.fullmatch(name) for name in names)
+    names = _names(page)
+    is_named_list = any(_is("list").fullmatch(name) for name in names)
     has_headline = not is_named_list and any(
         count_words(name) >= tuning.link_headline_words for name in names
     )
-    is_about = has_headline and (words < tuning.stub_words or is_article_page(page.kinds))
+    is_article = any(kind.endswith(("article", "posting", "report")) for kind in page.facts.kinds)
+    is_about = has_headline and (words < tuning.stub_words or is_article)
     if page.link_share >= tuning.list_link_share and not is_about:
         return Judgement("list", "most of it is links to other articles")
     if signals is None or is_about:
@@ -186,17 +166,19 @@ def _list(text: str, words: int, page: PageContext, tuning: ExtractTuning) -> Ju
         words < tuning.stub_words or signals.carded_share(text) >= tuning.list_card_share
     ):
         return Judgement("list", "it is a list of other articles with a few words about each")
-    says_so = is_named_list or _read_page_text(page, text, tuning).count(notices.counts)
+    counts = _notices().forms["list", "contains"]  # search results
+    sentences = _read_page_text(page, text, tuning).sentences
+    says_so = is_named_list or any(counts.search(_bare(one)) for one, _ in sentences)
     if says_so and signals.cards >= tuning.list_cards:
         return Judgement("list", "it is a list of other articles, as its title says")
     return None
 
 
-def _names(page: PageContext) -> tuple[str, ...]:
-    return tuple(name.strip() for name in (page.title, *page.headings) if name.strip())
+def _names(page: Page) -> tuple[str, ...]:
+    return tuple(name.strip() for name in (page.facts.title, *page.facts.headings) if name.strip())
 
 
-def _read_page_text(page: PageContext, text: str, tuning: ExtractTuning) -> _PageText:
+def _read_page_text(page: Page, text: str, tuning: ExtractTuning) -> _PageText:
     """Split `text` into sentences; if it is "", split the visible lines."""
     names = _names(page)
     lines: Sequence[str]
@@ -223,72 +205,47 @@ def _within(lines: Sequence[str], chars: int) -> list[str]:
 # --- phrases of notices ------------------------------------------------------------------------------------
 
 
-class _Notices:
+class _Notices(NamedTuple):
     """The compiled patterns of notices.yaml."""
 
-    def __init__(self) -> None:
-        notices = msgspec.yaml.decode(files("aggregator.extract").joinpath("notices.yaml").read_bytes())
-
-        def one(kind: str, where: str) -> re.Pattern[str]:
-            return re.compile("|".join(f"(?:{words})" for words in notices[kind][where]), re.IGNORECASE)
-
-        self.consent_is, self._consent_says = (
-            one("consent", "whole_line"),
-            _by_word(notices["consent"]["contains"]),
-        )
-        self.block_is, self._block_opens = one("block", "whole_line"), one("block", "starts_with")
-        self.missing_is, self._missing_opens = one("missing", "whole_line"), one("missing", "starts_with")
-        self.login_is, self._login_opens = one("login", "whole_line"), one("login", "starts_with")
-        self._paywall_opens, self._paywall_offers = one("paywall", "starts_with"), one("paywall", "offers")
-        self.list_is, self._list_says = one("list", "whole_line"), one("list", "contains")
-
-    def consents(self, sentence: str) -> bool:
-        """Return whether a sentence belongs to a consent dialogue."""
-        sentence = _bare(sentence)
-        small = sentence.lower()
-        forms = (form for word, forms in self._consent_says.items() if word in small for form in forms)
-        return any(form.search(sentence) for form in forms) or self.consent_is.fullmatch(sentence) is not None
-
-    def blocks(self, sentence: str) -> bool:
-        """Return whether a sentence belongs to a bot wall."""
-        return self._block_opens.match(_bare(sentence)) is not None
-
-    def misses(self, sentence: str) -> bool:
-        """Return whether a sentence belongs to an error page."""
-        return self._missing_opens.match(_bare(sentence)) is not None
-
-    def logins(self, sentence: str) -> bool:
-        """Return whether a line belongs to a login form."""
-        sentence = _bare(sentence)
-        return bool(self._login_opens.match(sentence) or self.login_is.fullmatch(sentence))
-
-    def locks(self, sentence: str) -> bool:
-        """Return whether a sentence states that the text is for subscribers."""
-        return self._paywall_opens.match(_bare(sentence)) is not None
-
-    def offers(self, sentence: str) -> bool:
-        """Return whether a line offers a subscription or asks subscribers to log in."""
-        return self._paywall_offers.match(_bare(sentence)) is not None
-
-    def counts(self, sentence: str) -> bool:
-        """Return whether a line counts search results."""
-        return self._list_says.search(_bare(sentence)) is not None
-
-
-def _by_word(entries: Iterable[Mapping[str, str]]) -> Mapping[str, tuple[re.Pattern[str], ...]]:
-    """Return the patterns of `says` by each of the words that must be in a sentence before it is searched."""
-    patterns: dict[str, list[re.Pattern[str]]] = {}
-    for entry in entries:
-        pattern = re.compile(entry["contains"], re.IGNORECASE)
-        for word in entry["keywords"].split("|"):
-            patterns.setdefault(word, []).append(pattern)
-    return {word: tuple(forms) for word, forms in patterns.items()}
-
-
-def _bare(sentence: str) -> str:
-    return _LEADING.sub("", sentence[:_SENTENCE_CHARS]).rstrip(" .!…")
+    forms: Mapping[tuple[str, str], re.Pattern[str]]  # by kind and place in the line
+    consents: Sequence[tuple[list[str], re.Pattern[str]]]  # with the words of which one must be in a sentence
 
 
 @cache
 def _notices() -> _Notices:
-    return _Notices()
+    table = msgspec.yaml.decode(files("aggregator.extract").joinpath("notices.yaml").read_bytes())
+    consents = table["consent"].pop("contains")
+    forms = {
+        (kind, where): re.compile("|".join(f"(?:{words})" for words in listed), re.IGNORECASE)
+        for kind, places in table.items()
+        for where, listed in places.items()
+    }
+    return _Notices(
+        forms, [(one["keywords"].split("|"), re.compile(one["contains"], re.IGNORECASE)) for one in consents]
+    )
+
+
+def _is(kind: str) -> re.Pattern[str]:
+    """Return the whole lines of a kind of notice."""
+    return _notices().forms[kind, "whole_line"]
+
+
+def _begins(kind: str, where: str = "starts_with") -> Callable[[str], bool]:
+    """Return the check whether a sentence begins like a kind of notice."""
+    form = _notices().forms[kind, where]
+    return lambda sentence: form.match(_bare(sentence)) is not None
+
+
+def _consents(sentence: str) -> bool:
+    """Return whether a sentence belongs to a consent dialogue."""
+    sentence = _bare(sentence)
+    small = sentence.lower()
+    return _is("consent").fullmatch(sentence) is not None or any(
+        any(word in small for word in keywords) and form.search(sentence) is not None
+        for keywords, form in _notices().consents
+    )
+
+
+def _bare(sentence: str) -> str:
+    return _LEADING.sub("", sentence[:_SENTENCE_CHARS]).rstrip(" .!…")

@@ -187,7 +187,7 @@ def _title(root: Any, meta: dict[str, str], linked: dict[str, Any], site: str | 
         shared,
         data,
         headings[0] if len(headings) == 1 else "",
-        next((_visible(t, max_chars) for t in _some(root, "title", 1)), ""),
+        next((_visible(t, max_chars) for t in root.iter("title")), ""),
         *headings,
     )
     named = ((site or "").casefold(), "")
@@ -202,7 +202,7 @@ def _headings(root: Any, linked: dict[str, Any], max_chars: int) -> tuple[str, .
 
 def _headlines(root: Any) -> list[Any]:
     """Return the first h1 elements; those inside a link belong to other articles."""
-    return [h for h in _some(root, "h1", 8) if next(h.iterancestors("a"), None) is None][:4]
+    return [h for h in islice(root.iter("h1"), 8) if next(h.iterancestors("a"), None) is None][:4]
 
 
 def _is_framed_by(text: str, shared: str) -> bool:
@@ -223,15 +223,6 @@ def _unescaped(text: str) -> str:
     from html import unescape
 
     return " ".join(unescape(text).split()) if "&" in text else text
-
-
-def _some(root: Any, tag: str, limit: int) -> list[Any]:
-    elements = []
-    for element in root.iter(tag):
-        elements.append(element)
-        if len(elements) == limit:
-            break
-    return elements
 
 
 def _visible(element: Any, max_chars: int) -> str:
@@ -324,7 +315,9 @@ def _image(meta: dict[str, str], linked: dict[str, Any], max_chars: int) -> Encl
 
 def _canonical(root: Any, meta: dict[str, str]) -> str | None:
     links = [
-        e.get("href") or "" for e in _some(root, "link", 300) if (e.get("rel") or "").lower() == "canonical"
+        e.get("href") or ""
+        for e in islice(root.iter("link"), 300)
+        if (e.get("rel") or "").lower() == "canonical"
     ]
     for address in (*links, meta.get("og:url", "")):
         if canonical_url(address) is not None:
@@ -373,7 +366,7 @@ _MODIFIED_NAMES = (
 
 def _time_elements(root: Any) -> Iterator[str]:
     """Yield the values of <time> before or in the article; those marked as publication first."""
-    times = _some(root, "time", 12)
+    times = list(islice(root.iter("time"), 12))
     marked = [
         t
         for t in times

@@ -23,6 +23,7 @@ import msgspec
 from aggregator.extract.html.boxes import without_boxes, without_layout_tables
 from aggregator.extract.html.dom import bound_html, tree_of
 from aggregator.extract.html.metadata import PageFacts, read_facts
+from aggregator.extract.html.page_signals import PageSignals
 from aggregator.extract.html.split_body import KEY_CHARS, build_of, complete_body, line_key
 from aggregator.extract.limits import ExtractTuning
 from aggregator.text.lines import count_words, ends_sentence, letters_of
@@ -53,15 +54,15 @@ def without_what_follows(root: Any, text: str, tuning: ExtractTuning) -> str:
     inside = [place for positions in places.values() for place in positions if box in place.above]
     last = max(place.number for place in inside)
     builds = {build_of(place.element) for place in inside}
-    behind = {key for key, positions in places.items() if _is_behind(positions, box, last, builds)}
+    behind = {
+        key
+        for key, positions in places.items()
+        if all(
+            place.number > last and box not in place.above and build_of(place.element) not in builds
+            for place in positions
+        )
+    }
     return "\n".join(line for line in lines if line_key(line) not in behind)
-
-
-def _is_behind(positions: list[_TextPlace], box: Any, last: int, builds: set[tuple[str, ...]]) -> bool:
-    return all(
-        place.number > last and box not in place.above and build_of(place.element) not in builds
-        for place in positions
-    )
 
 
 def _places(root: Any, keys: Collection[str]) -> dict[str, list[_TextPlace]]:
@@ -113,16 +114,10 @@ def without_headline(text: str, headlines: Iterable[str]) -> str:
     return "\n".join((*head, *lines[_HEAD_LINES:]))
 
 
-class UnlinkedText(msgspec.Struct, frozen=True):
-    """A text without lines that are links; `share` of its words, 0 to 1, were in such lines."""
-
-    text: str
-    words: int  # including those lines
-    share: float
-
-
-def remove_link_lines(root: Any, text: str, tuning: ExtractTuning) -> UnlinkedText:
+def remove_link_lines(root: Any, text: str, tuning: ExtractTuning) -> tuple[str, float]:
     """Return `text` (one paragraph per line) without the lines that are a link on the page `root` as a whole.
+
+    And the share of its words, 0 to 1, that were in such lines.
 
     Lines that end a sentence stay. Lines of a few words stay too (names and sources are linked), unless they
     are before or after all other lines, like menus and tags.
@@ -143,7 +138,7 @@ def remove_link_lines(root: Any, text: str, tuning: ExtractTuning) -> UnlinkedTe
         for n, line in enumerate(lines)
         if not is_link[n] or (words[n] < tuning.link_headline_words and first < n < last)
     ]
-    return UnlinkedText("\n".join(kept_lines), sum(words), linked / (sum(words) or 1))
+    return "\n".join(kept_lines), linked / (sum(words) or 1)
 
 
 _log = logging.getLogger(__name__)
@@ -155,8 +150,8 @@ class Page(msgspec.Struct, frozen=True, kw_only=True):
     facts: PageFacts
     text: str = ""
     truncated: bool = False
-    words: int = 0  # extracted words, including links
-    link_share: float = 0.0  # share of these words in lines that are links, 0 to 1
+    link_share: float = 0.0  # share of the extracted words in lines that are links, 0 to 1
+    signals: PageSignals | None = None  # None: not read, because the text is long enough
 
 
 def read_page(
@@ -173,23 +168,12 @@ def read_page(
     if root is None:
         return None
     facts = read_facts(root, zone=zone, seen=seen, max_chars=_MAX_METADATA_CHARS)
-    read = _read(root, url, facts, tuning)
-    return Page(
-        facts=facts,
-        text=read.text,
-        truncated=page.truncated,
-        words=read.words,
-        link_share=read.share,
-    )
-
-
-def _read(root: Any, url: str | None, facts: PageFacts, tuning: ExtractTuning) -> UnlinkedText:
-    """Extract the article of the page `root`, which is modified."""
     headlines = (facts.title, *facts.headings)
     without_layout_tables(root)
     without_boxes(root, headlines, tuning)
-    text = without_what_follows(root, complete_body(root, extract_text(root, url), tuning), tuning)
-    return remove_link_lines(root, without_headline(text, headlines), tuning)
+    found = without_what_follows(root, complete_body(root, extract_text(root, url), tuning), tuning)
+    text, link_share = remove_link_lines(root, without_headline(found, headlines), tuning)
+    return Page(facts=facts, text=text, truncated=page.truncated, link_share=link_share)
 
 
 class _StopWords:

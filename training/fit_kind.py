@@ -16,7 +16,7 @@ import msgspec
 import numpy as np
 import numpy.typing as npt
 
-from aggregator.extract.style import Regression, StyleModel, kind_by_style, style_figures
+from aggregator.extract.kind import Regression, StyleModel, kind_by_style, style_figures
 from aggregator.text.reading import Reading, read
 from training.pairs import Record, read_records
 

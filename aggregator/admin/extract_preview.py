@@ -18,7 +18,7 @@ from aggregator.pipeline.workers.factory import open_executor
 from aggregator.sources.fetch.client import client_of
 from aggregator.sources.limits import source_tuning
 from aggregator.sources.parse.files import InputEntry, InputFeed, InputProblem, open_source
-from aggregator.sources.parse.remote_files import is_address, is_remote, shown
+from aggregator.sources.parse.streams import is_address, is_remote, shown
 
 
 class ExtractPreview(FrozenStruct, frozen=True, kw_only=True, omit_defaults=False):

@@ -57,9 +57,8 @@ from aggregator.sources.parse.files import (
     open_source,
     with_page,
 )
-from aggregator.sources.parse.remote_files import is_address, is_remote, shown
 from aggregator.sources.parse.sort_by_time import in_order_of_time
-from aggregator.sources.parse.streams import Progress
+from aggregator.sources.parse.streams import Progress, is_address, is_remote, shown
 from aggregator.store.engine.database import Connection
 from aggregator.store.intake import inbox, pending_pages, tombstones
 from aggregator.store.intake import rejected as refused

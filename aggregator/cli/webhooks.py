@@ -147,7 +147,7 @@ def _test(context: Context, name: str, kind: str) -> None:
 
     from aggregator.config.webhooks import Webhook, recipient_words
     from aggregator.model.core import utc_now
-    from aggregator.sources.fetch.webhook_post import host_of
+    from aggregator.sources.fetch.posting import host_of
     from aggregator.web.settings import publish_settings
     from aggregator.web.webhooks.sender import trial_body
     from aggregator.web.webhooks.transmit import transmitter_of

@@ -28,22 +28,20 @@ from aggregator.sources.limits import SourceTuning
 from aggregator.sources.parse import feed, folder_scan, mail, warc
 from aggregator.sources.parse.entry_builder import absolute_url
 from aggregator.sources.parse.jsonl import as_record, decoded_record, entry_of_record, values
-from aggregator.sources.parse.remote_files import (
-    is_remote,
-    open_file,
-    remote_name,
-    require_readable,
-    shown,
-    size_of,
-)
 from aggregator.sources.parse.streams import (
     BLANK,
     Progress,
     Stream,
     bounded_lines,
     in_utf8,
+    is_remote,
+    open_file,
     opened,
     pass_empty_lines,
+    remote_name,
+    require_readable,
+    shown,
+    size_of,
     unzipped,
 )
 from aggregator.sources.parse.xml_repair import charset_of

@@ -9,7 +9,7 @@ from aggregator.config.settings import Config
 from aggregator.config.webhooks import summary_key
 from aggregator.model.errors import AggregatorError
 from aggregator.sources.fetch.client import ClientSettings
-from aggregator.sources.fetch.webhook_post import WebhookPoster
+from aggregator.sources.fetch.posting import WebhookPoster
 from aggregator.web.sanitise import one_line
 from aggregator.web.summaries.summary_text import ANSWER_CAP_BYTES, in_prose
 

@@ -10,7 +10,7 @@ import msgspec
 
 from aggregator.config.messages import story_numbers
 from aggregator.model.errors import TooManyFilesError
-from aggregator.sources.fetch.webhook_post import PostResult
+from aggregator.sources.fetch.posting import PostResult
 from aggregator.web.sanitise import one_line
 from aggregator.web.webhooks.apprise_process import NotificationJob, NotificationReply
 

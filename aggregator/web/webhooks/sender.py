@@ -15,7 +15,7 @@ from aggregator.config.webhooks import Notification, Recipient, Webhook, recipie
 from aggregator.model.core import StoryView
 from aggregator.model.read_model import Change, ChangeKind
 from aggregator.sources.fetch.poll_schedule import is_overdue_by_jump
-from aggregator.sources.fetch.webhook_post import PostResult, host_of
+from aggregator.sources.fetch.posting import PostResult, host_of
 from aggregator.store.engine.database import Connection, Database
 from aggregator.store.maintenance import retention
 from aggregator.store.stories import outbox

@@ -13,7 +13,7 @@ import msgspec
 from aggregator.config.settings import Config
 from aggregator.config.webhooks import DigestReader, Notification, Recipient, Webhook
 from aggregator.sources.fetch.client import ClientSettings
-from aggregator.sources.fetch.webhook_post import PostResult, WebhookPoster
+from aggregator.sources.fetch.posting import PostResult, WebhookPoster
 from aggregator.store.read.reader import StoryReader
 from aggregator.web.settings import PublishSettings
 from aggregator.web.webhooks.sender import Transmit, WebhookTuning
@@ -111,7 +111,7 @@ class Transmitter:
         return self._poster.post(webhook.url, content, _JSON | own | signature)
 
     def _mail_to(self, reader: DigestReader) -> Transmit:
-        from aggregator.sources.fetch.mail_post import MailPoster
+        from aggregator.sources.fetch.posting import MailPoster
 
         server = reader.mail
         assert server is not None

@@ -22,7 +22,7 @@ from aggregator.pipeline.placement.place import PlacementResult
 from aggregator.pipeline.workers.executor import InlineExecutor, JobFunction, WorkerTuning
 from aggregator.pipeline.workers.process_pool import ProcessExecutor
 from aggregator.sources.limits import source_tuning
-from aggregator.sources.parse import remote_files
+from aggregator.sources.parse import streams
 from aggregator.sources.parse.files import InputEntry, list_pages, open_source
 from aggregator.store import codecs
 from aggregator.store.engine.database import Database
@@ -142,7 +142,7 @@ def test_pages_of_an_archive_that_is_away_wait_in_quarantine(rig: Rig, archive: 
 def test_an_archive_whose_server_hangs_is_asked_for_one_page(
     rig: Rig, archive: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(remote_files, "_PATIENCE", dt.timedelta(seconds=0.5))
+    monkeypatch.setattr(streams, "_PATIENCE", dt.timedelta(seconds=0.5))
     monkeypatch.setattr(prepare, "_SLOW_READ_SECONDS", 0.1)
     rig.pipeline = Pipeline(rig.database, Late(), rig.all_tuning, rig.clock)
     with LoopbackServer({"/pages.warc.gz": Ranged(archive.read_bytes())}) as server:

@@ -20,7 +20,7 @@ from hypothesis import strategies as st
 from aggregator.config.tuning import Tuning
 from aggregator.model.errors import ReadError, UsageError
 from aggregator.sources.limits import source_tuning
-from aggregator.sources.parse import remote_files
+from aggregator.sources.parse import streams
 from aggregator.sources.parse.files import (
     ArchiveSpan,
     InputEntry,
@@ -35,8 +35,7 @@ from aggregator.sources.parse.files import (
     with_page,
 )
 from aggregator.sources.parse.jsonl import values
-from aggregator.sources.parse.remote_files import is_remote
-from aggregator.sources.parse.streams import Progress, unzipped
+from aggregator.sources.parse.streams import Progress, is_remote, unzipped
 from tests.support.loopback import LoopbackServer, Ranged, Request, Response
 from tests.support.warc import PAGE, answer, warc_record
 
@@ -557,7 +556,7 @@ def test_a_server_that_sends_another_part_than_it_was_asked_for_is_a_problem(pag
 def test_a_server_that_sends_too_little_is_given_up(
     pages: bytes, monkeypatch: pytest.MonkeyPatch, kind: str
 ) -> None:
-    monkeypatch.setattr(remote_files, "_PATIENCE", dt.timedelta(seconds=0.2))
+    monkeypatch.setattr(streams, "_PATIENCE", dt.timedelta(seconds=0.2))
 
     def slow(request: Request) -> Response:
         if request.method == "HEAD":

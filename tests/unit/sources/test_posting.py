@@ -11,7 +11,7 @@ from aggregator.config.settings import signing_key
 from aggregator.config.tuning import Tuning
 from aggregator.model.errors import ConfigError
 from aggregator.sources.fetch.client import ClientSettings
-from aggregator.sources.fetch.webhook_post import PostResult, WebhookPoster
+from aggregator.sources.fetch.posting import PostResult, WebhookPoster
 from aggregator.web.webhooks.transmit import signed_headers
 from tests.support.loopback import LoopbackServer, Request, Response, Route, slowly
 from tests.support.waiting import PATIENCE_SECONDS, wait_until

@@ -12,7 +12,7 @@ WORKERS ?= $(shell expr $$(nproc) + 1)
 PYTEST := AGGREGATOR_DATA=$(DATA) $(BIN)/python -m pytest -n $(WORKERS) --dist loadfile --no-loadscope-reorder
 
 .DEFAULT_GOAL := help
-.PHONY: help run check types test test-later test-all lint size format bench eval mutants picture docs lock clean
+.PHONY: help run check types test test-later test-all lint size format bench eval mutants picture lock clean
 
 help:  ## show this list
 	@awk -F':.*## ' '/^[a-z0-9-]+:.*## / {printf "  make %-17s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -74,9 +74,6 @@ picture: $(VENV)/dev.done  ## make the pictures of README and docs from the samp
 	@sh tests/support/browser.sh
 	$(BIN)/python -m tests.support.story_picture
 	AGGREGATOR_PICTURES=docs $(PYTEST) tests/e2e/test_reader_walk.py
-
-docs: $(VENV)/dev.done  ## write the reference in docs/configuration.md from the settings
-	$(BIN)/python -m tests.support.configuration_reference
 
 lock: $(VENV)/run.done  ## choose new versions of the dependencies (needs uv)
 	uv pip compile pyproject.toml --extra postgres --universal --python-version 3.11 \

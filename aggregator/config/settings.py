@@ -616,7 +616,7 @@ def notify_address(text: str) -> str:
     """Return an address for Apprise. Raises ConfigError, whose message omits the address."""
     match = _NOTIFY_ADDRESS.fullmatch(text.strip())
     if match is None or match[1].lower() in _LOCAL_SCHEMES:
-        raise ConfigError("give an address of Apprise, such as ntfys://ntfy.sh/TOPIC (docs/notifications.md)")
+        raise ConfigError("give an address of Apprise, such as ntfys://ntfy.sh/TOPIC (docs/sending.md)")
     return text.strip()
 
 
@@ -697,7 +697,7 @@ def mail_server(text: str) -> MailServer:
     except ValueError:
         parts, options, host, port = urlsplit(""), {}, "", None
     if parts.scheme not in ("mailto", "mailtos") or not re.fullmatch(r"[A-Za-z0-9.:-]{1,253}", host):
-        raise ConfigError("give an address like mailtos://USER:PASSWORD@SERVER?from=SENDER (docs/digest.md)")
+        raise ConfigError("give an address like mailtos://USER:PASSWORD@SERVER?from=SENDER (docs/sending.md)")
     if parts.path not in ("", "/") or parts.fragment or options.keys() - {"from", "mode"}:
         raise ConfigError(f"only `from=` and `mode=` can follow the server; {LOGIN_ADVICE}")
     way = _MAIL_WAYS.get((parts.scheme, options.get("mode", "")))

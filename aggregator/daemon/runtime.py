@@ -262,7 +262,7 @@ class Runtime:
         )
 
     def _make_maintenance(self) -> Maintenance:
-        """Return the maintenance tasks; docs/running.md lists them."""
+        """Return the maintenance tasks; docs/operating.md lists them."""
         tuning = self.config.effective_tuning
         clock = tuning.section("clock", ClockTuning)
         retention = self._pipeline.retention_job(self._plan)

@@ -12,14 +12,14 @@ from tests.support.loopback import Closing, LoopbackServer, Request, Response
 from tests.support.waiting import wait_until
 
 SECRET = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"
-DOCUMENT = (REPOSITORY / "docs" / "webhooks.md").read_text(encoding="utf-8")
+DOCUMENT = (REPOSITORY / "docs" / "sending.md").read_text(encoding="utf-8")
 
 
 def documented_check() -> Callable[[str, dict[str, str], bytes], bool]:
-    """The function that docs/webhooks.md shows."""
+    """The function that docs/sending.md shows."""
     (code,) = re.findall(r"^```python\n(.*?)^```$", DOCUMENT, re.MULTILINE | re.DOTALL)
     names: dict[str, Any] = {}
-    exec(compile(code, "docs/webhooks.md", "exec"), names)
+    exec(compile(code, "docs/sending.md", "exec"), names)
     return names["is_genuine"]
 
 

@@ -1,6 +1,6 @@
 """Send the deliveries of one recipient in order, store their results, and schedule retries.
 
-The body of a delivery holds the change and the current story, with excerpts only (docs/webhooks.md).
+The body of a delivery holds the change and the current story, with excerpts only (docs/sending.md).
 """
 
 import datetime as dt

@@ -28,10 +28,6 @@ from tests.support.story_checks import copied, correct, small_set
 
 DOCUMENT = (REPOSITORY / "docs" / "sql.md").read_text(encoding="utf-8")
 QUESTIONS = dict(re.findall(r"^### (\S[^\n]*\?)\n.*?^```sql\n(.*?)^```$", DOCUMENT, re.MULTILINE | re.DOTALL))
-VIEWS = {
-    name: re.findall(r"^- `(\w+)` ([\w ]+): ", columns, re.MULTILINE)
-    for name, columns in re.findall(r"^### `(v_\w+)`\n(.*?)(?=^##)", DOCUMENT, re.MULTILINE | re.DOTALL)
-}
 TYPES = {
     "id": {"text"},
     "text": {"text"},
@@ -40,6 +36,10 @@ TYPES = {
     "yes or no": {"integer"},
     "day": {"text"},
     "time": {"text", "timestamp with time zone"},
+}
+VIEWS = {
+    name: re.findall(rf"`(\w+)` ({'|'.join(TYPES)})(?=[:,\n])", columns)
+    for name, columns in re.findall(r"^### `(v_\w+)`\n(.*?)(?=^##)", DOCUMENT, re.MULTILINE | re.DOTALL)
 }
 NOW = dt.datetime.now(dt.UTC).replace(microsecond=0)
 HOUR = dt.timedelta(hours=1)

@@ -1,4 +1,4 @@
-"""The recipes of docs/homeassistant.md fit what the server answers and what a webhook sends."""
+"""The recipes of docs/sending.md for Home Assistant fit what the server answers and what a webhook sends."""
 
 import json
 import re
@@ -18,8 +18,10 @@ from tests.conftest import REPOSITORY
 from tests.support.waiting import PATIENCE_SECONDS
 from tests.support.written_stories import full_reader
 
-PAGE = (REPOSITORY / "docs" / "homeassistant.md").read_text(encoding="utf-8").replace("!secret ", "")
-SENSORS, DAEMON, AUTOMATIONS = map(yaml.safe_load, re.findall(r"```yaml\n(.*?)```", PAGE, re.DOTALL))
+PAGE = (REPOSITORY / "docs" / "sending.md").read_text(encoding="utf-8").partition("## Home Assistant\n")[2]
+SENSORS, DAEMON, AUTOMATIONS = map(
+    yaml.safe_load, re.findall(r"```yaml\n(.*?)```", PAGE.replace("!secret ", ""), re.DOTALL)
+)
 
 
 def test_sensors_find_what_they_show() -> None:

@@ -9,7 +9,7 @@ import pytest
 
 ROOT = Path(__file__).parents[3]
 METHODS = {"debug", "info", "warning", "error", "exception", "critical", "log"}
-ROW = re.compile(r"^- `([^`]+)` \(([a-z, ]+)\)(: .+)?$", re.MULTILINE)
+LEVEL = re.compile(r"^- \*\*([a-z]+)\*\*: (.+)$", re.MULTILINE)
 
 
 @cache
@@ -42,14 +42,16 @@ def event_of(call: ast.Call) -> str:
     return ""
 
 
-def documented() -> dict[str, str]:
-    """Event → levels."""
+def documented() -> dict[str, set[str]]:
+    """Event → levels. A level has its events in one line; in brackets is what one means."""
     text = (ROOT / "docs" / "monitoring.md").read_text()
     section = text.partition("\n## Events\n")[2].partition("\n## ")[0]
-    rows = ROW.findall(section)
-    assert rows == sorted(rows), "the list is in alphabetical order"
-    table = {event: levels for event, levels, _ in rows}
-    assert len(table) == len(rows), "an event stands there twice"
+    table: dict[str, set[str]] = {}
+    for level, line in LEVEL.findall(section):
+        events = re.findall(r"`([^`]+)`", re.sub(r"\([^)]*\)", "", line))
+        assert events == sorted(set(events)), "each list is in alphabetical order, without repetitions"
+        for event in events:
+            table.setdefault(event, set()).add(level)
     return table
 
 
@@ -71,5 +73,5 @@ def test_the_list_states_the_level_of_each_call() -> None:
     table = documented()
     for place, method, event in calls():
         level = "error" if method == "exception" else method
-        levels = set(re.findall(r"[a-z]+", table[event]))
+        levels = table[event]
         assert len(levels) > 1 if level == "log" else level in levels, place

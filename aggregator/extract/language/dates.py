@@ -115,8 +115,6 @@ _ZONE_HOURS = {
 _ZONES_BY_SEASON = {
     "et": "America/New_York", "ct": "America/Chicago", "mt": "America/Denver", "pt": "America/Los_Angeles",
 }  # fmt: skip
-_AMERICAN = re.compile(r"\b(?:E[SD]?T|C[SD]T|M[SD]T|P[SD]?T)\b")
-_BRITISH = re.compile(r"\b(?:GMT|BST|IST|AES?DT|AEST|CES?T|MES?Z)\b")
 
 
 def _every_word(text: str) -> frozenset[str]:
@@ -152,10 +150,9 @@ def published_from_text(
     dates count. `day_first`: the order of 3/4/2024; None: such dates are ignored.
     """
     texts = [plain_digits(line) for line in lines if len(line) <= _LINE_CHARS]
-    order = _order_of(texts, day_first=day_first)
-    dates = list(_stated_dates(texts, title, order))
+    dates = list(_stated_dates(texts, title, day_first))
     ends = [plain_digits(line) for line in closing if len(line) <= _LINE_CHARS]
-    dates += [one for one in _stated_dates(ends, title, order) if one.rank in (_PUBLISHED, _UPDATED)]
+    dates += [one for one in _stated_dates(ends, title, day_first) if one.rank in (_PUBLISHED, _UPDATED)]
     dates.sort(key=lambda one: one.rank)
     for one in dates:
         published = one.published(zone, seen)
@@ -307,22 +304,6 @@ def _with_clock(published: Published, others: Sequence[Published]) -> Published:
         return published
     same = (other for other in others if other.precision == "minute")
     return next((other for other in same if other.time.date() == published.time.date()), published)
-
-
-def _order_of(lines: Sequence[str], *, day_first: bool | None) -> bool | None:
-    """Return whether the day comes first in 3/4/2024.
-
-    Derived from an unambiguous date, else from a zone, else from the language (`day_first`).
-    """
-    for line in lines:
-        for match in _date_matches(line):
-            if match.groupdict().get("s1") is not None:
-                first, second = int(match["s1"]), int(match["s2"])
-                if first > 12 or second > 12:
-                    return first > 12
-    if any(_AMERICAN.search(line) for line in lines):
-        return False
-    return True if any(_BRITISH.search(line) for line in lines) else day_first
 
 
 def _rank(line: str, match: re.Match[str]) -> int:

@@ -1,8 +1,8 @@
 """Boilerplate of a page by the form and the words of a line.
 
 Only whole lines match, so that a real sentence is never cut. The patterns are in boilerplate.yaml, phrases of
-about thirty languages in phrases.yaml. Rules that depend on the position of a line are in saved_text.py and
-header.py. See ADR 14.
+about thirty languages in phrases.yaml. Rules that depend on the position of a line are in saved_text.py. See
+ADR 14.
 """
 
 import re

@@ -1,4 +1,4 @@
-"""Extracts the entries of a live blog from markup: JSON-LD, microdata, or the clock times in the page.
+"""Extracts the entries of a live blog from markup: JSON-LD, or the clock times in the page.
 
 Pages often have clock times in <time> elements or short headings, which text extraction drops, and some pages
 have their entries in JSON-LD only. The entry of a clock time is the largest element that contains no other
@@ -50,9 +50,9 @@ def read_live_page(
     if root is None:
         return ()
     read = _Reader(times)
-    ways = (read.of_json_ld(root), read.of_microdata(root), read.of_clocks(root))
-    best = max(ways, key=len)
-    least = 1 if best is not ways[2] else 2 if announced else tuning.live_entries
+    declared, by_clocks = read.of_json_ld(root), read.of_clocks(root)
+    best = max(declared, by_clocks, key=len)
+    least = 1 if best is declared else 2 if announced else tuning.live_entries
     if len(best) < least or not (announced or _are_written_out(best, tuning)):
         return ()
     return tuple(best[: tuning.live_entries_max])
@@ -115,29 +115,6 @@ class _Reader:
         value = next((one for one in stated if isinstance(one, str)), "")
         headline, body = (_plain(update.get(name)) for name in ("headline", "articleBody"))
         return self._entry_at(value, "", _joined(headline, body or _plain(update.get("description"))))
-
-    def of_microdata(self, root: Any) -> list[ExtractedEntry]:
-        """Return the elements marked as liveBlogUpdate with a declared time inside."""
-        entries = []
-        for box in root.xpath("//*[@itemprop='liveBlogUpdate' or contains(@itemprop, 'liveBlogUpdate ')]")[
-            :_NODES
-        ]:
-            times = box.xpath(".//*[@itemprop='datePublished']")
-            value = (times[0].get("content") or times[0].get("datetime") or "") if times else ""
-            bodies = box.xpath(".//*[@itemprop='articleBody']")
-            heads = [
-                " ".join(head.text_content().split()) for head in box.xpath(".//*[@itemprop='headline']")[:1]
-            ]
-            body = "\n".join(line for part in bodies for line in _lines(part, frozenset()))
-            text = (
-                _joined(heads[0] if heads else "", body)
-                if bodies
-                else "\n".join(_lines(box, frozenset(times)))
-            )
-            one = self._entry_at(value, "", text)
-            if one is not None:
-                entries.append(one)
-        return entries
 
     # --- clocks in the page ------------------------------------------------------------------------------
 

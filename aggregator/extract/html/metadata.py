@@ -27,7 +27,6 @@ _ARTICLE_TYPES = re.compile(
 )
 _JSON_LD_CHARS = 524_288
 _AUTHORS = 5
-_ARTICLES_COMPARED = 20
 _KINDS = 20
 _SECTIONS = 10
 
@@ -57,7 +56,8 @@ def read_facts(root: Any, *, zone: str | None, seen: dt.datetime | None, max_cha
     """Read the metadata of a parsed page (an lxml element); longer values are cut to `max_chars`."""
     meta = _meta(root, max_chars)
     nodes = list(islice(json_ld(root, _JSON_LD_CHARS), JSON_NODES))
-    linked = _article_among(nodes, root, meta, max_chars)
+    is_article = _ARTICLE_TYPES.fullmatch
+    linked = next((node for node in nodes if any(map(is_article, _types(node)))), {})
     site = _first(meta, "og:site_name", "application-name") or _name(linked.get("publisher"), max_chars)
     published, modified = _times(root, meta, linked, zone, seen)
     kinds = _kinds(meta, nodes)
@@ -103,21 +103,6 @@ def _meta(root: Any, max_chars: int) -> dict[str, str]:
                 values[name] = f"{rules}; {value}"[:max_chars]
             values.setdefault(name[:100], value)
     return values
-
-
-def _article_among(
-    nodes: list[dict[str, Any]], root: Any, meta: dict[str, str], max_chars: int
-) -> dict[str, Any]:
-    """Return the JSON-LD node of the article: of several the one under its headline, else the first."""
-    articles = [node for node in nodes if any(_ARTICLE_TYPES.fullmatch(name) for name in _types(node))]
-    if len(articles) > 1:
-        shown = {folded(_visible(heading, max_chars)) for heading in _headlines(root)[:2]}
-        shown.add(folded(meta.get("og:title", "")))
-        for article in articles[:_ARTICLES_COMPARED]:
-            headline = folded(_unescaped(_text_of(article.get("headline"), max_chars)))
-            if headline and headline in shown:
-                return article
-    return articles[0] if articles else {}
 
 
 def _kinds(meta: dict[str, str], nodes: list[dict[str, Any]]) -> tuple[str, ...]:
@@ -353,10 +338,8 @@ def _times(
 
 
 _PUBLISHED_NAMES = (
-    "article:published_time", "og:article:published_time", "og:published_time", "datepublished", "pubdate",
-    "publishdate", "publish-date", "publish_date", "article.published", "parsely-pub-date", "sailthru.date",
-    "dc.date.issued", "dcterms.created", "dcterms.date", "dc.date", "dc.date.created",
-    "article_date_original", "cxenseparse:recs:publishtime", "ptime", "date", "last-published", "displaydate",
+    "article:published_time", "datepublished", "pubdate", "publishdate", "parsely-pub-date", "dc.date.issued",
+    "dcterms.date", "dc.date", "date",
 )  # fmt: skip
 _MODIFIED_NAMES = (
     "article:modified_time", "og:updated_time", "datemodified", "lastmod", "last-modified",

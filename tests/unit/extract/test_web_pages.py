@@ -195,17 +195,6 @@ def with_data(*nodes: object, head: str = "", body: str = "") -> Page:
     return page(f"<html><head>{head}{data}</head><body>{article}</body></html>")
 
 
-def test_of_several_articles_in_the_data_the_one_under_the_headline_counts() -> None:
-    def node(headline: str, day: str, author: str) -> dict[str, object]:
-        dated = {"headline": headline, "datePublished": f"{day}T10:00:00Z"}
-        return {"@type": "NewsArticle", "author": {"name": author}, **dated}
-
-    other, own = node("Another", "2020-01-01", "B. Other"), node(FERRY_TITLE, "2024-12-03", "A. Own")
-    facts = with_data(other, own).facts
-    assert facts.author == "A. Own"
-    assert facts.published.time == dt.datetime(2024, 12, 3, 10, tzinfo=dt.UTC)
-
-
 @pytest.mark.parametrize(
     ("data", "head", "body", "author"),
     [

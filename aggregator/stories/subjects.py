@@ -24,7 +24,7 @@ MOST_TOPICS: Final = 3  # of a story (chosen)
 _LONGEST: Final = 60  # characters of a name or topic; longer ones are sentences (chosen)
 _MOST_WORDS: Final = 5  # of a name (chosen)
 _COMPARED_WORDS: Final = 200  # of a headline and a summary (limit)
-_LOWER_CASE: Final = re.compile(r"[^\W\d_A-Z](?<!\w.)[\w-]+")  # begins with letters, which `re` skips to
+_ACCENTED: Final = re.compile(r"[^\W\d_a-zA-Z]")
 _WORD: Final = re.compile(r"[\w-]+")
 _OFFICE: Final = re.compile(r"[Ss](?<!\w.)ecretary of [A-Z]\w+ (?=[A-Z])")  # "Secretary of State John Kerry"
 _NO_NAME: Final = re.compile(r"[DRI]-[A-Z]|.*-[a-z]{3}")  # "R-Utah", "Obama-era"
@@ -55,24 +55,18 @@ def names_of(articles: Sequence[ArticleView]) -> tuple[StoryName, ...]:
     The rarer a name is in news and the more outlets use it, the earlier it stands. Needs the texts.
     """
     used: dict[_Key, _Uses] = {}
-    plain: set[str] = set()  # words that occur in lower case, which are no names of one word
     for one in articles:
         vocabulary = _vocabulary(one.language)
-        text = one.text.removeprefix(one.title)
-        lower = {each for each in _LOWER_CASE.findall(text) if each[0].islower()}
-        if vocabulary.declines_names:
-            plain |= {_form(each, vocabulary) for each in lower}
-        else:  # only words with accents have another form
-            plain |= lower | {_form(each, vocabulary) for each in lower if not each.isascii()}
         title = subject_key(one.title)
         in_title = {_form(word, vocabulary) for word in _WORD.findall(title)}
-        for name, count in _names_in(text, vocabulary).items():
+        for name, count in _names_in(_below_title(one), vocabulary).items():
             key = tuple([_form(word, vocabulary) for word in name.split()])
             uses = used.setdefault(key, _Uses())
             uses.outlets.add(one.outlet_key or one.id)
             uses.spellings[name] += count
             uses.in_title |= key[-1] in (title if key[-1] >= _JOINED_FROM else in_title)
     publishers = {subject_key(one.outlet) for one in articles if one.outlet}
+    plain = _plain({key[0] for key in used if len(key) == 1}, articles)
     for key, uses in [*used.items()]:
         if publishers & set(map(subject_key, uses.spellings)) or (len(key) == 1 and key[0] in plain):
             del used[key]
@@ -84,6 +78,22 @@ def names_of(articles: Sequence[ArticleView]) -> tuple[StoryName, ...]:
         StoryName(name=_spelling(used[key].spellings), outlets=len(used[key].outlets))
         for key in chosen[:MOST_NAMES]
     )
+
+
+def _below_title(article: ArticleView) -> str:
+    return article.text.removeprefix(article.title)
+
+
+def _plain(forms_of_names: set[str], articles: Sequence[ArticleView]) -> set[str]:
+    """Return which of these the articles also have in lower case: no names of one word."""
+    plain: set[str] = set()
+    for one in articles:
+        vocabulary, text = _vocabulary(one.language), _below_title(one)
+        words = set(_WORD.findall(text))
+        if vocabulary.declines_names or _ACCENTED.search(text):  # a word has other forms
+            words = {_form(each, vocabulary) for each in words if each[0].islower()} | words
+        plain |= words & forms_of_names
+    return plain
 
 
 @functools.lru_cache(maxsize=16384)

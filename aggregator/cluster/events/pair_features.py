@@ -105,7 +105,7 @@ class PairArticle:
         """
         words = read(terms)
         ids = ids_of(words)
-        order = np.argsort(ids, kind="stable")
+        order = ids.argsort(kind="stable")
         self.ids: Words = ids[order]
         self.weights: Ints = weights_of(words[order])
         self.hashes: Words = self.ids & _MASK
@@ -259,7 +259,7 @@ def common_terms(article: PairArticle, reports: Sequence[PairArticle]) -> Common
     lowest = np.zeros(_LOWEST + 1, np.bool_)
     lowest[article.words & _LOWEST] = True
     places = np.flatnonzero(lowest[hashes & _LOWEST])
-    spots = np.searchsorted(article.words, hashes[places])
+    spots = article.words.searchsorted(hashes[places])
     is_same = article.words.take(spots, mode="clip") == hashes[places]
     places, spots = places[is_same], spots[is_same]
     bits = np.concatenate([one.bits for one in reports])[places]
@@ -268,8 +268,8 @@ def common_terms(article: PairArticle, reports: Sequence[PairArticle]) -> Common
     same_field = np.flatnonzero(bits & fields & _FIELDS)
     ids = np.concatenate([one.ids for one in reports])[places[same_field]]
     own = np.zeros(len(products), np.int64)
-    own[same_field] = article.weights[np.searchsorted(article.ids, ids)]
-    owners = np.repeat(np.arange(len(reports)), sizes)[places]
+    own[same_field] = article.weights[article.ids.searchsorted(ids)]
+    owners = np.arange(len(reports)).repeat(sizes)[places]
     return CommonTerms(owners, bits, fields, hashes[places], products * own)
 
 
@@ -332,7 +332,7 @@ def _likeness(
         """Return the sum of the highest values of each report."""
         keys = np.sort(owners[chosen] << 32 | _HIGHEST - values[chosen])
         rows, highest = keys >> 32, _HIGHEST - (keys & 0xFFFFFFFF)
-        first = np.arange(len(rows)) - np.searchsorted(rows, rows) < most
+        first = np.arange(len(rows)) - rows.searchsorted(rows) < most
         return np.bincount(rows[first], weights=highest[first], minlength=count) / IDF_UNITS
 
     def missing(part: str, bit: np.uint8, whole: np.uint8, values: Units) -> dict[str, Floats]:

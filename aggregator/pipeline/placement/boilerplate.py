@@ -24,7 +24,6 @@ from aggregator.pipeline.placement.incoming_article import IncomingArticle
 from aggregator.pipeline.placement.story_writer import UnitOfWork
 from aggregator.store.engine.database import Connection
 from aggregator.store.stories import articles
-from aggregator.text.lines import count_words
 
 _OUTLETS_IN_MEMORY = 512  # outlets whose window is in memory; those of others are read again (chosen: 8 MB)
 _NOTICE_CANDIDATES = 4  # stored texts compared with one short article (limit)
@@ -132,7 +131,7 @@ class BoilerplateLearner:
             or not incoming.fingerprint.bands
         ):
             return False
-        if clean.is_container or count_words(clean.text) > self._notice_words:
+        if clean.is_container or incoming.fingerprint.body_words > self._notice_words:
             return False
         likely = copy_finder.voted(connection, incoming)[:_NOTICE_CANDIDATES]
         for other in articles.copy_candidates(connection, likely, waiting).values():

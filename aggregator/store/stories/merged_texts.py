@@ -74,7 +74,7 @@ def render_version(tuning: StoryTuning) -> int:
     return int.from_bytes(hashlib.sha256(content.encode()).digest()[:6])
 
 
-_STORIES: Select[Any] = select(story.c.id, story.c.story_no, story.c.title, story.c.last_inbox_no).where(
+_STORIES: Select[Any] = select(*story_links.COMPARED, story.c.last_inbox_no).where(
     story.c.redirect_to.is_(None)
 )
 
@@ -96,7 +96,7 @@ def _render(database: Database, rows: Sequence[Row[Any]], renderer: Renderer) ->
             )
             if written.rowcount:
                 _note_originals(connection, row.id, one.originals)
-                story_links.write(connection, row.story_no, one.names, one.topics)
+                story_links.write(connection, row, one.names, one.topics)
 
 
 def _render_again(database: Database, limit: int, tuning: StoryTuning, renderer: Renderer) -> int:

@@ -1,13 +1,26 @@
 """Names and topics of stories, and links between stories: what a story follows, and related stories."""
 
 import datetime as dt
+import functools
 import math
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from typing import Any
+from typing import Any, Final
 
 from msgspec.structs import replace
-from sqlalchemy import Connection, bindparam, column, delete, insert, or_, select, table, union_all
+from sqlalchemy import (
+    Connection,
+    Row,
+    Select,
+    bindparam,
+    column,
+    delete,
+    insert,
+    or_,
+    select,
+    table,
+    union_all,
+)
 
 from aggregator.model.core import LinkedStory, StoryName, StoryView
 from aggregator.store.tables import insert_or, rows_with, story, story_link, story_subject
@@ -74,17 +87,23 @@ _RARE_STORIES = 40  # with a name on either side of the story; a more frequent n
 _RARITY_OF = 400  # stories, the number that the rarity of a name is relative to: ln(400 / stories)
 _RESEMBLANCE = 0.2  # of headlines and summaries at least ...
 _STRENGTH = 1.0  # ... and of it times the sum of the rarities
+COMPARED: Final = tuple(
+    story.c[name] for name in ("story_no", "id", "title", "summary", "language", "first_published")
+)
 _COMPARED = 20  # stories whose headlines are compared, those with the rarest names
 
 
 def write(
-    connection: Connection, story_no: int, names: Sequence[StoryName], topics: Sequence[StoryName]
+    connection: Connection, row: Row[Any], names: Sequence[StoryName], topics: Sequence[StoryName]
 ) -> None:
-    """Replace names, topics and related stories of a live story; without new ones the related ones stay."""
-    connection.execute(delete(story_subject).where(story_subject.c.story_no == story_no))
-    rows = [
+    """Replace names, topics and related stories of a live story; without new ones the related ones stay.
+
+    `row`: of the story, with the columns `COMPARED`.
+    """
+    connection.execute(delete(story_subject).where(story_subject.c.story_no == row.story_no))
+    subjects = [
         {
-            "story_no": story_no,
+            "story_no": row.story_no,
             "kind": kind,
             "position": position,
             "key": subject_key(one.name),
@@ -94,12 +113,12 @@ def write(
         for kind, listed in (("name", names), ("topic", topics))
         for position, one in enumerate(listed)
     ]
-    if rows:
-        connection.execute(insert(story_subject), rows)
-    related = _related(connection, story_no, [subject_key(one.name) for one in names])
+    if subjects:
+        connection.execute(insert(story_subject), subjects)
+    related = _related(connection, row, [subject_key(one.name) for one in names])
     if related:
-        connection.execute(delete(story_link).where(story_link.c.story_no == story_no))
-        _link(connection, story_no, related)
+        connection.execute(delete(story_link).where(story_link.c.story_no == row.story_no))
+        _link(connection, row.story_no, related)
 
 
 def _link(connection: Connection, story_no: int, others: Iterable[int]) -> None:
@@ -110,58 +129,67 @@ def _link(connection: Connection, story_no: int, others: Iterable[int]) -> None:
         connection.execute(link.on_conflict_do_nothing())
 
 
-def _related(connection: Connection, story_no: int, names: Sequence[str]) -> list[int]:
+def _related(connection: Connection, row: Row[Any], names: Sequence[str]) -> list[int]:
     """Return the numbers of the stories that are related to a live story, the most similar first."""
-    by_name = {name: _near(connection, story_no, name) for name in names}
-    columns = [
-        story.c[name] for name in ("story_no", "id", "title", "summary", "language", "first_published")
-    ]
-    live = select(*columns).where(story.c.redirect_to.is_(None))
-    numbers = {story_no, *(number for near in by_name.values() for number in near)}
-    rows = {row.story_no: row for row in rows_with(connection, live, story.c.story_no, numbers)}
-    own = rows.pop(story_no, None)
-    if own is None:
-        return []
     weights: dict[int, float] = defaultdict(float)
-    for near in by_name.values():
-        found = [
-            number
-            for number in near
-            if number in rows
-            and abs(rows[number].first_published - own.first_published) <= dt.timedelta(days=_RELATED_DAYS)
-        ]
-        if len(found) < _RARE_STORIES:
-            for number in found:
-                weights[number] += math.log(_RARITY_OF / (len(found) + 1))
-    follows = select(_LINKS.c.other_id).where(_LINKS.c.story_id == own.id, _LINKS.c.relation != "related")
-    before_and_after = set(connection.execute(follows).scalars())
+    for near in _near(connection, row, names):
+        for number in near:
+            weights[number] += math.log(_RARITY_OF / (len(near) + 1))
+    compared = sorted(weights, key=lambda number: (-weights[number], number))[:_COMPARED]
+    others = {
+        one.story_no: one for one in rows_with(connection, select(*COMPARED), story.c.story_no, compared)
+    }
     strengths: dict[int, float] = {}
-    for number, weight in sorted(weights.items(), key=lambda one: (-one[1], one[0]))[:_COMPARED]:
-        other = rows[number]
-        alike = resemblance(f"{own.title}\n{own.summary}", f"{other.title}\n{other.summary}", own.language)
-        if alike >= _RESEMBLANCE and weight * alike >= _STRENGTH and other.id not in before_and_after:
-            strengths[number] = weight * alike
-    return sorted(strengths, key=lambda number: (-strengths[number], number))[:_RELATED_MOST]
+    for number, one in others.items():
+        alike = resemblance(f"{row.title}\n{row.summary}", f"{one.title}\n{one.summary}", row.language)
+        if alike >= _RESEMBLANCE and weights[number] * alike >= _STRENGTH:
+            strengths[number] = weights[number] * alike
+    if not strengths:
+        return []
+    follows = select(_LINKS.c.other_id).where(_LINKS.c.story_id == row.id, _LINKS.c.relation != "related")
+    before_and_after = set(connection.execute(follows).scalars())
+    related = [number for number in strengths if others[number].id not in before_and_after]
+    return sorted(related, key=lambda number: (-strengths[number], number))[:_RELATED_MOST]
 
 
-def _near(connection: Connection, story_no: int, name: str) -> list[int]:
-    """Return the stories with a name that were founded next before and after a story."""
-    return [*connection.execute(_NEXT_NAMED, {"story_no": story_no, "name": name}).scalars()]
+def _near(connection: Connection, row: Row[Any], names: Sequence[str]) -> list[list[int]]:
+    """Return, for each name that is rare about that time, the other live stories with it.
+
+    Of each name those are asked that were founded next before and after the story.
+    """
+    if not names:
+        return []
+    found: dict[str, list[int]] = {name: [] for name in names}
+    given = {f"name_{place}": name for place, name in enumerate(names)}
+    for side, days in (("since", -_RELATED_DAYS), ("until", _RELATED_DAYS)):
+        given[side] = row.first_published + dt.timedelta(days=days)
+    for name, number in connection.execute(_next_named(len(names)), {"story_no": row.story_no, **given}):
+        found[name].append(number)
+    return [near for near in found.values() if len(near) < _RARE_STORIES]
 
 
-_NUMBER = story_subject.c.story_no
-_SIDES = (
-    select(_NUMBER)
-    .where(story_subject.c.kind == "name", story_subject.c.key == bindparam("name"), side)
-    .order_by(order)
-    .limit(_RARE_STORIES)
-    .subquery()
-    for side, order in (
-        (bindparam("story_no") > _NUMBER, _NUMBER.desc()),
-        (bindparam("story_no") < _NUMBER, _NUMBER),
+@functools.cache
+def _next_named(count: int) -> Select[Any]:
+    """Return the statement for the stories next to one that have any of `count` names."""
+    sides = [
+        select(story_subject.c.key, story_subject.c.story_no)
+        .where(story_subject.c.kind == "name", story_subject.c.key == bindparam(f"name_{place}"), side)
+        .order_by(order)
+        .limit(_RARE_STORIES)
+        .subquery()
+        for place in range(count)
+        for side, order in (
+            (bindparam("story_no") > story_subject.c.story_no, story_subject.c.story_no.desc()),
+            (bindparam("story_no") < story_subject.c.story_no, story_subject.c.story_no),
+        )
+    ]
+    near = union_all(*(select(side.c.key, side.c.story_no) for side in sides)).subquery()
+    is_then = story.c.first_published.between(bindparam("since"), bindparam("until"))
+    return (
+        select(near.c.key, near.c.story_no)
+        .join(story, story.c.story_no == near.c.story_no)
+        .where(story.c.redirect_to.is_(None), is_then)
     )
-)
-_NEXT_NAMED = union_all(*(select(side.c.story_no) for side in _SIDES))
 
 
 def unite(connection: Connection, loser: str, winner: str) -> None:

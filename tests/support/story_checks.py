@@ -152,7 +152,7 @@ def what_is_wrong(database: Database, placing: Placer | None = None) -> list[str
                 folded = (
                     centroid.add(folded, known.member())
                     if member.counts_in_centroid
-                    else centroid.add_silent(folded, known.stated_minutes)
+                    else centroid.add_silent(folded, [known.stated_minutes])
                 )
             if folded.reports != sum(member.counts_in_centroid for member in members):
                 wrong.append(f"in {row.id} more articles say that they weigh than do")

@@ -82,31 +82,6 @@ def add(centroid: Centroid, member: CentroidMember) -> Centroid:
     return merge(centroid, _from_member(member))
 
 
-def remove(centroid: Centroid, member: CentroidMember) -> Centroid:
-    """Return the centroid before `member` was added. Raise ValueError when it is not a member."""
-    one = _from_member(member)
-    times = _subtract_times(centroid.times, one.times)
-    if len(times) != len(centroid.times) - len(one.times):
-        raise ValueError("the centroid has no member of this date")
-    spots = np.searchsorted(centroid.ids, one.ids)
-    if centroid.reports < 1 or not np.array_equal(
-        centroid.ids[np.minimum(spots, len(centroid.ids) - 1)], one.ids
-    ):
-        raise ValueError("the centroid has no member with these terms")
-    weights = centroid.weights.copy()
-    weights[spots] -= one.weights
-    positive = weights > 0
-    return dataclasses.replace(
-        centroid,
-        ids=centroid.ids[positive],
-        weights=weights[positive],
-        reports=centroid.reports - 1,
-        containers=centroid.containers - one.containers,
-        times=times,
-        unscored_times=_subtract_times(centroid.unscored_times, one.unscored_times),
-    )
-
-
 def merge(left: Centroid, right: Centroid) -> Centroid:
     """Return the centroid of both stories' members.
 
@@ -133,23 +108,14 @@ def from_members(counted_members: Iterable[CentroidMember], silent: Iterable[int
         pairs = itertools.zip_longest(parts[::2], parts[1::2], fillvalue=Centroid())
         parts = [merge(one, other) for one, other in pairs]
     whole = parts[0] if parts else Centroid()
-    for minutes in silent:
-        whole = add_silent(whole, minutes)
-    return whole
+    return add_silent(whole, list(silent))
 
 
-def add_silent(centroid: Centroid, minutes: int | None) -> Centroid:
-    """Return the centroid with one more silent member."""
-    times = np.sort(np.append(centroid.unscored_times, _date(minutes)))
-    return dataclasses.replace(centroid, silent=centroid.silent + 1, unscored_times=times)
-
-
-def remove_silent(centroid: Centroid, minutes: int | None) -> Centroid:
-    """Return the centroid before `add_silent`. Raise ValueError when there is no such member."""
-    if centroid.silent < 1:
-        raise ValueError("the centroid has no silent member")
-    times = _subtract_times(centroid.unscored_times, _date(minutes))
-    return dataclasses.replace(centroid, silent=centroid.silent - 1, unscored_times=times)
+def add_silent(centroid: Centroid, minutes: Sequence[int | None]) -> Centroid:
+    """Return the centroid with more silent members, of these dates."""
+    dates = np.array([one for one in minutes if one is not None], dtype=np.int64)
+    times = np.sort(np.concatenate((centroid.unscored_times, dates)))
+    return dataclasses.replace(centroid, silent=centroid.silent + len(minutes), unscored_times=times)
 
 
 def widest_gap(centroid: Centroid) -> int:
@@ -324,11 +290,6 @@ def _add_terms(left: Centroid, right: Centroid) -> tuple[Ints, Ints]:
     weights = np.concatenate((left.weights, right.weights))[order]
     starts = np.flatnonzero(first_of_equal(ids))
     return ids[starts], np.add.reduceat(weights, starts) if len(starts) else weights
-
-
-def _subtract_times(times: Ints, gone: Ints) -> Ints:
-    spots = np.searchsorted(times, gone)
-    return np.delete(times, spots[np.isin(gone, times)])
 
 
 def _uncount_container(centroid: Centroid) -> Centroid:

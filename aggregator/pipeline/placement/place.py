@@ -745,18 +745,13 @@ class Placer:
     def _revise(self, unit_of_work: UnitOfWork, incoming: IncomingArticle, old: StoredArticle) -> None:
         """Replace the text of an article, which keeps its id, number, role and story."""
         incoming = incoming.with_date_of(old)
-        before = old.as_article()
-        if incoming.clean.is_container != before.is_container:
+        if incoming.clean.is_container != old.as_article().is_container:
             kept = msgspec.structs.replace(incoming.clean, kind=old.kind, kind_evidence=old.kind_evidence)
             incoming = incoming._replace(clean=kept)
-        after = msgspec.structs.replace(incoming.as_article(), is_container=before.is_container)
-        assigned_story = live_story(unit_of_work.connection, old.story)
         new = self._replace_text(unit_of_work, incoming, old)
         if old.role == "report":
             self._agree_again(unit_of_work.connection, old, old.role)
-        self.story_writer.revise(
-            unit_of_work, assigned_story, new, before, after, at_no=incoming.inbox_entry.inbox_no
-        )
+        self.story_writer.restate(unit_of_work, old.story, at_no=incoming.inbox_entry.inbox_no, revised=new)
         unit_of_work.ledger.log(unit_of_work.now, old.story, "revised", article=old.id)
 
     def _replace_text(

@@ -261,48 +261,6 @@ class StoryWriter:
             self._redirect(unit_of_work, loser, new.placement.story, reason="container")
         return number
 
-    def revise(
-        self,
-        unit_of_work: UnitOfWork,
-        assigned_story: StoryRow,
-        new: NewArticle,
-        before: ScoringInput,
-        after: ScoringInput,
-        *,
-        at_no: int,
-    ) -> None:
-        """Update the story of an article that was revised from `before` to `after`."""
-        grown = centroid.from_bytes(assigned_story.centroid)
-        if new.counts_in_centroid:
-            grown = centroid.remove(grown, before.member())
-            grown = centroid.add(grown, after.member())
-        else:
-            grown = centroid.remove_silent(grown, before.stated_minutes)
-            grown = centroid.add_silent(grown, after.stated_minutes)
-        members = articles.members(unit_of_work.connection, assigned_story.id)
-        membership = Membership(
-            centroid=grown,
-            count_state=count_state_of(members),
-            span=articles.published_span(members),
-            shown=article_views.views_for_title(
-                unit_of_work.connection, assigned_story.id, len(members), assigned_story.title_article
-            ),
-            last_inbox_no=max(assigned_story.last_inbox_no, new.inbox_no),
-        )
-        bump = unit_of_work.now if new.bump_by_clock else new.effective_at
-        state = self._state(unit_of_work, assigned_story, membership, membership_changed_no=at_no, bump=bump)
-        if state.bumped_at == assigned_story.bumped_at and "headline" in self._options.bumps:
-            bump = new.effective_at  # nor does the change lead the update feed
-        self._store(
-            unit_of_work,
-            assigned_story,
-            assigned_story.id,
-            state,
-            bump,
-            membership=membership,
-            article=new.id,
-        )
-
     # --- articles that move -------------------------------------------------------------------------------
 
     def move(
@@ -338,34 +296,24 @@ class StoryWriter:
         if not staying and assigned_story is not None:
             pair = origin.id, assigned_story.id
             return self.unite(unit_of_work, pair, at_no=at_no, bump=bump, silent=silent)
-        when = bump or max(origin.bumped_at, assigned_story.bumped_at if assigned_story else origin.bumped_at)
-        membership = self._of_members(
-            connection, [*there, *moving], assigned_story.title_article if assigned_story else None
-        )
+        when = bump or max(row.bumped_at for row in (origin, assigned_story) if row is not None)
         chosen = founder or min(moving, key=lambda member: member.inbox_no).id
+        titled = assigned_story.title_article if assigned_story else None
         if revived is not None:
             stories.revive(connection, revived)
             assigned_story = live_story(connection, revived)
         story = (
             assigned_story.id if assigned_story else story_id(chosen, stories.foundings(connection, chosen))
         )
-        state = self._state(
-            unit_of_work,
-            assigned_story,
-            membership,
-            membership_changed_no=at_no,
-            bump=when,
+        self._store_members(
+            unit_of_work, assigned_story, story, [*there, *moving], titled, at_no=at_no, bump=when,
             moved=bump is not None,
-        )
-        self._store(
-            unit_of_work, assigned_story, story, state, when, membership=membership,
             founder=chosen,
             article=None if target is None or bump else chosen,
             others=[origin.id] if target is None else [],
             kind=None if target and not bump else "corrected" if target else "split" if staying else "merged",
         )  # fmt: skip
         articles.move(connection, ids, story)
-        self._set_counts_in_centroid(connection, [*there, *moving])
         if staying:
             story_links.erase(connection, [origin.id])  # both stories find their own when they are rendered
             self.restate(unit_of_work, origin.id, at_no=at_no, bump=when, moved=bump is not None)
@@ -400,23 +348,15 @@ class StoryWriter:
         counted = [row for row in rows if row.id not in silent]
         timed = [row for row in counted if _has_bump_time(connection, row)] or counted
         when = bump or max(row.bumped_at for row in timed)
-        membership = self._of_members(connection, members, winner.title_article)
-        state = self._state(
-            unit_of_work,
-            winner,
-            membership,
-            membership_changed_no=at_no,
-            bump=when,
+        self._store_members(
+            unit_of_work, winner, winner.id, members, winner.title_article, at_no=at_no, bump=when,
             moved=bump is not None,
             redates=bump is None and winner not in timed,
-        )
-        gone = [row.id for row in losers]
-        self._store(
-            unit_of_work, winner, winner.id, state, when, membership=membership, others=gone, kind="merged"
-        )
+            others=[row.id for row in losers],
+            kind="merged",
+        )  # fmt: skip
         for loser in losers:
             self._redirect(unit_of_work, loser, winner.id, **detail)
-        self._set_counts_in_centroid(connection, members)
         return winner.id
 
     def restate(
@@ -427,22 +367,28 @@ class StoryWriter:
         at_no: int | None = None,
         bump: dt.datetime | None = None,
         moved: bool = False,
+        revised: NewArticle | None = None,
     ) -> None:
         """Recompute the row of a story from the rows of its articles, which changed `at_no`.
 
-        `bump`: its new bump (None: the present one); `moved`: a correction changed it.
+        `bump`: its new bump (None: the present one); `moved`: a correction changed it; `revised`: the article
+        with another text.
         """
         row = live_story(unit_of_work.connection, story)
         members = articles.members(unit_of_work.connection, story)
-        membership = self._of_members(unit_of_work.connection, members, row.title_article)
-        at_no = at_no or max(member.inbox_no for member in members)
-        bump = bump or row.bumped_at
-        state = self._state(
-            unit_of_work, row, membership, membership_changed_no=at_no, bump=bump, moved=moved
-        )
-        kind = "corrected" if moved else None
-        self._store(unit_of_work, row, story, state, bump, membership=membership, kind=kind)
-        self._set_counts_in_centroid(unit_of_work.connection, members)
+        unbumped = None
+        if revised is not None:
+            bump = unit_of_work.now if revised.bump_by_clock else revised.effective_at
+            unbumped = revised.effective_at if "headline" in self._options.bumps else None
+        self._store_members(
+            unit_of_work, row, story, members, row.title_article,
+            at_no=at_no or max(member.inbox_no for member in members),
+            bump=bump or row.bumped_at,
+            moved=moved,
+            unbumped=unbumped,
+            article=revised and revised.id,
+            kind="corrected" if moved else None,
+        )  # fmt: skip
 
     def mend(self, connection: Connection, story: str) -> bool:
         """Recompute the centroid, counts and times of a story from its articles.
@@ -513,7 +459,7 @@ class StoryWriter:
         if new.counts_in_centroid:
             grown = centroid.add(grown, article.member())
         else:
-            grown = centroid.add_silent(grown, article.stated_minutes)
+            grown = centroid.add_silent(grown, [article.stated_minutes])
         view = article_views.view_of(new)
         if before is None:
             standing = count_state_of([view])
@@ -541,13 +487,6 @@ class StoryWriter:
             shown=sorted([*membership.shown, *lost.shown], key=lambda one: one.effective_at),
             last_inbox_no=max(membership.last_inbox_no, lost.last_inbox_no),
         )
-
-    def _of_members(
-        self, connection: Connection, members: Sequence[MemberRow], titled: str | None
-    ) -> Membership:
-        """Return the state of a story with exactly these members; `titled`: the one whose title is shown."""
-        shown = article_views.views_of(connection, _shown(members, titled))
-        return stories.membership_of(members, _counted_members(members), shown)
 
     def _count_state(self, connection: Connection, row: StoryRow) -> CountState:
         known = None if row.count_state is None else from_bytes(row.count_state)
@@ -664,6 +603,41 @@ class StoryWriter:
             unit_of_work.ledger.apart.add(story)
         self._index_story(IndexRow(number, story, state.centroid, state.last_inbox_no))
         return number
+
+    def _store_members(
+        self,
+        unit_of_work: UnitOfWork,
+        row: StoryRow | None,
+        story: str,
+        members: Sequence[MemberRow],
+        titled: str | None,
+        *,
+        at_no: int,
+        bump: dt.datetime,
+        moved: bool = False,
+        redates: bool = False,
+        unbumped: dt.datetime | None = None,
+        **change: Any,
+    ) -> None:
+        """Write a story with exactly these members, `titled` the one whose title is shown; see `_store`.
+
+        `unbumped`: the time of the change in the change stream if `bump` does not bump the story.
+        """
+        shown = article_views.views_of(unit_of_work.connection, _shown(members, titled))
+        membership = stories.membership_of(members, _counted_members(members), shown)
+        state = self._state(
+            unit_of_work,
+            row,
+            membership,
+            membership_changed_no=at_no,
+            bump=bump,
+            moved=moved,
+            redates=redates,
+        )
+        if unbumped is not None and row is not None and state.bumped_at == row.bumped_at:
+            bump = unbumped
+        self._store(unit_of_work, row, story, state, bump, membership=membership, **change)
+        self._set_counts_in_centroid(unit_of_work.connection, members)
 
     def _set_counts_in_centroid(self, connection: Connection, members: Sequence[MemberRow]) -> None:
         """Store which members are in the centroid, where that changed."""

@@ -41,14 +41,6 @@ def blob(total: Centroid) -> bytes:
     return centroid.to_bytes(total, MODEL)
 
 
-@pytest.mark.slow
-@given(st.lists(members, max_size=5), members)
-@settings(max_examples=60, deadline=None)
-def test_removing_undoes_adding(others, one):
-    before = summed(others)
-    assert blob(centroid.remove(centroid.add(before, one), one)) == blob(before)
-
-
 @given(st.lists(members, max_size=6), st.randoms(use_true_random=False))
 @settings(max_examples=40, deadline=None)
 def test_order_leaves_no_trace(some, chance):
@@ -69,8 +61,7 @@ def test_merging_commutes_and_equals_adding(left, right):
 @settings(max_examples=40, deadline=None)
 def test_bytes_and_back(some, silent):
     total = summed(some)
-    for minutes in silent:
-        total = centroid.add_silent(total, minutes)
+    total = centroid.add_silent(total, silent)
     again = centroid.from_bytes(blob(total))
     assert blob(again) == blob(total)
     front = centroid.read_summary(blob(total))
@@ -80,11 +71,10 @@ def test_bytes_and_back(some, silent):
 
 def test_a_silent_member_changes_nothing_but_count_and_dates():
     total = summed([CentroidMember(PACKER.pack("Harbour", "grain crane", "en"), 500)])
-    with_copy = centroid.add_silent(total, 700)
+    with_copy = centroid.add_silent(total, [700])
     assert with_copy.members == 2
     assert with_copy.reports == 1
     assert centroid.trimmed(with_copy, MODEL).tobytes() == centroid.trimmed(total, MODEL).tobytes()
-    assert blob(centroid.remove_silent(with_copy, 700)) == blob(total)
 
 
 def test_a_date_read_in_a_text_bounds_a_story_and_is_no_declared_one():
@@ -95,8 +85,6 @@ def test_a_date_read_in_a_text_bounds_a_story_and_is_no_declared_one():
     other = summed([CentroidMember(terms, 500)])
     assert centroid.widest_gap(centroid.merge(read, other)) == 200
     assert centroid.trimmed(read, MODEL).tobytes() == centroid.trimmed(undated, MODEL).tobytes()
-    earlier = undated  # as versions before stored it
-    assert centroid.remove(earlier, CentroidMember(terms, text_minutes=700)).members == 0
 
 
 @given(st.lists(members, max_size=5), st.lists(st.none() | st.integers(0, 10**6), max_size=3))
@@ -104,7 +92,7 @@ def test_a_date_read_in_a_text_bounds_a_story_and_is_no_declared_one():
 def test_all_members_at_once_are_the_same_as_one_by_one(some, silent):
     total = summed(some)
     for minutes in silent:
-        total = centroid.add_silent(total, minutes)
+        total = centroid.add_silent(total, [minutes])
     assert blob(centroid.from_members(some, silent)) == blob(total)
 
 
@@ -114,18 +102,8 @@ def test_a_container_falls_silent_when_reports_come():
         [CentroidMember(PACKER.pack("Live: harbour", "grain mayor", "en"), 600, is_container=True)]
     )
     both = centroid.merge(report, container)
-    assert blob(both) == blob(centroid.add_silent(report, 600))
+    assert blob(both) == blob(centroid.add_silent(report, [600]))
     assert blob(centroid.merge(container, report)) == blob(both)
-
-
-def test_what_is_no_member_cannot_be_removed():
-    one = CentroidMember(PACKER.pack("Harbour", "grain crane", "en"), 500)
-    with pytest.raises(ValueError, match="no member"):
-        centroid.remove(summed([one]), CentroidMember(PACKER.pack("Strike", "union wages", "en"), 500))
-    with pytest.raises(ValueError, match="no member"):
-        centroid.remove(summed([one]), CentroidMember(one.terms, 501))
-    with pytest.raises(ValueError, match="no silent member"):
-        centroid.remove_silent(summed([one]), None)
 
 
 def test_other_bytes_are_refused():

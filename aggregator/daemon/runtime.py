@@ -29,7 +29,7 @@ from aggregator.daemon.writer_loop import Maintenance, MaintenanceTask, Stops, W
 from aggregator.model.counters import Metrics
 from aggregator.model.errors import AggregatorError
 from aggregator.model.health_report import ProcessState, Reload
-from aggregator.pipeline.manage_sources import FeedReader, SourceServices, configured_sources
+from aggregator.pipeline.manage_sources import FeedReader, SourceServices, follow_config
 from aggregator.pipeline.pipeline import Pipeline
 from aggregator.pipeline.placement.retention import retention_plan
 from aggregator.pipeline.placement.story_options import mutes_of, story_options
@@ -39,7 +39,6 @@ from aggregator.sources.fetch.client import client_of
 from aggregator.store.engine.database import Database
 from aggregator.store.engine.writer_lease import LeaseTuning, WriterLease
 from aggregator.store.intake import rejected
-from aggregator.store.intake.sources import sync_config
 from aggregator.store.maintenance.clock import ClockTuning, pull_back
 from aggregator.store.read import health_probes
 from aggregator.store.read.reader import StoryReader
@@ -374,7 +373,7 @@ class Runtime:
         """Store the configured sources and webhooks: this process became the writer."""
         now = self._services.now()
         with self._services.lock.fenced.write() as connection:
-            sync_config(connection, configured_sources(self.config, now))
+            follow_config(connection, self.config, now)
         holds = mutes_of(self.config).holds
         while not self._stopping.is_set() and (
             queued := self._services.lock.fenced.transact(lambda writing: rejected.unmute(writing, holds))

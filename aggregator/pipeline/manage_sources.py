@@ -6,6 +6,7 @@ import time
 from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing, contextmanager
+from functools import partial
 from pathlib import Path
 from typing import Literal, NamedTuple
 from urllib.parse import urlsplit
@@ -55,7 +56,14 @@ from aggregator.sources.parse.opml import OpmlFeed, read_opml, web_address, writ
 from aggregator.store.engine.database import Connection, Database
 from aggregator.store.intake import sources as rows
 from aggregator.store.intake.rejected import clear_source
-from aggregator.store.intake.sources import Source, all_sources, choose, source_id
+from aggregator.store.intake.sources import (
+    Source,
+    all_sources,
+    choose,
+    set_default_interval,
+    source_id,
+    sync_config,
+)
 
 _ENTRIES_CHECKED = 5
 _FOLDER_INTERVAL_SECONDS = 10  # between two looks at a folder without an interval of its own (chosen)
@@ -450,6 +458,7 @@ def _new_source(
         folder=options.folder,
         language=options.language,
         interval_seconds=options.interval_seconds or config.fetch.interval,
+        has_own_interval=options.interval_seconds is not None,
         origin="user",
         next_due_at=first_due(id_, utc_now(), spread_seconds=spread_seconds),
     )
@@ -614,6 +623,13 @@ def export_opml(config: Config, database: Database) -> bytes:
         ),
         title=config.publish.title,
     )
+
+
+def follow_config(connection: Connection, config: Config, now: dt.datetime) -> None:
+    """Make the stored sources what the configuration says: those of the file, and the interval of others."""
+    sync_config(connection, configured_sources(config, now))
+    seconds = config.fetch.interval
+    set_default_interval(connection, seconds, partial(first_due, now=now, spread_seconds=seconds))
 
 
 def configured_sources(config: Config, now: dt.datetime) -> list[Source]:

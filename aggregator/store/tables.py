@@ -225,7 +225,8 @@ source = Table(
     Column("folder", Text),  # feeds: the group that the source is filed in
     Column("language", Text),  # as configured; BCP 47 tag
     Column("timezone", Text),  # as configured; IANA name, for times without a zone
-    Column("interval_seconds", Integer, nullable=False),  # as configured
+    Column("interval_seconds", Integer, nullable=False),  # its own, else as configured at the last start
+    Column("has_own_interval", Boolean, nullable=False, server_default=false()),
     # The interval that was computed from the rate of new entries, in seconds; 0: not computed yet.
     Column("adaptive_interval_seconds", Float, nullable=False, server_default=text("0")),
     Column("pages", Text, nullable=False),  # auto | always | never: whether pages of entries are fetched

@@ -300,6 +300,7 @@ def _create_tables() -> None:
         sa.Column("language", sa.Text),
         sa.Column("timezone", sa.Text),
         sa.Column("interval_seconds", sa.Integer, nullable=False),
+        sa.Column("has_own_interval", sa.Boolean, nullable=False, server_default=sa.false()),
         sa.Column("adaptive_interval_seconds", sa.Float, nullable=False, server_default=sa.text("0")),
         sa.Column("pages", sa.Text, nullable=False),
         sa.Column("origin", sa.Text, nullable=False),

@@ -32,6 +32,7 @@ class Source(FrozenStruct, frozen=True, kw_only=True):
     language: str | None = None
     timezone: str | None = None
     interval_seconds: int
+    has_own_interval: bool = False
     adaptive_interval_seconds: float = 0.0
     pages: Literal["auto", "always", "never"] = "auto"
     origin: Literal["config", "user"] = "user"
@@ -98,6 +99,7 @@ _CHOSEN = (
     "language",
     "timezone",
     "interval_seconds",
+    "has_own_interval",
     "pages",
     "origin",
 )
@@ -171,6 +173,19 @@ def sync_config(connection: Connection, wanted: Iterable[Source]) -> None:
             connection.execute(update(source).where(source.c.id == id_).values(paused=True))
     restart_merged_sources(connection)
     _give_way(connection)
+
+
+def set_default_interval(connection: Connection, seconds: int, due: Callable[[str], dt.datetime]) -> None:
+    """Poll the sources that were added without an interval at this one.
+
+    `due` returns when the source with an id is polled next, at the latest.
+    """
+    others = select(source.c.id, source.c.next_due_at).where(
+        source.c.origin == "user", ~source.c.has_own_interval, source.c.interval_seconds != seconds
+    )
+    for id_, next_due_at in connection.execute(others).all():
+        values = {"interval_seconds": seconds, "next_due_at": min(next_due_at, due(id_))}
+        connection.execute(update(source).where(source.c.id == id_).values(**values))
 
 
 def _beside(old: Row[Any] | None, item: Source) -> Source:

@@ -203,6 +203,7 @@ def change(site: Site, source: Source, asked: ChangeSourceRequest) -> None:
     if asked.interval is not UNSET:
         seconds = manage_sources.interval_of(asked.interval)
         chosen["interval_seconds"] = config.fetch.interval if seconds is None else seconds
+        chosen["has_own_interval"] = seconds is not None
     if chosen:
         manage_sources.change(config, database, source, **chosen)
     if asked.paused is True:

@@ -133,7 +133,7 @@ class SourceForms:
             here="/sources",
             source=source,
             folders=self._site.reader.folders(),
-            interval=_interval(source, self._site.source_services.config.fetch.interval),
+            interval=_interval(source),
             saved=request.query_params.get("saved") == "1",
             is_in_file=source.origin == "config" and not source.paused,
         )
@@ -150,16 +150,15 @@ class SourceForms:
         else:
             name, folder = (fields.get(one, "")[:200] for one in ("name", "folder"))
             typed = fields.get("interval")
-            interval = UNSET if typed is None or typed == _interval(source, config.fetch.interval) else typed
+            interval = UNSET if typed is None or typed == _interval(source) else typed
             asked = ChangeSourceRequest(name=name, folder=folder, interval=interval)
         change(self._site, source, asked)
         return RedirectResponse(f"/sources/{source.id}?saved=1", 303)
 
 
-def _interval(source: Source, configured_seconds: int) -> str:
+def _interval(source: Source) -> str:
     """Return the interval as it is typed; "" for the configured one."""
-    seconds = source.interval_seconds
-    return "" if seconds == configured_seconds else duration_as_typed(seconds)
+    return duration_as_typed(source.interval_seconds) if source.has_own_interval else ""
 
 
 def _to_sources(**done: str | int) -> Response:

@@ -18,6 +18,7 @@ from aggregator.pipeline.manage_sources import (
     add,
     check,
     export_opml,
+    follow_config,
     import_opml,
 )
 from aggregator.sources.fetch.client import Client, ClientSettings
@@ -248,6 +249,18 @@ def test_a_feed_is_added_with_what_was_said_and_not_polled(either: Desk) -> None
     )  # fmt: skip
     assert (kept.id, kept.health, kept.first_poll_done) == (added.source.id, "new", False)
     assert abs(kept.next_due_at - dt.datetime.now(dt.UTC)) < dt.timedelta(minutes=1)
+
+
+def test_the_configured_interval_holds_for_every_source_without_its_own(either: Desk) -> None:
+    either.server.routes |= {"/rss": MAIN, "/sport": SPORT}
+    usual, own = either.add("/rss").source, either.add("/sport", interval_seconds=3600).source
+    now = dt.datetime.now(dt.UTC)
+    for seconds in (900, 3600, 7200):
+        fetch = either.config.fetch.model_copy(update={"interval": seconds})
+        written_by(either.database, follow_config, either.config.model_copy(update={"fetch": fetch}), now)
+        kept = {one.id: one for one in either.stored()}
+        assert (kept[usual.id].interval_seconds, kept[own.id].interval_seconds) == (seconds, 3600)
+        assert kept[usual.id].next_due_at <= now + dt.timedelta(seconds=seconds)
     assert counted(either.database, entry) == 0
 
 

@@ -14,9 +14,9 @@ import msgspec
 from aggregator.cluster.constraints import Constraint, ConstraintTable, Relation
 from aggregator.model.core import Evidence, FrozenStruct
 from aggregator.model.errors import UsageError
-from aggregator.pipeline.placement.story_writer import StoryWriter, UnitOfWork
+from aggregator.pipeline.placement.story_writer import StoryWriter, UnitOfWork, live_story
 from aggregator.store.engine.database import Connection
-from aggregator.store.stories import articles, corrections, stories
+from aggregator.store.stories import article_views, articles, corrections, stories
 from aggregator.store.stories.corrections import (
     Correction,
     CorrectionDetail,
@@ -24,6 +24,7 @@ from aggregator.store.stories.corrections import (
     MovedArticle,
     Redirect,
 )
+from aggregator.stories.lexicon import clean_title
 
 
 class StoryConstraints(NamedTuple):
@@ -132,6 +133,7 @@ class CorrectionHandler:
             raise UsageError("give two different stories; these are one story already")
         held = {one: [member.id for member in articles.members(connection, one)] for one in ids}
         led = {one: stories.redirecting_to(connection, one) for one in ids}
+        titles = _titles(connection, ids)
         at_no = self._story_writer.last_membership_change(connection)
         kept = self._story_writer.unite(
             unit_of_work, ids, at_no=at_no, bump=unit_of_work.now, reason="correction"
@@ -151,6 +153,7 @@ class CorrectionHandler:
                 redirects=tuple(
                     Redirect(story=gone, to=one) for one in ids if one != kept for gone in led[one]
                 ),
+                titles=titles,
                 words=f"merged {', '.join(one for one in ids if one != kept)} into {kept}",
             ),
             [Constraint(correction=0, article=one, relation="together") for one in chain(*held.values())],
@@ -172,7 +175,7 @@ class CorrectionHandler:
             raise UsageError(
                 f"nothing would be left in story {origin}; name only the articles of the new story"
             )
-        known = corrections.evidence_of(connection, leaving)
+        known, titles = corrections.evidence_of(connection, leaving), _titles(connection, [origin])
         new = self._taken_out(unit_of_work, leaving, None)
         words = f"split {len(leaving)} of {len(members)} articles from {origin} into the new story {new}"
         moved = _moved(leaving, origin, new, known)
@@ -180,7 +183,7 @@ class CorrectionHandler:
         return self._kept(
             unit_of_work,
             "split",
-            CorrectionDetail(moved=moved, founded=new, words=words),
+            CorrectionDetail(moved=moved, founded=new, titles=titles, words=words),
             constraints,
             [origin, new],
         )
@@ -201,9 +204,11 @@ class CorrectionHandler:
                 unit_of_work, CorrectionCommand(kind="merge", stories=(target, assigned_story))
             )
         known = corrections.evidence_of(connection, leaving)
+        titles = _titles(connection, [assigned_story, target])
         after = self._taken_out(unit_of_work, leaving, target)
         moved = _moved(leaving, assigned_story, after, known)
-        detail = CorrectionDetail(moved=moved, words=f"moved {article} from {assigned_story} to {after}")
+        words = f"moved {article} from {assigned_story} to {after}"
+        detail = CorrectionDetail(moved=moved, titles=titles, words=words)
         constraints = [*_apart(leaving, staying), *_together([*leaving, *there])]
         return self._kept(unit_of_work, "move", detail, constraints, [assigned_story, after])
 
@@ -216,6 +221,9 @@ class CorrectionHandler:
         corrections.undo(connection, correction.correction_no, unit_of_work.now)
         self._constraints.forget()
         touched: set[str] = set()
+        for story, article in detail.titles:
+            for view in article_views.views_of(connection, [article]):
+                stories.show_title(connection, story, article, clean_title(view))
         for one in returns:
             if one.target != one.source:
                 touched |= self._put_back(unit_of_work, one, detail)
@@ -320,6 +328,12 @@ class CorrectionHandler:
         for story in touched:
             unit_of_work.ledger.log(unit_of_work.now, story, "corrected", correction=n, words=detail.words)
         return CorrectionResult(n=n, stories=tuple(touched), words=detail.words)
+
+
+def _titles(connection: Connection, ids: Iterable[str]) -> tuple[tuple[str, str], ...]:
+    """Return these stories with the article of the headline, which an undo shows again."""
+    rows = (live_story(connection, id_) for id_ in ids)
+    return tuple((row.id, row.title_article) for row in rows if row.title_article)
 
 
 def _moved(

@@ -38,6 +38,7 @@ class CorrectionDetail(FrozenStruct, frozen=True, kw_only=True):
     retired: tuple[str, ...] = ()  # ids of stories that redirect since
     redirects: tuple[Redirect, ...] = ()  # of stories that redirected to these before
     founded: str | None = None  # the story that it created
+    titles: tuple[tuple[str, str], ...] = ()  # stories and the articles of their headlines before it
     words: str = ""  # the command in words, for the list
 
 

@@ -257,6 +257,11 @@ def revive(connection: Connection, id: str) -> None:  # noqa: A002 - the word th
     connection.execute(update(story).where(story.c.id == id).values(redirect_to=None))
 
 
+def show_title(connection: Connection, id: str, article: str, title: str) -> None:  # noqa: A002 - as above
+    """Make the title of an article the headline of a story, until another one is better."""
+    connection.execute(update(story).where(story.c.id == id).values(title=title, title_article=article))
+
+
 def redirecting_to(connection: Connection, id: str) -> list[str]:  # noqa: A002 - the word that people type
     """Return the ids of the stories that redirect to story `id`."""
     statement = select(story.c.id).where(story.c.redirect_to == id).order_by(story.c.id)

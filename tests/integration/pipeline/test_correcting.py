@@ -21,6 +21,7 @@ from tests.support.articles import (
     FLOOD_ELSEWHERE,
     NOON,
     STRIKE,
+    STRIKE_ELSEWHERE,
     Clock,
     Rig,
     flood,
@@ -233,6 +234,35 @@ def test_what_cannot_be_done_is_said_and_changes_nothing(grouped: Database, word
     assert caught.value.exit_code == 2
     assert everything(grouped) == before
     assert what_is_wrong(grouped, placing) == []
+
+
+def test_an_undo_shows_the_headline_of_before(rig: Rig) -> None:
+    titles = (
+        "In Pennmouth dockers strike at harbour over pay",
+        "Over pay dockers strike at Pennmouth harbour",
+        "Dockers strike at Pennmouth harbour over pay",  # too little better to replace the one before
+    )
+    told = [
+        record(f"Outlet {number}", str(number), title, text, published=NOON)
+        for number, (title, text) in enumerate(
+            zip(titles, (STRIKE, STRIKE_ELSEWHERE, FLOOD_ELSEWHERE), strict=True)
+        )
+    ]
+    first, *others = rig.take(*told)
+    for one in others:
+        if one.story != first.story:
+            correct(rig.database, "merge", first.story, one.story)
+
+    def titled() -> set[str]:
+        live = select(story.c.title).where(story.c.redirect_to.is_(None))
+        return {row.title for row in queried(rig.database, live)}
+
+    (before,) = titled()
+    shown = (first, *others)[titles.index(before)]
+    correct(rig.database, "split", first.story, articles=(shown.article,))
+    assert titled() == {before, titles[2]}
+    undo(rig.database)
+    assert titled() == {before}
 
 
 def test_an_undone_correction_is_not_undone_twice_and_an_unknown_one_never(grouped: Database) -> None:

@@ -1,6 +1,6 @@
 """The errors that users may see.
 
-The message states what happened and what to do; `exit_code` is documented in README.md and `--help`. A
+The message states what happened and what to do; `exit_code` is documented in docs/operating.md. A
 package that uses a library converts the exceptions of that library to one of these, or to a stored verdict.
 """
 

@@ -303,8 +303,9 @@ def test_openmetrics_where_it_is_asked_for(watched: Watched) -> None:
     watched.metrics_registry.series(FETCH_SECONDS, "feed").observe(0.2)
     answer = watched.client.get("/metrics", headers={"Accept": "application/openmetrics-text; version=1.0.0"})
     assert answer.headers["content-type"].startswith("application/openmetrics-text")
-    families = {family.name for family in read_openmetrics(answer.text)}
-    assert {"aggregator_fetch_seconds", "aggregator_sources", "aggregator_build"} <= families
+    families = {family.name: family.documentation for family in read_openmetrics(answer.text)}
+    assert {"aggregator_fetch_seconds", "aggregator_sources", "aggregator_build"} <= set(families)
+    assert [name for name, explained in families.items() if not explained] == []
     plain = watched.client.get("/metrics")
     assert re.match(r"text/plain; version=(0\.0\.4|1\.0\.0)", plain.headers["content-type"])
 

@@ -14,7 +14,7 @@ import shutil
 import sqlite3
 import time
 from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, ExitStack, closing, contextmanager, suppress
+from contextlib import AbstractContextManager, closing, contextmanager, suppress
 from functools import partial
 from pathlib import Path
 from tempfile import mkdtemp
@@ -38,7 +38,7 @@ _PACKED_SHARE = 0.8  # the compressed size per plain size, at most; measured: 0.
 _PIECE = 1 << 20
 _CHECKED_AT_ONCE = 500_000  # SQLite instructions between two calls of `advance`: some milliseconds
 _SCRATCH = ".aggregator-"
-_ABANDONED_SECONDS = 86_400  # age after which a scratch folder without a lock file is deleted
+_HEADER_BYTES = 18  # the longest zstd frame header, which has the size of the content
 
 Progress = Callable[[str, int | None], AbstractContextManager[Advance]]  # called with unit and total
 
@@ -54,7 +54,8 @@ def back_up(database: Database, file: Path, progress: Progress) -> None:
     if not packed and not file.name.endswith(PLAIN):
         raise UsageError(f"{file}: the name of a backup ends in {PACKED}, or in {PLAIN} without compression")
     with file_errors(f"{file} cannot be written", "the database cannot be read, run `aggregator db check`"):
-        if file.with_name(f"{file.name}-wal").exists() or _is_file_of(database, file):
+        is_its_file = database.file is not None and file.exists() and file.samefile(database.file)
+        if is_its_file or file.with_name(f"{file.name}-wal").exists():
             raise UsageError(f"{file} is a database in use; give another file")
         file.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
         check_free_disk(file.parent, bytes_needed(database, packed=packed))
@@ -81,10 +82,6 @@ def file_errors(unwritable: str, damaged: str) -> Iterator[None]:
         raise ReadError(f"{damaged}: {error}") from error
 
 
-def _is_file_of(database: Database, file: Path) -> bool:
-    return database.file is not None and file.exists() and file.samefile(database.file)
-
-
 def bytes_needed(database: Database, *, packed: bool) -> int:
     """Return the bytes of disk space that a backup needs, with its temporary files."""
     return int(row_stream.size_bytes(database) * (1 + _PACKED_SHARE if packed else 1))
@@ -92,16 +89,12 @@ def bytes_needed(database: Database, *, packed: bool) -> int:
 
 def check_free_disk(folder: Path, needed: int) -> None:
     """Raise NotWritableError unless `needed` bytes and a reserve are free on the disk of `folder`."""
-    free = shutil.disk_usage(folder).free
-    if free < needed + SPARE_BYTES:
+    free, wanted = shutil.disk_usage(folder).free, needed + SPARE_BYTES
+    if free < wanted:
         raise NotWritableError(
-            f"{folder} has {_mib(free)} free, and {_mib(needed + SPARE_BYTES)} are needed: free some space, "
-            "or use another folder (for backups: `--to FOLDER`, or `backup: folder:` in config.yaml)"
+            f"{folder} has {free >> 20:,} MiB free, and {wanted >> 20:,} MiB are needed: free some space, or "
+            "use another folder (for backups: `--to FOLDER`, or `backup: folder:` in config.yaml)"
         )
-
-
-def _mib(count: int) -> str:
-    return f"{count / 2**20:,.0f} MiB"
 
 
 def _copy(database: Database, plain: Path, progress: Progress) -> None:
@@ -174,14 +167,26 @@ def _pack(plain: Path, packed: Path, progress: Progress) -> None:
                     writer.write(piece)
                     advance(1)
         _sync(packed)
-        with plain.open("rb") as source, packed.open("rb") as target:
-            reading = zstandard.ZstdDecompressor().stream_reader(target)
-            for piece in pieces(source):
-                if reading.read(len(piece)) != piece:
-                    raise ReadError(f"the disk of {packed.parent.parent} returns other data than written")
-                advance(1)
-            if reading.read(1):
-                raise ReadError(f"the disk of {packed.parent.parent} returns more data than written")
+        for _ in unpacked(packed):
+            advance(1)
+
+
+def content_size(packed: Path) -> int | None:
+    """Return the bytes in a compressed file; None if it does not say, as our backups do."""
+    with packed.open("rb") as file:
+        declared = zstandard.get_frame_parameters(file.read(_HEADER_BYTES)).content_size
+    return None if declared == zstandard.CONTENTSIZE_UNKNOWN else declared
+
+
+def unpacked(packed: Path) -> Iterator[bytes]:
+    """Yield the content of a compressed backup in pieces. Raises ReadError or ZstdError if it is damaged."""
+    size, done = content_size(packed), 0
+    with packed.open("rb") as file:
+        for piece in pieces(zstandard.ZstdDecompressor().stream_reader(file)):
+            done += len(piece)
+            yield piece
+    if size is not None and done != size:
+        raise ReadError(f"{packed} is truncated: {done:,} of {size:,} bytes; use another backup")
 
 
 def pieces(file: IO[bytes]) -> Iterator[bytes]:
@@ -231,41 +236,23 @@ def replacing(path: Path, *, mode: int = 0o666) -> Iterator[IO[bytes]]:
 
 @contextmanager
 def scratch_in(folder: Path) -> Iterator[Path]:
-    """Yield a hidden temporary folder in `folder`; first deletes those that killed processes left."""
+    """Yield a hidden temporary folder in `folder`; first deletes those that killed processes left.
+
+    The lock of such a folder ends with its process. It gets its name when it is locked, so that no other
+    process takes a new folder for an abandoned one.
+    """
     for old in folder.glob(f"{_SCRATCH}*"):
-        with suppress(OSError):  # in use, of another user, no folder, or gone
-            _delete_abandoned(old)
-    with ExitStack() as lock:
-        while True:
-            scratch = Path(mkdtemp(prefix=_SCRATCH, dir=folder))
-            with suppress(BlockingIOError, FileNotFoundError):
-                lock.enter_context(_locked(scratch, os.O_CREAT))
-                if (scratch / "lock").exists():  # else another process came before the lock
-                    break
-        try:
+        with suppress(OSError), (old / "lock").open("r+b") as lock:  # in use, new, or not ours
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            shutil.rmtree(old)
+    scratch = Path(mkdtemp(prefix=_SCRATCH, dir=folder))
+    try:
+        with (scratch / "unlocked").open("wb") as lock:
+            fcntl.flock(lock, fcntl.LOCK_EX)
+            (scratch / "unlocked").rename(scratch / "lock")
             yield scratch
-        finally:
-            shutil.rmtree(scratch)
-
-
-def _delete_abandoned(scratch: Path) -> None:
-    try:
-        with _locked(scratch):
-            shutil.rmtree(scratch, ignore_errors=True)  # the next call tries again
-    except FileNotFoundError:  # not locked yet, or partly deleted
-        if time.time() - scratch.stat().st_mtime > _ABANDONED_SECONDS:
-            shutil.rmtree(scratch, ignore_errors=True)
-
-
-@contextmanager
-def _locked(scratch: Path, flags: int = 0) -> Iterator[None]:
-    """Lock a scratch folder; the lock ends with the process. Raises BlockingIOError if another one has it."""
-    descriptor = os.open(scratch / "lock", os.O_RDWR | os.O_CLOEXEC | flags, 0o600)
-    try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        yield
     finally:
-        os.close(descriptor)
+        shutil.rmtree(scratch)
 
 
 log = logging.getLogger(__name__)
@@ -444,15 +431,13 @@ def back_up_as_configured(
     same_kind = [one for one in _found(folder, name) if (one.before is None) == (before is None)]
     for old in same_kind[keep:]:
         if old.path != file:  # which is not the newest by name if the clock went back
-            _remove(old.path)
+            try:
+                old.path.unlink(missing_ok=True)
+            except OSError as error:
+                raise NotWritableError(
+                    f"the old backup {old.path} cannot be deleted: {error.strerror}"
+                ) from error
     return file
-
-
-def _remove(old: Path) -> None:
-    try:
-        old.unlink(missing_ok=True)
-    except OSError as error:
-        raise NotWritableError(f"the old backup {old} cannot be deleted: {error.strerror}") from error
 
 
 def described(file: Path) -> str:

@@ -26,7 +26,7 @@ from aggregator.store.engine.database import Database
 from aggregator.store.engine.writer_lease import exclusively
 from aggregator.store.maintenance import row_stream
 from aggregator.store.maintenance.row_stream import Advance, Batch, Values
-from aggregator.store.migrate import is_newer, newest_revision
+from aggregator.store.migrate import newest_revision
 from aggregator.store.search import index
 from aggregator.store.stories import outbox
 from aggregator.store.tables import lsh_band, metadata
@@ -122,7 +122,7 @@ def opened(name: str) -> Iterator[Iterable[bytes]]:
         with ExitStack() as open_files:
             lines = iter(sys.stdin.buffer if name == "-" else _unpacked(Path(name), open_files))
             first = next(lines, b"")
-            _head(first)
+            _check_head(first)
             yield chain([first], lines)
     except (OSError, EOFError, zstandard.ZstdError) as error:
         raise UsageError(f"{name} cannot be read: {getattr(error, 'strerror', None) or error}") from error
@@ -145,13 +145,13 @@ def import_into(database: Database, lines: Iterable[bytes], progress: Advance) -
     invalid line, AnotherDaemonError if a daemon runs.
     """
     numbered = enumerate(lines, 1)
-    head = _head(next(numbered, (1, b""))[1])
+    _check_head(next(numbered, (1, b""))[1])
     busy = "another process uses this database; stop it, then import again"
     with exclusively(database, busy):
         with database.write(durable=True, unhurried=True) as connection:
             if not row_stream.is_empty(connection):
                 raise UsageError("this database is not empty; use a new one: --database sqlite:///new.db")
-            stream = _batches(_rows(head, numbered))
+            stream = _batches(_rows(numbered))
             total = row_stream.write_all(connection, stream, progress)
             outbox.skip_backlog(connection)  # webhooks do not report imported stories
         index.index_all(database)
@@ -164,50 +164,40 @@ def _batches(rows: Iterable[tuple[str, Values]]) -> Iterator[Batch]:
             yield Batch(metadata.tables[name], chunk)
 
 
-def _rows(head: _Head, numbered: Iterator[tuple[int, bytes]]) -> Iterator[tuple[str, Values]]:
-    """Yield (table, row) after a check of each row. Raises ReadError for an invalid or truncated export.
-
-    Tables and columns that only an older revision has are skipped.
-    """
+def _rows(numbered: Iterator[tuple[int, bytes]]) -> Iterator[tuple[str, Values]]:
+    """Yield (table, row) after a check of each row. Raises ReadError for an invalid or truncated export."""
     names = {table.name for table in row_stream.tables()}
-    is_older = head.revision != newest_revision()
     count = 0
     for number, raw in numbered:
         try:
             line = msgspec.json.decode(raw, type=_Line)
+            if line.rows is not None and line.rows != count:
+                declared = counted(line.rows, "row")
+                raise ReadError(f"the last line of the export declares {declared}, but it has {count:,}")
             if line.rows is not None:
-                _check_end(line.rows, count, next(numbered, None))
+                if next(numbered, None) is not None:
+                    raise ReadError("there are more lines after the last line of the export")
                 return
             table = line.table
             rows = [line.row] if line.row is not None else [{"band": b, "article": n} for b, n in line.pairs]
-            if table not in names and not is_older:
+            if table not in names:
                 raise ReadError(f"there is no table {table!r}")
-            for row in rows if table in names else ():
-                yield table, row_stream.checked(table, row, is_older=is_older)
+            for row in rows:
+                yield table, row_stream.checked(table, row)
         except (msgspec.DecodeError, ReadError) as error:
             raise ReadError(f"line {number}: {error}; nothing was imported") from error
         count += len(rows)
     raise ReadError(f"the export is truncated: it ends after {counted(count, 'row')} without its last line")
 
 
-def _head(raw: bytes) -> _Head:
-    """Parse the first line. Raises ReadError if it is not of an export, UsageError for another version."""
+def _check_head(raw: bytes) -> None:
+    """Check the first line. Raises ReadError if it is not of an export, UsageError for another version."""
     try:
         head = msgspec.json.decode(raw, type=_Head)
     except msgspec.DecodeError as error:
         raise ReadError("line 1: this is not an export; read articles with `aggregator ingest`") from error
-    if head.export != "aggregator" or head.version > VERSION or is_newer(head.revision):
+    if head.export != "aggregator" or head.version != VERSION or head.revision != newest_revision():
         raise UsageError(
             f"the export has revision {head.revision}, this version has {newest_revision()}: "
-            "import it with the version that made it"
+            "import it with the version that made it, then: aggregator db upgrade"
         )
-    return head
-
-
-def _check_end(declared: int, count: int, after: object) -> None:
-    if declared != count:
-        raise ReadError(
-            f"the last line of the export declares {counted(declared, 'row')}, but it has {count:,}"
-        )
-    if after is not None:
-        raise ReadError("there are more lines after the last line of the export")

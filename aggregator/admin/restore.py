@@ -2,18 +2,17 @@
 
 import sqlite3
 import tempfile
-from contextlib import AbstractContextManager, closing
+from contextlib import closing
 from pathlib import Path
-
-import zstandard
 
 from aggregator.admin.backup import (
     Progress,
     check_file,
     check_free_disk,
+    content_size,
     file_errors,
-    pieces,
     scratch_in,
+    unpacked,
 )
 from aggregator.model.core import FrozenStruct
 from aggregator.model.errors import DatabaseTooNewError, ReadError, UsageError
@@ -36,7 +35,6 @@ from aggregator.store.search import index
 
 _SQLITE_HEADER = b"SQLite format 3\0"
 _EXPORT_BEGINS = b'{"export"'
-_HEADER_BYTES = 18  # the longest zstd frame header, which has the size of the content
 
 
 class RestoreResult(FrozenStruct, frozen=True, kw_only=True, omit_defaults=False):
@@ -53,16 +51,15 @@ def restore(file: Path, database: Database, progress: Progress, *, replace: bool
     DatabaseTooNewError for a backup of a newer version, UsageError if the database has content and `replace`
     is not set, AnotherDaemonError if a process uses it.
     """
-    with _writing_in(folder := _scratch_parent(database)), scratch_in(folder) as scratch:
-        plain = scratch / "restored.db"
-        _unpack(file, plain, progress)
-        source = Database(f"sqlite:///{plain}")
-        try:
-            revision = _check_and_upgrade(file, source, progress)
-            advice = "use a new one (--database sqlite:///new.db), or --replace to delete its content"
-            _fill(database, source, progress, replace=replace, advice=advice)
-        finally:
-            source.close()
+    folder = Path(tempfile.gettempdir()) if database.file is None else database.file.parent
+    advice = "use a new one (--database sqlite:///new.db), or --replace to delete its content"
+    with file_errors(f"{folder} cannot be written", "the unpacked backup is damaged"):
+        folder.mkdir(parents=True, exist_ok=True)
+        with scratch_in(folder) as scratch:
+            _unpack(file, scratch / "restored.db", progress)
+            with closing(Database(f"sqlite:///{scratch / 'restored.db'}")) as source:
+                revision = _check_and_upgrade(file, source, progress)
+                _fill(database, source, progress, replace=replace, advice=advice)
     with database.read() as connection:
         return RestoreResult(revision=revision, articles=row_stream.article_count(connection))
 
@@ -87,30 +84,32 @@ def copy(source: Database, target: Database, progress: Progress) -> bool:
 # --- unpacking a backup ------------------------------------------------------------------------------------
 
 
-def _scratch_parent(database: Database) -> Path:
-    """Return the folder in which the backup is unpacked; its disk needs enough free space."""
-    if database.file is None:
-        return Path(tempfile.gettempdir())
-    with _writing_in(database.file.parent):
-        database.file.parent.mkdir(parents=True, exist_ok=True)
-    return database.file.parent
-
-
-def _writing_in(folder: Path) -> AbstractContextManager[None]:
-    return file_errors(f"{folder} cannot be written", "the unpacked backup is damaged")
-
-
 def _unpack(file: Path, plain: Path, progress: Progress) -> None:
-    """Unpack a backup into a plain SQLite file; the backup is not changed."""
+    """Unpack a backup into a plain SQLite file; the backup is not changed.
+
+    A plain one is copied by SQLite, which includes the content of its -wal file.
+    """
     try:
         is_plain = _is_sqlite(file, file)
     except OSError as error:
         raise UsageError(f"{file} cannot be read: {error.strerror}") from error
     with file_errors(f"{file} cannot be unpacked in {plain.parent}", f"{file} is damaged, or not a backup"):
         if is_plain:
-            _copy_plain(file, plain, progress)
-        else:
-            _decompress(file, plain, progress)
+            check_free_disk(plain.parent, file.stat().st_size)
+            with (
+                closing(sqlite3.connect(f"{file.absolute().as_uri()}?mode=ro", uri=True)) as source,
+                closing(sqlite3.connect(plain)) as target,
+            ):
+                total = source.execute("PRAGMA page_count").fetchone()[0]
+                with progress("pages", total) as advance:
+                    row_stream.step_through(source, target, advance)
+            return
+        size = content_size(file)
+        check_free_disk(plain.parent, size or 0)
+        with progress("MiB", size and size >> 20) as advance, plain.open("xb") as opened:
+            for piece in unpacked(file):
+                opened.write(piece)
+                advance(1)
 
 
 def _is_sqlite(file: Path, backup: Path) -> bool:
@@ -120,35 +119,6 @@ def _is_sqlite(file: Path, backup: Path) -> bool:
     if header.startswith(_EXPORT_BEGINS):
         raise ReadError(f"{backup} is an export, not a backup: use `aggregator import`")
     return header == _SQLITE_HEADER
-
-
-def _copy_plain(file: Path, plain: Path, progress: Progress) -> None:
-    """Copy an uncompressed backup by SQLite, which includes the content of its -wal file."""
-    check_free_disk(plain.parent, file.stat().st_size)
-    with (
-        closing(sqlite3.connect(f"{file.absolute().as_uri()}?mode=ro", uri=True)) as source,
-        closing(sqlite3.connect(plain)) as target,
-    ):
-        total = source.execute("PRAGMA page_count").fetchone()[0]
-        with progress("pages", total) as advance:
-            row_stream.step_through(source, target, advance)
-
-
-def _decompress(file: Path, plain: Path, progress: Progress) -> None:
-    done = 0
-    with file.open("rb") as packed, plain.open("xb") as target:
-        declared = zstandard.get_frame_parameters(packed.read(_HEADER_BYTES)).content_size
-        size = None if declared == zstandard.CONTENTSIZE_UNKNOWN else declared  # our backups declare it
-        packed.seek(0)
-        check_free_disk(plain.parent, size or 0)
-        unpacking = zstandard.ZstdDecompressor().stream_reader(packed)
-        with progress("MiB", size and size >> 20) as advance, unpacking:
-            for piece in pieces(unpacking):
-                target.write(piece)
-                done += len(piece)
-                advance(1)
-    if size is not None and done != size:
-        raise ReadError(f"{file} is truncated: {done:,} of {size:,} bytes; use another backup")
 
 
 def _check_and_upgrade(file: Path, source: Database, progress: Progress) -> str:

@@ -9,7 +9,6 @@ deliveries. The lease of a running daemon is in no stream. The full-text index i
 again from the articles.
 """
 
-import base64
 import datetime as dt
 import sqlite3
 from collections.abc import Callable, Iterable, Iterator, Mapping, Set
@@ -19,7 +18,6 @@ from pathlib import Path
 from typing import Annotated, Any, Final, NamedTuple
 
 import msgspec
-import zstandard
 from sqlalchemy import (
     BigInteger,
     Boolean,
@@ -41,7 +39,6 @@ from sqlalchemy.engine import make_url
 from sqlalchemy.exc import DatabaseError, DataError, IntegrityError
 
 from aggregator.model.errors import AggregatorError, NotWritableError, ReadError
-from aggregator.store import codecs
 from aggregator.store.engine.database import Database
 from aggregator.store.engine.engines import sqlite_driver
 from aggregator.store.search import index
@@ -189,34 +186,16 @@ def as_json(table: Table, row: Values) -> Values:
     }
 
 
-def checked(table: str, given: Mapping[str, Any], *, is_older: bool = False) -> Values:
-    """Convert a row for `write_all`. Raises ReadError if it does not fit.
-
-    `is_older`: of a revision that may have columns which are no more.
-    """
+def checked(table: str, given: Mapping[str, Any]) -> Values:
+    """Convert a row for `write_all`. Raises ReadError if it does not fit."""
     try:
-        row = _as_today(table, given) if is_older else given
-        return msgspec.structs.asdict(msgspec.convert(row, _row_type(table, is_older)))
-    except (msgspec.ValidationError, zstandard.ZstdError, TypeError, ValueError) as error:
+        return msgspec.structs.asdict(msgspec.convert(given, _row_type(table)))
+    except msgspec.ValidationError as error:
         raise ReadError(f"a row of {table} does not fit: {error}") from error
 
 
-def _as_today(table: str, given: Mapping[str, Any]) -> Mapping[str, Any]:
-    """Restore what older revisions stored compressed, made on demand, or did not know."""
-    if table == "article":
-        given = {**given, "is_polled": given.get("is_polled") or False}
-        if given.get("compressed_text") is not None:
-            packed = base64.b64decode(given["compressed_text"])
-            return {**given, "text": codecs.decompress_bytes(packed).decode() if packed else None}
-    if table == "intake_count" and given.get("outcome") == "earlier":
-        return {**given, "outcome": "known"}  # received before outcomes were counted, and not stored
-    if table == "story" and given.get("text") == "" and given.get("merged_story") is None:
-        return {**given, "text": None}  # it is rendered
-    return given
-
-
 @cache
-def _row_type(name: str, is_older: bool) -> type[msgspec.Struct]:
+def _row_type(name: str) -> type[msgspec.Struct]:
     fields: list[Any] = []
     for column in metadata.tables[name].columns:
         type_ = next(type_ for kind, type_ in _TYPES.items() if isinstance(column.type, kind))
@@ -224,7 +203,7 @@ def _row_type(name: str, is_older: bool) -> type[msgspec.Struct]:
             fields.append((str(column.name), type_ | None, None))
         else:
             fields.append((str(column.name), type_))
-    return msgspec.defstruct(name, fields, kw_only=True, forbid_unknown_fields=not is_older)
+    return msgspec.defstruct(name, fields, kw_only=True, forbid_unknown_fields=True)
 
 
 # --- copy of a database ------------------------------------------------------------------------------------

@@ -47,47 +47,27 @@ _STRAY_KEY = (
     "no key can begin here: write `key: value` with a space after the colon, and begin all keys of a section "
     "in the same column"
 )
-# Context and problem of PyYAML, a description, and whether it concerns the place where a quotation mark or
-# bracket was opened.
-_SYNTAX = tuple(
-    (re.compile(pattern), described, at_opening)
-    for pattern, described, at_opening in (
-        (r".{0,200}: found character '\\t' that .*", "a tab cannot indent YAML: use spaces", False),
-        (
-            r".{0,200}: found character '(.)' that .*",
-            r"no value can begin with \1: put the value in quotes",
-            False,
-        ),
-        (
-            r".{0,200} quoted scalar: .* end of stream",
-            "the quotation mark that opens here is not closed",
-            True,
-        ),
-        (
-            r".{0,200} flow \w+: expected ',' or '(.)', but got .*",
-            r"the bracket that opens here is not closed: give \1 at its end, and a comma between two values",
-            True,
-        ),
-        (
-            r".{0,200}: expected <block end>, but found '<scalar>'",
-            "there is text after the closing quotation mark: put the whole value in quotes, of the kind that "
-            "it does not contain",
-            False,
-        ),
-        (
-            r".{0,200}: expected <block end>, but found .*",
-            "this line does not continue the lines above it: begin all keys of a section, or all `- ` of a "
-            "list, in the same column",
-            False,
-        ),
-        (
-            r".{0,200}: found unknown escape character .*",
-            "a backslash in double quotes has a special meaning: use single quotes",
-            False,
-        ),
-        (r".{0,200} recursive node", "the alias (*) is inside the value that it names", False),
-    )
-)
+# Context and problem of PyYAML, and a description. A quotation mark or bracket is shown where it opens.
+_SYNTAX = {
+    r".{0,200}: found character '\\t' that .*": "a tab cannot indent YAML: use spaces",
+    r".{0,200}: found character '(.)' that .*": r"no value can begin with \1: put the value in quotes",
+    r".{0,200} quoted scalar: .* end of stream": "the quotation mark that opens here is not closed",
+    r".{0,200} flow \w+: expected ',' or '(.)', but got .*": (
+        r"the bracket that opens here is not closed: give \1 at its end, and a comma between two values"
+    ),
+    r".{0,200}: expected <block end>, but found '<scalar>'": (
+        "there is text after the closing quotation mark: put the whole value in quotes, of the kind that it "
+        "does not contain"
+    ),
+    r".{0,200}: expected <block end>, but found .*": (
+        "this line does not continue the lines above it: begin all keys of a section, or all `- ` of a list, "
+        "in the same column"
+    ),
+    r".{0,200}: found unknown escape character .*": (
+        "a backslash in double quotes has a special meaning: use single quotes"
+    ),
+    r".{0,200} recursive node": "the alias (*) is inside the value that it names",
+}
 
 
 def shipped_config_text() -> str:
@@ -230,14 +210,11 @@ def _syntax_text(error: yaml.MarkedYAMLError, text: str) -> str:
         before = text.splitlines()[mark.line][: mark.column]
         problem = _SECOND_COLON if ": " in before.replace("\t", " ") else _STRAY_KEY
     else:
-        for pattern, described, at_opening in _SYNTAX:
-            found = pattern.fullmatch(f"{error.context}: {problem}")
-            if found:
-                problem = found.expand(described)
-                mark = error.context_mark if at_opening and error.context_mark else mark
-                break
-        else:
-            problem = f"not valid YAML: {problem}"
+        whole = f"{error.context}: {problem}"
+        found = next((one for one in _SYNTAX if re.fullmatch(one, whole)), None)
+        problem = re.sub(found, _SYNTAX[found], whole) if found else f"not valid YAML: {problem}"
+        if "opens here" in problem and error.context_mark:
+            mark = error.context_mark
     return f"{mark.line + 1}: column {mark.column + 1}: {problem}"
 
 

@@ -8,7 +8,7 @@ import binascii
 import datetime as dt
 import os
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from importlib.util import find_spec
 from ipaddress import ip_network
@@ -44,8 +44,8 @@ _DURATION = re.compile(r"([0-9]{1,12})\s*(s|m|h|d)")
 _MAX_DAYS = 36_500  # of a duration: a hundred years, so that it can be subtracted from today
 LONGEST_INTERVAL_DAYS = 365
 _LONGEST_INTERVAL = LONGEST_INTERVAL_DAYS * 86_400  # seconds
-_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,39}")  # of a query or a webhook
-_CLUSTER = re.compile(r"dask(?:\+tls)?://(?:[A-Za-z0-9._-]+|\[[0-9A-Fa-f:.]+\]):[0-9]{1,5}")
+_NAME = r"[A-Za-z0-9][A-Za-z0-9_-]{0,39}"  # of a query or a webhook
+_EXECUTOR = r"processes|inline|dask(?:\+tls)?://(?:[A-Za-z0-9._-]+|\[[0-9A-Fa-f:.]+\]):[0-9]{1,5}"
 _ANY_TIME = dt.datetime(2026, 1, 1, tzinfo=dt.UTC)  # for a syntax check, which does not depend on the time
 _SECONDS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
 
@@ -98,31 +98,47 @@ def _checked_networks(value: tuple[str, ...]) -> tuple[str, ...]:
 
 
 def _duration(value: object) -> int:
-    if isinstance(value, str):
-        return bounded_seconds(value)
-    raise ValueError("give a number with its unit: 90s, 15m, 6h or 2d")
+    return bounded_seconds(value if isinstance(value, str) else "")
 
 
 def _age(value: object) -> int | None:
-    if value == "never":
-        return None
-    if isinstance(value, str):
-        return bounded_seconds(value)
-    raise ValueError("give a number with its unit, like 30d, or never")
+    return None if value == "never" else _duration(value)
 
 
 def _backup_interval(value: object) -> int | None:
-    if value == "never":
-        return None
-    if value is None or _duration(value) < _SECONDS["h"]:
+    every = _age(value)
+    if every is not None and every < _SECONDS["h"]:
         raise ValueError("give an hour at least (1h, 1d, 7d), or never")
-    return _duration(value)
+    return every
 
 
 def duration_as_typed(value: int, units: str = "dhms") -> str:
     """Return a duration in the syntax of the file, in the first of `units` that divides it."""
     unit = next(unit for unit in units if value % _SECONDS[unit] == 0)
     return f"{value // _SECONDS[unit]}{unit if value else 's'}"
+
+
+def _accepted_by(parse: Callable[[str], object]) -> AfterValidator:
+    """Return a validator of texts and secrets. `parse` raises ConfigError or UsageError for a mistake."""
+
+    def check(value: str | SecretStr) -> str | SecretStr:
+        try:
+            parse(value.get_secret_value() if isinstance(value, SecretStr) else value)
+        except (ConfigError, UsageError) as error:
+            raise ValueError(str(error)) from error
+        return value
+
+    return AfterValidator(check)
+
+
+def _matching(pattern: str, words: str) -> AfterValidator:
+    """Return a validator of texts and secrets that match `pattern` as a whole; `words` may have `{value}`."""
+
+    def check(text: str) -> None:
+        if not re.fullmatch(pattern, text):
+            raise ConfigError(words.format(value=repr(text[:60])))
+
+    return _accepted_by(check)
 
 
 def _list_of(example: str) -> BeforeValidator:
@@ -155,22 +171,13 @@ class LogConfig(_Part):
     format: Literal["text", "json"] = "text"
 
 
-def _mcp_installed(value: bool) -> bool:
-    try:
-        if value:
-            require_library(*MCP_LIBRARY)
-    except ConfigError as error:
-        raise ValueError(str(error)) from error
-    return value
-
-
 class ServerConfig(_Part):
     host: str = "127.0.0.1"
     port: int = Field(default=8080, ge=0, le=65535)
     allowed_hosts: tuple[str, ...] = ()
     owner_on_loopback: bool | None = None
     trusted_proxies: Networks = ()
-    mcp: Annotated[bool, AfterValidator(_mcp_installed)] = False
+    mcp: Annotated[bool, _accepted_by(lambda value: value and require_library(*MCP_LIBRARY))] = False
 
 
 class PublishConfig(_Part):
@@ -189,16 +196,10 @@ RESERVED_NAMES = frozenset({"digest", "stories", "updates"})  # names of built-i
 
 def is_query_name(name: str) -> bool:
     """Whether `name` can name a query: names are used in URLs and file names."""
-    return bool(_NAME.fullmatch(name)) and name.lower() not in RESERVED_NAMES
+    return bool(re.fullmatch(_NAME, name)) and name.lower() not in RESERVED_NAMES
 
 
-def _filter_time(value: str) -> str:
-    if value:
-        try:
-            parse_moment(value, _ANY_TIME)
-        except UsageError as error:
-            raise ValueError(str(error)) from error
-    return value
+_FilterTime = Annotated[str, _accepted_by(lambda value: value and parse_moment(value, _ANY_TIME))]
 
 
 class SavedQuery(_Part):
@@ -212,8 +213,8 @@ class SavedQuery(_Part):
 
     title: str | None = None
     query: str = ""
-    since: Annotated[str, AfterValidator(_filter_time)] = ""
-    until: Annotated[str, AfterValidator(_filter_time)] = ""
+    since: _FilterTime = ""
+    until: _FilterTime = ""
     min_outlets: int = Field(default=1, ge=1, le=1000)
     min_reports: int = Field(default=1, ge=1, le=1000)
     outlet: str = ""
@@ -318,14 +319,10 @@ class RetentionConfig(_Part):
         return self
 
 
-def _executor(value: str) -> str:
-    if value not in ("processes", "inline") and not _CLUSTER.fullmatch(value):
-        raise ValueError("choose processes, inline, or a scheduler of Dask as dask://HOST:PORT")
-    return value
-
-
 class WorkConfig(_Part):
-    executor: Annotated[str, AfterValidator(_executor)] = "processes"
+    executor: Annotated[
+        str, _matching(_EXECUTOR, "choose processes, inline, or a scheduler of Dask as dask://HOST:PORT")
+    ] = "processes"
     workers: int = Field(default=0, ge=0, le=64)
 
     @property
@@ -346,21 +343,11 @@ class GroupingConfig(_Part):
     memory: Annotated[int, BeforeValidator(_size), _TYPED_SIZE] = 600_000_000
 
 
-def _web_address(value: str) -> str:
-    if not re.match(r"https?://[^/\s]", value, re.IGNORECASE):
-        raise ValueError("this is not an http or https address")
-    return value
-
-
-def _mailbox_address(value: str) -> str:
-    if not re.match(r"imaps?://[^/\s]", value, re.IGNORECASE):
-        raise ValueError("this is not an address such as imaps://mail.example.org/INBOX")
-    if "@" in value.partition("://")[2].partition("/")[0]:
-        raise ValueError("the user and the password belong in `auth:`")
-    return value
-
-
-MailboxAddress = Annotated[str, AfterValidator(_mailbox_address)]
+MailboxAddress = Annotated[
+    str,
+    _matching(r"(?is)imaps?://[^/\s].*", "this is not an address such as imaps://mail.example.org/INBOX"),
+    _matching(r"(?is)imaps?://[^/@]*(/.*)?", "the user and the password belong in `auth:`"),
+]
 
 
 _USERINFO = re.compile(r"(https?://)([^/?#\\\s]*)@", re.IGNORECASE)
@@ -374,7 +361,9 @@ def split_address(url: str) -> tuple[str, str]:
 
 # `config show` omits the password.
 WebAddress = Annotated[
-    str, AfterValidator(_web_address), PlainSerializer(lambda url: split_address(url)[0], when_used="json")
+    str,
+    _matching(r"(?is)https?://[^/\s].*", "this is not an http or https address"),
+    PlainSerializer(lambda url: split_address(url)[0], when_used="json"),
 ]
 
 _LOGIN = re.compile(r"(?:[a-z:\s]*[/\\]{2})?[^/?#\\]*@", re.IGNORECASE)
@@ -528,7 +517,7 @@ class SourceConfig(SourceAddress):
 
 _KEY_PREFIX = "whsec_"
 _MIN_KEY_BYTES, _MAX_KEY_BYTES = 24, 64  # of a key, by the standard
-_WEBHOOK_ADDRESS = re.compile(r"https?://[^/\s?#@]+([/?#]\S*)?")
+_WEBHOOK_ADDRESS = r"https?://[^/\s?#@]+([/?#]\S*)?"
 
 
 MCP_LIBRARY = "mcp", "MCP needs", ">=2.3,<3"
@@ -556,19 +545,7 @@ def signing_key(secret: str) -> bytes:
     return key
 
 
-def _recipient_name(value: str) -> str:
-    if not _NAME.fullmatch(value):
-        raise ValueError("use letters, digits, - and _, at most 40")
-    return value
-
-
-RecipientName = Annotated[str, AfterValidator(_recipient_name)]
-
-
-def _secret_address(value: SecretStr) -> SecretStr:
-    if not _WEBHOOK_ADDRESS.fullmatch(value.get_secret_value()):
-        raise ValueError("give an http or https address, without a name or password in it")
-    return value
+RecipientName = Annotated[str, _matching(_NAME, "use letters, digits, - and _, at most 40")]
 
 
 def _host_only(url: SecretStr) -> str:
@@ -577,16 +554,10 @@ def _host_only(url: SecretStr) -> str:
 
 
 SecretAddress = Annotated[
-    SecretStr, AfterValidator(_secret_address), PlainSerializer(_host_only, when_used="json")
+    SecretStr,
+    _matching(_WEBHOOK_ADDRESS, "give an http or https address, without a name or password in it"),
+    PlainSerializer(_host_only, when_used="json"),
 ]
-
-
-def _signing_key(value: SecretStr) -> SecretStr:
-    try:
-        signing_key(value.get_secret_value())
-    except ConfigError as error:
-        raise ValueError(str(error)) from error
-    return value
 
 
 class WebhookConfig(_Part):
@@ -595,7 +566,7 @@ class WebhookConfig(_Part):
     name: RecipientName
     url: SecretAddress
     query: str | None = None
-    secret: Annotated[SecretStr, AfterValidator(_signing_key)] | None = None
+    secret: Annotated[SecretStr, _accepted_by(signing_key)] | None = None
     secret_file: str | None = None
     body: SecretStr | None = None
     headers: HeaderLines = {}
@@ -642,21 +613,9 @@ class NotifyConfig(_Part):
         return self
 
 
-_TIME_OF_DAY = re.compile(r"([01][0-9]|2[0-3]):([0-5][0-9])")
+_TIME_OF_DAY = r"([01][0-9]|2[0-3]):([0-5][0-9])"
 _DAYS = ("monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday")
-_MAIL_ADDRESS = re.compile(r"[!#-'*+/-9=?A-Z^-~.-]{1,64}@[A-Za-z0-9.-]{1,190}")
-
-
-def _time_of_day(value: str) -> str:
-    if not _TIME_OF_DAY.fullmatch(value):
-        raise ValueError("give a time of day, like 07:00 or 18:30")
-    return value
-
-
-def _mail_address(value: str) -> str:
-    if not _MAIL_ADDRESS.fullmatch(value):
-        raise ValueError(f"{value[:60]!r} is not a mail address, like anna@example.org")
-    return value
+_MAIL_ADDRESS = r"[!#-'*+/-9=?A-Z^-~.-]{1,64}@[A-Za-z0-9.-]{1,190}"
 
 
 MailSecurity = Literal["starttls", "tls", "none"]
@@ -709,37 +668,30 @@ def mail_server(text: str) -> MailServer:
         raise ConfigError("a password is not sent without encryption; give mailtos://")
     user = None if parts.username is None else unquote(parts.username)
     sender = options.get("from") or (user if user and "@" in user else f"{user or ''}@{host}")
-    if not _MAIL_ADDRESS.fullmatch(sender):
+    if not re.fullmatch(_MAIL_ADDRESS, sender):
         raise ConfigError("from: give the mail address of the sender, like from=news@example.org")
     security, usual_port = way
     return MailServer(host, port or usual_port, security, sender, user, unquote(parts.password or ""))
-
-
-def _checked_mail_server(value: SecretStr) -> SecretStr:
-    try:
-        mail_server(value.get_secret_value())
-    except ConfigError as error:
-        raise ValueError(str(error)) from error
-    return value
 
 
 class DigestConfig(_Part):
     """The section `digest`. Without `to` it is a page and a feed only."""
 
     every: Literal["never", "daily", "weekly"] = "never"
-    at: Annotated[str, AfterValidator(_time_of_day)] = "07:00"
+    at: Annotated[str, _matching(_TIME_OF_DAY, "give a time of day, like 07:00 or 18:30")] = "07:00"
     day: Literal["monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday"] = "monday"
     timezone: TimeZone | None = None
     query: str | None = None
     stories: int = Field(default=20, ge=1, le=100)
     to: Annotated[
-        tuple[Annotated[str, AfterValidator(_mail_address)], ...],
+        tuple[
+            Annotated[str, _matching(_MAIL_ADDRESS, "{value} is not a mail address, like anna@example.org")],
+            ...,
+        ],
         _list_of("addresses, e.g. [anna@example.org]"),
     ] = Field(default=(), max_length=20)
     address: (
-        Annotated[
-            SecretStr, AfterValidator(_checked_mail_server), PlainSerializer(_scheme_only, when_used="json")
-        ]
+        Annotated[SecretStr, _accepted_by(mail_server), PlainSerializer(_scheme_only, when_used="json")]
         | None
     ) = None
     address_file: str | None = None

@@ -328,7 +328,9 @@ def _database(context: DoctorContext) -> Iterator[Finding]:
             else f"systemctl status postgresql; pg_isready; see `database:` in {context.config_name}"
         )
         advice = next((advice for part, advice in _ADVICE if part in message), otherwise)
-        yield problem(message, advice.replace("BACKUP", context.newest_backup))
+        if "BACKUP" in advice:
+            advice = advice.replace("BACKUP", context.newest_backup)
+        yield problem(message, advice)
     else:
         # `_place` reports a full disk and a file of another user.
         if why is not None and not database.is_sqlite:

@@ -9,7 +9,7 @@ import datetime as dt
 import threading
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
-from functools import reduce
+from dataclasses import dataclass
 from typing import NamedTuple
 
 import msgspec
@@ -101,54 +101,34 @@ EVENTS = "aggregator_story_events"
 BUILD = "aggregator_build"
 
 
-class Scrape(NamedTuple):
+@dataclass(frozen=True)
+class _Scrape(Collector):
     """What one scrape shows; `snapshot` is None if the database did not answer."""
 
     process: ProcessState
     condition: HealthReport
     memory: ProcessTree
     snapshot: HealthSnapshot | None
-    metrics_registry: Metrics
-    rules_version: str
-
-
-def exposition(scrape: Scrape, accept: str) -> tuple[bytes, str]:
-    """Return all metrics in the format of the header `accept`, else as plain text, and its content type."""
-    # Without `auto_describe` the collector is not asked once more for the names when it is registered.
-    registry = CollectorRegistry(auto_describe=False)
-    registry.register(_MetricsCollector(scrape))
-    encoder, content_type = choose_encoder(accept)
-    return encoder(registry), content_type
-
-
-class _MetricsCollector(Collector):
-    """One scrape."""
-
-    def __init__(self, scrape: Scrape) -> None:
-        self._scrape = scrape
+    counted: Metrics
 
     def collect(self) -> Iterator[Metric]:
-        scrape, snapshot = self._scrape, self._scrape.snapshot
-        build = {"version": __version__, "rules": scrape.rules_version}
+        build = {"version": __version__, "rules": self.condition.rules_version}
         yield InfoMetricFamily(BUILD, "Version of the program and its rules", value=build)
-        yield from _gauges(OF_THE_PROCESS, scrape)
-        yield from scrape.metrics_registry.registry.collect()
-        yield GaugeMetricFamily(
-            DATABASE_UP, "1 if the database answered this scrape", value=snapshot is not None
-        )
-        if snapshot is not None:
-            yield from _of_the_database(snapshot)
+        yield from _gauges(OF_THE_PROCESS, self)
+        yield from self.counted.registry.collect()
+        answered = self.snapshot is not None
+        yield GaugeMetricFamily(DATABASE_UP, "1 if the database answered this scrape", value=answered)
+        if self.snapshot is not None:
+            yield from _of_the_database(self.snapshot)
 
 
 def _gauges(gauges: Iterable[Gauge], of: object) -> Iterator[Metric]:
     for gauge in gauges:
-        value = _number(reduce(_part, gauge.at.split("."), of))
+        part, name = gauge.at.split(".")
+        holder = getattr(of, part)
+        value = None if holder is None else _number(getattr(holder, name))
         if value is not None:
             yield GaugeMetricFamily(gauge.name, gauge.help, value=value)
-
-
-def _part(of: object, name: str) -> object:
-    return None if of is None else getattr(of, name)
 
 
 def _number(value: object) -> float | None:
@@ -253,12 +233,14 @@ class HealthMonitor:
             return dict(self._events)
 
     def metrics(self, snapshot: HealthSnapshot | None, accept: str) -> tuple[bytes, str]:
-        """Return all metrics in the format of the header `accept`, and its content type."""
-        condition, memory = self.condition(snapshot), process_tree()
-        scrape = Scrape(
-            self.process(), condition, memory, snapshot, self.metrics_registry, self.rules_version
+        """Return all metrics in the format of the header `accept`, else as text, and its content type."""
+        # Without `auto_describe` the collector is not asked once more for the names when it is registered.
+        registry = CollectorRegistry(auto_describe=False)
+        registry.register(
+            _Scrape(self.process(), self.condition(snapshot), process_tree(), snapshot, self.metrics_registry)
         )
-        return exposition(scrape, accept)
+        encoder, content_type = choose_encoder(accept)
+        return encoder(registry), content_type
 
     def condition(self, snapshot: HealthSnapshot | None) -> HealthReport:
         """Return the report; `snapshot` is None if the database did not answer."""

@@ -29,7 +29,7 @@ from aggregator.config.hosts import is_loopback
 from aggregator.config.messages import counted, redact
 from aggregator.config.settings import Config
 from aggregator.model.errors import AggregatorError, DatabaseOutdatedError, DatabaseTooNewError
-from aggregator.model.health_report import BackupState, DatabaseSize, Finding, HealthCheckTuning
+from aggregator.model.health_report import BackupState, Finding, HealthCheckTuning
 from aggregator.model.read_model import SourceView
 from aggregator.pipeline.kinds.source_kind import source_kind
 from aggregator.store import migrate
@@ -37,7 +37,7 @@ from aggregator.store.engine.database import Connection, Database, shown_url
 from aggregator.store.engine.writer_lease import open_process_lock
 from aggregator.store.intake import rejected
 from aggregator.store.read import health_probes
-from aggregator.store.read.health_probes import of_database, ok, problem, waiting_words, warning
+from aggregator.store.read.health_probes import of_database, of_file, ok, problem, waiting_words, warning
 from aggregator.store.read.statistics import listed
 from aggregator.store.stories import api_tokens
 
@@ -225,12 +225,12 @@ def _place(context: DoctorContext) -> Iterator[Finding]:
     for one in (file, log, Path(f"{file}-shm"), Path(f"{file}.lock")):
         if one.exists() and not _may(one, os.R_OK | os.W_OK):
             yield problem(f"this user may not write to {one}", f"chown {user} {one}; chmod u+rw {one}")
-    size = DatabaseSize(
-        size_bytes=0,
-        log_bytes=log.stat().st_size if log.exists() else None,
+    yield from of_file(
+        context.config.effective_tuning,
+        existing / file.name,
         free_disk_bytes=shutil.disk_usage(existing).free,
+        log_bytes=log.stat().st_size if log.exists() else None,
     )
-    yield from of_database(context.tuning, place=size, file=existing / file.name)
     kind = file_system(existing, _MOUNTS.read_text(encoding="utf-8", errors="replace"))
     if kind in _NETWORK or kind.startswith(_NETWORK_FUSE):
         yield problem(
@@ -334,7 +334,7 @@ def _database(context: DoctorContext) -> Iterator[Finding]:
     else:
         # `_place` reports a full disk and a file of another user.
         if why is not None and not database.is_sqlite:
-            yield from of_database(context.tuning, why_not_writable=why)
+            yield from of_database(why_not_writable=why)
 
 
 def _first_use(context: DoctorContext, shown: str) -> Finding:
@@ -392,7 +392,7 @@ def _contents(context: DoctorContext) -> Iterator[Finding]:
         why = backup.why_not(backup.backup_folder(context.config), 0)
         if context.config.backup.every is not None and why is not None:
             state = BackupState(words=f"no backup can be made: {why}")
-            yield from of_database(context.tuning, backup=state)
+            yield from of_database(backup=state)
         return
     all_tuning = context.config.effective_tuning
     with context.database.read() as connection:
@@ -401,7 +401,7 @@ def _contents(context: DoctorContext) -> Iterator[Finding]:
         yield ok(f"database: {shown_url(context.database.url)}, {waiting_words(stored)}")
         yield from _clock(context, connection)
         yield from _open_to_others(context, api_tokens.all_tokens(connection))
-        for finding in of_database(context.tuning, stored=stored):
+        for finding in of_database(stored=stored):
             is_all = finding.what == stored.all_fail
             yield _with_first_error(finding, sources) if is_all else finding
         if stored.unindexed > _UNINDEXED_ARTICLES:
@@ -415,7 +415,7 @@ def _contents(context: DoctorContext) -> Iterator[Finding]:
                 f"{one.item}: {one.reason}", "correct it and ingest it again; the warning then disappears"
             )
     state = backup.backup_state(context.config, context.database, context.now)
-    yield from of_database(context.tuning, backup=state)
+    yield from of_database(backup=state)
 
 
 def _clock(context: DoctorContext, connection: Connection) -> Iterator[Finding]:

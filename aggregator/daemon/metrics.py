@@ -39,7 +39,7 @@ from aggregator.model.health_report import (
 from aggregator.store.engine.database import Database
 from aggregator.store.migrate import newest_revision
 from aggregator.store.read import health_probes
-from aggregator.store.read.health_probes import of_database, of_process, problem
+from aggregator.store.read.health_probes import of_database, of_file, of_process, problem
 
 
 class Gauge(NamedTuple):
@@ -277,13 +277,16 @@ class HealthMonitor:
             words = "the database was changed by another version of this program; start the daemon again"
             yield problem(words, "systemctl restart aggregator")
         yield from of_database(
-            self.tuning,
-            why_not_writable=snapshot.why_not_writable,
-            stored=snapshot.stored,
-            place=snapshot.place,
-            file=self._database.file,
-            backup=snapshot.backup,
+            why_not_writable=snapshot.why_not_writable, stored=snapshot.stored, backup=snapshot.backup
         )
+        if self._database.file is not None:
+            place = snapshot.place
+            yield from of_file(
+                self._all_tuning,
+                self._database.file,
+                free_disk_bytes=place.free_disk_bytes,
+                log_bytes=place.log_bytes,
+            )
 
 
 def _next_runs(process: ProcessState, snapshot: HealthSnapshot | None) -> dict[str, dt.datetime]:

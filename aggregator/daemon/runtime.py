@@ -37,7 +37,7 @@ from aggregator.pipeline.poll import Poller, PollServices
 from aggregator.pipeline.workers.factory import open_executor
 from aggregator.sources.fetch.client import client_of
 from aggregator.store.engine.database import Database
-from aggregator.store.engine.writer_lease import LeaseTuning, WriterLease
+from aggregator.store.engine.writer_lease import WriterLease
 from aggregator.store.intake import rejected
 from aggregator.store.maintenance.clock import ClockTuning, pull_back
 from aggregator.store.read import health_probes
@@ -86,7 +86,7 @@ class Runtime:
         all_tuning = config.effective_tuning
         service = all_tuning.section("watchdog", ServiceTuning)
         self.watchdog = Watchdog(service.stalled_seconds, services.check_seconds)
-        self._status_seconds, self._status_at = service.status_seconds, 0.0
+        self._status_seconds, self._status_at = service.progress_seconds, 0.0
         self._plan = retention_plan(config)
         self._extras = source_extras(config)
         self._client = client_of(config, services.metrics_registry)
@@ -106,8 +106,7 @@ class Runtime:
             self._pipeline,
             self._maintenance,
             story_tuning=all_tuning.section("stories", StoryTuning),
-            standby_seconds=all_tuning.section("leases", LeaseTuning).standby_seconds,
-            searchable_seconds=service.searchable_seconds,
+            progress_seconds=service.progress_seconds,
             arrived=services.arrived,
             tell=WriterCallbacks(
                 heartbeat=lambda: self.watchdog.heartbeat("placing"),
@@ -263,12 +262,12 @@ class Runtime:
     def _make_maintenance(self) -> Maintenance:
         """Return the maintenance tasks; docs/operating.md lists them."""
         tuning = self.config.effective_tuning
-        clock = tuning.section("clock", ClockTuning)
+        clock, minute = tuning.section("clock", ClockTuning), tuning.values("retention")["check_seconds"]
         retention = self._pipeline.retention_job(self._plan)
         steps = (
             MaintenanceTask("checkpoint", CHECKPOINT_CHECK_SECONDS, self._truncate_log),
-            MaintenanceTask("clock", clock.check_seconds, partial(self._correct_times, clock)),
-            MaintenanceTask("retention", tuning.values("retention")["check_seconds"], retention.step),
+            MaintenanceTask("clock", minute, partial(self._correct_times, clock)),
+            MaintenanceTask("retention", minute, retention.step),
             MaintenanceTask("outbox", OUTBOX_CHECK_SECONDS, self._prune_outbox),
         )
         jobs = [MaintenanceTask("backup", BACKUP_CHECK_SECONDS, self._back_up)]

@@ -92,8 +92,7 @@ class ServiceTuning(msgspec.Struct, frozen=True, kw_only=True):
 
     check_seconds: float
     stalled_seconds: float
-    searchable_seconds: float
-    status_seconds: float
+    progress_seconds: float
 
 
 class Watchdog:

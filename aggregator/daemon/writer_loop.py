@@ -217,7 +217,7 @@ def _scheduler() -> Any:
     )
 
 
-IDLE_SECONDS = 1.0  # sleep when nothing waits, unless it is woken
+IDLE_SECONDS = 1.0  # sleep when nothing waits, unless it is woken, and of a standby
 RENDERED_AT_ONCE = 20  # stories that are rendered between two reads of the inbox
 STEP_SECONDS = 1.0  # between two maintenance steps while articles wait
 BACKOFF_SECONDS = (1.0, 2.0, 3.0)  # after the first, second and later errors of the database
@@ -244,22 +244,20 @@ class WriterLoop:
         maintenance: Maintenance,
         *,
         story_tuning: StoryTuning,
-        standby_seconds: float,
-        searchable_seconds: float,
+        progress_seconds: float,
         arrived: threading.Event,
         tell: WriterCallbacks,
     ) -> None:
-        """`arrived` is set when entries wait; a standby tries to become the writer every `standby_seconds`.
+        """`arrived` is set when entries wait.
 
-        While many entries wait, placed articles are indexed every `searchable_seconds`.
+        While many entries wait, placed articles are indexed every `progress_seconds`.
         """
         self._database = database
         self._lock = lock
         self._pipeline = pipeline
         self._maintenance = maintenance
         self._story_tuning = story_tuning
-        self._standby_seconds = standby_seconds
-        self._shown_seconds = searchable_seconds
+        self._progress_seconds = progress_seconds
         self._arrived = arrived
         self._callbacks = tell
         self._stopping = threading.Event()
@@ -335,7 +333,7 @@ class WriterLoop:
             self._write()
             self._arrived.wait(IDLE_SECONDS)
         else:
-            self._stopping.wait(self._standby_seconds)
+            self._stopping.wait(IDLE_SECONDS)
 
     def _becomes_writer(self) -> bool:
         began = time.monotonic()
@@ -407,7 +405,7 @@ class WriterLoop:
             for batch in self._pipeline.place_waiting(self._stops):
                 count += len(batch)
                 self._between_batches()
-                if time.monotonic() - shown_at >= self._shown_seconds:
+                if time.monotonic() - shown_at >= self._progress_seconds:
                     self._publish(count)
                     count, shown_at = 0, time.monotonic()
         except (DamagedError, NoWorkersError) as error:

@@ -210,7 +210,6 @@ class HealthCheckTuning(msgspec.Struct, frozen=True, kw_only=True):
 
     probe_seconds: float
     sources_labelled: int
-    free_disk_bytes: int
     wal_bytes: int
     open_files: int
     doctor_seconds: float

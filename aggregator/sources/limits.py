@@ -36,8 +36,6 @@ class NetTuning(msgspec.Struct, frozen=True, kw_only=True):
     validator_cap_chars: int
     host_gap_seconds: float
     host_concurrency: int
-    retry_after_min_seconds: float
-    retry_after_max_seconds: float
     slow_fetch_seconds: float
     robots_cache_hosts: int
     interval_floor_seconds: float

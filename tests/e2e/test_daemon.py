@@ -300,7 +300,7 @@ def test_each_broken_source_is_logged_and_the_rest_continues(tmp_path: Path) -> 
     listed = [{"feed": address, "name": name} for name, address in addresses.items()]
     causes = {name: cause for name, (_, cause) in BROKEN.items()} | {"dead": "connect", "nameless": "dns"}
     settings = {"fetch": {"interval": "2s"}, "sources": [*listed, good.settings()]}
-    with DaemonProcess(tmp_path, settings, tuning={"net": {"retry_after_min_seconds": 1.0}}) as daemon:
+    with DaemonProcess(tmp_path, settings, tuning={"net": {"interval_floor_seconds": 1.0}}) as daemon:
         wait_for_articles(daemon, 1)
         daemon.wait_for(lambda: all(daemon.lines(f"warning {name}: ") for name in causes), "all causes")
         health = daemon.sources()

@@ -376,7 +376,7 @@ def test_systemd_hears_of_a_reload_and_of_a_part_that_hangs(tmp_path: Path) -> N
         "work": WORKER,
     }
     tuning = {
-        "watchdog": {"stalled_seconds": 3.0, "status_seconds": 0.2},
+        "watchdog": {"stalled_seconds": 3.0, "progress_seconds": 0.2},
         "work": {"parse_deadline_seconds": 600.0},
     }
     sample = next((SAMPLES / "Nordkanal").iterdir())

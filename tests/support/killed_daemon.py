@@ -19,7 +19,7 @@ from tests.support.rows import queried
 _RETRIES = {"retry_first_seconds": 0.1, "retry_factor": 1.5, "retry_max_seconds": 2.0}
 HASTY = {
     "webhooks": {"deadline_seconds": 1.0, "pause_max_seconds": 0.5, **_RETRIES},
-    "net": {"retry_after_min_seconds": 0.5},
+    "net": {"interval_floor_seconds": 0.5},
 }
 
 

@@ -41,7 +41,7 @@ class Post:
             self._client,
             self.all_tuning,
             deadline_seconds=tuning.deadline_seconds,
-            response_cap_bytes=tuning.response_cap_bytes,
+            response_cap_bytes=tuning.body_cap_bytes,
             now=self.clock,
         )
         self.transmitter = Transmitter(poster, SETTINGS, tuning, self._client, reading)

@@ -79,7 +79,7 @@ def after_failure(
     shortest = _shortest(configured_seconds, tuning)
     doublings = min(max(failures, 0), 32)  # reaches the cap from any interval, without overflow
     backed_off = min(shortest * tuning.backoff_factor**doublings, tuning.interval_cap_seconds)
-    wait = max(shortest, backed_off, min(retry_after_seconds or 0.0, tuning.retry_after_max_seconds))
+    wait = max(shortest, backed_off, min(retry_after_seconds or 0.0, tuning.interval_cap_seconds))
     return NextPoll(
         due=_moment(source, now, wait, tuning),
         interval_seconds=max(interval_seconds, shortest),

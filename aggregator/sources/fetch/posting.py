@@ -79,7 +79,7 @@ class WebhookPoster:
     @property
     def longest_wait_seconds(self) -> float:
         """The longest wait that a response may request."""
-        return self._tuning.retry_after_max_seconds
+        return self._tuning.interval_cap_seconds
 
     def post(self, url: str, body: bytes, headers: Mapping[str, str], *, reads: bool = False) -> PostResult:
         """Send one POST; with `reads` also read the body of an accepted response. Errors are in the result.

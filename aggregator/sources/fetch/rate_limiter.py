@@ -42,7 +42,7 @@ def parse_retry_after(value: str | None, now: dt.datetime, tuning: NetTuning) ->
         seconds = (moment - now).total_seconds()
     else:
         return None
-    return min(max(seconds, tuning.retry_after_min_seconds), tuning.retry_after_max_seconds)
+    return min(max(seconds, tuning.interval_floor_seconds), tuning.interval_cap_seconds)
 
 
 class HostLimits(msgspec.Struct, frozen=True, kw_only=True):

@@ -166,7 +166,6 @@ class LeaseTuning(msgspec.Struct, frozen=True, kw_only=True):
     """Section `leases` of config/tuning.yaml, which gives the units."""
 
     check_seconds: float
-    standby_seconds: float
 
 
 class WriterLease:

@@ -16,7 +16,6 @@ class ClockTuning(msgspec.Struct, frozen=True, kw_only=True):
     """Section `clock` of config/tuning.yaml, which gives the units."""
 
     ahead_min: int
-    check_seconds: float
 
 
 def pull_back(connection: Connection, now: dt.datetime, tuning: ClockTuning) -> int:

@@ -36,7 +36,6 @@ from aggregator.model.health_report import (
     DatabaseSize,
     DatabaseStatus,
     Finding,
-    HealthCheckTuning,
     ProcessState,
     SourceGauge,
 )
@@ -89,15 +88,12 @@ def of_process(process: ProcessState) -> Iterator[Finding]:
 
 
 def of_database(
-    tuning: HealthCheckTuning,
     *,
     why_not_writable: str | None = None,
     stored: DatabaseStatus | None = None,
-    place: DatabaseSize | None = None,
-    file: Path | None = None,
     backup: BackupState | None = None,
 ) -> Iterator[Finding]:
-    """Yield what is wrong with the database and its contents. `file`: of an SQLite database."""
+    """Yield what is wrong with the database and its contents."""
     if why_not_writable is not None:
         yield problem(why_not_writable, "use a writable server or disk: see `database:` in config.yaml")
     if stored is not None and stored.oldest_seconds / 3600 >= _WAITING_HOURS:
@@ -108,8 +104,6 @@ def of_database(
         hours = counted(round(stored.window_hours), "hour")
         advice = "give `grouping.memory` in config.yaml more, and see docs/scale.md"
         yield warning(f"stories of one report accept articles for {hours} only: memory is full", advice)
-    if file is not None and place is not None:
-        yield from _of_file(tuning, place, file)
     if stored is not None and stored.all_fail is not None:
         yield problem(stored.all_fail, "aggregator sources list --failing")
     if backup is not None and backup.words is not None:
@@ -122,12 +116,15 @@ def of_database(
         yield warning(words, f"aggregator {group} list, then aggregator {group} test NAME")
 
 
-def _of_file(tuning: HealthCheckTuning, place: DatabaseSize, file: Path) -> Iterator[Finding]:
-    free, log = place.free_disk_bytes, place.log_bytes
-    if free is not None and free < tuning.free_disk_bytes:
+def of_file(
+    all_tuning: Tuning, file: Path, *, free_disk_bytes: int | None, log_bytes: int | None
+) -> Iterator[Finding]:
+    """Yield what is wrong with the disk and the log of an SQLite file."""
+    free, log = free_disk_bytes, log_bytes
+    if free is not None and free >> 20 < all_tuning.values("database")["free_mib"]:
         advice = f"free some space: df -h {file.parent}; `retention:` in config.yaml"
         yield problem(f"only {free >> 20} MiB are free in {file.parent}", advice)
-    if log is not None and log > tuning.wal_bytes:
+    if log is not None and log > all_tuning.values("health_checks")["wal_bytes"]:
         yield warning(
             f"the log {file.name}-wal has {log >> 20} MiB: a process keeps a read transaction open",
             f"fuser -v {file} shows the process; the log shrinks when it ends",

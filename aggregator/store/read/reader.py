@@ -17,7 +17,6 @@ from sqlalchemy import Column, Connection, Row, Select, Table, and_, func, or_, 
 from aggregator.cluster.constraints import Constraint
 from aggregator.config.tuning import Tuning
 from aggregator.model.core import ArticleView, Evidence, FrozenStruct, MergedStory, StoryView
-from aggregator.model.health_report import HealthCheckTuning
 from aggregator.model.read_model import (
     ArticleDetail,
     Change,
@@ -481,12 +480,11 @@ class StoryReader:
         with self._database.read() as connection:
             stored = health_probes.stored(connection, self._now(), self._all_tuning)
             problem = self._database.why_not_writable(connection)
-        tuning = self._all_tuning.section("health_checks", HealthCheckTuning)
         return Health(
             writable=problem is None,
             waiting=sum(stored.inbox.values()),
             last_placed=stored.last_placed,
-            problems=tuple(one.what for one in of_database(tuning, why_not_writable=problem, stored=stored)),
+            problems=tuple(one.what for one in of_database(why_not_writable=problem, stored=stored)),
         )
 
     def last_change(self, story_id: str = "") -> str:

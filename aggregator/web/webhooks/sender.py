@@ -33,7 +33,6 @@ class WebhookTuning(msgspec.Struct, frozen=True, kw_only=True):
     """Section `webhooks` of config/tuning.yaml, which states units and origins."""
 
     deadline_seconds: float
-    response_cap_bytes: int
     body_cap_bytes: int
     retry_first_seconds: float
     retry_factor: float

@@ -152,7 +152,7 @@ def transmitter_of(
         client,
         config.effective_tuning,
         deadline_seconds=tuning.deadline_seconds,
-        response_cap_bytes=tuning.response_cap_bytes,
+        response_cap_bytes=tuning.body_cap_bytes,
         now=now,
     )
     return Transmitter(poster, settings, tuning, client, reader)

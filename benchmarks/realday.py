@@ -41,11 +41,10 @@ import httpcore
 import httpx
 from sqlalchemy import func, select
 
-from aggregator.config.garbage import collect_garbage_seldom
+from aggregator.config.garbage import collect_garbage_seldom, set_malloc_options
 from aggregator.config.settings import Config
 from aggregator.config.tuning import Tuning
 from aggregator.daemon.poll_scheduler import PollScheduler
-from aggregator.daemon.process_memory import set_malloc_options
 from aggregator.extract.urls import canonical_url
 from aggregator.pipeline.jobs import read_feed
 from aggregator.pipeline.pipeline import Pipeline

@@ -1,6 +1,16 @@
-"""Memory: the garbage collector, which frees objects that refer to each other, and the C library."""
+"""Memory: the garbage collector, which frees objects that refer to each other, and the C library (glibc).
+
+By default glibc may give each thread an arena, and freed blocks stay in it. A daemon that starts threads at
+each reload keeps more and more free memory: in a soak test of five minutes the memory in use stayed at
+38 MiB while the free memory of malloc grew from 7 to 31 MiB.
+"""
 
 import gc
+
+# <malloc.h>: parameters of mallopt
+_M_TRIM_THRESHOLD, _M_MMAP_THRESHOLD, _M_ARENA_MAX = -1, -3, -8
+_ARENAS = 2  # threads of Python seldom run at once
+_LARGE_BYTES = 256 << 10  # pages, feeds and responses: mapped alone, and unmapped when freed
 
 # Objects between two searches for cycles, which Python itself begins every 700 (measured: collections took
 # 4.7 % of the CPU of placing and rendering 500 articles, and 10 % of that of a start).
@@ -13,9 +23,24 @@ def collect_garbage_seldom() -> None:
     gc.set_threshold(_YOUNG_OBJECTS, 20, 20)
 
 
+def set_malloc_options() -> bool:
+    """Limit arenas, and return large blocks to the system. False if the C library has no mallopt.
+
+    To be called before threads are started.
+    """
+    import ctypes  # only the daemon needs it
+
+    mallopt = getattr(ctypes.CDLL(None), "mallopt", None)
+    if mallopt is None:
+        return False
+    options = ((_M_ARENA_MAX, _ARENAS), (_M_MMAP_THRESHOLD, _LARGE_BYTES), (_M_TRIM_THRESHOLD, _LARGE_BYTES))
+    done = [mallopt(name, value) == 1 for name, value in options]
+    return all(done)
+
+
 def give_back_memory() -> None:
     """Return freed memory to the system, where the C library can: after a large load glibc keeps some."""
-    import ctypes  # only the writer needs it
+    import ctypes
 
     trim = getattr(ctypes.CDLL(None), "malloc_trim", None)
     if trim is not None:

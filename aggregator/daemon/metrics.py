@@ -6,10 +6,14 @@ global registry is not used. Labels are states, causes and ids of sources, never
 """
 
 import datetime as dt
+import errno
+import os
+import resource
 import threading
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
+from pathlib import Path
 from typing import NamedTuple
 
 import msgspec
@@ -26,7 +30,6 @@ from prometheus_client.registry import Collector
 from aggregator import __version__
 from aggregator.admin.backup import backup_state
 from aggregator.config.settings import Config
-from aggregator.daemon.process_memory import ProcessTree, process_tree
 from aggregator.model.counters import Metrics
 from aggregator.model.health_report import (
     BackupState,
@@ -40,6 +43,64 @@ from aggregator.store.engine.database import Database
 from aggregator.store.migrate import newest_revision
 from aggregator.store.read import health_probes
 from aggregator.store.read.health_probes import of_database, of_file, of_process, problem
+
+_FEW_FILES = 0.9  # of what may be open
+_PAGE = os.sysconf("SC_PAGE_SIZE")
+
+
+class ProcessTree(NamedTuple):
+    """Resident bytes count shared pages once per process; files and threads are those of this process."""
+
+    own_bytes: int
+    workers_bytes: int
+    workers: int
+    open_files: int
+    threads: int
+
+
+def process_tree() -> ProcessTree:
+    """Return the current values (Linux); 0 for those that the system does not have."""
+    threads = _names_in(Path("/proc/self/task"))
+    # Each thread lists the processes that it started.
+    children = {pid for one in threads for pid in _read(Path(f"/proc/self/task/{one}/children")).split()}
+    sizes = [size for size in map(_resident, children) if size]
+    return ProcessTree(_resident("self"), sum(sizes), len(sizes), open_files(), len(threads))
+
+
+def open_files() -> int:
+    """Return the open files of this process; the limit if even /proc cannot be opened."""
+    try:
+        return sum(1 for _ in Path("/proc/self/fd").iterdir())
+    except OSError as error:
+        return resource.getrlimit(resource.RLIMIT_NOFILE)[0] if error.errno == errno.EMFILE else 0
+
+
+def why_few_files() -> str | None:
+    """Return a message if 90 % of the allowed files are open."""
+    count, most = open_files(), resource.getrlimit(resource.RLIMIT_NOFILE)[0]
+    if most < 0 or count < most * _FEW_FILES:
+        return None
+    return f"{count} of {most} files and connections are open: raise LimitNOFILE= in the unit, or `ulimit -n`"
+
+
+def _resident(process: str) -> int:
+    fields = _read(Path(f"/proc/{process}/statm")).split()
+    return int(fields[1]) * _PAGE if len(fields) > 1 else 0
+
+
+def _names_in(folder: Path) -> list[str]:
+    try:
+        return [one.name for one in folder.iterdir()]
+    except OSError:
+        return []
+
+
+def _read(file: Path) -> str:
+    """Return the content of a file in /proc; "" if it does not exist."""
+    try:
+        return file.read_text(encoding="ascii")
+    except OSError:
+        return ""
 
 
 class Gauge(NamedTuple):

@@ -22,8 +22,8 @@ from aggregator.admin import backup
 from aggregator.config.messages import counted
 from aggregator.config.settings import Config
 from aggregator.config.source_access import source_extras
+from aggregator.daemon.metrics import HealthMonitor, why_few_files
 from aggregator.daemon.poll_scheduler import TICK_SECONDS, PollScheduler
-from aggregator.daemon.process_memory import why_few_files
 from aggregator.daemon.watchdog import ServiceTuning, Watchdog
 from aggregator.daemon.writer_loop import Maintenance, MaintenanceTask, Stops, WriterCallbacks, WriterLoop
 from aggregator.model.counters import Metrics
@@ -52,9 +52,7 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
-CHECKPOINT_CHECK_SECONDS = 10.0  # between two looks at the size of the SQLite log
-BACKUP_CHECK_SECONDS = 10.0  # between two looks at the age of the last backup
-DIGEST_CHECK_SECONDS = 10.0  # between two looks at the time of the last digest
+LOOK_SECONDS = 10.0  # between two looks at the size of the SQLite log, the last backup and the last digest
 OUTBOX_CHECK_SECONDS = 3600.0  # between two deletions of ended webhook deliveries
 _JUMP_SECONDS = 5.0  # a difference to the monotonic clock from which the clock counts as set
 
@@ -122,7 +120,6 @@ class Runtime:
 
     def web_services(self) -> "WebServices":
         """Return the services for the web server."""
-        from aggregator.daemon.metrics import HealthMonitor  # 0.1 s of imports that no other command needs
         from aggregator.store.read.read_marks import ReadMarks
         from aggregator.web.api.push import PushEndpoint
         from aggregator.web.editor import EditorService
@@ -265,22 +262,17 @@ class Runtime:
         clock, minute = tuning.section("clock", ClockTuning), tuning.values("retention")["check_seconds"]
         retention = self._pipeline.retention_job(self._plan)
         steps = (
-            MaintenanceTask("checkpoint", CHECKPOINT_CHECK_SECONDS, self._truncate_log),
+            MaintenanceTask("checkpoint", LOOK_SECONDS, lambda _: self._services.database.truncate_log()),
             MaintenanceTask("clock", minute, partial(self._correct_times, clock)),
             MaintenanceTask("retention", minute, retention.step),
-            MaintenanceTask("outbox", OUTBOX_CHECK_SECONDS, self._prune_outbox),
+            MaintenanceTask("outbox", OUTBOX_CHECK_SECONDS, lambda _: self._webhooks.prune()),
         )
-        jobs = [MaintenanceTask("backup", BACKUP_CHECK_SECONDS, self._back_up)]
+        jobs = [MaintenanceTask("backup", LOOK_SECONDS, self._back_up)]
         if self.config.digest.every != "never":
-            jobs.append(MaintenanceTask("digest", DIGEST_CHECK_SECONDS, self._make_digest))
+            jobs.append(MaintenanceTask("digest", LOOK_SECONDS, self._make_digest))
         return Maintenance(steps, jobs, is_writer=lambda: self._services.lock.is_held)
 
-    def _truncate_log(self, _stops: Stops) -> bool:
-        """Truncate the SQLite log if it is large."""
-        self._services.database.truncate_log()
-        return False
-
-    def _correct_times(self, tuning: ClockTuning, _stops: Stops) -> bool:
+    def _correct_times(self, tuning: ClockTuning, _stops: Stops) -> None:
         """Correct stories whose time is in the future because of a wrong clock."""
         now = self._services.now()
         if count := self._services.lock.fenced.transact(lambda writing: pull_back(writing, now, tuning)):
@@ -290,27 +282,19 @@ class Runtime:
                 stories,
                 extra={"event": "story_times_corrected"},
             )
-        return False
 
-    def _prune_outbox(self, _stops: Stops) -> bool:
-        """Delete webhook deliveries that ended long ago."""
-        self._webhooks.prune()
-        return False
-
-    def _back_up(self, stops: Stops) -> bool:
+    def _back_up(self, stops: Stops) -> None:
         """Make a backup if it is due: the last one may have been made by a person."""
         config, database, now = self.config, self._services.database, self._services.now
         due = backup.due_at(config, database, now())
         if due is not None and due <= now():
             backup.back_up_gently(config, database, now(), stops)
-        return False
 
-    def _make_digest(self, _stops: Stops) -> bool:
+    def _make_digest(self, _stops: Stops) -> None:
         """Store the digest that is due, once: which ones were made is in the outbox."""
         due = self.config.digest.last_due(self._services.now())
         if due is not None and due != self._digest_made and self._webhooks.make_digest(due):
             self._digest_made = due
-        return False
 
     # --- running ------------------------------------------------------------------------------------------
 

@@ -51,13 +51,13 @@ Stops = Callable[[], bool]
 class MaintenanceTask(NamedTuple):
     """Work that is due at the start and every `every_seconds` (a job: first after `every_seconds`).
 
-    `run` returns whether there is more to do; it should return soon once its argument returns True. A step
+    `run` returns True if there is more to do; it should return soon once its argument returns True. A step
     does a part of its work each time: one transaction, well under 100 ms.
     """
 
     name: str
     every_seconds: float
-    run: Callable[[Stops], bool]
+    run: Callable[[Stops], bool | None]
 
 
 class Maintenance:

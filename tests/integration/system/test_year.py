@@ -23,8 +23,8 @@ from sqlalchemy import func, select
 from aggregator.admin import backup
 from aggregator.config.loader import load
 from aggregator.config.settings import Config
+from aggregator.daemon.metrics import process_tree
 from aggregator.daemon.poll_scheduler import PollScheduler
-from aggregator.daemon.process_memory import process_tree
 from aggregator.daemon.writer_loop import Maintenance, MaintenanceTask
 from aggregator.pipeline.manage_sources import configured_sources
 from aggregator.pipeline.pipeline import Pipeline

@@ -9,7 +9,7 @@ import pytest
 # Twenty threads hold and free memory at once; then the arenas are counted in what malloc_info writes.
 _PROGRAM = """
 import ctypes, sys, threading
-from aggregator.daemon.process_memory import set_malloc_options
+from aggregator.config.garbage import set_malloc_options
 if sys.argv[1] == "with":
     assert set_malloc_options()
 libc = ctypes.CDLL(None)

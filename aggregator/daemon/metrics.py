@@ -162,7 +162,7 @@ EVENTS = "aggregator_story_events"
 BUILD = "aggregator_build"
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class _Scrape(Collector):
     """What one scrape shows; `snapshot` is None if the database did not answer."""
 

@@ -7,12 +7,9 @@ which some kernels do not allow to users.
 
 import os
 import re
-import shutil
-import subprocess
 from collections.abc import Iterator
 from importlib.resources import files
 from pathlib import Path
-from tempfile import TemporaryDirectory
 
 from aggregator.config.settings import Config
 from aggregator.model.errors import NotWritableError, UsageError
@@ -23,7 +20,6 @@ SYSTEM_FOLDER = Path("/etc/systemd/system")
 SYSTEM_CONFIG = Path("/etc/aggregator/config.yaml")
 STATE = Path("/var/lib/aggregator")  # StateDirectory= of the shipped unit, as a system service
 _BOOTED = Path("/run/systemd/system")  # exists if systemd runs (man 3 sd_booted)
-_VERIFY_SECONDS = 30
 _PROGRAM, _CONFIG = "/opt/aggregator/bin/aggregator", str(SYSTEM_CONFIG)  # paths in the shipped unit
 _HIDDEN = (Path("/home"), Path("/root"), Path("/run/user"), Path("/tmp"), Path("/var/tmp"))  # noqa: S108
 _PLAIN = re.compile(r"[\w./@:+-]+")
@@ -97,26 +93,6 @@ def obstacles(program: Path, config: Config) -> Iterator[str]:
         folder = config.path(source.folder) if source.folder is not None else None
         if folder is not None and (any(folder.is_relative_to(one) for one in _HIDDEN) or not folder.is_dir()):
             yield f"the watched folder {folder} cannot be read by the service: move it, or remove its source"
-
-
-def complaints(text: str, *, user: bool) -> list[str]:
-    """Return the lines of `systemd-analyze verify` about the unit; [] if that program is not installed."""
-    analyze = shutil.which("systemd-analyze")
-    if analyze is None:
-        return []
-    with TemporaryDirectory(prefix="aggregator-") as folder:
-        file = Path(folder) / NAME
-        file.write_text(text, encoding="utf-8")
-        command = [analyze, *(["--user"] if user else []), "verify", str(file)]
-        environment = {"XDG_RUNTIME_DIR": folder, **os.environ}  # verifying user units requires it
-        try:
-            ended = subprocess.run(  # noqa: S603 - a program of systemd on a file that we wrote
-                command, env=environment, capture_output=True, text=True, timeout=_VERIFY_SECONDS, check=False
-            )
-        except subprocess.TimeoutExpired:
-            return []
-        lines = (ended.stdout + ended.stderr).splitlines()
-    return [line.replace(str(file), NAME) for line in lines if NAME in line]
 
 
 def write_unit(folder: Path, text: str) -> Path:

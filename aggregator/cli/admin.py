@@ -13,7 +13,7 @@ from aggregator.cli import output
 from aggregator.cli.context import Context, Settings, missing_database
 from aggregator.cli.options import argument, flag, option
 from aggregator.config.messages import counted
-from aggregator.model.errors import AggregatorError, UsageError
+from aggregator.model.errors import UsageError
 
 if TYPE_CHECKING:
     from aggregator.model.health_report import Finding
@@ -159,9 +159,6 @@ def install_service(
         output.say(f"the service cannot run yet: {obstacle}")
     if print_:
         return
-    complaints = systemd_unit.complaints(text, user=user)
-    if complaints:
-        raise AggregatorError("\n".join(["systemd-analyze verify rejects the unit:", *complaints]))
     folder = Path(to).absolute() if to else systemd_unit.unit_folder(user=user)
     file = folder / systemd_unit.NAME
     if _may_write(file, text, yes=yes):

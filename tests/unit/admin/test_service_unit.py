@@ -1,6 +1,7 @@
 """The unit, judged by systemd's own programs, and what `install-service` makes of it; the container file."""
 
 import json
+import os
 import re
 import shlex
 import shutil
@@ -16,7 +17,7 @@ import pytest
 import yaml
 
 from aggregator.admin import systemd_unit
-from aggregator.admin.systemd_unit import complaints, obstacles, shipped_unit, unit_text, write_unit
+from aggregator.admin.systemd_unit import obstacles, shipped_unit, unit_text, write_unit
 from aggregator.config.loader import load, starting_config_text
 from aggregator.model.errors import NotWritableError
 from tests.conftest import REPOSITORY
@@ -31,8 +32,13 @@ needs_systemd = pytest.mark.skipif(
 def judged(text: str, folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
     file = folder / "aggregator.service"
     file.write_text(text, encoding="utf-8")
+    environment = {"XDG_RUNTIME_DIR": str(folder), **os.environ}  # verifying user units requires it
     return subprocess.run(
-        ["systemd-analyze", *arguments, str(file)], capture_output=True, text=True, check=False
+        ["systemd-analyze", *arguments, str(file)],
+        env=environment,
+        capture_output=True,
+        text=True,
+        check=False,
     )
 
 
@@ -61,18 +67,11 @@ def test_systemd_has_nothing_to_say_about_it(tmp_path: Path) -> None:
 @pytest.mark.parametrize("name", ["config.yaml", 'a "b" 100% $HOME/c.yaml', "ünï cödé.yaml"])
 def test_any_path_of_a_configuration_can_be_written_down(name: str, user: bool, tmp_path: Path) -> None:
     text = unit_text(PROGRAM, tmp_path / name, user=user)
-    assert complaints(text, user=user) == []
+    ended = judged(text, tmp_path, *(["--user"] if user else []), "verify")
+    assert (ended.returncode, ended.stdout, ended.stderr) == (0, "", "")
     line = re.search("^ExecStart=(.*)$", text, re.MULTILINE)
     words = [word.replace("%%", "%").replace("$$", "$") for word in shlex.split(line[1])]
     assert words == [str(PROGRAM), "run", "--config", str(tmp_path / name), "--log-format", "json"]
-
-
-@needs_systemd
-@pytest.mark.parametrize("user", [False, True], ids=["system", "user"])
-def test_a_unit_that_is_wrong_is_complained_about(tmp_path: Path, user: bool) -> None:
-    text = unit_text(PROGRAM, tmp_path / "config.yaml", user=user)
-    assert "Restrat" in "".join(complaints(text.replace("Restart=", "Restrat="), user=user))
-    assert complaints(text.replace("ExecStart=", "ExecStart=relative/path "), user=user)
 
 
 def test_the_units_lines_are_what_the_documents_promise() -> None:

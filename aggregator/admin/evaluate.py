@@ -16,10 +16,8 @@ import sys
 import tempfile
 import time
 from collections import defaultdict
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
-from contextlib import AbstractContextManager
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from functools import partial
-from io import BufferedReader
 from pathlib import Path
 from typing import BinaryIO, Literal
 
@@ -255,10 +253,15 @@ def read_dataset(path: Path | str, stdin: BinaryIO | None = None) -> list[Labell
     name = dataset_name(path)
     records = []
     try:
-        with _stream(path, stdin) as stream:
+        is_stdin = str(path) == STANDARD_INPUT
+        source = unzipped(stdin or sys.stdin.buffer, Progress()) if is_stdin else opened(path, Progress())
+        with source as stream:
             for number, line in bounded_lines(stream, _LINE_BYTES):
                 if line is None or line.strip():
-                    records.append(_labelled(line, name, number))
+                    records.append(read_labelled(line or b"", file_name=name, line_number=number))
+                if line is None:
+                    too_long = f"the line is longer than {_LINE_BYTES // 2**20} MiB"
+                    records[-1] = msgspec.structs.replace(records[-1], problem=too_long)
     except ReadError as error:
         raise UsageError(f"{name}: {error}") from error
     if not records:
@@ -277,28 +280,12 @@ def dataset_name(path: Path | str) -> str:
     return Path(path).name
 
 
-def _stream(path: Path | str, stdin: BinaryIO | None) -> AbstractContextManager[BufferedReader]:
-    if str(path) == STANDARD_INPUT:
-        return unzipped(stdin or sys.stdin.buffer, Progress())
-    return opened(path, Progress())
-
-
-def _labelled(line: bytes | None, name: str, number: int) -> LabelledRecord:
-    record = read_labelled(line or b"", file_name=name, line_number=number)
-    if line is None:
-        too_long = f"the line is longer than {_LINE_BYTES // 2**20} MiB"
-        record = msgspec.structs.replace(record, problem=too_long)
-    return record
-
-
 def _in_time(records: Sequence[LabelledRecord]) -> list[LabelledRecord]:
-    keyed = []
-    last = dt.datetime.min.replace(tzinfo=dt.UTC)
-    for number, record in enumerate(records):
-        if record.entry.published is not None:
-            last = record.entry.published.time
-        keyed.append((last, number, record))
-    return [record for _, _, record in sorted(keyed, key=lambda item: item[:2])]
+    times, last = [], dt.datetime.min.replace(tzinfo=dt.UTC)
+    for record in records:
+        last = record.entry.published.time if record.entry.published else last
+        times.append(last)
+    return [records[number] for number in sorted(range(len(records)), key=times.__getitem__)]
 
 
 # --- running -----------------------------------------------------------------------------------------------
@@ -316,6 +303,11 @@ class _EvaluatedRecord(FrozenStruct, frozen=True, kw_only=True):
     @property
     def story(self) -> str:
         return self.assigned.story if self.assigned else f"alone-{self.key}"
+
+    @property
+    def language(self) -> str:
+        """The declared language, else the detected one."""
+        return self.record.entry.language or (self.view and self.view.language) or "unknown"
 
 
 def evaluate(
@@ -428,7 +420,9 @@ def _evaluated_records(
 ) -> list[_EvaluatedRecord]:
     assigned_entries = {one.entry_no: one for one in assignments(connection)}
     results = {one.entry_no: one for one in inbox.results(connection, numbers)}
-    views = _views(connection, {assigned.story for assigned in assigned_entries.values()})
+    found = {assigned.story for assigned in assigned_entries.values()}
+    members = article_views.views_of_stories(connection, found, "evidence").values()
+    views = {view.id: view for view in itertools.chain.from_iterable(members)}
     evaluated = []
     for number, (entry_no, record) in enumerate(zip(numbers, records, strict=True)):
         assigned = assigned_entries.get(entry_no)
@@ -442,15 +436,6 @@ def _evaluated_records(
             )
         )
     return evaluated
-
-
-def _views(connection: Connection, stories: Collection[str]) -> dict[str, ArticleView]:
-    """Return the articles of `stories` by id, without large fields that are not shown."""
-    return {
-        view.id: msgspec.structs.replace(view, lead="", timed=())
-        for views in article_views.views_of_stories(connection, stories, "evidence").values()
-        for view in views
-    }
 
 
 # --- measuring ---------------------------------------------------------------------------------------------
@@ -477,7 +462,7 @@ def _evaluation(
         dataset=dataset,
         articles=len(records),
         stories=len(set(stories.values())),
-        languages=_slices(stories, clusters, {one.key: (_language(one),) for one in records}),
+        languages=_slices(stories, clusters, {one.key: (one.language,) for one in records}),
         kinds=_slices(stories, clusters, {one.key: _kinds(one, bodyless_words) for one in records}, _KINDS),
         by_outlets=_by_outlets(records, loose),
         months=_months(records),
@@ -619,12 +604,6 @@ def _kinds(one: _EvaluatedRecord, bodyless_words: int) -> tuple[str, ...]:
     return (kind,) if one.view.published else (kind, "undated")
 
 
-def _language(one: _EvaluatedRecord) -> str:
-    """Return the declared language, else the detected one."""
-    detected = one.view.language if one.view else None
-    return one.record.entry.language or detected or "unknown"
-
-
 def _copies_of(records: Sequence[_EvaluatedRecord]) -> dict[str, str | None]:
     """Return the key of the original that the program found, by key; None if it is no copy."""
     key_of = {one.assigned.article: one.key for one in records if one.assigned}
@@ -672,16 +651,11 @@ def _cause(one: _EvaluatedRecord) -> tuple[Literal["worker", "record", "text"], 
 
 
 def _shown(one: _EvaluatedRecord) -> ShownArticle:
-    entry, view = one.record.entry, one.view
-    published = view.published if view else entry.published.time if entry.published else None
-    return ShownArticle(
-        id=one.record.id,
-        title=entry.title or (view.title if view else ""),
-        outlet=entry.outlet or (view.outlet if view else None),
-        published=published,
-        story=one.story,
-        came=_decision(view, one.story) if view else None,
-    )
+    entry, declared = one.record.entry, one.record.entry.published
+    undecided = ShownArticle(id="", title="", published=declared.time if declared else None, story=one.story)
+    shown = shown_view(one.view, one.story) if one.view else undecided
+    title, outlet = entry.title or shown.title, entry.outlet or shown.outlet
+    return msgspec.structs.replace(shown, id=one.record.id, title=title, outlet=outlet)
 
 
 def _decision(view: ArticleView, story: str | None) -> ArticleDecision | None:

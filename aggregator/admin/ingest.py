@@ -48,7 +48,7 @@ from aggregator.pipeline.poll import Poller, parse_feed
 from aggregator.pipeline.prepare_queue import More
 from aggregator.pipeline.render import renderer
 from aggregator.pipeline.samples import first_start, with_dates_moved
-from aggregator.sources.limits import SourceTuning, source_tuning
+from aggregator.sources.limits import source_tuning
 from aggregator.sources.parse.files import (
     ArchiveSpan,
     InputItem,
@@ -325,17 +325,14 @@ class Ingest:
             extended -= self._extended
             self._extended |= self._read(partial(reader.of_before, ids=extended, newest=self._newest_before))
             for one in results:
-                if one.outcome is not None:
-                    self._count(one, self._pending.pop(one.entry_no))
+                where = self._pending.pop(one.entry_no) if one.outcome is not None else ""
+                if one.outcome == "refused":
+                    self._reject(where, one.reason or "refused")
+                elif one.outcome is not None:
+                    self._counts[one.outcome] += 1
             if any(number in self._pending for number in numbers):
                 break
         return len(self._pending)
-
-    def _count(self, result: inbox.EntryResult, where: str) -> None:
-        if result.outcome == "refused":
-            self._reject(where, result.reason or "refused")
-            return
-        self._counts[str(result.outcome)] += 1
 
     def _reject(self, where: str, reason: str) -> None:
         self._counts["refused"] += 1
@@ -363,7 +360,10 @@ class Ingest:
                     self._with_folder_name(found, folder) if isinstance(found, Entry) and folder else found
                 )
                 if self._pipeline is None and isinstance(entry, Entry):  # not the writer any more
-                    entry = _with_page(entry, item.where, limits)
+                    try:
+                        entry = with_page(entry, limits)
+                    except ReadError as error:
+                        entry = InputProblem(where=item.where, reason=str(error))
                 yield _ReadItem(item=entry, where=item.where, file=item.file)
 
     def _inputs(self, what: str, progress: Progress, folders: dict[str, Path | None]) -> Iterator[InputItem]:
@@ -560,19 +560,13 @@ class Ingest:
     def _finish(self) -> Iterator[None]:
         """Place all waiting entries and index them if this process is the writer; yields after each batch."""
         yield from self._place()
-        self._with_retries(self._index)
 
-    def _index(self) -> None:
-        if self._pipeline is not None:
-            self._pipeline.index_text()
-            self._pipeline.index_older(most=REINDEXED_ARTICLES)
+        def index() -> None:
+            if self._pipeline is not None:
+                self._pipeline.index_text()
+                self._pipeline.index_older(most=REINDEXED_ARTICLES)
 
-
-def _with_page(entry: Entry, where: str, limits: SourceTuning) -> Entry | InputProblem:
-    try:
-        return with_page(entry, limits)
-    except ReadError as error:
-        return InputProblem(where=where, reason=str(error))
+        self._with_retries(index)
 
 
 def _shown_name(file: str) -> str:

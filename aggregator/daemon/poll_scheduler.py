@@ -12,7 +12,6 @@ from functools import partial
 
 import msgspec
 
-from aggregator.config.messages import counted
 from aggregator.config.settings import SOURCE_KINDS
 from aggregator.model.errors import AggregatorError, TooManyFilesError
 from aggregator.pipeline.kinds.source_kind import source_kind
@@ -23,7 +22,6 @@ from aggregator.sources.fetch.rate_limiter import HostLimits
 from aggregator.store.intake import pending_pages
 from aggregator.store.intake.hosts import active_host_backoffs
 from aggregator.store.intake.sources import Source, all_due, due, set_due
-from aggregator.store.read.statistics import failed_in_round
 
 _THREADS = 8  # for concurrent requests (chosen)
 _SLOW_FETCHES = 160  # slower than net.slow_fetch_seconds, at most (a waiting thread needs some 100 KiB)
@@ -38,22 +36,6 @@ FILES_LOGGED_SECONDS = 60.0  # between two log records of `open_files_exhausted`
 JOBS_A_HOST = 2  # at once: a hundred pages of one host must not occupy all threads
 PAGES_READ = 1000  # per tick, the longest waiting first; ...
 MOST_PAGES_READ = 16_000  # ... more if all of these are of hosts that are not ready
-
-_VERDICT_WORDS: Mapping[str, str] = {
-    "consent": "behind a consent notice",
-    "paywall": "behind a paywall",
-    "list": "with links instead of an article",
-    "block": "refused by the site",
-    "not_article": "without an article",
-    "too_long": "too long",
-    "too_short": "too short",
-    "empty": "without text",
-    "binary": "in an unknown format",
-    "timeout": "not read in time",
-    "memory": "too large for a worker",
-    "muted": "muted",
-    "forgotten": "forgotten",
-}
 
 
 class FetchJob(msgspec.Struct, frozen=True, kw_only=True):
@@ -86,7 +68,6 @@ class PollScheduler:
         self._busy: dict[str, str] = {}  # jobs under way → their hosts
         self._backing_off: dict[str, float] = {}  # failed jobs → next attempt, monotonic
         self._files_logged_until = 0.0  # monotonic
-        self._rounds: dict[str, tuple[int, int]] = {}  # source → first and last entry of its last round
         self._last_tick: dt.datetime | None = None
         self._pages_read = PAGES_READ
 
@@ -213,32 +194,14 @@ class PollScheduler:
             return
         if was_failing:
             log.info("%s works again", name, extra={"event": "source_recovered", "source": source.id})
-        words = self._round_in_words(source, polled)
+        new = len(polled.accepted) - polled.revised
+        words = [f"{new:,} new"] if polled.accepted else ["nothing new"]
+        words += [f"{polled.revised:,} revised"] if polled.revised else []
         log.log(
-            logging.INFO if words else logging.DEBUG,
-            "%s: %s (%.1f s)", name, words or "nothing new", seconds,
+            logging.INFO if polled.accepted else logging.DEBUG,
+            "%s: %s (%.1f s)", name, ", ".join(words), seconds,
             extra={"event": "source_polled", "source": source.id},
         )  # fmt: skip
-
-    def _round_in_words(self, source: Source, polled: PollResult) -> str:
-        """Return the new entries, and what was wrong with the pages of the round before; "" if nothing.
-
-        Pages are fetched and read between two polls, so their verdicts are known at the next one.
-        """
-        before = self._rounds.pop(source.id, None)
-        if polled.accepted:
-            self._rounds[source.id] = (min(polled.accepted), max(polled.accepted))
-        failed: dict[str, int] = {}
-        if before is not None:
-            with self._database.read() as connection:
-                failed = failed_in_round(connection, source.entry_source, *before)
-        if not polled.accepted and not failed:
-            return ""
-        noun = source_kind(source.kind).entry_noun
-        parts = [f"{len(polled.accepted) - polled.revised:,} new"]
-        parts += [f"{polled.revised:,} revised"] if polled.revised else []
-        parts += [f"{counted(count, noun)} {_VERDICT_WORDS[verdict]}" for verdict, count in failed.items()]
-        return ", ".join(parts)
 
     def _page(self, page: pending_pages.PendingPage) -> None:
         if self._poller.fetch_page(page):

@@ -323,6 +323,5 @@ class _FolderScan:
 KIND = SourceKind(
     address=lambda item, config: str(config.path(item.folder or "")),
     poller=lambda poller: FolderWatcher(poller.services).poll,
-    entry_noun="text",
     is_local=True,
 )

@@ -97,6 +97,5 @@ def _folder(address: str) -> str:
 KIND = SourceKind(
     address=_address,
     poller=lambda poller: partial(Poller.poll_with, poller, ask=partial(_answer, poller.services)),
-    entry_noun="message",
     pages="never",
 )

@@ -20,7 +20,6 @@ class SourceKind(NamedTuple):
     # From the poller of feeds and pages to the function that fetches, parses and stores a source that is due,
     # in several threads.
     poller: Callable[[Poller], Callable[[Source], PollResult]]
-    entry_noun: str = "page"  # for entries that could not be read, in log records
     is_local: bool = False  # whether the address is a path
     pages: Literal["auto", "never"] = "auto"  # whether pages are fetched, unless the source says it
     is_in_opml: bool = False  # whether feed readers can subscribe to the address

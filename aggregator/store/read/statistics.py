@@ -10,7 +10,7 @@ from sqlalchemy import ColumnElement, Connection, Select, Table, func, or_, sele
 
 from aggregator.config.messages import counted
 from aggregator.config.tuning import Tuning
-from aggregator.model.core import ACCEPTED_VERDICTS, Entry, FrozenStruct
+from aggregator.model.core import Entry, FrozenStruct
 from aggregator.model.health_report import decay_rate, expected_gap_seconds, silence_seconds
 from aggregator.model.read_model import SourceState, SourceView
 from aggregator.store import codecs
@@ -236,18 +236,6 @@ def verdicts_by_source(connection: Connection) -> dict[str, dict[str, int]]:
 def page_verdicts_by_source(connection: Connection) -> dict[str, dict[str, int]]:
     """Return counts by source and verdict of failed pages, for which the text of the feed was used."""
     return _counted(connection, _first_versions(entry.c.page_verdict))
-
-
-def failed_in_round(connection: Connection, source: str, first: int, last: int) -> dict[str, int]:
-    """Return counts by verdict of the entries `first` to `last` of a source with an unusable page or text."""
-    verdict = func.coalesce(entry.c.page_verdict, entry.c.verdict)
-    statement = (
-        select(verdict.label("verdict"), func.count().label("number"))
-        .where(entry.c.source == source, entry.c.entry_no.between(first, last))
-        .where(verdict.not_in(ACCEPTED_VERDICTS))
-        .group_by(verdict)
-    )
-    return {row.verdict: row.number for row in connection.execute(statement)}
 
 
 def _first_versions(verdict: ColumnElement[str]) -> Select[Any]:

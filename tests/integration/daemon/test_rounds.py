@@ -23,7 +23,6 @@ from aggregator.sources.fetch.client import MAX_REDIRECTS, Client, ClientSetting
 from aggregator.store.engine.database import Database
 from aggregator.store.intake.hosts import HostBackoff, save_host_backoffs
 from aggregator.store.intake.sources import Source, add, all_sources, due, save, source_id
-from aggregator.store.maintenance.erase import blank_entry
 from aggregator.store.tables import source
 from tests.support.articles import NOON, Rig, record
 from tests.support.loopback import LoopbackServer, Request, Response, redirect
@@ -240,7 +239,7 @@ def test_fifty_servers_that_drip_beside_fifty_good_feeds(sqlite: Database) -> No
 def test_a_round_is_one_line_and_a_failing_source_is_logged_twice(
     sqlite: Database, world: World, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """The line has the failed pages of the round before; single pages and repeats are at debug."""
+    """Single pages and repeats are at debug."""
     caplog.set_level("DEBUG", "aggregator")
     items = (item(f"Report {n}", guid=n, link=f"http://asia.example/page{n}") for n in range(5))
     feed = rss(*items, title="Asia")
@@ -248,8 +247,7 @@ def test_a_round_is_one_line_and_a_failing_source_is_logged_twice(
     client = world.client(all_tuning)
     fill(sqlite, [source_of("http://asia.example/feed", pages="always")])
     rounds = rounds_of(sqlite, client, all_tuning, world.time)
-    pages: dict[str, Any] = {f"/page{n}": Response(403 if n < 2 else 404) for n in range(4)}
-    pages["/page4"] = "a page"
+    pages: dict[str, Any] = {f"/page{n}": Response(403 if n < 2 else 404) for n in range(5)}
 
     def poll(answer: Any) -> list[tuple[str, str]]:
         """Level and message of the lines of one poll, without its duration."""
@@ -267,12 +265,6 @@ def test_a_round_is_one_line_and_a_failing_source_is_logged_twice(
         return [(one.levelname, one.message.rpartition(" (")[0] or one.message) for one in polls]
 
     assert poll(feed) == [("INFO", "Asia: 5 new")]
-    written_by(sqlite, blank_entry, 1, world.time())  # that of page 4
-    ((level, line),) = poll(feed)
-    assert (level, set(line.split(", "))) == (
-        "INFO",
-        {"Asia: 0 new", "2 pages refused by the site", "2 pages without an article", "1 page forgotten"},
-    )
     assert poll(feed) == [("DEBUG", "Asia: nothing new")]
     ((level, problem),) = poll(Response(503))
     assert (level, "503" in problem) == ("WARNING", True)

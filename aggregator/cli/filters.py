@@ -26,7 +26,7 @@ Completion = tuple[str, str]  # the completed word and its description, which so
 def complete_saved(context: typer.Context, incomplete: str) -> list[Completion]:
     """Return the names of the saved queries of config.yaml."""
     return _completions(
-        context, incomplete, lambda config: ((one.name, one.title or "") for one in config.saved_queries)
+        context, incomplete, lambda config: ((one.name, one.title or "") for one in config.queries.values())
     )
 
 

@@ -49,7 +49,7 @@ def run(context: Context) -> None:
             database,
             again=lambda: _reloaded(context.obj, config.file),
             in_force=context.obj.set_up_logs,
-            has_terminal=_has_terminal if ends_with_terminal else None,
+            has_terminal=_has_terminal if ends_with_terminal else lambda: True,
         )
         daemon.run()
     end_with_hung_threads()

@@ -818,11 +818,6 @@ class Config(_Part):
         return self.queries[name]
 
     @property
-    def saved_queries(self) -> tuple[SavedQuery, ...]:
-        """All saved queries, in the order of the file."""
-        return tuple(self.queries.values())
-
-    @property
     def file(self) -> Path | None:
         """The file this was read from; None for the built-in defaults."""
         return self._file

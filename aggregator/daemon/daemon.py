@@ -9,7 +9,6 @@ Everything that depends on the rest of the configuration is a Runtime (daemon/ru
 On SIGHUP one Runtime ends with its web server and the next one starts, while the writer lease stays.
 """
 
-import datetime as dt
 import logging
 import os
 import signal
@@ -67,23 +66,21 @@ class Daemon:
         self,
         config: Config,
         database: Database,
-        now: Callable[[], dt.datetime] = utc_now,
         *,
-        again: Callable[[], Config] | None = None,
-        in_force: Callable[[Config], object] = lambda _config: None,
-        has_terminal: Callable[[], bool] | None = None,
+        again: Callable[[], Config],
+        in_force: Callable[[Config], object],
+        has_terminal: Callable[[], bool],
     ) -> None:
-        """`again` reads the configuration for a reload; the default returns the same one.
+        """`again` reads the configuration for a reload.
 
         `in_force` is called with a configuration after it was applied.
         `has_terminal`: whether the terminal that started the daemon still exists; the daemon ends with it.
         """
         self._config = config
         self._database = database
-        self._now = now
-        self._again = again or (lambda: config)
+        self._again = again
         self._in_force = in_force
-        self._has_terminal = has_terminal or (lambda: True)
+        self._has_terminal = has_terminal
         self._last_reload: Reload | None = None
         self._stop = threading.Event()
         self._requested = threading.Event()  # a stop or a reload
@@ -95,14 +92,14 @@ class Daemon:
         self._services = DaemonServices(
             database=database,
             lock=self._lock,
-            now=now,
+            now=utc_now,
             check_seconds=self._check_seconds,
             arrived=threading.Event(),
             placed=self._count_placed,
             status=self._notify_status,
             failed=self._fail,
             metrics_registry=database.metrics_registry,
-            started_at=now(),
+            started_at=utc_now(),
             last_reload=lambda: self._last_reload,
         )
         self._failed: AggregatorError | None = None
@@ -243,7 +240,7 @@ class Daemon:
             self._refuse(error)
             return
         if not self._stop.is_set():
-            self._last_reload = Reload(at=self._now(), ok=True, words=words)
+            self._last_reload = Reload(at=utc_now(), ok=True, words=words)
             self._in_force(config)
             log.info("%s", words, extra={"event": "config_reloaded"})
             self._config = config
@@ -261,7 +258,7 @@ class Daemon:
                 extra={"event": "config_reload_failed"},
             )
         words = f"the previous configuration stays: {lines[0]}"
-        self._last_reload = Reload(at=self._now(), ok=False, words=words)
+        self._last_reload = Reload(at=utc_now(), ok=False, words=words)
         self._notifier.ready(words)
 
     def _checked(self, runtime: Runtime) -> "Server":

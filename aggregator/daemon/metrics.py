@@ -233,7 +233,7 @@ def _of_the_sources(snapshot: HealthSnapshot) -> Iterator[Metric]:
     for one in snapshot.sources:
         up.add_metric((one.id,), one.health not in ("failing", "gone"))
         if one.last_success is not None:
-            success.add_metric((one.id,), one.last_success)
+            success.add_metric((one.id,), one.last_success.timestamp())
         for outcome, number in (("new", one.new), ("known", one.known), ("refused", one.refused)):
             entries.add_metric((one.id, outcome), number)
     yield from (up, success, entries)
@@ -275,7 +275,7 @@ class HealthMonitor:
                 at=now,
                 stored=health_probes.stored(connection, now, self._all_tuning),
                 place=health_probes.place(self._database, connection),
-                sources=tuple(health_probes.sources(connection, self.tuning.sources_labelled)),
+                sources=health_probes.sources(connection, self.tuning.sources_labelled),
                 why_not_writable=self._database.why_not_writable(connection),
                 revision=health_probes.revision(connection),
             )

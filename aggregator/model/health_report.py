@@ -145,11 +145,11 @@ class DatabaseSize(FrozenStruct, frozen=True, kw_only=True, omit_defaults=False)
 
 
 class SourceGauge(FrozenStruct, frozen=True, kw_only=True):
-    """The metrics of one source; times are Unix timestamps."""
+    """The metrics of one source."""
 
     id: str
     health: str
-    last_success: float | None
+    last_success: dt.datetime | None
     new: int
     known: int
     refused: int

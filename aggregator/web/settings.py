@@ -70,7 +70,7 @@ def publish_settings(config: Config) -> PublishSettings:
     digest = config.digest
     return PublishSettings(
         public_url=config.public_url or "",
-        queries=config.saved_queries,
+        queries=tuple(config.queries.values()),
         digest_stories=0 if digest.every == "never" else digest.stories,
         digest_query=config.saved_query(digest.query) if digest.query else SavedQuery(),
         digest_timezone=digest.timezone,

@@ -213,22 +213,18 @@ def _all_fail(rows: Sequence[Row[Any]]) -> str | None:
     return f"all {number} feeds fail" if number > 1 else "the only feed fails"
 
 
-def sources(connection: Connection, limit: int) -> list[SourceGauge]:
+def sources(connection: Connection, limit: int) -> tuple[SourceGauge, ...]:
     """Return the first `limit` sources by id; each becomes several permanent time series."""
-    columns = (source.c.health, source.c.last_success_at, source.c.paused)
-    counts = (source.c.entries_new, source.c.entries_known, source.c.entries_rejected)
-    rows = connection.execute(select(source.c.id, *columns, *counts).order_by(source.c.id).limit(limit))
-    return [
-        SourceGauge(
-            id=row.id,
-            health="paused" if row.paused else row.health,
-            last_success=None if row.last_success_at is None else row.last_success_at.timestamp(),
-            new=row.entries_new,
-            known=row.entries_known,
-            refused=row.entries_rejected,
-        )
-        for row in rows
-    ]
+    columns = (
+        source.c.id,
+        _STATE.label("health"),
+        source.c.last_success_at.label("last_success"),
+        source.c.entries_new.label("new"),
+        source.c.entries_known.label("known"),
+        source.c.entries_rejected.label("refused"),
+    )
+    rows = connection.execute(select(*columns).order_by(source.c.id).limit(limit))
+    return tuple(SourceGauge(**row._mapping) for row in rows)
 
 
 def log_end(connection: Connection) -> int:

@@ -33,7 +33,7 @@ queries:
     link: article
 """,
     )
-    assert [query.name for query in config.saved_queries] == ["homs", "coast"]
+    assert [query.name for query in config.queries.values()] == ["homs", "coast"]
     assert config.saved_query("homs").story_filter(NOW, 7) == StoryFilter(
         query="homs",
         since=NOW - dt.timedelta(days=1),
@@ -52,7 +52,7 @@ def test_a_name_that_no_query_has_is_said_with_those_there_are(tmp_path: Path) -
     config = _config(tmp_path, "queries:\n  homs: {query: homs}\n  coast: {}")
     with pytest.raises(UsageError, match=r"'nosuch'; config\.yaml has: coast, homs"):
         config.saved_query("nosuch")
-    assert Config().saved_queries == ()
+    assert Config().queries == {}
 
 
 def test_an_empty_query_means_every_story() -> None:

@@ -316,7 +316,7 @@ def end(text: str, now: dt.datetime) -> dt.datetime:
 
 def moment(text: str, now: dt.datetime, *, is_end: bool = False) -> dt.datetime:
     """Parse an age (`24h`, `7d`), or a date or time in ISO 8601 (UTC by default). Raises UsageError."""
-    from aggregator.config.filter_times import parse_end, parse_moment
+    from aggregator.config.messages import parse_end, parse_moment
     from aggregator.config.settings import seconds
 
     try:

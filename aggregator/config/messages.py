@@ -1,12 +1,15 @@
-"""Redaction of secrets in messages, counts with units, and names that were probably meant.
+"""What people read and type: redaction of secrets, counts with units, names probably meant, times of filters.
 
 Secrets are recognized by their form: the name and password in a URL, the values of query parameters with the
 names of keys, our own tokens and signing keys, and the credentials of an Authorization header.
 """
 
+import datetime as dt
 import re
 from collections.abc import Iterable
 from difflib import get_close_matches
+
+from aggregator.model.errors import UsageError
 
 _HIDDEN = "***"
 _ADDRESS = re.compile(r"(://)[^/\s?#\"'<>]{1,2000}@")
@@ -56,3 +59,40 @@ def meant(typed: str, known: Iterable[str]) -> str:
     """Return "; did you mean ...?" with the name most like `typed`; "" if none is."""
     similar = get_close_matches(typed, list(known), 1)
     return f"; did you mean `{similar[0]}`?" if similar else ""
+
+
+# --- times in filters: relative to now, a date, or a time ---------------------------------------------------
+
+_AGO = re.compile(r"(\d{1,5})\s*([mhdw])")
+_UNITS = {"m": "minutes", "h": "hours", "d": "days", "w": "weeks"}
+_DATE = re.compile(r"\d{4}-\d{2}-\d{2}")
+
+
+def is_relative(text: str) -> bool:
+    """Whether a time is relative to now, like "24h"."""
+    return bool(_AGO.fullmatch(text.strip()))
+
+
+def parse_moment(value: str, now: dt.datetime) -> dt.datetime:
+    """Parse `24h`, `7d`, `90m` or `2w` (before `now`), a date, or an RFC 3339 time, in UTC if it has no zone.
+
+    Raises UsageError for anything else.
+    """
+    try:
+        if ago := _AGO.fullmatch(value.strip()):
+            return now - dt.timedelta(**{_UNITS[ago[2]]: int(ago[1])})
+        moment = dt.datetime.fromisoformat(value.strip())
+        return (moment if moment.tzinfo else moment.replace(tzinfo=dt.UTC)).astimezone(dt.UTC)
+    except (ValueError, OverflowError):
+        raise UsageError("must be like 24h, 7d, 2026-11-20 or 2026-11-20T08:00:00Z") from None
+
+
+def parse_end(value: str, now: dt.datetime) -> dt.datetime:
+    """Parse like `parse_moment`; a date is the end of that day."""
+    moment = parse_moment(value, now)
+    if not _DATE.fullmatch(value.strip()):
+        return moment
+    try:
+        return moment + dt.timedelta(days=1, microseconds=-1)
+    except OverflowError:
+        return moment

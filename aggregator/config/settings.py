@@ -31,8 +31,8 @@ from pydantic import (
     model_validator,
 )
 
-from aggregator.config.filter_times import parse_end, parse_moment
 from aggregator.config.hosts import is_loopback
+from aggregator.config.messages import parse_end, parse_moment
 from aggregator.config.tuning import Tuning
 from aggregator.model.core import Kind
 from aggregator.model.errors import ConfigError, UsageError

@@ -7,7 +7,6 @@ from urllib.parse import quote, unquote
 
 from aggregator.config.settings import Config, SourceConfig, at_key, split_address
 from aggregator.config.webhooks import read_secret
-from aggregator.model.errors import ConfigError
 
 
 class Access(NamedTuple):
@@ -45,7 +44,7 @@ def source_extras(config: Config) -> dict[str, SourceExtras]:
     for number, item in enumerate(config.sources):
         if item.imap is not None:
             with at_key(f"sources.{number}"):
-                password = _line(config, "password", item.auth)
+                password = read_secret(config, item.auth, "password")
             extras[mailbox_address(item)] = SourceExtras(Access(mailbox_address(item), password=password))
             continue
         typed = item.feed or item.page
@@ -69,10 +68,7 @@ def mailbox_address(item: SourceConfig) -> str:
 
 def proxy_address(config: Config) -> str | None:
     """Return the address of `fetch.proxy`; None without one. Raises ConfigError for a secret not readable."""
-    fetch = config.fetch
-    if fetch.proxy is None and fetch.proxy_file is None and fetch.proxy_env is None:
-        return None
-    return read_secret(config, fetch, "proxy", section="fetch.").strip()
+    return read_secret(config, config.fetch, "proxy", section="fetch.") or None
 
 
 def _basic(login: str) -> dict[str, str]:
@@ -81,17 +77,10 @@ def _basic(login: str) -> dict[str, str]:
 
 def _headers(config: Config, item: SourceConfig) -> dict[str, str]:
     headers = {name: value.get_secret_value() for name, value in item.headers.items()}
-    if item.cookie or item.cookie_file or item.cookie_env:
-        headers["Cookie"] = _line(config, "cookie", item)
+    if cookie := read_secret(config, item, "cookie"):
+        headers["Cookie"] = cookie
     if item.auth is not None and item.auth.user is not None:
-        headers |= _basic(f"{item.auth.user}:{_line(config, 'password', item.auth)}")
+        headers |= _basic(f"{item.auth.user}:{read_secret(config, item.auth, 'password')}")
     elif item.auth is not None:
-        headers["Authorization"] = f"Bearer {_line(config, 'token', item.auth)}"
+        headers["Authorization"] = f"Bearer {read_secret(config, item.auth, 'token')}"
     return headers
-
-
-def _line(config: Config, key: str, holder: object) -> str:
-    line = read_secret(config, holder, key).strip()
-    if not line.isprintable() or (key != "password" and not line.isascii()):
-        raise ConfigError(f"{key}: give one line")
-    return line

@@ -32,6 +32,7 @@ if TYPE_CHECKING:
 
 _NO_LIMIT = 2**31 - 2  # the `items` of a query applies to lists only
 _MAX_SECRET_CHARS = 4000  # read from a file
+_IN_HEADERS = ("api_key", "cookie", "token")
 NOTIFY, DIGEST = "notify:", "digest:"  # begin the names of recipients
 
 
@@ -171,33 +172,36 @@ def _query(config: Config, name: str | None) -> SavedQuery | None:
 
 def summary_key(config: Config) -> str:
     """Return the key for `summarise.url`; "" without one. Raises ConfigError for one that cannot be read."""
-    chosen = config.summarise
-    if not (chosen.api_key or chosen.api_key_file or chosen.api_key_env):
-        return ""
     with at_key("summarise"):
-        key = read_secret(config, chosen, "api_key").strip()
-    if not key.isascii() or not key.isprintable():
-        raise ConfigError("summarise: api_key: give one line of ASCII characters")
-    return key
+        return read_secret(config, config.summarise, "api_key")
 
 
 def read_secret(config: Config, part: object, key: str, *, section: str = "") -> str:
     """Return a secret of a part of the configuration: `key`, or from where `key_env` or `key_file` says.
 
-    `section` precedes the key in the message of the ConfigError for one that cannot be read.
+    "" where none of them is given. Raises ConfigError for one that cannot be read or has several lines, and
+    in headers for one that is not ASCII; `section` precedes the key in its message.
     """
     value: SecretStr | None = getattr(part, key)
-    if value is not None:
-        return value.get_secret_value()
     variable: str | None = getattr(part, f"{key}_env", None)
-    if variable is not None:
-        if not os.environ.get(variable):
+    file: str | None = getattr(part, f"{key}_file")
+    if value is not None:
+        text = value.get_secret_value()
+    elif variable is not None:
+        text = os.environ.get(variable, "")
+        if not text:
             raise ConfigError(f"{section}{key}_env: {variable} is not set in the environment")
-        return os.environ[variable]
-    path = config.secret_path(getattr(part, f"{key}_file") or "")
-    try:
-        with path.open(encoding="utf-8") as opened:
-            return opened.read(_MAX_SECRET_CHARS)
-    except (OSError, ValueError) as error:  # ValueError: also a NUL in the path
-        why = error.strerror if isinstance(error, OSError) else "it is not UTF-8 text"
-        raise ConfigError(f"{section}{key}_file: {path} cannot be read: {why}") from error
+    elif file is not None:
+        path = config.secret_path(file)
+        try:
+            with path.open(encoding="utf-8") as opened:
+                text = opened.read(_MAX_SECRET_CHARS)
+        except (OSError, ValueError) as error:  # ValueError: also a NUL in the path
+            why = error.strerror if isinstance(error, OSError) else "it is not UTF-8 text"
+            raise ConfigError(f"{section}{key}_file: {path} cannot be read: {why}") from error
+    else:
+        return ""
+    text = text.strip()
+    if not text.isprintable() or (key in _IN_HEADERS and not text.isascii()):
+        raise ConfigError(f"{section}{key}: give one line, in headers of ASCII characters")
+    return text

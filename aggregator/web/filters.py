@@ -13,7 +13,7 @@ from urllib.parse import parse_qsl, urlencode
 
 import msgspec
 
-from aggregator.config.filter_times import is_relative, parse_end, parse_moment
+from aggregator.config.messages import is_relative, parse_end, parse_moment
 from aggregator.config.settings import SavedQuery
 from aggregator.model.core import KINDS
 from aggregator.model.errors import UsageError

@@ -13,7 +13,7 @@ from io import BufferedReader
 from itertools import chain, groupby, islice
 from operator import itemgetter
 from pathlib import Path
-from typing import IO, Any, Protocol
+from typing import Any, Protocol
 
 import msgspec
 import zstandard
@@ -65,23 +65,18 @@ def row_count(database: Database) -> int:
 
 def exported(database: Database, progress: Advance) -> Iterator[bytes]:
     """Yield the lines of a consistent export."""
-    with database.read() as connection:
-        yield from _lines_of(row_stream.batches(connection), progress)
-
-
-def _lines_of(stream: Iterable[Batch], progress: Advance) -> Iterator[bytes]:
-    yield _as_line({"export": "aggregator", "version": VERSION, "revision": newest_revision()})
     total = 0
-    for table, rows in stream:
-        if table is lsh_band:  # 42 short rows per article: several rows share a line
-            yield _as_line(
-                {"table": str(table.name), "pairs": [[row["band"], row["article"]] for row in rows]}
-            )
-        else:
-            lines = ({"table": str(table.name), "row": row_stream.as_json(table, row)} for row in rows)
-            yield b"".join(map(_as_line, lines))
-        total += len(rows)
-        progress(len(rows))
+    with database.read() as connection:
+        yield _as_line({"export": "aggregator", "version": VERSION, "revision": newest_revision()})
+        for table, rows in row_stream.batches(connection):
+            if table is lsh_band:  # 42 short rows per article: several rows share a line
+                pairs = [[row["band"], row["article"]] for row in rows]
+                yield _as_line({"table": str(table.name), "pairs": pairs})
+            else:
+                lines = ({"table": str(table.name), "row": row_stream.as_json(table, row)} for row in rows)
+                yield b"".join(map(_as_line, lines))
+            total += len(rows)
+            progress(len(rows))
     yield _as_line({"rows": total})
 
 
@@ -96,17 +91,14 @@ def written(path: Path) -> Iterator[Writable]:
     Only this user can read it: it contains full texts. Raises UsageError if it cannot be written.
     """
     with replacing(path, mode=0o600) as file, ExitStack() as packing:
-        yield _packed(path, file, packing)
-
-
-def _packed(path: Path, file: IO[bytes], packing: ExitStack) -> Writable:
-    if path.suffix == ".gz":
-        # Without a name and a time in the header, so that the same content gives the same file.
-        return packing.enter_context(gzip.GzipFile("", "wb", fileobj=file, mtime=0))
-    if path.suffix == ".zst":
-        writer = zstandard.ZstdCompressor(level=_ZSTD_LEVEL).stream_writer(file, closefd=False)
-        return packing.enter_context(writer)
-    return file
+        if path.suffix == ".gz":
+            # Without a name and a time in the header, so that the same content gives the same file.
+            yield packing.enter_context(gzip.GzipFile("", "wb", fileobj=file, mtime=0))
+        elif path.suffix == ".zst":
+            packer = zstandard.ZstdCompressor(level=_ZSTD_LEVEL)
+            yield packing.enter_context(packer.stream_writer(file, closefd=False))
+        else:
+            yield file
 
 
 # --- import ------------------------------------------------------------------------------------------------

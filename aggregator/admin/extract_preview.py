@@ -124,14 +124,12 @@ def _prepared(config: Config, executor: Executor, what: str, item: PrepareItem) 
         verdict=article.verdict,
         title=article.title,
         text=article.text,
-        published=None if published is None else _rfc3339(published.time),
+        published=None
+        if published is None
+        else published.time.astimezone(dt.UTC).isoformat().replace("+00:00", "Z"),
         language=article.language,
         author=article.author,
         outlet=item.entry.outlet or article.outlet,
         wire=article.wire.agency if article.wire else None,
         reason=article.reason,
     )
-
-
-def _rfc3339(time: dt.datetime) -> str:
-    return time.astimezone(dt.UTC).isoformat().replace("+00:00", "Z")

@@ -279,19 +279,15 @@ class HealthMonitor:
                 why_not_writable=self._database.why_not_writable(connection),
                 revision=health_probes.revision(connection),
             )
-        return msgspec.structs.replace(found, events=self._counted(before, end, lines))
+        with self._counting:
+            if self._log_read_to == before:  # of two concurrent snapshots one is counted
+                self._events.update(lines)
+                self._log_read_to = end
+            return msgspec.structs.replace(found, events=dict(self._events))
 
     def backups(self) -> BackupState:
         """Return the state of the backups. Their folder may be on a disk that does not answer."""
         return backup_state(self._config, self._database, self._now())
-
-    def _counted(self, before: int | None, end: int, lines: dict[str, int]) -> dict[str, int]:
-        """Return all events since the first snapshot; of two concurrent snapshots one is counted."""
-        with self._counting:
-            if self._log_read_to == before:
-                self._events.update(lines)
-                self._log_read_to = end
-            return dict(self._events)
 
     def metrics(self, snapshot: HealthSnapshot | None, accept: str) -> tuple[bytes, str]:
         """Return all metrics in the format of the header `accept`, else as text, and its content type."""

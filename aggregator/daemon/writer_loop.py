@@ -404,9 +404,13 @@ class WriterLoop:
         try:
             for batch in self._pipeline.place_waiting(self._stops):
                 count += len(batch)
-                self._between_batches()
+                self._run_commands()
+                if time.monotonic() - self._stepped_at >= STEP_SECONDS:
+                    self._maintenance.run_step(self._stops)
+                    self._stepped_at = time.monotonic()
                 if time.monotonic() - shown_at >= self._progress_seconds:
-                    self._publish(count)
+                    self._report(count)
+                    self._index()  # while more entries wait
                     count, shown_at = 0, time.monotonic()
         except (DamagedError, NoWorkersError) as error:
             trouble = error
@@ -418,22 +422,10 @@ class WriterLoop:
         log.info("placed %s", counted(count, "article"), extra={"event": "articles_placed"})
         self._callbacks.placed(count)
 
-    def _publish(self, count: int) -> None:
-        """Report and index the placed articles while more entries wait."""
-        self._report(count)
-        self._index()
-
     def _index(self) -> None:
         """Index the placed articles, and wake the webhooks."""
         self._pipeline.index_text(self._stops)
         self._callbacks.indexed()
-
-    def _between_batches(self) -> None:
-        """Run commands and maintenance steps while an archive is placed."""
-        self._run_commands()
-        if time.monotonic() - self._stepped_at >= STEP_SECONDS:
-            self._maintenance.run_step(self._stops)
-            self._stepped_at = time.monotonic()
 
     def _run_commands(self) -> None:
         executed = self._pipeline.run_commands(self._stops)

@@ -519,7 +519,7 @@ def bounded_explanation(
         left.titled(article, other_title)
     copy = explained.evidence.copy
     title = left.titled(explained.article, explained.title)
-    pair = None if explained.pair is None else _bounded_pair(explained.pair, explained.article, left, words)
+    pair = None if explained.pair is None else _bounded_pair(explained.pair, explained.article, left)
     shared = left.shared(explained.shared, explained.article)
     passages = left.allowed(explained.passages, explained.article, *([copy.other] if copy else []))
     return msgspec.structs.replace(
@@ -534,15 +534,12 @@ def bounded_explanation(
     )
 
 
-def _bounded_pair(pair: "PairExplanation", article: str, left: _WordBudget, words: int) -> "PairExplanation":
+def _bounded_pair(pair: "PairExplanation", article: str, left: _WordBudget) -> "PairExplanation":
     title = left.titled(pair.article, pair.title)
     shared = left.shared(pair.shared, article, pair.article)
     passages = left.allowed(pair.passages, article, pair.article)
-    fits = tuple(
-        msgspec.structs.replace(fit, story_title=first_words(fit.story_title, words)) for fit in pair.fits
-    )
     return msgspec.structs.replace(
-        pair, title=title, shared=shared, passages=() if pair.nosnippet else passages, fits=fits
+        pair, title=title, shared=shared, passages=() if pair.nosnippet else passages
     )
 
 

@@ -1,42 +1,22 @@
-"""`aggregator explain`: the evidence of a decision, its present scores, and a comparison of two articles."""
+"""`aggregator explain`: the stored evidence of a decision, and a comparison of two articles."""
 
 import json
 from collections.abc import Iterable, Sequence
 
-import msgspec
-
 from aggregator.cluster.constraints import ConstraintTable, Relation
 from aggregator.cluster.copies.copy_check import ComparedText, CopyTuning, verdict
 from aggregator.cluster.copies.shingles import shared_passages
-from aggregator.cluster.events import centroid
-from aggregator.cluster.events.pair_model import (
-    STREAM,
-    PairModel,
-    PairTuning,
-    compare_pairs,
-    reasons_of,
-    stream_shift,
-)
-from aggregator.cluster.events.scorer import Candidate, ScoringInput, is_within_window
+from aggregator.cluster.events.pair_model import STREAM, PairModel, PairTuning, compare_pairs, reasons_of
 from aggregator.cluster.events.stream import StreamSnapshot
 from aggregator.cluster.events.term_codec import FIELDS, HASH_BITS, ids_of, read
 from aggregator.cluster.events.terms import TermPacker
-from aggregator.cluster.events.weights import EventModel, shipped_model
+from aggregator.cluster.events.weights import shipped_model
 from aggregator.config.messages import counted
 from aggregator.config.tuning import Tuning
-from aggregator.model.core import (
-    OPINION_KINDS,
-    ArticleView,
-    CopyEvidence,
-    Evidence,
-    FrozenStruct,
-    Kind,
-    Reason,
-)
+from aggregator.model.core import ArticleView, CopyEvidence, Evidence, FrozenStruct, Kind, Reason
 from aggregator.model.errors import UsageError
-from aggregator.pipeline.placement.report_comparison import deciding, has_report, is_foreign_text, pair_of
+from aggregator.pipeline.placement.report_comparison import is_foreign_text, pair_of
 from aggregator.store.read.reader import ExplainedArticle, LogLine, StoryReader
-from aggregator.store.stories.articles import ComparedRow
 
 _SHOWN = 12  # names, numbers or words of one kind
 _PASSAGES = 3
@@ -50,6 +30,7 @@ _NAMES = {
     "unlike": "reports that are most unlike",
     "title frame": "difference of like titles",
 }
+_FOREIGN = "it has the headline of a report, but shares too few words beside it with that report"
 # The shift by the stream is the reason why the same texts need more, or less, in another stream.
 _FEW = "few of the last articles share a story with others"
 _MANY = "many of the last articles share a story with others"
@@ -61,22 +42,6 @@ class SharedTerms(FrozenStruct, frozen=True, kw_only=True, omit_defaults=False):
     names: tuple[str, ...] = ()
     numbers: tuple[str, ...] = ()
     words: tuple[str, ...] = ()
-
-
-class StoryFit(FrozenStruct, frozen=True, kw_only=True, omit_defaults=False):
-    """The present score of an article for a story, and the threshold."""
-
-    story: str
-    story_title: str
-    score: float
-    need: float
-    asked_then: float | None = None  # the threshold at placement, if this story was the runner-up
-    obstacle: str | None = None  # why it cannot join, regardless of the score
-
-    @property
-    def joins(self) -> bool:
-        """Whether it would join the story today."""
-        return self.score >= self.need and self.obstacle is None
 
 
 class PairExplanation(FrozenStruct, frozen=True, kw_only=True, omit_defaults=False):
@@ -93,7 +58,7 @@ class PairExplanation(FrozenStruct, frozen=True, kw_only=True, omit_defaults=Fal
     passages: tuple[str, ...]
     shared: SharedTerms
     constraint: Relation | None  # from a correction
-    fits: tuple[StoryFit, ...]  # each in the story of the other, if the stories differ
+    obstacle: str | None  # why one does not join the other, regardless of the score
     nosnippet: bool = False  # one of the two publishers forbids snippets
 
 
@@ -111,7 +76,6 @@ class Explanation(FrozenStruct, frozen=True, kw_only=True, omit_defaults=False):
     shared: SharedTerms  # with its story
     passages: tuple[str, ...]  # shared with its original
     runner_up_title: str | None
-    today: StoryFit | None  # None: no other report, or the article is not part of the centroid
     log: tuple[LogLine, ...]  # later events: moves, merges, corrections
     pair: PairExplanation | None = None
     nosnippet: bool = False  # its publisher, or that of its original, forbids snippets
@@ -126,10 +90,10 @@ def explanation(reading: StoryReader, article: str, other: str | None, all_tunin
 
     Raises UsageError if there is no such article.
     """
-    explainer = _Explainer(reading, all_tuning)
-    one = explainer.found(article)
-    rival = one.evidence.runner_up
-    original = one.evidence.copy
+    one = _found(reading, article)
+    packer = TermPacker(shipped_model(all_tuning))
+    rival, copy = one.evidence.runner_up, one.evidence.copy
+    original = None if copy is None else reading.explained_article(copy.other)
     return Explanation(
         article=one.article.id,
         title=one.article.title,
@@ -139,177 +103,79 @@ def explanation(reading: StoryReader, article: str, other: str | None, all_tunin
         story=one.story,
         story_title=one.story_title,
         evidence=one.evidence,
-        shared=explainer.shared_ids(one.article, one.evidence.shared),
-        passages=() if original is None else explainer.passages_with(one.article, original.other),
-        nosnippet=one.article.nosnippet
-        or (original is not None and explainer.asks_for_no_snippet(original.other)),
+        shared=_shared_terms(packer, one.article, one.evidence.shared),
+        passages=() if original is None else _passages(one, original),
+        nosnippet=one.article.nosnippet or (original is not None and original.article.nosnippet),
         runner_up_title=None if rival is None else reading.title_of(rival.story),
-        today=explainer.fit_today(one),
         log=tuple(line for line in one.log if line.kind not in ("created", "joined")),
-        pair=None if other is None else explainer.pair(one, explainer.found(other)),
+        pair=None if other is None else _pair(reading, one, _found(reading, other), packer, all_tuning),
     )
 
 
-class _Explainer:
-    """Computes an explanation."""
-
-    def __init__(self, reading: StoryReader, all_tuning: Tuning) -> None:
-        self._reading = reading
-        self.model: EventModel = shipped_model(all_tuning)
-        self._packer = TermPacker(self.model)
-        self._copy_tuning = all_tuning.section("copies", CopyTuning)
-        self._pair_tuning = all_tuning.section("pairs", PairTuning)
-        self._pair_model = PairModel()
-        self._stream: StreamSnapshot | None = None  # None: not read yet
-
-    def found(self, article: str) -> ExplainedArticle:
-        found = self._reading.explained_article(article)
-        if found is None:
-            raise UsageError(f"there is no article {article}; `aggregator story ID` lists their ids")
-        return found
-
-    def shared_ids(self, article: ArticleView, ids: Iterable[int]) -> SharedTerms:
-        """Return the terms of `ids` as names, numbers and words."""
-        words = self._packer.readable_terms(article.title, article.text, article.language)
-        kinds: dict[str, dict[str, None]] = {"names": {}, "numbers": {}, "words": {}}
-        for id_ in ids:
-            if id_ in words:
-                field = FIELDS[id_ >> HASH_BITS]
-                kind = {"names": "names", "num": "numbers", "numu": "numbers"}.get(field, "words")
-                kinds[kind].setdefault(words[id_] if kind == "names" else words[id_].casefold())
-        only_words = [word for word in kinds["words"] if word not in map(str.casefold, kinds["names"])]
-        return SharedTerms(
-            names=tuple(kinds["names"])[:_SHOWN],
-            numbers=tuple(kinds["numbers"])[:_SHOWN],
-            words=tuple(only_words)[:_SHOWN],
-        )
-
-    def passages_with(self, article: ArticleView, other: str) -> tuple[str, ...]:
-        original = self._reading.explained_article(other)
-        if original is None:
-            return ()
-        return tuple(p.text for p in shared_passages(article.text, original.article.text, _PASSAGES))
-
-    def asks_for_no_snippet(self, article: str) -> bool:
-        original = self._reading.explained_article(article)
-        return original is not None and original.article.nosnippet
-
-    def fit_today(self, one: ExplainedArticle) -> StoryFit | None:
-        """Compare the article with the newest other reports of its story."""
-        if not one.counts_in_centroid or one.article.role == "container":
-            return None
-        return self._fit(one, one)
-
-    def _fit(self, one: ExplainedArticle, assigned_story: ExplainedArticle) -> StoryFit | None:
-        """Compare an article with the newest reports of a story; None if it has no other one with terms."""
-        newest = self._reading.newest_reports(assigned_story.story, self._pair_tuning.compared_reports)
-        rows = [row for row in newest if row.id != one.article.id]
-        reports = [pair_of(row) for row in deciding(rows) if row.terms]
-        own = pair_of(self._reading.compared_report(one.article.id))
-        if not reports or not len(own.ids):
-            return None
-        pairs, _ = compare_pairs(self._pair_model, own, reports, self._snapshot())
-        last = self._reading.last_stories(self._pair_tuning.stream_articles)
-        shift = stream_shift(
-            sum(is_shared for _, is_shared in last),
-            len(last),
-            self._pair_tuning,
-            self._snapshot().counts_of(own.source),
-        )
-        obstacle: str | None = None
-        if not own.is_opinion and not has_report(rows):
-            obstacle = "the story has only opinions and explainers"
-        elif is_foreign_text(own, reports, self._snapshot(), self._pair_tuning, self.model.tuning):
-            obstacle = "it has the headline of a report, but shares too few words beside it with the reports"
-        return StoryFit(
-            story=assigned_story.story,
-            story_title=assigned_story.story_title,
-            score=sum(pair.logit for pair in pairs) / len(pairs) + shift,
-            need=self.model.tuning.threshold,
-            obstacle=obstacle,
-        )
-
-    def _snapshot(self) -> StreamSnapshot:
-        if self._stream is None:
-            self._stream = StreamSnapshot(*self._reading.stream_history(self._pair_tuning.stream_days))
-        return self._stream
-
-    def pair(self, one: ExplainedArticle, two: ExplainedArticle) -> PairExplanation:
-        left, right = (self._reading.compared_report(each.article.id) for each in (one, two))
-        compared, _ = compare_pairs(self._pair_model, pair_of(left), [pair_of(right)], self._snapshot())
-        reasons = reasons_of(self._pair_model, compared)
-        together, apart = ConstraintTable(one.constraints).linked_articles(one.article.id)
-        constraint: Relation | None = None
-        if two.article.id in together | apart:
-            constraint = "together" if two.article.id in together else "apart"
-        same = one.story == two.story
-        passages = shared_passages(one.article.text, two.article.text, _PASSAGES)
-        return PairExplanation(
-            article=two.article.id,
-            title=two.article.title,
-            story=two.story,
-            same_story=same,
-            score=self._pair_model.bias + sum(reason.share for reason in reasons),
-            bias=self._pair_model.bias,
-            reasons=reasons,
-            copy=verdict(_compared_text(one.article), _compared_text(two.article), self._copy_tuning),
-            passages=tuple(passage.text for passage in passages),
-            shared=self._shared(one.article, left, right),
-            constraint=constraint,
-            fits=() if same else tuple(self._crosswise(one, two)),
-            nosnippet=one.article.nosnippet or two.article.nosnippet,
-        )
-
-    def _crosswise(self, one: ExplainedArticle, two: ExplainedArticle) -> Iterable[StoryFit]:
-        for article, assigned_story in ((one, two), (two, one)):
-            fit = self._fit(article, assigned_story)
-            if fit is not None:
-                rival = article.evidence.runner_up
-                yield msgspec.structs.replace(
-                    fit,
-                    asked_then=rival.need
-                    if rival is not None and rival.story == assigned_story.story
-                    else None,
-                    obstacle=fit.obstacle or self._obstacle(article, assigned_story),
-                )
-
-    def _obstacle(self, one: ExplainedArticle, assigned_story: ExplainedArticle) -> str | None:
-        """Return why the article cannot join the story regardless of its score; None if it can."""
-        front = centroid.read_summary(assigned_story.story_sums)
-        candidate = Candidate(
-            assigned_story.story_n, assigned_story.story, assigned_story.story_last_inbox_no, front
-        )
-        article = msgspec.structs.replace(self._weighed(one.article), inbox=one.inbox_no)
-        if not is_within_window(article, candidate, self.model.tuning):
-            return f"outside the window of {self.model.tuning.window_days:.0f} days"
-        if front.members >= self.model.tuning.story_cap:
-            return "the story is full and accepts only copies"
-        return None
-
-    def _shared(self, article: ArticleView, left: ComparedRow, right: ComparedRow) -> SharedTerms:
-        theirs = set(ids_of(read(right.terms)).tolist())
-        return self.shared_ids(article, [id_ for id_ in ids_of(read(left.terms)).tolist() if id_ in theirs])
-
-    def _weighed(self, article: ArticleView) -> ScoringInput:
-        terms, words = self._packer.pack_counted(
-            article.title, article.text, article.language, is_container=article.role == "container"
-        )
-        minutes, is_text_date = _minutes(article), article.published_origin == "text"
-        return ScoringInput(
-            terms=terms,
-            minutes=None if is_text_date else minutes,
-            text_minutes=minutes if is_text_date else None,
-            body_words=words,
-            is_opinion=article.kind in OPINION_KINDS,
-        )
+def _found(reading: StoryReader, article: str) -> ExplainedArticle:
+    found = reading.explained_article(article)
+    if found is None:
+        raise UsageError(f"there is no article {article}; `aggregator story ID` lists their ids")
+    return found
 
 
-def _minutes(article: ArticleView) -> int | None:
-    return None if article.published is None else int(article.published.timestamp() // 60)
+def _shared_terms(packer: TermPacker, article: ArticleView, ids: Iterable[int]) -> SharedTerms:
+    """Return the terms of `ids` as names, numbers and words."""
+    words = packer.readable_terms(article.title, article.text, article.language)
+    kinds: dict[str, dict[str, None]] = {"names": {}, "numbers": {}, "words": {}}
+    for id_ in ids:
+        if id_ in words:
+            field = FIELDS[id_ >> HASH_BITS]
+            kind = {"names": "names", "num": "numbers", "numu": "numbers"}.get(field, "words")
+            kinds[kind].setdefault(words[id_] if kind == "names" else words[id_].casefold())
+    only_words = [word for word in kinds["words"] if word not in map(str.casefold, kinds["names"])]
+    return SharedTerms(
+        names=tuple(kinds["names"])[:_SHOWN],
+        numbers=tuple(kinds["numbers"])[:_SHOWN],
+        words=tuple(only_words)[:_SHOWN],
+    )
 
 
-def _compared_text(article: ArticleView) -> ComparedText:
-    return ComparedText(id=article.id, text=article.text, title=article.title, outlet=article.outlet_key)
+def _passages(one: ExplainedArticle, other: ExplainedArticle) -> tuple[str, ...]:
+    return tuple(shared.text for shared in shared_passages(one.article.text, other.article.text, _PASSAGES))
+
+
+def _pair(
+    reading: StoryReader, one: ExplainedArticle, two: ExplainedArticle, packer: TermPacker, all_tuning: Tuning
+) -> PairExplanation:
+    model, tuning = PairModel(), all_tuning.section("pairs", PairTuning)
+    rows = [reading.compared_report(each.article.id) for each in (one, two)]
+    left, right = map(pair_of, rows)
+    stream = StreamSnapshot(*reading.stream_history(tuning.stream_days))
+    reasons = reasons_of(model, compare_pairs(model, left, [right], stream).pairs)
+    events = shipped_model(all_tuning).tuning
+    is_foreign = any(
+        is_foreign_text(own, [other], stream, tuning, events) for own, other in ((left, right), (right, left))
+    )
+    together, apart = ConstraintTable(one.constraints).linked_articles(one.article.id)
+    constraint: Relation | None = None
+    if two.article.id in together | apart:
+        constraint = "together" if two.article.id in together else "apart"
+    own, other = (
+        ComparedText(id=each.id, text=each.text, title=each.title, outlet=each.outlet_key)
+        for each in (one.article, two.article)
+    )
+    terms, theirs = (ids_of(read(row.terms)).tolist() for row in rows)
+    return PairExplanation(
+        article=two.article.id,
+        title=two.article.title,
+        story=two.story,
+        same_story=one.story == two.story,
+        score=model.bias + sum(reason.share for reason in reasons),
+        bias=model.bias,
+        reasons=reasons,
+        copy=verdict(own, other, all_tuning.section("copies", CopyTuning)),
+        passages=_passages(one, two),
+        shared=_shared_terms(packer, one.article, filter(set(theirs).__contains__, terms)),
+        constraint=constraint,
+        obstacle=_FOREIGN if is_foreign else None,
+        nosnippet=one.article.nosnippet or two.article.nosnippet,
+    )
 
 
 # --- for people --------------------------------------------------------------------------------------------
@@ -325,15 +191,6 @@ def _lines(explained: Explanation) -> list[str]:
     lines += [f"  in story {explained.story}: {explained.story_title}", "", *_evidence(explained)]
     lines += _shared_lines(explained.shared, "shared with the story at that time")
     lines += [f'  in both texts: "{_on_one_line(passage)}"' for passage in explained.passages]
-    if explained.today is not None:
-        lines += [
-            "",
-            f"Its score against the rest of its story is now {explained.today.score:+.2f}; "
-            f"the threshold is {explained.today.need:+.2f}."
-            f"{'' if explained.today.joins else ' It would not join today.'}",
-        ]
-        if explained.today.obstacle is not None:
-            lines.append(f"  {explained.today.obstacle}")
     if explained.log:
         since = (f"  {line.at:%Y-%m-%d %H:%M} {log_words(line)}" for line in explained.log)
         lines += ["", "Later events:", *since]
@@ -402,16 +259,13 @@ def _pair_lines(pair: PairExplanation) -> list[str]:
     ]
     if pair.constraint is not None:
         lines.append(f"  constraint of a correction: {pair.constraint}")
+    if pair.obstacle is not None:
+        lines.append(f"  {pair.obstacle}")
     lines += _shares(pair.bias, pair.reasons, pair.score)
     if pair.copy is not None:
         lines.append(f"  {pair.copy.kind}: {_copy(pair.copy)}")
     lines += _shared_lines(pair.shared, "in both")
     lines += [f'  in both texts: "{_on_one_line(passage)}"' for passage in pair.passages]
-    for who, fit in zip(("the first", "the second"), pair.fits, strict=False):
-        words = f"  {who} in the other's story {fit.story}: score {fit.score:+.2f}, threshold {fit.need:+.2f}"
-        if fit.asked_then is not None:
-            words += f" ({fit.asked_then:+.2f} when it was placed)"
-        lines.append(words if fit.obstacle is None else f"{words}; {fit.obstacle}")
     return lines
 
 

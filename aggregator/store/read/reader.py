@@ -230,11 +230,6 @@ class ExplainedArticle(FrozenStruct, frozen=True, kw_only=True):
     story: str
     story_title: str
     evidence: Evidence
-    counts_in_centroid: bool  # whether its terms are in the centroid of its story
-    inbox_no: int
-    story_n: int
-    story_sums: bytes  # cluster/events/centroid.py
-    story_last_inbox_no: int
     log: tuple[LogLine, ...]  # of the article, and of its story as a whole; oldest first
     constraints: tuple[Constraint, ...]  # of all corrections in force
 
@@ -270,16 +265,6 @@ class StoryReader:
         """Return what a comparison needs of an article, which must exist."""
         with self._database.read() as connection:
             return articles.compared_row(connection, article_id)
-
-    def newest_reports(self, story_id: str, most: int) -> Sequence[articles.ComparedRow]:
-        """Return what a comparison needs of the newest reports of a story."""
-        with self._database.read() as connection:
-            return articles.compared_rows(connection, [story_id], most)[story_id]
-
-    def last_stories(self, count: int) -> list[tuple[str, bool]]:
-        """Return the stories of the last articles that are no copies, and whether others are in them."""
-        with self._database.read() as connection:
-            return articles.last_stories(connection, count)
 
     def stories(self, wanted: StoryFilter) -> StoryPage:
         """Return matching stories, newest bump first. Raises UsageError for an invalid `after`."""
@@ -512,16 +497,10 @@ class StoryReader:
 
     def explained_article(self, id: str) -> ExplainedArticle | None:  # noqa: A002
         """Return an article with the evidence of its placement; `id` may be its id or its address."""
-        columns: dict[str, Column[Any]] = {
-            "story_title": story.c.title,
-            "story_n": story.c.story_no,
-            "story_sums": story.c.centroid,
-            "story_last_inbox_no": story.c.last_inbox_no,
-        }
         with self._database.read() as connection:
             statement = (
-                article_views.view_columns("text", "evidence", "inbox_no", "counts_in_centroid")
-                .add_columns(*(column.label(name) for name, column in columns.items()))
+                article_views.view_columns("text", "evidence")
+                .add_columns(story.c.title.label("story_title"))
                 .join(story, story.c.id == article.c.story)
                 .where(article.c.id.in_(articles.ids_of(connection, id)))
                 .order_by(article.c.inbox_no.desc())
@@ -534,12 +513,10 @@ class StoryReader:
         view = article_views.view(row)
         assert view.evidence is not None, "it was selected"
         return ExplainedArticle(
-            **{name: row._mapping[name] for name in columns},
             article=view,
             story=row.story,
+            story_title=row.story_title,
             evidence=view.evidence,
-            counts_in_centroid=row.counts_in_centroid,
-            inbox_no=row.inbox_no,
             log=log,
             constraints=tuple(constraints),
         )

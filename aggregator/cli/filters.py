@@ -114,9 +114,16 @@ Topic = Annotated[str, option("--topic", "TOPIC", "Select stories on this topic.
 Kind = Annotated[str, option("--kind", "KIND", "Select stories with an article of this kind: opinion, ...")]
 
 
-def typed(**options: str | int | None) -> dict[str, str | int]:
-    """Return the filters that were typed."""
-    return {name: value for name, value in options.items() if value is not None and value != ""}
+_NAMES = (
+    "query", "since", "until", "min_outlets", "min_reports", "outlet", "folder", "language", "name", "topic",
+    "kind",
+)  # fmt: skip
+
+
+def typed(*options: str | int | None) -> dict[str, str | int]:
+    """Return the filters that were typed; `options`: the values of all, in the order of `_NAMES`."""
+    named = zip(_NAMES, options, strict=True)
+    return {name: value for name, value in named if value is not None and value != ""}
 
 
 def story_filter(config: "Config", *, limit: int, saved: str = "", **options: str | int) -> "StoryFilter":

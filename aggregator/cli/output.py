@@ -13,21 +13,17 @@ import re
 import shutil
 import sys
 import time
-from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
-from contextlib import AbstractContextManager, contextmanager, suppress
-from functools import partial
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager, suppress
 from itertools import islice
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from typing import Annotated, Any, Literal, NamedTuple
 
 import typer
 
 from aggregator.cli.options import option
 from aggregator.config.logging import one_line, writes_json
 from aggregator.model.errors import NotWritableError, UsageError
-
-if TYPE_CHECKING:
-    from rich.progress import Progress, ProgressColumn
 
 _FORMAT_HELP = "Print the result in this format."
 TextOrJson = Annotated[Literal["text", "json"], option("--format", "text|json", _FORMAT_HELP)]
@@ -59,6 +55,7 @@ _WIDE = (
 )
 _CLOSING = "\\u3001\\u3002\\uff0c\\uff01\\uff1f\\u300d\\u300f\\uff09"  # no line begins with one of these
 _PIECES = re.compile(rf"\s+|[{_WIDE}][{_CLOSING}]*|[^\s{_WIDE}]+")
+Overflow = Literal["fold", "ellipsis"]
 _LEAST_WIDE = 24  # terminal cells that all wrapped and cut columns should have together, at least
 
 
@@ -76,105 +73,90 @@ def table(
     ellipsis in `cut` columns. On a narrow terminal the columns in `spare` are left out, in their order. If
     standard output is no terminal, nothing wraps or is cut: one row is one line.
     """
+    from rich.cells import cell_len
+
     now = dt.datetime.now(dt.UTC)
     remaining = iter(rows)
-    chunk = [tuple(row) for row in islice(remaining, _ROWS_AT_ONCE)]
-    right = {place for place in range(len(columns)) if all(isinstance(row[place], int) for row in chunk)}
-    drawn = _Columns(columns, {*wide, *cut}, right)
-    cells = [[cell(value, now) for value in row] for row in chunk]
-    drawn.measure(cells, spare)
-    draw = drawn.as_lines if drawn.terminal is None else partial(drawn.as_grid, wide=wide)
-    out(draw(cells, with_header=True))
-    while chunk := [tuple(row) for row in islice(remaining, _ROWS_AT_ONCE)]:
-        out(draw([[cell(value, now) for value in row] for row in chunk], with_header=False))
+    chunk = list(islice(remaining, _ROWS_AT_ONCE))
+    shown: list[_Column] = []
+    for place, name in enumerate(columns):
+        width = max(cell_len(text) for text in (name, *(cell(row[place], now) for row in chunk)))
+        overflow: Overflow | None = "fold" if name in wide else "ellipsis" if name in cut else None
+        is_right = all(isinstance(row[place], int) for row in chunk)
+        shown.append(_Column(name, place, width, is_right, overflow))
+    terminal = terminal_width()
+    if terminal is not None:
+        shown = _without_spare(shown, spare, terminal)
+    is_first = True
+    while chunk or is_first:
+        lines = [[cell(row[one.place], now) for one in shown] for row in chunk]
+        if terminal is None:
+            out(_as_lines(shown, [[one.name for one in shown], *lines] if is_first else lines))
+        else:
+            out(_as_grid(shown, lines, terminal, with_header=is_first))
+        chunk, is_first = list(islice(remaining, _ROWS_AT_ONCE)), False
 
 
-class _Columns:
-    """The columns of one table, with the widths that its first rows need."""
+class _Column(NamedTuple):
+    """A column of a table. `width`: terminal cells that the first rows need."""
 
-    def __init__(self, names: Sequence[str], flexible: Collection[str], right: Collection[int]) -> None:
-        self.terminal = terminal_width()
-        self._names = names
-        self._flexible = flexible
-        self._right = right
-        self._shown = list(range(len(names)))
-        self._widths: list[int] = []
+    name: str
+    place: int
+    width: int
+    is_right: bool
+    overflow: Overflow | None  # of a cell that is wider than its column; None: the column has its full width
 
-    def measure(self, cells: Sequence[Sequence[str]], spare: Sequence[str]) -> None:
-        """Compute the widths from these rows, and leave out columns in `spare` that do not fit."""
-        from rich.cells import cell_len
 
-        self._widths = [
-            max(map(cell_len, (name, *(row[place] for row in cells))))
-            for place, name in enumerate(self._names)
-        ]
-        if self.terminal is None:
-            return
-        for name in spare:
-            if self.terminal - self._fixed() >= min(_LEAST_WIDE, self._widest_flexible()):
-                break
-            if name in self._names:
-                self._shown.remove(self._names.index(name))
+def _without_spare(columns: list[_Column], spare: Sequence[str], terminal: int) -> list[_Column]:
+    """Return the columns without those in `spare` that the terminal has no room for."""
+    room = min(_LEAST_WIDE, max((one.width for one in columns if one.overflow), default=0))
+    for name in spare:
+        if terminal - sum(1 if one.overflow else one.width + 1 for one in columns) + 1 >= room:
+            break
+        columns = [one for one in columns if one.name != name]
+    return columns
 
-    def _fixed(self) -> int:
-        """Return the terminal cells that the fixed columns and the gaps between all columns take."""
-        return sum(1 if self._is_flexible(place) else self._widths[place] + 1 for place in self._shown) - 1
 
-    def _widest_flexible(self) -> int:
-        """Return the terminal cells that the widest flexible column needs."""
-        return max((self._widths[place] for place in self._shown if self._is_flexible(place)), default=0)
+def _as_lines(columns: Sequence[_Column], rows: Iterable[Sequence[str]]) -> str:
+    """Return rows as text, one line per row, of any length."""
+    from rich.cells import cell_len
 
-    def _is_flexible(self, place: int) -> bool:
-        return self._names[place] in self._flexible
+    lines = []
+    for row in rows:
+        line = ""
+        for one, text in zip(columns, row, strict=True):
+            blank = " " * (one.width - cell_len(text))
+            line += f"{blank}{text} " if one.is_right else f"{text}{blank} "
+        lines.append(line.rstrip() + "\n")
+    return "".join(lines)
 
-    def _fitted(self, terminal: int) -> dict[int, int]:
-        """Return the width of each column; flexible columns share the remaining cells, narrow ones first."""
-        widths = {place: self._widths[place] for place in self._shown}
-        room = terminal - self._fixed()
-        flexible = sorted(filter(self._is_flexible, self._shown), key=lambda place: self._widths[place])
-        for number, place in enumerate(flexible):
-            widths[place] = max(1, min(self._widths[place], room // (len(flexible) - number)))
-            room -= widths[place]
-        return widths
 
-    def as_lines(self, cells: Iterable[Sequence[str]], *, with_header: bool) -> str:
-        """Return the rows as text, one line per row, of any length."""
-        from rich.cells import cell_len
+def _as_grid(
+    columns: Sequence[_Column], rows: Iterable[Sequence[str]], terminal: int, *, with_header: bool
+) -> str:
+    """Return rows as text that fits the terminal; cells may wrap."""
+    from rich.console import Console
+    from rich.table import Table
+    from rich.text import Text
 
-        def line(row: Sequence[str]) -> str:
-            padded = []
-            for place in self._shown:
-                blank = " " * (self._widths[place] - cell_len(row[place]))
-                padded.append(blank + row[place] if place in self._right else row[place] + blank)
-            return " ".join(padded).rstrip() + "\n"
-
-        return "".join(map(line, [self._names, *cells] if with_header else cells))
-
-    def as_grid(self, cells: Iterable[Sequence[str]], *, with_header: bool, wide: Collection[str]) -> str:
-        """Return the rows as text that fits the terminal; cells may wrap."""
-        from rich.console import Console
-        from rich.table import Table
-        from rich.text import Text
-
-        assert self.terminal is not None
-        grid = Table(
-            box=None, pad_edge=False, padding=(0, 1, 0, 0), header_style="bold", show_header=with_header
+    is_tight = sum(one.width + 1 for one in columns) > terminal + 1
+    grid = Table.grid(padding=(0, 1, 0, 0), expand=is_tight)
+    grid.show_header = with_header
+    for one in columns:
+        grid.add_column(
+            one.name,
+            overflow=one.overflow or "fold",
+            no_wrap=one.overflow != "fold",
+            width=None if one.overflow and is_tight else one.width,
+            ratio=one.width + 1 if one.overflow else None,  # by which rich divides what the others leave
+            justify="right" if one.is_right else "left",
         )
-        for place, width in self._fitted(self.terminal).items():
-            name = self._names[place]
-            grid.add_column(
-                name,
-                overflow="ellipsis" if self._is_flexible(place) and name not in wide else "fold",
-                no_wrap=name not in wide,
-                width=width,
-                justify="right" if place in self._right else "left",
-            )
-        for row in cells:
-            grid.add_row(*(Text(row[place]) for place in self._shown))
-        console = Console(highlight=False, width=self.terminal)
-        with console.capture() as drawn:
-            console.print(grid)
-        return "".join(f"{line.rstrip()}\n" for line in drawn.get().splitlines())
+    for row in rows:
+        grid.add_row(*map(Text, row))
+    console = Console(highlight=False, width=terminal)
+    with console.capture() as drawn:
+        console.print(grid)
+    return "".join(f"{line.rstrip()}\n" for line in drawn.get().splitlines())
 
 
 def terminal_width() -> int | None:
@@ -346,88 +328,68 @@ def progress_bar(
 
     If standard error is no terminal, a line is printed each `every` seconds instead; with `lines` each ten.
     """
-    every = SECONDS_A_LINE if lines else every
-    if not sys.stderr.isatty():
-        shown, done = _Lines(every), 0
+    done, of = 0, "?" if total is None else f"{total:,}"
+    with _progress(SECONDS_A_LINE if lines else every, unit, f"{{:,}}/{of}, {{:,.0f}} {unit}/s") as show:
+        show(0, 0, total, of)
 
         def advance(count: int) -> None:
             nonlocal done
             done += count
-            shown.show(f"{done:,} {unit}", done, done, total, f"{total or 0:,}")
+            show(done, done, total, of)
 
         yield advance
-        return
-    from rich.progress import MofNCompleteColumn, ProgressColumn, Task, TimeRemainingColumn
-    from rich.text import Text
-
-    class Rate(ProgressColumn):
-        def render(self, task: Task) -> Text:
-            return Text(f"{task.speed or 0:,.0f} {unit}/s")
-
-    with _bar(MofNCompleteColumn(), Rate(), TimeRemainingColumn()) as bar:
-        task = bar.add_task(unit, total=total)
-        yield lambda count: bar.advance(task, count)
 
 
-def _bar(*columns: "ProgressColumn") -> "Progress":
-    from rich.console import Console
-    from rich.progress import BarColumn, Progress
-
-    return Progress(BarColumn(), *columns, console=Console(stderr=True), transient=True)
-
-
-def reading_progress(*, every: float) -> AbstractContextManager[Report]:
+@contextmanager
+def reading_progress(*, every: float) -> Iterator[Report]:
     """Show how much is read: a bar on a terminal, else a line each `every` seconds."""
-    return _reading_bar() if sys.stderr.isatty() else _reading_lines(every)
-
-
-@contextmanager
-def _reading_lines(every: float) -> Iterator[Report]:
-    shown = _Lines(every)
-
-    def show(read: int, read_bytes: int, total_bytes: int | None) -> None:
-        mebibytes = f"{(total_bytes or 0) / 2**20:,.1f} MiB"
-        shown.show(f"{read:,} read", read, read_bytes, total_bytes if read_bytes else None, mebibytes)
-
-    yield show
-
-
-@contextmanager
-def _reading_bar() -> Iterator[Report]:
-    from rich.progress import TaskProgressColumn, TextColumn, TimeRemainingColumn
-
-    started = time.monotonic()
-    count, remaining = TextColumn("{task.fields[count]}"), TimeRemainingColumn(elapsed_when_finished=True)
-    with _bar(TaskProgressColumn(), count, remaining) as bar:
-        task = bar.add_task("", total=None, count="reading")
+    with _progress(every, "read", "{:,} read, {:,.0f}/s") as show:
 
         def report(read: int, read_bytes: int, total_bytes: int | None) -> None:
-            rate = read / max(time.monotonic() - started, 1e-3)
-            words = f"{read:,} read, {rate:,.0f}/s"
-            bar.update(task, completed=read_bytes, total=total_bytes, count=words)
+            mebibytes = f"{(total_bytes or 0) / 2**20:,.1f} MiB"
+            show(read, read_bytes, total_bytes if read_bytes else None, mebibytes)
 
         yield report
 
 
-class _Lines:
-    """Progress as lines, for logs: one each `every` seconds; None: none."""
+@contextmanager
+def _progress(
+    every: float | None, unit: str, beside_bar: str
+) -> Iterator[Callable[[int, int, int | None, str], None]]:
+    """Show progress as a bar on a terminal, else as lines: one each `every` seconds; None: none.
 
-    def __init__(self, every: float | None) -> None:
-        self._every = every
-        self._started = self._printed_at = time.monotonic()
+    Yields a function of the units that are done, what is done of the total, and the total, as a number (None:
+    unknown) and in words. `beside_bar`: format of the units and their number a second.
+    """
+    started = printed_at = time.monotonic()
 
-    def show(self, count: str, rate: int, done: int, total: int | None, of: str) -> None:
-        """Print `count`, how many units a second `rate` are, and the share of `total` that is done."""
+    def print_line(count: int, done: int, total: int | None, of: str) -> None:
+        nonlocal printed_at
         now = time.monotonic()
-        if self._every is None or now - self._printed_at < self._every:
+        if every is None or now - printed_at < every:
             return
-        self._printed_at = now
-        seconds = now - self._started
-        line = f"{count}, {rate / seconds:,.0f}/s"
+        printed_at, seconds = now, now - started
+        line = f"{count:,} {unit}, {count / seconds:,.0f}/s"
         if total:
             left = seconds * (total - done) / max(done, 1)
             line += f", {100 * done // total} % of {of}, about {_span(left)} left"
         say(line)
+
+    def draw(count: int, done: int, total: int | None, _of: str) -> None:
+        rate = count / max(time.monotonic() - started, 1e-3)
+        bar.update(task, completed=done, total=total, description=beside_bar.format(count, rate))
+
+    if not sys.stderr.isatty():
+        yield print_line
+        return
+    from rich.console import Console
+    from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeRemainingColumn
+
+    left = TimeRemainingColumn(elapsed_when_finished=True)
+    shown = BarColumn(), TaskProgressColumn(), TextColumn("{task.description}", markup=False), left
+    with Progress(*shown, console=Console(stderr=True), transient=True) as bar:
+        task = bar.add_task(unit, total=None)
+        yield draw
 
 
 def _span(seconds: float) -> str:

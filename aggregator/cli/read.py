@@ -1,22 +1,23 @@
 """The commands stories, story, explain and feed."""
 
 import datetime as dt
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from itertools import chain
+from operator import attrgetter
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Literal
 
-from aggregator.cli import filters, output
+from aggregator.cli import filters
 from aggregator.cli import output as show
 from aggregator.cli.context import Context, missing_database
 from aggregator.cli.filters import complete_story
 from aggregator.cli.options import argument, flag, option
-from aggregator.cli.output import write_atomically
 from aggregator.model.errors import UsageError
 
 if TYPE_CHECKING:
-    from aggregator.model.core import StoryView
-    from aggregator.model.read_model import StoryPage
+    from aggregator.model.core import ArticleView, StoryView
+    from aggregator.model.read_model import MachineSummary, StoryPage
+    from aggregator.store.read.reader import StoryReader
 
 # Columns of the CSV, and the attribute of `StoryView` in each.
 _STORY_CSV = {
@@ -51,7 +52,7 @@ def stories(
     after: Annotated[
         str, option("--next", "CURSOR", "Continue after the `next` of an earlier JSON list.")
     ] = "",
-    format_: output.ListFormat = "table",
+    format_: show.ListFormat = "table",
 ) -> None:
     """List stories, the last bumped first.
 
@@ -69,64 +70,40 @@ def stories(
     from aggregator.store.read.statistics import statistics
 
     typed = filters.typed(
-        query=query,
-        since=since,
-        until=until,
-        min_outlets=min_outlets,
-        min_reports=min_reports,
-        outlet=outlet,
-        folder=folder,
-        language=language,
-        name=name,
-        topic=topic,
-        kind=kind,
+        query, since, until, min_outlets, min_reports, outlet, folder, language, name, topic, kind
     )
     with context.obj.reading() as (config, database):
         story_filter = filters.story_filter(config, limit=limit, saved=saved, **typed)
         pages = StoryReader(database).pages(replace(story_filter, after=after or None))
-        any_printed = _print(pages, format_)
-        stored = 0 if any_printed else dict(statistics(database))["stories"]
-    if any_printed or format_ != "table":
-        return
+        first = next(pages)
+        if first.stories or format_ != "table":
+            _print(chain([first], pages), format_)
+            return
+        stored = dict(statistics(database))["stories"]
     if stored:
-        output.say(f"No story matches these filters ({stored} stored).")
+        show.say(f"No story matches these filters ({stored} stored).")
     elif missing_database(config) is None:
-        output.say("No stories yet. Read articles with `aggregator ingest FOLDER`.")
+        show.say("No stories yet. Read articles with `aggregator ingest FOLDER`.")
 
 
-def _print(pages: "Iterator[StoryPage]", format_: str) -> bool:
-    """Print the stories page by page; returns whether there was any."""
-    first = next(pages)
-    pages = chain([first], pages)
+def _print(pages: "Iterable[StoryPage]", format_: str) -> None:
+    """Print the stories page by page."""
     if format_ == "json":
         _json(pages)
-        return bool(first.stories)
-    counted = _Counted(story for page in pages for story in page.stories)
+        return
+    stories = (story for page in pages for story in page.stories)
     if format_ == "jsonl":
         from aggregator.web.story_json import jsonl
 
-        for one in counted:
-            output.out(jsonl([one]))
+        for one in stories:
+            show.out(jsonl([one]))
     elif format_ == "csv":
-        output.write_csv(
-            tuple(_STORY_CSV), ([getattr(one, name) for name in _STORY_CSV.values()] for one in counted)
-        )
+        show.write_csv(tuple(_STORY_CSV), map(attrgetter(*_STORY_CSV.values()), stories))
     else:
-        _table(counted)
-    return counted.any
-
-
-class _Counted:
-    """An iterator over stories that records whether there was any."""
-
-    def __init__(self, stories: "Iterable[StoryView]") -> None:
-        self._stories = stories
-        self.any = False
-
-    def __iter__(self) -> "Iterator[StoryView]":
-        for one in self._stories:
-            self.any = True
-            yield one
+        columns = ("id", "last report", "art", "out", "rep", "title")
+        values = ("id", "last_published", "article_count", "outlet_count", "report_count", "title")
+        spare = ("out", "art", "last report", "rep")
+        show.table(columns, map(attrgetter(*values), stories), cut=("title",), spare=spare)
 
 
 def _json(pages: "Iterable[StoryPage]") -> None:
@@ -135,43 +112,24 @@ def _json(pages: "Iterable[StoryPage]") -> None:
     from aggregator.web.story_json import story_in_list
 
     comma, cursor = b"", None
-    output.out(b'{"stories":[')
+    show.out(b'{"stories":[')
     for page in pages:
         for one in page.stories:
-            output.out(comma + encode_json(story_in_list(one)))
+            show.out(comma + encode_json(story_in_list(one)))
             comma = b","
         cursor = page.next
-    output.out(b'],"next":' + encode_json(cursor) + b"}\n")
-
-
-def _table(stories: "Iterable[StoryView]") -> None:
-    columns = ("id", "last report", "art", "out", "rep", "title")
-    rows: Iterator[tuple[Any, ...]] = (
-        (s.id, s.last_published, s.article_count, s.outlet_count, s.report_count, s.title) for s in stories
-    )
-    first = next(rows, None)
-    if first is not None:
-        output.table(
-            columns, chain([first], rows), cut=("title",), spare=("out", "art", "last report", "rep")
-        )
-
-
-if TYPE_CHECKING:
-    from aggregator.model.core import ArticleView, StoryView
-    from aggregator.model.read_model import MachineSummary
-    from aggregator.store.read.reader import StoryReader
-
-
-_Id = Annotated[
-    str,
-    argument("ID", "Show the story with this id (see `aggregator stories`).", autocompletion=complete_story),
-]
+    show.out(b'],"next":' + encode_json(cursor) + b"}\n")
 
 
 def story(
     context: Context,
-    id_: _Id,
-    format_: output.TextOrJson = "text",
+    id_: Annotated[
+        str,
+        argument(
+            "ID", "Show the story with this id (see `aggregator stories`).", autocompletion=complete_story
+        ),
+    ],
+    format_: show.TextOrJson = "text",
 ) -> None:
     """Show a story with its merged text and its articles.
 
@@ -193,26 +151,20 @@ def story(
         reader = StoryReader(database, config.effective_tuning)
         found = reader.story(id_)
         if isinstance(found, StoryRedirect):
-            output.say(f"{id_} was merged into {found.to}")
+            show.say(f"{id_} was merged into {found.to}")
             found = reader.story(found.to)
         if found is None or isinstance(found, StoryRedirect):
             raise UsageError(f"there is no story {id_}; {_suggest(reader, id_, 'story')}")
         merged, machine_written = reader.merged_with_summary(found.id)
     _, _, summarised = for_reader_with_summary(found, merged, machine_written, "owner", 0)
     if format_ == "json":
-        output.out(story_json.whole_story_json(found, merged, summarised))
+        show.out(story_json.whole_story_json(found, merged, summarised))
     else:
         assert merged is not None, "an existing story can be rendered"
         text = as_text(merged, found.articles).rstrip("\n")
-        lines = [
-            text,
-            *_machine_lines(found, summarised),
-            "",
-            *_articles(found.articles),
-            *_copy_trails(found),
-        ]
-        lines += _about(found)
-        output.out(output.wrapped("\n".join(lines)))
+        lines = [text, *_machine_lines(found, summarised), "", *_articles(found.articles)]
+        lines += [*_copy_trails(found), *_about(found)]
+        show.out(show.wrapped("\n".join(lines)))
 
 
 def _machine_lines(story: "StoryView", summarised: "MachineSummary | None") -> list[str]:
@@ -236,7 +188,7 @@ def _about(story: "StoryView") -> list[str]:
     lines = [f"{heading}: {listed}" for heading, listed in subjects.items() if listed]
     for heading, others in linked.items():
         lines += [heading] if others else []
-        lines += [f"- {one.id}  {output.cell(one.first_published, now):11}  {one.title}" for one in others]
+        lines += [f"- {one.id}  {show.cell(one.first_published, now):11}  {one.title}" for one in others]
     return ["", *lines] if lines else []
 
 
@@ -261,8 +213,8 @@ def _articles(members: "Sequence[ArticleView]") -> list[str]:
     return [
         "Article ids (`aggregator explain ID` shows why an article is here)",
         *(
-            f"- {one.id}  {output.cell(one.effective_at, now):11}  {one.role:9}  {one.kind:10}  "
-            + output.cell(one.outlet, now)
+            f"- {one.id}  {show.cell(one.effective_at, now):11}  {one.role:9}  {one.kind:10}  "
+            + show.cell(one.outlet, now)
             + (f" (text of {one.copy_of})" if one.copy_of else "")
             for one in sorted(members, key=lambda one: (one.effective_at, one.id))
         ),
@@ -295,7 +247,7 @@ def explain(
     context: Context,
     article: Annotated[str, argument("ARTICLE", "Explain the article with this id or address.")],
     other: Annotated[str, argument("ANOTHER", "Compare it with the article with this id or address.")] = "",
-    format_: output.TextOrJson = "text",
+    format_: show.TextOrJson = "text",
 ) -> None:
     """Explain why an article is in its story.
 
@@ -317,9 +269,9 @@ def explain(
                 raise UsageError(f"there is no article {one}; {_suggest(reader, one, 'article')}")
         explained = explanation(reader, article, other or None, config.effective_tuning)
     if format_ == "json":
-        output.json_line(explained)
+        show.json_line(explained)
     else:
-        output.out(output.wrapped(explained.as_text()))
+        show.out(show.wrapped(explained.as_text()))
 
 
 def feed(
@@ -362,17 +314,7 @@ def feed(
     from aggregator.web.settings import publish_settings
 
     options = filters.typed(
-        query=query,
-        since=since,
-        until=until,
-        min_outlets=min_outlets,
-        min_reports=min_reports,
-        outlet=outlet,
-        folder=folder,
-        language=language,
-        name=name,
-        topic=topic,
-        kind=kind,
+        query, since, until, min_outlets, min_reports, outlet, folder, language, name, topic, kind
     )
     typed = {key: str(value) for key, value in options.items()}
     with context.obj.reading() as (config, database):
@@ -400,6 +342,6 @@ def feed(
         )
         data = formats.written(channel, format_)
     if output:
-        write_atomically(Path(output), data)
+        show.write_atomically(Path(output), data)
     else:
         show.out(data)

@@ -2,6 +2,7 @@
 
 import datetime as dt
 from collections.abc import Iterator
+from operator import attrgetter
 from typing import TYPE_CHECKING, Annotated, TypeVar
 
 from aggregator.cli import output
@@ -82,9 +83,7 @@ def search(
         for hit in results.hits:
             output.json_line(_marked(hit))
     elif format_ == "csv":
-        output.write_csv(
-            tuple(_CSV), ([getattr(hit, name) for name in _CSV.values()] for hit in results.hits)
-        )
+        output.write_csv(tuple(_CSV), map(attrgetter(*_CSV.values()), results.hits))
     elif results.hits:
         _print(results)
         if results.more:

@@ -11,30 +11,30 @@ import json
 import os
 import re
 import signal
+import socket
 import subprocess
 import sys
 import tempfile
 import time
 from pathlib import Path
 
-from aggregator.pipeline.workers.ipc import HEADER_BYTES
-
 PROGRAM = Path(sys.executable).with_name("aggregator")
 SAMPLES = Path(__file__).parents[1] / "examples" / "articles"
 RUNS = 9
 
 
-def cost(name: str, *program: str | Path, ready_bytes: int = 0) -> None:
-    """Run a program and print its cost; one that writes `ready_bytes` ends when its input is closed then."""
+def cost(name: str, *program: str | Path, is_worker: bool = False) -> None:
+    """Run a program without input and print its cost; the input of a worker ends when it is ready."""
     spent, most = [], 0
     for _ in range(RUNS):
+        ours, theirs = socket.socketpair()
         running = subprocess.Popen(
-            program, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL
+            program, stdin=theirs.fileno(), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
         )
-        assert running.stdin is not None
-        assert running.stdout is not None
-        running.stdout.read(ready_bytes or -1)
-        running.stdin.close()
+        theirs.close()
+        if is_worker:
+            ours.recv(1)
+        ours.close()
         _, status, used = os.wait4(running.pid, 0)
         running.returncode = os.waitstatus_to_exitcode(status)
         assert running.returncode == 0, (program, running.returncode)
@@ -56,8 +56,7 @@ def commands() -> None:
 
 def worker() -> None:
     module = "aggregator.pipeline.workers.worker_main"
-    message = HEADER_BYTES + len(b"\x93\xa5ready\xc4\x00\xa0")  # its first: that it is ready
-    cost("a worker", sys.executable, "-P", "-m", module, str(os.getpid()), "1000000000", ready_bytes=message)
+    cost("a worker", sys.executable, "-P", "-m", module, str(os.getpid()), "1000000000", is_worker=True)
 
 
 def tree(process: int) -> list[int]:

@@ -25,29 +25,25 @@ def open_executor(
 
         return ProcessExecutor(workers, section, metrics_registry)
     scheme, _, at = kind.partition("://")
+    if not at or scheme not in _CLUSTERS:
+        raise ConfigError(
+            f"work.executor: there is no executor {kind!r}; choose processes, inline or dask://HOST:PORT"
+        )
     refuse_missing_library(kind)
-    if at and scheme in _CLUSTERS:
-        return _cluster(f"{_CLUSTERS[scheme]}://{at}", section)
-    raise ConfigError(
-        f"work.executor: there is no executor {kind!r}; choose processes, inline or dask://HOST:PORT"
-    )
+    from distributed.security import Security
+
+    from aggregator.pipeline.workers.dask import DaskExecutor  # 0.4 s of imports
+
+    certificates = Security().get_connection_args("client")  # type: ignore[no-untyped-call]
+    if scheme == "dask+tls" and certificates.get("ssl_context") is None:
+        raise ConfigError(
+            "work.executor: dask+tls:// needs certificates: name them in Dask's own configuration, "
+            "distributed.comm.tls in ~/.config/dask/ (ca-file, client.cert, client.key)"
+        )
+    return DaskExecutor(f"{_CLUSTERS[scheme]}://{at}", section)
 
 
 def refuse_missing_library(kind: str) -> None:
     """Raise ConfigError if the executor needs a library that is not installed."""
     if kind.partition("://")[0] in _CLUSTERS:
         require_library("distributed", "work.executor: Dask needs", ">=2026.3")
-
-
-def _cluster(address: str, tuning: WorkerTuning) -> Executor:
-    from distributed.security import Security
-
-    from aggregator.pipeline.workers.dask import DaskExecutor  # 0.4 s of imports
-
-    certificates = Security().get_connection_args("client")  # type: ignore[no-untyped-call]
-    if address.startswith("tls:") and certificates.get("ssl_context") is None:
-        raise ConfigError(
-            "work.executor: dask+tls:// needs certificates: name them in Dask's own configuration, "
-            "distributed.comm.tls in ~/.config/dask/ (ca-file, client.cert, client.key)"
-        )
-    return DaskExecutor(address, tuning)

@@ -9,12 +9,13 @@ import contextlib
 import logging
 import os
 import signal
+import socket
 import subprocess
 import sys
 import threading
 import time
 from collections import deque
-from concurrent.futures import Future, InvalidStateError
+from concurrent.futures import Future
 from pathlib import Path
 from typing import BinaryIO
 
@@ -24,7 +25,7 @@ import aggregator
 from aggregator.model.counters import WORKERS_ENDED, Metrics
 from aggregator.model.errors import NoWorkersError, WorkError
 from aggregator.pipeline.workers.executor import JobFunction, WorkerTuning, name_of
-from aggregator.pipeline.workers.ipc import LateError, PipeClosedError, WorkerJob, WorkerReply, receive, send
+from aggregator.pipeline.workers.ipc import WorkerJob, WorkerReply, receive, send
 from aggregator.text.shared_model import DESCRIPTOR_VARIABLE, memory_file
 
 _START_DEADLINE_SECONDS = 60.0  # for loading the parsers: 0.3 s when idle, far more on a busy machine
@@ -47,7 +48,8 @@ _KEPT_ENVIRONMENT = (
 _ONE_THREAD = ("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS", "MKL_NUM_THREADS", "NUMEXPR_NUM_THREADS")
 _CLOSING_SECONDS = 1.0
 _START_AGAIN_SECONDS = 0.5  # after the system refused a new process
-_LAST_BREATH_SECONDS = 2.0  # a pipe closes before the exit status is available
+_LAST_BREATH_SECONDS = 2.0  # a socket closes before the exit status is available
+_STOPPED = "the workers are stopped"
 
 
 class _Waiting(msgspec.Struct, frozen=True):
@@ -84,7 +86,7 @@ class ProcessExecutor:
         with self._changed:
             self._changed.wait_for(lambda: self._closed or len(self._queue) < self._free_slots)
             if self._closed:
-                raise WorkError("died", "the workers are stopped")
+                raise WorkError("died", _STOPPED)
             self._queue.append(waiting)
             if len(self._queue) > self._idle:
                 self._needed_at = time.monotonic()
@@ -103,7 +105,8 @@ class ProcessExecutor:
             self._queue.clear()
             self._changed.notify_all()
         for waiting in left:
-            _end(waiting.future, WorkError("died", "the workers were stopped before the job's turn"))
+            if waiting.future.set_running_or_notify_cancel():
+                waiting.future.set_exception(WorkError("died", _STOPPED))
         deadline = time.monotonic() + _CLOSING_SECONDS
         for lane in self._lanes:
             lane.stop()
@@ -176,56 +179,37 @@ class _Lane:
             if not waiting.future.set_running_or_notify_cancel():
                 continue
             try:
-                _end(waiting.future, self._result(waiting.job))
+                waiting.future.set_result(self._result(waiting.job))
             except (WorkError, NoWorkersError) as error:
-                _end(waiting.future, error)
+                waiting.future.set_exception(error)
             except Exception as error:  # noqa: BLE001 - no process to be had, no memory here: the lane lives on
-                _end(waiting.future, WorkError("died", f"no worker was available: {error}"))
+                waiting.future.set_exception(WorkError("died", f"no worker was available: {error}"))
         self._discard()
 
     def _result(self, job: WorkerJob) -> bytes:
         """Return the result of one job. If something outside killed the worker, the job is repeated."""
         for _ in range(self._tuning.outside_deaths_per_job):
+            worker = self._ready_worker()
             try:
-                return self._ask(job)
-            except _KilledFromOutsideError:
-                if self._stopped:
-                    break
-        detail = "the workers were stopped" if self._stopped else "its workers were killed repeatedly"
-        raise WorkError("died", detail)
-
-    def _ask(self, job: WorkerJob) -> bytes:
-        worker = self._ready_worker()
-        try:
-            answer = worker.ask(job, self._tuning)
-        except LateError:
-            self._discard()
-            self._executor.metrics_registry.count(WORKERS_ENDED, "timeout")
-            raise WorkError(
-                "timeout", f"no answer within {self._tuning.parse_deadline_seconds:g} s"
-            ) from None
-        except PipeClosedError:
-            self._raise_for_death()
-        except WorkError:
-            self._discard()
-            raise
-        if worker.jobs >= self._tuning.jobs_before_retiring or answer.verdict == "memory":
-            self._discard()
-            self._executor.metrics_registry.count(
-                WORKERS_ENDED, "memory" if answer.verdict == "memory" else "retired"
-            )
-        if answer.verdict == "unable":
-            raise NoWorkersError(f"a worker cannot work: {answer.detail}")
-        if answer.verdict != "ok":
-            raise WorkError(answer.verdict, answer.detail)
-        return answer.payload
-
-    def _raise_for_death(self) -> None:
-        code = self._discard(_LAST_BREATH_SECONDS)
-        self._executor.metrics_registry.count(WORKERS_ENDED, "killed" if code in _OUTSIDE_SIGNALS else "died")
-        if code in _OUTSIDE_SIGNALS:
-            raise _KilledFromOutsideError
-        raise WorkError("died", _cause_of_death(code))
+                answer = worker.ask(job, self._tuning)
+            except TimeoutError:
+                self._discard("timeout")
+                seconds = f"{self._tuning.parse_deadline_seconds:g} s"
+                raise WorkError("timeout", f"no answer within {seconds}") from None
+            except OSError:
+                self._raise_unless_killed()
+                continue
+            except WorkError:
+                self._discard()
+                raise
+            if answer.verdict == "memory" or worker.jobs >= self._tuning.jobs_before_retiring:
+                self._discard("memory" if answer.verdict == "memory" else "retired")
+            if answer.verdict == "unable":
+                raise NoWorkersError(f"a worker cannot work: {answer.detail}")
+            if answer.verdict != "ok":
+                raise WorkError(answer.verdict, answer.detail)
+            return answer.payload
+        raise WorkError("died", "its workers were killed repeatedly")
 
     def _ready_worker(self) -> "_Worker":
         """Return the worker of the lane, starting it if necessary. Raises WorkError after the start deadline.
@@ -233,14 +217,13 @@ class _Lane:
         A worker that is killed during its start has not seen the job.
         """
         if self.worker is not None and self.worker.process.poll() is not None:
-            self._discard()  # killed between two jobs
-            self._executor.metrics_registry.count(WORKERS_ENDED, "killed")
+            self._discard("killed")  # between two jobs
         deadline = time.monotonic() + _START_DEADLINE_SECONDS
         while self.worker is None:
             try:
                 with self._lock:
                     if self._stopped:
-                        raise _KilledFromOutsideError
+                        raise WorkError("died", _STOPPED)
                     self.worker = _Worker(self._tuning, self._executor.language_model)
             except OSError as error:  # no files, processes or memory left: not caused by the job
                 self._executor.note(f"no worker can be started: {error.strerror}")
@@ -250,60 +233,66 @@ class _Lane:
                 continue
             self._executor.note(None)
             try:
-                self.worker.await_ready(self._tuning, deadline)
-            except LateError:
+                self.worker.receive(self._tuning, deadline)  # that the parsers are loaded and the limits set
+            except TimeoutError:
                 self._discard()
                 raise WorkError("died", "a new worker did not start in time") from None
-            except PipeClosedError:
-                with contextlib.suppress(_KilledFromOutsideError):
-                    self._raise_for_death()
+            except OSError:
+                self._raise_unless_killed()
         return self.worker
 
-    def _discard(self, patience_seconds: float = 0.0) -> int | None:
-        """Remove the worker, and kill it if it still runs; return how it ended, None if there was none."""
+    def _raise_unless_killed(self) -> None:
+        """Bury a worker that has ended. Raises WorkError unless something outside killed it."""
+        code = self._discard(patience_seconds=_LAST_BREATH_SECONDS)
+        is_killed = code in _OUTSIDE_SIGNALS
+        self._executor.metrics_registry.count(WORKERS_ENDED, "killed" if is_killed else "died")
+        if not is_killed:
+            raise WorkError("died", _cause_of_death(code))
+
+    def _discard(self, ended: str | None = None, *, patience_seconds: float = 0.0) -> int | None:
+        """Remove the worker, and kill it if it still runs; return how it ended, None if there was none.
+
+        `ended`: how it is counted.
+        """
+        if ended is not None:
+            self._executor.metrics_registry.count(WORKERS_ENDED, ended)
         with self._lock:
             worker, self.worker = self.worker, None
         return None if worker is None else worker.bury(patience_seconds)
 
 
 class _Worker:
-    """One process and its pipes."""
+    """One process and the socket to it."""
 
     def __init__(self, tuning: WorkerTuning, language_model: BinaryIO | None) -> None:
         self.jobs = 0
         arguments = [str(os.getpid()), str(tuning.memory_extra_bytes)]
         shared = [] if language_model is None else [language_model.fileno()]
-        self.process = subprocess.Popen(  # noqa: S603 - our own interpreter and module, nothing typed
-            # -P: the folder in which the program runs may hold strangers' files; none of them is a module.
-            [sys.executable, "-P", "-m", "aggregator.pipeline.workers.worker_main", *arguments],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.DEVNULL,
-            env=_worker_environment() | ({DESCRIPTOR_VARIABLE: str(shared[0])} if shared else {}),
-            pass_fds=shared,
-            start_new_session=True,  # Ctrl-C at the terminal goes to the daemon only
-            bufsize=0,
-        )
-        assert self.process.stdin is not None
-        assert self.process.stdout is not None
-        self._inbox = self.process.stdout.fileno()
-        self._outbox = self.process.stdin.fileno()
-        os.set_blocking(self._inbox, False)
-        os.set_blocking(self._outbox, False)
-
-    def await_ready(self, tuning: WorkerTuning, deadline: float) -> None:
-        """Wait until the parsers are loaded and the limits are set; `deadline` is monotonic."""
-        self._receive(tuning, deadline)
+        with contextlib.ExitStack() as if_it_fails:
+            self._link, theirs = map(if_it_fails.enter_context, socket.socketpair())
+            self.process: subprocess.Popen[bytes] = subprocess.Popen(  # noqa: S603 - our own interpreter and module, nothing typed
+                # -P: the folder in which the program runs may hold strangers' files, which are no modules.
+                [sys.executable, "-P", "-m", "aggregator.pipeline.workers.worker_main", *arguments],
+                stdin=theirs.fileno(),
+                stdout=subprocess.DEVNULL,
+                stderr=subprocess.DEVNULL,
+                env=_worker_environment() | ({DESCRIPTOR_VARIABLE: str(shared[0])} if shared else {}),
+                pass_fds=shared,
+                start_new_session=True,  # Ctrl-C at the terminal goes to the daemon only
+            )
+            if_it_fails.pop_all()
+        theirs.close()
 
     def ask(self, job: WorkerJob, tuning: WorkerTuning) -> WorkerReply:
-        """Run one job. Raises LateError, PipeClosedError, or WorkError for an invalid reply."""
+        """Run one job. Raises TimeoutError, another OSError, or WorkError for an invalid reply."""
         self.jobs += 1
         deadline = time.monotonic() + tuning.parse_deadline_seconds
-        send(self._outbox, job, deadline)
-        return self._receive(tuning, deadline)
+        send(self._link, job, deadline)
+        return self.receive(tuning, deadline)
 
-    def _receive(self, tuning: WorkerTuning, deadline: float) -> WorkerReply:
-        return receive(self._inbox, WorkerReply, cap_bytes=tuning.result_cap_bytes, deadline=deadline)
+    def receive(self, tuning: WorkerTuning, deadline: float) -> WorkerReply:
+        """Return the next reply; `deadline` is monotonic. Raises as `ask`."""
+        return receive(self._link, WorkerReply, cap_bytes=tuning.result_cap_bytes, deadline=deadline)
 
     def kill(self) -> None:
         """Kill the process and its children."""
@@ -314,28 +303,13 @@ class _Worker:
                 self.process.kill()
 
     def bury(self, patience_seconds: float) -> int:
-        """Close the pipes and return how the process ended; it is killed after `patience_seconds`."""
-        for pipe in (self.process.stdin, self.process.stdout):
-            if pipe is not None:
-                with contextlib.suppress(OSError):
-                    pipe.close()
+        """Close the socket and return how the process ended; it is killed after `patience_seconds`."""
+        self._link.close()
         try:
             return self.process.wait(timeout=patience_seconds)
         except subprocess.TimeoutExpired:
             self.kill()
             return self.process.wait()
-
-
-class _KilledFromOutsideError(Exception):
-    """The end of the worker was not caused by its job."""
-
-
-def _end(future: Future[bytes], outcome: bytes | WorkError | NoWorkersError) -> None:
-    with contextlib.suppress(InvalidStateError):  # cancelled meanwhile
-        if isinstance(outcome, WorkError | NoWorkersError):
-            future.set_exception(outcome)
-        else:
-            future.set_result(outcome)
 
 
 def _cause_of_death(code: int | None) -> str:

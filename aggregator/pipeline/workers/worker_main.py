@@ -1,4 +1,4 @@
-"""A worker process: reads jobs from standard input, runs them, and writes results to standard output.
+"""A worker process: runs the jobs that come through the socket that it has as standard input.
 
 It is started by exec (`python -P -m aggregator.pipeline.workers.worker_main`), not by fork, because the
 daemon has threads. It ends with its parent, and its memory is limited after the parsers are loaded.
@@ -12,13 +12,14 @@ import logging
 import os
 import resource
 import signal
+import socket
 import sys
 import warnings
 
 from aggregator.cluster.copies.minhash import load_datasketch
 from aggregator.config.garbage import collect_garbage_seldom
 from aggregator.pipeline.workers.executor import describe, function_named, is_full
-from aggregator.pipeline.workers.ipc import PipeClosedError, WorkerJob, WorkerReply, receive, send
+from aggregator.pipeline.workers.ipc import WorkerJob, WorkerReply, receive, send
 
 # Loaded before the memory limit is set, so that it applies to jobs and not to libraries.
 _WARM_UP = ("lxml.html", "trafilatura", "feedparser", "py3langid")
@@ -30,14 +31,16 @@ def main(arguments: list[str]) -> None:
     """Run jobs. `arguments`: process id of the parent, bytes of memory allowed beyond the present size."""
     parent, memory_extra = int(arguments[0]), int(arguments[1])
     _die_with(parent)
-    inbox, outbox = _take_the_pipes()
+    link = socket.socket(fileno=os.dup(0))
+    with open(os.devnull, "rb") as nothing:  # noqa: PTH123 - no need of pathlib here
+        os.dup2(nothing.fileno(), 0)
     _be_quiet()
     _warm_up()
     _limit_memory(memory_extra)
-    with contextlib.suppress(PipeClosedError):  # the parent closed its end, to stop the worker
-        send(outbox, WorkerReply("ready"))
+    with contextlib.suppress(OSError):  # the parent closed its end, to stop the worker
+        send(link, WorkerReply("ready"))
         while True:
-            send(outbox, _answer(receive(inbox, WorkerJob, cap_bytes=_JOB_CAP_BYTES)))
+            send(link, _answer(receive(link, WorkerJob, cap_bytes=_JOB_CAP_BYTES)))
 
 
 def _answer(job: WorkerJob) -> WorkerReply:
@@ -60,16 +63,6 @@ def _die_with(parent: int) -> None:
     # A service manager signals the whole group; the parent decides when its workers end.
     signal.signal(signal.SIGTERM, signal.SIG_IGN)
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-
-
-def _take_the_pipes() -> tuple[int, int]:
-    """Move the protocol to other descriptors, so that output of a parser cannot damage it."""
-    inbox, outbox = os.dup(0), os.dup(1)
-    nowhere = os.open(os.devnull, os.O_RDWR)
-    for standard in (0, 1, 2):
-        os.dup2(nowhere, standard)
-    os.close(nowhere)
-    return inbox, outbox
 
 
 def _be_quiet() -> None:

@@ -4,7 +4,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, TypeVar
+from typing import TYPE_CHECKING, Annotated, Any, TypeVar
 
 import msgspec
 import typer
@@ -12,7 +12,7 @@ import typer
 from aggregator.cli import output as show
 from aggregator.cli.context import Context, Settings, missing_database
 from aggregator.cli.options import argument, flag, option
-from aggregator.cli.output import as_steps, progress_bar
+from aggregator.cli.output import as_steps, progress_bar, write_atomically
 from aggregator.config.logging import one_line
 from aggregator.model.errors import UsageError
 
@@ -22,7 +22,6 @@ if TYPE_CHECKING:
     from aggregator.config.settings import Config
     from aggregator.model.core import FrozenStruct
     from aggregator.pipeline.pipeline import Pipeline
-    from aggregator.pipeline.placement.apply_corrections import CorrectionCommand
     from aggregator.pipeline.placement.erase import ForgetCommand, ForgetResult
     from aggregator.pipeline.placement.place import Placer
     from aggregator.pipeline.placement.recluster import GroupingDifference, Reclusterer
@@ -60,13 +59,9 @@ def merge(
     Examples:
       aggregator correct merge STORY ANOTHER-STORY
     """
-    from aggregator.pipeline.placement.apply_corrections import CorrectionCommand
-
     if len(stories) < 2:
         raise UsageError("give at least two stories: aggregator correct merge STORY STORY")
-    _run_correction(
-        context.obj, CorrectionCommand(kind="merge", stories=tuple(stories)), format_, wait=not no_wait
-    )
+    _correct(context, format_, no_wait, kind="merge", stories=tuple(stories))
 
 
 @correct.command()
@@ -87,10 +82,7 @@ def split(
     Examples:
       aggregator correct split STORY ARTICLE
     """
-    from aggregator.pipeline.placement.apply_corrections import CorrectionCommand
-
-    command = CorrectionCommand(kind="split", stories=(story,), articles=tuple(articles))
-    _run_correction(context.obj, command, format_, wait=not no_wait)
+    _correct(context, format_, no_wait, kind="split", stories=(story,), articles=tuple(articles))
 
 
 @correct.command()
@@ -109,10 +101,7 @@ def move(
     Examples:
       aggregator correct move ARTICLE STORY
     """
-    from aggregator.pipeline.placement.apply_corrections import CorrectionCommand
-
-    command = CorrectionCommand(kind="move", stories=(story,), articles=(article,))
-    _run_correction(context.obj, command, format_, wait=not no_wait)
+    _correct(context, format_, no_wait, kind="move", stories=(story,), articles=(article,))
 
 
 @correct.command()
@@ -135,9 +124,7 @@ def undo(
       aggregator correct undo
       aggregator correct undo 1
     """
-    from aggregator.pipeline.placement.apply_corrections import CorrectionCommand
-
-    _run_correction(context.obj, CorrectionCommand(undo=number), format_, wait=not no_wait)
+    _correct(context, format_, no_wait, undo=number)
 
 
 @correct.command(name="list")
@@ -181,7 +168,6 @@ def export(
       aggregator correct export --output labels.jsonl
     """
     from aggregator.admin.evaluate import labelled_records
-    from aggregator.cli.output import write_atomically
 
     with context.obj.reading() as (_, database):
         data = b"".join(labelled_records(database))
@@ -226,16 +212,18 @@ def recluster(
 # --- running commands --------------------------------------------------------------------------------------
 
 
-def _run_correction(settings: Settings, command: "CorrectionCommand", format_: str, *, wait: bool) -> None:
-    from aggregator.pipeline.placement.apply_corrections import CorrectionResult
+def _correct(context: Context, format_: str, no_wait: bool, **what: Any) -> None:
+    """Run or queue a correction; `what`: fields of `CorrectionCommand`."""
+    from aggregator.pipeline.placement.apply_corrections import CorrectionCommand, CorrectionResult
 
-    with written_before(settings) as (config, database), WriterSession(config, database) as writer:
+    command = CorrectionCommand(**what)
+    with written_before(context.obj) as (config, database), WriterSession(config, database) as writer:
         corrected = writer.carry_out(
             "correct",
             command,
             lambda: writer.placer().correct(command),
             CorrectionResult,
-            patience_seconds=PATIENCE_SECONDS if wait else 0.0,
+            patience_seconds=0.0 if no_wait else PATIENCE_SECONDS,
         )
     if corrected is None:
         number = writer.queued_as
@@ -300,7 +288,7 @@ class WriterSession:
         self.queued_as: int | None = None  # the number of the last command that was queued
 
     def __enter__(self) -> "WriterSession":
-        self._try()
+        self._become_writer()
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -354,18 +342,14 @@ class WriterSession:
                 return msgspec.json.decode(answer, type=answer_type)
             if left <= 0:
                 return None
-            self._try()
+            self._become_writer()
 
-    def _try(self) -> None:
-        self.is_writer = self.is_writer or self._lock.become_writer()
-        if self.is_writer:
-            self._run_queued()
-
-    def _run_queued(self) -> None:
-        """Run the commands that were queued for a writer that has ended."""
+    def _become_writer(self) -> None:
+        """Become the writer if there is none; then run the commands that were queued for the last one."""
         from aggregator.pipeline import command_handlers
 
-        if command_handlers.pending_commands(self._database):
+        self.is_writer = self.is_writer or self._lock.become_writer()
+        if self.is_writer and command_handlers.pending_commands(self._database):
             with workers(self._config) as executor:
                 make_pipeline(self._config, self._lock.fenced, executor).run_commands()
 
@@ -385,9 +369,8 @@ def workers(config: "Config") -> "Iterator[Executor]":
     """Yield the workers of the configuration."""
     from aggregator.pipeline.workers.factory import open_executor
 
-    with closing(
-        open_executor(config.work.executor, config.work.worker_count, config.effective_tuning)
-    ) as executor:
+    work = config.work
+    with closing(open_executor(work.executor, work.worker_count, config.effective_tuning)) as executor:
         yield executor
 
 

@@ -2,8 +2,9 @@
 
 from collections.abc import Iterable, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Literal, NamedTuple
+from typing import TYPE_CHECKING, Annotated, Literal
 
+import msgspec
 import typer
 
 from aggregator.cli import output
@@ -18,21 +19,8 @@ from aggregator.model.errors import UsageError
 if TYPE_CHECKING:
     import datetime as dt
 
-    from aggregator.admin.evaluate import (
-        ArticleDecision,
-        Assignment,
-        CorrectionsEvaluation,
-        Evaluation,
-        FaultPart,
-        GroupingEvaluation,
-        ListedFault,
-        LoosePairs,
-        MonthEvaluation,
-        ShownArticle,
-        UnreadArticles,
-    )
+    from aggregator.admin import evaluate as found
     from aggregator.cluster.bcubed import GroupingMetrics, Score
-    from aggregator.config.settings import Config
 
 _PARTS_SHOWN = 5  # of a fault; --format json has all parts
 _ARTICLES_SHOWN = 3  # of a part; --format json has all articles
@@ -86,74 +74,51 @@ def evaluate(
       aggregator eval labelled.jsonl --worst 0 --format json
       aggregator eval --from-corrections
     """
+    from aggregator.admin import evaluate as measure
+
     if from_corrections:
         if datasets or assignments or loose or pages_late:
             raise UsageError("--from-corrections measures on your database: omit DATASET and its options")
         result = _evaluate_corrections(context.obj, worst)
         _print(result, format_, _corrections_lines(result))
-    else:
-        from aggregator.admin.evaluate import read_loose
-
-        run = _Run(worst, read_loose(loose), pages_late)
-        _evaluate_all(context.obj, datasets or [], assignments, format_, run)
-
-
-class _Run(NamedTuple):
-    """How each dataset is evaluated, see `admin.evaluate.evaluate`."""
-
-    worst: int
-    loose: "LoosePairs"
-    pages_late: bool
-
-
-def _evaluate_all(settings: Settings, datasets: Sequence[str], out: str, format_: str, run: _Run) -> None:
-    import msgspec
-
-    from aggregator.admin.evaluate import dataset_name
-
+        return
+    datasets = datasets or []
     if not datasets:
         raise UsageError("give a DATASET (a JSONL file; - for standard input) or --from-corrections")
-    if len(datasets) > 1 and out:
+    if len(datasets) > 1 and assignments:
         raise UsageError("--assignments accepts only one DATASET")
     if datasets.count("-") > 1:
         raise UsageError("standard input can be read only once")
-    for dataset in datasets:
-        dataset_name(dataset)  # reports a wrong name now, not after half an hour
-    if out:
-        _write(out, b"", "ab")  # reports that it cannot be written now, not after half an hour
-    config = settings.load()
-    results = []
-    for number, dataset in enumerate(datasets):
-        result, assigned = _evaluate_one(config, dataset, run, lines=settings.verbose > 0)
-        _print(result, format_, ["", *_lines(result)] if number else _lines(result))
-        results.append(result)
-        if out:
-            _write(out, b"".join(msgspec.json.encode(one) + b"\n" for one in assigned), "wb")
+    loose_pairs = measure.read_loose(loose)
+    names = [measure.dataset_name(one) for one in datasets]  # a wrong name is reported now
+    if assignments:
+        _write(assignments, b"", "ab")  # reports that it cannot be written now, not after half an hour
+    config = context.obj.load()
+    results: list[found.Evaluation] = []
+    for dataset, name in zip(datasets, names, strict=True):
+        records = measure.read_dataset(dataset)
+        total = len(records) * (3 if pages_late else 1)
+        with progress_bar("articles", total, lines=context.obj.verbose > 0) as advance:
+            evaluated, assigned = measure.evaluate(
+                records,
+                config.effective_tuning,
+                executor=config.work.executor,
+                workers=config.work.worker_count,
+                progress=advance,
+                dataset=name,
+                worst=worst,
+                loose=loose_pairs,
+                pages_late=pages_late,
+            )
+        _print(evaluated, format_, ["", *_lines(evaluated)] if results else _lines(evaluated))
+        results.append(evaluated)
+        if assignments:
+            _write(assignments, b"".join(msgspec.json.encode(one) + b"\n" for one in assigned), "wb")
     if len(results) > 1 and format_ == "text":
         output.out("\n".join(_summary(results)) + "\n")
 
 
-def _evaluate_one(
-    config: "Config", dataset: str, run: _Run, *, lines: bool
-) -> "tuple[Evaluation, list[Assignment]]":
-    from aggregator.admin.evaluate import dataset_name, evaluate, read_dataset
-
-    records = read_dataset(dataset)
-    with progress_bar("articles", len(records) * (3 if run.pages_late else 1), lines=lines) as advance:
-        return evaluate(
-            records,
-            config.effective_tuning,
-            executor=config.work.executor,
-            workers=config.work.worker_count,
-            progress=advance,
-            dataset=dataset_name(dataset),
-            worst=run.worst,
-            loose=run.loose,
-            pages_late=run.pages_late,
-        )
-
-
-def _evaluate_corrections(settings: Settings, worst: int) -> "CorrectionsEvaluation":
+def _evaluate_corrections(settings: Settings, worst: int) -> "found.CorrectionsEvaluation":
     """Group all articles again without the corrections, in a temporary database, and compare."""
     from aggregator.admin.evaluate import evaluate_corrections, labels, shown_view
     from aggregator.model.core import utc_now
@@ -186,14 +151,14 @@ def _write(out: str, lines: bytes, mode: Literal["ab", "wb"]) -> None:
         raise UsageError(f"{out} cannot be written: {error.strerror}") from error
 
 
-def _print(result: "GroupingEvaluation", format_: str, lines: Iterable[str]) -> None:
+def _print(result: "found.GroupingEvaluation", format_: str, lines: Iterable[str]) -> None:
     if format_ == "json":
         output.json_line(result)
     else:
         output.out("\n".join(lines) + "\n")
 
 
-def _lines(result: "Evaluation") -> list[str]:
+def _lines(result: "found.Evaluation") -> list[str]:
     stories = counted(result.stories, "story", "stories")
     lines = [f"{one_line(result.dataset)}: {_articles(result.articles)} in {stories}"]
     lines += _warnings(result)
@@ -229,24 +194,22 @@ def _lines(result: "Evaluation") -> list[str]:
     ]
 
 
-def _month_lines(months: "Sequence[MonthEvaluation]") -> list[str]:
+def _month_lines(months: "Sequence[found.MonthEvaluation]") -> list[str]:
     """Return a table of months: F1 beside every article alone, pure stories, whole events, wrong pairs."""
-    if not months:
-        return []
-    names = ("articles", "F1", "alone F1", "stories", "pure", "events", "whole", "one saga", "other wrong")
-    lines = ["", f"  {'by month':10}" + "".join(f"{name:>12}" for name in names)]
+    rows = []
     for one in months:
-        found, report = one.metrics, one.metrics.report
-        pure, whole = found.pure / max(found.several, 1), found.whole / max(found.events, 1)
-        lines.append(
-            f"  {one.month:10}{report.articles:12,}{report.bcubed.f1:12.3f}{report.alone.f1:12.3f}"
-            f"{found.several:12,}{pure:12.3f}{found.events:12,}{whole:12.3f}"
-            f"{found.wrong_in_saga:12,}{found.wrong_pairs - found.wrong_in_saga:12,}"
+        metrics, report = one.metrics, one.metrics.report
+        pure, whole = metrics.pure / max(metrics.several, 1), metrics.whole / max(metrics.events, 1)
+        stories, events = (metrics.several, pure), (metrics.events, whole)
+        wrong = metrics.wrong_in_saga, metrics.wrong_pairs - metrics.wrong_in_saga
+        rows.append(
+            _row(one.month, report.articles, report.bcubed.f1, report.alone.f1, *stories, *events, *wrong)
         )
-    return lines
+    names = ("articles", "F1", "alone F1", "stories", "pure", "events", "whole", "one saga", "other wrong")
+    return _table(rows, names, "by month")
 
 
-def _late_lines(result: "Evaluation") -> list[str]:
+def _late_lines(result: "found.Evaluation") -> list[str]:
     late = result.pages_late
     if late is None:
         return []
@@ -263,7 +226,7 @@ def _late_lines(result: "Evaluation") -> list[str]:
     return lines
 
 
-def _outlet_lines(result: "Evaluation") -> list[str]:
+def _outlet_lines(result: "found.Evaluation") -> list[str]:
     found = result.by_outlets
     if found is None:
         return []
@@ -274,7 +237,7 @@ def _outlet_lines(result: "Evaluation") -> list[str]:
     ]
 
 
-def _corrections_lines(result: "CorrectionsEvaluation") -> list[str]:
+def _corrections_lines(result: "found.CorrectionsEvaluation") -> list[str]:
     report = result.labelled
     if report is None or not report.articles:
         return ["there is no corrected article to measure on"]
@@ -287,7 +250,7 @@ def _corrections_lines(result: "CorrectionsEvaluation") -> list[str]:
     return [*lines, *_table(rows), *_worst_lines(result)]
 
 
-def _warnings(result: "Evaluation") -> list[str]:
+def _warnings(result: "found.Evaluation") -> list[str]:
     """Return the lines about records that change the meaning of the figures."""
     lines = []
     if result.failed_jobs:
@@ -310,7 +273,7 @@ def _warnings(result: "Evaluation") -> list[str]:
 _CAUSES = {"worker": "job of a worker failed", "record": "bad record", "text": "no text"}
 
 
-def _not_read_line(group: "UnreadArticles") -> str:
+def _not_read_line(group: "found.UnreadArticles") -> str:
     ids = " ".join(group.ids) + (" ..." if group.articles > len(group.ids) else "")
     return f"  {group.articles:6,}  {_CAUSES[group.cause]}: {one_line(group.reason)} ({one_line(ids)})"
 
@@ -318,24 +281,28 @@ def _not_read_line(group: "UnreadArticles") -> str:
 _COLUMNS = ("articles", "events", "precision", "recall", "F1", "alone F1", "over-merge", "split")
 
 
-def _table(rows: "list[str]") -> list[str]:
-    head = f"  {'':22}" + "".join(f"{name:>12}" for name in _COLUMNS)
-    return ["", head, *(f"  {row}" for row in rows)] if rows else []
+def _table(rows: Sequence[str], columns: Sequence[str] = _COLUMNS, name: str = "") -> list[str]:
+    head = f"{name:22}" + "".join(f"{column:>12}" for column in columns)
+    return ["", *(f"  {row}" for row in (head, *rows))] if rows else []
+
+
+def _row(name: str, *values: float | None) -> str:
+    """Return a row of a table: counts, shares with three decimals, and blanks for None."""
+    cells = ("" if one is None else f"{one:,}" if isinstance(one, int) else f"{one:.3f}" for one in values)
+    return f"{name[:22]:22}" + "".join(f"{cell:>12}" for cell in cells)
 
 
 def _report_row(name: str, report: "GroupingMetrics") -> str:
-    score = report.bcubed
-    return (
-        f"{name[:22]:22}{report.articles:12,}{report.clusters:12,}{score.precision:12.3f}{score.recall:12.3f}"
-        f"{score.f1:12.3f}{report.alone.f1:12.3f}{report.over_merge:12.3f}{report.split:12.3f}"
-    )
+    score, sizes = report.bcubed, (report.articles, report.clusters)
+    faults = report.over_merge, report.split
+    return _row(name, *sizes, score.precision, score.recall, score.f1, report.alone.f1, *faults)
 
 
 def _score_row(name: str, score: "Score", alone: float) -> str:
-    return f"{name:22}{'':24}{score.precision:12.3f}{score.recall:12.3f}{score.f1:12.3f}{alone:12.3f}"
+    return _row(name, None, None, score.precision, score.recall, score.f1, alone)
 
 
-def _worst_lines(result: "GroupingEvaluation") -> list[str]:
+def _worst_lines(result: "found.GroupingEvaluation") -> list[str]:
     lines = []
     for faults, head, whole, part in (
         (result.worst_merges, "worst false merges: stories that hold several events", "story", "event"),
@@ -347,7 +314,7 @@ def _worst_lines(result: "GroupingEvaluation") -> list[str]:
     return lines
 
 
-def _fault_lines(rank: int, fault: "ListedFault", whole: str, part: str) -> list[str]:
+def _fault_lines(rank: int, fault: "found.ListedFault", whole: str, part: str) -> list[str]:
     pairs = counted(fault.wrong_pairs, "wrong pair")
     lines = ["", f"{rank:3}. {pairs}: {whole} {one_line(fault.name)}"]
     for one in fault.parts[:_PARTS_SHOWN]:
@@ -359,7 +326,7 @@ def _fault_lines(rank: int, fault: "ListedFault", whole: str, part: str) -> list
     return lines
 
 
-def _part_lines(part: "FaultPart", word: str, stories: "set[str]") -> list[str]:
+def _part_lines(part: "found.FaultPart", word: str, stories: "set[str]") -> list[str]:
     """Return the lines of one part: the decision about its first article, and its first few articles."""
     first = part.articles[0]
     decision = f"; the first {_decision(first.came, stories)}" if first.came else ""
@@ -373,7 +340,7 @@ def _articles(count: int) -> str:
     return counted(count, "article")
 
 
-def _article_line(article: "ShownArticle") -> str:
+def _article_line(article: "found.ShownArticle") -> str:
     outlet, title = one_line(article.outlet or "-"), one_line(article.title) or "(no title)"
     return (
         f"         {_moment(article.published):16}  {_shortened(outlet, _OUTLET_CHARS):{_OUTLET_CHARS}}  "
@@ -388,7 +355,7 @@ def _moment(when: "dt.datetime | None") -> str:
     return when.strftime("%Y-%m-%d %H:%M" if when.hour or when.minute else "%Y-%m-%d")
 
 
-def _decision(decision: "ArticleDecision", stories: "set[str]") -> str:
+def _decision(decision: "found.ArticleDecision", stories: "set[str]") -> str:
     """Describe how an article got into its story; `stories`: the other stories of a split event, or none."""
     if decision.stage == "copy" and decision.resemblance is not None and decision.containment is not None:
         return (
@@ -405,7 +372,7 @@ def _decision(decision: "ArticleDecision", stories: "set[str]") -> str:
     return joined + score + _runner_up(decision, stories)
 
 
-def _runner_up(decision: "ArticleDecision", stories: "set[str]") -> str:
+def _runner_up(decision: "found.ArticleDecision", stories: "set[str]") -> str:
     """Describe the runner-up, if the event is split: its score shows why the article did not join it."""
     if not stories:
         return ""
@@ -416,7 +383,7 @@ def _runner_up(decision: "ArticleDecision", stories: "set[str]") -> str:
     return f"; runner-up: {which}, score {runner_up.score:.2f}, threshold {runner_up.need:.2f}"
 
 
-def _summary(results: "Sequence[Evaluation]") -> list[str]:
+def _summary(results: "Sequence[found.Evaluation]") -> list[str]:
     """Return one line per dataset."""
     named = [(one.dataset.split(".jsonl")[0], one.labelled) for one in results]
     rows = [_report_row(one_line(name), report) for name, report in named if report]

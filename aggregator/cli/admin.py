@@ -11,7 +11,7 @@ import typer
 
 from aggregator.cli import output
 from aggregator.cli.context import Context, Settings, missing_database
-from aggregator.cli.options import argument, flag, option
+from aggregator.cli.output import argument, flag, option
 from aggregator.config.messages import counted
 from aggregator.model.errors import UsageError
 

@@ -1,5 +1,6 @@
-"""Commands that change which articles form a story: correct, recluster."""
+"""Commands that change which articles form a story: correct, recluster, forget."""
 
+import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
@@ -11,9 +12,9 @@ import typer
 
 from aggregator.cli import output as show
 from aggregator.cli.context import Context, Settings, missing_database
-from aggregator.cli.options import argument, flag, option
-from aggregator.cli.output import as_steps, progress_bar, write_atomically
+from aggregator.cli.output import argument, as_steps, flag, option, progress_bar, write_atomically
 from aggregator.config.logging import one_line
+from aggregator.config.messages import counted
 from aggregator.model.errors import UsageError
 
 if TYPE_CHECKING:
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
     from aggregator.pipeline.placement.recluster import GroupingDifference, Reclusterer
     from aggregator.pipeline.workers.executor import Executor
     from aggregator.store.engine.database import Database
+    from aggregator.store.maintenance.erase import EraseSummary
     from aggregator.store.stories.commands import CommandKind
 
 Result = TypeVar("Result")
@@ -199,14 +201,31 @@ def recluster(
       aggregator recluster --dry-run
       aggregator recluster --since 7d
     """
+    import datetime as dt
+
+    from aggregator.pipeline.placement.recluster import GroupingDifference, ReclusterCommand
+
+    start = show.moment(since, dt.datetime.now(dt.UTC)) if since else None
     with written_before(context.obj) as (config, database):
-        difference = _reclustered(config, database, since, dry_run=dry_run, wait=not no_wait)
-    if difference is None:
+        if dry_run:
+            with _reclustering(config, database) as run, progress_bar("articles", None) as advance:
+                difference = run.difference(start, as_steps(advance))
+            _print_difference(difference, format_)
+            return
+        with WriterSession(config, database) as writer:
+            if not (no_wait or writer.is_writer):
+                show.say("another process is the writer; waiting until it has regrouped; skip with --no-wait")
+            regrouped = writer.carry_out(
+                "recluster",
+                ReclusterCommand(since=start),
+                lambda: writer.recluster(start),
+                GroupingDifference,
+                patience_seconds=0.0 if no_wait else RECLUSTER_PATIENCE_SECONDS,
+            )
+    if regrouped is None:
         show.say("queued for the process that is the writer; the log of the daemon reports when it is done")
-    elif format_ == "json":
-        show.json_line(difference)
     else:
-        show.out(_describe(difference))
+        _print_difference(regrouped, format_)
 
 
 # --- running commands --------------------------------------------------------------------------------------
@@ -236,29 +255,6 @@ def _correct(context: Context, format_: str, no_wait: bool, **what: Any) -> None
         show.out(f"{corrected.words}\nstories: {' '.join(corrected.stories)}\n")
         if command.kind is not None:
             show.say(f"undo it with `aggregator correct undo {corrected.n}`")
-
-
-def _reclustered(
-    config: "Config", database: "Database", since: str, *, dry_run: bool, wait: bool
-) -> "GroupingDifference | None":
-    import datetime as dt
-
-    from aggregator.pipeline.placement.recluster import GroupingDifference, ReclusterCommand
-
-    start = show.moment(since, dt.datetime.now(dt.UTC)) if since else None
-    if dry_run:
-        with _reclustering(config, database) as run, progress_bar("articles", None) as advance:
-            return run.difference(start, as_steps(advance))
-    with WriterSession(config, database) as writer:
-        if wait and not writer.is_writer:
-            show.say("another process is the writer; waiting until it has regrouped (skip with --no-wait)")
-        return writer.carry_out(
-            "recluster",
-            ReclusterCommand(since=start),
-            lambda: writer.recluster(start),
-            GroupingDifference,
-            patience_seconds=RECLUSTER_PATIENCE_SECONDS if wait else 0.0,
-        )
 
 
 @contextmanager
@@ -394,7 +390,10 @@ def make_placer(config: "Config", database: "Database") -> "Placer":
     return Placer(database, config.effective_tuning, utc_now, story_options(config))
 
 
-def _describe(difference: "GroupingDifference") -> str:
+def _print_difference(difference: "GroupingDifference", format_: str) -> None:
+    if format_ == "json":
+        show.json_line(difference)
+        return
     done = "" if difference.written else "  (nothing was written)"
     lines = [
         f"articles regrouped     {difference.articles:9}",
@@ -410,4 +409,117 @@ def _describe(difference: "GroupingDifference") -> str:
         lines += [f"      - {article}" for article in one.went]
     if difference.changed_stories > len(difference.changes):
         lines.append(f"  and {difference.changed_stories - len(difference.changes)} more")
-    return "\n".join(lines) + "\n"
+    show.out("\n".join(lines) + "\n")
+
+
+_LISTED = 1_000
+
+
+def forget(
+    context: Context,
+    name: Annotated[
+        str,
+        argument(
+            "[URL|ARTICLE|OUTLET]",
+            "Erase the article with this address or id, or all articles of this outlet.",
+        ),
+    ] = "",
+    yes: Annotated[bool, flag("--yes", "Skip the confirmation.")] = False,
+    dry_run: Annotated[
+        bool, flag("--dry-run", "Show what would be erased without changing anything.")
+    ] = False,
+    list_: Annotated[bool, flag("--list", "List forgotten articles, the newest first.")] = False,
+    no_wait: NoWait = False,
+    format_: show.TextOrJson = "text",
+) -> None:
+    """Erase articles permanently and refuse them in the future.
+
+    This deletes the text, its earlier versions, its index entries and its output. Ids and hashes remain, so
+    that the article is recognised and refused. Copies printed by other outlets are separate articles: forget
+    them separately. This cannot be undone.
+
+    \b
+    Examples:
+      aggregator forget ARTICLE --dry-run
+      aggregator forget ARTICLE --yes
+      aggregator forget Herald --yes
+      aggregator forget --list
+    """
+    from aggregator.admin.backup import backups
+    from aggregator.pipeline.placement.erase import ForgetCommand, ForgetResult, to_forget
+
+    if list_:
+        _list(context.obj, format_)
+        return
+    if not name:
+        raise UsageError("give the address or id of an article, or the name of an outlet")
+    with written_before(context.obj) as (config, database):
+        with database.read() as connection:
+            target, summary = to_forget(connection, name)
+        if dry_run:
+            _print_summary(summary, format_, "would be forgotten")
+            return
+        if not yes:
+            _print_summary(summary, "text", f"will be forgotten, for the {target.kind} {name}")
+            _confirm()
+        command = ForgetCommand(name=name)
+        with WriterSession(config, database) as writer:
+            forgotten = writer.carry_out(
+                "forget",
+                command,
+                lambda: writer.forget(command),
+                ForgetResult,
+                patience_seconds=0.0 if no_wait else PATIENCE_SECONDS,
+            )
+    if forgotten is None:
+        show.say(f"queued as command {writer.queued_as} for the process that is the writer")
+        return
+    _print_summary(forgotten.summary, format_, "forgotten")
+    if not forgotten.log_folded:
+        show.say("another process was reading: SQLite's log contains the text until the next checkpoint")
+    for backup in backups(config):  # the user decides which ones to delete
+        show.say(f"the backup {backup.path} still contains it")
+    if target.kind == "outlet":
+        show.say("new articles of this outlet are still accepted; `aggregator sources remove` stops that")
+
+
+def _confirm() -> None:
+    """Ask for confirmation. Raises UsageError if it is refused, or if standard input is no terminal."""
+    if not sys.stdin.isatty():
+        raise UsageError(
+            "standard input is not a terminal, so the command cannot ask for confirmation: add --yes"
+        )
+    if not typer.confirm("Erase permanently?", err=True):
+        raise UsageError("nothing was changed")
+
+
+def _print_summary(summary: "EraseSummary", format_: str, what: str) -> None:
+    if format_ == "json":
+        show.json_line(summary)
+        return
+    lines = [
+        (summary.articles, "articles", what),
+        (summary.entries, "entries of them", ""),
+        (summary.revisions, "revisions", ""),
+        (summary.stories, "stories lose articles", f"{summary.emptied:,} of them are deleted"),
+        (summary.copies, "copies of them", "remain: they are separate articles"),
+    ]
+    show.out("".join(f"{count:9,}  {name:24}{more}".rstrip() + "\n" for count, name, more in lines))
+
+
+def _list(settings: Settings, format_: str) -> None:
+    from aggregator.store.intake.tombstones import newest_tombstones
+
+    with settings.reading() as (config, database):
+        if missing_database(config) is not None:
+            return
+        with database.read() as connection:
+            tombstones = newest_tombstones(connection, _LISTED)
+    if format_ == "json":
+        show.json_line(tombstones)
+        return
+    if not tombstones:
+        show.say("No articles have been forgotten.")
+    for one in tombstones:
+        refused = f"refused {counted(one.rejected_count, 'time')}" if one.rejected_count else ""
+        show.out(f"{one.article}  {one.at:%Y-%m-%d %H:%M}  {refused}".rstrip() + "\n")

@@ -1,27 +1,23 @@
-"""The commands of `db`: upgrade, statistics, backup, restore, copy, integrity check, retention."""
+"""The commands of `db`, and export and import: upgrade, statistics, backup, copy, check, retention."""
 
-from functools import partial
+from contextlib import nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 from msgspec.structs import replace
 
-from aggregator.cli import output
-from aggregator.cli.context import Context, Settings, bring_up, missing_database
+from aggregator.cli import output as show
+from aggregator.cli.context import Context, bring_up, missing_database
 from aggregator.cli.correct import PATIENCE_SECONDS, WriterSession, make_placer, written_before
-from aggregator.cli.options import argument, flag, option
-from aggregator.cli.output import progress_bar
+from aggregator.cli.output import argument, flag, option
 from aggregator.config.messages import counted
 from aggregator.model.errors import DamagedFileError, UsageError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Sequence
 
-    from aggregator.admin.backup import Progress
-    from aggregator.config.settings import Config
-    from aggregator.pipeline.placement.retention import Retention, RetentionPlan
-    from aggregator.store.engine.database import Database
+    from aggregator.pipeline.placement.retention import Retention
     from aggregator.store.maintenance.integrity_check import Balance, Fault
 
 db = typer.Typer(name="db", help="Upgrade, check, back up and restore the database.", no_args_is_help=True)
@@ -45,7 +41,7 @@ def upgrade(context: Context) -> None:
     before, after = bring_up(database, loaded, create_again=True)
     database.close()
     where = shown_url(loaded.database_url)
-    output.say(f"{where} is at {after}" + ("" if before == after else f" (was {before or 'empty'})"))
+    show.say(f"{where} is at {after}" + ("" if before == after else f" (was {before or 'empty'})"))
 
 
 @db.command()
@@ -60,7 +56,7 @@ def stats(context: Context) -> None:
 
     with context.obj.reading() as (config, database):
         for name, value in statistics(database) if missing_database(config) is None else ():
-            output.out(f"{name:22}{value}\n")
+            show.out(f"{name:22}{value}\n")
 
 
 @db.command()
@@ -91,10 +87,10 @@ def backup(
     with context.obj.reading(must_exist=True) as (config, database):
         if to:
             file = backup_file(Path(to), config, utc_now())
-            back_up(database, file, _progress(context.obj))
+            back_up(database, file, context.obj.progress)
         else:
-            file = back_up_as_configured(config, database, utc_now(), _progress(context.obj))
-    output.say(f"wrote and verified {described(file)}")
+            file = back_up_as_configured(config, database, utc_now(), context.obj.progress)
+    show.say(f"wrote and verified {described(file)}")
 
 
 @db.command()
@@ -118,10 +114,10 @@ def restore(
 
     database = Database(context.obj.load().database_url)
     try:
-        restored = run(Path(file), database, _progress(context.obj), replace=replace)
+        restored = run(Path(file), database, context.obj.progress, replace=replace)
     finally:
         database.close()
-    output.say(f"restored {file} to {shown_url(database.url)}: {counted(restored.articles, 'article')}")
+    show.say(f"restored {file} to {shown_url(database.url)}: {counted(restored.articles, 'article')}")
 
 
 @db.command()
@@ -151,20 +147,19 @@ def copy(
     if source.file is not None and not source.file.exists():
         raise UsageError(f"there is no database at {source.file}")
     try:
-        is_complete = run(source, target, _progress(context.obj))
+        is_complete = run(source, target, context.obj.progress)
     finally:
         source.close()
         target.close()
-    output.say(f"copied {shown_url(source.url)} to {shown_url(target.url)}")
+    show.say(f"copied {shown_url(source.url)} to {shown_url(target.url)}")
     if not is_complete:
-        output.say(
+        show.say(
             "Another process uses FROM: what it stores from now on is not in the copy. To move the database, "
             "stop that process and copy again, into a new database."
         )
 
 
-def _progress(settings: Settings) -> "Progress":
-    return partial(progress_bar, lines=settings.verbose > 0)
+_BUSY = "another process uses this database: stop the daemon, then repeat the command"
 
 
 @db.command()
@@ -173,7 +168,7 @@ def check(
     repair: Annotated[
         bool, flag("--repair", "Recompute counts, copy keys, merged texts and indexes.")
     ] = False,
-    format_: output.TextOrJson = "text",
+    format_: show.TextOrJson = "text",
 ) -> None:
     """Check that the database is sound and no entry was lost.
 
@@ -186,6 +181,9 @@ def check(
       aggregator db check
       aggregator db check --repair
     """
+    from aggregator.extract.wire.agencies import family_table
+    from aggregator.pipeline.placement.rebuild import rebuild
+    from aggregator.store.engine.writer_lease import exclusively
     from aggregator.store.maintenance.integrity_check import DAMAGED, REPAIR, RESTORE, balance, faults
 
     try:
@@ -193,7 +191,8 @@ def check(
             found = list(faults(database))
             is_repaired = repair and not any(fault.is_damage for fault in found)
             if is_repaired:
-                _rebuild(config, database, lines=context.obj.verbose > 0)
+                with exclusively(database, _BUSY), context.obj.progress("rows", None) as advance:
+                    rebuild(database, config.effective_tuning, family_table(config.families), advance)
                 found = list(faults(database))
             if repair:  # what was just typed is no advice
                 found = [replace(one, advice=RESTORE) if one.advice == REPAIR else one for one in found]
@@ -204,40 +203,30 @@ def check(
         raise typer.Exit(1)
 
 
-def _rebuild(config: "Config", database: "Database", *, lines: bool) -> None:
-    from aggregator.extract.wire.agencies import family_table
-    from aggregator.pipeline.placement.rebuild import rebuild
-    from aggregator.store.engine.writer_lease import exclusively
-
-    busy = "another process uses this database: stop the daemon, then repeat the command"
-    with exclusively(database, busy), progress_bar("rows", None, lines=lines) as advance:
-        rebuild(database, config.effective_tuning, family_table(config.families), advance)
-
-
 def _print_result(
     balance: "Balance | None", faults: "Sequence[Fault]", format_: str, *, is_repaired: bool
 ) -> None:
     if format_ == "json":
-        output.json_line({"balance": balance, "faults": faults, "repaired": is_repaired})
+        show.json_line({"balance": balance, "faults": faults, "repaired": is_repaired})
         return
     if balance is None:
-        output.out("     the entries cannot be counted because the database is damaged\n")
+        show.out("     the entries cannot be counted because the database is damaged\n")
     else:
         _print_balance(balance)
     for fault in faults:
-        output.out(f"{fault.rows:9,}  {fault.what}\n           → {fault.advice}\n")
+        show.out(f"{fault.rows:9,}  {fault.what}\n           → {fault.advice}\n")
     if is_repaired:
-        output.say("computed all derived rows again")
+        show.say("computed all derived rows again")
     if faults:
-        output.say(f"{counted(len(faults), 'fault')}; make a copy of the database before you change anything")
+        show.say(f"{counted(len(faults), 'fault')}; make a copy of the database before you change anything")
     else:
-        output.say("no faults")
+        show.say("no faults")
 
 
 def _print_balance(balance: "Balance") -> None:
     refused = ", ".join(f"{count:,} {verdict}" for verdict, count in balance.refused_as)
     deleted = f" + {balance.deleted:,} deleted by retention" if balance.deleted else ""
-    output.out(
+    show.out(
         f"{balance.seen:9,}  entries received = {balance.stored:,} stored + {balance.known:,} already known"
         f" + {balance.refused_as_forgotten:,} refused as forgotten\n"
         f"{balance.stored:9,}  stored = {balance.placed:,} placed + {balance.waiting:,} waiting"
@@ -257,7 +246,7 @@ _LINES = (
 def prune(
     context: Context,
     dry_run: Annotated[bool, flag("--dry-run", "Show what is due without changing anything.")] = False,
-    format_: output.TextOrJson = "text",
+    format_: show.TextOrJson = "text",
 ) -> None:
     """Apply the retention of config.yaml now.
 
@@ -269,42 +258,90 @@ def prune(
       aggregator db prune --dry-run
       aggregator db prune
     """
-    from aggregator.pipeline.placement.retention import retention_plan
+    from aggregator.pipeline.placement.retention import PruneResult, retention_plan
 
     with written_before(context.obj) as (config, database):
         plan = retention_plan(config)
-
         due = make_placer(config, database).retention_job(plan, config.effective_tuning).due()
         if format_ == "json":
-            output.json_line(due)
+            show.json_line(due)
         else:
-            output.out("".join(f"{getattr(due, name):15,}  {text}\n" for name, text in _LINES))
+            show.out("".join(f"{getattr(due, name):15,}  {text}\n" for name, text in _LINES))
         if dry_run:
             return
-        with progress_bar("steps", None, lines=context.obj.verbose > 0) as advance:
-            _prune(config, database, plan, advance)
-    output.say("done")
+        with context.obj.progress("steps", None) as advance, WriterSession(config, database) as writer:
+            job: Retention | None = None
+
+            def step() -> PruneResult:
+                nonlocal job
+                job = job or writer.placer().retention_job(plan, config.effective_tuning, is_asked=True)
+                return PruneResult(is_done=not job.step())
+
+            is_done = False
+            while not is_done:
+                pruned = writer.carry_out("prune", plan, step, PruneResult, patience_seconds=PATIENCE_SECONDS)
+                if pruned is None:
+                    raise UsageError(
+                        "the process that is the writer does not answer; it continues the work later"
+                    )
+                is_done = pruned.is_done
+                advance(1)
+    show.say("done")
 
 
-def _prune(
-    config: "Config", database: "Database", plan: "RetentionPlan", advance: "Callable[[int], None]"
+def export(
+    context: Context,
+    output: Annotated[
+        str, option("--output", "FILE", "Write to this file (.gz, .zst: compressed); - is standard output.")
+    ] = "",
 ) -> None:
-    from aggregator.pipeline.placement.retention import PruneResult
+    """Export the content of the database as JSON lines.
 
-    with WriterSession(config, database) as writer:
-        job: Retention | None = None
+    This includes articles, stories, evidence, corrections and sources. Tokens, webhooks and deliveries are
+    not exported: they belong to one installation. Addresses of sources may contain passwords: protect the
+    file.
 
-        def step() -> PruneResult:
-            nonlocal job
-            job = job or writer.placer().retention_job(plan, config.effective_tuning, is_asked=True)
-            return PruneResult(is_done=not job.step())
+    \b
+    Examples:
+      aggregator export --output everything.jsonl.zst
+      aggregator export > everything.jsonl
+    """
+    from aggregator.admin.export import exported, row_count, written
 
-        is_done = False
-        while not is_done:
-            pruned = writer.carry_out("prune", plan, step, PruneResult, patience_seconds=PATIENCE_SECONDS)
-            if pruned is None:
-                raise UsageError(
-                    "the process that is the writer does not answer; it continues the work later"
-                )
-            is_done = pruned.is_done
-            advance(1)
+    output = "" if output == "-" else output
+    with (
+        context.obj.reading(must_exist=True) as (_, database),
+        context.obj.progress("rows", row_count(database)) as advance,
+        written(Path(output)) if output else nullcontext() as file,
+    ):
+        for line in exported(database, advance):
+            (file.write if file else show.out)(line)
+    if output:
+        show.say(f"wrote {output}")
+
+
+def import_(
+    context: Context,
+    file: Annotated[
+        str, argument("FILE", "Read this file, written by `aggregator export`; - is standard input.")
+    ],
+) -> None:
+    """Import an export into an empty database.
+
+    The database may be SQLite or PostgreSQL. The export must be of this version, or of an earlier one
+    with the same columns. Either all of it is imported or nothing.
+
+    \b
+    Examples:
+      aggregator import everything.jsonl.zst --database sqlite:///new.db
+      aggregator import - --database postgresql://me@localhost/news < everything.jsonl
+    """
+    from aggregator.admin.export import import_into, opened
+
+    with (
+        opened(file) as lines,  # first, so that a wrong file creates no database
+        context.obj.writing() as (_, database),
+        context.obj.progress("rows", None) as advance,
+    ):
+        count = import_into(database, lines, advance)
+    show.say(f"imported {counted(count, 'row')}")

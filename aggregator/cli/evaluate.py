@@ -10,8 +10,7 @@ import typer
 from aggregator.cli import output
 from aggregator.cli.context import Context, Settings
 from aggregator.cli.correct import workers
-from aggregator.cli.options import argument, flag, option
-from aggregator.cli.output import as_steps, progress_bar
+from aggregator.cli.output import argument, as_steps, flag, option, progress_bar
 from aggregator.config.logging import one_line
 from aggregator.config.messages import counted
 from aggregator.model.errors import UsageError
@@ -98,7 +97,7 @@ def evaluate(
     for dataset, name in zip(datasets, names, strict=True):
         records = measure.read_dataset(dataset)
         total = len(records) * (3 if pages_late else 1)
-        with progress_bar("articles", total, lines=context.obj.verbose > 0) as advance:
+        with context.obj.progress("articles", total) as advance:
             evaluated, assigned = measure.evaluate(
                 records,
                 config.effective_tuning,

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from aggregator.cli import output
-from aggregator.cli.options import option
+from aggregator.cli.output import option
 from aggregator.model.errors import AggregatorError, UsageError
 
 if TYPE_CHECKING:

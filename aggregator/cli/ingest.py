@@ -8,8 +8,7 @@ import typer
 from aggregator.cli import output
 from aggregator.cli.context import Context
 from aggregator.cli.correct import make_pipeline, workers
-from aggregator.cli.options import argument, flag
-from aggregator.cli.output import progress_bar, reading_progress
+from aggregator.cli.output import argument, flag, progress_bar, reading_progress
 from aggregator.model.errors import UsageError
 
 if TYPE_CHECKING:

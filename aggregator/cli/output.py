@@ -21,9 +21,26 @@ from typing import Annotated, Any, Literal, NamedTuple
 
 import typer
 
-from aggregator.cli.options import option
 from aggregator.config.logging import one_line, writes_json
 from aggregator.model.errors import NotWritableError, UsageError
+
+# Declarations of options and arguments, shorter than those of Typer: each has a help, and each value a name.
+
+
+def option(name: str, metavar: str, words: str, **more: Any) -> Any:
+    """Return an option with a value; `more` are arguments of `typer.Option`."""
+    return typer.Option(name, metavar=metavar, help=words, **more)
+
+
+def flag(name: str, words: str) -> Any:
+    """Return an option without a value."""
+    return typer.Option(name, help=words)
+
+
+def argument(metavar: str, words: str, **more: Any) -> Any:
+    """Return an argument; `more` are arguments of `typer.Argument`."""
+    return typer.Argument(metavar=metavar, help=words, **more)
+
 
 _FORMAT_HELP = "Print the result in this format."
 TextOrJson = Annotated[Literal["text", "json"], option("--format", "text|json", _FORMAT_HELP)]

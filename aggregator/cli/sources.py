@@ -12,7 +12,7 @@ import typer
 from aggregator.cli import output
 from aggregator.cli.context import Context, missing_database
 from aggregator.cli.filters import complete_source
-from aggregator.cli.options import argument, flag, option
+from aggregator.cli.output import argument, flag, option
 from aggregator.config.logging import one_line
 from aggregator.config.messages import counted
 from aggregator.model.errors import UsageError

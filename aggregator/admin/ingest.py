@@ -36,9 +36,8 @@ from aggregator.pipeline.kinds.folder_kind import (
     REJECTED_LISTED,
     entries_of,
 )
-from aggregator.pipeline.pipeline import Pipeline
+from aggregator.pipeline.pipeline import More, Pipeline
 from aggregator.pipeline.poll import Poller, parse_feed
-from aggregator.pipeline.prepare_queue import More
 from aggregator.pipeline.render import renderer
 from aggregator.pipeline.samples import first_start, with_dates_moved
 from aggregator.sources.limits import source_tuning

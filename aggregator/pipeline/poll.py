@@ -71,11 +71,9 @@ _STORE_SECONDS = 900.0
 _STORE_PAUSE_SECONDS = 0.5  # before the second attempt; doubled before each further one, ...
 _STORE_PAUSE_MAX_SECONDS = 5.0  # ... up to this: a daemon that stops waits for it (chosen, all three)
 _UNDATED_AGE_DAYS = 30.0  # that the entries of a first poll without any date are assumed to be old (chosen)
-_LIVE_REREADS = 6  # times that the page of a live blog is fetched again when its feed entry changes ...
-_LIVE_REREAD_HOURS = 48.0  # ... within so many hours (chosen)
-# The same for other articles: some entries differ at every poll, by a counter of comments or the time of
-# the response as their date (chosen).
-_ENTRY_REREADS = 12
+# How often a page is fetched again when its feed entry changes: some entries differ at every poll, by a
+# counter of comments or the time of the response as their date (chosen).
+_REREADS = RereadTuning(most=6, others=12, hours=48.0)
 
 log = logging.getLogger(__name__)
 Stored = TypeVar("Stored")
@@ -134,11 +132,6 @@ class Poller:
         net, polling = net_tuning(self._all_tuning), self._all_tuning.section("polling", PollTuning)
         self._rules = self._net, self._tuning = PollRules(net, polling)
         self._identity = self._all_tuning.section("identity", IdentityTuning)
-        self._live = RereadTuning(
-            most=_LIVE_REREADS,
-            others=_ENTRY_REREADS,
-            hours=_LIVE_REREAD_HOURS,
-        )
         self._robots = Robots(self._client) if robots else None
         self._outage = OutageDetector(_OUTAGE_HOSTS)
         self._pages = pages
@@ -289,7 +282,7 @@ class Poller:
                         outlet=source.outlet,
                         is_first=not source.first_poll_done,
                         tuning=self._identity,
-                        live=self._live,
+                        live=_REREADS,
                     ),
                 )
             for entry, result in zip(entries, taken.accepted, strict=True):
@@ -328,26 +321,17 @@ class Poller:
         return msgspec.structs.replace(summarise_accepted(taken.accepted, feed.problem), name=name)
 
     def _completed(self, feed: ParsedFeed, source: Source, now: dt.datetime) -> list[Entry]:
-        """Return the entries, the oldest first, with the settings of their source and a time."""
-        assumed_at = None if source.first_poll_done else self._assumed_time(feed.entries, now)
-        return [
-            self._dated(of_source(entry, source, feed.language), now, assumed_at)
-            for entry in reversed(feed.entries)
-        ]
+        """Return the entries, the oldest first, with the settings of their source and a time.
 
-    def _assumed_time(self, entries: Sequence[Entry], now: dt.datetime) -> dt.datetime:
-        """Return the effective time of undated entries of a first poll, which are a backlog and not news."""
-        times = (entry.published.time for entry in entries if entry.published is not None)
-        return min(times, default=now - dt.timedelta(days=_UNDATED_AGE_DAYS))
-
-    @staticmethod
-    def _dated(entry: Entry, now: dt.datetime, assumed_at: dt.datetime | None) -> Entry:
-        """Complete an undated entry: in a first poll with an effective time, later with the present time."""
-        if entry.published is not None:
-            return entry
-        if assumed_at is not None:
-            return msgspec.structs.replace(entry, assumed_at=assumed_at)
-        return msgspec.structs.replace(entry, published=Published(time=now, origin="poll"))
+        Undated ones get the present time; those of a first poll, which are a backlog and not news, the
+        effective time of the oldest dated one.
+        """
+        undated: dict[str, object] = {"published": Published(time=now, origin="poll")}
+        if not source.first_poll_done:
+            times = (entry.published.time for entry in feed.entries if entry.published is not None)
+            undated = {"assumed_at": min(times, default=now - dt.timedelta(days=_UNDATED_AGE_DAYS))}
+        entries = [of_source(entry, source, feed.language) for entry in reversed(feed.entries)]
+        return [one if one.published else msgspec.structs.replace(one, **undated) for one in entries]
 
     def wants_page(self, entry: Entry, pages: str = "auto") -> bool:
         """Whether to fetch the page of `entry`; `pages` is the setting of its source."""
@@ -438,7 +422,12 @@ class Poller:
         try:
             port = _own_port(wanted)
             linked_from = wanted.feed or ""  # unknown: a push, or a feed that was removed
-            self._check_robots(wanted, port, linked_from)
+            if self._robots is not None:
+                answer = self._robots.answer(wanted.url, source_port=port, linked_from=linked_from)
+                if answer == "no":
+                    raise FetchError("robots", "robots.txt of the site forbids this page")
+                if answer == "not now":
+                    raise FetchError("no robots", "robots.txt of the site cannot be read")
             fetched = self._client.fetch(
                 wanted.url,
                 accept="page",
@@ -464,22 +453,13 @@ class Poller:
         self._stored(wanted.url, lambda: self._database.transact(work))
         return True
 
-    def _check_robots(self, wanted: PendingPage, port: int | None, linked_from: str) -> None:
-        """Raise FetchError if robots.txt forbids the page or cannot be read."""
-        if self._robots is None:
-            return
-        answer = self._robots.answer(wanted.url, source_port=port, linked_from=linked_from)
-        if answer == "no":
-            raise FetchError("robots", "robots.txt of the site forbids this page")
-        if answer == "not now":
-            raise FetchError("no robots", "robots.txt of the site cannot be read")
-
     def _without_page(self, wanted: PendingPage, error: FetchError) -> bool:
         is_sent = error.cause != ASKED_TO_WAIT  # else its host backs off
         tries = wanted.attempts + is_sent
         if error.cause == "stopped" or self._stops():
             return False
-        final = _cause(error) in _FINAL or tries >= self._tuning.page_attempts
+        cause = f"http {error.status}" if error.status and error.cause == "http" else error.cause
+        final = cause in _FINAL or tries >= self._tuning.page_attempts
         now = self._now()
         hosts = self._hosts_changed(now)
 
@@ -615,10 +595,6 @@ def _content_type(fetched: FetchResult) -> str | None:
     if not fetched.content_type:
         return None
     return f"{fetched.content_type}; charset={fetched.charset}" if fetched.charset else fetched.content_type
-
-
-def _cause(error: FetchError) -> str:
-    return f"http {error.status}" if error.status and error.cause == "http" else error.cause
 
 
 def _hash(body: bytes) -> bytes:

@@ -2,10 +2,10 @@
 
 import sys
 import time
-from collections.abc import Callable, Iterator
-from contextlib import closing, contextmanager
+from collections.abc import Iterator
+from contextlib import closing, contextmanager, nullcontext
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, TypeVar
+from typing import TYPE_CHECKING, Annotated, Any
 
 import msgspec
 import typer
@@ -18,20 +18,16 @@ from aggregator.config.messages import counted
 from aggregator.model.errors import UsageError
 
 if TYPE_CHECKING:
-    import datetime as dt
-
     from aggregator.config.settings import Config
     from aggregator.model.core import FrozenStruct
+    from aggregator.pipeline.command_handlers import WriterServices
     from aggregator.pipeline.pipeline import Pipeline
-    from aggregator.pipeline.placement.erase import ForgetCommand, ForgetResult
     from aggregator.pipeline.placement.place import Placer
-    from aggregator.pipeline.placement.recluster import GroupingDifference, Reclusterer
+    from aggregator.pipeline.placement.recluster import GroupingDifference, Progress
     from aggregator.pipeline.workers.executor import Executor
     from aggregator.store.engine.database import Database
     from aggregator.store.maintenance.erase import EraseSummary
     from aggregator.store.stories.commands import CommandKind
-
-Result = TypeVar("Result")
 
 PATIENCE_SECONDS = 60.0  # to wait for a running daemon, which runs commands between two batches
 RECLUSTER_PATIENCE_SECONDS = 24 * 3600.0
@@ -203,25 +199,27 @@ def recluster(
     """
     import datetime as dt
 
-    from aggregator.pipeline.placement.recluster import GroupingDifference, ReclusterCommand
+    from aggregator.model.core import utc_now
+    from aggregator.pipeline.placement.recluster import ReclusterCommand, Reclusterer
+    from aggregator.pipeline.placement.story_options import story_options
 
+    regrouped: GroupingDifference | None
     start = show.moment(since, dt.datetime.now(dt.UTC)) if since else None
-    with written_before(context.obj) as (config, database):
+    patience = 0.0 if no_wait else RECLUSTER_PATIENCE_SECONDS
+    with written_before(context.obj) as (config, database), progress_bar("articles", None) as advance:
         if dry_run:
-            with _reclustering(config, database) as run, progress_bar("articles", None) as advance:
-                difference = run.difference(start, as_steps(advance))
-            _print_difference(difference, format_)
-            return
-        with WriterSession(config, database) as writer:
-            if not (no_wait or writer.is_writer):
-                show.say("another process is the writer; waiting until it has regrouped; skip with --no-wait")
-            regrouped = writer.carry_out(
-                "recluster",
-                ReclusterCommand(since=start),
-                lambda: writer.recluster(start),
-                GroupingDifference,
-                patience_seconds=0.0 if no_wait else RECLUSTER_PATIENCE_SECONDS,
-            )
+            with workers(config) as executor:
+                options = story_options(config)
+                run = Reclusterer(database, executor, config.effective_tuning, options, now=utc_now)
+                regrouped = run.difference(start, as_steps(advance))
+        else:
+            with WriterSession(config, database) as writer:
+                if not (no_wait or writer.is_writer):
+                    show.say(
+                        "another process is the writer; waiting until it has regrouped (skip with --no-wait)"
+                    )
+                command, step = ReclusterCommand(since=start), as_steps(advance)
+                regrouped = writer.carry_out("recluster", command, patience_seconds=patience, step=step)
     if regrouped is None:
         show.say("queued for the process that is the writer; the log of the daemon reports when it is done")
     else:
@@ -237,13 +235,8 @@ def _correct(context: Context, format_: str, no_wait: bool, **what: Any) -> None
 
     command = CorrectionCommand(**what)
     with written_before(context.obj) as (config, database), WriterSession(config, database) as writer:
-        corrected = writer.carry_out(
-            "correct",
-            command,
-            lambda: writer.placer().correct(command),
-            CorrectionResult,
-            patience_seconds=0.0 if no_wait else PATIENCE_SECONDS,
-        )
+        patience = 0.0 if no_wait else PATIENCE_SECONDS
+        corrected: CorrectionResult | None = writer.carry_out("correct", command, patience_seconds=patience)
     if corrected is None:
         number = writer.queued_as
         show.say(
@@ -280,6 +273,7 @@ class WriterSession:
         self._config = config
         self._database = database
         self._lock = open_writer_lease(database, config.effective_tuning)
+        self._placer: Placer | None = None
         self.is_writer = False
         self.queued_as: int | None = None  # the number of the last command that was queued
 
@@ -290,42 +284,26 @@ class WriterSession:
     def __exit__(self, *_: object) -> None:
         self._lock.release()
 
-    def placer(self) -> "Placer":
-        """Return the placer of this process, which is the writer."""
-        return make_placer(self._config, self._lock.fenced)
-
-    def forget(self, command: "ForgetCommand") -> "ForgetResult":
-        """Erase articles in this process."""
-        from aggregator.pipeline.placement.recluster import drop_scratch
-
-        drop_scratch(self._lock.fenced)
-        return self.placer().erase(command)
-
-    def recluster(self, since: "dt.datetime | None") -> "GroupingDifference":
-        """Regroup the articles received since then in this process."""
-        placer = self.placer()
-        with _reclustering(self._config, self._lock.fenced) as run, progress_bar("articles", None) as advance:
-            return run.take_over(placer, since, as_steps(advance))
-
     def carry_out(
         self,
         kind: "CommandKind",
         command: "FrozenStruct",
-        here: Callable[[], Result],
-        answer_type: type[Result],
         *,
         patience_seconds: float,
-    ) -> Result | None:
-        """Return the result of `here()`; if another process is the writer, its answer to `command`.
+        step: "Progress" = lambda _done, _total: None,
+    ) -> Any:
+        """Execute a command and return its answer; if another process is the writer, that process does it.
 
-        Becomes the writer if that process ends. None: no answer after `patience_seconds`.
+        Becomes the writer if that process ends. None: no answer after `patience_seconds`. `step` is called
+        with the progress in this process.
         """
-
         from aggregator.model.core import utc_now
         from aggregator.pipeline import command_handlers
 
+        handler = command_handlers.HANDLERS[kind]
         if self.is_writer:
-            return here()
+            with self._services(kind) as services:
+                return handler.execute(services, command, None, step)
         payload = msgspec.json.encode(command)
         number = self.queued_as = command_handlers.enqueue(self._database, utc_now(), kind, payload)
         ends = time.monotonic() + patience_seconds
@@ -335,10 +313,25 @@ class WriterSession:
                 self._database, number, patience_seconds=min(1.0, max(0.0, left))
             )
             if answer is not None:
-                return msgspec.json.decode(answer, type=answer_type)
+                return msgspec.json.decode(answer, type=handler.answer)
             if left <= 0:
                 return None
             self._become_writer()
+
+    @contextmanager
+    def _services(self, kind: "CommandKind") -> "Iterator[WriterServices]":
+        """Yield what a command is executed with; only regrouping needs workers."""
+        from aggregator.model.core import utc_now
+        from aggregator.pipeline.command_handlers import WriterServices
+        from aggregator.pipeline.placement.story_options import story_options
+        from aggregator.pipeline.workers.executor import InlineExecutor
+
+        config, database = self._config, self._lock.fenced
+        self._placer = self._placer or make_placer(config, database)
+        with workers(config) if kind == "recluster" else nullcontext(InlineExecutor()) as executor:
+            yield WriterServices(
+                database, executor, config.effective_tuning, utc_now, story_options(config), self._placer
+            )
 
     def _become_writer(self) -> None:
         """Become the writer if there is none; then run the commands that were queued for the last one."""
@@ -348,16 +341,6 @@ class WriterSession:
         if self.is_writer and command_handlers.pending_commands(self._database):
             with workers(self._config) as executor:
                 make_pipeline(self._config, self._lock.fenced, executor).run_commands()
-
-
-@contextmanager
-def _reclustering(config: "Config", database: "Database") -> Iterator["Reclusterer"]:
-    from aggregator.model.core import utc_now
-    from aggregator.pipeline.placement.recluster import Reclusterer
-    from aggregator.pipeline.placement.story_options import story_options
-
-    with workers(config) as executor:
-        yield Reclusterer(database, executor, config.effective_tuning, story_options(config), now=utc_now)
 
 
 @contextmanager
@@ -462,15 +445,10 @@ def forget(
         if not yes:
             _print_summary(summary, "text", f"will be forgotten, for the {target.kind} {name}")
             _confirm()
-        command = ForgetCommand(name=name)
+        patience = 0.0 if no_wait else PATIENCE_SECONDS
         with WriterSession(config, database) as writer:
-            forgotten = writer.carry_out(
-                "forget",
-                command,
-                lambda: writer.forget(command),
-                ForgetResult,
-                patience_seconds=0.0 if no_wait else PATIENCE_SECONDS,
-            )
+            command = ForgetCommand(name=name)
+            forgotten: ForgetResult | None = writer.carry_out("forget", command, patience_seconds=patience)
     if forgotten is None:
         show.say(f"queued as command {writer.queued_as} for the process that is the writer")
         return

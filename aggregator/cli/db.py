@@ -17,7 +17,6 @@ from aggregator.model.errors import DamagedFileError, UsageError
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from aggregator.pipeline.placement.retention import Retention
     from aggregator.store.maintenance.integrity_check import Balance, Fault
 
 db = typer.Typer(name="db", help="Upgrade, check, back up and restore the database.", no_args_is_help=True)
@@ -258,7 +257,7 @@ def prune(
       aggregator db prune --dry-run
       aggregator db prune
     """
-    from aggregator.pipeline.placement.retention import PruneResult, retention_plan
+    from aggregator.pipeline.placement.retention import retention_plan
 
     with written_before(context.obj) as (config, database):
         plan = retention_plan(config)
@@ -270,16 +269,9 @@ def prune(
         if dry_run:
             return
         with context.obj.progress("steps", None) as advance, WriterSession(config, database) as writer:
-            job: Retention | None = None
-
-            def step() -> PruneResult:
-                nonlocal job
-                job = job or writer.placer().retention_job(plan, config.effective_tuning, is_asked=True)
-                return PruneResult(is_done=not job.step())
-
             is_done = False
             while not is_done:
-                pruned = writer.carry_out("prune", plan, step, PruneResult, patience_seconds=PATIENCE_SECONDS)
+                pruned = writer.carry_out("prune", plan, patience_seconds=PATIENCE_SECONDS)
                 if pruned is None:
                     raise UsageError(
                         "the process that is the writer does not answer; it continues the work later"

@@ -8,16 +8,23 @@ import datetime as dt
 import logging
 import time
 from collections.abc import Callable, Mapping
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import msgspec
 
 from aggregator.config.tuning import Tuning
+from aggregator.model.core import FrozenStruct
 from aggregator.model.errors import AggregatorError, NoScratchFolderError, UsageError, WorkError
-from aggregator.pipeline.placement.apply_corrections import decode_command
-from aggregator.pipeline.placement.erase import ForgetCommand
+from aggregator.pipeline.placement.apply_corrections import CorrectionCommand, CorrectionResult
+from aggregator.pipeline.placement.erase import ForgetCommand, ForgetResult
 from aggregator.pipeline.placement.place import Placer
-from aggregator.pipeline.placement.recluster import ReclusterCommand, Reclusterer, drop_scratch
+from aggregator.pipeline.placement.recluster import (
+    GroupingDifference,
+    Progress,
+    ReclusterCommand,
+    Reclusterer,
+    drop_scratch,
+)
 from aggregator.pipeline.placement.retention import PruneResult, RetentionPlan
 from aggregator.pipeline.placement.story_options import StoryOptions
 from aggregator.pipeline.workers.executor import Executor
@@ -58,12 +65,6 @@ def pending_commands(database: Database) -> list[Command]:
         return commands.pending_commands(connection)
 
 
-def answer(database: Database, now: dt.datetime, command: Command, result: bytes) -> None:
-    """Mark a command as executed, with its result as JSON."""
-    with database.write() as connection:
-        commands.answer(connection, command.command_no, now, "done", result.decode())
-
-
 def reject(database: Database, now: dt.datetime, command: Command, reason: str) -> None:
     """Refuse a command, with the reason."""
     database.transact(
@@ -93,14 +94,84 @@ class _StoppedError(Exception):
     """The daemon stops during a command."""
 
 
+def _correct(
+    writer: WriterServices, command: CorrectionCommand, request: int | None, _step: Progress
+) -> CorrectionResult:
+    return writer.placer.correct(command, request)
+
+
+def _forget(
+    writer: WriterServices, command: ForgetCommand, request: int | None, step: Progress
+) -> ForgetResult:
+    try:
+        drop_scratch(writer.database)
+        return writer.placer.erase(command, request, lambda: step(0, 0))
+    except (UsageError, NoScratchFolderError):
+        if request is not None:
+            with writer.database.write() as connection:
+                erase.blank_command(connection, request)
+        raise
+
+
+def _prune(
+    writer: WriterServices, command: RetentionPlan, request: int | None, step: Progress
+) -> PruneResult:
+    """Run retention for a moment; the command is repeated, and entries are placed in between."""
+    retention_job = writer.placer.retention_job(command, writer.all_tuning, is_asked=True)
+    ends = time.monotonic() + PRUNED_SECONDS
+    step(0, 0)
+    while (more := retention_job.step()) and time.monotonic() < ends:
+        step(0, 0)
+    result = PruneResult(is_done=not more)
+    if request is not None:
+        with writer.database.write() as connection:
+            answer = msgspec.json.encode(result).decode()
+            commands.answer(connection, request, writer.now(), "done", answer)
+    return result
+
+
+def _recluster(
+    writer: WriterServices, command: ReclusterCommand, request: int | None, step: Progress
+) -> GroupingDifference:
+    run = Reclusterer(writer.database, writer.executor, writer.all_tuning, writer.options, now=writer.now)
+    return run.take_over(writer.placer, command.since, step, request=request)
+
+
+class CommandHandler(NamedTuple):
+    """A kind of command: its type, that of its answer, and the function that executes it in the writer.
+
+    The function gets the number of the row that it answers in its transaction, or None, and a function that
+    it calls with its progress, which may raise to stop it. Raises UsageError for an impossible command.
+    """
+
+    command: type[FrozenStruct]
+    answer: type[FrozenStruct]
+    execute: Callable[[WriterServices, Any, int | None, Progress], FrozenStruct]
+
+
+HANDLERS: Mapping[CommandKind, CommandHandler] = {
+    "correct": CommandHandler(CorrectionCommand, CorrectionResult, _correct),
+    "forget": CommandHandler(ForgetCommand, ForgetResult, _forget),
+    "prune": CommandHandler(RetentionPlan, PruneResult, _prune),
+    "recluster": CommandHandler(ReclusterCommand, GroupingDifference, _recluster),
+}
+
+
 def run_commands(writer: WriterServices, stop: Stop) -> int:
     """Execute the waiting commands, oldest first. Return how many."""
+
+    def end_if_stopped(*_progress: int) -> None:
+        if stop():  # also a heartbeat
+            raise _StoppedError
+
     executed = 0
     for command in pending_commands(writer.database):
         if stop():
             break
+        handler = HANDLERS[command.kind]
         try:
-            _HANDLERS[command.kind](writer, command, stop)
+            decoded = msgspec.json.decode(command.payload, type=handler.command)
+            handler.execute(writer, decoded, command.command_no, end_if_stopped)
         except _StoppedError:
             break  # it continues at the next start
         except (UsageError, WorkError, NoScratchFolderError) as error:
@@ -120,53 +191,3 @@ def run_commands(writer: WriterServices, stop: Stop) -> int:
             reject(writer.database, writer.now(), command, reason)
         executed += 1
     return executed
-
-
-def _correct(writer: WriterServices, command: Command, _stop: Stop) -> None:
-    writer.placer.correct(decode_command(command.payload), command.command_no)
-
-
-def _forget(writer: WriterServices, command: Command, stop: Stop) -> None:
-    decoded = msgspec.json.decode(command.payload, type=ForgetCommand)
-    try:
-        drop_scratch(writer.database)
-        writer.placer.erase(decoded, command.command_no, lambda: _end_if(stop))
-    except (UsageError, NoScratchFolderError):
-        with writer.database.write() as connection:
-            erase.blank_command(connection, command.command_no)
-        raise
-
-
-def _prune(writer: WriterServices, command: Command, stop: Stop) -> None:
-    """Run retention for a moment; the command is repeated, and entries are placed in between."""
-    plan = msgspec.json.decode(command.payload, type=RetentionPlan)
-    retention_job = writer.placer.retention_job(plan, writer.all_tuning, is_asked=True)
-    ends = time.monotonic() + PRUNED_SECONDS
-    while (more := retention_job.step(stop)) and time.monotonic() < ends:
-        pass
-    if not more:
-        _end_if(stop)  # then there may be more, and the command is repeated
-    result = msgspec.json.encode(PruneResult(is_done=not more))
-    answer(writer.database, writer.now(), command, result)
-
-
-def _recluster(writer: WriterServices, command: Command, stop: Stop) -> None:
-    decoded = msgspec.json.decode(command.payload, type=ReclusterCommand)
-    run = Reclusterer(writer.database, writer.executor, writer.all_tuning, writer.options, now=writer.now)
-    # `stop` is also a heartbeat.
-    run.take_over(
-        writer.placer, decoded.since, lambda _done, _total: _end_if(stop), request=command.command_no
-    )
-
-
-def _end_if(stop: Stop) -> None:
-    if stop():
-        raise _StoppedError
-
-
-_HANDLERS: Mapping[CommandKind, Callable[[WriterServices, Command, Stop], None]] = {
-    "correct": _correct,
-    "forget": _forget,
-    "prune": _prune,
-    "recluster": _recluster,
-}

@@ -9,7 +9,7 @@ from contextlib import closing, contextmanager
 from functools import partial
 from pathlib import Path
 from typing import Literal, NamedTuple
-from urllib.parse import urlsplit
+from urllib.parse import urljoin, urlsplit
 
 import msgspec
 
@@ -338,7 +338,10 @@ class _FeedSearch:
         if parsed.sitemaps:  # one of news is better than the newest of all pages
             return self._among(discovered.links) or typed
         if not discovered.links and discovered.leads_to:
-            return self._behind_redirect(discovered.leads_to)
+            if self._requests_left <= 0:
+                raise UsageError(f"no feed was found: too many redirects at {discovered.leads_to}")
+            self._requests_left -= 1
+            return self.find([discovered.leads_to])
         found = (
             self._among(discovered.links)
             or self._among(self._of_front_page(page.url_final))
@@ -362,12 +365,6 @@ class _FeedSearch:
                         message += "; the site blocks programs: give the address of the feed itself"
                     raise ReadError(message) from error
         raise AssertionError("there is an address")
-
-    def _behind_redirect(self, address: str) -> ResolvedFeed:
-        if self._requests_left <= 0:
-            raise UsageError(f"no feed was found: too many redirects at {address}")
-        self._requests_left -= 1
-        return self.find([address])
 
     def _among(self, links: Iterable[FeedCandidate]) -> ResolvedFeed | None:
         """Return the first of the addresses that is a feed with entries."""
@@ -405,12 +402,12 @@ class _FeedSearch:
 
     def _of_front_page(self, page_url: str) -> tuple[FeedCandidate, ...]:
         """Return the feeds that the front page declares, for an address of another page of the site."""
-        front = web_address(_at_root(page_url, "/"))
+        front = web_address(urljoin(page_url, "/"))
         page = self._fetched(front) if front and front != page_url else None
         return self._reader.links_in(page).links if page else ()
 
     def _among_sitemaps(self, page_url: str) -> ResolvedFeed | None:
-        robots = self._fetched(_at_root(page_url, "/robots.txt"))
+        robots = self._fetched(urljoin(page_url, "/robots.txt"))
         places = sitemaps_of_robots(decode(robots.body, robots.charset)) if robots else []
         for place in places:
             page = self._fetched(place)
@@ -437,11 +434,6 @@ def _port(url: str) -> int:
         return parts.port or (80 if parts.scheme == "http" else 443)
     except ValueError:
         return 0
-
-
-def _at_root(url: str, path: str) -> str:
-    scheme, _, rest = url.partition("://")
-    return f"{scheme}://{rest.partition('/')[0].partition('?')[0]}{path}"
 
 
 def _new_source(
@@ -561,18 +553,23 @@ def import_feeds(config: Config, database: Database, data: bytes, file: str) -> 
         by_address = {address_key(url): one for one in sources for url in (one.address, one.polled_url)}
         by_id = {one.id: one for one in sources}
         for feed in feeds:
-            folder = _FOLDER_SEPARATOR.join(_folder_name(name) for name in feed.folder) or None
+            folder = _FOLDER_SEPARATOR.join(
+                name.replace(_FOLDER_SEPARATOR, "/").strip() for name in feed.folder
+            )
             existing = by_address.get(address_key(feed.url)) or by_id.get(source_id("feed", None, feed.url))
             if has_login(feed.url):
                 # Programs write the address where there is no title.
                 named = "" if has_login(feed.title) else feed.title
                 refused.append(named or urlsplit(feed.url).hostname or "")
             elif existing is None:
-                item = _listed_source(config, feed, folder, spread_seconds=spread)
+                options = SourceOptions(folder=folder or None)
+                item = _new_source(config, feed.url, feed.title or None, options, spread_seconds=spread)
+                # Its id is that of its address.
+                item = msgspec.structs.replace(item, name=_given_name(feed), site_url=feed.site_url)
                 by_address[address_key(feed.url)] = new[item.id] = item
             elif existing.origin == "user":
                 known = new.get(existing.id, existing)
-                filed_as = {"name": known.name or _given_name(feed), "folder": known.folder or folder}
+                filed_as = {"name": known.name or _given_name(feed), "folder": known.folder or folder or None}
                 if known.id in new:
                     new[known.id] = msgspec.structs.replace(known, **filed_as)
                 elif (known.name, known.folder) != tuple(filed_as.values()):
@@ -589,22 +586,9 @@ def import_feeds(config: Config, database: Database, data: bytes, file: str) -> 
     )
 
 
-def _listed_source(config: Config, feed: OpmlFeed, folder: str | None, *, spread_seconds: float) -> Source:
-    """Return a new source with name, folder and home page of the list; its id is that of its address."""
-    item = _new_source(
-        config, feed.url, feed.title or None, SourceOptions(folder=folder), spread_seconds=spread_seconds
-    )
-    return msgspec.structs.replace(item, name=_given_name(feed), site_url=feed.site_url)
-
-
 def _given_name(feed: OpmlFeed) -> str | None:
     """Return the reader's name of a feed; programs write the address where there is none."""
     return feed.title if feed.title and feed.title != feed.url else None
-
-
-def _folder_name(name: str) -> str:
-    """Return the name of a folder without the separator of nested folders."""
-    return name.replace(_FOLDER_SEPARATOR, "/").strip()
 
 
 def export_opml(config: Config, database: Database) -> bytes:

@@ -9,8 +9,6 @@ from collections.abc import Iterable, Mapping, Sequence
 from itertools import chain
 from typing import NamedTuple
 
-import msgspec
-
 from aggregator.cluster.constraints import Constraint, ConstraintTable, Relation
 from aggregator.model.core import Evidence, FrozenStruct
 from aggregator.model.errors import UsageError
@@ -377,8 +375,3 @@ def _to_undo(made: Sequence[Correction], n: int | None) -> Correction:
     if found.undone_at is not None:
         raise UsageError(f"correction {n} is already undone")
     return found
-
-
-def decode_command(payload: str) -> CorrectionCommand:
-    """Decode a stored command."""
-    return msgspec.json.decode(payload, type=CorrectionCommand)

@@ -167,7 +167,7 @@ class CorrectionHandler:
             raise UsageError(
                 f"article {unknown_entries[0]} is not in story {origin}; `aggregator story {origin}` lists it"
             )
-        leaving = self._with_copies(connection, command.articles, origin)
+        leaving = self._story_writer.with_copies(connection, command.articles, origin)
         staying = [one for one in members if one not in leaving]
         if not staying:
             raise UsageError(
@@ -194,7 +194,7 @@ class CorrectionHandler:
             raise UsageError(f"there is no article {article}; `aggregator story ID` lists their ids")
         if assigned_story == target:
             raise UsageError(f"article {article} is in story {target} already")
-        leaving = self._with_copies(connection, [article], assigned_story)
+        leaving = self._story_writer.with_copies(connection, [article], assigned_story)
         there = [member.id for member in articles.members(connection, target)]
         staying = [one.id for one in articles.members(connection, assigned_story) if one.id not in leaving]
         if not staying:
@@ -309,10 +309,6 @@ class CorrectionHandler:
         for article in leaving:  # before the move, which counts them
             articles.set_evidence(unit_of_work.connection, article, self._evidence)
         return self._story_writer.move(unit_of_work, leaving, target, at_no=at_no, bump=unit_of_work.now)
-
-    def _with_copies(self, connection: Connection, wanted: Iterable[str], story: str) -> list[str]:
-        """Return the articles with their copies."""
-        return self._story_writer.with_copies(connection, wanted, story)
 
     def _kept(
         self,

@@ -13,7 +13,8 @@ import os
 import stat
 import tempfile
 from collections import Counter, defaultdict
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import NamedTuple
 
@@ -104,16 +105,14 @@ class Reclusterer:
         self, since: dt.datetime | None, progress: Progress = lambda *_: None, *, corrected: bool = True
     ) -> GroupingDifference:
         """Return the changes without writing them. `corrected=False`: without corrections."""
-        with _ScratchDatabase(self._database, self._all_tuning, since, corrected=corrected) as fresh:
-            start = self._decide(fresh, since, progress, corrected=corrected)
+        with self._decided(since, progress, corrected=corrected) as (fresh, start):
             return self._plan(fresh, start).difference
 
     def assignments(self, progress: Progress = lambda *_: None, *, corrected: bool) -> dict[str, str]:
         """Return article → scratch story, for all articles."""
-        with _ScratchDatabase(self._database, self._all_tuning, None, corrected=corrected) as fresh:
-            self._decide(fresh, None, progress, corrected=corrected)
-            with fresh.database.read() as connection:
-                return {one.id: one.story for one in recluster.grouping(connection)}
+        decided = self._decided(None, progress, corrected=corrected)
+        with decided as (fresh, _), fresh.database.read() as scratch:
+            return {one.id: one.story for one in recluster.grouping(scratch)}
 
     def take_over(
         self,
@@ -127,8 +126,7 @@ class Reclusterer:
 
         The row `request` is answered with the difference in the same transaction.
         """
-        with _ScratchDatabase(self._database, self._all_tuning, since, corrected=True) as fresh:
-            start = self._decide(fresh, since, progress, corrected=True)
+        with self._decided(since, progress) as (fresh, start):
             plan = self._plan(fresh, start)
             difference = msgspec.structs.replace(plan.difference, written=True)
             with placer.unit_of_work() as unit_of_work:
@@ -144,6 +142,14 @@ class Reclusterer:
 
     # --- the scratch database -----------------------------------------------------------------------------
 
+    @contextmanager
+    def _decided(
+        self, since: dt.datetime | None, progress: Progress, *, corrected: bool = True
+    ) -> "Iterator[tuple[_ScratchDatabase, int]]":
+        """Yield a scratch database with everything from `since` on placed, and its first inbox number."""
+        with _ScratchDatabase(self._database, self._all_tuning, since, corrected=corrected) as fresh:
+            yield fresh, self._decide(fresh, since, progress, corrected=corrected)
+
     def _decide(
         self, fresh: "_ScratchDatabase", since: dt.datetime | None, progress: Progress, *, corrected: bool
     ) -> int:
@@ -155,7 +161,7 @@ class Reclusterer:
         if start:
             with self._database.read() as live:
                 placer.count_sources_after(recluster.counted_up_to(live, start))
-        if not fresh.is_seeded():
+        if not fresh.seeded.exists():
             self._seed(fresh, placer, start, lambda: progress(0, total), corrected=corrected)
         with fresh.database.read() as scratch:
             at = max(start, retention.newest(scratch) + 1)
@@ -190,7 +196,7 @@ class Reclusterer:
             for story in torn:
                 placer.story_writer.restate(unit_of_work, story)
                 step()
-        fresh.mark_seeded()
+        fresh.seeded.touch()
 
     def _prepared(self, batch: Sequence[ReplayedArticle]) -> list[Prepared]:
         jobs = []
@@ -233,36 +239,29 @@ class Reclusterer:
 
         `progress` is called between two parts as a sign of progress; it may raise to stop.
         """
-        live = unit_of_work.connection
+        live, ledger, now = unit_of_work.connection, unit_of_work.ledger, unit_of_work.now
         done = plan.difference.articles
 
         def step() -> None:
             progress(done, done)
 
         with fresh.database.read() as scratch:
-            before = {one.id: one.story for one in recluster.grouping(live)}
+            before = recluster.grouping(live)
             after = recluster.grouping(scratch)
             for one in plan.founded:
                 founder = recluster.founder_of(scratch, one)
                 state = recluster.state_of(scratch, one)
-                fraction = (
-                    unit_of_work.ledger.number("bump") % 1_000_000
-                )  # bumps of the scratch database have their own numbers
-                state = msgspec.structs.replace(
-                    state, bumped_at=state.bumped_at.replace(microsecond=fraction)
-                )
-                number, founding = unit_of_work.ledger.number("story"), stories.foundings(live, founder)
+                # Bumps of the scratch database have their own numbers.
+                bumped_at = state.bumped_at.replace(microsecond=ledger.number("bump") % 1_000_000)
+                state = msgspec.structs.replace(state, bumped_at=bumped_at)
+                number, founding = ledger.number("story"), stories.foundings(live, founder)
                 new = NewStory(number, plan.names[one], founder, founding, state)
-                unit_of_work.ledger.stories.append(new)
-                unit_of_work.ledger.log(unit_of_work.now, plan.names[one], "created", reason="recluster")
-                unit_of_work.ledger.change(
-                    unit_of_work.now, plan.names[one], None, state, bump=state.bumped_at
-                )
+                ledger.stories.append(new)
+                ledger.log(now, plan.names[one], "created", reason="recluster")
+                ledger.change(now, plan.names[one], None, state, bump=state.bumped_at)
             recluster.take_over(live, scratch, plan.names, step)
             members = _members(after, plan.names)
-            old_members = defaultdict(set)
-            for article, story in before.items():
-                old_members[story].add(article)
+            old_members = _members(before, {})
             new_ids = {plan.names[one] for one in plan.founded}
             for one in dict.fromkeys(x.story for x in after):
                 name = plan.names[one]
@@ -279,32 +278,19 @@ class Reclusterer:
                         membership_changed_no=known.membership_changed_no,
                     )
                 else:
-                    unit_of_work.ledger.log(
-                        unit_of_work.now,
-                        name,
-                        "regrouped",
-                        came=len(members[name] - old_members[name]),
-                        went=len(old_members[name] - members[name]),
-                    )
+                    came, went = members[name] - old_members[name], old_members[name] - members[name]
+                    ledger.log(now, name, "regrouped", came=len(came), went=len(went))
                 # Of one set of articles there are several standings, all of which count alike.
                 if msgspec.structs.replace(state, count_state=known.count_state) != known:
                     stories.update_stories(live, {name: state})
         for gone, winner in plan.retired.items():
             stories.redirect_story(live, gone, winner)
-            unit_of_work.ledger.log(unit_of_work.now, winner, "merged", other=gone, reason="recluster")
-            unit_of_work.ledger.log(unit_of_work.now, gone, "merged", into=winner, reason="recluster")
+            ledger.log(now, winner, "merged", other=gone, reason="recluster")
+            ledger.log(now, gone, "merged", into=winner, reason="recluster")
         for winner in dict.fromkeys(plan.retired.values()):
             state = recluster.state_of(live, winner)
             losers = [gone for gone, into in plan.retired.items() if into == winner]
-            unit_of_work.ledger.change(
-                unit_of_work.now,
-                winner,
-                None,
-                state,
-                bump=state.bumped_at,
-                others=losers,
-                kind="merged",
-            )
+            ledger.change(now, winner, None, state, bump=state.bumped_at, others=losers, kind="merged")
 
 
 class _ScratchDatabase:
@@ -337,8 +323,9 @@ class _ScratchDatabase:
                 break
             number += 1
         _remove_left(self._folder, self._of_this, but=self._name)  # of other rules or articles
-        if not self.is_seeded():
-            self._remove(self._name)
+        self.seeded = self._folder / f"{self._name}.seeded"  # exists when what was placed before is in it
+        if not self.seeded.exists():
+            _remove_files(self._folder, self._name)
         self.database = Database(f"sqlite:///{self._folder / self._name}.db")
         upgrade(self.database)
         return self
@@ -346,19 +333,10 @@ class _ScratchDatabase:
     def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
         self.database.close()
         if kind is None:
-            self._remove(self._name)
+            _remove_files(self._folder, self._name)
             (self._folder / f"{self._name}.lock").unlink(missing_ok=True)
         if self._lock is not None:
             os.close(self._lock)
-
-    def is_seeded(self) -> bool:
-        return (self._folder / f"{self._name}.seeded").exists()
-
-    def mark_seeded(self) -> None:
-        (self._folder / f"{self._name}.seeded").touch()
-
-    def _remove(self, name: str) -> None:
-        _remove_files(self._folder, name)
 
 
 def drop_scratch(live: Database) -> None:
@@ -460,10 +438,11 @@ def _retired(
     }
 
 
-def _members(after: Sequence[GroupedArticle], names: Mapping[str, str]) -> dict[str, set[str]]:
+def _members(grouped: Iterable[GroupedArticle], names: Mapping[str, str]) -> dict[str, set[str]]:
+    """Return the articles of each story; `names`: other ids of stories."""
     members: dict[str, set[str]] = defaultdict(set)
-    for one in after:
-        members[names[one.story]].add(one.id)
+    for one in grouped:
+        members[names.get(one.story, one.story)].add(one.id)
     return members
 
 
@@ -475,10 +454,7 @@ def _difference(
     title: Callable[[str], str],
 ) -> GroupingDifference:
     present = {one.id for one in after}
-    old: dict[str, set[str]] = defaultdict(set)
-    for one in before:
-        if one.id in present:
-            old[one.story].add(one.id)
+    old = _members((one for one in before if one.id in present), {})
     new = _members(after, names)
     changed = sorted(story for story in old.keys() | new.keys() if old.get(story) != new.get(story))
     sizes = {story: len(old.get(story, set()) ^ new.get(story, set())) for story in changed}

@@ -16,6 +16,7 @@ from aggregator.config.messages import counted
 from aggregator.model.errors import UsageError
 
 if TYPE_CHECKING:
+    from aggregator.config.settings import Config
     from aggregator.model.health_report import Finding
 
 _COLOURS = {"ok": "green", "warning": "yellow", "problem": "red"}
@@ -119,10 +120,6 @@ def _findings(settings: Settings) -> Iterator["Finding"]:
         yield ok("nothing else was checked, because the configuration cannot be read")
     else:
         yield from examine(config)
-
-
-if TYPE_CHECKING:
-    from aggregator.config.settings import Config
 
 
 def install_service(

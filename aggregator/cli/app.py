@@ -18,7 +18,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from importlib import import_module
 from types import FrameType
-from typing import Any, Final
+from typing import Any, Final, Literal
 
 import typer
 from typer.core import TyperCommand
@@ -155,7 +155,7 @@ def _global(
     verbose: int = typer.Option(
         0, "-v", "--verbose", count=True, show_default=False, help="Log more details to standard error."
     ),
-    log_format: str = typer.Option(
+    log_format: Literal["text", "json"] = typer.Option(
         None, "--log-format", metavar="text|json", help="Write log records in this format."
     ),
     version: bool = typer.Option(  # noqa: ARG001 - handled by its callback

@@ -11,7 +11,7 @@ import typer
 
 from aggregator.cli import output
 from aggregator.cli.output import progress_bar
-from aggregator.model.errors import AggregatorError, UsageError
+from aggregator.model.errors import AggregatorError
 
 if TYPE_CHECKING:
     from aggregator.config.settings import Config
@@ -29,8 +29,6 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
 
     def load(self) -> "Config":
         """Load the configuration and set up logging. Raises ConfigError."""
-        if self.log_format not in (None, "text", "json"):
-            raise UsageError(f"--log-format {self.log_format}: choose text or json")
         if self.log_format:
             from aggregator.config.logging import set_up
 

@@ -159,7 +159,7 @@ def _print(result: "found.GroupingEvaluation", format_: str, lines: Iterable[str
 
 def _lines(result: "found.Evaluation") -> list[str]:
     stories = counted(result.stories, "story", "stories")
-    lines = [f"{one_line(result.dataset)}: {_articles(result.articles)} in {stories}"]
+    lines = [f"{one_line(result.dataset)}: {counted(result.articles, 'article')} in {stories}"]
     lines += _warnings(result)
     report = result.labelled
     if report is None:
@@ -253,14 +253,18 @@ def _warnings(result: "found.Evaluation") -> list[str]:
     """Return the lines about records that change the meaning of the figures."""
     lines = []
     if result.failed_jobs:
+        articles = counted(result.articles, "article")
         lines += [
-            f"!!! {result.failed_jobs:,} of {_articles(result.articles)} were NOT READ: a job failed",
+            f"!!! {result.failed_jobs:,} of {articles} were NOT READ: a job failed",
             "!!! Each counts as a separate story, so the figures below are not those of the program.",
         ]
     if result.not_read:
         total = sum(group.articles for group in result.not_read)
-        lines.append(f"without a fingerprint, each a separate story: {_articles(total)}")
-        lines += [_not_read_line(group) for group in result.not_read[:_REASONS_SHOWN]]
+        lines.append(f"without a fingerprint, each a separate story: {counted(total, 'article')}")
+        for group in result.not_read[:_REASONS_SHOWN]:
+            ids = " ".join(group.ids) + (" ..." if group.articles > len(group.ids) else "")
+            cause = f"{_CAUSES[group.cause]}: {one_line(group.reason)} ({one_line(ids)})"
+            lines.append(f"  {group.articles:6,}  {cause}")
         more = sum(group.articles for group in result.not_read[_REASONS_SHOWN:])
         lines += [f"  {more:6,}  for other reasons"] if more else []
     if result.repeated_ids:
@@ -270,11 +274,6 @@ def _warnings(result: "found.Evaluation") -> list[str]:
 
 
 _CAUSES = {"worker": "job of a worker failed", "record": "bad record", "text": "no text"}
-
-
-def _not_read_line(group: "found.UnreadArticles") -> str:
-    ids = " ".join(group.ids) + (" ..." if group.articles > len(group.ids) else "")
-    return f"  {group.articles:6,}  {_CAUSES[group.cause]}: {one_line(group.reason)} ({one_line(ids)})"
 
 
 _COLUMNS = ("articles", "events", "precision", "recall", "F1", "alone F1", "over-merge", "split")
@@ -321,7 +320,7 @@ def _fault_lines(rank: int, fault: "found.ListedFault", whole: str, part: str) -
     left = fault.parts[_PARTS_SHOWN:]
     if left:
         articles = sum(len(one.articles) for one in left)
-        lines.append(f"     and {len(left):,} more with {_articles(articles)}")
+        lines.append(f"     and {len(left):,} more with {counted(articles, 'article')}")
     return lines
 
 
@@ -329,14 +328,10 @@ def _part_lines(part: "found.FaultPart", word: str, stories: "set[str]") -> list
     """Return the lines of one part: the decision about its first article, and its first few articles."""
     first = part.articles[0]
     decision = f"; the first {_decision(first.came, stories)}" if first.came else ""
-    lines = [f"     {word} {one_line(part.name)}, {_articles(len(part.articles))}{decision}"]
+    lines = [f"     {word} {one_line(part.name)}, {counted(len(part.articles), 'article')}{decision}"]
     lines += [_article_line(one) for one in part.articles[:_ARTICLES_SHOWN]]
     left = len(part.articles) - _ARTICLES_SHOWN
     return [*lines, f"         and {left:,} more"] if left > 0 else lines
-
-
-def _articles(count: int) -> str:
-    return counted(count, "article")
 
 
 def _article_line(article: "found.ShownArticle") -> str:

@@ -1,8 +1,8 @@
 """Filter options that several commands share, and shell completion of ids and names."""
 
 import datetime as dt
-from collections.abc import Callable, Iterator
-from contextlib import closing
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import closing, contextmanager
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -23,61 +23,60 @@ _MOST_COUNTED = 1000  # outlets or reports, as in config.yaml and the API
 Completion = tuple[str, str]  # the completed word and its description, which some shells show
 
 
-def complete_saved(context: typer.Context, incomplete: str) -> list[Completion]:
+def _completing(
+    find: Callable[["Config", str], Iterable[Completion]],
+) -> Callable[[typer.Context, str], list[Completion]]:
+    """Return the completion of Typer for a function of the configuration and of what was typed so far."""
+
+    def complete(context: typer.Context, incomplete: str) -> list[Completion]:
+        from aggregator.cli.context import Settings
+
+        typed = context.find_root().params
+        settings = Settings(config=typed.get("config"), database=typed.get("database"), log_format="text")
+        try:
+            return [one for one in find(settings.load(), incomplete) if one[0].startswith(incomplete)]
+        except AggregatorError:
+            return []  # completion shows no errors; the command itself reports them
+
+    return complete
+
+
+@_completing
+def complete_saved(config: "Config", _: str) -> Iterable[Completion]:
     """Return the names of the saved queries of config.yaml."""
-    return _completions(
-        context, incomplete, lambda config: ((one.name, one.title or "") for one in config.queries.values())
-    )
+    return ((one.name, one.title or "") for one in config.queries.values())
 
 
-def complete_story(context: typer.Context, incomplete: str) -> list[Completion]:
+@_completing
+def complete_story(config: "Config", incomplete: str) -> Iterable[Completion]:
     """Return the ids of the newest stories, with their headlines."""
+    from aggregator.store.read.reader import newest_stories
 
-    def newest(config: "Config") -> Iterator[Completion]:
-        from aggregator.store.read.reader import newest_stories
-
-        with closing(_existing_database(config)) as database:
-            yield from newest_stories(database, incomplete, _MOST)
-
-    return _completions(context, incomplete, newest)
+    with _existing_database(config) as database:
+        yield from newest_stories(database, incomplete, _MOST)
 
 
-def complete_source(context: typer.Context, incomplete: str) -> list[Completion]:
+@_completing
+def complete_source(config: "Config", _: str) -> Iterable[Completion]:
     """Return the ids of the sources, with their names."""
+    from aggregator.store.intake.sources import all_sources
 
-    def sources(config: "Config") -> Iterator[Completion]:
-        from aggregator.store.intake.sources import all_sources
-
-        with closing(_existing_database(config)) as database, database.read() as connection:
-            yield from ((one.id, one.shown_name) for one in all_sources(connection))
-
-    return _completions(context, incomplete, sources)
+    with _existing_database(config) as database, database.read() as connection:
+        yield from ((one.id, one.shown_name) for one in all_sources(connection))
 
 
-def _existing_database(config: "Config") -> "Database":
-    """Return the database without upgrading it. Raises AggregatorError if there is none."""
+@contextmanager
+def _existing_database(config: "Config") -> "Iterator[Database]":
+    """Open the database without upgrading it. Raises AggregatorError if there is none."""
     from aggregator.cli.context import missing_database
     from aggregator.store.engine.database import Database
     from aggregator.store.migrate import check
 
     if missing_database(config) is not None:
         raise AggregatorError("there is no database yet")
-    database = Database(config.database_url)
-    check(database)
-    return database
-
-
-def _completions(
-    context: typer.Context, incomplete: str, find: "Callable[[Config], Iterator[Completion]]"
-) -> list[Completion]:
-    from aggregator.cli.context import Settings
-
-    typed = context.find_root().params
-    settings = Settings(config=typed.get("config"), database=typed.get("database"), log_format="text")
-    try:
-        return [one for one in find(settings.load()) if one[0].startswith(incomplete)]
-    except AggregatorError:
-        return []  # completion shows no errors; the command itself reports them
+    with closing(Database(config.database_url)) as database:
+        check(database)
+        yield database
 
 
 Saved = Annotated[

@@ -19,7 +19,7 @@ from aggregator.model.errors import UsageError
 
 if TYPE_CHECKING:
     from aggregator.model.read_model import SourceView
-    from aggregator.pipeline.manage_sources import AddedSource, SourceOptions
+    from aggregator.pipeline.manage_sources import AddedSource
     from aggregator.store.engine.database import Database
     from aggregator.store.intake.sources import Source
 
@@ -71,7 +71,12 @@ def list_(
         output.write_csv(_COLUMNS_CSV, (_csv_row(one) for one in shown))
     elif shown:
         _table(shown)
-        _summary(all_listed, failing=failing)
+        states = ", ".join(
+            f"{n} {state}" for state, n in Counter(one.state for one in all_listed).most_common()
+        )
+        has_more = not failing and any(one.is_in_trouble for one in all_listed)
+        hint = "; list those with problems with `aggregator sources list --failing`" if has_more else ""
+        output.say(f"{counted(len(all_listed), 'source')}: {states}{hint}")
     elif all_listed:
         output.say(f"{counted(len(all_listed), 'source')}, none with problems")
     elif has_database:
@@ -146,12 +151,14 @@ def _table(shown: Sequence["SourceView"]) -> None:
     rows, notes = [], []
     for one in shown:
         name = one.name if width is None else output.shortened(one.name, max(_LEAST_NAME, room))
+        rate = one.per_day
         good = f"{one.texts.get('ok', 0)} ok" if is_narrow and one.texts else _texts(one)
         values: dict[str, object] = {
             "id": one.id,
             "source": name,
             "health": one.state,
-            "a day": _rate(one.per_day),
+            # Rounded to its precision: 0.3, 4.2, 120.
+            "a day": "-" if rate is None else f"{rate:.0f}" if rate >= 10 else f"{rate:.1f}",
             "last success": one.last_success,
             "next due": one.next_due,
             "texts": good or None,
@@ -179,19 +186,6 @@ def _texts(one: "SourceView") -> str:
 
 def _describe_counts(texts: dict[str, int]) -> str:
     return ", ".join(f"{count} {verdict}" for verdict, count in texts.items())
-
-
-def _rate(per_day: float | None) -> str:
-    """Return a rate rounded to its precision: 0.3, 4.2, 120."""
-    return "-" if per_day is None else f"{per_day:.0f}" if per_day >= 10 else f"{per_day:.1f}"
-
-
-def _summary(all_listed: Sequence["SourceView"], *, failing: bool) -> None:
-    states = Counter(one.state for one in all_listed).most_common()
-    has_problems = any(one.is_in_trouble for one in all_listed)
-    hint = "; list those with problems with `aggregator sources list --failing`"
-    shown = ", ".join(f"{n} {state}" for state, n in states)
-    output.say(f"{counted(len(all_listed), 'source')}: {shown}{hint if has_problems and not failing else ''}")
 
 
 # --- add, remove, pause, resume ----------------------------------------------------------------------------
@@ -222,30 +216,24 @@ def add(
       aggregator sources add URL
       aggregator sources add URL --name Courier --folder Europe --interval 30m
     """
-    from aggregator.pipeline.manage_sources import add as run
-
-    options = _options(name=name, outlet=outlet, folder=folder, interval=interval, language=language)
-    with context.obj.writing() as (config, database):
-        added = run(config, database, url, options)
-    for line in _added_lines(added):
-        output.say(line)
-
-
-def _options(*, name: str, outlet: str, folder: str, interval: str, language: str) -> "SourceOptions":
     from aggregator.pipeline.manage_sources import SourceOptions, given, interval_of
+    from aggregator.pipeline.manage_sources import add as run
     from aggregator.sources.parse.entry_builder import primary_language
 
-    interval_seconds = interval_of(interval)
     tag = primary_language(language)
     if language and tag is None:
         raise UsageError(f"--language {language}: use a tag of two or three letters, such as en or pt")
-    return SourceOptions(
+    options = SourceOptions(
         name=given(name),
         outlet=given(outlet),
         folder=given(folder),
         language=tag,
-        interval_seconds=interval_seconds,
+        interval_seconds=interval_of(interval),
     )
+    with context.obj.writing() as (config, database):
+        added = run(config, database, url, options)
+    for line in _added_lines(added):
+        output.say(line)
 
 
 _HOW = {
@@ -263,9 +251,11 @@ def _added_lines(added: "AddedSource") -> list[str]:
     source, found = added.source, added.found
     how = f" ({_HOW[found.origin]})" if found.origin in _HOW else ""
     entries = counted(found.feed.entry_count, "entry", "entries")
+    times = [entry.published.time for entry in found.feed.entries if entry.published]
+    newest = f", the newest of {max(times):%Y-%m-%d %H:%M} UTC" if times else ""
     lines = [
         f"added {source.shown_name} ({source.id})",
-        f"  {source.address}{how}: {found.feed.format}, {entries}{_newest(added)}",
+        f"  {source.address}{how}: {found.feed.format}, {entries}{newest}",
     ]
     others = [one_line(f"    {one.url} {one.title}").rstrip() for one in found.others[:_SHOWN_OTHERS]]
     lines += ["  the page also declares:", *others] if others else []
@@ -274,11 +264,6 @@ def _added_lines(added: "AddedSource") -> list[str]:
         f"  a running daemon polls it within seconds, then every {interval}, less often if it is quiet"
     )
     return lines
-
-
-def _newest(added: "AddedSource") -> str:
-    times = [entry.published.time for entry in added.found.feed.entries if entry.published]
-    return f", the newest of {max(times):%Y-%m-%d %H:%M} UTC" if times else ""
 
 
 @sources.command()

@@ -153,7 +153,7 @@ class FolderWatcher:
                 recorded=looked.recorded if rest_of_it else 0,
             )
             due = msgspec.structs.replace(due, folder_state=codecs.compress_struct(kept))
-        return self._folder_done(due, looked, now)
+        return self._folder_done(due, looked)
 
     def _read(
         self, source: Source, folder: Path, path: str, before: "Begun", looked: "_FolderScan"
@@ -161,25 +161,27 @@ class FolderWatcher:
         """Read more of a file, which may be an archive of any size; None at its end."""
         if not before.count:
             looked.touched.append(str(folder / path))
-        kept, now = self._open.pop((source.id, path), None), looked.now
+        kept = self._open.pop((source.id, path), None)
         if kept is not None and kept[0] == before:
             found = kept[1]
         else:
             reading = ReadOptions(
-                tuning=self._source_tuning, progress=Progress(), seen=now, passed=before.count
+                tuning=self._source_tuning, progress=Progress(), seen=looked.now, passed=before.count
             )
             found = read_file(folder / path, identify_below(folder, path), reading)
         count = before.count
         for item in found:
             count += item is not None
-            for one in () if item is None else entries_of(item, now, self._executor, self._all_tuning):
+            for one in () if item is None else entries_of(item, looked.now, self._executor, self._all_tuning):
                 if isinstance(one, InputProblem):
                     looked.refuse(one)
                 else:
                     entry = with_dates_moved(of_source(one, source), looked.started)
                     looked.take(known_as(entry, folder, source.entry_source))
-                if looked.is_full:
-                    self._accept_files(source, looked, now)
+                if looked.is_full:  # so that large folders do not fill the memory
+                    with self._database.write() as connection:
+                        self._take_in(connection, source, looked)
+                    looked.is_behind = self._is_behind()
             if looked.is_over or self._stops():
                 break
         else:
@@ -190,23 +192,16 @@ class FolderWatcher:
             self._open.pop(next(iter(self._open)))
         return reached
 
-    def _accept_files(self, source: Source, looked: "_FolderScan", now: dt.datetime) -> None:
-        """Store the entries read so far, so that large folders do not fill the memory."""
-        with self._database.write() as connection:
-            self._take_in(connection, source, looked, now)
-        looked.is_behind = self._is_behind()
-
     def _is_behind(self) -> bool:
         with self._database.read() as connection:
             return inbox.waiting_count(connection) > MOST_WAITING
 
-    def _take_in(
-        self, connection: Connection, source: Source, looked: "_FolderScan", now: dt.datetime
-    ) -> None:
+    def _take_in(self, connection: Connection, source: Source, looked: "_FolderScan") -> None:
+        """Store the entries and problems read so far."""
         entries = looked.entries
         rejected.clear_files(connection, looked.touched)
         looked.touched = []
-        looked.accepted += inbox.accept(connection, entries, seen=[now] * len(entries)).accepted
+        looked.accepted += inbox.accept(connection, entries, seen=[looked.now] * len(entries)).accepted
         for problem in looked.problems[looked.noted :]:
             rejected.note(
                 connection,
@@ -214,18 +209,18 @@ class FolderWatcher:
                 item=problem.where,
                 verdict=problem.verdict or "unreadable",
                 reason=problem.reason,
-                at=now,
+                at=looked.now,
             )
-        looked.taken()
+        looked.entries, looked.noted, looked.chars = [], len(looked.problems), 0
 
-    def _folder_done(self, source: Source, looked: "_FolderScan", now: dt.datetime) -> PollResult:
+    def _folder_done(self, source: Source, looked: "_FolderScan") -> PollResult:
         """Store the remaining entries and the new state of the folder."""
         with self._database.write() as connection:
-            self._take_in(connection, source, looked, now)
+            self._take_in(connection, source, looked)
             state = msgspec.structs.replace(
                 with_counts(source, looked.accepted, looked.refused),
                 first_poll_done=True,
-                last_success_at=now,
+                last_success_at=looked.now,
                 health="ok",
                 health_cause=rejected.in_words(connection, source.entry_source),
                 failures=0,
@@ -270,28 +265,25 @@ def entries_of(
     return entries
 
 
-class _FolderScan:
+class _FolderScan(msgspec.Struct, kw_only=True):
     """Results of one scan."""
 
-    def __init__(
-        self, *, now: dt.datetime, ends: float, touched: list[str], recorded: int, started: str | None
-    ) -> None:
-        self.now = now
-        self.started = started  # of the samples (pipeline/samples.py)
-        self.ends = ends  # monotonic
-        self.touched = touched  # new, changed or removed files whose rejected items are still stored
-        self.recorded = recorded  # rejected items recorded, here and before
-        self.is_behind = False  # so many entries wait that nothing is read
-        self.entries: list[Entry] = []  # read, not accepted yet
-        self.problems: list[InputProblem] = []
-        self.noted = 0  # of the problems
-        self.refused = 0
-        self.accepted: list[AcceptResult] = []
-        self._chars = 0
+    now: dt.datetime
+    started: str | None  # of the samples (pipeline/samples.py)
+    ends: float  # monotonic
+    touched: list[str]  # new, changed or removed files whose rejected items are still stored
+    recorded: int  # rejected items recorded, here and before
+    is_behind: bool = False  # so many entries wait that nothing is read
+    entries: list[Entry] = []  # read, not accepted yet
+    problems: list[InputProblem] = []
+    noted: int = 0  # of the problems
+    refused: int = 0
+    accepted: list[AcceptResult] = []
+    chars: int = 0  # of the entries
 
     def take(self, entry: Entry) -> None:
         self.entries.append(entry)
-        self._chars += len(entry.html or "") + len(entry.text or "")
+        self.chars += len(entry.html or "") + len(entry.text or "")
 
     def refuse(self, problem: InputProblem) -> None:
         self.refused += 1
@@ -305,11 +297,7 @@ class _FolderScan:
 
     @property
     def is_full(self) -> bool:
-        return len(self.entries) >= ENTRIES_A_TRANSACTION or self._chars >= CHARS_A_TRANSACTION
-
-    def taken(self) -> None:
-        """Record that the entries read so far are stored."""
-        self.entries, self.noted, self._chars = [], len(self.problems), 0
+        return len(self.entries) >= ENTRIES_A_TRANSACTION or self.chars >= CHARS_A_TRANSACTION
 
     def words(self) -> str | None:
         """Return the last problem and the number of others."""

@@ -154,19 +154,17 @@ class Retention:
         return self._bounds
 
     def _bounds_now(self, now: dt.datetime, *, is_look: bool = False) -> _Bounds:
-        plan = self._plan
         if is_look:
             with self._database.write() as connection:
                 day = dt.timedelta(days=self._tuning.steady_days)
                 steady = retention.steady_since(connection, now, day)
             # Irreversible steps wait after a jump of the clock: it may jump back.
-            is_sure = self._is_asked or now - steady >= day
-        else:
-            is_sure = True
+            if not self._is_asked and now - steady < day:
+                return _Bounds(texts=0, stories=0)
         with self._database.read() as connection:
-            texts = self._upto(connection, now, plan.text_after)
-            stories = self._upto(connection, now, plan.stories_after)
-        return _Bounds(texts=texts if is_sure else 0, stories=stories if is_sure else 0)
+            texts = self._upto(connection, now, self._plan.text_after)
+            stories = self._upto(connection, now, self._plan.stories_after)
+        return _Bounds(texts=texts, stories=stories)
 
     @staticmethod
     def _upto(connection: Connection, now: dt.datetime, age: int | None) -> int:

@@ -138,9 +138,9 @@ def story_filter(config: "Config", *, limit: int, saved: str = "", **options: st
     now = dt.datetime.now(dt.UTC)
     base = config.saved_query(saved).story_filter(now, limit) if saved else StoryFilter(limit=limit)
     values: dict[str, object] = {**options}
-    for name, parse in (("since", output.moment), ("until", output.end)):
+    for name in ("since", "until"):
         if name in values:
-            values[name] = parse(str(values[name]), now)
+            values[name] = output.moment(str(values[name]), now, is_end=name == "until")
     if values.get("kind", KINDS[0]) not in KINDS:
         raise UsageError(f"--kind must be one of {', '.join(KINDS)}")
     return replace(base, **values)

@@ -308,13 +308,11 @@ def _harmless(value: Any) -> Any:
     return value
 
 
-def end(text: str, now: dt.datetime) -> dt.datetime:
-    """Parse a time as `moment` does; a date means the end of that day."""
-    return moment(text, now, is_end=True)
-
-
 def moment(text: str, now: dt.datetime, *, is_end: bool = False) -> dt.datetime:
-    """Parse an age (`24h`, `7d`), or a date or time in ISO 8601 (UTC by default). Raises UsageError."""
+    """Parse an age (`24h`, `7d`), or a date or time in ISO 8601 (UTC by default). Raises UsageError.
+
+    `is_end`: a date means the end of that day.
+    """
     from aggregator.config.messages import parse_end, parse_moment
     from aggregator.config.settings import seconds
 

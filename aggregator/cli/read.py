@@ -399,7 +399,7 @@ def search(
     now = dt.datetime.now(dt.UTC)
     bounds = SearchBounds(
         since=show.moment(since, now) if since else None,
-        until=show.end(until, now) if until else None,
+        until=show.moment(until, now, is_end=True) if until else None,
         outlet=outlet or None,
         language=language or None,
     )

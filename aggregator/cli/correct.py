@@ -20,9 +20,7 @@ from aggregator.model.errors import UsageError
 if TYPE_CHECKING:
     from aggregator.config.settings import Config
     from aggregator.model.core import FrozenStruct
-    from aggregator.pipeline.command_handlers import WriterServices
     from aggregator.pipeline.pipeline import Pipeline
-    from aggregator.pipeline.placement.place import Placer
     from aggregator.pipeline.placement.recluster import GroupingDifference, Progress
     from aggregator.pipeline.workers.executor import Executor
     from aggregator.store.engine.database import Database
@@ -273,7 +271,6 @@ class WriterSession:
         self._config = config
         self._database = database
         self._lock = open_writer_lease(database, config.effective_tuning)
-        self._placer: Placer | None = None
         self.is_writer = False
         self.queued_as: int | None = None  # the number of the last command that was queued
 
@@ -299,11 +296,13 @@ class WriterSession:
         """
         from aggregator.model.core import utc_now
         from aggregator.pipeline import command_handlers
+        from aggregator.pipeline.workers.executor import InlineExecutor
 
         handler = command_handlers.HANDLERS[kind]
-        if self.is_writer:
-            with self._services(kind) as services:
-                return handler.execute(services, command, None, step)
+        if self.is_writer:  # only regrouping needs workers
+            with workers(self._config) if kind == "recluster" else nullcontext(InlineExecutor()) as executor:
+                pipeline = make_pipeline(self._config, self._lock.fenced, executor)
+                return handler.execute(pipeline.writer, command, None, step)
         payload = msgspec.json.encode(command)
         number = self.queued_as = command_handlers.enqueue(self._database, utc_now(), kind, payload)
         ends = time.monotonic() + patience_seconds
@@ -317,21 +316,6 @@ class WriterSession:
             if left <= 0:
                 return None
             self._become_writer()
-
-    @contextmanager
-    def _services(self, kind: "CommandKind") -> "Iterator[WriterServices]":
-        """Yield what a command is executed with; only regrouping needs workers."""
-        from aggregator.model.core import utc_now
-        from aggregator.pipeline.command_handlers import WriterServices
-        from aggregator.pipeline.placement.story_options import story_options
-        from aggregator.pipeline.workers.executor import InlineExecutor
-
-        config, database = self._config, self._lock.fenced
-        self._placer = self._placer or make_placer(config, database)
-        with workers(config) if kind == "recluster" else nullcontext(InlineExecutor()) as executor:
-            yield WriterServices(
-                database, executor, config.effective_tuning, utc_now, story_options(config), self._placer
-            )
 
     def _become_writer(self) -> None:
         """Become the writer if there is none; then run the commands that were queued for the last one."""
@@ -363,14 +347,6 @@ def make_pipeline(
 
     options = story_options(config)
     return Pipeline(database, executor, config.effective_tuning, utc_now, options, texts_here=texts_here)
-
-
-def make_placer(config: "Config", database: "Database") -> "Placer":
-    from aggregator.model.core import utc_now
-    from aggregator.pipeline.placement.place import Placer
-    from aggregator.pipeline.placement.story_options import story_options
-
-    return Placer(database, config.effective_tuning, utc_now, story_options(config))
 
 
 def _print_difference(difference: "GroupingDifference", format_: str) -> None:

@@ -9,7 +9,7 @@ from msgspec.structs import replace
 
 from aggregator.cli import output as show
 from aggregator.cli.context import Context, bring_up, missing_database
-from aggregator.cli.correct import PATIENCE_SECONDS, WriterSession, make_placer, written_before
+from aggregator.cli.correct import PATIENCE_SECONDS, WriterSession, make_pipeline, written_before
 from aggregator.cli.output import argument, flag, option
 from aggregator.config.messages import counted
 from aggregator.model.errors import DamagedFileError, UsageError
@@ -258,10 +258,11 @@ def prune(
       aggregator db prune
     """
     from aggregator.pipeline.placement.retention import retention_plan
+    from aggregator.pipeline.workers.executor import InlineExecutor
 
     with written_before(context.obj) as (config, database):
         plan = retention_plan(config)
-        due = make_placer(config, database).retention_job(plan, config.effective_tuning).due()
+        due = make_pipeline(config, database, InlineExecutor()).retention_job(plan).due()
         if format_ == "json":
             show.json_line(due)
         else:

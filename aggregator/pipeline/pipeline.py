@@ -66,7 +66,7 @@ class Pipeline:
         self._metrics_registry = metrics_registry or Metrics()
         self._batch_articles = all_tuning.section("placing", PlacingTuning).batch_articles
         self.placer = Placer(database, all_tuning, now, options)
-        self._writer = WriterServices(database, executor, all_tuning, now, options, self.placer)
+        self.writer = WriterServices(database, executor, all_tuning, now, options, self.placer)
         self._quarantine = QuarantiningPlacer(self.placer)
         self._dispatcher = PrepareDispatcher(
             executor,
@@ -85,7 +85,7 @@ class Pipeline:
         """
         self._dispatcher.begin()
         queue = PrepareQueue(
-            self._writer.database,
+            self.writer.database,
             self._dispatcher,
             self._quarantine.unreadable,
             batch_articles=self._batch_articles,
@@ -115,7 +115,7 @@ class Pipeline:
 
     def retention_job(self, plan: RetentionPlan) -> Retention:
         """Return the retention job, for the placing thread."""
-        return self.placer.retention_job(plan, self._writer.all_tuning)
+        return self.placer.retention_job(plan, self.writer.all_tuning)
 
     def forget(self) -> None:
         """Drop the indexes in memory; they are built again from the database."""
@@ -123,15 +123,15 @@ class Pipeline:
 
     def run_commands(self, stop: Callable[[], bool] = lambda: False) -> int:
         """Execute the waiting commands: corrections, `recluster` and others. Return how many."""
-        return run_commands(self._writer, stop)
+        return run_commands(self.writer, stop)
 
     def index_text(self, stop: Callable[[], bool] = lambda: False) -> int:
         """Index all placed articles for search; return how many were indexed."""
-        return index.index_until(self._writer.database, index.index_next, stop)
+        return index.index_until(self.writer.database, index.index_next, stop)
 
     def index_older(self, stop: Callable[[], bool] = lambda: False, *, most: int | None = None) -> int:
         """Index older articles again, at most about `most`; return how many were indexed."""
-        return index.index_until(self._writer.database, index.index_older, stop, most=most)
+        return index.index_until(self.writer.database, index.index_older, stop, most=most)
 
 
 # --- entries between the inbox and placing, which workers prepare while others are placed ------------------

@@ -183,6 +183,7 @@ class _Lane:
             except (WorkError, NoWorkersError) as error:
                 waiting.future.set_exception(error)
             except Exception as error:  # noqa: BLE001 - no process to be had, no memory here: the lane lives on
+                self._discard()  # its answer may be read in part
                 waiting.future.set_exception(WorkError("died", f"no worker was available: {error}"))
         self._discard()
 

@@ -44,14 +44,7 @@ def _answer(services: PollServices, source: Source, now: dt.datetime) -> PollAns
     if extras is None:
         raise FetchError("login", "config.yaml has no password for it")
     found = read_mailbox(services.client, source.address, extras.access.password, tuning, source.etag)
-    entries, refused = _entries(found.messages, source.entry_source, now, tuning)
-    feed = ParsedFeed(
-        format="mailbox",
-        title=_folder(source.address),
-        entries=entries,
-        entry_count=len(entries),
-        problem=f"{refused[-1][0]}: {refused[-1][1]}" if refused else None,
-    )
+    feed, refused = _feed(source.address, found.messages, source.entry_source, now, tuning)
     is_same = not found.messages and source.first_poll_done
     return PollAnswer(
         FetchResult(url=source.address, url_final=source.address, status=200, etag=found.state),
@@ -65,21 +58,16 @@ def preview(client: Client, access: Access, tuning: SourceTuning, most: int) -> 
     """Return the `most` newest messages, without storing anything. Raises FetchError."""
     tuning = msgspec.structs.replace(tuning, mailbox_messages=most)
     found = read_mailbox(client, access.address, access.password, tuning)
-    entries, refused = _entries(found.messages, "mailbox", utc_now(), tuning)
-    return ParsedFeed(
-        format="mailbox",
-        title=_folder(access.address),
-        entries=entries,
-        entry_count=found.count,
-        problem=f"{refused[-1][0]}: {refused[-1][1]}" if refused else None,
-    )
+    feed, _ = _feed(access.address, found.messages, "mailbox", utc_now(), tuning)
+    return msgspec.structs.replace(feed, entry_count=found.count)
 
 
-def _entries(
-    messages: tuple[Message, ...], source: str, now: dt.datetime, tuning: SourceTuning
-) -> tuple[tuple[Entry, ...], list[tuple[str, str]]]:
-    """Return the entries, the newest first as in a feed, and the messages that are none, with the reason."""
-    entries, refused = [], []
+def _feed(
+    address: str, messages: tuple[Message, ...], source: str, now: dt.datetime, tuning: SourceTuning
+) -> tuple[ParsedFeed, list[tuple[str, str]]]:
+    """Return a feed, the newest entry first, and the messages that are no entries, with the reason."""
+    entries: list[Entry] = []
+    refused: list[tuple[str, str]] = []
     for one in messages:
         try:
             if one.data is None:
@@ -87,11 +75,14 @@ def _entries(
             entries.append(entry_of_mail(one.data, source=source, seen=now, tuning=tuning))
         except ReadError as error:
             refused.append((f"message {one.number}", str(error)))
-    return tuple(reversed(entries)), refused
-
-
-def _folder(address: str) -> str:
-    return unquote(urlsplit(address).path[1:])
+    feed = ParsedFeed(
+        format="mailbox",
+        title=unquote(urlsplit(address).path[1:]),
+        entries=tuple(reversed(entries)),
+        entry_count=len(entries),
+        problem=f"{refused[-1][0]}: {refused[-1][1]}" if refused else None,
+    )
+    return feed, refused
 
 
 KIND = SourceKind(

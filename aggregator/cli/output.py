@@ -103,7 +103,7 @@ def table(
         shown.append(_Column(name, place, width, is_right, overflow))
     terminal = terminal_width()
     if terminal is not None:
-        shown = _without_spare(shown, spare, terminal)
+        shown = _fitted(shown, spare, terminal)
     is_first = True
     while chunk or is_first:
         lines = [[cell(row[one.place], now) for one in shown] for row in chunk]
@@ -124,14 +124,26 @@ class _Column(NamedTuple):
     overflow: Overflow | None  # of a cell that is wider than its column; None: the column has its full width
 
 
-def _without_spare(columns: list[_Column], spare: Sequence[str], terminal: int) -> list[_Column]:
-    """Return the columns without those in `spare` that the terminal has no room for."""
-    room = min(_LEAST_WIDE, max((one.width for one in columns if one.overflow), default=0))
+def _fitted(columns: list[_Column], spare: Sequence[str], terminal: int) -> list[_Column]:
+    """Return the columns without those in `spare` that the terminal has no room for, as wide as they may be.
+
+    Columns that may wrap or be cut share what the others leave, narrow ones first.
+    """
+    least = min(_LEAST_WIDE, max((one.width for one in columns if one.overflow), default=0))
+
+    def room() -> int:
+        return terminal + 1 - sum(1 if one.overflow else one.width + 1 for one in columns)
+
     for name in spare:
-        if terminal - sum(1 if one.overflow else one.width + 1 for one in columns) + 1 >= room:
+        if room() >= least:
             break
         columns = [one for one in columns if one.name != name]
-    return columns
+    left, widths = room(), {}
+    flexible = sorted((one for one in columns if one.overflow), key=lambda one: one.width)
+    for number, one in enumerate(flexible):
+        widths[one.name] = max(1, min(one.width, left // (len(flexible) - number)))
+        left -= widths[one.name]
+    return [one._replace(width=widths.get(one.name, one.width)) for one in columns]
 
 
 def _as_lines(columns: Sequence[_Column], rows: Iterable[Sequence[str]]) -> str:
@@ -156,16 +168,14 @@ def _as_grid(
     from rich.table import Table
     from rich.text import Text
 
-    is_tight = sum(one.width + 1 for one in columns) > terminal + 1
-    grid = Table.grid(padding=(0, 1, 0, 0), expand=is_tight)
+    grid = Table.grid(padding=(0, 1, 0, 0))
     grid.show_header = with_header
     for one in columns:
         grid.add_column(
             one.name,
             overflow=one.overflow or "fold",
             no_wrap=one.overflow != "fold",
-            width=None if one.overflow and is_tight else one.width,
-            ratio=one.width + 1 if one.overflow else None,  # by which rich divides what the others leave
+            width=one.width,
             justify="right" if one.is_right else "left",
         )
     for row in rows:

@@ -133,7 +133,8 @@ def count_state_of(articles: Sequence[Countable], linkable: Collection[str] = ()
     for members in copy_groups(articles, origin_link):
         ids = {id_ for member in members for id_ in (member.id, links[member.id]) if id_ in targets}
         groups.append(_merge_groups([_single_group(member) for member in members], ids))
-    keys = {_hash(outlet_key(one.outlet_key)) for one in articles if one.outlet_key is not None}
+    known = {outlet_key(one.outlet_key) for one in articles if one.outlet_key is not None}
+    keys = {hashlib.blake2b(key.encode(), digest_size=_KEY_BYTES).digest() for key in known}
     return CountState(
         articles=len(articles),
         unknown_outlets=sum(1 for article in articles if article.outlet_key is None),
@@ -369,10 +370,6 @@ def _origin(group: CopyGroup, families: Mapping[str, str]) -> tuple[str, str]:
     if group.outlet is None:
         return "unknown", group.original
     return "outlet", families.get(group.outlet, group.outlet).casefold()
-
-
-def _hash(key: str) -> bytes:
-    return hashlib.blake2b(key.encode(), digest_size=_KEY_BYTES).digest()
 
 
 def _joined(*hashes: Iterable[bytes]) -> bytes:

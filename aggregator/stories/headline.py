@@ -18,15 +18,15 @@ from aggregator.extract.wire.agencies import outlet_key
 from aggregator.model.core import OPINION_KINDS, ArticleView
 from aggregator.stories.counts import COUNTED_ROLES, with_originals
 from aggregator.stories.facts.figures import Figure, figures_in
-from aggregator.stories.facts.outcomes import tells_outcome
-from aggregator.stories.lexicon import TITLE_CHARS, clean_title, clean_title_text
+from aggregator.stories.lexicon import TITLE_CHARS, clean_title, clean_title_text, word_list
 from aggregator.stories.tuning import StoryTuning, shipped_tuning
-from aggregator.stories.words import dice, heads
+from aggregator.stories.words import dice, heads, tokens
 
 LEAD_CHARS = 500  # two sentences of a lead, seldom more
 FIRST_WORDS = 14  # of a lead, where a story has no title
 OWN_LEAD = 0.25  # weight of the words of a title in its own lead, beside those in other reports
 OUTCOME = 0.25  # for a title that tells what happened
+PENDING_WORDS = 3  # words before an outcome that may say that it has not happened
 FEWEST_HEADS = 6  # a shorter title counts as if it had so many
 RISING = frozenset({"dead", "injured", "infected", "displaced"})  # counts that grow during an event
 
@@ -263,3 +263,16 @@ def _from_lead(articles: Sequence[ArticleView], shown: str | None) -> str:
 def _opening(article: ArticleView) -> str:
     words = article.lead.split()
     return " ".join(words[:FIRST_WORDS]) + ("…" if len(words) > FIRST_WORDS else "")
+
+
+def tells_outcome(sentence: str, language: str | None) -> bool:
+    """Whether a sentence tells an outcome as done: "signs", "died"; not "will sign".
+
+    It has one of the `outcomes` of languages.yaml, and none of `pending` shortly before it.
+    """
+    outcomes, pending = word_list(language, "outcomes"), word_list(language, "pending")
+    words = [token.lower for token in tokens(sentence, language)] if outcomes else []
+    return any(
+        word in outcomes and pending.isdisjoint(words[max(0, place - PENDING_WORDS) : place])
+        for place, word in enumerate(words)
+    )

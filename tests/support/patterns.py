@@ -170,7 +170,7 @@ def _make_tables() -> None:
     """Call what compiles expressions when it is first asked."""
     from aggregator.extract import page_verdict
     from aggregator.stories import headline, lexicon
-    from aggregator.stories.facts import denial_cues, figures, sentence_similarity
+    from aggregator.stories.facts import figures, sentence_similarity
     from aggregator.text import clock_times, scripts
 
     page_verdict._notices()
@@ -179,7 +179,7 @@ def _make_tables() -> None:
     for language in (None, "en", *lexicon._languages()):
         figures._grammar(language)
         sentence_similarity.attribution_patterns(language)
-        denial_cues.cues_of(language)
+        sentence_similarity.cues_of(language)
         words = lexicon.language_words(language)
         for text in (words.denial.objects, words.counter):
             if text:

@@ -21,8 +21,8 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache, cached_property
 from itertools import chain, pairwise
+from typing import NamedTuple
 
-from aggregator.stories.facts.denial_cues import denies, negations
 from aggregator.stories.facts.figures import YEAR, Figure, figures_in, may_have_figures
 from aggregator.stories.facts.source_sentences import Sentence, SourceReport
 from aggregator.stories.lexicon import language_words, word_list
@@ -128,8 +128,8 @@ class ReadSentence:
 
     @cached_property
     def negations(self) -> Sequence[int]:
-        """The ends of its plain negations."""
-        return negations(self.text, self.language)
+        """The ends of plain negations: a negated sentence does not state the same as one that is not."""
+        return [match.end() for match in cues_of(self.language).negation.finditer(self.text)]
 
     @cached_property
     def negated(self) -> frozenset[str]:
@@ -303,3 +303,39 @@ def attribution_patterns(language: str | None) -> tuple[re.Pattern[str], ...]:
 
 def _within(token: WordToken, spans: Sequence[tuple[int, int]]) -> bool:
     return any(start <= token.start < end for start, end in spans)
+
+
+# --- denials and plain negations, by the words of languages.yaml --------------------------------------------
+
+
+class Cues(NamedTuple):
+    """The patterns of one language."""
+
+    denial: re.Pattern[str]
+    not_before: re.Pattern[str]
+    negation: re.Pattern[str]
+
+
+def denies(sentence: str, language: str | None = None) -> bool:
+    """Whether the sentence reports a denial."""
+    cues = cues_of(language)
+    return any(
+        not cues.not_before.search(sentence[: match.start()]) for match in cues.denial.finditer(sentence)
+    )
+
+
+@cache
+def cues_of(language: str | None) -> Cues:
+    """Return the patterns of a language; of several languages together where it has no words of its own."""
+    words = language_words(language).denial
+    denial = words.deny
+    if words.reject:
+        denial += rf"|{words.reject}\b(?=(?:\W+\w+){{0,6}}?\W+{words.objects}\b)"
+        denial += rf"|{words.objects}\b(?:\W+\w+){{0,6}}?\W+{words.reject}"
+    # Scripts without spaces have no word boundaries.
+    is_spaced = not re.search(r"[\u3040-\u30ff\u3400-\u9fff]", denial)
+    return Cues(
+        re.compile(rf"\b(?:{denial})\b" if is_spaced else denial, re.IGNORECASE),
+        re.compile(words.not_before, re.IGNORECASE),
+        re.compile(words.negated, re.IGNORECASE),
+    )

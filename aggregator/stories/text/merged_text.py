@@ -11,9 +11,8 @@ Facts and quotations are in order of time, the newest first.
 import datetime as dt
 import re
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from heapq import heapify, heappop, heappush
 from itertools import islice
 
 from aggregator.model.core import (
@@ -102,16 +101,13 @@ class RenderContext:
         return sentence.position / max(1, len(self.reports[sentence.report].sentences))
 
     def worth(self, index: int) -> float:
-        """Score what a sentence that only one outlet has tells: names, early in its report; no figures."""
-        early = self.salience[index] - self.tuning.only_late_cost * self.lateness(index)
-        return early + self.tuning.only_name_gain * min(3, len(self.features[index].names))
-
-    def worth_of_figures(self, index: int) -> float:
-        """Score the figures of such a sentence, from 0 to `only_casualties_gain`."""
-        figures = self.features[index].read.figures
-        if any(figure.kind and figure.sure for figure in figures):
-            return self.tuning.only_casualties_gain
-        return self.tuning.only_figure_gain * any(figure.unit for figure in figures)
+        """Score what a sentence that only one outlet has tells: figures, names, early in its report."""
+        features, tuning = self.features[index], self.tuning
+        score = self.salience[index] - tuning.only_late_cost * self.lateness(index)
+        score += tuning.only_name_gain * min(3, len(features.names))
+        if any(figure.kind and figure.sure for figure in features.read.figures):
+            return score + tuning.only_casualties_gain
+        return score + tuning.only_figure_gain * any(figure.unit for figure in features.read.figures)
 
     def tells_alone(self, index: int) -> bool:
         """Whether it may be shown by itself: title, summary and the sentence tell what it is about."""
@@ -317,8 +313,7 @@ def _quotations(rendering: RenderContext, groups: Sequence[FactGroup]) -> tuple[
         if speaker and index not in rendering.shown and rendering.tells_alone(index):
             quotes = all(QUOTED_MARK.search(rendering.features[each].sentence.text) for each in group.members)
             quoted = group if quotes else FactGroup((index,), 1)  # the others only report what was said
-            worth = rendering.worth(index) + rendering.worth_of_figures(index)
-            ranked.append((-quoted.origins - worth, quoted, speaker))
+            ranked.append((-quoted.origins - rendering.worth(index), quoted, speaker))
     ranked.sort(key=lambda each: (each[0], each[1].members))
     full = full_names(dict.fromkeys(speaker for *_, speaker in ranked))
     chosen: list[tuple[FactGroup, str]] = []
@@ -354,7 +349,7 @@ def _agreed(rendering: RenderContext) -> tuple[AgreedFigure, ...]:
 def _only(rendering: RenderContext) -> tuple[AttributedSentence, ...]:
     """Return statements of one outlet only: up to `only_cap` of each, in the order of its reports."""
     tuning = rendering.tuning
-    by_origin: dict[str, dict[int, float]] = {}
+    by_origin: dict[str, list[tuple[float, int]]] = {}
     near = (pair for pair, s in rendering.similarities.pairs.items() if s >= tuning.only_max_elsewhere)
     elsewhere = {index for a, b in near if rendering.origin(a) != rendering.origin(b) for index in (a, b)}
     for index, features in enumerate(rendering.features):
@@ -363,30 +358,17 @@ def _only(rendering: RenderContext) -> tuple[AttributedSentence, ...]:
         if shows_names(features) and not features.mentioned:
             continue  # "Shares closed down 6.3 percent": of what?
         score = 0.8 * closeness - rendering.worth(index)
-        by_origin.setdefault(rendering.origin(index), {})[index] = score
-    chosen = [index for scores in by_origin.values() for index in _without_similar(rendering, scores)]
+        by_origin.setdefault(rendering.origin(index), []).append((score, index))
+    chosen = [index for scored in by_origin.values() for index in _without_similar(rendering, sorted(scored))]
     return tuple(rendering.said(index) for index in sorted(chosen))
 
 
-def _best_first(rendering: RenderContext, scores: Mapping[int, float]) -> Iterator[int]:
-    """Yield sentences by their scores, the lowest first; figures are read of the next ones only."""
-    most = rendering.tuning.only_casualties_gain
-    waiting = [(score - most, False, index) for index, score in scores.items()]
-    heapify(waiting)
-    while waiting:
-        _, is_whole, index = heappop(waiting)
-        if is_whole:
-            yield index
-        else:
-            heappush(waiting, (scores[index] - rendering.worth_of_figures(index), True, index))
-
-
-def _without_similar(rendering: RenderContext, scores: Mapping[int, float]) -> list[int]:
-    """Return the best `only_cap` that may be shown and do not repeat a better one."""
+def _without_similar(rendering: RenderContext, scored: Sequence[tuple[float, int]]) -> list[int]:
+    """Return the first `only_cap` that may be shown and do not repeat an earlier one."""
     chosen: list[int] = []
     tuning = rendering.tuning
     cap = tuning.only_cap_alone if rendering.origin_count == 1 else tuning.only_cap
-    for index in _best_first(rendering, scores):
+    for _, index in scored:
         if len(chosen) == cap:
             break
         is_new = all(

@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 
 from aggregator.model.core import ArticleView
-from aggregator.stories.facts.denial_cues import denies
 from aggregator.stories.facts.figures import figures_in
+from aggregator.stories.facts.sentence_similarity import denies
 from aggregator.stories.text.merged_text import merge
 from aggregator.stories.text.plain_text import as_text
 from aggregator.stories.words import heads, tokens

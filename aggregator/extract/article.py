@@ -37,7 +37,7 @@ from aggregator.extract.limits import ExtractTuning
 from aggregator.extract.liveblog import detect, ordering
 from aggregator.extract.liveblog.ordering import ArticleTimes, ExtractedEntry
 from aggregator.extract.page_verdict import judge, judge_remains
-from aggregator.extract.plain.saved_text import SavedText, SavedTextContext, read_saved_text
+from aggregator.extract.plain.saved_text import SavedText, read_saved_text
 from aggregator.extract.plain.titled_text import read_titled_text
 from aggregator.extract.wire import wire
 from aggregator.model.core import (
@@ -311,8 +311,7 @@ def _from_entry(entry: Entry, seen: dt.datetime, text_tuning: ExtractTuning) -> 
         is_dated = _declared(entry, seen) is not None
         saved = read_titled_text(text, title, is_dated=is_dated, zone=entry.zone, seen=seen)
     else:  # the headline may be inside the text, as in a saved text
-        context = SavedTextContext(tuning=text_tuning, outlet=entry.outlet, zone=entry.zone, seen=seen)
-        saved = read_saved_text(text, context)
+        saved = read_saved_text(text, text_tuning, outlet=entry.outlet, zone=entry.zone, seen=seen)
     return _draft_from_saved(saved, title or _title(saved.title), text_tuning)
 
 

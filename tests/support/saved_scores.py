@@ -11,7 +11,7 @@ from aggregator.config.tuning import Tuning
 from aggregator.extract.language.unicode import clean
 from aggregator.extract.limits import ExtractTuning
 from aggregator.extract.plain.boilerplate import without_bullet
-from aggregator.extract.plain.saved_text import SavedText, SavedTextContext, read_saved_text
+from aggregator.extract.plain.saved_text import SavedText, read_saved_text
 
 SETS = ("dev", "check", "fresh")
 SAMPLES = Path(__file__).resolve().parents[1] / "data" / "plain"
@@ -86,7 +86,7 @@ def load(folder: Path) -> list[Sample]:
 
 
 def score(sample: Sample) -> Score:
-    saved = read_saved_text(clean(sample.text), SavedTextContext(tuning=_TUNING, seen=SEEN))
+    saved = read_saved_text(clean(sample.text), _TUNING, seen=SEEN)
     kept = " ".join(" ".join(saved.paragraphs).split())
     true = " ".join(sample.lines("+", "~"))
     paragraphs = Counter(saved.paragraphs)

@@ -8,7 +8,7 @@ or a large part of its text stays: there the name means something else. See ADR 
 """
 
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from functools import lru_cache
 from typing import Any, Literal
 
@@ -50,7 +50,9 @@ def without_boxes(root: Any, headlines: Iterable[str], tuning: ExtractTuning) ->
     """
     own = {letters for letters in (letters_of(line).casefold() for line in headlines) if letters}
     most = tuning.sidebar_max_share * _unlinked_length(root)
-    boxes = [box for box in _boxes(root, tuning) if _may_go(box, most, own)]
+    boxes = [
+        box for box in root.iter(*_LOOKED_AT) if _is_box(box, box.tag, tuning) and _may_go(box, most, own)
+    ]
     cards = [box for box in boxes if box.tag == "article" and not _is_other_post(box)]
     if sum(map(_length, cards)) > most:  # the entries of a live blog, each linking to itself
         boxes = [box for box in boxes if box not in cards]
@@ -86,17 +88,9 @@ def _lays_out(cell: Any) -> bool:
     return len(cell.findall("p")) >= 3
 
 
-def _boxes(root: Any, tuning: ExtractTuning) -> Iterator[Any]:
-    for element in root.iter(*_LOOKED_AT):
-        tag = element.tag
-        if tag == "a":
-            if _is_card(element, tuning):
-                yield element
-        elif _is_box(element, tag, tuning):
-            yield element
-
-
 def _is_box(element: Any, tag: str, tuning: ExtractTuning) -> bool:
+    if tag == "a":
+        return _is_card(element, tuning)
     if tag == "article":
         return _leads_elsewhere(element) or _is_other_post(element)
     if tag == "figcaption" or (tag in _NAMED_TAGS and _is_named(element)):

@@ -142,21 +142,13 @@ def clean(text: str) -> str:
     if _UNUSUAL.search(text.encode("utf-8", "surrogatepass").translate(None, _PRINTABLE_ASCII)) is None:
         return text
     if _SUSPECT.search(text):  # substitution is slow for each bad character
-        text = _BAD.sub(_replaced, _SURROGATE_PAIR.sub(_joined, text))
-        text = _BEYOND_BASIC.sub(_unless_noncharacter, text)
+        text = _SURROGATE_PAIR.sub(
+            lambda pair: pair[0].encode("utf-16", "surrogatepass").decode("utf-16"), text
+        )
+        text = _BAD.sub(lambda bad: _TABLE[ord(bad[0])] or "", text)
+        # Each plane ends with two numbers that are no characters.
+        text = _BEYOND_BASIC.sub(lambda one: "" if ord(one[0]) & 0xFFFE == 0xFFFE else one[0], text)
     return unicodedata.normalize("NFC", text)
-
-
-def _replaced(bad: re.Match[str]) -> str:
-    return _TABLE[ord(bad.group())] or ""
-
-
-def _unless_noncharacter(match: re.Match[str]) -> str:
-    return "" if ord(match.group()) & 0xFFFE == 0xFFFE else match.group()
-
-
-def _joined(pair: re.Match[str]) -> str:
-    return pair.group().encode("utf-16", "surrogatepass").decode("utf-16")
 
 
 # --- bytes to text -----------------------------------------------------------------------------------------

@@ -38,18 +38,18 @@ class SavedText(msgspec.Struct, frozen=True, kw_only=True):
     lines: tuple[str, ...] = ()
 
 
-class SavedTextContext(msgspec.Struct, frozen=True, kw_only=True):
-    """Known facts about a text; `zone` and `seen` as in dates.py."""
+def read_saved_text(
+    text: str,
+    tuning: ExtractTuning,
+    *,
+    outlet: str | None = None,
+    zone: str | None = None,
+    seen: dt.datetime | None = None,
+) -> SavedText:
+    """Extract the article from clean `text` that includes headline and boilerplate.
 
-    tuning: ExtractTuning
-    outlet: str | None = None  # its masthead may be before the headline
-    zone: str | None = None
-    seen: dt.datetime | None = None
-
-
-def read_saved_text(text: str, context: SavedTextContext) -> SavedText:
-    """Extract the article from clean `text` that includes headline and boilerplate."""
-    tuning = context.tuning
+    `outlet`: its name, if known; its masthead may be before the headline. `zone` and `seen` as in dates.py.
+    """
     lines = _lines(text)
     is_live = _is_live(lines)
     first = _first_prose(lines, tuning.head_lines, is_live=is_live)
@@ -59,16 +59,14 @@ def read_saved_text(text: str, context: SavedTextContext) -> SavedText:
     )
     closing = lines[max(body_start, len(lines) - 2 * tuning.closing_lines) :]
     above, standfirst = lines[:first], lines[first:body_start]
-    head = read_head(
-        above, body, outlet=context.outlet, tuning=tuning, standfirst=standfirst, closing=closing
-    )
+    head = read_head(above, body, outlet=outlet, tuning=tuning, standfirst=standfirst, closing=closing)
     stated = head.title or _breadcrumb_title(lines) or ""
-    title, tail_outlet = outlet_names.split_title(stated, context.outlet)
+    title, tail_outlet = outlet_names.split_title(stated, outlet)
     dated = body_start or tuning.head_lines
     published = dates.published_from_text(
         lines[:dated],
-        context.zone,
-        context.seen,
+        zone,
+        seen,
         closing=lines[dated : tuning.head_lines] + closing,
         title=stated,
         day_first=_is_day_first(body),
@@ -376,8 +374,8 @@ def read_head(
     *,
     outlet: str | None,
     tuning: ExtractTuning,
-    standfirst: Sequence[str] = (),
-    closing: Sequence[str] = (),
+    standfirst: Sequence[str],
+    closing: Sequence[str],
 ) -> TextHeader:
     """Classify the `lines` before the first paragraph of `body`.
 

@@ -15,6 +15,7 @@ import json
 import re
 import zlib
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 from xml.sax import SAXParseException
 
@@ -132,14 +133,15 @@ def _read(data: bytes, context: FeedContext) -> ParsedFeed:
 
 def _read_xml(text: str, context: FeedContext) -> ParsedFeed:
     """Parse the repaired markup; if fewer entries are found than it has, parse each entry alone."""
-    cut = _cut(xml_repair.well_prepared(text), context)
+    limit, is_earlier = context.tuning.max_entries, partial(_is_earlier, context=context)
+    cut = xml_repair.cut_entries(xml_repair.well_prepared(text), limit, is_earlier)
     repaired = _LINK_URI.sub(r"\1", _CAPTION.sub(r"<\1media:caption>", cut.text))
     first = feed = _attempted(_with_feedparser, repaired, context)
-    if min(cut.entries, context.tuning.max_entries) > (feed.entry_count if feed else 0):
+    if min(cut.entries, limit) > (feed.entry_count if feed else 0):
         alone = _attempted(_one_by_one, repaired, context)
         feed = alone if alone and alone.entry_count > (feed.entry_count if feed else 0) else feed
     if feed and feed.entry_count:
-        return _as_given(feed, cut, context.tuning.max_entries)
+        return _as_given(feed, cut, limit)
     if first and first.format:
         return first  # a feed without entries at the moment
     return ParsedFeed(problem="this begins like a feed but has no readable entries")
@@ -162,17 +164,10 @@ def _as_given(feed: ParsedFeed, cut: xml_repair.CutFeed, limit: int) -> ParsedFe
     return msgspec.structs.replace(feed, format=named, entries=entries, entry_count=count)
 
 
-def _cut(text: str, context: FeedContext) -> xml_repair.CutFeed:
-    """Keep at most `max_entries`: the first, or the last of a feed that is ordered from old to new."""
-    limit = context.tuning.max_entries
-    cut = xml_repair.cut_entries(text, limit)
-    if cut.entries <= limit:
-        return cut
-    outer = xml_repair.outer_dates(text)
-    first, last = (declared_time(raw, context) for raw in outer) if outer else (None, None)
-    if first and last and first.time < last.time:
-        return xml_repair.cut_entries(text, limit, newest_last=True)
-    return cut
+def _is_earlier(one: str, other: str, context: FeedContext) -> bool:
+    """Return whether both are times, the first of them before the other."""
+    first, second = declared_time(one, context), declared_time(other, context)
+    return first is not None and second is not None and first.time < second.time
 
 
 # --- feedparser --------------------------------------------------------------------------------------------
@@ -431,9 +426,10 @@ def _newest_items(items: list[Any], context: FeedContext) -> list[Any]:
     limit = context.tuning.max_entries
     if len(items) <= limit:
         return items
-    ends = [item for item in (items[0], items[-1]) if isinstance(item, dict)]
-    times = [declared_time(_string(item, "date_published"), context) for item in ends]
-    if len(times) == 2 and times[0] and times[1] and times[0].time < times[1].time:
+    first, last = (
+        _string(one, "date_published") if isinstance(one, dict) else "" for one in (items[0], items[-1])
+    )
+    if _is_earlier(first, last, context):
         return items[: -limit - 1 : -1]
     return items[:limit]
 

@@ -6,7 +6,7 @@ define entities that expand without limit. All steps take time linear in the siz
 
 import html.entities
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, NamedTuple
 
 from aggregator.extract.language import unicode
@@ -40,7 +40,7 @@ _DATE = re.compile(
     re.IGNORECASE,
 )
 # A tag this long has too many attributes (quadratic time in every parser) or an inlined image.
-_HUGE_TAG = re.compile(r"<([A-Za-z_][\w.:-]{0,90})[^<>]{8192,}>")
+_HUGE_TAG = re.compile(r"<([A-Za-z_][\w.:-]{0,90})[^<>]{8192,}?(/?)>")
 # feedparser searches names for an e-mail address, in quadratic time (200,000 characters took 90 s).
 _LONG_NAME = re.compile(
     r"(<(?:[\w.-]{1,40}:)?(?:author|contributor|creator|managingeditor|name|publisher|webmaster)\b[^<>]{0,400}>"
@@ -90,7 +90,7 @@ def well_prepared(text: str) -> str:
     """
     text = unicode.clean(text).lstrip()
     text = _without_doctype(_without_declaration(text))
-    text = _with_few_namespaces(_HUGE_TAG.sub(_without_attributes, text))
+    text = _with_few_namespaces(_HUGE_TAG.sub(r"<\1\2>", text))
     text = _LONG_NAME.sub(r"\1", text)
     if "&#" in text:
         text = unicode.clean(_NUMBER_REFERENCE.sub(_character, text))  # also joins pairs of surrogates
@@ -123,10 +123,6 @@ def _without_doctype(text: str) -> str:
         subset_end = _SUBSET_END.search(text, subset)
         close = subset_end.end() - 1 if subset_end else close
     return text[: match.start()] + text[close + 1 :] if close >= 0 else text[: match.start()]
-
-
-def _without_attributes(match: re.Match[str]) -> str:
-    return f"<{match.group(1)}{'/' if match.group().endswith('/>') else ''}>"
 
 
 def _with_few_namespaces(text: str) -> str:
@@ -187,16 +183,21 @@ def entry_starts(text: str) -> Iterator[int]:
             resume = max(resume, end)
 
 
-def cut_entries(text: str, limit: int, *, newest_last: bool = False) -> CutFeed:
-    """Return `text` with its first (or last) `limit` entries; the surrounding markup stays well-formed."""
+def cut_entries(text: str, limit: int, is_earlier: Callable[[str, str], bool]) -> CutFeed:
+    """Return `text` with at most `limit` entries; the surrounding markup stays well-formed.
+
+    They are the first, or the last of a feed that is ordered from old to new: `is_earlier` compares the first
+    dates of its first and its last entry, as written.
+    """
     starts = list(entry_starts(text))
     if len(starts) <= limit:
-        return CutFeed(text, len(starts), newest_last)
-    if newest_last:
-        return CutFeed(text[: starts[0]] + text[starts[-limit] :], len(starts), newest_last)
+        return CutFeed(text, len(starts), newest_last=False)
+    first, last = _DATE.search(text, starts[0], starts[1]), _DATE.search(text, starts[-1])
+    if first and last and is_earlier(first[1], last[1]):
+        return CutFeed(text[: starts[0]] + text[starts[-limit] :], len(starts), newest_last=True)
     last_end = text.rfind("</" + _tag_name(text, starts[-1]))
     tail = text[text.find(">", last_end) + 1 :] if last_end > starts[-1] else ""
-    return CutFeed(text[: starts[limit]] + tail, len(starts), newest_last)
+    return CutFeed(text[: starts[limit]] + tail, len(starts), newest_last=False)
 
 
 def _tag_name(text: str, start: int) -> str:
@@ -240,13 +241,3 @@ def entries_alone(text: str) -> Iterator[str]:
 
 def _without_prefix(markup: str, prefix: str) -> str:
     return re.sub(rf"(</?){re.escape(prefix)}:", r"\1", markup) if prefix else markup
-
-
-def outer_dates(text: str) -> tuple[str, str] | None:
-    """Return the first date of the first and of the last entry, as written; None without two dates."""
-    starts = list(entry_starts(text))
-    if len(starts) < 2:
-        return None
-    first = _DATE.search(text, starts[0], starts[1])
-    last = _DATE.search(text, starts[-1])
-    return (first.group(1), last.group(1)) if first and last else None

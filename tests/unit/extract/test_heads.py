@@ -7,7 +7,7 @@ from aggregator.extract.limits import ExtractTuning
 from aggregator.extract.plain.boilerplate import is_navigation
 from aggregator.extract.plain.bylines import read_signature, stated_byline
 from aggregator.extract.plain.outlet_names import is_masthead, split_title
-from aggregator.extract.plain.saved_text import SavedText, SavedTextContext, read_saved_text
+from aggregator.extract.plain.saved_text import SavedText, read_saved_text
 
 TUNING = Tuning().section("text", ExtractTuning)
 BODY = (
@@ -18,7 +18,7 @@ TITLE = "Harbour bridge closed over cracks in two pillars"
 
 
 def read(text: str, outlet: str | None = "The Tern & Plover") -> SavedText:
-    return read_saved_text(text, SavedTextContext(tuning=TUNING, outlet=outlet))
+    return read_saved_text(text, TUNING, outlet=outlet)
 
 
 @pytest.mark.parametrize(

@@ -8,7 +8,7 @@ from aggregator.config.tuning import Tuning
 from aggregator.extract.language.unicode import clean
 from aggregator.extract.limits import ExtractTuning
 from aggregator.extract.plain.boilerplate import breadcrumb_pieces, is_boilerplate
-from aggregator.extract.plain.saved_text import SavedText, SavedTextContext, read_saved_text
+from aggregator.extract.plain.saved_text import SavedText, read_saved_text
 from aggregator.extract.plain.titled_text import read_titled_text
 
 TUNING = Tuning().section("text", ExtractTuning)
@@ -22,7 +22,7 @@ TITLE = "Harbour bridge closed over cracks"
 
 
 def read(text: str) -> SavedText:
-    return read_saved_text(clean(text), SavedTextContext(tuning=TUNING))
+    return read_saved_text(clean(text), TUNING)
 
 
 def test_headline_byline_and_date() -> None:

@@ -18,7 +18,7 @@ from aggregator.extract.language.unicode import clean
 from aggregator.extract.limits import ExtractTuning
 from aggregator.extract.phrases import label_of, words
 from aggregator.extract.plain import outlet_names
-from aggregator.extract.plain.saved_text import SavedText, SavedTextContext, read_saved_text
+from aggregator.extract.plain.saved_text import SavedText, read_saved_text
 from tests.support.saved_scores import SAMPLES, figures, load, score
 
 ROOT = Path(__file__).resolve().parents[3]
@@ -32,7 +32,7 @@ SCORES = {name: [score(sample) for sample in load(SAMPLES / name)] for name in S
 
 
 def read(text: str) -> SavedText:
-    return read_saved_text(clean(text), SavedTextContext(tuning=TUNING, seen=SEEN))
+    return read_saved_text(clean(text), TUNING, seen=SEEN)
 
 
 @pytest.mark.parametrize("name", SETS)

@@ -16,7 +16,7 @@ from aggregator.extract.language.dates import parse_declared, published_from_tex
 from aggregator.extract.language.unicode import clean, decode
 from aggregator.extract.limits import ExtractTuning
 from aggregator.extract.phrases import words
-from aggregator.extract.plain.saved_text import SavedTextContext, read_saved_text
+from aggregator.extract.plain.saved_text import read_saved_text
 from aggregator.extract.urls import canonical_url, registrable_domain
 from aggregator.extract.wire.wire import find_wire
 from aggregator.model.core import Entry
@@ -103,7 +103,7 @@ def test_sentences_stand_in_their_paragraph(text: str) -> None:
 @example("21:30: It rained.\n(AP) — It is.\n(AP) — It is.")  # told above a line that is taken as headline
 @settings(deadline=None)
 def test_saved_texts_keep_their_sentences(text: str) -> None:
-    saved = read_saved_text(clean(text), SavedTextContext(tuning=TUNING))
+    saved = read_saved_text(clean(text), TUNING)
     find_wire(saved.paragraphs, TUNING, saved.lines, saved.author)
     kept = "\n".join((saved.title, *saved.paragraphs))
     for sentence in ("The bridge was closed on Monday, the port said.", "Nobody came.", "It rained."):

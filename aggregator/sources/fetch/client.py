@@ -333,8 +333,7 @@ class Client:
 
     def _send(self, url: httpx.URL, headers: dict[str, str], budget: RequestBudget) -> httpx.Response:
         """Send a GET; if a reused connection fails before the response begins, retry once on a new one."""
-        self._guard.check_reused_connection(*_server(url))
-        self._guard.check_proxied(*_server(url))
+        self._guard.check(*_server(url))
         connections = budget.connections
         try:
             return self._transport.handle_request(httpx.Request("GET", url, headers=headers))

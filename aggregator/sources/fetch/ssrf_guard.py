@@ -280,18 +280,16 @@ class SsrfGuard(httpcore.NetworkBackend):
             and len(self._public_hosts) < _NAMES_KEPT
         )
 
-    def check_reused_connection(self, host: str, port: int) -> None:
-        """Raise FetchError("refused") if this fetch may not use a connection left open by another one."""
+    def check(self, host: str, port: int) -> None:
+        """Raise FetchError("refused") for what this fetch may not ask, whatever connection it would use.
+
+        That is a connection into a private network left open by another fetch, and what a proxy may not be
+        asked for: addresses are checked as always, in whatever way they are written. Where a name leads only
+        the proxy knows: it is what keeps names from private networks.
+        """
         budget = self._budget()
         if budget is not None and host in self._private_hosts and (host, port) not in budget.private_servers:
             raise _not_named(host, port)
-
-    def check_proxied(self, host: str, port: int) -> None:
-        """Raise FetchError("refused") for what a proxy may not be asked for; without one, do nothing.
-
-        Addresses are checked as always, in whatever way they are written. Where a name leads only the proxy
-        knows: it is what keeps names from private networks.
-        """
         if not self._is_proxied:
             return
         if address_of(host.strip("[]")) is not None:

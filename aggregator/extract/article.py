@@ -17,6 +17,7 @@ from urllib.parse import urljoin, urlsplit
 import msgspec
 
 from aggregator.config.tuning import Tuning
+from aggregator.extract import live_text
 from aggregator.extract.html import live_blog
 from aggregator.extract.html.dom import html_to_text
 from aggregator.extract.html.metadata import PageFacts
@@ -34,8 +35,7 @@ from aggregator.extract.learned_boilerplate import (
     repeated,
 )
 from aggregator.extract.limits import ExtractTuning
-from aggregator.extract.liveblog import detect, ordering
-from aggregator.extract.liveblog.ordering import ArticleTimes, ExtractedEntry
+from aggregator.extract.live_text import ArticleTimes, ExtractedEntry
 from aggregator.extract.page_verdict import judge, judge_remains
 from aggregator.extract.plain.saved_text import SavedText, read_saved_text
 from aggregator.extract.plain.titled_text import read_titled_text
@@ -265,7 +265,7 @@ def _from_html(
         return _Draft(article=CleanArticle(verdict="empty", reason="the page has no markup"))
     facts = page.facts
     title = _title(entry.title) or facts.title
-    announced = facts.is_live or detect.announces_live(title)
+    announced = facts.is_live or live_text.announces_live(title)
     entries: tuple[ExtractedEntry, ...] = ()
     if announced or "LiveBlogPosting" in html:
         times = ArticleTimes(modified=facts.modified, seen=seen, zone=entry.zone)
@@ -386,8 +386,8 @@ def _is_live(draft: _Draft, paragraphs: tuple[str, ...], text_tuning: ExtractTun
     return bool(
         draft.facts.is_live
         or draft.entries
-        or detect.is_container_title(title)
-        or detect.looks_live(paragraphs, text_tuning)
+        or live_text.is_container_title(title)
+        or live_text.looks_live(paragraphs, text_tuning)
     )
 
 
@@ -407,11 +407,11 @@ def _finish(
     text = "\n".join(paragraphs)
     author = one_space(clean(entry.author)) if entry.author else article.author
     published = _declared(entry, seen) or article.published
-    announced = draft.facts.is_live or detect.announces_live(article.title)
+    announced = draft.facts.is_live or live_text.announces_live(article.title)
     times = ArticleTimes(published=published, modified=article.modified, seen=seen, zone=entry.zone)
     timed = _timed(draft, paragraphs, times, text_tuning, announced=announced)
     forbids = permissions(entry.robots)
-    is_container = bool(timed) or announced or detect.is_container_title(article.title)
+    is_container = bool(timed) or announced or live_text.is_container_title(article.title)
     language = find_language(title, text, entry.language or draft.facts.language, text_tuning)
     reading = read(title, text, language)
     found = find_kind(
@@ -477,28 +477,30 @@ def _timed(
     announced: bool,
 ) -> tuple[TimedEntry, ...]:
     """Return the timed entries of a live blog from the markup or from the text, whichever are more."""
-    if not (announced or draft.entries) and not detect.has_clocks(paragraphs, text_tuning):
+    if not (announced or draft.entries) and not live_text.has_clocks(paragraphs, text_tuning):
         return ()
     stated_lines = _under_opening_day(draft.lines, paragraphs)
-    if announced and not any(map(detect.opens_with_clock, stated_lines)):
+    if announced and not any(map(live_text.opens_with_clock, stated_lines)):
         # Lines with a clock only ("Posted at 14:35") may have been removed as boilerplate: restore them.
         remaining = frozenset(stated_lines)
-        stated_lines = tuple(line for line in draft.lines if line in remaining or detect.is_bare_clock(line))
+        stated_lines = tuple(
+            line for line in draft.lines if line in remaining or live_text.is_bare_clock(line)
+        )
     by_text: tuple[TimedEntry, ...] = ()
-    if announced or detect.looks_live(stated_lines, text_tuning):
-        by_text = detect.entries_of(stated_lines, text_tuning, times, announced=announced)
+    if announced or live_text.looks_live(stated_lines, text_tuning):
+        by_text = live_text.entries_of(stated_lines, text_tuning, times, announced=announced)
     if draft.entries and len(draft.entries) >= len(by_text):
-        return ordering.timed(draft.entries, times, text_tuning)
+        return live_text.timed(draft.entries, times, text_tuning)
     return by_text
 
 
 def _under_opening_day(lines: Sequence[str], paragraphs: tuple[str, ...]) -> tuple[str, ...]:
     """Return `paragraphs` with the day heading before the first clock, if it was removed as a date line."""
-    first = next((place for place, line in enumerate(lines) if detect.opens_with_clock(line)), 0)
+    first = next((place for place, line in enumerate(lines) if live_text.opens_with_clock(line)), 0)
     heading = lines[first - 1] if first else ""
     if not heading or day_heading(heading) is None or heading in paragraphs:
         return paragraphs
-    start = next((n for n, paragraph in enumerate(paragraphs) if detect.opens_with_clock(paragraph)), 0)
+    start = next((n for n, paragraph in enumerate(paragraphs) if live_text.opens_with_clock(paragraph)), 0)
     return (*paragraphs[:start], heading, *paragraphs[start:])
 
 

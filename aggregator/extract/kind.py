@@ -3,7 +3,7 @@
 What an outlet states comes first: the type of the page, a label of the headline, a folder of the address, a
 section, the byline, the form of the headline; else the style of the text. A report that is wrongly
 called an opinion is not counted, so a word must stand as a label or a section does: "Opinion polls show a
-lead" and "Court issues opinion" are reports. `aggregator.extract.liveblog` finds live blogs and roundups,
+lead" and "Court issues opinion" are reports. live_text.py finds live blogs and roundups,
 which are only named here.
 
 By style: reports say who told them what and on which day; opinions argue, ask and explain. Three logistic
@@ -25,7 +25,7 @@ from urllib.parse import unquote, urlsplit
 import msgspec
 import numpy as np
 
-from aggregator.extract.liveblog.detect import announces_live
+from aggregator.extract.live_text import announces_live
 from aggregator.model.core import Enclosure, Kind
 from aggregator.text.calendar import weekday_words
 from aggregator.text.reading import Column, Ints, Reading, read

@@ -10,8 +10,7 @@ import yaml
 from aggregator.config.tuning import Tuning
 from aggregator.extract.article import clean_article
 from aggregator.extract.limits import ExtractTuning
-from aggregator.extract.liveblog.detect import entries_of
-from aggregator.extract.liveblog.ordering import ArticleTimes
+from aggregator.extract.live_text import ArticleTimes, entries_of
 from aggregator.model.core import CleanArticle, Entry, Published, TimedEntry
 from tests.conftest import REPOSITORY
 

@@ -15,7 +15,7 @@ from aggregator.extract.html.dom import bound_html, html_to_text, json_ld, parag
 from aggregator.extract.language import dates
 from aggregator.extract.language.unicode import clean
 from aggregator.extract.limits import ExtractTuning
-from aggregator.extract.liveblog.ordering import ArticleTimes, ExtractedEntry
+from aggregator.extract.live_text import ArticleTimes, ExtractedEntry
 from aggregator.extract.plain import boilerplate
 from aggregator.text import clock_times
 from aggregator.text.lines import count_words, ends_sentence, folded

@@ -16,7 +16,7 @@ import msgspec
 
 from aggregator.extract.language import dates
 from aggregator.extract.limits import ExtractTuning
-from aggregator.extract.liveblog.detect import opens_with_clock
+from aggregator.extract.live_text import opens_with_clock
 from aggregator.extract.phrases import words
 from aggregator.extract.plain import boilerplate, outlet_names
 from aggregator.extract.plain.bylines import read_signature, stated_byline

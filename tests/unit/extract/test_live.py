@@ -12,8 +12,15 @@ from hypothesis import strategies as st
 from aggregator.config.tuning import Tuning
 from aggregator.extract.html.live_blog import read_live_page
 from aggregator.extract.limits import ExtractTuning
-from aggregator.extract.liveblog.detect import entries_of, is_container_title, looks_live, opens_with_clock
-from aggregator.extract.liveblog.ordering import ArticleTimes, ExtractedEntry, timed
+from aggregator.extract.live_text import (
+    ArticleTimes,
+    ExtractedEntry,
+    entries_of,
+    is_container_title,
+    looks_live,
+    opens_with_clock,
+    timed,
+)
 from aggregator.model.core import Published
 from aggregator.pipeline.workers.executor import WorkerTuning
 from aggregator.stories.text.merged_text import merge

@@ -338,8 +338,8 @@ def _times(
 
 
 _PUBLISHED_NAMES = (
-    "article:published_time", "datepublished", "pubdate", "publishdate", "parsely-pub-date", "dc.date.issued",
-    "dcterms.date", "dc.date", "date",
+    "article:published_time", "og:article:published_time", "datepublished", "pubdate", "publishdate",
+    "parsely-pub-date", "dc.date.issued", "dcterms.date", "dc.date", "date",
 )  # fmt: skip
 _MODIFIED_NAMES = (
     "article:modified_time", "og:updated_time", "datemodified", "lastmod", "last-modified",

@@ -366,10 +366,17 @@ _CREDITS = (
     ),
     re.compile(r"(?P<named>\(?[A-Z]{3,5}\)?)(?:\s[A-Z]{2,4}){1,4}"),  # "PTI ADA BOM": the desk's initials
 )
-_CONTRIBUTED = re.compile(
-    r"(?:the\s+)?(?P<named>.{2,60}?)(?:\s(?:writers?|reporters?|journalists?)\b.{0,120})?"
-    r"\s(?:also )?contributed\b.{0,60}",
-    re.IGNORECASE,
+_CONTRIBUTED = (
+    re.compile(
+        r"(?:the\s+)?(?P<named>.{2,60}?)(?:\s(?:writers?|reporters?|journalists?)\b.{0,120})?"
+        r"\s(?:also )?contributed\b.{0,60}",
+        re.IGNORECASE,
+    ),
+    re.compile(
+        r".{2,200}(?:\b(?:of|from|and)|[.,])\s(?:and )?(?:the\s)?(?P<named>.{2,60}?)"
+        r"\s(?:also )?contributed\b.{0,60}",
+        re.IGNORECASE,
+    ),
 )
 _REUTERS = re.compile(
     r"\(?(?:(?:Reporting|Additional reporting|Writing) by .{3,200};\s*"
@@ -404,8 +411,8 @@ def _credit_of(line: str, words: str) -> Iterator[Wire]:
     if _REUTERS.fullmatch(words):
         yield Wire(agency="Reuters", evidence=line, kind="credit", confidence=BY_PHRASE)
         return
-    # With the outlet's own reporters.
-    together = _named_by(_CONTRIBUTED, words) if "contributed" in words else None
+    contributed = (_named_by(form, words) for form in _CONTRIBUTED if "contributed" in words)
+    together = next(filter(None, contributed), None)  # with the outlet's own reporters
     named = together or agencies_named(words) or _labelled(words)
     named = named or next((found for form in _CREDITS if (found := _named_by(form, words))), None)
     if named is not None and not _PICTURE.match(words):

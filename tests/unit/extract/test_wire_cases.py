@@ -16,7 +16,7 @@ from aggregator.config.tuning import Tuning
 from aggregator.extract.article import clean_article
 from aggregator.extract.limits import ExtractTuning
 from aggregator.extract.wire.agencies import copied_wire
-from aggregator.extract.wire.wire import BY_LINE, find_wire
+from aggregator.extract.wire.wire import BY_LINE, SHARED, find_wire
 from aggregator.model.core import Entry, Wire
 
 ALL_TUNING = Tuning()
@@ -95,6 +95,12 @@ def test_who_contributed_goes_behind_who_wrote() -> None:
     lines = [*TEXT, "© 2025 AFP", "The Associated Press contributed to this report."]
     wire = find_wire(TEXT, TUNING, lines, None)
     assert (wire.agency, wire.confidence) == ("AFP", BY_LINE)
+
+
+def test_an_agency_that_contributed_beside_the_outlets_own_is_shared() -> None:
+    line = "Harbour Post's Ada Lorne, Bo Marsh and The Associated Press contributed to this report."
+    wire = find_wire(TEXT, TUNING, [*TEXT, line])
+    assert (wire.agency, wire.confidence) == ("AP", SHARED)
 
 
 def test_a_pictures_copyright_above_the_text_is_not_the_texts() -> None:

@@ -311,7 +311,8 @@ def feed(
     import msgspec
 
     from aggregator.store.read.reader import StoryReader
-    from aggregator.web.feeds import formats, load_items
+    from aggregator.web.feeds import formats
+    from aggregator.web.feeds.items import gather
     from aggregator.web.filters import parse_filter
     from aggregator.web.settings import publish_settings
 
@@ -332,7 +333,7 @@ def feed(
         publish = publish_settings(config)
         selection = formats.FeedSelection(updates=updates, saved=query_of)
         reader = StoryReader(database, config.effective_tuning)
-        items = load_items.gather(reader, selection, parsed, publish, patient=True).items
+        items = gather(reader, selection, parsed, publish, patient=True).items
         address = publish.base_url + formats.address(selection, format_)
         channel = formats.channel(
             selection,

@@ -151,15 +151,16 @@ def _test(context: Context, name: str, kind: str) -> None:
     from aggregator.sources.fetch.posting import host_of
     from aggregator.web.settings import publish_settings
     from aggregator.web.webhooks.sender import trial_body
-    from aggregator.web.webhooks.transmit import transmitter_of
+    from aggregator.web.webhooks.transmit import Transmitter, outgoing_client
 
     config = context.obj.load()
     recipient = _recipient(config, name, kind)
     shown = host_of(recipient.url) if isinstance(recipient, Webhook) else recipient_words(recipient.name)
-    transmitter = transmitter_of(config, publish_settings(config), utc_now)
+    settings = publish_settings(config)
+    transmitter = Transmitter(outgoing_client(config), settings, config.effective_tuning, utc_now)
     began = time.monotonic()
     body = trial_body(recipient, utc_now())
-    posted = transmitter.to(recipient)(f"msg_{secrets.token_hex(16)}", body, utc_now())
+    posted = transmitter.send(recipient, f"msg_{secrets.token_hex(16)}", body, utc_now())
     transmitter.close()
     if not posted.is_accepted:
         raise AggregatorError(f"{shown}: {posted.problem}")
@@ -216,9 +217,9 @@ def digest(
     from aggregator.model.core import utc_now
     from aggregator.store.read import digests
     from aggregator.store.read.reader import StoryReader
-    from aggregator.web.feeds.digest import digest_text, digest_title
+    from aggregator.web.feeds.items import digest_text, digest_title
     from aggregator.web.settings import publish_settings
-    from aggregator.web.webhooks.dispatcher import dispatcher_of
+    from aggregator.web.webhooks.dispatcher import WebhookDispatcher
 
     now = utc_now()
     with context.obj.writing() as (config, database):
@@ -242,7 +243,9 @@ def digest(
             return
         if not dry_run:
             readers = digest_readers(config, with_mail=False)
-            dispatcher = dispatcher_of(config, settings, database, readers, utc_now)
+            dispatcher = WebhookDispatcher(
+                database, reader, readers, settings, config.effective_tuning, utc_now
+            )
             if dispatcher.make_digest(now) is None:
                 raise AggregatorError("the full-text index is being updated; try again in a moment")
     to = "".join(f"To: {one}\n" for one in config.digest.to)

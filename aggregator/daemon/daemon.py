@@ -171,7 +171,7 @@ class Daemon:
             )
 
     def _serve_and_work(self, runtime: Runtime) -> None:
-        server = _server_of(runtime)
+        server = runtime.web_server()
         try:
             self._start(runtime, server)
             self._notifier.ready("listening")
@@ -236,7 +236,7 @@ class Daemon:
         except Exception as error:  # noqa: BLE001 - as above
             self._end_before_next()
             previous = Runtime(self._config, self._services)
-            self._start(previous, _server_of(previous))
+            self._start(previous, previous.web_server())
             self._refuse(error)
             return
         if not self._stop.is_set():
@@ -264,7 +264,7 @@ class Daemon:
     def _checked(self, runtime: Runtime) -> "Server":
         """Return the web server of a Runtime, not started. Stops the Runtime if its address is refused."""
         try:
-            server = _server_of(runtime)
+            server = runtime.web_server()
             server.refuse_open_address()
         except Exception:
             runtime.stop()
@@ -328,9 +328,3 @@ class Daemon:
         if config.database_url != self._database.url:
             words += "; another database needs a restart, the previous one stays"
         return words
-
-
-def _server_of(runtime: Runtime) -> "Server":
-    from aggregator.web.server import Server  # 0.1 s of imports that no other command needs
-
-    return Server(*runtime.web_services())

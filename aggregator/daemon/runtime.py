@@ -4,7 +4,7 @@
     placing     inbox → stories, full-text index, merged texts, short tasks (daemon/writer_loop.py)
     maintenance long jobs, such as a backup; APScheduler's own thread schedules (daemon/writer_loop.py)
     webhooks    changes → outbox, and one thread per webhook that sends (web/webhooks)
-    summaries   asks `summarise:` for texts of stories (web/summaries)
+    summaries   asks `summarise:` for texts of stories (web/webhooks/summaries.py)
 
 The writer lease outlives a configuration and belongs to the daemon, which also starts the web server. A stop
 interrupts work under way; the next Runtime repeats it, and it does not count as failed.
@@ -46,9 +46,9 @@ from aggregator.stories.tuning import StoryTuning
 from aggregator.web.settings import publish_settings
 
 if TYPE_CHECKING:
-    from aggregator.web.server import WebServices
-    from aggregator.web.summaries.summary_thread import SummaryThread
+    from aggregator.web.server import Server
     from aggregator.web.webhooks.dispatcher import WebhookThreads
+    from aggregator.web.webhooks.summaries import Summariser
 
 log = logging.getLogger(__name__)
 
@@ -88,8 +88,8 @@ class Runtime:
         self._plan = retention_plan(config)
         self._extras = source_extras(config)
         self._client = client_of(config, services.metrics_registry)
+        self._summariser = self._make_summariser()
         self._webhooks = self._make_webhooks()
-        self._summaries = self._make_summaries()
         # After everything that may raise, because it must be closed.
         self._executor = open_executor(
             config.work.executor, config.work.worker_count, all_tuning, services.metrics_registry
@@ -118,12 +118,12 @@ class Runtime:
         self._ticking = threading.Thread(target=self._tick_each_second, name="scheduler", daemon=True)
         self._is_away = False  # the database did not answer the last tick
 
-    def web_services(self) -> "WebServices":
-        """Return the services for the web server."""
+    def web_server(self) -> "Server":
+        """Return the web server, not started."""
         from aggregator.store.read.read_marks import ReadMarks
         from aggregator.web.api.push import PushEndpoint
         from aggregator.web.editor import EditorService
-        from aggregator.web.server import WebServices
+        from aggregator.web.server import Server
 
         services = self._services
         database, now, arrived = services.database.with_read_timeout(), services.now, services.arrived.set
@@ -133,7 +133,7 @@ class Runtime:
         )
         editor = EditorService(database, all_tuning, now, arrived=arrived)
         health = HealthMonitor(self.config, database, services.metrics_registry, self.process, now)
-        return WebServices(
+        return Server(
             StoryReader(database, all_tuning),
             publish_settings(self.config),
             push_endpoint,
@@ -155,7 +155,7 @@ class Runtime:
             last_reload=self._services.last_reload(),
             failed_tasks=self._maintenance.failures(),
             next_runs=self._maintenance.next_runs() if self._services.lock.is_held else {},
-            summaries=None if self._summaries is None else self._summaries.problem,
+            summaries=None if self._summariser is None else self._summariser.problem,
             few_files=why_few_files(),
         )
 
@@ -169,8 +169,6 @@ class Runtime:
         self.writer_loop.start()
         self._webhooks.start()
         self._maintenance.start()
-        if self._summaries is not None:
-            self._summaries.start()
         self.watchdog.heartbeat("scheduler")
         self._ticking.start()
 
@@ -180,8 +178,6 @@ class Runtime:
         self._poll_scheduler.stop()
         self.writer_loop.stop()
         self._maintenance.stop()
-        if self._summaries is not None:
-            self._summaries.stop()
         self._webhooks.stop()
         self._client.close()  # wakes threads that wait for a host or read from one
         self._executor.close()  # wakes threads that wait for a worker
@@ -195,8 +191,6 @@ class Runtime:
 
         running = ["placing"] if self.writer_loop.join(left()) else []
         running += ["a maintenance task"] if self._maintenance.join(left()) else []
-        if self._summaries is not None and self._summaries.join(left()):
-            running.append("a summary")
         if fetches := self._poll_scheduler.join(left):
             running.append(counted(fetches, "fetch", "fetches"))
         if sender := self._webhooks.join(left()):
@@ -215,19 +209,18 @@ class Runtime:
             publish_settings(self.config),
             services.lock.fenced,
             services.now,
+            self._summariser,
             is_writer=lambda: services.lock.is_held,
             heartbeat=lambda: self.watchdog.heartbeat("webhooks"),
             failed=services.failed,
         )
 
-    def _make_summaries(self) -> "SummaryThread | None":
+    def _make_summariser(self) -> "Summariser | None":
         if self.config.summarise.url is None:
             return None
-        from aggregator.web.summaries.summary_thread import summary_thread
+        from aggregator.web.webhooks.summaries import summariser_of
 
-        services = self._services
-        is_writer = lambda: services.lock.is_held  # noqa: E731 - as for the webhooks
-        return summary_thread(self.config, services.lock.fenced, services.now, is_writer=is_writer)
+        return summariser_of(self.config, self._services.lock.fenced, self._services.now)
 
     def _make_poll_scheduler(self) -> PollScheduler:
         fetch, services = self.config.fetch, self._services
@@ -265,7 +258,7 @@ class Runtime:
             MaintenanceTask("checkpoint", LOOK_SECONDS, lambda _: self._services.database.truncate_log()),
             MaintenanceTask("clock", minute, partial(self._correct_times, clock)),
             MaintenanceTask("retention", minute, retention.step),
-            MaintenanceTask("outbox", OUTBOX_CHECK_SECONDS, lambda _: self._webhooks.prune()),
+            MaintenanceTask("outbox", OUTBOX_CHECK_SECONDS, lambda _: self._webhooks.dispatcher.prune()),
         )
         jobs = [MaintenanceTask("backup", LOOK_SECONDS, self._back_up)]
         if self.config.digest.every != "never":
@@ -365,4 +358,4 @@ class Runtime:
             entries = counted(queued, "entry", "entries")
             log.info("%s no longer muted", entries, extra={"event": "entries_unmuted"})
         self._poll_scheduler.take_up(now)
-        self._webhooks.sync_webhooks()
+        self._webhooks.dispatcher.sync_webhooks()

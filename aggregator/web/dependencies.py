@@ -84,11 +84,7 @@ class Site:
         texts = self.reader.merged_with_summary(story.id)
         return for_reader_with_summary(story, *texts, self.access(request), self.settings.excerpt_words)
 
-    def filter(self, request: Request, default_limit: int, *, ignore_unknown: bool = False) -> ParsedFilter:
-        """Return the filter of the query parameters. Raises UsageError."""
-        return self.filter_and_start(request, default_limit, ignore_unknown=ignore_unknown)[0]
-
-    def filter_and_start(
+    def filter(
         self, request: Request, default_limit: int, *, ignore_unknown: bool = False
     ) -> tuple[ParsedFilter, dt.datetime]:
         """Return the filter, and the time of the first page of this pagination. Raises UsageError."""

@@ -11,19 +11,13 @@ The same rules apply to single articles, search hits, explanations and sources.
 
 import re
 from collections.abc import Collection, Iterable, Mapping
-from itertools import takewhile
+from itertools import islice, takewhile
 from typing import TYPE_CHECKING, Literal
 from urllib.parse import urlsplit
 
 import msgspec
 
-from aggregator.model.core import (
-    ArticleView,
-    AttributedSentence,
-    Fact,
-    MergedStory,
-    StoryView,
-)
+from aggregator.model.core import ArticleView, AttributedSentence, Fact, MergedStory, StoryView, TimelineItem
 from aggregator.model.read_model import (
     ArticleDetail,
     EntryHit,
@@ -32,7 +26,6 @@ from aggregator.model.read_model import (
     SearchHit,
     SearchResults,
     SourceView,
-    StoryHit,
 )
 from aggregator.text.lines import UNSPACED
 
@@ -102,7 +95,10 @@ def for_reader_with_summary(
     bounded_merged = _bounded_merged(merged, allowance) if merged else None
     articles = tuple(_bounded_article(article, allowance) for article in bounded_story.articles)
     bounded = msgspec.structs.replace(bounded_story, articles=articles)
-    return _with_linked_titles(bounded, words), bounded_merged, _bounded_summarised(summarised, allowance)
+    if summarised is not None:
+        said = tuple(one for one in summarised.sentences if allowance.allows(one.text, *one.article_ids))
+        summarised = msgspec.structs.replace(summarised, sentences=said) if said else None
+    return _with_linked_titles(bounded, words), bounded_merged, summarised
 
 
 def _of_members(summarised: MachineSummary | None, ids: Collection[str]) -> MachineSummary | None:
@@ -115,14 +111,6 @@ def _of_members(summarised: MachineSummary | None, ids: Collection[str]) -> Mach
         if (named := tuple(id_ for id_ in one.article_ids if id_ in ids))
     ]
     return msgspec.structs.replace(summarised, sentences=tuple(kept)) if kept else None
-
-
-def _bounded_summarised(summarised: MachineSummary | None, allowance: "_Allowance") -> MachineSummary | None:
-    """Return the sentences that may be shown; None if there are none."""
-    if summarised is None:
-        return None
-    shown = tuple(one for one in summarised.sentences if allowance.allows_for_all(one.article_ids, one.text))
-    return msgspec.structs.replace(summarised, sentences=shown) if shown else None
 
 
 def for_item(
@@ -142,17 +130,7 @@ def for_item(
         story,
         title=first_words(story.title, words),
         summary=summary,
-        articles=tuple(
-            msgspec.structs.replace(
-                one,
-                title=first_words(one.title, allowance.words),
-                lead="",
-                text="",
-                timed=(),
-                media=() if one.nosnippet else one.media,
-            )
-            for one in story.articles
-        ),
+        articles=tuple(_cut(one, first_words(one.title, allowance.words)) for one in story.articles),
         trails=(),
     )
     return _with_linked_titles(bounded, words), bounded_merged
@@ -171,50 +149,38 @@ def for_change(article: ArticleView, words: int) -> ArticleView:
     """Limit the article of an updates item to its title and the first words."""
     title = first_words(article.title, words)
     free = 0 if article.nosnippet else max(0, words - count_words(title))
-    lead = first_words(article.lead, free) if free else ""
+    return _cut(article, title, first_words(article.lead, free) if free else "")
+
+
+def _cut(article: ArticleView, title: str, lead: str = "") -> ArticleView:
+    """Return an article without its text; with `nosnippet` without media, too."""
     media = () if article.nosnippet else article.media
     return msgspec.structs.replace(article, title=title, lead=lead, text="", timed=(), media=media)
 
 
 def _merged_in_item(merged: MergedStory, allowance: "_Allowance") -> MergedStory:
-    lead = merged.lead if merged.lead and allowance.allows(merged.lead.article, merged.lead.text) else None
-    summary = _bounded_summary(merged, lead, allowance)
+    lead = merged.lead if merged.lead and allowance.shows(merged.lead) else None
+    # Up to the first sentence that may not be shown.
+    summary = tuple(takewhile(allowance.shows, merged.summary)) if lead else ()
     facts: list[Fact] = []
     for fact in merged.facts:
         if len(facts) == ITEM_FACTS:
             break
-        shown = next((one for one in fact.said if allowance.allows(one.article, one.text)), None)
+        shown = next(filter(allowance.shows, fact.said), None)
         if shown is not None:
             others = (msgspec.structs.replace(one, text="") for one in fact.said if one is not shown)
             facts.append(msgspec.structs.replace(fact, said=(shown, *others)))
+    # The first sentence of each report, without which the next one could mean something else.
+    first = {one.article: one for one in reversed(merged.only)}
+    ordered = (one for one in merged.only if first[one.article] is one)
     return MergedStory(
         title=first_words(merged.title, allowance.all_words),
         lead=lead,
         summary=summary,
         facts=tuple(facts),
-        only=_only_in_item(merged.only, allowance),
+        only=tuple(islice(filter(allowance.shows, ordered), ITEM_ONLY)),
         timeline=(),
     )
-
-
-def _only_in_item(
-    sentences: tuple[AttributedSentence, ...], allowance: "_Allowance"
-) -> tuple[AttributedSentence, ...]:
-    """Select sentences of single reports: one of each report, then a second one, within the limits."""
-    waiting: dict[str, list[AttributedSentence]] = {}
-    for one in sentences:
-        waiting.setdefault(one.article, []).append(one)
-    chosen: list[AttributedSentence] = []
-    while waiting and len(chosen) < ITEM_ONLY:
-        for article in list(waiting):
-            one = waiting[article].pop(0)
-            if len(chosen) == ITEM_ONLY or not allowance.allows(article, one.text):
-                del waiting[article]  # without this sentence the next one could mean something else
-                continue
-            chosen.append(one)
-            if not waiting[article]:
-                del waiting[article]
-    return tuple(one for one in sentences if one in chosen)
 
 
 class _Allowance:
@@ -238,11 +204,11 @@ class _Allowance:
         self._left: dict[str, int] = {}  # filled by `_left_of`
         self._related = _related(story.articles)
 
-    def allows(self, article: str, text: str) -> bool:
-        """Return whether `text` of `article` may be shown; if so, count its words."""
-        return self.allows_for_all((article,), text)
+    def shows(self, said: AttributedSentence | TimelineItem) -> bool:
+        """Return whether the sentence may be shown; if so, count its words."""
+        return self.allows(said.text, said.article)
 
-    def allows_for_all(self, articles: tuple[str, ...], text: str) -> bool:
+    def allows(self, text: str, *articles: str) -> bool:
         """Return whether `text`, which rests on all of `articles`, may be shown; if so, count its words."""
         limited = [
             one
@@ -256,22 +222,17 @@ class _Allowance:
             self._take(one, text, needed)
         return True
 
-    def cut(self, article: str, text: str) -> str:
-        """Return the beginning of `text` that may be shown, and count its words."""
-        if not text or self.allows(article, text):
+    def cut(self, text: str, *articles: str) -> str:
+        """Return the beginning of `text` that may be shown, and count its words for each of `articles`."""
+        if not text or not articles:
+            return ""
+        if self.allows(text, *articles):
             return text
-        free = self._free(article)
+        limited = [one for one in articles if one not in self.whole]
+        free = min(self._free(one) for one in limited)
         part = first_words(text, free)
-        self._take(article, part, free)
-        return part
-
-    def cut_for_all(self, articles: tuple[str, ...], text: str) -> str:
-        """Apply `cut` to a text of unknown source; it counts for each of `articles`."""
-        if all(article in self.whole for article in articles):
-            return text
-        part = first_words(text, min((self._left_of(article) for article in articles), default=0))
-        for article in articles:
-            self._take(article, part, count_words(part))
+        for one in limited:
+            self._take(one, part, free)
         return part
 
     def _free(self, article: str) -> int:
@@ -317,11 +278,11 @@ def _bounded_story(story: StoryView, allowance: _Allowance) -> StoryView:
     )
     parts = _summary_parts(story)
     if sources:
-        summary = allowance.cut(sources[0], story.summary)
+        summary = allowance.cut(story.summary, sources[0])
     elif parts:
-        summary = " ".join(takewhile(bool, (allowance.cut(article, text) for article, text in parts)))
+        summary = " ".join(takewhile(bool, (allowance.cut(text, article) for article, text in parts)))
     else:
-        summary = allowance.cut_for_all(tuple(a.id for a in story.articles), story.summary)
+        summary = allowance.cut(story.summary, *(a.id for a in story.articles))
     title = first_words(story.title, allowance.all_words)
     return msgspec.structs.replace(story, title=title, summary=summary)
 
@@ -343,54 +304,36 @@ def _summary_parts(story: StoryView) -> list[tuple[str, str]]:
 def _bounded_article(article: ArticleView, allowance: _Allowance) -> ArticleView:
     if article.id in allowance.whole:
         return article
-    return msgspec.structs.replace(
-        article,
-        title=first_words(article.title, allowance.words),
-        lead=allowance.cut(article.id, article.lead),
-        text="",
-        timed=(),
-        media=() if article.nosnippet else article.media,
-    )
+    title = first_words(article.title, allowance.words)
+    return _cut(article, title, allowance.cut(article.lead, article.id))
 
 
 def _bounded_merged(merged: MergedStory, allowance: _Allowance) -> MergedStory:
-    lead = merged.lead if merged.lead and allowance.allows(merged.lead.article, merged.lead.text) else None
-    summary = _bounded_summary(merged, lead, allowance)
+    lead = merged.lead if merged.lead and allowance.shows(merged.lead) else None
+    # Up to the first sentence that may not be shown.
+    summary = tuple(takewhile(allowance.shows, merged.summary)) if lead else ()
     for fact in merged.facts[:STATE_FACTS]:  # one sentence of each, before all wordings of the first
-        next((one for one in fact.said if allowance.allows(one.article, one.text)), None)
-    facts = tuple(fact for fact in (_bounded_fact(fact, allowance) for fact in merged.facts) if fact)
-    agreed = tuple(
-        same for same in merged.agreed if all(allowance.allows(said.article, said.text) for said in same.said)
-    )
-    quotations = tuple(filter(None, (_bounded_fact(said, allowance) for said in merged.quotations)))
-    only = tuple(one for one in merged.only if allowance.allows(one.article, one.text))
-    timeline = tuple(item for item in merged.timeline if allowance.allows(item.article, item.text))
+        next(filter(allowance.shows, fact.said), None)
+    facts = _bounded_facts(merged.facts, allowance)
+    agreed = tuple(same for same in merged.agreed if all(map(allowance.shows, same.said)))
     return msgspec.structs.replace(
         merged,
         title=first_words(merged.title, allowance.all_words),
         lead=lead,
         summary=summary,
         facts=facts,
-        quotations=quotations,
-        only=only,
-        timeline=timeline,
+        quotations=_bounded_facts(merged.quotations, allowance),
+        only=tuple(filter(allowance.shows, merged.only)),
+        timeline=tuple(filter(allowance.shows, merged.timeline)),
         agreed=agreed,
     )
 
 
-def _bounded_summary(
-    merged: MergedStory, lead: AttributedSentence | None, allowance: _Allowance
-) -> tuple[AttributedSentence, ...]:
-    """Return the sentences of the summary up to the first one that may not be shown."""
-    if lead is None:
-        return ()
-    fitting = takewhile(lambda one: allowance.allows(one.article, one.text), merged.summary)
-    return tuple(fitting)
-
-
-def _bounded_fact(fact: Fact, allowance: _Allowance) -> Fact | None:
-    said: tuple[AttributedSentence, ...] = tuple(s for s in fact.said if allowance.allows(s.article, s.text))
-    return msgspec.structs.replace(fact, said=said) if said else None
+def _bounded_facts(facts: tuple[Fact, ...], allowance: _Allowance) -> tuple[Fact, ...]:
+    bounded = (
+        msgspec.structs.replace(fact, said=tuple(filter(allowance.shows, fact.said))) for fact in facts
+    )
+    return tuple(fact for fact in bounded if fact.said)
 
 
 def bounded_article(one: ArticleDetail, access: Access, words: int) -> ArticleDetail:
@@ -404,18 +347,14 @@ def bounded_article(one: ArticleDetail, access: Access, words: int) -> ArticleDe
     # The copies contain the lead, too, and each has its own title.
     longest = max(count_words(each) for each in (title, *(c.title for c in copies if not c.nosnippet)))
     left = 0 if article.nosnippet else max(0, words - longest)
-    shown = msgspec.structs.replace(
-        article, title=title, lead=first_words(article.lead, left), text="", timed=()
-    )
+    shown = _cut(article, title, first_words(article.lead, left))
     return msgspec.structs.replace(
         one, article=shown, story_title=first_words(one.story_title, words), copies=copies
     )
 
 
-def bounded_hit(hit: SearchHit, access: Access, words: int) -> SearchHit:
+def _bounded_hit(hit: SearchHit, words: int) -> SearchHit:
     """Limit a search hit: the title and the snippet have half of the words each."""
-    if access == "owner":
-        return hit
     title = first_words(hit.title, words // 2)
     left = 0 if hit.nosnippet else words - words // 2
     entries: list[EntryHit] = []
@@ -437,24 +376,20 @@ def bounded_hit(hit: SearchHit, access: Access, words: int) -> SearchHit:
     )
 
 
-def bounded_story_hit(found: StoryHit, access: Access, words: int) -> StoryHit:
-    """Limit a found story; its headline may be the title of one of its hits."""
-    if access == "owner":
-        return found
-    return msgspec.structs.replace(
-        found,
-        title=first_words(found.title, words // 2),
-        hits=tuple(bounded_hit(hit, access, words) for hit in found.hits),
-    )
-
-
 def bounded_results(results: SearchResults, access: Access, words: int) -> SearchResults:
-    """Limit search results."""
-    return msgspec.structs.replace(
-        results,
-        hits=tuple(bounded_hit(hit, access, words) for hit in results.hits),
-        stories=tuple(bounded_story_hit(one, access, words) for one in results.stories),
+    """Limit search results; the headline of a story may be the title of one of its hits."""
+    if access == "owner":
+        return results
+    stories = tuple(
+        msgspec.structs.replace(
+            one,
+            title=first_words(one.title, words // 2),
+            hits=tuple(_bounded_hit(hit, words) for hit in one.hits),
+        )
+        for one in results.stories
     )
+    hits = tuple(_bounded_hit(hit, words) for hit in results.hits)
+    return msgspec.structs.replace(results, hits=hits, stories=stories)
 
 
 def bounded_quality(found: Quality, words: int) -> Quality:
@@ -548,15 +483,10 @@ def bounded_source(source: SourceView, access: Access) -> SourceView:
     if access == "owner":
         return source
     name = source.name
-    if name == source.url or "://" in name:
-        name = _last_part(name) or source.id
+    if name == source.url or "://" in name:  # the host, or the last part of a path
+        try:
+            host = urlsplit(name).hostname
+        except ValueError:
+            host = None
+        name = host or name.rstrip("/").rpartition("/")[2] or source.id
     return msgspec.structs.replace(source, name=name, url=None, polled_url="", problem=None)
-
-
-def _last_part(address: str) -> str:
-    """Return the host of an address, or the last part of a path."""
-    try:
-        host = urlsplit(address).hostname
-    except ValueError:
-        return ""
-    return host or address.rstrip("/").rpartition("/")[2]

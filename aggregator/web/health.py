@@ -242,9 +242,7 @@ async def status(request: Request, probes: OfProbes) -> Response:
     code = 503 if report.status == "down" else 200
     if "text/html" not in request.headers.get("accept", ""):
         return JsonResponse(report, code)
-    response = probes.pages.page(request, "status.html", here=STATUS, report=report)
-    response.status_code = code
-    return response
+    return probes.pages.page(request, "status.html", code, here=STATUS, report=report)
 
 
 @watched.get(METRICS, include_in_schema=False)

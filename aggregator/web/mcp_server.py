@@ -1,21 +1,27 @@
 """The MCP server: read-only tools about stories for assistants (docs/mcp.md).
 
 Each result is JSON of the API (`story_json`) beside a notice that texts in it are quoted. On standard input
-and output, whoever starts a process with the database is its owner (docs/access.md); over HTTP, mcp_http.py
-says what a client may read.
+and output, whoever starts a process with the database is its owner (docs/access.md). Over HTTP (`/mcp`) the
+tools are for tokens of scope read, and each request is answered by itself, as JSON: there are no sessions and
+no streams to keep. Host, origin and token are checked by the request guard before, as for all addresses.
 """
 
 import datetime as dt
+import logging
 from collections.abc import Callable
-from functools import wraps
+from functools import cache, wraps
 from typing import Annotated, Any
 
 from mcp.server.context import CallNext, HandlerResult, ServerRequestContext
 from mcp.server.mcpserver import MCPServer
 from mcp.server.mcpserver.exceptions import ToolError
+from mcp.server.transport_security import TransportSecuritySettings
 from mcp.shared.exceptions import MCPError
 from mcp_types import METHOD_NOT_FOUND, ToolAnnotations
 from pydantic import Field
+from starlette.requests import Request
+from starlette.routing import Route
+from starlette.types import Message, Receive, Scope, Send
 
 from aggregator import __version__
 from aggregator.config.settings import Config
@@ -23,19 +29,14 @@ from aggregator.config.tuning import Tuning
 from aggregator.model.core import Kind
 from aggregator.model.errors import AggregatorError, UsageError
 from aggregator.model.read_model import StoryRedirect
+from aggregator.pipeline.manage_sources import SourceServices
 from aggregator.pipeline.placement.explain import explanation
 from aggregator.store.read.reader import StoryReader
-from aggregator.web import story_json
-from aggregator.web.excerpts import (
-    Access,
-    bounded_explanation,
-    bounded_results,
-    bounded_source,
-    for_reader,
-    for_reader_with_summary,
-)
+from aggregator.web import excerpts, story_json
+from aggregator.web.dependencies import Site
 from aggregator.web.filters import next_of, parse_filter, parse_page, search_bounds
 from aggregator.web.sanitise import encode_json
+from aggregator.web.security.middleware import MCP, read_body, require_scope
 from aggregator.web.settings import publish_settings
 
 NOTICE = (
@@ -54,11 +55,11 @@ _IdOrAddress = Annotated[str, Field(pattern="^[^\\s\\x00-\\x1f\\x7f]{0,2048}$", 
 def serve(reader: StoryReader, config: Config) -> None:
     """Answer on standard input and output until the input ends."""
     settings = publish_settings(config)
-    access: Access = "excerpt" if settings.full_text == "never" else "owner"
+    access: excerpts.Access = "excerpt" if settings.full_text == "never" else "owner"
     server_of(reader, config.effective_tuning, access, settings.excerpt_words).run("stdio")
 
 
-def server_of(reader: StoryReader, all_tuning: Tuning, access: Access, words: int) -> MCPServer:
+def server_of(reader: StoryReader, all_tuning: Tuning, access: excerpts.Access, words: int) -> MCPServer:
     """Return a server whose tools show what `access` may read; `words`: of an excerpt."""
     tools = _Tools(reader, all_tuning, access, words)
     server = MCPServer(
@@ -108,10 +109,10 @@ def _answering(tool: Callable[..., object]) -> Callable[..., str]:
 class _Tools:
     """The tools. Their parameters and first sentences are what a client sees of them."""
 
-    def __init__(self, reader: StoryReader, all_tuning: Tuning, access: Access, words: int) -> None:
+    def __init__(self, reader: StoryReader, all_tuning: Tuning, access: excerpts.Access, words: int) -> None:
         self._reader = reader
         self._all_tuning = all_tuning
-        self._access: Access = access
+        self._access: excerpts.Access = access
         self._words = words
 
     def search(
@@ -131,7 +132,7 @@ class _Tools:
         given = {"query": query, "since": since, "until": until, "outlet": outlet, "language": language}
         wanted = parse_filter(given.items(), dt.datetime.now(dt.UTC), default_limit=limit).filter
         found = self._reader.search(wanted.query, limit, search_bounds(wanted))
-        return story_json.search_results(bounded_results(found, self._access, self._words))
+        return story_json.search_results(excerpts.bounded_results(found, self._access, self._words))
 
     def stories(
         self,
@@ -154,7 +155,7 @@ class _Tools:
         given = {key: str(value) for key, value in locals().items() if key != "self" and value is not None}
         wanted, began = parse_page(given.items(), dt.datetime.now(dt.UTC), default_limit=limit)
         page = self._reader.stories(wanted.filter)
-        shown = (for_reader(story, None, self._access, self._words)[0] for story in page.stories)
+        shown = (excerpts.for_reader(story, None, self._access, self._words)[0] for story in page.stories)
         return story_json.page_of(shown, next_of(page.next, began))
 
     def story(self, id: _Id) -> story_json.WholeStoryJson:  # noqa: A002 - the name in the API
@@ -165,7 +166,7 @@ class _Tools:
         if found is None or isinstance(found, StoryRedirect):
             raise UsageError(f"there is no story {id}; list them with the tool `stories`")
         texts = self._reader.merged_with_summary(found.id)
-        shown = for_reader_with_summary(found, *texts, self._access, self._words)
+        shown = excerpts.for_reader_with_summary(found, *texts, self._access, self._words)
         return story_json.whole_story(*shown)
 
     def timeline(self, id: _Id) -> dict[str, object]:  # noqa: A002
@@ -176,8 +177,57 @@ class _Tools:
     def explain(self, article: _IdOrAddress, other: _IdOrAddress = "") -> object:
         """Explain why an article is in its story, and with `other` why two articles are or are not in one."""
         found = explanation(self._reader, article, other or None, self._all_tuning)
-        return bounded_explanation(found, self._access, self._words)
+        return excerpts.bounded_explanation(found, self._access, self._words)
 
     def sources(self) -> story_json.SourcesJson:
         """List the sources and their health: state, problem, last success, number of articles."""
-        return story_json.all_sources(bounded_source(one, self._access) for one in self._reader.sources())
+        return story_json.all_sources(
+            excerpts.bounded_source(one, self._access) for one in self._reader.sources()
+        )
+
+
+_MOST_BYTES = 65_536  # a call has some names and numbers
+_BODY_SECONDS = 10.0
+_CHECKED_BEFORE = TransportSecuritySettings(enable_dns_rebinding_protection=False)
+
+
+def route(site: Site, services: SourceServices) -> Route:
+    """Return the route of `/mcp`."""
+    logging.getLogger("mcp").setLevel(logging.ERROR)  # below: what clients send
+    all_tuning = services.config.effective_tuning
+    reader = StoryReader(services.database, all_tuning)
+
+    @cache
+    def server(access: excerpts.Access) -> MCPServer:
+        return server_of(reader, all_tuning, access, site.settings.excerpt_words)
+
+    return Route(MCP, endpoint=_Endpoint(site, server), methods=["POST"])
+
+
+class _Endpoint:
+    def __init__(self, site: Site, server: Callable[[excerpts.Access], MCPServer]) -> None:
+        self._site = site
+        self._server = server
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        request = Request(scope, receive)
+        require_scope(request, "read", "MCP", "read")
+        body = await read_body(request, _MOST_BYTES, _BODY_SECONDS)
+        app = self._server(self._site.access(request)).streamable_http_app(
+            streamable_http_path=MCP,
+            json_response=True,
+            stateless_http=True,
+            max_request_body_size=_MOST_BYTES,
+            transport_security=_CHECKED_BEFORE,
+        )
+        is_read = False
+
+        async def receive_again() -> Message:
+            nonlocal is_read
+            if is_read:
+                return await receive()
+            is_read = True
+            return {"type": "http.request", "body": body, "more_body": False}
+
+        async with app.router.lifespan_context(app):
+            await app(scope, receive_again, send)

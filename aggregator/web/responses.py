@@ -98,10 +98,3 @@ def problem(status: int, detail: str, **more: object) -> Response:
     kind = PROBLEMS.get(status, PROBLEMS[400 if status < 500 else 500])
     body = Problem(type=kind.type, title=kind.title, status=status, detail=detail)
     return Response(encode_json(msgspec.to_builtins(body) | more), status, media_type=PROBLEM_JSON)
-
-
-def problem_of(error: RefusedError) -> Response:
-    """Return the problem+json response of an error."""
-    response = problem(error.status, str(error), **error.more)
-    response.headers.update(error.headers)
-    return response

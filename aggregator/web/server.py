@@ -6,10 +6,10 @@ import logging
 import socket
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from functools import partial
 from http import HTTPStatus
-from typing import NamedTuple, cast
+from typing import cast
 
 import msgspec
 import uvicorn
@@ -30,7 +30,7 @@ from aggregator.model.errors import AggregatorError, ConfigError, UsageError
 from aggregator.pipeline.manage_sources import SourceServices
 from aggregator.store.read.read_marks import ReadMarks
 from aggregator.store.read.reader import StoryReader
-from aggregator.web import health
+from aggregator.web import health, reader_api
 from aggregator.web.api import edit_sources, openapi, push
 from aggregator.web.api import routes as api
 from aggregator.web.api.push import PushEndpoint
@@ -38,24 +38,10 @@ from aggregator.web.dependencies import Clock, Site
 from aggregator.web.editor import EditorService
 from aggregator.web.feeds import routes as feeds
 from aggregator.web.health import HealthSource
-from aggregator.web.pages import editor_forms, pages, source_forms
-from aggregator.web.reader import calls as google_reader
-from aggregator.web.responses import RETRY_AFTER_SECONDS, RefusedError, problem, problem_of
-from aggregator.web.security.connection_limits import (
-    BACKLOG,
-    ConnectionLimiter,
-    TimeoutProtocol,
-    close_unread,
-    log_lack_of_files,
-)
-from aggregator.web.security.middleware import (
-    API,
-    NO_DATABASE,
-    PROBES,
-    READER_API,
-    RequestGuard,
-    is_owner,
-)
+from aggregator.web.pages import forms, pages
+from aggregator.web.responses import RETRY_AFTER_SECONDS, RefusedError, problem
+from aggregator.web.security import connection_limits
+from aggregator.web.security.middleware import API, PROBES, READER_API, RequestGuard, discard_body, is_owner
 from aggregator.web.settings import PublishSettings
 
 COMPRESSED_FROM_BYTES = 1024  # for smaller bodies the headers cost more than compression saves
@@ -102,30 +88,29 @@ def create_app(
     app.state.probes = health.Probes(site, watch)
     routers = [api.router, health.router]
     if push_endpoint is not None:
-        app.state.pushes = push.Pushes(push_endpoint)
+        app.state.pushes = push_endpoint
         routers.append(push.router)
     if editor is not None:
-        routers += [api.editing, api.corrections_router]
+        routers.append(api.editing)
     if sources is not None:
         routers.append(edit_sources.router)
-        app.router.routes.extend(source_forms.routes(site))
         if settings.mcp:
-            from aggregator.web import mcp_http  # of an extra
+            from aggregator.web import mcp_server  # of an extra
 
-            app.router.routes.append(mcp_http.route(site, sources))
+            app.router.routes.append(mcp_server.route(site, sources))
     if watch is not None:
         routers.append(health.watched)
     for router in routers:
         app.router.routes.extend(router.routes)  # `include_router` would add a step to every request
-    app.router.routes.extend([*pages.routes(site), *editor_forms.routes(site), *feeds.routes(site)])
+    app.router.routes.extend([*pages.routes(site), *forms.routes(site), *feeds.routes(site)])
     if marks is not None:
-        app.router.routes.extend(google_reader.routes(site, marks))
+        app.router.routes.extend(reader_api.routes(site, marks))
     app.mount("/static", StaticFiles(packages=[("aggregator.web", "static")]), name="static")
     app.add_middleware(GZipMiddleware, minimum_size=COMPRESSED_FROM_BYTES, compresslevel=5)
     errors = _Errors(pages.Pages(site))
-    app.add_exception_handler(HTTPException, errors.http)
-    app.add_exception_handler(AggregatorError, errors.aggregator_error)
-    app.add_middleware(RequestGuard, settings=settings, error_response=errors.respond, tokens=push_endpoint)
+    for kind in (HTTPException, AggregatorError):
+        app.add_exception_handler(kind, errors.handle)
+    app.add_middleware(RequestGuard, settings=settings, error_response=errors.answer, tokens=push_endpoint)
     return app
 
 
@@ -135,45 +120,45 @@ class _Errors:
     def __init__(self, page: pages.Pages) -> None:
         self._page = page
 
-    def http(self, request: Request, error: Exception) -> Response:
-        """Answer an unknown address or method."""
-        assert isinstance(error, HTTPException)
-        response = self.respond(request, error.status_code, error.detail)
-        response.headers.update(error.headers or {})
-        if error.status_code == 405:
-            response.headers["Allow"] = ", ".join(_methods_at(request))
+    async def handle(self, request: Request, error: Exception) -> Response:
+        """Answer an error of the application; the rest of a body is read before, else the client may not."""
+        response = self.answer(request, error)
+        if request.method != "GET":
+            if response.status_code != 408 and "expect" not in request.headers:
+                await discard_body(request)
+            response.headers["Connection"] = "close"
         return response
 
-    def aggregator_error(self, request: Request, error: Exception) -> Response:
-        """Answer a refused or invalid request, or an error of the database, with the message of the error."""
-        if isinstance(error, RefusedError):
-            if request.url.path.startswith(API):
-                return problem_of(error)
-            response = self.respond(request, error.status, str(error))
-            response.headers.update(error.headers)
-            return response
-        if isinstance(error, UsageError):
-            return self.respond(request, 400, str(error))
-        # The message may contain names of files, hosts and users.
-        return self.respond(request, 503, str(error) if is_owner(request) else NO_DATABASE)
-
-    def respond(self, request: Request, status: int, detail: str) -> Response:
-        """Return the error in the format of the requested address."""
-        response = self._formatted(request, status, detail)
+    def answer(self, request: Request, error: Exception) -> Response:
+        """Return the response to an error, with its message unless that is of the database or unknown."""
+        more: Mapping[str, object] = {}
+        match error:
+            case RefusedError():
+                status, detail, more = error.status, str(error), error.more
+            case HTTPException():  # an unknown address or method
+                status, detail = error.status_code, error.detail
+            case UsageError():
+                status, detail = 400, str(error)
+            case AggregatorError():  # the message may contain names of files, hosts and users
+                status, detail = 503, str(error) if is_owner(request) else "The database does not answer."
+            case _:
+                status, detail = 500, "An internal error occurred; see the log of the program."
+        path = request.url.path
+        if path.startswith((API, health.METRICS)) or path in PROBES:
+            response = problem(status, detail, **more)
+        elif path.startswith(READER_API) or status == 421:
+            response = PlainTextResponse(f"{detail}\n", status)
+        elif status == 404:
+            response = self._page.not_found(request)
+        else:
+            heading = _HEADINGS.get(status, HTTPStatus(status).phrase)
+            response = self._page.problem(request, status, heading, detail)
         if status == 503:
             response.headers["Retry-After"] = RETRY_AFTER_SECONDS
+        response.headers.update(getattr(error, "headers", None) or {})
+        if status == 405:
+            response.headers["Allow"] = ", ".join(_methods_at(request))
         return response
-
-    def _formatted(self, request: Request, status: int, detail: str) -> Response:
-        title = HTTPStatus(status).phrase
-        if request.url.path.startswith((API, health.METRICS)) or request.url.path in PROBES:
-            return problem(status, detail)
-        if request.url.path.startswith(READER_API):
-            return PlainTextResponse(f"{detail}\n", status)
-        heading = _HEADINGS.get(status, title)
-        if status == 404:
-            return self._page.not_found(request)
-        return self._page.problem(request, status, heading, detail)
 
 
 def _methods_at(request: Request) -> list[str]:
@@ -198,26 +183,14 @@ _log = logging.getLogger(__name__)
 NewLoop = Callable[[], asyncio.AbstractEventLoop]
 
 
-class WebServices(NamedTuple):
-    """What the web server of one configuration answers with."""
-
-    reader: StoryReader
-    settings: PublishSettings
-    push_endpoint: PushEndpoint | None = None
-    editor: EditorService | None = None
-    watch: HealthSource | None = None
-    marks: ReadMarks | None = None
-    sources: SourceServices | None = None
-
-
 class Server:
-    """uvicorn without signal handlers, access log and forwarding headers.
+    """uvicorn in a thread, without signal handlers, access log and forwarding headers.
 
-    The access log would contain addresses with tokens. With uvicorn's X-Forwarded-For any client could claim
-    to be this machine; `TrustedProxies` handles forwarding headers instead.
+    The access log would contain addresses with tokens. `ConnectionLimiter` applies forwarding headers, those
+    of trusted proxies only.
     """
 
-    def __init__(  # noqa: PLR0917 - as WebServices
+    def __init__(  # noqa: PLR0917 - what `create_app` needs
         self,
         reader: StoryReader,
         settings: PublishSettings,
@@ -229,23 +202,26 @@ class Server:
         *,
         new_loop: NewLoop = asyncio.new_event_loop,
     ) -> None:
-        """See `create_app` for what is missing without the optional arguments.
-
-        `new_loop` returns an event loop, whose time is that of all deadlines.
-        """
-        self._services = WebServices(reader, settings, push_endpoint, editor, watch, marks, sources)
+        """`new_loop` returns an event loop, whose time is that of all deadlines."""
+        self.settings = settings  # with the bound port after `start`
+        self.push_endpoint = push_endpoint
+        self.editor = editor
+        self._create = partial(
+            create_app,
+            reader,
+            push_endpoint=push_endpoint,
+            editor=editor,
+            sources=sources,
+            watch=watch,
+            marks=marks,
+        )
         self._new_loop = new_loop
-        self._listener: _Listener | None = None
-
-    @property
-    def _settings(self) -> PublishSettings:
-        """The settings with the bound port."""
-        return self._services.settings
+        self._serving: tuple[uvicorn.Server, threading.Thread, socket.socket] | None = None
 
     @property
     def url(self) -> str:
         """The bound address, such as `http://127.0.0.1:8080`; valid after `start`."""
-        return msgspec.structs.replace(self._settings, public_url="").base_url
+        return msgspec.structs.replace(self.settings, public_url="").base_url
 
     def start(self) -> str:
         """Bind the address, start the thread that serves, and return `url`.
@@ -254,14 +230,18 @@ class Server:
         bound.
         """
         self.refuse_open_address()
-        bound = _bind(self._settings.host, self._settings.port)
-        settings = msgspec.structs.replace(self._settings, port=bound.getsockname()[1])
-        self._services = self._services._replace(settings=settings)
-        listener = _Listener(create_app(**self._services._asdict()), bound, settings, self._new_loop)
-        if not listener.start():
-            listener.stop()
-            raise AggregatorError(f"the web server did not start on {self.url}; see the log")
-        self._listener = listener
+        bound = _bind(self.settings.host, self.settings.port)
+        settings = self.settings = msgspec.structs.replace(self.settings, port=bound.getsockname()[1])
+        server = _uvicorn(self._create(settings), settings)
+        thread = threading.Thread(target=self._serve, args=(server, bound), name="web", daemon=True)
+        self._serving = server, thread, bound
+        thread.start()
+        deadline = time.monotonic() + START_DEADLINE_SECONDS
+        while not server.started:
+            if not thread.is_alive() or time.monotonic() > deadline:
+                self.stop()
+                raise AggregatorError(f"the web server did not start on {self.url}; see the log")
+            time.sleep(0.01)
         if settings.is_owner_on_loopback:
             _log.info(
                 "%s",
@@ -272,7 +252,7 @@ class Server:
 
     def refuse_open_address(self) -> None:
         """Raise ConfigError if other machines can reach the address and no token has the scope read."""
-        host, tokens = self._settings.host, self._services.push_endpoint
+        host, tokens = self.settings.host, self.push_endpoint
         if is_loopback(host) or (tokens is not None and tokens.any_may_read()):
             return
         raise ConfigError(
@@ -283,69 +263,43 @@ class Server:
 
     def stop(self) -> None:
         """Accept no more requests, wait for active ones, and return when the thread has ended."""
-        if self._listener:
-            self._listener.stop()
-        self._listener = None
+        if self._serving is not None:
+            server, thread, bound = self._serving
+            server.should_exit = True
+            thread.join(STOP_DEADLINE_SECONDS + 1)
+            bound.close()
+        self._serving = None
 
     @property
     def is_serving(self) -> bool:
         """Whether the thread is alive; the watchdog of the daemon reads it."""
-        return self._listener is not None and self._listener.is_alive
+        return self._serving is not None and self._serving[1].is_alive()
+
+    def _serve(self, server: uvicorn.Server, bound: socket.socket) -> None:
+        with asyncio.Runner(loop_factory=self._new_loop) as runner:
+            connection_limits.log_lack_of_files(runner.get_loop())
+            runner.run(server.serve(sockets=[bound]))
 
 
-class _Listener:
-    """One bound socket and its thread."""
-
-    def __init__(
-        self, app: ASGIApp, bound: socket.socket, settings: PublishSettings, new_loop: NewLoop
-    ) -> None:
-        limiter = ConnectionLimiter(settings.trusted_proxies)
-        self._socket = bound
-        # With `access_log=False` it would still write one if this logger had a handler.
-        logging.getLogger("uvicorn.access").disabled = True
-        self._uvicorn = uvicorn.Server(
-            uvicorn.Config(
-                app,
-                interface="asgi3",
-                http=cast("type[asyncio.Protocol]", partial(TimeoutProtocol, limiter)),
-                access_log=False,
-                log_config=None,  # the daemon has set up logging
-                proxy_headers=False,
-                server_header=False,
-                lifespan="off",
-                ws="none",
-                backlog=BACKLOG,
-                timeout_graceful_shutdown=int(STOP_DEADLINE_SECONDS),
-            )
+def _uvicorn(app: ASGIApp, settings: PublishSettings) -> uvicorn.Server:
+    limiter = connection_limits.ConnectionLimiter(app, settings.trusted_proxies)
+    # With `access_log=False` it would still write one if this logger had a handler.
+    logging.getLogger("uvicorn.access").disabled = True
+    return uvicorn.Server(
+        uvicorn.Config(
+            limiter,
+            interface="asgi3",
+            http=cast("type[asyncio.Protocol]", partial(connection_limits.TimeoutProtocol, limiter)),
+            access_log=False,
+            log_config=None,  # the daemon has set up logging
+            proxy_headers=False,
+            server_header=False,
+            lifespan="off",
+            ws="none",
+            backlog=connection_limits.BACKLOG,
+            timeout_graceful_shutdown=int(STOP_DEADLINE_SECONDS),
         )
-        self._thread = threading.Thread(target=self._serve, args=(new_loop,), name="web", daemon=True)
-
-    @property
-    def is_alive(self) -> bool:
-        return self._thread.is_alive()
-
-    def start(self) -> bool:
-        """Start the thread; return whether it serves within START_DEADLINE_SECONDS."""
-        self._thread.start()
-        deadline = time.monotonic() + START_DEADLINE_SECONDS
-        while not self._uvicorn.started:
-            if not self._thread.is_alive() or time.monotonic() > deadline:
-                return False
-            time.sleep(0.01)
-        return True
-
-    def stop(self) -> None:
-        self._uvicorn.should_exit = True
-        self._thread.join(STOP_DEADLINE_SECONDS + 1)
-        self._socket.close()
-
-    def _serve(self, new_loop: NewLoop) -> None:
-        with asyncio.Runner(loop_factory=new_loop) as runner:
-            runner.run(self._serve_connections())
-
-    async def _serve_connections(self) -> None:
-        log_lack_of_files(asyncio.get_running_loop())
-        await self._uvicorn.serve(sockets=[self._socket])
+    )
 
 
 def _bind(host: str, port: int) -> socket.socket:
@@ -353,7 +307,7 @@ def _bind(host: str, port: int) -> socket.socket:
     # With an explicit protocol asyncio sets TCP_NODELAY; a response then takes 4 ms instead of 44 ms.
     listener = socket.socket(family, socket.SOCK_STREAM, socket.IPPROTO_TCP)
     listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-    close_unread(listener)
+    connection_limits.close_unread(listener)
     try:
         listener.bind((host, port))
     except (OSError, OverflowError, UnicodeError) as error:  # UnicodeError: a label of the name is too long

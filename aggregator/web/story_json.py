@@ -1,4 +1,4 @@
-"""The JSON of stories, articles, search results and sources (docs/querying.md),the reason of a placement.
+"""The JSON of stories, articles, search results and sources (docs/querying.md), and reasons of placements.
 
 Times are RFC 3339 in UTC with a Z, ids are strings, no key is omitted, and an unknown value is null. The
 stories are already limited by `excerpts.for_reader`; nothing is limited here.
@@ -11,11 +11,10 @@ from typing import TypeVar
 import msgspec
 
 from aggregator.model.core import (
+    AgreedFigure,
     ArticleView,
     AttributedSentence,
-    CopyEvidence,
     CopyTrail,
-    Evidence,
     Kind,
     LinkedStory,
     MergedStory,
@@ -31,13 +30,11 @@ from aggregator.model.core import (
 from aggregator.model.read_model import (
     ArticleDetail,
     EntryHit,
-    MachineSentence,
     MachineSummary,
     SearchHit,
     SearchResults,
     SourceState,
     SourceView,
-    StoryHit,
 )
 from aggregator.stories.text.newest_state import lead_and_facts
 from aggregator.stories.text.plain_text import NO_OUTLET, names_behind
@@ -48,16 +45,6 @@ Body = TypeVar("Body", bound=msgspec.Struct)
 SHOWN_REASONS = 3  # the strongest similarities; `aggregator explain` has all
 
 
-def reason_in_words(article: ArticleView) -> str | None:
-    """Return a sentence that states why `article` is in its story; None if no evidence is stored."""
-    evidence = article.evidence
-    if evidence is None:
-        return None
-    if evidence.copy is not None:
-        return _copy_reason(evidence.copy)
-    return _STAGES[evidence.stage] + _score(evidence) + _similarities(evidence)
-
-
 _STAGES: dict[Stage, str] = {
     "founded": "founded this story: no live story was similar enough",
     "copy": "the same text as another article of this story",
@@ -66,31 +53,32 @@ _STAGES: dict[Stage, str] = {
     "correction": "moved here by a correction",
     "revision": "a later version of an article of this story",
 }
-
-
 _SCORED: frozenset[Stage] = frozenset({"event", "second look"})
 
 
-def _copy_reason(copy: CopyEvidence) -> str:
-    if copy.kind == "excerpt":
-        return f"an excerpt: {copy.containment:.0%} of it is in {copy.other}"
-    return f"the same text as {copy.other}: {copy.resemblance:.0%} of all three-word runs are shared"
+def reason_in_words(article: ArticleView) -> str | None:
+    """Return a sentence that states why `article` is in its story; None if no evidence is stored.
 
-
-def _score(evidence: Evidence) -> str:
-    if evidence.stage not in _SCORED or evidence.score is None:
-        return ""
-    need = f", threshold {evidence.need:.2f}" if evidence.need is not None else ""
-    return f", score {evidence.score:.2f}{need}"
-
-
-def _similarities(evidence: Evidence) -> str:
-    """Name the reasons with the largest positive shares of the score."""
-    positive = [reason for reason in evidence.reasons if reason.share > 0]
+    It names the reasons with the largest positive shares of the score.
+    """
+    evidence = article.evidence
+    if evidence is None:
+        return None
+    if evidence.copy is not None:
+        copy = evidence.copy
+        if copy.kind == "excerpt":
+            return f"an excerpt: {copy.containment:.0%} of it is in {copy.other}"
+        return f"the same text as {copy.other}: {copy.resemblance:.0%} of all three-word runs are shared"
+    words = _STAGES[evidence.stage]
+    if evidence.stage not in _SCORED:
+        return words
+    if evidence.score is not None:
+        words += f", score {evidence.score:.2f}"
+        words += f", threshold {evidence.need:.2f}" if evidence.need is not None else ""
+    positive = (reason for reason in evidence.reasons if reason.share > 0)
     strongest = sorted(positive, key=lambda reason: (-reason.share, reason.name))[:SHOWN_REASONS]
-    if evidence.stage not in _SCORED or not strongest:
-        return ""
-    return "; most similar in " + ", ".join(reason.name.replace("_", " ") for reason in strongest)
+    named = ", ".join(reason.name.replace("_", " ") for reason in strongest)
+    return f"{words}; most similar in {named}" if named else words
 
 
 class ArticleJson(msgspec.Struct, frozen=True, kw_only=True):
@@ -146,15 +134,6 @@ class WholeArticleJson(ArticleJson, frozen=True, kw_only=True):
     kind_reason: str | None
 
 
-class AgreedJson(msgspec.Struct, frozen=True, kw_only=True):
-    """A figure in which several outlets agree; `words` is the wording of the first one."""
-
-    words: str
-    outlets: int
-    of: int
-    said: tuple[AttributedSentence, ...]
-
-
 class MomentJson(msgspec.Struct, frozen=True, kw_only=True):
     """A moment of the timeline; if `time` is null, `day` and `clock` ("21:43") have what is known.
 
@@ -200,7 +179,7 @@ class SectionJson(msgspec.Struct, frozen=True, kw_only=True):
     speaker: str | None = None
 
 
-class SummarisedJson(msgspec.Struct, frozen=True, kw_only=True):
+class SummarisedJson(MachineSummary, frozen=True, kw_only=True):
     """A text that a program or a language model wrote of the sections; nobody has checked it.
 
     `written_by` is the configured `model:`; "a program" without one. Each sentence has the articles that it
@@ -208,9 +187,6 @@ class SummarisedJson(msgspec.Struct, frozen=True, kw_only=True):
     """
 
     machine_written: bool
-    written_by: str
-    written_at: dt.datetime
-    sentences: tuple[MachineSentence, ...]
 
 
 class WholeStoryJson(StoryJson, frozen=True, kw_only=True):
@@ -225,7 +201,7 @@ class WholeStoryJson(StoryJson, frozen=True, kw_only=True):
     text: str
     sections: tuple[SectionJson, ...]
     timeline: tuple[MomentJson, ...]
-    agreed: tuple[AgreedJson, ...]
+    agreed: tuple[AgreedFigure, ...]  # the wording of the first outlet, and the outlets that have the figure
     merge_version: int
     trails: tuple[CopyTrail, ...]
     earlier: tuple[LinkedStory, ...]
@@ -253,7 +229,7 @@ def whole_story_json(
 
 def story_in_list(story: StoryView) -> StoryJson:
     """Return a story as in `page_of` and `jsonl`."""
-    return like(StoryJson, story, articles=tuple(article_in_list(article) for article in story.articles))
+    return like(StoryJson, story, articles=tuple(like(ArticleJson, article) for article in story.articles))
 
 
 def whole_story(
@@ -268,7 +244,7 @@ def whole_story(
         text=_merged_text(merged, story.articles) if merged else story.summary,
         sections=sections_of(merged) if merged else (),
         timeline=tuple(_moment(item, addresses) for item in merged.timeline) if merged else (),
-        agreed=tuple(like(AgreedJson, each) for each in merged.agreed) if merged else (),
+        agreed=merged.agreed if merged else (),
         merge_version=merged.merge_version if merged else 0,
         summarised=summarised and like(SummarisedJson, summarised, machine_written=True),
     )
@@ -281,11 +257,6 @@ def like(kind: type[Body], source: object, /, **different: object) -> Body:
             value = getattr(source, name)
             different[name] = in_utc(value) if type(value) is dt.datetime else value
     return kind(**different)
-
-
-def article_in_list(article: ArticleView) -> ArticleJson:
-    """Return an article as in a list."""
-    return like(ArticleJson, article)
 
 
 def whole_article(article: ArticleView) -> WholeArticleJson:
@@ -454,18 +425,17 @@ def one_article(one: ArticleDetail) -> OneArticleJson:
         **msgspec.structs.asdict(whole_article(one.article)),
         text=one.article.text or None,
         copy_count=len(one.copies),
-        copies=tuple(article_in_list(copy) for copy in one.copies[:COPIES_SHOWN]),
+        copies=tuple(like(ArticleJson, copy) for copy in one.copies[:COPIES_SHOWN]),
     )
 
 
 def search_results(results: SearchResults) -> SearchJson:
     """Return search results."""
-    return like(
-        SearchJson,
-        results,
-        stories=tuple(_story(story) for story in results.stories),
-        articles=tuple(_found(hit) for hit in results.hits),
+    stories = (
+        like(FoundStoryJson, one, id=one.story, articles=tuple(map(_found, one.hits)))
+        for one in results.stories
     )
+    return like(SearchJson, results, stories=tuple(stories), articles=tuple(map(_found, results.hits)))
 
 
 def all_sources(sources: Iterable[SourceView]) -> SourcesJson:
@@ -482,7 +452,3 @@ def _found(hit: SearchHit) -> FoundArticleJson:
 def _entry(entry: EntryHit) -> FoundEntryJson:
     snippet, marks = visible_marked(entry.snippet, entry.marks)
     return FoundEntryJson(clock=clock(entry.clock_minutes) or "", day=entry.day, snippet=snippet, marks=marks)
-
-
-def _story(story: StoryHit) -> FoundStoryJson:
-    return like(FoundStoryJson, story, id=story.story, articles=tuple(_found(hit) for hit in story.hits))

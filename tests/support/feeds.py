@@ -8,7 +8,7 @@ import msgspec
 from aggregator.store.engine.database import Database
 from aggregator.store.read.reader import StoryReader
 from aggregator.web.feeds.formats import Channel, FeedSelection, Format, address, channel, written
-from aggregator.web.feeds.load_items import gather
+from aggregator.web.feeds.items import gather
 from aggregator.web.filters import parse_filter
 from aggregator.web.settings import PublishSettings
 

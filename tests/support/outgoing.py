@@ -3,13 +3,12 @@
 from aggregator.config.tuning import Tuning
 from aggregator.config.webhooks import Recipient
 from aggregator.sources.fetch.client import ClientSettings
-from aggregator.sources.fetch.posting import WebhookPoster
 from aggregator.store.engine.database import Database
 from aggregator.store.read.reader import StoryReader
 from aggregator.store.stories import outbox
 from aggregator.web.settings import PublishSettings
 from aggregator.web.webhooks.dispatcher import WebhookDispatcher
-from aggregator.web.webhooks.sender import WebhookSender, WebhookTuning
+from aggregator.web.webhooks.sender import WebhookSender
 from aggregator.web.webhooks.transmit import Transmitter
 from tests.support.articles import Clock, Rig
 from tests.support.rows import read_by
@@ -31,30 +30,15 @@ class Post:
 
     def restart(self, *recipients: Recipient) -> None:
         """As a daemon that starts with these recipients."""
-        tuning = self.all_tuning.section("webhooks", WebhookTuning)
         reading = StoryReader(self.database, self.all_tuning)
         self.filling = WebhookDispatcher(
-            self.database, reading, recipients, SETTINGS, tuning=tuning, steady_days=1.0, now=self.clock
+            self.database, reading, recipients, SETTINGS, self.all_tuning, self.clock
         )
         self.filling.sync_webhooks()
-        poster = WebhookPoster(
-            self._client,
-            self.all_tuning,
-            deadline_seconds=tuning.deadline_seconds,
-            response_cap_bytes=tuning.body_cap_bytes,
-            now=self.clock,
-        )
-        self.transmitter = Transmitter(poster, SETTINGS, tuning, self._client, reading)
+        self.transmitter = Transmitter(self._client, SETTINGS, self.all_tuning, self.clock, reading)
         self.sendings = [
             WebhookSender(
-                self.database,
-                one,
-                self.transmitter.to(one),
-                longest_wait_seconds=self.transmitter.longest_wait_seconds,
-                tuning=tuning,
-                steady_days=1.0,
-                now=self.clock,
-                chance=lambda: 0.5,
+                self.database, one, self.transmitter, self.all_tuning, self.clock, chance=lambda: 0.5
             )
             for one in recipients
         ]

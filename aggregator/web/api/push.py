@@ -7,7 +7,6 @@ it is pushed or read from a file, so its source is its outlet, else the name of 
 
 import datetime as dt
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from typing import Annotated, Any, Literal
 
 import msgspec
@@ -31,7 +30,7 @@ from aggregator.web.api.openapi import answer, api_router, described, named
 from aggregator.web.dependencies import of_app
 from aggregator.web.responses import JSON, RefusedError, too_many
 from aggregator.web.sanitise import encode_json
-from aggregator.web.security.middleware import read_body, refused, require_scope, too_large
+from aggregator.web.security.middleware import read_body, require_scope, too_large
 from aggregator.web.security.token_auth import TokenStore
 
 _MAX_BODY_BYTES = 2**20  # of one request, unpacked too (limit)
@@ -49,7 +48,7 @@ class PushTuning(msgspec.Struct, frozen=True, kw_only=True):
     """Section `push` of config/tuning.yaml, which states units and origins."""
 
     max_items: int
-    max_buffered_bytes: int
+    under_way: int
     body_deadline_seconds: float
 
 
@@ -93,6 +92,8 @@ class PushEndpoint(TokenStore):
         """
         super().__init__(database, now)
         self.tuning = all_tuning.section("push", PushTuning)
+        self.under_way = CapacityLimiter(self.tuning.under_way)  # bounds the memory that bodies take
+        self.writing = CapacityLimiter(WRITING_AT_ONCE)
         self._fetch_pages = fetch_pages
         self._arrived = arrived
 
@@ -118,7 +119,12 @@ class PushEndpoint(TokenStore):
         entries = [entry for _, entry in read if isinstance(entry, Entry)]
         if not entries:
             items = tuple(_item(number, None, found) for number, found in read)
-            raise RefusedError(422, _none_accepted(items), more={"items": msgspec.to_builtins(items)})
+            detail = (
+                f"the record cannot be accepted: {items[0].reason}"
+                if len(items) == 1
+                else f"none of the {len(items)} records can be accepted; `items` has the reasons"
+            )
+            raise RefusedError(422, detail, more={"items": msgspec.to_builtins(items)})
         results = iter(
             inbox.accept(
                 connection,
@@ -152,12 +158,6 @@ def _item(number: int, result: AcceptResult | None, found: Entry | str) -> Pushe
         article=result.article,
         revision=result.outcome == "revision",
     )
-
-
-def _none_accepted(items: tuple[PushedItem, ...]) -> str:
-    if len(items) == 1:
-        return f"the record cannot be accepted: {items[0].reason}"
-    return f"none of the {len(items)} records can be accepted; `items` has the reasons"
 
 
 # --- the records of a body ---------------------------------------------------------------------------------
@@ -236,33 +236,6 @@ def _entry_or_reason(raw: object, source: str, seen: dt.datetime) -> Entry | str
 # --- over HTTP ---------------------------------------------------------------------------------------------
 
 
-class _BodyMemory:
-    """Limits the bytes of request bodies in memory. For one event loop, hence without a lock."""
-
-    def __init__(self, limit_bytes: int) -> None:
-        self._free = limit_bytes
-
-    @contextmanager
-    def reservation(self) -> Iterator[Callable[[int], None]]:
-        """Yield a function that reserves further bytes; the end of the block releases all of them.
-
-        The function raises RefusedError (503) if the limit is reached.
-        """
-        reserved = 0
-
-        def reserve(count: int) -> None:
-            nonlocal reserved
-            if count > self._free:
-                raise too_many("pushes")
-            reserved += count
-            self._free -= count
-
-        try:
-            yield reserve
-        finally:
-            self._free += reserved
-
-
 _FIELD_DESCRIPTIONS: dict[str, str] = {
     "id": "unique within the outlet; it stays the same when the text changes",
     "url": "the address, http or https; if it is the only field, the page is fetched",
@@ -316,15 +289,6 @@ _EXAMPLE: dict[str, Any] = {
 }
 
 
-class Pushes:
-    """The push endpoint of one application, and its limits."""
-
-    def __init__(self, endpoint: PushEndpoint) -> None:
-        self.endpoint = endpoint
-        self.memory = _BodyMemory(endpoint.tuning.max_buffered_bytes)
-        self.writing = CapacityLimiter(WRITING_AT_ONCE)
-
-
 router = api_router()
 
 
@@ -345,7 +309,7 @@ router = api_router()
         needs_token=True,
     ),
 )
-async def push_articles(request: Request, pushes: Annotated[Pushes, of_app("pushes")]) -> Response:
+async def push_articles(request: Request, pushes: Annotated[PushEndpoint, of_app("pushes")]) -> Response:
     """Push articles: one record, a list of records, or one record per line (JSONL).
 
     202: every record that is not rejected is stored permanently and is placed within moments.
@@ -354,19 +318,17 @@ async def push_articles(request: Request, pushes: Annotated[Pushes, of_app("push
     body may have one record per line (Content-Type: application/jsonl), and may be compressed
     (Content-Encoding: gzip).
     """
-    endpoint = pushes.endpoint
-    try:
-        token = require_scope(request, "push", "a push", "push", challenge="Bearer")
-        lines = _is_jsonl(request)
-        with pushes.memory.reservation() as reserve:
-            body = await read_body(request, _MAX_BODY_BYTES, endpoint.tuning.body_deadline_seconds, reserve)
+    token = require_scope(request, "push", "a push", "push", challenge="Bearer")
+    lines = _is_jsonl(request)
+    if pushes.under_way.available_tokens < 1:
+        raise too_many("pushes")
+    async with pushes.under_way:
+        body = await read_body(request, _MAX_BODY_BYTES, pushes.tuning.body_deadline_seconds)
 
-            def store() -> PushResult:
-                return endpoint.take(token, _decoded(request, body), lines=lines)
+        def store() -> PushResult:
+            return pushes.take(token, _decoded(request, body), lines=lines)
 
-            pushed = await to_thread.run_sync(store, limiter=pushes.writing)
-    except RefusedError as error:
-        return await refused(request, error, _MAX_BODY_BYTES)
+        pushed = await to_thread.run_sync(store, limiter=pushes.writing)
     return Response(encode_json(pushed), 202, media_type=JSON)
 
 

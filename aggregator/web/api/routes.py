@@ -9,7 +9,7 @@ from typing import Annotated, Any
 
 import msgspec
 from anyio import to_thread
-from fastapi import Request, Response
+from fastapi import Depends, Request, Response
 from msgspec import Meta
 from starlette.responses import RedirectResponse
 
@@ -17,6 +17,7 @@ from aggregator.model.errors import UsageError
 from aggregator.model.read_model import ChangedStories, StoryPage, StoryRedirect
 from aggregator.pipeline.placement.apply_corrections import CorrectionCommand
 from aggregator.pipeline.placement.explain import Explanation
+from aggregator.web import excerpts, story_json
 from aggregator.web.api.openapi import (
     LOCATION,
     MOVED,
@@ -34,12 +35,6 @@ from aggregator.web.editor import (
     CommandStatus,
     CorrectionPage,
     EditorService,
-)
-from aggregator.web.excerpts import (
-    bounded_article,
-    bounded_explanation,
-    bounded_results,
-    bounded_source,
 )
 from aggregator.web.filters import (
     PARAMETERS,
@@ -60,19 +55,7 @@ from aggregator.web.responses import (
     too_many,
 )
 from aggregator.web.sanitise import encode_json
-from aggregator.web.security.middleware import read_body, refused, require_scope
-from aggregator.web.story_json import (
-    OneArticleJson,
-    PageJson,
-    SearchJson,
-    SourcesJson,
-    WholeStoryJson,
-    all_sources,
-    one_article,
-    page_of,
-    search_results,
-    whole_story,
-)
+from aggregator.web.security.middleware import read_body, require_scope
 
 STORIES_AN_ANSWER = 50
 FOUND_AN_ANSWER = 30
@@ -111,7 +94,7 @@ def openapi(request: Request) -> Response:
     return conditional(request, None, lambda: Response(encode_json(described), media_type=JSON))
 
 
-@router.get("/stories", **described("stories", PageJson, 400, query=PARAMETERS))
+@router.get("/stories", **described("stories", story_json.PageJson, 400, query=PARAMETERS))
 def list_stories(request: Request, site: OfSite) -> Response:
     """Stories, the newest bump first.
 
@@ -121,18 +104,21 @@ def list_stories(request: Request, site: OfSite) -> Response:
     stories that are new or bumped meanwhile are at the top when the list is read again.
     """
     refuse_empty_numbers(request)
-    wanted, began = site.filter_and_start(request, STORIES_AN_ANSWER)
+    wanted, began = site.filter(request, STORIES_AN_ANSWER)
     tag = site.tag(request, wanted.query_string) if wanted.changes_with_stories else None
 
     def render() -> Response:
         page = site.reader.stories(wanted.filter) if _has_words(wanted.filter.query) else StoryPage()
         shown = (site.bounded(request, story) for story in page.stories)
-        return JsonResponse(page_of(shown, next_of(page.next, began)))
+        return JsonResponse(story_json.page_of(shown, next_of(page.next, began)))
 
     return conditional(request, tag, render)
 
 
-@router.get("/stories/{id}", **described("stories", {200: answer(WholeStoryJson), 301: MOVED}, 400, 404, 410))
+@router.get(
+    "/stories/{id}",
+    **described("stories", {200: answer(story_json.WholeStoryJson), 301: MOVED}, 400, 404, 410),
+)
 def read_story(request: Request, site: OfSite, id: IdInPath) -> Response:  # noqa: A002 - the name in the path
     """One story with its merged text, timeline and agreeing figures.
 
@@ -149,11 +135,13 @@ def read_story(request: Request, site: OfSite, id: IdInPath) -> Response:  # noq
     found = story
 
     return conditional(
-        request, tag, lambda: JsonResponse(whole_story(*site.bounded_with_summary(request, found)))
+        request, tag, lambda: JsonResponse(story_json.whole_story(*site.bounded_with_summary(request, found)))
     )
 
 
-@router.get("/articles/{id}", name="one_article", **described("articles", OneArticleJson, 400, 404, 410))
+@router.get(
+    "/articles/{id}", name="one_article", **described("articles", story_json.OneArticleJson, 400, 404, 410)
+)
 def read_article(request: Request, site: OfSite, id: IdInPath) -> Response:  # noqa: A002
     """One article, its story, and why it belongs to the story.
 
@@ -164,11 +152,11 @@ def read_article(request: Request, site: OfSite, id: IdInPath) -> Response:  # n
     found = site.article(id)
     if found is None:
         return problem(410, GONE) if site.gone(id) else problem(404, "there is no article with this id")
-    one = bounded_article(found, site.access(request), site.settings.excerpt_words)
-    return conditional(request, tag, lambda: JsonResponse(one_article(one)))
+    one = excerpts.bounded_article(found, site.access(request), site.settings.excerpt_words)
+    return conditional(request, tag, lambda: JsonResponse(story_json.one_article(one)))
 
 
-@router.get("/search", **described("articles", SearchJson, 400, query=_SEARCH_PARAMETERS))
+@router.get("/search", **described("articles", story_json.SearchJson, 400, query=_SEARCH_PARAMETERS))
 def search(request: Request, site: OfSite) -> Response:
     """Articles that match the query, and their stories, the best match first.
 
@@ -176,14 +164,14 @@ def search(request: Request, site: OfSite) -> Response:
     """
     refuse_unknown_parameters(request, _SEARCH_PARAMETERS)
     refuse_empty_numbers(request)
-    story_filter = site.filter(request, FOUND_AN_ANSWER).filter
+    story_filter = site.filter(request, FOUND_AN_ANSWER)[0].filter
     if story_filter.limit > MAX_FOUND:
         raise UsageError(f"limit must be a whole number from 1 to {MAX_FOUND}")
     if "query" not in request.query_params:
         raise UsageError("query: the parameter is missing; it contains the words to search for")
     results = site.reader.search(story_filter.query, story_filter.limit, search_bounds(story_filter))
-    bounded = bounded_results(results, site.access(request), site.settings.excerpt_words)
-    return conditional(request, None, lambda: JsonResponse(search_results(bounded)))
+    bounded = excerpts.bounded_results(results, site.access(request), site.settings.excerpt_words)
+    return conditional(request, None, lambda: JsonResponse(story_json.search_results(bounded)))
 
 
 @router.get("/changes", **described("stories", ChangedStories, 400, query=_CHANGES_PARAMETERS))
@@ -202,7 +190,7 @@ def list_changes(request: Request, site: OfSite) -> Response:
     return conditional(request, None, lambda: JsonResponse(found))
 
 
-@router.get("/sources", **described("sources", SourcesJson, 400))
+@router.get("/sources", **described("sources", story_json.SourcesJson, 400))
 def list_sources(request: Request, site: OfSite) -> Response:
     """The sources and their health.
 
@@ -210,8 +198,8 @@ def list_sources(request: Request, site: OfSite) -> Response:
     """
     refuse_unknown_parameters(request, ())
     access = site.access(request)
-    sources = (bounded_source(source, access) for source in site.reader.sources())
-    return conditional(request, None, lambda: JsonResponse(all_sources(sources)))
+    sources = (excerpts.bounded_source(source, access) for source in site.reader.sources())
+    return conditional(request, None, lambda: JsonResponse(story_json.all_sources(sources)))
 
 
 @editing.get("/explain", **described("articles", Explanation, 400, 404, query=_EXPLAIN_PARAMETERS))
@@ -236,7 +224,7 @@ def explain(request: Request, site: OfSite) -> Response:
         explanation = site.editor.explanation(article, other or None)
         if explanation is None:
             return problem(404, "there is no such article, or the other article does not exist")
-        bounded = bounded_explanation(explanation, site.access(request), site.settings.excerpt_words)
+        bounded = excerpts.bounded_explanation(explanation, site.access(request), site.settings.excerpt_words)
         return JsonResponse(bounded)
 
     return conditional(request, tag, render)
@@ -294,8 +282,14 @@ class MoveRequest(_Request, frozen=True, tag="move"):
     story: Id
 
 
+async def _editor_of_admin(request: Request, site: OfSite) -> EditorService:
+    require_scope(request, "admin", "a correction", "make corrections")
+    assert site.editor is not None
+    return site.editor
+
+
+OfEditor = Annotated[EditorService, Depends(_editor_of_admin)]
 PATH = "/api/v1/corrections"
-corrections_router = api_router(PATH)
 _RESPONSES = {200: answer(CommandStatus), 202: answer(CommandStatus, **LOCATION)}
 _LIST_PARAMETERS = {
     "limit": Parameter(up_to(MAX_CORRECTIONS), "the maximum number of corrections in one response"),
@@ -309,8 +303,8 @@ _EXAMPLES: dict[str, Any] = {
 _UNDO = described("corrections", _RESPONSES, 400, 404, 408, 409, 413, needs_token=True)
 
 
-@corrections_router.post(
-    "",
+@editing.post(
+    "/corrections",
     **described(
         "corrections",
         _RESPONSES,
@@ -322,80 +316,66 @@ _UNDO = described("corrections", _RESPONSES, 400, 404, 408, 409, 413, needs_toke
         needs_token=True,
     ),
 )
-async def correct(request: Request, site: OfSite) -> Response:
+async def correct(request: Request, editor: OfEditor) -> Response:
     """Merge stories, split one, or move an article.
 
     The writer executes the correction, and every later run respects it.
 
     409: the correction is not possible; 422: the body is not a correction.
     """
-    return await _submitted(request, site.editor, lambda body: _command(request, body))
+    return await _submitted(request, editor, lambda body: _command(request, body))
 
 
-@corrections_router.delete("/{number}", name="delete_correction", **_UNDO)
-@corrections_router.post("/{number}/undo", name="undo_correction", **_UNDO)
-async def undo(request: Request, site: OfSite, number: NumberInPath) -> Response:
+@editing.delete("/corrections/{number}", name="delete_correction", **_UNDO)
+@editing.post("/corrections/{number}/undo", name="undo_correction", **_UNDO)
+async def undo(request: Request, editor: OfEditor, number: NumberInPath) -> Response:
     """Undo a correction.
 
     Its articles return to their stories, and the ids of merged stories are valid again.
 
     Later corrections of the same articles must be undone first.
     """
-    return await _submitted(request, site.editor, lambda _: CorrectionCommand(undo=_number(number)))
+    return await _submitted(request, editor, lambda _: CorrectionCommand(undo=_number(number)))
 
 
-@corrections_router.get(
-    "", **described("corrections", CorrectionPage, 400, query=_LIST_PARAMETERS, needs_token=True)
+@editing.get(
+    "/corrections", **described("corrections", CorrectionPage, 400, query=_LIST_PARAMETERS, needs_token=True)
 )
-def list_corrections(request: Request, site: OfSite) -> Response:
+def list_corrections(request: Request, editor: OfEditor) -> Response:
     """Corrections, the newest first.
 
     `words` is the correction in one sentence; `undone_at` is null if it is in force.
     """
-    assert site.editor is not None
-    _admin(request)
     refuse_unknown_parameters(request, _LIST_PARAMETERS)
     limit = _parameter(request, "limit", MAX_CORRECTIONS) or CORRECTIONS_AN_ANSWER
-    page = site.editor.corrections(limit, _parameter(request, "before", 10**9 - 1))
+    page = editor.corrections(limit, _parameter(request, "before", 10**9 - 1))
     return JsonResponse(page)
 
 
-@corrections_router.get(
-    "/requests/{number}", **described("corrections", _RESPONSES, 400, 404, needs_token=True)
+@editing.get(
+    "/corrections/requests/{number}", **described("corrections", _RESPONSES, 400, 404, needs_token=True)
 )
-def look_at_correction(request: Request, site: OfSite, number: NumberInPath) -> Response:
+def look_at_correction(request: Request, editor: OfEditor, number: NumberInPath) -> Response:
     """The state of a requested correction.
 
     The number is `request` of the answer 202.
     """
-    assert site.editor is not None
-    _admin(request)
     refuse_unknown_parameters(request, ())
-    status = site.editor.status(_number(number))
+    status = editor.status(_number(number))
     if status is None:
         raise RefusedError(404, "there is no request with this number")
     return _response(status)
 
 
 async def _submitted(
-    request: Request, editor: EditorService | None, parse: Callable[[bytes], CorrectionCommand]
+    request: Request, editor: EditorService, parse: Callable[[bytes], CorrectionCommand]
 ) -> Response:
-    assert editor is not None
     limiter = editor.waiting
-    try:
-        _admin(request)
-        refuse_unknown_parameters(request, ())
-        body = await read_body(request, MAX_BODY_BYTES, BODY_DEADLINE_SECONDS)
-        command = parse(body)
-        if limiter.borrowed_tokens >= limiter.total_tokens:
-            raise too_many("corrections")
-        return _response(await to_thread.run_sync(_execute, editor, command, limiter=limiter))
-    except RefusedError as error:
-        return await refused(request, error, MAX_BODY_BYTES)
-
-
-def _admin(request: Request) -> None:
-    require_scope(request, "admin", "a correction", "make corrections")
+    refuse_unknown_parameters(request, ())
+    command = parse(await read_body(request, MAX_BODY_BYTES, BODY_DEADLINE_SECONDS))
+    if limiter.borrowed_tokens >= limiter.total_tokens:
+        raise too_many("corrections")
+    return _response(await to_thread.run_sync(_execute, editor, command, limiter=limiter))
 
 
 def _command(request: Request, body: bytes) -> CorrectionCommand:

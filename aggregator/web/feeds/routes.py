@@ -12,9 +12,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from aggregator.config.settings import SavedQuery
 from aggregator.web.dependencies import Site, conditional, has_tag, not_modified, weak_tag
-from aggregator.web.feeds.digest import FEED_DIGESTS, digest_channel
 from aggregator.web.feeds.formats import (
     ENDINGS,
     MEDIA_TYPES,
@@ -25,7 +23,7 @@ from aggregator.web.feeds.formats import (
     channel,
     written,
 )
-from aggregator.web.feeds.load_items import gather
+from aggregator.web.feeds.items import FEED_DIGESTS, digest_channel, gather
 from aggregator.web.filters import ParsedFilter, parse_filter
 
 # Last-Modified has whole seconds, so it is sent only when no further change can fall into its second.
@@ -41,9 +39,8 @@ def routes(site: Site) -> list[Route]:
     """Return the routes of all feeds."""
     feeds = _Feeds(site)
     return [
-        Route("/feeds/digest.{ending}", feeds.of_digests, methods=["GET"]),
-        Route("/feeds/{name}.{ending}", feeds.of_stories, methods=["GET"]),
-        Route(f"/feeds/{{name}}/{UPDATES}.{{ending}}", feeds.of_changes, methods=["GET"]),
+        Route("/feeds/{name}.{ending}", feeds.answer, methods=["GET"]),
+        Route(f"/feeds/{{name}}/{UPDATES}.{{ending}}", feeds.answer, methods=["GET"]),
     ]
 
 
@@ -53,43 +50,32 @@ class _Feeds:
         self._started = site.clock()
         self._kept: dict[str, bytes] = {}  # feeds by ETag
 
-    def of_stories(self, request: Request) -> Response:
-        """Answer with the feed of all stories, of all changes, or of the stories of a saved query."""
-        name = request.path_params["name"]
-        if name in (STORIES, UPDATES):
-            return self._answer(request, FeedSelection(updates=name == UPDATES))
-        return self._answer(request, FeedSelection(saved=self._saved(name)))
-
-    def of_changes(self, request: Request) -> Response:
-        """Answer with the feed of changes of the stories of a saved query."""
-        return self._answer(
-            request, FeedSelection(updates=True, saved=self._saved(request.path_params["name"]))
-        )
-
-    def of_digests(self, request: Request) -> Response:
-        """Answer with the feed of digests."""
-        site = self._site
-        form = ENDINGS.get(request.path_params["ending"])
-        if form is None or not site.settings.digest_stories:
+    def answer(self, request: Request) -> Response:
+        """Answer with a feed of digests, or of stories or changes, of all or of those of a saved query."""
+        name, form = request.path_params["name"], ENDINGS.get(request.path_params["ending"])
+        has_updates = request.url.path.rpartition("/")[2].startswith(f"{UPDATES}.")
+        queries = {query.name: query for query in self._site.settings.queries}
+        if form is None:
             raise HTTPException(404)
+        if name == "digest" and self._site.settings.digest_stories and not has_updates:
+            response = self._digests(request, form)
+        elif name in queries or (name in (STORIES, UPDATES) and request.url.path.count("/") == 2):
+            which = FeedSelection(updates=has_updates, saved=queries.get(name))
+            response = self._stories(request, form, which)
+        else:
+            raise HTTPException(404)
+        response.headers.update(_VARY)
+        return response
+
+    def _digests(self, request: Request, form: Format) -> Response:
+        site = self._site
         digests = site.reader.digests(site.settings.digest_filter, FEED_DIGESTS)
         address = site.settings.base_url + request.url.path
         whole = digest_channel(digests, site.settings, self_url=address, css_url="../static/feed.css")
         media_type = f"{_media_type(request, form)}; charset=utf-8"
-        response = conditional(request, None, lambda: Response(written(whole, form), media_type=media_type))
-        response.headers.update(_VARY)
-        return response
+        return conditional(request, None, lambda: Response(written(whole, form), media_type=media_type))
 
-    def _saved(self, name: str) -> SavedQuery:
-        found = next((query for query in self._site.settings.queries if query.name == name), None)
-        if found is None:
-            raise HTTPException(404)
-        return found
-
-    def _answer(self, request: Request, which: FeedSelection) -> Response:
-        form = ENDINGS.get(request.path_params["ending"])
-        if form is None:
-            raise HTTPException(404)
+    def _stories(self, request: Request, form: Format, which: FeedSelection) -> Response:
         site = self._site
         parsed = parse_filter(
             request.query_params.multi_items(),
@@ -106,10 +92,10 @@ class _Feeds:
             parts = (request.url.query, media_type)
             tag = site.common_tag(request.url.path, *parts)
             if has_tag(request, tag):
-                return _not_modified(tag)
+                return not_modified(tag)
             modified = self._last_modified()
             if modified and "if-none-match" not in request.headers and _has_since(request, modified):
-                return _not_modified(tag)
+                return not_modified(tag)
             kept = self._kept.get(tag)
             if kept is not None:
                 return _feed(kept, media_type, tag, modified)
@@ -127,7 +113,7 @@ class _Feeds:
         if tag is None or not loaded.complete:  # rendering changes the feed later, but no story
             tag, modified = weak_tag(body), None
             if has_tag(request, tag):
-                return _not_modified(tag)
+                return not_modified(tag)
         else:
             # The newest ones, so that many readers of one state cost one rendering. Replaced, not changed:
             # other threads read it.
@@ -149,15 +135,8 @@ class _Feeds:
 def _feed(body: bytes, media_type: str, tag: str, modified: dt.datetime | None) -> Response:
     response = Response(body, media_type=f"{media_type}; charset=utf-8")
     response.headers["ETag"] = tag
-    response.headers.update(_VARY)
     if modified is not None:
         response.headers["Last-Modified"] = format_datetime(modified, usegmt=True)
-    return response
-
-
-def _not_modified(tag: str) -> Response:
-    response = not_modified(tag)
-    response.headers.update(_VARY)
     return response
 
 

@@ -1,7 +1,7 @@
 """The pages for reading: the front page, one story, explanations, search, sources and quality."""
 
 import datetime as dt
-from collections.abc import Collection, Sequence
+from collections.abc import Sequence
 from functools import lru_cache, partial
 from itertools import groupby
 from urllib.parse import parse_qsl, urlencode
@@ -12,49 +12,24 @@ from starlette.requests import Request
 from starlette.responses import HTMLResponse, PlainTextResponse, RedirectResponse, Response
 from starlette.routing import Route
 
-from aggregator.model.core import (
-    ArticleView,
-    AttributedSentence,
-    CopyEvidence,
-    Evidence,
-    MergedStory,
-    Reason,
-    Stage,
-    StoryView,
-    TimelineItem,
-)
+from aggregator.model.core import ArticleView, StoryView
 from aggregator.model.errors import UsageError
 from aggregator.model.read_model import (
     FrontPageStory,
-    HistoryEvent,
     SearchResults,
     SourceView,
     StoryFilter,
     StoryListItem,
-    StoryPage,
     StoryRedirect,
 )
-from aggregator.pipeline.placement.explain import (
-    PairExplanation,
-    log_words,
-    not_counted,
-    reason_name,
-    reason_value,
-)
+from aggregator.pipeline.placement.explain import log_words, not_counted
 from aggregator.stories.lexicon import counted_in, labels
 from aggregator.stories.text.newest_state import newest_state
+from aggregator.web import excerpts
 from aggregator.web.dependencies import Site, conditional
 from aggregator.web.editor import EditorService
-from aggregator.web.excerpts import (
-    bounded_explanation,
-    bounded_quality,
-    bounded_results,
-    bounded_source,
-    count_words,
-    first_words,
-)
-from aggregator.web.feeds.digest import digest_html, digest_title
 from aggregator.web.feeds.formats import ENDINGS, MEDIA_TYPES, STORIES
+from aggregator.web.feeds.items import digest_html, digest_title
 from aggregator.web.filters import (
     MAX_TEXT_CHARS,
     ParsedFilter,
@@ -63,9 +38,8 @@ from aggregator.web.filters import (
     search_bounds,
     whole_number,
 )
-from aggregator.web.jinja import CARDS_KEPT, day, iso, moment, short_day, time_of_day
-from aggregator.web.pages.front_tabs import depth_counts, depth_tabs, section_tabs
-from aggregator.web.pages.reports import LINES_SHOWN, report_groups
+from aggregator.web.jinja import CARDS_KEPT
+from aggregator.web.pages import views
 from aggregator.web.pages.visitor import Visitor, remember, visitor_of
 from aggregator.web.responses import GONE
 from aggregator.web.sanitise import encode_json
@@ -79,153 +53,11 @@ from aggregator.web.security.middleware import (
 )
 from aggregator.web.settings import PublishSettings
 
-BESIDE = 3  # further stories with several reports beside the leading one
-
-
-class FrontPage(msgspec.Struct, frozen=True):
-    """One page of ranked stories. `lead` and `beside` are empty except on the first page."""
-
-    lead: StoryListItem | None
-    beside: tuple[StoryListItem, ...]
-    groups: tuple[tuple[str, tuple[StoryListItem, ...]], ...]  # heading, stories; the newest group first
-
-
-def arranged(
-    stories: Sequence[StoryListItem], today: dt.date, *, is_first: bool, undated: Collection[str] = ()
-) -> FrontPage:
-    """Return the layout of a page; `stories` are in the order of their rank, which each group keeps.
-
-    `undated`: ids of stories in a group of their own, the last.
-    """
-    rest = list(stories)
-    lead = rest.pop(0) if is_first and rest else None
-    several = (story for story in rest if story.report_count > 1 and story.id not in undated)
-    beside = tuple(several)[:BESIDE] if lead is not None else ()
-    shown = {story.id for story in beside}
-    groups: dict[str, list[StoryListItem]] = {"Today": [], "Yesterday": [], "Earlier": [], "Undated": []}
-    for story in rest:
-        if story.id not in shown:
-            heading = "Undated" if story.id in undated else _heading(story.updated, today)
-            groups[heading].append(story)
-    filled = tuple((heading, tuple(group)) for heading, group in groups.items() if group)
-    return FrontPage(lead, beside, filled)
-
-
-def time_span(story: StoryView) -> list[tuple[str, str]]:
-    """Return the first and the last date of a story for `<time>`: value and words, equal ones once.
-
-    A date without a time is a day; a story without any date shows when it was seen.
-    """
-    if story.undated_seen is not None:
-        return [(iso(story.undated_seen), f"undated, seen {short_day(story.undated_seen)}")]
-    dated = [one for one in story.articles if one.is_dated]
-    ends = [dated[0], dated[-1]] if dated else []
-    first_and_last = [one.effective_at for one in ends]
-    if any(one.published_precision == "day" for one in ends):
-        days = [(iso(time.astimezone(dt.UTC).date()), short_day(time)) for time in first_and_last]
-        return list(dict.fromkeys(days))
-    times = [(iso(time), moment(time)) for time in dict.fromkeys(first_and_last)]
-    if len(times) > 1 and short_day(first_and_last[0]) == short_day(first_and_last[1]):
-        times[1] = (times[1][0], time_of_day(first_and_last[1]))
-    return times
-
-
-def by_day(stories: Sequence[StoryListItem]) -> tuple[tuple[str, tuple[StoryListItem, ...]], ...]:
-    """Group stories by day, in the given order."""
-    days = groupby(stories, key=lambda story: day(story.updated))
-    return tuple((title, tuple(group)) for title, group in days)
-
-
-def _heading(moment: dt.datetime, today: dt.date) -> str:
-    """Return the heading of a day in UTC; a time in the future counts as today."""
-    days_ago = (today - moment.astimezone(dt.UTC).date()).days
-    return "Today" if days_ago <= 0 else "Yesterday" if days_ago == 1 else "Earlier"
-
-
 PAPER = "#fcfbf8"  # --paper of style.css; the template has the dark one, too
-BAR_STEPS = 20  # the classes .w0 to .w20; the Content-Security-Policy forbids style attributes
-
-
-class ScorePart(msgspec.Struct, frozen=True):
-    """One part of a score: `share` in logits, `bar` from 0 to BAR_STEPS, `value` formatted for people."""
-
-    label: str
-    value: str
-    share: float
-    bar: int
-
-
-class ScoreBreakdown(msgspec.Struct, frozen=True):
-    """A score and its parts, the largest first; `need` is the threshold, None if there was none."""
-
-    score: float
-    need: float | None
-    shares: tuple[ScorePart, ...]
-
-
-def breakdown(evidence: Evidence) -> ScoreBreakdown | None:
-    """Return the score of the decision; None if the decision needed no score."""
-    if evidence.score is None:
-        return None
-    return _breakdown(evidence.score, evidence.need, evidence.bias, evidence.reasons)
-
-
-def runner_up(evidence: Evidence) -> ScoreBreakdown | None:
-    """Return the score of the runner-up; its parts only if they are stored."""
-    other = evidence.runner_up
-    if other is None:
-        return None
-    return _breakdown(other.score, other.need, evidence.bias if other.reasons else 0.0, other.reasons)
-
-
-def pair(two: PairExplanation) -> ScoreBreakdown:
-    """Return the score of two articles."""
-    return _breakdown(two.score, None, two.bias, two.reasons)
-
-
-def _breakdown(score: float, need: float | None, bias: float, reasons: Sequence[Reason]) -> ScoreBreakdown:
-    longest = max([abs(bias), 1.0, *(abs(reason.share) for reason in reasons)])
-
-    def bar(share: float) -> int:
-        return min(BAR_STEPS, round(abs(share) / longest * BAR_STEPS))
-
-    parts = [
-        ScorePart(reason_name(reason), reason_value(reason), reason.share, bar(reason.share))
-        for reason in sorted(reasons, key=lambda reason: (-abs(reason.share), reason.name))
-    ]
-    start = [ScorePart("start value of two articles", "", bias, bar(bias))] if bias else []
-    return ScoreBreakdown(score, need, (*start, *parts))
-
-
-_VERDICTS: dict[Stage, str] = {
-    "founded": "This article founded the story, because no live story was similar enough.",
-    "copy": "This article has the same text as another article of the story.",
-    "event": "This article reports the same event as the other articles, as their shared terms show.",
-    "second look": "A second look moved this article here, because this story was the better match.",
-    "correction": "An editor moved this article here.",
-    "revision": "This article is a later version of an article of the story.",
-}
-
-
-def verdict(evidence: Evidence) -> str:
-    """Return the reason of the placement in one sentence."""
-    is_copy_of_erased = evidence.stage == "copy" and evidence.copy is None
-    return _VERDICTS["event" if is_copy_of_erased else evidence.stage]
-
-
-def copied(copy: CopyEvidence) -> str:
-    """Return in one sentence how much of two texts is the same."""
-    return (
-        f"{copy.resemblance:.0%} of all three-word sequences are in both texts; "
-        f"{copy.containment:.0%} of those of the shorter text are in the longer one."
-    )
-
-
 STORIES_A_PAGE = 30
 SEARCH_STORIES = 20
 SOURCES_A_PAGE = 200  # 20,000 on one page were 7 MB and took seconds
 FACTS_SHOWN = 12  # the others are folded; the merged text of a page should have 700 to 900 words
-MOMENTS_SHOWN = 24  # of the timeline; later days are folded
 HISTORY_SHOWN = 60  # events in the history of a story
 OTHERS_SHOWN = 20  # articles to compare with on the page of an explanation
 MAX_URL_CHARS = 2_048
@@ -245,6 +77,7 @@ def routes(site: Site) -> list[Route]:
         Route("/sources", pages.sources),
         Route("/quality", pages.quality),
         Route("/api", pages.api),
+        Route("/docs", pages.api),  # where FastAPI has its viewer
         Route("/robots.txt", pages.robots),
         Route(MANIFEST, pages.manifest),
     ]
@@ -268,7 +101,7 @@ class Pages:
 
     def rank_front_page(self, request: Request) -> Response:
         """Answer with stories by rank, the newest first (`view=newest`), or those saved or hidden."""
-        wanted = self._site.filter(request, STORIES_A_PAGE, ignore_unknown=True)
+        wanted, _ = self._site.filter(request, STORIES_A_PAGE, ignore_unknown=True)
         visitor = visitor_of(request)
         now = visitor.at(self._site.clock())
         view = request.query_params.get("view", "")
@@ -298,7 +131,7 @@ class Pages:
             has_sources = bool(self._site.reader.sources())
             return self.page(request, "first_run.html", here="/", has_sources=has_sources)
         is_counted = wanted.filter.min_reports == 1
-        counts = depth_counts(ranking) if is_counted else self._depth_counts(wanted)
+        counts = views.depth_counts(ranking) if is_counted else self._depth_counts(wanted)
         shown = [one for one in ranking if one.id not in visitor.hidden]
         size = wanted.filter.limit
         chosen = tuple(one.id for one in shown[(number - 1) * size : number * size])
@@ -312,7 +145,7 @@ class Pages:
         return self.page(
             request,
             "front.html",
-            front=arranged(
+            front=views.arranged(
                 stories,
                 self._today(),
                 is_first=number == 1,
@@ -335,9 +168,10 @@ class Pages:
         return self.page(
             request,
             "newest.html",
-            days=by_day(stories),
+            days=views.by_day(stories),
             newest=True,
-            next=_older(page, wanted),
+            next=page.next
+            and "?" + urlencode([*_without_cursor(wanted), ("view", "newest"), ("after", page.next)]),
             languages=sorted({story.language for story in stories if story.language}),
             **self._front_values(request, wanted, self._depth_counts(wanted)),
             **self._visit_values(request, visitor, ids),
@@ -373,19 +207,19 @@ class Pages:
 
     def _excerpt(self, story: StoryListItem) -> StoryListItem:
         words = self._site.settings.excerpt_words
-        title = first_words(story.title, words)
-        left = max(0, words - count_words(title))
+        title = excerpts.first_words(story.title, words)
+        left = max(0, words - excerpts.count_words(title))
         titles = tuple(
-            msgspec.structs.replace(one, title=first_words(one.title, left)) for one in story.titles
+            msgspec.structs.replace(one, title=excerpts.first_words(one.title, left)) for one in story.titles
         )
-        longest = max((count_words(one.title) for one in titles), default=0)
-        summary = first_words(story.summary, max(0, left - longest))
+        longest = max((excerpts.count_words(one.title) for one in titles), default=0)
+        summary = excerpts.first_words(story.summary, max(0, left - longest))
         return msgspec.structs.replace(story, title=title, summary=summary, titles=titles)
 
     def _depth_counts(self, wanted: ParsedFilter) -> tuple[str, ...]:
         """Return the counts of the tabs for these filters."""
         bare = msgspec.structs.replace(wanted.filter, min_reports=1, after=None)
-        return depth_counts(self._ranked_stories(bare, ()))
+        return views.depth_counts(self._ranked_stories(bare, ()))
 
     def _ranked_stories(self, wanted: StoryFilter, prefer: tuple[str, ...]) -> tuple[FrontPageStory, ...]:
         """Return the ranking; read once for each change of a story. Its stories are read for each page."""
@@ -408,10 +242,10 @@ class Pages:
             "words": ", ".join((*named, *filter_words(wanted))),
             "filtered": urlencode(without_page),
             "parameters": without_page,
-            "sections": section_tabs(
+            "sections": views.section_tabs(
                 without_page | view, folders, self._site.reader.topics(), self._site.settings.queries
             ),
-            "depths": depth_tabs(without_page | view, wanted.filter.min_reports, counts),
+            "depths": views.depth_tabs(without_page | view, wanted.filter.min_reports, counts),
             "folders": folders,
             "today": self._today(),
         }
@@ -453,21 +287,21 @@ class Pages:
         articles = {article.id: article for article in shown.articles}
         several = shown.report_count > 1
         opening = newest_state(merged) if merged and several else None
-        timeline = timeline_days(merged) if merged else []
-        shown_days = days_shown(timeline)
+        timeline = views.timeline_days(merged) if merged else []
+        shown_days = views.days_shown(timeline)
         return self.page(
             request,
             "story.html",
             here="/stories",
             story=shown,
-            span=time_span(shown),
+            span=views.time_span(shown),
             spans_days=shown.first_published.date() != shown.last_published.date(),
             merged=merged,
             summarised=summarised if summarised and summarised.sentences else None,
             articles=articles,
             opening=opening,
-            reports=report_groups(shown.articles, visitor.since),
-            lines_shown=LINES_SHOWN,
+            reports=views.report_groups(shown.articles, visitor.since),
+            lines_shown=views.LINES_SHOWN,
             facts=opening.facts if opening else merged.facts if merged else (),
             words=labels(story.language),
             counted_in=counted_in,
@@ -475,11 +309,11 @@ class Pages:
                 (name, list(said))
                 for name, said in groupby(merged.quotations if merged else (), key=lambda one: one.speaker)
             ],
-            only=only_by_outlet(opening.only, shown.articles) if opening else [],
+            only=views.only_by_outlet(opening.only, shown.articles) if opening else [],
             timeline=timeline,
             timeline_shown=shown_days,
             timeline_more=sum(len(items) for _, items in timeline[shown_days:]),
-            growth=shown_history(self._site.reader.story_history(shown.id, HISTORY_SHOWN), shown),
+            growth=views.shown_history(self._site.reader.story_history(shown.id, HISTORY_SHOWN), shown),
             facts_shown=FACTS_SHOWN,
             explains=self._site.editor is not None,
             near=self._near(story) if self.may_correct(request) else (),
@@ -513,23 +347,31 @@ class Pages:
             others = [one for one in shown if one.id != explained.article][:OTHERS_SHOWN]
             language = next((one.language for one in shown if one.id == explained.article), None)
         beside = {one.id: one.title for one in others}
-        explained = bounded_explanation(
+        explained = excerpts.bounded_explanation(
             explained, self._site.access(request), self._site.settings.excerpt_words, beside
         )
-        copy = explained.pair.copy if explained.pair is not None else None
+        own, other_story, two = explained.evidence, explained.evidence.runner_up, explained.pair
         return self.page(
             request,
             "explain.html",
             here="/explain",
             explanation=explained,
             language=language,
-            verdict=verdict(explained.evidence),
-            not_counted=not_counted(explained.evidence),
-            breakdown=breakdown(explained.evidence),
-            runner_up=runner_up(explained.evidence),
-            copied=copied(explained.evidence.copy) if explained.evidence.copy else "",
-            pair=pair(explained.pair) if explained.pair else None,
-            pair_copied=copied(copy) if copy else "",
+            verdict=views.verdict(own),
+            not_counted=not_counted(own),
+            breakdown=None
+            if own.score is None
+            else views.breakdown(own.score, own.need, own.bias, own.reasons),
+            runner_up=other_story
+            and views.breakdown(
+                other_story.score,
+                other_story.need,
+                own.bias if other_story.reasons else 0.0,
+                other_story.reasons,
+            ),
+            copied=views.copied(own.copy) if own.copy else "",
+            pair=two and views.breakdown(two.score, None, two.bias, two.reasons),
+            pair_copied=views.copied(two.copy) if two and two.copy else "",
             log=[(line.at, log_words(line)) for line in explained.log],
             others=others,
         )
@@ -548,7 +390,7 @@ class Pages:
         except UsageError as error:
             results = SearchResults(problem=str(error))
         access, words = self._site.access(request), self._site.settings.excerpt_words
-        stories = bounded_results(results, access, words).stories
+        stories = excerpts.bounded_results(results, access, words).stories
         ids = tuple(one.story for one in stories)
         return self.page(
             request,
@@ -564,7 +406,7 @@ class Pages:
     def sources(self, request: Request) -> Response:
         """Answer with the sources and their health; addresses are for the owner only."""
         access = self._site.access(request)
-        sources = [bounded_source(source, access) for source in self._site.reader.sources()]
+        sources = [excerpts.bounded_source(source, access) for source in self._site.reader.sources()]
         text = _typed(request, "q")
         asked = request.query_params
         failing_first = asked.get("order") == "failing"
@@ -608,7 +450,7 @@ class Pages:
         """Answer with the quality of the grouping, as far as it can be computed from stored data."""
         quality = self._site.reader.quality(self._site.clock())
         if self._site.access(request) != "owner":
-            quality = bounded_quality(quality, self._site.settings.excerpt_words)
+            quality = excerpts.bounded_quality(quality, self._site.settings.excerpt_words)
         return self.page(request, "quality.html", here="/quality", quality=quality)
 
     def api(self, request: Request) -> Response:
@@ -648,20 +490,13 @@ class Pages:
 
     def problem(self, request: Request, status: int, title: str, detail: str) -> Response:
         """Return a page with an error. Its links never contain a token."""
-        values: dict[str, object] = {
-            "prefix": "",
-            "signed_in": False,
-            "may_correct": False,
-            "may_change": False,
-        }
-        response = self.page(request, "problem.html", here="", heading=title, detail=detail, **values)
-        response.status_code = status
-        return response
+        values = {"prefix": "", "signed_in": False, "may_correct": False, "may_change": False}
+        return self.page(request, "problem.html", status, here="", heading=title, detail=detail, **values)
 
     def may_correct(self, request: Request) -> bool:
         """Return whether the request may make corrections: its token has the scope admin.
 
-        A token in the path never has (see `BearerAuthenticator.bearer`).
+        A token in the path never has (see `TokenStore.bearer`).
         """
         token = token_of(request)
         return self._site.editor is not None and token is not None and token.may("admin")
@@ -672,7 +507,7 @@ class Pages:
             return None
         return self._site.tag(request, f"{prefix_of(request)}\n{query_string}", story_id)
 
-    def page(self, request: Request, template: str, **values: object) -> Response:
+    def page(self, request: Request, template: str, status: int = 200, /, **values: object) -> Response:
         """Render a template with `values` and the values that every page needs."""
         settings = self._site.settings
         signed_in = token_of(request) is not None and not prefix_of(request)
@@ -689,7 +524,7 @@ class Pages:
             "may_change": self._site.sources is not None and may_change_sources(request),
             "form": form_value(request),
         }
-        return HTMLResponse(self._site.jinja.get_template(template).render(common | values))
+        return HTMLResponse(self._site.jinja.get_template(template).render(common | values), status)
 
 
 class FeedLink(msgspec.Struct, frozen=True):
@@ -746,77 +581,5 @@ def _is_named(source: SourceView, text: str) -> bool:
     return any(text.casefold() in one.casefold() for one in shown if one)
 
 
-def _older(page: StoryPage, wanted: ParsedFilter) -> str | None:
-    """Return the query string of the next page."""
-    if page.next is None:
-        return None
-    return "?" + urlencode([*_without_cursor(wanted), ("view", "newest"), ("after", page.next)])
-
-
 def _without_cursor(wanted: ParsedFilter) -> list[tuple[str, str]]:
     return [(key, value) for key, value in parse_qsl(wanted.query_string) if key != "after"]
-
-
-class SingleOutletStatements(msgspec.Struct, frozen=True):
-    """Sentences that only one outlet has, by article; `reprints` counts the copies of these articles."""
-
-    outlet: str | None
-    sentences: list[tuple[str, list[str]]]  # article id, sentences
-    reprints: int
-    agency: str | None
-
-
-def only_by_outlet(
-    only: Sequence[AttributedSentence], articles: Sequence[ArticleView]
-) -> list[SingleOutletStatements]:
-    """Group the sentences of single reports by outlet, in the given order."""
-    keys = {article.id: article.outlet_key for article in articles}
-    by_outlet: dict[str, dict[str, list[str]]] = {}
-    names: dict[str, str | None] = {}
-    for each in only:
-        key = keys.get(each.article) or each.article
-        names[key] = each.outlet
-        by_outlet.setdefault(key, {}).setdefault(each.article, []).append(each.text)
-    return [
-        SingleOutletStatements(
-            outlet=names[key],
-            sentences=list(sentences.items()),
-            reprints=sum(1 for a in articles if a.copy_of in sentences and a.role != "excerpt"),
-            agency=next((a.wire for a in articles if a.id in sentences and a.wire), None),
-        )
-        for key, sentences in by_outlet.items()
-    ]
-
-
-def shown_history(steps: Sequence[HistoryEvent], story: StoryView) -> list[HistoryEvent]:
-    """Return the history without titles that the page does not show otherwise (excerpt limit)."""
-    titles = {story.title, *(article.title for article in story.articles)}
-
-    def shown(title: str) -> str:
-        return title if title in titles else ""
-
-    return [
-        msgspec.structs.replace(step, before=shown(step.before), after=shown(step.after))
-        for step in steps
-        if step.kind != "other"
-    ]
-
-
-def timeline_days(merged: MergedStory) -> list[tuple[str, list[TimelineItem]]]:
-    """Group the timeline by day, in its own order; unknown days have a heading of their own."""
-    return [(title, list(items)) for title, items in groupby(merged.timeline, key=_day_title)]
-
-
-def days_shown(timeline: Sequence[tuple[str, list[TimelineItem]]]) -> int:
-    """Return how many days are not folded: the first ones that together have MOMENTS_SHOWN moments."""
-    count = 0
-    for number, (_, items) in enumerate(timeline, 1):
-        count += len(items)
-        if count >= MOMENTS_SHOWN:
-            return number
-    return len(timeline)
-
-
-def _day_title(item: TimelineItem) -> str:
-    date = item.time or item.day
-    return day(date) if date else "Unknown day"

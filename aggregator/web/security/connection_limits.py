@@ -13,14 +13,13 @@ that half for idle ones. The remaining files are for the database and the rest o
 """
 
 import asyncio
-import ipaddress
 import logging
 import re
 import resource
 import select
 import socket
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Set
 from functools import partial
 from itertools import islice
 from typing import Any
@@ -28,6 +27,7 @@ from typing import Any
 import h11
 from starlette.datastructures import Headers
 from starlette.types import ASGIApp, Receive, Scope, Send
+from uvicorn.middleware.proxy_headers import ProxyHeadersMiddleware
 from uvicorn.protocols.http.flow_control import service_unavailable
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
@@ -44,6 +44,8 @@ REQUEST_SECONDS = 10.0  # for the head of a request; the code that reads a body 
 BACKLOG = 128  # connections that wait to be accepted
 UNREAD_SECONDS = 60  # a connection is closed if the client reads nothing of a response for so long
 _IDLE_SHARE = 4  # a limit allows one idle connection more for each four connections
+# Of X-Forwarded-Host; any other value is ignored.
+_HOST = re.compile(r"[A-Za-z0-9._-]{1,253}(:[0-9]{1,5})?|\[[0-9A-Fa-f:.]{2,45}\](:[0-9]{1,5})?", re.ASCII)
 _CROWD = "too many simultaneous requests of one address; one without a token was answered with 429"
 NOTE_SECONDS = 60.0  # between two identical log lines
 
@@ -63,70 +65,74 @@ class RepeatedLogLines:
         """Log or count the message. To be called in the event loop only."""
         if message in self._counts:
             self._counts[message] += 1
-            return
-        _log.warning("%s (from %s)", message, address, extra={"event": "connection_refused"})
-        self._wait(message)
+        else:
+            self._log(message, f"from {address}")
 
-    def _wait(self, message: str) -> None:
+    def _log(self, message: str, more: str) -> None:
+        _log.warning("%s (%s)", message, more, extra={"event": "connection_refused"})
         self._counts[message] = 0
         asyncio.get_running_loop().call_later(NOTE_SECONDS, self._log_count, message)
 
     def _log_count(self, message: str) -> None:
-        count = self._counts.pop(message)
-        if count:
-            _log.warning(
-                "%s (%s within %.0f s)",
-                message,
-                counted(count, "more time"),
-                NOTE_SECONDS,
-                extra={"event": "connection_refused"},
-            )
-            self._wait(message)
+        if count := self._counts.pop(message):
+            self._log(message, f"{counted(count, 'more time')} within {NOTE_SECONDS:.0f} s")
 
 
 class ConnectionLimiter:
-    """Counts the connections of one server and their active requests. For the event loop only."""
+    """Counts the connections of one server and their active requests, around its application.
 
-    def __init__(self, trusted_proxies: Iterable[str] = ()) -> None:
+    For the event loop only.
+    """
+
+    def __init__(self, app: ASGIApp, trusted_proxies: Iterable[str] = ()) -> None:
+        """`trusted_proxies`: networks (CIDR), validated by config/settings.py."""
         self.notes = RepeatedLogLines()
-        self._proxies = TrustedProxies(trusted_proxies)
+        self._app = app
+        self._forwarded = ProxyHeadersMiddleware(self._answer, [*trusted_proxies])  # type: ignore[arg-type]
         self._most = most_connections()
-        self._addresses: Counter[str] = Counter()  # connections
+        self._open: set[TimeoutProtocol] = set()
         self._requests: Counter[str] = Counter()  # active, by address; also of clients that disconnected
         self._idle: dict[TimeoutProtocol, None] = {}  # in the order in which they became idle
 
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """ASGI: apply the forwarding headers of a trusted proxy, which says who its clients are."""
+        client = scope.get("client")
+        if client is not None:
+            address = str(ip_address_of(client[0]) or client[0])
+            scope["client"] = (address, client[1])
+            if self._trusts(address):
+                scope[CAME_BY_PROXY] = True
+                named = ",".join(Headers(scope=scope).getlist("x-forwarded-host")).rpartition(",")[2].strip()
+                if _HOST.fullmatch(named):
+                    others = [(name, value) for name, value in scope["headers"] if name != b"host"]
+                    scope["headers"] = [(b"host", named.encode("ascii")), *others]
+        await self._forwarded(scope, receive, send)  # type: ignore[arg-type]
+
     def enter(self, connection: "TimeoutProtocol") -> None:
         """Count a new connection; over a limit, close the oldest idle one."""
-        address, limit = connection.address, self._limit_of(connection.peer)
-        if self._addresses[address] >= limit:
-            own = [one for one in self._idle if one.address == address]
-            self._make_room(own, self._addresses[address], limit)
-        if self._addresses.total() >= self._most:
-            self._make_room([*self._idle], self._addresses.total(), self._most)
-        self._addresses[address] += 1
+        same_address = {one for one in self._open if one.address == connection.address}
+        self._make_room(same_address, self._limit_of(connection.peer))
+        self._make_room(self._open, self._most)
+        self._open.add(connection)
         self._idle[connection] = None
 
     def leave(self, connection: "TimeoutProtocol") -> None:
         """Remove a connection that has ended or is about to end; a second call has no effect."""
-        if connection.has_left:
-            return
-        connection.has_left = True
+        self._open.discard(connection)
         self._idle.pop(connection, None)
-        _take_one(self._addresses, connection.address)
 
     def set_idle(self, connection: "TimeoutProtocol", *, is_idle: bool) -> None:
         """Set whether the connection has no active request."""
         if not is_idle:
             self._idle.pop(connection, None)
-        elif not connection.has_left:
+        elif connection in self._open:
             self._idle.setdefault(connection)
 
-    async def answer(self, app: ASGIApp, scope: Scope, receive: Receive, send: Send) -> None:
-        """Apply forwarding headers and call `app`; answer 503 if too many requests are active.
+    async def _answer(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Call the application; answer 503 if too many requests are active.
 
         Over the limit of one address OVER_LIMIT is set, and RequestGuard then requires a token.
         """
-        self._proxies.apply(scope)
         client = str(scope["client"][0]) if scope["client"] else ""
         address, is_probe = network_of(client), scope["path"] in PROBES and is_loopback(client)
         self._requests[address] += 1
@@ -139,32 +145,32 @@ class ConnectionLimiter:
                 return
             if self._requests[address] > self._limit_of(client) and not is_probe:
                 scope[OVER_LIMIT] = partial(self.notes.note, _CROWD, address)
-            await app(scope, receive, send)
+            await self._app(scope, receive, send)
         finally:
-            _take_one(self._requests, address)
+            self._requests[address] -= 1
+            if not self._requests[address]:
+                del self._requests[address]
 
     def _limit_of(self, address: str) -> int:
         """Return the limit of connections, and of active requests without a token, of an address.
 
         A trusted proxy has only the limit of all connections.
         """
-        if self._proxies.trusts(address):
+        if self._trusts(address):
             return self._most
         return max(OF_ONE_ADDRESS, self._most - OF_ONE_ADDRESS) if is_loopback(address) else OF_ONE_ADDRESS
 
-    def _make_room(self, idle: list["TimeoutProtocol"], count: int, limit: int) -> None:
-        """If `count` connections have reached `limit`, close the oldest of `idle`."""
-        excess = max(0, min(count + 1 - limit, len(idle) + 1 - limit // _IDLE_SHARE))
+    def _trusts(self, address: str) -> bool:
+        return str(ip_address_of(address)) in self._forwarded.trusted_hosts
+
+    def _make_room(self, connections: Set["TimeoutProtocol"], limit: int) -> None:
+        """If `connections` have reached `limit`, close their oldest idle ones."""
+        idle = [one for one in self._idle if one in connections]
+        excess = max(0, min(len(connections) + 1 - limit, len(idle) + 1 - limit // _IDLE_SHARE))
         for one in islice((one for one in idle if not one.has_unread_bytes), excess):
             self.notes.note("too many connections: one without a request was closed", one.address)
             self.leave(one)
             one.transport.abort()
-
-
-def _take_one(counter: Counter[str], address: str) -> None:
-    counter[address] -= 1
-    if not counter[address]:
-        del counter[address]
 
 
 class TimeoutProtocol(H11Protocol):
@@ -173,14 +179,12 @@ class TimeoutProtocol(H11Protocol):
     _deadline: asyncio.TimerHandle | None = None
     peer = ""  # the address of the other side, ...
     address = ""  # ... or the network of it that counts as one
-    has_left = False
 
     def __init__(self, limiter: ConnectionLimiter, **arguments: Any) -> None:
         """`arguments` are those of uvicorn."""
         super().__init__(**arguments)
         self.logger = _uvicorn_log
         self._limiter = limiter
-        self.app = partial(limiter.answer, self.app)
 
     @property
     def has_unread_bytes(self) -> bool:
@@ -278,70 +282,3 @@ def close_unread(listener: socket.socket) -> None:
     option = getattr(socket, "TCP_USER_TIMEOUT", None)
     if option is not None:
         listener.setsockopt(socket.IPPROTO_TCP, option, UNREAD_SECONDS * 1000)
-
-
-# --- forwarding headers (X-Forwarded-For, -Proto, -Host) of the proxies that the operator trusts -----------
-
-_MOST_HOPS = 20  # addresses of X-Forwarded-For that are read, from the right
-_HOST = re.compile(r"[A-Za-z0-9._-]{1,253}(:[0-9]{1,5})?|\[[0-9A-Fa-f:.]{2,45}\](:[0-9]{1,5})?", re.ASCII)
-
-_Address = ipaddress.IPv4Address | ipaddress.IPv6Address
-
-
-class TrustedProxies:
-    """The networks of trusted proxies."""
-
-    def __init__(self, networks: Iterable[str]) -> None:
-        """`networks`: CIDR, validated by config/settings.py."""
-        self._networks = tuple(ipaddress.ip_network(one) for one in networks)
-
-    def apply(self, scope: Scope) -> None:
-        """Apply the forwarding headers of a trusted proxy to the scope of a request."""
-        client = scope.get("client")
-        if client is None or not self.trusts(client[0]):
-            return
-        headers = Headers(scope=scope)
-        scope[CAME_BY_PROXY] = True
-        hops = ",".join(headers.getlist("x-forwarded-for")).split(",")  # the client first
-        scope["client"] = (self._nearest_untrusted(hops) or client[0], 0)
-        proto = _last(headers, "x-forwarded-proto").lower()
-        if proto in ("http", "https"):
-            scope["scheme"] = proto
-        host = _last(headers, "x-forwarded-host")
-        if _HOST.fullmatch(host):
-            others = [(name, value) for name, value in scope["headers"] if name != b"host"]
-            scope["headers"] = [(b"host", host.lower().encode("ascii")), *others]
-
-    def trusts(self, address: str) -> bool:
-        """Return whether the address is that of a trusted proxy."""
-        return bool(self._networks) and self._trusts(_address(address))
-
-    def _trusts(self, address: _Address | None) -> bool:
-        return address is not None and any(address in network for network in self._networks)
-
-    def _nearest_untrusted(self, hops: list[str]) -> str | None:
-        """Return the last address that is not a trusted proxy's; a client may have forged those before it."""
-        nearest = None
-        for hop in reversed(hops[-_MOST_HOPS:]):
-            address = _address(hop)
-            if address is None:
-                break
-            nearest = str(address)
-            if not self._trusts(address):
-                break
-        return nearest
-
-
-def _last(headers: Headers, name: str) -> str:
-    """Return the last value of a header, which the nearest proxy added; "" without one."""
-    return ",".join(headers.getlist(name)).rpartition(",")[2].strip()
-
-
-def _address(given: str) -> _Address | None:
-    """Parse an address, also with a port or in brackets (IPv6); an IPv4-mapped one as IPv4."""
-    text = given.strip()
-    if text.startswith("["):
-        text = text[1:].partition("]")[0]
-    elif text.count(":") == 1:
-        text = text.partition(":")[0]
-    return ip_address_of(text)

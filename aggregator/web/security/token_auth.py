@@ -9,10 +9,10 @@ import datetime as dt
 import hashlib
 import hmac
 import ipaddress
+import math
 import re
 import threading
 import time
-from collections import deque
 from collections.abc import Callable
 from typing import Literal, NamedTuple
 from urllib.parse import unquote, urlsplit
@@ -28,15 +28,10 @@ from aggregator.store.stories.api_tokens import TOKEN_PREFIX, ApiToken
 from aggregator.web.responses import RefusedError
 from aggregator.web.settings import PublishSettings
 
-# Headers that proxies add (ADR 25): every X- header except the few that clients send, the headers of hosting
-# services, names with a part that only makes sense behind a proxy (Client-IP), and trace identifiers.
-_FORWARDING = re.compile(
-    r"x-(?!requested-with$|prometheus-|moz$|purpose$|csrf-token$)"
-    r"|(cf|fastly|fly|akamai|incap|tailscale|ngrok|cloudfront|disguised|was|rndr|ssl|surrogate|early)-"
-    r"|(.+-)?(forward(ed|er|s)?|via|proxy|cdn|client|real|connecting|remote|front|viewer)(-|$)"
-    r"|coming-from$"
-    r"|(.+-)?(trace(parent|state)?|b3)(-|$)|uberctx-|baggage$|eagleeye-"
-    r"|(.+-)?(request|correlation|transaction|trace|span)-?id$|correlation-context$"
+# Headers that proxies add, or how their names begin (ADR 25).
+_FORWARDING = (
+    *("forwarded", "x-forwarded-", "via", "x-real-ip", "x-client-ip"),
+    *("true-client-ip", "cf-", "cdn-loop"),
 )
 CAME_BY_PROXY = "aggregator.came_by_proxy"  # key of a scope: a trusted proxy forwarded the request
 
@@ -58,9 +53,17 @@ def host_is_allowed(host: str, names: frozenset[str]) -> bool:
 
 
 def is_at_this_machine(request: HTTPConnection) -> bool:
-    """Return whether the request came from loopback, to a loopback host, through no proxy."""
+    """Return whether the request came from loopback, to a loopback host, through no proxy.
+
+    Simple proxies add no header but use HTTP/1.0, which current browsers and feed readers do not.
+    """
+    is_forwarded = (
+        bool(request.scope.get(CAME_BY_PROXY))
+        or request.scope.get("http_version") != "1.1"
+        or any(name.replace("_", "-").startswith(_FORWARDING) for name in request.headers)
+    )
     host = _host_name(request.headers.get("host", ""))
-    return is_from_loopback(request) and is_loopback(host) and not is_forwarded(request)
+    return is_from_loopback(request) and is_loopback(host) and not is_forwarded
 
 
 def is_from_loopback(request: HTTPConnection) -> bool:
@@ -68,23 +71,11 @@ def is_from_loopback(request: HTTPConnection) -> bool:
     return request.client is not None and is_loopback(request.client.host)
 
 
-def is_forwarded(request: HTTPConnection) -> bool:
-    """Return whether a proxy forwarded the request.
-
-    Simple proxies add no header but use HTTP/1.0, which current browsers and feed readers do not.
-    """
-    return (
-        bool(request.scope.get(CAME_BY_PROXY))
-        or request.scope.get("http_version") != "1.1"
-        or any(_FORWARDING.match(name.replace("_", "-")) for name in request.headers)
-    )
-
-
 def is_sent_by_another_site(headers: Headers, settings: PublishSettings, *, by_form: bool) -> bool:
     """Return whether the headers of a browser show another site, or hide the site.
 
     Forms of this server send `Origin: null` because of the Referrer-Policy of its pages. `by_form` accepts
-    that; such forms are checked by their CSRF value (`editor_forms.form_is_valid`).
+    that; such forms are checked by their CSRF value (`forms.form_is_valid`).
     """
     site = headers.get("sec-fetch-site")
     if site is not None:
@@ -116,41 +107,13 @@ def _host_name(host: str) -> str:
         return ""
 
 
-BAD_TOKENS_A_MINUTE = 10  # from one address; further ones are answered with 429
 COOKIE = "aggregator_token"
 _MINUTE_SECONDS = 60.0
-_ADDRESSES = 1000  # stored at most; a further address removes the oldest one
+_ADDRESSES = 10_000  # stored at most; a further address removes the oldest one
 _PREFIX = re.compile(r"(/t/([^/]+))(/.*)?", re.DOTALL)
 _FORM = b"aggregator form"  # the message of which the CSRF value is the HMAC
 
 Way = Literal["header", "path", "cookie"]
-
-
-class TokenStore:
-    """Looks up tokens; every method may raise AggregatorError. Safe to use from many threads."""
-
-    def __init__(self, database: Database, now: Callable[[], dt.datetime]) -> None:
-        self._database = database
-        self._now = now
-
-    def holder(self, secret: str) -> ApiToken | None:
-        """Return the valid token with this secret; None if there is none."""
-        with self._database.read() as connection:
-            return api_tokens.holder(connection, secret)
-
-    def any_may_read(self) -> bool:
-        """Return whether a valid token has the scope read."""
-        with self._database.read() as connection:
-            return any(
-                one.may("read") and one.revoked_at is None for one in api_tokens.all_tokens(connection)
-            )
-
-    def note_use(self, token: ApiToken) -> None:
-        """Store the time of use of the token, at most once a minute."""
-        now = self._now()
-        if api_tokens.is_to_be_noted(token, now):
-            with self._database.write() as connection:
-                api_tokens.note_use(connection, token, now)
 
 
 class GivenSecret(NamedTuple):
@@ -165,6 +128,42 @@ class Bearer(msgspec.Struct, frozen=True):
 
     token: ApiToken
     form: str
+
+
+class TokenStore:
+    """Looks up tokens; every method may raise AggregatorError. Safe to use from many threads."""
+
+    def __init__(self, database: Database, now: Callable[[], dt.datetime]) -> None:
+        self._database = database
+        self._now = now
+
+    def bearer(self, given: GivenSecret) -> Bearer | None:
+        """Return the bearer of a secret; None for a wrong one.
+
+        A token in the path permits reading only, because addresses are stored in histories and shared.
+        """
+        with self._database.read() as connection:
+            token = api_tokens.holder(connection, given.secret)
+        if token is None:
+            return None
+        if given.way == "path":
+            scopes: tuple[Literal["read"], ...] = ("read",) if token.may("read") else ()
+            return Bearer(msgspec.structs.replace(token, scopes=scopes), "")
+        return Bearer(token, form_of(given.secret))
+
+    def any_may_read(self) -> bool:
+        """Return whether a valid token has the scope read."""
+        with self._database.read() as connection:
+            return any(
+                one.may("read") and one.revoked_at is None for one in api_tokens.all_tokens(connection)
+            )
+
+    def note_use(self, token: ApiToken) -> None:
+        """Store the time of use of the token, at most once a minute."""
+        now = self._now()
+        if api_tokens.is_to_be_noted(token, now):
+            with self._database.write() as connection:
+                api_tokens.note_use(connection, token, now)
 
 
 class TokenPath(NamedTuple):
@@ -221,63 +220,34 @@ def reader_of(authorization: str) -> str:
     return unquote(name) if scheme.lower() == "googlelogin" and slash else ""
 
 
-class BearerAuthenticator:
-    """Looks up secrets, and counts the wrong ones of each address. Safe to use from many threads."""
+class AddressLimiter:
+    """Limits what one address (IPv6: its first 64 bits) does to a number a minute, and in a burst.
 
-    def __init__(self, tokens: TokenStore, clock: Callable[[], float] = time.monotonic) -> None:
-        self.tokens = tokens
-        self._bad = BadTokens(clock)
+    Safe to use from many threads.
+    """
 
-    def bearer(self, credentials: GivenSecret) -> Bearer | None:
-        """Return the bearer of a secret; None for a wrong one.
+    def __init__(self, a_minute: int, clock: Callable[[], float] = time.monotonic) -> None:
+        self._most = a_minute
+        self._clock = clock
+        self._buckets: dict[str, tuple[float, float]] = {}  # tokens left, and the time of that count
+        self._lock = threading.Lock()
 
-        A token in the path permits reading only, because addresses are stored in histories and shared.
-        """
-        token = self.tokens.holder(credentials.secret)
-        if token is None:
-            return None
-        if credentials.way == "path":
-            scopes: tuple[Literal["read"], ...] = ("read",) if token.may("read") else ()
-            return Bearer(msgspec.structs.replace(token, scopes=scopes), "")
-        return Bearer(token, form_of(credentials.secret))
-
-    def refuse_more(self, address: str) -> None:
-        """Count a wrong token of this address. Raises RefusedError (429) over BAD_TOKENS_A_MINUTE."""
-        wait = self._bad.wait_seconds(address)
-        if wait:
-            detail = "too many wrong tokens from this address"
-            raise RefusedError(429, detail, headers={"Retry-After": str(wait)})
+    def take(self, address: str, refusal: str) -> None:
+        """Count one more. Raises RefusedError (429) with this text over the limit."""
+        network, now = network_of(address), self._clock()
+        with self._lock:
+            left, at = self._buckets.pop(network, (float(self._most), now))
+            left = min(self._most, left + (now - at) * self._most / _MINUTE_SECONDS)
+            taken = left >= 1
+            self._buckets[network] = (left - taken, now)  # at the end, to be removed last
+            if len(self._buckets) > _ADDRESSES:
+                del self._buckets[next(iter(self._buckets))]
+        if not taken:
+            wait = max(1, math.ceil((1 - left) * _MINUTE_SECONDS / self._most))
+            raise RefusedError(429, refusal, headers={"Retry-After": str(wait)})
 
 
 def form_of(secret: str) -> str:
     """Return the CSRF value of a secret: a page of another site can send a form, but does not know it."""
     key = secret.encode("utf-8", "surrogatepass")
     return hmac.new(key, _FORM, hashlib.sha256).hexdigest()
-
-
-class BadTokens:
-    """Counts the wrong tokens of each address within the last minute. Safe to use from many threads.
-
-    Over the limit only further wrong tokens are refused, because clients behind a proxy share one address. A
-    token has 256 random bits, so it cannot be guessed.
-    """
-
-    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
-        self._clock = clock
-        self._tries: dict[str, deque[float]] = {}
-        self._lock = threading.Lock()
-
-    def wait_seconds(self, address: str) -> int:
-        """Count one wrong token; return 0, or the seconds after which the address may try again."""
-        network, now = network_of(address), self._clock()
-        with self._lock:
-            tries = self._tries.pop(network, None) or deque(maxlen=BAD_TOKENS_A_MINUTE)
-            self._tries[network] = tries  # at the end, to be removed last
-            if len(self._tries) > _ADDRESSES:
-                del self._tries[next(iter(self._tries))]
-            while tries and now - tries[0] >= _MINUTE_SECONDS:
-                tries.popleft()
-            if len(tries) == BAD_TOKENS_A_MINUTE:
-                return int(_MINUTE_SECONDS - (now - tries[0])) + 1
-            tries.append(now)
-        return 0

@@ -17,14 +17,7 @@ from ipaddress import IPv6Network
 
 import msgspec
 
-from aggregator.sources.fetch.ssrf_guard import (
-    NAT64_NAME,
-    Network,
-    address_of,
-    is_permitted,
-    nat64_prefixes,
-    networks_of,
-)
+from aggregator.sources.fetch import ssrf_guard
 
 _MEMORY_BYTES = 1 << 30  # of address space: a response is read as a whole
 _STATUS = re.compile(r"\berror\s?=\s?([1-5][0-9]{2})\b")  # in Apprise's warnings
@@ -70,7 +63,7 @@ class _Problems(logging.Handler):
 class _Guard:
     """An audit hook that refuses connections to private addresses, and other processes."""
 
-    def __init__(self, exceptions: Iterable[Network]) -> None:
+    def __init__(self, exceptions: Iterable[ssrf_guard.Network]) -> None:
         self._exceptions = tuple(exceptions)
         self.refused = ""
 
@@ -81,9 +74,9 @@ class _Guard:
         elif event in _CONNECTIONS and len(arguments) > 1 and arguments[1] is not None:
             place = arguments[1]
             host = str(place[0]) if isinstance(place, tuple) else "a socket of this machine"
-            address = address_of(host)
+            address = ssrf_guard.address_of(host)
             nat64 = _nat64() if ":" in host and address is not None else ()
-            if address is None or not is_permitted(address, self._exceptions, nat64):
+            if address is None or not ssrf_guard.is_permitted(address, self._exceptions, nat64):
                 self._refuse(host)
 
     def _refuse(self, what: str) -> None:
@@ -93,11 +86,11 @@ class _Guard:
 
 def _nat64() -> tuple[IPv6Network, ...]:
     try:
-        found = socket.getaddrinfo(NAT64_NAME, 80, type=socket.SOCK_STREAM)
+        found = socket.getaddrinfo(ssrf_guard.NAT64_NAME, 80, type=socket.SOCK_STREAM)
     except OSError:
         return ()
-    answers = (address_of(str(one[4][0])) for one in found)
-    return nat64_prefixes(one for one in answers if one is not None)
+    answers = (ssrf_guard.address_of(str(one[4][0])) for one in found)
+    return ssrf_guard.nat64_prefixes(one for one in answers if one is not None)
 
 
 def send(job: NotificationJob) -> NotificationReply:
@@ -108,7 +101,7 @@ def send(job: NotificationJob) -> NotificationReply:
     logger = logging.getLogger("apprise")
     logger.addHandler(problems)
     logger.propagate = False
-    guard = _Guard(networks_of(job.allow_private))
+    guard = _Guard(ssrf_guard.networks_of(job.allow_private))
     target = apprise.Apprise.instantiate(job.url, suppress_exceptions=True)
     if target is None:
         return NotificationReply(ok=False, problem="Apprise does not know this address")

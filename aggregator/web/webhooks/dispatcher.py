@@ -14,10 +14,11 @@ import datetime as dt
 import logging
 import threading
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 
+from aggregator.config import webhooks
 from aggregator.config.settings import Config
-from aggregator.config.webhooks import DIGEST, DigestReader, Notification, Recipient, recipients_from
+from aggregator.config.tuning import Tuning
 from aggregator.model.core import StoryView
 from aggregator.model.errors import AggregatorError
 from aggregator.model.read_model import Change, StoryFilter, StoryRedirect
@@ -33,8 +34,9 @@ from aggregator.store.stories import outbox
 from aggregator.store.stories.outbox import NewDelivery
 from aggregator.web.sanitise import encode_json
 from aggregator.web.settings import PublishSettings
-from aggregator.web.webhooks.sender import WebhookSender, WebhookTuning, delivery_body, delivery_id, digest_id
-from aggregator.web.webhooks.transmit import transmitter_of
+from aggregator.web.webhooks.sender import WebhookSender, delivery_body, delivery_id, digest_id
+from aggregator.web.webhooks.summaries import Summariser
+from aggregator.web.webhooks.transmit import Transmitter, WebhookTuning, outgoing_client
 
 _BATCH_CHANGES = 100  # changes handled in one step
 _OUTBOX_DAYS = 14.0  # days that finished deliveries are stored: events.window_days, in which merges happen
@@ -45,27 +47,25 @@ _ALL_INDEXED = 2**62
 class WebhookDispatcher:
     """Fills the outbox. At most one may run for a database: in the process that is the writer."""
 
-    def __init__(
+    def __init__(  # noqa: PLR0917 - what all of its parts need
         self,
         database: Database,
         reader: StoryReader,
-        recipients: Sequence[Recipient],
+        recipients: Sequence[webhooks.Recipient],
         settings: PublishSettings,
-        *,
-        tuning: WebhookTuning,
-        steady_days: float,
+        all_tuning: Tuning,
         now: Callable[[], dt.datetime],
     ) -> None:
-        """No delivery is deleted before the clock has run for `steady_days` without a jump."""
+        """No delivery is deleted before the clock has run for `retention.steady_days` without a jump."""
         self._database = database
         self._reader = reader
         self._places = {one.name: one.place for one in recipients}
-        self._digest_readers = [one for one in recipients if isinstance(one, DigestReader)]
-        self._webhooks = {one.name: one for one in recipients if not isinstance(one, DigestReader)}
+        self._digest_readers = [one for one in recipients if isinstance(one, webhooks.DigestReader)]
+        self._webhooks = {one.name: one for one in recipients if not isinstance(one, webhooks.DigestReader)}
         self._settings = settings
-        self._tuning = tuning
-        self._steady = dt.timedelta(days=steady_days)
-        self._hold = dt.timedelta(seconds=tuning.page_hold_seconds)
+        self._tuning = all_tuning.section("webhooks", WebhookTuning)
+        self._steady = dt.timedelta(days=all_tuning.values("retention")["steady_days"])
+        self._hold = dt.timedelta(seconds=self._tuning.page_hold_seconds)
         self._now = now
         # A query reads the full-text index, which is updated shortly after an article was placed.
         self._uses_index = any(one.query is not None and one.query.query for one in recipients)
@@ -121,7 +121,7 @@ class WebhookDispatcher:
         """
         with self._database.write() as connection:
             digests.lock(connection)
-            if (whole := digests.next_span(connection, DIGEST, until)) is None:
+            if (whole := digests.next_span(connection, webhooks.DIGEST, until)) is None:
                 return []
             if self._uses_index and not digests.is_indexed(connection, whole):
                 return None
@@ -135,7 +135,7 @@ class WebhookDispatcher:
                 new = NewDelivery(webhook=one.name, change=span.to, id=id_, story="", body=body)
                 outbox.add_digest(connection, new, until)
                 filled.append(one.name)
-        return [name for name in filled if name != DIGEST]
+        return [name for name in filled if name != webhooks.DIGEST]
 
     def prune(self) -> None:
         """Delete deliveries that ended long ago."""
@@ -145,32 +145,23 @@ class WebhookDispatcher:
                 outbox.prune(connection, now - dt.timedelta(days=_OUTBOX_DAYS))
 
     def _changes_for(
-        self, connection: Connection, hook: Recipient, new: Sequence[Change], now: dt.datetime
+        self, connection: Connection, hook: webhooks.Recipient, new: Sequence[Change], now: dt.datetime
     ) -> list[Change]:
-        """Return the changes that the webhook receives."""
+        """Return the changes that the webhook receives.
+
+        A notification is about a story that was not announced yet, or about each report.
+        """
         story_filter = hook.story_filter(now)
         ids = {one.story for one in new}
-        matches = (
-            ids if story_filter is None else StoryMatcher(connection, story_filter).matching(connection, ids)
-        )
-        if isinstance(hook, Notification):
-            fitting = [one for one in new if one.story in matches and not self._is_old(one)]
-            return self._to_notify(connection, hook, fitting, now)
-        merged_ids = {other for one in new if one.kind != "split" for other in one.others}
-        announced = outbox.already_sent(connection, hook.name, merged_ids, now - self._hold)
-        return [
-            one
-            for one in new
-            if (one.story in matches and not self._is_old(one))
-            or (one.kind != "split" and announced.intersection(one.others))
-        ]
-
-    def _to_notify(
-        self, connection: Connection, hook: Notification, fitting: Sequence[Change], now: dt.datetime
-    ) -> list[Change]:
-        """Return the changes of stories that were not announced yet, or all that add a report."""
-        ids = {one.story for one in fitting}
-        announced = outbox.announced(connection, hook.name, ids, now - self._hold)
+        if story_filter is not None:
+            ids = StoryMatcher(connection, story_filter).matching(connection, ids)
+        fitting = [one for one in new if one.story in ids and one.at - one.updated <= digests.OLD]
+        if not isinstance(hook, webhooks.Notification):
+            merged = {other for one in new if one.kind != "split" for other in one.others}
+            sent = outbox.already_sent(connection, hook.name, merged, now - self._hold)
+            merges = [one for one in new if one.kind != "split" and sent.intersection(one.others)]
+            return sorted({one.n: one for one in (*fitting, *merges)}.values(), key=lambda one: one.n)
+        announced = outbox.announced(connection, hook.name, {one.story for one in fitting}, now - self._hold)
         chosen = []
         for one in fitting:
             adds_report = hook.each == "report" and one.kind in ("created", "report")
@@ -178,9 +169,6 @@ class WebhookDispatcher:
                 announced.add(one.story)
                 chosen.append(one)
         return chosen
-
-    def _is_old(self, one: Change) -> bool:
-        return one.at - one.updated > digests.OLD
 
     def _new_deliveries(self, selected: dict[str, list[Change]]) -> Iterable[NewDelivery]:
         stories = self._stories({one.story for changes in selected.values() for one in changes})
@@ -215,6 +203,7 @@ POLL_SECONDS = (
     1.0  # between two reads of the change stream, unless woken; another process may have placed articles
 )
 REST_SECONDS = 10.0  # back-off after an error of the database
+SUMMARIES = "summaries:"  # the name of the thread of `summarise:`
 IDLE_SECONDS = 30.0  # the longest time between two reads of an outbox; `webhooks resume` wakes no thread
 
 
@@ -228,14 +217,14 @@ class WebhookThreads:
     def __init__(
         self,
         dispatcher: WebhookDispatcher,
-        senders: dict[str, WebhookSender],
+        senders: Mapping[str, WebhookSender | Summariser],
         stop_sending: Callable[[], None],
         *,
         is_writer: Callable[[], bool],
         heartbeat: Callable[[], None],
         failed: Callable[[BaseException], None],
     ) -> None:
-        self._dispatcher = dispatcher
+        self.dispatcher = dispatcher
         self._senders = senders
         self._stop_sending = stop_sending
         self._is_writer = is_writer
@@ -245,30 +234,21 @@ class WebhookThreads:
         self._changed = threading.Event()
         self._filled = {name: threading.Event() for name in senders}
         self._threads = [threading.Thread(target=self._fill, name="webhooks", daemon=True)] + [
-            threading.Thread(target=self._send, args=(name,), name=f"webhook {name}", daemon=True)
+            threading.Thread(
+                target=self._send, args=(name,), name=webhooks.recipient_words(name).strip(), daemon=True
+            )
             for name in senders
         ]
 
-    def sync_webhooks(self) -> None:
-        """Store which webhooks are configured; the writer calls it before it places articles.
-
-        A new webhook receives the changes from now on.
-        """
-        self._dispatcher.sync_webhooks()
-
-    def prune(self) -> None:
-        """Delete deliveries that ended long ago; a maintenance task of the writer calls it."""
-        self._dispatcher.prune()
-
     def make_digest(self, until: dt.datetime) -> bool:
         """Store the digest that was due at `until`, unless it is; return False if that has to wait."""
-        readers = self._dispatcher.make_digest(until)
+        readers = self.dispatcher.make_digest(until)
         for name in readers or ():
             self._filled[name].set()
         return readers is not None
 
     def start(self) -> None:
-        """Start the threads if a webhook is configured."""
+        """Start the threads if something may be sent."""
         if self._senders:
             self._heartbeat()
             for thread in self._threads:
@@ -292,71 +272,41 @@ class WebhookThreads:
 
     def _fill(self) -> None:
         def step() -> float:
-            self._changed.clear()
-            filled = self._dispatcher.step()
+            filled = self.dispatcher.step()
             for name in filled or ():
                 self._filled[name].set()
             return POLL_SECONDS if filled is None else 0.0
 
-        self._run("webhooks", step, self._changed)
+        self._run(step, self._changed, self._heartbeat)
 
     def _send(self, name: str) -> None:
-        sender, filled = self._senders[name], self._filled[name]
-
         def step() -> float:
-            filled.clear()
-            seconds = sender.step()
+            seconds = self._senders[name].step()
             return IDLE_SECONDS if seconds is None else min(seconds, IDLE_SECONDS)
 
-        self._run(f"webhook {name}", step, filled, hook=name)
+        self._run(step, self._filled[name], lambda: None)
 
-    def _run(
-        self, name: str, step: Callable[[], float], event: threading.Event, *, hook: str | None = None
-    ) -> None:
+    def _run(self, step: Callable[[], float], event: threading.Event, heartbeat: Callable[[], None]) -> None:
         """Call `step` repeatedly; between calls wait for `event` or for the seconds that it returned."""
         try:
             while not self._stopping.is_set():
-                self._send_heartbeat()
+                heartbeat()
+                event.clear()
                 try:
                     event.wait(step() if self._is_writer() else POLL_SECONDS)
                 except AggregatorError as error:
-                    if not self._stopping.is_set():
-                        log.error(  # noqa: TRY400
-                            "%s: paused for %.0f s: %s", name, REST_SECONDS, error,
-                            extra={"event": "webhook_paused", "webhook": hook},
-                        )  # fmt: skip
-                        self._back_off()
+                    if self._stopping.is_set():
+                        return
+                    log.error(  # noqa: TRY400
+                        "%s: paused for %.0f s: %s",
+                        threading.current_thread().name, REST_SECONDS, error,
+                        extra={"event": "webhook_paused"},
+                    )  # fmt: skip
+                    until = time.monotonic() + REST_SECONDS
+                    while time.monotonic() < until and not self._stopping.wait(1.0):
+                        heartbeat()  # a thread that waits for the database does not hang
         except BaseException as error:  # noqa: BLE001 - passed to the main thread, which raises it
             self._failed(error)
-
-    def _back_off(self) -> None:
-        """Wait with heartbeats, because a thread that waits for the database does not hang."""
-        until = time.monotonic() + REST_SECONDS
-        while time.monotonic() < until and not self._stopping.wait(1.0):
-            self._send_heartbeat()
-
-    def _send_heartbeat(self) -> None:
-        if threading.current_thread() is self._threads[0]:
-            self._heartbeat()
-
-
-# --- create the threads from the configuration -------------------------------------------------------------
-
-
-def dispatcher_of(
-    config: Config,
-    settings: PublishSettings,
-    database: Database,
-    recipients: Sequence[Recipient],
-    now: Callable[[], dt.datetime],
-) -> WebhookDispatcher:
-    """Return the dispatcher of a configuration."""
-    tuning = config.effective_tuning.section("webhooks", WebhookTuning)
-    reader = StoryReader(database, config.effective_tuning)
-    steady_days: float = config.effective_tuning.values("retention")["steady_days"]
-    return WebhookDispatcher(
-        database, reader, recipients, settings, tuning=tuning, steady_days=steady_days, now=now
-    )
 
 
 def webhook_threads(
@@ -364,33 +314,33 @@ def webhook_threads(
     settings: PublishSettings,
     database: Database,
     now: Callable[[], dt.datetime],
+    summariser: Summariser | None,
     *,
     is_writer: Callable[[], bool],
     heartbeat: Callable[[], None],
     failed: Callable[[BaseException], None],
 ) -> WebhookThreads:
-    """Return the threads of the configured webhooks, not started. Raises ConfigError for a bad webhook."""
-    recipients, tuning = recipients_from(config), config.effective_tuning.section("webhooks", WebhookTuning)
-    steady_days: float = config.effective_tuning.values("retention")["steady_days"]
-    reader = StoryReader(database, config.effective_tuning)
-    transmitter = transmitter_of(config, settings, now, reader)
-    senders = {
-        one.name: WebhookSender(
-            database,
-            one,
-            transmitter.to(one),
-            longest_wait_seconds=transmitter.longest_wait_seconds,
-            tuning=tuning,
-            steady_days=steady_days,
-            now=now,
-        )
+    """Return the threads of a configuration, not started. Raises ConfigError for a bad webhook."""
+    recipients, all_tuning = webhooks.recipients_from(config), config.effective_tuning
+    reader = StoryReader(database, all_tuning)
+    transmitter = Transmitter(outgoing_client(config), settings, all_tuning, now, reader)
+    senders: dict[str, WebhookSender | Summariser] = {
+        one.name: WebhookSender(database, one, transmitter, all_tuning, now)
         for one in recipients
-        if one.name != DIGEST
+        if one.name != webhooks.DIGEST
     }
+    if summariser is not None:
+        senders[SUMMARIES] = summariser
+
+    def stop_sending() -> None:
+        transmitter.close()
+        if summariser is not None:
+            summariser.close()
+
     return WebhookThreads(
-        dispatcher_of(config, settings, database, recipients, now),
+        WebhookDispatcher(database, reader, recipients, settings, all_tuning, now),
         senders,
-        transmitter.close,
+        stop_sending,
         is_writer=is_writer,
         heartbeat=heartbeat,
         failed=failed,

@@ -11,9 +11,10 @@ from collections.abc import Callable, Sequence
 
 import msgspec
 
+from aggregator.config.tuning import Tuning
 from aggregator.config.webhooks import Notification, Recipient, Webhook, recipient_words
 from aggregator.model.core import StoryView
-from aggregator.model.read_model import Change, ChangeKind
+from aggregator.model.read_model import Change
 from aggregator.sources.fetch.poll_schedule import is_overdue_by_jump
 from aggregator.sources.fetch.posting import PostResult, host_of
 from aggregator.store.engine.database import Connection, Database
@@ -23,69 +24,16 @@ from aggregator.store.stories.outbox import Delivery
 from aggregator.web.excerpts import count_words, first_words, for_reader
 from aggregator.web.sanitise import encode_json
 from aggregator.web.settings import PublishSettings
-from aggregator.web.story_json import StoryJson, in_utc, like, story_in_list
+from aggregator.web.story_json import in_utc, story_in_list
+from aggregator.web.webhooks.transmit import Transmitter, WebhookTuning
 
 _HOUR = dt.timedelta(hours=1)
 _ARTICLES_MAX = 50  # newest articles listed in one delivery; counts are of all
 
 
-class WebhookTuning(msgspec.Struct, frozen=True, kw_only=True):
-    """Section `webhooks` of config/tuning.yaml, which states units and origins."""
-
-    deadline_seconds: float
-    body_cap_bytes: int
-    retry_first_seconds: float
-    retry_factor: float
-    retry_max_seconds: float
-    pause_max_seconds: float
-    recovered_after: int
-    waiting_max: int
-    page_hold_seconds: float
-
-
-class NewArticleJson(msgspec.Struct, frozen=True, kw_only=True):
-    """The new article; `lead` is its beginning, within the excerpt limit."""
-
-    id: str
-    outlet: str | None
-    url: str | None
-    title: str
-    lead: str
-    published: dt.datetime | None
-    language: str | None
-
-
-class ChangeJson(msgspec.Struct, frozen=True, kw_only=True):
-    """A change. `title_before` is null if the headline did not change; `others` are ids of stories."""
-
-    n: int
-    kind: ChangeKind
-    at: dt.datetime
-    updated: dt.datetime
-    title: str
-    title_before: str | None
-    report_count: int
-    others: tuple[str, ...]
-    article: NewArticleJson | None
-
-
-class DataJson(msgspec.Struct, frozen=True, kw_only=True):
-    """The change and the story; `articles_left_out` counts older articles that are not listed."""
-
-    hook: str
-    query: str | None
-    url: str
-    change: ChangeJson
-    story: StoryJson
-    articles_left_out: int
-
-
-class DeliveryJson(msgspec.Struct, frozen=True, kw_only=True):
-    """The body, in the form that Standard Webhooks proposes."""
-
-    type: str
-    timestamp: dt.datetime
-    data: DataJson
+# What a delivery has of a change and of a new article; `lead` is within the excerpt limit.
+_OF_CHANGE = ("n", "kind", "at", "updated", "title", "title_before", "report_count", "others")
+_OF_ARTICLE = ("id", "outlet", "url", "title", "lead", "published", "language")
 
 
 def delivery_id(hook: str, change: Change) -> str:
@@ -159,27 +107,29 @@ def _bounded(change: Change, story: StoryView, words: int) -> tuple[Change, Stor
 
 def _delivery(
     hook: Recipient, change: Change, story: StoryView, settings: PublishSettings, listed: int
-) -> DeliveryJson:
+) -> dict[str, object]:
+    """Return the body, in the form that Standard Webhooks proposes; docs/webhooks.md has its members."""
     newest = sorted(story.articles, key=lambda one: (one.effective_at, one.id))[-listed:] if listed else []
-    shown = msgspec.structs.replace(story, articles=tuple(newest))
-    return DeliveryJson(
-        type=f"story.{change.kind}",
-        timestamp=in_utc(change.at),
-        data=DataJson(
-            hook=hook.name,
-            query=hook.query.name if hook.query else None,
-            url=f"{settings.base_url}/stories/{story.id}",
-            change=_change(change, story),
-            story=story_in_list(shown),
-            articles_left_out=len(story.articles) - len(newest),
-        ),
-    )
+    new = None if change.article is None else {one.id: one for one in story.articles}.get(change.article.id)
+    return {
+        "type": f"story.{change.kind}",
+        "timestamp": in_utc(change.at),
+        "data": {
+            "hook": hook.name,
+            "query": hook.query.name if hook.query else None,
+            "url": f"{settings.base_url}/stories/{story.id}",
+            "change": _members(change, _OF_CHANGE)
+            | {"article": None if new is None else _members(new, _OF_ARTICLE)},
+            "story": story_in_list(msgspec.structs.replace(story, articles=tuple(newest))),
+            "articles_left_out": len(story.articles) - len(newest),
+        },
+    }
 
 
-def _change(change: Change, story: StoryView) -> ChangeJson:
-    new = change.article
-    article = None if new is None else next((one for one in story.articles if one.id == new.id), None)
-    return like(ChangeJson, change, article=None if article is None else like(NewArticleJson, article))
+def _members(source: object, names: Sequence[str]) -> dict[str, object]:
+    """Return attributes by name, times in UTC."""
+    values = {name: getattr(source, name) for name in names}
+    return {name: in_utc(one) if isinstance(one, dt.datetime) else one for name, one in values.items()}
 
 
 _RETRY_JITTER = 0.2  # of the back-off, added or subtracted at random
@@ -196,20 +146,9 @@ def gap_seconds(tries: int, tuning: WebhookTuning, chance: float) -> float:
     return gap * (1 + _RETRY_JITTER * (2 * chance - 1))
 
 
-def pause_seconds(failures: int, ttl_seconds: float | None, tuning: WebhookTuning, chance: float) -> float:
-    """Return the seconds without requests after `failures` of a webhook in a row.
-
-    `ttl_seconds` is the Retry-After of the receiver.
-    """
-    own = min(gap_seconds(failures, tuning, chance), tuning.pause_max_seconds)
-    return own if ttl_seconds is None else max(own, min(ttl_seconds, tuning.retry_max_seconds))
-
-
 log = logging.getLogger(__name__)
 
 _GONE = 410
-# Sends the delivery with this id and body at this time (transmit.py).
-Transmit = Callable[[str, bytes, dt.datetime], PostResult]
 
 
 class WebhookSender:
@@ -219,25 +158,22 @@ class WebhookSender:
         self,
         database: Database,
         webhook: Recipient,
-        transmit: Transmit,
-        *,
-        longest_wait_seconds: float,
-        tuning: WebhookTuning,
-        steady_days: float,
+        transmitter: Transmitter,
+        all_tuning: Tuning,
         now: Callable[[], dt.datetime],
+        *,
         chance: Callable[[], float] = random.random,
     ) -> None:
-        """`longest_wait_seconds`: that a response may request; `chance`: from 0 to 1, for the jitter of gaps.
+        """`chance`: from 0 to 1, for the jitter of gaps.
 
-        No delivery is given up before the clock has run for `steady_days` without a jump.
+        No delivery is given up before the clock has run for `retention.steady_days` without a jump.
         """
         self._database = database
         self._webhook = webhook
-        self._longest_wait_seconds = longest_wait_seconds
-        self._transmit = transmit
-        self._tuning = tuning
-        self._steady = dt.timedelta(days=steady_days)
-        self._hold = dt.timedelta(seconds=tuning.page_hold_seconds)
+        self._transmitter = transmitter
+        self._tuning = all_tuning.section("webhooks", WebhookTuning)
+        self._steady = dt.timedelta(days=all_tuning.values("retention")["steady_days"])
+        self._hold = dt.timedelta(seconds=self._tuning.page_hold_seconds)
         self._now = now
         self._chance = chance
         self._last: dt.datetime | None = None  # the time of the last step
@@ -247,9 +183,8 @@ class WebhookSender:
         """Send the next due delivery; return the seconds until another is due, None if none is waiting."""
         now = self._now()
         if self._last is None or is_overdue_by_jump(self._last, now):
-            longest = dt.timedelta(seconds=self._longest_wait_seconds)
-            longest = max(longest, dt.timedelta(seconds=self._tuning.retry_max_seconds * 2))
-            latest = now + longest if self._last is None else now
+            longest = max(self._transmitter.longest_wait_seconds, self._tuning.retry_max_seconds * 2)
+            latest = now + dt.timedelta(seconds=longest) if self._last is None else now
             self._database.transact(lambda connection: outbox.pull_in(connection, self._webhook.name, latest))
         self._last = now
         if self._unstored is None:
@@ -259,7 +194,7 @@ class WebhookSender:
                 return None
             if isinstance(next_one, dt.datetime):
                 return max(0.0, (next_one - self._now()).total_seconds())
-            sent = self._transmit(next_one.id, next_one.body, self._now())
+            sent = self._transmitter.send(self._webhook, next_one.id, next_one.body, self._now())
             if sent.is_stopped:
                 return None  # the daemon is stopping; the delivery is sent after the next start
             self._unstored = next_one, sent
@@ -304,14 +239,13 @@ class WebhookSender:
         if posted.status == _GONE:
             outbox.mark_gone(connection, due, now, posted.problem)
             return f"{posted.problem}; no further deliveries are sent there"
-        first = due.first_attempt_at or now
-        gap = max(
-            gap_seconds(due.attempts + 1, self._tuning, self._chance()), posted.retry_after_seconds or 0.0
-        )
-        is_final = now - first >= dt.timedelta(hours=_GIVE_UP_HOURS)
+        tuning, asked = self._tuning, posted.retry_after_seconds or 0.0
+        gap = max(gap_seconds(due.attempts + 1, tuning, self._chance()), asked)
+        is_final = now - (due.first_attempt_at or now) >= dt.timedelta(hours=_GIVE_UP_HOURS)
         is_final = is_final and retention.is_steady(connection, now, self._steady)
         failures = outbox.failures_of(connection, self._webhook.name) + 1
-        pause = pause_seconds(failures, posted.retry_after_seconds, self._tuning, self._chance())
+        pause = min(gap_seconds(failures, tuning, self._chance()), tuning.pause_max_seconds)
+        pause = max(pause, min(asked, tuning.retry_max_seconds))
         outbox.mark_failed(
             connection,
             due,

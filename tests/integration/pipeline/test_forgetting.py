@@ -34,7 +34,6 @@ from aggregator.web.api.push import PushEndpoint
 from aggregator.web.server import Server
 from aggregator.web.settings import PublishSettings
 from aggregator.web.webhooks.dispatcher import WebhookDispatcher
-from aggregator.web.webhooks.sender import WebhookTuning
 from tests.integration.pipeline.test_repeating import FOOTERS, articles_of, taken_out
 from tests.support.articles import FLOOD, FLOOD_ELSEWHERE, NOON, STRIKE, Clock, Rig, record
 from tests.support.fresh import sqlite_at
@@ -142,17 +141,8 @@ def answered(rig: Rig, number: int) -> ForgetResult:
 
 def filling_of(rig: Rig, reading: StoryReader | None = None) -> WebhookDispatcher:
     hook = Webhook(name="desk", url="https://hooks.example/x", key=b"k" * 32)
-    tuning = ALL_TUNING.section("webhooks", WebhookTuning)
     reading = reading or StoryReader(rig.database, ALL_TUNING)
-    return WebhookDispatcher(
-        rig.database,
-        reading,
-        [hook],
-        PublishSettings(),
-        tuning=tuning,
-        steady_days=1.0,
-        now=rig.clock,
-    )
+    return WebhookDispatcher(rig.database, reading, [hook], PublishSettings(), ALL_TUNING, rig.clock)
 
 
 def the_article(database: Database, guid: str = "1") -> str:
@@ -284,7 +274,7 @@ def test_it_does_not_come_back_by_any_door(rig: Rig, tmp_path: Path) -> None:
 
     _, secret = written_by(database, api_tokens.create, "newsroom", ("push",), rig.clock())
     letterbox = PushEndpoint(database, ALL_TUNING, rig.clock)
-    holder = letterbox.holder(secret)
+    holder = read_by(database, api_tokens.holder, secret)
     assert holder is not None
     body = json.dumps(
         {

@@ -15,10 +15,10 @@ from aggregator.model.errors import ConfigError
 from aggregator.model.read_model import StoryFilter
 from aggregator.store.engine.database import Database
 from aggregator.store.stories import api_tokens
-from aggregator.web.pages import editor_forms
+from aggregator.web.pages import forms
 from aggregator.web.security import connection_limits
 from aggregator.web.security.connection_limits import OF_ONE_ADDRESS
-from aggregator.web.security.token_auth import COOKIE, BadTokens, form_of
+from aggregator.web.security.token_auth import COOKIE, form_of
 from aggregator.web.server import Server
 from aggregator.web.settings import PublishSettings
 from tests.support.fresh import sqlite_at
@@ -190,15 +190,6 @@ def test_an_old_cookie_locks_nobody_out_and_goes(room: Newsroom) -> None:
     assert "Max-Age=0" in answer.headers["set-cookie"]
 
 
-def test_wrong_tokens_are_forgotten_after_a_minute() -> None:
-    now = [0.0]
-    bad = BadTokens(lambda: now[0])
-    assert [bad.wait_seconds("192.0.2.1") for _ in range(11)] == [0] * 10 + [61]
-    assert bad.wait_seconds("192.0.2.2") == 0
-    now[0] = 60.0
-    assert bad.wait_seconds("192.0.2.1") == 0
-
-
 # --- forms of other sites ----------------------------------------------------------------------------------
 
 
@@ -248,7 +239,7 @@ def own_address() -> str | None:
 def elsewhere(room: Newsroom) -> Iterator[tuple[Newsroom, httpx.Client, str]]:
     """A server on all addresses, and who asks for it by one that is not loopback."""
     secret = room.token("reader", "read")
-    letterbox, rig = room.server._services.push_endpoint, room.server._services.editor
+    letterbox, rig = room.server.push_endpoint, room.server.editor
     queries = (SavedQuery(title="What we look for", query="levee").named("arrel"),)
     server = Server(room.reading, PublishSettings(host="0.0.0.0", port=0, queries=queries), letterbox, rig)
     port = server.start().rpartition(":")[2]
@@ -315,7 +306,7 @@ def test_elsewhere_this_machine_needs_one_too(elsewhere: tuple[Newsroom, httpx.C
 
 @pytest.mark.parametrize("host", ["0.0.0.0", "::", "192.0.2.1", "news.example"])
 def test_elsewhere_nothing_starts_without_a_token_that_may_read(room: Newsroom, host: str) -> None:
-    server = Server(room.reading, PublishSettings(host=host, port=0), room.server._services.push_endpoint)
+    server = Server(room.reading, PublishSettings(host=host, port=0), room.server.push_endpoint)
     with pytest.raises(ConfigError, match="aggregator token create NAME --scope read"):
         server.start()
     room.token("pusher", "push")
@@ -396,7 +387,7 @@ def few_connections(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.mark.usefixtures("few_connections")
 def test_in_a_crowd_of_one_address_a_token_is_let_in(room: Newsroom, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(editor_forms, "BODY_DEADLINE_SECONDS", 120.0)
+    monkeypatch.setattr(forms, "BODY_DEADLINE_SECONDS", 120.0)
     secret, port = room.token("reader", "read"), room.client.base_url.port or 0
     head = b"POST /sign-in HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Length: 9\r\n\r\n"  # the body never comes
     with ExitStack() as stack:

@@ -16,7 +16,8 @@ from aggregator.model.read_model import StoryFilter
 from aggregator.store.engine.database import Database
 from aggregator.store.intake.sources import add
 from aggregator.web.settings import PublishSettings
-from aggregator.web.webhooks.sender import WebhookTuning, delivery_body
+from aggregator.web.webhooks.sender import delivery_body
+from aggregator.web.webhooks.transmit import WebhookTuning
 from tests.support import forked
 from tests.support.articles import FLOOD, FLOOD_ELSEWHERE, NOON, record
 from tests.support.newsroom import STRANGER, Newsroom

@@ -14,7 +14,7 @@ from aggregator.config.webhooks import DigestReader
 from aggregator.model.read_model import Digest, DigestStory, StoryFilter
 from aggregator.store.engine.database import Database
 from aggregator.store.read.reader import StoryReader
-from aggregator.web.feeds.digest import digest_text, digest_title
+from aggregator.web.feeds.items import digest_text, digest_title
 from aggregator.web.server import create_app
 from aggregator.web.settings import PublishSettings
 from tests.support.articles import NOON, flood, flood_copied, flood_elsewhere, strike

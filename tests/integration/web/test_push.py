@@ -342,8 +342,8 @@ def test_a_body_that_does_not_come_is_given_up(sqlite: Database) -> None:
         client.close()
 
 
-def test_bodies_on_their_way_have_a_bound_together(sqlite: Database) -> None:
-    with Office(sqlite, max_buffered_bytes=3000) as office:
+def test_pushes_on_their_way_have_a_bound_together(sqlite: Database) -> None:
+    with Office(sqlite, under_way=1) as office:
         beginning = b'{"title": "' + b"x" * 2500
         filling = SlowClient(office, beginning, 2600)
         deadline = time.monotonic() + PATIENCE_SECONDS

@@ -14,8 +14,7 @@ from aggregator.pipeline import command_handlers
 from aggregator.pipeline.placement.erase import ForgetCommand
 from aggregator.store.engine.database import Database
 from aggregator.web.excerpts import count_words
-from aggregator.web.summaries.summary_hooks import ANSWER_CAP_BYTES, HookError, hook_of
-from aggregator.web.summaries.summary_thread import Summariser
+from aggregator.web.webhooks.summaries import ANSWER_CAP_BYTES, HookError, Summariser, hook_of
 from tests.support.articles import FLOOD, FLOOD_ELSEWHERE, NOON, record
 from tests.support.loopback import LoopbackServer, Response, redirect
 from tests.support.newsroom import STRANGER, Newsroom

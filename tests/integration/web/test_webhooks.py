@@ -28,7 +28,8 @@ from aggregator.store.tables import outbox as outbox_table
 from aggregator.web.excerpts import count_words
 from aggregator.web.settings import PublishSettings
 from aggregator.web.webhooks.dispatcher import WebhookThreads
-from aggregator.web.webhooks.sender import WebhookTuning, delivery_body, delivery_id
+from aggregator.web.webhooks.sender import delivery_body, delivery_id
+from aggregator.web.webhooks.transmit import WebhookTuning
 from tests.support.articles import (
     FLOOD,
     FLOOD_ELSEWHERE,

@@ -29,7 +29,7 @@ from aggregator.store.search.search import SearchTuning
 from aggregator.stories.tuning import StoryTuning
 from aggregator.web.api.push import PushTuning
 from aggregator.web.editor import EditorTuning
-from aggregator.web.webhooks.sender import WebhookTuning
+from aggregator.web.webhooks.transmit import WebhookTuning
 from tests.conftest import REPOSITORY
 
 SHAPES: dict[str, type[msgspec.Struct]] = {

@@ -14,7 +14,7 @@ from aggregator.model.core import ArticleView, AttributedSentence, Fact, MergedS
 from aggregator.stories.text.merged_text import merge
 from aggregator.stories.text.newest_state import newest_state
 from aggregator.stories.text.plain_text import as_text
-from aggregator.web.pages.pages import only_by_outlet
+from aggregator.web.pages.views import only_by_outlet
 from tests.support.stories_examples import NOON, ferry, view
 
 

@@ -325,3 +325,7 @@ def test_the_description_of_the_api_names_every_filter(full: Serving) -> None:
     names = [parameter["name"] for parameter in api["paths"]["/api/v1/stories"]["get"]["parameters"]]
     assert set(names) == set(FILTER_NAMES) - {"saved"}, "that one where there are saved queries"
     assert "/stories/{id}" not in api["paths"]
+
+
+def test_docs_are_the_page_of_the_api(full: Serving) -> None:
+    assert full.get("/docs").text == full.get("/api").text

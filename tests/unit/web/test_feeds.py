@@ -17,10 +17,16 @@ from aggregator.config.settings import SavedQuery
 from aggregator.model.core import AttributedSentence, Enclosure, Fact, MergedStory, StoryView
 from aggregator.model.read_model import StoryFilter
 from aggregator.web.excerpts import first_words
-from aggregator.web.feeds.formats import FeedSelection, Format, address, channel, written
-from aggregator.web.feeds.item_html import ITEM_WORDS
-from aggregator.web.feeds.load_items import best_article, story_guid, story_items
-from aggregator.web.feeds.xml import feed_title, feed_url
+from aggregator.web.feeds.formats import (
+    FeedSelection,
+    Format,
+    address,
+    channel,
+    feed_title,
+    feed_url,
+    written,
+)
+from aggregator.web.feeds.items import ITEM_WORDS, best_article, story_guid, story_items
 from aggregator.web.filters import ParsedFilter, parse_filter
 from aggregator.web.settings import PublishSettings
 from tests.support import feed_rules

@@ -12,8 +12,7 @@ from aggregator.model.errors import UsageError
 from aggregator.model.read_model import FrontPageStory, HistoryEvent, StoryListItem
 from aggregator.store.read.front_page import FrontPageTuning, ranked, weight
 from aggregator.web.jinja import unbroken, without_title
-from aggregator.web.pages.front_tabs import depth_counts, section_tabs
-from aggregator.web.pages.pages import BESIDE, arranged
+from aggregator.web.pages.views import BESIDE, arranged, depth_counts, section_tabs
 from aggregator.web.pages.visitor import COOKIE, MOST_HIDDEN, MOST_SAVED, Visitor
 from aggregator.web.server import create_app
 from aggregator.web.settings import PublishSettings

@@ -20,7 +20,7 @@ from aggregator.model.core import (
 )
 from aggregator.model.read_model import HistoryEvent, SearchHit, SourceView
 from aggregator.web.jinja import day, iso, later, moment, pieces, pips, time_of_day
-from aggregator.web.pages.pages import days_shown, only_by_outlet, time_span, timeline_days
+from aggregator.web.pages.views import days_shown, only_by_outlet, time_span, timeline_days
 from aggregator.web.server import create_app
 from aggregator.web.settings import PublishSettings
 from tests.support.hostile_titles import SCRIPTS

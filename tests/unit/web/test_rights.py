@@ -36,10 +36,11 @@ from aggregator.web.excerpts import (
     for_item,
     for_reader,
 )
-from aggregator.web.feeds.load_items import change_items, story_items
+from aggregator.web.feeds.items import change_items, story_items
 from aggregator.web.server import create_app
 from aggregator.web.settings import PublishSettings
-from aggregator.web.webhooks.sender import WebhookTuning, delivery_body
+from aggregator.web.webhooks.sender import delivery_body
+from aggregator.web.webhooks.transmit import WebhookTuning
 from tests.support.written_stories import MORNING, WrittenStories, a_story, an_article, the_ferry
 
 
@@ -143,7 +144,10 @@ def test_a_headline_that_no_article_carries_any_more_counts_for_all_of_them(titl
     long = " ".join(f"word{n}" for n in range(100))
     articles = [an_article(title=f"Ferry in fog {n}", lead=long, text=long + str(n)) for n in range(2)]
     story = a_story(*articles, title=title.strip(), summary="")
-    merged = _merged(title.strip(), only=tuple(_said(articles[0], f"s{n} is said.") for n in range(20)))
+    merged = _merged(
+        title.strip(),
+        only=tuple(_said(articles[0], f"s{n} is said by the harbour master.") for n in range(20)),
+    )
     former = count_words(title) if "former" in title else 0
     for bounded, reported in (for_reader(story, merged, "excerpt", 30), for_item(story, merged, 30)):
         assert bounded.title == title.strip()

@@ -1,7 +1,8 @@
-"""The pages of editors: signing in, making corrections, undoing corrections.
+"""The forms of pages: signing in, corrections and their undoing, and changes of sources.
 
 A GET never changes anything. A correction form leads to a confirmation page with the effect; the correction
 is made when that page is submitted (`sure`). The response redirects to the story, where it can be undone.
+Sources are changed by a token of scope admin, and by the owner on loopback, who needs no terminal to begin.
 
 Browsers sign in with the token as a cookie. They send it with requests from pages of this server and from
 links (SameSite=Lax), never with a form of another site. `form_is_valid` also protects browsers without
@@ -9,22 +10,28 @@ SameSite, and HTTP Basic, whose password browsers send with every request.
 """
 
 import hmac
+import re
 from collections.abc import Callable, Coroutine
 from functools import partial
 from typing import Any
-from urllib.parse import parse_qsl, urlsplit
+from urllib.parse import parse_qsl, urlencode, urlsplit
 
 from anyio import to_thread
+from msgspec import UNSET
 from starlette.datastructures import ImmutableMultiDict
 from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 from starlette.routing import Route
 
+from aggregator.config.settings import duration_as_typed
 from aggregator.model.core import StoryView
-from aggregator.model.errors import UsageError
+from aggregator.model.errors import FetchError, ReadError, UsageError
 from aggregator.model.read_model import StoryRedirect
-from aggregator.pipeline.placement.apply_corrections import CorrectionCommand, CorrectionResult
-from aggregator.store.stories.api_tokens import ApiToken
+from aggregator.pipeline import manage_sources
+from aggregator.pipeline.manage_sources import SourceOptions
+from aggregator.pipeline.placement.apply_corrections import CorrectionCommand
+from aggregator.store.intake.sources import Source
+from aggregator.web.api.edit_sources import MAX_OPML_BYTES, ChangeSourceRequest, change, found, log_change
 from aggregator.web.dependencies import ID, Site
 from aggregator.web.editor import (
     BODY_DEADLINE_SECONDS,
@@ -36,27 +43,10 @@ from aggregator.web.editor import (
 from aggregator.web.filters import whole_number
 from aggregator.web.pages.pages import Pages
 from aggregator.web.pages.visitor import keep, set_cookie
-from aggregator.web.security.middleware import BEARERS, form_value, read_body, token_of
-from aggregator.web.security.token_auth import COOKIE, BearerAuthenticator, GivenSecret
+from aggregator.web.security.middleware import form_value, may_change_sources, read_body, sign_in
+from aggregator.web.security.token_auth import COOKIE
 
 REMEMBERED_SECONDS = 90 * 86400  # the lifetime of the cookie; a revoked token becomes invalid at once
-MAX_SECRET_CHARS = 200
-
-
-def sign_in(request: Request, secret: str) -> ApiToken | None:
-    """Return the token with this secret; None for a wrong one. It blocks, because it reads the database.
-
-    Raises RefusedError (429) after too many wrong tokens from one address within a minute.
-    """
-    bearers: BearerAuthenticator | None = request.scope.get(BEARERS)
-    if bearers is None:
-        return None
-    secret = secret.strip()[:MAX_SECRET_CHARS]
-    bearer = bearers.bearer(GivenSecret(secret, "cookie"))
-    if bearer is None:
-        bearers.refuse_more(request.client.host if request.client else "")
-        return None
-    return bearer.token
 
 
 def form_is_valid(request: Request, value: str) -> bool:
@@ -83,42 +73,50 @@ def fields_of(_request: Request, body: bytes) -> Fields:
 
 
 def routes(site: Site) -> list[Route]:
-    """Return the routes of signing in, and of corrections if the site has an editor service."""
+    """Return the routes of signing in, and of corrections and sources if the site has their services."""
     forms = Forms(site)
-    posted = partial(posted_form, Pages(site))
+    pages = Pages(site)
+    posted = partial(posted_form, pages)
+    edited = partial(posted_form, pages, may=pages.may_correct)
     all_routes = [
         Route("/sign-in", forms.ask_to_sign_in, methods=["GET"]),
         Route("/sign-in", posted(forms.sign_in), methods=["POST"]),
-        Route("/sign-out", posted(forms.sign_out), methods=["POST"]),
+        Route("/sign-out", posted(forms.sign_out, may=lambda _request: True), methods=["POST"]),
         Route("/keep", posted(partial(keep, site)), methods=["POST"]),
     ]
     if site.editor is not None:
         all_routes += [
-            Route("/correct", posted(partial(forms.correct, site.editor)), methods=["POST"]),
+            Route("/correct", edited(partial(forms.correct, site.editor)), methods=["POST"]),
             Route("/corrections", partial(forms.corrections, site.editor), methods=["GET"]),
             Route("/corrections/waiting/{number}", partial(forms.waiting, site.editor), methods=["GET"]),
-            Route("/corrections/{number}/undo", posted(partial(forms.undo, site.editor)), methods=["POST"]),
+            Route("/corrections/{number}/undo", edited(partial(forms.undo, site.editor)), methods=["POST"]),
         ]
-    return all_routes
+    return all_routes if site.sources is None else [*_source_routes(site), *all_routes]
 
 
 def posted_form(
     pages: Pages,
     handler: Handler,
     *,
+    may: Callable[[Request], bool] | None = None,
     read: Callable[[Request, bytes], Fields] = fields_of,
     most_bytes: int = MAX_BODY_BYTES,
     run: Callable[..., Coroutine[Any, Any, Response]] = to_thread.run_sync,
 ) -> Callable[[Request], Coroutine[Any, Any, Response]]:
     """Return an endpoint that reads a form within limits of size and time and runs `handler` in a thread.
 
-    A UsageError becomes a page with its message.
+    `may`: whether the client may send this form, which then needs its CSRF value. A UsageError, ReadError or
+    FetchError becomes a page with its message.
     """
 
     def handle(request: Request, body: bytes) -> Response:
         try:
-            return handler(request, read(request, body))
-        except UsageError as error:
+            fields = read(request, body)
+            if may is None or (may(request) and form_is_valid(request, fields.get("form", ""))):
+                return handler(request, fields)
+            detail = "The form belongs to another token, or it needs one of scope admin. Open the page again."
+            return pages.problem(request, 403, "Not allowed", detail)
+        except (UsageError, ReadError, FetchError) as error:
             return pages.problem(request, 409, "Not possible", str(error))
 
     async def answer(request: Request) -> Response:
@@ -136,14 +134,14 @@ class Forms:
 
     # --- signing in and out ---------------------------------------------------------------------------------
 
-    def ask_to_sign_in(self, request: Request) -> Response:
+    def ask_to_sign_in(
+        self, request: Request, status: int = 200, *, story: str = "", wrong: bool = False
+    ) -> Response:
         """Return the page that asks for the token."""
-        return self._sign_in_page(request, story=request.query_params.get("story", ""))
-
-    def _sign_in_page(self, request: Request, status: int = 200, **values: object) -> Response:
-        shown = {"here": "/sign-in", "wrong": False, "story": ""} | values
-        response = self._pages.page(request, "sign_in.html", **shown)
-        response.status_code = status
+        story = story or request.query_params.get("story", "")
+        response = self._pages.page(
+            request, "sign_in.html", status, here="/sign-in", wrong=wrong, story=story
+        )
         response.headers.update(NO_STORE)
         return response
 
@@ -151,16 +149,14 @@ class Forms:
         """Set the cookie with the token. Raises RefusedError (429) after too many wrong tokens."""
         story = fields.get("story", "")
         if sign_in(request, fields.get("token", "")) is None:
-            return self._sign_in_page(request, 403, wrong=True, story=story)
+            return self.ask_to_sign_in(request, 403, wrong=True, story=story)
         response = RedirectResponse(f"/stories/{story}" if ID.fullmatch(story) else "/", 303)
         token = fields.get("token", "")
         set_cookie(request, response, self._site, COOKIE, value=token, max_age=REMEMBERED_SECONDS)
         return response
 
-    def sign_out(self, request: Request, fields: Fields) -> Response:
+    def sign_out(self, _request: Request, _fields: Fields) -> Response:
         """Delete the cookie with the token."""
-        if not form_is_valid(request, fields.get("form", "")):
-            return self._invalid_form(request)
         response = RedirectResponse("/", 303)
         response.delete_cookie(COOKIE, httponly=True, samesite="lax")
         return response
@@ -169,8 +165,6 @@ class Forms:
 
     def correct(self, editor: EditorService, request: Request, fields: Fields) -> Response:
         """Show the effect of a correction, or make it if it was confirmed. Raises UsageError."""
-        if not self._may(request, fields):
-            return self._invalid_form(request)
         command = _command(fields)
         if fields.get("sure", ""):
             return self._result(request, editor.submit(command))
@@ -215,10 +209,8 @@ class Forms:
             raise UsageError("the article is in that story already")
         return self._current(article.story)
 
-    def undo(self, editor: EditorService, request: Request, fields: Fields) -> Response:
+    def undo(self, editor: EditorService, request: Request, _fields: Fields) -> Response:
         """Undo a correction. Raises UsageError if a later correction depends on it."""
-        if not self._may(request, fields):
-            return self._invalid_form(request)
         number = whole_number(request.path_params["number"])
         if number is None:
             return self._pages.not_found(request)
@@ -251,24 +243,9 @@ class Forms:
             raise UsageError(status.reason or "the correction was refused")
         if status.corrected is None:
             return self._pages.page(request, "waiting.html", here="/corrections", number=status.request)
-        return RedirectResponse(_target(status.corrected, undone=undone), 303)
-
-    # --- permission -----------------------------------------------------------------------------------------
-
-    def _may(self, request: Request, fields: Fields) -> bool:
-        return self._pages.may_correct(request) and form_is_valid(request, fields.get("form", ""))
-
-    def _invalid_form(self, request: Request) -> Response:
-        if token_of(request) is None:
-            return self._pages.problem(
-                request, 403, "Sign in first", "Corrections need a token with the scope admin."
-            )
-        return self._pages.problem(
-            request,
-            403,
-            "The form is not valid",
-            "It belongs to another token, or the token may not make corrections. Open the page again.",
-        )
+        corrected, stories = status.corrected, status.corrected.stories
+        done = f"{'undone' if undone else 'done'}={corrected.n}"
+        return RedirectResponse(f"/stories/{stories[0]}?{done}" if stories else "/corrections", 303)
 
 
 def _command(fields: Fields) -> CorrectionCommand:
@@ -317,8 +294,126 @@ def _again(undone: CorrectionSummary) -> list[tuple[str, str]]:
     return [("kind", "split"), ("story", others[0]), *(("article", one) for one in undone.articles)]
 
 
-def _target(corrected: CorrectionResult, *, undone: bool) -> str:
-    """Return the address of the corrected story, with the number of the correction."""
-    if not corrected.stories:
-        return "/corrections"
-    return f"/stories/{corrected.stories[0]}?{'undone' if undone else 'done'}={corrected.n}"
+ENTRIES_SHOWN = 5  # in a preview
+_ACTS = ("pause", "resume")
+_NAME = re.compile(rb'\bname="([^"]{0,100})"')
+_BOUNDARY = re.compile(r'boundary="?([^";,\s]{1,70})')
+_MOST_PARTS = 10  # of a form
+OTHERS_SHOWN = 8  # feeds that the page declares, beside the one that was found
+
+
+def _source_routes(site: Site) -> list[Route]:
+    forms = SourceForms(site)
+
+    def form(path: str, handler: Handler, **options: Any) -> Route:
+        posted = posted_form(Pages(site), handler, may=may_change_sources, run=site.change_sources, **options)
+        return Route(path, posted, methods=["POST"])
+
+    return [
+        form("/sources/preview", forms.preview),
+        form("/sources/add", forms.add),
+        form("/sources/opml", forms.upload, read=uploaded, most_bytes=MAX_OPML_BYTES),
+        Route("/sources/{id}", forms.edit, methods=["GET"]),
+        form("/sources/{id}", forms.save),
+    ]
+
+
+def uploaded(request: Request, body: bytes) -> Fields:
+    """Return the fields of a form with files as text. Raises UsageError if the body is not such a form."""
+    if not may_change_sources(request):
+        return ImmutableMultiDict()  # refused
+    boundary = _BOUNDARY.search(request.headers.get("content-type", ""))
+    if boundary is None:
+        raise UsageError("the form is invalid; open the page again")
+    mark = b"\r\n--" + boundary[1].encode("latin-1")
+    pairs = []
+    for part in (b"\r\n" + body).split(mark, _MOST_PARTS)[1:_MOST_PARTS]:
+        head, _, data = part.partition(b"\r\n\r\n")
+        if name := _NAME.search(head[:1000]):
+            pairs.append((name[1].decode("latin-1"), data.decode("latin-1")))
+    return ImmutableMultiDict(pairs)
+
+
+class SourceForms:
+    """One method per form or page."""
+
+    def __init__(self, site: Site) -> None:
+        self._site = site
+        self._pages = Pages(site)
+
+    def preview(self, request: Request, fields: Fields) -> Response:
+        """Show the feed at an address, or of that site, before it is added. Raises UsageError, ReadError."""
+        config, _, reader = self._site.source_services
+        feed = manage_sources.find(config, fields.get("url", ""), reader)
+        return self._pages.page(
+            request,
+            "source_preview.html",
+            here="/sources",
+            found=feed,
+            entries=feed.feed.entries[:ENTRIES_SHOWN],
+            others=feed.others[:OTHERS_SHOWN],
+            folders=self._site.reader.folders(),
+        )
+
+    def add(self, request: Request, fields: Fields) -> Response:
+        """Add a feed. Raises UsageError, ReadError."""
+        config, database, reader = self._site.source_services
+        options = SourceOptions(
+            name=manage_sources.given(fields.get("name", "")[:200]),
+            folder=manage_sources.given(fields.get("folder", "")[:200]),
+        )
+        added = manage_sources.add(config, database, fields.get("url", ""), options, reader)
+        log_change(request, "save")
+        return _to_sources(added=added.source.id)
+
+    def upload(self, request: Request, fields: Fields) -> Response:
+        """Add the feeds of an OPML file. Raises UsageError, ReadError."""
+        config, database, _ = self._site.source_services
+        data = fields.get("file", "").encode("latin-1")
+        result = manage_sources.import_feeds(config, database, data, "the file")
+        log_change(request, "save")
+        return _to_sources(imported=result.added, known=result.known, refused=len(result.refused))
+
+    def edit(self, request: Request) -> Response:
+        """Return the page of one source. Raises RefusedError (404)."""
+        if not may_change_sources(request):
+            return RedirectResponse("/sign-in", 303)
+        source = found(self._site, request.path_params["id"])
+        return self._pages.page(
+            request,
+            "source.html",
+            here="/sources",
+            source=source,
+            folders=self._site.reader.folders(),
+            interval=_interval(source),
+            saved=request.query_params.get("saved") == "1",
+            is_in_file=source.origin == "config" and not source.paused,
+        )
+
+    def save(self, request: Request, fields: Fields) -> Response:
+        """Change, pause, resume or remove a source. Raises UsageError, RefusedError (404)."""
+        config, database, _ = self._site.source_services
+        source, act = found(self._site, request.path_params["id"]), fields.get("act", "")
+        if act == "remove":
+            manage_sources.remove(config, database, source)
+            log_change(request, act)
+            return _to_sources(removed=1)
+        if act in _ACTS:
+            asked = ChangeSourceRequest(paused=act == "pause")
+        else:
+            name, folder = (fields.get(one, "")[:200] for one in ("name", "folder"))
+            typed = fields.get("interval")
+            interval = UNSET if typed is None or typed == _interval(source) else typed
+            asked = ChangeSourceRequest(name=name, folder=folder, interval=interval)
+        change(self._site, source, asked)
+        log_change(request, act if act in _ACTS else "save")
+        return RedirectResponse(f"/sources/{source.id}?saved=1", 303)
+
+
+def _interval(source: Source) -> str:
+    """Return the interval as it is typed; "" for the configured one."""
+    return duration_as_typed(source.interval_seconds) if source.has_own_interval else ""
+
+
+def _to_sources(**done: str | int) -> Response:
+    return RedirectResponse(f"/sources?{urlencode(done)}", 303)

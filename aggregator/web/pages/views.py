@@ -1,0 +1,320 @@
+"""What pages show of stories, as values for the templates: tabs, lists, reports, scores and days."""
+
+import datetime as dt
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from itertools import groupby
+from urllib.parse import urlencode
+
+import msgspec
+
+from aggregator.config.settings import SavedQuery
+from aggregator.model.core import (
+    OPINION_KINDS,
+    ArticleView,
+    AttributedSentence,
+    CopyEvidence,
+    Evidence,
+    MergedStory,
+    Reason,
+    Stage,
+    StoryView,
+    TimelineItem,
+)
+from aggregator.model.read_model import FrontPageStory, HistoryEvent, StoryListItem
+from aggregator.pipeline.placement.explain import reason_name, reason_value
+from aggregator.stories.counts import originals_with_copies
+from aggregator.web.jinja import day, iso, moment, short_day, time_of_day
+
+DEPTHS = (2, 3)  # reports: what two newsrooms found worth telling, and three
+COUNTED_TO = 99  # above it, a count is "99+": the ranked stories are not all stories
+SECTIONS_SHOWN = 12  # folders and topics; the form "Filter" has all
+
+
+class Tab(msgspec.Struct, frozen=True):
+    """A link to a list; `count` is the number of its stories, "" if it is not shown."""
+
+    label: str
+    href: str
+    is_current: bool = False
+    count: str = ""
+
+
+def _href(parameters: Mapping[str, str], **changed: str) -> str:
+    kept = {name: value for name, value in {**parameters, **changed}.items() if value}
+    return f"/?{urlencode(kept)}" if kept else "/"
+
+
+def section_tabs(
+    parameters: Mapping[str, str],
+    folders: Iterable[str],
+    topics: Iterable[str],
+    queries: Iterable[SavedQuery],
+) -> list[Tab]:
+    """Return "All", folders, topics and saved queries; each keeps the other filters."""
+    found = [("folder", one, one) for one in folders] + [("topic", one, one) for one in topics]
+    found = found[:SECTIONS_SHOWN] + [("saved", one.name, one.title or one.name) for one in queries]
+    none = {"folder": "", "topic": "", "saved": ""}
+    tabs = [
+        Tab(label, _href(parameters, **{**none, name: value}), parameters.get(name) == value)
+        for name, value, label in found
+    ]
+    is_all = not any(parameters.get(name) for name in none)
+    return [Tab("All", _href(parameters, **none), is_all), *tabs] if tabs else []
+
+
+def depth_tabs(parameters: Mapping[str, str], chosen: int, counts: Sequence[str]) -> list[Tab]:
+    """Return "All stories", "2+ reports" and "3+ reports"; `counts` are those of the last two.
+
+    `chosen` is the least number of reports in force, which a saved query may have.
+    """
+    every = "1" if "saved" in parameters else ""
+    tabs = [
+        Tab(f"{least}+ reports", _href(parameters, min_reports=str(least)), chosen == least, count)
+        for least, count in zip(DEPTHS, counts, strict=True)
+    ]
+    return [Tab("All stories", _href(parameters, min_reports=every), chosen == 1), *tabs]
+
+
+def depth_counts(ranking: Iterable[FrontPageStory]) -> tuple[str, ...]:
+    """Return how many of the ranked stories have so many reports."""
+    reports = [one.report_count for one in ranking]
+    found = (sum(count >= least for count in reports) for least in DEPTHS)
+    return tuple(f"{COUNTED_TO}+" if count > COUNTED_TO else str(count) for count in found)
+
+
+LINES_SHOWN = 24  # of a group, the newest; the others are folded: more than two screens are not read
+
+
+class ReportLine(msgspec.Struct, frozen=True):
+    """One article of a story and the copies and excerpts of its text, the oldest first."""
+
+    article: ArticleView
+    copies: tuple[ArticleView, ...]
+    is_first: bool  # the earliest of several reports
+    is_new: bool  # it, or a copy of it, came since the last visit of this reader
+
+
+class ReportGroup(msgspec.Struct, frozen=True):
+    """Lines of one sort, the newest first; `heading` is "" for the reports."""
+
+    heading: str
+    lines: tuple[ReportLine, ...]
+
+
+def report_groups(articles: Sequence[ArticleView], since: dt.datetime | None = None) -> list[ReportGroup]:
+    """Return the reports, then opinion, then live blogs and roundups; no empty group."""
+    originals = originals_with_copies(articles)
+    first = _first([article for article, _ in originals if _heading(article) == ""])
+    groups: dict[str, list[ReportLine]] = {heading: [] for heading in _HEADINGS}
+    for article, same in sorted(originals, key=lambda one: (-one[0].effective_at.timestamp(), one[0].id)):
+        is_new = since is not None and any(one.seen > since for one in (article, *same))
+        groups[_heading(article)].append(ReportLine(article, tuple(same), article is first, is_new))
+    return [ReportGroup(heading, tuple(lines)) for heading, lines in groups.items() if lines]
+
+
+_HEADINGS = ("", "Opinion and background", "Live blogs and roundups")
+
+
+def _heading(article: ArticleView) -> str:
+    return _HEADINGS[2 if article.role == "container" else article.kind in OPINION_KINDS]
+
+
+def _first(reports: Sequence[ArticleView]) -> ArticleView | None:
+    """Return the earliest of several reports; None if a date without a time leaves it open."""
+    dated = sorted((one for one in reports if one.is_dated), key=lambda one: one.effective_at)
+    if len(reports) < 2 or len(dated) < 2 or dated[0].effective_at == dated[1].effective_at:
+        return None
+    if "day" in (dated[0].published_precision, dated[1].published_precision):
+        is_earlier_day = dated[0].effective_at.date() < dated[1].effective_at.date()
+        return dated[0] if is_earlier_day else None
+    return dated[0]
+
+
+BESIDE = 3  # further stories with several reports beside the leading one
+
+
+class FrontPage(msgspec.Struct, frozen=True):
+    """One page of ranked stories. `lead` and `beside` are empty except on the first page."""
+
+    lead: StoryListItem | None
+    beside: tuple[StoryListItem, ...]
+    groups: tuple[tuple[str, tuple[StoryListItem, ...]], ...]  # heading, stories; the newest group first
+
+
+def arranged(
+    stories: Sequence[StoryListItem], today: dt.date, *, is_first: bool, undated: Collection[str] = ()
+) -> FrontPage:
+    """Return the layout of a page; `stories` are in the order of their rank, which each group keeps.
+
+    `undated`: ids of stories in a group of their own, the last.
+    """
+    rest = list(stories)
+    lead = rest.pop(0) if is_first and rest else None
+    several = (story for story in rest if story.report_count > 1 and story.id not in undated)
+    beside = tuple(several)[:BESIDE] if lead is not None else ()
+    shown = {story.id for story in beside}
+    groups: dict[str, list[StoryListItem]] = {"Today": [], "Yesterday": [], "Earlier": [], "Undated": []}
+    for story in rest:
+        if story.id not in shown:
+            heading = "Undated" if story.id in undated else _day_heading(story.updated, today)
+            groups[heading].append(story)
+    filled = tuple((heading, tuple(group)) for heading, group in groups.items() if group)
+    return FrontPage(lead, beside, filled)
+
+
+def time_span(story: StoryView) -> list[tuple[str, str]]:
+    """Return the first and the last date of a story for `<time>`: value and words, equal ones once.
+
+    A date without a time is a day; a story without any date shows when it was seen.
+    """
+    if story.undated_seen is not None:
+        return [(iso(story.undated_seen), f"undated, seen {short_day(story.undated_seen)}")]
+    dated = [one for one in story.articles if one.is_dated]
+    ends = [dated[0], dated[-1]] if dated else []
+    first_and_last = [one.effective_at for one in ends]
+    if any(one.published_precision == "day" for one in ends):
+        days = [(iso(time.astimezone(dt.UTC).date()), short_day(time)) for time in first_and_last]
+        return list(dict.fromkeys(days))
+    times = [(iso(time), moment(time)) for time in dict.fromkeys(first_and_last)]
+    if len(times) > 1 and short_day(first_and_last[0]) == short_day(first_and_last[1]):
+        times[1] = (times[1][0], time_of_day(first_and_last[1]))
+    return times
+
+
+def by_day(stories: Sequence[StoryListItem]) -> tuple[tuple[str, tuple[StoryListItem, ...]], ...]:
+    """Group stories by day, in the given order."""
+    days = groupby(stories, key=lambda story: day(story.updated))
+    return tuple((title, tuple(group)) for title, group in days)
+
+
+def _day_heading(moment: dt.datetime, today: dt.date) -> str:
+    """Return the heading of a day in UTC; a time in the future counts as today."""
+    days_ago = (today - moment.astimezone(dt.UTC).date()).days
+    return "Today" if days_ago <= 0 else "Yesterday" if days_ago == 1 else "Earlier"
+
+
+BAR_STEPS = 20  # the classes .w0 to .w20; the Content-Security-Policy forbids style attributes
+
+
+class ScorePart(msgspec.Struct, frozen=True):
+    """One part of a score: `share` in logits, `bar` from 0 to BAR_STEPS, `value` formatted for people."""
+
+    label: str
+    value: str
+    share: float
+    bar: int
+
+
+class ScoreBreakdown(msgspec.Struct, frozen=True):
+    """A score and its parts, the largest first; `need` is the threshold, None if there was none."""
+
+    score: float
+    need: float | None
+    shares: tuple[ScorePart, ...]
+
+
+def breakdown(score: float, need: float | None, bias: float, reasons: Sequence[Reason]) -> ScoreBreakdown:
+    """Return a score and its parts; none if they are not stored."""
+    longest = max([abs(bias), 1.0, *(abs(reason.share) for reason in reasons)])
+
+    def bar(share: float) -> int:
+        return min(BAR_STEPS, round(abs(share) / longest * BAR_STEPS))
+
+    parts = [
+        ScorePart(reason_name(reason), reason_value(reason), reason.share, bar(reason.share))
+        for reason in sorted(reasons, key=lambda reason: (-abs(reason.share), reason.name))
+    ]
+    start = [ScorePart("start value of two articles", "", bias, bar(bias))] if bias else []
+    return ScoreBreakdown(score, need, (*start, *parts))
+
+
+_VERDICTS: dict[Stage, str] = {
+    "founded": "This article founded the story, because no live story was similar enough.",
+    "copy": "This article has the same text as another article of the story.",
+    "event": "This article reports the same event as the other articles, as their shared terms show.",
+    "second look": "A second look moved this article here, because this story was the better match.",
+    "correction": "An editor moved this article here.",
+    "revision": "This article is a later version of an article of the story.",
+}
+
+
+def verdict(evidence: Evidence) -> str:
+    """Return the reason of the placement in one sentence."""
+    is_copy_of_erased = evidence.stage == "copy" and evidence.copy is None
+    return _VERDICTS["event" if is_copy_of_erased else evidence.stage]
+
+
+def copied(copy: CopyEvidence) -> str:
+    """Return in one sentence how much of two texts is the same."""
+    return (
+        f"{copy.resemblance:.0%} of all three-word sequences are in both texts; "
+        f"{copy.containment:.0%} of those of the shorter text are in the longer one."
+    )
+
+
+MOMENTS_SHOWN = 24  # of the timeline; later days are folded
+
+
+class SingleOutletStatements(msgspec.Struct, frozen=True):
+    """Sentences that only one outlet has, by article; `reprints` counts the copies of these articles."""
+
+    outlet: str | None
+    sentences: list[tuple[str, list[str]]]  # article id, sentences
+    reprints: int
+    agency: str | None
+
+
+def only_by_outlet(
+    only: Sequence[AttributedSentence], articles: Sequence[ArticleView]
+) -> list[SingleOutletStatements]:
+    """Group the sentences of single reports by outlet, in the given order."""
+    keys = {article.id: article.outlet_key for article in articles}
+    by_outlet: dict[str, dict[str, list[str]]] = {}
+    names: dict[str, str | None] = {}
+    for each in only:
+        key = keys.get(each.article) or each.article
+        names[key] = each.outlet
+        by_outlet.setdefault(key, {}).setdefault(each.article, []).append(each.text)
+    return [
+        SingleOutletStatements(
+            outlet=names[key],
+            sentences=list(sentences.items()),
+            reprints=sum(1 for a in articles if a.copy_of in sentences and a.role != "excerpt"),
+            agency=next((a.wire for a in articles if a.id in sentences and a.wire), None),
+        )
+        for key, sentences in by_outlet.items()
+    ]
+
+
+def shown_history(steps: Sequence[HistoryEvent], story: StoryView) -> list[HistoryEvent]:
+    """Return the history without titles that the page does not show otherwise (excerpt limit)."""
+    titles = {story.title, *(article.title for article in story.articles)}
+
+    def shown(title: str) -> str:
+        return title if title in titles else ""
+
+    return [
+        msgspec.structs.replace(step, before=shown(step.before), after=shown(step.after))
+        for step in steps
+        if step.kind != "other"
+    ]
+
+
+def timeline_days(merged: MergedStory) -> list[tuple[str, list[TimelineItem]]]:
+    """Group the timeline by day, in its own order; unknown days have a heading of their own."""
+    return [(title, list(items)) for title, items in groupby(merged.timeline, key=_day_title)]
+
+
+def days_shown(timeline: Sequence[tuple[str, list[TimelineItem]]]) -> int:
+    """Return how many days are not folded: the first ones that together have MOMENTS_SHOWN moments."""
+    count = 0
+    for number, (_, items) in enumerate(timeline, 1):
+        count += len(items)
+        if count >= MOMENTS_SHOWN:
+            return number
+    return len(timeline)
+
+
+def _day_title(item: TimelineItem) -> str:
+    date = item.time or item.day
+    return day(date) if date else "Unknown day"

@@ -1,0 +1,400 @@
+"""The Google Reader API, as FreshRSS and Miniflux serve it: `/accounts/ClientLogin`, `/reader/api/0/...`.
+
+A client signs in with the name of a reader and a token as password, and gets `NAME/TOKEN` as `Auth`. It sends
+that in every request as `Authorization: GoogleLogin auth=...`, which RequestGuard checks like other tokens.
+Browsers never send this header by themselves, so a page of another site cannot act for a reader; `T` is
+checked if a client sends it. The calls that change subscriptions are missing.
+
+A client files an item under the one subscription that `origin` names. So each folder of sources is a
+subscription, with the stories that one of its sources founded, and STORIES has all others: a story is in one
+subscription for life. The label of a folder has every story with an article of that folder.
+"""
+
+import datetime as dt
+import hashlib
+import hmac
+import re
+from collections import Counter
+from collections.abc import Callable, Sequence
+from typing import Any
+from urllib.parse import parse_qsl, quote
+
+import msgspec
+from anyio import to_thread
+from starlette.datastructures import ImmutableMultiDict
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+from starlette.responses import PlainTextResponse, Response
+from starlette.routing import Route
+
+from aggregator.config.settings import SavedQuery
+from aggregator.model.errors import UsageError
+from aggregator.model.read_model import StoryFilter
+from aggregator.store.read.read_marks import Reader, ReaderItem, ReadMarks, StoryStream
+from aggregator.store.stories.api_tokens import TOKEN_PREFIX
+from aggregator.web.dependencies import Site
+from aggregator.web.feeds.items import story_items
+from aggregator.web.filters import whole_number
+from aggregator.web.pages.forms import NO_STORE
+from aggregator.web.responses import JsonResponse, RefusedError
+from aggregator.web.security.middleware import BAD_READER_TOKEN, is_owner, read_body, sign_in
+from aggregator.web.security.token_auth import reader_of
+
+STORIES = "feed/stories"
+READING_LIST = "user/-/state/com.google/reading-list"
+READ = "user/-/state/com.google/read"
+STARRED = "user/-/state/com.google/starred"
+_LABEL = "user/-/label/"
+_LONG_ID = "tag:google.com,2005:reader/item/"
+MOST_COUNTED = 1000  # unread stories; clients show "1000+"
+_USER = re.compile(r"^user/[^/]+/")
+_SHORT_ID = re.compile(r"-?[0-9]{1,19}", re.ASCII)
+_HEX_DIGITS = 16  # of a long id
+_HEX = re.compile(rf"[0-9a-fA-F]{{1,{_HEX_DIGITS}}}", re.ASCII)
+
+_MAX_SIGN_IN_BYTES = 4096
+_MAX_BODY_BYTES = 2**20  # (limit) ids of the longer form take about 50 bytes each
+_BODY_SECONDS = 10.0
+MOST_IDS = 10_000  # in one request or response
+MOST_CONTENTS = 250  # items with texts in one response of a stream
+_USUAL_ITEMS = 20  # without `n`, as Google Reader
+_NO_TOKEN = "-"  # noqa: S105 - in the place of a token, for the owner on this machine
+_ANY_T = ("", "x")  # of clients that do not fetch one
+
+Fields = ImmutableMultiDict[str, str]  # of the query and of the form
+
+Json = dict[str, Any]
+
+
+def item_number(text: str) -> int | None:
+    """Return the number in an id: decimal, or hexadecimal after `tag:google.com,2005:reader/item/`.
+
+    16 digits are hexadecimal without it, too: FeedFlow sends them so.
+    """
+    last = text.removeprefix(_LONG_ID)
+    if (last != text or len(text) == _HEX_DIGITS) and _HEX.fullmatch(last):
+        number = int(last, 16)
+    elif _SHORT_ID.fullmatch(text):
+        number = int(text)
+    else:
+        return None
+    return number if 0 < number < 2**63 else None
+
+
+def subscription(folder: str) -> str:
+    """Return the id of the subscription of a folder; "" is that of all other stories."""
+    return f"feed/{hashlib.blake2b(folder.encode(), digest_size=6).hexdigest()}" if folder else STORIES
+
+
+class Session:
+    """One request of a reader: the streams as this reader has them, and a method for each call."""
+
+    def __init__(self, site: Site, marks: ReadMarks, who: Reader, authorization: str) -> None:
+        self._site = site
+        self._marks = marks
+        self._who = who
+        self._folders = site.reader.folders()
+        # 57 characters, as those of Google Reader were; no other reader or token has the same.
+        signed = hmac.new(authorization.encode(), b"aggregator edit", hashlib.sha256)
+        self.edit_token = signed.hexdigest()[:57]
+
+    def named(self, name: str) -> StoryStream:
+        """Return the stream with this id. Raises HTTPException (404)."""
+        name = _USER.sub("user/-/", name)
+        states = {
+            READING_LIST: StoryStream(),
+            READ: StoryStream(is_read=True),
+            STARRED: StoryStream(is_starred=True),
+            STORIES: StoryStream(founded_in=""),
+        }
+        if name in states:
+            return states[name]
+        for folder in self._folders:
+            if name in (subscription(folder), _LABEL + folder):
+                founded_in = None if name.startswith(_LABEL) else folder
+                return StoryStream(wanted=StoryFilter(folder=folder), founded_in=founded_in)
+        for query in self._queries():
+            if name == _LABEL + query.name:
+                return StoryStream(wanted=self._filter(query))
+        raise HTTPException(404, "there is no such stream")
+
+    def _queries(self) -> list[SavedQuery]:
+        """Return the saved queries that are labels: those that are not called as a folder."""
+        return [one for one in self._site.settings.queries if one.name not in self._folders]
+
+    def _filter(self, query: SavedQuery) -> StoryFilter:
+        return query.story_filter(self._site.clock(), 1)
+
+    # --- lists ---------------------------------------------------------------------------------------------
+
+    def tags(self, _fields: Fields) -> Json:
+        """Return the labels: folders, and saved queries as tags."""
+        folders = [{"id": _LABEL + one, "type": "folder"} for one in self._folders]
+        queries = [{"id": _LABEL + one.name, "type": "tag"} for one in self._queries()]
+        return {"tags": [{"id": STARRED}, *folders, *queries]}
+
+    def subscriptions(self, _fields: Fields) -> Json:
+        """Return the subscriptions, that of stories without folder last."""
+        return {"subscriptions": [self._subscription(folder) for folder in (*self._folders, "")]}
+
+    def _subscription(self, folder: str) -> Json:
+        base, chosen = self._site.settings.base_url, f"?folder={quote(folder)}" if folder else ""
+        label = {"id": _LABEL + folder, "label": folder, "type": "folder"}
+        return {
+            "id": subscription(folder),
+            "title": self._title(folder),
+            "categories": [label] if folder else [],
+            "url": f"{base}/feeds/stories.rss{chosen}",
+            "htmlUrl": f"{base}/{chosen}",
+            "iconUrl": "",
+        }
+
+    def _title(self, folder: str) -> str:
+        return folder or self._site.settings.title
+
+    def unread_counts(self, _fields: Fields) -> Json:
+        """Return the numbers of unread stories by stream, among the newest MOST_COUNTED ones."""
+        items, _ = self._marks.items(self._who, StoryStream(is_read=False), MOST_COUNTED)
+        counts: Counter[str] = Counter()
+        newest: dict[str, int] = {}
+        named = self._streams_of(items)
+        for item in items:
+            for stream in (READING_LIST, *named[item.story]):
+                counts[stream] += 1
+                newest.setdefault(stream, microseconds(item.updated))
+        return {
+            "max": MOST_COUNTED,
+            "unreadcounts": [
+                {"id": stream, "count": count, "newestItemTimestampUsec": str(newest[stream])}
+                for stream, count in counts.items()
+            ],
+        }
+
+    def _streams_of(self, items: Sequence[ReaderItem]) -> dict[str, list[str]]:
+        """Return the subscription of each story, then its labels."""
+        ids = {one.story for one in items}
+        founded, folders = self._marks.folders(ids)
+        streams = {
+            id_: [subscription(founded[id_]), *(_LABEL + one for one in sorted(folders[id_]))] for id_ in ids
+        }
+        for query in self._queries() if ids else ():
+            for id_ in self._marks.matching(self._filter(query), ids):
+                streams[id_].append(_LABEL + query.name)
+        return streams
+
+    # --- items ---------------------------------------------------------------------------------------------
+
+    def _written(self, items: Sequence[ReaderItem]) -> list[Json]:
+        """Return items with their texts, which are those of the feeds: they keep to the excerpt limit."""
+        reader = self._site.reader
+        stories = reader.with_links(reader.stories_by_id(tuple(one.story for one in items)))
+        rendered = reader.rendered(tuple(one.id for one in stories))
+        by_story = {one.story: one for one in items}
+        named = self._streams_of(items)
+        titles = {subscription(folder): self._title(folder) for folder in (*self._folders, "")}
+        answers = []
+        for story, entry in zip(stories, story_items(stories, rendered, self._site.settings), strict=True):
+            item, (origin, *labels) = by_story[story.id], named[story.id]
+            states = [READING_LIST, *[READ] * item.is_read, *[STARRED] * item.is_starred]
+            stamp = microseconds(item.updated)
+            answers.append(
+                {
+                    "id": f"{_LONG_ID}{item.number:016x}",
+                    "crawlTimeMsec": str(stamp // 1000),
+                    "timestampUsec": str(stamp),
+                    "published": stamp // 1_000_000,  # of the bump, by which clients sort
+                    "updated": stamp // 1_000_000,
+                    "title": entry.title,
+                    "author": ", ".join(entry.authors),
+                    "canonical": [{"href": entry.url}],
+                    "alternate": [{"href": entry.url, "type": "text/html"}],
+                    "summary": {"direction": "ltr", "content": entry.html},
+                    "categories": [*states, *labels],
+                    "origin": {
+                        "streamId": origin,
+                        "title": titles.get(origin, ""),
+                        "htmlUrl": f"{self._site.settings.base_url}/",
+                    },
+                }
+            )
+        return answers
+
+    # --- calls ---------------------------------------------------------------------------------------------
+
+    def token(self, _fields: Fields) -> str:
+        """Return the value of `T`."""
+        return self.edit_token
+
+    def user_info(self, _fields: Fields) -> Json:
+        """Return who asks."""
+        number, name = str(self._who.reader_no), self._who.name
+        return {"userId": number, "userName": name, "userProfileId": number, "userEmail": ""}
+
+    def item_ids(self, fields: Fields) -> Json:
+        """Return the ids of the items of a stream."""
+        common, items = self._page(fields, MOST_IDS)
+        ids = [{"id": str(one.number), "timestampUsec": str(microseconds(one.updated))} for one in items]
+        return common | {"itemRefs": ids}
+
+    def contents(self, fields: Fields) -> Json:
+        """Return the items of a stream."""
+        common, items = self._page(fields, MOST_CONTENTS)
+        return common | {"items": self._written(items)}
+
+    def item_contents(self, fields: Fields) -> Json:
+        """Return the items that the client names."""
+        items = self._marks.items_with(self._who, _numbers(fields)[:1000])
+        now = int(self._site.clock().timestamp())
+        return {"id": READING_LIST, "updated": now, "items": self._written(items)}
+
+    def edit_tag(self, fields: Fields) -> str:
+        """Mark items as read or starred, or take that back."""
+        changes: dict[str, bool] = {}
+        for key, is_added in (("a", True), ("r", False)):
+            for tag in fields.getlist(key):
+                match tag.rpartition("/state/com.google/")[2]:
+                    case "read":
+                        changes["read"] = is_added
+                    case "kept-unread":
+                        changes["read"] = not is_added
+                    case "starred":
+                        changes["starred"] = is_added
+        if changes:
+            self._marks.edit(self._who, _numbers(fields), **changes)
+        return "OK"
+
+    def mark_all_as_read(self, fields: Fields) -> str:
+        """Mark the items of a stream as read."""
+        until = moment(fields.get("ts", "")) or self._site.clock()
+        self._marks.mark_all_read(self._who, self.named(fields.get("s", READING_LIST)), until)
+        return "OK"
+
+    def _page(self, fields: Fields, most: int) -> tuple[Json, list[ReaderItem]]:
+        """Return the common part of a response, and the items of a page."""
+        name = fields.get("s", READING_LIST)
+        chosen: dict[str, Any] = {}
+        for key, is_in in (("it", True), ("xt", False)):
+            for state in fields.getlist(key):
+                if state.endswith("/read"):
+                    chosen["is_read"] = is_in
+                elif is_in and state.endswith("/starred"):
+                    chosen["is_starred"] = True
+        for key, field in (("ot", "since"), ("nt", "until")):
+            if time := moment(fields.get(key, "")):
+                chosen[field] = time
+        limit = min(most, whole_number(fields.get("n", "")) or _USUAL_ITEMS)
+        stream = msgspec.structs.replace(self.named(name), **chosen, after=fields.get("c") or None)
+        items, after = self._marks.items(self._who, stream, limit)
+        common: Json = {"id": name, "updated": int(self._site.clock().timestamp())}
+        return common | ({"continuation": after} if after else {}), items
+
+
+def _numbers(fields: Fields) -> list[int]:
+    """Return the numbers of the items that the client names; others are ignored."""
+    named = (item_number(one) for one in fields.getlist("i")[:MOST_IDS])
+    return [one for one in named if one is not None]
+
+
+_CALLS: dict[str, Callable[[Session, Fields], Json | str]] = {
+    "user-info": Session.user_info,
+    "token": Session.token,
+    "tag/list": Session.tags,
+    "subscription/list": Session.subscriptions,
+    "unread-count": Session.unread_counts,
+    "stream/contents": Session.contents,
+    "stream/items/ids": Session.item_ids,
+    "stream/items/contents": Session.item_contents,
+    "edit-tag": Session.edit_tag,
+    "mark-all-as-read": Session.mark_all_as_read,
+}
+_EDITS = frozenset({"edit-tag", "mark-all-as-read"})
+
+
+_BEGINNING = dt.datetime(1970, 1, 1, tzinfo=dt.UTC)
+_LATEST = dt.datetime(3000, 1, 1, tzinfo=dt.UTC)  # cursors have no digits for later ones
+
+
+def microseconds(time: dt.datetime) -> int:
+    """Return a time as microseconds since 1970."""
+    return (time - _BEGINNING) // dt.timedelta(microseconds=1)
+
+
+def moment(text: str) -> dt.datetime | None:
+    """Return a time in seconds, or with 16 digits in microseconds, before 3000; None for anything else."""
+    if not re.fullmatch("[0-9]{1,11}|[0-9]{16}", text, re.ASCII):
+        return None
+    time = _BEGINNING + int(text) * dt.timedelta(**{"microseconds" if len(text) == 16 else "seconds": 1})
+    return min(time, _LATEST)
+
+
+def routes(site: Site, marks: ReadMarks) -> list[Route]:
+    """Return the routes of the Google Reader API."""
+    api = _Api(site, marks)
+    return [
+        Route("/accounts/ClientLogin", api.sign_in, methods=["POST"]),
+        Route("/reader/api/0/{call:path}", api.answer, methods=["GET", "POST"]),
+    ]
+
+
+class _Api:
+    def __init__(self, site: Site, marks: ReadMarks) -> None:
+        self._site = site
+        self._marks = marks
+
+    async def sign_in(self, request: Request) -> Response:
+        """Answer with the authorization of a reader, who is added if new."""
+        fields = await _fields(request, _MAX_SIGN_IN_BYTES)
+        return await to_thread.run_sync(self._sign_in, request, fields)
+
+    def _sign_in(self, request: Request, fields: Fields) -> Response:
+        secret = fields.get("Passwd", "").strip()
+        if is_owner(request) and not secret.startswith(TOKEN_PREFIX):
+            secret = _NO_TOKEN
+        else:
+            token = sign_in(request, secret)
+            if token is None or not token.may("read"):
+                raise RefusedError(401, "Error=BadAuthentication", headers=BAD_READER_TOKEN)
+        who = self._marks.sign_in(fields.get("Email", ""))
+        given = f"{quote(who.name, safe='')}/{secret}"
+        names = {"SID": given, "LSID": given, "Auth": given}
+        if fields.get("output") == "json":
+            return JsonResponse(names, headers=NO_STORE)
+        return PlainTextResponse(
+            "".join(f"{key}={value}\n" for key, value in names.items()), headers=NO_STORE
+        )
+
+    async def answer(self, request: Request) -> Response:
+        """Answer a call."""
+        fields = await _fields(request, _MAX_BODY_BYTES)
+        return await to_thread.run_sync(self._answer, request, fields)
+
+    def _answer(self, request: Request, fields: Fields) -> Response:
+        name = reader_of(request.headers.get("authorization", ""))
+        who = self._marks.reader(name) if name and is_owner(request) else None
+        if who is None:
+            raise RefusedError(401, "Unauthorized", headers=BAD_READER_TOKEN)
+        call: str = request.path_params["call"]
+        stream = call.removeprefix("stream/contents/")
+        if stream not in ("", call):
+            call, fields = "stream/contents", ImmutableMultiDict([*fields.multi_items(), ("s", stream)])
+        run = _CALLS.get(call := call.rstrip("/"))
+        if run is None:
+            raise HTTPException(404, "this call is not supported")
+        session = Session(self._site, self._marks, who, request.headers["authorization"])
+        if call in _EDITS:
+            if request.method != "POST":
+                raise HTTPException(405)
+            if fields.get("T", "") not in (*_ANY_T, session.edit_token):
+                raise RefusedError(401, "Unauthorized", headers=BAD_READER_TOKEN)
+        answered = run(session, fields)
+        return PlainTextResponse(answered) if isinstance(answered, str) else JsonResponse(answered)
+
+
+async def _fields(request: Request, most_bytes: int) -> Fields:
+    """Return the fields of the query and the form. Raises UsageError if they cannot be read."""
+    try:
+        body = await read_body(request, most_bytes, _BODY_SECONDS) if request.method == "POST" else b""
+        pairs = parse_qsl(body.decode(), keep_blank_values=True, max_num_fields=MOST_IDS + 20)
+    except ValueError as error:
+        raise UsageError("the form is invalid") from error
+    return ImmutableMultiDict([*request.query_params.multi_items(), *pairs])

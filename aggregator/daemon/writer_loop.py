@@ -4,9 +4,9 @@ If the database cannot be written (full, read-only, restarting), it backs off an
 of the daemon continues. If another process became the writer, it clears its memory and becomes a standby.
 
 APScheduler schedules the maintenance tasks. A step is short work: the schedule marks it as due, and the
-placing thread runs it between two batches. A job is long work, such as a backup, and runs in a thread of its
-own. What a task has done is in the database or in files, so a restart needs no state. A failed task is logged
-and tried again after a back-off; it never ends the daemon.
+placing thread runs it between two batches. A job is work that waits or is long, such as a backup, and has a
+thread of its own. What a task has done is in the database or in files, so a restart needs no state. A failed
+task is logged and tried again after a back-off; it never ends the daemon.
 """
 
 import datetime as dt
@@ -79,7 +79,7 @@ class Maintenance:
         self._clock = clock
         self._failed: dict[str, tuple[float, str]] = {}  # end of the back-off (`clock`), and the error
         self._stopping = threading.Event()
-        self._running = threading.Lock()  # held while a job runs
+        self._running = {job.name: threading.Lock() for job in jobs}  # each held while its job runs
         self._scheduler: Any = None
 
     def start(self) -> None:
@@ -118,9 +118,11 @@ class Maintenance:
 
     def join(self, seconds: float) -> bool:
         """After `stop`: wait `seconds`; return whether a job still runs."""
-        if not self._running.acquire(timeout=seconds):
-            return True
-        self._running.release()
+        deadline = time.monotonic() + seconds
+        for running in self._running.values():
+            if not running.acquire(timeout=max(0.0, deadline - time.monotonic())):
+                return True
+            running.release()
         return False
 
     # --- steps, in the placing thread ---------------------------------------------------------------------
@@ -157,13 +159,13 @@ class Maintenance:
                 return True
         return False
 
-    # --- jobs, in the thread of the scheduler -------------------------------------------------------------
+    # --- jobs, in threads of the scheduler ----------------------------------------------------------------
 
     def _run_job(self, job: MaintenanceTask) -> None:
         def stops() -> bool:
             return self._stopping.is_set() or not self._is_writer()
 
-        with self._running:
+        with self._running[job.name]:
             if stops() or self._is_backing_off(job):
                 return
             try:
@@ -200,7 +202,7 @@ def _scheduler() -> Any:
     """Return an APScheduler with other defaults.
 
     Its own skip a job that is a second late (misfire_grace_time 1), and run all missed jobs after a suspended
-    machine wakes (coalesce off). One thread: one job at a time; "direct" calls in the thread that schedules.
+    machine wakes (coalesce off). Jobs run beside each other; "direct" calls in the thread that schedules.
     """
     logging.getLogger("apscheduler").setLevel(
         logging.ERROR
@@ -209,7 +211,7 @@ def _scheduler() -> Any:
     from apscheduler.executors.pool import ThreadPoolExecutor
     from apscheduler.schedulers.background import BackgroundScheduler
 
-    pool = ThreadPoolExecutor(1, {"thread_name_prefix": "maintenance"})
+    pool = ThreadPoolExecutor(pool_kwargs={"thread_name_prefix": "maintenance"})
     return BackgroundScheduler(
         timezone=dt.UTC,
         executors={"default": pool, "direct": DebugExecutor()},

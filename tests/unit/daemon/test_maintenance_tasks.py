@@ -125,6 +125,35 @@ def test_the_schedule_marks_steps_and_runs_jobs_of_the_writer_only() -> None:
     assert tasks.failures() == ("broken: the disk is full",)
 
 
+def test_a_job_does_not_wait_for_another_one_and_a_stop_waits_for_both() -> None:
+    """A digest is due while the backup of a big database runs."""
+    backing_up, sent, ended = threading.Event(), threading.Event(), threading.Event()
+
+    def back_up(stops: Stops) -> bool:
+        backing_up.set()
+        ended.wait(30)
+        assert stops()
+        return False
+
+    def send(_stops: Stops) -> bool:
+        assert backing_up.wait(30)
+        sent.set()
+        return False
+
+    jobs = Maintenance(
+        (),
+        [MaintenanceTask("backup", 0.01, back_up), MaintenanceTask("digest", 0.01, send)],
+        is_writer=lambda: True,
+    )
+    jobs.start()
+    assert sent.wait(30)
+    jobs.stop()
+    assert jobs.join(0.1), "the backup still runs"
+    ended.set()
+    assert not jobs.join(30)
+    assert jobs.failures() == ()
+
+
 def test_tasks_run_when_the_clock_jumped() -> None:
     """APScheduler waits by the clock: after one that went back by hours it would wait for hours."""
     ran = threading.Event()

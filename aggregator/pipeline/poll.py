@@ -156,9 +156,7 @@ class Poller:
     def _answer(self, source: Source, now: dt.datetime, read: Callable[[bytes], bytes]) -> PollAnswer:
         """Request and parse the feed. Raises FetchError."""
         fetched = self._fetched(source, now)
-        # The same page has other entries for other selectors.
-        read_as = repr(selectors).encode() if (selectors := self._selectors(source)) else b""
-        body_hash = None if fetched.not_modified else _hash(read_as + fetched.body)
+        body_hash = None if fetched.not_modified else self._read_as(source) + _hash(fetched.body)
         is_known = body_hash is None or body_hash == source.body_hash
         feed = None if is_known else self._parsed(fetched, source, now, read)
         if feed is not None and feed.sitemaps:
@@ -198,8 +196,8 @@ class Poller:
     def _fetched(self, source: Source, now: dt.datetime) -> FetchResult:
         """Request the feed; from a new redirect target without a condition, to compare the entries.
 
-        A silent feed may have a server that always answers 304: once a day the request is unconditional. That
-        of a page always is, because its selectors may have changed.
+        A silent feed may have a server that always answers 304: once a day the request is unconditional. So
+        is that of a page after its selectors changed.
         """
         # The target of a redirect was not configured, so it must not lead into private networks.
         fetch = partial(
@@ -208,7 +206,8 @@ class Poller:
             source,
             linked_from=source.address if source.redirected_url else None,
         )
-        if self._selectors(source) or self._is_first_of_a_silent_day(source, now):
+        is_read_otherwise = not (source.body_hash or b"").startswith(self._read_as(source))
+        if is_read_otherwise or self._is_first_of_a_silent_day(source, now):
             fetched = fetch()
         else:
             fetched = fetch(etag=source.etag, last_modified=source.last_modified)
@@ -223,6 +222,11 @@ class Poller:
     def _selectors(self, source: Source) -> tuple[str, ...]:
         extras = self._extras.get(source.address)
         return () if extras is None else extras.selectors
+
+    def _read_as(self, source: Source) -> bytes:
+        """Return the beginning of `body_hash`: the same page has other entries for other selectors."""
+        selectors = self._selectors(source)
+        return _hash(repr(selectors).encode()) if selectors else b""
 
     def _access(self, address: str | None) -> Access | None:
         extras = self._extras.get(address or "")

@@ -267,6 +267,9 @@ def test_other_selectors_apply_to_an_unchanged_page(sources: Sources, server: Lo
     assert sources.poll(listed)["port"].unchanged
     sources.poll(listed.replace("li.top", "li"))
     assert sources.paths() == {"/1", "/2"}
+    assert sources.poll(listed.replace("li.top", "li"))["port"].unchanged
+    conditions = [request.headers.get("if-none-match") for request in server.requests]
+    assert conditions == [None, '"1"', None, '"1"'], "a condition only if the selectors are the same"
 
 
 @pytest.mark.parametrize(("base", "found"), [("/archive/", "/archive/1"), ("javascript:x", "/in/1")])

@@ -45,6 +45,10 @@ class ExtractPreview(FrozenStruct, frozen=True, kw_only=True, omit_defaults=Fals
         )
 
 
+class UnreadInput(ExtractPreview, frozen=True, kw_only=True, omit_defaults=False):
+    """The line of an input that could not be read: nothing is known of it but the reason."""
+
+
 def extract(config: Config, what: Sequence[str]) -> Iterator[ExtractPreview]:
     """Read `what` (files, folders, addresses) and yield for each input what would be stored."""
     all_tuning = config.effective_tuning
@@ -62,7 +66,7 @@ def extract(config: Config, what: Sequence[str]) -> Iterator[ExtractPreview]:
             except AggregatorError as error:
                 problem = str(error)
             if problem:
-                yield ExtractPreview(what=_as_utf8(shown(one)), verdict="empty", reason=problem)
+                yield UnreadInput(what=_as_utf8(shown(one)), verdict="empty", reason=problem)
     finally:
         executor.close()
 
@@ -87,7 +91,8 @@ def _preview(
     config: Config, executor: Executor, name: str, found: InputEntry | InputFeed | InputProblem
 ) -> ExtractPreview:
     if isinstance(found, InputProblem):
-        return ExtractPreview(what=name, verdict=found.verdict or "not_article", reason=found.reason)
+        line = ExtractPreview if found.verdict else UnreadInput
+        return line(what=name, verdict=found.verdict or "not_article", reason=found.reason)
     if isinstance(found, InputFeed):
         reason = "this is a feed; read it with `aggregator sources check`"
         return ExtractPreview(what=name, verdict="not_article", reason=reason)
@@ -99,7 +104,7 @@ def _page(config: Config, executor: Executor, url: str) -> ExtractPreview:
         with closing(client_of(config)) as client:
             fetched = client.fetch(url, accept="page")
     except FetchError as error:
-        return ExtractPreview(what=url, verdict=verdict_of(error) or "empty", reason=str(error))
+        return UnreadInput(what=url, verdict=verdict_of(error) or "empty", reason=str(error))
     item = PrepareItem(
         entry=Entry(source=url, url=url, authority="page"),
         seen=utc_now(),

@@ -169,16 +169,24 @@ def extract(
 ) -> None:
     """Show what would be stored of pages or texts.
 
+    Each input gets a verdict and its reason. The exit code is 3 if an input could not be read, and 1 if none
+    could.
+
     \b
     Examples:
       aggregator extract page.html
       aggregator extract FOLDER --format jsonl
     """
+    from aggregator.admin.extract_preview import UnreadInput
     from aggregator.admin.extract_preview import extract as run
 
     config = context.obj.load()
+    were_read = set()
     for one in run(config, what):
+        were_read.add(not isinstance(one, UnreadInput))
         if format_ == "jsonl":
             output.json_line(one)
         else:
             output.out(one.as_text() + "\n")
+    if False in were_read:
+        raise typer.Exit(3 if True in were_read else 1)

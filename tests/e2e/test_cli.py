@@ -119,8 +119,11 @@ def test_global_options_stand_before_or_after_the_command(filled: Terminal, tmp_
         (["ingest", "nowhere.txt"], 2),
         (["ingest", "x" * 300], 2),
         (["ingest", "--format", "xml", "x"], 2),
-        (["extract", "nowhere.txt"], 0),
-        (["extract", "x" * 300], 0),
+        (["extract", "nowhere.txt"], 1),
+        (["extract", "x" * 300], 1),
+        (["extract", "http://127.0.0.1:1/"], 1),
+        (["extract", "nowhere.txt", "config.yaml"], 3),
+        (["extract", "config.yaml"], 0),
         (["eval", "nowhere.jsonl"], 2),
         (["feed", "--output", "nowhere/feed.xml"], 2),
         (["sources", "remove", "nobody"], 2),
@@ -140,7 +143,9 @@ def test_global_options_stand_before_or_after_the_command(filled: Terminal, tmp_
 def test_exit_codes(terminal: Terminal, arguments: list[str], code: int) -> None:
     said = terminal.type(*arguments)
     assert said.code == code, said.err
-    if code in (1, 2, 5) and arguments[0] != "doctor":
+    if arguments[0] == "extract":
+        assert said.out.count(b": ") >= len(arguments) - 1, "a line for each input"
+    elif code in (1, 2, 5) and arguments[0] != "doctor":
         assert said.out == b""
         assert 0 < len(said.err) < 700
 

@@ -34,6 +34,7 @@ from aggregator.model.read_model import SourceView
 from aggregator.pipeline.kinds.source_kind import source_kind
 from aggregator.store import migrate
 from aggregator.store.engine.database import Connection, Database, shown_url
+from aggregator.store.engine.engines import files_of
 from aggregator.store.engine.writer_lease import open_process_lock
 from aggregator.store.intake import rejected
 from aggregator.store.read import health_probes
@@ -222,7 +223,7 @@ def _place(context: DoctorContext) -> Iterator[Finding]:
             f"chown {user} {existing}, or set `database:` in {context.config_name}",
         )
     log = Path(f"{file}-wal")
-    for one in (file, log, Path(f"{file}-shm"), Path(f"{file}.lock")):
+    for one in files_of(file):
         if one.exists() and not _may(one, os.R_OK | os.W_OK):
             yield problem(f"this user may not write to {one}", f"chown {user} {one}; chmod u+rw {one}")
     yield from of_file(
@@ -253,7 +254,7 @@ def file_system(folder: Path, mounts: str) -> str:
 def _modes(context: DoctorContext) -> Iterator[Finding]:
     """Check whether other users may read the database or its backups."""
     file = context.file
-    files = [] if file is None else [file, Path(f"{file}-wal"), Path(f"{file}-shm")]
+    files = [] if file is None else [*files_of(file)]
     files += [one.path for one in backup.backups(context.config)]
     wide = [str(one) for one in files if config_check.is_for_others(one)]
     if wide:

@@ -105,6 +105,11 @@ def milliseconds(seconds: float) -> int:
 _LOGS = ("-wal", "-shm")  # created with the first connection, removed with the last one
 
 
+def files_of(file: Path) -> tuple[Path, ...]:
+    """Return the paths of an SQLite database: its file, the two logs and the lock; each may be missing."""
+    return tuple(file.with_name(file.name + ending) for ending in ("", *_LOGS, ".lock"))
+
+
 class OpenFile:
     """An SQLite file that is opened by its path; detects that another file took its place. Thread-safe."""
 

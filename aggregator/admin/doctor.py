@@ -254,7 +254,7 @@ def file_system(folder: Path, mounts: str) -> str:
 def _modes(context: DoctorContext) -> Iterator[Finding]:
     """Check whether other users may read the database or its backups."""
     file = context.file
-    files = [] if file is None else [*files_of(file)]
+    files = [] if file is None else [*files_of(file)[:-1]]  # the lock is empty
     files += [one.path for one in backup.backups(context.config)]
     wide = [str(one) for one in files if config_check.is_for_others(one)]
     if wide:

@@ -26,7 +26,7 @@ from aggregator.store.engine.database import Database
 from aggregator.store.engine.writer_lease import exclusively
 from aggregator.store.maintenance import row_stream
 from aggregator.store.maintenance.row_stream import Advance, Batch, Values
-from aggregator.store.migrate import newest_revision
+from aggregator.store.migrate import is_newer, newest_revision
 from aggregator.store.search import index
 from aggregator.store.stories import outbox
 from aggregator.store.tables import lsh_band, metadata
@@ -157,7 +157,10 @@ def _batches(rows: Iterable[tuple[str, Values]]) -> Iterator[Batch]:
 
 
 def _rows(numbered: Iterator[tuple[int, bytes]]) -> Iterator[tuple[str, Values]]:
-    """Yield (table, row) after a check of each row. Raises ReadError for an invalid or truncated export."""
+    """Yield (table, row) after a check of each row. Raises ReadError for an invalid or truncated export.
+
+    Tables and columns that are no more are skipped.
+    """
     names = {table.name for table in row_stream.tables()}
     count = 0
     for number, raw in numbered:
@@ -172,9 +175,7 @@ def _rows(numbered: Iterator[tuple[int, bytes]]) -> Iterator[tuple[str, Values]]
                 return
             table = line.table
             rows = [line.row] if line.row is not None else [{"band": b, "article": n} for b, n in line.pairs]
-            if table not in names:
-                raise ReadError(f"there is no table {table!r}")
-            for row in rows:
+            for row in rows if table in names else ():
                 yield table, row_stream.checked(table, row)
         except (msgspec.DecodeError, ReadError) as error:
             raise ReadError(f"line {number}: {error}; nothing was imported") from error
@@ -188,8 +189,8 @@ def _check_head(raw: bytes) -> None:
         head = msgspec.json.decode(raw, type=_Head)
     except msgspec.DecodeError as error:
         raise ReadError("line 1: this is not an export; read articles with `aggregator ingest`") from error
-    if head.export != "aggregator" or head.version != VERSION or head.revision != newest_revision():
+    if head.export != "aggregator" or head.version > VERSION or is_newer(head.revision):
         raise UsageError(
             f"the export has revision {head.revision}, this version has {newest_revision()}: "
-            "import it with the version that made it, then: aggregator db upgrade"
+            "import it with the version that made it"
         )

@@ -261,6 +261,11 @@ class Agreement(FrozenStruct, frozen=True, kw_only=True):
     shared: float  # inverse document frequencies of shared words that are not in its title, see pair_model.py
     need: float  # with less it does not count as a report
     source_articles: int  # of its source, before the day on which it was accepted
+    copied: str | None = None  # the report of which it repeats sentences; `shared` is then of the others
+
+    @property
+    def is_enough(self) -> bool:
+        return self.shared >= self.need
 
 
 class RunnerUp(FrozenStruct, frozen=True, kw_only=True):
@@ -294,7 +299,14 @@ class Evidence(FrozenStruct, frozen=True, kw_only=True):
     @property
     def counts_as_report(self) -> bool:
         """Whether the text agrees enough with its story to be counted as a report of its own there."""
-        return self.agreement is None or self.agreement.shared >= self.agreement.need
+        return self.agreement is None or self.agreement.is_enough
+
+    @property
+    def copied(self) -> str | None:
+        """The article that it copies, or of which it repeats sentences beside what nobody else tells."""
+        if self.copy is not None:
+            return self.copy.other
+        return None if self.agreement is None or self.agreement.is_enough else self.agreement.copied
 
 
 class Placement(FrozenStruct, frozen=True, kw_only=True):
@@ -307,6 +319,7 @@ class Placement(FrozenStruct, frozen=True, kw_only=True):
     copy_of: str | None = None  # the matching article; the original of the group is derived when read
     absorbed_stories: tuple[str, ...] = ()  # stories merged into `story`
     follows: str | None = None  # the earlier story that `story`, founded now, continues
+    is_little_known: bool = False  # see store/tables.py
 
     @property
     def reuses(self) -> str | None:
@@ -316,24 +329,30 @@ class Placement(FrozenStruct, frozen=True, kw_only=True):
 # --- output ------------------------------------------------------------------------------------------------
 
 
-class ArticleView(FrozenStruct, frozen=True, kw_only=True, omit_defaults=False, cache_hash=True):
-    """One article of a story, as output packages need it."""
+class CountedArticle(FrozenStruct, frozen=True, kw_only=True):
+    """What the counts of a story need of one article."""
 
     id: str
-    outlet: str | None  # its name
     outlet_key: str | None
+    effective_at: dt.datetime
+    copy_of: str | None
+    wire: str | None
+    role: Role
+    kind: Kind = "report"
+    reuses: str | None = None  # the article of another outlet with many of the same words
+    counts_as_report: bool = True  # false: too little of its text agrees with the story
+    is_little_known: bool = False  # from a feed that had published too little before (store/tables.py)
+
+
+class ArticleView(CountedArticle, frozen=True, kw_only=True, omit_defaults=False, cache_hash=True):
+    """One article of a story, as output packages need it."""
+
+    outlet: str | None  # its name
     url: str | None
     title: str
     published: dt.datetime | None
     seen: dt.datetime
-    effective_at: dt.datetime
     language: str | None
-    copy_of: str | None
-    wire: str | None
-    role: Role
-    reuses: str | None = None  # the article of another outlet with many of the same words
-    counts_as_report: bool = True  # false: too little of its text agrees with the story
-    kind: Kind = "report"
     kind_evidence: str | None = None
     lead: str = ""
     author: str | None = None

@@ -543,6 +543,8 @@ article = Table(
     Column("is_polled", Boolean, nullable=False),  # whether its first entry came from a feed
     # False: the text agrees too little with the reports of its story (`Evidence.agreement`).
     Column("counts_as_report", Boolean, nullable=False, server_default=true()),
+    # Whether its source had fewer than `known_articles` articles before the day (config/tuning.yaml).
+    Column("is_little_known", Boolean, nullable=False, server_default=false()),
     Index(None, "story", "copy_of", "effective_at"),
     Index(None, "root_article", "generation"),
     Index(None, "copy_of"),

@@ -9,6 +9,9 @@ An opinion or an explainer (`kind`) is no independent report, nor is a text that
 story (`counts_as_report`): like an excerpt, a live blog or a roundup it counts in `report_count` only in a
 story that has nothing else, so that no count is 0.
 
+Outlets of little-known sources that only repeat what others tell count as one, together: anyone can open
+forty. A feed is known by what it published before (`known_articles`, config/tuning.yaml).
+
 A text that reuses many words of another outlet's text (`reuses`) is counted in the group of that text, and is
 no copy of it elsewhere. Links of excerpts join no groups: an excerpt of two texts would make them one group.
 
@@ -21,16 +24,17 @@ import datetime as dt
 import hashlib
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from itertools import compress
-from typing import Final, Protocol, TypeVar
+from typing import Final, TypeVar
 
 import msgspec
 
 from aggregator.extract.wire.agencies import agency_of, outlet_key, shipped_families
-from aggregator.model.core import OPINION_KINDS, ArticleView, CopyTrail, Kind, Reprint, Role
+from aggregator.model.core import OPINION_KINDS, ArticleView, CopyTrail, CountedArticle, Reprint
 
 COUNTED_ROLES: Final = ("report", "copy")
 _EPOCH: Final = dt.datetime(1970, 1, 1, tzinfo=dt.UTC)
 _MICROSECOND: Final = dt.timedelta(microseconds=1)
+_AFTER_ALL: Final = 1 << 60  # microseconds: 36,000 years
 _KEY_BYTES: Final = 8  # of a hash: the probability of a collision among 100,000 outlets is 3e-10
 
 
@@ -43,30 +47,7 @@ class Counts(msgspec.Struct, frozen=True):
     unknown_outlet_count: int = 0  # articles of unknown outlet
 
 
-class Countable(Protocol):
-    """The attributes of an article that are needed to count it, as ArticleView has them."""
-
-    @property
-    def id(self) -> str: ...
-    @property
-    def outlet_key(self) -> str | None: ...
-    @property
-    def effective_at(self) -> dt.datetime: ...
-    @property
-    def wire(self) -> str | None: ...
-    @property
-    def copy_of(self) -> str | None: ...
-    @property
-    def reuses(self) -> str | None: ...
-    @property
-    def role(self) -> Role: ...
-    @property
-    def kind(self) -> Kind: ...
-    @property
-    def counts_as_report(self) -> bool: ...
-
-
-AnyCountable = TypeVar("AnyCountable", bound=Countable)
+AnyCountable = TypeVar("AnyCountable", bound=CountedArticle)
 
 
 class CopyGroup(msgspec.Struct, frozen=True, array_like=True, gc=False):
@@ -93,13 +74,14 @@ class CountState(msgspec.Struct, frozen=True, array_like=True):
     articles: int = 0
     unknown_outlets: int = 0  # articles of unknown outlet
     outlets: bytes = b""  # hashes of the keys of known outlets, sorted, 8 bytes each
+    repeating: bytes = b""  # the same of those that `_only_repeats`
     groups: tuple[CopyGroup, ...] = ()  # in the order of the ids of originals
 
 
 # --- counting ----------------------------------------------------------------------------------------------
 
 
-def count(articles: Sequence[Countable], families: Mapping[str, str] | None = None) -> Counts:
+def count(articles: Sequence[CountedArticle], families: Mapping[str, str] | None = None) -> Counts:
     """Return the counts of a story with these articles; `families` as in `counts`."""
     return counts(count_state_of(articles), families)
 
@@ -112,15 +94,16 @@ def counts(count_state: CountState, families: Mapping[str, str] | None = None) -
     """
     table = shipped_families() if families is None else families
     groups = [group for group in count_state.groups if group.is_counted] or count_state.groups
+    outlets = set(_keys(count_state.outlets))
     return Counts(
         article_count=count_state.articles,
-        outlet_count=len(count_state.outlets) // _KEY_BYTES,
+        outlet_count=len(outlets) + (not outlets.issuperset(_keys(count_state.repeating))),
         report_count=len({_origin(group, table) for group in groups}),
         unknown_outlet_count=count_state.unknown_outlets,
     )
 
 
-def count_state_of(articles: Sequence[Countable], linkable: Collection[str] = ()) -> CountState:
+def count_state_of(articles: Sequence[CountedArticle], linkable: Collection[str] = ()) -> CountState:
     """Return the count state of these articles, in any order.
 
     Of copies, only those ids are stored that another of these articles copies or that are `linkable`. This
@@ -133,17 +116,16 @@ def count_state_of(articles: Sequence[Countable], linkable: Collection[str] = ()
     for members in copy_groups(articles, origin_link):
         ids = {id_ for member in members for id_ in (member.id, links[member.id]) if id_ in targets}
         groups.append(_merge_groups([_single_group(member) for member in members], ids))
-    known = {outlet_key(one.outlet_key) for one in articles if one.outlet_key is not None}
-    keys = {hashlib.blake2b(key.encode(), digest_size=_KEY_BYTES).digest() for key in known}
     return CountState(
         articles=len(articles),
         unknown_outlets=sum(1 for article in articles if article.outlet_key is None),
-        outlets=_joined(keys),
+        outlets=_outlets(one for one in articles if not _only_repeats(one)),
+        repeating=_outlets(filter(_only_repeats, articles)),
         groups=_sort_groups(groups),
     )
 
 
-def with_member(count_state: CountState, member: Countable, *, linkable: bool) -> CountState:
+def with_member(count_state: CountState, member: CountedArticle, *, linkable: bool) -> CountState:
     """Return the count state with one more article, which must not be in it yet.
 
     `linkable` states whether later articles may become copies of this one, because it has LSH rows. The link
@@ -164,6 +146,7 @@ def merge_count_states(one: CountState, other: CountState) -> CountState:
         articles=one.articles + other.articles,
         unknown_outlets=one.unknown_outlets + other.unknown_outlets,
         outlets=_joined(_keys(one.outlets), _keys(other.outlets)),
+        repeating=_joined(_keys(one.repeating), _keys(other.repeating)),
         groups=_sort_groups(groups),
     )
 
@@ -196,24 +179,24 @@ def from_bytes(blob: bytes) -> CountState | None:
     return msgspec.msgpack.decode(count_state, type=CountState) if layout == _LAYOUT else None
 
 
-_LAYOUT: Final = 1
+_LAYOUT: Final = 2
 
 
 # --- copy groups -------------------------------------------------------------------------------------------
 
 
-def copy_link(article: Countable) -> str | None:
+def copy_link(article: CountedArticle) -> str | None:
     """Return `copy_of`, None for an excerpt, which is no copy."""
     return None if article.role == "excerpt" else article.copy_of
 
 
-def origin_link(article: Countable) -> str | None:
+def origin_link(article: CountedArticle) -> str | None:
     """Return the text that an article copies, or of which it reuses many words; None for an excerpt."""
     return None if article.role == "excerpt" else article.copy_of or article.reuses
 
 
 def copy_groups(
-    articles: Sequence[AnyCountable], link_of: Callable[[Countable], str | None] = copy_link
+    articles: Sequence[AnyCountable], link_of: Callable[[CountedArticle], str | None] = copy_link
 ) -> list[list[AnyCountable]]:
     """Return the copy groups; groups and members keep the order of `articles`.
 
@@ -239,11 +222,20 @@ def copy_groups(
 
 
 def original_of(group: Sequence[AnyCountable]) -> AnyCountable:
-    """Return the original: a text that an agency published, else the one with the earliest effective time.
+    """Return the original: a text that an agency published, else the first by `_precedence`.
 
     Of equal ones the one with the lower id. The group must not be empty.
     """
-    return min(group, key=lambda a: (agency_of(a.outlet_key) is None, a.effective_at, a.id))
+    return min(group, key=lambda a: (agency_of(a.outlet_key) is None, _precedence(a), a.id))
+
+
+def of_standing(articles: Sequence[ArticleView]) -> list[ArticleView]:
+    """Return the articles that may tell what no other one tells.
+
+    Those of known sources, else those that agree with the story, else all.
+    """
+    known = [article for article in articles if not article.is_little_known]
+    return known or [article for article in articles if article.counts_as_report] or list(articles)
 
 
 def originals_with_copies(articles: Iterable[ArticleView]) -> list[tuple[ArticleView, list[ArticleView]]]:
@@ -329,8 +321,22 @@ def _minute(article: ArticleView) -> dt.datetime | None:
 # --- parts -------------------------------------------------------------------------------------------------
 
 
-def _single_group(article: Countable) -> CopyGroup:
-    effective = (article.effective_at - _EPOCH) // _MICROSECOND
+def _only_repeats(article: CountedArticle) -> bool:
+    """Whether it is of a little-known source and no report: such outlets count as one, together."""
+    return article.is_little_known and not (article.role == "report" and article.counts_as_report)
+
+
+def _precedence(article: CountedArticle) -> int:
+    """Return the effective time in microseconds since 1970, UTC; a later one for late copies.
+
+    A date is not believed that a little-known source gives a text which had come from another one.
+    """
+    is_late = article.is_little_known and origin_link(article) is not None
+    return (article.effective_at - _EPOCH) // _MICROSECOND + is_late * _AFTER_ALL
+
+
+def _single_group(article: CountedArticle) -> CopyGroup:
+    effective = _precedence(article)
     wire = None if article.wire is None else article.wire.casefold()
     return CopyGroup(
         ids=(),
@@ -362,14 +368,17 @@ def _sort_groups(groups: Iterable[CopyGroup]) -> tuple[CopyGroup, ...]:
 
 def _origin(group: CopyGroup, families: Mapping[str, str]) -> tuple[str, str]:
     """Return the origin: the agency of the original, else one that a copy names, else the outlet."""
-    agency = (
-        (group.outlet if group.is_agency_text else None) or group.wire or (group.credit and group.credit[2])
-    )
+    agency = group.outlet if group.is_agency_text else group.wire or (group.credit and group.credit[2])
     if agency is not None:
         return "agency", agency
     if group.outlet is None:
         return "unknown", group.original
     return "outlet", families.get(group.outlet, group.outlet).casefold()
+
+
+def _outlets(articles: Iterable[CountedArticle]) -> bytes:
+    keys = {outlet_key(one.outlet_key) for one in articles if one.outlet_key is not None}
+    return _joined(hashlib.blake2b(key.encode(), digest_size=_KEY_BYTES).digest() for key in keys)
 
 
 def _joined(*hashes: Iterable[bytes]) -> bytes:

@@ -16,7 +16,7 @@ import msgspec
 
 from aggregator.extract.wire.agencies import outlet_key
 from aggregator.model.core import OPINION_KINDS, ArticleView
-from aggregator.stories.counts import COUNTED_ROLES, with_originals
+from aggregator.stories.counts import COUNTED_ROLES, of_standing, with_originals
 from aggregator.stories.facts.figures import Figure, figures_in
 from aggregator.stories.lexicon import TITLE_CHARS, clean_title, clean_title_text, word_list
 from aggregator.stories.tuning import StoryTuning, shipped_tuning
@@ -80,12 +80,13 @@ def headline(
 def title_candidates(articles: Sequence[ArticleView], tuning: StoryTuning) -> list[ArticleView]:
     """Return the articles whose titles are compared, by time: the newest ones, of reports before others.
 
-    Of a copy group only the title of the original is compared, whichever article arrived first.
+    Of reports those `of_standing`; of a copy group only the title of the original is compared, whichever
+    article arrived first.
     """
     present = {article.id for article in articles}
     copies = {a.id for a in with_originals(articles) if a.copy_of in present and a.role != "excerpt"}
     titled = [article for article in articles if clean_title(article)]
-    news = [article for article in titled if is_news(article)]
+    news = of_standing([article for article in titled if is_news(article)])
     titled = (
         [article for article in news if article.id not in copies]
         or news

@@ -158,12 +158,8 @@ def _names_in(text: str, vocabulary: "Vocabulary") -> Counter[str]:
         while words and not vocabulary.stem(words[0]):  # a stop word: "For Team ..."
             del words[0]
         name = " ".join(words)
-        is_initial = (
-            not 0 < len(words) <= _MOST_WORDS
-            or (len(words[-1]) < 3 and not words[-1].isupper())
-            or len(words[-1]) < 2
-        )
-        if is_initial or len(name) > _LONGEST or not dates.isdisjoint(map(str.lower, words)):
+        is_name = 0 < len(words) <= _MOST_WORDS and len(words[-1]) >= (2 if words[-1].isupper() else 3)
+        if not is_name or len(name) > _LONGEST or not dates.isdisjoint(map(str.lower, words)):
             continue
         # The words of a heading have capitals, too: "Time Of Dying".
         is_heading = vocabulary.language == "en" and any(

@@ -530,6 +530,7 @@ def _create_tables() -> None:
         sa.Column("placed_at", _TIME, nullable=False),
         sa.Column("is_polled", sa.Boolean, nullable=False),
         sa.Column("counts_as_report", sa.Boolean, nullable=False, server_default=sa.true()),
+        sa.Column("is_little_known", sa.Boolean, nullable=False, server_default=sa.false()),
         _partial("ix_article_container", "effective_at", where="role = 'container'"),
         sa.Index("ix_article_copy_of", "copy_of"),
         sa.Index("ix_article_effective_at", "effective_at"),

@@ -50,6 +50,7 @@ Flags = npt.NDArray[np.bool_]
 
 _OPENING_WORDS = 15  # are used in place of a headline: the length of a long one
 _UNDECIDED = 0.4  # least leaning of a headline of one or two words: too few to show a topic
+_RUN_SHINGLES = 4  # six words: the runs of `text_reuse`
 _TYPICAL_WORDS = 300  # counts of two parts are scaled to this length before comparison
 
 
@@ -113,6 +114,7 @@ class ComparedText(FrozenStruct, frozen=True, kw_only=True):
     outlet: str | None = None  # None: unknown, never equal to another outlet
     signature: bytes = b""
     order: int = 0  # inbox number; of equally good candidates the lower one is chosen
+    language: str | None = None
 
 
 class CopyProposal(NamedTuple):
@@ -220,6 +222,18 @@ def text_reuse(
         if best is None or (reuse.share, -candidate.order) > best[:2]:
             best = (reuse.share, -candidate.order, reuse)
     return best[2] if best else None
+
+
+def own_words(article: ComparedText, others: Sequence[ComparedText]) -> tuple[str, str | None]:
+    """Return the words of an article that are in no run of six words of another text.
+
+    With the id of the text that has most of its runs; None if none has one.
+    """
+    sequence, said = _sequence(article.text), words(article.text)
+    flags = [_long_runs(np.isin(sequence, _shingles(other.text)), _RUN_SHINGLES) for other in others]
+    copied = _words_in(np.logical_or.reduce([np.zeros(len(sequence), np.bool_), *flags]), len(said))
+    most = max(zip(flags, others, strict=True), key=lambda one: int(one[0].sum()), default=None)
+    return " ".join(compress(said, ~copied)), most[1].id if most and most[0].any() else None
 
 
 # The candidates of one article are often those of the next ones (chosen: 2 MB of usual texts).
@@ -448,9 +462,7 @@ def _own_blocks(shared: Flags, tuning: CopyTuning) -> Flags:
 
     Isolated shared phrases count as unshared.
     """
-    runs = _run_lengths(shared)
-    own = ~shared
-    own[shared] = np.repeat(runs < tuning.run_shingles, runs)
+    own = ~_long_runs(shared, tuning.run_shingles)
     runs = _run_lengths(own)
     own[own] = np.repeat(runs >= tuning.own_block, runs)
     return own
@@ -528,6 +540,13 @@ def _words_in(flags: Flags, count: int) -> Flags:
     for step in range(SHINGLE_WORDS):
         covered[step : step + len(flags)] |= flags[: count - step]
     return covered
+
+
+def _long_runs(flags: Flags, least: int) -> Flags:
+    """Return the flags that are in runs of at least so many."""
+    runs, found = _run_lengths(flags), flags.copy()
+    found[flags] = np.repeat(runs >= least, runs)
+    return found
 
 
 def _run_lengths(flags: Flags) -> npt.NDArray[np.intp]:

@@ -406,13 +406,18 @@ def beside_title(article: PairArticle) -> Words:
     return np.setdiff1d(article.texts, article.titles)
 
 
-def shared_beside_title(
-    article: PairArticle, reports: Sequence[PairArticle], snapshot: StreamSnapshot
-) -> float:
-    """Return the idf above TITLE_IDF of the words beside its title that the article has with any report."""
-    own = beside_title(article)
-    shared = own[np.isin(own, np.concatenate([one.texts for one in reports]))] if reports else own[:0]
-    return float(np.maximum(snapshot.idf[shared] - TITLE_IDF, 0).sum()) / IDF_UNITS
+def shared_beside_title(own: Words, reports: Sequence[PairArticle], snapshot: StreamSnapshot) -> float:
+    """Return how much words beside a title are those of reports: a cosine, 0 to 1.
+
+    The idf above TITLE_IDF of the shared ones, divided by the geometric mean of what the words and the
+    reports have: of long texts more words are the same by chance.
+    """
+    others = np.unique(np.concatenate([one.texts for one in reports])) if reports else own[:0]
+    shared, mine, theirs = (
+        float(np.maximum(snapshot.idf[one] - TITLE_IDF, 0).sum())
+        for one in (np.intersect1d(own, others), own, others)
+    )
+    return shared / math.sqrt(mine * theirs) if shared else 0.0
 
 
 def days_apart(one: int | None, other: int | None) -> float:

@@ -109,7 +109,7 @@ class CopyFinder:
         originals and as many possible excerpts are read.
         """
         seen = self._candidates(connection, incoming, waiting)
-        own, most = _compared_text(incoming, id_), self._tuning.exact_checks
+        own, most = compared_text(incoming, id_), self._tuning.exact_checks
         read: dict[str, ComparedText] = {}
 
         def reading(ids: Sequence[str]) -> list[ComparedText]:
@@ -361,7 +361,8 @@ class _CopyCandidates(NamedTuple):
     there: dict[str, str]  # articles under the same URL, with their sources
 
 
-def _compared_text(incoming: IncomingArticle, id_: str) -> ComparedText:
+def compared_text(incoming: IncomingArticle, id_: str) -> ComparedText:
+    """Return an incoming article as the copy check reads it."""
     return ComparedText(
         id=id_,
         text=incoming.clean.text,
@@ -369,6 +370,7 @@ def _compared_text(incoming: IncomingArticle, id_: str) -> ComparedText:
         outlet=incoming.outlet,
         signature=incoming.fingerprint.signature,
         order=incoming.inbox_entry.inbox_no,
+        language=incoming.clean.language,
     )
 
 

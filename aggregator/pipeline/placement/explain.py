@@ -232,7 +232,7 @@ def not_counted(evidence: Evidence) -> str | None:
     return (
         f"not counted as a report: its source had {counted(agreement.source_articles, 'article')} before "
         f"that day, and {which} shares too little with the reports of the story beside the title "
-        f"({agreement.shared:.1f}, required {agreement.need:.1f})"
+        f"({agreement.shared:.1%}, required {agreement.need:.1%})"
     )
 
 

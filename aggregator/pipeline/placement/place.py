@@ -48,7 +48,7 @@ from aggregator.pipeline.placement.apply_corrections import (
     StoryConstraints,
 )
 from aggregator.pipeline.placement.boilerplate import BoilerplateLearner, PrepareOptions
-from aggregator.pipeline.placement.copy_lookup import CopyFinder, CopyMatch
+from aggregator.pipeline.placement.copy_lookup import CopyFinder, CopyMatch, compared_text
 from aggregator.pipeline.placement.erase import (
     BATCH,
     ForgetCommand,
@@ -471,6 +471,9 @@ class Placer:
             story = story_id(id_, stories.foundings(connection, id_) if has_founded else 0)
         else:
             story = assigned_story.id
+        agreement = self._agreement(connection, incoming, decision, found.copy)
+        if found.copy is None and agreement and agreement.copied and not agreement.is_enough:
+            decision = msgspec.structs.replace(decision, role="excerpt", counts_in_centroid=False)
         evidence = msgspec.structs.replace(
             decision.evidence,
             shared=decision.shared,
@@ -478,16 +481,18 @@ class Placer:
             # They came first and keep their role: a stuffed page must not take it from them.
             excerpts=found.excerpts,
             reuse=found.reuse,
-            agreement=self._agreement(connection, incoming, decision, found.copy),
+            agreement=agreement,
             rules_version=self._version,
         )
         placement = Placement(
             story=story,
             founded=assigned_story is None,
             role=decision.role,
-            copy_of=found.copy.other if found.copy else None,
+            copy_of=evidence.copied,
             absorbed_stories=decision.absorbed_stories,
             follows=decision.follows if assigned_story is None else None,
+            is_little_known=incoming.is_polled
+            and self._comparison.is_little_known(connection, incoming.source),
             evidence=evidence,
         )
         new = incoming.row(
@@ -544,7 +549,8 @@ class Placer:
             return self._comparison.agreement_of_copy(connection, incoming.source, copy.other)
         if not decision.counts_in_centroid or decision.role != "report":
             return None  # not counted anyway; of another language, with other words
-        return self._comparison.agreement(connection, incoming.as_pair(), decision.story)
+        text = compared_text(incoming, incoming.inbox_entry.article)
+        return self._comparison.agreement(connection, incoming.as_pair(), text, decision.story)
 
     def _place_there(
         self, unit_of_work: UnitOfWork, incoming: IncomingArticle, other: str

@@ -14,6 +14,7 @@ from typing import NamedTuple
 import msgspec
 import numpy as np
 
+from aggregator.cluster.copies.copy_check import ComparedText, own_words
 from aggregator.cluster.events.pair_features import (
     AT,
     Floats,
@@ -34,6 +35,8 @@ from aggregator.cluster.events.pair_model import (
 from aggregator.cluster.events.scorer import Candidate, ScoredCandidate
 from aggregator.cluster.events.story_index import StoryCache
 from aggregator.cluster.events.stream import StreamSnapshot, pack_frequencies
+from aggregator.cluster.events.term_codec import HASH_BITS, ids_of, read
+from aggregator.cluster.events.terms import TermPacker
 from aggregator.cluster.events.title_frames import are_alike
 from aggregator.cluster.events.weights import EventModel, EventTuning
 from aggregator.config.tuning import Tuning
@@ -101,7 +104,7 @@ def is_foreign_text(
         are_alike(own.title_pieces, one.title_pieces, tuning.headline_share) for one in others
     ):
         return False
-    return shared_beside_title(own, others, snapshot) < tuning.agreement
+    return shared_beside_title(beside_title(own), others, snapshot) < tuning.agreement
 
 
 class Compared(NamedTuple):
@@ -117,6 +120,7 @@ class ReportComparison:
     def __init__(self, model: EventModel, all_tuning: Tuning) -> None:
         self.tuning = all_tuning.section("pairs", PairTuning)
         self._event_tuning = model.tuning
+        self._packer = TermPacker(model)
         self._window_days = int(model.tuning.window_days)
         self.model = PairModel()
         self._snapshot: StreamSnapshot | None = None
@@ -368,32 +372,52 @@ class ReportComparison:
         """Return whether a text stands under a headline of others: see `is_foreign_text`."""
         return is_foreign_text(own, reports, self.snapshot(connection), self.tuning, self._event_tuning)
 
-    def agreement(self, connection: Connection, own: PairArticle, story: str) -> Agreement | None:
+    def is_little_known(self, connection: Connection, source: str) -> bool:
+        """Return whether a source had published too little before the day to be believed alone."""
+        return self.snapshot(connection).counts_of(source)[0] < self.tuning.known_articles
+
+    def agreement(
+        self, connection: Connection, own: PairArticle, text: ComparedText, story: str
+    ) -> Agreement | None:
         """Return how much an article agrees with the counted reports of a story; None if its source is known.
 
-        Anyone can publish a headline of others. A text that others confirm is about the event.
+        Anyone can publish a headline of others, and the sentences below it. A text that others confirm in
+        words of its own is about the event.
         """
-        known, _ = self.snapshot(connection).counts_of(own.source)
-        if known >= self.tuning.known_articles:
+        if not self.is_little_known(connection, own.source):
             return None
         newest = articles.vouching_rows(connection, story, self.tuning.compared_reports + 1)
         counted = [row for row in newest if row.inbox_no != own.inbox]
         pairs = [self.article(row) for row in counted[: self.tuning.compared_reports]]
         if not any(len(beside_title(one)) for one in pairs):
             return None  # bare headlines can neither confirm nor deny a text
-        shared = shared_beside_title(own, pairs, self.snapshot(connection))
-        return Agreement(shared=shared, need=self.tuning.agreement, source_articles=known)
+        texts = articles.compared_texts(connection, [row.id for row in counted[: len(pairs)]])
+        words, copied = own_words(text, [*texts.values()])
+        packed, count = self._packer.pack_counted("", words, text.language)
+        beside = beside_title(own)
+        if copied is not None and count >= self._event_tuning.bodyless_words:
+            beside = np.intersect1d(beside, ids_of(read(packed)) & ((1 << HASH_BITS) - 1))
+        else:
+            copied = None  # nothing else to judge by
+        return Agreement(
+            shared=shared_beside_title(beside, pairs, self.snapshot(connection)),
+            need=self.tuning.agreement,
+            source_articles=self.snapshot(connection).counts_of(own.source)[0],
+            copied=copied,
+        )
 
     def agreement_of_copy(self, connection: Connection, source: str, original: str) -> Agreement | None:
         """Return the agreement of the original of a copy; None if the source of the copy is known."""
-        if self.snapshot(connection).counts_of(source)[0] >= self.tuning.known_articles:
+        if not self.is_little_known(connection, source):
             return None
         return articles.evidence_of(connection, original).agreement
 
     def with_agreement(self, connection: Connection, id: str, story: str, evidence: Evidence) -> Evidence:  # noqa: A002
         """Return the evidence of an article that moves to a story, with its agreement there."""
-        row = articles.compared_row(connection, id)
-        agreement = self.agreement(connection, self.article(row), story) if row.is_polled else None
+        row, agreement = articles.compared_row(connection, id), None
+        if row.is_polled:
+            text = articles.compared_texts(connection, [id])[id]
+            agreement = self.agreement(connection, self.article(row), text, story)
         return msgspec.structs.replace(evidence, agreement=agreement)
 
 

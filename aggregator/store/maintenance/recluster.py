@@ -38,6 +38,7 @@ _DECIDED = (
     "copy_of",
     "reuses",
     "counts_as_report",
+    "is_little_known",
     "follows",
     "evidence",
     "nearest",

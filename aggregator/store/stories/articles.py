@@ -29,6 +29,7 @@ from aggregator.model.core import (
     ArticleView,
     BoilerplateLine,
     CleanArticle,
+    CountedArticle,
     Enclosure,
     Evidence,
     Fingerprint,
@@ -128,29 +129,16 @@ class StoredArticle(FrozenStruct, frozen=True, kw_only=True):
         return _scoring_input(self, is_container=self.role == "container")
 
 
-class MemberRow(FrozenStruct, frozen=True, kw_only=True):
+class MemberRow(CountedArticle, frozen=True, kw_only=True):
     """An article with the columns that the centroid and the counts of its story need."""
 
     inbox_no: int
-    id: str
     story: str
-    role: Role
-    kind: Kind
     counts_in_centroid: bool
-    copy_of: str | None
-    outlet: str | None
-    wire: str | None
-    reuses: str | None
-    counts_as_report: bool
     published: dt.datetime | None
     date_counts: bool  # see tables.py
-    effective_at: dt.datetime
     terms: bytes
     body_words: int
-
-    @property
-    def outlet_key(self) -> str | None:
-        return self.outlet
 
     def as_article(self) -> "ScoringInput":
         """Return it as input of the scorer."""
@@ -216,7 +204,7 @@ class NewArticle(FrozenStruct, frozen=True, kw_only=True):
 
 # Columns that have the name of a field, by the struct that has it.
 _OF_NEW = [name for name in NewArticle.__struct_fields__ if name in article.c]
-_OF_PLACEMENT = ("story", "role", "copy_of", "reuses", "follows")
+_OF_PLACEMENT = ("story", "role", "copy_of", "reuses", "follows", "is_little_known")
 _OF_TEXT = ("outlet", "outlet_name", "url", "author", "effective_at", "wire")
 _OF_CLEAN = ("title", "kind", "kind_evidence", "lead", "text", "language", "verdict")
 _OF_FINGERPRINT = ("signature", "terms", "body_words", "text_hash")
@@ -379,7 +367,10 @@ def set_counts_in_centroid(connection: Connection, ids: Iterable[str], *, counts
     change_with(connection, counted, article.c.id, ids)
 
 
-_MEMBER = [article.c[name] for name in MemberRow.__struct_fields__]
+_COLUMN_OF = {"outlet_key": article.c.outlet.label("outlet_key")}
+_MEMBER = [
+    _COLUMN_OF[name] if name in _COLUMN_OF else article.c[name] for name in MemberRow.__struct_fields__
+]
 _MEMBERS = select(*_MEMBER).where(article.c.story == bindparam("story_id")).order_by(article.c.inbox_no)
 
 
@@ -608,7 +599,8 @@ _COPIES = (
     .limit(bindparam("at_most", type_=Integer))
 )
 _COMPARED_TEXTS = select(
-    article.c.id, article.c.inbox_no, TEXT_OR_EMPTY, article.c.title, article.c.outlet, article.c.signature
+    *(article.c[name] for name in ("id", "inbox_no", "title", "outlet", "signature", "language")),
+    TEXT_OR_EMPTY,
 ).execution_options(without_waiting=True)
 _OWN_FORM = {
     "text": TEXT_OR_EMPTY,
@@ -713,6 +705,7 @@ def compared_texts(
             outlet=one.outlet,
             signature=one.fingerprint.signature,
             order=one.inbox_no,
+            language=one.clean.language,
         )
         for one in waiting
         if one.id in ids
@@ -725,6 +718,7 @@ def compared_texts(
             outlet=row.outlet,
             signature=row.signature,
             order=row.inbox_no,
+            language=row.language,
         )
         for row in rows_with(connection, _COMPARED_TEXTS, article.c.id, {*ids} - found.keys())
     }

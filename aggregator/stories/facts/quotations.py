@@ -93,19 +93,16 @@ def _before(words: Sequence[str], verb: int, language: str | None) -> list[str]:
     while start > 0 and (_is_name(words[start - 1]) or (start < end and _joins(words, start - 1))):
         start -= 1
     # "McCall, of DePauw University, said", "the envoy to Ukraine Marie Berg said"
-    is_place = start > 0 and (
-        _links(words[start - 1]) or words[start - 1] in word_list(language, "not_a_role")
-    )
-    return [] if is_place and words[start - 1].lower() != "the" else list(words[start:end])
+    before = words[start - 1] if start else ""
+    is_place = _links(before) or before in word_list(language, "not_a_role")
+    return [] if is_place and before.lower() != "the" else list(words[start:end])
 
 
 def _joins(words: Sequence[str], place: int) -> bool:
     """Whether a word such as "of" stands between two names, or before another such word."""
-    return (
-        place > 0
-        and _links(words[place])
-        and (_is_name(words[place - 1]) or (place > 1 and _links(words[place - 1])))
-    )
+    if place == 0 or not _links(words[place]):
+        return False
+    return _is_name(words[place - 1]) or (place > 1 and _links(words[place - 1]))
 
 
 def _links(word: str) -> bool:

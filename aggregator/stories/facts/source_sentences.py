@@ -89,9 +89,8 @@ def _sentences(whole: str, heading: str, tuning: StoryTuning, cap: int) -> tuple
 
 
 def _may_be_shown(text: str, tuning: StoryTuning) -> bool:
-    if len(text) > tuning.sentence_chars_max:
-        return False
-    fits = tuning.sentence_words_min <= count_words(text) <= tuning.sentence_words_max
+    is_short = len(text) <= tuning.sentence_chars_max
+    fits = is_short and tuning.sentence_words_min <= count_words(text) <= tuning.sentence_words_max
     return fits and is_whole(text) and not RUN_IN.search(text)
 
 

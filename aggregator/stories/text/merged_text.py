@@ -12,8 +12,10 @@ import datetime as dt
 import re
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import islice
+
+import msgspec
 
 from aggregator.model.core import (
     OPINION_KINDS,
@@ -23,7 +25,7 @@ from aggregator.model.core import (
     Fact,
     MergedStory,
 )
-from aggregator.stories.counts import trails
+from aggregator.stories.counts import of_standing, trails
 from aggregator.stories.facts.facts import (
     FactGroup,
     SentenceSimilarities,
@@ -43,7 +45,7 @@ from aggregator.stories.tuning import StoryTuning, shipped_tuning
 from aggregator.stories.words import heads
 
 # Incremented by hand when a change of code (not of tuning) changes merged texts.
-MERGE_VERSION = 18
+MERGE_VERSION = 19
 
 
 KEY_CHARS = 500  # of a lead, searched for key terms
@@ -147,7 +149,8 @@ def merge(
     articles = sorted(articles, key=lambda a: (a.effective_at, a.id))
     title = shown_title or headline(articles, None, tuning).title
     # Opinions and explainers are listed by title only, unless there is nothing else.
-    reports = read_reports([a for a in articles if a.kind not in OPINION_KINDS] or articles, tuning)
+    news = [a for a in articles if a.kind not in OPINION_KINDS] or articles
+    reports = _vouched(read_reports([a for a in news if a.counts_as_report] or news, tuning), tuning)
     if len(reports) == 1:
         return _of_one(reports[0], articles, title, tuning)
     features = read_features(reports)
@@ -169,6 +172,27 @@ def merge(
         agreed=_agreed(rendering),
         merge_version=MERGE_VERSION,
     )
+
+
+def _vouched(reports: Sequence[SourceReport], tuning: StoryTuning) -> Sequence[SourceReport]:
+    """Return the reports, of articles that are not `of_standing` only the sentences that one of these has."""
+    known = {article.id for article in of_standing([report.article for report in reports])}
+    if len(known) == len(reports):
+        return reports
+    compared = compare_all(read_features(reports), tuning)
+    told = {
+        compared.features[one].sentence
+        for pair, similarity in compared.pairs.items()
+        for one, other in (pair, pair[::-1])
+        if similarity >= tuning.count_from
+        and reports[compared.features[other].sentence.report].article.id in known
+    }
+
+    def vouched(report: SourceReport) -> SourceReport:
+        sentences = tuple(replace(one, follows=None) for one in report.sentences if one in told)
+        return replace(report, article=msgspec.structs.replace(report.article, timed=()), sentences=sentences)
+
+    return [report if report.article.id in known else vouched(report) for report in reports]
 
 
 def _of_one(

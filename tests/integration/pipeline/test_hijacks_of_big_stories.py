@@ -1,0 +1,205 @@
+"""Advertisements in a story of many reports are not told and lift no count; honest latecomers are both."""
+
+import gzip
+import json
+import os
+from datetime import timedelta
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import pytest
+from sqlalchemy import select, text
+
+from aggregator.model.core import Entry
+from aggregator.store.engine.database import Database
+from aggregator.store.stories import stream_history
+from aggregator.store.stories.stream_history import StreamPeriod
+from aggregator.store.tables import article
+from aggregator.text.sentences import sentences_of
+from tests.support.articles import NOON, Clock, Rig, record
+from tests.support.rows import queried
+from tests.support.story_checks import what_is_wrong
+
+DATA = Path(os.environ.get("AGGREGATOR_DATA", Path(__file__).parents[4] / "shared" / "data"))
+EVENTS = DATA / "events-lookalikes.jsonl.gz"
+pytestmark = pytest.mark.skipif(not EVENTS.exists(), reason=f"no {EVENTS.name} in {DATA}")
+
+STORIES = [
+    "ecb-7-plus",
+    *(pytest.param(one, marks=pytest.mark.later) for one in ("ecb-21-plus", "ecb-25-plus", "ecb-41-plus")),
+]
+ADVERTISEMENTS = (
+    "Slimona helped 4,000 customers of the Golden Harbour pharmacy lose twelve kilos in a month.",
+    "The Golden Harbour pharmacy sells three bottles of Slimona for 29 dollars until Sunday.",
+    "Doctor Ruth Sellers recommends Slimona to patients in 40 countries.",
+    "The secret of Slimona is a berry from the Carpathian mountains, which burns fat while people sleep.",
+    "Golden Harbour delivers every bottle of Slimona free of charge within two days.",
+)
+ADVERTISED = " ".join(ADVERTISEMENTS)
+LATER = NOON + timedelta(hours=6)
+
+
+class Shown(NamedTuple):
+    """What readers get of a story."""
+
+    title: str
+    summary: str
+    text: str
+    articles: int
+    outlets: int
+    reports: int
+
+
+class BigStory:
+    """A story of known feeds; two reports of its event have not come yet."""
+
+    def __init__(
+        self, database: Database, event: str, *, are_known: bool = True, known: tuple[str, ...] = ()
+    ) -> None:
+        with gzip.open(EVENTS, "rt", encoding="utf-8") as lines:
+            records = [one for one in map(json.loads, lines) if one["cluster"] == event]
+        *came, self.withheld, self.withheld_too = (one for one in records if len(one["text"].split()) > 40)
+        self.rig = Rig(database, Clock(NOON))
+        outlets = [one["source"] or one["id"] for one in came]
+        know(database, [feed_of(outlet) for outlet in (*known, *(outlets if are_known else ()))])
+        self.rig.take(
+            *(
+                of_feed(outlet, one["title"], one["text"], NOON + timedelta(minutes=20 * place))
+                for place, (outlet, one) in enumerate(zip(outlets, came, strict=True))
+            )
+        )
+        homes = [row.story for row in queried(database, select(article.c.story))]
+        self.id = max(homes, key=homes.count)
+        told = select(article.c.title, article.c.text).where(
+            article.c.story == self.id, article.c.role == "report"
+        )
+        *_, self.last = [
+            row for row in queried(database, told.order_by(article.c.inbox_no)) if len(row.text.split()) > 60
+        ]
+
+    def shown(self) -> Shown:
+        self.rig.render()
+        columns = "title, summary, text, article_count, outlet_count, report_count"
+        view = text(f"SELECT {columns} FROM v_stories WHERE id = :id").bindparams(id=self.id)
+        return Shown(*queried(self.rig.database, view).one())
+
+    def takes(self, *entries: Entry) -> Shown:
+        """The story after these entries and those of the next hours, with which a second look comes."""
+        self.rig.clock.time = max(self.rig.clock.time, LATER)
+        self.rig.take(*entries)
+        self.rig.take(*(of_feed(f"{n}.example", "", f"Nothing {n}", LATER) for n in range(40)))
+        assert what_is_wrong(self.rig.database, self.rig.pipeline.placer) == []
+        return self.shown()
+
+
+def feed_of(outlet: str) -> str:
+    return f"https://{outlet}/feed"
+
+
+def of_feed(outlet: str, title: str, said: str, when: Any) -> Entry:
+    more: dict[str, Any] = {"outlet": outlet, "authority": "foreign", "language": "en", "published": when}
+    return record(feed_of(outlet), f"{outlet} {title}", title, said, **more)
+
+
+def know(database: Database, sources: list[str]) -> None:
+    """Have these feeds published enough before."""
+    with database.write() as connection:
+        stream_history.count_sources(connection, dict.fromkeys(sources, (12, 6)))
+        yesterday = NOON.toordinal() - 719_163 - 1  # days since 1970
+        stream_history.close_period(connection, StreamPeriod(1, yesterday, 0, 0, b""), keep=100)
+
+
+def hijack(way: str, title: str, said: str) -> list[Entry]:
+    sentences = [sentence for paragraph in sentences_of(said) for sentence in paragraph]
+    between = [
+        f"{one} {ADVERTISEMENTS[n // 2 % len(ADVERTISEMENTS)]}" if n % 2 else one
+        for n, one in enumerate(sentences)
+    ]
+    texts = {
+        "headline": ADVERTISED,
+        "first sentence": f"{sentences[0]} {ADVERTISED}",
+        "two sentences": f"{' '.join(sentences[:2])} {ADVERTISED}",
+        "three sentences": f"{' '.join(sentences[:3])} {ADVERTISED}",
+        "advertisements below": "\n".join((said, *ADVERTISEMENTS)),
+        "advertisements between": "\n".join(between),
+        "earlier date": "\n".join((said, *ADVERTISEMENTS)),
+        "forty outlets": f"{' '.join(sentences[:3])} {ADVERTISED}",
+    }
+    when = NOON - timedelta(hours=2) if way == "earlier date" else LATER
+    count = 40 if way == "forty outlets" else 1
+    return [of_feed(f"spam{n}.example", title, texts[way], when) for n in range(count)]
+
+
+WAYS = (
+    "headline",
+    "first sentence",
+    "two sentences",
+    "three sentences",
+    "advertisements below",
+    "advertisements between",
+    "earlier date",
+    "forty outlets",
+)
+
+
+@pytest.mark.parametrize("way", WAYS)
+@pytest.mark.parametrize("event", STORIES)
+def test_a_hijack_is_not_told_and_adds_one_outlet_at_most(database: Database, event: str, way: str) -> None:
+    story = BigStory(database, event)
+    before = story.shown()
+    after = story.takes(*hijack(way, story.last.title, story.last.text))
+    assert (after.title, after.summary, after.reports) == (before.title, before.summary, before.reports)
+    assert after.outlets <= before.outlets + 1
+    assert "Slimona" not in after.text
+    assert "Golden Harbour" not in after.text
+
+
+@pytest.mark.later
+@pytest.mark.parametrize("way", WAYS)
+def test_on_the_first_day_no_source_is_known_and_it_is_not_told_either(sqlite: Database, way: str) -> None:
+    story = BigStory(sqlite, "ecb-25-plus", are_known=False)
+    before = story.shown()
+    after = story.takes(*hijack(way, story.last.title, story.last.text))
+    assert (after.title, after.reports) == (before.title, before.reports)
+    assert after.outlets <= before.outlets + 1
+    assert "Slimona" not in after.text
+
+
+@pytest.mark.parametrize("event", STORIES)
+def test_a_late_reprint_of_a_small_outlet_joins_and_is_told_and_counted(
+    database: Database, event: str
+) -> None:
+    story = BigStory(database, event)
+    before = story.shown()
+    after = story.takes(of_feed("valley.example", story.last.title, story.last.text, LATER))
+    assert after._replace(text="") == before._replace(
+        text="", articles=before.articles + 1, outlets=before.outlets + 1
+    )
+    assert "valley.example" in after.text
+
+
+@pytest.mark.parametrize("event", STORIES)
+def test_a_report_of_a_small_outlet_joins_and_is_told_and_counted(database: Database, event: str) -> None:
+    story = BigStory(database, event)
+    before = story.shown()
+    own = of_feed("valley.example", story.withheld["title"], story.withheld["text"], LATER)
+    after = story.takes(own)
+    assert (after.articles, after.outlets) == (before.articles + 1, before.outlets + 1)
+    assert before.reports <= after.reports <= before.reports + 1, (
+        "some share a quarter of their words with one"
+    )
+    assert "valley.example: " in after.text or "valley.example," in after.text
+
+
+def test_two_reprints_of_small_outlets_count_as_one_outlet_until_they_are_known(database: Database) -> None:
+    story = BigStory(database, "ecb-7-plus")
+    before = story.shown()
+    reprints = [of_feed(f"{n}.example", story.last.title, story.last.text, LATER) for n in ("hill", "dale")]
+    assert story.takes(*reprints).outlets == before.outlets + 1
+
+
+def test_outlets_that_are_known_count_each(database: Database) -> None:
+    story = BigStory(database, "ecb-7-plus", known=("hill.example", "dale.example"))
+    before = story.shown()
+    reprints = [of_feed(f"{n}.example", story.last.title, story.last.text, LATER) for n in ("hill", "dale")]
+    assert story.takes(*reprints).outlets == before.outlets + 2

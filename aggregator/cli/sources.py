@@ -390,7 +390,8 @@ def import_(
     if result.refused:
         feeds, shown = counted(len(result.refused), "feed"), ", ".join(result.refused[:_SHOWN_OTHERS])
         more = ", ..." if len(result.refused) > _SHOWN_OTHERS else ""
-        output.say(f"skipped {feeds} with a user name or password in the address: {shown}{more}")
+        kinds = "of this program itself or with a user name or password in the address"
+        output.say(f"skipped {feeds} {kinds}: {shown}{more}")
     if result.added:
         minutes = math.ceil(result.spread_seconds / 60)
         span = f"{minutes} minutes" if minutes > 1 else "a minute"

@@ -10,6 +10,28 @@ def is_loopback(host: str) -> bool:
     return host.lower() == "localhost" if address is None else address.is_loopback
 
 
+OWN_FEED = "this is a feed of this program itself, made of what its sources report: it cannot be one of them"
+
+
+def is_own_feed(address: str, host: str, port: int, public_url: str | None) -> bool:
+    """Whether an address is of a feed that is served at `public_url`, or where the server listens.
+
+    What listens at every address listens on loopback, too.
+    """
+
+    def place(url: str) -> tuple[str, int | None]:
+        parts = urlsplit(url)
+        name = (parts.hostname or "").rstrip(".")
+        is_here = is_loopback(name) or name in ("0.0.0.0", "::")  # noqa: S104 - compared only
+        return "loopback" if is_here else name, parts.port or {"http": 80, "https": 443}.get(parts.scheme)
+
+    served = [f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}", public_url or ""]
+    try:
+        return "/feeds/" in urlsplit(address).path and place(address) in map(place, filter(None, served))
+    except ValueError:
+        return False  # no address at all: refused elsewhere
+
+
 def is_owner_on_loopback(
     *,
     host: str,

@@ -31,7 +31,7 @@ from pydantic import (
     model_validator,
 )
 
-from aggregator.config.hosts import is_loopback
+from aggregator.config.hosts import OWN_FEED, is_loopback, is_own_feed
 from aggregator.config.messages import parse_end, parse_moment
 from aggregator.config.tuning import Tuning
 from aggregator.model.core import Kind
@@ -788,6 +788,15 @@ class Config(_Part):
                 )
         return {name: query.named(name) for name, query in value.items()}
 
+    @field_validator("sources")
+    @classmethod
+    def _no_own_feed(cls, value: tuple[SourceConfig, ...], info: ValidationInfo) -> tuple[SourceConfig, ...]:
+        server, public_url = info.data.get("server"), info.data.get("public_url")
+        for one in value:
+            if one.feed and server and is_own_feed(one.feed, server.host, server.port, public_url):
+                raise ValueError(f"{one.feed}: {OWN_FEED}")
+        return value
+
     @field_validator("webhooks", "notify")
     @classmethod
     def _check_recipients(
@@ -805,6 +814,10 @@ class Config(_Part):
     def _check_digest(cls, value: DigestConfig, info: ValidationInfo) -> DigestConfig:
         _check_query("it", value.query, info)
         return value
+
+    def is_own_feed(self, address: str) -> bool:
+        """Whether this program itself serves the feed at an address."""
+        return is_own_feed(address, self.server.host, self.server.port, self.public_url)
 
     @property
     def base(self) -> Path:

@@ -13,6 +13,7 @@ from urllib.parse import urljoin, urlsplit
 
 import msgspec
 
+from aggregator.config.hosts import OWN_FEED
 from aggregator.config.settings import (
     LOGIN_ADVICE,
     LONGEST_INTERVAL_DAYS,
@@ -284,7 +285,16 @@ def find(config: Config, typed: str, reader: FeedReader | None = None) -> Resolv
         with opened_reader(config) as own:
             return find(config, typed, own)
     addresses = _addresses_typed(typed)
-    return _FeedSearch(reader, source_tuning(config.effective_tuning)).find(addresses)
+    _refuse_own(config, *addresses)
+    found = _FeedSearch(reader, source_tuning(config.effective_tuning)).find(addresses)
+    _refuse_own(config, found.address, found.final)
+    return found
+
+
+def _refuse_own(config: Config, *addresses: str) -> None:
+    for address in addresses:
+        if config.is_own_feed(address):
+            raise UsageError(f"{address}: {OWN_FEED}")
 
 
 def _addresses_typed(typed: str) -> list[str]:
@@ -515,7 +525,7 @@ def place_in_config(config: Config, source: Source) -> str:
 class OpmlImportResult(FrozenStruct, frozen=True, kw_only=True):
     """The result of an import. `filed`: known sources that got a folder.
 
-    `refused`: titles, or else hosts, of feeds with a user name or password in the address.
+    `refused`: titles, or else hosts, of feeds with a user name or password in the address, or of our own.
     """
 
     added: int
@@ -557,7 +567,7 @@ def import_feeds(config: Config, database: Database, data: bytes, file: str) -> 
                 name.replace(_FOLDER_SEPARATOR, "/").strip() for name in feed.folder
             )
             existing = by_address.get(address_key(feed.url)) or by_id.get(source_id("feed", None, feed.url))
-            if has_login(feed.url):
+            if has_login(feed.url) or config.is_own_feed(feed.url):
                 # Programs write the address where there is no title.
                 named = "" if has_login(feed.title) else feed.title
                 refused.append(named or urlsplit(feed.url).hostname or "")

@@ -30,6 +30,8 @@ _TITLE_TAG = re.compile(
 )
 _DATA_URI = re.compile(r"data:[\w.+-]{1,40}/[\w.+-]{1,60}(?:;[\w=-]{1,40}){0,3},[A-Za-z0-9+/=%\s]{64,}")
 _LANGUAGE = re.compile(r"\s*([A-Za-z]{2,3})(?=$|[-_\s,;])")
+STORY_TAG = "tag:aggregator,2026:"  # with which each GUID of an output feed begins (web/feeds)
+_LINK = re.compile(r'<a href="([^"<>]{1,4096})"')
 _MAIL_AND_NAME = re.compile(r"^(?>\S+?@)\S++\s+\((.+)\)$")
 _MAIL = re.compile(r"\W*\b[^@]+@.+\.\w++[>)]?")
 
@@ -104,6 +106,17 @@ def entry_of(declared: DeclaredEntry, context: FeedContext) -> Entry | None:
         authority=authority_of(url, context.url),
         zone=context.zone,
     )
+
+
+def entries_of(declared: DeclaredEntry, context: FeedContext) -> list[Entry]:
+    """Return the entry, [] for none; of a story of a program like this one the links to its articles."""
+    if not declared.guid.startswith(STORY_TAG):
+        entry = entry_of(declared, context)
+        return [] if entry is None else [entry]
+    found = dict.fromkeys(absolute_url(html.unescape(one), None) for one in _LINK.findall(declared.html))
+    return [
+        Entry(source=context.source, url=url, authority="foreign", is_sighting=True) for url in found if url
+    ]
 
 
 def authority_of(url: str | None, feed_url: str | None) -> Authority:

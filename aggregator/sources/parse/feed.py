@@ -14,8 +14,9 @@ import io
 import json
 import re
 import zlib
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import partial
+from itertools import chain
 from typing import Any
 from xml.sax import SAXParseException
 
@@ -29,7 +30,7 @@ from aggregator.sources.parse.entry_builder import (
     FeedContext,
     absolute_url,
     declared_time,
-    entry_of,
+    entries_of,
     html_of_text,
     plain_title,
     primary_language,
@@ -184,7 +185,7 @@ def _with_feedparser(text: str, context: FeedContext) -> ParsedFeed:
     )
     head: dict[str, Any] = parsed["feed"]
     context = _with_head(head, context)
-    entries = [entry_of(_declared(raw), context) for raw in parsed["entries"]]
+    entries = [entries_of(_declared(raw), context) for raw in parsed["entries"]]
     is_cut_short = not entries and isinstance(dict.get(parsed, "bozo_exception"), SAXParseException)
     version = (
         "" if is_cut_short else _string(parsed, "version")
@@ -202,7 +203,7 @@ def _one_by_one(text: str, context: FeedContext) -> ParsedFeed:
         context, site_url=feed.site_url, title=feed.title, language=feed.language
     )
     feeds = [_attempted(_with_feedparser, document, context) for document in alone]
-    entries = [next(iter(one.entries), None) if one else None for one in feeds]
+    entries = [one.entries if one else () for one in feeds]
     read = _parsed(feed.format, feed.title, context, entries)
     return msgspec.structs.replace(read, ttl_seconds=feed.ttl_seconds)
 
@@ -217,13 +218,14 @@ def _with_head(head: dict[str, Any], context: FeedContext) -> FeedContext:
     )
 
 
-def _parsed(version: str, title: str, context: FeedContext, entries: list[Entry | None]) -> ParsedFeed:
+def _parsed(version: str, title: str, context: FeedContext, entries: Sequence[Sequence[Entry]]) -> ParsedFeed:
+    """Return the feed; `entries`: of each item."""
     return ParsedFeed(
         format=version,
         title=plain_title(title),
         language=context.language,
         site_url=context.site_url,
-        entries=tuple(entry for entry in entries if entry is not None)[: context.tuning.max_entries],
+        entries=tuple(chain.from_iterable(entries))[: context.tuning.max_entries],
         entry_count=len(entries),
     )
 
@@ -404,7 +406,7 @@ def read_json_feed(text: str, context: FeedContext) -> ParsedFeed:
     )
     items = _list(feed, "items")
     chosen = (item for item in _newest_items(items, context) if isinstance(item, dict))
-    entries = [entry_of(_json_entry(item), context) for item in chosen]
+    entries = [entries_of(_json_entry(item), context) for item in chosen]
     read = _parsed("jsonfeed", context.title, context, entries)
     return msgspec.structs.replace(read, entry_count=len(items))
 

@@ -151,7 +151,8 @@ def accept(
             accepted.append(result)
             continue
         observations = seen_before.get((result.article, one.entry.source))
-        if live.is_read_enough(result.article, result.outcome, by_page=by_page):
+        is_unseen = one.entry.is_sighting and result.outcome != "known"  # of an article that is not here
+        if is_unseen or live.is_read_enough(result.article, result.outcome, by_page=by_page):
             accepted.append(AcceptResult(outcome="known", article=result.article))
             continue  # no observation: it stays a change until the article may be read again
         batch.note(one, result, seen[offset])

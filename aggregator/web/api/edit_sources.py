@@ -144,7 +144,7 @@ async def import_opml(request: Request, site: OfSite) -> Response:
     """Add all feeds of an OPML document, with its folders.
 
     Feeds that are sources already stay unchanged, except that those without a folder get that of the
-    document. `refused` are feeds with a user name or password in the address.
+    document. `refused` are feeds of this program itself, or with a user name or password in the address.
     """
 
     def work(body: bytes) -> Response:

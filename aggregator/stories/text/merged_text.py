@@ -180,7 +180,7 @@ def _vouched(reports: Sequence[SourceReport], tuning: StoryTuning) -> Sequence[S
     if len(known) == len(reports):
         return reports
     compared = compare_all(read_features(reports), tuning)
-    told = {
+    vouched = {
         compared.features[one].sentence
         for pair, similarity in compared.pairs.items()
         for one, other in (pair, pair[::-1])
@@ -188,11 +188,11 @@ def _vouched(reports: Sequence[SourceReport], tuning: StoryTuning) -> Sequence[S
         and reports[compared.features[other].sentence.report].article.id in known
     }
 
-    def vouched(report: SourceReport) -> SourceReport:
-        sentences = tuple(replace(one, follows=None) for one in report.sentences if one in told)
+    def shortened(report: SourceReport) -> SourceReport:
+        sentences = tuple(replace(one, follows=None) for one in report.sentences if one in vouched)
         return replace(report, article=msgspec.structs.replace(report.article, timed=()), sentences=sentences)
 
-    return [report if report.article.id in known else vouched(report) for report in reports]
+    return [report if report.article.id in known else shortened(report) for report in reports]
 
 
 def _of_one(

@@ -27,6 +27,7 @@ from aggregator.model.core import FrozenStruct
 from aggregator.model.errors import AggregatorError, NotWritableError, ReadError, UsageError
 from aggregator.model.health_report import BackupState
 from aggregator.store.engine.database import Database
+from aggregator.store.engine.db_errors import is_damage
 from aggregator.store.maintenance import row_stream
 from aggregator.store.maintenance.row_stream import PASSING, Advance, database_name
 from aggregator.store.migrate import upgrade
@@ -110,7 +111,9 @@ def _copy(database: Database, plain: Path, progress: Progress) -> None:
     with closing(sqlite3.connect(plain)) as copy:
         copy.execute("PRAGMA journal_mode=DELETE")  # one file without a -wal file
     with progress("checks", None) as advance:
-        check_file(plain, advance)
+        damage = damage_in(plain, advance)
+    if damage is not None:
+        raise ReadError(f"the copy is damaged ({damage}); check the database with `aggregator db check`")
     _sync(plain)
 
 
@@ -131,8 +134,11 @@ def _copy_server(database: Database, plain: Path, progress: Progress) -> None:
         copy.close()
 
 
-def check_file(file: Path, advance: Advance) -> None:
-    """Raise ReadError unless SQLite's integrity check passes; an exception of `advance` stops the check."""
+def damage_in(file: Path, advance: Advance) -> str | None:
+    """Return what SQLite's integrity check finds first, if anything; an exception of `advance` stops it.
+
+    Nothing is written into the file.
+    """
     stopped: list[BaseException] = []
 
     def call_advance() -> int:
@@ -142,18 +148,17 @@ def check_file(file: Path, advance: Advance) -> None:
             stopped.append(error)
         return len(stopped)
 
-    with closing(sqlite3.connect(file)) as connection:
+    with closing(sqlite3.connect(f"{file.absolute().as_uri()}?mode=ro", uri=True)) as connection:
         connection.set_progress_handler(call_advance, _CHECKED_AT_ONCE)
         try:
             result = connection.execute("PRAGMA integrity_check(1)").fetchone()[0]
         except sqlite3.DatabaseError as error:
+            if not stopped and not is_damage(error):
+                raise
             result = str(error)
     if stopped:
         raise stopped[0]
-    if result != "ok":
-        raise ReadError(
-            f"the copy is damaged ({' '.join(result.split())}); check the database with `aggregator db check`"
-        )
+    return None if result == "ok" else " ".join(result.split())
 
 
 def _pack(plain: Path, packed: Path, progress: Progress) -> None:
@@ -261,7 +266,7 @@ _KEPT_BEFORE_UPGRADES = 2
 _LATE_SHARE = 0.5  # of the interval by which a backup may be late before that is a problem
 _PAUSE_SHARE = 1.0  # pause after each step of the daemon's backup, per time of the step: half of one core
 _NAME = re.compile(r"(.+)-(\d{8}T\d{6}Z)(?:-before-(\w+))?\.db\.zst", re.DOTALL)
-_TIME = "%Y%m%dT%H%M%SZ"
+TIME = "%Y%m%dT%H%M%SZ"
 
 
 class Backup(FrozenStruct, frozen=True, kw_only=True):
@@ -303,7 +308,7 @@ def _found(folder: Path, name: str) -> list[Backup]:
         if match is None or match[1] != name:
             continue
         try:
-            made_at = dt.datetime.strptime(match[2], _TIME).replace(tzinfo=dt.UTC)
+            made_at = dt.datetime.strptime(match[2], TIME).replace(tzinfo=dt.UTC)
             size = path.stat().st_size
         except (ValueError, OSError):  # not a time, or deleted meanwhile
             continue
@@ -457,4 +462,4 @@ def backup_file(to: Path, config: Config, now: dt.datetime) -> Path:
 
 def _file_name(config: Config, now: dt.datetime, before: str | None = None) -> str:
     suffix = "" if before is None else f"-before-{before}"
-    return f"{database_name(config.database_url)}-{now.astimezone(dt.UTC):{_TIME}}{suffix}{PACKED}"
+    return f"{database_name(config.database_url)}-{now.astimezone(dt.UTC):{TIME}}{suffix}{PACKED}"

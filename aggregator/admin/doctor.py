@@ -370,12 +370,11 @@ def _damage(context: DoctorContext) -> Finding | None:
         result = str(error) if damaged else "ok"
     if result == "ok":
         return None
-    advice = f"stop the daemon; mkdir damaged; mv {file}* damaged/; "
-    if context.newest_backup != "BACKUP":
-        advice += f"aggregator db restore {context.newest_backup}"
-    else:
-        recovered = f"sqlite3 damaged/{file.name} .recover | sqlite3 {file}; aggregator db check --repair"
-        advice += f"`aggregator db restore` a backup, or without one: {recovered}"
+    advice = f"stop the daemon; aggregator db restore {context.newest_backup} --replace"
+    if context.newest_backup == "BACKUP":
+        new = file.with_name("new.db")
+        check = f"aggregator db check --repair --database sqlite:///{new}"
+        advice += f"; or without one: sqlite3 {file} .recover | sqlite3 {new}; {check}"
     return problem(f"the database {file} is damaged: {result}", advice)
 
 

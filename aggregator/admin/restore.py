@@ -6,17 +6,19 @@ from contextlib import closing
 from pathlib import Path
 
 from aggregator.admin.backup import (
+    TIME,
     Progress,
-    check_file,
     check_free_disk,
     content_size,
+    damage_in,
     file_errors,
     scratch_in,
     unpacked,
 )
-from aggregator.model.core import FrozenStruct
+from aggregator.model.core import FrozenStruct, utc_now
 from aggregator.model.errors import DatabaseTooNewError, ReadError, UsageError
 from aggregator.store.engine.database import Database, shown_url
+from aggregator.store.engine.engines import files_of
 from aggregator.store.engine.writer_lease import exclusively, open_process_lock
 from aggregator.store.maintenance import row_stream
 from aggregator.store.maintenance.row_stream import PASSING
@@ -38,16 +40,18 @@ _EXPORT_BEGINS = b'{"export"'
 
 
 class RestoreResult(FrozenStruct, frozen=True, kw_only=True, omit_defaults=False):
-    """The revision of a restored backup, and the number of articles in the database."""
+    """The revision of a restored backup, the number of articles, and the folder with the damaged database."""
 
     revision: str
     articles: int
+    moved_to: str | None = None
 
 
 def restore(file: Path, database: Database, progress: Progress, *, replace: bool = False) -> RestoreResult:
     """Restore a backup into a SQLite or PostgreSQL database; an older backup is upgraded.
 
-    The backup is unpacked and checked before the database is changed. Raises ReadError for a damaged file,
+    The backup is unpacked and checked before the database is changed. A damaged SQLite file that is replaced
+    is moved into a folder beside it, from which more may be recovered. Raises ReadError for a damaged file,
     DatabaseTooNewError for a backup of a newer version, UsageError if the database has content and `replace`
     is not set, AnotherDaemonError if a process uses it.
     """
@@ -59,9 +63,11 @@ def restore(file: Path, database: Database, progress: Progress, *, replace: bool
             _unpack(file, scratch / "restored.db", progress)
             with closing(Database(f"sqlite:///{scratch / 'restored.db'}")) as source:
                 revision = _check_and_upgrade(file, source, progress)
+                moved_to = _set_damaged_aside(database, progress) if replace else None
                 _fill(database, source, progress, replace=replace, advice=advice)
     with database.read() as connection:
-        return RestoreResult(revision=revision, articles=row_stream.article_count(connection))
+        count = row_stream.article_count(connection)
+    return RestoreResult(revision=revision, articles=count, moved_to=moved_to)
 
 
 def copy(source: Database, target: Database, progress: Progress) -> bool:
@@ -127,7 +133,9 @@ def _check_and_upgrade(file: Path, source: Database, progress: Progress) -> str:
     if not _is_sqlite(source.file, file):
         raise ReadError(f"{file} is not a backup")
     with progress("checks", None) as advance:
-        check_file(source.file, advance)
+        damage = damage_in(source.file, advance)
+    if damage is not None:
+        raise ReadError(f"{file} is damaged ({damage}); use another backup")
     revision = revision_of(source)
     if revision is None:
         raise ReadError(f"{file} is a database, but not of this program")
@@ -139,6 +147,27 @@ def _check_and_upgrade(file: Path, source: Database, progress: Progress) -> str:
         raise too_old(str(file), revision)
     upgrade(source)
     return revision
+
+
+def _set_damaged_aside(database: Database, progress: Progress) -> str | None:
+    """Move a damaged SQLite file and its companions into a new folder beside it, which is returned."""
+    file = database.file
+    if file is None or not file.exists():
+        return None
+    with exclusively(database, _busy(database)):
+        with progress("checks", None) as advance:
+            if damage_in(file, advance) is None:
+                return None
+        folder = file.with_name(f"damaged-{utc_now():{TIME}}")
+        folder.mkdir(0o700)
+        for one in reversed(files_of(file)):  # the file last: its log and its lock must not outlive it
+            if one.exists():
+                one.rename(folder / one.name)
+    return str(folder)
+
+
+def _busy(database: Database) -> str:
+    return f"another process uses {shown_url(database.url)}; stop it, then repeat this command"
 
 
 # --- filling a database ------------------------------------------------------------------------------------
@@ -156,8 +185,7 @@ def _fill(
     is_cleared = not replaces_pages and replace and is_of_unknown_revision(target)
     if not (replaces_pages or is_cleared):
         upgrade(target)
-    busy = f"another process uses {shown_url(target.url)}; stop it, then repeat this command"
-    with exclusively(target, busy):
+    with exclusively(target, _busy(target)):
         if is_cleared:
             clear(target)
             upgrade(target)

@@ -101,7 +101,8 @@ def restore(
     """Restore a backup into a SQLite or PostgreSQL database.
 
     The database must be empty, unless you use --replace, and no daemon may use it. The backup is checked
-    first, and upgraded if an older version made it. Either all of it is restored or nothing.
+    first, and upgraded if an older version made it. Either all of it is restored or nothing. A damaged SQLite
+    file that is replaced is kept in a new folder beside it.
 
     \b
     Examples:
@@ -116,6 +117,8 @@ def restore(
         restored = run(Path(file), database, context.obj.progress, replace=replace)
     finally:
         database.close()
+    if restored.moved_to is not None:
+        show.say(f"moved the damaged database to {restored.moved_to}")
     show.say(f"restored {file} to {shown_url(database.url)}: {counted(restored.articles, 'article')}")
 
 

@@ -13,7 +13,6 @@ import base64
 import datetime as dt
 import sqlite3
 from collections.abc import Callable, Iterable, Iterator, Mapping, Set
-from contextlib import contextmanager
 from functools import cache
 from pathlib import Path
 from typing import Annotated, Any, Final, NamedTuple
@@ -38,11 +37,12 @@ from sqlalchemy import (
     text,
 )
 from sqlalchemy.engine import make_url
-from sqlalchemy.exc import DatabaseError, DataError, IntegrityError
+from sqlalchemy.exc import DataError, IntegrityError
 
 from aggregator.model.errors import AggregatorError, NotWritableError, ReadError
 from aggregator.store import codecs
 from aggregator.store.engine.database import Database
+from aggregator.store.engine.db_errors import translate_errors
 from aggregator.store.engine.engines import sqlite_driver
 from aggregator.store.search import index
 from aggregator.store.tables import UtcTime, article, counter, entry, metadata
@@ -299,10 +299,10 @@ def step_through(source: sqlite3.Connection, target: sqlite3.Connection, advance
 def take_pages(target: Database, source: Database, advance: Advance) -> None:
     """Replace the content of `target` by the pages of `source`, in one SQLite transaction.
 
-    Raises AggregatorError for a target that is no database any more.
+    Raises NotWritableError.
     """
     target.engine.dispose()  # idle connections of this process would block it
-    with _readable(target) as connection:
+    with translate_errors(target.url), target.engine.connect() as connection:
         try:
             driver = sqlite_driver(connection)
             if driver.execute("PRAGMA page_size").fetchone()[0] != _pragma(source, "page_size"):
@@ -311,17 +311,3 @@ def take_pages(target: Database, source: Database, advance: Advance) -> None:
         except sqlite3.OperationalError as error:
             raise NotWritableError(f"{target.file} cannot be written: {error}") from error
     target.engine.dispose()  # the log may be a new file now
-
-
-@contextmanager
-def _readable(database: Database) -> Iterator[Connection]:
-    """Connect to a file that may be no database any more. Raises AggregatorError then."""
-    try:
-        with database.engine.connect() as connection:
-            yield connection
-    except (DatabaseError, sqlite3.DatabaseError) as error:
-        cause = getattr(error, "orig", error)
-        raise AggregatorError(
-            f"{database.file} cannot be replaced ({cause}); move it away together with its -wal and -shm, "
-            "then repeat the command"
-        ) from error

@@ -41,6 +41,7 @@ from aggregator.model.errors import (
     AggregatorError,
     AnotherDaemonError,
     ConfigError,
+    DamagedFileError,
     DatabaseOutdatedError,
     DatabaseTooNewError,
     NotWritableError,
@@ -406,12 +407,21 @@ def test_a_server_too_goes_back_to_a_backup_from_before_an_upgrade(
     assert list(faults(server)) == []
 
 
-def test_a_target_that_is_no_database_any_more_is_said(kept: Path, tmp_path: Path) -> None:
-    (tmp_path / "broken.db").write_bytes(b"\0" * 8192 + b"words " * 1000)
-    target = Database(f"sqlite:///{tmp_path / 'broken.db'}")
-    for replace in (False, True):
-        with pytest.raises(AggregatorError, match=r"broken\.db"):
-            restore(kept, target, quietly, replace=replace)
+def test_a_target_that_is_no_database_any_more_is_moved_aside(
+    full: Database, kept: Path, tmp_path: Path
+) -> None:
+    broken = b"\0" * 8192 + b"words " * 1000
+    (tmp_path / "broken.db").write_bytes(broken)
+    with (
+        closing(Database(f"sqlite:///{tmp_path / 'broken.db'}")) as target,
+        pytest.raises(DamagedFileError, match=r"broken\.db"),
+    ):
+        restore(kept, target, quietly)
+    with closing(Database(f"sqlite:///{tmp_path / 'broken.db'}")) as target:
+        done = restore(kept, target, quietly, replace=True)
+        assert_same(full, target)
+    assert done.moved_to is not None
+    assert Path(done.moved_to, "broken.db").read_bytes() == broken
 
 
 # --- killed, stopped, out of room --------------------------------------------------------------------------

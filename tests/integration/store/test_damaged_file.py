@@ -8,7 +8,8 @@ import random
 import re
 import shutil
 import sqlite3
-from contextlib import closing, suppress
+from collections.abc import Iterator
+from contextlib import closing, contextmanager, suppress
 from pathlib import Path
 
 import pytest
@@ -16,6 +17,7 @@ from click.testing import Result
 from sqlalchemy import func, select, text, update
 from typer.testing import CliRunner
 
+from aggregator.admin.backup import back_up
 from aggregator.admin.export import exported
 from aggregator.cli.app import make_app
 from aggregator.config.tuning import Tuning
@@ -23,6 +25,7 @@ from aggregator.model.errors import DamagedError, DamagedFileError
 from aggregator.pipeline.placement.rebuild import rebuild
 from aggregator.store.engine.database import Database
 from aggregator.store.maintenance.integrity_check import balance, faults
+from aggregator.store.maintenance.row_stream import Advance
 from aggregator.store.migrate import upgrade
 from aggregator.store.search import index
 from aggregator.store.tables import article, story
@@ -63,6 +66,11 @@ def tear(file: Path, name: str, filling: int = 0xFF) -> None:
 
 def ignored(_count: int) -> None:
     pass
+
+
+@contextmanager
+def quietly(_unit: str, _total: int | None) -> Iterator[Advance]:
+    yield ignored
 
 
 def typed(database: Database, *arguments: str) -> Result:
@@ -226,3 +234,41 @@ def test_an_upgrade_that_meets_damage_says_how_to_recover_the_rest(file: Path) -
         pytest.raises(DamagedFileError, match=r"cannot be upgraded .* restore a backup, .* \.recover"),
     ):
         upgrade(database)
+
+
+@pytest.mark.parametrize("at", ["header", "page"])
+def test_a_restore_moves_a_damaged_file_aside(file: Path, at: str) -> None:
+    with closing(Database(f"sqlite:///{file}")) as sound:
+        back_up(sound, kept := file.with_name("kept.db"), quietly)
+        before = list(exported(sound, ignored))
+    if at == "page":
+        tear(file, "article")
+    else:
+        file.write_bytes(b"\xff" * 4096 + file.read_bytes()[4096:])
+    damaged = file.read_bytes()
+    log = file.with_name(f"{file.name}-shm")
+    with closing(Database(f"sqlite:///{file}")) as database:
+        refused = typed(database, "db", "restore", str(kept))
+        assert refused.exit_code or refused.exception
+        assert "aggregator db restore" not in f"{refused.output}{refused.exception}", "it was just typed"
+        assert file.read_bytes() == damaged
+        done = typed(database, "db", "restore", str(kept), "--replace")
+        assert done.exit_code == 0, done.output
+    (folder,) = file.parent.glob("damaged-*Z")
+    assert f"moved the damaged database to {folder}" in done.output
+    assert (folder / file.name).read_bytes() == damaged
+    assert (folder / f"{file.name}.lock").exists()
+    assert not log.exists()
+    with closing(Database(f"sqlite:///{file}")) as database:
+        assert list(exported(database, ignored))[1:] == before[1:]
+        assert list(faults(database)) == []
+        assert typed(database, "db", "restore", str(kept), "--replace").exit_code == 0
+    assert [one.name for one in file.parent.glob("damaged-*")] == [folder.name], "the file was sound"
+
+
+def test_a_restore_refuses_a_damaged_backup_without_sending_to_the_database(file: Path) -> None:
+    kept = Path(shutil.copy(file, file.with_name("kept.db")))
+    tear(kept, "article")
+    with closing(Database(f"sqlite:///{file}")) as database:
+        done = typed(database, "db", "restore", str(kept), "--replace")
+    assert re.search(r"kept\.db is damaged \(.*\); use another backup", f"{done.output}{done.exception}")

@@ -4,6 +4,7 @@ import datetime as dt
 import os
 from collections.abc import Iterator, Sequence
 from contextlib import closing
+from functools import partial
 from pathlib import Path
 
 import msgspec
@@ -12,7 +13,7 @@ from aggregator.config.settings import Config
 from aggregator.model.core import Entry, FrozenStruct, Verdict, utc_now
 from aggregator.model.errors import AggregatorError, FetchError, WorkError
 from aggregator.pipeline.jobs import PrepareItem, PrepareJob, PrepareResult, broken_article, prepare
-from aggregator.pipeline.poll import verdict_of
+from aggregator.pipeline.poll import parse_mail, verdict_of
 from aggregator.pipeline.workers.executor import Executor
 from aggregator.pipeline.workers.factory import open_executor
 from aggregator.sources.fetch.client import client_of
@@ -52,7 +53,9 @@ class UnreadInput(ExtractPreview, frozen=True, kw_only=True, omit_defaults=False
 def extract(config: Config, what: Sequence[str]) -> Iterator[ExtractPreview]:
     """Read `what` (files, folders, addresses) and yield for each input what would be stored."""
     all_tuning = config.effective_tuning
+    tuning = source_tuning(all_tuning)
     executor = open_executor(config.work.executor, config.work.worker_count, all_tuning)
+    parsing_mail = partial(parse_mail, executor)
     try:
         for one in what:
             if is_address(one) and not is_remote(one):
@@ -60,7 +63,7 @@ def extract(config: Config, what: Sequence[str]) -> Iterator[ExtractPreview]:
                 continue
             problem = "there is no file in it that can be read"
             try:
-                for found in open_source(one, tuning=source_tuning(all_tuning), seen=utc_now()):
+                for found in open_source(one, tuning=tuning, seen=utc_now(), parse_mail=parsing_mail):
                     problem = ""
                     yield _preview(config, executor, _name(one, found.where), found)
             except AggregatorError as error:

@@ -14,6 +14,7 @@ import os
 import time
 from collections import Counter, deque
 from collections.abc import Callable, Iterator, Sequence
+from functools import partial
 from pathlib import Path
 from typing import TypeVar
 
@@ -37,7 +38,7 @@ from aggregator.pipeline.kinds.folder_kind import (
     entries_of,
 )
 from aggregator.pipeline.pipeline import More, Pipeline
-from aggregator.pipeline.poll import Poller, parse_feed
+from aggregator.pipeline.poll import Poller, parse_feed, parse_mail
 from aggregator.pipeline.render import renderer
 from aggregator.pipeline.samples import first_start, with_dates_moved
 from aggregator.sources.limits import source_tuning
@@ -306,7 +307,14 @@ class Ingest:
             limits = source_tuning(self._all_tuning)
             # Only if this process places them: another one may be unable to read the archive.
             listing = self._listed if self._pipeline is not None and what != "-" else None
-            inputs = open_source(what, tuning=limits, progress=progress, seen=self._now(), list_pages=listing)
+            inputs = open_source(
+                what,
+                tuning=limits,
+                progress=progress,
+                seen=self._now(),
+                list_pages=listing,
+                parse_mail=partial(parse_mail, self._executor),
+            )
         except AggregatorError as error:  # a folder that cannot be listed, or a file that was deleted
             where = shown(what) if is_remote(what) else what
             yield InputProblem(where=where, reason=str(error), file=where)

@@ -15,6 +15,7 @@ from aggregator.model.core import (
     Entry,
     FrozenStruct,
     LearnedBoilerplate,
+    ParsedFeed,
     Prepared,
     Verdict,
 )
@@ -160,6 +161,19 @@ def read_feed(job: bytes) -> bytes:
         tuning = all_tuning.section("text", ExtractTuning)
         texts = map(_beginning, parsed.entries[: tuning.language_feed_entries])
         parsed = msgspec.structs.replace(parsed, language=language_of_feed(texts, tuning))
+    return msgspec.msgpack.encode(parsed)
+
+
+def read_mail(job: bytes) -> bytes:
+    """Return a ParsedFeed with the entry of the message in a FeedJob, or with the reason why it is none."""
+    from aggregator.sources.parse.mail import entry_of_mail
+
+    mail = msgspec.msgpack.decode(job, type=FeedJob)
+    try:
+        entry = entry_of_mail(mail.data, source=mail.source, seen=mail.seen, tuning=mail.tuning)
+        parsed = ParsedFeed(entries=(entry,))
+    except ReadError as error:
+        parsed = ParsedFeed(problem=str(error))
     return msgspec.msgpack.encode(parsed)
 
 

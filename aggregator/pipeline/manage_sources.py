@@ -117,7 +117,7 @@ class FeedReader:
             address, userinfo = split_address(self._names.get(what) or what)
             if what in self._mailboxes:
                 access = self._extras[self._mailboxes[what]].access
-                parsed = preview(self._client, access, self._limits, _ENTRIES_CHECKED)
+                parsed = preview(self._client, self._executor, access, self._limits, _ENTRIES_CHECKED)
             elif _MAILBOX.match(address):
                 raise FetchError("login", "list the mailbox in config.yaml, with its user and password")
             elif address.startswith(("http://", "https://")):

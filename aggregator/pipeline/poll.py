@@ -30,10 +30,11 @@ from aggregator.model.errors import (
     DatabaseBusyError,
     FetchError,
     NotWritableError,
+    ReadError,
     WorkError,
 )
 from aggregator.model.health_report import silence_seconds
-from aggregator.pipeline.jobs import FeedJob, read_feed
+from aggregator.pipeline.jobs import FeedJob, read_feed, read_mail
 from aggregator.pipeline.mutes import Mutes
 from aggregator.pipeline.poll_decision import (
     DetectedOutage,
@@ -49,7 +50,7 @@ from aggregator.pipeline.workers.executor import Executor
 from aggregator.sources.fetch.client import Client, FetchResult
 from aggregator.sources.fetch.rate_limiter import ASKED_TO_WAIT
 from aggregator.sources.fetch.robots import Robots
-from aggregator.sources.limits import net_tuning, source_tuning
+from aggregator.sources.limits import SourceTuning, net_tuning, source_tuning
 from aggregator.store.engine.database import Connection, Database
 from aggregator.store.intake import inbox, pending_pages, rejected
 from aggregator.store.intake.hosts import HostBackoff, save_host_backoffs
@@ -569,6 +570,21 @@ def parse_feed(executor: Executor, job: FeedJob, read: Callable[[bytes], bytes] 
     except WorkError as error:
         raise FetchError(error.verdict, f"the feed could not be read: {error.detail}") from error
     return msgspec.msgpack.decode(answer, type=ParsedFeed)
+
+
+def parse_mail(
+    executor: Executor, data: bytes, *, source: str, seen: dt.datetime, tuning: SourceTuning
+) -> Entry:
+    """Parse a message in a worker, as `entry_of_mail`. Raises ReadError, also if the worker failed."""
+    job = FeedJob(data=data, source=source, seen=seen, tuning=tuning)
+    try:
+        answer = executor.submit(read_mail, msgspec.msgpack.encode(job)).result()
+    except WorkError as error:
+        raise ReadError(f"this message could not be read: {error.detail}") from error
+    parsed = msgspec.msgpack.decode(answer, type=ParsedFeed)
+    if parsed.problem is not None:
+        raise ReadError(parsed.problem)
+    return parsed.entries[0]
 
 
 def read_sitemaps(

@@ -10,6 +10,7 @@ import os
 import time
 from collections import deque
 from collections.abc import Mapping
+from functools import partial
 from pathlib import Path
 
 import msgspec
@@ -19,7 +20,14 @@ from aggregator.model.core import Entry, FrozenStruct
 from aggregator.model.errors import AggregatorError, FetchError, TooManyFilesError
 from aggregator.pipeline.jobs import FeedJob
 from aggregator.pipeline.kinds.source_kind import SourceKind
-from aggregator.pipeline.poll import PollResult, PollServices, of_source, parse_feed, summarise_accepted
+from aggregator.pipeline.poll import (
+    PollResult,
+    PollServices,
+    of_source,
+    parse_feed,
+    parse_mail,
+    summarise_accepted,
+)
 from aggregator.pipeline.poll_decision import with_counts
 from aggregator.pipeline.samples import first_start, with_dates_moved
 from aggregator.pipeline.workers.executor import Executor
@@ -166,7 +174,11 @@ class FolderWatcher:
             found = kept[1]
         else:
             reading = ReadOptions(
-                tuning=self._source_tuning, progress=Progress(), seen=looked.now, passed=before.count
+                tuning=self._source_tuning,
+                progress=Progress(),
+                seen=looked.now,
+                passed=before.count,
+                parse_mail=partial(parse_mail, self._executor),
             )
             found = read_file(folder / path, identify_below(folder, path), reading)
         count = before.count

@@ -5,6 +5,7 @@ an interruption the next poll reads the same again, which changes nothing.
 """
 
 import datetime as dt
+from collections.abc import Callable
 from functools import partial
 from urllib.parse import unquote, urlsplit
 
@@ -15,13 +16,13 @@ from aggregator.config.source_access import Access, mailbox_address
 from aggregator.model.core import Entry, ParsedFeed, utc_now
 from aggregator.model.errors import ConfigError, FetchError, ReadError
 from aggregator.pipeline.kinds.source_kind import SourceKind
-from aggregator.pipeline.poll import Poller, PollServices
+from aggregator.pipeline.poll import Poller, PollServices, parse_mail
 from aggregator.pipeline.poll_decision import PollAnswer
+from aggregator.pipeline.workers.executor import Executor
 from aggregator.sources.fetch.client import Client
 from aggregator.sources.fetch.mailbox import Message, read_mailbox
 from aggregator.sources.fetch.response import FetchResult
 from aggregator.sources.limits import SourceTuning, source_tuning
-from aggregator.sources.parse.mail import entry_of_mail
 from aggregator.store.intake.sources import Source
 
 
@@ -44,7 +45,10 @@ def _answer(services: PollServices, source: Source, now: dt.datetime) -> PollAns
     if extras is None:
         raise FetchError("login", "config.yaml has no password for it")
     found = read_mailbox(services.client, source.address, extras.access.password, tuning, source.etag)
-    feed, refused = _feed(source.address, found.messages, source.entry_source, now, tuning)
+    parse = partial(parse_mail, services.executor, source=source.entry_source, seen=now, tuning=tuning)
+    feed, refused = _feed(source.address, found.messages, parse)
+    if services.stops():  # the workers, too
+        raise FetchError("stopped", "the program ends")
     is_same = not found.messages and source.first_poll_done
     return PollAnswer(
         FetchResult(url=source.address, url_final=source.address, status=200, etag=found.state),
@@ -54,16 +58,19 @@ def _answer(services: PollServices, source: Source, now: dt.datetime) -> PollAns
     )
 
 
-def preview(client: Client, access: Access, tuning: SourceTuning, most: int) -> ParsedFeed:
+def preview(
+    client: Client, executor: Executor, access: Access, tuning: SourceTuning, most: int
+) -> ParsedFeed:
     """Return the `most` newest messages, without storing anything. Raises FetchError."""
     tuning = msgspec.structs.replace(tuning, mailbox_messages=most)
     found = read_mailbox(client, access.address, access.password, tuning)
-    feed, _ = _feed(access.address, found.messages, "mailbox", utc_now(), tuning)
+    parse = partial(parse_mail, executor, source="mailbox", seen=utc_now(), tuning=tuning)
+    feed, _ = _feed(access.address, found.messages, parse)
     return msgspec.structs.replace(feed, entry_count=found.count)
 
 
 def _feed(
-    address: str, messages: tuple[Message, ...], source: str, now: dt.datetime, tuning: SourceTuning
+    address: str, messages: tuple[Message, ...], parse: Callable[[bytes], Entry]
 ) -> tuple[ParsedFeed, list[tuple[str, str]]]:
     """Return a feed, the newest entry first, and the messages that are no entries, with the reason."""
     entries: list[Entry] = []
@@ -72,7 +79,7 @@ def _feed(
         try:
             if one.data is None:
                 raise ReadError(one.problem)
-            entries.append(entry_of_mail(one.data, source=source, seen=now, tuning=tuning))
+            entries.append(parse(one.data))
         except ReadError as error:
             refused.append((f"message {one.number}", str(error)))
     feed = ParsedFeed(

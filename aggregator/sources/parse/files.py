@@ -99,8 +99,8 @@ class ReadOptions(msgspec.Struct, frozen=True, kw_only=True):
     """Options of every reader in this module. `seen` limits declared times, if known.
 
     The first `passed` items of a file are skipped: they were read before. `list_pages` has a worker list the
-    pages of an archive; None: all are read here. A worker leaves pages in the file `leaves_in` and begins
-    with the record or line `first`.
+    pages of an archive; None: all are read here. `parse_mail` has a worker parse a message, or is what parses
+    it. A worker leaves pages in the file `leaves_in` and begins with the record or line `first`.
     """
 
     tuning: SourceTuning
@@ -108,6 +108,7 @@ class ReadOptions(msgspec.Struct, frozen=True, kw_only=True):
     seen: dt.datetime | None = None
     passed: int = 0
     list_pages: "Callable[[ArchiveSpan], PageList] | None" = None
+    parse_mail: Callable[..., Entry] = mail.entry_of_mail
     leaves_in: str | None = None
     first: int = 1
 
@@ -146,13 +147,20 @@ def open_source(
     seen: dt.datetime | None = None,
     stdin: BinaryIO | None = None,
     list_pages: Callable[[ArchiveSpan], PageList] | None = None,
+    parse_mail: Callable[..., Entry] = mail.entry_of_mail,
 ) -> Iterator[InputItem]:
     """Read a file, a folder or "-" (standard input), in order of path and line.
 
     Raise UsageError if it does not exist, and ReadError if a folder cannot be listed, both before the first
     item. `progress` is updated while the result is read.
     """
-    reading = ReadOptions(tuning=tuning, progress=progress or Progress(), seen=seen, list_pages=list_pages)
+    reading = ReadOptions(
+        tuning=tuning,
+        progress=progress or Progress(),
+        seen=seen,
+        list_pages=list_pages,
+        parse_mail=parse_mail,
+    )
     finding = _finding(what, reading, stdin)
     return (item for item in finding if item is not None)
 
@@ -470,7 +478,7 @@ def _mail(data: bytes, place: FileIdentity, where: str, reading: ReadOptions) ->
         limit = reading.tuning.max_article_bytes
         return _too_long(place, limit, where) if data.strip() else _empty(place, where)
     try:
-        entry = mail.entry_of_mail(data, source=place.source, seen=reading.seen, tuning=reading.tuning)
+        entry = reading.parse_mail(data, source=place.source, seen=reading.seen, tuning=reading.tuning)
     except ReadError as error:
         return InputProblem(where=where, reason=str(error))
     return InputEntry(entry=entry, where=where)

@@ -1,6 +1,8 @@
 """Mailboxes as sources, on both databases: what a poll stores, and what `sources check` and `list` show."""
 
+import os
 from collections.abc import Iterator
+from concurrent.futures import Future
 from pathlib import Path
 
 import pytest
@@ -11,12 +13,12 @@ from aggregator.config.loader import load
 from aggregator.config.settings import Config
 from aggregator.config.source_access import source_extras
 from aggregator.config.tuning import Tuning
-from aggregator.model.errors import ConfigError
+from aggregator.model.errors import ConfigError, WorkError
 from aggregator.pipeline.kinds.source_kind import source_kind
 from aggregator.pipeline.manage_sources import check, configured_sources, export_opml
 from aggregator.pipeline.placement.story_options import mutes_of
 from aggregator.pipeline.poll import Poller, PollResult, PollServices
-from aggregator.pipeline.workers.executor import InlineExecutor
+from aggregator.pipeline.workers.executor import Executor, InlineExecutor, JobFunction
 from aggregator.sources.fetch.client import client_of
 from aggregator.store.engine.database import Database
 from aggregator.store.intake.sources import Source, all_sources, sync_config
@@ -25,6 +27,7 @@ from tests.support.articles import FLOOD, STRIKE, Clock, Rig
 from tests.support.imap_server import PASSWORD, USER, ImapServer, mail
 from tests.support.rows import queried, read_by, written_by
 
+BOX = ((2, STRIKE), (3, "endless"))
 HEAD = "fetch: {allow_private: [127.0.0.0/8], host_gap: 0s, interval: 1h}\nwork: {executor: inline}\n"
 
 
@@ -32,6 +35,22 @@ HEAD = "fetch: {allow_private: [127.0.0.0/8], host_gap: 0s, interval: 1h}\nwork:
 def imap() -> Iterator[ImapServer]:
     with ImapServer() as server:
         yield server
+
+
+class Workers(InlineExecutor):
+    """Workers that are late with a message that says so; they end with the program."""
+
+    is_closed = False
+
+    def submit(self, function: JobFunction, job: bytes) -> Future[bytes]:
+        future: Future[bytes] = Future()
+        if self.is_closed:
+            future.set_exception(WorkError("died", "the workers are stopped"))
+        elif b"endless" in job:
+            future.set_exception(WorkError("timeout", "no answer within 10 s"))
+        else:
+            return super().submit(function, job)
+        return future
 
 
 class Desk:
@@ -51,15 +70,21 @@ class Desk:
         )
         return load(self.folder / "config.yaml")
 
-    def poll(self, config: Config | None = None) -> PollResult:
+    def poll(self, config: Config | None = None, executor: Executor | None = None) -> PollResult:
         config = config or self.config()
         client = client_of(config)
         services = PollServices(
-            self.database, client, InlineExecutor(), Tuning(), self.clock, extras=source_extras(config)
+            self.database,
+            client,
+            executor or InlineExecutor(),
+            Tuning(),
+            self.clock,
+            stops=lambda: isinstance(executor, Workers) and executor.is_closed,
+            extras=source_extras(config),
         )
         poller = Poller(services, robots=False, pages="auto", mutes=mutes_of(config))
         written_by(self.database, sync_config, configured_sources(config, self.clock()))
-        result = source_kind("imap").poller(poller)(self.source)
+        result = source_kind(self.source.kind).poller(poller)(self.source)
         client.close()
         return result
 
@@ -119,6 +144,37 @@ def test_what_is_left_is_read_soon_and_refusals_are_listed(desk: Desk) -> None:
     assert desk.rejected() == [("message 103", "this is not a message: it has no header")]
     assert desk.source.health_cause == "message 103: this is not a message: it has no header"
     assert (desk.source.entries_new, desk.source.entries_rejected) == (102, 1)
+
+
+def test_messages_are_parsed_by_workers(desk: Desk) -> None:
+    late = "this message could not be read: no answer within 10 s"
+    workers = Workers()
+    desk.imap.add(mail(1, FLOOD), mail(2, "endless"), mail(3, STRIKE))
+    assert len(desk.poll(executor=workers).accepted) == 2
+    assert desk.rejected() == [("message 2", late)]
+    desk.imap.add(mail(4, FLOOD))
+    workers.is_closed = True
+    assert not desk.poll(executor=workers).succeeded
+    assert (len(desk.rejected()), desk.source.etag) == (1, "7/3"), "a stop refuses nothing"
+
+
+def test_messages_in_a_folder_are_parsed_by_workers(desk: Desk) -> None:
+    letters = desk.folder / "letters"
+    letters.mkdir()
+    (letters / "1.eml").write_bytes(mail(1, FLOOD))
+    (letters / "2.mbox").write_bytes(
+        b"".join(b"From a@b.example Fri Nov 20 08:00:00 2026\n" + mail(n, text) + b"\n" for n, text in BOX)
+    )
+    (desk.folder / "config.yaml").write_text(f"{HEAD}sources:\n  - folder: letters\n", encoding="utf-8")
+    old = desk.clock.time.timestamp() - 3600
+    for one in letters.iterdir():
+        os.utime(one, (old, old))
+    assert len(desk.poll(load(desk.folder / "config.yaml"), Workers()).accepted) == 2
+    ((where, reason),) = desk.rejected()
+    assert (where, reason) == (
+        f"{letters}/2.mbox, message 2",
+        "this message could not be read: no answer within 10 s",
+    )
 
 
 def test_failures_have_a_cause_and_keep_the_position(desk: Desk, imap: ImapServer) -> None:

@@ -25,7 +25,7 @@ from aggregator.pipeline.placement.retention import RetentionPlan
 from aggregator.pipeline.workers.executor import InlineExecutor
 from aggregator.store.engine.database import Database
 from aggregator.store.intake import inbox
-from aggregator.store.maintenance import retention
+from aggregator.store.maintenance import erase
 from aggregator.store.migrate import upgrade
 from aggregator.store.stories.merged_texts import render_next
 from aggregator.store.tables import article, counter
@@ -76,10 +76,8 @@ def _index(database: Database) -> None:
 def used(database: Database) -> int:
     """Bytes without those of free pages."""
     if database.is_sqlite:
-        with database.read() as connection:
-            file_space = retention.file_space(connection)
-        assert file_space is not None
-        return file_space.file - file_space.free
+        space = database.space()
+        return space.total - space.free
     with database.engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
         connection.execute(text("VACUUM FULL"))
         sizes = (
@@ -107,7 +105,7 @@ def run(database: Database, plan: RetentionPlan) -> list[float]:
     pipeline = Pipeline(database, InlineExecutor(), Tuning(), lambda: LATER)
     with database.write() as connection:  # the clock has gone on for a day
         for hours in (40, 16):
-            retention.steady_since(connection, LATER - dt.timedelta(hours=hours), dt.timedelta(days=1))
+            erase.steady_since(connection, LATER - dt.timedelta(hours=hours), dt.timedelta(days=1))
     retention_job = pipeline.retention_job(plan)
     retention_job.step()  # reads the rules and where it is
     seconds = []

@@ -85,7 +85,7 @@ def file_errors(unwritable: str, damaged: str) -> Iterator[None]:
 
 def bytes_needed(database: Database, *, packed: bool) -> int:
     """Return the bytes of disk space that a backup needs, with its temporary files."""
-    return int(row_stream.size_bytes(database) * (1 + _PACKED_SHARE if packed else 1))
+    return int(database.space().total * (1 + _PACKED_SHARE if packed else 1))
 
 
 def check_free_disk(folder: Path, needed: int) -> None:
@@ -101,8 +101,9 @@ def check_free_disk(folder: Path, needed: int) -> None:
 def _copy(database: Database, plain: Path, progress: Progress) -> None:
     """Copy a database into one SQLite file, check it and sync it."""
     if database.is_sqlite:
+        space = database.space()
         with (
-            progress("pages", row_stream.page_count(database)) as advance,
+            progress("pages", space.total // space.page) as advance,
             closing(sqlite3.connect(plain)) as target,
         ):
             row_stream.copy_pages(database, target, advance)

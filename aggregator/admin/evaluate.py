@@ -61,13 +61,14 @@ from aggregator.text.sentences import paragraphs
 def labels(database: Database) -> dict[str, str]:
     """Return the story of each article that an active correction names, by article id."""
     with database.read() as connection:
-        return articles.assigned_stories(connection, corrections.constrained_articles(connection))
+        constrained = {one.article for one in corrections.all_constraints(connection)}
+        return articles.assigned_stories(connection, constrained)
 
 
 def labelled_records(database: Database) -> Iterator[bytes]:
     """Yield one line of a dataset for each labelled article, with its text, in the order of the ids."""
+    assigned_stories = labels(database)
     with database.read() as connection:
-        assigned_stories = articles.assigned_stories(connection, corrections.constrained_articles(connection))
         for view in article_views.views_with_text(connection, assigned_stories):
             record = {
                 "id": view.id,

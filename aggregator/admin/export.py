@@ -146,7 +146,7 @@ def import_into(database: Database, lines: Iterable[bytes], progress: Advance) -
             stream = _batches(_rows(numbered))
             total = row_stream.write_all(connection, stream, progress)
             outbox.skip_backlog(connection)  # webhooks do not report imported stories
-        index.index_all(database)
+        index.index_until(database, index.index_older)
     return total
 
 

@@ -194,7 +194,8 @@ def _fill(
                 if row_stream.has_content(connection):
                     raise UsageError(f"the database {shown_url(target.url)} is not empty; {advice}")
         if replaces_pages:
-            with progress("pages", row_stream.page_count(source)) as advance:
+            space = source.space()
+            with progress("pages", space.total // space.page) as advance:
                 row_stream.take_pages(target, source, advance)
             target.checkpoint_log()
             return
@@ -206,4 +207,4 @@ def _fill(
         with target.read() as connection:
             total = index.unindexed_count(connection)
         with progress("articles indexed", total) as advance:
-            index.index_all(target, advance)
+            index.index_until(target, index.index_older, advance=advance)

@@ -135,7 +135,7 @@ def list_(context: Context, format_: show.TableOrJson = "table") -> None:
     from aggregator.store.stories.corrections import all_corrections
 
     with context.obj.reading() as (_, database), database.read() as connection:
-        corrections = all_corrections(connection)
+        corrections = all_corrections(connection)[::-1]
     if format_ == "json":
         show.json_line(corrections)
         return
@@ -266,11 +266,11 @@ class WriterSession:
     """
 
     def __init__(self, config: "Config", database: "Database") -> None:
-        from aggregator.store.engine.writer_lease import open_writer_lease
+        from aggregator.store.engine.writer_lease import WriterLease
 
         self._config = config
         self._database = database
-        self._lock = open_writer_lease(database, config.effective_tuning)
+        self._lock = WriterLease(database, config.effective_tuning)
         self.is_writer = False
         self.queued_as: int | None = None  # the number of the last command that was queued
 

@@ -91,10 +91,10 @@ def _ingest(
     from aggregator.pipeline.placement.story_options import mutes_of
     from aggregator.pipeline.poll import Poller, PollServices
     from aggregator.sources.fetch.client import client_of
-    from aggregator.store.engine.writer_lease import open_writer_lease
+    from aggregator.store.engine.writer_lease import WriterLease
 
     all_tuning = config.effective_tuning
-    lock = open_writer_lease(database, all_tuning)
+    lock = WriterLease(database, all_tuning)
     with ExitStack() as opened:
         opened.callback(lock.release)
         executor = opened.enter_context(workers(config))

@@ -33,7 +33,7 @@ from aggregator.model.errors import (
 )
 from aggregator.model.health_report import Reload
 from aggregator.store.engine.database import Database, shown_url
-from aggregator.store.engine.writer_lease import open_writer_lease
+from aggregator.store.engine.writer_lease import WriterLease
 
 if TYPE_CHECKING:
     from aggregator.web.server import Server
@@ -86,7 +86,7 @@ class Daemon:
         self._requested = threading.Event()  # a stop or a reload
         self._reread = threading.Event()
         self._notifier = Notifier()
-        self._lock = open_writer_lease(database, config.effective_tuning)
+        self._lock = WriterLease(database, config.effective_tuning)
         check_seconds = config.effective_tuning.section("watchdog", ServiceTuning).check_seconds
         self._check_seconds = min(check_seconds, watchdog_interval_seconds() or check_seconds)
         self._services = DaemonServices(

@@ -274,7 +274,7 @@ class HealthMonitor:
             found = HealthSnapshot(
                 at=now,
                 stored=health_probes.stored(connection, now, self._all_tuning),
-                place=health_probes.place(self._database, connection),
+                place=health_probes.place(self._database),
                 sources=health_probes.sources(connection, self.tuning.sources_labelled),
                 why_not_writable=self._database.why_not_writable(connection),
                 revision=health_probes.revision(connection),

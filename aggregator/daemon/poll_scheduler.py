@@ -20,8 +20,7 @@ from aggregator.pipeline.workers.thread_pool import ThreadPool
 from aggregator.sources.fetch.poll_schedule import correct_due, is_overdue_by_jump, longest_wait
 from aggregator.sources.fetch.rate_limiter import HostLimits
 from aggregator.store.intake import pending_pages
-from aggregator.store.intake.hosts import active_host_backoffs
-from aggregator.store.intake.sources import Source, all_due, due, set_due
+from aggregator.store.intake.sources import Source, active_host_backoffs, all_due, due, set_due
 
 _THREADS = 8  # for concurrent requests (chosen)
 _SLOW_FETCHES = 160  # slower than net.slow_fetch_seconds, at most (a waiting thread needs some 100 KiB)

@@ -39,9 +39,9 @@ from aggregator.sources.fetch.client import client_of
 from aggregator.store.engine.database import Database
 from aggregator.store.engine.writer_lease import WriterLease
 from aggregator.store.intake import rejected
-from aggregator.store.maintenance.clock import ClockTuning, pull_back
 from aggregator.store.read import health_probes
 from aggregator.store.read.reader import StoryReader
+from aggregator.store.stories.placement_batch import ClockTuning, pull_back
 from aggregator.stories.tuning import StoryTuning
 from aggregator.web.settings import publish_settings
 

@@ -49,7 +49,8 @@ def wait_for_answer(database: Database, number: int, *, patience_seconds: float)
     ends = time.monotonic() + patience_seconds
     while True:
         with database.read() as connection:
-            found = commands.one(connection, number)
+            found = commands.found(connection, number)
+        assert found is not None, "it was added"
         if found.state == "refused":
             raise UsageError(found.result or "the command was refused")
         if found.state == "done":

@@ -53,16 +53,17 @@ from aggregator.sources.fetch.robots import Robots
 from aggregator.sources.limits import SourceTuning, net_tuning, source_tuning
 from aggregator.store.engine.database import Connection, Database
 from aggregator.store.intake import inbox, pending_pages, rejected
-from aggregator.store.intake.hosts import HostBackoff, save_host_backoffs
 from aggregator.store.intake.identify import PollContext, RereadTuning
 from aggregator.store.intake.inbox import AcceptedBatch, AcceptResult
 from aggregator.store.intake.pending_pages import PendingPage
 from aggregator.store.intake.sources import (
+    HostBackoff,
     Source,
     polled_host_count,
     pull_in,
     restart_merged_sources,
     save,
+    save_host_backoffs,
     source_at,
 )
 

@@ -7,7 +7,6 @@ import logging
 import sys
 from collections.abc import Callable
 from contextlib import ExitStack
-from functools import cache
 from importlib.resources import files
 from pathlib import Path
 
@@ -43,14 +42,8 @@ def migrations_folder() -> Path:
 
 
 def _revisions() -> tuple[str, ...]:
-    """Return all revisions, oldest first."""
-    return _revisions_in(migrations_folder())
-
-
-@cache
-def _revisions_in(folder: Path) -> tuple[str, ...]:
-    """Return the prefixes of the file names (0032_baseline.py)."""
-    files_of = (folder / "versions").glob("[0-9]*.py")
+    """Return all revisions, oldest first: the prefixes of the file names (0032_baseline.py)."""
+    files_of = (migrations_folder() / "versions").glob("[0-9]*.py")
     return tuple(sorted(path.name.split("_")[0] for path in files_of))
 
 
@@ -140,8 +133,19 @@ def upgrade(
     make_file(database, allow_new=allow_new)
     before = revision_of(database)
     _refuse_unknown(database, before)
-    if before != newest_revision():
-        _retry_while_locked(lambda: _migrate(database, on_step, keep))
+    attempt = 0  # another process that upgrades may take minutes
+    while before != newest_revision():
+        try:
+            _migrate(database, on_step, keep)
+            break
+        except DatabaseBusyError:
+            attempt += 1
+            if attempt == _ATTEMPTS:
+                raise
+            log.info(
+                "the database must be upgraded; another process has it locked: waiting",
+                extra={"event": "migration_delayed"},
+            )
     return before, newest_revision()
 
 
@@ -197,21 +201,6 @@ def clear(database: Database) -> None:
                 ", ".join(sorted(left)),
                 extra={"event": "foreign_tables_kept"},
             )
-
-
-def _retry_while_locked(migrate: Callable[[], None]) -> None:
-    """Call `migrate` until it gets its locks: another process that upgrades may take minutes."""
-    for attempt in range(_ATTEMPTS):
-        try:
-            return migrate()
-        except DatabaseBusyError:
-            if attempt == _ATTEMPTS - 1:
-                raise
-            log.info(
-                "the database must be upgraded; another process has it locked: waiting",
-                extra={"event": "migration_delayed"},
-            )
-    return None
 
 
 def _migrate(

@@ -182,18 +182,11 @@ metadata = MetaData(
 
 # Of docs/sql.md. The migrations create them.
 VIEWS: Final = frozenset(
-    {
-        *(
-            "v_copies",
-            "v_corrections",
-            "v_follows",
-            "v_headline_changes",
-            "v_now",
-            "v_refused",
-        ),
-        *("v_sources", "v_stories", "v_story_articles", "v_story_links", "v_story_log", "v_story_names"),
+    (
+        *("v_copies", "v_corrections", "v_follows", "v_headline_changes", "v_now", "v_refused", "v_sources"),
+        *("v_stories", "v_story_articles", "v_story_links", "v_story_log", "v_story_names"),
         *("v_story_topics", "v_waiting"),
-    }
+    )
 )
 
 counter = Table(
@@ -206,7 +199,7 @@ counter = Table(
     #   searchable, unindexed               progress of the full-text index (store/search/index.py)
     #   render_version, render_from         progress of rendering (store/stories/merged_texts.py)
     #   forget_unfinished                   1: erased words may be in the full-text index (`forget`)
-    #   entries_to, index_*, retained_at, steady_from   retention (store/maintenance/retention.py)
+    #   entries_to, index_*, retained_at, steady_from   retention (store/maintenance/erase.py)
     Column("name", Text, primary_key=True),
     Column("value", BigInteger, nullable=False),
 )
@@ -287,7 +280,6 @@ writer_lease = Table(
     # another one took over.
     Column("epoch", BigInteger, primary_key=True, autoincrement=False),
     Column("holder", Text, nullable=False),  # session name of the process
-    Column("acquired_at", UtcTime, nullable=False),  # by the clock of the server
 )
 
 folder = Table(
@@ -611,13 +603,7 @@ outlet_line = Table(
     # Hashes of the lines of an outlet's newest articles, from which learned boilerplate is counted
     # (pipeline/placement/boilerplate.py). Written by the writer.
     Column("outlet", Text, primary_key=True),  # the key of the outlet
-    Column(
-        "article",
-        BigInteger,
-        ForeignKey("article.inbox_no", ondelete="CASCADE"),
-        primary_key=True,
-        autoincrement=False,
-    ),
+    _article_key(),
     Column("lines", LargeBinary, nullable=False),  # signed 64-bit integers, sorted
     Index(None, "article"),
     sqlite_with_rowid=False,

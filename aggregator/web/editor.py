@@ -104,8 +104,8 @@ class EditorService:
     def status(self, number: int) -> CommandStatus | None:
         """Return the state of a command; None if there is none with this number."""
         with self._database.read() as connection:
-            command = commands.found(connection, number, "correct")
-        if command is None:
+            command = commands.found(connection, number)
+        if command is None or command.kind != "correct":
             return None
         if command.state == "done" and command.result is not None:
             return _done(number, command.result)
@@ -114,7 +114,7 @@ class EditorService:
     def corrections(self, limit: int, before: int | None = None) -> CorrectionPage:
         """Return corrections, the newest first; with `before`, those with lower numbers."""
         with self._database.read() as connection:
-            rows = corrections.newest(connection, limit + 1, before)
+            rows = corrections.all_corrections(connection, before=before, limit=limit + 1)
         shown = rows[:limit]
         return CorrectionPage(
             corrections=tuple(map(_summary, shown)),

@@ -485,7 +485,6 @@ def _create_tables() -> None:
         "writer_lease",
         sa.Column("epoch", sa.BigInteger, primary_key=True, autoincrement=False),
         sa.Column("holder", sa.Text, nullable=False),
-        sa.Column("acquired_at", _TIME, nullable=False),
     )
     op.create_table(
         "article",
@@ -603,21 +602,21 @@ def _create_tables() -> None:
     op.create_table(
         "outlet_line",
         sa.Column("outlet", sa.Text, primary_key=True),
-        _article_key(sa.BigInteger()),
+        _article_key(),
         sa.Column("lines", sa.LargeBinary, nullable=False),
         sa.Index("ix_outlet_line_article", "article"),
         sqlite_with_rowid=False,
     )
     op.create_table(
         "sketch",
-        _article_key(_NUMBER),
+        _article_key(),
         sa.Column("hashes", sa.LargeBinary, nullable=False),
     )
 
 
-def _article_key(type_: sa.BigInteger) -> sa.Column[int]:
+def _article_key() -> sa.Column[int]:
     to = sa.ForeignKey("article.inbox_no", ondelete="CASCADE")
-    return sa.Column("article", type_, to, primary_key=True, autoincrement=False)
+    return sa.Column("article", _NUMBER, to, primary_key=True, autoincrement=False)
 
 
 def _partial(name: str, *columns: str, where: str) -> sa.Index:
@@ -633,7 +632,7 @@ def _create_search_index() -> None:
     if op.get_bind().dialect.name == "sqlite":
         op.execute(
             "CREATE VIRTUAL TABLE article_search USING fts5("
-            "title, body, marks, content='', columnsize=0, tokenize=\"ascii tokenchars '_'\")"
+            "words, content='', columnsize=0, tokenize=\"ascii tokenchars '_'\")"
         )
         return
     op.execute(

@@ -29,7 +29,8 @@ from aggregator.model.core import (
 from aggregator.model.read_model import ChangeKind
 from aggregator.store import codecs
 from aggregator.store.engine.database import Database
-from aggregator.store.intake.inbox import Outcome, ReceivedOutcome
+from aggregator.store.intake.identify import AcceptOutcome
+from aggregator.store.intake.inbox import Outcome
 from aggregator.store.stories.articles import ArticleDetails
 from aggregator.store.stories.commands import CommandKind
 from aggregator.store.stories.corrections import CorrectionDetail, CorrectionKind
@@ -182,7 +183,7 @@ _WORDS: Final[dict[str, tuple[str, ...]]] = {
     "entry.outcome": get_args(Outcome),
     "entry.verdict": (*get_args(Verdict), "forgotten", "muted"),
     "entry.page_verdict": get_args(Verdict),
-    "intake_count.outcome": get_args(ReceivedOutcome),
+    "intake_count.outcome": get_args(AcceptOutcome),
     "article.role": get_args(Role),
     "article.kind": get_args(Kind),
     "article.verdict": get_args(Verdict),

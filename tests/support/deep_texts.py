@@ -26,7 +26,7 @@ from aggregator.model.errors import AggregatorError
 from aggregator.store.engine.database import Database
 from aggregator.store.search import index
 from aggregator.store.search.index import IndexedText
-from aggregator.store.stories import articles, copy_keys
+from aggregator.store.stories import articles
 from aggregator.store.tables import TEXT_OR_EMPTY, article, lsh_band, sketch
 from tests.support.deep_finding import Fault, of_row, pairs
 from tests.support.deep_references import ranges
@@ -73,14 +73,14 @@ def _of_bands(
     connection: Connection, row: Row[Any], held: bytes | None, tuning: CopyTuning
 ) -> Iterator[Fault]:
     own = keys_of(row.signature, count=tuning.bands, rows=tuning.rows)
-    stored = copy_keys.stored_bands(connection, row.inbox_no, own)
+    stored = articles.stored_bands(connection, row.inbox_no, own)
     missing = set(own) - stored
     if not missing:
         return
     is_copy = row.copy_of is not None and not stored and held is None
     if is_copy and articles.has_copies(connection, row.copy_of, tuning.indexed_copies):
         return  # after the first copies the others are stored without bands
-    others = copy_keys.find(connection, missing, before=_ANY_NUMBER, limit=tuning.band_cap * len(own))
+    others = articles.with_bands(connection, missing, before=_ANY_NUMBER, limit=tuning.band_cap * len(own))
     taken = Counter(band for band, _ in others)
     if any(taken[key] < tuning.band_cap * _FULL_SHARE for key in missing):
         yield of_row("articles lack bands of their signature", row.inbox_no)
@@ -110,7 +110,7 @@ _SIXTY_FOUR_BITS: Final = (1 << 64) - 1
 _NUMBERS_AT_ONCE: Final = 500
 # FTS5 has no list of its rows without their words, but each row has a token of its day.
 _LISTED: Final = {
-    "sqlite": "SELECT rowid FROM article_search WHERE article_search MATCH 'marks : \"_d\" *' ORDER BY rowid",
+    "sqlite": "SELECT rowid FROM article_search WHERE article_search MATCH '\"_d\" *' ORDER BY rowid",
     "postgresql": "SELECT n FROM article_search ORDER BY n",
 }
 
@@ -182,7 +182,7 @@ _WORDS: Final = "CREATE VIRTUAL TABLE temp.word USING fts5vocab(main, article_se
 
 
 def _all_words(database: Database) -> Iterator[Fault]:
-    """Compare a sum of hashes of (word, column, position) per article: 8 bytes each.
+    """Compare a sum of hashes of (word, position) per article: 8 bytes each.
 
     It reads one state of the database, because a revision changes both sides.
     """
@@ -191,10 +191,10 @@ def _all_words(database: Database) -> Iterator[Fault]:
         sums = array("Q", bytes(8 * (last + 1)))
         connection.execute(text(_WORDS))
         try:
-            found = connection.execute(text("SELECT doc, term, col, offset FROM temp.word"))
-            for doc, term, column, place in found.yield_per(10_000):
+            found = connection.execute(text("SELECT doc, term, offset FROM temp.word"))
+            for doc, term, place in found.yield_per(10_000):
                 if 0 <= doc <= last:
-                    sums[doc] = (sums[doc] + hash((term, column, place))) & _SIXTY_FOUR_BITS
+                    sums[doc] = (sums[doc] + hash((term, place))) & _SIXTY_FOUR_BITS
         finally:
             connection.execute(text("DROP TABLE temp.word"))
         for start in range(0, last + 1, _NUMBERS_AT_ONCE):
@@ -205,12 +205,5 @@ def _all_words(database: Database) -> Iterator[Fault]:
 
 
 def _summed(row: Row[Any]) -> int:
-    values = index.fts5_row(row)
-    return (
-        sum(
-            hash((word, column, place))
-            for column, words in (("title", values["t"]), ("body", values["b"]), ("marks", values["m"]))
-            for place, word in enumerate(words.split())
-        )
-        & _SIXTY_FOUR_BITS
-    )
+    words = index.fts5_row(row)["w"].split()
+    return sum(hash((word, place)) for place, word in enumerate(words)) & _SIXTY_FOUR_BITS

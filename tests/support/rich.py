@@ -87,7 +87,7 @@ def _fill(database: Database) -> None:
             stream_history.close_period(connection, period, keep=0)
         stream_history.count_sources(connection, {"Herald": (1, 1)})
     with database.write() as connection:
-        task = summaries.SummaryQueue().next_task(connection, clock())
+        task = summaries.next_task(connection, clock())
         assert task is not None
         of_story = select(tables.article.c.id).where(tables.article.c.story == task.id).limit(1)
         article = connection.execute(of_story).scalar_one()

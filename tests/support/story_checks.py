@@ -163,7 +163,7 @@ def what_is_wrong(database: Database, placing: Placer | None = None) -> list[str
             roles = {member.role for member in members if member.counts_in_centroid}
             if row.container_only != (roles == {"container"}):
                 wrong.append(f"{row.id} says container_only {row.container_only}, what counts is {roles}")
-            views = article_views.views_of_story(connection, row.id)
+            views = article_views.views_of_stories(connection, [row.id])[row.id]
             reported = Counts(row.article_count, row.outlet_count, row.report_count, row.unknown_outlet_count)
             counted = count(views)
             if reported != counted:

@@ -364,7 +364,7 @@ def _to_undo(made: Sequence[Correction], n: int | None) -> Correction:
         in_force = [one for one in made if one.undone_at is None]
         if not in_force:
             raise UsageError("there is no correction to undo")
-        return in_force[-1]
+        return in_force[0]
     found = next((one for one in made if one.correction_no == n), None)
     if found is None:
         raise UsageError(f"there is no correction {n}; `aggregator correct list` shows them")

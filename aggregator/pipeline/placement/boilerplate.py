@@ -136,7 +136,7 @@ class BoilerplateLearner:
         likely = copy_finder.voted(connection, incoming)[:_NOTICE_CANDIDATES]
         for other in articles.copy_candidates(connection, likely, waiting).values():
             # This writes what waits. Any source may declare that outlet.
-            if articles.origin_of(connection, other.id).source != incoming.inbox_entry.entry.source:
+            if articles.member(connection, other.id).source != incoming.inbox_entry.entry.source:
                 continue
             similar = articles.compared_texts(connection, [other.id])[other.id]
             same_outlet = _name_key(similar.outlet) == _name_key(incoming.outlet)

@@ -11,6 +11,7 @@ rows of earlier articles.
 
 from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
+from itertools import islice
 from typing import Any, Final, NamedTuple
 
 import numpy as np
@@ -36,8 +37,7 @@ from aggregator.model.core import CopyEvidence, TextReuse
 from aggregator.pipeline.placement.incoming_article import IncomingArticle
 from aggregator.store.engine.database import Connection
 from aggregator.store.intake.inbox import InboxEntry
-from aggregator.store.maintenance.erase import OrphanedCopy
-from aggregator.store.stories import articles, copy_keys
+from aggregator.store.stories import articles
 from aggregator.store.stories.articles import CopyCandidate, NewArticle, StoredArticle
 
 _SCANS: Final = (
@@ -92,7 +92,7 @@ class CopyFinder:
     def read_bands(self, connection: Connection, bands: Iterable[int]) -> None:
         """Read the articles under the LSH keys of a batch at once."""
         numbers: dict[int, list[int]] = {band: [] for band in bands}
-        for band, number in copy_keys.find(connection, numbers, before=_ANY_NUMBER, limit=_ANY_NUMBER):
+        for band, number in articles.with_bands(connection, numbers, before=_ANY_NUMBER, limit=_ANY_NUMBER):
             numbers[band].append(number)
         self._numbers = numbers
 
@@ -162,7 +162,7 @@ class CopyFinder:
         before = articles.sketch_of(connection, old.inbox_no)
         rows = self._band_rows(connection, fingerprint.bands, before=_ANY_NUMBER)
         keys = self.keys(old.signature)  # none: it had no words, and begins like a new one
-        if keys and not before and not copy_keys.stored_bands(connection, old.inbox_no, keys):
+        if keys and not before and not articles.stored_bands(connection, old.inbox_no, keys):
             return RevisedCopyKeys(before, CopyKeys((), b""))
         had = sampled_shingles.held(self._whole_sketch(old.text))
         now = sampled_shingles.held(fingerprint.sketch)
@@ -183,7 +183,7 @@ class CopyFinder:
             shingle_sequence(text), window=tuning.window, limit=tuning.sketch_hashes
         )
 
-    def inherited(self, connection: Connection, orphaned_copy: OrphanedCopy, sketch: bytes) -> CopyKeys:
+    def inherited(self, connection: Connection, orphaned_copy: StoredArticle, sketch: bytes) -> CopyKeys:
         """Return the keys of a copy that replaces its erased original, which had this sketch."""
         tuning = self._tuning
         keys = self.keys(orphaned_copy.signature)
@@ -219,9 +219,9 @@ class CopyFinder:
         look_up = self._lookup(connection, stored.inbox_no, whole)
         free = ~look_up.full
         if copied is not None:
-            copy_ancestors = articles.copy_ancestors(connection, copied, _MOST_ANCESTORS)
+            ancestors = islice(articles.copy_ancestors(connection, copied), _MOST_ANCESTORS)
             free &= ~look_up.occurs_in(
-                n for n in copy_ancestors if n >= stored.inbox_no - tuning.passage_reach // 2
+                n for n, _ in ancestors if n >= stored.inbox_no - tuning.passage_reach // 2
             )
         return CopyKeys(
             _free_bands(keys, self._band_rows(connection, keys, before=stored.inbox_no), tuning),
@@ -312,7 +312,7 @@ class CopyFinder:
         if self._numbers.keys() >= {*distinct}:
             rows = [(band, number) for band in distinct for number in self._numbers[band] if number < before]
             return rows[:limit]
-        return copy_keys.find(connection, bands, before=before, limit=limit)
+        return articles.with_bands(connection, bands, before=before, limit=limit)
 
     def _lookup(self, connection: Connection, number: int, sketch: bytes) -> SketchLookup:
         """Search the index, or the rows with the same result; the index pays off for frequent lookups."""
@@ -344,9 +344,9 @@ class CopyFinder:
             if copy.kind == "copy" and articles.has_copies(connection, copy.other, tuning.indexed_copies):
                 return CopyKeys((), b"")
             # Not those who will soon be out of reach: then the family would hold the shingle no more.
-            copy_ancestors = articles.copy_ancestors(connection, copy.other, _MOST_ANCESTORS)
+            ancestors = islice(articles.copy_ancestors(connection, copy.other), _MOST_ANCESTORS)
             free &= ~seen.look_up.occurs_in(
-                n for n in copy_ancestors if n >= number - tuning.passage_reach // 2
+                n for n, _ in ancestors if n >= number - tuning.passage_reach // 2
             )
         return CopyKeys(_free_bands(fingerprint.bands, seen.rows, tuning), _kept(fingerprint.sketch, free))
 

@@ -15,15 +15,14 @@ from aggregator.pipeline.placement.copy_lookup import CopyFinder, RevisedCopyKey
 from aggregator.pipeline.placement.story_writer import StoryWriter, UnitOfWork
 from aggregator.store.engine.database import Connection, Database
 from aggregator.store.intake import tombstones
-from aggregator.store.maintenance import erase, retention
+from aggregator.store.maintenance import erase
 from aggregator.store.maintenance.erase import (
-    DeletedArticle,
     DeletedPart,
     EraseSummary,
     EraseTarget,
-    OrphanedCopy,
 )
 from aggregator.store.stories import articles, stories, story_links
+from aggregator.store.stories.articles import StoredArticle
 
 BATCH = 20  # articles per transaction, because other writers wait
 
@@ -88,15 +87,15 @@ class ForgetHandler:
         if kind == "forgotten":
             erase.blank_entries(connection, wanted, unit_of_work.now)
         else:
-            retention.slim_entries(connection, wanted)
+            erase.slim_entries(connection, wanted)
         self._pass_on(connection, gone, orphaned_copies, sketches)
         for story in sorted(assigned_stories):
             # After retention a copy may be the original now; its text was not erased on request.
             is_kept = kind == "retention" and all(one.story != story for one in gone)
-            words = retention.final_text(connection, story) if is_kept else None
+            words = erase.final_text(connection, story) if is_kept else None
             self._restate(unit_of_work, story, wanted)
             if words is not None:
-                retention.keep_final_text(connection, story, words)
+                erase.keep_final_text(connection, story, words)
         for one in gone:
             if kind == "forgotten":
                 unit_of_work.ledger.log(unit_of_work.now, one.story, "forgotten", article=one.id)
@@ -110,7 +109,7 @@ class ForgetHandler:
         erase.blank_results(connection, stories_, kept)
 
     def delete_articles(
-        self, connection: Connection, gone: Sequence[DeletedArticle], what: DeletedPart
+        self, connection: Connection, gone: Sequence[StoredArticle], what: DeletedPart
     ) -> dict[str, bytes]:
         """Delete the texts of these articles, or all of them; return their sampled shingles by id."""
         sketches = {one.id: articles.sketch_of(connection, one.inbox_no) for one in gone}
@@ -134,15 +133,15 @@ class ForgetHandler:
     def _pass_on(
         self,
         connection: Connection,
-        gone: Sequence[DeletedArticle],
-        orphaned_copies: Sequence[OrphanedCopy],
+        gone: Sequence[StoredArticle],
+        orphaned_copies: Sequence[StoredArticle],
         sketches: Mapping[str, bytes],
     ) -> None:
         """Assign copies of an erased article to the next original: a near-duplicate, or the first copy."""
         links = {one.id: one.copy_of for one in gone}
-        families: dict[str, list[OrphanedCopy]] = {}
+        families: dict[str, list[StoredArticle]] = {}
         for orphaned_copy in orphaned_copies:
-            root = orphaned_copy.copy_of
+            root = orphaned_copy.copy_of or ""
             while (further := links.get(root)) is not None and further in links:
                 root = further
             families.setdefault(root, []).append(orphaned_copy)
@@ -150,7 +149,7 @@ class ForgetHandler:
             self._one_family(connection, links.get(root), family, sketches.get(root, b""))
 
     def _one_family(
-        self, connection: Connection, original: str | None, family: Sequence[OrphanedCopy], sketch: bytes
+        self, connection: Connection, original: str | None, family: Sequence[StoredArticle], sketch: bytes
     ) -> None:
         """`family`: copies that lost their original, in order; `original`: what that was a copy of."""
         if original is None:

@@ -144,7 +144,7 @@ def _pair(
     reading: StoryReader, one: ExplainedArticle, two: ExplainedArticle, packer: TermPacker, all_tuning: Tuning
 ) -> PairExplanation:
     model, tuning = PairModel(), all_tuning.section("pairs", PairTuning)
-    rows = [reading.compared_report(each.article.id) for each in (one, two)]
+    rows = [reading.member(each.article.id) for each in (one, two)]
     left, right = map(pair_of, rows)
     stream = StreamSnapshot(*reading.stream_history(tuning.stream_days))
     reasons = reasons_of(model, compare_pairs(model, left, [right], stream).pairs)

@@ -114,7 +114,7 @@ class _KnownArticles(NamedTuple):
         found = all_sources(connection) if has_sources else ()
         return cls(
             tombstones.find_tombstones(connection, ids),
-            articles.placed_among(connection, ids),
+            set(articles.assigned_stories(connection, ids)),
             stories.founders_among(connection, ids),
             {one.entry_source: one for one in found},
         )
@@ -590,7 +590,7 @@ class Placer:
         clean = incoming.clean
         if copy is None or copy.kind != "copy":
             return incoming
-        original = articles.origin_of(connection, copy.other)
+        original = articles.member(connection, copy.other)
         role, kind = original.role, original.kind
         if role == "container" or (clean.is_container and clean.timed):
             return incoming
@@ -610,7 +610,7 @@ class Placer:
         is_sure = wire is not None and wire.agency and wire.confidence >= self._tuning.wire_confidence
         if copy is None or copy.kind != "copy" or is_sure:
             return incoming
-        original = articles.origin_of(connection, copy.other)
+        original = articles.member(connection, copy.other)
         copied = copied_wire(copy.other, original.outlet, original.wire)
         if copied is None:
             return incoming
@@ -815,7 +815,9 @@ class Placer:
         old = msgspec.structs.replace(old, story=articles.assigned_stories(connection, [old.id])[old.id])
         incoming = incoming.with_date_of(old)
         found = self._copy_finder.find(connection, incoming, old.id, unit_of_work.ledger.articles)
-        if found.copy is not None and articles.is_copied_from(connection, found.copy.other, old.id):
+        if found.copy is not None and any(
+            id_ == old.id for _, id_ in articles.copy_ancestors(connection, found.copy.other)
+        ):
             found = found._replace(copy=None)  # it is the original of what was found
         incoming = self._as_what_it_copies(connection, incoming, found.copy)
         incoming = self._with_wire_of_original(connection, incoming, found.copy)

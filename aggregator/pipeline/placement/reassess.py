@@ -24,7 +24,7 @@ from aggregator.pipeline.placement.report_comparison import ReportComparison, de
 from aggregator.pipeline.placement.story_writer import StoryWriter, UnitOfWork
 from aggregator.store.engine.database import Connection
 from aggregator.store.stories import articles, stories
-from aggregator.store.stories.articles import ComparedRow
+from aggregator.store.stories.articles import MemberRow
 
 
 class SecondLook:
@@ -216,8 +216,8 @@ class _StoryLookup:
         self._index = index
         self._constraints = constraints
         self._comparison = comparison
-        self._rows: dict[int, Sequence[ComparedRow]] = {}  # newest reports, by story
-        self._row_of: dict[str, ComparedRow] = {}  # by article
+        self._rows: dict[int, Sequence[MemberRow]] = {}  # newest reports, by story
+        self._row_of: dict[str, MemberRow] = {}  # by article
 
     def story(self, number: int) -> Candidate | None:
         return self._index.get(number)
@@ -232,7 +232,7 @@ class _StoryLookup:
             self._rows[number] = rows
             self._row_of |= {row.id: row for row in rows}
 
-    def _newest(self, number: int) -> Sequence[ComparedRow]:
+    def _newest(self, number: int) -> Sequence[MemberRow]:
         if number not in self._rows:
             self._read([self._index.story(number)])
         return self._rows[number]

@@ -15,7 +15,7 @@ from aggregator.model.errors import DamagedError
 from aggregator.pipeline.placement.copy_lookup import CopyFinder
 from aggregator.store.engine.database import Connection, Database
 from aggregator.store.maintenance import erase
-from aggregator.store.maintenance.rebuild import Advance, clear_derived, next_articles, write_stories
+from aggregator.store.maintenance.integrity_check import Advance, clear_derived, next_articles, write_stories
 from aggregator.store.search import index
 from aggregator.store.stories import articles
 from aggregator.store.stories.articles import StoredArticle
@@ -43,7 +43,7 @@ def rebuild(
     try:
         _write_copy_keys(database, CopyFinder(all_tuning), advance)
         write_stories(database, shipped_model(all_tuning), families, advance)
-        index.index_all(database, advance)
+        index.index_until(database, index.index_older, advance=advance)
         while rendered := render_next(database, _RENDERED_AT_ONCE, tuning):
             advance(rendered)
     except (ValueError, TypeError, LookupError, msgspec.MsgspecError) as error:

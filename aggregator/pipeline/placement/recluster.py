@@ -31,7 +31,7 @@ from aggregator.pipeline.placement.story_writer import UnitOfWork
 from aggregator.pipeline.workers.executor import Executor
 from aggregator.store.engine.database import Database
 from aggregator.store.intake import tombstones
-from aggregator.store.maintenance import recluster, retention
+from aggregator.store.maintenance import erase, recluster
 from aggregator.store.maintenance.recluster import GroupedArticle, ReplayedArticle
 from aggregator.store.migrate import upgrade
 from aggregator.store.stories import commands, stories
@@ -164,7 +164,7 @@ class Reclusterer:
         if not fresh.seeded.exists():
             self._seed(fresh, placer, start, lambda: progress(0, total), corrected=corrected)
         with fresh.database.read() as scratch:
-            at = max(start, retention.newest(scratch) + 1)
+            at = max(start, erase.newest_article(scratch) + 1)
             done = recluster.count_from(scratch, start)
             if start:
                 placer.story_writer.begin_after(max(start - 1, stories.last_membership_change(scratch)))

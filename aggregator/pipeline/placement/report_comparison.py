@@ -43,7 +43,7 @@ from aggregator.config.tuning import Tuning
 from aggregator.model.core import Agreement, Evidence, Reason
 from aggregator.store.engine.database import Connection
 from aggregator.store.stories import articles, stream_history
-from aggregator.store.stories.articles import ComparedRow, NewArticle
+from aggregator.store.stories.articles import MemberRow, NewArticle
 from aggregator.store.stories.stream_history import StreamPeriod
 
 log = logging.getLogger(__name__)
@@ -60,7 +60,7 @@ _WITH_REASONS = 2  # stories of a decision: the best and the runner-up
 _PERIOD_ARTICLES = 100_000  # newest articles of a day that are counted (limit)
 
 
-def pair_of(row: ComparedRow) -> PairArticle:
+def pair_of(row: MemberRow) -> PairArticle:
     """Return a stored article as the pair model sees it."""
     article = row.as_article()
     return PairArticle(
@@ -76,12 +76,12 @@ def pair_of(row: ComparedRow) -> PairArticle:
     )
 
 
-def has_report(rows: Sequence[ComparedRow]) -> bool:
+def has_report(rows: Sequence[MemberRow]) -> bool:
     """Return whether a story has a counted report; `rows`: of `newest_reports`."""
     return bool(rows) and not rows[0].is_opinion
 
 
-def deciding(rows: Sequence[ComparedRow]) -> list[ComparedRow]:
+def deciding(rows: Sequence[MemberRow]) -> list[MemberRow]:
     """Return those of `newest_reports` that decide what joins: opinions only where there is no report."""
     return [row for row in rows if not row.is_opinion] or list(rows)
 
@@ -127,7 +127,7 @@ class ReportComparison:
         self._latest: list[StreamPeriod | None] = []  # the newest closed period; []: not read yet
         self._undated_from: int | None = None  # see `undated_from`; None: not read yet
         self._inbox_no = -1  # of the article that is being placed
-        self._rows: StoryCache[Sequence[ComparedRow]] = StoryCache(_STORIES_KEPT)
+        self._rows: StoryCache[Sequence[MemberRow]] = StoryCache(_STORIES_KEPT)
         self._decoded: OrderedDict[int, PairArticle] = OrderedDict()
         self._pairs: dict[tuple[int, int], float] = {}  # logits by inbox numbers, the lower first
         self._last: deque[str] | None = None  # stories of the last articles; None: not read yet
@@ -255,7 +255,7 @@ class ReportComparison:
 
     # --- comparison ---------------------------------------------------------------------------------------
 
-    def article(self, row: ComparedRow) -> PairArticle:
+    def article(self, row: MemberRow) -> PairArticle:
         """Return a stored article, decoded."""
         found = self._decoded.get(row.inbox_no)
         if found is None or not row.terms:  # retention dropped them meanwhile
@@ -299,7 +299,7 @@ class ReportComparison:
     def _with_reasons(
         self,
         scored: list[ScoredCandidate],
-        newest: Mapping[int, Sequence[ComparedRow]],
+        newest: Mapping[int, Sequence[MemberRow]],
         found: Mapping[int, ComparedPair],
         shift: float,
     ) -> list[ScoredCandidate]:
@@ -321,10 +321,10 @@ class ReportComparison:
 
     def newest_reports(
         self, connection: Connection, stories: Iterable[Candidate]
-    ) -> dict[int, Sequence[ComparedRow]]:
+    ) -> dict[int, Sequence[MemberRow]]:
         """Return the newest reports of stories by number, then opinions: as many as anything reads."""
 
-        def read(missing: Sequence[Candidate]) -> dict[int, Sequence[ComparedRow]]:
+        def read(missing: Sequence[Candidate]) -> dict[int, Sequence[MemberRow]]:
             found = articles.compared_rows(
                 connection, [one.story for one in missing], self.tuning.compared_reports
             )
@@ -336,7 +336,7 @@ class ReportComparison:
         """Remember that a new article joined a story or founded one (`before` is None)."""
         known = self._rows.kept(before) if before else []
         if known is not None:
-            rows = [articles.compared_row_of(new)] if new.counts_in_centroid else []
+            rows = [articles.member_of(new)] if new.counts_in_centroid else []
             newest = sorted((*rows, *known), key=lambda row: row.is_opinion)
             self._rows.put(after, newest[: self.tuning.compared_reports])
 
@@ -359,7 +359,7 @@ class ReportComparison:
         for inbox, pair in found.items():
             self._pairs[_pair(own.inbox, inbox)] = pair.logit
 
-    def may_hold(self, connection: Connection, own: PairArticle, rows: Sequence[ComparedRow]) -> bool:
+    def may_hold(self, connection: Connection, own: PairArticle, rows: Sequence[MemberRow]) -> bool:
         """Return whether a story, of which `rows` are the newest reports, is open to an article.
 
         A report does not join a story of opinions and explainers only, nor a text that is foreign to it.
@@ -414,7 +414,7 @@ class ReportComparison:
 
     def with_agreement(self, connection: Connection, id: str, story: str, evidence: Evidence) -> Evidence:  # noqa: A002
         """Return the evidence of an article that moves to a story, with its agreement there."""
-        row, agreement = articles.compared_row(connection, id), None
+        row, agreement = articles.member(connection, id), None
         if row.is_polled:
             text = articles.compared_texts(connection, [id])[id]
             agreement = self.agreement(connection, self.article(row), text, story)

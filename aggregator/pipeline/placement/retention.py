@@ -23,8 +23,8 @@ from aggregator.pipeline.placement.erase import ForgetHandler
 from aggregator.pipeline.placement.story_writer import StoryWriter, UnitOfWork
 from aggregator.store import codecs
 from aggregator.store.engine.database import Connection, Database
-from aggregator.store.maintenance import erase, retention
-from aggregator.store.maintenance.retention import OldStory
+from aggregator.store.maintenance import erase
+from aggregator.store.maintenance.erase import OldStory
 from aggregator.store.read.reader import merged_of
 from aggregator.store.stories import article_views
 from aggregator.stories.counts import with_originals
@@ -136,11 +136,10 @@ class Retention:
         """Return what waits now, without a change."""
         bounds = self._bounds_now(self._now())
         with self._database.read() as connection:
-            file_space = retention.file_space(connection)
             return RetentionBacklog(
-                texts=retention.count_stories(connection, "text", bounds.texts),
-                stories=retention.count_stories(connection, "all", bounds.stories),
-                bytes_free=file_space.free if file_space else 0,
+                texts=erase.count_stories(connection, "text", bounds.texts),
+                stories=erase.count_stories(connection, "all", bounds.stories),
+                bytes_free=self._database.space().free,
             )
 
     # --- what is old enough ---------------------------------------------------------------------------------
@@ -157,7 +156,7 @@ class Retention:
         if is_look:
             with self._database.write() as connection:
                 day = dt.timedelta(days=self._tuning.steady_days)
-                steady = retention.steady_since(connection, now, day)
+                steady = erase.steady_since(connection, now, day)
             # Irreversible steps wait after a jump of the clock: it may jump back.
             if not self._is_asked and now - steady < day:
                 return _Bounds(texts=0, stories=0)
@@ -170,22 +169,22 @@ class Retention:
     def _upto(connection: Connection, now: dt.datetime, age: int | None) -> int:
         if age is None:
             return 0
-        return retention.placed_before(connection, now - dt.timedelta(seconds=age), now)
+        return erase.placed_before(connection, now - dt.timedelta(seconds=age), now)
 
     # --- texts and stories ----------------------------------------------------------------------------------
 
     def _drop_texts(self, upto: int) -> bool:
         """Delete the texts of the next story, or some of them; return whether there was one."""
         with self._database.read() as connection:
-            old = retention.next_story(connection, "text", upto)
+            old = erase.next_story(connection, "text", upto)
             if old is None:
                 return False
             # Rendered before the transaction, because a large story takes long.
             merged = self._merged_text(connection, old)
         with self._unit_of_work() as unit_of_work:
-            if retention.drop_terms(unit_of_work.connection, old.id):
+            if erase.drop_terms(unit_of_work.connection, old.id):
                 self._story_writer.mend(unit_of_work.connection, old.id)  # so its centroid has none
-            retention.keep_merged_text(unit_of_work.connection, old, _what_stays(merged))
+            erase.keep_merged_text(unit_of_work.connection, old, _what_stays(merged))
         ends = time.monotonic() + _STEP_SECONDS
         with self._unit_of_work() as unit_of_work:
             while self._drop_some_texts(unit_of_work.connection, old.id) and time.monotonic() < ends:
@@ -204,7 +203,7 @@ class Retention:
 
     def _drop_some_texts(self, connection: Connection, story: str) -> bool:
         """Delete some texts of a story after its last rendering; return whether more are left."""
-        some = retention.articles_with_text(connection, story, _ARTICLES_AT_ONCE)
+        some = erase.articles_with_text(connection, story, _ARTICLES_AT_ONCE)
         self._forget_handler.delete_articles(connection, some, "text")
         return len(some) == _ARTICLES_AT_ONCE
 
@@ -215,14 +214,14 @@ class Retention:
         """
         with self._unit_of_work() as unit_of_work:
             connection = unit_of_work.connection
-            old = retention.next_story(connection, "all", upto)
+            old = erase.next_story(connection, "all", upto)
             if old is None:
                 return False
-            ids = retention.last_to_first(connection, old.id, self._tuning.members_a_step)
+            ids = erase.last_to_first(connection, old.id, self._tuning.members_a_step)
             former = erase.with_redirects(connection, {old.id})
             self._forget_handler.carry_out(unit_of_work, ids, {id_: [old.id] for id_ in ids}, "retention")
-            if not retention.last_to_first(connection, old.id, 1):
-                retention.drop_history(connection, former)
+            if not erase.last_to_first(connection, old.id, 1):
+                erase.drop_history(connection, former)
                 unit_of_work.ledger.log(unit_of_work.now, old.id, "forgotten")
         return True
 
@@ -230,37 +229,34 @@ class Retention:
 
     def _settle(self) -> bool:
         with self._database.write() as connection:
-            return retention.settle_entries(connection, self._tuning.rows_a_step) > 0
+            return erase.settle_entries(connection, self._tuning.rows_a_step) > 0
 
     def _drop_streams(self) -> bool:
         now, tuning = self._now(), self._tuning
         with self._database.write() as connection:
             steady = dt.timedelta(days=tuning.steady_days)
-            if not self._is_asked and not retention.is_steady(connection, now, steady):
+            if not self._is_asked and not erase.is_steady(connection, now, steady):
                 return False
             before = now - dt.timedelta(days=_CHANGE_DAYS)
-            gone = retention.drop_changes(connection, before, tuning.rows_a_step)
+            gone = erase.drop_changes(connection, before, tuning.rows_a_step)
             before = now - dt.timedelta(days=_COMMAND_DAYS)
-            gone += retention.drop_commands(connection, before, tuning.rows_a_step)
+            gone += erase.drop_commands(connection, before, tuning.rows_a_step)
             before = now - dt.timedelta(days=_REJECTED_DAYS)
-            gone += retention.drop_rejected(connection, before, tuning.rows_a_step)
+            gone += erase.drop_rejected(connection, before, tuning.rows_a_step)
         return gone > 0
 
     def _merge_index(self) -> bool:
         """Merge the full-text index if many words were deleted."""
         tuning = self._tuning
         with self._database.write() as connection:
-            least = max(tuning.merge_min_rows, int(_MERGE_SHARE * retention.newest(connection)))
-            return retention.merge_index(connection, least, _MERGE_PAGES)
+            least = max(tuning.merge_min_rows, int(_MERGE_SHARE * erase.newest_article(connection)))
+            return erase.merge_stale_index(connection, least, _MERGE_PAGES)
 
     def _give_back(self) -> bool:
         """Free pages of the SQLite file if there are many."""
-        with self._database.read() as connection:
-            file_space = retention.file_space(connection)
-        if file_space is None or not file_space.has_auto_vacuum:
-            return False
-        tuning = self._tuning
-        if file_space.free < max(file_space.file * _FREE_SHARE, tuning.free_pages * file_space.page):
+        space = self._database.space()
+        least = max(space.total * _FREE_SHARE, self._tuning.free_pages * space.page)
+        if not space.has_auto_vacuum or space.free < least:
             return False
         self._database.release_free_pages(_PAGES_A_STEP)
         return True

@@ -19,7 +19,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager, nullcontext
 from copy import copy
 from pathlib import Path
-from typing import TypeVar
+from typing import NamedTuple, TypeVar
 
 from sqlalchemy import Connection, Engine, text
 from sqlalchemy.engine import make_url
@@ -57,6 +57,22 @@ _LEAST_FREE_BYTES = 1 << 20  # a transaction of the daemon may add this much to 
 __all__ = ["Connection", "Database", "shown_url"]  # Connection: for type annotations of other packages
 
 Result = TypeVar("Result")
+
+
+class DatabaseSpace(NamedTuple):
+    """Sizes in bytes; of pages on SQLite only. `has_auto_vacuum`: free pages can be released in parts."""
+
+    total: int
+    free: int = 0
+    page: int = 1
+    has_auto_vacuum: bool = False
+
+
+_SPACE = (  # auto_vacuum 2: incremental
+    "SELECT page_size * page_count, page_size * freelist_count, page_size, auto_vacuum = 2 "
+    "FROM pragma_page_size, pragma_page_count, pragma_freelist_count, pragma_auto_vacuum"
+)
+_SERVER_SPACE = text("SELECT pg_database_size(current_database())")
 
 
 class _WriteState:
@@ -280,6 +296,13 @@ class Database:
         self._write_state.checkpoint_at = now + self.tuning.wal_retry_seconds
         return self.checkpoint_log(self.tuning.checkpoint_seconds)
 
+    def space(self) -> DatabaseSpace:
+        """Return the sizes of the database, of one state."""
+        with self.read() as connection:
+            if self.is_sqlite:
+                return DatabaseSpace(*connection.exec_driver_sql(_SPACE).one())
+            return DatabaseSpace(connection.execute(_SERVER_SPACE).scalar_one())
+
     def release_free_pages(self, pages: int) -> None:
         """Return up to `pages` free pages of SQLite's file to the disk. Needs `auto_vacuum`."""
         with self._turn(), translate_errors(self.url), self.engine.connect() as raw:
@@ -366,47 +389,39 @@ class FairLock:
     """A reentrant lock, first come, first served."""
 
     def __init__(self) -> None:
-        self._changing = threading.Lock()
-        self._waiting: deque[tuple[int, threading.Event]] = deque()
+        self._changed = threading.Condition()
+        self._queue: deque[object] = deque()  # one sign of each waiting thread
         self._owner: int | None = None
         self._depth = 0
 
     def acquire(self, seconds: float) -> bool:
         """Wait at most `seconds` for the lock. Return whether this thread has it."""
-        thread, turn = threading.get_ident(), threading.Event()
-        with self._changing:
-            if self._owner is None or self._owner == thread:
+        thread, sign = threading.get_ident(), object()
+        with self._changed:
+            is_mine = self._owner == thread
+            if not is_mine:
+                self._queue.append(sign)
+                try:
+                    is_mine = self._changed.wait_for(
+                        lambda: self._owner is None and self._queue[0] is sign, seconds
+                    )
+                finally:
+                    self._queue.remove(sign)
+                    self._changed.notify_all()  # another one is the first now
+            if is_mine:
                 self._owner = thread
                 self._depth += 1
-                return True
-            self._waiting.append((thread, turn))
-        is_interrupted = True
-        try:
-            turn.wait(seconds)
-            is_interrupted = False
-        finally:
-            with self._changing:
-                if not turn.is_set():
-                    self._waiting.remove((thread, turn))
-                elif is_interrupted:
-                    self._pass_on()
-        return turn.is_set()
+            return is_mine
 
     @property
     def waiting(self) -> int:
         """The number of waiting threads."""
-        return len(self._waiting)
+        return len(self._queue)
 
     def release(self) -> None:
         """Release the lock to the thread that has waited longest."""
-        with self._changing:
+        with self._changed:
             self._depth -= 1
             if not self._depth:
-                self._pass_on()
-
-    def _pass_on(self) -> None:
-        self._owner = None
-        if self._waiting:
-            self._owner, turn = self._waiting.popleft()
-            self._depth = 1
-            turn.set()
+                self._owner = None
+                self._changed.notify_all()

@@ -234,7 +234,9 @@ def sqlite_engine(url: str, tuning: DatabaseTuning, file: OpenFile) -> Engine:
 
     def _configure(connection: sqlite3.Connection) -> None:
         connection.isolation_level = None  # pysqlite's own BEGIN comes too late
-        connection.create_function("casefold", 1, _casefold, deterministic=True)
+        connection.create_function(
+            "casefold", 1, lambda value: value and value.casefold(), deterministic=True
+        )
         # For a new file only: otherwise SQLite would take the write lock, and each new reader would wait for
         # the writer.
         if connection.execute("PRAGMA page_count").fetchone()[0] == 0:
@@ -266,10 +268,6 @@ _CACHE_KIB = 4096
 
 # Measured: rows of 1 to 6 KB leave less space unused than in pages of 4,096, at the same speed (ADR 34).
 _PAGE_BYTES = 2048
-
-
-def _casefold(value: str | None) -> str | None:
-    return None if value is None else value.casefold()
 
 
 def postgres_engine(url: str, tuning: DatabaseTuning, session_name: str) -> Engine:

@@ -12,7 +12,6 @@ On PostgreSQL the writer checks every few seconds that its session still has the
 when the session of the writer ends.
 """
 
-import datetime as dt
 import fcntl
 import logging
 import os
@@ -24,7 +23,7 @@ from pathlib import Path
 from typing import Any
 
 import msgspec
-from sqlalchemy import Connection, Select, bindparam, func, insert, select, text, update
+from sqlalchemy import Connection, bindparam, insert, select, text, update
 from sqlalchemy.exc import DBAPIError
 
 from aggregator.config.tuning import Tuning
@@ -33,7 +32,7 @@ from aggregator.store.engine.database import Database, shown_url
 from aggregator.store.engine.db_errors import translate_errors
 from aggregator.store.tables import writer_lease
 
-_log = logging.getLogger(__name__)
+log = logging.getLogger(__name__)
 
 ADVISORY_KEY = 0x61676772  # "aggr": one writer per database
 
@@ -93,8 +92,8 @@ class SessionLock:
                     self.release()
         return is_taken
 
-    def has_row(self, query: Select[Any], values: dict[str, Any]) -> bool:
-        """Return whether a query in the session that has the lock finds a row.
+    def has_epoch(self, mine: dict[str, Any]) -> bool:
+        """Return whether the epoch is still this one, by the session that has the lock.
 
         Raises AggregatorError if the session is broken or does not have the lock.
         """
@@ -102,7 +101,7 @@ class SessionLock:
         if session is None:
             raise AggregatorError("the session with the writer lock is closed")
         with translate_errors(self._database.url):
-            return session.execute(query, values).first() is not None
+            return session.execute(_EPOCH, mine).first() is not None
 
     def release(self) -> None:
         """Release the lock, if this process has it."""
@@ -132,7 +131,7 @@ def _warn_of_pooler(session: Connection) -> None:
     """Log a warning if a pooler is in between, which reports another process id; it may break the lock."""
     driver: Any = session.connection.dbapi_connection
     if driver.info.backend_pid != session.execute(_PROCESS).scalar_one():
-        _log.warning(
+        log.warning(
             "there is a pooler between this host and the PostgreSQL server: it must pool sessions "
             "(pgbouncer: pool_mode = session), or `database` in config.yaml must name the server itself",
             extra={"event": "connection_pooler_detected"},
@@ -157,8 +156,6 @@ def exclusively(database: Database, refusal: str) -> Iterator[None]:
         lock.release()
 
 
-log = logging.getLogger(__name__)
-
 _PATIENCE_SECONDS = 0.5  # for an active check at the release; then its session is cut
 
 
@@ -171,9 +168,10 @@ class LeaseTuning(msgspec.Struct, frozen=True, kw_only=True):
 class WriterLease:
     """The lease of the writer. Threads may share it, but only one may acquire it."""
 
-    def __init__(self, database: Database, tuning: LeaseTuning) -> None:
+    def __init__(self, database: Database, all_tuning: Tuning | None = None) -> None:
+        """It is not acquired yet. `all_tuning`: None for the defaults."""
         self._database = database
-        self._tuning = tuning
+        self._tuning = (all_tuning or Tuning()).section("leases", LeaseTuning)
         self._lock = open_process_lock(database)
         self._epoch: int | None = None
         self._checking: _LeaseChecker | None = None
@@ -238,10 +236,9 @@ class WriterLease:
         name = self._database.session_name
         with self._database.write() as connection:
             before = connection.execute(select(writer_lease)).first()
-            now = dt.datetime.now(dt.UTC) if self._database.is_sqlite else func.clock_timestamp()
             epoch = 1 if before is None else int(before.epoch) + 1
             statement = insert(writer_lease) if before is None else update(writer_lease)
-            connection.execute(statement.values(epoch=epoch, holder=name, acquired_at=now))
+            connection.execute(statement.values(epoch=epoch, holder=name))
         return epoch
 
     # --- on a server --------------------------------------------------------------------------------------
@@ -252,7 +249,7 @@ class WriterLease:
         if epoch is None or not isinstance(self._lock, SessionLock):
             return False
         try:
-            is_mine = self._lock.has_row(_EPOCH, self._mine(epoch))
+            is_mine = self._lock.has_epoch(self._mine(epoch))
         except AggregatorError as error:
             log.warning("writer lost its lease: %s", error, extra={"event": "writer_lease_lost"})
             is_mine = False
@@ -265,11 +262,6 @@ _EPOCH = select(writer_lease.c.epoch).where(
     writer_lease.c.epoch == bindparam("mine"), writer_lease.c.holder == bindparam("me")
 )
 _MINE = _EPOCH.with_for_update(read=True, key_share=True)  # blocks a new epoch
-
-
-def open_writer_lease(database: Database, all_tuning: Tuning | None = None) -> WriterLease:
-    """Return the writer lease of this database, not acquired yet."""
-    return WriterLease(database, (all_tuning or Tuning()).section("leases", LeaseTuning))
 
 
 class _LeaseChecker:

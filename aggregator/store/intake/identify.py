@@ -55,87 +55,47 @@ class IdentifierStability(FrozenStruct, frozen=True, kw_only=True):
     urls_distrusted_at: dt.datetime | None = None
 
 
-class OtherSource(FrozenStruct, frozen=True, kw_only=True):
-    """Another source: its configured outlet, and whether it is polled and answers."""
-
-    outlet: str | None
-    answers: bool
-
-
-def stability_of(connection: Connection, source_id: str) -> IdentifierStability:
+def _stability_of(connection: Connection, source_id: str) -> IdentifierStability:
     """Return the stability of a source; without strikes if there is no row."""
-    row = connection.execute(
-        select(unstable_identifier).where(unstable_identifier.c.source == source_id)
-    ).first()
-    if row is None:
-        return IdentifierStability()
-    return IdentifierStability(**{name: value for name, value in row._mapping.items() if name != "source"})
-
-
-def save_stability(connection: Connection, source_id: str, new: IdentifierStability) -> None:
-    """Write the stability of a source."""
-    upsert(connection, unstable_identifier, {"source": source_id, **msgspec.structs.asdict(new)})
+    columns = [unstable_identifier.c[name] for name in IdentifierStability.__struct_fields__]
+    row = connection.execute(select(*columns).where(unstable_identifier.c.source == source_id)).first()
+    return IdentifierStability() if row is None else IdentifierStability(**row._mapping)
 
 
 def distrusted(connection: Connection) -> dict[str, str]:
     """Return a sentence per source with distrusted identifiers, by id."""
     found = {}
     for row in connection.execute(select(unstable_identifier).order_by(unstable_identifier.c.source)):
-        changing = [
-            name
-            for name, since in (("GUIDs", row.guids_distrusted_at), ("addresses", row.urls_distrusted_at))
-            if since is not None
-        ]
+        changing = ["GUIDs"] if row.guids_distrusted_at is not None else []
+        changing += ["addresses"] if row.urls_distrusted_at is not None else []
         if changing:
             found[row.source] = f"the {' and '.join(changing)} of its entries are unstable"
     return found
 
 
-def matching_observations(connection: Connection, hashes: Iterable[EntryHashes]) -> list[Observation]:
-    """Return the observations of all sources that share a text or title key with one of `hashes`."""
-    given = list(hashes)
-    found: dict[tuple[str, str, bytes], Observation] = {}
-    for column, keys in (
-        (observation.c.text_key, {one.text_key for one in given if one.text_key is not None}),
-        (observation.c.title_key, {one.title_key for one in given if one.title_key is not None}),
-    ):
-        for row in rows_with(connection, _OBSERVATIONS, column, keys):
-            found[row.article, row.source, bytes(row.content_hash)] = Observation(
-                article=row.article,
-                source=row.source,
-                title=bytes(row.title_hash or b""),
-                text_key=_bytes(row.text_key),
-                title_key=_bytes(row.title_key),
-                minute=row.declared_at,
-                seen=row.first_seen_at,
-            )
-    return [found[key] for key in sorted(found)]
+def _matching_observations(connection: Connection, given: Collection[EntryHashes]) -> list[Observation]:
+    """Return the observations of all sources that share a text or title key with one of `given`."""
+    text_keys = {one.text_key for one in given if one.text_key is not None}
+    title_keys = {one.title_key for one in given if one.title_key is not None}
+    rows = [
+        *rows_with(connection, _OBSERVATIONS, observation.c.text_key, text_keys),
+        *rows_with(connection, _OBSERVATIONS, observation.c.title_key, title_keys),
+    ]
+    found = {(row.article, row.source, row.content_hash): row._mapping for row in rows}
+    return [Observation(**{name: found[key][name] for name in _OBSERVED}) for key in sorted(found)]
 
 
+_OBSERVED = Observation.__struct_fields__
 _OBSERVATIONS = select(
     observation.c.article,
     observation.c.source,
     observation.c.content_hash,
-    observation.c.title_hash,
+    func.coalesce(observation.c.title_hash, b"").label("title"),
     observation.c.text_key,
     observation.c.title_key,
-    observation.c.declared_at,
-    observation.c.first_seen_at,
+    observation.c.declared_at.label("minute"),
+    observation.c.first_seen_at.label("seen"),
 )
-
-
-def other_sources(connection: Connection, ids: Iterable[str]) -> dict[str, OtherSource]:
-    """Return those of the sources that still exist, by id."""
-    chosen = select(source.c.id, source.c.outlet, source.c.paused, source.c.health)
-    found: dict[str, OtherSource] = {}
-    for row in rows_with(connection, chosen, source.c.id, ids):
-        answers = not row.paused and row.health not in ("failing", "gone", "merged")
-        found[row.id] = OtherSource(outlet=row.outlet, answers=answers)
-    return found
-
-
-def _bytes(value: bytes | None) -> bytes | None:
-    return None if value is None else bytes(value)
 
 
 # --- keys ---------------------------------------------------------------------------------------------------
@@ -190,7 +150,7 @@ def identify_entries(
 ) -> IdentifiedBatch:
     """Identify `entries`; those of a poll are all of one source."""
     source = entries[0].source
-    stability = stability_of(connection, source) if poll else IdentifierStability()
+    stability = _stability_of(connection, source) if poll else IdentifierStability()
     canonical_urls = [canonical_url(given.url) if given.url else None for given in entries]
     sharing = shared_pages(entries, canonical_urls)
     identified = []
@@ -313,9 +273,7 @@ def _met(
 ) -> IdentifiedBatch:
     source = identified[0].entry.source
     unknown_entries = _unknown_entries(identified, known)
-    observations = (
-        matching_observations(connection, list(unknown_entries.values())) if unknown_entries else []
-    )
+    observations = _matching_observations(connection, unknown_entries.values()) if unknown_entries else []
     related_sources, moved = _related_sources(connection, unknown_entries, observations, source, poll)
     taken = {article for one in identified for article in _known_by_keys(one, known)}
     found = match_entries(
@@ -367,18 +325,20 @@ def _related_sources(
     connection: Connection,
     unknown_entries: Mapping[int, EntryHashes],
     observations: Sequence[Observation],
-    source: str,
+    polled: str,
     poll: PollContext,
 ) -> tuple[set[str], bool]:
     """Return the sources whose texts count as this one's, and whether it continues one of them."""
-    others = {one.source for one in observations} - {source}
+    others = {one.source for one in observations} - {polled}
     if not others:
         return set(), False
-    existing = other_sources(connection, others)
-    related_sources = {id_ for id_, one in existing.items() if poll.outlet and one.outlet == poll.outlet}
+    chosen = select(source.c.id, source.c.outlet, source.c.paused, source.c.health)
+    existing = list(rows_with(connection, chosen, source.c.id, others))
+    related_sources = {row.id for row in existing if poll.outlet and row.outlet == poll.outlet}
     if not poll.is_first:
         return related_sources, False
-    silent = {id_ for id_ in others if id_ not in existing or not existing[id_].answers}
+    answering = (row for row in existing if not row.paused)
+    silent = others - {row.id for row in answering if row.health not in ("failing", "gone", "merged")}
     moved = find_moved_source(unknown_entries, observations, silent, poll.tuning)
     return (related_sources | {moved}, True) if moved is not None else (related_sources, False)
 
@@ -410,7 +370,8 @@ def count_strikes(
             new = msgspec.structs.replace(new, **{f"{name}s_distrusted_at": now})
             notes.append(f"the {called} of its entries change at every poll: they are ignored from now on")
     if new != met.stability:
-        save_stability(connection, met.identified[0].entry.source, new)
+        values = {"source": met.identified[0].entry.source, **msgspec.structs.asdict(new)}
+        upsert(connection, unstable_identifier, values)
     return notes
 
 
@@ -440,15 +401,8 @@ def _key_changes(met: IdentifiedBatch, seen_here: Set[str], kind: int) -> tuple[
 AcceptOutcome = Literal["new", "known", "revision", "forgotten"]
 
 
-class _ReadCounts(NamedTuple):
-    """Readings of one live blog."""
-
-    lately: int  # revisions within `RereadTuning.hours`
-    last: dt.datetime  # when its newest entry was accepted
-
-
 class RereadLimits:
-    """Limits for some articles. Live blogs and roundups among them are counted in advance."""
+    """Limits for some articles, for one transaction before it adds entries."""
 
     def __init__(
         self, connection: Connection, articles: Collection[str], now: dt.datetime, tuning: RereadTuning | None
@@ -457,38 +411,26 @@ class RereadLimits:
         self._connection = connection
         self._now = now
         self._tuning = tuning
-        self._reads: dict[str, _ReadCounts] = {}
-        if tuning is None:
-            return
-        containers = select(article.c.id).where(article.c.role == "container")
-        for row in list(rows_with(connection, containers, article.c.id, articles)):
-            newest = select(func.max(entry.c.accepted_at)).where(entry.c.article == row.id)
-            last: dt.datetime | None = connection.execute(newest).scalar_one()
-            lately = _recent_reads(connection, row.id, now, tuning)
-            self._reads[row.id] = _ReadCounts(lately=lately, last=last or now)
+        self._newest: dict[str, dt.datetime] = {}  # of live blogs: when the newest entry was accepted
+        if tuning is not None:
+            live = select(article.c.id).where(article.c.role == "container")
+            ids = [row.id for row in rows_with(connection, live, article.c.id, articles)]
+            newest = select(entry.c.article, func.max(entry.c.accepted_at).label("at"))
+            rows = rows_with(connection, newest.group_by(entry.c.article), entry.c.article, ids)
+            self._newest = {row.article: row.at for row in rows}
 
     def is_read_enough(self, id_: str, judged: AcceptOutcome, *, by_page: bool) -> bool:
         """Whether article `id_` has reached its limit; `by_page`: its page would be fetched."""
-        if self._tuning is None:
+        is_live = id_ in self._newest
+        if self._tuning is None or not (by_page if is_live else judged == "revision"):
             return False
-        reads = self._reads.get(id_)
-        if reads is not None:
-            return by_page and reads.lately >= self._tuning.most
-        if judged != "revision":
-            return False
-        return _recent_reads(self._connection, id_, self._now, self._tuning) >= self._tuning.others
+        since = self._now - dt.timedelta(hours=self._tuning.hours)
+        again = entry.c.article == id_, entry.c.is_revision, entry.c.accepted_at > since
+        count = self._connection.execute(select(func.count()).where(*again)).scalar_one()
+        return count >= (self._tuning.most if is_live else self._tuning.others)
 
     def outcome(self, id_: str, item: Entry, judged: AcceptOutcome) -> AcceptOutcome:
         """Return "revision" also if the feed only states a later `updated` of a live blog."""
-        reads = self._reads.get(id_)
-        if judged != "known" or reads is None or item.updated is None:
+        if judged != "known" or item.updated is None or id_ not in self._newest:
             return judged
-        return "revision" if item.updated > reads.last else "known"
-
-
-def _recent_reads(connection: Connection, id_: str, now: dt.datetime, tuning: RereadTuning) -> int:
-    since = now - dt.timedelta(hours=tuning.hours)
-    again = select(func.count()).where(
-        entry.c.article == id_, entry.c.is_revision, entry.c.accepted_at > since
-    )
-    return connection.execute(again).scalar_one()
+        return "revision" if item.updated > self._newest[id_] else "known"

@@ -21,6 +21,7 @@ from aggregator.store import codecs
 from aggregator.store.intake import identify, tombstones
 from aggregator.store.intake.identify import (
     NOBODY,
+    AcceptOutcome,
     IdentifiedBatch,
     IdentifiedEntry,
     PollContext,
@@ -45,7 +46,7 @@ MUTED: Final = "muted"  # verdict of an entry that is not wanted (pipeline/mutes
 class AcceptResult(FrozenStruct, frozen=True, kw_only=True):
     """The outcome of accepting one entry."""
 
-    outcome: Literal["new", "known", "revision", "forgotten"]
+    outcome: AcceptOutcome
     article: str
     entry_no: int | None = None  # None: it was not stored, because it is known or erased
 
@@ -212,11 +213,10 @@ def _unless_muted_elsewhere(result: AcceptResult, source: str, muted: dict[str, 
     return result
 
 
-ReceivedOutcome = Literal["new", "revision", "known", "forgotten"]
-STORED: Final[tuple[ReceivedOutcome, ...]] = ("new", "revision")  # outcomes with a row in `entry`
+STORED: Final[tuple[AcceptOutcome, ...]] = ("new", "revision")  # outcomes with a row in `entry`
 
 
-def count_received(connection: Connection, received: Iterable[tuple[str, ReceivedOutcome]]) -> None:
+def count_received(connection: Connection, received: Iterable[tuple[str, AcceptOutcome]]) -> None:
     """Count received entries by source and outcome, in the transaction that accepts them.
 
     Each received entry takes a number of the counter "entry", whatever its outcome. So the sum of these rows
@@ -502,19 +502,16 @@ def _waiting(row: Any) -> InboxEntry:
     except codecs.UNREADABLE as error:
         raise UnreadableEntryError(f"its stored data cannot be read ({error})", row.entry_no) from error
     return InboxEntry(
-        entry_no=row.entry_no,
-        inbox_no=row.inbox_no,
-        article=row.article,
-        is_revision=row.is_revision,
-        bump_by_clock=row.bump_by_clock,
-        accepted_at=row.accepted_at,
-        is_late_page=not row.is_revision and row.page_attempts > 0,
+        **{name: row._mapping[name] for name in _SAME},
         entry=declared,
         page=page,
-        page_url=row.page_url,
-        page_charset=row.page_charset,
+        is_late_page=not row.is_revision and row.page_attempts > 0,
         has_lost_page=page is None and (row.reason or row.page_url) is not None,
     )
+
+
+# Fields that are the column of their name.
+_SAME = [name for name in InboxEntry.__struct_fields__ if name in entry.c and name != "page"]
 
 
 def last_ready(connection: Connection, articles: Iterable[str]) -> int:
@@ -562,7 +559,7 @@ class EntryResult(FrozenStruct, frozen=True, kw_only=True):
     story: str | None
 
 
-_ADDRESS_OF = func.coalesce(entry.c.url, article.c.url).label("url")  # see `retention.settle_entries`
+_ADDRESS_OF = func.coalesce(entry.c.url, article.c.url).label("url")  # see `erase.settle_entries`
 
 
 def results(connection: Connection, numbers: Iterable[int]) -> list[EntryResult]:

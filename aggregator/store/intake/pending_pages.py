@@ -30,37 +30,25 @@ def due_pages(connection: Connection, now: dt.datetime, limit: int) -> list[Pend
     """Return entries whose page is due, the longest waiting first; those of a first poll come last."""
     statement = (
         select(
-            entry.c.entry_no,
-            entry.c.url,
-            entry.c.page_attempts,
+            *_PAGE,
             func.coalesce(source.c.redirected_url, source.c.address).label("feed"),
-            source.c.address,
+            source.c.address.label("source_address"),
         )
         .outerjoin(source, source.c.id == entry.c.source)
         .where(entry.c.state == "page", entry.c.page_due_at <= now)
         .order_by(entry.c.bump_by_clock.desc(), entry.c.page_due_at, entry.c.entry_no)
         .limit(limit)
     )
-    return [
-        PendingPage(
-            entry_no=row.entry_no,
-            url=row.url,
-            attempts=row.page_attempts,
-            feed=row.feed,
-            source_address=row.address,
-        )
-        for row in connection.execute(statement)
-    ]
+    return [PendingPage(**row._mapping) for row in connection.execute(statement)]
+
+
+_PAGE = (entry.c.entry_no, entry.c.url, entry.c.page_attempts.label("attempts"))
 
 
 def unfetched_pages(connection: Connection, articles: Iterable[str]) -> list[PendingPage]:
     """Return the entries of `articles` whose page is not fetched yet, in the order of acceptance."""
-    waiting = select(entry.c.entry_no, entry.c.url, entry.c.page_attempts).where(entry.c.state == "page")
-    found = (
-        PendingPage(entry_no=row.entry_no, url=row.url, attempts=row.page_attempts)
-        for row in rows_with(connection, waiting, entry.c.article, articles)
-    )
-    return sorted(found, key=lambda one: one.entry_no)
+    rows = rows_with(connection, select(*_PAGE).where(entry.c.state == "page"), entry.c.article, articles)
+    return sorted((PendingPage(**row._mapping) for row in rows), key=lambda one: one.entry_no)
 
 
 def store_page(

@@ -1,4 +1,4 @@
-"""Rows of sources: configuration, poll schedule and health."""
+"""Rows of sources: configuration, poll schedule and health; folders' names, and the back-off of hosts."""
 
 import datetime as dt
 from collections.abc import Callable, Collection, Iterable, Mapping
@@ -7,14 +7,27 @@ from typing import Any, Literal
 from urllib.parse import urlsplit
 
 import msgspec
-from sqlalchemy import Connection, Row, Select, bindparam, case, func, insert, or_, select, update
+from sqlalchemy import (
+    Connection,
+    Row,
+    Select,
+    and_,
+    bindparam,
+    case,
+    delete,
+    func,
+    insert,
+    or_,
+    select,
+    update,
+)
 
 from aggregator.cluster.entry_identity import short_id
 from aggregator.extract.language.unicode import clean
 from aggregator.extract.urls import address_key
 from aggregator.model.core import Entry, FrozenStruct
 from aggregator.model.errors import AggregatorError
-from aggregator.store.tables import change_with, folder, source
+from aggregator.store.tables import change_with, folder, host, source, upsert
 
 _NOT_ASKED = ("gone", "merged")  # health of sources that are not polled
 
@@ -90,6 +103,7 @@ class Source(FrozenStruct, frozen=True, kw_only=True):
 
 
 _COLUMNS = [source.c[name] for name in Source.__struct_fields__]
+_IS_ASKED = and_(source.c.paused.is_(False), source.c.health.not_in(_NOT_ASKED))
 _CHOSEN = (
     "kind",
     "address",
@@ -197,8 +211,7 @@ def _beside(old: Row[Any] | None, item: Source) -> Source:
 
 def _give_way(connection: Connection) -> None:
     """Merge sources that were added by command into those of the configuration file with the same address."""
-    is_asked = source.c.paused.is_(False), source.c.health.not_in(_NOT_ASKED)
-    asked = connection.execute(select(source).where(source.c.host.is_not(None), *is_asked)).all()
+    asked = connection.execute(select(source).where(source.c.host.is_not(None), _IS_ASKED)).all()
     of_file = {(row.kind, address_key(row.address)): row.id for row in asked if row.origin == "config"}
     for row in asked:
         keys = ((row.kind, address_key(address)) for address in _addresses(row))
@@ -217,11 +230,8 @@ def restart_merged_sources(connection: Connection) -> None:
     """Restart merged sources whose successor is not polled any more."""
     other = source.alias()
     asked = select(other.c.id).where(other.c.paused.is_(False), other.c.health.not_in(_NOT_ASKED))
-    connection.execute(
-        update(source)
-        .where(source.c.health == "merged", source.c.merged_into.not_in(asked))
-        .values(**_AFRESH)
-    )
+    lost = source.c.health == "merged", source.c.merged_into.not_in(asked)
+    connection.execute(update(source).where(*lost).values(**_AFRESH))
 
 
 def host_of(address: str) -> str | None:
@@ -241,7 +251,7 @@ def add(connection: Connection, *items: Source) -> None:
 
 def remove(connection: Connection, id: str) -> None:  # noqa: A002
     """Delete a source. Its entries and articles stay."""
-    connection.execute(source.delete().where(source.c.id == id))
+    connection.execute(delete(source).where(source.c.id == id))
     restart_merged_sources(connection)
 
 
@@ -355,12 +365,8 @@ def due(
 
     So a slow or limiting host cannot fill the list with its hundred feeds.
     """
-    is_due = (
-        source.c.host.is_(None) if a_host is None else source.c.host.is_not(None),
-        source.c.paused.is_(False),
-        source.c.next_due_at <= now,
-        source.c.health.not_in(_NOT_ASKED),
-    )
+    has_host = source.c.host.is_(None) if a_host is None else source.c.host.is_not(None)
+    is_due = has_host, source.c.next_due_at <= now, _IS_ASKED
     order = (source.c.next_due_at, source.c.id)
     if a_host is None:
         statement = select(*_COLUMNS).where(*is_due).order_by(*order).limit(limit)
@@ -377,8 +383,7 @@ def due(
 
 def polled_host_count(connection: Connection) -> int:
     """Return the number of hosts whose sources are polled."""
-    asked = (source.c.paused.is_(False), source.c.health.not_in(_NOT_ASKED))
-    return connection.execute(select(func.count(source.c.host.distinct())).where(*asked)).scalar_one()
+    return connection.execute(select(func.count(source.c.host.distinct())).where(_IS_ASKED)).scalar_one()
 
 
 def _source(row: Row[Any]) -> Source:
@@ -424,3 +429,33 @@ def known_as(entry: Entry, path: Path, name: str) -> Entry:
     if entry.source != own_name(path) or name == entry.source:
         return entry
     return msgspec.structs.replace(entry, source=name)
+
+
+# --- hosts that asked for fewer requests (429, Retry-After), stored over restarts ---------------------------
+
+
+class HostBackoff(FrozenStruct, frozen=True, kw_only=True):
+    """A host that gets no request before `backoff_until`, then with gaps `gap_factor` times longer."""
+
+    name: str
+    backoff_until: dt.datetime | None = None
+    gap_factor: float = 1.0
+
+
+def save_host_backoffs(connection: Connection, hosts: Iterable[HostBackoff]) -> None:
+    """Insert or update these hosts."""
+    for one in hosts:
+        upsert(connection, host, msgspec.structs.asdict(one))
+
+
+def active_host_backoffs(connection: Connection, now: dt.datetime) -> list[HostBackoff]:
+    """Return the hosts with a back-off or a longer gap at `now`; delete the others."""
+    over = or_(host.c.backoff_until.is_(None), host.c.backoff_until <= now)
+    connection.execute(delete(host).where(over, host.c.gap_factor <= 1))
+    return [HostBackoff(**row._mapping) for row in connection.execute(select(host).order_by(host.c.name))]
+
+
+def backing_off_hosts(connection: Connection, now: dt.datetime) -> dict[str, dt.datetime]:
+    """Return the hosts that get no request at `now`, each with the end of its back-off."""
+    statement = select(host.c.name, host.c.backoff_until).where(host.c.backoff_until > now)
+    return {row.name: row.backoff_until for row in connection.execute(statement)}

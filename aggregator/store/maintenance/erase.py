@@ -1,4 +1,4 @@
-"""Deletion of articles (`forget`, retention): which articles a name means, and what is deleted or cleared.
+"""Deletion of articles (`forget`, retention): which articles a name means, which are old, what is deleted.
 
 Hashes (identity keys, observations), ids and numbers stay, so that the same article is recognised and
 refused. The caller computes the affected stories again (pipeline/placement/erase.py).
@@ -9,16 +9,20 @@ import json
 from collections import Counter
 from collections.abc import Collection, Mapping, Sequence
 from itertools import chain
-from typing import Any, Final, Literal
+from typing import Any, Final, Literal, NamedTuple
 
 import msgspec
 from sqlalchemy import (
     Column,
     ColumnElement,
     Connection,
+    Select,
     Table,
+    and_,
     bindparam,
+    case,
     delete,
+    exists,
     func,
     insert,
     or_,
@@ -30,23 +34,23 @@ from sqlalchemy import (
 from aggregator.cluster.entry_identity import url_key
 from aggregator.extract.outlets import outlet_of
 from aggregator.extract.urls import canonical_url
-from aggregator.model.core import Entry, Evidence, FrozenStruct
+from aggregator.model.core import Entry, Evidence, FrozenStruct, MergedStory
 from aggregator.store import codecs
 from aggregator.store.intake import tombstones
 from aggregator.store.intake.identify import NOBODY
 from aggregator.store.search import index
-from aggregator.store.stories import copy_keys, story_links
+from aggregator.store.stories import articles, story_links
 from aggregator.store.stories.article_views import is_of_outlets
-from aggregator.store.stories.articles import ArticleDetails
+from aggregator.store.stories.articles import ArticleDetails, StoredArticle, stored_with
 from aggregator.store.tables import (
     INDEXED_ADDRESS,
-    TEXT_OR_EMPTY,
     VALUES_AT_ONCE,
     article,
     change,
     change_with,
     command,
     counter_value,
+    delete_some,
     entry,
     identity_key,
     in_parts,
@@ -62,6 +66,7 @@ from aggregator.store.tables import (
     story_log,
     story_summary,
     tombstone,
+    webhook,
 )
 
 _MERGED_PAGES = 500  # of the full-text index, in one transaction: about 2 MB
@@ -88,28 +93,6 @@ class EraseSummary(FrozenStruct, frozen=True, kw_only=True, omit_defaults=False)
     stories: int = 0
     emptied: int = 0
     copies: int = 0
-
-
-class DeletedArticle(FrozenStruct, frozen=True, kw_only=True):
-    """An article of which the text, or all, is to be deleted."""
-
-    inbox_no: int
-    id: str
-    story: str
-    copy_of: str | None
-    signature: bytes
-
-
-class OrphanedCopy(FrozenStruct, frozen=True, kw_only=True):
-    """A copy or excerpt of an article to erase."""
-
-    inbox_no: int
-    id: str
-    story: str
-    role: str
-    copy_of: str
-    text: str
-    signature: bytes
 
 
 # --- target ------------------------------------------------------------------------------------------------
@@ -139,11 +122,8 @@ def _of_address(connection: Connection, address: str) -> tuple[str, ...]:
             connection.execute(select(article.c.id).where(article.c.root_article.in_(roots))).scalars()
         )
     # An entry that only links to the address (of a search engine) does not have its identity key.
-    for column, its_article in (
-        (article.c.url, article.c.id),
-        (entry.c.url, entry.c.article),
-        (entry.c.page_url, entry.c.article),
-    ):  # separate queries, each with its own index
+    its = (article.c.url, article.c.id), (entry.c.url, entry.c.article), (entry.c.page_url, entry.c.article)
+    for column, its_article in its:  # separate queries, each with its own index
         chosen = select(its_article).where(column.in_(forms))
         if max(map(len, forms)) <= INDEXED_ADDRESS:
             chosen = chosen.where(is_indexed(column.name))
@@ -152,12 +132,11 @@ def _of_address(connection: Connection, address: str) -> tuple[str, ...]:
 
 
 def _is_article(connection: Connection, name: str) -> bool:
-    chosen = (
-        select(article.c.id).where(article.c.id == name),
-        select(entry.c.article).where(entry.c.article == name),
-        select(tombstone.c.article).where(tombstone.c.article == name),
-    )
-    return any(connection.execute(one.limit(1)).first() is not None for one in chosen)
+    chosen = (select(column).where(column == name).limit(1) for column in _IDS)
+    return any(connection.execute(one).first() is not None for one in chosen)
+
+
+_IDS: Final[tuple[Column[str], ...]] = (article.c.id, entry.c.article, tombstone.c.article)
 
 
 def _of_outlet(connection: Connection, name: str) -> tuple[str, ...]:
@@ -198,19 +177,14 @@ def summarise_erasure(connection: Connection, ids: Collection[str]) -> EraseSumm
 # --- one batch ---------------------------------------------------------------------------------------------
 
 
-def rows_of(connection: Connection, ids: Collection[str]) -> list[DeletedArticle]:
+def rows_of(connection: Connection, ids: Collection[str]) -> list[StoredArticle]:
     """Return those of the articles that are placed, in the order of placing."""
-    chosen = select(*(article.c[name] for name in DeletedArticle.__struct_fields__))
-    found = (DeletedArticle(**row._mapping) for row in rows_with(connection, chosen, article.c.id, ids))
-    return sorted(found, key=lambda one: one.inbox_no)
+    return stored_with(connection, article.c.id, ids)
 
 
-def orphaned_copies(connection: Connection, ids: Collection[str]) -> list[OrphanedCopy]:
+def orphaned_copies(connection: Connection, ids: Collection[str]) -> list[StoredArticle]:
     """Return the copies and excerpts of these articles that are not among them, in the order of placing."""
-    chosen = [TEXT_OR_EMPTY if name == "text" else article.c[name] for name in OrphanedCopy.__struct_fields__]
-    rows = rows_with(connection, select(*chosen), article.c.copy_of, ids)
-    found = (OrphanedCopy(**row._mapping) for row in rows if row.id not in ids)
-    return sorted(found, key=lambda one: one.inbox_no)
+    return [one for one in stored_with(connection, article.c.copy_of, ids) if one.id not in ids]
 
 
 def set_original(connection: Connection, id: str, copy_of: str | None, role: str) -> None:  # noqa: A002
@@ -243,7 +217,7 @@ def with_redirects(connection: Connection, stories: Collection[str]) -> set[str]
 
 def delete_articles(
     connection: Connection,
-    gone: Sequence[DeletedArticle],
+    gone: Sequence[StoredArticle],
     bands: Mapping[int, Collection[int]],
     what: DeletedPart,
 ) -> None:
@@ -255,7 +229,7 @@ def delete_articles(
     indexed = [n for n in numbers if index.take_out(connection, n)]
     if indexed:
         set_counter(connection, STALE_ROWS, counter_value(connection, STALE_ROWS) + len(indexed))
-    copy_keys.remove(connection, bands)
+    articles.remove_bands(connection, bands)
     change_with(connection, delete(revision), revision.c.article, ids)
     if what == "all":
         change_with(connection, update(article).values(original=None), article.c.original, ids)
@@ -302,9 +276,9 @@ def set_copy_keys(
     connection: Connection, n: int, former: Collection[int], bands: Collection[int], hashes: bytes
 ) -> None:
     """Replace the bands and sampled shingles of article `n`. `former`: all that it may be stored with."""
-    copy_keys.remove(connection, {n: former})
+    articles.remove_bands(connection, {n: former})
     connection.execute(delete(sketch).where(sketch.c.article == n))
-    copy_keys.add(connection, [(band, n) for band in sorted(set(bands))])
+    articles.add_bands(connection, [(band, n) for band in sorted(set(bands))])
     if hashes:
         connection.execute(insert(sketch), [{"article": n, "hashes": hashes}])
 
@@ -372,13 +346,11 @@ def hide_title(connection: Connection, id: str) -> None:  # noqa: A002 - the wor
 
 def close_story(connection: Connection, id: str) -> None:  # noqa: A002
     """Close a story without articles. The row keeps the id, so that it is never given again."""
-    empty = {
-        **dict.fromkeys(("article_count", "outlet_count", "unknown_outlet_count", "report_count"), 0),
-        "redirect_to": "",
-    }
+    counts = dict.fromkeys(("article_count", "outlet_count", "unknown_outlet_count", "report_count"), 0)
+    empty = {**_BLANK_STORY, **counts, "redirect_to": ""}
     ended = or_(story.c.id == id, story.c.redirect_to == id)
     numbers = connection.execute(select(story.c.story_no).where(ended)).scalars().all()
-    rewrite(connection, story.c.story_no, {n: {**_BLANK_STORY, **empty} for n in numbers})
+    rewrite(connection, story.c.story_no, dict.fromkeys(numbers, empty))
     story_links.erase(connection, [id])
 
 
@@ -531,3 +503,250 @@ def _cascading_to(key: Column[Any]) -> list[Column[Any]]:
 def _rows(connection: Connection, column: Column[Any], keys: Sequence[Any]) -> list[dict[str, Any]]:
     chosen = select(column.table).where(column.in_(keys))
     return [dict(row) for row in connection.execute(chosen).mappings()]
+
+
+# === retention: which rows are old, and what stays of them (pipeline/placement/retention.py runs it) ========
+
+# Nothing records how far it is: an old story is found by its oldest article, which has a text until that is
+# deleted, and a row until it is deleted itself.
+
+_MERGING = "index_merging"  # counter: 1 while the full-text index is being merged
+_CHECKED_AT, _STEADY_FROM = "retained_at", "steady_from"  # counters: seconds since 1970
+_ENTRIES = "entries_to"  # counter: the last entry of which only what its article lacks is left
+
+
+class OldStory(NamedTuple):
+    """A story whose articles are all old."""
+
+    story_no: int
+    id: str
+    title: str
+
+
+# --- what is old -------------------------------------------------------------------------------------------
+
+
+def steady_since(connection: Connection, now: dt.datetime, most: dt.timedelta) -> dt.datetime:
+    """Return since when the clock has run without a gap of `most` between two calls; stores this call."""
+    at = int(now.timestamp())
+    last, since = counter_value(connection, _CHECKED_AT), counter_value(connection, _STEADY_FROM)
+    if not 0 <= at - last <= most.total_seconds():
+        since = at
+        set_counter(connection, _STEADY_FROM, since)
+    set_counter(connection, _CHECKED_AT, at)
+    return dt.datetime.fromtimestamp(since, dt.UTC)
+
+
+def is_steady(connection: Connection, now: dt.datetime, most: dt.timedelta) -> bool:
+    """Whether the clock has run for `most` without such a gap, by the calls of `steady_since`.
+
+    If not, deletions by age wait: the clock may be wrong and jump back. True if there was no call yet.
+    """
+    last, since = counter_value(connection, _CHECKED_AT), counter_value(connection, _STEADY_FROM)
+    at, seconds = now.timestamp(), most.total_seconds()
+    return last == 0 or (at - last <= seconds and at - since >= seconds)
+
+
+def newest_article(connection: Connection) -> int:
+    """Return the highest inbox number of an article; 0 without articles."""
+    return connection.execute(select(func.max(article.c.inbox_no))).scalar() or 0
+
+
+_NEXT_PLACED = (
+    select(article.c.inbox_no, article.c.placed_at)
+    .where(article.c.inbox_no >= bindparam("number"), article.c.placed_at <= bindparam("now"))
+    .order_by(article.c.inbox_no)
+    .limit(1)
+)
+_PARTS = 32  # samples of each step of `placed_before`
+
+
+def placed_before(connection: Connection, moment: dt.datetime, now: dt.datetime) -> int:
+    """Return the inbox number up to which articles were placed before `moment`.
+
+    Numbers and times rise together, except where articles were placed under a wrong clock: they are treated
+    as old as their neighbours. So the bound is where the fewest samples are on the wrong side, and the search
+    continues between the two samples at the bound. A period under a wrong clock moves the bound by about its
+    own length only.
+    """
+    low, high = 0, newest_article(connection) + 1
+    while high - low > 1:
+        points = range(low + max(1, (high - low) // _PARTS), high, max(1, (high - low) // _PARTS))
+        rows = [connection.execute(_NEXT_PLACED, {"number": at, "now": now}).first() for at in points]
+        older = [row is not None and row.inbox_no < high and row.placed_at < moment for row in rows]
+        wrong = sum(older)  # for a bound before all samples
+        fewest, split = wrong, 0
+        for count, is_older in enumerate(older, start=1):
+            wrong += -1 if is_older else 1
+            if wrong < fewest:
+                fewest, split = wrong, count
+        last = rows[split - 1] if split else None
+        low, high = (
+            low if last is None else max(last.inbox_no, points[split - 1]),
+            points[split] if split < len(points) else high,
+        )
+    return low
+
+
+def next_story(connection: Connection, what: DeletedPart, upto: int) -> OldStory | None:
+    """Return the next story without an article above inbox number `upto` that has texts ("text"), or any."""
+    # The oldest article leads to it. Those of stories that still grow are passed over; they are few.
+    oldest = select(article.c.story).where(*_is_old(what, upto)).order_by(article.c.inbox_no).limit(1)
+    row = connection.execute(_OLD.where(story.c.id == oldest.scalar_subquery())).first()
+    return None if row is None else OldStory(*row)
+
+
+def count_stories(connection: Connection, what: DeletedPart, upto: int) -> int:
+    """Count the stories that `next_story` returns, one after the other."""
+    found = select(func.count(article.c.story.distinct())).where(*_is_old(what, upto))
+    return connection.execute(found).scalar_one()
+
+
+def _is_old(what: DeletedPart, upto: int) -> list[ColumnElement[bool]]:
+    conditions = [article.c.inbox_no <= upto, upto >= _LAST_OF_STORY]
+    return [*conditions, article.c.text.is_not(None)] if what == "text" else conditions
+
+
+_ITS_STORY = story.alias("its_story")
+_LAST_OF_STORY = (
+    select(_ITS_STORY.c.last_inbox_no).where(_ITS_STORY.c.id == article.c.story).scalar_subquery()
+)
+_OLD: Select[Any] = select(*(story.c[name] for name in OldStory._fields))
+
+
+# --- stories -----------------------------------------------------------------------------------------------
+
+
+def articles_with_text(connection: Connection, story_id: str, limit: int) -> list[StoredArticle]:
+    """Return the articles of a story whose texts are not deleted, in the order of placing."""
+    with_text = select(article.c.id).where(article.c.story == story_id, article.c.text.is_not(None))
+    ids = connection.execute(with_text.order_by(article.c.inbox_no).limit(limit)).scalars().all()
+    return rows_of(connection, ids)
+
+
+def drop_terms(connection: Connection, story_id: str) -> bool:
+    """Delete the terms of the articles of a story; return whether there were any."""
+    with_terms = article.c.story == story_id, func.length(article.c.terms) > 0
+    return connection.execute(update(article).where(*with_terms).values(terms=b"")).rowcount > 0
+
+
+def keep_merged_text(connection: Connection, old: OldStory, merged: MergedStory) -> None:
+    """Store the final merged text of a story before its texts are deleted."""
+    erase_summaries(connection, [old.id])  # the final text lacks what one outlet had alone
+    values = {"count_state": None, "text": "", "merged_story": codecs.compress_struct(merged)}
+    rewrite(connection, story.c.story_no, {old.story_no: values})
+
+
+def final_text(connection: Connection, id: str) -> dict[str, Any] | None:  # noqa: A002 - as people type
+    """Return the columns of the merged text of a story that cannot be rendered again; None for others."""
+    columns = story.c.text, story.c.merged_story
+    is_gone = exists().where(article.c.story == story.c.id, article.c.text.is_(None))
+    chosen = select(*columns).where(story.c.id == id, story.c.merged_story.is_not(None), is_gone)
+    row = connection.execute(chosen).mappings().first()
+    return None if row is None else dict(row)
+
+
+def keep_final_text(connection: Connection, id: str, columns: Mapping[str, Any]) -> None:  # noqa: A002 - as above
+    """Write the columns from `final_text` back."""
+    connection.execute(update(story).where(story.c.id == id).values(**columns))
+
+
+def slim_entries(connection: Connection, ids: Collection[str]) -> None:
+    """Delete payload and addresses of the placed entries of these articles; the rows stay for the counts."""
+    # The state is compared here: SQLite, which has no statistics, would read the index of all placed entries.
+    rows = rows_with(connection, select(entry.c.entry_no, entry.c.state), entry.c.article, ids)
+    numbers = [row.entry_no for row in rows if row.state == "done"]
+    rewrite(
+        connection, entry.c.entry_no, {n: {"payload": b"", "url": None, "page_url": None} for n in numbers}
+    )
+
+
+def last_to_first(connection: Connection, story_id: str, limit: int) -> list[str]:
+    """Return the last articles of a story, the one of the headline last: copies go before their originals."""
+    is_title = article.c.id == select(story.c.title_article).where(story.c.id == story_id).scalar_subquery()
+    members = select(article.c.id).where(article.c.story == story_id)
+    ordered = members.order_by(case((is_title, 1), else_=0), article.c.inbox_no.desc())
+    return list(connection.execute(ordered.limit(limit)).scalars())
+
+
+def settle_entries(connection: Connection, limit: int) -> int:
+    """Drop the payload of the next finished entries and rewrite their rows. Return their number.
+
+    What a placed entry declared is in its article.
+    """
+    after = counter_value(connection, _ENTRIES)
+    columns = [entry.c[name] for name in ("entry_no", "state", "verdict", "page_verdict", "url", "page_url")]
+    chosen = select(*columns, article.c.url.label("known"))
+    chosen = chosen.outerjoin(article, article.c.id == entry.c.article).where(entry.c.entry_no > after)
+    rows = connection.execute(chosen.order_by(entry.c.entry_no).limit(limit)).all()
+    waiting = next((at for at, row in enumerate(rows) if row.state in _WAITS), len(rows))
+    if waiting < limit:
+        return 0
+    rewrite(connection, entry.c.entry_no, {row.entry_no: _settled(row) for row in rows})
+    set_counter(connection, _ENTRIES, rows[-1].entry_no)
+    return len(rows)
+
+
+def _settled(row: Any) -> dict[str, Any]:
+    """Clear the columns that the article has, too. `doctor` reads the entries whose page failed."""
+    is_plain = (row.state, row.verdict, row.page_verdict) == ("done", "ok", None)
+    values: dict[str, Any] = {"payload": b""} if is_plain else {}
+    if row.state == "done" and row.known is not None:
+        values |= {name: None for name in ("url", "page_url") if getattr(row, name) == row.known}
+    return values
+
+
+_WAITS: Final = frozenset({"page", "ready"})
+
+
+def drop_history(connection: Connection, ids: Collection[str]) -> None:
+    """Delete the log lines and changes of stories."""
+    for table in (story_log, change):
+        connection.execute(delete(table).where(table.c.story.in_(sorted(ids))))
+
+
+# --- short-lived rows --------------------------------------------------------------------------------------
+
+
+def drop_changes(connection: Connection, before: dt.datetime, limit: int) -> int:
+    """Delete the oldest changes before `before` that all webhooks have examined. Return their number."""
+    last_change_no = connection.execute(
+        select(func.min(webhook.c.last_change_no)).where(webhook.c.is_configured)
+    ).scalar()
+    chosen = select(change.c.change_no, change.c.at).order_by(change.c.change_no).limit(limit)
+    last = 0
+    for row in connection.execute(chosen):
+        if row.at >= before or (last_change_no is not None and row.change_no > last_change_no):
+            break
+        last = row.change_no
+    return connection.execute(delete(change).where(change.c.change_no <= last)).rowcount if last else 0
+
+
+def drop_commands(connection: Connection, before: dt.datetime, limit: int) -> int:
+    """Delete commands that were answered before `before`. Return their number."""
+    answered = and_(command.c.state != "waiting", command.c.done_at < before)
+    return delete_some(connection, command, answered, command.c.command_no, limit)
+
+
+def drop_rejected(connection: Connection, before: dt.datetime, limit: int) -> int:
+    """Delete rejected inputs from before `before`. Return their number."""
+    at = rejected_input.c.at
+    return delete_some(connection, rejected_input, at < before, at, limit)
+
+
+# --- the full-text index -----------------------------------------------------------------------------------
+
+
+def merge_stale_index(connection: Connection, least: int, pages: int) -> bool:
+    """Merge `pages` of SQLite's full-text index once `least` of its rows are stale. Return whether it did.
+
+    FTS5 keeps the words of deleted rows until it merges. On Postgres autovacuum removes them.
+    """
+    if connection.dialect.name != "sqlite":
+        return False
+    is_under_way = bool(counter_value(connection, _MERGING))
+    if not is_under_way and counter_value(connection, STALE_ROWS) < least:
+        return False
+    more = merge_index(connection, is_first=not is_under_way, pages=pages)
+    set_counter(connection, _MERGING, int(more))
+    return True

@@ -4,7 +4,7 @@ import datetime as dt
 import functools
 import hashlib
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 import msgspec
 from sqlalchemy import Connection, Table, bindparam, delete, func, insert, select, update
@@ -12,7 +12,7 @@ from sqlalchemy import Connection, Table, bindparam, delete, func, insert, selec
 from aggregator.model.core import Authority, CleanArticle, Entry, Evidence, FrozenStruct, Published
 from aggregator.store import codecs
 from aggregator.store.intake.inbox import InboxEntry
-from aggregator.store.maintenance import retention
+from aggregator.store.maintenance import erase
 from aggregator.store.stories import corrections
 from aggregator.store.stories.articles import ArticleDetails
 from aggregator.store.stories.stories import StoryState
@@ -66,7 +66,7 @@ class ReplayedArticle(FrozenStruct, frozen=True, kw_only=True):
     clean: CleanArticle
 
 
-class GroupedArticle(FrozenStruct, frozen=True, kw_only=True):
+class GroupedArticle(NamedTuple):
     """The assigned story of an article, for a comparison."""
 
     inbox_no: int
@@ -87,7 +87,7 @@ def first_seen_since(connection: Connection, since: dt.datetime | None) -> int:
     found = connection.execute(
         select(func.min(article.c.inbox_no)).where(article.c.seen_at >= since)
     ).scalar_one()
-    return max(least, found if found is not None else retention.newest(connection) + 1)
+    return max(least, found if found is not None else erase.newest_article(connection) + 1)
 
 
 def rewritten(connection: Connection) -> str:
@@ -125,14 +125,12 @@ def _replayed(row: Any) -> ReplayedArticle:
     details = codecs.unpack(row.details, ArticleDetails)
     if details.wire and details.wire.kind == "copy":
         details = msgspec.structs.replace(details, wire=None)  # decided again
-    published = None
-    if row.published is not None:
-        published = Published(
-            time=row.published,
-            precision=row.published_precision or "minute",
-            origin=row.published_origin or "feed",
-            timezone_assumed=row.timezone_assumed,
-        )
+    published = row.published and Published(
+        time=row.published,
+        precision=row.published_precision or "minute",
+        origin=row.published_origin or "feed",
+        timezone_assumed=row.timezone_assumed,
+    )
     # Without its address: an outlet that was derived from the address is in the row.
     authority: Authority = "foreign" if row.is_polled else "handed"
     entry = Entry(
@@ -250,10 +248,8 @@ def split_stories(live: Connection, n: int) -> list[str]:
 
 def grouping(connection: Connection) -> list[GroupedArticle]:
     """Return the assigned story of every article, in the order of inbox numbers."""
-    rows = connection.execute(
-        select(article.c.inbox_no, article.c.id, article.c.story).order_by(article.c.inbox_no)
-    )
-    return [GroupedArticle(**row._mapping) for row in rows]
+    columns = [article.c[name] for name in GroupedArticle._fields]
+    return [GroupedArticle(*row) for row in connection.execute(select(*columns).order_by(article.c.inbox_no))]
 
 
 def story_numbers(connection: Connection) -> dict[str, int]:
@@ -264,9 +260,10 @@ def story_numbers(connection: Connection) -> dict[str, int]:
 
 def founder_of(connection: Connection, story_id: str) -> str:
     """Return the id of the article that founded a story."""
-    return str(
-        connection.execute(select(story.c.founding_article).where(story.c.id == story_id)).scalar_one()
-    )
+    founder: str = connection.execute(
+        select(story.c.founding_article).where(story.c.id == story_id)
+    ).scalar_one()
+    return founder
 
 
 def state_of(connection: Connection, story_id: str) -> StoryState:

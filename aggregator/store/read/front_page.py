@@ -30,7 +30,7 @@ from aggregator.model.read_model import (
 from aggregator.store.read.story_list import with_reports
 from aggregator.store.stories import article_views
 from aggregator.store.stories.stories import shown_columns
-from aggregator.store.tables import article, source, story, story_log, story_subject
+from aggregator.store.tables import article, rows_with, source, story, story_log, story_subject
 from aggregator.stories.lexicon import TITLE_CHARS, clean_title_text
 
 # The newest stories of each class (at least one, two, five independent reports) are ranked. So newer small
@@ -83,20 +83,15 @@ def front_page_stories(
         others = {row.id: row for row in connection.execute(newest)}
         found |= others
         has_date |= others.keys()
-    preferred = _with_outlet(connection, list(found), prefer)
+    preferred: set[str] = set()
+    if prefer and found:
+        named = article_views.is_of_outlets(connection, prefer)
+        held = select(article.c.story).where(article.c.story.in_(list(found)), named)
+        preferred |= set(connection.execute(held.distinct()).scalars())
     return [
         FrontPageStory(**row._mapping, preferred=row.id in preferred, is_undated=row.id not in has_date)
         for row in found.values()
     ]
-
-
-def _with_outlet(connection: Connection, ids: Sequence[str], outlets: Sequence[str]) -> frozenset[str]:
-    """Return those of the stories that have an article of one of the outlets."""
-    if not outlets or not ids:
-        return frozenset()
-    named = article_views.is_of_outlets(connection, outlets)
-    held = select(article.c.story).where(article.c.story.in_(ids), named)
-    return frozenset(connection.execute(held.distinct()).scalars())
 
 
 _SHOWN = shown_columns(StoryListItem)
@@ -229,25 +224,18 @@ def story_history(connection: Connection, story_id: str, limit: int) -> tuple[Hi
     if len(newest) == limit:
         oldest = connection.execute(of_story.order_by(story_log.c.log_no).limit(limit // 2)).all()
         rows = {row.log_no: row for row in (*newest[: limit - limit // 2], *oldest)}
-    titles = _titles(connection, [row for row in rows.values() if row.kind == "merged"])
-    return tuple(_history_event(rows[n], titles) for n in sorted(rows))
+    details: dict[int, dict[str, Any]] = {n: json.loads(row.detail or "{}") for n, row in rows.items()}
+    merged = {details[n].get("other", "") for n, row in rows.items() if row.kind == "merged"}
+    named = rows_with(connection, select(story.c.id, story.c.title), story.c.id, merged)
+    titles = {row.id: row.title for row in named}
+    return tuple(_history_event(rows[n], details[n], titles) for n in sorted(rows))
 
 
-def _titles(connection: Connection, merged: Iterable[Row[Any]]) -> dict[str, str]:
-    """Return the titles of merged stories by id."""
-    others = {str(_detail(row).get("other", "")) for row in merged} - {""}
-    if not others:
-        return {}
-    chosen = select(story.c.id, story.c.title).where(story.c.id.in_(others))
-    return {row.id: row.title for row in connection.execute(chosen)}
-
-
-def _history_event(row: Row[Any], titles: dict[str, str]) -> HistoryEvent:
-    detail = _detail(row)
+def _history_event(row: Row[Any], detail: dict[str, Any], titles: dict[str, str]) -> HistoryEvent:
     kind: HistoryEventKind = row.kind if row.kind in _KINDS else "other"
     before = str(detail.get("before") or "")
     if kind == "merged":
-        before = titles.get(str(detail.get("other", "")), "")
+        before = titles.get(detail.get("other", ""), "")
     return HistoryEvent(
         at=row.at,
         kind=kind,
@@ -256,8 +244,3 @@ def _history_event(row: Row[Any], titles: dict[str, str]) -> HistoryEvent:
         after=str(detail.get("after") or ""),
         words=str(detail.get("words") or detail.get("reason") or ""),
     )
-
-
-def _detail(row: Row[Any]) -> dict[str, Any]:
-    detail: dict[str, Any] = json.loads(row.detail) if row.detail else {}
-    return detail

@@ -239,19 +239,15 @@ def log_kinds(connection: Connection, after: int, to: int) -> dict[str, int]:
     return {row.kind: row.number for row in rows}
 
 
-def place(database: Database, connection: Connection) -> DatabaseSize:
+def place(database: Database) -> DatabaseSize:
     """Return the sizes of the database on disk."""
-    file = database.file
+    space, file = database.space(), database.file
     if file is None:
-        size = text("SELECT pg_database_size(current_database())")
-        return DatabaseSize(size_bytes=connection.execute(size).scalar_one())
-    log = Path(f"{file}-wal")
-    pages = "SELECT page_size, freelist_count FROM pragma_page_size, pragma_freelist_count"
-    page_size, free = connection.exec_driver_sql(pages).one()
+        return DatabaseSize(size_bytes=space.total)
     return DatabaseSize(
-        size_bytes=file.stat().st_size,
-        log_bytes=log.stat().st_size if log.exists() else 0,
-        free_page_bytes=page_size * free,
+        size_bytes=space.total,
+        log_bytes=database.log_bytes(),
+        free_page_bytes=space.free,
         free_disk_bytes=shutil.disk_usage(file.parent).free,
     )
 

@@ -173,7 +173,8 @@ class ReadMarks:
             folders = _folders(connection)
             named = select(article.c.story, article.c.source).distinct()
             for row in rows_with(connection, named, article.c.story, ids) if folders else ():
-                of_all[row.story] |= {folders[row.source]} if row.source in folders else set()
+                if row.source in folders:
+                    of_all[row.story].add(folders[row.source])
         return founded, of_all
 
     def matching(self, wanted: StoryFilter, ids: Collection[str]) -> set[str]:
@@ -237,11 +238,12 @@ def _page(
     if stream.is_read is False and not stream.is_starred:
         oldest = max(oldest, who.read_before + dt.timedelta(microseconds=1))
     found: list[ReaderItem] = []
-    for _ in range(0 if stream.is_starred else _STEPS):
+    for _ in () if stream.is_starred else range(_STEPS):
         wanted = msgspec.structs.replace(stream.wanted, after=after)
         rows, after = story_list.places(connection, wanted, _A_STEP)
         fits = _of_origin(connection, stream.founded_in, {row.id for row in rows if row.bumped_at >= oldest})
-        found += _of_state(stream, _marked(connection, who, [row for row in rows if row.id in fits]))
+        marked = _marked(connection, who, [row for row in rows if row.id in fits])
+        found += [one for one in marked if stream.is_read in (None, one.is_read)]
         is_over = after is None or story_list.read_cursor(after)[0] < oldest
         if len(found) > limit or is_over:
             break
@@ -253,15 +255,11 @@ def _page(
     if len(found) <= limit:
         found += [
             one
-            for one in _of_state(stream, _by_marks(connection, who, stream))
-            if begin is None or (one.updated, one.number) < begin
+            for one in _by_marks(connection, who, stream)
+            if stream.is_read in (None, one.is_read) and (begin is None or (one.updated, one.number) < begin)
         ]
     last = found[limit - 1] if len(found) > limit else None
     return found[:limit], last and story_list.cursor_at(last.updated, last.number)
-
-
-def _of_state(stream: StoryStream, items: Iterable[ReaderItem]) -> list[ReaderItem]:
-    return [one for one in items if stream.is_read in (None, one.is_read)]
 
 
 def _by_marks(connection: Connection, who: Reader, stream: StoryStream) -> list[ReaderItem]:
@@ -282,21 +280,17 @@ def _by_marks(connection: Connection, who: Reader, stream: StoryStream) -> list[
 
 def _marked(connection: Connection, who: Reader, rows: Iterable[Row[Any]]) -> list[ReaderItem]:
     """Return rows of `story_list.places` with their marks, in the same order."""
-    places = [(row.story_no, row.id, row.bumped_at) for row in rows]
+    places = list(rows)
     own: Select[Any] = select(read_mark).where(read_mark.c.reader == who.reader_no)
-    marks = {
-        row.story: row for row in rows_with(connection, own, read_mark.c.story, (no for no, *_ in places))
-    }
-    return [
-        ReaderItem(
-            number,
-            id_,
-            updated,
-            is_read=updated <= ((marks[number].read_to if number in marks else None) or who.read_before),
-            is_starred=number in marks and marks[number].is_starred,
-        )
-        for number, id_, updated in places
-    ]
+    numbers = (row.story_no for row in places)
+    marks = {row.story: row for row in rows_with(connection, own, read_mark.c.story, numbers)}
+    items = []
+    for row in places:
+        mark = marks.get(row.story_no)
+        is_read = row.bumped_at <= ((mark and mark.read_to) or who.read_before)
+        is_starred = mark is not None and mark.is_starred
+        items.append(ReaderItem(row.story_no, row.id, row.bumped_at, is_read, is_starred))
+    return items
 
 
 _PLACE = (story.c.story_no, story.c.id, story.c.bumped_at)

@@ -8,45 +8,40 @@ import logging
 import threading
 from collections.abc import Callable, Collection, Iterator, Sequence
 from difflib import get_close_matches
-from functools import lru_cache
-from typing import Any, Final, Literal
+from functools import lru_cache, wraps
+from typing import Any, Concatenate, Final, Literal, ParamSpec, TypeVar
 
 import msgspec
-from sqlalchemy import Column, Connection, Row, Select, Table, and_, func, or_, select
+from sqlalchemy import Column, ColumnElement, Connection, Row, Select, Table, and_, func, or_, select
 
 from aggregator.cluster.constraints import Constraint
 from aggregator.config.tuning import Tuning
 from aggregator.model.core import ArticleView, Evidence, FrozenStruct, MergedStory, StoryView
 from aggregator.model.read_model import (
     ArticleDetail,
-    Change,
-    ChangedStories,
     Digest,
     DigestStory,
     FrontPageStory,
     Health,
-    HistoryEvent,
     MachineSummary,
     Quality,
     SearchBounds,
     SearchResults,
     SourceView,
     StoryFilter,
-    StoryListItem,
     StoryPage,
     StoryRedirect,
 )
 from aggregator.store import codecs
 from aggregator.store.engine.database import Database
 from aggregator.store.intake import tombstones
-from aggregator.store.read import digests, front_page, health_probes, story_list
-from aggregator.store.read.digests import DigestSpan
+from aggregator.store.read import front_page, health_probes, story_list
 from aggregator.store.read.health_probes import of_database
 from aggregator.store.read.statistics import listed
+from aggregator.store.read.story_list import DigestSpan
 from aggregator.store.search import index as search_index
 from aggregator.store.search.match import parse_query
-from aggregator.store.search.search import SearchTuning, search
-from aggregator.store.search.spelling import similar_words
+from aggregator.store.search.search import SearchTuning, search, similar_words
 from aggregator.store.stories import (
     article_views,
     articles,
@@ -56,7 +51,6 @@ from aggregator.store.stories import (
     stream_history,
 )
 from aggregator.store.stories.corrections import all_corrections
-from aggregator.store.stories.stream_history import StreamHistory
 from aggregator.store.stories.summaries import summary_of, version_of
 from aggregator.store.tables import (
     article,
@@ -126,7 +120,7 @@ def measure_quality(connection: Connection, now: dt.datetime) -> Quality:
     largest = sorted(rows, key=lambda row: (-row.article_count, row.id))[:3]
     rendered, without = _facts(connection, [row for row in rows if row.report_count >= REPORTS_TO_AGREE])
     since = now - dt.timedelta(days=DAYS)
-    lately = all_corrections(connection, since)
+    lately = all_corrections(connection, since=since)
     in_force = [one for one in lately if one.undone_at is None]
     return Quality(
         stories=len(rows),
@@ -234,6 +228,108 @@ class ExplainedArticle(FrozenStruct, frozen=True, kw_only=True):
     constraints: tuple[Constraint, ...]  # of all corrections in force
 
 
+def _page(connection: Connection, wanted: StoryFilter) -> StoryPage:
+    rows, following = story_list.page(connection, wanted, min(wanted.limit, _MOST_ROWS))
+    members = article_views.rows_of_stories(connection, [row.id for row in rows])
+    found = (_listed_view(row, tuple(members[row.id])) for row in rows)
+    return StoryPage(stories=story_links.with_subjects(connection, found), next=following)
+
+
+@lru_cache(maxsize=KEPT)
+def _listed_view(row: Row[Any], members: tuple[Row[Any], ...]) -> StoryView:
+    return _story_view(row, list(map(article_views.view, members)))
+
+
+def _story_view(row: Row[Any], members: list[ArticleView]) -> StoryView:
+    shown = {column.name: row._mapping[column.name] for column in story_list.LIST_COLUMNS}
+    return StoryView(**shown, articles=tuple(with_originals(members)))
+
+
+_SAME_BEGINNING = 2  # characters; about a thousand of a million ids share them
+_MOST_COMPARED = 20_000
+_MOST_SUGGESTED = 3
+_SIMILARITY = 0.7  # ratio of difflib; an id with two typing errors has more
+
+
+class IdSuggestion(FrozenStruct, frozen=True, kw_only=True):
+    """An id that may have been meant."""
+
+    kind: Literal["story", "article"]
+    id: str
+    title: str
+    story: str  # the story of an article; for a story its own id
+
+
+def newest_stories(database: Database, beginning: str, limit: int) -> list[tuple[str, str]]:
+    """Return (id, headline) of the stories whose ids begin with `beginning`, the newest bump first."""
+    with database.read() as connection:
+        wanted = select(story.c.id, story.c.title).where(
+            story.c.redirect_to.is_(None), _begins(story.c.id, beginning)
+        )
+        rows = connection.execute(wanted.order_by(story.c.bumped_at.desc()).limit(limit))
+        return [(row.id, row.title) for row in rows]
+
+
+def suggest_ids(connection: Connection, word: str) -> tuple[IdSuggestion, ...]:
+    """Return what `word` may mean: the story or article with this id, else those with similar ids."""
+    word = word.strip().lower()
+    if not (word.isascii() and word.isalnum()):
+        return ()
+    exact = _named(connection, [word])
+    if exact:
+        return exact
+    near: list[str] = []
+    for column in (story.c.id, article.c.id):
+        same = select(column).where(_begins(column, word[:_SAME_BEGINNING])).limit(_MOST_COMPARED)
+        ids = list(connection.execute(same).scalars())
+        longer = [one for one in ids if one.startswith(word)] if len(word) > _SAME_BEGINNING else []
+        near += longer[:_MOST_SUGGESTED] or get_close_matches(
+            word, ids, n=_MOST_SUGGESTED, cutoff=_SIMILARITY
+        )
+    return _named(connection, near)[:_MOST_SUGGESTED]
+
+
+def _named(connection: Connection, ids: Sequence[str]) -> tuple[IdSuggestion, ...]:
+    found: list[IdSuggestion] = []
+    of_both: tuple[tuple[Literal["story", "article"], Table, Column[Any]], ...] = (
+        ("story", story, story.c.id),
+        ("article", article, article.c.story),
+    )
+    for kind, table, its_story in of_both:
+        named = select(table.c.id, table.c.title, its_story.label("story")).where(table.c.id.in_(ids))
+        rows = connection.execute(named.order_by(table.c.id))
+        found += [IdSuggestion(kind=kind, **row._mapping) for row in rows]
+    return tuple(found)
+
+
+def _begins(column: Column[Any], beginning: str) -> ColumnElement[bool]:
+    """Return the condition of ids that begin so, as a range, which the index supports on both databases.
+
+    Ids have letters and digits only, of which "z" is the last in any locale.
+    """
+    return column.between(beginning, beginning + _LAST_ID)
+
+
+_LAST_ID = "z" * 32
+
+
+_Asked = ParamSpec("_Asked")
+_Answer = TypeVar("_Answer")
+
+
+def _reading(
+    query: Callable[Concatenate[Connection, _Asked], _Answer],
+) -> Callable[Concatenate["StoryReader", _Asked], _Answer]:
+    """Return the method that calls `query` in a reading transaction."""
+
+    @wraps(query)
+    def method(reader: "StoryReader", /, *asked: _Asked.args, **named: _Asked.kwargs) -> _Answer:
+        with reader.database.read() as connection:
+            return query(connection, *asked, **named)
+
+    return method
+
+
 _DIGESTS_KEPT: Final = 64  # whose stories are known until the next change; a feed has 30
 
 
@@ -250,30 +346,15 @@ class StoryReader:
         now: Callable[[], dt.datetime] | None = None,
     ) -> None:
         """`all_tuning`: None for the defaults. `now`: the clock for the health of sources."""
-        self._database = database
+        self.database = database
         self._all_tuning = all_tuning or Tuning()
         self._now = now or (lambda: dt.datetime.now(dt.UTC))
         self._ranked = lru_cache(maxsize=_DIGESTS_KEPT)(self._rank)
         self._ranking = threading.Lock()
 
-    def stream_history(self, days: int) -> StreamHistory:
-        """Return the newest snapshot of the stream, with the word frequencies of so many days."""
-        with self._database.read() as connection:
-            return stream_history.snapshot(connection, days)
-
-    def compared_report(self, article_id: str) -> articles.ComparedRow:
-        """Return what a comparison needs of an article, which must exist."""
-        with self._database.read() as connection:
-            return articles.compared_row(connection, article_id)
-
-    def stories(self, wanted: StoryFilter) -> StoryPage:
-        """Return matching stories, newest bump first. Raises UsageError for an invalid `after`."""
-        with self._database.read() as connection:
-            return _page(connection, wanted)
-
     def pages(self, wanted: StoryFilter, at_once: int = 500) -> Iterator[StoryPage]:
         """Yield `stories` in pages of `at_once`, of one state of the database."""
-        with self._database.read() as connection:
+        with self.database.read() as connection:
             left = wanted.limit
             while left > 0:
                 page = _page(connection, msgspec.structs.replace(wanted, limit=min(left, at_once)))
@@ -285,42 +366,27 @@ class StoryReader:
 
     def story(self, id: str) -> StoryView | StoryRedirect | None:  # noqa: A002 - public name
         """Return a story and its articles with text, timed entries and evidence, or None."""
-        with self._database.read() as connection:
-            chosen: Select[Any] = select(*story_list.LIST_COLUMNS, story.c.redirect_to).where(
-                story.c.id == id
-            )
-            row = connection.execute(chosen).first()
+        with self.database.read() as connection:
+            chosen: Select[Any] = select(*story_list.LIST_COLUMNS, story.c.redirect_to)
+            row = connection.execute(chosen.where(story.c.id == id)).first()
             if row is None or row.redirect_to == "":  # all its articles were erased
                 return None
             if row.redirect_to is not None:
                 return StoryRedirect(to=row.redirect_to)
             members = article_views.views_of_stories(connection, [id], "text", "evidence")[id]
-            stripped = (
-                select(article.c.inbox_no).where(article.c.story == id, article.c.text.is_(None)).limit(1)
-            )
-            texts_gone = connection.execute(stripped).first() is not None
+            stripped = select(article.c.inbox_no).where(article.c.story == id, article.c.text.is_(None))
+            texts_gone = connection.execute(stripped.limit(1)).first() is not None
             (whole,) = story_links.with_subjects(connection, [_story_view(row, members)])
             (whole,) = story_links.with_links(connection, [whole])
-        copied = trails(whole.articles)
-        return msgspec.structs.replace(whole, trails=copied, texts_gone=texts_gone)
-
-    def with_links(self, stories: tuple[StoryView, ...], /) -> tuple[StoryView, ...]:
-        """Return these stories with `earlier`, `later` and `related`."""
-        with self._database.read() as connection:
-            return story_links.with_links(connection, stories)
+        return msgspec.structs.replace(whole, trails=trails(whole.articles), texts_gone=texts_gone)
 
     def gone(self, id: str) -> bool:  # noqa: A002
         """Whether a story or an article with this id was deleted by `forget` or by retention."""
-        with self._database.read() as connection:
+        with self.database.read() as connection:
             ended = select(story.c.story_no).where(story.c.id == id, story.c.redirect_to == "")
             return connection.execute(ended).first() is not None or bool(
                 tombstones.find_tombstones(connection, {id})
             )
-
-    def article(self, id: str) -> ArticleDetail | None:  # noqa: A002
-        """Return an article; None where it does not exist."""
-        with self._database.read() as connection:
-            return one_article(connection, id)
 
     def merged(self, id: str) -> MergedStory | None:  # noqa: A002
         """Return the merged text; None where it is not yet rendered or the story does not exist."""
@@ -330,7 +396,7 @@ class StoryReader:
         """Return the merged text as `merged`, and the machine-written text of these facts."""
         texts = story.c.merged_story, story.c.title, story_summary.c.facts_hash, story_summary.c.summary
         chosen = select(*texts).outerjoin(story_summary, story_summary.c.story == story.c.story_no)
-        with self._database.read() as connection:
+        with self.database.read() as connection:
             row = connection.execute(chosen.where(story.c.id == id, story.c.redirect_to.is_(None))).first()
             if row is None:
                 return None, None
@@ -354,7 +420,7 @@ class StoryReader:
         front_page).
         """
         tuning = self._all_tuning.section("front_page", front_page.FrontPageTuning)
-        with self._database.read() as connection:
+        with self.database.read() as connection:
             chosen = story_list.selection(connection, wanted)
             is_asked_for = wanted.kind or wanted.query or wanted.outlet or wanted.folder
             news = chosen if is_asked_for else chosen.where(story_list.has_report())
@@ -369,54 +435,17 @@ class StoryReader:
 
     def stories_by_id(self, ids: tuple[str, ...], /) -> tuple[StoryView, ...]:
         """Return the stories with these ids, in this order, as `stories` does; unknown ids are left out."""
-        with self._database.read() as connection:
+        with self.database.read() as connection:
             live = select(*story_list.LIST_COLUMNS).where(story.c.redirect_to.is_(None))
             rows = {row.id: row for row in rows_with(connection, live, story.c.id, ids)}
             members = article_views.rows_of_stories(connection, rows)
             found = (_listed_view(rows[one], tuple(members[one])) for one in ids if one in rows)
             return story_links.with_subjects(connection, found)
 
-    def list_stories(self, ids: tuple[str, ...], /) -> tuple[StoryListItem, ...]:
-        """Return the same stories as list items."""
-        with self._database.read() as connection:
-            return front_page.list_stories(connection, ids)
-
-    def new_reports(self, ids: tuple[str, ...], since: dt.datetime) -> dict[str, int]:
-        """Return how many outlets sent a report of these stories after `since`; without stories of none.
-
-        Copies and live blogs do not count.
-        """
-        with self._database.read() as connection:
-            return front_page.new_reports(connection, ids, since)
-
-    def story_history(self, story_id: str, limit: int) -> tuple[HistoryEvent, ...]:
-        """Return the history of a story, oldest first; of a long one the beginning and the newest events."""
-        with self._database.read() as connection:
-            return front_page.story_history(connection, story_id, limit)
-
-    def quality(self, now: dt.datetime) -> Quality:
-        """Return indicators of the quality of grouping."""
-        with self._database.read() as connection:
-            return measure_quality(connection, now)
-
-    def changes(self, wanted: StoryFilter) -> tuple[Change, ...]:
-        """Return the changes of stories that match now, newest `updated` first, at most `wanted.limit`.
-
-        The number of changes that are read is bounded (store/read/story_list.py); `wanted.after` is
-        ignored.
-        """
-        with self._database.read() as connection:
-            return story_list.newest(connection, wanted)
-
-    def changed_stories(self, since: int | None, limit: int) -> ChangedStories:
-        """Return the stories of the first `limit` changes after number `since`; None: the last number."""
-        with self._database.read() as connection:
-            return story_list.changed_stories(connection, since, limit)
-
     def digests(self, wanted: Callable[[dt.datetime], StoryFilter], most: int) -> tuple[Digest, ...]:
         """Return the newest digests, newest first, with the stories that match `wanted` at their times."""
-        with self._database.read() as connection:
-            spans = digests.stored(connection, most)
+        with self.database.read() as connection:
+            spans = story_list.stored_digests(connection, most)
         return tuple(self.digest(span, wanted(span.until)) for span in spans)
 
     def digest(self, span: DigestSpan, wanted: StoryFilter) -> Digest:
@@ -431,40 +460,25 @@ class StoryReader:
         return Digest(since=span.since, until=span.until, stories=tuple(listed))
 
     def _rank(self, _version: str, span: DigestSpan, wanted: StoryFilter) -> dict[str, int]:
-        with self._database.read() as connection:
-            return digests.ranked(connection, span, wanted)
+        with self.database.read() as connection:
+            return story_list.ranked_for_digest(connection, span, wanted)
 
     def search(self, text: str, limit: int, bounds: SearchBounds | None = None) -> SearchResults:
         """Return matching articles and their stories, best first, at most `limit` of each."""
         tuning = self._all_tuning.section("search", SearchTuning)
-        with self._database.read() as connection:
+        with self.database.read() as connection:
             return search(connection, text, limit, bounds or SearchBounds(), tuning)
-
-    def similar_words(self, text: str) -> dict[str, str]:
-        """Return the words of a search that no article has, each with a similar one that some have."""
-        with self._database.read() as connection:
-            return similar_words(connection, text)
 
     def sources(self) -> tuple[SourceView, ...]:
         """Return all sources, ordered by folder and name."""
-        with self._database.read() as connection:
+        with self.database.read() as connection:
             return tuple(listed(connection, self._now(), self._all_tuning, with_verdicts=False))
-
-    def folders(self) -> tuple[str, ...]:
-        """Return the folders of sources, ordered by name. Cheap."""
-        with self._database.read() as connection:
-            return front_page.folders(connection)
-
-    def topics(self) -> tuple[str, ...]:
-        """Return the most frequent topics of the newest stories, at most a dozen. Cheap."""
-        with self._database.read() as connection:
-            return front_page.topics(connection)
 
     def state(self) -> Health:
         """Return the present health of the daemon."""
-        with self._database.read() as connection:
+        with self.database.read() as connection:
             stored = health_probes.stored(connection, self._now(), self._all_tuning)
-            problem = self._database.why_not_writable(connection)
+            problem = self.database.why_not_writable(connection)
         return Health(
             writable=problem is None,
             waiting=sum(stored.inbox.values()),
@@ -481,23 +495,13 @@ class StoryReader:
         newest = select(func.max(story_log.c.log_no)).scalar_subquery()
         is_rendered = select(story.c.text.is_not(None)).where(story.c.id == story_id).scalar_subquery()
         parts = select(newest, search_index.progress(), is_rendered, version_of(story_id))
-        with self._database.read() as connection:
+        with self.database.read() as connection:
             *numbers, summary = connection.execute(parts).one()
         return " ".join(map(str, (*numbers, "" if summary is None else bytes(summary).hex())))
 
-    def last_change_at(self) -> dt.datetime | None:
-        """Return when that version changed; None for an empty database. Cheap."""
-        with self._database.read() as connection:
-            return last_change_at(connection)
-
-    def rendered(self, ids: tuple[str, ...], /) -> dict[str, MergedStory]:
-        """Return the merged texts of those stories that have one, by id."""
-        with self._database.read() as connection:
-            return merged_of(connection, ids)
-
     def explained_article(self, id: str) -> ExplainedArticle | None:  # noqa: A002
         """Return an article with the evidence of its placement; `id` may be its id or its address."""
-        with self._database.read() as connection:
+        with self.database.read() as connection:
             statement = (
                 article_views.view_columns("text", "evidence")
                 .add_columns(story.c.title.label("story_title"))
@@ -521,15 +525,25 @@ class StoryReader:
             constraints=tuple(constraints),
         )
 
-    def suggest_ids(self, word: str) -> "tuple[IdSuggestion, ...]":
-        """Return ids that are similar to one that does not exist."""
-        with self._database.read() as connection:
-            return suggest_ids(connection, word)
-
-    def title_of(self, story_id: str) -> str:
-        """Return the headline of a story, even if it redirects; "" if it does not exist."""
-        with self._database.read() as connection:
-            return stories.title_of(connection, story_id)
+    # Methods of one query each; the functions describe them.
+    title_of = _reading(stories.title_of)  # before `stories` is the method
+    stories = _reading(_page)
+    article = _reading(one_article)
+    rendered = _reading(merged_of)
+    with_links = _reading(story_links.with_links)
+    list_stories = _reading(front_page.list_stories)
+    new_reports = _reading(front_page.new_reports)
+    story_history = _reading(front_page.story_history)
+    folders = _reading(front_page.folders)
+    topics = _reading(front_page.topics)
+    changes = _reading(story_list.newest)
+    changed_stories = _reading(story_list.changed_stories)
+    last_change_at = _reading(last_change_at)
+    quality = _reading(measure_quality)
+    similar_words = _reading(similar_words)
+    suggest_ids = _reading(suggest_ids)
+    stream_history = _reading(stream_history.snapshot)
+    member = _reading(articles.member)
 
 
 _LOG_LINES = 40  # of one explanation; joins are not included, so more are rare
@@ -569,89 +583,3 @@ def assignments(connection: Connection) -> list[AssignedEntry]:
         .order_by(entry.c.entry_no)
     )
     return [AssignedEntry(**row._mapping) for row in connection.execute(statement)]
-
-
-def _page(connection: Connection, wanted: StoryFilter) -> StoryPage:
-    rows, following = story_list.page(connection, wanted, min(wanted.limit, _MOST_ROWS))
-    members = article_views.rows_of_stories(connection, [row.id for row in rows])
-    found = (_listed_view(row, tuple(members[row.id])) for row in rows)
-    return StoryPage(stories=story_links.with_subjects(connection, found), next=following)
-
-
-@lru_cache(maxsize=KEPT)
-def _listed_view(row: Row[Any], members: tuple[Row[Any], ...]) -> StoryView:
-    return _story_view(row, list(map(article_views.view, members)))
-
-
-def _story_view(row: Row[Any], members: list[ArticleView]) -> StoryView:
-    shown = {column.name: row._mapping[column.name] for column in story_list.LIST_COLUMNS}
-    return StoryView(**shown, articles=tuple(with_originals(members)))
-
-
-_SAME_BEGINNING = 2  # characters; about a thousand of a million ids share them
-_MOST_COMPARED = 20_000
-_MOST_SUGGESTED = 3
-_SIMILARITY = 0.7  # ratio of difflib; an id with two typing errors has more
-
-
-class IdSuggestion(FrozenStruct, frozen=True, kw_only=True):
-    """An id that may have been meant."""
-
-    kind: Literal["story", "article"]
-    id: str
-    title: str
-    story: str  # the story of an article; for a story its own id
-
-
-def newest_stories(database: Database, beginning: str, limit: int) -> list[tuple[str, str]]:
-    """Return (id, headline) of the stories whose ids begin with `beginning`, the newest bump first."""
-    with database.read() as connection:
-        wanted = select(story.c.id, story.c.title).where(story.c.redirect_to.is_(None))
-        wanted = _beginning(wanted, story.c.id, beginning).order_by(story.c.bumped_at.desc()).limit(limit)
-        return [(row.id, row.title) for row in connection.execute(wanted)]
-
-
-def suggest_ids(connection: Connection, word: str) -> tuple[IdSuggestion, ...]:
-    """Return what `word` may mean: the story or article with this id, else those with similar ids."""
-    word = word.strip().lower()
-    if not (word.isascii() and word.isalnum()):
-        return ()
-    exact = _named(connection, [word])
-    if exact:
-        return exact
-    near: list[str] = []
-    for column in (story.c.id, article.c.id):
-        same = _beginning(select(column), column, word[:_SAME_BEGINNING]).limit(_MOST_COMPARED)
-        ids = list(connection.execute(same).scalars())
-        longer = [one for one in ids if one.startswith(word)] if len(word) > _SAME_BEGINNING else []
-        near += longer[:_MOST_SUGGESTED] or get_close_matches(
-            word, ids, n=_MOST_SUGGESTED, cutoff=_SIMILARITY
-        )
-    return _named(connection, near)[:_MOST_SUGGESTED]
-
-
-def _named(connection: Connection, ids: Sequence[str]) -> tuple[IdSuggestion, ...]:
-    found: list[IdSuggestion] = []
-    of_both: tuple[tuple[Literal["story", "article"], Table, Column[Any]], ...] = (
-        ("story", story, story.c.id),
-        ("article", article, article.c.story),
-    )
-    for kind, table, its_story in of_both:
-        named = select(table.c.id, table.c.title, its_story.label("story")).where(table.c.id.in_(ids))
-        rows = connection.execute(named.order_by(table.c.id))
-        found += [IdSuggestion(kind=kind, **row._mapping) for row in rows]
-    return tuple(found)
-
-
-def _beginning(statement: Select[Any], column: Column[Any], beginning: str) -> Select[Any]:
-    """Restrict to ids that begin with `beginning`, as a range, which the index supports on both databases.
-
-    The end of the range is a letter or a digit, too: the order of other characters depends on the locale.
-    """
-    open_end = beginning.rstrip("z")
-    if beginning:
-        statement = statement.where(column >= beginning)
-    if open_end:
-        after = "a" if open_end[-1] == "9" else chr(ord(open_end[-1]) + 1)
-        statement = statement.where(column < open_end[:-1] + after)
-    return statement

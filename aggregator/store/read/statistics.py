@@ -3,7 +3,7 @@
 import datetime as dt
 from collections import Counter, defaultdict
 from collections.abc import Iterator
-from typing import Any
+from typing import Any, NamedTuple
 
 import msgspec
 from sqlalchemy import ColumnElement, Connection, Select, Table, func, or_, select
@@ -15,9 +15,8 @@ from aggregator.model.health_report import decay_rate, expected_gap_seconds, sil
 from aggregator.model.read_model import SourceState, SourceView
 from aggregator.store import codecs
 from aggregator.store.engine.database import Database
-from aggregator.store.intake.hosts import backing_off_hosts
 from aggregator.store.intake.identify import distrusted
-from aggregator.store.intake.sources import Source, all_sources
+from aggregator.store.intake.sources import Source, all_sources, backing_off_hosts
 from aggregator.store.read import health_probes
 from aggregator.store.tables import (
     article,
@@ -72,15 +71,13 @@ class HealthTuning(msgspec.Struct, frozen=True, kw_only=True):
     silent_days: float
 
 
-class SourceHealth(FrozenStruct, frozen=True, kw_only=True):
+class SourceHealth(NamedTuple):
     """The health of a source. `cause`: a short identifier, "" if it is ok; `words`: a sentence for people."""
 
     state: SourceState
     cause: str = ""
     words: str = ""
-    per_day: float | None = (
-        None  # new entries a day, a mean over about a week; None where it is not known yet
-    )
+    per_day: float | None = None  # new entries, a mean over about a week; None where it is not known yet
 
 
 def health_tuning(all_tuning: Tuning) -> HealthTuning:
@@ -90,34 +87,39 @@ def health_tuning(all_tuning: Tuning) -> HealthTuning:
 
 def health_of(source: Source, now: dt.datetime, tuning: HealthTuning) -> SourceHealth:
     """Return the health of `source` at `now`."""
-    state, cause, words = _condition(source, now, tuning)
     known = source.per_day_at is not None
     rate = decay_rate(source.per_day, source.per_day_at, now, tuning.rate_days) if known else None
-    return SourceHealth(state=state, cause=cause, words=words, per_day=rate)
+    return _condition(source, now, tuning)._replace(per_day=rate)
 
 
-def _condition(source: Source, now: dt.datetime, tuning: HealthTuning) -> tuple[SourceState, str, str]:
+def _condition(source: Source, now: dt.datetime, tuning: HealthTuning) -> SourceHealth:
     if source.paused:
-        return "paused", "", source.health_cause or ""
+        return SourceHealth("paused", words=source.health_cause or "")
     if source.health == "merged":
-        return (
-            "merged",
-            "moved",
-            f"has the same feed as source {source.merged_into}, which is polled instead",
-        )
+        words = f"has the same feed as source {source.merged_into}, which is polled instead"
+        return SourceHealth("merged", "moved", words)
     if source.health == "gone":
         since = "" if source.gone_since is None else f" since {_day(source.gone_since)}"
-        return "gone", "gone", f"gone permanently (410){since}; it is no longer polled"
+        return SourceHealth("gone", "gone", f"gone permanently (410){since}; it is no longer polled")
     if source.health == "failing":
-        return "failing", _cause_of(source.health_cause), _failing(source, now)
-    if source.health == "new":
-        return "new", "", ""
-    return _news(source, now, tuning)
+        cause, _, detail = (source.health_cause or "").partition(":")
+        return SourceHealth("failing", cause, _failing(source, now, cause, detail.strip()))
+    return SourceHealth("new") if source.health == "new" else _news(source, now, tuning)
 
 
-def _failing(source: Source, now: dt.datetime) -> str:
-    cause = _cause_of(source.health_cause)
-    detail = (source.health_cause or "").removeprefix(cause).removeprefix(": ")
+def _news(source: Source, now: dt.datetime, tuning: HealthTuning) -> SourceHealth:
+    """Check a working source for too few or too many entries."""
+    silence = _silence(source, now, tuning)
+    if silence is not None:
+        return SourceHealth("silent", "silent", silence)
+    if source.flooded_at is not None and now - source.flooded_at < dt.timedelta(days=_FLOOD_SHOWN_DAYS):
+        old = counted(source.flood_entries, "old entry", "old entries")
+        words = f"{old} came at once on {_day(source.flooded_at)}; stored, not announced"
+        return SourceHealth("flood", "flood", words)
+    return SourceHealth("ok", words=source.health_cause or "")
+
+
+def _failing(source: Source, now: dt.datetime, cause: str, detail: str) -> str:
     meaning = _MEANINGS.get(cause, "")
     if meaning and detail and detail.casefold() not in meaning:
         words = f"{meaning}: {detail}"
@@ -132,18 +134,6 @@ def _failing(source: Source, now: dt.datetime) -> str:
     return words
 
 
-def _news(source: Source, now: dt.datetime, tuning: HealthTuning) -> tuple[SourceState, str, str]:
-    """Check a working source for too few or too many entries."""
-    silence = _silence(source, now, tuning)
-    if silence is not None:
-        return "silent", "silent", silence
-    if source.flooded_at is not None and now - source.flooded_at < dt.timedelta(days=_FLOOD_SHOWN_DAYS):
-        old = counted(source.flood_entries, "old entry", "old entries")
-        words = f"{old} came at once on {_day(source.flooded_at)}"
-        return "flood", "flood", f"{words}; stored, not announced"
-    return "ok", "", source.health_cause or ""
-
-
 def _silence(source: Source, now: dt.datetime, tuning: HealthTuning) -> str | None:
     gap = expected_gap_seconds(source.per_day)
     silent = silence_seconds(
@@ -154,10 +144,6 @@ def _silence(source: Source, now: dt.datetime, tuning: HealthTuning) -> str | No
     if source.last_new_at is not None:
         silent = (now - source.last_new_at).total_seconds()
     return f"nothing new for {_span(silent)}; it used to have something every {_span(gap)}"
-
-
-def _cause_of(health_cause: str | None) -> str:
-    return (health_cause or "").partition(":")[0]
 
 
 def _day(moment: dt.datetime) -> str:
@@ -172,7 +158,7 @@ def _span(seconds: float) -> str:
     return f"{max(1, round(seconds))} seconds"
 
 
-class ProblemText(FrozenStruct, frozen=True, kw_only=True, omit_defaults=False):
+class ProblemText(FrozenStruct, frozen=True, omit_defaults=False):
     """A rejected text, a stub, or one whose page failed, with `page_verdict`."""
 
     at: dt.datetime
@@ -185,34 +171,16 @@ class ProblemText(FrozenStruct, frozen=True, kw_only=True, omit_defaults=False):
 
 def problem_texts(connection: Connection, source: str, limit: int) -> list[ProblemText]:
     """Return the newest texts of `source` that were rejected, are stubs, or whose page failed."""
-    entries = (
-        select(entry.c.accepted_at, entry.c.url, entry.c.verdict, entry.c.page_verdict, entry.c.reason,
-               entry.c.payload)
-        .where(entry.c.source == source, or_(entry.c.verdict != "ok", entry.c.page_verdict.is_not(None)))
-        .order_by(entry.c.entry_no.desc())
-        .limit(limit)
-    )  # fmt: skip
-    rejected = (
-        select(rejected_input.c.at, rejected_input.c.item, rejected_input.c.verdict, rejected_input.c.reason)
-        .where(rejected_input.c.source == source)
-        .order_by(rejected_input.c.at.desc())
-        .limit(limit)
-    )
-    found = [
-        ProblemText(
-            at=row.accepted_at,
-            title=codecs.decompress_struct(row.payload, Entry).title if row.payload else "",  # deleted
-            url=row.url,
-            verdict=row.verdict,
-            page_verdict=row.page_verdict,
-            reason=row.reason,
-        )
-        for row in connection.execute(entries)
-    ]
+    of_source = entry.c.source == source, or_(entry.c.verdict != "ok", entry.c.page_verdict.is_not(None))
+    entries = select(entry).where(*of_source).order_by(entry.c.entry_no.desc()).limit(limit)
+    found = []
+    for row in connection.execute(entries):
+        title = codecs.decompress_struct(row.payload, Entry).title if row.payload else ""  # deleted
+        found.append(ProblemText(row.accepted_at, title, row.url, row.verdict, row.page_verdict, row.reason))
+    newest = rejected_input.c.at.desc()
+    rejected = select(rejected_input).where(rejected_input.c.source == source).order_by(newest).limit(limit)
     found += [
-        ProblemText(
-            at=row.at, title=row.item, url=None, verdict=row.verdict, page_verdict=None, reason=row.reason
-        )
+        ProblemText(row.at, row.item, None, row.verdict, None, row.reason)
         for row in connection.execute(rejected)
     ]
     return sorted(found, key=lambda one: one.at, reverse=True)[:limit]
@@ -311,7 +279,7 @@ def statistics(database: Database) -> Iterator[tuple[str, int]]:
             states = select(table.c.state, func.count().label("rows")).group_by(table.c.state)
             for row in connection.execute(states.order_by(table.c.state)):
                 yield f"{name} {row.state}", row.rows
-        place = health_probes.place(database, connection)
+    place = health_probes.place(database)
     yield "bytes", place.size_bytes
     if place.log_bytes is not None:
         yield "bytes of the WAL", place.log_bytes

@@ -15,6 +15,7 @@ import re
 from collections.abc import Collection, Sequence
 from typing import Any
 
+import msgspec
 from sqlalchemy import (
     Column,
     ColumnElement,
@@ -29,11 +30,14 @@ from sqlalchemy import (
     text,
 )
 
-from aggregator.model.core import OPINION_KINDS, StoryView
+from aggregator.config.webhooks import DIGEST
+from aggregator.model.core import OPINION_KINDS, FrozenStruct, StoryView
 from aggregator.model.errors import UsageError
 from aggregator.model.read_model import Change, ChangedStories, ChangedStory, StoryFilter
+from aggregator.store import codecs
 from aggregator.store.intake import sources
 from aggregator.store.search import match
+from aggregator.store.search.index import indexed_to
 from aggregator.store.search.match import Query, parse_query
 from aggregator.store.stories import article_views
 from aggregator.store.stories.stories import shown_columns
@@ -42,10 +46,12 @@ from aggregator.store.tables import (
     article,
     change,
     in_parts,
+    outbox,
     rows_with,
     story,
     story_log,
     story_subject,
+    webhook,
 )
 from aggregator.stories.subjects import subject_key
 
@@ -71,23 +77,15 @@ def with_words(connection: Connection, ids: set[str], query: Query | None) -> se
     """Return those of the stories that match the query."""
     if query is None or not ids:
         return ids
-    fits = _with_words(connection, ids, query)
-    return fits - _headed(connection, fits, query.without)
-
-
-def _with_words(connection: Connection, ids: set[str], query: Query) -> set[str]:
     statement = select(article.c.inbox_no, article.c.story).where(article.c.story.in_(sorted(ids)))
     assigned_stories = {row.inbox_no: row.story for row in connection.execute(statement)}
-    return {assigned_stories[n] for n in match.among(connection, query, assigned_stories)}
-
-
-def _headed(connection: Connection, ids: set[str], without: Sequence[match.Term]) -> set[str]:
-    """Return those of the stories whose headline has an excluded word, though not all articles have it."""
-    if not without:
-        return set()
-    rows = connection.execute(select(story.c.id, story.c.title).where(story.c.id.in_(sorted(ids)))).all()
-    titles = {row.id: match.SearchableText(row.title, title=row.title) for row in rows}
-    return {id_ for id_, title in titles.items() if any(map(title.holds_term, without))}
+    fits = {assigned_stories[n] for n in match.among(connection, query, assigned_stories)}
+    if not query.without:
+        return fits
+    # Without those whose headline has an excluded word, though not all articles have it.
+    headed = connection.execute(select(story.c.id, story.c.title).where(story.c.id.in_(sorted(fits))))
+    titles = {row.id: match.SearchableText(row.title, title=row.title) for row in headed}
+    return {id_ for id_, title in titles.items() if not any(map(title.holds_term, query.without))}
 
 
 def of_stories(wanted: StoryFilter) -> list[ColumnElement[bool]]:
@@ -220,7 +218,7 @@ def places(connection: Connection, wanted: StoryFilter, limit: int) -> tuple[lis
         fits = with_words(connection, {row.id for row in rows}, query)
         found += [row for row in rows if row.id in fits]
         if len(found) > limit:
-            return found[:limit], cursor(found[limit - 1])
+            return found[:limit], cursor_at(found[limit - 1].bumped_at, found[limit - 1].story_no)
         if len(rows) < step:
             return found, None
         begin = (rows[-1].bumped_at, rows[-1].story_no)
@@ -293,11 +291,6 @@ def selection(connection: Connection, wanted: StoryFilter) -> Select[Any]:
 # --- cursors -----------------------------------------------------------------------------------------------
 
 
-def cursor(row: Row[Any]) -> str:
-    """Return the cursor of the page after `row`; it does not move when stories do."""
-    return cursor_at(row.bumped_at, row.story_no)
-
-
 # Microseconds since the year 1 (17 digits suffice until the year 3169) and the number of the story. Digits
 # only, so that the OpenAPI description can give a pattern.
 _CURSOR = re.compile(r"([0-9]{1,17})-([0-9]{1,18})", re.ASCII)
@@ -305,7 +298,7 @@ _BEGINNING = dt.datetime(1, 1, 1, tzinfo=dt.UTC)
 
 
 def cursor_at(updated: dt.datetime, n: int) -> str:
-    """Return the cursor of the page after a story with this bump and number."""
+    """Return the cursor of the page after a story with this bump and number; it does not move with them."""
     return f"{(updated - _BEGINNING) // dt.timedelta(microseconds=1)}-{n}"
 
 
@@ -419,19 +412,107 @@ def last_number(connection: Connection) -> int:
 def _changes(connection: Connection, rows: Sequence[Row[Any]]) -> tuple[Change, ...]:
     wanted = {row.article for row in rows if row.article is not None}
     came = {view.id: view for view in article_views.views_of(connection, wanted)}
+    same = ("kind", "at", "title", "title_before", "report_count")
     return tuple(
         Change(
+            **{name: row._mapping[name] for name in same},
             n=row.change_no,
             story=row.today,
             was=row.story,
-            kind=row.kind,
-            at=row.at,
             updated=row.bumped_at,
-            title=row.title,
-            title_before=row.title_before,
-            report_count=row.report_count,
             others=tuple(row.others.split(",")) if row.others else (),
             article=came.get(row.article),
         )
         for row in rows
     )
+
+
+# --- digests: which stories gained the most independent reports since the last one --------------------------
+
+# A digest is a span of the change stream. Its stories are read when it is shown or sent, so that it contains
+# nothing that was forgotten meanwhile, and links to stories as they are.
+
+# A change that sorts longer before its time is of an archive, and not sent (as polling.flood_age_hours).
+OLD_NEWS = dt.timedelta(hours=48)
+_MATCHED_AT_ONCE = 500  # stories that are compared with the filter in one step
+
+
+class DigestSpan(FrozenStruct, frozen=True, kw_only=True):
+    """The changes of one digest: their numbers are above `after` and at most `to`."""
+
+    after: int
+    to: int
+    since: dt.datetime
+    until: dt.datetime
+
+
+def lock_digests(connection: Connection) -> None:
+    """Let no other transaction make a digest until this one ends."""
+    connection.execute(select(webhook.c.name).where(webhook.c.name == DIGEST).with_for_update())
+
+
+def next_span(connection: Connection, name: str, until: dt.datetime) -> DigestSpan | None:
+    """Return the changes up to `until` that the recipient `name` has not received; None without any."""
+    of_name = select(webhook.c.last_change_no).where(webhook.c.name == name, webhook.c.is_configured)
+    after = connection.execute(of_name).scalar()
+    since = connection.execute(select(func.max(outbox.c.at)).where(outbox.c.webhook == name)).scalar()
+    if after is None or (since is not None and since >= until):
+        return None
+    new = select(func.max(change.c.change_no), func.min(change.c.at))
+    to, first = connection.execute(new.where(change.c.change_no > after, change.c.at <= until)).one()
+    return None if to is None else DigestSpan(after=after, to=to, since=since or first, until=until)
+
+
+def span_since(connection: Connection, since: dt.datetime, until: dt.datetime) -> DigestSpan | None:
+    """Return the changes after `since` and up to `until`; None without any."""
+    new = select(func.min(change.c.change_no), func.max(change.c.change_no))
+    first, to = connection.execute(new.where(change.c.at > since, change.c.at <= until)).one()
+    return None if to is None else DigestSpan(after=first - 1, to=to, since=since, until=until)
+
+
+def is_span_indexed(connection: Connection, span: DigestSpan) -> bool:
+    """Return whether the full-text index has the articles of the span, which a query needs."""
+    missing = (
+        select(article.c.id)
+        .join(change, change.c.article == article.c.id)
+        .where(*_within(span), article.c.inbox_no > indexed_to(connection))
+    )
+    return connection.execute(missing.limit(1)).first() is None
+
+
+def stored_digests(connection: Connection, most: int) -> list[DigestSpan]:
+    """Return the newest digests, newest first."""
+    kept = select(outbox.c.body).where(outbox.c.webhook == DIGEST).order_by(outbox.c.change.desc())
+    bodies = connection.execute(kept.limit(most)).scalars()
+    return [msgspec.json.decode(codecs.decompress_bytes(one), type=DigestSpan) for one in bodies]
+
+
+def ranked_for_digest(connection: Connection, span: DigestSpan, wanted: StoryFilter) -> dict[str, int]:
+    """Return the stories with the most new reports, at most `wanted.limit`, with the numbers of those."""
+    reports = func.count().label("reports")
+    rows = connection.execute(
+        select(story.c.id, reports)
+        .select_from(change)
+        .join(_THEN, _THEN.c.id == change.c.story)
+        .join(story, story.c.id == func.coalesce(_THEN.c.redirect_to, _THEN.c.id))
+        .where(
+            *_within(span),
+            change.c.kind.in_(("created", "report")),
+            change.c.bumped_at > span.since - OLD_NEWS,
+        )
+        .group_by(story.c.id, story.c.report_count)
+        .order_by(reports.desc(), story.c.report_count.desc(), story.c.id)
+    ).all()
+    matcher = StoryMatcher(connection, wanted)
+    found: dict[str, int] = {}
+    for start in range(0, len(rows), _MATCHED_AT_ONCE):
+        part = rows[start : start + _MATCHED_AT_ONCE]
+        matches = matcher.matching(connection, {row.id for row in part})
+        found |= {row.id: row.reports for row in part if row.id in matches}
+        if len(found) >= wanted.limit:
+            break
+    return dict(list(found.items())[: wanted.limit])
+
+
+def _within(span: DigestSpan) -> tuple[ColumnElement[bool], ...]:
+    return change.c.change_no > span.after, change.c.change_no <= span.to

@@ -1,9 +1,9 @@
 """The full-text index of articles: its content, and its updates.
 
 It holds words from `extract.language.search_tokens.index_words`, so both databases find the same articles,
-and tokens of filters: outlet, author, language and day of an article as words that begin with "_", which no
-word of a text does. It is derived: new articles are indexed shortly after placing, by inbox number, and the
-whole index can be rebuilt, the newest articles first (`index_older`).
+and tokens of filters: words of the title, outlet, author, language and day of an article as words that begin
+with "_", which no word of a text does. It is derived: new articles are indexed shortly after placing, by
+inbox number, and the whole index can be rebuilt, the newest articles first (`index_older`).
 """
 
 import datetime as dt
@@ -18,13 +18,13 @@ from aggregator.store.tables import TEXT_OR_EMPTY, article, counter, counter_val
 
 _LAST = "searchable"  # counter: the last article number in the index
 _REST = "unindexed"  # counter: articles up to this number wait to be indexed again
-_INDEXED_A_TRANSACTION = 500  # by a command
-_INDEXED_BY_WRITER = 200  # in a transaction, while entries arrive
+_INDEXED_A_TRANSACTION = 200  # so many, because entries arrive meanwhile
 _TSVECTOR_POSITIONS = 16383  # Postgres keeps no position above this
 _TSVECTOR_PLACES = 255  # nor more of one word
 _TSVECTOR_BYTES = 900_000  # of its words and places; it refuses 1 MiB, and we add marks
 _NEVER_TOO_LARGE = 50_000  # characters of a text that cannot come near it
 _MAX_SEARCHED_CHARS = 200 * 1024
+_BREAK = "_"  # no phrase runs from the title into the text
 SPANS = {
     "n": 12,
     "m": 14,
@@ -99,26 +99,22 @@ def index_older(connection: Connection, limit: int) -> int:
 def index_until(
     database: Database,
     step: Callable[[Connection, int], int],
-    stop: Callable[[], bool],
+    stop: Callable[[], bool] = lambda: False,
     *,
     most: int | None = None,
+    advance: Callable[[int], object] = lambda _count: None,
 ) -> int:
-    """Repeat `index_next` or `index_older` to the end or to about `most`; return how many were indexed."""
-    total, count = 0, _INDEXED_BY_WRITER
-    while count == _INDEXED_BY_WRITER and not stop() and (most is None or total < most):
+    """Repeat `index_next` or `index_older` to the end or to about `most`; return how many were indexed.
+
+    `advance` is called with the number of further ones. What is interrupted, a daemon continues.
+    """
+    total, count = 0, _INDEXED_A_TRANSACTION
+    while count == _INDEXED_A_TRANSACTION and not stop() and (most is None or total < most):
         with database.write() as connection:
-            count = step(connection, _INDEXED_BY_WRITER)
+            count = step(connection, _INDEXED_A_TRANSACTION)
+        advance(count)
         total += count
     return total
-
-
-def index_all(database: Database, advance: Callable[[int], object] = lambda _count: None) -> None:
-    """Index everything that waits to be indexed again. If this is interrupted, a daemon continues."""
-    done = _INDEXED_A_TRANSACTION
-    while done == _INDEXED_A_TRANSACTION:
-        with database.write() as connection:
-            done = index_older(connection, _INDEXED_A_TRANSACTION)
-        advance(done)
 
 
 def take_out(connection: Connection, n: int) -> bool:
@@ -128,10 +124,7 @@ def take_out(connection: Connection, n: int) -> bool:
     if connection.dialect.name == "sqlite":
         row = connection.execute(_ROWS.where(article.c.inbox_no == n)).one()
         connection.execute(
-            text(
-                "INSERT INTO article_search(article_search, rowid, title, body, marks) "
-                "VALUES ('delete', :n, :t, :b, :m)"
-            ),
+            text("INSERT INTO article_search(article_search, rowid, words) VALUES ('delete', :n, :w)"),
             fts5_row(row),
         )
     else:
@@ -165,7 +158,7 @@ def put(connection: Connection, rows: Sequence[IndexedText | Row[Any]]) -> None:
     if not rows:
         return
     if connection.dialect.name == "sqlite":
-        statement = text("INSERT INTO article_search(rowid, title, body, marks) VALUES (:n, :t, :b, :m)")
+        statement = text("INSERT INTO article_search(rowid, words) VALUES (:n, :w)")
         connection.execute(statement, [fts5_row(row) for row in rows])
     else:
         statement = text(
@@ -175,6 +168,11 @@ def put(connection: Connection, rows: Sequence[IndexedText | Row[Any]]) -> None:
 
 
 # --- tokens of filters -------------------------------------------------------------------------------------
+
+
+def title_token(word: str) -> str:
+    """Return the token of a word in the title."""
+    return f"_t{word}"
 
 
 def filter_tokens_of(words: Iterable[str], kind: str) -> list[str]:
@@ -203,8 +201,12 @@ def _filter_tokens(row: IndexedText | Row[Any]) -> list[str]:
 # --- rows --------------------------------------------------------------------------------------------------
 
 
-def _words(row: IndexedText | Row[Any]) -> tuple[list[str], list[str]]:
-    """Return the words of title and text. A text that exceeds the limit of Postgres is cut, on both."""
+def _tokens(row: IndexedText | Row[Any]) -> list[str]:
+    """Return the tokens of an article, in order: title, title and text as they are searched, and filters.
+
+    The title stands first once more, by tokens of its own: no database must look where a word stands. A text
+    that exceeds the limit of Postgres is cut, on both.
+    """
     title, body = index_words(row.title), index_words(row.text[:_MAX_SEARCHED_CHARS])
     if len(row.text) > _NEVER_TOO_LARGE:
         known: set[str] = set()
@@ -215,35 +217,27 @@ def _words(row: IndexedText | Row[Any]) -> tuple[list[str], list[str]]:
                 known.add(word)
                 size += len(word.encode()) + 8
             if size > _TSVECTOR_BYTES:
-                return title, body[:at]
-    return title, body
+                body = body[:at]
+                break
+    return [*map(title_token, title), _BREAK, *title, _BREAK, *body, _BREAK, *_filter_tokens(row)]
 
 
 def fts5_row(row: IndexedText | Row[Any]) -> dict[str, Any]:
-    """Return a row of the index of SQLite: number, title, text, tokens."""
-    title, body = _words(row)
-    return {"n": row.inbox_no, "t": " ".join(title), "b": " ".join(body), "m": " ".join(_filter_tokens(row))}
+    """Return a row of the index of SQLite: number and tokens."""
+    return {"n": row.inbox_no, "w": " ".join(_tokens(row))}
 
 
 def tsvector_row(row: IndexedText | Row[Any]) -> dict[str, Any]:
-    """Return a row of the index of Postgres: the text form of a tsvector with our own positions.
-
-    Words of the title are added as tokens, too: the index of Postgres has neither positions nor weights, so a
-    query for a word in the title would read all rows that have the word.
-    """
-    title, body = _words(row)
+    """Return a row of the index of Postgres: the text form of a tsvector with our own positions."""
     places: dict[str, list[int]] = {}
-    for position, word in enumerate(title, 1):
-        places.setdefault(word, []).append(position)
-        places.setdefault(f"_t{word}", []).append(position)
-    for position, word in enumerate(body, len(title) + 2):  # no phrase runs from the title into the text
-        places.setdefault(word, []).append(position)
-    is_long = len(title) + 1 + len(body) > _TSVECTOR_POSITIONS
+    for position, token in enumerate(_tokens(row), 1):
+        places.setdefault(token, []).append(position)
+    del places[_BREAK]
+    is_long = False
     written = []
-    for word, found in places.items():
+    for token, found in places.items():
         kept = [place for place in found[:_TSVECTOR_PLACES] if place <= _TSVECTOR_POSITIONS]
         is_long = is_long or len(kept) < len(found)
-        written.append(f"'{word}':{','.join(map(str, kept))}" if kept else f"'{word}'")
-    written += [f"'{token}'" for token in _filter_tokens(row)]
+        written.append(f"'{token}':{','.join(map(str, kept))}" if kept else f"'{token}'")
     written += [f"'_{letter}{row.inbox_no >> bits}'" for letter, bits in SPANS.items()]
     return {"n": row.inbox_no, "w": " ".join(written), "l": is_long}

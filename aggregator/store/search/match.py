@@ -16,8 +16,10 @@ written out (Mueller for Müller), and the parts of a long Chinese or Japanese r
 
 import datetime as dt
 import re
-from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
+from calendar import isleap, monthrange
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from functools import lru_cache
+from itertools import pairwise
 from typing import Any, NamedTuple
 
 from msgspec.structs import replace
@@ -27,7 +29,7 @@ from aggregator.extract.language.search_tokens import in_index, index_words, is_
 from aggregator.model.core import KINDS, FrozenStruct
 from aggregator.model.errors import UsageError
 from aggregator.store.intake.sources import in_folders
-from aggregator.store.search.index import SPANS, day_token, filter_tokens_of, language_token
+from aggregator.store.search.index import SPANS, day_token, filter_tokens_of, language_token, title_token
 from aggregator.store.tables import TEXT_OR_EMPTY, article, in_parts, rows_with, story, story_subject
 from aggregator.stories.subjects import subject_key
 
@@ -365,15 +367,9 @@ _IN_RANGE = text(
 
 def _ranges(numbers: Sequence[int]) -> Iterator[tuple[int, int]]:
     """Yield ranges (high, low) of descending numbers, split at large gaps."""
-    upper = lower = None
-    for n in numbers:
-        if upper is None or lower is None or lower - n > _GAP:
-            if upper is not None and lower is not None:
-                yield upper, lower
-            upper = n
-        lower = n
-    if upper is not None and lower is not None:
-        yield upper, lower
+    starts = [at for at, n in enumerate(numbers) if at == 0 or numbers[at - 1] - n > _GAP]
+    for start, end in pairwise([*starts, len(numbers)]):
+        yield numbers[start], numbers[end - 1]
 
 
 def _newest(connection: Connection, match: str, limit: int, *, floor: int = 0, skip: int = 0) -> list[int]:
@@ -449,24 +445,14 @@ def _days(connection: Connection, query: Query) -> tuple[str, ...]:
 
 
 def _spans(begin: dt.date, end: dt.date) -> Iterable[str]:
-    day = begin.toordinal()
-    while day <= end.toordinal():
+    day, last = begin.toordinal(), end.toordinal()
+    while day <= last:
         at = dt.date.fromordinal(day)
-        year_end, month_end = dt.date(at.year, 12, 31), _end_of_month(at)
-        if (at.month, at.day) == (1, 1) and year_end <= end:
-            yield day_token(at, year=True)
-            day = year_end.toordinal() + 1
-        elif at.day == 1 and month_end <= end:
-            yield day_token(at, month=True)
-            day = month_end.toordinal() + 1
-        else:
-            yield day_token(at)
-            day += 1
-
-
-def _end_of_month(day: dt.date) -> dt.date:
-    later = dt.date(day.year + day.month // 12, day.month % 12 + 1, 1) if day.year < dt.MAXYEAR else day
-    return later - dt.timedelta(days=1)
+        of_year, of_month = 365 + isleap(at.year), monthrange(at.year, at.month)[1]
+        is_year = (at.month, at.day) == (1, 1) and day + of_year - 1 <= last
+        is_month = at.day == 1 and day + of_month - 1 <= last
+        yield day_token(at, year=is_year, month=is_month)
+        day += of_year if is_year else of_month if is_month else 1
 
 
 # --- query languages of both databases ---------------------------------------------------------------------
@@ -475,11 +461,12 @@ def _end_of_month(day: dt.date) -> dt.date:
 class _Language(NamedTuple):
     """The query language of a database."""
 
+    token: str
+    prefix: str
+    adjacent: str
     both: str
     either: str
     but_not: str
-    token: str
-    phrase: Callable[[Phrase, bool], str]  # the latter: whether its words may be anywhere
 
 
 def _match(connection: Connection, query: Query, tokens: Sequence[tuple[str, ...]]) -> _Match:
@@ -500,31 +487,20 @@ def _match(connection: Connection, query: Query, tokens: Sequence[tuple[str, ...
 
 
 def _term(language: _Language, term: Term, is_loose: bool) -> str:
-    ways = (_joined(language.both, (language.phrase(one, is_loose) for one in way)) for way in term.any_of)
+    ways = (_joined(language.both, (_phrase(language, one, is_loose) for one in way)) for way in term.any_of)
     return _joined(language.either, ways)
 
 
-def _fts5_phrase(phrase: Phrase, is_loose: bool) -> str:
-    column = "title : " if phrase.in_title else ""
-    words = phrase.in_index
-    star = " *" if phrase.ends_in_prefix else ""
-    if not is_loose:
-        return f'{column}"{" ".join(words)}"{star}'
-    before = [f'{column}"{word}"' for word in words[:-1]]
-    return " AND ".join([*before, f'{column}"{words[-1]}"{star}'])
-
-
-def _tsquery_phrase(phrase: Phrase, is_loose: bool) -> str:
-    column = "_t" if phrase.in_title else ""
-    *before, last = phrase.in_index
-    star = ":*" if phrase.ends_in_prefix else ""
-    words = [*(f"'{column}{word}'" for word in before), f"'{column}{last}'{star}"]
-    return _joined(" & " if is_loose else " <-> ", words)
+def _phrase(language: _Language, phrase: Phrase, is_loose: bool) -> str:
+    words = map(title_token, phrase.in_index) if phrase.in_title else phrase.in_index
+    *before, last = map(language.token.format, words)
+    last += language.prefix if phrase.ends_in_prefix else ""
+    return _joined(language.both if is_loose else language.adjacent, [*before, last])
 
 
 def _joined(joint: str, parts: Iterable[str]) -> str:
     return f"({joint.join(parts)})"
 
 
-_FTS5 = _Language(" AND ", " OR ", "({}) NOT ({})", '"{}"', _fts5_phrase)
-_TSQUERY = _Language(" & ", " | ", "{} & !({})", "'{}'", _tsquery_phrase)
+_FTS5 = _Language('"{}"', " *", " + ", " AND ", " OR ", "({}) NOT ({})")
+_TSQUERY = _Language("'{}'", ":*", " <-> ", " & ", " | ", "{} & !({})")

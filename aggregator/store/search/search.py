@@ -7,16 +7,18 @@ articles are ranked (section `search` of config/tuning.yaml). The order is the s
 
 import datetime as dt
 import math
+from bisect import bisect_left
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from functools import lru_cache
 from itertools import islice
+from string import ascii_lowercase
 from typing import Any, NamedTuple
 
 import msgspec
 from sqlalchemy import Connection, Row, Select, select
 
-from aggregator.extract.language.search_tokens import WORD, is_unspaced, search_words
+from aggregator.extract.language.search_tokens import WORD, index_words, is_unspaced, search_words
 from aggregator.model.core import FrozenStruct, TimedEntry
 from aggregator.model.errors import UsageError
 from aggregator.model.read_model import EntryHit, SearchBounds, SearchHit, SearchResults, StoryHit
@@ -63,16 +65,20 @@ def search(
         return SearchResults(problem=str(error))
     ranked = _ranked(connection, query, max(tuning.ranked, min(limit, 10**9) + 1), tuning)
     shown = ranked[:limit]
-    by_story: dict[str, list[_RankedArticle]] = {}
+    by_story: dict[str, list[int]] = {}
     for one in ranked:
-        by_story.setdefault(one.story, []).append(one)
+        by_story.setdefault(one.story, []).append(one.inbox_no)
     chosen = dict(list(by_story.items())[:limit])
-    wanted = [*shown, *(one for found in chosen.values() for one in found[:_ARTICLES_SHOWN])]
-    hits = _hits(connection, {one.inbox_no for one in wanted}, query)
-    stories = _story_hits(connection, chosen, hits)
+    of_stories = (n for found in chosen.values() for n in found[:_ARTICLES_SHOWN])
+    hits = _hits(connection, {*(one.inbox_no for one in shown), *of_stories}, query)
+    rows = rows_with(connection, select(*_STORY_COLUMNS), story.c.id, chosen)
+    stories = {row.story: row._mapping for row in rows}
     return SearchResults(
         hits=tuple(hits[one.inbox_no] for one in shown),
-        stories=stories,
+        stories=tuple(
+            StoryHit(found=len(found), hits=tuple(hits[n] for n in found[:_ARTICLES_SHOWN]), **stories[id_])
+            for id_, found in chosen.items()
+        ),
         more=len(ranked) > len(shown),
         partial=unindexed_to(connection) > 0,
     )
@@ -81,7 +87,7 @@ def search(
 def within(query: Query, bounds: SearchBounds) -> Query:
     """`query` within further bounds; where both have one, both hold."""
     since = max(filter(None, (query.since, bounds.since)), default=None)
-    after_until = _just_after(bounds.until) if bounds.until else None
+    after_until = min(bounds.until, _LAST_MOMENT - _INSTANT) + _INSTANT if bounds.until else None
     language = bounds.language.strip().casefold() if bounds.language else query.language
     return msgspec.structs.replace(
         query,
@@ -92,11 +98,8 @@ def within(query: Query, bounds: SearchBounds) -> Query:
     )
 
 
-def _just_after(moment: dt.datetime) -> dt.datetime:
-    try:
-        return moment + dt.timedelta(microseconds=1)
-    except OverflowError:
-        return moment
+_INSTANT = dt.timedelta(microseconds=1)
+_LAST_MOMENT = dt.datetime.max.replace(tzinfo=dt.UTC)
 
 
 # --- ranking -----------------------------------------------------------------------------------------------
@@ -112,7 +115,8 @@ def _ranked(connection: Connection, query: Query, most: int, tuning: SearchTunin
     rows = [
         row
         for row in rows_with(connection, _RANKED_COLUMNS, article.c.inbox_no, numbers)
-        if _is_within(row.effective_at, query)
+        if query.since is None or row.effective_at >= query.since  # marks know days only
+        if query.before is None or row.effective_at < query.before
     ]
     if not rows:
         return []
@@ -123,14 +127,6 @@ def _ranked(connection: Connection, query: Query, most: int, tuning: SearchTunin
         points += _points_of_story(row, latest - row.effective_at, tuning)
         ranked.append(_RankedArticle(inbox_no=row.inbox_no, story=row.story, points=round(points, 6)))
     return sorted(ranked, key=lambda one: (-one.points, -one.inbox_no))
-
-
-def _is_within(effective: dt.datetime, query: Query) -> bool:
-    """Marks know days only."""
-    return not (
-        (query.since is not None and effective < query.since)
-        or (query.before is not None and effective >= query.before)
-    )
 
 
 def _points_of_words(
@@ -185,25 +181,24 @@ def _hits(connection: Connection, numbers: Iterable[int], query: Query) -> dict[
         .add_columns(story.c.title.label("story_title"))
         .join(story, story.c.id == article.c.story)
     )
-    rows = rows_with(connection, statement, article.c.inbox_no, numbers)
-    return {row.inbox_no: _hit(row, query) for row in rows}
+    hits = {}
+    for row in rows_with(connection, statement, article.c.inbox_no, numbers):
+        details = codecs.unpack(row.details, articles.ArticleDetails)
+        shown, marks = snippet(row.text or row.lead, query.phrases)
+        hits[row.inbox_no] = SearchHit(
+            **{name: getattr(row, name) for name in _SHOWN},
+            article=row.id,
+            outlet=row.outlet_name or row.outlet,
+            snippet=shown,
+            marks=marks,
+            nosnippet=details.nosnippet,
+            entries=_entry_hits(details.timed, row.title, query),
+        )
+    return hits
 
 
 _SHOWN = ("story", "story_title", "title", "url", "effective_at", "language")
-
-
-def _hit(row: Row[Any], query: Query) -> SearchHit:
-    details = codecs.unpack(row.details, articles.ArticleDetails)
-    shown, marks = snippet(row.text or row.lead, query.phrases)
-    return SearchHit(
-        **{name: getattr(row, name) for name in _SHOWN},
-        article=row.id,
-        outlet=row.outlet_name or row.outlet,
-        snippet=shown,
-        marks=marks,
-        nosnippet=details.nosnippet,
-        entries=_entry_hits(details.timed, row.title, query),
-    )
+_STORY_COLUMNS = shown_columns(StoryHit)
 
 
 def _entry_hits(timed: Sequence[TimedEntry], title: str, query: Query) -> tuple[EntryHit, ...]:
@@ -215,26 +210,6 @@ def _entry_hits(timed: Sequence[TimedEntry], title: str, query: Query) -> tuple[
     return tuple(
         EntryHit(clock_minutes=one.clock_minutes, day=one.day, snippet=text, marks=places)
         for one, text, places in shown
-    )
-
-
-_STORY_COLUMNS = shown_columns(StoryHit)
-
-
-def _story_hits(
-    connection: Connection, chosen: dict[str, list[_RankedArticle]], hits: dict[int, SearchHit]
-) -> tuple[StoryHit, ...]:
-    rows: dict[str, dict[str, Any]] = {
-        row.story: dict(row._mapping)
-        for row in rows_with(connection, select(*_STORY_COLUMNS), story.c.id, chosen)
-    }
-    return tuple(
-        StoryHit(
-            found=len(found),
-            hits=tuple(hits[one.inbox_no] for one in found[:_ARTICLES_SHOWN]),
-            **rows[id_],
-        )
-        for id_, found in chosen.items()
     )
 
 
@@ -272,9 +247,15 @@ def snippet(text: str, phrases: Sequence[Phrase]) -> tuple[str, tuple[tuple[int,
     before = "… " if start else ""
     shown = before + text[start:end].replace("\n", " ") + (" …" if end < len(text) else "")
     shift = len(before) - start
-    hits = sorted({at for place in places for at in range(place.first, place.first + place.words)})
-    marks = [(a + shift, b + shift) for a, b in (spans[at] for at in hits) if start <= a and b <= end]
-    return shown, _joined(marks)
+    marks: list[tuple[int, int]] = []
+    for at in sorted({at for place in places for at in range(place.first, place.first + place.words)}):
+        first, last = spans[at][0] + shift, spans[at][1] + shift
+        if spans[at][0] < start or spans[at][1] > end:
+            continue
+        if marks and marks[-1][1] >= first:  # characters of one run
+            first = marks.pop()[0]
+        marks.append((first, last))
+    return shown, tuple(marks)
 
 
 def _spans(text: str) -> Iterator[tuple[int, int]]:
@@ -294,58 +275,97 @@ def _folded(word: str) -> str:
 
 def _places(words: Sequence[str], phrases: Sequence[Phrase]) -> list[_Place]:
     """Return the matches of the phrases, in order."""
-    single: dict[str, int] = {}
-    beginnings: list[tuple[str, int]] = []
-    longer: dict[str, list[tuple[int, tuple[str, ...], bool]]] = {}
-    for number, phrase in enumerate(dict.fromkeys(phrases)):
-        parts = tuple(part for word in phrase.words for part in (word if is_unspaced(word) else (word,)))
-        ends_in_prefix = phrase.prefix and not is_unspaced(parts[-1])
-        if len(parts) > 1:
-            longer.setdefault(parts[0], []).append((number, parts, ends_in_prefix))
-        elif ends_in_prefix:
-            beginnings.append((parts[0], number))
-        else:
-            single.setdefault(parts[0], number)
-    found = []
+    where: dict[str, list[int]] = {}
     for at, word in enumerate(words):
-        if word in single:
-            found.append(_Place(at, 1, single[word]))
-        found += [_Place(at, 1, number) for start, number in beginnings if word.startswith(start)]
-        for number, parts, ends_in_prefix in longer.get(word, ()):
-            if _matches(words, at, parts, ends_in_prefix=ends_in_prefix):
-                found.append(_Place(at, len(parts), number))
-    return found
-
-
-def _matches(words: Sequence[str], at: int, parts: Sequence[str], *, ends_in_prefix: bool) -> bool:
-    *before, last = words[at : at + len(parts)]
-    if len(before) + 1 < len(parts) or before != list(parts[:-1]):
-        return False
-    return last.startswith(parts[-1]) if ends_in_prefix else last == parts[-1]
+        where.setdefault(word, []).append(at)
+    found = []
+    for number, phrase in enumerate(dict.fromkeys(phrases)):
+        parts = [part for word in phrase.words for part in (word if is_unspaced(word) else (word,))]
+        *before, last = parts
+        ends = [last]
+        if phrase.prefix and not is_unspaced(last):
+            ends = [word for word in where if word.startswith(last)]
+        found += [
+            _Place(at - len(before), len(parts), number)
+            for end in ends
+            for at in where.get(end, ())
+            if at >= len(before) and words[at - len(before) : at] == before
+        ]
+    return sorted(found)
 
 
 def _richest(places: Sequence[_Place]) -> int:
     """Return the first word of the passage with the most different phrases; 0 without matches."""
-    best, most, last = 0, 0, 0
-    near: Counter[int] = Counter()
-    for place in places:
-        while last < len(places) and places[last].first < place.first + _WORDS_SHOWN - _WORDS_BEFORE:
-            near[places[last].phrase] += 1
-            last += 1
-        if len(near) > most:
-            best, most = place.first, len(near)
-        near[place.phrase] -= 1
-        if not near[place.phrase]:
-            del near[place.phrase]
-    return best
+    firsts = [place.first for place in places]
+    ends = (bisect_left(firsts, first + _WORDS_SHOWN - _WORDS_BEFORE) for first in firsts)
+    counts = [len({place.phrase for place in places[at:end]}) for at, end in enumerate(ends)]
+    return firsts[counts.index(max(counts))] if counts else 0
 
 
-def _joined(ranges: Sequence[tuple[int, int]]) -> tuple[tuple[int, int], ...]:
-    """Merge ranges that touch."""
-    joined: list[tuple[int, int]] = []
-    for start, end in ranges:
-        if joined and joined[-1][1] >= start:
-            joined[-1] = (joined[-1][0], end)
-        else:
-            joined.append((start, end))
-    return tuple(joined)
+# --- words that are spelt almost like a word of a search that no article has --------------------------------
+
+# The candidates are all words at one edit of it (a letter added, left out or replaced, or two letters
+# swapped), the errors that P. Norvig's spelling corrector begins with. The index is asked for all of them at
+# once, which takes bounded time on both databases: no list of its words is read.
+_WORDS_CORRECTED = 3  # of one search
+_LETTERS = range(3, 21)  # of a word that is corrected; most pairs of two letters are words
+_ARTICLES_READ = 50  # the newest with a candidate; the word that most of them have is suggested
+# Letters that are tried, by the first of their block in Unicode; folded as in the index.
+_ALPHABETS = (
+    ascii_lowercase,
+    "".join(map(chr, range(0x3B1, 0x3CA))),  # Greek
+    "".join(map(chr, range(0x430, 0x460))),  # Cyrillic
+    "".join(map(chr, range(0x5D0, 0x5EB))),  # Hebrew
+    "".join(map(chr, range(0x627, 0x64B))),  # Arabic
+)
+
+
+def similar_words(connection: Connection, text: str) -> dict[str, str]:
+    """Return the words of a search that no article has, each with the most frequent word at one edit of it.
+
+    Words without such a word are left out, and so are phrases and prefixes.
+    """
+    try:
+        query = parse_query(text)
+    except UsageError:
+        return {}
+    typed = (term.any_of[0][0] for term in query.terms if len(term.any_of[0]) == 1)
+    words = dict.fromkeys(one.words[0] for one in typed if len(one.words) == 1 and not one.ends_in_prefix)
+    found: dict[str, str] = {}
+    for word in words:
+        if len(found) == _WORDS_CORRECTED:
+            break
+        if len(word) in _LETTERS and not is_unspaced(word) and not _newest(connection, [word], 1):
+            similar = _most_frequent(connection, sorted(set(_edits(word))))
+            found |= {word: similar} if similar else {}
+    return found
+
+
+def _newest(connection: Connection, words: list[str], limit: int) -> list[int]:
+    any_word = Term(any_of=tuple((Phrase(words=(word,)),) for word in words))
+    return match.newest(connection, Query(terms=(any_word,)), limit, reach=limit)
+
+
+def _most_frequent(connection: Connection, words: list[str]) -> str | None:
+    """Return the word that most of the newest articles with one of `words` have."""
+    numbers = _newest(connection, words, _ARTICLES_READ)
+    texts = select(article.c.title, article.c.lead, article.c.text)
+    counts: Counter[str] = Counter()
+    for row in rows_with(connection, texts, article.c.inbox_no, numbers):
+        counts.update({*index_words(row.title), *index_words(row.text or row.lead)} & {*words})
+    return min(counts, key=lambda one: (-counts[one], one), default=None)
+
+
+def _edits(word: str) -> Iterator[str]:
+    """Yield the words at one edit of `word`; letters are added and replaced by those of its alphabet."""
+    alphabet = next((letters for letters in _ALPHABETS if not {*letters}.isdisjoint(word)), "")
+    for at in range(len(word) + 1):
+        before, after = word[:at], word[at:]
+        if after:
+            yield before + after[1:]
+        if len(after) > 1:
+            yield before + after[1] + after[0] + after[2:]
+        for letter in alphabet:
+            yield before + letter + after
+            if after:
+                yield before + letter + after[1:]

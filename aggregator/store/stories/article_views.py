@@ -56,19 +56,6 @@ def _view(columns: Mapping[str, Any] | RowMapping, details: ArticleDetails, **mo
     )
 
 
-_VIEWS_OF_STORY = (
-    view_columns()
-    .where(article.c.story == bindparam("story_id"))
-    .order_by(article.c.effective_at, article.c.inbox_no)
-)
-
-
-def views_of_story(connection: Connection, story: str) -> list[ArticleView]:
-    """Return the articles of a story, oldest first, without texts."""
-    rows = connection.execute(_VIEWS_OF_STORY, {"story_id": story})
-    return list(map(view, rows))
-
-
 _TITLES_OF_LARGE = (
     view_columns()
     .where(article.c.story == bindparam("story_id"), article.c.copy_of.is_(None))
@@ -95,7 +82,7 @@ def views_for_title(
             if shown is not None and all(row.id != shown for row in rows):
                 rows = [*rows, *connection.execute(_ONE_OF_STORY, {"story_id": story, "article_id": shown})]
             return list(map(view, reversed(rows)))
-    return views_of_story(connection, story)
+    return views_of_stories(connection, [story])[story]
 
 
 def views_of(connection: Connection, ids: Iterable[str]) -> list[ArticleView]:

@@ -3,13 +3,15 @@
 import datetime as dt
 import functools
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
-from typing import TYPE_CHECKING, Any, NamedTuple
+from operator import attrgetter
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 import msgspec
 from sqlalchemy import (
     ColumnElement,
     Connection,
     Integer,
+    Row,
     Select,
     bindparam,
     delete,
@@ -34,7 +36,6 @@ from aggregator.model.core import (
     Evidence,
     Fingerprint,
     FrozenStruct,
-    Kind,
     Placement,
     Precision,
     PublishedOrigin,
@@ -44,7 +45,6 @@ from aggregator.model.core import (
     Wire,
 )
 from aggregator.store import codecs
-from aggregator.store.stories import copy_keys
 from aggregator.store.tables import (
     TEXT_OR_EMPTY,
     article,
@@ -52,6 +52,7 @@ from aggregator.store.tables import (
     entry,
     identity_key,
     in_parts,
+    lsh_band,
     observation,
     outlet_line,
     revision,
@@ -94,55 +95,60 @@ def has_timed_entries(connection: Connection, n: int) -> bool:
     return bool(codecs.unpack(details, ArticleDetails).timed)
 
 
-class StoredArticle(FrozenStruct, frozen=True, kw_only=True):
-    """A placed article with the columns that revisions and removal from a story need."""
+class MemberRow(CountedArticle, frozen=True, kw_only=True):
+    """An article of a story, as comparisons, the centroid and the counts need it."""
 
     inbox_no: int
-    id: str
-    root_article: str
-    generation: int
     story: str
-    role: Role
-    kind: Kind
-    kind_evidence: str | None
-    counts_in_centroid: bool
-    copy_of: str | None
-    source: str
-    outlet: str | None
-    url: str | None
-    outlet_name: str | None
     title: str
-    text: str
-    text_hash: bytes
-    signature: bytes
-    terms: bytes
-    body_words: int
+    source: str
+    counts_in_centroid: bool
+    is_polled: bool
     published: dt.datetime | None
-    published_origin: PublishedOrigin | None
-    published_precision: Precision | None
     date_counts: bool  # see tables.py
-    effective_at: dt.datetime
-    is_gone: bool  # its text was deleted by retention
+    terms: bytes  # b"" where the story is closed
+    body_words: int
+    nearest: bytes | None
+
+    @property
+    def outlet(self) -> str | None:
+        return self.outlet_key
+
+    @property
+    def is_opinion(self) -> bool:
+        """Whether it is an opinion or an explainer, no report."""
+        return self.kind in OPINION_KINDS
 
     def as_article(self) -> "ScoringInput":
         """Return it as input of the scorer, as it was placed."""
-        return _scoring_input(self, is_container=self.role == "container")
+        from aggregator.cluster.events.scorer import ScoringInput
+
+        minutes, text_minutes = dates_of(self.published, date_counts=self.date_counts)
+        return ScoringInput(
+            terms=self.terms,
+            minutes=minutes,
+            text_minutes=text_minutes,
+            body_words=self.body_words,
+            is_container=self.role == "container",
+            inbox=self.inbox_no,
+            is_opinion=self.is_opinion,
+        )
 
 
-class MemberRow(CountedArticle, frozen=True, kw_only=True):
-    """An article with the columns that the centroid and the counts of its story need."""
+class StoredArticle(MemberRow, frozen=True, kw_only=True):
+    """A placed article with the columns that revisions and removal from a story need, too."""
 
-    inbox_no: int
-    story: str
-    counts_in_centroid: bool
-    published: dt.datetime | None
-    date_counts: bool  # see tables.py
-    terms: bytes
-    body_words: int
-
-    def as_article(self) -> "ScoringInput":
-        """Return it as input of the scorer."""
-        return _scoring_input(self, is_container=self.role == "container")
+    root_article: str
+    generation: int
+    kind_evidence: str | None
+    url: str | None
+    outlet_name: str | None
+    text: str
+    text_hash: bytes
+    signature: bytes
+    published_origin: PublishedOrigin | None
+    published_precision: Precision | None
+    is_gone: bool  # its text was deleted by retention
 
 
 class PublishedSpan(NamedTuple):
@@ -244,7 +250,7 @@ def replace_text(connection: Connection, new: NewArticle, bands: Sequence[int]) 
     """
     values = _text_columns(new) | {"details": codecs.pack(details_of(new.clean))}
     connection.execute(update(article).where(article.c.id == new.id).values(**values))
-    copy_keys.remove(connection, {new.inbox_no: bands})
+    remove_bands(connection, {new.inbox_no: bands})
     connection.execute(delete(sketch).where(sketch.c.article == new.inbox_no))
     _insert_copy_keys(connection, [new])
 
@@ -273,7 +279,7 @@ def _insert_copy_keys(connection: Connection, new: Sequence[NewArticle]) -> None
             bands += [(band, one.inbox_no) for band in sorted(set(held))]
             if sampled := one.fingerprint.sketch if one.sketch is None else one.sketch:
                 sketches.append({"article": one.inbox_no, "hashes": sampled})
-    copy_keys.add(connection, bands)
+    add_bands(connection, bands)
     if sketches:
         connection.execute(_INSERT_SKETCH, sketches)
 
@@ -284,18 +290,9 @@ def keep_revision(connection: Connection, old: StoredArticle, at: dt.datetime) -
         select(func.max(revision.c.number)).where(revision.c.article == old.id)
     ).scalar_one()
     number = (last or 0) + 1
-    connection.execute(
-        insert(revision),
-        [
-            {
-                "article": old.id,
-                "number": number,
-                "replaced_at": at,
-                "title": old.title,
-                "text": codecs.compress_bytes(old.text.encode()),
-            }
-        ],
-    )
+    text = codecs.compress_bytes(old.text.encode())
+    values = {"article": old.id, "number": number, "replaced_at": at, "title": old.title, "text": text}
+    connection.execute(insert(revision).values(values))
     middle = revision.c.number.between(_REVISIONS_KEPT + 1, number - _REVISIONS_KEPT)
     connection.execute(delete(revision).where(revision.c.article == old.id, middle))
 
@@ -367,17 +364,30 @@ def set_counts_in_centroid(connection: Connection, ids: Iterable[str], *, counts
     change_with(connection, counted, article.c.id, ids)
 
 
-_COLUMN_OF = {"outlet_key": article.c.outlet.label("outlet_key")}
-_MEMBER = [
-    _COLUMN_OF[name] if name in _COLUMN_OF else article.c[name] for name in MemberRow.__struct_fields__
-]
+_OWN_FORM = {
+    "outlet_key": article.c.outlet.label("outlet_key"),
+    "text": TEXT_OR_EMPTY,
+    "is_gone": article.c.text.is_(None).label("is_gone"),
+}
+
+
+def _columns_for(shape: type[MemberRow]) -> list[ColumnElement[Any]]:
+    fields = shape.__struct_fields__
+    return [_OWN_FORM[name] if name in _OWN_FORM else article.c[name] for name in fields]
+
+
+_MEMBER = _columns_for(MemberRow)
 _MEMBERS = select(*_MEMBER).where(article.c.story == bindparam("story_id")).order_by(article.c.inbox_no)
 
 
 def members(connection: Connection, story: str) -> list[MemberRow]:
     """Return all articles of a story, in the order of placing."""
-    rows = connection.execute(_MEMBERS, {"story_id": story})
-    return [MemberRow(**row._mapping) for row in rows]
+    return list(map(_member, connection.execute(_MEMBERS, {"story_id": story})))
+
+
+def _member(row: Row[Any]) -> MemberRow:
+    """Return the member of a row; by position, which is faster than by name."""
+    return MemberRow(**dict(zip(MemberRow.__struct_fields__, row, strict=True)))
 
 
 _IS_OPINION = article.c.kind.in_(sorted(OPINION_KINDS))
@@ -397,58 +407,13 @@ def _newest_numbers(story: str, *conditions: ColumnElement[bool]) -> Select[tupl
     )
 
 
-class ComparedRow(msgspec.Struct, frozen=True):
-    """What a comparison of two reports needs of each."""
-
-    inbox_no: int
-    id: str
-    story: str
-    role: Role
-    title: str
-    outlet: str | None
-    source: str
-    kind: Kind
-    published: dt.datetime | None
-    date_counts: bool
-    body_words: int
-    terms: bytes  # b"" where the story is closed
-    is_polled: bool
-    counts_as_report: bool
-    nearest: bytes | None
-
-    @property
-    def is_opinion(self) -> bool:
-        """Whether it is an opinion or an explainer, no report."""
-        return self.kind in OPINION_KINDS
-
-    def as_article(self) -> "ScoringInput":
-        """Return it as input of the scorer: a report, whatever its role."""
-        return _scoring_input(self, is_container=False)
-
-
-def _scoring_input(row: "StoredArticle | MemberRow | ComparedRow", *, is_container: bool) -> "ScoringInput":
-    from aggregator.cluster.events.scorer import ScoringInput
-
-    minutes, text_minutes = dates_of(row.published, date_counts=row.date_counts)
-    return ScoringInput(
-        terms=row.terms,
-        minutes=minutes,
-        text_minutes=text_minutes,
-        body_words=row.body_words,
-        is_container=is_container,
-        inbox=row.inbox_no,
-        is_opinion=row.kind in OPINION_KINDS,
-    )
-
-
 _STORIES_AT_ONCE = 32  # a power of two
-_COMPARED = [article.c[name] for name in ComparedRow.__struct_fields__]
 _VOUCHING_ROWS = (
-    select(*_COMPARED)
+    select(*_MEMBER)
     .where(article.c.inbox_no.in_(_newest_numbers("story_id", article.c.counts_as_report)))
     .order_by(article.c.inbox_no.desc())
 )
-_COMPARED_ROW = select(*_COMPARED).where(article.c.id == bindparam("article_id"))
+_ONE_MEMBER = select(*_MEMBER).where(article.c.id == bindparam("article_id"))
 
 
 @functools.cache
@@ -456,45 +421,43 @@ def _compared_rows_of(count: int) -> Select[Any]:
     """Return the statement for so many stories: one statement takes less than one for each."""
     numbers = [_newest_numbers(f"story_{place}").subquery() for place in range(count)]
     return (
-        select(*_COMPARED)
+        select(*_MEMBER)
         .where(article.c.inbox_no.in_(union_all(*(select(one.c.inbox_no) for one in numbers))))
         .order_by(_IS_OPINION, article.c.inbox_no.desc())
     )
 
 
-def compared_rows(
-    connection: Connection, stories: Sequence[str], newest: int
-) -> dict[str, list[ComparedRow]]:
+def compared_rows(connection: Connection, stories: Sequence[str], newest: int) -> dict[str, list[MemberRow]]:
     """Return the newest articles of each story that count in its centroid.
 
     Reports first, then opinions and explainers, of each the newest first.
     """
-    found: dict[str, list[ComparedRow]] = {story: [] for story in stories}
+    found: dict[str, list[MemberRow]] = {story: [] for story in stories}
     for start in range(0, len(stories), _STORIES_AT_ONCE):
         part = stories[start : start + _STORIES_AT_ONCE]
         # Few sizes, so that few statements are compiled; the last story is asked for again.
         size = 1 << (len(part) - 1).bit_length()
         named = {f"story_{place}": part[min(place, len(part) - 1)] for place in range(size)}
         for row in connection.execute(_compared_rows_of(size), {**named, "at_most": newest}):
-            found[row.story].append(ComparedRow(*row))
+            found[row.story].append(_member(row))
     return found
 
 
-def vouching_rows(connection: Connection, story: str, newest: int) -> list[ComparedRow]:
+def vouching_rows(connection: Connection, story: str, newest: int) -> list[MemberRow]:
     """As `compared_rows`, of those that count as reports."""
     rows = connection.execute(_VOUCHING_ROWS, {"story_id": story, "at_most": newest})
-    return [ComparedRow(*row) for row in rows]
+    return list(map(_member, rows))
 
 
-def compared_row_of(new: NewArticle) -> ComparedRow:
+def member_of(new: NewArticle) -> MemberRow:
     """Return an article that is not written yet."""
-    columns = columns_of(new)
-    return ComparedRow(*(columns[name] for name in ComparedRow.__struct_fields__))
+    columns = columns_of(new) | {"outlet_key": new.outlet}
+    return MemberRow(**{name: columns[name] for name in MemberRow.__struct_fields__})
 
 
-def compared_row(connection: Connection, id: str) -> ComparedRow:  # noqa: A002
+def member(connection: Connection, id: str) -> MemberRow:  # noqa: A002
     """Return article `id`, which must exist."""
-    return ComparedRow(*connection.execute(_COMPARED_ROW, {"article_id": id}).one())
+    return _member(connection.execute(_ONE_MEMBER, {"article_id": id}).one())
 
 
 _other = article.alias()
@@ -520,26 +483,6 @@ def last_stories(connection: Connection, count: int) -> list[tuple[str, bool]]:
     """
     rows = connection.execute(_LAST_STORIES, {"at_most": count})
     return [(story, bool(is_shared)) for story, is_shared in rows][::-1]
-
-
-class ArticleOrigin(NamedTuple):
-    """Where an article comes from, and what it is."""
-
-    source: str
-    outlet: str | None
-    wire: str | None  # the agency behind it
-    role: Role
-    kind: Kind
-
-
-_ORIGIN = select(*(article.c[name] for name in ArticleOrigin._fields)).where(
-    article.c.id == bindparam("article_id")
-)
-
-
-def origin_of(connection: Connection, id: str) -> ArticleOrigin:  # noqa: A002
-    """Return the origin of article `id`, which must exist."""
-    return ArticleOrigin(*connection.execute(_ORIGIN, {"article_id": id}).one())
 
 
 _DATED = select(article.c.id).where(
@@ -599,16 +542,11 @@ _COPIES = (
     .limit(bindparam("at_most", type_=Integer))
 )
 _COMPARED_TEXTS = select(
-    *(article.c[name] for name in ("id", "inbox_no", "title", "outlet", "signature", "language")),
+    *(article.c[name] for name in ("id", "title", "outlet", "signature", "language")),
     TEXT_OR_EMPTY,
+    article.c.inbox_no.label("order"),
 ).execution_options(without_waiting=True)
-_OWN_FORM = {
-    "text": TEXT_OR_EMPTY,
-    "is_gone": article.c.text.is_(None).label("is_gone"),
-}
-_STORED = [
-    _OWN_FORM[name] if name in _OWN_FORM else article.c[name] for name in StoredArticle.__struct_fields__
-]
+_STORED = _columns_for(StoredArticle)
 _ROOT = select(article.c.root_article).where(article.c.id == bindparam("article_id")).scalar_subquery()
 _LATEST = (
     select(*_STORED).where(article.c.root_article == _ROOT).order_by(article.c.generation.desc()).limit(1)
@@ -643,28 +581,17 @@ def copy_candidates(
     return found
 
 
-def is_copied_from(connection: Connection, id: str, original: str) -> bool:  # noqa: A002
-    """Whether article `id` is a copy of `original`, directly or by way of others."""
-    visited: set[str | None] = {None}
+def copy_ancestors(connection: Connection, id: str) -> Iterator[tuple[int, str]]:  # noqa: A002
+    """Yield number and id of article `id` and, along `copy_of`, of its ancestors, each once."""
+    visited: set[str] = set()
     at: str | None = id
-    while at not in visited and at != original:
+    while at is not None and at not in visited:
         visited.add(at)
         row = connection.execute(_LINK, {"article_id": at}).first()
-        at = None if row is None else row.copy_of
-    return at == original
-
-
-def copy_ancestors(connection: Connection, id: str, most: int) -> list[int]:  # noqa: A002
-    """Return the numbers of article `id` and, along `copy_of`, its ancestors; at most `most`."""
-    numbers: list[int] = []
-    at: str | None = id
-    while at is not None and len(numbers) < most:
-        row = connection.execute(_LINK, {"article_id": at}).first()
-        if row is None or row.inbox_no in numbers:
-            break
-        numbers.append(row.inbox_no)
+        if row is None:
+            return
+        yield row.inbox_no, at
         at = row.copy_of
-    return numbers
 
 
 def sketches(connection: Connection, *, after: int) -> Iterator[tuple[int, bytes]]:
@@ -710,18 +637,8 @@ def compared_texts(
         for one in waiting
         if one.id in ids
     }
-    return found | {
-        row.id: ComparedText(
-            id=row.id,
-            text=row.text,
-            title=row.title,
-            outlet=row.outlet,
-            signature=row.signature,
-            order=row.inbox_no,
-            language=row.language,
-        )
-        for row in rows_with(connection, _COMPARED_TEXTS, article.c.id, {*ids} - found.keys())
-    }
+    rows = rows_with(connection, _COMPARED_TEXTS, article.c.id, {*ids} - found.keys())
+    return found | {row.id: ComparedText(**row._mapping) for row in rows}
 
 
 def latest(connection: Connection, id: str) -> StoredArticle | None:  # noqa: A002 - the word that people type
@@ -730,15 +647,17 @@ def latest(connection: Connection, id: str) -> StoredArticle | None:  # noqa: A0
     return None if row is None else StoredArticle(**row._mapping)
 
 
-def placed_among(connection: Connection, ids: Iterable[str]) -> set[str]:
-    """Return those of these ids that are ids of articles."""
-    return {row.id for row in rows_with(connection, select(article.c.id), article.c.id, ids)}
+def stored_with(
+    connection: Connection, column: ColumnElement[Any], values: Iterable[Any]
+) -> list[StoredArticle]:
+    """Return the articles whose `column` has one of the values, in the order of placing."""
+    rows = rows_with(connection, select(*_STORED), column, values)
+    return sorted((StoredArticle(**row._mapping) for row in rows), key=attrgetter("inbox_no"))
 
 
 def by_number(connection: Connection, n: int) -> StoredArticle | None:
     """Return the article with this inbox number; None if it does not exist."""
-    row = connection.execute(select(*_STORED).where(article.c.inbox_no == n)).first()
-    return None if row is None else StoredArticle(**row._mapping)
+    return next(iter(stored_with(connection, article.c.inbox_no, [n])), None)
 
 
 def evidence_of(connection: Connection, id: str) -> Evidence:  # noqa: A002 - the word that people type
@@ -786,3 +705,52 @@ def change_outlet_lines(
         {"outlet": outlet, "article": number, "lines": lines} for (outlet, number), lines in new.items()
     ]:
         connection.execute(_ADD_LINES, rows)
+
+
+# --- LSH keys of articles: the rows of `lsh_band` -----------------------------------------------------------
+
+KeyPair = tuple[int, int]  # a band and the inbox number of an article under it
+
+_ABOVE_ALL: Final = 1 << 63  # numbers and bands
+
+
+def with_bands(connection: Connection, bands: Collection[int], *, before: int, limit: int) -> list[KeyPair]:
+    """Return at most `limit` pairs of articles before inbox number `before`, in order."""
+    # Plain SQL: SQLAlchemy needs 0.3 ms for 42 parameters, the database 0.05 ms.
+    value = "?" if connection.dialect.name == "sqlite" else "%s"
+    found: list[KeyPair] = []
+    for part in in_parts(sorted(set(bands))):
+        statement = (
+            f"SELECT band, article FROM lsh_band WHERE band IN ({', '.join([value] * len(part))})"  # noqa: S608
+            f" AND article < {value}"
+        )
+        rows = connection.exec_driver_sql(statement, (*part, before)).fetchall()
+        found += [(row[0], row[1]) for row in rows]
+    return sorted(found)[:limit]
+
+
+def stored_bands(connection: Connection, n: int, bands: Collection[int]) -> set[int]:
+    """Return those of these bands that article `n` is stored with."""
+    return {
+        band for band, number in with_bands(connection, bands, before=n + 1, limit=_ABOVE_ALL) if number == n
+    }
+
+
+def add_bands(connection: Connection, pairs: Sequence[KeyPair]) -> None:
+    """Add pairs."""
+    if pairs:
+        values = "?, ?" if connection.dialect.name == "sqlite" else "%s, %s"
+        connection.exec_driver_sql(f"INSERT INTO lsh_band (band, article) VALUES ({values})", [*pairs])  # noqa: S608
+
+
+def remove_bands(connection: Connection, keys: Mapping[int, Collection[int]]) -> int:
+    """Remove those of these bands that articles are stored with, by inbox number. Return their number.
+
+    There is no index of articles.
+    """
+    removed = 0
+    for n, bands in keys.items():
+        for part in in_parts(sorted(set(bands))):
+            held = lsh_band.c.article == n, lsh_band.c.band.in_(part)
+            removed += connection.execute(delete(lsh_band).where(*held)).rowcount
+    return removed

@@ -27,8 +27,8 @@ _COLUMNS = [command.c[name] for name in Command.__struct_fields__]
 def enqueue(connection: Connection, at: dt.datetime, kind: CommandKind, payload: str) -> int:
     """Add a command. Return its number."""
     values = {"at": at, "kind": kind, "payload": payload, "state": "waiting"}
-    key = connection.execute(insert(command).returning(command.c.command_no), [values]).scalar_one()
-    return int(key)
+    number: int = connection.execute(insert(command).returning(command.c.command_no), [values]).scalar_one()
+    return number
 
 
 def pending_commands(connection: Connection) -> list[Command]:
@@ -39,16 +39,9 @@ def pending_commands(connection: Connection) -> list[Command]:
     return [Command(**row._mapping) for row in rows]
 
 
-def one(connection: Connection, n: int) -> Command:
-    """Return command `n`, which must exist."""
-    return Command(**connection.execute(select(*_COLUMNS).where(command.c.command_no == n)).one()._mapping)
-
-
-def found(connection: Connection, n: int, kind: CommandKind) -> Command | None:
-    """Return command `n` if it exists and is of this kind."""
-    row = connection.execute(
-        select(*_COLUMNS).where(command.c.command_no == n, command.c.kind == kind)
-    ).first()
+def found(connection: Connection, n: int) -> Command | None:
+    """Return command `n`; None if it does not exist."""
+    row = connection.execute(select(*_COLUMNS).where(command.c.command_no == n)).first()
     return None if row is None else Command(**row._mapping)
 
 

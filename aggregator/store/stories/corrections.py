@@ -2,10 +2,10 @@
 
 import datetime as dt
 from collections.abc import Sequence
-from typing import Any, Literal
+from typing import Literal
 
 import msgspec
-from sqlalchemy import Connection, Row, delete, func, insert, select, update
+from sqlalchemy import Connection, delete, func, insert, select, update
 
 from aggregator.cluster.constraints import Constraint
 from aggregator.model.core import Evidence, FrozenStruct
@@ -75,40 +75,29 @@ def undo(connection: Connection, n: int, at: dt.datetime) -> None:
     connection.execute(delete(link_constraint).where(link_constraint.c.correction == n))
 
 
-def all_corrections(connection: Connection, since: dt.datetime | None = None) -> list[Correction]:
-    """Return the corrections, oldest first; only those made at `since` or later, if given."""
-    chosen = select(correction).order_by(correction.c.correction_no)
+def all_corrections(
+    connection: Connection,
+    *,
+    since: dt.datetime | None = None,
+    before: int | None = None,
+    limit: int | None = None,
+) -> list[Correction]:
+    """Return the corrections, newest first: those made at `since` or later, with numbers below `before`."""
+    chosen = select(correction).order_by(correction.c.correction_no.desc()).limit(limit)
     if since is not None:
         chosen = chosen.where(correction.c.at >= since)
-    return [_correction(row) for row in connection.execute(chosen)]
-
-
-def newest(connection: Connection, limit: int, before: int | None = None) -> list[Correction]:
-    """Return the newest corrections first; only those with lower numbers than `before`, if given."""
-    chosen = select(correction).order_by(correction.c.correction_no.desc()).limit(limit)
     if before is not None:
         chosen = chosen.where(correction.c.correction_no < before)
-    return [_correction(row) for row in connection.execute(chosen)]
-
-
-def _correction(row: Row[Any]) -> Correction:
-    detail = msgspec.json.decode(row.detail, type=CorrectionDetail)
-    return Correction(**dict(row._mapping) | {"detail": detail})
+    return [
+        Correction(**dict(row._mapping) | {"detail": msgspec.json.decode(row.detail, type=CorrectionDetail)})
+        for row in connection.execute(chosen)
+    ]
 
 
 def all_constraints(connection: Connection) -> list[Constraint]:
     """Return all constraints in force."""
-    rows = connection.execute(
-        select(link_constraint).order_by(
-            link_constraint.c.correction, link_constraint.c.article, link_constraint.c.relation
-        )
-    )
+    rows = connection.execute(select(link_constraint).order_by(*link_constraint.primary_key.columns))
     return [Constraint(**row._mapping) for row in rows]
-
-
-def constrained_articles(connection: Connection) -> frozenset[str]:
-    """Return the articles with any constraint."""
-    return frozenset(connection.execute(select(link_constraint.c.article).distinct()).scalars())
 
 
 def evidence_of(connection: Connection, ids: Sequence[str]) -> dict[str, Evidence]:

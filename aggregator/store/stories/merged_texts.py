@@ -45,12 +45,7 @@ def render_next(
         if of is not None:
             unrendered = unrendered.where(story.c.id.in_(of))
         waiting = connection.execute(unrendered.limit(limit)).all()
-        rendered = select(story.c.story_no).where(story.c.text.is_not(None)).limit(1)
-        is_first = (
-            bool(waiting)
-            and not counter_value(connection, _RENDERED_BY)
-            and connection.execute(rendered).first() is None
-        )
+        is_first = not counter_value(connection, _RENDERED_BY)
     if not waiting:
         return 0 if of is not None else _render_again(database, limit, tuning, renderer)
     _render(database, waiting, renderer)
@@ -89,10 +84,7 @@ def _render(database: Database, rows: Sequence[Row[Any]], renderer: Renderer) ->
             written = connection.execute(
                 update(story)
                 .where(story.c.id == row.id, story.c.last_inbox_no == row.last_inbox_no)
-                .values(
-                    merged_story=codecs.compress_struct(one.merged),
-                    text=one.text,
-                )
+                .values(merged_story=codecs.compress_struct(one.merged), text=one.text)
             )
             if written.rowcount:
                 _note_originals(connection, row.id, one.originals)
@@ -103,20 +95,14 @@ def _render_again(database: Database, limit: int, tuning: StoryTuning, renderer:
     """Render up to `limit` stories of another version. Return their number."""
     version = render_version(tuning)
     with database.read() as connection:
-        rendered_by, below = (
-            counter_value(connection, _RENDERED_BY),
-            counter_value(connection, _RENDERED_FROM),
-        )
-        # Two queries, each with its own index: for both at once SQLite would read every story.
-        newest = connection.execute(select(func.max(story.c.story_no))).scalar()
-        last = connection.execute(
-            select(func.max(story.c.bumped_at)).where(story.c.redirect_to.is_(None))
-        ).scalar()
+        rendered_by = counter_value(connection, _RENDERED_BY)
+        below = counter_value(connection, _RENDERED_FROM)
         if rendered_by != version:
-            below = (newest or 0) + 1
-        if not below or last is None:
-            rows: Sequence[Row[Any]] = []
-        else:
+            below = counter_value(connection, "story") + 1
+        newest = select(func.max(story.c.bumped_at)).where(story.c.redirect_to.is_(None))
+        last = connection.execute(newest).scalar()
+        rows: Sequence[Row[Any]] = []
+        if below and last is not None:
             since = last - dt.timedelta(days=tuning.rerender_days)
             is_gone = exists().where(article.c.story == story.c.id, article.c.text.is_(None))
             chosen = _STORIES.where(

@@ -112,11 +112,13 @@ def webhook_stats(connection: Connection) -> list[WebhookStats]:
             outbox.c.webhook, outbox.c.state
         )
     )
-    counts: dict[str, dict[str, int]] = {}
-    for row in counted:
-        counts.setdefault(row.webhook, {})[row.state] = row.number
-    configured = (one for one in webhooks(connection) if one.is_configured)
-    return [WebhookStats(row=one, **counts.get(one.name, {})) for one in configured]
+    counts = {(row.webhook, row.state): row.number for row in counted}
+    states = ("waiting", "done", "given_up")
+    return [
+        WebhookStats(row=one, **{state: counts.get((one.name, state), 0) for state in states})
+        for one in webhooks(connection)
+        if one.is_configured
+    ]
 
 
 def resume(connection: Connection, name: str, now: dt.datetime) -> bool:
@@ -133,11 +135,9 @@ def problems(connection: Connection, least_failures: int) -> tuple[str, ...]:
     """Return one sentence per configured webhook that is gone or has `least_failures` failures in a row."""
     found = []
     for row in webhooks(connection):
-        if not row.is_configured:
-            continue
-        if row.state == "gone":
+        if row.is_configured and row.state == "gone":
             found.append(f"{recipient_words(row.name)}: its receiver is gone (410)")
-        elif row.failures >= least_failures and row.failing_since is not None:
+        elif row.is_configured and row.failures >= least_failures and row.failing_since is not None:
             since = f"{row.failing_since:%Y-%m-%d %H:%M} UTC"
             found.append(f"{recipient_words(row.name)}: failing since {since}: {row.problem}")
     return tuple(found)
@@ -198,12 +198,16 @@ def add(
     last_change_no: Mapping[str, int],
     now: dt.datetime,
 ) -> None:
-    """Add deliveries, and store the last examined change of each webhook."""
+    """Add deliveries, and store the last examined change of each webhook.
+
+    One to DIGEST is the list of digests, and is not sent.
+    """
     rows = [
         {
             **msgspec.structs.asdict(one),
             "body": codecs.compress_bytes(one.body),
-            "state": "waiting",
+            "state": "done" if one.webhook == DIGEST else "waiting",
+            "done_at": now if one.webhook == DIGEST else None,
             "at": now,
             "attempts": 0,
             "next_attempt_at": now,
@@ -214,17 +218,6 @@ def add(
         connection.execute(insert(outbox), rows)
     for name, number in last_change_no.items():
         connection.execute(_of(name).values(last_change_no=number))
-
-
-def add_digest(connection: Connection, new: NewDelivery, until: dt.datetime) -> None:
-    """Add a digest that was due at `until`: to the list of digests, or as a delivery to one reader."""
-    add(connection, [new], {new.webhook: new.change}, until)
-    if new.webhook == DIGEST:
-        connection.execute(
-            update(outbox)
-            .where(outbox.c.webhook == DIGEST, outbox.c.change == new.change)
-            .values(state="done", done_at=until)
-        )
 
 
 def keep_within(connection: Connection, name: str, most: int, now: dt.datetime) -> int:
@@ -293,14 +286,9 @@ def next_due(
 
 def times_sent(connection: Connection, name: str, since: dt.datetime, now: dt.datetime) -> list[dt.datetime]:
     """Return when a recipient was sent something after `since`, oldest first; a message has one time."""
-    sent = (
-        outbox.c.webhook == name,
-        outbox.c.state == "done",
-        outbox.c.done_at > since,
-        outbox.c.done_at <= now,
-    )
-    times = select(outbox.c.done_at).where(*sent).distinct().order_by(outbox.c.done_at)
-    return list(connection.execute(times).scalars())
+    at = outbox.c.done_at
+    sent = outbox.c.webhook == name, outbox.c.state == "done", at > since, at <= now
+    return list(connection.execute(select(at).where(*sent).distinct().order_by(at)).scalars())
 
 
 def waiting_with(
@@ -387,11 +375,8 @@ def mark_gone(connection: Connection, one: Delivery, now: dt.datetime, problem: 
     connection.execute(_at(one).values(attempts=one.attempts + 1))
     given_up = _waiting(one.webhook)
     connection.execute(given_up.values(state="given_up", body=None, done_at=now, problem=problem))
-    connection.execute(
-        _of(one.webhook).values(
-            state="gone", problem=problem, failing_since=func.coalesce(webhook.c.failing_since, now)
-        )
-    )
+    since = func.coalesce(webhook.c.failing_since, now)
+    connection.execute(_of(one.webhook).values(state="gone", problem=problem, failing_since=since))
 
 
 def prune(connection: Connection, before: dt.datetime) -> int:

@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterable, Sequence
 from typing import Any, Literal
 
 import msgspec
-from sqlalchemy import Connection, Text, bindparam, event, func, insert, update
+from sqlalchemy import Connection, Text, bindparam, event, func, insert, select, update
 
 from aggregator.model.core import Entry
 from aggregator.model.read_model import ChangeKind
@@ -22,7 +22,7 @@ from aggregator.store.intake.inbox import Outcome, take_numbers
 from aggregator.store.stories import articles, stories
 from aggregator.store.stories.articles import NewArticle
 from aggregator.store.stories.stories import NewStory, StoryRow, StoryState
-from aggregator.store.tables import change, counter, entry, story_log
+from aggregator.store.tables import change, counter, entry, story, story_log
 
 # "moved": an article was assigned to another story; "regrouped": by `recluster`; "full": from now on the
 # story accepts copies only; "forgotten": one of its articles was erased
@@ -224,3 +224,41 @@ def _kind(before: StoryRow | None, after: StoryState, others: Sequence[str]) -> 
     if after.report_count > before.report_count:
         return "report"
     return "headline" if after.title != before.title else None
+
+
+# --- bumps of stories that were written under a wrong clock ------------------------------------------------
+
+_AHEAD = dt.timedelta(minutes=1)  # by which a story's last bump may be ahead of the clock (chosen)
+_AHEAD_SHARE = 0.05  # of the stories that are pulled back at most; if more are ahead, the clock is wrong now
+
+
+class ClockTuning(msgspec.Struct, frozen=True, kw_only=True):
+    """Section `clock` of config/tuning.yaml, which gives the units."""
+
+    ahead_min: int
+
+
+def pull_back(connection: Connection, now: dt.datetime, tuning: ClockTuning) -> int:
+    """Set bumps that are in the future to `now`, in the same order. Return the number of stories.
+
+    Such bumps were written under a wrong clock. With too many of them the present clock is assumed wrong, and
+    nothing changes.
+    """
+    live = story.c.redirect_to.is_(None)
+    in_future = (live, story.c.bumped_at > now + _AHEAD)
+    newest = select(story.c.bumped_at).where(live).order_by(story.c.bumped_at.desc()).limit(1)
+    last: dt.datetime | None = connection.execute(newest).scalar()
+    if last is None or last <= now + _AHEAD:
+        return 0
+    count = connection.execute(select(func.count()).select_from(story).where(*in_future)).scalar_one()
+    all_live = connection.execute(select(func.count()).select_from(story).where(live)).scalar_one()
+    if count > max(tuning.ahead_min, _AHEAD_SHARE * all_live):
+        return 0
+    order = select(story.c.story_no).where(*in_future).order_by(story.c.bumped_at, story.c.story_no)
+    ledger = Ledger(connection)
+    for n in connection.execute(order).scalars().all():
+        # Like every bump: to the second, with a serial number as microseconds.
+        moment = now.replace(microsecond=ledger.number("bump") % 1_000_000)
+        connection.execute(update(story).where(story.c.story_no == n).values(bumped_at=moment))
+    ledger.close()
+    return count

@@ -18,26 +18,6 @@ if TYPE_CHECKING:  # who only reads stories loads no numpy
     from aggregator.cluster.events.weights import EventModel
 
 
-class StoryRow(FrozenStruct, frozen=True, kw_only=True):
-    """A live story with the columns that placing needs."""
-
-    story_no: int
-    id: str
-    title: str
-    centroid: bytes
-    count_state: bytes | None
-    container_only: bool
-    last_inbox_no: int
-    membership_changed_no: int
-    first_published: dt.datetime
-    last_published: dt.datetime
-    bumped_at: dt.datetime
-    article_count: int
-    report_count: int
-    language: str | None = None
-    title_article: str | None = None
-
-
 class DerivedColumns(FrozenStruct, frozen=True, kw_only=True):
     """The columns of a story that are computed from its articles."""
 
@@ -53,23 +33,32 @@ class DerivedColumns(FrozenStruct, frozen=True, kw_only=True):
     count_state: bytes | None
 
 
-class StoryState(DerivedColumns, frozen=True, kw_only=True):
-    """The columns of a story that a decision writes."""
+class DecidedColumns(DerivedColumns, frozen=True, kw_only=True):
+    """Also those that are decided, without the summary, which is made last."""
 
     title: str
-    summary: str
+    title_article: str | None = None  # the article of the headline; None: made from a lead
     language: str | None
     bumped_at: dt.datetime
     membership_changed_no: int
-    title_article: str | None = None  # the article of the headline; None: made from a lead
+
+
+class StoryRow(DecidedColumns, frozen=True, kw_only=True):
+    """A live story with the columns that placing needs."""
+
+    story_no: int
+    id: str
+
+
+class StoryState(DecidedColumns, frozen=True, kw_only=True):
+    """The columns of a story that a decision writes."""
+
+    summary: str
 
     def as_row(self, number: int, id: str) -> StoryRow:  # noqa: A002 - the name of the column
         """Return the row of story `id` with this state."""
-        same = {name: getattr(self, name) for name in StoryRow.__struct_fields__ if name in _STATE}
+        same = {name: getattr(self, name) for name in DecidedColumns.__struct_fields__}
         return StoryRow(story_no=number, id=id, **same)
-
-
-_STATE = frozenset(StoryState.__struct_fields__)
 
 
 class Membership(NamedTuple):
@@ -202,12 +191,8 @@ def redirect_story(connection: Connection, loser: str, winner: str) -> None:
     """Redirect `loser`, and all that redirects to it, to `winner`. Its articles must have moved before."""
     story_links.unite(connection, loser, winner)
     connection.execute(update(story).where(story.c.redirect_to == loser).values(redirect_to=winner))
-    derived = {
-        "text": None,
-        "merged_story": None,
-        "count_state": None,
-        "centroid": b"",
-    }  # computed again if the merge is undone
+    # Computed again if the merge is undone.
+    derived = {"text": None, "merged_story": None, "count_state": None, "centroid": b""}
     connection.execute(update(story).where(story.c.id == loser).values(redirect_to=winner, **derived))
 
 

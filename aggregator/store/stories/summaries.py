@@ -6,6 +6,8 @@ before it begins, so a daemon that was killed keeps to the rate and to the back-
 
 import datetime as dt
 import hashlib
+from functools import lru_cache
+from operator import itemgetter
 from typing import Any, NamedTuple
 
 import msgspec
@@ -14,7 +16,7 @@ from sqlalchemy import Connection, ScalarSelect, Select, func, select, update
 from aggregator.model.core import MergedStory
 from aggregator.model.read_model import MachineSummary
 from aggregator.store import codecs
-from aggregator.store.tables import insert_or, story, story_summary
+from aggregator.store.tables import story, story_summary, upsert
 
 _STORIES_LOOKED_AT = 100  # of several outlets, the last bumped; at the default rate these are five hours
 _RETRY_FIRST = dt.timedelta(minutes=5)  # after the first failure with the same facts ...
@@ -40,7 +42,7 @@ def facts_hash(merged: MergedStory) -> bytes:
 
 def summary_of(facts: bytes | None, stored: bytes | None, merged: MergedStory) -> MachineSummary | None:
     """Return a stored text, written from facts with the hash `facts`, if `merged` has these facts."""
-    if facts is None or stored is None or bytes(facts) != facts_hash(merged):
+    if stored is None or facts != facts_hash(merged):
         return None
     try:
         return codecs.decompress_struct(stored, MachineSummary)
@@ -77,45 +79,26 @@ _CANDIDATES: Select[Any] = (
 )
 
 
-class SummaryQueue:
-    """Finds the next story; remembers the facts of stories whose merged text did not change."""
-
-    def __init__(self) -> None:
-        self._known: dict[int, tuple[bytes, bytes]] = {}  # hashes of merged text and facts, by story number
-
-    def next_task(self, connection: Connection, now: dt.datetime) -> SummaryTask | None:
-        """Return a story without a text for its facts: those never tried first, then the longest ago."""
-        found: list[tuple[float, int, Any, bytes, int]] = []
-        known: dict[int, tuple[bytes, bytes]] = {}
-        for place, row in enumerate(connection.execute(_CANDIDATES)):
-            stored = hashlib.sha256(row.merged_story).digest()
-            before = self._known.get(row.story_no, (b"", b""))
-            if before[0] == stored:
-                facts = before[1]
-            elif (merged := _merged(row.merged_story)) is not None:
-                facts = facts_hash(merged)
-            else:
-                continue
-            known[row.story_no] = stored, facts
-            is_same = row.facts_hash is not None and bytes(row.facts_hash) == facts
-            failures = row.failures if is_same else 0
-            if is_same and (row.is_written or not _is_due(row.attempted_at, failures, now)):
-                continue
+def next_task(connection: Connection, now: dt.datetime) -> SummaryTask | None:
+    """Return a story without a text for its facts: those never tried first, then the longest ago."""
+    found: list[tuple[float, SummaryTask]] = []
+    for row in connection.execute(_CANDIDATES):
+        try:
+            merged, facts = _with_facts(row.merged_story)
+        except codecs.UNREADABLE:
+            continue
+        is_same = row.facts_hash == facts
+        failures = row.failures if is_same else 0
+        if not is_same or not (row.is_written or not _is_due(row.attempted_at, failures, now)):
             tried = row.attempted_at.timestamp() if row.attempted_at is not None else 0.0
-            found.append((tried, place, row, facts, failures))
-        self._known = known
-        if not found:
-            return None
-        _, _, row, facts, failures = min(found, key=lambda one: one[:2])
-        merged = _merged(row.merged_story)
-        return None if merged is None else SummaryTask(row.story_no, row.id, merged, facts, failures)
+            found.append((tried, SummaryTask(row.story_no, row.id, merged, facts, failures)))
+    return min(found, key=itemgetter(0))[1] if found else None
 
 
-def _merged(blob: bytes) -> MergedStory | None:
-    try:
-        return codecs.decompress_struct(blob, MergedStory)
-    except codecs.UNREADABLE:
-        return None
+@lru_cache(maxsize=_STORIES_LOOKED_AT)  # of most stories it is as it was when they were looked at last
+def _with_facts(blob: bytes) -> tuple[MergedStory, bytes]:
+    merged = codecs.decompress_struct(blob, MergedStory)
+    return merged, facts_hash(merged)
 
 
 def _is_due(attempted_at: dt.datetime, failures: int, now: dt.datetime) -> bool:
@@ -128,13 +111,13 @@ def _is_due(attempted_at: dt.datetime, failures: int, now: dt.datetime) -> bool:
 def begin(connection: Connection, task: SummaryTask, now: dt.datetime) -> None:
     """Store that an attempt begins; it counts as failed until `store` is called. Drops an earlier text."""
     values = {
+        "story": task.story_no,
         "facts_hash": task.facts_hash,
         "attempted_at": now,
         "failures": task.failures + 1,
         "summary": None,
     }
-    statement = insert_or(connection, story_summary).values(story=task.story_no, **values)
-    connection.execute(statement.on_conflict_do_update(index_elements=["story"], set_=values))
+    upsert(connection, story_summary, values)
 
 
 def store(connection: Connection, task: SummaryTask, summary: MachineSummary) -> None:

@@ -25,8 +25,8 @@ from aggregator.model.read_model import Change, StoryFilter, StoryRedirect
 from aggregator.pipeline.workers.thread_pool import is_left_behind
 from aggregator.store.engine.database import Connection, Database
 from aggregator.store.intake import tombstones
-from aggregator.store.maintenance import retention
-from aggregator.store.read import digests, story_list
+from aggregator.store.maintenance import erase
+from aggregator.store.read import story_list
 from aggregator.store.read.reader import StoryReader
 from aggregator.store.read.story_list import StoryMatcher
 from aggregator.store.search import index
@@ -120,20 +120,20 @@ class WebhookDispatcher:
         digest, its mail and the last change of each are one transaction.
         """
         with self._database.write() as connection:
-            digests.lock(connection)
-            if (whole := digests.next_span(connection, webhooks.DIGEST, until)) is None:
+            story_list.lock_digests(connection)
+            if (whole := story_list.next_span(connection, webhooks.DIGEST, until)) is None:
                 return []
-            if self._uses_index and not digests.is_indexed(connection, whole):
+            if self._uses_index and not story_list.is_span_indexed(connection, whole):
                 return None
             filled = []
             for one in self._digest_readers:
-                span = digests.next_span(connection, one.name, until)
+                span = story_list.next_span(connection, one.name, until)
                 wanted = one.story_filter(until) or StoryFilter()
-                if span is None or not digests.ranked(connection, span, wanted):
+                if span is None or not story_list.ranked_for_digest(connection, span, wanted):
                     continue
                 body, id_ = encode_json(span), digest_id(one.name, span.to)
                 new = NewDelivery(webhook=one.name, change=span.to, id=id_, story="", body=body)
-                outbox.add_digest(connection, new, until)
+                outbox.add(connection, [new], {one.name: span.to}, until)
                 filled.append(one.name)
         return [name for name in filled if name != webhooks.DIGEST]
 
@@ -141,7 +141,7 @@ class WebhookDispatcher:
         """Delete deliveries that ended long ago."""
         now = self._now()
         with self._database.write() as connection:
-            if retention.is_steady(connection, now, self._steady):
+            if erase.is_steady(connection, now, self._steady):
                 outbox.prune(connection, now - dt.timedelta(days=_OUTBOX_DAYS))
 
     def _changes_for(
@@ -155,7 +155,7 @@ class WebhookDispatcher:
         ids = {one.story for one in new}
         if story_filter is not None:
             ids = StoryMatcher(connection, story_filter).matching(connection, ids)
-        fitting = [one for one in new if one.story in ids and one.at - one.updated <= digests.OLD]
+        fitting = [one for one in new if one.story in ids and one.at - one.updated <= story_list.OLD_NEWS]
         if not isinstance(hook, webhooks.Notification):
             merged = {other for one in new if one.kind != "split" for other in one.others}
             sent = outbox.already_sent(connection, hook.name, merged, now - self._hold)

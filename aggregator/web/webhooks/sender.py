@@ -18,7 +18,7 @@ from aggregator.model.read_model import Change
 from aggregator.sources.fetch.poll_schedule import is_overdue_by_jump
 from aggregator.sources.fetch.posting import PostResult, host_of
 from aggregator.store.engine.database import Connection, Database
-from aggregator.store.maintenance import retention
+from aggregator.store.maintenance import erase
 from aggregator.store.stories import outbox
 from aggregator.store.stories.outbox import Delivery
 from aggregator.web.excerpts import count_words, first_words, for_reader
@@ -242,7 +242,7 @@ class WebhookSender:
         tuning, asked = self._tuning, posted.retry_after_seconds or 0.0
         gap = max(gap_seconds(due.attempts + 1, tuning, self._chance()), asked)
         is_final = now - (due.first_attempt_at or now) >= dt.timedelta(hours=_GIVE_UP_HOURS)
-        is_final = is_final and retention.is_steady(connection, now, self._steady)
+        is_final = is_final and erase.is_steady(connection, now, self._steady)
         failures = outbox.failures_of(connection, self._webhook.name) + 1
         pause = min(gap_seconds(failures, tuning, self._chance()), tuning.pause_max_seconds)
         pause = max(pause, min(asked, tuning.retry_max_seconds))

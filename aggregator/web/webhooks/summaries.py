@@ -28,7 +28,7 @@ from aggregator.sources.fetch.posting import WebhookPoster
 from aggregator.store.engine.database import Database
 from aggregator.store.read.reader import StoryReader
 from aggregator.store.stories import summaries
-from aggregator.store.stories.summaries import SummaryQueue, SummaryTask
+from aggregator.store.stories.summaries import SummaryTask
 from aggregator.web.excerpts import Access, for_reader
 from aggregator.web.sanitise import encode_json, one_line
 from aggregator.web.story_json import SectionJson, sections_of
@@ -249,7 +249,6 @@ class Summariser:
         self._access = access
         self._words = words
         self._now = now
-        self._queue = SummaryQueue()
         self._failures = 0  # calls in a row
         self._failing_since: dt.datetime | None = None
         self.problem: str | None = None  # why the last call gave no text, and since when calls fail
@@ -261,7 +260,7 @@ class Summariser:
             last = summaries.last_attempt(connection, now)
             if last is not None and now - last < self._gap:
                 return min((last + self._gap - now).total_seconds(), IDLE_SECONDS)
-            task = self._queue.next_task(connection, now)
+            task = summaries.next_task(connection, now)
         if task is None:
             return IDLE_SECONDS
         story = self._reader.story(task.id)

@@ -21,8 +21,16 @@ from aggregator.pipeline.poll import Poller, PollServices
 from aggregator.pipeline.workers.executor import InlineExecutor
 from aggregator.sources.fetch.client import MAX_REDIRECTS, Client, ClientSettings
 from aggregator.store.engine.database import Database
-from aggregator.store.intake.hosts import HostBackoff, save_host_backoffs
-from aggregator.store.intake.sources import Source, add, all_sources, due, save, source_id
+from aggregator.store.intake.sources import (
+    HostBackoff,
+    Source,
+    add,
+    all_sources,
+    due,
+    save,
+    save_host_backoffs,
+    source_id,
+)
 from aggregator.store.tables import source
 from tests.support.articles import NOON, Rig, record
 from tests.support.loopback import LoopbackServer, Request, Response, redirect

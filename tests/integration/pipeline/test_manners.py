@@ -13,11 +13,12 @@ from aggregator.model.errors import AggregatorError, FetchError
 from aggregator.pipeline.poll import PollResult
 from aggregator.store.engine.database import Database
 from aggregator.store.intake import pending_pages
-from aggregator.store.intake.hosts import active_host_backoffs, backing_off_hosts
 from aggregator.store.intake.sources import (
     Source,
+    active_host_backoffs,
     add,
     all_sources,
+    backing_off_hosts,
     due,
     remove,
     source_at,

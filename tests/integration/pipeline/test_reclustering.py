@@ -19,10 +19,10 @@ from aggregator.pipeline.placement.story_options import StoryOptions
 from aggregator.pipeline.workers.factory import open_executor
 from aggregator.sources.limits import source_tuning
 from aggregator.sources.parse.files import InputEntry, open_source
-from aggregator.store.engine.database import Database
-from aggregator.store.maintenance import recluster, retention
+from aggregator.store.engine.database import Connection, Database
+from aggregator.store.maintenance import erase, recluster
 from aggregator.store.stories import stream_history
-from aggregator.store.stories.commands import CommandKind, enqueue, one
+from aggregator.store.stories.commands import Command, CommandKind, enqueue, found
 from aggregator.store.tables import article, source_history, story, stream_period
 from tests.conftest import Postgres
 from tests.support.articles import COLUMN, FLOOD, FLOOD_ELSEWHERE, NOON, STRIKE, Clock, Rig, record
@@ -48,6 +48,14 @@ from tests.support.story_checks import (
 )
 
 DAY = dt.timedelta(days=1)
+
+
+def _command(connection: Connection, number: int) -> Command:
+    command = found(connection, number)
+    assert command is not None
+    return command
+
+
 STRICT = {"events": {"threshold": 30.0}}  # logits: only what is nearly one text is one event
 
 
@@ -151,7 +159,7 @@ def test_since_a_time_sources_are_known_as_they_were(database: Database, tmp_pat
             words = " ".join(f"w{day}x{of_herald}y{at}" for at in range(60))
             rig.take(record(("Herald", "Echo")[number % 2], f"{day}-{number}", words[:20], words))
             with database.read() as connection:
-                known[retention.newest(connection)] = stream_history.closed_sources(connection)
+                known[erase.newest_article(connection)] = stream_history.closed_sources(connection)
     assert known[24]["Echo"] == (9, 3)
     for n, sources in known.items():
         with (
@@ -443,7 +451,7 @@ def test_a_request_is_answered_with_the_difference_in_its_transaction(grouped: D
     number = written_by(grouped, enqueue, NOON, "recluster", "{}")
     strict = Tuning(STRICT)
     done = reclustering(grouped, strict).take_over(placing_of(grouped, strict), None, request=number)
-    request = read_by(grouped, one, number)
+    request = read_by(grouped, _command, number)
     assert request.state == "done"
     assert f'"changed_stories":{done.changed_stories}' in str(request.result)
 
@@ -460,7 +468,7 @@ def test_a_request_without_a_folder_for_its_files_is_refused_and_placing_goes_on
     with closing(Database(address)) as database:
         number = written_by(database, enqueue, NOON, kind, asked)
         assert Rig(database, Clock(NOON)).pipeline.run_commands() == 1
-        answer = read_by(database, one, number)
+        answer = read_by(database, _command, number)
         assert (answer.state, "set TMPDIR" in str(answer.result)) == ("refused", True)
     postgres.take_back(address)
 
@@ -473,9 +481,9 @@ def test_a_request_whose_workers_ended_with_the_daemon_goes_on_at_the_next_start
     asked = iter([False])  # then the stop is heard of: the workers were ended first
     pipeline = Pipeline(grouped, executor, Tuning(), Clock(NOON + DAY))
     answered = pipeline.run_commands(lambda: next(asked, True))
-    assert (answered, read_by(grouped, one, number).state) == (0, "waiting")
+    assert (answered, read_by(grouped, _command, number).state) == (0, "waiting")
     assert Rig(grouped, Clock(NOON + DAY)).pipeline.run_commands() == 1
-    assert read_by(grouped, one, number).state == "done"
+    assert read_by(grouped, _command, number).state == "done"
 
 
 def test_articles_that_come_in_during_a_dry_run_do_not_disturb_it(grouped: Database) -> None:

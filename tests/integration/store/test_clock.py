@@ -6,7 +6,7 @@ from sqlalchemy import select
 
 from aggregator.config.tuning import Tuning
 from aggregator.store.engine.database import Database
-from aggregator.store.maintenance.clock import ClockTuning, pull_back
+from aggregator.store.stories.placement_batch import ClockTuning, pull_back
 from aggregator.store.tables import story
 from tests.support.articles import NOON, Clock, Rig, record
 from tests.support.rows import queried

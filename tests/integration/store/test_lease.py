@@ -1,6 +1,5 @@
 """The lock of the writer and its epoch: who lost it cannot write, whatever it does when it wakes up."""
 
-import datetime as dt
 import gc
 import os
 import signal
@@ -24,7 +23,6 @@ from aggregator.store.engine.writer_lease import (
     LeaseTuning,
     WriterLease,
     open_process_lock,
-    open_writer_lease,
 )
 from aggregator.store.intake import inbox
 from aggregator.store.tables import article, counter, writer_lease
@@ -44,10 +42,10 @@ from sqlalchemy import text
 from aggregator.model.errors import AggregatorError
 from aggregator.config.tuning import Tuning
 from aggregator.store.engine.database import Database
-from aggregator.store.engine.writer_lease import open_writer_lease
+from aggregator.store.engine.writer_lease import WriterLease
 
 database = Database(sys.argv[1])
-lock = open_writer_lease(database, Tuning.from_json(sys.argv[2]))
+lock = WriterLease(database, Tuning.from_json(sys.argv[2]))
 assert lock.become_writer()
 print("writer", flush=True)
 for line in sys.stdin:
@@ -91,7 +89,7 @@ def taken_over(lock: WriterLease) -> None:
 
 
 def test_one_writer_at_a_time_and_each_with_an_epoch_of_its_own(database: Database, other: Database) -> None:
-    first, second = open_writer_lease(database), open_writer_lease(other)
+    first, second = WriterLease(database), WriterLease(other)
     with pytest.raises(LeaseLostError):
         one_more(first.fenced)
     assert first.become_writer()
@@ -112,10 +110,8 @@ def test_one_writer_at_a_time_and_each_with_an_epoch_of_its_own(database: Databa
 
 def test_the_lock_without_an_epoch_keeps_writers_out(database: Database, other: Database) -> None:
     with database.write() as connection:  # of a writer that is long gone
-        long_ago = dt.datetime(2026, 1, 1, tzinfo=dt.UTC)
-        values = {"epoch": 7, "holder": "somebody", "acquired_at": long_ago}
-        connection.execute(writer_lease.insert().values(**values))
-    migrating, waiting = open_process_lock(database), open_writer_lease(other, QUICK)
+        connection.execute(writer_lease.insert().values(epoch=7, holder="somebody"))
+    migrating, waiting = open_process_lock(database), WriterLease(other, QUICK)
     assert migrating.acquire()
     assert not waiting.become_writer()
     migrating.release()
@@ -126,7 +122,7 @@ def test_the_lock_without_an_epoch_keeps_writers_out(database: Database, other: 
 
 def test_who_lost_the_lock_places_nothing_and_the_next_goes_on(database: Database, other: Database) -> None:
     """As after a network file system that forgot the lock, or a server that took a session for dead."""
-    first, second = open_writer_lease(database), open_writer_lease(other)
+    first, second = WriterLease(database), WriterLease(other)
     assert first.become_writer()
     before = Rig(first.fenced, Clock())
     before.take(record("a", "1", "Levee breaks at Pennmouth", FLOOD))
@@ -213,7 +209,7 @@ def test_a_writer_that_was_suspended_writes_nothing_when_it_wakes(shared: Databa
     process.tell("slowly")
     assert process.says() == "in the middle"  # of a transaction that holds the row of the epoch
     process.signal(signal.SIGSTOP)
-    lock = open_writer_lease(shared, QUICK)
+    lock = WriterLease(shared, QUICK)
     assert not lock.become_writer(), "its session is still there"
     executed(shared, _END_OF_OTHERS)  # as the server does when it takes the machine for gone
     taken_over(lock)
@@ -230,7 +226,7 @@ def test_a_writer_that_was_suspended_writes_nothing_when_it_wakes(shared: Databa
 
 def test_a_transaction_that_began_in_an_epoch_ends_before_the_next_one(shared: Database) -> None:
     other = Database(shared.url)
-    first, second = open_writer_lease(shared), open_writer_lease(other)
+    first, second = WriterLease(shared), WriterLease(other)
     assert first.become_writer()
     waiting = threading.Thread(target=lambda: taken_over(second))
     try:
@@ -255,7 +251,7 @@ def waits_for_a_row(database: Database, who: Database) -> bool:
 
 
 def test_a_writer_that_is_killed_leaves_the_lock_at_once(shared: Database, process: Process) -> None:
-    lock = open_writer_lease(shared)
+    lock = WriterLease(shared)
     assert not lock.become_writer()
     process.signal(signal.SIGKILL)
     taken_over(lock)
@@ -265,7 +261,7 @@ def test_a_writer_that_is_killed_leaves_the_lock_at_once(shared: Database, proce
 @pytest.mark.later
 def test_a_session_that_hangs_is_given_back_all_the_same(own_postgres: OwnPostgres) -> None:
     with closing(with_tables(Database(own_postgres.make()))) as database:
-        lock = open_writer_lease(database, QUICK)
+        lock = WriterLease(database, QUICK)
         assert lock.become_writer()
         own_postgres.suspend()
         try:
@@ -280,7 +276,7 @@ def test_a_session_that_hangs_is_given_back_all_the_same(own_postgres: OwnPostgr
 
 
 def test_a_writer_notices_that_its_session_broke_and_can_begin_again(shared: Database) -> None:
-    lock = open_writer_lease(shared, QUICK)
+    lock = WriterLease(shared, QUICK)
     assert lock.become_writer()
     time.sleep(3 * QUICK.section("leases", LeaseTuning).check_seconds)
     assert lock.is_held
@@ -313,7 +309,7 @@ def test_a_standby_without_a_free_connection_reports_it_and_tries_again(own_post
 def test_a_server_that_restarts_has_one_writer_again(own_postgres: OwnPostgres) -> None:
     database = with_tables(Database(own_postgres.make()))
     other = Database(database.url)
-    first, second = open_writer_lease(database, QUICK), open_writer_lease(other, QUICK)
+    first, second = WriterLease(database, QUICK), WriterLease(other, QUICK)
     assert first.become_writer()
     own_postgres.stop("immediate")
     wait_until(lambda: not first.is_held, "the loss to be noticed")

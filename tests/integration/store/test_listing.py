@@ -11,9 +11,17 @@ from aggregator.config.tuning import Tuning
 from aggregator.model.read_model import SourceView
 from aggregator.sources.fetch.client import Client, ClientSettings
 from aggregator.store.engine.database import Database
-from aggregator.store.intake.hosts import HostBackoff, save_host_backoffs
 from aggregator.store.intake.rejected import note as note_refusal
-from aggregator.store.intake.sources import add, all_sources, pause, revive, source_id, sources_named
+from aggregator.store.intake.sources import (
+    HostBackoff,
+    add,
+    all_sources,
+    pause,
+    revive,
+    save_host_backoffs,
+    source_id,
+    sources_named,
+)
 from aggregator.store.read.statistics import listed, problem_texts
 from aggregator.store.tables import entry
 from tests.support.articles import NOON, Clock, Rig

@@ -19,7 +19,7 @@ from aggregator.model.read_model import SearchBounds, StoryFilter
 from aggregator.store.engine.database import Database
 from aggregator.store.intake import sources
 from aggregator.store.intake.sources import source_id
-from aggregator.store.maintenance import erase, retention
+from aggregator.store.maintenance import erase
 from aggregator.store.read import health_probes, story_list
 from aggregator.store.read.reader import StoryReader
 from aggregator.store.read.story_list import StoryMatcher
@@ -52,7 +52,7 @@ def fill(database: Database) -> None:
             many = 1 if n % 100 else n // 100
             own = {"story_no": n, "id": f"story{n}", "founding_article": f"article{n}", "last_inbox_no": n}
             times = {"first_published": at, "last_published": at, "bumped_at": at}
-            counts = {"article_count": many, "report_count": many, "outlet_count": many, "text": "Told."}
+            counts = {"article_count": many, "report_count": many, "outlet_count": many}
             stories.append(one | own | times | counts)
             names = {"inbox_no": n, "id": f"article{n}", "root_article": f"article{n}", "story": f"story{n}"}
             which = {"outlet": f"Outlet {n % 40}", "language": "de" if n % 30 == 0 else "en"}
@@ -180,8 +180,8 @@ CASES: dict[str, Callable[[Database], object]] = {
     "the last change": reading(lambda reader: reader.last_change()),
     "the last change of a story": reading(lambda reader: reader.last_change("story7")),
     "those that are unrendered": lambda database: render_next(database, 5, shipped_tuning()),
-    "the oldest text": lambda database: read_by(database, retention.next_story, "text", 10_000),
-    "the oldest story": lambda database: read_by(database, retention.next_story, "all", 10_000),
+    "the oldest text": lambda database: read_by(database, erase.next_story, "text", 10_000),
+    "the oldest story": lambda database: read_by(database, erase.next_story, "all", 10_000),
     "among some": matching_some,
     "how it does": what_probes_ask,
 }
@@ -203,7 +203,7 @@ def test_entries_of_an_article_are_not_sought_among_all_of_one_state(database: D
     if not database.is_sqlite:
         pytest.skip("a server has statistics")
     with overheard(database, *ASKING) as sent, database.write() as connection:
-        retention.slim_entries(connection, ["article7"])
+        erase.slim_entries(connection, ["article7"])
         (plan,) = plans(connection, sent)
     assert "ix_entry_article" in plan[0][-1]
 
@@ -213,8 +213,8 @@ def test_the_oldest_text_is_found_without_those_that_are_deleted(tmp_path: Path)
     file = Database(f"sqlite:///{tmp_path / 'new.db'}")
     with closing(with_tables(file)) as fresh, fresh.read() as connection:
         with overheard(fresh, *ASKING) as sent:
-            retention.next_story(connection, "text", 10_000)
-            retention.count_stories(connection, "text", 10_000)
+            erase.next_story(connection, "text", 10_000)
+            erase.count_stories(connection, "text", 10_000)
         found = plans(connection, sent)
     assert len(found) == 2
     for plan in found:

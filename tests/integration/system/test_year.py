@@ -34,7 +34,7 @@ from aggregator.pipeline.poll import Poller, PollServices
 from aggregator.pipeline.workers.executor import InlineExecutor
 from aggregator.store import migrate
 from aggregator.store.engine.database import Database
-from aggregator.store.engine.writer_lease import open_writer_lease
+from aggregator.store.engine.writer_lease import WriterLease
 from aggregator.store.intake.sources import due, source_id, sync_config
 from aggregator.store.maintenance.integrity_check import balance
 from aggregator.store.maintenance.row_stream import Advance
@@ -128,7 +128,7 @@ class Installation:
         self.config = self.configured()
         self.database = Database(self.url)
         migrate.upgrade(self.database, keep=self._keep_before_upgrade)
-        self.lock = open_writer_lease(self.database, self.config.effective_tuning)
+        self.lock = WriterLease(self.database, self.config.effective_tuning)
         assert self.lock.become_writer()
         self._begin()
 

@@ -23,9 +23,9 @@ from aggregator.pipeline.workers.executor import WorkerTuning
 from aggregator.sources.limits import NetTuning, SourceTuning
 from aggregator.store.engine.engines import DatabaseTuning
 from aggregator.store.engine.writer_lease import LeaseTuning
-from aggregator.store.maintenance.clock import ClockTuning
 from aggregator.store.read.front_page import FrontPageTuning
 from aggregator.store.search.search import SearchTuning
+from aggregator.store.stories.placement_batch import ClockTuning
 from aggregator.stories.tuning import StoryTuning
 from aggregator.web.api.push import PushTuning
 from aggregator.web.editor import EditorTuning

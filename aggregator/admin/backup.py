@@ -252,13 +252,13 @@ def scratch_in(folder: Path) -> Iterator[Path]:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
             shutil.rmtree(old)
     scratch = Path(mkdtemp(prefix=_SCRATCH, dir=folder))
-    try:
-        with (scratch / "unlocked").open("wb") as lock:
-            fcntl.flock(lock, fcntl.LOCK_EX)
-            (scratch / "unlocked").rename(scratch / "lock")
+    with (scratch / "unlocked").open("wb") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        (scratch / "unlocked").rename(scratch / "lock")
+        try:
             yield scratch
-    finally:
-        shutil.rmtree(scratch)
+        finally:  # while it is locked: else another process deletes it, too
+            shutil.rmtree(scratch)
 
 
 log = logging.getLogger(__name__)

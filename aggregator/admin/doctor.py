@@ -49,6 +49,7 @@ class DoctorContext:
     def __init__(self, config: Config) -> None:
         self.config = config
         self.tuning = config.effective_tuning.section("health_checks", HealthCheckTuning)
+        self.check_seconds: float = config.effective_tuning.values("database")["read_seconds"]
         self.now = dt.datetime.now(dt.UTC)
         self.config_name = str(config.file or "config.yaml")
 
@@ -124,11 +125,11 @@ def _within(
 
     thread = threading.Thread(target=run, daemon=True)
     thread.start()
-    thread.join(context.tuning.doctor_seconds)
+    thread.join(context.check_seconds)
     yield from list(findings)
     if thread.is_alive():
         yield late or problem(
-            f"{what} did not answer within {context.tuning.doctor_seconds:g} s",
+            f"{what} did not answer within {context.check_seconds:g} s",
             "check its disk, network mount or server, then: aggregator doctor",
         )
     elif raised and isinstance(raised[0], OSError):
@@ -359,7 +360,7 @@ def _damage(context: DoctorContext) -> Finding | None:
     file = context.file
     if file is None:
         return None
-    deadline = time.monotonic() + context.tuning.doctor_seconds * _CHECKED_SHARE
+    deadline = time.monotonic() + context.check_seconds * _CHECKED_SHARE
     try:
         with closing(sqlite3.connect(f"{file.as_uri()}?mode=ro", uri=True, timeout=1)) as connection:
             connection.set_progress_handler(lambda: time.monotonic() > deadline, _STEPS)
@@ -536,7 +537,7 @@ def _public_address(context: DoctorContext) -> Iterator[Finding]:
         return
     kind = http.client.HTTPSConnection if parts.scheme == "https" else http.client.HTTPConnection
     try:
-        connection = kind(parts.hostname, parts.port, timeout=context.tuning.doctor_seconds * _REQUEST_SHARE)
+        connection = kind(parts.hostname, parts.port, timeout=context.check_seconds * _REQUEST_SHARE)
         status, ready = _get(connection, parts.path.rstrip("/") + "/readyz")
     except (OSError, http.client.HTTPException, ValueError) as error:
         yield _not_reached(context, getattr(error, "strerror", None) or str(error))
@@ -585,7 +586,7 @@ def _installed() -> Iterator[Finding]:
 
 def _request(context: DoctorContext, path: str) -> dict[str, Any] | None:
     """Return the daemon's JSON object at `path`, {} for any other answer, None if it is refused."""
-    server, seconds = context.config.server, context.tuning.doctor_seconds * _REQUEST_SHARE
+    server, seconds = context.config.server, context.check_seconds * _REQUEST_SHARE
     host = _ANY.get(server.host, server.host)
     try:
         return _get(http.client.HTTPConnection(host, server.port, timeout=seconds), path)[1]

@@ -162,9 +162,7 @@ class IdentityTuning(msgspec.Struct, frozen=True, kw_only=True):
     mass_entries: int
     mass_share: float
     moved_entries: int
-    distrust_share: float
-    distrust_polls: int
-    reverts: int
+    repeats: int
 
 
 class EntryHashes(FrozenStruct, frozen=True, kw_only=True):
@@ -309,7 +307,7 @@ def update_strikes(strikes: int, changed_entries: int, stable_entries: int, tuni
     """
     if changed_entries + stable_entries == 0:
         return strikes
-    return strikes + 1 if changed_entries > tuning.distrust_share * (changed_entries + stable_entries) else 0
+    return strikes + 1 if changed_entries > tuning.mass_share * (changed_entries + stable_entries) else 0
 
 
 def _is_sure(entry_hashes: EntryHashes, observation: Observation) -> bool:

@@ -857,7 +857,7 @@ class Config(_Part):
     def effective_tuning(self) -> Tuning:
         """The tuning in force, with `grouping` applied. Raises ConfigError for invalid values."""
         all_tuning = Tuning(self._live_reach())
-        least = float(all_tuning.values("retention")["min_age_days"]) * _SECONDS["d"]
+        least = float(all_tuning.values("retention")["steady_days"]) * _SECONDS["d"]
         for name in ("text_after", "stories_after"):
             age = getattr(self.retention, name)
             if age is not None and age < least:

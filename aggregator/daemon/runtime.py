@@ -52,7 +52,7 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
-LOOK_SECONDS = 10.0  # between two looks at the size of the SQLite log, the last backup and the last digest
+LOOK_SECONDS = 10.0  # between two looks at the last backup and the last digest
 OUTBOX_CHECK_SECONDS = 3600.0  # between two deletions of ended webhook deliveries
 _JUMP_SECONDS = 5.0  # a difference to the monotonic clock from which the clock counts as set
 
@@ -255,7 +255,7 @@ class Runtime:
         clock, minute = tuning.section("clock", ClockTuning), tuning.values("retention")["check_seconds"]
         retention = self._pipeline.retention_job(self._plan)
         steps = (
-            MaintenanceTask("checkpoint", LOOK_SECONDS, lambda _: self._services.database.truncate_log()),
+            MaintenanceTask("checkpoint", minute, lambda _: self._services.database.truncate_log()),
             MaintenanceTask("clock", minute, partial(self._correct_times, clock)),
             MaintenanceTask("retention", minute, retention.step),
             MaintenanceTask("outbox", OUTBOX_CHECK_SECONDS, lambda _: self._webhooks.dispatcher.prune()),

@@ -210,7 +210,5 @@ class HealthCheckTuning(msgspec.Struct, frozen=True, kw_only=True):
 
     probe_seconds: float
     sources_labelled: int
-    wal_bytes: int
     open_files: int
-    doctor_seconds: float
     worker_bytes: int

@@ -9,7 +9,7 @@ class SourceTuning(msgspec.Struct, frozen=True, kw_only=True):
     """Section `sources`: limits on the input from feeds and files."""
 
     max_entries: int
-    max_entry_chars: int
+    max_entry_chars: int  # `text.max_text_chars`
     max_article_bytes: int
     max_feed_bytes: int
     turn_seconds: float
@@ -17,14 +17,14 @@ class SourceTuning(msgspec.Struct, frozen=True, kw_only=True):
     discovery_tries: int
     first_polls_a_second: float
     mailbox_messages: int
-    mailbox_bytes: int
     mailbox_seconds: float
     mailbox_attempts: int
 
 
 def source_tuning(all_tuning: Tuning) -> SourceTuning:
     """Return the section `sources` in force."""
-    return all_tuning.section("sources", SourceTuning)
+    most = all_tuning.values("text")["max_text_chars"]
+    return msgspec.convert({**all_tuning.values("sources"), "max_entry_chars": most}, SourceTuning)
 
 
 class NetTuning(msgspec.Struct, frozen=True, kw_only=True):
@@ -33,7 +33,6 @@ class NetTuning(msgspec.Struct, frozen=True, kw_only=True):
     wire_cap_bytes: int
     fetch_deadline_seconds: float
     url_cap_chars: int
-    validator_cap_chars: int
     host_gap_seconds: float
     host_concurrency: int
     slow_fetch_seconds: float

@@ -37,7 +37,7 @@ from tests.support.story_checks import (
 from tests.support.waiting import PATIENCE_SECONDS, wait_until
 
 TEXTS_FOR_A_SECOND = {"retention": {"text_after": "1s"}}
-AT_ONCE = {"retention": {"min_age_days": 0.0, "steady_days": 0.0}}
+AT_ONCE = {"retention": {"steady_days": 0.0}}
 WRONG_COUNT = "UPDATE story SET outlet_count = 77 WHERE redirect_to IS NULL"
 LOST_ARTICLE = "INSERT INTO sketch (article, hashes) VALUES (999999, x'')"
 STRICT = {"events": {"threshold": 30.0}}

@@ -75,7 +75,7 @@ def settings(server: LoopbackServer, *, is_odd: bool) -> dict[str, Any]:
 
 
 # The 5 MiB of free pages that a file may keep are as much as all the rest of this one.
-TUNING = {"retention": {"check_seconds": 1.0, "steady_days": 0.0, "min_age_days": 0.0, "free_pages": 256}}
+TUNING = {"retention": {"check_seconds": 1.0, "steady_days": 0.0}}
 
 
 def accepted(daemon: DaemonProcess) -> int:

@@ -62,7 +62,7 @@ def test_another_program_that_keeps_the_database_stops_nothing_but_writing(tmp_p
     settings = {"sources": [{"folder": "news"}]}
     impatient = {
         "watchdog": {"stalled_seconds": 5.0, "check_seconds": 0.2},
-        "database": {"lock_seconds": 2.0, "read_seconds": 1.0, "connect_retry_seconds": 0.2},
+        "database": {"lock_seconds": 2.0, "read_seconds": 1.0, "short_wait_seconds": 0.2},
     }
     with DaemonProcess(tmp_path, settings, tuning=impatient) as daemon:
         secret = daemon.command("token", "create", "wire", "--scope", "push").stdout.strip()

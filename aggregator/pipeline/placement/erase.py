@@ -181,7 +181,7 @@ def finish_index(database: Database, step: Callable[[], None]) -> bool:
     # In short attempts: while it waits for readers, nothing can be written.
     ends = time.monotonic() + database.tuning.lock_seconds
     while (
-        not (is_folded := database.checkpoint_log(database.tuning.checkpoint_seconds))
+        not (is_folded := database.checkpoint_log(database.tuning.short_wait_seconds))
         and time.monotonic() < ends
     ):
         step()

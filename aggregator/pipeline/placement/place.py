@@ -235,7 +235,7 @@ class Placer:
 
         self._database.transact(answered)
         if request is not None and folded:
-            self._database.checkpoint_log(self._database.tuning.checkpoint_seconds)
+            self._database.checkpoint_log(self._database.tuning.short_wait_seconds)
         return forgotten
 
     def restore_stream(self, unit_of_work: UnitOfWork) -> None:

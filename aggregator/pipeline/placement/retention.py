@@ -46,12 +46,9 @@ _MERGE_PAGES = 100  # pages of it in one transaction: 0.4 MB
 class RetentionTuning(msgspec.Struct, frozen=True, kw_only=True):
     """Section `retention` of config/tuning.yaml."""
 
-    members_a_step: int
     rows_a_step: int
     check_seconds: float
     steady_days: float
-    min_age_days: float
-    free_pages: int
     merge_min_rows: int
 
 
@@ -217,7 +214,7 @@ class Retention:
             old = erase.next_story(connection, "all", upto)
             if old is None:
                 return False
-            ids = erase.last_to_first(connection, old.id, self._tuning.members_a_step)
+            ids = erase.last_to_first(connection, old.id, self._tuning.rows_a_step)
             former = erase.with_redirects(connection, {old.id})
             self._forget_handler.carry_out(unit_of_work, ids, {id_: [old.id] for id_ in ids}, "retention")
             if not erase.last_to_first(connection, old.id, 1):
@@ -255,8 +252,7 @@ class Retention:
     def _give_back(self) -> bool:
         """Free pages of the SQLite file if there are many."""
         space = self._database.space()
-        least = max(space.total * _FREE_SHARE, self._tuning.free_pages * space.page)
-        if not space.has_auto_vacuum or space.free < least:
+        if not space.has_auto_vacuum or space.free < space.total * _FREE_SHARE:
             return False
         self._database.release_free_pages(_PAGES_A_STEP)
         return True

@@ -61,7 +61,11 @@ class WorkerTuning(msgspec.Struct, frozen=True, kw_only=True):
     queued_jobs_per_worker: int
     outside_deaths_per_job: int
     connect_seconds: float
-    remote_deadline_seconds: float
+
+    @property
+    def remote_deadline_seconds(self) -> float:
+        """For a job on a cluster."""
+        return 12 * self.parse_deadline_seconds
 
 
 class Executor(Protocol):

@@ -279,7 +279,7 @@ class Client:
                         asked=str(first),
                         final=str(url),
                         permanent=permanent,
-                        cap_chars=self.tuning.validator_cap_chars,
+                        cap_chars=self.tuning.url_cap_chars,
                     )
                 target = self._redirect_target(url, response)
             if not self._guard.is_private(name_of(url)):
@@ -392,9 +392,9 @@ class Client:
             "Accept": _ACCEPT[accept],
             "Accept-Encoding": "gzip, deflate",  # only encodings that `decompress_body` limits
         }
-        if kept := validator(etag, self.tuning.validator_cap_chars):
+        if kept := validator(etag, self.tuning.url_cap_chars):
             headers["If-None-Match"] = kept
-        if kept := validator(last_modified, self.tuning.validator_cap_chars):
+        if kept := validator(last_modified, self.tuning.url_cap_chars):
             headers["If-Modified-Since"] = kept
         return headers
 

@@ -297,7 +297,7 @@ def _within(numbers: Sequence[int], sizes: Mapping[int, int], tuning: SourceTuni
     for number in numbers:
         size = sizes.get(number, 0)
         total += size if size <= tuning.max_article_bytes else 0
-        if taken and total > tuning.mailbox_bytes:
+        if taken and total > tuning.max_article_bytes:
             break
         taken.append(number)
     return taken

@@ -5,7 +5,7 @@ before it writes fails at once, whatever the timeout (measured: 1,500 of 2,000).
 queue on a fair lock, because SQLite's own waiting is not fair.
 
 All waiting is bounded: the queue and the locks of other programs together by `lock_seconds`, a server that
-hangs as described in engines.py. After a failure, writers wait at most `connect_retry_seconds`.
+hangs as described in engines.py. After a failure, writers wait at most `short_wait_seconds`.
 """
 
 import logging
@@ -80,7 +80,6 @@ class _WriteState:
 
     def __init__(self) -> None:
         self.trouble: AggregatorError | None = None
-        self.checkpoint_at = 0.0  # time of the next checkpoint at the earliest, monotonic
 
 
 Fence = Callable[[Connection], None]
@@ -204,7 +203,7 @@ class Database:
             latest = self._write_state.trouble
             if latest is not None and latest is not known:  # a writer failed meanwhile: do not wait as long
                 raise latest.with_traceback(None)
-            yield max(min(self.tuning.connect_retry_seconds, seconds), ends - time.monotonic())
+            yield max(min(self.tuning.short_wait_seconds, seconds), ends - time.monotonic())
         finally:
             self._writing.release()
 
@@ -212,7 +211,7 @@ class Database:
     def _patience_seconds(self) -> float:
         """The seconds that a writer waits for others; few after a failure."""
         usual = self.tuning.lock_seconds if self._read_timeout_seconds is None else self._read_timeout_seconds
-        return usual if self._write_state.trouble is None else min(usual, self.tuning.connect_retry_seconds)
+        return usual if self._write_state.trouble is None else min(usual, self.tuning.short_wait_seconds)
 
     def transact(self, work: Callable[[Connection], Result], *, durable: bool = False) -> Result:
         """Call `work` in a writing transaction, repeated as by `again`. `work` must change only rows."""
@@ -288,13 +287,11 @@ class Database:
     def truncate_log(self) -> bool:
         """Checkpoint and truncate SQLite's WAL if it is larger than `wal_mib`. Return whether it did.
 
-        Gives up after `checkpoint_seconds`; does nothing for `wal_retry_seconds` after an attempt.
+        Gives up after `short_wait_seconds`.
         """
-        now = time.monotonic()
-        if now < self._write_state.checkpoint_at or self.log_bytes() <= self.tuning.wal_mib * 2**20:
+        if self.log_bytes() <= self.tuning.wal_mib * 2**20:
             return False
-        self._write_state.checkpoint_at = now + self.tuning.wal_retry_seconds
-        return self.checkpoint_log(self.tuning.checkpoint_seconds)
+        return self.checkpoint_log(self.tuning.short_wait_seconds)
 
     def space(self) -> DatabaseSpace:
         """Return the sizes of the database, of one state."""
@@ -346,7 +343,7 @@ class Database:
                 if not said:
                     say(f"waiting for the database: {error}")
                     said = True
-                time.sleep(self.tuning.connect_retry_seconds)
+                time.sleep(self.tuning.short_wait_seconds)
 
     def close(self) -> None:
         """Close all connections.
@@ -358,7 +355,7 @@ class Database:
             self.check_file()
         except DatabaseReplacedError:
             try:
-                is_done = self.checkpoint_log(self.tuning.checkpoint_seconds)
+                is_done = self.checkpoint_log(self.tuning.short_wait_seconds)
                 problem = "" if is_done else "a reader still uses it"
             except AggregatorError as error:
                 problem = str(error)

@@ -29,10 +29,8 @@ class DatabaseTuning(msgspec.Struct, frozen=True, kw_only=True):
     read_seconds: float
     tries: int
     wal_mib: int
-    checkpoint_seconds: float
-    wal_retry_seconds: float
     free_mib: int
-    connect_retry_seconds: float
+    short_wait_seconds: float
 
 
 @contextmanager

@@ -366,7 +366,7 @@ def count_strikes(
         changes = _key_changes(met, seen_here, kind)
         strikes = update_strikes(getattr(new, f"{name}_strikes"), *changes, tuning)
         new = msgspec.structs.replace(new, **{f"{name}_strikes": strikes})
-        if strikes >= tuning.distrust_polls:
+        if strikes >= tuning.repeats:
             new = msgspec.structs.replace(new, **{f"{name}s_distrusted_at": now})
             notes.append(f"the {called} of its entries change at every poll: they are ignored from now on")
     if new != met.stability:

@@ -313,7 +313,7 @@ class _KnownEntries:
             return True
         if self._poll is None or not observations.current.isdisjoint(self._here):
             return False
-        return observations.hashes[content_hash] < self._poll.tuning.reverts
+        return observations.hashes[content_hash] < self._poll.tuning.repeats
 
     def note(self, one: IdentifiedEntry, result: AcceptResult, seen: dt.datetime) -> None:
         """Add the keys and the observation of an entry with this result."""

@@ -2,7 +2,7 @@
 
 The front page is ordered by one number per story:
 
-    weight = last bump (hours) + doubling_hours * log2(independent reports) + preferred_hours, if preferred
+    weight = last bump (hours) + doubling_hours * (log2(independent reports) + 1/2, if preferred)
 
 The unit is hours: twice as many independent reports are worth `doubling_hours`. The weight does not depend
 on the present time, so the order of two stories changes only if one of them changes, and an unchanged page
@@ -45,15 +45,14 @@ class FrontPageTuning(msgspec.Struct, frozen=True, kw_only=True):
 
     doubling_hours: float
     reports_cap: int
-    preferred_hours: float
     window: int
 
 
 def weight(one: FrontPageStory, tuning: FrontPageTuning) -> float:
     """Return the weight in hours: the last bump since 1970, plus the value of reports and of `prefer`."""
     reports = min(max(1, one.report_count), tuning.reports_cap)
-    preferred = tuning.preferred_hours if one.preferred else 0.0
-    return one.updated.timestamp() / 3600 + tuning.doubling_hours * math.log2(reports) + preferred
+    doublings = math.log2(reports) + (0.5 if one.preferred else 0.0)
+    return one.updated.timestamp() / 3600 + tuning.doubling_hours * doublings
 
 
 def ranked(stories: Iterable[FrontPageStory], tuning: FrontPageTuning) -> Sequence[FrontPageStory]:

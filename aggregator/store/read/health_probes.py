@@ -120,11 +120,11 @@ def of_file(
     all_tuning: Tuning, file: Path, *, free_disk_bytes: int | None, log_bytes: int | None
 ) -> Iterator[Finding]:
     """Yield what is wrong with the disk and the log of an SQLite file."""
-    free, log = free_disk_bytes, log_bytes
-    if free is not None and free >> 20 < all_tuning.values("database")["free_mib"]:
+    free, log, tuning = free_disk_bytes, log_bytes, all_tuning.values("database")
+    if free is not None and free >> 20 < tuning["free_mib"]:
         advice = f"free some space: df -h {file.parent}; `retention:` in config.yaml"
         yield problem(f"only {free >> 20} MiB are free in {file.parent}", advice)
-    if log is not None and log > all_tuning.values("health_checks")["wal_bytes"]:
+    if log is not None and log >> 20 >= 4 * tuning["wal_mib"]:
         yield warning(
             f"the log {file.name}-wal has {log >> 20} MiB: a process keeps a read transaction open",
             f"fuser -v {file} shows the process; the log shrinks when it ends",

@@ -41,7 +41,6 @@ class SearchTuning(msgspec.Struct, frozen=True, kw_only=True):
     """Section `search` of config/tuning.yaml."""
 
     ranked: int
-    ranked_titles: int
     title_points: float
     lead_points: float
     phrase_points: float
@@ -111,7 +110,7 @@ def _ranked(connection: Connection, query: Query, most: int, tuning: SearchTunin
     titled = msgspec.structs.replace(query, terms=with_title(query.terms))
     numbers = match.newest(connection, query, most, reach=reach)
     if query.terms and len(numbers) == most:
-        numbers += match.newest(connection, titled, tuning.ranked_titles, reach=reach)
+        numbers += match.newest(connection, titled, tuning.ranked // 2, reach=reach)
     rows = [
         row
         for row in rows_with(connection, _RANKED_COLUMNS, article.c.inbox_no, numbers)

@@ -349,7 +349,7 @@ def test_a_log_that_a_long_reader_keeps_large(patient: Patient) -> None:
         reading.execute(text("SELECT count(*) FROM counter"))
         for n in range(40):
             executed(patient.database, update(counter).values(value=n))
-        small = {"health_checks": {"wal_bytes": 65536}}
+        small = {"database": {"wal_mib": 0}}
         patient.the_one("warning", "stories.db-wal", "fuser -v", tuning=small)
 
 
@@ -442,7 +442,7 @@ def test_a_server_that_hangs_is_not_waited_for(patient: Patient) -> None:
         found = patient.the_one(
             "problem", "did not answer within 0.5 s", "aggregator doctor",
             database=f"postgresql://me@127.0.0.1:{silent.getsockname()[1]}/x",
-            tuning={"health_checks": {"doctor_seconds": 0.5}},
+            tuning={"database": {"read_seconds": 0.5}},
         )  # fmt: skip
     assert found, "no longer than it may take; the server never answers"
 
@@ -611,7 +611,7 @@ def test_a_daemon_that_does_not_answer(patient: Patient) -> None:
         port = silent.getsockname()[1]
         patient.the_one(
             "problem", f"port {port} does not answer", "journalctl",
-            server={"port": port}, tuning={"health_checks": {"doctor_seconds": 1.5}},
+            server={"port": port}, tuning={"database": {"read_seconds": 1.5}},
         )  # fmt: skip
 
 
@@ -692,7 +692,7 @@ def test_a_public_address_that_cannot_be_asked_is_a_note(patient: Patient, way: 
             "dripping": f"http://0.0.0.0:{other.port}/drip",
             "another": f"http://0.0.0.0:{other.port}",
         }
-        found = patient.findings(public_url=places[way], tuning={"health_checks": {"doctor_seconds": 2.0}})
+        found = patient.findings(public_url=places[way], tuning={"database": {"read_seconds": 2.0}})
     assert [one for one in found if one.level != "ok"] == []
     assert [one.what for one in found if "is not reachable from this machine" in one.what], found
 

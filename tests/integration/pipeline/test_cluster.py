@@ -229,7 +229,7 @@ def test_a_worker_killed_in_the_middle_loses_nothing_and_where_all_are_gone_entr
     database = with_tables(Database(f"sqlite:///{tmp_path}/cluster.db"))
     Rig(database, Clock()).accept(*given[:FIRST])
     with caplog.at_level(logging.WARNING):
-        executor = open_executor(cluster.executor, 0, Tuning({"work": {"remote_deadline_seconds": 30.0}}))
+        executor = open_executor(cluster.executor, 0, Tuning({"work": {"parse_deadline_seconds": 2.5}}))
     assert "it runs another version: code" in caplog.text
     pipeline = Pipeline(database, executor, Tuning(), Clock())
     killer = threading.Thread(target=_kill_at_work, args=(cluster.workers[0],))

@@ -611,7 +611,7 @@ def test_going_back_to_former_words_is_followed_but_not_for_ever(everywhere: Off
             now = "Five" if turn % 2 else "Four"
             assert now in everywhere.column(article.c.text)[0]
     assert outcomes[:4] == [0, 1, 1, 1]
-    assert sum(outcomes) == 1 + 2 * ALL_TUNING.values("identity")["reverts"], "two servers that disagree"
+    assert sum(outcomes) == 1 + 2 * ALL_TUNING.values("identity")["repeats"], "two servers that disagree"
     assert everywhere.count(article) == 1
 
 

@@ -311,7 +311,7 @@ def test_a_large_story_goes_in_parts_and_keeps_its_headline_to_the_last(rig: Rig
     old = queried(rig.database, largest.limit(1)).one()
     assert old.article_count > 4
     rig.clock = Clock(YEAR)
-    rig.all_tuning = Tuning({"retention": {"members_a_step": 2}})
+    rig.all_tuning = Tuning({"retention": {"rows_a_step": 2}})
     rig.restart()
     with rig.database.write() as connection:
         for days in (1.5, 0.6):
@@ -339,7 +339,7 @@ def test_a_story_that_goes_in_equal_parts_leaves_no_history(rig: Rig) -> None:
     ]
     rig.clock = Clock(late)
     assert len({placed.story for placed in rig.take(*paired_copies)}) == 1
-    all_tuning = Tuning({"retention": {"members_a_step": 2}})
+    all_tuning = Tuning({"retention": {"rows_a_step": 2}})
     kept(rig, at=late + dt.timedelta(days=400), all_tuning=all_tuning, stories_after=300 * DAY)
     assert set(stored(rig.database, story_log.c.kind)) == {("forgotten",)}, "only that they are gone"
 
@@ -356,7 +356,7 @@ def test_a_large_story_goes_wholly_though_others_grew_beside_it(rig: Rig) -> Non
     with rig.database.write() as connection:  # the newest ones go first
         of_first = update(story).where(story.c.id == placed[0].story)
         connection.execute(of_first.values(title_article=placed[0].article))
-    all_tuning = Tuning({"retention": {"members_a_step": 2}})
+    all_tuning = Tuning({"retention": {"rows_a_step": 2}})
     kept(rig, at=late + dt.timedelta(days=400), all_tuning=all_tuning, stories_after=300 * DAY)
     assert stored(rig.database, article.c.inbox_no, article.c.title) == []
     assert checked(rig.database) == []

@@ -168,9 +168,7 @@ def test_writers_of_one_process_are_served_in_the_order_in_which_they_came() -> 
 
 def test_another_program_that_keeps_a_file_is_waited_for_once_and_then_said(tmp_path: Path) -> None:
     """As somebody in sqlite3 who typed BEGIN IMMEDIATE and went to lunch."""
-    tuning = msgspec.structs.replace(
-        SHIPPED, lock_seconds=1000.0, read_seconds=0.2, connect_retry_seconds=0.05
-    )
+    tuning = msgspec.structs.replace(SHIPPED, lock_seconds=1000.0, read_seconds=0.2, short_wait_seconds=0.05)
     with closing(prepared(f"sqlite:///{tmp_path / 'a.db'}", tuning)) as database:
         with closing(sqlite3.connect(tmp_path / "a.db", isolation_level=None)) as somebody:
             somebody.execute("BEGIN IMMEDIATE")
@@ -403,7 +401,7 @@ def test_who_is_not_let_in_does_not_wait(own_postgres: OwnPostgres) -> None:
 
 
 def test_a_log_that_a_long_reader_made_grow_shrinks_again(tmp_path: Path) -> None:
-    tuning = msgspec.structs.replace(SHIPPED, wal_mib=1, checkpoint_seconds=0.1, wal_retry_seconds=0.0)
+    tuning = msgspec.structs.replace(SHIPPED, wal_mib=1, short_wait_seconds=0.1)
     with closing(Database(f"sqlite:///{tmp_path / 'a.db'}", tuning)) as database:
         make_file(database)
         executed(database, text("CREATE TABLE noted (n INTEGER PRIMARY KEY, words BLOB)"))

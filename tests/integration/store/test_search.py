@@ -230,7 +230,7 @@ def test_results_are_stories_with_their_best_articles(rig: Rig) -> None:
 
 
 def test_only_so_many_articles_are_ranked_and_titles_beside_them(rig: Rig) -> None:
-    few = Tuning({"search": {"ranked": 2, "ranked_titles": 1}})
+    few = Tuning({"search": {"ranked": 2}})
     rig.take(record("Echo", "1", "Under water", FLOOD_ELSEWHERE, published=NOON))
     rig.pipeline.index_text()
     hits = StoryReader(rig.database, few).search("pennmouth", 1).hits

@@ -52,8 +52,8 @@ def rank_front_page(rig: Rig, *prefer: str, **tuning: object) -> list[tuple[int,
 
 
 def test_an_outlet_that_is_preferred_lifts_its_stories_whatever_its_case(rig: Rig) -> None:
-    assert rank_front_page(rig, "COURIER", preferred_hours=12.0) == [(1, True), (2, False)]
-    assert rank_front_page(rig, "Nobody", preferred_hours=12.0) == [(2, False), (1, False)]
+    assert rank_front_page(rig, "COURIER", doubling_hours=5.0) == [(1, True), (2, False)]
+    assert rank_front_page(rig, "Nobody", doubling_hours=5.0) == [(2, False), (1, False)]
 
 
 def test_a_story_of_several_reports_is_found_beyond_the_newest(rig: Rig) -> None:

@@ -112,7 +112,7 @@ def test_a_long_message_is_not_fetched_and_the_others_are(imap: ImapServer) -> N
 @pytest.mark.parametrize("state", [None, "7/0"])
 def test_long_messages_are_read_in_several_polls(imap: ImapServer, state: str | None) -> None:
     imap.add(*(mail(n, "x" * 8000) for n in range(1, 5)))
-    found = read(imap, state, tuning=msgspec.structs.replace(TUNING, mailbox_bytes=17_000))
+    found = read(imap, state, tuning=msgspec.structs.replace(TUNING, max_article_bytes=17_000))
     assert (numbers(found), found.has_more) == ([1, 2], True)
 
 

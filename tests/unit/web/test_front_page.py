@@ -72,9 +72,9 @@ def test_more_reports_than_the_cap_weigh_no_more() -> None:
 
 
 def test_a_preferred_outlet_lifts_a_story_by_its_hours() -> None:
-    wanted, other = glance("wanted", TUNING.preferred_hours - 0.1, preferred=True), glance("other")
+    wanted, other = glance("wanted", TUNING.doubling_hours / 2 - 0.1, preferred=True), glance("other")
     assert [one.id for one in ranked([other, wanted], TUNING)] == ["wanted", "other"]
-    plain = glance("wanted", TUNING.preferred_hours - 0.1)
+    plain = glance("wanted", TUNING.doubling_hours / 2 - 0.1)
     assert [one.id for one in ranked([other, plain], TUNING)] == ["other", "wanted"]
 
 

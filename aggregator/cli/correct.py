@@ -2,7 +2,7 @@
 
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager, nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from aggregator.config.settings import Config
     from aggregator.model.core import FrozenStruct
     from aggregator.pipeline.pipeline import Pipeline
+    from aggregator.pipeline.placement.erase import ForgetCommand
     from aggregator.pipeline.placement.recluster import GroupingDifference, Progress
     from aggregator.pipeline.workers.executor import Executor
     from aggregator.store.engine.database import Database
@@ -404,8 +405,7 @@ def forget(
       aggregator forget Herald --yes
       aggregator forget --list
     """
-    from aggregator.admin.backup import backups
-    from aggregator.pipeline.placement.erase import ForgetCommand, ForgetResult, to_forget
+    from aggregator.pipeline.placement.erase import ForgetCommand
 
     if list_:
         _list(context.obj, format_)
@@ -413,28 +413,58 @@ def forget(
     if not name:
         raise UsageError("give the address or id of an article, or the name of an outlet")
     with written_before(context.obj) as (config, database):
-        with database.read() as connection:
-            target, summary = to_forget(connection, name)
-        if dry_run:
-            _print_summary(summary, format_, "would be forgotten")
-            return
-        if not yes:
-            _print_summary(summary, "text", f"will be forgotten, for the {target.kind} {name}")
-            _confirm()
-        patience = 0.0 if no_wait else PATIENCE_SECONDS
-        with WriterSession(config, database) as writer:
-            command = ForgetCommand(name=name)
-            forgotten: ForgetResult | None = writer.carry_out("forget", command, patience_seconds=patience)
+        kind = erase_articles(
+            config,
+            database,
+            ForgetCommand(name=name),
+            yes=yes,
+            dry_run=dry_run,
+            no_wait=no_wait,
+            format_=format_,
+        )
+    if kind == "outlet" and not dry_run:
+        show.say("new articles of this outlet are still accepted; `aggregator sources remove` stops that")
+
+
+def erase_articles(
+    config: "Config",
+    database: "Database",
+    command: "ForgetCommand",
+    *,
+    yes: bool,
+    dry_run: bool = False,
+    no_wait: bool = False,
+    format_: str = "text",
+    once_confirmed: Callable[[], None] = lambda: None,
+) -> str:
+    """Ask, call `once_confirmed`, erase, and print what was erased; return the kind of the target.
+
+    Raises UsageError if there is nothing to erase, or if the answer is no.
+    """
+    from aggregator.admin.backup import backups
+    from aggregator.pipeline.placement.erase import ForgetResult, to_forget
+
+    with database.read() as connection:
+        target, summary = to_forget(connection, command)
+    if dry_run:
+        _print_summary(summary, format_, "would be forgotten")
+        return target.kind
+    if not yes:
+        _print_summary(summary, "text", f"will be forgotten, for the {target.kind} {command.name}")
+        _confirm()
+    once_confirmed()
+    patience = 0.0 if no_wait else PATIENCE_SECONDS
+    with WriterSession(config, database) as writer:
+        forgotten: ForgetResult | None = writer.carry_out("forget", command, patience_seconds=patience)
     if forgotten is None:
         show.say(f"queued as command {writer.queued_as} for the process that is the writer")
-        return
+        return target.kind
     _print_summary(forgotten.summary, format_, "forgotten")
     if not forgotten.log_folded:
         show.say("another process was reading: SQLite's log contains the text until the next checkpoint")
     for backup in backups(config):  # the user decides which ones to delete
         show.say(f"the backup {backup.path} still contains it")
-    if target.kind == "outlet":
-        show.say("new articles of this outlet are still accepted; `aggregator sources remove` stops that")
+    return target.kind
 
 
 def _confirm() -> None:

@@ -70,6 +70,8 @@ def ingest(
         output.json_line(summary)
     else:
         _print(summary)
+    if samples:
+        output.say(f"remove them with `aggregator sources remove {samples_folder().name} --articles`")
     if summary.waiting and not no_wait:
         output.say("they are stored and will be placed; `aggregator doctor` shows how many are waiting")
         raise typer.Exit(1)

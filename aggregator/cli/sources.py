@@ -11,6 +11,7 @@ import typer
 
 from aggregator.cli import output
 from aggregator.cli.context import Context, missing_database
+from aggregator.cli.correct import erase_articles
 from aggregator.cli.filters import complete_source
 from aggregator.cli.output import argument, flag, option
 from aggregator.config.logging import one_line
@@ -267,19 +268,45 @@ def _added_lines(added: "AddedSource") -> list[str]:
 
 
 @sources.command()
-def remove(context: Context, source: _Source) -> None:
+def remove(
+    context: Context,
+    source: _Source,
+    articles: Annotated[
+        bool, flag("--articles", "Erase its articles, too, as `aggregator forget` does.")
+    ] = False,
+    yes: Annotated[bool, flag("--yes", "Skip the confirmation.")] = False,
+) -> None:
     """Remove a source but keep its articles.
+
+    With --articles they are erased permanently and refused in the future. This works also for a folder that
+    was read once, with `ingest`.
 
     \b
     Examples:
       aggregator sources remove SOURCE
+      aggregator sources remove SOURCE --articles
     """
     from aggregator.pipeline.manage_sources import remove as run
+    from aggregator.pipeline.placement.erase import ForgetCommand
+    from aggregator.store.intake.sources import sources_named
 
     with context.obj.writing() as (config, database):
-        found = _find(database, source)
-        run(config, database, found)
-    output.say(f"removed {found.shown_name} ({found.polled_url}); its articles remain")
+        with database.read() as connection:
+            is_read_once = articles and not sources_named(connection, source)
+        found = None if is_read_once else _find(database, source)
+
+        def remove_row() -> None:
+            if found is not None:
+                run(config, database, found)
+
+        if articles:
+            command = ForgetCommand(name=found.entry_source if found else source, is_source=True)
+            erase_articles(config, database, command, yes=yes, once_confirmed=remove_row)
+        else:
+            remove_row()
+    if found is not None:
+        kept = "" if articles else "; its articles remain"
+        output.say(f"removed {found.shown_name} ({found.polled_url}){kept}")
 
 
 @sources.command()

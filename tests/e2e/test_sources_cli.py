@@ -5,11 +5,12 @@ import io
 import json
 from pathlib import Path
 
+import msgspec
 import pytest
 from rich.cells import cell_len
 
 from aggregator.store.intake.sources import Source, add
-from tests.support.articles import NOON
+from tests.support.articles import NOON, STRIKE
 from tests.support.fresh import sqlite_at
 from tests.support.loopback import LoopbackServer, Response
 from tests.support.rows import written_by
@@ -168,3 +169,29 @@ def test_adding_tells_what_was_found_and_when_it_is_asked(terminal: Terminal, se
     assert (listed["interval_seconds"], listed["language"], listed["outlet"]) == (900, "en", "Gazette")
     for wrong in (("--interval", "15"), ("--interval", "99999999d"), ("--language", "1")):
         assert terminal.type("sources", "add", server.url("/feed"), *wrong).code == 2
+
+
+def test_samples_are_removed_by_the_name_that_the_summary_says(terminal: Terminal) -> None:
+    read = terminal.type("ingest", "--samples")
+    command = read.err.split("`aggregator ")[1].split("`")[0].split()
+    refused = terminal.type(*command)
+    assert (refused.code, "--yes" in refused.err) == (2, True)
+    assert len(terminal.type("stories", "--format", "jsonl").lines) > 5
+    assert "forgotten" in terminal.type(*command, "--yes").text
+    assert terminal.type("stories", "--format", "jsonl").lines == []
+    nobody = terminal.type("sources", "remove", "nobody", "--articles")
+    assert (nobody.code, "nothing is stored of nobody" in nobody.err) == (2, True)
+
+
+def test_a_source_is_removed_with_its_articles_unless_the_file_lists_it(terminal: Terminal) -> None:
+    terminal.write("mine/strike.txt", f"Dock workers strike\n\n{STRIKE}")
+    address = str(terminal.folder / "mine")
+    values = {"kind": "folder", "interval_seconds": 600, "next_due_at": NOON, "folder_name": "mine"}
+    mine = Source(id="mine", address=address, **values)  # type: ignore[arg-type]
+    command = "sources", "remove", address, "--articles", "--yes"
+    for origin, code in (("config", 2), ("user", 0)):
+        has(terminal, msgspec.structs.replace(mine, origin=origin))
+        assert terminal.type("ingest", address).code == 0
+        assert terminal.type(*command).code == code
+        assert len(terminal.stories()) == (code != 0)
+        assert len(terminal.type("sources", "list", "--format", "jsonl").lines) == (code != 0)

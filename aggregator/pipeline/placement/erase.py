@@ -28,9 +28,10 @@ BATCH = 20  # articles per transaction, because other writers wait
 
 
 class ForgetCommand(FrozenStruct, frozen=True, kw_only=True):
-    """The command: the address or id of an article, or the name of an outlet."""
+    """The command: the address or id of an article, the name of an outlet, or `entry.source`."""
 
     name: str
+    is_source: bool = False
 
 
 class ForgetResult(FrozenStruct, frozen=True, kw_only=True, omit_defaults=False):
@@ -42,19 +43,23 @@ class ForgetResult(FrozenStruct, frozen=True, kw_only=True, omit_defaults=False)
 
 
 def to_forget(
-    connection: Connection, name: str, *, may_be_gone: bool = False
+    connection: Connection, command: ForgetCommand, *, may_be_gone: bool = False
 ) -> tuple[EraseTarget, EraseSummary]:
-    """Return the articles of a name, and what would be deleted. Raises UsageError if there are none.
+    """Return the articles of a command, and what would be deleted. Raises UsageError if there are none.
 
     `may_be_gone`: a command was interrupted, after which the name of an outlet may have no articles left.
     """
-    resolve_target = erase.resolve_target(connection, name)
-    if not resolve_target.articles and not may_be_gone:
+    target = erase.resolve_target(connection, command.name, is_source=command.is_source)
+    if not target.articles and not may_be_gone:
         raise UsageError(
-            f"nothing is stored of {name}; name an article by its address or id, or an outlet as "
-            "`aggregator story ID` shows it"
+            f"nothing is stored of {command.name}; "
+            + (
+                "`aggregator sources list` lists all sources"
+                if command.is_source
+                else "name an article by its address or id, or an outlet as `aggregator story ID` shows it"
+            )
         )
-    return resolve_target, erase.summarise_erasure(connection, resolve_target.articles)
+    return target, erase.summarise_erasure(connection, target.articles)
 
 
 class ForgetHandler:

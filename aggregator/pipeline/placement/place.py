@@ -69,7 +69,7 @@ from aggregator.store.intake.inbox import InboxEntry, Outcome
 from aggregator.store.intake.sources import Source, all_sources
 from aggregator.store.maintenance import erase as erasing
 from aggregator.store.search import index as search
-from aggregator.store.stories import articles, commands, stories
+from aggregator.store.stories import articles, commands, samples, stories
 from aggregator.store.stories.articles import NewArticle, StoredArticle
 from aggregator.store.stories.placement_batch import Ledger
 from aggregator.store.stories.stories import StoryRow
@@ -198,7 +198,7 @@ class Placer:
         """
         with self._database.read() as connection:
             is_interrupted = counter_value(connection, _FORGET_UNFINISHED) > 0
-            meant, summary = to_forget(connection, command.name, may_be_gone=is_interrupted)
+            meant, summary = to_forget(connection, command, may_be_gone=is_interrupted)
             former = erasing.stories_of(connection, meant.articles)
 
         def unit(ids: Sequence[str]) -> None:
@@ -277,6 +277,8 @@ class Placer:
                 unit_of_work = UnitOfWork(connection, Ledger(connection), self._now())
                 yield unit_of_work
                 unit_of_work.ledger.close()
+                if samples.rank_last(connection):
+                    self.story_writer.forget_rows()
             done = True
             self._copy_finder.written()
         except UsageError:

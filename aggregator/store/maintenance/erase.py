@@ -80,7 +80,7 @@ DeletedPart = Literal["text", "all"]
 class EraseTarget(FrozenStruct, frozen=True, kw_only=True):
     """The articles that a name means, including articles that wait or were refused."""
 
-    kind: Literal["address", "article", "outlet"]
+    kind: Literal["address", "article", "outlet", "source"]
     articles: tuple[str, ...]
 
 
@@ -98,11 +98,14 @@ class EraseSummary(FrozenStruct, frozen=True, kw_only=True, omit_defaults=False)
 # --- target ------------------------------------------------------------------------------------------------
 
 
-def resolve_target(connection: Connection, name: str) -> EraseTarget:
+def resolve_target(connection: Connection, name: str, *, is_source: bool = False) -> EraseTarget:
     """Return the articles of an address, an id or an outlet, ordered by id; none if the name is unknown.
 
-    An address has a scheme. An outlet means all of its articles, placed and waiting.
+    An address has a scheme. An outlet means all of its articles, placed and waiting. `is_source`: the name is
+    `entry.source`; an article that another source had first stays.
     """
+    if is_source:
+        return EraseTarget(kind="source", articles=_of_source(connection, name))
     if "://" in name:
         return EraseTarget(kind="address", articles=_of_address(connection, name))
     if _is_article(connection, name):
@@ -129,6 +132,17 @@ def _of_address(connection: Connection, address: str) -> tuple[str, ...]:
             chosen = chosen.where(is_indexed(column.name))
         found |= set(connection.execute(chosen).scalars())
     return tuple(sorted(found))
+
+
+def _of_source(connection: Connection, name: str) -> tuple[str, ...]:
+    placed = select(article.c.id).where(article.c.source == name)
+    unplaced = (
+        select(entry.c.article)
+        .outerjoin(article, article.c.id == entry.c.article)
+        .where(entry.c.source == name, article.c.id.is_(None))
+        .where(or_(entry.c.verdict.is_(None), entry.c.verdict != tombstones.VERDICT))
+    )
+    return tuple(sorted(connection.execute(placed.union(unplaced)).scalars()))
 
 
 def _is_article(connection: Connection, name: str) -> bool:

@@ -51,6 +51,7 @@ from aggregator.store.stories import (
     stream_history,
 )
 from aggregator.store.stories.corrections import all_corrections
+from aggregator.store.stories.samples import shown_samples
 from aggregator.store.stories.summaries import summary_of, version_of
 from aggregator.store.tables import (
     article,
@@ -498,6 +499,11 @@ class StoryReader:
         with self.database.read() as connection:
             *numbers, summary = connection.execute(parts).one()
         return " ".join(map(str, (*numbers, "" if summary is None else bytes(summary).hex())))
+
+    def samples(self) -> str | None:
+        """Return the name of the folder of the sample articles; None if no story is of them."""
+        with self.database.read() as connection:
+            return shown_samples(connection)
 
     def explained_article(self, id: str) -> ExplainedArticle | None:  # noqa: A002
         """Return an article with the evidence of its placement; `id` may be its id or its address."""

@@ -239,6 +239,7 @@ class Pages:
         return {
             "here": "/",
             "wanted": wanted,
+            "samples": self._site.reader.samples(),
             "words": ", ".join((*named, *filter_words(wanted))),
             "filtered": urlencode(without_page),
             "parameters": without_page,

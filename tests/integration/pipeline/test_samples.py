@@ -12,6 +12,7 @@ from aggregator.cluster.bcubed import measure
 from aggregator.config.tuning import Tuning
 from aggregator.model.core import Entry, StoryView
 from aggregator.model.read_model import StoryFilter
+from aggregator.pipeline.placement.erase import ForgetCommand
 from aggregator.pipeline.samples import NEWEST, first_start, with_dates_moved
 from aggregator.sources.limits import source_tuning
 from aggregator.sources.parse.files import InputEntry, open_source
@@ -19,12 +20,14 @@ from aggregator.store import codecs
 from aggregator.store.engine.database import Database
 from aggregator.store.intake.sources import known_folder
 from aggregator.store.read.reader import StoryReader
-from aggregator.store.tables import article, entry
+from aggregator.store.tables import article, change, entry
 from tests.conftest import REPOSITORY
-from tests.support.articles import Clock, Rig
+from tests.support.articles import STRIKE, Clock, Rig, record
 from tests.support.rows import queried
+from tests.support.story_checks import what_is_wrong
 
 SAMPLES = REPOSITORY / "examples" / "articles"
+DAY = dt.timedelta(days=1)
 
 
 @pytest.fixture
@@ -107,3 +110,29 @@ def test_only_the_samples_are_moved_and_never_those_of_a_database_that_has_them(
     with rig.database.write() as connection:
         assert known_folder(connection, SAMPLES, Path.is_dir, None) == ("articles", None)
         assert known_folder(connection, SAMPLES, Path.is_dir, first_start(SAMPLES, now)) == ("articles", None)
+
+
+def test_samples_come_after_every_real_story_and_go_at_once(database: Database) -> None:
+    rig = Rig(database, Clock(dt.datetime(2026, 12, 20, tzinfo=dt.UTC)))
+    with rig.database.write() as connection:
+        known_folder(connection, SAMPLES, Path.is_dir, first_start(SAMPLES, rig.clock()))
+    given = samples(rig)[:12]
+    reading = StoryReader(rig.database)
+    rig.take(*given[:6])
+    alone = [one.id for one in reading.stories(StoryFilter()).stories]
+    assert reading.samples() == "articles"
+    rig.take(record("Courier", "old", "Dock workers strike", STRIKE, published=rig.clock() - 400 * DAY))
+    (real, *rest) = [one.id for one in reading.stories(StoryFilter()).stories]
+    assert rest == alone, "in their own order"
+    rig.take(*given[6:])
+    shown = [one.id for one in reading.stories(StoryFilter()).stories]
+    assert [shown[0], reading.rank_front_page(StoryFilter())[0].id] == [real, real]
+    changes = queried(rig.database, select(change.c.story).order_by(change.c.bumped_at)).scalars().all()
+    assert changes[-1] == real
+    assert what_is_wrong(rig.database) == []
+    rig.accept(*samples(rig)[12:14])
+    forgotten = rig.pipeline.placer.erase(ForgetCommand(name="articles", is_source=True))
+    assert (forgotten.named, reading.samples()) == (14, None)
+    assert [one.id for one in reading.stories(StoryFilter()).stories] == [real]
+    assert {one.outcome for one in rig.take(*given)} <= {"refused"}
+    assert what_is_wrong(rig.database) == []

@@ -1,6 +1,7 @@
 """What the pages ask of the store: stories to weigh, one story's life, and how well grouping does."""
 
 import datetime as dt
+from pathlib import Path
 
 import httpx
 import pytest
@@ -9,7 +10,9 @@ from sqlalchemy import text
 
 from aggregator.config.tuning import Tuning
 from aggregator.model.read_model import StoryFilter
+from aggregator.pipeline.placement.erase import ForgetCommand
 from aggregator.store.engine.database import Database
+from aggregator.store.intake.sources import known_folder
 from aggregator.store.read.front_page import CLASSES
 from aggregator.store.read.reader import StoryReader
 from aggregator.web.server import Server
@@ -119,6 +122,20 @@ def test_a_title_that_the_headline_was_made_of_is_not_listed_below_it(database: 
     (flood,) = reading.list_stories(tuple(one.id for one in reading.stories(StoryFilter()).stories))
     assert flood.title == "Levee breaks at Pennmouth, four dead"
     assert [one.title for one in flood.titles] == ["Pennmouth under water after levee fails"]
+
+
+def test_the_first_page_says_how_samples_are_removed_while_there_are_any(rig: Rig) -> None:
+    server = Server(StoryReader(rig.database), PublishSettings(port=0))
+    with httpx.Client(base_url=server.start()) as client:
+        assert "sources remove" not in client.get("/").text
+        with rig.database.write() as connection:
+            known_folder(connection, Path("/given/Notes"), Path.is_dir, "2026-12-20T00:00:00+00:00 en")
+        rig.take(record("Notes", "5", "Dock workers strike", STRIKE_ELSEWHERE, published=NOON + 9 * DAY))
+        assert "aggregator sources remove Notes --articles" in client.get("/").text
+        assert "sources remove" not in client.get("/?page=2").text
+        rig.pipeline.placer.erase(ForgetCommand(name="Notes", is_source=True))
+        assert "sources remove" not in client.get("/").text
+    server.stop()
 
 
 def test_a_page_that_is_asked_for_again_shows_what_changed(rig: Rig) -> None:

@@ -6,8 +6,10 @@ AGGREGATOR_DATABASE and AGGREGATOR_DATABASE_FILE in the environment take precede
 import base64
 import binascii
 import datetime as dt
+import importlib
 import os
 import re
+import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from importlib.util import find_spec
@@ -524,9 +526,10 @@ MCP_LIBRARY = "mcp", "MCP needs", ">=2.3,<3"
 
 
 def require_library(name: str, needed_by: str, versions: str) -> None:
-    """Raise ConfigError if a library of an extra is not installed."""
+    """Raise ConfigError if a library of an extra is not installed; one installed since the start is found."""
+    importlib.invalidate_caches()
     if find_spec(name) is None:
-        advice = f"type: pip install '{name}{versions}'"
+        advice = f"type: {sys.executable} -m pip install '{name}{versions}'"
         raise ConfigError(f"{needed_by} a library that is not installed; {advice}")
 
 

@@ -205,6 +205,11 @@ def _of_all_kinds(rows: Sequence[Row[Any]]) -> dict[str, int]:
     return dict(found)
 
 
+def all_feeds_fail(connection: Connection) -> str | None:
+    """Return a message where all feeds fail, else None."""
+    return _all_fail(connection.execute(_STATES).all())
+
+
 def _all_fail(rows: Sequence[Row[Any]]) -> str | None:
     feeds = {row.state: row.number for row in rows if row.is_remote and row.state not in _NOT_POLLED}
     if not feeds or not set(feeds) <= {"failing", "gone"}:

@@ -500,6 +500,11 @@ class StoryReader:
             *numbers, summary = connection.execute(parts).one()
         return " ".join(map(str, (*numbers, "" if summary is None else bytes(summary).hex())))
 
+    def all_feeds_fail(self) -> str | None:
+        """Return a message where all feeds fail, else None."""
+        with self.database.read() as connection:
+            return health_probes.all_feeds_fail(connection)
+
     def samples(self) -> str | None:
         """Return the name of the folder of the sample articles; None if no story is of them."""
         with self.database.read() as connection:

@@ -43,7 +43,7 @@ from aggregator.web.editor import (
 from aggregator.web.filters import whole_number
 from aggregator.web.pages.pages import Pages
 from aggregator.web.pages.visitor import keep, set_cookie
-from aggregator.web.security.middleware import form_value, may_change_sources, read_body, sign_in
+from aggregator.web.security.middleware import form_value, may_edit, read_body, sign_in
 from aggregator.web.security.token_auth import COOKIE
 
 REMEMBERED_SECONDS = 90 * 86400  # the lifetime of the cookie; a revoked token becomes invalid at once
@@ -306,7 +306,7 @@ def _source_routes(site: Site) -> list[Route]:
     forms = SourceForms(site)
 
     def form(path: str, handler: Handler, **options: Any) -> Route:
-        posted = posted_form(Pages(site), handler, may=may_change_sources, run=site.change_sources, **options)
+        posted = posted_form(Pages(site), handler, may=may_edit, run=site.change_sources, **options)
         return Route(path, posted, methods=["POST"])
 
     return [
@@ -320,7 +320,7 @@ def _source_routes(site: Site) -> list[Route]:
 
 def uploaded(request: Request, body: bytes) -> Fields:
     """Return the fields of a form with files as text. Raises UsageError if the body is not such a form."""
-    if not may_change_sources(request):
+    if not may_edit(request):
         return ImmutableMultiDict()  # refused
     boundary = _BOUNDARY.search(request.headers.get("content-type", ""))
     if boundary is None:
@@ -376,7 +376,7 @@ class SourceForms:
 
     def edit(self, request: Request) -> Response:
         """Return the page of one source. Raises RefusedError (404)."""
-        if not may_change_sources(request):
+        if not may_edit(request):
             return RedirectResponse("/sign-in", 303)
         source = found(self._site, request.path_params["id"])
         return self._pages.page(

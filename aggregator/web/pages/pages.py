@@ -46,7 +46,8 @@ from aggregator.web.sanitise import encode_json
 from aggregator.web.security.middleware import (
     MANIFEST,
     form_value,
-    may_change_sources,
+    is_owner,
+    may_edit,
     may_not_read,
     prefix_of,
     token_of,
@@ -106,7 +107,8 @@ class Pages:
         now = visitor.at(self._site.clock())
         view = request.query_params.get("view", "")
         number = min(max(1, whole_number(request.query_params.get("page", "")) or 1), MOST_PAGES)
-        shown = wanted.query_string, view, number, self._today(), _seen_by(now), form_value(request)
+        trouble = self._trouble(request)
+        shown = wanted.query_string, view, number, self._today(), _seen_by(now), trouble
         key = "\n".join(map(str, shown))
         is_first_run = self._site.reader.last_change_at() is None  # sources change it
         tag = self.tag(request, key) if wanted.changes_with_stories and not is_first_run else None
@@ -129,7 +131,8 @@ class Pages:
         ranking = self._ranked_stories(wanted.filter, self._site.settings.prefer)
         if not ranking and not wanted.query_string:
             has_sources = bool(self._site.reader.sources())
-            return self.page(request, "first_run.html", here="/", has_sources=has_sources)
+            trouble = self._trouble(request)
+            return self.page(request, "first_run.html", here="/", has_sources=has_sources, trouble=trouble)
         is_counted = wanted.filter.min_reports == 1
         counts = views.depth_counts(ranking) if is_counted else self._depth_counts(wanted)
         shown = [one for one in ranking if one.id not in visitor.hidden]
@@ -240,6 +243,7 @@ class Pages:
             "here": "/",
             "wanted": wanted,
             "samples": self._site.reader.samples(),
+            "trouble": self._trouble(request),
             "words": ", ".join((*named, *filter_words(wanted))),
             "filtered": urlencode(without_page),
             "parameters": without_page,
@@ -250,6 +254,9 @@ class Pages:
             "folders": folders,
             "today": self._today(),
         }
+
+    def _trouble(self, request: Request) -> str | None:
+        return self._site.reader.all_feeds_fail() if is_owner(request) else None
 
     def _visit_values(self, request: Request, visitor: Visitor, ids: tuple[str, ...]) -> dict[str, object]:
         new = self._site.reader.new_reports(ids, visitor.since) if visitor.since and ids else {}
@@ -495,18 +502,15 @@ class Pages:
         return self.page(request, "problem.html", status, here="", heading=title, detail=detail, **values)
 
     def may_correct(self, request: Request) -> bool:
-        """Return whether the request may make corrections: its token has the scope admin.
-
-        A token in the path never has (see `TokenStore.bearer`).
-        """
-        token = token_of(request)
-        return self._site.editor is not None and token is not None and token.may("admin")
+        """Return whether the request may make corrections."""
+        return self._site.editor is not None and may_edit(request)
 
     def tag(self, request: Request, query_string: str, story_id: str = "") -> str | None:
         """Return the ETag of a page; None if the page has forms, whose CSRF value belongs to one token."""
         if token_of(request) is not None and not prefix_of(request):
             return None
-        return self._site.tag(request, f"{prefix_of(request)}\n{query_string}", story_id)
+        key = f"{prefix_of(request)}\n{form_value(request)}\n{query_string}"
+        return self._site.tag(request, key, story_id)
 
     def page(self, request: Request, template: str, status: int = 200, /, **values: object) -> Response:
         """Render a template with `values` and the values that every page needs."""
@@ -522,7 +526,7 @@ class Pages:
             "signed_in": signed_in,
             "may_correct": self.may_correct(request),
             "has_digest": settings.digest_stories > 0,
-            "may_change": self._site.sources is not None and may_change_sources(request),
+            "may_change": self._site.sources is not None and may_edit(request),
             "form": form_value(request),
         }
         return HTMLResponse(self._site.jinja.get_template(template).render(common | values), status)

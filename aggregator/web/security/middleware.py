@@ -453,8 +453,8 @@ def is_owner(request: Request) -> bool:
     return (token is not None and token.may("read")) or bool(_visit(request).local_form)
 
 
-def may_change_sources(request: Request) -> bool:
-    """Return whether a page may change sources: a token of scope admin, or the owner on loopback without one.
+def may_edit(request: Request) -> bool:
+    """Return whether a page may change sources and stories: a token of scope admin, or the owner on loopback.
 
     A token in the path never may (see `TokenStore.bearer`).
     """

@@ -268,6 +268,9 @@ def test_status_probes_and_doctor_agree_that_every_feed_fails(
         assert (reported.json()["problems"], reported.json()["status"]) == wanted, path
     page = watched.client.get("/status", headers={"Accept": "text/html"}).text
     assert ("No problems" in page) == (not words)
+    first = watched.client.get("/").text.casefold()
+    assert (" fail" in first, words in first) == (bool(words), True), "for the owner"
+    assert " fail" not in watched.client.get("/", headers=STRANGER).text
     problems = [one.what for one in examine(watched.config) if one.level == "problem"]
     assert [one.partition(";")[0] for one in problems] == wanted[0]
     watched.close()

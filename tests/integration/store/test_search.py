@@ -2,6 +2,7 @@
 
 import datetime as dt
 
+import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -9,6 +10,7 @@ from sqlalchemy import Connection, text
 
 from aggregator.config.tuning import Tuning
 from aggregator.extract.language.search_tokens import search_words
+from aggregator.model.core import Outlet
 from aggregator.model.errors import UsageError
 from aggregator.model.read_model import StoryFilter
 from aggregator.store.engine.database import Database
@@ -397,3 +399,13 @@ def test_the_most_frequent_of_several_near_words_is_meant(rig: Rig) -> None:
     rig.take(record("Post", "coat", "Coats", "A coat is sold. " * 20, published=NOON))
     rig.pipeline.index_text()
     assert StoryReader(rig.database).similar_words("qoat") == {"qoat": "boat"}
+
+
+@pytest.mark.parametrize("name", ["faz.net", "FAZ.net", "Frankfurter"])
+def test_an_outlet_is_found_by_its_key_and_its_name(rig: Rig, name: str) -> None:
+    outlet = Outlet(key="faz.net", name="Frankfurter Allgemeine")
+    entry = record("feed", "1", "Dock workers strike", STRIKE, published=NOON)
+    (placed,) = rig.take(msgspec.structs.replace(entry, resolved_outlet=outlet))
+    rig.pipeline.index_text()
+    reading = StoryReader(rig.database)
+    assert [one.id for one in reading.stories(StoryFilter(query=f"outlet:{name}")).stories] == [placed.story]

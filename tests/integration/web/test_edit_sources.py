@@ -102,7 +102,7 @@ def _bearer(secret: str) -> dict[str, str]:
     return {"Authorization": f"Bearer {secret}"}
 
 
-def test_who_may_change_sources(room: Newsroom, server: LoopbackServer) -> None:
+def test_who_may_edit(room: Newsroom, server: LoopbackServer) -> None:
     """A token of scope admin, and in pages the owner at this machine, whose forms no other site can send."""
     server.routes["/f"] = Response(body=FEED, content_type="application/rss+xml")
     reader, pusher, admin = (room.token(scope, scope) for scope in ("read", "push", "admin"))  # type: ignore[arg-type]

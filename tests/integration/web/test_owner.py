@@ -1,6 +1,7 @@
 """Who is the owner: a request that may have come through a proxy gets no whole article on any route."""
 
 import logging
+import re
 import socket
 from collections.abc import Iterator
 from http.client import HTTPResponse
@@ -10,8 +11,9 @@ import pytest
 
 from aggregator.store.engine.database import Database
 from tests.support.fresh import sqlite_at
-from tests.support.newsroom import Newsroom
+from tests.support.newsroom import STRANGER, Newsroom
 
+FORM = re.compile(r'name="form" value="(\w+)"')
 SHORT = 12  # words of an article for others
 FORWARDING = (
     "Forwarded: for=203.0.113.9", "Via: 1.1 proxy", "X-Forwarded-For: 203.0.113.9",
@@ -164,3 +166,17 @@ def test_a_proxy_without_a_header_makes_owners_unless_the_settings_forbid_it(
 def test_names_of_loopback_are_no_other_machines(database: Database, two_paths: list[str]) -> None:
     with opened(database, public_url="http://localhost:8080", allowed_hosts=("127.0.0.2", "::1")) as room:
         assert differing(room, two_paths)
+
+
+def test_the_owner_corrects_as_he_changes_sources_and_a_visitor_reads_how_to_sign_in(room: Newsroom) -> None:
+    one, other = [str(story["id"]) for story in room.stories().values()][:2]
+    page = room.client.get(f"/stories/{one}").text
+    fields = {"kind": "merge", "story": one, "other": other, "form": FORM.findall(page)[0]}
+    assert "Correct this story" in page
+    assert room.client.post("/correct", data=fields).status_code == 200, "it asks whether to"
+    assert room.client.post("/correct", data=fields | {"form": "0" * 64}).status_code == 403
+    assert room.client.get("/corrections").status_code == 200
+    visited = room.client.get(f"/stories/{one}", headers=STRANGER).text
+    assert "Correct this story" not in visited
+    assert f'href="/sign-in?story={one}"' in visited
+    assert room.client.post("/correct", data=fields, headers=STRANGER).status_code == 403

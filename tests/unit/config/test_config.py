@@ -1,6 +1,7 @@
 """config.yaml: the shipped file says what is in force anyway, and every mistake is named by its line."""
 
 import re
+import sys
 from contextlib import suppress
 from pathlib import Path
 
@@ -10,7 +11,14 @@ from hypothesis import strategies as st
 
 from aggregator.admin.config_check import check
 from aggregator.config.loader import load, shipped_config_text
-from aggregator.config.settings import Config, MailServer, absolute_database_url, mail_server, seconds
+from aggregator.config.settings import (
+    Config,
+    MailServer,
+    absolute_database_url,
+    mail_server,
+    require_library,
+    seconds,
+)
 from aggregator.config.tuning import Tuning
 from aggregator.model.errors import ConfigError
 from tests.conftest import REPOSITORY
@@ -380,3 +388,14 @@ digest: {every: daily, to: [a@b.example], address: "mailtos://c:hush@b.example"}
 """
     config = load(written(tmp_path, text))
     assert "hush" not in config.model_dump_json() + repr(config)
+
+
+def test_a_library_that_is_missing_is_named_with_the_command_and_found_once_installed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.syspath_prepend(tmp_path)
+    with pytest.raises(ConfigError) as missing:
+        require_library("library_of_an_extra", "notify: this needs", ">=1")
+    assert f"{sys.executable} -m pip install 'library_of_an_extra>=1'" in str(missing.value)
+    (tmp_path / "library_of_an_extra.py").touch()
+    require_library("library_of_an_extra", "notify: this needs", ">=1")

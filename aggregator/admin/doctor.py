@@ -39,7 +39,7 @@ from aggregator.store.engine.writer_lease import open_process_lock
 from aggregator.store.intake import rejected
 from aggregator.store.read import health_probes
 from aggregator.store.read.health_probes import of_database, of_file, ok, problem, waiting_words, warning
-from aggregator.store.read.statistics import listed
+from aggregator.store.read.statistics import sources_in_trouble
 from aggregator.store.stories import api_tokens
 
 
@@ -401,19 +401,21 @@ def _contents(context: DoctorContext) -> Iterator[Finding]:
     all_tuning = context.config.effective_tuning
     with context.database.read() as connection:
         stored = health_probes.stored(connection, context.now, all_tuning)
-        sources = listed(connection, context.now, all_tuning)
+        failing = sources_in_trouble(connection, context.now, all_tuning)
         yield ok(f"database: {shown_url(context.database.url)}, {waiting_words(stored)}")
         yield from _clock(context, connection)
         yield from _open_to_others(context, api_tokens.all_tokens(connection))
         for finding in of_database(stored=stored):
             is_all = finding.what == stored.all_fail
-            yield _with_first_error(finding, sources) if is_all else finding
+            yield _with_first_error(finding, failing) if is_all else finding
         if stored.unindexed > _UNINDEXED_ARTICLES:
             yield warning(
                 f"{counted(stored.unindexed, 'article is', 'articles are')} not in the search index yet",
                 "let the daemon run: it indexes them while no article waits",
             )
-        yield from _sources(sources, context)
+        if not stored.sources:
+            yield ok("sources: none yet", "aggregator sources add URL, or list them in config.yaml")
+        yield from _sources(failing, context)
         for one in rejected.latest(connection, _REJECTED_SHOWN):
             yield warning(
                 f"{one.item}: {one.reason}", "correct it and ingest it again; the warning then disappears"
@@ -451,12 +453,10 @@ def _with_first_error(all_fail: Finding, sources: Sequence[SourceView]) -> Findi
     return problem(f"{all_fail.what}; the first error: {first.problem}", f"{test}{_check_of(first)}")
 
 
-def _sources(sources: Sequence[SourceView], context: DoctorContext) -> Iterator[Finding]:
+def _sources(in_trouble: Sequence[SourceView], context: DoctorContext) -> Iterator[Finding]:
     """Sources with a problem, except folders that `_folders` has reported as missing."""
     missing = {str(path) for path in context.watched_folders if _is_missing(path)}
-    if not sources:
-        yield ok("sources: none yet", "aggregator sources add URL, or list them in config.yaml")
-    failing = [one for one in sources if one.is_in_trouble and one.url not in missing]
+    failing = [one for one in in_trouble if one.url not in missing]
     for one in failing[:_SOURCES_SHOWN]:
         yield warning(f"source {one.name}: {one.problem or one.state}", _advice(one))
     if len(failing) > _SOURCES_SHOWN:

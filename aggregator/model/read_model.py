@@ -185,6 +185,15 @@ class SourceView(FrozenStruct, frozen=True, kw_only=True, omit_defaults=False):
         return self.state in ("failing", "gone", "silent", "flood")
 
 
+class SourcePage(FrozenStruct, frozen=True, kw_only=True, omit_defaults=False):
+    """A page of sources; `total` and `failing` count all sources, `next` is None on the last page."""
+
+    sources: tuple[SourceView, ...]
+    next: str | None
+    total: int
+    failing: int
+
+
 class FrontPageStory(FrozenStruct, frozen=True, kw_only=True):
     """What orders a story on the front page, without its articles."""
 

@@ -14,6 +14,7 @@ from urllib.parse import urljoin, urlsplit
 import msgspec
 
 from aggregator.config.hosts import OWN_FEED
+from aggregator.config.messages import counted
 from aggregator.config.settings import (
     LOGIN_ADVICE,
     LONGEST_INTERVAL_DAYS,
@@ -275,6 +276,7 @@ def add(
     with database.write() as connection:
         _refuse_known(connection, found.address, source.id)
         _refuse_known(connection, found.final)
+        _refuse_too_many(config, rows.number_of_sources(connection), 1)
         rows.add(connection, source)
     return AddedSource(source=source, found=found)
 
@@ -437,6 +439,16 @@ class _FeedSearch:
         )
 
 
+def _refuse_too_many(config: Config, present: int, new: int) -> None:
+    """Raise UsageError if there would be more sources than allowed."""
+    most = config.server.max_sources
+    if present + new > most:
+        raise UsageError(
+            f"nothing was added: with {counted(new, 'new source')} there would be {present + new:,}, and "
+            f"server.max_sources in config.yaml allows {most:,}"
+        )
+
+
 def _port(url: str) -> int:
     """Return the port of an http or https address; 0 if it has an invalid port."""
     try:
@@ -548,7 +560,8 @@ def import_feeds(config: Config, database: Database, data: bytes, file: str) -> 
     """Add the feeds of an OPML document; repeating it changes nothing. `file` names it in messages.
 
     A known feed that was added by command gets the name and the folder of the document where it has none.
-    Raises UsageError or ReadError if it has no feed.
+    Raises UsageError or ReadError if it has no feed, or if there would be more sources than
+    `server.max_sources`.
     """
     tuning = source_tuning(config.effective_tuning)
     feeds = read_opml(data)
@@ -586,6 +599,7 @@ def import_feeds(config: Config, database: Database, data: bytes, file: str) -> 
                     choose(connection, known.id, **filed_as)
                 filed += bool(folder and known.folder is None)
         if new:
+            _refuse_too_many(config, len(sources), len(new))
             rows.add(connection, *new.values())
     return OpmlImportResult(
         added=len(new),

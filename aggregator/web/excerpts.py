@@ -12,7 +12,7 @@ The same rules apply to single articles, search hits, explanations and sources.
 import re
 from collections.abc import Collection, Iterable, Mapping
 from itertools import islice, takewhile
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Any, Literal
 from urllib.parse import urlsplit
 
 import msgspec
@@ -25,12 +25,14 @@ from aggregator.model.read_model import (
     Quality,
     SearchHit,
     SearchResults,
+    SourcePage,
     SourceView,
 )
 from aggregator.text.lines import UNSPACED
 
 if TYPE_CHECKING:  # explanations load what places articles
     from aggregator.pipeline.placement.explain import Explanation, PairExplanation, SharedTerms
+    from aggregator.store.read.reader import StoryReader
 
 Access = Literal["owner", "all", "excerpt"]
 CHARS_A_WORD = 12  # for each word of `excerpt_words`; texts have 5 to 7, spaces included
@@ -475,6 +477,14 @@ def _bounded_pair(pair: "PairExplanation", article: str, left: _WordBudget) -> "
     passages = left.allowed(pair.passages, article, pair.article)
     return msgspec.structs.replace(
         pair, title=title, shared=shared, passages=() if pair.nosnippet else passages
+    )
+
+
+def bounded_sources(reader: "StoryReader", access: Access, limit: int, **wanted: Any) -> SourcePage:
+    """Return a page of sources, of which only the owner sees, and finds by, addresses. Raises UsageError."""
+    page = reader.sources(limit, with_addresses=access == "owner", **wanted)
+    return msgspec.structs.replace(
+        page, sources=tuple(bounded_source(source, access) for source in page.sources)
     )
 
 

@@ -179,10 +179,14 @@ class _Tools:
         found = explanation(self._reader, article, other or None, self._all_tuning)
         return excerpts.bounded_explanation(found, self._access, self._words)
 
-    def sources(self) -> story_json.SourcesJson:
+    def sources(
+        self,
+        limit: _Limit = 100,
+        after: Annotated[_Text, Field(description="the `next` of the previous result")] = "",
+    ) -> story_json.SourcesJson:
         """List the sources and their health: state, problem, last success, number of articles."""
-        return story_json.all_sources(
-            excerpts.bounded_source(one, self._access) for one in self._reader.sources()
+        return story_json.sources_page(
+            excerpts.bounded_sources(self._reader, self._access, limit, after=after)
         )
 
 

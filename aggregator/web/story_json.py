@@ -33,6 +33,7 @@ from aggregator.model.read_model import (
     MachineSummary,
     SearchHit,
     SearchResults,
+    SourcePage,
     SourceState,
     SourceView,
 )
@@ -412,9 +413,10 @@ class SourceJson(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class SourcesJson(msgspec.Struct, frozen=True, kw_only=True):
-    """All sources, by folder and name."""
+    """A page of sources, by folder and name; `next` is the cursor of the next page, null at the end."""
 
     sources: tuple[SourceJson, ...]
+    next: str | None
 
 
 def one_article(one: ArticleDetail) -> OneArticleJson:
@@ -438,9 +440,14 @@ def search_results(results: SearchResults) -> SearchJson:
     return like(SearchJson, results, stories=tuple(stories), articles=tuple(map(_found, results.hits)))
 
 
-def all_sources(sources: Iterable[SourceView]) -> SourcesJson:
-    """Return all sources."""
-    return SourcesJson(sources=tuple(like(SourceJson, source, home=source.site_url) for source in sources))
+def one_source(source: SourceView) -> SourceJson:
+    """Return one source."""
+    return like(SourceJson, source, home=source.site_url)
+
+
+def sources_page(page: SourcePage) -> SourcesJson:
+    """Return a page of sources."""
+    return SourcesJson(sources=tuple(map(one_source, page.sources)), next=page.next)
 
 
 def _found(hit: SearchHit) -> FoundArticleJson:

@@ -44,13 +44,15 @@ class Newsroom(Closing):
         fetching = ClientSettings(allow_private=config.fetch.allow_private)
         self.fetching = Client(fetching, Tuning({"net": {"host_gap_seconds": 0.0}}), resolve=_nowhere)
         self.reading = StoryReader(database, self.all_tuning, now=self.clock)
+        reader = FeedReader(config, self.fetching, InlineExecutor())
+        self.services = SourceServices(config, database, reader)
         self.server = Server(
             self.reading,
             PublishSettings(**({"port": 0, "excerpt_words": 40} | chosen)),
             letterbox,
             rig,
             marks=ReadMarks(database, self.clock),
-            sources=SourceServices(config, database, FeedReader(config, self.fetching, InlineExecutor())),
+            sources=self.services,
         )
         self.client = httpx.Client(base_url=self.server.start(), trust_env=False, timeout=30)
         self._thread = threading.Thread(target=self._write, daemon=True)

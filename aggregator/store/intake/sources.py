@@ -319,10 +319,20 @@ def set_due(connection: Connection, due_at: Mapping[str, dt.datetime]) -> None:
         )
 
 
+def chosen_sources(connection: Connection, chosen: Select[tuple[str]]) -> list[Source]:
+    """Return the sources with the ids of `chosen`, in its order."""
+    return [_source(row) for row in connection.execute(chosen.with_only_columns(*_COLUMNS))]
+
+
 def all_sources(connection: Connection) -> list[Source]:
     """Return all sources, ordered by folder and name."""
-    rows = [_source(row) for row in connection.execute(select(*_COLUMNS))]
+    rows = chosen_sources(connection, select(source.c.id))
     return sorted(rows, key=lambda item: (item.folder or "", item.shown_name.casefold(), item.id))
+
+
+def number_of_sources(connection: Connection) -> int:
+    """Return the number of sources."""
+    return connection.execute(select(func.count()).select_from(source)).scalar_one()
 
 
 def source_with_id(connection: Connection, id: str) -> Source | None:  # noqa: A002

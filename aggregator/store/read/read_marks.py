@@ -18,7 +18,6 @@ from aggregator.model.core import FrozenStruct
 from aggregator.model.errors import DatabaseBusyError, NotWritableError, UsageError
 from aggregator.model.read_model import StoryFilter
 from aggregator.store.engine.database import Database
-from aggregator.store.intake.sources import all_sources
 from aggregator.store.read import story_list
 from aggregator.store.tables import (
     article,
@@ -30,6 +29,7 @@ from aggregator.store.tables import (
     read_mark,
     reader,
     rows_with,
+    source,
     story,
 )
 
@@ -308,7 +308,9 @@ def _live(connection: Connection, numbers: Iterable[int]) -> list[Row[Any]]:
 
 def _folders(connection: Connection) -> dict[str, str]:
     """Return the folder of each source that is in one, by `article.source`."""
-    return {one.entry_source: one.folder for one in all_sources(connection) if one.folder}
+    named = func.coalesce(source.c.folder_name, source.c.id)
+    rows = connection.execute(select(named, source.c.folder).where(source.c.folder > ""))
+    return {row[0]: row[1] for row in rows}
 
 
 def _founded_in(connection: Connection, ids: Collection[str]) -> dict[str, str]:

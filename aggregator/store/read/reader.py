@@ -27,6 +27,7 @@ from aggregator.model.read_model import (
     Quality,
     SearchBounds,
     SearchResults,
+    SourcePage,
     SourceView,
     StoryFilter,
     StoryPage,
@@ -37,7 +38,7 @@ from aggregator.store.engine.database import Database
 from aggregator.store.intake import tombstones
 from aggregator.store.read import front_page, health_probes, story_list
 from aggregator.store.read.health_probes import of_database
-from aggregator.store.read.statistics import listed
+from aggregator.store.read.statistics import listed, source_page
 from aggregator.store.read.story_list import DigestSpan
 from aggregator.store.search import index as search_index
 from aggregator.store.search.match import parse_query
@@ -58,6 +59,7 @@ from aggregator.store.tables import (
     entry,
     revision,
     rows_with,
+    source,
     story,
     story_log,
     story_subject,
@@ -470,10 +472,17 @@ class StoryReader:
         with self.database.read() as connection:
             return search(connection, text, limit, bounds or SearchBounds(), tuning)
 
-    def sources(self) -> tuple[SourceView, ...]:
-        """Return all sources, ordered by folder and name."""
+    def sources(self, limit: int, **wanted: Any) -> SourcePage:
+        """Return a page of sources; `wanted` is that of `source_page`. Raises UsageError."""
         with self.database.read() as connection:
-            return tuple(listed(connection, self._now(), self._all_tuning, with_verdicts=False))
+            return source_page(connection, self._now(), self._all_tuning, limit=limit, **wanted)
+
+    def source(self, id: str) -> SourceView | None:  # noqa: A002
+        """Return the source with this id; None if there is none."""
+        chosen = select(source.c.id).where(source.c.id == id)
+        with self.database.read() as connection:
+            found = listed(connection, self._now(), self._all_tuning, with_verdicts=False, chosen=chosen)
+        return found[0] if found else None
 
     def state(self) -> Health:
         """Return the present health of the daemon."""

@@ -6,17 +6,31 @@ from collections.abc import Iterator
 from typing import Any, NamedTuple
 
 import msgspec
-from sqlalchemy import ColumnElement, Connection, Select, Table, func, or_, select
+from sqlalchemy import (
+    ColumnElement,
+    Connection,
+    Select,
+    Table,
+    and_,
+    case,
+    collate,
+    extract,
+    func,
+    or_,
+    select,
+    tuple_,
+)
 
 from aggregator.config.messages import counted
 from aggregator.config.tuning import Tuning
 from aggregator.model.core import Entry, FrozenStruct
+from aggregator.model.errors import UsageError
 from aggregator.model.health_report import decay_rate, expected_gap_seconds, silence_seconds
-from aggregator.model.read_model import SourceState, SourceView
+from aggregator.model.read_model import SourcePage, SourceState, SourceView
 from aggregator.store import codecs
 from aggregator.store.engine.database import Database
 from aggregator.store.intake.identify import distrusted
-from aggregator.store.intake.sources import Source, all_sources, backing_off_hosts
+from aggregator.store.intake.sources import Source, all_sources, backing_off_hosts, chosen_sources
 from aggregator.store.read import health_probes
 from aggregator.store.tables import (
     article,
@@ -32,6 +46,7 @@ from aggregator.store.tables import (
     tombstone,
 )
 
+_DAY_SECONDS = 86400.0
 _FLOOD_SHOWN_DAYS = 7.0  # days that a flood is shown as health
 
 # Explanations of causes; the stored detail follows, unless it says the same.
@@ -229,18 +244,96 @@ def _counted(connection: Connection, *queries: Select[Any]) -> dict[str, dict[st
 _SAME = ["id", "kind", "polled_url", "site_url", "folder", "outlet", "language", "origin", "interval_seconds"]
 
 
+def source_page(
+    connection: Connection,
+    now: dt.datetime,
+    all_tuning: Tuning,
+    *,
+    limit: int,
+    after: str = "",
+    text: str = "",
+    failing_first: bool = False,
+    with_addresses: bool = False,
+) -> SourcePage:
+    """Return a page of the sources, ordered by folder and name, whose name, folder or outlet has the `text`.
+
+    `after`: the `next` of the previous page. `with_addresses`: the text may be in the address. Raises
+    UsageError if that source is gone.
+    """
+    is_sqlite = connection.dialect.name == "sqlite"
+    fold, folded = (func.casefold, text.casefold()) if is_sqlite else (func.lower, text.lower())
+    trouble = case((in_trouble(now, health_tuning(all_tuning)), 0), else_=1)
+    name = func.coalesce(*(func.nullif(source.c[one], "") for one in ("name", "outlet", "title", "address")))
+    folder = func.coalesce(source.c.folder, "")
+    keys = [one if is_sqlite else collate(one, "C") for one in (folder, fold(name), source.c.id)]
+    order = [*([trouble] if failing_first else []), *keys]
+    wanted = select(source.c.id).order_by(*order).limit(limit + 1)
+    if after:
+        last = connection.execute(select(*order).where(source.c.id == after)).first()
+        if last is None:
+            raise UsageError("after: this source is gone; begin without `after`")
+        wanted = wanted.where(tuple_(*order) > tuple_(*last))
+    if text:
+        # A name may be an address with a secret, of which others see the host.
+        public = case((name.contains("://"), source.c.host), else_=name)
+        own = [source.c.address, name] if with_addresses else [public]
+        places = [*own, source.c.folder, source.c.outlet, source.c.site_url]
+        wanted = wanted.where(or_(*(fold(one).contains(folded, autoescape=True) for one in places)))
+    found = listed(connection, now, all_tuning, with_verdicts=False, chosen=wanted)
+    counts = select(func.count(), func.coalesce(func.sum(1 - trouble), 0)).select_from(source)
+    total, failing = connection.execute(counts).one()
+    has_more = len(found) > limit
+    return SourcePage(
+        sources=tuple(found[:limit]),
+        next=found[limit - 1].id if has_more else None,
+        total=total,
+        failing=failing,
+    )
+
+
+def in_trouble(now: dt.datetime, tuning: HealthTuning) -> ColumnElement[bool]:
+    """Return the condition of `SourceView.is_in_trouble`."""
+    age = now.timestamp() - extract("epoch", source.c.per_day_at)
+    is_silent = and_(
+        age >= tuning.silent_days * _DAY_SECONDS,
+        age * source.c.per_day >= tuning.silent_gaps * _DAY_SECONDS,
+        source.c.per_day > 0,
+    )
+    is_flood = source.c.flooded_at > now - dt.timedelta(days=_FLOOD_SHOWN_DAYS)
+    is_odd = and_(source.c.health == "ok", or_(is_silent, is_flood))
+    return and_(~source.c.paused, or_(source.c.health.in_(("failing", "gone")), is_odd))
+
+
+def sources_in_trouble(connection: Connection, now: dt.datetime, all_tuning: Tuning) -> list[SourceView]:
+    """Return the sources with a problem."""
+    is_one = in_trouble(now, health_tuning(all_tuning))
+    chosen = select(source.c.id).where(is_one).order_by(source.c.folder, source.c.name, source.c.id)
+    return listed(connection, now, all_tuning, with_verdicts=False, chosen=chosen)
+
+
 def listed(
-    connection: Connection, now: dt.datetime, all_tuning: Tuning, *, with_verdicts: bool = True
+    connection: Connection,
+    now: dt.datetime,
+    all_tuning: Tuning,
+    *,
+    with_verdicts: bool = True,
+    chosen: Select[tuple[str]] | None = None,
 ) -> list[SourceView]:
-    """Return all sources, ordered by folder and name; the counts of verdicts read all entries."""
+    """Return the sources with the ids of `chosen`, else all, ordered by folder and name.
+
+    The counts of verdicts read all entries.
+    """
     tuning = health_tuning(all_tuning)
+    sources = all_sources(connection) if chosen is None else chosen_sources(connection, chosen)
     counted = select(article.c.source, func.count().label("articles")).group_by(article.c.source)
+    if chosen is not None:
+        counted = counted.where(article.c.source.in_([one.entry_source for one in sources]))
     articles = {row.source: row.articles for row in connection.execute(counted)}
     texts = verdicts_by_source(connection) if with_verdicts else {}
     pages = page_verdicts_by_source(connection) if with_verdicts else {}
     unstable, backing_off = distrusted(connection), backing_off_hosts(connection, now)
     rows = []
-    for item in all_sources(connection):
+    for item in sources:
         health = health_of(item, now, tuning)
         problems = [one for one in (health.words, unstable.get(item.id)) if one]
         due = max(item.next_due_at, backing_off.get(item.host or "", item.next_due_at))

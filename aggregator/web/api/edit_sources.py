@@ -22,7 +22,7 @@ from aggregator.web.editor import BODY_DEADLINE_SECONDS, MAX_BODY_BYTES
 from aggregator.web.excerpts import bounded_source
 from aggregator.web.responses import JsonResponse, RefusedError
 from aggregator.web.security.middleware import is_owner, read_body, require_scope, token_of
-from aggregator.web.story_json import SourceJson, all_sources
+from aggregator.web.story_json import SourceJson, one_source
 
 MAX_OPML_BYTES = 2 * 2**20  # about 10,000 feeds
 OPML = "text/x-opml"
@@ -233,9 +233,9 @@ def _in_words(work: Callable[[bytes], Response], body: bytes) -> Response:
 
 def _shown(request: Request, site: Site, id_: str, status: int = 200) -> Response:
     access = site.access(request)
-    source = [bounded_source(one, access) for one in site.reader.sources() if one.id == id_]
-    if not source:
+    source = site.reader.source(id_)
+    if source is None:
         raise RefusedError(404, "the source was removed meanwhile")
-    response = JsonResponse(all_sources(source).sources[0])
+    response = JsonResponse(one_source(bounded_source(source, access)))
     response.status_code = status
     return response

@@ -60,6 +60,8 @@ from aggregator.web.security.middleware import read_body, require_scope
 STORIES_AN_ANSWER = 50
 FOUND_AN_ANSWER = 30
 CHANGES_AN_ANSWER = 500
+SOURCES_AN_ANSWER = 100
+MAX_SOURCES = 500  # in one response
 MAX_FOUND = 100  # articles and stories in one response of the search
 MAX_ADDRESS_CHARS = 2048  # of the address of an article as a parameter
 _NUMBERS = ("min_outlets", "min_reports", "limit")
@@ -77,6 +79,12 @@ _ADDRESS_SCHEMA = {
 _CHANGES_PARAMETERS: dict[str, Parameter] = {
     "since": Parameter(up_to(10**9 - 1) | {"minimum": 0}, "the number of the last change that is known"),
     "limit": Parameter(up_to(CHANGES_AN_ANSWER), "the maximum number of changes in one response"),
+}
+_SOURCES_PARAMETERS: dict[str, Parameter] = {
+    "limit": Parameter(up_to(MAX_SOURCES), "the maximum number of sources in one response"),
+    "after": Parameter(
+        {"type": "string", "pattern": "^[0-9A-Za-z_-]{0,40}$"}, "the `next` of the previous page, unchanged"
+    ),
 }
 _EXPLAIN_PARAMETERS = {
     "article": Parameter(_ADDRESS_SCHEMA, "the id or the address of an article", is_required=True),
@@ -190,16 +198,17 @@ def list_changes(request: Request, site: OfSite) -> Response:
     return conditional(request, None, lambda: JsonResponse(found))
 
 
-@router.get("/sources", **described("sources", story_json.SourcesJson, 400))
+@router.get("/sources", **described("sources", story_json.SourcesJson, 400, query=_SOURCES_PARAMETERS))
 def list_sources(request: Request, site: OfSite) -> Response:
-    """The sources and their health.
+    """The sources and their health, by folder and name.
 
-    `url` and `problem` are for the owner.
+    One page of a list; `next` is the cursor of the following page. `url` and `problem` are for the owner.
     """
-    refuse_unknown_parameters(request, ())
-    access = site.access(request)
-    sources = (excerpts.bounded_source(source, access) for source in site.reader.sources())
-    return conditional(request, None, lambda: JsonResponse(story_json.all_sources(sources)))
+    refuse_unknown_parameters(request, _SOURCES_PARAMETERS)
+    limit = _parameter(request, "limit", MAX_SOURCES) or SOURCES_AN_ANSWER
+    after = request.query_params.get("after", "")
+    page = excerpts.bounded_sources(site.reader, site.access(request), limit, after=after)
+    return conditional(request, None, lambda: JsonResponse(story_json.sources_page(page)))
 
 
 @editing.get("/explain", **described("articles", Explanation, 400, 404, query=_EXPLAIN_PARAMETERS))

@@ -17,7 +17,6 @@ from aggregator.model.errors import UsageError
 from aggregator.model.read_model import (
     FrontPageStory,
     SearchResults,
-    SourceView,
     StoryFilter,
     StoryListItem,
     StoryRedirect,
@@ -57,7 +56,7 @@ from aggregator.web.settings import PublishSettings
 PAPER = "#fcfbf8"  # --paper of style.css; the template has the dark one, too
 STORIES_A_PAGE = 30
 SEARCH_STORIES = 20
-SOURCES_A_PAGE = 200  # 20,000 on one page were 7 MB and took seconds
+SOURCES_A_PAGE = 100
 FACTS_SHOWN = 12  # the others are folded; the merged text of a page should have 700 to 900 words
 HISTORY_SHOWN = 60  # events in the history of a story
 OTHERS_SHOWN = 20  # articles to compare with on the page of an explanation
@@ -130,7 +129,7 @@ class Pages:
     def _ranked(self, request: Request, wanted: ParsedFilter, number: int, visitor: Visitor) -> Response:
         ranking = self._ranked_stories(wanted.filter, self._site.settings.prefer)
         if not ranking and not wanted.query_string:
-            has_sources = bool(self._site.reader.sources())
+            has_sources = self._site.reader.sources(1).total > 0
             trouble = self._trouble(request)
             return self.page(request, "first_run.html", here="/", has_sources=has_sources, trouble=trouble)
         is_counted = wanted.filter.min_reports == 1
@@ -414,34 +413,24 @@ class Pages:
     def sources(self, request: Request) -> Response:
         """Answer with the sources and their health; addresses are for the owner only."""
         access = self._site.access(request)
-        sources = [excerpts.bounded_source(source, access) for source in self._site.reader.sources()]
-        text = _typed(request, "q")
-        asked = request.query_params
-        failing_first = asked.get("order") == "failing"
-        found = [one for one in sources if _is_named(one, text)]
-        if failing_first:
-            found.sort(key=lambda one: (not one.is_in_trouble, one.name.casefold()))
-        last = max(1, -(-len(found) // SOURCES_A_PAGE))
-        number = min(whole_number(asked.get("page", "")) or 1, last)
-        shown = found[(number - 1) * SOURCES_A_PAGE : number * SOURCES_A_PAGE]
-        by_folder = groupby(shown, key=lambda one: "" if failing_first else one.folder or "")
+        text, after, asked = _typed(request, "q"), _typed(request, "after"), request.query_params
+        reader = self._site.reader
+        page = excerpts.bounded_sources(
+            reader, access, SOURCES_A_PAGE, after=after, text=text, failing_first=True
+        )
+        added = reader.source(asked.get("added", ""))
         return self.page(
             request,
             "sources.html",
             here="/sources",
-            folders=[(name, list(group)) for name, group in by_folder],
-            number=number,
-            last=last,
+            listed=page,
             owner=access == "owner",
-            failing=sum(1 for source in sources if source.is_in_trouble),
-            total=len(sources),
             text=text,
-            failing_first=failing_first,
             done={
                 name: whole_number(asked.get(name, ""))
                 for name in ("imported", "known", "refused", "removed")
             },
-            added=next((one.name for one in sources if one.id == asked.get("added")), None),
+            added=excerpts.bounded_source(added, access).name if added else None,
         )
 
     def digest(self, request: Request) -> Response:
@@ -578,12 +567,6 @@ def _typed(request: Request, name: str, most: int = MAX_TEXT_CHARS) -> str:
 def _seen_by(visitor: Visitor) -> tuple[object, ...]:
     """Return what a page shows of a visitor, for its ETag."""
     return visitor.since, visitor.saved, visitor.hidden
-
-
-def _is_named(source: SourceView, text: str) -> bool:
-    """Return whether the name, folder, outlet or address of a source contains the text."""
-    shown = (source.name, source.folder, source.outlet, source.url, source.site_url)
-    return any(text.casefold() in one.casefold() for one in shown if one)
 
 
 def _without_cursor(wanted: ParsedFilter) -> list[tuple[str, str]]:

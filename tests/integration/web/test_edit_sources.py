@@ -1,12 +1,18 @@
 """Sources over HTTP: added, changed, removed, imported, and who may do it; on both databases."""
 
+import datetime as dt
 import re
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from typing import Any
 
 import httpx
 import pytest
 
+from aggregator.config.settings import ServerConfig
+from aggregator.model.errors import UsageError
+from aggregator.pipeline import manage_sources
+from aggregator.pipeline.manage_sources import SourceOptions, import_feeds
 from aggregator.store.engine.database import Database
 from aggregator.store.intake.sources import add, all_sources, choose
 from aggregator.web.pages.pages import SOURCES_A_PAGE
@@ -84,18 +90,75 @@ def test_a_source_is_added_changed_and_removed(room: Newsroom, server: LoopbackS
 
 
 def test_many_sources_are_shown_in_pages(room: Newsroom, database: Database) -> None:
+    """Those with a problem first in pages; the API has all once, by folder and name."""
+    now = room.clock()
+    news = {"health": "ok", "per_day": 1.0, "per_day_at": now - dt.timedelta(days=400)}
+    odd: dict[str, dict[str, Any]] = {
+        "050": {"health": "failing", "failures": 3},
+        "120": {"health": "gone"},
+        "150": news,  # silent
+        "151": news | {"per_day_at": now},
+        "152": news | {"paused": True},
+        "160": {"health": "ok", "flooded_at": now},
+    }
+    names = [f"{number:03}" for number in range(SOURCES_A_PAGE * 2 + 1)]
     with database.write() as connection:
-        for number in range(SOURCES_A_PAGE + 1):
-            add(connection, feed_source(f"https://f{number}.example/feed", name=f"Feed {number:03}"))
-    first, second, beyond = (room.client.get(f"/sources?page={page}").text for page in (1, 2, 99))
-    assert first.count("Feed 0") + first.count("Feed 1") >= SOURCES_A_PAGE
-    assert "Feed 200" not in first
-    assert 'page=2" rel="next"' in first
-    assert "Feed 200" in second
-    assert "Feed 199" not in second
-    assert "page=1" in second
-    assert "Feed 200" in beyond, "the last page"
-    assert "Feed 200" in room.client.get("/sources?q=feed+200").text
+        for one in names:
+            values = {"name": f"Feed {one}", "folder": "Ports" if one > "100" else None} | odd.get(one, {})
+            add(connection, feed_source(f"https://f{one}.example/feed?key=k3y", **values))
+
+    def shown(page: str) -> list[str]:
+        return re.findall(r">Feed (\d+)</bdi>", page)
+
+    first = room.client.get("/sources").text
+    troubled = ["050", "120", "150", "160"]
+    wanted = [*troubled, *(one for one in names if one not in troubled)]
+    assert shown(first) == wanted[:SOURCES_A_PAGE]
+    assert "201 sources, 4 failing" in first
+    onward = re.findall(r'href="(/sources[^"]+)" rel="next"', first)[0].replace("&amp;", "&")
+    assert shown(room.client.get(onward).text) == wanted[SOURCES_A_PAGE : 2 * SOURCES_A_PAGE]
+    assert shown(room.client.get("/sources?q=feed+200").text) == ["200"]
+    assert len(shown(room.client.get("/sources?q=PORTS").text)) == SOURCES_A_PAGE
+    assert shown(room.client.get("/sources?q=k3y").text)
+    assert not shown(room.client.get("/sources?q=k3y", headers=STRANGER).text), "nor is it guessed by search"
+    assert room.client.get("/sources?after=nobody").status_code == 400
+
+    listed: list[str] = []
+    after, sizes = "", []
+    while after is not None:
+        page = room.get(f"/api/v1/sources?limit=90&after={after}").json()
+        listed += [one["name"].removeprefix("Feed ") for one in page["sources"]]
+        sizes.append(len(page["sources"]))
+        after = page["next"]
+    assert (listed, sizes) == (names, [90, 90, 21])
+    assert len(room.get("/api/v1/sources").json()["sources"]) == SOURCES_A_PAGE
+    for wrong in ("limit=0", "limit=501", "after=nobody"):
+        problem_of(room.get(f"/api/v1/sources?{wrong}"), 400)
+
+
+def test_a_limit_of_sources(room: Newsroom, server: LoopbackServer) -> None:
+    """An import that would exceed it adds nothing; feeds that are known already do not count."""
+    server.routes["/f"] = Response(body=FEED, content_type="application/rss+xml")
+    config, database, reader = room.services
+    small = config.model_copy(update={"server": ServerConfig(max_sources=3)})
+
+    def listing(number: int) -> bytes:
+        lines = "".join(f'<outline xmlUrl="https://f{one}.example/f"/>' for one in range(number))
+        return f"<opml>{lines}</opml>".encode()
+
+    with pytest.raises(UsageError, match=r"4 new sources there would be 4, and .* allows 3"):
+        import_feeds(small, database, listing(4), "list.opml")
+    assert read_by(database, all_sources) == []
+    assert import_feeds(small, database, listing(3), "list.opml").added == 3
+    assert import_feeds(small, database, listing(3), "list.opml").known == 3
+    with pytest.raises(UsageError, match="1 new source there would be 4"):
+        manage_sources.add(small, database, server.url("/f"), SourceOptions(), reader)
+    too_many = listing(config.server.max_sources + 1)
+    sent = room.client.post(
+        "/api/v1/sources/opml", content=too_many, headers=_bearer(room.token("a", "admin"))
+    )
+    assert "would be 20,001" in problem_of(sent, 422)
+    assert len(read_by(database, all_sources)) == 3
 
 
 def _bearer(secret: str) -> dict[str, str]:

@@ -397,6 +397,9 @@ def check(
 def import_(
     context: Context,
     opml: Annotated[str, argument("FILE.opml", "Read the feeds from this OPML file.")],
+    allow_private: Annotated[
+        bool, flag("--allow-private", "Let its addresses lead into the networks of fetch.allow_private.")
+    ] = False,
 ) -> None:
     """Add all feeds of an OPML file, with its folders.
 
@@ -409,7 +412,7 @@ def import_(
     from aggregator.pipeline.manage_sources import import_opml
 
     with context.obj.writing() as (config, database):
-        result = import_opml(config, database, Path(opml))
+        result = import_opml(config, database, Path(opml), allow_private=allow_private)
     filed = f"; {result.filed} of them have a folder now" if result.filed else ""
     output.say(
         f"added {counted(result.added, 'feed')}, {counted(result.known, 'was', 'were')} already known{filed}"

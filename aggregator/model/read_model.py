@@ -167,7 +167,7 @@ class SourceView(FrozenStruct, frozen=True, kw_only=True, omit_defaults=False):
     folder: str | None = None
     outlet: str | None = None
     language: str | None = None
-    origin: Literal["config", "user"] = "user"
+    origin: Literal["config", "user", "import"] = "user"
     state: SourceState = "new"
     cause: str = ""  # a short word: dns, tls, http 429, silent, ...
     problem: str | None = None  # the cause as a sentence

@@ -547,18 +547,23 @@ class OpmlImportResult(FrozenStruct, frozen=True, kw_only=True):
     spread_seconds: float = 0.0
 
 
-def import_opml(config: Config, database: Database, path: Path) -> OpmlImportResult:
+def import_opml(
+    config: Config, database: Database, path: Path, *, allow_private: bool = False
+) -> OpmlImportResult:
     """Add the feeds of an OPML file as `import_feeds`. Raises UsageError if it cannot be read."""
     try:
         data = path.read_bytes()
     except OSError as error:
         raise UsageError(f"{path} cannot be read: {error.strerror}") from error
-    return import_feeds(config, database, data, str(path))
+    return import_feeds(config, database, data, str(path), allow_private=allow_private)
 
 
-def import_feeds(config: Config, database: Database, data: bytes, file: str) -> OpmlImportResult:
+def import_feeds(
+    config: Config, database: Database, data: bytes, file: str, *, allow_private: bool = False
+) -> OpmlImportResult:
     """Add the feeds of an OPML document; repeating it changes nothing. `file` names it in messages.
 
+    Only with `allow_private` they may be in the networks of `fetch.allow_private`, as typed addresses may.
     A known feed that was added by command gets the name and the folder of the document where it has none.
     Raises UsageError or ReadError if it has no feed, or if there would be more sources than
     `server.max_sources`.
@@ -588,9 +593,14 @@ def import_feeds(config: Config, database: Database, data: bytes, file: str) -> 
                 options = SourceOptions(folder=folder or None)
                 item = _new_source(config, feed.url, feed.title or None, options, spread_seconds=spread)
                 # Its id is that of its address.
-                item = msgspec.structs.replace(item, name=_given_name(feed), site_url=feed.site_url)
+                item = msgspec.structs.replace(
+                    item,
+                    name=_given_name(feed),
+                    site_url=feed.site_url,
+                    origin="user" if allow_private else "import",
+                )
                 by_address[address_key(feed.url)] = new[item.id] = item
-            elif existing.origin == "user":
+            elif existing.origin != "config":
                 known = new.get(existing.id, existing)
                 filed_as = {"name": known.name or _given_name(feed), "folder": known.folder or folder or None}
                 if known.id in new:

@@ -201,12 +201,14 @@ class Poller:
         A silent feed may have a server that always answers 304: once a day the request is unconditional. So
         is that of a page after its selectors changed.
         """
-        # The target of a redirect was not configured, so it must not lead into private networks.
+        # The target of a redirect was not configured, and an imported address not typed, so they must not
+        # lead into private networks.
+        redirected_from = source.address if source.redirected_url else None
         fetch = partial(
             self._fetch,
             source.polled_url,
             source,
-            linked_from=source.address if source.redirected_url else None,
+            linked_from="" if source.origin == "import" else redirected_from,
         )
         is_read_otherwise = not (source.body_hash or b"").startswith(self._read_as(source))
         if is_read_otherwise or self._is_first_of_a_silent_day(source, now):

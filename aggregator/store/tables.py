@@ -223,7 +223,7 @@ source = Table(
     # The interval that was computed from the rate of new entries, in seconds; 0: not computed yet.
     Column("adaptive_interval_seconds", Float, nullable=False, server_default=text("0")),
     Column("pages", Text, nullable=False),  # auto | always | never: whether pages of entries are fetched
-    Column("origin", Text, nullable=False),  # config | user: config.yaml, or added by a command
+    Column("origin", Text, nullable=False),  # config | user | import: config.yaml, typed, or of a list
     Column("paused", Boolean, nullable=False, server_default=false()),
     Column("title", Text),  # as the feed declares it
     Column("site_url", Text),  # home page: of an imported list, else as the feed declares it

@@ -78,13 +78,18 @@ def test_from_an_empty_database_to_the_first_merged_story(
         expect(page.get_by_role("status")).to_contain_text("Arrel Courier was added")
         look("source-added")
 
+        page.get_by_label("Address of a feed or a website").fill(post.url("/feed"))
+        page.get_by_role("button", name="Preview").click()
+        page.get_by_role("button", name="Add").click()
+        expect(page.get_by_role("status")).to_contain_text("Calmouth Post was added")
+
         (tmp_path / "list.opml").write_text(
             f'<opml><body><outline text="Ports"><outline text="Echo" xmlUrl="{echo.url("/feed")}"/></outline>'
             f'<outline xmlUrl="{post.url("/feed")}"/><outline xmlUrl="{courier.url("/feed")}"/></body></opml>'
         )
         page.get_by_label("OPML file").set_input_files(tmp_path / "list.opml")
         page.get_by_role("button", name="Import").click()
-        expect(page.get_by_role("status")).to_contain_text("2 feeds added, 1 already known")
+        expect(page.get_by_role("status")).to_contain_text("1 feed added, 2 already known")
 
         daemon.wait_for(lambda: any(one["report_count"] == 2 for one in daemon.stories()), "one story of two")
         visit.go("/")
@@ -104,7 +109,8 @@ def test_from_an_empty_database_to_the_first_merged_story(
             page.get_by_role("button", name=button).click()
             expect(page.get_by_role("main")).to_contain_text(f"/feed · {state}" if state else "/feed")
         page.get_by_role("link", name="All sources").click()
-        expect(page.get_by_role("main")).to_contain_text("The <Echo> paused")
+        echo_row = page.get_by_role("row", name="The <Echo>")
+        expect(echo_row).to_contain_text("paused")
         with page.expect_download() as waiting:
             page.get_by_role("link", name="Export as OPML").click()
         assert echo.url("/feed") in waiting.value.path().read_text()

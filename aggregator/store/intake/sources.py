@@ -48,7 +48,7 @@ class Source(FrozenStruct, frozen=True, kw_only=True):
     has_own_interval: bool = False
     adaptive_interval_seconds: float = 0.0
     pages: Literal["auto", "always", "never"] = "auto"
-    origin: Literal["config", "user"] = "user"
+    origin: Literal["config", "user", "import"] = "user"
     paused: bool = False
     title: str | None = None
     site_url: str | None = None
@@ -195,7 +195,7 @@ def set_default_interval(connection: Connection, seconds: int, due: Callable[[st
     `due` returns when the source with an id is polled next, at the latest.
     """
     others = select(source.c.id, source.c.next_due_at).where(
-        source.c.origin == "user", ~source.c.has_own_interval, source.c.interval_seconds != seconds
+        source.c.origin != "config", ~source.c.has_own_interval, source.c.interval_seconds != seconds
     )
     for id_, next_due_at in connection.execute(others).all():
         values = {"interval_seconds": seconds, "next_due_at": min(next_due_at, due(id_))}
@@ -216,7 +216,7 @@ def _give_way(connection: Connection) -> None:
     for row in asked:
         keys = ((row.kind, address_key(address)) for address in _addresses(row))
         other = next((of_file[key] for key in keys if key in of_file), None)
-        if row.origin == "user" and other is not None:
+        if row.origin != "config" and other is not None:
             its_own = update(source).where(source.c.id == row.id)
             connection.execute(its_own.values(health="merged", merged_into=other))
 

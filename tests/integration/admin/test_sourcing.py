@@ -39,7 +39,9 @@ class Desk:
         self.folder, self.server, self.database = folder, server, database
         self.list = folder / "feeds.opml"
         file = folder / "config.yaml"
-        file.write_text("fetch: {allow_private: [127.0.0.0/8]}\nwork: {executor: inline}\n")
+        file.write_text(
+            "fetch: {allow_private: [127.0.0.0/8]}\nwork: {executor: inline}\nserver: {max_sources: 50000}\n"
+        )
         self.config = load(file)
 
     def add(self, typed: str, **options: Any) -> AddedSource:
@@ -308,6 +310,18 @@ LIST = """<opml version="1.0"><body>
 <outline text="Ports / Harbours"><outline type="rss" text="Gazette" xmlUrl="https://gazette.example/feed"/></outline>
 <outline text="World"><outline text="Asia"><outline text="Tide" xmlUrl="https://tide.example/rss"/></outline></outline>
 <outline type="rss" text="Herald" xmlUrl="https://herald.example/feed"/></body></opml>"""
+
+
+@pytest.mark.parametrize("with_login", ["https://me:x@bücher.example/f", "https://@bücher.example/f"])
+def test_spellings_of_one_address_in_a_list_are_one_source(either: Desk, with_login: str) -> None:
+    """A user name or password is none of them: it is refused, and not silently left out."""
+    spellings = (
+        "https://bücher.example/f", "HTTPS://BÜCHER.example/f", "https://bücher.example:443/f",
+        "https://bücher.example./f", "https://xn--bcher-kva.example/f", with_login,
+    )  # fmt: skip
+    lines = "".join(f'<outline xmlUrl="{one}"/>' for one in spellings)
+    done = either.import_list(f"<opml>{lines}</opml>")
+    assert (done.added, done.known, len(done.refused), len(either.stored())) == (1, 4, 1, 1)
 
 
 def test_lists_of_feeds_go_in_once_and_come_out_the_same(either: Desk) -> None:

@@ -95,7 +95,7 @@ def test_an_outlet_has_the_name_in_the_list_that_its_feed_was_imported_from(
     address = newsroom.server.url("/feed", "gazette.example")
     listed = tmp_path / "feeds.opml"
     listed.write_text(f"<opml><body><outline text='Our Gazette' xmlUrl='{address}'/></body></opml>")
-    import_opml(load(None), newsroom.database, listed)
+    import_opml(load(None), newsroom.database, listed, allow_private=True)
     (feed,) = read_by(newsroom.database, all_sources)
     newsroom.poll(feed, LEVEE, title="RSS")
     assert [one.outlet for one in newsroom.stories()[0].articles] == ["Our Gazette"]

@@ -22,7 +22,7 @@ from aggregator.pipeline.workers.executor import InlineExecutor
 from aggregator.sources.fetch.client import client_of
 from aggregator.store.engine.database import Database
 from aggregator.store.intake import pending_pages
-from aggregator.store.intake.sources import all_sources, sync_config
+from aggregator.store.intake.sources import all_sources, remove, sync_config
 from aggregator.store.tables import entry
 from tests.support.loopback import LoopbackServer, Request, Response, redirect
 from tests.support.rows import queried, read_by
@@ -100,7 +100,8 @@ def test_secrets_go_to_the_origin_of_the_source_alone(
     assert {name: one.problem for name, one in polled.items() if not one.succeeded} == {
         "c": "refused: port "
         f"{other.port} of 127.0.0.1 is in a network of your own: a source from there leads to its own host "
-        "and port only; one on the internet never"
+        "and port only; one on the internet or of an imported list never (add it with `aggregator sources "
+        "add`)"
     }
     asked = [(one.path, one.headers) for one in server.requests]
     basic = f"Basic {base64.b64encode(b'anna:s3cr@t').decode()}"
@@ -219,6 +220,26 @@ def test_a_password_with_a_slash_is_not_quoted(sources: Sources, typed: str) -> 
         listed = f'<opml><outline text="{typed}" xmlUrl="{typed}"/></opml>'.encode()
         result = import_feeds(sources.load("- {folder: articles}\n"), sources.database, listed, "it")
         assert (result.added, result.refused) == (0, ("anna",))
+
+
+def test_an_imported_address_leads_into_no_private_network(sources: Sources, server: LoopbackServer) -> None:
+    """Although `fetch.allow_private` has it; only where the list was imported so."""
+    server.routes["/feed"] = Response(body=f"<rss><channel>{ITEM}</channel></rss>")
+    config = sources.load(" []\n")
+
+    def polled(allow_private: bool) -> PollResult:
+        listed = f'<opml><outline xmlUrl="{server.url("/feed")}"/></opml>'.encode()
+        import_feeds(config, sources.database, listed, "list", allow_private=allow_private)
+        (result,) = sources.poll(" []\n").values()
+        return result
+
+    refused = polled(allow_private=False)
+    assert "of an imported list never (add it with `aggregator sources add`)" in str(refused.problem)
+    assert server.requests == []
+    with sources.database.write() as connection:
+        (stored,) = all_sources(connection)
+        remove(connection, stored.id)
+    assert polled(allow_private=True).succeeded
 
 
 @pytest.mark.parametrize("path", ["@user.rss", "acct/user@a.example", "?by=u@a.example", "x?by=u@a.example"])

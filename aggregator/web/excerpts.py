@@ -17,6 +17,7 @@ from urllib.parse import urlsplit
 
 import msgspec
 
+from aggregator.config.messages import redact
 from aggregator.model.core import ArticleView, AttributedSentence, Fact, MergedStory, StoryView, TimelineItem
 from aggregator.model.read_model import (
     ArticleDetail,
@@ -481,17 +482,24 @@ def _bounded_pair(pair: "PairExplanation", article: str, left: _WordBudget) -> "
 
 
 def bounded_sources(reader: "StoryReader", access: Access, limit: int, **wanted: Any) -> SourcePage:
-    """Return a page of sources, of which only the owner sees, and finds by, addresses. Raises UsageError."""
-    page = reader.sources(limit, with_addresses=access == "owner", **wanted)
+    """Return a page of sources, of which only the owner sees addresses. Raises UsageError."""
+    page = reader.sources(limit, **wanted)
     return msgspec.structs.replace(
         page, sources=tuple(bounded_source(source, access) for source in page.sources)
     )
 
 
 def bounded_source(source: SourceView, access: Access) -> SourceView:
-    """Hide the address and the problem of a source: an address may contain a secret, a problem an address."""
+    """Hide the address and the problem of a source: an address may contain a secret, a problem an address.
+
+    The owner sees them without such secrets, because a token of scope read is not for them.
+    """
     if access == "owner":
-        return source
+        texts = ("name", "url", "polled_url", "site_url", "problem")
+        written = {one: getattr(source, one) for one in texts}
+        return msgspec.structs.replace(
+            source, **{one: text and redact(text) for one, text in written.items()}
+        )
     name = source.name
     if name == source.url or "://" in name:  # the host, or the last part of a path
         try:

@@ -30,7 +30,7 @@ from starlette.routing import Route
 from aggregator.config.settings import SavedQuery
 from aggregator.model.errors import UsageError
 from aggregator.model.read_model import StoryFilter
-from aggregator.store.read.read_marks import Reader, ReaderItem, ReadMarks, StoryStream
+from aggregator.store.read.read_marks import Reader, ReaderItem, ReadMarks, StoryStream, reader_name
 from aggregator.store.stories.api_tokens import TOKEN_PREFIX
 from aggregator.web.dependencies import Site
 from aggregator.web.feeds.items import story_items
@@ -52,6 +52,7 @@ _SHORT_ID = re.compile(r"-?[0-9]{1,19}", re.ASCII)
 _HEX_DIGITS = 16  # of a long id
 _HEX = re.compile(rf"[0-9a-fA-F]{{1,{_HEX_DIGITS}}}", re.ASCII)
 
+NEW_READERS_A_DAY = 20  # of one token, which thus does not use up the places of others (chosen)
 _MAX_SIGN_IN_BYTES = 4096
 _MAX_BODY_BYTES = 2**20  # (limit) ids of the longer form take about 50 bytes each
 _BODY_SECONDS = 10.0
@@ -340,6 +341,7 @@ class _Api:
     def __init__(self, site: Site, marks: ReadMarks) -> None:
         self._site = site
         self._marks = marks
+        self._added: Counter[str] = Counter()  # readers, by token and day
 
     async def sign_in(self, request: Request) -> Response:
         """Answer with the authorization of a reader, who is added if new."""
@@ -349,12 +351,20 @@ class _Api:
     def _sign_in(self, request: Request, fields: Fields) -> Response:
         secret = fields.get("Passwd", "").strip()
         if is_owner(request) and not secret.startswith(TOKEN_PREFIX):
-            secret = _NO_TOKEN
+            key = secret = _NO_TOKEN
         else:
             token = sign_in(request, secret)
             if token is None or not token.may("read"):
                 raise RefusedError(401, "Error=BadAuthentication", headers=BAD_READER_TOKEN)
-        who = self._marks.sign_in(fields.get("Email", ""))
+            key = token.id
+        name = reader_name(fields.get("Email", ""))
+        who = self._marks.reader(name)
+        if who is None:
+            today = f"{key} {self._site.clock():%Y-%m-%d}"
+            self._added[today] += 1
+            if self._added[today] > NEW_READERS_A_DAY:
+                raise RefusedError(429, f"a token adds at most {NEW_READERS_A_DAY} readers a day")
+            who = self._marks.sign_in(name)
         given = f"{quote(who.name, safe='')}/{secret}"
         names = {"SID": given, "LSID": given, "Auth": given}
         if fields.get("output") == "json":

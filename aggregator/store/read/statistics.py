@@ -253,12 +253,11 @@ def source_page(
     after: str = "",
     text: str = "",
     failing_first: bool = False,
-    with_addresses: bool = False,
 ) -> SourcePage:
     """Return a page of the sources, ordered by folder and name, whose name, folder or outlet has the `text`.
 
-    `after`: the `next` of the previous page. `with_addresses`: the text may be in the address. Raises
-    UsageError if that source is gone.
+    `after`: the `next` of the previous page. The text may also be in the host, and nowhere else in an
+    address: whoever searches for a key letter by letter finds none. Raises UsageError if that source is gone.
     """
     is_sqlite = connection.dialect.name == "sqlite"
     fold, folded = (func.casefold, text.casefold()) if is_sqlite else (func.lower, text.lower())
@@ -274,10 +273,8 @@ def source_page(
             raise UsageError("after: this source is gone; begin without `after`")
         wanted = wanted.where(tuple_(*order) > tuple_(*last))
     if text:
-        # A name may be an address with a secret, of which others see the host.
         public = case((name.contains("://"), source.c.host), else_=name)
-        own = [source.c.address, name] if with_addresses else [public]
-        places = [*own, source.c.folder, source.c.outlet, source.c.site_url]
+        places = (public, source.c.folder, source.c.outlet, source.c.host)
         wanted = wanted.where(or_(*(fold(one).contains(folded, autoescape=True) for one in places)))
     found = listed(connection, now, all_tuning, with_verdicts=False, chosen=wanted)
     counts = select(func.count(), func.coalesce(func.sum(1 - trouble), 0)).select_from(source)

@@ -161,10 +161,10 @@ async def import_opml(request: Request, site: OfSite) -> Response:
     **described("sources", {200: {"description": "An OPML document", "content": {OPML: {}}}}),
 )
 def export_opml(request: Request, site: OfSite) -> Response:
-    """All feeds as OPML, with their addresses; for the owner."""
+    """All feeds as OPML, with their whole addresses; for a token of scope admin, and this machine."""
     refuse_unknown_parameters(request, ())
-    if not is_owner(request):
-        require_scope(request, "read", "the list of feeds", "read")
+    if not is_owner(request) or token_of(request) is not None:
+        require_scope(request, "admin", "the list of feeds", "read the list of feeds")
     config, database, _ = site.source_services
     kept = {"Content-Disposition": 'attachment; filename="sources.opml"'}
     return Response(manage_sources.export_opml(config, database), media_type=OPML, headers=kept)

@@ -130,7 +130,18 @@ def test_sources_hide_their_addresses_from_others(room: Newsroom) -> None:
                 ),
             )  # fmt: skip
     owner = room.get("/api/v1/sources")
-    assert "hunter2" in owner.text
+    reader, admin = room.token("reader", "read"), room.token("admin", "admin")
+    for shown in (
+        owner,
+        room.get("/api/v1/sources", reader),
+        room.get("/sources"),
+        room.get("/sources", reader),
+    ):
+        assert "feeds.example/" in shown.text
+        assert "hunter2" not in shown.text
+        assert "k3y" not in shown.text
+    assert problem_of(room.get("/api/v1/sources/opml", reader), 403)
+    assert "k3y" in room.get("/api/v1/sources/opml", admin).text
     listed = msgspec.convert(owner.json(), SourcesJson).sources
     assert {(one.state, one.interval_seconds) for one in listed} >= {("failing", 3600)}
     unknown_entry = room.get("/api/v1/sources", **STRANGER)

@@ -15,6 +15,7 @@ from aggregator.store.read import read_marks
 from aggregator.store.read.read_marks import all_readers, remove_reader
 from aggregator.store.stories import api_tokens
 from aggregator.store.tables import read_mark, reader, story
+from aggregator.web.reader_api import NEW_READERS_A_DAY
 from tests.support.articles import FLOOD, FLOOD_ELSEWHERE, NOON, STRIKE, Clock, Rig, record
 from tests.support.newsroom import STRANGER, Newsroom
 from tests.support.polling import feed_source
@@ -428,6 +429,20 @@ def test_marks_and_readers_are_bounded(
     monkeypatch.setattr(read_marks, "MOST_READERS", 2)
     other = signed_in(room, "Grace")
     assert other.unread() == ids[:5], "a new reader begins with the newest"
+
+
+def test_a_token_adds_few_readers_a_day(room: Newsroom) -> None:
+    """So it does not use up the places of others; the readers that it added can sign in again."""
+    secrets = [room.token(name, "read") for name in ("phone", "other")]
+
+    def sign_in(number: int, secret: str) -> int:
+        form = {"Email": f"reader {number}", "Passwd": secret}
+        return room.client.post("/accounts/ClientLogin", data=form).status_code
+
+    statuses = [sign_in(number, secrets[0]) for number in range(NEW_READERS_A_DAY + 2)]
+    assert statuses == [200] * NEW_READERS_A_DAY + [429, 429]
+    assert sign_in(0, secrets[0]) == 200
+    assert sign_in(100, secrets[1]) == 200
 
 
 def test_no_list_reads_a_whole_table(room: Newsroom, phone: ReaderClient) -> None:

@@ -3,8 +3,11 @@
 import datetime as dt
 import hashlib
 import re
+import secrets
 from collections.abc import Callable
+from concurrent.futures import Future, ThreadPoolExecutor, wait
 from functools import partial
+from threading import Lock
 from typing import Annotated, Any
 
 import msgspec
@@ -22,13 +25,46 @@ from aggregator.web.editor import EditorService
 from aggregator.web.excerpts import Access, for_reader, for_reader_with_summary
 from aggregator.web.filters import ParsedFilter, parse_page
 from aggregator.web.jinja import environment, output_version
-from aggregator.web.responses import too_many
+from aggregator.web.responses import RefusedError, too_many
 from aggregator.web.security.middleware import is_owner
 from aggregator.web.settings import PublishSettings
 
-_CHANGING_AT_ONCE = 2  # a search for a feed may last a minute, and other requests need the threads
+_CHANGING_AT_ONCE = 2
+_SEARCHING_AT_ONCE = 4  # a search for a feed may last a minute, and other requests need the threads
+_MOST_WAITING = 10  # sources to add
+_RESULTS_KEPT = 1000
 Clock = Callable[[], dt.datetime]
 ID = re.compile(r"[0-9A-Za-z_-]{1,40}", re.ASCII)  # of a story or an article
+
+
+class Additions:
+    """Sources that are being added, each with a number: a search for a feed may last a minute."""
+
+    def __init__(self) -> None:
+        self._threads = ThreadPoolExecutor(_SEARCHING_AT_ONCE, "add-source")
+        self._lock = Lock()
+        self._results: dict[int, Future[str]] = {}
+
+    def begin(self, add: Callable[[], str]) -> int:
+        """Have a thread run `add`, and return its number. Raises RefusedError (503) if too many wait."""
+        with self._lock:
+            if sum(not one.done() for one in self._results.values()) >= _MOST_WAITING:
+                raise too_many("sources to add")
+            if len(self._results) >= _RESULTS_KEPT:
+                del self._results[next(number for number, one in self._results.items() if one.done())]
+            number = secrets.randbelow(10**9 - 1) + 1
+            self._results[number] = self._threads.submit(add)
+        return number
+
+    def result(self, number: int | None, seconds: float = 0.0) -> str | None:
+        """Return what `add` returned; None if it still runs after `seconds`.
+
+        Raises what `add` raised, and RefusedError (404) for a number that is not known, as after a restart.
+        """
+        future = self._results.get(number or 0)
+        if future is None:
+            raise RefusedError(404, "there is no request with this number")
+        return future.result() if wait([future], seconds).done else None
 
 
 class Site:
@@ -48,7 +84,9 @@ class Site:
         self.reader = reader
         self.editor = editor
         self.sources = sources
-        self._changing = CapacityLimiter(_CHANGING_AT_ONCE)  # threads that add and change sources
+        self.additions = Additions()
+        self._changing = CapacityLimiter(_CHANGING_AT_ONCE)  # threads that change sources
+        self._searching = CapacityLimiter(_SEARCHING_AT_ONCE)  # threads that find a feed to preview
         self.settings = settings
         self.clock = clock
         self.jinja: Environment = environment()
@@ -63,9 +101,11 @@ class Site:
 
     async def change_sources(self, work: Callable[..., Response], *given: object) -> Response:
         """Return `work(*given)`, run in a thread. Raises RefusedError (503) if too many are under way."""
-        if self._changing.available_tokens < 1:
-            raise too_many("changes of sources")
-        return await to_thread.run_sync(partial(work, *given), limiter=self._changing)
+        return await _run_in(self._changing, work, *given)
+
+    async def search_feed(self, work: Callable[..., Response], *given: object) -> Response:
+        """Do the same where it may last a minute, so that it holds up no change."""
+        return await _run_in(self._searching, work, *given)
 
     def access(self, request: Request) -> Access:
         """Return how much of the texts of articles this request may read."""
@@ -120,6 +160,12 @@ class Site:
         changed = self.reader.last_change(story_id if ID.fullmatch(story_id) else "")
         common = (self.version, self._settings_text, changed)
         return weak_tag("\x00".join((*common, *parts)).encode())
+
+
+async def _run_in(limiter: CapacityLimiter, work: Callable[..., Response], *given: object) -> Response:
+    if limiter.available_tokens < 1:
+        raise too_many("changes of sources")
+    return await to_thread.run_sync(partial(work, *given), limiter=limiter)
 
 
 def of_app(name: str) -> Any:

@@ -5,9 +5,10 @@ Every change needs a token with the scope admin. Fetches and writes run in a few
 
 import logging
 from collections.abc import Callable
-from typing import Annotated
+from typing import Annotated, Literal
 
 import msgspec
+from anyio import to_thread
 from fastapi import Request, Response
 from msgspec import UNSET, Meta, UnsetType
 
@@ -15,17 +16,27 @@ from aggregator.model.errors import ConflictError, FetchError, ReadError, UsageE
 from aggregator.pipeline import manage_sources
 from aggregator.pipeline.manage_sources import OpmlImportResult, SourceOptions
 from aggregator.store.intake.sources import Source, source_with_id
-from aggregator.web.api.openapi import IdInPath, answer, api_router, described, schema_of
+from aggregator.web.api.openapi import (
+    LOCATION,
+    IdInPath,
+    NumberInPath,
+    answer,
+    api_router,
+    described,
+    schema_of,
+)
 from aggregator.web.api.routes import json_body, refuse_unknown_parameters
 from aggregator.web.dependencies import ID, OfSite, Site
 from aggregator.web.editor import BODY_DEADLINE_SECONDS, MAX_BODY_BYTES
 from aggregator.web.excerpts import bounded_source
+from aggregator.web.filters import whole_number
 from aggregator.web.responses import JsonResponse, RefusedError
 from aggregator.web.security.middleware import is_owner, read_body, require_scope, token_of
 from aggregator.web.story_json import SourceJson, one_source
 
 MAX_OPML_BYTES = 2 * 2**20  # about 10,000 feeds
 OPML = "text/x-opml"
+ADDING_SECONDS = 5.0  # that an answer waits for a source to be added (chosen)
 
 Text = Annotated[str, Meta(max_length=200)]
 Interval = Annotated[str, Meta(pattern="^[0-9]{1,6}[smhd]$")]
@@ -38,6 +49,15 @@ class AddSourceRequest(msgspec.Struct, frozen=True, forbid_unknown_fields=True, 
     name: Text = ""
     folder: Text = ""
     interval: Interval | None = None
+
+
+class AdditionJson(msgspec.Struct, frozen=True, kw_only=True):
+    """A source that is being added; `source` is its id, `reason` why it was refused."""
+
+    request: int
+    state: Literal["waiting", "added", "refused"]
+    reason: str | None = None
+    source: str | None = None
 
 
 class ChangeSourceRequest(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
@@ -58,7 +78,7 @@ _ERRORS = (400, 408, 409, 413, 415, 422)
     "",
     **described(
         "sources",
-        {201: answer(SourceJson)},
+        {201: answer(SourceJson), 202: answer(AdditionJson, **LOCATION)},
         *_ERRORS,
         body={
             "schema": schema_of(AddSourceRequest),
@@ -69,6 +89,8 @@ _ERRORS = (400, 408, 409, 413, 415, 422)
 )
 async def add_source(request: Request, site: OfSite) -> Response:
     """Add the feed at an address, or the feed of that site.
+
+    202: it is not found within five seconds; `Location` has the address of the result.
 
     409: it is a source already; 422: there is no feed, or it cannot be read, with the reason.
     """
@@ -81,10 +103,40 @@ async def add_source(request: Request, site: OfSite) -> Response:
             folder=manage_sources.given(asked.folder),
             interval_seconds=manage_sources.interval_of(asked.interval or ""),
         )
-        added = manage_sources.add(config, database, asked.url, options, reader)
-        return _shown(request, site, added.source.id, 201)
 
-    return await _done(request, site, work)
+        def add() -> str:
+            added = manage_sources.add(config, database, asked.url, options, reader)
+            log_change(request)
+            return added.source.id
+
+        number = site.additions.begin(add)
+        id_ = site.additions.result(number, ADDING_SECONDS)
+        if id_ is not None:
+            return _shown(request, site, id_, 201)
+        at = {"Location": f"/api/v1/sources/requests/{number}"}
+        return JsonResponse(AdditionJson(request=number, state="waiting"), 202, headers=at)
+
+    require_scope(request, "admin", "changing sources", "change sources")
+    refuse_unknown_parameters(request, ())
+    body = await read_body(request, MAX_BODY_BYTES, BODY_DEADLINE_SECONDS)
+    return await to_thread.run_sync(_in_words, work, body)
+
+
+@router.get("/requests/{number}", **described("sources", AdditionJson, 400, 404, needs_token=True))
+def look_at_addition(request: Request, site: OfSite, number: NumberInPath) -> Response:
+    """The state of a source that is being added.
+
+    The number is `request` of the answer 202. It is known until the daemon is restarted.
+    """
+    require_scope(request, "admin", "changing sources", "change sources")
+    refuse_unknown_parameters(request, ())
+    known = whole_number(number) or 0
+    try:
+        id_ = site.additions.result(known)
+    except (ConflictError, UsageError, ReadError, FetchError) as error:
+        return JsonResponse(AdditionJson(request=known, state="refused", reason=str(error)))
+    state: Literal["waiting", "added"] = "waiting" if id_ is None else "added"
+    return JsonResponse(AdditionJson(request=known, state=state, source=id_))
 
 
 @router.patch(

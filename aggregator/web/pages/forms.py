@@ -31,7 +31,14 @@ from aggregator.pipeline import manage_sources
 from aggregator.pipeline.manage_sources import SourceOptions
 from aggregator.pipeline.placement.apply_corrections import CorrectionCommand
 from aggregator.store.intake.sources import Source
-from aggregator.web.api.edit_sources import MAX_OPML_BYTES, ChangeSourceRequest, change, found, log_change
+from aggregator.web.api.edit_sources import (
+    ADDING_SECONDS,
+    MAX_OPML_BYTES,
+    ChangeSourceRequest,
+    change,
+    found,
+    log_change,
+)
 from aggregator.web.dependencies import ID, Site
 from aggregator.web.editor import (
     BODY_DEADLINE_SECONDS,
@@ -306,13 +313,14 @@ def _source_routes(site: Site) -> list[Route]:
     forms = SourceForms(site)
 
     def form(path: str, handler: Handler, **options: Any) -> Route:
-        posted = posted_form(Pages(site), handler, may=may_edit, run=site.change_sources, **options)
-        return Route(path, posted, methods=["POST"])
+        given = {"run": site.change_sources} | options
+        return Route(path, posted_form(Pages(site), handler, may=may_edit, **given), methods=["POST"])
 
     return [
-        form("/sources/preview", forms.preview),
-        form("/sources/add", forms.add),
+        form("/sources/preview", forms.preview, run=site.search_feed),
+        form("/sources/add", forms.add, run=to_thread.run_sync),
         form("/sources/opml", forms.upload, read=uploaded, most_bytes=MAX_OPML_BYTES),
+        Route("/sources/adding/{number}", forms.adding, methods=["GET"]),
         Route("/sources/{id}", forms.edit, methods=["GET"]),
         form("/sources/{id}", forms.save),
     ]
@@ -362,9 +370,29 @@ class SourceForms:
             name=manage_sources.given(fields.get("name", "")[:200]),
             folder=manage_sources.given(fields.get("folder", "")[:200]),
         )
-        added = manage_sources.add(config, database, fields.get("url", ""), options, reader)
-        log_change(request, "save")
-        return _to_sources(added=added.source.id)
+
+        def add() -> str:
+            added = manage_sources.add(config, database, fields.get("url", ""), options, reader)
+            log_change(request, "save")
+            return added.source.id
+
+        number = self._site.additions.begin(add)
+        id_ = self._site.additions.result(number, ADDING_SECONDS)
+        return _to_sources(added=id_) if id_ else RedirectResponse(f"/sources/adding/{number}", 303)
+
+    def adding(self, request: Request) -> Response:
+        """Return the result of a source that is being added; before, a page that loads itself again."""
+        if not may_change_sources(request):
+            return RedirectResponse("/sign-in", 303)
+        try:
+            id_ = self._site.additions.result(whole_number(request.path_params["number"]))
+        except (UsageError, ReadError, FetchError) as error:
+            return self._pages.problem(request, 409, "Not possible", str(error))
+        if id_ is not None:
+            return _to_sources(added=id_)
+        response = self._pages.page(request, "adding.html", here="/sources")
+        response.headers.update(NO_STORE | {"Refresh": "2"})
+        return response
 
     def upload(self, request: Request, fields: Fields) -> Response:
         """Add the feeds of an OPML file. Raises UsageError, ReadError."""

@@ -382,7 +382,7 @@ class SourceForms:
 
     def adding(self, request: Request) -> Response:
         """Return the result of a source that is being added; before, a page that loads itself again."""
-        if not may_change_sources(request):
+        if not may_edit(request):
             return RedirectResponse("/sign-in", 303)
         try:
             id_ = self._site.additions.result(whole_number(request.path_params["number"]))

@@ -398,7 +398,7 @@ def import_(
     context: Context,
     opml: Annotated[str, argument("FILE.opml", "Read the feeds from this OPML file.")],
     allow_private: Annotated[
-        bool, flag("--allow-private", "Let its addresses lead into the networks of fetch.allow_private.")
+        bool, flag("--allow-private", "Allow its addresses in the networks of fetch.allow_private.")
     ] = False,
 ) -> None:
     """Add all feeds of an OPML file, with its folders.

@@ -9,7 +9,7 @@ class SourceTuning(msgspec.Struct, frozen=True, kw_only=True):
     """Section `sources`: limits on the input from feeds and files."""
 
     max_entries: int
-    max_entry_chars: int  # `text.max_text_chars`
+    max_entry_chars: int
     max_article_bytes: int
     max_feed_bytes: int
     turn_seconds: float
@@ -23,8 +23,7 @@ class SourceTuning(msgspec.Struct, frozen=True, kw_only=True):
 
 def source_tuning(all_tuning: Tuning) -> SourceTuning:
     """Return the section `sources` in force."""
-    most = all_tuning.values("text")["max_text_chars"]
-    return msgspec.convert({**all_tuning.values("sources"), "max_entry_chars": most}, SourceTuning)
+    return all_tuning.section("sources", SourceTuning)
 
 
 class NetTuning(msgspec.Struct, frozen=True, kw_only=True):

@@ -220,12 +220,12 @@ def test_a_304_that_nobody_asked_for_is_refused(client: Client) -> None:
         assert cause_of(client, server.url()) == "http 304"
 
 
-@pytest.mark.parametrize("poison", ["a\r\nX: y", "\x00", "é", "x" * 513, "", " "])
+@pytest.mark.parametrize("poison", ["a\r\nX: y", "\x00", "é", "x" * 4097, "", " "])
 def test_a_poisoned_validator_is_neither_kept_nor_sent(client: Client, poison: str) -> None:
     with LoopbackServer({"/": "fine"}) as server:
         assert client.fetch(server.url(), etag=poison, last_modified=poison).body == b"fine"
         assert not {"if-none-match", "if-modified-since", "x"} & set(server.requests[0].headers)
-        bad = {"ETag": '"' + "x" * 600 + '"', "Last-Modified": "gestern \xe9"}
+        bad = {"ETag": '"' + "x" * 4100 + '"', "Last-Modified": "gestern \xe9"}
         server.routes["/"] = Response(headers=bad)
         got = client.fetch(server.url())
         assert (got.etag, got.last_modified) == (None, None)

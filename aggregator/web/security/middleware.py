@@ -117,6 +117,7 @@ _APIS = (API, MCP)  # their clients are programs
 # The Google Reader API. A client in a browser engine (Fluent Reader) is of another origin, so all may read
 # its responses. Its requests have a token in a header that no browser adds by itself.
 READER_API = ("/accounts/ClientLogin", "/reader/api/")
+FRESHRSS_API = "/api/greader.php"  # some clients put this before the paths
 BAD_READER_TOKEN = {"Google-Bad-Token": "true", "X-Reader-Google-Bad-Token": "true"}
 _OTHER_ORIGINS = {
     "Access-Control-Allow-Origin": "*",
@@ -216,6 +217,8 @@ class RequestGuard:
             inner["path"] = in_path.path
             # Starlette reads the decoded path; the end of the token in the raw path is not known.
             inner["raw_path"] = in_path.path.encode("utf-8", "surrogatepass")
+        elif scope["path"].startswith(FRESHRSS_API):
+            inner["path"] = scope["path"].removeprefix(FRESHRSS_API)
         request, guarded = Request(inner, receive), self._guarded(inner, send, scope["method"] == "HEAD")
         try:
             await self._checked(request, in_path, guarded)

@@ -246,6 +246,14 @@ def test_an_item_is_that_of_the_feed_whatever_form_its_id_has(room: Newsroom, ph
         assert answer.json()["items"] == [item]
 
 
+def test_the_paths_of_freshrss_lead_here(room: Newsroom, phone: ReaderClient) -> None:
+    form = {"Email": "Ada", "Passwd": room.token("freshrss", "read")}
+    assert "Auth=ada/" in phone.http.post("/api/greader.php/accounts/ClientLogin", data=form).text
+    user = "/api/greader.php/reader/api/0/user-info?output=json"
+    assert phone.http.get(user).json() == phone.get("user-info")
+    assert phone.http.get(user, headers={"Authorization": ""}).status_code == 401
+
+
 def test_short_hexadecimal_ids_mark_the_stories_that_they_name(phone: ReaderClient) -> None:
     """As FeedFlow sends them; 0000000000000010 is the story 16."""
     form = {"T": phone.token, "i": [f"{number:016x}" for number in (10, 16)], "a": READ}

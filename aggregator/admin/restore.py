@@ -63,7 +63,7 @@ def restore(file: Path, database: Database, progress: Progress, *, replace: bool
             _unpack(file, scratch / "restored.db", progress)
             with closing(Database(f"sqlite:///{scratch / 'restored.db'}")) as source:
                 revision = _check_and_upgrade(file, source, progress)
-                moved_to = _set_damaged_aside(database, progress) if replace else None
+                moved_to = _move_damaged(database, progress) if replace else None
                 _fill(database, source, progress, replace=replace, advice=advice)
     with database.read() as connection:
         count = row_stream.article_count(connection)
@@ -149,7 +149,7 @@ def _check_and_upgrade(file: Path, source: Database, progress: Progress) -> str:
     return revision
 
 
-def _set_damaged_aside(database: Database, progress: Progress) -> str | None:
+def _move_damaged(database: Database, progress: Progress) -> str | None:
     """Move a damaged SQLite file and its companions into a new folder beside it, which is returned."""
     file = database.file
     if file is None or not file.exists():

@@ -116,7 +116,7 @@ class Entry(FrozenStruct, frozen=True, kw_only=True):
     authority: Authority = "handed"
     zone: str | None = None  # IANA name for times without one
     record: ArchivedRecord | None = None  # has its page, so that `html` is None
-    is_sighting: bool = False  # a link of a story feed: `url` was seen there; never an article of its own
+    is_observation: bool = False  # a link of a story feed: `url` was seen there; never an article of its own
 
 
 class ParsedFeed(FrozenStruct, frozen=True, kw_only=True):

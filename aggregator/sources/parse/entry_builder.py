@@ -115,7 +115,9 @@ def entries_of(declared: DeclaredEntry, context: FeedContext) -> list[Entry]:
         return [] if entry is None else [entry]
     found = dict.fromkeys(absolute_url(html.unescape(one), None) for one in _LINK.findall(declared.html))
     return [
-        Entry(source=context.source, url=url, authority="foreign", is_sighting=True) for url in found if url
+        Entry(source=context.source, url=url, authority="foreign", is_observation=True)
+        for url in found
+        if url
     ]
 
 

@@ -152,7 +152,7 @@ def accept(
             accepted.append(result)
             continue
         observations = seen_before.get((result.article, one.entry.source))
-        is_unseen = one.entry.is_sighting and result.outcome != "known"  # of an article that is not here
+        is_unseen = one.entry.is_observation and result.outcome != "known"  # of an article that is not here
         if is_unseen or live.is_read_enough(result.article, result.outcome, by_page=by_page):
             accepted.append(AcceptResult(outcome="known", article=result.article))
             continue  # no observation: it stays a change until the article may be read again

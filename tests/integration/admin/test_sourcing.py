@@ -49,11 +49,11 @@ class Desk:
         address = self.server.url(typed) if typed.startswith("/") else typed
         return add(self.config, self.database, address, SourceOptions(**options))
 
-    def import_list(self, text: str | bytes | None = None) -> OpmlImportResult:
+    def import_list(self, text: str | bytes | None = None, **options: bool) -> OpmlImportResult:
         """The file as it is, or with this text."""
         if text is not None:
             self.list.write_bytes(text.encode() if isinstance(text, str) else text)
-        return import_opml(self.config, self.database, self.list)
+        return import_opml(self.config, self.database, self.list, **options)
 
     def export_list(self) -> bytes:
         return export_opml(self.config, self.database)
@@ -344,7 +344,7 @@ def test_the_readers_names_and_home_pages_survive_polls_and_come_out_again(eithe
     listed = f"""<opml><body><outline text="World">
         <outline text="Morning paper" title="One" xmlUrl="{one}" htmlUrl="https://one.example/"/></outline>
         <outline text="{two}" xmlUrl="{two}"/></body></opml>"""
-    assert either.import_list(listed).added == 2
+    assert either.import_list(listed, allow_private=True).added == 2
     client = Client(ClientSettings(allow_private=("127.0.0.0/8",)), Tuning())
     poller = poller_on(either.database, client, Tuning(), utc_now)
     for listed in either.stored():

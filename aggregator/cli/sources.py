@@ -289,6 +289,7 @@ def remove(
     from aggregator.pipeline.manage_sources import remove as run
     from aggregator.pipeline.placement.erase import ForgetCommand
     from aggregator.store.intake.sources import sources_named
+    from aggregator.store.maintenance.erase import resolve_target
 
     with context.obj.writing() as (config, database):
         with database.read() as connection:
@@ -299,8 +300,10 @@ def remove(
             if found is not None:
                 run(config, database, found)
 
-        if articles:
-            command = ForgetCommand(name=found.entry_source if found else source, is_source=True)
+        command = ForgetCommand(name=found.entry_source if found else source, is_source=True)
+        with database.read() as connection:
+            stored = resolve_target(connection, command.name, is_source=True).articles
+        if articles and (stored or found is None):
             erase_articles(config, database, command, yes=yes, once_confirmed=remove_row)
         else:
             remove_row()

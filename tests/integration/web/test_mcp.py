@@ -103,7 +103,7 @@ def test_an_assistant_reads_and_changes_nothing(database: Database, tmp_path: Pa
             explained = (await ask("explain", article=ids[0], other=ids[1]))[1]
             assert explained["story"] == id_
             assert explained["pair"]["article"] == ids[1]
-            assert await ask("sources") == (False, {"sources": []})
+            assert await ask("sources") == (False, {"sources": [], "next": None})
             for tool, given, words in (
                 ("story", {"id": "none"}, "there is no story none"),
                 ("story", {"id": "x" * 41}, "pattern"),

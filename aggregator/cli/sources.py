@@ -301,9 +301,11 @@ def remove(
                 run(config, database, found)
 
         command = ForgetCommand(name=found.entry_source if found else source, is_source=True)
-        with database.read() as connection:
-            stored = resolve_target(connection, command.name, is_source=True).articles
-        if articles and (stored or found is None):
+        has_articles = found is None
+        if articles and found is not None:
+            with database.read() as connection:
+                has_articles = bool(resolve_target(connection, command.name, is_source=True).articles)
+        if articles and has_articles:
             erase_articles(config, database, command, yes=yes, once_confirmed=remove_row)
         else:
             remove_row()

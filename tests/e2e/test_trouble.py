@@ -139,7 +139,7 @@ def test_a_daemon_without_free_files_blames_nobody_and_goes_on_when_there_are_so
                 time.sleep(3.0)  # asyncio tries to take connections each second
             assert daemon.process.poll() is None
             assert len(daemon.log().splitlines()) < 50
-            reported = daemon.wait_for(lambda: problems_of(daemon, "are open"), "/status to say it")
+            reported = daemon.wait_for(lambda: problems_with_two_free_files(daemon), "/status to say it")
             assert "LimitNOFILE" in reported[0]
             resource.prlimit(pid, resource.RLIMIT_NOFILE, before)
             daemon.wait_for(lambda: articles_in(daemon) == 3, "what came meanwhile")
@@ -149,6 +149,13 @@ def test_a_daemon_without_free_files_blames_nobody_and_goes_on_when_there_are_so
             assert "Traceback" not in daemon.log()
             assert daemon.stop() == 0
             assert daemon.faults() == []
+
+
+def problems_with_two_free_files(daemon: DaemonProcess) -> list[str]:
+    """What `/status` says of open files while two more can be opened, however many there are."""
+    most = resource.prlimit(daemon.process.pid, resource.RLIMIT_NOFILE)[1]
+    resource.prlimit(daemon.process.pid, resource.RLIMIT_NOFILE, (open_files(daemon) + 2, most))
+    return problems_of(daemon, "are open")
 
 
 def problems_of(daemon: DaemonProcess, words: str) -> list[str]:

@@ -189,7 +189,7 @@ def recluster(
 
     This applies the present rules. Corrections are respected, and unchanged stories keep their ids and times.
     The new grouping is computed in a temporary database, which needs as much disk space as the database. An
-    interrupted run continues where it stopped.
+    interrupted run changes nothing.
 
     \b
     Examples:

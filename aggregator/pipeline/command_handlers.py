@@ -107,7 +107,7 @@ def _forget(
     try:
         drop_scratch(writer.database)
         return writer.placer.erase(command, request, lambda: step(0, 0))
-    except (UsageError, NoScratchFolderError):
+    except UsageError:
         if request is not None:
             with writer.database.write() as connection:
                 erase.blank_command(connection, request)

@@ -3,18 +3,18 @@
 A scratch database gets the placed articles in the order of their inbox numbers, with the corrections in
 force. Then both groupings are compared: a group keeps the id of the old story with which it shares most
 articles, and the differences are written in one transaction. The same articles and rules give the same
-stories, whatever the number of workers. An interrupted run continues where it was.
+stories, whatever the number of workers.
 """
 
 import datetime as dt
 import fcntl
 import hashlib
 import os
-import stat
+import shutil
 import tempfile
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import NamedTuple
 
@@ -30,8 +30,7 @@ from aggregator.pipeline.placement.story_options import StoryOptions
 from aggregator.pipeline.placement.story_writer import UnitOfWork
 from aggregator.pipeline.workers.executor import Executor
 from aggregator.store.engine.database import Database
-from aggregator.store.intake import tombstones
-from aggregator.store.maintenance import erase, recluster
+from aggregator.store.maintenance import recluster
 from aggregator.store.maintenance.recluster import GroupedArticle, ReplayedArticle
 from aggregator.store.migrate import upgrade
 from aggregator.store.stories import commands, stories
@@ -111,7 +110,7 @@ class Reclusterer:
     def assignments(self, progress: Progress = lambda *_: None, *, corrected: bool) -> dict[str, str]:
         """Return article → scratch story, for all articles."""
         decided = self._decided(None, progress, corrected=corrected)
-        with decided as (fresh, _), fresh.database.read() as scratch:
+        with decided as (fresh, _), fresh.read() as scratch:
             return {one.id: one.story for one in recluster.grouping(scratch)}
 
     def take_over(
@@ -132,7 +131,7 @@ class Reclusterer:
             with placer.unit_of_work() as unit_of_work:
                 self._write(unit_of_work, fresh, plan, progress)
                 if start == 0:  # else the history before it was not counted again
-                    with fresh.database.read() as scratch:
+                    with fresh.read() as scratch:
                         recluster.take_stream_history(unit_of_work.connection, scratch, lambda: None)
                 if request is not None:
                     answer = msgspec.json.encode(difference).decode()
@@ -145,29 +144,27 @@ class Reclusterer:
     @contextmanager
     def _decided(
         self, since: dt.datetime | None, progress: Progress, *, corrected: bool = True
-    ) -> "Iterator[tuple[_ScratchDatabase, int]]":
+    ) -> Iterator[tuple[Database, int]]:
         """Yield a scratch database with everything from `since` on placed, and its first inbox number."""
-        with _ScratchDatabase(self._database, self._all_tuning, since, corrected=corrected) as fresh:
-            yield fresh, self._decide(fresh, since, progress, corrected=corrected)
+        with _scratch_database(self._database) as scratch:
+            yield scratch, self._decide(scratch, since, progress, corrected=corrected)
 
     def _decide(
-        self, fresh: "_ScratchDatabase", since: dt.datetime | None, progress: Progress, *, corrected: bool
+        self, scratch: Database, since: dt.datetime | None, progress: Progress, *, corrected: bool
     ) -> int:
         """Place everything from `since` on in the scratch database; return the first inbox number."""
         with self._database.read() as live:
             start = recluster.first_seen_since(live, since)
             total = recluster.count_from(live, start)
-        placer = Placer(fresh.database, self._all_tuning, self._now, self._options)
+        placer = Placer(scratch, self._all_tuning, self._now, self._options)
         if start:
             with self._database.read() as live:
                 placer.count_sources_after(recluster.counted_up_to(live, start))
-        if not fresh.seeded.exists():
-            self._seed(fresh, placer, start, lambda: progress(0, total), corrected=corrected)
-        with fresh.database.read() as scratch:
-            at = max(start, erase.newest_article(scratch) + 1)
-            done = recluster.count_from(scratch, start)
-            if start:
-                placer.story_writer.begin_after(max(start - 1, stories.last_membership_change(scratch)))
+        self._seed(scratch, placer, start, lambda: progress(0, total), corrected=corrected)
+        if start:
+            with scratch.read() as connection:
+                placer.story_writer.begin_after(max(start - 1, stories.last_membership_change(connection)))
+        at, done = start, 0
         while True:
             with self._database.read() as live:
                 batch = recluster.placed_from(live, at, BATCH)
@@ -180,7 +177,7 @@ class Reclusterer:
 
     def _seed(
         self,
-        fresh: "_ScratchDatabase",
+        scratch: Database,
         placer: Placer,
         start: int,
         step: Callable[[], None],
@@ -189,14 +186,13 @@ class Reclusterer:
     ) -> None:
         with self._database.read() as live:
             torn = recluster.split_stories(live, start) if start else []
-            with fresh.database.write() as scratch:
-                recluster.seed(live, scratch, start, step, corrected=corrected)
+            with scratch.write() as written:
+                recluster.seed(live, written, start, step, corrected=corrected)
         with placer.unit_of_work() as unit_of_work:
             placer.restore_stream(unit_of_work)
             for story in torn:
                 placer.story_writer.restate(unit_of_work, story)
                 step()
-        fresh.seeded.touch()
 
     def _prepared(self, batch: Sequence[ReplayedArticle]) -> list[Prepared]:
         jobs = []
@@ -212,8 +208,8 @@ class Reclusterer:
 
     # --- the comparison -----------------------------------------------------------------------------------
 
-    def _plan(self, fresh: "_ScratchDatabase", start: int) -> ReclusterPlan:
-        with self._database.read() as live, fresh.database.read() as scratch:
+    def _plan(self, fresh: Database, start: int) -> ReclusterPlan:
+        with self._database.read() as live, fresh.read() as scratch:
             before, after = recluster.grouping(live), recluster.grouping(scratch)
             numbers = recluster.story_numbers(live)
             names = _matched(before, after, numbers)
@@ -233,7 +229,7 @@ class Reclusterer:
     # --- taking over --------------------------------------------------------------------------------------
 
     def _write(
-        self, unit_of_work: UnitOfWork, fresh: "_ScratchDatabase", plan: ReclusterPlan, progress: Progress
+        self, unit_of_work: UnitOfWork, fresh: Database, plan: ReclusterPlan, progress: Progress
     ) -> None:
         """Write the new grouping; unchanged stories keep their time and headline.
 
@@ -245,7 +241,7 @@ class Reclusterer:
         def step() -> None:
             progress(done, done)
 
-        with fresh.database.read() as scratch:
+        with fresh.read() as scratch:
             before = recluster.grouping(live)
             after = recluster.grouping(scratch)
             for one in plan.founded:
@@ -293,106 +289,57 @@ class Reclusterer:
             ledger.change(now, winner, None, state, bump=state.bumped_at, others=losers, kind="merged")
 
 
-class _ScratchDatabase:
-    """A scratch database for one grouping, deleted after a complete run.
+@contextmanager
+def _scratch_database(live: Database) -> Iterator[Database]:
+    """Yield an empty database in a private folder next to `live`, for PostgreSQL in that of temporary files.
 
-    It is next to the database if the disk has room, for PostgreSQL in a private temporary folder. A lock that
-    the kernel releases ensures that one run uses a file.
+    The folder is locked while it is used, so that those of killed runs are known, and deleted afterwards.
     """
-
-    def __init__(
-        self, live: Database, all_tuning: Tuning, since: dt.datetime | None, *, corrected: bool
-    ) -> None:
-        with live.read() as connection:
-            start = recluster.first_seen_since(connection, since)
-            seeded = [recluster.first_article(connection), recluster.rewritten(connection)]
-            if start:  # what was placed before is taken as it is: it must still be that
-                seeded.append(str(stories.last_membership_change(connection)))
-            seeded.append(str(tombstones.newest(connection)))  # nothing is decided by what is gone
-            constraints = recluster.constraints_digest(connection)
-        self._folder, self._of_this = _scratch_place(live)
-        self._key = _digest(f"{all_tuning.version}\0{start}\0{corrected}\0{constraints}\0{seeded}")
-        self._lock: int | None = None
-
-    def __enter__(self) -> "_ScratchDatabase":
-        number = 0
-        while True:  # another run under the same rules uses another file
-            self._name = f"{self._of_this}{self._key}-{number}"
-            self._lock = _locked(self._folder / f"{self._name}.lock")
-            if self._lock is not None:
-                break
-            number += 1
-        _remove_left(self._folder, self._of_this, but=self._name)  # of other rules or articles
-        self.seeded = self._folder / f"{self._name}.seeded"  # exists when what was placed before is in it
-        if not self.seeded.exists():
-            _remove_files(self._folder, self._name)
-        self.database = Database(f"sqlite:///{self._folder / self._name}.db")
-        upgrade(self.database)
-        return self
-
-    def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
-        self.database.close()
-        if kind is None:
-            _remove_files(self._folder, self._name)
-            (self._folder / f"{self._name}.lock").unlink(missing_ok=True)
-        if self._lock is not None:
-            os.close(self._lock)
-
-
-def drop_scratch(live: Database) -> None:
-    """Delete the files of interrupted runs, because they contain texts."""
-    _remove_left(*_scratch_place(live))
-
-
-def _scratch_place(live: Database) -> tuple[Path, str]:
-    """Return the folder and the file name prefix of scratch files."""
-    folder = live.file.parent if live.file is not None else _own_folder()
-    return folder, f".recluster-{_digest(live.url)}-"
-
-
-def _remove_left(folder: Path, beginning: str, but: str | None = None) -> None:
-    for path in sorted(folder.glob(f"{beginning}*.lock")):
-        lock = None if path.stem == but else _locked(path)
+    drop_scratch(live)
+    parent, prefix = _scratch_place(live)
+    try:
+        folder = Path(tempfile.mkdtemp(prefix=prefix, dir=parent))
+    except OSError as error:
+        raise NoScratchFolderError(f"{parent} cannot be written: {error.strerror}") from error
+    lock = _locked(folder)
+    try:
+        with closing(Database(f"sqlite:///{folder / 'scratch.db'}")) as database:
+            upgrade(database)
+            yield database
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
         if lock is not None:
-            _remove_files(folder, path.stem)
-            path.unlink(missing_ok=True)
             os.close(lock)
 
 
-def _remove_files(folder: Path, name: str) -> None:
-    for ending in (".seeded", ".db", ".db-wal", ".db-shm"):  # the mark first: without it nothing counts
-        (folder / f"{name}{ending}").unlink(missing_ok=True)
+def drop_scratch(live: Database) -> None:
+    """Delete the folders of killed runs, because they contain texts."""
+    parent, prefix = _scratch_place(live)
+    for folder in parent.glob(f"{prefix}*"):
+        lock = _locked(folder)
+        if lock is not None:
+            shutil.rmtree(folder, ignore_errors=True)
+            os.close(lock)
 
 
-def _digest(words: str) -> str:
-    return hashlib.blake2b(words.encode(), digest_size=8).hexdigest()
+def _scratch_place(live: Database) -> tuple[Path, str]:
+    """Return the parent and the beginning of the names of scratch folders."""
+    parent = live.file.parent if live.file is not None else Path(tempfile.gettempdir())
+    return parent, f".recluster-{hashlib.blake2b(live.url.encode(), digest_size=8).hexdigest()}-"
 
 
-def _own_folder() -> Path:
-    """Return a folder that only this user can write to."""
-    folder = Path(tempfile.gettempdir()) / f"aggregator-{os.getuid()}"
-    folder.mkdir(mode=0o700, exist_ok=True)
-    state = folder.lstat()
-    if not stat.S_ISDIR(state.st_mode) or state.st_uid != os.getuid() or state.st_mode & 0o022:
-        raise NoScratchFolderError(f"{folder} belongs to another user; set TMPDIR to a folder of your own")
-    return folder
-
-
-def _locked(path: Path) -> int | None:
-    """Return the descriptor of a locked file; None if another process has the lock."""
-    while True:
-        try:
-            descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
-        except OSError as error:
-            raise NoScratchFolderError(f"{path.parent} cannot be written: {error.strerror}") from error
-        try:
-            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError:
-            os.close(descriptor)
-            return None
-        if path.exists() and path.stat().st_ino == os.fstat(descriptor).st_ino:
-            return descriptor
-        os.close(descriptor)  # who held it removed it meanwhile
+def _locked(folder: Path) -> int | None:
+    """Return the descriptor of a locked folder; None if a run has the lock or it is not ours to open."""
+    try:
+        descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW)
+    except OSError:
+        return None
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError:
+        os.close(descriptor)
+        return None
+    return descriptor
 
 
 def _matched(

@@ -2,7 +2,6 @@
 
 import datetime as dt
 import functools
-import hashlib
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
@@ -13,7 +12,6 @@ from aggregator.model.core import Authority, CleanArticle, Entry, Evidence, Froz
 from aggregator.store import codecs
 from aggregator.store.intake.inbox import InboxEntry
 from aggregator.store.maintenance import erase
-from aggregator.store.stories import corrections
 from aggregator.store.stories.articles import ArticleDetails
 from aggregator.store.stories.stories import StoryState
 from aggregator.store.tables import (
@@ -22,7 +20,6 @@ from aggregator.store.tables import (
     counter,
     link_constraint,
     lsh_band,
-    revision,
     sketch,
     source_history,
     source_period,
@@ -88,24 +85,6 @@ def first_seen_since(connection: Connection, since: dt.datetime | None) -> int:
         select(func.min(article.c.inbox_no)).where(article.c.seen_at >= since)
     ).scalar_one()
     return max(least, found if found is not None else erase.newest_article(connection) + 1)
-
-
-def rewritten(connection: Connection) -> str:
-    """Return a value that changes whenever the text of an article is replaced."""
-    return str(connection.execute(select(func.max(revision.c.replaced_at))).scalar_one())
-
-
-def first_article(connection: Connection) -> str | None:
-    """Return the id of the first article, by which another database at the same address is recognised."""
-    return connection.execute(select(article.c.id).order_by(article.c.inbox_no).limit(1)).scalar()
-
-
-def constraints_digest(connection: Connection) -> str:
-    """Return a hash of the constraints in force."""
-    digest = hashlib.blake2b(digest_size=8)
-    for one in corrections.all_constraints(connection):
-        digest.update(f"{one.correction} {one.article} {one.relation} {one.side}\n".encode())
-    return digest.hexdigest()
 
 
 def count_from(connection: Connection, n: int) -> int:

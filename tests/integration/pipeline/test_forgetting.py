@@ -3,6 +3,7 @@
 import datetime as dt
 import json
 import random
+import shutil
 import string
 from pathlib import Path
 
@@ -423,21 +424,22 @@ def test_a_stopped_prune_is_not_done(rig: Rig) -> None:
     assert rig.pipeline.run_commands() == 1
 
 
-def test_what_a_stopped_recluster_left_goes_too(rig: Rig) -> None:
-    """Its scratch file holds texts; and taken up again it would decide by what is gone."""
-
-    def stops(*_: int) -> None:
-        raise InterruptedError
-
+def test_what_a_killed_recluster_left_goes_too(rig: Rig) -> None:
+    """Its folder holds texts."""
     database = rig.database
     if database.file is None:
         pytest.skip("beside a server they lie in a folder that all databases share")
+    folder = database.file.parent
+
+    def as_if_killed(*_: int) -> None:
+        (running,) = scratch_files(folder)
+        shutil.copytree(folder / running, folder / f"{running}-killed", dirs_exist_ok=True)
+
     rig.take(marked("1", FLOOD), TOWN)
-    with pytest.raises(InterruptedError):
-        reclustering(database).difference(None, stops)
-    assert scratch_files(database.file.parent)
+    reclustering(database).difference(None, as_if_killed)
+    assert scratch_files(folder)
     forget(rig, the_article(database))
-    assert scratch_files(database.file.parent) == []
+    assert scratch_files(folder) == []
 
 
 def test_a_name_that_means_nothing_is_refused_and_not_kept(rig: Rig) -> None:

@@ -1,13 +1,12 @@
 """Deciding again: the same input and rules give the same stories; what changes is shown first."""
 
 import datetime as dt
-import os
 import random
-import shutil
 import tempfile
 from contextlib import closing
 from pathlib import Path
 
+import msgspec
 import pytest
 from sqlalchemy import delete, select, update
 
@@ -22,7 +21,7 @@ from aggregator.sources.parse.files import InputEntry, open_source
 from aggregator.store.engine.database import Connection, Database
 from aggregator.store.maintenance import erase, recluster
 from aggregator.store.stories import stream_history
-from aggregator.store.stories.commands import Command, CommandKind, enqueue, found
+from aggregator.store.stories.commands import Command, enqueue, found
 from aggregator.store.tables import article, source_history, story, stream_period
 from tests.conftest import Postgres
 from tests.support.articles import COLUMN, FLOOD, FLOOD_ELSEWHERE, NOON, STRIKE, Clock, Rig, record
@@ -342,82 +341,22 @@ class StoppedError(Exception):
 
 
 @pytest.mark.later
-def test_a_stopped_run_goes_on_and_gives_the_same(sqlite: Database, tmp_path: Path) -> None:
-    rig = Rig(sqlite, Clock(NOON + 9 * DAY))
-    for part in range(2):
-        rig.take(*(copy(entry, part) for entry in small_set()))
-    sqlite.close()
-    (tmp_path / "stopped").mkdir()
-    stopped = Database(f"sqlite:///{shutil.copy(tmp_path / 'test.db', tmp_path / 'stopped')}")
-    strict = Tuning(STRICT)
-    kinds = []
-    for database in (sqlite, stopped):
-        seen: list[int] = []
-
-        def step(done: int, total: int, seen: list[int] = seen, stops: bool = database is stopped) -> None:
-            seen.append(done)
-            assert total == 126
-            if stops and len(seen) == 1:
-                raise StoppedError
-
-        folder = database.file.parent
-        if database is stopped:
-            with pytest.raises(StoppedError):
-                reclustering(database, strict).take_over(placing_of(database, strict), None, step)
-            assert scratch_files(folder)
-        reclustering(database, strict).take_over(placing_of(database, strict), None, step)
-        assert list(dict.fromkeys(seen)) == [100, 126], "nothing is decided twice"
-        assert scratch_files(folder) == []
-        assert what_is_wrong(database) == []
-        kinds.append({name: rows_of(database, table) for name, table in (("a", article), ("s", story))})
-    stopped.close()
-    assert kinds[0] == kinds[1]
-
-
-def copy(entry: Entry, part: int) -> Entry:
-    """The same news at another outlet, so that there is more of it."""
-    import msgspec
-
-    return msgspec.structs.replace(
-        entry, guid=f"{entry.guid}-{part}", outlet=f"{entry.outlet} {part}", url=None, title=entry.title
-    )
-
-
-def stopped_run(database: Database, all_tuning: Tuning, since: dt.datetime | None = None) -> None:
-    def step(*_: int) -> None:
+def test_a_stopped_run_leaves_nothing_and_gives_the_same_when_it_is_repeated(
+    grouped: Database, tmp_path: Path
+) -> None:
+    def stops(*_: int) -> None:
         raise StoppedError
 
-    with pytest.raises(StoppedError):
-        reclustering(database, all_tuning).difference(since, step)
-
-
-@pytest.mark.later
-def test_what_a_stopped_run_left_goes_when_it_can_not_go_on(grouped: Database, tmp_path: Path) -> None:
     if grouped.file is None:
         pytest.skip("the folder of a server is shared with other tests")
-    folder = grouped.file.parent
     strict = Tuning(STRICT)
-    stopped_run(grouped, strict)
-    left = scratch_files(folder)
-    assert left
-    stopped_run(grouped, Tuning({"events": {"threshold": 20.0}}))
-    assert not set(left) & set(scratch_files(folder)), "the rules are others: nobody asks for it again"
-    reclustering(grouped).difference(None)
-    assert scratch_files(folder) == []
-
-
-@pytest.mark.later
-def test_other_words_meanwhile_begin_a_stopped_run_anew(database: Database) -> None:
-    rig = Rig(database, Clock(NOON + 3 * DAY))
-    one_ = record("Gazette", "1", "Levee breaks at Pennmouth, four dead", FLOOD, published=NOON)
-    rig.take(one_, record("Herald", "2", "Dock workers strike in Sennick", STRIKE, published=NOON))
-    stopped_run(database, Tuning())
-    longer = record("Gazette", "1", one_.title, FLOOD + " A fifth body was found on Monday.", published=NOON)
-    assert [placed.outcome for placed in rig.take(longer)] == ["revised"]
-    before = rows_of(database, article)
-    reclustering(database).take_over(placing_of(database), None)
-    assert rows_of(database, article) == before
-    assert what_is_wrong(database) == []
+    expected = reclustering(grouped, strict).difference(None)
+    with pytest.raises(StoppedError):
+        reclustering(grouped, strict).take_over(placing_of(grouped, strict), None, stops)
+    assert scratch_files(grouped.file.parent) == []
+    done = reclustering(grouped, strict).take_over(placing_of(grouped, strict), None)
+    assert done == msgspec.structs.replace(expected, written=True)
+    assert what_is_wrong(grouped) == []
 
 
 @pytest.mark.later
@@ -456,20 +395,16 @@ def test_a_request_is_answered_with_the_difference_in_its_transaction(grouped: D
     assert f'"changed_stories":{done.changed_stories}' in str(request.result)
 
 
-@pytest.mark.parametrize(("kind", "asked"), [("recluster", "{}"), ("forget", '{"name": "Post"}')])
 def test_a_request_without_a_folder_for_its_files_is_refused_and_placing_goes_on(
-    postgres: Postgres, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, kind: CommandKind, asked: str
+    postgres: Postgres, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    folder = tmp_path / f"aggregator-{os.getuid()}"
-    folder.mkdir()
-    folder.chmod(0o777)
-    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path / "missing"))
     address = postgres.lend(has_tables=True)
     with closing(Database(address)) as database:
-        number = written_by(database, enqueue, NOON, kind, asked)
+        number = written_by(database, enqueue, NOON, "recluster", "{}")
         assert Rig(database, Clock(NOON)).pipeline.run_commands() == 1
         answer = read_by(database, _command, number)
-        assert (answer.state, "set TMPDIR" in str(answer.result)) == ("refused", True)
+        assert (answer.state, "missing cannot be written" in str(answer.result)) == ("refused", True)
     postgres.take_back(address)
 
 

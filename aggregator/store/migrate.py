@@ -42,7 +42,7 @@ def migrations_folder() -> Path:
 
 
 def _revisions() -> tuple[str, ...]:
-    """Return all revisions, oldest first: the prefixes of the file names (0032_baseline.py)."""
+    """Return all revisions, oldest first: the prefixes of the file names (0033_baseline.py)."""
     files_of = (migrations_folder() / "versions").glob("[0-9]*.py")
     return tuple(sorted(path.name.split("_")[0] for path in files_of))
 

@@ -23,6 +23,7 @@ from sqlalchemy import (
     BigInteger,
     Boolean,
     Connection,
+    DefaultClause,
     Float,
     Integer,
     LargeBinary,
@@ -204,8 +205,6 @@ def _as_today(table: str, given: Mapping[str, Any]) -> Mapping[str, Any]:
         if given.get("compressed_text") is not None:
             packed = base64.b64decode(given["compressed_text"])
             return {**given, "text": codecs.decompress_bytes(packed).decode() if packed else None}
-    if table == "source":
-        return {"has_own_interval": False, **given}
     if table == "intake_count" and given.get("outcome") == "earlier":
         return {**given, "outcome": "known"}  # received before outcomes were counted, and not stored
     if table == "story" and given.get("text") == "" and given.get("merged_story") is None:
@@ -218,8 +217,11 @@ def _row_type(name: str) -> type[msgspec.Struct]:
     fields: list[Any] = []
     for column in metadata.tables[name].columns:
         type_ = next(type_ for kind, type_ in _TYPES.items() if isinstance(column.type, kind))
+        given = column.server_default
         if column.nullable:
             fields.append((str(column.name), type_ | None, None))
+        elif isinstance(given, DefaultClause) and not isinstance(column.type, Text):  # of an older export
+            fields.append((str(column.name), type_, msgspec.json.decode(str(given.arg))))
         else:
             fields.append((str(column.name), type_))
     return msgspec.defstruct(name, fields, kw_only=True)

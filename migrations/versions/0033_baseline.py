@@ -1,9 +1,9 @@
-"""All tables, indexes and views. Until version 0.1.0 is out, this revision is edited in place."""
+"""All tables, indexes and views. Until version 0.1.0 is out, a change edits this and raises the number."""
 
 import sqlalchemy as sa
 from alembic import op
 
-revision = "0032"  # programs that were never released used 0001 to 0031
+revision = "0033"  # programs that were never released used 0001 to 0032
 down_revision = None
 branch_labels = None
 depends_on = None

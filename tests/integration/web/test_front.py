@@ -124,6 +124,21 @@ def test_a_title_that_the_headline_was_made_of_is_not_listed_below_it(database: 
     assert [one.title for one in flood.titles] == ["Pennmouth under water after levee fails"]
 
 
+def test_the_summary_of_one_report_among_other_articles_is_attributed_to_its_outlet(
+    database: Database,
+) -> None:
+    rig = Rig(database, Clock(NOON + DAY))
+    rig.take(record("Echo", "1", "Opinion: Sennick deserves its roster", STRIKE, published=NOON))
+    rig.take(flood())
+    both = [one.id for one in StoryReader(database).stories(StoryFilter()).stories]
+    merged = correct(database, "merge", *both).stories[0]
+    render_all(database)
+    server = Server(StoryReader(database), PublishSettings(port=0))
+    page = html.fromstring(httpx.get(f"{server.start()}/stories/{merged}", trust_env=False).text)
+    server.stop()
+    assert page.xpath("string(//div[@class='lead']//span[@class='by'])") == "Gazette"
+
+
 def test_the_first_page_says_how_samples_are_removed_while_there_are_any(rig: Rig) -> None:
     server = Server(StoryReader(rig.database), PublishSettings(port=0))
     with httpx.Client(base_url=server.start()) as client:

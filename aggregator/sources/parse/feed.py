@@ -16,6 +16,7 @@ import re
 import zlib
 from collections.abc import Callable, Sequence
 from functools import partial
+from html import unescape
 from itertools import chain
 from typing import Any
 from xml.sax import SAXParseException
@@ -438,6 +439,8 @@ def _newest_items(items: list[Any], context: FeedContext) -> list[Any]:
 
 def _json_entry(item: dict[str, Any]) -> DeclaredEntry:
     html = _string(item, "content_html")
+    if "<" not in html and "&lt;/" in html:  # markup that was escaped as if it stood in XML
+        html = unescape(html)
     text = _string(item, "content_text") or _string(item, "summary")
     images = (_string(item, "image"), _string(item, "banner_image"))
     return DeclaredEntry(

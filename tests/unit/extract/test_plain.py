@@ -157,7 +157,8 @@ def test_headlines_items_of_a_list_and_verses_are_not_joined(lines: tuple[str, .
      "ये भी पढ़ें- हर सुबह लिफ्ट में चढ़ती है बिल्ली", "[관련기사] 섬에 우유가 떨어졌다", "اقرأ أيضا: الجزيرة بلا حليب",
      "A ferry tied up at the quay. Photo: Bo Marsh", "Pasajeros en el muelle norte. / EFE",
      "Le port, dimanche. SOLÈNE AUBRAC / LE FANAL", "Komentarze (7)", "Home > World > Syria",
-     "Got a story? Email news@sennick.example"],
+     "Got a story? Email news@sennick.example", "The post Ferry in fog appeared first on Sennick Post.",
+     "Der Beitrag Fähre im Nebel erschien zuerst auf Hafenblatt."],
 )  # fmt: skip
 def test_boilerplate_lines(line: str) -> None:
     assert is_boilerplate(line) or breadcrumb_pieces(line)
@@ -203,6 +204,12 @@ def test_short_reading_of_a_text_with_a_known_headline() -> None:
 def test_who_contributed_to_a_text_is_left_out_and_no_sentence_before_it(credited: str, kept: str) -> None:
     paragraphs = read_titled_text(f"{BODY}\n{credited}", TITLE).paragraphs
     assert "\n".join(paragraphs) == f"{BODY}\n{kept}".strip()
+
+
+def test_what_a_feed_puts_under_its_text_is_no_text() -> None:
+    line = "The post Ferry in fog appeared first on Sennick Post."
+    assert read_titled_text(f"{BODY}\n{line}", TITLE).paragraphs == (*BODY.splitlines(),)
+    assert read_titled_text(line, TITLE).paragraphs == ()
 
 
 @pytest.mark.parametrize("notice", ["Share this article on Facebook.", "Reading time: 3 minutes."])

@@ -154,6 +154,12 @@ def test_json_feed() -> None:
     assert entry.enclosures[0].length_bytes == 5
 
 
+def test_markup_that_a_json_feed_escapes_as_xml_does_is_markup() -> None:
+    item = {"id": "1", "content_html": "&lt;p&gt;Rain &amp;amp; &lt;b&gt;fog&lt;/b&gt;.&lt;/p&gt;"}
+    (entry,) = read(json.dumps(JSON_FEED | {"items": [item, {"id": "2"}]})).entries[:1]
+    assert entry.html == "<p>Rain &amp; <b>fog</b>.</p>"
+
+
 @pytest.mark.parametrize(
     ("link", "authority"),
     [("https://www.example.org/a", "own"), ("https://elsewhere.example.com/a", "foreign"), ("", "own")],

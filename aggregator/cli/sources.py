@@ -419,6 +419,7 @@ def import_(
     with context.obj.writing() as (config, database):
         result = import_opml(config, database, Path(opml), allow_private=allow_private)
     filed = f"; {result.filed} of them have a folder now" if result.filed else ""
+    filed += f"; {result.permitted} of them may be in private networks now" if result.permitted else ""
     output.say(
         f"added {counted(result.added, 'feed')}, {counted(result.known, 'was', 'were')} already known{filed}"
     )

@@ -266,16 +266,20 @@ def add(
 ) -> AddedSource:
     """Add the feed at the address `typed`, or the feed of that site; does not poll it.
 
-    Raises ConflictError if it is a source already, UsageError if there is no feed, ReadError if no server
-    answers.
+    An imported source that was never read is one of the user from then on: it may be in a private network.
+    Raises ConflictError if it is another source already, UsageError if there is no feed, ReadError if no
+    server answers.
     """
     with database.read() as connection:
         _refuse_known(connection, _addresses_typed(typed)[0])
     found = find(config, typed, reader)
     source = _new_source(config, found.address, found.feed.title or None, options, spread_seconds=0.0)
     with database.write() as connection:
-        _refuse_known(connection, found.address, source.id)
-        _refuse_known(connection, found.final)
+        unread = _refuse_known(connection, found.address, source.id)
+        unread = _refuse_known(connection, found.final) or unread
+        if unread is not None:
+            _permit_private(connection, unread)
+            return AddedSource(source=msgspec.structs.replace(unread, origin="user"), found=found)
         _refuse_too_many(config, rows.number_of_sources(connection), 1)
         rows.add(connection, source)
     return AddedSource(source=source, found=found)
@@ -313,10 +317,13 @@ def _addresses_typed(typed: str) -> list[str]:
     raise UsageError(f"{typed}: give the address of a feed or site, such as https://news.example.org")
 
 
-def _refuse_known(connection: Connection, address: str, id_: str = "") -> None:
+def _refuse_known(connection: Connection, address: str, id_: str = "") -> Source | None:
+    """Return the source at this address if it was imported and never read. ConflictError: for others."""
     key = address_key(address)
     for one in all_sources(connection):
         is_same_address = key in map(address_key, (one.address, one.polled_url))
+        if is_same_address and _is_unread_import(one):
+            return one
         if is_same_address or one.id == id_:
             what = "is a source already" if is_same_address else "has that name already"
             hint = (
@@ -325,6 +332,17 @@ def _refuse_known(connection: Connection, address: str, id_: str = "") -> None:
                 else f" ({one.id})"
             )
             raise ConflictError(f"{one.address} {what}{hint}")
+    return None
+
+
+def _is_unread_import(known: Source) -> bool:
+    return known.origin == "import" and known.last_success_at is None and not known.paused
+
+
+def _permit_private(connection: Connection, imported: Source) -> None:
+    """Treat an imported source as one that the user typed, and poll it now."""
+    choose(connection, imported.id, origin="user")
+    rows.revive(connection, imported.id, utc_now())
 
 
 class _FeedSearch:
@@ -535,7 +553,7 @@ def place_in_config(config: Config, source: Source) -> str:
 
 
 class OpmlImportResult(FrozenStruct, frozen=True, kw_only=True):
-    """The result of an import. `filed`: known sources that got a folder.
+    """The result of an import. `filed`: known sources that got a folder, `permitted`: private networks.
 
     `refused`: titles, or else hosts, of feeds with a user name or password in the address, or of our own.
     """
@@ -543,6 +561,7 @@ class OpmlImportResult(FrozenStruct, frozen=True, kw_only=True):
     added: int
     known: int
     filed: int = 0
+    permitted: int = 0
     refused: tuple[str, ...] = ()
     spread_seconds: float = 0.0
 
@@ -563,7 +582,8 @@ def import_feeds(
 ) -> OpmlImportResult:
     """Add the feeds of an OPML document; repeating it changes nothing. `file` names it in messages.
 
-    Only with `allow_private` they may be in the networks of `fetch.allow_private`, as typed addresses may.
+    Only with `allow_private` they may be in the networks of `fetch.allow_private`, as typed addresses may;
+    then those that were imported without it and never read may, too.
     A known feed that was added by command gets the name and the folder of the document where it has none.
     Raises UsageError or ReadError if it has no feed, or if there would be more sources than
     `server.max_sources`.
@@ -572,7 +592,7 @@ def import_feeds(
     feeds = read_opml(data)
     if not feeds:
         raise UsageError(f"{file}: there is no feed in it; a feed is an <outline> with xmlUrl")
-    filed = 0
+    filed = permitted = 0
     refused: list[str] = []
     new: dict[str, Source] = {}  # by id; stored together, since other writers wait meanwhile
     spread = min(max(_SPREAD_LEAST_SECONDS, len(feeds) / tuning.first_polls_a_second), config.fetch.interval)
@@ -608,6 +628,9 @@ def import_feeds(
                 elif (known.name, known.folder) != tuple(filed_as.values()):
                     choose(connection, known.id, **filed_as)
                 filed += bool(folder and known.folder is None)
+                if allow_private and known.id not in new and _is_unread_import(known):
+                    _permit_private(connection, known)
+                    permitted += 1
         if new:
             _refuse_too_many(config, len(sources), len(new))
             rows.add(connection, *new.values())
@@ -615,6 +638,7 @@ def import_feeds(
         added=len(new),
         known=len(feeds) - len(new) - len(refused),
         filed=filed,
+        permitted=permitted,
         refused=tuple(refused),
         spread_seconds=spread,
     )

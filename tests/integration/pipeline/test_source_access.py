@@ -14,15 +14,22 @@ from aggregator.config.settings import Config
 from aggregator.config.source_access import source_extras
 from aggregator.config.tuning import Tuning
 from aggregator.model.core import utc_now
-from aggregator.model.errors import ConfigError, ReadError, UsageError
+from aggregator.model.errors import ConfigError, ConflictError, ReadError, UsageError
 from aggregator.pipeline.kinds.source_kind import source_kind
-from aggregator.pipeline.manage_sources import check, configured_sources, find, import_feeds
+from aggregator.pipeline.manage_sources import (
+    SourceOptions,
+    add,
+    check,
+    configured_sources,
+    find,
+    import_feeds,
+)
 from aggregator.pipeline.poll import Poller, PollResult, PollServices
 from aggregator.pipeline.workers.executor import InlineExecutor
 from aggregator.sources.fetch.client import client_of
 from aggregator.store.engine.database import Database
 from aggregator.store.intake import pending_pages
-from aggregator.store.intake.sources import all_sources, remove, sync_config
+from aggregator.store.intake.sources import all_sources, sync_config
 from aggregator.store.tables import entry
 from tests.support.loopback import LoopbackServer, Request, Response, redirect
 from tests.support.rows import queried, read_by
@@ -100,8 +107,7 @@ def test_secrets_go_to_the_origin_of_the_source_alone(
     assert {name: one.problem for name, one in polled.items() if not one.succeeded} == {
         "c": "refused: port "
         f"{other.port} of 127.0.0.1 is in a network of your own: a source from there leads to its own host "
-        "and port only; one on the internet or of an imported list never (add it with `aggregator sources "
-        "add`)"
+        "and port only; one on the internet never, one of an imported list after `aggregator sources add`"
     }
     asked = [(one.path, one.headers) for one in server.requests]
     basic = f"Basic {base64.b64encode(b'anna:s3cr@t').decode()}"
@@ -222,8 +228,11 @@ def test_a_password_with_a_slash_is_not_quoted(sources: Sources, typed: str) -> 
         assert (result.added, result.refused) == (0, ("anna",))
 
 
-def test_an_imported_address_leads_into_no_private_network(sources: Sources, server: LoopbackServer) -> None:
-    """Although `fetch.allow_private` has it; only where the list was imported so."""
+@pytest.mark.parametrize("by", ["add", "import"])
+def test_an_imported_address_leads_into_no_private_network(
+    sources: Sources, server: LoopbackServer, by: str
+) -> None:
+    """Although `fetch.allow_private` has it; only where it is typed, or the list imported again so."""
     server.routes["/feed"] = Response(body=f"<rss><channel>{ITEM}</channel></rss>")
     config = sources.load(" []\n")
 
@@ -234,12 +243,13 @@ def test_an_imported_address_leads_into_no_private_network(sources: Sources, ser
         return result
 
     refused = polled(allow_private=False)
-    assert "of an imported list never (add it with `aggregator sources add`)" in str(refused.problem)
+    assert "one of an imported list after `aggregator sources add`" in str(refused.problem)
     assert server.requests == []
-    with sources.database.write() as connection:
-        (stored,) = all_sources(connection)
-        remove(connection, stored.id)
-    assert polled(allow_private=True).succeeded
+    if by == "add":
+        assert add(config, sources.database, server.url("/feed"), SourceOptions()).source.origin == "user"
+        with pytest.raises(ConflictError, match="already"):
+            add(config, sources.database, server.url("/feed"), SourceOptions())
+    assert polled(allow_private=by == "import").succeeded
 
 
 @pytest.mark.parametrize("path", ["@user.rss", "acct/user@a.example", "?by=u@a.example", "x?by=u@a.example"])

@@ -50,15 +50,16 @@ if (show) {
   show.addEventListener("click", () => keys.showModal());
 }
 
-/* Times: the server writes UTC; here they become those of the reader, recent ones relative. */
+/* Times: the server writes UTC; here they become those of the reader, near ones relative. */
 const DAY = 86_400_000;
 const CLOCK = { hour: "2-digit", minute: "2-digit" };
 const DATE = { day: "numeric", month: "short" };
 const written = (time, form) => new Intl.DateTimeFormat("en-GB", form).format(time);
 
-const ago = (span) => {
-  const minutes = Math.max(0, Math.round(span / 60_000));
-  return minutes < 60 ? `${minutes} min ago` : `${Math.round(minutes / 60)} h ago`;
+const near = (span) => {
+  const minutes = Math.round(Math.abs(span) / 60_000);
+  const words = minutes < 60 ? `${minutes} min` : `${Math.round(minutes / 60)} h`;
+  return span >= 0 ? `${words} ago` : `in ${words}`;
 };
 
 const localise = () => {
@@ -70,7 +71,7 @@ const localise = () => {
     const form = /^\d\d:\d\d$/.test(words) ? CLOCK
       : { ...DATE, ...(/\b\d{4}\b/.test(words) && { year: "numeric" }), ...(clock && CLOCK) };
     const span = Date.now() - time;
-    element.textContent = span >= 0 && span < DAY ? ago(span) : written(time, form);
+    element.textContent = Math.abs(span) < DAY ? near(span) : written(time, form);
     element.title = written(time, { dateStyle: "full", timeStyle: "short" });
   }
 };

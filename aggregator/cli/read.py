@@ -196,6 +196,8 @@ def _about(story: "StoryView") -> list[str]:
 
 def _suggest(reader: "StoryReader", typed: str, kind: str) -> str:
     """Return a hint what to type instead of an unknown id."""
+    if reader.gone(typed.strip().lower()):
+        return "it was removed"
     suggestions = reader.suggest_ids(typed)
     for one in suggestions:
         if one.id == typed.strip().lower() and one.kind != kind:

@@ -186,6 +186,7 @@ def test_forgetting_asks_first_and_says_what_goes(bench: Bench) -> None:
     assert json.loads(done.stdout)["articles"] == 1
     assert members(database, bridge) == others
     assert program.command("forget", "--list").stdout.startswith(one)
+    assert "it was removed" in program.command("explain", one).stderr
     again = program.command("ingest", str(TRIPWIRE))
     assert "forgotten" in again.stdout + again.stderr
     assert members(database, bridge) == others

@@ -60,7 +60,7 @@ RESTORE: Final = "restore a backup: aggregator db restore FILE --replace"
 _LOST_ROWS: Final = f"rows are lost, or were inserted by hand: {RESTORE}"
 DAMAGED: Final = (
     f"stop the daemon, and {RESTORE}, which keeps the damaged file; without a backup, with the command-line "
-    f"shell of SQLite: sqlite3 FILE .recover | sqlite3 NEW, then: {REPAIR} --database sqlite:///NEW"
+    f"shell of sqlite.org: sqlite3 FILE .recover | sqlite3 NEW, then: {REPAIR} --database sqlite:///NEW"
 )
 # Exceptions raised for a value that does not have the type of its column.
 _GARBLED: Final = (ValueError, TypeError, LookupError)

@@ -50,7 +50,10 @@ def with_subjects(connection: Connection, views: Iterable[StoryView]) -> tuple[S
 
 
 def with_links(connection: Connection, views: Iterable[StoryView]) -> tuple[StoryView, ...]:
-    """Return these stories with their links, of each relation the nearest stories in time."""
+    """Return these stories with their links, of each relation the nearest stories in time.
+
+    What comes before or after a story is not related besides: it was linked before that was known.
+    """
     by_id = {one.id: one for one in views}
     links: dict[tuple[str, str], dict[str, LinkedStory]] = {}
     statement = select(_LINKS.c.story_id, _LINKS.c.relation, *_LINKED).join(
@@ -59,6 +62,9 @@ def with_links(connection: Connection, views: Iterable[StoryView]) -> tuple[Stor
     for row in rows_with(connection, statement, _LINKS.c.story_id, by_id):
         other = LinkedStory(**{name: row._mapping[name] for name in LinkedStory.__struct_fields__})
         links.setdefault((row.story_id, row.relation), {})[other.id] = other
+    for (id_, relation), others in links.items():
+        for other in others if relation != "related" else ():
+            links.get((id_, "related"), {}).pop(other, None)
     return tuple(
         replace(
             one, **{relation: _nearest(one, links.get((one.id, relation), {})) for relation in _RELATIONS}

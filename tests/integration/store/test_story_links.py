@@ -66,6 +66,15 @@ def test_a_story_names_what_came_before_and_after_and_what_is_related(rig: Rig) 
     assert _links(_story(rig, "Dock")) == {}
 
 
+def test_what_comes_before_or_after_is_not_related_besides(rig: Rig) -> None:
+    """It was related while nobody knew the order, or before a merge."""
+    both = [story_link.insert().values(story_no=a, other_no=b) for a, b in ((1, 2), (2, 1))]
+    for statement in both:
+        executed(rig.database, statement)
+    assert _links(_story(rig, "Levee")) == {"later": [VOTED], "related": [PUMPS]}
+    assert _links(_story(rig, "Parliament")) == {"earlier": [LEVEE]}
+
+
 def test_the_views_have_the_same_rows(rig: Rig) -> None:
     with rig.database.read() as connection:
         links = connection.execute(text("SELECT relation, COUNT(*) FROM v_story_links GROUP BY relation"))

@@ -217,8 +217,8 @@ class RequestGuard:
             inner["path"] = in_path.path
             # Starlette reads the decoded path; the end of the token in the raw path is not known.
             inner["raw_path"] = in_path.path.encode("utf-8", "surrogatepass")
-        elif scope["path"].startswith(FRESHRSS_API):
-            inner["path"] = scope["path"].removeprefix(FRESHRSS_API)
+        elif (rest := scope["path"].removeprefix(FRESHRSS_API)).startswith(READER_API):
+            inner["path"] = rest
         request, guarded = Request(inner, receive), self._guarded(inner, send, scope["method"] == "HEAD")
         try:
             await self._checked(request, in_path, guarded)

@@ -3,6 +3,7 @@
 import base64
 import datetime as dt
 from collections.abc import Iterator
+from typing import Any
 
 import pytest
 from sqlalchemy import select
@@ -14,8 +15,9 @@ from aggregator.store.intake import sources
 from aggregator.store.read import read_marks
 from aggregator.store.read.read_marks import all_readers, remove_reader
 from aggregator.store.stories import api_tokens
+from aggregator.store.stories.api_tokens import Scope
 from aggregator.store.tables import read_mark, reader, story
-from aggregator.web.reader_api import NEW_READERS_A_DAY
+from aggregator.web.reader_api import NEW_READERS_A_DAY, STORIES
 from tests.support.articles import FLOOD, FLOOD_ELSEWHERE, NOON, STRIKE, Clock, Rig, record
 from tests.support.newsroom import STRANGER, Newsroom
 from tests.support.polling import feed_source
@@ -41,8 +43,11 @@ def phone(room: Newsroom) -> ReaderClient:
     return signed_in(room)
 
 
-def signed_in(room: Newsroom, name: str = "Ada", **headers: str) -> ReaderClient:
-    return ReaderClient(room.client.base_url, name, room.token(f"phone of {name}", "read"), **headers)
+def signed_in(
+    room: Newsroom, name: str = "Ada", scope: Scope = "read", path: str = "", **headers: str
+) -> ReaderClient:
+    url = room.client.base_url.copy_with(path=f"{path}/")
+    return ReaderClient(url, name, room.token(f"phone of {name}{path}", scope), **headers)
 
 
 def numbers(database: Database, *ids: str) -> list[str]:
@@ -246,12 +251,43 @@ def test_an_item_is_that_of_the_feed_whatever_form_its_id_has(room: Newsroom, ph
         assert answer.json()["items"] == [item]
 
 
-def test_the_paths_of_freshrss_lead_here(room: Newsroom, phone: ReaderClient) -> None:
-    form = {"Email": "Ada", "Passwd": room.token("freshrss", "read")}
-    assert "Auth=ada/" in phone.http.post("/api/greader.php/accounts/ClientLogin", data=form).text
-    user = "/api/greader.php/reader/api/0/user-info?output=json"
-    assert phone.http.get(user).json() == phone.get("user-info")
-    assert phone.http.get(user, headers={"Authorization": ""}).status_code == 401
+def test_the_paths_of_freshrss_lead_here(room: Newsroom) -> None:
+    """Every call of a client, by query and by form, is answered as without them."""
+    plain, other = (signed_in(room, path=one) for one in ("", "/api/greader.php"))
+    first, second, *_ = plain.ids()
+    long_id = f"tag:google.com,2005:reader/item/{int(first):016x}"
+    plain.mark(first, add=STARRED)
+    other.mark(second, add=READ)
+    calls: list[tuple[str, dict[str, Any]]] = [
+        *((call, {}) for call in ("user-info", "subscription/list", "tag/list", "unread-count")),
+        *(("stream/items/ids", {"s": stream, "n": 100}) for stream in (LIST, READ, STARRED)),
+        (f"stream/contents/{LIST}", {"n": 3, "xt": READ}),
+        (f"stream/contents/{STORIES}", {"n": 3, "ot": 1}),
+        ("stream/contents", {"n": 3, "s": STARRED}),
+        ("stream/items/contents", {"i": [first, second, long_id]}),
+    ]
+    for call, fields in calls:
+        answers = [client.get(call, **fields) for client in (plain, other)]
+        for client in (plain, other):
+            answer = client.http.post(f"/reader/api/0/{call}", data={"output": "json"} | fields)
+            answers.append(answer.json())
+        for one in answers:
+            one.pop("updated", None)  # the time of the answer
+            assert one, call
+            assert one == answers[0], call
+    assert (plain.ids(READ), plain.ids(STARRED)) == ([second], [first])
+    for client in (plain, other):
+        url = f"/reader/api/0/edit-tag?a={READ}&i={long_id}&T={client.token}"
+        assert client.http.post(url).text == "OK"
+        assert first not in client.unread()
+        assert client.http.get("/reader/api/0/user-info", headers={"Authorization": ""}).status_code == 401
+    other.mark_all(ts=int(room.clock().timestamp()))
+    assert plain.unread() == []
+
+
+def test_the_prefix_of_freshrss_leads_nowhere_else(room: Newsroom) -> None:
+    for path in ("", "/", "/search", "/api/v1/stories", "x/reader/api/0/user-info"):
+        assert room.get(f"/api/greader.php{path}").status_code == 404, path
 
 
 def test_short_hexadecimal_ids_mark_the_stories_that_they_name(phone: ReaderClient) -> None:

@@ -19,8 +19,8 @@ from collections.abc import Callable, Sequence
 from typing import Any
 from urllib.parse import parse_qsl, quote
 
-import msgspec
 from anyio import to_thread
+from msgspec.structs import replace
 from starlette.datastructures import ImmutableMultiDict
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
@@ -32,6 +32,7 @@ from aggregator.model.errors import UsageError
 from aggregator.model.read_model import StoryFilter
 from aggregator.store.read.read_marks import Reader, ReaderItem, ReadMarks, StoryStream, reader_name
 from aggregator.store.stories.api_tokens import TOKEN_PREFIX
+from aggregator.stories.counts import with_originals
 from aggregator.web.dependencies import Site
 from aggregator.web.feeds.items import story_items
 from aggregator.web.filters import whole_number
@@ -90,13 +91,14 @@ def subscription(folder: str) -> str:
 class Session:
     """One request of a reader: the streams as this reader has them, and a method for each call."""
 
-    def __init__(self, site: Site, marks: ReadMarks, who: Reader, authorization: str) -> None:
+    def __init__(self, site: Site, marks: ReadMarks, who: Reader, request: Request) -> None:
         self._site = site
         self._marks = marks
         self._who = who
+        self._access = site.access(request)
         self._folders = site.reader.folders()
         # 57 characters, as those of Google Reader were; no other reader or token has the same.
-        signed = hmac.new(authorization.encode(), b"aggregator edit", hashlib.sha256)
+        signed = hmac.new(request.headers["authorization"].encode(), b"aggregator edit", hashlib.sha256)
         self.edit_token = signed.hexdigest()[:57]
 
     def named(self, name: str) -> StoryStream:
@@ -186,15 +188,19 @@ class Session:
     # --- items ---------------------------------------------------------------------------------------------
 
     def _written(self, items: Sequence[ReaderItem]) -> list[Json]:
-        """Return items with their texts, which are those of the feeds: they keep to the excerpt limit."""
-        reader = self._site.reader
+        """Return items with their texts: whole, or as in feeds, which keep to the excerpt limit."""
+        reader, settings, is_whole = self._site.reader, self._site.settings, self._access == "owner"
         stories = reader.with_links(reader.stories_by_id(tuple(one.story for one in items)))
+        alone = [one.id for one in stories if is_whole and one.report_count == 1]
+        articles = {id_: with_originals(found) for id_, found in reader.articles_of(alone, "text").items()}
+        stories = tuple(replace(one, articles=tuple(articles.get(one.id) or one.articles)) for one in stories)
         rendered = reader.rendered(tuple(one.id for one in stories))
         by_story = {one.story: one for one in items}
         named = self._streams_of(items)
         titles = {subscription(folder): self._title(folder) for folder in (*self._folders, "")}
         answers = []
-        for story, entry in zip(stories, story_items(stories, rendered, self._site.settings), strict=True):
+        entries = story_items(stories, rendered, settings, are_whole=is_whole)
+        for story, entry in zip(stories, entries, strict=True):
             item, (origin, *labels) = by_story[story.id], named[story.id]
             states = [READING_LIST, *[READ] * item.is_read, *[STARRED] * item.is_starred]
             stamp = microseconds(item.updated)
@@ -214,7 +220,7 @@ class Session:
                     "origin": {
                         "streamId": origin,
                         "title": titles.get(origin, ""),
-                        "htmlUrl": f"{self._site.settings.base_url}/",
+                        "htmlUrl": f"{settings.base_url}/",
                     },
                 }
             )
@@ -284,7 +290,7 @@ class Session:
             if time := moment(fields.get(key, "")):
                 chosen[field] = time
         limit = min(most, whole_number(fields.get("n", "")) or _USUAL_ITEMS)
-        stream = msgspec.structs.replace(self.named(name), **chosen, after=fields.get("c") or None)
+        stream = replace(self.named(name), **chosen, after=fields.get("c") or None)
         items, after = self._marks.items(self._who, stream, limit)
         common: Json = {"id": name, "updated": int(self._site.clock().timestamp())}
         return common | ({"continuation": after} if after else {}), items
@@ -390,7 +396,7 @@ class _Api:
         run = _CALLS.get(call := call.rstrip("/"))
         if run is None:
             raise HTTPException(404, "this call is not supported")
-        session = Session(self._site, self._marks, who, request.headers["authorization"])
+        session = Session(self._site, self._marks, who, request)
         if call in _EDITS:
             if request.method != "POST":
                 raise HTTPException(405)

@@ -550,6 +550,7 @@ class StoryReader:
     stories = _reading(_page)
     article = _reading(one_article)
     rendered = _reading(merged_of)
+    articles_of = _reading(article_views.views_of_stories)
     with_links = _reading(story_links.with_links)
     list_stories = _reading(front_page.list_stories)
     new_reports = _reading(front_page.new_reports)

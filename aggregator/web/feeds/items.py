@@ -10,6 +10,7 @@ import re
 from collections.abc import Iterable, Mapping, Sequence
 from functools import lru_cache
 from html import escape
+from itertools import groupby
 from zoneinfo import ZoneInfo
 
 import msgspec
@@ -27,7 +28,7 @@ from aggregator.web.excerpts import count_words as excerpt_words
 from aggregator.web.excerpts import first_words, for_change, for_item
 from aggregator.web.feeds import formats
 from aggregator.web.filters import ParsedFilter
-from aggregator.web.jinja import moment, short_day
+from aggregator.web.jinja import moment, paragraphs, short_day
 from aggregator.web.settings import PublishSettings
 
 ITEM_WORDS = 150  # of an item: what one screen of a phone shows (390 x 844 pixels, 17 pixels a line)
@@ -38,21 +39,52 @@ NAMED_COPIES = 3  # of one report
 _TAG = re.compile("<[^<>]*>")
 
 
-def story_body(story: StoryView, merged: MergedStory | None, story_url: str) -> str:
-    """Return a story, limited by `excerpts.for_item`, as a fragment of HTML of about ITEM_WORDS words."""
+def story_body(
+    story: StoryView, merged: MergedStory | None, story_url: str, *, is_whole: bool = False
+) -> str:
+    """Return a story, limited by `excerpts.for_item`, as a fragment of HTML of about ITEM_WORDS words.
+
+    With `is_whole` it has the whole text, beside as many reports and links as fit into an item.
+    """
     articles = {article.id: article for article in story.articles}
     words = labels(story.language)
-    said = item_state(merged)
+    said = () if is_whole else item_state(merged)
     parts = [_paragraph(_said(fact, articles, words)) for fact in said]
+    if is_whole:
+        parts = _whole_text(story, merged, articles, words)
     if not parts and story.summary:
         parts.append(_paragraph(escaped(story.summary)))
-    shown = " ".join(fact.said[0].text for fact in said) or story.summary
+    shown = " ".join(fact.said[0].text for fact in said) or ("" if is_whole else story.summary)
     parts.append(f"<p><em>{numbers(story)}</em></p>")
     linked = _linked_stories(story, story_url.removesuffix(story.id))
     left = ITEM_WORDS - _OTHER_WORDS - count_words(shown) - count_words(_TAG.sub(" ", linked))
     parts += [_reports(story.articles, left), linked]
     parts.append(f"<p>{link(story_url, 'Full story')}</p>")
     return "".join(parts)
+
+
+def _whole_text(
+    story: StoryView, merged: MergedStory | None, articles: Mapping[str, ArticleView], words: Labels
+) -> list[str]:
+    """Return the text of the only original, if the story has it, or else the merged text, as HTML."""
+    originals = [one for one, _ in originals_with_copies(story.articles) if one.text]
+    if len(originals) == 1:
+        text = [_paragraph(escaped(line)) for line in paragraphs(originals[0].text)]
+        return [*text, _paragraph(f"— {_outlet(originals[0])}")]
+    if merged is None:
+        return []
+    opening = newest_state(merged, sentences=0, words=0)  # the summary
+    single = [
+        f"{' '.join(escaped(one.text) for one in said)} — {_who(said[0], articles)}"
+        for said in (list(group) for _, group in groupby(opening.only, key=lambda one: one.article))
+    ]
+    facts = (opening.state, opening.facts, merged.quotations)
+    sections = [[_said(fact, articles, words) for fact in some] for some in facts]
+    parts: list[str] = []
+    headings = ("", words.several, words.quotations, words.only)
+    for heading, lines in zip(headings, [*sections, single], strict=True):
+        parts += [f"<h3>{escaped(heading)}</h3>"] * bool(heading and lines) + list(map(_paragraph, lines))
+    return parts
 
 
 def item_state(merged: MergedStory | None) -> tuple[Fact, ...]:
@@ -333,21 +365,30 @@ def story_items(
     rendered: Mapping[str, MergedStory],
     settings: PublishSettings,
     link: str | None = None,
+    *,
+    are_whole: bool = False,
 ) -> tuple[formats.Item, ...]:
     """Return one item per story, in the same order; `rendered` are the merged texts by story id.
 
-    The excerpt limit also applies if the owner requests the feed, because feeds are shared. `link` is the
-    setting of the saved query for the target of items.
+    The excerpt limit also applies if the owner requests the feed, because feeds are shared; not if the items
+    `are_whole`. `link` is the setting of the saved query for the target of items.
     """
     opens_article = (link or settings.link) == "article"
-    return tuple(_item(story, rendered.get(story.id), settings, opens_article) for story in stories)
+    return tuple(
+        _item(story, rendered.get(story.id), settings, opens_article, are_whole) for story in stories
+    )
 
 
 @lru_cache(maxsize=256)  # all formats share it, and of a feed that changed most stories are as they were
 def _item(
-    story: StoryView, merged: MergedStory | None, settings: PublishSettings, opens_article: bool
+    story: StoryView,
+    merged: MergedStory | None,
+    settings: PublishSettings,
+    opens_article: bool,
+    is_whole: bool,
 ) -> formats.Item:
-    story, merged = for_item(story, merged, settings.excerpt_words)
+    if not is_whole:
+        story, merged = for_item(story, merged, settings.excerpt_words)
     story_url = f"{settings.base_url}/stories/{story.id}"
     best = best_article(story.articles)
     article_url = formats.feed_url(best.url) if best else None
@@ -356,7 +397,7 @@ def _item(
         url=article_url if opens_article and article_url else story_url,
         external_url=None if opens_article else article_url,
         title=formats.feed_title(story.title) or "Untitled",
-        html=story_body(story, merged, story_url),
+        html=story_body(story, merged, story_url, is_whole=is_whole),
         summary=story_summary(story, merged),
         updated=story.updated,
         published=min(story.first_published, story.updated),

@@ -3,11 +3,11 @@
 A client signs in with the name of a reader and a token as password, and gets `NAME/TOKEN` as `Auth`. It sends
 that in every request as `Authorization: GoogleLogin auth=...`, which RequestGuard checks like other tokens.
 Browsers never send this header by themselves, so a page of another site cannot act for a reader; `T` is
-checked if a client sends it. The calls that change subscriptions are missing.
+checked if a client sends it. Calls that change subscriptions need a token of scope admin.
 
-A client files an item under the one subscription that `origin` names. So each folder of sources is a
-subscription, with the stories that one of its sources founded, and STORIES has all others: a story is in one
-subscription for life. The label of a folder has every story with an article of that folder.
+A client files an item under the one subscription that `origin` names. So each source is a subscription, with
+the stories that it founded, and STORIES has all others: a story stays in its subscription. The label of a
+folder has every story with an article of that folder.
 """
 
 import datetime as dt
@@ -15,11 +15,12 @@ import hashlib
 import hmac
 import re
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from typing import Any
 from urllib.parse import parse_qsl, quote
 
 from anyio import to_thread
+from msgspec import UNSET
 from msgspec.structs import replace
 from starlette.datastructures import ImmutableMultiDict
 from starlette.exceptions import HTTPException
@@ -28,20 +29,32 @@ from starlette.responses import PlainTextResponse, Response
 from starlette.routing import Route
 
 from aggregator.config.settings import SavedQuery
-from aggregator.model.errors import UsageError
-from aggregator.model.read_model import StoryFilter
+from aggregator.model.errors import FetchError, ReadError, UsageError
+from aggregator.model.read_model import SourceView, StoryFilter
+from aggregator.pipeline import manage_sources
+from aggregator.pipeline.manage_sources import SourceOptions
 from aggregator.store.read.read_marks import Reader, ReaderItem, ReadMarks, StoryStream, reader_name
 from aggregator.store.stories.api_tokens import TOKEN_PREFIX
 from aggregator.stories.counts import with_originals
-from aggregator.web.dependencies import Site
+from aggregator.web.api.edit_sources import (
+    ADDING_SECONDS,
+    ChangeSourceRequest,
+    begin_adding,
+    change,
+    found,
+    log_change,
+)
+from aggregator.web.dependencies import ID, Site
+from aggregator.web.excerpts import bounded_source
 from aggregator.web.feeds.items import story_items
 from aggregator.web.filters import whole_number
 from aggregator.web.pages.forms import NO_STORE
 from aggregator.web.responses import JsonResponse, RefusedError
-from aggregator.web.security.middleware import BAD_READER_TOKEN, is_owner, read_body, sign_in
+from aggregator.web.security.middleware import BAD_READER_TOKEN, is_owner, read_body, require_scope, sign_in
 from aggregator.web.security.token_auth import reader_of
 
-STORIES = "feed/stories"
+_FEED = "feed/"
+STORIES = f"{_FEED}stories"
 READING_LIST = "user/-/state/com.google/reading-list"
 READ = "user/-/state/com.google/read"
 STARRED = "user/-/state/com.google/starred"
@@ -60,6 +73,8 @@ _BODY_SECONDS = 10.0
 MOST_IDS = 10_000  # in one request or response
 MOST_CONTENTS = 250  # items with texts in one response of a stream
 _USUAL_ITEMS = 20  # without `n`, as Google Reader
+_MOST_ADDRESS_CHARS = 2048  # as in the API of sources
+_MOST_NAME_CHARS = 200
 _NO_TOKEN = "-"  # noqa: S105 - in the place of a token, for the owner on this machine
 _ANY_T = ("", "x")  # of clients that do not fetch one
 
@@ -83,9 +98,9 @@ def item_number(text: str) -> int | None:
     return number if 0 < number < 2**63 else None
 
 
-def subscription(folder: str) -> str:
-    """Return the id of the subscription of a folder; "" is that of all other stories."""
-    return f"feed/{hashlib.blake2b(folder.encode(), digest_size=6).hexdigest()}" if folder else STORIES
+def subscription(source: str) -> str:
+    """Return the id of the subscription of a source; "" is that of all other stories."""
+    return f"{_FEED}{source}" if source else STORIES
 
 
 class Session:
@@ -95,6 +110,7 @@ class Session:
         self._site = site
         self._marks = marks
         self._who = who
+        self._request = request
         self._access = site.access(request)
         self._folders = site.reader.folders()
         # 57 characters, as those of Google Reader were; no other reader or token has the same.
@@ -108,18 +124,24 @@ class Session:
             READING_LIST: StoryStream(),
             READ: StoryStream(is_read=True),
             STARRED: StoryStream(is_starred=True),
-            STORIES: StoryStream(founded_in=""),
+            STORIES: StoryStream(founded_by=""),
         }
         if name in states:
             return states[name]
+        if sources := self._sources([name.removeprefix(_FEED)] if name.startswith(_FEED) else []):
+            return StoryStream(wanted=StoryFilter(folder=sources[0].folder), founded_by=sources[0].id)
         for folder in self._folders:
-            if name in (subscription(folder), _LABEL + folder):
-                founded_in = None if name.startswith(_LABEL) else folder
-                return StoryStream(wanted=StoryFilter(folder=folder), founded_in=founded_in)
+            if name == _LABEL + folder:
+                return StoryStream(wanted=StoryFilter(folder=folder))
         for query in self._queries():
             if name == _LABEL + query.name:
                 return StoryStream(wanted=self._filter(query))
         raise HTTPException(404, "there is no such stream")
+
+    def _sources(self, ids: Collection[str] | None = None) -> list[SourceView]:
+        """Return the sources with these ids, or all, as this client may see them."""
+        known = None if ids is None else [one for one in ids if ID.fullmatch(one)]
+        return [bounded_source(one, self._access) for one in self._marks.sources(known)]
 
     def _queries(self) -> list[SavedQuery]:
         """Return the saved queries that are labels: those that are not called as a folder."""
@@ -137,23 +159,20 @@ class Session:
         return {"tags": [{"id": STARRED}, *folders, *queries]}
 
     def subscriptions(self, _fields: Fields) -> Json:
-        """Return the subscriptions, that of stories without folder last."""
-        return {"subscriptions": [self._subscription(folder) for folder in (*self._folders, "")]}
+        """Return the subscriptions, that of stories without a source last."""
+        rest = SourceView(id="", name=self._site.settings.title)
+        return {"subscriptions": [self._subscription(one) for one in (*self._sources(), rest)]}
 
-    def _subscription(self, folder: str) -> Json:
-        base, chosen = self._site.settings.base_url, f"?folder={quote(folder)}" if folder else ""
-        label = {"id": _LABEL + folder, "label": folder, "type": "folder"}
+    def _subscription(self, source: SourceView) -> Json:
+        base, folder = self._site.settings.base_url, source.folder
         return {
-            "id": subscription(folder),
-            "title": self._title(folder),
-            "categories": [label] if folder else [],
-            "url": f"{base}/feeds/stories.rss{chosen}",
-            "htmlUrl": f"{base}/{chosen}",
+            "id": subscription(source.id),
+            "title": source.name,
+            "categories": [{"id": _LABEL + folder, "label": folder, "type": "folder"}] if folder else [],
+            "url": source.url or f"{base}/feeds/stories.rss",
+            "htmlUrl": source.site_url or f"{base}/",
             "iconUrl": "",
         }
-
-    def _title(self, folder: str) -> str:
-        return folder or self._site.settings.title
 
     def unread_counts(self, _fields: Fields) -> Json:
         """Return the numbers of unread stories by stream, among the newest MOST_COUNTED ones."""
@@ -197,7 +216,8 @@ class Session:
         rendered = reader.rendered(tuple(one.id for one in stories))
         by_story = {one.story: one for one in items}
         named = self._streams_of(items)
-        titles = {subscription(folder): self._title(folder) for folder in (*self._folders, "")}
+        sources = self._sources({origin.removeprefix(_FEED) for origin, *_ in named.values()})
+        titles = {STORIES: settings.title} | {subscription(one.id): one.name for one in sources}
         answers = []
         entries = story_items(stories, rendered, settings, are_whole=is_whole)
         for story, entry in zip(stories, entries, strict=True):
@@ -276,6 +296,53 @@ class Session:
         self._marks.mark_all_read(self._who, self.named(fields.get("s", READING_LIST)), until)
         return "OK"
 
+    # --- changing subscriptions ----------------------------------------------------------------------------
+
+    def quick_add(self, fields: Fields) -> Json:
+        """Add the feed at an address, or of that site; `error` is why there is none, as FreshRSS says it."""
+        typed = _one(fields, "quickadd")
+        try:
+            id_ = self._add(typed, SourceOptions())
+        except (UsageError, RefusedError) as error:
+            return {"numResults": 0, "query": typed[:_MOST_ADDRESS_CHARS], "error": str(error)}
+        name = "".join(one.name for one in self._sources([id_]))
+        return {"numResults": 1, "query": typed, "streamId": subscription(id_), "streamName": name}
+
+    def edit_subscription(self, fields: Fields) -> str:
+        """Add, remove or rename a source, or move it to a folder. Raises UsageError, RefusedError (404)."""
+        act, named = _one(fields, "ac"), _one(fields, "s")
+        title = manage_sources.given(_one(fields, "t")[:_MOST_NAME_CHARS])
+        into, out_of = (_folder(_one(fields, key)) for key in ("a", "r"))
+        if act == "subscribe":
+            self._add(named, SourceOptions(name=title, folder=into))
+            return "OK"
+        source = found(self._site, named.removeprefix(_FEED))
+        if act == "unsubscribe":
+            config, database, _ = self._site.source_services
+            manage_sources.remove(config, database, source)
+        elif act == "edit":
+            is_left = out_of is not None and out_of == source.folder
+            folder = into or (None if is_left else UNSET)
+            change(self._site, source, ChangeSourceRequest(name=title or UNSET, folder=folder))
+        else:
+            raise UsageError("`ac` is subscribe, unsubscribe or edit")
+        log_change(self._request, act)
+        return "OK"
+
+    def _add(self, typed: str, options: SourceOptions) -> str:
+        """Return the id of a new source. Raises UsageError, and RefusedError (503) if too many are added."""
+        if len(typed) > _MOST_ADDRESS_CHARS:
+            raise UsageError(f"an address has at most {_MOST_ADDRESS_CHARS} characters")
+        number = begin_adding(self._request, self._site, typed.removeprefix(_FEED), options, "add")
+        try:
+            id_ = self._site.additions.result(number, ADDING_SECONDS)
+        except (ReadError, FetchError) as error:
+            raise UsageError(str(error)) from error
+        if id_ is None:
+            at = f"/api/v1/sources/requests/{number}"
+            raise UsageError(f"the feed is not found yet; it is added once it is, and {at} has the result")
+        return id_
+
     def _page(self, fields: Fields, most: int) -> tuple[Json, list[ReaderItem]]:
         """Return the common part of a response, and the items of a page."""
         name = fields.get("s", READING_LIST)
@@ -296,6 +363,22 @@ class Session:
         return common | ({"continuation": after} if after else {}), items
 
 
+def _one(fields: Fields, key: str) -> str:
+    """Return the only value of a field, "" without it. Raises UsageError if there are several."""
+    values = {*fields.getlist(key)} or {""}
+    if len(values) > 1:
+        raise UsageError(f"`{key}` is given more than once")
+    return values.pop()
+
+
+def _folder(label: str) -> str | None:
+    """Return the name of the folder in a label; None for "". Raises UsageError for another tag."""
+    name = _USER.sub("user/-/", label)
+    if name and not name.startswith(_LABEL):
+        raise UsageError(f"`a` and `r` are labels, such as {_LABEL}News")
+    return manage_sources.given(name.removeprefix(_LABEL)[:_MOST_NAME_CHARS])
+
+
 def _numbers(fields: Fields) -> list[int]:
     """Return the numbers of the items that the client names; others are ignored."""
     named = (item_number(one) for one in fields.getlist("i")[:MOST_IDS])
@@ -313,8 +396,11 @@ _CALLS: dict[str, Callable[[Session, Fields], Json | str]] = {
     "stream/items/contents": Session.item_contents,
     "edit-tag": Session.edit_tag,
     "mark-all-as-read": Session.mark_all_as_read,
+    "subscription/quickadd": Session.quick_add,
+    "subscription/edit": Session.edit_subscription,
 }
-_EDITS = frozenset({"edit-tag", "mark-all-as-read"})
+_CHANGES = frozenset({"subscription/quickadd", "subscription/edit"})
+_EDITS = _CHANGES | {"edit-tag", "mark-all-as-read"}
 
 
 _BEGINNING = dt.datetime(1970, 1, 1, tzinfo=dt.UTC)
@@ -402,6 +488,8 @@ class _Api:
                 raise HTTPException(405)
             if fields.get("T", "") not in (*_ANY_T, session.edit_token):
                 raise RefusedError(401, "Unauthorized", headers=BAD_READER_TOKEN)
+        if call in _CHANGES:
+            require_scope(request, "admin", "changing sources", "change sources")
         answered = run(session, fields)
         return PlainTextResponse(answered) if isinstance(answered, str) else JsonResponse(answered)
 

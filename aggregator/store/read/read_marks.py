@@ -16,8 +16,9 @@ from sqlalchemy import Connection, Row, Select, delete, func, insert, literal_co
 from aggregator.extract.language.dates import EARLIEST
 from aggregator.model.core import FrozenStruct
 from aggregator.model.errors import DatabaseBusyError, NotWritableError, UsageError
-from aggregator.model.read_model import StoryFilter
+from aggregator.model.read_model import SourceView, StoryFilter
 from aggregator.store.engine.database import Database
+from aggregator.store.intake.sources import chosen_sources
 from aggregator.store.read import story_list
 from aggregator.store.tables import (
     article,
@@ -65,10 +66,10 @@ class ReaderItem(NamedTuple):
 
 
 class StoryStream(FrozenStruct, frozen=True, kw_only=True):
-    """A list of stories. `founded_in`: the folder of the source that founded them, "" without folder."""
+    """A list of stories. `founded_by`: the id of the source of their first article, "" without a source."""
 
     wanted: StoryFilter = StoryFilter()
-    founded_in: str | None = None
+    founded_by: str | None = None
     is_starred: bool = False
     is_read: bool | None = None  # None: both
     since: dt.datetime | None = None  # of the bump, inclusive
@@ -165,17 +166,29 @@ class ReadMarks:
             unread = msgspec.structs.replace(unread, after=after)
 
     def folders(self, ids: Collection[str]) -> tuple[dict[str, str], dict[str, set[str]]]:
-        """Return, by story, the folder of the source that founded it ("" without), and those of all."""
+        """Return, by story, the id of the source that founded it ("" without), and the folders of all."""
         founded: dict[str, str] = dict.fromkeys(ids, "")
         of_all: dict[str, set[str]] = {one: set() for one in ids}
         with self._database.read() as connection:
-            founded |= _founded_in(connection, ids)
-            folders = _folders(connection)
+            founded |= _founded_by(connection, ids)
+            folders = {one: row.folder for one, row in _sources(connection).items() if row.folder}
             named = select(article.c.story, article.c.source).distinct()
             for row in rows_with(connection, named, article.c.story, ids) if folders else ():
                 if row.source in folders:
                     of_all[row.story].add(folders[row.source])
         return founded, of_all
+
+    def sources(self, ids: Collection[str] | None = None) -> list[SourceView]:
+        """Return the sources with these ids, or all, by folder and name; without their health."""
+        with self._database.read() as connection:
+            named = select(source.c.id)
+            chosen = chosen_sources(connection, named if ids is None else named.where(source.c.id.in_(ids)))
+        same = ("id", "site_url", "folder")
+        found = [
+            SourceView(name=one.shown_name, url=one.polled_url, **{key: getattr(one, key) for key in same})
+            for one in chosen
+        ]
+        return sorted(found, key=lambda one: (one.folder or "", one.name.casefold(), one.id))
 
     def matching(self, wanted: StoryFilter, ids: Collection[str]) -> set[str]:
         """Return those of the live stories that match a filter."""
@@ -241,7 +254,7 @@ def _page(
     for _ in () if stream.is_starred else range(_STEPS):
         wanted = msgspec.structs.replace(stream.wanted, after=after)
         rows, after = story_list.places(connection, wanted, _A_STEP)
-        fits = _of_origin(connection, stream.founded_in, {row.id for row in rows if row.bumped_at >= oldest})
+        fits = _of_origin(connection, stream.founded_by, {row.id for row in rows if row.bumped_at >= oldest})
         marked = _marked(connection, who, [row for row in rows if row.id in fits])
         found += [one for one in marked if stream.is_read in (None, one.is_read)]
         is_over = after is None or story_list.read_cursor(after)[0] < oldest
@@ -273,7 +286,7 @@ def _by_marks(connection: Connection, who: Reader, stream: StoryStream) -> list[
     items = [one for one in items if (stream.since or _UNREAD) <= one.updated <= newest]
     ids = [one.story for one in items]
     fits = story_list.StoryMatcher(connection, stream.wanted).matching(connection, ids) if items else set()
-    fits = _of_origin(connection, stream.founded_in, fits)
+    fits = _of_origin(connection, stream.founded_by, fits)
     items.sort(key=lambda one: (one.updated, one.number), reverse=True)
     return [one for one in items if one.story in fits]
 
@@ -306,26 +319,26 @@ def _live(connection: Connection, numbers: Iterable[int]) -> list[Row[Any]]:
     return [*live.values(), *rows_with(connection, still, story.c.id, successors)]
 
 
-def _folders(connection: Connection) -> dict[str, str]:
-    """Return the folder of each source that is in one, by `article.source`."""
-    named = func.coalesce(source.c.folder_name, source.c.id)
-    rows = connection.execute(select(named, source.c.folder).where(source.c.folder > ""))
-    return {row[0]: row[1] for row in rows}
+def _sources(connection: Connection) -> dict[str, Row[Any]]:
+    """Return the id and the folder of each source, by `article.source`."""
+    named = func.coalesce(source.c.folder_name, source.c.id).label("named")
+    chosen: Select[Any] = select(named, source.c.id, source.c.folder)
+    return {row.named: row for row in connection.execute(chosen)}
 
 
-def _founded_in(connection: Connection, ids: Collection[str]) -> dict[str, str]:
-    """Return the folder of the source that founded each story, for those that have one."""
-    folders = _folders(connection)
+def _founded_by(connection: Connection, ids: Collection[str]) -> dict[str, str]:
+    """Return the id of the source that founded each story, for those that have one."""
+    sources = _sources(connection)
     founder = select(story.c.id, article.c.source).join(article, article.c.id == story.c.founding_article)
-    rows = rows_with(connection, founder, story.c.id, ids) if folders else ()
-    return {row.id: folders[row.source] for row in rows if row.source in folders}
+    rows = rows_with(connection, founder, story.c.id, ids) if sources else ()
+    return {row.id: sources[row.source].id for row in rows if row.source in sources}
 
 
-def _of_origin(connection: Connection, folder: str | None, ids: set[str]) -> set[str]:
-    if folder is None or not ids:
+def _of_origin(connection: Connection, source_id: str | None, ids: set[str]) -> set[str]:
+    if source_id is None or not ids:
         return ids
-    founded = _founded_in(connection, ids)
-    return {one for one in ids if founded.get(one, "") == folder}
+    founded = _founded_by(connection, ids)
+    return {one for one in ids if founded.get(one, "") == source_id}
 
 
 # --- marking -----------------------------------------------------------------------------------------------

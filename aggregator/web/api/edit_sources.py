@@ -97,19 +97,12 @@ async def add_source(request: Request, site: OfSite) -> Response:
 
     def work(body: bytes) -> Response:
         asked = json_body(request, body, AddSourceRequest, "a source")
-        config, database, reader = site.source_services
         options = SourceOptions(
             name=manage_sources.given(asked.name),
             folder=manage_sources.given(asked.folder),
             interval_seconds=manage_sources.interval_of(asked.interval or ""),
         )
-
-        def add() -> str:
-            added = manage_sources.add(config, database, asked.url, options, reader)
-            log_change(request)
-            return added.source.id
-
-        number = site.additions.begin(add)
+        number = begin_adding(request, site, asked.url, options)
         id_ = site.additions.result(number, ADDING_SECONDS)
         if id_ is not None:
             return _shown(request, site, id_, 201)
@@ -220,6 +213,18 @@ def export_opml(request: Request, site: OfSite) -> Response:
     config, database, _ = site.source_services
     kept = {"Content-Disposition": 'attachment; filename="sources.opml"'}
     return Response(manage_sources.export_opml(config, database), media_type=OPML, headers=kept)
+
+
+def begin_adding(request: Request, site: Site, url: str, options: SourceOptions, act: str = "") -> int:
+    """Have the feed at an address, or of that site, be added; return its number in `site.additions`."""
+    config, database, reader = site.source_services
+
+    def add() -> str:
+        added = manage_sources.add(config, database, url, options, reader)
+        log_change(request, act)
+        return added.source.id
+
+    return site.additions.begin(add)
 
 
 def log_change(request: Request, act: str = "") -> None:

@@ -35,6 +35,7 @@ from aggregator.web.api.edit_sources import (
     ADDING_SECONDS,
     MAX_OPML_BYTES,
     ChangeSourceRequest,
+    begin_adding,
     change,
     found,
     log_change,
@@ -365,18 +366,11 @@ class SourceForms:
 
     def add(self, request: Request, fields: Fields) -> Response:
         """Add a feed. Raises UsageError, ReadError."""
-        config, database, reader = self._site.source_services
         options = SourceOptions(
             name=manage_sources.given(fields.get("name", "")[:200]),
             folder=manage_sources.given(fields.get("folder", "")[:200]),
         )
-
-        def add() -> str:
-            added = manage_sources.add(config, database, fields.get("url", ""), options, reader)
-            log_change(request, "save")
-            return added.source.id
-
-        number = self._site.additions.begin(add)
+        number = begin_adding(request, self._site, fields.get("url", ""), options, "save")
         id_ = self._site.additions.result(number, ADDING_SECONDS)
         return _to_sources(added=id_) if id_ else RedirectResponse(f"/sources/adding/{number}", 303)
 

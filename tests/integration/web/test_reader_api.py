@@ -3,6 +3,8 @@
 import base64
 import datetime as dt
 import html
+import re
+import threading
 from collections.abc import Iterator
 from typing import Any
 
@@ -18,13 +20,16 @@ from aggregator.store.read.read_marks import all_readers, remove_reader
 from aggregator.store.stories import api_tokens
 from aggregator.store.stories.api_tokens import Scope
 from aggregator.store.tables import read_mark, reader, story
+from aggregator.web import reader_api
 from aggregator.web.reader_api import NEW_READERS_A_DAY, STORIES
 from tests.support.articles import FLOOD, FLOOD_ELSEWHERE, NOON, STRIKE, Clock, Rig, record
+from tests.support.loopback import LoopbackServer, Request, Response
 from tests.support.newsroom import STRANGER, Newsroom
 from tests.support.polling import feed_source
 from tests.support.reader_client import LIST, READ, STARRED, ReaderClient, libgreader_client
 from tests.support.rows import overheard, queried, read_by, whole_scans, written_by
 from tests.support.story_checks import by_title, correct, members, mistake, undo
+from tests.support.waiting import wait_until
 
 DAY = dt.timedelta(days=1)
 FEED = "https://ports.example/feed"
@@ -207,7 +212,8 @@ def test_bodies_and_calls_that_cannot_be_are_refused(room: Newsroom, phone: Read
     assert room.client.post("/accounts/ClientLogin", data={"Email": "", "Passwd": "x"}).status_code == 400
     assert room.client.get("/accounts/ClientLogin?Email=a&Passwd=b").status_code == 405
     for call, status in {
-        "subscription/quickadd": 404,
+        "subscription/quickadd": 405,
+        "subscription/import": 404,
         "stream/contents/feed/unknown": 404,
         "stream/items/ids?s=user/-/label/unknown": 404,
         "stream/items/ids?c=nonsense": 400,
@@ -362,9 +368,9 @@ def test_all_is_read_up_to_a_moment_and_takes_no_row(room: Newsroom, phone: Read
     assert phone.count() == 0
 
 
-def test_folders_are_subscriptions_and_queries_are_labels(database: Database) -> None:
+def test_sources_are_subscriptions_and_folders_and_queries_are_labels(database: Database) -> None:
     with Newsroom(database, queries=(SavedQuery(query="levee").named("levees"),)) as opened:
-        feed = feed_source(FEED, folder="Ports & ships")
+        feed = feed_source(f"{FEED}?key=k3y", folder="Ports & ships", title="Ports")
         written_by(database, sources.add, feed)
         opened.writer.take(
             record(feed.id, "1", "Dockers strike in Sennick", STRIKE, published=NOON, outlet="Port News"),
@@ -379,8 +385,7 @@ def test_folders_are_subscriptions_and_queries_are_labels(database: Database) ->
         ports, rest = phone.get("subscription/list")["subscriptions"]
         label = "user/-/label/Ports & ships"
         assert ports["categories"] == [{"id": label, "label": "Ports & ships", "type": "folder"}]
-        assert ports["url"].endswith("/feeds/stories.rss?folder=Ports%20%26%20ships")
-        assert opened.client.get(ports["url"]).status_code == 200
+        assert (ports["id"], ports["title"], ports["url"]) == (f"feed/{feed.id}", "Ports", f"{FEED}?key=***")
         items = phone.contents(flood, strike)
         assert [items[one]["origin"]["streamId"] for one in (flood, strike)] == [rest["id"], ports["id"]]
         assert label in items[flood]["categories"], "an article of it is from the folder"
@@ -405,6 +410,160 @@ def test_a_folder_may_end_with_a_slash(database: Database) -> None:
         assert len(phone.ids()) == 1
         for call in ("stream/contents/user/-/label/Ports/", "stream/contents/", "stream/contents"):
             assert len(phone.get(call)["items"]) == 1, call
+
+
+# --- changing subscriptions --------------------------------------------------------------------------------
+
+RSS = "<rss><channel><title>Courier</title><item><title>Levee breaks</title></item></channel></rss>"
+
+
+def subscribed(phone: ReaderClient) -> dict[str, tuple[str, list[str]]]:
+    """Titles and folders of the subscriptions, but for the last one, by id."""
+    *found, _ = phone.get("subscription/list")["subscriptions"]
+    return {one["id"]: (one["title"], [each["label"] for each in one["categories"]]) for one in found}
+
+
+def quick_add(phone: ReaderClient, typed: str) -> Any:
+    answer = phone.http.post(
+        "/reader/api/0/subscription/quickadd", data={"T": phone.token, "quickadd": typed}
+    )
+    assert answer.status_code == 200, answer.text
+    return answer.json()
+
+
+def edit(phone: ReaderClient, **form: Any) -> tuple[int, str]:
+    answer = phone.http.post("/reader/api/0/subscription/edit", data={"T": phone.token} | form)
+    return answer.status_code, answer.text.strip()
+
+
+@pytest.mark.parametrize("path", ["", "/api/greader.php"])
+def test_a_subscription_is_added_renamed_moved_and_removed(
+    database: Database, server: LoopbackServer, path: str
+) -> None:
+    server.routes |= {
+        "/": Response(body='<a href="/f/feed">Feed</a>', content_type="text/html"),
+        "/f/feed": Response(body=RSS, content_type="application/rss+xml"),
+        "/other": Response(body=RSS.replace("Courier", "Echo"), content_type="application/rss+xml"),
+    }
+    with Newsroom(database) as opened:
+        phone = signed_in(opened, scope="admin", path=path)
+        typed = server.url("/")
+        added = quick_add(phone, typed)
+        id_ = added["streamId"]
+        assert added == {"numResults": 1, "query": typed, "streamId": id_, "streamName": "Courier"}
+        assert subscribed(phone) == {id_: ("Courier", [])}
+        opened.writer.take(record(id_.removeprefix("feed/"), "1", "Strike", STRIKE, published=NOON))
+        assert phone.ids(id_) == phone.ids()
+        again = quick_add(phone, f"feed/{server.url('/f/feed')}")
+        assert (again["numResults"], "is a source already" in again["error"]) == (0, True)
+
+        label = "user/-/label/Ports & ships"
+        assert edit(phone, ac="edit", s=id_, t="My\nCourier ", a=label) == (200, "OK")
+        assert subscribed(phone) == {id_: ("My Courier", ["Ports & ships"])}
+        assert phone.ids("user/1/label/Ports & ships") == phone.ids()
+        assert edit(phone, ac="edit", s=id_, r="user/-/label/Other", t="") == (200, "OK")
+        assert edit(phone, ac="edit", s=id_, r=label, a="user/1/label/News") == (200, "OK")
+        assert subscribed(phone) == {id_: ("My Courier", ["News"])}
+        assert edit(phone, ac="edit", s=id_, r="user/-/label/News") == (200, "OK")
+        assert subscribed(phone) == {id_: ("My Courier", [])}
+
+        other = f"feed/{server.url('/other')}"
+        assert edit(phone, ac="subscribe", s=other, t="Sennick", a="user/-/label/News") == (200, "OK")
+        assert sorted(subscribed(phone).values()) == [("My Courier", []), ("Sennick", ["News"])]
+        assert edit(phone, ac="unsubscribe", s=id_) == (200, "OK")
+        assert list(subscribed(phone).values()) == [("Sennick", ["News"])]
+        assert phone.ids(STORIES) == phone.ids() != [], "its stories stay"
+
+
+def test_subscriptions_are_changed_with_a_token_of_scope_admin(
+    room: Newsroom, server: LoopbackServer
+) -> None:
+    server.routes["/f"] = Response(body=RSS, content_type="application/rss+xml")
+    feed = feed_source(FEED)
+    written_by(room.database, sources.add, feed)
+    reading, owner = signed_in(room), ReaderClient(room.client.base_url, "ada", "anything")
+    calls = {
+        "quickadd": {"quickadd": server.url("/f")},
+        "edit": {"ac": "unsubscribe", "s": f"feed/{feed.id}"},
+    }
+    for call, form in calls.items():
+        for client, status, words in ((reading, 403, "--scope admin"), (owner, 401, "--scope admin")):
+            answer = client.http.post(f"/reader/api/0/subscription/{call}", data=form)
+            assert (answer.status_code, words in answer.text) == (status, True)
+            assert answer.headers["content-type"].startswith("text/plain")
+        admin = signed_in(room, "Grace", "admin")
+        wrong = admin.http.post(f"/reader/api/0/subscription/{call}", data=form | {"T": reading.token})
+        assert wrong.status_code == 401
+        assert admin.http.get(f"/reader/api/0/subscription/{call}", params=form).status_code == 405
+        written_by(room.database, api_tokens.revoke, "phone of Grace", NOON)
+        assert admin.http.post(f"/reader/api/0/subscription/{call}", data=form).status_code == 401
+    assert [one.id for one in read_by(room.database, sources.all_sources)] == [feed.id]
+    assert server.requests == []
+
+
+def test_a_feed_that_is_found_late_is_added_nevertheless(
+    room: Newsroom, server: LoopbackServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(reader_api, "ADDING_SECONDS", 0.01)
+    is_ready = threading.Event()
+
+    def slow(_request: Request) -> Response:
+        is_ready.wait(30)
+        return Response(body=RSS, content_type="application/rss+xml")
+
+    server.routes["*"] = slow
+    phone = signed_in(room, scope="admin")
+    late = [quick_add(phone, server.url(f"/{one}"))["error"] for one in range(12)]
+    assert late[10:] == ["too many sources to add at once; try again later"] * 2
+    at = re.findall(r"/api/v1/sources/requests/\d+", "".join(late))
+    assert len(at) == 10
+    is_ready.set()
+    secret = phone.auth.rpartition("/")[2]
+    wait_until(lambda: all(room.get(one, secret).json()["state"] == "added" for one in at), "all feeds")
+    assert len(subscribed(phone)) == 10
+
+
+def test_changes_of_subscriptions_that_cannot_be_are_refused(room: Newsroom, server: LoopbackServer) -> None:
+    server.routes |= {
+        "/away": Response(302, {"Location": "http://169.254.169.254/latest"}),
+        "/none": Response(body="<p>Nothing</p>", content_type="text/html"),
+    }
+    phone = signed_in(room, scope="admin")
+    for typed, words in {
+        server.url("/away"): "not on the public internet",
+        server.url("/none"): "no feed was found",
+        "https://u:hunter2@x.example/f": "belongs in config.yaml",
+        "": "give the address of a feed",
+        "feed/": "give the address of a feed",
+        "file:///etc/passwd": "give the address of a feed",
+        "http://[": "give the address of a feed",
+        "no.such.example": "could not be read",
+        "\x00\ud7ff": "give the address of a feed",
+        "https://x.example/" + "a" * 500_000: "at most 2048 characters",
+    }.items():
+        refused = quick_add(phone, typed)
+        assert (refused["numResults"], words in refused["error"]) == (0, True), refused
+        assert "hunter2" not in refused["error"]
+        assert edit(phone, ac="subscribe", s=f"feed/{typed}")[0] == 400
+    listed, own = feed_source(FEED, origin="config"), feed_source(f"{FEED}2")
+    written_by(room.database, sources.add, listed, own)
+    known = f"feed/{own.id}"
+    tries: list[tuple[int, dict[str, Any]]] = [
+        (400, {"s": known}),
+        (400, {"ac": "rename", "s": known}),
+        (400, {"ac": "edit", "s": [known, f"feed/{listed.id}"]}),
+        (400, {"ac": "edit", "s": known, "a": "user/-/state/com.google/starred"}),
+        (400, {"ac": "edit", "s": known, "a": ["user/-/label/A", "user/-/label/B"]}),
+        (400, {"ac": "edit", "s": f"feed/{listed.id}", "t": "Name"}),
+        (400, {"ac": "unsubscribe", "s": f"feed/{listed.id}"}),
+        *((404, {"ac": "edit", "s": one}) for one in ("", STORIES, LIST, "feed/\x00", "feed/" + "a" * 9999)),
+        (200, {"ac": "edit", "s": known, "t": "\x00" + "t" * 100_000, "a": "user/-/label/" + "f" * 100_000}),
+    ]  # fmt: skip
+    for status, form in tries:
+        assert edit(phone, **form)[0] == status, form
+    assert {len(title) for title, _ in subscribed(phone).values()} == {len(FEED), 199}
+    many = {"quickadd": [f"https://{one}.example" for one in range(20_000)]}
+    assert phone.http.post("/reader/api/0/subscription/quickadd", data=many).status_code == 400
 
 
 # --- bumps, merges, other databases ------------------------------------------------------------------------

@@ -63,8 +63,9 @@ def with_links(connection: Connection, views: Iterable[StoryView]) -> tuple[Stor
         other = LinkedStory(**{name: row._mapping[name] for name in LinkedStory.__struct_fields__})
         links.setdefault((row.story_id, row.relation), {})[other.id] = other
     for (id_, relation), others in links.items():
-        for other in others if relation != "related" else ():
-            links.get((id_, "related"), {}).pop(other, None)
+        if relation != "related":
+            for other in others:
+                links.get((id_, "related"), {}).pop(other, None)
     return tuple(
         replace(
             one, **{relation: _nearest(one, links.get((one.id, relation), {})) for relation in _RELATIONS}

@@ -64,8 +64,8 @@ def with_links(connection: Connection, views: Iterable[StoryView]) -> tuple[Stor
         links.setdefault((row.story_id, row.relation), {})[other.id] = other
     for (id_, relation), others in links.items():
         if relation != "related":
-            for other in others:
-                links.get((id_, "related"), {}).pop(other, None)
+            for linked in others:
+                links.get((id_, "related"), {}).pop(linked, None)
     return tuple(
         replace(
             one, **{relation: _nearest(one, links.get((one.id, relation), {})) for relation in _RELATIONS}

@@ -1,9 +1,9 @@
 """One article's way, on one screen.
 
-    who, when      bytes           entries          clean article       decision        story
-    sources ─poll► net ─read_feed► inbox ─prepare─► text, dedup ─place► dedup, store ─► stories ─► readers
-    (pipeline/poll.py)                   (accept)         (pipeline/jobs.py)
-    (pipeline/placement/place.py)
+    sources ─poll─► bytes ─parse─► entries ─accept─► inbox ─prepare─► clean article, fingerprint
+      ─place─► article, story, evidence ─render─► merged text ─► readers
+
+    (poll.py, jobs.py, store/intake/inbox.py, prepare.py, placement/place.py, render.py)
 
 What comes in is accepted into the inbox in one short transaction; from then on it cannot be lost. Each later
 step is done in the order of inbox numbers and ends in one transaction; doing it again gives the same rows.

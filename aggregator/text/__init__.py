@@ -1,0 +1,4 @@
+"""What a text consists of: sentences, tokens, stems, numbers, names, clock times, language.
+
+Pure: no clock, network or database. Imports `config` and `model`.
+"""

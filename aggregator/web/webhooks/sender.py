@@ -108,7 +108,7 @@ def _bounded(change: Change, story: StoryView, words: int) -> tuple[Change, Stor
 def _delivery(
     hook: Recipient, change: Change, story: StoryView, settings: PublishSettings, listed: int
 ) -> dict[str, object]:
-    """Return the body, in the form that Standard Webhooks proposes; docs/webhooks.md has its members."""
+    """Return the body, in the form that Standard Webhooks proposes; docs/sending.md has its members."""
     newest = sorted(story.articles, key=lambda one: (one.effective_at, one.id))[-listed:] if listed else []
     new = None if change.article is None else {one.id: one for one in story.articles}.get(change.article.id)
     return {

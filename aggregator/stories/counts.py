@@ -348,7 +348,8 @@ def _single_group(article: CountedArticle) -> CopyGroup:
         is_agency_text=agency_of(article.outlet_key) is not None,
         outlet=None if article.outlet_key is None else outlet_key(article.outlet_key),
         wire=wire,
-        credit=None if wire is None else (effective, article.id, wire),
+        # An agency that a little-known source names would make the reports it copies one.
+        credit=None if wire is None or article.is_little_known else (effective, article.id, wire),
     )
 
 

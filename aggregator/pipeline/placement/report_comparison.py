@@ -57,6 +57,7 @@ _ARTICLES_KEPT = 2_000  # decoded articles in memory, about 10 KB each
 _STORIES_KEPT = 2_000  # stories whose newest reports are in memory, about 3 KB each report
 _PAIRS_KEPT = 100_000  # logits in memory, about 200 bytes each
 _WITH_REASONS = 2  # stories of a decision: the best and the runner-up
+_TEXTS_READ = 3  # times the compared reports: texts searched for the sentences of a little-known source
 _PERIOD_ARTICLES = 100_000  # newest articles of a day that are counted (limit)
 
 
@@ -386,19 +387,19 @@ class ReportComparison:
         """
         if not self.is_little_known(connection, own.source):
             return None
-        newest = articles.vouching_rows(connection, story, self.tuning.compared_reports + 1)
+        newest = articles.vouching_rows(connection, story, _TEXTS_READ * self.tuning.compared_reports + 1)
         counted = [row for row in newest if row.inbox_no != own.inbox]
         pairs = [self.article(row) for row in counted[: self.tuning.compared_reports]]
         if not any(len(beside_title(one)) for one in pairs):
             return None  # bare headlines can neither confirm nor deny a text
-        texts = articles.compared_texts(connection, [row.id for row in counted[: len(pairs)]])
+        texts = articles.compared_texts(connection, [row.id for row in counted])
         words, copied = own_words(text, [*texts.values()])
-        packed, count = self._packer.pack_counted("", words, text.language)
+        packed, _ = self._packer.pack_counted("", words, text.language)
         beside = beside_title(own)
-        if copied is not None and count >= self._event_tuning.bodyless_words:
-            beside = np.intersect1d(beside, ids_of(read(packed)) & ((1 << HASH_BITS) - 1))
-        else:
-            copied = None  # nothing else to judge by
+        if copied is not None:
+            own_terms = ids_of(read(packed)) & ((1 << HASH_BITS) - 1)
+            is_mostly_own = 2 * len(words) > len(text.text)
+            beside = np.intersect1d(beside, own_terms if is_mostly_own else own_terms[:0])
         return Agreement(
             shared=shared_beside_title(beside, pairs, self.snapshot(connection)),
             need=self.tuning.agreement,

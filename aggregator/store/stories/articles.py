@@ -408,10 +408,12 @@ def _newest_numbers(story: str, *conditions: ColumnElement[bool]) -> Select[tupl
 
 
 _STORIES_AT_ONCE = 32  # a power of two
+_VOUCHING = (article.c.is_little_known, _IS_OPINION, article.c.inbox_no.desc())
+_VOUCHING_NUMBERS = _newest_numbers("story_id", article.c.counts_as_report).order_by(None)
 _VOUCHING_ROWS = (
     select(*_MEMBER)
-    .where(article.c.inbox_no.in_(_newest_numbers("story_id", article.c.counts_as_report)))
-    .order_by(article.c.inbox_no.desc())
+    .where(article.c.inbox_no.in_(_VOUCHING_NUMBERS.order_by(*_VOUCHING)))
+    .order_by(*_VOUCHING)
 )
 _ONE_MEMBER = select(*_MEMBER).where(article.c.id == bindparam("article_id"))
 
@@ -444,7 +446,7 @@ def compared_rows(connection: Connection, stories: Sequence[str], newest: int) -
 
 
 def vouching_rows(connection: Connection, story: str, newest: int) -> list[MemberRow]:
-    """As `compared_rows`, of those that count as reports."""
+    """As `compared_rows`, of those that count as reports; those of known sources first."""
     rows = connection.execute(_VOUCHING_ROWS, {"story_id": story, "at_most": newest})
     return list(map(_member, rows))
 

@@ -58,13 +58,13 @@ def _chosen(articles: Sequence[ArticleView], cap: int) -> list[ArticleView]:
     with_lead = [a for a in originals if a.role != "excerpt"] or originals
     newest = sorted(with_lead, key=lambda a: (a.effective_at, a.id), reverse=True)
     count_of: dict[str, int] = {}
-    rounds: list[tuple[int, ArticleView]] = []  # round-robin over the outlets
+    rounds: list[tuple[bool, int, ArticleView]] = []  # round-robin over the outlets, known sources first
     for article in newest:
         origin = _origin(article)
         count_of[origin] = count_of.get(origin, 0) + 1
-        rounds.append((count_of[origin], article))
-    rounds.sort(key=lambda pair: pair[0])  # stable: in each round the newest first
-    return [article for _, article in rounds[:cap]]
+        rounds.append((article.is_little_known, count_of[origin], article))
+    rounds.sort(key=lambda one: one[:2])  # stable: in each round the newest first
+    return [article for *_, article in rounds[:cap]]
 
 
 @lru_cache(maxsize=32)  # a story is read again with each report

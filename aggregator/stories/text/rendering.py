@@ -5,7 +5,7 @@ from collections.abc import Callable, Sequence
 import msgspec
 
 from aggregator.model.core import ArticleView, FrozenStruct, MergedStory, StoryName
-from aggregator.stories.counts import with_originals
+from aggregator.stories.counts import of_standing, with_originals
 from aggregator.stories.subjects import names_of, topics_of
 from aggregator.stories.text.merged_text import merge
 from aggregator.stories.text.plain_text import as_text
@@ -39,10 +39,11 @@ def render(story: UnrenderedStory, tuning: StoryTuning) -> Rendering:
     """Return what is stored of a story of these articles."""
     articles = [msgspec.structs.replace(one, url=None) for one in with_originals(story.articles)]
     merged = merge(articles, story.title, tuning)
+    standing = of_standing(story.articles)
     return Rendering(
         merged=merged,
         text="" if len(articles) == 1 else as_text(merged, articles),
         originals={one.id: one.copy_of for one in articles},
-        names=names_of(story.articles),
-        topics=topics_of(story.articles),
+        names=names_of(standing),
+        topics=topics_of(standing),
     )

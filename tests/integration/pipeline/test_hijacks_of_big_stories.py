@@ -3,10 +3,12 @@
 import gzip
 import json
 import os
+import random
 from datetime import timedelta
 from pathlib import Path
 from typing import Any, NamedTuple
 
+import msgspec
 import pytest
 from sqlalchemy import select, text
 
@@ -73,9 +75,8 @@ class BigStory:
         told = select(article.c.title, article.c.text).where(
             article.c.story == self.id, article.c.role == "report"
         )
-        *_, self.last = [
-            row for row in queried(database, told.order_by(article.c.inbox_no)) if len(row.text.split()) > 60
-        ]
+        self.reports = queried(database, told.order_by(article.c.inbox_no)).all()
+        *_, self.last = [row for row in self.reports if len(row.text.split()) > 60]
 
     def shown(self) -> Shown:
         self.rig.render()
@@ -152,6 +153,49 @@ def test_a_hijack_is_not_told_and_adds_one_outlet_at_most(database: Database, ev
     assert after.outlets <= before.outlets + 1
     assert "Slimona" not in after.text
     assert "Golden Harbour" not in after.text
+
+
+@pytest.mark.parametrize("event", STORIES)
+def test_forty_outlets_that_mix_the_sentences_of_reports_are_not_told_and_count_as_one(
+    database: Database, event: str
+) -> None:
+    story = BigStory(database, event)
+    before = story.shown()
+    told = [one for row in story.reports for said in sentences_of(row.text) for one in said]
+    mixed = [
+        " ".join((*random.Random(n).sample(told, 7), ADVERTISEMENTS[n % len(ADVERTISEMENTS)]))
+        for n in range(40)
+    ]
+    after = story.takes(
+        *(of_feed(f"spam{n}.example", story.last.title, one, LATER) for n, one in enumerate(mixed))
+    )
+    assert (after.title, after.summary, after.reports) == (before.title, before.summary, before.reports)
+    assert after.outlets <= before.outlets + 1
+    assert "Slimona" not in after.text
+    names = text("SELECT name FROM v_story_names WHERE story_id = :id").bindparams(id=story.id)
+    assert "Slimona" not in queried(database, names).scalars().all()
+
+
+@pytest.mark.parametrize("event", STORIES)
+def test_an_unknown_outlet_makes_no_agency_the_origin_of_what_it_copies_and_no_topic(
+    database: Database, event: str
+) -> None:
+    story = BigStory(database, event)
+    before = story.shown()
+    after = story.takes(
+        *(
+            msgspec.structs.replace(
+                of_feed("spam.example", f"{row.title}", f"LONDON (Reuters) - {row.text}", LATER),
+                guid=str(n),
+                categories=("Slimona",),
+            )
+            for n, row in enumerate(story.reports)
+        )
+    )
+    assert after.articles > before.articles
+    assert after.reports == before.reports
+    topics = text("SELECT topic FROM v_story_topics WHERE story_id = :id").bindparams(id=story.id)
+    assert queried(database, topics).scalars().all() == []
 
 
 @pytest.mark.later

@@ -11,6 +11,7 @@ task is logged and tried again after a back-off; it never ends the daemon.
 
 import datetime as dt
 import logging
+import math
 import threading
 import time
 from collections import deque
@@ -219,6 +220,7 @@ def _scheduler() -> Any:
     )
 
 
+REST_SECONDS = 60.0  # without a placed article, until memory is given back (chosen: as workers)
 IDLE_SECONDS = 1.0  # sleep when nothing waits, unless it is woken, and of a standby
 RENDERED_AT_ONCE = 20  # stories that are rendered between two reads of the inbox
 STEP_SECONDS = 1.0  # between two maintenance steps while articles wait
@@ -266,6 +268,7 @@ class WriterLoop:
         self._thread = threading.Thread(target=self._run, name="placing", daemon=True)
         self._is_ready = False  # the writer, and `took_over` was called
         self._stepped_at = 0.0
+        self._rests_at = math.inf  # monotonic
         self.has_begun = False  # whether it has read the inbox
         self.trouble: str | None = None  # why placing is paused
 
@@ -333,6 +336,9 @@ class WriterLoop:
             self._arrived.clear()
             self.has_begun = True
             self._write()
+            if time.monotonic() >= self._rests_at and not self._is_needed():
+                self._pipeline.rest()
+                self._rests_at = math.inf
             self._arrived.wait(IDLE_SECONDS)
         else:
             self._stopping.wait(IDLE_SECONDS)
@@ -423,6 +429,7 @@ class WriterLoop:
     def _report(self, count: int) -> None:
         log.info("placed %s", counted(count, "article"), extra={"event": "articles_placed"})
         self._callbacks.placed(count)
+        self._rests_at = time.monotonic() + REST_SECONDS
 
     def _index(self) -> None:
         """Index the placed articles, and wake the webhooks."""

@@ -17,6 +17,7 @@ from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future
 
+from aggregator.config.garbage import clear_caches, give_back_memory
 from aggregator.config.tuning import Tuning
 from aggregator.model.core import Prepared
 from aggregator.model.counters import PLACED, PLACING_SECONDS, VERDICTS, Metrics
@@ -116,6 +117,12 @@ class Pipeline:
     def retention_job(self, plan: RetentionPlan) -> Retention:
         """Return the retention job, for the placing thread."""
         return self.placer.retention_job(plan, self.writer.all_tuning)
+
+    def rest(self) -> None:
+        """Give memory back: what is computed again in no time. The indexes stay."""
+        self.placer.forget_rows()
+        clear_caches()
+        give_back_memory()
 
     def forget(self) -> None:
         """Drop the indexes in memory; they are built again from the database."""

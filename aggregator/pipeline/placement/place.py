@@ -160,6 +160,12 @@ class Placer:
         self._copy_finder.forget()
         self._forget_stories()
 
+    def forget_rows(self) -> None:
+        """Drop what is read again in no time; the indexes stay."""
+        self.story_writer.forget_rows()
+        self._comparison.forget_rows()
+        self._boilerplate.forget()
+
     def _forget_stories(self) -> None:
         self.story_writer.forget()
         self._constraints.forget()

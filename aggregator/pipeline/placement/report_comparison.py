@@ -9,6 +9,7 @@ import datetime as dt
 import logging
 from collections import Counter, OrderedDict, deque
 from collections.abc import Iterable, Mapping, Sequence
+from functools import cached_property
 from typing import NamedTuple
 
 import msgspec
@@ -121,9 +122,8 @@ class ReportComparison:
     def __init__(self, model: EventModel, all_tuning: Tuning) -> None:
         self.tuning = all_tuning.section("pairs", PairTuning)
         self._event_tuning = model.tuning
-        self._packer = TermPacker(model)
+        self._model = model
         self._window_days = int(model.tuning.window_days)
-        self.model = PairModel()
         self._snapshot: StreamSnapshot | None = None
         self._latest: list[StreamPeriod | None] = []  # the newest closed period; []: not read yet
         self._undated_from: int | None = None  # see `undated_from`; None: not read yet
@@ -137,14 +137,27 @@ class ReportComparison:
         self._matches: Counter[str] = Counter()
         self._counted_up_to = -1  # inbox number, see `count_after`
 
+    @cached_property
+    def model(self) -> PairModel:
+        """The pair model, read with the first article: it takes 8 MB."""
+        return PairModel()
+
+    @cached_property
+    def _packer(self) -> TermPacker:
+        return TermPacker(self._model)
+
     def forget(self) -> None:
         """Forget what was read in a transaction that failed."""
-        self._forget_periods()
-        self._rows.clear()
-        self._decoded.clear()
+        self.forget_rows()
         self._articles.clear()
         self._matches.clear()
         self.regrouped()
+
+    def forget_rows(self) -> None:
+        """Forget what can be read or computed again."""
+        self._forget_periods()
+        self._rows.clear()
+        self._decoded.clear()
 
     def regrouped(self) -> None:
         """Forget which of the last articles are alone in their stories."""

@@ -181,11 +181,15 @@ def test_text_of_nothing_is_refused_with_its_reason(rig: Rig) -> None:
 
 
 @pytest.mark.later
-def test_memory_is_derived_a_restart_decides_alike(rig: Rig, data: Path) -> None:
+@pytest.mark.parametrize("pause", ["restart", "rest"])
+def test_memory_is_derived_a_restart_and_a_rest_decide_alike(rig: Rig, data: Path, pause: str) -> None:
     entries = shuffled_records(data, 120)
     half = len(entries) // 2
     rig.take(*entries[:half])
-    rig.restart()
+    if pause == "rest":
+        rig.pipeline.rest()
+    else:
+        rig.restart()
     rig.take(*entries[half:])
     restarted = settled(rig.database)
     with rig.database.write() as connection:

@@ -45,7 +45,7 @@ from aggregator.stories.tuning import StoryTuning
 
 log = logging.getLogger(__name__)
 
-_STORIES_KEPT = 1_000  # in memory, about 20 KB each
+_STORIES_KEPT = 300  # in memory, about 20 KB each
 
 
 class UnitOfWork(NamedTuple):

@@ -17,12 +17,13 @@ import sys
 import warnings
 
 from aggregator.cluster.copies.minhash import load_datasketch
-from aggregator.config.garbage import collect_garbage_seldom
+from aggregator.config.garbage import collect_garbage_seldom, set_malloc_options
 from aggregator.pipeline.workers.executor import describe, function_named, is_full
 from aggregator.pipeline.workers.ipc import WorkerJob, WorkerReply, receive, send
 
 # Loaded before the memory limit is set, so that it applies to jobs and not to libraries.
-_WARM_UP = ("lxml.html", "trafilatura", "feedparser", "py3langid")
+# trafilatura is not: many workers never meet a page, and it takes 10 MB.
+_WARM_UP = ("lxml.html", "feedparser", "py3langid")
 _PR_SET_PDEATHSIG = 1
 _JOB_CAP_BYTES = 1 << 30
 
@@ -31,6 +32,7 @@ def main(arguments: list[str]) -> None:
     """Run jobs. `arguments`: process id of the parent, bytes of memory allowed beyond the present size."""
     parent, memory_extra = int(arguments[0]), int(arguments[1])
     _die_with(parent)
+    set_malloc_options()
     link = socket.socket(fileno=os.dup(0))
     with open(os.devnull, "rb") as nothing:  # noqa: PTH123 - no need of pathlib here
         os.dup2(nothing.fileno(), 0)

@@ -262,7 +262,7 @@ def sqlite_engine(url: str, tuning: DatabaseTuning, file: OpenFile) -> Engine:
 
 # The page cache of each connection; a daemon has four or more. With 300,000 stored articles, placing one
 # takes 38 times as long as its shingles with 32 MiB and 39 times with 2 MiB (`python -m benchmarks.placing`).
-_CACHE_KIB = 4096
+_CACHE_KIB = 2048
 
 # Measured: rows of 1 to 6 KB leave less space unused than in pages of 4,096, at the same speed (ADR 34).
 _PAGE_BYTES = 2048

@@ -142,7 +142,7 @@ def _within(
 
 # --- the machine -------------------------------------------------------------------------------------------
 
-_DAEMON_BYTES = 256 * 2**20  # memory of a small daemon: 256 MiB (measured: 120 to 200, docs/reliability.md)
+_DAEMON_BYTES = 256 * 2**20  # memory of a small daemon: 256 MiB (measured: 82 to 228 MB, docs/scale.md)
 
 
 def _machine(context: DoctorContext) -> Iterator[Finding]:

@@ -23,7 +23,6 @@ class ExtractTuning(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     searched_below_words: int
     nearly_empty_words: int
     box_share: float
-    box_missing_share: float
     link_headline_words: int
     sidebar_max_share: float
     article_share: float
@@ -31,7 +30,6 @@ class ExtractTuning(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     paywall_max_words: int
     notice_max_words: int
     list_link_share: float
-    consent_max_words: int
     notice_share: float
     list_cards: int
     list_card_share: float

@@ -21,7 +21,6 @@ from aggregator.model.core import Verdict
 from aggregator.text.lines import count_words, same_line
 
 _SENTENCE_CHARS = 600  # of a sentence that are searched: limits the time of the patterns
-_HEADLINES_WORDS = 100  # at most, in repeated headlines: they do not count as text of the page
 _ENDS = re.compile(r"(?<=[.!?…؟])\s+|(?<=[。！？])")  # a split at an abbreviation does no harm here
 _LEADING = re.compile(r"^[\s•·–—>»→*!¡-]+")
 
@@ -81,11 +80,9 @@ class _PageText(msgspec.Struct, frozen=True):
 
 
 def _refused(text: str, words: int, page: Page, tuning: ExtractTuning) -> Judgement | None:
-    # A longer text is not a notice.
-    if words <= tuning.consent_max_words + _HEADLINES_WORDS:
-        notice = _find_notice(text, words, page, tuning)
-        if notice is not None:
-            return notice
+    notice = _find_notice(text, words, page, tuning)
+    if notice is not None:
+        return notice
     if page.signals is not None and page.signals.is_product and words < tuning.paywall_max_words:
         return Judgement("not_article", "the page sells something")
     return _list(text, words, page, tuning)
@@ -104,8 +101,6 @@ def _find_notice(text: str, words: int, page: Page, tuning: ExtractTuning) -> Ju
 
 def _notice(page_text: _PageText, page: Page, tuning: ExtractTuning) -> Judgement | None:
     """Return the verdict if this text is a notice in place of an article."""
-    if page_text.words > tuning.consent_max_words:
-        return None
     if page_text.words <= tuning.notice_max_words:
         if page_text.is_named(_is("block")) or page_text.share(_begins("block")) >= tuning.notice_share:
             return Judgement("block", "the site answered with a bot wall")

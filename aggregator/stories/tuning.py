@@ -22,9 +22,6 @@ class StoryTuning(msgspec.Struct, frozen=True, kw_only=True):
     # how much is read
     reports_cap: int
     sentences_cap: int
-    sentences_cap_alone: int
-    text_chars_cap: int
-    sentence_words_min: int
     sentence_words_max: int
     sentence_chars_max: int
     # similarity of two sentences

@@ -238,15 +238,12 @@ def complete_body(root: Any, text: str, tuning: ExtractTuning) -> str:
     lines = [line for line in text.split("\n") if line]
     keys = {line_key(line) for line in lines}
     paragraphs = list(_paragraphs(root))
-    words = count_words(text)
-    build = _build_of(paragraphs, keys, tuning.box_share * words)
+    build = _build_of(paragraphs, keys, tuning.box_share * count_words(text))
     if build is None:
         return text
     similar = [paragraph for paragraph in paragraphs if paragraph.build == build]
     extracted_boxes = {paragraph.box for paragraph in similar if paragraph.key in keys}
     missing = {number for number, paragraph in enumerate(similar) if paragraph.box not in extracted_boxes}
-    if not missing or sum(similar[number].words for number in missing) < tuning.box_missing_share * words:
-        return text
     return "\n".join(_merged(lines, similar, missing))
 
 

@@ -39,10 +39,9 @@ class SourceReport:
 def read_reports(articles: Sequence[ArticleView], tuning: StoryTuning) -> list[SourceReport]:
     """Return the reports of a story, oldest first, at most `reports_cap`."""
     chosen = sorted(_chosen(articles, tuning.reports_cap), key=lambda a: (a.effective_at, a.id))
-    cap = tuning.sentences_cap if len(chosen) > 1 else tuning.sentences_cap_alone
     reports = []
     for index, article in enumerate(chosen):
-        read = _sentences(article.text[: tuning.text_chars_cap], clean_title(article), tuning, cap)
+        read = _sentences(article.text, clean_title(article), tuning)
         sentences = (Sentence(text, index, place, follows) for place, (text, follows) in enumerate(read))
         reports.append(SourceReport(article, _origin(article), tuple(sentences)))
     return reports
@@ -68,7 +67,7 @@ def _chosen(articles: Sequence[ArticleView], cap: int) -> list[ArticleView]:
 
 
 @lru_cache(maxsize=32)  # a story is read again with each report
-def _sentences(whole: str, heading: str, tuning: StoryTuning, cap: int) -> tuple[tuple[str, int | None], ...]:
+def _sentences(whole: str, heading: str, tuning: StoryTuning) -> tuple[tuple[str, int | None], ...]:
     """Return the first sentences of a text that may be shown, each with the position of the one before it."""
     title = _folded(heading)
     sentences: list[tuple[str, int | None]] = []
@@ -83,14 +82,14 @@ def _sentences(whole: str, heading: str, tuning: StoryTuning, cap: int) -> tuple
             seen.append(folded)
             sentences.append((text, previous))
             previous = len(sentences) - 1
-        if len(sentences) >= cap:
+        if len(sentences) >= tuning.sentences_cap:
             break
-    return tuple(sentences[:cap])
+    return tuple(sentences[: tuning.sentences_cap])
 
 
 def _may_be_shown(text: str, tuning: StoryTuning) -> bool:
     is_short = len(text) <= tuning.sentence_chars_max
-    fits = is_short and tuning.sentence_words_min <= count_words(text) <= tuning.sentence_words_max
+    fits = is_short and count_words(text) <= tuning.sentence_words_max
     return fits and is_whole(text) and not RUN_IN.search(text)
 
 

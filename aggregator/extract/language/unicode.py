@@ -5,90 +5,14 @@ newline and tab. One such character makes XML parsers reject a whole feed, is re
 strings in SQLite. `clean` also drops what cannot be seen and splits words (soft hyphens, direction, spaces of
 no width), but for joiners. `decode` uses text encodings only: other codecs of Python can decompress without a
 limit.
-
-The charset of unlabelled single-byte text is detected by alphabets: with the right charset, all non-ASCII
-letters of a text belong to the alphabet of one language; with a wrong one they do not ("forêts" would be
-"foręts", "při" would be "pøi").
 """
 
 import codecs
 import re
 import unicodedata
-from collections.abc import Sequence
 from contextlib import suppress
 
 from aggregator.text.lines import CLUSTERED
-
-_WESTERN = (
-    "äöüß", "éèêëàâçîïôùûüœæ", "áéíóúñüªº", "ãõáéíóúâêôçàüªº", "àèéìîòóù", "æøåéèêóòôü", "åäöéü",
-    "áéíóúýþæöð", "ëéïóöüèáê", "àçèéíïòóúü·", "áéíóú", "ëç",
-)  # fmt: skip
-_CENTRAL = (
-    "ąćęłńóśźż", "áčďéěíňóřšťúůýž", "áäčďéíĺľňóôŕšťúýž", "áéíóöőúüű", "ăâîşţșț", "čćđšž",
-)  # fmt: skip
-_CYRILLIC = (
-    "абвгдежзийклмнопрстуфхцчшщъыьэюяё",
-    "абвгґдеєжзиіїйклмнопрстуфхцчшщьюя",
-    "абвгдђежзијклљмнњопрстћуфхцчџш",
-)
-_GREEK = ("αβγδεζηθικλμνξοπρσςτυφχψωάέήίόύώϊϋΐΰ",)
-# In order of preference; a later one must fit a larger share of the letters, by the given margin.
-_CANDIDATES = (
-    ("cp1252", _WESTERN, 0.0),
-    ("cp1250", _CENTRAL, 0.1),
-    ("iso8859-2", _CENTRAL, 0.1),
-    ("cp1254", ("çğıöşüâîûi\u0307",), 0.1),
-    ("cp1257", ("ąčęėįšųūž", "āčēģīķļņšūž", "äõöüšž"), 0.1),
-    ("cp1251", _CYRILLIC, 0.1),
-    ("koi8-u", _CYRILLIC, 0.02),  # the same letters with upper and lower case exchanged
-    ("cp866", _CYRILLIC, 0.02),
-    ("cp1253", _GREEK, 0.02),  # its accented letters are capitals in cp1251
-    ("mac-roman", _WESTERN, 0.1),
-)
-_FITS = 0.85  # share of the letters that must be in the alphabet; foreign names may have others
-_SYMBOLS = ("So", "Sm", "Sk", "No", "Sc")
-_BESIDE_WORDS = frozenset("™®°²")
-
-
-def charset_by_alphabet(data: bytes) -> str | None:
-    """Return the charset in which the words of `data` fit one language's alphabet, or None.
-
-    Text without such letters (only dashes and quotation marks beyond ASCII) is Windows-1252.
-    """
-    best, best_fit = None, 0.0
-    for codec, alphabets, better_by in _CANDIDATES:
-        letters, misplaced = _letters(data.decode(codec, "replace"))
-        if not letters:
-            if codec == "cp1252":
-                return codec
-            continue
-        fitting = max(sum(char in alphabet for char in letters) for alphabet in alphabets)
-        fit = (fitting - misplaced) / len(letters)
-        if fit > best_fit + (better_by if best else 0.0):
-            best, best_fit = codec, fit
-    return best if best_fit >= _FITS else None
-
-
-def _letters(text: str) -> tuple[Sequence[str], int]:
-    """Return the non-ASCII characters in words, in lower case, and the number of capitals inside words."""
-    characters: list[str] = []
-    misplaced = 0
-    padded = f" {text} "
-    for number, char in enumerate(text):
-        before, after = padded[number], padded[number + 2]
-        if char > "\x7f" and (char.isalpha() or _is_miscoded_letter(char, before, after)):
-            characters.append(char.lower())
-            is_inside = before.islower() or (before > "\x7f" and before.isalpha())
-            misplaced += char.isupper() and is_inside
-    return characters, misplaced
-
-
-def _is_miscoded_letter(char: str, before: str, after: str) -> bool:
-    """Return whether a symbol touches a word ("s¹", "©umava"): then it is a letter in a wrong charset."""
-    if unicodedata.category(char) not in _SYMBOLS:
-        return False
-    return char not in _BESIDE_WORDS and (after.isalpha() or before.isalpha()) and not after.isdigit()
-
 
 # C1 controls are in practice Windows-1252 bytes that were decoded as Latin-1: restore them.
 _C1 = {code: bytes([code]).decode("cp1252", "ignore") or None for code in range(0x80, 0xA0)}
@@ -262,14 +186,11 @@ def _decode_as(data: bytes, codec: str) -> str | None:
 
 def _decode_unlabelled(data: bytes) -> str:
     mostly = _decode_as(data, "utf-8")
-    if mostly is not None:
-        return mostly
-    sample = _sample(data)
-    return data.decode(charset_by_alphabet(sample) or _detected(sample), "replace")
+    return mostly if mostly is not None else data.decode(_detected(_sample(data)), "replace")
 
 
 def _detected(sample: bytes) -> str:
-    """Return the detector's result, if no alphabet fits: East Asian, right to left, mixtures."""
+    """Return the charset that the detector finds, else Windows-1252."""
     import charset_normalizer
 
     candidates = sorted({codec for codec in _CODECS.values() if codec not in _WIDE and codec != "utf-8"})

@@ -12,11 +12,6 @@ class ExtractTuning(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     head_lines: int
     title_words: int
     kicker_words: int
-    slogan_words: int
-    slogan_share: float
-    headline_share: float
-    slogan_body_lines: int
-    prose_words: int
     closing_lines: int
     wire_paragraphs: int
     stub_words: int

@@ -49,12 +49,9 @@ def month_spellings() -> frozenset[str]:
 
 
 @lru_cache(maxsize=512)  # a line is checked by many rules
-def number_of(cycle: Cycle, word: str, language: str | None = None) -> int | None:
-    """Return the number of a month or weekday, from 1 for the first or Monday; None for another word.
-
-    With a language, only its names and no abbreviations, since "Jan" and "Sun" have other meanings.
-    """
-    return _numbers(cycle, language).get(_key(word))
+def number_of(cycle: Cycle, word: str) -> int | None:
+    """Return the number of a month or weekday, from 1 for the first or Monday; None for another word."""
+    return _numbers(cycle).get(_key(word))
 
 
 def is_weekday(word: str) -> bool:
@@ -65,7 +62,7 @@ def is_weekday(word: str) -> bool:
 @cache
 def weekday_words() -> frozenset[str]:
     """Return the single words of the names of weekdays in all languages, without accents."""
-    return frozenset(word for name in _numbers("weekdays", None) for word in name.split())
+    return frozenset(word for name in _numbers("weekdays") for word in name.split())
 
 
 def _spelt(form: str) -> str:
@@ -77,12 +74,10 @@ def _key(word: str) -> str:
 
 
 @cache
-def _numbers(cycle: Cycle, language: str | None) -> dict[str, int]:
-    by_language = _shipped()[cycle]
+def _numbers(cycle: Cycle) -> dict[str, int]:
     return {
         _key(_spelt(form)): number
-        for table in (by_language.values() if language is None else [by_language.get(language, [])])
+        for table in _shipped()[cycle].values()
         for number, line in enumerate(table, start=1)
         for form in line.split()
-        if language is None or not form.endswith(".")
     }

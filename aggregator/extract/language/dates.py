@@ -137,7 +137,6 @@ def published_from_text(
     zone: str | None,
     seen: dt.datetime | None = None,
     *,
-    closing: Sequence[str] = (),
     title: str = "",
     day_first: bool | None = None,
 ) -> Published | None:
@@ -146,20 +145,12 @@ def published_from_text(
     A date line has a complete date and few other words. A date inside a sentence or the headline (`title`) is
     that of an event and ignored. `zone` is the IANA name for clock times without a zone (None: UTC, with
     `timezone_assumed` set). Of several dates one labelled "published" is preferred, and one labelled
-    "updated" is used last. `closing`: the last lines, in which only labelled
-    dates count. `day_first`: the order of 3/4/2024; None: such dates are ignored.
+    "updated" is used last. `day_first`: the order of 3/4/2024; None: such dates are ignored.
     """
     texts = [plain_digits(line) for line in lines if len(line) <= _LINE_CHARS]
-    dates = list(_stated_dates(texts, title, day_first))
-    ends = [plain_digits(line) for line in closing if len(line) <= _LINE_CHARS]
-    dates += [one for one in _stated_dates(ends, title, day_first) if one.rank in (_PUBLISHED, _UPDATED)]
-    dates.sort(key=lambda one: one.rank)
-    for one in dates:
-        published = one.published(zone, seen)
-        if published is not None:
-            same = (other.published(zone, seen) for other in dates if other.rank < _UPDATED)
-            return _with_clock(published, [other for other in same if other is not None])
-    return None
+    dates = sorted(_stated_dates(texts, title, day_first), key=lambda one: one.rank)
+    found = (one.published(zone, seen) for one in dates)
+    return next((published for published in found if published is not None), None)
 
 
 def is_date_line(line: str) -> bool:
@@ -296,14 +287,6 @@ def _stated_dates(lines: Sequence[str], title: str, order: bool | None) -> Itera
             if day is not None and rank != _OTHER and _stands_apart(line, match, rank):
                 clock, offset = _clock_beside(line, match, day)
                 yield _StatedDate(rank=rank, day=day, clock=clock, offset=offset)
-
-
-def _with_clock(published: Published, others: Sequence[Published]) -> Published:
-    """Return `published`, or another date of the same day with a clock time."""
-    if published.precision == "minute":
-        return published
-    same = (other for other in others if other.precision == "minute")
-    return next((other for other in same if other.time.date() == published.time.date()), published)
 
 
 def _rank(line: str, match: re.Match[str]) -> int:

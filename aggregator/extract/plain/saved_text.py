@@ -62,12 +62,10 @@ def read_saved_text(
     head = read_head(above, body, outlet=outlet, tuning=tuning, standfirst=standfirst, closing=closing)
     stated = head.title or _breadcrumb_title(lines) or ""
     title, tail_outlet = outlet_names.split_title(stated, outlet)
-    dated = body_start or tuning.head_lines
     published = dates.published_from_text(
-        lines[:dated],
+        lines[: body_start or tuning.head_lines],
         zone,
         seen,
-        closing=lines[dated : tuning.head_lines] + closing,
         title=stated,
         day_first=_is_day_first(body),
     )
@@ -190,8 +188,6 @@ def _opening(body: Sequence[str], tuning: ExtractTuning) -> str:
     """Return the first sentence, for a text without any headline; it also stays in the text."""
     from aggregator.text.sentences import split_sentences
 
-    if len(body) > 1 and count_words(body[0]) < tuning.prose_words:
-        return body[0]  # a headline with a full stop, or a standfirst
     sentences = split_sentences(body[0]) if body else []
     words = (sentences[0] if sentences else (body[0] if body else "")).split()
     return " ".join(words[: tuning.title_words]) + (" …" if len(words) > tuning.title_words else "")
@@ -383,7 +379,7 @@ def read_head(
     `closing`: the last lines of the whole text, which may repeat headline and outlet.
     """
     author = next((name for name in map(stated_byline, [*lines, *standfirst]) if name), None)
-    text_words = _stems(word for line in body[: tuning.slogan_body_lines] for word in words(line))
+    text_words = _stems(word for line in body for word in words(line))
     candidates = [line for line in lines if not is_head_boilerplate(line, outlet)]
     place = _place_of_title(candidates, [*lines, *closing], text_words, tuning)
     above, candidates = candidates[:place], candidates[place:]
@@ -413,7 +409,7 @@ def _place_of_title(
     """Return the index of the headline in `candidates`, the lines of the head without clear boilerplate.
 
     A line that the page repeats is the headline. Otherwise leading lines of mastheads and menus are skipped:
-    short lines or slogans without words of the text, if a longer line below has some.
+    short lines without words of the text, if a longer line below has some.
     """
     for place, line in enumerate(candidates):
         if _is_repeated(line, all_lines) and not outlet_names.looks_like_outlet(line):
@@ -431,7 +427,7 @@ def _below_menu(
     for number in range(place, len(candidates)):
         line = candidates[number]
         share = _share_in_text(line, text_words)
-        if share > tuning.slogan_share and count_words(line) > tuning.kicker_words:
+        if share and count_words(line) > tuning.kicker_words:
             return number
         if share or not _is_short(line, tuning):
             break
@@ -511,7 +507,7 @@ def _goes_before(line: str, following: str, text_words: frozenset[str] | None, t
     if count_words(following) > tuning.title_words or read_signature(following) is not None:
         return False
     return _is_kicker(line, following, tuning) or (
-        text_words is not None and _is_slogan(line, following, text_words, tuning)
+        text_words is not None and _is_slogan(line, following, text_words)
     )
 
 
@@ -530,16 +526,13 @@ def _is_kicker(line: str, following: str, tuning: ExtractTuning) -> bool:
     return is_short and not is_in_capitals and not ends_sentence(line)
 
 
-def _is_slogan(line: str, following: str, text_words: frozenset[str], tuning: ExtractTuning) -> bool:
+def _is_slogan(line: str, following: str, text_words: frozenset[str]) -> bool:
     """Return whether `line` is worded like a slogan, or has no words of the text while the next line has."""
-    if count_words(line) > tuning.slogan_words or count_words(following) < 3 or ends_sentence(following):
+    if count_words(following) < 3 or ends_sentence(following):
         return False
     share, next_share = _share_in_text(line, text_words), _share_in_text(following, text_words)
-    if _SLOGAN.fullmatch(line):
-        return share < tuning.headline_share
-    if _READERS.fullmatch(line):
-        return share < next_share
-    return share <= tuning.slogan_share and next_share >= tuning.headline_share
+    is_foreign = share < next_share and (not share or _READERS.fullmatch(line) is not None)
+    return is_foreign or _SLOGAN.fullmatch(line) is not None
 
 
 def _share_in_text(line: str, text_words: frozenset[str]) -> float:

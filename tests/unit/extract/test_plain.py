@@ -83,11 +83,6 @@ def test_without_any_headline_the_first_sentence_names_the_article() -> None:
     assert "\n".join(saved.paragraphs) == BODY
 
 
-def test_a_headline_may_end_with_a_full_stop() -> None:
-    saved = read(f"The bridge is shut again. Get used to it.\n\n{BODY}")
-    assert saved.title == "The bridge is shut again. Get used to it."
-
-
 def test_links_at_the_end_go() -> None:
     saved = read(f"{TITLE}\n\n{BODY}\n\nRelated stories\nFerry to run all night\nMayor under fire")
     assert "\n".join(saved.paragraphs) == BODY

@@ -27,12 +27,10 @@ class StoryTuning(msgspec.Struct, frozen=True, kw_only=True):
     # similarity of two sentences
     count_from: float
     repeat_from: float
-    verbatim_from: float
     shared_words_min: float
     shared_quoted_min: int
     named_share_max: float
     whole_cosine: float
-    same_report_min_similarity: float
     group_worst_from: float
     same_words_share: float
     postings_cap: int
@@ -62,7 +60,6 @@ class StoryTuning(msgspec.Struct, frozen=True, kw_only=True):
     timeline_day_cap: int
     weekday_past_days: int
     date_ahead_days: int
-    reference_span_days: int
 
 
 @cache

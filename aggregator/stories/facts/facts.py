@@ -1,8 +1,8 @@
 """Facts: groups of sentences of several reports that state the same.
 
-Groups are joined from the most similar pair down. Two dissimilar sentences of one report are never in one
-group, because they are two statements that a chain of pairs must not join. A member counts only if its
-similarity to the shown sentence is at least `count_from`.
+Groups are joined from the most similar pair down. Two dissimilar sentences are never in one group, because
+they are two statements that a chain of pairs must not join. A member counts only if its similarity to the
+shown sentence is at least `count_from`.
 """
 
 import re
@@ -17,7 +17,6 @@ from aggregator.stories.facts.sentence_similarity import (
     cosine,
     named_share,
     shared_content,
-    shows_names,
     similarity,
 )
 from aggregator.stories.facts.source_sentences import SourceReport
@@ -118,7 +117,6 @@ def may_count(one: SentenceFeatures, other: SentenceFeatures, s: float, tuning: 
     """Whether two sentences of similarity `s` are counted as one fact, not only shown together."""
     return (
         s >= tuning.count_from
-        and (s >= tuning.verbatim_from or _share_anchor(one, other))
         and _agree_in_negation(one, other, s, tuning)
         and (s >= tuning.repeat_from or _tell_one_thing(one, other, tuning))
         and not differ(one.read.figures, other.read.figures)
@@ -129,23 +127,13 @@ def _agree_in_negation(one: SentenceFeatures, other: SentenceFeatures, s: float,
     """Whether both or neither are negated: "sirens at 9:31", "there is no entry for 9:31" are similar."""
     if one.read.negations and other.read.negations:
         # "did not meet others" and "would not name the others" negate different things.
-        return s >= tuning.verbatim_from or bool(one.read.negated & other.read.negated)
+        return bool(one.read.negated & other.read.negated)
     if bool(one.read.negations) == bool(other.read.negations):
         return True
     # Similar as they are, "no siren sounded" contradicts "a siren sounded".
     return s >= tuning.repeat_from and not (
         one.read.negated & other.content.keys() or other.read.negated & one.content.keys()
     )
-
-
-def _share_anchor(one: SentenceFeatures, other: SentenceFeatures) -> bool:
-    """Whether both have one name or figure; otherwise idioms would be facts ("fall into the hands").
-
-    Not required in scripts and languages that do not mark names.
-    """
-    if one.mentioned & other.mentioned or one.read.numbers & other.read.numbers:
-        return True
-    return not (shows_names(one) or shows_names(other))
 
 
 def _tell_one_thing(one: SentenceFeatures, other: SentenceFeatures, tuning: StoryTuning) -> bool:
@@ -181,16 +169,9 @@ def _may_join(
     similarities: SentenceSimilarities, left: list[int], right: list[int], tuning: StoryTuning
 ) -> bool:
     features = similarities.features
-    across = []
-    for a, b in product(left, right):
-        s = similarities.of(a, b)
-        if features[a].sentence.report != features[b].sentence.report:
-            across.append(s)
-        elif s < tuning.same_report_min_similarity:
-            return False
     if features[left[0]].read.denies != features[right[0]].read.denies:
         return False  # a claim and its denial
-    return min(across, default=1.0) >= tuning.group_worst_from
+    return all(similarities.of(a, b) >= tuning.group_worst_from for a, b in product(left, right))
 
 
 MAY_FOLLOW = (None, "a quotation alone")  # under the shown sentence, which may name the speaker

@@ -109,7 +109,7 @@ def _stated_events(
 
     Of a day at most `timeline_day_cap`: those of most outlets, then the shortest, which tell little else.
     """
-    span = _dated_span(reports, tuning)
+    span = _dated_span(reports)
     by_day: dict[dt.date | None, list[dict[int, TimelineItem]]] = {}
     for index, features in enumerate(similarities.features):
         item = _stated_day(reports[features.sentence.report].article, features.sentence, span, tuning)
@@ -169,9 +169,7 @@ def _stated_day(
     )
 
 
-def _dated_span(reports: Sequence[SourceReport], tuning: StoryTuning) -> tuple[dt.date, dt.date] | None:
-    """Return the first and last day of the dated reports, if close enough to date the others."""
+def _dated_span(reports: Sequence[SourceReport]) -> tuple[dt.date, dt.date] | None:
+    """Return the first and last day of the dated reports, which date the others."""
     days = sorted(r.article.published.astimezone(UTC).date() for r in reports if r.article.published)
-    if not days or (days[-1] - days[0]).days > tuning.reference_span_days:
-        return None
-    return days[0], days[-1]
+    return (days[0], days[-1]) if days else None

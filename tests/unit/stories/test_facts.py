@@ -71,22 +71,16 @@ CANDIDATES = (
     [
         (PUMPS, {"named_share_max": 1.1}),
         (CHARGES, {"shared_words_min": 0.0}),
-        (CANDIDATES, {"verbatim_from": 0.0}),
     ],
-    ids=["names alone", "too few words", "no to two things"],
+    ids=["names alone", "too few words"],
 )
 def test_what_is_only_near_is_not_counted(pair: tuple[str, str], rule: dict[str, float]) -> None:
     assert counted(reported(*pair, **rule), pair[0])  # without the rule
     assert not counted(reported(*pair), pair[0])
 
 
-def test_idioms_without_a_common_name_are_no_fact() -> None:
-    pair = (
-        "The minister in Belsk said the old mills must not be allowed to fall into the hands of strangers.",
-        "They will also not allow the old mills to fall into wrong hands, the statement of the union went "
-        "on.",
-    )
-    assert not counted(reported(*pair), pair[0])
+def test_sentences_that_say_no_to_two_things_are_no_fact() -> None:
+    assert not counted(reported(*CANDIDATES), CANDIDATES[0])
 
 
 @pytest.mark.parametrize(

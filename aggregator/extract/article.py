@@ -50,7 +50,6 @@ from aggregator.model.core import (
     Published,
     TimedEntry,
 )
-from aggregator.text.clock_times import day_heading
 from aggregator.text.language import find_language
 from aggregator.text.lines import count_words, one_space
 from aggregator.text.reading import Reading, read
@@ -271,7 +270,7 @@ def _from_html(
         times = ArticleTimes(modified=facts.modified, seen=seen, zone=entry.zone)
         entries = live_blog.read_live_page(html, times, tuning=text_tuning, announced=announced)
     body = read_titled_text(
-        live_blog.completed(page.text, entries),
+        page.text,
         title,
         headings=facts.headings,
         is_dated=facts.published is not None or _declared(entry, seen) is not None,
@@ -479,29 +478,16 @@ def _timed(
     """Return the timed entries of a live blog from the markup or from the text, whichever are more."""
     if not (announced or draft.entries) and not live_text.has_clocks(paragraphs, text_tuning):
         return ()
-    stated_lines = _under_opening_day(draft.lines, paragraphs)
-    if announced and not any(map(live_text.opens_with_clock, stated_lines)):
+    if announced and not any(map(live_text.opens_with_clock, paragraphs)):
         # Lines with a clock only ("Posted at 14:35") may have been removed as boilerplate: restore them.
-        remaining = frozenset(stated_lines)
-        stated_lines = tuple(
-            line for line in draft.lines if line in remaining or live_text.is_bare_clock(line)
-        )
+        remaining = frozenset(paragraphs)
+        paragraphs = tuple(line for line in draft.lines if line in remaining or live_text.is_bare_clock(line))
     by_text: tuple[TimedEntry, ...] = ()
-    if announced or live_text.looks_live(stated_lines, text_tuning):
-        by_text = live_text.entries_of(stated_lines, text_tuning, times, announced=announced)
+    if announced or live_text.looks_live(paragraphs, text_tuning):
+        by_text = live_text.entries_of(paragraphs, text_tuning, times, announced=announced)
     if draft.entries and len(draft.entries) >= len(by_text):
         return live_text.timed(draft.entries, times, text_tuning)
     return by_text
-
-
-def _under_opening_day(lines: Sequence[str], paragraphs: tuple[str, ...]) -> tuple[str, ...]:
-    """Return `paragraphs` with the day heading before the first clock, if it was removed as a date line."""
-    first = next((place for place, line in enumerate(lines) if live_text.opens_with_clock(line)), 0)
-    heading = lines[first - 1] if first else ""
-    if not heading or day_heading(heading) is None or heading in paragraphs:
-        return paragraphs
-    start = next((n for n, paragraph in enumerate(paragraphs) if live_text.opens_with_clock(paragraph)), 0)
-    return (*paragraphs[:start], heading, *paragraphs[start:])
 
 
 def _declared(entry: Entry, seen: dt.datetime) -> Published | None:

@@ -268,28 +268,9 @@ def _step(one: ExtractedEntry, other: ExtractedEntry) -> int:
     if one.moment is not None and other.moment is not None:
         return round((other.moment - one.moment).total_seconds() / 60)
     step = other.clock_minutes - one.clock_minutes
-    if one.day is not None and other.day is not None and one.day != other.day:
-        apart = _apart(one.day, other.day)
-        if apart:
-            return apart * _DAY + step
     if step > _DAY // 2:
         return step - _DAY
     return step + _DAY if step < -_DAY // 2 else step
-
-
-def _apart(one: StatedDay, other: StatedDay) -> int:
-    """Return the days from one stated day to another; 0 if they cannot be compared."""
-    if not (one.month and one.day and other.month and other.day):
-        return 0
-    year = one.year or other.year or _UNDATED_YEAR
-    first = _ordinal(one.year or year, one.month, one.day, real=True)
-    second = _ordinal(other.year or year, other.month, other.day, real=True)
-    if first is None or second is None:
-        return 0
-    days = second[0] - first[0]
-    if abs(days) > 180 and not (one.year and other.year):  # across New Year
-        return days + (365 if days < 0 else -365)
-    return days
 
 
 # --- days --------------------------------------------------------------------------------------------------

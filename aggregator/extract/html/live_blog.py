@@ -6,9 +6,8 @@ clock time.
 """
 
 import datetime as dt
-import re
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from typing import Any
 
 from aggregator.extract.html.dom import bound_html, html_to_text, json_ld, paragraphs_of, tree_of
@@ -18,13 +17,8 @@ from aggregator.extract.limits import ExtractTuning
 from aggregator.extract.live_text import ArticleTimes, ExtractedEntry
 from aggregator.extract.plain import boilerplate
 from aggregator.text import clock_times
-from aggregator.text.lines import count_words, ends_sentence, folded
+from aggregator.text.lines import folded
 
-_ASIDE = re.compile(
-    r"(?:^|[-_\s])(?:comments?|related|recommend\w*|teasers?|sidebar|footer|nav\w*|share|social|newsletter|"
-    r"most-?read|promos?|advert\w*|ads?|breadcrumbs?|byline|author)(?:$|[-_\s])",
-    re.IGNORECASE,
-)
 _DROPPED = frozenset(
     {"script", "style", "noscript", "template", "iframe", "object", "svg", "math", "head", "nav", "aside",
      "footer", "form", "button", "select", "textarea", "audio", "video", "canvas", "figcaption"}
@@ -44,7 +38,7 @@ def read_live_page(
 ) -> tuple[ExtractedEntry, ...]:
     """Return the entries in the markup, in the order of the page; () if there are too few.
 
-    `announced`: the headline or the data declare a live blog; otherwise the entries must contain sentences.
+    `announced`: the headline or the data declare a live blog.
     """
     root = tree_of(bound_html(html).html)
     if root is None:
@@ -53,40 +47,9 @@ def read_live_page(
     declared, by_clocks = read.of_json_ld(root), read.of_clocks(root)
     best = max(declared, by_clocks, key=len)
     least = 1 if best is declared else 2 if announced else tuning.live_entries
-    if len(best) < least or not (announced or _are_written_out(best, tuning)):
+    if len(best) < least:
         return ()
     return tuple(best[: tuning.live_entries_max])
-
-
-def completed(text: str, extracted: Sequence[ExtractedEntry]) -> str:
-    """Return `text` with all entries, each under its clock time, if most of them are missing from it."""
-    if not extracted:
-        return text
-    folded_text = folded(text)
-    contained = sum(folded(_opening_words(one.text)) in folded_text for one in extracted)
-    if contained >= 0.8 * len(extracted):
-        return text
-    written_entries = {folded(line) for one in extracted for line in one.text.split("\n")}
-    intro = [
-        line
-        for line in text.split("\n")
-        if line
-        and folded(line) not in written_entries
-        and not any(line in one.text or one.text in line for one in extracted)
-    ]
-    entries = [f"{one.clock_minutes // 60:02}:{one.clock_minutes % 60:02}: {one.text}" for one in extracted]
-    return "\n".join([*intro, *entries])
-
-
-def _opening_words(text: str) -> str:
-    line = max(text.split("\n")[:2], key=len)
-    return " ".join(line.split()[:8])
-
-
-def _are_written_out(entries: Sequence[ExtractedEntry], tuning: ExtractTuning) -> bool:
-    written_entries = sum(any(map(ends_sentence, one.text.split("\n"))) for one in entries)
-    words = sorted(count_words(one.text) for one in entries)
-    return 2 * written_entries >= len(entries) and words[len(words) // 2] >= tuning.live_entry_words
 
 
 class _Reader:
@@ -174,16 +137,14 @@ class _Reader:
     def _entry_at(
         self, value: str, shown_text: str, text: str, *, day: clock_times.StatedDay | None = None
     ) -> ExtractedEntry | None:
-        """Return an entry at a declared time, adjusted to the clock time that the page shows for it."""
-        shown = clock_times.opening(shown_text) if shown_text else None
+        """Return an entry at a declared time, else at the clock time that the page shows for it."""
         moment = self._moment(value)
         if moment is None:
+            shown = clock_times.opening(shown_text) if shown_text else None
             if shown is None:
                 return None
             return ExtractedEntry(clock_minutes=shown.clock_minutes, text=text, day=shown.day or day)
-        if shown is not None:
-            moment = _as_shown(moment, shown.clock_minutes)
-        elif self._zone is not None:
+        if self._zone is not None:
             moment = moment.astimezone(dates.zone_or_utc(self._zone))
         return ExtractedEntry(clock_minutes=moment.hour * 60 + moment.minute, text=text, moment=moment)
 
@@ -197,15 +158,6 @@ class _Reader:
         except ValueError:
             return published.time
         return published.time if stated.tzinfo is None else stated
-
-
-def _as_shown(moment: dt.datetime, clock: int) -> dt.datetime:
-    """Return `moment` in the zone in which it is that clock time; unchanged if there is no such zone."""
-    in_utc = moment.astimezone(dt.UTC)
-    offset = (clock - in_utc.hour * 60 - in_utc.minute + 720) % 1440 - 720
-    if offset % 15:
-        return moment
-    return in_utc.astimezone(dt.timezone(dt.timedelta(minutes=offset)))
 
 
 def _plain(value: Any) -> str:
@@ -234,15 +186,10 @@ def _visible(body: Any) -> Iterator[Any]:
         if event == "end":
             skipping = None if skipping is element else skipping
         elif skipping is None:
-            if element.tag in _DROPPED or (element is not body and _is_aside(element)):
+            if element.tag in _DROPPED:
                 skipping = element
             else:
                 yield element
-
-
-def _is_aside(element: Any) -> bool:
-    named = f"{element.get('class') or ''} {element.get('id') or ''}"
-    return len(named) > 1 and _ASIDE.search(named) is not None and element.tag not in ("body", "html", "main")
 
 
 def _short_text(element: Any) -> str | None:

@@ -20,7 +20,7 @@ from typing import Any
 
 from aggregator.config.settings import PublishConfig
 from aggregator.config.tuning import Tuning
-from aggregator.extract.article import clean_article
+from aggregator.extract.article import clean_entry
 from aggregator.model.core import ArticleView, Entry
 from aggregator.stories.headline import headline
 from aggregator.stories.text.merged_text import merge
@@ -51,7 +51,7 @@ def cleaned(name: str, given: Mapping[str, Any], time: dt.datetime) -> ArticleVi
     outlet, url = given.get("source"), given.get("url")
     title, text = given.get("title") or "", given.get("text") or ""
     entry = Entry(source="briefs", title=title, text=text, outlet=outlet, url=url)
-    read = clean_article(entry, None, None, None, SEEN, Tuning())
+    read = clean_entry(entry, seen=SEEN, tuning=Tuning()).article
     return ArticleView(
         id=name, outlet=outlet, outlet_key=outlet, url=None, title=read.title, published=None, seen=SEEN,
         effective_at=time, language=read.language, copy_of=None, wire=None, kind=read.kind,

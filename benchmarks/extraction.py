@@ -28,7 +28,7 @@ from pathlib import Path
 from typing import Any
 
 from aggregator.config.tuning import Tuning
-from aggregator.extract.article import clean_article
+from aggregator.extract.article import clean_entry
 from aggregator.model.core import CleanArticle, Entry
 from aggregator.text.lines import folded
 
@@ -79,7 +79,9 @@ Extract = Callable[[bytes, str | None], CleanArticle]
 
 
 def through_the_room(page: bytes, url: str | None) -> CleanArticle:
-    return clean_article(Entry(source="benchmark"), page, None, url, _SEEN, Tuning())
+    return clean_entry(
+        Entry(source="benchmark"), page=page, page_url=url, seen=_SEEN, tuning=Tuning()
+    ).article
 
 
 Row = tuple[str, float, float, CleanArticle, dict[str, Any]]

@@ -34,7 +34,7 @@ from pathlib import Path
 from typing import Any
 
 from aggregator.config.tuning import Tuning
-from aggregator.extract.article import clean_article
+from aggregator.extract.article import clean_entry
 from aggregator.model.core import ArticleView, AttributedSentence, Entry, MergedStory
 from aggregator.stories.facts.facts import SentenceSimilarities, compare_all, fact_groups
 from aggregator.stories.facts.sentence_similarity import read_features
@@ -77,7 +77,7 @@ def stories(path: Path, least: int = 2) -> Iterator[list[ArticleView]]:
 def seed(path: Path) -> ArticleView:
     """One of the four saved texts, cleaned as the product cleans it."""
     entry = Entry(source="seeds", text=path.read_text(encoding="utf-8"), is_saved_text=True, outlet=path.stem)
-    cleaned = clean_article(entry, None, None, None, SEEN, Tuning())
+    cleaned = clean_entry(entry, seen=SEEN, tuning=Tuning()).article
     published = cleaned.published
     return ArticleView(
         id=path.stem, outlet=path.stem, outlet_key=path.stem, url=None, title=cleaned.title, seen=SEEN,

@@ -143,26 +143,12 @@ class CleanedEntry(msgspec.Struct, frozen=True):
     lines: LineHashes | None = None
 
 
-def clean_article(  # noqa: PLR0917 - callers name what was fetched in this order
-    entry: Entry,
-    page: bytes | None,
-    page_charset: str | None,
-    page_url: str | None,
-    seen: dt.datetime,
-    tuning: Tuning,
-) -> CleanArticle:
-    """Return only the article of `entry`, without learned boilerplate; arguments as in `clean_entry`."""
-    return clean_entry(
-        entry, page=page, page_charset=page_charset, page_url=page_url, seen=seen, tuning=tuning
-    ).article
-
-
 def clean_entry(
     entry: Entry,
     *,
-    page: bytes | None,
-    page_charset: str | None,
-    page_url: str | None,
+    page: bytes | None = None,
+    page_charset: str | None = None,
+    page_url: str | None = None,
     seen: dt.datetime,
     tuning: Tuning,
     repeats: LearnedBoilerplate | None = None,

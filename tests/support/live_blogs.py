@@ -8,7 +8,7 @@ from typing import Any
 import yaml
 
 from aggregator.config.tuning import Tuning
-from aggregator.extract.article import clean_article
+from aggregator.extract.article import clean_entry
 from aggregator.extract.limits import ExtractTuning
 from aggregator.extract.live_text import ArticleTimes, entries_of
 from aggregator.model.core import CleanArticle, Entry, Published, TimedEntry
@@ -29,14 +29,14 @@ def read(case: dict[str, Any], all_tuning: Tuning | None = None) -> CleanArticle
     given = case.get("entry", {})
     page = case["body"].encode() if case["kind"] == "page" else None
     entry = Entry(source="s", text=None if page else case["body"], is_saved_text=page is None, **given)
-    return clean_article(
+    return clean_entry(
         entry,
         page=page,
         page_charset="utf-8",
         page_url=given.get("url"),
         seen=SEEN,
         tuning=all_tuning or Tuning(),
-    )
+    ).article
 
 
 def reported(article: CleanArticle) -> list[tuple[str | None, str, str]]:

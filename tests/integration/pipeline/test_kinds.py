@@ -6,7 +6,7 @@ import pytest
 from sqlalchemy import text
 
 from aggregator.config.tuning import Tuning
-from aggregator.extract.article import clean_article
+from aggregator.extract.article import clean_entry
 from aggregator.model.core import CleanArticle, Entry
 from aggregator.model.read_model import StoryFilter
 from aggregator.pipeline.placement.explain import explanation
@@ -30,7 +30,14 @@ PAGE = """<html><head><title>Levee breaks</title><meta property="article:section
 def page(type_: str = "NewsArticle", section: str = "Region", *entry: str) -> CleanArticle:
     html = PAGE.format(type=type_, section=section, text=FLOOD.replace(".", ".</p><p>", 3))
     one = Entry(source="s", url="https://herald.example/1", categories=entry)
-    return clean_article(one, html.encode(), "utf-8", "https://herald.example/1", NOON, TUNING)
+    return clean_entry(
+        one,
+        page=html.encode(),
+        page_charset="utf-8",
+        page_url="https://herald.example/1",
+        seen=NOON,
+        tuning=TUNING,
+    ).article
 
 
 @pytest.fixture
@@ -71,7 +78,7 @@ def test_a_page_tells_its_kind_by_type_and_section() -> None:
 
 def test_a_live_blog_is_one_by_its_kind_too() -> None:
     entry = Entry(source="s", title="Flood in Pennmouth: live updates", text=FLOOD)
-    clean = clean_article(entry, None, None, None, NOON, TUNING)
+    clean = clean_entry(entry, seen=NOON, tuning=TUNING).article
     assert (clean.is_container, clean.kind) == (True, "live_blog")
 
 

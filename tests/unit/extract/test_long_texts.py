@@ -9,7 +9,7 @@ import pytest
 
 from aggregator.cluster.fingerprint import fingerprinter
 from aggregator.config.tuning import Tuning
-from aggregator.extract.article import clean_article
+from aggregator.extract.article import clean_entry
 from aggregator.model.core import CleanArticle, Entry
 from aggregator.sources.limits import source_tuning
 from aggregator.sources.parse.entry_builder import FeedContext
@@ -32,7 +32,7 @@ LANGUAGES = (None, "en", "de", "fr", "ru", "zh", "ja", "ar", "ko")
 
 
 def cleaned(page: bytes | None = None, **given: str) -> object:
-    return clean_article(Entry(source="s", **given), page, None, None, NOON, ALL_TUNING)
+    return clean_entry(Entry(source="s", **given), page=page, seen=NOON, tuning=ALL_TUNING).article
 
 
 def an_article(words: str) -> object:

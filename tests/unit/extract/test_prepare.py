@@ -5,7 +5,7 @@ import datetime as dt
 import pytest
 
 from aggregator.config.tuning import Tuning
-from aggregator.extract.article import clean_article
+from aggregator.extract.article import clean_entry
 from aggregator.model.core import CleanArticle, Entry, Published
 
 SEEN = dt.datetime(2025, 3, 10, tzinfo=dt.UTC)
@@ -42,7 +42,7 @@ def page(body: str = "", head: str = HEAD) -> bytes:
 def clean(
     entry: Entry, fetched: bytes | None = None, url: str | None = "https://lantern.example/b"
 ) -> CleanArticle:
-    return clean_article(entry, fetched, None, url, SEEN, ALL_TUNING)
+    return clean_entry(entry, page=fetched, page_url=url, seen=SEEN, tuning=ALL_TUNING).article
 
 
 def test_a_page() -> None:

@@ -8,7 +8,7 @@ from functools import cache
 import pytest
 
 from aggregator.config.tuning import Tuning
-from aggregator.extract.article import clean_article
+from aggregator.extract.article import clean_entry
 from aggregator.model.core import CleanArticle, Entry
 from aggregator.text.lines import count_words, ends_sentence
 from tests.conftest import REPOSITORY
@@ -42,7 +42,7 @@ def read(name: str) -> CleanArticle:
     entry = Entry(
         source="sample", text=path.read_text(encoding="utf-8"), is_saved_text=True, outlet=path.parent.name
     )
-    return clean_article(entry, None, None, None, SEEN, ALL_TUNING)
+    return clean_entry(entry, seen=SEEN, tuning=ALL_TUNING).article
 
 
 def lines_of(name: str) -> list[str]:

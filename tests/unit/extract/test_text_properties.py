@@ -10,7 +10,7 @@ from aggregator.cluster.copies import shingles
 from aggregator.cluster.events.document_frequency import shipped_background
 from aggregator.cluster.events.tokenizer import Vocabulary
 from aggregator.config.tuning import Tuning
-from aggregator.extract.article import clean_article
+from aggregator.extract.article import clean_entry
 from aggregator.extract.html.dom import html_to_text
 from aggregator.extract.language.dates import parse_declared, published_from_text
 from aggregator.extract.language.unicode import clean, decode
@@ -131,7 +131,9 @@ def test_the_door_never_raises(
     entry = Entry(
         source="s", title=title, text=text, html=html, is_page=is_page, is_saved_text=is_saved, author=title
     )
-    article = clean_article(entry, page, "utf-8", "https://example.com/a", SEEN, ALL_TUNING)
+    article = clean_entry(
+        entry, page=page, page_charset="utf-8", page_url="https://example.com/a", seen=SEEN, tuning=ALL_TUNING
+    ).article
     for value in (article.title, article.text, article.lead, article.author or "", article.outlet or ""):
         assert value == clean(value)
 

@@ -16,7 +16,7 @@ from typing import NamedTuple
 import pytest
 
 from aggregator.config.tuning import Tuning
-from aggregator.extract.article import clean_article
+from aggregator.extract.article import clean_entry
 from aggregator.model.core import ACCEPTED_VERDICTS, CleanArticle, Entry
 from aggregator.model.errors import WorkError
 from aggregator.pipeline.jobs import broken_article
@@ -61,7 +61,13 @@ def article(title: str, *lines: str) -> str:
 
 def read(page: bytes | str, entry: Entry | None = None) -> CleanArticle:
     raw = page.encode("utf-8", "surrogateescape") if isinstance(page, str) else page
-    return clean_article(entry or Entry(source="s"), raw, None, "https://lantern.example/a", SEEN, ALL_TUNING)
+    return clean_entry(
+        entry or Entry(source="s"),
+        page=raw,
+        page_url="https://lantern.example/a",
+        seen=SEEN,
+        tuning=ALL_TUNING,
+    ).article
 
 
 @cache
@@ -176,7 +182,7 @@ def test_a_text_about_cookies_is_no_wall_for_only_pages_are() -> None:
     notice = "Wir verwenden Cookies. Cookies akzeptieren oder Datenschutzeinstellungen öffnen."
     said = "Die alte Hafenbrücke ist seit Montag gesperrt, weil Prüfer in zwei Pfeilern Risse gefunden haben."
     entry = Entry(source="s", title="Bürgermeister gerät in die Kritik", text=f"{notice}\n{said}")
-    assert clean_article(entry, None, None, None, SEEN, ALL_TUNING).verdict == "ok"
+    assert clean_entry(entry, seen=SEEN, tuning=ALL_TUNING).article.verdict == "ok"
 
 
 def good_pages() -> Iterator[tuple[str, bytes, str]]:
@@ -194,6 +200,11 @@ def test_no_good_page_is_refused() -> None:
     refused = {
         page_id: verdict
         for page_id, raw, url in good_pages()
-        if (verdict := clean_article(Entry(source="s"), raw, None, url, SEEN, ALL_TUNING).verdict) != "ok"
+        if (
+            verdict := clean_entry(
+                Entry(source="s"), page=raw, page_url=url, seen=SEEN, tuning=ALL_TUNING
+            ).article.verdict
+        )
+        != "ok"
     }
     assert refused == {}

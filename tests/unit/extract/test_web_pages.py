@@ -11,7 +11,7 @@ from justext.core import define_stoplist
 from trafilatura import external
 
 from aggregator.config.tuning import Tuning
-from aggregator.extract.article import clean_article
+from aggregator.extract.article import clean_entry
 from aggregator.extract.html.boxes import without_boxes
 from aggregator.extract.html.page import Page, read_page
 from aggregator.extract.limits import ExtractTuning
@@ -44,7 +44,9 @@ FERRY_TITLE = "Ferry stays in harbour after captain refuses to sail"
 
 def read(html: str) -> CleanArticle:
     address = "https://courier.example/islands/ferry"
-    return clean_article(Entry(source="test"), html.encode(), None, address, SEEN, Tuning())
+    return clean_entry(
+        Entry(source="test"), page=html.encode(), page_url=address, seen=SEEN, tuning=Tuning()
+    ).article
 
 
 def page(html: str) -> Page:

@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 from aggregator.config.tuning import Tuning
-from aggregator.extract.article import clean_article
+from aggregator.extract.article import clean_entry
 from aggregator.extract.limits import ExtractTuning
 from aggregator.extract.wire.agencies import copied_wire
 from aggregator.extract.wire.wire import BY_LINE, SHARED, find_wire
@@ -66,7 +66,7 @@ def test_the_whole_way_of_an_entry_says_the_same() -> None:
             continue
         given = {"title": case.get("title", TITLE), "author": case.get("author")}
         entry = Entry(source="cases", text="\n\n".join(case["lines"]), **given)
-        wire = clean_article(entry, None, None, None, NOON, ALL_TUNING).wire
+        wire = clean_entry(entry, seen=NOON, tuning=ALL_TUNING).article.wire
         if case["where"] == "quoted":
             assert wire is None, case
         elif not is_right(case, wire):
@@ -123,7 +123,9 @@ def test_a_page_that_names_its_source_is_heard() -> None:
     page = f"""<html><head><title>{TITLE}</title><meta name="syndication-source" content="AFP">
         </head><body><article><h1>{TITLE}</h1>{body}</article></body></html>"""
     entry = Entry(source="cases", title=TITLE, url="https://post.example/bridge")
-    wire = clean_article(entry, page.encode(), None, entry.url, NOON, ALL_TUNING).wire
+    wire = clean_entry(
+        entry, page=page.encode(), page_url=entry.url, seen=NOON, tuning=ALL_TUNING
+    ).article.wire
     assert wire == Wire(agency="AFP", evidence="AFP", kind="metadata")
 
 

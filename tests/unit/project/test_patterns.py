@@ -5,7 +5,7 @@ import re
 import pytest
 
 from aggregator.config.tuning import Tuning
-from aggregator.extract.article import clean_article
+from aggregator.extract.article import clean_entry
 from aggregator.model.core import Entry
 from tests.support.articles import FLOOD, NOON
 from tests.support.patterns import Expression, expressions, growing
@@ -81,6 +81,6 @@ def test_no_space_follows_another_in_what_lines_are_made_of() -> None:
         (Entry(source="s", title=title, html=f"<p>{text}</p>", author=f"Ann{gap}Lee"), None),
         (Entry(source="s", url="https://x.example/1"), page),
     ):
-        clean = clean_article(entry, html, None, None, NOON, Tuning())
+        clean = clean_entry(entry, page=html, seen=NOON, tuning=Tuning()).article
         for words in (clean.title, clean.text, clean.lead, clean.author or ""):
             assert not re.search(r"[^\S\n]{2}", words)

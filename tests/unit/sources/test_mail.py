@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from aggregator.config.tuning import Tuning
-from aggregator.extract.article import clean_article
+from aggregator.extract.article import clean_entry
 from aggregator.model.core import Entry
 from aggregator.sources.limits import source_tuning
 from aggregator.sources.parse.files import InputEntry, InputItem, InputProblem, open_source
@@ -98,7 +98,7 @@ def test_a_newsletter_is_an_article_with_address_outlet_and_date(tmp_path: Path)
     assert entry.title == "Brückenbau ruht: drei Wochen Pause"
     assert entry.url == "https://news.example/v/1"
     assert entry.published.time == dt.datetime(2026, 11, 20, 17, 30, tzinfo=dt.UTC)
-    article = clean_article(entry, None, None, None, SEEN, Tuning())
+    article = clean_entry(entry, seen=SEEN, tuning=Tuning()).article
     assert article.verdict == "ok", article.reason
     assert article.text == STORY
     assert (article.title, article.language) == (entry.title, "de")

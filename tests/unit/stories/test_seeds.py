@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from aggregator.config.tuning import Tuning
-from aggregator.extract.article import clean_article
+from aggregator.extract.article import clean_entry
 from aggregator.model.core import ArticleView, Entry, MergedStory
 from aggregator.stories.headline import headline
 from aggregator.stories.text.merged_text import merge
@@ -48,7 +48,7 @@ def read(path: Path) -> ArticleView:
     entry = Entry(
         source="seeds", guid=path.name, text=path.read_text("utf-8"), is_saved_text=True, outlet=path.stem
     )
-    article = clean_article(entry, None, None, None, SEEN, Tuning())
+    article = clean_entry(entry, seen=SEEN, tuning=Tuning()).article
     published = article.published
     return view(
         path.stem,

@@ -17,7 +17,6 @@ class StoryTuning(msgspec.Struct, frozen=True, kw_only=True):
     headline_titles: int
     # summary
     summary_words: int
-    summary_repeat_share: float
     summary_likeness_weight: float
     # how much is read
     reports_cap: int

@@ -52,7 +52,7 @@ def summary_sentences(
     openings = openings_of(articles, tuning) if max_words > 0 else []
     if not openings:
         return ()
-    choices = [(n, said) for n, one in enumerate(openings) for said in choices_of(one, max_words, tuning)]
+    choices = [(n, said) for n, one in enumerate(openings) for said in choices_of(one, max_words)]
     n, said = choices[-1]  # of one opening the longest is most like it
     if len(openings) > 1:
         numbered = [_numbered(opening.sentences) for opening in openings]
@@ -157,20 +157,15 @@ def _title_share(opening: Opening, shown_title: str | None) -> float:
     return len(opening.lead.heads & titled.keys()) / max(1, len(titled))
 
 
-def choices_of(opening: Opening, max_words: int, tuning: StoryTuning) -> Iterator[Choice]:
+def choices_of(opening: Opening, max_words: int) -> Iterator[Choice]:
     """Yield the lead of a report, alone and with sentences that follow it, of at most `max_words` words."""
     chosen: Choice = (opening.lead,)
     yield chosen
     for sentence in opening.sentences[opening.lead.place + 1 :]:
         too_long = sum(one.words for one in (*chosen, sentence)) > max_words
-        if too_long or sentence.is_bad or any(_repeat(one, sentence, tuning) for one in chosen):
+        if too_long or sentence.is_bad:
             return
         yield (chosen := (*chosen, sentence))
-
-
-def _repeat(one: OpeningSentence, other: OpeningSentence, tuning: StoryTuning) -> bool:
-    least = max(1, min(len(one.heads), len(other.heads)))
-    return len(one.heads & other.heads) > tuning.summary_repeat_share * least
 
 
 def likeness(said: Choice, own: int, openings: Sequence[frozenset[str]]) -> float:

@@ -6,7 +6,7 @@ part of the smaller text, `least` the shared part of the larger text. The rules,
 
 1. At least `mutual` of each text is in the other: a copy, even if its headline, wording or order changed or
    other text surrounds it. Exception: the larger text contains the smaller one and has a headline of its own
-   (`foreign_headline`). Then an outlet put another text under its own article.
+   (`_has_foreign_headline`). Then an outlet put another text under its own article.
 2. About half of each text is in the other: rewritten or extended strongly, or stuffed with foreign text. A
    copy only when the headlines agree.
 3. Only the smaller text is contained. Containment alone never makes a copy, since a page can be stuffed with
@@ -82,8 +82,6 @@ class CopyTuning(msgspec.Struct, frozen=True, kw_only=True):
     headline_words: int
     headline_share: float
     framed: float
-    foreign_headline: float
-    foreign_words: int
     own_block: int
     own_headed_cut: float
     own_similarity: float
@@ -426,9 +424,6 @@ def _has_foreign_headline(overlap: _Overlap, tuning: CopyTuning) -> bool:
     only_contains = overlap.containment >= tuning.contained and is_longer
     if not only_contains or _headlines_agree(overlap, tuning):
         return False
-    missing, own = _count_missing_words(overlap.larger, overlap.smaller)
-    if missing >= tuning.foreign_words and missing >= tuning.foreign_headline * own:
-        return True
     return _own_part_is_headed(overlap, tuning)
 
 

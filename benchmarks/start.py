@@ -109,28 +109,25 @@ def articles() -> None:
     data = Path(os.environ["AGGREGATOR_DATA"])
     files = [data / f"events-{name}.jsonl.gz" for name in ("months", "fulltext", "leads")]
     lines = [line for file in files for line in gzip.decompress(file.read_bytes()).splitlines()]
-    records = [json.loads(line) for line in lines[:ARTICLES]]
-    for one in records:
-        one["url"] = one["url"] or f"https://outlet.example/{one['id']}"
-    given.write_text("\n".join(map(json.dumps, records)))
+    given.write_bytes(b"\n".join(lines[:ARTICLES]))
     running = subprocess.Popen([PROGRAM, "run", "--config", config], stderr=subprocess.DEVNULL)
     time.sleep(10)
-    sizes = [list(map(_pss_mb, tree(running.pid)))]
+    sizes = []
     reading = subprocess.Popen([PROGRAM, "ingest", "--config", config, given], stderr=subprocess.DEVNULL)
-    ends = time.monotonic() + IDLE_SECONDS
-    while time.monotonic() < ends:
-        if reading.poll() is None:
-            ends = time.monotonic() + IDLE_SECONDS
-        with suppress(OSError):  # a worker that just ended
-            sizes.append(list(map(_pss_mb, tree(running.pid))))
+    while reading.poll() is None:
         time.sleep(0.5)
+        sizes.append(memory(running.pid))
+    time.sleep(IDLE_SECONDS)
+    print(f"{ARTICLES} articles: at most {max(sizes):.0f} MB, then {memory(running.pid):.0f}")
     running.send_signal(signal.SIGTERM)
     running.wait()
-    most = max(sizes, key=sum)
-    print(
-        f"daemon: {sum(sizes[0]):.0f} MB, with {ARTICLES} articles at most {sum(most):.0f} "
-        f"(its own {most[0]:.0f}, {len(most) - 1} workers), {IDLE_SECONDS:.0f} s later {sum(sizes[-1]):.0f}"
-    )
+
+
+def memory(process: int) -> float:
+    """MB of the tree; 0 if a worker ended meanwhile."""
+    with suppress(OSError):
+        return sum(map(_pss_mb, tree(process)))
+    return 0.0
 
 
 def main() -> None:

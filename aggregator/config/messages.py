@@ -20,6 +20,7 @@ _PARAMETER = re.compile(
 _OURS = re.compile(r"\b(agg_|whsec_)[A-Za-z0-9_+/=-]{6,}")
 _HEADER = re.compile(r"(?i)(authorization['\"]?\s{0,3}[:=,]\s{0,3}['\"]?)(?:(?:bearer|basic)\s+)?[^\s'\",]+")
 _BEARER = re.compile(r"(?i)\b(bearer\s+)[A-Za-z0-9._~+/=-]{16,}")
+_KEY_LIKE = re.compile(r"(?<![^\W_])(?=[A-Za-z]*\d)(?=\d*[A-Za-z])[A-Za-z0-9]{16,}(?![^\W_])")
 _HINTS = re.compile(r"(?i)://[^/\s]*@|=|agg_|whsec_|authorization|bearer")  # every secret has one of these
 
 
@@ -35,6 +36,11 @@ def redact(text: str) -> str:
     for pattern in (_HEADER, _BEARER, _PARAMETER, _OURS):
         text = pattern.sub(_hidden, text)
     return text
+
+
+def redact_address(text: str) -> str:
+    """As `redact`, and each long word of letters and digits, which may be a key in a path or a parameter."""
+    return _KEY_LIKE.sub(_HIDDEN, redact(text))
 
 
 def counted(number: int, one: str, many: str | None = None) -> str:

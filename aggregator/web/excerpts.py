@@ -17,7 +17,7 @@ from urllib.parse import urlsplit
 
 import msgspec
 
-from aggregator.config.messages import redact
+from aggregator.config.messages import redact, redact_address
 from aggregator.model.core import ArticleView, AttributedSentence, Fact, MergedStory, StoryView, TimelineItem
 from aggregator.model.read_model import (
     ArticleDetail,
@@ -495,10 +495,11 @@ def bounded_source(source: SourceView, access: Access) -> SourceView:
     The owner sees them without such secrets, because a token of scope read is not for them.
     """
     if access == "owner":
-        texts = ("name", "url", "polled_url", "site_url", "problem")
-        written = {one: getattr(source, one) for one in texts}
+        hidden = dict.fromkeys(("url", "polled_url", "problem"), redact_address)
+        hidden |= dict.fromkeys(("name", "site_url"), redact)
+        texts = {name: getattr(source, name) for name in hidden}
         return msgspec.structs.replace(
-            source, **{one: text and redact(text) for one, text in written.items()}
+            source, **{name: text and hidden[name](text) for name, text in texts.items()}
         )
     name = source.name
     if name == source.url or "://" in name:  # the host, or the last part of a path

@@ -201,6 +201,8 @@ def test_who_may_edit(room: Newsroom, server: LoopbackServer) -> None:
     assert client.post("/sources/opml", data={"form": form}, files=upload).headers["location"] == (
         "/sources?imported=1&known=0&refused=0"
     )
+    typed = client.post("/sources/add", data=given | {"form": form})
+    assert typed.status_code == 303, "imported and never read, it is the owner's from now on"
     assert "is a source already" in client.post("/sources/add", data=given | {"form": form}).text
 
 

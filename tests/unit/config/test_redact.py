@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from aggregator.config.messages import redact
+from aggregator.config.messages import redact, redact_address
 
 MARKER = "k9Xq7Lw2PzR4marker"
 
@@ -43,6 +43,20 @@ def test_what_is_secret_is_not_said(said: str) -> None:
 )
 def test_what_is_no_secret_stays(said: str) -> None:
     assert redact(said) == said
+
+
+@pytest.mark.parametrize(
+    ("address", "shown"),
+    [
+        ("https://h.example/rss/9f8e7d6c5b4a39281706/all", "https://h.example/rss/***/all"),
+        ("https://h.example/f;jsessionid=0A1B2C3D4E5F60718293?p=ab12cd34ef56ab78", None),
+        ("https://h.example/2026/11/26/ferry-in-fog-off-lindmar?page=2", "the same"),
+        ("https://h.example/feeds/internationalnewsheadlines.xml", "the same"),
+    ],
+)
+def test_long_words_of_letters_and_digits_in_an_address_may_be_keys(address: str, shown: str | None) -> None:
+    hidden = redact_address(address)
+    assert hidden == (address if shown == "the same" else shown or "https://h.example/f;jsessionid=***?p=***")
 
 
 @settings(max_examples=50)

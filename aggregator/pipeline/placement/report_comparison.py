@@ -401,7 +401,7 @@ class ReportComparison:
         if not self.is_little_known(connection, own.source):
             return None
         newest = articles.vouching_rows(connection, story, _TEXTS_READ * self.tuning.compared_reports + 1)
-        counted = [row for row in newest if row.inbox_no != own.inbox]
+        counted = [row for row in newest if row.source != own.source]  # nobody vouches for himself
         pairs = [self.article(row) for row in counted[: self.tuning.compared_reports]]
         if not any(len(beside_title(one)) for one in pairs):
             return None  # bare headlines can neither confirm nor deny a text

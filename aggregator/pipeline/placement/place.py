@@ -377,7 +377,7 @@ class Placer:
             if old is None and inbox_entry.is_revision:
                 old = _article_of_own_url(unit_of_work.connection, inbox_entry)
             if old is not None and inbox_entry.is_late_page:
-                placed = self._place_late_page(unit_of_work, incoming, old)
+                placed = self._decide_again(unit_of_work, incoming, old)
             elif elsewhere is not None:
                 placed = PlacementResult(
                     entry_no=inbox_entry.entry_no, outcome="unchanged", article=elsewhere
@@ -582,6 +582,8 @@ class Placer:
         if is_own:
             articles.withdraw_authority(connection, other)
         articles.rekey(connection, inbox_entry.article, other, is_authoritative=is_own)
+        if is_own and self._takes_over(connection, inbox_entry.entry, there):
+            return self._decide_again(unit_of_work, incoming, there)
         is_revised = is_own and incoming.fingerprint.text_hash != there.text_hash
         if is_revised:
             self._revise(unit_of_work, incoming, there)
@@ -589,6 +591,18 @@ class Placer:
         return PlacementResult(
             entry_no=inbox_entry.entry_no, outcome=outcome, article=other, story=there.story
         )
+
+    def _takes_over(self, connection: Connection, entry: Entry, old: StoredArticle) -> bool:
+        """Give an article of a little-known source to the known one of its own site; return if that was done.
+
+        Who lists the address of an outlet before it, with other words, must not keep its report out.
+        """
+        is_own = entry.authority in ("own", "page") and old.is_little_known
+        if not is_own or self._comparison.is_little_known(connection, entry.source):
+            return False
+        articles.set_source(connection, old.id, entry.source, is_little_known=False)
+        self._comparison.revised(old.inbox_no)
+        return True
 
     @staticmethod
     def _as_what_it_copies(
@@ -734,6 +748,8 @@ class Placer:
             or self._resembles(old, incoming.clean)
             or _is_same_item(unit_of_work.connection, old, entry)
         ):
+            if self._takes_over(unit_of_work.connection, entry, old):
+                return self._decide_again(unit_of_work, incoming, old)
             self._revise(unit_of_work, incoming, old)
             return PlacementResult(entry_no=n, outcome="revised", article=old.id, story=old.story)
         generation = old.generation + 1
@@ -803,10 +819,10 @@ class Placer:
 
     # --- late pages ---------------------------------------------------------------------------------------
 
-    def _place_late_page(
+    def _decide_again(
         self, unit_of_work: UnitOfWork, incoming: IncomingArticle, old: StoredArticle
     ) -> PlacementResult:
-        """Replace the words of the feed by the page that came later, and decide the story again.
+        """Replace the words of an article by those of its page or its own site, and decide the story again.
 
         A copy joins the story of its original; a report moves by the rule of the second look.
         """

@@ -312,6 +312,12 @@ def rekey(connection: Connection, old: str, new: str, *, is_authoritative: bool)
     connection.execute(update(observation).where(observation.c.article == old).values(**values))
 
 
+def set_source(connection: Connection, id: str, source: str, *, is_little_known: bool) -> None:  # noqa: A002
+    """Let article `id` be one of `source`, that of its own site, which others had listed before."""
+    values = {"source": source, "is_little_known": is_little_known}
+    connection.execute(update(article).where(article.c.id == id).values(**values))
+
+
 def withdraw_authority(connection: Connection, id: str) -> None:  # noqa: A002 - the word that people type
     """Let no source that had article `id` so far change its text."""
     given_up = update(observation).where(observation.c.article == id)

@@ -198,6 +198,29 @@ def test_an_unknown_outlet_makes_no_agency_the_origin_of_what_it_copies_and_no_t
     assert queried(database, topics).scalars().all() == []
 
 
+@pytest.mark.parametrize("event", STORIES)
+def test_who_lists_the_address_of_a_known_outlet_before_it_keeps_no_report_of_it_out(
+    database: Database, event: str
+) -> None:
+    story = BigStory(database, event, known=("valley.example",))
+    address, report = "https://valley.example/report", story.withheld
+    sentences = [one for said in sentences_of(report["text"]) for one in said]
+    stolen = " ".join((*sentences[:3], ADVERTISED))
+    before = story.shown()
+    story.takes(
+        msgspec.structs.replace(
+            of_feed("spam.example", report["title"], stolen, LATER), url=address, outlet="valley.example"
+        )
+    )
+    own = of_feed("valley.example", report["title"], report["text"], LATER)
+    after = story.takes(msgspec.structs.replace(own, url=address, authority="own"))
+    assert (after.articles, after.outlets) == (before.articles + 1, before.outlets + 1)
+    assert "Slimona" not in after.text
+    written = select(article.c.role, article.c.counts_as_report, article.c.is_little_known, article.c.source)
+    (row,) = queried(database, written.where(article.c.url == address)).all()
+    assert row == ("report", True, False, feed_of("valley.example"))
+
+
 @pytest.mark.later
 @pytest.mark.parametrize("way", WAYS)
 def test_on_the_first_day_no_source_is_known_and_it_is_not_told_either(sqlite: Database, way: str) -> None:

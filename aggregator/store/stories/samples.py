@@ -6,6 +6,7 @@ from sqlalchemy import Connection, bindparam, select, update
 
 from aggregator.store.tables import article, change, entry, folder, story
 
+_DAYS_BEFORE = 3
 _NAMES = select(folder.c.name).where(folder.c.first_start.is_not(None))  # only samples have a first start
 _STORIES = select(article.c.story).join(entry, entry.c.article == article.c.id)
 
@@ -21,7 +22,8 @@ def shown_samples(connection: Connection) -> str | None:
 def rank_last(connection: Connection) -> bool:
     """Set the bumps of samples before those of all other stories, in the same order; return if any changed.
 
-    They are moved by whole days, so that each stays unique.
+    They are moved by whole days, so that each stays unique, and by so many that no number of reports lifts
+    them above the others on the front page (store/read/front_page.py: 39 hours at most).
     """
     names = connection.execute(_NAMES).scalars().all()
     if not names:
@@ -34,7 +36,7 @@ def rank_last(connection: Connection) -> bool:
     newest = max((row.bumped_at for row in moving), default=None)
     if oldest is None or newest is None or newest < oldest.bumped_at:
         return False
-    earlier = dt.timedelta(days=(newest - oldest.bumped_at).days + 1)
+    earlier = dt.timedelta(days=(newest - oldest.bumped_at).days + _DAYS_BEFORE)
     changes = select(change.c.change_no, change.c.bumped_at).where(change.c.story.in_(of_samples))
     for key, rows in (
         (story.c.story_no, moving),

@@ -94,6 +94,17 @@ def test_every_story_stands_on_the_page_once(given_: list[tuple[int, int]], is_f
         assert [places[one.id] for one in them] == sorted(places[one.id] for one in them)
 
 
+@pytest.mark.parametrize(("lead", "beside"), [(1, ["yesterday"]), (60, ["yesterday", "old"])])
+def test_beside_a_story_of_these_days_is_no_older_one(lead: float, beside: list[str]) -> None:
+    stories = [
+        listed("lead", MORNING - lead * HOUR, 1),
+        listed("old", MORNING - 90 * HOUR, 5),
+        listed("yesterday", MORNING - 26 * HOUR, 2),
+    ]
+    page = arranged(stories, MORNING.date(), is_first=True)
+    assert sorted(one.id for one in page.beside) == sorted(beside)
+
+
 def test_days_are_those_of_utc() -> None:
     midnight = dt.datetime(2026, 11, 20, tzinfo=dt.UTC)
     moments = {"a": midnight, "b": midnight - dt.timedelta(microseconds=1), "c": midnight - 24.1 * HOUR}

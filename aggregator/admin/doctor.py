@@ -518,10 +518,6 @@ def _reported(status: dict[str, Any], problem_count: int) -> Iterator[Finding]:
     for one in status.get("process_findings") or ():
         level = warning if one["level"] == "warning" else problem
         yield level(f"the daemon reports: {one['what']}", one["advice"])
-    if runs := status.get("next_runs"):
-        times = sorted((dt.datetime.fromisoformat(at).astimezone(dt.UTC), task) for task, at in runs.items())
-        words = ", ".join(f"{task} {at:%Y-%m-%d %H:%M:%S}" for at, task in times)
-        yield ok(f"next runs: {words} (UTC)")
     if "process_findings" not in status and problem_count:
         yield warning(
             f"the daemon reports {counted(problem_count, 'problem')}",

@@ -325,7 +325,6 @@ class HealthMonitor:
             stored=None if snapshot is None else snapshot.stored,
             place=None if snapshot is None else snapshot.place,
             backup=None if snapshot is None else snapshot.backup,
-            next_runs=_next_runs(process, snapshot),
             last_reload=process.last_reload,
         )
 
@@ -344,12 +343,3 @@ class HealthMonitor:
                 free_disk_bytes=place.free_disk_bytes,
                 log_bytes=place.log_bytes,
             )
-
-
-def _next_runs(process: ProcessState, snapshot: HealthSnapshot | None) -> dict[str, dt.datetime]:
-    """Return when each maintenance task runs next. The daemon often looks whether a backup is due."""
-    backup = snapshot.backup if snapshot is not None else None
-    runs = {task: at for task, at in process.next_runs.items() if task != "backup"}
-    if "backup" in process.next_runs and backup is not None and backup.next is not None:
-        runs["backup"] = max(backup.next, process.next_runs["backup"])
-    return runs

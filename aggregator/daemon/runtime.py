@@ -154,7 +154,6 @@ class Runtime:
             workers=self._executor.trouble,
             last_reload=self._services.last_reload(),
             failed_tasks=self._maintenance.failures(),
-            next_runs=self._maintenance.next_runs() if self._services.lock.is_held else {},
             summaries=None if self._summariser is None else self._summariser.problem,
             few_files=why_few_files(),
         )

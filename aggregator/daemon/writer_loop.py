@@ -102,11 +102,6 @@ class Maintenance:
                 with suppress(JobLookupError):  # `stop` was called meanwhile
                     self._scheduler.modify_job(task.name, next_run_time=dt.datetime.now(dt.UTC))
 
-    def next_runs(self) -> dict[str, dt.datetime]:
-        """Return when each task is due next."""
-        jobs = [] if self._scheduler is None else self._scheduler.get_jobs()
-        return {job.id: job.next_run_time for job in jobs}
-
     def failures(self) -> tuple[str, ...]:
         """Return the tasks that failed at their last run, with their errors."""
         return tuple(f"{name}: {words}" for name, (_, words) in sorted(self._failed.copy().items()))

@@ -94,7 +94,6 @@ class ProcessState(FrozenStruct, frozen=True, kw_only=True):
     workers: str | None = None  # why no worker can run jobs
     last_reload: Reload | None = None
     failed_tasks: tuple[str, ...] = ()  # maintenance tasks whose last attempt failed, with the cause
-    next_runs: dict[str, dt.datetime] = {}  # noqa: RUF012 - of maintenance tasks, by name
     summaries: str | None = None  # why `summarise:` gives no texts
     few_files: str | None = None  # a message where nearly all allowed files are open
 
@@ -195,7 +194,6 @@ class HealthReport(FrozenStruct, frozen=True, kw_only=True, omit_defaults=False)
     stored: DatabaseStatus | None = None  # None: the database did not respond in time
     place: DatabaseSize | None = None
     backup: BackupState | None = None
-    next_runs: dict[str, dt.datetime] = {}  # noqa: RUF012 - of maintenance tasks, by name
     last_reload: Reload | None = None
 
     @property

@@ -615,20 +615,6 @@ def test_a_daemon_that_does_not_answer(patient: Patient) -> None:
         )  # fmt: skip
 
 
-def test_the_next_runs_of_a_daemon(patient: Patient) -> None:
-    watched = Watched(patient.folder, patient.database, backup={"every": "1d"})
-    at = dt.datetime(2026, 11, 20, 8, 30, tzinfo=dt.UTC)
-    runs = {"retention": at, "checkpoint": at - dt.timedelta(seconds=50), "backup": at}
-    watched.process = ProcessState(role="writer", started_at=NOW, placing_started=True, next_runs=runs)
-    with (patient.folder / "stories.db.lock").open("w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
-        found = [
-            one.what for one in patient.findings(server={"port": int(watched.server.url.rsplit(":")[-1])})
-        ]
-    watched.close()
-    assert "next runs: checkpoint 2026-11-20 08:29:10, retention 2026-11-20 08:30:00 (UTC)" in found
-
-
 # --- the way in from outside -------------------------------------------------------------------------------
 
 

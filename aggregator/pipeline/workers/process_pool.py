@@ -47,7 +47,6 @@ _KEPT_ENVIRONMENT = (
 )
 _ONE_THREAD = ("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS", "MKL_NUM_THREADS", "NUMEXPR_NUM_THREADS")
 _CLOSING_SECONDS = 1.0
-_PATIENCE_SECONDS = 2.0  # that a job waits before a further worker is started for it (chosen)
 _START_AGAIN_SECONDS = 0.5  # after the system refused a new process
 _LAST_BREATH_SECONDS = 2.0  # a socket closes before the exit status is available
 _STOPPED = "the workers are stopped"
@@ -56,15 +55,13 @@ _STOPPED = "the workers are stopped"
 class _Waiting(msgspec.Struct, frozen=True):
     job: WorkerJob
     future: Future[bytes]
-    since: float  # monotonic
 
 
 class ProcessExecutor:
-    """At most `workers` processes, each replaced alone; see `Executor`.
+    """`workers` processes, started with the first jobs, each replaced alone; see `Executor`.
 
-    The first job starts one, a job that waits for `_PATIENCE_SECONDS` another one: one prepares texts faster
-    than they are placed, and each takes some 90 MB. All but one end when for `idle_seconds` no job found all
-    of them busy, and the last one, with the language model that they share, when there was no job at all.
+    All but one end when for `idle_seconds` no job found all of them busy, and the last one, with the language
+    model that they share, when there was no job at all.
     """
 
     trouble: str | None = None  # why no worker can be started
@@ -80,18 +77,16 @@ class ProcessExecutor:
         self._idle = 0
         self._used_at = 0.0  # when a lane last asked for a job, monotonic ...
         self._needed_at = 0.0  # ... and when a job found all workers busy
-        self.ready_at = 0.0  # when a worker was last ready; the future while the last one starts
         self._lanes: list[_Lane] = []
         self.language_model: BinaryIO | None = None  # filled by the first worker that needs it
 
     def submit(self, function: JobFunction, job: bytes) -> Future[bytes]:
         """Queue one job; wait while the queue is full. Raises WorkError if the executor is closed."""
-        named = WorkerJob(name_of(function), job)
+        waiting = _Waiting(WorkerJob(name_of(function), job), Future())
         with self._changed:
             self._changed.wait_for(lambda: self._closed or len(self._queue) < self._free_slots)
             if self._closed:
                 raise WorkError("died", _STOPPED)
-            waiting = _Waiting(named, Future(), time.monotonic())
             self._queue.append(waiting)
             if len(self._queue) > self._idle:
                 self._needed_at = time.monotonic()
@@ -135,9 +130,6 @@ class ProcessExecutor:
     def next_job(self, lane: "_Lane") -> _Waiting | None:
         """Called by a lane: return the job that waits longest; None to end the lane."""
         with self._changed:
-            if not self._is_needed(lane):
-                self._lanes.remove(lane)
-                return None
             self._idle += 1
             self._used_at = time.monotonic()
             while not (self._closed or self._queue):
@@ -156,17 +148,6 @@ class ProcessExecutor:
             waiting = self._queue.popleft()
             self._changed.notify_all()
             return waiting
-
-    def _is_needed(self, lane: "_Lane") -> bool:
-        """Whether a lane may start its worker: the first one may, others when a job has waited for long."""
-        while lane.worker is None and lane is not self._lanes[0] and not self._closed:
-            if not self._queue:
-                return False
-            left = max(self._queue[0].since, self.ready_at) + _PATIENCE_SECONDS - time.monotonic()
-            if left <= 0:
-                break
-            self._changed.wait(min(left, _PATIENCE_SECONDS))
-        return True
 
     def _forget_language_model(self) -> None:
         if self.language_model is not None:
@@ -238,9 +219,7 @@ class _Lane:
         """
         if self.worker is not None and self.worker.process.poll() is not None:
             self._discard("killed")  # between two jobs
-        if self.worker is not None:
-            return self.worker
-        self._executor.ready_at = deadline = time.monotonic() + _START_DEADLINE_SECONDS
+        deadline = time.monotonic() + _START_DEADLINE_SECONDS
         while self.worker is None:
             try:
                 with self._lock:
@@ -261,7 +240,6 @@ class _Lane:
                 raise WorkError("died", "a new worker did not start in time") from None
             except OSError:
                 self._raise_unless_killed()
-        self._executor.ready_at = time.monotonic()
         return self.worker
 
     def _raise_unless_killed(self) -> None:

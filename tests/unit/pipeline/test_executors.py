@@ -136,16 +136,6 @@ def test_workers_retire() -> None:
     assert [len(set(seen[:3])), len(set(seen[3:6])), len(set(seen))] == [1, 1, 3]
 
 
-@pytest.mark.slow
-def test_short_jobs_share_a_worker_and_one_that_waits_long_gets_another() -> None:
-    with processes(2, queued_jobs_per_worker=20) as executor:
-        first = answer(executor, fault_jobs.process_id)
-        held = [executor.submit(fault_jobs.process_id, b"") for _ in range(30)]
-        assert {one.result(timeout=PATIENCE_SECONDS) for one in held} == {first}
-        executor.submit(fault_jobs.sleep, b"600")
-        assert answer(executor, fault_jobs.process_id) != first
-
-
 @pytest.mark.later
 @pytest.mark.slow
 def test_workers_that_nothing_needs_end() -> None:

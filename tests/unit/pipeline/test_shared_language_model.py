@@ -17,7 +17,6 @@ from justext.utils import get_stoplist, get_stoplists
 from aggregator.config.tuning import Tuning
 from aggregator.model.core import ParsedFeed
 from aggregator.pipeline.jobs import FeedJob, read_feed
-from aggregator.pipeline.workers import process_pool
 from aggregator.pipeline.workers.factory import open_executor
 from aggregator.pipeline.workers.process_pool import ProcessExecutor
 from aggregator.sources.limits import source_tuning
@@ -84,10 +83,7 @@ def descriptors_of(process_id: int) -> list[str]:
 
 @pytest.mark.later
 @pytest.mark.slow
-def test_workers_have_one_model_and_its_answers_are_those_of_a_model_of_ones_own(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    monkeypatch.setattr(process_pool, "_PATIENCE_SECONDS", 0.0)  # for two workers
+def test_workers_have_one_model_and_its_answers_are_those_of_a_model_of_ones_own() -> None:
     lines = b"".join(path.read_bytes() for path in sorted(TEXTS.glob("*.jsonl"))).splitlines()
     texts = [str(msgspec.json.decode(line)["text"]) for line in lines]
     texts += [" ".join(sorted(get_stoplist(name))[::20]) for name in sorted(get_stoplists())]

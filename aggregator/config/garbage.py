@@ -45,7 +45,7 @@ def set_malloc_options() -> bool:
 def clear_caches() -> None:
     """Clear the bounded caches of functions of this program: words and sentences, soon read again."""
     for module in [one for name, one in sys.modules.copy().items() if name.startswith("aggregator.")]:
-        for value in vars(module).values():
+        for value in list(vars(module).values()):  # other threads import meanwhile
             if isinstance(value, _Cached) and value.cache_parameters()["maxsize"] is not None:
                 value.cache_clear()
 

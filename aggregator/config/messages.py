@@ -20,7 +20,10 @@ _PARAMETER = re.compile(
 _OURS = re.compile(r"\b(agg_|whsec_)[A-Za-z0-9_+/=-]{6,}")
 _HEADER = re.compile(r"(?i)(authorization['\"]?\s{0,3}[:=,]\s{0,3}['\"]?)(?:(?:bearer|basic)\s+)?[^\s'\",]+")
 _BEARER = re.compile(r"(?i)\b(bearer\s+)[A-Za-z0-9._~+/=-]{16,}")
-_KEY_LIKE = re.compile(r"(?<![^\W_])(?=[A-Za-z]*\d)(?=\d*[A-Za-z])[A-Za-z0-9]{16,}(?![^\W_])")
+_KEY_LIKE = re.compile(
+    r"(?<![^\W_])(?<!channel_id=)(?<!playlist_id=)(?:(?=[A-Za-z]*\d)(?=\d*[A-Za-z])[A-Za-z0-9]{16,}"
+    r"|[0-9a-f]{8}-(?:[0-9a-f]{4}-){3}[0-9a-f]{12})(?![^\W_])"
+)
 _HINTS = re.compile(r"(?i)://[^/\s]*@|=|agg_|whsec_|authorization|bearer")  # every secret has one of these
 
 
@@ -39,7 +42,7 @@ def redact(text: str) -> str:
 
 
 def redact_address(text: str) -> str:
-    """As `redact`, and each long word of letters and digits, which may be a key in a path or a parameter."""
+    """As `redact`, and each UUID and long word of letters and digits: it may be a key, but of a channel."""
     return _KEY_LIKE.sub(_HIDDEN, redact(text))
 
 

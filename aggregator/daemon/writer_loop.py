@@ -215,7 +215,7 @@ def _scheduler() -> Any:
     )
 
 
-REST_SECONDS = 60.0  # without a placed article, until memory is given back (chosen: as workers)
+IDLE_UNTIL_REST_SECONDS = 60.0  # without a placed article, until memory is given back (chosen: as workers)
 IDLE_SECONDS = 1.0  # sleep when nothing waits, unless it is woken, and of a standby
 RENDERED_AT_ONCE = 20  # stories that are rendered between two reads of the inbox
 STEP_SECONDS = 1.0  # between two maintenance steps while articles wait
@@ -424,7 +424,7 @@ class WriterLoop:
     def _report(self, count: int) -> None:
         log.info("placed %s", counted(count, "article"), extra={"event": "articles_placed"})
         self._callbacks.placed(count)
-        self._rests_at = time.monotonic() + REST_SECONDS
+        self._rests_at = time.monotonic() + IDLE_UNTIL_REST_SECONDS
 
     def _index(self) -> None:
         """Index the placed articles, and wake the webhooks."""

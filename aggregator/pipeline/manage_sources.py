@@ -278,8 +278,13 @@ def add(
         unread = _refuse_known(connection, found.address, source.id)
         unread = _refuse_known(connection, found.final) or unread
         if unread is not None:
-            _permit_private(connection, unread)
-            return AddedSource(source=msgspec.structs.replace(unread, origin="user"), found=found)
+            asked = {
+                name: value for name, value in msgspec.structs.asdict(options).items() if value is not None
+            }
+            if "interval_seconds" in asked:
+                asked["has_own_interval"] = True
+            _permit_private(connection, unread, **asked)
+            return AddedSource(source=msgspec.structs.replace(unread, origin="user", **asked), found=found)
         _refuse_too_many(config, rows.number_of_sources(connection), 1)
         rows.add(connection, source)
     return AddedSource(source=source, found=found)
@@ -339,9 +344,9 @@ def _is_unread_import(known: Source) -> bool:
     return known.origin == "import" and known.last_success_at is None and not known.paused
 
 
-def _permit_private(connection: Connection, imported: Source) -> None:
-    """Treat an imported source as one that the user typed, and poll it now."""
-    choose(connection, imported.id, origin="user")
+def _permit_private(connection: Connection, imported: Source, **asked: str | int | bool) -> None:
+    """Treat an imported source as one that the user typed, with what was asked for, and poll it now."""
+    choose(connection, imported.id, origin="user", **asked)
     rows.revive(connection, imported.id, utc_now())
 
 
@@ -592,7 +597,8 @@ def import_feeds(
     feeds = read_opml(data)
     if not feeds:
         raise UsageError(f"{file}: there is no feed in it; a feed is an <outline> with xmlUrl")
-    filed = permitted = 0
+    filed = 0
+    permitted: set[str] = set()
     refused: list[str] = []
     new: dict[str, Source] = {}  # by id; stored together, since other writers wait meanwhile
     spread = min(max(_SPREAD_LEAST_SECONDS, len(feeds) / tuning.first_polls_a_second), config.fetch.interval)
@@ -628,9 +634,9 @@ def import_feeds(
                 elif (known.name, known.folder) != tuple(filed_as.values()):
                     choose(connection, known.id, **filed_as)
                 filed += bool(folder and known.folder is None)
-                if allow_private and known.id not in new and _is_unread_import(known):
+                if allow_private and known.id not in {*new, *permitted} and _is_unread_import(known):
                     _permit_private(connection, known)
-                    permitted += 1
+                    permitted.add(known.id)
         if new:
             _refuse_too_many(config, len(sources), len(new))
             rows.add(connection, *new.values())
@@ -638,7 +644,7 @@ def import_feeds(
         added=len(new),
         known=len(feeds) - len(new) - len(refused),
         filed=filed,
-        permitted=permitted,
+        permitted=len(permitted),
         refused=tuple(refused),
         spread_seconds=spread,
     )

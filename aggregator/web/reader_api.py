@@ -6,8 +6,8 @@ Browsers never send this header by themselves, so a page of another site cannot 
 checked if a client sends it. Calls that change subscriptions need a token of scope admin.
 
 A client files an item under the one subscription that `origin` names. So each source is a subscription, with
-the stories that it founded, and STORIES has all others: a story stays in its subscription. The label of a
-folder has every story with an article of that folder.
+the stories that it founded, and STORIES has all others: a story seldom changes its subscription. The label of
+a folder has every story with an article of that folder.
 """
 
 import datetime as dt

@@ -582,8 +582,8 @@ class Placer:
         if is_own:
             articles.withdraw_authority(connection, other)
         articles.rekey(connection, inbox_entry.article, other, is_authoritative=is_own)
-        if is_own and self._takes_over(connection, inbox_entry.entry, there):
-            return self._decide_again(unit_of_work, incoming, there)
+        if is_own and (taken := self._taken_over(connection, incoming, there)):
+            return self._decide_again(unit_of_work, incoming, taken)
         is_revised = is_own and incoming.fingerprint.text_hash != there.text_hash
         if is_revised:
             self._revise(unit_of_work, incoming, there)
@@ -592,17 +592,21 @@ class Placer:
             entry_no=inbox_entry.entry_no, outcome=outcome, article=other, story=there.story
         )
 
-    def _takes_over(self, connection: Connection, entry: Entry, old: StoredArticle) -> bool:
-        """Give an article of a little-known source to the known one of its own site; return if that was done.
+    def _taken_over(
+        self, connection: Connection, incoming: IncomingArticle, old: StoredArticle
+    ) -> StoredArticle | None:
+        """Give an article of a little-known source to the known one of its own site; None if it stays there.
 
         Who lists the address of an outlet before it, with other words, must not keep its report out.
         """
-        is_own = entry.authority in ("own", "page") and old.is_little_known
-        if not is_own or self._comparison.is_little_known(connection, entry.source):
-            return False
+        entry = incoming.inbox_entry.entry
+        is_own = entry.authority in ("own", "page") and old.is_little_known and not old.is_gone
+        has_other_words = incoming.fingerprint.text_hash != old.text_hash
+        if not (is_own and has_other_words) or self._comparison.is_little_known(connection, entry.source):
+            return None
         articles.set_source(connection, old.id, entry.source, is_little_known=False)
         self._comparison.revised(old.inbox_no)
-        return True
+        return msgspec.structs.replace(old, source=entry.source, outlet_key=None, outlet_name=None)
 
     @staticmethod
     def _as_what_it_copies(
@@ -748,8 +752,8 @@ class Placer:
             or self._resembles(old, incoming.clean)
             or _is_same_item(unit_of_work.connection, old, entry)
         ):
-            if self._takes_over(unit_of_work.connection, entry, old):
-                return self._decide_again(unit_of_work, incoming, old)
+            if taken := self._taken_over(unit_of_work.connection, incoming, old):
+                return self._decide_again(unit_of_work, incoming, taken)
             self._revise(unit_of_work, incoming, old)
             return PlacementResult(entry_no=n, outcome="revised", article=old.id, story=old.story)
         generation = old.generation + 1

@@ -297,19 +297,20 @@ def _scratch_database(live: Database) -> Iterator[Database]:
     """
     drop_scratch(live)
     parent, prefix = _scratch_place(live)
-    try:
-        folder = Path(tempfile.mkdtemp(prefix=prefix, dir=parent))
-    except OSError as error:
-        raise NoScratchFolderError(f"{parent} cannot be written: {error.strerror}") from error
-    lock = _locked(folder)
+    lock = None
+    while lock is None:  # another run deletes what is not locked yet
+        try:
+            folder = Path(tempfile.mkdtemp(prefix=prefix, dir=parent))
+        except OSError as error:
+            raise NoScratchFolderError(f"{parent} cannot be written: {error.strerror}") from error
+        lock = _locked(folder)
     try:
         with closing(Database(f"sqlite:///{folder / 'scratch.db'}")) as database:
             upgrade(database)
             yield database
     finally:
         shutil.rmtree(folder, ignore_errors=True)
-        if lock is not None:
-            os.close(lock)
+        os.close(lock)
 
 
 def drop_scratch(live: Database) -> None:

@@ -393,7 +393,9 @@ class ReportComparison:
     def agreement(
         self, connection: Connection, own: PairArticle, text: ComparedText, story: str
     ) -> Agreement | None:
-        """Return how much an article agrees with the counted reports of a story; None if its source is known.
+        """Return how much an article agrees with the counted reports of others in a story.
+
+        None if its source is known, or nobody else has reported.
 
         Anyone can publish a headline of others, and the sentences below it. A text that others confirm in
         words of its own is about the event.

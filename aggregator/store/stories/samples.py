@@ -34,7 +34,9 @@ def rank_last(connection: Connection) -> bool:
     oldest = connection.execute(others.limit(1)).first()
     moving = connection.execute(live.where(story.c.id.in_(of_samples))).all()
     newest = max((row.bumped_at for row in moving), default=None)
-    if oldest is None or newest is None or newest < oldest.bumped_at:
+    if oldest is None or newest is None:
+        return False
+    if newest < oldest.bumped_at - dt.timedelta(days=_DAYS_BEFORE - 1):
         return False
     earlier = dt.timedelta(days=(newest - oldest.bumped_at).days + _DAYS_BEFORE)
     changes = select(change.c.change_no, change.c.bumped_at).where(change.c.story.in_(of_samples))

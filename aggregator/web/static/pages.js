@@ -58,6 +58,7 @@ const written = (time, form) => new Intl.DateTimeFormat("en-GB", form).format(ti
 
 const near = (span) => {
   const minutes = Math.round(Math.abs(span) / 60_000);
+  if (!minutes) return "now";
   const words = minutes < 60 ? `${minutes} min` : `${Math.round(minutes / 60)} h`;
   return span >= 0 ? `${words} ago` : `in ${words}`;
 };

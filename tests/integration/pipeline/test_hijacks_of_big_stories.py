@@ -198,9 +198,10 @@ def test_an_unknown_outlet_makes_no_agency_the_origin_of_what_it_copies_and_no_t
     assert queried(database, topics).scalars().all() == []
 
 
+@pytest.mark.parametrize("named", ["valley.example", "spam.example"])
 @pytest.mark.parametrize("event", STORIES)
 def test_who_lists_the_address_of_a_known_outlet_before_it_keeps_no_report_of_it_out(
-    database: Database, event: str
+    database: Database, event: str, named: str
 ) -> None:
     story = BigStory(database, event, known=("valley.example",))
     address, report = "https://valley.example/report", story.withheld
@@ -209,16 +210,17 @@ def test_who_lists_the_address_of_a_known_outlet_before_it_keeps_no_report_of_it
     before = story.shown()
     story.takes(
         msgspec.structs.replace(
-            of_feed("spam.example", report["title"], stolen, LATER), url=address, outlet="valley.example"
+            of_feed("spam.example", report["title"], stolen, LATER), url=address, outlet=named
         )
     )
     own = of_feed("valley.example", report["title"], report["text"], LATER)
     after = story.takes(msgspec.structs.replace(own, url=address, authority="own"))
     assert (after.articles, after.outlets) == (before.articles + 1, before.outlets + 1)
     assert "Slimona" not in after.text
-    written = select(article.c.role, article.c.counts_as_report, article.c.is_little_known, article.c.source)
-    (row,) = queried(database, written.where(article.c.url == address)).all()
-    assert row == ("report", True, False, feed_of("valley.example"))
+    a = article.c
+    written = select(a.role, a.counts_as_report, a.is_little_known, a.source, a.outlet)
+    (row,) = queried(database, written.where(a.url == address)).all()
+    assert row == ("report", True, False, feed_of("valley.example"), "valley.example")
 
 
 @pytest.mark.later

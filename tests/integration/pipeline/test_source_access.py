@@ -246,7 +246,15 @@ def test_an_imported_address_leads_into_no_private_network(
     assert "one of an imported list after `aggregator sources add`" in str(refused.problem)
     assert server.requests == []
     if by == "add":
-        assert add(config, sources.database, server.url("/feed"), SourceOptions()).source.origin == "user"
+        asked = SourceOptions(name="Mine", folder="News", interval_seconds=60)
+        added = add(config, sources.database, server.url("/feed"), asked).source
+        assert (added.origin, added.name, added.folder, added.interval_seconds) == (
+            "user",
+            "Mine",
+            "News",
+            60,
+        )
+        assert [one.name for one in read_by(sources.database, all_sources)] == ["Mine"]
         with pytest.raises(ConflictError, match="already"):
             add(config, sources.database, server.url("/feed"), SourceOptions())
     assert polled(allow_private=by == "import").succeeded

@@ -50,6 +50,8 @@ def test_what_is_no_secret_stays(said: str) -> None:
     [
         ("https://h.example/rss/9f8e7d6c5b4a39281706/all", "https://h.example/rss/***/all"),
         ("https://h.example/f;jsessionid=0A1B2C3D4E5F60718293?p=ab12cd34ef56ab78", None),
+        ("https://h.example/u/6f1c2a34-0d5e-4b7a-9c8d-112233445566/rss", "https://h.example/u/***/rss"),
+        ("https://video.example/feeds?channel_id=UC16niRr50aMSBwiO3Y", "the same"),
         ("https://h.example/2026/11/26/ferry-in-fog-off-lindmar?page=2", "the same"),
         ("https://h.example/feeds/internationalnewsheadlines.xml", "the same"),
     ],

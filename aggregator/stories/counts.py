@@ -222,11 +222,11 @@ def copy_groups(
 
 
 def original_of(group: Sequence[AnyCountable]) -> AnyCountable:
-    """Return the original: a text that an agency published, else the first by `_precedence`.
+    """Return the original: a text that an agency published itself, else the first by `_precedence`.
 
     Of equal ones the one with the lower id. The group must not be empty.
     """
-    return min(group, key=lambda a: (agency_of(a.outlet_key) is None, _precedence(a), a.id))
+    return min(group, key=lambda a: (not _is_agency_text(a), _precedence(a), a.id))
 
 
 def of_standing(articles: Sequence[ArticleView]) -> list[ArticleView]:
@@ -326,13 +326,18 @@ def _only_repeats(article: CountedArticle) -> bool:
     return article.is_little_known and not (article.role == "report" and article.counts_as_report)
 
 
-def _precedence(article: CountedArticle) -> int:
-    """Return the effective time in microseconds since 1970, UTC; a later one for late copies.
+def _is_agency_text(article: CountedArticle) -> bool:
+    """Whether an agency published it: a little-known source may only link to one."""
+    return agency_of(article.outlet_key) is not None and not article.is_little_known
 
-    A date is not believed that a little-known source gives a text which had come from another one.
+
+def _precedence(article: CountedArticle) -> int:
+    """Return the effective time in microseconds since 1970, UTC; texts of known sources go first.
+
+    Last are those of others which had come from another one before: their dates are not believed.
     """
-    is_late = article.is_little_known and origin_link(article) is not None
-    return (article.effective_at - _EPOCH) // _MICROSECOND + is_late * _AFTER_ALL
+    place = 0 if not article.is_little_known else 1 if origin_link(article) is None else 2
+    return (article.effective_at - _EPOCH) // _MICROSECOND + place * _AFTER_ALL
 
 
 def _single_group(article: CountedArticle) -> CopyGroup:
@@ -342,10 +347,11 @@ def _single_group(article: CountedArticle) -> CopyGroup:
         ids=(),
         is_counted=article.role in COUNTED_ROLES
         and article.kind not in OPINION_KINDS
-        and article.counts_as_report,
+        and article.counts_as_report
+        and not (article.is_little_known and article.role == "copy"),  # it makes no report of an excerpt
         original=article.id,
         effective=effective,
-        is_agency_text=agency_of(article.outlet_key) is not None,
+        is_agency_text=_is_agency_text(article),
         outlet=None if article.outlet_key is None else outlet_key(article.outlet_key),
         wire=wire,
         # An agency that a little-known source names would make the reports it copies one.

@@ -351,7 +351,7 @@ class ReportComparison:
         known = self._rows.kept(before) if before else []
         if known is not None:
             rows = [articles.member_of(new)] if new.counts_in_centroid else []
-            newest = sorted((*rows, *known), key=lambda row: row.is_opinion)
+            newest = sorted((*rows, *known), key=lambda row: (row.is_opinion, row.is_little_known))
             self._rows.put(after, newest[: self.tuning.compared_reports])
 
     def logits(

@@ -396,30 +396,33 @@ def _member(row: Row[Any]) -> MemberRow:
     return MemberRow(**dict(zip(MemberRow.__struct_fields__, row, strict=True)))
 
 
-_IS_OPINION = article.c.kind.in_(sorted(OPINION_KINDS))
+# Reports decide what joins, and those of known sources first: others may not crowd them out.
+_NEWEST = (
+    article.c.kind.in_(sorted(OPINION_KINDS)),
+    article.c.is_little_known,
+    article.c.inbox_no.desc(),
+)
 
 
 def _newest_numbers(story: str, *conditions: ColumnElement[bool]) -> Select[tuple[int]]:
     """Return the statement for the newest articles in the centroid of the story in parameter `story`.
 
-    Opinions and explainers come last: reports decide what joins. Numbers are found before rows: otherwise all
-    rows of a large story are sorted, with their terms.
+    In the order `_NEWEST`. Numbers are found before rows: otherwise all rows of a large story are sorted,
+    with their terms.
     """
     return (
         select(article.c.inbox_no)
         .where(article.c.story == bindparam(story), article.c.counts_in_centroid, *conditions)
-        .order_by(_IS_OPINION, article.c.inbox_no.desc())
+        .order_by(*_NEWEST)
         .limit(bindparam("at_most", type_=Integer))
     )
 
 
 _STORIES_AT_ONCE = 32  # a power of two
-_VOUCHING = (article.c.is_little_known, _IS_OPINION, article.c.inbox_no.desc())
-_VOUCHING_NUMBERS = _newest_numbers("story_id", article.c.counts_as_report).order_by(None)
 _VOUCHING_ROWS = (
     select(*_MEMBER)
-    .where(article.c.inbox_no.in_(_VOUCHING_NUMBERS.order_by(*_VOUCHING)))
-    .order_by(*_VOUCHING)
+    .where(article.c.inbox_no.in_(_newest_numbers("story_id", article.c.counts_as_report)))
+    .order_by(*_NEWEST)
 )
 _ONE_MEMBER = select(*_MEMBER).where(article.c.id == bindparam("article_id"))
 
@@ -431,7 +434,7 @@ def _compared_rows_of(count: int) -> Select[Any]:
     return (
         select(*_MEMBER)
         .where(article.c.inbox_no.in_(union_all(*(select(one.c.inbox_no) for one in numbers))))
-        .order_by(_IS_OPINION, article.c.inbox_no.desc())
+        .order_by(*_NEWEST)
     )
 
 

@@ -175,7 +175,10 @@ def merge(
 
 
 def _vouched(reports: Sequence[SourceReport], tuning: StoryTuning) -> Sequence[SourceReport]:
-    """Return the reports, of articles that are not `of_standing` only the sentences that one of these has."""
+    """Return the reports, of articles that are not `of_standing` only the sentences that one of these has.
+
+    Without a name or a number more: otherwise an advertisement within such a sentence would be told.
+    """
     known = {article.id for article in of_standing([report.article for report in reports])}
     if len(known) == len(reports):
         return reports
@@ -186,6 +189,8 @@ def _vouched(reports: Sequence[SourceReport], tuning: StoryTuning) -> Sequence[S
         for one, other in (pair, pair[::-1])
         if similarity >= tuning.count_from
         and reports[compared.features[other].sentence.report].article.id in known
+        and compared.features[one].mentioned <= compared.features[other].mentioned
+        and compared.features[one].read.numbers <= compared.features[other].read.numbers
     }
 
     def shortened(report: SourceReport) -> SourceReport:

@@ -176,26 +176,44 @@ def test_forty_outlets_that_mix_the_sentences_of_reports_are_not_told_and_count_
     assert "Slimona" not in queried(database, names).scalars().all()
 
 
+@pytest.mark.parametrize(
+    ("outlet", "dateline"), [("spam.example", "LONDON (Reuters) - "), ("reuters.com", "")]
+)
 @pytest.mark.parametrize("event", STORIES)
 def test_an_unknown_outlet_makes_no_agency_the_origin_of_what_it_copies_and_no_topic(
-    database: Database, event: str
+    database: Database, event: str, outlet: str, dateline: str
 ) -> None:
+    """Neither by a dateline nor by links to the agency."""
     story = BigStory(database, event)
     before = story.shown()
     after = story.takes(
         *(
             msgspec.structs.replace(
-                of_feed("spam.example", f"{row.title}", f"LONDON (Reuters) - {row.text}", LATER),
+                of_feed("spam.example", f"{row.title}", dateline + row.text, LATER),
                 guid=str(n),
+                outlet=outlet,
                 categories=("Slimona",),
             )
             for n, row in enumerate(story.reports)
         )
     )
+    assert after.text.count("\n- ") >= before.text.count("\n- ")
     assert after.articles > before.articles
     assert after.reports == before.reports
     topics = text("SELECT topic FROM v_story_topics WHERE story_id = :id").bindparams(id=story.id)
     assert queried(database, topics).scalars().all() == []
+
+
+@pytest.mark.parametrize("event", STORIES)
+def test_an_advertisement_within_the_sentences_of_a_report_is_not_told(
+    database: Database, event: str
+) -> None:
+    story = BigStory(database, event)
+    told = [one for said in sentences_of(story.withheld["text"]) for one in said]
+    within = [f"{one.rstrip('.')}, while Slimona of Golden Harbour costs 29 dollars." for one in told[:12]]
+    after = story.takes(of_feed("spam.example", story.withheld["title"], " ".join(within), LATER))
+    assert "Slimona" not in after.text
+    assert "29 dollars" not in after.text
 
 
 @pytest.mark.parametrize("named", ["valley.example", "spam.example"])

@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 DATA ?= $(if $(AGGREGATOR_DATA),$(AGGREGATOR_DATA),../shared/data)
 # What was compiled is kept, whatever the machine says: hundreds of tests start the program anew.
 export PYTHONDONTWRITEBYTECODE :=
-PIP := $(BIN)/pip install --disable-pip-version-check --no-deps
+PIP := $(BIN)/pip install --quiet --disable-pip-version-check --no-deps
 
 # pytest with a process more than cores, as tests wait, too; a file's tests stay in one process, in their order.
 WORKERS ?= $(shell expr $$(nproc) + 1)

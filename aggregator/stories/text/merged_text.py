@@ -177,7 +177,7 @@ def merge(
 def _vouched(reports: Sequence[SourceReport], tuning: StoryTuning) -> Sequence[SourceReport]:
     """Return the reports, of articles that are not `of_standing` only the sentences that one of these has.
 
-    Without a name or a number more: otherwise an advertisement within such a sentence would be told.
+    Without a name or a number more: otherwise an advertisement within such a sentence would be shown.
     """
     known = {article.id for article in of_standing([report.article for report in reports])}
     if len(known) == len(reports):

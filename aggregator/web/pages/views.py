@@ -146,14 +146,13 @@ def arranged(
 ) -> FrontPage:
     """Return the layout of a page; `stories` are in the order of their rank, which each group keeps.
 
-    `undated`: ids of stories in a group of their own, the last. Beside a story of these days is no older one.
+    `undated`: ids of stories in a group of their own, the last. No older story is above those of these days.
     """
     rest = list(stories)
     lead = rest.pop(0) if is_first and rest else None
-    several = [story for story in rest if story.report_count > 1 and story.id not in undated]
-    if lead is not None and _day_heading(lead.updated, today) != "Earlier":
-        several = [story for story in several if _day_heading(story.updated, today) != "Earlier"]
-    beside = tuple(several[:BESIDE]) if lead is not None else ()
+    recent = [story for story in rest if _day_heading(story.updated, today) != "Earlier"]
+    several = (one for one in recent or rest if one.report_count > 1 and one.id not in undated)
+    beside = tuple(several)[:BESIDE] if lead is not None else ()
     shown = {story.id for story in beside}
     groups: dict[str, list[StoryListItem]] = {"Today": [], "Yesterday": [], "Earlier": [], "Undated": []}
     for story in rest:

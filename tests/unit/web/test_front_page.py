@@ -94,15 +94,16 @@ def test_every_story_stands_on_the_page_once(given_: list[tuple[int, int]], is_f
         assert [places[one.id] for one in them] == sorted(places[one.id] for one in them)
 
 
-@pytest.mark.parametrize(("lead", "beside"), [(1, ["yesterday"]), (60, ["yesterday", "old"])])
-def test_beside_a_story_of_these_days_is_no_older_one(lead: float, beside: list[str]) -> None:
+@pytest.mark.parametrize(("others", "beside"), [((26, 1), []), ((26, 2), ["other"]), ((80, 1), ["old"])])
+def test_no_older_story_is_above_those_of_these_days(others: tuple[int, int], beside: list[str]) -> None:
+    hours, reports = others
     stories = [
-        listed("lead", MORNING - lead * HOUR, 1),
+        listed("lead", MORNING - HOUR, 1),
         listed("old", MORNING - 90 * HOUR, 5),
-        listed("yesterday", MORNING - 26 * HOUR, 2),
+        listed("other", MORNING - hours * HOUR, reports),
     ]
     page = arranged(stories, MORNING.date(), is_first=True)
-    assert sorted(one.id for one in page.beside) == sorted(beside)
+    assert [one.id for one in page.beside] == beside
 
 
 def test_days_are_those_of_utc() -> None:

@@ -2,7 +2,8 @@
 
 To add a format: its names in `Format`, `ENDINGS` and `MEDIA_TYPES`, and a function in `written`. The rules of
 texts follow the warnings of feed validators: no control or replacement characters, titles that cannot be
-mistaken for HTML, and addresses that are URIs (RFC 3986).
+mistaken for HTML, and addresses that are URIs (RFC 3986). lxml is loaded with the first feed in XML: it takes
+6 MB.
 """
 
 import datetime as dt
@@ -11,17 +12,19 @@ from collections import Counter
 from email.utils import format_datetime
 from html import unescape
 from html.entities import name2codepoint
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 from urllib.parse import quote, urlsplit, urlunsplit
 
 import msgspec
-from lxml import etree
 
 from aggregator.config.settings import SavedQuery
 from aggregator.model.core import Enclosure, FrozenStruct
 from aggregator.web.filters import SAVED, ParsedFilter, filter_words
 from aggregator.web.sanitise import encode_json, one_line, plain_title, safe_url
 from aggregator.web.settings import PublishSettings
+
+if TYPE_CHECKING:
+    from lxml.etree import _Element
 
 TITLE_CHARS = 500  # feed readers show titles on one line
 
@@ -108,15 +111,19 @@ def feed_language(tag: str | None) -> str | None:
 ATOM = "http://www.w3.org/2005/Atom"
 
 
-def add(parent: etree._Element, name: str, text: str) -> etree._Element:
+def add(parent: "_Element", name: str, text: str) -> "_Element":
     """Append a child with the given text, and return it."""
+    from lxml import etree
+
     element = etree.SubElement(parent, name)
     element.text = text
     return element
 
 
-def document(root: etree._Element, css_url: str) -> bytes:
+def document(root: "_Element", css_url: str) -> bytes:
     """Encode the document, with a processing instruction for the style sheet that browsers apply."""
+    from lxml import etree
+
     root.addprevious(etree.ProcessingInstruction("xml-stylesheet", f'type="text/css" href="{css_url}"'))
     return etree.tostring(root.getroottree(), encoding="utf-8", xml_declaration=True, pretty_print=True)
 
@@ -251,6 +258,8 @@ def rss(channel: Channel) -> bytes:
     Atom's `updated` has fractions of a second, which dates of RFC 822 have not. An item may have one
     enclosure; Media RSS has the other media.
     """
+    from lxml import etree
+
     root = etree.Element("rss", nsmap={"atom": ATOM, "dc": _DC, "media": _MEDIA}, version="2.0")
     head = etree.SubElement(root, "channel")
     add(head, "title", channel.title)
@@ -267,7 +276,9 @@ def rss(channel: Channel) -> bytes:
     return document(root, channel.css_url)
 
 
-def _add_rss_item(channel: etree._Element, item: Item) -> None:
+def _add_rss_item(channel: "_Element", item: Item) -> None:
+    from lxml import etree
+
     element = etree.SubElement(channel, "item")
     add(element, "title", item.title)
     add(element, "link", item.url)
@@ -292,7 +303,9 @@ def _can_be_enclosed(one: Enclosure) -> bool:
     return not is_picture and mime_type(one.type) is not None and bool(_DOTTED_HOST.match(one.url))
 
 
-def _add_rss_media(item: etree._Element, one: Enclosure) -> None:
+def _add_rss_media(item: "_Element", one: Enclosure) -> None:
+    from lxml import etree
+
     element = etree.SubElement(item, f"{{{_MEDIA}}}content", url=one.url)
     kind = one.type.split("/")[0]
     if kind in ("image", "audio", "video"):
@@ -315,6 +328,8 @@ _NEVER = dt.datetime(2026, 1, 1, tzinfo=dt.UTC)  # `updated` of an empty feed, w
 
 def atom(channel: Channel) -> bytes:
     """Encode a feed as Atom 1.0 (RFC 4287)."""
+    from lxml import etree
+
     root = etree.Element(f"{{{ATOM}}}feed", nsmap={None: ATOM})  # type: ignore[dict-item]
     root.set(_LANG, channel.language)
     _add_atom(root, "id", channel.id)
@@ -330,7 +345,9 @@ def atom(channel: Channel) -> bytes:
     return document(root, channel.css_url)
 
 
-def _add_atom_entry(feed: etree._Element, item: Item) -> None:
+def _add_atom_entry(feed: "_Element", item: Item) -> None:
+    from lxml import etree
+
     entry = etree.SubElement(feed, f"{{{ATOM}}}entry")
     if item.language:
         entry.set(_LANG, item.language)
@@ -353,15 +370,19 @@ def _add_atom_entry(feed: etree._Element, item: Item) -> None:
     _add_atom(entry, "content", item.html).set("type", "html")
 
 
-def _add_atom(parent: etree._Element, name: str, text: str) -> etree._Element:
+def _add_atom(parent: "_Element", name: str, text: str) -> "_Element":
     return add(parent, f"{{{ATOM}}}{name}", text)
 
 
-def _add_atom_link(parent: etree._Element, **attributes: str) -> None:
+def _add_atom_link(parent: "_Element", **attributes: str) -> None:
+    from lxml import etree
+
     etree.SubElement(parent, f"{{{ATOM}}}link", attributes)
 
 
-def _add_atom_author(parent: etree._Element, name: str) -> None:
+def _add_atom_author(parent: "_Element", name: str) -> None:
+    from lxml import etree
+
     add(etree.SubElement(parent, f"{{{ATOM}}}author"), f"{{{ATOM}}}name", name)
 
 

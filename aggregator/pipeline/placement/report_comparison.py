@@ -409,7 +409,7 @@ class ReportComparison:
             return None  # bare headlines can neither confirm nor deny a text
         texts = articles.compared_texts(connection, [row.id for row in counted])
         words, copied = own_words(text, [*texts.values()])
-        packed, _ = self._packer.pack_counted("", words, text.language)
+        packed = self._packer.pack("", words, text.language)
         beside = beside_title(own)
         if copied is not None:
             own_terms = ids_of(read(packed)) & ((1 << HASH_BITS) - 1)

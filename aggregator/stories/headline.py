@@ -94,7 +94,7 @@ def title_candidates(articles: Sequence[ArticleView], tuning: StoryTuning) -> li
         or [article for article in titled if article.role == "container"]
         or titled
     )
-    return sorted(titled, key=lambda a: (a.effective_at, a.id))[-tuning.headline_titles :]
+    return sorted(titled, key=lambda a: (a.effective_at, a.id))[-tuning.reports_cap :]
 
 
 def is_news(article: ArticleView) -> bool:

@@ -14,48 +14,38 @@ class StoryTuning(msgspec.Struct, frozen=True, kw_only=True):
     headline_keep_margin: float
     headline_fault: float
     headline_casualties_factor: float
-    headline_titles: int
     # summary
     summary_words: int
     summary_likeness_weight: float
     # how much is read
     reports_cap: int
     sentences_cap: int
-    sentence_words_max: int
     sentence_chars_max: int
     # similarity of two sentences
     count_from: float
     repeat_from: float
+    near_from: float
     shared_words_min: float
     shared_quoted_min: int
     named_share_max: float
     whole_cosine: float
-    group_worst_from: float
     same_words_share: float
     postings_cap: int
     # what is shown
     key_terms: int
     facts_cap: int
     quotations_cap: int
-    quotations_each: int
     only_cap: int
     only_cap_alone: int
-    only_max_similarity: float
-    only_max_elsewhere: float
-    only_casualties_gain: float
-    only_figure_gain: float
-    only_name_gain: float
+    only_number_gain: float
     only_late_cost: float
     # figures
-    agree_from: float
     agree_count_min: int
-    agree_cap: int
     # rendering again
     rerender_days: int
     # timeline
     timeline_cap: int
     timeline_copies: int
-    timeline_same_from: float
     timeline_day_cap: int
     weekday_past_days: int
     date_ahead_days: int

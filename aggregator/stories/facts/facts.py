@@ -1,15 +1,14 @@
 """Facts: groups of sentences of several reports that state the same.
 
-Groups are joined from the most similar pair down. Two dissimilar sentences are never in one group, because
-they are two statements that a chain of pairs must not join. A member counts only if its similarity to the
-shown sentence is at least `count_from`.
+Groups are joined from the most similar pair down. A member counts only if its similarity to the shown
+sentence is at least `count_from`, so that a chain of pairs joins no two statements.
 """
 
 import re
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
-from itertools import chain, combinations, product
+from itertools import chain, combinations
 
 from aggregator.stories.facts.figures import Figure, differ, equal_figures, with_counted
 from aggregator.stories.facts.sentence_similarity import (
@@ -80,11 +79,12 @@ def fact_groups(
     similarities: SentenceSimilarities, reports: Sequence[SourceReport], tuning: StoryTuning
 ) -> list[FactGroup]:
     """Return the facts that two or more reports state."""
+    features = similarities.features
     group_of: dict[int, list[int]] = {}
     for a, b in _edges(similarities, tuning):
         left, right = group_of.get(a, [a]), group_of.get(b, [b])
-        if left is right or not _may_join(similarities, left, right, tuning):
-            continue
+        if left is right or features[left[0]].read.denies != features[right[0]].read.denies:
+            continue  # joined, or a claim and its denial
         joined = left + right
         group_of.update((member, joined) for member in joined)
     distinct = {id(group): group for group in group_of.values()}.values()
@@ -163,15 +163,6 @@ def _share_words(one: SentenceFeatures, other: SentenceFeatures, tuning: StoryTu
             equal_figures(x, y, tuning.agree_count_min) for x in one.read.figures for y in other.read.figures
         )
     )
-
-
-def _may_join(
-    similarities: SentenceSimilarities, left: list[int], right: list[int], tuning: StoryTuning
-) -> bool:
-    features = similarities.features
-    if features[left[0]].read.denies != features[right[0]].read.denies:
-        return False  # a claim and its denial
-    return all(similarities.of(a, b) >= tuning.group_worst_from for a, b in product(left, right))
 
 
 MAY_FOLLOW = (None, "a quotation alone")  # under the shown sentence, which may name the speaker
@@ -281,7 +272,7 @@ def find_agreeing_figures(
     origins = [reports[each.sentence.report].origin for each in features]
     partners: dict[int, set[int]] = {}
     for (a, b), s in similarities.pairs.items():
-        if s >= tuning.agree_from and origins[a] != origins[b]:
+        if s >= tuning.near_from and origins[a] != origins[b]:
             partners.setdefault(a, set()).add(b)
             partners.setdefault(b, set()).add(a)
     stated: dict[tuple[object, ...], dict[int, Figure]] = {}
@@ -299,4 +290,4 @@ def find_agreeing_figures(
             words = with_counted(first, found[members[0]], read.language)
             agreeing.append((words, FactGroup(members, len({origins[index] for index in members}))))
     agreeing.sort(key=lambda each: (-each[1].origins, each[1].members))
-    return agreeing[: tuning.agree_cap]
+    return agreeing[: tuning.quotations_cap]

@@ -13,7 +13,6 @@ from aggregator.stories.counts import with_originals
 from aggregator.stories.facts.standalone_sentences import RUN_IN, is_whole, without_heading
 from aggregator.stories.lexicon import clean_title
 from aggregator.stories.tuning import StoryTuning
-from aggregator.text.lines import count_words
 from aggregator.text.sentences import sentences_of
 
 
@@ -88,9 +87,7 @@ def _sentences(whole: str, heading: str, tuning: StoryTuning) -> tuple[tuple[str
 
 
 def _may_be_shown(text: str, tuning: StoryTuning) -> bool:
-    is_short = len(text) <= tuning.sentence_chars_max
-    fits = is_short and count_words(text) <= tuning.sentence_words_max
-    return fits and is_whole(text) and not RUN_IN.search(text)
+    return len(text) <= tuning.sentence_chars_max and is_whole(text) and not RUN_IN.search(text)
 
 
 def _folded(text: str) -> str:

@@ -45,7 +45,7 @@ from aggregator.stories.tuning import StoryTuning, shipped_tuning
 from aggregator.stories.words import heads
 
 # Incremented by hand when a change of code (not of tuning) changes merged texts.
-MERGE_VERSION = 20
+MERGE_VERSION = 21
 
 
 KEY_CHARS = 500  # of a lead, searched for key terms
@@ -103,13 +103,9 @@ class RenderContext:
         return sentence.position / max(1, len(self.reports[sentence.report].sentences))
 
     def worth(self, index: int) -> float:
-        """Score what a sentence that only one outlet has tells: figures, names, early in its report."""
-        features, tuning = self.features[index], self.tuning
-        score = self.salience[index] - tuning.only_late_cost * self.lateness(index)
-        score += tuning.only_name_gain * min(3, len(features.names))
-        if any(figure.kind and figure.sure for figure in features.read.figures):
-            return score + tuning.only_casualties_gain
-        return score + tuning.only_figure_gain * any(figure.unit for figure in features.read.figures)
+        """Score what a sentence that only one outlet has tells: key terms, a number, early in its report."""
+        gain = self.tuning.only_number_gain * bool(self.features[index].read.numbers)
+        return self.salience[index] + gain - self.tuning.only_late_cost * self.lateness(index)
 
     def tells_alone(self, index: int) -> bool:
         """Whether it may be shown by itself: title, summary and the sentence tell what it is about."""
@@ -328,7 +324,7 @@ def _fact(rendering: RenderContext, group: FactGroup, speaker: str = "") -> Fact
 
 
 def _quotations(rendering: RenderContext, groups: Sequence[FactGroup]) -> tuple[Fact, ...]:
-    """Return quotations of named speakers, each once: up to `quotations_each` of each, the newest first.
+    """Return quotations of named speakers, each once: up to `only_cap` of each, the newest first.
 
     Those of most outlets are chosen, then those with the story's key terms and early in their reports.
     """
@@ -349,8 +345,8 @@ def _quotations(rendering: RenderContext, groups: Sequence[FactGroup]) -> tuple[
     shown: Counter[str] = Counter()
     for _, group, speaker in ranked:
         name = full[speaker]
-        is_full = len(chosen) == tuning.quotations_cap or shown[name] == tuning.quotations_each
-        if not is_full and rendering.closeness(group.members[0]) <= tuning.only_max_similarity:
+        is_full = len(chosen) == tuning.quotations_cap or shown[name] == tuning.only_cap
+        if not is_full and rendering.closeness(group.members[0]) <= tuning.near_from:
             shown[name] += 1
             chosen.append((group, name))
             rendering.shown.update(dict.fromkeys(group.members))
@@ -379,10 +375,10 @@ def _only(rendering: RenderContext) -> tuple[AttributedSentence, ...]:
     """Return statements of one outlet only: up to `only_cap` of each, in the order of its reports."""
     tuning = rendering.tuning
     by_origin: dict[str, list[tuple[float, int]]] = {}
-    near = (pair for pair, s in rendering.similarities.pairs.items() if s >= tuning.only_max_elsewhere)
+    near = (pair for pair, s in rendering.similarities.pairs.items() if s >= tuning.near_from)
     elsewhere = {index for a, b in near if rendering.origin(a) != rendering.origin(b) for index in (a, b)}
     for index, features in enumerate(rendering.features):
-        if index in elsewhere or (closeness := rendering.closeness(index)) > tuning.only_max_similarity:
+        if index in elsewhere or (closeness := rendering.closeness(index)) > tuning.near_from:
             continue
         if shows_names(features) and not features.mentioned:
             continue  # "Shares closed down 6.3 percent": of what?
@@ -400,9 +396,7 @@ def _without_similar(rendering: RenderContext, scored: Sequence[tuple[float, int
     for _, index in scored:
         if len(chosen) == cap:
             break
-        is_new = all(
-            rendering.similarities.of(index, other) <= tuning.only_max_similarity for other in chosen
-        )
+        is_new = all(rendering.similarities.of(index, other) <= tuning.near_from for other in chosen)
         if is_new and rendering.tells_alone(index):
             chosen.append(index)
     return chosen

@@ -117,7 +117,7 @@ def _stated_events(
             continue
         of_day = by_day.setdefault(item.day, [])
         for group in of_day:
-            if any(similarities.of(index, other) >= tuning.timeline_same_from for other in group):
+            if any(similarities.of(index, other) >= tuning.near_from for other in group):
                 group[index] = item
                 break
         else:

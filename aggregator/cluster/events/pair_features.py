@@ -9,7 +9,7 @@ equal on all machines.
 """
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Final, NamedTuple
 
 import numpy as np
@@ -80,6 +80,7 @@ _HIGHEST: Final = 1 << 24  # idf, in units, that none has
 _RARE_IDF: Final = round(4.2 * IDF_UNITS)
 TITLE_IDF: Final = round(2.5 * IDF_UNITS)
 _LEAD_IDF: Final = round(3.0 * IDF_UNITS)
+_RAREST_OF_TEXT: Final = 3  # shared words
 
 
 class PairArticle:
@@ -218,12 +219,9 @@ def add_neighbours(
         filled = (lists > 0).sum(axis=2) - is_in_it
         levels.append(without / np.maximum(np.minimum(filled, NEAREST - 1), 1) / SIMILARITY_UNITS)
         ranks.append((lists > mine).sum(axis=2))
-    for place, name in enumerate(SCALED):
-        own_near, other_near = levels[0][:, place], levels[1][:, place]
-        features[:, AT[f"{name}_above"]] = 2 * features[:, AT[name]] - own_near - other_near
-        features[:, AT[f"{name}_own_near"]], features[:, AT[f"{name}_other_near"]] = own_near, other_near
-        features[:, AT[f"{name}_own_rank"]] = ranks[0][:, place]
-        features[:, AT[f"{name}_other_rank"]] = ranks[1][:, place]
+    above = 2 * features[:, _SCALED_AT] - levels[0] - levels[1]
+    columns = np.stack((above, *levels, *ranks), axis=2)
+    features[:, AT[GROUPS["neighbours"][0]] :] = columns.reshape(len(features), -1)
 
 
 class CommonTerms(NamedTuple):
@@ -297,8 +295,7 @@ def pair_features(
         **_differences(article, reports, common),
     }
     features = np.zeros((len(reports), len(FEATURES)))
-    for name, values in columns.items():
-        features[:, AT[name]] = np.asarray(values)
+    features[:, [AT[name] for name in columns]] = np.array([*columns.values()]).T
     return features
 
 
@@ -317,60 +314,76 @@ def _likeness(
     in_text, in_title, in_lead, in_names = (both & bit > 0 for bit in (_TEXT, _TITLE, _LEAD, _NAME))
     own, others = article.in_stream(snapshot), np.array([one.in_stream(snapshot) for one in reports])
     sizes = dict(zip(InStream._fields, others.T, strict=True))
+    whose = np.flatnonzero(np.bincount(owners, minlength=count))  # reports that share anything
+    starts = owners.searchsorted(whose)
 
-    def total(chosen: Flags, values: Ints | Units | None = None) -> Floats:
-        picked = None if values is None else values[chosen]
-        sums: Floats = np.bincount(owners[chosen], weights=picked, minlength=count).astype(np.float64)
-        return sums
+    def of_each(reduce: np.ufunc, values: Mapping[str, Ints | Flags]) -> dict[str, Floats]:
+        """Return what the values of each report are together."""
+        found = np.zeros((len(values), count))
+        found[:, whose] = reduce.reduceat(np.array([*values.values()]), starts, axis=1)
+        return dict(zip(values, found, strict=True))
 
-    def cosine(chosen: Flags, values: Ints | Units, part: str) -> Floats:
-        length = getattr(own, part) * sizes[part]
-        found: Floats = total(chosen, values) / np.maximum(length, 1.0)
-        return found
-
-    def rarest(chosen: Flags, values: Units, most: int = 1) -> Floats:
-        """Return the sum of the highest values of each report."""
-        keys = np.sort(owners[chosen] << 32 | _HIGHEST - values[chosen])
-        rows, highest = keys >> 32, _HIGHEST - (keys & 0xFFFFFFFF)
-        first = np.arange(len(rows)) - rows.searchsorted(rows) < most
-        return np.bincount(rows[first], weights=highest[first], minlength=count) / IDF_UNITS
-
-    def missing(part: str, bit: np.uint8, whole: np.uint8, values: Units) -> dict[str, Floats]:
-        mass, own_mass = sizes[f"{part}_mass"], getattr(own, f"{part}_mass")
-        of_theirs = (mass - total((bits & bit > 0) & (fields & whole > 0), values)) / np.maximum(mass, 1.0)
+    def met(part: str, bit: np.uint8, whole: np.uint8, values: Units) -> dict[str, Ints]:
+        """Return the words of the report's part that the article has, and of its part that the report has."""
         once = bits & (bit if whole == bit else _FIRST) > 0  # each word of the report
-        of_own = (own_mass - total(once & (fields & bit > 0), values)) / max(own_mass, 1.0)
         return {
-            f"{part}_missing_min": np.minimum(of_theirs, of_own),
-            f"{part}_missing_max": np.maximum(of_theirs, of_own),
+            f"{part} of theirs": ((bits & bit > 0) & (fields & whole > 0)) * values,
+            f"{part} of own": (once & (fields & bit > 0)) * values,
         }
+
+    sums = of_each(
+        np.add,
+        {
+            "stream_cosine": in_text * products * factor**2,
+            "rare_shared": in_text & (idf > _RARE_IDF),
+            "title_shared": in_title,
+            "title_cosine": in_title * idf * idf,
+            "title_mass": in_title * np.maximum(idf - TITLE_IDF, 0),
+            "lead_shared": in_lead,
+            "lead_cosine": in_lead * lead_idf * lead_idf,
+            "lead_mass": in_lead * np.maximum(lead_idf - _LEAD_IDF, 0),
+            "names_shared": in_names * idf,
+            **met("title", _TITLE, _WORDS, idf),
+            **met("lead", _LEAD, _WORDS, lead_idf),
+            **met("names", _NAME, _NAME, idf),
+            "title in lead": (bits & _TITLE > 0) & (fields & _LEAD > 0),
+            "lead in title": (bits & _LEAD > 0) & (fields & _TITLE > 0),
+        },
+    )
+
+    def lacks(part: str) -> tuple[Floats, Floats]:
+        mass, own_mass = sizes[f"{part}_mass"], getattr(own, f"{part}_mass")
+        of_theirs = (mass - sums[f"{part} of theirs"]) / np.maximum(mass, 1.0)
+        return of_theirs, (own_mass - sums[f"{part} of own"]) / max(own_mass, 1.0)
 
     field = _FIELD_OF_BIT[both & _FIELDS]
     dots = np.bincount(owners * FIELD_COUNT + field, weights=products, minlength=count * FIELD_COUNT)
     title_words = np.maximum([len(one.titles) for one in reports], 1)
-    titles_in_lead = (
-        total((bits & _TITLE > 0) & (fields & _LEAD > 0)) / title_words,
-        total((bits & _LEAD > 0) & (fields & _TITLE > 0)) / max(len(article.titles), 1),
-    )
+    both_ways = {
+        "title_in_lead": (
+            sums["title in lead"] / title_words,
+            sums["lead in title"] / max(len(article.titles), 1),
+        ),
+        **{f"{part}_missing": lacks(part) for part in ("title", "lead", "names")},
+    }
+    keys = np.sort(owners[in_text] << 32 | _HIGHEST - idf[in_text])  # the rarest of each report first
+    rows, values = keys >> 32, _HIGHEST - (keys & 0xFFFFFFFF)
+    first = np.arange(len(rows)) - rows.searchsorted(rows) < _RAREST_OF_TEXT
+    text_rarest = np.bincount(rows[first], weights=values[first], minlength=count)
+    rarest = of_each(np.maximum, {"title_rarest": in_title * idf, "lead_rarest": in_lead * lead_idf})
     return {
         **dict(zip(FIELDS, dots.reshape(count, FIELD_COUNT).T / DOT_SCALE, strict=True)),
-        "stream_cosine": cosine(in_text, products * factor**2, "text_length"),
-        "rare_shared": total(in_text & (idf > _RARE_IDF)),
-        "text_rarest": rarest(in_text, idf, 3),
-        "title_shared": total(in_title),
-        "title_cosine": cosine(in_title, idf * idf, "title_length"),
-        "title_mass": total(in_title, np.maximum(idf - TITLE_IDF, 0)) / IDF_UNITS,
-        "title_rarest": rarest(in_title, idf),
-        "lead_shared": total(in_lead),
-        "lead_cosine": cosine(in_lead, lead_idf * lead_idf, "lead_length"),
-        "lead_mass": total(in_lead, np.maximum(lead_idf - _LEAD_IDF, 0)) / IDF_UNITS,
-        "lead_rarest": rarest(in_lead, lead_idf),
-        "names_shared": total(in_names, idf) / IDF_UNITS,
-        **missing("title", _TITLE, _WORDS, idf),
-        **missing("lead", _LEAD, _WORDS, lead_idf),
-        **missing("names", _NAME, _NAME, idf),
-        "title_in_lead_min": np.minimum(*titles_in_lead),
-        "title_in_lead_max": np.maximum(*titles_in_lead),
+        **{
+            f"{part}_cosine": sums[f"{part}_cosine"]
+            / np.maximum(getattr(own, f"{of}_length") * sizes[f"{of}_length"], 1.0)
+            for part, of in (("stream", "text"), ("title", "title"), ("lead", "lead"))
+        },
+        **{name: sums[name] for name in ("rare_shared", "title_shared", "lead_shared")},
+        **{name: sums[name] / IDF_UNITS for name in ("title_mass", "lead_mass", "names_shared")},
+        "text_rarest": text_rarest / IDF_UNITS,
+        **{name: one / IDF_UNITS for name, one in rarest.items()},
+        **{f"{name}_min": np.minimum(*ways) for name, ways in both_ways.items()},
+        **{f"{name}_max": np.maximum(*ways) for name, ways in both_ways.items()},
     }
 
 

@@ -12,20 +12,18 @@ article is reported by others, of a curated set most are, and one threshold hold
 
 `training/fit_pair_model.py` makes pair_trees.json, which records data and quality. A tree has at most eight
 leaves. Each condition has a mask of the leaves that it excludes where it does not hold; the first leaf that
-is left is that of the pair (as QuickScorer, Lucchese et al. 2015), so a value is only sought among the
-thresholds of its feature.
+is left is that of the pair (as QuickScorer, Lucchese et al. 2015).
 The value of a leaf is stored as what each group of features adds on the way to it, in thousandths: so a
 score is the sum of its reasons, and equal on all machines.
 """
 
 import functools
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from importlib.resources import files
 from typing import Final, NamedTuple
 
 import msgspec
 import numpy as np
-import numpy.typing as npt
 
 from aggregator.cluster.events.pair_features import (
     AT,
@@ -96,12 +94,15 @@ class PairModel:
         found = msgspec.json.decode(trees or shipped_trees(), type=TreeFile)
         if found.features != FEATURES:
             raise ValueError("the trees are of other features")
-        leaves = np.zeros((len(found.trees), LEAVES, len(GROUPS)), dtype=np.int32)
+        leaves = np.zeros((len(found.trees), LEAVES, len(GROUPS)))  # whole numbers: sums are exact
+        conditions = LEAVES - 1, len(found.trees)  # of each tree, at most
+        self._features, self._thresholds = np.zeros(conditions, np.intp), np.full(conditions, np.inf)
+        self._excluded = np.zeros(conditions, np.uint8)  # bits of leaves, where a value is above
         for place, tree in enumerate(found.trees):
             leaves[place, : len(tree.leaves)] = tree.leaves
-        self._thresholds, possible = zip(*_by_feature(found.trees), strict=True)
-        self._possible = np.concatenate(possible)
-        self._starts = np.cumsum([0, *map(len, possible[:-1])]).tolist()
+            own = slice(len(tree.features)), place
+            self._features[own], self._thresholds[own] = tree.features, tree.thresholds
+            self._excluded[own] = ~np.array(tree.masks, np.uint8)
         self._leaves = leaves.reshape(-1, len(GROUPS))
         self._values = self._leaves.sum(axis=1)
         self._first = np.arange(len(found.trees)) * LEAVES
@@ -113,8 +114,9 @@ class PairModel:
         return sums + self.bias
 
     def shares(self, leaves: Ints) -> Floats:
-        """Return what each group adds to the logit of each row: with the bias, they sum up to it."""
-        sums: Floats = self._leaves[leaves].sum(axis=1) / 1000.0
+        """Return what each group adds to the logits of all these rows; with the biases it sums up to them."""
+        times = np.bincount(leaves.ravel(), minlength=len(self._leaves))
+        sums: Floats = times @ self._leaves / 1000.0
         return sums
 
     def leaves(self, features: Floats) -> Ints:
@@ -122,33 +124,13 @@ class PairModel:
         if len(features) > _ROWS_AT_ONCE:
             parts = range(0, len(features), _ROWS_AT_ONCE)
             return np.concatenate([self.leaves(features[at : at + _ROWS_AT_ONCE]) for at in parts])
-        found = zip(self._starts, self._thresholds, features.T, strict=True)
-        rows = np.array([start + thresholds.searchsorted(values) for start, thresholds, values in found])
-        possible = np.bitwise_and.reduce(self._possible[rows], axis=0).view(np.uint8)
-        leaf: Ints = self._first + _LOWEST_BIT[possible[:, : len(self._first)]]
+        is_above = features.take(self._features, axis=1) > self._thresholds
+        excluded = np.bitwise_or.reduce(is_above * self._excluded, axis=1)
+        leaf: Ints = self._first + _LOWEST_BIT[~excluded]
         return leaf
 
 
-def _by_feature(trees: Sequence[Tree]) -> Iterator[tuple[Floats, npt.NDArray[np.uint64]]]:
-    """Yield the thresholds of each feature, ascending, and the leaves that are possible above them.
-
-    A row of the second for each number of thresholds that a value is above, from none to all; a byte for each
-    tree, eight of them in a number.
-    """
-    for feature in range(len(FEATURES)):
-        conditions = sorted(
-            (threshold, place, mask)
-            for place, tree in enumerate(trees)
-            for of, threshold, mask in zip(tree.features, tree.thresholds, tree.masks, strict=True)
-            if of == feature
-        )
-        rows = np.full((len(conditions) + 1, -(-len(trees) // 8) * 8), 0xFF, np.uint8)
-        for row, (_, place, mask) in enumerate(conditions, start=1):
-            rows[row:, place] &= mask
-        yield np.array([threshold for threshold, _, _ in conditions]), rows.view(np.uint64)
-
-
-_ROWS_AT_ONCE: Final = 256  # 10 MB of leaves
+_ROWS_AT_ONCE: Final = 256  # 10 MB of values
 _SHOWN: Final = [AT[members[0]] for members in GROUPS.values()]  # the feature that stands for its group
 _LOWEST_BIT: Final = np.array([(n & -n).bit_length() - 1 if n else 0 for n in range(256)])
 
@@ -221,7 +203,7 @@ def reasons_of(model: PairModel, pairs: Sequence[ComparedPair]) -> tuple[Reason,
     compared = [pair for pair in pairs if pair.is_compared]
     reasons = []
     if compared:
-        shares = model.shares(np.array([pair.leaves for pair in compared])).sum(axis=0) / len(pairs)
+        shares = model.shares(np.array([pair.leaves for pair in compared])) / len(pairs)
         values = np.array([pair.features[_SHOWN] for pair in compared]).mean(axis=0)
         parts = zip(GROUPS, values.tolist(), shares.tolist(), strict=True)
         reasons = [Reason(name=name, value=value, share=share) for name, value, share in parts]

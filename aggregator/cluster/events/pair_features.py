@@ -15,6 +15,7 @@ from typing import Final, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
+from aggregator.cluster.copies.shingles import first_of_equal
 from aggregator.cluster.events.stream import IDF_UNITS, StreamSnapshot, Units
 from aggregator.cluster.events.term_codec import (
     DOT_SCALE,
@@ -114,13 +115,13 @@ class PairArticle:
         self.texts, self.titles, self.leads, self.names, self.numbers = (
             self.hashes[self.bits == one] for one in (_TEXT, _TITLE, _LEAD, _NAME, _NUMBER)
         )
+        by_word = self.hashes.argsort(kind="stable")
+        starts = np.flatnonzero(first_of_equal(self.hashes[by_word]))
+        first = by_word[starts]
+        self.words = self.hashes[first]
+        self.fields: Bits = np.bitwise_or.reduceat(self.bits[by_word], starts)  # of each word
         # The first term of each word of text, title and lead has one more bit.
-        of_words = np.flatnonzero(self.bits & _WORDS)
-        _, first = np.unique(self.hashes[of_words], return_index=True)
-        self.bits[of_words[first]] |= _FIRST
-        self.words, places = np.unique(self.hashes, return_inverse=True)
-        self.fields: Bits = np.zeros(len(self.words), np.uint8)  # of each word
-        np.bitwise_or.at(self.fields, places, self.bits & _FIELDS)
+        self.bits[first] |= (self.bits[first] & _WORDS > 0) * _FIRST
         self.minutes = minutes
         self.body_words = body_words
         self.inbox = inbox

@@ -15,6 +15,7 @@ import msgspec
 
 from aggregator.cluster.copies.shingles import shared_count, shingle_hashes
 from aggregator.cluster.entry_identity import content_keys, next_generation_id, story_id, url_key
+from aggregator.cluster.events.pair_features import PairArticle, pack_nearest
 from aggregator.cluster.events.scorer import (
     Decision,
     ScoringInput,
@@ -469,9 +470,9 @@ class Placer:
         self._second_look.before(unit_of_work, inbox_entry.inbox_no)
         incoming = self._as_what_it_copies(connection, incoming, found.copy)
         incoming = self._with_wire_of_original(connection, incoming, found.copy)
-        article = incoming.as_article()
+        article, own = incoming.as_article(), incoming.as_pair()
         story_constraints = self._constraints.story_constraints(connection, id_)
-        decision = self._decision(unit_of_work, incoming, article, found.copy, story_constraints)
+        decision = self._decision(unit_of_work, article, own, found.copy, story_constraints)
         assigned_story = (
             None if decision.story is None else self.story_writer.live(connection, decision.story)
         )
@@ -479,7 +480,7 @@ class Placer:
             story = story_id(id_, stories.foundings(connection, id_) if has_founded else 0)
         else:
             story = assigned_story.id
-        agreement = self._agreement(connection, incoming, decision, found.copy)
+        agreement = self._agreement(connection, incoming, own, decision, found.copy)
         if found.copy is None and agreement and agreement.copied and not agreement.is_enough:
             decision = msgspec.structs.replace(decision, role="excerpt", counts_in_centroid=False)
         evidence = msgspec.structs.replace(
@@ -513,7 +514,7 @@ class Placer:
             wire_confidence=self._tuning.wire_confidence,
         )
         new = msgspec.structs.replace(new, nearest=decision.nearest, **found.held.columns())
-        self._write(unit_of_work, new, article, assigned_story)
+        self._write(unit_of_work, new, article, own, assigned_story)
         self._copy_finder.add(new.inbox_no, found.held)
         self._comparison.placed(new)
         unit_of_work.ledger.log(
@@ -532,7 +533,12 @@ class Placer:
         )
 
     def _write(
-        self, unit_of_work: UnitOfWork, new: NewArticle, article: ScoringInput, joined: StoryRow | None
+        self,
+        unit_of_work: UnitOfWork,
+        new: NewArticle,
+        article: ScoringInput,
+        own: PairArticle,
+        joined: StoryRow | None,
     ) -> None:
         """Write the article and its story, `joined` or a new one; the next comparison finds it in memory."""
         connection = unit_of_work.connection
@@ -541,12 +547,13 @@ class Placer:
         before = index.get(joined.story_no) if joined else None
         number = self.story_writer.take_in(unit_of_work, new, article, joined, losers)
         if not losers and (joined is None or (before and not joined.container_only)):
-            self._comparison.joined(new, before, index.story(number))
+            self._comparison.joined(new, own, before, index.story(number))
 
     def _agreement(
         self,
         connection: Connection,
         incoming: IncomingArticle,
+        own: PairArticle,
         decision: Decision,
         copy: CopyEvidence | None,
     ) -> Agreement | None:
@@ -558,7 +565,7 @@ class Placer:
         if not decision.counts_in_centroid or decision.role != "report":
             return None  # not counted anyway; of another language, with other words
         text = compared_text(incoming, incoming.inbox_entry.article)
-        return self._comparison.agreement(connection, incoming.as_pair(), text, decision.story)
+        return self._comparison.agreement(connection, own, text, decision.story)
 
     def _place_there(
         self, unit_of_work: UnitOfWork, incoming: IncomingArticle, other: str
@@ -645,8 +652,8 @@ class Placer:
     def _decision(
         self,
         unit_of_work: UnitOfWork,
-        incoming: IncomingArticle,
         article: ScoringInput,
+        own: PairArticle,
         copy: CopyEvidence | None,
         story_constraints: StoryConstraints,
     ) -> Decision:
@@ -665,15 +672,14 @@ class Placer:
                     counts_in_centroid=False,
                     evidence=Evidence(stage="copy"),
                 )
-        own = incoming.as_pair()
         candidates = [
             one
             for one in index.candidates(article)
             if one.story not in story_constraints.barred and is_open(article, one, self._model.tuning)
         ]
-        compared = self._comparison.scored(connection, own, candidates)
-        decided = decide(article, compared.stories, self._model, self._comparison.model.bias)
-        decided = msgspec.structs.replace(decided, nearest=compared.nearest)
+        scored = self._comparison.scored(connection, own, candidates)
+        decided = decide(article, scored, self._model, self._comparison.model.bias)
+        decided = msgspec.structs.replace(decided, nearest=pack_nearest(own.nearest))
         decided = self._without_kept_apart(connection, decided)
         if copy is not None and copy.kind == "excerpt" and decided.role == "report":
             return msgspec.structs.replace(decided, role="excerpt", counts_in_centroid=decided.story is None)

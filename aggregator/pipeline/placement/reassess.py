@@ -66,7 +66,7 @@ class SecondLook:
 
     def _run(self, unit_of_work: UnitOfWork, since: int, *, at_no: int) -> bool:
         """Reassess the stories that changed since the last run; return whether anything was changed."""
-        touched = stories.membership_changed_since(unit_of_work.connection, since)
+        touched = self._story_writer.changed_since(unit_of_work.connection, since)
         return bool(touched) and self._reassess(unit_of_work, touched, at_no=at_no)
 
     def look_at(self, unit_of_work: UnitOfWork, article: str, *, at_no: int) -> str:

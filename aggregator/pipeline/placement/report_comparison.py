@@ -10,7 +10,6 @@ import logging
 from collections import Counter, OrderedDict, deque
 from collections.abc import Iterable, Mapping, Sequence
 from functools import cached_property
-from typing import NamedTuple
 
 import msgspec
 import numpy as np
@@ -21,7 +20,6 @@ from aggregator.cluster.events.pair_features import (
     Floats,
     PairArticle,
     beside_title,
-    pack_nearest,
     shared_beside_title,
 )
 from aggregator.cluster.events.pair_model import (
@@ -107,13 +105,6 @@ def is_foreign_text(
     ):
         return False
     return shared_beside_title(beside_title(own), others, snapshot) < tuning.agreement
-
-
-class Compared(NamedTuple):
-    """A new article compared with stories."""
-
-    stories: list[ScoredCandidate]
-    nearest: bytes  # to store with it, see pair_features.py
 
 
 class ReportComparison:
@@ -273,27 +264,37 @@ class ReportComparison:
         """Return a stored article, decoded."""
         found = self._decoded.get(row.inbox_no)
         if found is None or not row.terms:  # retention dropped them meanwhile
-            found = self._decoded[row.inbox_no] = pair_of(row)
-            if len(self._decoded) > _ARTICLES_KEPT:
-                self._decoded.popitem(last=False)
+            found = self._keep(pair_of(row))
         return found
+
+    def _keep(self, article: PairArticle) -> PairArticle:
+        self._decoded[article.inbox] = article
+        if len(self._decoded) > _ARTICLES_KEPT:
+            self._decoded.popitem(last=False)
+        return article
 
     def revised(self, inbox_no: int) -> None:
         """Forget an article whose text has changed."""
         self._decoded.pop(inbox_no, None)
         self._pairs.clear()
 
-    def scored(self, connection: Connection, own: PairArticle, candidates: Sequence[Candidate]) -> Compared:
-        """Compare a new article with the newest reports of each story that is open to it."""
+    def scored(
+        self, connection: Connection, own: PairArticle, candidates: Sequence[Candidate]
+    ) -> list[ScoredCandidate]:
+        """Compare a new article with the newest reports of each story that is open to it.
+
+        It knows its nearest neighbours then.
+        """
         if not candidates:
-            return Compared([], pack_nearest(own.nearest))
+            return []
         newest = {n: deciding(rows) for n, rows in self.newest_reports(connection, candidates).items()}
         met = {row.inbox_no: self.article(row) for rows in newest.values() for row in rows if row.terms}
         found: dict[int, ComparedPair] = {}
-        nearest = own.nearest
         if len(own.ids):
             reports = [*met.values()]
-            pairs, nearest = compare_pairs(self.model, own, reports, self.snapshot(connection), has_come=True)
+            pairs, own.nearest = compare_pairs(
+                self.model, own, reports, self.snapshot(connection), has_come=True
+            )
             found = {one.inbox: pair for one, pair in zip(reports, pairs, strict=True)}
         self._remember(own, found)
         shift = self.shift(connection, own.source)
@@ -307,8 +308,7 @@ class ReportComparison:
             score = sum(pair.logit for pair in pairs) / len(pairs) + shift
             if score < self._event_tuning.threshold or self.may_hold(connection, own, rows):
                 stories.append(ScoredCandidate(candidate, score, (), texts / len(pairs)))
-        stories = self._with_reasons(stories, newest, found, shift)
-        return Compared(stories, pack_nearest(nearest))
+        return self._with_reasons(stories, newest, found, shift)
 
     def _with_reasons(
         self,
@@ -346,8 +346,10 @@ class ReportComparison:
 
         return self._rows.get(stories, read)
 
-    def joined(self, new: NewArticle, before: Candidate | None, after: Candidate) -> None:
-        """Remember that a new article joined a story or founded one (`before` is None)."""
+    def joined(self, new: NewArticle, own: PairArticle, before: Candidate | None, after: Candidate) -> None:
+        """Remember that a new article, `own`, joined a story or founded one (`before` is None)."""
+        if new.counts_in_centroid:
+            self._keep(own)
         known = self._rows.kept(before) if before else []
         if known is not None:
             rows = [articles.member_of(new)] if new.counts_in_centroid else []

@@ -88,6 +88,8 @@ class StoryWriter:
         self._story_tuning = story_tuning
         self._index: StoryIndex | None = None
         self._last_membership_change: int | None = None
+        self._changed: dict[int, int] | None = None  # stories by number: when their articles changed last ...
+        self._changed_from = 0  # ... if at this inbox number or later
         self._known: StoryCache[_KnownStory] = StoryCache(_STORIES_KEPT)
         self._numbers: dict[str, int] = {}  # of the stories in `_known`
 
@@ -146,6 +148,14 @@ class StoryWriter:
             self._last_membership_change = stories.last_membership_change(connection)
         return self._last_membership_change
 
+    def changed_since(self, connection: Connection, inbox_no: int) -> list[int]:
+        """Return the numbers of the stories whose articles changed at `inbox_no` or later, in order."""
+        if self._changed is None or inbox_no < self._changed_from:
+            self._changed = stories.membership_changed_since(connection, inbox_no)
+        self._changed_from = inbox_no
+        self._changed = {number: at for number, at in self._changed.items() if at >= inbox_no}
+        return sorted(self._changed)
+
     def begin_after(self, inbox_no: int) -> None:
         """Treat everything placed up to this inbox number as reassessed."""
         self._last_membership_change = inbox_no
@@ -153,7 +163,7 @@ class StoryWriter:
     def forget(self) -> None:
         """Drop the index in memory; it is built again from the rows."""
         self._index = None
-        self._last_membership_change = None
+        self._last_membership_change = self._changed = None
         self.forget_rows()
 
     def forget_rows(self) -> None:
@@ -591,6 +601,8 @@ class StoryWriter:
         else:
             number = row.story_no
             unit_of_work.ledger.states[story] = state
+        if self._changed is not None:
+            self._changed[number] = state.membership_changed_no
         unit_of_work.ledger.summaries[story] = partial(
             summary,
             membership.shown,

@@ -133,8 +133,7 @@ _ROWS = (
     .where(story.c.story_no.in_(bindparam("numbers", expanding=True)), story.c.redirect_to.is_(None))
     .order_by(story.c.story_no)
 )
-# Not ordered by the database: SQLite would go through all stories in the order of their numbers.
-_MEMBERSHIP_CHANGED = select(story.c.story_no).where(
+_MEMBERSHIP_CHANGED = select(story.c.story_no, story.c.membership_changed_no).where(
     story.c.membership_changed_no >= bindparam("since"), story.c.redirect_to.is_(None)
 )
 _FOUNDINGS = (
@@ -221,9 +220,10 @@ def last_membership_change(connection: Connection) -> int:
     return max(newest or 0, 0)  # -1: see `story.membership_changed_no`
 
 
-def membership_changed_since(connection: Connection, inbox_no: int) -> list[int]:
-    """Return the numbers of live stories whose articles changed at `inbox_no` or later, in order."""
-    return sorted(connection.execute(_MEMBERSHIP_CHANGED, {"since": inbox_no}).scalars())
+def membership_changed_since(connection: Connection, inbox_no: int) -> dict[int, int]:
+    """Return the live stories whose articles changed at `inbox_no` or later: by number, when they did."""
+    rows = connection.execute(_MEMBERSHIP_CHANGED, {"since": inbox_no})
+    return {row.story_no: row.membership_changed_no for row in rows}
 
 
 def foundings(connection: Connection, founder: str) -> int:

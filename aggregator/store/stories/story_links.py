@@ -98,6 +98,14 @@ COMPARED: Final = tuple(
     story.c[name] for name in ("story_no", "id", "title", "summary", "language", "first_published")
 )
 _COMPARED = 20  # stories whose headlines are compared, those with the rarest names
+# Built once: SQLAlchemy needs as long to build a statement as to execute it.
+_DELETE_SUBJECTS = delete(story_subject).where(story_subject.c.story_no == bindparam("number"))
+_INSERT_SUBJECTS = insert(story_subject)
+_DELETE_LINKS = delete(story_link).where(story_link.c.story_no == bindparam("number"))
+_OTHERS = select(*COMPARED).where(story.c.story_no.in_(bindparam("numbers", expanding=True)))
+_BEFORE_AND_AFTER = select(_LINKS.c.other_id).where(
+    _LINKS.c.story_id == bindparam("story_id"), _LINKS.c.relation != "related"
+)
 
 
 def write(
@@ -107,7 +115,7 @@ def write(
 
     `row`: of the story, with the columns `COMPARED`.
     """
-    connection.execute(delete(story_subject).where(story_subject.c.story_no == row.story_no))
+    connection.execute(_DELETE_SUBJECTS, {"number": row.story_no})
     subjects = [
         {
             "story_no": row.story_no,
@@ -121,19 +129,19 @@ def write(
         for position, one in enumerate(listed)
     ]
     if subjects:
-        connection.execute(insert(story_subject), subjects)
+        connection.execute(_INSERT_SUBJECTS, subjects)
     related = _related(connection, row, [subject_key(one.name) for one in names])
     if related:
-        connection.execute(delete(story_link).where(story_link.c.story_no == row.story_no))
+        connection.execute(_DELETE_LINKS, {"number": row.story_no})
         _link(connection, row.story_no, related)
 
 
 def _link(connection: Connection, story_no: int, others: Iterable[int]) -> None:
     """Write the links between a story and others, in both directions."""
     pairs = [pair for other in others for pair in ((story_no, other), (other, story_no)) if other != story_no]
-    for one, other in pairs:
-        link = insert_or(connection, story_link).values(story_no=one, other_no=other)
-        connection.execute(link.on_conflict_do_nothing())
+    rows = [{"story_no": one, "other_no": other} for one, other in pairs]
+    if rows:
+        connection.execute(insert_or(connection, story_link).on_conflict_do_nothing(), rows)
 
 
 def _related(connection: Connection, row: Row[Any], names: Sequence[str]) -> list[int]:
@@ -143,18 +151,17 @@ def _related(connection: Connection, row: Row[Any], names: Sequence[str]) -> lis
         for number in near:
             weights[number] += math.log(_RARITY_OF / (len(near) + 1))
     compared = sorted(weights, key=lambda number: (-weights[number], number))[:_COMPARED]
-    others = {
-        one.story_no: one for one in rows_with(connection, select(*COMPARED), story.c.story_no, compared)
-    }
+    if not compared:
+        return []
+    others = {one.story_no: one for one in connection.execute(_OTHERS, {"numbers": sorted(compared)})}
     strengths: dict[int, float] = {}
-    for number, one in others.items():
+    for number, one in sorted(others.items()):
         alike = resemblance(f"{row.title}\n{row.summary}", f"{one.title}\n{one.summary}", row.language)
         if alike >= _RESEMBLANCE and weights[number] * alike >= _STRENGTH:
             strengths[number] = weights[number] * alike
     if not strengths:
         return []
-    follows = select(_LINKS.c.other_id).where(_LINKS.c.story_id == row.id, _LINKS.c.relation != "related")
-    before_and_after = set(connection.execute(follows).scalars())
+    before_and_after = set(connection.execute(_BEFORE_AND_AFTER, {"story_id": row.id}).scalars())
     related = [number for number in strengths if others[number].id not in before_and_after]
     return sorted(related, key=lambda number: (-strengths[number], number))[:_RELATED_MOST]
 
@@ -170,7 +177,9 @@ def _near(connection: Connection, row: Row[Any], names: Sequence[str]) -> list[l
     given = {f"name_{place}": name for place, name in enumerate(names)}
     for side, days in (("since", -_RELATED_DAYS), ("until", _RELATED_DAYS)):
         given[side] = row.first_published + dt.timedelta(days=days)
-    for name, number in connection.execute(_next_named(len(names)), {"story_no": row.story_no, **given}):
+    for name, number in connection.execute(
+        _next_named(len(names)), {"story_no": row.story_no, **given}
+    ).all():
         found[name].append(number)
     return [near for near in found.values() if len(near) < _RARE_STORIES]
 

@@ -86,7 +86,6 @@ class OpeningSentence(NamedTuple):
 
     text: str
     words: int
-    heads: frozenset[str]
     is_bad: bool  # cannot be shown
     opens: bool  # can be shown first: does not refer to the sentence before it either
     place: int
@@ -139,7 +138,6 @@ def _read(lead: str, language: str | None, title: str) -> tuple[OpeningSentence,
         OpeningSentence(
             text=text,
             words=count_words(text),
-            heads=frozenset(heads(text, language)),
             is_bad=text in bad,
             opens=text not in bad and not leans(text, language),
             place=place,
@@ -153,8 +151,9 @@ def _read(lead: str, language: str | None, title: str) -> tuple[OpeningSentence,
 
 def _title_share(opening: Opening, shown_title: str | None) -> float:
     """Return the share of the words of the shown title, or of its own, that the first sentence has."""
-    titled = heads(shown_title or clean_title(opening.article), opening.article.language)
-    return len(opening.lead.heads & titled.keys()) / max(1, len(titled))
+    language = opening.article.language
+    titled = heads(shown_title or clean_title(opening.article), language)
+    return len(heads(opening.lead.text, language).keys() & titled.keys()) / max(1, len(titled))
 
 
 def choices_of(opening: Opening, max_words: int) -> Iterator[Choice]:

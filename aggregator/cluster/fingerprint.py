@@ -10,7 +10,7 @@ from aggregator.cluster.events.terms import TermPacker
 from aggregator.cluster.events.weights import shipped_model
 from aggregator.config.tuning import Tuning
 from aggregator.model.core import CleanArticle, Fingerprint
-from aggregator.text.reading import Reading, read
+from aggregator.text.reading import Reading
 
 
 class Fingerprinter:
@@ -23,8 +23,7 @@ class Fingerprinter:
     def fingerprint(self, article: CleanArticle, reading: Reading | None = None) -> Fingerprint:
         """Return the fingerprint of `article`; `reading`: of its title and text, if they were read before."""
         tuning = self._tuning
-        reading = reading or read(article.title, article.text, article.language)
-        sequence = shingle_sequence(article.text, reading)
+        sequence = shingle_sequence(article.text)
         shingles = distinct(sequence)
         signed = minhash.sign(shingles, seed=tuning.seed)
         terms, body_words = self._packer.pack_counted(

@@ -12,18 +12,14 @@ needs a new `minhash.FORMAT`.
 import re
 import unicodedata
 from collections.abc import Iterator
-from functools import lru_cache
-from itertools import chain
 from typing import TypeVar
 
 import msgspec
 import numpy as np
 import numpy.typing as npt
-from xxhash import xxh3_64_digest, xxh3_64_intdigest
+from xxhash import xxh3_64_intdigest
 
 from aggregator.text.lines import ascii_text
-from aggregator.text.reading import Column, Reading, read
-from aggregator.text.scripts import needs_splitting
 
 Hashes = npt.NDArray[np.uint64]
 Number = TypeVar("Number", bound=np.generic)
@@ -58,7 +54,6 @@ _ODD_2 = np.uint64(0xFF51AFD7ED558CCD)
 _ODD_3 = np.uint64(0xC4CEB9FE1A85EC53)
 _HALF = np.uint64(33)
 
-_SEVERAL = 1  # the hash of a word with several parts
 _SEED_PLACES = 8  # positions in the other text tried for one shingle: keeps the time linear
 _PASSAGE_WORDS = 40_000  # words of each text searched for passages; a text of 200 KiB usually has fewer
 
@@ -73,23 +68,20 @@ def is_unspaced(word: str) -> bool:
     return _UNSPACED.match(word) is not None
 
 
-def shingle_sequence(text: str, reading: Reading | None = None) -> Hashes:
+def shingle_sequence(text: str) -> Hashes:
     """Return one hash for every shingle of `text` in order, with repeats.
 
     Empty for fewer than three words. A text of three or four characters in a script without spaces is one
-    shingle. `reading`: of the text, if it was read before.
+    shingle.
     """
-    if not _has_other_words(text):
-        return _runs_of(_hashes_of(reading or read("", text, None)), SHINGLE_WORDS)
     raw, has_unspaced = _split(text)
-    hashes = np.fromiter(map(xxh3_64_intdigest, raw), dtype=np.uint64, count=len(raw))
+    hashes = _hashes_of(raw)
     shingles = _runs_of(hashes, SHINGLE_WORDS)
     return _widened(shingles, hashes, raw) if has_unspaced and len(shingles) else shingles
 
 
-def _has_other_words(text: str) -> bool:
-    """Return whether words of copies are others than those of a reading."""
-    return ascii_text(text) is None and (needs_splitting(text) or _INVISIBLE.search(text) is not None)
+def _hashes_of(raw: list[bytes]) -> Hashes:
+    return np.fromiter(map(xxh3_64_intdigest, raw), dtype=np.uint64, count=len(raw))
 
 
 def _runs_of(hashes: Hashes, words: int) -> Hashes:
@@ -101,39 +93,6 @@ def _runs_of(hashes: Hashes, words: int) -> Hashes:
     for step in range(1, words):
         mixed = _mixed(mixed, hashes[step : count + step])
     return mixed
-
-
-def _hashes_of(reading: Reading) -> Hashes:
-    """Return the hash of each word of the text; a word with a hyphen or an apostrophe is several."""
-    words, numbers = reading.words[reading.title_words :], reading.numbers[reading.title_words :]
-    hashes = _WORD_HASHES.of(reading.lexicon, numbers)
-    several = np.flatnonzero(hashes == _SEVERAL)
-    parts = [_parts(words[place]) for place in several.tolist()]
-    times = np.ones(len(hashes), np.int64)
-    times[several] = [len(one) for one in parts]
-    hashes = np.repeat(hashes, times)
-    hashes[hashes == _SEVERAL] = list(chain.from_iterable(parts))
-    return hashes.view(np.uint64)
-
-
-def _word_hash(word: str) -> int:
-    if word.isascii() and word.isalnum():  # most words
-        return _signed(word.lower().encode())
-    parts = _parts(word)
-    return parts[0] if len(parts) == 1 else _SEVERAL
-
-
-_WORD_HASHES = Column(_word_hash)
-
-
-@lru_cache(maxsize=4096)
-def _parts(word: str) -> tuple[int, ...]:
-    """Return the hashes of the parts of a word."""
-    return tuple(map(_signed, _split(word)[0]))
-
-
-def _signed(part: bytes) -> int:
-    return int.from_bytes(xxh3_64_digest(part), "big", signed=True)
 
 
 def shingle_hashes(text: str) -> Hashes:
@@ -166,8 +125,7 @@ def runs_outside_quotations(text: str) -> Hashes:
     runs = []
     for part in _QUOTATION.split(text):
         raw, has_unspaced = _split(part)
-        hashes = np.fromiter(map(xxh3_64_intdigest, raw), dtype=np.uint64, count=len(raw))
-        runs.append(_runs_of(hashes, RUN_CHARACTERS if has_unspaced else RUN_WORDS))
+        runs.append(_runs_of(_hashes_of(raw), RUN_CHARACTERS if has_unspaced else RUN_WORDS))
     return distinct(np.concatenate(runs))
 
 

@@ -10,7 +10,7 @@ rows of earlier articles.
 """
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from itertools import islice
 from typing import Any, Final, NamedTuple
 
@@ -379,10 +379,10 @@ def _voted(rows: Iterable[tuple[int, int]]) -> list[int]:
     return sorted(votes, key=lambda article: (-votes[article], article))
 
 
-def _at_same_page(inbox_entry: InboxEntry, known: Iterable[CopyCandidate]) -> dict[str, str]:
+def _at_same_page(inbox_entry: InboxEntry, known: Collection[CopyCandidate]) -> dict[str, str]:
     """Return those of the articles that have the URL of the entry, with their sources."""
     url = inbox_entry.entry.url or inbox_entry.page_url  # an article that is placed again has the latter
-    page = canonical_url(url) if url else None
+    page = canonical_url(url) if url and known else None
     if page is None:
         return {}
     return {one.id: one.source for one in known if one.url and canonical_url(one.url) == page}

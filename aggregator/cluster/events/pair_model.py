@@ -121,16 +121,12 @@ class PairModel:
 
     def leaves(self, features: Floats) -> Ints:
         """Return the leaf of each row of features in each tree."""
-        if len(features) > _ROWS_AT_ONCE:
-            parts = range(0, len(features), _ROWS_AT_ONCE)
-            return np.concatenate([self.leaves(features[at : at + _ROWS_AT_ONCE]) for at in parts])
         is_above = features.take(self._features, axis=1) > self._thresholds
         excluded = np.bitwise_or.reduce(is_above * self._excluded, axis=1)
         leaf: Ints = self._first + _LOWEST_BIT[~excluded]
         return leaf
 
 
-_ROWS_AT_ONCE: Final = 256  # 10 MB of values
 _SHOWN: Final = [AT[members[0]] for members in GROUPS.values()]  # the feature that stands for its group
 _LOWEST_BIT: Final = np.array([(n & -n).bit_length() - 1 if n else 0 for n in range(256)])
 

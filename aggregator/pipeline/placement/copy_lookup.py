@@ -84,7 +84,6 @@ class CopyFinder:
         self._scans = scans
         self._index: PassageIndex | None = None
         self._asked = 0
-        self._done: list[tuple[int, bytes, bytes]] = []  # number, sketch before and after, for `undo`
         self._numbers: dict[int, list[int]] = {}  # of the articles under each LSH key of this batch
 
     # --- asking -------------------------------------------------------------------------------------------
@@ -232,22 +231,21 @@ class CopyFinder:
 
     def add(self, number: int, held: CopyKeys) -> None:
         """Add article `number` with these keys, so that the next one can be its copy."""
-        self._change(number, b"", held.sketch)
+        self._put(number, b"", held.sketch)
         for band in set(held.bands) & self._numbers.keys():
             self._numbers[band].append(number)
 
     def replace(self, number: int, revised: RevisedCopyKeys) -> None:
         """Record a revision of article `number`."""
-        self._change(number, revised.before, revised.held.sketch)
+        self._put(number, revised.before, revised.held.sketch)
         self._numbers = {}
 
     def remove(self, number: int, sketch: bytes) -> None:
         """Remove article `number`, of which the text or all was deleted."""
-        self._change(number, sketch, b"")
+        self._put(number, sketch, b"")
 
     def written(self) -> None:
-        """Record the commit: nothing can be rolled back any more."""
-        self._done.clear()
+        """Forget what was read for the transaction that is over."""
         self._numbers = {}
 
     def commit_batch(self, newest: int) -> None:
@@ -255,20 +253,10 @@ class CopyFinder:
         if self._index is not None:
             self._index.sweep(newest)
 
-    def undo(self) -> None:
-        """Roll back memory after a failed transaction."""
-        for number, before, after in reversed(self._done):
-            self._put(number, after, before)
-        self.written()
-
     def forget(self) -> None:
         """Drop the index in memory; it is built again from the rows."""
         self._index = None
         self.written()
-
-    def _change(self, number: int, before: bytes, after: bytes) -> None:
-        self._done.append((number, before, after))
-        self._put(number, before, after)
 
     def _put(self, number: int, before: bytes, after: bytes) -> None:
         if self._index is not None:

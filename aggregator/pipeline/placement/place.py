@@ -40,7 +40,7 @@ from aggregator.model.core import (
     Prepared,
     Role,
 )
-from aggregator.model.errors import DatabaseAwayError, UsageError
+from aggregator.model.errors import UsageError
 from aggregator.pipeline.placement.apply_corrections import (
     Constraints,
     CorrectionCommand,
@@ -159,19 +159,16 @@ class Placer:
     def forget(self) -> None:
         """Drop the indexes in memory; the next batch builds them again."""
         self._copy_finder.forget()
-        self._forget_stories()
+        self.story_writer.forget()
+        self._constraints.forget()
+        self._comparison.forget()
+        self._second_look.forget()
+        self._boilerplate.forget()
 
     def forget_rows(self) -> None:
         """Drop what is read again in no time; the indexes stay."""
         self.story_writer.forget_rows()
         self._comparison.forget_rows()
-        self._boilerplate.forget()
-
-    def _forget_stories(self) -> None:
-        self.story_writer.forget()
-        self._constraints.forget()
-        self._comparison.forget()
-        self._second_look.forget()
         self._boilerplate.forget()
 
     def prepare_options(self, batch: Sequence[InboxEntry]) -> list[PrepareOptions]:
@@ -275,10 +272,9 @@ class Placer:
 
     @contextmanager
     def unit_of_work(self, *, only_places: bool = False) -> Iterator[UnitOfWork]:
-        """Open a placing transaction; on an error rows and memory are rolled back."""
+        """Open a placing transaction; on an error rows are rolled back, and memory is forgotten."""
         if not only_places:
             self.story_writer.forget_rows()
-        done = False
         try:
             with self._database.write() as connection:
                 unit_of_work = UnitOfWork(connection, Ledger(connection), self._now())
@@ -286,19 +282,12 @@ class Placer:
                 unit_of_work.ledger.close()
                 if samples.rank_last(connection):
                     self.story_writer.forget_rows()
-            done = True
-            self._copy_finder.written()
         except UsageError:
-            done = True  # refused before anything was changed
+            raise  # refused before anything was changed
+        except BaseException:
+            self.forget()
             raise
-        except DatabaseAwayError as error:
-            if error.commit_unknown:
-                self._copy_finder.forget()  # rows may have what is rolled back below
-            raise
-        finally:
-            if not done:
-                self._copy_finder.undo()  # exact; a new index would take seconds
-                self._forget_stories()
+        self._copy_finder.written()
 
     def place(
         self, batch: Sequence[tuple[InboxEntry, Prepared]], *, is_final: bool = False

@@ -67,7 +67,6 @@ def _write_copy_keys(database: Database, finder: CopyFinder, advance: Advance) -
         if not numbers:
             return
         after = numbers[-1]
-        finder.written()
         finder.commit_batch(after)
         advance(len(numbers))
 

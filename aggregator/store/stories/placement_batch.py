@@ -1,14 +1,12 @@
 """The new rows of a placing transaction, each table written at once.
 
-Log lines, changes and finished entries are written at its end; new stories and articles before another
-statement is executed, which may read them (not if it has the option `without_waiting`); changed stories
-before one about stories. Numbers are read from `counter` once and counted in memory: only the writer takes
-numbers of stories, bumps and changes.
+Log lines, changes and finished entries are written at its end; stories and articles before another statement
+is executed, which may read them (not if it has the option `without_waiting`). Numbers are read from `counter`
+once and counted in memory: only the writer takes numbers of stories, bumps and changes.
 """
 
 import datetime as dt
 import json
-import re
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any, Literal
 
@@ -55,8 +53,6 @@ _FINISH = (
         page=None,
     )
 )
-_OF_STORIES = re.compile(r"(?:FROM|JOIN|UPDATE|,)\s+story\b")
-_INSERT_OF_STORIES = re.compile(r"(?:FROM|JOIN|INTO)\s+story\b")  # a column of other tables has this name
 _LOG = insert(story_log)
 _CHANGE = insert(change)
 _COUNT = update(counter).where(counter.c.name == bindparam("counter_name"))
@@ -65,9 +61,9 @@ _COUNT = update(counter).where(counter.c.name == bindparam("counter_name"))
 class Ledger:
     """Belongs to one transaction; `close` must be called before it is committed.
 
-    Add to `stories`, `articles` and `lines` (of outlets) what is to be written before the next statement;
-    to `states`, of stories that have a row, what is to be written before the next one about stories. Both
-    with `summaries`, made only once, from the last state (without one, that of the state is kept).
+    Add to `stories`, `articles` and `lines` (of outlets), and to `states` of stories that have a row, what is
+    to be written before the next statement; with `summaries`, made only then, from the last state (without
+    one, that of the state is kept).
     """
 
     def __init__(self, connection: Connection) -> None:
@@ -90,26 +86,20 @@ class Ledger:
         self._dropped_lines += [key for key in keys if self.lines.pop(key, None) is None]
 
     def _before(self, *call: Any) -> None:
-        """Before a statement, the third of SQLAlchemy's arguments: write what it may read."""
-        if call[4].execution_options.get("without_waiting"):
-            return
-        names_stories = _INSERT_OF_STORIES if call[2].startswith("INSERT") else _OF_STORIES
-        self._write_new(with_states=names_stories.search(call[2]) is not None)
+        """Before a statement, with SQLAlchemy's arguments: write what it may read."""
+        if not call[4].execution_options.get("without_waiting"):
+            self._write_waiting()
 
-    def _write_new(self, *, with_states: bool) -> None:
-        if self.stories or self.articles or self.lines or self._dropped_lines:
-            founded, self.stories, placed, self.articles = self.stories, [], self.articles, []
-            lines, self.lines, self._dropped_lines = (self._dropped_lines, self.lines), {}, []
-            founded = [
-                one._replace(state=self._whole(one.id, self.states.pop(one.id, one.state))) for one in founded
-            ]
-            stories.insert_stories(self._connection, founded)
-            articles.insert_articles(self._connection, placed)
-            articles.change_outlet_lines(self._connection, *lines)
-        if with_states and self.states:
-            states, self.states = self.states, {}
-            whole = {id_: self._whole(id_, state) for id_, state in states.items()}
-            stories.update_stories(self._connection, whole)
+    def _write_waiting(self) -> None:
+        founded, self.stories, placed, self.articles = self.stories, [], self.articles, []
+        lines, self._dropped_lines, self.lines = (self._dropped_lines, self.lines), [], {}
+        states, self.states = self.states, {}
+        founded = [one._replace(state=self._whole(one.id, states.pop(one.id, one.state))) for one in founded]
+        stories.insert_stories(self._connection, founded)
+        articles.insert_articles(self._connection, placed)
+        articles.change_outlet_lines(self._connection, *lines)
+        whole = {id_: self._whole(id_, state) for id_, state in states.items()}
+        stories.update_stories(self._connection, whole)
 
     def _whole(self, story: str, state: StoryState) -> StoryState:
         summary = self.summaries.pop(story, None)
@@ -205,7 +195,7 @@ class Ledger:
 
     def close(self) -> None:
         """Write the collected rows."""
-        self._write_new(with_states=True)
+        self._write_waiting()
         if self._finished:
             self._connection.execute(_FINISH, self._finished)
         if self._logs:

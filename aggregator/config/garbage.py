@@ -12,7 +12,9 @@ from functools import lru_cache
 # <malloc.h>: parameters of mallopt
 _M_TRIM_THRESHOLD, _M_MMAP_THRESHOLD, _M_ARENA_MAX = -1, -3, -8
 _ARENAS = 2  # threads of Python seldom run at once
-_LARGE_BYTES = 256 << 10  # pages, feeds and responses: mapped alone, and unmapped when freed
+# Long pages and responses: mapped alone, and unmapped when freed. The arrays of a text take up to 1 MB; when
+# blocks of 256 KB were mapped, a fifth of the CPU of workers went into page faults.
+_LARGE_BYTES = 4 << 20
 
 # Objects between two searches for cycles, which Python itself begins every 700 (measured: collections took
 # 4.7 % of the CPU of placing and rendering 500 articles, and 10 % of that of a start).

@@ -72,6 +72,33 @@ def test_stop_words_tell_only_their_own_language(language: str, text: str) -> No
     assert find_language("", text, None, TUNING) == language
 
 
+FEW_STOP_WORDS = """House OKs measure designed to end controller furloughs. Lawmakers approved emergency
+spending Friday, ending airport delays caused by automatic budget cuts. Senate leaders passed the bill
+Thursday night; President Obama promised to sign it. Transportation officials said towers near Chicago, New
+York and Los Angeles would return to full strength by Sunday evening, airlines said."""
+
+
+def test_a_text_with_few_stop_words_needs_no_model(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The model takes 80 MB and .6 s, which who reads English only is spared."""
+    monkeypatch.setattr(langid, "IDENTIFIER", None)
+    assert find_language("", FEW_STOP_WORDS, None, TUNING) == "en"
+    assert langid.IDENTIFIER is None
+
+
+@pytest.mark.parametrize(
+    ("language", "text"),
+    [
+        ("af", "Die burgemeester het gesê dat die brug in die week gesluit is en dat hy so gou moontlik weer "
+         "oop is. Wat van die mense is wat in die stad was, is nie bekend nie, want die pad was of is toe."),
+        ("es", "The Backstreet Boys at the Sphere in Las Vegas: a perfect blend of the old and the new. Los "
+         "cantantes de la banda dieron el viernes un concierto que los seguidores de la ciudad no van a "
+         "olvidar, y el público se fue con la idea de que es el mejor de los últimos años."),
+    ],
+)  # fmt: skip
+def test_some_english_words_make_no_english_text(language: str, text: str) -> None:
+    assert find_language("", text, None, TUNING) == language
+
+
 @pytest.mark.later
 @pytest.mark.slow
 def test_threads_share_one_language_model(monkeypatch: pytest.MonkeyPatch) -> None:

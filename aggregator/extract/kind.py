@@ -28,7 +28,7 @@ import numpy as np
 from aggregator.extract.live_text import announces_live
 from aggregator.model.core import Enclosure, Kind
 from aggregator.text.calendar import weekday_words
-from aggregator.text.reading import Column, Ints, Reading, read
+from aggregator.text.reading import Column, Reading, read
 from aggregator.text.tokens import word_tokens
 
 
@@ -233,7 +233,10 @@ def _title_forms() -> tuple[tuple[Kind, re.Pattern[str]], ...]:
 
 LEAST_WORDS = 100  # of a text: a shorter one, such as a lead, has too few words to count
 _FIRST = 60  # words in which a report names its day
-_QUOTED = re.compile(r"“[^“”]{0,600}”|“[^“”\n]{0,1500}$|\"[^\"\n]{0,600}\"|^\"[^\"\n]{0,1500}$", re.MULTILINE)
+# Every form begins with a mark, which `re` skips to: twice as fast as with a line's start before it.
+_QUOTED = re.compile(
+    r"“(?:[^“”]{0,600}”|[^“”\n]{0,1500}$)|\"(?:[^\"\n]{0,600}\"|(?<=^\")[^\"\n]{0,1500}$)", re.MULTILINE
+)
 _LISTED = {
     "said": "said says told according announced reported added",
     "why": "why how what if whether because",
@@ -246,6 +249,8 @@ _LISTED = {
 _COUNTED = (*_LISTED, "contractions", "weekdays", "capitals", "numbers")
 _BITS = {name: 1 << place for place, name in enumerate(_COUNTED)}
 _READ = 1 << len(_COUNTED)  # of every word: 0 is a word that was not looked at
+# By mark and figure: whether the figure counts words of this mark.
+_MARKED = (np.arange(2 * _READ)[:, np.newaxis] >> np.arange(len(_COUNTED)) & 1).astype(float)
 _EXPLAINING = "why how what when where who the is are can will should"  # first words of titles
 
 
@@ -295,8 +300,9 @@ def style_figures(title: str, text: str, reading: Reading) -> dict[str, float]:
     if words < LEAST_WORDS:
         return {}
     marks = _marks().of(lexicon, numbers)
-    times = _times(marks) - _times(_marks().of(lexicon, quoted_numbers))
-    counts = dict(zip(_COUNTED, np.maximum(times, 0).tolist(), strict=False))
+    quoted_marks = _marks().of(lexicon, quoted_numbers)
+    times = np.bincount(marks, minlength=2 * _READ) - np.bincount(quoted_marks, minlength=2 * _READ)
+    counts = dict(zip(_COUNTED, np.maximum(times @ _MARKED, 0.0).tolist(), strict=True))
     counts["questions"] = text.count("?") - quoted.count("?")
     ends = counts["questions"] + sum(text.count(end) - quoted.count(end) for end in (". ", ".\n", "!"))
     opening = re.match(r"\W*(\w*)", title)
@@ -307,13 +313,6 @@ def style_figures(title: str, text: str, reading: Reading) -> dict[str, float]:
         "title asks": float("?" in title),
         "title explains": float(opening is not None and opening[1].casefold() in _EXPLAINING.split()),
     }
-
-
-def _times(marks: Ints) -> Ints:
-    """Return how many marks have each bit."""
-    bits = np.unpackbits(marks.astype("<u2").view(np.uint8).reshape(-1, 2), axis=1, bitorder="little")
-    times: Ints = bits.sum(axis=0, dtype=np.int64)
-    return times
 
 
 def _mark(written: str) -> int:

@@ -66,7 +66,7 @@ def count_words(text: str) -> int:
 
 
 def _count_words(text: str) -> int:
-    if text.isascii() or _UNSPACED.search(text) is None:
+    if ascii_text(text) is not None or _UNSPACED.search(text) is None:
         return len(text.split())
     rest, characters = _UNSPACED.subn(" ", text)
     return len(rest.split()) + (characters + 1) // 2

@@ -51,7 +51,7 @@ from aggregator.model.core import (
     TimedEntry,
 )
 from aggregator.text.language import find_language
-from aggregator.text.lines import count_words, one_space
+from aggregator.text.lines import count_words, has_words, one_space
 from aggregator.text.reading import Reading, read
 from aggregator.text.sentences import split_sentences
 
@@ -264,7 +264,7 @@ def _from_html(
         seen=seen,
     )
     text = "\n".join(body.paragraphs)
-    if count_words(text) < text_tuning.searched_below_words:
+    if not has_words(text, text_tuning.searched_below_words):
         page = msgspec.structs.replace(page, signals=read_page_signals(html, text_tuning))
     judgement = judge(title, text, text_tuning, page)
     article = CleanArticle(

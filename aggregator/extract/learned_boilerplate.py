@@ -15,7 +15,7 @@ from collections.abc import Iterable, Sequence
 import msgspec
 
 from aggregator.model.core import BoilerplateLine, LearnedBoilerplate, LineHashes
-from aggregator.text.lines import count_words, ends_sentence, folded
+from aggregator.text.lines import ends_sentence, folded, has_words
 
 
 class BoilerplateTuning(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -40,7 +40,7 @@ def hash_lines(paragraphs: Sequence[str], tuning: BoilerplateTuning) -> LineHash
     count = len(paragraphs)
     ends = [line for number, line in enumerate(paragraphs) if _is_edge(number, count, tuning)]
     inner = paragraphs[tuning.first_lines : max(count - tuning.last_lines, 0)]
-    short = [line for line in inner if count_words(line) <= tuning.middle_words]
+    short = [line for line in inner if not has_words(line, tuning.middle_words + 1)]
     sentences = [line for line in ends if ends_sentence(line)]
     return LineHashes(
         edges=_keys(line for line in ends if not ends_sentence(line)),
@@ -72,8 +72,8 @@ def remove_lines(
     keys = frozenset(repeated_keys)
     remaining, removed = [], []
     for number, line in enumerate(paragraphs):
-        is_removable = _is_edge(number, len(paragraphs), tuning) or count_words(line) <= tuning.middle_words
-        if is_removable and _key(line) in keys:
+        is_kept = has_words(line, tuning.middle_words + 1) and not _is_edge(number, len(paragraphs), tuning)
+        if not is_kept and _key(line) in keys:
             removed.append(BoilerplateLine(line=number, text=line))
         else:
             remaining.append(line)

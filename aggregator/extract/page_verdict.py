@@ -18,7 +18,7 @@ from aggregator.config.messages import counted
 from aggregator.extract.html.page import Page
 from aggregator.extract.limits import ExtractTuning
 from aggregator.model.core import Verdict
-from aggregator.text.lines import count_words, same_line
+from aggregator.text.lines import count_words, has_words, same_line
 
 _SENTENCE_CHARS = 600  # of a sentence that are searched: limits the time of the patterns
 _ENDS = re.compile(r"(?<=[.!?…؟])\s+|(?<=[。！？])")  # a split at an abbreviation does no harm here
@@ -40,9 +40,9 @@ def judge(title: str, text: str, tuning: ExtractTuning, page: Page | None = None
             return refused
     if not title and not any(c.isalnum() for c in text):
         return Judgement("empty", "neither headline nor text")
-    words = count_words(text)
-    if words >= tuning.stub_words:
+    if has_words(text, tuning.stub_words):
         return Judgement("ok")
+    words = count_words(text)
     if title:
         return Judgement("stub", "a headline with hardly any text" if words else "a headline without text")
     return Judgement("too_short", f"{counted(words, 'word')} and no headline")
@@ -50,7 +50,7 @@ def judge(title: str, text: str, tuning: ExtractTuning, page: Page | None = None
 
 def judge_remains(title: str, text: str, tuning: ExtractTuning) -> Judgement:
     """Return the verdict on a text from which learned boilerplate was removed."""
-    if count_words(text) >= tuning.stub_words:
+    if has_words(text, tuning.stub_words):
         return Judgement("ok")
     if title:
         return Judgement("stub", "its text consists of lines that its outlet repeats")

@@ -65,6 +65,11 @@ def count_words(text: str) -> int:
     return _line_words(text) if len(text) <= _KEPT_CHARS else _count_words(text)
 
 
+def has_words(text: str, least: int) -> bool:
+    """Return whether `text` has at least `least` words; of a long one only the first are split."""
+    return len(text.split(None, least - 1)) >= least or count_words(text) >= least
+
+
 def _count_words(text: str) -> int:
     if ascii_text(text) is not None or _UNSPACED.search(text) is None:
         return len(text.split())
@@ -85,8 +90,7 @@ def is_prose(line: str) -> bool:
 
     A line of 25 words is; a shorter one if it ends with a full stop (headlines may end with ? or !).
     """
-    words = count_words(line)
-    return words >= 25 or (words >= 6 and line.rstrip(_CLOSING).endswith(_FULL_STOPS))
+    return has_words(line, 25) or (line.rstrip(_CLOSING).endswith(_FULL_STOPS) and has_words(line, 6))
 
 
 def is_name_like(line: str) -> bool:

@@ -10,7 +10,7 @@ from collections.abc import Iterator
 
 from aggregator.text.calendar import forms, number_of
 from aggregator.text.clock_times import without_clock
-from aggregator.text.lines import count_words, ends_sentence
+from aggregator.text.lines import ends_sentence, has_words
 
 _ABBREVIATIONS = frozenset({
     "govs", "sens", "reps",
@@ -77,7 +77,7 @@ def split_sentences(paragraph: str, least: int = _LINE_WORDS) -> list[str]:
     dropped.
     """
     text = without_clock(paragraph.strip()).strip()
-    if not ends_sentence(text) and count_words(text) < least:
+    if not ends_sentence(text) and not has_words(text, least):
         return []
     # Quotations neither overlap nor run backwards, so one pass suffices.
     quoted = deque(match.span() for match in _QUOTATION.finditer(text))
@@ -91,7 +91,7 @@ def split_sentences(paragraph: str, least: int = _LINE_WORDS) -> list[str]:
         pieces.append(text[start:end].strip())
         start = end
     pieces.append(text[start:].strip())
-    return [piece for piece in pieces if count_words(piece) >= 4]
+    return [piece for piece in pieces if has_words(piece, 4)]
 
 
 def _is_end(text: str, start: int, match: re.Match[str]) -> bool:

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from aggregator.extract.language.dates import plain_digits
 from aggregator.extract.phrases import words
-from aggregator.text.lines import count_words, folded
+from aggregator.text.lines import count_words, folded, has_words
 
 _NOTICES = yaml.safe_load(files("aggregator.extract").joinpath("notices.yaml").read_text(encoding="utf-8"))
 _PRINTED = st.text(alphabet=[*map(chr, range(32, 127)), *"\t\xa0«»–—‘’“”„…•"], max_size=120)
@@ -66,3 +66,8 @@ def test_a_long_line_has_as_many_words_as_its_halves(line: str) -> None:
         count_words(f"{line} {line}")
         == len(line.replace("中", " ").split()) * 2 + (2 * line.count("中") + 1) // 2
     )
+
+
+@given(st.text(alphabet="aé. \n", max_size=40) | st.text(alphabet="中文。", max_size=12), st.integers(1, 8))
+def test_the_first_words_tell_whether_there_are_so_many(text: str, least: int) -> None:
+    assert has_words(text, least) == (count_words(text) >= least)

@@ -24,7 +24,6 @@ MOST_TOPICS: Final = 3  # of a story (chosen)
 _LONGEST: Final = 60  # characters of a name or topic; longer ones are sentences (chosen)
 _MOST_WORDS: Final = 5  # of a name (chosen)
 _COMPARED_WORDS: Final = 200  # of a headline and a summary (limit)
-_ACCENTED: Final = re.compile(r"[^\W\d_a-zA-Z]")
 _WORD: Final = re.compile(r"[\w-]+")
 _OFFICE: Final = re.compile(r"[Ss](?<!\w.)ecretary of [A-Z]\w+ (?=[A-Z])")  # "Secretary of State John Kerry"
 _NO_NAME: Final = re.compile(r"[DRI]-[A-Z]|.*-[a-z]{3}")  # "R-Utah", "Obama-era"
@@ -88,11 +87,11 @@ def _plain(forms_of_names: set[str], articles: Sequence[ArticleView]) -> set[str
     """Return which of these the articles also have in lower case: no names of one word."""
     plain: set[str] = set()
     for one in articles:
-        vocabulary, text = _vocabulary(one.language), _below_title(one)
-        words = set(_WORD.findall(text))
-        if vocabulary.declines_names or _ACCENTED.search(text):  # a word has other forms
-            words = {_form(each, vocabulary) for each in words if each[0].islower()} | words
+        vocabulary, words = _vocabulary(one.language), set(_WORD.findall(_below_title(one)))
         plain |= words & forms_of_names
+        small = (each for each in words if each[0].islower())
+        other = small if vocabulary.declines_names else (each for each in small if not each.isascii())
+        plain |= forms_of_names.intersection([_form(each, vocabulary) for each in other])
     return plain
 
 

@@ -1,30 +1,29 @@
 """Feeds in their formats, independent of what their items are about, and texts and addresses valid in feeds.
 
-To add a format: its names in `Format`, `ENDINGS` and `MEDIA_TYPES`, and a function in `written`. The rules of
-texts follow the warnings of feed validators: no control or replacement characters, titles that cannot be
-mistaken for HTML, and addresses that are URIs (RFC 3986). lxml is loaded with the first feed in XML: it takes
-6 MB.
+To add a format: its names in `Format`, `ENDINGS` and `MEDIA_TYPES`, and a template (`web/templates`) or a
+function in `written`. The rules of texts follow the warnings of feed validators: no control or replacement
+characters, titles that cannot be mistaken for HTML, and addresses that are URIs (RFC 3986).
 """
 
 import datetime as dt
 import re
 from collections import Counter
 from email.utils import format_datetime
+from functools import cache
 from html import unescape
 from html.entities import name2codepoint
-from typing import TYPE_CHECKING, Any, Literal
+from typing import Any, Literal
 from urllib.parse import quote, urlsplit, urlunsplit
 
 import msgspec
+from jinja2 import Template
 
 from aggregator.config.settings import SavedQuery
 from aggregator.model.core import Enclosure, FrozenStruct
 from aggregator.web.filters import SAVED, ParsedFilter, filter_words
+from aggregator.web.jinja import environment
 from aggregator.web.sanitise import encode_json, one_line, plain_title, safe_url
 from aggregator.web.settings import PublishSettings
-
-if TYPE_CHECKING:
-    from lxml.etree import _Element
 
 TITLE_CHARS = 500  # feed readers show titles on one line
 
@@ -32,6 +31,7 @@ _DAMAGED = re.compile("[\x80-\x9f\ufffd]")
 _AMPERSAND = re.compile(r"&(?=(#?\w+)(;?))")
 # Most addresses match it, and `feed_url` returns them unchanged.
 _PLAIN = re.compile(r"https?://[a-z0-9][a-z0-9.-]{0,200}\.[a-z]{2,20}/[0-9A-Za-z/:?&=+,.;~_-]{0,1500}")
+_DOTTED_HOST = re.compile(r"https?://[A-Za-z0-9-]+\.[A-Za-z0-9.-]+(:\d+)?/")
 _MIME = re.compile(r"[A-Za-z0-9!#$&^_.+-]{1,127}/[A-Za-z0-9!#$&^_.+-]{1,127}")
 _UNQUOTED = "/:?@&=+$,;.!~*'()%-_"  # in addresses, in addition to letters and digits
 # The codes of ISO 639-1; other languages of a feed are invalid.
@@ -108,29 +108,13 @@ def feed_language(tag: str | None) -> str | None:
     return first if first in _LANGUAGES else None
 
 
-ATOM = "http://www.w3.org/2005/Atom"
-
-
-def add(parent: "_Element", name: str, text: str) -> "_Element":
-    """Append a child with the given text, and return it."""
-    from lxml import etree
-
-    element = etree.SubElement(parent, name)
-    element.text = text
-    return element
-
-
-def document(root: "_Element", css_url: str) -> bytes:
-    """Encode the document, with a processing instruction for the style sheet that browsers apply."""
-    from lxml import etree
-
-    root.addprevious(etree.ProcessingInstruction("xml-stylesheet", f'type="text/css" href="{css_url}"'))
-    return etree.tostring(root.getroottree(), encoding="utf-8", xml_declaration=True, pretty_print=True)
-
-
 def rfc3339(time: dt.datetime) -> str:
     """Format a time in UTC with fractions of a second, which distinguish items of the same second."""
     return f"{time.astimezone(dt.UTC):%Y-%m-%dT%H:%M:%S.%f}Z"
+
+
+def _rfc822(time: dt.datetime) -> str:
+    return format_datetime(time.astimezone(dt.UTC), usegmt=True)
 
 
 Format = Literal["rss", "atom", "jsonfeed"]
@@ -159,6 +143,12 @@ class Item(FrozenStruct, frozen=True, kw_only=True):
     authors: tuple[str, ...] = ()
     external_url: str | None = None  # the best article, if `url` is the story
     media: tuple[Enclosure, ...] = ()  # `type` is a MIME type, or one of "image", "audio", "video"
+
+    @property
+    def enclosed(self) -> Enclosure | None:
+        """The first one that is no picture: feed readers offer enclosures for download or playing."""
+        others = (one for one in self.media if not one.type.startswith("image") and mime_type(one.type))
+        return next((one for one in others if _DOTTED_HOST.match(one.url)), None)
 
 
 class Channel(FrozenStruct, frozen=True, kw_only=True):
@@ -240,153 +230,26 @@ def _language(items: tuple[Item, ...]) -> str:
     return min(counts, key=lambda language: (-counts[language], language)) if counts else "en"
 
 
-def written(whole: Channel, form: Format) -> bytes:
-    """Encode a feed as UTF-8 bytes."""
-    return {"rss": rss, "atom": atom, "jsonfeed": jsonfeed}[form](whole)
-
-
-# --- RSS ---------------------------------------------------------------------------------------------------
-
-_DC = "http://purl.org/dc/elements/1.1/"
-_MEDIA = "http://search.yahoo.com/mrss/"
-_DOTTED_HOST = re.compile(r"https?://[A-Za-z0-9-]+\.[A-Za-z0-9.-]+(:\d+)?/")
-
-
-def rss(channel: Channel) -> bytes:
-    """Encode a feed as RSS 2.0 (https://www.rssboard.org/rss-specification), with other vocabularies.
-
-    Atom's `updated` has fractions of a second, which dates of RFC 822 have not. An item may have one
-    enclosure; Media RSS has the other media.
-    """
-    from lxml import etree
-
-    root = etree.Element("rss", nsmap={"atom": ATOM, "dc": _DC, "media": _MEDIA}, version="2.0")
-    head = etree.SubElement(root, "channel")
-    add(head, "title", channel.title)
-    add(head, "link", channel.home_url)
-    add(head, "description", channel.about)
-    add(head, "language", channel.language)
-    if channel.updated is not None:
-        add(head, "lastBuildDate", _rfc822(channel.updated))
-    add(head, "docs", "https://www.rssboard.org/rss-specification")
-    add(head, "generator", "aggregator")
-    etree.SubElement(head, f"{{{ATOM}}}link", href=channel.self_url, rel="self", type=MEDIA_TYPES["rss"])
-    for item in channel.items:
-        _add_rss_item(head, item)
-    return document(root, channel.css_url)
-
-
-def _add_rss_item(channel: "_Element", item: Item) -> None:
-    from lxml import etree
-
-    element = etree.SubElement(channel, "item")
-    add(element, "title", item.title)
-    add(element, "link", item.url)
-    add(element, "guid", item.id).set("isPermaLink", "false")
-    add(element, "pubDate", _rfc822(item.updated))
-    add(element, f"{{{ATOM}}}updated", rfc3339(item.updated))
-    if item.authors:
-        add(element, f"{{{_DC}}}creator", ", ".join(item.authors))
-    add(element, "description", item.html)
-    enclosed = next((one for one in item.media if _can_be_enclosed(one)), None)
-    if enclosed is not None:
-        length = str(enclosed.length_bytes or 0)  # 0: unknown
-        etree.SubElement(element, "enclosure", url=enclosed.url, length=length, type=enclosed.type)
-    for one in item.media:
-        if one is not enclosed:
-            _add_rss_media(element, one)
-
-
-def _can_be_enclosed(one: Enclosure) -> bool:
-    """Return False for pictures, because feed readers offer enclosures for download or playing."""
-    is_picture = one.type.startswith("image")
-    return not is_picture and mime_type(one.type) is not None and bool(_DOTTED_HOST.match(one.url))
-
-
-def _add_rss_media(item: "_Element", one: Enclosure) -> None:
-    from lxml import etree
-
-    element = etree.SubElement(item, f"{{{_MEDIA}}}content", url=one.url)
-    kind = one.type.split("/")[0]
-    if kind in ("image", "audio", "video"):
-        element.set("medium", kind)
-    if mime_type(one.type):
-        element.set("type", one.type)
-    if one.length_bytes:
-        element.set("fileSize", str(one.length_bytes))
-
-
-def _rfc822(time: dt.datetime) -> str:
-    return format_datetime(time.astimezone(dt.UTC), usegmt=True)
-
-
-# --- Atom --------------------------------------------------------------------------------------------------
-
-_LANG = "{http://www.w3.org/XML/1998/namespace}lang"
 _NEVER = dt.datetime(2026, 1, 1, tzinfo=dt.UTC)  # `updated` of an empty feed, which must not change
 
 
-def atom(channel: Channel) -> bytes:
-    """Encode a feed as Atom 1.0 (RFC 4287)."""
-    from lxml import etree
+def written(whole: Channel, form: Format) -> bytes:
+    """Encode a feed as UTF-8 bytes.
 
-    root = etree.Element(f"{{{ATOM}}}feed", nsmap={None: ATOM})  # type: ignore[dict-item]
-    root.set(_LANG, channel.language)
-    _add_atom(root, "id", channel.id)
-    _add_atom(root, "title", channel.title)
-    _add_atom(root, "subtitle", channel.about)
-    _add_atom(root, "updated", rfc3339(channel.updated or _NEVER))
-    _add_atom_link(root, rel="self", href=channel.self_url, type=MEDIA_TYPES["atom"])
-    _add_atom_link(root, rel="alternate", href=channel.home_url, type="text/html")
-    _add_atom_author(root, channel.title)  # for entries without an author
-    _add_atom(root, "generator", "aggregator")
-    for item in channel.items:
-        _add_atom_entry(root, item)
-    return document(root, channel.css_url)
+    RSS 2.0 (https://www.rssboard.org/rss-specification) with other vocabularies: Atom's `updated` has
+    fractions of a second, which dates of RFC 822 have not; an item may have one enclosure, and Media RSS has
+    the other media. Atom 1.0 is RFC 4287.
+    """
+    if form == "jsonfeed":
+        return jsonfeed(whole)
+    return _template(form).render(feed=whole, media_type=MEDIA_TYPES[form], never=_NEVER).encode()
 
 
-def _add_atom_entry(feed: "_Element", item: Item) -> None:
-    from lxml import etree
-
-    entry = etree.SubElement(feed, f"{{{ATOM}}}entry")
-    if item.language:
-        entry.set(_LANG, item.language)
-    _add_atom(entry, "id", item.id)
-    _add_atom(entry, "title", item.title)
-    _add_atom(entry, "updated", rfc3339(item.updated))
-    if item.published is not None:
-        _add_atom(entry, "published", rfc3339(item.published))
-    for name in item.authors:
-        _add_atom_author(entry, name)
-    _add_atom_link(entry, rel="alternate", href=item.url, type="text/html")
-    if item.external_url:
-        _add_atom_link(entry, rel="related", href=item.external_url, type="text/html")
-    for one in item.media:
-        type_ = {"type": one.type} if mime_type(one.type) else {}
-        length = {"length": str(one.length_bytes)} if one.length_bytes else {}
-        _add_atom_link(entry, rel="enclosure", href=one.url, **type_, **length)
-    if item.summary:
-        _add_atom(entry, "summary", item.summary)
-    _add_atom(entry, "content", item.html).set("type", "html")
-
-
-def _add_atom(parent: "_Element", name: str, text: str) -> "_Element":
-    return add(parent, f"{{{ATOM}}}{name}", text)
-
-
-def _add_atom_link(parent: "_Element", **attributes: str) -> None:
-    from lxml import etree
-
-    etree.SubElement(parent, f"{{{ATOM}}}link", attributes)
-
-
-def _add_atom_author(parent: "_Element", name: str) -> None:
-    from lxml import etree
-
-    add(etree.SubElement(parent, f"{{{ATOM}}}author"), f"{{{ATOM}}}name", name)
-
-
-# --- JSON Feed ---------------------------------------------------------------------------------------------
+@cache
+def _template(form: Format) -> Template:
+    templates = environment().overlay(finalize=None)
+    templates.filters.update(mime_type=mime_type, rfc3339=rfc3339, rfc822=_rfc822)
+    return templates.get_template(f"{form}.xml")
 
 
 def jsonfeed(channel: Channel) -> bytes:

@@ -43,14 +43,13 @@ def unit_text(program: Path, config: Path, *, user: bool) -> str:
     text = shipped_unit().replace(_PROGRAM, _quoted(program)).replace(_CONFIG, _quoted(config))
     if not user:
         return text
-    kept = [line for line in text.splitlines() if not _NOT_FOR_A_USER.fullmatch(line.partition("=")[0])]
+    settings = [
+        line for line in text.splitlines() if not line.startswith("#")
+    ]  # which tell of the system service
+    kept = [line for line in settings if not _NOT_FOR_A_USER.fullmatch(line.partition("=")[0])]
     folder = f"WorkingDirectory={str(config.parent).replace('%', '%%')}"
     text = "\n".join(kept).replace("WantedBy=multi-user.target", "WantedBy=default.target")
-    text = text.replace("Type=notify\n", f"Type=notify\n{folder}\n", 1)
-    text = _without_sections(text, ("# Secrets that only root", "# Who it is and where", "# Everything it"))
-    return text.replace(
-        "# A database on this machine is given its turn; one that comes later is waited for.\n", ""
-    )
+    return re.sub(r"\n{3,}", "\n\n", text.replace("Type=notify\n", f"Type=notify\n{folder}\n", 1)) + "\n"
 
 
 def unit_folder(*, user: bool) -> Path:
@@ -125,13 +124,3 @@ def _quoted(path: Path) -> str:
     if _PLAIN.fullmatch(text):
         return text
     return '"' + text.replace("\\", "\\\\").replace('"', '\\"') + '"'
-
-
-def _without_sections(text: str, beginnings: tuple[str, ...]) -> str:
-    """Remove the comments that begin with one of `beginnings`, up to the next line that is no comment."""
-    kept, dropping = [], False
-    for line in text.splitlines():
-        dropping = line.startswith(beginnings) or (dropping and line.startswith("#"))
-        if not dropping:
-            kept.append(line)
-    return re.sub(r"\n{3,}", "\n\n", "\n".join(kept)) + "\n"

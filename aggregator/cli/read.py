@@ -407,9 +407,7 @@ def search(
         language=language or None,
     )
     with context.obj.reading() as (config, database):
-        reader = StoryReader(database)
-        results = reader.search(text, limit, bounds)
-        similar_words = reader.similar_words(text) if format_ == "table" and not results.hits else {}
+        results = StoryReader(database).search(text, limit, bounds)
     if results.problem:
         raise UsageError(results.problem)
     if results.partial:
@@ -427,8 +425,6 @@ def search(
             show.say(f"There are more articles. Show them with --limit {limit * 5}.")
     elif missing_database(config) is None:
         show.say("No articles found. Try fewer words, or a prefix such as rebel*.")
-        for word, similar in similar_words.items():
-            show.say(f"No article has the word {word}; did you mean {similar}?")
 
 
 def _marked(hit: "SearchHit") -> "SearchHit":

@@ -42,7 +42,7 @@ from aggregator.store.read.statistics import listed, source_page
 from aggregator.store.read.story_list import DigestSpan
 from aggregator.store.search import index as search_index
 from aggregator.store.search.match import parse_query
-from aggregator.store.search.search import SearchTuning, search, similar_words
+from aggregator.store.search.search import SearchTuning, search
 from aggregator.store.stories import (
     article_views,
     articles,
@@ -561,7 +561,6 @@ class StoryReader:
     changed_stories = _reading(story_list.changed_stories)
     last_change_at = _reading(last_change_at)
     quality = _reading(measure_quality)
-    similar_words = _reading(similar_words)
     suggest_ids = _reading(suggest_ids)
     stream_history = _reading(stream_history.snapshot)
     member = _reading(articles.member)

@@ -369,38 +369,6 @@ def test_marks_are_ranges_of_the_snippet_in_order(text: str, query: str) -> None
     assert all(a < b for a, b in marks)
 
 
-@pytest.mark.parametrize(
-    ("typed", "meant"),
-    [
-        ("pennmuoth", {"pennmuoth": "pennmouth"}),
-        ("Senick", {"senick": "sennick"}),
-        ("doock wrkers strike", {"doock": "dock", "wrkers": "workers"}),
-        ("électuers", {"electuers": "electeurs"}),
-        ("الميزانة", {"ميزانه": "ميزانيه"}),
-        ("-strike outlet:Herald levvee", {"levvee": "levee"}),
-        ("zebra", {}),  # nothing is near
-        ("strike", {}),  # some article has it
-        ('"pennmuoth levee"', {}),
-        ("pennmuo*", {}),
-        ("台南", {}),
-        ("xx", {}),
-        ("", {}),
-        ("x" * 500, {}),
-    ],
-)
-def test_a_word_that_no_article_has_is_near_one_that_some_have(
-    story_reader: Rig, typed: str, meant: dict[str, str]
-) -> None:
-    assert StoryReader(story_reader.database).similar_words(typed) == meant
-
-
-def test_the_most_frequent_of_several_near_words_is_meant(rig: Rig) -> None:
-    rig.take(*(record("Post", f"{n}", f"Boats {n}", "A boat sails. " * 20, published=NOON) for n in range(3)))
-    rig.take(record("Post", "coat", "Coats", "A coat is sold. " * 20, published=NOON))
-    rig.pipeline.index_text()
-    assert StoryReader(rig.database).similar_words("qoat") == {"qoat": "boat"}
-
-
 @pytest.mark.parametrize("name", ["faz.net", "FAZ.net", "Frankfurter"])
 def test_an_outlet_is_found_by_its_key_and_its_name(rig: Rig, name: str) -> None:
     outlet = Outlet(key="faz.net", name="Frankfurter Allgemeine")

@@ -156,7 +156,7 @@ def story(
             show.say(f"{id_} was merged into {found.to}")
             found = reader.story(found.to)
         if found is None or isinstance(found, StoryRedirect):
-            raise UsageError(f"there is no story {id_}; {_suggest(reader, id_, 'story')}")
+            raise UsageError(f"there is no story {id_}; {_hint(reader, id_, 'story')}")
         merged, machine_written = reader.merged_with_summary(found.id)
     _, _, summarised = for_reader_with_summary(found, merged, machine_written, "owner", 0)
     if format_ == "json":
@@ -194,19 +194,16 @@ def _about(story: "StoryView") -> list[str]:
     return ["", *lines] if lines else []
 
 
-def _suggest(reader: "StoryReader", typed: str, kind: str) -> str:
-    """Return a hint what to type instead of an unknown id."""
-    if reader.gone(typed.strip().lower()):
+def _hint(reader: "StoryReader", id_: str, kind: str) -> str:
+    """Return what an unknown id of this kind is, or else how to find one."""
+    from aggregator.model.core import StoryView
+
+    if reader.gone(id_):
         return "it was removed"
-    suggestions = reader.suggest_ids(typed)
-    for one in suggestions:
-        if one.id == typed.strip().lower() and one.kind != kind:
-            act = "its story" if one.kind == "article" else "its articles"
-            named = "an article" if one.kind == "article" else "a story"
-            return f"this is the id of {named}; show {act} with: aggregator story {one.story}"
-    same_kind = [one for one in suggestions if one.kind == kind]
-    if same_kind:
-        return "did you mean " + " or ".join(f"{one.id} ({one.title})" for one in same_kind) + "?"
+    if kind == "story" and (found := reader.article(id_)) is not None:
+        return f"this is the id of an article; show its story with: aggregator story {found.story}"
+    if kind == "article" and isinstance(reader.story(id_), StoryView):
+        return f"this is the id of a story; show its articles with: aggregator story {id_}"
     command = "aggregator stories" if kind == "story" else "aggregator story ID"
     return f"list them with `{command}`, or find them with `aggregator search TEXT`"
 
@@ -270,7 +267,7 @@ def explain(
         reader = StoryReader(database)
         for one in filter(None, (article, other)):
             if reader.explained_article(one) is None:
-                raise UsageError(f"there is no article {one}; {_suggest(reader, one, 'article')}")
+                raise UsageError(f"there is no article {one}; {_hint(reader, one, 'article')}")
         explained = explanation(reader, article, other or None, config.effective_tuning)
     if format_ == "json":
         show.json_line(explained)

@@ -1,18 +1,14 @@
-"""Reads stories, articles and sources for output (aggregator/model/read_model.py).
-
-It also suggests ids for what people type: prefixes, typing errors, the wrong kind of id.
-"""
+"""Reads stories, articles and sources for output (aggregator/model/read_model.py)."""
 
 import datetime as dt
 import logging
 import threading
 from collections.abc import Callable, Collection, Iterator, Sequence
-from difflib import get_close_matches
 from functools import lru_cache, wraps
-from typing import Any, Concatenate, Final, Literal, ParamSpec, TypeVar
+from typing import Any, Concatenate, Final, ParamSpec, TypeVar
 
 import msgspec
-from sqlalchemy import Column, ColumnElement, Connection, Row, Select, Table, and_, func, or_, select
+from sqlalchemy import Connection, Row, Select, and_, func, or_, select
 
 from aggregator.cluster.constraints import Constraint
 from aggregator.config.tuning import Tuning
@@ -248,72 +244,16 @@ def _story_view(row: Row[Any], members: list[ArticleView]) -> StoryView:
     return StoryView(**shown, articles=tuple(with_originals(members)))
 
 
-_SAME_BEGINNING = 2  # characters; about a thousand of a million ids share them
-_MOST_COMPARED = 20_000
-_MOST_SUGGESTED = 3
-_SIMILARITY = 0.7  # ratio of difflib; an id with two typing errors has more
-
-
-class IdSuggestion(FrozenStruct, frozen=True, kw_only=True):
-    """An id that may have been meant."""
-
-    kind: Literal["story", "article"]
-    id: str
-    title: str
-    story: str  # the story of an article; for a story its own id
-
-
 def newest_stories(database: Database, beginning: str, limit: int) -> list[tuple[str, str]]:
     """Return (id, headline) of the stories whose ids begin with `beginning`, the newest bump first."""
     with database.read() as connection:
         wanted = select(story.c.id, story.c.title).where(
-            story.c.redirect_to.is_(None), _begins(story.c.id, beginning)
+            story.c.redirect_to.is_(None),
+            # A range, which the index supports on both databases; "z" is the last sign of an id.
+            story.c.id.between(beginning, beginning + "z" * 32),
         )
         rows = connection.execute(wanted.order_by(story.c.bumped_at.desc()).limit(limit))
         return [(row.id, row.title) for row in rows]
-
-
-def suggest_ids(connection: Connection, word: str) -> tuple[IdSuggestion, ...]:
-    """Return what `word` may mean: the story or article with this id, else those with similar ids."""
-    word = word.strip().lower()
-    if not (word.isascii() and word.isalnum()):
-        return ()
-    exact = _named(connection, [word])
-    if exact:
-        return exact
-    near: list[str] = []
-    for column in (story.c.id, article.c.id):
-        same = select(column).where(_begins(column, word[:_SAME_BEGINNING])).limit(_MOST_COMPARED)
-        ids = list(connection.execute(same).scalars())
-        longer = [one for one in ids if one.startswith(word)] if len(word) > _SAME_BEGINNING else []
-        near += longer[:_MOST_SUGGESTED] or get_close_matches(
-            word, ids, n=_MOST_SUGGESTED, cutoff=_SIMILARITY
-        )
-    return _named(connection, near)[:_MOST_SUGGESTED]
-
-
-def _named(connection: Connection, ids: Sequence[str]) -> tuple[IdSuggestion, ...]:
-    found: list[IdSuggestion] = []
-    of_both: tuple[tuple[Literal["story", "article"], Table, Column[Any]], ...] = (
-        ("story", story, story.c.id),
-        ("article", article, article.c.story),
-    )
-    for kind, table, its_story in of_both:
-        named = select(table.c.id, table.c.title, its_story.label("story")).where(table.c.id.in_(ids))
-        rows = connection.execute(named.order_by(table.c.id))
-        found += [IdSuggestion(kind=kind, **row._mapping) for row in rows]
-    return tuple(found)
-
-
-def _begins(column: Column[Any], beginning: str) -> ColumnElement[bool]:
-    """Return the condition of ids that begin so, as a range, which the index supports on both databases.
-
-    Ids have letters and digits only, of which "z" is the last in any locale.
-    """
-    return column.between(beginning, beginning + _LAST_ID)
-
-
-_LAST_ID = "z" * 32
 
 
 _Asked = ParamSpec("_Asked")
@@ -561,7 +501,6 @@ class StoryReader:
     changed_stories = _reading(story_list.changed_stories)
     last_change_at = _reading(last_change_at)
     quality = _reading(measure_quality)
-    suggest_ids = _reading(suggest_ids)
     stream_history = _reading(stream_history.snapshot)
     member = _reading(articles.member)
 

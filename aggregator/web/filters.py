@@ -24,6 +24,9 @@ MAX_LIMIT = 500  # stories in one response, to limit its time and size
 MAX_TEXT_CHARS = 200  # of one parameter; the time of a full-text search grows with the number of words
 
 
+SAVED = "saved"  # the parameter that names a saved query
+
+
 class Parameter(NamedTuple):
     """What the description of the API says about a parameter of the query."""
 
@@ -94,6 +97,7 @@ PARAMETERS: dict[str, Parameter] = {
     "after": Parameter(
         {"type": "string", "pattern": CURSOR_PATTERN}, "the `next` of the previous page, unchanged"
     ),
+    SAVED: Parameter({"type": "string"}, "a saved query; other parameters override its values"),
 }
 _READERS: dict[str, Callable[[str, dt.datetime], object]] = {
     "since": parse_moment,
@@ -103,8 +107,6 @@ _READERS: dict[str, Callable[[str, dt.datetime], object]] = {
     "kind": _kind,
     "limit": _number(MAX_LIMIT),
 }  # of the others `_text`
-SAVED = "saved"  # the parameter that names a saved query
-FILTER_NAMES: tuple[str, ...] = (*PARAMETERS, SAVED)
 _BY_OTHERS = re.compile(r"\b(?:folder|topic):")  # terms of a query
 
 
@@ -163,8 +165,8 @@ def parse_filter(
                 values[name] = _read(name, value, now)
                 written[name] = value.strip()
         elif not ignore_unknown:
-            raise UsageError(f"unknown parameter {name[:40]!r}; the parameters are {', '.join(FILTER_NAMES)}")
-    ordered = [(name, written[name]) for name in FILTER_NAMES if name in written]
+            raise UsageError(f"unknown parameter {name[:40]!r}; the parameters are {', '.join(PARAMETERS)}")
+    ordered = [(name, written[name]) for name in PARAMETERS if name in written]
     times = (written.get(name) or (getattr(saved, name) if saved else "") for name in ("since", "until"))
     has_relative_time = any(is_relative(time) for time in times)
     return ParsedFilter(msgspec.convert(values, StoryFilter), urlencode(ordered), has_relative_time, saved)

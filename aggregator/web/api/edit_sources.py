@@ -25,7 +25,7 @@ from aggregator.web.api.openapi import (
     described,
     schema_of,
 )
-from aggregator.web.api.routes import json_body, refuse_unknown_parameters
+from aggregator.web.api.routes import json_body
 from aggregator.web.dependencies import ID, OfSite, Site
 from aggregator.web.editor import BODY_DEADLINE_SECONDS, MAX_BODY_BYTES
 from aggregator.web.excerpts import bounded_source
@@ -110,7 +110,6 @@ async def add_source(request: Request, site: OfSite) -> Response:
         return JsonResponse(AdditionJson(request=number, state="waiting"), 202, headers=at)
 
     require_scope(request, "admin", "changing sources", "change sources")
-    refuse_unknown_parameters(request, ())
     body = await read_body(request, MAX_BODY_BYTES, BODY_DEADLINE_SECONDS)
     return await to_thread.run_sync(_in_words, work, body)
 
@@ -122,7 +121,6 @@ def look_at_addition(request: Request, site: OfSite, number: NumberInPath) -> Re
     The number is `request` of the answer 202. It is known until the daemon is restarted.
     """
     require_scope(request, "admin", "changing sources", "change sources")
-    refuse_unknown_parameters(request, ())
     known = whole_number(number) or 0
     try:
         id_ = site.additions.result(known)
@@ -207,7 +205,6 @@ async def import_opml(request: Request, site: OfSite) -> Response:
 )
 def export_opml(request: Request, site: OfSite) -> Response:
     """All feeds as OPML, with their whole addresses; for a token of scope admin, and this machine."""
-    refuse_unknown_parameters(request, ())
     if not is_owner(request) or token_of(request) is not None:
         require_scope(request, "admin", "the list of feeds", "read the list of feeds")
     config, database, _ = site.source_services
@@ -272,7 +269,6 @@ async def _done(
     request: Request, site: Site, work: Callable[[bytes], Response], most_bytes: int = MAX_BODY_BYTES
 ) -> Response:
     require_scope(request, "admin", "changing sources", "change sources")
-    refuse_unknown_parameters(request, ())
     body = await read_body(request, most_bytes, BODY_DEADLINE_SECONDS)
     response = await site.change_sources(_in_words, work, body)
     log_change(request)

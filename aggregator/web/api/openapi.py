@@ -8,11 +8,12 @@ from collections.abc import Callable, Mapping
 from typing import Annotated, Any
 
 import msgspec
-from fastapi import APIRouter, FastAPI
+from fastapi import APIRouter, Depends, FastAPI, Request
 from fastapi.routing import APIRoute
 from pydantic import WithJsonSchema
 
-from aggregator.web.filters import SAVED, Parameter, up_to
+from aggregator.model.errors import UsageError
+from aggregator.web.filters import SAVED, Parameter, up_to, whole_number
 from aggregator.web.responses import JSON, PROBLEM_JSON, PROBLEMS, Problem
 from aggregator.web.security.token_auth import COOKIE
 
@@ -68,8 +69,28 @@ class DescribedRoute(APIRoute):
 
 
 def api_router(prefix: str = "") -> APIRouter:
-    """Return a router of described routes."""
-    return APIRouter(prefix=prefix, route_class=DescribedRoute)
+    """Return a router of described routes; those below a prefix take only the parameters they describe."""
+    checks = [Depends(_refuse_parameters)] if prefix else []
+    return APIRouter(prefix=prefix, route_class=DescribedRoute, dependencies=checks)
+
+
+async def _refuse_parameters(request: Request) -> None:
+    """Raise UsageError for a parameter that is unknown, missing, or no whole number within its bounds."""
+    given, route = request.query_params, request.scope["route"]
+    described = {one["name"]: one for one in (route.openapi_extra or {}).get("parameters", ())}
+    for name in given:
+        if name not in described:
+            hint = f"the parameters are {', '.join(described)}" if described else "this address has none"
+            raise UsageError(f"unknown parameter {name[:40]!r}; {hint}")
+    for name, one in described.items():
+        schema = one["schema"]
+        if one["required"] and name not in given:
+            raise UsageError(f"{name}: the parameter is missing; it is {one['description']}")
+        if name in given and schema.get("type") == "integer":
+            least, most = schema["minimum"], schema["maximum"]
+            number = whole_number(given[name])
+            if number is None or not least <= number <= most:
+                raise UsageError(f"{name} must be a whole number from {least} to {most}")
 
 
 def schema_of(kind: Any) -> dict[str, Any]:
@@ -161,11 +182,13 @@ class DescribedApp(FastAPI):
             for operation in operations.values():
                 if "HTTPValidationError" in str(operation["responses"].get("422")):
                     del operation["responses"]["422"]  # FastAPI adds it, but parameters are not checked by it
-        if saved := [query.name for query in self.state.site.settings.queries]:
-            schema = {"type": "string", "enum": saved}
-            parameter = Parameter(schema, "a saved query; other parameters override its values")
-            filters = description["paths"]["/api/v1/stories"]["get"]["parameters"]
-            filters.append(_in_query(SAVED, parameter))
+        saved = [query.name for query in self.state.site.settings.queries]
+        listed = description["paths"]["/api/v1/stories"]["get"]
+        listed["parameters"] = [
+            one | ({"schema": {"type": "string", "enum": saved}} if one["name"] == SAVED else {})
+            for one in listed["parameters"]
+            if saved or one["name"] != SAVED
+        ]
         description["components"] = {
             "schemas": dict(sorted(_components.items())),
             "responses": {kind.name: _problem(status) for status, kind in PROBLEMS.items()},

@@ -13,7 +13,7 @@ from lxml import etree, html
 
 from aggregator.model.errors import NotWritableError
 from aggregator.model.read_model import Health, SourceView, StoryFilter, StoryPage
-from aggregator.web.filters import FILTER_NAMES
+from aggregator.web.filters import PARAMETERS
 from aggregator.web.server import Server
 from aggregator.web.settings import PublishSettings
 from tests.support.loopback import Closing
@@ -323,7 +323,7 @@ def test_a_fault_of_ours_shows_no_insides_and_keeps_the_headers() -> None:
 def test_the_description_of_the_api_names_every_filter(full: Serving) -> None:
     api = json.loads(full.get("/api/v1/openapi.json").text)
     names = [parameter["name"] for parameter in api["paths"]["/api/v1/stories"]["get"]["parameters"]]
-    assert set(names) == set(FILTER_NAMES) - {"saved"}, "that one where there are saved queries"
+    assert set(names) == set(PARAMETERS) - {"saved"}, "that one where there are saved queries"
     assert "/stories/{id}" not in api["paths"]
 
 

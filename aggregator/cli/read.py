@@ -5,7 +5,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from itertools import chain
 from operator import attrgetter
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Literal, TypeVar
+from typing import TYPE_CHECKING, Annotated, Literal
 
 from aggregator.cli import filters
 from aggregator.cli import output as show
@@ -349,7 +349,6 @@ def feed(
         show.out(data)
 
 
-Snippet = TypeVar("Snippet", "SearchHit", "EntryHit")
 # Columns of the CSV, and the attribute of `SearchHit` in each.
 _CSV = {
     "article": "article",
@@ -384,7 +383,7 @@ def search(
 ) -> None:
     """Search articles for words, best match first.
 
-    The articles are grouped by story. JSON contains both lists.
+    The articles are grouped by story. JSON contains both lists, as the API answers.
 
     \b
     Examples:
@@ -395,6 +394,7 @@ def search(
     """
     from aggregator.model.read_model import SearchBounds
     from aggregator.store.read.reader import StoryReader
+    from aggregator.web.story_json import search_results
 
     now = dt.datetime.now(dt.UTC)
     bounds = SearchBounds(
@@ -410,10 +410,10 @@ def search(
     if results.partial:
         show.say("older articles are not indexed yet; `aggregator run` rebuilds the index")
     if format_ == "json":
-        show.json_line({"articles": list(map(_marked, results.hits)), "stories": results.stories})
+        show.json_line(search_results(results))
     elif format_ == "jsonl":
-        for hit in results.hits:
-            show.json_line(_marked(hit))
+        for one in search_results(results).articles:
+            show.json_line(one)
     elif format_ == "csv":
         show.write_csv(tuple(_CSV), map(attrgetter(*_CSV.values()), results.hits))
     elif results.hits:
@@ -422,19 +422,6 @@ def search(
             show.say(f"There are more articles. Show them with --limit {limit * 5}.")
     elif missing_database(config) is None:
         show.say("No articles found. Try fewer words, or a prefix such as rebel*.")
-
-
-def _marked(hit: "SearchHit") -> "SearchHit":
-    """Adjust the positions of the marks to the printed snippets, which have no control characters."""
-    from msgspec.structs import replace
-
-    from aggregator.web.sanitise import visible_marked
-
-    def shown(found: Snippet) -> Snippet:
-        snippet, marks = visible_marked(found.snippet, found.marks)
-        return replace(found, snippet=snippet, marks=marks)
-
-    return shown(replace(hit, entries=tuple(map(shown, hit.entries))))
 
 
 def _print_hits(results: "SearchResults") -> None:

@@ -169,7 +169,7 @@ def test_a_search_lists_reports_below_their_story(several: Terminal, word: str, 
     for one in found:
         assert flat.count(one["story"]) == 1
         assert one["title"].replace(" ", "") in flat.replace(" ", ""), "no headline is cut"
-        assert (one["article"] in shown) == (columns >= 100)
+        assert (one["id"] in shown) == (columns >= 100)
     assert len(shown.split("\n\n")) == len(stories)
     snippets = [line for line in lines if line.startswith("    ") and (word in line or word.title() in line)]
     assert len(snippets) >= len(found), "the words that were found are on the screen"
@@ -179,5 +179,5 @@ def test_piped_a_report_is_a_line_below_its_story(several: Terminal) -> None:
     found = several.type("search", "levee", "--format", "jsonl").lines
     lines = several.type("search", "levee").text.splitlines()
     for one in found:
-        (line,) = (line for line in lines if line.strip().startswith(one["article"]))
+        (line,) = (line for line in lines if line.strip().startswith(one["id"]))
         assert one["snippet"].strip() in line

@@ -184,18 +184,11 @@ def read_push(body: bytes, *, lines: bool, source: str, seen: dt.datetime, max_i
 def _raw_records(body: bytes, *, lines: bool, most: int, first_line: int) -> Iterator[tuple[int, object]]:
     """Yield at most `most` numbered records: lines as bytes, or decoded JSON values."""
     if not lines:
-        first, _, rest = body.partition(b"\n")
-        if not (rest.strip(_BLANK) and _is_record(first)):
-            record = _whole(body)
-            if isinstance(record, list):
-                yield from enumerate(record[:most], start=1)
-                return
-            if is_json_feed(record):
-                raise RefusedError(
-                    422, "this is a JSON feed; push its items as records, or add it as a source"
-                )
-            yield 1, record
-            return
+        record = _whole(body)
+        if is_json_feed(record):
+            raise RefusedError(422, "this is a JSON feed; push its items as records, or add it as a source")
+        yield from enumerate(record[:most] if isinstance(record, list) else [record], start=1)
+        return
     numbered_lines = (
         (number, line)
         for number, line in enumerate(body.split(b"\n"), start=first_line)
@@ -210,15 +203,8 @@ def _whole(data: bytes) -> list[Any] | dict[str, Any]:
         value = decoded_json(data)
         return value if isinstance(value, list) else as_record(value)
     except ReadError as error:
-        raise RefusedError(400, f"the body is {error}") from error
-
-
-def _is_record(line: bytes) -> bool:
-    try:
-        decoded_record(line)
-    except ReadError:
-        return False
-    return True
+        lines = "send one record per line as Content-Type: application/jsonl"
+        raise RefusedError(400, f"the body is {error}; {lines}") from error
 
 
 def _entry_or_reason(raw: object, source: str, seen: dt.datetime) -> Entry | str:

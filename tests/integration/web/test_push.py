@@ -120,7 +120,8 @@ def test_records_may_come_a_line(office: Office) -> None:
         (3, "rejected"),
         (4, "accepted"),
     ]
-    assert office.push(body).json()["known"] == 2, "lines under the name of JSON are read all the same"
+    refused = office.push(body)
+    assert (refused.status_code, "application/jsonl" in refused.json()["detail"]) == (400, True)
     below = office.push(b"\n \r\n" + body, Content_Type=JSONL).json()
     assert [one["record"] for one in below["items"]] == [3, 5, 6], "blank lines at the beginning count, too"
 

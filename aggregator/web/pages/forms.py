@@ -45,7 +45,6 @@ from aggregator.web.editor import (
     BODY_DEADLINE_SECONDS,
     MAX_BODY_BYTES,
     CommandStatus,
-    CorrectionSummary,
     EditorService,
 )
 from aggregator.web.filters import whole_number
@@ -231,10 +230,7 @@ class Forms:
         page = editor.corrections(CORRECTIONS_A_PAGE, whole_number(request.query_params.get("before", "")))
         ids = dict.fromkeys(story for each in page.corrections for story in each.stories)
         titles = {story.id: story.title for story in self._site.reader.list_stories(tuple(ids))}
-        again = {each.n: fields for each in page.corrections if each.undone_at and (fields := _again(each))}
-        return self._pages.page(
-            request, "corrections.html", here="/corrections", page=page, titles=titles, again=again
-        )
+        return self._pages.page(request, "corrections.html", here="/corrections", page=page, titles=titles)
 
     def waiting(self, editor: EditorService, request: Request) -> Response:
         """Return the result of a correction that the writer had not executed in time."""
@@ -287,19 +283,6 @@ def _story_id(text: str) -> str:
     if not ID.fullmatch(id_):
         raise UsageError(f"{text[:60]!r} is not the id of a story or the address of its page")
     return id_
-
-
-def _again(undone: CorrectionSummary) -> list[tuple[str, str]]:
-    """Return the fields of the form that makes an undone correction again; [] for one of many stories."""
-    after, *others = undone.stories or ("",)
-    if undone.kind == "move" and undone.articles:
-        story = others[0] if others else after
-        return [("kind", "move"), ("story", story), ("other", after), ("article", undone.articles[0])]
-    if len(others) != 1:
-        return []
-    if undone.kind == "merge":
-        return [("kind", "merge"), ("story", after), ("other", others[0])]
-    return [("kind", "split"), ("story", others[0]), *(("article", one) for one in undone.articles)]
 
 
 ENTRIES_SHOWN = 5  # in a preview

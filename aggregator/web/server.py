@@ -19,7 +19,7 @@ from starlette.exceptions import HTTPException
 from starlette.middleware.gzip import GZipMiddleware
 from starlette.requests import Request
 from starlette.responses import PlainTextResponse, Response
-from starlette.routing import Match, Mount
+from starlette.routing import Match
 from starlette.staticfiles import StaticFiles
 from starlette.types import ASGIApp
 
@@ -163,14 +163,12 @@ class _Errors:
 
 def _methods_at(request: Request) -> list[str]:
     """Return the methods of all routes of the address; one route has only some of them."""
-    routes = [route for route in request.app.router.routes if not isinstance(route, Mount)]
-    routes = [one for one in routes if getattr(one, "path", "") == request.scope["path"]] or routes
-    methods = [
-        method
-        for method in ("GET", "POST", "PATCH", "DELETE")
-        if any(route.matches({**request.scope, "method": method})[0] is Match.FULL for route in routes)
+    at_address = [
+        route for route in request.app.router.routes if route.matches(request.scope)[0] is not Match.NONE
     ]
-    return methods or ["GET"]  # a static file
+    exact = [route for route in at_address if getattr(route, "path", "") == request.scope["path"]]
+    methods = {method for route in exact or at_address for method in getattr(route, "methods", None) or ()}
+    return sorted(methods - {"HEAD"}) or ["GET"]  # a static file
 
 
 START_DEADLINE_SECONDS = 10.0

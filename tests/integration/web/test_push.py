@@ -120,6 +120,7 @@ def test_records_may_come_a_line(office: Office) -> None:
         (3, "rejected"),
         (4, "accepted"),
     ]
+    assert office.push(b'{"title": "x"}\n' * 201, Content_Type=JSONL).status_code == 413
     refused = office.push(body)
     assert (refused.status_code, "application/jsonl" in refused.json()["detail"]) == (400, True)
     below = office.push(b"\n \r\n" + body, Content_Type=JSONL).json()
@@ -236,7 +237,6 @@ def test_no_log_has_a_token(local: Office, caplog: pytest.LogCaptureFixture) -> 
         (b'{"id": "1"}', 422, "empty"),
         (b'{"version": "https://jsonfeed.org/version/1.1", "title": "F", "items": []}', 422, "JSON feed"),
         (json.dumps([RECORD] * 201).encode(), 413, "more than 200 records"),
-        (b'{"title": "x"}\n' * 201, 413, "more than 200 records"),
         (b'{"title": "' + b"x" * 1_048_576 + b'"}', 413, "longer than 1048576 bytes"),
     ],
 )

@@ -412,7 +412,7 @@ def search(
     if format_ == "json":
         show.json_line(search_results(results))
     elif format_ == "jsonl":
-        for one in search_results(results).articles:
+        for one in search_results(results).hits:
             show.json_line(one)
     elif format_ == "csv":
         show.write_csv(tuple(_CSV), map(attrgetter(*_CSV.values()), results.hits))
@@ -445,8 +445,6 @@ def _hit_lines(hit: "SearchHit") -> Iterator[str]:
     Each fits the terminal: a long title has a line of its own, and a snippet is cut around its match. If
     standard output is no terminal, a hit is one line with all of it.
     """
-    from aggregator.web.story_json import clock
-
     width = show.terminal_width()
     now = dt.datetime.now(dt.UTC)
     head = f"{show.cell(hit.effective_at, now):11} {show.cell(hit.outlet, now)}"
@@ -455,7 +453,7 @@ def _hit_lines(hit: "SearchHit") -> Iterator[str]:
     title = one_line(hit.title) if hit.title != hit.story_title else ""
     with_title = f"  {head}: {title}" if title else f"  {head}"
     snippets: list[tuple[str, SearchHit | EntryHit]] = [
-        (f"{f'{one.day} ' if one.day else ''}{clock(one.clock_minutes)}: ", one) for one in hit.entries
+        (f"{f'{one.day} ' if one.day else ''}{one.clock}: ", one) for one in hit.entries
     ] or [("", hit)]
     texts = [(when, one_line(one.snippet), one.marks) for when, one in snippets if one.snippet]
     if width is None:

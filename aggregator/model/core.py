@@ -144,6 +144,11 @@ class TimedEntry(FrozenStruct, frozen=True, kw_only=True):
     day: dt.date | None = None  # in the zone of the page
     time: dt.datetime | None = None  # where the zone is known, too
 
+    @property
+    def clock(self) -> str:
+        """The clock time, as "21:43"."""
+        return f"{self.clock_minutes // 60 % 24:02}:{self.clock_minutes % 60:02}"
+
 
 class Wire(FrozenStruct, frozen=True, kw_only=True):
     """The news agency behind a text, and the evidence for it."""

@@ -69,7 +69,7 @@ class ArticleDetail(FrozenStruct, frozen=True, kw_only=True, omit_defaults=False
 class EntryHit(FrozenStruct, frozen=True, kw_only=True, omit_defaults=False):
     """An entry of a live blog that has all the words; `day` only where known, `marks` as in SearchHit."""
 
-    clock_minutes: int  # after midnight
+    clock: str  # "21:43", as the live blog shows it
     day: dt.date | None
     snippet: str
     marks: tuple[tuple[int, int], ...] = ()
@@ -81,7 +81,7 @@ class SearchHit(FrozenStruct, frozen=True, kw_only=True, omit_defaults=False):
     `snippet` is plain text; `marks` are the half-open ranges of code points in it that match, in order.
     """
 
-    article: str
+    article: str = msgspec.field(name="id")
     story: str
     story_title: str
     title: str
@@ -128,7 +128,7 @@ class StoryHit(FrozenStruct, frozen=True, kw_only=True, omit_defaults=False):
     `found` counts its articles among the ranked ones, whose number is bounded (config/tuning.yaml, search).
     """
 
-    story: str
+    story: str = msgspec.field(name="id")
     title: str
     language: str | None
     first_published: dt.datetime
@@ -139,16 +139,16 @@ class StoryHit(FrozenStruct, frozen=True, kw_only=True, omit_defaults=False):
     unknown_outlet_count: int
     report_count: int
     found: int
-    hits: tuple[SearchHit, ...] = ()
+    hits: tuple[SearchHit, ...] = msgspec.field(default=(), name="articles")
 
 
-class SearchResults(FrozenStruct, frozen=True, kw_only=True):
+class SearchResults(FrozenStruct, frozen=True, kw_only=True, omit_defaults=False):
     """Matching articles and their stories, best first, of each at most as many as requested.
 
     `problem` is a message for users where the text cannot be searched.
     """
 
-    hits: tuple[SearchHit, ...] = ()
+    hits: tuple[SearchHit, ...] = msgspec.field(default=(), name="articles")
     stories: tuple[StoryHit, ...] = ()
     more: bool = False  # there are more hits than requested
     partial: bool = False  # the index is being rebuilt: older articles are missing

@@ -28,7 +28,7 @@ from aggregator.config.settings import Config
 from aggregator.config.tuning import Tuning
 from aggregator.model.core import Kind
 from aggregator.model.errors import AggregatorError, UsageError
-from aggregator.model.read_model import StoryRedirect
+from aggregator.model.read_model import SearchResults, StoryRedirect
 from aggregator.pipeline.manage_sources import SourceServices
 from aggregator.pipeline.placement.explain import explanation
 from aggregator.store.read.reader import StoryReader
@@ -124,7 +124,7 @@ class _Tools:
         outlet: _Text = "",
         language: _Text = "",
         limit: _Limit = 20,
-    ) -> story_json.SearchJson:
+    ) -> SearchResults:
         """Find articles with all words of `query`, and their stories, the best match first.
 
         "two words" is a phrase, rebel* a prefix, -word excludes a word.

@@ -9,6 +9,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import TypeVar
 
 import msgspec
+from msgspec.structs import replace
 
 from aggregator.model.core import (
     AgreedFigure,
@@ -42,6 +43,7 @@ from aggregator.stories.text.plain_text import NO_OUTLET, names_behind
 from aggregator.web.sanitise import encode_json, visible_marked
 
 Body = TypeVar("Body", bound=msgspec.Struct)
+Hit = TypeVar("Hit", SearchHit, EntryHit)
 
 SHOWN_REASONS = 3  # the strongest similarities; `aggregator explain` has all
 
@@ -310,7 +312,7 @@ def _section_sentences(said: Sequence[AttributedSentence]) -> tuple[SectionSente
 
 
 def _moment(item: TimelineItem, addresses: Mapping[str, str | None]) -> MomentJson:
-    copies = tuple(msgspec.structs.replace(one, url=addresses.get(one.article)) for one in item.copies)
+    copies = tuple(replace(one, url=addresses.get(one.article)) for one in item.copies)
     return like(MomentJson, item, clock=clock(item.clock_minutes), copies=copies)
 
 
@@ -339,60 +341,6 @@ class OneArticleJson(WholeArticleJson, frozen=True, kw_only=True):
     revisions: int
     copy_count: int
     copies: tuple[ArticleJson, ...]
-
-
-class FoundEntryJson(msgspec.Struct, frozen=True, kw_only=True):
-    """A found entry of a live blog; `clock` ("21:43") is the time as the live blog shows it."""
-
-    clock: str
-    day: dt.date | None
-    snippet: str
-    marks: tuple[tuple[int, int], ...]
-
-
-class FoundArticleJson(msgspec.Struct, frozen=True, kw_only=True):
-    """A found article. `marks` are ranges of code points of `snippet`; the end is exclusive."""
-
-    id: str
-    story: str
-    story_title: str
-    title: str
-    outlet: str | None
-    url: str | None
-    effective: dt.datetime
-    language: str | None
-    snippet: str
-    marks: tuple[tuple[int, int], ...]
-    entries: tuple[FoundEntryJson, ...]
-
-
-class FoundStoryJson(msgspec.Struct, frozen=True, kw_only=True):
-    """A story with found articles; `articles` are the best matches, `found` is the count of all."""
-
-    id: str
-    title: str
-    language: str | None
-    first_published: dt.datetime
-    last_published: dt.datetime
-    updated: dt.datetime
-    article_count: int
-    outlet_count: int
-    unknown_outlet_count: int
-    report_count: int
-    found: int
-    articles: tuple[FoundArticleJson, ...]
-
-
-class SearchJson(msgspec.Struct, frozen=True, kw_only=True):
-    """Search results, the best match first; `more`: there are more articles than `limit`.
-
-    `problem` states why the query is invalid; then there are no results.
-    """
-
-    stories: tuple[FoundStoryJson, ...]
-    articles: tuple[FoundArticleJson, ...]
-    more: bool
-    problem: str | None
 
 
 class SourceJson(msgspec.Struct, frozen=True, kw_only=True):
@@ -431,13 +379,10 @@ def one_article(one: ArticleDetail) -> OneArticleJson:
     )
 
 
-def search_results(results: SearchResults) -> SearchJson:
-    """Return search results."""
-    stories = (
-        like(FoundStoryJson, one, id=one.story, articles=tuple(map(_found, one.hits)))
-        for one in results.stories
-    )
-    return like(SearchJson, results, stories=tuple(stories), articles=tuple(map(_found, results.hits)))
+def search_results(results: SearchResults) -> SearchResults:
+    """Return the results without the characters that the encoder removes, with the marks of what is left."""
+    stories = (replace(one, hits=tuple(map(_shown_hit, one.hits))) for one in results.stories)
+    return replace(results, hits=tuple(map(_shown_hit, results.hits)), stories=tuple(stories))
 
 
 def one_source(source: SourceView) -> SourceJson:
@@ -450,12 +395,10 @@ def sources_page(page: SourcePage) -> SourcesJson:
     return SourcesJson(sources=tuple(map(one_source, page.sources)), next=page.next)
 
 
-def _found(hit: SearchHit) -> FoundArticleJson:
-    snippet, marks = visible_marked(hit.snippet, hit.marks)
-    shown = {"snippet": snippet, "marks": marks, "entries": tuple(map(_entry, hit.entries))}
-    return like(FoundArticleJson, hit, id=hit.article, effective=in_utc(hit.effective_at), **shown)
+def _shown_hit(hit: SearchHit) -> SearchHit:
+    return replace(_with_visible(hit), entries=tuple(map(_with_visible, hit.entries)))
 
 
-def _entry(entry: EntryHit) -> FoundEntryJson:
-    snippet, marks = visible_marked(entry.snippet, entry.marks)
-    return FoundEntryJson(clock=clock(entry.clock_minutes) or "", day=entry.day, snippet=snippet, marks=marks)
+def _with_visible(found: Hit) -> Hit:
+    snippet, marks = visible_marked(found.snippet, found.marks)
+    return replace(found, snippet=snippet, marks=marks)

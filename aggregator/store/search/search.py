@@ -205,8 +205,7 @@ def _entry_hits(timed: Sequence[TimedEntry], title: str, query: Query) -> tuple[
     holding = (one for one in reversed(timed) if SearchableText(one.text, title=title).fits(query))
     shown = ((one, *snippet(one.text, query.phrases)) for one in islice(holding, _ENTRIES_SHOWN))
     return tuple(
-        EntryHit(clock_minutes=one.clock_minutes, day=one.day, snippet=text, marks=places)
-        for one, text, places in shown
+        EntryHit(clock=one.clock, day=one.day, snippet=text, marks=places) for one, text, places in shown
     )
 
 

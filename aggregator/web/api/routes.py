@@ -14,7 +14,7 @@ from msgspec import Meta
 from starlette.responses import RedirectResponse
 
 from aggregator.model.errors import UsageError
-from aggregator.model.read_model import ChangedStories, StoryPage, StoryRedirect
+from aggregator.model.read_model import ChangedStories, SearchResults, StoryPage, StoryRedirect
 from aggregator.pipeline.placement.apply_corrections import CorrectionCommand
 from aggregator.pipeline.placement.explain import Explanation
 from aggregator.web import excerpts, story_json
@@ -160,7 +160,7 @@ def read_article(request: Request, site: OfSite, id: IdInPath) -> Response:  # n
     return conditional(request, tag, lambda: JsonResponse(story_json.one_article(one)))
 
 
-@router.get("/search", **described("articles", story_json.SearchJson, 400, query=_SEARCH_PARAMETERS))
+@router.get("/search", **described("articles", SearchResults, 400, query=_SEARCH_PARAMETERS))
 def search(request: Request, site: OfSite) -> Response:
     """Articles that match the query, and their stories, the best match first.
 

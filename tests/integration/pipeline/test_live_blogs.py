@@ -222,7 +222,7 @@ def test_a_search_finds_the_entry_with_its_time(each_kind: Database) -> None:
     rig.take(flood_live(published=NOON.replace(hour=23, minute=50)))
     rig.pipeline.index_text()
     (hit,) = StoryReader(database).search('boats "off roofs"', 5).hits
-    assert [(one.clock_minutes, one.day) for one in hit.entries] == [(23 * 60 + 40, NOON.date())]
+    assert [(one.clock, one.day) for one in hit.entries] == [("23:40", NOON.date())]
     assert "boats" in hit.entries[0].snippet
     shown = hit.entries[0]
     assert {shown.snippet[a:b].casefold() for a, b in shown.marks} == {"boats", "off", "roofs"}

@@ -8,6 +8,7 @@ import pytest
 from jsonschema_rs import Draft202012Validator
 
 from aggregator.config.settings import SavedQuery
+from aggregator.model.read_model import SearchResults
 from aggregator.pipeline.placement.erase import ForgetCommand
 from aggregator.pipeline.placement.explain import Explanation
 from aggregator.store.engine.database import Database
@@ -17,7 +18,7 @@ from aggregator.web.api.routes import MergeRequest, MoveRequest, SplitRequest
 from aggregator.web.responses import PROBLEMS
 from aggregator.web.server import create_app
 from aggregator.web.settings import PublishSettings
-from aggregator.web.story_json import OneArticleJson, SearchJson, SourcesJson
+from aggregator.web.story_json import OneArticleJson, SourcesJson
 from tests.support.articles import FLOOD, NOON, STRIKE, record
 from tests.support.fresh import sqlite_at
 from tests.support.newsroom import STRANGER, Newsroom, problem_of
@@ -58,10 +59,10 @@ def test_an_article_counts_its_former_texts(room: Newsroom) -> None:
 
 def test_a_search_finds_articles_and_their_stories(either: Newsroom) -> None:
     room = either
-    found = msgspec.convert(room.get("/api/v1/search?query=levee+pump").json(), SearchJson)
-    assert {one.id for one in found.stories} == {flood_of(room)["id"]}
-    assert len(found.articles) >= 2
-    first = found.articles[0]
+    found = msgspec.convert(room.get("/api/v1/search?query=levee+pump").json(), SearchResults)
+    assert {one.story for one in found.stories} == {flood_of(room)["id"]}
+    assert len(found.hits) >= 2
+    first = found.hits[0]
     marked = {first.snippet[start:end].lower() for start, end in first.marks}
     assert marked <= {"levee", "pump"}
     assert marked

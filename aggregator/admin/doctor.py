@@ -19,7 +19,6 @@ from contextlib import closing
 from functools import cached_property
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlsplit
 
 from aggregator.admin import backup, config_check
 from aggregator.admin.systemd_unit import NAME as _UNIT
@@ -94,8 +93,6 @@ def examine(config: Config) -> Iterator[Finding]:
         yield from _within(context, _modes, "the folder of backups")
         yield from _within(context, _contents, "the database")
         yield from _within(context, _daemon, "the daemon")
-        late = _not_reached(context, "it did not answer in time")
-        yield from _within(context, _public_address, config.public_url or "", late)
     except AggregatorError as error:
         yield problem(str(error), "if the message does not help: aggregator db check")
     finally:
@@ -107,9 +104,8 @@ def _within(
     context: DoctorContext,
     check: Callable[[DoctorContext], Iterable[Finding]],
     what: str,
-    late: Finding | None = None,
 ) -> Iterator[Finding]:
-    """Yield the findings of `check`; after the time of a check, `late` or a problem that names `what`.
+    """Yield the findings of `check`; after the time of a check, a problem that names `what`.
 
     An OSError of `check` becomes a finding; every other exception is raised again.
     """
@@ -127,7 +123,7 @@ def _within(
     thread.join(context.check_seconds)
     yield from list(findings)
     if thread.is_alive():
-        yield late or problem(
+        yield problem(
             f"{what} did not answer within {context.check_seconds:g} s",
             "check its disk, network mount or server, then: aggregator doctor",
         )
@@ -519,36 +515,6 @@ def _reported(status: dict[str, Any], problem_count: int) -> Iterator[Finding]:
         )
 
 
-def _public_address(context: DoctorContext) -> Iterator[Finding]:
-    """Check whether a request to `public_url` without a token is treated as the owner's."""
-    address = context.config.public_url or ""
-    parts = urlsplit(address)
-    if not parts.hostname or is_loopback(parts.hostname):
-        return
-    kind = http.client.HTTPSConnection if parts.scheme == "https" else http.client.HTTPConnection
-    try:
-        connection = kind(parts.hostname, parts.port, timeout=context.check_seconds * _REQUEST_SHARE)
-        status, ready = _get(connection, parts.path.rstrip("/") + "/readyz")
-    except (OSError, http.client.HTTPException, ValueError) as error:
-        yield _not_reached(context, getattr(error, "strerror", None) or str(error))
-        return
-    if "problems" not in ready:
-        yield _not_reached(context, f"the response has status {status} and is not from aggregator")
-    elif ready["problems"] is None:
-        yield ok(f"public_url: {address} answers, and a request without a token is not the owner's")
-    else:
-        yield problem(
-            f"a request without a token to {address} is treated as the owner's and receives whole articles",
-            f"set server.owner_on_loopback: false in {context.config_name}, and have the proxy add "
-            "X-Forwarded-For",
-        )
-
-
-def _not_reached(context: DoctorContext, why: str) -> Finding:
-    """Return a finding of level ok: the public address is often reachable from other machines only."""
-    return ok(f"public_url: {context.config.public_url} is not reachable from this machine: {why}")
-
-
 def _is_running(database: Database) -> bool:
     """Return whether another process is the writer; False if the lock file cannot be opened."""
     if database.file is not None and not Path(f"{database.file}.lock").exists():
@@ -579,21 +545,11 @@ def _request(context: DoctorContext, path: str) -> dict[str, Any] | None:
     server, seconds = context.config.server, context.check_seconds * _REQUEST_SHARE
     host = _ANY.get(server.host, server.host)
     try:
-        return _get(http.client.HTTPConnection(host, server.port, timeout=seconds), path)[1]
+        with closing(http.client.HTTPConnection(host, server.port, timeout=seconds)) as connection:
+            connection.request("GET", path, headers={"Accept": "application/json"})
+            value = json.loads(connection.getresponse().read(_MOST_BYTES))
     except ConnectionRefusedError:
         return None
-    except (OSError, http.client.HTTPException):
+    except (OSError, http.client.HTTPException, ValueError, RecursionError):
         return {}
-
-
-def _get(connection: http.client.HTTPConnection, path: str) -> tuple[int, dict[str, Any]]:
-    """Return the status and the JSON object at `path`, {} for anything else."""
-    with closing(connection):
-        connection.request("GET", path, headers={"Accept": "application/json"})
-        answer = connection.getresponse()
-        body = answer.read(_MOST_BYTES)
-    try:
-        value = json.loads(body)
-    except (ValueError, RecursionError):
-        value = None
-    return answer.status, value if isinstance(value, dict) else {}
+    return value if isinstance(value, dict) else {}

@@ -12,7 +12,6 @@ import subprocess
 import sys
 import tempfile
 import threading
-import time
 from collections.abc import Iterator
 from contextlib import closing
 from http.server import BaseHTTPRequestHandler, HTTPServer
@@ -36,7 +35,6 @@ from tests.integration.daemon.test_watch import Watched
 from tests.support.articles import NOON, Clock, Rig, record
 from tests.support.fresh import sqlite_at, with_tables
 from tests.support.later_version import later_version
-from tests.support.loopback import LoopbackServer, Request, Response
 from tests.support.own_postgres import OwnPostgres
 from tests.support.rows import executed, written_by
 from tests.support.tuned import tune
@@ -618,69 +616,8 @@ def test_a_daemon_that_does_not_answer(patient: Patient) -> None:
 # --- the way in from outside -------------------------------------------------------------------------------
 
 
-@pytest.fixture
-def plain_proxy(patient: Patient) -> Iterator[tuple[Watched, LoopbackServer]]:
-    """A daemon's server where loopback is the owner's, and a proxy before it that adds no header."""
-    settings = {"port": 0, "owner_on_loopback": True}
-    watched = Watched(patient.folder, patient.database, server=settings, public_url="http://news.example")
-
-    def passed_on(request: Request) -> Response:
-        answer = httpx.get(watched.server.url + request.path, trust_env=False)
-        return Response(answer.status_code, body=answer.content)
-
-    with LoopbackServer({"*": passed_on}) as proxy:
-        yield watched, proxy
-    watched.close()
-
-
-def test_a_proxy_that_makes_everybody_the_owner(
-    patient: Patient, plain_proxy: tuple[Watched, LoopbackServer]
-) -> None:
-    watched, proxy = plain_proxy
-    public = f"http://0.0.0.0:{proxy.port}"  # on Linux loopback by a name that does not say so
-    patient.the_one("problem", "treated as the owner's", "owner_on_loopback", public_url=public)
-    watched.process = ProcessState(role="writer", started_at=NOW)  # 503 names problems, too
-    patient.the_one("problem", "treated as the owner's", "X-Forwarded-For", public_url=public)
-
-
-def test_what_comes_by_a_public_address_and_is_nobodys(
-    patient: Patient, plain_proxy: tuple[Watched, LoopbackServer]
-) -> None:
-    _, proxy = plain_proxy
-    direct = proxy.routes["*"]
-    assert callable(direct)
-    kept, public = watched_without_owner(patient), f"http://0.0.0.0:{proxy.port}"
-    proxy.routes["*"] = lambda request: Response(
-        body=httpx.get(kept.server.url + request.path, trust_env=False).content
-    )
-    try:
-        said = [one for one in patient.findings(public_url=public) if "public_url: " in one.what]
-        assert [(one.level, "is not the owner's" in one.what) for one in said] == [("ok", True)]
-    finally:
-        kept.close()
-
-
 def watched_without_owner(patient: Patient) -> Watched:
     return Watched(patient.folder, patient.database, public_url="http://news.example")
-
-
-@pytest.mark.later
-@pytest.mark.parametrize("way", ["closed", "silent", "dripping", "another"])
-def test_a_public_address_that_cannot_be_asked_is_a_note(patient: Patient, way: str) -> None:
-    def dripping(_: Request) -> Response:
-        return Response(raw=(time.sleep(0.1) or b"H" for _ in range(1000)))
-
-    with socket.create_server(("127.0.0.1", 0)) as silent, LoopbackServer({}) as other:
-        other.routes["/drip/readyz"] = dripping
-        places = {
-            "closed": "http://0.0.0.0:1",
-            "silent": f"http://0.0.0.0:{silent.getsockname()[1]}",
-            "dripping": f"http://0.0.0.0:{other.port}/drip",
-            "another": f"http://0.0.0.0:{other.port}",
-        }
-        found = patient.findings(public_url=places[way], tuning={"database": {"read_seconds": 2.0}})
-    assert [one for one in found if one.level != "ok"] == []
-    assert [one.what for one in found if "is not reachable from this machine" in one.what], found
 
 
 def test_a_daemon_that_tells_its_problems_to_tokens_alone(patient: Patient) -> None:

@@ -12,6 +12,7 @@ import typer
 
 from aggregator.cli import output as show
 from aggregator.cli.context import Context, Settings, missing_database
+from aggregator.cli.filters import parsed
 from aggregator.cli.output import argument, as_steps, flag, option, progress_bar, write_atomically
 from aggregator.config.logging import one_line
 from aggregator.config.messages import counted
@@ -196,16 +197,14 @@ def recluster(
       aggregator recluster --dry-run
       aggregator recluster --since 7d
     """
-    import datetime as dt
-
     from aggregator.model.core import utc_now
     from aggregator.pipeline.placement.recluster import ReclusterCommand, Reclusterer
     from aggregator.pipeline.placement.story_options import story_options
 
     regrouped: GroupingDifference | None
-    start = show.moment(since, dt.datetime.now(dt.UTC)) if since else None
     patience = 0.0 if no_wait else RECLUSTER_PATIENCE_SECONDS
     with written_before(context.obj) as (config, database), progress_bar("articles", None) as advance:
+        start = parsed(config, {"since": since}, 1).filter.since
         if dry_run:
             with workers(config) as executor:
                 options = story_options(config)

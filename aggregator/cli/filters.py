@@ -1,20 +1,19 @@
 """Filter options that several commands share, and shell completion of ids and names."""
 
 import datetime as dt
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import closing, contextmanager
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from aggregator.cli import output
 from aggregator.cli.output import option
-from aggregator.model.errors import AggregatorError, UsageError
+from aggregator.model.errors import AggregatorError
 
 if TYPE_CHECKING:
     from aggregator.config.settings import Config
-    from aggregator.model.read_model import StoryFilter
     from aggregator.store.engine.database import Database
+    from aggregator.web.filters import ParsedFilter
 
 
 _MOST = 30  # completed story ids: the newest, in the order of `aggregator stories`
@@ -119,28 +118,21 @@ _NAMES = (
 )  # fmt: skip
 
 
-def typed(*options: str | int | None) -> dict[str, str | int]:
+def typed(*options: str | int | None) -> dict[str, str]:
     """Return the filters that were typed; `options`: the values of all, in the order of `_NAMES`."""
     named = zip(_NAMES, options, strict=True)
-    return {name: value for name, value in named if value is not None and value != ""}
+    return {name: str(value) for name, value in named if value is not None and value != ""}
 
 
-def story_filter(config: "Config", *, limit: int, saved: str = "", **options: str | int) -> "StoryFilter":
-    """Build the filter from the options, which are fields of StoryFilter; they override the query `saved`.
+def parsed(
+    config: "Config", typed: Mapping[str, str], limit: int, saved: str = "", *, is_feed: bool = False
+) -> "ParsedFilter":
+    """Return the filter of the options, as of the parameters of an address; they override the query `saved`.
 
     Raises UsageError for an invalid time or kind and for an unknown saved query.
     """
-    from msgspec.structs import replace
+    from aggregator.web.filters import parse_filter
 
-    from aggregator.model.core import KINDS
-    from aggregator.model.read_model import StoryFilter
-
+    query = config.saved_query(saved) if saved else None
     now = dt.datetime.now(dt.UTC)
-    base = config.saved_query(saved).story_filter(now, limit) if saved else StoryFilter(limit=limit)
-    values: dict[str, object] = {**options}
-    for name in ("since", "until"):
-        if name in values:
-            values[name] = output.moment(str(values[name]), now, is_end=name == "until")
-    if values.get("kind", KINDS[0]) not in KINDS:
-        raise UsageError(f"--kind must be one of {', '.join(KINDS)}")
-    return replace(base, **values)
+    return parse_filter(typed.items(), now, default_limit=limit, saved=query, is_feed=is_feed)

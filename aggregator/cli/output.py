@@ -22,7 +22,7 @@ from typing import Annotated, Any, Literal, NamedTuple
 import typer
 
 from aggregator.config.logging import one_line, writes_json
-from aggregator.model.errors import NotWritableError, UsageError
+from aggregator.model.errors import NotWritableError
 
 # Declarations of options and arguments, shorter than those of Typer: each has a help, and each value a name.
 
@@ -316,27 +316,6 @@ def _harmless(value: Any) -> Any:
         shown = visible(value)
         return "'" + shown if shown.startswith(_FORMULA) else shown
     return value
-
-
-def moment(text: str, now: dt.datetime, *, is_end: bool = False) -> dt.datetime:
-    """Parse an age (`24h`, `7d`), or a date or time in ISO 8601 (UTC by default). Raises UsageError.
-
-    `is_end`: a date means the end of that day.
-    """
-    from aggregator.config.messages import parse_end, parse_moment
-    from aggregator.config.settings import seconds
-
-    try:
-        return now - dt.timedelta(seconds=seconds(text))
-    except ValueError:
-        pass
-    except OverflowError:
-        return dt.datetime.min.replace(tzinfo=dt.UTC)  # older than any article: no bound
-    try:
-        return (parse_end if is_end else parse_moment)(text, now)
-    except UsageError as error:
-        example = "use 90m, 24h, 7d, or a date such as 2026-11-20 or 2026-11-20T08:00"
-        raise UsageError(f"{text}: {example}") from error
 
 
 SECONDS_A_LINE = 10.0

@@ -75,8 +75,8 @@ def stories(
         query, since, until, min_outlets, min_reports, outlet, folder, language, name, topic, kind
     )
     with context.obj.reading() as (config, database):
-        story_filter = filters.story_filter(config, limit=limit, saved=saved, **typed)
-        pages = StoryReader(database).pages(replace(story_filter, after=after or None))
+        wanted = filters.parsed(config, typed, limit, saved).filter
+        pages = StoryReader(database).pages(replace(wanted, after=after or None))
         first = next(pages)
         if first.stories or format_ != "table":
             _print(chain([first], pages), format_)
@@ -312,25 +312,19 @@ def feed(
     from aggregator.store.read.reader import StoryReader
     from aggregator.web.feeds import formats
     from aggregator.web.feeds.items import gather
-    from aggregator.web.filters import parse_filter
     from aggregator.web.settings import publish_settings
 
-    options = filters.typed(
+    typed = filters.typed(
         query, since, until, min_outlets, min_reports, outlet, folder, language, name, topic, kind
     )
-    typed = {key: str(value) for key, value in options.items()}
     with context.obj.reading() as (config, database):
-        query_of = config.saved_query(saved) if saved else None
-        now = dt.datetime.now(dt.UTC)
-        parsed = parse_filter(
-            typed.items(), now, default_limit=config.feeds.items, saved=query_of, is_feed=True
-        )
+        parsed = filters.parsed(config, typed, config.feeds.items, saved, is_feed=True)
         if limit is not None:
             parsed = msgspec.structs.replace(
                 parsed, filter=msgspec.structs.replace(parsed.filter, limit=limit)
             )
         publish = publish_settings(config)
-        selection = formats.FeedSelection(updates=updates, saved=query_of)
+        selection = formats.FeedSelection(updates=updates, saved=parsed.saved)
         reader = StoryReader(database, config.effective_tuning)
         items = gather(reader, selection, parsed, publish, patient=True).items
         address = publish.base_url + formats.address(selection, format_)
@@ -392,18 +386,13 @@ def search(
       aggregator search 'title:strike -port' --since 30d --language en --format csv
       aggregator search -- -sport
     """
-    from aggregator.model.read_model import SearchBounds
     from aggregator.store.read.reader import StoryReader
+    from aggregator.web.filters import search_bounds
     from aggregator.web.story_json import search_results
 
-    now = dt.datetime.now(dt.UTC)
-    bounds = SearchBounds(
-        since=show.moment(since, now) if since else None,
-        until=show.moment(until, now, is_end=True) if until else None,
-        outlet=outlet or None,
-        language=language or None,
-    )
+    bounded = {"since": since, "until": until, "outlet": outlet, "language": language}
     with context.obj.reading() as (config, database):
+        bounds = search_bounds(filters.parsed(config, bounded, limit).filter)
         results = StoryReader(database).search(text, limit, bounds)
     if results.problem:
         raise UsageError(results.problem)

@@ -18,12 +18,20 @@ from aggregator.config.settings import SavedQuery
 from aggregator.model.core import KINDS
 from aggregator.model.errors import UsageError
 from aggregator.model.read_model import SearchBounds, StoryFilter
-from aggregator.web.jinja import LANGUAGE_NAMES
 
 MAX_LIMIT = 500  # stories in one response, to limit its time and size
 MAX_TEXT_CHARS = 200  # of one parameter; the time of a full-text search grows with the number of words
 
 
+# The names of languages in the languages themselves; other tags are shown unchanged.
+LANGUAGE_NAMES = {
+    "ar": "العربية", "bg": "Български", "ca": "Català", "cs": "Čeština", "da": "Dansk", "de": "Deutsch",
+    "el": "Ελληνικά", "en": "English", "es": "Español", "fa": "فارسی", "fi": "Suomi", "fr": "Français",
+    "he": "עברית", "hi": "हिन्दी", "hr": "Hrvatski", "hu": "Magyar", "id": "Indonesia",
+    "it": "Italiano", "ja": "日本語", "ko": "한국어", "nl": "Nederlands", "no": "Norsk", "pl": "Polski",
+    "pt": "Português", "ro": "Română", "ru": "Русский", "sv": "Svenska", "tr": "Türkçe",
+    "uk": "Українська", "vi": "Tiếng Việt", "zh": "中文",
+}  # fmt: skip
 SAVED = "saved"  # the parameter that names a saved query
 
 

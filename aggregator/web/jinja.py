@@ -18,6 +18,7 @@ from aggregator.config.messages import counted, counted_outlets
 from aggregator.model.core import ArticleView, Fact, StoryView
 from aggregator.model.read_model import EntryHit, SearchHit, StoryListItem
 from aggregator.web.excerpts import first_words
+from aggregator.web.filters import LANGUAGE_NAMES
 from aggregator.web.sanitise import one_line, safe_url, visible
 from aggregator.web.story_json import clock
 
@@ -25,15 +26,6 @@ from aggregator.web.story_json import clock
 PIPS = 12
 CARDS_KEPT = 512  # stories of lists as written, about 3 KB each
 BEGINNING_WORDS = 5
-# The names of languages in the languages themselves; other tags are shown unchanged.
-LANGUAGE_NAMES = {
-    "ar": "العربية", "bg": "Български", "ca": "Català", "cs": "Čeština", "da": "Dansk", "de": "Deutsch",
-    "el": "Ελληνικά", "en": "English", "es": "Español", "fa": "فارسی", "fi": "Suomi", "fr": "Français",
-    "he": "עברית", "hi": "हिन्दी", "hr": "Hrvatski", "hu": "Magyar", "id": "Indonesia",
-    "it": "Italiano", "ja": "日本語", "ko": "한국어", "nl": "Nederlands", "no": "Norsk", "pl": "Polski",
-    "pt": "Português", "ro": "Română", "ru": "Русский", "sv": "Svenska", "tr": "Türkçe",
-    "uk": "Українська", "vi": "Tiếng Việt", "zh": "中文",
-}  # fmt: skip
 
 
 def environment() -> Environment:

@@ -6,13 +6,12 @@ is applied to every text.
 
 import datetime as dt
 import hashlib
-import re
 from collections.abc import Iterable, Mapping, Sequence
 from functools import lru_cache
 from importlib.resources import files
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
-from markupsafe import Markup, escape
+from markupsafe import Markup
 
 from aggregator.config.messages import counted, counted_outlets
 from aggregator.model.core import ArticleView, Fact, StoryView
@@ -41,7 +40,7 @@ def environment() -> Environment:
     )
     filters = (
         *(beginning, bump_time, clock, counted, counted_outlets, day, iso, language_names, later, moment),
-        *(options, outlets, outlets_of, paragraphs, pieces, pips, short_day, short_moment, signed, unbroken),
+        *(options, outlets, outlets_of, paragraphs, pieces, pips, short_day, short_moment, signed),
         *(upper_first, without_title),
     )
     jinja.filters.update({function.__name__: function for function in filters})
@@ -130,33 +129,6 @@ def iso(time: dt.date) -> str:
 def upper_first(text: str) -> str:
     """Return the text with an upper-case first letter."""
     return text[:1].upper() + text[1:]
-
-
-_MONTHS = "Jan|Feb|Mar|Apr|May|Jun|Jul|Aug|Sep|Oct|Nov|Dec"
-# A score, an amount or a date with its unit, its month or the word after it. Parts are short, so that a line
-# of a phone (30 characters of a headline) has room for them, whatever a stranger wrote.
-_FIGURE = re.compile(
-    rf"\b(?:{_MONTHS})[a-z]{{0,6}}\.?[ \xa0]\d{{1,2}}(?:,[ \xa0]\d{{4}})?\b"
-    r"|[$€£¥]?[ \xa0]?(?<![\w.,])\d{1,4}(?:[.,:/–-]\d{1,4}){0,3}"
-    r"(?:[ \xa0]?%|[ \xa0][ap]\.m\.|[ \xa0][^\W\d_]{1,10}\b)?(?:[ \xa0]\d{4}\b)?"
-)
-
-
-def unbroken(text: str) -> Markup:
-    """Return the text with each figure in an element that stays on one line: scores, amounts, dates."""
-    parts, end = [], 0
-    for found in _FIGURE.finditer(text):
-        figure = found[0].lstrip()
-        if len(figure) > 1 and not figure.isdigit():
-            start = found.end() - len(figure)
-            parts += [
-                escape(visible(text[end:start])),
-                Markup('<span class="nb">'),
-                escape(visible(figure)),
-                Markup("</span>"),
-            ]
-            end = found.end()
-    return Markup("").join([*parts, escape(visible(text[end:]))])
 
 
 def without_title(text: str, title: str) -> str:

@@ -375,7 +375,6 @@ def _damage(context: DoctorContext) -> Finding | None:
 _UNINDEXED_ARTICLES = 20_000
 _FUTURE_SECONDS = 300.0  # by which stored times may be ahead of the clock (chosen)
 _REJECTED_SHOWN = 5
-_OF_THE_NETWORK = frozenset({"dns", "connect", "timeout"})  # causes that a broken network has
 _SOURCES_SHOWN = 20
 
 
@@ -395,9 +394,7 @@ def _contents(context: DoctorContext) -> Iterator[Finding]:
         yield ok(f"database: {shown_url(context.database.url)}, {waiting_words(stored)}")
         yield from _clock(context, connection)
         yield from _open_to_others(context, api_tokens.all_tokens(connection))
-        for finding in of_database(stored=stored):
-            is_all = finding.what == stored.all_fail
-            yield _with_first_error(finding, failing) if is_all else finding
+        yield from of_database(stored=stored)
         if stored.unindexed > _UNINDEXED_ARTICLES:
             yield warning(
                 f"{counted(stored.unindexed, 'article is', 'articles are')} not in the search index yet",
@@ -433,14 +430,6 @@ def _open_to_others(context: DoctorContext, tokens: Iterable[api_tokens.ApiToken
         "does not start",
         "aggregator token create NAME --scope read, or set server.host: 127.0.0.1",
     )
-
-
-def _with_first_error(all_fail: Finding, sources: Sequence[SourceView]) -> Finding:
-    """Return the finding that all feeds fail, with the first error and how to find its cause."""
-    failing = (one for one in sources if one.state in ("failing", "gone"))
-    first = next(one for one in failing if not source_kind(one.kind).is_local)
-    test = "ping -c1 1.1.1.1; getent hosts example.org; then: " if first.cause in _OF_THE_NETWORK else ""
-    return problem(f"{all_fail.what}; the first error: {first.problem}", f"{test}{_check_of(first)}")
 
 
 def _sources(in_trouble: Sequence[SourceView], context: DoctorContext) -> Iterator[Finding]:

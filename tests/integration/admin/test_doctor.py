@@ -540,16 +540,17 @@ def test_all_sources_fail(patient: Patient) -> None:
         patient.put(address=f"https://{one}.example/f", health="failing", health_cause="dns: x", failures=3)
     first, *others = patient.ill()
     assert (first.level, first.what.startswith("all 3 feeds fail")) == ("problem", True)
-    assert "getent hosts" in first.advice
+    assert first.advice == "aggregator sources list --failing"
     assert len(others) == 3
 
 
-def test_the_only_source_fails_for_a_cause_of_its_own(patient: Patient) -> None:
+def test_the_only_source_fails(patient: Patient) -> None:
     address = "https://a.example/f"
     patient.put(address=address, health="failing", health_cause="http 404: Not Found", failures=3)
-    first, _ = patient.ill()
-    assert first.what.startswith("the only feed fails; the first error: not found (404)")
-    assert first.advice == f"aggregator sources check {address}"
+    first, other = patient.ill()
+    assert first.what == "the only feed fails"
+    assert "not found (404)" in other.what
+    assert other.advice == f"aggregator sources check {address}"
 
 
 def test_no_secret_of_an_address_is_said(patient: Patient) -> None:

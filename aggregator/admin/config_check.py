@@ -14,7 +14,7 @@ from aggregator.config.loader import lines_of, located
 from aggregator.config.messages import counted, redact
 from aggregator.config.settings import Config, at_key
 from aggregator.config.source_access import proxy_address
-from aggregator.config.webhooks import digest_readers, recipients_from, summary_key
+from aggregator.config.webhooks import recipients_from, summary_key
 from aggregator.extract.urls import address_key
 from aggregator.model.core import utc_now
 from aggregator.model.errors import AggregatorError, ConfigError, UsageError
@@ -32,11 +32,6 @@ from aggregator.store.read.health_probes import ok, problem, warning
 from aggregator.store.search.match import parse_query
 
 _USER_WITHOUT_PASSWORD = re.compile(r"://[^/:@]*@")  # a user name alone is no secret
-IN_THE_CLEAR = (
-    "the Dask scheduler is on a network without TLS: anyone who can connect to it can run programs on its "
-    "workers and in the daemon"
-)
-USE_TLS = "set work.executor: dask+tls://HOST:PORT (docs/scale.md), or use a private network"
 _FOR_OTHERS = stat.S_IRGRP | stat.S_IROTH
 
 
@@ -51,8 +46,6 @@ def inspect(config: Config) -> Iterator[Finding]:
         check(config)
     except ConfigError as error:
         yield from mistakes(error)
-    yield from _webhooks(config)
-    yield from _mail(config)
     yield from _workers(config)
 
 
@@ -128,29 +121,15 @@ def _open_address(config: Config) -> Iterator[Finding]:
     )
 
 
-def _webhooks(config: Config) -> Iterator[Finding]:
-    for webhook in config.webhooks:
-        address = urlsplit(webhook.url.get_secret_value())
-        if address.scheme == "http" and not is_loopback(address.hostname or ""):
-            yield warning(
-                f"webhook {webhook.name} is sent without encryption", "use an https:// address instead"
-            )
-
-
-def _mail(config: Config) -> Iterator[Finding]:
-    try:
-        servers = {one.mail for one in digest_readers(config) if one.mail}
-    except ConfigError:
-        return  # reported by `check`
-    if any(one.security == "none" and not is_loopback(one.host) for one in servers):
-        yield warning("digest: mail is sent without encryption", "give its address as mailtos://")
-
-
 def _workers(config: Config) -> Iterator[Finding]:
     if "://" not in config.work.executor:
         return
     if config.work.is_in_the_clear:
-        yield warning(f"work.executor: {IN_THE_CLEAR}", USE_TLS)
+        yield warning(
+            "work.executor: the Dask scheduler is on a network without TLS: anyone who can connect to it can "
+            "run programs on its workers and in the daemon",
+            "set work.executor: dask+tls://HOST:PORT (docs/scale.md), or use a private network",
+        )
     try:
         open_executor(config.work.executor, 0, config.effective_tuning).close()
     except ConfigError:

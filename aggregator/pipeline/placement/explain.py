@@ -218,7 +218,7 @@ def _lines(explained: Explanation) -> list[str]:
 
 def _evidence(explained: Explanation) -> list[str]:
     evidence = explained.evidence
-    lines = [_verdict(evidence)]
+    lines = [decision_words(evidence)]
     if explained.obstacle is not None:
         lines.append(f"  {explained.obstacle}")
     if evidence.score is not None and evidence.reasons:
@@ -255,7 +255,8 @@ def not_counted(evidence: Evidence) -> str | None:
     )
 
 
-def _verdict(evidence: Evidence) -> str:
+def decision_words(evidence: Evidence) -> str:
+    """Return how the article got into its story, in one sentence."""
     if evidence.stage == "copy" and evidence.copy is not None:
         return f"It is a copy: {_copy(evidence.copy)}."
     if evidence.stage == "second look" and evidence.score is not None:

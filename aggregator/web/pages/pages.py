@@ -21,7 +21,7 @@ from aggregator.model.read_model import (
     StoryListItem,
     StoryRedirect,
 )
-from aggregator.pipeline.placement.explain import log_words, not_counted
+from aggregator.pipeline.placement.explain import decision_words, log_words, not_counted
 from aggregator.stories.lexicon import counted_in, labels
 from aggregator.stories.text.newest_state import newest_state
 from aggregator.web import excerpts
@@ -364,7 +364,7 @@ class Pages:
             here="/explain",
             explanation=explained,
             language=language,
-            verdict=views.verdict(own),
+            verdict=decision_words(own),
             not_counted=not_counted(own),
             breakdown=None
             if own.score is None
@@ -376,9 +376,7 @@ class Pages:
                 own.bias if other_story.reasons else 0.0,
                 other_story.reasons,
             ),
-            copied=views.copied(own.copy) if own.copy else "",
             pair=two and views.breakdown(two.score, None, two.bias, two.reasons),
-            pair_copied=views.copied(two.copy) if two and two.copy else "",
             log=[(line.at, log_words(line)) for line in explained.log],
             others=others,
         )

@@ -12,11 +12,8 @@ from aggregator.model.core import (
     OPINION_KINDS,
     ArticleView,
     AttributedSentence,
-    CopyEvidence,
-    Evidence,
     MergedStory,
     Reason,
-    Stage,
     StoryView,
     TimelineItem,
 )
@@ -227,30 +224,6 @@ def breakdown(score: float, need: float | None, bias: float, reasons: Sequence[R
     ]
     start = [ScorePart("start value of two articles", "", bias, bar(bias))] if bias else []
     return ScoreBreakdown(score, need, (*start, *parts))
-
-
-_VERDICTS: dict[Stage, str] = {
-    "founded": "This article founded the story, because no live story was similar enough.",
-    "copy": "This article has the same text as another article of the story.",
-    "event": "This article reports the same event as the other articles, as their shared terms show.",
-    "second look": "A second look moved this article here, because this story was the better match.",
-    "correction": "An editor moved this article here.",
-    "revision": "This article is a later version of an article of the story.",
-}
-
-
-def verdict(evidence: Evidence) -> str:
-    """Return the reason of the placement in one sentence."""
-    is_copy_of_erased = evidence.stage == "copy" and evidence.copy is None
-    return _VERDICTS["event" if is_copy_of_erased else evidence.stage]
-
-
-def copied(copy: CopyEvidence) -> str:
-    """Return in one sentence how much of two texts is the same."""
-    return (
-        f"{copy.resemblance:.0%} of all three-word sequences are in both texts; "
-        f"{copy.containment:.0%} of those of the shorter text are in the longer one."
-    )
 
 
 MOMENTS_SHOWN = 24  # of the timeline; later days are folded

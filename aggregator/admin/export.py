@@ -9,7 +9,6 @@ import gzip
 import sys
 from collections.abc import Iterable, Iterator
 from contextlib import ExitStack, contextmanager
-from io import BufferedReader
 from itertools import chain, groupby, islice
 from operator import itemgetter
 from pathlib import Path
@@ -22,6 +21,8 @@ from aggregator.admin.backup import replacing
 from aggregator.config.messages import counted
 from aggregator.model.core import FrozenStruct
 from aggregator.model.errors import ReadError, UsageError
+from aggregator.sources.parse import streams
+from aggregator.sources.parse.streams import Progress, unzipped
 from aggregator.store.engine.database import Database
 from aggregator.store.engine.writer_lease import exclusively
 from aggregator.store.maintenance import row_stream
@@ -106,28 +107,19 @@ def written(path: Path) -> Iterator[Writable]:
 
 @contextmanager
 def opened(name: str) -> Iterator[Iterable[bytes]]:
-    """Yield the lines of a file, decompressed by its suffix; `-` is standard input.
+    """Yield the lines of a file, decompressed; `-` is standard input.
 
-    Raises UsageError if it cannot be read or is of another version, ReadError if it is not an export.
+    Raises UsageError if there is no such file or it is of another version, ReadError if it is not an export
+    or damaged.
     """
-    try:
-        with ExitStack() as open_files:
-            lines = iter(sys.stdin.buffer if name == "-" else _unpacked(Path(name), open_files))
-            first = next(lines, b"")
-            _check_head(first)
-            yield chain([first], lines)
-    except (OSError, EOFError, zstandard.ZstdError) as error:
-        raise UsageError(f"{name} cannot be read: {getattr(error, 'strerror', None) or error}") from error
-
-
-def _unpacked(path: Path, open_files: ExitStack) -> Iterable[bytes]:
-    file = open_files.enter_context(path.open("rb"))
-    if path.suffix == ".gz":
-        return open_files.enter_context(gzip.open(file))
-    if path.suffix == ".zst":
-        stream = zstandard.ZstdDecompressor().stream_reader(file, read_across_frames=True)
-        return open_files.enter_context(BufferedReader(stream))
-    return file
+    if name != "-" and not Path(name).is_file():
+        raise UsageError(f"{name} cannot be read: there is no such file")
+    with unzipped(sys.stdin.buffer, Progress()) if name == "-" else streams.opened(name, Progress()) as lines:
+        first = next(lines, b"")
+        if lines.damage.message is not None:
+            raise UsageError(f"{name} cannot be read: {lines.damage.message}")
+        _check_head(first)
+        yield chain([first], lines)
 
 
 def import_into(database: Database, lines: Iterable[bytes], progress: Advance) -> int:

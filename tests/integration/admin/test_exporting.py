@@ -1,6 +1,7 @@
 """Export and import: the same bytes from either kind of database, all or nothing, and a daemon can go on."""
 
 import base64
+import gzip
 import json
 from collections.abc import Callable, Iterator
 from contextlib import closing
@@ -212,6 +213,9 @@ def test_a_file_is_there_whole_or_not_at_all(tmp_path: Path) -> None:
         half()
     assert file.read_bytes() == b"the last one"
     assert [one.name for one in tmp_path.iterdir()] == [file.name]
-    for broken in ("all.jsonl.gz", "nowhere.jsonl"):
+    (tmp_path / "cut.jsonl.gz").write_bytes(gzip.compress(b"{" * 99)[:-9])
+    for broken in ("cut.jsonl.gz", "nowhere.jsonl"):
         with pytest.raises(UsageError, match="cannot be read"), opened(str(tmp_path / broken)) as lines:
             list(lines)
+    with pytest.raises(ReadError, match="not an export"), opened(str(file)) as lines:
+        list(lines)

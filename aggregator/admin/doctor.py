@@ -262,7 +262,6 @@ def _may(path: Path, mode: int) -> bool:
 
 # --- the database ------------------------------------------------------------------------------------------
 
-_STEPS = 10_000  # instructions of SQLite's virtual machine between two readings of the clock
 _CHECKED_SHARE = 0.5  # of the time of a check; reading the whole file may take that long
 _RUN_DOCTOR = "; run `aggregator doctor`"  # the end of errors that other commands print
 
@@ -351,15 +350,16 @@ def _damage(context: DoctorContext) -> Finding | None:
     if file is None:
         return None
     deadline = time.monotonic() + context.check_seconds * _CHECKED_SHARE
+
+    def stop_late(_count: int) -> None:
+        if time.monotonic() > deadline:
+            raise TimeoutError
+
     try:
-        with closing(sqlite3.connect(f"{file.as_uri()}?mode=ro", uri=True, timeout=1)) as connection:
-            connection.set_progress_handler(lambda: time.monotonic() > deadline, _STEPS)
-            result = connection.execute("PRAGMA quick_check(1)").fetchone()[0]
-    except sqlite3.Error as error:
-        # Of what is interrupted `db check` reads all; opening the database reports the rest more clearly.
-        damaged = error.sqlite_errorname in ("SQLITE_CORRUPT", "SQLITE_NOTADB")
-        result = str(error) if damaged else "ok"
-    if result == "ok":
+        result = backup.damage_in(file, stop_late)
+    except (TimeoutError, sqlite3.Error):
+        return None  # `db check` reads all of it; opening the database reports other errors more clearly
+    if result is None:
         return None
     advice = f"stop the daemon; aggregator db restore {context.newest_backup} --replace"
     if context.newest_backup == "BACKUP":

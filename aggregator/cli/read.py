@@ -224,24 +224,17 @@ def _articles(members: "Sequence[ArticleView]") -> list[str]:
 
 def _copy_trails(story: "StoryView") -> list[str]:
     """Return the lines of the copy trails: who copied whom, and how much later."""
+    from aggregator.config.messages import later
     from aggregator.stories.text.plain_text import NO_OUTLET
 
     lines = []
     for trail in story.trails:
-        by = [
-            f"{one.outlet or NO_OUTLET}{'' if one.is_whole else ' (a part)'}{_later(one.minutes_later)}"
-            for one in trail.reprints
-        ]
+        by = []
+        for one in trail.reprints:
+            when = "" if one.minutes_later is None else f" {later(one.minutes_later)}"
+            by.append(f"{one.outlet or NO_OUTLET}{'' if one.is_whole else ' (a part)'}{when}")
         lines.append(f"- {trail.outlet or NO_OUTLET} ({trail.article}): {', '.join(by)}")
     return ["", "Who printed whose text", *lines] if lines else []
-
-
-def _later(minutes: int | None) -> str:
-    if minutes is None:
-        return ""
-    hours, rest = divmod(abs(minutes), 60)
-    span = f"{hours // 24} days" if hours >= 48 else f"{hours} h {rest} min" if hours else f"{rest} min"
-    return f" {span} {'later' if minutes >= 0 else 'earlier'}"
 
 
 def explain(

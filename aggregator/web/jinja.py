@@ -13,7 +13,7 @@ from importlib.resources import files
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
-from aggregator.config.messages import counted, counted_outlets
+from aggregator.config.messages import counted, counted_outlets, later
 from aggregator.model.core import ArticleView, Fact, StoryView
 from aggregator.model.read_model import EntryHit, SearchHit, StoryListItem
 from aggregator.web.excerpts import first_words
@@ -149,17 +149,6 @@ def options(values: Iterable[str]) -> list[tuple[str, str]]:
 def language_names(tags: Iterable[str]) -> list[tuple[str, str]]:
     """Return pairs of language tag and name for a select field."""
     return [(tag, LANGUAGE_NAMES.get(tag, tag)) for tag in tags]
-
-
-def later(minutes: int) -> str:
-    """Format as `35 minutes later`, `3 hours later`, `2 days earlier`: the largest unit with at least two."""
-    span, word = abs(minutes), "later" if minutes >= 0 else "earlier"
-    if span == 0:
-        return "in the same minute"
-    for size, unit in ((1440, "day"), (60, "hour")):
-        if span >= 2 * size:
-            return f"{counted(round(span / size), unit)} {word}"
-    return f"{counted(span, 'minute')} {word}"
 
 
 def signed(number: float) -> str:

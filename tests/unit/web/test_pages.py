@@ -8,6 +8,7 @@ import pytest
 from lxml import html
 from starlette.testclient import TestClient
 
+from aggregator.config.messages import later
 from aggregator.config.settings import SavedQuery
 from aggregator.model.core import (
     AgreedFigure,
@@ -19,7 +20,7 @@ from aggregator.model.core import (
     TimelineItem,
 )
 from aggregator.model.read_model import HistoryEvent, SearchHit, SourceView
-from aggregator.web.jinja import day, iso, later, moment, pieces, pips, time_of_day
+from aggregator.web.jinja import day, iso, moment, pieces, pips, time_of_day
 from aggregator.web.pages.views import days_shown, only_by_outlet, time_span, timeline_days
 from aggregator.web.server import create_app
 from aggregator.web.settings import PublishSettings

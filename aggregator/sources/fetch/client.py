@@ -59,7 +59,7 @@ from aggregator.sources.fetch.transport import (
 from aggregator.sources.limits import net_tuning
 
 MAX_REDIRECTS = 5
-_DECODED_CAP_BYTES = 10 * 2**20  # bytes after gzip or deflate: 10 MiB (limit)
+_DECODED_CAP_BYTES = 10 * 2**20  # bytes after decompression: 10 MiB (limit)
 _ERROR_PAGE_BYTES = 64 * 2**10  # read of an error page, to tell a bot wall from a plain refusal
 
 _REFUSED_STATUSES = frozenset({401, 403, 405, 406, 429, 503})
@@ -121,7 +121,7 @@ class ClientSettings(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Client:
-    """Fetches URLs within limits on rate, time and size. Thread-safe; connections are shared.
+    """Fetches URLs within limits on rate, time and size. Thread-safe.
 
     `resolve` and `dial` are parameters for tests, which use loopback only.
     """
@@ -154,9 +154,7 @@ class Client:
         # The proxy is for HTTP alone.
         self._direct = SsrfGuard(self._exceptions, resolve, dial) if proxy else self._guard
         self._ca_file = settings.ca_file
-        tls = tls_of(settings.ca_file)
-        self._transport = GuardedTransport(self._guard, tls, proxy=proxy)
-        self._unshared = GuardedTransport(self._guard, tls, most_idle_connections=0, proxy=proxy)
+        self._transport = GuardedTransport(self._guard, tls_of(settings.ca_file), proxy=proxy)
 
     def fetch(
         self,
@@ -252,7 +250,6 @@ class Client:
         self._guard.stop()
         self._direct.stop()
         self._transport.close()
-        self._unshared.close()
 
     def _follow(
         self,
@@ -269,7 +266,7 @@ class Client:
             secret = own[1] if own is not None and _origin(url) == own[0] else {}
             with (
                 self._turn(url, budget, at_once=is_same_host, is_page=is_page),
-                closing(self._send(url, {**headers, **secret}, budget)) as response,
+                self._answer(url, {**headers, **secret}) as response,
             ):
                 self._update_rate_limit(url, response, is_page=is_page)
                 if response.status_code not in _REDIRECTS:
@@ -331,17 +328,9 @@ class Client:
                 return frozenset({_server(source)})
         return frozenset()
 
-    def _send(self, url: httpx.URL, headers: dict[str, str], budget: RequestBudget) -> httpx.Response:
-        """Send a GET; if a reused connection fails before the response begins, retry once on a new one."""
+    def _answer(self, url: httpx.URL, headers: dict[str, str]) -> "closing[httpx.Response]":
         self._guard.check(*_server(url))
-        connections = budget.connections
-        try:
-            return self._transport.handle_request(httpx.Request("GET", url, headers=headers))
-        except (httpcore.ReadError, httpcore.WriteError, httpcore.RemoteProtocolError):
-            self._guard.seconds_left(None)  # raises FetchError if the client was stopped or no time is left
-            if budget.connections != connections:
-                raise  # the connection was new, so the failure is the server's
-        return self._unshared.handle_request(httpx.Request("GET", url, headers=headers))
+        return closing(self._transport.handle_request(httpx.Request("GET", url, headers=headers)))
 
     def _redirect_target(self, url: httpx.URL, response: httpx.Response) -> httpx.URL:
         location = response.headers.get("location", "").strip()
@@ -390,7 +379,7 @@ class Client:
         headers = {
             "User-Agent": self.user_agent,
             "Accept": _ACCEPT[accept],
-            "Accept-Encoding": "gzip, deflate",  # only encodings that `decompress_body` limits
+            "Accept-Encoding": "gzip",  # the encoding that `decompress_body` limits
         }
         if kept := validator(etag, self.tuning.url_cap_chars):
             headers["If-None-Match"] = kept

@@ -73,8 +73,7 @@ class WebhookPoster:
         self._now = now
         self._stopped = False
         self._guard = SsrfGuard(networks_of(settings.allow_private))
-        # A reused connection that was closed meanwhile would look like a failure of the receiver.
-        self._transport = GuardedTransport(self._guard, tls_of(settings.ca_file), most_idle_connections=0)
+        self._transport = GuardedTransport(self._guard, tls_of(settings.ca_file))
 
     @property
     def longest_wait_seconds(self) -> float:

@@ -1,6 +1,6 @@
 """The result of a fetch, and parsing of response headers.
 
-Decompression of gzip and deflate in limited steps, since a few hundred bytes can expand to gigabytes.
+Decompression of gzip in limited steps, since a few hundred bytes can expand to gigabytes.
 """
 
 import datetime as dt
@@ -142,8 +142,6 @@ def _layer(parts: Iterable[bytes], encoding: str) -> Iterable[bytes]:
         return parts
     if encoding in ("gzip", "x-gzip"):
         return _unless_plain(parts)
-    if encoding == "deflate":
-        return _deflate(parts)
     raise FetchError("encoding", f"the server used the encoding {encoding[:40]!r}, which was not requested")
 
 
@@ -177,19 +175,6 @@ def _gzip(parts: Iterable[bytes]) -> Iterator[bytes]:
             yield from _steps(inflater, rest)
             rest = inflater.unused_data
     if not inflater.eof:
-        raise FetchError("encoding", "the compressed response is truncated")
-
-
-def _deflate(parts: Iterable[bytes]) -> Iterator[bytes]:
-    """Decompress the zlib format, or the raw format that some servers send as "deflate"."""
-    inflater = None
-    for part in parts:
-        if inflater is None and part:
-            is_zlib = part[0] & 0x0F == 8 and (len(part) < 2 or (part[0] << 8 | part[1]) % 31 == 0)
-            inflater = zlib.decompressobj(zlib.MAX_WBITS if is_zlib else -zlib.MAX_WBITS)
-        if inflater is not None:
-            yield from _steps(inflater, part)
-    if inflater is not None and not inflater.eof:
         raise FetchError("encoding", "the compressed response is truncated")
 
 

@@ -179,7 +179,6 @@ class RequestBudget:
         self.started = clock()
         self.ports = ports
         self.private_servers = private_servers
-        self.connections = 0  # opened so far
         self._seconds = seconds
         self._wire_cap_bytes = wire_cap_bytes
         self._wire_bytes = 0
@@ -258,8 +257,6 @@ class SsrfGuard(httpcore.NetworkBackend):
     ) -> httpcore.NetworkStream:
         """Connect to a checked address of `host`. Raise FetchError("refused") if one is not allowed."""
         addresses = self._answers(host, port) if self._is_proxied else self._checked(host, port)
-        if (budget := self._budget()) is not None:
-            budget.connections += 1
         stream = GuardedStream(self._dial_first(addresses, port, timeout), self)
         with self._lock:
             self._open.add(stream)
@@ -281,15 +278,11 @@ class SsrfGuard(httpcore.NetworkBackend):
         )
 
     def check(self, host: str, port: int) -> None:
-        """Raise FetchError("refused") for what this fetch may not ask, whatever connection it would use.
+        """Raise FetchError("refused") for what a proxy may not be asked for.
 
-        That is a connection into a private network left open by another fetch, and what a proxy may not be
-        asked for: addresses are checked as always, in whatever way they are written. Where a name leads only
-        the proxy knows: it is what keeps names from private networks.
+        Addresses are checked as always, in whatever way they are written. Where a name leads only the proxy
+        knows: it is what keeps names from private networks.
         """
-        budget = self._budget()
-        if budget is not None and host in self._private_hosts and (host, port) not in budget.private_servers:
-            raise _not_named(host, port)
         if not self._is_proxied:
             return
         if address_of(host.strip("[]")) is not None:
@@ -433,7 +426,10 @@ class GuardedStream(httpcore.NetworkStream):
 
     def read(self, max_bytes: int, timeout: float | None = None) -> bytes:
         """Read within the time and bytes of the fetch."""
-        got = self._inner.read(max_bytes, self._guard.seconds_left(timeout))
+        try:
+            got = self._inner.read(max_bytes, self._guard.seconds_left(timeout))
+        finally:
+            self._guard.seconds_left(None)  # raises FetchError where a stop or the deadline ended it
         self._guard.count(len(got))
         return got
 

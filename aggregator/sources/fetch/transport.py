@@ -7,6 +7,7 @@ timeouts are not used.
 import re
 import ssl
 from collections.abc import Iterable, Iterator
+from functools import partial
 from http import HTTPStatus
 
 import httpcore
@@ -15,8 +16,6 @@ import httpx
 from aggregator.model.errors import AggregatorError, ConfigError, FetchError, TooManyFilesError
 from aggregator.sources.fetch.ssrf_guard import SsrfGuard
 
-_KEEPALIVE_SECONDS = 15.0
-MOST_IDLE_CONNECTIONS = 64
 _NEVER_IN_ADDRESS = re.compile(r"[\x00-\x20\x7f\\]")
 _USERINFO = re.compile(r"//[^/?#\s]*@")
 _ERRNO = re.compile(r"^\[Errno -?\d+\] ")  # of the message of an OSError; the words after it say the same
@@ -36,33 +35,20 @@ _CAUSES: tuple[tuple[type[BaseException], str], ...] = (
 class GuardedTransport(httpx.BaseTransport):
     """A short version of httpx's own transport, with the SSRF guard as the pool's network backend.
 
-    Uses only public parts of both libraries, so that no update can bypass the guard.
+    Uses only public parts of both libraries, so that no update can bypass the guard. Each request has a
+    connection of its own: what a server sends beyond its response is never taken for another one.
     """
 
-    def __init__(
-        self,
-        guard: SsrfGuard,
-        tls: ssl.SSLContext,
-        *,
-        most_idle_connections: int = MOST_IDLE_CONNECTIONS,
-        proxy: httpx.Proxy | None = None,
-    ) -> None:
-        """`most_idle_connections`: kept open for later requests; 0 for one connection per request."""
-        if proxy is not None:
-            self._pool: httpcore.ConnectionPool = httpcore.HTTPProxy(
-                str(proxy.url),
-                proxy_auth=proxy.raw_auth,
-                ssl_context=tls,
-                max_connections=None,
-                max_keepalive_connections=0,  # its connections do not check what `_Connection` does
-                network_backend=guard,
-            )
-            return
-        self._pool = _Pool(
+    def __init__(self, guard: SsrfGuard, tls: ssl.SSLContext, *, proxy: httpx.Proxy | None = None) -> None:
+        kind = (
+            httpcore.ConnectionPool
+            if proxy is None
+            else partial(httpcore.HTTPProxy, str(proxy.url), proxy_auth=proxy.raw_auth)
+        )
+        self._pool = kind(
             ssl_context=tls,
             max_connections=None,  # limited by the callers' threads
-            max_keepalive_connections=most_idle_connections,
-            keepalive_expiry=_KEEPALIVE_SECONDS,
+            max_keepalive_connections=0,
             network_backend=guard,
         )
 
@@ -88,33 +74,6 @@ class GuardedTransport(httpx.BaseTransport):
     def close(self) -> None:
         """Close all connections."""
         self._pool.close()
-
-
-class _Connection(httpcore.HTTPConnection):
-    """A connection that is not reused if the server has sent more than its response.
-
-    httpcore checks only the socket before each reuse. Bytes that arrived together with the end of the
-    response are already in the buffer of its parser, and would be read as the next response.
-    """
-
-    def has_expired(self) -> bool:
-        """Return whether the pool should close it; called at the end of a response and before each reuse."""
-        inner = self._connection
-        return super().has_expired() or (
-            isinstance(inner, httpcore.HTTP11Connection)
-            and inner.is_idle()
-            and bool(inner._h11_state.trailing_data[0])
-        )
-
-
-class _Pool(httpcore.ConnectionPool):
-    def create_connection(self, origin: httpcore.Origin) -> _Connection:
-        return _Connection(
-            origin=origin,
-            ssl_context=self._ssl_context,
-            keepalive_expiry=self._keepalive_expiry,
-            network_backend=self._network_backend,
-        )
 
 
 class _Stream(httpx.SyncByteStream):

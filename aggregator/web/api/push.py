@@ -335,7 +335,7 @@ def _is_jsonl(request: Request) -> bool:
 
 
 def _decoded(request: Request, body: bytes) -> bytes:
-    """Return the body without its Content-Encoding (gzip or deflate), within the same size limit."""
+    """Return the body without its Content-Encoding (gzip), within the same size limit."""
     encoding = request.headers.get("content-encoding", "")
     if encoding.strip().lower() in ("", "identity"):
         return body
@@ -344,6 +344,6 @@ def _decoded(request: Request, body: bytes) -> bytes:
     except FetchError as error:
         if error.cause == "too_large":
             raise too_large(_MAX_BODY_BYTES) from error
-        if encoding.strip().lower() in ("gzip", "x-gzip", "deflate"):
+        if encoding.strip().lower() in ("gzip", "x-gzip"):
             raise RefusedError(400, "the compressed body is damaged or incomplete") from error
         raise RefusedError(415, "send the body uncompressed, or with Content-Encoding: gzip") from error

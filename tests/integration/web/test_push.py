@@ -7,7 +7,6 @@ import logging
 import socket
 import time
 import unicodedata
-import zlib
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from select import select as readable
@@ -274,7 +273,7 @@ def test_what_a_foreign_page_could_send_is_refused(local: Office, kind: str) -> 
 def test_a_packed_body_is_unpacked_within_the_limit(local: Office) -> None:
     plain = json.dumps(RECORD).encode()
     assert local.push(gzip.compress(plain), Content_Encoding="gzip").json()["accepted"] == 1
-    assert local.push(zlib.compress(plain), Content_Encoding="deflate").json()["known"] == 1
+    assert local.push(gzip.compress(plain), Content_Encoding="x-gzip").json()["known"] == 1
     bomb = gzip.compress(b'{"title": "' + b" " * 20_000_000)
     problem_of(local.push(bomb, Content_Encoding="gzip"), 413)
     problem_of(local.push(gzip.compress(plain)[:-9], Content_Encoding="gzip"), 400)

@@ -96,9 +96,8 @@ def test_we_say_who_we_are_and_keep_no_cookies(client: Client) -> None:
         headers = server.requests[1].headers
         assert headers["user-agent"].startswith("aggregator/")
         assert "(+https://example.org/about)" in headers["user-agent"]
-        assert headers["accept-encoding"] == "gzip, deflate"
+        assert headers["accept-encoding"] == "gzip"
         assert "cookie" not in headers
-        assert server.connections == 1  # and the connection was kept
 
 
 def test_a_contact_that_no_header_can_carry_is_a_configuration_error() -> None:
@@ -115,8 +114,6 @@ def test_a_contact_that_no_header_can_carry_is_a_configuration_error() -> None:
         ("gzip", lambda body: gzip.compress(body) + b"\0" * 40),
         ("gzip", lambda body: body),  # says gzip, is plain
         ("gzip", lambda body: gzip.compress(gzip.compress(body))),
-        ("deflate", zlib.compress),
-        ("deflate", lambda body: zlib.compress(body)[2:-4]),
         ("identity", lambda body: body),
         ("", gzip.compress),  # a sitemap.xml.gz
     ],
@@ -265,12 +262,11 @@ FAULTS: dict[str, tuple[Response, set[str]]] = {
     "layers": (encoded(bomb(1, 2), "gzip, gzip"), {"encoding"}),
     "broken gzip": (encoded(gzip.compress(b"x" * 999)[:12] + b"\xff" * 50, "gzip"), {"encoding"}),
     "cut gzip": (encoded(gzip.compress(os.urandom(999))[:500], "gzip"), {"encoding"}),
-    "broken deflate": (encoded(b"\x78\x9c\xff\xff\xff", "deflate"), {"encoding"}),
+    "deflate": (encoded(zlib.compress(b"x"), "deflate"), {"encoding"}),
     "a flood of members": (encoded(gzip.compress(b"") * 20_000, "gzip"), {"encoding"}),
     "bomb": (encoded(bomb(64), "gzip"), {"too_large"}),
     "bomb in a bomb": (encoded(bomb(64, 2), "gzip"), {"too_large"}),
     "unlabelled bomb": (encoded(bomb(64), ""), {"too_large"}),
-    "deflate bomb": (encoded(zlib.compress(bytes(64 * MIB)), "deflate"), {"too_large"}),
     "long": (Response(body=bytes(6 * MIB)), {"too_large"}),
 }
 
@@ -356,14 +352,20 @@ def test_close_ends_a_fetch_under_way() -> None:
 
 @pytest.mark.slow
 def test_many_threads_share_a_client() -> None:
+    at_once = threading.Semaphore(2)  # the gate's bound for one host
+
     def numbered(request: Request) -> Response:
-        return Response(body=request.query * 100, gzip=True)
+        if not at_once.acquire(blocking=False):
+            return Response(500)
+        try:
+            return Response(body=request.query * 100, gzip=True)
+        finally:
+            at_once.release()
 
     client = make_client()
     with LoopbackServer({"/": numbered}) as server, ThreadPoolExecutor(16) as threads:
         futures = {str(n): threads.submit(client.fetch, server.url(f"/?{n}")) for n in range(300)}
         assert all(futures[n].result(timeout=PATIENCE_SECONDS).body == n.encode() * 100 for n in futures)
-        assert server.connections <= 2  # the gate's bound for one host
     client.close()
 
 

@@ -1,4 +1,4 @@
-"""Kept connections: what a server sends beyond its answer is never the answer to another request."""
+"""Connections: what a server sends beyond its answer is never the answer to another request."""
 
 import socket
 import threading
@@ -26,8 +26,8 @@ Answer = Sequence[bytes]  # parts, LATE_SECONDS apart; none: hang up
 class RawServer(Closing):
     """Writes what it is told, byte for byte, and keeps its connections open. `asked`: (connection, path)."""
 
-    def __init__(self, answer: Callable[[str, int], Answer]) -> None:
-        """`answer` is given the path and how many requests came on this connection before."""
+    def __init__(self, answer: Callable[[str], Answer]) -> None:
+        """`answer` is given the path."""
         self.asked: list[tuple[int, str]] = []
         self.written = threading.Semaphore(0)  # one for each answer that is out to its last part
         self._answer = answer
@@ -49,20 +49,18 @@ class RawServer(Closing):
 
     def _serve(self, peer: socket.socket, connection: int) -> None:
         with suppress(OSError), peer, peer.makefile("rb") as lines:
-            before = 0
             while line := lines.readline():
                 path = line.split()[1].decode()
                 while lines.readline().strip():
                     pass
                 self.asked.append((connection, path))
-                parts = self._answer(path, before)
+                parts = self._answer(path)
                 if not parts:
                     return
                 for position, part in enumerate(parts):
                     time.sleep(LATE_SECONDS if position else 0)
                     peer.sendall(part)
                 self.written.release()
-                before += 1
 
     def close(self) -> None:
         self._listening.close()
@@ -97,7 +95,7 @@ SURPLUS: dict[str, Answer] = {
 
 @pytest.mark.parametrize("name", SURPLUS)
 def test_what_follows_an_answer_is_not_the_next_one(client: Client, name: str) -> None:
-    with RawServer(lambda path, _before: SURPLUS[name] if path == "/first" else [GOOD]) as server:
+    with RawServer(lambda path: SURPLUS[name] if path == "/first" else [GOOD]) as server:
         with suppress(FetchError):  # a 404 is one
             client.fetch(server.url("/first"), etag='"known"')
         server.written.acquire(timeout=30)
@@ -114,56 +112,17 @@ def test_what_follows_the_answer_to_head_is_not_the_next_one() -> None:
         with closing(transport.handle_request(httpx.Request(method, url))) as response:
             return b"".join(response.iter_raw())
 
-    with RawServer(lambda path, _before: [head + b"STOLEN"] if path == "/head" else [GOOD]) as server:
+    with RawServer(lambda path: [head + b"STOLEN"] if path == "/head" else [GOOD]) as server:
         assert asked("HEAD", server.url("/head")) == b""
         assert asked("GET", server.url("/second")) == b"second"
     transport.close()
 
 
-def test_an_answer_without_surplus_keeps_its_connection(client: Client) -> None:
-    with RawServer(lambda _path, _before: [GOOD]) as server:
-        for path in ("/1", "/2", "/3"):
+@pytest.mark.parametrize("failure", [[], [b"what?\r\n\r\n"]])
+def test_each_request_has_a_connection_and_none_is_repeated(client: Client, failure: Answer) -> None:
+    with RawServer(lambda path: failure if path == "/bad" else [GOOD]) as server:
+        for path in ("/1", "/2"):
             client.fetch(server.url(path))
-        assert [connection for connection, _ in server.asked] == [1, 1, 1]
-
-
-@pytest.mark.parametrize("failure", [[], [b"what?\r\n\r\n"]])
-def test_a_kept_connection_that_fails_is_replaced(client: Client, failure: Answer) -> None:
-    """Each connection answers one request; at the next it closes, or answers what cannot be read."""
-    with RawServer(lambda _path, before: failure if before else [GOOD]) as server:
-        client.fetch(server.url("/1"))
-        assert client.fetch(server.url("/2")).body == b"second"
-        assert server.asked == [(1, "/1"), (1, "/2"), (2, "/2")]
-
-
-@pytest.mark.parametrize("failure", [[], [b"what?\r\n\r\n"]])
-def test_a_request_is_repeated_once_and_only_after_a_kept_connection(client: Client, failure: Answer) -> None:
-    with RawServer(lambda path, _before: failure if path == "/bad" else [GOOD]) as server:
-        for _ in range(2):
-            with pytest.raises(FetchError):
-                client.fetch(server.url("/bad"))
-        assert len(server.asked) == 2  # each on a new connection, where a failure is the server's answer
-        client.fetch(server.url("/good"))
         with pytest.raises(FetchError):
             client.fetch(server.url("/bad"))
-        assert [path for _, path in server.asked[2:]] == ["/good", "/bad", "/bad"]
-        assert server.asked[-1][0] not in {connection for connection, _ in server.asked[:-1]}
-
-
-def test_one_of_two_dead_connections_is_not_replaced_by_the_other(client: Client) -> None:
-    """Two kept connections that both end at their next request: the repetition opens a third."""
-    together = threading.Barrier(2)
-
-    def answer(path: str, before: int) -> Answer:
-        if path == "/together":
-            with suppress(threading.BrokenBarrierError):
-                together.wait(timeout=20)
-        return [] if before else [GOOD]
-
-    with RawServer(answer) as server:
-        other = threading.Thread(target=client.fetch, args=(server.url("/together"),))
-        other.start()
-        client.fetch(server.url("/together"))
-        other.join(timeout=30)
-        assert client.fetch(server.url("/second")).body == b"second"
-        assert server.asked[-1] == (3, "/second")
+        assert server.asked == [(1, "/1"), (2, "/2"), (3, "/bad")]

@@ -372,11 +372,6 @@ class _FeedSearch:
         discovered = self._reader.links_in(page)
         if parsed.sitemaps:  # one of news is better than the newest of all pages
             return self._among(discovered.links) or typed
-        if not discovered.links and discovered.leads_to:
-            if self._requests_left <= 0:
-                raise UsageError(f"no feed was found: too many redirects at {discovered.leads_to}")
-            self._requests_left -= 1
-            return self.find([discovered.leads_to])
         found = (
             self._among(discovered.links)
             or self._among(self._of_front_page(page.url_final))

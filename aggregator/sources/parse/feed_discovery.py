@@ -38,8 +38,7 @@ _TYPES = {
     "text/rss+xml": "rss",
 }
 _COMMENT = re.compile(r"<!--(?:(?!-->)[\s\S])*+(?:-->)?")
-_TAG = re.compile(r"<(link|a|base|meta)\s([^<>]{1,4000})>", re.IGNORECASE)
-_REFRESH = re.compile(r"\s*+(?:[0-9.]{1,9}\s*+)?[;,]\s*url\s*=\s*['\"]?([^'\"]{1,2000})", re.IGNORECASE)
+_TAG = re.compile(r"<(link|a|base)\s([^<>]{1,4000})>", re.IGNORECASE)
 _SITEMAP_LINE = re.compile(r"[ \t]*sitemap[ \t]*:[ \t]*(\S{1,2000})", re.IGNORECASE)
 _ATTRIBUTE = re.compile(r"([a-zA-Z-]{1,30})\s*=\s*(?:\"([^\"]*)\"|'([^']*)'|([^\s\"'>]{1,2000}))")
 _FEEDLIKE = re.compile(r"(?:^|[/._-])(?:rss|atom|feeds?|rdf)(?:[/._-]|\.xml|\.json|$)", re.IGNORECASE)
@@ -75,10 +74,9 @@ class PageJob(FrozenStruct, frozen=True, kw_only=True):
 
 
 class DiscoveredFeeds(FrozenStruct, frozen=True, kw_only=True):
-    """Feeds listed by a page; `leads_to` is the target of an immediate redirect (meta refresh)."""
+    """Feeds listed by a page."""
 
     links: tuple[FeedCandidate, ...] = ()
-    leads_to: str | None = None
 
 
 def discover(job: bytes) -> bytes:
@@ -92,10 +90,7 @@ def discover(job: bytes) -> bytes:
         named = sitemaps_of_index(root, page_job.url) if root is not None else None
         links = [FeedCandidate(url=url, kind="sitemap", origin="index") for url in (named or ())[:_MAX_LINKS]]
         return msgspec.msgpack.encode(DiscoveredFeeds(links=tuple(links)))
-    discovered = DiscoveredFeeds(
-        links=tuple(feed_links(text, page_job.url)), leads_to=_refresh(text, page_job.url)
-    )
-    return msgspec.msgpack.encode(discovered)
+    return msgspec.msgpack.encode(DiscoveredFeeds(links=tuple(feed_links(text, page_job.url))))
 
 
 def feed_links(page: str, base_url: str) -> list[FeedCandidate]:
@@ -127,15 +122,6 @@ def _unlikeliness(link: FeedCandidate, page_url: str) -> tuple[bool, bool, bool,
     named = 0 if section else sum(_FEED_WORD.match(word) is None for word in words)
     is_secondary = bool(_SECONDARY.search(f"{link.title} {parts.path} {parts.query}"))
     return is_secondary, link.origin != "declared", bool(section) and not is_of_section, named
-
-
-def _refresh(page: str, base_url: str) -> str | None:
-    """Return the target of a page's immediate redirect."""
-    for name, attributes in _tags(page):
-        to = _REFRESH.match(attributes.get("content", ""))
-        if name == "meta" and attributes.get("http-equiv", "").lower() == "refresh" and to is not None:
-            return absolute_url(to.group(1), base_url)
-    return None
 
 
 def sitemaps_of_robots(robots: str) -> list[str]:

@@ -33,7 +33,6 @@ from aggregator.sources.parse.streams import (
     Progress,
     Stream,
     bounded_lines,
-    in_utf8,
     is_remote,
     open_file,
     opened,
@@ -324,7 +323,6 @@ def _feed(stream: Stream, place: FileIdentity, reading: ReadOptions) -> Finding:
 
 def _records(stream: Stream, place: FileIdentity, reading: ReadOptions) -> Finding:
     """Read one record per line, or a list if the file begins with one."""
-    stream = in_utf8(stream)
     if _begins_list(stream):
         yield from _document_of_records(stream, place, reading)
         return
@@ -359,7 +357,6 @@ def _lines(stream: Stream, first: int, place: FileIdentity, reading: ReadOptions
 
 def _json(stream: Stream, place: FileIdentity, reading: ReadOptions) -> Finding:
     """Read a JSON Feed, a list of records, one record on many lines, or JSONL with a wrong extension."""
-    stream = in_utf8(stream)
     if _begins_list(stream):
         yield from _document_of_records(stream, place, reading)
         return

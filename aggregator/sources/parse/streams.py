@@ -5,7 +5,6 @@ A damaged file is read up to the damage, which is reported at the end. Archives 
 `ingest` types the address, so it may be in a private network.
 """
 
-import codecs
 import contextlib
 import datetime as dt
 import errno
@@ -182,34 +181,10 @@ def unzipped(raw: BinaryIO, progress: Progress, start: int = 0) -> Iterator[Stre
         raise ReadError(damage.message)
 
 
-def _stream(
-    pieces: Iterator[bytes], damage: FileDamage, offset_of: Callable[[int], int | None] = lambda _: None
-) -> Stream:
+def _stream(pieces: Iterator[bytes], damage: FileDamage, offset_of: Callable[[int], int | None]) -> Stream:
     stream = Stream(_Pieces(pieces), _BUFFER_BYTES)
     stream.damage, stream.offset_of = damage, offset_of
     return stream
-
-
-def in_utf8(stream: Stream) -> Stream:
-    """Return `stream`, recoded if it begins like JSON in UTF-16 or UTF-32, so that it can be split at
-    newlines; invalid characters become U+FFFD.
-    """
-    head = stream.peek(4)[:4].ljust(4, b" ")
-    codec = next((codec for mark, codec in _WIDE if re.match(mark, head, re.DOTALL)), None)
-    if codec is None:
-        return stream
-    texts = codecs.iterdecode(iter(lambda: stream.read1(_BUFFER_BYTES), b""), codec, "replace")
-    return _stream((text.encode("utf-8", "replace") for text in texts), stream.damage)
-
-
-_WIDE = (
-    (rb"\xff\xfe\0\0|\0\0\xfe\xff", "utf-32"),  # with a byte order mark
-    (rb"\xff\xfe|\xfe\xff", "utf-16"),
-    (rb"[\[{]\0\0\0", "utf-32-le"),
-    (rb"\0\0\0[\[{]", "utf-32-be"),
-    (rb"[\[{]\0", "utf-16-le"),
-    (rb"\0[\[{]", "utf-16-be"),
-)
 
 
 def bounded_lines(

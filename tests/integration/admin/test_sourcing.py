@@ -143,9 +143,6 @@ MAIN, COMMENTS, SPORT = feed("All news"), feed("Comments for All news"), feed("S
         pytest.param("/", {"/": page(), "/rss.xml": MAIN}, "/rss.xml", "usual", id="a usual place"),
         pytest.param("/r/harbour", {"/r/harbour": page(), "/r/harbour.rss": MAIN}, "/r/harbour.rss", "usual",
                      id="the page's own name with .rss"),
-        pytest.param("/", {"/": page('<meta http-equiv="Refresh" content="0; URL=\'/start\'">'),
-                           "/start": page(link("f.xml")), "/f.xml": MAIN},
-                     "/f.xml", "declared", id="behind a page that leads on"),
         pytest.param("/2026/11/an-article.html",
                      {"/2026/11/an-article.html": page(), "/": page(link("/all.xml")), "/all.xml": MAIN},
                      "/all.xml", "declared", id="declared by the front page only"),
@@ -195,24 +192,11 @@ def test_a_site_is_asked_a_bounded_number_of_times(desk: Desk) -> None:
 
 def test_what_a_page_names_does_not_lead_to_other_ports(desk: Desk) -> None:
     with LoopbackServer({"*": feed("Elsewhere")}) as other:
-        desk.server.routes["/"] = page(
-            link(other.url("/rss")), f'<meta http-equiv="refresh" content="0;url={other.url()}">'
-        )
-        desk.server.routes["/on"] = page(f'<meta http-equiv="refresh" content="0;url={other.url()}">')
-        for path in ("/", "/on"):
-            with pytest.raises(AggregatorError):
-                desk.add(path)
+        desk.server.routes["/"] = page(link(other.url("/rss")))
+        with pytest.raises(AggregatorError):
+            desk.add("/")
         assert other.requests == []
         assert desk.add(other.url("/rss")).found.origin == "typed"
-
-
-def test_pages_that_lead_in_a_circle_end(desk: Desk) -> None:
-    desk.server.routes |= {
-        "/": page('<meta http-equiv="refresh" content="0;url=/b">'),
-        "/b": page('<meta http-equiv="refresh" content="0;url=/">'),
-    }
-    with pytest.raises(UsageError, match="too many redirects"):
-        desk.add("/")
 
 
 def test_a_host_without_a_scheme_is_enough(desk: Desk) -> None:

@@ -227,11 +227,6 @@ def discovered(page: str, url: str = "https://example.org/") -> DiscoveredFeeds:
     return msgspec.msgpack.decode(discover(job), type=DiscoveredFeeds)
 
 
-def test_a_page_leads_on_by_meta_refresh() -> None:
-    found = discovered("<meta http-equiv='Refresh' content='5; URL=/news/index.html'>")
-    assert (found.leads_to, found.links) == ("https://example.org/news/index.html", ())
-
-
 def test_an_index_of_sitemaps_names_those_of_news_first_and_then_the_newest() -> None:
     index = (
         "<sitemapindex xmlns='http://www.sitemaps.org/schemas/sitemap/0.9'>"

@@ -17,14 +17,13 @@ import logging
 import os
 import socket
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
 import msgspec
 from sqlalchemy import Connection, bindparam, insert, select, text, update
-from sqlalchemy.exc import DBAPIError
 
 from aggregator.config.tuning import Tuning
 from aggregator.model.errors import AggregatorError, AnotherDaemonError, LeaseLostError, NotWritableError
@@ -104,23 +103,14 @@ class SessionLock:
             return session.execute(_EPOCH, mine).first() is not None
 
     def release(self) -> None:
-        """Release the lock, if this process has it."""
-        if self._session is None:
-            return
-        session, self._session = self._session, None
-        try:
-            session.close()
-        except DBAPIError:
-            session.invalidate()  # the server is gone, and the lock with it
-
-    def abandon(self) -> None:
-        """Release the lock while another thread waits in its session for an answer that may never come."""
+        """Release the lock, if this process has it, even if a thread waits in its session for an answer."""
         session, self._session = self._session, None
         if session is not None:
             with suppress(Exception):  # the session may be closed already
                 driver: Any = session.connection.dbapi_connection
                 with socket.socket(fileno=os.dup(driver.fileno())) as wire:
                     wire.shutdown(socket.SHUT_RDWR)
+                session.invalidate()
 
 
 _TRY = text("SELECT pg_try_advisory_lock(:key)")
@@ -156,9 +146,6 @@ def exclusively(database: Database, refusal: str) -> Iterator[None]:
         lock.release()
 
 
-_PATIENCE_SECONDS = 0.5  # for an active check at the release; then its session is cut
-
-
 class LeaseTuning(msgspec.Struct, frozen=True, kw_only=True):
     """Section `leases` of config/tuning.yaml, which gives the units."""
 
@@ -174,7 +161,7 @@ class WriterLease:
         self._tuning = (all_tuning or Tuning()).section("leases", LeaseTuning)
         self._lock = open_process_lock(database)
         self._epoch: int | None = None
-        self._checking: _LeaseChecker | None = None
+        self._over = threading.Event()  # of the thread that checks the present lease
         # For data of the writer: transactions raise LeaseLostError if this process is not the writer.
         self.fenced = database.fenced(self._check)
 
@@ -188,7 +175,7 @@ class WriterLease:
 
         The tables must exist.
         """
-        if self._checking is not None:
+        if isinstance(self._lock, SessionLock):
             self.release()  # the lease of an older epoch
         if not self._lock.acquire():
             return False
@@ -198,18 +185,15 @@ class WriterLease:
             self.release()
             raise
         if isinstance(self._lock, SessionLock):
-            self._checking = _LeaseChecker(self._keeps_lock, self._tuning.check_seconds)
+            self._over = threading.Event()
+            threading.Thread(target=self._watch, args=(self._over,), name="lease", daemon=True).start()
         return True
 
     def release(self) -> None:
         """Stop being the writer; without effect if this process is not."""
         self._epoch = None
-        hangs = self._checking is not None and not self._checking.stop()
-        self._checking = None
-        if hangs and isinstance(self._lock, SessionLock):
-            self._lock.abandon()
-        else:
-            self._lock.release()
+        self._over.set()
+        self._lock.release()
 
     # --- the fence ----------------------------------------------------------------------------------------
 
@@ -243,6 +227,11 @@ class WriterLease:
 
     # --- on a server --------------------------------------------------------------------------------------
 
+    def _watch(self, over: threading.Event) -> None:
+        """Check the lease until it is released or lost."""
+        while not over.wait(self._tuning.check_seconds) and self._keeps_lock():
+            pass
+
     def _keeps_lock(self) -> bool:
         """Return whether this process is still the writer; otherwise it knows so from now on."""
         epoch = self._epoch
@@ -251,7 +240,8 @@ class WriterLease:
         try:
             is_mine = self._lock.has_epoch(self._mine(epoch))
         except AggregatorError as error:
-            log.warning("writer lost its lease: %s", error, extra={"event": "writer_lease_lost"})
+            if self._epoch == epoch:  # else it was released meanwhile
+                log.warning("writer lost its lease: %s", error, extra={"event": "writer_lease_lost"})
             is_mine = False
         if not is_mine:
             self._lose(epoch)
@@ -262,24 +252,3 @@ _EPOCH = select(writer_lease.c.epoch).where(
     writer_lease.c.epoch == bindparam("mine"), writer_lease.c.holder == bindparam("me")
 )
 _MINE = _EPOCH.with_for_update(read=True, key_share=True)  # blocks a new epoch
-
-
-class _LeaseChecker:
-    """A thread that checks the lease until it is stopped or the lease is lost."""
-
-    def __init__(self, check: Callable[[], bool], seconds: float) -> None:
-        self._check = check
-        self._seconds = seconds
-        self._over = threading.Event()
-        self._thread = threading.Thread(target=self._run, name="lease", daemon=True)
-        self._thread.start()
-
-    def stop(self) -> bool:
-        """Stop the thread. Return False if it still waits for the server after _PATIENCE_SECONDS."""
-        self._over.set()
-        self._thread.join(_PATIENCE_SECONDS)
-        return not self._thread.is_alive()
-
-    def _run(self) -> None:
-        while not self._over.wait(self._seconds) and self._check():
-            pass

@@ -106,12 +106,12 @@ class ForgetHandler:
                 unit_of_work.ledger.log(unit_of_work.now, one.story, "forgotten", article=one.id)
         if kind == "forgotten":
             story_links.erase(connection, stories_)
+            erase.drop_answers(connection)
         kept = erase.titles_of(connection, stories_)
         erase.blank_merged_stories(connection, stories_)
         erase.erase_summaries(connection, stories_)
         erase.blank_history(connection, wanted, stories_, kept)
         erase.stop_deliveries(connection, stories_, unit_of_work.now)
-        erase.blank_results(connection, stories_, kept)
 
     def delete_articles(
         self, connection: Connection, gone: Sequence[StoredArticle], what: DeletedPart

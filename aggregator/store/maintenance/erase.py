@@ -428,22 +428,10 @@ def stop_deliveries(connection: Connection, stories: Collection[str], at: dt.dat
     change_with(connection, waiting, outbox.c.story, stories)
 
 
-def blank_results(connection: Connection, stories: Collection[str], kept: Collection[str]) -> None:
-    """Erase headlines of these stories that are not in `kept` from the results of `recluster` commands."""
-    chosen = select(command.c.command_no, command.c.result).where(
-        command.c.kind == "recluster", command.c.state == "done", command.c.result.is_not(None)
-    )
-    for row in connection.execute(chosen).all():
-        answer = msgspec.json.decode(row.result)
-        changes = answer.get("changes", []) if isinstance(answer, dict) else []
-        wrong = [one for one in changes if one.get("story") in stories and one.get("title") not in kept]
-        for one in wrong:
-            one["title"] = ""
-        if wrong:
-            cleaned = msgspec.json.encode(answer).decode()
-            connection.execute(
-                update(command).where(command.c.command_no == row.command_no).values(result=cleaned)
-            )
+def drop_answers(connection: Connection) -> None:
+    """Delete the answered `recluster` commands: their results have headlines."""
+    answered = command.c.kind == "recluster", command.c.state != "waiting"
+    connection.execute(delete(command).where(*answered))
 
 
 def blank_command(connection: Connection, n: int) -> None:

@@ -269,7 +269,7 @@ def take_over(
     """
     changed = 0
     columns = [article.c[name] for name in ("inbox_no", "id", "story", *_DECIDED)]
-    today = _ids_today(live, scratch, names)
+    today = _ids_today(scratch, names)
     for part in _parts(scratch, select(*columns).order_by(article.c.inbox_no)):
         first, last = part[0]["inbox_no"], part[-1]["inbox_no"]
         rows = live.execute(select(*columns).where(article.c.inbox_no.between(first, last))).mappings()
@@ -292,30 +292,18 @@ def take_over(
     return changed
 
 
-def _ids_today(
-    live: Connection, scratch: Connection, names: Mapping[str, str]
-) -> Callable[[str | None], str | None]:
+def _ids_today(scratch: Connection, names: Mapping[str, str]) -> Callable[[str | None], str | None]:
     """Return a function that gives the id in the live database of a story of the scratch database.
 
-    A story that was merged meanwhile is the one that its founder founded there, else its successor; None if
-    neither is known.
+    Of a story that was merged there, it is that of its successor; None if neither is known.
     """
-    taken = {*names.values()}  # ids of other stories there
 
     @functools.cache
     def today(id_: str | None) -> str | None:
         if id_ is None or id_ in names:
             return names.get(id_ or "")
-        columns = story.c.founding_article, story.c.redirect_to
-        merged = scratch.execute(select(*columns).where(story.c.id == id_)).one_or_none()
-        if merged is None:
-            return None
-        same = select(story.c.id).where(story.c.founding_article == merged.founding_article)
-        ids = live.execute(same.order_by(story.c.founding_no)).scalars().all()
-        known = [one for one in ids if one not in taken]
-        if not known:
-            return names.get(merged.redirect_to or "")
-        return id_ if id_ in known else known[0]
+        successor = scratch.execute(select(story.c.redirect_to).where(story.c.id == id_)).scalar()
+        return names.get(successor or "")
 
     return today
 

@@ -137,16 +137,17 @@ def _within(
 
 # --- the machine -------------------------------------------------------------------------------------------
 
+_OPEN_FILES = 1024  # 64 fetches, 512 connections, and the database (chosen)
 _DAEMON_BYTES = 256 * 2**20  # memory of a small daemon: 256 MiB (measured: 82 to 228 MB, docs/scale.md)
 
 
 def _machine(context: DoctorContext) -> Iterator[Finding]:
     """Check the limits of this process; the limits of a service may differ."""
     files = resource.getrlimit(resource.RLIMIT_NOFILE)[0]
-    if 0 <= files < context.tuning.open_files:
+    if 0 <= files < _OPEN_FILES:
         yield warning(
-            f"a process may have {files} open files; {context.tuning.open_files} are recommended",
-            f"ulimit -n {context.tuning.open_files}, or LimitNOFILE= in the unit",
+            f"a process may have {files} open files; {_OPEN_FILES} are recommended",
+            f"ulimit -n {_OPEN_FILES}, or LimitNOFILE= in the unit",
         )
     work, available = context.config.work, _memory_bytes()
     needed = _DAEMON_BYTES + work.worker_count * context.tuning.worker_bytes
@@ -390,7 +391,7 @@ def _contents(context: DoctorContext) -> Iterator[Finding]:
     all_tuning = context.config.effective_tuning
     with context.database.read() as connection:
         stored = health_probes.stored(connection, context.now, all_tuning)
-        failing = sources_in_trouble(connection, context.now, all_tuning)
+        failing = sources_in_trouble(connection, context.now)
         yield ok(f"database: {shown_url(context.database.url)}, {waiting_words(stored)}")
         yield from _clock(context, connection)
         yield from _open_to_others(context, api_tokens.all_tokens(connection))

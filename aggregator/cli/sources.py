@@ -60,7 +60,7 @@ def list_(
     from aggregator.store.read.statistics import listed
 
     with context.obj.reading() as (config, database), database.read() as connection:
-        all_listed = listed(connection, utc_now(), config.effective_tuning)
+        all_listed = listed(connection, utc_now())
         has_database = missing_database(config) is None
     shown = [one for one in all_listed if one.is_in_trouble or not failing]
     if format_ == "json":
@@ -110,13 +110,11 @@ def show_(
     from aggregator.model.core import utc_now
     from aggregator.store.read.statistics import listed, problem_texts
 
-    with context.obj.reading() as (config, database):
+    with context.obj.reading() as (_, database):
         found = _find(database, source)
         with database.read() as connection:
             texts = problem_texts(connection, found.entry_source, limit)
-            (row,) = (
-                one for one in listed(connection, utc_now(), config.effective_tuning) if one.id == found.id
-            )
+            (row,) = (one for one in listed(connection, utc_now()) if one.id == found.id)
     if format_ == "jsonl":
         for text in texts:
             output.json_line(text)

@@ -7,48 +7,48 @@ entries, so the stored rate is that of the time before a source became silent.
 import datetime as dt
 import math
 from collections.abc import Iterable
-from typing import Literal
+from typing import Final, Literal
 
 import msgspec
 
 from aggregator.model.core import FrozenStruct
 
 _DAY_SECONDS = 86400.0
+_RATE_DAYS = 7.0  # over which new entries a day are averaged, so that weekends count
+# A source without news for so many of its expected gaps is silent (by chance, if entries were independent:
+# once in 22,000; they come in bursts), and never before so many days: weekends (chosen).
+SILENT_GAPS: Final = 10.0
+SILENT_DAYS: Final = 3.0
 _MIN_SPAN_DAYS = 1 / 24  # a feed with entries of the last minutes only does not have thousands a day
 
 
-def initial_rate(published: Iterable[dt.datetime], now: dt.datetime, rate_days: float) -> float:
+def initial_rate(published: Iterable[dt.datetime], now: dt.datetime) -> float:
     """Estimate new entries a day from the dates in the first response of a feed; 0 without dates."""
     ages = [(now - time).total_seconds() / _DAY_SECONDS for time in published]
     past = sorted(age for age in ages if age >= 0)
-    recent = [age for age in past if age <= rate_days]
+    recent = [age for age in past if age <= _RATE_DAYS]
     if len(recent) >= 2:
         # A feed contains only its newest entries: if all are recent, the oldest bounds the span.
-        span = recent[-1] if len(recent) == len(past) else rate_days
+        span = recent[-1] if len(recent) == len(past) else _RATE_DAYS
         return len(recent) / max(span, _MIN_SPAN_DAYS)
-    return len(past) / max(past[-1], rate_days) if past else 0.0
+    return len(past) / max(past[-1], _RATE_DAYS) if past else 0.0
 
 
-def decay_rate(per_day: float, at: dt.datetime | None, now: dt.datetime, rate_days: float) -> float:
+def decay_rate(per_day: float, at: dt.datetime | None, now: dt.datetime) -> float:
     """Return the rate `per_day` of the time `at`, decayed until `now` without new entries."""
     if at is None:
         return 0.0
     days = max(0.0, (now - at).total_seconds() / _DAY_SECONDS)
-    return per_day * math.exp(-days / rate_days)
+    return per_day * math.exp(-days / _RATE_DAYS)
 
 
-def update_rate(
-    per_day: float, at: dt.datetime | None, now: dt.datetime, new: int, rate_days: float
-) -> float:
+def update_rate(per_day: float, at: dt.datetime | None, now: dt.datetime, new: int) -> float:
     """Return the rate after `new` entries since `at`."""
-    return decay_rate(per_day, at, now, rate_days) + new / rate_days
+    return decay_rate(per_day, at, now) + new / _RATE_DAYS
 
 
-def silence_seconds(
-    per_day: float, per_day_at: dt.datetime | None, now: dt.datetime, *, gaps: float, days: float
-) -> float | None:
-    """Return for how long a source has had no news since it was added, if longer than `gaps` expected gaps
-    and `days`; else None.
+def silence_seconds(per_day: float, per_day_at: dt.datetime | None, now: dt.datetime) -> float | None:
+    """Return for how long a source has had no news since it was added, if it is silent; else None.
 
     `per_day` is the rate at its last news, or at its first poll, `per_day_at`.
     """
@@ -56,7 +56,7 @@ def silence_seconds(
     if gap is None or per_day_at is None:
         return None
     silent = (now - per_day_at).total_seconds()
-    return silent if silent >= max(gap * gaps, days * _DAY_SECONDS) else None
+    return silent if silent >= max(gap * SILENT_GAPS, SILENT_DAYS * _DAY_SECONDS) else None
 
 
 def expected_gap_seconds(per_day: float) -> float | None:
@@ -208,5 +208,4 @@ class HealthCheckTuning(msgspec.Struct, frozen=True, kw_only=True):
 
     probe_seconds: float
     sources_labelled: int
-    open_files: int
     worker_bytes: int

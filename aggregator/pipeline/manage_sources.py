@@ -72,6 +72,7 @@ _FOLDER_INTERVAL_SECONDS = 10  # between two looks at a folder without an interv
 _SEARCH_SECONDS = 60.0  # after which no further address of a site is requested (chosen)
 _FOLDER_SEPARATOR = " / "  # between the names of nested folders, as stored and typed
 _SPREAD_LEAST_SECONDS = 30.0
+_FIRST_POLLS_A_SECOND = 5.0  # of many feeds imported at once (chosen)
 _MAILBOX = re.compile(r"imaps?://", re.IGNORECASE)
 
 
@@ -588,7 +589,6 @@ def import_feeds(
     Raises UsageError or ReadError if it has no feed, or if there would be more sources than
     `server.max_sources`.
     """
-    tuning = source_tuning(config.effective_tuning)
     feeds = read_opml(data)
     if not feeds:
         raise UsageError(f"{file}: there is no feed in it; a feed is an <outline> with xmlUrl")
@@ -596,7 +596,7 @@ def import_feeds(
     permitted: set[str] = set()
     refused: list[str] = []
     new: dict[str, Source] = {}  # by id; stored together, since other writers wait meanwhile
-    spread = min(max(_SPREAD_LEAST_SECONDS, len(feeds) / tuning.first_polls_a_second), config.fetch.interval)
+    spread = min(max(_SPREAD_LEAST_SECONDS, len(feeds) / _FIRST_POLLS_A_SECOND), config.fetch.interval)
     with database.write() as connection:
         sources = all_sources(connection)
         by_address = {address_key(url): one for one in sources for url in (one.address, one.polled_url)}

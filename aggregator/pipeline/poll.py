@@ -239,14 +239,7 @@ class Poller:
     def _is_first_of_a_silent_day(self, source: Source, now: dt.datetime) -> bool:
         if source.last_polled_at is None or source.last_polled_at.date() == now.date():
             return False
-        silent = silence_seconds(
-            source.per_day,
-            source.per_day_at,
-            now,
-            gaps=self._net.silent_gaps,
-            days=self._net.silent_days,
-        )
-        return silent is not None
+        return silence_seconds(source.per_day, source.per_day_at, now) is not None
 
     def _parsed(
         self, fetched: FetchResult, source: Source, now: dt.datetime, read: Callable[[bytes], bytes]

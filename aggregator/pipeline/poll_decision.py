@@ -211,8 +211,8 @@ def _after_answer(source: Source, answer: PollAnswer, now: dt.datetime, rules: P
     shares = not is_comparable or any(one.outcome != "new" for one in answer.accepted)
     cause = None if source.health == "failing" else source.health_cause
     if answer.feed is not None:
-        source, cause = _with_feed(source, answer, len(own_time), now, net), answer.feed.problem
-    rate = decay_rate(source.per_day, source.per_day_at, now, net.rate_days)
+        source, cause = _with_feed(source, answer, len(own_time), now), answer.feed.problem
+    rate = decay_rate(source.per_day, source.per_day_at, now)
     next_poll = after_success(
         source.id,
         now,
@@ -267,7 +267,7 @@ def with_counts(source: Source, accepted: Sequence[AcceptResult], rejected: int 
     )
 
 
-def _with_feed(source: Source, answer: PollAnswer, flood: int, now: dt.datetime, net: NetTuning) -> Source:
+def _with_feed(source: Source, answer: PollAnswer, flood: int, now: dt.datetime) -> Source:
     """Return the source with what its feed says of itself, its counts, and the rate of new entries."""
     feed = answer.feed
     assert feed is not None
@@ -285,12 +285,10 @@ def _with_feed(source: Source, answer: PollAnswer, flood: int, now: dt.datetime,
     if not source.first_poll_done:  # by the dates, later by the number
         times = [entry.published.time for entry in answer.entries if entry.published is not None]
         newest = max((time for time in times if time <= now), default=now)
-        return _with(
-            counted, per_day=initial_rate(times, now, net.rate_days), per_day_at=now, last_new_at=newest
-        )
+        return _with(counted, per_day=initial_rate(times, now), per_day_at=now, last_new_at=newest)
     if new == flood:
         return counted
-    rate = update_rate(source.per_day, source.per_day_at, now, new - flood, net.rate_days)
+    rate = update_rate(source.per_day, source.per_day_at, now, new - flood)
     return _with(counted, per_day=rate, per_day_at=now, last_new_at=now)
 
 

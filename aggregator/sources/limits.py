@@ -15,10 +15,8 @@ class SourceTuning(msgspec.Struct, frozen=True, kw_only=True):
     turn_seconds: float
     max_key_chars: int
     discovery_tries: int
-    first_polls_a_second: float
     mailbox_messages: int
     mailbox_seconds: float
-    mailbox_attempts: int
 
 
 def source_tuning(all_tuning: Tuning) -> SourceTuning:
@@ -41,9 +39,6 @@ class NetTuning(msgspec.Struct, frozen=True, kw_only=True):
     quiet_stretch: float
     backoff_factor: float
     jitter_share: float
-    rate_days: float
-    silent_gaps: float
-    silent_days: float
 
 
 def net_tuning(all_tuning: Tuning) -> NetTuning:

@@ -26,6 +26,9 @@ from aggregator.sources.limits import SourceTuning
 _PORTS = {"imap": 143, "imaps": 993}
 _MOST_LINE_BYTES = 2**20  # the numbers of 100,000 messages
 _MOST_LINES = 10_000  # three a message, and what the server tells unasked
+# To read a message at which the connection fails; then it is left out. As the interval of a failing source
+# grows, over hours (chosen).
+_MOST_ATTEMPTS = 3
 _MOST_DIGITS = 10  # of the 32 bits of numbers and sizes
 _CHUNK_BYTES = 65_536
 _NUMBER = re.compile(rb"\bUID (\d{1,10})\b")
@@ -67,7 +70,7 @@ def read_mailbox(
 
     Without a state, or after the server renumbered the folder, return the newest. `address`: as
     config/source_access.py makes it. If the connection fails later than the first message, return those
-    before. A message at which it failed `mailbox_attempts` times is left out. Raise FetchError with a cause
+    before. A message at which it failed `_MOST_ATTEMPTS` times is left out. Raise FetchError with a cause
     of the client, or `login`, `folder`, and the state for the next call.
     """
     parts = urlsplit(address)
@@ -270,7 +273,7 @@ def _new_messages(
         if not isinstance(failed, FetchError) or failed.cause == "stopped":
             raise failed from None
         if not messages:  # else it may be the fault of those before
-            messages = [_failed_at(number, failures + 1, failed, f"{validity}/{number - 1}", tuning)]
+            messages = [_failed_at(number, failures + 1, failed, f"{validity}/{number - 1}")]
             reached = number
     else:
         session.leave()
@@ -279,13 +282,13 @@ def _new_messages(
     )
 
 
-def _failed_at(number: int, attempts: int, error: FetchError, state: str, tuning: SourceTuning) -> Message:
+def _failed_at(number: int, attempts: int, error: FetchError, state: str) -> Message:
     """Return a message that is left out after too many attempts; before, raise the error with the state."""
-    if attempts >= tuning.mailbox_attempts:
+    if attempts >= _MOST_ATTEMPTS:
         return Message(number=number, problem=f"reading it failed {attempts} times ({error})")
     raise FetchError(
         error.cause,
-        f"{error.detail}, at message {number} (attempt {attempts} of {tuning.mailbox_attempts})",
+        f"{error.detail}, at message {number} (attempt {attempts} of {_MOST_ATTEMPTS})",
         state=f"{state}/{number}/{attempts}",
     )
 

@@ -50,6 +50,7 @@ from aggregator.store.engine.engines import (
 
 log = logging.getLogger(__name__)
 
+_TRIES = 5  # attempts of a transaction that conflicts with others: some 1.5 s in all (chosen)
 # Before the second attempt; doubled before each further one, less up to half at random.
 _PAUSE_SECONDS = 0.1
 _LEAST_FREE_BYTES = 1 << 20  # a transaction of the daemon may add this much to the WAL
@@ -231,7 +232,7 @@ class Database:
         """
         started = time.monotonic()
         pause = _PAUSE_SECONDS
-        for tried in range(1, self.tuning.tries + 1):
+        for tried in range(1, _TRIES + 1):
             try:
                 return unit()
             except DatabaseLockedError:
@@ -240,7 +241,7 @@ class Database:
                 unknown = isinstance(error, DatabaseAwayError) and error.commit_unknown
                 # No retry after half of the time for locks.
                 spent = time.monotonic() - started > self.tuning.lock_seconds / 2
-                if unknown or spent or tried == self.tuning.tries:
+                if unknown or spent or tried == _TRIES:
                     raise
                 self.metrics_registry.count(TRANSACTION_RETRIES, _CAUSES[type(error)])
             time.sleep(pause * random.uniform(0.5, 1.0))  # noqa: S311 - jitter

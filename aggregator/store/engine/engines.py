@@ -27,7 +27,6 @@ class DatabaseTuning(msgspec.Struct, frozen=True, kw_only=True):
     lock_seconds: float
     idle_seconds: float
     read_seconds: float
-    tries: int
     wal_mib: int
     free_mib: int
     short_wait_seconds: float

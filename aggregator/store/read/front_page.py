@@ -37,6 +37,7 @@ from aggregator.stories.lexicon import TITLE_CHARS, clean_title_text
 # stories do not hide a story with many reports, and the cost does not depend on the number of stories. Each
 # class has a partial index on `bumped_at`.
 CLASSES: Final = (1, 2, 5)
+REPORTS_CAP: Final = 64  # reports that count at most: the biggest story leads for 36 hours (chosen)
 _KINDS: Final = frozenset(get_args(HistoryEventKind))
 
 
@@ -44,13 +45,12 @@ class FrontPageTuning(msgspec.Struct, frozen=True, kw_only=True):
     """Section `front_page` of config/tuning.yaml, which gives units and origins."""
 
     doubling_hours: float
-    reports_cap: int
     window: int
 
 
 def weight(one: FrontPageStory, tuning: FrontPageTuning) -> float:
     """Return the weight in hours: the last bump since 1970, plus the value of reports and of `prefer`."""
-    reports = min(max(1, one.report_count), tuning.reports_cap)
+    reports = min(max(1, one.report_count), REPORTS_CAP)
     doublings = math.log2(reports) + (0.5 if one.preferred else 0.0)
     return one.updated.timestamp() / 3600 + tuning.doubling_hours * doublings
 

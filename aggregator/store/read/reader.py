@@ -415,13 +415,13 @@ class StoryReader:
     def sources(self, limit: int, **wanted: Any) -> SourcePage:
         """Return a page of sources; `wanted` is that of `source_page`. Raises UsageError."""
         with self.database.read() as connection:
-            return source_page(connection, self._now(), self._all_tuning, limit=limit, **wanted)
+            return source_page(connection, self._now(), limit=limit, **wanted)
 
     def source(self, id: str) -> SourceView | None:  # noqa: A002
         """Return the source with this id; None if there is none."""
         chosen = select(source.c.id).where(source.c.id == id)
         with self.database.read() as connection:
-            found = listed(connection, self._now(), self._all_tuning, with_verdicts=False, chosen=chosen)
+            found = listed(connection, self._now(), with_verdicts=False, chosen=chosen)
         return found[0] if found else None
 
     def state(self) -> Health:

@@ -5,7 +5,6 @@ from collections import Counter, defaultdict
 from collections.abc import Iterator
 from typing import Any, NamedTuple
 
-import msgspec
 from sqlalchemy import (
     ColumnElement,
     Connection,
@@ -22,10 +21,15 @@ from sqlalchemy import (
 )
 
 from aggregator.config.messages import counted
-from aggregator.config.tuning import Tuning
 from aggregator.model.core import Entry, FrozenStruct
 from aggregator.model.errors import UsageError
-from aggregator.model.health_report import decay_rate, expected_gap_seconds, silence_seconds
+from aggregator.model.health_report import (
+    SILENT_DAYS,
+    SILENT_GAPS,
+    decay_rate,
+    expected_gap_seconds,
+    silence_seconds,
+)
 from aggregator.model.read_model import SourcePage, SourceState, SourceView
 from aggregator.store import codecs
 from aggregator.store.engine.database import Database
@@ -78,14 +82,6 @@ _MEANINGS = {
 }
 
 
-class HealthTuning(msgspec.Struct, frozen=True, kw_only=True):
-    """Constants of section `net` of config/tuning.yaml."""
-
-    rate_days: float
-    silent_gaps: float
-    silent_days: float
-
-
 class SourceHealth(NamedTuple):
     """The health of a source. `cause`: a short identifier, "" if it is ok; `words`: a sentence for people."""
 
@@ -95,19 +91,14 @@ class SourceHealth(NamedTuple):
     per_day: float | None = None  # new entries, a mean over about a week; None where it is not known yet
 
 
-def health_tuning(all_tuning: Tuning) -> HealthTuning:
-    """Return the constants in force."""
-    return msgspec.convert(all_tuning.values("net"), HealthTuning)
-
-
-def health_of(source: Source, now: dt.datetime, tuning: HealthTuning) -> SourceHealth:
+def health_of(source: Source, now: dt.datetime) -> SourceHealth:
     """Return the health of `source` at `now`."""
     known = source.per_day_at is not None
-    rate = decay_rate(source.per_day, source.per_day_at, now, tuning.rate_days) if known else None
-    return _condition(source, now, tuning)._replace(per_day=rate)
+    rate = decay_rate(source.per_day, source.per_day_at, now) if known else None
+    return _condition(source, now)._replace(per_day=rate)
 
 
-def _condition(source: Source, now: dt.datetime, tuning: HealthTuning) -> SourceHealth:
+def _condition(source: Source, now: dt.datetime) -> SourceHealth:
     if source.paused:
         return SourceHealth("paused", words=source.health_cause or "")
     if source.health == "merged":
@@ -119,12 +110,12 @@ def _condition(source: Source, now: dt.datetime, tuning: HealthTuning) -> Source
     if source.health == "failing":
         cause, _, detail = (source.health_cause or "").partition(":")
         return SourceHealth("failing", cause, _failing(source, now, cause, detail.strip()))
-    return SourceHealth("new") if source.health == "new" else _news(source, now, tuning)
+    return SourceHealth("new") if source.health == "new" else _news(source, now)
 
 
-def _news(source: Source, now: dt.datetime, tuning: HealthTuning) -> SourceHealth:
+def _news(source: Source, now: dt.datetime) -> SourceHealth:
     """Check a working source for too few or too many entries."""
-    silence = _silence(source, now, tuning)
+    silence = _silence(source, now)
     if silence is not None:
         return SourceHealth("silent", "silent", silence)
     if source.flooded_at is not None and now - source.flooded_at < dt.timedelta(days=_FLOOD_SHOWN_DAYS):
@@ -149,11 +140,9 @@ def _failing(source: Source, now: dt.datetime, cause: str, detail: str) -> str:
     return words
 
 
-def _silence(source: Source, now: dt.datetime, tuning: HealthTuning) -> str | None:
+def _silence(source: Source, now: dt.datetime) -> str | None:
     gap = expected_gap_seconds(source.per_day)
-    silent = silence_seconds(
-        source.per_day, source.per_day_at, now, gaps=tuning.silent_gaps, days=tuning.silent_days
-    )
+    silent = silence_seconds(source.per_day, source.per_day_at, now)
     if gap is None or silent is None:
         return None
     if source.last_new_at is not None:
@@ -247,7 +236,6 @@ _SAME = ["id", "kind", "polled_url", "site_url", "folder", "outlet", "language",
 def source_page(
     connection: Connection,
     now: dt.datetime,
-    all_tuning: Tuning,
     *,
     limit: int,
     after: str = "",
@@ -261,7 +249,7 @@ def source_page(
     """
     is_sqlite = connection.dialect.name == "sqlite"
     fold, folded = (func.casefold, text.casefold()) if is_sqlite else (func.lower, text.lower())
-    trouble = case((in_trouble(now, health_tuning(all_tuning)), 0), else_=1)
+    trouble = case((in_trouble(now), 0), else_=1)
     name = func.coalesce(*(func.nullif(source.c[one], "") for one in ("name", "outlet", "title", "address")))
     folder = func.coalesce(source.c.folder, "")
     keys = [one if is_sqlite else collate(one, "C") for one in (folder, fold(name), source.c.id)]
@@ -276,7 +264,7 @@ def source_page(
         public = case((name.contains("://"), source.c.host), else_=name)
         places = (public, source.c.folder, source.c.outlet, source.c.host)
         wanted = wanted.where(or_(*(fold(one).contains(folded, autoescape=True) for one in places)))
-    found = listed(connection, now, all_tuning, with_verdicts=False, chosen=wanted)
+    found = listed(connection, now, with_verdicts=False, chosen=wanted)
     counts = select(func.count(), func.coalesce(func.sum(1 - trouble), 0)).select_from(source)
     total, failing = connection.execute(counts).one()
     has_more = len(found) > limit
@@ -288,12 +276,12 @@ def source_page(
     )
 
 
-def in_trouble(now: dt.datetime, tuning: HealthTuning) -> ColumnElement[bool]:
+def in_trouble(now: dt.datetime) -> ColumnElement[bool]:
     """Return the condition of `SourceView.is_in_trouble`."""
     age = now.timestamp() - extract("epoch", source.c.per_day_at)
     is_silent = and_(
-        age >= tuning.silent_days * _DAY_SECONDS,
-        age * source.c.per_day >= tuning.silent_gaps * _DAY_SECONDS,
+        age >= SILENT_DAYS * _DAY_SECONDS,
+        age * source.c.per_day >= SILENT_GAPS * _DAY_SECONDS,
         source.c.per_day > 0,
     )
     is_flood = source.c.flooded_at > now - dt.timedelta(days=_FLOOD_SHOWN_DAYS)
@@ -301,17 +289,16 @@ def in_trouble(now: dt.datetime, tuning: HealthTuning) -> ColumnElement[bool]:
     return and_(~source.c.paused, or_(source.c.health.in_(("failing", "gone")), is_odd))
 
 
-def sources_in_trouble(connection: Connection, now: dt.datetime, all_tuning: Tuning) -> list[SourceView]:
+def sources_in_trouble(connection: Connection, now: dt.datetime) -> list[SourceView]:
     """Return the sources with a problem."""
-    is_one = in_trouble(now, health_tuning(all_tuning))
+    is_one = in_trouble(now)
     chosen = select(source.c.id).where(is_one).order_by(source.c.folder, source.c.name, source.c.id)
-    return listed(connection, now, all_tuning, with_verdicts=False, chosen=chosen)
+    return listed(connection, now, with_verdicts=False, chosen=chosen)
 
 
 def listed(
     connection: Connection,
     now: dt.datetime,
-    all_tuning: Tuning,
     *,
     with_verdicts: bool = True,
     chosen: Select[tuple[str]] | None = None,
@@ -320,7 +307,6 @@ def listed(
 
     The counts of verdicts read all entries.
     """
-    tuning = health_tuning(all_tuning)
     sources = all_sources(connection) if chosen is None else chosen_sources(connection, chosen)
     counted = select(article.c.source, func.count().label("articles")).group_by(article.c.source)
     if chosen is not None:
@@ -331,7 +317,7 @@ def listed(
     unstable, backing_off = distrusted(connection), backing_off_hosts(connection, now)
     rows = []
     for item in sources:
-        health = health_of(item, now, tuning)
+        health = health_of(item, now)
         problems = [one for one in (health.words, unstable.get(item.id)) if one]
         due = max(item.next_due_at, backing_off.get(item.host or "", item.next_due_at))
         rows.append(

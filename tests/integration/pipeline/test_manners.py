@@ -25,7 +25,7 @@ from aggregator.store.intake.sources import (
     source_id,
     sync_config,
 )
-from aggregator.store.read.statistics import health_of, health_tuning
+from aggregator.store.read.statistics import health_of
 from aggregator.store.tables import entry
 from aggregator.store.tables import source as source_table
 from tests.support.articles import FLOOD, NOON, STRIKE, Rig, record
@@ -180,7 +180,7 @@ def test_a_new_address_that_is_a_source_already_takes_over(either: Week, world: 
     week.live(72)
     gave_way = week.source(first)
     assert (gave_way.health, gave_way.merged_into, gave_way.entries_new) == ("merged", second, 2)
-    health = health_of(gave_way, world.time(), health_tuning(ALL_TUNING))
+    health = health_of(gave_way, world.time())
     assert (health.state, health.cause) == ("merged", "moved")
     asked = len(world.paths("old.example"))
     week.live(24)
@@ -436,11 +436,11 @@ def test_an_archive_in_a_feed_is_logged_and_does_not_count_as_a_busy_day(week: W
     world.sites = {"old.example": {"/feed": feed}}
     id_ = week.add(OLD)
     week.live(0.1)
-    rate = health_of(week.source(id_), world.time(), health_tuning(ALL_TUNING)).per_day
+    rate = health_of(week.source(id_), world.time()).per_day
     assert rate == pytest.approx(5 / 4, abs=0.1)
     old = [dated(100 + n, 100 + n) for n in range(40)]
     feed.body = rss(*old, *daily)
     week.live(6)
-    health = health_of(week.source(id_), world.time(), health_tuning(ALL_TUNING))
+    health = health_of(week.source(id_), world.time())
     assert (health.state, health.words[:30]) == ("flood", "40 old entries came at once on")
     assert health.per_day < 2

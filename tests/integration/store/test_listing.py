@@ -65,7 +65,7 @@ class Newsroom:
         self.rig.place()
 
     def list(self) -> dict[str, SourceView]:
-        return {one.name: one for one in read_by(self.database, listed, self.clock(), ALL_TUNING)}
+        return {one.name: one for one in read_by(self.database, listed, self.clock())}
 
 
 @pytest.fixture

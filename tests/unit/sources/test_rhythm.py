@@ -15,11 +15,10 @@ from aggregator.sources.fetch.response import fresh_seconds
 from aggregator.sources.limits import net_tuning
 from aggregator.sources.parse.feed import ttl_seconds
 from aggregator.store.intake.sources import Source
-from aggregator.store.read.statistics import health_of, health_tuning
+from aggregator.store.read.statistics import health_of
 
 ALL_TUNING = Tuning()
 TUNING = net_tuning(ALL_TUNING)
-HEALTH = health_tuning(ALL_TUNING)
 NOW = dt.datetime(2026, 11, 20, 8, 0, tzinfo=dt.UTC)
 
 
@@ -44,7 +43,7 @@ def ago(days: float) -> dt.datetime:
     ],
 )
 def test_the_dates_of_a_new_feed_tell_its_rate(ages: list[float], least: float, most: float) -> None:
-    assert least <= initial_rate([ago(age) for age in ages], NOW, TUNING.rate_days) <= most
+    assert least <= initial_rate([ago(age) for age in ages], NOW) <= most
 
 
 @pytest.mark.slow
@@ -53,20 +52,18 @@ def test_the_rate_that_is_kept_becomes_the_rate_that_is(true: float, start: floa
     rate, at = start, NOW
     for step in range(1, 1001):
         now = NOW + dt.timedelta(days=step / true)
-        rate, at = update_rate(rate, at, now, 1, TUNING.rate_days), now
+        rate, at = update_rate(rate, at, now, 1), now
         if now > NOW + dt.timedelta(days=80):
             break
     days = (at - NOW).total_seconds() / 86400
     if days > 50:
-        assert true * 0.8 <= decay_rate(rate, at, at, TUNING.rate_days) <= true * 1.8 + 0.2
+        assert true * 0.8 <= decay_rate(rate, at, at) <= true * 1.8 + 0.2
 
 
 def test_a_rate_fades_while_nothing_comes() -> None:
-    assert decay_rate(10.0, ago(7), NOW, TUNING.rate_days) == pytest.approx(3.68, abs=0.01)
-    assert decay_rate(10.0, NOW, ago(1), TUNING.rate_days) == 10.0, (
-        "a clock that went back makes nothing more"
-    )
-    assert decay_rate(10.0, None, NOW, TUNING.rate_days) == 0.0
+    assert decay_rate(10.0, ago(7), NOW) == pytest.approx(3.68, abs=0.01)
+    assert decay_rate(10.0, NOW, ago(1)) == 10.0, "a clock that went back makes nothing more"
+    assert decay_rate(10.0, None, NOW) == 0.0
     assert (expected_gap_seconds(24.0), expected_gap_seconds(0.0)) == (3600.0, None)
 
 
@@ -178,7 +175,7 @@ def source(**more: object) -> Source:
 
 
 def reported(**more: object) -> tuple[str, str, str]:
-    health = health_of(source(**more), NOW, HEALTH)
+    health = health_of(source(**more), NOW)
     return health.state, health.cause, health.words
 
 
@@ -245,5 +242,5 @@ def test_what_is_not_asked_any_more_says_why() -> None:
 
 
 def test_articles_a_day_are_known_after_the_first_answer() -> None:
-    assert health_of(source(per_day=12.0, per_day_at=NOW), NOW, HEALTH).per_day == 12.0
-    assert health_of(source(first_poll_done=False), NOW, HEALTH).per_day is None
+    assert health_of(source(per_day=12.0, per_day_at=NOW), NOW).per_day == 12.0
+    assert health_of(source(first_poll_done=False), NOW).per_day is None

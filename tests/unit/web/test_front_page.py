@@ -10,7 +10,7 @@ from starlette.testclient import TestClient
 from aggregator.config.tuning import Tuning
 from aggregator.model.errors import UsageError
 from aggregator.model.read_model import FrontPageStory, HistoryEvent, StoryListItem
-from aggregator.store.read.front_page import FrontPageTuning, ranked, weight
+from aggregator.store.read.front_page import REPORTS_CAP, FrontPageTuning, ranked, weight
 from aggregator.web.jinja import unbroken, without_title
 from aggregator.web.pages.views import BESIDE, arranged, depth_counts, section_tabs
 from aggregator.web.pages.visitor import COOKIE, MOST_HIDDEN, MOST_SAVED, Visitor
@@ -54,7 +54,7 @@ def test_the_order_they_come_in_leaves_no_trace(stories: list[FrontPageStory], r
     assert ranked(shuffled, TUNING) == ranked(stories, TUNING)
 
 
-@given(st.integers(1, TUNING.reports_cap // 2))
+@given(st.integers(1, REPORTS_CAP // 2))
 def test_twice_the_reports_are_worth_the_hours_of_a_doubling(reports: int) -> None:
     gained = weight(glance(reports=2 * reports), TUNING) - weight(glance(reports=reports), TUNING)
     assert abs(gained - TUNING.doubling_hours) < 1e-6
@@ -68,7 +68,7 @@ def test_four_reports_of_the_evening_stand_above_one_of_the_next_morning() -> No
 
 
 def test_more_reports_than_the_cap_weigh_no_more() -> None:
-    assert weight(glance(reports=TUNING.reports_cap), TUNING) == weight(glance(reports=5000), TUNING)
+    assert weight(glance(reports=REPORTS_CAP), TUNING) == weight(glance(reports=5000), TUNING)
 
 
 def test_a_preferred_outlet_lifts_a_story_by_its_hours() -> None:

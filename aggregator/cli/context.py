@@ -16,7 +16,6 @@ from aggregator.model.errors import AggregatorError
 if TYPE_CHECKING:
     from aggregator.config.settings import Config
     from aggregator.store.engine.database import Database
-    from aggregator.store.migrate import MigrationStep
 
 
 class Settings(msgspec.Struct, frozen=True, kw_only=True):
@@ -113,7 +112,7 @@ def missing_database(config: "Config") -> Path | None:
 
 
 def bring_up(database: "Database", config: "Config", *, create_again: bool = False) -> tuple[str | None, str]:
-    """Upgrade a database and print each step; returns the revisions before and after.
+    """Upgrade a database and say so; returns the revisions before and after.
 
     Backs up an older SQLite file first, if there is room on the disk. The backup is deleted if the upgrade
     failed and changed nothing: a service that is started again and again must not fill the disk.
@@ -130,13 +129,10 @@ def bring_up(database: "Database", config: "Config", *, create_again: bool = Fal
         nonlocal backup
         backup, message = keep_before_upgrade(config, database, revision, utc_now(), progress_bar)
         output.say(message)
-
-    def print_step(step: "MigrationStep") -> None:  # on a large database a step may take minutes
-        place = f"step {step.number} of {step.total}"
-        output.say(f"upgrading the database: {place}, {step.title} ({step.revision})")
+        output.say(f"upgrading the database to revision {revision}")  # a large one takes minutes
 
     try:
-        return upgrade(database, print_step, back_up, allow_new=create_again)
+        return upgrade(database, back_up, allow_new=create_again)
     except BaseException:
         with suppress(AggregatorError, OSError):
             if backup is not None and revision_of(database) != newest_revision():

@@ -13,7 +13,6 @@ from pathlib import Path
 from sqlalchemy import Connection, inspect, text
 from sqlalchemy.exc import DatabaseError
 
-from aggregator.model.core import FrozenStruct
 from aggregator.model.errors import (
     AggregatorError,
     ConfigError,
@@ -106,29 +105,15 @@ def _are_most(ours: set[str]) -> bool:
     return len(ours) > len(metadata.tables) // 2
 
 
-class MigrationStep(FrozenStruct, frozen=True, kw_only=True):
-    """A migration that was applied. All migrations of an upgrade are one transaction."""
-
-    revision: str
-    title: str  # first line of its docstring
-    number: int  # from 1
-    total: int  # migrations of this upgrade
-
-
 def upgrade(
-    database: Database,
-    on_step: Callable[[MigrationStep], object] | None = None,
-    keep: Callable[[str], object] | None = None,
-    *,
-    allow_new: bool = False,
+    database: Database, keep: Callable[[str], object] | None = None, *, allow_new: bool = False
 ) -> tuple[str | None, str]:
     """Migrate to the newest revision in one transaction. Return the revisions before and after.
 
-    A missing file is created; `allow_new`: see `make_file`. `on_step` is called after each migration of an
-    upgrade, but not for a new database. `keep` is called once before the first migration of an upgrade, with
-    the new revision, to take a backup; no other process writes meanwhile. Raises DatabaseTooNewError for the
-    revision of a newer program, ConfigError for another unknown one, AnotherDaemonError if a process of an
-    older program uses the database.
+    A missing file is created; `allow_new`: see `make_file`. `keep` is called once before the first migration
+    of an upgrade, with the new revision, to take a backup; no other process writes meanwhile. Raises
+    DatabaseTooNewError for the revision of a newer program, ConfigError for another unknown one,
+    AnotherDaemonError if a process of an older program uses the database.
     """
     make_file(database, allow_new=allow_new)
     before = revision_of(database)
@@ -136,7 +121,7 @@ def upgrade(
     attempt = 0  # another process that upgrades may take minutes
     while before != newest_revision():
         try:
-            _migrate(database, on_step, keep)
+            _migrate(database, keep)
             break
         except DatabaseBusyError:
             attempt += 1
@@ -203,11 +188,7 @@ def clear(database: Database) -> None:
             )
 
 
-def _migrate(
-    database: Database,
-    on_step: Callable[[MigrationStep], object] | None,
-    keep: Callable[[str], object] | None,
-) -> None:
+def _migrate(database: Database, keep: Callable[[str], object] | None) -> None:
     # Mako, a dependency of Alembic, would load pygments to colour its errors: 4 MB that would stay in memory.
     sys.modules.setdefault("mako.ext.pygmentplugin", None)  # type: ignore[arg-type]
     from alembic import command
@@ -230,7 +211,6 @@ def _migrate(
             cleanup.enter_context(exclusively(database, older_program))
             if keep is not None:
                 keep(newest_revision())
-            settings.attributes["applied"] = _step_callback(before, on_step)
         settings.attributes["connection"] = connection
         try:
             command.upgrade(settings, "head")
@@ -241,27 +221,6 @@ def _migrate(
                 f"the database {shown_url(database.url)} is damaged and cannot be upgraded ({error.orig})",
                 "restore a backup, or recover what is left: sqlite3 FILE .recover | sqlite3 NEW",
             ) from error
-
-
-def _step_callback(
-    before: str, on_step: Callable[[MigrationStep], object] | None
-) -> Callable[[str, str], None] | None:
-    """Return the callback of migrations/env.py (revision, title) that calls `on_step`."""
-    if on_step is None:
-        return None
-    pending = _revisions()[_revisions().index(before) + 1 :]
-
-    def applied(revision: str, title: str) -> None:
-        on_step(
-            MigrationStep(
-                revision=revision,
-                title=title.strip().rstrip("."),
-                number=pending.index(revision) + 1,
-                total=len(pending),
-            )
-        )
-
-    return applied
 
 
 def check(database: Database) -> None:
@@ -289,7 +248,5 @@ def _refuse_unknown(database: Database, revision: str | None) -> None:
 def too_old(what: str, revision: str) -> ConfigError:
     """Return the error for a database or backup of a revision from which no migration leads here."""
     return ConfigError(
-        f"{what} is at revision {revision} of an unreleased aggregator, this one upgrades {_revisions()[0]} "
-        "and later: with the program that wrote it (for a backup after `aggregator db restore`) type "
-        "`aggregator export > all.jsonl`, with this one `aggregator import all.jsonl --database sqlite:///NEW`"
+        f"{what} is at revision {revision} of an unreleased aggregator, which cannot be upgraded to this one"
     )

@@ -24,7 +24,6 @@ from aggregator.model.errors import (
 from aggregator.store.engine.database import Connection, Database
 from aggregator.store.engine.writer_lease import open_process_lock
 from aggregator.store.migrate import (
-    MigrationStep,
     check,
     make_file,
     migrations_folder,
@@ -147,7 +146,7 @@ def test_a_database_of_a_newer_or_unreleased_program_is_refused_and_left_alone(
     database: Database, revision: str
 ) -> None:
     executed(database, text("UPDATE alembic_version SET version_num = :n"), {"n": revision})
-    error, code, words = ConfigError, 2, f"revision {revision} .* `aggregator export .* import"
+    error, code, words = ConfigError, 2, f"revision {revision} of an unreleased"
     if revision == "9999":
         error, code, words = DatabaseTooNewError, 4, revision
     for use in (upgrade, check):
@@ -250,12 +249,9 @@ def test_an_upgrade_takes_each_step_and_keeps_every_value(old: Database, later: 
     revision = revision_of(old)
     with pytest.raises(DatabaseOutdatedError, match="aggregator db upgrade"):
         check(old)
-    steps: list[MigrationStep] = []
-    assert upgrade(old, steps.append) == (revision, later.revisions[-1])
-    assert [(one.revision, one.title, one.number, one.total) for one in steps] == [
-        (later.revisions[0], "Notes on articles", 1, 2),
-        (later.revisions[1], "Notes in v_stories", 2, 2),
-    ]
+    kept: list[str] = []
+    assert upgrade(old, kept.append) == (revision, later.revisions[-1])
+    assert kept == [later.revisions[-1]]
     check(old)
     after = rows_of_all_tables(old)
     assert after.keys() - before.keys() == {"later_note"}
@@ -392,10 +388,10 @@ def test_a_new_database_is_made_whole_or_not_at_all(empty: Database) -> None:
 @pytest.mark.later
 def test_several_that_upgrade_an_older_one_at_once_do_not_meet(old: Database, later: LaterVersion) -> None:
     databases = [Database(old.url) for _ in range(4)]
-    steps: list[str] = []
+    kept: list[str] = []
     with ThreadPoolExecutor(4) as threads:
-        list(threads.map(lambda one: upgrade(one, lambda step: steps.append(step.revision)), databases))
-    assert steps == later.revisions, "one of them did it, the others waited"
+        list(threads.map(lambda one: upgrade(one, kept.append), databases))
+    assert kept == [later.revisions[-1]], "one of them did it, the others waited"
     for one in databases:
         check(one)
         one.close()

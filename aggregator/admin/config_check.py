@@ -151,7 +151,7 @@ def check(config: Config) -> None:
     found = [*_source_mistakes(config), *_query_mistakes(config)]
     for number, hook in enumerate(config.webhooks):
         try:
-            web_address(hook.url.get_secret_value(), config)
+            web_address(hook.url.get_secret_value())
         except ConfigError:  # whose words may have the address, which is a secret
             found.append(f"webhooks.{number}.url: this is not an http or https address")
     checks: tuple[Callable[[], object], ...] = (
@@ -177,7 +177,7 @@ def check(config: Config) -> None:
 def _check_public_url(config: Config) -> None:
     if config.public_url:
         with at_key("public_url"):
-            web_address(config.public_url, config)
+            web_address(config.public_url)
             if "@" in urlsplit(config.public_url).netloc or re.search("[?#]", config.public_url):
                 raise ConfigError(
                     "give an address without a login, `?` and `#`: every link in feeds begins with it"

@@ -55,7 +55,7 @@ def extract(config: Config, what: Sequence[str]) -> Iterator[ExtractPreview]:
     all_tuning = config.effective_tuning
     tuning = source_tuning(all_tuning)
     executor = open_executor(config.work.executor, config.work.worker_count, all_tuning)
-    parsing_mail = partial(parse_mail, executor)
+    parsing_mail = partial(parse_mail, executor, tuning=tuning)
     try:
         for one in what:
             if is_address(one) and not is_remote(one):

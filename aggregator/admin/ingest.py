@@ -380,7 +380,7 @@ class Ingest:
                 progress=progress,
                 seen=self._now(),
                 list_pages=listing,
-                parse_mail=partial(parse_mail, self._executor),
+                parse_mail=partial(parse_mail, self._executor, tuning=limits),
             )
         except AggregatorError as error:  # a folder that cannot be listed, or a file that was deleted
             where = shown(what) if is_remote(what) else what

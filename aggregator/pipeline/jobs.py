@@ -170,7 +170,7 @@ def read_mail(job: bytes) -> bytes:
 
     mail = msgspec.msgpack.decode(job, type=FeedJob)
     try:
-        entry = entry_of_mail(mail.data, source=mail.source, seen=mail.seen, tuning=mail.tuning)
+        entry = entry_of_mail(mail.data, source=mail.source, seen=mail.seen)
         parsed = ParsedFeed(entries=(entry,))
     except ReadError as error:
         parsed = ParsedFeed(problem=str(error))

@@ -1,8 +1,14 @@
-"""Sections `net` and `sources` of config/tuning.yaml, which gives unit and origin of every value."""
+"""Limits of what is read, and sections `net` and `sources` of config/tuning.yaml, with their origins."""
+
+from typing import Final
 
 import msgspec
 
 from aggregator.config.tuning import Tuning
+
+URL_CHARS: Final = 4096  # browsers and servers stop at 2,000 to 8,000; longer ones are data and not addresses
+NAME_CHARS: Final = 300  # of an outlet, an author, a category, a folder
+KEY_CHARS: Final = 1024  # of a GUID or record id; a longer one becomes its start and a hash
 
 
 class SourceTuning(msgspec.Struct, frozen=True, kw_only=True):
@@ -13,7 +19,6 @@ class SourceTuning(msgspec.Struct, frozen=True, kw_only=True):
     max_article_bytes: int
     max_feed_bytes: int
     turn_seconds: float
-    max_key_chars: int
     discovery_tries: int
     mailbox_messages: int
     mailbox_seconds: float
@@ -29,7 +34,6 @@ class NetTuning(msgspec.Struct, frozen=True, kw_only=True):
 
     wire_cap_bytes: int
     fetch_deadline_seconds: float
-    url_cap_chars: int
     host_gap_seconds: float
     host_concurrency: int
     slow_fetch_seconds: float

@@ -6,10 +6,9 @@ from aggregator.config.settings import LOGIN_ADVICE, Config, SourceConfig, has_l
 from aggregator.model.errors import ConfigError, FetchError
 from aggregator.pipeline.kinds.source_kind import SourceKind
 from aggregator.sources.fetch.transport import parsed
-from aggregator.sources.limits import net_tuning
 
 
-def web_address(typed: str, config: Config) -> str:
+def web_address(typed: str) -> str:
     """Return an address that can be requested and used in links, without `user:password@`.
 
     Raises ConfigError for another one.
@@ -18,7 +17,7 @@ def web_address(typed: str, config: Config) -> str:
     if has_login(typed):
         raise ConfigError(f"this is not a valid address; {LOGIN_ADVICE}")
     try:
-        parsed(typed, net_tuning(config.effective_tuning).url_cap_chars)
+        parsed(typed)
         _ = urlsplit(typed).port
     except FetchError as error:
         raise ConfigError(error.detail) from error
@@ -27,9 +26,9 @@ def web_address(typed: str, config: Config) -> str:
     return typed
 
 
-def address_of(item: SourceConfig, config: Config) -> str:
+def address_of(item: SourceConfig, _: Config) -> str:
     """Return the address of a feed or page. Raises ConfigError."""
-    return web_address(item.feed or item.page or "", config)
+    return web_address(item.feed or item.page or "")
 
 
 KIND = SourceKind(address=address_of, poller=lambda poller: poller.poll, is_in_opml=True)

@@ -178,7 +178,7 @@ class FolderWatcher:
                 progress=Progress(),
                 seen=looked.now,
                 passed=before.count,
-                parse_mail=partial(parse_mail, self._executor),
+                parse_mail=partial(parse_mail, self._executor, tuning=self._source_tuning),
             )
             found = read_file(folder / path, identify_below(folder, path), reading)
         count = before.count

@@ -182,8 +182,8 @@ class Client:
         """
         with self._metrics_registry.timer(FETCH_SECONDS, accept):
             try:
-                first = self._parsed(url)
-                own = None if access is None else (_origin(self._parsed(access.address)), access.headers)
+                first = parsed(url)
+                own = None if access is None else (_origin(parsed(access.address)), access.headers)
                 ports = frozenset({port_of(first)} if accept == "feed" else ()) | {source_port or 443}
                 budget = RequestBudget(
                     self.tuning.fetch_deadline_seconds,
@@ -242,7 +242,7 @@ class Client:
 
     def widen_gap(self, url: str, gap_seconds: float) -> None:
         """Use the gap between requests that a host requests (its crawl delay)."""
-        self.rate_limiter.widen(_host_key(self._parsed(url)), gap_seconds)
+        self.rate_limiter.widen(_host_key(parsed(url)), gap_seconds)
 
     def close(self) -> None:
         """Stop: running requests end with FetchError, later ones are refused."""
@@ -276,7 +276,6 @@ class Client:
                         asked=str(first),
                         final=str(url),
                         permanent=permanent,
-                        cap_chars=self.tuning.url_cap_chars,
                     )
                 target = self._redirect_target(url, response)
             if not self._guard.is_private(name_of(url)):
@@ -323,7 +322,7 @@ class Client:
         if linked_from is None:
             return frozenset({_server(url)})
         with suppress(FetchError):
-            source = self._parsed(linked_from)
+            source = parsed(linked_from)
             if self._is_private(source) or self._guard.is_private(*_server(source)):
                 return frozenset({_server(source)})
         return frozenset()
@@ -337,7 +336,7 @@ class Client:
         if not location:
             raise FetchError("redirect", f"status {response.status_code} without a Location header")
         try:
-            target = self._parsed(str(url.join(location)))
+            target = parsed(str(url.join(location)))
         except FetchError as error:
             raise FetchError("redirect", error.detail) from error
         except Exception as error:
@@ -372,18 +371,15 @@ class Client:
         cause, detail = ("bot wall", bot_wall) if bot_wall else (f"http {status}", meaning(status))
         raise FetchError(cause, detail, status=status, retry_after_seconds=wait)
 
-    def _parsed(self, text: str) -> httpx.URL:
-        return parsed(text, self.tuning.url_cap_chars)
-
     def _headers(self, accept: Kind, etag: str | None, last_modified: str | None) -> dict[str, str]:
         headers = {
             "User-Agent": self.user_agent,
             "Accept": _ACCEPT[accept],
             "Accept-Encoding": "gzip",  # the encoding that `decompress_body` limits
         }
-        if kept := validator(etag, self.tuning.url_cap_chars):
+        if kept := validator(etag):
             headers["If-None-Match"] = kept
-        if kept := validator(last_modified, self.tuning.url_cap_chars):
+        if kept := validator(last_modified):
             headers["If-Modified-Since"] = kept
         return headers
 

@@ -87,7 +87,7 @@ class WebhookPoster:
         """
         host = host_of(url)
         try:
-            return self._post(parsed(url, self._tuning.url_cap_chars), body, headers, reads=reads)
+            return self._post(parsed(url), body, headers, reads=reads)
         except Exception as error:
             failed = as_our_error(error, host)
             if isinstance(failed, TooManyFilesError):

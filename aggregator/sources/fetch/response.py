@@ -15,6 +15,7 @@ import msgspec
 
 from aggregator.extract.html.robots_meta import header_rules
 from aggregator.model.errors import FetchError
+from aggregator.sources.limits import URL_CHARS
 
 _PRINTABLE = re.compile(r"[ -~]+\Z")
 _CHARSET = re.compile(r"charset\s*=\s*+(?:[\"']\s*+)?([A-Za-z0-9][A-Za-z0-9_.:-]{0,39})", re.IGNORECASE)
@@ -46,7 +47,7 @@ class FetchResult(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def to_fetch_result(
-    response: httpx.Response, body: bytes, *, asked: str, final: str, permanent: str | None, cap_chars: int
+    response: httpx.Response, body: bytes, *, asked: str, final: str, permanent: str | None
 ) -> FetchResult:
     """Convert a response to the request for `asked`, at the end of the redirects to `final`."""
     headers = response.headers
@@ -61,8 +62,8 @@ def to_fetch_result(
         body=body,
         content_type=media_type[1].lower() if media_type else "",
         charset=charset[1].lower() if charset else None,
-        etag=validator(headers.get("etag"), cap_chars),
-        last_modified=validator(headers.get("last-modified"), cap_chars),
+        etag=validator(headers.get("etag")),
+        last_modified=validator(headers.get("last-modified")),
         robots=header_rules(headers.multi_items()),
         fresh_seconds=fresh_seconds(headers),
     )
@@ -97,10 +98,10 @@ def http_time(text: str) -> dt.datetime | None:
         return None
 
 
-def validator(value: str | None, cap_chars: int) -> str | None:
+def validator(value: str | None) -> str | None:
     """Return the value if it can be sent back unchanged; None for an invalid one."""
     stripped = (value or "").strip()
-    return stripped if is_printable(stripped) and len(stripped) <= cap_chars else None
+    return stripped if is_printable(stripped) and len(stripped) <= URL_CHARS else None
 
 
 def is_printable(text: str) -> bool:

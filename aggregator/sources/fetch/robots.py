@@ -27,10 +27,9 @@ _NOT_NOW = frozenset({429})
 
 
 class _SiteRules(msgspec.Struct, frozen=True):
-    """The rules of a site. `protego` is None where everything is allowed, or nothing."""
+    """The rules of a site. `protego` is None where nothing is allowed for now."""
 
     protego: Protego | None
-    allows_all: bool
     expires: float
 
 
@@ -55,13 +54,13 @@ class Robots:
         robots.txt.
         """
         try:
-            address = parsed(url, self._client.tuning.url_cap_chars)
+            address = parsed(url)
         except FetchError:
             return "no"
         site = f"{address.scheme}://{address.netloc.decode('ascii')}"
         rules = self._known(site) or self._ask(site, source_port, linked_from)
         if rules.protego is None:
-            return "yes" if rules.allows_all else "not now"
+            return "not now"
         return "yes" if rules.protego.can_fetch(url, AGENT) else "no"
 
     def _known(self, site: str) -> _SiteRules | None:
@@ -100,20 +99,20 @@ class Robots:
             if error.cause in (ASKED_TO_WAIT, "stopped", "refused"):
                 raise  # about the linking source and not about the site
             if error.status is not None and 400 <= error.status < 500 and error.status not in _NOT_NOW:
-                return _SiteRules(None, True, now + _CACHE_SECONDS)
+                return _SiteRules(Protego.parse(""), now + _CACHE_SECONDS)
             with self._lock:
                 before = self._sites.get(site)
             retry = now + _RETRY_SECONDS
-            before = before or _SiteRules(None, False, retry)
+            before = before or _SiteRules(None, retry)
             return msgspec.structs.replace(before, expires=retry)
         try:
             rules = Protego.parse(relevant_lines(answer.body[:_CAP_BYTES]))
         except Exception:  # noqa: BLE001 - the library may raise anything on an untrusted file
-            return _SiteRules(None, False, now + _RETRY_SECONDS)
+            return _SiteRules(None, now + _RETRY_SECONDS)
         delay = rules.crawl_delay(AGENT)
         if delay:
             self._client.widen_gap(site, float(delay))
-        return _SiteRules(rules, True, now + _CACHE_SECONDS)
+        return _SiteRules(rules, now + _CACHE_SECONDS)
 
 
 def relevant_lines(body: bytes) -> str:

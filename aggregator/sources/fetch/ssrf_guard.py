@@ -8,9 +8,8 @@ to the very address that it checked. TLS and the Host header still use the name.
 The guard also enforces the deadline and the byte limit of each fetch with its redirects, because only here
 headers, chunk sizes and handshakes are counted too.
 
-The table of public addresses is defined here: `ipaddress.is_global` accepts multicast, NAT64, 6to4,
-site-local and IPv4-compatible addresses. It follows IANA's special-purpose registries; of IPv6 only the range
-that IANA allocates (2000::/3) is public.
+What is public is decided here: `ipaddress.is_global` accepts multicast, NAT64, 6to4, site-local and
+IPv4-compatible addresses. Of IPv6 only the range that IANA allocates (2000::/3) is public.
 """
 
 import contextlib
@@ -32,25 +31,14 @@ from aggregator.model.errors import ConfigError, FetchError, TooManyFilesError
 Address = ipaddress.IPv4Address | ipaddress.IPv6Address
 Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 
+# Addresses that `is_global` does not know as closed, or not in each version of Python.
 _CLOSED_V4 = tuple(
     ipaddress.IPv4Network(network)
     for network in (
-        "0.0.0.0/8",  # this host
-        "10.0.0.0/8",  # private
-        "100.64.0.0/10",  # carrier NAT, and one cloud's metadata address
-        "127.0.0.0/8",  # loopback
         "168.63.129.16/32",  # one cloud's host agent, on an address that looks public
-        "169.254.0.0/16",  # link-local, and most clouds' metadata address
-        "172.16.0.0/12",  # private
         "192.0.0.0/24",  # protocol assignments
-        "192.0.2.0/24",  # documentation
         "192.88.99.0/24",  # 6to4 relays, withdrawn
-        "192.168.0.0/16",  # private
-        "198.18.0.0/15",  # benchmarks
-        "198.51.100.0/24",  # documentation
-        "203.0.113.0/24",  # documentation
         "224.0.0.0/4",  # multicast
-        "240.0.0.0/4",  # reserved, broadcast
     )
 )
 _OPEN_V6 = ipaddress.IPv6Network("2000::/3")
@@ -121,7 +109,7 @@ def is_public(address: Address) -> bool:
     """Return whether the address can only be a server on the internet."""
     judged = _inner(address)
     if isinstance(judged, ipaddress.IPv4Address):
-        return not any(judged in network for network in _CLOSED_V4)
+        return judged.is_global and not any(judged in network for network in _CLOSED_V4)
     if judged.scope_id is not None:
         return False
     if int(judged) >> 32 & 0xFFFFFFFF in _ISATAP:

@@ -15,6 +15,7 @@ import httpx
 
 from aggregator.model.errors import AggregatorError, ConfigError, FetchError, TooManyFilesError
 from aggregator.sources.fetch.ssrf_guard import SsrfGuard
+from aggregator.sources.limits import URL_CHARS
 
 _NEVER_IN_ADDRESS = re.compile(r"[\x00-\x20\x7f\\]")
 _USERINFO = re.compile(r"//[^/?#\s]*@")
@@ -124,11 +125,11 @@ def name_of(url: httpx.URL) -> str:
     return url.raw_host.decode("ascii")
 
 
-def parsed(text: str, cap_chars: int) -> httpx.URL:
+def parsed(text: str) -> httpx.URL:
     """Parse an http(s) URL and drop its fragment. Raise FetchError("address") for any other text."""
     stripped = text.strip()
-    if len(stripped) > cap_chars:
-        raise FetchError("address", f"longer than {cap_chars} characters")
+    if len(stripped) > URL_CHARS:
+        raise FetchError("address", f"longer than {URL_CHARS} characters")
     if _NEVER_IN_ADDRESS.search(stripped):
         raise FetchError("address", f"{short(stripped)} contains a control character or a backslash")
     try:

@@ -13,14 +13,12 @@ from aggregator.extract import urls
 from aggregator.extract.language import dates, unicode
 from aggregator.extract.outlets import feed_outlet
 from aggregator.model.core import Authority, Enclosure, Entry, FrozenStruct, Outlet, Published
-from aggregator.sources.limits import SourceTuning
+from aggregator.sources.limits import KEY_CHARS, NAME_CHARS, URL_CHARS, SourceTuning
 
 _MAX_ENCLOSURES = 20  # enclosures stored of one entry
 _MAX_CATEGORIES = 50  # categories stored of one entry
 
-_MAX_URL_CHARS = 4096  # longer ones are data and not addresses
 _MAX_TITLE_CHARS = 2000  # three times the longest headline seen; a longer title is cut
-_MAX_NAME_CHARS = 300
 
 # Only tags that occur in titles of feeds: "Why <T> matters" is a headline, "<i>Titanic</i>" is markup.
 _TITLE_TAG = re.compile(
@@ -81,7 +79,7 @@ def entry_of(declared: DeclaredEntry, context: FeedContext) -> Entry | None:
     title = plain_title(declared.title)
     body = bounded_html(declared.html, tuning.max_entry_chars)
     text = unicode.clean(declared.text)[: tuning.max_entry_chars].strip()
-    guid = short_key(declared.guid, tuning.max_key_chars)
+    guid = short_key(declared.guid)
     enclosures = _enclosures(declared.enclosures, context)
     if not (url or title or body or text or guid or enclosures):
         return None
@@ -141,7 +139,7 @@ def declared_time(raw: str, context: FeedContext) -> Published | None:
 def absolute_url(raw: str, base: str | None) -> str | None:
     """Return `raw` as an absolute http(s) URL, relative to `base`; None for anything else."""
     raw = re.sub(r"[\t\r\n]", "", unicode.clean(raw)).strip()
-    if not raw or len(raw) > _MAX_URL_CHARS:
+    if not raw or len(raw) > URL_CHARS:
         return None
     try:
         full = urljoin(base, raw) if base else raw
@@ -149,7 +147,7 @@ def absolute_url(raw: str, base: str | None) -> str | None:
         is_http = parts.scheme.lower() in {"http", "https"} and bool(parts.hostname)
     except ValueError:
         return None
-    return full.replace(" ", "%20") if is_http and len(full) <= _MAX_URL_CHARS else None
+    return full.replace(" ", "%20") if is_http and len(full) <= URL_CHARS else None
 
 
 def plain_title(raw: str) -> str:
@@ -193,23 +191,23 @@ def primary_language(raw: str) -> str | None:
 
 def author_name(raw: str) -> str | None:
     """Return the name without the e-mail address that RSS puts next to it; None for an address only."""
-    name = plain_title(raw[: 4 * _MAX_NAME_CHARS])
+    name = plain_title(raw[: 4 * NAME_CHARS])
     both = _MAIL_AND_NAME.match(name)
     if both:
         name = both.group(1)
     else:
         before, _, last = name.rpartition(" ")
         name = before if _MAIL.fullmatch(last) else name
-    return name.strip(" ,;")[:_MAX_NAME_CHARS] or None
+    return name.strip(" ,;")[:NAME_CHARS] or None
 
 
-def short_key(raw: str | None, limit_chars: int) -> str | None:
+def short_key(raw: str | None) -> str | None:
     """Return a GUID within the limit of an index: a longer one becomes its start and a hash of the whole."""
     key = unicode.clean(raw or "").strip()
-    if len(key) <= limit_chars:
+    if len(key) <= KEY_CHARS:
         return key or None
     digest = hashlib.blake2b(key.encode(), digest_size=16).hexdigest()
-    return f"{key[: limit_chars - 33]}#{digest}"
+    return f"{key[: KEY_CHARS - 33]}#{digest}"
 
 
 def _outlet(declared: DeclaredEntry, url: str | None, context: FeedContext) -> Outlet | None:
@@ -221,7 +219,7 @@ def _outlet(declared: DeclaredEntry, url: str | None, context: FeedContext) -> O
 
 
 def _name(raw: str) -> str | None:
-    return plain_title(raw)[:_MAX_NAME_CHARS] or None
+    return plain_title(raw)[:NAME_CHARS] or None
 
 
 def _enclosures(declared: Iterable[Enclosure], context: FeedContext) -> tuple[Enclosure, ...]:
@@ -230,6 +228,6 @@ def _enclosures(declared: Iterable[Enclosure], context: FeedContext) -> tuple[En
         url = absolute_url(one.url, context.site_url or context.url)
         if url and url not in by_url and len(by_url) < _MAX_ENCLOSURES:
             kind = unicode.clean(one.type).strip()[:100]
-            title = plain_title(one.title)[:_MAX_NAME_CHARS]
+            title = plain_title(one.title)[:NAME_CHARS]
             by_url[url] = Enclosure(url=url, type=kind, length_bytes=one.length_bytes, title=title)
     return tuple(by_url.values())

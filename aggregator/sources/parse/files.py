@@ -475,7 +475,7 @@ def _mail(data: bytes, place: FileIdentity, where: str, reading: ReadOptions) ->
         limit = reading.tuning.max_article_bytes
         return _too_long(place, limit, where) if data.strip() else _empty(place, where)
     try:
-        entry = reading.parse_mail(data, source=place.source, seen=reading.seen, tuning=reading.tuning)
+        entry = reading.parse_mail(data, source=place.source, seen=reading.seen)
     except ReadError as error:
         return InputProblem(where=where, reason=str(error))
     return InputEntry(entry=entry, where=where)

@@ -15,6 +15,7 @@ import msgspec
 from aggregator.extract.language import dates, unicode
 from aggregator.model.core import Entry, FrozenStruct
 from aggregator.model.errors import ReadError
+from aggregator.sources.limits import NAME_CHARS
 from aggregator.sources.parse.entry_builder import (
     absolute_url,
     author_name,
@@ -50,10 +51,7 @@ def _behind_gap(text: str, at: int) -> int:
     return gap.end()
 
 
-_MAX_NAME_CHARS = 300
-_MAX_KEY_CHARS = 1024
 _PAGE = re.compile(r"<(?:html|head|body)\b", re.IGNORECASE)
-_ID = re.compile(rb'"id"\s*:\s*(?:"((?:[^"\\]|\\.){1,1000})"|([0-9]{1,30}))')
 
 
 class LabelledRecord(FrozenStruct, frozen=True, kw_only=True):
@@ -104,7 +102,7 @@ def _as_read_error() -> Iterator[None]:
 
 def entry_of_record(record: dict[str, Any], *, file_name: str, seen: dt.datetime | None = None) -> Entry:
     """Return the entry of a decoded record. Raise ReadError if it has no content at all."""
-    outlet = plain_title(_string(record, "outlet") or _string(record, "source"))[:_MAX_NAME_CHARS] or None
+    outlet = plain_title(_string(record, "outlet") or _string(record, "source"))[:NAME_CHARS] or None
     url = absolute_url(_string(record, "url"), None)
     title = plain_title(_string(record, "title"))
     text = unicode.clean(_string(record, "text")).strip()
@@ -113,7 +111,7 @@ def entry_of_record(record: dict[str, Any], *, file_name: str, seen: dt.datetime
         raise ReadError("the record is empty: it needs at least a title, a text, html or a url")
     return Entry(
         source=outlet or file_name,
-        guid=short_key(_string(record, "id"), _MAX_KEY_CHARS),
+        guid=short_key(_string(record, "id")),
         url=url,
         title=title,
         html=html or None,
@@ -121,7 +119,7 @@ def entry_of_record(record: dict[str, Any], *, file_name: str, seen: dt.datetime
         is_page=_PAGE.search(html, 0, 8192) is not None,
         published=dates.parse_declared(_string(record, "published"), None, seen),
         outlet=outlet,
-        author=author_name(_string(record, "author")[:_MAX_NAME_CHARS]),
+        author=author_name(_string(record, "author")[:NAME_CHARS]),
         language=primary_language(_string(record, "language") or _string(record, "lang")),
     )
 
@@ -135,24 +133,15 @@ def read_labelled(line: bytes | str, *, file_name: str, line_number: int) -> Lab
     try:
         record = decoded_record(line)
     except ReadError as error:
-        found_id = _id_in(line) or fallback
-        return LabelledRecord(entry=Entry(source=file_name, guid=found_id), id=found_id, problem=str(error))
+        return LabelledRecord(entry=Entry(source=file_name, guid=fallback), id=fallback, problem=str(error))
     record_id = _writable(_string(record, "id")) or fallback
     labels = {key: _writable(_string(record, key)) or None for key in ("cluster", "saga", "copy_of")}
     try:
         entry = entry_of_record(record, file_name=file_name)
     except ReadError as error:
-        entry = Entry(source=file_name, guid=short_key(record_id, _MAX_KEY_CHARS))
+        entry = Entry(source=file_name, guid=short_key(record_id))
         return LabelledRecord(entry=entry, id=record_id, problem=str(error), **labels)
     return LabelledRecord(entry=entry, id=record_id, **labels)
-
-
-def _id_in(line: bytes | str) -> str | None:
-    raw = line if isinstance(line, bytes) else line.encode("utf-8", "surrogatepass")
-    match = _ID.search(raw, 0, 65_536)
-    if match is None:
-        return None
-    return (match.group(1) or match.group(2)).decode("utf-8", "replace")
 
 
 def _writable(label: str) -> str:

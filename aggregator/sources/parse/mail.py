@@ -21,14 +21,13 @@ from aggregator.extract.language import dates, unicode
 from aggregator.extract.outlets import is_public_name
 from aggregator.model.core import Entry
 from aggregator.model.errors import ReadError
-from aggregator.sources.limits import SourceTuning
+from aggregator.sources.limits import NAME_CHARS
 from aggregator.sources.parse.entry_builder import absolute_url, html_of_text, plain_title, short_key
 from aggregator.sources.parse.streams import Stream
 
 _MAX_LINES = 200_000  # 10 MiB in base64 are 140,000
 _MAX_PARTS = 50  # each level of nesting is compared with each line
 _MAX_HEADER_CHARS = 4000
-_MAX_NAME_CHARS = 300
 _READ_BYTES = 65_536
 _SILENT_LINES = 10_000
 _MENTIONS_TRIED = 20
@@ -110,7 +109,7 @@ def messages(stream: Stream, limit_bytes: int) -> Iterator[bytes | None]:
         yield bytes(message)
 
 
-def entry_of_mail(data: bytes, *, source: str, seen: dt.datetime | None, tuning: SourceTuning) -> Entry:
+def entry_of_mail(data: bytes, *, source: str, seen: dt.datetime | None) -> Entry:
     """Return a message as an entry: its HTML, else its text, with the address at which it is on the web.
 
     Raise ReadError for a message that cannot be parsed, is beyond the bounds, or has no text.
@@ -127,7 +126,7 @@ def entry_of_mail(data: bytes, *, source: str, seen: dt.datetime | None, tuning:
     digest = hashlib.blake2b(data, digest_size=16).hexdigest()
     return Entry(
         source=source,
-        guid=short_key(message_id[0] if message_id else digest, tuning.max_key_chars),
+        guid=short_key(message_id[0] if message_id else digest),
         url=next(filter(_may_be_public, (archived, _web_address(texts["html"], texts["plain"]))), None),
         title=plain_title(_header(message, "Subject")),
         html=markup,
@@ -190,7 +189,7 @@ def _outlet(message: EmailMessage) -> str | None:
     sender, _, address = _header(message, "From").rpartition("<")
     names = [one.strip(' "<>') for one in (name, identifier) if not re.search(r"\d", one)]
     names += [sender.strip(' "'), address.rpartition("@")[2].strip(" >")]
-    return next((plain_title(one)[:_MAX_NAME_CHARS] for one in names if one), None)
+    return next((plain_title(one)[:NAME_CHARS] for one in names if one), None)
 
 
 def _web_address(markup: str, text: str) -> str | None:

@@ -10,6 +10,7 @@ import msgspec
 from aggregator.extract.language import unicode
 from aggregator.model.core import FrozenStruct
 from aggregator.model.errors import ReadError
+from aggregator.sources.limits import NAME_CHARS
 from aggregator.sources.parse import xml_repair
 from aggregator.sources.parse.entry_builder import absolute_url, plain_title
 
@@ -22,7 +23,6 @@ _MAX_DEPTH = 20
 _TYPES = frozenset({"rss", "atom", "rdf", "feed", "jsonfeed"})
 # An unescaped "&" as in "?a=1&b=2", after which a parser would drop the rest of the URL.
 _BARE_SIGN = re.compile(r"&(?!(?:amp|lt|gt|quot|apos|#[0-9]{1,7}|#[xX][0-9A-Fa-f]{1,6});)")
-_MAX_NAME_CHARS = 200
 
 
 class OpmlFeed(FrozenStruct, frozen=True, kw_only=True):
@@ -37,9 +37,8 @@ class OpmlFeed(FrozenStruct, frozen=True, kw_only=True):
 def read_opml(data: bytes) -> tuple[OpmlFeed, ...]:
     """Return the feeds of a list in order, each URL once, at most `_MAX_OUTLINES`.
 
-    Tolerates any case of attribute names, missing types, broken XML, `feed:` URLs, and `category` instead of
-    nesting. For a feed that occurs several times the first folder counts. Raise ReadError without any
-    outline.
+    Tolerates any case of attribute names, missing types, broken XML and `feed:` URLs. For a feed that occurs
+    several times the first folder counts. Raise ReadError without any outline.
     """
     text = _BARE_SIGN.sub("&amp;", xml_repair.well_prepared(xml_repair.decode_markup(data)))
     root = xml_repair.root_of(text)
@@ -98,19 +97,9 @@ def _feed(attributes: dict[str, str], folder: tuple[str, ...]) -> OpmlFeed | Non
     site_url = absolute_url(attributes.get("htmlurl", ""), None)
     if site_url and "@" in urlsplit(site_url).netloc:  # a password; pages show this address
         site_url = None
-    return OpmlFeed(
-        url=url, title=_name(attributes), site_url=site_url, folder=folder or _category(attributes)
-    )
-
-
-def _category(attributes: dict[str, str]) -> tuple[str, ...]:
-    """Return the first category of `category="/News/World,/Daily"` if it is written as a path."""
-    first = attributes.get("category", "").split(",")[0].strip()
-    if not first.startswith("/"):
-        return ()
-    return tuple(part.strip()[:_MAX_NAME_CHARS] for part in first.split("/") if part.strip())[:_MAX_DEPTH]
+    return OpmlFeed(url=url, title=_name(attributes), site_url=site_url, folder=folder)
 
 
 def _name(attributes: dict[str, str]) -> str:
     """Return the name that the reader sees: `text`; in some lists `title` is the feed's own."""
-    return plain_title(attributes.get("text", "") or attributes.get("title", ""))[:_MAX_NAME_CHARS]
+    return plain_title(attributes.get("text", "") or attributes.get("title", ""))[:NAME_CHARS]

@@ -269,10 +269,7 @@ def pause(connection: Connection, id: str) -> None:  # noqa: A002
 
 
 def choose(connection: Connection, id: str, **chosen: Any) -> None:  # noqa: A002
-    """Change configured fields of a source. Raises ValueError for other fields."""
-    unknown = set(chosen) - set(_CHOSEN)
-    if unknown:
-        raise ValueError(f"{sorted(unknown)} cannot be configured")
+    """Change configured fields of a source."""
     connection.execute(update(source).where(source.c.id == id).values(**chosen))
 
 

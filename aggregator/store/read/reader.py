@@ -173,15 +173,16 @@ def _with_own_name(connection: Connection, ids: Sequence[str]) -> set[str]:
     return {row.id for row in rows_with(connection, own, story.c.id, ids)}
 
 
+_WHOLE_ARTICLE = (
+    article_views.view_columns("text", "evidence")
+    .add_columns(story.c.title.label("story_title"))
+    .join(story, story.c.id == article.c.story)
+)
+
+
 def one_article(connection: Connection, id_: str) -> ArticleDetail | None:
     """Return an article with its text and evidence; None if it does not exist."""
-    statement = (
-        article_views.view_columns("text", "evidence")
-        .add_columns(story.c.title.label("story_title"))
-        .join(story, story.c.id == article.c.story)
-        .where(article.c.id == id_)
-    )
-    row = connection.execute(statement).first()
+    row = connection.execute(_WHOLE_ARTICLE.where(article.c.id == id_)).first()
     if row is None:
         return None
     kept = select(func.count()).select_from(revision).where(revision.c.article == id_)
@@ -462,14 +463,8 @@ class StoryReader:
     def explained_article(self, id: str) -> ExplainedArticle | None:  # noqa: A002
         """Return an article with the evidence of its placement; `id` may be its id or its address."""
         with self.database.read() as connection:
-            statement = (
-                article_views.view_columns("text", "evidence")
-                .add_columns(story.c.title.label("story_title"))
-                .join(story, story.c.id == article.c.story)
-                .where(article.c.id.in_(articles.ids_of(connection, id)))
-                .order_by(article.c.inbox_no.desc())
-            )
-            row = connection.execute(statement).first()
+            chosen = _WHOLE_ARTICLE.where(article.c.id.in_(articles.ids_of(connection, id)))
+            row = connection.execute(chosen.order_by(article.c.inbox_no.desc())).first()
             if row is None:
                 return None
             log = _log_of(connection, row.id, row.story)

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 
 from aggregator.config.tuning import Tuning
 from aggregator.model.core import ParsedFeed
-from aggregator.sources.limits import source_tuning
+from aggregator.sources.limits import KEY_CHARS, source_tuning
 from aggregator.sources.parse.entry_builder import FeedContext
 from aggregator.sources.parse.feed import read_feed
 from aggregator.sources.parse.xml_repair import decode_markup, entry_starts
@@ -353,7 +353,7 @@ def test_an_entry_that_says_nothing_is_counted_but_dropped() -> None:
 def test_a_giant_guid_stays_a_key() -> None:
     keys = {read(rss(f"<item><guid>{'g' * 5000}{end}</guid></item>")).entries[0].guid for end in "ab"}
     assert len(keys) == 2
-    assert all(key and len(key) <= TUNING.max_key_chars for key in keys)
+    assert all(key and len(key) <= KEY_CHARS for key in keys)
 
 
 @pytest.mark.parametrize(

@@ -549,7 +549,7 @@ def test_the_only_source_fails(patient: Patient) -> None:
     patient.put(address=address, health="failing", health_cause="http 404: Not Found", failures=3)
     first, other = patient.ill()
     assert first.what == "the only feed fails"
-    assert "not found (404)" in other.what
+    assert "http 404: Not Found" in other.what
     assert other.advice == f"aggregator sources check {address}"
 
 

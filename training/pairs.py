@@ -18,6 +18,7 @@ import numpy.typing as npt
 from sqlalchemy import select
 
 from aggregator.admin.evaluate import place_records, read_dataset
+from aggregator.cluster.events.centroid import ScoringInput
 from aggregator.cluster.events.pair_features import PairArticle
 from aggregator.cluster.events.pair_model import PairTuning, compared_rows
 from aggregator.cluster.events.stream import StreamSnapshot, pack_frequencies
@@ -148,16 +149,9 @@ def _case(given: Record, packer: TermPacker) -> Case:
     events, pairs, rows = given["events"], [], []
     for number, record in enumerate(given["articles"]):
         terms, words = packer.pack_counted(record["title"], record["text"], given["language"])
-        article = PairArticle(
-            terms,
-            title=record["title"],
-            minutes=int(dt.datetime.fromisoformat(record["published"]).timestamp()) // 60,
-            body_words=words,
-            inbox=number,
-            outlet=record["outlet"],
-            source=record["outlet"],
-            is_opinion=False,
-        )
+        minutes = int(dt.datetime.fromisoformat(record["published"]).timestamp()) // 60
+        read = ScoringInput(terms, minutes, words, inbox=number)
+        article = PairArticle(read, title=record["title"], outlet=record["outlet"], source=record["outlet"])
         if articles:
             others, features, article.nearest = compared_rows(
                 article, articles, StreamSnapshot(0, (), {}), has_come=True
@@ -215,16 +209,10 @@ def _stored(records: Sequence[Record]) -> list[Stored]:
     for number, record in zip(numbers, read, strict=True):
         row = rows.get(article_of.get(number, ""))
         if row is not None:
-            article = PairArticle(
-                row.terms,
-                title=row.title,
-                minutes=dates_of(row.published, date_counts=row.date_counts)[0],
-                body_words=row.body_words,
-                inbox=row.inbox_no,
-                outlet=row.outlet,
-                source=row.source,
-                is_opinion=row.kind in OPINION_KINDS,
-            )
+            minutes, _ = dates_of(row.published, date_counts=row.date_counts)
+            is_opinion = row.kind in OPINION_KINDS
+            own = ScoringInput(row.terms, minutes, row.body_words, inbox=row.inbox_no, is_opinion=is_opinion)
+            article = PairArticle(own, title=row.title, outlet=row.outlet, source=row.source)
             day = int(row.seen_at.timestamp()) // 86400
             found.append(Stored(record.id, day, row.id, row.copy_of, row.terms, article))
     return found

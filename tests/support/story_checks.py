@@ -150,7 +150,7 @@ def what_is_wrong(database: Database, placing: Placer | None = None) -> list[str
             for member in members:
                 known = member.as_article()
                 folded = (
-                    centroid.add(folded, known.member())
+                    centroid.add(folded, known)
                     if member.counts_in_centroid
                     else centroid.add_silent(folded, [known.stated_minutes])
                 )

@@ -45,13 +45,21 @@ def _empty() -> Ints:
     return _EMPTY
 
 
-class CentroidMember(msgspec.Struct, frozen=True):
-    """The part of an article that enters a centroid."""
+class ScoringInput(msgspec.Struct, frozen=True):
+    """The part of an article that a decision needs, and that enters a centroid."""
 
     terms: bytes
     minutes: int | None = None  # published, minutes since 1970; None: unknown
+    body_words: int = 0
     is_container: bool = False
+    inbox: int = 0  # its inbox number
     text_minutes: int | None = None  # the date read in its text where none was declared
+    is_opinion: bool = False  # an opinion or an explainer, which is not counted as a report
+
+    @property
+    def stated_minutes(self) -> int | None:
+        """The date, declared or read in the text."""
+        return self.text_minutes if self.minutes is None else self.minutes
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -77,7 +85,7 @@ class Centroid:
         return self.reports > 0 and self.containers == self.reports
 
 
-def add(centroid: Centroid, member: CentroidMember) -> Centroid:
+def add(centroid: Centroid, member: ScoringInput) -> Centroid:
     """Return the centroid with one more report (or a live blog or roundup, if there are no other reports)."""
     return merge(centroid, _from_member(member))
 
@@ -101,7 +109,7 @@ def merge(left: Centroid, right: Centroid) -> Centroid:
     )
 
 
-def from_members(counted_members: Iterable[CentroidMember], silent: Iterable[int | None]) -> Centroid:
+def from_members(counted_members: Iterable[ScoringInput], silent: Iterable[int | None]) -> Centroid:
     """Compute the centroid of a story from its counted members and the minutes of its silent members."""
     parts = [_from_member(member) for member in counted_members]
     while len(parts) > 1:  # pairwise: one by one would take up to 2,000 passes over all terms
@@ -264,7 +272,7 @@ def _header(blob: bytes) -> tuple[int, ...]:
     return head
 
 
-def _from_member(member: CentroidMember) -> Centroid:
+def _from_member(member: ScoringInput) -> Centroid:
     words = read(member.terms)
     ids = ids_of(words).astype(np.int64)
     order = np.argsort(ids)
@@ -275,7 +283,7 @@ def _from_member(member: CentroidMember) -> Centroid:
         reports=1,
         containers=int(member.is_container),
         times=_date(member.minutes),
-        unscored_times=_date(member.text_minutes),
+        unscored_times=_EMPTY if member.minutes is not None else _date(member.text_minutes),
     )
 
 

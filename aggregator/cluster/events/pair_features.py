@@ -16,6 +16,7 @@ import numpy as np
 import numpy.typing as npt
 
 from aggregator.cluster.copies.shingles import first_of_equal
+from aggregator.cluster.events.centroid import ScoringInput
 from aggregator.cluster.events.stream import IDF_UNITS, StreamSnapshot, Units
 from aggregator.cluster.events.term_codec import (
     DOT_SCALE,
@@ -89,23 +90,18 @@ class PairArticle:
 
     def __init__(
         self,
-        terms: bytes,
+        article: ScoringInput,
         *,
         title: str,
-        minutes: int | None,
-        body_words: int,
-        inbox: int,
         outlet: str | None,
         source: str,
-        is_opinion: bool,
         nearest: bytes = b"",
     ) -> None:
         """Decode the terms of the article and read the words of its title.
 
-        `minutes`: since 1970, declared; None: unknown. `source`: what delivered it. `nearest`: see
-        `read_nearest`.
+        `source`: what delivered it. `nearest`: see `read_nearest`.
         """
-        words = read(terms)
+        words = read(article.terms)
         ids = ids_of(words)
         order = ids.argsort(kind="stable")
         self.ids: Words = ids[order]
@@ -122,12 +118,12 @@ class PairArticle:
         self.fields: Bits = np.bitwise_or.reduceat(self.bits[by_word], starts)  # of each word
         # The first term of each word of text, title and lead has one more bit.
         self.bits[first] |= (self.bits[first] & _WORDS > 0) * _FIRST
-        self.minutes = minutes
-        self.body_words = body_words
-        self.inbox = inbox
+        self.minutes = article.minutes
+        self.body_words = article.body_words
+        self.inbox = article.inbox
+        self.is_opinion = article.is_opinion
         self.outlet = outlet
         self.source = source
-        self.is_opinion = is_opinion
         self.title_pieces = read_title(title)
         self.nearest = read_nearest(nearest)
         self._in_stream: tuple[object, InStream] | None = None  # of the last snapshot

@@ -18,8 +18,9 @@ from typing import Protocol
 import msgspec
 import numpy as np
 
+from aggregator.cluster.events.centroid import ScoringInput
 from aggregator.cluster.events.pair_features import Floats
-from aggregator.cluster.events.scorer import Candidate, ScoringInput, is_within_window
+from aggregator.cluster.events.scorer import Candidate, is_within_window
 from aggregator.cluster.events.weights import MINUTES_A_DAY, EventTuning
 
 

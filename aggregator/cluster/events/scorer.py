@@ -10,34 +10,12 @@ from collections.abc import Sequence
 import msgspec
 import numpy as np
 
-from aggregator.cluster.events.centroid import CentroidMember, CentroidSummary
+from aggregator.cluster.events.centroid import CentroidSummary, ScoringInput
 from aggregator.cluster.events.term_codec import HASH_BITS, ids_of, read, weights_of
 from aggregator.cluster.events.weights import MINUTES_A_DAY, EventModel, EventTuning
 from aggregator.model.core import Evidence, Reason, Role, RunnerUp
 
 _SHARED_TERMS = 12
-
-
-class ScoringInput(msgspec.Struct, frozen=True):
-    """The part of an article that a decision needs."""
-
-    terms: bytes
-    minutes: int | None = None  # published, minutes since 1970; None: unknown
-    body_words: int = 0
-    is_container: bool = False
-    inbox: int = 0  # its inbox number
-    text_minutes: int | None = None  # the date read in its text where none was declared
-    is_opinion: bool = False  # an opinion or an explainer, which is not counted as a report
-
-    @property
-    def stated_minutes(self) -> int | None:
-        """The date, declared or read in the text."""
-        return self.text_minutes if self.minutes is None else self.minutes
-
-    def member(self) -> CentroidMember:
-        """Return the article as a member of a centroid."""
-        date = None if self.minutes is not None else self.text_minutes
-        return CentroidMember(self.terms, self.minutes, self.is_container, date)
 
 
 class Candidate(msgspec.Struct, frozen=True):

@@ -24,8 +24,8 @@ import numpy as np
 import numpy.typing as npt
 
 from aggregator.cluster.copies.shingles import first_of_equal
-from aggregator.cluster.events.centroid import CentroidSummary, read_columns, read_summary
-from aggregator.cluster.events.scorer import Candidate, ScoringInput
+from aggregator.cluster.events.centroid import CentroidSummary, ScoringInput, read_columns, read_summary
+from aggregator.cluster.events.scorer import Candidate
 from aggregator.cluster.events.term_codec import HASH_BITS, Ints, Words, ids_of, read
 from aggregator.cluster.events.weights import MINUTES_A_DAY, EventModel
 

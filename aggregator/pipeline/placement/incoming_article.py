@@ -5,8 +5,8 @@ from typing import NamedTuple
 
 import msgspec
 
+from aggregator.cluster.events.centroid import ScoringInput
 from aggregator.cluster.events.pair_features import PairArticle
-from aggregator.cluster.events.scorer import ScoringInput
 from aggregator.extract.outlets import outlet_of
 from aggregator.model.core import OPINION_KINDS, CleanArticle, Fingerprint, Placement, Published
 from aggregator.store.intake.inbox import InboxEntry
@@ -71,17 +71,7 @@ class IncomingArticle(NamedTuple):
 
     def as_pair(self) -> PairArticle:
         """As the comparison with single reports sees it."""
-        article = self.as_article()
-        return PairArticle(
-            article.terms,
-            title=self.clean.title,
-            minutes=article.minutes,
-            body_words=article.body_words,
-            inbox=article.inbox,
-            outlet=self.outlet,
-            source=self.source,
-            is_opinion=article.is_opinion,
-        )
+        return PairArticle(self.as_article(), title=self.clean.title, outlet=self.outlet, source=self.source)
 
     def row(
         self,

@@ -15,14 +15,9 @@ import msgspec
 
 from aggregator.cluster.copies.shingles import shared_count, shingle_hashes
 from aggregator.cluster.entry_identity import content_keys, next_generation_id, story_id, url_key
+from aggregator.cluster.events.centroid import ScoringInput
 from aggregator.cluster.events.pair_features import PairArticle, pack_nearest
-from aggregator.cluster.events.scorer import (
-    Decision,
-    ScoringInput,
-    decide,
-    is_open,
-    is_within_window,
-)
+from aggregator.cluster.events.scorer import Decision, decide, is_open, is_within_window
 from aggregator.cluster.events.weights import shipped_model
 from aggregator.config.messages import counted
 from aggregator.config.tuning import Tuning

@@ -62,16 +62,11 @@ _PERIOD_ARTICLES = 100_000  # newest articles of a day that are counted (limit)
 
 def pair_of(row: MemberRow) -> PairArticle:
     """Return a stored article as the pair model sees it."""
-    article = row.as_article()
     return PairArticle(
-        article.terms,
+        row.as_article(),
         title=row.title,
-        minutes=article.minutes,
-        body_words=article.body_words,
-        inbox=row.inbox_no,
         outlet=row.outlet,
         source=row.source,
-        is_opinion=article.is_opinion,
         nearest=row.nearest or b"",
     )
 

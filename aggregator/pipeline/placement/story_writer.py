@@ -15,7 +15,7 @@ import msgspec
 
 from aggregator.cluster.entry_identity import story_id
 from aggregator.cluster.events import centroid
-from aggregator.cluster.events.scorer import ScoringInput
+from aggregator.cluster.events.centroid import ScoringInput
 from aggregator.cluster.events.story_index import IndexedStory as IndexRow
 from aggregator.cluster.events.story_index import StoryCache, StoryIndex
 from aggregator.cluster.events.weights import MINUTES_A_DAY, EventModel
@@ -467,7 +467,7 @@ class StoryWriter:
         """Return the story with one more member without reading the others, so that a burst stays cheap."""
         grown = centroid.Centroid() if before is None else before.centroid
         if new.counts_in_centroid:
-            grown = centroid.add(grown, article.member())
+            grown = centroid.add(grown, article)
         else:
             grown = centroid.add_silent(grown, [article.stated_minutes])
         view = article_views.view_of(new)

@@ -62,7 +62,7 @@ from aggregator.store.tables import (
 
 if TYPE_CHECKING:  # who only reads stories loads no numpy
     from aggregator.cluster.copies.copy_check import ComparedText
-    from aggregator.cluster.events.scorer import ScoringInput
+    from aggregator.cluster.events.centroid import ScoringInput
 
 _REVISIONS_KEPT = 5  # the first five and the last five
 _NEVER_REVERT = 1_000_000  # `observation.revert_count` of the text of another article
@@ -121,7 +121,7 @@ class MemberRow(CountedArticle, frozen=True, kw_only=True):
 
     def as_article(self) -> "ScoringInput":
         """Return it as input of the scorer, as it was placed."""
-        from aggregator.cluster.events.scorer import ScoringInput
+        from aggregator.cluster.events.centroid import ScoringInput
 
         minutes, text_minutes = dates_of(self.published, date_counts=self.date_counts)
         return ScoringInput(

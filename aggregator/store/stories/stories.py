@@ -101,7 +101,7 @@ def membership_of(
 
     return Membership(
         centroid=centroid.from_members(
-            [one.as_article().member() for one in members if one.id in counted],
+            [one.as_article() for one in members if one.id in counted],
             [one.as_article().stated_minutes for one in members if one.id not in counted],
         ),
         count_state=count_state_of(members),

@@ -16,9 +16,10 @@ import pytest
 from sqlalchemy import text
 
 from aggregator.cluster.events import centroid
+from aggregator.cluster.events.centroid import ScoringInput
 from aggregator.cluster.events.pair_features import PairArticle
 from aggregator.cluster.events.pair_model import PairModel, PairTuning, compare_pairs, stream_shift
-from aggregator.cluster.events.scorer import ScoredCandidate, ScoringInput, decide, is_open
+from aggregator.cluster.events.scorer import ScoredCandidate, decide, is_open
 from aggregator.cluster.events.story_index import IndexedStory, StoryIndex
 from aggregator.cluster.events.stream import StreamSnapshot
 from aggregator.cluster.events.terms import TermPacker
@@ -64,16 +65,7 @@ class Rig:
         minutes = int(dt.datetime.fromisoformat(record["published"]).timestamp()) // 60
         article = ScoringInput(terms, minutes, words, inbox=inbox)
         outlet = record["outlet"]
-        own = PairArticle(
-            terms,
-            title=record["title"],
-            minutes=minutes,
-            body_words=words,
-            inbox=inbox,
-            outlet=outlet,
-            source=outlet,
-            is_opinion=False,
-        )
+        own = PairArticle(article, title=record["title"], outlet=outlet, source=outlet)
         candidates = [one for one in self._index.candidates(article) if is_open(article, one, MODEL.tuning)]
         reports = [pair for one in candidates for pair in self._reports[one.number]]
         pairs, own.nearest = compare_pairs(TREES, own, reports, EMPTY, has_come=True)
@@ -86,7 +78,7 @@ class Rig:
         decision = decide(article, scored, MODEL, TREES.bias)
         number = inbox if decision.story is None else int(decision.story)
         known = number in self._sums
-        total = centroid.add(self._sums.get(number, centroid.Centroid()), article.member())
+        total = centroid.add(self._sums.get(number, centroid.Centroid()), article)
         self._sums[number] = total
         self._reports.setdefault(number, []).append(own)
         row = IndexedStory(number, str(number), centroid.to_bytes(total, MODEL), inbox)

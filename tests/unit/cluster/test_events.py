@@ -9,11 +9,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from aggregator.cluster.events import centroid, story_index
+from aggregator.cluster.events.centroid import ScoringInput
 from aggregator.cluster.events.scorer import (
     Candidate,
     Decision,
     ScoredCandidate,
-    ScoringInput,
     decide,
     is_open,
     shared_terms,
@@ -50,7 +50,7 @@ def article(
 
 
 def blob_of(*members: ScoringInput, copies: Sequence[int] = ()) -> bytes:
-    return centroid.to_bytes(centroid.from_members([one.member() for one in members], copies), MODEL)
+    return centroid.to_bytes(centroid.from_members(members, copies), MODEL)
 
 
 def candidate(number: int, *members: ScoringInput, copies: Sequence[int] = ()) -> Candidate:
@@ -293,7 +293,7 @@ def test_of_old_stories_those_of_one_report_leave_first():
     one = article(GRAIN[0], NOON)
     pair = centroid.Centroid()
     for text in (GRAIN[0], GRAIN[2]):
-        pair = centroid.add(pair, article(text).member())
+        pair = centroid.add(pair, article(text))
     index.add_story(IndexedStory(1, "single", blob_of(one), 1))
     index.add_story(IndexedStory(2, "several", centroid.to_bytes(pair, model), 1))
     for inbox, live in ((11, [1, 2]), (12, [2]), (21, [2]), (22, [])):

@@ -5,7 +5,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from aggregator.cluster.events import centroid
-from aggregator.cluster.events.centroid import Centroid, CentroidMember
+from aggregator.cluster.events.centroid import Centroid, ScoringInput
 from aggregator.cluster.events.term_codec import ids_of, read
 from aggregator.cluster.events.terms import TermPacker
 from aggregator.cluster.events.weights import shipped_model
@@ -20,7 +20,7 @@ WORDS = (
 
 texts = st.lists(st.sampled_from(WORDS), min_size=1, max_size=30).map(" ".join)
 members = st.builds(
-    lambda title, body, minutes, read: CentroidMember(
+    lambda title, body, minutes, read: ScoringInput(
         PACKER.pack(title, body, "en"), minutes, text_minutes=None if minutes else read
     ),
     texts,
@@ -70,7 +70,7 @@ def test_bytes_and_back(some, silent):
 
 
 def test_a_silent_member_changes_nothing_but_count_and_dates():
-    total = summed([CentroidMember(PACKER.pack("Harbour", "grain crane", "en"), 500)])
+    total = summed([ScoringInput(PACKER.pack("Harbour", "grain crane", "en"), 500)])
     with_copy = centroid.add_silent(total, [700])
     assert with_copy.members == 2
     assert with_copy.reports == 1
@@ -79,10 +79,10 @@ def test_a_silent_member_changes_nothing_but_count_and_dates():
 
 def test_a_date_read_in_a_text_bounds_a_story_and_is_no_declared_one():
     terms = PACKER.pack("Harbour", "grain crane", "en")
-    undated, read = (summed([CentroidMember(terms, text_minutes=minutes)]) for minutes in (None, 700))
+    undated, read = (summed([ScoringInput(terms, text_minutes=minutes)]) for minutes in (None, 700))
     front = centroid.read_summary(blob(read))
     assert (front.dates.tolist(), front.times) == ([700], b"")
-    other = summed([CentroidMember(terms, 500)])
+    other = summed([ScoringInput(terms, 500)])
     assert centroid.widest_gap(centroid.merge(read, other)) == 200
     assert centroid.trimmed(read, MODEL).tobytes() == centroid.trimmed(undated, MODEL).tobytes()
 
@@ -97,9 +97,9 @@ def test_all_members_at_once_are_the_same_as_one_by_one(some, silent):
 
 
 def test_a_container_falls_silent_when_reports_come():
-    report = summed([CentroidMember(PACKER.pack("Harbour", "grain crane", "en"), 500)])
+    report = summed([ScoringInput(PACKER.pack("Harbour", "grain crane", "en"), 500)])
     container = summed(
-        [CentroidMember(PACKER.pack("Live: harbour", "grain mayor", "en"), 600, is_container=True)]
+        [ScoringInput(PACKER.pack("Live: harbour", "grain mayor", "en"), 600, is_container=True)]
     )
     both = centroid.merge(report, container)
     assert blob(both) == blob(centroid.add_silent(report, [600]))
@@ -115,7 +115,7 @@ def test_other_bytes_are_refused():
 
 def test_one_report_is_stored_once():
     packed = PACKER.pack("Harbour", "grain crane flood river bridge", "en")
-    one = blob(summed([CentroidMember(packed, 500)]))
+    one = blob(summed([ScoringInput(packed, 500)]))
     assert len(one) < len(packed) + 200
     assert sorted(ids_of(read(centroid.read_summary(one).trimmed)).tolist()) == sorted(
         ids_of(read(packed)).tolist()

@@ -10,6 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from aggregator.cluster.events.centroid import ScoringInput
 from aggregator.cluster.events.pair_features import (
     AT,
     FEATURES,
@@ -73,16 +74,8 @@ def stored_as(
     body_words: int,
     is_opinion: bool = False,
 ) -> PairArticle:
-    return PairArticle(
-        terms,
-        title=title,
-        minutes=minutes,
-        body_words=body_words,
-        inbox=next(_NUMBERS),
-        outlet=outlet,
-        source="feed",
-        is_opinion=is_opinion,
-    )
+    read = ScoringInput(terms, minutes, body_words, inbox=next(_NUMBERS), is_opinion=is_opinion)
+    return PairArticle(read, title=title, outlet=outlet, source="feed")
 
 
 def made(

@@ -9,8 +9,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from aggregator.cluster.events import centroid
+from aggregator.cluster.events.centroid import ScoringInput
 from aggregator.cluster.events.reassess import CountedReport, ReportMove, StoryMerge, reassess_stories
-from aggregator.cluster.events.scorer import Candidate, ScoringInput
+from aggregator.cluster.events.scorer import Candidate
 from aggregator.cluster.events.weights import shipped_model
 from aggregator.config.tuning import Tuning
 
@@ -44,7 +45,7 @@ class Tables:
     def story(self, number: int) -> Candidate | None:
         if number not in self.stories:
             return None
-        members = [one.article.member() for one in self.stories[number]]
+        members = [one.article for one in self.stories[number]]
         blob = centroid.to_bytes(centroid.from_members(members, ()), MODEL)
         last = max(one.article.inbox for one in self.stories[number])
         return Candidate(number, f"s{number}", last, centroid.read_summary(blob))

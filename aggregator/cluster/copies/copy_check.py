@@ -124,17 +124,8 @@ class CopyProposal(NamedTuple):
     share: float = 0.0  # shared part of the smaller sketch (sampled_shingles.py)
 
 
-class RankedCandidate(NamedTuple):
-    """A candidate whose text should be read."""
-
-    id: str
-    estimate: float
-
-
-def rank_candidates(
-    signature: bytes, candidates: Sequence[CopyProposal], tuning: CopyTuning
-) -> tuple[RankedCandidate, ...]:
-    """Return the candidates whose texts should be read, the likeliest first, at most `exact_checks`.
+def rank_candidates(signature: bytes, candidates: Sequence[CopyProposal], tuning: CopyTuning) -> list[str]:
+    """Return the ids of the candidates whose texts to read: the likeliest first, `exact_checks` at most.
 
     The rank is the estimated resemblance, or the shared part of a sketch where that is higher: for a cut, an
     extension or an excerpt only containment is high. Candidates below both `min_estimate` and
@@ -146,9 +137,7 @@ def rank_candidates(
         for estimate_of, one in zip(estimates_of, candidates, strict=True)
         if estimate_of >= tuning.min_estimate or one.share >= tuning.passage_share
     ]
-    return tuple(
-        RankedCandidate(id_, -negative) for negative, _, id_ in sorted(likely)[: tuning.exact_checks]
-    )
+    return [id_ for _, _, id_ in sorted(likely)[: tuning.exact_checks]]
 
 
 def verdict(article: ComparedText, candidate: ComparedText, tuning: CopyTuning) -> CopyEvidence | None:

@@ -292,7 +292,10 @@ def _are_in_one_window(one: _Story, other: _Story, tuning: EventTuning) -> bool:
     left, right = one.dates, other.dates
     if not len(left) or not len(right):
         return abs(one.last_inbox - other.last_inbox) <= tuning.undated_reach
+    reach = tuning.window_days * MINUTES_A_DAY
+    if abs(int(left[-1]) - int(right[-1])) <= reach:
+        return True  # of most stories
     spots = np.searchsorted(left, right)
     below = np.abs(left[np.maximum(spots - 1, 0)] - right)
     above = np.abs(left[np.minimum(spots, len(left) - 1)] - right)
-    return int(np.minimum(below, above).min()) <= tuning.window_days * MINUTES_A_DAY
+    return int(np.minimum(below, above).min()) <= reach

@@ -121,7 +121,7 @@ class CopyFinder:
         own_page = {id_} | {other for other, its_source in seen.there.items() if its_source == source}
         others = [one for one in seen.copies if one.id not in own_page]
         likely = rank_candidates(incoming.fingerprint.signature, others, self._tuning)
-        copy = best_copy(own, reading([one.id for one in likely]), self._tuning)
+        copy = best_copy(own, reading(likely), self._tuning)
         excerpts: tuple[CopyEvidence, ...] = ()
         if copy is None or copy.kind != "copy":  # excerpts of a copy are excerpts of its original
             left_out = own_page if copy is None else own_page | {copy.other}
@@ -132,7 +132,7 @@ class CopyFinder:
         reuse = None
         if copy is None:
             near = sorted((-one.share, one.order, one.id) for one in others if one.share > 0)
-            wanted = dict.fromkeys([*(one.id for one in likely), *(id_ for _, _, id_ in near)])
+            wanted = dict.fromkeys([*likely, *(id_ for _, _, id_ in near)])
             reuse = text_reuse(own, reading(list(wanted)[:most]), self._tuning)
         return CopyMatch(copy, excerpts, keys, same_page, reuse)
 
@@ -145,7 +145,7 @@ class CopyFinder:
         """Return an article under the same URL that has the same text, or of which one is a part."""
         there = [one for one in seen.copies if one.id in seen.there]
         likely = rank_candidates(own.signature, there, self._tuning)
-        for stored in reading([one.id for one in likely]):
+        for stored in reading(likely):
             if verdict(own, stored, self._tuning) or verdict(stored, own, self._tuning):
                 return stored.id
         return None

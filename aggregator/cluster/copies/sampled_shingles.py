@@ -179,16 +179,6 @@ class PassageIndex:
             self._sweep_bucket(self._hand, newest)
             self._hand = (self._hand + 1) % len(self._lists)
 
-    def entries(self, newest: int) -> list[tuple[int, int]]:
-        """Return all (number, hash) within the reach of `newest`, sorted; slow, for tests and statistics."""
-        numbered = []
-        for bucket, entries in enumerate(self._lists):
-            for entry in entries or ():
-                number = newest - ((newest - (entry >> _TAG_BITS)) & _SLOT)
-                if number > newest - self._reach:
-                    numbered.append((number, bucket << _TAG_BITS | entry & _TAG))
-        return sorted(numbered)
-
     def _sweep_bucket(self, bucket: int, newest: int) -> None:
         entries = self._lists[bucket]
         if entries is None:

@@ -38,6 +38,7 @@ from aggregator.web.webhooks.dispatcher import WebhookDispatcher
 from tests.integration.pipeline.test_repeating import FOOTERS, articles_of, taken_out
 from tests.support.articles import FLOOD, FLOOD_ELSEWHERE, NOON, STRIKE, Clock, Rig, record
 from tests.support.fresh import sqlite_at
+from tests.support.passages import entries
 from tests.support.rows import counted, executed, queried, read_by, written_by
 from tests.support.story_checks import (
     assigned,
@@ -537,13 +538,13 @@ def test_the_index_of_passages_in_memory_follows_what_goes_and_what_inherits_it(
     def is_of_the_rows() -> bool:
         with database.read() as connection:
             rows = articles.sketches(connection, after=0)
-            return index.entries(4) == PassageIndex(reach=100, cap=100, rows=rows).entries(4)
+            return entries(index, 4) == entries(PassageIndex(reach=100, cap=100, rows=rows), 4)
 
     assert is_of_the_rows()
-    before = index.entries(4)
+    before = entries(index, 4)
     go(first.article, first.story)
     assert is_of_the_rows()
-    assert index.entries(4) != before
+    assert entries(index, 4) != before
     with pytest.raises(ZeroDivisionError):
         go(copy.article, first.story)
     assert placer._copy_finder._index is None, "it is built again from the rows, which were rolled back"

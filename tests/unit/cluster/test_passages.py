@@ -18,6 +18,7 @@ from aggregator.cluster.copies.sampled_shingles import (
     sketch,
 )
 from aggregator.cluster.copies.shingles import shingle_sequence, winnow
+from tests.support.passages import entries
 
 REACH, CAP = 40, 5
 ROUND = 90_000  # numbers in which the sweep has been everywhere
@@ -92,7 +93,7 @@ def test_grown_is_loaded(steps: list[tuple[str, bytes]], asked: bytes) -> None:
             if step == "undo":
                 index.remove(number, rows.pop(number))
     loaded = PassageIndex(reach=REACH, cap=CAP, rows=rows.items())
-    assert index.entries(number) == loaded.entries(number)
+    assert entries(index, number) == entries(loaded, number)
     assert reported(index.look_up(number + 1, asked)) == reported(loaded.look_up(number + 1, asked))
 
 
@@ -105,7 +106,7 @@ def test_an_article_of_a_million_numbers_ago_is_not_mistaken_for_a_new_one() -> 
     index.add(5, blob)
     for newest in range(ROUND, (1 << 20) + 5, ROUND):
         index.sweep(newest)
-    assert index.entries((1 << 20) + 5) == []
+    assert entries(index, (1 << 20) + 5) == []
     index.add((1 << 20) + 6, stored({2}))
     look_up = index.look_up((1 << 20) + 7, blob)
     assert look_up.numbers.tolist() == [(1 << 20) + 6]
@@ -127,7 +128,7 @@ def test_what_is_too_old_to_be_asked_is_neither_kept_nor_covered() -> None:
     index = PassageIndex(reach=REACH, cap=CAP, after=100)
     index.add(100, stored({1}))
     index.add(101, stored({1}))
-    assert [number for number, _ in index.entries(110)] == [101]
+    assert [number for number, _ in entries(index, 110)] == [101]
     assert index.covers(101 + REACH)
     assert not index.covers(100 + REACH)
 

@@ -179,7 +179,8 @@ def main(arguments: list[str] | None = None) -> None:
             end_with_hung_threads(error.exit_code)
         sys.exit(error.exit_code)
     except UnicodeEncodeError:
-        odd = next((one for one in typed if not _is_utf_8(one)), None)
+        # Of what was typed only names of files need not be UTF-8.
+        odd = next((one for one in typed if any("\udc80" <= sign <= "\udcff" for sign in one)), None)
         if odd is None:
             raise
         _print_error(UsageError(f"{odd}: this is not UTF-8 text"))
@@ -187,11 +188,6 @@ def main(arguments: list[str] | None = None) -> None:
     except BrokenPipeError:
         sys.stderr.close()  # the reader (head, less) has ended; that is no error
         sys.exit(0)
-
-
-def _is_utf_8(argument: str) -> bool:
-    """Whether an argument was typed in UTF-8; only names of files need not be."""
-    return not any("\udc80" <= sign <= "\udcff" for sign in argument)
 
 
 def _print_error(error: AggregatorError) -> None:

@@ -50,7 +50,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
 
     def progress(self, unit: str, total: int | None) -> AbstractContextManager[Callable[[int], None]]:
         """Show progress of `total` (None: unknown) units as `progress_bar`, with -v also in a log."""
-        return progress_bar(unit, total, lines=self.verbose > 0)
+        return progress_bar(unit, total, every=output.SECONDS_A_LINE if self.verbose else None)
 
     @contextmanager
     def reading(self, *, must_exist: bool = False) -> Iterator[tuple["Config", "Database"]]:

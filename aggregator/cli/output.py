@@ -318,7 +318,7 @@ def _harmless(value: Any) -> Any:
     return value
 
 
-SECONDS_A_LINE = 10.0
+SECONDS_A_LINE = 10.0  # with -v
 
 # Called with the records read, the bytes read, and the bytes in total (None: unknown).
 Report = Callable[[int, int, int | None], None]
@@ -326,14 +326,14 @@ Report = Callable[[int, int, int | None], None]
 
 @contextmanager
 def progress_bar(
-    unit: str, total: int | None, *, lines: bool = False, every: float | None = None
+    unit: str, total: int | None, *, every: float | None = None
 ) -> Iterator[Callable[[int], None]]:
     """Show a progress bar for `total` (None: unknown) units; yields a function that advances it.
 
-    If standard error is no terminal, a line is printed each `every` seconds instead; with `lines` each ten.
+    If standard error is no terminal, a line is printed each `every` seconds instead.
     """
     done, of = 0, "?" if total is None else f"{total:,}"
-    with _progress(SECONDS_A_LINE if lines else every, unit, f"{{:,}}/{of}, {{:,.0f}} {unit}/s") as show:
+    with _progress(every, unit, f"{{:,}}/{of}, {{:,.0f}} {unit}/s") as show:
         show(0, 0, total, of)
 
         def advance(count: int) -> None:

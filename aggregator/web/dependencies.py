@@ -85,8 +85,8 @@ class Site:
         self.editor = editor
         self.sources = sources
         self.additions = Additions()
-        self._changing = CapacityLimiter(_CHANGING_AT_ONCE)  # threads that change sources
-        self._searching = CapacityLimiter(_SEARCHING_AT_ONCE)  # threads that find a feed to preview
+        self.changing = CapacityLimiter(_CHANGING_AT_ONCE)  # threads that change sources
+        self.searching = CapacityLimiter(_SEARCHING_AT_ONCE)  # that find a feed, which may last a minute
         self.settings = settings
         self.clock = clock
         self.jinja: Environment = environment()
@@ -98,14 +98,6 @@ class Site:
         """What sources are changed with; only routes that exist with it ask."""
         assert self.sources is not None
         return self.sources
-
-    async def change_sources(self, work: Callable[..., Response], *given: object) -> Response:
-        """Return `work(*given)`, run in a thread. Raises RefusedError (503) if too many are under way."""
-        return await _run_in(self._changing, work, *given)
-
-    async def search_feed(self, work: Callable[..., Response], *given: object) -> Response:
-        """Do the same where it may last a minute, so that it holds up no change."""
-        return await _run_in(self._searching, work, *given)
 
     def access(self, request: Request) -> Access:
         """Return how much of the texts of articles this request may read."""
@@ -162,7 +154,8 @@ class Site:
         return weak_tag("\x00".join((*common, *parts)).encode())
 
 
-async def _run_in(limiter: CapacityLimiter, work: Callable[..., Response], *given: object) -> Response:
+async def run_in(limiter: CapacityLimiter, work: Callable[..., Response], *given: object) -> Response:
+    """Return `work(*given)`, run in a thread. Raises RefusedError (503) if too many are under way."""
     if limiter.available_tokens < 1:
         raise too_many("changes of sources")
     return await to_thread.run_sync(partial(work, *given), limiter=limiter)

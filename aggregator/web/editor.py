@@ -121,11 +121,6 @@ class EditorService:
             next=shown[-1].correction_no if shown and len(rows) > limit else None,
         )
 
-    def has_correction(self, number: int) -> bool:
-        """Return whether a correction has this number, undone or not."""
-        page = self.corrections(1, number + 1)
-        return any(one.n == number for one in page.corrections)
-
     def explanation(self, article: str, other: str | None = None) -> Explanation | None:
         """Explain the placement of an article, and compare it with `other`; None if one does not exist.
 

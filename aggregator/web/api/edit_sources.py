@@ -5,6 +5,7 @@ Every change needs a token with the scope admin. Fetches and writes run in a few
 
 import logging
 from collections.abc import Callable
+from functools import partial
 from typing import Annotated, Literal
 
 import msgspec
@@ -26,7 +27,7 @@ from aggregator.web.api.openapi import (
     schema_of,
 )
 from aggregator.web.api.routes import json_body
-from aggregator.web.dependencies import ID, OfSite, Site
+from aggregator.web.dependencies import ID, OfSite, Site, run_in
 from aggregator.web.editor import BODY_DEADLINE_SECONDS, MAX_BODY_BYTES
 from aggregator.web.excerpts import bounded_source
 from aggregator.web.filters import whole_number
@@ -72,19 +73,18 @@ class ChangeSourceRequest(msgspec.Struct, frozen=True, forbid_unknown_fields=Tru
 log = logging.getLogger(__name__)
 router = api_router("/api/v1/sources")
 _ERRORS = (400, 408, 409, 413, 415, 422)
+_described = partial(described, "sources", needs_token=True)
 
 
 @router.post(
     "",
-    **described(
-        "sources",
+    **_described(
         {201: answer(SourceJson), 202: answer(AdditionJson, **LOCATION)},
         *_ERRORS,
         body={
             "schema": schema_of(AddSourceRequest),
             "example": {"url": "https://news.example.org/", "folder": "Ports", "interval": "30m"},
         },
-        needs_token=True,
     ),
 )
 async def add_source(request: Request, site: OfSite) -> Response:
@@ -114,7 +114,7 @@ async def add_source(request: Request, site: OfSite) -> Response:
     return await to_thread.run_sync(_in_words, work, body)
 
 
-@router.get("/requests/{number}", **described("sources", AdditionJson, 400, 404, needs_token=True))
+@router.get("/requests/{number}", **_described(AdditionJson, 400, 404))
 def look_at_addition(request: Request, site: OfSite, number: NumberInPath) -> Response:
     """The state of a source that is being added.
 
@@ -132,12 +132,10 @@ def look_at_addition(request: Request, site: OfSite, number: NumberInPath) -> Re
 
 @router.patch(
     "/{id}",
-    **described(
-        "sources",
+    **_described(
         SourceJson,
         *(*_ERRORS, 404),
         body={"schema": schema_of(ChangeSourceRequest), "example": {"name": "Courier", "paused": False}},
-        needs_token=True,
     ),
 )
 async def change_source(request: Request, site: OfSite, id: IdInPath) -> Response:  # noqa: A002
@@ -156,8 +154,7 @@ async def change_source(request: Request, site: OfSite, id: IdInPath) -> Respons
     return await _done(request, site, work)
 
 
-@router.delete("/{id}", **described("sources", {204: {"description": "It is removed."}}, *_ERRORS, 404,
-               needs_token=True))  # fmt: skip
+@router.delete("/{id}", **_described({204: {"description": "It is removed."}}, *_ERRORS, 404))
 async def remove_source(request: Request, site: OfSite, id: IdInPath) -> Response:  # noqa: A002
     """Remove a source; its articles stay.
 
@@ -174,13 +171,11 @@ async def remove_source(request: Request, site: OfSite, id: IdInPath) -> Respons
 
 @router.post(
     "/opml",
-    **described(
-        "sources",
+    **_described(
         OpmlImportResult,
         *_ERRORS,
         body={"schema": {"type": "string"}},
         body_type=OPML,
-        needs_token=True,
     ),
 )
 async def import_opml(request: Request, site: OfSite) -> Response:
@@ -270,7 +265,7 @@ async def _done(
 ) -> Response:
     require_scope(request, "admin", "changing sources", "change sources")
     body = await read_body(request, most_bytes, BODY_DEADLINE_SECONDS)
-    response = await site.change_sources(_in_words, work, body)
+    response = await run_in(site.changing, _in_words, work, body)
     log_change(request)
     return response
 

@@ -376,8 +376,10 @@ def json_body(request: Request, body: bytes, kind: Any, what: str) -> Any:
 
 
 def _execute(editor: EditorService, command: CorrectionCommand) -> CommandStatus:
-    if command.undo is not None and not editor.has_correction(command.undo):
-        raise RefusedError(404, "there is no correction with this number")
+    if command.undo is not None:
+        page = editor.corrections(1, command.undo + 1)
+        if all(one.n != command.undo for one in page.corrections):
+            raise RefusedError(404, "there is no correction with this number")
     try:
         return editor.submit(command)
     except UsageError as error:

@@ -33,6 +33,7 @@ _AMPERSAND = re.compile(r"&(?=(#?\w+)(;?))")
 _PLAIN = re.compile(r"https?://[a-z0-9][a-z0-9.-]{0,200}\.[a-z]{2,20}/[0-9A-Za-z/:?&=+,.;~_-]{0,1500}")
 _DOTTED_HOST = re.compile(r"https?://[A-Za-z0-9-]+\.[A-Za-z0-9.-]+(:\d+)?/")
 _MIME = re.compile(r"[A-Za-z0-9!#$&^_.+-]{1,127}/[A-Za-z0-9!#$&^_.+-]{1,127}")
+_BAD_ESCAPE = re.compile(r"%(?![0-9A-Fa-f]{2})")
 _UNQUOTED = "/:?@&=+$,;.!~*'()%-_"  # in addresses, in addition to letters and digits
 # The codes of ISO 639-1; other languages of a feed are invalid.
 _LANGUAGES = frozenset(
@@ -87,14 +88,9 @@ def feed_url(url: str | None) -> str | None:
         return None
     if not re.fullmatch(r"[A-Za-z0-9._-]+", host):
         return None  # an IPv6 address
-    path, query, fragment = (
-        _valid_escapes(quote(part, safe=_UNQUOTED)) for part in (parts.path, parts.query, parts.fragment)
-    )
+    quoted = (quote(part, safe=_UNQUOTED) for part in (parts.path, parts.query, parts.fragment))
+    path, query, fragment = (_BAD_ESCAPE.sub("%25", part) for part in quoted)
     return urlunsplit((parts.scheme.lower(), host + port, path or "/", query, fragment))
-
-
-def _valid_escapes(part: str) -> str:
-    return re.sub(r"%(?![0-9A-Fa-f]{2})", "%25", part)
 
 
 def mime_type(text: str) -> str | None:

@@ -40,7 +40,7 @@ from aggregator.web.api.edit_sources import (
     found,
     log_change,
 )
-from aggregator.web.dependencies import ID, Site
+from aggregator.web.dependencies import ID, Site, run_in
 from aggregator.web.editor import (
     BODY_DEADLINE_SECONDS,
     MAX_BODY_BYTES,
@@ -297,11 +297,11 @@ def _source_routes(site: Site) -> list[Route]:
     forms = SourceForms(site)
 
     def form(path: str, handler: Handler, **options: Any) -> Route:
-        given = {"run": site.change_sources} | options
+        given = {"run": partial(run_in, site.changing)} | options
         return Route(path, posted_form(Pages(site), handler, may=may_edit, **given), methods=["POST"])
 
     return [
-        form("/sources/preview", forms.preview, run=site.search_feed),
+        form("/sources/preview", forms.preview, run=partial(run_in, site.searching)),
         form("/sources/add", forms.add, run=to_thread.run_sync),
         form("/sources/opml", forms.upload, read=uploaded, most_bytes=MAX_OPML_BYTES),
         Route("/sources/adding/{number}", forms.adding, methods=["GET"]),

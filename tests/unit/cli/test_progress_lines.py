@@ -7,16 +7,11 @@ import pytest
 from aggregator.cli import output
 
 
-@pytest.fixture(autouse=True)
-def soon(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(output, "SECONDS_A_LINE", 0.005)
-
-
 @pytest.mark.parametrize("total", [None, 400])
 def test_counted_work_is_shown_with_or_without_a_total(
     total: int | None, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    with output.progress_bar("rows", total, lines=True) as advance:
+    with output.progress_bar("rows", total, every=0.005) as advance:
         time.sleep(0.01)
         advance(100)
     shown = capsys.readouterr().err

@@ -280,7 +280,10 @@ _ADVICE = (
     ("failed to resolve host", "getent hosts HOST shows whether its name resolves; see `database:`"),
     ("permission denied", "as its owner: GRANT ALL ON SCHEMA public TO USER"),
     ("no tables yet", "aggregator db upgrade"),
-    ("of an unreleased aggregator", "begin with a new one: another `database:` in config.yaml"),
+    (
+        "of an unreleased aggregator",
+        "with the program that wrote it: aggregator export --output all.jsonl.zst",
+    ),
     ("nothing says by which version", "aggregator db restore BACKUP --replace"),
 )
 

@@ -45,7 +45,7 @@ from aggregator.pipeline.workers.executor import Executor
 from aggregator.pipeline.workers.factory import open_executor
 from aggregator.sources.fetch.client import Client, FetchResult, client_of
 from aggregator.sources.fetch.poll_schedule import first_due
-from aggregator.sources.limits import SourceTuning, source_tuning
+from aggregator.sources.limits import source_tuning
 from aggregator.sources.parse.feed_discovery import (
     DiscoveredFeeds,
     FeedCandidate,
@@ -72,6 +72,9 @@ _FOLDER_INTERVAL_SECONDS = 10  # between two looks at a folder without an interv
 _SEARCH_SECONDS = 60.0  # after which no further address of a site is requested (chosen)
 _FOLDER_SEPARATOR = " / "  # between the names of nested folders, as stored and typed
 _SPREAD_LEAST_SECONDS = 30.0
+# Addresses of a site requested to find its feed: all usual places, then what robots.txt names; at one second
+# each (chosen).
+DISCOVERY_TRIES = 20
 _FIRST_POLLS_A_SECOND = 5.0  # of many feeds imported at once (chosen)
 _MAILBOX = re.compile(r"imaps?://", re.IGNORECASE)
 
@@ -298,7 +301,7 @@ def find(config: Config, typed: str, reader: FeedReader | None = None) -> Resolv
             return find(config, typed, own)
     addresses = _addresses_typed(typed)
     _refuse_own(config, *addresses)
-    found = _FeedSearch(reader, source_tuning(config.effective_tuning)).find(addresses)
+    found = _FeedSearch(reader).find(addresses)
     _refuse_own(config, found.address, found.final)
     return found
 
@@ -354,9 +357,9 @@ def _permit_private(connection: Connection, imported: Source, **asked: str | int
 class _FeedSearch:
     """The search for the feed of an address, with a limited number of requests."""
 
-    def __init__(self, reader: FeedReader, tuning: SourceTuning) -> None:
+    def __init__(self, reader: FeedReader) -> None:
         self._reader = reader
-        self._requests_left = tuning.discovery_tries
+        self._requests_left = DISCOVERY_TRIES
         self._ends = time.monotonic() + _SEARCH_SECONDS
         self._tried: dict[str, ParsedFeed | None] = {}  # address → the feed there; None: no response
         self._linked_from: str | None = None  # the page that has the addresses; None: the user typed them

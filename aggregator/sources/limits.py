@@ -19,7 +19,6 @@ class SourceTuning(msgspec.Struct, frozen=True, kw_only=True):
     max_article_bytes: int
     max_feed_bytes: int
     turn_seconds: float
-    discovery_tries: int
     mailbox_messages: int
     mailbox_seconds: float
 

@@ -38,7 +38,7 @@ from aggregator.store.read.statistics import listed, source_page
 from aggregator.store.read.story_list import DigestSpan
 from aggregator.store.search import index as search_index
 from aggregator.store.search.match import parse_query
-from aggregator.store.search.search import SearchTuning, search
+from aggregator.store.search.search import search
 from aggregator.store.stories import (
     article_views,
     articles,
@@ -409,9 +409,8 @@ class StoryReader:
 
     def search(self, text: str, limit: int, bounds: SearchBounds | None = None) -> SearchResults:
         """Return matching articles and their stories, best first, at most `limit` of each."""
-        tuning = self._all_tuning.section("search", SearchTuning)
         with self.database.read() as connection:
-            return search(connection, text, limit, bounds or SearchBounds(), tuning)
+            return search(connection, text, limit, bounds or SearchBounds())
 
     def sources(self, limit: int, **wanted: Any) -> SourcePage:
         """Return a page of sources; `wanted` is that of `source_page`. Raises UsageError."""

@@ -1,8 +1,8 @@
 """Search: the newest matching articles, ranked, their stories, and snippets: the words around the matches.
 
 The rank functions of the databases (bm25, ts_rank) differ and read every match. This rank uses the positions
-of the words, the number of reports of the story, and the age relative to the newest match. At most `ranked`
-articles are ranked (section `search` of config/tuning.yaml). The order is the same on both databases.
+of the words, the number of reports of the story, and the age relative to the newest match. At most RANKED
+articles are ranked. The order is the same on both databases.
 """
 
 import datetime as dt
@@ -30,20 +30,18 @@ from aggregator.store.tables import article, rows_with, story
 
 _ENTRIES_SHOWN = 3  # of one live blog
 _ARTICLES_SHOWN = 3  # of one story
+# Newest matches that are ranked, and half as many that have all the words in their headline: a search takes
+# less than 300 ms at 1,000,000 articles (measured: python -m benchmarks.reading).
+RANKED = 400
+# Chosen by reading results, not measured on judgments; only their proportions matter.
+TITLE_POINTS = 3.0  # for all the terms in the headline; for some of them that share
+LEAD_POINTS = 1.5  # for all the terms in the first paragraph, or that share
+PHRASE_POINTS = 1.0  # where all the words are adjacent, in the headline or the lead
+REPORT_POINTS = 0.3  # each time the independent reports of its story double
+RECENT_POINTS = 2.0  # of the newest match; older ones get less
 _PHRASE_REACH = 5_000  # newest articles with all the words in which phrases are searched
 _MAX_REPORTS = 32  # independent reports of a story that count at most
 _HALF_LIFE_DAYS = 14.0  # in effective time, after which half of the points of the newest match are left
-
-
-class SearchTuning(msgspec.Struct, frozen=True, kw_only=True):
-    """Section `search` of config/tuning.yaml."""
-
-    ranked: int
-    title_points: float
-    lead_points: float
-    phrase_points: float
-    report_points: float
-    recent_points: float
 
 
 class _RankedArticle(FrozenStruct, frozen=True, kw_only=True):
@@ -52,15 +50,13 @@ class _RankedArticle(FrozenStruct, frozen=True, kw_only=True):
     points: float
 
 
-def search(
-    connection: Connection, text: str, limit: int, bounds: SearchBounds, tuning: SearchTuning
-) -> SearchResults:
+def search(connection: Connection, text: str, limit: int, bounds: SearchBounds) -> SearchResults:
     """Return the articles and stories that match `text` within `bounds`, best first."""
     try:
         query = within(parse_query(text), bounds)
     except UsageError as error:
         return SearchResults(problem=str(error))
-    ranked = _ranked(connection, query, max(tuning.ranked, min(limit, 10**9) + 1), tuning)
+    ranked = _ranked(connection, query, max(RANKED, min(limit, 10**9) + 1))
     shown = ranked[:limit]
     by_story: dict[str, list[int]] = {}
     for one in ranked:
@@ -102,13 +98,13 @@ _LAST_MOMENT = dt.datetime.max.replace(tzinfo=dt.UTC)
 # --- ranking -----------------------------------------------------------------------------------------------
 
 
-def _ranked(connection: Connection, query: Query, most: int, tuning: SearchTuning) -> list[_RankedArticle]:
+def _ranked(connection: Connection, query: Query, most: int) -> list[_RankedArticle]:
     """The newest that have all in the title, and the newest that have it anywhere, best first."""
     reach = max(_PHRASE_REACH, most)
     titled = msgspec.structs.replace(query, terms=with_title(query.terms))
     numbers = match.newest(connection, query, most, reach=reach)
     if query.terms and len(numbers) == most:
-        numbers += match.newest(connection, titled, tuning.ranked // 2, reach=reach)
+        numbers += match.newest(connection, titled, RANKED // 2, reach=reach)
     rows = [
         row
         for row in rows_with(connection, _RANKED_COLUMNS, article.c.inbox_no, numbers)
@@ -120,8 +116,8 @@ def _ranked(connection: Connection, query: Query, most: int, tuning: SearchTunin
     latest, whole = max(row.effective_at for row in rows), _as_written(query)
     ranked = []
     for row in rows:
-        points = _points_of_words(row, query.terms, titled.terms, whole, tuning)
-        points += _points_of_story(row, latest - row.effective_at, tuning)
+        points = _points_of_words(row, query.terms, titled.terms, whole)
+        points += _points_of_story(row, latest - row.effective_at)
         ranked.append(_RankedArticle(inbox_no=row.inbox_no, story=row.story, points=round(points, 6)))
     return sorted(ranked, key=lambda one: (-one.points, -one.inbox_no))
 
@@ -131,21 +127,20 @@ def _points_of_words(
     terms: Sequence[Term],
     titled: Sequence[Term],
     whole: tuple[Phrase, Phrase] | None,
-    tuning: SearchTuning,
 ) -> float:
     """For where the words stand; `titled` are the terms asked of the headline, `whole` all words in a row."""
     wording = SearchableText(row.lead, title=row.title)
     count = len(terms) or 1
-    points = tuning.title_points * sum(map(wording.holds_term, titled)) / count
-    points += tuning.lead_points * sum(map(wording.holds_term, terms)) / count
-    return points + tuning.phrase_points * (whole is not None and any(map(wording.holds, whole)))
+    points = TITLE_POINTS * sum(map(wording.holds_term, titled)) / count
+    points += LEAD_POINTS * sum(map(wording.holds_term, terms)) / count
+    return points + PHRASE_POINTS * (whole is not None and any(map(wording.holds, whole)))
 
 
-def _points_of_story(row: Row[Any], age: dt.timedelta, tuning: SearchTuning) -> float:
+def _points_of_story(row: Row[Any], age: dt.timedelta) -> float:
     """Return points for the reports of the story, and for the age relative to the newest match."""
     reports = math.log2(min(max(row.report_count, 1), _MAX_REPORTS))
     fresh = 2 ** (-(age / dt.timedelta(days=1)) / _HALF_LIFE_DAYS)
-    return tuning.report_points * reports + tuning.recent_points * float(fresh)
+    return REPORT_POINTS * reports + RECENT_POINTS * float(fresh)
 
 
 def _as_written(query: Query) -> tuple[Phrase, Phrase] | None:

@@ -12,6 +12,7 @@ from aggregator.config.tuning import Tuning
 from aggregator.model.core import utc_now
 from aggregator.model.errors import AggregatorError, UsageError
 from aggregator.pipeline.manage_sources import (
+    DISCOVERY_TRIES,
     AddedSource,
     OpmlImportResult,
     SourceOptions,
@@ -185,8 +186,7 @@ def test_a_site_is_asked_a_bounded_number_of_times(desk: Desk) -> None:
     desk.server.routes["/"] = page(*(link(f"/feed-{n}.xml") for n in range(100)))
     with pytest.raises(UsageError, match="no feed was found"):
         desk.add("/")
-    tries = desk.config.effective_tuning.values("sources")["discovery_tries"]
-    assert 2 < len(desk.server.requests) <= tries + 1
+    assert 2 < len(desk.server.requests) <= DISCOVERY_TRIES + 1
     assert desk.stored() == []
 
 

@@ -8,14 +8,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 from sqlalchemy import Connection, text
 
-from aggregator.config.tuning import Tuning
 from aggregator.extract.language.search_tokens import search_words
 from aggregator.model.core import Outlet
 from aggregator.model.errors import UsageError
 from aggregator.model.read_model import StoryFilter
 from aggregator.store.engine.database import Database
 from aggregator.store.read.reader import StoryReader
-from aggregator.store.search import index
+from aggregator.store.search import index, search
 from aggregator.store.search.match import Phrase, parse_query
 from aggregator.store.search.search import snippet
 from tests.support.articles import FLOOD, FLOOD_ELSEWHERE, NOON, STRIKE, Clock, Rig, record
@@ -231,33 +230,35 @@ def test_results_are_stories_with_their_best_articles(rig: Rig) -> None:
     assert first.story == flood.story
 
 
-def test_only_so_many_articles_are_ranked_and_titles_beside_them(rig: Rig) -> None:
-    few = Tuning({"search": {"ranked": 2}})
+def test_only_so_many_articles_are_ranked_and_titles_beside_them(
+    rig: Rig, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(search, "RANKED", 2)
     rig.take(record("Echo", "1", "Under water", FLOOD_ELSEWHERE, published=NOON))
     rig.pipeline.index_text()
-    hits = StoryReader(rig.database, few).search("pennmouth", 1).hits
+    hits = StoryReader(rig.database).search("pennmouth", 1).hits
     assert [hit.outlet for hit in hits] == ["Gazette"], "none of the newest two, but it has it as headline"
-    beyond = StoryReader(rig.database, few).search("the", 50).hits
+    beyond = StoryReader(rig.database).search("the", 50).hits
     assert len(beyond) == 4, "a longer list than is ranked by rule is ranked whole"
 
 
 WORDS = ("one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten", "eleven", "twelve")
-STOP_WORD = dict.fromkeys(
-    ("title_points", "lead_points", "phrase_points", "report_points", "recent_points"), 0.0
-)
+POINTS = ("TITLE_POINTS", "LEAD_POINTS", "PHRASE_POINTS", "REPORT_POINTS", "RECENT_POINTS")
 
 
 @pytest.mark.parametrize(
     ("points", "query", "best"),
     [
-        ("title_points", "mill isk", "Old"),
-        ("lead_points", "mill isk", "Lead"),
-        ("phrase_points", "mill isk", "Phrase"),
-        ("report_points", "levee", "Echo"),
-        ("recent_points", "mill isk", "Recent"),
+        ("TITLE_POINTS", "mill isk", "Old"),
+        ("LEAD_POINTS", "mill isk", "Lead"),
+        ("PHRASE_POINTS", "mill isk", "Phrase"),
+        ("REPORT_POINTS", "levee", "Echo"),
+        ("RECENT_POINTS", "mill isk", "Recent"),
     ],
 )
-def test_each_ground_for_being_better_counts(rig: Rig, points: str, query: str, best: str) -> None:
+def test_each_ground_for_being_better_counts(
+    rig: Rig, points: str, query: str, best: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """With the points for all else at 0; without any, what was placed last goes first."""
     text = "".join(f"Line {one} tells nothing of either, nor does it end soon or well.\n" for one in WORDS)
     day = dt.timedelta(days=1)
@@ -270,10 +271,11 @@ def test_each_ground_for_being_better_counts(rig: Rig, points: str, query: str, 
         record("Last", "z", "Nothing", f"{text}No mill at Isk, no levee.", published=NOON - 9 * day),
     )
     rig.pipeline.index_text()
-    silent = StoryReader(rig.database, Tuning({"search": STOP_WORD})).search(query, 10)
-    assert silent.hits[0].outlet == "Last"
-    reported = StoryReader(rig.database, Tuning({"search": STOP_WORD | {points: 1.0}})).search(query, 10)
-    assert reported.hits[0].outlet == best
+    for one in POINTS:
+        monkeypatch.setattr(search, one, 0.0)
+    assert StoryReader(rig.database).search(query, 10).hits[0].outlet == "Last"
+    monkeypatch.setattr(search, points, 1.0)
+    assert StoryReader(rig.database).search(query, 10).hits[0].outlet == best
 
 
 def test_stories_can_be_asked_for_by_words(rig: Rig) -> None:

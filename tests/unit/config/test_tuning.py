@@ -24,7 +24,6 @@ from aggregator.sources.limits import NetTuning, SourceTuning
 from aggregator.store.engine.engines import DatabaseTuning
 from aggregator.store.engine.writer_lease import LeaseTuning
 from aggregator.store.read.front_page import FrontPageTuning
-from aggregator.store.search.search import SearchTuning
 from aggregator.store.stories.placement_batch import ClockTuning
 from aggregator.stories.tuning import StoryTuning
 from aggregator.web.api.push import PushTuning
@@ -42,7 +41,6 @@ SHAPES: dict[str, type[msgspec.Struct]] = {
     "webhooks": WebhookTuning,
     "clock": ClockTuning,
     "database": DatabaseTuning,
-    "search": SearchTuning,
     "net": NetTuning,
     "work": WorkerTuning,
     "sources": SourceTuning,

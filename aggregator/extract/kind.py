@@ -42,6 +42,7 @@ class FoundKind(NamedTuple):
 class KindWords(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """The words of one kind in kinds.yaml; sections and labels by language."""
 
+    type: str = ""
     host: str = ""
     path: str = ""
     section: dict[str, list[str]] = {}
@@ -76,7 +77,7 @@ def find_kind(
     if is_container:
         return _container_kind(title, is_live=is_live)
     evidence = (
-        (FoundKind(_TYPES[name], f"type: {name}") for name in types if name in _TYPES),
+        (FoundKind(kind, f"type: {name}") for name in types if (kind := _kinds_by("type").get(name))),
         _by_label(title, "label"),
         _by_address(urls),
         _by_section(sections),
@@ -100,22 +101,10 @@ def _container_kind(title: str, *, is_live: bool) -> FoundKind:
 
 STYLE = "style of the text"  # evidence that is sought where there is no other
 
-_TYPES: dict[str, Kind] = {
-    "opinionnewsarticle": "opinion",
-    "reviewnewsarticle": "opinion",
-    "analysisnewsarticle": "explainer",
-    "backgroundnewsarticle": "explainer",
-    "claimreview": "fact_check",
-    "podcastepisode": "episode",
-    "radioepisode": "episode",
-    "tvepisode": "episode",
-}
-
 
 # --- labels ------------------------------------------------------------------------------------------------
 
 _LABEL_CHARS = 120  # of a title searched for a label, at each end
-_TITLE_CHARS = 300  # of a title whose form is read
 _BEFORE = re.compile(r"\W{0,4}(?P<label>[^:：|｜–—]{2,40}?)\s*(?:[:：|｜]|\s[–—-])\s?(?=\S)")
 _BRACKETED = re.compile(r"\W{0,4}[\[(【（「〈](?P<label>[^\])】）」〉]{2,30})[\])】）」〉]")
 _AFTER = re.compile(r".*\S\s?(?P<mark>[|｜>]|\s[–—-])\s(?P<label>[^|｜>]{2,30}?)\W*")
@@ -183,7 +172,7 @@ def _by_byline(author: str) -> Iterator[FoundKind]:
 
 def _by_title(title: str) -> Iterator[FoundKind]:
     for kind, form in _title_forms():
-        match = form.search(title[:_TITLE_CHARS])
+        match = form.search(title)
         if match is not None:
             yield FoundKind(kind, f"headline: {match.group().strip(' :,;.–—-')[:60]}")
 
@@ -210,7 +199,7 @@ def _words() -> dict[Kind, KindWords]:
 
 
 @cache
-def _kinds_by(field: Literal["host", "path", "label", "section"]) -> dict[str, Kind]:
+def _kinds_by(field: Literal["type", "host", "path", "label", "section"]) -> dict[str, Kind]:
     """Return kinds by the words of one field, folded."""
     kinds: dict[str, Kind] = {}
     for kind, words in _words().items():
@@ -250,7 +239,7 @@ _COUNTED = (*_LISTED, "contractions", "weekdays", "capitals", "numbers")
 _BITS = {name: 1 << place for place, name in enumerate(_COUNTED)}
 _READ = 1 << len(_COUNTED)  # of every word: 0 is a word that was not looked at
 # By mark and figure: whether the figure counts words of this mark.
-_MARKED = (np.arange(2 * _READ)[:, np.newaxis] >> np.arange(len(_COUNTED)) & 1).astype(float)
+_MARKED = (np.arange(_READ)[:, np.newaxis] & list(_BITS.values())).astype(bool).astype(float)
 _EXPLAINING = "why how what when where who the is are can will should"  # first words of titles
 
 
@@ -301,7 +290,7 @@ def style_figures(title: str, text: str, reading: Reading) -> dict[str, float]:
         return {}
     marks = _marks().of(lexicon, numbers)
     quoted_marks = _marks().of(lexicon, quoted_numbers)
-    times = np.bincount(marks, minlength=2 * _READ) - np.bincount(quoted_marks, minlength=2 * _READ)
+    times = np.bincount(marks - _READ, minlength=_READ) - np.bincount(quoted_marks - _READ, minlength=_READ)
     counts = dict(zip(_COUNTED, np.maximum(times @ _MARKED, 0.0).tolist(), strict=True))
     counts["questions"] = text.count("?") - quoted.count("?")
     ends = counts["questions"] + sum(text.count(end) - quoted.count(end) for end in (". ", ".\n", "!"))

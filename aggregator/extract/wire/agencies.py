@@ -29,6 +29,7 @@ class AgencyTable(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """The content of agencies.yaml."""
 
     agencies: dict[str, Agency]
+    unnamed: frozenset[str]
     families: dict[str, tuple[str, ...]]
 
 
@@ -107,7 +108,7 @@ def agencies_named(names: str, *, doubtful: bool = False) -> NamedAgencies | Non
         agency = _find_agency(bare)
         if agency is not None:
             (weak if agency.doubtful else sure).add(agency.agency)
-        elif bare.casefold() in _UNNAMED:
+        elif bare.casefold() in agency_table().unnamed:
             unnamed = True
         elif not _INITIALS.fullmatch(bare):
             return None
@@ -139,14 +140,6 @@ _SEPARATED = re.compile(
     r"\s*[/,|+;&、·•=]\s*(?:(?:and|und|et|y|e)\s+)?|\s+[–—-]\s+|\s+(?:und|and|et|y|e|en|og|och|ja|и|та|ve|oraz|a|i)\s+|(?<=\w)\s+و(?=\w{3})"
 )
 _INITIALS = re.compile(r"[a-zà-öø-ÿ]{2,5}|Fim|[\w-]{2,20}\.(?:at|ch|com|de)")
-_UNNAMED = frozenset((
-    "agencies", "news agencies", "wire reports", "wire services", "wires", "agency", "agency inputs",
-    "agency input", "agency reports", "staff and agencies", "agenturen", "nachrichtenagenturen",
-    "agenturmaterial", "agences", "les agences", "agencias", "agencias de noticias", "agenzie",
-    "agências", "agentschappen", "persbureaus", "agencje", "agentury", "agenturerna", "byråer",
-    "ajanslar", "агентства", "агентств", "информагентства", "информагентств", "وكالات", "الوكالات",
-    "وكالات الأنباء", "综合", "外电",
-))  # fmt: skip
 _AROUND = re.compile(
     r"^(?:the|der|die|l['’]|la|da|de l['’]|dell['’]|all['’]|do|de|het|"
     r"(?:news )?agency|(?:nachrichten)?agentur(?:en)?|agence(?: de presse)?|agencia(?: de noticias)?|"
@@ -186,7 +179,7 @@ def _folded() -> Mapping[str, str]:
 
 @cache
 def _first_words() -> frozenset[str]:
-    names = (*_exact(), *_UNNAMED)
+    names = (*_exact(), *agency_table().unnamed)
     words_of_names = (_WORD.findall(_ARTICLE.sub("", name.casefold())) for name in names)
     return frozenset(found[0] for found in words_of_names if found)
 

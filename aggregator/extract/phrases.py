@@ -12,7 +12,7 @@ from importlib.resources import files
 
 import msgspec
 
-from aggregator.text.lines import ascii_text
+from aggregator.text.lines import ASCII_WORDS, ascii_text
 
 Words = tuple[str, ...]
 
@@ -27,7 +27,6 @@ _TRANSLATED = str.maketrans(_LETTERS)
 _BREAKS = re.compile(
     r"[^\w\u0900-\u0dff\u0e00-\u0e7f]+"
 )  # \w does not match vowel signs of Indic scripts and Thai
-_ASCII_WORDS = bytes(ord(chr(at).lower()) if chr(at).isalnum() else 32 for at in range(128)).ljust(256)
 _MARK = re.compile(r"\s?[:|»›>•\]】］》=→]|\s[-–—](?=\s)|(?<=[^\W\d_])-(?=\s)|(?<=[\u0900-\u0dff])-(?=\s)")
 _MARK_SIGN = re.compile(r"[:|»›>•\]】］》=→\-–—：｜]")  # one is in every mark
 _OPENING = "[【（(《「［<›»>•–—- "
@@ -97,7 +96,7 @@ def words(line: str) -> Words:
 def _words(line: str) -> Words:
     in_ascii = ascii_text(line)
     if in_ascii is not None:
-        return tuple(in_ascii.translate(_ASCII_WORDS).decode().split())
+        return tuple(in_ascii.translate(ASCII_WORDS).decode().split())
     plain = unicodedata.normalize("NFKD", unicodedata.normalize("NFKC", line).casefold())
     plain = unicodedata.normalize("NFC", _DROPPED.sub("", plain)).translate(_TRANSLATED)
     return tuple(_WIDE.sub(r" \1 ", _BREAKS.sub(" ", plain.replace("\u200c", " "))).split())

@@ -11,7 +11,7 @@ import re
 import unicodedata
 from collections.abc import Iterable
 
-from aggregator.text.lines import CLUSTERED
+from aggregator.text.lines import ASCII_WORDS, CLUSTERED, ascii_text
 
 # Thai, Lao, Myanmar, Hangul, Khmer, kana, Han; half-width forms fold to them.
 _UNSPACED = (
@@ -34,9 +34,10 @@ _MAX_WORD = 64  # characters; longer tokens are not words that users search for
 
 def search_words(text: str) -> list[str]:
     """Return the words of `text` in order; a run of characters without spaces is one word."""
+    plain = ascii_text(text)
+    if plain is not None:
+        return [word[:_MAX_WORD] for word in plain.translate(ASCII_WORDS).decode().split()]
     tokens: list[str] = WORD.findall(_folded(text))
-    if text.isascii():
-        return [word[:_MAX_WORD] for word in tokens]
     if _ARABIC.search(text):
         tokens = [_without_article(word) if _ARABIC.match(word) else word for word in tokens]
     return [word if len(word) <= _MAX_WORD or is_unspaced(word) else word[:_MAX_WORD] for word in tokens]
@@ -45,7 +46,7 @@ def search_words(text: str) -> list[str]:
 def index_words(text: str) -> list[str]:
     """Return the tokens of `text` as they are indexed, at consecutive positions."""
     tokens = search_words(text)
-    return tokens if text.isascii() else in_index(tokens)
+    return tokens if ascii_text(text) is not None else in_index(tokens)
 
 
 def in_index(words: Iterable[str], *, whole: bool = True) -> list[str]:

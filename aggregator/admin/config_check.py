@@ -32,6 +32,11 @@ from aggregator.store.read.health_probes import ok, problem, warning
 from aggregator.store.search.match import parse_query
 
 _USER_WITHOUT_PASSWORD = re.compile(r"://[^/:@]*@")  # a user name alone is no secret
+IN_THE_CLEAR = (
+    "the Dask scheduler is on a network without TLS: anyone who can connect to it can run programs on its "
+    "workers and in the daemon"
+)
+USE_TLS = "set work.executor: dask+tls://HOST:PORT (docs/scale.md), or use a private network"
 _FOR_OTHERS = stat.S_IRGRP | stat.S_IROTH
 
 
@@ -125,11 +130,7 @@ def _workers(config: Config) -> Iterator[Finding]:
     if "://" not in config.work.executor:
         return
     if config.work.is_in_the_clear:
-        yield warning(
-            "work.executor: the Dask scheduler is on a network without TLS: anyone who can connect to it can "
-            "run programs on its workers and in the daemon",
-            "set work.executor: dask+tls://HOST:PORT (docs/scale.md), or use a private network",
-        )
+        yield warning(f"work.executor: {IN_THE_CLEAR}", USE_TLS)
     try:
         open_executor(config.work.executor, 0, config.effective_tuning).close()
     except ConfigError:

@@ -78,6 +78,8 @@ def check(context: Context) -> None:
 
     loaded = context.obj.load()
     config_check.check(loaded)
+    if loaded.work.is_in_the_clear:
+        output.say(f"warning: work.executor: {config_check.IN_THE_CLEAR}; {config_check.USE_TLS}")
     output.say(f"{loaded.file or 'built-in defaults'}: no mistakes, {counted(len(loaded.sources), 'source')}")
 
 

@@ -7,6 +7,7 @@ names of keys, our own tokens and signing keys, and the credentials of an Author
 import datetime as dt
 import re
 from collections.abc import Iterable
+from contextlib import suppress
 from difflib import get_close_matches
 
 from aggregator.model.errors import UsageError
@@ -96,11 +97,13 @@ def is_relative(text: str) -> bool:
 def parse_moment(value: str, now: dt.datetime) -> dt.datetime:
     """Parse `24h`, `7d`, `90m` or `2w` (before `now`), a date, or an RFC 3339 time, in UTC if it has no zone.
 
-    Raises UsageError for anything else.
+    An age before the year 1 is that year. Raises UsageError for anything else.
     """
     try:
         if ago := _AGO.fullmatch(value.strip()):
-            return now - dt.timedelta(**{_UNITS[ago[2]]: int(ago[1])})
+            with suppress(OverflowError):
+                return now - dt.timedelta(**{_UNITS[ago[2]]: int(ago[1])})
+            return dt.datetime.min.replace(tzinfo=dt.UTC)
         moment = dt.datetime.fromisoformat(value.strip())
         return (moment if moment.tzinfo else moment.replace(tzinfo=dt.UTC)).astimezone(dt.UTC)
     except (ValueError, OverflowError):

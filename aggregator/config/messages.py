@@ -84,7 +84,7 @@ def meant(typed: str, known: Iterable[str]) -> str:
 
 # --- times in filters: relative to now, a date, or a time ---------------------------------------------------
 
-_AGO = re.compile(r"(\d{1,5})\s*([mhdw])")
+_AGO = re.compile(r"(\d{1,12})\s*([mhdw])")
 _UNITS = {"m": "minutes", "h": "hours", "d": "days", "w": "weeks"}
 _DATE = re.compile(r"\d{4}-\d{2}-\d{2}")
 

@@ -80,7 +80,7 @@ def test_the_same_filter_is_written_the_same_way_in_any_order() -> None:
         ("limit", "٣"),
         ("limit", "9" * 5000),
         ("since", "yesterday"),
-        ("since", "999999h"),
+        ("since", "9999999999999h"),
         ("since", "0001-01-01T00:00:00+14:00"),
         ("until", "9999-99-99"),
         ("query", "x" * 201),

@@ -52,6 +52,7 @@ def _behind_gap(text: str, at: int) -> int:
 
 
 _PAGE = re.compile(r"<(?:html|head|body)\b", re.IGNORECASE)
+_ID = re.compile(rb'"id"\s*:\s*(?:"((?:[^"\\]|\\.){1,1000})"|([0-9]{1,30}))')
 
 
 class LabelledRecord(FrozenStruct, frozen=True, kw_only=True):
@@ -133,7 +134,8 @@ def read_labelled(line: bytes | str, *, file_name: str, line_number: int) -> Lab
     try:
         record = decoded_record(line)
     except ReadError as error:
-        return LabelledRecord(entry=Entry(source=file_name, guid=fallback), id=fallback, problem=str(error))
+        found_id = _id_in(line) or fallback
+        return LabelledRecord(entry=Entry(source=file_name, guid=found_id), id=found_id, problem=str(error))
     record_id = _writable(_string(record, "id")) or fallback
     labels = {key: _writable(_string(record, key)) or None for key in ("cluster", "saga", "copy_of")}
     try:
@@ -142,6 +144,14 @@ def read_labelled(line: bytes | str, *, file_name: str, line_number: int) -> Lab
         entry = Entry(source=file_name, guid=short_key(record_id))
         return LabelledRecord(entry=entry, id=record_id, problem=str(error), **labels)
     return LabelledRecord(entry=entry, id=record_id, **labels)
+
+
+def _id_in(line: bytes | str) -> str | None:
+    raw = line if isinstance(line, bytes) else line.encode("utf-8", "surrogatepass")
+    match = _ID.search(raw, 0, 65_536)
+    if match is None:
+        return None
+    return (match.group(1) or match.group(2)).decode("utf-8", "replace")
 
 
 def _writable(label: str) -> str:

@@ -12,6 +12,7 @@ import os
 import resource
 import shutil
 import sqlite3
+import sys
 import threading
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -143,6 +144,11 @@ _DAEMON_BYTES = 256 * 2**20  # memory of a small daemon: 256 MiB (measured: 82 t
 
 def _machine(context: DoctorContext) -> Iterator[Finding]:
     """Check the limits of this process; the limits of a service may differ."""
+    if sys.getfilesystemencoding().lower().replace("-", "") != "utf8":
+        yield problem(
+            f"file names are read as {sys.getfilesystemencoding()}: other alphabets are lost",
+            "export LANG=C.UTF-8",
+        )
     files = resource.getrlimit(resource.RLIMIT_NOFILE)[0]
     if 0 <= files < _OPEN_FILES:
         yield warning(

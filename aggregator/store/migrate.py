@@ -7,6 +7,7 @@ import logging
 import sys
 from collections.abc import Callable
 from contextlib import ExitStack
+from functools import cache
 from importlib.resources import files
 from pathlib import Path
 
@@ -40,10 +41,14 @@ def migrations_folder() -> Path:
     return shipped if shipped.is_dir() else Path(__file__).parents[2] / "migrations"
 
 
+@cache  # `/status` asks for them, also when no further file can be opened
+def _revisions_in(folder: Path) -> tuple[str, ...]:
+    return tuple(sorted(path.name.split("_")[0] for path in (folder / "versions").glob("[0-9]*.py")))
+
+
 def _revisions() -> tuple[str, ...]:
     """Return all revisions, oldest first: the prefixes of the file names (0033_baseline.py)."""
-    files_of = (migrations_folder() / "versions").glob("[0-9]*.py")
-    return tuple(sorted(path.name.split("_")[0] for path in files_of))
+    return _revisions_in(migrations_folder())
 
 
 def is_known(revision: str) -> bool:

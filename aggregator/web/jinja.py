@@ -52,6 +52,8 @@ def environment() -> Environment:
         return jinja.get_template("parts.html").module.card(*given)  # type: ignore[attr-defined]
 
     jinja.globals["story_card"] = story_card
+    for template in ("problem.html", "base.html"):
+        jinja.get_template(template)  # kept: a page that says what is wrong needs no free file
     return jinja
 
 

@@ -174,6 +174,18 @@ main()
 """
 
 
+def test_what_is_the_matter_is_shown_without_a_free_file(tmp_path: Path) -> None:
+    with DaemonProcess(tmp_path, {"sources": [], "work": WORKER}) as daemon:
+        assert daemon.get("/status").status_code == 200  # what a first request loads is there
+        pid, connection = daemon.process.pid, 1
+        most = resource.prlimit(pid, resource.RLIMIT_NOFILE)[1]
+        resource.prlimit(pid, resource.RLIMIT_NOFILE, (open_files(daemon) + connection, most))
+        assert daemon.get("/status").status_code == 200
+        answer = daemon.get("/no-such-page")
+        assert answer.status_code == 404
+        assert "Page not found" in answer.text
+
+
 def test_open_connections_leave_files_to_the_rest_of_the_daemon(tmp_path: Path) -> None:
     feeds = {f"/feed{number}": Resource(rss()) for number in range(6)}
     with LoopbackServer(feeds) as server:

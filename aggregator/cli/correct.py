@@ -338,7 +338,7 @@ def workers(config: "Config") -> "Iterator[Executor]":
 
 
 def make_pipeline(
-    config: "Config", database: "Database", executor: "Executor", *, texts_here: int = 0
+    config: "Config", database: "Database", executor: "Executor", *, texts_here: bool = False
 ) -> "Pipeline":
     """Return the pipeline of the configuration. `database`: fenced by the lease of the writer."""
     from aggregator.model.core import utc_now

@@ -80,8 +80,6 @@ def ingest(
 
 
 _SECONDS_A_LINE = (30.0, 10.0)  # of progress where there is no terminal; the latter with -v
-# As many texts as a worker prepares while it starts (measured: 0.3 s, 4 ms a text, with a margin).
-_TEXTS_HERE = 32
 
 
 def _ingest(
@@ -106,7 +104,8 @@ def _ingest(
         def become_writer() -> "Pipeline | None":
             if not lock.become_writer():
                 return None
-            pipeline = make_pipeline(config, lock.fenced, executor, texts_here=_TEXTS_HERE)
+            has_own_workers = config.work.executor == "processes"
+            pipeline = make_pipeline(config, lock.fenced, executor, texts_here=has_own_workers)
             pipeline.run_commands()  # those that were queued for a daemon that has ended
             return pipeline
 

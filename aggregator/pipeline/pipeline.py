@@ -56,13 +56,13 @@ class Pipeline:
         options: StoryOptions = StoryOptions(),  # noqa: B008 - frozen
         *,
         keep_all: bool = False,
-        texts_here: int = 0,
+        texts_here: bool = False,
         metrics_registry: Metrics | None = None,
     ) -> None:
         """`metrics_registry` counts outcomes and verdicts.
 
-        `keep_all` (for `eval`): every entry with text is placed. `texts_here` (for `ingest`): how many
-        entries without markup this process prepares, so that no worker starts for a few.
+        `keep_all` (for `eval`): every entry with text is placed. `texts_here` (for `ingest`): this
+        process prepares entries without markup, which costs less CPU than workers.
         """
         self._metrics_registry = metrics_registry or Metrics()
         self._batch_articles = all_tuning.section("placing", PlacingTuning).batch_articles
@@ -212,7 +212,6 @@ class PrepareQueue:
             if not chunk:
                 return
             self._last = chunk[-1].inbox_no
-            self._dispatcher.keep_few_here(chunk)
             for start in range(0, len(chunk), TEXTS_A_JOB):
                 part = chunk[start : start + TEXTS_A_JOB]
                 self._jobs.append((part, self._dispatcher.submitted(part)))

@@ -36,7 +36,7 @@ class PrepareDispatcher:
         wanted: Callable[[Sequence[InboxEntry]], list[PrepareOptions]],
         *,
         keep_all: bool = False,
-        texts_here: int = 0,
+        texts_here: bool = False,
     ) -> None:
         """`wanted` returns the current options of entries. `keep_all`, `texts_here`: see Pipeline."""
         self._executor = executor
@@ -44,7 +44,6 @@ class PrepareDispatcher:
         self._options = wanted
         self._keep_all = keep_all
         self._texts_here = texts_here
-        self._here: set[int] = set()  # entries that this process prepares
         self._all_tuning = all_tuning
         self._workers_read = True  # the pages that are in files
         self._slow_until: dict[str, float] = {}  # archives that failed slowly, monotonic
@@ -59,27 +58,17 @@ class PrepareDispatcher:
         """Forget the options of earlier jobs, and that workers could not read an archive."""
         self._workers_read = True
         self._submitted.clear()
-        self._here.clear()
 
     def placed(self, n: int) -> None:
         """Forget the options of entry `n`, which was placed."""
         self._submitted.pop(n, None)
 
-    def keep_few_here(self, waiting: Sequence[InboxEntry]) -> None:
-        """Prepare these entries in this process if they are few and none has markup."""
-        is_few = len(waiting) <= self._texts_here
-        if is_few and not any(one.page or one.entry.html or one.entry.record for one in waiting):
-            self._texts_here -= len(waiting)
-            self._here.update(one.entry_no for one in waiting)
-        else:  # workers start now, and prepare all that follows
-            self._texts_here = 0
-
     def submitted(self, waiting: Sequence[InboxEntry], *, pages: bool = True) -> Future[bytes]:
         """Submit a job for these entries; `answered` decodes its result."""
         wanted = self._options(waiting)
         self._submitted.update((one.entry_no, how) for one, how in zip(waiting, wanted, strict=True))
-        is_here = self._here.issuperset(one.entry_no for one in waiting)
-        executor = InlineExecutor() if is_here else self._executor
+        has_markup = any(one.page or one.entry.html or one.entry.record for one in waiting)
+        executor = InlineExecutor() if self._texts_here and not has_markup else self._executor
         try:
             sent = waiting if self._workers_read else [self._with_page(one) for one in waiting]
             items = tuple(_item(one, how, page=pages) for one, how in zip(sent, wanted, strict=True))

@@ -50,26 +50,15 @@ def test_a_stop_while_texts_are_prepared_blames_no_text(
 
 
 @pytest.mark.later
-def test_few_texts_are_prepared_without_workers(rig: Rig, database: Database) -> None:
-    few = [record(f"feed {n}", str(n), f"Levee {n}", f"{FLOOD} Number {n}.") for n in range(5)]
+def test_texts_without_markup_are_prepared_without_workers(rig: Rig, database: Database) -> None:
+    texts = [record(f"feed {n}", str(n), f"Levee {n}", f"{FLOOD} Number {n}.") for n in range(5)]
     page = record("feed", "page", "Strike", "", html=f"<p>{STRIKE}</p>")
     executor = ProcessExecutor(1, Tuning().section("work", WorkerTuning))
-    rig.pipeline = Pipeline(database, executor, Tuning(), rig.clock, texts_here=8)
+    rig.pipeline = Pipeline(database, executor, Tuning(), rig.clock, texts_here=True)
     try:
-        assert len(rig.take(*few[:3])) == 3
+        assert len(rig.take(*texts[:3])) == 3
         assert executor.process_ids() == []
-        assert len(rig.take(*few[3:], page)) == 3  # markup is for workers only
-        assert len(executor.process_ids()) == 1
-    finally:
-        executor.close()
-
-
-def test_more_texts_than_few_are_for_workers(rig: Rig, database: Database) -> None:
-    executor = ProcessExecutor(1, Tuning().section("work", WorkerTuning))
-    rig.pipeline = Pipeline(database, executor, Tuning(), rig.clock, texts_here=1)
-    try:
-        placed = rig.take(record("feed", "1", "Levee", FLOOD), record("feed", "2", "Strike", STRIKE))
-        assert [one.outcome for one in placed] == ["founded", "founded"]
+        assert len(rig.take(*texts[3:], page)) == 3  # markup is for workers only
         assert len(executor.process_ids()) == 1
     finally:
         executor.close()

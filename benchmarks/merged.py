@@ -38,7 +38,7 @@ from aggregator.extract.article import clean_entry
 from aggregator.model.core import ArticleView, AttributedSentence, Entry, MergedStory
 from aggregator.stories.facts.facts import SentenceSimilarities, compare_all, fact_groups
 from aggregator.stories.facts.sentence_similarity import read_features
-from aggregator.stories.facts.source_sentences import SourceReport, read_reports
+from aggregator.stories.facts.source_sentences import SourceReport, read_reports, reports_of
 from aggregator.stories.text.merged_text import merge
 from aggregator.stories.tuning import shipped_tuning
 
@@ -138,7 +138,7 @@ class Told:
 
 def read(articles: Sequence[ArticleView]) -> ReadStory:
     tuning = shipped_tuning()
-    reports = read_reports(sorted(articles, key=lambda a: (a.effective_at, a.id)), tuning)
+    reports = read_reports(reports_of(articles, tuning), tuning)
     return ReadStory(reports, compare_all(read_features(reports), tuning))
 
 

@@ -89,9 +89,9 @@ def _plain(forms_of_names: set[str], articles: Sequence[ArticleView]) -> set[str
     for one in articles:
         vocabulary, words = _vocabulary(one.language), set(_WORD.findall(_below_title(one)))
         plain |= words & forms_of_names
-        small = (each for each in words if each[0].islower())
-        other = small if vocabulary.declines_names else (each for each in small if not each.isascii())
-        plain |= forms_of_names.intersection([_form(each, vocabulary) for each in other])
+        other = words if vocabulary.declines_names else (each for each in words if not each.isascii())
+        small = (each for each in other if each[0].islower())
+        plain |= forms_of_names.intersection([_form(each, vocabulary) for each in small])
     return plain
 
 
@@ -147,27 +147,32 @@ def _is_everyday(word: str, vocabulary: "Vocabulary") -> bool:
 
 def _names_in(text: str, vocabulary: "Vocabulary") -> Counter[str]:
     """Return the names in a text, with how often each is written."""
-    of_titles = words_of("titles")
-    dates = forms("months", "en", short=True) | forms("weekdays", "en", short=True)
     found = Counter[str]()
     for written, count in Counter(vocabulary.written_names(_OFFICE.sub("", text))).items():
-        words = written.removesuffix("'").split()
-        titles = [place for place, word in enumerate(words, start=1) if word.lower() in of_titles]
-        del words[: max(titles, default=0)]
-        while words and not vocabulary.stem(words[0]):  # a stop word: "For Team ..."
-            del words[0]
-        name = " ".join(words)
-        is_name = 0 < len(words) <= _MOST_WORDS and len(words[-1]) >= (2 if words[-1].isupper() else 3)
-        if not is_name or len(name) > _LONGEST or not dates.isdisjoint(map(str.lower, words)):
-            continue
-        # The words of a heading have capitals, too: "Time Of Dying".
-        is_heading = vocabulary.language == "en" and any(
-            not vocabulary.stem(word) and word.istitle() for word in words[1:]
-        )
-        is_word = len(words) == 1 and _is_everyday(name, vocabulary)
-        if not (is_heading or is_word or _NO_NAME.match(name)):
+        if name := _name(written, vocabulary):
             found[name] += count
     return found
+
+
+@functools.lru_cache(maxsize=16384)
+def _name(written: str, vocabulary: "Vocabulary") -> str:
+    """Return a name without titles and stop words before it; "" for what is no name."""
+    words = written.removesuffix("'").split()
+    titles = [place for place, word in enumerate(words, start=1) if word.lower() in words_of("titles")]
+    del words[: max(titles, default=0)]
+    while words and not vocabulary.stem(words[0]):  # a stop word: "For Team ..."
+        del words[0]
+    name = " ".join(words)
+    is_name = 0 < len(words) <= _MOST_WORDS and len(words[-1]) >= (2 if words[-1].isupper() else 3)
+    dates = forms("months", "en", short=True) | forms("weekdays", "en", short=True)
+    if not is_name or len(name) > _LONGEST or not dates.isdisjoint(map(str.lower, words)):
+        return ""
+    # The words of a heading have capitals, too: "Time Of Dying".
+    is_heading = vocabulary.language == "en" and any(
+        not vocabulary.stem(word) and word.istitle() for word in words[1:]
+    )
+    is_word = len(words) == 1 and _is_everyday(name, vocabulary)
+    return "" if is_heading or is_word or _NO_NAME.match(name) else name
 
 
 def topics_of(articles: Sequence[ArticleView]) -> tuple[StoryName, ...]:

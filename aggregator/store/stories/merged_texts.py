@@ -16,7 +16,7 @@ from sqlalchemy import Connection, Row, Select, bindparam, exists, func, select,
 from aggregator.store import codecs
 from aggregator.store.engine.database import Database
 from aggregator.store.stories import article_views, story_links
-from aggregator.store.tables import article, counter_value, set_counter, story
+from aggregator.store.tables import article, counter_value, rows_with, set_counter, story
 from aggregator.stories.subjects import SUBJECTS_VERSION
 from aggregator.stories.text.merged_text import MERGE_VERSION
 from aggregator.stories.text.rendering import Renderer, UnrenderedStory, render
@@ -80,15 +80,23 @@ def _render(database: Database, rows: Sequence[Row[Any]], renderer: Renderer) ->
     stories = [UnrenderedStory(title=row.title, articles=tuple(members[row.id])) for row in rows]
     renderings = renderer(stories)
     with database.write() as connection:
-        for row, one in zip(rows, renderings, strict=True):
-            written = connection.execute(
-                update(story)
-                .where(story.c.id == row.id, story.c.last_inbox_no == row.last_inbox_no)
-                .values(merged_story=codecs.compress_struct(one.merged), text=one.text)
-            )
-            if written.rowcount:
-                _note_originals(connection, row.id, one.originals)
-                story_links.write(connection, row, one.names, one.topics)
+        numbers = select(story.c.id, story.c.last_inbox_no)
+        ids = [row.id for row in rows]
+        found = {one.id: one.last_inbox_no for one in rows_with(connection, numbers, story.c.id, ids)}
+        unchanged = [
+            (row, one)
+            for row, one in zip(rows, renderings, strict=True)
+            if found.get(row.id) == row.last_inbox_no
+        ]
+        written = [
+            {"story_id": row.id, "merged": codecs.compress_struct(one.merged), "rendered": one.text}
+            for row, one in unchanged
+        ]
+        if written:
+            connection.execute(_WRITE, written)
+            _note_originals(connection, {row.id: one.originals for row, one in unchanged})
+        for row, one in unchanged:
+            story_links.write(connection, row, one.names, one.topics)
 
 
 def _render_again(database: Database, limit: int, tuning: StoryTuning, renderer: Renderer) -> int:
@@ -121,19 +129,24 @@ def _render_again(database: Database, limit: int, tuning: StoryTuning, renderer:
     return len(rows)
 
 
-_ORIGINALS = select(article.c.id, article.c.original).where(article.c.story == bindparam("story_id"))
+_WRITE = (
+    update(story)
+    .where(story.c.id == bindparam("story_id"))
+    .values(merged_story=bindparam("merged"), text=bindparam("rendered"))
+)
 _NOTE = (
     update(article).where(article.c.id == bindparam("article_id")).values(original=bindparam("original_id"))
 )
 
 
-def _note_originals(connection: Connection, story_id: str, originals: Mapping[str, str | None]) -> None:
-    """Write `article.original` of copies and excerpts where it changed."""
-    before = {row.id: row.original for row in connection.execute(_ORIGINALS, {"story_id": story_id})}
+def _note_originals(connection: Connection, stories: Mapping[str, Mapping[str, str | None]]) -> None:
+    """Write `article.original` of copies and excerpts where it changed; `stories`: by id, then by article."""
+    members = select(article.c.id, article.c.story, article.c.original)
+    before = [*rows_with(connection, members, article.c.story, stories)]
     changed = [
-        {"article_id": id_, "original_id": original}
-        for id_, original in originals.items()
-        if id_ in before and before[id_] != original
+        {"article_id": row.id, "original_id": original}
+        for row in before
+        if (original := stories[row.story].get(row.id, row.original)) != row.original
     ]
     if changed:
         connection.execute(_NOTE, changed)

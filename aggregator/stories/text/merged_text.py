@@ -35,7 +35,12 @@ from aggregator.stories.facts.facts import (
 )
 from aggregator.stories.facts.quotations import QUOTED_MARK, full_names, speaker_of
 from aggregator.stories.facts.sentence_similarity import SentenceFeatures, read_features, shows_names
-from aggregator.stories.facts.source_sentences import SourceReport, read_reports
+from aggregator.stories.facts.source_sentences import (
+    SourceReport,
+    first_sentences,
+    read_reports,
+    reports_of,
+)
 from aggregator.stories.facts.standalone_sentences import refers, shows_alone
 from aggregator.stories.headline import headline
 from aggregator.stories.lexicon import clean_title
@@ -146,9 +151,10 @@ def merge(
     title = shown_title or headline(articles, None, tuning).title
     # Opinions and explainers are listed by title only, unless there is nothing else.
     news = [a for a in articles if a.kind not in OPINION_KINDS] or articles
-    reports = _vouched(read_reports([a for a in news if a.counts_as_report] or news, tuning), tuning)
-    if len(reports) == 1:
-        return _of_one(reports[0], articles, title, tuning)
+    chosen = reports_of([a for a in news if a.counts_as_report] or news, tuning)
+    if len(chosen) == 1:
+        return _of_one(chosen[0], articles, title, tuning)
+    reports = _vouched(read_reports(chosen, tuning), tuning)
     features = read_features(reports)
     keys = _key_terms([report.article for report in reports], tuning.key_terms)
     similarities = compare_all(features, tuning)
@@ -197,25 +203,24 @@ def _vouched(reports: Sequence[SourceReport], tuning: StoryTuning) -> Sequence[S
 
 
 def _of_one(
-    report: SourceReport, articles: Sequence[ArticleView], title: str, tuning: StoryTuning
+    article: ArticleView, articles: Sequence[ArticleView], title: str, tuning: StoryTuning
 ) -> MergedStory:
     """Return the text of a story of one report: its summary, then the next sentences that may stand alone."""
+    report = SourceReport(article, "", ())
     rendering = RenderContext([report], SentenceSimilarities((), {}), (), tuning, articles)
     summary = _summary(rendering, articles, title)
-    opening, language = {one.text for one in summary}, report.article.language
+    opening = {one.text for one in summary}
     following = (
-        sentence.text
-        for sentence in report.sentences
-        if sentence.text not in opening and rendering.is_clear(sentence.text, language)
+        text
+        for text, _ in first_sentences(article.text, clean_title(article), tuning)
+        if text not in opening and rendering.is_clear(text, article.language)
     )
     return MergedStory(
         title=title,
         lead=summary[0] if summary else None,
         summary=summary,
         facts=(),
-        only=tuple(
-            rendering.attributed(text, report.article) for text in islice(following, tuning.only_cap_alone)
-        ),
+        only=tuple(rendering.attributed(text, article) for text in islice(following, tuning.only_cap_alone)),
         timeline=timeline([report], rendering.similarities, trails(articles), tuning),
         merge_version=MERGE_VERSION,
     )

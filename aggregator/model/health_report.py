@@ -124,7 +124,7 @@ class DatabaseStatus(FrozenStruct, frozen=True, kw_only=True, omit_defaults=Fals
     due_sources: int  # whose poll is due, ...
     late_seconds: float  # ... and by how much the latest of them
     articles: int  # the number of the last placed one; includes forgotten ones
-    window_hours: float | None = None  # for which memory holds stories of one report, at the present rate
+    window_hours: float | None = None  # for which memory holds stories, at the present rate
     window_is_short: bool = False  # such stories leave before `window_days` are over
     unindexed: int  # articles that are not in the full-text index yet
     unrendered: int  # stories whose merged text is not yet rendered, counted up to a bound

@@ -199,7 +199,6 @@ def read_summary(blob: bytes) -> CentroidSummary:
 class SummaryColumns(NamedTuple):
     """What the index keeps of each of many centroids."""
 
-    reports: Ints
     terms: Words  # the first of the trimmed mean, packed; a row for each centroid
     has_term: npt.NDArray[np.bool_]  # where a trimmed mean has fewer, the others are False
     dates: Ints  # first and last date of reports, and unscored
@@ -220,7 +219,7 @@ def read_columns(blobs: Sequence[bytes], most: int) -> SummaryColumns:
     words = np.frombuffer(b"".join(blobs), "<u4")
     layout, counts = words[starts], words[starts[:, None] + np.arange(1, 8)].astype(np.int64)
     terms = (layout >> np.uint32(16)).astype(np.int64)
-    reports, dated, unscored, narrow, wide = counts[:, [0, 3, 4, 5, 6]].T
+    dated, unscored, narrow, wide = counts[:, 3:7].T
     whole = 4 * (head + terms + dated + unscored + narrow + 2 * wide)
     if (layout & np.uint32(0xFFFF) != _LAYOUT).any() or (whole != lengths).any():
         for blob in blobs:
@@ -231,7 +230,6 @@ def read_columns(blobs: Sequence[bytes], most: int) -> SummaryColumns:
     first, ends = at + terms, at + terms + dated
     spots = np.stack((first, ends - 1, ends, ends + unscored - 1), axis=1)
     return SummaryColumns(
-        reports=reports,
         terms=words[np.where(has_term, at[:, None] + np.arange(most), 0)],
         has_term=has_term,
         dates=words[np.where(has_date, spots, 0)].view("<i4").astype(np.int64),

@@ -114,7 +114,7 @@ class StoryIndex:
         self.undated_from = 0
         self.read = read
         self._postings = Postings()
-        columns = [("number", "<i8"), ("inbox", "<i8"), ("first", "<i4"), ("last", "<i4"), ("single", "?")]
+        columns = [("number", "<i8"), ("inbox", "<i8"), ("first", "<i4"), ("last", "<i4")]
         keys = ("keys", "u1", (model.tuning.key_terms, 3))  # buckets, 24 bits each
         self._rows = np.zeros(_INITIAL_CAPACITY, dtype=np.dtype([*columns, keys]))  # by slot
         self._used = 0  # slots that were ever used
@@ -150,7 +150,6 @@ class StoryIndex:
         loaded["inbox"] = [row.last_inbox for row in rows]
         loaded["first"] = np.where(columns.has_date, columns.dates, _NEVER).min(axis=1)
         loaded["last"] = np.where(columns.has_date, columns.dates, -_NEVER).max(axis=1)
-        loaded["single"] = columns.reports <= 1
         loaded["keys"] = _in_bytes(buckets)
         self._numbers.frombytes(loaded["number"].tobytes())
         self._slots.frombytes(slots.astype(np.uint32).tobytes())
@@ -215,7 +214,7 @@ class StoryIndex:
         if place is None:
             return False
         row = self._rows[self._slots[place]]
-        return bool(self._are_live(row["inbox"], row["single"], now))
+        return bool(self._are_live(row["inbox"], now))
 
     def candidates(self, article: ScoringInput) -> list[Candidate]:
         """Return the stories that share most keys with the article and may be open to it, best first."""
@@ -235,15 +234,11 @@ class StoryIndex:
         """Whether each story may be in the window of one whose row is `own`."""
         tuning, others = self._model.tuning, self._rows[slots]
         reach = int(tuning.window_days * MINUTES_A_DAY)
-        is_older = others["inbox"] <= own["inbox"]
-        live = self._are_live(
-            np.minimum(others["inbox"], own["inbox"]),
-            np.where(is_older, others["single"], own["single"]),
-            np.maximum(others["inbox"], own["inbox"]),
-        )
+        older = np.minimum(others["inbox"], own["inbox"])
+        live = self._are_live(older, np.maximum(others["inbox"], own["inbox"]))
         undated = (others["first"] == _NEVER) | (own["first"] == _NEVER)
         recent = np.abs(others["inbox"] - own["inbox"]) <= tuning.undated_reach
-        recent &= np.minimum(others["inbox"], own["inbox"]) >= self.undated_from
+        recent &= older >= self.undated_from
         near = (others["first"] - reach <= own["last"]) & (own["first"] <= others["last"] + reach)
         beside: Flags = live & np.where(undated, recent, near)
         return beside
@@ -254,8 +249,7 @@ class StoryIndex:
         No look-up returns them anyway.
         """
         slots = np.array(self._slots, dtype=np.int64)
-        inbox, single = self._rows["inbox"][slots], self._rows["single"][slots]
-        live = self._are_live(inbox, single, newest)
+        live = self._are_live(self._rows["inbox"][slots], newest)
         if live.all():
             return []
         numbers = np.array(self._numbers, dtype=np.int64)
@@ -271,19 +265,18 @@ class StoryIndex:
         tuning = self._model.tuning
         return max(tuning.max_postings, int(len(self) * tuning.max_postings_share))
 
-    def _are_live(self, inbox: Ints, single: Flags, now: Ints | int) -> Flags:
-        """Whether stories that grew last at `inbox` are live at `now`; `single`: of one report."""
+    def _are_live(self, inbox: Ints, now: Ints | int) -> Flags:
+        """Whether stories that grew last at `inbox` are live at `now`."""
         tuning = self._model.tuning
-        reach = np.where(single, tuning.live_reach, tuning.several_reach)
         needed = (inbox >= now - tuning.kept_reach) | (inbox >= self.undated_from)
-        live: Flags = (inbox >= now - reach) & needed
+        live: Flags = (inbox >= now - tuning.live_reach) & needed
         return live
 
     def _may_be_open(self, article: ScoringInput, slots: Ints) -> Flags:
         """Whether each story may be open to the article, by a quick check of the window."""
         tuning, stories = self._model.tuning, self._rows
         inbox = stories["inbox"][slots]
-        live = self._are_live(inbox, stories["single"][slots], article.inbox)
+        live = self._are_live(inbox, article.inbox)
         recent = inbox >= max(article.inbox - tuning.undated_reach, self.undated_from)
         date = article.stated_minutes
         if date is None:
@@ -349,9 +342,7 @@ class StoryIndex:
         keys = np.full(self._rows["keys"].shape[1], _NO_KEY, dtype="<u4")
         buckets = sorted(self._buckets(summary.trimmed))
         keys[: len(buckets)] = buckets
-        self._rows[slot] = (
-            row.number, row.last_inbox, *_range(summary), summary.reports <= 1, _in_bytes(keys),
-        )  # fmt: skip
+        self._rows[slot] = (row.number, row.last_inbox, *_range(summary), _in_bytes(keys))
         self._keep(story)
 
     def _place(self, number: int) -> int | None:

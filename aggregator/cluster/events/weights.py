@@ -24,7 +24,6 @@ class EventTuning(msgspec.Struct, frozen=True, kw_only=True):
     undated_reach: int
     story_cap: int
     live_reach: int
-    several_factor: float
     kept_reach: int
     summaries_kept: int
     memory_fixed: int
@@ -49,17 +48,12 @@ class EventTuning(msgspec.Struct, frozen=True, kw_only=True):
     repeated_name_weight: int
     model: str
 
-    @property
-    def several_reach(self) -> int:
-        """`live_reach` of stories of several reports."""
-        return int(self.live_reach * self.several_factor)
-
     def oldest_live(self, newest: int, undated_from: int) -> int:
         """Return the inbox number from which a story must have grown to be live beside article `newest`.
 
         `undated_from`: the first number that was accepted within `window_days`.
         """
-        return max(newest - self.several_reach, min(newest - self.kept_reach, undated_from))
+        return max(newest - self.live_reach, min(newest - self.kept_reach, undated_from))
 
 
 @dataclasses.dataclass(frozen=True, eq=False)

@@ -202,10 +202,9 @@ class StoryWriter:
             self._early_from = within
             log.warning(
                 "stories leave the window before its %g days are over: `grouping.memory` holds those of %d "
-                "articles (of several reports: %d); with more memory they stay longer",
+                "articles; with more memory they stay longer",
                 self._model.tuning.window_days,
                 self._model.tuning.live_reach,
-                self._model.tuning.several_reach,
                 extra={"event": "window_short"},
             )
 

@@ -45,7 +45,6 @@ class StoryTuning(msgspec.Struct, frozen=True, kw_only=True):
     rerender_days: int
     # timeline
     timeline_cap: int
-    timeline_copies: int
     timeline_day_cap: int
     weekday_past_days: int
     date_ahead_days: int

@@ -79,7 +79,7 @@ def _publication(article: ArticleView, reprints: Sequence[Reprint], tuning: Stor
         day=None if published is None else published.date(),
         clock_minutes=None if time is None else time.hour * 60 + time.minute,
         precision="day" if time is None else "minute",
-        copies=tuple(reprints[: tuning.timeline_copies]),
+        copies=tuple(reprints[: tuning.reports_cap]),
         copy_count=len(reprints),
     )
 

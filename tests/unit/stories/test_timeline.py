@@ -106,7 +106,7 @@ def test_the_time_of_fetching_is_never_shown() -> None:
 
 def test_copies_are_named_below_the_publication_of_their_original() -> None:
     original = view("o", "One", title="Ferry sinks off Port Ellis", text="The ferry Marlin sank at night.")
-    times = [NOON + dt.timedelta(minutes=30 + 50 * n) for n in range(22)]
+    times = [NOON + dt.timedelta(minutes=30 + 50 * n) for n in range(26)]
     copies = [
         view(f"c{n:02}", f"Paper {n:02}", title="Ferry", role="copy", copy_of="o", text=original.text,
              published=time, effective_at=time)
@@ -116,7 +116,7 @@ def test_copies_are_named_below_the_publication_of_their_original() -> None:
     cut = view("x", "Bit", role="excerpt", copy_of="c03", hours=1, text="The ferry Marlin sank at night.")
     articles = [*copies, cut, original]
     (item,) = merge(articles).timeline
-    assert (item.article, item.copy_count, len(item.copies)) == ("o", 23, shipped_tuning().timeline_copies)
+    assert (item.article, item.copy_count, len(item.copies)) == ("o", 27, shipped_tuning().reports_cap)
     assert [(one.article, one.minutes_later, one.is_whole) for one in item.copies[:3]] == [
         ("c00", 30, True),
         ("x", 60, False),

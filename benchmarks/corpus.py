@@ -450,7 +450,7 @@ def _stack(connection: Connection, base: Path, blocks: int, all_tuning: Tuning) 
         keys += columns
         owners += [holders + at] * len(columns)
         print(f"block {blocks - age} of {blocks}", file=sys.stderr, flush=True)
-    _insert_bands(connection, np.concatenate(keys), np.concatenate(owners), tuning.band_cap)
+    _insert_bands(connection, np.concatenate(keys), np.concatenate(owners), tuning.key_cap)
     _copy_history(raw, (blocks - 1) * BLOCK)
     set_counter(connection, "render_version", render_version(shipped_tuning()))
     names = ("entry", "inbox", "searchable", "bump")

@@ -61,17 +61,14 @@ class CopyTuning(msgspec.Struct, frozen=True, kw_only=True):
     bands: int
     rows: int
     indexed_copies: int
-    band_cap: int
+    key_cap: int
     candidate_cap: int
     window: int
     sketch_hashes: int
-    shingle_cap: int
     passage_reach: int
     passage_shared: int
-    passage_share: float
+    likely_share: float
     exact_checks: int
-    min_estimate: float
-    stop_at_resemblance: float
     mutual: float
     contained: float
     cut_min_share: float
@@ -100,7 +97,6 @@ class CopyTuning(msgspec.Struct, frozen=True, kw_only=True):
     own_run_share: float
     reuse_share: float
     reuse_runs: int
-    reuse_sketch_share: float
 
 
 class ComparedText(FrozenStruct, frozen=True, kw_only=True):
@@ -128,16 +124,15 @@ def rank_candidates(signature: bytes, candidates: Sequence[CopyProposal], tuning
     """Return the ids of the candidates whose texts to read: the likeliest first, `exact_checks` at most.
 
     The rank is the estimated resemblance, or the shared part of a sketch where that is higher: for a cut, an
-    extension or an excerpt only containment is high. Candidates below both `min_estimate` and
-    `passage_share` are chance matches and left out. Ties are ordered by inbox number.
+    extension or an excerpt only containment is high. Candidates below `likely_share` are chance matches and
+    left out. Ties are ordered by inbox number.
     """
     estimates_of = estimates(signature, [candidate.signature for candidate in candidates])
-    likely = [
+    ranked = sorted(
         (-max(estimate_of, one.share), one.order, one.id)
         for estimate_of, one in zip(estimates_of, candidates, strict=True)
-        if estimate_of >= tuning.min_estimate or one.share >= tuning.passage_share
-    ]
-    return [id_ for _, _, id_ in sorted(likely)[: tuning.exact_checks]]
+    )
+    return [id_ for rank, _, id_ in ranked[: tuning.exact_checks] if -rank >= tuning.likely_share]
 
 
 def verdict(article: ComparedText, candidate: ComparedText, tuning: CopyTuning) -> CopyEvidence | None:
@@ -150,7 +145,7 @@ def best_copy(
 ) -> CopyEvidence | None:
     """Return the best match of `article` among `candidates`, which are in the order of `rank_candidates`.
 
-    Read at most `exact_checks` candidates and stop at a resemblance of `enough`, so that `candidates` may be
+    Read at most `exact_checks` candidates and stop at one with the same shingles, so that `candidates` may be
     a generator that loads texts one by one. A copy is preferred to an excerpt, then the higher resemblance
     (for excerpts: containment), then the lower inbox number.
     """
@@ -163,9 +158,7 @@ def best_copy(
             rank = (is_copy, evidence.resemblance if is_copy else evidence.containment, -candidate.order)
             if best is None or rank > best[0]:
                 best = (rank, evidence)
-        if checked >= tuning.exact_checks or (
-            evidence is not None and evidence.resemblance >= tuning.stop_at_resemblance
-        ):
+        if checked >= tuning.exact_checks or (evidence is not None and evidence.resemblance == 1.0):
             break
     return best[1] if best else None
 

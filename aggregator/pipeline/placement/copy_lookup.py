@@ -280,23 +280,22 @@ class CopyFinder:
         whole = len(sampled_shingles.held(fingerprint.sketch))
         overlaps = look_up.overlaps(tuning.passage_shared)
         shares = {one.number: one.share_of(whole) for one in overlaps}
-        near = [one for one in overlaps if shares[one.number] >= tuning.reuse_sketch_share]
+        near = [one for one in overlaps if shares[one.number] >= tuning.likely_share]
         near = sorted(near, key=lambda one: (-shares[one.number], one.number))[: tuning.candidate_cap]
-        inside = [one for one in near if one.whole <= whole and shares[one.number] >= tuning.passage_share]
         numbers = {*voted, *(one.number for one in near)}
         known = articles.copy_candidates(connection, numbers, waiting) if numbers else {}
         copies = [
             CopyProposal(one.id, one.signature, one.inbox_no, shares.get(one.inbox_no, 0.0))
             for one in known.values()
         ]
-        cuts = [known[one.number] for one in inside if one.number in known]
+        cuts = [known[one.number] for one in near if one.whole <= whole and one.number in known]
         there = _at_same_page(incoming.inbox_entry, known.values())
         return _CopyCandidates(rows, look_up, copies, [one for one in cuts if one.copy_of is None], there)
 
     def _band_rows(
         self, connection: Connection, bands: Sequence[int], *, before: int
     ) -> list[tuple[int, int]]:
-        limit, distinct = self._tuning.band_cap * len(bands), sorted(set(bands))
+        limit, distinct = self._tuning.key_cap * len(bands), sorted(set(bands))
         if self._numbers.keys() >= {*distinct}:
             rows = [(band, number) for band in distinct for number in self._numbers[band] if number < before]
             return rows[:limit]
@@ -304,7 +303,7 @@ class CopyFinder:
 
     def _lookup(self, connection: Connection, number: int, sketch: bytes) -> SketchLookup:
         """Search the index, or the rows with the same result; the index pays off for frequent lookups."""
-        reach, cap = self._tuning.passage_reach, self._tuning.shingle_cap
+        reach, cap = self._tuning.passage_reach, self._tuning.key_cap
         if not len(sampled_shingles.held(sketch)):
             return sampled_shingles.EMPTY_LOOKUP
         if self._index is None and self._asked >= self._scans:
@@ -384,4 +383,4 @@ def _kept(sketch: bytes, flags: sampled_shingles.Flags) -> bytes:
 def _free_bands(bands: Sequence[int], rows: list[tuple[int, int]], tuning: CopyTuning) -> tuple[int, ...]:
     """Return the keys that do not have too many articles."""
     taken = Counter(band for band, _ in rows)
-    return tuple(band for band in bands if taken[band] < tuning.band_cap)
+    return tuple(band for band in bands if taken[band] < tuning.key_cap)

@@ -192,8 +192,8 @@ def test_a_form_filled_in_again_and_again_holds_little_and_hides_nobody(fresh: C
     for blob in blobs:
         for hash_ in held(blob).tolist():
             shingles[hash_] = shingles.get(hash_, 0) + 1
-    assert max(keys) <= TUNING.band_cap
-    assert max(shingles.values()) <= TUNING.shingle_cap
+    assert max(keys) <= TUNING.key_cap
+    assert max(shingles.values()) <= TUNING.key_cap
 
 
 def test_a_text_that_came_after_its_headline_is_found_by_its_copies(rig: Rig) -> None:

@@ -8,7 +8,7 @@ part of the smaller text, `least` the shared part of the larger text. The rules,
    other text surrounds it. Exception: the larger text contains the smaller one and has a headline of its own
    (`_has_foreign_headline`). Then an outlet put another text under its own article.
 2. About half of each text is in the other: rewritten or extended strongly, or stuffed with foreign text. A
-   copy only when the headlines agree.
+   copy only when the headlines agree, and never within one outlet, where it is the next part of a series.
 3. Only the smaller text is contained. Containment alone never makes a copy, since a page can be stuffed with
    any text. An article that was cut from the candidate is a copy with one of two signs: the headlines agree,
    or the opening of the candidate is in the article and the candidate's headline is not foreign to it. A
@@ -26,7 +26,7 @@ import math
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from functools import cached_property, lru_cache
-from itertools import compress
+from itertools import compress, islice
 from typing import Literal, NamedTuple
 
 import msgspec
@@ -48,7 +48,6 @@ from aggregator.model.core import CopyEvidence, FrozenStruct, TextReuse
 
 Flags = npt.NDArray[np.bool_]
 
-_OPENING_WORDS = 15  # are used in place of a headline: the length of a long one
 _UNDECIDED = 0.4  # least leaning of a headline of one or two words: too few to show a topic
 _RUN_SHINGLES = 4  # six words: the runs of `text_reuse`
 _TYPICAL_WORDS = 300  # counts of two parts are scaled to this length before comparison
@@ -70,31 +69,17 @@ class CopyTuning(msgspec.Struct, frozen=True, kw_only=True):
     likely_share: float
     exact_checks: int
     mutual: float
-    contained: float
-    cut_min_share: float
+    most: float
     supported: float
-    supported_same: float
-    opening_shingles: int
-    opening_share: float
-    headline_words: int
-    headline_share: float
-    framed: float
-    own_block: int
+    cut_share: float
+    block: int
     own_headed_cut: float
     own_similarity: float
     short_shingles: int
-    short_mutual: float
-    untitled_mutual: float
-    untitled_shingles: int
-    excerpt_contained: float
+    run_shingles: int
     slot_words: int
     slot_numbers: int
-    slot_share: float
     own_slot_numbers: int
-    own_slot_share: float
-    swapped_share: float
-    run_shingles: int
-    own_run_share: float
     reuse_share: float
     reuse_runs: int
 
@@ -151,14 +136,15 @@ def best_copy(
     """
     analyzed = _AnalyzedText(article)
     best: tuple[tuple[bool, float, int], CopyEvidence] | None = None
-    for checked, candidate in enumerate(candidates, start=1):
+    for candidate in islice(candidates, tuning.exact_checks):
         evidence = None if candidate.id == article.id else _judge(analyzed, _AnalyzedText(candidate), tuning)
-        if evidence is not None:
-            is_copy = evidence.kind == "copy"
-            rank = (is_copy, evidence.resemblance if is_copy else evidence.containment, -candidate.order)
-            if best is None or rank > best[0]:
-                best = (rank, evidence)
-        if checked >= tuning.exact_checks or (evidence is not None and evidence.resemblance == 1.0):
+        if evidence is None:
+            continue
+        is_copy = evidence.kind == "copy"
+        rank = (is_copy, evidence.resemblance if is_copy else evidence.containment, -candidate.order)
+        if best is None or rank > best[0]:
+            best = (rank, evidence)
+        if evidence.resemblance == 1.0:
             break
     return best[1] if best else None
 
@@ -172,12 +158,10 @@ def excerpts_in(
     """
     whole = _AnalyzedText(article)
     excerpts: list[CopyEvidence] = []
-    for checked, candidate in enumerate(candidates, start=1):
+    for candidate in islice(candidates, tuning.exact_checks):
         evidence = _judge(_AnalyzedText(candidate), whole, tuning)
         if evidence is not None and evidence.kind == "excerpt":
             excerpts.append(msgspec.structs.replace(evidence, other=candidate.id))
-        if checked >= tuning.exact_checks:
-            break
     return tuple(excerpts)
 
 
@@ -189,19 +173,17 @@ def text_reuse(
     Of texts that are no copies: an outlet that puts a new opening above an agency's words, or rewrites some
     of them, gives no account of its own. What both quote does not count.
     """
-    best: tuple[float, int, TextReuse] | None = None
+    found: list[tuple[float, int, str]] = []
     for candidate in candidates:
         is_own = candidate.outlet is not None and candidate.outlet == article.outlet
         if is_own or candidate.id == article.id:
             continue
         own, other = _runs(article.text), _runs(candidate.text)
         shared = shared_count(own, other)
-        if shared < tuning.reuse_runs or shared <= tuning.reuse_share * min(len(own), len(other)):
-            continue
-        reuse = TextReuse(other=candidate.id, share=shared / min(len(own), len(other)))
-        if best is None or (reuse.share, -candidate.order) > best[:2]:
-            best = (reuse.share, -candidate.order, reuse)
-    return best[2] if best else None
+        if shared >= tuning.reuse_runs and shared > tuning.reuse_share * min(len(own), len(other)):
+            found.append((shared / min(len(own), len(other)), -candidate.order, candidate.id))
+    share, _, other_id = max(found, default=(0.0, 0, ""))
+    return TextReuse(other=other_id, share=share) if found else None
 
 
 def own_words(article: ComparedText, others: Sequence[ComparedText]) -> tuple[str, str | None]:
@@ -331,92 +313,61 @@ def _judge(article: _AnalyzedText, candidate: _AnalyzedText, tuning: CopyTuning)
 
 
 def _kind(overlap: _Overlap, tuning: CopyTuning) -> Literal["copy", "excerpt"] | None:
-    if len(overlap.smaller.shingles) < tuning.short_shingles:
-        return "copy" if _is_short_copy(overlap, tuning) else None
-    if overlap.least >= tuning.mutual:
+    is_short = len(overlap.smaller.shingles) < tuning.short_shingles
+    is_contained = overlap.article_is_smaller and overlap.containment >= tuning.most
+    if is_short:
+        is_copy = _is_short_copy(overlap, tuning)
+    elif overlap.least >= tuning.mutual:
         is_copy = not _has_foreign_headline(overlap, tuning)
-    elif overlap.article_is_smaller and overlap.containment >= tuning.contained:
+    elif is_contained:
         is_copy = _is_cut(overlap, tuning)
     else:
-        is_copy = _is_supported(overlap, tuning)
+        is_alike = not overlap.one_outlet and overlap.least >= tuning.supported
+        is_copy = is_alike and _headlines_agree(overlap, tuning)
     if is_copy:
         return None if _is_templated(overlap, tuning) else "copy"
-    return "excerpt" if _is_excerpt(overlap, tuning) else None
+    return "excerpt" if is_contained and not is_short and overlap.least < tuning.mutual else None
 
 
 def _is_short_copy(overlap: _Overlap, tuning: CopyTuning) -> bool:
     """Check two short texts; these are often alike by form ("Check back for updates"), so headlines must
-    agree.
+    agree. Where one is unknown, the text must be a long run at least.
     """
+    if overlap.least < tuning.most:
+        return False
     if overlap.smaller.headline and overlap.larger.headline:
-        is_similar = overlap.least >= tuning.short_mutual and _headlines_agree(overlap, tuning)
-    else:
-        is_similar = (
-            overlap.least >= tuning.untitled_mutual
-            and len(overlap.smaller.shingles) >= tuning.untitled_shingles
-        )
-    return is_similar and not _is_templated(overlap, tuning)
+        return _headlines_agree(overlap, tuning)
+    return len(overlap.smaller.shingles) >= tuning.run_shingles
 
 
 def _is_cut(overlap: _Overlap, tuning: CopyTuning) -> bool:
-    if overlap.least < tuning.cut_min_share or _has_foreign_headline(overlap, tuning):
+    if overlap.least < tuning.cut_share or _has_foreign_headline(overlap, tuning):
         return False
-    signs = (_headlines_agree(overlap, tuning), _opening_is_shared(overlap, tuning))
+    opening = overlap.larger.sequence[: tuning.block]  # is in a cut and in an extension: both are at the end
+    has_opening = float(np.isin(opening, overlap.smaller.shingles).mean()) >= tuning.cut_share
+    signs = (_headlines_agree(overlap, tuning), has_opening)
     return all(signs) if overlap.one_outlet else any(signs)
-
-
-def _is_supported(overlap: _Overlap, tuning: CopyTuning) -> bool:
-    """Check texts that share about half, under agreeing headlines.
-
-    Within one outlet such a text is the next part of a series and not a copy.
-    """
-    if overlap.one_outlet or not _headlines_agree(overlap, tuning):
-        return False
-    same = overlap.article.headline == overlap.candidate.headline
-    return overlap.least >= (tuning.supported_same if same else tuning.supported)
-
-
-def _is_excerpt(overlap: _Overlap, tuning: CopyTuning) -> bool:
-    return (
-        overlap.article_is_smaller
-        and overlap.containment >= tuning.excerpt_contained
-        and overlap.least < tuning.mutual
-    )
 
 
 def _headlines_agree(overlap: _Overlap, tuning: CopyTuning) -> bool:
     left, right = overlap.article.headline, overlap.candidate.headline
-    if not left or not right:
-        return False
     shared = len(left & right)
-    enough = shared >= tuning.headline_words and shared >= tuning.headline_share * min(len(left), len(right))
-    return left == right or enough
-
-
-def _opening_is_shared(overlap: _Overlap, tuning: CopyTuning) -> bool:
-    """Return whether the opening of the larger text is shared: a text is cut, and extended, at its end."""
-    opening = overlap.larger.sequence[: tuning.opening_shingles]
-    return float(np.isin(opening, overlap.smaller.shingles).mean()) >= tuning.opening_share
+    enough = shared >= SHINGLE_WORDS and shared >= tuning.most * min(len(left), len(right))
+    return enough or (left == right and bool(left))
 
 
 def _has_foreign_headline(overlap: _Overlap, tuning: CopyTuning) -> bool:
-    """Return whether the larger text merely contains the smaller one and is headed by its own part."""
-    # least / containment is the length of the smaller text relative to the larger one
-    is_longer = overlap.least < tuning.framed * overlap.containment
-    only_contains = overlap.containment >= tuning.contained and is_longer
-    if not only_contains or _headlines_agree(overlap, tuning):
-        return False
-    return _own_part_is_headed(overlap, tuning)
+    """Return whether the larger text merely contains the smaller one and is headed by its own part.
 
-
-def _own_part_is_headed(overlap: _Overlap, tuning: CopyTuning) -> bool:
-    """Return whether the larger text has a long part of its own and its headline is about that part.
-
-    A headline is about the part where its words are denser. The required density is lower when the two parts
-    have different topics: the second half of an article continues the topic of the first, foreign text does
-    not. If the text has hardly a word of the headline, or there is no headline, the opening decides.
+    That is a long part, and a headline is about the part where its words are denser. The required density is
+    lower when the two parts have different topics: the second half of an article continues the topic of the
+    first, foreign text does not. If the text has hardly a word of the headline, or there is no headline, the
+    opening decides.
     """
-    own = _own_blocks(overlap.shared_words_of_larger, tuning)
+    if overlap.containment < tuning.most or _headlines_agree(overlap, tuning):
+        return False
+    # Isolated shared phrases count as unshared.
+    own = _long_runs(~_long_runs(overlap.shared_words_of_larger, tuning.run_shingles), tuning.block)
     if not own.any():
         return False
     larger = overlap.larger
@@ -424,25 +375,14 @@ def _own_part_is_headed(overlap: _Overlap, tuning: CopyTuning) -> bool:
     headline = {term for term in _terms(words(larger.compared.title)) if term in in_own or term in in_rest}
     shares = [in_own.get(term, 0.0) / (in_own.get(term, 0.0) + in_rest.get(term, 0.0)) for term in headline]
     leaning = math.fsum(shares) / max(1, len(shares))
-    if len(headline) < tuning.headline_words:
-        if own[:_OPENING_WORDS].mean() > 0.5:
+    if len(headline) < SHINGLE_WORDS:
+        if own[: tuning.run_shingles].mean() > 0.5:
             return True
         if not headline:
             return False
         leaning = max(leaning, _UNDECIDED)
     required = 0.0 if overlap.least >= tuning.mutual else tuning.own_headed_cut
     return leaning >= required + tuning.own_similarity * _cosine(in_own, in_rest)
-
-
-def _own_blocks(shared: Flags, tuning: CopyTuning) -> Flags:
-    """Mark the words in runs of at least `own_block` unshared words.
-
-    Isolated shared phrases count as unshared.
-    """
-    own = ~_long_runs(shared, tuning.run_shingles)
-    runs = _run_lengths(own)
-    own[own] = np.repeat(runs >= tuning.own_block, runs)
-    return own
 
 
 def _density(text: Sequence[str], flags: Flags) -> dict[str, float]:
@@ -454,47 +394,34 @@ def _density(text: Sequence[str], flags: Flags) -> dict[str, float]:
 
 def _cosine(left: Mapping[str, float], right: Mapping[str, float]) -> float:
     """Return the similarity of topic of two parts of a text, 0..1; counts are damped by a logarithm."""
-    small, large = (left, right) if len(left) <= len(right) else (right, left)
-    ours = {term: math.log1p(_TYPICAL_WORDS * share) for term, share in small.items()}
-    theirs = {term: math.log1p(_TYPICAL_WORDS * share) for term, share in large.items()}
+    ours = {term: math.log1p(_TYPICAL_WORDS * share) for term, share in left.items()}
+    theirs = {term: math.log1p(_TYPICAL_WORDS * share) for term, share in right.items()}
     dot = math.fsum(value * theirs.get(term, 0.0) for term, value in ours.items())
     norms = math.hypot(*ours.values()) * math.hypot(*theirs.values())
     return dot / norms if norms else 0.0
 
 
-def _count_missing_words(analyzed: _AnalyzedText, other: _AnalyzedText) -> tuple[int, int]:
-    """Count the headline words in the text of `analyzed`: those that `other` lacks, and all."""
-    own = analyzed.headline_in_text
-    return len(own - other.vocabulary - other.headline), len(own)
-
-
 def _is_templated(overlap: _Overlap, tuning: CopyTuning) -> bool:
     if overlap.resemblance == 1.0:
         return False
-    if overlap.one_outlet:
-        numbers, share = tuning.own_slot_numbers, tuning.own_slot_share
-        if _long_run_share(overlap, tuning) < tuning.own_run_share:
-            return True
-    else:
-        numbers, share = tuning.slot_numbers, tuning.slot_share
-    changed, all_numbers = _changed_numbers(overlap, tuning)
-    return (changed >= numbers and changed >= share * all_numbers) or _names_are_swapped(overlap, tuning)
+    shared = overlap.shared_flags
+    if overlap.one_outlet and _long_runs(shared, tuning.run_shingles).sum() < tuning.most * shared.sum():
+        return True
+    changed, numbers = _changed_numbers(overlap, tuning)
+    least = tuning.own_slot_numbers if overlap.one_outlet else tuning.slot_numbers
+    if changed >= least and changed >= tuning.most * numbers:
+        return True
+    smaller, larger = overlap.smaller, overlap.larger
+    return _lacks_headline(smaller, larger, tuning) and _lacks_headline(larger, smaller, tuning)
 
 
-def _names_are_swapped(overlap: _Overlap, tuning: CopyTuning) -> bool:
-    """Return whether each headline names what its own text has and the other text lacks."""
-    both = (
-        _count_missing_words(overlap.smaller, overlap.larger),
-        _count_missing_words(overlap.larger, overlap.smaller),
-    )
-    return all(missing and missing >= tuning.swapped_share * own for missing, own in both)
+def _lacks_headline(other: _AnalyzedText, analyzed: _AnalyzedText, tuning: CopyTuning) -> bool:
+    """Return whether `other` lacks more of the headline of `analyzed` than copies do.
 
-
-def _long_run_share(overlap: _Overlap, tuning: CopyTuning) -> float:
-    """Return the share, 0..1, of the shared shingles that are in runs of at least `run_shingles`."""
-    lengths = _run_lengths(overlap.shared_flags)
-    total = int(lengths.sum())
-    return float(lengths[lengths >= tuning.run_shingles].sum()) / total if total else 0.0
+    Of its words that are in the text below it.
+    """
+    own = analyzed.headline_in_text
+    return len(own & (other.vocabulary | other.headline)) < tuning.most * len(own)
 
 
 def _changed_numbers(overlap: _Overlap, tuning: CopyTuning) -> tuple[int, int]:
@@ -503,11 +430,9 @@ def _changed_numbers(overlap: _Overlap, tuning: CopyTuning) -> tuple[int, int]:
     A number is changed in place when it is in a gap of at most `slot_words` words between shared words. A
     rewritten sentence leaves a longer gap.
     """
-    text, shared = overlap.smaller.words, overlap.shared_words
-    gaps = _run_lengths(~shared)
-    in_slot = np.zeros(len(shared), dtype=bool)
-    in_slot[~shared] = np.repeat(gaps <= tuning.slot_words, gaps)
-    numbers = np.array([word[0].isdigit() for word in text], dtype=bool)
+    gaps = ~overlap.shared_words
+    in_slot = gaps & ~_long_runs(gaps, tuning.slot_words + 1)
+    numbers = np.array([word[0].isdigit() for word in overlap.smaller.words], dtype=bool)
     return int(np.count_nonzero(numbers & in_slot)), int(np.count_nonzero(numbers))
 
 
@@ -521,13 +446,7 @@ def _words_in(flags: Flags, count: int) -> Flags:
 
 def _long_runs(flags: Flags, least: int) -> Flags:
     """Return the flags that are in runs of at least so many."""
-    runs, found = _run_lengths(flags), flags.copy()
-    found[flags] = np.repeat(runs >= least, runs)
-    return found
-
-
-def _run_lengths(flags: Flags) -> npt.NDArray[np.intp]:
-    """Return the lengths of the runs of True, in order."""
     edges = np.flatnonzero(np.diff(np.concatenate([[False], flags, [False]]).astype(np.int8)))
-    lengths: npt.NDArray[np.intp] = edges[1::2] - edges[::2]
-    return lengths
+    lengths, found = edges[1::2] - edges[::2], flags.copy()
+    found[flags] = np.repeat(lengths >= least, lengths)
+    return found

@@ -270,7 +270,7 @@ class WriterSession:
 
         self._config = config
         self._database = database
-        self._lock = WriterLease(database, config.effective_tuning)
+        self._lock = WriterLease(database)
         self.is_writer = False
         self.queued_as: int | None = None  # the number of the last command that was queued
 

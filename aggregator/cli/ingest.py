@@ -94,7 +94,7 @@ def _ingest(
     from aggregator.store.engine.writer_lease import WriterLease
 
     all_tuning = config.effective_tuning
-    lock = WriterLease(database, all_tuning)
+    lock = WriterLease(database)
     with ExitStack() as opened:
         opened.callback(lock.release)
         executor = opened.enter_context(workers(config))

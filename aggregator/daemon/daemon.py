@@ -86,7 +86,7 @@ class Daemon:
         self._requested = threading.Event()  # a stop or a reload
         self._reread = threading.Event()
         self._notifier = Notifier()
-        self._lock = WriterLease(database, config.effective_tuning)
+        self._lock = WriterLease(database)
         check_seconds = config.effective_tuning.section("watchdog", ServiceTuning).check_seconds
         self._check_seconds = min(check_seconds, watchdog_interval_seconds() or check_seconds)
         self._services = DaemonServices(

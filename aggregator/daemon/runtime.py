@@ -41,7 +41,7 @@ from aggregator.store.engine.writer_lease import WriterLease
 from aggregator.store.intake import rejected
 from aggregator.store.read import health_probes
 from aggregator.store.read.reader import StoryReader
-from aggregator.store.stories.placement_batch import ClockTuning, pull_back
+from aggregator.store.stories.placement_batch import pull_back
 from aggregator.stories.tuning import StoryTuning
 from aggregator.web.settings import publish_settings
 
@@ -251,11 +251,12 @@ class Runtime:
     def _make_maintenance(self) -> Maintenance:
         """Return the maintenance tasks; docs/operating.md lists them."""
         tuning = self.config.effective_tuning
-        clock, minute = tuning.section("clock", ClockTuning), tuning.values("retention")["check_seconds"]
+        batch = tuning.values("placing")["batch_articles"]
+        minute = tuning.values("retention")["check_seconds"]
         retention = self._pipeline.retention_job(self._plan)
         steps = (
             MaintenanceTask("checkpoint", minute, lambda _: self._services.database.truncate_log()),
-            MaintenanceTask("clock", minute, partial(self._correct_times, clock)),
+            MaintenanceTask("clock", minute, partial(self._correct_times, batch)),
             MaintenanceTask("retention", minute, retention.step),
             MaintenanceTask("outbox", OUTBOX_CHECK_SECONDS, lambda _: self._webhooks.dispatcher.prune()),
         )
@@ -264,10 +265,10 @@ class Runtime:
             jobs.append(MaintenanceTask("digest", LOOK_SECONDS, self._make_digest))
         return Maintenance(steps, jobs, is_writer=lambda: self._services.lock.is_held)
 
-    def _correct_times(self, tuning: ClockTuning, _stops: Stops) -> None:
+    def _correct_times(self, batch: int, _stops: Stops) -> None:
         """Correct stories whose time is in the future because of a wrong clock."""
         now = self._services.now()
-        if count := self._services.lock.fenced.transact(lambda writing: pull_back(writing, now, tuning)):
+        if count := self._services.lock.fenced.transact(lambda writing: pull_back(writing, now, batch)):
             stories = counted(count, "story", "stories")
             log.warning(
                 "the clock was ahead; corrected the time of %s",

@@ -22,10 +22,8 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
-import msgspec
 from sqlalchemy import Connection, bindparam, insert, select, text, update
 
-from aggregator.config.tuning import Tuning
 from aggregator.model.errors import AggregatorError, AnotherDaemonError, LeaseLostError, NotWritableError
 from aggregator.store.engine.database import Database, shown_url
 from aggregator.store.engine.db_errors import translate_errors
@@ -146,19 +144,12 @@ def exclusively(database: Database, refusal: str) -> Iterator[None]:
         lock.release()
 
 
-class LeaseTuning(msgspec.Struct, frozen=True, kw_only=True):
-    """Section `leases` of config/tuning.yaml, which gives the units."""
-
-    check_seconds: float
-
-
 class WriterLease:
     """The lease of the writer. Threads may share it, but only one may acquire it."""
 
-    def __init__(self, database: Database, all_tuning: Tuning | None = None) -> None:
-        """It is not acquired yet. `all_tuning`: None for the defaults."""
+    def __init__(self, database: Database) -> None:
+        """It is not acquired yet."""
         self._database = database
-        self._tuning = (all_tuning or Tuning()).section("leases", LeaseTuning)
         self._lock = open_process_lock(database)
         self._epoch: int | None = None
         self._over = threading.Event()  # of the thread that checks the present lease
@@ -229,7 +220,7 @@ class WriterLease:
 
     def _watch(self, over: threading.Event) -> None:
         """Check the lease until it is released or lost."""
-        while not over.wait(self._tuning.check_seconds) and self._keeps_lock():
+        while not over.wait(self._database.tuning.short_wait_seconds) and self._keeps_lock():
             pass
 
     def _keeps_lock(self) -> bool:

@@ -222,17 +222,11 @@ _AHEAD = dt.timedelta(minutes=1)  # by which a story's last bump may be ahead of
 _AHEAD_SHARE = 0.05  # of the stories that are pulled back at most; if more are ahead, the clock is wrong now
 
 
-class ClockTuning(msgspec.Struct, frozen=True, kw_only=True):
-    """Section `clock` of config/tuning.yaml, which gives the units."""
-
-    ahead_min: int
-
-
-def pull_back(connection: Connection, now: dt.datetime, tuning: ClockTuning) -> int:
+def pull_back(connection: Connection, now: dt.datetime, few: int) -> int:
     """Set bumps that are in the future to `now`, in the same order. Return the number of stories.
 
-    Such bumps were written under a wrong clock. With too many of them the present clock is assumed wrong, and
-    nothing changes.
+    Such bumps were written under a wrong clock. With too many of them, more than `few` at least, the present
+    clock is assumed wrong, and nothing changes.
     """
     live = story.c.redirect_to.is_(None)
     in_future = (live, story.c.bumped_at > now + _AHEAD)
@@ -242,7 +236,7 @@ def pull_back(connection: Connection, now: dt.datetime, tuning: ClockTuning) -> 
         return 0
     count = connection.execute(select(func.count()).select_from(story).where(*in_future)).scalar_one()
     all_live = connection.execute(select(func.count()).select_from(story).where(live)).scalar_one()
-    if count > max(tuning.ahead_min, _AHEAD_SHARE * all_live):
+    if count > max(few, _AHEAD_SHARE * all_live):
         return 0
     order = select(story.c.story_no).where(*in_future).order_by(story.c.bumped_at, story.c.story_no)
     ledger = Ledger(connection)

@@ -22,6 +22,7 @@ from aggregator.config.tuning import Tuning
 from aggregator.model.core import StoryView
 from aggregator.model.errors import AggregatorError
 from aggregator.model.read_model import Change, StoryFilter, StoryRedirect
+from aggregator.pipeline.poll_decision import PollTuning
 from aggregator.pipeline.workers.thread_pool import is_left_behind
 from aggregator.store.engine.database import Connection, Database
 from aggregator.store.intake import tombstones
@@ -65,7 +66,7 @@ class WebhookDispatcher:
         self._settings = settings
         self._tuning = all_tuning.section("webhooks", WebhookTuning)
         self._steady = dt.timedelta(days=all_tuning.values("retention")["steady_days"])
-        self._hold = dt.timedelta(seconds=self._tuning.page_hold_seconds)
+        self._hold = dt.timedelta(seconds=all_tuning.section("polling", PollTuning).longest_page_wait_seconds)
         self._now = now
         # A query reads the full-text index, which is updated shortly after an article was placed.
         self._uses_index = any(one.query is not None and one.query.query for one in recipients)

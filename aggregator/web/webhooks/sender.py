@@ -15,6 +15,7 @@ from aggregator.config.tuning import Tuning
 from aggregator.config.webhooks import Notification, Recipient, Webhook, recipient_words
 from aggregator.model.core import StoryView
 from aggregator.model.read_model import Change
+from aggregator.pipeline.poll_decision import PollTuning
 from aggregator.sources.fetch.poll_schedule import is_overdue_by_jump
 from aggregator.sources.fetch.posting import PostResult, host_of
 from aggregator.store.engine.database import Connection, Database
@@ -173,7 +174,7 @@ class WebhookSender:
         self._transmitter = transmitter
         self._tuning = all_tuning.section("webhooks", WebhookTuning)
         self._steady = dt.timedelta(days=all_tuning.values("retention")["steady_days"])
-        self._hold = dt.timedelta(seconds=self._tuning.page_hold_seconds)
+        self._hold = dt.timedelta(seconds=all_tuning.section("polling", PollTuning).longest_page_wait_seconds)
         self._now = now
         self._chance = chance
         self._last: dt.datetime | None = None  # the time of the last step

@@ -160,7 +160,6 @@ class WebhookTuning(msgspec.Struct, frozen=True, kw_only=True):
     pause_max_seconds: float
     recovered_after: int
     waiting_max: int
-    page_hold_seconds: float
 
 
 def signed_headers(key: bytes, id_: str, seconds: int, body: bytes) -> dict[str, str]:

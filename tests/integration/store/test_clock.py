@@ -6,12 +6,12 @@ from sqlalchemy import select
 
 from aggregator.config.tuning import Tuning
 from aggregator.store.engine.database import Database
-from aggregator.store.stories.placement_batch import ClockTuning, pull_back
+from aggregator.store.stories.placement_batch import pull_back
 from aggregator.store.tables import story
 from tests.support.articles import NOON, Clock, Rig, record
 from tests.support.rows import queried
 
-TUNING = Tuning().section("clock", ClockTuning)
+FEW = Tuning().values("placing")["batch_articles"]
 YEAR = dt.timedelta(days=365)
 
 
@@ -29,7 +29,7 @@ def newest_first(database: Database) -> list[str]:
 
 
 def pulled_back(database: Database, now: dt.datetime) -> int:
-    return database.transact(lambda connection: pull_back(connection, now, TUNING))
+    return database.transact(lambda connection: pull_back(connection, now, FEW))
 
 
 def test_what_a_clock_put_into_the_future_comes_back_in_its_order(database: Database) -> None:
@@ -58,9 +58,8 @@ def test_a_clock_that_went_back_wrongly_takes_nothing_with_it(database: Database
     rig = Rig(database, clock)
     for number in range(4):
         take(rig, number)
-    few = Tuning({"clock": {"ahead_min": 3}}).section("clock", ClockTuning)
     wrong = NOON - YEAR
-    assert database.transact(lambda connection: pull_back(connection, wrong, few)) == 0
+    assert database.transact(lambda connection: pull_back(connection, wrong, 3)) == 0
     assert newest_first(database) == ["3", "2", "1", "0"]
     clock.time = wrong
     take(rig, 5)

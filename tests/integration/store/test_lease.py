@@ -20,7 +20,6 @@ from aggregator.store.engine.database import Database
 from aggregator.store.engine.engines import DatabaseTuning
 from aggregator.store.engine.writer_lease import (
     ADVISORY_KEY,
-    LeaseTuning,
     WriterLease,
     open_process_lock,
 )
@@ -33,19 +32,16 @@ from tests.support.own_postgres import OwnPostgres
 from tests.support.rows import executed, queried
 from tests.support.waiting import PATIENCE_SECONDS, wait_until
 
-QUICK = Tuning({"leases": {"check_seconds": 0.2}})
-
 # A writer that does what it is told, a line at a time, and says what came of it.
 WRITER = """
 import sys
 from sqlalchemy import text
 from aggregator.model.errors import AggregatorError
-from aggregator.config.tuning import Tuning
 from aggregator.store.engine.database import Database
 from aggregator.store.engine.writer_lease import WriterLease
 
 database = Database(sys.argv[1])
-lock = WriterLease(database, Tuning.from_json(sys.argv[2]))
+lock = WriterLease(database)
 assert lock.become_writer()
 print("writer", flush=True)
 for line in sys.stdin:
@@ -111,7 +107,7 @@ def test_one_writer_at_a_time_and_each_with_an_epoch_of_its_own(database: Databa
 def test_the_lock_without_an_epoch_keeps_writers_out(database: Database, other: Database) -> None:
     with database.write() as connection:  # of a writer that is long gone
         connection.execute(writer_lease.insert().values(epoch=7, holder="somebody"))
-    migrating, waiting = open_process_lock(database), WriterLease(other, QUICK)
+    migrating, waiting = open_process_lock(database), WriterLease(other)
     assert migrating.acquire()
     assert not waiting.become_writer()
     migrating.release()
@@ -170,9 +166,9 @@ _END_OF_OTHERS = text(
 class Process:
     """A writer in a process of its own."""
 
-    def __init__(self, database: Database, all_tuning: Tuning) -> None:
+    def __init__(self, database: Database) -> None:
         self._process = subprocess.Popen(
-            [sys.executable, "-c", WRITER, database.url, all_tuning.to_json()],
+            [sys.executable, "-c", WRITER, database.url],
             cwd=REPOSITORY,
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
@@ -197,7 +193,7 @@ class Process:
 
 @pytest.fixture
 def process(shared: Database) -> Iterator[Process]:
-    made = Process(shared, QUICK)
+    made = Process(shared)
     yield made
     made.end()
 
@@ -209,7 +205,7 @@ def test_a_writer_that_was_suspended_writes_nothing_when_it_wakes(shared: Databa
     process.tell("slowly")
     assert process.says() == "in the middle"  # of a transaction that holds the row of the epoch
     process.signal(signal.SIGSTOP)
-    lock = WriterLease(shared, QUICK)
+    lock = WriterLease(shared)
     assert not lock.become_writer(), "its session is still there"
     executed(shared, _END_OF_OTHERS)  # as the server does when it takes the machine for gone
     taken_over(lock)
@@ -261,11 +257,11 @@ def test_a_writer_that_is_killed_leaves_the_lock_at_once(shared: Database, proce
 @pytest.mark.later
 def test_a_session_that_hangs_is_given_back_all_the_same(own_postgres: OwnPostgres) -> None:
     with closing(with_tables(Database(own_postgres.make()))) as database:
-        lock = WriterLease(database, QUICK)
+        lock = WriterLease(database)
         assert lock.become_writer()
         own_postgres.suspend()
         try:
-            time.sleep(2 * QUICK.section("leases", LeaseTuning).check_seconds)  # it waits for an answer
+            time.sleep(2 * database.tuning.short_wait_seconds)  # it waits for an answer
             lock.release()
         finally:
             own_postgres.resume()
@@ -276,9 +272,9 @@ def test_a_session_that_hangs_is_given_back_all_the_same(own_postgres: OwnPostgr
 
 
 def test_a_writer_notices_that_its_session_broke_and_can_begin_again(shared: Database) -> None:
-    lock = WriterLease(shared, QUICK)
+    lock = WriterLease(shared)
     assert lock.become_writer()
-    time.sleep(3 * QUICK.section("leases", LeaseTuning).check_seconds)
+    time.sleep(3 * shared.tuning.short_wait_seconds)
     assert lock.is_held
     lose(lock, shared)
     wait_until(lambda: not lock.is_held, "the lock to be noticed lost")
@@ -309,7 +305,7 @@ def test_a_standby_without_a_free_connection_reports_it_and_tries_again(own_post
 def test_a_server_that_restarts_has_one_writer_again(own_postgres: OwnPostgres) -> None:
     database = with_tables(Database(own_postgres.make()))
     other = Database(database.url)
-    first, second = WriterLease(database, QUICK), WriterLease(other, QUICK)
+    first, second = WriterLease(database), WriterLease(other)
     assert first.become_writer()
     own_postgres.stop("immediate")
     wait_until(lambda: not first.is_held, "the loss to be noticed")

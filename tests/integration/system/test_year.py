@@ -128,7 +128,7 @@ class Installation:
         self.config = self.configured()
         self.database = Database(self.url)
         migrate.upgrade(self.database, keep=self._keep_before_upgrade)
-        self.lock = WriterLease(self.database, self.config.effective_tuning)
+        self.lock = WriterLease(self.database)
         assert self.lock.become_writer()
         self._begin()
 

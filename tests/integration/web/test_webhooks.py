@@ -234,11 +234,11 @@ def test_a_story_of_one_report_is_sent_when_its_page_has_come(post: Post, receiv
 
 
 def test_a_story_whose_page_does_not_come_is_sent_in_the_end(database: Database, receiver: Receiver) -> None:
-    post = Post(database, hook(receiver), page_hold_seconds=600.0)
+    post = Post(database, hook(receiver))
     awaited(post)
     post.run()
     assert receiver.types() == []
-    post.clock.time += dt.timedelta(seconds=601)
+    post.clock.time += dt.timedelta(minutes=30, seconds=1)
     post.run()
     assert receiver.types() == ["story.created"]
 

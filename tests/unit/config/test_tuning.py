@@ -22,9 +22,7 @@ from aggregator.pipeline.poll_decision import PollTuning
 from aggregator.pipeline.workers.executor import WorkerTuning
 from aggregator.sources.limits import NetTuning, SourceTuning
 from aggregator.store.engine.engines import DatabaseTuning
-from aggregator.store.engine.writer_lease import LeaseTuning
 from aggregator.store.read.front_page import FrontPageTuning
-from aggregator.store.stories.placement_batch import ClockTuning
 from aggregator.stories.tuning import StoryTuning
 from aggregator.web.api.push import PushTuning
 from aggregator.web.editor import EditorTuning
@@ -39,7 +37,6 @@ SHAPES: dict[str, type[msgspec.Struct]] = {
     "stories": StoryTuning,
     "front_page": FrontPageTuning,
     "webhooks": WebhookTuning,
-    "clock": ClockTuning,
     "database": DatabaseTuning,
     "net": NetTuning,
     "work": WorkerTuning,
@@ -53,7 +50,6 @@ SHAPES: dict[str, type[msgspec.Struct]] = {
     "retention": RetentionTuning,
     "watchdog": ServiceTuning,
     "health_checks": HealthCheckTuning,
-    "leases": LeaseTuning,
 }
 PACKAGE = REPOSITORY / "aggregator"
 SHIPPED = yaml.safe_load((PACKAGE / "config/tuning.yaml").read_text())

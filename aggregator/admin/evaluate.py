@@ -38,7 +38,6 @@ from aggregator.cluster.bcubed import (
     worst_misses,
 )
 from aggregator.cluster.entry_identity import story_id
-from aggregator.cluster.events.weights import EventTuning
 from aggregator.config.tuning import Tuning
 from aggregator.extract.article import first_sentences
 from aggregator.extract.limits import ExtractTuning
@@ -454,7 +453,7 @@ def _evaluation(
 ) -> Evaluation:
     stories = {one.key: one.story for one in records}
     clusters = {one.key: one.record.cluster for one in records if one.record.cluster is not None}
-    bodyless_words = all_tuning.section("events", EventTuning).bodyless_words
+    stub_words = all_tuning.section("text", ExtractTuning).stub_words
     found_copies, labelled_copies = _copies_of(records), _labelled_copies(records)
     not_read = _not_read(records)
     measured = _measured(stories, clusters, {one.key: _shown(one) for one in records}, worst)
@@ -464,7 +463,7 @@ def _evaluation(
         articles=len(records),
         stories=len(set(stories.values())),
         languages=_slices(stories, clusters, {one.key: (one.language,) for one in records}),
-        kinds=_slices(stories, clusters, {one.key: _kinds(one, bodyless_words) for one in records}, _KINDS),
+        kinds=_slices(stories, clusters, {one.key: _kinds(one, stub_words) for one in records}, _KINDS),
         by_outlets=_by_outlets(records, loose),
         months=_months(records),
         copies=measure_copies(found_copies, labelled_copies) if any(labelled_copies.values()) else None,
@@ -592,13 +591,13 @@ def _slices(
 _KINDS = ("full text", "title with lead", "title only", "live blog", "not read", "undated")
 
 
-def _kinds(one: _EvaluatedRecord, bodyless_words: int) -> tuple[str, ...]:
+def _kinds(one: _EvaluatedRecord, stub_words: int) -> tuple[str, ...]:
     """Return the kinds of an article after its text was cleaned."""
     if one.assigned is None or one.view is None:
         return ("not read",)
     if one.view.role == "container":
         kind = "live blog"
-    elif one.assigned.body_words < bodyless_words:
+    elif one.assigned.body_words < stub_words:
         kind = "title only"
     else:
         kind = "title with lead" if one.assigned.body_words <= _LEAD_WORDS else "full text"

@@ -128,7 +128,7 @@ def is_within_window(article: ScoringInput, candidate: Candidate, tuning: EventT
 def _followed(article: ScoringInput, best: ScoredCandidate, need: float, model: EventModel) -> str | None:
     """Return the best story if it is nearly the same event, began earlier, and both have texts and dates."""
     times = np.frombuffer(best.candidate.summary.times, "<i4")
-    if article.body_words < model.tuning.bodyless_words or article.is_container or article.is_opinion:
+    if article.body_words < model.stub_words or article.is_container or article.is_opinion:
         return None
     if article.minutes is None or not len(times):
         return None

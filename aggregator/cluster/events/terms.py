@@ -111,7 +111,7 @@ class TermPacker:
         special = [
             np.array(vocabulary.codes(kind, terms), dtype=np.int64) for _, kind, terms in special_fields
         ]
-        ends = (reading.title_words, reading.title_words + self._tuning.lead_words, len(codes))
+        ends = (reading.title_words, reading.title_words + self._model.lead_words, len(codes))
         if vocabulary.has_lists_only:
             title_codes, lead, whole = _weight_codes(
                 codes, special_fields[0][2], vocabulary, ends, self._tuning
@@ -154,7 +154,7 @@ class TermPacker:
         for paragraph in body.split("\n"):
             tokens = vocabulary.tokens(paragraph)
             stems = vocabulary.content_codes(tokens)
-            if words_so_far < self._tuning.lead_words:
+            if words_so_far < self._model.lead_words:
                 lead |= stems
                 paragraphs.append(paragraph)
             elif len(stems & lead) >= self._tuning.container_shared_stems:

@@ -30,8 +30,6 @@ class EventTuning(msgspec.Struct, frozen=True, kw_only=True):
     memory_an_article: int
     threshold: float
     container_need: float
-    bodyless_words: int
-    lead_words: int
     unit_words: int
     packed_terms: int
     key_terms: int
@@ -62,9 +60,13 @@ class EventModel:
 
     tuning: EventTuning
     field_weights: npt.NDArray[np.float64]  # in the order of FIELDS
+    stub_words: int  # of section `text`
+    lead_words: int
 
 
 def shipped_model(all_tuning: Tuning) -> EventModel:
     """Return the model under the constants in force."""
     field_weights = np.array([_FIELD_WEIGHTS[name] for name in FIELDS])
-    return EventModel(all_tuning.section("events", EventTuning), field_weights)
+    text = all_tuning.values("text")
+    tuning = all_tuning.section("events", EventTuning)
+    return EventModel(tuning, field_weights, text["stub_words"], text["lead_words"])

@@ -165,9 +165,10 @@ def _pair(
     left, right = map(pair_of, rows)
     stream = StreamSnapshot(*reading.stream_history(tuning.stream_days))
     reasons = reasons_of(model, compare_pairs(model, left, [right], stream).pairs)
-    events = shipped_model(all_tuning).tuning
+    stub_words = shipped_model(all_tuning).stub_words
     is_foreign = any(
-        is_foreign_text(own, [other], stream, tuning, events) for own, other in ((left, right), (right, left))
+        is_foreign_text(own, [other], stream, tuning, stub_words)
+        for own, other in ((left, right), (right, left))
     )
     together, apart = ConstraintTable(one.constraints).linked_articles(one.article.id)
     constraint: Relation | None = None

@@ -37,7 +37,7 @@ from aggregator.cluster.events.stream import StreamSnapshot, pack_frequencies
 from aggregator.cluster.events.term_codec import HASH_BITS, ids_of, read
 from aggregator.cluster.events.terms import TermPacker
 from aggregator.cluster.events.title_frames import are_alike
-from aggregator.cluster.events.weights import EventModel, EventTuning
+from aggregator.cluster.events.weights import EventModel
 from aggregator.config.tuning import Tuning
 from aggregator.model.core import Agreement, Evidence, Reason
 from aggregator.store.engine.database import Connection
@@ -86,16 +86,15 @@ def is_foreign_text(
     reports: Sequence[PairArticle],
     snapshot: StreamSnapshot,
     tuning: PairTuning,
-    event_tuning: EventTuning,
+    stub_words: int,
 ) -> bool:
     """Return whether an article has the headline of a report, but a body whose words are those of none.
 
     Anyone can publish a headline of others, and "lifts its key rate to 4.25 per cent" may be of two banks.
-    Bodies of fewer than `bodyless_words` words do not count.
+    Bodies of fewer than `stub_words` words do not count.
     """
-    least = event_tuning.bodyless_words
-    others = [one for one in reports if one.body_words >= least]
-    if own.body_words < least or not any(
+    others = [one for one in reports if one.body_words >= stub_words]
+    if own.body_words < stub_words or not any(
         are_alike(own.title_pieces, one.title_pieces, tuning.headline_share) for one in others
     ):
         return False
@@ -381,7 +380,7 @@ class ReportComparison:
 
     def is_foreign(self, connection: Connection, own: PairArticle, reports: Sequence[PairArticle]) -> bool:
         """Return whether a text stands under a headline of others: see `is_foreign_text`."""
-        return is_foreign_text(own, reports, self.snapshot(connection), self.tuning, self._event_tuning)
+        return is_foreign_text(own, reports, self.snapshot(connection), self.tuning, self._model.stub_words)
 
     def is_little_known(self, connection: Connection, source: str) -> bool:
         """Return whether a source had published too little before the day to be believed alone."""

@@ -155,7 +155,7 @@ NEAR = NEED - MODEL.tuning.slack
     ],
 )
 def test_a_new_story_follows_one_that_is_nearly_the_same_and_began_earlier(changes, score, texts, follows):
-    long = msgspec.structs.replace(REPORT, body_words=MODEL.tuning.bodyless_words)
+    long = msgspec.structs.replace(REPORT, body_words=MODEL.stub_words)
     decision = decided(msgspec.structs.replace(long, **changes), scored(1, score, texts=texts))
     assert (decision.story, decision.follows) == (None, "s1" if follows else None)
     ended_later = candidate(1, article(GRAIN[0], NOON - 60), article(GRAIN[2], NOON + 60))

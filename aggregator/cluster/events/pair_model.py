@@ -57,7 +57,6 @@ class PairTuning(msgspec.Struct, frozen=True, kw_only=True):
     stream_weight: int
     stream_slope: float
     stream_most: float
-    source_weight: int
     known_articles: int
     agreement: float
     headline_share: float
@@ -218,7 +217,7 @@ def stream_shift(shared: int, last: int, tuning: PairTuning, source: tuple[int, 
     """
     stream = (shared + tuning.stream_weight * tuning.stream_share) / (last + tuning.stream_weight)
     articles, matched = source
-    own = (matched + tuning.source_weight * stream) / (articles + tuning.source_weight)
+    own = (matched + tuning.stream_weight * stream) / (articles + tuning.stream_weight)
     return min(tuning.stream_slope * ((stream + own) / 2 - tuning.stream_share), tuning.stream_most)
 
 

@@ -11,7 +11,6 @@ needs a new `minhash.FORMAT`.
 
 import re
 import unicodedata
-from collections.abc import Iterator
 from typing import TypeVar
 
 import msgspec
@@ -54,7 +53,6 @@ _ODD_2 = np.uint64(0xFF51AFD7ED558CCD)
 _ODD_3 = np.uint64(0xC4CEB9FE1A85EC53)
 _HALF = np.uint64(33)
 
-_SEED_PLACES = 8  # positions in the other text tried for one shingle: keeps the time linear
 _PASSAGE_WORDS = 40_000  # words of each text searched for passages; a text of 200 KiB usually has fewer
 
 
@@ -164,17 +162,26 @@ class Passage(msgspec.Struct, frozen=True):
 def shared_passages(text_a: str, text_b: str, limit: int, min_words: int = 5) -> tuple[Passage, ...]:
     """Return the longest runs of words that both texts have, longest first, at most `limit`.
 
-    For explanations. Runs are found from left to right, each as long as possible, and do not overlap in
-    `text_a`. The time is linear in the length of the texts, since only the first eight positions of a
-    repeated shingle are tried.
+    For explanations. Runs are found from left to right, each as long as it goes, and do not overlap in
+    `text_a`. The time is linear in the length of the texts, since a run is followed only where its first
+    `min_words` words stand first in `text_b`.
     """
     a, spans = _words_with_spans(text_a)
     b, _ = _words_with_spans(text_b)
+    places: dict[tuple[str, ...], int] = {}
+    for at in range(len(b) - min_words + 1):
+        places.setdefault(tuple(b[at : at + min_words]), at)
     passages: dict[tuple[str, ...], Passage] = {}
-    for start, length in _shared_runs(a, b):
-        if length >= min_words:
-            text = text_a[spans[start][0] : spans[start + length - 1][1]]
-            passages.setdefault(tuple(a[start : start + length]), Passage(text=text, words=length))
+    end = 0
+    while end < len(a):
+        start, there = end, places.get(tuple(a[end : end + min_words]), len(b))
+        while end < len(a) and there < len(b) and a[end] == b[there]:
+            end, there = end + 1, there + 1
+        if end > start:
+            text = text_a[spans[start][0] : spans[end - 1][1]]
+            passages.setdefault(tuple(a[start:end]), Passage(text=text, words=end - start))
+        else:
+            end += 1
     return tuple(sorted(passages.values(), key=lambda passage: -passage.words)[:limit])
 
 
@@ -238,27 +245,3 @@ def _words_with_spans(text: str) -> tuple[list[str], list[tuple[int, int]]]:
 
 # In the unfolded text no spaces were added, so each unspaced character is matched as a word.
 _PLAIN_WORD = re.compile(f"[{_UNSPACED_RANGES}]|(?:(?![{_UNSPACED_RANGES}])[^\\W_]|[{_MARKS}])+")
-
-
-def _shared_runs(a: list[str], b: list[str]) -> Iterator[tuple[int, int]]:
-    """Yield (start in a, length) of the runs that both have, from left to right."""
-    places: dict[tuple[str, ...], list[int]] = {}
-    for at in range(len(b) - SHINGLE_WORDS + 1):
-        positions = places.setdefault(tuple(b[at : at + SHINGLE_WORDS]), [])
-        if len(positions) < _SEED_PLACES:
-            positions.append(at)
-    start = 0
-    while start < len(a) - SHINGLE_WORDS + 1:
-        seeds = places.get(tuple(a[start : start + SHINGLE_WORDS]), ())
-        length = max((_run_length(a, start, b, seed) for seed in seeds), default=0)
-        if length:
-            yield start, length
-        start += max(length, 1)
-
-
-def _run_length(a: list[str], start_a: int, b: list[str], start_b: int) -> int:
-    length = 0
-    end = min(len(a) - start_a, len(b) - start_b)
-    while length < end and a[start_a + length] == b[start_b + length]:
-        length += 1
-    return length

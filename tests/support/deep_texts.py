@@ -78,7 +78,7 @@ def _of_bands(
     if not missing:
         return
     is_copy = row.copy_of is not None and not stored and held is None
-    if is_copy and articles.has_copies(connection, row.copy_of, tuning.indexed_copies):
+    if is_copy and articles.has_copies(connection, row.copy_of, tuning.exact_checks):
         return  # after the first copies the others are stored without bands
     others = articles.with_bands(connection, missing, before=_ANY_NUMBER, limit=tuning.key_cap * len(own))
     taken = Counter(band for band, _ in others)

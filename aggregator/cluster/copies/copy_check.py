@@ -35,6 +35,7 @@ import numpy.typing as npt
 
 from aggregator.cluster.copies.minhash import estimate, estimates
 from aggregator.cluster.copies.shingles import (
+    RUN_WORDS,
     SHINGLE_WORDS,
     Hashes,
     distinct,
@@ -49,7 +50,7 @@ from aggregator.model.core import CopyEvidence, FrozenStruct, TextReuse
 Flags = npt.NDArray[np.bool_]
 
 _UNDECIDED = 0.4  # least leaning of a headline of one or two words: too few to show a topic
-_RUN_SHINGLES = 4  # six words: the runs of `text_reuse`
+_RUN_SHINGLES = RUN_WORDS - SHINGLE_WORDS + 1
 _TYPICAL_WORDS = 300  # counts of two parts are scaled to this length before comparison
 
 
@@ -59,7 +60,6 @@ class CopyTuning(msgspec.Struct, frozen=True, kw_only=True):
     seed: int
     bands: int
     rows: int
-    indexed_copies: int
     key_cap: int
     candidate_cap: int
     window: int
@@ -77,11 +77,9 @@ class CopyTuning(msgspec.Struct, frozen=True, kw_only=True):
     own_similarity: float
     short_shingles: int
     run_shingles: int
-    slot_words: int
     slot_numbers: int
     own_slot_numbers: int
     reuse_share: float
-    reuse_runs: int
 
 
 class ComparedText(FrozenStruct, frozen=True, kw_only=True):
@@ -180,7 +178,7 @@ def text_reuse(
             continue
         own, other = _runs(article.text), _runs(candidate.text)
         shared = shared_count(own, other)
-        if shared >= tuning.reuse_runs and shared > tuning.reuse_share * min(len(own), len(other)):
+        if shared >= tuning.run_shingles and shared > tuning.reuse_share * min(len(own), len(other)):
             found.append((shared / min(len(own), len(other)), -candidate.order, candidate.id))
     share, _, other_id = max(found, default=(0.0, 0, ""))
     return TextReuse(other=other_id, share=share) if found else None
@@ -407,7 +405,7 @@ def _is_templated(overlap: _Overlap, tuning: CopyTuning) -> bool:
     shared = overlap.shared_flags
     if overlap.one_outlet and _long_runs(shared, tuning.run_shingles).sum() < tuning.most * shared.sum():
         return True
-    changed, numbers = _changed_numbers(overlap, tuning)
+    changed, numbers = _changed_numbers(overlap)
     least = tuning.own_slot_numbers if overlap.one_outlet else tuning.slot_numbers
     if changed >= least and changed >= tuning.most * numbers:
         return True
@@ -424,14 +422,14 @@ def _lacks_headline(other: _AnalyzedText, analyzed: _AnalyzedText, tuning: CopyT
     return len(own & (other.vocabulary | other.headline)) < tuning.most * len(own)
 
 
-def _changed_numbers(overlap: _Overlap, tuning: CopyTuning) -> tuple[int, int]:
+def _changed_numbers(overlap: _Overlap) -> tuple[int, int]:
     """Count the numbers of the smaller text that were changed in place, and all its numbers.
 
-    A number is changed in place when it is in a gap of at most `slot_words` words between shared words. A
+    A number is changed in place when it is in a gap between shared words that is shorter than RUN_WORDS. A
     rewritten sentence leaves a longer gap.
     """
     gaps = ~overlap.shared_words
-    in_slot = gaps & ~_long_runs(gaps, tuning.slot_words + 1)
+    in_slot = gaps & ~_long_runs(gaps, RUN_WORDS)
     numbers = np.array([word[0].isdigit() for word in overlap.smaller.words], dtype=bool)
     return int(np.count_nonzero(numbers & in_slot)), int(np.count_nonzero(numbers))
 

@@ -211,7 +211,7 @@ class CopyFinder:
         tuning = self._tuning
         if copied is not None and is_whole:
             before = articles.copies_before(connection, copied, stored.inbox_no)
-            if before >= tuning.indexed_copies:
+            if before >= tuning.exact_checks:
                 return CopyKeys((), b"")
         keys = self.keys(stored.signature)
         whole = self._whole_sketch(stored.text)
@@ -328,7 +328,7 @@ class CopyFinder:
         tuning, fingerprint, number = self._tuning, incoming.fingerprint, incoming.inbox_entry.inbox_no
         free = ~seen.look_up.full
         if copy is not None:
-            if copy.kind == "copy" and articles.has_copies(connection, copy.other, tuning.indexed_copies):
+            if copy.kind == "copy" and articles.has_copies(connection, copy.other, tuning.exact_checks):
                 return CopyKeys((), b"")
             # Not those who will soon be out of reach: then the family would hold the shingle no more.
             ancestors = islice(articles.copy_ancestors(connection, copy.other), _MOST_ANCESTORS)

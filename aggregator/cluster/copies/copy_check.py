@@ -208,40 +208,20 @@ def _shingles(text: str) -> Hashes:
 
 
 class _AnalyzedText:
-    """A text with the derived values of the check, each computed once and on demand."""
+    """A text with the derived values of the check; those that few checks need are computed on demand."""
 
     def __init__(self, compared: ComparedText) -> None:
         self.compared = compared
-        self.text = compared.text
-
-    @cached_property
-    def sequence(self) -> Hashes:
-        return _sequence(self.text)
-
-    @cached_property
-    def shingles(self) -> Hashes:
-        return _shingles(self.text)
+        self.sequence, self.shingles = _sequence(compared.text), _shingles(compared.text)
+        self.headline = frozenset(words(compared.title))
 
     @cached_property
     def words(self) -> list[str]:
-        return words(self.text)
-
-    @cached_property
-    def terms(self) -> list[str]:
-        return _terms(self.words)
+        return words(self.compared.text)
 
     @cached_property
     def vocabulary(self) -> frozenset[str]:
         return frozenset(self.words)
-
-    @cached_property
-    def headline(self) -> frozenset[str]:
-        return frozenset(words(self.compared.title))
-
-    @cached_property
-    def headline_in_text(self) -> frozenset[str]:
-        """The informative words of the headline that are also in the text."""
-        return frozenset(word for word in self.headline & self.vocabulary if _is_informative(word))
 
 
 def _terms(text: Sequence[str]) -> list[str]:
@@ -271,27 +251,8 @@ class _Overlap:
         self.resemblance = shared / (len(article.shingles) + len(candidate.shingles) - shared)
         self.containment = shared / len(self.smaller.shingles)
         self.least = shared / len(self.larger.shingles)
-
-    @cached_property
-    def one_outlet(self) -> bool:
-        outlet = self.article.compared.outlet
-        return outlet is not None and outlet == self.candidate.compared.outlet
-
-    @cached_property
-    def shared_flags(self) -> Flags:
-        """For every shingle of the smaller text, in order: whether it is in the larger text."""
-        return np.isin(self.smaller.sequence, self.larger.shingles)
-
-    @cached_property
-    def shared_words(self) -> Flags:
-        """For every word of the smaller text: whether it is in a shared shingle."""
-        return _words_in(self.shared_flags, len(self.smaller.words))
-
-    @cached_property
-    def shared_words_of_larger(self) -> Flags:
-        """For every word of the larger text: whether it is in a shared shingle."""
-        flags = np.isin(self.larger.sequence, self.smaller.shingles)
-        return _words_in(flags, len(self.larger.words))
+        outlet = article.compared.outlet
+        self.one_outlet = outlet is not None and outlet == candidate.compared.outlet
 
 
 def _judge(article: _AnalyzedText, candidate: _AnalyzedText, tuning: CopyTuning) -> CopyEvidence | None:
@@ -364,12 +325,14 @@ def _has_foreign_headline(overlap: _Overlap, tuning: CopyTuning) -> bool:
     """
     if overlap.containment < tuning.most or _headlines_agree(overlap, tuning):
         return False
+    larger = overlap.larger
+    shared = _words_in(np.isin(larger.sequence, overlap.smaller.shingles), len(larger.words))
     # Isolated shared phrases count as unshared.
-    own = _long_runs(~_long_runs(overlap.shared_words_of_larger, tuning.run_shingles), tuning.block)
+    own = _long_runs(~_long_runs(shared, tuning.run_shingles), tuning.block)
     if not own.any():
         return False
-    larger = overlap.larger
-    in_own, in_rest = _density(larger.terms, own), _density(larger.terms, ~own)
+    terms = _terms(larger.words)
+    in_own, in_rest = _density(terms, own), _density(terms, ~own)
     headline = {term for term in _terms(words(larger.compared.title)) if term in in_own or term in in_rest}
     shares = [in_own.get(term, 0.0) / (in_own.get(term, 0.0) + in_rest.get(term, 0.0)) for term in headline]
     leaning = math.fsum(shares) / max(1, len(shares))
@@ -402,14 +365,14 @@ def _cosine(left: Mapping[str, float], right: Mapping[str, float]) -> float:
 def _is_templated(overlap: _Overlap, tuning: CopyTuning) -> bool:
     if overlap.resemblance == 1.0:
         return False
-    shared = overlap.shared_flags
+    smaller, larger = overlap.smaller, overlap.larger
+    shared = np.isin(smaller.sequence, larger.shingles)
     if overlap.one_outlet and _long_runs(shared, tuning.run_shingles).sum() < tuning.most * shared.sum():
         return True
-    changed, numbers = _changed_numbers(overlap)
+    changed, numbers = _changed_numbers(smaller.words, shared)
     least = tuning.own_slot_numbers if overlap.one_outlet else tuning.slot_numbers
     if changed >= least and changed >= tuning.most * numbers:
         return True
-    smaller, larger = overlap.smaller, overlap.larger
     return _lacks_headline(smaller, larger, tuning) and _lacks_headline(larger, smaller, tuning)
 
 
@@ -418,19 +381,19 @@ def _lacks_headline(other: _AnalyzedText, analyzed: _AnalyzedText, tuning: CopyT
 
     Of its words that are in the text below it.
     """
-    own = analyzed.headline_in_text
+    own = {word for word in analyzed.headline & analyzed.vocabulary if _is_informative(word)}
     return len(own & (other.vocabulary | other.headline)) < tuning.most * len(own)
 
 
-def _changed_numbers(overlap: _Overlap) -> tuple[int, int]:
-    """Count the numbers of the smaller text that were changed in place, and all its numbers.
+def _changed_numbers(text: Sequence[str], shared: Flags) -> tuple[int, int]:
+    """Count the numbers of a text that were changed in place, and all its numbers; `shared`: its shingles.
 
     A number is changed in place when it is in a gap between shared words that is shorter than RUN_WORDS. A
     rewritten sentence leaves a longer gap.
     """
-    gaps = ~overlap.shared_words
+    gaps = ~_words_in(shared, len(text))
     in_slot = gaps & ~_long_runs(gaps, RUN_WORDS)
-    numbers = np.array([word[0].isdigit() for word in overlap.smaller.words], dtype=bool)
+    numbers = np.array([word[0].isdigit() for word in text], dtype=bool)
     return int(np.count_nonzero(numbers & in_slot)), int(np.count_nonzero(numbers))
 
 

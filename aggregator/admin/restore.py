@@ -34,6 +34,7 @@ from aggregator.store.migrate import (
     upgrade,
 )
 from aggregator.store.search import index
+from aggregator.store.tables import article, count_rows
 
 _SQLITE_HEADER = b"SQLite format 3\0"
 _EXPORT_BEGINS = b'{"export"'
@@ -66,7 +67,7 @@ def restore(file: Path, database: Database, progress: Progress, *, replace: bool
                 moved_to = _move_damaged(database, progress) if replace else None
                 _fill(database, source, progress, replace=replace, advice=advice)
     with database.read() as connection:
-        count = row_stream.article_count(connection)
+        count = count_rows(connection, article)
     return RestoreResult(revision=revision, articles=count, moved_to=moved_to)
 
 

@@ -55,6 +55,7 @@ from aggregator.sources.parse.feed_discovery import (
     usual_places,
 )
 from aggregator.sources.parse.opml import OpmlFeed, read_opml, web_address, write_opml
+from aggregator.store import tables
 from aggregator.store.engine.database import Connection, Database
 from aggregator.store.intake import sources as rows
 from aggregator.store.intake.rejected import clear_source
@@ -289,7 +290,7 @@ def add(
                 asked["has_own_interval"] = True
             _permit_private(connection, unread, **asked)
             return AddedSource(source=msgspec.structs.replace(unread, origin="user", **asked), found=found)
-        _refuse_too_many(config, rows.number_of_sources(connection), 1)
+        _refuse_too_many(config, tables.count_rows(connection, tables.source), 1)
         rows.add(connection, source)
     return AddedSource(source=source, found=found)
 

@@ -102,6 +102,11 @@ def upsert(connection: Connection, table: Table, values: Mapping[str, Any]) -> N
     connection.execute(statement.on_conflict_do_update(index_elements=keys, set_=values))
 
 
+def count_rows(connection: Connection, table: Table, *conditions: ColumnElement[bool]) -> int:
+    """Return the number of rows that meet all conditions."""
+    return connection.execute(select(func.count()).select_from(table).where(*conditions)).scalar_one()
+
+
 def counter_value(connection: Connection, name: str) -> int:
     """Return the value of a row of `counter`; 0 without one."""
     return connection.execute(select(counter.c.value).where(counter.c.name == name)).scalar() or 0

@@ -31,6 +31,7 @@ from aggregator.store.intake.identify import (
 from aggregator.store.tables import (
     article,
     change_with,
+    count_rows,
     counter,
     entry,
     identity_key,
@@ -572,9 +573,7 @@ def results(connection: Connection, numbers: Iterable[int]) -> list[EntryResult]
 
 def waiting_count(connection: Connection) -> int:
     """Return the number of entries that are neither placed nor refused."""
-    return connection.execute(
-        select(func.count()).select_from(entry).where(entry.c.state.in_(("page", "ready")))
-    ).scalar_one()
+    return count_rows(connection, entry, entry.c.state.in_(("page", "ready")))
 
 
 def bump_at_own_time(connection: Connection, numbers: Sequence[int]) -> None:

@@ -327,11 +327,6 @@ def all_sources(connection: Connection) -> list[Source]:
     return sorted(rows, key=lambda item: (item.folder or "", item.shown_name.casefold(), item.id))
 
 
-def number_of_sources(connection: Connection) -> int:
-    """Return the number of sources."""
-    return connection.execute(select(func.count()).select_from(source)).scalar_one()
-
-
 def source_with_id(connection: Connection, id: str) -> Source | None:  # noqa: A002
     """Return the source with this id; None if there is none."""
     row = connection.execute(select(*_COLUMNS).where(source.c.id == id)).first()

@@ -39,6 +39,7 @@ from aggregator.store.search import index
 from aggregator.store.stories import articles, stories
 from aggregator.store.tables import (
     article,
+    count_rows,
     counter,
     entry,
     identity_key,
@@ -206,7 +207,7 @@ def _balance(connection: Connection) -> Balance:
         refused=by_state["refused"],
         refused_as=tuple(sorted((row[0] or "", row[1]) for row in refused_as)),
         deleted=int(deleted),
-        articles=connection.execute(select(func.count()).select_from(article)).scalar_one(),
+        articles=count_rows(connection, article),
     )
 
 

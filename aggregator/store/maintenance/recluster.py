@@ -17,6 +17,7 @@ from aggregator.store.stories.stories import StoryState
 from aggregator.store.tables import (
     article,
     correction,
+    count_rows,
     counter,
     link_constraint,
     lsh_band,
@@ -89,8 +90,7 @@ def first_seen_since(connection: Connection, since: dt.datetime | None) -> int:
 
 def count_from(connection: Connection, n: int) -> int:
     """Count the articles with this inbox number or a higher one."""
-    statement = select(func.count()).select_from(article).where(article.c.inbox_no >= n)
-    return int(connection.execute(statement).scalar_one())
+    return count_rows(connection, article, article.c.inbox_no >= n)
 
 
 def placed_from(connection: Connection, n: int, limit: int) -> list[ReplayedArticle]:

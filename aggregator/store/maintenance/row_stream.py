@@ -46,7 +46,7 @@ from aggregator.store.engine.database import Database
 from aggregator.store.engine.db_errors import translate_errors
 from aggregator.store.engine.engines import sqlite_driver
 from aggregator.store.search import index
-from aggregator.store.tables import UtcTime, article, counter, entry, metadata
+from aggregator.store.tables import UtcTime, count_rows, counter, entry, metadata
 
 # State of the daemon that runs now, useless in a copy.
 PASSING: Final = frozenset({"writer_lease"})
@@ -72,8 +72,7 @@ def tables(left_out: Set[str] = LEFT_OUT) -> tuple[Table, ...]:
 
 def count(connection: Connection, left_out: Set[str] = LEFT_OUT) -> int:
     """Return the number of rows of a stream."""
-    counts = (select(func.count()).select_from(table) for table in tables(left_out))
-    return sum(connection.execute(one).scalar_one() for one in counts)
+    return sum(count_rows(connection, table) for table in tables(left_out))
 
 
 def is_empty(connection: Connection) -> bool:
@@ -245,29 +244,6 @@ def database_name(url: str) -> str:
     return Path(make_url(url).database or "aggregator").stem
 
 
-def size_bytes(database: Database) -> int:
-    """Return an upper bound of the size of a copy, in bytes."""
-    if database.is_sqlite:
-        return page_count(database) * _pragma(database, "page_size")
-    with database.read() as connection:
-        return int(connection.execute(text("SELECT pg_database_size(current_database())")).scalar_one())
-
-
-def page_count(database: Database) -> int:
-    """Return the number of pages of an SQLite database."""
-    return _pragma(database, "page_count")
-
-
-def _pragma(database: Database, name: str) -> int:
-    with database.read() as connection:
-        return int(connection.execute(text(f"PRAGMA {name}")).scalar_one())
-
-
-def article_count(connection: Connection) -> int:
-    """Return the number of articles."""
-    return int(connection.execute(select(func.count()).select_from(article)).scalar_one())
-
-
 def first_accepted_at(connection: Connection) -> dt.datetime | None:
     """Return when the oldest stored entry was accepted; None without entries."""
     return connection.execute(select(entry.c.accepted_at).order_by(entry.c.entry_no).limit(1)).scalar()
@@ -307,7 +283,7 @@ def take_pages(target: Database, source: Database, advance: Advance) -> None:
     with translate_errors(target.url), target.engine.connect() as connection:
         try:
             driver = sqlite_driver(connection)
-            if driver.execute("PRAGMA page_size").fetchone()[0] != _pragma(source, "page_size"):
+            if driver.execute("PRAGMA page_size").fetchone()[0] != source.space().page:
                 driver.execute("PRAGMA journal_mode=DELETE")  # the page size cannot change in WAL mode
             copy_pages(source, driver, advance)
         except sqlite3.OperationalError as error:

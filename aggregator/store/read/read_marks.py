@@ -24,6 +24,7 @@ from aggregator.store.tables import (
     article,
     change,
     change_with,
+    count_rows,
     counter_value,
     in_parts,
     insert_or,
@@ -91,7 +92,7 @@ class ReadMarks:
         if found is not None:
             return found
         with self._database.write() as connection:
-            if connection.execute(select(func.count()).select_from(reader)).scalar_one() >= MOST_READERS:
+            if count_rows(connection, reader) >= MOST_READERS:
                 raise UsageError(f"there are {MOST_READERS} readers already")
             live = select(story.c.bumped_at).where(story.c.redirect_to.is_(None))
             newest = live.order_by(story.c.bumped_at.desc()).offset(FIRST_UNREAD).limit(1)
@@ -346,9 +347,9 @@ def _of_origin(connection: Connection, source_id: str | None, ids: set[str]) -> 
 
 def _keep_within(connection: Connection, who: Reader, *, may_refuse: bool) -> None:
     """Mark all older stories as read above MOST_MARKS marks; refuse more than MOST_STARRED stars."""
-    own = select(func.count()).select_from(read_mark).where(read_mark.c.reader == who.reader_no)
-    count = connection.execute(own).scalar_one()
-    stars = connection.execute(own.where(read_mark.c.is_starred)).scalar_one() if count > MOST_STARRED else 0
+    own = read_mark.c.reader == who.reader_no
+    count = count_rows(connection, read_mark, own)
+    stars = count_rows(connection, read_mark, own, read_mark.c.is_starred) if count > MOST_STARRED else 0
     if may_refuse and stars > MOST_STARRED:
         raise UsageError(f"{MOST_STARRED:,} stories are starred; remove some stars first")
     if count - stars > MOST_MARKS:

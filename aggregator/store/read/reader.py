@@ -52,6 +52,7 @@ from aggregator.store.stories.samples import shown_samples
 from aggregator.store.stories.summaries import summary_of, version_of
 from aggregator.store.tables import (
     article,
+    count_rows,
     entry,
     revision,
     rows_with,
@@ -185,7 +186,6 @@ def one_article(connection: Connection, id_: str) -> ArticleDetail | None:
     row = connection.execute(_WHOLE_ARTICLE.where(article.c.id == id_)).first()
     if row is None:
         return None
-    kept = select(func.count()).select_from(revision).where(revision.c.article == id_)
     # The original of a copy depends on its whole group (stories.counts).
     members = with_originals(article_views.views_of_stories(connection, [row.story])[row.story])
     original = next((one.copy_of for one in members if one.id == id_), row.copy_of)
@@ -193,7 +193,7 @@ def one_article(connection: Connection, id_: str) -> ArticleDetail | None:
         article=msgspec.structs.replace(article_views.view(row), copy_of=original),
         story=row.story,
         story_title=row.story_title,
-        revisions=connection.execute(kept).scalar_one(),
+        revisions=count_rows(connection, revision, revision.c.article == id_),
         copies=tuple(one for one in members if one.copy_of == id_),
     )
 

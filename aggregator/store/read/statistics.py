@@ -9,7 +9,6 @@ from sqlalchemy import (
     ColumnElement,
     Connection,
     Select,
-    Table,
     and_,
     case,
     collate,
@@ -41,6 +40,7 @@ from aggregator.store.tables import (
     change,
     command,
     correction,
+    count_rows,
     entry,
     outbox,
     rejected_input,
@@ -340,11 +340,11 @@ def statistics(database: Database) -> Iterator[tuple[str, int]]:
     """Yield (name, count) pairs of `db stats`; sizes are in bytes."""
     with database.read() as connection:
         for table in (source, article, revision, rejected_input, correction, change, tombstone):
-            yield f"{table.name}s".replace("_", " "), _count(connection, table)
+            yield f"{table.name}s".replace("_", " "), count_rows(connection, table)
         live = story.c.redirect_to.is_(None)
-        alive = connection.execute(select(func.count()).select_from(story).where(live)).scalar_one()
+        alive = count_rows(connection, story, live)
         yield "stories", alive
-        yield "merged stories", _count(connection, story) - alive
+        yield "merged stories", count_rows(connection, story) - alive
         for table, name in ((entry, "entries"), (outbox, "deliveries"), (command, "commands")):
             states = select(table.c.state, func.count().label("rows")).group_by(table.c.state)
             for row in connection.execute(states.order_by(table.c.state)):
@@ -353,7 +353,3 @@ def statistics(database: Database) -> Iterator[tuple[str, int]]:
     yield "bytes", place.size_bytes
     if place.log_bytes is not None:
         yield "bytes of the WAL", place.log_bytes
-
-
-def _count(connection: Connection, table: Table) -> int:
-    return connection.execute(select(func.count()).select_from(table)).scalar_one()

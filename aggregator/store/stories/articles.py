@@ -49,6 +49,7 @@ from aggregator.store.tables import (
     TEXT_OR_EMPTY,
     article,
     change_with,
+    count_rows,
     entry,
     identity_key,
     in_parts,
@@ -626,7 +627,7 @@ def has_copies(connection: Connection, id: str, count: int) -> bool:  # noqa: A0
 def copies_before(connection: Connection, id: str, n: int) -> int:  # noqa: A002
     """Return the number of copies of article `id` with lower numbers than `n`."""
     placed = article.c.copy_of == id, article.c.role == "copy", article.c.inbox_no < n
-    return connection.execute(select(func.count()).select_from(article).where(*placed)).scalar_one()
+    return count_rows(connection, article, *placed)
 
 
 def compared_texts(

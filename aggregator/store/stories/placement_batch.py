@@ -20,7 +20,7 @@ from aggregator.store.intake.inbox import Outcome, take_numbers
 from aggregator.store.stories import articles, stories
 from aggregator.store.stories.articles import NewArticle
 from aggregator.store.stories.stories import NewStory, StoryRow, StoryState
-from aggregator.store.tables import change, counter, entry, story, story_log
+from aggregator.store.tables import change, count_rows, counter, entry, story, story_log
 
 # "moved": an article was assigned to another story; "regrouped": by `recluster`; "full": from now on the
 # story accepts copies only; "forgotten": one of its articles was erased
@@ -234,8 +234,8 @@ def pull_back(connection: Connection, now: dt.datetime, few: int) -> int:
     last: dt.datetime | None = connection.execute(newest).scalar()
     if last is None or last <= now + _AHEAD:
         return 0
-    count = connection.execute(select(func.count()).select_from(story).where(*in_future)).scalar_one()
-    all_live = connection.execute(select(func.count()).select_from(story).where(live)).scalar_one()
+    count = count_rows(connection, story, *in_future)
+    all_live = count_rows(connection, story, live)
     if count > max(few, _AHEAD_SHARE * all_live):
         return 0
     order = select(story.c.story_no).where(*in_future).order_by(story.c.bumped_at, story.c.story_no)

@@ -94,7 +94,7 @@ def test_the_bare_headline_is_a_report_of_the_story(rig: Rig) -> None:
 # --- what counts as a report -------------------------------------------------------------------------------
 
 SPAM = "https://spam.example/feed"
-ADVERTISEMENT = "Pennmouth levee: play at Golden Harbour casino and get two hundred free spins today."
+ADVERTISEMENT = "Pennmouth levee: Golden Harbour casino gives two hundred free spins."
 
 
 def of_feed(guid: str, title: str, text: str, source: str = SPAM, **more: object) -> Entry:
@@ -216,7 +216,7 @@ def test_an_advertisement_behind_a_copied_teaser_does_not_count(rig: Rig) -> Non
     n = rig.waits(of_feed("x", HEADLINE, FLOOD, url="https://spam.example/x"))
     written_by(rig.database, pending_pages.place_without, [n])
     rig.place()
-    placed = rig.comes(n, page_of(ADVERTISEMENT, HEADLINE), "https://spam.example/x")
+    placed = rig.comes(n, page_of(f"{ADVERTISEMENT} Sign up with this code.", HEADLINE), "https://spam.example/x")
     assert [one.outcome for one in placed] == ["revised"]
     assert reports(rig.database) == [2]
     assert is_sound(rig)

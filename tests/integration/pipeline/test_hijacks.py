@@ -216,7 +216,9 @@ def test_an_advertisement_behind_a_copied_teaser_does_not_count(rig: Rig) -> Non
     n = rig.waits(of_feed("x", HEADLINE, FLOOD, url="https://spam.example/x"))
     written_by(rig.database, pending_pages.place_without, [n])
     rig.place()
-    placed = rig.comes(n, page_of(f"{ADVERTISEMENT} Sign up with this code.", HEADLINE), "https://spam.example/x")
+    placed = rig.comes(
+        n, page_of(f"{ADVERTISEMENT} Sign up with this code.", HEADLINE), "https://spam.example/x"
+    )
     assert [one.outcome for one in placed] == ["revised"]
     assert reports(rig.database) == [2]
     assert is_sound(rig)

@@ -290,13 +290,11 @@ def _kind(overlap: _Overlap, tuning: CopyTuning) -> Literal["copy", "excerpt"] |
 
 def _is_short_copy(overlap: _Overlap, tuning: CopyTuning) -> bool:
     """Check two short texts; these are often alike by form ("Check back for updates"), so headlines must
-    agree. Where one is unknown, the text must be a long run at least.
+    agree. Where one is unknown, the texts must have the same words, a long run at least.
     """
-    if overlap.least < tuning.most:
-        return False
     if overlap.smaller.headline and overlap.larger.headline:
-        return _headlines_agree(overlap, tuning)
-    return len(overlap.smaller.shingles) >= tuning.run_shingles
+        return overlap.least >= tuning.most and _headlines_agree(overlap, tuning)
+    return overlap.least == 1.0 and len(overlap.smaller.shingles) >= tuning.run_shingles
 
 
 def _is_cut(overlap: _Overlap, tuning: CopyTuning) -> bool:

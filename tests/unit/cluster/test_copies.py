@@ -309,6 +309,31 @@ def test_short_texts_need_an_agreeing_headline() -> None:
     assert kind(changed, short) is None
 
 
+@pytest.mark.parametrize("headlines", [("", ""), ("", TITLE), (TITLE, "")])
+@pytest.mark.parametrize(
+    ("form", "names"),
+    [
+        (
+            "The weather service has issued a severe thunderstorm warning for {} county until six in the "
+            "evening. Hail as large as coins and gusts of sixty miles an hour are expected. Residents should "
+            "stay indoors and away from windows.",
+            ("Harris", "Dallas"),
+        ),
+        (
+            "Police ask for help in finding {}, who was last seen on Monday evening near the station. Who "
+            "has seen the missing person or knows anything is asked to call the next station at any hour.",
+            ("Anna Berger", "Peter Schulz"),
+        ),
+    ],
+)
+def test_a_form_filled_in_twice_is_no_copy_where_a_headline_is_unknown(
+    form: str, names: tuple[str, str], headlines: tuple[str, str]
+) -> None:
+    one, other = (form.format(name) for name in names)
+    assert kind(one, other, *headlines) is None
+    assert kind(one, one, *headlines) == "copy"
+
+
 # --- excerpts ----------------------------------------------------------------------------------------------
 
 

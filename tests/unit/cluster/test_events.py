@@ -287,6 +287,22 @@ def test_sweeping_takes_out_what_nothing_reaches_and_changes_no_answer():
     assert index.candidates(newcomer) == before == [index.story(3)]
 
 
+def test_a_story_of_several_reports_leaves_as_one_of_a_single_report_does():
+    model = shipped_model(Tuning({"events": {"live_reach": 10}}))
+    index = StoryIndex(model)
+    pair = centroid.Centroid()
+    for text in (GRAIN[0], GRAIN[2]):
+        pair = centroid.add(pair, article(text))
+    index.add_story(IndexedStory(1, "single", blob_of(article(GRAIN[0], NOON)), 1))
+    index.add_story(IndexedStory(2, "several", centroid.to_bytes(pair, model), 1))
+    for inbox, live in ((11, [1, 2]), (12, [])):
+        newcomer = article(GRAIN[1], NOON, inbox)
+        assert sorted(story.number for story in index.candidates(newcomer)) == live
+        assert [number for number in (1, 2) if index.is_live(number, inbox)] == live
+    assert index.sweep(11) == []
+    assert index.sweep(12) == [1, 2]
+
+
 def test_a_story_older_than_the_window_leaves_after_a_while():
     model = shipped_model(Tuning({"events": {"kept_reach": 10}}))
     index = StoryIndex(model)

@@ -62,7 +62,7 @@ class Pipeline:
         """`metrics_registry` counts outcomes and verdicts.
 
         `keep_all` (for `eval`): every entry with text is placed. `texts_here` (for `ingest`): this
-        process prepares entries without markup, which costs less CPU than workers.
+        process prepares texts without markup that were handed in, which costs less CPU than workers.
         """
         self._metrics_registry = metrics_registry or Metrics()
         self._batch_articles = all_tuning.section("placing", PlacingTuning).batch_articles

@@ -104,7 +104,7 @@ class PollTuning(msgspec.Struct, frozen=True, kw_only=True):
     @property
     def longest_page_wait_seconds(self) -> float:
         """From the first attempt to fetch a page to the last."""
-        return self.page_retry_seconds * ((1 << (self.page_attempts - 1)) - 1)
+        return self.page_retry_seconds * ((1 << max(0, self.page_attempts - 1)) - 1)
 
 
 class PollRules(NamedTuple):

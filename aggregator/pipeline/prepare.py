@@ -26,6 +26,12 @@ _SLOW_REST_SECONDS = 600.0  # in which the archive is not read again
 TEXTS_A_JOB = 16  # a call costs 1.2 ms whatever its size; larger jobs would wait for each other
 
 
+def _is_text_of_a_file(waiting: InboxEntry) -> bool:
+    """Whether an entry has no markup and was handed in, in a file or a push: nobody else wrote it here."""
+    entry = waiting.entry
+    return entry.authority == "handed" and not (waiting.page or entry.html or entry.record)
+
+
 class PrepareDispatcher:
     """Submits entries to workers and keeps the options of each until it is placed. For one thread."""
 
@@ -67,8 +73,8 @@ class PrepareDispatcher:
         """Submit a job for these entries; `answered` decodes its result."""
         wanted = self._options(waiting)
         self._submitted.update((one.entry_no, how) for one, how in zip(waiting, wanted, strict=True))
-        has_markup = any(one.page or one.entry.html or one.entry.record for one in waiting)
-        executor = InlineExecutor() if self._texts_here and not has_markup else self._executor
+        is_here = self._texts_here and all(map(_is_text_of_a_file, waiting))
+        executor = InlineExecutor() if is_here else self._executor
         try:
             sent = waiting if self._workers_read else [self._with_page(one) for one in waiting]
             items = tuple(_item(one, how, page=pages) for one, how in zip(sent, wanted, strict=True))

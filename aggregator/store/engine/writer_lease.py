@@ -8,7 +8,7 @@ lock, resume and write. So each new writer raises the epoch in the table `writer
 of a writer first checks that its epoch is the current one. The row stays locked until the commit (FOR KEY
 SHARE), so the epoch cannot be raised in between (ADR 2).
 
-On PostgreSQL the writer checks every few seconds that its session still has the lock. A standby takes over
+On PostgreSQL the writer checks every second that its session still has the lock. A standby takes over
 when the session of the writer ends.
 """
 

@@ -103,7 +103,7 @@ def of_database(
     if stored is not None and stored.window_is_short and stored.window_hours is not None:
         hours = counted(round(stored.window_hours), "hour")
         advice = "give `grouping.memory` in config.yaml more, and see docs/scale.md"
-        yield warning(f"stories of one report accept articles for {hours} only: memory is full", advice)
+        yield warning(f"stories accept articles for {hours} only: memory is full", advice)
     if stored is not None and stored.all_fail is not None:
         yield problem(stored.all_fail, "aggregator sources list --failing")
     if backup is not None and backup.words is not None:

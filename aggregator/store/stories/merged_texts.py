@@ -80,7 +80,7 @@ def _render(database: Database, rows: Sequence[Row[Any]], renderer: Renderer) ->
     stories = [UnrenderedStory(title=row.title, articles=tuple(members[row.id])) for row in rows]
     renderings = renderer(stories)
     with database.write() as connection:
-        numbers = select(story.c.id, story.c.last_inbox_no)
+        numbers = select(story.c.id, story.c.last_inbox_no).with_for_update()
         ids = [row.id for row in rows]
         found = {one.id: one.last_inbox_no for one in rows_with(connection, numbers, story.c.id, ids)}
         unchanged = [

@@ -197,7 +197,7 @@ def test_a_window_that_memory_cuts_short_is_a_problem(
     assert hours[0] is None, "one article has no rate"
     assert hours[-1] == pytest.approx(30, rel=0.01), "two articles in the last three hours"
     assert problems[19] == ()
-    assert problems[20] == ("stories of one report accept articles for 30 hours only: memory is full",)
+    assert problems[20] == ("stories accept articles for 30 hours only: memory is full",)
     short.close()
 
 

@@ -31,7 +31,6 @@ class BoilerplateTuning(msgspec.Struct, frozen=True, kw_only=True, forbid_unknow
     middle_lines: int
     notice_similarity: float
     notice_headline_overlap: float
-    notice_same_headline: float
     notice_headline_in_text: float
 
 

@@ -11,14 +11,13 @@ class ExtractTuning(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     max_media: int
     head_lines: int
     title_words: int
-    kicker_words: int
     closing_lines: int
     wire_paragraphs: int
     stub_words: int
     searched_below_words: int
     nearly_empty_words: int
-    box_share: float
-    link_headline_words: int
+    most_share: float
+    headline_words: int
     sidebar_max_share: float
     article_share: float
     notice_search_chars: int
@@ -27,7 +26,6 @@ class ExtractTuning(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     list_link_share: float
     notice_share: float
     list_cards: int
-    list_card_share: float
     card_words: int
     card_lines: int
     live_entries: int
@@ -35,7 +33,6 @@ class ExtractTuning(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     live_swap_minutes: int
     live_day_margin_minutes: int
     live_outside_share: float
-    live_entry_words: int
     live_entries_max: int
     language_min_chars: int
     language_sample_chars: int

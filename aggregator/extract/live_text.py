@@ -171,7 +171,7 @@ def _is_schedule(
     """Return whether the entries are short, or on round minutes."""
     typical = sorted(words_by_entry)[len(words_by_entry) // 2]
     is_round = all(one.clock_minutes % 5 == 0 for one in entries)
-    return typical < tuning.live_entry_words * (2 if is_round else 1)
+    return typical < tuning.stub_words * (2 if is_round else 1)
 
 
 def _read(

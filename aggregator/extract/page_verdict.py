@@ -148,9 +148,7 @@ def _list(text: str, words: int, page: Page, tuning: ExtractTuning) -> Judgement
     signals = page.signals
     names = _names(page)
     is_named_list = any(_is("list").fullmatch(name) for name in names)
-    has_headline = not is_named_list and any(
-        count_words(name) >= tuning.link_headline_words for name in names
-    )
+    has_headline = not is_named_list and any(count_words(name) >= tuning.headline_words for name in names)
     is_article = any(kind.endswith(("article", "posting", "report")) for kind in page.facts.kinds)
     is_about = has_headline and (words < tuning.stub_words or is_article)
     if page.link_share >= tuning.list_link_share and not is_about:
@@ -158,7 +156,7 @@ def _list(text: str, words: int, page: Page, tuning: ExtractTuning) -> Judgement
     if signals is None or is_about:
         return None
     if signals.cards >= tuning.list_cards and (
-        words < tuning.stub_words or signals.carded_share(text) >= tuning.list_card_share
+        words < tuning.stub_words or signals.carded_share(text) >= tuning.most_share
     ):
         return Judgement("list", "it is a list of other articles with a few words about each")
     counts = _notices().forms["list", "contains"]  # search results

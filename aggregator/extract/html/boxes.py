@@ -108,7 +108,7 @@ def _is_card(link: Any, tuning: ExtractTuning) -> bool:
     if len(link) == 0 or link.get("href") is None:
         return False
     has_block = next(link.iterdescendants(*_BLOCKS), None) is not None
-    return has_block and count_words(_text(link)) >= tuning.link_headline_words
+    return has_block and count_words(_text(link)) >= tuning.headline_words
 
 
 def _leads_elsewhere(article: Any) -> bool:
@@ -157,7 +157,7 @@ def _is_link_item(item: Any, tuning: ExtractTuning) -> bool:
     if not linked or 2 * linked < _length(item):
         return False
     text = _text(item)
-    return count_words(text) >= tuning.link_headline_words and not text.endswith(".")
+    return count_words(text) >= tuning.headline_words and not text.endswith(".")
 
 
 def _is_label_and_link(paragraph: Any, tuning: ExtractTuning) -> bool:
@@ -168,7 +168,7 @@ def _is_label_and_link(paragraph: Any, tuning: ExtractTuning) -> bool:
     text, linked = _text(paragraph), _text(links[0])
     if not linked or not text.endswith(linked) or ends_sentence(linked):
         return False
-    if count_words(linked) < tuning.link_headline_words:
+    if count_words(linked) < tuning.headline_words:
         return False
     label = text[: -len(linked)].strip()
     return bool(label) and count_words(label) <= _LABEL_WORDS and label.endswith(_LABEL_END)

@@ -136,12 +136,12 @@ def remove_link_lines(root: Any, text: str, tuning: ExtractTuning) -> tuple[str,
     linked = sum(
         count
         for count, line in zip(words, lines, strict=True)
-        if letters_of(line) in links and count >= tuning.link_headline_words
+        if letters_of(line) in links and count >= tuning.headline_words
     )
     kept_lines = [
         line
         for n, line in enumerate(lines)
-        if not is_link[n] or (words[n] < tuning.link_headline_words and first < n < last)
+        if not is_link[n] or (words[n] < tuning.headline_words and first < n < last)
     ]
     return "\n".join(kept_lines), linked / (sum(words) or 1)
 
@@ -238,7 +238,7 @@ def complete_body(root: Any, text: str, tuning: ExtractTuning) -> str:
     lines = [line for line in text.split("\n") if line]
     keys = {line_key(line) for line in lines}
     paragraphs = list(_paragraphs(root))
-    build = _build_of(paragraphs, keys, tuning.box_share * count_words(text))
+    build = _build_of(paragraphs, keys, tuning.most_share * count_words(text))
     if build is None:
         return text
     similar = [paragraph for paragraph in paragraphs if paragraph.build == build]

@@ -147,13 +147,13 @@ def _rows(lines: Sequence[VisibleLine], tuning: ExtractTuning) -> Iterator[list[
     under: list[str] = []
     for line in lines:
         words = count_words(line.text)
-        if line.is_link and words >= tuning.link_headline_words:
+        if line.is_link and words >= tuning.headline_words:
             row += [*under, None, letters_of(line.text)]
             under = []
         elif row and not line.is_link:
             under.append(letters_of(line.text))
             is_card = words <= tuning.card_words and len(under) <= tuning.card_lines
-            if not is_card or (line.is_heading and words >= tuning.link_headline_words):
+            if not is_card or (line.is_heading and words >= tuning.headline_words):
                 yield row
                 row, under = [], []
     yield [*row, *under]

@@ -427,7 +427,7 @@ def _below_menu(
     for number in range(place, len(candidates)):
         line = candidates[number]
         share = _share_in_text(line, text_words)
-        if share and count_words(line) > tuning.kicker_words:
+        if share and count_words(line) > tuning.headline_words:
             return number
         if share or not _is_short(line, tuning):
             break
@@ -437,7 +437,7 @@ def _below_menu(
 def _is_short(line: str, tuning: ExtractTuning) -> bool:
     """Return whether the line has few words and is not a headline in capitals."""
     count = count_words(line)
-    return count <= tuning.kicker_words and not (line.isupper() and count >= tuning.kicker_words)
+    return count <= tuning.headline_words and not (line.isupper() and count >= tuning.headline_words)
 
 
 def is_menu(line: str) -> bool:
@@ -521,8 +521,8 @@ def _is_kicker(line: str, following: str, tuning: ExtractTuning) -> bool:
         return False
     if boilerplate.is_section(line):
         return next_count >= 3
-    is_in_capitals = line.isupper() and line_count >= tuning.kicker_words
-    is_short = line_count <= tuning.kicker_words and next_count >= max(5, line_count + 2)
+    is_in_capitals = line.isupper() and line_count >= tuning.headline_words
+    is_short = line_count <= tuning.headline_words and next_count >= max(5, line_count + 2)
     return is_short and not is_in_capitals and not ends_sentence(line)
 
 

@@ -41,7 +41,7 @@ def is_notice(title: str, text: str, other_title: str, other_text: str, tuning: 
     if not own or not other or len(own & said) > tuning.notice_headline_in_text * len(own):
         return False
     is_others = len(other & said) > tuning.notice_headline_in_text * len(other)
-    alike = tuning.notice_headline_overlap if is_others else tuning.notice_same_headline
+    alike = tuning.notice_headline_overlap if is_others else tuning.notice_similarity
     if len(own & other) > alike * min(len(own), len(other)):
         return False
     mine, theirs = shingle_hashes(text), shingle_hashes(other_text)

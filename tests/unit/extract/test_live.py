@@ -46,7 +46,7 @@ def test_every_entry_in_the_right_order_and_no_look_alike(case: dict[str, Any]) 
         ("midnight_step_minutes", 1440, "en-swapped-over-midnight"),
         ("live_swap_minutes", 0, "en-swapped-at-midnight"),
         ("live_day_margin_minutes", 5000, "it-ore-oldest-first"),
-        ("live_entry_words", 0, "no-recipe"),
+        ("stub_words", 0, "no-recipe"),
         ("live_entries_max", 2, "html-time-elements-two-days"),
     ],
 )

@@ -264,7 +264,7 @@ def _from_html(
         seen=seen,
     )
     text = "\n".join(body.paragraphs)
-    if not has_words(text, text_tuning.searched_below_words):
+    if not has_words(text, text_tuning.paywall_max_words):
         page = msgspec.structs.replace(page, signals=read_page_signals(html, text_tuning))
     judgement = judge(title, text, text_tuning, page)
     article = CleanArticle(

@@ -9,12 +9,10 @@ class ExtractTuning(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     max_text_chars: int
     max_title_chars: int
     max_media: int
-    head_lines: int
+    end_lines: int
     title_words: int
-    closing_lines: int
     wire_paragraphs: int
     stub_words: int
-    searched_below_words: int
     nearly_empty_words: int
     most_share: float
     headline_words: int
@@ -26,16 +24,13 @@ class ExtractTuning(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     list_link_share: float
     notice_share: float
     list_cards: int
-    card_words: int
     card_lines: int
     live_entries: int
     midnight_step_minutes: int
-    live_swap_minutes: int
-    live_day_margin_minutes: int
+    live_margin_minutes: int
     live_outside_share: float
     live_entries_max: int
     language_min_chars: int
-    language_sample_chars: int
     language_feed_entries: int
     lead_words: int
     episode_audio_bytes: int

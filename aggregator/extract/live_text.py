@@ -306,7 +306,7 @@ def _counted(
             step = one.clock_minutes - entries[place - 1].clock_minutes
             if step < -tuning.midnight_step_minutes:
                 number += 1
-            elif step > _DAY - tuning.live_swap_minutes:
+            elif step > _DAY - tuning.live_margin_minutes:
                 number -= 1  # two entries swapped at midnight
         day = stated[place]
         if day is not None:
@@ -369,7 +369,7 @@ def _last_day(
             continue  # an hour of tolerance for wrong clocks and zones
         ways.append((_distance(end - dt.timedelta(minutes=length), end, published.time, times.modified), day))
     ways.sort(key=lambda way: way[0])
-    if not ways or (len(ways) > 1 and ways[1][0] - ways[0][0] < tuning.live_day_margin_minutes):
+    if not ways or (len(ways) > 1 and ways[1][0] - ways[0][0] < tuning.live_margin_minutes):
         return None
     return ways[0][1] if ways[0][0] <= _DAY // 2 else None
 

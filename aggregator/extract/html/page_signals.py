@@ -152,7 +152,7 @@ def _rows(lines: Sequence[VisibleLine], tuning: ExtractTuning) -> Iterator[list[
             under = []
         elif row and not line.is_link:
             under.append(letters_of(line.text))
-            is_card = words <= tuning.card_words and len(under) <= tuning.card_lines
+            is_card = words <= tuning.nearly_empty_words and len(under) <= tuning.card_lines
             if not is_card or (line.is_heading and words >= tuning.headline_words):
                 yield row
                 row, under = [], []

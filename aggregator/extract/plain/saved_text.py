@@ -1,6 +1,6 @@
 """Plain text saved by a person: finds headline, byline, date and boilerplate, and returns the article.
 
-Head (before the first paragraph of prose, at most `head_lines` lines): masthead, slogan, topic, headline,
+Head (before the first paragraph of prose, at most `end_lines` lines): masthead, slogan, topic, headline,
 byline, date and standfirst, classified by position and form. If the outlet is known (from the folder's name),
 its masthead is known too. Lines between masthead and headline are compared with the text: a headline shares
 words with the text, a slogan ("The paper of the valley") does not. Middle: boilerplate lines go. End:
@@ -52,18 +52,18 @@ def read_saved_text(
     """
     lines = _lines(text)
     is_live = _is_live(lines)
-    first = _first_prose(lines, tuning.head_lines, is_live=is_live)
-    body_start = _after_standfirst(lines, first, tuning.head_lines)
+    first = _first_prose(lines, tuning.end_lines, is_live=is_live)
+    body_start = _after_standfirst(lines, first, tuning.end_lines)
     body = _without_boilerplate(
-        lines[body_start:], head_lines=max(0, tuning.head_lines - body_start) if is_live else 0
+        lines[body_start:], head_lines=max(0, tuning.end_lines - body_start) if is_live else 0
     )
-    closing = lines[max(body_start, len(lines) - 2 * tuning.closing_lines) :]
+    closing = lines[max(body_start, len(lines) - 2 * tuning.end_lines) :]
     above, standfirst = lines[:first], lines[first:body_start]
     head = read_head(above, body, outlet=outlet, tuning=tuning, standfirst=standfirst, closing=closing)
     stated = head.title or _breadcrumb_title(lines) or ""
     title, tail_outlet = outlet_names.split_title(stated, outlet)
     published = dates.published_from_text(
-        lines[: body_start or tuning.head_lines],
+        lines[: body_start or tuning.end_lines],
         zone,
         seen,
         title=stated,

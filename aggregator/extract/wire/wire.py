@@ -62,12 +62,12 @@ def find_wire(
     not an agency. `title`: repetitions of it are not a byline.
     """
     lines = lines or paragraphs
-    head = [line for line in lines[: tuning.closing_lines] if not title or not same_line(line, title)]
+    head = [line for line in lines[: tuning.end_lines] if not title or not same_line(line, title)]
     marks = [
         *_by_dateline(paragraphs[: tuning.wire_paragraphs]),
         *_by_byline(author, _above_the_text(head)),
         *_by_source(sources),
-        *_by_credit(_below_the_text(lines)[-tuning.closing_lines :]),
+        *_by_credit(_below_the_text(lines)[-tuning.end_lines :]),
         *_by_unlisted_dateline(paragraphs[: tuning.wire_paragraphs], outlet),
     ]
     shared = [mark for mark in marks if mark.agency is not None and mark.confidence <= SHARED]

@@ -44,8 +44,8 @@ def test_every_entry_in_the_right_order_and_no_look_alike(case: dict[str, Any]) 
     [
         ("live_entries", 99, "saved-unannounced-headlines-below-clocks"),
         ("midnight_step_minutes", 1440, "en-swapped-over-midnight"),
-        ("live_swap_minutes", 0, "en-swapped-at-midnight"),
-        ("live_day_margin_minutes", 5000, "it-ore-oldest-first"),
+        ("live_margin_minutes", 0, "en-swapped-at-midnight"),
+        ("live_margin_minutes", 5000, "it-ore-oldest-first"),
         ("stub_words", 0, "no-recipe"),
         ("live_entries_max", 2, "html-time-elements-two-days"),
     ],

@@ -17,7 +17,6 @@ class ExtractTuning(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     most_share: float
     headline_words: int
     sidebar_max_share: float
-    article_share: float
     notice_search_chars: int
     paywall_max_words: int
     notice_max_words: int

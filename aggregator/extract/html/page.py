@@ -53,7 +53,7 @@ def without_what_follows(root: Any, text: str, tuning: ExtractTuning) -> str:
         words_by_key[line_key(line)] = words_by_key.get(line_key(line), 0) + count_words(line)
     words_by_key.pop("", None)
     places = _places(root, words_by_key)
-    box = _box_of(words_by_key, places, tuning.article_share)
+    box = _box_of(words_by_key, places, tuning.most_share)
     if box is None:
         return text
     inside = [place for positions in places.values() for place in positions if box in place.above]

@@ -30,6 +30,7 @@ class ExtractTuning(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     live_outside_share: float
     live_entries_max: int
     language_min_chars: int
+    language_sample_chars: int
     language_feed_entries: int
     lead_words: int
     episode_audio_bytes: int

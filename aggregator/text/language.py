@@ -24,7 +24,7 @@ class LanguageTuning(Protocol):
     def language_min_chars(self) -> int: ...
 
     @property
-    def max_title_chars(self) -> int: ...
+    def language_sample_chars(self) -> int: ...
 
 
 @cache
@@ -56,7 +56,7 @@ def find_language(title: str, text: str, declared: str | None, tuning: LanguageT
     `declared` is used while they are very short and in its script.
     """
     hint = primary_tag(declared)
-    sample = f"{title}\n{text[: tuning.max_title_chars]}".strip()
+    sample = f"{title}\n{text[: tuning.language_sample_chars]}".strip()
     letters = sum(map(str.isalpha, sample[: 2 * tuning.language_min_chars]))
     if letters == 0 or (hint is not None and letters < tuning.language_min_chars and _may_be(hint, sample)):
         return hint
@@ -65,7 +65,7 @@ def find_language(title: str, text: str, declared: str | None, tuning: LanguageT
 
 def language_of_feed(texts: Iterable[str], tuning: LanguageTuning) -> str | None:
     """Return the language of entries of a feed together, which tell more than each alone."""
-    sample = "\n".join(text[: tuning.max_title_chars] for text in texts)
+    sample = "\n".join(text[: tuning.language_sample_chars] for text in texts)
     return _detected(sample) if any(map(str.isalpha, sample)) else None
 
 

@@ -78,7 +78,9 @@ class CopyTuning(msgspec.Struct, frozen=True, kw_only=True):
     short_shingles: int
     run_shingles: int
     slot_numbers: int
+    slot_share: float
     own_slot_numbers: int
+    own_slot_share: float
     reuse_share: float
 
 
@@ -368,8 +370,12 @@ def _is_templated(overlap: _Overlap, tuning: CopyTuning) -> bool:
     if overlap.one_outlet and _long_runs(shared, tuning.run_shingles).sum() < tuning.most * shared.sum():
         return True
     changed, numbers = _changed_numbers(smaller.words, shared)
-    least = tuning.own_slot_numbers if overlap.one_outlet else tuning.slot_numbers
-    if changed >= least and changed >= tuning.most * numbers:
+    least, least_share = (
+        (tuning.own_slot_numbers, tuning.own_slot_share)
+        if overlap.one_outlet
+        else (tuning.slot_numbers, tuning.slot_share)
+    )
+    if changed >= least and changed >= least_share * numbers:
         return True
     return _lacks_headline(smaller, larger, tuning) and _lacks_headline(larger, smaller, tuning)
 

@@ -323,7 +323,6 @@ class Placement(FrozenStruct, frozen=True, kw_only=True):
     role: Role
     evidence: Evidence
     copy_of: str | None = None  # the matching article; the original of the group is derived when read
-    absorbed_stories: tuple[str, ...] = ()  # stories merged into `story`
     follows: str | None = None  # the earlier story that `story`, founded now, continues
     is_little_known: bool = False  # see store/tables.py
 

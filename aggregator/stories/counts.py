@@ -131,23 +131,17 @@ def with_member(count_state: CountState, member: CountedArticle, *, linkable: bo
     `linkable` states whether later articles may become copies of this one, because it has LSH rows. The link
     of `member` must be an id in the count state or outside the story; see `resolve_link`.
     """
-    return merge_count_states(count_state, count_state_of([member], [member.id] if linkable else ()))
-
-
-def merge_count_states(one: CountState, other: CountState) -> CountState:
-    """Return the count state of two merged stories, which must have no article in common."""
-    groups = list(one.groups)
-    for group in other.groups:
-        ids = set(group.ids)
-        linked = [g for g in groups if not ids.isdisjoint(g.ids)]
-        groups = [g for g in groups if g not in linked]
-        groups.append(_merge_groups([*linked, group], ids.union(*(g.ids for g in linked))))
+    new = count_state_of([member], [member.id] if linkable else ())
+    (group,) = new.groups
+    linked = [one for one in count_state.groups if not set(group.ids).isdisjoint(one.ids)]
+    others = [one for one in count_state.groups if one not in linked]
+    merged = _merge_groups([*linked, group], set(group.ids).union(*(one.ids for one in linked)))
     return CountState(
-        articles=one.articles + other.articles,
-        unknown_outlets=one.unknown_outlets + other.unknown_outlets,
-        outlets=_joined(_keys(one.outlets), _keys(other.outlets)),
-        repeating=_joined(_keys(one.repeating), _keys(other.repeating)),
-        groups=_sort_groups(groups),
+        articles=count_state.articles + 1,
+        unknown_outlets=count_state.unknown_outlets + new.unknown_outlets,
+        outlets=_joined(_keys(count_state.outlets), _keys(new.outlets)),
+        repeating=_joined(_keys(count_state.repeating), _keys(new.repeating)),
+        groups=_sort_groups([*others, merged]),
     )
 
 

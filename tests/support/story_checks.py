@@ -177,7 +177,6 @@ def what_is_wrong(database: Database, placing: Placer | None = None) -> list[str
         orphans = connection.execute(
             select(func.count()).select_from(article).where(article.c.story.not_in(live))
         ).scalar_one()
-        wrong += out_of_reach(connection)
         if orphans:
             wrong.append(f"{orphans} articles are in no live story")
         if placing is not None:

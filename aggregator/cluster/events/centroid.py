@@ -126,12 +126,6 @@ def add_silent(centroid: Centroid, minutes: Sequence[int | None]) -> Centroid:
     return dataclasses.replace(centroid, silent=centroid.silent + len(minutes), unscored_times=times)
 
 
-def widest_gap(centroid: Centroid) -> int:
-    """Return the most minutes between a date of the story and the next one."""
-    dates = np.sort(np.concatenate((centroid.times, centroid.unscored_times)))
-    return int(np.diff(dates).max(initial=0))
-
-
 def trimmed(centroid: Centroid, model: EventModel) -> Words:
     """Return the mean report, packed and cut to `packed_terms`: the index finds the story by it."""
     if not centroid.reports:

@@ -34,7 +34,6 @@ class Decision(msgspec.Struct, frozen=True):
     role: Role
     counts_in_centroid: bool  # whether it is counted in the centroid (centroid.add) or silent (add_silent)
     evidence: Evidence
-    absorbed_stories: tuple[str, ...] = ()  # stories of live blogs and roundups, merged into this story
     shared: tuple[int, ...] = ()  # ids of the shared terms with the largest products (readable_terms)
     follows: str | None = None  # the earlier story that a new one continues
     nearest: bytes | None = None  # see pair_features.read_nearest; None: it was not compared
@@ -64,7 +63,8 @@ def decide(
 ) -> Decision:
     """Decide the story of the article: the highest score of those that reach the threshold, else its own.
 
-    Live blogs and roundups need `container_need` more: nothing splits them off again.
+    A story of live blogs and roundups only is joined where no other story reaches it. Live blogs and roundups
+    need `container_need` more: nothing splits them off again.
     """
     tuning = model.tuning
     role: Role = "container" if article.is_container else "report"
@@ -83,16 +83,14 @@ def decide(
             ),
             follows=_followed(article, ranked[0], need, model) if ranked else None,
         )
-    best, containers = fitting[0], []
+    best = fitting[0]
     if not article.is_container:
-        containers = [one for one in fitting if one.candidate.summary.is_container_only]
         best = next((one for one in fitting if not one.candidate.summary.is_container_only), best)
-    is_best_container = best.candidate.summary.is_container_only
     rival = next((one for one in ranked if one is not best), None)
     return Decision(
-        story=None if containers and is_best_container else best.candidate.story,
+        story=best.candidate.story,
         role=role,
-        counts_in_centroid=not article.is_container or is_best_container,
+        counts_in_centroid=not article.is_container or best.candidate.summary.is_container_only,
         evidence=Evidence(
             stage="event",
             score=best.score,
@@ -101,7 +99,6 @@ def decide(
             reasons=best.reasons,
             runner_up=_rival(rival, need) if rival else None,
         ),
-        absorbed_stories=tuple(one.candidate.story for one in containers),
         shared=shared_terms(article, best.candidate.summary, model),
     )
 

@@ -325,12 +325,10 @@ def _count(detail: dict[str, object], name: str) -> int:
 
 
 _WHY = {
-    "container": "it had only a live blog or roundup",
     "correction": "correction",
     "undone": "undo of a correction",
     "recluster": "all decisions were repeated",
     "second look": "second look",
-    "dates": "its date is too far from the others",
     "empty": "it had no articles left",
 }
 _HAPPENED = {

@@ -24,7 +24,6 @@ from aggregator.config.tuning import Tuning
 from aggregator.extract.urls import canonical_url
 from aggregator.extract.wire.agencies import copied_wire
 from aggregator.model.core import (
-    OPINION_KINDS,
     Agreement,
     CleanArticle,
     CopyEvidence,
@@ -204,8 +203,6 @@ class Placer:
             with self.unit_of_work() as unit_of_work:
                 set_counter(unit_of_work.connection, _FORGET_UNFINISHED, 1)
                 self._forget_handler.carry_out(unit_of_work, ids, former)
-                at_no = self.story_writer.last_membership_change(unit_of_work.connection)
-                self._second_look.part(unit_of_work, at_no=at_no)
 
         try:
             for start in range(0, len(meant.articles), BATCH):
@@ -387,7 +384,6 @@ class Placer:
             if is_late or placed.outcome in ("founded", "joined"):
                 number = old.inbox_no if is_late and old is not None else inbox_entry.inbox_no
                 self._boilerplate.note(unit_of_work, inbox_entry.entry, number, prepared.lines)
-            placed = self._parted(unit_of_work, placed, at_no=inbox_entry.inbox_no)
         unit_of_work.ledger.finish(
             inbox_entry.entry_no,
             at=unit_of_work.now,
@@ -400,14 +396,6 @@ class Placer:
         )
         self._boilerplate.placed(inbox_entry.entry_no)
         return placed
-
-    def _parted(self, unit_of_work: UnitOfWork, placed: PlacementResult, *, at_no: int) -> PlacementResult:
-        """Split the stories in which the entry left dates out of reach; return it with its story then."""
-        if not unit_of_work.ledger.apart:
-            return placed
-        self._second_look.part(unit_of_work, at_no=at_no)
-        stories_ = articles.assigned_stories(unit_of_work.connection, [placed.article])
-        return msgspec.structs.replace(placed, story=stories_.get(placed.article))
 
     def _mute(self, unit_of_work: UnitOfWork, inbox_entry: InboxEntry, reason: str) -> PlacementResult:
         """Refuse an entry that is not wanted; it keeps its text, to be queued again."""
@@ -452,7 +440,6 @@ class Placer:
                 return seen_there
         self._comparison.before(connection, inbox_entry.inbox_no, inbox_entry.accepted_at)
         self._second_look.before(unit_of_work, inbox_entry.inbox_no)
-        incoming = self._as_what_it_copies(connection, incoming, found.copy)
         incoming = self._with_wire_of_original(connection, incoming, found.copy)
         article, own = incoming.as_article(), incoming.as_pair()
         story_constraints = self._constraints.story_constraints(connection, id_)
@@ -482,7 +469,6 @@ class Placer:
             founded=assigned_story is None,
             role=decision.role,
             copy_of=evidence.copied,
-            absorbed_stories=decision.absorbed_stories,
             follows=decision.follows if assigned_story is None else None,
             is_little_known=incoming.is_polled
             and self._comparison.is_little_known(connection, incoming.source),
@@ -525,12 +511,10 @@ class Placer:
         joined: StoryRow | None,
     ) -> None:
         """Write the article and its story, `joined` or a new one; the next comparison finds it in memory."""
-        connection = unit_of_work.connection
-        losers = [live_story(connection, loser) for loser in new.placement.absorbed_stories]
-        index = self.story_writer.index(connection)
+        index = self.story_writer.index(unit_of_work.connection)
         before = index.get(joined.story_no) if joined else None
-        number = self.story_writer.take_in(unit_of_work, new, article, joined, losers)
-        if not losers and (joined is None or (before and not joined.container_only)):
+        number = self.story_writer.take_in(unit_of_work, new, article, joined)
+        if joined is None or (before and not joined.container_only):
             self._comparison.joined(new, own, before, index.story(number))
 
     def _agreement(
@@ -599,26 +583,6 @@ class Placer:
         self._comparison.revised(old.inbox_no)
         return msgspec.structs.replace(old, source=entry.source, outlet_key=None, outlet_name=None)
 
-    @staticmethod
-    def _as_what_it_copies(
-        connection: Connection, incoming: IncomingArticle, copy: CopyEvidence | None
-    ) -> IncomingArticle:
-        """A copy is no live blog, whatever its headline; in one outlet it is of the kind of its original."""
-        clean = incoming.clean
-        if copy is None or copy.kind != "copy":
-            return incoming
-        original = articles.member(connection, copy.other)
-        role, kind = original.role, original.kind
-        if role == "container" or (clean.is_container and clean.timed):
-            return incoming
-        # Of another outlet it is not known whether it took over a column, or labels what it took from others.
-        is_of_outlet = original.outlet is not None and original.outlet == incoming.outlet
-        if not clean.is_container and (kind not in OPINION_KINDS or kind == clean.kind or not is_of_outlet):
-            return incoming
-        evidence = None if kind == "report" else f"copy of {copy.other}"
-        copied = msgspec.structs.replace(clean, is_container=False, kind=kind, kind_evidence=evidence)
-        return incoming._replace(clean=copied)
-
     def _with_wire_of_original(
         self, connection: Connection, incoming: IncomingArticle, copy: CopyEvidence | None
     ) -> IncomingArticle:
@@ -664,7 +628,6 @@ class Placer:
         scored = self._comparison.scored(connection, own, candidates)
         decided = decide(article, scored, self._model, self._comparison.model.bias)
         decided = msgspec.structs.replace(decided, nearest=pack_nearest(own.nearest))
-        decided = self._without_kept_apart(connection, decided)
         if copy is not None and copy.kind == "excerpt" and decided.role == "report":
             return msgspec.structs.replace(decided, role="excerpt", counts_in_centroid=decided.story is None)
         return decided
@@ -679,15 +642,6 @@ class Placer:
             return None
         story = index.story(found.story_no)
         return found if is_within_window(article, story, self._model.tuning) else None
-
-    def _without_kept_apart(self, connection: Connection, decided: Decision) -> Decision:
-        """Remove live blogs that a correction keeps out of the story, or apart from each other."""
-        one_story = [] if decided.story is None else [decided.story]
-        for container in decided.absorbed_stories:
-            if all(self._constraints.may_merge(connection, container, other) for other in one_story):
-                one_story.append(container)
-        taken = tuple(one for one in one_story if one != decided.story)
-        return msgspec.structs.replace(decided, absorbed_stories=taken)
 
     def _constrained_decision(
         self,
@@ -837,7 +791,6 @@ class Placer:
             id_ == old.id for _, id_ in articles.copy_ancestors(connection, found.copy.other)
         ):
             found = found._replace(copy=None)  # it is the original of what was found
-        incoming = self._as_what_it_copies(connection, incoming, found.copy)
         incoming = self._with_wire_of_original(connection, incoming, found.copy)
         self._replace_text(unit_of_work, incoming, old)
         is_container = incoming.clean.is_container

@@ -5,8 +5,7 @@ by inbox number, before the first article of the next `reassess_every`, and cove
 since the last one; so a replay of the same articles decides at the same moments.
 """
 
-import math
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Sequence
 
 from aggregator.cluster.events.pair_features import Floats, PairArticle
 from aggregator.cluster.events.reassess import (
@@ -17,7 +16,7 @@ from aggregator.cluster.events.reassess import (
 )
 from aggregator.cluster.events.scorer import Candidate
 from aggregator.cluster.events.story_index import StoryIndex
-from aggregator.cluster.events.weights import MINUTES_A_DAY, EventTuning
+from aggregator.cluster.events.weights import EventTuning
 from aggregator.model.core import Evidence, Reason, RunnerUp
 from aggregator.pipeline.placement.apply_corrections import Constraints
 from aggregator.pipeline.placement.report_comparison import ReportComparison, deciding, has_report
@@ -159,47 +158,6 @@ class SecondLook:
             unit_of_work.ledger.log(unit_of_work.now, origin, "moved", article=article, to=new, **why)
             left = {"from": origin, **why}
             unit_of_work.ledger.log(unit_of_work.now, new, "moved", article=article, **left)
-
-    def part(self, unit_of_work: UnitOfWork, *, at_no: int) -> None:
-        """Split the stories that a change of their articles left with dates out of reach of one another.
-
-        Of the dates within reach of each other, those of the most articles keep the story, and the articles
-        without a date; what a correction holds together stays.
-        """
-        connection, writer = unit_of_work.connection, self._story_writer
-        for story in sorted(unit_of_work.ledger.apart):
-            rows = articles.members(connection, story)
-            dates = {one.id: one.as_article().stated_minutes for one in rows}
-            groups = _within_reach(dates, self._tuning.window_days)
-            for group in sorted(groups, key=len, reverse=True)[1:]:
-                copies = writer.with_copies(connection, group, story)
-                leaving = [one for one in copies if one in group or dates[one] is None]
-                if not self._constraints.may_leave(connection, leaving):
-                    continue
-                for one in leaving:
-                    had = articles.evidence_of(connection, one)
-                    evidence = Evidence(
-                        stage="second look", copy=had.copy, reuse=had.reuse, rules_version=self._version
-                    )
-                    articles.set_evidence(connection, one, evidence)
-                new = writer.move(unit_of_work, leaving, None, at_no=at_no)
-                for one in leaving:
-                    why = {"article": one, "reason": "dates"}
-                    unit_of_work.ledger.log(unit_of_work.now, story, "moved", to=new, **why)
-                    unit_of_work.ledger.log(unit_of_work.now, new, "moved", **why, **{"from": story})
-        unit_of_work.ledger.apart.clear()
-
-
-def _within_reach(dates: Mapping[str, int | None], days: float) -> list[list[str]]:
-    """Return the dated articles in groups that lie more than these days apart, in order of their dates."""
-    groups: list[list[str]] = []
-    last = -math.inf
-    for minutes, id_ in sorted((minutes, id_) for id_, minutes in dates.items() if minutes is not None):
-        if minutes - last > days * MINUTES_A_DAY:
-            groups.append([])
-        groups[-1].append(id_)
-        last = minutes
-    return groups
 
 
 class _StoryLookup:

@@ -18,7 +18,7 @@ from aggregator.cluster.events import centroid
 from aggregator.cluster.events.centroid import ScoringInput
 from aggregator.cluster.events.story_index import IndexedStory as IndexRow
 from aggregator.cluster.events.story_index import StoryCache, StoryIndex
-from aggregator.cluster.events.weights import MINUTES_A_DAY, EventModel
+from aggregator.cluster.events.weights import EventModel
 from aggregator.config.garbage import give_back_memory
 from aggregator.model.core import ArticleView
 from aggregator.pipeline.placement.story_options import StoryOptions
@@ -34,7 +34,6 @@ from aggregator.stories.counts import (
     count,
     count_state_of,
     from_bytes,
-    merge_count_states,
     origin_link,
     resolve_link,
     with_member,
@@ -216,21 +215,14 @@ class StoryWriter:
         new: NewArticle,
         article: ScoringInput,
         assigned_story: StoryRow | None,
-        losers: Sequence[StoryRow],
     ) -> int:
-        """Write the article and its story: a new one, or `assigned_story`; return its number.
-
-        `losers` are merged into it.
-        """
+        """Write the article and its story: a new one, or `assigned_story`; return its number."""
         known = None if assigned_story is None else self._known_story(assigned_story.id)
         before = None if known is None else known.membership
         if before is None and assigned_story is not None:
             before = self._membership_of(unit_of_work.connection, assigned_story)
         span = None if before is None else before.span
         membership = self._grown(unit_of_work.connection, new, article, before, new.placement.story)
-        for loser in losers:
-            membership = self._joined(unit_of_work.connection, membership, loser)
-            self._regrouped()
         bump, redates = unit_of_work.now, False
         if not new.bump_by_clock:
             is_dated = new.clean.published is not None
@@ -252,10 +244,9 @@ class StoryWriter:
         )
         number = self._store(
             unit_of_work, assigned_story, new.placement.story, state, bump, membership=membership,
-            founder=new.id, article=new.id, others=[loser.id for loser in losers],
+            founder=new.id, article=new.id,
         )  # fmt: skip
-        if not losers:
-            self._remember(number, new.placement.story, state, membership)
+        self._remember(number, new.placement.story, state, membership)
         if assigned_story is not None and assigned_story.container_only and not state.container_only:
             fallen = [
                 member.id
@@ -264,10 +255,6 @@ class StoryWriter:
             ]
             articles.set_counts_in_centroid(unit_of_work.connection, fallen, counts_in_centroid=False)
         unit_of_work.ledger.articles.append(new)
-        for loser in losers:
-            silent = [member.id for member in articles.members(unit_of_work.connection, loser.id)]
-            articles.set_counts_in_centroid(unit_of_work.connection, silent, counts_in_centroid=False)
-            self._redirect(unit_of_work, loser, new.placement.story, reason="container")
         return number
 
     # --- articles that move -------------------------------------------------------------------------------
@@ -487,16 +474,6 @@ class StoryWriter:
             last_inbox_no=max(new.inbox_no, before.last_inbox_no),
         )
 
-    def _joined(self, connection: Connection, membership: Membership, loser: StoryRow) -> Membership:
-        lost = self._membership_of(connection, loser)
-        return Membership(
-            centroid=centroid.merge(membership.centroid, lost.centroid),
-            count_state=merge_count_states(membership.count_state, lost.count_state),
-            span=membership.span.with_other(lost.span),
-            shown=sorted([*membership.shown, *lost.shown], key=lambda one: one.effective_at),
-            last_inbox_no=max(membership.last_inbox_no, lost.last_inbox_no),
-        )
-
     def _count_state(self, connection: Connection, row: StoryRow) -> CountState:
         known = None if row.count_state is None else from_bytes(row.count_state)
         return known or count_state_of(articles.members(connection, row.id))
@@ -523,7 +500,9 @@ class StoryWriter:
         )
         derived = stories.derived_columns(membership, self._model, self._options.families)
         shown = membership.shown
-        reports_before = assigned_story.report_count if assigned_story else 0
+        reports_before = 0
+        if assigned_story is not None and not assigned_story.container_only:
+            reports_before = assigned_story.report_count
         chosen = headline(
             shown,
             assigned_story.title if assigned_story else None,
@@ -532,7 +511,7 @@ class StoryWriter:
             afresh=derived.report_count.bit_length() > reports_before.bit_length(),  # at 1, 2, 4, 8 ...
         )
         title = chosen.title
-        gains = assigned_story is not None and derived.report_count > assigned_story.report_count
+        gains = derived.report_count > reports_before
         has_report = any(group.is_counted for group in membership.count_state.groups)
         is_news = derived.report_count > 1 or bump - membership.span.first <= self._bump_age
         bumped = assigned_story is None or bool(
@@ -610,8 +589,6 @@ class StoryWriter:
             state.title,
         )
         unit_of_work.ledger.change(unit_of_work.now, story, row, state, bump=bump, **change)
-        if centroid.widest_gap(membership.centroid) > self._model.tuning.window_days * MINUTES_A_DAY:
-            unit_of_work.ledger.apart.add(story)
         self._index_story(IndexRow(number, story, state.centroid, state.last_inbox_no))
         return number
 

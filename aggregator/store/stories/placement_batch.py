@@ -73,7 +73,6 @@ class Ledger:
         self.summaries: dict[str, Callable[[], str]] = {}  # by story
         self.articles: list[NewArticle] = []
         self.lines: dict[tuple[str, int], bytes] = {}  # by outlet and inbox number
-        self.apart: set[str] = set()  # stories with dates outside the window of all their other dates
         self._dropped_lines: list[tuple[str, int]] = []
         event.listen(connection, "before_cursor_execute", self._before)
         self._numbers: dict[str, int] = {}

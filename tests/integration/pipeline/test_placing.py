@@ -84,17 +84,6 @@ def test_a_reprint_is_a_copy_and_no_further_report_it_does_not_bump_and_does_not
     assert queried(rig.database, weighs).scalars().all() == [True, False]
 
 
-@pytest.mark.parametrize("later", [0, 400])
-def test_a_reprint_under_the_headline_of_a_round_up_is_a_reprint(rig: Rig, later: int) -> None:
-    rig.clock.time = NOON + 500 * DAY
-    rig.take(flood())
-    at = NOON + later * DAY
-    (placed,) = rig.take(record("Courier", "9", "Morning briefing: Pennmouth", FLOOD, published=at))
-    rows = queried(rig.database, select(article.c.role, article.c.copy_of).order_by(article.c.inbox_no)).all()
-    assert rows[1].copy_of is not None
-    assert (placed.outcome, rows[1].role) == (("founded", "report") if later else ("copy", "copy"))
-
-
 def test_a_reprint_of_a_live_blog_is_a_live_blog(rig: Rig) -> None:
     title = "Live blog: levee breaks at Pennmouth on the Arrel"
     rig.take(record("Live Desk", "1", title, BLOG, published=NOON))

@@ -11,7 +11,6 @@ from aggregator.admin.evaluate import place_records, read_dataset
 from aggregator.config.tuning import Tuning
 from aggregator.model.core import Entry
 from aggregator.pipeline.pipeline import Pipeline
-from aggregator.pipeline.placement.erase import ForgetCommand
 from aggregator.pipeline.workers.executor import InlineExecutor
 from aggregator.sources.parse.jsonl import LabelledRecord
 from aggregator.store.engine.database import Database
@@ -53,27 +52,6 @@ def test_a_date_read_in_a_text_bounds_its_story(
     for one in both if is_read_first else reversed(both):
         rig.take(one)
     assert len(set(homes(rig))) == stories
-
-
-@pytest.mark.parametrize("read", [None, 40])
-def test_a_date_that_a_revision_brings_parts_the_article_from_its_story(rig: Rig, read: float | None) -> None:
-    rig.take(told("Gazette", FLOOD), told("Herald", FLOOD_ELSEWHERE, days=0), told("Courier", LATER, days=1))
-    assert len(set(homes(rig))) == 1
-    (revised,) = rig.take(told("Gazette", LATER, days=None if read else 40, read=read))
-    first, *others = homes(rig)
-    assert revised.story == first
-    assert first not in others
-    assert len(set(others)) == 1
-
-
-def test_what_one_date_held_together_parts_when_it_is_forgotten(database: Database) -> None:
-    rig = Rig(database, Clock(NOON + 60 * DAY), Tuning({"events": {"threshold": -4.0}}))  # dates alone part
-    rig.take(told("Gazette", FLOOD, days=0), told("Herald", FLOOD_ELSEWHERE, days=10))
-    rig.take(told("Courier", LATER, days=20), told("Mirror", FLOOD))
-    assert len(set(homes(rig))) == 1
-    rig.pipeline.placer.erase(ForgetCommand(name="Herald"))
-    gazette, courier, mirror = homes(rig)
-    assert gazette == mirror != courier
 
 
 def test_what_a_person_puts_together_stays_together(rig: Rig) -> None:

@@ -82,8 +82,6 @@ def test_a_date_read_in_a_text_bounds_a_story_and_is_no_declared_one():
     undated, read = (summed([ScoringInput(terms, text_minutes=minutes)]) for minutes in (None, 700))
     front = centroid.read_summary(blob(read))
     assert (front.dates.tolist(), front.times) == ([700], b"")
-    other = summed([ScoringInput(terms, 500)])
-    assert centroid.widest_gap(centroid.merge(read, other)) == 200
     assert centroid.trimmed(read, MODEL).tobytes() == centroid.trimmed(undated, MODEL).tobytes()
 
 

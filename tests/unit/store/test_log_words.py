@@ -21,10 +21,6 @@ def line(kind: str, **detail: object) -> LogLine:
     [
         (line("merged", into="other"), "merged into other"),
         (
-            line("merged", other="loser", reason="container"),
-            "story loser was merged into it (it had only a live blog or roundup)",
-        ),
-        (
             line("moved", to="there", reason="second look", score=1.5),
             "moved to there (second look, score +1.50)",
         ),

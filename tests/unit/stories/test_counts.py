@@ -15,7 +15,6 @@ from aggregator.stories.counts import (
     count_state_of,
     counts,
     from_bytes,
-    merge_count_states,
     origin_link,
     original_of,
     resolve_link,
@@ -200,18 +199,6 @@ def test_growing_one_by_one_in_any_order_equals_counting_all(
     grown = folded(shuffled)
     assert grown == folded(articles)
     assert counts(grown) == count(articles) == counted_by_hand(articles)
-
-
-@pytest.mark.slow
-@given(stories(), st.integers(0, 8))
-def test_two_stories_that_become_one_count_as_all_their_articles(
-    articles: list[ArticleView], at: int
-) -> None:
-    one, other = articles[:at], articles[at:]
-    ways = merge_count_states(folded(one), folded(other)), merge_count_states(folded(other), folded(one))
-    assert ways == (folded(articles), folded(articles))
-    both = merge_count_states(count_state_of(one), count_state_of(other))
-    assert counts(both).article_count == len(articles)
 
 
 @pytest.mark.slow

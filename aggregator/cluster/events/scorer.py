@@ -63,12 +63,10 @@ def decide(
 ) -> Decision:
     """Decide the story of the article: the highest score of those that reach the threshold, else its own.
 
-    A story of live blogs and roundups only is joined where no other story reaches it. Live blogs and roundups
-    need `container_need` more: nothing splits them off again.
+    A story of live blogs and roundups only is joined where no other story reaches it.
     """
-    tuning = model.tuning
+    need = model.tuning.threshold
     role: Role = "container" if article.is_container else "report"
-    need = tuning.threshold + (tuning.container_need if article.is_container else 0.0)
     ranked = sorted(scored, key=lambda one: (-one.score, one.candidate.number))
     fitting = [one for one in ranked if one.score >= need]
     if not fitting:

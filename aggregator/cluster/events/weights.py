@@ -29,7 +29,6 @@ class EventTuning(msgspec.Struct, frozen=True, kw_only=True):
     memory_fixed: int
     memory_an_article: int
     threshold: float
-    container_need: float
     unit_words: int
     packed_terms: int
     key_terms: int

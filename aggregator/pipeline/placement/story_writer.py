@@ -97,49 +97,18 @@ class StoryWriter:
     def index(self, connection: Connection) -> StoryIndex:
         """The index of live stories by terms, which reads by this connection; built if missing."""
         if self._index is None:
-            try:
-                self._index = self._built(connection, frozenset())
-            except ValueError:
-                self._index = self._built(connection, self._unmendable(connection))
+            rows = stories.open_stories(connection, since=self._oldest_possible(connection))
+            whole = (IndexRow(*row) for row in rows)
+            self._index = StoryIndex(self._model, whole, read=partial(_index_rows, connection))
             give_back_memory()
         self._index.read = partial(_index_rows, connection)
         self._index.undated_from = self._undated_from(connection)
         return self._index
 
-    def _built(self, connection: Connection, without: Collection[str]) -> StoryIndex:
-        rows = stories.open_stories(connection, since=self._oldest_possible(connection))
-        whole = (IndexRow(*row) for row in rows if row.id not in without)
-        return StoryIndex(self._model, whole, read=partial(_index_rows, connection))
-
     def _oldest_possible(self, connection: Connection) -> int:
         """Return the inbox number before which no story is live."""
         newest = stories.newest_inbox_no(connection)
         return self._model.tuning.oldest_live(newest, self._undated_from(connection))
-
-    def _unmendable(self, connection: Connection) -> frozenset[str]:
-        """Recompute damaged centroids of live stories; return the stories where that fails."""
-        unreadable = []
-        for row in stories.open_stories(connection, since=self._oldest_possible(connection)):
-            try:
-                centroid.read_summary(row.centroid)
-            except ValueError:
-                unreadable.append(row.id)
-        left = set()
-        for id_ in unreadable:
-            try:
-                is_mended = self.mend(connection, id_)
-            except ValueError:  # the terms of an article are damaged, too
-                is_mended = False
-            words = "is recomputed" if is_mended else "cannot be recomputed: no article joins it"
-            log.warning(
-                "story %s: its centroid cannot be read and %s; `aggregator db check --repair`",
-                id_,
-                words,
-                extra={"event": "centroid_damaged"},
-            )
-            if not is_mended:
-                left.add(id_)
-        return frozenset(left)
 
     def last_membership_change(self, connection: Connection) -> int:
         """The inbox number of the last change of members of a story."""

@@ -89,16 +89,6 @@ def test_many_entries_of_one_feed_that_fail_hold_up_nobody(database: Database) -
     assert list(states(database).values())[-1] == "done"
 
 
-def test_a_story_whose_sums_and_members_are_damaged_is_joined_by_nobody(database: Database) -> None:
-    Rig(database, Clock()).take(LEVEE)
-    with database.write() as connection:
-        whole = connection.execute(select(story.c.centroid)).scalar_one()
-        connection.execute(update(story).values(centroid=whole[:-4]))
-        connection.execute(text("UPDATE article SET terms = :junk"), {"junk": b"abc"})
-    [placed] = Rig(database, Clock()).take(DOCKS)
-    assert placed.outcome == "founded"
-
-
 def test_an_entry_whose_words_are_damaged_is_refused(database: Database) -> None:
     rig = Rig(database, Clock())
     rig.accept(LEVEE)
@@ -108,14 +98,16 @@ def test_an_entry_whose_words_are_damaged_is_refused(database: Database) -> None
     assert states(database) == {1: "refused", 2: "done"}
 
 
-def test_damaged_sums_of_a_story_are_worked_out_anew(database: Database) -> None:
+def test_damaged_sums_of_a_story_pause_placing_until_they_are_repaired(database: Database) -> None:
     Rig(database, Clock()).take(LEVEE)
-    whole = select(story.c.centroid)
-    before = queried(database, whole).scalar_one()
     damage(database, centroid=b"nonsense")
-    [placed] = Rig(database, Clock()).take(DOCKS)
-    assert placed.outcome == "founded"
-    assert queried(database, whole.where(story.c.story_no == 1)).scalar_one() == before
+    rig = Rig(database, Clock())
+    rig.accept(DOCKS)
+    with pytest.raises(DamagedError, match=r"cannot be placed .*aggregator db check"):
+        rig.place()
+    assert states(database)[2] == "ready"
+    repaired(database)
+    assert [one.outcome for one in Rig(database, Clock()).place()] == ["founded"]
 
 
 def test_a_damaged_merged_text_is_rendered_again(database: Database) -> None:

@@ -87,11 +87,11 @@ def decided(one: ScoringInput, *found: ScoredCandidate) -> Decision:
     [
         (REPORT, NEED, True),
         (REPORT, NEED - 0.001, False),
-        (BLOG, NEED + MODEL.tuning.container_need, True),
-        (BLOG, NEED + MODEL.tuning.container_need - 0.001, False),
+        (BLOG, NEED, True),
+        (BLOG, NEED - 0.001, False),
     ],
 )
-def test_the_threshold_is_inclusive_and_a_container_needs_more(one, score, joins):
+def test_the_threshold_is_inclusive(one, score, joins):
     decision = decided(one, scored(1, score))
     assert (decision.story == "s1") is joins
     assert decision.evidence.stage == ("event" if joins else "founded")
@@ -149,7 +149,7 @@ NEAR = NEED - MODEL.tuning.slack
         ({"minutes": NOON - 60}, NEAR, 0.9, False),
         ({"body_words": 0}, NEAR, 0.9, False),
         ({"is_opinion": True}, NEAR, 0.9, False),
-        ({"is_container": True}, NEAR + MODEL.tuning.container_need, 0.9, False),
+        ({"is_container": True}, NEAR, 0.9, False),
     ],
 )
 def test_a_new_story_follows_one_that_is_nearly_the_same_and_began_earlier(changes, score, texts, follows):

@@ -125,17 +125,6 @@ def test_a_report_stays_with_the_opinion_that_joined_it(database: Database) -> N
     assert rows(database, moved) == [(0,)]
 
 
-def test_a_copy_of_an_opinion_is_one_in_its_outlet_only(database: Database) -> None:
-    """A label that another outlet put on a text it took over says nothing about the text."""
-    rig = Rig(database, Clock())
-    rig.take(
-        record("Echo", "1", "Opinion: Pennmouth deserves a levee", FLOOD_ELSEWHERE, published=NOON),
-        record("Echo", "2", "Pennmouth deserves a levee", FLOOD_ELSEWHERE, published=NOON),
-        record("Mirror", "1", "Pennmouth deserves a levee", FLOOD_ELSEWHERE, published=NOON),
-    )
-    assert [row[1] for row in rows(database, KINDS)] == ["opinion", "opinion", "report"]
-
-
 def test_a_revision_changes_kind_and_count(rig: Rig) -> None:
     longer = FLOOD_ELSEWHERE + " The council meets tonight."
     rig.take(record("Echo", "1", "Pennmouth deserves a levee", longer, published=NOON))

@@ -233,27 +233,6 @@ class StoryListItem(FrozenStruct, frozen=True, kw_only=True, omit_defaults=False
     titles: tuple[ListedTitle, ...] = ()  # of other outlets than that of the title, newest first; a few
 
 
-HistoryEventKind = Literal[
-    "created", "joined", "headline", "merged", "moved", "revised", "corrected", "other"
-]
-
-
-class HistoryEvent(FrozenStruct, frozen=True, kw_only=True):
-    """One event in the history of a story.
-
-    `article` is the article that was added, if it still exists. `before` and `after` are headlines; for
-    "merged",
-    `before` is the title of the story that was merged into this one. `words` is the reason, where known.
-    """
-
-    at: dt.datetime
-    kind: HistoryEventKind
-    article: str | None = None
-    before: str = ""
-    after: str = ""
-    words: str = ""
-
-
 ChangeKind = Literal["created", "report", "headline", "corrected", "merged", "split"]
 
 

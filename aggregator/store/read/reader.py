@@ -414,7 +414,6 @@ class StoryReader:
     with_links = _reading(story_links.with_links)
     list_stories = _reading(front_page.list_stories)
     new_reports = _reading(front_page.new_reports)
-    story_history = _reading(front_page.story_history)
     folders = _reading(front_page.folders)
     topics = _reading(front_page.topics)
     changes = _reading(story_list.newest)

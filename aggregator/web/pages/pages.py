@@ -58,7 +58,6 @@ STORIES_A_PAGE = 30
 SEARCH_STORIES = 20
 SOURCES_A_PAGE = 100
 FACTS_SHOWN = 12  # the others are folded; the merged text of a page should have 700 to 900 words
-HISTORY_SHOWN = 60  # events in the history of a story
 OTHERS_SHOWN = 20  # articles to compare with on the page of an explanation
 MAX_URL_CHARS = 2_048
 RANKINGS_KEPT = 64  # filters; a ranking has some hundred ids
@@ -319,7 +318,6 @@ class Pages:
             timeline=timeline,
             timeline_shown=shown_days,
             timeline_more=sum(len(items) for _, items in timeline[shown_days:]),
-            growth=views.shown_history(self._site.reader.story_history(shown.id, HISTORY_SHOWN), shown),
             facts_shown=FACTS_SHOWN,
             explains=self._site.editor is not None,
             near=self._near(story) if self.may_correct(request) else (),

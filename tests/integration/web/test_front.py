@@ -192,37 +192,3 @@ def test_no_text_is_read_to_weigh_stories_and_no_story_scanned(rig: Rig) -> None
                 values = ("",) * statement.count("?")
                 plan = connection.exec_driver_sql(f"EXPLAIN QUERY PLAN {statement}", values)
                 assert not any("TEMP B-TREE" in row[-1] for row in plan)
-
-
-def test_the_history_of_a_story_is_in_order(rig: Rig) -> None:
-    reading = StoryReader(rig.database)
-    flood = next(one for one in reading.rank_front_page(StoryFilter()) if one.report_count == 2).id
-    strike = next(one for one in reading.rank_front_page(StoryFilter()) if one.report_count == 1)
-    steps = reading.story_history(flood, 60)
-    assert [step.kind for step in steps if step.kind != "headline"] == ["created", "joined"]
-    (story,) = reading.stories_by_id((flood,))
-    assert [step.article for step in steps[:2]] == [one.id for one in story.articles]
-    title = reading.stories_by_id((strike.id,))[0].title
-    correct(rig.database, "merge", flood, strike.id)
-    kept = reading.rank_front_page(StoryFilter())[0].id
-    merged = [step for step in reading.story_history(kept, 60) if step.kind == "merged"]
-    assert len(merged) == 1
-    assert kept != flood or merged[0].before == title
-    corrected = [step for step in reading.story_history(kept, 60) if step.kind == "corrected"]
-    assert corrected[0].words.startswith("merged ")
-    assert len(reading.story_history(kept, 2)) == 2
-
-
-def test_a_long_history_shows_its_beginning_and_its_end(rig: Rig) -> None:
-    reading = StoryReader(rig.database)
-    story = reading.rank_front_page(StoryFilter())[0].id
-    with rig.database.write() as connection:
-        for n in range(30):
-            connection.execute(
-                text("INSERT INTO story_log (story, at, kind, article) VALUES (:s, :t, 'revised', :a)"),
-                {"s": story, "t": "2026-10-20 12:00:00", "a": f"late{n}"},
-            )
-    rendered = reading.story_history(story, 10)
-    assert len(rendered) == 10
-    assert rendered[0].kind == "created"
-    assert rendered[-1].article == "late29"

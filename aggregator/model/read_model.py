@@ -66,15 +66,6 @@ class ArticleDetail(FrozenStruct, frozen=True, kw_only=True, omit_defaults=False
     copies: tuple[ArticleView, ...] = ()  # copies of it in its story; oldest first, without texts
 
 
-class EntryHit(FrozenStruct, frozen=True, kw_only=True, omit_defaults=False):
-    """An entry of a live blog that has all the words; `day` only where known, `marks` as in SearchHit."""
-
-    clock: str  # "21:43", as the live blog shows it
-    day: dt.date | None
-    snippet: str
-    marks: tuple[tuple[int, int], ...] = ()
-
-
 class SearchHit(FrozenStruct, frozen=True, kw_only=True, omit_defaults=False):
     """One article that matches a search.
 
@@ -92,7 +83,6 @@ class SearchHit(FrozenStruct, frozen=True, kw_only=True, omit_defaults=False):
     snippet: str = ""
     marks: tuple[tuple[int, int], ...] = ()
     nosnippet: bool = False
-    entries: tuple[EntryHit, ...] = ()  # of a live blog, the newest first
 
 
 class SearchBounds(FrozenStruct, frozen=True, kw_only=True):

@@ -48,9 +48,6 @@ from aggregator.store.engine.database import Database
 from aggregator.store.engine.engines import sqlite_driver
 from aggregator.store.intake import inbox
 from aggregator.store.migrate import newest_revision, upgrade
-from aggregator.store.stories.merged_texts import render_version
-from aggregator.store.tables import set_counter
-from aggregator.stories.tuning import shipped_tuning
 from aggregator.text.sentences import split_sentences
 
 Ints = npt.NDArray[np.int64]
@@ -389,7 +386,6 @@ def _place(database: Database, made: Sequence[Made], all_tuning: Tuning) -> None
         _count_up(connection, {"searchable": len(made)})
         # As if all were rendered: else the first command that comes renders stories for seconds.
         connection.execute(update(tables.story).values(text=tables.story.c.summary))
-        set_counter(connection, "render_version", render_version(shipped_tuning()))
 
 
 def _insert_bands(connection: Connection, keys: Ints, owners: Ints, cap: int) -> None:
@@ -452,7 +448,6 @@ def _stack(connection: Connection, base: Path, blocks: int, all_tuning: Tuning) 
         print(f"block {blocks - age} of {blocks}", file=sys.stderr, flush=True)
     _insert_bands(connection, np.concatenate(keys), np.concatenate(owners), tuning.key_cap)
     _copy_history(raw, (blocks - 1) * BLOCK)
-    set_counter(connection, "render_version", render_version(shipped_tuning()))
     names = ("entry", "inbox", "searchable", "bump")
     _count_up(connection, dict.fromkeys(names, blocks * BLOCK) | {"story": blocks * stories})
 

@@ -9,10 +9,8 @@ import datetime as dt
 import http.client
 import json
 import os
-import resource
 import shutil
 import sqlite3
-import sys
 import threading
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -32,7 +30,7 @@ from aggregator.model.health_report import BackupState, Finding, HealthCheckTuni
 from aggregator.model.read_model import SourceView
 from aggregator.pipeline.kinds.source_kind import source_kind
 from aggregator.store import migrate
-from aggregator.store.engine.database import Connection, Database, shown_url
+from aggregator.store.engine.database import Database, shown_url
 from aggregator.store.engine.engines import files_of
 from aggregator.store.engine.writer_lease import open_process_lock
 from aggregator.store.intake import rejected
@@ -138,23 +136,11 @@ def _within(
 
 # --- the machine -------------------------------------------------------------------------------------------
 
-_OPEN_FILES = 1024  # 64 fetches, 512 connections, and the database (chosen)
 _DAEMON_BYTES = 256 * 2**20  # memory of a small daemon: 256 MiB (measured: 82 to 228 MB, docs/scale.md)
 
 
 def _machine(context: DoctorContext) -> Iterator[Finding]:
-    """Check the limits of this process; the limits of a service may differ."""
-    if sys.getfilesystemencoding().lower().replace("-", "") != "utf8":
-        yield problem(
-            f"file names are read as {sys.getfilesystemencoding()}: other alphabets are lost",
-            "export LANG=C.UTF-8",
-        )
-    files = resource.getrlimit(resource.RLIMIT_NOFILE)[0]
-    if 0 <= files < _OPEN_FILES:
-        yield warning(
-            f"a process may have {files} open files; {_OPEN_FILES} are recommended",
-            f"ulimit -n {_OPEN_FILES}, or LimitNOFILE= in the unit",
-        )
+    """Check the memory."""
     work, available = context.config.work, _memory_bytes()
     needed = _DAEMON_BYTES + work.worker_count * context.tuning.worker_bytes
     if work.executor == "processes" and needed > available:
@@ -276,15 +262,8 @@ _RUN_DOCTOR = "; run `aggregator doctor`"  # the end of errors that other comman
 _ADVICE = (
     ("password authentication failed", "put the password into ~/.pgpass (chmod 600), or into PGPASSWORD"),
     ("no password supplied", "put the password into ~/.pgpass (chmod 600), or into PGPASSWORD"),
-    (
-        "no pg_hba.conf entry",
-        "allow this machine: add a line to the server's pg_hba.conf, then: pg_ctl reload",
-    ),
     ("does not exist", "as its owner: createuser USER; createdb --owner USER --encoding UTF8 NAME"),
     ("pip install", "pip install 'psycopg[binary]'"),
-    ("could not translate host name", "getent hosts HOST shows whether its name resolves; see `database:`"),
-    ("failed to resolve host", "getent hosts HOST shows whether its name resolves; see `database:`"),
-    ("permission denied", "as its owner: GRANT ALL ON SCHEMA public TO USER"),
     ("no tables yet", "aggregator db upgrade"),
     (
         "of an unreleased aggregator",
@@ -306,13 +285,6 @@ def _database(context: DoctorContext) -> Iterator[Finding]:
         if damage:
             yield damage  # other errors follow from the damage
             return
-        with database.read() as connection:
-            encoding = "UTF8" if database.is_sqlite else health_probes.server_encoding(connection)
-        if encoding != "UTF8":
-            yield problem(
-                f"the database {shown} is encoded as {encoding}, which cannot store all texts",
-                "createdb --encoding UTF8 --template template0 NAME, then: aggregator db copy OLD NEW",
-            )
         migrate.check(database)
         with database.read() as connection:
             why = database.why_not_writable(connection)
@@ -378,9 +350,6 @@ def _damage(context: DoctorContext) -> Finding | None:
 
 # --- its contents ------------------------------------------------------------------------------------------
 
-# Articles that search does not find; at most a minute of full load waits (chosen).
-_UNINDEXED_ARTICLES = 20_000
-_FUTURE_SECONDS = 300.0  # by which stored times may be ahead of the clock (chosen)
 _REJECTED_SHOWN = 5
 _SOURCES_SHOWN = 20
 
@@ -399,14 +368,8 @@ def _contents(context: DoctorContext) -> Iterator[Finding]:
         stored = health_probes.stored(connection, context.now, all_tuning)
         failing = sources_in_trouble(connection, context.now)
         yield ok(f"database: {shown_url(context.database.url)}, {waiting_words(stored)}")
-        yield from _clock(context, connection)
         yield from _open_to_others(context, api_tokens.all_tokens(connection))
         yield from of_database(stored=stored)
-        if stored.unindexed > _UNINDEXED_ARTICLES:
-            yield warning(
-                f"{counted(stored.unindexed, 'article is', 'articles are')} not in the search index yet",
-                "let the daemon run: it indexes them while no article waits",
-            )
         if not stored.sources:
             yield ok("sources: none yet", "aggregator sources add URL, or list them in config.yaml")
         yield from _sources(failing, context)
@@ -416,16 +379,6 @@ def _contents(context: DoctorContext) -> Iterator[Finding]:
             )
     state = backup.backup_state(context.config, context.database, context.now)
     yield from of_database(backup=state)
-
-
-def _clock(context: DoctorContext, connection: Connection) -> Iterator[Finding]:
-    last = health_probes.last_accepted_at(connection)
-    if last is not None and (last - context.now).total_seconds() > _FUTURE_SECONDS:
-        yield problem(
-            f"the clock shows {context.now:%Y-%m-%d %H:%M} UTC, but an entry was stored at "
-            f"{last:%Y-%m-%d %H:%M}",
-            "timedatectl; timedatectl set-ntp true",
-        )
 
 
 def _open_to_others(context: DoctorContext, tokens: Iterable[api_tokens.ApiToken]) -> Iterator[Finding]:

@@ -16,32 +16,25 @@ import sys
 import tempfile
 import time
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from functools import partial
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import BinaryIO, Literal
 
 import msgspec
 
 from aggregator.cluster.bcubed import (
-    GroupingFault,
     GroupingMetrics,
     OutletMetrics,
-    SagaMetrics,
     Score,
     measure,
     measure_copies,
     measure_outlets,
     measure_part,
-    measure_sagas,
-    worst_merges,
-    worst_misses,
 )
-from aggregator.cluster.entry_identity import story_id
 from aggregator.config.tuning import Tuning
 from aggregator.extract.article import first_sentences
 from aggregator.extract.limits import ExtractTuning
-from aggregator.model.core import ArticleView, FrozenStruct, RunnerUp, utc_now
+from aggregator.model.core import ArticleView, FrozenStruct, utc_now
 from aggregator.model.errors import ReadError, UsageError
 from aggregator.pipeline.jobs import PARSER_FAILED
 from aggregator.pipeline.pipeline import Pipeline
@@ -102,63 +95,11 @@ class Assignment(FrozenStruct, frozen=True, kw_only=True, omit_defaults=False):
     copy_of: str | None
 
 
-class ArticleDecision(FrozenStruct, frozen=True, kw_only=True, omit_defaults=False):
-    """The decision by which an article got into its story. `score` and `need` (the threshold) are log odds.
-
-    They are None if no story was scored.
-    """
-
-    stage: str  # "founded", "copy", "event", ...: as in Evidence
-    moved: bool = False  # it founded another story and was moved here later, alone or with that story
-    score: float | None = None
-    need: float | None = None
-    resemblance: float | None = None  # of a copy: share of all word triples that are in both texts
-    containment: float | None = None  # of a copy: share of the shorter text's triples in the longer text
-    runner_up: RunnerUp | None = None  # the best story that it did not join
-
-
-class ShownArticle(FrozenStruct, frozen=True, kw_only=True, omit_defaults=False):
-    """An article in a list of faults; `came` is the decision about it, None if unknown."""
-
-    id: str
-    title: str
-    outlet: str | None = None
-    published: dt.datetime | None = None
-    story: str | None = None
-    came: ArticleDecision | None = None
-
-
-class FaultPart(FrozenStruct, frozen=True, kw_only=True, omit_defaults=False):
-    """The articles of one event in an over-merged story, or of one story of a split event, oldest first.
-
-    In an over-merged story the decision about the first article is the wrong one. In a split event it shows
-    why the article did not join the other stories.
-    """
-
-    name: str  # of the event, or of the story
-    articles: tuple[ShownArticle, ...]
-
-
-class ListedFault(FrozenStruct, frozen=True, kw_only=True, omit_defaults=False):
-    """A story with several events, or an event in several stories; the largest part first."""
-
-    name: str
-    wrong_pairs: int
-    parts: tuple[FaultPart, ...]
-
-
 class EvaluationSlice(FrozenStruct, frozen=True, kw_only=True, omit_defaults=False):
     """The quality of the grouping for the articles of one language or kind, measured against all articles."""
 
     name: str
     report: GroupingMetrics
-
-
-class MonthEvaluation(FrozenStruct, frozen=True, kw_only=True, omit_defaults=False):
-    """The quality of the grouping of one month of news whose sagas are labelled, measured by itself."""
-
-    month: str  # "2012-06"
-    metrics: SagaMetrics
 
 
 class UnreadArticles(FrozenStruct, frozen=True, kw_only=True, omit_defaults=False):
@@ -170,14 +111,6 @@ class UnreadArticles(FrozenStruct, frozen=True, kw_only=True, omit_defaults=Fals
     ids: tuple[str, ...]  # the first few
 
 
-class GroupingEvaluation(FrozenStruct, frozen=True, kw_only=True, omit_defaults=False):
-    """A grouping measured against labels; `labelled` is None if no article has a label."""
-
-    labelled: GroupingMetrics | None
-    worst_merges: tuple[ListedFault, ...]
-    worst_misses: tuple[ListedFault, ...]
-
-
 class PagesLate(FrozenStruct, frozen=True, kw_only=True, omit_defaults=False):
     """Articles placed by their leads whose texts came later, compared with a run over the texts."""
 
@@ -187,16 +120,16 @@ class PagesLate(FrozenStruct, frozen=True, kw_only=True, omit_defaults=False):
     texts_first_retired: float  # share of all stories that the second look merged into others in that run
 
 
-class Evaluation(GroupingEvaluation, frozen=True, kw_only=True, omit_defaults=False):
+class Evaluation(FrozenStruct, frozen=True, kw_only=True, omit_defaults=False):
     """What `aggregator eval DATASET` prints."""
 
+    labelled: GroupingMetrics | None  # None: no article has a label
     dataset: str
     articles: int
     stories: int
     languages: tuple[EvaluationSlice, ...]
     kinds: tuple[EvaluationSlice, ...]  # an undated article is in "undated" and in the kind of its length
     by_outlets: OutletMetrics | None  # None: no record has a cluster and an outlet
-    months: tuple[MonthEvaluation, ...]  # () if no record has a saga
     copies: Score | None  # None: no record has `copy_of`
     copies_found: int
     not_read: tuple[UnreadArticles, ...]
@@ -211,35 +144,12 @@ class Evaluation(GroupingEvaluation, frozen=True, kw_only=True, omit_defaults=Fa
     pages_late: PagesLate | None = None  # with `--pages-late`
 
 
-class CorrectionsEvaluation(GroupingEvaluation, frozen=True, kw_only=True, omit_defaults=False):
+class CorrectionsEvaluation(FrozenStruct, frozen=True, kw_only=True, omit_defaults=False):
     """What `aggregator eval --from-corrections` prints."""
 
+    labelled: GroupingMetrics | None  # None: no article has a label
     articles: int  # with a cluster from corrections
     gone: int  # of these, without a story now, for example after retention; they are not measured
-
-
-LoosePairs = frozenset[frozenset[str]]  # of ids that may be in one story or not
-
-
-def read_loose(name: str) -> LoosePairs:
-    """Read a file of loose groups, of which a line is {"ids": [...]}; "" for none.
-
-    Raises UsageError for another format or a file that cannot be read.
-    """
-    if not name:
-        return frozenset()
-    try:
-        lines = Path(name).read_bytes().splitlines()
-        groups = [msgspec.json.decode(line, type=_LooseGroup).ids for line in lines if line.strip()]
-    except OSError as error:
-        raise UsageError(f"{name}: {error.strerror}") from error
-    except msgspec.DecodeError as error:
-        raise UsageError(f"{name}: {error}") from error
-    return frozenset(frozenset(pair) for ids in groups for pair in itertools.combinations(ids, 2))
-
-
-class _LooseGroup(msgspec.Struct):
-    ids: list[str]
 
 
 # --- reading a dataset -------------------------------------------------------------------------------------
@@ -318,19 +228,15 @@ def evaluate(
     workers: int,
     progress: Callable[[int], None] = lambda _: None,
     dataset: str = "",
-    worst: int = 10,
-    loose: LoosePairs = frozenset(),
     pages_late: bool = False,
 ) -> tuple[Evaluation, list[Assignment]]:
     """Run the pipeline over `records`; the assignments are in the order of `records`.
 
-    `worst`: list at most this many false merges and as many misses. `pages_late`: place all leads first and
-    all texts afterwards, and compare with a run over the texts.
+    `pages_late`: place all leads first and all texts afterwards, and compare with a run over the texts.
     """
     texts_first = None
     if pages_late:
-        run = partial(evaluate, records, all_tuning, executor=executor, workers=workers, progress=progress)
-        texts_first, _ = run(worst=0, loose=loose)
+        texts_first, _ = evaluate(records, all_tuning, executor=executor, workers=workers, progress=progress)
     started, cpu_before = time.perf_counter(), _cpu_seconds()
     with tempfile.TemporaryDirectory(prefix="aggregator-eval-") as folder:
         database = Database(f"sqlite:///{folder}/eval.db")
@@ -351,7 +257,7 @@ def evaluate(
             work.close()
             database.close()
     cpu = _cpu_seconds() - cpu_before
-    result = _evaluation(evaluated, all_tuning, dataset, worst, seconds=seconds, cpu=cpu, loose=loose)
+    result = _evaluation(evaluated, all_tuning, dataset, seconds=seconds, cpu=cpu)
     retired = after["merged stories"]
     result = msgspec.structs.replace(result, retired_share=retired / max(1, after["stories"] + retired))
     if texts_first is not None:
@@ -421,7 +327,7 @@ def _evaluated_records(
     assigned_entries = {one.entry_no: one for one in assignments(connection)}
     results = {one.entry_no: one for one in inbox.results(connection, numbers)}
     found = {assigned.story for assigned in assigned_entries.values()}
-    members = article_views.views_of_stories(connection, found, "evidence").values()
+    members = article_views.views_of_stories(connection, found).values()
     views = {view.id: view for view in itertools.chain.from_iterable(members)}
     evaluated = []
     for number, (entry_no, record) in enumerate(zip(numbers, records, strict=True)):
@@ -445,27 +351,23 @@ def _evaluation(
     records: Sequence[_EvaluatedRecord],
     all_tuning: Tuning,
     dataset: str,
-    worst: int,
     *,
     seconds: float,
     cpu: float,
-    loose: LoosePairs,
 ) -> Evaluation:
     stories = {one.key: one.story for one in records}
     clusters = {one.key: one.record.cluster for one in records if one.record.cluster is not None}
     stub_words = all_tuning.section("text", ExtractTuning).stub_words
     found_copies, labelled_copies = _copies_of(records), _labelled_copies(records)
     not_read = _not_read(records)
-    measured = _measured(stories, clusters, {one.key: _shown(one) for one in records}, worst)
     return Evaluation(
-        **msgspec.structs.asdict(measured),
+        labelled=measure(stories, clusters) if clusters else None,
         dataset=dataset,
         articles=len(records),
         stories=len(set(stories.values())),
         languages=_slices(stories, clusters, {one.key: (one.language,) for one in records}),
         kinds=_slices(stories, clusters, {one.key: _kinds(one, stub_words) for one in records}, _KINDS),
-        by_outlets=_by_outlets(records, loose),
-        months=_months(records),
+        by_outlets=_by_outlets(records),
         copies=measure_copies(found_copies, labelled_copies) if any(labelled_copies.values()) else None,
         copies_found=sum(original is not None for original in found_copies.values()),
         not_read=not_read,
@@ -480,94 +382,24 @@ def _evaluation(
     )
 
 
-def _by_outlets(records: Sequence[_EvaluatedRecord], loose: LoosePairs) -> OutletMetrics | None:
+def _by_outlets(records: Sequence[_EvaluatedRecord]) -> OutletMetrics | None:
     outlets = {one.record.id: one.record.entry.outlet for one in records if one.record.entry.outlet}
     clusters = {one.record.id: one.record.cluster for one in records if one.record.cluster is not None}
     if not outlets or not clusters:
         return None
-    return measure_outlets({one.record.id: one.story for one in records}, clusters, outlets, loose)
+    return measure_outlets({one.record.id: one.story for one in records}, clusters, outlets)
 
 
-def _months(records: Sequence[_EvaluatedRecord]) -> tuple[MonthEvaluation, ...]:
-    """Measure each month by itself, if sagas are labelled."""
-    if not any(one.record.saga for one in records):
-        return ()
-    months = defaultdict(list)
-    for one in records:
-        if one.record.entry.published is not None and one.record.cluster is not None:
-            months[one.record.entry.published.time.strftime("%Y-%m")].append(one)
-    return tuple(
-        MonthEvaluation(
-            month=month,
-            metrics=measure_sagas(
-                {one.key: one.story for one in some},
-                {one.key: one.record.cluster for one in some if one.record.cluster is not None},
-                {one.key: one.record.saga for one in some if one.record.saga is not None},
-            ),
-        )
-        for month, some in sorted(months.items())
-    )
-
-
-def evaluate_corrections(
-    assigned: Mapping[str, str],
-    clusters: Mapping[str, str],
-    *,
-    shown: Mapping[str, ShownArticle] | None = None,
-    worst: int = 10,
-) -> CorrectionsEvaluation:
+def evaluate_corrections(assigned: Mapping[str, str], clusters: Mapping[str, str]) -> CorrectionsEvaluation:
     """Measure the grouping without corrections against the corrected one.
 
-    `assigned` has the story of each article without corrections, `clusters` its story with them. `shown`
-    has the articles for the lists of faults, in the order of their arrival.
+    `assigned` has the story of each article without corrections, `clusters` its story with them.
     """
-    measured = _measured(assigned, clusters, shown or {}, worst)
     return CorrectionsEvaluation(
-        **msgspec.structs.asdict(measured),
+        labelled=measure(assigned, clusters) if clusters else None,
         articles=len(clusters),
         gone=len(clusters.keys() - assigned.keys()),
     )
-
-
-def shown_view(view: ArticleView, story: str | None) -> ShownArticle:
-    """Convert an article of the database for the lists of faults; its decision is the evidence in `view`."""
-    return ShownArticle(
-        id=view.id,
-        title=view.title,
-        outlet=view.outlet,
-        published=view.published,
-        story=story,
-        came=_decision(view, story),
-    )
-
-
-def _measured(
-    stories: Mapping[str, str], clusters: Mapping[str, str], shown: Mapping[str, ShownArticle], worst: int
-) -> GroupingEvaluation:
-    arrival = {key: number for number, key in enumerate(shown)}
-
-    def listed(faults: Iterable[GroupingFault], names: Mapping[str, str]) -> tuple[ListedFault, ...]:
-        return tuple(_listed(fault, names, shown, arrival) for fault in faults)
-
-    return GroupingEvaluation(
-        labelled=measure(stories, clusters) if clusters else None,
-        worst_merges=listed(worst_merges(stories, clusters, worst), clusters),
-        worst_misses=listed(worst_misses(stories, clusters, worst), stories),
-    )
-
-
-def _listed(
-    fault: GroupingFault,
-    names: Mapping[str, str],
-    shown: Mapping[str, ShownArticle],
-    arrival: Mapping[str, int],
-) -> ListedFault:
-    parts = []
-    for keys in fault.parts:
-        in_order = sorted(keys, key=lambda key: (arrival.get(key, len(arrival)), key))
-        members = tuple(shown.get(key) or ShownArticle(id=key, title="") for key in in_order)
-        parts.append(FaultPart(name=names[keys[0]], articles=members))
-    return ListedFault(name=fault.name, wrong_pairs=fault.wrong_pairs, parts=tuple(parts))
 
 
 def _slices(
@@ -648,26 +480,6 @@ def _cause(one: _EvaluatedRecord) -> tuple[Literal["worker", "record", "text"], 
     if one.record.problem:
         return "record", one.record.problem[:_REASON_CHARS]
     return "text", (reason or verdict or "it was not placed")[:_REASON_CHARS]
-
-
-def _shown(one: _EvaluatedRecord) -> ShownArticle:
-    entry, declared = one.record.entry, one.record.entry.published
-    undecided = ShownArticle(id="", title="", published=declared.time if declared else None, story=one.story)
-    shown = shown_view(one.view, one.story) if one.view else undecided
-    title, outlet = entry.title or shown.title, entry.outlet or shown.outlet
-    return msgspec.structs.replace(shown, id=one.record.id, title=title, outlet=outlet)
-
-
-def _decision(view: ArticleView, story: str | None) -> ArticleDecision | None:
-    evidence = view.evidence
-    if evidence is None:
-        return None
-    return ArticleDecision(
-        **{name: getattr(evidence, name) for name in ("stage", "score", "need", "runner_up")},
-        moved=evidence.stage == "founded" and story_id(view.id, 0) != story,
-        resemblance=evidence.copy.resemblance if evidence.copy else None,
-        containment=evidence.copy.containment if evidence.copy else None,
-    )
 
 
 def _assignments(records: Sequence[_EvaluatedRecord]) -> list[Assignment]:

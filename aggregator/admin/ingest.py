@@ -4,8 +4,7 @@ Entries are read in chunks, each accepted in one transaction, a fixed number of 
 the workers always have entries to prepare, memory is bounded by these chunks for archives of any size, and
 the result does not depend on the number and speed of the workers. A run that was stopped can be repeated: it
 skips what it accepted before. If another process is the writer, the entries wait in the inbox until that
-process has placed them, and reading pauses if it is far behind. If the database server is unavailable, the
-run retries for some minutes.
+process has placed them, and reading pauses if it is far behind.
 """
 
 import datetime as dt
@@ -14,7 +13,7 @@ import logging
 import os
 import time
 from collections import Counter, deque
-from collections.abc import Callable, Generator, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 from pathlib import Path
 from typing import TypeVar
@@ -26,12 +25,7 @@ from aggregator.extract.urls import registrable_domain
 from aggregator.model.core import Entry, FrozenStruct
 from aggregator.model.errors import (
     AggregatorError,
-    DatabaseAwayError,
-    DatabaseBusyError,
-    DatabaseLockedError,
     FetchError,
-    LeaseLostError,
-    ReadError,
     UsageError,
     WorkError,
 )
@@ -54,7 +48,6 @@ from aggregator.sources.parse.files import (
     InputProblem,
     PageList,
     open_source,
-    with_page,
 )
 from aggregator.sources.parse.sort_by_time import in_order_of_time
 from aggregator.sources.parse.streams import Progress, is_address, is_remote, shown
@@ -80,8 +73,6 @@ MOST_RENDERING = 20  # workers for which stories are read and written at once: 4
 REINDEXED_ARTICLES = 5_000  # of an index that is rebuilt; the daemon or the next run does the rest
 _POLL_SECONDS = 0.2  # between two checks whether the daemon has placed our entries
 _PATIENCE_SECONDS = 3600.0  # to wait for a daemon that places nothing
-_AWAY_SECONDS = 300.0  # to wait for a database server that does not answer
-_AWAY_PAUSE_SECONDS = 1.0  # between two attempts
 _RESULTS_AT_ONCE = 500
 # Chunks of 100 entries: what 30 workers process at once.
 CHUNKS_AHEAD = 10
@@ -144,18 +135,14 @@ class Ingest:
         *,
         become_writer: Callable[[], Pipeline | None],
         holds_back: bool = True,
-        give_up: Callable[[], None] = lambda: None,
     ) -> None:
         """`become_writer` returns the pipeline, or None while another process is the writer.
 
-        `give_up` releases a lease that was lost.
         `holds_back`: pause reading while the process that places is far behind.
         """
         self._database, self._client, self._executor, self._all_tuning, self._now, *_ = poller.services
         self._become_writer = become_writer
         self._pipeline = become_writer()
-        self._give_up = give_up
-        self._away_since: float | None = None  # monotonic time since when the server does not answer
         self._poller = poller
         self._holds_back = holds_back
         self._pending: dict[int, str] = {}  # entry number → where, for entries without a result
@@ -217,7 +204,7 @@ class Ingest:
         while self._pipeline is not None and (waiting or time.monotonic() < ends):
             some, waiting = waiting[:at_once] or None, waiting[at_once:]
             render = partial(render_next, self._database, at_once, tuning, of=some, renderer=by)
-            if not self._with_retries(render) and not waiting:
+            if not render() and not waiting:
                 break
             yield len(some or ())
 
@@ -237,61 +224,15 @@ class Ingest:
             if waiting < before:
                 before, deadline = waiting, time.monotonic() + _PATIENCE_SECONDS
             time.sleep(_POLL_SECONDS)
-            self._pipeline = self._pipeline or self._with_retries(self._become_writer)
+            self._pipeline = self._pipeline or self._become_writer()
             for _ in self._finish():
                 yield before - self._collect_results()
                 before = len(self._pending)
         yield before - len(self._pending)
 
-    # --- an unavailable server ----------------------------------------------------------------------------
-
     def _read(self, ask: Callable[[Connection], Result]) -> Result:
-        def work() -> Result:
-            with self._database.read() as connection:
-                return ask(connection)
-
-        return self._with_retries(work)
-
-    def _with_retries(self, work: Callable[[], Result]) -> Result:
-        """Return the result of `work`, with retries while the server does not answer. It may run twice."""
-        while True:
-            try:
-                result = work()
-            except (DatabaseAwayError, DatabaseBusyError, LeaseLostError) as error:
-                self._recover(error)
-            else:
-                self._is_back()
-                return result
-
-    def _recover(self, error: AggregatorError) -> None:
-        """Pause before the next attempt; raises `error` on SQLite and after `_AWAY_SECONDS`."""
-        if self._database.is_sqlite or isinstance(error, DatabaseLockedError):
-            raise error
-        now = time.monotonic()
-        if self._away_since is None:
-            self._away_since = now
-            log.warning(
-                "%s; retrying for up to %d minutes",
-                error,
-                _AWAY_SECONDS / 60,
-                extra={"event": "database_unavailable"},
-            )
-        elif now - self._away_since > _AWAY_SECONDS:
-            raise error
-        time.sleep(_AWAY_PAUSE_SECONDS)
-        if isinstance(error, LeaseLostError):
-            self._pipeline = None
-            self._give_up()
-            try:
-                self._pipeline = self._become_writer()
-            except (DatabaseAwayError, DatabaseBusyError) as away:
-                # The next statement fails, too, and reports it.
-                log.debug("not the writer yet: %s", away, extra={"event": "writer_lease_refused"})
-
-    def _is_back(self) -> None:
-        if self._away_since is not None:
-            self._away_since = None
-            log.warning("the database is available again; continuing", extra={"event": "database_available"})
+        with self._database.read() as connection:
+            return ask(connection)
 
     # --- results ------------------------------------------------------------------------------------------
 
@@ -346,7 +287,7 @@ class Ingest:
         for one in feeds:
             yield from (_ReadItem(item=item, where=one, file=one) for item in self._fetched(one))
         files = [one for one in what if one not in feeds]
-        limits, folders = source_tuning(self._all_tuning), dict[str, Path | None]()
+        folders: dict[str, Path | None] = {}
         inputs: Iterator[InputItem] = itertools.chain.from_iterable(
             self._inputs(one, progress, folders) for one in files
         )
@@ -358,11 +299,6 @@ class Ingest:
                 entry = (
                     self._with_folder_name(found, folder) if isinstance(found, Entry) and folder else found
                 )
-                if self._pipeline is None and isinstance(entry, Entry):  # not the writer any more
-                    try:
-                        entry = with_page(entry, limits)
-                    except ReadError as error:
-                        entry = InputProblem(where=item.where, reason=str(error))
                 yield _ReadItem(item=entry, where=item.where, file=item.file)
 
     def _inputs(self, what: str, progress: Progress, folders: dict[str, Path | None]) -> Iterator[InputItem]:
@@ -407,10 +343,8 @@ class Ingest:
 
     def _with_folder_name(self, entry: Entry, folder: Path) -> Entry:
         if folder not in self._folders:
-            self._folders[folder] = self._with_retries(
-                lambda: self._database.transact(
-                    lambda it: known_folder(it, folder, os.path.isdir, first_start(folder, self._now()))
-                )
+            self._folders[folder] = self._database.transact(
+                lambda it: known_folder(it, folder, os.path.isdir, first_start(folder, self._now()))
             )
         name, started = self._folders[folder]
         return known_as(with_dates_moved(entry, started), folder, name)
@@ -454,32 +388,22 @@ class Ingest:
 
     def _accept_all(self, chunks: Iterator[list[_ReadItem]]) -> Iterator[None]:
         """Accept all chunks, and place them if this process is the writer; yields after each step."""
-        is_read = False
-        while not is_read:
-            if self._pipeline is None:
-                chunk = next(chunks, None)
-                if chunk is None:
-                    return
-                if self._holds_back and self._collect_results() >= MOST_WAITING:
-                    # So that the inbox stays small. This may make this process the writer.
-                    for _ in self.wait(MOST_WAITING // 2):
-                        yield
-                self._accept(chunk)
-                yield
-            else:
-                is_read = yield from self._accept_and_place(chunks)
-
-    def _accept_and_place(self, chunks: Iterator[list[_ReadItem]]) -> Generator[None, None, bool]:
-        """Place while reading; returns whether all is read and this process is still the writer."""
+        while self._pipeline is None:
+            chunk = next(chunks, None)
+            if chunk is None:
+                return
+            if self._holds_back and self._collect_results() >= MOST_WAITING:
+                # So that the inbox stays small. This may make this process the writer.
+                for _ in self.wait(MOST_WAITING // 2):
+                    yield
+            self._accept(chunk)
+            yield
         reached: deque[int] = deque()
-        is_read = False
 
         def more() -> int | None:
             """Accept the next chunk; returns the entry number up to which to place, CHUNKS_AHEAD behind."""
-            nonlocal is_read
             chunk = next(chunks, None)
             if chunk is None:
-                is_read = True
                 return None
             accepted = self._accept(chunk)
             articles = [one.article for one in accepted]
@@ -488,21 +412,13 @@ class Ingest:
             self._collect_results()
             return reached.popleft() if len(reached) > CHUNKS_AHEAD else 0
 
-        for _ in self._place(more):
-            yield
-        return is_read
+        yield from self._place(more)
 
     def _place(self, more: More | None = None) -> Iterator[None]:
-        """Place waiting entries in batches while this process is the writer; yields after each batch."""
-        while (pipeline := self._pipeline) is not None:
-            try:
-                for _ in pipeline.place_waiting(more=more):
-                    self._is_back()
-                    yield
-                return
-            except (DatabaseAwayError, DatabaseBusyError, LeaseLostError) as error:
-                pipeline.forget()  # whether the last commit succeeded is unknown: read the rows again
-                self._recover(error)
+        """Place waiting entries in batches if this process is the writer; yields after each batch."""
+        if self._pipeline is not None:
+            for _ in self._pipeline.place_waiting(more=more):
+                yield
 
     def _accept(self, chunk: Sequence[_ReadItem]) -> Sequence[AcceptResult]:
         entries = [one.item for one in chunk if isinstance(one.item, Entry)]
@@ -519,7 +435,7 @@ class Ingest:
             self._note_rejected(connection, chunk, now)
             return accepted
 
-        accepted = self._with_retries(lambda: self._database.transact(work))
+        accepted = self._database.transact(work)
         self._files.update(one.file for one in chunk)
         self._counts["read"] += len(chunk)
         for one in chunk:
@@ -561,18 +477,14 @@ class Ingest:
         articles = [item.article for item in accepted]
         for page in self._read(lambda connection: pending_pages.unfetched_pages(connection, articles)):
             last = msgspec.structs.replace(page, attempts=_LAST_TRY, feed=feed)
-            self._with_retries(partial(self._poller.fetch_page, last))
+            self._poller.fetch_page(last)
 
     def _finish(self) -> Iterator[None]:
         """Place all waiting entries and index them if this process is the writer; yields after each batch."""
         yield from self._place()
-
-        def index() -> None:
-            if self._pipeline is not None:
-                self._pipeline.index_text()
-                self._pipeline.index_older(most=REINDEXED_ARTICLES)
-
-        self._with_retries(index)
+        if self._pipeline is not None:
+            self._pipeline.index_text()
+            self._pipeline.index_older(most=REINDEXED_ARTICLES)
 
 
 def _shown_name(file: str) -> str:

@@ -5,7 +5,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
 import msgspec
-import typer
 
 from aggregator.cli import output
 from aggregator.cli.context import Context, Settings
@@ -16,16 +15,10 @@ from aggregator.config.messages import counted
 from aggregator.model.errors import UsageError
 
 if TYPE_CHECKING:
-    import datetime as dt
-
     from aggregator.admin import evaluate as found
     from aggregator.cluster.bcubed import GroupingMetrics, Score
 
-_PARTS_SHOWN = 5  # of a fault; --format json has all parts
-_ARTICLES_SHOWN = 3  # of a part; --format json has all articles
 _REASONS_SHOWN = 8
-_OUTLET_CHARS = 18
-_TITLE_CHARS = 74
 
 
 def evaluate(
@@ -36,14 +29,8 @@ def evaluate(
             "DATASET", "Read labelled articles from this JSONL file, also .gz or .zst; - is standard input."
         ),
     ] = None,
-    worst: Annotated[
-        int, typer.Option("--worst", min=0, help="List at most this many false merges and as many misses.")
-    ] = 10,
     assignments: Annotated[
         str, option("--assignments", "OUT", "Write the story of each record to this file, as JSON lines.")
-    ] = "",
-    loose: Annotated[
-        str, option("--loose", "FILE", 'Read groups whose pairs count neither way, as lines of {"ids"}.')
     ] = "",
     from_corrections: Annotated[
         bool, flag("--from-corrections", "Measure on your corrections instead of a dataset.")
@@ -70,15 +57,15 @@ def evaluate(
     \b
     Examples:
       aggregator eval labelled.jsonl.gz
-      aggregator eval labelled.jsonl --worst 0 --format json
+      aggregator eval labelled.jsonl --format json
       aggregator eval --from-corrections
     """
     from aggregator.admin import evaluate as measure
 
     if from_corrections:
-        if datasets or assignments or loose or pages_late:
+        if datasets or assignments or pages_late:
             raise UsageError("--from-corrections measures on your database: omit DATASET and its options")
-        result = _evaluate_corrections(context.obj, worst)
+        result = _evaluate_corrections(context.obj)
         _print(result, format_, _corrections_lines(result))
         return
     datasets = datasets or []
@@ -88,7 +75,6 @@ def evaluate(
         raise UsageError("--assignments accepts only one DATASET")
     if datasets.count("-") > 1:
         raise UsageError("standard input can be read only once")
-    loose_pairs = measure.read_loose(loose)
     names = [measure.dataset_name(one) for one in datasets]  # a wrong name is reported now
     if assignments:
         _write(assignments, b"", "ab")  # reports that it cannot be written now, not after half an hour
@@ -105,8 +91,6 @@ def evaluate(
                 workers=config.work.worker_count,
                 progress=advance,
                 dataset=name,
-                worst=worst,
-                loose=loose_pairs,
                 pages_late=pages_late,
             )
         _print(evaluated, format_, ["", *_lines(evaluated)] if results else _lines(evaluated))
@@ -117,26 +101,22 @@ def evaluate(
         output.out("\n".join(_summary(results)) + "\n")
 
 
-def _evaluate_corrections(settings: Settings, worst: int) -> "found.CorrectionsEvaluation":
+def _evaluate_corrections(settings: Settings) -> "found.CorrectionsEvaluation":
     """Group all articles again without the corrections, in a temporary database, and compare."""
-    from aggregator.admin.evaluate import evaluate_corrections, labels, shown_view
+    from aggregator.admin.evaluate import evaluate_corrections, labels
     from aggregator.model.core import utc_now
     from aggregator.pipeline.placement.recluster import Reclusterer
     from aggregator.pipeline.placement.story_options import StoryOptions
-    from aggregator.store.stories import article_views
 
     with settings.reading() as (config, database):
         clusters = labels(database)
         if not clusters:
             raise UsageError("there are no corrections to measure on; make some with `aggregator correct`")
-        with database.read() as connection:
-            views = article_views.views_of(connection, clusters)
         options = StoryOptions(summary_words=config.publish.excerpt_words)
         with workers(config) as executor, progress_bar("articles", None) as advance:
             run = Reclusterer(database, executor, config.effective_tuning, options, now=utc_now)
             assigned = run.assignments(as_steps(advance), corrected=False)
-    shown = {view.id: shown_view(view, assigned.get(view.id)) for view in views}
-    return evaluate_corrections(assigned, clusters, shown=shown, worst=worst)
+    return evaluate_corrections(assigned, clusters)
 
 
 # --- printing ----------------------------------------------------------------------------------------------
@@ -150,7 +130,9 @@ def _write(out: str, lines: bytes, mode: Literal["ab", "wb"]) -> None:
         raise UsageError(f"{out} cannot be written: {error.strerror}") from error
 
 
-def _print(result: "found.GroupingEvaluation", format_: str, lines: Iterable[str]) -> None:
+def _print(
+    result: "found.Evaluation | found.CorrectionsEvaluation", format_: str, lines: Iterable[str]
+) -> None:
     if format_ == "json":
         output.json_line(result)
     else:
@@ -168,7 +150,6 @@ def _lines(result: "found.Evaluation") -> list[str]:
     else:
         if report.articles < result.articles:
             lines.append(f"{report.articles:,} of them are labelled and measured")
-        lines += _month_lines(result.months)
         lines += _table(
             [
                 _report_row("BCubed", report),
@@ -181,7 +162,6 @@ def _lines(result: "found.Evaluation") -> list[str]:
             ]
         )
         lines += _outlet_lines(result)
-        lines += _worst_lines(result)
     lines += _late_lines(result)
     return [
         *lines,
@@ -191,21 +171,6 @@ def _lines(result: "found.Evaluation") -> list[str]:
         f"({result.articles_per_cpu_second:.0f} per second of CPU time, including workers), "
         f"{result.peak_memory_mib:.0f} MiB in the largest process, rules {result.rules_version}",
     ]
-
-
-def _month_lines(months: "Sequence[found.MonthEvaluation]") -> list[str]:
-    """Return a table of months: F1 beside every article alone, pure stories, whole events, wrong pairs."""
-    rows = []
-    for one in months:
-        metrics, report = one.metrics, one.metrics.report
-        pure, whole = metrics.pure / max(metrics.several, 1), metrics.whole / max(metrics.events, 1)
-        stories, events = (metrics.several, pure), (metrics.events, whole)
-        wrong = metrics.wrong_in_saga, metrics.wrong_pairs - metrics.wrong_in_saga
-        rows.append(
-            _row(one.month, report.articles, report.bcubed.f1, report.alone.f1, *stories, *events, *wrong)
-        )
-    names = ("articles", "F1", "alone F1", "stories", "pure", "events", "whole", "one saga", "other wrong")
-    return _table(rows, names, "by month")
 
 
 def _late_lines(result: "found.Evaluation") -> list[str]:
@@ -246,7 +211,7 @@ def _corrections_lines(result: "found.CorrectionsEvaluation") -> list[str]:
     ]
     rows = [_report_row("BCubed", report)]
     rows.append(_score_row("pairs", report.pairs, float(report.clusters == report.articles)))
-    return [*lines, *_table(rows), *_worst_lines(result)]
+    return [*lines, *_table(rows)]
 
 
 def _warnings(result: "found.Evaluation") -> list[str]:
@@ -279,8 +244,8 @@ _CAUSES = {"worker": "job of a worker failed", "record": "bad record", "text": "
 _COLUMNS = ("articles", "events", "precision", "recall", "F1", "alone F1", "over-merge", "split")
 
 
-def _table(rows: Sequence[str], columns: Sequence[str] = _COLUMNS, name: str = "") -> list[str]:
-    head = f"{name:22}" + "".join(f"{column:>12}" for column in columns)
+def _table(rows: Sequence[str]) -> list[str]:
+    head = " " * 22 + "".join(f"{column:>12}" for column in _COLUMNS)
     return ["", *(f"  {row}" for row in (head, *rows))] if rows else []
 
 
@@ -300,89 +265,8 @@ def _score_row(name: str, score: "Score", alone: float) -> str:
     return _row(name, None, None, score.precision, score.recall, score.f1, alone)
 
 
-def _worst_lines(result: "found.GroupingEvaluation") -> list[str]:
-    lines = []
-    for faults, head, whole, part in (
-        (result.worst_merges, "worst false merges: stories that hold several events", "story", "event"),
-        (result.worst_misses, "worst misses: events spread over several stories", "event", "story"),
-    ):
-        lines += ["", head] if faults else []
-        for rank, fault in enumerate(faults, start=1):
-            lines += _fault_lines(rank, fault, whole, part)
-    return lines
-
-
-def _fault_lines(rank: int, fault: "found.ListedFault", whole: str, part: str) -> list[str]:
-    pairs = counted(fault.wrong_pairs, "wrong pair")
-    lines = ["", f"{rank:3}. {pairs}: {whole} {one_line(fault.name)}"]
-    for one in fault.parts[:_PARTS_SHOWN]:
-        lines += _part_lines(one, part, {other.name for other in fault.parts} if part == "story" else set())
-    left = fault.parts[_PARTS_SHOWN:]
-    if left:
-        articles = sum(len(one.articles) for one in left)
-        lines.append(f"     and {len(left):,} more with {counted(articles, 'article')}")
-    return lines
-
-
-def _part_lines(part: "found.FaultPart", word: str, stories: "set[str]") -> list[str]:
-    """Return the lines of one part: the decision about its first article, and its first few articles."""
-    first = part.articles[0]
-    decision = f"; the first {_decision(first.came, stories)}" if first.came else ""
-    lines = [f"     {word} {one_line(part.name)}, {counted(len(part.articles), 'article')}{decision}"]
-    lines += [_article_line(one) for one in part.articles[:_ARTICLES_SHOWN]]
-    left = len(part.articles) - _ARTICLES_SHOWN
-    return [*lines, f"         and {left:,} more"] if left > 0 else lines
-
-
-def _article_line(article: "found.ShownArticle") -> str:
-    outlet, title = one_line(article.outlet or "-"), one_line(article.title) or "(no title)"
-    return (
-        f"         {_moment(article.published):16}  {_shortened(outlet, _OUTLET_CHARS):{_OUTLET_CHARS}}  "
-        f"{_shortened(title, _TITLE_CHARS):{_TITLE_CHARS}}  {one_line(article.id)}"
-    )
-
-
-def _moment(when: "dt.datetime | None") -> str:
-    """Return a time in UTC; midnight is printed as a date."""
-    if when is None:
-        return "undated"
-    return when.strftime("%Y-%m-%d %H:%M" if when.hour or when.minute else "%Y-%m-%d")
-
-
-def _decision(decision: "found.ArticleDecision", stories: "set[str]") -> str:
-    """Describe how an article got into its story; `stories`: the other stories of a split event, or none."""
-    if decision.stage == "copy" and decision.resemblance is not None and decision.containment is not None:
-        return (
-            f"joined as a copy ({decision.resemblance:.0%} of all word triples are in both texts, "
-            f"{decision.containment:.0%} of the shorter text in the longer)"
-        )
-    if decision.stage == "founded":
-        founded = "founded another story, merged with this one later" if decision.moved else "founded it"
-        return founded + _runner_up(decision, stories)
-    joined = "joined" if decision.stage == "event" else f"joined by stage {decision.stage}"
-    if decision.score is None or decision.need is None:
-        return joined
-    score = f" with score {decision.score:.2f}, threshold {decision.need:.2f}"
-    return joined + score + _runner_up(decision, stories)
-
-
-def _runner_up(decision: "found.ArticleDecision", stories: "set[str]") -> str:
-    """Describe the runner-up, if the event is split: its score shows why the article did not join it."""
-    if not stories:
-        return ""
-    runner_up = decision.runner_up
-    if runner_up is None:
-        return "; no other candidate"
-    which = f"story {runner_up.story}" + (" of this event" if runner_up.story in stories else "")
-    return f"; runner-up: {which}, score {runner_up.score:.2f}, threshold {runner_up.need:.2f}"
-
-
 def _summary(results: "Sequence[found.Evaluation]") -> list[str]:
     """Return one line per dataset."""
     named = [(one.dataset.split(".jsonl")[0], one.labelled) for one in results]
     rows = [_report_row(one_line(name), report) for name, report in named if report]
     return ["", "BCubed of all", *_table(rows)[1:]]
-
-
-def _shortened(text: str, most: int) -> str:
-    return text if len(text) <= most else text[: most - 1] + "…"

@@ -113,7 +113,6 @@ def _ingest(
             Poller(services, robots=config.fetch.robots, pages=config.fetch.pages, mutes=mutes_of(config)),
             become_writer=become_writer,
             holds_back=wait,
-            give_up=lock.release,
         )
         if bulk and not run.is_writer:
             raise UsageError("--bulk needs the database for itself: stop the daemon first, or leave it out")

@@ -4,7 +4,6 @@ A grouping maps article ids to stories; the labels map article ids to clusters. 
 measured. All functions are pure. BCubed: Bagga and Baldwin 1998.
 """
 
-import itertools
 import math
 from collections import Counter, defaultdict
 from collections.abc import Collection, Iterable, Mapping
@@ -86,7 +85,7 @@ def measure_part(
 
 
 class OutletMetrics(msgspec.Struct, frozen=True):
-    """Stories and clusters by outlets. A story is pure if each pair of its articles is of one cluster."""
+    """Stories and clusters by outlets. A story is pure if all of its articles are of one cluster."""
 
     stories: int  # with articles of two or more outlets
     pure: int
@@ -97,12 +96,9 @@ class OutletMetrics(msgspec.Struct, frozen=True):
 
 
 def measure_outlets(
-    stories: Mapping[str, str],
-    clusters: Mapping[str, str],
-    outlets: Mapping[str, str],
-    loose: Collection[frozenset[str]] = (),
+    stories: Mapping[str, str], clusters: Mapping[str, str], outlets: Mapping[str, str]
 ) -> OutletMetrics:
-    """Measure the grouping of articles by their outlets. The pairs in `loose` may be together or apart."""
+    """Measure the grouping of articles by their outlets; one without an outlet is of its own."""
     members, events = defaultdict(list), defaultdict(list)
     for article, cluster in clusters.items():
         if article in stories:
@@ -110,8 +106,7 @@ def measure_outlets(
             events[cluster].append(article)
 
     def are_pure(group: Collection[str]) -> bool:
-        pairs = itertools.combinations(group, 2)
-        return all(clusters[a] == clusters[b] or frozenset((a, b)) in loose for a, b in pairs)
+        return len({clusters[one] for one in group}) == 1
 
     def count(group: Collection[str]) -> int:
         return len({outlets.get(one, one) for one in group})
@@ -126,41 +121,6 @@ def measure_outlets(
         whole=sum(len({stories[one] for one in group}) == 1 for group in wanted),
         one_outlet=len(single),
         one_outlet_impure=sum(not are_pure(group) for group in single),
-    )
-
-
-class SagaMetrics(msgspec.Struct, frozen=True):
-    """A grouping of news of which the sagas are labelled, too: events that follow from one another."""
-
-    report: GroupingMetrics
-    several: int  # stories of two or more articles
-    pure: int  # ... of which all are of one event
-    events: int  # of two or more articles
-    whole: int  # ... of which all are in one story, whatever else is in it
-    wrong_pairs: int  # in one story, of different events
-    wrong_in_saga: int  # ... of one saga
-
-
-def measure_sagas(
-    stories: Mapping[str, str], clusters: Mapping[str, str], sagas: Mapping[str, str]
-) -> SagaMetrics:
-    """Measure the grouping of the articles with a cluster. `sagas`: of those that belong to one."""
-    members, events = defaultdict(list), defaultdict(list)
-    for article, cluster in clusters.items():
-        members[stories[article]].append(article)
-        events[cluster].append(article)
-    several = [group for group in members.values() if len(group) > 1]
-    wanted = [group for group in events.values() if len(group) > 1]
-    pairs = [pair for group in several for pair in itertools.combinations(group, 2)]
-    wrong = [(a, b) for a, b in pairs if clusters[a] != clusters[b]]
-    return SagaMetrics(
-        report=measure(stories, clusters),
-        several=len(several),
-        pure=sum(len({clusters[one] for one in group}) == 1 for group in several),
-        events=len(wanted),
-        whole=sum(len({stories[one] for one in group}) == 1 for group in wanted),
-        wrong_pairs=len(wrong),
-        wrong_in_saga=sum(a in sagas and sagas[a] == sagas.get(b) for a, b in wrong),
     )
 
 
@@ -179,24 +139,6 @@ def measure_copies(predicted: Mapping[str, str | None], labelled: Mapping[str, s
         _share(shared, _pair_count(predicted_pairs)),
         _share(shared, _pair_count(labelled_pairs)),
     )
-
-
-class GroupingFault(msgspec.Struct, frozen=True):
-    """A story that mixes several clusters, or a cluster that is split over several stories."""
-
-    name: str
-    wrong_pairs: int
-    parts: tuple[tuple[str, ...], ...]  # ids, the largest part first
-
-
-def worst_merges(stories: Mapping[str, str], clusters: Mapping[str, str], limit: int) -> list[GroupingFault]:
-    """Return the stories with the most pairs of articles of different clusters; parts are by cluster."""
-    return _faults(stories, clusters, limit)
-
-
-def worst_misses(stories: Mapping[str, str], clusters: Mapping[str, str], limit: int) -> list[GroupingFault]:
-    """Return the clusters with the most pairs of articles in different stories; parts are by story."""
-    return _faults(clusters, stories, limit)
 
 
 def _sides(cells: Counter[tuple[str, str]]) -> tuple[Counter[str], Counter[str]]:
@@ -233,20 +175,6 @@ def _share(part: float, whole: float) -> float:
 
 def _choose_two(n: int) -> int:
     return n * (n - 1) // 2
-
-
-def _faults(groups: Mapping[str, str], parts: Mapping[str, str], limit: int) -> list[GroupingFault]:
-    members: dict[str, dict[str, list[str]]] = defaultdict(lambda: defaultdict(list))
-    for article in sorted(groups.keys() & parts.keys()):
-        members[groups[article]][parts[article]].append(article)
-    faults = []
-    for name, members_by_part in members.items():
-        split = sorted((tuple(ids) for ids in members_by_part.values()), key=lambda ids: (-len(ids), ids))
-        together = _choose_two(sum(map(len, split)))
-        wrong = together - sum(_choose_two(len(ids)) for ids in split)
-        if wrong:
-            faults.append(GroupingFault(name, wrong, tuple(split)))
-    return sorted(faults, key=lambda fault: (-fault.wrong_pairs, fault.name))[:limit]
 
 
 def _groups(copy_links: Mapping[str, str | None]) -> dict[str, str]:

@@ -22,7 +22,6 @@ from aggregator.admin import backup
 from aggregator.config.messages import counted
 from aggregator.config.settings import Config
 from aggregator.config.source_access import source_extras
-from aggregator.daemon.metrics import HealthMonitor, why_few_files
 from aggregator.daemon.poll_scheduler import TICK_SECONDS, PollScheduler
 from aggregator.daemon.watchdog import ServiceTuning, Watchdog
 from aggregator.daemon.writer_loop import Maintenance, MaintenanceTask, Stops, WriterCallbacks, WriterLoop
@@ -43,6 +42,7 @@ from aggregator.store.read import health_probes
 from aggregator.store.read.reader import StoryReader
 from aggregator.store.stories.placement_batch import pull_back
 from aggregator.stories.tuning import StoryTuning
+from aggregator.web.metrics import HealthMonitor, why_few_files
 from aggregator.web.settings import publish_settings
 
 if TYPE_CHECKING:
@@ -132,7 +132,14 @@ class Runtime:
             database, all_tuning, now, fetch_pages=self.config.fetch.pages != "never", arrived=arrived
         )
         editor = EditorService(database, all_tuning, now, arrived=arrived)
-        health = HealthMonitor(self.config, database, services.metrics_registry, self.process, now)
+        health = HealthMonitor(
+            all_tuning,
+            database,
+            services.metrics_registry,
+            process=self.process,
+            backups=lambda: backup.backup_state(self.config, database, now()),
+            now=now,
+        )
         return Server(
             StoryReader(database, all_tuning),
             publish_settings(self.config),

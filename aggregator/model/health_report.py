@@ -189,8 +189,7 @@ class HealthReport(FrozenStruct, frozen=True, kw_only=True, omit_defaults=False)
     writable: bool
     ready: bool
     problems: tuple[str, ...]
-    process_problems: tuple[str, ...]  # the subset that only the process knows, ...
-    process_findings: tuple[Finding, ...]  # ... with advice
+    process_findings: tuple[Finding, ...]  # those that only the process knows, with advice
     stored: DatabaseStatus | None = None  # None: the database did not respond in time
     place: DatabaseSize | None = None
     backup: BackupState | None = None

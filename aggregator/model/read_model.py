@@ -66,15 +66,6 @@ class ArticleDetail(FrozenStruct, frozen=True, kw_only=True, omit_defaults=False
     copies: tuple[ArticleView, ...] = ()  # copies of it in its story; oldest first, without texts
 
 
-class EntryHit(FrozenStruct, frozen=True, kw_only=True, omit_defaults=False):
-    """An entry of a live blog that has all the words; `day` only where known, `marks` as in SearchHit."""
-
-    clock: str  # "21:43", as the live blog shows it
-    day: dt.date | None
-    snippet: str
-    marks: tuple[tuple[int, int], ...] = ()
-
-
 class SearchHit(FrozenStruct, frozen=True, kw_only=True, omit_defaults=False):
     """One article that matches a search.
 
@@ -92,7 +83,6 @@ class SearchHit(FrozenStruct, frozen=True, kw_only=True, omit_defaults=False):
     snippet: str = ""
     marks: tuple[tuple[int, int], ...] = ()
     nosnippet: bool = False
-    entries: tuple[EntryHit, ...] = ()  # of a live blog, the newest first
 
 
 class SearchBounds(FrozenStruct, frozen=True, kw_only=True):
@@ -231,42 +221,6 @@ class StoryListItem(FrozenStruct, frozen=True, kw_only=True, omit_defaults=False
     outlets: tuple[str, ...]  # without unnamed ones, each once, in the order of first articles
     undated_seen: dt.datetime | None = None  # of a story without any date: when it was seen first
     titles: tuple[ListedTitle, ...] = ()  # of other outlets than that of the title, newest first; a few
-
-
-HistoryEventKind = Literal[
-    "created", "joined", "headline", "merged", "moved", "revised", "corrected", "other"
-]
-
-
-class HistoryEvent(FrozenStruct, frozen=True, kw_only=True):
-    """One event in the history of a story.
-
-    `article` is the article that was added, if it still exists. `before` and `after` are headlines; for
-    "merged",
-    `before` is the title of the story that was merged into this one. `words` is the reason, where known.
-    """
-
-    at: dt.datetime
-    kind: HistoryEventKind
-    article: str | None = None
-    before: str = ""
-    after: str = ""
-    words: str = ""
-
-
-class Quality(FrozenStruct, frozen=True, kw_only=True):
-    """Indicators of the quality of grouping that need no labels. Counts."""
-
-    stories: int  # examined: the newest ones
-    by_reports: tuple[tuple[int, int], ...]  # (minimum of independent reports, number of such stories)
-    largest: tuple[tuple[str, str, int], ...]  # id, title, articles: the largest of them
-    rendered: int  # of them: with three or more reports and a merged text
-    without_fact_count: int  # of these: without a fact of two outlets
-    without_fact: tuple[tuple[str, str, int], ...]  # id, title, reports: the first of those
-    days: int  # days whose corrections are counted
-    merges: int  # of those days and not undone: stories that should have been one
-    split_count: int  # splits and moves: articles that were in the wrong story
-    undone: int  # corrections of those days that were undone
 
 
 ChangeKind = Literal["created", "report", "headline", "corrected", "merged", "split"]

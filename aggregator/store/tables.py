@@ -202,7 +202,6 @@ counter = Table(
     # their order.
     #   entry, inbox, story, bump, change   the last number given; "inbox" is the order of placing
     #   searchable, unindexed               progress of the full-text index (store/search/index.py)
-    #   render_version, render_from         progress of rendering (store/stories/merged_texts.py)
     #   forget_unfinished                   1: erased words may be in the full-text index (`forget`)
     #   entries_to, index_*, retained_at, steady_from   retention (store/maintenance/erase.py)
     Column("name", Text, primary_key=True),

@@ -18,7 +18,6 @@ from aggregator.text.language import tag_or_und
 if TYPE_CHECKING:  # who only reads stories loads no numpy
     from aggregator.cluster.events.tokenizer import Vocabulary
 
-SUBJECTS_VERSION: Final = 3  # of this code: another one finds the subjects of recent stories again
 MOST_NAMES: Final = 8  # of a story (chosen)
 MOST_TOPICS: Final = 3  # of a story (chosen)
 _LONGEST: Final = 60  # characters of a name or topic; longer ones are sentences (chosen)

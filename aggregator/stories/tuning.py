@@ -42,7 +42,6 @@ class StoryTuning(msgspec.Struct, frozen=True, kw_only=True):
     # figures
     agree_count_min: int
     # rendering again
-    rerender_days: int
     # timeline
     timeline_cap: int
     timeline_day_cap: int

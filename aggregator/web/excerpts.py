@@ -21,9 +21,7 @@ from aggregator.config.messages import redact, redact_address
 from aggregator.model.core import ArticleView, AttributedSentence, Fact, MergedStory, StoryView, TimelineItem
 from aggregator.model.read_model import (
     ArticleDetail,
-    EntryHit,
     MachineSummary,
-    Quality,
     SearchHit,
     SearchResults,
     SourcePage,
@@ -360,22 +358,13 @@ def _bounded_hit(hit: SearchHit, words: int) -> SearchHit:
     """Limit a search hit: the title and the snippet have half of the words each."""
     title = first_words(hit.title, words // 2)
     left = 0 if hit.nosnippet else words - words // 2
-    entries: list[EntryHit] = []
-    for entry in hit.entries:
-        snippet = first_words(entry.snippet, left)
-        left = max(0, left - count_words(entry.snippet))
-        if snippet:
-            entries.append(
-                msgspec.structs.replace(entry, snippet=snippet, marks=_within(entry.marks, snippet))
-            )
-    snippet = "" if entries else first_words(hit.snippet, left)
+    snippet = first_words(hit.snippet, left)
     return msgspec.structs.replace(
         hit,
         title=title,
         story_title=first_words(hit.story_title, words // 2),  # it may be the title of this article
         snippet=snippet,
         marks=_within(hit.marks, snippet),
-        entries=tuple(entries),
     )
 
 
@@ -393,15 +382,6 @@ def bounded_results(results: SearchResults, access: Access, words: int) -> Searc
     )
     hits = tuple(_bounded_hit(hit, words) for hit in results.hits)
     return msgspec.structs.replace(results, hits=hits, stories=stories)
-
-
-def bounded_quality(found: Quality, words: int) -> Quality:
-    """Limit the titles on the quality page for clients other than the owner."""
-
-    def cut(stories: Iterable[tuple[str, str, int]]) -> tuple[tuple[str, str, int], ...]:
-        return tuple((id_, first_words(title, words), number) for id_, title, number in stories)
-
-    return msgspec.structs.replace(found, largest=cut(found.largest), without_fact=cut(found.without_fact))
 
 
 def _within(marks: Iterable[tuple[int, int]], text: str) -> tuple[tuple[int, int], ...]:

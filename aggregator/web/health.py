@@ -6,26 +6,23 @@ if the database hangs. Names of files, hosts and sources are shown to the owner 
 
 import asyncio
 import datetime as dt
-import threading
-import time
 from collections.abc import Callable
-from concurrent.futures import Future
-from typing import Annotated, Any, Literal, Protocol, TypeVar
+from typing import Annotated, Literal, TypeVar
 
 import msgspec
+from anyio import CapacityLimiter, fail_after, to_thread
 from fastapi import Request, Response
 
 from aggregator.model.errors import AggregatorError
 from aggregator.model.health_report import (
     BackupState,
-    HealthCheckTuning,
     HealthReport,
     HealthSnapshot,
-    ProcessState,
 )
 from aggregator.store.read.health_probes import of_process
 from aggregator.web.api.openapi import answer, api_router, described, schema_of
 from aggregator.web.dependencies import Site, of_app
+from aggregator.web.metrics import HealthMonitor
 from aggregator.web.pages.pages import Pages
 from aggregator.web.responses import PROBLEM_JSON, JsonResponse, Problem, RefusedError
 from aggregator.web.security.middleware import is_owner
@@ -34,8 +31,7 @@ _CACHE_SECONDS = 5.0  # that results for metrics and status are reused (chosen)
 
 Result = TypeVar("Result")
 
-_STUCK = 5  # times the timeout; a call that runs longer is abandoned and repeated ...
-_THREADS = 3  # ... unless so many calls are still running
+_THREADS = 3  # of calls that hang; further ones wait for them until their timeout
 
 
 class NoAnswerError(AggregatorError):
@@ -43,85 +39,25 @@ class NoAnswerError(AggregatorError):
 
 
 class BoundedCall:
-    """Runs a blocking function with a timeout, in a thread of its own.
-
-    It therefore also works if all threads of the server's pool hang. Concurrent callers share one call. For
-    one event loop.
-    """
+    """Runs a blocking function with a timeout; its threads are none of those that answer requests."""
 
     def __init__(self, timeout_seconds: float, what: str = "the database") -> None:
         """`what` is the subject of the error message."""
         self._timeout = timeout_seconds
         self._what = what
-        self._calls: list[tuple[float, Future[Any]]] = []  # under way, and when they began (monotonic)
+        self._threads = CapacityLimiter(_THREADS)
 
     async def run(self, function: Callable[[], Result]) -> Result:
         """Return the result of `function`. Raises its exception, and NoAnswerError after the timeout."""
-        no_answer = NoAnswerError(f"{self._what} did not answer within {self._timeout:g} s")
-        now = time.monotonic()
-        self._calls = [(began, call) for began, call in self._calls if not call.done()]
-        if not self._calls or now - self._calls[-1][0] > _STUCK * self._timeout:
-            if len(self._calls) >= _THREADS:
-                raise no_answer
-            self._calls.append((now, _in_thread(function, asyncio.get_running_loop())))
-        call: asyncio.Future[Result] = asyncio.wrap_future(self._calls[-1][1])
-        # A call that nobody waits for any more may fail as well; asyncio would log that as never retrieved.
-        call.add_done_callback(lambda ended: ended.cancelled() or ended.exception())
         try:
-            async with asyncio.timeout(self._timeout):
-                return await asyncio.shield(call)
+            with fail_after(self._timeout):
+                return await to_thread.run_sync(function, abandon_on_cancel=True, limiter=self._threads)
         except TimeoutError as error:
-            raise no_answer from error
+            raise NoAnswerError(f"{self._what} did not answer within {self._timeout:g} s") from error
 
 
-def _in_thread(function: Callable[[], Result], loop: asyncio.AbstractEventLoop) -> Future[Result]:
-    future: Future[Result] = Future()
-
-    def work() -> None:
-        try:
-            result = function()
-        except Exception as error:  # noqa: BLE001 - passed to the waiting callers
-            if not loop.is_closed():  # else the server stopped meanwhile
-                future.set_exception(error)
-        else:
-            if not loop.is_closed():
-                future.set_result(result)
-
-    threading.Thread(target=work, name="probe", daemon=True).start()
-    return future
-
-
-PROBE_SECONDS = 2.0  # the timeout without a HealthSource
+PROBE_SECONDS = 2.0  # the timeout without a HealthMonitor
 HEALTHZ, READYZ, STATUS, METRICS = "/healthz", "/readyz", "/status", "/metrics"
-
-
-class HealthSource(Protocol):
-    """The health of the daemon. `snapshot` and `backups` may hang; all other methods return immediately."""
-
-    @property
-    def tuning(self) -> HealthCheckTuning:
-        """How long `snapshot` and `backups` may take, and how long a snapshot may be reused."""
-        ...
-
-    def snapshot(self) -> HealthSnapshot:
-        """Read the database. Raises AggregatorError."""
-        ...
-
-    def backups(self) -> BackupState:
-        """Read the backup folder. Raises AggregatorError."""
-        ...
-
-    def process(self) -> ProcessState:
-        """Return the state of the process."""
-        ...
-
-    def condition(self, snapshot: HealthSnapshot | None) -> HealthReport:
-        """Return the health report; `snapshot` is None if the database did not answer."""
-        ...
-
-    def metrics(self, snapshot: HealthSnapshot | None, accept: str) -> tuple[bytes, str]:
-        """Return the metrics for Prometheus and their content type."""
-        ...
 
 
 class HealthJson(msgspec.Struct, frozen=True, kw_only=True):
@@ -154,7 +90,7 @@ _DOWN["content"][PROBLEM_JSON] = {"schema": schema_of(Problem)}  # if the databa
 class Probes:
     """The calls behind these routes, of one application."""
 
-    def __init__(self, site: Site, watch: HealthSource | None) -> None:
+    def __init__(self, site: Site, watch: HealthMonitor | None) -> None:
         """Without `watch` only `/healthz` can be answered."""
         self.site = site
         self.pages = Pages(site)
@@ -170,7 +106,7 @@ class Probes:
         assert self.watch is not None
         return self.watch.condition(await self.snapshot(self.watch, fresh=fresh))
 
-    async def snapshot(self, watch: HealthSource, *, fresh: bool = False) -> HealthSnapshot | None:
+    async def snapshot(self, watch: HealthMonitor, *, fresh: bool = False) -> HealthSnapshot | None:
         """Return a recent snapshot, or a new one if `fresh`; None if the database does not answer in time."""
         last = self._last
         age = -1.0 if last is None else (self.site.clock() - last.at).total_seconds()
@@ -185,7 +121,7 @@ class Probes:
             self._last = msgspec.structs.replace(snapshot, backup=backup)
         return self._last
 
-    async def _backups(self, watch: HealthSource) -> BackupState:
+    async def _backups(self, watch: HealthMonitor) -> BackupState:
         try:
             return await self._backup_folder.run(watch.backups)
         except AggregatorError as error:

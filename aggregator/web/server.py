@@ -37,7 +37,7 @@ from aggregator.web.api.push import PushEndpoint
 from aggregator.web.dependencies import Clock, Site
 from aggregator.web.editor import EditorService
 from aggregator.web.feeds import routes as feeds
-from aggregator.web.health import HealthSource
+from aggregator.web.metrics import HealthMonitor
 from aggregator.web.pages import forms, pages
 from aggregator.web.responses import RETRY_AFTER_SECONDS, RefusedError, problem
 from aggregator.web.security import connection_limits
@@ -64,7 +64,7 @@ def create_app(
     editor: EditorService | None = None,
     *,
     sources: SourceServices | None = None,
-    watch: health.HealthSource | None = None,
+    watch: HealthMonitor | None = None,
     marks: ReadMarks | None = None,
 ) -> FastAPI:
     """Return the application. `clock` is the current time for relative filters ("24h").
@@ -194,7 +194,7 @@ class Server:
         settings: PublishSettings,
         push_endpoint: PushEndpoint | None = None,
         editor: EditorService | None = None,
-        watch: HealthSource | None = None,
+        watch: HealthMonitor | None = None,
         marks: ReadMarks | None = None,
         sources: SourceServices | None = None,
         *,

@@ -30,7 +30,6 @@ from aggregator.model.core import (
 )
 from aggregator.model.read_model import (
     ArticleDetail,
-    EntryHit,
     MachineSummary,
     SearchHit,
     SearchResults,
@@ -43,7 +42,6 @@ from aggregator.stories.text.plain_text import NO_OUTLET, names_behind
 from aggregator.web.sanitise import encode_json, visible_marked
 
 Body = TypeVar("Body", bound=msgspec.Struct)
-Hit = TypeVar("Hit", SearchHit, EntryHit)
 
 SHOWN_REASONS = 3  # the strongest similarities; `aggregator explain` has all
 
@@ -396,9 +394,5 @@ def sources_page(page: SourcePage) -> SourcesJson:
 
 
 def _shown_hit(hit: SearchHit) -> SearchHit:
-    return replace(_with_visible(hit), entries=tuple(map(_with_visible, hit.entries)))
-
-
-def _with_visible(found: Hit) -> Hit:
-    snippet, marks = visible_marked(found.snippet, found.marks)
-    return replace(found, snippet=snippet, marks=marks)
+    snippet, marks = visible_marked(hit.snippet, hit.marks)
+    return replace(hit, snippet=snippet, marks=marks)

@@ -219,8 +219,8 @@ def test_a_reload_while_the_server_is_away_is_done_and_tells_how_it_does(
     with DaemonProcess(tmp_path, {"database": own_postgres.make(), "sources": []}) as daemon:
 
         def rests() -> bool:
-            problems = daemon.get("/status").json()["process_problems"]
-            return any(one.startswith("placing is paused") for one in problems)
+            problems = daemon.get("/status").json()["process_findings"]
+            return any(one["what"].startswith("placing is paused") for one in problems)
 
         own_postgres.stop("immediate")
         assert "config reloaded" in daemon.reload()

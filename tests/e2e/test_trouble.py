@@ -78,7 +78,7 @@ def test_another_program_that_keeps_the_database_stops_nothing_but_writing(tmp_p
             refused = [push(daemon, secret, record) for _ in range(3)]
             assert [(one.status_code, one.headers.get("Retry-After")) for one in refused] == [(503, "5")] * 3
             reported = daemon.get("/status").json()
-            assert any("another program" in one for one in reported["process_problems"])
+            assert any("another program" in one["what"] for one in reported["process_findings"])
             assert reported["writable"] is False
             time.sleep(6.0)  # longer than is taken for a stall
             assert len(daemon.stories()) == 1
@@ -162,7 +162,7 @@ def problems_of(daemon: DaemonProcess, words: str) -> list[str]:
     answer = daemon.get("/status")
     if answer.status_code >= 500:  # it found no free file itself
         return []
-    return [one for one in answer.json()["process_problems"] if words in one]
+    return [one["what"] for one in answer.json()["process_findings"] if words in one["what"]]
 
 
 # A daemon that may open few files from its start.

@@ -1,6 +1,5 @@
 """Rows of stories compared with their articles: centroids, counts, times, merged texts."""
 
-import datetime as dt
 import random
 import struct
 from collections.abc import Iterator, Mapping, Sequence
@@ -9,7 +8,7 @@ from typing import Any, Final, NamedTuple
 import msgspec
 import numpy as np
 import zstandard
-from sqlalchemy import Connection, Row, exists, func, or_, select
+from sqlalchemy import Connection, Row, exists, or_, select
 
 from aggregator.cluster.entry_identity import story_id
 from aggregator.cluster.events import centroid
@@ -18,10 +17,10 @@ from aggregator.cluster.events.weights import EventModel
 from aggregator.model.core import Evidence
 from aggregator.store import codecs
 from aggregator.store.engine.database import Database
-from aggregator.store.stories import article_views, articles, merged_texts
+from aggregator.store.stories import article_views, articles
 from aggregator.store.stories.articles import MemberRow
 from aggregator.store.stories.stories import columns_of_members
-from aggregator.store.tables import article, counter_value, story
+from aggregator.store.tables import article, story
 from aggregator.stories.counts import counts, from_bytes
 from aggregator.stories.text.rendering import UnrenderedStory, render
 from aggregator.stories.tuning import StoryTuning
@@ -133,31 +132,12 @@ def _had_other_tuning(connection: Connection, members: Sequence[MemberRow], tuni
 # --- merged texts ------------------------------------------------------------------------------------------
 
 
-def _rendered_since(connection: Connection, tuning: StoryTuning) -> tuple[int, dt.datetime] | None:
-    """From which number and last bump on stories are rendered with this tuning; None: unknown."""
-    if counter_value(connection, "render_version") != merged_texts.render_version(tuning):
-        return None
-    live = story.c.redirect_to.is_(None)
-    last = connection.execute(select(func.max(story.c.bumped_at)).where(live)).scalar()
-    if last is None:
-        return None
-    return counter_value(connection, "render_from"), last - dt.timedelta(days=tuning.rerender_days)
-
-
 _ALL_RENDERED: Final = 20  # chunks of stories that are all rendered; of more, so many others each time:
 _SAMPLED: Final = 4
 
 
 def merged_text_faults(database: Database, tuning: StoryTuning) -> Iterator[Fault]:
-    """Compare merged texts with a rendering of their articles.
-
-    Only stories that were rendered with this code and tuning: older ones keep their text.
-    """
-    with database.read() as connection:
-        since = _rendered_since(connection, tuning)
-    if since is None:
-        return
-    number, moment = since
+    """Compare merged texts with a rendering of their articles."""
     chunks = list(ranges(database, story.c.story_no))
     if len(chunks) > _ALL_RENDERED:  # rendering a story takes as long as ten other checks of it
         chunks = random.sample(chunks, _SAMPLED)
@@ -167,9 +147,7 @@ def merged_text_faults(database: Database, tuning: StoryTuning) -> Iterator[Faul
         is_kept = or_(story.c.text != "", ~is_gone)
         kept = story.c.redirect_to.is_(None), story.c.merged_story.is_not(None), is_kept
         columns = story.c.id, story.c.title, story.c.text, story.c.merged_story
-        chosen = select(*columns).where(
-            story.c.story_no.between(max(low, number), high), *kept, story.c.bumped_at >= moment
-        )
+        chosen = select(*columns).where(story.c.story_no.between(low, high), *kept)
         with database.read() as connection:
             rows = connection.execute(chosen).all()
             views = article_views.views_of_stories(connection, [row.id for row in rows], "text")

@@ -7,7 +7,6 @@ written into the tables as they are wanted.
 import datetime as dt
 import functools
 import itertools
-import json
 import shutil
 import tempfile
 import weakref
@@ -27,7 +26,7 @@ from aggregator.model.core import (
     StoryView,
     TimelineItem,
 )
-from aggregator.model.read_model import Change, HistoryEvent, SourceView
+from aggregator.model.read_model import Change, SourceView
 from aggregator.store import codecs
 from aggregator.store.engine.database import Database
 from aggregator.store.read.reader import StoryReader
@@ -76,13 +75,10 @@ class WrittenStories(StoryReader):
             connection.execute(insert(article).values(row))
         index.index_next(connection, len(told.articles))
 
-    def grow(self, story_id: str, *steps: HistoryEvent) -> None:
-        """Further steps of a story."""
-        with self.database.write() as connection:
-            for one in steps:
-                detail = json.dumps({"before": one.before, "after": one.after, "words": one.words})
-                line = {"story": story_id, "at": one.at, "kind": one.kind, "article": one.article}
-                connection.execute(insert(story_log).values(line | {"detail": detail}))
+    def join(self, story_id: str, article_id: str, at: dt.datetime) -> None:
+        """Logs that an article joined a story."""
+        line = {"story": story_id, "at": at, "kind": "joined", "article": article_id}
+        executed(self.database, insert(story_log).values(line))
 
     def put_change(self, one: Change) -> None:
         """Adds a change; its article, if any, is one of a story that was put in."""

@@ -1,4 +1,4 @@
-"""Queries of the web pages: stories for the front page and their order, and the history of a story.
+"""Queries of the web pages: stories for the front page and their order.
 
 The front page is ordered by one number per story:
 
@@ -10,10 +10,9 @@ can be answered with 304. ADR 24 gives the alternatives.
 """
 
 import datetime as dt
-import json
 import math
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any, Final, get_args
+from typing import Any, Final
 
 import msgspec
 from sqlalchemy import Connection, Row, Select, func, select
@@ -22,15 +21,13 @@ from aggregator.model.core import OPINION_KINDS
 from aggregator.model.read_model import (
     TITLES_LISTED,
     FrontPageStory,
-    HistoryEvent,
-    HistoryEventKind,
     ListedTitle,
     StoryListItem,
 )
 from aggregator.store.read.story_list import with_reports
 from aggregator.store.stories import article_views
 from aggregator.store.stories.stories import shown_columns
-from aggregator.store.tables import article, rows_with, source, story, story_log, story_subject
+from aggregator.store.tables import article, source, story, story_log, story_subject
 from aggregator.stories.lexicon import TITLE_CHARS, clean_title_text
 
 # The newest stories of each class (at least one, two, five independent reports) are ranked. So newer small
@@ -38,7 +35,6 @@ from aggregator.stories.lexicon import TITLE_CHARS, clean_title_text
 # class has a partial index on `bumped_at`.
 CLASSES: Final = (1, 2, 5)
 REPORTS_CAP: Final = 64  # reports that count at most: the biggest story leads for 36 hours (chosen)
-_KINDS: Final = frozenset(get_args(HistoryEventKind))
 
 
 class FrontPageTuning(msgspec.Struct, frozen=True, kw_only=True):
@@ -209,37 +205,3 @@ def topics(connection: Connection) -> tuple[str, ...]:
         (key for key in labels if len(labels[key]) > 1), key=lambda key: (-len(labels[key]), key)
     )
     return tuple(min(labels[key]) for key in frequent[:_TOPICS_LISTED])
-
-
-# --- how a story grew --------------------------------------------------------------------------------------
-
-
-def story_history(connection: Connection, story_id: str, limit: int) -> tuple[HistoryEvent, ...]:
-    """Return the log of a story, oldest first; of more than `limit` lines, the first and the last half."""
-    columns = (story_log.c.log_no, story_log.c.at, story_log.c.kind, story_log.c.article, story_log.c.detail)
-    of_story: Select[Any] = select(*columns).where(story_log.c.story == story_id)
-    newest = connection.execute(of_story.order_by(story_log.c.log_no.desc()).limit(limit)).all()
-    rows = {row.log_no: row for row in newest}
-    if len(newest) == limit:
-        oldest = connection.execute(of_story.order_by(story_log.c.log_no).limit(limit // 2)).all()
-        rows = {row.log_no: row for row in (*newest[: limit - limit // 2], *oldest)}
-    details: dict[int, dict[str, Any]] = {n: json.loads(row.detail or "{}") for n, row in rows.items()}
-    merged = {details[n].get("other", "") for n, row in rows.items() if row.kind == "merged"}
-    named = rows_with(connection, select(story.c.id, story.c.title), story.c.id, merged)
-    titles = {row.id: row.title for row in named}
-    return tuple(_history_event(rows[n], details[n], titles) for n in sorted(rows))
-
-
-def _history_event(row: Row[Any], detail: dict[str, Any], titles: dict[str, str]) -> HistoryEvent:
-    kind: HistoryEventKind = row.kind if row.kind in _KINDS else "other"
-    before = str(detail.get("before") or "")
-    if kind == "merged":
-        before = titles.get(detail.get("other", ""), "")
-    return HistoryEvent(
-        at=row.at,
-        kind=kind,
-        article=row.article,
-        before=before,
-        after=str(detail.get("after") or ""),
-        words=str(detail.get("words") or detail.get("reason") or ""),
-    )

@@ -262,17 +262,6 @@ def revision(connection: Connection) -> str | None:
     return connection.execute(text("SELECT version_num FROM alembic_version")).scalar()
 
 
-def server_encoding(connection: Connection) -> str:
-    """Return the encoding of a PostgreSQL database."""
-    found: str = connection.execute(text("SHOW server_encoding")).scalar_one()
-    return found
-
-
-def last_accepted_at(connection: Connection) -> dt.datetime | None:
-    """Return when the last entry was accepted; None without entries."""
-    return connection.execute(select(entry.c.accepted_at).order_by(entry.c.entry_no.desc()).limit(1)).scalar()
-
-
 _STATE = case((source.c.paused, "paused"), else_=source.c.health).label("state")
 _IS_REMOTE = source.c.host.is_not(None).label("is_remote")
 _STATES = select(_IS_REMOTE, _STATE, func.count().label("number")).group_by(_IS_REMOTE, _STATE)

@@ -76,16 +76,10 @@ def undo(connection: Connection, n: int, at: dt.datetime) -> None:
 
 
 def all_corrections(
-    connection: Connection,
-    *,
-    since: dt.datetime | None = None,
-    before: int | None = None,
-    limit: int | None = None,
+    connection: Connection, *, before: int | None = None, limit: int | None = None
 ) -> list[Correction]:
-    """Return the corrections, newest first: those made at `since` or later, with numbers below `before`."""
+    """Return the corrections, newest first: those with numbers below `before`."""
     chosen = select(correction).order_by(correction.c.correction_no.desc()).limit(limit)
-    if since is not None:
-        chosen = chosen.where(correction.c.at >= since)
     if before is not None:
         chosen = chosen.where(correction.c.correction_no < before)
     return [

@@ -1,29 +1,20 @@
 """Rendering of merged texts, after placing. They are stored with the story and can be rendered again.
 
 Each new article clears the text of its story; unrendered stories are rendered by their last bump, the newest
-first. After a change of code or tuning, the stories of the last weeks are rendered again, the newest first, a
-few at a time, when nothing else waits. Until then readers get the old text.
+first.
 """
 
-import datetime as dt
-import hashlib
 from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
-import msgspec
-from sqlalchemy import Connection, Row, Select, bindparam, exists, func, select, update
+from sqlalchemy import Connection, Row, Select, bindparam, select, update
 
 from aggregator.store import codecs
 from aggregator.store.engine.database import Database
 from aggregator.store.stories import article_views, story_links
-from aggregator.store.tables import article, counter_value, rows_with, set_counter, story
-from aggregator.stories.subjects import SUBJECTS_VERSION
-from aggregator.stories.text.merged_text import MERGE_VERSION
+from aggregator.store.tables import article, rows_with, story
 from aggregator.stories.text.rendering import Renderer, UnrenderedStory, render
 from aggregator.stories.tuning import StoryTuning
-
-_RENDERED_BY = "render_version"  # counter: `render_version` of the last rendering
-_RENDERED_FROM = "render_from"  # counter: stories with a lower number are rendered again; 0: all are done
 
 
 def render_next(
@@ -34,10 +25,9 @@ def render_next(
     of: Collection[str] | None = None,
     renderer: Renderer | None = None,
 ) -> int:
-    """Render up to `limit` stories: unrendered ones, else those of another version. Return their number.
+    """Render up to `limit` unrendered stories. Return their number.
 
-    `of` are ids: only unrendered stories with one of these are rendered. `renderer`: with the same tuning; by
-    default this thread renders.
+    `of`: only those with one of these ids. `renderer`: with the same tuning; by default this thread renders.
     """
     renderer = renderer or (lambda stories: [render(one, tuning) for one in stories])
     with database.read() as connection:
@@ -45,13 +35,8 @@ def render_next(
         if of is not None:
             unrendered = unrendered.where(story.c.id.in_(of))
         waiting = connection.execute(unrendered.limit(limit)).all()
-        is_first = not counter_value(connection, _RENDERED_BY)
-    if not waiting:
-        return 0 if of is not None else _render_again(database, limit, tuning, renderer)
-    _render(database, waiting, renderer)
-    if is_first:  # no story was rendered with another version
-        with database.write() as connection:
-            set_counter(connection, _RENDERED_BY, render_version(tuning))
+    if waiting:
+        _render(database, waiting, renderer)
     return len(waiting)
 
 
@@ -61,12 +46,6 @@ def unrendered_of_several(connection: Connection) -> Sequence[str]:
         story.c.text.is_(None), story.c.redirect_to.is_(None), story.c.article_count > 1
     )
     return connection.execute(several.order_by(story.c.bumped_at.desc())).scalars().all()
-
-
-def render_version(tuning: StoryTuning) -> int:
-    """Return a 48-bit hash of the code version and the tuning that merged texts depend on."""
-    content = f"{MERGE_VERSION} {SUBJECTS_VERSION} {msgspec.json.encode(tuning, order='sorted').decode()}"
-    return int.from_bytes(hashlib.sha256(content.encode()).digest()[:6])
 
 
 _STORIES: Select[Any] = select(*story_links.COMPARED, story.c.last_inbox_no).where(
@@ -97,36 +76,6 @@ def _render(database: Database, rows: Sequence[Row[Any]], renderer: Renderer) ->
             _note_originals(connection, {row.id: one.originals for row, one in unchanged})
         for row, one in unchanged:
             story_links.write(connection, row, one.names, one.topics)
-
-
-def _render_again(database: Database, limit: int, tuning: StoryTuning, renderer: Renderer) -> int:
-    """Render up to `limit` stories of another version. Return their number."""
-    version = render_version(tuning)
-    with database.read() as connection:
-        rendered_by = counter_value(connection, _RENDERED_BY)
-        below = counter_value(connection, _RENDERED_FROM)
-        if rendered_by != version:
-            below = counter_value(connection, "story") + 1
-        newest = select(func.max(story.c.bumped_at)).where(story.c.redirect_to.is_(None))
-        last = connection.execute(newest).scalar()
-        rows: Sequence[Row[Any]] = []
-        if below and last is not None:
-            since = last - dt.timedelta(days=tuning.rerender_days)
-            is_gone = exists().where(article.c.story == story.c.id, article.c.text.is_(None))
-            chosen = _STORIES.where(
-                story.c.story_no < below,
-                story.c.text.is_not(None),
-                story.c.bumped_at >= since,
-                ~is_gone,  # its text is final
-            )
-            rows = connection.execute(chosen.order_by(story.c.story_no.desc()).limit(limit)).all()
-    _render(database, rows, renderer)
-    reached = min((row.story_no for row in rows), default=0)
-    if rendered_by != version or below != reached:
-        with database.write() as connection:
-            set_counter(connection, _RENDERED_BY, version)
-            set_counter(connection, _RENDERED_FROM, reached)
-    return len(rows)
 
 
 _WRITE = (

@@ -1,4 +1,4 @@
-"""The pages for reading: the front page, one story, explanations, search, sources and quality."""
+"""The pages for reading: the front page, one story, explanations, search and sources."""
 
 import datetime as dt
 from collections.abc import Sequence
@@ -58,7 +58,6 @@ STORIES_A_PAGE = 30
 SEARCH_STORIES = 20
 SOURCES_A_PAGE = 100
 FACTS_SHOWN = 12  # the others are folded; the merged text of a page should have 700 to 900 words
-HISTORY_SHOWN = 60  # events in the history of a story
 OTHERS_SHOWN = 20  # articles to compare with on the page of an explanation
 MAX_URL_CHARS = 2_048
 RANKINGS_KEPT = 64  # filters; a ranking has some hundred ids
@@ -75,7 +74,6 @@ def routes(site: Site) -> list[Route]:
         Route("/search", pages.search),
         Route("/digest", pages.digest),
         Route("/sources", pages.sources),
-        Route("/quality", pages.quality),
         Route("/api", pages.api),
         Route("/docs", pages.api),  # where FastAPI has its viewer
         Route("/robots.txt", pages.robots),
@@ -320,7 +318,6 @@ class Pages:
             timeline=timeline,
             timeline_shown=shown_days,
             timeline_more=sum(len(items) for _, items in timeline[shown_days:]),
-            growth=views.shown_history(self._site.reader.story_history(shown.id, HISTORY_SHOWN), shown),
             facts_shown=FACTS_SHOWN,
             explains=self._site.editor is not None,
             near=self._near(story) if self.may_correct(request) else (),
@@ -381,7 +378,7 @@ class Pages:
             others=others,
         )
 
-    # --- search, sources, quality ---------------------------------------------------------------------------
+    # --- search, sources ------------------------------------------------------------------------------------
 
     def search(self, request: Request) -> Response:
         """Answer with stories whose articles match the query."""
@@ -440,13 +437,6 @@ class Pages:
         heading = digest_title(last[0], settings) if last else "Digest"
         html = Markup(digest_html(last[0], settings)) if last else ""  # noqa: S704 - escaped by the feed
         return self.page(request, "digest.html", here="/digest", heading=heading, html=html)
-
-    def quality(self, request: Request) -> Response:
-        """Answer with the quality of the grouping, as far as it can be computed from stored data."""
-        quality = self._site.reader.quality(self._site.clock())
-        if self._site.access(request) != "owner":
-            quality = excerpts.bounded_quality(quality, self._site.settings.excerpt_words)
-        return self.page(request, "quality.html", here="/quality", quality=quality)
 
     def api(self, request: Request) -> Response:
         """Answer with the routes of the API, from the description that programs read."""

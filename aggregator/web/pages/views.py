@@ -17,7 +17,7 @@ from aggregator.model.core import (
     StoryView,
     TimelineItem,
 )
-from aggregator.model.read_model import FrontPageStory, HistoryEvent, StoryListItem
+from aggregator.model.read_model import FrontPageStory, StoryListItem
 from aggregator.pipeline.placement.explain import reason_name, reason_value
 from aggregator.stories.counts import originals_with_copies
 from aggregator.web.jinja import day, iso, moment, short_day, time_of_day
@@ -257,20 +257,6 @@ def only_by_outlet(
             agency=next((a.wire for a in articles if a.id in sentences and a.wire), None),
         )
         for key, sentences in by_outlet.items()
-    ]
-
-
-def shown_history(steps: Sequence[HistoryEvent], story: StoryView) -> list[HistoryEvent]:
-    """Return the history without titles that the page does not show otherwise (excerpt limit)."""
-    titles = {story.title, *(article.title for article in story.articles)}
-
-    def shown(title: str) -> str:
-        return title if title in titles else ""
-
-    return [
-        msgspec.structs.replace(step, before=shown(step.before), after=shown(step.after))
-        for step in steps
-        if step.kind != "other"
     ]
 
 

@@ -4,7 +4,6 @@ import contextlib
 import datetime as dt
 import fcntl
 import os
-import resource
 import shutil
 import socket
 import stat
@@ -235,37 +234,12 @@ def test_who_owns_loopback_is_said(patient: Patient, settings: dict[str, Any], i
 # --- the machine -------------------------------------------------------------------------------------------
 
 
-def test_few_open_files(patient: Patient) -> None:
-    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    resource.setrlimit(resource.RLIMIT_NOFILE, (400, hard))
-    try:
-        patient.the_one("warning", "400 open files", "ulimit -n 1024")
-    finally:
-        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
-
-
 def test_more_workers_than_memory(patient: Patient) -> None:
     there = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
     patient.the_one(
         "warning", "and 64 workers need", "workers: 1",
         work={"workers": 64}, tuning={"health_checks": {"worker_bytes": there // 64}},
     )  # fmt: skip
-
-
-@pytest.mark.later
-def test_names_of_files_in_no_alphabet(patient: Patient) -> None:
-    (patient.folder / "config.yaml").write_text(
-        "database: stories.db\nserver: {port: 0}\nbackup: {every: never}\n"
-    )
-    said = subprocess.run(
-        [sys.executable, "-c", "from aggregator.cli.app import main; main()", "doctor"],
-        cwd=patient.folder,
-        env={"PATH": os.environ["PATH"], "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0", "LC_ALL": "POSIX"},
-        capture_output=True,
-        check=False,
-    )
-    assert b"other alphabets are lost" in said.stdout, said.stderr
-    assert b"export LANG=C.UTF-8" in said.stdout
 
 
 # --- files -------------------------------------------------------------------------------------------------
@@ -450,13 +424,6 @@ def test_a_database_that_is_not_there(patient: Patient, own_postgres: OwnPostgre
     patient.the_one("problem", "does not exist", "createdb", database=f"{own_postgres.server}/no_such")
 
 
-def test_a_database_that_is_not_utf8(patient: Patient, own_postgres: OwnPostgres) -> None:
-    own_postgres.run("CREATE DATABASE ascii TEMPLATE template0 ENCODING 'SQL_ASCII'")
-    said = patient.ill(database=f"{own_postgres.server}/ascii")
-    assert "encoded as SQL_ASCII" in said[0].what
-    assert "--encoding UTF8" in said[0].advice
-
-
 def test_a_wrong_password(patient: Patient, own_postgres: OwnPostgres) -> None:
     own_postgres.run("CREATE ROLE reader LOGIN PASSWORD 'right'")
     rules = own_postgres.data / "pg_hba.conf"
@@ -501,17 +468,10 @@ def test_no_driver(patient: Patient, monkeypatch: pytest.MonkeyPatch) -> None:
 # --- what is in it -----------------------------------------------------------------------------------------
 
 
-def test_a_clock_that_went_back_and_articles_that_wait_for_hours(patient: Patient) -> None:
+def test_articles_that_wait_for_hours(patient: Patient) -> None:
     Rig(patient.database, Clock()).take(LEVEE)
-    executed(patient.database, update(entry).values(accepted_at=NOW + dt.timedelta(days=1)))
-    patient.the_one("problem", "the clock shows", "timedatectl")
     executed(patient.database, update(entry).values(state="ready", accepted_at=NOW - dt.timedelta(hours=5)))
     patient.the_one("problem", "1 article waits, the oldest for 5 hours", "systemctl restart aggregator")
-
-
-def test_an_index_that_is_behind(patient: Patient) -> None:
-    executed(patient.database, update(counter).where(counter.c.name == "unindexed").values(value=50_000))
-    patient.the_one("warning", "50,000 articles are not in the search index", "let the daemon run")
 
 
 def test_a_source_that_fails(patient: Patient) -> None:

@@ -17,10 +17,9 @@ from prometheus_client.openmetrics.parser import text_string_to_metric_families 
 from prometheus_client.parser import text_string_to_metric_families as read_metrics
 from sqlalchemy import insert, text, update
 
+from aggregator.admin.backup import backup_state
 from aggregator.admin.doctor import examine
 from aggregator.config.loader import load
-from aggregator.daemon import metrics
-from aggregator.daemon.metrics import HealthMonitor
 from aggregator.model.counters import COUNTED, FETCH_SECONDS, FETCHES, PLACED, Metrics
 from aggregator.model.health_report import ProcessState, Reload
 from aggregator.store.engine.database import Database
@@ -28,8 +27,10 @@ from aggregator.store.intake.sources import host_of, source_id
 from aggregator.store.read.reader import StoryReader
 from aggregator.store.stories import api_tokens
 from aggregator.store.tables import entry, source
+from aggregator.web import metrics
 from aggregator.web.api.push import PushEndpoint
 from aggregator.web.editor import EditorService
+from aggregator.web.metrics import HealthMonitor
 from aggregator.web.server import Server
 from aggregator.web.settings import publish_settings
 from tests.conftest import REPOSITORY
@@ -57,8 +58,15 @@ class Watched:
         self.database = database
         self.metrics_registry = Metrics()
         self.says()
-        self.vitals = HealthMonitor(config, database, self.metrics_registry, lambda: self.process, self.clock)
         all_tuning = config.effective_tuning
+        self.vitals = HealthMonitor(
+            all_tuning,
+            database,
+            self.metrics_registry,
+            process=lambda: self.process,
+            backups=lambda: backup_state(config, database, self.clock()),
+            now=self.clock,
+        )
         self.rig = Rig(database, self.clock, all_tuning)
         letterbox = PushEndpoint(database, all_tuning, self.clock)
         self.server = Server(

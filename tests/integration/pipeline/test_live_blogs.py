@@ -1,4 +1,4 @@
-"""Live blogs on their way through the program: one home, pages read again, entries found."""
+"""Live blogs on their way through the program: one home, pages read again."""
 
 import datetime as dt
 from collections.abc import Iterator
@@ -213,25 +213,6 @@ def test_the_page_says_last_what_its_entries_are(office: Office) -> None:
     office.serve(THIRD, FIRST, summary="One entry was taken back.")
     office.poll()
     assert [text.split()[1] for text in office.timed()] == ["levee", "railway"]
-
-
-# --- entries are found -------------------------------------------------------------------------------------
-
-
-def test_a_search_finds_the_entry_with_its_time(each_kind: Database) -> None:
-    database = each_kind
-    rig = Rig(database, Clock(NOON + dt.timedelta(days=1)))
-    rig.take(flood_live(published=NOON.replace(hour=23, minute=50)))
-    rig.pipeline.index_text()
-    (hit,) = StoryReader(database).search('boats "off roofs"', 5).hits
-    assert [(one.clock, one.day) for one in hit.entries] == [("23:40", NOON.date())]
-    assert "boats" in hit.entries[0].snippet
-    shown = hit.entries[0]
-    assert {shown.snippet[a:b].casefold() for a, b in shown.marks} == {"boats", "off", "roofs"}
-    (across,) = StoryReader(database).search("boats Brandt", 5).hits
-    assert across.entries == (), "no entry holds both"
-    (begun,) = StoryReader(database).search("firef*", 5).hits
-    assert len(begun.entries) == 1
 
 
 def test_nothing_waits_in_the_inbox(office: Office) -> None:

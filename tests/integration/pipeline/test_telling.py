@@ -1,6 +1,5 @@
-"""Merged texts are worked out after placing, and anew by other rules of telling; on both databases."""
+"""Merged texts are worked out after placing, on both databases."""
 
-import datetime as dt
 from contextlib import closing
 
 import msgspec
@@ -13,13 +12,12 @@ from aggregator.pipeline.workers.executor import Executor, WorkerTuning
 from aggregator.pipeline.workers.process_pool import ProcessExecutor
 from aggregator.store.engine.database import Database
 from aggregator.store.stories.merged_texts import render_next, unrendered_of_several
-from aggregator.store.tables import article, counter, story, story_subject
+from aggregator.store.tables import article, story, story_subject
 from aggregator.stories.tuning import shipped_tuning
 from tests.support.articles import FLOOD, FLOOD_ELSEWHERE, NOON, STRIKE, Clock, Rig, record
-from tests.support.rows import executed, queried, read_by
+from tests.support.rows import queried, read_by
 
 TUNING = shipped_tuning()
-OTHERS = msgspec.structs.replace(TUNING, timeline_cap=0)
 
 
 def filled(database: Database) -> Database:
@@ -104,36 +102,3 @@ def test_sql_reads_a_story_of_one_article_in_that_article(database: Database) ->
     alone, several = queried(database, asked).all()
     assert tuple(alone) == (1, " ".join(STRIKE.split("\n"))), "the lines of a wrapped text are joined"
     assert several.text.startswith("Levee on the Arrel breaks in Pennmouth\n2 articles")
-
-
-def test_other_rules_tell_all_stories_anew_a_few_at_a_time(database: Database) -> None:
-    tell_all(filled(database))
-    before = merged(database)
-    assert render_next(database, 1, OTHERS) == 1
-    assert sum(before[id_] != reported for id_, reported in merged(database).items()) == 1
-    assert render_next(database, 1, OTHERS) == 1
-    assert render_next(database, 1, OTHERS) == 0
-    after = merged(database)
-    assert all(before[id_] != reported for id_, reported in after.items())
-    assert render_next(database, 1, OTHERS) == 0
-    assert tell_all(database, TUNING) == 2  # and back
-    assert merged(database) == before
-
-
-def test_a_database_of_an_older_version_is_rendered_again(database: Database) -> None:
-    tell_all(filled(database))
-    with database.write() as connection:  # as it was before versions were kept
-        connection.execute(counter.delete().where(counter.c.name.in_(("render_version", "render_from"))))
-        connection.execute(update(story).values(text="an old text"))
-    assert tell_all(database) == 2
-    assert "an old text" not in texts(database).values()
-
-
-def test_old_stories_are_not_rendered_again(database: Database) -> None:
-    tell_all(filled(database))
-    (old, *_) = texts(database)
-    long_ago = NOON - dt.timedelta(days=TUNING.rerender_days + 400)
-    executed(database, update(story).where(story.c.id == old).values(bumped_at=long_ago))
-    before = merged(database)
-    assert tell_all(database, OTHERS) == 1
-    assert merged(database)[old] == before[old]

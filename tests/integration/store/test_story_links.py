@@ -3,7 +3,7 @@
 import datetime as dt
 
 import pytest
-from sqlalchemy import delete, insert, text
+from sqlalchemy import insert, text
 
 from aggregator.model.core import StoryView
 from aggregator.model.read_model import StoryFilter
@@ -12,7 +12,7 @@ from aggregator.store.engine.database import Database
 from aggregator.store.intake.sources import Source
 from aggregator.store.read.reader import StoryReader
 from aggregator.store.tables import source as table
-from aggregator.store.tables import story_link, story_subject
+from aggregator.store.tables import story_link
 from aggregator.web.filters import parse_filter
 from tests.support.articles import DYKES, FLOOD, NOON, STRIKE, Clock, Rig, record
 from tests.support.rows import executed, queried
@@ -141,15 +141,3 @@ def test_forgetting_removes_names_at_once(rig: Rig) -> None:
     placing_of(rig.database).erase(ForgetCommand(name="Mail"))
     assert _titles(rig, name="Pennmouth") == {LEVEE}
     assert _links(_story(rig, "Levee")) == {"later": [VOTED]}
-
-
-def test_an_older_database_gets_them_when_it_is_rendered_again(rig: Rig) -> None:
-    with rig.database.write() as connection:
-        for table in (story_link, story_subject):
-            connection.execute(delete(table))
-        before = connection.execute(text("SELECT id, bumped_at FROM story ORDER BY id")).all()
-        connection.execute(text("UPDATE counter SET value = 1 WHERE name = 'render_version'"))
-    rig.render()
-    assert _links(_story(rig, "Levee")) == {"later": [VOTED], "related": [PUMPS]}
-    assert _titles(rig, topic="politics") == {VOTED}
-    assert queried(rig.database, text("SELECT id, bumped_at FROM story ORDER BY id")).all() == before

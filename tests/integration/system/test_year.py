@@ -23,7 +23,6 @@ from sqlalchemy import func, select
 from aggregator.admin import backup
 from aggregator.config.loader import load
 from aggregator.config.settings import Config
-from aggregator.daemon.metrics import process_tree
 from aggregator.daemon.poll_scheduler import PollScheduler
 from aggregator.daemon.writer_loop import Maintenance, MaintenanceTask
 from aggregator.pipeline.manage_sources import configured_sources
@@ -40,6 +39,7 @@ from aggregator.store.maintenance.integrity_check import balance
 from aggregator.store.maintenance.row_stream import Advance
 from aggregator.store.read.reader import StoryReader
 from aggregator.store.tables import article, entry, intake_count, story, tombstone
+from aggregator.web.metrics import process_tree
 from aggregator.web.server import Server
 from aggregator.web.settings import publish_settings
 from tests.support.articles import render_all

@@ -18,7 +18,6 @@ PARAMETERS: dict[str, tuple[str, ...]] = {
     "/": (*FILTERS, "view", "page"),
     "/search": ("q", "since", "until", "outlet", "language"),
     "/sources": ("x",),
-    "/quality": ("x",),
     "/stories/{}": ("done", "undone"),
     "/explain/{}": ("other",),
     "/sign-in": ("to",),

@@ -2,7 +2,7 @@
 
 import pytest
 
-from aggregator.cluster.bcubed import measure, measure_copies, worst_merges, worst_misses
+from aggregator.cluster.bcubed import measure, measure_copies
 
 CLUSTERS = {"a": "1", "b": "1", "c": "1", "d": "2", "e": "3"}
 
@@ -13,16 +13,6 @@ def test_a_mixed_grouping():
     assert report.bcubed.recall == pytest.approx((2 / 3 + 2 / 3 + 1 / 3 + 1 + 1) / 5)
     assert (report.pairs.precision, report.pairs.recall) == (1 / 2, 1 / 3)
     assert (report.over_merge, report.split) == (1 / 2, 1.0)
-
-
-def test_the_worst_faults_come_first():
-    stories = {"a": "x", "b": "x", "c": "y", "d": "y", "e": "x"}
-    merges = worst_merges(stories, CLUSTERS, 5)
-    assert [(fault.name, fault.wrong_pairs, fault.parts) for fault in merges] == [
-        ("x", 2, (("a", "b"), ("e",))),
-        ("y", 1, (("c",), ("d",))),
-    ]
-    assert [(fault.name, fault.wrong_pairs) for fault in worst_misses(stories, CLUSTERS, 5)] == [("1", 2)]
 
 
 def test_copies_count_by_pairs_of_their_groups():

@@ -9,7 +9,7 @@ from starlette.testclient import TestClient
 
 from aggregator.config.tuning import Tuning
 from aggregator.model.errors import UsageError
-from aggregator.model.read_model import FrontPageStory, HistoryEvent, StoryListItem
+from aggregator.model.read_model import FrontPageStory, StoryListItem
 from aggregator.store.read.front_page import REPORTS_CAP, FrontPageTuning, ranked, weight
 from aggregator.web.jinja import without_title
 from aggregator.web.pages.views import BESIDE, arranged, depth_counts, section_tabs
@@ -137,7 +137,7 @@ def test_a_visit_ends_after_half_an_hour_and_its_cookie_is_bounded() -> None:
 def test_new_reports_since_the_last_visit_are_told_and_saved_stories_listed() -> None:
     reader = WrittenStories()
     reader.put(*the_ferry(), "oldferry")
-    reader.grow("lindferry", HistoryEvent(at=MORNING + HOUR, kind="joined", article="ferrywire"))
+    reader.join("lindferry", "ferrywire", MORNING + HOUR)
     seen = int((MORNING + HOUR / 2).timestamp())
     with TestClient(create_app(reader, PublishSettings(), lambda: MORNING + 2 * HOUR), HERE) as client:
         cookie = {"Cookie": f"{COOKIE}=:{seen}:oldferry.gone:"}

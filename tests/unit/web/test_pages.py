@@ -19,7 +19,7 @@ from aggregator.model.core import (
     StoryView,
     TimelineItem,
 )
-from aggregator.model.read_model import HistoryEvent, SearchHit, SourceView
+from aggregator.model.read_model import SearchHit, SourceView
 from aggregator.web.jinja import day, iso, moment, pieces, pips, time_of_day
 from aggregator.web.pages.views import days_shown, only_by_outlet, time_span, timeline_days
 from aggregator.web.server import create_app
@@ -104,16 +104,12 @@ def test_nothing_of_strangers_runs_on_any_page() -> None:
     reader = WrittenStories()
     for number, evil in enumerate(HOSTILE):
         reader.put(*_hostile_story(f"hostile{number}", evil, ADDRESSES[number % len(ADDRESSES)]))
-        said = {"before": evil, "after": evil, "words": evil}
-        for kind in ("headline", "merged", "corrected"):
-            reader.grow(f"hostile{number}", HistoryEvent(at=MORNING, kind=kind, **said))
     reader.set_sources(
         *(SourceView(id=e, name=e, url=ADDRESSES[0], site_url=ADDRESSES[0], folder=e) for e in HOSTILE)
     )
     stories = [f"/stories/hostile{number}" for number in range(len(HOSTILE))]
     lists = (
         "/", "/?view=newest", "/?query=alert&outlet=%22%3E%3Cscript%3E", "/search?q=alert", "/sources",
-        "/quality",
     )  # fmt: skip
     for page in _pages(reader, *lists, "/sign-in?story=%22%3E%3Cscript%3E", *stories):
         assert_tame(page)
@@ -213,28 +209,6 @@ def test_copies_are_folded_under_their_original_and_named_in_its_trail() -> None
     (copied,) = page.xpath("//section[@aria-labelledby='copied']")
     assert "the whole text, 35 minutes later" in copied.text_content()
     assert "an excerpt, unknown time" in copied.text_content()
-
-
-def test_the_history_has_no_titles_that_the_page_does_not_show() -> None:
-    story, merged = the_ferry()
-    reader = WrittenStories()
-    reader.put(story, merged)
-    reader.grow(
-        "lindferry",
-        HistoryEvent(at=MORNING, kind="created", article="ferrypost"),
-        HistoryEvent(at=MORNING, kind="joined", article="ferrycopy"),
-        HistoryEvent(at=MORNING, kind="joined", article="gone"),
-        HistoryEvent(at=MORNING, kind="headline", before="Nobody's title", after=story.title, words="why"),
-        HistoryEvent(at=MORNING, kind="other"),
-    )
-    (page,) = _pages(reader, "/stories/lindferry")
-    steps = [" ".join(step.text_content().split()) for step in page.xpath("//ol[@class='growth']/li/span[2]")]
-    assert steps == [
-        "Founded by an article of The Harbour Post",
-        "Joined by a reprint of Eastgate Gazette",
-        "Joined by an article that has left since",
-        "The headline changed: why",
-    ]
 
 
 @pytest.mark.slow

@@ -285,7 +285,7 @@ def test_an_item_about_one_report_stays_within_them_too(
 # --- every route -------------------------------------------------------------------------------------------
 
 PATHS = (
-    "/", "/?view=newest", "/search?q={q}", "/stories/hostile", "/quality", "/api/v1/stories",
+    "/", "/?view=newest", "/search?q={q}", "/stories/hostile", "/api/v1/stories",
     "/api/v1/stories/hostile", "/api/v1/articles/r0", "/api/v1/articles/r1", "/api/v1/search?query={q}",
     *(f"/feeds/{name}.{ending}" for name in ("stories", "updates") for ending in ("rss", "atom", "json")),
 )  # fmt: skip

@@ -28,8 +28,7 @@ from prometheus_client.exposition import choose_encoder
 from prometheus_client.registry import Collector
 
 from aggregator import __version__
-from aggregator.admin.backup import backup_state
-from aggregator.config.settings import Config
+from aggregator.config.tuning import Tuning
 from aggregator.model.counters import Metrics
 from aggregator.model.health_report import (
     BackupState,
@@ -244,19 +243,23 @@ class HealthMonitor:
 
     def __init__(
         self,
-        config: Config,
+        all_tuning: Tuning,
         database: Database,
         metrics_registry: Metrics,
+        *,
         process: Callable[[], ProcessState],
+        backups: Callable[[], BackupState],
         now: Callable[[], dt.datetime],
     ) -> None:
-        """`process` returns the state that only the daemon knows; it must not wait."""
-        self._config = config
+        """`process` returns the state that only the daemon knows, and must not wait.
+
+        `backups` reads the folder of the backups, which may be on a disk that does not answer.
+        """
         self._database = database
         self._now = now
         self.metrics_registry = metrics_registry
         self.process = process
-        all_tuning = config.effective_tuning
+        self.backups = backups
         self.tuning = all_tuning.section("health_checks", HealthCheckTuning)
         self.rules_version = all_tuning.version
         self._all_tuning = all_tuning
@@ -284,10 +287,6 @@ class HealthMonitor:
                 self._events.update(lines)
                 self._log_read_to = end
             return msgspec.structs.replace(found, events=dict(self._events))
-
-    def backups(self) -> BackupState:
-        """Return the state of the backups. Their folder may be on a disk that does not answer."""
-        return backup_state(self._config, self._database, self._now())
 
     def metrics(self, snapshot: HealthSnapshot | None, accept: str) -> tuple[bytes, str]:
         """Return all metrics in the format of the header `accept`, else as text, and its content type."""
@@ -320,7 +319,6 @@ class HealthMonitor:
             and not process.stalled
             and (process.role == "standby" or process.placing_started),
             problems=tuple(one.what for one in problems),
-            process_problems=tuple(one.what for one in own),
             process_findings=own,
             stored=None if snapshot is None else snapshot.stored,
             place=None if snapshot is None else snapshot.place,

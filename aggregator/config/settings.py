@@ -190,7 +190,7 @@ class PublishConfig(_Part):
 Bump = Literal["report", "headline", "correction"]
 
 
-RESERVED_NAMES = frozenset({"digest", "stories", "updates"})  # names of built-in feeds
+RESERVED_NAMES = frozenset({"digest", "stories"})  # names of built-in feeds
 
 
 def is_query_name(name: str) -> bool:

@@ -148,13 +148,6 @@ def _with_linked_titles(story: StoryView, words: int) -> StoryView:
     return msgspec.structs.replace(story, earlier=earlier, later=later, related=related)
 
 
-def for_change(article: ArticleView, words: int) -> ArticleView:
-    """Limit the article of an updates item to its title and the first words."""
-    title = first_words(article.title, words)
-    free = 0 if article.nosnippet else max(0, words - count_words(title))
-    return _cut(article, title, first_words(article.lead, free) if free else "")
-
-
 def _cut(article: ArticleView, title: str, lead: str = "") -> ArticleView:
     """Return an article without its text; with `nosnippet` without media, too."""
     media = () if article.nosnippet else article.media

@@ -31,7 +31,6 @@ class PublishSettings(msgspec.Struct, frozen=True, kw_only=True):
     index: bool = False  # True lets search engines list the pages
     link: Literal["story", "article"] = "story"  # the target of a feed item
     items: int = 100  # stories in a feed, unless its address has the parameter `limit`
-    bump: tuple[str, ...] = ("report", "headline", "correction")  # the changes in an updates feed
     queries: tuple[SavedQuery, ...] = ()
     prefer: tuple[str, ...] = ()  # preferred outlets, the most preferred one first
     digest_stories: int = 0  # in a digest; 0: there are no digests

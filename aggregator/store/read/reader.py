@@ -491,7 +491,6 @@ class StoryReader:
     story_history = _reading(front_page.story_history)
     folders = _reading(front_page.folders)
     topics = _reading(front_page.topics)
-    changes = _reading(story_list.newest)
     changed_stories = _reading(story_list.changed_stories)
     last_change_at = _reading(last_change_at)
     quality = _reading(measure_quality)

@@ -114,7 +114,7 @@ def _rfc822(time: dt.datetime) -> str:
 
 
 Format = Literal["rss", "atom", "jsonfeed"]
-STORIES, UPDATES = "stories", "updates"
+STORIES = "stories"
 ENDINGS: dict[str, Format] = {"rss": "rss", "atom": "atom", "json": "jsonfeed"}
 MEDIA_TYPES: dict[Format, str] = {
     "rss": "application/rss+xml",
@@ -122,7 +122,6 @@ MEDIA_TYPES: dict[Format, str] = {
     "jsonfeed": "application/feed+json",
 }
 _ABOUT = "One item for each story: what several outlets report about one event."
-_ABOUT_UPDATES = "One item for each change of a story: reports, headlines, corrections and merges."
 
 
 class Item(FrozenStruct, frozen=True, kw_only=True):
@@ -165,28 +164,19 @@ class Channel(FrozenStruct, frozen=True, kw_only=True):
         return max((item.updated for item in self.items), default=None)
 
 
-class FeedSelection(msgspec.Struct, frozen=True):
-    """One feed in any format: of stories or of their changes, of all stories or of a saved query."""
-
-    updates: bool = False
-    saved: SavedQuery | None = None
-
-    @property
-    def path(self) -> str:
-        """The path of the feed without the ending."""
-        if self.saved is None:
-            return f"/feeds/{UPDATES if self.updates else STORIES}"
-        return f"/feeds/{self.saved.name}" + (f"/{UPDATES}" if self.updates else "")
+def feed_path(saved: SavedQuery | None) -> str:
+    """Return the path of the feed of all stories, or of a saved query, without the ending."""
+    return f"/feeds/{saved.name if saved else STORIES}"
 
 
-def address(which: FeedSelection, form: Format) -> str:
+def address(saved: SavedQuery | None, form: Format) -> str:
     """Return the path of a feed with its ending."""
     ending = next(ending for ending, other in ENDINGS.items() if other == form)
-    return f"{which.path}.{ending}"
+    return f"{feed_path(saved)}.{ending}"
 
 
 def channel(
-    which: FeedSelection,
+    named: SavedQuery | None,
     parsed: ParsedFilter,
     items: tuple[Item, ...],
     settings: PublishSettings,
@@ -194,16 +184,19 @@ def channel(
     self_url: str,
     css_url: str,
 ) -> Channel:
-    """Return the feed. `self_url` is its address, with filters and without a token."""
+    """Return the feed of all stories, or of the saved query that its path names.
+
+    `self_url` is its address, with filters and without a token.
+    """
     query = f"?{parsed.query_string}" if parsed.query_string else ""
     page_query = "&".join(
-        part for part in (f"{SAVED}={which.saved.name}" if which.saved else "", parsed.query_string) if part
+        part for part in (f"{SAVED}={named.name}" if named else "", parsed.query_string) if part
     )
     ordered = tuple(sorted(items, key=lambda item: item.updated, reverse=True))
     return Channel(
-        id=f"tag:aggregator,2026:{which.path.lstrip('/')}{query}",
-        title=_title(which, parsed, settings),
-        about=_ABOUT_UPDATES if which.updates else _ABOUT,
+        id=f"tag:aggregator,2026:{feed_path(named).lstrip('/')}{query}",
+        title=_title(named or parsed.saved, parsed, settings),
+        about=_ABOUT,
         home_url=f"{settings.base_url}/" + (f"?{page_query}" if page_query else ""),
         self_url=self_url,
         css_url=css_url,
@@ -212,12 +205,10 @@ def channel(
     )
 
 
-def _title(which: FeedSelection, parsed: ParsedFilter, settings: PublishSettings) -> str:
-    saved = which.saved or parsed.saved
+def _title(saved: SavedQuery | None, parsed: ParsedFilter, settings: PublishSettings) -> str:
     title = (saved.title if saved else "") or settings.title
     words = (*((saved.name,) if saved and not saved.title else ()), *filter_words(parsed))
-    title = feed_title(f"{title}: {', '.join(words)}" if words else title) or "Stories"
-    return feed_text(f"{title} (updates)") if which.updates else title
+    return feed_title(f"{title}: {', '.join(words)}" if words else title) or "Stories"
 
 
 def _language(items: tuple[Item, ...]) -> str:

@@ -528,7 +528,7 @@ class FeedLink(msgspec.Struct, frozen=True):
 
 
 def feed_links(settings: PublishSettings) -> list[FeedLink]:
-    """Return the feeds of several reports, all stories, updates, and each saved query.
+    """Return the feeds of several reports, all stories, the digest, and each saved query.
 
     Feed readers offer the first one, so it is the one with the least noise.
     """
@@ -541,7 +541,6 @@ def feed_links(settings: PublishSettings) -> list[FeedLink]:
         for words, query in ((": 2+ reports", "?min_reports=2"), ("", ""))
         for ending, form in ENDINGS.items()
     ]
-    links.append(FeedLink(f"{settings.title}: updates", "/feeds/updates.atom", MEDIA_TYPES["atom"]))
     if settings.digest_stories:
         links.append(FeedLink(f"{settings.title}: digest", "/feeds/digest.atom", MEDIA_TYPES["atom"]))
     links += [

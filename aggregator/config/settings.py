@@ -176,7 +176,6 @@ class ServerConfig(_Part):
     owner_on_loopback: bool | None = None
     trusted_proxies: Networks = ()
     max_sources: int = Field(default=20_000, ge=1)
-    mcp: Annotated[bool, _accepted_by(lambda value: value and require_library(*MCP_LIBRARY))] = False
 
 
 class PublishConfig(_Part):

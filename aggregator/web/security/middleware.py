@@ -112,8 +112,6 @@ REVALIDATE = "private, no-cache"
 API = "/api/"
 SIGN_IN = "/sign-in"
 PUSH = "/api/v1/articles"
-MCP = "/mcp"
-_APIS = (API, MCP)  # their clients are programs
 # The Google Reader API. A client in a browser engine (Fluent Reader) is of another origin, so all may read
 # its responses. Its requests have a token in a header that no browser adds by itself.
 READER_API = ("/accounts/ClientLogin", "/reader/api/")
@@ -263,7 +261,7 @@ class RequestGuard:
             raise RefusedError(400, "WebSocket is not supported")
         path = request.scope["path"]
         by_reader = path.startswith(READER_API)
-        by_form = not path.startswith(_APIS) and not by_reader
+        by_form = not path.startswith(API) and not by_reader
         by_others = token_auth.is_sent_by_another_site(request.headers, self._settings, by_form=by_form)
         if request.method not in _SAFE and by_others and not by_reader:
             raise RefusedError(403, "the request was sent by a page of another site")
@@ -391,7 +389,7 @@ def _challenge(request: Request, way: token_auth.Way) -> dict[str, str]:
     if path.startswith(READER_API):
         return BAD_READER_TOKEN
     by_basic = request.headers.get("authorization", "").lower().startswith("basic")
-    if path.startswith(_APIS) and not by_basic and way == "header":
+    if path.startswith(API) and not by_basic and way == "header":
         return {"WWW-Authenticate": 'Bearer realm="aggregator"'}
     return {"WWW-Authenticate": f"Basic {_REALM}"}
 

@@ -36,15 +36,8 @@ from aggregator.pipeline.manage_sources import SourceOptions
 from aggregator.store.read.read_marks import Reader, ReaderItem, ReadMarks, StoryStream, reader_name
 from aggregator.store.stories.api_tokens import TOKEN_PREFIX
 from aggregator.stories.counts import with_originals
-from aggregator.web.api.edit_sources import (
-    ADDING_SECONDS,
-    ChangeSourceRequest,
-    begin_adding,
-    change,
-    found,
-    log_change,
-)
-from aggregator.web.dependencies import ID, Site
+from aggregator.web.api.edit_sources import ChangeSourceRequest, change, found, log_change
+from aggregator.web.dependencies import ID, Site, run_in
 from aggregator.web.excerpts import bounded_source
 from aggregator.web.feeds.items import story_items
 from aggregator.web.filters import whole_number
@@ -303,7 +296,7 @@ class Session:
         typed = _one(fields, "quickadd")
         try:
             id_ = self._add(typed, SourceOptions())
-        except (UsageError, RefusedError) as error:
+        except UsageError as error:
             return {"numResults": 0, "query": typed[:_MOST_ADDRESS_CHARS], "error": str(error)}
         name = "".join(one.name for one in self._sources([id_]))
         return {"numResults": 1, "query": typed, "streamId": subscription(id_), "streamName": name}
@@ -330,18 +323,16 @@ class Session:
         return "OK"
 
     def _add(self, typed: str, options: SourceOptions) -> str:
-        """Return the id of a new source. Raises UsageError, and RefusedError (503) if too many are added."""
+        """Return the id of a new source. Raises UsageError."""
         if len(typed) > _MOST_ADDRESS_CHARS:
             raise UsageError(f"an address has at most {_MOST_ADDRESS_CHARS} characters")
-        number = begin_adding(self._request, self._site, typed.removeprefix(_FEED), options, "add")
+        config, database, reader = self._site.source_services
         try:
-            id_ = self._site.additions.result(number, ADDING_SECONDS)
+            added = manage_sources.add(config, database, typed.removeprefix(_FEED), options, reader)
         except (ReadError, FetchError) as error:
             raise UsageError(str(error)) from error
-        if id_ is None:
-            at = f"/api/v1/sources/requests/{number}"
-            raise UsageError(f"the feed is not found yet; it is added once it is, and {at} has the result")
-        return id_
+        log_change(self._request, "add")
+        return added.source.id
 
     def _page(self, fields: Fields, most: int) -> tuple[Json, list[ReaderItem]]:
         """Return the common part of a response, and the items of a page."""
@@ -468,6 +459,8 @@ class _Api:
     async def answer(self, request: Request) -> Response:
         """Answer a call."""
         fields = await _fields(request, _MAX_BODY_BYTES)
+        if request.path_params["call"].rstrip("/") in _CHANGES:  # it may search for a feed
+            return await run_in(self._site.searching, self._answer, request, fields)
         return await to_thread.run_sync(self._answer, request, fields)
 
     def _answer(self, request: Request, fields: Fields) -> Response:

@@ -3,8 +3,6 @@
 import base64
 import datetime as dt
 import html
-import re
-import threading
 from collections.abc import Iterator
 from typing import Any
 
@@ -20,16 +18,14 @@ from aggregator.store.read.read_marks import all_readers, remove_reader
 from aggregator.store.stories import api_tokens
 from aggregator.store.stories.api_tokens import Scope
 from aggregator.store.tables import read_mark, reader, story
-from aggregator.web import reader_api
 from aggregator.web.reader_api import NEW_READERS_A_DAY, STORIES
 from tests.support.articles import FLOOD, FLOOD_ELSEWHERE, NOON, STRIKE, Clock, Rig, record
-from tests.support.loopback import LoopbackServer, Request, Response
+from tests.support.loopback import LoopbackServer, Response
 from tests.support.newsroom import STRANGER, Newsroom
 from tests.support.polling import feed_source
 from tests.support.reader_client import LIST, READ, STARRED, ReaderClient, libgreader_client
 from tests.support.rows import overheard, queried, read_by, whole_scans, written_by
 from tests.support.story_checks import by_title, correct, members, mistake, undo
-from tests.support.waiting import wait_until
 
 DAY = dt.timedelta(days=1)
 FEED = "https://ports.example/feed"
@@ -499,28 +495,6 @@ def test_subscriptions_are_changed_with_a_token_of_scope_admin(
         assert admin.http.post(f"/reader/api/0/subscription/{call}", data=form).status_code == 401
     assert [one.id for one in read_by(room.database, sources.all_sources)] == [feed.id]
     assert server.requests == []
-
-
-def test_a_feed_that_is_found_late_is_added_nevertheless(
-    room: Newsroom, server: LoopbackServer, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(reader_api, "ADDING_SECONDS", 0.01)
-    is_ready = threading.Event()
-
-    def slow(_request: Request) -> Response:
-        is_ready.wait(30)
-        return Response(body=RSS, content_type="application/rss+xml")
-
-    server.routes["*"] = slow
-    phone = signed_in(room, scope="admin")
-    late = [quick_add(phone, server.url(f"/{one}"))["error"] for one in range(12)]
-    assert late[10:] == ["too many sources to add at once; try again later"] * 2
-    at = re.findall(r"/api/v1/sources/requests/\d+", "".join(late))
-    assert len(at) == 10
-    is_ready.set()
-    secret = phone.auth.rpartition("/")[2]
-    wait_until(lambda: all(room.get(one, secret).json()["state"] == "added" for one in at), "all feeds")
-    assert len(subscribed(phone)) == 10
 
 
 def test_changes_of_subscriptions_that_cannot_be_are_refused(room: Newsroom, server: LoopbackServer) -> None:

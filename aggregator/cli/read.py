@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING, Annotated, Literal
 from aggregator.cli import filters
 from aggregator.cli import output as show
 from aggregator.cli.context import Context, missing_database
-from aggregator.cli.filters import complete_story
 from aggregator.cli.output import argument, option
 from aggregator.config.logging import one_line
 from aggregator.config.messages import counted
@@ -127,9 +126,7 @@ def story(
     context: Context,
     id_: Annotated[
         str,
-        argument(
-            "ID", "Show the story with this id (see `aggregator stories`).", autocompletion=complete_story
-        ),
+        argument("ID", "Show the story with this id (see `aggregator stories`)."),
     ],
     format_: show.TextOrJson = "text",
 ) -> None:

@@ -12,7 +12,6 @@ import typer
 from aggregator.cli import output
 from aggregator.cli.context import Context, missing_database
 from aggregator.cli.correct import erase_articles
-from aggregator.cli.filters import complete_source
 from aggregator.cli.output import argument, flag, option
 from aggregator.config.logging import one_line
 from aggregator.config.messages import counted
@@ -32,9 +31,7 @@ _ROOM_FOR_IDS = 110  # columns of a terminal; a narrower one leaves out the ids
 _OTHER_COLUMNS = 49  # of a line: the widest health (7), a rate, two times, a count of texts, and blanks
 _LEAST_NAME = 12  # columns
 _SHOWN_OTHERS = 5
-_Source = Annotated[
-    str, argument("SOURCE", "Use the source with this name, id or address.", autocompletion=complete_source)
-]
+_Source = Annotated[str, argument("SOURCE", "Use the source with this name, id or address.")]
 
 
 # --- list --------------------------------------------------------------------------------------------------

@@ -245,18 +245,6 @@ def _story_view(row: Row[Any], members: list[ArticleView]) -> StoryView:
     return StoryView(**shown, articles=tuple(with_originals(members)))
 
 
-def newest_stories(database: Database, beginning: str, limit: int) -> list[tuple[str, str]]:
-    """Return (id, headline) of the stories whose ids begin with `beginning`, the newest bump first."""
-    with database.read() as connection:
-        wanted = select(story.c.id, story.c.title).where(
-            story.c.redirect_to.is_(None),
-            # A range, which the index supports on both databases; "z" is the last sign of an id.
-            story.c.id.between(beginning, beginning + "z" * 32),
-        )
-        rows = connection.execute(wanted.order_by(story.c.bumped_at.desc()).limit(limit))
-        return [(row.id, row.title) for row in rows]
-
-
 _Asked = ParamSpec("_Asked")
 _Answer = TypeVar("_Answer")
 

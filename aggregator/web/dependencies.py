@@ -14,6 +14,7 @@ from jinja2 import Environment
 from starlette.requests import Request
 from starlette.responses import Response
 
+from aggregator import __version__
 from aggregator.model.core import MergedStory, StoryView
 from aggregator.model.read_model import ArticleDetail, MachineSummary, StoryRedirect
 from aggregator.pipeline.manage_sources import SourceServices
@@ -21,7 +22,7 @@ from aggregator.store.read.reader import StoryReader
 from aggregator.web.editor import EditorService
 from aggregator.web.excerpts import Access, for_reader, for_reader_with_summary
 from aggregator.web.filters import ParsedFilter, parse_page
-from aggregator.web.jinja import environment, output_version
+from aggregator.web.jinja import environment
 from aggregator.web.responses import too_many
 from aggregator.web.security.middleware import is_owner
 from aggregator.web.settings import PublishSettings
@@ -54,7 +55,6 @@ class Site:
         self.settings = settings
         self.clock = clock
         self.jinja: Environment = environment()
-        self.version = output_version()
         self._settings_text = msgspec.json.encode(settings, enc_hook=_plain_query).decode()
 
     @property
@@ -114,7 +114,7 @@ class Site:
     def common_tag(self, *parts: str, story_id: str = "") -> str:
         """Return the ETag of a response that is the same for all clients; `parts` identify the response."""
         changed = self.reader.last_change(story_id if ID.fullmatch(story_id) else "")
-        common = (self.version, self._settings_text, changed)
+        common = (__version__, self._settings_text, changed)
         return weak_tag("\x00".join((*common, *parts)).encode())
 
 

@@ -28,25 +28,13 @@ from aggregator.web.settings import PublishSettings
 TITLE_CHARS = 500  # feed readers show titles on one line
 
 _DAMAGED = re.compile("[\x80-\x9f\ufffd]")
-_AMPERSAND = re.compile(r"&(?=(#?\w+)(;?))")
 # Most addresses match it, and `feed_url` returns them unchanged.
 _PLAIN = re.compile(r"https?://[a-z0-9][a-z0-9.-]{0,200}\.[a-z]{2,20}/[0-9A-Za-z/:?&=+,.;~_-]{0,1500}")
+_AMPERSAND = re.compile(r"&(?=(#?\w+)(;?))")
 _DOTTED_HOST = re.compile(r"https?://[A-Za-z0-9-]+\.[A-Za-z0-9.-]+(:\d+)?/")
 _MIME = re.compile(r"[A-Za-z0-9!#$&^_.+-]{1,127}/[A-Za-z0-9!#$&^_.+-]{1,127}")
 _BAD_ESCAPE = re.compile(r"%(?![0-9A-Fa-f]{2})")
 _UNQUOTED = "/:?@&=+$,;.!~*'()%-_"  # in addresses, in addition to letters and digits
-# The codes of ISO 639-1; other languages of a feed are invalid.
-_LANGUAGES = frozenset(
-    re.findall(
-        r"\w+",
-        "aa ab ae af ak am an ar as av ay az ba be bg bh bi bm bn bo br bs ca ce ch co cr cs cu cv cy da "
-        "de dv dz ee el en eo es et eu fa ff fi fj fo fr fy ga gd gl gn gu gv ha he hi ho hr ht hu hy hz "
-        "ia id ie ig ii ik io is it iu ja jv ka kg ki kj kk kl km kn ko kr ks ku kv kw ky la lb lg li ln "
-        "lo lt lu lv mg mh mi mk ml mn mr ms mt my na nb nd ne ng nl nn no nr nv ny oc oj om or os pa pi "
-        "pl ps pt qu rm rn ro ru rw sa sc sd se sg si sk sl sm sn so sq sr ss st su sv sw ta te tg th ti "
-        "tk tl tn to tr ts tt tw ty ug uk ur uz ve vi vo wa wo xh yi yo za zh zu",
-    )
-)
 
 
 def feed_text(text: str) -> str:
@@ -99,9 +87,9 @@ def mime_type(text: str) -> str | None:
 
 
 def feed_language(tag: str | None) -> str | None:
-    """Return the first part of a language tag if it is a code of ISO 639-1, else None."""
-    first = re.split("[-_]", tag.lower(), maxsplit=1)[0] if tag else ""
-    return first if first in _LANGUAGES else None
+    """Return the first part of a language tag if it has two letters, as in feeds, else None."""
+    found = re.match(r"[a-z]{2}(?![^-_])", (tag or "").lower())
+    return found and found[0]
 
 
 def rfc3339(time: dt.datetime) -> str:

@@ -41,9 +41,7 @@ from aggregator.web.jinja import CARDS_KEPT
 from aggregator.web.pages import views
 from aggregator.web.pages.visitor import Visitor, remember, visitor_of
 from aggregator.web.responses import GONE
-from aggregator.web.sanitise import encode_json
 from aggregator.web.security.middleware import (
-    MANIFEST,
     form_value,
     is_owner,
     may_edit,
@@ -53,7 +51,6 @@ from aggregator.web.security.middleware import (
 )
 from aggregator.web.settings import PublishSettings
 
-PAPER = "#fcfbf8"  # --paper of style.css; the template has the dark one, too
 STORIES_A_PAGE = 30
 SEARCH_STORIES = 20
 SOURCES_A_PAGE = 100
@@ -79,7 +76,6 @@ def routes(site: Site) -> list[Route]:
         Route("/api", pages.api),
         Route("/docs", pages.api),  # where FastAPI has its viewer
         Route("/robots.txt", pages.robots),
-        Route(MANIFEST, pages.manifest),
     ]
     if site.editor is not None:
         all_routes.append(Route("/explain/{article}", partial(pages.explain, site.editor)))
@@ -132,8 +128,6 @@ class Pages:
             has_sources = self._site.reader.sources(1).total > 0
             trouble = self._trouble(request)
             return self.page(request, "first_run.html", here="/", has_sources=has_sources, trouble=trouble)
-        is_counted = wanted.filter.min_reports == 1
-        counts = views.depth_counts(ranking) if is_counted else self._depth_counts(wanted)
         shown = [one for one in ranking if one.id not in visitor.hidden]
         size = wanted.filter.limit
         chosen = tuple(one.id for one in shown[(number - 1) * size : number * size])
@@ -159,7 +153,7 @@ class Pages:
             next_is_newest=not more,
             before="?" + urlencode([*_without_cursor(wanted), ("page", str(number - 1))]),
             languages=sorted({one.language for one in ranking if one.language}),
-            **self._front_values(request, wanted, counts),
+            **self._front_values(request, wanted),
             **self._visit_values(request, visitor, chosen),
         )
 
@@ -175,7 +169,7 @@ class Pages:
             next=page.next
             and "?" + urlencode([*_without_cursor(wanted), ("view", "newest"), ("after", page.next)]),
             languages=sorted({story.language for story in stories if story.language}),
-            **self._front_values(request, wanted, self._depth_counts(wanted)),
+            **self._front_values(request, wanted),
             **self._visit_values(request, visitor, ids),
         )
 
@@ -218,11 +212,6 @@ class Pages:
         summary = excerpts.first_words(story.summary, max(0, left - longest))
         return msgspec.structs.replace(story, title=title, summary=summary, titles=titles)
 
-    def _depth_counts(self, wanted: ParsedFilter) -> tuple[str, ...]:
-        """Return the counts of the tabs for these filters."""
-        bare = msgspec.structs.replace(wanted.filter, min_reports=1, after=None)
-        return views.depth_counts(self._ranked_stories(bare, ()))
-
     def _ranked_stories(self, wanted: StoryFilter, prefer: tuple[str, ...]) -> tuple[FrontPageStory, ...]:
         """Return the ranking; read once for each change of a story. Its stories are read for each page."""
         if wanted != StoryFilter(min_reports=wanted.min_reports, limit=wanted.limit):
@@ -230,9 +219,7 @@ class Pages:
             return self._site.reader.rank_front_page(wanted, prefer)
         return self._ranking(self._site.reader.last_change(), wanted, prefer)
 
-    def _front_values(
-        self, request: Request, wanted: ParsedFilter, counts: Sequence[str]
-    ) -> dict[str, object]:
+    def _front_values(self, request: Request, wanted: ParsedFilter) -> dict[str, object]:
         without_page = dict(_without_cursor(wanted))
         view = {"view": "newest"} if request.query_params.get("view") == "newest" else {}
         folders = self._site.reader.folders()
@@ -249,7 +236,7 @@ class Pages:
             "sections": views.section_tabs(
                 without_page | view, folders, self._site.reader.topics(), self._site.settings.queries
             ),
-            "depths": views.depth_tabs(without_page | view, wanted.filter.min_reports, counts),
+            "depths": views.depth_tabs(without_page | view, wanted.filter.min_reports),
             "folders": folders,
             "today": self._today(),
         }
@@ -353,9 +340,8 @@ class Pages:
             shown = self._site.bounded(request, assigned).articles
             others = [one for one in shown if one.id != explained.article][:OTHERS_SHOWN]
             language = next((one.language for one in shown if one.id == explained.article), None)
-        beside = {one.id: one.title for one in others}
         explained = excerpts.bounded_explanation(
-            explained, self._site.access(request), self._site.settings.excerpt_words, beside
+            explained, self._site.access(request), self._site.settings.excerpt_words
         )
         own, other_story, two = explained.evidence, explained.evidence.runner_up, explained.pair
         return self.page(
@@ -462,18 +448,6 @@ class Pages:
         """Answer with robots.txt, which excludes all pages unless `publish.index` is true."""
         disallowed = "/search" if self._site.settings.index else "/"
         return PlainTextResponse(f"User-agent: *\nDisallow: {disallowed}\n")
-
-    def manifest(self, _request: Request) -> Response:
-        """Answer with the web app manifest. Its addresses are relative, so a token in the address stays."""
-        icons = [
-            {"src": f"static/{file}", "type": "image/svg+xml", "sizes": "any", "purpose": purpose}
-            for file, purpose in (("icon.svg", "any"), ("icon-maskable.svg", "maskable"))
-        ]
-        about = {
-            **{"name": self._site.settings.title, "icons": icons, "start_url": "./", "display": "standalone"},
-            **{"theme_color": PAPER, "background_color": PAPER},
-        }
-        return Response(encode_json(about), media_type="application/manifest+json")
 
     # --- common to all pages --------------------------------------------------------------------------------
 

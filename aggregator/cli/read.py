@@ -10,7 +10,11 @@ from typing import TYPE_CHECKING, Annotated, Literal
 from aggregator.cli import filters
 from aggregator.cli import output as show
 from aggregator.cli.context import Context, missing_database
+<<<<<<< HEAD
 from aggregator.cli.output import argument, flag, option
+=======
+from aggregator.cli.output import argument, option
+>>>>>>> r-web
 from aggregator.config.logging import one_line
 from aggregator.config.messages import counted
 from aggregator.model.errors import UsageError
@@ -282,7 +286,6 @@ def feed(
     limit: Annotated[
         int | None, option("--limit", "N", "Write at most N items (default: feeds.items).", min=1)
     ] = None,
-    updates: Annotated[bool, flag("--updates", "Write one item per change of a story.")] = False,
     format_: Annotated[
         Literal["rss", "atom", "jsonfeed"],
         option("--format", "rss|atom|jsonfeed", "Write the feed in this format."),
@@ -295,7 +298,6 @@ def feed(
     Examples:
       aggregator feed --min-reports 2 --output stories.rss
       aggregator feed --format jsonfeed --since 7d
-      aggregator feed --updates --format atom
     """
     import msgspec
 
@@ -314,12 +316,11 @@ def feed(
                 parsed, filter=msgspec.structs.replace(parsed.filter, limit=limit)
             )
         publish = publish_settings(config)
-        selection = formats.FeedSelection(updates=updates, saved=parsed.saved)
         reader = StoryReader(database, config.effective_tuning)
-        items = gather(reader, selection, parsed, publish, patient=True).items
-        address = publish.base_url + formats.address(selection, format_)
+        items = gather(reader, parsed, publish, patient=True).items
+        address = publish.base_url + formats.address(parsed.saved, format_)
         channel = formats.channel(
-            selection,
+            parsed.saved,
             parsed,
             items,
             publish,

@@ -176,7 +176,6 @@ class ServerConfig(_Part):
     owner_on_loopback: bool | None = None
     trusted_proxies: Networks = ()
     max_sources: int = Field(default=20_000, ge=1)
-    mcp: Annotated[bool, _accepted_by(lambda value: value and require_library(*MCP_LIBRARY))] = False
 
 
 class PublishConfig(_Part):
@@ -190,7 +189,7 @@ class PublishConfig(_Part):
 Bump = Literal["report", "headline", "correction"]
 
 
-RESERVED_NAMES = frozenset({"digest", "stories", "updates"})  # names of built-in feeds
+RESERVED_NAMES = frozenset({"digest", "stories"})  # names of built-in feeds
 
 
 def is_query_name(name: str) -> bool:

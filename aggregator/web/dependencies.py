@@ -3,11 +3,8 @@
 import datetime as dt
 import hashlib
 import re
-import secrets
 from collections.abc import Callable
-from concurrent.futures import Future, ThreadPoolExecutor, wait
 from functools import partial
-from threading import Lock
 from typing import Annotated, Any
 
 import msgspec
@@ -17,6 +14,7 @@ from jinja2 import Environment
 from starlette.requests import Request
 from starlette.responses import Response
 
+from aggregator import __version__
 from aggregator.model.core import MergedStory, StoryView
 from aggregator.model.read_model import ArticleDetail, MachineSummary, StoryRedirect
 from aggregator.pipeline.manage_sources import SourceServices
@@ -24,47 +22,15 @@ from aggregator.store.read.reader import StoryReader
 from aggregator.web.editor import EditorService
 from aggregator.web.excerpts import Access, for_reader, for_reader_with_summary
 from aggregator.web.filters import ParsedFilter, parse_page
-from aggregator.web.jinja import environment, output_version
-from aggregator.web.responses import RefusedError, too_many
+from aggregator.web.jinja import environment
+from aggregator.web.responses import too_many
 from aggregator.web.security.middleware import is_owner
 from aggregator.web.settings import PublishSettings
 
 _CHANGING_AT_ONCE = 2
 _SEARCHING_AT_ONCE = 4  # a search for a feed may last a minute, and other requests need the threads
-_MOST_WAITING = 10  # sources to add
-_RESULTS_KEPT = 1000
 Clock = Callable[[], dt.datetime]
 ID = re.compile(r"[0-9A-Za-z_-]{1,40}", re.ASCII)  # of a story or an article
-
-
-class Additions:
-    """Sources that are being added, each with a number: a search for a feed may last a minute."""
-
-    def __init__(self) -> None:
-        self._threads = ThreadPoolExecutor(_SEARCHING_AT_ONCE, "add-source")
-        self._lock = Lock()
-        self._results: dict[int, Future[str]] = {}
-
-    def begin(self, add: Callable[[], str]) -> int:
-        """Have a thread run `add`, and return its number. Raises RefusedError (503) if too many wait."""
-        with self._lock:
-            if sum(not one.done() for one in self._results.values()) >= _MOST_WAITING:
-                raise too_many("sources to add")
-            if len(self._results) >= _RESULTS_KEPT:
-                del self._results[next(number for number, one in self._results.items() if one.done())]
-            number = secrets.randbelow(10**9 - 1) + 1
-            self._results[number] = self._threads.submit(add)
-        return number
-
-    def result(self, number: int | None, seconds: float = 0.0) -> str | None:
-        """Return what `add` returned; None if it still runs after `seconds`.
-
-        Raises what `add` raised, and RefusedError (404) for a number that is not known, as after a restart.
-        """
-        future = self._results.get(number or 0)
-        if future is None:
-            raise RefusedError(404, "there is no request with this number")
-        return future.result() if wait([future], seconds).done else None
 
 
 class Site:
@@ -84,13 +50,11 @@ class Site:
         self.reader = reader
         self.editor = editor
         self.sources = sources
-        self.additions = Additions()
         self.changing = CapacityLimiter(_CHANGING_AT_ONCE)  # threads that change sources
         self.searching = CapacityLimiter(_SEARCHING_AT_ONCE)  # that find a feed, which may last a minute
         self.settings = settings
         self.clock = clock
         self.jinja: Environment = environment()
-        self.version = output_version()
         self._settings_text = msgspec.json.encode(settings, enc_hook=_plain_query).decode()
 
     @property
@@ -150,7 +114,7 @@ class Site:
     def common_tag(self, *parts: str, story_id: str = "") -> str:
         """Return the ETag of a response that is the same for all clients; `parts` identify the response."""
         changed = self.reader.last_change(story_id if ID.fullmatch(story_id) else "")
-        common = (self.version, self._settings_text, changed)
+        common = (__version__, self._settings_text, changed)
         return weak_tag("\x00".join((*common, *parts)).encode())
 
 

@@ -10,7 +10,7 @@ The same rules apply to single articles, search hits, explanations and sources.
 """
 
 import re
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable
 from itertools import islice, takewhile
 from typing import TYPE_CHECKING, Any, Literal
 from urllib.parse import urlsplit
@@ -30,7 +30,7 @@ from aggregator.model.read_model import (
 from aggregator.text.lines import UNSPACED
 
 if TYPE_CHECKING:  # explanations load what places articles
-    from aggregator.pipeline.placement.explain import Explanation, PairExplanation, SharedTerms
+    from aggregator.pipeline.placement.explain import Explanation
     from aggregator.store.read.reader import StoryReader
 
 Access = Literal["owner", "all", "excerpt"]
@@ -144,13 +144,6 @@ def _with_linked_titles(story: StoryView, words: int) -> StoryView:
         for linked in (story.earlier, story.later, story.related)
     )
     return msgspec.structs.replace(story, earlier=earlier, later=later, related=related)
-
-
-def for_change(article: ArticleView, words: int) -> ArticleView:
-    """Limit the article of an updates item to its title and the first words."""
-    title = first_words(article.title, words)
-    free = 0 if article.nosnippet else max(0, words - count_words(title))
-    return _cut(article, title, first_words(article.lead, free) if free else "")
 
 
 def _cut(article: ArticleView, title: str, lead: str = "") -> ArticleView:
@@ -389,75 +382,24 @@ def _within(marks: Iterable[tuple[int, int]], text: str) -> tuple[tuple[int, int
     return tuple((start, end) for start, end in marks if end <= len(text))
 
 
-class _WordBudget:
-    """The words of each article that may still be shown in an explanation."""
+def bounded_explanation(explained: "Explanation", access: Access, words: int) -> "Explanation":
+    """Limit an explanation: what the texts have in common, and the log in detail, are for the owner."""
+    from aggregator.pipeline.placement.explain import SharedTerms  # it loads what places articles
 
-    def __init__(self, words: int) -> None:
-        self._words = words
-        self._left: dict[str, int] = {}
-
-    def titled(self, article: str, title: str) -> str:
-        """Return the title of an article, limited; its words count once."""
-        shown = first_words(title, self._words)
-        self._left.setdefault(article, max(0, self._words - count_words(shown)))
-        return shown
-
-    def allowed(self, texts: Iterable[str], *articles: str) -> tuple[str, ...]:
-        """Return the first texts that fit into the words left of all these articles."""
-        shown = []
-        for text in texts:
-            needed = count_words(text)
-            if any(needed > self._left.get(article, self._words) for article in articles):
-                break
-            for article in articles:
-                self._left[article] = self._left.get(article, self._words) - needed
-            shown.append(text)
-        return tuple(shown)
-
-    def shared(self, shared: "SharedTerms", *articles: str) -> "SharedTerms":
-        return msgspec.structs.replace(
-            shared,
-            names=self.allowed(shared.names, *articles),
-            numbers=self.allowed(shared.numbers, *articles),
-            words=self.allowed(shared.words, *articles),
-        )
-
-
-def bounded_explanation(
-    explained: "Explanation", access: Access, words: int, beside: Mapping[str, str] | None = None
-) -> "Explanation":
-    """Limit an explanation: names, words and passages count as words of their articles.
-
-    `beside`: the titles of further articles on the same page, by article id.
-    """
     if access == "owner":
         return explained
-    left = _WordBudget(words)
-    for article, other_title in (beside or {}).items():
-        left.titled(article, other_title)
-    copy = explained.evidence.copy
-    title = left.titled(explained.article, explained.title)
-    pair = None if explained.pair is None else _bounded_pair(explained.pair, explained.article, left)
-    shared = left.shared(explained.shared, explained.article)
-    passages = left.allowed(explained.passages, explained.article, *([copy.other] if copy else []))
+    pair = explained.pair and msgspec.structs.replace(
+        explained.pair, title=first_words(explained.pair.title, words), shared=SharedTerms(), passages=()
+    )
     return msgspec.structs.replace(
         explained,
-        title=title,
+        title=first_words(explained.title, words),
         story_title=first_words(explained.story_title, words),
         runner_up_title=explained.runner_up_title and first_words(explained.runner_up_title, words),
-        shared=shared,
-        passages=() if explained.nosnippet else passages,
+        shared=SharedTerms(),
+        passages=(),
         log=tuple(msgspec.structs.replace(line, detail=None) for line in explained.log),
         pair=pair,
-    )
-
-
-def _bounded_pair(pair: "PairExplanation", article: str, left: _WordBudget) -> "PairExplanation":
-    title = left.titled(pair.article, pair.title)
-    shared = left.shared(pair.shared, article, pair.article)
-    passages = left.allowed(pair.passages, article, pair.article)
-    return msgspec.structs.replace(
-        pair, title=title, shared=shared, passages=() if pair.nosnippet else passages
     )
 
 

@@ -5,10 +5,8 @@ is applied to every text.
 """
 
 import datetime as dt
-import hashlib
 from collections.abc import Iterable, Mapping, Sequence
 from functools import lru_cache
-from importlib.resources import files
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
@@ -55,19 +53,6 @@ def environment() -> Environment:
     for template in ("problem.html", "base.html"):
         jinja.get_template(template)  # kept: a page that says what is wrong needs no free file
     return jinja
-
-
-def output_version() -> str:
-    """Return a hash over templates, style sheets and code, which changes when a page may look different."""
-    digest = hashlib.blake2b(digest_size=8)
-    for folder in ("templates", "static"):
-        for file in sorted(files("aggregator.web").joinpath(folder).iterdir(), key=lambda f: f.name):
-            digest.update(file.name.encode() + b"\x00" + file.read_bytes())
-    for folder in ("", "feeds", "pages"):
-        for file in sorted(files("aggregator.web").joinpath(folder).iterdir(), key=lambda f: f.name):
-            if file.name.endswith(".py"):
-                digest.update(file.read_bytes())
-    return digest.hexdigest()
 
 
 def _finalize(value: object) -> object:

@@ -1,27 +1,18 @@
 """The MCP server: read-only tools about stories for assistants (docs/mcp.md).
 
-Each result is JSON of the API (`story_json`) beside a notice that texts in it are quoted. On standard input
-and output, whoever starts a process with the database is its owner (docs/access.md). Over HTTP (`/mcp`) the
-tools are for tokens of scope read, and each request is answered by itself, as JSON: there are no sessions and
-no streams to keep. Host, origin and token are checked by the request guard before, as for all addresses.
+Each result is JSON of the API (`story_json`) beside a notice that texts in it are quoted. Whoever starts a
+process with the database is its owner (docs/access.md).
 """
 
 import datetime as dt
-import logging
 from collections.abc import Callable
-from functools import cache, wraps
-from typing import Annotated, Any
+from functools import wraps
+from typing import Annotated
 
-from mcp.server.context import CallNext, HandlerResult, ServerRequestContext
 from mcp.server.mcpserver import MCPServer
 from mcp.server.mcpserver.exceptions import ToolError
-from mcp.server.transport_security import TransportSecuritySettings
-from mcp.shared.exceptions import MCPError
-from mcp_types import METHOD_NOT_FOUND, ToolAnnotations
+from mcp_types import ToolAnnotations
 from pydantic import Field
-from starlette.requests import Request
-from starlette.routing import Route
-from starlette.types import Message, Receive, Scope, Send
 
 from aggregator import __version__
 from aggregator.config.settings import Config
@@ -29,14 +20,11 @@ from aggregator.config.tuning import Tuning
 from aggregator.model.core import Kind
 from aggregator.model.errors import AggregatorError, UsageError
 from aggregator.model.read_model import SearchResults, StoryRedirect
-from aggregator.pipeline.manage_sources import SourceServices
 from aggregator.pipeline.placement.explain import explanation
 from aggregator.store.read.reader import StoryReader
 from aggregator.web import excerpts, story_json
-from aggregator.web.dependencies import Site
 from aggregator.web.filters import next_of, parse_filter, parse_page, search_bounds
 from aggregator.web.sanitise import encode_json
-from aggregator.web.security.middleware import MCP, read_body, require_scope
 from aggregator.web.settings import publish_settings
 
 NOTICE = (
@@ -56,24 +44,12 @@ def serve(reader: StoryReader, config: Config) -> None:
     """Answer on standard input and output until the input ends."""
     settings = publish_settings(config)
     access: excerpts.Access = "excerpt" if settings.full_text == "never" else "owner"
-    server_of(reader, config.effective_tuning, access, settings.excerpt_words).run("stdio")
-
-
-def server_of(reader: StoryReader, all_tuning: Tuning, access: excerpts.Access, words: int) -> MCPServer:
-    """Return a server whose tools show what `access` may read; `words`: of an excerpt."""
-    tools = _Tools(reader, all_tuning, access, words)
-    server = MCPServer(
-        "aggregator",
-        instructions=NOTICE,
-        version=__version__,
-        subscriptions=False,  # a stream without an end, on which nothing would ever come
-        middleware=(_without_prompts,),
-    )
+    tools = _Tools(reader, config.effective_tuning, access, settings.excerpt_words)
+    server = MCPServer("aggregator", instructions=NOTICE, version=__version__)
     for tool in (
         tools.search,
         tools.stories,
         tools.story,
-        tools.timeline,
         tools.explain,
         tools.sources,
     ):
@@ -83,14 +59,7 @@ def server_of(reader: StoryReader, all_tuning: Tuning, access: excerpts.Access, 
             annotations=ToolAnnotations(read_only_hint=True, open_world_hint=False),
             structured_output=False,
         )
-    return server
-
-
-async def _without_prompts(ctx: ServerRequestContext[Any, Any], call_next: CallNext) -> HandlerResult:
-    """Refuse to give a prompt: for an unknown one the library writes a traceback into the log."""
-    if ctx.method == "prompts/get" and ctx.request_id is not None:
-        raise MCPError(METHOD_NOT_FOUND, "there are no prompts")
-    return await call_next(ctx)
+    server.run("stdio")
 
 
 def _answering(tool: Callable[..., object]) -> Callable[..., str]:
@@ -169,11 +138,6 @@ class _Tools:
         shown = excerpts.for_reader_with_summary(found, *texts, self._access, self._words)
         return story_json.whole_story(*shown)
 
-    def timeline(self, id: _Id) -> dict[str, object]:  # noqa: A002
-        """Show what happened when in one story, and who printed whose text."""
-        whole = self.story(id)
-        return {name: getattr(whole, name) for name in ("id", "title", "timeline", "trails")}
-
     def explain(self, article: _IdOrAddress, other: _IdOrAddress = "") -> object:
         """Explain why an article is in its story, and with `other` why two articles are or are not in one."""
         found = explanation(self._reader, article, other or None, self._all_tuning)
@@ -188,50 +152,3 @@ class _Tools:
         return story_json.sources_page(
             excerpts.bounded_sources(self._reader, self._access, limit, after=after)
         )
-
-
-_MOST_BYTES = 65_536  # a call has some names and numbers
-_BODY_SECONDS = 10.0
-_CHECKED_BEFORE = TransportSecuritySettings(enable_dns_rebinding_protection=False)
-
-
-def route(site: Site, services: SourceServices) -> Route:
-    """Return the route of `/mcp`."""
-    logging.getLogger("mcp").setLevel(logging.ERROR)  # below: what clients send
-    all_tuning = services.config.effective_tuning
-    reader = StoryReader(services.database, all_tuning)
-
-    @cache
-    def server(access: excerpts.Access) -> MCPServer:
-        return server_of(reader, all_tuning, access, site.settings.excerpt_words)
-
-    return Route(MCP, endpoint=_Endpoint(site, server), methods=["POST"])
-
-
-class _Endpoint:
-    def __init__(self, site: Site, server: Callable[[excerpts.Access], MCPServer]) -> None:
-        self._site = site
-        self._server = server
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        request = Request(scope, receive)
-        require_scope(request, "read", "MCP", "read")
-        body = await read_body(request, _MOST_BYTES, _BODY_SECONDS)
-        app = self._server(self._site.access(request)).streamable_http_app(
-            streamable_http_path=MCP,
-            json_response=True,
-            stateless_http=True,
-            max_request_body_size=_MOST_BYTES,
-            transport_security=_CHECKED_BEFORE,
-        )
-        is_read = False
-
-        async def receive_again() -> Message:
-            nonlocal is_read
-            if is_read:
-                return await receive()
-            is_read = True
-            return {"type": "http.request", "body": body, "more_body": False}
-
-        async with app.router.lifespan_context(app):
-            await app(scope, receive_again, send)

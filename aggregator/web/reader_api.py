@@ -2,8 +2,8 @@
 
 A client signs in with the name of a reader and a token as password, and gets `NAME/TOKEN` as `Auth`. It sends
 that in every request as `Authorization: GoogleLogin auth=...`, which RequestGuard checks like other tokens.
-Browsers never send this header by themselves, so a page of another site cannot act for a reader; `T` is
-checked if a client sends it. Calls that change subscriptions need a token of scope admin.
+Browsers never send this header by themselves, so a page of another site cannot act for a reader, and `T` is
+not needed. Calls that change subscriptions need a token of scope admin.
 
 A client files an item under the one subscription that `origin` names. So each source is a subscription, with
 the stories that it founded, and STORIES has all others: a story seldom changes its subscription. The label of
@@ -11,8 +11,6 @@ a folder has every story with an article of that folder.
 """
 
 import datetime as dt
-import hashlib
-import hmac
 import re
 from collections import Counter
 from collections.abc import Callable, Collection, Sequence
@@ -36,15 +34,8 @@ from aggregator.pipeline.manage_sources import SourceOptions
 from aggregator.store.read.read_marks import Reader, ReaderItem, ReadMarks, StoryStream, reader_name
 from aggregator.store.stories.api_tokens import TOKEN_PREFIX
 from aggregator.stories.counts import with_originals
-from aggregator.web.api.edit_sources import (
-    ADDING_SECONDS,
-    ChangeSourceRequest,
-    begin_adding,
-    change,
-    found,
-    log_change,
-)
-from aggregator.web.dependencies import ID, Site
+from aggregator.web.api.edit_sources import ChangeSourceRequest, change, found, log_change
+from aggregator.web.dependencies import ID, Site, run_in
 from aggregator.web.excerpts import bounded_source
 from aggregator.web.feeds.items import story_items
 from aggregator.web.filters import whole_number
@@ -66,7 +57,6 @@ _SHORT_ID = re.compile(r"-?[0-9]{1,19}", re.ASCII)
 _HEX_DIGITS = 16  # of a long id
 _HEX = re.compile(rf"[0-9a-fA-F]{{1,{_HEX_DIGITS}}}", re.ASCII)
 
-NEW_READERS_A_DAY = 20  # of one token, which thus does not use up the places of others (chosen)
 _MAX_SIGN_IN_BYTES = 4096
 _MAX_BODY_BYTES = 2**20  # (limit) ids of the longer form take about 50 bytes each
 _BODY_SECONDS = 10.0
@@ -76,7 +66,7 @@ _USUAL_ITEMS = 20  # without `n`, as Google Reader
 _MOST_ADDRESS_CHARS = 2048  # as in the API of sources
 _MOST_NAME_CHARS = 200
 _NO_TOKEN = "-"  # noqa: S105 - in the place of a token, for the owner on this machine
-_ANY_T = ("", "x")  # of clients that do not fetch one
+_EDIT_TOKEN = "0" * 57  # as long as those of Google Reader were
 
 Fields = ImmutableMultiDict[str, str]  # of the query and of the form
 
@@ -113,9 +103,6 @@ class Session:
         self._request = request
         self._access = site.access(request)
         self._folders = site.reader.folders()
-        # 57 characters, as those of Google Reader were; no other reader or token has the same.
-        signed = hmac.new(request.headers["authorization"].encode(), b"aggregator edit", hashlib.sha256)
-        self.edit_token = signed.hexdigest()[:57]
 
     def named(self, name: str) -> StoryStream:
         """Return the stream with this id. Raises HTTPException (404)."""
@@ -249,8 +236,8 @@ class Session:
     # --- calls ---------------------------------------------------------------------------------------------
 
     def token(self, _fields: Fields) -> str:
-        """Return the value of `T`."""
-        return self.edit_token
+        """Return the value of `T`, which clients send back."""
+        return _EDIT_TOKEN
 
     def user_info(self, _fields: Fields) -> Json:
         """Return who asks."""
@@ -303,7 +290,7 @@ class Session:
         typed = _one(fields, "quickadd")
         try:
             id_ = self._add(typed, SourceOptions())
-        except (UsageError, RefusedError) as error:
+        except UsageError as error:
             return {"numResults": 0, "query": typed[:_MOST_ADDRESS_CHARS], "error": str(error)}
         name = "".join(one.name for one in self._sources([id_]))
         return {"numResults": 1, "query": typed, "streamId": subscription(id_), "streamName": name}
@@ -330,18 +317,16 @@ class Session:
         return "OK"
 
     def _add(self, typed: str, options: SourceOptions) -> str:
-        """Return the id of a new source. Raises UsageError, and RefusedError (503) if too many are added."""
+        """Return the id of a new source. Raises UsageError."""
         if len(typed) > _MOST_ADDRESS_CHARS:
             raise UsageError(f"an address has at most {_MOST_ADDRESS_CHARS} characters")
-        number = begin_adding(self._request, self._site, typed.removeprefix(_FEED), options, "add")
+        config, database, reader = self._site.source_services
         try:
-            id_ = self._site.additions.result(number, ADDING_SECONDS)
+            added = manage_sources.add(config, database, typed.removeprefix(_FEED), options, reader)
         except (ReadError, FetchError) as error:
             raise UsageError(str(error)) from error
-        if id_ is None:
-            at = f"/api/v1/sources/requests/{number}"
-            raise UsageError(f"the feed is not found yet; it is added once it is, and {at} has the result")
-        return id_
+        log_change(self._request, "add")
+        return added.source.id
 
     def _page(self, fields: Fields, most: int) -> tuple[Json, list[ReaderItem]]:
         """Return the common part of a response, and the items of a page."""
@@ -433,7 +418,6 @@ class _Api:
     def __init__(self, site: Site, marks: ReadMarks) -> None:
         self._site = site
         self._marks = marks
-        self._added: Counter[str] = Counter()  # readers, by token and day
 
     async def sign_in(self, request: Request) -> Response:
         """Answer with the authorization of a reader, who is added if new."""
@@ -443,20 +427,13 @@ class _Api:
     def _sign_in(self, request: Request, fields: Fields) -> Response:
         secret = fields.get("Passwd", "").strip()
         if is_owner(request) and not secret.startswith(TOKEN_PREFIX):
-            key = secret = _NO_TOKEN
+            secret = _NO_TOKEN
         else:
             token = sign_in(request, secret)
             if token is None or not token.may("read"):
                 raise RefusedError(401, "Error=BadAuthentication", headers=BAD_READER_TOKEN)
-            key = token.id
         name = reader_name(fields.get("Email", ""))
-        who = self._marks.reader(name)
-        if who is None:
-            today = f"{key} {self._site.clock():%Y-%m-%d}"
-            self._added[today] += 1
-            if self._added[today] > NEW_READERS_A_DAY:
-                raise RefusedError(429, f"a token adds at most {NEW_READERS_A_DAY} readers a day")
-            who = self._marks.sign_in(name)
+        who = self._marks.sign_in(name)
         given = f"{quote(who.name, safe='')}/{secret}"
         names = {"SID": given, "LSID": given, "Auth": given}
         if fields.get("output") == "json":
@@ -468,6 +445,8 @@ class _Api:
     async def answer(self, request: Request) -> Response:
         """Answer a call."""
         fields = await _fields(request, _MAX_BODY_BYTES)
+        if request.path_params["call"].rstrip("/") in _CHANGES:  # it may search for a feed
+            return await run_in(self._site.searching, self._answer, request, fields)
         return await to_thread.run_sync(self._answer, request, fields)
 
     def _answer(self, request: Request, fields: Fields) -> Response:
@@ -483,11 +462,8 @@ class _Api:
         if run is None:
             raise HTTPException(404, "this call is not supported")
         session = Session(self._site, self._marks, who, request)
-        if call in _EDITS:
-            if request.method != "POST":
-                raise HTTPException(405)
-            if fields.get("T", "") not in (*_ANY_T, session.edit_token):
-                raise RefusedError(401, "Unauthorized", headers=BAD_READER_TOKEN)
+        if call in _EDITS and request.method != "POST":
+            raise HTTPException(405)
         if call in _CHANGES:
             require_scope(request, "admin", "changing sources", "change sources")
         answered = run(session, fields)

@@ -94,10 +94,6 @@ def create_app(
         routers.append(api.editing)
     if sources is not None:
         routers.append(edit_sources.router)
-        if settings.mcp:
-            from aggregator.web import mcp_server  # of an extra
-
-            app.router.routes.append(mcp_server.route(site, sources))
     if watch is not None:
         routers.append(health.watched)
     for router in routers:

@@ -24,14 +24,12 @@ class PublishSettings(msgspec.Struct, frozen=True, kw_only=True):
     allowed_hosts: tuple[str, ...] = ()  # further host names that the Host header may have
     owner_on_loopback: bool | None = None  # None: see `is_owner_on_loopback`
     trusted_proxies: tuple[str, ...] = ()  # networks (CIDR) whose X-Forwarded-... headers are trusted
-    mcp: bool = False  # whether `/mcp` answers
     title: str = "Stories"
     excerpt_words: int = 60
     full_text: Literal["owner", "never", "all"] = "owner"
     index: bool = False  # True lets search engines list the pages
     link: Literal["story", "article"] = "story"  # the target of a feed item
     items: int = 100  # stories in a feed, unless its address has the parameter `limit`
-    bump: tuple[str, ...] = ("report", "headline", "correction")  # the changes in an updates feed
     queries: tuple[SavedQuery, ...] = ()
     prefer: tuple[str, ...] = ()  # preferred outlets, the most preferred one first
     digest_stories: int = 0  # in a digest; 0: there are no digests

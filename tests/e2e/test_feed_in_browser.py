@@ -34,7 +34,7 @@ def _looked_at(chromium: Browser, address: str) -> tuple[str, list[str], list[st
 def test_a_browser_shows_a_feed_as_a_page(browser: Browser) -> None:  # noqa: F811 - the fixture
     server = Server(full_reader(), PublishSettings(port=0, title="Morning stories"))
     address = server.start()
-    for name in ("stories.rss", "updates.atom"):
+    for name in ("stories.rss", "stories.atom"):
         shown, asked, refused = _looked_at(browser, f"{address}/feeds/{name}")
         assert "Morning stories" in shown
         assert all(url.startswith(address) for url in asked)

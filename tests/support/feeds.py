@@ -7,7 +7,7 @@ import msgspec
 
 from aggregator.store.engine.database import Database
 from aggregator.store.read.reader import StoryReader
-from aggregator.web.feeds.formats import Channel, FeedSelection, Format, address, channel, written
+from aggregator.web.feeds.formats import Channel, Format, address, channel, written
 from aggregator.web.feeds.items import gather
 from aggregator.web.filters import parse_filter
 from aggregator.web.settings import PublishSettings
@@ -15,16 +15,13 @@ from aggregator.web.settings import PublishSettings
 NOW = dt.datetime(2026, 11, 20, 12, tzinfo=dt.UTC)
 
 
-def channel_of(
-    database: Database, *, updates: bool = False, limit: int = 500, form: Format = "rss", **chosen: Any
-) -> Channel:
-    """The feed of all stories, or of all changes."""
+def channel_of(database: Database, *, limit: int = 500, form: Format = "rss", **chosen: Any) -> Channel:
+    """The feed of all stories."""
     settings = msgspec.convert(chosen, PublishSettings)
-    which = FeedSelection(updates=updates)
     wanted = parse_filter([], NOW, default_limit=limit)
-    items = gather(StoryReader(database), which, wanted, settings, patient=True).items
-    here = settings.base_url + address(which, form)
-    return channel(which, wanted, items, settings, self_url=here, css_url="../static/feed.css")
+    items = gather(StoryReader(database), wanted, settings, patient=True).items
+    here = settings.base_url + address(None, form)
+    return channel(None, wanted, items, settings, self_url=here, css_url="../static/feed.css")
 
 
 def feed_of(database: Database, form: Format = "rss", **chosen: Any) -> bytes:

@@ -206,7 +206,7 @@ class LongIngest:
     def _left(self) -> Outcome:
         with closing(Database(self._url)) as database:
             render_all(database)  # the daemon does it later and by the way: here all of it is compared
-        feeds = tuple(self._feed(*options) for options in ((), ("--min-reports", "2"), ("--updates",)))
+        feeds = tuple(self._feed(*options) for options in ((), ("--min-reports", "2")))
         return Outcome(left_in(self._url), feeds, dict(self._kills))
 
     def _feed(self, *options: str) -> bytes:

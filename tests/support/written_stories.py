@@ -26,16 +26,19 @@ from aggregator.model.core import (
     StoryView,
     TimelineItem,
 )
+<<<<<<< HEAD
 from aggregator.model.read_model import Change, SourceView
+=======
+from aggregator.model.read_model import HistoryEvent, SourceView
+>>>>>>> r-web
 from aggregator.store import codecs
 from aggregator.store.engine.database import Database
 from aggregator.store.read.reader import StoryReader
 from aggregator.store.search import index
 from aggregator.store.stories import story_links
 from aggregator.store.stories.articles import ArticleDetails
-from aggregator.store.tables import article, change, source, story, story_log, upsert
+from aggregator.store.tables import article, source, story, story_log, upsert
 from tests.support.fresh import with_tables
-from tests.support.rows import executed
 
 
 class WrittenStories(StoryReader):
@@ -79,18 +82,6 @@ class WrittenStories(StoryReader):
         """Logs that an article joined a story."""
         line = {"story": story_id, "at": at, "kind": "joined", "article": article_id}
         executed(self.database, insert(story_log).values(line))
-
-    def put_change(self, one: Change) -> None:
-        """Adds a change; its article, if any, is one of a story that was put in."""
-        row = {name: getattr(one, name) for name in ("at", "kind", "title", "title_before", "report_count")}
-        row |= {
-            "change_no": one.n,
-            "story": one.was,
-            "bumped_at": one.updated,
-            "others": ",".join(one.others),
-            "article": one.article and one.article.id,
-        }
-        executed(self.database, insert(change).values(row))
 
     def set_sources(self, *sources: SourceView) -> None:
         """Adds sources. The articles of an outlet are from the source with its name as id."""

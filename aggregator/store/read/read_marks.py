@@ -205,35 +205,6 @@ def reader_name(text: str) -> str:
     return name
 
 
-class ReaderSummary(FrozenStruct, frozen=True, kw_only=True, omit_defaults=False):
-    """A reader for people: its number of starred stories, and of marks (`MOST_MARKS`) besides."""
-
-    name: str
-    created_at: dt.datetime
-    starred: int
-    marks: int
-
-
-def all_readers(connection: Connection) -> list[ReaderSummary]:
-    """Return all readers, the first one first."""
-    starred = func.count().filter(read_mark.c.is_starred)
-    marks = func.count(read_mark.c.story) - starred
-    rows = connection.execute(
-        select(reader.c.name, reader.c.created_at, starred.label("starred"), marks.label("marks"))
-        .outerjoin(read_mark, read_mark.c.reader == reader.c.reader_no)
-        .group_by(reader.c.reader_no)
-        .order_by(reader.c.reader_no)
-    )
-    return [ReaderSummary(**row._mapping) for row in rows]
-
-
-def remove_reader(connection: Connection, name: str) -> None:
-    """Delete a reader with its marks and stars. Raises UsageError if nobody has the name."""
-    name = reader_name(name)
-    if not connection.execute(delete(reader).where(reader.c.name == name)).rowcount:
-        raise UsageError(f"there is no reader {name!r}; `aggregator readers list` shows all")
-
-
 def _reader(connection: Connection, name: str) -> Reader | None:
     columns = [reader.c[one] for one in Reader.__struct_fields__]
     row = connection.execute(select(*columns).where(reader.c.name == name)).first()

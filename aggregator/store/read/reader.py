@@ -404,7 +404,6 @@ class StoryReader:
     new_reports = _reading(front_page.new_reports)
     folders = _reading(front_page.folders)
     topics = _reading(front_page.topics)
-    changes = _reading(story_list.newest)
     changed_stories = _reading(story_list.changed_stories)
     last_change_at = _reading(last_change_at)
     stream_history = _reading(stream_history.snapshot)

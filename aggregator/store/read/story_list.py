@@ -310,46 +310,7 @@ def read_cursor(cursor: str) -> tuple[dt.datetime, int]:
     return _BEGINNING + dt.timedelta(microseconds=int(found[1])), int(found[2])
 
 
-_FIRST_CHANGES, _CHANGES = 100, 2500  # changes per query; more if few of the first match
-# Newest changes that one request reads at most: ten hours at 50,000 articles a day (docs/evaluation.md).
-_SCAN_LIMIT = 20_000
 _THEN = story.alias("story_then")  # the story of the change, which may have been merged since
-
-
-def newest(connection: Connection, wanted: StoryFilter) -> tuple[Change, ...]:
-    """Return the newest changes of stories that match `wanted`, at most its `limit`.
-
-    Only the newest `_SCAN_LIMIT` changes are scanned: a filter that matches nothing must not read them all.
-    """
-    found: list[Row[Any]] = []
-    offset, step = 0, min(max(_FIRST_CHANGES, wanted.limit), _SCAN_LIMIT)
-    while len(found) < wanted.limit and offset < _SCAN_LIMIT:
-        rows = _fitting_rows(connection, wanted, offset, step)
-        if rows is None:
-            break
-        found += rows
-        offset, step = offset + step, min(_CHANGES, _SCAN_LIMIT - offset - step)
-    return _changes(connection, found[: wanted.limit])
-
-
-def _fitting_rows(
-    connection: Connection, wanted: StoryFilter, offset: int, step: int
-) -> list[Row[Any]] | None:
-    """Return those of `step` changes from `offset` on that match; None if no changes are left."""
-    recent = select(change).order_by(change.c.bumped_at.desc(), change.c.change_no.desc())
-    part = recent.limit(step).offset(offset).subquery("part")
-    statement = (
-        select(part, story.c.id.label("today"))
-        .join(_THEN, _THEN.c.id == part.c.story)
-        .join(story, story.c.id == func.coalesce(_THEN.c.redirect_to, _THEN.c.id))
-        .where(*of_stories(wanted))  # also part of `matching`; here it reduces the rows
-        .order_by(part.c.bumped_at.desc(), part.c.change_no.desc())
-    )
-    rows = connection.execute(statement).all()
-    if not rows and connection.execute(recent.limit(1).offset(offset)).first() is None:
-        return None
-    fits = StoryMatcher(connection, wanted).matching(connection, {row.today for row in rows})
-    return [row for row in rows if row.today in fits]
 
 
 def following(connection: Connection, after: int, limit: int, *, indexed_to: int) -> tuple[Change, ...]:

@@ -6,10 +6,10 @@ Every change needs a token with the scope admin. Fetches and writes run in a few
 import logging
 from collections.abc import Callable
 from functools import partial
-from typing import Annotated, Literal
+from typing import Annotated
 
 import msgspec
-from anyio import to_thread
+from anyio import CapacityLimiter
 from fastapi import Request, Response
 from msgspec import UNSET, Meta, UnsetType
 
@@ -17,27 +17,17 @@ from aggregator.model.errors import ConflictError, FetchError, ReadError, UsageE
 from aggregator.pipeline import manage_sources
 from aggregator.pipeline.manage_sources import OpmlImportResult, SourceOptions
 from aggregator.store.intake.sources import Source, source_with_id
-from aggregator.web.api.openapi import (
-    LOCATION,
-    IdInPath,
-    NumberInPath,
-    answer,
-    api_router,
-    described,
-    schema_of,
-)
+from aggregator.web.api.openapi import IdInPath, answer, api_router, described, schema_of
 from aggregator.web.api.routes import json_body
 from aggregator.web.dependencies import ID, OfSite, Site, run_in
 from aggregator.web.editor import BODY_DEADLINE_SECONDS, MAX_BODY_BYTES
 from aggregator.web.excerpts import bounded_source
-from aggregator.web.filters import whole_number
 from aggregator.web.responses import JsonResponse, RefusedError
 from aggregator.web.security.middleware import is_owner, read_body, require_scope, token_of
 from aggregator.web.story_json import SourceJson, one_source
 
 MAX_OPML_BYTES = 2 * 2**20  # about 10,000 feeds
 OPML = "text/x-opml"
-ADDING_SECONDS = 5.0  # that an answer waits for a source to be added (chosen)
 
 Text = Annotated[str, Meta(max_length=200)]
 Interval = Annotated[str, Meta(pattern="^[0-9]{1,6}[smhd]$")]
@@ -50,15 +40,6 @@ class AddSourceRequest(msgspec.Struct, frozen=True, forbid_unknown_fields=True, 
     name: Text = ""
     folder: Text = ""
     interval: Interval | None = None
-
-
-class AdditionJson(msgspec.Struct, frozen=True, kw_only=True):
-    """A source that is being added; `source` is its id, `reason` why it was refused."""
-
-    request: int
-    state: Literal["waiting", "added", "refused"]
-    reason: str | None = None
-    source: str | None = None
 
 
 class ChangeSourceRequest(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
@@ -79,7 +60,7 @@ _described = partial(described, "sources", needs_token=True)
 @router.post(
     "",
     **_described(
-        {201: answer(SourceJson), 202: answer(AdditionJson, **LOCATION)},
+        {201: answer(SourceJson)},
         *_ERRORS,
         body={
             "schema": schema_of(AddSourceRequest),
@@ -90,7 +71,7 @@ _described = partial(described, "sources", needs_token=True)
 async def add_source(request: Request, site: OfSite) -> Response:
     """Add the feed at an address, or the feed of that site.
 
-    202: it is not found within five seconds; `Location` has the address of the result.
+    The search for it may last a minute.
 
     409: it is a source already; 422: there is no feed, or it cannot be read, with the reason.
     """
@@ -102,32 +83,11 @@ async def add_source(request: Request, site: OfSite) -> Response:
             folder=manage_sources.given(asked.folder),
             interval_seconds=manage_sources.interval_of(asked.interval or ""),
         )
-        number = begin_adding(request, site, asked.url, options)
-        id_ = site.additions.result(number, ADDING_SECONDS)
-        if id_ is not None:
-            return _shown(request, site, id_, 201)
-        at = {"Location": f"/api/v1/sources/requests/{number}"}
-        return JsonResponse(AdditionJson(request=number, state="waiting"), 202, headers=at)
+        config, database, reader = site.source_services
+        added = manage_sources.add(config, database, asked.url, options, reader)
+        return _shown(request, site, added.source.id, 201)
 
-    require_scope(request, "admin", "changing sources", "change sources")
-    body = await read_body(request, MAX_BODY_BYTES, BODY_DEADLINE_SECONDS)
-    return await to_thread.run_sync(_in_words, work, body)
-
-
-@router.get("/requests/{number}", **_described(AdditionJson, 400, 404))
-def look_at_addition(request: Request, site: OfSite, number: NumberInPath) -> Response:
-    """The state of a source that is being added.
-
-    The number is `request` of the answer 202. It is known until the daemon is restarted.
-    """
-    require_scope(request, "admin", "changing sources", "change sources")
-    known = whole_number(number) or 0
-    try:
-        id_ = site.additions.result(known)
-    except (ConflictError, UsageError, ReadError, FetchError) as error:
-        return JsonResponse(AdditionJson(request=known, state="refused", reason=str(error)))
-    state: Literal["waiting", "added"] = "waiting" if id_ is None else "added"
-    return JsonResponse(AdditionJson(request=known, state=state, source=id_))
+    return await _done(request, site, work, limiter=site.searching)
 
 
 @router.patch(
@@ -207,18 +167,6 @@ def export_opml(request: Request, site: OfSite) -> Response:
     return Response(manage_sources.export_opml(config, database), media_type=OPML, headers=kept)
 
 
-def begin_adding(request: Request, site: Site, url: str, options: SourceOptions, act: str = "") -> int:
-    """Have the feed at an address, or of that site, be added; return its number in `site.additions`."""
-    config, database, reader = site.source_services
-
-    def add() -> str:
-        added = manage_sources.add(config, database, url, options, reader)
-        log_change(request, act)
-        return added.source.id
-
-    return site.additions.begin(add)
-
-
 def log_change(request: Request, act: str = "") -> None:
     """Log who changed sources: the name of a token, or the owner on loopback."""
     token = token_of(request)
@@ -261,11 +209,15 @@ def change(site: Site, source: Source, asked: ChangeSourceRequest) -> None:
 
 
 async def _done(
-    request: Request, site: Site, work: Callable[[bytes], Response], most_bytes: int = MAX_BODY_BYTES
+    request: Request,
+    site: Site,
+    work: Callable[[bytes], Response],
+    most_bytes: int = MAX_BODY_BYTES,
+    limiter: CapacityLimiter | None = None,
 ) -> Response:
     require_scope(request, "admin", "changing sources", "change sources")
     body = await read_body(request, most_bytes, BODY_DEADLINE_SECONDS)
-    response = await run_in(site.changing, _in_words, work, body)
+    response = await run_in(limiter or site.changing, _in_words, work, body)
     log_change(request)
     return response
 

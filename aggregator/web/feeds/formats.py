@@ -28,25 +28,13 @@ from aggregator.web.settings import PublishSettings
 TITLE_CHARS = 500  # feed readers show titles on one line
 
 _DAMAGED = re.compile("[\x80-\x9f\ufffd]")
-_AMPERSAND = re.compile(r"&(?=(#?\w+)(;?))")
 # Most addresses match it, and `feed_url` returns them unchanged.
 _PLAIN = re.compile(r"https?://[a-z0-9][a-z0-9.-]{0,200}\.[a-z]{2,20}/[0-9A-Za-z/:?&=+,.;~_-]{0,1500}")
+_AMPERSAND = re.compile(r"&(?=(#?\w+)(;?))")
 _DOTTED_HOST = re.compile(r"https?://[A-Za-z0-9-]+\.[A-Za-z0-9.-]+(:\d+)?/")
 _MIME = re.compile(r"[A-Za-z0-9!#$&^_.+-]{1,127}/[A-Za-z0-9!#$&^_.+-]{1,127}")
 _BAD_ESCAPE = re.compile(r"%(?![0-9A-Fa-f]{2})")
 _UNQUOTED = "/:?@&=+$,;.!~*'()%-_"  # in addresses, in addition to letters and digits
-# The codes of ISO 639-1; other languages of a feed are invalid.
-_LANGUAGES = frozenset(
-    re.findall(
-        r"\w+",
-        "aa ab ae af ak am an ar as av ay az ba be bg bh bi bm bn bo br bs ca ce ch co cr cs cu cv cy da "
-        "de dv dz ee el en eo es et eu fa ff fi fj fo fr fy ga gd gl gn gu gv ha he hi ho hr ht hu hy hz "
-        "ia id ie ig ii ik io is it iu ja jv ka kg ki kj kk kl km kn ko kr ks ku kv kw ky la lb lg li ln "
-        "lo lt lu lv mg mh mi mk ml mn mr ms mt my na nb nd ne ng nl nn no nr nv ny oc oj om or os pa pi "
-        "pl ps pt qu rm rn ro ru rw sa sc sd se sg si sk sl sm sn so sq sr ss st su sv sw ta te tg th ti "
-        "tk tl tn to tr ts tt tw ty ug uk ur uz ve vi vo wa wo xh yi yo za zh zu",
-    )
-)
 
 
 def feed_text(text: str) -> str:
@@ -99,9 +87,9 @@ def mime_type(text: str) -> str | None:
 
 
 def feed_language(tag: str | None) -> str | None:
-    """Return the first part of a language tag if it is a code of ISO 639-1, else None."""
-    first = re.split("[-_]", tag.lower(), maxsplit=1)[0] if tag else ""
-    return first if first in _LANGUAGES else None
+    """Return the first part of a language tag if it has two letters, as in feeds, else None."""
+    found = re.match(r"[a-z]{2}(?![^-_])", (tag or "").lower())
+    return found and found[0]
 
 
 def rfc3339(time: dt.datetime) -> str:
@@ -114,7 +102,7 @@ def _rfc822(time: dt.datetime) -> str:
 
 
 Format = Literal["rss", "atom", "jsonfeed"]
-STORIES, UPDATES = "stories", "updates"
+STORIES = "stories"
 ENDINGS: dict[str, Format] = {"rss": "rss", "atom": "atom", "json": "jsonfeed"}
 MEDIA_TYPES: dict[Format, str] = {
     "rss": "application/rss+xml",
@@ -122,7 +110,6 @@ MEDIA_TYPES: dict[Format, str] = {
     "jsonfeed": "application/feed+json",
 }
 _ABOUT = "One item for each story: what several outlets report about one event."
-_ABOUT_UPDATES = "One item for each change of a story: reports, headlines, corrections and merges."
 
 
 class Item(FrozenStruct, frozen=True, kw_only=True):
@@ -165,28 +152,19 @@ class Channel(FrozenStruct, frozen=True, kw_only=True):
         return max((item.updated for item in self.items), default=None)
 
 
-class FeedSelection(msgspec.Struct, frozen=True):
-    """One feed in any format: of stories or of their changes, of all stories or of a saved query."""
-
-    updates: bool = False
-    saved: SavedQuery | None = None
-
-    @property
-    def path(self) -> str:
-        """The path of the feed without the ending."""
-        if self.saved is None:
-            return f"/feeds/{UPDATES if self.updates else STORIES}"
-        return f"/feeds/{self.saved.name}" + (f"/{UPDATES}" if self.updates else "")
+def feed_path(saved: SavedQuery | None) -> str:
+    """Return the path of the feed of all stories, or of a saved query, without the ending."""
+    return f"/feeds/{saved.name if saved else STORIES}"
 
 
-def address(which: FeedSelection, form: Format) -> str:
+def address(saved: SavedQuery | None, form: Format) -> str:
     """Return the path of a feed with its ending."""
     ending = next(ending for ending, other in ENDINGS.items() if other == form)
-    return f"{which.path}.{ending}"
+    return f"{feed_path(saved)}.{ending}"
 
 
 def channel(
-    which: FeedSelection,
+    named: SavedQuery | None,
     parsed: ParsedFilter,
     items: tuple[Item, ...],
     settings: PublishSettings,
@@ -194,16 +172,19 @@ def channel(
     self_url: str,
     css_url: str,
 ) -> Channel:
-    """Return the feed. `self_url` is its address, with filters and without a token."""
+    """Return the feed of all stories, or of the saved query that its path names.
+
+    `self_url` is its address, with filters and without a token.
+    """
     query = f"?{parsed.query_string}" if parsed.query_string else ""
     page_query = "&".join(
-        part for part in (f"{SAVED}={which.saved.name}" if which.saved else "", parsed.query_string) if part
+        part for part in (f"{SAVED}={named.name}" if named else "", parsed.query_string) if part
     )
     ordered = tuple(sorted(items, key=lambda item: item.updated, reverse=True))
     return Channel(
-        id=f"tag:aggregator,2026:{which.path.lstrip('/')}{query}",
-        title=_title(which, parsed, settings),
-        about=_ABOUT_UPDATES if which.updates else _ABOUT,
+        id=f"tag:aggregator,2026:{feed_path(named).lstrip('/')}{query}",
+        title=_title(named or parsed.saved, parsed, settings),
+        about=_ABOUT,
         home_url=f"{settings.base_url}/" + (f"?{page_query}" if page_query else ""),
         self_url=self_url,
         css_url=css_url,
@@ -212,12 +193,10 @@ def channel(
     )
 
 
-def _title(which: FeedSelection, parsed: ParsedFilter, settings: PublishSettings) -> str:
-    saved = which.saved or parsed.saved
+def _title(saved: SavedQuery | None, parsed: ParsedFilter, settings: PublishSettings) -> str:
     title = (saved.title if saved else "") or settings.title
     words = (*((saved.name,) if saved and not saved.title else ()), *filter_words(parsed))
-    title = feed_title(f"{title}: {', '.join(words)}" if words else title) or "Stories"
-    return feed_text(f"{title} (updates)") if which.updates else title
+    return feed_title(f"{title}: {', '.join(words)}" if words else title) or "Stories"
 
 
 def _language(items: tuple[Item, ...]) -> str:

@@ -1,4 +1,4 @@
-"""The items of a feed: of stories, of changes (an updates feed has one item per change), or of digests.
+"""The items of a feed: of stories or of digests.
 
 The HTML body of an item has the newest state of the story, its reports and their copies. It is concatenated
 here, because a hundred items have to be written within milliseconds. No untrusted HTML gets in: `escaped` is
@@ -17,15 +17,14 @@ import msgspec
 
 from aggregator.config.messages import counted, story_numbers
 from aggregator.model.core import ArticleView, AttributedSentence, Enclosure, Fact, MergedStory, StoryView
-from aggregator.model.read_model import Change, ChangeKind, Digest, DigestStory, StoryFilter
+from aggregator.model.read_model import Digest, DigestStory, StoryFilter
 from aggregator.store.read.reader import StoryReader
 from aggregator.stories.counts import originals_with_copies
 from aggregator.stories.lexicon import Labels, labels
 from aggregator.stories.text.newest_state import newest_state
 from aggregator.stories.text.plain_text import NO_OUTLET, names_behind
 from aggregator.text.lines import count_words
-from aggregator.web.excerpts import count_words as excerpt_words
-from aggregator.web.excerpts import first_words, for_change, for_item
+from aggregator.web.excerpts import for_item
 from aggregator.web.feeds import formats
 from aggregator.web.filters import ParsedFilter
 from aggregator.web.jinja import moment, paragraphs, short_day
@@ -207,98 +206,6 @@ def _copied(copies: Sequence[ArticleView]) -> str:
     return f" — the same text: {', '.join(named)}"
 
 
-# The value of `feeds.bump` that a kind of change requires; new and split stories are always included.
-_BUMPED_BY: dict[ChangeKind, str] = {
-    "report": "report",
-    "merged": "report",
-    "headline": "headline",
-    "corrected": "correction",
-}
-
-
-def change_items(
-    changes: Iterable[Change], settings: PublishSettings, opens: str | None = None
-) -> tuple[formats.Item, ...]:
-    """Return one item per change, in the same order, without those that `feeds.bump` excludes."""
-    opens_article = (opens or settings.link) == "article"
-    return tuple(
-        _change_item(change, settings, opens_article) for change in changes if is_shown(change, settings)
-    )
-
-
-def is_shown(change: Change, settings: PublishSettings) -> bool:
-    """Return whether `feeds.bump` includes a change of this kind."""
-    needed = _BUMPED_BY.get(change.kind)
-    has_new_headline = change.title_before is not None and "headline" in settings.bump
-    return needed is None or needed in settings.bump or has_new_headline
-
-
-def _change_item(change: Change, settings: PublishSettings, opens_article: bool) -> formats.Item:
-    words = settings.excerpt_words
-    before = first_words(change.title_before or "", words)
-    # The former headline may be a former title of this article.
-    left = max(0, words - excerpt_words(before))
-    article = for_change(change.article, left) if change.article else None
-    story_url = f"{settings.base_url}/stories/{change.story}"
-    article_url = formats.feed_url(article.url) if article else None
-    title = formats.feed_title(first_words(change.title, left)) or "Untitled"
-    return formats.Item(
-        id=f"tag:aggregator,2026:change/{change.was}/{change.n}",  # also after a merge of the story
-        url=article_url if opens_article and article_url else story_url,
-        external_url=None if opens_article else article_url,
-        title=formats.feed_title(f"{_label(change, article)}: {title}"),
-        html=_body(change, article, title, before, story_url),
-        summary=_summary(change),
-        updated=change.updated,
-        published=change.updated,
-        language=formats.feed_language(article.language) if article else None,
-        authors=outlets_of([article]) if article else (),
-    )
-
-
-def _label(change: Change, article: ArticleView | None) -> str:
-    if change.kind == "report":
-        outlet = formats.feed_title(article.outlet) if article and article.outlet else ""
-        return f"New report from {outlet}" if outlet else "New report"
-    return {
-        "created": "New story",
-        "headline": "New headline",
-        "corrected": "Corrected",
-        "merged": "Merged",
-        "split": "Split",
-    }[change.kind]
-
-
-def _summary(change: Change) -> str:
-    return counted(change.report_count, "independent report")
-
-
-def _body(change: Change, article: ArticleView | None, title: str, before: str, story_url: str) -> str:
-    parts = []
-    if article is not None:
-        parts.append(f'<p dir="auto">{linked(article)}</p>')
-        if article.lead:
-            parts.append(
-                f'<p dir="auto">{escaped(article.lead)} — {escaped(article.outlet or NO_OUTLET)}</p>'
-            )
-    if change.title_before is not None:
-        parts.append(
-            f'<p>Old headline:</p><p dir="auto"><em>{escaped(before) or "Untitled"}</em></p>'
-            f'<p>New headline:</p><p dir="auto"><strong>{escape(title)}</strong></p>'
-        )
-    if change.kind == "merged":
-        parts.append(
-            f"<p>{counted(max(1, len(change.others)), 'story', 'stories')} merged into this one.</p>"
-        )
-    elif change.kind == "split":
-        parts.append("<p>The story was split off another one.</p>")
-    elif change.kind == "corrected":
-        parts.append("<p>An editor corrected the articles of this story.</p>")
-    parts.append(f"<p><em>{_summary(change)}</em></p>")
-    parts.append(f"<p>{link(story_url, 'Full story')}</p>")
-    return "".join(parts)
-
-
 MOST_PAGES = 20  # pages that are read for one feed, in case a filter matches few stories
 
 
@@ -311,7 +218,6 @@ class LoadedItems(msgspec.Struct, frozen=True):
 
 def gather(
     reader: StoryReader,
-    which: formats.FeedSelection,
     parsed: ParsedFilter,
     settings: PublishSettings,
     *,
@@ -321,10 +227,7 @@ def gather(
 
     `patient`: render missing merged texts now; otherwise their items have the summary.
     """
-    saved = which.saved or parsed.saved
-    link = saved.link if saved else None
-    if which.updates:
-        return LoadedItems(change_items(reader.changes(parsed.filter), settings, link))
+    link = parsed.saved.link if parsed.saved else None
     stories = reader.with_links(tuple(_stories(reader, parsed.filter)))
     ids = tuple(story.id for story in stories)
     rendered: dict[str, MergedStory] = reader.rendered(ids)

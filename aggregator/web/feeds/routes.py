@@ -1,4 +1,4 @@
-"""The routes of feeds: `/feeds/stories.rss`, `/feeds/updates.atom`, `/feeds/NAME.json`, and so on.
+"""The routes of feeds: `/feeds/stories.rss`, `/feeds/NAME.json`, `/feeds/digest.atom`, and so on.
 
 A client that has the current feed receives 304 after a read of one row, before stories are read.
 """
@@ -12,13 +12,12 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
+from aggregator.config.settings import SavedQuery
 from aggregator.web.dependencies import Site, conditional, has_tag, not_modified, weak_tag
 from aggregator.web.feeds.formats import (
     ENDINGS,
     MEDIA_TYPES,
     STORIES,
-    UPDATES,
-    FeedSelection,
     Format,
     channel,
     written,
@@ -38,10 +37,7 @@ _URI_QUERY = re.compile(r"[0-9A-Za-z;/?:@&=+$,.\-_!~*'()%]{0,2000}")
 def routes(site: Site) -> list[Route]:
     """Return the routes of all feeds."""
     feeds = _Feeds(site)
-    return [
-        Route("/feeds/{name}.{ending}", feeds.answer, methods=["GET"]),
-        Route(f"/feeds/{{name}}/{UPDATES}.{{ending}}", feeds.answer, methods=["GET"]),
-    ]
+    return [Route("/feeds/{name}.{ending}", feeds.answer, methods=["GET"])]
 
 
 class _Feeds:
@@ -51,17 +47,15 @@ class _Feeds:
         self._kept: dict[str, bytes] = {}  # feeds by ETag
 
     def answer(self, request: Request) -> Response:
-        """Answer with a feed of digests, or of stories or changes, of all or of those of a saved query."""
+        """Answer with a feed of digests, of all stories, or of those of a saved query."""
         name, form = request.path_params["name"], ENDINGS.get(request.path_params["ending"])
-        has_updates = request.url.path.rpartition("/")[2].startswith(f"{UPDATES}.")
         queries = {query.name: query for query in self._site.settings.queries}
         if form is None:
             raise HTTPException(404)
-        if name == "digest" and self._site.settings.digest_stories and not has_updates:
+        if name == "digest" and self._site.settings.digest_stories:
             response = self._digests(request, form)
-        elif name in queries or (name in (STORIES, UPDATES) and request.url.path.count("/") == 2):
-            which = FeedSelection(updates=has_updates, saved=queries.get(name))
-            response = self._stories(request, form, which)
+        elif name in queries or name == STORIES:
+            response = self._stories(request, form, queries.get(name))
         else:
             raise HTTPException(404)
         response.headers.update(_VARY)
@@ -75,14 +69,14 @@ class _Feeds:
         media_type = f"{_media_type(request, form)}; charset=utf-8"
         return conditional(request, None, lambda: Response(written(whole, form), media_type=media_type))
 
-    def _stories(self, request: Request, form: Format, which: FeedSelection) -> Response:
+    def _stories(self, request: Request, form: Format, named: SavedQuery | None) -> Response:
         site = self._site
         parsed = parse_filter(
             request.query_params.multi_items(),
             site.clock(),
             default_limit=site.settings.items,
             queries=site.settings.queries,
-            saved=which.saved,
+            saved=named,
             is_feed=True,
         )
         media_type = _media_type(request, form)
@@ -99,15 +93,14 @@ class _Feeds:
             kept = self._kept.get(tag)
             if kept is not None:
                 return _feed(kept, media_type, tag, modified)
-        loaded = gather(site.reader, which, parsed, site.settings)
-        depth = request.url.path.count("/") - 1
+        loaded = gather(site.reader, parsed, site.settings)
         whole = channel(
-            which,
+            named,
             parsed,
             loaded.items,
             site.settings,
             self_url=site.settings.base_url + request.url.path + _query(request, parsed),
-            css_url="../" * depth + "static/feed.css",
+            css_url="../static/feed.css",
         )
         body = written(whole, form)
         if tag is None or not loaded.complete:  # rendering changes the feed later, but no story

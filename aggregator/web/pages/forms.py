@@ -32,10 +32,8 @@ from aggregator.pipeline.manage_sources import SourceOptions
 from aggregator.pipeline.placement.apply_corrections import CorrectionCommand
 from aggregator.store.intake.sources import Source
 from aggregator.web.api.edit_sources import (
-    ADDING_SECONDS,
     MAX_OPML_BYTES,
     ChangeSourceRequest,
-    begin_adding,
     change,
     found,
     log_change,
@@ -302,9 +300,8 @@ def _source_routes(site: Site) -> list[Route]:
 
     return [
         form("/sources/preview", forms.preview, run=partial(run_in, site.searching)),
-        form("/sources/add", forms.add, run=to_thread.run_sync),
+        form("/sources/add", forms.add, run=partial(run_in, site.searching)),
         form("/sources/opml", forms.upload, read=uploaded, most_bytes=MAX_OPML_BYTES),
-        Route("/sources/adding/{number}", forms.adding, methods=["GET"]),
         Route("/sources/{id}", forms.edit, methods=["GET"]),
         form("/sources/{id}", forms.save),
     ]
@@ -353,23 +350,10 @@ class SourceForms:
             name=manage_sources.given(fields.get("name", "")[:200]),
             folder=manage_sources.given(fields.get("folder", "")[:200]),
         )
-        number = begin_adding(request, self._site, fields.get("url", ""), options, "save")
-        id_ = self._site.additions.result(number, ADDING_SECONDS)
-        return _to_sources(added=id_) if id_ else RedirectResponse(f"/sources/adding/{number}", 303)
-
-    def adding(self, request: Request) -> Response:
-        """Return the result of a source that is being added; before, a page that loads itself again."""
-        if not may_edit(request):
-            return RedirectResponse("/sign-in", 303)
-        try:
-            id_ = self._site.additions.result(whole_number(request.path_params["number"]))
-        except (UsageError, ReadError, FetchError) as error:
-            return self._pages.problem(request, 409, "Not possible", str(error))
-        if id_ is not None:
-            return _to_sources(added=id_)
-        response = self._pages.page(request, "adding.html", here="/sources")
-        response.headers.update(NO_STORE | {"Refresh": "2"})
-        return response
+        config, database, reader = self._site.source_services
+        added = manage_sources.add(config, database, fields.get("url", ""), options, reader)
+        log_change(request, "save")
+        return _to_sources(added=added.source.id)
 
     def upload(self, request: Request, fields: Fields) -> Response:
         """Add the feeds of an OPML file. Raises UsageError, ReadError."""

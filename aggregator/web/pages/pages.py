@@ -41,9 +41,7 @@ from aggregator.web.jinja import CARDS_KEPT
 from aggregator.web.pages import views
 from aggregator.web.pages.visitor import Visitor, remember, visitor_of
 from aggregator.web.responses import GONE
-from aggregator.web.sanitise import encode_json
 from aggregator.web.security.middleware import (
-    MANIFEST,
     form_value,
     is_owner,
     may_edit,
@@ -53,7 +51,6 @@ from aggregator.web.security.middleware import (
 )
 from aggregator.web.settings import PublishSettings
 
-PAPER = "#fcfbf8"  # --paper of style.css; the template has the dark one, too
 STORIES_A_PAGE = 30
 SEARCH_STORIES = 20
 SOURCES_A_PAGE = 100
@@ -77,7 +74,6 @@ def routes(site: Site) -> list[Route]:
         Route("/api", pages.api),
         Route("/docs", pages.api),  # where FastAPI has its viewer
         Route("/robots.txt", pages.robots),
-        Route(MANIFEST, pages.manifest),
     ]
     if site.editor is not None:
         all_routes.append(Route("/explain/{article}", partial(pages.explain, site.editor)))
@@ -130,8 +126,6 @@ class Pages:
             has_sources = self._site.reader.sources(1).total > 0
             trouble = self._trouble(request)
             return self.page(request, "first_run.html", here="/", has_sources=has_sources, trouble=trouble)
-        is_counted = wanted.filter.min_reports == 1
-        counts = views.depth_counts(ranking) if is_counted else self._depth_counts(wanted)
         shown = [one for one in ranking if one.id not in visitor.hidden]
         size = wanted.filter.limit
         chosen = tuple(one.id for one in shown[(number - 1) * size : number * size])
@@ -157,7 +151,7 @@ class Pages:
             next_is_newest=not more,
             before="?" + urlencode([*_without_cursor(wanted), ("page", str(number - 1))]),
             languages=sorted({one.language for one in ranking if one.language}),
-            **self._front_values(request, wanted, counts),
+            **self._front_values(request, wanted),
             **self._visit_values(request, visitor, chosen),
         )
 
@@ -173,7 +167,7 @@ class Pages:
             next=page.next
             and "?" + urlencode([*_without_cursor(wanted), ("view", "newest"), ("after", page.next)]),
             languages=sorted({story.language for story in stories if story.language}),
-            **self._front_values(request, wanted, self._depth_counts(wanted)),
+            **self._front_values(request, wanted),
             **self._visit_values(request, visitor, ids),
         )
 
@@ -216,11 +210,6 @@ class Pages:
         summary = excerpts.first_words(story.summary, max(0, left - longest))
         return msgspec.structs.replace(story, title=title, summary=summary, titles=titles)
 
-    def _depth_counts(self, wanted: ParsedFilter) -> tuple[str, ...]:
-        """Return the counts of the tabs for these filters."""
-        bare = msgspec.structs.replace(wanted.filter, min_reports=1, after=None)
-        return views.depth_counts(self._ranked_stories(bare, ()))
-
     def _ranked_stories(self, wanted: StoryFilter, prefer: tuple[str, ...]) -> tuple[FrontPageStory, ...]:
         """Return the ranking; read once for each change of a story. Its stories are read for each page."""
         if wanted != StoryFilter(min_reports=wanted.min_reports, limit=wanted.limit):
@@ -228,9 +217,7 @@ class Pages:
             return self._site.reader.rank_front_page(wanted, prefer)
         return self._ranking(self._site.reader.last_change(), wanted, prefer)
 
-    def _front_values(
-        self, request: Request, wanted: ParsedFilter, counts: Sequence[str]
-    ) -> dict[str, object]:
+    def _front_values(self, request: Request, wanted: ParsedFilter) -> dict[str, object]:
         without_page = dict(_without_cursor(wanted))
         view = {"view": "newest"} if request.query_params.get("view") == "newest" else {}
         folders = self._site.reader.folders()
@@ -247,7 +234,7 @@ class Pages:
             "sections": views.section_tabs(
                 without_page | view, folders, self._site.reader.topics(), self._site.settings.queries
             ),
-            "depths": views.depth_tabs(without_page | view, wanted.filter.min_reports, counts),
+            "depths": views.depth_tabs(without_page | view, wanted.filter.min_reports),
             "folders": folders,
             "today": self._today(),
         }
@@ -350,9 +337,8 @@ class Pages:
             shown = self._site.bounded(request, assigned).articles
             others = [one for one in shown if one.id != explained.article][:OTHERS_SHOWN]
             language = next((one.language for one in shown if one.id == explained.article), None)
-        beside = {one.id: one.title for one in others}
         explained = excerpts.bounded_explanation(
-            explained, self._site.access(request), self._site.settings.excerpt_words, beside
+            explained, self._site.access(request), self._site.settings.excerpt_words
         )
         own, other_story, two = explained.evidence, explained.evidence.runner_up, explained.pair
         return self.page(
@@ -453,18 +439,6 @@ class Pages:
         disallowed = "/search" if self._site.settings.index else "/"
         return PlainTextResponse(f"User-agent: *\nDisallow: {disallowed}\n")
 
-    def manifest(self, _request: Request) -> Response:
-        """Answer with the web app manifest. Its addresses are relative, so a token in the address stays."""
-        icons = [
-            {"src": f"static/{file}", "type": "image/svg+xml", "sizes": "any", "purpose": purpose}
-            for file, purpose in (("icon.svg", "any"), ("icon-maskable.svg", "maskable"))
-        ]
-        about = {
-            **{"name": self._site.settings.title, "icons": icons, "start_url": "./", "display": "standalone"},
-            **{"theme_color": PAPER, "background_color": PAPER},
-        }
-        return Response(encode_json(about), media_type="application/manifest+json")
-
     # --- common to all pages --------------------------------------------------------------------------------
 
     def not_found(self, request: Request) -> Response:
@@ -518,7 +492,7 @@ class FeedLink(msgspec.Struct, frozen=True):
 
 
 def feed_links(settings: PublishSettings) -> list[FeedLink]:
-    """Return the feeds of several reports, all stories, updates, and each saved query.
+    """Return the feeds of several reports, all stories, the digest, and each saved query.
 
     Feed readers offer the first one, so it is the one with the least noise.
     """
@@ -531,7 +505,6 @@ def feed_links(settings: PublishSettings) -> list[FeedLink]:
         for words, query in ((": 2+ reports", "?min_reports=2"), ("", ""))
         for ending, form in ENDINGS.items()
     ]
-    links.append(FeedLink(f"{settings.title}: updates", "/feeds/updates.atom", MEDIA_TYPES["atom"]))
     if settings.digest_stories:
         links.append(FeedLink(f"{settings.title}: digest", "/feeds/digest.atom", MEDIA_TYPES["atom"]))
     links += [

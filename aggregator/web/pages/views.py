@@ -17,23 +17,25 @@ from aggregator.model.core import (
     StoryView,
     TimelineItem,
 )
+<<<<<<< HEAD
 from aggregator.model.read_model import FrontPageStory, StoryListItem
+=======
+from aggregator.model.read_model import HistoryEvent, StoryListItem
+>>>>>>> r-web
 from aggregator.pipeline.placement.explain import reason_name, reason_value
 from aggregator.stories.counts import originals_with_copies
 from aggregator.web.jinja import day, iso, moment, short_day, time_of_day
 
 DEPTHS = (2, 3)  # reports: what two newsrooms found worth telling, and three
-COUNTED_TO = 99  # above it, a count is "99+": the ranked stories are not all stories
 SECTIONS_SHOWN = 12  # folders and topics; the form "Filter" has all
 
 
 class Tab(msgspec.Struct, frozen=True):
-    """A link to a list; `count` is the number of its stories, "" if it is not shown."""
+    """A link to a list."""
 
     label: str
     href: str
     is_current: bool = False
-    count: str = ""
 
 
 def _href(parameters: Mapping[str, str], **changed: str) -> str:
@@ -59,24 +61,17 @@ def section_tabs(
     return [Tab("All", _href(parameters, **none), is_all), *tabs] if tabs else []
 
 
-def depth_tabs(parameters: Mapping[str, str], chosen: int, counts: Sequence[str]) -> list[Tab]:
-    """Return "All stories", "2+ reports" and "3+ reports"; `counts` are those of the last two.
+def depth_tabs(parameters: Mapping[str, str], chosen: int) -> list[Tab]:
+    """Return "All stories", "2+ reports" and "3+ reports".
 
     `chosen` is the least number of reports in force, which a saved query may have.
     """
     every = "1" if "saved" in parameters else ""
     tabs = [
-        Tab(f"{least}+ reports", _href(parameters, min_reports=str(least)), chosen == least, count)
-        for least, count in zip(DEPTHS, counts, strict=True)
+        Tab(f"{least}+ reports", _href(parameters, min_reports=str(least)), chosen == least)
+        for least in DEPTHS
     ]
     return [Tab("All stories", _href(parameters, min_reports=every), chosen == 1), *tabs]
-
-
-def depth_counts(ranking: Iterable[FrontPageStory]) -> tuple[str, ...]:
-    """Return how many of the ranked stories have so many reports."""
-    reports = [one.report_count for one in ranking]
-    found = (sum(count >= least for count in reports) for least in DEPTHS)
-    return tuple(f"{COUNTED_TO}+" if count > COUNTED_TO else str(count) for count in found)
 
 
 LINES_SHOWN = 24  # of a group, the newest; the others are folded: more than two screens are not read

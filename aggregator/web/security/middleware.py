@@ -11,7 +11,7 @@ from collections.abc import Callable
 from contextlib import suppress
 
 import msgspec
-from anyio import CapacityLimiter, fail_after, to_thread
+from anyio import to_thread
 from starlette.datastructures import MutableHeaders
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
@@ -97,7 +97,7 @@ _REQUESTS_A_MINUTE = 600  # of one address of another machine, without a token (
 # Scripts, styles, images and form targets of this server only; no frames, nothing inline.
 CONTENT_SECURITY_POLICY = (
     "default-src 'none'; style-src 'self'; script-src 'self'; connect-src 'self'; img-src 'self'; "
-    "manifest-src 'self'; form-action 'self'; frame-ancestors 'none'; base-uri 'none'"
+    "form-action 'self'; frame-ancestors 'none'; base-uri 'none'"
 )
 SECURITY_HEADERS: dict[str, str] = {
     "Content-Security-Policy": CONTENT_SECURITY_POLICY,
@@ -112,8 +112,6 @@ REVALIDATE = "private, no-cache"
 API = "/api/"
 SIGN_IN = "/sign-in"
 PUSH = "/api/v1/articles"
-MCP = "/mcp"
-_APIS = (API, MCP)  # their clients are programs
 # The Google Reader API. A client in a browser engine (Fluent Reader) is of another origin, so all may read
 # its responses. Its requests have a token in a header that no browser adds by itself.
 READER_API = ("/accounts/ClientLogin", "/reader/api/")
@@ -129,12 +127,9 @@ _OTHER_ORIGINS = {
 OVER_LIMIT = "aggregator.over_limit"  # in the scope, if the address has too many requests: logs the 429
 _VISIT = "aggregator.visit"  # in the scope: its Visit
 
-MANIFEST = "/manifest.webmanifest"  # browsers fetch it without their cookie
 PROBES = frozenset({"/healthz", "/readyz"})
 # Open to every client, with or without a token.
-_OPEN_PATHS = PROBES | {"/robots.txt", MANIFEST, SIGN_IN, READER_API[0]}
-_PROBE_SECONDS = 1.0  # for the database to look up the token of a probe
-_PROBES_AT_ONCE = 4
+_OPEN_PATHS = PROBES | {"/robots.txt", SIGN_IN, READER_API[0]}
 _OPEN_FOLDER = "/static/"
 _SAFE = frozenset({"GET", "HEAD", "OPTIONS"})
 _REALM = 'realm="aggregator", charset="UTF-8"'
@@ -197,7 +192,6 @@ class RequestGuard:
         # Over the limit only further wrong tokens are refused, because clients behind a proxy share one
         # address. A token has 256 random bits, so it cannot be guessed.
         self._wrong_tokens = token_auth.AddressLimiter(_BAD_TOKENS_A_MINUTE)
-        self._probing = CapacityLimiter(_PROBES_AT_ONCE)  # threads reserved for probes
         self._local_form = secrets.token_hex(32)
         self._headers = dict(SECURITY_HEADERS)
         if not settings.index:
@@ -263,7 +257,7 @@ class RequestGuard:
             raise RefusedError(400, "WebSocket is not supported")
         path = request.scope["path"]
         by_reader = path.startswith(READER_API)
-        by_form = not path.startswith(_APIS) and not by_reader
+        by_form = not path.startswith(API) and not by_reader
         by_others = token_auth.is_sent_by_another_site(request.headers, self._settings, by_form=by_form)
         if request.method not in _SAFE and by_others and not by_reader:
             raise RefusedError(403, "the request was sent by a page of another site")
@@ -271,7 +265,7 @@ class RequestGuard:
         if is_local and not (by_reader and by_others):  # a page of another site needs a token
             visit.local_form = self._local_form
         visit.may_not_read = not is_loopback(self._settings.host) and not visit.local_form
-        if self.tokens is not None:
+        if self.tokens is not None and path not in PROBES:  # these wait for no database
             bearer = await self._bearer(request, visit, self.tokens, in_path)
             # No browser adds these by itself, unlike a cookie or Basic; a token in the path only reads.
             has_own = request.headers.get("authorization", "").lower().startswith(("bearer ", "googlelogin "))
@@ -292,17 +286,7 @@ class RequestGuard:
         given = token_auth.secret_given(request.headers, in_path)
         if given is None:
             return None
-        is_probe = request.scope["path"] in PROBES  # its lookup has a time limit and threads of its own
-        try:
-            with fail_after(_PROBE_SECONDS if is_probe else None):
-                bearer = await to_thread.run_sync(
-                    tokens.bearer,
-                    given,
-                    abandon_on_cancel=is_probe,
-                    limiter=self._probing if is_probe else None,
-                )
-        except TimeoutError as error:
-            raise AggregatorError("the database does not answer; the token cannot be checked") from error
+        bearer = await to_thread.run_sync(tokens.bearer, given)
         if bearer is None:
             visit.has_old_cookie = given.way == "cookie"  # the browser is treated as signed out
             self.count_wrong_token(request)
@@ -391,7 +375,7 @@ def _challenge(request: Request, way: token_auth.Way) -> dict[str, str]:
     if path.startswith(READER_API):
         return BAD_READER_TOKEN
     by_basic = request.headers.get("authorization", "").lower().startswith("basic")
-    if path.startswith(_APIS) and not by_basic and way == "header":
+    if path.startswith(API) and not by_basic and way == "header":
         return {"WWW-Authenticate": 'Bearer realm="aggregator"'}
     return {"WWW-Authenticate": f"Basic {_REALM}"}
 

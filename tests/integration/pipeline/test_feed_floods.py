@@ -88,10 +88,6 @@ def test_the_feeds_of_a_real_database_are_valid(database: Database) -> None:
         feed = feed_of(database, form)
         assert RULES[form](feed, here, NOW + dt.timedelta(days=365)) == []
         assert feed.count(b"(2 of 2 outlets") > 0
-    here = "http://127.0.0.1:8080/feeds/updates.atom"
-    feed = feed_of(database, "atom", updates=True)
-    assert feed_rules.of_atom(feed, here, NOW + dt.timedelta(days=365)) == []
-    assert feed.count(b"<entry") == len(channel_of(database, updates=True).items) > 20
 
 
 @pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)

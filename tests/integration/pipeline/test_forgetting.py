@@ -235,7 +235,6 @@ def test_no_page_feed_or_answer_has_it(rig: Rig) -> None:
             "/feeds/stories.rss",
             "/feeds/stories.atom",
             "/feeds/stories.json",
-            "/feeds/updates.rss",
             "/api/v1/stories",
             f"/api/v1/stories/{assigned(rig.database)[gone]}",
         )

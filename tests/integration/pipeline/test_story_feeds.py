@@ -39,10 +39,7 @@ def polled(office: Office, feed: bytes, host: str) -> str:
 
 
 @pytest.mark.parametrize("form", ["rss", "atom", "jsonfeed"])
-@pytest.mark.parametrize("updates", [False, True])
-def test_a_story_feed_is_no_report_but_its_links_were_seen_there(
-    office: Office, form: Format, updates: bool
-) -> None:
+def test_a_story_feed_is_no_report_but_its_links_were_seen_there(office: Office, form: Format) -> None:
     reports = [
         Report(n, title, said, NOON - dt.timedelta(hours=n)) for n, (title, said) in enumerate(THINGS[:2])
     ]
@@ -56,7 +53,7 @@ def test_a_story_feed_is_no_report_but_its_links_were_seen_there(
         == 2
     )
     before = [counted(office.database, table) for table in (article, entry, story)]
-    source = polled(office, feed_of(office.database, form, updates=updates), "elsewhere.example")
+    source = polled(office, feed_of(office.database, form), "elsewhere.example")
     assert [counted(office.database, table) for table in (article, entry, story)] == before
     seen = select(observation.c.article).where(observation.c.source == source)
     assert set(queried(office.database, seen).scalars()) == set(

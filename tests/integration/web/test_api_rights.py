@@ -6,7 +6,6 @@ from collections.abc import Iterator
 import pytest
 
 from aggregator.model.core import Entry, Published
-from aggregator.web.excerpts import bounded_explanation, count_words
 from tests.support.articles import FLOOD, FLOOD_ELSEWHERE, NOON, STRIKE
 from tests.support.fresh import sqlite_at
 from tests.support.newsroom import STRANGER, Newsroom
@@ -61,7 +60,7 @@ def shown_of(text: str, answer: str) -> set[tuple[str, ...]]:
 
 @pytest.mark.later
 def test_others_get_an_excerpt_of_every_article_in_every_answer(room: Newsroom) -> None:
-    """The pages that explain with passages of both texts among them."""
+    """The pages that explain among them."""
     asked = addresses(room)
     assert len(asked) > 20
     pages = [
@@ -83,15 +82,6 @@ def test_the_owner_gets_more_in_the_same_places(room: Newsroom) -> None:
         if any(len(shown_of(text, room.get(address).text)) > WORDS for text in TEXTS.values())
     }
     assert {"stories", "articles", "explain"} <= more
-
-
-def test_the_title_of_a_copy_that_stands_beside_it_counts_in_an_explanation(room: Newsroom) -> None:
-    every = (room.explained(one["id"]) for story in room.stories().values() for one in story["articles"])
-    reported = next(one for one in every if one.evidence.copy is not None and one.passages)
-    other, title = reported.evidence.copy.other, "A title of ten words that stands on the page too"
-    words = count_words(reported.passages[0]) + count_words(reported.title) + 5
-    assert bounded_explanation(reported, "excerpt", words).passages
-    assert not bounded_explanation(reported, "excerpt", words, beside={other: title}).passages
 
 
 def test_nothing_of_a_text_that_asks_for_no_snippet(room: Newsroom) -> None:

@@ -27,8 +27,6 @@ PARAMETERS: dict[str, tuple[str, ...]] = {
     "/feeds/stories.rss": FILTERS,
     "/feeds/stories.atom": FILTERS,
     "/feeds/stories.json": FILTERS,
-    "/feeds/updates.rss": FILTERS,
-    "/feeds/stories/updates.json": FILTERS,
     "/api/v1/stories": FILTERS,
     "/api/v1/stories/{}": ("x",),
     "/api/v1/articles/{}": ("x",),
@@ -99,7 +97,7 @@ def _quoted(value: str) -> str:
 @example("/?query=before:0001")
 @example("/search?q=before:0001")
 @example("/feeds/stories.rss?query=before:0001")
-@example("/feeds/updates.rss?query=before:0001")
+@example("/feeds/stories.rss?query=before:0001")
 @example("/api/v1/search?query=before:0001")
 @example("/api/v1/search?query=levee&until=9999-12-31")
 @example("/api/v1/search?query=levee+before:0001-01-01")

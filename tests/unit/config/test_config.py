@@ -80,7 +80,7 @@ def test_all_mistakes_are_named_at_once_each_with_its_line(tmp_path: Path) -> No
     ("text", "line", "words"),
     [
         ("queries:\n  stories: {query: x}", 1, "queries: 'stories' cannot name a query"),
-        ("queries:\n  Updates: {query: x}", 1, "'Updates' cannot name a query"),
+        ("queries:\n  Stories: {query: x}", 1, "'Stories' cannot name a query"),
         ("queries:\n  a/b: {query: x}", 1, "'a/b' cannot name a query"),
         ("queries:\n  x: {since: yesterday}", 2, "queries.x.since: must be like 24h"),
         ("queries:\n  x: {min_reports: 0}", 2, "queries.x.min_reports"),

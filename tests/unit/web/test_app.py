@@ -9,7 +9,7 @@ import feedparser
 import httpx
 import msgspec
 import pytest
-from lxml import etree, html
+from lxml import html
 
 from aggregator.model.errors import NotWritableError
 from aggregator.model.read_model import Health, SourceView, StoryFilter, StoryPage
@@ -33,7 +33,7 @@ ROUTES = [
     "/", "/stories/lindferry", "/stories/oldferry", "/stories/nosuch", "/?view=newest", "/search?q=ferry",
     "/sources", "/sign-in", "/static/pages.js", "/feeds/stories.rss",
     "/feeds/stories.rss?limit=x", "/api/v1/stories", "/api/v1/stories/lindferry", "/api/v1/stories/nosuch",
-    "/api/v1/openapi.json", "/healthz", "/robots.txt", "/manifest.webmanifest", "/static/style.css",
+    "/api/v1/openapi.json", "/healthz", "/robots.txt", "/static/style.css",
     "/static/nosuch.css", "/nosuch",
 ]  # fmt: skip
 
@@ -258,27 +258,6 @@ def test_hostile_words_in_an_address_come_back_as_text(full: Serving) -> None:
     tree = html.fromstring(answer.text)
     assert [script.get("src") for script in tree.xpath("//script")] == ["/static/pages.js"]
     assert "\u202e" not in answer.text
-
-
-def test_the_pages_can_be_installed_on_a_phone(full: Serving) -> None:
-    page = full.get("/stories/lindferry")
-    head = html.fromstring(page.text).find("head")
-    (link,) = head.xpath("link[@rel='manifest']/@href")
-    answer = full.get(link)
-    assert answer.headers["content-type"] == "application/manifest+json"
-    about = answer.json()
-    assert (about["name"], about["display"]) == ("Stories", "standalone")
-    address = httpx.URL("https://news.example/t/agg_x" + link)
-    assert str(address.join(about["start_url"])) == "https://news.example/t/agg_x/", "a token in it stays"
-    assert {icon["purpose"] for icon in about["icons"]} == {"any", "maskable"}
-    for icon in about["icons"]:
-        drawn = full.get(httpx.URL(link).join(icon["src"]).path)
-        assert drawn.headers["content-type"].startswith(icon["type"])
-        assert etree.fromstring(drawn.content).get("viewBox") == "0 0 32 32"
-    papers = re.findall(r"--paper: (#\w+);", full.get("/static/style.css").text)
-    assert head.xpath("meta[@name='theme-color']/@content") == papers[:2], "light, dark"
-    assert about["theme_color"] == about["background_color"] == papers[0]
-    assert "manifest-src 'self'" in page.headers["content-security-policy"]
 
 
 @pytest.mark.slow

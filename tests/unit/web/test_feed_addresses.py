@@ -9,7 +9,7 @@ from starlette.testclient import TestClient
 
 from aggregator.config.settings import SavedQuery
 from aggregator.config.tuning import Tuning
-from aggregator.model.read_model import Change, SourceView, StoryFilter, StoryPage
+from aggregator.model.read_model import SourceView, StoryFilter, StoryPage
 from aggregator.store.stories.merged_texts import render_next
 from aggregator.stories.tuning import StoryTuning
 from aggregator.web.server import create_app
@@ -32,7 +32,7 @@ QUERIES = (
 )
 FEEDS = [
     f"/feeds/{name}.{ending}"
-    for name in ("stories", "updates", "coast", "many", "day", "coast/updates")
+    for name in ("stories", "coast", "many", "day")
     for ending in ("rss", "atom", "json")
 ]
 RULES = {"rss": feed_rules.of_rss, "atom": feed_rules.of_atom, "json": feed_rules.of_jsonfeed}
@@ -48,24 +48,9 @@ class Site:
         self.get = self.client.get
 
 
-def a_change(number: int, story: str = "lindferry", **given: object) -> Change:
-    updated = MORNING + dt.timedelta(microseconds=number)
-    title = "Ferry with 212 on board runs aground off Lind island in fog"
-    values = {"n": number, "story": story, "was": story, "kind": "report", "at": MORNING, "updated": updated}
-    return msgspec.convert({**values, "title": title, "report_count": 3, **given}, Change)
-
-
 @pytest.fixture(scope="module")
 def reader() -> WrittenStories:
-    reader = filled_reader()
-    report = the_ferry()[0].articles[3]
-    reader.put_change(a_change(1, kind="created", report_count=1))
-    reader.put_change(a_change(2, article=report))
-    reader.put_change(a_change(3, kind="headline", title_before="Ferry in <b>fog</b>"))
-    reader.put_change(a_change(4, kind="merged", others=("oldferry",)))
-    reader.put_change(a_change(5, kind="corrected"))
-    reader.put_change(a_change(6, story="budget", kind="split", others=("lindferry",)))
-    return reader
+    return filled_reader()
 
 
 @pytest.fixture
@@ -83,7 +68,7 @@ def test_every_feed_is_valid_at_its_address(site: Site, path: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "path", ["/feeds/nosuch.rss", "/feeds/stories.xml", "/feeds/nosuch/updates.rss", "/feeds/Coast.rss"]
+    "path", ["/feeds/nosuch.rss", "/feeds/stories.xml", "/feeds/coast/x.rss", "/feeds/Coast.rss"]
 )
 def test_there_is_no_other_feed(site: Site, path: str) -> None:
     assert site.get(path).status_code == 404
@@ -122,48 +107,6 @@ def test_a_feed_gathers_what_the_reader_gives_in_short_pages() -> None:
         reader.put(a_story(id=f"s{number}", updated=MORNING + dt.timedelta(minutes=number)))
     items = Site(reader).get("/feeds/stories.json?limit=5").json()["items"]
     assert [item["id"][-2:] for item in items] == ["s6", "s5", "s4", "s3", "s2"]
-
-
-# --- what is new -------------------------------------------------------------------------------------------
-
-
-def test_an_updates_feed_says_what_is_new(site: Site) -> None:
-    items = site.get("/feeds/updates.json").json()["items"]
-    reported = [(item["id"].rsplit("2026:", 1)[1], item["title"].split(":")[0]) for item in items]
-    assert reported == [
-        ("change/budget/6", "Split"),
-        ("change/lindferry/5", "Corrected"),
-        ("change/lindferry/4", "Merged"),
-        ("change/lindferry/3", "New headline"),
-        ("change/lindferry/2", "New report from Island Weekly"),
-        ("change/lindferry/1", "New story"),
-    ]
-    assert "Families on Lind opened their homes" in items[4]["content_html"]
-    assert "<em>Ferry in &lt;b&gt;fog&lt;/b&gt;</em>" in items[3]["content_html"]
-    assert "1 story merged into this one" in items[2]["content_html"]
-    assert all(item["url"].startswith(f"{BASE}/stories/") for item in items)
-
-
-def test_updates_of_a_query_are_those_of_its_stories(site: Site) -> None:
-    items = site.get("/feeds/many/updates.json?limit=9").json()["items"]
-    assert [item["id"].rsplit("/", 2)[1] for item in items] == ["budget"]
-
-
-def test_updates_tell_only_what_bumps_a_story() -> None:
-    reader = filled_reader()
-    for number, kind in enumerate(("created", "report", "headline", "corrected", "merged", "split")):
-        reader.put_change(a_change(number, kind=kind))
-    site = Site(reader, bump=("headline",))
-    titles = [item["title"].split(":")[0] for item in site.get("/feeds/updates.json").json()["items"]]
-    assert titles == ["Split", "New headline", "New story"]
-
-
-def test_a_change_keeps_its_identity_when_its_story_is_merged() -> None:
-    site = Site(_written_story_reader())
-    site.reader.put_change(a_change(9, story="oldferry"))
-    first = site.get("/feeds/updates.json").json()["items"][0]
-    assert first["id"] == "tag:aggregator,2026:change/oldferry/9"
-    assert first["url"] == f"{BASE}/stories/lindferry"
 
 
 # --- what is not sent twice --------------------------------------------------------------------------------
@@ -286,10 +229,10 @@ def test_what_is_in_a_folder_is_looked_at_anew(settled_site: Site, path: str) ->
 
 def test_a_browser_gets_what_it_shows(site: Site) -> None:
     html = {"Accept": "text/html,application/xhtml+xml,application/xml;q=0.9,*/*;q=0.8"}
-    shown, read = site.get("/feeds/coast/updates.rss", headers=html), site.get("/feeds/coast/updates.rss")
+    shown, read = site.get("/feeds/coast.rss", headers=html), site.get("/feeds/coast.rss")
     assert shown.headers["content-type"] == "text/xml; charset=utf-8"
     assert shown.content == read.content
     assert shown.headers["etag"] != read.headers["etag"]
     assert "Accept" in shown.headers["vary"]
-    assert b'href="../../static/feed.css"' in shown.content
+    assert b'href="../static/feed.css"' in shown.content
     assert site.get("/static/feed.css").headers["content-type"].startswith("text/css")

@@ -18,7 +18,6 @@ from aggregator.model.core import AttributedSentence, Enclosure, Fact, MergedSto
 from aggregator.model.read_model import StoryFilter
 from aggregator.web.excerpts import first_words
 from aggregator.web.feeds.formats import (
-    FeedSelection,
     Format,
     address,
     channel,
@@ -46,14 +45,13 @@ def _feed(
     form: Format, *stories: StoryView, rendered: dict[str, MergedStory] | None = None, **chosen: object
 ) -> bytes:
     settings = msgspec.convert(chosen, PublishSettings)
-    which = FeedSelection()
     items = story_items(stories, rendered or {}, settings)
-    head = channel(which, _wanted(), items, settings, self_url=_here(form), css_url="/feed.css")
+    head = channel(None, _wanted(), items, settings, self_url=_here(form), css_url="/feed.css")
     return written(head, form)
 
 
 def _here(form: Format) -> str:
-    return f"http://127.0.0.1:8080{address(FeedSelection(), form)}"
+    return f"http://127.0.0.1:8080{address(None, form)}"
 
 
 def _entry(story: StoryView, merged: MergedStory | None = None, **chosen: object) -> Any:
@@ -310,11 +308,9 @@ def test_the_fraction_of_a_second_tells_items_apart_and_orders_them() -> None:
 
 def test_a_saved_query_has_a_title_and_an_id_of_its_own() -> None:
     query = SavedQuery(title="Homs", query="homs", min_reports=3).named("homs")
-    which = FeedSelection(saved=query)
-    assert address(which, "atom") == "/feeds/homs.atom"
-    assert address(FeedSelection(updates=True, saved=query), "rss") == "/feeds/homs/updates.rss"
+    assert address(query, "atom") == "/feeds/homs.atom"
     wanted = _wanted(("language", "en"), saved=query)
-    head = channel(which, wanted, (), PublishSettings(), self_url="https://x.example/", css_url="")
+    head = channel(query, wanted, (), PublishSettings(), self_url="https://x.example/", css_url="")
     assert (head.title, head.id) == ("Homs: English", "tag:aggregator,2026:feeds/homs?language=en")
     assert head.home_url == "http://127.0.0.1:8080/?saved=homs&language=en"
     assert (wanted.filter.min_reports, wanted.filter.language) == (3, "en")

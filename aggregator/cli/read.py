@@ -18,7 +18,7 @@ from aggregator.model.errors import UsageError
 
 if TYPE_CHECKING:
     from aggregator.model.core import ArticleView, StoryView
-    from aggregator.model.read_model import EntryHit, MachineSummary, SearchHit, SearchResults, StoryPage
+    from aggregator.model.read_model import MachineSummary, SearchHit, SearchResults, StoryPage
     from aggregator.store.read.reader import StoryReader
 
 # Columns of the CSV, and the attribute of `StoryView` in each.
@@ -422,7 +422,7 @@ def _print_hits(results: "SearchResults") -> None:
 
 
 def _hit_lines(hit: "SearchHit") -> Iterator[str]:
-    """Yield the lines of a hit: time, outlet and title, and its snippets; a wide terminal has its id, too.
+    """Yield the lines of a hit: time, outlet and title, and its snippet; a wide terminal has its id, too.
 
     Each fits the terminal: a long title has a line of its own, and a snippet is cut around its match. If
     standard output is no terminal, a hit is one line with all of it.
@@ -434,18 +434,15 @@ def _hit_lines(hit: "SearchHit") -> Iterator[str]:
         head = f"{hit.article} {head}"
     title = one_line(hit.title) if hit.title != hit.story_title else ""
     with_title = f"  {head}: {title}" if title else f"  {head}"
-    snippets: list[tuple[str, SearchHit | EntryHit]] = [
-        (f"{f'{one.day} ' if one.day else ''}{one.clock}: ", one) for one in hit.entries
-    ] or [("", hit)]
-    texts = [(when, one_line(one.snippet), one.marks) for when, one in snippets if one.snippet]
+    snippet = one_line(hit.snippet)
     if width is None:
-        yield with_title + "".join(f" | {when}{text}" for when, text, _ in texts)
+        yield f"{with_title} | {snippet}" if snippet else with_title
         return
     if show.shortened(with_title, width) == with_title:
         yield with_title
     else:
         yield show.shortened(f"  {head}", width)
         yield from show.wrapped(f"    {title}").splitlines() if title else ()
-    for when, text, marks in texts:
-        room = max(1, width - len(when) - 4)
-        yield f"    {when}{show.shortened(text, room, around=marks[0][0] if marks else 0)}"
+    if snippet:
+        first = hit.marks[0][0] if hit.marks else 0
+        yield f"    {show.shortened(snippet, max(1, width - 4), around=first)}"

@@ -57,22 +57,13 @@ class StoryRedirect(FrozenStruct, frozen=True, kw_only=True):
 
 
 class ArticleDetail(FrozenStruct, frozen=True, kw_only=True, omit_defaults=False):
-    """One article. `article` has its text, its timed entries and its evidence."""
+    """One article. `article` has its text and its evidence."""
 
     article: ArticleView
     story: str
     story_title: str
     revisions: int  # number of earlier texts that are stored
     copies: tuple[ArticleView, ...] = ()  # copies of it in its story; oldest first, without texts
-
-
-class EntryHit(FrozenStruct, frozen=True, kw_only=True, omit_defaults=False):
-    """An entry of a live blog that has all the words; `day` only where known, `marks` as in SearchHit."""
-
-    clock: str  # "21:43", as the live blog shows it
-    day: dt.date | None
-    snippet: str
-    marks: tuple[tuple[int, int], ...] = ()
 
 
 class SearchHit(FrozenStruct, frozen=True, kw_only=True, omit_defaults=False):
@@ -92,7 +83,6 @@ class SearchHit(FrozenStruct, frozen=True, kw_only=True, omit_defaults=False):
     snippet: str = ""
     marks: tuple[tuple[int, int], ...] = ()
     nosnippet: bool = False
-    entries: tuple[EntryHit, ...] = ()  # of a live blog, the newest first
 
 
 class SearchBounds(FrozenStruct, frozen=True, kw_only=True):

@@ -21,7 +21,6 @@ from aggregator.config.messages import redact, redact_address
 from aggregator.model.core import ArticleView, AttributedSentence, Fact, MergedStory, StoryView, TimelineItem
 from aggregator.model.read_model import (
     ArticleDetail,
-    EntryHit,
     MachineSummary,
     Quality,
     SearchHit,
@@ -158,7 +157,7 @@ def for_change(article: ArticleView, words: int) -> ArticleView:
 def _cut(article: ArticleView, title: str, lead: str = "") -> ArticleView:
     """Return an article without its text; with `nosnippet` without media, too."""
     media = () if article.nosnippet else article.media
-    return msgspec.structs.replace(article, title=title, lead=lead, text="", timed=(), media=media)
+    return msgspec.structs.replace(article, title=title, lead=lead, text="", media=media)
 
 
 def _merged_in_item(merged: MergedStory, allowance: "_Allowance") -> MergedStory:
@@ -360,22 +359,13 @@ def _bounded_hit(hit: SearchHit, words: int) -> SearchHit:
     """Limit a search hit: the title and the snippet have half of the words each."""
     title = first_words(hit.title, words // 2)
     left = 0 if hit.nosnippet else words - words // 2
-    entries: list[EntryHit] = []
-    for entry in hit.entries:
-        snippet = first_words(entry.snippet, left)
-        left = max(0, left - count_words(entry.snippet))
-        if snippet:
-            entries.append(
-                msgspec.structs.replace(entry, snippet=snippet, marks=_within(entry.marks, snippet))
-            )
-    snippet = "" if entries else first_words(hit.snippet, left)
+    snippet = first_words(hit.snippet, left)
     return msgspec.structs.replace(
         hit,
         title=title,
         story_title=first_words(hit.story_title, words // 2),  # it may be the title of this article
         snippet=snippet,
         marks=_within(hit.marks, snippet),
-        entries=tuple(entries),
     )
 
 

@@ -15,7 +15,7 @@ from markupsafe import Markup
 
 from aggregator.config.messages import counted, counted_outlets, later
 from aggregator.model.core import ArticleView, Fact, StoryView
-from aggregator.model.read_model import EntryHit, SearchHit, StoryListItem
+from aggregator.model.read_model import SearchHit, StoryListItem
 from aggregator.web.excerpts import first_words
 from aggregator.web.filters import LANGUAGE_NAMES
 from aggregator.web.sanitise import one_line, safe_url, visible
@@ -176,7 +176,7 @@ def outlets(names: Iterable[str]) -> list[str]:
     return list(dict.fromkeys(one_line(name) for name in names if name))
 
 
-def pieces(hit: SearchHit | EntryHit) -> list[tuple[str, bool]]:
+def pieces(hit: SearchHit) -> list[tuple[str, bool]]:
     """Split a snippet at its marks into pairs: text, and whether it matches the query."""
     cut: list[tuple[str, bool]] = []
     position = 0

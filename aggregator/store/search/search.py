@@ -10,16 +10,15 @@ import math
 from bisect import bisect_left
 from collections.abc import Iterable, Iterator, Sequence
 from functools import lru_cache
-from itertools import islice
 from typing import Any, NamedTuple
 
 import msgspec
 from sqlalchemy import Connection, Row, Select, select
 
 from aggregator.extract.language.search_tokens import WORD, is_unspaced, search_words
-from aggregator.model.core import FrozenStruct, TimedEntry
+from aggregator.model.core import FrozenStruct
 from aggregator.model.errors import UsageError
-from aggregator.model.read_model import EntryHit, SearchBounds, SearchHit, SearchResults, StoryHit
+from aggregator.model.read_model import SearchBounds, SearchHit, SearchResults, StoryHit
 from aggregator.store import codecs
 from aggregator.store.search import match
 from aggregator.store.search.index import unindexed_to
@@ -28,7 +27,6 @@ from aggregator.store.stories import article_views, articles
 from aggregator.store.stories.stories import shown_columns
 from aggregator.store.tables import article, rows_with, story
 
-_ENTRIES_SHOWN = 3  # of one live blog
 _ARTICLES_SHOWN = 3  # of one story
 # Newest matches that are ranked, and half as many that have all the words in their headline: a search takes
 # less than 300 ms at 1,000,000 articles (measured: python -m benchmarks.reading).
@@ -184,24 +182,12 @@ def _hits(connection: Connection, numbers: Iterable[int], query: Query) -> dict[
             snippet=shown,
             marks=marks,
             nosnippet=details.nosnippet,
-            entries=_entry_hits(details.timed, row.title, query),
         )
     return hits
 
 
 _SHOWN = ("story", "story_title", "title", "url", "effective_at", "language")
 _STORY_COLUMNS = shown_columns(StoryHit)
-
-
-def _entry_hits(timed: Sequence[TimedEntry], title: str, query: Query) -> tuple[EntryHit, ...]:
-    """The entries of a live blog that hold all the words, the newest first, at most three."""
-    if not query.terms:
-        return ()
-    holding = (one for one in reversed(timed) if SearchableText(one.text, title=title).fits(query))
-    shown = ((one, *snippet(one.text, query.phrases)) for one in islice(holding, _ENTRIES_SHOWN))
-    return tuple(
-        EntryHit(clock=one.clock, day=one.day, snippet=text, marks=places) for one, text, places in shown
-    )
 
 
 # --- snippets ----------------------------------------------------------------------------------------------

@@ -56,7 +56,6 @@ def cleaned(name: str, given: Mapping[str, Any], time: dt.datetime) -> ArticleVi
         id=name, outlet=outlet, outlet_key=outlet, url=None, title=read.title, published=None, seen=SEEN,
         effective_at=time, language=read.language, copy_of=None, wire=None, kind=read.kind,
         role="container" if read.is_container else "report", lead=read.lead, text=read.text,
-        timed=read.timed,
     )  # fmt: skip
 
 

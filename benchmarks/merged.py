@@ -84,7 +84,7 @@ def seed(path: Path) -> ArticleView:
         copy_of=None,
         published=published.time if published else None, effective_at=published.time if published else SEEN,
         language=cleaned.language, wire=None, role="container" if cleaned.is_container else "report",
-        lead=cleaned.lead, text=cleaned.text, timed=cleaned.timed,
+        lead=cleaned.lead, text=cleaned.text,
         published_precision=published.precision if published else None,
     )  # fmt: skip
 

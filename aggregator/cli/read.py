@@ -442,5 +442,10 @@ def _hit_lines(hit: "SearchHit") -> Iterator[str]:
         yield show.shortened(f"  {head}", width)
         yield from show.wrapped(f"    {title}").splitlines() if title else ()
     if snippet:
+<<<<<<< HEAD
         around = hit.marks[0][0] if hit.marks else 0
         yield f"    {show.shortened(snippet, max(1, width - 4), around=around)}"
+=======
+        first = hit.marks[0][0] if hit.marks else 0
+        yield f"    {show.shortened(snippet, max(1, width - 4), around=first)}"
+>>>>>>> r-sources

@@ -22,13 +22,14 @@ from aggregator.sources.fetch.rate_limiter import HostLimits
 from aggregator.store.intake import pending_pages
 from aggregator.store.intake.sources import Source, active_host_backoffs, all_due, due, set_due
 
-_THREADS = 8  # for concurrent requests (chosen)
-_SLOW_FETCHES = 160  # slower than net.slow_fetch_seconds, at most (a waiting thread needs some 100 KiB)
+# For concurrent requests: fifty servers that send drop by drop do not delay others (chosen; a waiting thread
+# needs some 100 KiB).
+_THREADS = 64
 
 log = logging.getLogger(__name__)
 
 TICK_SECONDS = 1
-QUEUED_A_THREAD = 24  # jobs per thread: after a short job, a thread need not wait for the next tick
+MOST_UNDER_WAY = 192  # jobs: after a short one, a thread need not wait for the next tick
 # After this a job is repeated that failed for a reason other than its source, such as a full disk.
 BACKOFF_SECONDS = 10.0
 FILES_LOGGED_SECONDS = 60.0  # between two log records of `open_files_exhausted`
@@ -60,10 +61,7 @@ class PollScheduler:
         self._poller = poller
         self._pollers = {kind: source_kind(kind).poller(poller) for kind in SOURCE_KINDS}
         self._arrived = arrived
-        tuning = self._client.tuning
-        self._threads = ThreadPool(
-            threads, "fetch", self._done, spare=_SLOW_FETCHES, slow_seconds=tuning.slow_fetch_seconds
-        )
+        self._threads = ThreadPool(threads, "fetch", self._done)
         self._busy: dict[str, str] = {}  # jobs under way → their hosts
         self._backing_off: dict[str, float] = {}  # failed jobs → next attempt, monotonic
         self._files_logged_until = 0.0  # monotonic
@@ -117,9 +115,8 @@ class PollScheduler:
         self._last_tick = now
         if self._poller.place_without_pages(now):
             self._arrived()
-        self._threads.relieve()
         under_way = dict(self._busy)  # before rows are read: other jobs have stored their next due time
-        free = QUEUED_A_THREAD * max(1, self._threads.count) + self._threads.slow() - len(under_way)
+        free = MOST_UNDER_WAY - len(under_way)
         if free <= 0 or self._stops():
             return
         limit = free + len(under_way) + len(self._backing_off)

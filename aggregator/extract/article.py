@@ -18,7 +18,6 @@ import msgspec
 
 from aggregator.config.tuning import Tuning
 from aggregator.extract import live_text
-from aggregator.extract.html import live_blog
 from aggregator.extract.html.dom import html_to_text
 from aggregator.extract.html.metadata import PageFacts
 from aggregator.extract.html.page import read_page
@@ -35,7 +34,6 @@ from aggregator.extract.learned_boilerplate import (
     repeated,
 )
 from aggregator.extract.limits import ExtractTuning
-from aggregator.extract.live_text import ArticleTimes, ExtractedEntry
 from aggregator.extract.page_verdict import judge, judge_remains
 from aggregator.extract.plain.saved_text import SavedText, read_saved_text
 from aggregator.extract.plain.titled_text import read_titled_text
@@ -48,7 +46,6 @@ from aggregator.model.core import (
     LearnedBoilerplate,
     LineHashes,
     Published,
-    TimedEntry,
 )
 from aggregator.text.language import find_language
 from aggregator.text.lines import count_words, has_words, one_space
@@ -228,7 +225,6 @@ class _Draft(msgspec.Struct, frozen=True, kw_only=True):
     lines: tuple[str, ...] = ()
     facts: PageFacts = PageFacts()  # that its page declares
     image_base: str | None = None  # of a relative URL of the page's image
-    entries: tuple[ExtractedEntry, ...] = ()  # of a live blog, from the page's markup
     before: tuple[str, ...] = ()  # paragraphs before learned boilerplate was removed
     hash_lines: LineHashes | None = None  # of these paragraphs, if boilerplate may be learned from them
 
@@ -250,11 +246,6 @@ def _from_html(
         return _Draft(article=CleanArticle(verdict="empty", reason="the page has no markup"))
     facts = page.facts
     title = _title(entry.title) or facts.title
-    announced = facts.is_live or live_text.announces_live(title)
-    entries: tuple[ExtractedEntry, ...] = ()
-    if announced or "LiveBlogPosting" in html:
-        times = ArticleTimes(modified=facts.modified, seen=seen, zone=entry.zone)
-        entries = live_blog.read_live_page(html, times, tuning=text_tuning, announced=announced)
     body = read_titled_text(
         page.text,
         title,
@@ -282,7 +273,7 @@ def _from_html(
         tdm_reserved=facts.forbids.tdm_reserved,
         truncated=page.truncated,
     )
-    return _Draft(article=article, lines=body.lines, facts=facts, entries=entries, image_base=url)
+    return _Draft(article=article, lines=body.lines, facts=facts, image_base=url)
 
 
 def _from_entry(entry: Entry, seen: dt.datetime, text_tuning: ExtractTuning) -> _Draft:
@@ -339,7 +330,9 @@ def _without_repeats(
     """Return the draft without learned boilerplate; live blogs and rejected texts are not changed."""
     article = draft.article
     before = _paragraphs(article.text, text_tuning)
-    if article.verdict not in ACCEPTED_VERDICTS or not before or _is_live(draft, before, text_tuning):
+    if article.verdict not in ACCEPTED_VERDICTS or not before:
+        return draft
+    if _is_live(draft, before, text_tuning) or live_text.is_container_title(article.title):
         return draft
     line_hashes = hash_lines(before, tuning)
     repeated_keys = repeated(line_hashes, repeats or LearnedBoilerplate())
@@ -363,15 +356,14 @@ def _without_notice(draft: _Draft) -> _Draft:
         reason=NOTICE,
         text="",
     )
-    return msgspec.structs.replace(draft, article=article, lines=(), entries=())
+    return msgspec.structs.replace(draft, article=article, lines=())
 
 
-def _is_live(draft: _Draft, paragraphs: tuple[str, ...], text_tuning: ExtractTuning) -> bool:
-    title = draft.article.title
-    return bool(
+def _is_live(draft: _Draft, paragraphs: Sequence[str], text_tuning: ExtractTuning) -> bool:
+    """Return whether a page or a headline announces a live blog, or the text looks like one."""
+    return (
         draft.facts.is_live
-        or draft.entries
-        or live_text.is_container_title(title)
+        or live_text.announces_live(draft.article.title)
         or live_text.looks_live(paragraphs, text_tuning)
     )
 
@@ -392,11 +384,9 @@ def _finish(
     text = "\n".join(paragraphs)
     author = one_space(clean(entry.author)) if entry.author else article.author
     published = _declared(entry, seen) or article.published
-    announced = draft.facts.is_live or live_text.announces_live(article.title)
-    times = ArticleTimes(published=published, modified=article.modified, seen=seen, zone=entry.zone)
-    timed = _timed(draft, paragraphs, times, text_tuning, announced=announced)
     forbids = permissions(entry.robots)
-    is_container = bool(timed) or announced or live_text.is_container_title(article.title)
+    is_live = _is_live(draft, paragraphs, text_tuning)
+    is_container = is_live or live_text.is_container_title(article.title)
     language = find_language(title, text, entry.language or draft.facts.language, text_tuning)
     reading = read(title, text, language)
     found = find_kind(
@@ -412,7 +402,7 @@ def _finish(
         media=entry.enclosures,
         episode_audio_bytes=text_tuning.episode_audio_bytes,
         is_container=is_container,
-        is_live=bool(timed) or announced,
+        is_live=is_live,
         reading=reading,
     )
     finished = msgspec.structs.replace(
@@ -436,7 +426,6 @@ def _finish(
         is_container=is_container,
         kind=found.kind,
         kind_evidence=found.evidence,
-        timed=timed,
         categories=tuple(dict.fromkeys((*draft.facts.sections, *entry.categories)))[:_CATEGORIES],
         noarchive=article.noarchive or forbids.noarchive,
         nosnippet=article.nosnippet or forbids.nosnippet,
@@ -451,29 +440,6 @@ def _finish(
         truncated=article.truncated or len(article.text) > text_tuning.max_text_chars,
     )
     return finished, reading
-
-
-def _timed(
-    draft: _Draft,
-    paragraphs: tuple[str, ...],
-    times: ArticleTimes,
-    text_tuning: ExtractTuning,
-    *,
-    announced: bool,
-) -> tuple[TimedEntry, ...]:
-    """Return the timed entries of a live blog from the markup or from the text, whichever are more."""
-    if not (announced or draft.entries) and not live_text.has_clocks(paragraphs, text_tuning):
-        return ()
-    if announced and not any(map(live_text.opens_with_clock, paragraphs)):
-        # Lines with a clock only ("Posted at 14:35") may have been removed as boilerplate: restore them.
-        remaining = frozenset(paragraphs)
-        paragraphs = tuple(line for line in draft.lines if line in remaining or live_text.is_bare_clock(line))
-    by_text: tuple[TimedEntry, ...] = ()
-    if announced or live_text.looks_live(paragraphs, text_tuning):
-        by_text = live_text.entries_of(paragraphs, text_tuning, times, announced=announced)
-    if draft.entries and len(draft.entries) >= len(by_text):
-        return live_text.timed(draft.entries, times, text_tuning)
-    return by_text
 
 
 def _declared(entry: Entry, seen: dt.datetime) -> Published | None:

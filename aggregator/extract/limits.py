@@ -25,10 +25,7 @@ class ExtractTuning(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     list_cards: int
     card_lines: int
     live_entries: int
-    midnight_step_minutes: int
-    live_margin_minutes: int
     live_outside_share: float
-    live_entries_max: int
     language_min_chars: int
     language_sample_chars: int
     language_feed_entries: int

@@ -136,20 +136,6 @@ class ParsedFeed(FrozenStruct, frozen=True, kw_only=True):
 # --- after extraction --------------------------------------------------------------------------------------
 
 
-class TimedEntry(FrozenStruct, frozen=True, kw_only=True):
-    """One entry of a live blog: its clock time as shown, its day and its time only where known."""
-
-    clock_minutes: int  # after midnight
-    text: str
-    day: dt.date | None = None  # in the zone of the page
-    time: dt.datetime | None = None  # where the zone is known, too
-
-    @property
-    def clock(self) -> str:
-        """The clock time, as "21:43"."""
-        return f"{self.clock_minutes // 60 % 24:02}:{self.clock_minutes % 60:02}"
-
-
 class Wire(FrozenStruct, frozen=True, kw_only=True):
     """The news agency behind a text, and the evidence for it."""
 
@@ -183,7 +169,6 @@ class CleanArticle(FrozenStruct, frozen=True, kw_only=True):
     is_container: bool = False  # live blog or roundup
     kind: Kind = "report"
     kind_evidence: str | None = None  # of the kind, for users; None for a report
-    timed: tuple[TimedEntry, ...] = ()
     canonical_url: str | None = None  # rel=canonical: a hint
     noarchive: bool = False
     nosnippet: bool = False
@@ -364,7 +349,6 @@ class ArticleView(CountedArticle, frozen=True, kw_only=True, omit_defaults=False
     published_origin: PublishedOrigin | None = None
     published_precision: Precision | None = None
     text: str = ""  # only for one story, never in lists
-    timed: tuple[TimedEntry, ...] = ()
     evidence: Evidence | None = None
     nosnippet: bool = False
     noarchive: bool = False
@@ -452,7 +436,7 @@ class AttributedSentence(FrozenStruct, frozen=True, kw_only=True, omit_defaults=
     text: str
     article: str
     outlet: str | None
-    time: dt.datetime | None = None  # of the entry of a live blog, else of publication; None if not declared
+    time: dt.datetime | None = None  # of publication; None if not declared
     also: tuple[str, ...] = ()  # ids of other articles in which it stands word for word, the first few
 
 
@@ -481,7 +465,7 @@ class AgreedFigure(FrozenStruct, frozen=True, kw_only=True, omit_defaults=False)
 class TimelineItem(FrozenStruct, frozen=True, kw_only=True, omit_defaults=False):
     """A dated moment. `time` is None where the day or the clock time is unknown."""
 
-    kind: Literal["published", "live", "told"]
+    kind: Literal["published", "told"]
     text: str
     article: str
     outlet: str | None

@@ -57,7 +57,7 @@ class StoryRedirect(FrozenStruct, frozen=True, kw_only=True):
 
 
 class ArticleDetail(FrozenStruct, frozen=True, kw_only=True, omit_defaults=False):
-    """One article. `article` has its text, its timed entries and its evidence."""
+    """One article. `article` has its text and its evidence."""
 
     article: ArticleView
     story: str

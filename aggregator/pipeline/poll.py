@@ -3,8 +3,6 @@
 The entries and the new state of the source (ETag, due time, health) are stored in one transaction. If it
 fails, the source is polled again, which changes nothing. What a response means is decided in
 pipeline/poll_decision.py.
-
-If no host can be reached, the cause is assumed to be an outage of the own network.
 """
 
 import datetime as dt
@@ -37,10 +35,7 @@ from aggregator.model.health_report import silence_seconds
 from aggregator.pipeline.jobs import FeedJob, read_feed, read_mail
 from aggregator.pipeline.mutes import Mutes
 from aggregator.pipeline.poll_decision import (
-    DetectedOutage,
-    OutageDetector,
     PollAnswer,
-    PollFailure,
     PollOutcome,
     PollRules,
     PollTuning,
@@ -59,15 +54,12 @@ from aggregator.store.intake.pending_pages import PendingPage
 from aggregator.store.intake.sources import (
     HostBackoff,
     Source,
-    polled_host_count,
-    pull_in,
     restart_merged_sources,
     save,
     save_host_backoffs,
     source_at,
 )
 
-_OUTAGE_HOSTS = 10  # consecutive hosts that cannot be reached: an outage of our own network (chosen)
 # That a response waits for a database that cannot be written; then the source is polled again.
 _STORE_SECONDS = 900.0
 _STORE_PAUSE_SECONDS = 0.5  # before the second attempt; doubled before each further one, ...
@@ -83,7 +75,6 @@ Stored = TypeVar("Stored")
 _FINAL = frozenset(
     {"refused", "redirect", "address", "too_large", "encoding", "robots", "http 404", "http 410"}
 )
-_OUT_OF_REACH = frozenset({"dns", "connect"})
 # Feed generators change it in every response.
 _BUILT = re.compile(rb"<lastBuildDate>[^<]{0,100}</lastBuildDate>")
 
@@ -135,7 +126,6 @@ class Poller:
         self._rules = self._net, self._tuning = PollRules(net, polling)
         self._identity = self._all_tuning.section("identity", IdentityTuning)
         self._robots = Robots(self._client) if robots else None
-        self._outage = OutageDetector(_OUTAGE_HOSTS)
         self._pages = pages
         self._hosts: dict[str, HostBackoff] = {}  # back-off of hosts that is not stored yet
 
@@ -152,7 +142,6 @@ class Poller:
             answer = ask(source, now)
         except FetchError as error:
             return self._failed(source, error, now)
-        self._answered()
         return self._accepted(source, answer, now)
 
     def _answer(self, source: Source, now: dt.datetime, read: Callable[[bytes], bytes]) -> PollAnswer:
@@ -215,7 +204,6 @@ class Poller:
             fetched = fetch()
         else:
             fetched = fetch(etag=source.etag, last_modified=source.last_modified)
-        self._answered()
         if fetched.not_modified and fetched.permanent_url not in (None, source.moved_to):
             return fetch()  # a 304 has no entries to compare
         return fetched
@@ -357,10 +345,7 @@ class Poller:
     def _failed(self, source: Source, error: FetchError, now: dt.datetime) -> PollResult:
         if error.cause == "stopped" or self._stops():
             return PollResult(succeeded=False)
-        if error.status is not None:
-            self._answered()
-        outage = self._outage_of(source, error, now) if error.cause in _OUT_OF_REACH else None
-        outcome = decide(source, PollFailure(error, outage), now, self._rules)
+        outcome = decide(source, error, now, self._rules)
         hosts = self._hosts_changed(now)
 
         def work(connection: Connection) -> None:
@@ -371,29 +356,6 @@ class Poller:
         self._hosts_saved(hosts)
         _log_changes(source, outcome)
         return PollResult(succeeded=False, problem=None if error.cause == ASKED_TO_WAIT else str(error))
-
-    def _outage_of(self, source: Source, error: FetchError, now: dt.datetime) -> DetectedOutage | None:
-        """Return the outage of the local network, if there is one."""
-        with self._database.read() as connection:
-            known = polled_host_count(connection)
-        outage = self._outage.unreachable(source.host or source.id, now, known, source.id)
-        if outage is not None and outage.is_new:
-            log.warning(
-                "no source can be reached (%s); assuming an outage of the local network",
-                error,
-                extra={"event": "outage_detected"},
-            )
-        return outage
-
-    def _answered(self) -> None:
-        since = self._outage.answered()
-        if since is not None:
-            seconds = max(0, int((self._now() - since).total_seconds()))
-            log.info(
-                "sources can be reached again after %s",
-                counted(seconds, "second"),
-                extra={"event": "outage_ended"},
-            )
 
     def _hosts_changed(self, now: dt.datetime) -> list[HostBackoff]:
         """Return the back-off of hosts that is not stored yet; `_hosts_saved` removes it."""
@@ -487,7 +449,6 @@ def _write(connection: Connection, outcome: PollOutcome, before: Source) -> None
     """Store all that a poll changes, apart from new entries."""
     inbox.bump_at_own_time(connection, outcome.own_time)
     save(connection, outcome.source, before)
-    pull_in(connection, outcome.pulled_in, _OUT_OF_REACH, outcome.source.next_due_at)
     if outcome.source.health == "gone":
         restart_merged_sources(connection)
 

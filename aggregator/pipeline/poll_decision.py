@@ -2,12 +2,10 @@
 
 One permanent redirect (301, 308) or 410 proves little: a captive portal, a parked domain or a mistake of an
 administrator sends it, too. So a response must be the same several times over some days, and a new address
-must have listed an entry that was known from the old one (ADR 8). If no host can be reached, that is an
-outage of the local network (`OutageDetector`).
+must have listed an entry that was known from the old one (ADR 8).
 """
 
 import datetime as dt
-import threading
 from collections.abc import Sequence
 from http import HTTPStatus
 from typing import NamedTuple
@@ -21,7 +19,6 @@ from aggregator.sources.fetch.poll_schedule import (
     after_failure,
     after_gone,
     after_hold,
-    after_outage,
     after_success,
 )
 from aggregator.sources.fetch.rate_limiter import ASKED_TO_WAIT
@@ -30,60 +27,7 @@ from aggregator.sources.limits import NetTuning
 from aggregator.store.intake.inbox import AcceptResult
 from aggregator.store.intake.sources import Source, host_of
 
-_MOST_BEFORE = 500  # sources; many may be at few hosts
-
-
-class DetectedOutage(NamedTuple):
-    """An outage of the local network: its start, whether it is new, and the sources that failed before."""
-
-    since: dt.datetime
-    is_new: bool
-    before: frozenset[str]
-
-
-class OutageDetector:
-    """Counts consecutive hosts that could not be reached. Thread-safe."""
-
-    def __init__(self, hosts: int) -> None:
-        """An outage is detected after `hosts` different hosts in a row without a response."""
-        self._most = hosts
-        self._lock = threading.Lock()
-        self._forget()
-
-    def _forget(self) -> None:
-        self._silent: set[str] = set()
-        self._before: set[str] = set()
-        self._since: dt.datetime | None = None
-        self._is_known = False
-
-    def answered(self) -> dt.datetime | None:
-        """Record a response; return the start of the outage that it ends, if there was one."""
-        with self._lock:
-            since = self._since if self._is_known else None
-            self._forget()
-            return since
-
-    def unreachable(
-        self, host: str, at: dt.datetime, known: int | None = None, source: str = ""
-    ) -> DetectedOutage | None:
-        """Record that the host of `source` was not reached; return the outage, if there is one.
-
-        `known`: the number of polled hosts; if it is smaller than the limit, all of them are enough, but at
-        least two.
-        """
-        most = self._most if known is None else min(self._most, max(known, 2))
-        with self._lock:
-            self._since = at if self._since is None else min(self._since, at)
-            if len(self._silent) < self._most:
-                self._silent.add(host)
-            if not self._is_known and len(self._silent) < most:
-                if len(self._before) < _MOST_BEFORE:
-                    self._before.add(source)
-                return None
-            was_known, self._is_known = self._is_known, True
-            return DetectedOutage(self._since, not was_known, frozenset(self._before - {source}))
-
-
+_OUT_OF_REACH = frozenset({"dns", "connect"})
 _ADOPT_TIMES = 3  # the same permanent redirect so often ...
 _ADOPT_HOURS = 48.0  # ... and for so long, until the source takes the new URL (chosen: two days)
 _GONE_TIMES = 3  # consecutive responses of 410 ...
@@ -127,30 +71,21 @@ class PollAnswer(NamedTuple):
     has_more: bool = False  # not everything new was read
 
 
-class PollFailure(NamedTuple):
-    """An error, and the outage of the local network that explains it."""
-
-    error: FetchError
-    outage: DetectedOutage | None = None
-
-
 class PollOutcome(NamedTuple):
     """What one poll changes: all of it is written in one transaction."""
 
     source: Source
     own_time: Sequence[int] = ()  # entries that are no news: they bump their stories at their own time
-    pulled_in: frozenset[str] = frozenset()  # sources that failed before the outage was detected
 
 
 def decide(
-    source: Source, response: PollAnswer | PollFailure, now: dt.datetime, rules: PollRules
+    source: Source, response: PollAnswer | FetchError, now: dt.datetime, rules: PollRules
 ) -> PollOutcome:
     """Return the outcome of a poll of `source`."""
     if isinstance(response, PollAnswer):
         return _after_answer(source, response, now, rules)
-    error, outage = response
-    if error.cause == ASKED_TO_WAIT:  # no request was sent, so nothing failed
-        wait = error.retry_after_seconds or 0.0
+    if response.cause == ASKED_TO_WAIT:  # no request was sent, so nothing failed
+        wait = response.retry_after_seconds or 0.0
         return PollOutcome(
             _with(source, next_due_at=after_hold(source.id, now, seconds=wait, tuning=rules.net))
         )
@@ -159,14 +94,10 @@ def decide(
         last_polled_at=now,
         failing_since=source.failing_since or now,
         health="failing",
-        health_cause=str(error),
-        etag=error.state or source.etag,
+        health_cause=str(response),
+        etag=response.state or source.etag,
     )
-    if outage is None:
-        return PollOutcome(_after_failure(failed, error, now, rules.net))
-    seconds = source.interval_seconds  # the failure is not counted, and the next poll is soon
-    due = after_outage(source.id, now, since=outage.since, configured_seconds=seconds, tuning=rules.net)
-    return PollOutcome(_with(failed, next_due_at=due), pulled_in=outage.before)
+    return PollOutcome(_after_failure(failed, response, now, rules.net))
 
 
 def _with(source: Source, **values: object) -> Source:
@@ -182,6 +113,7 @@ def _after_failure(source: Source, error: FetchError, now: dt.datetime, net: Net
         interval_seconds=source.adaptive_interval_seconds,
         failures=source.failures,
         retry_after_seconds=error.retry_after_seconds,
+        is_out_of_reach=error.cause in _OUT_OF_REACH,
         tuning=net,
     )
     failed = _with(source, next_due_at=next_poll.due, failures=next_poll.failures)

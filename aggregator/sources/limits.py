@@ -35,7 +35,6 @@ class NetTuning(msgspec.Struct, frozen=True, kw_only=True):
     fetch_deadline_seconds: float
     host_gap_seconds: float
     host_concurrency: int
-    slow_fetch_seconds: float
     robots_cache_hosts: int
     interval_floor_seconds: float
     interval_cap_seconds: float

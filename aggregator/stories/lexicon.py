@@ -48,7 +48,6 @@ class Labels(msgspec.Struct, frozen=True):
     day_unknown: str
     day_inferred: str
     published: str
-    live: str
     stated: str
     printed: str
     excerpted: str

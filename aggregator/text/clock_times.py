@@ -6,7 +6,6 @@
 Not matched: a clock time inside a sentence, a span of two ("9:00 – 17:00") and a decimal ("3.5 million").
 """
 
-import datetime as dt
 import re
 from functools import lru_cache
 from typing import Final
@@ -23,14 +22,6 @@ _DIGITS: Final = str.maketrans(
 _DIGIT = re.compile(r"\d")
 
 
-class StatedDay(msgspec.Struct, frozen=True):
-    """A day as written; without a month for a weekday alone, which only ends the day before."""
-
-    month: int | None = None
-    day: int | None = None
-    year: int | None = None
-
-
 class EntryOpening(msgspec.Struct, frozen=True):
     """The clock time at the beginning of a paragraph; its text begins at `end`.
 
@@ -41,8 +32,6 @@ class EntryOpening(msgspec.Struct, frozen=True):
     clock_minutes: int
     end: int
     sure: bool
-    day: StatedDay | None = None
-    is_utc: bool = False
 
 
 # --- clocks ------------------------------------------------------------------------------------------------
@@ -94,7 +83,7 @@ def without_clock(paragraph: str) -> str:
 def _opening(head: str) -> EntryOpening | None:
     head = head.translate(_DIGITS)
     leading = _LEADING.match(head)
-    day, at = _day_before_clock(head, leading.end() if leading else 0)
+    at = _clock_begins(head, leading.end() if leading else 0)
     match = _CLOCK.match(head, at)
     minutes = None if match is None else _minutes(match)
     if match is None or minutes is None or _SECOND_CLOCK.match(head, match.end()):
@@ -102,8 +91,7 @@ def _opening(head: str) -> EntryOpening | None:
     text_start = _text_begins(match, head)
     if text_start is None:
         return None
-    is_utc = (match["mark"] or "").upper() in ("GMT", "UTC")
-    return EntryOpening(minutes, text_start[0], sure=text_start[1], day=day, is_utc=is_utc)
+    return EntryOpening(minutes, text_start[0], sure=text_start[1])
 
 
 def _text_begins(match: re.Match[str], head: str) -> tuple[int, bool] | None:
@@ -173,75 +161,24 @@ _DAY_FORMS: Final = (
     re.compile(rf"{_WEEKDAY}{_D}[./](?P<m>0?[1-9]|1[0-2])(?:[./]{_YEAR}|\.)(?!\d)"),
     re.compile(rf"{_YEAR}[-./](?P<m>0?[1-9]|1[0-2])[-./]{_D}(?!\d)"),
     re.compile(rf"(?:{_YEAR}\s?[年년]\s?)?(?P<m>0?[1-9]|1[0-2])\s?[月월]\s?{_D}\s?[日일](?:\s?[(（]?(?:[月火水木金土日](?:曜日)?|[월화수목금토일](?:요일)?|星期.|周.)[)）]?)?"),
+    re.compile(rf"(?P<weekday>(?=[^\W\d_]{{3}}){_LETTERS})\.?(?!\w)"),
 )  # fmt: skip
 _BEFORE_CLOCK = re.compile(r"\s*[,|–—-]?\s*(?:(?:at|um|à|a las|alle|às|om|о|в|ore)\s+)?")
-_WEEKDAY_ALONE = re.compile(rf"(?P<weekday>{_LETTERS})\.?(?!\w)")
 
 
-def day_heading(line: str) -> StatedDay | None:
-    """Return the day that the whole line states ("Sunday, 8 December", "8. Dezember", "Sunday")."""
-    if len(line) > 60:
-        return None
-    text = line.translate(_DIGITS).strip(" \t+*•-–—:|[]()【】#")
-    day_and_end = _read_day(text)
-    if day_and_end is None or text[day_and_end[1] :].strip(" .,:"):
-        return None
-    return day_and_end[0]
+def _clock_begins(head: str, start: int) -> int:
+    """Return where the clock time begins: behind a day, if there is one before it."""
+    day = next((match for form in _DAY_FORMS if (match := form.match(head, start)) and _is_day(match)), None)
+    if day is None:
+        return start
+    between = _BEFORE_CLOCK.match(head, day.end())
+    at = between.end() if between else day.end()
+    return at if _CLOCK.match(head, at) is not None else start
 
 
-def _day_before_clock(head: str, start: int) -> tuple[StatedDay | None, int]:
-    """Return the day before the clock time, and where the clock time begins."""
-    day_and_end = _read_day(head[start:])
-    if day_and_end is None:
-        return None, start
-    between = _BEFORE_CLOCK.match(head, start + day_and_end[1])
-    at = between.end() if between else start + day_and_end[1]
-    return (day_and_end[0], at) if _CLOCK.match(head, at) is not None else (None, start)
-
-
-def _read_day(text: str) -> tuple[StatedDay, int] | None:
-    for form in _DAY_FORMS:
-        match = form.match(text)
-        day = None if match is None else _stated_day(match)
-        if match is not None and day is not None:
-            return day, match.end()
-    match = _WEEKDAY_ALONE.match(text)
-    if match is None or len(match["weekday"]) < 3 or not is_weekday(match["weekday"]):
-        return None
-    return StatedDay(), match.end()
-
-
-def _stated_day(match: re.Match[str]) -> StatedDay | None:
+def _is_day(match: re.Match[str]) -> bool:
     groups = match.groupdict()
-    month = int(groups["m"]) if groups.get("m") else number_of("months", groups.get("month") or "")
-    weekday = groups.get("weekday")
-    if month is None or (weekday and not is_weekday(weekday)):
-        return None
-    day, year = int(groups["d"]), int(groups["y"]) if groups.get("y") else None
-    try:
-        dt.date(year or 2000, month, day)
-    except ValueError:
-        return None
-    return StatedDay(month=month, day=day, year=year)
-
-
-# --- relative times ----------------------------------------------------------------------------------------
-
-_MINUTES = r"min(?:ute)?s?\.?|minuten?|minut[oi]s?|мин(?:ут[уы]?)?\.?|分钟?|분|دقيقة|دقائق"
-_HOURS = r"h(?:ou)?rs?|h|stunden?|heures?|horas?|or[ae]|uur|час(?:а|ов)?|小时|時間|시간|ساعات|ساعة"
-_LONG = rf"(?P<n>\d{{1,3}})\s?(?:{_MINUTES}|(?P<hour>{_HOURS}))"
-_AGO_FORMS: Final = (
-    re.compile(rf"{_LONG}\s?(?:ago|fa|atrás|geleden|назад|前|전)", re.IGNORECASE),
-    re.compile(rf"(?:vor|il y a|hace|há|قبل|منذ)\s{_LONG}", re.IGNORECASE),
-)
-
-
-def minutes_ago(line: str) -> int | None:
-    """Return the minutes in a line like "12 min ago" or "vor 2 Stunden", else None."""
-    if len(line) > 40:
-        return None
-    for form in _AGO_FORMS:
-        match = form.fullmatch(line.translate(_DIGITS).strip())
-        if match is not None:
-            return int(match["n"]) * (60 if match["hour"] else 1)
-    return None
+    weekday, month = groups.get("weekday"), groups.get("month")
+    if weekday is not None and not is_weekday(weekday):
+        return False
+    return month is None or number_of("months", month) is not None

@@ -149,7 +149,7 @@ def _with_linked_titles(story: StoryView, words: int) -> StoryView:
 def _cut(article: ArticleView, title: str, lead: str = "") -> ArticleView:
     """Return an article without its text; with `nosnippet` without media, too."""
     media = () if article.nosnippet else article.media
-    return msgspec.structs.replace(article, title=title, lead=lead, text="", timed=(), media=media)
+    return msgspec.structs.replace(article, title=title, lead=lead, text="", media=media)
 
 
 def _merged_in_item(merged: MergedStory, allowance: "_Allowance") -> MergedStory:

@@ -157,10 +157,7 @@ class MomentJson(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class SectionSentenceJson(msgspec.Struct, frozen=True, kw_only=True):
-    """A sentence of a section, the articles in which it stands word for word, and its time.
-
-    The time is that of the entry of a live blog, else of publication, of the first of these articles.
-    """
+    """A sentence of a section, the articles in which it stands word for word, and the time of the first."""
 
     text: str
     article_ids: tuple[str, ...]
@@ -379,8 +376,8 @@ def one_article(one: ArticleDetail) -> OneArticleJson:
 
 def search_results(results: SearchResults) -> SearchResults:
     """Return the results without the characters that the encoder removes, with the marks of what is left."""
-    stories = (replace(one, hits=tuple(map(_shown_hit, one.hits))) for one in results.stories)
-    return replace(results, hits=tuple(map(_shown_hit, results.hits)), stories=tuple(stories))
+    stories = (replace(one, hits=tuple(map(_with_visible, one.hits))) for one in results.stories)
+    return replace(results, hits=tuple(map(_with_visible, results.hits)), stories=tuple(stories))
 
 
 def one_source(source: SourceView) -> SourceJson:
@@ -393,6 +390,12 @@ def sources_page(page: SourcePage) -> SourcesJson:
     return SourcesJson(sources=tuple(map(one_source, page.sources)), next=page.next)
 
 
+<<<<<<< HEAD
 def _shown_hit(hit: SearchHit) -> SearchHit:
     snippet, marks = visible_marked(hit.snippet, hit.marks)
     return replace(hit, snippet=snippet, marks=marks)
+=======
+def _with_visible(found: SearchHit) -> SearchHit:
+    snippet, marks = visible_marked(found.snippet, found.marks)
+    return replace(found, snippet=snippet, marks=marks)
+>>>>>>> r-sources

@@ -1,7 +1,6 @@
 """The invented live blogs and look-alikes of tests/data/live, read as the program reads them."""
 
 import datetime as dt
-from collections.abc import Sequence
 from functools import cache
 from typing import Any
 
@@ -9,9 +8,7 @@ import yaml
 
 from aggregator.config.tuning import Tuning
 from aggregator.extract.article import clean_entry
-from aggregator.extract.limits import ExtractTuning
-from aggregator.extract.live_text import ArticleTimes, entries_of
-from aggregator.model.core import CleanArticle, Entry, Published, TimedEntry
+from aggregator.model.core import CleanArticle, Entry
 from tests.conftest import REPOSITORY
 
 FOLDER = REPOSITORY / "tests" / "data" / "live"
@@ -39,33 +36,6 @@ def read(case: dict[str, Any], all_tuning: Tuning | None = None) -> CleanArticle
     ).article
 
 
-def reported(article: CleanArticle) -> list[tuple[str | None, str, str]]:
-    """Day, clock and text of its entries."""
-    return [
-        (
-            str(one.day) if one.day else None,
-            f"{one.clock_minutes // 60:02}:{one.clock_minutes % 60:02}",
-            one.text,
-        )
-        for one in article.timed
-    ]
-
-
 def is_right(case: dict[str, Any], all_tuning: Tuning | None = None) -> bool:
-    """Whether every entry is found, in the right order and on the right day; of a look-alike: nothing is."""
-    article = read(case, all_tuning)
-    if case.get("is_live") is False:
-        return not article.timed and not article.is_container
-    found, wanted = reported(article), case["entries"]
-    return (
-        article.is_container
-        and [one[:2] for one in found] == [(day, clock) for day, clock, _ in wanted]
-        and all(one[2].startswith(words) for one, (_, _, words) in zip(found, wanted, strict=True))
-    )
-
-
-def timed_entries(
-    paragraphs: Sequence[str], tuning: ExtractTuning, *, published: Published | None = None
-) -> tuple[TimedEntry, ...]:
-    """The entries of a text that is not announced as a live blog."""
-    return entries_of(paragraphs, tuning, ArticleTimes(published=published), announced=False)
+    """Whether it is recognised as what it is: a live blog, or a look-alike."""
+    return read(case, all_tuning).is_container == case.get("is_live", True)

@@ -270,14 +270,6 @@ def _ferry_merged(story: StoryView) -> MergedStory:
         TimelineItem(kind="published", text=a.title, article=a.id, outlet=a.outlet, time=a.effective_at)
         for a in story.articles[:3]
     )
-    live = TimelineItem(
-        kind="live",
-        text="The first boat reaches Lind harbour.",
-        article="ferrylive",
-        outlet="Radio Meridian",
-        time=at(22, 48),
-        day_inferred=True,
-    )
     undated = TimelineItem(
         kind="told", text=post[3], article="ferrypost", outlet="The Harbour Post", clock_minutes=720
     )
@@ -289,7 +281,7 @@ def _ferry_merged(story: StoryView) -> MergedStory:
             Fact(said=(said("ferrypost", post[1]), said("ferrywire", wire[1])), outlets=2, of=5),
         ),
         only=(said("ferrypost", post[3]), said("ferryisle", island[1])),
-        timeline=(*published, live, undated),
+        timeline=(*published, undated),
     )
 
 

@@ -76,7 +76,7 @@ def read_facts(root: Any, *, zone: str | None, seen: dt.datetime | None, max_cha
             TDM_RESERVED if meta.get(TDM_RESERVED) == "1" else "",
         ),
         image=_image(meta, linked, max_chars),
-        is_live="LiveBlogPosting" in _types(linked),
+        is_live="liveblogposting" in kinds,
         kinds=kinds,
         types=tuple(name.lower() for name in _types(linked)) or kinds,
         sections=_sections(meta, linked, max_chars),

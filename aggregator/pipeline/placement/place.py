@@ -583,6 +583,29 @@ class Placer:
         self._comparison.revised(old.inbox_no)
         return msgspec.structs.replace(old, source=entry.source, outlet_key=None, outlet_name=None)
 
+<<<<<<< HEAD
+=======
+    @staticmethod
+    def _as_what_it_copies(
+        connection: Connection, incoming: IncomingArticle, copy: CopyEvidence | None
+    ) -> IncomingArticle:
+        """A copy is no live blog, whatever its headline; in one outlet it is of the kind of its original."""
+        clean = incoming.clean
+        if copy is None or copy.kind != "copy":
+            return incoming
+        original = articles.member(connection, copy.other)
+        role, kind = original.role, original.kind
+        if role == "container":
+            return incoming
+        # Of another outlet it is not known whether it took over a column, or labels what it took from others.
+        is_of_outlet = original.outlet is not None and original.outlet == incoming.outlet
+        if not clean.is_container and (kind not in OPINION_KINDS or kind == clean.kind or not is_of_outlet):
+            return incoming
+        evidence = None if kind == "report" else f"copy of {copy.other}"
+        copied = msgspec.structs.replace(clean, is_container=False, kind=kind, kind_evidence=evidence)
+        return incoming._replace(clean=copied)
+
+>>>>>>> r-sources
     def _with_wire_of_original(
         self, connection: Connection, incoming: IncomingArticle, copy: CopyEvidence | None
     ) -> IncomingArticle:
@@ -687,7 +710,7 @@ class Placer:
         if incoming.fingerprint.text_hash == old.text_hash or old.is_gone:
             return PlacementResult(entry_no=n, outcome="unchanged", article=old.id, story=old.story)
         has_lost_page = self._has_lost_page(incoming, old)
-        if has_lost_page or _has_lost_entries(unit_of_work.connection, old, incoming.clean):
+        if has_lost_page:
             return PlacementResult(entry_no=n, outcome="unchanged", article=old.id, story=old.story)
         entry = incoming.inbox_entry.entry
         is_first_page = bool(own_text) and self._shares(old.text, own_text, max)
@@ -871,15 +894,6 @@ def _article_of_own_url(connection: Connection, inbox_entry: InboxEntry) -> Stor
         return None
     owner = inbox.owner(connection, url_key(canonical))
     return articles.latest(connection, owner) if owner else None
-
-
-def _has_lost_entries(connection: Connection, old: StoredArticle, clean: CleanArticle) -> bool:
-    """Whether a live blog is received again without its entries, because its page could not be read.
-
-    A page with less text has fewer entries, not none.
-    """
-    is_less = not clean.timed and len(clean.text) < len(old.text)
-    return is_less and articles.has_timed_entries(connection, old.inbox_no)
 
 
 def _is_same_item(connection: Connection, old: StoredArticle, entry: Entry) -> bool:

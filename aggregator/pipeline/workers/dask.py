@@ -13,6 +13,7 @@ import logging
 import threading
 from collections.abc import Coroutine
 from concurrent.futures import CancelledError, Future, InvalidStateError
+from pkgutil import resolve_name
 from typing import Any
 
 import msgspec
@@ -24,7 +25,6 @@ from aggregator.pipeline.workers.executor import (
     JobFunction,
     WorkerTuning,
     describe,
-    function_named,
     name_of,
     program_versions,
     version_differences,
@@ -83,10 +83,10 @@ def _outcome(order: RemoteJob) -> RemoteResult:
         return RemoteResult("stranger", detail=other, worker=worker.address)
     pool = _POOLS.pool(order.tuning, worker.state.nthreads)
     try:
-        answer = pool.submit(function_named(order.function), order.payload).result()
+        answer = pool.submit(resolve_name(order.function), order.payload).result()
     except WorkError as error:
         return RemoteResult(error.verdict, detail=error.detail, worker=worker.address)
-    except ValueError as error:  # no such function
+    except (ImportError, AttributeError) as error:  # no such function
         return RemoteResult("failed", detail=describe(error), worker=worker.address)
     return RemoteResult("ok", answer, worker=worker.address)
 

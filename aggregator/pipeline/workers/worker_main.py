@@ -15,10 +15,11 @@ import signal
 import socket
 import sys
 import warnings
+from pkgutil import resolve_name
 
 from aggregator.cluster.copies.minhash import load_datasketch
 from aggregator.config.garbage import collect_garbage_seldom, set_malloc_options
-from aggregator.pipeline.workers.executor import describe, function_named, is_full
+from aggregator.pipeline.workers.executor import describe, is_full
 from aggregator.pipeline.workers.ipc import WorkerJob, WorkerReply, receive, send
 
 # Loaded before the memory limit is set, so that it applies to jobs and not to libraries.
@@ -47,7 +48,7 @@ def main(arguments: list[str]) -> None:
 
 def _answer(job: WorkerJob) -> WorkerReply:
     try:
-        return WorkerReply("ok", function_named(job.function)(job.payload))
+        return WorkerReply("ok", resolve_name(job.function)(job.payload))
     except MemoryError:
         gc.collect()
         return WorkerReply("memory", detail="the job asked for more memory than a worker may have")

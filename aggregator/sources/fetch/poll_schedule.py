@@ -70,32 +70,26 @@ def after_failure(
     interval_seconds: float,
     failures: int,
     retry_after_seconds: float | None = None,
+    is_out_of_reach: bool = False,
     tuning: NetTuning,
 ) -> NextPoll:
     """Return the next poll after a failed fetch or feed; `failures` counts the consecutive ones before it.
 
-    A server's Retry-After is never shortened by jitter.
+    A server's Retry-After is never shortened by jitter. Where the host is out of reach the own network may be
+    the cause: the first wait is short, and none is longer than the configured interval.
     """
     shortest = _shortest(configured_seconds, tuning)
+    first, most = shortest, max(shortest, tuning.interval_cap_seconds)
+    if is_out_of_reach:
+        first, most = tuning.interval_floor_seconds, shortest
     doublings = min(max(failures, 0), 32)  # reaches the cap from any interval, without overflow
-    backed_off = min(shortest * tuning.backoff_factor**doublings, tuning.interval_cap_seconds)
-    wait = max(shortest, backed_off, min(retry_after_seconds or 0.0, tuning.interval_cap_seconds))
+    backed_off = min(first * tuning.backoff_factor**doublings, most)
+    wait = max(backed_off, min(retry_after_seconds or 0.0, tuning.interval_cap_seconds))
     return NextPoll(
         due=_moment(source, now, wait, tuning),
         interval_seconds=max(interval_seconds, shortest),
         failures=failures + 1,
     )
-
-
-def after_outage(
-    source: str, now: dt.datetime, *, since: dt.datetime, configured_seconds: float, tuning: NetTuning
-) -> dt.datetime:
-    """Return when a source is polled again that was unreachable in a local outage, which began at `since`.
-
-    Soon at first, then after as long as the outage has lasted, at most after its interval.
-    """
-    lasted = max((now - since).total_seconds(), tuning.interval_floor_seconds)
-    return _moment(source, now, min(lasted, _shortest(configured_seconds, tuning)), tuning)
 
 
 def first_due(source: str, now: dt.datetime, *, spread_seconds: float) -> dt.datetime:

@@ -13,7 +13,6 @@ from sqlalchemy import (
     Select,
     and_,
     bindparam,
-    case,
     delete,
     func,
     insert,
@@ -27,7 +26,7 @@ from aggregator.extract.language.unicode import clean
 from aggregator.extract.urls import address_key
 from aggregator.model.core import Entry, FrozenStruct
 from aggregator.model.errors import AggregatorError
-from aggregator.store.tables import change_with, folder, host, source, upsert
+from aggregator.store.tables import folder, host, source, upsert
 
 _NOT_ASKED = ("gone", "merged")  # health of sources that are not polled
 
@@ -289,17 +288,6 @@ def save(connection: Connection, item: Source, before: Source | None = None) -> 
     connection.execute(update(source).where(its_own).values(**values))
 
 
-def pull_in(
-    connection: Connection, ids: Collection[str], causes: Collection[str], latest: dt.datetime
-) -> None:
-    """Make those of these sources that fail by one of `causes` due by `latest`, with one failure less."""
-    is_one = [source.c.health_cause.startswith(f"{cause}:", autoescape=True) for cause in causes]
-    failing = source.c.health == "failing", or_(*is_one), source.c.next_due_at > latest
-    fewer = case((source.c.failures > 0, source.c.failures - 1), else_=0)
-    earlier = update(source).where(*failing).values(next_due_at=latest, failures=fewer)
-    change_with(connection, earlier, source.c.id, ids)
-
-
 def all_due(connection: Connection) -> list[Row[Any]]:
     """Return the columns of all sources that limit their due time; used after the clock was set back."""
     columns = ("id", "next_due_at", "failures", "gone_count", "interval_seconds", "adaptive_interval_seconds")
@@ -381,11 +369,6 @@ def due(
     first = first.order_by(waiting.c.next_due_at, waiting.c.id).limit(limit)
     statement = select(*_COLUMNS).where(source.c.id.in_(first)).order_by(*order)
     return [_source(row) for row in connection.execute(statement)]
-
-
-def polled_host_count(connection: Connection) -> int:
-    """Return the number of hosts whose sources are polled."""
-    return connection.execute(select(func.count(source.c.host.distinct())).where(_IS_ASKED)).scalar_one()
 
 
 def _source(row: Row[Any]) -> Source:

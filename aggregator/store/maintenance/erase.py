@@ -274,7 +274,7 @@ def _without_text(details: bytes) -> bytes:
         known = codecs.unpack(details, ArticleDetails)
     except codecs.UNREADABLE:
         return codecs.pack(ArticleDetails())
-    return codecs.pack(msgspec.structs.replace(known, timed=(), repeated=(), media=()))
+    return codecs.pack(msgspec.structs.replace(known, repeated=(), media=()))
 
 
 def _shortened(evidence: bytes) -> bytes:

@@ -223,7 +223,7 @@ class StoryReader:
                 wanted = msgspec.structs.replace(wanted, after=page.next)
 
     def story(self, id: str) -> StoryView | StoryRedirect | None:  # noqa: A002 - public name
-        """Return a story and its articles with text, timed entries and evidence, or None."""
+        """Return a story and its articles with text and evidence, or None."""
         with self.database.read() as connection:
             chosen: Select[Any] = select(*story_list.LIST_COLUMNS, story.c.redirect_to)
             row = connection.execute(chosen.where(story.c.id == id)).first()

@@ -41,7 +41,6 @@ from aggregator.model.core import (
     PublishedOrigin,
     Role,
     TextReuse,
-    TimedEntry,
     Wire,
 )
 from aggregator.store import codecs
@@ -73,7 +72,6 @@ class ArticleDetails(FrozenStruct, frozen=True, kw_only=True):
     """The parts of an article that only story pages and explanations read."""
 
     wire: Wire | None = None
-    timed: tuple[TimedEntry, ...] = ()
     modified: dt.datetime | None = None
     canonical_url: str | None = None
     noarchive: bool = False
@@ -88,12 +86,6 @@ class ArticleDetails(FrozenStruct, frozen=True, kw_only=True):
 def details_of(clean: CleanArticle) -> ArticleDetails:
     """Return the details of an extracted article, which have the same names there."""
     return ArticleDetails(**{name: getattr(clean, name) for name in ArticleDetails.__struct_fields__})
-
-
-def has_timed_entries(connection: Connection, n: int) -> bool:
-    """Whether article `n`, which must exist, has timed entries."""
-    details = connection.execute(select(article.c.details).where(article.c.inbox_no == n)).scalar_one()
-    return bool(codecs.unpack(details, ArticleDetails).timed)
 
 
 class MemberRow(CountedArticle, frozen=True, kw_only=True):

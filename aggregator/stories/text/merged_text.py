@@ -8,14 +8,11 @@ on sentences are counted as one fact ("2 of 4 outlets").
 Facts and quotations are in order of time, the newest first.
 """
 
-import datetime as dt
 import re
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import islice
-
-import msgspec
 
 from aggregator.model.core import (
     OPINION_KINDS,
@@ -50,7 +47,7 @@ from aggregator.stories.tuning import StoryTuning, shipped_tuning
 from aggregator.stories.words import heads
 
 # Incremented by hand when a change of code (not of tuning) changes merged texts.
-MERGE_VERSION = 21
+MERGE_VERSION = 22
 
 
 KEY_CHARS = 500  # of a lead, searched for key terms
@@ -92,7 +89,7 @@ class RenderContext:
             text=text,
             article=article.id,
             outlet=article.outlet,
-            time=_time(text, article),
+            time=article.published if article.is_dated else None,
             also=tuple(islice(others, ALSO_CAP)),
         )
 
@@ -100,7 +97,8 @@ class RenderContext:
         """Return the sort key of a sentence among others; without a declared time, its arrival counts."""
         sentence = self.features[index].sentence
         article = self.reports[sentence.report].article
-        return -(_time(sentence.text, article) or article.effective_at).timestamp()
+        declared = article.published if article.is_dated else None
+        return -(declared or article.effective_at).timestamp()
 
     def lateness(self, index: int) -> float:
         """Return where a sentence is in its report: 0 for the first one."""
@@ -130,12 +128,6 @@ class RenderContext:
     def closeness(self, index: int) -> float:
         """Return the highest similarity to a shown sentence."""
         return max((self.similarities.of(index, other) for other in self.shown), default=0.0)
-
-
-def _time(text: str, article: ArticleView) -> dt.datetime | None:
-    """Return the time of the entry of a live blog, else that of publication if it is declared."""
-    entries = (entry.time for entry in article.timed if entry.time and text in entry.text)
-    return next(entries, article.published if article.is_dated else None)
 
 
 def merge(
@@ -197,7 +189,7 @@ def _vouched(reports: Sequence[SourceReport], tuning: StoryTuning) -> Sequence[S
 
     def shortened(report: SourceReport) -> SourceReport:
         sentences = tuple(replace(one, follows=None) for one in report.sentences if one in vouched)
-        return replace(report, article=msgspec.structs.replace(report.article, timed=()), sentences=sentences)
+        return replace(report, sentences=sentences)
 
     return [report if report.article.id in known else shortened(report) for report in reports]
 

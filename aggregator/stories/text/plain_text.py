@@ -221,7 +221,7 @@ class _PlainText:
         words = self.words
         day = words.day_unknown if item.day is None else item.day.isoformat()
         day += "" if clock is None else f" {clock // 60:02d}:{clock % 60:02d}"
-        kind = {"published": words.published, "live": words.live, "told": words.stated}[item.kind]
+        kind = words.published if item.kind == "published" else words.stated
         return f"{day}{f' ({words.day_inferred})' if item.day_inferred else ''} [{kind}]"
 
     def _reports(self) -> list[str]:

@@ -1,4 +1,4 @@
-"""The timeline of a story: publications, timed entries of live blogs, and days named in sentences.
+"""The timeline of a story: publications, and days named in sentences.
 
 A day is declared, resolved against a declared one, or marked as inferred from another dated report of the
 story. Items without a day are at the end, in their own order. The time of fetching is never shown.
@@ -10,15 +10,14 @@ from collections.abc import Sequence
 
 import msgspec
 
-from aggregator.model.core import ArticleView, CopyTrail, Reprint, TimedEntry, TimelineItem
+from aggregator.model.core import ArticleView, CopyTrail, Reprint, TimelineItem
 from aggregator.stories.facts.facts import SentenceSimilarities
 from aggregator.stories.facts.quotations import QUOTED_SHARE, quoted_share
 from aggregator.stories.facts.source_sentences import Sentence, SourceReport
-from aggregator.stories.facts.standalone_sentences import shows_alone, without_dateline
+from aggregator.stories.facts.standalone_sentences import shows_alone
 from aggregator.stories.facts.stated_days import DAY_NAMES, MONTH_NAMES, days_inferred, days_stated
 from aggregator.stories.lexicon import clean_title
 from aggregator.stories.tuning import StoryTuning
-from aggregator.text.sentences import sentences_of
 
 UTC = dt.UTC
 MAY_STATE_DAY = re.compile(r"\d|day\b")  # as each date and each weekday has
@@ -33,7 +32,7 @@ COMMENT = re.compile(
     r"|^On\s[A-Z][^,]{2,20},\s[^,;“”\"]{1,80}?\b(?:said|told|tweeted|wrote|argued|insisted|asked|called)\b"
     r"|,\s[A-Z][a-z]{2,8}\.?\s\d{1,2},\s\d{4}\.$|^Updated\b|\b(?:photo|picture)\b|\bto\scomment\b"
 )
-LEFT_OUT_FIRST = ("told", "live", "published")  # of too many items; of each kind the oldest first
+LEFT_OUT_FIRST = ("told", "published")  # of too many items; of each kind the oldest first
 
 
 def timeline(
@@ -44,15 +43,13 @@ def timeline(
 ) -> tuple[TimelineItem, ...]:
     """Return at most `timeline_cap` items: those with a day in order (without a time first), then the others.
 
-    If there are too many, days named in sentences are left out before entries of live blogs, and these before
-    publications; of each kind the oldest first. Reprints in `trails` are listed with their publication. What
+    If there are too many, days named in sentences are left out before publications; of each kind the oldest
+    first. Reprints in `trails` are listed with their publication. What
     several sentences of `similarities` tell of one day is one item.
     """
     reprints = {trail.article: trail.reprints for trail in trails}
-    items: list[TimelineItem] = []
-    for report in reports:
-        items.append(_publication(report.article, reprints.get(report.article.id, ()), tuning))
-        items += [_entry(report.article, entry) for entry in report.article.timed if entry.text.strip()]
+    articles = [report.article for report in reports]
+    items = [_publication(one, reprints.get(one.id, ()), tuning) for one in articles]
     items += _stated_events(reports, similarities, tuning)
     ordered = sorted(items, key=_moment)  # stable
     places = sorted(
@@ -81,24 +78,6 @@ def _publication(article: ArticleView, reprints: Sequence[Reprint], tuning: Stor
         precision="day" if time is None else "minute",
         copies=tuple(reprints[: tuning.reports_cap]),
         copy_count=len(reprints),
-    )
-
-
-def _entry(article: ArticleView, entry: TimedEntry) -> TimelineItem:
-    """Return the item of an entry; a clock time without a zone is not converted."""
-    time = entry.time.astimezone(UTC) if entry.time is not None else None
-    if time is None and entry.day is not None:
-        midnight = dt.datetime.combine(entry.day, dt.time(), UTC)
-        time = midnight + dt.timedelta(minutes=entry.clock_minutes)
-    first = next((sentence for paragraph in sentences_of(entry.text) for sentence in paragraph), entry.text)
-    return TimelineItem(
-        kind="live",
-        text=without_dateline(first),
-        article=article.id,
-        outlet=article.outlet,
-        time=time,
-        day=time.date() if time is not None else None,
-        clock_minutes=entry.clock_minutes if time is None else time.hour * 60 + time.minute,
     )
 
 

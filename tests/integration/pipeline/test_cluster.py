@@ -26,7 +26,6 @@ from aggregator.model.errors import ConfigError, NoWorkersError, WorkError
 from aggregator.pipeline.jobs import PrepareItem, PrepareJob, PrepareResult, list_pages, prepare
 from aggregator.pipeline.pipeline import Pipeline
 from aggregator.pipeline.render import renderer
-from aggregator.pipeline.workers import fault_jobs
 from aggregator.pipeline.workers.executor import Executor, InlineExecutor
 from aggregator.pipeline.workers.factory import open_executor
 from aggregator.sources.limits import source_tuning
@@ -36,6 +35,7 @@ from aggregator.store.intake import inbox
 from aggregator.store.stories.merged_texts import render_next
 from aggregator.store.tables import story
 from aggregator.stories.tuning import shipped_tuning
+from tests.support import fault_jobs
 from tests.support.articles import FLOOD, FLOOD_ELSEWHERE, NOON, Clock, Rig, record, settled
 from tests.support.cluster import Cluster, children_of
 from tests.support.fresh import with_tables

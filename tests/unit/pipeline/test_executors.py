@@ -10,23 +10,23 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import Future
 from contextlib import closing, contextmanager, suppress
 from pathlib import Path
+from pkgutil import resolve_name
 
 import pytest
 
 import aggregator
 from aggregator.config.tuning import Tuning
 from aggregator.model.errors import ConfigError, NoWorkersError, WorkError
-from aggregator.pipeline.workers import fault_jobs
 from aggregator.pipeline.workers.executor import (
     Executor,
     InlineExecutor,
-    function_named,
     hash_of_code,
     name_of,
 )
 from aggregator.pipeline.workers.factory import open_executor
 from aggregator.pipeline.workers.process_pool import ProcessExecutor
 from aggregator.pipeline.workers.thread_pool import ThreadPool
+from tests.support import fault_jobs
 from tests.support.waiting import PATIENCE_SECONDS, wait_until
 
 MIB = 1 << 20
@@ -229,7 +229,7 @@ def test_a_cancelled_job_is_never_run() -> None:
 def test_workers_end_when_their_parent_is_killed() -> None:
     script = (
         "import sys, time\nfrom aggregator.config.tuning import Tuning\nfrom "
-        "aggregator.pipeline.workers import fault_jobs as probes\nfrom aggregator.pipeline.workers.factory "
+        "tests.support import fault_jobs as probes\nfrom aggregator.pipeline.workers.factory "
         "import open_executor\nexecutor = open_executor('processes', 1, "
         "Tuning())\nprint(executor.submit(probes.process_id, b'').result().decode(), "
         "flush=True)\nexecutor.submit(probes.spin, b'')\ntime.sleep(600)\n"
@@ -293,48 +293,32 @@ def test_an_unknown_executor_is_a_configuration_error() -> None:
         open_executor("cluster", 1, Tuning())
 
 
-@pytest.mark.parametrize(
-    "name",
-    ["os:system",
-     "aggregatorx.work:echo",
-     "aggregator:x",
-     "aggregator.pipeline.workers.fault_jobs:echo.__globals__",
-     "aggregator.pipeline.workers.fault_jobs:<lambda>",
-     "aggregator.pipeline.workers.fault_jobs:echo\n",
-     "aggregator.pipeline.workers.fault_jobs:absent",
-     ""],
-)  # fmt: skip
-def test_only_functions_of_this_program_can_be_named(name: str) -> None:
-    with pytest.raises(ValueError):
-        function_named(name)
-
-
 def test_a_lambda_cannot_be_submitted() -> None:
     for kind in ("inline", "processes"):
         with closing(open_executor(kind, 1, Tuning())) as executor, pytest.raises(ValueError):
             executor.submit(lambda job: job, b"")
-    assert function_named(name_of(fault_jobs.echo)) is fault_jobs.echo
+    assert resolve_name(name_of(fault_jobs.echo)) is fault_jobs.echo
 
 
-def test_threads_double_while_all_are_slow() -> None:
-    """A thousand hosts that take a second are then all asked within seconds of a start."""
+def test_slow_jobs_do_not_delay_others_and_threads_end_without_jobs() -> None:
     ended, started = threading.Event(), threading.Semaphore(0)
 
-    def job() -> None:
+    def slow() -> None:
         started.release()
         ended.wait(60)
 
-    pool = ThreadPool(4, "test", lambda _name, _error: None, spare=50, slow_seconds=0.0)
-    for number in range(100):
-        pool.submit(str(number), job)
-    running = []
-    for more in (4, 8, 16, 26, 0):
-        assert all(started.acquire(timeout=60) for _ in range(more))
-        running.append(pool.slow())
-        pool.relieve()
-    assert running == [4, 12, 28, 50, 50], "54 run: `spare` and those that do not count as slow"
-    pool.stop()
+    done: list[str] = []
+    pool = ThreadPool(8, "test-pool", lambda name, _error: done.append(name))
+    for number in range(7):
+        pool.submit(f"slow {number}", slow)
+    assert all(started.acquire(timeout=60) for _ in range(7))
+    for number in range(20):
+        pool.submit(f"quick {number}", lambda: None)
+    wait_until(lambda: len(done) == 20, "the quick ones")
+    assert done == [f"quick {number}" for number in range(20)]
     ended.set()
+    wait_until(lambda: len(done) == 27, "the slow ones")
+    pool.stop()
     assert pool.join(lambda: 60.0) == 0
 
 

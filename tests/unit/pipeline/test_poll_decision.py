@@ -10,9 +10,7 @@ from aggregator.config.tuning import Tuning
 from aggregator.model.core import Entry, ParsedFeed, Published
 from aggregator.model.errors import FetchError
 from aggregator.pipeline.poll_decision import (
-    DetectedOutage,
     PollAnswer,
-    PollFailure,
     PollOutcome,
     PollRules,
     PollTuning,
@@ -64,18 +62,16 @@ def answer(permanent_url: str | None = None, at_target: Source | None = None, **
     return PollAnswer(fetched, at_target=at_target, **more)
 
 
-def failure(cause: str, status: int | None = None, wait: float | None = None) -> PollFailure:
-    return PollFailure(FetchError(cause, "x", status=status, retry_after_seconds=wait))
+def failure(cause: str, status: int | None = None, wait: float | None = None) -> FetchError:
+    return FetchError(cause, "x", status=status, retry_after_seconds=wait)
 
 
-def decided(before: Source, response: PollAnswer | PollFailure) -> PollOutcome:
+def decided(before: Source, response: PollAnswer | FetchError) -> PollOutcome:
     return decide(before, response, NOW, RULES)
 
 
 HTTP_404, HTTP_410 = failure("http", 404), failure("http", 410)
-OUTAGE = PollFailure(
-    FetchError("dns", "x"), DetectedOutage(NOW - dt.timedelta(minutes=5), True, frozenset({"other"}))
-)
+OUT_OF_REACH = FetchError("dns", "x")
 GONE_SINCE = {"gone_count": 2, "gone_since": LONG_AGO}
 MOVING = {"moved_to": THERE, "moved_count": 2, "moved_since": LONG_AGO, "move_confirmed": True}
 MOVED = {"redirected_url": THERE, "host": "b.example"}
@@ -105,7 +101,7 @@ OTHER = source(id="t", address=THERE)
          {"redirected_url": None, "host": "a.example", "etag": None, "body_hash": None}),
         ({"failures": 4, "failing_since": NOW} | MOVED, HTTP_404, MOVED),
         ({}, failure("asked to wait", wait=60), {"health": "ok", "failures": 0, "last_polled_at": None}),
-        ({}, OUTAGE, {"health": "failing", "health_cause": "dns: x", "failures": 0}),
+        ({}, OUT_OF_REACH, {"health": "failing", "health_cause": "dns: x", "failures": 1}),
         # 410
         ({}, HTTP_410, {"health": "failing", "gone_count": 1, "gone_since": NOW}),
         (GONE_SINCE, HTTP_410, {"health": "gone", "gone_count": 3}),
@@ -127,7 +123,7 @@ OTHER = source(id="t", address=THERE)
     ],
 )  # fmt: skip
 def test_a_response_changes_the_source(
-    before: dict[str, Any], response: PollAnswer | PollFailure, changed: dict[str, Any]
+    before: dict[str, Any], response: PollAnswer | FetchError, changed: dict[str, Any]
 ) -> None:
     after = decided(source(**before), response).source
     assert {name: getattr(after, name) for name in changed} == changed
@@ -141,12 +137,12 @@ def test_a_response_changes_the_source(
         (HTTP_404, HOUR, 3 * HOUR),
         (failure("http", 503, wait=10 * HOUR), 10 * HOUR, 12 * HOUR),
         (failure("asked to wait", wait=60), 60, 90),
-        (OUTAGE, 300, 400),
+        (OUT_OF_REACH, 60, 66),
         (HTTP_410, GONE_RETRY_SECONDS, 2 * GONE_RETRY_SECONDS),
     ],
 )
 def test_the_next_poll_follows_the_response(
-    response: PollAnswer | PollFailure, least_seconds: float, most_seconds: float
+    response: PollAnswer | FetchError, least_seconds: float, most_seconds: float
 ) -> None:
     wait = (decided(source(), response).source.next_due_at - NOW).total_seconds()
     assert least_seconds <= wait <= most_seconds
@@ -165,11 +161,6 @@ def test_many_old_entries_at_once_are_no_news() -> None:
     assert decided(source(first_poll_done=False), answer(**old)).own_time == []
     fewer = entries(*["new"] * (many - 1), age_hours=RULES.polling.flood_age_hours + 1)
     assert decided(source(), answer(**fewer)).own_time == []
-
-
-def test_an_outage_makes_those_due_that_failed_before() -> None:
-    assert decided(source(), OUTAGE).pulled_in == {"other"}
-    assert decided(source(), HTTP_404).pulled_in == frozenset()
 
 
 def test_the_same_response_gives_the_same_outcome() -> None:

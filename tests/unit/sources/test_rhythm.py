@@ -9,8 +9,6 @@ from hypothesis import strategies as st
 
 from aggregator.config.tuning import Tuning
 from aggregator.model.health_report import decay_rate, expected_gap_seconds, initial_rate, update_rate
-from aggregator.pipeline.poll_decision import DetectedOutage, OutageDetector
-from aggregator.sources.fetch.poll_schedule import after_outage
 from aggregator.sources.fetch.response import fresh_seconds
 from aggregator.sources.limits import net_tuning
 from aggregator.sources.parse.feed import ttl_seconds
@@ -128,39 +126,6 @@ def test_how_long_an_answer_is_fresh(headers: dict[str, str], seconds: float | N
 def test_any_headers_are_read(headers: dict[str, str]) -> None:
     found = fresh_seconds(headers)
     assert found is None or found >= 0
-
-
-# --- outages -----------------------------------------------------------------------------------------------
-
-
-def test_many_hosts_out_of_reach_one_after_the_other_are_an_outage_of_our_own() -> None:
-    outage = OutageDetector(3)
-    later = NOW + dt.timedelta(minutes=1)
-    assert [outage.unreachable(host, later, source=f"{host}1") for host in ("a", "a", "b")] == [None] * 3
-    assert outage.unreachable("c", NOW, source="c1") == DetectedOutage(NOW, True, frozenset({"a1", "b1"}))
-    assert outage.unreachable("d", later, source="d1") == DetectedOutage(NOW, False, frozenset({"a1", "b1"}))
-    assert outage.answered() == NOW
-    assert outage.unreachable("a", later) is None
-    assert outage.answered() is None, "that was none"
-
-
-def test_where_there_are_few_hosts_all_of_them_are_an_outage_and_one_alone_is_none() -> None:
-    outage = OutageDetector(10)
-    found = [outage.unreachable(host, NOW, known=3) is not None for host in ("a", "b", "b", "c")]
-    assert found == [False, False, False, True]
-    assert OutageDetector(10).unreachable("a", NOW, known=1) is None
-
-
-def test_after_an_outage_of_our_own_sources_are_asked_soon_and_within_their_interval() -> None:
-    def wait(minutes: float) -> float:
-        since = NOW - dt.timedelta(minutes=minutes)
-        due = after_outage("a", NOW, since=since, configured_seconds=3600, tuning=TUNING)
-        return (due - NOW).total_seconds() / 60
-
-    assert 1 <= wait(-5) <= 1.1, "the clock went back"
-    assert 1 <= wait(0) <= 1.1
-    assert 10 <= wait(10) <= 11
-    assert 60 <= wait(600) <= 66
 
 
 # --- health ------------------------------------------------------------------------------------------------

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from aggregator.model.core import ArticleView, AttributedSentence, Fact, MergedStory, TimedEntry
+from aggregator.model.core import ArticleView, AttributedSentence, Fact, MergedStory
 from aggregator.stories.text.merged_text import merge
 from aggregator.stories.text.newest_state import newest_state
 from aggregator.stories.text.plain_text import as_text
@@ -174,20 +174,6 @@ def test_headings_and_captions_are_not_shown() -> None:
     text = "Panic in the harbour\n" + ferry()[0].text + "\nPhoto: Lena Moor"
     merged = merge([view("a", title="Ferry sinks", text=text), *ferry()[1:]])
     assert not any(said.text in ("Panic in the harbour", "Photo: Lena Moor") for said in shown(merged))
-
-
-def test_a_live_blogs_entries_stand_in_their_order_and_the_clock_is_no_part_of_them() -> None:
-    entries = (
-        TimedEntry(clock_minutes=23 * 60 + 40, text="Divers reached the wreck of the Marlin."),
-        TimedEntry(clock_minutes=20, text="The search for the Marlin was called off for the night."),
-    )
-    text = f"00:20 - {entries[1].text}\n23:40 - {entries[0].text}"
-    blog = view("l", "Evening Bell", title="Marlin: the night", role="container", text=text, timed=entries,
-                published=None)  # fmt: skip
-    live = [item for item in merge([*ferry(), blog]).timeline if item.kind == "live"]
-    assert [item.clock_minutes for item in live] == [1420, 20]
-    assert all(item.time is None and item.day is None for item in live)
-    assert live[0].text == "Divers reached the wreck of the Marlin."
 
 
 HASH_SEED_SCRIPT = """

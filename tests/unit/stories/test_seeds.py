@@ -62,7 +62,6 @@ def read(path: Path) -> ArticleView:
         role="container" if article.is_container else "report",
         lead=article.lead,
         text=article.text,
-        timed=article.timed,
         published_precision=published.precision if published else None,
     )
 
@@ -113,14 +112,6 @@ def test_nothing_is_said_that_no_report_says(merged: MergedStory, articles: list
     for item in merged.timeline:
         titled = item.kind == "published" and item.text in {article.title for article in articles}
         assert titled or any(item.text in line for line in paragraphs[item.article])
-
-
-def test_the_live_blog_runs_forward_without_a_day(merged: MergedStory) -> None:
-    live = [item for item in merged.timeline if item.kind == "live"]
-    clocks = [item.clock_minutes or 0 for item in live]
-    assert len(live) == 7
-    assert clocks == sorted(clocks)
-    assert all(item.time is None and item.day is None for item in live)
 
 
 def test_days_come_only_from_the_dated_report(merged: MergedStory) -> None:

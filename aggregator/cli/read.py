@@ -10,11 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 from aggregator.cli import filters
 from aggregator.cli import output as show
 from aggregator.cli.context import Context, missing_database
-<<<<<<< HEAD
-from aggregator.cli.output import argument, flag, option
-=======
 from aggregator.cli.output import argument, option
->>>>>>> r-web
 from aggregator.config.logging import one_line
 from aggregator.config.messages import counted
 from aggregator.model.errors import UsageError
@@ -442,10 +438,5 @@ def _hit_lines(hit: "SearchHit") -> Iterator[str]:
         yield show.shortened(f"  {head}", width)
         yield from show.wrapped(f"    {title}").splitlines() if title else ()
     if snippet:
-<<<<<<< HEAD
         around = hit.marks[0][0] if hit.marks else 0
         yield f"    {show.shortened(snippet, max(1, width - 4), around=around)}"
-=======
-        first = hit.marks[0][0] if hit.marks else 0
-        yield f"    {show.shortened(snippet, max(1, width - 4), around=first)}"
->>>>>>> r-sources

@@ -390,12 +390,6 @@ def sources_page(page: SourcePage) -> SourcesJson:
     return SourcesJson(sources=tuple(map(one_source, page.sources)), next=page.next)
 
 
-<<<<<<< HEAD
-def _shown_hit(hit: SearchHit) -> SearchHit:
+def _with_visible(hit: SearchHit) -> SearchHit:
     snippet, marks = visible_marked(hit.snippet, hit.marks)
     return replace(hit, snippet=snippet, marks=marks)
-=======
-def _with_visible(found: SearchHit) -> SearchHit:
-    snippet, marks = visible_marked(found.snippet, found.marks)
-    return replace(found, snippet=snippet, marks=marks)
->>>>>>> r-sources

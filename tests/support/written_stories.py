@@ -26,11 +26,7 @@ from aggregator.model.core import (
     StoryView,
     TimelineItem,
 )
-<<<<<<< HEAD
-from aggregator.model.read_model import Change, SourceView
-=======
-from aggregator.model.read_model import HistoryEvent, SourceView
->>>>>>> r-web
+from aggregator.model.read_model import SourceView
 from aggregator.store import codecs
 from aggregator.store.engine.database import Database
 from aggregator.store.read.reader import StoryReader

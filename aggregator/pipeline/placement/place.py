@@ -583,29 +583,6 @@ class Placer:
         self._comparison.revised(old.inbox_no)
         return msgspec.structs.replace(old, source=entry.source, outlet_key=None, outlet_name=None)
 
-<<<<<<< HEAD
-=======
-    @staticmethod
-    def _as_what_it_copies(
-        connection: Connection, incoming: IncomingArticle, copy: CopyEvidence | None
-    ) -> IncomingArticle:
-        """A copy is no live blog, whatever its headline; in one outlet it is of the kind of its original."""
-        clean = incoming.clean
-        if copy is None or copy.kind != "copy":
-            return incoming
-        original = articles.member(connection, copy.other)
-        role, kind = original.role, original.kind
-        if role == "container":
-            return incoming
-        # Of another outlet it is not known whether it took over a column, or labels what it took from others.
-        is_of_outlet = original.outlet is not None and original.outlet == incoming.outlet
-        if not clean.is_container and (kind not in OPINION_KINDS or kind == clean.kind or not is_of_outlet):
-            return incoming
-        evidence = None if kind == "report" else f"copy of {copy.other}"
-        copied = msgspec.structs.replace(clean, is_container=False, kind=kind, kind_evidence=evidence)
-        return incoming._replace(clean=copied)
-
->>>>>>> r-sources
     def _with_wire_of_original(
         self, connection: Connection, incoming: IncomingArticle, copy: CopyEvidence | None
     ) -> IncomingArticle:

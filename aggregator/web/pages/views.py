@@ -17,11 +17,7 @@ from aggregator.model.core import (
     StoryView,
     TimelineItem,
 )
-<<<<<<< HEAD
-from aggregator.model.read_model import FrontPageStory, StoryListItem
-=======
-from aggregator.model.read_model import HistoryEvent, StoryListItem
->>>>>>> r-web
+from aggregator.model.read_model import StoryListItem
 from aggregator.pipeline.placement.explain import reason_name, reason_value
 from aggregator.stories.counts import originals_with_copies
 from aggregator.web.jinja import day, iso, moment, short_day, time_of_day

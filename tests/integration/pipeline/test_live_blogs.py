@@ -215,11 +215,7 @@ def test_the_page_says_last_what_its_entries_are(office: Office) -> None:
     office.poll()
     office.serve(THIRD, FIRST, summary="One entry was taken back.")
     office.poll()
-<<<<<<< HEAD
-    assert [text.split()[1] for text in office.timed()] == ["levee", "railway"]
-=======
     assert [text.split()[1] for text in office.reported()] == ["railway", "levee"]
->>>>>>> r-sources
 
 
 def test_nothing_waits_in_the_inbox(office: Office) -> None:

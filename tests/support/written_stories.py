@@ -35,6 +35,7 @@ from aggregator.store.stories import story_links
 from aggregator.store.stories.articles import ArticleDetails
 from aggregator.store.tables import article, source, story, story_log, upsert
 from tests.support.fresh import with_tables
+from tests.support.rows import executed
 
 
 class WrittenStories(StoryReader):

@@ -61,7 +61,9 @@ bench: $(VENV)/dev.done  ## measure speed and size
 	AGGREGATOR_DATA=$(DATA) $(BIN)/python -m benchmarks
 
 eval: $(VENV)/run.done  ## measure grouping, text extraction and merged stories on the labelled data
-	$(BIN)/aggregator eval $(foreach set,months reading-list fulltext leads lookalikes headlines,$(DATA)/events-$(set).jsonl.gz)
+	$(BIN)/aggregator eval $(DATA)/events-months.jsonl.gz
+	$(BIN)/aggregator eval --loose $(DATA)/events-reading-list-loose.jsonl $(DATA)/events-reading-list.jsonl.gz
+	$(BIN)/aggregator eval $(foreach set,fulltext leads lookalikes headlines,$(DATA)/events-$(set).jsonl.gz)
 	AGGREGATOR_DATA=$(DATA) $(BIN)/python benchmarks/extraction.py
 	AGGREGATOR_DATA=$(DATA) $(BIN)/python -m benchmarks.merged
 

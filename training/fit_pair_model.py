@@ -26,7 +26,7 @@ import msgspec
 import numpy as np
 import numpy.typing as npt
 
-from aggregator.cluster.bcubed import measure, measure_outlets
+from aggregator.cluster.bcubed import measure_sagas
 from aggregator.cluster.events.pair_features import AT, FEATURES, GROUPS
 from aggregator.cluster.events.pair_model import (
     UNLIKE,
@@ -241,12 +241,12 @@ def right_cases(cases: Sequence[Case], logits: Sequence[Floats], threshold: floa
 def figures(pairs: Pairs, stories: Mapping[str, str]) -> dict[str, float]:
     """Return the figures of a grouping."""
     clusters = {one.id: gold for one, gold in zip(pairs.articles, pairs.clusters, strict=True)}
-    report, found = measure(stories, clusters), measure_outlets(stories, clusters, {})
+    found = measure_sagas(stories, clusters, {})
     return {
-        "F1": report.bcubed.f1,
-        "alone": report.alone.f1,
-        "stories": found.stories,
-        "pure": found.pure / max(found.stories, 1),
+        "F1": found.report.bcubed.f1,
+        "alone": found.report.alone.f1,
+        "stories": found.several,
+        "pure": found.pure / max(found.several, 1),
         "whole": found.whole / max(found.events, 1),
     }
 

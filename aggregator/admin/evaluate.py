@@ -17,6 +17,7 @@ import tempfile
 import time
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import BinaryIO, Literal
 
@@ -25,11 +26,13 @@ import msgspec
 from aggregator.cluster.bcubed import (
     GroupingMetrics,
     OutletMetrics,
+    SagaMetrics,
     Score,
     measure,
     measure_copies,
     measure_outlets,
     measure_part,
+    measure_sagas,
 )
 from aggregator.config.tuning import Tuning
 from aggregator.extract.article import first_sentences
@@ -102,6 +105,13 @@ class EvaluationSlice(FrozenStruct, frozen=True, kw_only=True, omit_defaults=Fal
     report: GroupingMetrics
 
 
+class MonthEvaluation(FrozenStruct, frozen=True, kw_only=True, omit_defaults=False):
+    """The quality of the grouping of one month of news whose sagas are labelled, measured by itself."""
+
+    month: str  # "2012-06"
+    metrics: SagaMetrics
+
+
 class UnreadArticles(FrozenStruct, frozen=True, kw_only=True, omit_defaults=False):
     """Articles without a fingerprint, for one reason; each counts as a story of its own."""
 
@@ -130,6 +140,7 @@ class Evaluation(FrozenStruct, frozen=True, kw_only=True, omit_defaults=False):
     languages: tuple[EvaluationSlice, ...]
     kinds: tuple[EvaluationSlice, ...]  # an undated article is in "undated" and in the kind of its length
     by_outlets: OutletMetrics | None  # None: no record has a cluster and an outlet
+    months: tuple[MonthEvaluation, ...]  # () if no record has a saga
     copies: Score | None  # None: no record has `copy_of`
     copies_found: int
     not_read: tuple[UnreadArticles, ...]
@@ -150,6 +161,30 @@ class CorrectionsEvaluation(FrozenStruct, frozen=True, kw_only=True, omit_defaul
     labelled: GroupingMetrics | None  # None: no article has a label
     articles: int  # with a cluster from corrections
     gone: int  # of these, without a story now, for example after retention; they are not measured
+
+
+LoosePairs = frozenset[frozenset[str]]  # of ids that may be in one story or not
+
+
+def read_loose(name: str) -> LoosePairs:
+    """Read a file of loose groups, of which a line is {"ids": [...]}; "" for none.
+
+    Raises UsageError for another format or a file that cannot be read.
+    """
+    if not name:
+        return frozenset()
+    try:
+        lines = Path(name).read_bytes().splitlines()
+        groups = [msgspec.json.decode(line, type=_LooseGroup).ids for line in lines if line.strip()]
+    except OSError as error:
+        raise UsageError(f"{name}: {error.strerror}") from error
+    except msgspec.DecodeError as error:
+        raise UsageError(f"{name}: {error}") from error
+    return frozenset(frozenset(pair) for ids in groups for pair in itertools.combinations(ids, 2))
+
+
+class _LooseGroup(msgspec.Struct):
+    ids: list[str]
 
 
 # --- reading a dataset -------------------------------------------------------------------------------------
@@ -228,6 +263,7 @@ def evaluate(
     workers: int,
     progress: Callable[[int], None] = lambda _: None,
     dataset: str = "",
+    loose: LoosePairs = frozenset(),
     pages_late: bool = False,
 ) -> tuple[Evaluation, list[Assignment]]:
     """Run the pipeline over `records`; the assignments are in the order of `records`.
@@ -236,7 +272,8 @@ def evaluate(
     """
     texts_first = None
     if pages_late:
-        texts_first, _ = evaluate(records, all_tuning, executor=executor, workers=workers, progress=progress)
+        run = partial(evaluate, records, all_tuning, executor=executor, workers=workers, progress=progress)
+        texts_first, _ = run(loose=loose)
     started, cpu_before = time.perf_counter(), _cpu_seconds()
     with tempfile.TemporaryDirectory(prefix="aggregator-eval-") as folder:
         database = Database(f"sqlite:///{folder}/eval.db")
@@ -257,7 +294,7 @@ def evaluate(
             work.close()
             database.close()
     cpu = _cpu_seconds() - cpu_before
-    result = _evaluation(evaluated, all_tuning, dataset, seconds=seconds, cpu=cpu)
+    result = _evaluation(evaluated, all_tuning, dataset, seconds=seconds, cpu=cpu, loose=loose)
     retired = after["merged stories"]
     result = msgspec.structs.replace(result, retired_share=retired / max(1, after["stories"] + retired))
     if texts_first is not None:
@@ -354,6 +391,7 @@ def _evaluation(
     *,
     seconds: float,
     cpu: float,
+    loose: LoosePairs,
 ) -> Evaluation:
     stories = {one.key: one.story for one in records}
     clusters = {one.key: one.record.cluster for one in records if one.record.cluster is not None}
@@ -367,7 +405,8 @@ def _evaluation(
         stories=len(set(stories.values())),
         languages=_slices(stories, clusters, {one.key: (one.language,) for one in records}),
         kinds=_slices(stories, clusters, {one.key: _kinds(one, stub_words) for one in records}, _KINDS),
-        by_outlets=_by_outlets(records),
+        by_outlets=_by_outlets(records, loose),
+        months=_months(records),
         copies=measure_copies(found_copies, labelled_copies) if any(labelled_copies.values()) else None,
         copies_found=sum(original is not None for original in found_copies.values()),
         not_read=not_read,
@@ -382,12 +421,33 @@ def _evaluation(
     )
 
 
-def _by_outlets(records: Sequence[_EvaluatedRecord]) -> OutletMetrics | None:
+def _by_outlets(records: Sequence[_EvaluatedRecord], loose: LoosePairs) -> OutletMetrics | None:
     outlets = {one.record.id: one.record.entry.outlet for one in records if one.record.entry.outlet}
     clusters = {one.record.id: one.record.cluster for one in records if one.record.cluster is not None}
     if not outlets or not clusters:
         return None
-    return measure_outlets({one.record.id: one.story for one in records}, clusters, outlets)
+    return measure_outlets({one.record.id: one.story for one in records}, clusters, outlets, loose)
+
+
+def _months(records: Sequence[_EvaluatedRecord]) -> tuple[MonthEvaluation, ...]:
+    """Measure each month by itself, if sagas are labelled."""
+    if not any(one.record.saga for one in records):
+        return ()
+    months = defaultdict(list)
+    for one in records:
+        if one.record.entry.published is not None and one.record.cluster is not None:
+            months[one.record.entry.published.time.strftime("%Y-%m")].append(one)
+    return tuple(
+        MonthEvaluation(
+            month=month,
+            metrics=measure_sagas(
+                {one.key: one.story for one in some},
+                {one.key: one.record.cluster for one in some if one.record.cluster is not None},
+                {one.key: one.record.saga for one in some if one.record.saga is not None},
+            ),
+        )
+        for month, some in sorted(months.items())
+    )
 
 
 def evaluate_corrections(assigned: Mapping[str, str], clusters: Mapping[str, str]) -> CorrectionsEvaluation:

@@ -32,6 +32,9 @@ def evaluate(
     assignments: Annotated[
         str, option("--assignments", "OUT", "Write the story of each record to this file, as JSON lines.")
     ] = "",
+    loose: Annotated[
+        str, option("--loose", "FILE", 'Read groups whose pairs count neither way, as lines of {"ids"}.')
+    ] = "",
     from_corrections: Annotated[
         bool, flag("--from-corrections", "Measure on your corrections instead of a dataset.")
     ] = False,
@@ -63,7 +66,7 @@ def evaluate(
     from aggregator.admin import evaluate as measure
 
     if from_corrections:
-        if datasets or assignments or pages_late:
+        if datasets or assignments or loose or pages_late:
             raise UsageError("--from-corrections measures on your database: omit DATASET and its options")
         result = _evaluate_corrections(context.obj)
         _print(result, format_, _corrections_lines(result))
@@ -75,6 +78,7 @@ def evaluate(
         raise UsageError("--assignments accepts only one DATASET")
     if datasets.count("-") > 1:
         raise UsageError("standard input can be read only once")
+    loose_pairs = measure.read_loose(loose)
     names = [measure.dataset_name(one) for one in datasets]  # a wrong name is reported now
     if assignments:
         _write(assignments, b"", "ab")  # reports that it cannot be written now, not after half an hour
@@ -91,6 +95,7 @@ def evaluate(
                 workers=config.work.worker_count,
                 progress=advance,
                 dataset=name,
+                loose=loose_pairs,
                 pages_late=pages_late,
             )
         _print(evaluated, format_, ["", *_lines(evaluated)] if results else _lines(evaluated))
@@ -150,6 +155,7 @@ def _lines(result: "found.Evaluation") -> list[str]:
     else:
         if report.articles < result.articles:
             lines.append(f"{report.articles:,} of them are labelled and measured")
+        lines += _month_lines(result.months)
         lines += _table(
             [
                 _report_row("BCubed", report),
@@ -171,6 +177,21 @@ def _lines(result: "found.Evaluation") -> list[str]:
         f"({result.articles_per_cpu_second:.0f} per second of CPU time, including workers), "
         f"{result.peak_memory_mib:.0f} MiB in the largest process, rules {result.rules_version}",
     ]
+
+
+def _month_lines(months: "Sequence[found.MonthEvaluation]") -> list[str]:
+    """Return a table of months: F1 beside every article alone, pure stories, whole events, wrong pairs."""
+    rows = []
+    for one in months:
+        metrics, report = one.metrics, one.metrics.report
+        pure, whole = metrics.pure / max(metrics.several, 1), metrics.whole / max(metrics.events, 1)
+        stories, events = (metrics.several, pure), (metrics.events, whole)
+        wrong = metrics.wrong_in_saga, metrics.wrong_pairs - metrics.wrong_in_saga
+        rows.append(
+            _row(one.month, report.articles, report.bcubed.f1, report.alone.f1, *stories, *events, *wrong)
+        )
+    names = ("articles", "F1", "alone F1", "stories", "pure", "events", "whole", "one saga", "other wrong")
+    return _table(rows, names, "by month")
 
 
 def _late_lines(result: "found.Evaluation") -> list[str]:
@@ -244,8 +265,8 @@ _CAUSES = {"worker": "job of a worker failed", "record": "bad record", "text": "
 _COLUMNS = ("articles", "events", "precision", "recall", "F1", "alone F1", "over-merge", "split")
 
 
-def _table(rows: Sequence[str]) -> list[str]:
-    head = " " * 22 + "".join(f"{column:>12}" for column in _COLUMNS)
+def _table(rows: Sequence[str], columns: Sequence[str] = _COLUMNS, name: str = "") -> list[str]:
+    head = f"{name:22}" + "".join(f"{column:>12}" for column in columns)
     return ["", *(f"  {row}" for row in (head, *rows))] if rows else []
 
 

@@ -85,7 +85,7 @@ def measure_part(
 
 
 class OutletMetrics(msgspec.Struct, frozen=True):
-    """Stories and clusters by outlets. A story is pure if all of its articles are of one cluster."""
+    """Stories and clusters by outlets. A story is pure if each pair of its articles is of one cluster."""
 
     stories: int  # with articles of two or more outlets
     pure: int
@@ -96,9 +96,12 @@ class OutletMetrics(msgspec.Struct, frozen=True):
 
 
 def measure_outlets(
-    stories: Mapping[str, str], clusters: Mapping[str, str], outlets: Mapping[str, str]
+    stories: Mapping[str, str],
+    clusters: Mapping[str, str],
+    outlets: Mapping[str, str],
+    loose: Collection[frozenset[str]] = (),
 ) -> OutletMetrics:
-    """Measure the grouping of articles by their outlets; one without an outlet is of its own."""
+    """Measure the grouping of articles by their outlets. The pairs in `loose` may be together or apart."""
     members, events = defaultdict(list), defaultdict(list)
     for article, cluster in clusters.items():
         if article in stories:
@@ -106,7 +109,8 @@ def measure_outlets(
             events[cluster].append(article)
 
     def are_pure(group: Collection[str]) -> bool:
-        return len({clusters[one] for one in group}) == 1
+        pairs = itertools.combinations(group, 2)
+        return all(clusters[a] == clusters[b] or frozenset((a, b)) in loose for a, b in pairs)
 
     def count(group: Collection[str]) -> int:
         return len({outlets.get(one, one) for one in group})
@@ -121,6 +125,41 @@ def measure_outlets(
         whole=sum(len({stories[one] for one in group}) == 1 for group in wanted),
         one_outlet=len(single),
         one_outlet_impure=sum(not are_pure(group) for group in single),
+    )
+
+
+class SagaMetrics(msgspec.Struct, frozen=True):
+    """A grouping of news of which the sagas are labelled, too: events that follow from one another."""
+
+    report: GroupingMetrics
+    several: int  # stories of two or more articles
+    pure: int  # ... of which all are of one event
+    events: int  # of two or more articles
+    whole: int  # ... of which all are in one story, whatever else is in it
+    wrong_pairs: int  # in one story, of different events
+    wrong_in_saga: int  # ... of one saga
+
+
+def measure_sagas(
+    stories: Mapping[str, str], clusters: Mapping[str, str], sagas: Mapping[str, str]
+) -> SagaMetrics:
+    """Measure the grouping of the articles with a cluster. `sagas`: of those that belong to one."""
+    members, events = defaultdict(list), defaultdict(list)
+    for article, cluster in clusters.items():
+        members[stories[article]].append(article)
+        events[cluster].append(article)
+    several = [group for group in members.values() if len(group) > 1]
+    wanted = [group for group in events.values() if len(group) > 1]
+    pairs = [pair for group in several for pair in itertools.combinations(group, 2)]
+    wrong = [(a, b) for a, b in pairs if clusters[a] != clusters[b]]
+    return SagaMetrics(
+        report=measure(stories, clusters),
+        several=len(several),
+        pure=sum(len({clusters[one] for one in group}) == 1 for group in several),
+        events=len(wanted),
+        whole=sum(len({stories[one] for one in group}) == 1 for group in wanted),
+        wrong_pairs=len(wrong),
+        wrong_in_saga=sum(a in sagas and sagas[a] == sagas.get(b) for a, b in wrong),
     )
 
 

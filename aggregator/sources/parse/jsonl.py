@@ -61,6 +61,7 @@ class LabelledRecord(FrozenStruct, frozen=True, kw_only=True):
     entry: Entry
     id: str
     cluster: str | None = None
+    saga: str | None = None  # of events that follow from one another
     copy_of: str | None = None
     problem: str | None = None
 
@@ -136,7 +137,7 @@ def read_labelled(line: bytes | str, *, file_name: str, line_number: int) -> Lab
         found_id = _id_in(line) or fallback
         return LabelledRecord(entry=Entry(source=file_name, guid=found_id), id=found_id, problem=str(error))
     record_id = _writable(_string(record, "id")) or fallback
-    labels = {key: _writable(_string(record, key)) or None for key in ("cluster", "copy_of")}
+    labels = {key: _writable(_string(record, key)) or None for key in ("cluster", "saga", "copy_of")}
     try:
         entry = entry_of_record(record, file_name=file_name)
     except ReadError as error:

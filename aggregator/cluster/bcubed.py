@@ -4,6 +4,7 @@ A grouping maps article ids to stories; the labels map article ids to clusters. 
 measured. All functions are pure. BCubed: Bagga and Baldwin 1998.
 """
 
+import itertools
 import math
 from collections import Counter, defaultdict
 from collections.abc import Collection, Iterable, Mapping

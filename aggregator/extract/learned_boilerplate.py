@@ -21,8 +21,7 @@ from aggregator.text.lines import ends_sentence, folded, has_words
 class BoilerplateTuning(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Section `boilerplate` of config/tuning.yaml."""
 
-    first_lines: int
-    last_lines: int
+    end_lines: int
     window: int
     min_articles: int
     min_share: float
@@ -30,15 +29,14 @@ class BoilerplateTuning(msgspec.Struct, frozen=True, kw_only=True, forbid_unknow
     middle_words: int
     middle_lines: int
     notice_similarity: float
-    notice_headline_overlap: float
-    notice_headline_in_text: float
+    notice_headline_share: float
 
 
 def hash_lines(paragraphs: Sequence[str], tuning: BoilerplateTuning) -> LineHashes:
     """Return the hashes of a text's lines; `removed` is empty."""
     count = len(paragraphs)
     ends = [line for number, line in enumerate(paragraphs) if _is_edge(number, count, tuning)]
-    inner = paragraphs[tuning.first_lines : max(count - tuning.last_lines, 0)]
+    inner = paragraphs[tuning.end_lines : max(count - tuning.end_lines, 0)]
     short = [line for line in inner if not has_words(line, tuning.middle_words + 1)]
     sentences = [line for line in ends if ends_sentence(line)]
     return LineHashes(
@@ -107,7 +105,7 @@ def learn_boilerplate(rows: Iterable[bytes], tuning: BoilerplateTuning) -> Learn
 
 
 def _is_edge(number: int, count: int, tuning: BoilerplateTuning) -> bool:
-    return number < tuning.first_lines or number >= count - tuning.last_lines
+    return number < tuning.end_lines or number >= count - tuning.end_lines
 
 
 def _keys(lines: Iterable[str]) -> tuple[int, ...]:

@@ -28,7 +28,6 @@ class StoryTuning(msgspec.Struct, frozen=True, kw_only=True):
     shared_words_min: float
     shared_quoted_min: int
     named_share_max: float
-    whole_cosine: float
     same_words_share: float
     postings_cap: int
     # what is shown

@@ -38,11 +38,10 @@ def is_notice(title: str, text: str, other_title: str, other_text: str, tuning: 
     A text that mentions the other headline may be the same report under a new one.
     """
     own, other, said = _stems(title), _stems(other_title), _stems(text)
-    if not own or not other or len(own & said) > tuning.notice_headline_in_text * len(own):
+    most = tuning.notice_headline_share
+    if not own or not other or len(own & said) > most * len(own):
         return False
-    is_others = len(other & said) > tuning.notice_headline_in_text * len(other)
-    alike = tuning.notice_headline_overlap if is_others else tuning.notice_similarity
-    if len(own & other) > alike * min(len(own), len(other)):
+    if len(own & other) > most * min(len(own), len(other)):
         return False
     mine, theirs = shingle_hashes(text), shingle_hashes(other_text)
     return min(len(mine), len(theirs)) > 0 and (

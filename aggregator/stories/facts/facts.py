@@ -145,7 +145,7 @@ def _tell_one_thing(one: SentenceFeatures, other: SentenceFeatures, tuning: Stor
     numbers, others = one.read.numbers, other.read.numbers
     if max(len(numbers - others), len(others - numbers)) >= 2:
         return False
-    if cosine(one, other) >= tuning.whole_cosine:
+    if cosine(one, other) >= tuning.count_from:
         return True
     # Names alone would join the acts of two people at one place.
     if not (numbers & others) - SMALL_NUMBERS and named_share(one, other) >= tuning.named_share_max:

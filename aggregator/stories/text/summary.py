@@ -133,6 +133,7 @@ def _read(lead: str, language: str | None, title: str) -> tuple[OpeningSentence,
     texts = [without_heading(text, title) for text in split]
     while len(texts) > 1 and front_matter(texts[0], language) in NO_BEGINNING:
         del texts[0]  # a caption or a label: the report begins after it
+    texts = texts[:OPENING_SENTENCES]
     bad = {text for text in texts if front_matter(text, language) not in (None, "few words")}
     return tuple(
         OpeningSentence(
@@ -142,7 +143,7 @@ def _read(lead: str, language: str | None, title: str) -> tuple[OpeningSentence,
             opens=text not in bad and not leans(text, language),
             place=place,
         )
-        for place, text in enumerate(texts[:OPENING_SENTENCES])
+        for place, text in enumerate(texts)
     )
 
 

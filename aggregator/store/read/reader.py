@@ -335,7 +335,7 @@ class StoryReader:
         """Return the source with this id; None if there is none."""
         chosen = select(source.c.id).where(source.c.id == id)
         with self.database.read() as connection:
-            found = listed(connection, self._now(), with_verdicts=False, chosen=chosen)
+            found = listed(connection, self._now(), chosen)
         return found[0] if found else None
 
     def state(self) -> Health:

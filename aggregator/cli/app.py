@@ -95,7 +95,6 @@ _GROUPS: Final = {
     "correct": "correct.correct",
     "sources": "sources.sources",
     "token": "admin.token",
-    "readers": "admin.readers",
     "webhooks": "webhooks.webhooks",
     "notify": "webhooks.notify",
     "db": "db.db",

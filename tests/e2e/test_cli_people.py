@@ -40,7 +40,7 @@ def _commands(command: Any, path: tuple[str, ...] = ()) -> Iterator[tuple[str, .
         yield from _commands(child, (*path, name))
 
 
-_GROUP_NAMES = ("token", "webhooks", "notify", "readers", "sources", "db", "config", "correct")
+_GROUP_NAMES = ("token", "webhooks", "notify", "sources", "db", "config", "correct")
 GROUPS = {(), *((name,) for name in _GROUP_NAMES)}
 COMMANDS = sorted({*_commands(typer.main.get_command(make_app()))} - GROUPS)
 # What needs a terminal of its own or an end of its own; tested elsewhere.

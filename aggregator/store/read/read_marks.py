@@ -115,7 +115,7 @@ class ReadMarks:
             is_behind = found is not None and bool(_merges(connection, found, 1))
         if is_behind:
             with suppress(DatabaseBusyError, NotWritableError), self._database.write() as connection:
-                if (found := _reader(connection, name)) is not None:  # else it was removed meanwhile
+                if (found := _reader(connection, name)) is not None:
                     _follow_merges(connection, found)
         return found
 
@@ -137,8 +137,6 @@ class ReadMarks:
     ) -> None:
         """Mark stories. Raises UsageError for too many starred ones."""
         with self._database.write() as connection:
-            if _reader(connection, who.name) is None:
-                return  # removed meanwhile
             changed: dict[int, tuple[ReaderItem, dt.datetime]] = {}
             for one in _marked(connection, who, _live(connection, numbers)):
                 is_read = one.is_read if read is None else read
@@ -203,35 +201,6 @@ def reader_name(text: str) -> str:
     if not name or len(name) > _NAME_CHARS or not name.isprintable():
         raise UsageError(f"the name of a reader has 1 to {_NAME_CHARS} printable characters")
     return name
-
-
-class ReaderSummary(FrozenStruct, frozen=True, kw_only=True, omit_defaults=False):
-    """A reader for people: its number of starred stories, and of marks (`MOST_MARKS`) besides."""
-
-    name: str
-    created_at: dt.datetime
-    starred: int
-    marks: int
-
-
-def all_readers(connection: Connection) -> list[ReaderSummary]:
-    """Return all readers, the first one first."""
-    starred = func.count().filter(read_mark.c.is_starred)
-    marks = func.count(read_mark.c.story) - starred
-    rows = connection.execute(
-        select(reader.c.name, reader.c.created_at, starred.label("starred"), marks.label("marks"))
-        .outerjoin(read_mark, read_mark.c.reader == reader.c.reader_no)
-        .group_by(reader.c.reader_no)
-        .order_by(reader.c.reader_no)
-    )
-    return [ReaderSummary(**row._mapping) for row in rows]
-
-
-def remove_reader(connection: Connection, name: str) -> None:
-    """Delete a reader with its marks and stars. Raises UsageError if nobody has the name."""
-    name = reader_name(name)
-    if not connection.execute(delete(reader).where(reader.c.name == name)).rowcount:
-        raise UsageError(f"there is no reader {name!r}; `aggregator readers list` shows all")
 
 
 def _reader(connection: Connection, name: str) -> Reader | None:

@@ -12,11 +12,9 @@ import pytest
 from sqlalchemy import select
 
 from aggregator.config.settings import SavedQuery
-from aggregator.model.errors import UsageError
 from aggregator.store.engine.database import Database
 from aggregator.store.intake import sources
 from aggregator.store.read import read_marks
-from aggregator.store.read.read_marks import all_readers, remove_reader
 from aggregator.store.stories import api_tokens
 from aggregator.store.stories.api_tokens import Scope
 from aggregator.store.tables import read_mark, reader, story
@@ -137,7 +135,7 @@ def test_a_token_in_the_path_signs_nobody_in_and_changes_nothing(room: Newsroom)
         f"{in_path}/accounts/ClientLogin", data={"Email": "ada", "Passwd": "x"}, headers=STRANGER
     )
     assert answer.status_code == 401
-    assert read_by(room.database, all_readers) == []
+    assert queried(room.database, select(reader.c.name)).all() == []
     ada = signed_in(room)
     form = {"i": ada.ids()[0], "a": READ}
     for given, status in (("ada/-", 401), (ada.auth, 200)):
@@ -145,24 +143,6 @@ def test_a_token_in_the_path_signs_nobody_in_and_changes_nothing(room: Newsroom)
         answer = room.client.post(f"{in_path}/reader/api/0/edit-tag", data=form, headers=headers)
         assert answer.status_code == status
     assert ada.unread() == ada.ids()[1:]
-
-
-def test_a_reader_is_listed_and_removed(room: Newsroom, phone: ReaderClient) -> None:
-    one, two, *_ = phone.ids()
-    phone.mark(one, two, add=READ)
-    phone.mark(two, add=STARRED)
-    signed_in(room, "Grace")
-    with room.database.write() as connection:
-        ada, grace = all_readers(connection)
-        assert (ada.name, ada.starred, ada.marks, grace.name, grace.marks) == ("ada", 1, 1, "grace", 0)
-        remove_reader(connection, " ADA ")
-        assert [one.name for one in all_readers(connection)] == ["grace"]
-        with pytest.raises(UsageError, match="no reader 'ada'"):
-            remove_reader(connection, "ada")
-    assert phone.http.get("/reader/api/0/user-info").status_code == 401
-    secret = phone.auth.rpartition("/")[2]
-    again = ReaderClient(room.client.base_url, "Ada", secret)
-    assert again.unread() == again.ids(), "a new reader"
 
 
 def test_fluent_reader_is_of_another_origin_and_sends_no_edit_token(room: Newsroom) -> None:

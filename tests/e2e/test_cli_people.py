@@ -235,18 +235,16 @@ def _completed(folder: Path, shell: str, typed: str) -> list[str]:
 
 @pytest.mark.later
 @pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])
-def test_shells_complete_commands_options_and_values(stage: Path, shell: str) -> None:
+def test_shells_complete_commands_and_options(stage: Path, shell: str) -> None:
     def offered(typed: str) -> str:
         return "\n".join(_completed(stage, shell, typed))
 
     assert "--min-reports" in offered("aggregator stories --min-r")
-    assert all(one["id"] in offered("aggregator story ") for one in _stories(stage)[:1])
     if shell == "bash":  # the others differ in how they ask, not in what they are told
         assert "stories" in offered("aggregator sto")
         assert "export" in offered("aggregator sources exp")
         formats = offered("aggregator stories --format ")
         assert all(name in formats for name in ("table", "json", "jsonl", "csv"))
-        assert "floods" in offered("aggregator stories --config config.yaml --saved f")
 
 
 def test_the_script_for_bash_completes_in_a_real_bash(stage: Path) -> None:
@@ -261,11 +259,6 @@ def test_the_script_for_bash_completes_in_a_real_bash(stage: Path) -> None:
     )
     shown = subprocess.run(["bash", "-c", asked], capture_output=True, text=True, check=True, cwd=stage)
     assert shown.stdout.split() == ["json", "jsonl"]
-
-
-def test_completion_before_there_is_anything_is_quiet(tmp_path: Path) -> None:
-    assert "".join(_completed(tmp_path, "bash", "aggregator story ")) == ""
-    assert list(tmp_path.iterdir()) == [], "asking makes no database"
 
 
 def _stories(folder: Path) -> list[dict[str, Any]]:

@@ -437,13 +437,12 @@ class AssignedEntry(FrozenStruct, frozen=True, kw_only=True):
     article: str
     story: str
     copy_of: str | None
-    body_words: int
 
 
 def assignments(connection: Connection) -> list[AssignedEntry]:
     """Return the assignment of every placed entry, in the order of entries."""
     statement = (
-        select(entry.c.entry_no, entry.c.article, article.c.story, article.c.copy_of, article.c.body_words)
+        select(entry.c.entry_no, entry.c.article, article.c.story, article.c.copy_of)
         .join(article, article.c.id == entry.c.article)
         .order_by(entry.c.entry_no)
     )

@@ -26,7 +26,7 @@ from aggregator.config.hosts import is_loopback
 from aggregator.config.messages import counted, redact
 from aggregator.config.settings import Config
 from aggregator.model.errors import AggregatorError, DatabaseOutdatedError, DatabaseTooNewError
-from aggregator.model.health_report import BackupState, Finding, HealthCheckTuning
+from aggregator.model.health_report import Finding, HealthCheckTuning
 from aggregator.model.read_model import SourceView
 from aggregator.pipeline.kinds.source_kind import source_kind
 from aggregator.store import migrate
@@ -265,11 +265,6 @@ _ADVICE = (
     ("does not exist", "as its owner: createuser USER; createdb --owner USER --encoding UTF8 NAME"),
     ("pip install", "pip install 'psycopg[binary]'"),
     ("no tables yet", "aggregator db upgrade"),
-    (
-        "of an unreleased aggregator",
-        "with the program that wrote it: aggregator export --output all.jsonl.zst",
-    ),
-    ("nothing says by which version", "aggregator db restore BACKUP --replace"),
 )
 
 
@@ -301,8 +296,6 @@ def _database(context: DoctorContext) -> Iterator[Finding]:
             else f"systemctl status postgresql; pg_isready; see `database:` in {context.config_name}"
         )
         advice = next((advice for part, advice in _ADVICE if part in message), otherwise)
-        if "BACKUP" in advice:
-            advice = advice.replace("BACKUP", context.newest_backup)
         yield problem(message, advice)
     else:
         # `_place` reports a full disk and a file of another user.
@@ -358,10 +351,6 @@ def _contents(context: DoctorContext) -> Iterator[Finding]:
     """Run all checks in one read transaction; of a database to come those that need none."""
     if not context.has_database:
         yield from _open_to_others(context, ())
-        why = backup.why_not(backup.backup_folder(context.config), 0)
-        if context.config.backup.every is not None and why is not None:
-            state = BackupState(words=f"no backup can be made: {why}")
-            yield from of_database(backup=state)
         return
     all_tuning = context.config.effective_tuning
     with context.database.read() as connection:

@@ -162,7 +162,6 @@ class BackupState(FrozenStruct, frozen=True, kw_only=True, omit_defaults=False):
     next: dt.datetime | None = None  # when it is due; None before anything is stored
     size_bytes: int | None = None
     words: str | None = None
-    is_late: bool = False  # the daemon could make one, and has not
 
 
 class HealthSnapshot(FrozenStruct, frozen=True, kw_only=True):

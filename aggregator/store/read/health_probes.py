@@ -107,10 +107,7 @@ def of_database(
     if stored is not None and stored.all_fail is not None:
         yield problem(stored.all_fail, "aggregator sources list --failing")
     if backup is not None and backup.words is not None:
-        if backup.is_late:
-            yield warning(backup.words, "aggregator db backup; it reports why if it fails")
-        else:
-            yield problem(backup.words, "aggregator db backup, when that is corrected")
+        yield warning(backup.words, "aggregator db backup; it reports why if it fails")
     for words in stored.problems if stored is not None else ():
         group = "webhooks" if words.startswith("webhook ") else "notify"
         yield warning(words, f"aggregator {group} list, then aggregator {group} test NAME")

@@ -332,18 +332,6 @@ def test_a_backup_that_was_not_made(patient: Patient) -> None:
     )
 
 
-@pytest.mark.parametrize(
-    ("folder", "what"),
-    [
-        ("config.yaml", "config.yaml is not a folder"),
-        ("config.yaml/backups", "config.yaml is not a folder"),
-        ("/proc/here", "no backup can be made: "),  # where nothing fits in
-    ],
-)
-def test_a_backup_that_cannot_be_made(patient: Patient, folder: str, what: str) -> None:
-    patient.the_one("problem", what, "aggregator db backup", backup={"every": "1d", "folder": folder})
-
-
 def test_a_mistake_beside_a_server_that_does_not_answer(patient: Patient) -> None:
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))

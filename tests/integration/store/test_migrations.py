@@ -197,12 +197,6 @@ def test_tables_are_created_in_the_first_schema_of_the_search_path(postgres: Pos
     server.close()
 
 
-def test_a_database_that_lost_its_revision_is_called_damaged(database: Database) -> None:
-    executed(database, text("DELETE FROM alembic_version"))
-    with pytest.raises(AggregatorError, match=r"damaged.*aggregator db restore FILE --replace"):
-        check(database)
-
-
 def test_an_older_database_is_named_with_what_to_type(empty: Database) -> None:
     with pytest.raises(DatabaseOutdatedError, match="aggregator db upgrade"):
         check(empty)

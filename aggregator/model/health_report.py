@@ -143,17 +143,6 @@ class DatabaseSize(FrozenStruct, frozen=True, kw_only=True, omit_defaults=False)
     free_disk_bytes: int | None = None
 
 
-class SourceGauge(FrozenStruct, frozen=True, kw_only=True):
-    """The metrics of one source."""
-
-    id: str
-    health: str
-    last_success: dt.datetime | None
-    new: int
-    known: int
-    refused: int
-
-
 class BackupState(FrozenStruct, frozen=True, kw_only=True, omit_defaults=False):
     """The state of the backups; `words` is a message where something is wrong."""
 
@@ -170,10 +159,8 @@ class HealthSnapshot(FrozenStruct, frozen=True, kw_only=True):
     at: dt.datetime
     stored: DatabaseStatus
     place: DatabaseSize
-    sources: tuple[SourceGauge, ...] = ()
     why_not_writable: str | None = None
     revision: str | None = None
-    events: dict[str, int] = {}  # noqa: RUF012 - story events since the start, by kind
     backup: BackupState | None = None
 
 
@@ -205,5 +192,4 @@ class HealthCheckTuning(msgspec.Struct, frozen=True, kw_only=True):
     """Section `health_checks` of config/tuning.yaml, which states the units."""
 
     probe_seconds: float
-    sources_labelled: int
     worker_bytes: int

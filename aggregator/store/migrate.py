@@ -167,17 +167,11 @@ def is_of_unknown_revision(database: Database) -> bool:
 
 
 def clear(database: Database) -> None:
-    """Drop our tables on a server, before a restore. Log the names of tables that stay."""
+    """Drop our tables on a server, before a restore."""
     with database.write(unhurried=True) as connection:
         for name in (*metadata.tables, "article_search", "alembic_version"):
             connection.execute(text(f'DROP TABLE IF EXISTS "{name}" CASCADE'))  # with the views on it
         connection.execute(text("DROP VIEW IF EXISTS v_now"))  # it depends on no table
-        if left := inspect(connection).get_table_names():
-            log.warning(
-                "these tables are not of this version and stay: %s",
-                ", ".join(sorted(left)),
-                extra={"event": "foreign_tables_kept"},
-            )
 
 
 def _migrate(database: Database, keep: Callable[[str], object] | None) -> None:

@@ -351,11 +351,8 @@ def test_a_database_to_come_without_its_folder(tmp_path: Path) -> None:
 def test_what_a_database_to_come_will_lack(tmp_path: Path) -> None:
     """No database is there to be asked, and none is made."""
     empty = Patient(tmp_path, Database(f"sqlite:///{tmp_path / 'stories.db'}"))
-    token, backup = empty.ill(
-        server={"host": "0.0.0.0", "port": 0}, public_url="http://a.example", backup={"folder": "config.yaml"}
-    )
+    (token,) = empty.ill(server={"host": "0.0.0.0", "port": 0}, public_url="http://a.example")
     assert ("no token has the scope read" in token.what, "token create" in token.advice) == (True, True)
-    assert "is not a folder" in backup.what
     assert not (tmp_path / "stories.db").exists()
 
 
@@ -364,7 +361,7 @@ def test_what_a_database_to_come_will_lack(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     ("revision", "what", "advice"),
-    [("9999", "newer", "install that version"), ("0031", "revision 0031", "aggregator export")],
+    [("9999", "newer", "install that version"), ("0031", "revision 0031", "database:")],
 )
 def test_a_newer_or_unreleased_database(patient: Patient, revision: str, what: str, advice: str) -> None:
     executed(patient.database, text("UPDATE alembic_version SET version_num = :n"), {"n": revision})

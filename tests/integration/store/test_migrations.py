@@ -146,7 +146,7 @@ def test_a_database_of_a_newer_or_unreleased_program_is_refused_and_left_alone(
     database: Database, revision: str
 ) -> None:
     executed(database, text("UPDATE alembic_version SET version_num = :n"), {"n": revision})
-    error, code, words = ConfigError, 2, f"revision {revision} .* `aggregator export .* import"
+    error, code, words = ConfigError, 2, f"revision {revision} of an unreleased"
     if revision == "9999":
         error, code, words = DatabaseTooNewError, 4, revision
     for use in (upgrade, check):

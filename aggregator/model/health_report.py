@@ -9,8 +9,6 @@ import math
 from collections.abc import Iterable
 from typing import Final, Literal
 
-import msgspec
-
 from aggregator.model.core import FrozenStruct
 
 _DAY_SECONDS = 86400.0
@@ -186,10 +184,3 @@ class HealthReport(FrozenStruct, frozen=True, kw_only=True, omit_defaults=False)
         """The uptime for people, as "3 d 4 h" or "4 h 5 min"."""
         days, rest = divmod(int(self.uptime_seconds), 86_400)
         return f"{days} d {rest // 3600} h" if days else f"{rest // 3600} h {rest % 3600 // 60} min"
-
-
-class HealthCheckTuning(msgspec.Struct, frozen=True, kw_only=True):
-    """Section `health_checks` of config/tuning.yaml, which states the units."""
-
-    probe_seconds: float
-    worker_bytes: int

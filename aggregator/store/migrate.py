@@ -17,7 +17,6 @@ from sqlalchemy.exc import DatabaseError
 from aggregator.model.errors import (
     ConfigError,
     DamagedFileError,
-    DatabaseBusyError,
     DatabaseOutdatedError,
     DatabaseReplacedError,
     DatabaseTooNewError,
@@ -31,7 +30,6 @@ from aggregator.store.tables import VIEWS, metadata
 log = logging.getLogger(__name__)
 
 _ADVISORY_KEY = 0x6D696772  # "migr"
-_ATTEMPTS = 20  # while another process has the lock, each `lock_seconds` long: ten minutes
 
 
 def migrations_folder() -> Path:
@@ -111,19 +109,8 @@ def upgrade(
     make_file(database, allow_new=allow_new)
     before = revision_of(database)
     _refuse_unknown(database, before)
-    attempt = 0  # another process that upgrades may take minutes
-    while before != newest_revision():
-        try:
-            _migrate(database, keep)
-            break
-        except DatabaseBusyError:
-            attempt += 1
-            if attempt == _ATTEMPTS:
-                raise
-            log.info(
-                "the database must be upgraded; another process has it locked: waiting",
-                extra={"event": "migration_delayed"},
-            )
+    if before != newest_revision():
+        _migrate(database, keep)
     return before, newest_revision()
 
 

@@ -29,7 +29,6 @@ from aggregator.model.counters import Metrics
 from aggregator.model.health_report import (
     BackupState,
     Finding,
-    HealthCheckTuning,
     HealthReport,
     HealthSnapshot,
     ProcessState,
@@ -39,6 +38,7 @@ from aggregator.store.migrate import newest_revision
 from aggregator.store.read import health_probes
 from aggregator.store.read.health_probes import of_database, of_file, of_process, problem
 
+PROBE_SECONDS = 2.0  # for the database to answer a probe; usual probes wait 5 to 10 (chosen)
 _FEW_FILES = 0.9  # of what may be open
 _PAGE = os.sysconf("SC_PAGE_SIZE")
 
@@ -230,7 +230,6 @@ class HealthMonitor:
         self.metrics_registry = metrics_registry
         self.process = process
         self.backups = backups
-        self.tuning = all_tuning.section("health_checks", HealthCheckTuning)
         self.rules_version = all_tuning.version
         self._all_tuning = all_tuning
 
@@ -261,7 +260,7 @@ class HealthMonitor:
         process, now = self.process(), self._now()
         own = tuple(of_process(process))
         if snapshot is None:
-            words = f"the database did not answer within {self.tuning.probe_seconds:g} s"
+            words = f"the database did not answer within {PROBE_SECONDS:g} s"
             own = (problem(words, "journalctl -u aggregator -n 100; check its server or disk"), *own)
         problems = (*own, *(self._of_the_database(snapshot) if snapshot else ()))
         writable = snapshot is not None and snapshot.why_not_writable is None

@@ -231,33 +231,7 @@ def test_who_owns_loopback_is_said(patient: Patient, settings: dict[str, Any], i
     assert any("need a token to read" in one.what for one in said) is not is_owner
 
 
-# --- the machine -------------------------------------------------------------------------------------------
-
-
-def test_more_workers_than_memory(patient: Patient) -> None:
-    there = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
-    patient.the_one(
-        "warning", "and 64 workers need", "workers: 1",
-        work={"workers": 64}, tuning={"health_checks": {"worker_bytes": there // 64}},
-    )  # fmt: skip
-
-
 # --- files -------------------------------------------------------------------------------------------------
-
-
-def test_a_watched_folder_that_is_not_there(patient: Patient) -> None:
-    where = patient.folder / "nowhere"
-    found = patient.the_one("problem", f"{where} does not exist", "", sources=[{"folder": "nowhere"}])
-    assert found.advice == f"mkdir -p {where}"
-
-
-def test_a_watched_folder_that_cannot_be_read(patient: Patient, open_folder: Path) -> None:
-    (open_folder / "closed").mkdir(mode=0o300)
-    file = patient.folder / "config.yaml"
-    file.write_text(yaml.safe_dump({"sources": [{"folder": str(open_folder / "closed")}]}))
-    with as_somebody_in(open_folder, file) as config:
-        said = list(examine(config))
-    assert f"chmod a+rx {open_folder / 'closed'}" in [one.advice for one in said]
 
 
 @contextlib.contextmanager

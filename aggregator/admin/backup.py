@@ -298,7 +298,7 @@ def backups(config: Config) -> list[Backup]:
 
 
 def _found(folder: Path, name: str) -> list[Backup]:
-    """Return the backups in `folder`, the newest first; [] if it cannot be read, which `why_not` reports."""
+    """Return the backups in `folder`, the newest first; [] if it cannot be read."""
     try:
         paths = list(folder.iterdir())
     except OSError:
@@ -321,20 +321,13 @@ def backup_state(config: Config, database: Database, now: dt.datetime) -> Backup
     """Return the state of the daemon's backups; reads at most one row of the database."""
     every, last, due = config.backup.every, _last(config, now), due_at(config, database, now)
     is_late = due is not None and now > due + dt.timedelta(seconds=_LATE_SHARE * (every or 0))
-    problem = None if every is None else why_not(backup_folder(config), bytes_needed(database, packed=True))
-    words = None
-    if problem is not None:
-        words = f"no backup can be made: {problem}"
-    elif is_late:
-        made = "there is none yet" if last is None else f"the last one is from {last.made_at:%Y-%m-%d}"
-        words = f"a backup is overdue: {made}"
+    made = "there is none yet" if last is None else f"the last one is from {last.made_at:%Y-%m-%d}"
     return BackupState(
         every_seconds=every,
         last=None if last is None else last.made_at,
         next=due,
         size_bytes=None if last is None else last.size_bytes,
-        words=words,
-        is_late=problem is None and is_late,
+        words=f"a backup is overdue: {made}" if is_late else None,
     )
 
 
@@ -357,22 +350,6 @@ def due_at(config: Config, database: Database, now: dt.datetime) -> dt.datetime 
 def _last(config: Config, now: dt.datetime) -> Backup | None:
     # A backup with a future time was made while the clock was wrong; it must not delay the next one.
     return next((one for one in backups(config) if one.made_at <= now), None)
-
-
-def why_not(folder: Path, needed: int) -> str | None:
-    """Return why no backup of `needed` bytes can be written to `folder`; None if it can."""
-    existing = next(one for one in (folder, *folder.parents) if os.path.lexists(one))
-    if not os.path.isdir(existing):  # noqa: PTH112 - Path raises for long names and unreadable folders
-        return f"{existing} is not a folder"
-    if not os.access(
-        existing, os.R_OK | os.W_OK | os.X_OK, effective_ids=os.access in os.supports_effective_ids
-    ):
-        return f"{existing} cannot be written by this user"
-    try:
-        check_free_disk(existing, needed)
-    except NotWritableError as error:
-        return str(error)
-    return None
 
 
 # --- backing up --------------------------------------------------------------------------------------------

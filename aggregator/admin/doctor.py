@@ -1,6 +1,6 @@
 """`aggregator doctor`: find problems and name the command that helps.
 
-The checks run in this order: configuration, machine, files, database, stored contents, daemon. Each check has
+The checks run in this order: configuration, files, database, stored contents, daemon. Each check has
 a time limit, changes nothing, and works whether or not a daemon runs. What the daemon reports, too, is in
 store/read/health_probes.py.
 """
@@ -26,7 +26,7 @@ from aggregator.config.hosts import is_loopback
 from aggregator.config.messages import counted, redact
 from aggregator.config.settings import Config
 from aggregator.model.errors import AggregatorError, DatabaseOutdatedError, DatabaseTooNewError
-from aggregator.model.health_report import BackupState, Finding, HealthCheckTuning
+from aggregator.model.health_report import Finding
 from aggregator.model.read_model import SourceView
 from aggregator.pipeline.kinds.source_kind import source_kind
 from aggregator.store import migrate
@@ -45,7 +45,6 @@ class DoctorContext:
 
     def __init__(self, config: Config) -> None:
         self.config = config
-        self.tuning = config.effective_tuning.section("health_checks", HealthCheckTuning)
         self.check_seconds: float = config.effective_tuning.values("database")["read_seconds"]
         self.now = dt.datetime.now(dt.UTC)
         self.config_name = str(config.file or "config.yaml")
@@ -70,20 +69,12 @@ class DoctorContext:
         """The path of the newest backup, else the word BACKUP."""
         return next((str(one.path) for one in backup.backups(self.config)), "BACKUP")
 
-    @property
-    def watched_folders(self) -> list[Path]:
-        """The watched folders of the configuration."""
-        kinds = ((source_kind(one.kind), one) for one in self.config.sources)
-        return [Path(kind.address(one, self.config)) for kind, one in kinds if kind.is_local]
-
 
 def examine(config: Config) -> Iterator[Finding]:
     """Run all checks and yield their findings, the fundamental ones first."""
     context = DoctorContext(config)
     try:
         yield from config_check.inspect(config)
-        yield from _within(context, _machine, "the machine")
-        yield from _within(context, _folders, "the watched folders")
         yield from _within(context, _place, "the disk of the database")
         findings = list(_within(context, _database, "the database"))
         yield from findings
@@ -134,56 +125,12 @@ def _within(
         raise raised[0]
 
 
-# --- the machine -------------------------------------------------------------------------------------------
-
-_DAEMON_BYTES = 256 * 2**20  # memory of a small daemon: 256 MiB (measured: 82 to 228 MB, docs/scale.md)
-
-
-def _machine(context: DoctorContext) -> Iterator[Finding]:
-    """Check the memory."""
-    work, available = context.config.work, _memory_bytes()
-    needed = _DAEMON_BYTES + work.worker_count * context.tuning.worker_bytes
-    if work.executor == "processes" and needed > available:
-        yield warning(
-            f"the daemon and {counted(work.worker_count, 'worker')} need {needed >> 20} MiB of memory; "
-            f"{available >> 20} MiB are available",
-            f"set `work: {{workers: 1}}` in {context.config_name}",
-        )
-
-
-def _memory_bytes() -> int:
-    """Return the memory of the machine, or the limit of the control group if that is smaller."""
-    size = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
-    limit = Path("/sys/fs/cgroup/memory.max")
-    text = limit.read_text(encoding="ascii").strip() if limit.is_file() else ""
-    return min(size, int(text)) if text.isdigit() else size
-
-
 # --- files -------------------------------------------------------------------------------------------------
 
 # File systems without working locks or shared memory, on which SQLite's WAL does not work.
 _NETWORK = frozenset({"nfs", "nfs4", "cifs", "smb3", "smbfs", "9p", "afs", "ceph", "glusterfs", "lustre"})
 _NETWORK_FUSE = ("fuse.sshfs", "fuse.glusterfs", "fuse.s3fs", "fuse.rclone", "fuse.davfs")
 _MOUNTS = Path("/proc/self/mountinfo")
-
-
-def _folders(context: DoctorContext) -> Iterator[Finding]:
-    """Check that the watched folders exist and are readable."""
-    for path in context.watched_folders:
-        if _is_missing(path):
-            yield problem(f"the watched folder {path} does not exist", f"mkdir -p {path}")
-        elif not _may(path, os.R_OK | os.X_OK):
-            yield problem(f"this user may not read the watched folder {path}", f"chmod a+rx {path}")
-
-
-def _is_missing(folder: Path) -> bool:
-    """Return whether the folder does not exist; False below a folder that this user may not search."""
-    try:
-        return not folder.is_dir()
-    except PermissionError:
-        return False
-    except OSError:  # a name that is too long
-        return True
 
 
 def _place(context: DoctorContext) -> Iterator[Finding]:
@@ -265,11 +212,7 @@ _ADVICE = (
     ("does not exist", "as its owner: createuser USER; createdb --owner USER --encoding UTF8 NAME"),
     ("pip install", "pip install 'psycopg[binary]'"),
     ("no tables yet", "aggregator db upgrade"),
-    (
-        "of an unreleased aggregator",
-        "with the program that wrote it: aggregator export --output all.jsonl.zst",
-    ),
-    ("nothing says by which version", "aggregator db restore BACKUP --replace"),
+    ("of an unreleased aggregator", "use another database: see `database:` in config.yaml"),
 )
 
 
@@ -301,8 +244,6 @@ def _database(context: DoctorContext) -> Iterator[Finding]:
             else f"systemctl status postgresql; pg_isready; see `database:` in {context.config_name}"
         )
         advice = next((advice for part, advice in _ADVICE if part in message), otherwise)
-        if "BACKUP" in advice:
-            advice = advice.replace("BACKUP", context.newest_backup)
         yield problem(message, advice)
     else:
         # `_place` reports a full disk and a file of another user.
@@ -358,10 +299,6 @@ def _contents(context: DoctorContext) -> Iterator[Finding]:
     """Run all checks in one read transaction; of a database to come those that need none."""
     if not context.has_database:
         yield from _open_to_others(context, ())
-        why = backup.why_not(backup.backup_folder(context.config), 0)
-        if context.config.backup.every is not None and why is not None:
-            state = BackupState(words=f"no backup can be made: {why}")
-            yield from of_database(backup=state)
         return
     all_tuning = context.config.effective_tuning
     with context.database.read() as connection:
@@ -372,7 +309,7 @@ def _contents(context: DoctorContext) -> Iterator[Finding]:
         yield from of_database(stored=stored)
         if not stored.sources:
             yield ok("sources: none yet", "aggregator sources add URL, or list them in config.yaml")
-        yield from _sources(failing, context)
+        yield from _sources(failing)
         for one in rejected.latest(connection, _REJECTED_SHOWN):
             yield warning(
                 f"{one.item}: {one.reason}", "correct it and ingest it again; the warning then disappears"
@@ -392,10 +329,8 @@ def _open_to_others(context: DoctorContext, tokens: Iterable[api_tokens.ApiToken
     )
 
 
-def _sources(in_trouble: Sequence[SourceView], context: DoctorContext) -> Iterator[Finding]:
-    """Sources with a problem, except folders that `_folders` has reported as missing."""
-    missing = {str(path) for path in context.watched_folders if _is_missing(path)}
-    failing = [one for one in in_trouble if one.url not in missing]
+def _sources(failing: Sequence[SourceView]) -> Iterator[Finding]:
+    """Yield the sources with a problem."""
     for one in failing[:_SOURCES_SHOWN]:
         yield warning(f"source {one.name}: {one.problem or one.state}", _advice(one))
     if len(failing) > _SOURCES_SHOWN:

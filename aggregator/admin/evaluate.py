@@ -15,11 +15,11 @@ import resource
 import sys
 import tempfile
 import time
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import partial
 from pathlib import Path
-from typing import BinaryIO, Literal
+from typing import BinaryIO
 
 import msgspec
 
@@ -31,13 +31,12 @@ from aggregator.cluster.bcubed import (
     measure,
     measure_copies,
     measure_outlets,
-    measure_part,
     measure_sagas,
 )
 from aggregator.config.tuning import Tuning
 from aggregator.extract.article import first_sentences
 from aggregator.extract.limits import ExtractTuning
-from aggregator.model.core import ArticleView, FrozenStruct, utc_now
+from aggregator.model.core import FrozenStruct, utc_now
 from aggregator.model.errors import ReadError, UsageError
 from aggregator.pipeline.jobs import PARSER_FAILED
 from aggregator.pipeline.pipeline import Pipeline
@@ -82,11 +81,7 @@ STANDARD_INPUT = "-"
 
 _LINE_BYTES = 10 * 1024 * 1024
 _ENTRIES_A_TRANSACTION = 400
-# A text with at most this many words is a lead. Measured: 99 % of the texts in the dataset events-leads have
-# 91 words at most, all in events-fulltext have at least 303.
-_LEAD_WORDS = 100
 _REASON_CHARS = 160  # reasons with the same beginning are counted together
-_IDS_SHOWN = 5  # per reason
 _WORKER_VERDICTS = frozenset({"timeout", "memory"})  # verdicts of texts whose job failed
 
 
@@ -98,27 +93,11 @@ class Assignment(FrozenStruct, frozen=True, kw_only=True, omit_defaults=False):
     copy_of: str | None
 
 
-class EvaluationSlice(FrozenStruct, frozen=True, kw_only=True, omit_defaults=False):
-    """The quality of the grouping for the articles of one language or kind, measured against all articles."""
-
-    name: str
-    report: GroupingMetrics
-
-
 class MonthEvaluation(FrozenStruct, frozen=True, kw_only=True, omit_defaults=False):
     """The quality of the grouping of one month of news whose sagas are labelled, measured by itself."""
 
     month: str  # "2012-06"
     metrics: SagaMetrics
-
-
-class UnreadArticles(FrozenStruct, frozen=True, kw_only=True, omit_defaults=False):
-    """Articles without a fingerprint, for one reason; each counts as a story of its own."""
-
-    cause: Literal["worker", "record", "text"]  # the job failed; the record is invalid; there is no text
-    reason: str
-    articles: int
-    ids: tuple[str, ...]  # the first few
 
 
 class PagesLate(FrozenStruct, frozen=True, kw_only=True, omit_defaults=False):
@@ -137,13 +116,11 @@ class Evaluation(FrozenStruct, frozen=True, kw_only=True, omit_defaults=False):
     dataset: str
     articles: int
     stories: int
-    languages: tuple[EvaluationSlice, ...]
-    kinds: tuple[EvaluationSlice, ...]  # an undated article is in "undated" and in the kind of its length
     by_outlets: OutletMetrics | None  # None: no record has a cluster and an outlet
     months: tuple[MonthEvaluation, ...]  # () if no record has a saga
     copies: Score | None  # None: no record has `copy_of`
     copies_found: int
-    not_read: tuple[UnreadArticles, ...]
+    not_read: dict[str, int]  # articles without a fingerprint, each a story of its own, by reason
     failed_jobs: int  # articles that were not read because the job of a worker failed
     retired_share: float  # of all stories, merged into others later
     repeated_ids: int  # records with the id of an earlier record; each is measured separately
@@ -243,16 +220,10 @@ class _EvaluatedRecord(FrozenStruct, frozen=True, kw_only=True):
     record: LabelledRecord
     assigned: AssignedEntry | None = None  # None: it got no fingerprint; `result` has the reason
     result: inbox.EntryResult | None = None
-    view: ArticleView | None = None
 
     @property
     def story(self) -> str:
         return self.assigned.story if self.assigned else f"alone-{self.key}"
-
-    @property
-    def language(self) -> str:
-        """The declared language, else the detected one."""
-        return self.record.entry.language or (self.view and self.view.language) or "unknown"
 
 
 def evaluate(
@@ -363,22 +334,15 @@ def _evaluated_records(
 ) -> list[_EvaluatedRecord]:
     assigned_entries = {one.entry_no: one for one in assignments(connection)}
     results = {one.entry_no: one for one in inbox.results(connection, numbers)}
-    found = {assigned.story for assigned in assigned_entries.values()}
-    members = article_views.views_of_stories(connection, found).values()
-    views = {view.id: view for view in itertools.chain.from_iterable(members)}
-    evaluated = []
-    for number, (entry_no, record) in enumerate(zip(numbers, records, strict=True)):
-        assigned = assigned_entries.get(entry_no)
-        evaluated.append(
-            _EvaluatedRecord(
-                key=f"{number:09}",
-                record=record,
-                assigned=assigned,
-                result=results.get(entry_no),
-                view=views.get(assigned.article) if assigned else None,
-            )
+    return [
+        _EvaluatedRecord(
+            key=f"{number:09}",
+            record=record,
+            assigned=assigned_entries.get(entry_no),
+            result=results.get(entry_no),
         )
-    return evaluated
+        for number, (entry_no, record) in enumerate(zip(numbers, records, strict=True))
+    ]
 
 
 # --- measuring ---------------------------------------------------------------------------------------------
@@ -395,23 +359,20 @@ def _evaluation(
 ) -> Evaluation:
     stories = {one.key: one.story for one in records}
     clusters = {one.key: one.record.cluster for one in records if one.record.cluster is not None}
-    stub_words = all_tuning.section("text", ExtractTuning).stub_words
     found_copies, labelled_copies = _copies_of(records), _labelled_copies(records)
-    not_read = _not_read(records)
+    unread = [one for one in records if one.assigned is None]
     return Evaluation(
         labelled=measure(stories, clusters) if clusters else None,
         dataset=dataset,
         articles=len(records),
         stories=len(set(stories.values())),
-        languages=_slices(stories, clusters, {one.key: (one.language,) for one in records}),
-        kinds=_slices(stories, clusters, {one.key: _kinds(one, stub_words) for one in records}, _KINDS),
         by_outlets=_by_outlets(records, loose),
         months=_months(records),
         copies=measure_copies(found_copies, labelled_copies) if any(labelled_copies.values()) else None,
         copies_found=sum(original is not None for original in found_copies.values()),
-        not_read=not_read,
+        not_read=dict(Counter(map(_reason, unread)).most_common()),
         retired_share=0.0,
-        failed_jobs=sum(group.articles for group in not_read if group.cause == "worker"),
+        failed_jobs=sum(map(_has_failed, unread)),
         repeated_ids=len(records) - len({one.record.id for one in records}),
         seconds=seconds,
         articles_per_second=len(records) / seconds,
@@ -462,40 +423,6 @@ def evaluate_corrections(assigned: Mapping[str, str], clusters: Mapping[str, str
     )
 
 
-def _slices(
-    stories: Mapping[str, str],
-    clusters: Mapping[str, str],
-    groups: Mapping[str, Sequence[str]],
-    order: Sequence[str] = (),
-) -> tuple[EvaluationSlice, ...]:
-    """Return one slice per group with a labelled article: in the order `order`, else the largest first."""
-    members = defaultdict(list)
-    for key in clusters:
-        for name in groups[key]:
-            members[name].append(key)
-    names = [name for name in order if name in members]
-    names = names or sorted(members, key=lambda name: (-len(members[name]), name))
-    return tuple(
-        EvaluationSlice(name=name, report=measure_part(stories, clusters, members[name])) for name in names
-    )
-
-
-_KINDS = ("full text", "title with lead", "title only", "live blog", "not read", "undated")
-
-
-def _kinds(one: _EvaluatedRecord, stub_words: int) -> tuple[str, ...]:
-    """Return the kinds of an article after its text was cleaned."""
-    if one.assigned is None or one.view is None:
-        return ("not read",)
-    if one.view.role == "container":
-        kind = "live blog"
-    elif one.assigned.body_words < stub_words:
-        kind = "title only"
-    else:
-        kind = "title with lead" if one.assigned.body_words <= _LEAD_WORDS else "full text"
-    return (kind,) if one.view.published else (kind, "undated")
-
-
 def _copies_of(records: Sequence[_EvaluatedRecord]) -> dict[str, str | None]:
     """Return the key of the original that the program found, by key; None if it is no copy."""
     key_of = {one.assigned.article: one.key for one in records if one.assigned}
@@ -520,26 +447,17 @@ def _labelled_copies(records: Sequence[_EvaluatedRecord]) -> dict[str, str | Non
     }
 
 
-def _not_read(records: Sequence[_EvaluatedRecord]) -> tuple[UnreadArticles, ...]:
-    """Group articles without a fingerprint by cause and reason: failed jobs first, then the most frequent."""
-    ids: dict[tuple[Literal["worker", "record", "text"], str], list[str]] = defaultdict(list)
-    for one in records:
-        if one.assigned is None:
-            ids[_cause(one)].append(one.record.id)
-    groups = [
-        UnreadArticles(cause=cause, reason=reason, articles=len(members), ids=tuple(members[:_IDS_SHOWN]))
-        for (cause, reason), members in ids.items()
-    ]
-    return tuple(sorted(groups, key=lambda group: (group.cause != "worker", -group.articles, group.reason)))
+def _reason(one: _EvaluatedRecord) -> str:
+    """Return why an article got no fingerprint."""
+    given = (one.result.reason or one.result.verdict) if one.result else None
+    return (one.record.problem or given or "it was not placed")[:_REASON_CHARS]
 
 
-def _cause(one: _EvaluatedRecord) -> tuple[Literal["worker", "record", "text"], str]:
-    verdict, reason = (one.result.verdict, one.result.reason) if one.result else (None, None)
-    if verdict in _WORKER_VERDICTS or (reason or "").startswith(PARSER_FAILED):
-        return "worker", (reason or verdict or "")[:_REASON_CHARS]
-    if one.record.problem:
-        return "record", one.record.problem[:_REASON_CHARS]
-    return "text", (reason or verdict or "it was not placed")[:_REASON_CHARS]
+def _has_failed(one: _EvaluatedRecord) -> bool:
+    """Whether the job of an article failed in its worker."""
+    if one.result is None:
+        return False
+    return one.result.verdict in _WORKER_VERDICTS or (one.result.reason or "").startswith(PARSER_FAILED)
 
 
 def _assignments(records: Sequence[_EvaluatedRecord]) -> list[Assignment]:

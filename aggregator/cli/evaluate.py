@@ -161,10 +161,6 @@ def _lines(result: "found.Evaluation") -> list[str]:
                 _report_row("BCubed", report),
                 _score_row("pairs", report.pairs, float(report.clusters == report.articles)),
                 *([_score_row("copies", result.copies, 0.0)] if result.copies else []),
-                "by language (BCubed)",
-                *(_report_row(f"  {one.name}", one.report) for one in result.languages),
-                "by kind (BCubed)",
-                *(_report_row(f"  {one.name}", one.report) for one in result.kinds),
             ]
         )
         lines += _outlet_lines(result)
@@ -245,21 +241,16 @@ def _warnings(result: "found.Evaluation") -> list[str]:
             "!!! Each counts as a separate story, so the figures below are not those of the program.",
         ]
     if result.not_read:
-        total = sum(group.articles for group in result.not_read)
-        lines.append(f"without a fingerprint, each a separate story: {counted(total, 'article')}")
-        for group in result.not_read[:_REASONS_SHOWN]:
-            ids = " ".join(group.ids) + (" ..." if group.articles > len(group.ids) else "")
-            cause = f"{_CAUSES[group.cause]}: {one_line(group.reason)} ({one_line(ids)})"
-            lines.append(f"  {group.articles:6,}  {cause}")
-        more = sum(group.articles for group in result.not_read[_REASONS_SHOWN:])
+        reasons = [*result.not_read.items()]
+        total = counted(sum(result.not_read.values()), "article")
+        lines.append(f"without a fingerprint, each a separate story: {total}")
+        lines += [f"  {articles:6,}  {one_line(reason)}" for reason, articles in reasons[:_REASONS_SHOWN]]
+        more = sum(articles for _, articles in reasons[_REASONS_SHOWN:])
         lines += [f"  {more:6,}  for other reasons"] if more else []
     if result.repeated_ids:
         repeated = counted(result.repeated_ids, "record repeats", "records repeat")
         lines.append(f"{repeated} the id of another; each is measured separately")
     return lines
-
-
-_CAUSES = {"worker": "job of a worker failed", "record": "bad record", "text": "no text"}
 
 
 _COLUMNS = ("articles", "events", "precision", "recall", "F1", "alone F1", "over-merge", "split")

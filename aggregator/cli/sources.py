@@ -28,7 +28,7 @@ sources = typer.Typer(
 )
 
 _ROOM_FOR_IDS = 110  # columns of a terminal; a narrower one leaves out the ids
-_OTHER_COLUMNS = 49  # of a line: the widest health (7), a rate, two times, a count of texts, and blanks
+_OTHER_COLUMNS = 49  # of a line: the widest health (7), a rate, two times, a count of articles, and blanks
 _LEAST_NAME = 12  # columns
 _SHOWN_OTHERS = 5
 _Source = Annotated[str, argument("SOURCE", "Use the source with this name, id or address.")]
@@ -83,7 +83,7 @@ def list_(
 
 _COLUMNS_CSV = (
     "id", "name", "kind", "url", "folder", "outlet", "language", "origin", "state", "cause", "problem",
-    "articles", "per_day", "texts", "pages", "last_success", "next_due", "interval_seconds",
+    "articles", "per_day", "last_success", "next_due", "interval_seconds",
 )  # fmt: skip
 
 
@@ -126,8 +126,7 @@ def show_(
 
 
 def _csv_row(one: "SourceView") -> Sequence[object]:
-    described = {"texts": _describe_counts(one.texts), "pages": _describe_counts(one.pages)}
-    values = msgspec.structs.asdict(one) | {"articles": one.article_count} | described
+    values = msgspec.structs.asdict(one) | {"articles": one.article_count}
     return [values[name] for name in _COLUMNS_CSV]
 
 
@@ -136,7 +135,7 @@ def _table(shown: Sequence["SourceView"]) -> None:
     width = output.terminal_width()
     is_narrow = width is not None and width < _ROOM_FOR_IDS
     room = (width or 0) - _OTHER_COLUMNS
-    columns = ["source", "health", "a day", "last success", "next due", "texts"]
+    columns = ["source", "health", "a day", "last success", "next due", "articles"]
     if not is_narrow:
         columns.insert(0, "id")
         room -= max((len(one.id) + 1 for one in shown), default=0)
@@ -148,7 +147,6 @@ def _table(shown: Sequence["SourceView"]) -> None:
     for one in shown:
         name = one.name if width is None else output.shortened(one.name, max(_LEAST_NAME, room))
         rate = one.per_day
-        good = f"{one.texts.get('ok', 0)} ok" if is_narrow and one.texts else _texts(one)
         values: dict[str, object] = {
             "id": one.id,
             "source": name,
@@ -157,14 +155,13 @@ def _table(shown: Sequence["SourceView"]) -> None:
             "a day": "-" if rate is None else f"{rate:.0f}" if rate >= 10 else f"{rate:.1f}",
             "last success": one.last_success,
             "next due": one.next_due,
-            "texts": good or None,
+            "articles": one.article_count,
             "cause": _cause(one),
         }
         rows.append([values[column] for column in columns])
-        left_out = [_texts(one) if good != _texts(one) else "", f"id {one.id}" if name != one.name else ""]
-        if parts := list(filter(None, [_cause(one), *left_out])):
+        if parts := list(filter(None, [_cause(one), f"id {one.id}" if name != one.name else ""])):
             notes.append(f"{one.name}: {'; '.join(parts)}")
-    output.table(columns, rows, wide=("texts",), cut=("source",), spare=("next due", "last success", "a day"))
+    output.table(columns, rows, cut=("source",), spare=("next due", "last success", "a day"))
     if width is not None and notes:
         output.out("\n" + output.wrapped("\n".join(notes)))
 
@@ -172,16 +169,6 @@ def _table(shown: Sequence["SourceView"]) -> None:
 def _cause(one: "SourceView") -> str:
     moved = f"moved to {one.polled_url}" if one.polled_url != one.url else ""
     return "; ".join(part for part in (one.problem or "", moved) if part)
-
-
-def _texts(one: "SourceView") -> str:
-    return "; pages: ".join(
-        part for part in (_describe_counts(one.texts), _describe_counts(one.pages)) if part
-    )
-
-
-def _describe_counts(texts: dict[str, int]) -> str:
-    return ", ".join(f"{count} {verdict}" for verdict, count in texts.items())
 
 
 # --- add, remove, pause, resume ----------------------------------------------------------------------------

@@ -32,7 +32,7 @@ class Score(msgspec.Struct, frozen=True):
 
 
 class GroupingMetrics(msgspec.Struct, frozen=True):
-    """All measures of one grouping, or of a part of its articles."""
+    """All measures of one grouping."""
 
     articles: int
     clusters: int
@@ -45,43 +45,22 @@ class GroupingMetrics(msgspec.Struct, frozen=True):
 
 
 def measure(stories: Mapping[str, str], clusters: Mapping[str, str]) -> GroupingMetrics:
-    """Measure a whole grouping."""
-    return measure_part(stories, clusters, clusters.keys())
-
-
-def measure_part(
-    stories: Mapping[str, str], clusters: Mapping[str, str], chosen: Collection[str]
-) -> GroupingMetrics:
-    """Measure what the grouping did with the articles `chosen`, against all articles.
-
-    BCubed is the mean over the chosen articles. Pairs are those with at least one chosen article.
-    `over_merge` and `split` are taken over the stories and clusters with a chosen article. When parts make up
-    the whole, the mean of their BCubed, weighted by their articles, is the BCubed of the whole.
-    """
-    ids = [article for article in clusters if article in stories]
-    cells = Counter((stories[i], clusters[i]) for i in ids)
-    chosen_ids = set(chosen)
-    mine = Counter((stories[i], clusters[i]) for i in ids if i in chosen_ids)
+    """Measure a grouping. BCubed is the mean over the articles."""
+    cells = Counter((stories[i], clusters[i]) for i in clusters if i in stories)
     by_story, by_cluster = _sides(cells)
-    my_stories, my_clusters = _sides(mine)
-    total = mine.total()
+    total, hits = cells.total(), _pair_count(cells)
     # fsum: the result does not depend on the order of the articles.
-    precision = math.fsum(n * cells[cell] / by_story[cell[0]] for cell, n in mine.items())
-    recall = math.fsum(n * cells[cell] / by_cluster[cell[1]] for cell, n in mine.items())
-    alone = math.fsum(n / by_cluster[cluster] for cluster, n in my_clusters.items())
-    hits = _pairs_with(cells, mine)
+    precision = math.fsum(n * n / by_story[story] for (story, _), n in cells.items())
+    recall = math.fsum(n * n / by_cluster[cluster] for (_, cluster), n in cells.items())
     return GroupingMetrics(
         articles=total,
-        clusters=len(my_clusters),
-        stories=len(my_stories),
+        clusters=len(by_cluster),
+        stories=len(by_story),
         bcubed=Score(_share(precision, total), _share(recall, total)),
-        pairs=Score(
-            _share(hits, _pairs_with(by_story, my_stories)),
-            _share(hits, _pairs_with(by_cluster, my_clusters)),
-        ),
-        over_merge=_split_share((story for story, _ in cells), by_story, my_stories),
-        split=_split_share((cluster for _, cluster in cells), by_cluster, my_clusters),
-        alone=Score(1.0, _share(alone, total)),
+        pairs=Score(_share(hits, _pair_count(by_story)), _share(hits, _pair_count(by_cluster))),
+        over_merge=_split_share((story for story, _ in cells), by_story),
+        split=_split_share((cluster for _, cluster in cells), by_cluster),
+        alone=Score(1.0, _share(len(by_cluster), total)),
     )
 
 
@@ -191,21 +170,14 @@ def _sides(cells: Counter[tuple[str, str]]) -> tuple[Counter[str], Counter[str]]
     return by_story, by_cluster
 
 
-def _pairs_with(sizes: Counter[_Group], mine: Counter[_Group]) -> int:
-    """Count the pairs inside the groups that contain at least one article of `mine`."""
-    return sum(_choose_two(sizes[group]) - _choose_two(sizes[group] - n) for group, n in mine.items())
-
-
 def _pair_count(sizes: Counter[_Group]) -> int:
     return sum(map(_choose_two, sizes.values()))
 
 
-def _split_share(parts: Iterable[str], sizes: Counter[str], groups: Counter[str]) -> float:
-    """Return the share of `groups` with two or more members that have members in several groups of the other
-    kind.
-    """
+def _split_share(parts: Iterable[str], sizes: Counter[str]) -> float:
+    """Return the share of groups with two or more members whose members are in several of the other kind."""
     spread = Counter(parts)
-    several = [group for group in groups if sizes[group] > 1]
+    several = [group for group, size in sizes.items() if size > 1]
     return sum(spread[group] > 1 for group in several) / len(several) if several else 0.0
 
 

@@ -9,8 +9,6 @@ import math
 from collections.abc import Iterable
 from typing import Final, Literal
 
-import msgspec
-
 from aggregator.model.core import FrozenStruct
 
 _DAY_SECONDS = 86400.0
@@ -143,17 +141,6 @@ class DatabaseSize(FrozenStruct, frozen=True, kw_only=True, omit_defaults=False)
     free_disk_bytes: int | None = None
 
 
-class SourceGauge(FrozenStruct, frozen=True, kw_only=True):
-    """The metrics of one source."""
-
-    id: str
-    health: str
-    last_success: dt.datetime | None
-    new: int
-    known: int
-    refused: int
-
-
 class BackupState(FrozenStruct, frozen=True, kw_only=True, omit_defaults=False):
     """The state of the backups; `words` is a message where something is wrong."""
 
@@ -162,7 +149,6 @@ class BackupState(FrozenStruct, frozen=True, kw_only=True, omit_defaults=False):
     next: dt.datetime | None = None  # when it is due; None before anything is stored
     size_bytes: int | None = None
     words: str | None = None
-    is_late: bool = False  # the daemon could make one, and has not
 
 
 class HealthSnapshot(FrozenStruct, frozen=True, kw_only=True):
@@ -171,10 +157,8 @@ class HealthSnapshot(FrozenStruct, frozen=True, kw_only=True):
     at: dt.datetime
     stored: DatabaseStatus
     place: DatabaseSize
-    sources: tuple[SourceGauge, ...] = ()
     why_not_writable: str | None = None
     revision: str | None = None
-    events: dict[str, int] = {}  # noqa: RUF012 - story events since the start, by kind
     backup: BackupState | None = None
 
 
@@ -200,11 +184,3 @@ class HealthReport(FrozenStruct, frozen=True, kw_only=True, omit_defaults=False)
         """The uptime for people, as "3 d 4 h" or "4 h 5 min"."""
         days, rest = divmod(int(self.uptime_seconds), 86_400)
         return f"{days} d {rest // 3600} h" if days else f"{rest // 3600} h {rest % 3600 // 60} min"
-
-
-class HealthCheckTuning(msgspec.Struct, frozen=True, kw_only=True):
-    """Section `health_checks` of config/tuning.yaml, which states the units."""
-
-    probe_seconds: float
-    sources_labelled: int
-    worker_bytes: int

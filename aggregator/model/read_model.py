@@ -163,8 +163,6 @@ class SourceView(FrozenStruct, frozen=True, kw_only=True, omit_defaults=False):
     problem: str | None = None  # the cause as a sentence
     article_count: int = 0
     per_day: float | None = None  # new entries per day; None: not known yet
-    texts: dict[str, int] = {}  # noqa: RUF012 - its texts by verdict, the most frequent first
-    pages: dict[str, int] = {}  # noqa: RUF012 - failed pages by verdict; the text of the feed was used
     last_success: dt.datetime | None = None
     next_due: dt.datetime | None = None  # None: it is not polled
     interval_seconds: int = 0

@@ -45,11 +45,6 @@ class PollTuning(msgspec.Struct, frozen=True, kw_only=True):
     flood_entries: int
     flood_age_hours: float
 
-    @property
-    def longest_page_wait_seconds(self) -> float:
-        """From the first attempt to fetch a page to the last."""
-        return self.page_retry_seconds * ((1 << max(0, self.page_attempts - 1)) - 1)
-
 
 class PollRules(NamedTuple):
     """The constants of polling."""

@@ -15,10 +15,8 @@ from sqlalchemy import Connection, inspect, text
 from sqlalchemy.exc import DatabaseError
 
 from aggregator.model.errors import (
-    AggregatorError,
     ConfigError,
     DamagedFileError,
-    DatabaseBusyError,
     DatabaseOutdatedError,
     DatabaseReplacedError,
     DatabaseTooNewError,
@@ -32,7 +30,6 @@ from aggregator.store.tables import VIEWS, metadata
 log = logging.getLogger(__name__)
 
 _ADVISORY_KEY = 0x6D696772  # "migr"
-_ATTEMPTS = 20  # while another process has the lock, each `lock_seconds` long: ten minutes
 
 
 def migrations_folder() -> Path:
@@ -69,7 +66,7 @@ def newest_revision() -> str:
 def revision_of(database: Database) -> str | None:
     """Return the revision of the database; None for an empty one.
 
-    Raises ConfigError for the database of another program, AggregatorError if the revision is lost.
+    Raises ConfigError for the database of another program.
     """
     with database.read() as connection:
         return _revision_in(connection, database)
@@ -80,12 +77,6 @@ def _revision_in(connection: Connection, database: Database) -> str | None:
     revision = _stored_revision(connection, names)
     if revision is not None:
         return revision
-    ours = names & set(metadata.tables)
-    if _are_most(ours):
-        raise AggregatorError(
-            f"the database {shown_url(database.url)} is damaged: nothing says by which version of this "
-            "program it was written; restore a backup: aggregator db restore FILE --replace"
-        )
     # A server's database may be shared with others, as long as no two tables or views have one name.
     shared = {*names, *inspect(connection).get_view_names()} & {*metadata.tables, *VIEWS, "article_search"}
     foreign = sorted(names - {"alembic_version"} if database.is_sqlite else shared)
@@ -105,11 +96,6 @@ def _stored_revision(connection: Connection, names: set[str]) -> str | None:
     return None if revision is None else str(revision)
 
 
-def _are_most(ours: set[str]) -> bool:
-    """Whether these are more than half of our tables: another program does not have so many by chance."""
-    return len(ours) > len(metadata.tables) // 2
-
-
 def upgrade(
     database: Database, keep: Callable[[str], object] | None = None, *, allow_new: bool = False
 ) -> tuple[str | None, str]:
@@ -123,19 +109,8 @@ def upgrade(
     make_file(database, allow_new=allow_new)
     before = revision_of(database)
     _refuse_unknown(database, before)
-    attempt = 0  # another process that upgrades may take minutes
-    while before != newest_revision():
-        try:
-            _migrate(database, keep)
-            break
-        except DatabaseBusyError:
-            attempt += 1
-            if attempt == _ATTEMPTS:
-                raise
-            log.info(
-                "the database must be upgraded; another process has it locked: waiting",
-                extra={"event": "migration_delayed"},
-            )
+    if before != newest_revision():
+        _migrate(database, keep)
     return before, newest_revision()
 
 
@@ -172,25 +147,18 @@ def make_file(database: Database, *, allow_new: bool = False) -> None:
 
 
 def is_of_unknown_revision(database: Database) -> bool:
-    """Whether the database holds our tables at a revision that is unknown or lost."""
+    """Whether the database is of an older or newer program."""
     with database.read() as connection:
-        names = set(inspect(connection).get_table_names())
-        revision = _stored_revision(connection, names)
-        return _are_most(names & set(metadata.tables)) if revision is None else not is_known(revision)
+        revision = _stored_revision(connection, set(inspect(connection).get_table_names()))
+        return revision is not None and not is_known(revision)
 
 
 def clear(database: Database) -> None:
-    """Drop our tables on a server, before a restore. Log the names of tables that stay."""
+    """Drop our tables on a server, before a restore."""
     with database.write(unhurried=True) as connection:
         for name in (*metadata.tables, "article_search", "alembic_version"):
             connection.execute(text(f'DROP TABLE IF EXISTS "{name}" CASCADE'))  # with the views on it
         connection.execute(text("DROP VIEW IF EXISTS v_now"))  # it depends on no table
-        if left := inspect(connection).get_table_names():
-            log.warning(
-                "these tables are not of this version and stay: %s",
-                ", ".join(sorted(left)),
-                extra={"event": "foreign_tables_kept"},
-            )
 
 
 def _migrate(database: Database, keep: Callable[[str], object] | None) -> None:
@@ -254,6 +222,5 @@ def too_old(what: str, revision: str) -> ConfigError:
     """Return the error for a database or backup of a revision from which no migration leads here."""
     return ConfigError(
         f"{what} is at revision {revision} of an unreleased aggregator, this one upgrades {_revisions()[0]} "
-        "and later: with the program that wrote it (for a backup after `aggregator db restore`) type "
-        "`aggregator export > all.jsonl`, with this one `aggregator import all.jsonl --database sqlite:///NEW`"
+        "and later: use a new database, or the program that wrote it"
     )

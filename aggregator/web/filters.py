@@ -115,7 +115,6 @@ _READERS: dict[str, Callable[[str, dt.datetime], object]] = {
     "kind": _kind,
     "limit": _number(MAX_LIMIT),
 }  # of the others `_text`
-_BY_OTHERS = re.compile(r"\b(?:folder|topic):")  # terms of a query
 
 
 class ParsedFilter(msgspec.Struct, frozen=True):
@@ -136,7 +135,7 @@ class ParsedFilter(msgspec.Struct, frozen=True):
         Sources can be moved between folders, and topics and names are found when a text is rendered.
         """
         wanted = self.filter
-        is_by_others = wanted.folder or wanted.topic or wanted.name or _BY_OTHERS.search(wanted.query)
+        is_by_others = wanted.folder or wanted.topic or wanted.name
         return not (self.moves_with_clock or is_by_others)
 
 

@@ -22,7 +22,7 @@ from aggregator.model.health_report import (
 from aggregator.store.read.health_probes import of_process
 from aggregator.web.api.openapi import answer, api_router, described, schema_of
 from aggregator.web.dependencies import Site, of_app
-from aggregator.web.metrics import HealthMonitor
+from aggregator.web.metrics import PROBE_SECONDS, HealthMonitor
 from aggregator.web.pages.pages import Pages
 from aggregator.web.responses import PROBLEM_JSON, JsonResponse, Problem, RefusedError
 from aggregator.web.security.middleware import is_owner
@@ -56,7 +56,6 @@ class BoundedCall:
             raise NoAnswerError(f"{self._what} did not answer within {self._timeout:g} s") from error
 
 
-PROBE_SECONDS = 2.0  # the timeout without a HealthMonitor
 HEALTHZ, READYZ, STATUS, METRICS = "/healthz", "/readyz", "/status", "/metrics"
 
 
@@ -95,10 +94,9 @@ class Probes:
         self.site = site
         self.pages = Pages(site)
         self.watch = watch
-        seconds = PROBE_SECONDS if watch is None else watch.tuning.probe_seconds
-        self.state = BoundedCall(seconds)
-        self._database = BoundedCall(seconds)
-        self._backup_folder = BoundedCall(seconds, "the backup folder")
+        self.state = BoundedCall(PROBE_SECONDS)
+        self._database = BoundedCall(PROBE_SECONDS)
+        self._backup_folder = BoundedCall(PROBE_SECONDS, "the backup folder")
         self._last: HealthSnapshot | None = None
 
     async def report(self, *, fresh: bool = False) -> HealthReport:

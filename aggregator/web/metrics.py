@@ -2,24 +2,20 @@
 
 Reading the snapshot of the database may take as long as the database needs; a probe waits for it within a
 limit (web/health.py). The report needs memory only. prometheus_client counts events and writes the text; its
-global registry is not used. Labels are states, causes and ids of sources, never addresses or titles.
+global registry is not used. Labels are states and causes, never addresses or titles.
 """
 
 import datetime as dt
 import errno
 import os
 import resource
-import threading
-from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple
 
-import msgspec
 from prometheus_client import CollectorRegistry
 from prometheus_client.core import (
-    CounterMetricFamily,
     GaugeMetricFamily,
     InfoMetricFamily,
     Metric,
@@ -33,7 +29,6 @@ from aggregator.model.counters import Metrics
 from aggregator.model.health_report import (
     BackupState,
     Finding,
-    HealthCheckTuning,
     HealthReport,
     HealthSnapshot,
     ProcessState,
@@ -43,6 +38,7 @@ from aggregator.store.migrate import newest_revision
 from aggregator.store.read import health_probes
 from aggregator.store.read.health_probes import of_database, of_file, of_process, problem
 
+PROBE_SECONDS = 2.0  # for the database to answer a probe; usual probes wait 5 to 10 (chosen)
 _FEW_FILES = 0.9  # of what may be open
 _PAGE = os.sysconf("SC_PAGE_SIZE")
 
@@ -154,10 +150,6 @@ aggregator_backup_bytes backup.size_bytes Size of the last backup
 DATABASE_UP = "aggregator_database_up"
 INBOX = "aggregator_inbox_entries"
 SOURCES = "aggregator_sources"
-SOURCE_UP = "aggregator_source_up"
-SOURCE_SUCCESS = "aggregator_source_last_success_timestamp_seconds"
-SOURCE_ENTRIES = "aggregator_source_entries"
-EVENTS = "aggregator_story_events"
 BUILD = "aggregator_build"
 
 
@@ -207,11 +199,6 @@ def _of_the_database(snapshot: HealthSnapshot) -> Iterator[Metric]:
         INBOX, "Entries that are not placed yet, by what they wait for", "waits_for", snapshot.stored.inbox
     )
     yield _by_label(SOURCES, "Sources by their state", "state", snapshot.stored.sources)
-    events = CounterMetricFamily(EVENTS, "Events of the story log, by kind", labels=("kind",))
-    for kind, number in sorted(snapshot.events.items()):
-        events.add_metric((kind,), number)
-    yield events
-    yield from _of_the_sources(snapshot)
 
 
 def _by_label(name: str, words: str, label: str, values: dict[str, int]) -> Metric:
@@ -219,23 +206,6 @@ def _by_label(name: str, words: str, label: str, values: dict[str, int]) -> Metr
     for value, number in sorted(values.items()):
         family.add_metric((value,), number)
     return family
-
-
-def _of_the_sources(snapshot: HealthSnapshot) -> Iterator[Metric]:
-    up = GaugeMetricFamily(SOURCE_UP, "0 for a source that fails or is gone", labels=("source",))
-    success = GaugeMetricFamily(
-        SOURCE_SUCCESS, "Time of the last successful poll of a source", labels=("source",)
-    )
-    entries = CounterMetricFamily(
-        SOURCE_ENTRIES, "Entries of a source since it was added", labels=("source", "outcome")
-    )
-    for one in snapshot.sources:
-        up.add_metric((one.id,), one.health not in ("failing", "gone"))
-        if one.last_success is not None:
-            success.add_metric((one.id,), one.last_success.timestamp())
-        for outcome, number in (("new", one.new), ("known", one.known), ("refused", one.refused)):
-            entries.add_metric((one.id, outcome), number)
-    yield from (up, success, entries)
 
 
 class HealthMonitor:
@@ -260,33 +230,20 @@ class HealthMonitor:
         self.metrics_registry = metrics_registry
         self.process = process
         self.backups = backups
-        self.tuning = all_tuning.section("health_checks", HealthCheckTuning)
         self.rules_version = all_tuning.version
         self._all_tuning = all_tuning
-        self._events: Counter[str] = Counter()  # events of the story log since the start, by kind
-        self._log_read_to: int | None = None
-        self._counting = threading.Lock()
 
     def snapshot(self) -> HealthSnapshot:
         """Read the state of the database. Raises AggregatorError if it does not answer."""
         now = self._now()
-        before = self._log_read_to
         with self._database.read() as connection:
-            end = health_probes.log_end(connection)
-            lines = {} if before is None else health_probes.log_kinds(connection, before, end)
-            found = HealthSnapshot(
+            return HealthSnapshot(
                 at=now,
                 stored=health_probes.stored(connection, now, self._all_tuning),
                 place=health_probes.place(self._database),
-                sources=health_probes.sources(connection, self.tuning.sources_labelled),
                 why_not_writable=self._database.why_not_writable(connection),
                 revision=health_probes.revision(connection),
             )
-        with self._counting:
-            if self._log_read_to == before:  # of two concurrent snapshots one is counted
-                self._events.update(lines)
-                self._log_read_to = end
-            return msgspec.structs.replace(found, events=dict(self._events))
 
     def metrics(self, snapshot: HealthSnapshot | None, accept: str) -> tuple[bytes, str]:
         """Return all metrics in the format of the header `accept`, else as text, and its content type."""
@@ -303,7 +260,7 @@ class HealthMonitor:
         process, now = self.process(), self._now()
         own = tuple(of_process(process))
         if snapshot is None:
-            words = f"the database did not answer within {self.tuning.probe_seconds:g} s"
+            words = f"the database did not answer within {PROBE_SECONDS:g} s"
             own = (problem(words, "journalctl -u aggregator -n 100; check its server or disk"), *own)
         problems = (*own, *(self._of_the_database(snapshot) if snapshot else ()))
         writable = snapshot is not None and snapshot.why_not_writable is None

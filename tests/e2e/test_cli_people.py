@@ -235,7 +235,7 @@ def _completed(folder: Path, shell: str, typed: str) -> list[str]:
 
 @pytest.mark.later
 @pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])
-def test_shells_complete_commands_options_and_values(stage: Path, shell: str) -> None:
+def test_shells_complete_commands_and_options(stage: Path, shell: str) -> None:
     def offered(typed: str) -> str:
         return "\n".join(_completed(stage, shell, typed))
 

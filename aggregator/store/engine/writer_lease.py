@@ -82,8 +82,6 @@ class SessionLock:
             is_taken = False
             try:
                 is_taken = bool(session.execute(_TRY, {"key": ADVISORY_KEY}).scalar_one())
-                if is_taken:
-                    _warn_of_pooler(session)
             finally:
                 if not is_taken:
                     self.release()
@@ -112,18 +110,6 @@ class SessionLock:
 
 
 _TRY = text("SELECT pg_try_advisory_lock(:key)")
-_PROCESS = text("SELECT pg_backend_pid()")
-
-
-def _warn_of_pooler(session: Connection) -> None:
-    """Log a warning if a pooler is in between, which reports another process id; it may break the lock."""
-    driver: Any = session.connection.dbapi_connection
-    if driver.info.backend_pid != session.execute(_PROCESS).scalar_one():
-        log.warning(
-            "there is a pooler between this host and the PostgreSQL server: it must pool sessions "
-            "(pgbouncer: pool_mode = session), or `database` in config.yaml must name the server itself",
-            extra={"event": "connection_pooler_detected"},
-        )
 
 
 def open_process_lock(database: Database) -> FileLock | SessionLock:

@@ -8,7 +8,7 @@ their text and can be queued again.
 """
 
 import datetime as dt
-from collections.abc import Callable, Collection, Iterator, Sequence
+from collections.abc import Callable, Collection, Sequence
 from typing import Final
 
 from sqlalchemy import ColumnElement, Connection, and_, bindparam, case, delete, or_, select, update
@@ -96,9 +96,6 @@ def requeue(connection: Connection, numbers: Sequence[int]) -> int:
     return len(found)
 
 
-_PLACE = ", "
-
-
 class RejectedInput(FrozenStruct, frozen=True, kw_only=True):
     """Input that could not become an entry."""
 
@@ -134,16 +131,10 @@ def clear(connection: Connection, *, source: str, items: Sequence[str]) -> None:
 
 def clear_files(connection: Connection, files: Collection[str]) -> None:
     """Delete all rejected inputs of these files, whatever their source."""
-    names = {clean(file) for file in files}  # file names need not be text
-    if not names:
-        return
-    for row in connection.execute(select(rejected_input.c.source, rejected_input.c.item)).all():
-        if any(file in names for file in _files_of(row.item)):
-            connection.execute(
-                delete(rejected_input).where(
-                    rejected_input.c.source == row.source, rejected_input.c.item == row.item
-                )
-            )
+    item = rejected_input.c.item
+    for name in map(clean, files):  # file names need not be text
+        is_in_file = or_(item == name, item.startswith(f"{name}, ", autoescape=True))
+        connection.execute(delete(rejected_input).where(is_in_file))
 
 
 def clear_source(connection: Connection, source: str) -> None:
@@ -162,12 +153,3 @@ def in_words(connection: Connection, source: str) -> str | None:
         return None
     more = f" (and {len(rows) - 1} more)" if len(rows) > 1 else ""
     return f"{rows[-1].item}: {rows[-1].reason}{more}"
-
-
-def _files_of(item: str) -> Iterator[str]:
-    """Yield the files that an item may be in: names and addresses may contain commas."""
-    yield item
-    end = item.find(_PLACE)
-    while end >= 0:
-        yield item[:end]
-        end = item.find(_PLACE, end + 1)

@@ -219,7 +219,13 @@ def conservation_faults(database: Database) -> Iterator[Fault]:
         if total.seen != accounted:
             what = f"{total.seen:,} entries were received, but {accounted:,} are stored, known or refused"
             yield Fault(what=what, rows=abs(total.seen - accounted), advice=_LOST_ROWS)
-        yield from _by_source(connection)
+        rest = total.placed + total.waiting + total.refused + total.deleted
+        if total.stored > rest:
+            what = "entries that were stored are missing"
+            yield Fault(what=what, rows=total.stored - rest, advice=_LOST_ROWS)
+        elif total.stored < rest:
+            what = "entries exist that were not received"
+            yield Fault(what=what, rows=rest - total.stored, advice=_LOST_ROWS)
         for what, lost, advice in _LOST:
             if rows := connection.execute(lost).scalar_one():
                 yield Fault(what=what, rows=rows, advice=advice)
@@ -257,24 +263,6 @@ _LOST: Final = (
 def _pairs(connection: Connection, chosen: Select[Any]) -> dict[Any, Any]:
     """Return the second column of a query by the first one."""
     return {row[0]: row[1] for row in connection.execute(chosen)}
-
-
-def _by_source(connection: Connection) -> Iterator[Fault]:
-    missing: Counter[tuple[str, str]] = Counter()
-    counts = select(
-        intake_count.c.source, intake_count.c.outcome, intake_count.c.count - intake_count.c.deleted
-    )
-    for source, outcome, count in connection.execute(counts.where(intake_count.c.outcome.in_(STORED))):
-        missing[source, outcome] += count
-    of_entries = entry.c.source, entry.c.is_revision
-    for source, is_revision, count in connection.execute(
-        select(*of_entries, func.count()).group_by(*of_entries)
-    ):
-        missing[source, "revision" if is_revision else "new"] -= count
-    if lost := (+missing).total():
-        yield Fault(what="entries that were stored are missing", rows=lost, advice=_LOST_ROWS)
-    if more := (-missing).total():
-        yield Fault(what="entries exist that were not received", rows=more, advice=_LOST_ROWS)
 
 
 # --- the repair, which computes derived rows again (pipeline/placement/rebuild.py) --------------------------

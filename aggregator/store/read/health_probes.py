@@ -37,12 +37,11 @@ from aggregator.model.health_report import (
     DatabaseStatus,
     Finding,
     ProcessState,
-    SourceGauge,
 )
 from aggregator.store.engine.database import Database
 from aggregator.store.search import index
 from aggregator.store.stories import outbox
-from aggregator.store.tables import UtcTime, article, command, entry, source, story, story_log, webhook
+from aggregator.store.tables import UtcTime, article, command, entry, source, story, webhook
 from aggregator.store.tables import outbox as deliveries
 
 # That an entry may wait to be placed (chosen: a page that cannot be fetched is given up after half an
@@ -107,10 +106,7 @@ def of_database(
     if stored is not None and stored.all_fail is not None:
         yield problem(stored.all_fail, "aggregator sources list --failing")
     if backup is not None and backup.words is not None:
-        if backup.is_late:
-            yield warning(backup.words, "aggregator db backup; it reports why if it fails")
-        else:
-            yield problem(backup.words, "aggregator db backup, when that is corrected")
+        yield warning(backup.words, "aggregator db backup; it reports why if it fails")
     for words in stored.problems if stored is not None else ():
         group = "webhooks" if words.startswith("webhook ") else "notify"
         yield warning(words, f"aggregator {group} list, then aggregator {group} test NAME")
@@ -216,32 +212,6 @@ def _all_fail(rows: Sequence[Row[Any]]) -> str | None:
         return None
     number = sum(feeds.values())
     return f"all {number} feeds fail" if number > 1 else "the only feed fails"
-
-
-def sources(connection: Connection, limit: int) -> tuple[SourceGauge, ...]:
-    """Return the first `limit` sources by id; each becomes several permanent time series."""
-    columns = (
-        source.c.id,
-        _STATE.label("health"),
-        source.c.last_success_at.label("last_success"),
-        source.c.entries_new.label("new"),
-        source.c.entries_known.label("known"),
-        source.c.entries_rejected.label("refused"),
-    )
-    rows = connection.execute(select(*columns).order_by(source.c.id).limit(limit))
-    return tuple(SourceGauge(**row._mapping) for row in rows)
-
-
-def log_end(connection: Connection) -> int:
-    """Return the number of the last line of the story log; 0 if it is empty."""
-    return connection.execute(select(func.max(story_log.c.log_no))).scalar() or 0
-
-
-def log_kinds(connection: Connection, after: int, to: int) -> dict[str, int]:
-    """Return the number of lines of the story log by kind, after line `after` up to line `to`."""
-    counted = select(story_log.c.kind, func.count().label("number")).group_by(story_log.c.kind)
-    rows = connection.execute(counted.where(story_log.c.log_no > after, story_log.c.log_no <= to))
-    return {row.kind: row.number for row in rows}
 
 
 def place(database: Database) -> DatabaseSize:

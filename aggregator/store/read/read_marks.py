@@ -115,7 +115,7 @@ class ReadMarks:
             is_behind = found is not None and bool(_merges(connection, found, 1))
         if is_behind:
             with suppress(DatabaseBusyError, NotWritableError), self._database.write() as connection:
-                if (found := _reader(connection, name)) is not None:  # else it was removed meanwhile
+                if (found := _reader(connection, name)) is not None:
                     _follow_merges(connection, found)
         return found
 
@@ -137,8 +137,6 @@ class ReadMarks:
     ) -> None:
         """Mark stories. Raises UsageError for too many starred ones."""
         with self._database.write() as connection:
-            if _reader(connection, who.name) is None:
-                return  # removed meanwhile
             changed: dict[int, tuple[ReaderItem, dt.datetime]] = {}
             for one in _marked(connection, who, _live(connection, numbers)):
                 is_read = one.is_read if read is None else read

@@ -335,7 +335,7 @@ class StoryReader:
         """Return the source with this id; None if there is none."""
         chosen = select(source.c.id).where(source.c.id == id)
         with self.database.read() as connection:
-            found = listed(connection, self._now(), with_verdicts=False, chosen=chosen)
+            found = listed(connection, self._now(), chosen)
         return found[0] if found else None
 
     def state(self) -> Health:
@@ -436,13 +436,12 @@ class AssignedEntry(FrozenStruct, frozen=True, kw_only=True):
     article: str
     story: str
     copy_of: str | None
-    body_words: int
 
 
 def assignments(connection: Connection) -> list[AssignedEntry]:
     """Return the assignment of every placed entry, in the order of entries."""
     statement = (
-        select(entry.c.entry_no, entry.c.article, article.c.story, article.c.copy_of, article.c.body_words)
+        select(entry.c.entry_no, entry.c.article, article.c.story, article.c.copy_of)
         .join(article, article.c.id == entry.c.article)
         .order_by(entry.c.entry_no)
     )

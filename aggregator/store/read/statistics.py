@@ -1,9 +1,8 @@
-"""The list of sources with their health and verdicts, problem texts of a source, and counts of rows."""
+"""The list of sources with their health, problem texts of a source, and counts of rows."""
 
 import datetime as dt
-from collections import Counter, defaultdict
 from collections.abc import Iterator
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from sqlalchemy import (
     ColumnElement,
@@ -184,43 +183,6 @@ def problem_texts(connection: Connection, source: str, limit: int) -> list[Probl
     return sorted(found, key=lambda one: one.at, reverse=True)[:limit]
 
 
-# The row of a page that came late: its article was placed with another row.
-_IS_LATE_PAGE = (entry.c.page_attempts > 0) & entry.c.outcome.in_(("revised", "unchanged"))
-
-
-def verdicts_by_source(connection: Connection) -> dict[str, dict[str, int]]:
-    """Return counts by source and verdict, the most frequent first.
-
-    Counts the first version of each entry, placed or rejected, and rejected input. If the page failed and the
-    text of the feed was used, the verdict is that of the text.
-    """
-    refused = select(rejected_input.c.source, rejected_input.c.verdict, func.count())
-    counted = _first_versions(entry.c.verdict).where(~_IS_LATE_PAGE)
-    return _counted(connection, counted, refused.group_by(rejected_input.c.source, rejected_input.c.verdict))
-
-
-def page_verdicts_by_source(connection: Connection) -> dict[str, dict[str, int]]:
-    """Return counts by source and verdict of failed pages, for which the text of the feed was used."""
-    return _counted(connection, _first_versions(entry.c.page_verdict))
-
-
-def _first_versions(verdict: ColumnElement[str]) -> Select[Any]:
-    """Return the query that counts entries by source and verdict."""
-    counted = select(entry.c.source, verdict, func.count()).where(verdict.is_not(None), ~entry.c.is_revision)
-    return counted.group_by(entry.c.source, verdict)
-
-
-def _counted(connection: Connection, *queries: Select[Any]) -> dict[str, dict[str, int]]:
-    counted: defaultdict[str, Counter[str]] = defaultdict(Counter)
-    for query in queries:
-        for source_id, verdict, count in connection.execute(query):
-            counted[source_id][verdict] += count
-    return {
-        source_id: dict(sorted(counts.items(), key=lambda item: (-item[1], item[0])))
-        for source_id, counts in sorted(counted.items())
-    }
-
-
 # --- the list of sources with their health ------------------------------------------------------------------
 
 # Fields that a view has from its source.
@@ -258,7 +220,7 @@ def source_page(
         public = case((name.contains("://"), source.c.host), else_=name)
         places = (public, source.c.folder, source.c.outlet, source.c.host)
         wanted = wanted.where(or_(*(fold(one).contains(folded, autoescape=True) for one in places)))
-    found = listed(connection, now, with_verdicts=False, chosen=wanted)
+    found = listed(connection, now, wanted)
     counts = select(func.count(), func.coalesce(func.sum(1 - trouble), 0)).select_from(source)
     total, failing = connection.execute(counts).one()
     has_more = len(found) > limit
@@ -287,27 +249,18 @@ def sources_in_trouble(connection: Connection, now: dt.datetime) -> list[SourceV
     """Return the sources with a problem."""
     is_one = in_trouble(now)
     chosen = select(source.c.id).where(is_one).order_by(source.c.folder, source.c.name, source.c.id)
-    return listed(connection, now, with_verdicts=False, chosen=chosen)
+    return listed(connection, now, chosen)
 
 
 def listed(
-    connection: Connection,
-    now: dt.datetime,
-    *,
-    with_verdicts: bool = True,
-    chosen: Select[tuple[str]] | None = None,
+    connection: Connection, now: dt.datetime, chosen: Select[tuple[str]] | None = None
 ) -> list[SourceView]:
-    """Return the sources with the ids of `chosen`, else all, ordered by folder and name.
-
-    The counts of verdicts read all entries.
-    """
+    """Return the sources with the ids of `chosen`, else all, ordered by folder and name."""
     sources = all_sources(connection) if chosen is None else chosen_sources(connection, chosen)
     counted = select(article.c.source, func.count().label("articles")).group_by(article.c.source)
     if chosen is not None:
         counted = counted.where(article.c.source.in_([one.entry_source for one in sources]))
     articles = {row.source: row.articles for row in connection.execute(counted)}
-    texts = verdicts_by_source(connection) if with_verdicts else {}
-    pages = page_verdicts_by_source(connection) if with_verdicts else {}
     unstable, backing_off = distrusted(connection), backing_off_hosts(connection, now)
     rows = []
     for item in sources:
@@ -324,8 +277,6 @@ def listed(
                 problem="; ".join(problems) or None,
                 article_count=articles.get(item.entry_source, 0),
                 per_day=health.per_day,
-                texts=texts.get(item.entry_source, {}),
-                pages=pages.get(item.entry_source, {}),
                 last_success=item.last_success_at,
                 next_due=due if item.is_polled else None,
             )

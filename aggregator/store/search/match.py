@@ -23,15 +23,13 @@ from itertools import pairwise
 from typing import Any, NamedTuple
 
 from msgspec.structs import replace
-from sqlalchemy import ColumnElement, Connection, func, select, text
+from sqlalchemy import Connection, func, select, text
 
 from aggregator.extract.language.search_tokens import in_index, index_words, is_unspaced, search_words
-from aggregator.model.core import KINDS, FrozenStruct
+from aggregator.model.core import FrozenStruct
 from aggregator.model.errors import UsageError
-from aggregator.store.intake.sources import in_folders
 from aggregator.store.search.index import SPANS, day_token, filter_tokens_of, language_token, title_token
-from aggregator.store.tables import TEXT_OR_EMPTY, article, in_parts, rows_with, story, story_subject
-from aggregator.stories.subjects import subject_key
+from aggregator.store.tables import TEXT_OR_EMPTY, article, in_parts
 
 MOST_TERMS = 32  # of one search; limits the time of a hostile one
 _MOST_WORDS = 64  # of all its phrases
@@ -40,12 +38,11 @@ _PARTED = range(4, 11)  # characters of a run that is also searched in parts; lo
 _PART = (2, 3)  # characters of a part: the length of most Chinese words and words in kanji
 
 _TOKEN = re.compile(
-    r'(?P<minus>-)?(?:(?P<field>title|outlet|author|lang|language|after|before|folder|topic|kind):(?=["\w]))?'
+    r'(?P<minus>-)?(?:(?P<field>title|outlet|author|lang|language|after|before):(?=["\w]))?'
     r'(?:"(?P<quoted>[^"]*)"?|(?P<bare>[^\s"]+))'
 )
 _QUOTES = str.maketrans(dict.fromkeys("“”„‟«»", '"'))
 _DAY = re.compile(r"(\d{4})(?:-(\d{1,2})(?:-(\d{1,2}))?)?", re.ASCII)
-_BY_ROW = ("folder", "topic", "kind")  # not in the index: excluded by rows
 _UMLAUT_WRITTEN_OUT = re.compile(r"(?<![aeiouq])([aou])e")  # not in "neue", "aktuell", "queue"
 _UMLAUTS = str.maketrans({"ä": "ae", "ö": "oe", "ü": "ue", "Ä": "Ae", "Ö": "Oe", "Ü": "Ue"})
 
@@ -81,9 +78,6 @@ class Query(FrozenStruct, frozen=True, kw_only=True):
     terms: tuple[Term, ...] = ()
     without: tuple[Term, ...] = ()
     without_tokens: tuple[tuple[str, ...], ...] = ()  # tokens of filters; an article has not all of any tuple
-    without_folders: tuple[str, ...] = ()
-    without_topics: tuple[str, ...] = ()
-    without_kinds: tuple[str, ...] = ()
     outlet: tuple[str, ...] = ()  # words of the outlet's name
     author: tuple[str, ...] = ()
     language: str | None = None
@@ -98,10 +92,7 @@ class Query(FrozenStruct, frozen=True, kw_only=True):
     @property
     def only_excludes(self) -> bool:
         """Whether it says only what an article must not have."""
-        return self == Query(**{name: getattr(self, name) for name in _EXCLUDING})
-
-
-_EXCLUDING = tuple(name for name in Query.__struct_fields__ if name.startswith("without"))
+        return self == Query(without=self.without, without_tokens=self.without_tokens)
 
 
 def parse_query(query: str) -> Query:
@@ -130,8 +121,8 @@ def parse_query(query: str) -> Query:
             else:
                 terms.append(term)
         elif match["minus"]:
-            for name, value in _excluded(field, given).items():
-                asked[name] = (*asked.get(name, ()), value)
+            if tokens := _excluded(field, given):
+                asked["without_tokens"] = (*asked.get("without_tokens", ()), tokens)
         else:
             asked |= _bound(field, given, asked)
         joins = False
@@ -144,28 +135,23 @@ def _check(query: Query, *, is_bounded: bool) -> None:
     if not query.terms and not is_bounded:
         raise UsageError('give at least one word; "two words" in quotes are a phrase, rebel* is a prefix')
     words = sum(len(phrase.words) for phrase in query.phrases)
-    terms = len(query.terms) + sum(len(getattr(query, name)) for name in _EXCLUDING)
+    terms = len(query.terms) + len(query.without) + len(query.without_tokens)
     if terms > MOST_TERMS or words > _MOST_WORDS * 4:
         raise UsageError(f"the search is too long; give at most {MOST_TERMS} words")
 
 
-def _excluded(field: str, given: str) -> dict[str, object]:
+def _excluded(field: str, given: str) -> tuple[str, ...]:
+    """Return the tokens of a filter after a minus; () without words."""
     if field in ("after", "before"):
         raise UsageError(f"-{field}: a time cannot be excluded; give {field}: without the minus")
-    if field == "kind" and given not in KINDS:
-        raise UsageError(f"-kind: must be one of {', '.join(KINDS)}")
     words = search_words(given)
-    if field in _BY_ROW:
-        return {f"without_{field}s": given} if words else {}
-    tokens = filter_tokens_of(words, field[0]) if field in ("outlet", "author") else [language_token(given)]
-    return {"without_tokens": tuple(tokens)} if words else {}
+    if not words:
+        return ()
+    is_name = field in ("outlet", "author")
+    return tuple(filter_tokens_of(words, field[0])) if is_name else (language_token(given),)
 
 
 def _bound(field: str, given: str, asked: dict[str, Any]) -> dict[str, Any]:
-    if field in _BY_ROW:
-        raise UsageError(
-            f"{field}: is only excluded here, by -{field}:{given[:40]}; to select it, use the filter"
-        )
     if field in ("lang", "language"):
         language = given.strip().casefold()
         return {"language": language} if language else {}
@@ -255,7 +241,6 @@ def with_title(terms: Iterable[Term]) -> tuple[Term, ...]:
 
 _MOST_ROWS = 2**31 - 1  # both databases take a LIMIT of that size
 _GAP = 300  # inbox numbers: a smaller gap between two numbers is read, too
-_PASSED = 16  # times the limit
 _SPANS_ASKED = 2  # of each size: the newest one may have few articles, so the one before it, too
 
 
@@ -270,20 +255,9 @@ class _Match(FrozenStruct, frozen=True, kw_only=True):
 def newest(connection: Connection, query: Query, limit: int, *, reach: int) -> list[int]:
     """Return inbox numbers of the newest articles that match `query`, at most `limit`, the newest first.
 
-    Phrases are searched among the newest `reach` articles that have all the words. Of excluded folders,
-    topics and kinds at most `_PASSED` times `limit` articles are passed over.
+    Phrases are searched among the newest `reach` articles that have all the words.
     """
-    conditions = _conditions(query)
-    asked = limit = min(limit, _MOST_ROWS)
-    while True:
-        found = _newest_by_index(connection, query, asked, reach=reach)
-        kept = _meeting(connection, conditions, found)
-        if len(kept) >= limit or len(found) < asked or asked >= limit * _PASSED:
-            return [n for n in found if n in kept][:limit]
-        asked *= _PASSED
-
-
-def _newest_by_index(connection: Connection, query: Query, limit: int, *, reach: int) -> list[int]:
+    limit = min(limit, _MOST_ROWS)
     tokens = _required_tokens(connection, query)
     if tokens is None:
         return []
@@ -314,35 +288,6 @@ def all_of(connection: Connection, query: Query, most: int) -> list[int] | None:
 
 def among(connection: Connection, query: Query, numbers: Collection[int]) -> set[int]:
     """Return those of the articles `numbers` that match `query`."""
-    conditions = _conditions(query)
-    return _meeting(connection, conditions, _among_by_index(connection, query, numbers))
-
-
-def _conditions(query: Query) -> list[ColumnElement[bool]]:
-    """Return the conditions on rows of articles that the index does not cover."""
-    conditions: list[ColumnElement[bool]] = []
-    if query.without_folders:  # by a subquery: a list of many feeds would be too long for Postgres
-        conditions.append(article.c.source.not_in(in_folders(query.without_folders)))
-    if query.without_kinds:
-        conditions.append(article.c.kind.not_in(query.without_kinds))
-    if query.without_topics:
-        keys = [subject_key(topic) for topic in query.without_topics]
-        of_topic = select(story.c.id).join(story_subject, story_subject.c.story_no == story.c.story_no)
-        of_topic = of_topic.where(story_subject.c.kind == "topic", story_subject.c.key.in_(keys))
-        conditions.append(~of_topic.where(story.c.id == article.c.story).exists())
-    return conditions
-
-
-def _meeting(
-    connection: Connection, conditions: Sequence[ColumnElement[bool]], numbers: Collection[int]
-) -> set[int]:
-    if not conditions:
-        return set(numbers)
-    rows = rows_with(connection, select(article.c.inbox_no).where(*conditions), article.c.inbox_no, numbers)
-    return {row.inbox_no for row in rows}
-
-
-def _among_by_index(connection: Connection, query: Query, numbers: Collection[int]) -> set[int]:
     tokens = _required_tokens(connection, query)
     found: set[int] = set()
     if tokens is None:

@@ -8,12 +8,12 @@ import datetime as dt
 from collections.abc import Collection, Mapping, Sequence
 
 import msgspec
-from sqlalchemy import ColumnElement, Connection, Update, and_, delete, func, insert, or_, select, update
+from sqlalchemy import Connection, Update, and_, delete, func, insert, or_, select, update
 
 from aggregator.config.webhooks import DIGEST, recipient_words
 from aggregator.model.core import FrozenStruct
 from aggregator.store import codecs
-from aggregator.store.tables import article, change, change_with, entry, outbox, rows_with, story, webhook
+from aggregator.store.tables import change, change_with, outbox, rows_with, story, webhook
 
 _EARLIER = outbox.alias("earlier")
 
@@ -150,46 +150,17 @@ def _of(name: str) -> Update:
 # --- filling -----------------------------------------------------------------------------------------------
 
 
-def already_sent(
-    connection: Connection, name: str, stories: Collection[str], held_since: dt.datetime
-) -> set[str]:
-    """Return those of these stories of which the webhook has a delivery that was not pruned yet.
-
-    Deliveries since `held_since` that were not attempted are not counted, see `drop_held`.
-    """
-    counts = outbox.c.webhook == name, ~_is_unsent(held_since), ~_MERGED_EARLY
-    sent = select(outbox.c.story).where(*counts)
+def already_sent(connection: Connection, name: str, stories: Collection[str]) -> set[str]:
+    """Return those of these stories of which the webhook has a delivery that was not pruned yet."""
+    sent = select(outbox.c.story).where(outbox.c.webhook == name)
     return {row.story for row in rows_with(connection, sent, outbox.c.story, stories)}
 
 
-def announced(
-    connection: Connection, name: str, stories: Collection[str], held_since: dt.datetime
-) -> set[str]:
+def announced(connection: Connection, name: str, stories: Collection[str]) -> set[str]:
     """Return those of these stories of which the recipient has a delivery, or of a story merged into them."""
     today = func.coalesce(story.c.redirect_to, story.c.id)
-    counts = or_(outbox.c.story == today, ~_is_unsent(held_since)), ~_MERGED_EARLY
     rows = select(today.label("today")).join(outbox, outbox.c.story == story.c.id)
-    return {
-        row.today
-        for row in rows_with(connection, rows.where(outbox.c.webhook == name, *counts), today, stories)
-    }
-
-
-def drop_held(
-    connection: Connection, merged: Collection[str], now: dt.datetime, held_since: dt.datetime
-) -> None:
-    """Give up what was not attempted of these stories, which were merged since it was added."""
-    values = {"state": "given_up", "body": None, "done_at": now, "problem": _MERGED_PROBLEM}
-    unsent = update(outbox).where(_is_unsent(held_since)).values(**values)
-    change_with(connection, unsent, outbox.c.story, merged)
-
-
-_MERGED_PROBLEM = "its story was merged before it was sent"
-_MERGED_EARLY = func.coalesce(outbox.c.problem, "") == _MERGED_PROBLEM
-
-
-def _is_unsent(held_since: dt.datetime) -> ColumnElement[bool]:
-    return and_(outbox.c.state == "waiting", outbox.c.attempts == 0, outbox.c.at > held_since)
+    return {row.today for row in rows_with(connection, rows.where(outbox.c.webhook == name), today, stories)}
 
 
 def add(
@@ -241,20 +212,17 @@ def keep_within(connection: Connection, name: str, most: int, now: dt.datetime) 
 # --- sending -----------------------------------------------------------------------------------------------
 
 
-def next_due(
-    connection: Connection, name: str, now: dt.datetime, held_since: dt.datetime
-) -> Delivery | dt.datetime | None:
+def next_due(connection: Connection, name: str, now: dt.datetime) -> Delivery | dt.datetime | None:
     """Return the next delivery of a webhook, or the time when one is due; None if nothing waits.
 
-    The next one is the oldest that is due, but deliveries of one story stay in their order. A story of one
-    report that waits for its page is held back, if the delivery was added after `held_since`.
+    The next one is the oldest that is due, but deliveries of one story stay in their order.
     """
     row = connection.execute(
         select(webhook.c.resumes_at, webhook.c.state).where(webhook.c.name == name, webhook.c.is_configured)
     ).first()
     if row is None or row.state == "gone":
         return None
-    is_waiting = _may_be_sent(name, held_since)
+    is_waiting = and_(outbox.c.webhook == name, outbox.c.state == "waiting")
     first_of_its_story = ~(
         select(_EARLIER.c.change)
         .where(
@@ -291,29 +259,14 @@ def times_sent(connection: Connection, name: str, since: dt.datetime, now: dt.da
     return list(connection.execute(select(at).where(*sent).distinct().order_by(at)).scalars())
 
 
-def waiting_with(
-    connection: Connection, one: Delivery, held_since: dt.datetime, most: int
-) -> tuple[Delivery, list[bytes]]:
+def waiting_with(connection: Connection, one: Delivery, most: int) -> tuple[Delivery, list[bytes]]:
     """Return a delivery with all others that wait for the same recipient, and the first `most` bodies."""
-    waits = _may_be_sent(one.webhook, held_since), outbox.c.change != one.change
+    is_waiting = outbox.c.webhook == one.webhook, outbox.c.state == "waiting"
+    waits = *is_waiting, outbox.c.change != one.change
     numbers = connection.execute(select(outbox.c.change).where(*waits).order_by(outbox.c.change)).scalars()
     rows = select(outbox.c.body).where(*waits).order_by(outbox.c.change).limit(most - 1)
     bodies = [codecs.decompress_bytes(body) for body in connection.execute(rows).scalars()]
     return msgspec.structs.replace(one, others=tuple(numbers)), [one.body, *bodies]
-
-
-def _may_be_sent(name: str, held_since: dt.datetime) -> ColumnElement[bool]:
-    is_held = and_(outbox.c.at > held_since, _IS_ONE_REPORT, _WAITS_FOR_PAGE)
-    return and_(outbox.c.webhook == name, outbox.c.state == "waiting", ~is_held)
-
-
-_IS_ONE_REPORT = select(story.c.id).where(story.c.id == outbox.c.story, story.c.report_count < 2).exists()
-_WAITS_FOR_PAGE: ColumnElement[bool] = (
-    select(article.c.id)
-    .join(entry, entry.c.article == article.c.id)
-    .where(article.c.story == outbox.c.story, entry.c.state.in_(("page", "ready")))
-    .exists()
-)
 
 
 def pull_in(connection: Connection, name: str, latest: dt.datetime) -> None:

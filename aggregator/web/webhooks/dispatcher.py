@@ -22,7 +22,6 @@ from aggregator.config.tuning import Tuning
 from aggregator.model.core import StoryView
 from aggregator.model.errors import AggregatorError
 from aggregator.model.read_model import Change, StoryFilter, StoryRedirect
-from aggregator.pipeline.poll_decision import PollTuning
 from aggregator.pipeline.workers.thread_pool import is_left_behind
 from aggregator.store.engine.database import Connection, Database
 from aggregator.store.intake import tombstones
@@ -66,7 +65,6 @@ class WebhookDispatcher:
         self._settings = settings
         self._tuning = all_tuning.section("webhooks", WebhookTuning)
         self._steady = dt.timedelta(days=all_tuning.values("retention")["steady_days"])
-        self._hold = dt.timedelta(seconds=all_tuning.section("polling", PollTuning).longest_page_wait_seconds)
         self._now = now
         # A query reads the full-text index, which is updated shortly after an article was placed.
         self._uses_index = any(one.query is not None and one.query.query for one in recipients)
@@ -102,11 +100,9 @@ class WebhookDispatcher:
             }
         new_deliveries = list(self._new_deliveries(selected))
         last = new[-1].n
-        merged = {other for one in new if one.kind == "merged" for other in one.others}
         with self._database.write() as connection:
             if tombstones.newest(connection) != forgotten_at:
                 return []  # a story that was read may have been erased since: the next step reads it again
-            outbox.drop_held(connection, merged, now, now - self._hold)
             outbox.add(
                 connection, new_deliveries, {name: max(last, n) for name, n in last_change_no.items()}, now
             )
@@ -159,10 +155,10 @@ class WebhookDispatcher:
         fitting = [one for one in new if one.story in ids and one.at - one.updated <= story_list.OLD_NEWS]
         if not isinstance(hook, webhooks.Notification):
             merged = {other for one in new if one.kind != "split" for other in one.others}
-            sent = outbox.already_sent(connection, hook.name, merged, now - self._hold)
+            sent = outbox.already_sent(connection, hook.name, merged)
             merges = [one for one in new if one.kind != "split" and sent.intersection(one.others)]
             return sorted({one.n: one for one in (*fitting, *merges)}.values(), key=lambda one: one.n)
-        announced = outbox.announced(connection, hook.name, {one.story for one in fitting}, now - self._hold)
+        announced = outbox.announced(connection, hook.name, {one.story for one in fitting})
         chosen = []
         for one in fitting:
             adds_report = hook.each == "report" and one.kind in ("created", "report")

@@ -15,7 +15,6 @@ from aggregator.config.tuning import Tuning
 from aggregator.config.webhooks import Notification, Recipient, Webhook, recipient_words
 from aggregator.model.core import StoryView
 from aggregator.model.read_model import Change
-from aggregator.pipeline.poll_decision import PollTuning
 from aggregator.sources.fetch.poll_schedule import is_overdue_by_jump
 from aggregator.sources.fetch.posting import PostResult, host_of
 from aggregator.store.engine.database import Connection, Database
@@ -174,7 +173,6 @@ class WebhookSender:
         self._transmitter = transmitter
         self._tuning = all_tuning.section("webhooks", WebhookTuning)
         self._steady = dt.timedelta(days=all_tuning.values("retention")["steady_days"])
-        self._hold = dt.timedelta(seconds=all_tuning.section("polling", PollTuning).longest_page_wait_seconds)
         self._now = now
         self._chance = chance
         self._last: dt.datetime | None = None  # the time of the last step
@@ -218,15 +216,15 @@ class WebhookSender:
 
         The last message of an hour that a limit allows contains everything that waits.
         """
-        hook, held_since = self._webhook, now - self._hold
-        due = outbox.next_due(connection, hook.name, now, held_since)
+        hook = self._webhook
+        due = outbox.next_due(connection, hook.name, now)
         if not isinstance(due, Delivery) or not isinstance(hook, Notification):
             return due
         sent = outbox.times_sent(connection, hook.name, now - _HOUR, now)
         if len(sent) >= hook.messages_an_hour:
             return sent[-hook.messages_an_hour] + _HOUR
         if len(sent) == hook.messages_an_hour - 1:
-            due, bodies = outbox.waiting_with(connection, due, held_since, LISTED_TOGETHER)
+            due, bodies = outbox.waiting_with(connection, due, LISTED_TOGETHER)
             if due.others:
                 return msgspec.structs.replace(due, body=several_body(hook.each, bodies, 1 + len(due.others)))
         return due

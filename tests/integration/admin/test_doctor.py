@@ -231,33 +231,7 @@ def test_who_owns_loopback_is_said(patient: Patient, settings: dict[str, Any], i
     assert any("need a token to read" in one.what for one in said) is not is_owner
 
 
-# --- the machine -------------------------------------------------------------------------------------------
-
-
-def test_more_workers_than_memory(patient: Patient) -> None:
-    there = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
-    patient.the_one(
-        "warning", "and 64 workers need", "workers: 1",
-        work={"workers": 64}, tuning={"health_checks": {"worker_bytes": there // 64}},
-    )  # fmt: skip
-
-
 # --- files -------------------------------------------------------------------------------------------------
-
-
-def test_a_watched_folder_that_is_not_there(patient: Patient) -> None:
-    where = patient.folder / "nowhere"
-    found = patient.the_one("problem", f"{where} does not exist", "", sources=[{"folder": "nowhere"}])
-    assert found.advice == f"mkdir -p {where}"
-
-
-def test_a_watched_folder_that_cannot_be_read(patient: Patient, open_folder: Path) -> None:
-    (open_folder / "closed").mkdir(mode=0o300)
-    file = patient.folder / "config.yaml"
-    file.write_text(yaml.safe_dump({"sources": [{"folder": str(open_folder / "closed")}]}))
-    with as_somebody_in(open_folder, file) as config:
-        said = list(examine(config))
-    assert f"chmod a+rx {open_folder / 'closed'}" in [one.advice for one in said]
 
 
 @contextlib.contextmanager
@@ -332,18 +306,6 @@ def test_a_backup_that_was_not_made(patient: Patient) -> None:
     )
 
 
-@pytest.mark.parametrize(
-    ("folder", "what"),
-    [
-        ("config.yaml", "config.yaml is not a folder"),
-        ("config.yaml/backups", "config.yaml is not a folder"),
-        ("/proc/here", "no backup can be made: "),  # where nothing fits in
-    ],
-)
-def test_a_backup_that_cannot_be_made(patient: Patient, folder: str, what: str) -> None:
-    patient.the_one("problem", what, "aggregator db backup", backup={"every": "1d", "folder": folder})
-
-
 def test_a_mistake_beside_a_server_that_does_not_answer(patient: Patient) -> None:
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))
@@ -363,11 +325,8 @@ def test_a_database_to_come_without_its_folder(tmp_path: Path) -> None:
 def test_what_a_database_to_come_will_lack(tmp_path: Path) -> None:
     """No database is there to be asked, and none is made."""
     empty = Patient(tmp_path, Database(f"sqlite:///{tmp_path / 'stories.db'}"))
-    token, backup = empty.ill(
-        server={"host": "0.0.0.0", "port": 0}, public_url="http://a.example", backup={"folder": "config.yaml"}
-    )
+    (token,) = empty.ill(server={"host": "0.0.0.0", "port": 0}, public_url="http://a.example")
     assert ("no token has the scope read" in token.what, "token create" in token.advice) == (True, True)
-    assert "is not a folder" in backup.what
     assert not (tmp_path / "stories.db").exists()
 
 
@@ -376,7 +335,7 @@ def test_what_a_database_to_come_will_lack(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     ("revision", "what", "advice"),
-    [("9999", "newer", "install that version"), ("0031", "revision 0031", "aggregator export")],
+    [("9999", "newer", "install that version"), ("0031", "revision 0031", "database:")],
 )
 def test_a_newer_or_unreleased_database(patient: Patient, revision: str, what: str, advice: str) -> None:
     executed(patient.database, text("UPDATE alembic_version SET version_num = :n"), {"n": revision})

@@ -46,7 +46,7 @@ def test_no_merged_text_has_two_languages(grouped):
 
 def test_every_language_is_grouped_well(grouped):
     result, assigned = grouped
-    assert result.not_read == ()
+    assert result.not_read == {}
     figures = {}
     for name in sorted({language(one.id) for one in assigned}):
         stories = {one.id: one.story for one in assigned if language(one.id) == name}

@@ -44,7 +44,7 @@ def trips(result: Evaluation) -> list[str]:
 def test_the_grouping_holds_its_figures():
     result = grouped()
     assert result.articles == 63
-    assert result.not_read == ()
+    assert result.not_read == {}
     assert not trips(result), result
 
 

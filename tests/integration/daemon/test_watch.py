@@ -181,7 +181,6 @@ def test_gauges_follow_the_database(either: Watched) -> None:
     assert found["aggregator_article_number"] == 2
     assert found["aggregator_inbox_entries{waits_for=ready}"] == 1
     assert found["aggregator_inbox_oldest_seconds"] == pytest.approx(3 * 3600, abs=60)
-    assert found["aggregator_story_events_total{kind=created}"] == 2
     assert found["aggregator_unrendered_stories"] == 2
     assert found["aggregator_database_bytes"] > 0
     reported = watched.client.get("/status").json()
@@ -284,8 +283,7 @@ def test_status_probes_and_doctor_agree_that_every_feed_fails(
     watched.close()
 
 
-def test_sources_are_bounded(database: Database, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    tune(monkeypatch, {"health_checks": {"sources_labelled": 10}})
+def test_sources_are_counted_and_not_named(database: Database, tmp_path: Path) -> None:
     watched = Watched(tmp_path, database)
     rows = [
         {
@@ -299,10 +297,6 @@ def test_sources_are_bounded(database: Database, tmp_path: Path, monkeypatch: py
     executed(database, insert(source), rows)
     answer = watched.client.get("/metrics")
     assert "MARKER" not in answer.text
-    assert answer.text.count("aggregator_source_up{") == 10
-    ups = dict(re.findall(r'source_up{source="(\w+)"} (\d)', answer.text))
-    failing = {row["id"] for row in rows if row["health"] == "failing"}
-    assert {one for one, up in ups.items() if up == "0"} == failing & ups.keys(), "a merged one does not fail"
     found = watched.metrics()
     assert found["aggregator_sources{state=failing}"] == 12
     assert found["aggregator_sources_due"] == 19
@@ -340,12 +334,9 @@ def test_details_are_for_the_owner(watched: Watched) -> None:
 
 
 @pytest.mark.later
-def test_a_database_that_hangs_keeps_no_probe_waiting(
-    own_postgres: OwnPostgres, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_database_that_hangs_keeps_no_probe_waiting(own_postgres: OwnPostgres, tmp_path: Path) -> None:
     """All its processes stand still: it takes connections and never answers."""
     database = with_tables(Database(own_postgres.make()))
-    tune(monkeypatch, {"health_checks": {"probe_seconds": 1.5}})
     watched = Watched(tmp_path, database)
     _, secret = written_by(database, api_tokens.create, "probe", ("read",), watched.clock())
     key = {"Authorization": f"Bearer {secret}"}
@@ -359,7 +350,7 @@ def test_a_database_that_hangs_keeps_no_probe_waiting(
             assert watched.client.get(path, headers=headers).status_code == 503
         reported = watched.client.get("/status")
         assert (reported.status_code, reported.json()["status"]) == (503, "down")
-        assert "did not answer within 1.5 s" in reported.json()["problems"][0], "as long as it may take"
+        assert "did not answer within 2 s" in reported.json()["problems"][0], "as long as it may take"
         assert watched.metrics()["aggregator_database_up"] == 0
     finally:
         for pid in stopped:
@@ -373,7 +364,6 @@ def test_a_database_that_hangs_keeps_no_probe_waiting(
 def test_a_backup_folder_that_hangs_is_no_database(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     database = with_tables(Database(f"sqlite:///{tmp_path / 'a.db'}"))
     folder = tmp_path / "far"
-    tune(monkeypatch, {"health_checks": {"probe_seconds": 1.5}})
     watched = Watched(tmp_path, database, backup={"every": "1d", "folder": str(folder)})
     answers = threading.Event()
     listed = Path.iterdir
@@ -388,7 +378,7 @@ def test_a_backup_folder_that_hangs_is_no_database(tmp_path: Path, monkeypatch: 
     reported = watched.client.get("/status").json()
     answers.set()
     assert (ready.status_code, reported["status"]) == (200, "degraded")
-    assert reported["problems"] == ["the backup folder did not answer within 1.5 s"]
+    assert reported["problems"] == ["the backup folder did not answer within 2 s"]
     watched.close()
     database.close()
 
@@ -402,9 +392,8 @@ def _family(root: int) -> list[int]:
 def names() -> set[str]:
     """The names of all samples, which alert rules may use."""
     found = {gauge.name for gauge in (*metrics.OF_THE_PROCESS, *metrics.OF_THE_DATABASE)}
-    found |= {metrics.DATABASE_UP, metrics.INBOX, metrics.SOURCES, metrics.SOURCE_UP, metrics.SOURCE_SUCCESS}
+    found |= {metrics.DATABASE_UP, metrics.INBOX, metrics.SOURCES}
     found |= {f"{metrics.BUILD}_info"}
-    found |= {f"{name}_total" for name in (metrics.SOURCE_ENTRIES, metrics.EVENTS)}
     for metric in COUNTED:
         ends = ("_bucket", "_sum", "_count") if metric.buckets else ("_total",)
         found |= {metric.name + end for end in ends}

@@ -14,7 +14,6 @@ from aggregator.pipeline.pipeline import Pipeline
 from aggregator.pipeline.workers.executor import InlineExecutor, JobFunction
 from aggregator.store.engine.database import Database
 from aggregator.store.intake import inbox, pending_pages
-from aggregator.store.read.statistics import page_verdicts_by_source, verdicts_by_source
 from aggregator.store.tables import article, entry
 from tests.support.articles import NOON, Clock
 
@@ -57,9 +56,6 @@ def test_a_page_that_breaks_its_worker(database: Database, broken: str, verdict:
         said = [tuple(row) for row in connection.execute(select(*columns).order_by(entry.c.entry_no))]
         reasons = connection.execute(select(entry.c.reason)).scalars().all()
         texts = connection.execute(select(article.c.text).order_by(article.c.inbox_no)).scalars().all()
-        by_source, by_page = verdicts_by_source(connection), page_verdicts_by_source(connection)
     assert texts == [OWN, ""]
     assert said == [("ok", verdict, "founded"), ("stub", verdict, "founded"), (verdict, None, "refused")]
     assert all("as the test wants it" in (reason or "") for reason in reasons)
-    assert by_source == {"feed": {"ok": 1, "stub": 1, verdict: 1}}
-    assert by_page == {"feed": {verdict: 2}}

@@ -22,7 +22,6 @@ from aggregator.store.engine.database import Database
 from aggregator.store.intake import inbox, pending_pages
 from aggregator.store.intake.sources import add
 from aggregator.store.maintenance.integrity_check import conservation_faults
-from aggregator.store.read.statistics import page_verdicts_by_source, verdicts_by_source
 from aggregator.store.tables import article, entry, story, story_log
 from tests.conftest import REPOSITORY
 from tests.support.articles import FLOOD, FLOOD_ELSEWHERE, NOON, STRIKE, Clock, Rig, page_of, record, settled
@@ -176,8 +175,8 @@ def test_a_server_that_refuses_pages_delays_no_news_and_not_the_feed(
             poller.fetch_page(wanted)
     assert [one.outcome for one in rig.place()] == ["unchanged"] * len(numbers), "given up"
     with database.read() as connection:
-        assert sum(verdicts_by_source(connection)["Gazette"].values()) == 3
-        assert sum(page_verdicts_by_source(connection)["Gazette"].values()) == 3
+        failed = connection.execute(select(entry.c.entry_no).where(entry.c.page_verdict.is_not(None))).all()
+    assert len(failed) == 3
     is_sound(rig)
 
 

@@ -23,7 +23,6 @@ from aggregator.pipeline.workers.factory import open_executor
 from aggregator.store import codecs
 from aggregator.store.engine.database import Database
 from aggregator.store.intake import inbox, pending_pages
-from aggregator.store.read.statistics import page_verdicts_by_source, verdicts_by_source
 from aggregator.store.stories.articles import ArticleDetails
 from aggregator.store.tables import article, entry, outlet_line, story
 from tests.support.articles import NOON, Clock, Rig, record, restore_text, settled
@@ -229,16 +228,13 @@ def test_twenty_pages_with_one_unknown_notice_make_no_story(database: Database) 
         held = connection.execute(select(article.c.text).order_by(article.c.inbox_no)).scalars().all()
         columns = (entry.c.verdict, entry.c.page_verdict, entry.c.reason)
         said = [tuple(row) for row in connection.execute(select(*columns).order_by(entry.c.entry_no))]
-        by_source = verdicts_by_source(connection)
-        by_page = page_verdicts_by_source(connection)
     assert counts == [1] * 20
     assert ["certain small files" in text for text in held] == [True] + [False] * 19
     assert all("more about it" in text for text in held[1:]), "the feed's own words are taken"
     assert said[0] == ("ok", None, None)
     assert all(page == "consent" and "a notice" in reason for _, page, reason in said[1:])
     assert {verdict for verdict, _, _ in said[1:]} <= {"ok", "stub"}
-    assert sum(by_source["feed"].values()) == 20
-    assert by_page == {"feed": {"consent": 19}}
+    assert len(said) == 20
 
 
 @pytest.mark.later

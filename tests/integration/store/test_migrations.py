@@ -146,7 +146,7 @@ def test_a_database_of_a_newer_or_unreleased_program_is_refused_and_left_alone(
     database: Database, revision: str
 ) -> None:
     executed(database, text("UPDATE alembic_version SET version_num = :n"), {"n": revision})
-    error, code, words = ConfigError, 2, f"revision {revision} .* `aggregator export .* import"
+    error, code, words = ConfigError, 2, f"revision {revision} of an unreleased"
     if revision == "9999":
         error, code, words = DatabaseTooNewError, 4, revision
     for use in (upgrade, check):
@@ -195,12 +195,6 @@ def test_tables_are_created_in_the_first_schema_of_the_search_path(postgres: Pos
         assert not set(metadata.tables) & (set(schema.get_table_names("public")) - {"story"})
     database.close()
     server.close()
-
-
-def test_a_database_that_lost_its_revision_is_called_damaged(database: Database) -> None:
-    executed(database, text("DELETE FROM alembic_version"))
-    with pytest.raises(AggregatorError, match=r"damaged.*aggregator db restore FILE --replace"):
-        check(database)
 
 
 def test_an_older_database_is_named_with_what_to_type(empty: Database) -> None:

@@ -135,9 +135,7 @@ def to_forget_by_address(database: Database) -> erase.EraseTarget:
 
 def what_probes_ask(database: Database) -> object:
     with database.read() as connection:
-        end = health_probes.log_end(connection)
-        kinds = health_probes.log_kinds(connection, end - 50, end)
-        return health_probes.stored(connection, NOON, Tuning()), kinds
+        return health_probes.stored(connection, NOON, Tuning())
 
 
 BOUNDS = SearchBounds(outlet="outlet 7", since=NOON - 2 * DAY)

@@ -3,15 +3,13 @@
 import datetime as dt
 
 import pytest
-from sqlalchemy import insert, text
+from sqlalchemy import text
 
 from aggregator.model.core import StoryView
 from aggregator.model.read_model import StoryFilter
 from aggregator.pipeline.placement.erase import ForgetCommand
 from aggregator.store.engine.database import Database
-from aggregator.store.intake.sources import Source
 from aggregator.store.read.reader import StoryReader
-from aggregator.store.tables import source as table
 from aggregator.store.tables import story_link
 from aggregator.web.filters import parse_filter
 from tests.support.articles import DYKES, FLOOD, NOON, STRIKE, Clock, Rig, record
@@ -95,16 +93,6 @@ def test_names_topics_and_kinds_are_filters(rig: Rig) -> None:
     assert _titles(rig, kind="opinion") == {"Opinion: the port must open"}
     assert len(_titles(rig, kind="report")) == 4
     rig.pipeline.index_text()
-    assert _titles(rig, query="-topic:floods") == {VOTED, PUMPS, "Opinion: the port must open"}
-    assert _titles(rig, query="-topic:floods -topic:Politics -kind:opinion") == {PUMPS}
-    source = Source(id="Herald", kind="feed", address="https://herald.example/", folder="Local / North",
-                    interval_seconds=600, next_due_at=NOON)  # fmt: skip
-    row = {name: getattr(source, name) for name in Source.__struct_fields__}
-    executed(rig.database, insert(table), [row, *(row | {"id": str(n), "folder": "x"} for n in range(4000))])
-    assert _titles(rig, query='-folder:"Local / North" -nobody') == {VOTED, STRUCK, PUMPS}
-    assert len(_titles(rig, query="-folder:x " * 17)) == 5  # of a large list of feeds
-    hits = StoryReader(rig.database).search("pennmouth -topic:floods -folder:none", 1).hits
-    assert [one.outlet for one in hits] == ["Mail"]
     parsed = parse_filter([("topic", "Floods"), ("kind", "report")], NOON, default_limit=10)
     assert len(StoryReader(rig.database).stories(parsed.filter).stories) == 2
 

@@ -20,7 +20,6 @@ from aggregator.config.tuning import Tuning
 from aggregator.config.webhooks import Webhook
 from aggregator.model.read_model import Change, StoryFilter
 from aggregator.store.engine.database import Database
-from aggregator.store.intake import pending_pages
 from aggregator.store.maintenance import erase
 from aggregator.store.read.reader import StoryReader
 from aggregator.store.stories import outbox
@@ -31,7 +30,6 @@ from aggregator.web.webhooks.dispatcher import WebhookThreads
 from aggregator.web.webhooks.sender import delivery_body, delivery_id
 from aggregator.web.webhooks.transmit import WebhookTuning
 from tests.support.articles import (
-    FLOOD,
     FLOOD_ELSEWHERE,
     NOON,
     STRIKE,
@@ -40,7 +38,6 @@ from tests.support.articles import (
     flood,
     flood_copied,
     flood_elsewhere,
-    page_of,
     record,
     strike,
 )
@@ -206,65 +203,6 @@ def test_a_merge_of_old_stories_is_sent_to_who_knows_them(each_kind: Database, r
     correct(database, "merge", *stories, *others)
     post.run()
     assert receiver.types() == ["story.created", "story.merged"]
-
-
-# --- pages that are awaited --------------------------------------------------------------------------------
-
-
-def awaited(post: Post) -> int:
-    """Place a report by its lead; the number of the entry that waits for its page."""
-    item = record(
-        "Gazette", "late", "Monday morning", "The paper of today in short.", published=NOON,
-        url="http://gazette.example/1", authority="own",
-    )  # fmt: skip
-    n = post.rig.waits(item, bump_by_clock=True)
-    written_by(post.database, pending_pages.place_without, [n])
-    post.rig.place()
-    return n
-
-
-def test_a_story_of_one_report_is_sent_when_its_page_has_come(post: Post, receiver: Receiver) -> None:
-    n = awaited(post)
-    post.rig.take(strike())
-    assert post.run() == [None]
-    assert titles(receiver) == ["Dock workers strike in Sennick"]
-    post.rig.comes(n, page_of(FLOOD, "Monday morning"))
-    post.run()
-    assert titles(receiver)[1:] == ["Monday morning"]
-
-
-def test_a_story_whose_page_does_not_come_is_sent_in_the_end(database: Database, receiver: Receiver) -> None:
-    post = Post(database, hook(receiver))
-    awaited(post)
-    post.run()
-    assert receiver.types() == []
-    post.clock.time += dt.timedelta(minutes=30, seconds=1)
-    post.run()
-    assert receiver.types() == ["story.created"]
-
-
-def test_two_reports_wait_for_no_page(post: Post, database: Database, receiver: Receiver) -> None:
-    awaited(post)
-    post.run()
-    post.rig.take(flood())
-    ids = [one.id for one in StoryReader(database).stories(StoryFilter()).stories]
-    assert counted(database, outbox_table) == 1
-    correct(database, "merge", *ids)
-    post.run()
-    assert "story.created" in receiver.types()
-
-
-def test_nobody_hears_of_a_story_that_its_page_ends(database: Database, receiver: Receiver) -> None:
-    post = Post(database, hook(receiver), hook(receiver, "other", "/other", query="paper of today"))
-    post.rig.take(flood_elsewhere())
-    post.run()
-    assert receiver.types() == ["story.created"]
-    n = awaited(post)
-    post.run()
-    post.rig.comes(n, page_of(FLOOD, "Monday morning"))
-    post.run()
-    told = [(one["data"]["hook"], one["type"]) for one in receiver.bodies()]
-    assert told == [("desk", "story.created"), ("desk", "story.merged")]
 
 
 # --- failures ----------------------------------------------------------------------------------------------

@@ -10,7 +10,6 @@ from aggregator.cluster.bcubed import (
     GroupingMetrics,
     measure,
     measure_copies,
-    measure_part,
 )
 
 NAMES = st.sampled_from("abcdef")
@@ -75,28 +74,6 @@ def test_articles_without_a_label_change_nothing(both, more):
     stories, clusters = sides(both)
     unlabelled = {f"{k} unlabelled": story for k, story in more.items()}
     assert measure(stories | unlabelled, clusters) == measure(stories, clusters)
-
-
-@given(GROUPINGS, st.randoms())
-def test_parts_make_up_the_whole(both, chance: random.Random):
-    stories, clusters = sides(both)
-    chosen = {k for k in clusters if chance.random() < 0.5}
-    whole = measure(stories, clusters)
-    parts = [measure_part(stories, clusters, one) for one in (chosen, clusters.keys() - chosen)]
-    assert sum(part.articles for part in parts) == whole.articles
-    for figure in ("precision", "recall"):
-        total = sum(part.articles * getattr(part.bcubed, figure) for part in parts)
-        assert total == pytest.approx(whole.articles * getattr(whole.bcubed, figure) if both else 0.0)
-    assert all(0.0 <= value <= 1.0 for part in parts for value in shares(part))
-
-
-def test_a_part_is_measured_against_all_articles():
-    stories = {"a": "x", "b": "x", "c": "y"}
-    clusters = {"a": "1", "b": "2", "c": "1"}
-    report = measure_part(stories, clusters, {"a"})
-    assert (report.articles, report.bcubed.precision, report.bcubed.recall) == (1, 0.5, 0.5)
-    assert (report.over_merge, report.split, report.alone.recall) == (1.0, 1.0, 0.5)
-    assert (report.pairs.precision, report.pairs.recall) == (0.0, 0.0)
 
 
 @pytest.mark.slow

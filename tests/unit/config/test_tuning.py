@@ -15,7 +15,6 @@ from aggregator.config.tuning import Tuning
 from aggregator.daemon.watchdog import ServiceTuning
 from aggregator.extract.learned_boilerplate import BoilerplateTuning
 from aggregator.extract.limits import ExtractTuning
-from aggregator.model.health_report import HealthCheckTuning
 from aggregator.pipeline.placement.place import PlacingTuning
 from aggregator.pipeline.placement.retention import RetentionTuning
 from aggregator.pipeline.poll_decision import PollTuning
@@ -49,7 +48,6 @@ SHAPES: dict[str, type[msgspec.Struct]] = {
     "boilerplate": BoilerplateTuning,
     "retention": RetentionTuning,
     "watchdog": ServiceTuning,
-    "health_checks": HealthCheckTuning,
 }
 PACKAGE = REPOSITORY / "aggregator"
 SHIPPED = yaml.safe_load((PACKAGE / "config/tuning.yaml").read_text())

@@ -47,7 +47,7 @@ from aggregator.web.editor import (
 )
 from aggregator.web.filters import whole_number
 from aggregator.web.pages.pages import Pages
-from aggregator.web.pages.visitor import keep, set_cookie
+from aggregator.web.pages.visitor import set_cookie
 from aggregator.web.security.middleware import form_value, may_edit, read_body, sign_in
 from aggregator.web.security.token_auth import COOKIE
 
@@ -87,7 +87,6 @@ def routes(site: Site) -> list[Route]:
         Route("/sign-in", forms.ask_to_sign_in, methods=["GET"]),
         Route("/sign-in", posted(forms.sign_in), methods=["POST"]),
         Route("/sign-out", posted(forms.sign_out, may=lambda _request: True), methods=["POST"]),
-        Route("/keep", posted(partial(keep, site)), methods=["POST"]),
     ]
     if site.editor is not None:
         all_routes += [

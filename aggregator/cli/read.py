@@ -1,7 +1,7 @@
 """The commands stories, story, explain, feed and search."""
 
 import datetime as dt
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from itertools import chain
 from operator import attrgetter
 from pathlib import Path
@@ -17,7 +17,7 @@ from aggregator.model.errors import UsageError
 
 if TYPE_CHECKING:
     from aggregator.model.core import ArticleView, StoryView
-    from aggregator.model.read_model import EntryHit, MachineSummary, SearchHit, SearchResults, StoryPage
+    from aggregator.model.read_model import MachineSummary, SearchHit, SearchResults, StoryPage
     from aggregator.store.read.reader import StoryReader
 
 # Columns of the CSV, and the attribute of `StoryView` in each.
@@ -103,8 +103,7 @@ def _print(pages: "Iterable[StoryPage]", format_: str) -> None:
     else:
         columns = ("id", "last report", "art", "out", "rep", "title")
         values = ("id", "last_published", "article_count", "outlet_count", "report_count", "title")
-        spare = ("out", "art", "last report", "rep")
-        show.table(columns, map(attrgetter(*values), stories), cut=("title",), spare=spare)
+        show.table(columns, map(attrgetter(*values), stories), wide=("title",))
 
 
 def _json(pages: "Iterable[StoryPage]") -> None:
@@ -342,7 +341,6 @@ _CSV = {
     "language": "language",
     "snippet": "snippet",
 }
-_WIDTH_FOR_IDS = 100  # columns of a terminal; a narrower one leaves out the ids of articles
 
 
 def search(
@@ -410,36 +408,16 @@ def _print_hits(results: "SearchResults") -> None:
     for story, hits in by_story.items():
         matching = counted(max(found.get(story, 0), len(hits)), "matching article")
         headline = one_line(hits[0].story_title) or "Untitled"
-        lines = [f"{story}, {matching}", *(line for hit in hits for line in _hit_lines(hit))]
-        blocks.append(show.wrapped(headline) + "\n".join(lines) + "\n")
+        blocks.append(show.wrapped("\n".join([headline, f"{story}, {matching}", *map(_hit_lines, hits)])))
     show.out("\n".join(blocks))
 
 
-def _hit_lines(hit: "SearchHit") -> Iterator[str]:
-    """Yield the lines of a hit: time, outlet and title, and its snippets; a wide terminal has its id, too.
-
-    Each fits the terminal: a long title has a line of its own, and a snippet is cut around its match. If
-    standard output is no terminal, a hit is one line with all of it.
-    """
-    width = show.terminal_width()
+def _hit_lines(hit: "SearchHit") -> str:
+    """Return id, time, outlet and title of a hit, and its snippets; one line if there is no terminal."""
     now = dt.datetime.now(dt.UTC)
-    head = f"{show.cell(hit.effective_at, now):11} {show.cell(hit.outlet, now)}"
-    if width is None or width >= _WIDTH_FOR_IDS:
-        head = f"{hit.article} {head}"
-    title = one_line(hit.title) if hit.title != hit.story_title else ""
-    with_title = f"  {head}: {title}" if title else f"  {head}"
-    snippets: list[tuple[str, SearchHit | EntryHit]] = [
-        (f"{f'{one.day} ' if one.day else ''}{one.clock}: ", one) for one in hit.entries
-    ] or [("", hit)]
-    texts = [(when, one_line(one.snippet), one.marks) for when, one in snippets if one.snippet]
-    if width is None:
-        yield with_title + "".join(f" | {when}{text}" for when, text, _ in texts)
-        return
-    if show.shortened(with_title, width) == with_title:
-        yield with_title
-    else:
-        yield show.shortened(f"  {head}", width)
-        yield from show.wrapped(f"    {title}").splitlines() if title else ()
-    for when, text, marks in texts:
-        room = max(1, width - len(when) - 4)
-        yield f"    {when}{show.shortened(text, room, around=marks[0][0] if marks else 0)}"
+    line = f"  {hit.article} {show.cell(hit.effective_at, now):11} {show.cell(hit.outlet, now)}"
+    if hit.title and hit.title != hit.story_title:
+        line += f": {one_line(hit.title)}"
+    snippets = [(f"{f'{one.day} ' if one.day else ''}{one.clock}: ", one.snippet) for one in hit.entries]
+    said = [f"{when}{one_line(text)}" for when, text in snippets or [("", hit.snippet)] if text]
+    return (" | " if show.terminal_width() is None else "\n    ").join([line, *said])

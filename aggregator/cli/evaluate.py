@@ -316,7 +316,7 @@ def _fault_lines(rank: int, fault: "found.ListedFault", whole: str, part: str) -
     pairs = counted(fault.wrong_pairs, "wrong pair")
     lines = ["", f"{rank:3}. {pairs}: {whole} {one_line(fault.name)}"]
     for one in fault.parts[:_PARTS_SHOWN]:
-        lines += _part_lines(one, part, {other.name for other in fault.parts} if part == "story" else set())
+        lines += _part_lines(one, part)
     left = fault.parts[_PARTS_SHOWN:]
     if left:
         articles = sum(len(one.articles) for one in left)
@@ -324,11 +324,9 @@ def _fault_lines(rank: int, fault: "found.ListedFault", whole: str, part: str) -
     return lines
 
 
-def _part_lines(part: "found.FaultPart", word: str, stories: "set[str]") -> list[str]:
-    """Return the lines of one part: the decision about its first article, and its first few articles."""
-    first = part.articles[0]
-    decision = f"; the first {_decision(first.came, stories)}" if first.came else ""
-    lines = [f"     {word} {one_line(part.name)}, {counted(len(part.articles), 'article')}{decision}"]
+def _part_lines(part: "found.FaultPart", word: str) -> list[str]:
+    """Return the lines of one part with its first few articles; --format json has the decisions."""
+    lines = [f"     {word} {one_line(part.name)}, {counted(len(part.articles), 'article')}"]
     lines += [_article_line(one) for one in part.articles[:_ARTICLES_SHOWN]]
     left = len(part.articles) - _ARTICLES_SHOWN
     return [*lines, f"         and {left:,} more"] if left > 0 else lines
@@ -347,34 +345,6 @@ def _moment(when: "dt.datetime | None") -> str:
     if when is None:
         return "undated"
     return when.strftime("%Y-%m-%d %H:%M" if when.hour or when.minute else "%Y-%m-%d")
-
-
-def _decision(decision: "found.ArticleDecision", stories: "set[str]") -> str:
-    """Describe how an article got into its story; `stories`: the other stories of a split event, or none."""
-    if decision.stage == "copy" and decision.resemblance is not None and decision.containment is not None:
-        return (
-            f"joined as a copy ({decision.resemblance:.0%} of all word triples are in both texts, "
-            f"{decision.containment:.0%} of the shorter text in the longer)"
-        )
-    if decision.stage == "founded":
-        founded = "founded another story, merged with this one later" if decision.moved else "founded it"
-        return founded + _runner_up(decision, stories)
-    joined = "joined" if decision.stage == "event" else f"joined by stage {decision.stage}"
-    if decision.score is None or decision.need is None:
-        return joined
-    score = f" with score {decision.score:.2f}, threshold {decision.need:.2f}"
-    return joined + score + _runner_up(decision, stories)
-
-
-def _runner_up(decision: "found.ArticleDecision", stories: "set[str]") -> str:
-    """Describe the runner-up, if the event is split: its score shows why the article did not join it."""
-    if not stories:
-        return ""
-    runner_up = decision.runner_up
-    if runner_up is None:
-        return "; no other candidate"
-    which = f"story {runner_up.story}" + (" of this event" if runner_up.story in stories else "")
-    return f"; runner-up: {which}, score {runner_up.score:.2f}, threshold {runner_up.need:.2f}"
 
 
 def _summary(results: "Sequence[found.Evaluation]") -> list[str]:

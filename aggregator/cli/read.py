@@ -320,7 +320,6 @@ def feed(
             items,
             publish,
             self_url=address + (f"?{parsed.query_string}" if parsed.query_string else ""),
-            css_url=f"{publish.base_url}/static/feed.css",
         )
         data = formats.written(channel, format_)
     if output:

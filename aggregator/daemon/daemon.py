@@ -16,6 +16,7 @@ import threading
 import time
 from collections.abc import Callable
 from queue import SimpleQueue
+from traceback import format_exception_only
 from types import FrameType
 from typing import TYPE_CHECKING
 
@@ -311,7 +312,7 @@ class Daemon:
             self._failed = self._failed or error
             self.stop()
             return
-        why = f"{type(error).__name__}: {error}"
+        why = format_exception_only(error)[-1].strip()
         words = (
             f"the daemon ends because thread {threading.current_thread().name} ended ({why}); nothing is lost"
         )

@@ -254,21 +254,6 @@ class HistoryEvent(FrozenStruct, frozen=True, kw_only=True):
     words: str = ""
 
 
-class Quality(FrozenStruct, frozen=True, kw_only=True):
-    """Indicators of the quality of grouping that need no labels. Counts."""
-
-    stories: int  # examined: the newest ones
-    by_reports: tuple[tuple[int, int], ...]  # (minimum of independent reports, number of such stories)
-    largest: tuple[tuple[str, str, int], ...]  # id, title, articles: the largest of them
-    rendered: int  # of them: with three or more reports and a merged text
-    without_fact_count: int  # of these: without a fact of two outlets
-    without_fact: tuple[tuple[str, str, int], ...]  # id, title, reports: the first of those
-    days: int  # days whose corrections are counted
-    merges: int  # of those days and not undone: stories that should have been one
-    split_count: int  # splits and moves: articles that were in the wrong story
-    undone: int  # corrections of those days that were undone
-
-
 ChangeKind = Literal["created", "report", "headline", "corrected", "merged", "split"]
 
 

@@ -23,7 +23,6 @@ from aggregator.model.read_model import (
     ArticleDetail,
     EntryHit,
     MachineSummary,
-    Quality,
     SearchHit,
     SearchResults,
     SourcePage,
@@ -386,15 +385,6 @@ def bounded_results(results: SearchResults, access: Access, words: int) -> Searc
     )
     hits = tuple(_bounded_hit(hit, words) for hit in results.hits)
     return msgspec.structs.replace(results, hits=hits, stories=stories)
-
-
-def bounded_quality(found: Quality, words: int) -> Quality:
-    """Limit the titles on the quality page for clients other than the owner."""
-
-    def cut(stories: Iterable[tuple[str, str, int]]) -> tuple[tuple[str, str, int], ...]:
-        return tuple((id_, first_words(title, words), number) for id_, title, number in stories)
-
-    return msgspec.structs.replace(found, largest=cut(found.largest), without_fact=cut(found.without_fact))
 
 
 def _within(marks: Iterable[tuple[int, int]], text: str) -> tuple[tuple[int, int], ...]:

@@ -258,7 +258,6 @@ def test_a_phone_shows_everything_without_scrolling_sideways(browser: Browser, a
         ("search", "/search?q=ferry"),
         ("sources", "/sources"),
         ("newest", "/?view=newest&min_reports=1"),
-        ("quality", "/quality"),
         ("sign-in", "/sign-in"),
     ):
         visit.go(path)
@@ -292,7 +291,6 @@ PAGES = {
     "story": "/stories/lindferry",
     "search": "/search?q=ferry&outlet=post",
     "sources": "/sources",
-    "quality": "/quality",
     "sign-in": "/sign-in",
     "api": "/api",
     "failing": "/sources?order=failing&q=weekly",

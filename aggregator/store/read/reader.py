@@ -20,7 +20,6 @@ from aggregator.model.read_model import (
     FrontPageStory,
     Health,
     MachineSummary,
-    Quality,
     SearchBounds,
     SearchResults,
     SourcePage,
@@ -47,7 +46,6 @@ from aggregator.store.stories import (
     story_links,
     stream_history,
 )
-from aggregator.store.stories.corrections import all_corrections
 from aggregator.store.stories.samples import shown_samples
 from aggregator.store.stories.summaries import summary_of, version_of
 from aggregator.store.tables import (
@@ -59,7 +57,6 @@ from aggregator.store.tables import (
     source,
     story,
     story_log,
-    story_subject,
     story_summary,
 )
 from aggregator.stories.counts import trails, with_originals
@@ -101,77 +98,6 @@ def read_merged(id: str, blob: bytes) -> MergedStory | None:  # noqa: A002 - pub
 def last_change_at(connection: Connection) -> dt.datetime | None:
     """Return the time of the newest log line of any story; None in an empty database."""
     return connection.execute(_LAST_CHANGE).scalar()
-
-
-NEWEST: Final = 1000  # stories that are measured, so the cost does not depend on the size
-DAYS: Final = 90  # of corrections that are counted
-FLOORS: Final = (1, 2, 3, 5, 10, 20)  # least number of independent reports, one row each
-REPORTS_TO_AGREE: Final = 3  # with so many reports, at least two should share a fact
-_NAMED: Final = 10  # stories listed by name
-
-
-def measure_quality(connection: Connection, now: dt.datetime) -> Quality:
-    """Return counts over the newest stories and over the corrections of the last DAYS days."""
-    columns = (story.c.id, story.c.title, story.c.report_count, story.c.article_count)
-    live: Select[Any] = select(*columns).where(story.c.redirect_to.is_(None))
-    rows = connection.execute(
-        live.order_by(story.c.bumped_at.desc(), story.c.story_no.desc()).limit(NEWEST)
-    ).all()
-    largest = sorted(rows, key=lambda row: (-row.article_count, row.id))[:3]
-    rendered, without = _facts(connection, [row for row in rows if row.report_count >= REPORTS_TO_AGREE])
-    since = now - dt.timedelta(days=DAYS)
-    lately = all_corrections(connection, since=since)
-    in_force = [one for one in lately if one.undone_at is None]
-    return Quality(
-        stories=len(rows),
-        by_reports=tuple(
-            (least, sum(1 for row in rows if least <= row.report_count < above))
-            for least, above in zip(FLOORS, (*FLOORS[1:], 2**31), strict=True)
-        ),
-        largest=tuple((row.id, row.title, row.article_count) for row in largest if row.article_count > 1),
-        rendered=rendered,
-        without_fact_count=len(without),
-        without_fact=tuple((row.id, row.title, row.report_count) for row in without[:_NAMED]),
-        days=DAYS,
-        merges=sum(1 for one in in_force if one.kind == "merge"),
-        split_count=sum(1 for one in in_force if one.kind != "merge"),
-        undone=len(lately) - len(in_force),
-    )
-
-
-def _facts(connection: Connection, rows: list[Row[Any]]) -> tuple[int, list[Row[Any]]]:
-    """Return how many of these stories are rendered, and those of them in which no two outlets agree."""
-    by_id = {row.id: row for row in rows}
-    rendered, without = 0, []
-    for row in rows_with(connection, _MERGED, story.c.id, by_id):
-        rendered += 1
-        held = read_merged(row.id, row.merged_story)
-        agrees = held is not None and (held.agreed or any(fact.outlets > 1 for fact in held.facts))
-        if not agrees:
-            without.append(by_id[row.id])
-    own = _with_own_name(connection, [row.id for row in without])
-    without = [row for row in without if row.id not in own]
-    return rendered, sorted(without, key=lambda row: (-row.report_count, row.id))
-
-
-def _with_own_name(connection: Connection, ids: Sequence[str]) -> set[str]:
-    """Return those of these stories whose outlets use a name that is in no other story."""
-    other = story_subject.alias()
-    is_elsewhere = select(other.c.story_no).where(
-        other.c.kind == "name",
-        other.c.key == story_subject.c.key,
-        other.c.story_no != story_subject.c.story_no,
-    )
-    own = (
-        select(story.c.id)
-        .join(story_subject, story_subject.c.story_no == story.c.story_no)
-        .where(
-            story_subject.c.kind == "name",
-            story_subject.c.outlets >= REPORTS_TO_AGREE,
-            ~is_elsewhere.exists(),
-        )
-    )
-    return {row.id for row in rows_with(connection, own, story.c.id, ids)}
 
 
 _WHOLE_ARTICLE = (
@@ -481,7 +407,6 @@ class StoryReader:
     topics = _reading(front_page.topics)
     changed_stories = _reading(story_list.changed_stories)
     last_change_at = _reading(last_change_at)
-    quality = _reading(measure_quality)
     stream_history = _reading(stream_history.snapshot)
     member = _reading(articles.member)
 

@@ -1,4 +1,4 @@
-"""The pages for reading: the front page, one story, explanations, search, sources and quality."""
+"""The pages for reading: the front page, one story, explanations, search and sources."""
 
 import datetime as dt
 from collections.abc import Sequence
@@ -71,7 +71,6 @@ def routes(site: Site) -> list[Route]:
         Route("/search", pages.search),
         Route("/digest", pages.digest),
         Route("/sources", pages.sources),
-        Route("/quality", pages.quality),
         Route("/api", pages.api),
         Route("/docs", pages.api),  # where FastAPI has its viewer
         Route("/robots.txt", pages.robots),
@@ -337,7 +336,7 @@ class Pages:
             others=others,
         )
 
-    # --- search, sources, quality ---------------------------------------------------------------------------
+    # --- search and sources ---------------------------------------------------------------------------------
 
     def search(self, request: Request) -> Response:
         """Answer with stories whose articles match the query."""
@@ -396,13 +395,6 @@ class Pages:
         heading = digest_title(last[0], settings) if last else "Digest"
         html = Markup(digest_html(last[0], settings)) if last else ""  # noqa: S704 - escaped by the feed
         return self.page(request, "digest.html", here="/digest", heading=heading, html=html)
-
-    def quality(self, request: Request) -> Response:
-        """Answer with the quality of the grouping, as far as it can be computed from stored data."""
-        quality = self._site.reader.quality(self._site.clock())
-        if self._site.access(request) != "owner":
-            quality = excerpts.bounded_quality(quality, self._site.settings.excerpt_words)
-        return self.page(request, "quality.html", here="/quality", quality=quality)
 
     def api(self, request: Request) -> Response:
         """Answer with the routes of the API, from the description that programs read."""

@@ -11,7 +11,6 @@ that half for idle ones. The remaining files are for the database and the rest o
 
 import asyncio
 import logging
-import re
 import resource
 import select
 import socket
@@ -20,7 +19,6 @@ from itertools import islice
 from typing import Any
 
 import h11
-from starlette.datastructures import Headers
 from starlette.types import ASGIApp, Receive, Scope, Send
 from uvicorn.middleware.proxy_headers import ProxyHeadersMiddleware
 from uvicorn.protocols.http.flow_control import service_unavailable
@@ -35,8 +33,6 @@ CONNECTIONS = 512  # simultaneous, of all addresses (chosen: half of the usual l
 REQUEST_SECONDS = 10.0  # for the head of a request; the code that reads a body sets its deadline
 BACKLOG = 128  # connections that wait to be accepted
 UNREAD_SECONDS = 60  # a connection is closed if the client reads nothing of a response for so long
-# Of X-Forwarded-Host; any other value is ignored.
-_HOST = re.compile(r"[A-Za-z0-9._-]{1,253}(:[0-9]{1,5})?|\[[0-9A-Fa-f:.]{2,45}\](:[0-9]{1,5})?", re.ASCII)
 NOTE_SECONDS = 60.0  # between two log lines
 
 _log = logging.getLogger(__name__)
@@ -76,10 +72,6 @@ class ConnectionLimiter:
             scope["client"] = (address, client[1])
             if address in self._forwarded.trusted_hosts:
                 scope[CAME_BY_PROXY] = True
-                named = ",".join(Headers(scope=scope).getlist("x-forwarded-host")).rpartition(",")[2].strip()
-                if _HOST.fullmatch(named):
-                    others = [(name, value) for name, value in scope["headers"] if name != b"host"]
-                    scope["headers"] = [(b"host", named.encode("ascii")), *others]
         await self._forwarded(scope, receive, send)  # type: ignore[arg-type]
 
     def enter(self, connection: "TimeoutProtocol") -> None:

@@ -31,7 +31,7 @@ from tests.support.articles import (
     render_all,
 )
 from tests.support.rows import executed, overheard, queried
-from tests.support.story_checks import correct, fill, undo
+from tests.support.story_checks import correct
 
 DAY = dt.timedelta(days=1)
 
@@ -225,42 +225,3 @@ def test_a_long_history_shows_its_beginning_and_its_end(rig: Rig) -> None:
     assert len(rendered) == 10
     assert rendered[0].kind == "created"
     assert rendered[-1].article == "late29"
-
-
-def test_quality_counts_reports_corrections_and_stories_without_agreement(database: Database) -> None:
-    fill(database)
-    clock = Clock(NOON + 10 * DAY)
-    render_all(database)
-    reading = StoryReader(database)
-    every = reading.stories(StoryFilter(limit=1000)).stories
-    found = reading.quality(clock())
-    assert found.stories == len(every)
-    assert sum(count for _, count in found.by_reports) == len(every)
-    assert dict(found.by_reports)[1] == sum(1 for story in every if story.report_count == 1)
-    assert found.largest[0][2] == max(story.article_count for story in every)
-    three = [story.id for story in every if story.report_count >= 3]
-    assert found.rendered == len(three)
-    agree = []
-    for id_ in three:
-        merged = reading.merged(id_)
-        (whole,) = reading.stories_by_id((id_,))
-        named = any(
-            one.outlets >= 3 and len(reading.stories(StoryFilter(name=one.name)).stories) == 1
-            for one in whole.names
-        )
-        if merged.agreed or named or any(f.outlets > 1 for f in merged.facts):
-            agree.append(id_)
-    assert found.without_fact_count == len(three) - len(agree)
-    assert {id_ for id_, _, _ in found.without_fact} == set(three) - set(agree)
-    assert (found.merges, found.split_count, found.undone) == (0, 0, 0)
-
-
-def test_quality_tells_what_stands_from_what_was_taken_back(rig: Rig) -> None:
-    reading = StoryReader(rig.database)
-    ids = tuple(one.id for one in reading.rank_front_page(StoryFilter()))
-    correct(rig.database, "merge", *ids)
-    now = rig.clock()
-    assert (reading.quality(now).merges, reading.quality(now).undone) == (1, 0)
-    undo(rig.database)
-    assert (reading.quality(now).merges, reading.quality(now).undone) == (0, 1)
-    assert reading.quality(now + 91 * DAY).undone == 0

@@ -68,7 +68,7 @@ def paths(room: Newsroom) -> list[str]:
     one, other = articles[:2]
     return [
         "/", "/newest", "/search?q=levee", f"/stories/{stories[0]}", f"/explain?article={one}", "/sources",
-        "/quality", "/api/v1/stories", f"/api/v1/stories/{stories[0]}", "/api/v1/search?query=levee",
+        "/api/v1/stories", f"/api/v1/stories/{stories[0]}", "/api/v1/search?query=levee",
         "/api/v1/sources", f"/api/v1/articles/{one}", f"/api/v1/explain?article={one}&other={other}",
         "/feeds/stories.rss", "/feeds/stories.atom", "/feeds/stories.json", "/healthz",
     ]  # fmt: skip

@@ -31,7 +31,7 @@ from tests.support.written_stories import (
 STRANGER = {"X-Forwarded-For": "203.0.113.9"}
 ROUTES = [
     "/", "/stories/lindferry", "/stories/oldferry", "/stories/nosuch", "/?view=newest", "/search?q=ferry",
-    "/sources", "/quality", "/sign-in", "/static/pages.js", "/feeds/stories.rss",
+    "/sources", "/sign-in", "/static/pages.js", "/feeds/stories.rss",
     "/feeds/stories.rss?limit=x", "/api/v1/stories", "/api/v1/stories/lindferry", "/api/v1/stories/nosuch",
     "/api/v1/openapi.json", "/healthz", "/robots.txt", "/static/style.css",
     "/static/nosuch.css", "/nosuch",
@@ -177,7 +177,7 @@ def test_long_titles_are_cut_for_strangers_wherever_they_stand() -> None:
     text = "needle " + " ".join(f"hay{n}" for n in range(40))
     reader.put(a_story(an_article(title=title, lead="needle.", text=text), article_count=2))
     with Serving(reader, excerpt_words=20) as serving:
-        for path in ("/search?q=needle", "/api/v1/search?query=needle", "/quality", "/", "/api/v1/stories"):
+        for path in ("/search?q=needle", "/api/v1/search?query=needle", "/", "/api/v1/stories"):
             words = re.compile(r"\b(?:title|hay)[0-9]+\b")
             assert len(set(words.findall(serving.get(path, **STRANGER).text))) <= 20, path
             assert len(set(words.findall(serving.get(path).text))) > 20, "the owner sees more"

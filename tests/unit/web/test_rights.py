@@ -266,7 +266,7 @@ def test_no_article_gives_more_words_than_are_allowed(data: st.DataObject, allow
 # --- every route -------------------------------------------------------------------------------------------
 
 PATHS = (
-    "/", "/?view=newest", "/search?q={q}", "/stories/hostile", "/quality", "/api/v1/stories",
+    "/", "/?view=newest", "/search?q={q}", "/stories/hostile", "/api/v1/stories",
     "/api/v1/stories/hostile", "/api/v1/articles/r0", "/api/v1/articles/r1", "/api/v1/search?query={q}",
     *(f"/feeds/stories.{ending}" for ending in ("rss", "atom", "json")),
 )  # fmt: skip

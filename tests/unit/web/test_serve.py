@@ -86,7 +86,7 @@ def test_a_port_that_is_taken_is_named() -> None:
     with socket.create_server(("127.0.0.1", 0)) as other:
         port = other.getsockname()[1]
         server = Server(WrittenStories(), PublishSettings(port=port))
-        with pytest.raises(AggregatorError, match=rf"port {port} on 127.0.0.1 is in use"):
+        with pytest.raises(AggregatorError, match=rf"127.0.0.1 port {port}: Address already in use"):
             server.start()
         assert not server.is_serving
 

@@ -9,20 +9,22 @@ import datetime as dt
 import io
 import logging
 import os
-import re
 import shutil
 import sys
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
-from itertools import islice
+from itertools import chain, islice
 from pathlib import Path
-from typing import Annotated, Any, Literal, NamedTuple
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
 from aggregator.config.logging import one_line, writes_json
 from aggregator.model.errors import NotWritableError
+
+if TYPE_CHECKING:
+    from rich.table import Table
 
 # Declarations of options and arguments, shorter than those of Typer: each has a help, and each value a name.
 
@@ -66,124 +68,50 @@ def write_atomically(path: Path, data: bytes) -> None:
 # Spreadsheets treat a cell that begins so as a formula; the last four are the full-width forms.
 _FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n", "\uff1d", "\uff0b", "\uff0d", "\uff20")
 _ROWS_AT_ONCE = 500  # rows per chunk; the first chunk determines the widths of the columns
-_WIDE = (
-    "\\u1100-\\u115f\\u2e80-\\ua4cf\\uac00-\\ud7a3\\uf900-\\ufaff\\ufe30-\\ufe6f\\uff00-\\uff60\\uffe0-\\uffe6"
-    "\\U00020000-\\U0003fffd"
-)
-_CLOSING = "\\u3001\\u3002\\uff0c\\uff01\\uff1f\\u300d\\u300f\\uff09"  # no line begins with one of these
-_PIECES = re.compile(rf"\s+|[{_WIDE}][{_CLOSING}]*|[^\s{_WIDE}]+")
-Overflow = Literal["fold", "ellipsis"]
-_LEAST_WIDE = 24  # terminal cells that all wrapped and cut columns should have together, at least
 
 
-def table(
-    columns: Sequence[str],
-    rows: Iterable[Sequence[object]],
-    *,
-    wide: Sequence[str] = (),
-    cut: Sequence[str] = (),
-    spare: Sequence[str] = (),
-) -> None:
-    """Print a table to standard output, at most as wide as the terminal.
+def table(columns: Sequence[str], rows: Iterable[Sequence[object]], *, wide: Sequence[str] = ()) -> None:
+    """Print a table to standard output, as wide as the terminal; text wraps in the columns in `wide`.
 
-    The columns in `wide` and `cut` share the remaining width: text wraps in `wide` columns and ends with an
-    ellipsis in `cut` columns. On a narrow terminal the columns in `spare` are left out, in their order. If
-    standard output is no terminal, nothing wraps or is cut: one row is one line.
+    If standard output is no terminal, nothing wraps: one row is one line.
     """
     from rich.cells import cell_len
+    from rich.table import Table
 
     now = dt.datetime.now(dt.UTC)
     remaining = iter(rows)
     chunk = list(islice(remaining, _ROWS_AT_ONCE))
-    shown: list[_Column] = []
-    for place, name in enumerate(columns):
-        width = max(cell_len(text) for text in (name, *(cell(row[place], now) for row in chunk)))
-        overflow: Overflow | None = "fold" if name in wide else "ellipsis" if name in cut else None
-        is_right = all(isinstance(row[place], int) for row in chunk)
-        shown.append(_Column(name, place, width, is_right, overflow))
-    terminal = terminal_width()
-    if terminal is not None:
-        shown = _fitted(shown, spare, terminal)
-    is_first = True
-    while chunk or is_first:
-        lines = [[cell(row[one.place], now) for one in shown] for row in chunk]
-        if terminal is None:
-            out(_as_lines(shown, [[one.name for one in shown], *lines] if is_first else lines))
-        else:
-            out(_as_grid(shown, lines, terminal, with_header=is_first))
-        chunk, is_first = list(islice(remaining, _ROWS_AT_ONCE)), False
+    is_right = [all(isinstance(row[place], int) for row in chunk) for place in range(len(columns))]
+    if (terminal := terminal_width()) is not None:
+        grid = Table.grid(padding=(0, 1, 0, 0))
+        grid.show_header = True
+        for name, right in zip(columns, is_right, strict=True):
+            grid.add_column(name, no_wrap=name not in wide, justify="right" if right else "left")
+        _fill(grid, ([cell(value, now) for value in row] for row in chain(chunk, remaining)), terminal)
+        return
+    lines = [columns, *([cell(value, now) for value in row] for row in chunk)]
+    widths = [max(map(cell_len, texts)) for texts in zip(*lines, strict=True)]
+    while lines:
+        for line in lines:
+            padded = ""
+            for text, width, right in zip(line, widths, is_right, strict=True):
+                blank = " " * (width - cell_len(text))
+                padded += f"{blank}{text} " if right else f"{text}{blank} "
+            out(padded.rstrip() + "\n")
+        lines = [[cell(value, now) for value in row] for row in islice(remaining, _ROWS_AT_ONCE)]
 
 
-class _Column(NamedTuple):
-    """A column of a table. `width`: terminal cells that the first rows need."""
-
-    name: str
-    place: int
-    width: int
-    is_right: bool
-    overflow: Overflow | None  # of a cell that is wider than its column; None: the column has its full width
-
-
-def _fitted(columns: list[_Column], spare: Sequence[str], terminal: int) -> list[_Column]:
-    """Return the columns without those in `spare` that the terminal has no room for, as wide as they may be.
-
-    Columns that may wrap or be cut share what the others leave, narrow ones first.
-    """
-    least = min(_LEAST_WIDE, max((one.width for one in columns if one.overflow), default=0))
-
-    def room() -> int:
-        return terminal + 1 - sum(1 if one.overflow else one.width + 1 for one in columns)
-
-    for name in spare:
-        if room() >= least:
-            break
-        columns = [one for one in columns if one.name != name]
-    left, widths = room(), {}
-    flexible = sorted((one for one in columns if one.overflow), key=lambda one: one.width)
-    for number, one in enumerate(flexible):
-        widths[one.name] = max(1, min(one.width, left // (len(flexible) - number)))
-        left -= widths[one.name]
-    return [one._replace(width=widths.get(one.name, one.width)) for one in columns]
-
-
-def _as_lines(columns: Sequence[_Column], rows: Iterable[Sequence[str]]) -> str:
-    """Return rows as text, one line per row, of any length."""
-    from rich.cells import cell_len
-
-    lines = []
-    for row in rows:
-        line = ""
-        for one, text in zip(columns, row, strict=True):
-            blank = " " * (one.width - cell_len(text))
-            line += f"{blank}{text} " if one.is_right else f"{text}{blank} "
-        lines.append(line.rstrip() + "\n")
-    return "".join(lines)
-
-
-def _as_grid(
-    columns: Sequence[_Column], rows: Iterable[Sequence[str]], terminal: int, *, with_header: bool
-) -> str:
-    """Return rows as text that fits the terminal; cells may wrap."""
+def _fill(grid: "Table", rows: Iterable[Sequence[str]], terminal: int) -> None:
+    """Print `grid` with these rows."""
     from rich.console import Console
-    from rich.table import Table
     from rich.text import Text
 
-    grid = Table.grid(padding=(0, 1, 0, 0))
-    grid.show_header = with_header
-    for one in columns:
-        grid.add_column(
-            one.name,
-            overflow=one.overflow or "fold",
-            no_wrap=one.overflow != "fold",
-            width=one.width,
-            justify="right" if one.is_right else "left",
-        )
     for row in rows:
         grid.add_row(*map(Text, row))
     console = Console(highlight=False, width=terminal)
     with console.capture() as drawn:
         console.print(grid)
-    return "".join(f"{line.rstrip()}\n" for line in drawn.get().splitlines())
+    out("".join(f"{line.rstrip()}\n" for line in drawn.get().splitlines()))
 
 
 def terminal_width() -> int | None:
@@ -199,48 +127,21 @@ def coloured(text: str, colour: str) -> str:
 
 def wrapped(text: str) -> str:
     """Return `text` without control characters, long lines wrapped to the terminal with their indent."""
+    from rich.console import Console
+    from rich.text import Text
+
     width = terminal_width()
     lines: list[str] = []
     for line in map(one_line, text.split("\n")):
         content = line.lstrip(" -")
         indent = line[: len(line) - len(content)]
-        broken = [content] if width is None else _broken(content, width - len(indent))
-        lines += [f"{' ' * len(indent) if number else indent}{part}" for number, part in enumerate(broken)]
+        if width is None:
+            lines.append(line)
+            continue
+        for part in Text(content).wrap(Console(), max(1, width - len(indent))) or [Text()]:
+            lines.append(f"{indent}{part.plain}".rstrip())
+            indent = " " * len(indent)
     return "\n".join(lines) + "\n"
-
-
-def _broken(text: str, width: int) -> list[str]:
-    """Return lines of at most `width` cells; a longer word, such as an address, gets a line of its own.
-
-    Chinese, Japanese and Korean characters take two cells, and a line may end between any two of them.
-    """
-    from rich.cells import cell_len
-
-    lines, line, room = [], "", width
-    for piece in _PIECES.findall(text):
-        cells = cell_len(piece)
-        if cells > room and line.strip():
-            lines.append(line.rstrip())
-            line, room = "", width
-        if line or not piece.isspace():
-            line += piece
-            room -= cells
-    return [*lines, line.rstrip()] if line.strip() or not lines else lines
-
-
-def shortened(text: str, cells: int, *, around: int = 0) -> str:
-    """Return `text`, or the part of it that fits in so many cells and contains the character `around`."""
-    from rich.cells import cell_len, set_cell_size
-
-    if cell_len(text) <= cells:
-        return text
-    start, room = around, max(cells // 3, cells - cell_len(text[around:]) - 2)
-    while start > 0 and cell_len(text[start - 1 : around]) <= room:
-        start -= 1
-    if start > 0:  # begin with a whole word
-        start = next((at for at in range(start, around) if text[at - 1].isspace()), around)
-        text = f"… {text[start:]}"
-    return text if cell_len(text) <= cells else set_cell_size(text, cells - 1).rstrip() + "…"
 
 
 def cell(value: object, now: dt.datetime) -> str:

@@ -1,7 +1,7 @@
 """The commands stories, story, explain, feed and search."""
 
 import datetime as dt
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from itertools import chain
 from operator import attrgetter
 from pathlib import Path
@@ -103,8 +103,7 @@ def _print(pages: "Iterable[StoryPage]", format_: str) -> None:
     else:
         columns = ("id", "last report", "art", "out", "rep", "title")
         values = ("id", "last_published", "article_count", "outlet_count", "report_count", "title")
-        spare = ("out", "art", "last report", "rep")
-        show.table(columns, map(attrgetter(*values), stories), cut=("title",), spare=spare)
+        show.table(columns, map(attrgetter(*values), stories), wide=("title",))
 
 
 def _json(pages: "Iterable[StoryPage]") -> None:
@@ -321,7 +320,6 @@ def feed(
             items,
             publish,
             self_url=address + (f"?{parsed.query_string}" if parsed.query_string else ""),
-            css_url=f"{publish.base_url}/static/feed.css",
         )
         data = formats.written(channel, format_)
     if output:
@@ -342,7 +340,6 @@ _CSV = {
     "language": "language",
     "snippet": "snippet",
 }
-_WIDTH_FOR_IDS = 100  # columns of a terminal; a narrower one leaves out the ids of articles
 
 
 def search(
@@ -410,33 +407,15 @@ def _print_hits(results: "SearchResults") -> None:
     for story, hits in by_story.items():
         matching = counted(max(found.get(story, 0), len(hits)), "matching article")
         headline = one_line(hits[0].story_title) or "Untitled"
-        lines = [f"{story}, {matching}", *(line for hit in hits for line in _hit_lines(hit))]
-        blocks.append(show.wrapped(headline) + "\n".join(lines) + "\n")
+        blocks.append(show.wrapped("\n".join([headline, f"{story}, {matching}", *map(_hit_lines, hits)])))
     show.out("\n".join(blocks))
 
 
-def _hit_lines(hit: "SearchHit") -> Iterator[str]:
-    """Yield the lines of a hit: time, outlet and title, and its snippet; a wide terminal has its id, too.
-
-    Each fits the terminal: a long title has a line of its own, and a snippet is cut around its match. If
-    standard output is no terminal, a hit is one line with all of it.
-    """
-    width = show.terminal_width()
+def _hit_lines(hit: "SearchHit") -> str:
+    """Return id, time, outlet and title of a hit, and its snippet; one line if there is no terminal."""
     now = dt.datetime.now(dt.UTC)
-    head = f"{show.cell(hit.effective_at, now):11} {show.cell(hit.outlet, now)}"
-    if width is None or width >= _WIDTH_FOR_IDS:
-        head = f"{hit.article} {head}"
-    title = one_line(hit.title) if hit.title != hit.story_title else ""
-    with_title = f"  {head}: {title}" if title else f"  {head}"
-    snippet = one_line(hit.snippet)
-    if width is None:
-        yield f"{with_title} | {snippet}" if snippet else with_title
-        return
-    if show.shortened(with_title, width) == with_title:
-        yield with_title
-    else:
-        yield show.shortened(f"  {head}", width)
-        yield from show.wrapped(f"    {title}").splitlines() if title else ()
-    if snippet:
-        around = hit.marks[0][0] if hit.marks else 0
-        yield f"    {show.shortened(snippet, max(1, width - 4), around=around)}"
+    line = f"  {hit.article} {show.cell(hit.effective_at, now):11} {show.cell(hit.outlet, now)}"
+    if hit.title and hit.title != hit.story_title:
+        line += f": {one_line(hit.title)}"
+    said = [one_line(hit.snippet)] if hit.snippet else []
+    return (" | " if show.terminal_width() is None else "\n    ").join([line, *said])

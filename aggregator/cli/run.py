@@ -41,9 +41,9 @@ def run(context: Context) -> None:
         signal.signal(signal.SIGHUP, signal.SIG_IGN)  # until the daemon can reload
     notifier = Notifier()
     with ExitStack() as opened:
-        with notifier.starting("opening the database"):
-            writing = context.obj.writing(lambda config, database: _prepare(config, database, notifier))
-            config, database = opened.enter_context(writing)
+        notifier.status("opening the database")
+        writing = context.obj.writing(lambda config, database: _prepare(config, database, notifier))
+        config, database = opened.enter_context(writing)
         daemon = Daemon(
             config,
             database,

@@ -27,9 +27,6 @@ sources = typer.Typer(
     name="sources", help="Manage the feeds and folders that articles come from.", no_args_is_help=True
 )
 
-_ROOM_FOR_IDS = 110  # columns of a terminal; a narrower one leaves out the ids
-_OTHER_COLUMNS = 49  # of a line: the widest health (7), a rate, two times, a count of articles, and blanks
-_LEAST_NAME = 12  # columns
 _SHOWN_OTHERS = 5
 _Source = Annotated[str, argument("SOURCE", "Use the source with this name, id or address.")]
 
@@ -45,8 +42,7 @@ def list_(
 ) -> None:
     """List all sources with their health.
 
-    The list has the last success, the next poll, new entries per day, the verdicts of the texts, and the
-    cause of a problem.
+    The list has the last success, new entries per day, the verdicts of the texts, and the cause of a problem.
 
     \b
     Examples:
@@ -131,39 +127,24 @@ def _csv_row(one: "SourceView") -> Sequence[object]:
 
 
 def _table(shown: Sequence["SourceView"]) -> None:
-    """Print the sources, a line each; what a narrow terminal has no room for follows below the table."""
-    width = output.terminal_width()
-    is_narrow = width is not None and width < _ROOM_FOR_IDS
-    room = (width or 0) - _OTHER_COLUMNS
-    columns = ["source", "health", "a day", "last success", "next due", "articles"]
-    if not is_narrow:
-        columns.insert(0, "id")
-        room -= max((len(one.id) + 1 for one in shown), default=0)
-    if width is None and any(
-        map(_cause, shown)
-    ):  # else below the table, since a column would break addresses
-        columns.append("cause")
-    rows, notes = [], []
-    for one in shown:
-        name = one.name if width is None else output.shortened(one.name, max(_LEAST_NAME, room))
-        rate = one.per_day
-        values: dict[str, object] = {
-            "id": one.id,
-            "source": name,
-            "health": one.state,
-            # Rounded to its precision: 0.3, 4.2, 120.
-            "a day": "-" if rate is None else f"{rate:.0f}" if rate >= 10 else f"{rate:.1f}",
-            "last success": one.last_success,
-            "next due": one.next_due,
-            "articles": one.article_count,
-            "cause": _cause(one),
-        }
-        rows.append([values[column] for column in columns])
-        if parts := list(filter(None, [_cause(one), f"id {one.id}" if name != one.name else ""])):
-            notes.append(f"{one.name}: {'; '.join(parts)}")
-    output.table(columns, rows, cut=("source",), spare=("next due", "last success", "a day"))
-    if width is not None and notes:
-        output.out("\n" + output.wrapped("\n".join(notes)))
+    """Print the sources; on a terminal the causes of problems follow, as a column would break addresses."""
+    columns = ["id", "source", "health", "a day", "last success", "articles", "cause"]
+    rows = [
+        (one.id, one.name, one.state, _rate(one), one.last_success, one.article_count, _cause(one))
+        for one in shown
+    ]
+    if output.terminal_width() is None:
+        output.table(columns, rows)
+        return
+    output.table(columns[:-1], [row[:-1] for row in rows], wide=("source",))
+    if notes := [f"{one.name}: {cause}" for one in shown if (cause := _cause(one))]:
+        output.out("\n".join(["", *map(one_line, notes), ""]))  # not wrapped: an address stays whole
+
+
+def _rate(one: "SourceView") -> str:
+    """Return the new entries a day, rounded to their precision: 0.3, 4.2, 120."""
+    rate = one.per_day
+    return "-" if rate is None else f"{rate:.0f}" if rate >= 10 else f"{rate:.1f}"
 
 
 def _cause(one: "SourceView") -> str:

@@ -567,7 +567,6 @@ class WebhookConfig(_Part):
     query: str | None = None
     secret: Annotated[SecretStr, _accepted_by(signing_key)] | None = None
     secret_file: str | None = None
-    body: SecretStr | None = None
     headers: HeaderLines = {}
 
     @model_validator(mode="after")

@@ -8,8 +8,7 @@ import datetime as dt
 import hashlib
 import os
 from dataclasses import dataclass, field
-from functools import cached_property
-from typing import TYPE_CHECKING, Literal
+from typing import Literal
 
 from pydantic import SecretStr
 
@@ -26,9 +25,6 @@ from aggregator.config.settings import (
 )
 from aggregator.model.errors import ConfigError
 from aggregator.model.read_model import StoryFilter
-
-if TYPE_CHECKING:
-    from jinja2 import Template
 
 _NO_LIMIT = 2**31 - 2  # the `items` of a query applies to lists only
 _MAX_SECRET_CHARS = 4000  # read from a file
@@ -56,30 +52,10 @@ class Recipient:
 
 @dataclass(frozen=True, kw_only=True)
 class Webhook(Recipient):
-    """A webhook; `body` is the source of a Jinja template, None for the standard body."""
+    """A webhook."""
 
     key: bytes = field(repr=False)
-    body: str | None = field(default=None, repr=False)
     headers: tuple[tuple[str, str], ...] = field(default=(), repr=False)
-
-    @cached_property
-    def template(self) -> "Template | None":
-        """The template of the body, which can neither change values nor reach attributes of Python.
-
-        Raises ConfigError for a mistake in it.
-        """
-        if self.body is None:
-            return None
-        from jinja2 import ChainableUndefined, TemplateSyntaxError
-        from jinja2.sandbox import ImmutableSandboxedEnvironment
-
-        try:
-            environment = ImmutableSandboxedEnvironment(undefined=ChainableUndefined)
-            # An unknown name is empty for `tojson`, too: a test has no story.
-            environment.policies["json.dumps_kwargs"] = {"sort_keys": True, "default": lambda _: ""}
-            return environment.from_string(self.body)
-        except TemplateSyntaxError as error:
-            raise ConfigError(f"body: line {error.lineno} of the template: {error.message}") from error
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -122,16 +98,13 @@ def webhooks_from(config: Config) -> tuple[Webhook, ...]:
 
 def _webhook(config: Config, index: int, webhook: WebhookConfig) -> Webhook:
     with at_key(f"webhooks.{index}: {webhook.name}"):
-        made = Webhook(
+        return Webhook(
             name=webhook.name,
             url=webhook.url.get_secret_value(),
             key=signing_key(read_secret(config, webhook, "secret")),
             query=_query(config, webhook.query),
-            body=None if webhook.body is None else webhook.body.get_secret_value(),
             headers=tuple((name, text.get_secret_value()) for name, text in webhook.headers.items()),
         )
-        _ = made.template
-    return made
 
 
 def notifications(config: Config) -> tuple[Notification, ...]:

@@ -16,6 +16,7 @@ import threading
 import time
 from collections.abc import Callable
 from queue import SimpleQueue
+from traceback import format_exception_only
 from types import FrameType
 from typing import TYPE_CHECKING
 
@@ -220,7 +221,9 @@ class Daemon:
         log.info("SIGHUP: reading the configuration again", extra={"event": "config_reload_requested"})
         try:
             config = self._again()
-            words = f"config reloaded; {self._changed(config)}"
+            words = "config reloaded"
+            if config.database_url != self._database.url:
+                words += "; another database needs a restart, the previous one stays"
             runtime = Runtime(config, self._services)
             server = self._checked(runtime)
         except Exception as error:  # noqa: BLE001 - on any error the previous configuration stays
@@ -309,22 +312,10 @@ class Daemon:
             self._failed = self._failed or error
             self.stop()
             return
-        why = (
-            "there is no memory left"
-            if isinstance(error, MemoryError)
-            else f"{type(error).__name__}: {error}"
-        )
+        why = format_exception_only(error)[-1].strip()
         words = (
             f"the daemon ends because thread {threading.current_thread().name} ended ({why}); nothing is lost"
         )
         self._failed = self._failed or BrokenDaemonError(words)
         self.stop()
         log.critical("%s", words, exc_info=error, extra={"event": "daemon_failed"})
-
-    def _changed(self, config: Config) -> str:
-        """Return the changed sections of the file as text."""
-        names = [name for name in Config.model_fields if getattr(config, name) != getattr(self._config, name)]
-        words = f"changed: {', '.join(names)}" if names else "nothing changed"
-        if config.database_url != self._database.url:
-            words += "; another database needs a restart, the previous one stays"
-        return words

@@ -114,7 +114,6 @@ class Runtime:
                 failed=services.failed,
             ),
         )
-        self._logged_without_sources = False
         self._ticking = threading.Thread(target=self._tick_each_second, name="scheduler", daemon=True)
         self._is_away = False  # the database did not answer the last tick
 
@@ -332,25 +331,10 @@ class Runtime:
         with self._services.database.read() as connection:
             states = health_probes.source_states(connection)
         polled = sum(number for state, number in states.items() if state not in ("paused", "gone", "merged"))
-        if not polled and not self.config.sources and self._services.lock.is_held:
-            self._log_missing_sources()
         words = (
             f"{states.get('failing', 0)} of {counted(polled, 'source')} failing" if polled else "no sources"
         )
         return words if self._services.lock.is_held else f"{words}; standby: another daemon is the writer"
-
-    def _log_missing_sources(self) -> None:
-        """Log once how to add sources, and whether a configuration file was read."""
-        if self._logged_without_sources:
-            return
-        self._logged_without_sources = True
-        log.info(
-            "there are no sources yet%s; type `aggregator sources add URL` to add a feed or site, "
-            "`aggregator sources import FILE.opml` to import a list of feeds, or "
-            "`aggregator ingest --samples` to read the sample articles",
-            "" if self.config.file else ", and no config.yaml, so the built-in defaults apply",
-            extra={"event": "sources_missing"},
-        )
 
     def _took_over(self) -> None:
         """Store the configured sources and webhooks: this process became the writer."""

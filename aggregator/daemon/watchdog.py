@@ -7,13 +7,10 @@ import os
 import socket
 import threading
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 
 import msgspec
 
-EXTENDED_SECONDS = 60  # extension of the start timeout of systemd, ...
-EXTEND_EACH_SECONDS = 20.0  # ... requested at this interval: two messages may be lost
 STATUS_CHARS = 300  # one line of `systemctl status`
 
 
@@ -45,27 +42,6 @@ class Notifier:
     def stopping(self) -> None:
         """The daemon is stopping."""
         self._send("STOPPING=1", words="stopping")
-
-    @contextmanager
-    def starting(self, words: str) -> Iterator[None]:
-        """Extend the start timeout of systemd during the block, such as an upgrade of a large database."""
-        if not self._address:
-            yield
-            return
-        over = threading.Event()
-
-        def ask() -> None:
-            self._send(f"EXTEND_TIMEOUT_USEC={EXTENDED_SECONDS * 1_000_000}", words=words)
-            while not over.wait(EXTEND_EACH_SECONDS):
-                self._send(f"EXTEND_TIMEOUT_USEC={EXTENDED_SECONDS * 1_000_000}")
-
-        asking = threading.Thread(target=ask, name="still-starting", daemon=True)
-        asking.start()
-        try:
-            yield
-        finally:
-            over.set()
-            asking.join()
 
     def _send(self, *states: str, words: str = "") -> None:
         if not self._address:

@@ -3,10 +3,10 @@
 If the database cannot be written (full, read-only, restarting), it backs off and tries again while the rest
 of the daemon continues. If another process became the writer, it clears its memory and becomes a standby.
 
-APScheduler schedules the maintenance tasks. A step is short work: the schedule marks it as due, and the
-placing thread runs it between two batches. A job is work that waits or is long, such as a backup, and has a
-thread of its own. What a task has done is in the database or in files, so a restart needs no state. A failed
-task is logged and tried again after a back-off; it never ends the daemon.
+A step is short maintenance work, which the placing thread runs between two batches. A job is work that waits
+or is long, such as a backup; APScheduler runs it in a thread of its own. What a task has done is in the
+database or in files, so a restart needs no state. A failed task is logged and tried again after a back-off;
+it never ends the daemon.
 """
 
 import datetime as dt
@@ -72,10 +72,9 @@ class Maintenance:
         is_writer: Callable[[], bool],
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        self._steps = tuple(steps)
         self._turns = deque(steps)  # of the placing thread alone
         self._jobs = tuple(jobs)
-        self._due = {step.name for step in steps}
+        self._due_at = dict.fromkeys((step.name for step in steps), clock())
         self._is_writer = is_writer
         self._clock = clock
         self._failed: dict[str, tuple[float, str]] = {}  # end of the back-off (`clock`), and the error
@@ -86,21 +85,19 @@ class Maintenance:
     def start(self) -> None:
         """Start the schedule."""
         scheduler = _scheduler()
-        for task in self._steps:
-            scheduler.add_job(self.mark_due, executor="direct", args=(task.name,), **_interval(task))
-        for task in self._jobs:
-            scheduler.add_job(self._run_job, args=(task,), **_interval(task))
+        for job in self._jobs:
+            scheduler.add_job(self._run_job, "interval", (job,), id=job.name, seconds=job.every_seconds)
         scheduler.start()
         self._scheduler = scheduler  # last: before the start its jobs have no next run
 
     def clock_jumped(self) -> None:
-        """Run every task now: APScheduler waits by the wall clock, which may have been set back."""
+        """Run every job now: APScheduler waits by the wall clock, which may have been set back."""
         from apscheduler.jobstores.base import JobLookupError
 
         if self._scheduler is not None:
-            for task in (*self._steps, *self._jobs):
+            for job in self._jobs:
                 with suppress(JobLookupError):  # `stop` was called meanwhile
-                    self._scheduler.modify_job(task.name, next_run_time=dt.datetime.now(dt.UTC))
+                    self._scheduler.modify_job(job.name, next_run_time=dt.datetime.now(dt.UTC))
 
     def failures(self) -> tuple[str, ...]:
         """Return the tasks that failed at their last run, with their errors."""
@@ -123,10 +120,6 @@ class Maintenance:
 
     # --- steps, in the placing thread ---------------------------------------------------------------------
 
-    def mark_due(self, step: str) -> None:
-        """Have the placing thread run a step."""
-        self._due.add(step)
-
     def run_step(self, stops: Stops) -> bool:
         """Run a part of the next step that is due; return False if none is, or all back off.
 
@@ -136,10 +129,8 @@ class Maintenance:
         for _ in range(len(self._turns)):
             step = self._turns[0]
             self._turns.rotate(-1)
-            if step.name not in self._due or self._is_backing_off(step):
+            if self._due_at[step.name] > self._clock() or self._is_backing_off(step):
                 continue
-            self._due.discard(step.name)  # first, because the schedule may mark it while it runs
-            is_more = True
             try:
                 is_more = step.run(stops) or stops()
             except (LeaseLostError, DatabaseAwayError, DatabaseLockedError):
@@ -147,12 +138,10 @@ class Maintenance:
             except Exception as error:  # noqa: BLE001 - placing continues after any error
                 self._note(step, error)
                 continue
-            finally:
-                if is_more:
-                    self._due.add(step.name)
             self._failed.pop(step.name, None)
             if is_more:
                 return True
+            self._due_at[step.name] = self._clock() + step.every_seconds
         return False
 
     # --- jobs, in threads of the scheduler ----------------------------------------------------------------
@@ -190,27 +179,22 @@ class Maintenance:
         )
 
 
-def _interval(task: MaintenanceTask) -> dict[str, Any]:
-    return {"id": task.name, "trigger": "interval", "seconds": task.every_seconds}
-
-
 def _scheduler() -> Any:
     """Return an APScheduler with other defaults.
 
     Its own skip a job that is a second late (misfire_grace_time 1), and run all missed jobs after a suspended
-    machine wakes (coalesce off). Jobs run beside each other; "direct" calls in the thread that schedules.
+    machine wakes (coalesce off). Jobs run beside each other.
     """
     logging.getLogger("apscheduler").setLevel(
         logging.ERROR
     )  # it warns of a job that takes longer than its interval
-    from apscheduler.executors.debug import DebugExecutor
     from apscheduler.executors.pool import ThreadPoolExecutor
     from apscheduler.schedulers.background import BackgroundScheduler
 
     pool = ThreadPoolExecutor(pool_kwargs={"thread_name_prefix": "maintenance"})
     return BackgroundScheduler(
         timezone=dt.UTC,
-        executors={"default": pool, "direct": DebugExecutor()},
+        executors={"default": pool},
         job_defaults={"coalesce": True, "max_instances": 1, "misfire_grace_time": None},
     )
 

@@ -463,7 +463,7 @@ class _Api:
             raise HTTPException(404, "this call is not supported")
         session = Session(self._site, self._marks, who, request)
         if call in _EDITS and request.method != "POST":
-            raise HTTPException(405)
+            raise HTTPException(405, headers={"Allow": "POST"})
         if call in _CHANGES:
             require_scope(request, "admin", "changing sources", "change sources")
         answered = run(session, fields)

@@ -1,7 +1,6 @@
 """The web application (pages, feeds and the API of one story reader), and the server in its own thread."""
 
 import asyncio
-import errno
 import logging
 import socket
 import threading
@@ -19,7 +18,6 @@ from starlette.exceptions import HTTPException
 from starlette.middleware.gzip import GZipMiddleware
 from starlette.requests import Request
 from starlette.responses import PlainTextResponse, Response
-from starlette.routing import Match
 from starlette.staticfiles import StaticFiles
 from starlette.types import ASGIApp
 
@@ -152,19 +150,7 @@ class _Errors:
         if status == 503:
             response.headers["Retry-After"] = RETRY_AFTER_SECONDS
         response.headers.update(getattr(error, "headers", None) or {})
-        if status == 405:
-            response.headers["Allow"] = ", ".join(_methods_at(request))
         return response
-
-
-def _methods_at(request: Request) -> list[str]:
-    """Return the methods of all routes of the address; one route has only some of them."""
-    at_address = [
-        route for route in request.app.router.routes if route.matches(request.scope)[0] is not Match.NONE
-    ]
-    exact = [route for route in at_address if getattr(route, "path", "") == request.scope["path"]]
-    methods = {method for route in exact or at_address for method in getattr(route, "methods", None) or ()}
-    return sorted(methods - {"HEAD"}) or ["GET"]  # a static file
 
 
 START_DEADLINE_SECONDS = 10.0
@@ -306,16 +292,7 @@ def _bind(host: str, port: int) -> socket.socket:
         listener.bind((host, port))
     except (OSError, OverflowError, UnicodeError) as error:  # UnicodeError: a label of the name is too long
         listener.close()
-        raise AggregatorError(_why_not_bound(host, port, error)) from error
+        why = getattr(error, "strerror", None) or error
+        words = f"cannot listen on {host} port {port}: {why}; see server.host and server.port"
+        raise AggregatorError(words) from error
     return listener
-
-
-def _why_not_bound(host: str, port: int, error: OSError | OverflowError | UnicodeError) -> str:
-    number = error.errno if isinstance(error, OSError) else None
-    if number == errno.EADDRINUSE:
-        return f"port {port} on {host} is in use by another program: stop it, or set another server.port"
-    if number == errno.EACCES:
-        return f"only root may use port {port}: set server.port to a port above 1023"
-    if number == errno.EADDRNOTAVAIL:
-        return f"{host} is not an address of this machine: set server.host to one, such as 127.0.0.1"
-    return f"cannot listen on {host} port {port}: {getattr(error, 'strerror', None) or error}"

@@ -226,7 +226,7 @@ def test_what_a_story_is_about_and_its_reports_fit_few_screens(
 
 
 def test_a_walk_from_the_front_page_and_back(visit: Visit) -> None:
-    """Open, tab, filter, save, the later story, back, search."""
+    """Open, tab, filter, the later story, back, search."""
     page = visit.page
     visit.go("/")
     page.get_by_role("navigation", name="Which stories").get_by_role("link", name="3+ reports").click()
@@ -238,22 +238,13 @@ def test_a_walk_from_the_front_page_and_back(visit: Visit) -> None:
     page.get_by_label("Language").select_option("English")
     page.get_by_role("button", name="Show").click()
     expect(page).to_have_title("Morning stories: Shipping, English, 3+ reports")
-    page.get_by_role("button", name="Save").click()
-    expect(page.get_by_role("button", name="Saved")).to_be_visible()
     page.get_by_role("link", name="Ferry with 212").first.click()
-    expect(page.get_by_role("button", name="Saved")).to_be_visible()
     page.get_by_role("link", name="Eastgate council passes budget").click()
     page.wait_for_url("**/stories/budget")
     page.go_back()
     page.get_by_role("searchbox", name="Search articles").fill("scrape")
     page.keyboard.press("Enter")
     page.wait_for_url("**/search?q=scrape")
-    visit.go("/?view=saved")
-    assert page.locator(".story h2").all_inner_texts() == [
-        "Ferry with 212 on board runs aground off Lind island in fog"
-    ]
-    visit.keep(f"saved-{_scheme(visit)}")
-    visit.assert_accessible()
     visit.assert_quiet()
 
 
@@ -353,13 +344,6 @@ def test_without_scripts_filters_paging_and_unfolding_work(browser: Browser, add
     assert [title.split()[0] for title in titles] == ["Eastgate", "Ferry"]
     visit.page.get_by_role("link", name="Ferry with 212").click()
     _unfold_full_text(visit.page)
-    visit.page.get_by_role("button", name="Save").click()
-    assert visit.page.get_by_role("button", name="Saved").is_visible()
-    visit.go("/")
-    visit.page.locator(".leading").get_by_role("button", name="Hide").click()
-    visit.page.get_by_role("link", name="1 hidden").click()
-    visit.page.get_by_role("button", name="Show again").click()
-    assert visit.page.get_by_role("button", name="Show again").count() == 0
     visit.assert_quiet()
     context.close()
 

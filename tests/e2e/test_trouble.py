@@ -256,7 +256,7 @@ def test_a_thread_that_dies_ends_the_daemon_with_words(tmp_path: Path) -> None:
         (tmp_path / "die").touch()
         assert daemon.wait_for_end() == 1
         last = daemon.log().splitlines()[-1]
-        why = "thread fetch-3 ended (there is no memory left)"
+        why = "thread fetch-3 ended (MemoryError)"
         assert last == f"aggregator: the daemon ends because {why}; nothing is lost"
 
 

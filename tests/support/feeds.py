@@ -21,7 +21,7 @@ def channel_of(database: Database, *, limit: int = 500, form: Format = "rss", **
     wanted = parse_filter([], NOW, default_limit=limit)
     items = gather(StoryReader(database), wanted, settings, patient=True).items
     here = settings.base_url + address(None, form)
-    return channel(None, wanted, items, settings, self_url=here, css_url="../static/feed.css")
+    return channel(None, wanted, items, settings, self_url=here)
 
 
 def feed_of(database: Database, form: Format = "rss", **chosen: Any) -> bytes:

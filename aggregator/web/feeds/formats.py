@@ -142,7 +142,6 @@ class Channel(FrozenStruct, frozen=True, kw_only=True):
     about: str
     home_url: str  # the page that shows the same stories
     self_url: str
-    css_url: str
     language: str
     items: tuple[Item, ...] = ()
 
@@ -170,7 +169,6 @@ def channel(
     settings: PublishSettings,
     *,
     self_url: str,
-    css_url: str,
 ) -> Channel:
     """Return the feed of all stories, or of the saved query that its path names.
 
@@ -187,7 +185,6 @@ def channel(
         about=_ABOUT,
         home_url=f"{settings.base_url}/" + (f"?{page_query}" if page_query else ""),
         self_url=self_url,
-        css_url=css_url,
         language=_language(ordered),
         items=ordered,
     )

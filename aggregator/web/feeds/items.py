@@ -381,9 +381,7 @@ def digest_text(digest: Digest, settings: PublishSettings) -> str:
     return "\n".join(lines) + "\n"
 
 
-def digest_channel(
-    digests: Sequence[Digest], settings: PublishSettings, *, self_url: str, css_url: str
-) -> formats.Channel:
+def digest_channel(digests: Sequence[Digest], settings: PublishSettings, *, self_url: str) -> formats.Channel:
     """Return the feed of digests, one item each."""
     return formats.Channel(
         id="tag:aggregator,2026:feeds/digest",
@@ -391,7 +389,6 @@ def digest_channel(
         about="The stories with the most new independent reports.",
         home_url=settings.base_url + DIGEST,
         self_url=self_url,
-        css_url=css_url,
         language="en",
         items=tuple(
             formats.Item(

@@ -27,10 +27,7 @@ from aggregator.web.filters import ParsedFilter, parse_filter
 
 # Last-Modified has whole seconds, so it is sent only when no further change can fall into its second.
 SETTLED = dt.timedelta(seconds=2)
-# Browsers display these types; they offer the registered types of feeds for download.
-_FOR_BROWSERS: dict[Format, str] = {"rss": "text/xml", "atom": "text/xml", "jsonfeed": "application/json"}
 _FEEDS_KEPT = 16  # encoded, of some 100 KB each (limit)
-_VARY = {"Vary": "Accept"}
 _URI_QUERY = re.compile(r"[0-9A-Za-z;/?:@&=+$,.\-_!~*'()%]{0,2000}")
 
 
@@ -53,20 +50,17 @@ class _Feeds:
         if form is None:
             raise HTTPException(404)
         if name == "digest" and self._site.settings.digest_stories:
-            response = self._digests(request, form)
-        elif name in queries or name == STORIES:
-            response = self._stories(request, form, queries.get(name))
-        else:
-            raise HTTPException(404)
-        response.headers.update(_VARY)
-        return response
+            return self._digests(request, form)
+        if name in queries or name == STORIES:
+            return self._stories(request, form, queries.get(name))
+        raise HTTPException(404)
 
     def _digests(self, request: Request, form: Format) -> Response:
         site = self._site
         digests = site.reader.digests(site.settings.digest_filter, FEED_DIGESTS)
         address = site.settings.base_url + request.url.path
-        whole = digest_channel(digests, site.settings, self_url=address, css_url="../static/feed.css")
-        media_type = f"{_media_type(request, form)}; charset=utf-8"
+        whole = digest_channel(digests, site.settings, self_url=address)
+        media_type = f"{MEDIA_TYPES[form]}; charset=utf-8"
         return conditional(request, None, lambda: Response(written(whole, form), media_type=media_type))
 
     def _stories(self, request: Request, form: Format, named: SavedQuery | None) -> Response:
@@ -79,12 +73,11 @@ class _Feeds:
             saved=named,
             is_feed=True,
         )
-        media_type = _media_type(request, form)
+        media_type = MEDIA_TYPES[form]
         tag = None
         modified = None
         if parsed.changes_with_stories:
-            parts = (request.url.query, media_type)
-            tag = site.common_tag(request.url.path, *parts)
+            tag = site.common_tag(request.url.path, request.url.query)
             if has_tag(request, tag):
                 return not_modified(tag)
             modified = self._last_modified()
@@ -100,7 +93,6 @@ class _Feeds:
             loaded.items,
             site.settings,
             self_url=site.settings.base_url + request.url.path + _query(request, parsed),
-            css_url="../static/feed.css",
         )
         body = written(whole, form)
         if tag is None or not loaded.complete:  # rendering changes the feed later, but no story
@@ -131,11 +123,6 @@ def _feed(body: bytes, media_type: str, tag: str, modified: dt.datetime | None) 
     if modified is not None:
         response.headers["Last-Modified"] = format_datetime(modified, usegmt=True)
     return response
-
-
-def _media_type(request: Request, form: Format) -> str:
-    is_browser = "text/html" in request.headers.get("accept", "")
-    return _FOR_BROWSERS[form] if is_browser else MEDIA_TYPES[form]
 
 
 def _query(request: Request, parsed: ParsedFilter) -> str:

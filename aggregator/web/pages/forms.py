@@ -10,9 +10,11 @@ SameSite, and HTTP Basic, whose password browsers send with every request.
 """
 
 import hmac
-import re
 from collections.abc import Callable, Coroutine
+from email.parser import BytesParser
+from email.policy import HTTP
 from functools import partial
+from itertools import islice
 from typing import Any
 from urllib.parse import parse_qsl, urlencode, urlsplit
 
@@ -47,7 +49,7 @@ from aggregator.web.editor import (
 )
 from aggregator.web.filters import whole_number
 from aggregator.web.pages.pages import Pages
-from aggregator.web.pages.visitor import keep, set_cookie
+from aggregator.web.pages.visitor import set_cookie
 from aggregator.web.security.middleware import form_value, may_edit, read_body, sign_in
 from aggregator.web.security.token_auth import COOKIE
 
@@ -87,13 +89,11 @@ def routes(site: Site) -> list[Route]:
         Route("/sign-in", forms.ask_to_sign_in, methods=["GET"]),
         Route("/sign-in", posted(forms.sign_in), methods=["POST"]),
         Route("/sign-out", posted(forms.sign_out, may=lambda _request: True), methods=["POST"]),
-        Route("/keep", posted(partial(keep, site)), methods=["POST"]),
     ]
     if site.editor is not None:
         all_routes += [
             Route("/correct", edited(partial(forms.correct, site.editor)), methods=["POST"]),
             Route("/corrections", partial(forms.corrections, site.editor), methods=["GET"]),
-            Route("/corrections/waiting/{number}", partial(forms.waiting, site.editor), methods=["GET"]),
             Route("/corrections/{number}/undo", edited(partial(forms.undo, site.editor)), methods=["POST"]),
         ]
     return all_routes if site.sources is None else [*_source_routes(site), *all_routes]
@@ -230,21 +230,9 @@ class Forms:
         titles = {story.id: story.title for story in self._site.reader.list_stories(tuple(ids))}
         return self._pages.page(request, "corrections.html", here="/corrections", page=page, titles=titles)
 
-    def waiting(self, editor: EditorService, request: Request) -> Response:
-        """Return the result of a correction that the writer had not executed in time."""
-        if not self._pages.may_correct(request):
-            return RedirectResponse("/sign-in", 303)
-        number = whole_number(request.path_params["number"])
-        status = None if number is None else editor.status(number)
-        if status is None:
-            return self._pages.not_found(request)
-        return self._result(request, status)
-
     def _result(self, request: Request, status: CommandStatus, *, undone: bool = False) -> Response:
-        if status.state == "refused":
-            raise UsageError(status.reason or "the correction was refused")
         if status.corrected is None:
-            return self._pages.page(request, "waiting.html", here="/corrections", number=status.request)
+            return self._pages.page(request, "waiting.html", here="/corrections")
         corrected, stories = status.corrected, status.corrected.stories
         done = f"{'undone' if undone else 'done'}={corrected.n}"
         return RedirectResponse(f"/stories/{stories[0]}?{done}" if stories else "/corrections", 303)
@@ -285,8 +273,6 @@ def _story_id(text: str) -> str:
 
 ENTRIES_SHOWN = 5  # in a preview
 _ACTS = ("pause", "resume")
-_NAME = re.compile(rb'\bname="([^"]{0,100})"')
-_BOUNDARY = re.compile(r'boundary="?([^";,\s]{1,70})')
 _MOST_PARTS = 10  # of a form
 OTHERS_SHOWN = 8  # feeds that the page declares, beside the one that was found
 
@@ -311,15 +297,15 @@ def uploaded(request: Request, body: bytes) -> Fields:
     """Return the fields of a form with files as text. Raises UsageError if the body is not such a form."""
     if not may_edit(request):
         return ImmutableMultiDict()  # refused
-    boundary = _BOUNDARY.search(request.headers.get("content-type", ""))
-    if boundary is None:
+    kind = request.headers.get("content-type", "").encode("ascii", "replace")
+    form = BytesParser(policy=HTTP).parsebytes(b"Content-Type: " + kind + b"\r\n\r\n" + body)
+    if not form.is_multipart():
         raise UsageError("the form is invalid; open the page again")
-    mark = b"\r\n--" + boundary[1].encode("latin-1")
     pairs = []
-    for part in (b"\r\n" + body).split(mark, _MOST_PARTS)[1:_MOST_PARTS]:
-        head, _, data = part.partition(b"\r\n\r\n")
-        if name := _NAME.search(head[:1000]):
-            pairs.append((name[1].decode("latin-1"), data.decode("latin-1")))
+    for part in islice(form.iter_parts(), _MOST_PARTS):
+        name = part.get_param("name", "", "content-disposition")
+        data = part.get_payload(decode=True)
+        pairs.append((str(name), data.decode("latin-1") if isinstance(data, bytes) else ""))
     return ImmutableMultiDict(pairs)
 
 

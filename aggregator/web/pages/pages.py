@@ -58,7 +58,6 @@ FACTS_SHOWN = 12  # the others are folded; the merged text of a page should have
 OTHERS_SHOWN = 20  # articles to compare with on the page of an explanation
 MAX_URL_CHARS = 2_048
 RANKINGS_KEPT = 64  # filters; a ranking has some hundred ids
-KEPT = ("saved", "hidden")  # views of what this browser keeps
 MOST_PAGES = 99  # the ranked stories end long before
 
 
@@ -94,21 +93,19 @@ class Pages:
     # --- the front page -------------------------------------------------------------------------------------
 
     def rank_front_page(self, request: Request) -> Response:
-        """Answer with stories by rank, the newest first (`view=newest`), or those saved or hidden."""
+        """Answer with stories by rank, the newest first (`view=newest`)."""
         wanted, _ = self._site.filter(request, STORIES_A_PAGE, ignore_unknown=True)
         visitor = visitor_of(request)
         now = visitor.at(self._site.clock())
         view = request.query_params.get("view", "")
         number = min(max(1, whole_number(request.query_params.get("page", "")) or 1), MOST_PAGES)
         trouble = self._trouble(request)
-        shown = wanted.query_string, view, number, self._today(), _seen_by(now), trouble
+        shown = wanted.query_string, view, number, self._today(), now.since, trouble
         key = "\n".join(map(str, shown))
         is_first_run = self._site.reader.last_change_at() is None  # sources change it
         tag = self.tag(request, key) if wanted.changes_with_stories and not is_first_run else None
 
         def render() -> Response:
-            if view in KEPT:
-                return self._kept(request, view, now)
             is_newest = view == "newest" or wanted.filter.after is not None
             return (self._newest if is_newest else self._ranked)(request, wanted, number, now)
 
@@ -126,10 +123,9 @@ class Pages:
             has_sources = self._site.reader.sources(1).total > 0
             trouble = self._trouble(request)
             return self.page(request, "first_run.html", here="/", has_sources=has_sources, trouble=trouble)
-        shown = [one for one in ranking if one.id not in visitor.hidden]
         size = wanted.filter.limit
-        chosen = tuple(one.id for one in shown[(number - 1) * size : number * size])
-        more = len(shown) > number * size
+        chosen = tuple(one.id for one in ranking[(number - 1) * size : number * size])
+        more = len(ranking) > number * size
         after = {"page": str(number + 1)} if more else {"view": "newest"}
         listed = self._site.reader.list_stories(chosen)
         numbers = {one.id: (one.updated, one.report_count) for one in ranking}
@@ -152,12 +148,12 @@ class Pages:
             before="?" + urlencode([*_without_cursor(wanted), ("page", str(number - 1))]),
             languages=sorted({one.language for one in ranking if one.language}),
             **self._front_values(request, wanted),
-            **self._visit_values(request, visitor, chosen),
+            new_reports=self._new_reports(visitor, chosen),
         )
 
     def _newest(self, request: Request, wanted: ParsedFilter, _number: int, visitor: Visitor) -> Response:
         page = self._site.reader.stories(wanted.filter)
-        ids = tuple(story.id for story in page.stories if story.id not in visitor.hidden)
+        ids = tuple(story.id for story in page.stories)
         stories = self._list_items(request, self._site.reader.list_stories(ids))
         return self.page(
             request,
@@ -168,26 +164,7 @@ class Pages:
             and "?" + urlencode([*_without_cursor(wanted), ("view", "newest"), ("after", page.next)]),
             languages=sorted({story.language for story in stories if story.language}),
             **self._front_values(request, wanted),
-            **self._visit_values(request, visitor, ids),
-        )
-
-    def _kept(self, request: Request, view: str, visitor: Visitor) -> Response:
-        """Answer with the stories that this browser saved or hid."""
-        ids = visitor.saved if view == "saved" else visitor.hidden
-        found = {story.id: story for story in self._site.reader.list_stories(ids)}
-        for id_ in (one for one in ids if one not in found):  # merged since, or removed
-            story = self._site.story(id_)
-            if isinstance(story, StoryRedirect):
-                found.update((id_, one) for one in self._site.reader.list_stories((story.to,)))
-        stories = self._list_items(request, [found[id_] for id_ in ids if id_ in found])
-        kept = tuple(id_ for id_ in ids if id_ in found)
-        return self.page(
-            request,
-            "kept.html",
-            here="/",
-            view=view,
-            stories=list(zip(kept, stories, strict=True)),
-            **self._visit_values(request, visitor, tuple(story.id for story in stories)),
+            new_reports=self._new_reports(visitor, ids),
         )
 
     def _list_items(self, request: Request, stories: Sequence[StoryListItem]) -> list[StoryListItem]:
@@ -242,14 +219,8 @@ class Pages:
     def _trouble(self, request: Request) -> str | None:
         return self._site.reader.all_feeds_fail() if is_owner(request) else None
 
-    def _visit_values(self, request: Request, visitor: Visitor, ids: tuple[str, ...]) -> dict[str, object]:
-        new = self._site.reader.new_reports(ids, visitor.since) if visitor.since and ids else {}
-        query = request.url.query
-        return {
-            "visitor": visitor,
-            "new_reports": new,
-            "back": request.url.path + (f"?{query}" if query else ""),
-        }
+    def _new_reports(self, visitor: Visitor, ids: tuple[str, ...]) -> dict[str, int]:
+        return self._site.reader.new_reports(ids, visitor.since) if visitor.since and ids else {}
 
     def _today(self) -> dt.date:
         return self._site.clock().astimezone(dt.UTC).date()
@@ -262,7 +233,7 @@ class Pages:
         visitor = visitor_of(request)
         now = visitor.at(self._site.clock()) if visitor.seen else visitor
         story_id = request.path_params["id"]
-        tag = self.tag(request, f"{request.url.query}\n{_seen_by(now)}", story_id)
+        tag = self.tag(request, f"{request.url.query}\n{now.since}", story_id)
         story = self._site.story(story_id)
         if story is None and self._site.gone(story_id):
             return self.problem(request, 410, "This story was removed", GONE)
@@ -310,7 +281,6 @@ class Pages:
             near=self._near(story) if self.may_correct(request) else (),
             done=whole_number(request.query_params.get("done", "")),
             undone=whole_number(request.query_params.get("undone", "")),
-            **self._visit_values(request, visitor, ()),
         )
 
     def _near(self, story: StoryView) -> tuple[StoryListItem, ...]:
@@ -523,11 +493,6 @@ def _article_id(text: str) -> str:
 def _typed(request: Request, name: str, most: int = MAX_TEXT_CHARS) -> str:
     """Return a text that was typed into a form."""
     return request.query_params.get(name, "").strip().replace("\x00", "")[:most]
-
-
-def _seen_by(visitor: Visitor) -> tuple[object, ...]:
-    """Return what a page shows of a visitor, for its ETag."""
-    return visitor.since, visitor.saved, visitor.hidden
 
 
 def _without_cursor(wanted: ParsedFilter) -> list[tuple[str, str]]:

@@ -1,7 +1,7 @@
-/* Keys, local times, and saving without leaving the place. Every page works without this script.
+/* Keys and local times. Every page works without this script.
 
-   j, k   next and previous story        s, h   save or hide the story
-   n, u   next page, front page          /, ?   search field, list of the keys
+   j, k   next and previous story        n, u   next page, front page
+   /, ?   search field, list of the keys
    Copy   copies an id to the clipboard (the button is hidden without this script) */
 "use strict";
 
@@ -18,18 +18,11 @@ const step = (by) => {
   }
 };
 
-const press = (name) => {
-  const story = document.activeElement.closest(".story") ?? document.querySelector(".whole");
-  story?.querySelector(`.keep button.${name}`)?.click();
-};
-
 const follow = (selector) => document.querySelector(selector)?.click();
 const keys = document.getElementById("keys");
 const ACTS = {
   j: () => step(1),
   k: () => step(-1),
-  s: () => press("save"),
-  h: () => press("hide"),
   n: () => follow("a[rel=next]"),
   u: () => follow(".masthead .name"),
   "/": () => document.getElementById("q").focus(),
@@ -79,24 +72,6 @@ const localise = () => {
 localise();
 setInterval(localise, 60_000);
 document.getElementById("zone").textContent = `Times are those of your time zone, ${Intl.DateTimeFormat().resolvedOptions().timeZone}.`;
-
-/* The buttons of the form "keep", without a new page. */
-const NEXT = { save: ["unsave", "Saved"], unsave: ["save", "Save"] };
-
-document.getElementById("keep")?.addEventListener("submit", (event) => {
-  const button = event.submitter;
-  const story = button.closest(".story");
-  if (button.name === "unhide" || (button.name === "hide" && !story)) return;
-  event.preventDefault();
-  const body = new URLSearchParams({ [button.name]: button.value, back: "/" });
-  fetch(event.target.action, { method: "POST", body, redirect: "manual" }).then((answer) => {
-    if (answer.type !== "opaqueredirect") return;
-    if (button.name === "hide") {
-      if (story.contains(document.activeElement)) step(1);
-      story.hidden = true;
-    } else [button.name, button.textContent] = NEXT[button.name];
-  });
-});
 
 for (const button of document.querySelectorAll("button[data-copies]")) {
   if (!navigator.clipboard) continue;

@@ -174,29 +174,6 @@ def signed_headers(key: bytes, id_: str, seconds: int, body: bytes) -> dict[str,
     return {"webhook-id": id_, "webhook-timestamp": str(seconds), "webhook-signature": f"v1,{digest}"}
 
 
-def request_body(webhook: Webhook, body: bytes, cap_bytes: int) -> bytes:
-    """Return the body as the webhook's template writes it, or as it is.
-
-    Raises ValueError if the template fails or writes more than `cap_bytes`.
-    """
-    if webhook.template is None:
-        return body
-    values = msgspec.json.decode(body)
-    names = {"story": None, "change": None, "url": None} | values["data"] | values
-    written, size = [], 0
-    try:
-        for part in webhook.template.generate(names):
-            written.append(part.encode())
-            size += len(written[-1])
-            if size > cap_bytes:
-                raise ValueError(f"the template writes more than {cap_bytes} bytes")
-    except ValueError:
-        raise
-    except Exception as error:  # whatever a template does
-        raise ValueError(f"the template fails: {type(error).__name__}") from error
-    return b"".join(written)
-
-
 def outgoing_client(config: Config) -> ClientSettings:
     """Return who sends, and the private networks that may be reached."""
     return ClientSettings(contact=config.fetch.contact, allow_private=config.fetch.allow_private)
@@ -217,7 +194,6 @@ class Transmitter:
         tuning = all_tuning.section("webhooks", WebhookTuning)
         seconds = tuning.deadline_seconds
         self._settings = settings
-        self._body_cap_bytes = tuning.body_cap_bytes
         self._reader = reader
         self._poster = WebhookPoster(
             client,
@@ -248,13 +224,9 @@ class Transmitter:
             part.close()
 
     def _post(self, webhook: Webhook, id_: str, body: bytes, now: dt.datetime) -> PostResult:
-        try:
-            content = request_body(webhook, body, self._body_cap_bytes)
-        except ValueError as error:
-            return PostResult(status=None, problem=str(error))
         own = {name.lower(): text for name, text in webhook.headers}
-        signature = signed_headers(webhook.key, id_, int(now.timestamp()), content)
-        return self._poster.post(webhook.url, content, _JSON | own | signature)
+        signature = signed_headers(webhook.key, id_, int(now.timestamp()), body)
+        return self._poster.post(webhook.url, body, _JSON | own | signature)
 
     def _mail(
         self, reader: DigestReader, sender: str, id_: str, body: bytes, now: dt.datetime

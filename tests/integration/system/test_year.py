@@ -157,7 +157,7 @@ class Installation:
         self.pipeline = Pipeline(database, executor, all_tuning, now, story_options(config))
         retention_job = self.pipeline.retention_job(retention_plan(config))
         self.maintenance = Maintenance(
-            [MaintenanceTask("retention", HOUR, retention_job.step)],
+            [MaintenanceTask("retention", 0.0, retention_job.step)],
             [],
             is_writer=lambda: True,
             clock=self.world.time.monotonic,
@@ -202,7 +202,6 @@ class Installation:
         self.pipeline.index_text()
         render_all(self.lock.fenced, self.config.effective_tuning)
         self.pipeline.index_older()
-        self.maintenance.mark_due("retention")
         while self.maintenance.run_step(lambda: False):
             pass
         now = self.world.time()

@@ -4,7 +4,7 @@ import base64
 import logging
 import socket
 from collections.abc import Iterator
-from contextlib import ExitStack, closing
+from contextlib import closing
 from pathlib import Path
 
 import httpx
@@ -15,9 +15,6 @@ from aggregator.model.errors import ConfigError
 from aggregator.model.read_model import StoryFilter
 from aggregator.store.engine.database import Database
 from aggregator.store.stories import api_tokens
-from aggregator.web.pages import forms
-from aggregator.web.security import connection_limits
-from aggregator.web.security.connection_limits import OF_ONE_ADDRESS
 from aggregator.web.security.token_auth import COOKIE, form_of
 from aggregator.web.server import Server
 from aggregator.web.settings import PublishSettings
@@ -377,24 +374,3 @@ def _raw(room: Newsroom, request: bytes) -> None:
     with socket.create_connection((str(url.host), url.port or 80), timeout=10) as sent:
         sent.sendall(request)
         sent.recv(4096)
-
-
-@pytest.fixture
-def few_connections(monkeypatch: pytest.MonkeyPatch) -> None:
-    """An address of loopback has as many as others."""
-    monkeypatch.setattr(connection_limits, "CONNECTIONS", 2 * OF_ONE_ADDRESS)
-
-
-@pytest.mark.usefixtures("few_connections")
-def test_in_a_crowd_of_one_address_a_token_is_let_in(room: Newsroom, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(forms, "BODY_DEADLINE_SECONDS", 120.0)
-    secret, port = room.token("reader", "read"), room.client.base_url.port or 0
-    head = b"POST /sign-in HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Length: 9\r\n\r\n"  # the body never comes
-    with ExitStack() as stack:
-        for _ in range(4 * OF_ONE_ADDRESS):  # one whose head is not read yet may give way to the next
-            stack.enter_context(socket.create_connection(("127.0.0.1", port), timeout=60)).sendall(head)
-            if room.get("/api/v1/stories").status_code == 429:
-                break
-        assert "simultaneous" in problem_of(room.get("/api/v1/stories"), 429)
-        assert room.get("/api/v1/stories", secret).status_code == 200
-        problem_of(room.get("/api/v1/stories", WRONG), 401)

@@ -12,9 +12,9 @@ import pytest
 
 from aggregator.config.tuning import Tuning
 from aggregator.config.webhooks import Webhook
-from aggregator.model.read_model import StoryFilter
 from aggregator.store.engine.database import Database
 from aggregator.store.intake.sources import add
+from aggregator.store.read.story_list import following
 from aggregator.web.settings import PublishSettings
 from aggregator.web.webhooks.sender import delivery_body
 from aggregator.web.webhooks.transmit import WebhookTuning
@@ -22,7 +22,7 @@ from tests.support import forked
 from tests.support.articles import FLOOD, FLOOD_ELSEWHERE, NOON, record
 from tests.support.newsroom import STRANGER, Newsroom
 from tests.support.polling import feed_source
-from tests.support.rows import written_by
+from tests.support.rows import read_by, written_by
 
 SIGNS = "\u061c\u200e\u200f\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069"
 _SIGN = re.compile(f"[{SIGNS}]")
@@ -80,7 +80,7 @@ def test_no_delivery_holds_one(room: Newsroom) -> None:
         Webhook(name="desk", url="https://desk.example/", key=b"k"),
         Tuning().section("webhooks", WebhookTuning),
     )
-    changes = room.reading.changes(StoryFilter(limit=10))
+    changes = read_by(room.database, following, 0, 10, indexed_to=2**62)
     assert changes
     for change in changes:
         story = room.reading.story(change.story)

@@ -22,7 +22,6 @@ PARAMETERS: dict[str, tuple[str, ...]] = {
     "/explain/{}": ("other",),
     "/sign-in": ("to",),
     "/corrections": ("before", "after", "page", "undone"),
-    "/corrections/waiting/{}": ("x",),
     "/feeds/{}.rss": FILTERS,
     "/feeds/stories.rss": FILTERS,
     "/feeds/stories.atom": FILTERS,

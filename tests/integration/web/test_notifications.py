@@ -22,7 +22,7 @@ from aggregator.store.engine.database import Database
 from aggregator.store.read.reader import StoryReader
 from aggregator.store.stories import outbox
 from aggregator.store.tables import webhook
-from aggregator.web.webhooks.transmit import AppriseRunner, request_body
+from aggregator.web.webhooks.transmit import AppriseRunner
 from tests.support.articles import FLOOD, NOON, flood, flood_copied, flood_elsewhere, record, strike
 from tests.support.killed_daemon import unlike_any_other
 from tests.support.loopback import LoopbackServer, Request, Response, redirect
@@ -279,46 +279,18 @@ def test_nothing_of_it_is_loaded_where_it_is_not_used(tmp_path: Path) -> None:
     assert (ran.stdout.strip(), ran.stderr) == ("[]", "")
 
 
-# --- templates and headers of webhooks ---------------------------------------------------------------------
+# --- headers of webhooks -----------------------------------------------------------------------------------
 
 
-def templated(receiver: Receiver, body: str, **headers: str) -> Webhook:
-    return Webhook(
-        name="desk", url=receiver.url(), key=signing_key(SECRET), body=body, headers=tuple(headers.items())
-    )
-
-
-def test_a_body_of_its_own_is_signed(database: Database) -> None:
-    template = '{"text": {{ story.title | tojson }}, "n": {{ change.report_count }}, '
-    template += '"why": "{{ type }} {{ nope.x }}", "no": {{ nope.x | tojson }}}'
+def test_a_webhook_has_headers_of_its_own(database: Database) -> None:
     with Receiver() as receiver:
-        post = Post(database, templated(receiver, template, Authorization="Bearer x"))
+        hook = Webhook(
+            name="desk", url=receiver.url(), key=signing_key(SECRET), headers=(("Authorization", "Bearer x"),)
+        )
+        post = Post(database, hook)
         post.clock.time = dt.datetime.now(dt.UTC)
         post.rig.take(flood(published=post.clock.time))
         post.run()
         assert receiver.false == []
-        assert receiver.bodies() == [
-            {"text": "Levee breaks at Pennmouth, four dead", "n": 1, "why": "story.created ", "no": ""}
-        ]
         assert receiver.taken[0].headers["authorization"] == "Bearer x"
         assert receiver.taken[0].headers["content-type"] == "application/json"
-
-
-@pytest.mark.parametrize(
-    ("body", "words"),
-    [
-        ("{% for n in range(99999) %}{{ story.title * 100 }}{% endfor %}", "writes more than"),
-        ("{{ 1 / 0 }}", "ZeroDivisionError"),
-        ("{% for n in range(10 ** 9) %}{% endfor %}", "OverflowError"),
-        ("{{ story.update({'a': 1}) }}", "SecurityError"),
-    ],
-)
-def test_a_template_is_bounded_and_reaches_nothing(body: str, words: str) -> None:
-    hook = Webhook(name="desk", url="https://desk.example/", key=b"k" * 32, body=body)
-    delivery = json.dumps({"type": "test", "data": {"story": {"title": "x" * 100}}}).encode()
-    with pytest.raises(ValueError, match=words):
-        request_body(hook, delivery, 200_000)
-    nothing = Webhook(
-        name="desk", url="", key=b"", body="{{ story.title.__class__.__mro__ }}{{ story.nope.x }}"
-    )
-    assert request_body(nothing, delivery, 200_000) == b""

@@ -610,8 +610,6 @@ def test_looking_costs_what_is_new(database: Database, receiver: Receiver) -> No
     post.rig.take(flood(), flood_elsewhere(), strike())
     with overheard(database, "SELECT", "UPDATE", "DELETE") as sent:
         post.run()
-        StoryReader(database).changes(StoryFilter())
-        StoryReader(database).changes(StoryFilter(min_reports=2))
     assert len(receiver.taken) == 2
     scans = whole_scans(database, sent)
     assert [one for one in scans if any(name in one for name in ("change", "outbox"))] == []

@@ -8,7 +8,6 @@ import pytest
 from aggregator.daemon import writer_loop
 from aggregator.daemon.writer_loop import Maintenance, MaintenanceTask, Stops
 from aggregator.model.errors import AggregatorError, DatabaseAwayError, DatabaseLockedError, LeaseLostError
-from tests.support.waiting import wait_until
 from tests.support.world import Time
 
 HOUR = 3600.0
@@ -38,14 +37,15 @@ def steps_of(*steps: MaintenanceTask, clock: Callable[[], float] = lambda: 0.0) 
 
 def test_steps_take_turns_until_none_has_more_and_wait_until_they_are_due_again() -> None:
     said: list[str] = []
-    steps = steps_of(step("a", said, 3), step("b", said, 1), step("c", said, 2))
+    time = Time()
+    steps = steps_of(step("a", said, 3), step("b", said, 1), step("c", said, 2), clock=time.monotonic)
     while steps.run_step(never):
         pass
     assert said == ["a", "b", "c", "a", "c", "a"]
     assert not steps.run_step(never)
-    steps.mark_due("b")
+    time.run(HOUR)
     assert not steps.run_step(never)
-    assert said[6:] == ["b"]
+    assert said[6:] == ["b", "c", "a"]
 
 
 def test_a_step_that_was_interrupted_is_still_due() -> None:
@@ -89,7 +89,7 @@ def test_a_database_in_trouble_is_no_failure_of_a_step(error: AggregatorError) -
     assert (said, steps.failures()) == (["late", "late"], ())
 
 
-def test_the_schedule_marks_steps_and_runs_jobs_of_the_writer_only() -> None:
+def test_steps_come_again_and_jobs_run_in_the_writer_only() -> None:
     done: list[str] = []
     ran, is_writer = threading.Event(), threading.Event()
 
@@ -167,25 +167,3 @@ def test_tasks_run_when_the_clock_jumped() -> None:
     jobs.stop()
     assert not jobs.join(30)
     jobs.clock_jumped()  # a scheduler thread that a reload left behind
-
-
-def test_the_schedule_starts_while_steps_take_turns() -> None:
-    """In the daemon the placing thread runs before the schedule starts."""
-    names = {f"step {number}" for number in range(20)}
-    said: list[str] = []
-    steps = steps_of(*(step(name, said, 1) for name in sorted(names)))
-    ended = threading.Event()
-
-    def take_turns() -> None:
-        while not ended.is_set():
-            steps.run_step(never)
-
-    placing = threading.Thread(target=take_turns)
-    placing.start()
-    try:
-        steps.start()
-        wait_until(lambda: set(said) == names, "each to run")
-    finally:
-        ended.set()
-        placing.join()
-        steps.stop()

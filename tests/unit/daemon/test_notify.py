@@ -2,7 +2,6 @@
 
 import socket
 from collections.abc import Iterator
-from contextlib import suppress
 from pathlib import Path
 from time import CLOCK_MONOTONIC, clock_gettime_ns
 
@@ -59,24 +58,6 @@ def test_an_abstract_name_is_one_too() -> None:
 def test_who_is_not_there_stops_nothing(tmp_path: Path) -> None:
     Notifier(str(tmp_path / "gone")).ready("x")
     Notifier("").ready("x")
-    with Notifier("").starting("x"):
-        pass
-
-
-def test_a_long_start_asks_for_more_time_until_it_is_over(
-    systemd: socket.socket, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(watchdog, "EXTEND_EACH_SECONDS", 0.05)
-    with Notifier("notify").starting("upgrading the database"):
-        assert reported(systemd) == {"EXTEND_TIMEOUT_USEC": "60000000", "STATUS": "upgrading the database"}
-        assert reported(systemd) == {"EXTEND_TIMEOUT_USEC": "60000000"}
-    systemd.setblocking(False)
-    with suppress(BlockingIOError):
-        while systemd.recv(4096):  # what was sent by the end of the block
-            pass
-    systemd.settimeout(0.2)
-    with pytest.raises(TimeoutError):
-        systemd.recv(4096)
 
 
 def test_the_watchdog_is_asked_for_by_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -46,7 +46,7 @@ def _feed(
 ) -> bytes:
     settings = msgspec.convert(chosen, PublishSettings)
     items = story_items(stories, rendered or {}, settings)
-    head = channel(None, _wanted(), items, settings, self_url=_here(form), css_url="/feed.css")
+    head = channel(None, _wanted(), items, settings, self_url=_here(form))
     return written(head, form)
 
 
@@ -310,7 +310,7 @@ def test_a_saved_query_has_a_title_and_an_id_of_its_own() -> None:
     query = SavedQuery(title="Homs", query="homs", min_reports=3).named("homs")
     assert address(query, "atom") == "/feeds/homs.atom"
     wanted = _wanted(("language", "en"), saved=query)
-    head = channel(query, wanted, (), PublishSettings(), self_url="https://x.example/", css_url="")
+    head = channel(query, wanted, (), PublishSettings(), self_url="https://x.example/")
     assert (head.title, head.id) == ("Homs: English", "tag:aggregator,2026:feeds/homs?language=en")
     assert head.home_url == "http://127.0.0.1:8080/?saved=homs&language=en"
     assert (wanted.filter.min_reports, wanted.filter.language) == (3, "en")

@@ -8,12 +8,11 @@ from hypothesis import strategies as st
 from starlette.testclient import TestClient
 
 from aggregator.config.tuning import Tuning
-from aggregator.model.errors import UsageError
 from aggregator.model.read_model import FrontPageStory, StoryListItem
 from aggregator.store.read.front_page import REPORTS_CAP, FrontPageTuning, ranked, weight
 from aggregator.web.jinja import without_title
 from aggregator.web.pages.views import BESIDE, arranged, section_tabs
-from aggregator.web.pages.visitor import COOKIE, MOST_HIDDEN, MOST_SAVED, Visitor
+from aggregator.web.pages.visitor import COOKIE, Visitor
 from aggregator.web.server import create_app
 from aggregator.web.settings import PublishSettings
 from tests.support.written_stories import MORNING, WrittenStories, a_story, the_ferry
@@ -116,64 +115,29 @@ def test_days_are_those_of_utc() -> None:
     ]  # fmt: skip
 
 
-def test_a_visit_ends_after_half_an_hour_and_its_cookie_is_bounded() -> None:
+def test_a_visit_ends_after_half_an_hour() -> None:
     first = Visitor().at(MORNING)
     assert (first.since, first.seen) == (None, MORNING)
     assert first.at(MORNING + HOUR / 2) == Visitor(seen=MORNING + HOUR / 2)
     again = first.at(MORNING + HOUR)
     assert (again.since, again.seen) == (MORNING, MORNING + HOUR)
-    full = again
-    for number in range(500):
-        full = full.after("save", f"{number:016}").after("hide", f"x{number:015}")
-    assert full.saved[0] == f"{499:016}"
-    assert (len(full.saved), len(full.hidden)) == (MOST_SAVED, MOST_HIDDEN)
-    assert len(full.written()) < 4000
-    assert full.after("unsave", full.saved[0]).saved == full.saved[1:]
-    with pytest.raises(UsageError):
-        full.after("like", "x")
 
 
 @pytest.mark.slow
-def test_new_reports_since_the_last_visit_are_told_and_saved_stories_listed() -> None:
+def test_new_reports_since_the_last_visit_are_told() -> None:
     reader = WrittenStories()
     reader.put(*the_ferry(), "oldferry")
     reader.join("lindferry", "ferrywire", MORNING + HOUR)
     seen = int((MORNING + HOUR / 2).timestamp())
     with TestClient(create_app(reader, PublishSettings(), lambda: MORNING + 2 * HOUR), HERE) as client:
-        cookie = {"Cookie": f"{COOKIE}=:{seen}:oldferry.gone:"}
+        cookie = {"Cookie": f"{COOKIE}=:{seen}"}
         front = client.get("/", headers=cookie)
         assert "+1 report since your last visit" in front.text
         assert f"{COOKIE}={seen}:" in front.headers["set-cookie"]
         assert "HttpOnly" in front.headers["set-cookie"]
         page = client.get("/stories/lindferry", headers=cookie)
         assert f"{COOKIE}={seen}:" in page.headers["set-cookie"], "reading a story is part of a visit"
-        assert "/stories/lindferry" in client.get("/?view=saved", headers=cookie).text
         assert "since your last visit" not in client.get("/", headers={"Cookie": f"{COOKIE}=x:y"}).text
-
-
-def test_only_a_story_can_be_kept_and_the_way_back_stays_here() -> None:
-    reader = WrittenStories()
-    reader.put(*the_ferry())
-    with TestClient(create_app(reader, PublishSettings()), HERE, follow_redirects=False) as client:
-        for back, place in (
-            ("//evil.example/", "/"),
-            ("https://evil.example", "/"),
-            ("/?page=2", "/?page=2"),
-        ):
-            kept = client.post("/keep", data={"save": "lindferry", "back": back})
-            assert kept.headers["location"] == f"{place}#s-lindferry"
-        assert client.post("/keep", data={"save": "<script>", "back": "/"}).status_code == 409
-        foreign = {"Sec-Fetch-Site": "cross-site"}
-        assert client.post("/keep", data={"hide": "lindferry"}, headers=foreign).status_code == 403
-        hidden_site = {"Origin": "null"}  # any page over plain HTTP, with a Referrer-Policy of its own
-        assert client.post("/keep", data={"save": "lindferry"}, headers=hidden_site).status_code == 303
-        client.cookies.clear()
-        erased = client.post("/keep", data={"hide": "lindferry"}, headers=hidden_site)
-        assert (erased.status_code, erased.headers.get("set-cookie")) == (409, None)
-        hidden = client.post("/keep", data={"hide": "lindferry"}).headers["set-cookie"].partition(";")[0]
-        client.cookies.clear()
-        assert "/stories/lindferry" in client.get("/").text
-        assert "/stories/lindferry" not in client.get("/", headers={"Cookie": hidden}).text
 
 
 def test_tabs_keep_the_other_filters() -> None:

@@ -49,7 +49,7 @@ def _asked(peer: str, headers: dict[str, str], **settings: Any) -> dict[str, Any
 
 
 def test_a_trusted_proxy_says_who_asks() -> None:
-    headers = {"X-Forwarded-Proto": "https", "X-Forwarded-Host": "news.example"}
+    headers = {"X-Forwarded-Proto": "https", "Host": "news.example"}
     seen = _asked(PROXY, {"X-Forwarded-For": STRANGER, **headers})
     assert seen == {"client": STRANGER, "scheme": "https", "host": "news.example", "owner": False}
 
@@ -107,15 +107,6 @@ def test_who_comes_by_a_trusted_proxy_is_never_the_owner(peer: str, forwarded: s
 def test_this_machine_is_the_owner_without_proxies() -> None:
     assert _asked("127.0.0.1", {})["owner"]
     assert _asked("127.0.0.1", {}, trusted_proxies=())["owner"]
-
-
-@pytest.mark.parametrize(
-    "host",
-    ["evil.example", "news.example/x", "news.example@evil.example", "a b", "news.example\x00", "x" * 300],
-)
-def test_the_host_of_a_proxy_is_held_against_the_allowed_ones(host: str) -> None:
-    answer = _client(PROXY).get("/", headers={"X-Forwarded-Host": host.encode("latin-1")})
-    assert answer.status_code == 421 or answer.json()["host"] == "127.0.0.1:8080"
 
 
 def test_too_many_requests_of_one_address_have_to_wait() -> None:

@@ -161,7 +161,6 @@ class IdentityTuning(msgspec.Struct, frozen=True, kw_only=True):
     long_chars: int
     mass_entries: int
     mass_share: float
-    moved_entries: int
     repeats: int
 
 
@@ -294,7 +293,7 @@ def find_moved_source(
     fitting = [
         source
         for source, places in sorted(places_by_source.items())
-        if len(places) >= tuning.moved_entries and len(places) > tuning.mass_share * len(unknown_entries)
+        if _is_mass(len(places), len(unknown_entries), tuning)
     ]
     return fitting[0] if len(fitting) == 1 else None
 

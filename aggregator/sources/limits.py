@@ -15,12 +15,9 @@ class SourceTuning(msgspec.Struct, frozen=True, kw_only=True):
     """Section `sources`: limits on the input from feeds and files."""
 
     max_entries: int
-    max_entry_chars: int
     max_article_bytes: int
     max_feed_bytes: int
     turn_seconds: float
-    mailbox_messages: int
-    mailbox_seconds: float
 
 
 def source_tuning(all_tuning: Tuning) -> SourceTuning:
@@ -35,7 +32,6 @@ class NetTuning(msgspec.Struct, frozen=True, kw_only=True):
     fetch_deadline_seconds: float
     host_gap_seconds: float
     host_concurrency: int
-    robots_cache_hosts: int
     interval_floor_seconds: float
     interval_cap_seconds: float
     quiet_stretch: float

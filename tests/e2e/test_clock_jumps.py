@@ -26,7 +26,7 @@ _SETTINGS: dict[str, Any] = {
 }
 _TUNING: dict[str, Any] = {
     "retention": {"check_seconds": 0.5},
-    "webhooks": {"retry_first_seconds": 0.5, "pause_max_seconds": 1.0, "retry_max_seconds": 2.0},
+    "webhooks": {"retry_first_seconds": 0.5, "pause_max_seconds": 1.0},
 }
 
 

@@ -447,7 +447,7 @@ def test_no_message_is_lost_or_doubled(database_url: str, tmp_path: Path) -> Non
             "database": database_url,
             "sources": [{"imap": imap.url(), "auth": {"user": USER, "password": PASSWORD}}],
         }
-        few_at_once = {"sources": {"mailbox_messages": 7}}
+        few_at_once = {"sources": {"max_entries": 7}}
         with DaemonProcess(tmp_path, settings, tuning=few_at_once) as daemon:
             imap.add(mail(1, texts[0]))  # after the first poll of a folder, which reads the newest only
             daemon.wait_for(lambda: titles(database_url).total(), "the first message")

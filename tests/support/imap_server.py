@@ -172,9 +172,6 @@ class _Session(socketserver.BaseRequestHandler):
         if name == "FETCH":
             first, last = map(int, rest.split()[0].split(":"))
             return self._sizes(uids[first - 1 : last]) + done.encode()
-        if command.startswith("UID FETCH") and "SIZE" in command:
-            asked = [uid for uid in map(int, rest.split()[1].split(",")) if uid in uids]
-            return self._sizes(asked) + done.encode()
         if command.startswith("UID FETCH") and "BODY.PEEK[]" in command:
             uid = int(rest.split()[1])
             data = owner.messages.get(uid)

@@ -16,10 +16,10 @@ from tests.support.receiver import SECRET, Receiver
 from tests.support.rows import queried
 
 # Gaps of tenths of a second in place of seconds to hours; all else as shipped.
-_RETRIES = {"retry_first_seconds": 0.1, "retry_factor": 1.5, "retry_max_seconds": 2.0}
+_RETRIES = {"retry_first_seconds": 0.1, "retry_factor": 1.5}
 HASTY = {
-    "webhooks": {"deadline_seconds": 1.0, "pause_max_seconds": 0.5, **_RETRIES},
-    "net": {"interval_floor_seconds": 0.5},
+    "webhooks": {"pause_max_seconds": 0.5, **_RETRIES},
+    "net": {"interval_floor_seconds": 0.5, "fetch_deadline_seconds": 1.0},
 }
 
 

@@ -65,4 +65,4 @@ class Post:
         return read_by(self.database, outbox.webhook_stats)[0]
 
     def problems(self) -> tuple[str, ...]:
-        return read_by(self.database, outbox.problems, 1)
+        return read_by(self.database, outbox.problems)

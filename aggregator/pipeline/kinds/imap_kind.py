@@ -62,7 +62,7 @@ def preview(
     client: Client, executor: Executor, access: Access, tuning: SourceTuning, most: int
 ) -> ParsedFeed:
     """Return the `most` newest messages, without storing anything. Raises FetchError."""
-    tuning = msgspec.structs.replace(tuning, mailbox_messages=most)
+    tuning = msgspec.structs.replace(tuning, max_entries=most)
     found = read_mailbox(client, access.address, access.password, tuning)
     parse = partial(parse_mail, executor, source="mailbox", seen=utc_now(), tuning=tuning)
     feed, _ = _feed(access.address, found.messages, parse)

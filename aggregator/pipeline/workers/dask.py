@@ -200,7 +200,7 @@ class DaskExecutor:
                         self._address,
                         asynchronous=True,
                         set_as_default=False,
-                        timeout=self._tuning.connect_seconds,
+                        timeout=self._tuning.parse_deadline_seconds,
                         name="aggregator",
                     )
                 except (OSError, TimeoutError) as error:
@@ -212,7 +212,8 @@ class DaskExecutor:
 
     async def _check_workers(self, client: Client) -> None:
         """Whose program is another one: they get no jobs. Workers that come later are found out by a job."""
-        workers = [at for at, _ in await asyncio.wait_for(_threads(client), self._tuning.connect_seconds)]
+        there = await asyncio.wait_for(_threads(client), self._tuning.parse_deadline_seconds)
+        workers = [at for at, _ in there]
         found = await asyncio.gather(*(self._program_at(client, worker) for worker in workers))
         answers = dict(zip(workers, found, strict=True))
         for worker, theirs in answers.items():
@@ -230,7 +231,7 @@ class DaskExecutor:
         """What `_program_there` says on that worker, or raises there; None where nothing came in time."""
         asked = client.run(_program_there, workers=[worker], on_error="return")
         try:
-            return (await asyncio.wait_for(asked, self._tuning.connect_seconds)).get(worker)
+            return (await asyncio.wait_for(asked, self._tuning.parse_deadline_seconds)).get(worker)
         except (TimeoutError, OSError):
             return None
 
@@ -243,7 +244,7 @@ class DaskExecutor:
                 except NoWorkersError as error:
                     self._note(str(error))
                     continue
-                found = await asyncio.wait_for(self._fit_threads(client), self._tuning.connect_seconds)
+                found = await asyncio.wait_for(self._fit_threads(client), self._tuning.parse_deadline_seconds)
                 self._note(None if found else self._nobody())
                 with self._changed:
                     self._threads = max(1, found)

@@ -44,7 +44,6 @@ class WorkerTuning(msgspec.Struct, frozen=True, kw_only=True):
     idle_seconds: float
     queued_jobs_per_worker: int
     outside_deaths_per_job: int
-    connect_seconds: float
 
     @property
     def remote_deadline_seconds(self) -> float:

@@ -206,15 +206,16 @@ class Client:
 
     @contextmanager
     def connection(
-        self, address: str, host: str, port: int, *, seconds: float, most_bytes: int
+        self, address: str, host: str, port: int, *, most_bytes: int
     ) -> Iterator[tuple[httpcore.NetworkStream, ssl.SSLContext]]:
         """Connect to a server at an address that a user entered, for another protocol than HTTP.
 
-        Yield a connection and what it needs for TLS. Wait for the turn of the host first; then `seconds` and
-        `most_bytes` apply to all that is received in the block. Raise FetchError as `fetch`.
+        Yield a connection and what it needs for TLS. Wait for the turn of the host first; then the
+        deadline of a fetch and `most_bytes` apply to all that is received in the block. Raise FetchError as
+        `fetch`.
         """
         budget = RequestBudget(
-            seconds,
+            self.tuning.fetch_deadline_seconds,
             most_bytes,
             frozenset({port}),
             private_servers=frozenset({(host, port)}),

@@ -10,7 +10,6 @@ import contextlib
 import imaplib
 import re
 import ssl
-from collections.abc import Mapping, Sequence
 from typing import Any
 from urllib.parse import unquote, urlsplit
 
@@ -32,7 +31,6 @@ _MOST_ATTEMPTS = 3
 _MOST_DIGITS = 10  # of the 32 bits of numbers and sizes
 _CHUNK_BYTES = 65_536
 _NUMBER = re.compile(rb"\bUID (\d{1,10})\b")
-_SIZE = re.compile(rb"\bRFC822\.SIZE (\d{1,10})\b")
 # Validity, the last number read; while reading fails at the next one: its number, the failed attempts.
 _STATE = re.compile(r"(\d{1,10})/(\d{1,10})(?:/(\d{1,10})/(\d{1,4}))?")
 _NOT_ASCII = re.compile(r"&|[^ -~]+")
@@ -76,9 +74,7 @@ def read_mailbox(
     parts = urlsplit(address)
     host, port = parts.hostname or "", parts.port or _PORTS[parts.scheme]
     try:
-        with client.connection(
-            address, host, port, seconds=tuning.mailbox_seconds, most_bytes=3 * tuning.max_article_bytes
-        ) as (stream, tls):
+        with client.connection(address, host, port, most_bytes=3 * tuning.max_article_bytes) as (stream, tls):
             if parts.scheme == "imaps":
                 stream.start_tls(tls, host)
             session = _Session(stream, tuning.max_article_bytes)
@@ -205,15 +201,6 @@ class _Session(imaplib.IMAP4):
         numbers = (_NUMBER.search(line) for line in found if isinstance(line, bytes))
         return sorted({int(one[1]) for one in numbers if one})[-most:]
 
-    def sizes(self, numbers: Sequence[int]) -> dict[int, int]:
-        """Return the sizes of messages by their numbers."""
-        sizes = {}
-        for line in self._found(self.uid("FETCH", ",".join(map(str, numbers)), "(UID RFC822.SIZE)")):
-            number, size = (one.search(line) if isinstance(line, bytes) else None for one in (_NUMBER, _SIZE))
-            if number and size:
-                sizes[int(number[1])] = int(size[1])
-        return sizes
-
     def message(self, number: int) -> bytes | None:
         """Return a message; None if it is gone."""
         found = self._found(self.uid("FETCH", str(number), "(UID BODY.PEEK[])"))
@@ -242,10 +229,10 @@ def _new_messages(
     known = _STATE.fullmatch(state or "")
     last = int(known[2]) if known and known[1] == validity else None
     if last is None:
-        numbers = session.newest(count, tuning.mailbox_messages)
+        numbers = session.newest(count, tuning.max_entries)
     else:
         numbers = [number for number in session.numbers_after(last) if number > last]
-    chosen = numbers[: tuning.mailbox_messages]
+    chosen = numbers[: tuning.max_entries]
     if not chosen:
         session.leave()
         return ReadMailbox(state=f"{validity}/{last or 0}", count=count)
@@ -255,16 +242,12 @@ def _new_messages(
     has_more = True
     too_long = f"it is longer than {tuning.max_article_bytes:,} bytes"
     try:
-        # After a failure without sizes: it may have been a size at which the server failed.
-        sizes = {} if failures else session.sizes(chosen)
-        asked = _within(chosen, sizes, tuning)
-        for number in asked:
-            is_long = sizes.get(number, 0) > tuning.max_article_bytes
-            data = None if is_long else session.message(number)
-            if is_long or data is not None:
-                messages.append(Message(number=number, data=data, problem=too_long if is_long else ""))
+        for number in chosen:
+            data = session.message(number)
+            if data is not None:
+                messages.append(Message(number=number, data=data))
             reached = number
-        has_more = len(asked) < len(numbers)
+        has_more = len(chosen) < len(numbers)
     except _TooLongError:  # the rest of it stands in the way of further answers
         messages.append(Message(number=number, problem=too_long))
         reached = number
@@ -291,19 +274,6 @@ def _failed_at(number: int, attempts: int, error: FetchError, state: str) -> Mes
         f"{error.detail}, at message {number} (attempt {attempts} of {_MOST_ATTEMPTS})",
         state=f"{state}/{number}/{attempts}",
     )
-
-
-def _within(numbers: Sequence[int], sizes: Mapping[int, int], tuning: SourceTuning) -> list[int]:
-    """Return the first messages that are together not longer than allowed, or one."""
-    taken: list[int] = []
-    total = 0
-    for number in numbers:
-        size = sizes.get(number, 0)
-        total += size if size <= tuning.max_article_bytes else 0
-        if taken and total > tuning.max_article_bytes:
-            break
-        taken.append(number)
-    return taken
 
 
 def _quoted(words: str) -> str:

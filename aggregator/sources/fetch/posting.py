@@ -75,11 +75,6 @@ class WebhookPoster:
         self._guard = SsrfGuard(networks_of(settings.allow_private))
         self._transport = GuardedTransport(self._guard, tls_of(settings.ca_file))
 
-    @property
-    def longest_wait_seconds(self) -> float:
-        """The longest wait that a response may request."""
-        return self._tuning.interval_cap_seconds
-
     def post(self, url: str, body: bytes, headers: Mapping[str, str], *, reads: bool = False) -> PostResult:
         """Send one POST; with `reads` also read the body of an accepted response. Errors are in the result.
 

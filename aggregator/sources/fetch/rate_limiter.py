@@ -23,7 +23,7 @@ _HOST_GAP_FACTOR_MAX = 32.0  # each 429 doubles the gap of its host up to so man
 _HOST_RECOVERY_RESPONSES = 20  # consecutive responses without a 429 that halve it again (chosen)
 
 _DIGITS = re.compile(r"[0-9]+\Z")
-_HOSTS_KEPT = 10_000
+HOSTS_KEPT = 10_000
 _LARGEST_REQUESTED_GAP_SECONDS = 30.0
 _WIDE_GAP_KEPT_SECONDS = 86400.0
 _PAGES = " pages"  # after the name of a host: what it asked when its pages were requested
@@ -212,7 +212,7 @@ class RateLimiter:
             self._state(host).requested_gap = min(gap_seconds, _LARGEST_REQUESTED_GAP_SECONDS)
 
     def _state(self, host: str) -> _Host:
-        if len(self._hosts) >= _HOSTS_KEPT:
+        if len(self._hosts) >= HOSTS_KEPT:
             self._forget_idle()
         return self._hosts.setdefault(host, _Host())
 

@@ -14,7 +14,7 @@ from protego import Protego
 
 from aggregator.model.errors import FetchError
 from aggregator.sources.fetch.client import Client
-from aggregator.sources.fetch.rate_limiter import ASKED_TO_WAIT
+from aggregator.sources.fetch.rate_limiter import ASKED_TO_WAIT, HOSTS_KEPT
 from aggregator.sources.fetch.transport import parsed
 
 _CACHE_SECONDS = 86_400.0  # RFC 9309 2.4: at most 24 hours
@@ -82,7 +82,7 @@ class Robots:
                     with self._lock:
                         self._sites[site] = rules
                         self._sites.move_to_end(site)
-                        while len(self._sites) > self._client.tuning.robots_cache_hosts:
+                        while len(self._sites) > HOSTS_KEPT:
                             self._sites.popitem(last=False)
             finally:
                 with self._lock:

@@ -74,11 +74,10 @@ class DeclaredEntry(msgspec.Struct, frozen=True, kw_only=True):
 
 def entry_of(declared: DeclaredEntry, context: FeedContext) -> Entry | None:
     """Return the entry, or None if it has no content and no identifier at all."""
-    tuning = context.tuning
     url = absolute_url(declared.url, context.site_url or context.url)
     title = plain_title(declared.title)
-    body = bounded_html(declared.html, tuning.max_entry_chars)
-    text = unicode.clean(declared.text)[: tuning.max_entry_chars].strip()
+    body = clean_html(declared.html)
+    text = unicode.clean(declared.text).strip()
     guid = short_key(declared.guid)
     enclosures = _enclosures(declared.enclosures, context)
     if not (url or title or body or text or guid or enclosures):
@@ -165,16 +164,10 @@ def plain_title(raw: str) -> str:
     return " ".join(unicode.clean(text).split())[:_MAX_TITLE_CHARS]
 
 
-def bounded_html(raw: str, limit_chars: int) -> str:
-    """Return `raw` cleaned, without inlined images, and cut before the tag that crosses `limit_chars`."""
+def clean_html(raw: str) -> str:
+    """Return `raw` cleaned, without inlined images."""
     markup = unicode.clean(raw).strip()
-    if "data:" in markup:
-        markup = _DATA_URI.sub("", markup)
-    if len(markup) <= limit_chars:
-        return markup
-    shortened = markup[:limit_chars]
-    opened = shortened.rfind("<")
-    return shortened[:opened] if opened > shortened.rfind(">") else shortened
+    return _DATA_URI.sub("", markup) if "data:" in markup else markup
 
 
 def html_of_text(text: str) -> str:

@@ -164,7 +164,7 @@ def stored(connection: Connection, now: dt.datetime, all_tuning: Tuning) -> Data
         requests_waiting=found.requests,
         deliveries_waiting=found.deliveries,
         hooks_failing=found.failing_hooks,
-        problems=outbox.problems(connection, all_tuning.values("webhooks")["recovered_after"]),
+        problems=outbox.problems(connection),
     )
 
 

@@ -131,13 +131,13 @@ def resume(connection: Connection, name: str, now: dt.datetime) -> bool:
     return done.rowcount > 0
 
 
-def problems(connection: Connection, least_failures: int) -> tuple[str, ...]:
-    """Return one sentence per configured webhook that is gone or has `least_failures` failures in a row."""
+def problems(connection: Connection) -> tuple[str, ...]:
+    """Return one sentence per configured webhook that is gone or failed several times in a row."""
     found = []
     for row in webhooks(connection):
         if row.is_configured and row.state == "gone":
             found.append(f"{recipient_words(row.name)}: its receiver is gone (410)")
-        elif row.is_configured and row.failures >= least_failures and row.failing_since is not None:
+        elif row.is_configured and row.failures > 1 and row.failing_since is not None:
             since = f"{row.failing_since:%Y-%m-%d %H:%M} UTC"
             found.append(f"{recipient_words(row.name)}: failing since {since}: {row.problem}")
     return tuple(found)
@@ -281,9 +281,9 @@ def failures_of(connection: Connection, name: str) -> int:
     return connection.execute(select(webhook.c.failures).where(webhook.c.name == name)).scalar() or 0
 
 
-def mark_delivered(connection: Connection, one: Delivery, now: dt.datetime, *, recovered_after: int) -> None:
-    """Store a successful delivery. After `recovered_after` failures in a row all others become due now."""
-    has_recovered = failures_of(connection, one.webhook) >= recovered_after
+def mark_delivered(connection: Connection, one: Delivery, now: dt.datetime) -> None:
+    """Store a successful delivery. After a failure all others become due now."""
+    has_recovered = failures_of(connection, one.webhook) > 0
     done = {"state": "done", "body": None, "done_at": now, "problem": None}
     connection.execute(_at(one).values(**done, attempts=one.attempts + 1))
     change_with(connection, _waiting(one.webhook).values(**done), outbox.c.change, one.others)

@@ -18,6 +18,7 @@ from aggregator.extract.urls import registrable_domain
 from aggregator.model.core import Entry, FrozenStruct
 from aggregator.model.errors import FetchError, ReadError
 from aggregator.sources.fetch.response import decompress_body
+from aggregator.sources.limits import net_tuning
 from aggregator.sources.parse.feed import is_json_feed
 from aggregator.sources.parse.jsonl import as_record, decoded_json, decoded_record, entry_of_record
 from aggregator.store.engine.database import Connection, Database
@@ -49,7 +50,6 @@ class PushTuning(msgspec.Struct, frozen=True, kw_only=True):
 
     max_items: int
     under_way: int
-    body_deadline_seconds: float
 
 
 class PushedItem(FrozenStruct, frozen=True, kw_only=True, omit_defaults=False):
@@ -92,6 +92,7 @@ class PushEndpoint(TokenStore):
         """
         super().__init__(database, now)
         self.tuning = all_tuning.section("push", PushTuning)
+        self.deadline_seconds = net_tuning(all_tuning).fetch_deadline_seconds
         self.under_way = CapacityLimiter(self.tuning.under_way)  # bounds the memory that bodies take
         self.writing = CapacityLimiter(WRITING_AT_ONCE)
         self._fetch_pages = fetch_pages
@@ -309,7 +310,7 @@ async def push_articles(request: Request, pushes: Annotated[PushEndpoint, of_app
     if pushes.under_way.available_tokens < 1:
         raise too_many("pushes")
     async with pushes.under_way:
-        body = await read_body(request, _MAX_BODY_BYTES, pushes.tuning.body_deadline_seconds)
+        body = await read_body(request, _MAX_BODY_BYTES, pushes.deadline_seconds)
 
         def store() -> PushResult:
             return pushes.take(token, _decoded(request, body), lines=lines)

@@ -17,6 +17,7 @@ from aggregator.model.core import StoryView
 from aggregator.model.read_model import Change
 from aggregator.sources.fetch.poll_schedule import is_overdue_by_jump
 from aggregator.sources.fetch.posting import PostResult, host_of
+from aggregator.sources.limits import net_tuning
 from aggregator.store.engine.database import Connection, Database
 from aggregator.store.maintenance import erase
 from aggregator.store.stories import outbox
@@ -136,13 +137,13 @@ _RETRY_JITTER = 0.2  # of the back-off, added or subtracted at random
 _GIVE_UP_HOURS = 72.0  # hours after the first attempt of a delivery
 
 
-def gap_seconds(tries: int, tuning: WebhookTuning, chance: float) -> float:
+def gap_seconds(tries: int, tuning: WebhookTuning, longest: float, chance: float) -> float:
     """Return the seconds until the next attempt after `tries` failures of a delivery (1 or more).
 
-    The gap grows exponentially up to a limit; `chance`, from 0 to 1, is the random part.
+    The gap grows exponentially up to `longest`; `chance`, from 0 to 1, is the random part.
     """
     exponent = min(max(tries, 1) - 1, 64)
-    gap = min(tuning.retry_first_seconds * tuning.retry_factor**exponent, tuning.retry_max_seconds)
+    gap = min(tuning.retry_first_seconds * tuning.retry_factor**exponent, longest)
     return gap * (1 + _RETRY_JITTER * (2 * chance - 1))
 
 
@@ -172,6 +173,7 @@ class WebhookSender:
         self._webhook = webhook
         self._transmitter = transmitter
         self._tuning = all_tuning.section("webhooks", WebhookTuning)
+        self._longest = net_tuning(all_tuning).interval_cap_seconds  # of a wait
         self._steady = dt.timedelta(days=all_tuning.values("retention")["steady_days"])
         self._now = now
         self._chance = chance
@@ -182,8 +184,7 @@ class WebhookSender:
         """Send the next due delivery; return the seconds until another is due, None if none is waiting."""
         now = self._now()
         if self._last is None or is_overdue_by_jump(self._last, now):
-            longest = max(self._transmitter.longest_wait_seconds, self._tuning.retry_max_seconds * 2)
-            latest = now + dt.timedelta(seconds=longest) if self._last is None else now
+            latest = now + 2 * dt.timedelta(seconds=self._longest) if self._last is None else now
             self._database.transact(lambda connection: outbox.pull_in(connection, self._webhook.name, latest))
         self._last = now
         if self._unstored is None:
@@ -233,18 +234,18 @@ class WebhookSender:
         """Store the result of an attempt and return it as a text for the log."""
         now = self._now()
         if posted.is_accepted:
-            outbox.mark_delivered(connection, due, now, recovered_after=self._tuning.recovered_after)
+            outbox.mark_delivered(connection, due, now)
             return f"accepted ({posted.status})"
         if posted.status == _GONE:
             outbox.mark_gone(connection, due, now, posted.problem)
             return f"{posted.problem}; no further deliveries are sent there"
         tuning, asked = self._tuning, posted.retry_after_seconds or 0.0
-        gap = max(gap_seconds(due.attempts + 1, tuning, self._chance()), asked)
+        gap = max(gap_seconds(due.attempts + 1, tuning, self._longest, self._chance()), asked)
         is_final = now - (due.first_attempt_at or now) >= dt.timedelta(hours=_GIVE_UP_HOURS)
         is_final = is_final and erase.is_steady(connection, now, self._steady)
         failures = outbox.failures_of(connection, self._webhook.name) + 1
-        pause = min(gap_seconds(failures, tuning, self._chance()), tuning.pause_max_seconds)
-        pause = max(pause, min(asked, tuning.retry_max_seconds))
+        gap_of_all = gap_seconds(failures, tuning, self._longest, self._chance())
+        pause = max(min(gap_of_all, tuning.pause_max_seconds), min(asked, self._longest))
         outbox.mark_failed(
             connection,
             due,

@@ -28,6 +28,7 @@ from aggregator.config.webhooks import DigestReader, Notification, Recipient, We
 from aggregator.model.errors import TooManyFilesError
 from aggregator.sources.fetch.client import ClientSettings
 from aggregator.sources.fetch.posting import MailPoster, PostResult, WebhookPoster
+from aggregator.sources.limits import net_tuning
 from aggregator.store.read.reader import StoryReader
 from aggregator.store.read.story_list import DigestSpan
 from aggregator.web.feeds.items import digest_html, digest_text, digest_title
@@ -152,13 +153,10 @@ _JSON = {"content-type": "application/json"}
 class WebhookTuning(msgspec.Struct, frozen=True, kw_only=True):
     """Section `webhooks` of config/tuning.yaml, which states units and origins."""
 
-    deadline_seconds: float
     body_cap_bytes: int
     retry_first_seconds: float
     retry_factor: float
-    retry_max_seconds: float
     pause_max_seconds: float
-    recovered_after: int
     waiting_max: int
 
 
@@ -192,7 +190,7 @@ class Transmitter:
     ) -> None:
         """`reader`: for the stories of digests."""
         tuning = all_tuning.section("webhooks", WebhookTuning)
-        seconds = tuning.deadline_seconds
+        seconds = net_tuning(all_tuning).fetch_deadline_seconds
         self._settings = settings
         self._reader = reader
         self._poster = WebhookPoster(
@@ -204,7 +202,6 @@ class Transmitter:
         )
         self._apprise = AppriseRunner(client.allow_private, seconds)
         self._mails = MailPoster(client, deadline_seconds=seconds)
-        self.longest_wait_seconds = self._poster.longest_wait_seconds  # that a response may request
 
     def send(self, recipient: Recipient, id_: str, body: bytes, now: dt.datetime) -> PostResult:
         """Send the delivery with this id and body. Errors are in the result."""

@@ -139,7 +139,9 @@ def test_what_a_reload_refuses_is_no_correct_configuration(tmp_path: Path, setti
 
 
 def test_a_scheduler_that_nobody_answers_at(patient: Patient) -> None:
-    (found,) = patient.ill(work={"executor": "dask://127.0.0.1:1"}, tuning={"work": {"connect_seconds": 0.3}})
+    (found,) = patient.ill(
+        work={"executor": "dask://127.0.0.1:1"}, tuning={"work": {"parse_deadline_seconds": 0.3}}
+    )
     assert found.level == "problem"
     assert "dask" in (found.what + found.advice).lower()
 
@@ -153,7 +155,7 @@ def test_a_scheduler_that_nobody_answers_at(patient: Patient) -> None:
     ],
 )  # fmt: skip
 def test_a_scheduler_without_tls_on_a_network(patient: Patient, executor: str, is_reported: bool) -> None:
-    found = patient.ill(work={"executor": executor}, tuning={"work": {"connect_seconds": 0.3}})
+    found = patient.ill(work={"executor": executor}, tuning={"work": {"parse_deadline_seconds": 0.3}})
     reported = [one for one in found if one.level == "warning" and "dask+tls" in one.advice]
     assert len(reported) == is_reported, found
 

@@ -276,7 +276,7 @@ def test_a_scheduler_without_workers_is_reported_until_there_is_one(
 
 
 def test_a_scheduler_that_is_not_there_is_named() -> None:
-    all_tuning = Tuning({"work": {"connect_seconds": 0.3}})
+    all_tuning = Tuning({"work": {"parse_deadline_seconds": 0.3}})
     with pytest.raises(NoWorkersError, match="no Dask scheduler answers at tcp"):
         open_executor("dask://127.0.0.1:1", 0, all_tuning)
 

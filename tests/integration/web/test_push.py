@@ -46,8 +46,10 @@ JSONL = "application/jsonl"
 class Office(Newsroom):
     """A newsroom with a token that may push."""
 
-    def __init__(self, database: Database, **tuning: Any) -> None:
-        super().__init__(database, tuning={"push": tuning})
+    def __init__(self, database: Database, *, deadline_seconds: float = 20.0, **tuning: Any) -> None:
+        super().__init__(
+            database, tuning={"push": tuning, "net": {"fetch_deadline_seconds": deadline_seconds}}
+        )
         self.secret = self.token("newsroom", "push")
 
     def push(self, body: Any, *, secret: str | None = "", **more: str) -> httpx.Response:
@@ -333,7 +335,7 @@ def test_slow_bodies_keep_nobody_waiting(local: Office) -> None:
 
 
 def test_a_body_that_does_not_come_is_given_up(sqlite: Database) -> None:
-    with Office(sqlite, body_deadline_seconds=0.2) as office:
+    with Office(sqlite, deadline_seconds=0.2) as office:
         client = SlowClient(office, b'{"title":', 100)
         assert client.status() == 408
         assert client.socket.recv(4096) == b"" or client.socket.recv(4096) == b""

@@ -536,7 +536,7 @@ def test_a_receiver_that_hangs_holds_up_no_other_and_no_stop(database: Database,
 
     receiver.answer = answer
     both = (hook(receiver, "hangs", "/hangs"), hook(receiver, "quick", "/quick"))
-    post = Post(database, *both, deadline_seconds=60.0)
+    post = Post(database, *both)
     beats: list[float] = []
     failed: list[BaseException] = []
     webhooks = WebhookThreads(

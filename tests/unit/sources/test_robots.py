@@ -11,6 +11,7 @@ from protego import Protego
 
 from aggregator.config.tuning import Tuning
 from aggregator.model.errors import FetchError
+from aggregator.sources.fetch import robots as robots_module
 from aggregator.sources.fetch.client import Client, ClientSettings
 from aggregator.sources.fetch.robots import Robots, relevant_lines
 from tests.support.loopback import LoopbackServer, Response, redirect
@@ -114,9 +115,9 @@ def test_many_threads_ask_once(client: Client) -> None:
         assert len(server.requests) == 1
 
 
-def test_memory_is_bounded() -> None:
-    few = Client(HOME, Tuning({"net": {"robots_cache_hosts": 3}}))
-    robots = Robots(few)
+def test_memory_is_bounded(client: Client, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(robots_module, "HOSTS_KEPT", 3)
+    robots = Robots(client)
     servers = [LoopbackServer({"/robots.txt": ""}) for _ in range(5)]
     for _ in range(2):
         for server in servers:
@@ -124,7 +125,6 @@ def test_memory_is_bounded() -> None:
     assert [len(server.requests) for server in servers] == [2] * 5
     for server in servers:
         server.close()
-    few.close()
 
 
 def test_a_crawl_delay_becomes_the_hosts_gap(client: Client) -> None:

@@ -74,11 +74,10 @@ def media_of(
     declared: Sequence[Enclosure],
     page: Sequence[Enclosure],
     base: str | None,
-    tuning: ExtractTuning,
     *,
     no_images: bool,
 ) -> tuple[Enclosure, ...]:
-    """Return at most `max_media` references, the image first: the feed's own, else the page's.
+    """Return the references, one image first: the feed's own, else the page's.
 
     Each has a media type. `base` is the base URL of relative ones. Left out are references that are not an
     image, audio, video or document (the page of a player, for example) and URLs that cannot be used in a
@@ -89,7 +88,7 @@ def media_of(
         by_url.setdefault(one.url, one)
     pictures = [one for one in by_url.values() if is_image(one) and not no_images][:1]
     others = [one for one in by_url.values() if not is_image(one)]
-    return tuple([*pictures, *others][: tuning.max_media])
+    return (*pictures, *others)
 
 
 def is_image(media: Enclosure) -> bool:
@@ -434,7 +433,6 @@ def _finish(
             entry.enclosures,
             () if draft.facts.image is None else (draft.facts.image,),
             draft.image_base or entry.url,
-            text_tuning,
             no_images=draft.facts.forbids.noimage or forbids.noimage,
         ),
         truncated=article.truncated or len(article.text) > text_tuning.max_text_chars,

@@ -8,7 +8,6 @@ class ExtractTuning(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
     max_text_chars: int
     max_title_chars: int
-    max_media: int
     end_lines: int
     title_words: int
     wire_paragraphs: int
@@ -16,16 +15,12 @@ class ExtractTuning(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     nearly_empty_words: int
     most_share: float
     headline_words: int
-    sidebar_max_share: float
-    notice_search_chars: int
     paywall_max_words: int
     notice_max_words: int
-    list_link_share: float
     notice_share: float
     list_cards: int
     card_lines: int
     live_entries: int
-    live_outside_share: float
     language_min_chars: int
     language_sample_chars: int
     language_feed_entries: int

@@ -91,7 +91,7 @@ def looks_live(paragraphs: Sequence[str], tuning: ExtractTuning) -> bool:
     words_by_entry = [sum(map(count_words, body)) for body in bodies]
     whole = intro_words + sum(words_by_entry)
     around = intro_words + max(0, words_by_entry[-1] - max(words_by_entry[:-1]))
-    if around > tuning.live_outside_share * whole:
+    if whole - around < tuning.most_share * whole:
         return False
     bodies_with_sentence = sum(any(map(ends_sentence, body)) for body in bodies)
     if 2 * bodies_with_sentence < len(bodies):

@@ -10,6 +10,7 @@ import re
 from collections.abc import Callable, Mapping, Sequence
 from functools import cache
 from importlib.resources import files
+from itertools import accumulate
 from typing import NamedTuple
 
 import msgspec
@@ -151,7 +152,7 @@ def _list(text: str, words: int, page: Page, tuning: ExtractTuning) -> Judgement
     has_headline = not is_named_list and any(count_words(name) >= tuning.headline_words for name in names)
     is_article = any(kind.endswith(("article", "posting", "report")) for kind in page.facts.kinds)
     is_about = has_headline and (words < tuning.stub_words or is_article)
-    if page.link_share >= tuning.list_link_share and not is_about:
+    if page.link_share >= tuning.most_share and not is_about:
         return Judgement("list", "most of it is links to other articles")
     if signals is None or is_about:
         return None
@@ -179,20 +180,15 @@ def _read_page_text(page: Page, text: str, tuning: ExtractTuning) -> _PageText:
         lines = [line for line in text.split("\n") if not any(same_line(line, name) for name in names)]
     else:
         shown = page.signals.unlinked_lines if page.signals is not None else ()
-        lines = _within(shown, tuning.notice_search_chars)
+        lines = _within(shown, tuning.paywall_max_words)
     pieces = (piece.strip() for line in lines for piece in _ENDS.split(line))
     sentences = tuple((piece, count_words(piece)) for piece in pieces if piece)
     return _PageText(names, sentences, sum(words for _, words in sentences))
 
 
-def _within(lines: Sequence[str], chars: int) -> list[str]:
-    first_lines, length = [], 0
-    for line in lines:
-        length += len(line)
-        if length > chars:
-            break
-        first_lines.append(line)
-    return first_lines
+def _within(lines: Sequence[str], most_words: int) -> list[str]:
+    words = accumulate(map(count_words, lines))
+    return [line for line, count in zip(lines, words, strict=True) if count <= most_words]
 
 
 # --- phrases of notices ------------------------------------------------------------------------------------

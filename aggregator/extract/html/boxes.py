@@ -49,7 +49,7 @@ def without_boxes(root: Any, headlines: Iterable[str], tuning: ExtractTuning) ->
     `headlines`: those of the article; an element that contains one of them is not a box.
     """
     own = {letters for letters in (letters_of(line).casefold() for line in headlines) if letters}
-    most = tuning.sidebar_max_share * _unlinked_length(root)
+    most = (1 - tuning.most_share) * _unlinked_length(root)
     boxes = [
         box for box in root.iter(*_LOOKED_AT) if _is_box(box, box.tag, tuning) and _may_go(box, most, own)
     ]

@@ -99,7 +99,7 @@ def test_a_chronology_with_a_report_around_it_is_none() -> None:
     around = [f"The commission has heard {n} witnesses, and {said}" for n in range(12)]
     assert looks_live(clocks, TUNING)
     assert not looks_live([*around[:6], *clocks, *around[6:]], TUNING)
-    lax = Tuning({"text": {"live_outside_share": 1.0}}).section("text", ExtractTuning)
+    lax = Tuning({"text": {"most_share": 0.0}}).section("text", ExtractTuning)
     assert looks_live([*around[:6], *clocks, *around[6:]], lax)
 
 

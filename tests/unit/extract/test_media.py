@@ -6,18 +6,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from aggregator.config.tuning import Tuning
 from aggregator.extract.article import is_image, media_of
-from aggregator.extract.limits import ExtractTuning
 from aggregator.model.core import Enclosure, Entry
 from tests.unit.extract.test_prepare import HEAD, clean, page
 
-TUNING = Tuning().section("text", ExtractTuning)
 PAGE = "https://lantern.example/2025/bridge"
 
 
 def kept(*declared: Enclosure, page: tuple[Enclosure, ...] = (), **more: Any) -> tuple[Enclosure, ...]:
-    return media_of(declared, page, PAGE, TUNING, no_images=more.get("no_images", False))
+    return media_of(declared, page, PAGE, no_images=more.get("no_images", False))
 
 
 @pytest.mark.parametrize(
@@ -51,10 +48,10 @@ def test_the_type_is_a_media_type_or_what_is_known_of_it(url: str, declared: str
     assert [(one.url.startswith("https://"), one.type) for one in found] == ([(True, kind)] if kind else [])
 
 
-def test_one_picture_first_and_four_in_all() -> None:
+def test_one_picture_first() -> None:
     sounds = [Enclosure(url=f"https://a.example/{n}.mp3", type="audio/mpeg") for n in range(6)]
     pictures = [Enclosure(url=f"https://a.example/{n}.jpg", type="image/jpeg") for n in range(3)]
-    assert kept(sounds[0], sounds[0], *sounds, *pictures) == (pictures[0], *sounds[:3])
+    assert kept(sounds[0], sounds[0], *sounds, *pictures) == (pictures[0], *sounds)
 
 
 def test_the_feeds_picture_goes_before_the_pages() -> None:
@@ -113,7 +110,6 @@ def test_a_page_may_forbid_pictures(rule: str) -> None:
 )
 def test_whatever_is_declared_what_is_kept_can_stand_in_a_feed(declared: list[Enclosure]) -> None:
     found = kept(*declared)
-    assert len(found) <= TUNING.max_media
     assert sum(map(is_image, found)) <= 1
     assert all(one.url.startswith(("http://", "https://")) and one.type for one in found)
     assert len({one.url for one in found}) == len(found)

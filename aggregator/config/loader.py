@@ -42,32 +42,10 @@ _EXPECTED = {
     "bool_type": "give true or false",
 }
 
-_SECOND_COLON = "this line has a second colon: put a value that contains `: ` in quotes"
-_STRAY_KEY = (
-    "no key can begin here: write `key: value` with a space after the colon, and begin all keys of a section "
-    "in the same column"
+_SYNTAX_ADVICE = (
+    "begin all keys of a section in one column, indented with spaces, and put a value with `: `, a quotation "
+    "mark or a backslash in single quotes"
 )
-# Context and problem of PyYAML, and a description. A quotation mark or bracket is shown where it opens.
-_SYNTAX = {
-    r".{0,200}: found character '\\t' that .*": "a tab cannot indent YAML: use spaces",
-    r".{0,200}: found character '(.)' that .*": r"no value can begin with \1: put the value in quotes",
-    r".{0,200} quoted scalar: .* end of stream": "the quotation mark that opens here is not closed",
-    r".{0,200} flow \w+: expected ',' or '(.)', but got .*": (
-        r"the bracket that opens here is not closed: give \1 at its end, and a comma between two values"
-    ),
-    r".{0,200}: expected <block end>, but found '<scalar>'": (
-        "there is text after the closing quotation mark: put the whole value in quotes, of the kind that it "
-        "does not contain"
-    ),
-    r".{0,200}: expected <block end>, but found .*": (
-        "this line does not continue the lines above it: begin all keys of a section, or all `- ` of a list, "
-        "in the same column"
-    ),
-    r".{0,200}: found unknown escape character .*": (
-        "a backslash in double quotes has a special meaning: use single quotes"
-    ),
-    r".{0,200} recursive node": "the alias (*) is inside the value that it names",
-}
 
 
 def shipped_config_text() -> str:
@@ -183,7 +161,7 @@ def _parse(text: str, name: str) -> tuple[dict[str, Any], dict[KeyPath, int]]:
     except RecursionError as error:
         raise ConfigError(f"{name}: lists or keys are nested too deeply") from error
     except yaml.MarkedYAMLError as error:
-        raise ConfigError(f"{name}:{_syntax_text(error, text)}") from error
+        raise ConfigError(f"{name}:{_syntax_text(error)}") from error
     except yaml.YAMLError as error:
         raise ConfigError(f"{name}: cannot be read as YAML: {' '.join(str(error).split())}") from error
     finally:
@@ -201,21 +179,12 @@ def _parse(text: str, name: str) -> tuple[dict[str, Any], dict[KeyPath, int]]:
     return {key: value for key, value in values.items() if value is not None}, lines
 
 
-def _syntax_text(error: yaml.MarkedYAMLError, text: str) -> str:
+def _syntax_text(error: yaml.MarkedYAMLError) -> str:
     """Return line, column and description of a mistake in the syntax of YAML."""
-    problem, mark = error.problem or "", error.problem_mark
-    if mark is None:
-        return f"1: not valid YAML: {problem}"
-    if problem == "mapping values are not allowed here":
-        before = text.splitlines()[mark.line][: mark.column]
-        problem = _SECOND_COLON if ": " in before.replace("\t", " ") else _STRAY_KEY
-    else:
-        whole = f"{error.context}: {problem}"
-        found = next((one for one in _SYNTAX if re.fullmatch(one, whole)), None)
-        problem = re.sub(found, _SYNTAX[found], whole) if found else f"not valid YAML: {problem}"
-        if "opens here" in problem and error.context_mark:
-            mark = error.context_mark
-    return f"{mark.line + 1}: column {mark.column + 1}: {problem}"
+    mark, begun = error.problem_mark, error.context_mark
+    place = "1" if mark is None else f"{mark.line + 1}: column {mark.column + 1}"
+    inside = "" if begun is None else f"{error.context} that begins in line {begun.line + 1}: "
+    return f"{place}: not valid YAML: {inside}{error.problem}; {_SYNTAX_ADVICE}"
 
 
 def _note_lines(node: yaml.Node, path: KeyPath, lines: dict[KeyPath, int], mistakes: list[str]) -> None:

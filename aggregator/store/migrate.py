@@ -222,5 +222,6 @@ def too_old(what: str, revision: str) -> ConfigError:
     """Return the error for a database or backup of a revision from which no migration leads here."""
     return ConfigError(
         f"{what} is at revision {revision} of an unreleased aggregator, this one upgrades {_revisions()[0]} "
-        "and later: use a new database, or the program that wrote it"
+        "and later: with the program that wrote it (for a backup after `aggregator db restore`) type "
+        "`aggregator export > all.jsonl`, with this one `aggregator import all.jsonl --database sqlite:///NEW`"
     )

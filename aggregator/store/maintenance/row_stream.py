@@ -9,6 +9,7 @@ deliveries. The lease of a running daemon is in no stream. The full-text index i
 again from the articles.
 """
 
+import base64
 import datetime as dt
 import sqlite3
 from collections.abc import Callable, Iterable, Iterator, Mapping, Set
@@ -17,6 +18,7 @@ from pathlib import Path
 from typing import Annotated, Any, Final, NamedTuple
 
 import msgspec
+import zstandard
 from sqlalchemy import (
     BigInteger,
     Boolean,
@@ -39,6 +41,7 @@ from sqlalchemy.engine import make_url
 from sqlalchemy.exc import DataError, IntegrityError
 
 from aggregator.model.errors import AggregatorError, NotWritableError, ReadError
+from aggregator.store import codecs
 from aggregator.store.engine.database import Database
 from aggregator.store.engine.db_errors import translate_errors
 from aggregator.store.engine.engines import sqlite_driver
@@ -189,9 +192,23 @@ def as_json(table: Table, row: Values) -> Values:
 def checked(table: str, given: Mapping[str, Any]) -> Values:
     """Convert a row for `write_all`, without former columns. Raises ReadError if it does not fit."""
     try:
-        return msgspec.structs.asdict(msgspec.convert(given, _row_type(table)))
-    except (msgspec.ValidationError, TypeError, ValueError) as error:
+        return msgspec.structs.asdict(msgspec.convert(_as_today(table, given), _row_type(table)))
+    except (msgspec.ValidationError, zstandard.ZstdError, TypeError, ValueError) as error:
         raise ReadError(f"a row of {table} does not fit: {error}") from error
+
+
+def _as_today(table: str, given: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Restore what older revisions stored compressed, made on demand, or did not know."""
+    if table == "article":
+        given = {**given, "is_polled": given.get("is_polled") or False}
+        if given.get("compressed_text") is not None:
+            packed = base64.b64decode(given["compressed_text"])
+            return {**given, "text": codecs.decompress_bytes(packed).decode() if packed else None}
+    if table == "intake_count" and given.get("outcome") == "earlier":
+        return {**given, "outcome": "known"}  # received before outcomes were counted, and not stored
+    if table == "story" and given.get("text") == "" and given.get("merged_story") is None:
+        return {**given, "text": None}  # it is rendered
+    return given
 
 
 @cache

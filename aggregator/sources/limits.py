@@ -17,7 +17,6 @@ class SourceTuning(msgspec.Struct, frozen=True, kw_only=True):
     max_entries: int
     max_article_bytes: int
     max_feed_bytes: int
-    turn_seconds: float
 
 
 def source_tuning(all_tuning: Tuning) -> SourceTuning:

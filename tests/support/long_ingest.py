@@ -85,7 +85,7 @@ class LongIngest:
         settings = {"database": url, "work": work, "sources": [watched]}
         # A look that ends after some seconds continues with the next file: the order of the inbox, and with
         # it the stories, would depend on the speed of the machine.
-        in_one_look = {"sources": {"turn_seconds": PATIENCE_SECONDS}}
+        in_one_look = {"net": {"fetch_deadline_seconds": PATIENCE_SECONDS}}
         self._daemon = DaemonProcess(place, settings, tuning=in_one_look)
         self._kills: dict[str, int] = {"ingest": 0, "daemon": 0, "worker": 0}
 

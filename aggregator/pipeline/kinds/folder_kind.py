@@ -1,16 +1,16 @@
 """Watched folders: files that are new or changed become entries in the inbox.
 
-A scan ends after `turn_seconds`, and the next one continues: new files first, then those partly read. The
-stamps of the folder (size and time of each read file) and the positions in partly read files are stored with
-the last entries. After an interruption the next scan reads the same again, which changes nothing.
+A look reads whole files until its time is over, and the next one continues. The stamps of the files (size and
+times of each read one) are stored with the last entries. After an interruption the next look reads the same
+again, which changes nothing.
 """
 
 import datetime as dt
 import os
 import time
-from collections import deque
 from collections.abc import Mapping
 from functools import partial
+from itertools import chain
 from pathlib import Path
 
 import msgspec
@@ -31,9 +31,8 @@ from aggregator.pipeline.poll import (
 from aggregator.pipeline.poll_decision import with_counts
 from aggregator.pipeline.samples import first_start, with_dates_moved
 from aggregator.pipeline.workers.executor import Executor
-from aggregator.sources.limits import source_tuning
+from aggregator.sources.limits import net_tuning, source_tuning
 from aggregator.sources.parse.files import (
-    Finding,
     InputEntry,
     InputFeed,
     InputProblem,
@@ -51,10 +50,9 @@ from aggregator.store.intake.sources import Source, known_as, known_folder, save
 
 ENTRIES_A_TRANSACTION = 100  # a transaction holds the write lock
 CHARS_A_TRANSACTION = 2_000_000  # of pages and texts, because of memory
-REJECTED_LISTED = 1000  # per scan or ingest: a file of another kind may have a million lines
+REJECTED_LISTED = 1000  # per look or ingest: a file of another kind may have a million lines
 MOST_WAITING = 10_000  # entries; reading an archive continues when fewer wait
-_PLACING_REST = dt.timedelta(seconds=5)  # pause while so many wait
-_MOST_OPEN = 4  # files left open between two scans, of all folders
+_PLACING_REST_SECONDS = 5.0  # between two looks at whether fewer wait
 # Of a processor: a folder of 100,000 files is looked at less often (chosen). Not of the clock: a machine that
 # is suspended or busy with other things may stretch a look by hours.
 _SCAN_SHARE = 0.05
@@ -62,23 +60,10 @@ _MOST_REST_SECONDS = 3600.0
 _READING_SHARE = 4  # times as long as listing a folder took, at least, it is read before it is listed again
 
 
-class Begun(FrozenStruct, frozen=True, kw_only=True):
-    """A file that is partly read, and the number of items read."""
-
-    stamp: FileStamp
-    count: int
-
-
 class FolderStamps(FrozenStruct, frozen=True, kw_only=True):
-    """The files of a folder as they were when they were read.
-
-    `begun`: partly read files, the longest waiting first; `recorded`: items rejected since everything
-    was read.
-    """
+    """The files of a folder as they were when they were read."""
 
     stamps: Mapping[str, FileStamp] = {}
-    begun: Mapping[str, Begun] = {}
-    recorded: int = 0
 
 
 class FolderWatcher:
@@ -86,11 +71,12 @@ class FolderWatcher:
 
     def __init__(self, services: PollServices) -> None:
         self._database, _, self._executor, self._all_tuning, self._now, self._stops, *_ = services
+        self._pause = services.pause
         self._source_tuning = source_tuning(self._all_tuning)
-        self._open: dict[tuple[str, str], tuple[Begun, Finding]] = {}
+        self._look_seconds = net_tuning(self._all_tuning).fetch_deadline_seconds
 
     def poll(self, source: Source) -> PollResult:
-        """Scan a folder and read new or changed files, for `turn_seconds` at most."""
+        """Scan a folder and read new or changed files, until the deadline of a fetch is over."""
         now, worked, began = self._now(), time.thread_time(), time.monotonic()
         state = (
             codecs.decompress_struct(source.folder_state, FolderStamps)
@@ -109,7 +95,6 @@ class FolderWatcher:
         except TooManyFilesError:
             raise
         except AggregatorError as error:
-            self._open = {key: one for key, one in self._open.items() if key[0] != source.id}
             return self._folder_failed(due, str(error))
         # At least as long as it took, on a slow disk or share.
         listing = time.monotonic() - began
@@ -122,93 +107,57 @@ class FolderWatcher:
             with self._database.write() as connection:
                 name, started = known_folder(connection, folder, os.path.isdir, first_start(folder, now))
             source, due = (msgspec.structs.replace(one, folder_name=name) for one in (source, due))
-        there = {*changes.stamps, *changes.unsettled}
-        gone = [*changes.gone, *(path for path in state.begun if path not in there)]
-        begun = {path: one for path, one in state.begun.items() if path in there}
-        left = deque(path for path in changes.changed if path not in begun)
-        left += begun
-        looked = _FolderScan(
-            now=now,
-            ends=time.monotonic() + max(self._source_tuning.turn_seconds, _READING_SHARE * listing),
-            touched=[str(folder / path) for path in gone],
-            recorded=state.recorded,
-            started=started,
-        )
-        looked.is_behind = bool(left) and self._is_behind()
+        looked = _FolderLook(now=now, touched=[str(folder / path) for path in changes.gone], started=started)
+        ends = time.monotonic() + max(self._look_seconds, _READING_SHARE * listing)
         read: dict[str, FileStamp] = {}
-        while left and not looked.is_behind:
-            path = left.popleft()
-            # A file that changes meanwhile keeps the stamp that it had, and is read again then.
-            before = begun.pop(path, None) or Begun(stamp=changes.stamps[path], count=0)
-            reached = self._read(source, folder, path, before, looked)
+        for path in changes.changed:
+            self._read(source, folder, path, looked)
             if self._stops():
                 return summarise_accepted(looked.accepted, None)  # files not read keep their old stamp
-            if reached is None:
-                read[path] = before.stamp
-            else:
-                begun[path] = reached
-            if looked.is_over:  # after the first file: on a busy machine the time may be over before it
+            # A file that changes meanwhile keeps the stamp that it had, and is read again then.
+            read[path] = changes.stamps[path]
+            if time.monotonic() >= ends:  # after the first file: on a busy machine it may be over before
                 break
-        rest_of_it = {*left, *begun}
-        if rest_of_it:
-            due = msgspec.structs.replace(due, next_due_at=now + _PLACING_REST * looked.is_behind)
-        if rest_of_it or read or gone:
-            kept = FolderStamps(
-                stamps={path: one for path, one in changes.stamps.items() if path not in rest_of_it}
-                | {path: state.stamps[path] for path in rest_of_it if path in state.stamps}
-                | read,
-                begun=begun,
-                recorded=looked.recorded if rest_of_it else 0,
-            )
+        left = set(changes.changed) - read.keys()
+        if left:
+            due = msgspec.structs.replace(due, next_due_at=now)
+        if read or changes.gone:
+            stamps = {path: one for path, one in changes.stamps.items() if path not in left}
+            stamps |= {path: state.stamps[path] for path in left if path in state.stamps}
+            kept = FolderStamps(stamps=stamps)
             due = msgspec.structs.replace(due, folder_state=codecs.compress_struct(kept))
         return self._folder_done(due, looked)
 
-    def _read(
-        self, source: Source, folder: Path, path: str, before: "Begun", looked: "_FolderScan"
-    ) -> "Begun | None":
-        """Read more of a file, which may be an archive of any size; None at its end."""
-        if not before.count:
-            looked.touched.append(str(folder / path))
-        kept = self._open.pop((source.id, path), None)
-        if kept is not None and kept[0] == before:
-            found = kept[1]
-        else:
-            reading = ReadOptions(
-                tuning=self._source_tuning,
-                progress=Progress(),
-                seen=looked.now,
-                passed=before.count,
-                parse_mail=partial(parse_mail, self._executor, tuning=self._source_tuning),
-            )
-            found = read_file(folder / path, identify_below(folder, path), reading)
-        count = before.count
-        for item in found:
-            count += item is not None
-            for one in () if item is None else entries_of(item, looked.now, self._executor, self._all_tuning):
-                if isinstance(one, InputProblem):
-                    looked.refuse(one)
-                else:
-                    entry = with_dates_moved(of_source(one, source), looked.started)
-                    looked.take(known_as(entry, folder, source.entry_source))
-                if looked.is_full:  # so that large folders do not fill the memory
-                    with self._database.write() as connection:
-                        self._take_in(connection, source, looked)
-                    looked.is_behind = self._is_behind()
-            if looked.is_over or self._stops():
-                break
-        else:
-            return None
-        reached = msgspec.structs.replace(before, count=count)
-        self._open[source.id, path] = (reached, found)  # so the next scan need not skip the beginning
-        if len(self._open) > _MOST_OPEN:
-            self._open.pop(next(iter(self._open)))
-        return reached
+    def _read(self, source: Source, folder: Path, path: str, looked: "_FolderLook") -> None:
+        """Read a file, which may be an archive of any size; while many entries wait, reading rests."""
+        looked.touched.append(str(folder / path))
+        reading = ReadOptions(
+            tuning=self._source_tuning,
+            progress=Progress(),
+            seen=looked.now,
+            parse_mail=partial(parse_mail, self._executor, tuning=self._source_tuning),
+        )
+        found = read_file(folder / path, identify_below(folder, path), reading)
+        items = (entries_of(item, looked.now, self._executor, self._all_tuning) for item in found if item)
+        for one in chain.from_iterable(items):
+            if isinstance(one, InputProblem):
+                looked.refuse(one)
+            else:
+                entry = with_dates_moved(of_source(one, source), looked.started)
+                looked.take(known_as(entry, folder, source.entry_source))
+            if looked.is_full:  # so that large folders do not fill the memory
+                with self._database.write() as connection:
+                    self._take_in(connection, source, looked)
+                while self._is_behind() and not self._stops():
+                    self._pause(_PLACING_REST_SECONDS)
+            if self._stops():
+                return
 
     def _is_behind(self) -> bool:
         with self._database.read() as connection:
             return inbox.waiting_count(connection) > MOST_WAITING
 
-    def _take_in(self, connection: Connection, source: Source, looked: "_FolderScan") -> None:
+    def _take_in(self, connection: Connection, source: Source, looked: "_FolderLook") -> None:
         """Store the entries and problems read so far."""
         entries = looked.entries
         rejected.clear_files(connection, looked.touched)
@@ -225,7 +174,7 @@ class FolderWatcher:
             )
         looked.entries, looked.noted, looked.chars = [], len(looked.problems), 0
 
-    def _folder_done(self, source: Source, looked: "_FolderScan") -> PollResult:
+    def _folder_done(self, source: Source, looked: "_FolderLook") -> PollResult:
         """Store the remaining entries and the new state of the folder."""
         with self._database.write() as connection:
             self._take_in(connection, source, looked)
@@ -277,15 +226,12 @@ def entries_of(
     return entries
 
 
-class _FolderScan(msgspec.Struct, kw_only=True):
-    """Results of one scan."""
+class _FolderLook(msgspec.Struct, kw_only=True):
+    """Results of one look."""
 
     now: dt.datetime
     started: str | None  # of the samples (pipeline/samples.py)
-    ends: float  # monotonic
     touched: list[str]  # new, changed or removed files whose rejected items are still stored
-    recorded: int  # rejected items recorded, here and before
-    is_behind: bool = False  # so many entries wait that nothing is read
     entries: list[Entry] = []  # read, not accepted yet
     problems: list[InputProblem] = []
     noted: int = 0  # of the problems
@@ -299,13 +245,8 @@ class _FolderScan(msgspec.Struct, kw_only=True):
 
     def refuse(self, problem: InputProblem) -> None:
         self.refused += 1
-        if self.recorded < REJECTED_LISTED:
-            self.recorded += 1
+        if self.refused <= REJECTED_LISTED:
             self.problems.append(problem)
-
-    @property
-    def is_over(self) -> bool:
-        return self.is_behind or time.monotonic() >= self.ends
 
     @property
     def is_full(self) -> bool:

@@ -1,7 +1,6 @@
 """A watched folder whose files are mended, replaced, renamed, cut and taken away; on both databases."""
 
 import datetime as dt
-import gzip
 import os
 import sys
 import time
@@ -174,7 +173,7 @@ def _listing_takes_no_time(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def hurried(folder: Folder, seconds: float = 0.02) -> FolderWatcher:
     """One that reads for no longer than that at a time; it knows nothing of what others read."""
-    all_tuning = Tuning({"sources": {"turn_seconds": seconds}})
+    all_tuning = Tuning({"net": {"fetch_deadline_seconds": seconds}})
     folder.watching = FolderWatcher(folder.services(all_tuning))
     return folder.watching
 
@@ -195,61 +194,12 @@ def titles(folder: Folder) -> list[str]:
 
 
 @pytest.mark.later
-def test_a_file_of_empty_lines_holds_up_no_other(folder: Folder) -> None:
-    hurried(folder)
-    empty = b"\n" * 100_000_000
-    folder.write("a.jsonl.gz", gzip.compress(empty + (GOOD % (1, 1, 1)).encode(), 1))
-    folder.poll()
-    assert titles(folder) == []
-    assert folder.source.next_due_at == folder.clock.time, "the rest is read when others had their turn"
-    folder.write("b.jsonl", GOOD % (2, 2, 2))
-    folder.poll()
-    assert titles(folder) == ["Report 2"]
-    looks(folder)
-    assert titles(folder) == ["Report 1", "Report 2"]
-    assert folder.source.next_due_at - folder.clock.time == dt.timedelta(seconds=10)
-
-
-@pytest.mark.later
-@pytest.mark.parametrize("restarted", [False, True])
-def test_a_look_goes_on_where_the_last_one_ended(folder: Folder, restarted: bool) -> None:
-    hurried(folder)
-    lines = [*(["{broken\n"] * 4000), GOOD % (1, 1, 1)]
-    folder.write("a.jsonl", "".join(lines * 2))
-    folder.write("z.jsonl", GOOD % (2, 2, 2))
-    folder.poll()
-    folder.poll()
-    assert 0 < folder.source.entries_rejected < 8000, "it ended before all was read"
-    if restarted:
-        hurried(folder)
-    looks(folder)
-    assert titles(folder) == ["Report 1", "Report 2"]
-    assert folder.source.entries_rejected == 8000, "nothing was read twice"
-    assert len(folder.reported()) == 1000
-    folder.poll()
-    assert folder.source.entries_rejected == 8000
-
-
-@pytest.mark.later
-def test_a_file_that_changes_while_it_is_read_is_read_again(folder: Folder) -> None:
-    hurried(folder)
-    folder.write("a.jsonl", "{broken\n" * 4000 + GOOD % (1, 1, 1))
-    folder.poll()
-    assert titles(folder) == []
-    folder.write("a.jsonl", GOOD % (3, 3, 3) + "{broken\n" * 4000 + GOOD % (1, 1, 1), 1)
-    looks(folder)  # to the end of what was begun
-    looks(folder)  # at the next interval
-    assert titles(folder) == ["Report 1", "Report 3"]
-    assert len(folder.reported()) == 1000
-
-
-def test_what_was_refused_of_a_file_that_goes_while_it_is_read_goes_with_it(folder: Folder) -> None:
-    hurried(folder, 1e-6)
+def test_what_was_refused_of_a_file_that_goes_goes_with_it(folder: Folder) -> None:
     file = folder.write("a.jsonl", "{broken\n" * 4000)
     folder.poll()
-    assert folder.reported() != [], "a look reads something, however short its time"
+    assert folder.reported() != []
     file.unlink()
-    looks(folder)
+    folder.poll()
     assert folder.reported() == []
 
 
@@ -266,17 +216,19 @@ def test_a_folder_of_many_files_is_read_in_several_looks(folder: Folder) -> None
 
 
 @pytest.mark.later
-def test_nothing_is_read_while_placing_is_far_behind(folder: Folder, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_reading_rests_while_placing_is_far_behind(folder: Folder, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(folder_kind, "MOST_WAITING", 150)
     folder.write("a.jsonl", "".join(GOOD % (n, n, n) for n in range(260)))
-    assert len(folder.poll().accepted) == 200
-    assert folder.poll().read == 0
-    assert folder.source.next_due_at > folder.clock.time, "it is asked again soon"
     rig = Rig(folder.database, folder.clock, ALL_TUNING)
-    while len(titles(folder)) < 260:
+    waited: list[int] = []
+
+    def placed(_seconds: float) -> None:
+        waited.append(len(titles(folder)))
         rig.place()
-        folder.poll()
-    assert folder.source.entries_new == 260
+
+    folder.watching = FolderWatcher(folder.services(ALL_TUNING)._replace(pause=placed))
+    assert len(folder.poll().accepted) == 260
+    assert waited == [200]
 
 
 def test_a_file_that_was_half_written_is_whole_at_the_next_look(folder: Folder) -> None:

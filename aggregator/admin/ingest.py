@@ -40,7 +40,6 @@ from aggregator.pipeline.kinds.folder_kind import (
 from aggregator.pipeline.pipeline import More, Pipeline
 from aggregator.pipeline.poll import Poller, parse_feed, parse_mail
 from aggregator.pipeline.render import renderer
-from aggregator.pipeline.samples import first_start, with_dates_moved
 from aggregator.sources.limits import source_tuning
 from aggregator.sources.parse.files import (
     ArchiveSpan,
@@ -152,7 +151,7 @@ class Ingest:
         self._extended: set[str] = set()  # stories of before that have grown
         self._rejected: list[RejectedItem] = []
         self._files: set[str] = set()  # that were begun; sorted together, they are read in turns
-        self._folders: dict[Path, tuple[str, str | None]] = {}
+        self._folders: dict[Path, str] = {}
 
     @property
     def is_writer(self) -> bool:
@@ -344,10 +343,9 @@ class Ingest:
     def _with_folder_name(self, entry: Entry, folder: Path) -> Entry:
         if folder not in self._folders:
             self._folders[folder] = self._database.transact(
-                lambda it: known_folder(it, folder, os.path.isdir, first_start(folder, self._now()))
+                lambda it: known_folder(it, folder, os.path.isdir)
             )
-        name, started = self._folders[folder]
-        return known_as(with_dates_moved(entry, started), folder, name)
+        return known_as(entry, folder, self._folders[folder])
 
     def _fetched(self, url: str) -> list[Entry | InputProblem]:
         """Fetch an address; returns the entries of a feed, under its source, or the article of a page."""

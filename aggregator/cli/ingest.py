@@ -52,7 +52,7 @@ def ingest(
       aggregator ingest --bulk FOLDER dump.jsonl.gz
       aggregator ingest - < records.jsonl
     """
-    from aggregator.pipeline.samples import samples_folder
+    from aggregator.store.stories.samples import samples_folder
 
     inputs = [*(what or ()), *([str(samples_folder())] if samples else ())]
     if not inputs:

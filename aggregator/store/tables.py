@@ -293,7 +293,6 @@ folder = Table(
     # of the path, so a folder that was moved keeps its articles; a second folder of that name gets "#2".
     Column("name", Text, primary_key=True),
     Column("path", Text, nullable=False, unique=True),  # absolute
-    Column("first_start", Text),  # of the sample articles: when and for whom they were first read
 )
 
 entry = Table(

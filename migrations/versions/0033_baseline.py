@@ -217,7 +217,6 @@ def _create_tables() -> None:
         "folder",
         sa.Column("name", sa.Text, primary_key=True),
         sa.Column("path", sa.Text, nullable=False, unique=True),
-        sa.Column("first_start", sa.Text),
     )
     op.create_table(
         "host",

@@ -29,7 +29,6 @@ from aggregator.pipeline.poll import (
     summarise_accepted,
 )
 from aggregator.pipeline.poll_decision import with_counts
-from aggregator.pipeline.samples import first_start, with_dates_moved
 from aggregator.pipeline.workers.executor import Executor
 from aggregator.sources.limits import net_tuning, source_tuning
 from aggregator.sources.parse.files import (
@@ -102,12 +101,11 @@ class FolderWatcher:
         rest = min(rest, _MOST_REST_SECONDS)
         if rest > source.interval_seconds:
             due = msgspec.structs.replace(due, next_due_at=now + dt.timedelta(seconds=rest))
-        started = None
         if changes.changed:
             with self._database.write() as connection:
-                name, started = known_folder(connection, folder, os.path.isdir, first_start(folder, now))
+                name = known_folder(connection, folder, os.path.isdir)
             source, due = (msgspec.structs.replace(one, folder_name=name) for one in (source, due))
-        looked = _FolderLook(now=now, touched=[str(folder / path) for path in changes.gone], started=started)
+        looked = _FolderLook(now=now, touched=[str(folder / path) for path in changes.gone])
         ends = time.monotonic() + max(self._look_seconds, _READING_SHARE * listing)
         read: dict[str, FileStamp] = {}
         for path in changes.changed:
@@ -143,8 +141,7 @@ class FolderWatcher:
             if isinstance(one, InputProblem):
                 looked.refuse(one)
             else:
-                entry = with_dates_moved(of_source(one, source), looked.started)
-                looked.take(known_as(entry, folder, source.entry_source))
+                looked.take(known_as(of_source(one, source), folder, source.entry_source))
             if looked.is_full:  # so that large folders do not fill the memory
                 with self._database.write() as connection:
                     self._take_in(connection, source, looked)
@@ -230,7 +227,6 @@ class _FolderLook(msgspec.Struct, kw_only=True):
     """Results of one look."""
 
     now: dt.datetime
-    started: str | None  # of the samples (pipeline/samples.py)
     touched: list[str]  # new, changed or removed files whose rejected items are still stored
     entries: list[Entry] = []  # read, not accepted yet
     problems: list[InputProblem] = []

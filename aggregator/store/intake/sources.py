@@ -386,27 +386,25 @@ def own_name(path: Path) -> str:
     return clean(path.name) or _UNNAMED
 
 
-def known_folder(
-    connection: Connection, path: Path, is_there: Callable[[str], bool], first_start: str | None = None
-) -> tuple[str, str | None]:
-    """Return the name of the folder at the absolute `path`, and its first start; store them if it is new.
+def known_folder(connection: Connection, path: Path, is_there: Callable[[str], bool]) -> str:
+    """Return the name of the folder at the absolute `path`; store it if it is new.
 
     `is_there` returns whether a path is a folder. A stored folder of the same name whose path is missing was
-    moved to `path` and keeps both. A second folder of the same name becomes `articles#2`.
+    moved to `path` and keeps it. A second folder of the same name becomes `articles#2`.
     """
     at = clean(str(path))
     rows = {row.path: row for row in connection.execute(select(folder))}
     if at in rows:
-        return rows[at].name, rows[at].first_start
+        return str(rows[at].name)
     base = own_name(path)
     namesakes = [row for row in rows.values() if row.name == base or row.name.startswith(f"{base}#")]
     for row in sorted(namesakes, key=lambda one: (len(one.name), one.name)):
         if not is_there(row.path):
             connection.execute(update(folder).where(folder.c.name == row.name).values(path=at))
-            return row.name, row.first_start
+            return str(row.name)
     name = base if base not in (row.name for row in namesakes) else f"{base}#{len(namesakes) + 1}"
-    connection.execute(insert(folder).values(name=name, path=at, first_start=first_start))
-    return name, first_start
+    connection.execute(insert(folder).values(name=name, path=at))
+    return name
 
 
 def known_as(entry: Entry, path: Path, name: str) -> Entry:

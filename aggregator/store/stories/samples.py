@@ -1,22 +1,36 @@
-"""Stories of the sample articles, which come after all real ones."""
+"""The sample articles that come with the program, and their stories, which come after all real ones."""
 
 import datetime as dt
+from functools import cache
+from importlib.resources import files
+from pathlib import Path
 
 from sqlalchemy import Connection, bindparam, select, update
 
 from aggregator.store.tables import article, change, entry, folder, story
 
 _DAYS_BEFORE = 3
-_NAMES = select(folder.c.name).where(folder.c.first_start.is_not(None))  # only samples have a first start
 _STORIES = select(article.c.story).join(entry, entry.c.article == article.c.id)
+
+
+@cache
+def samples_folder() -> Path:
+    """Return the folder of the sample articles, in a checkout or an installed wheel."""
+    installed = Path(str(files("aggregator").joinpath("_shipped", "examples", "articles")))
+    there = installed if installed.is_dir() else Path(__file__).parents[3] / "examples" / "articles"
+    return there.resolve()
 
 
 def shown_samples(connection: Connection) -> str | None:
     """Return the name of the folder of the sample articles; None if no story is of them."""
-    for name in connection.execute(_NAMES).scalars():
-        if connection.execute(_STORIES.where(entry.c.source == name).limit(1)).first() is not None:
-            return str(name)
-    return None
+    name = _name(connection)
+    shown = _STORIES.where(entry.c.source == name).limit(1)
+    return None if name is None or connection.execute(shown).first() is None else name
+
+
+def _name(connection: Connection) -> str | None:
+    named = select(folder.c.name).where(folder.c.path == str(samples_folder()))
+    return connection.execute(named).scalar()
 
 
 def rank_last(connection: Connection) -> bool:
@@ -25,10 +39,10 @@ def rank_last(connection: Connection) -> bool:
     They are moved by whole days, so that each stays unique, and by so many that no number of reports lifts
     them above the others on the front page (store/read/front_page.py: 39 hours at most).
     """
-    names = connection.execute(_NAMES).scalars().all()
-    if not names:
+    name = _name(connection)
+    if name is None:
         return False
-    of_samples = connection.execute(_STORIES.where(entry.c.source.in_(names)).distinct()).scalars().all()
+    of_samples = connection.execute(_STORIES.where(entry.c.source == name).distinct()).scalars().all()
     live = select(story.c.story_no, story.c.bumped_at).where(story.c.redirect_to.is_(None))
     others = live.where(story.c.id.not_in(of_samples)).order_by(story.c.bumped_at)
     oldest = connection.execute(others.limit(1)).first()

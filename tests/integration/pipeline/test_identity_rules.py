@@ -115,12 +115,12 @@ def test_two_folders_of_one_name_are_two_and_a_moved_one_is_the_same(
     first.mkdir(parents=True)
     second.mkdir(parents=True)
     with database.write() as connection:
-        assert known_folder(connection, first, os.path.isdir) == ("news", None)
-        assert known_folder(connection, second, os.path.isdir) == ("news#2", None)
+        assert known_folder(connection, first, os.path.isdir) == "news"
+        assert known_folder(connection, second, os.path.isdir) == "news#2"
         moved.parent.mkdir()
         first.rename(moved)
-        assert known_folder(connection, moved, os.path.isdir) == ("news", None)
-        assert known_folder(connection, second, os.path.isdir) == ("news#2", None)
+        assert known_folder(connection, moved, os.path.isdir) == "news"
+        assert known_folder(connection, second, os.path.isdir) == "news#2"
     entry = Entry(source="news", guid="x.txt", text=FLOOD)
     assert known_as(entry, second, "news#2").source == "news#2"
     spoken = record("Gazette", "1", "Levee", FLOOD)

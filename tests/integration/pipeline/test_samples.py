@@ -13,7 +13,6 @@ from aggregator.config.tuning import Tuning
 from aggregator.model.core import Entry, StoryView
 from aggregator.model.read_model import StoryFilter
 from aggregator.pipeline.placement.erase import ForgetCommand
-from aggregator.pipeline.samples import NEWEST, first_start, with_dates_moved
 from aggregator.sources.limits import source_tuning
 from aggregator.sources.parse.files import InputEntry, open_source
 from aggregator.store import codecs
@@ -78,44 +77,10 @@ def reprints_of_one_agency_text_are_one_report(rig: Rig) -> None:
     assert {one.wire for one in fire.articles if one.role == "copy"} <= {"MNA", None}
 
 
-@pytest.mark.later
-@pytest.mark.parametrize("language", ["en", "de", "fr"])
-def test_samples_are_as_old_as_their_first_start_in_the_language_of_the_reader(
-    database: Database, language: str
-) -> None:
-    rig = Rig(database, Clock(dt.datetime(2027, 3, 1, 12, 30, tzinfo=dt.UTC)))
-    started = first_start(SAMPLES, rig.clock(), {"LANG": f"{language}_XX.UTF-8"})
-    given = samples(rig)
-    rig.take(*(with_dates_moved(one, started) for one in given))
-    reading = StoryReader(rig.database)
-    leading, *others = reading.rank_front_page(StoryFilter())
-    story = reading.story(leading.id)
-    assert isinstance(story, StoryView)
-    assert (story.language, story.report_count > 1) == (language, True)
-    assert rig.clock() - story.last_published < dt.timedelta(days=1)
-    assert story.last_published.time() == NEWEST[language].time()
-    assert all(one.updated < rig.clock() for one in others)
-    (parrot,) = (one.id for one in reading.stories(StoryFilter()).stories if "parrot" in one.title)
-    moved = reading.story(parrot)
-    assert isinstance(moved, StoryView)
-    night_before = moved.articles[0].effective_at - dt.timedelta(days=1)  # "called for help on Tuesday night"
-    assert f"for help on {night_before:%A} night" in moved.articles[0].text
-
-
-def test_only_the_samples_are_moved_and_never_those_of_a_database_that_has_them(rig: Rig) -> None:
-    now = rig.clock()
-    given = samples(rig)
-    assert [with_dates_moved(one, None) for one in given] == given
-    assert first_start(SAMPLES.parent, now) is None
-    with rig.database.write() as connection:
-        assert known_folder(connection, SAMPLES, Path.is_dir, None) == ("articles", None)
-        assert known_folder(connection, SAMPLES, Path.is_dir, first_start(SAMPLES, now)) == ("articles", None)
-
-
 def test_samples_come_after_every_real_story_and_go_at_once(database: Database) -> None:
     rig = Rig(database, Clock(dt.datetime(2026, 12, 20, tzinfo=dt.UTC)))
     with rig.database.write() as connection:
-        known_folder(connection, SAMPLES, Path.is_dir, first_start(SAMPLES, rig.clock()))
+        known_folder(connection, SAMPLES, Path.is_dir)
     given = samples(rig)[:12]
     reading = StoryReader(rig.database)
     rig.take(*given[:6])

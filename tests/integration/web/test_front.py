@@ -15,6 +15,7 @@ from aggregator.store.engine.database import Database
 from aggregator.store.intake.sources import known_folder
 from aggregator.store.read.front_page import CLASSES
 from aggregator.store.read.reader import StoryReader
+from aggregator.store.stories.samples import samples_folder
 from aggregator.web.server import Server
 from aggregator.web.settings import PublishSettings
 from tests.support.articles import (
@@ -144,11 +145,11 @@ def test_the_first_page_says_how_samples_are_removed_while_there_are_any(rig: Ri
     with httpx.Client(base_url=server.start()) as client:
         assert "sources remove" not in client.get("/").text
         with rig.database.write() as connection:
-            known_folder(connection, Path("/given/Notes"), Path.is_dir, "2026-12-20T00:00:00+00:00 en")
-        rig.take(record("Notes", "5", "Dock workers strike", STRIKE_ELSEWHERE, published=NOON + 9 * DAY))
-        assert "aggregator sources remove Notes --articles" in client.get("/").text
+            name = known_folder(connection, samples_folder(), Path.is_dir)
+        rig.take(record(name, "5", "Dock workers strike", STRIKE_ELSEWHERE, published=NOON + 9 * DAY))
+        assert f"aggregator sources remove {name} --articles" in client.get("/").text
         assert "sources remove" not in client.get("/?page=2").text
-        rig.pipeline.placer.erase(ForgetCommand(name="Notes", is_source=True))
+        rig.pipeline.placer.erase(ForgetCommand(name=name, is_source=True))
         assert "sources remove" not in client.get("/").text
     server.stop()
 

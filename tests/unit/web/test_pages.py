@@ -350,7 +350,7 @@ def test_sources_tell_folders_from_feeds_in_the_words_of_the_command_line() -> N
 def test_moments_of_unknown_day_come_under_their_own_heading() -> None:
     _, merged = the_ferry()
     assert [(title, len(items)) for title, items in timeline_days(merged)] == [
-        ("Thursday, 19 November 2026", 4),
+        ("Thursday, 19 November 2026", 3),
         ("Unknown day", 1),
     ]
 

@@ -409,24 +409,6 @@ def test_a_copy_of_what_went_is_an_original(rig: Rig) -> None:
     assert what_is_wrong(rig.database) == []
 
 
-@pytest.mark.later
-def test_what_a_copy_rendered_last_stays_when_its_original_goes(rig: Rig) -> None:
-    flood = " ".join(FLOOD.split())  # without line breaks within sentences
-    rig.take(record("Herald", "x", "Levee gives way", flood, published=NOON))
-    rig.clock = Clock(YEAR)
-    rig.restart()
-    copy = record("Echo", "y", "Levee gives way", flood, published=YEAR - dt.timedelta(hours=1))
-    (placed,) = rig.take(copy)
-    settle(rig)
-    kept(rig, at=YEAR + dt.timedelta(days=5), text_after=2 * DAY)
-    reported = StoryReader(rig.database).merged(placed.story)
-    assert reported.summary, "words of its text"
-    kept(rig, at=YEAR + dt.timedelta(days=5), text_after=2 * DAY, stories_after=100 * DAY)
-    assert stored(rig.database, article.c.id, article.c.copy_of) == [(placed.article, None)]
-    assert StoryReader(rig.database).merged(placed.story) == reported
-    assert what_is_wrong(rig.database) == []
-
-
 # --- the clock, the size, the streams ----------------------------------------------------------------------
 
 

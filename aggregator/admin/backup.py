@@ -32,7 +32,7 @@ from aggregator.store.maintenance import row_stream
 from aggregator.store.maintenance.row_stream import PASSING, Advance, database_name
 from aggregator.store.migrate import upgrade
 
-PACKED, PLAIN = ".db.zst", ".db"
+PACKED = ".db.zst"
 SPARE_BYTES = 100 << 20  # that stay free on the disk: with less the daemon does not start
 _LEVEL = 3  # of zstd: its default
 _PACKED_SHARE = 0.8  # the compressed size per plain size, at most; measured: 0.55
@@ -45,30 +45,24 @@ Progress = Callable[[str, int | None], AbstractContextManager[Advance]]  # calle
 
 
 def back_up(database: Database, file: Path, progress: Progress) -> None:
-    """Write a consistent backup of a database to `file`, compressed unless its name ends in .db.
+    """Write a consistent backup of a database to `file`, compressed.
 
     A daemon may run meanwhile. The file appears after it was read back from the disk. Raises UsageError for
-    another suffix or a database in use, NotWritableError without enough space, and ReadError if the database
+    another suffix, NotWritableError without enough space, and ReadError if the database
     or the copy is damaged.
     """
-    packed = file.name.endswith(PACKED)
-    if not packed and not file.name.endswith(PLAIN):
-        raise UsageError(f"{file}: the name of a backup ends in {PACKED}, or in {PLAIN} without compression")
+    if not file.name.endswith(PACKED):
+        raise UsageError(f"{file}: the name of a backup ends in {PACKED}")
     with file_errors(f"{file} cannot be written", "the database cannot be read, run `aggregator db check`"):
-        is_its_file = database.file is not None and file.exists() and file.samefile(database.file)
-        if is_its_file or file.with_name(f"{file.name}-wal").exists():
-            raise UsageError(f"{file} is a database in use; give another file")
         file.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-        check_free_disk(file.parent, bytes_needed(database, packed=packed))
+        check_free_disk(file.parent, int(database.space().total * (1 + _PACKED_SHARE)))
         with scratch_in(file.parent) as scratch:
             plain = scratch / "plain.db"
             _copy(database, plain, progress)
-            ready = plain
-            if packed:
-                ready = scratch / "packed"
-                _pack(plain, ready, progress)
-            ready.chmod(0o600)
-            ready.replace(file)
+            packed = scratch / "packed"
+            _pack(plain, packed, progress)
+            packed.chmod(0o600)
+            packed.replace(file)
             _sync_folder(file.parent)
 
 
@@ -81,11 +75,6 @@ def file_errors(unwritable: str, damaged: str) -> Iterator[None]:
         raise NotWritableError(f"{unwritable}: {getattr(error, 'strerror', None) or error}") from error
     except (sqlite3.DatabaseError, zstandard.ZstdError) as error:
         raise ReadError(f"{damaged}: {error}") from error
-
-
-def bytes_needed(database: Database, *, packed: bool) -> int:
-    """Return the bytes of disk space that a backup needs, with its temporary files."""
-    return int(database.space().total * (1 + _PACKED_SHARE if packed else 1))
 
 
 def check_free_disk(folder: Path, needed: int) -> None:

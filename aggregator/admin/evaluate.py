@@ -17,7 +17,6 @@ import tempfile
 import time
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from functools import partial
 from pathlib import Path
 from typing import BinaryIO
 
@@ -47,7 +46,6 @@ from aggregator.store.engine.database import Connection, Database
 from aggregator.store.intake import inbox
 from aggregator.store.migrate import upgrade
 from aggregator.store.read.reader import AssignedEntry, assignments
-from aggregator.store.read.statistics import statistics
 from aggregator.store.stories import article_views, articles, corrections
 from aggregator.text.sentences import paragraphs
 
@@ -100,15 +98,6 @@ class MonthEvaluation(FrozenStruct, frozen=True, kw_only=True, omit_defaults=Fal
     metrics: SagaMetrics
 
 
-class PagesLate(FrozenStruct, frozen=True, kw_only=True, omit_defaults=False):
-    """Articles placed by their leads whose texts came later, compared with a run over the texts."""
-
-    texts_first: Score | None  # BCubed of that run; None: no record has a cluster
-    stories_before: int  # before the first text came
-    retired: int  # of these, merged into others when the texts came
-    texts_first_retired: float  # share of all stories that the second look merged into others in that run
-
-
 class Evaluation(FrozenStruct, frozen=True, kw_only=True, omit_defaults=False):
     """What `aggregator eval DATASET` prints."""
 
@@ -122,14 +111,12 @@ class Evaluation(FrozenStruct, frozen=True, kw_only=True, omit_defaults=False):
     copies_found: int
     not_read: dict[str, int]  # articles without a fingerprint, each a story of its own, by reason
     failed_jobs: int  # articles that were not read because the job of a worker failed
-    retired_share: float  # of all stories, merged into others later
     repeated_ids: int  # records with the id of an earlier record; each is measured separately
     seconds: float
     articles_per_second: float
     articles_per_cpu_second: float  # of this process and its workers
     peak_memory_mib: float  # of the largest process, since the start of the command
     rules_version: str
-    pages_late: PagesLate | None = None  # with `--pages-late`
 
 
 class CorrectionsEvaluation(FrozenStruct, frozen=True, kw_only=True, omit_defaults=False):
@@ -239,12 +226,8 @@ def evaluate(
 ) -> tuple[Evaluation, list[Assignment]]:
     """Run the pipeline over `records`; the assignments are in the order of `records`.
 
-    `pages_late`: place all leads first and all texts afterwards, and compare with a run over the texts.
+    `pages_late`: place all leads first and all texts afterwards.
     """
-    texts_first = None
-    if pages_late:
-        run = partial(evaluate, records, all_tuning, executor=executor, workers=workers, progress=progress)
-        texts_first, _ = run(loose=loose)
     started, cpu_before = time.perf_counter(), _cpu_seconds()
     with tempfile.TemporaryDirectory(prefix="aggregator-eval-") as folder:
         database = Database(f"sqlite:///{folder}/eval.db")
@@ -254,10 +237,8 @@ def evaluate(
             pipeline = Pipeline(database, work, all_tuning, utc_now, keep_all=True)
             leads = leads_of(records, all_tuning) if pages_late else records
             numbers = place_records(leads, database, pipeline, progress)
-            before = dict(statistics(database))
             if pages_late:
                 place_records(records, database, pipeline, progress, leads=leads)
-            after = dict(statistics(database))
             seconds = time.perf_counter() - started
             with database.read() as connection:
                 evaluated = _evaluated_records(connection, records, numbers)
@@ -266,16 +247,6 @@ def evaluate(
             database.close()
     cpu = _cpu_seconds() - cpu_before
     result = _evaluation(evaluated, all_tuning, dataset, seconds=seconds, cpu=cpu, loose=loose)
-    retired = after["merged stories"]
-    result = msgspec.structs.replace(result, retired_share=retired / max(1, after["stories"] + retired))
-    if texts_first is not None:
-        late = PagesLate(
-            texts_first=None if texts_first.labelled is None else texts_first.labelled.bcubed,
-            texts_first_retired=texts_first.retired_share,
-            stories_before=before["stories"],
-            retired=after["merged stories"] - before["merged stories"],
-        )
-        result = msgspec.structs.replace(result, pages_late=late)
     return result, _assignments(evaluated)
 
 
@@ -371,7 +342,6 @@ def _evaluation(
         copies=measure_copies(found_copies, labelled_copies) if any(labelled_copies.values()) else None,
         copies_found=sum(original is not None for original in found_copies.values()),
         not_read=dict(Counter(map(_reason, unread)).most_common()),
-        retired_share=0.0,
         failed_jobs=sum(map(_has_failed, unread)),
         repeated_ids=len(records) - len({one.record.id for one in records}),
         seconds=seconds,

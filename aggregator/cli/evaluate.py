@@ -38,9 +38,7 @@ def evaluate(
     from_corrections: Annotated[
         bool, flag("--from-corrections", "Measure on your corrections instead of a dataset.")
     ] = False,
-    pages_late: Annotated[
-        bool, flag("--pages-late", "Measure texts that come after the leads, and compare both ways.")
-    ] = False,
+    pages_late: Annotated[bool, flag("--pages-late", "Measure texts that come after the leads.")] = False,
     format_: Annotated[
         Literal["text", "json"],
         option(
@@ -86,7 +84,7 @@ def evaluate(
     results: list[found.Evaluation] = []
     for dataset, name in zip(datasets, names, strict=True):
         records = measure.read_dataset(dataset)
-        total = len(records) * (3 if pages_late else 1)
+        total = len(records) * (2 if pages_late else 1)
         with context.obj.progress("articles", total) as advance:
             evaluated, assigned = measure.evaluate(
                 records,
@@ -164,7 +162,6 @@ def _lines(result: "found.Evaluation") -> list[str]:
             ]
         )
         lines += _outlet_lines(result)
-    lines += _late_lines(result)
     return [
         *lines,
         "",
@@ -188,23 +185,6 @@ def _month_lines(months: "Sequence[found.MonthEvaluation]") -> list[str]:
         )
     names = ("articles", "F1", "alone F1", "stories", "pure", "events", "whole", "one saga", "other wrong")
     return _table(rows, names, "by month")
-
-
-def _late_lines(result: "found.Evaluation") -> list[str]:
-    late = result.pages_late
-    if late is None:
-        return []
-    share = late.retired / max(1, late.stories_before)
-    lines = [
-        "",
-        f"the texts came after the leads; then {late.retired:,} of {late.stories_before:,} stories "
-        f"({share:.1%}) were merged into others",
-        f"with the texts first {late.texts_first_retired:.1%} of the stories were merged into others",
-    ]
-    if late.texts_first is not None and result.labelled is not None:
-        f1 = result.labelled.bcubed.f1
-        lines.append(f"BCubed F1 {f1:.4f}; with the texts first {late.texts_first.f1:.4f}")
-    return lines
 
 
 def _outlet_lines(result: "found.Evaluation") -> list[str]:

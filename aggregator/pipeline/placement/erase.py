@@ -95,12 +95,7 @@ class ForgetHandler:
             erase.slim_entries(connection, wanted)
         self._pass_on(connection, gone, orphaned_copies, sketches)
         for story in sorted(assigned_stories):
-            # After retention a copy may be the original now; its text was not erased on request.
-            is_kept = kind == "retention" and all(one.story != story for one in gone)
-            words = erase.final_text(connection, story) if is_kept else None
             self._restate(unit_of_work, story, wanted)
-            if words is not None:
-                erase.keep_final_text(connection, story, words)
         for one in gone:
             if kind == "forgotten":
                 unit_of_work.ledger.log(unit_of_work.now, one.story, "forgotten", article=one.id)

@@ -22,7 +22,6 @@ from sqlalchemy import (
     bindparam,
     case,
     delete,
-    exists,
     func,
     insert,
     or_,
@@ -637,20 +636,6 @@ def keep_merged_text(connection: Connection, old: OldStory, merged: MergedStory)
     erase_summaries(connection, [old.id])  # the final text lacks what one outlet had alone
     values = {"count_state": None, "text": "", "merged_story": codecs.compress_struct(merged)}
     rewrite(connection, story.c.story_no, {old.story_no: values})
-
-
-def final_text(connection: Connection, id: str) -> dict[str, Any] | None:  # noqa: A002 - as people type
-    """Return the columns of the merged text of a story that cannot be rendered again; None for others."""
-    columns = story.c.text, story.c.merged_story
-    is_gone = exists().where(article.c.story == story.c.id, article.c.text.is_(None))
-    chosen = select(*columns).where(story.c.id == id, story.c.merged_story.is_not(None), is_gone)
-    row = connection.execute(chosen).mappings().first()
-    return None if row is None else dict(row)
-
-
-def keep_final_text(connection: Connection, id: str, columns: Mapping[str, Any]) -> None:  # noqa: A002 - as above
-    """Write the columns from `final_text` back."""
-    connection.execute(update(story).where(story.c.id == id).values(**columns))
 
 
 def slim_entries(connection: Connection, ids: Collection[str]) -> None:

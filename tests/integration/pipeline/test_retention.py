@@ -15,7 +15,7 @@ from aggregator.model.read_model import SearchBounds, StoryFilter
 from aggregator.pipeline.placement.erase import ForgetCommand
 from aggregator.pipeline.placement.retention import Retention, RetentionPlan
 from aggregator.store.engine.database import Database
-from aggregator.store.intake import inbox, rejected
+from aggregator.store.intake import rejected
 from aggregator.store.maintenance import erase
 from aggregator.store.read.reader import StoryReader
 from aggregator.store.search import index
@@ -409,24 +409,6 @@ def test_a_copy_of_what_went_is_an_original(rig: Rig) -> None:
     assert what_is_wrong(rig.database) == []
 
 
-@pytest.mark.later
-def test_what_a_copy_rendered_last_stays_when_its_original_goes(rig: Rig) -> None:
-    flood = " ".join(FLOOD.split())  # without line breaks within sentences
-    rig.take(record("Herald", "x", "Levee gives way", flood, published=NOON))
-    rig.clock = Clock(YEAR)
-    rig.restart()
-    copy = record("Echo", "y", "Levee gives way", flood, published=YEAR - dt.timedelta(hours=1))
-    (placed,) = rig.take(copy)
-    settle(rig)
-    kept(rig, at=YEAR + dt.timedelta(days=5), text_after=2 * DAY)
-    reported = StoryReader(rig.database).merged(placed.story)
-    assert reported.summary, "words of its text"
-    kept(rig, at=YEAR + dt.timedelta(days=5), text_after=2 * DAY, stories_after=100 * DAY)
-    assert stored(rig.database, article.c.id, article.c.copy_of) == [(placed.article, None)]
-    assert StoryReader(rig.database).merged(placed.story) == reported
-    assert what_is_wrong(rig.database) == []
-
-
 # --- the clock, the size, the streams ----------------------------------------------------------------------
 
 
@@ -561,15 +543,9 @@ def test_an_entry_keeps_nothing_that_its_article_has_and_is_forgotten_all_the_sa
     kept(rig, at=NOON + dt.timedelta(days=11), all_tuning=Tuning({"retention": {"rows_a_step": 1}}))
     rows = stored(rig.database, entry.c.entry_no, entry.c.article, entry.c.payload, entry.c.url)
     assert rows[-1][1:] == (placed.article, b"", None)
-    assert [one.url for one in results_of(rig.database)][-1] == address
     placing_of(rig.database).erase(ForgetCommand(name=address))
     assert stored(rig.database, tombstone.c.article) == [(placed.article,)]
     assert wrong(rig.database) == []
-
-
-def results_of(database: Database) -> list[inbox.EntryResult]:
-    numbers = [row[0] for row in stored(database, entry.c.entry_no)]
-    return read_by(database, inbox.results, numbers)
 
 
 def test_entries_that_were_refused_are_settled_as_they_are(rig: Rig) -> None:

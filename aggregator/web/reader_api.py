@@ -465,7 +465,7 @@ class _Api:
         if call in _EDITS and request.method != "POST":
             raise HTTPException(405, headers={"Allow": "POST"})
         if call in _CHANGES:
-            require_scope(request, "admin", "changing sources", "change sources")
+            require_scope(request, "admin")
         answered = run(session, fields)
         return PlainTextResponse(answered) if isinstance(answered, str) else JsonResponse(answered)
 

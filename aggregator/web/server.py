@@ -39,7 +39,7 @@ from aggregator.web.metrics import HealthMonitor
 from aggregator.web.pages import forms, pages
 from aggregator.web.responses import RETRY_AFTER_SECONDS, RefusedError, problem
 from aggregator.web.security import connection_limits
-from aggregator.web.security.middleware import API, PROBES, READER_API, RequestGuard, discard_body, is_owner
+from aggregator.web.security.middleware import API, PROBES, READER_API, RequestGuard, is_owner
 from aggregator.web.settings import PublishSettings
 
 COMPRESSED_FROM_BYTES = 1024  # for smaller bodies the headers cost more than compression saves
@@ -102,8 +102,12 @@ def create_app(
     app.mount("/static", StaticFiles(packages=[("aggregator.web", "static")]), name="static")
     app.add_middleware(GZipMiddleware, minimum_size=COMPRESSED_FROM_BYTES, compresslevel=5)
     errors = _Errors(pages.Pages(site))
+
+    async def answer(request: Request, error: Exception) -> Response:  # in no thread
+        return errors.answer(request, error)
+
     for kind in (HTTPException, AggregatorError):
-        app.add_exception_handler(kind, errors.handle)
+        app.add_exception_handler(kind, answer)
     app.add_middleware(RequestGuard, settings=settings, error_response=errors.answer, tokens=push_endpoint)
     return app
 
@@ -113,15 +117,6 @@ class _Errors:
 
     def __init__(self, page: pages.Pages) -> None:
         self._page = page
-
-    async def handle(self, request: Request, error: Exception) -> Response:
-        """Answer an error of the application; the rest of a body is read before, else the client may not."""
-        response = self.answer(request, error)
-        if request.method != "GET":
-            if response.status_code != 408 and "expect" not in request.headers:
-                await discard_body(request)
-            response.headers["Connection"] = "close"
-        return response
 
     def answer(self, request: Request, error: Exception) -> Response:
         """Return the response to an error, with its message unless that is of the database or unknown."""

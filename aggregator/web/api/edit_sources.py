@@ -161,7 +161,7 @@ async def import_opml(request: Request, site: OfSite) -> Response:
 def export_opml(request: Request, site: OfSite) -> Response:
     """All feeds as OPML, with their whole addresses; for a token of scope admin, and this machine."""
     if not is_owner(request) or token_of(request) is not None:
-        require_scope(request, "admin", "the list of feeds", "read the list of feeds")
+        require_scope(request, "admin")
     config, database, _ = site.source_services
     kept = {"Content-Disposition": 'attachment; filename="sources.opml"'}
     return Response(manage_sources.export_opml(config, database), media_type=OPML, headers=kept)
@@ -215,7 +215,7 @@ async def _done(
     most_bytes: int = MAX_BODY_BYTES,
     limiter: CapacityLimiter | None = None,
 ) -> Response:
-    require_scope(request, "admin", "changing sources", "change sources")
+    require_scope(request, "admin")
     body = await read_body(request, most_bytes, BODY_DEADLINE_SECONDS)
     response = await run_in(limiter or site.changing, _in_words, work, body)
     log_change(request)

@@ -305,7 +305,7 @@ async def push_articles(request: Request, pushes: Annotated[PushEndpoint, of_app
     body may have one record per line (Content-Type: application/jsonl), and may be compressed
     (Content-Encoding: gzip).
     """
-    token = require_scope(request, "push", "a push", "push", challenge="Bearer")
+    token = require_scope(request, "push")
     lines = _is_jsonl(request)
     if pushes.under_way.available_tokens < 1:
         raise too_many("pushes")

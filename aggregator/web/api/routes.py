@@ -258,7 +258,7 @@ class MoveRequest(_Request, frozen=True, tag="move"):
 
 
 async def _editor_of_admin(request: Request, site: OfSite) -> EditorService:
-    require_scope(request, "admin", "a correction", "make corrections")
+    require_scope(request, "admin")
     assert site.editor is not None
     return site.editor
 

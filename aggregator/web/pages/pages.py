@@ -27,7 +27,7 @@ from aggregator.stories.text.newest_state import newest_state
 from aggregator.web import excerpts
 from aggregator.web.dependencies import Site, conditional
 from aggregator.web.editor import EditorService
-from aggregator.web.feeds.formats import ENDINGS, MEDIA_TYPES, STORIES
+from aggregator.web.feeds.formats import STORIES
 from aggregator.web.feeds.items import digest_html, digest_title
 from aggregator.web.filters import (
     MAX_TEXT_CHARS,
@@ -453,35 +453,18 @@ class Pages:
         return HTMLResponse(self._site.jinja.get_template(template).render(common | values), status)
 
 
-class FeedLink(msgspec.Struct, frozen=True):
-    """A feed that pages link to for autodiscovery."""
-
-    title: str
-    path: str
-    type: str
-
-
-def feed_links(settings: PublishSettings) -> list[FeedLink]:
-    """Return the feeds of several reports, all stories, the digest, and each saved query.
+def feed_links(settings: PublishSettings) -> list[tuple[str, str]]:
+    """Return title and path of the feeds of several reports, all stories, the digest and each saved query.
 
     Feed readers offer the first one, so it is the one with the least noise.
     """
     links = [
-        FeedLink(
-            f"{settings.title}{words} ({ending.upper()})",
-            f"/feeds/{STORIES}.{ending}{query}",
-            MEDIA_TYPES[form],
-        )
-        for words, query in ((": 2+ reports", "?min_reports=2"), ("", ""))
-        for ending, form in ENDINGS.items()
+        (f"{settings.title}: 2+ reports", f"/feeds/{STORIES}.atom?min_reports=2"),
+        (settings.title, f"/feeds/{STORIES}.atom"),
     ]
     if settings.digest_stories:
-        links.append(FeedLink(f"{settings.title}: digest", "/feeds/digest.atom", MEDIA_TYPES["atom"]))
-    links += [
-        FeedLink(query.title or query.name, f"/feeds/{query.name}.atom", MEDIA_TYPES["atom"])
-        for query in settings.queries
-    ]
-    return links
+        links.append((f"{settings.title}: digest", "/feeds/digest.atom"))
+    return links + [(query.title or query.name, f"/feeds/{query.name}.atom") for query in settings.queries]
 
 
 def _article_id(text: str) -> str:

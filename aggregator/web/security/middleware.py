@@ -8,7 +8,6 @@ import asyncio
 import logging
 import secrets
 from collections.abc import Callable
-from contextlib import suppress
 
 import msgspec
 from anyio import to_thread
@@ -24,9 +23,6 @@ from aggregator.store.stories.api_tokens import ApiToken
 from aggregator.web.responses import RefusedError
 from aggregator.web.security import token_auth
 from aggregator.web.settings import PublishSettings
-
-_DRAIN_SECONDS = 1.0
-_DRAIN_BYTES = 4 * 2**20  # twice the largest body that is accepted
 
 
 async def read_body(request: Request, max_bytes: int, deadline_seconds: float) -> bytes:
@@ -57,37 +53,18 @@ def too_large(max_bytes: int) -> RefusedError:
     return RefusedError(413, f"the body is longer than {max_bytes} bytes; send it in several requests")
 
 
-async def discard_body(request: Request) -> None:
-    """Read and discard the rest of the body for up to _DRAIN_SECONDS.
-
-    A client whose connection is closed while it sends does not read the response.
-    """
-    left = _DRAIN_BYTES
-    with suppress(ClientDisconnect, TimeoutError, RuntimeError):  # RuntimeError: the body was read to its end
-        async with asyncio.timeout(_DRAIN_SECONDS):
-            async for part in request.stream():
-                left -= len(part)
-                if left < 0:
-                    return
+_BEARER = 'Bearer realm="aggregator"'
 
 
-def require_scope(
-    request: Request,
-    scope: api_tokens.Scope,
-    what: str,
-    act: str,
-    challenge: str = 'Bearer realm="aggregator"',
-) -> ApiToken:
+def require_scope(request: Request, scope: api_tokens.Scope) -> ApiToken:
     """Return the token of the request. Raises RefusedError: 401 without one, 403 without the scope."""
     token = token_of(request)
+    create = f"create one with `aggregator token create NAME --scope {scope}`"
     if token is None:
-        detail = (
-            f"{what} needs a token: send `Authorization: Bearer TOKEN`; "
-            f"create one with `aggregator token create NAME --scope {scope}`"
-        )
-        raise RefusedError(401, detail, headers={"WWW-Authenticate": challenge})
+        detail = f"this needs a token: send `Authorization: Bearer TOKEN`; {create}"
+        raise RefusedError(401, detail, headers={"WWW-Authenticate": _BEARER})
     if not token.may(scope):
-        raise RefusedError(403, f"the token {token.name!r} may not {act}; create one with --scope {scope}")
+        raise RefusedError(403, f"the token {token.name!r} may not do this; {create}")
     return token
 
 
@@ -218,7 +195,6 @@ class RequestGuard:
             return
         except AggregatorError as error:  # of a check: the application answers its own
             response = self._error_response(request, error)
-            response.headers["Connection"] = "close"  # the body may be unread
         except Exception as error:  # see the docstring of the class
             # Without the address, which may contain a token.
             _log.exception("a request failed", extra={"event": "request_failed"})
@@ -370,7 +346,7 @@ def _challenge(request: Request, way: token_auth.Way) -> dict[str, str]:
         return BAD_READER_TOKEN
     by_basic = request.headers.get("authorization", "").lower().startswith("basic")
     if path.startswith(API) and not by_basic and way == "header":
-        return {"WWW-Authenticate": 'Bearer realm="aggregator"'}
+        return {"WWW-Authenticate": _BEARER}
     return {"WWW-Authenticate": f"Basic {_REALM}"}
 
 

@@ -93,9 +93,9 @@ def test_every_way_of_giving_a_token_reads_whole_articles(room: Newsroom) -> Non
 def test_a_token_in_the_address_opens_reading_alone(room: Newsroom) -> None:
     secret = room.token("all", "read", "push", "admin")
     reported = problem_of(room.client.get(f"/t/{secret}/api/v1/corrections"), 403)
-    assert "may not make corrections" in reported
+    assert "--scope admin" in reported
     pushed = room.client.post(f"/t/{secret}/api/v1/articles", json={"title": "x"})
-    assert "may not push" in problem_of(pushed, 403)
+    assert "--scope push" in problem_of(pushed, 403)
     assert room.client.get("/api/v1/corrections", headers=basic(secret)).status_code == 200
 
 

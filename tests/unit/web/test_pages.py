@@ -251,9 +251,7 @@ def test_saved_queries_and_feeds_are_led_to() -> None:
     assert (link.get("href"), link.text_content()) == ("/?saved=isles", "From the <isles>")
     found = {one.get("href"): one.get("type") for one in page.xpath("//link[@rel='alternate']")}
     assert {link: answer.headers["content-type"].partition(";")[0] for link, answer in feeds.items()} == found
-    assert found["/feeds/stories.rss"] == "application/rss+xml"
     assert found["/feeds/stories.atom"] == found["/feeds/isles.atom"] == "application/atom+xml"
-    assert found["/feeds/stories.json"] == "application/feed+json"
 
 
 def test_many_facts_are_folded() -> None:

@@ -352,7 +352,7 @@ class Day:
                         next_due_at=START,
                     ),
                 )
-        self._scheduler.take_up(self.clock())
+        self._scheduler.cap_due_times(self.clock())
 
     def run_until(self, ends: dt.datetime) -> None:
         """Let the clock run; stop earlier when every feed was polled in this round and no page is awaited."""

@@ -18,9 +18,8 @@ from aggregator.pipeline.kinds.source_kind import source_kind
 from aggregator.pipeline.poll import Poller, PollResult
 from aggregator.pipeline.workers.thread_pool import ThreadPool
 from aggregator.sources.fetch.poll_schedule import correct_due, is_overdue_by_jump, longest_wait
-from aggregator.sources.fetch.rate_limiter import HostLimits
 from aggregator.store.intake import pending_pages
-from aggregator.store.intake.sources import Source, active_host_backoffs, all_due, due, set_due
+from aggregator.store.intake.sources import Source, all_due, due, set_due
 
 # For concurrent requests: fifty servers that send drop by drop do not delay others (chosen; a waiting thread
 # needs some 100 KiB).
@@ -75,17 +74,6 @@ class PollScheduler:
     def join(self, patience_seconds: Callable[[], float]) -> int:
         """After `stop`: wait for jobs under way; return how many still run."""
         return self._threads.join(patience_seconds)
-
-    def take_up(self, now: dt.datetime) -> None:
-        """Before the first tick: load the back-off of hosts, and correct due times of a wrong clock."""
-        with self._database.write() as connection:
-            hosts = active_host_backoffs(connection, now)
-        for one in hosts:
-            held = (one.backoff_until - now).total_seconds() if one.backoff_until else 0.0
-            self._client.rate_limiter.restore(
-                HostLimits(name=one.name, held_seconds=held, gap_factor=one.gap_factor)
-            )
-        self.cap_due_times(now)
 
     def cap_due_times(self, now: dt.datetime) -> None:
         """Limit due times to the longest wait: the clock may have been set back."""

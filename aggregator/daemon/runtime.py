@@ -348,5 +348,5 @@ class Runtime:
             self.watchdog.heartbeat("placing")
             entries = counted(queued, "entry", "entries")
             log.info("%s no longer muted", entries, extra={"event": "entries_unmuted"})
-        self._poll_scheduler.take_up(now)
+        self._poll_scheduler.cap_due_times(now)
         self._webhooks.dispatcher.sync_webhooks()

@@ -52,11 +52,9 @@ from aggregator.store.intake.identify import PollContext, RereadTuning
 from aggregator.store.intake.inbox import AcceptedBatch, AcceptResult
 from aggregator.store.intake.pending_pages import PendingPage
 from aggregator.store.intake.sources import (
-    HostBackoff,
     Source,
     restart_merged_sources,
     save,
-    save_host_backoffs,
     source_at,
 )
 
@@ -127,7 +125,6 @@ class Poller:
         self._identity = self._all_tuning.section("identity", IdentityTuning)
         self._robots = Robots(self._client) if robots else None
         self._pages = pages
-        self._hosts: dict[str, HostBackoff] = {}  # back-off of hosts that is not stored yet
 
     # --- feeds --------------------------------------------------------------------------------------------
 
@@ -346,28 +343,13 @@ class Poller:
         if error.cause == "stopped" or self._stops():
             return PollResult(succeeded=False)
         outcome = decide(source, error, now, self._rules)
-        hosts = self._hosts_changed(now)
 
         def work(connection: Connection) -> None:
             _write(connection, outcome, source)
-            save_host_backoffs(connection, hosts)
 
         self._stored(source.shown_name, lambda: self._database.transact(work))
-        self._hosts_saved(hosts)
         _log_changes(source, outcome)
         return PollResult(succeeded=False, problem=None if error.cause == ASKED_TO_WAIT else str(error))
-
-    def _hosts_changed(self, now: dt.datetime) -> list[HostBackoff]:
-        """Return the back-off of hosts that is not stored yet; `_hosts_saved` removes it."""
-        for one in self._client.rate_limiter.changes():
-            until = now + dt.timedelta(seconds=one.held_seconds)
-            self._hosts[one.name] = HostBackoff(name=one.name, backoff_until=until, gap_factor=one.gap_factor)
-        return list(self._hosts.values())
-
-    def _hosts_saved(self, hosts: Sequence[HostBackoff]) -> None:
-        for one in hosts:
-            if self._hosts.get(one.name) is one:  # else it changed meanwhile
-                self._hosts.pop(one.name, None)
 
     # --- pages --------------------------------------------------------------------------------------------
 
@@ -424,10 +406,8 @@ class Poller:
         cause = f"http {error.status}" if error.status and error.cause == "http" else error.cause
         final = cause in _FINAL or tries >= self._tuning.page_attempts
         now = self._now()
-        hosts = self._hosts_changed(now)
 
         def work(connection: Connection) -> bool:
-            save_host_backoffs(connection, hosts)
             if final:
                 reason = f"its page: {error}; the text of the feed is used"
                 pending_pages.give_up(connection, wanted.entry_no, verdict=verdict_of(error), reason=reason)
@@ -439,7 +419,6 @@ class Poller:
             return is_placed
 
         is_ready = self._stored(wanted.url, lambda: self._database.transact(work))
-        self._hosts_saved(hosts)
         outcome = "the text of the feed is used" if final else "it is requested again later"
         log.debug("page %s: %s; %s", wanted.url, error, outcome, extra={"event": "page_failed"})
         return is_ready

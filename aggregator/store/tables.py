@@ -266,16 +266,6 @@ source = Table(
     Index(None, "paused", "next_due_at"),
 )
 
-host = Table(
-    "host",
-    metadata,
-    # A host that asked for fewer requests (429, Retry-After). No request before `backoff_until`; after it the
-    # gap between requests is `gap_factor` times the usual one. Written by the fetcher, deleted when over.
-    Column("name", Text, primary_key=True),
-    Column("backoff_until", UtcTime),
-    Column("gap_factor", Float, nullable=False, server_default=text("1")),
-)
-
 writer_lease = Table(
     "writer_lease",
     metadata,

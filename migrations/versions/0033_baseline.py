@@ -219,12 +219,6 @@ def _create_tables() -> None:
         sa.Column("path", sa.Text, nullable=False, unique=True),
     )
     op.create_table(
-        "host",
-        sa.Column("name", sa.Text, primary_key=True),
-        sa.Column("backoff_until", _TIME),
-        sa.Column("gap_factor", sa.Float, nullable=False, server_default=sa.text("1")),
-    )
-    op.create_table(
         "identity_key",
         sa.Column("key", sa.LargeBinary, primary_key=True),
         sa.Column("article", sa.Text, nullable=False),

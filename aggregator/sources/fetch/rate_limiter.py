@@ -45,14 +45,6 @@ def parse_retry_after(value: str | None, now: dt.datetime, tuning: NetTuning) ->
     return min(max(seconds, tuning.interval_floor_seconds), tuning.interval_cap_seconds)
 
 
-class HostLimits(msgspec.Struct, frozen=True, kw_only=True):
-    """The limits of a host that must survive a restart."""
-
-    name: str
-    held_seconds: float  # from now
-    gap_factor: float
-
-
 class _Host(msgspec.Struct):
     running: int = 0
     waiting: int = 0
@@ -80,7 +72,6 @@ class RateLimiter:
         self._tuning = tuning
         self._clock = clock
         self._hosts: dict[str, _Host] = {}
-        self._last_reported: set[str] = set()  # hosts whose state changed since the last call of `changes`
         self._changed = threading.Condition()
         self._pause = pause or self._changed.wait
         self._closed = False
@@ -162,7 +153,6 @@ class RateLimiter:
                 return
             state.answers = 0
             state.backoff_until = now + min(hold, _HOST_HOLD_MAX_SECONDS)
-            self._last_reported.add(name)
             self._changed.notify_all()
 
     def answered(self, host: str, *, is_page: bool = False) -> None:
@@ -176,29 +166,6 @@ class RateLimiter:
                 if state.answers >= _HOST_RECOVERY_RESPONSES:
                     state.answers = 0
                     state.gap_factor = max(1.0, state.gap_factor / 2)
-                    self._last_reported.add(name)
-
-    def changes(self) -> list[HostLimits]:
-        """Return the hosts whose limits changed since the last call, to be stored."""
-        if not self._last_reported:
-            return []
-        with self._changed:
-            names, self._last_reported, now = sorted(self._last_reported), set(), self._clock()
-            return [
-                HostLimits(
-                    name=name, held_seconds=max(0.0, state.backoff_until - now), gap_factor=state.gap_factor
-                )
-                for name in names
-                if (state := self._hosts.get(name)) is not None
-            ]
-
-    def restore(self, host: HostLimits) -> None:
-        """Restore stored limits after a restart; the wait is at most that of one response."""
-        with self._changed:
-            state = self._state(host.name)
-            held = min(host.held_seconds, _HOST_HOLD_MAX_SECONDS)
-            state.backoff_until = self._clock() + max(0.0, held)
-            state.gap_factor = min(max(1.0, host.gap_factor), _HOST_GAP_FACTOR_MAX)
 
     def close(self) -> None:
         """Refuse all waiting and later requests."""

@@ -26,7 +26,7 @@ from aggregator.extract.language.unicode import clean
 from aggregator.extract.urls import address_key
 from aggregator.model.core import Entry, FrozenStruct
 from aggregator.model.errors import AggregatorError
-from aggregator.store.tables import folder, host, source, upsert
+from aggregator.store.tables import folder, source
 
 _NOT_ASKED = ("gone", "merged")  # health of sources that are not polled
 
@@ -412,33 +412,3 @@ def known_as(entry: Entry, path: Path, name: str) -> Entry:
     if entry.source != own_name(path) or name == entry.source:
         return entry
     return msgspec.structs.replace(entry, source=name)
-
-
-# --- hosts that asked for fewer requests (429, Retry-After), stored over restarts ---------------------------
-
-
-class HostBackoff(FrozenStruct, frozen=True, kw_only=True):
-    """A host that gets no request before `backoff_until`, then with gaps `gap_factor` times longer."""
-
-    name: str
-    backoff_until: dt.datetime | None = None
-    gap_factor: float = 1.0
-
-
-def save_host_backoffs(connection: Connection, hosts: Iterable[HostBackoff]) -> None:
-    """Insert or update these hosts."""
-    for one in hosts:
-        upsert(connection, host, msgspec.structs.asdict(one))
-
-
-def active_host_backoffs(connection: Connection, now: dt.datetime) -> list[HostBackoff]:
-    """Return the hosts with a back-off or a longer gap at `now`; delete the others."""
-    over = or_(host.c.backoff_until.is_(None), host.c.backoff_until <= now)
-    connection.execute(delete(host).where(over, host.c.gap_factor <= 1))
-    return [HostBackoff(**row._mapping) for row in connection.execute(select(host).order_by(host.c.name))]
-
-
-def backing_off_hosts(connection: Connection, now: dt.datetime) -> dict[str, dt.datetime]:
-    """Return the hosts that get no request at `now`, each with the end of its back-off."""
-    statement = select(host.c.name, host.c.backoff_until).where(host.c.backoff_until > now)
-    return {row.name: row.backoff_until for row in connection.execute(statement)}

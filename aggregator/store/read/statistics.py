@@ -32,7 +32,7 @@ from aggregator.model.read_model import SourcePage, SourceState, SourceView
 from aggregator.store import codecs
 from aggregator.store.engine.database import Database
 from aggregator.store.intake.identify import distrusted
-from aggregator.store.intake.sources import Source, all_sources, backing_off_hosts, chosen_sources
+from aggregator.store.intake.sources import Source, all_sources, chosen_sources
 from aggregator.store.read import health_probes
 from aggregator.store.tables import (
     article,
@@ -261,12 +261,11 @@ def listed(
     if chosen is not None:
         counted = counted.where(article.c.source.in_([one.entry_source for one in sources]))
     articles = {row.source: row.articles for row in connection.execute(counted)}
-    unstable, backing_off = distrusted(connection), backing_off_hosts(connection, now)
+    unstable = distrusted(connection)
     rows = []
     for item in sources:
         health = health_of(item, now)
         problems = [one for one in (health.words, unstable.get(item.id)) if one]
-        due = max(item.next_due_at, backing_off.get(item.host or "", item.next_due_at))
         rows.append(
             SourceView(
                 **{name: getattr(item, name) for name in _SAME},
@@ -278,7 +277,7 @@ def listed(
                 article_count=articles.get(item.entry_source, 0),
                 per_day=health.per_day,
                 last_success=item.last_success_at,
-                next_due=due if item.is_polled else None,
+                next_due=item.next_due_at if item.is_polled else None,
             )
         )
     return rows

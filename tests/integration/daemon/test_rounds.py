@@ -22,13 +22,11 @@ from aggregator.pipeline.workers.executor import InlineExecutor
 from aggregator.sources.fetch.client import MAX_REDIRECTS, Client, ClientSettings
 from aggregator.store.engine.database import Database
 from aggregator.store.intake.sources import (
-    HostBackoff,
     Source,
     add,
     all_sources,
     due,
     save,
-    save_host_backoffs,
     source_id,
 )
 from aggregator.store.tables import source
@@ -97,11 +95,9 @@ def test_a_held_host_is_not_asked_and_holds_no_other(sqlite: Database, world: Wo
     world.sites["big.example"] = {"*": reports(1)}
     fill(sqlite, [source_of(f"http://big.example/{n}") for n in range(200)])
     fill(sqlite, [source_of(f"http://h{n}.example/feed") for n in range(4)])
-    with sqlite.write() as connection:
-        until = NOON + dt.timedelta(seconds=600)
-        save_host_backoffs(connection, [HostBackoff(name="big.example", backoff_until=until)])
+    client.rate_limiter.asked_to_wait("big.example", "http://big.example/", 429, 600.0)
     rounds = rounds_of(sqlite, client, Tuning(), world.time)
-    rounds.take_up(world.time())
+    rounds.cap_due_times(world.time())
     for _ in range(3):
         rounds.tick()
         world.time.run(1)
@@ -120,13 +116,9 @@ def test_a_thousand_pages_of_a_held_host_do_not_hide_the_others(
     last = record("other", "1", "Title", "", url="http://other.example/1")
     rig.accept(*crowd, wants_page=[True] * len(crowd))
     rig.accept(last, wants_page=[True])
-    written_by(
-        sqlite,
-        save_host_backoffs,
-        [HostBackoff(name="big.example", backoff_until=NOON + dt.timedelta(hours=1))],
-    )
+    client.rate_limiter.asked_to_wait("big.example", "http://big.example/", 429, 3600.0)
     rounds = rounds_of(sqlite, client, Tuning(), world.time)
-    rounds.take_up(world.time())
+    rounds.cap_due_times(world.time())
     for _ in range(4):
         rounds.tick()
         world.time.run(1)
@@ -187,7 +179,7 @@ def test_after_the_clock_went_back_no_source_sleeps_for_years(
     database: Database, world: World, client: Client
 ) -> None:
     fill(database, [source_of("http://a.example/feed", next_due_at=NOON + dt.timedelta(days=400))])
-    rounds_of(database, client, Tuning(), world.time).take_up(NOON)
+    rounds_of(database, client, Tuning(), world.time).cap_due_times(NOON)
     assert len(read_by(database, due, NOON + dt.timedelta(hours=5), 5, a_host=2)) == 1
 
 
@@ -292,7 +284,7 @@ def test_an_empty_file_does_not_make_the_poll_of_its_folder_a_failure(
         os.utime(folder / name, (NOON.timestamp() - HOUR,) * 2)
     fill(sqlite, [source_of(str(folder), interval_seconds=10)])
     rounds = rounds_of(sqlite, client, Tuning(), world.time)
-    rounds.take_up(world.time())
+    rounds.cap_due_times(world.time())
     with caplog.at_level("INFO", "aggregator.daemon.poll_scheduler"):
         for _ in range(3):
             rounds.tick()
@@ -399,7 +391,7 @@ class Many:
     def live(self) -> None:
         """The whole time, with a clock that jumps twice and a night without a network."""
         rounds = rounds_of(self.database, self.client, self.all_tuning, self.world.time)
-        rounds.take_up(self.world.time())
+        rounds.cap_due_times(self.world.time())
         pieces = [(0.3, -HOUR), (0.25, 8 * HOUR), (0.1, 0.0), (0.05, 0.0), (0.3, 0.0)]
         for number, (share, jump) in enumerate(pieces):
             self.world.offline = number == 3

@@ -6,19 +6,16 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
-from sqlalchemy import update
 
 from aggregator.config.tuning import Tuning
-from aggregator.model.errors import AggregatorError, FetchError
+from aggregator.model.errors import FetchError
 from aggregator.pipeline.poll import PollResult
 from aggregator.store.engine.database import Database
 from aggregator.store.intake import pending_pages
 from aggregator.store.intake.sources import (
     Source,
-    active_host_backoffs,
     add,
     all_sources,
-    backing_off_hosts,
     due,
     remove,
     source_at,
@@ -27,11 +24,10 @@ from aggregator.store.intake.sources import (
 )
 from aggregator.store.read.statistics import health_of
 from aggregator.store.tables import entry
-from aggregator.store.tables import source as source_table
 from tests.support.articles import FLOOD, NOON, STRIKE, Rig, record
 from tests.support.loopback import Request, Resource, Response, redirect
 from tests.support.polling import feed_source, poller_on
-from tests.support.rows import counted, executed, read_by, written_by
+from tests.support.rows import counted, read_by, written_by
 from tests.support.rss import item, rss
 from tests.support.world import World
 
@@ -257,37 +253,13 @@ def test_a_429_holds_the_hosts_other_feeds_for_an_hour_at_most(week: Week, world
     first = [path for path in world.paths("big.example") if path != "/0"]
     week.live(0.9)
     assert [path for path in world.paths("big.example") if path != "/0"] == first, "held"
-    assert list(read_by(week.database, backing_off_hosts, world.time())) == ["big.example"]
+    assert week.client.rate_limiter.not_ready(0.0) == ["big.example"]
     week.live(3)
     assert all(week.source(one).health == "ok" for one in ids[1:])
     assert all(week.source(one).failures == 0 for one in ids[1:])
     waiting = week.source(ids[0])
     assert (waiting.health, waiting.failures) == ("failing", 1)
     assert waiting.next_due_at - NOON >= dt.timedelta(hours=24)
-
-
-def test_a_hold_outlives_a_restart(either: Week, world: World) -> None:
-    week = either
-    world.sites = {"big.example": {"/0": Response(429, {"Retry-After": "1800"})}}
-    week.add("http://big.example/0")
-    week.live(0.01)
-    with week.database.write() as connection:
-        (host,) = active_host_backoffs(connection, world.time())
-        assert (host.name, host.gap_factor) == ("big.example", 2.0)
-    world.time.run(7200)
-    (held,) = written_by(week.database, active_host_backoffs, world.time())
-    assert held.name == "big.example", "its gap holds"
-
-
-def test_a_hold_is_written_down_later_where_the_database_refused(week: Week, world: World) -> None:
-    world.sites = {"big.example": {"/0": Response(429, {"Retry-After": "1800"})}}
-    stale = week.source(week.add("http://big.example/0"))
-    executed(week.database, update(source_table).values(last_polled_at=NOON, etag="newer"))
-    with pytest.raises(AggregatorError, match="another process"):
-        week.poll(stale)
-    week.poll(week.source(stale.id))  # which is held by then
-    (held,) = written_by(week.database, active_host_backoffs, world.time())
-    assert held.name == "big.example"
 
 
 def test_redirects_take_their_turn_at_the_host_they_lead_to(week: Week, world: World) -> None:
@@ -360,11 +332,6 @@ def test_a_host_that_holds_our_pages_still_sends_its_feeds(week: Week, world: Wo
     id_ = week.add("http://big.example/feed")
     week.live(0.1)
     assert week.source(id_).health == "ok"
-    stored = week.client.rate_limiter.changes()[0]
-    again = world.client(ALL_TUNING)
-    again.rate_limiter.restore(stored)
-    assert again.rate_limiter.ready_in("big.example", is_page=True) > 0, "also after a restart"
-    again.close()
 
 
 # --- what is remembered of a poll --------------------------------------------------------------------------

@@ -12,12 +12,10 @@ from aggregator.sources.fetch.client import Client, ClientSettings
 from aggregator.store.engine.database import Database
 from aggregator.store.intake.rejected import note as note_refusal
 from aggregator.store.intake.sources import (
-    HostBackoff,
     add,
     all_sources,
     pause,
     revive,
-    save_host_backoffs,
     source_id,
     sources_named,
 )
@@ -111,17 +109,6 @@ def test_a_source_that_is_gone_is_not_due_until_it_is_resumed(quick_room: Newsro
     assert "410" in (gone.problem or "")
     written_by(quick_room.database, revive, gone.id, NOON)
     assert quick_room.list()["gone"].next_due == NOON
-
-
-def test_a_host_that_asked_us_to_wait_is_listed_with_its_time(quick_room: Newsroom) -> None:
-    quick_room.has("ok")
-    until = quick_room.clock() + dt.timedelta(hours=3)
-    written_by(
-        quick_room.database,
-        save_host_backoffs,
-        [HostBackoff(name=f"127.0.0.1:{quick_room.server.port}", backoff_until=until)],
-    )
-    assert quick_room.list()["ok"].next_due == until
 
 
 def test_sources_are_named_by_what_people_know_of_them(quick_room: Newsroom) -> None:

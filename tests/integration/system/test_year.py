@@ -163,7 +163,7 @@ class Installation:
             clock=self.world.time.monotonic,
         )
         written_by(database, sync_config, configured_sources(config, now()))
-        self.rounds.take_up(now())
+        self.rounds.cap_due_times(now())
         self.server = Server(StoryReader(self.database, all_tuning), publish_settings(config))
         self.server.start()
 

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from aggregator.config.tuning import Tuning
 from aggregator.model.errors import FetchError
-from aggregator.sources.fetch.rate_limiter import HostLimits, RateLimiter, parse_retry_after
+from aggregator.sources.fetch.rate_limiter import RateLimiter, parse_retry_after
 from aggregator.sources.limits import net_tuning
 from tests.support.waiting import PATIENCE_SECONDS
 from tests.support.world import Time
@@ -219,21 +219,6 @@ def test_no_feed_waits_for_the_wide_gaps_of_the_pages_of_its_host(gate: RateLimi
     before = clock.monotonic()
     with gate.turn("a.example", is_page=True):
         assert clock.monotonic() - before == 31.0
-
-
-def test_what_a_host_asked_for_outlives_a_restart(gate: RateLimiter, clock: Time) -> None:
-    assert gate.changes() == []
-    gate.asked_to_wait("a.example", "u", 429, 600.0)
-    (state,) = gate.changes()
-    assert (state, gate.changes()) == (
-        HostLimits(name="a.example", held_seconds=600.0, gap_factor=2.0),
-        [],
-    )
-    other = RateLimiter(TUNING, clock.monotonic, clock.run)
-    other.restore(state)
-    assert turned_away(other, "a.example") == 600.0
-    other.restore(HostLimits(name="b.example", held_seconds=1e9, gap_factor=1e9))
-    assert turned_away(other, "b.example") == 3600.0
 
 
 def test_the_step_of_a_redirect_waits_for_nobody_and_is_paid_for_afterwards(

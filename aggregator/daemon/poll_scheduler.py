@@ -85,8 +85,6 @@ class PollScheduler:
                 longest = longest_wait(
                     failures=row.failures + row.gone_count,
                     interval_seconds=row.interval_seconds,
-                    adaptive_interval_seconds=row.adaptive_interval_seconds,
-                    ttl_seconds=row.ttl_seconds,
                     tuning=tuning,
                 )
                 sooner = correct_due(row.id, row.next_due_at, now, longest_seconds=longest)

@@ -122,21 +122,10 @@ def correct_due(source: str, due: dt.datetime, now: dt.datetime, *, longest_seco
     return now + dt.timedelta(seconds=longest_seconds * _fraction(source, now.isoformat()))
 
 
-def longest_wait(
-    *,
-    failures: int,
-    interval_seconds: float,
-    adaptive_interval_seconds: float,
-    ttl_seconds: float,
-    tuning: NetTuning,
-) -> float:
-    """Return the longest wait, in seconds, that a source in this state may have."""
-    shortest, longest = _shortest(interval_seconds, tuning), _longest(interval_seconds, tuning)
-    most = max(shortest, tuning.interval_cap_seconds)
-    if failures > 0:
-        return most
-    wait = max(shortest, adaptive_interval_seconds, min(ttl_seconds, longest))
-    return min(wait * (1 + tuning.jitter_share), most)
+def longest_wait(*, failures: int, interval_seconds: float, tuning: NetTuning) -> float:
+    """Return the longest wait, in seconds, that a source with so many failures may have."""
+    most = max(_shortest(interval_seconds, tuning), tuning.interval_cap_seconds)
+    return most if failures > 0 else min(_longest(interval_seconds, tuning) * (1 + tuning.jitter_share), most)
 
 
 def is_overdue_by_jump(last: dt.datetime, now: dt.datetime) -> bool:

@@ -290,8 +290,8 @@ def save(connection: Connection, item: Source, before: Source | None = None) -> 
 
 def all_due(connection: Connection) -> list[Row[Any]]:
     """Return the columns of all sources that limit their due time; used after the clock was set back."""
-    columns = ("id", "next_due_at", "failures", "gone_count", "interval_seconds", "adaptive_interval_seconds")
-    return list(connection.execute(select(*(source.c[name] for name in columns), source.c.ttl_seconds)))
+    columns = ("id", "next_due_at", "failures", "gone_count", "interval_seconds")
+    return list(connection.execute(select(*(source.c[name] for name in columns))))
 
 
 def set_due(connection: Connection, due_at: Mapping[str, dt.datetime]) -> None:

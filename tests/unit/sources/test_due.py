@@ -127,10 +127,7 @@ def test_the_longest_wait_is_never_shorter_than_one_that_was_given(
 ) -> None:
     """Else a clock that goes back by a minute would move sources that wait as they should."""
     poll = success(now, interval, new, configured_seconds=base, ttl_seconds=asked, gap_seconds=gap or None)
-    longest = longest_wait(
-        failures=0, interval_seconds=base, adaptive_interval_seconds=poll.interval_seconds, ttl_seconds=asked,
-        tuning=TUNING,
-    )  # fmt: skip
+    longest = longest_wait(failures=0, interval_seconds=base, tuning=TUNING)
     assert (poll.due - now).total_seconds() <= longest + 1e-3
 
 

@@ -54,11 +54,6 @@ def number_of(cycle: Cycle, word: str) -> int | None:
     return _numbers(cycle).get(_key(word))
 
 
-def is_weekday(word: str) -> bool:
-    """Return whether `word` is the name of a weekday, or its abbreviation, in a supported language."""
-    return number_of("weekdays", word) is not None
-
-
 @cache
 def weekday_words() -> frozenset[str]:
     """Return the single words of the names of weekdays in all languages, without accents."""

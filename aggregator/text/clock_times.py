@@ -1,7 +1,6 @@
-"""Clock times and days at the beginning of live blog entries, in many languages.
+"""Clock times at the beginning of live blog entries, in many languages.
 
     "11.30 p.m.:"  "+++ 14.35 Uhr: "  "14h05 -"  "Ore 18.20 –"  "[02h15]"  "下午2时35分"  "14.35 น."
-    "Sunday, 8 December, 14:35:"  "08.12.2025, 14:35 Uhr"
 
 Not matched: a clock time inside a sentence, a span of two ("9:00 – 17:00") and a decimal ("3.5 million").
 """
@@ -11,8 +10,6 @@ from functools import lru_cache
 from typing import Final
 
 import msgspec
-
-from aggregator.text.calendar import is_weekday, number_of
 
 _REACH: Final = 90  # characters of a paragraph that are searched for a clock time
 _FIRST_DIGIT: Final = 45  # characters before its first digit: "Updated at", a weekday and marks have 40
@@ -29,15 +26,14 @@ class EntryOpening(msgspec.Struct, frozen=True):
     an entry only if several paragraphs begin so.
     """
 
-    clock_minutes: int
+    clock_minutes: int  # after midnight or noon
     end: int
     sure: bool
 
 
 # --- clocks ------------------------------------------------------------------------------------------------
 
-_LATE = r"下午|傍晚|晚上|夜间|夜晚|晚间|午後|夜|오후|저녁|밤"
-_EARLY = r"上午|凌晨|早上|清晨|早晨|午前|朝|未明|오전|새벽|아침"
+_HALF_BEFORE = r"下午|傍晚|晚上|夜间|夜晚|晚间|午後|夜|오후|저녁|밤|上午|凌晨|早上|清晨|早晨|午前|朝|未明|오전|새벽|아침|中午|正午|정오"
 _HALF_AFTER = r"[ap]\.?\s?m\b\.?|[πμ]\.?\s?μ\b\.?|ص(?!\w)|م(?!\w)"
 _ZONES = (
     r"GMT\b|UTC\b|CES?T\b|MES?Z\b|E[SD]T\b|[CMP][SD]T\b|BST\b|IST\b|MSK\b|МСК\b|EES?T\b|WES?T\b|JST\b|KST\b|"
@@ -51,7 +47,7 @@ _LEADING = re.compile(
     re.IGNORECASE,
 )
 _CLOCK = re.compile(
-    rf"(?:北京时间\s?)?(?P<before>{_LATE}|{_EARLY}|中午|正午|정오)?\s?"
+    rf"(?:北京时间\s?)?(?P<before>{_HALF_BEFORE})?\s?"
     r"(?P<h>[01]?\d|2[0-4])"
     r"(?:(?:\s?(?P<mid>[:.])\s?|\s?h\s?|\sUhr\s)(?P<m>[0-5]\d)(?::[0-5]\d)?(?![\d%])"
     r"|\s?(?P<cjk>[时時点點]|시)\s?(?:(?P<m2>[0-5]?\d)\s?[分분]|(?P<m3>半|반))?"
@@ -69,7 +65,7 @@ _GOES_ON = re.compile(r"\s*[,，、]?\s*(?=[^\W\d_]|[\"“„«»‘'「『(])")
 
 
 def opening(paragraph: str) -> EntryOpening | None:
-    """Return the clock time, with the day before it, that `paragraph` begins with, or None."""
+    """Return the clock time that `paragraph` begins with, or None."""
     return _opening(paragraph[:_REACH]) if _DIGIT.search(paragraph, 0, _FIRST_DIGIT) else None
 
 
@@ -83,14 +79,13 @@ def without_clock(paragraph: str) -> str:
 def _opening(head: str) -> EntryOpening | None:
     head = head.translate(_DIGITS)
     leading = _LEADING.match(head)
-    at = _clock_begins(head, leading.end() if leading else 0)
-    match = _CLOCK.match(head, at)
-    minutes = None if match is None else _minutes(match)
-    if match is None or minutes is None or _SECOND_CLOCK.match(head, match.end()):
+    match = _CLOCK.match(head, leading.end() if leading else 0)
+    if match is None or _SECOND_CLOCK.match(head, match.end()):
         return None
     text_start = _text_begins(match, head)
     if text_start is None:
         return None
+    minutes = int(match["h"]) * 60 + int(match["m"] or match["m2"] or 0)
     return EntryOpening(minutes, text_start[0], sure=text_start[1])
 
 
@@ -128,57 +123,3 @@ def _may_stand_alone(match: re.Match[str], text: str) -> bool:
         return match["m2"] is not None or match["before"] is not None
     is_marked = bool(match["mark"] or match["after"])
     return (match["mid"] != "." or is_marked) and not text[:1].islower()
-
-
-def _minutes(match: re.Match[str]) -> int | None:
-    """Return the minutes after midnight."""
-    hour = int(match["h"])
-    minute = 30 if match["m3"] else int(match["m"] or match["m2"] or 0)
-    before = match["before"]
-    after = (match["after"] or match["hour"] or "").strip().lower()
-    if before is not None:
-        if hour > 24:
-            return None
-        late = re.fullmatch(_LATE, before) is not None or (before in ("中午", "正午", "정오") and hour < 10)
-        early = re.fullmatch(_EARLY, before) is not None
-        hour = hour + 12 if late and hour < 12 else 0 if early and hour == 12 else hour
-    elif after[:1] in ("a", "p", "π", "μ", "ص", "م"):
-        if not 1 <= hour <= 12:
-            return None
-        hour = hour % 12 + (12 if after[0] in ("p", "μ", "م") else 0)
-    return hour % 24 * 60 + minute if minute < 60 and (hour < 24 or minute == 0) else None
-
-
-# --- days --------------------------------------------------------------------------------------------------
-
-_LETTERS = r"[^\W\d_][^\W\d_'’.\-]*(?:-feira)?"
-_WEEKDAY = rf"(?:(?P<weekday>{_LETTERS})\.?\s?,?\s+(?:(?:den|the|le|el|il|il giorno|dia|op|dnia)\s+)?)?"
-_YEAR = r"(?P<y>(?:19|20)\d\d)"
-_D = r"(?P<d>0?[1-9]|[12]\d|3[01])"
-_DAY_FORMS: Final = (
-    re.compile(rf"{_WEEKDAY}{_D}(?:st|nd|rd|th|er|º)?\.?\s(?:de\s|of\s)?(?P<month>{_LETTERS})\.?(?:,?\s(?:de\s|del\s)?{_YEAR})?(?!\w)"),
-    re.compile(rf"{_WEEKDAY}(?P<month>{_LETTERS})\.?\s{_D}(?:st|nd|rd|th)?(?![\d:.]\d)(?:,?\s{_YEAR})?(?!\w)"),
-    re.compile(rf"{_WEEKDAY}{_D}[./](?P<m>0?[1-9]|1[0-2])(?:[./]{_YEAR}|\.)(?!\d)"),
-    re.compile(rf"{_YEAR}[-./](?P<m>0?[1-9]|1[0-2])[-./]{_D}(?!\d)"),
-    re.compile(rf"(?:{_YEAR}\s?[年년]\s?)?(?P<m>0?[1-9]|1[0-2])\s?[月월]\s?{_D}\s?[日일](?:\s?[(（]?(?:[月火水木金土日](?:曜日)?|[월화수목금토일](?:요일)?|星期.|周.)[)）]?)?"),
-    re.compile(rf"(?P<weekday>(?=[^\W\d_]{{3}}){_LETTERS})\.?(?!\w)"),
-)  # fmt: skip
-_BEFORE_CLOCK = re.compile(r"\s*[,|–—-]?\s*(?:(?:at|um|à|a las|alle|às|om|о|в|ore)\s+)?")
-
-
-def _clock_begins(head: str, start: int) -> int:
-    """Return where the clock time begins: behind a day, if there is one before it."""
-    day = next((match for form in _DAY_FORMS if (match := form.match(head, start)) and _is_day(match)), None)
-    if day is None:
-        return start
-    between = _BEFORE_CLOCK.match(head, day.end())
-    at = between.end() if between else day.end()
-    return at if _CLOCK.match(head, at) is not None else start
-
-
-def _is_day(match: re.Match[str]) -> bool:
-    groups = match.groupdict()
-    weekday, month = groups.get("weekday"), groups.get("month")
-    if weekday is not None and not is_weekday(weekday):
-        return False
-    return month is None or number_of("months", month) is not None

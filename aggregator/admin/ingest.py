@@ -55,7 +55,9 @@ from aggregator.store.intake import inbox, pending_pages, tombstones
 from aggregator.store.intake import rejected as refused
 from aggregator.store.intake.inbox import AcceptResult
 from aggregator.store.intake.sources import known_as, known_folder, source_at, source_id
+from aggregator.store.read import reader
 from aggregator.store.stories.merged_texts import render_next, unrendered_of_several
+from aggregator.store.tables import counter_value
 from aggregator.stories.tuning import StoryTuning
 
 log = logging.getLogger(__name__)
@@ -86,7 +88,8 @@ class IngestSummary(FrozenStruct, frozen=True, kw_only=True, omit_defaults=False
     """The counts of an ingest. `waiting` entries are accepted, and another process will place them.
 
     `new` is `stories_created` + `joined` + `copies`: an article founds a story, joins one, or is a copy.
-    `rejected` has the first rejected items, `rejected_count` is the number of all.
+    `stories_extended` counts stories that existed before. `rejected` has the first rejected items,
+    `rejected_count` is the number of all.
     """
 
     read: int = 0
@@ -96,6 +99,7 @@ class IngestSummary(FrozenStruct, frozen=True, kw_only=True, omit_defaults=False
     joined: int = 0
     copies: int = 0
     stories_created: int = 0
+    stories_extended: int = 0
     waiting: int = 0
     rejected: tuple[RejectedItem, ...] = ()
     rejected_count: int = 0
@@ -143,6 +147,8 @@ class Ingest:
         self._pending: dict[int, str] = {}  # entry number → where, for entries without a result
         self._counts: Counter[str] = Counter()
         self._unrendered: Sequence[str] = ()  # ids of stories of several articles
+        self._newest_before = 0  # the newest story at the start
+        self._extended: set[str] = set()  # stories of before that have grown
         self._rejected: list[RejectedItem] = []
         self._files: set[str] = set()  # that were begun; sorted together, they are read in turns
         self._folders: dict[Path, str] = {}
@@ -160,6 +166,7 @@ class Ingest:
         missing = [one for one in what if not _exists(one)]
         if missing and len(missing) == len(what):
             raise UsageError("\n".join(f"{one}: {_MISSING}" for one in missing))
+        self._newest_before = self._read(partial(counter_value, name="story"))
         archives = [what] if as_one else [[one] for one in what]
         sizes = [sum(map(_size, some)) for some in archives]
         done = 0
@@ -240,6 +247,7 @@ class Ingest:
             joined=counts["joined"],
             copies=counts["copy"],
             stories_created=counts["founded"],
+            stories_extended=len(self._extended),
             waiting=len(self._pending),
             rejected=tuple(self._rejected),
             rejected_count=counts["refused"],
@@ -252,6 +260,9 @@ class Ingest:
         """
         while numbers := list(itertools.islice(self._pending, _RESULTS_AT_ONCE)):
             results = self._read(partial(inbox.results, numbers=numbers))
+            extended = {one.story for one in results if one.story and one.outcome in ("joined", "copy")}
+            extended -= self._extended
+            self._extended |= self._read(partial(reader.of_before, ids=extended, newest=self._newest_before))
             for one in results:
                 where = self._pending.pop(one.entry_no) if one.outcome is not None else ""
                 if one.outcome == "refused":

@@ -152,6 +152,7 @@ def _print(summary: "IngestSummary") -> None:
         ("  revised", summary.revised),
         ("  rejected", summary.rejected_count),
         *([("  waiting", summary.waiting)] if summary.waiting else []),
+        ("stories extended", summary.stories_extended),
     ]
     if summary.read == 0:
         output.say(f"there was nothing to read; {_FILES}")

@@ -66,7 +66,7 @@ def test_the_counts_add_up_whoever_places(daemon: DaemonProcess, beside_daemon: 
     by_indent: dict[int, list[int]] = {}
     for indent, number in re.findall(r"^( *)\S.* ([\d,]+)$", shown, re.MULTILINE):
         by_indent.setdefault(len(indent), []).append(int(number))
-    (read,) = by_indent[0]
+    read, _extended = by_indent[0]
     assert read == sum(by_indent[2]) == 10
     assert by_indent[2][0] == sum(by_indent[4])
 

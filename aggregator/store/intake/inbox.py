@@ -556,11 +556,17 @@ class EntryResult(FrozenStruct, frozen=True, kw_only=True):
     outcome: Outcome | None
     verdict: str | None
     reason: str | None
+    url: str | None
+    story: str | None
+
+
+_ADDRESS_OF = func.coalesce(entry.c.url, article.c.url).label("url")  # see `erase.settle_entries`
 
 
 def results(connection: Connection, numbers: Iterable[int]) -> list[EntryResult]:
     """Return the results of the entries `numbers`, in order."""
-    statement = select(entry.c.entry_no, entry.c.outcome, entry.c.verdict, entry.c.reason)
+    columns = entry.c.entry_no, entry.c.outcome, entry.c.verdict, entry.c.reason, article.c.story
+    statement = select(*columns, _ADDRESS_OF).outerjoin(article, article.c.id == entry.c.article)
     rows = rows_with(connection, statement.order_by(entry.c.entry_no), entry.c.entry_no, numbers)
     return [EntryResult(**row._mapping) for row in rows]
 

@@ -3,7 +3,7 @@
 import datetime as dt
 import logging
 import threading
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from functools import lru_cache, wraps
 from typing import Any, Concatenate, Final, ParamSpec, TypeVar
 
@@ -122,6 +122,12 @@ def one_article(connection: Connection, id_: str) -> ArticleDetail | None:
         revisions=count_rows(connection, revision, revision.c.article == id_),
         copies=tuple(one for one in members if one.copy_of == id_),
     )
+
+
+def of_before(connection: Connection, ids: Collection[str], newest: int) -> set[str]:
+    """Return those of the stories `ids` with a number up to `newest`."""
+    before = select(story.c.id).where(story.c.story_no <= newest)
+    return {row.id for row in rows_with(connection, before, story.c.id, ids)}
 
 
 _MOST_ROWS = 2**31 - 2  # both databases accept a LIMIT of one more

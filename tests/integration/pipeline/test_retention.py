@@ -15,7 +15,7 @@ from aggregator.model.read_model import SearchBounds, StoryFilter
 from aggregator.pipeline.placement.erase import ForgetCommand
 from aggregator.pipeline.placement.retention import Retention, RetentionPlan
 from aggregator.store.engine.database import Database
-from aggregator.store.intake import rejected
+from aggregator.store.intake import inbox, rejected
 from aggregator.store.maintenance import erase
 from aggregator.store.read.reader import StoryReader
 from aggregator.store.search import index
@@ -543,9 +543,15 @@ def test_an_entry_keeps_nothing_that_its_article_has_and_is_forgotten_all_the_sa
     kept(rig, at=NOON + dt.timedelta(days=11), all_tuning=Tuning({"retention": {"rows_a_step": 1}}))
     rows = stored(rig.database, entry.c.entry_no, entry.c.article, entry.c.payload, entry.c.url)
     assert rows[-1][1:] == (placed.article, b"", None)
+    assert [one.url for one in results_of(rig.database)][-1] == address
     placing_of(rig.database).erase(ForgetCommand(name=address))
     assert stored(rig.database, tombstone.c.article) == [(placed.article,)]
     assert wrong(rig.database) == []
+
+
+def results_of(database: Database) -> list[inbox.EntryResult]:
+    numbers = [row[0] for row in stored(database, entry.c.entry_no)]
+    return read_by(database, inbox.results, numbers)
 
 
 def test_entries_that_were_refused_are_settled_as_they_are(rig: Rig) -> None:

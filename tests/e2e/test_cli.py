@@ -575,7 +575,6 @@ def test_doctor_names_a_missing_folder_once(terminal: Terminal) -> None:
     (listed,) = terminal.type("sources", "list", "--format", "jsonl").lines
     assert (listed["state"], listed["problem"]) == ("failing", "there is no such folder")
     ill = terminal.type("doctor")
-    assert ill.code == 1
-    assert ill.text.count("nowhere does not exist") == ill.text.count("mkdir -p") == 1
+    assert ill.text.count("nowhere: there is no such folder") == 1
     assert "sources check" not in ill.text
     assert "`aggregator ingest .`" in terminal.type("sources", "check", ".").text

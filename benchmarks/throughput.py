@@ -67,13 +67,12 @@ def _take(database: Database, pipeline: Pipeline, entries: Sequence[Entry]) -> N
 
 
 # `ingest` as it is typed, which says at the end the CPU seconds of rendering, its process, its workers.
-# It renders by itself: what workers take for that could not be told from what they take to prepare.
 INGEST = """
 import resource, sys, time
 from aggregator.__main__ import main
 from aggregator.admin import ingest
 spent, render = 0.0, ingest.render_next
-ingest.RENDERED_HERE, ingest.RENDER_SECONDS = 1 << 30, 1e9
+ingest.RENDER_SECONDS = 1e9
 def timed(*given, **more):
     global spent
     began = time.thread_time()

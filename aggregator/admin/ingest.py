@@ -39,7 +39,6 @@ from aggregator.pipeline.kinds.folder_kind import (
 )
 from aggregator.pipeline.pipeline import More, Pipeline
 from aggregator.pipeline.poll import Poller, parse_feed, parse_mail
-from aggregator.pipeline.render import renderer
 from aggregator.sources.limits import source_tuning
 from aggregator.sources.parse.files import (
     ArchiveSpan,
@@ -66,9 +65,7 @@ Result = TypeVar("Result")
 _LAST_TRY = 99  # the attempt number of a page that is not requested again, since the command ends
 _MISSING = "there is no such file or folder"
 RENDER_SECONDS = 5.0  # from the beginning of rendering, in which stories of one article are rendered, too
-RENDERED_AT_ONCE = 20  # stories, by each worker or by this process
-RENDERED_HERE = 40  # stories at most: 1.5 s, in which workers would start and load what they need
-MOST_RENDERING = 20  # workers for which stories are read and written at once: 400, some 50 MB
+RENDERED_AT_ONCE = 20  # stories
 REINDEXED_ARTICLES = 5_000  # of an index that is rebuilt; the daemon or the next run does the rest
 _POLL_SECONDS = 0.2  # between two checks whether the daemon has placed our entries
 _PATIENCE_SECONDS = 3600.0  # to wait for a daemon that places nothing
@@ -196,14 +193,9 @@ class Ingest:
         """Render these stories, then others until RENDER_SECONDS are over; yields the number of each step."""
         tuning, ends = self._all_tuning.section("stories", StoryTuning), time.monotonic() + RENDER_SECONDS
         waiting = [*self._unrendered]
-        at_once, by = RENDERED_AT_ONCE, None
-        if len(waiting) > RENDERED_HERE and self._executor.workers > 1:
-            at_once *= min(self._executor.workers, MOST_RENDERING)
-            by = renderer(self._executor, self._all_tuning)
         while self._pipeline is not None and (waiting or time.monotonic() < ends):
-            some, waiting = waiting[:at_once] or None, waiting[at_once:]
-            render = partial(render_next, self._database, at_once, tuning, of=some, renderer=by)
-            if not render() and not waiting:
+            some, waiting = waiting[:RENDERED_AT_ONCE] or None, waiting[RENDERED_AT_ONCE:]
+            if not render_next(self._database, RENDERED_AT_ONCE, tuning, of=some) and not waiting:
                 break
             yield len(some or ())
 

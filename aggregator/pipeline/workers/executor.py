@@ -125,19 +125,17 @@ class InlineExecutor:
 
 # A worker on another machine must have the same versions, or the same page would have two texts.
 
-# The packages and modules that determine the result of a job (pipeline/jobs.py, pipeline/render.py).
+# The packages and modules that determine the result of a job (pipeline/jobs.py).
 _DECIDING = (
     "cluster",
     "extract",
     "sources/parse",
     "sources/limits.py",
-    "stories",
     "text",
     "model/core.py",
     "config/tuning.py",
     "config/tuning.yaml",
     "pipeline/jobs.py",
-    "pipeline/render.py",
 )
 # The libraries that determine an entry, a text, a language, a date or a signature.
 _LIBRARIES = (

@@ -13,30 +13,21 @@ from aggregator.store import codecs
 from aggregator.store.engine.database import Database
 from aggregator.store.stories import article_views, story_links
 from aggregator.store.tables import article, rows_with, story
-from aggregator.stories.text.rendering import Renderer, UnrenderedStory, render
+from aggregator.stories.text.rendering import render
 from aggregator.stories.tuning import StoryTuning
 
 
 def render_next(
-    database: Database,
-    limit: int,
-    tuning: StoryTuning,
-    *,
-    of: Collection[str] | None = None,
-    renderer: Renderer | None = None,
+    database: Database, limit: int, tuning: StoryTuning, *, of: Collection[str] | None = None
 ) -> int:
-    """Render up to `limit` unrendered stories. Return their number.
-
-    `of`: only those with one of these ids. `renderer`: with the same tuning; by default this thread renders.
-    """
-    renderer = renderer or (lambda stories: [render(one, tuning) for one in stories])
+    """Render up to `limit` unrendered stories, `of` these ids only if given. Return their number."""
     with database.read() as connection:
         unrendered = _STORIES.where(story.c.text.is_(None)).order_by(story.c.bumped_at.desc())
         if of is not None:
             unrendered = unrendered.where(story.c.id.in_(of))
         waiting = connection.execute(unrendered.limit(limit)).all()
     if waiting:
-        _render(database, waiting, renderer)
+        _render(database, waiting, tuning)
     return len(waiting)
 
 
@@ -53,11 +44,10 @@ _STORIES: Select[Any] = select(*story_links.COMPARED, story.c.last_inbox_no).whe
 )
 
 
-def _render(database: Database, rows: Sequence[Row[Any]], renderer: Renderer) -> None:
+def _render(database: Database, rows: Sequence[Row[Any]], tuning: StoryTuning) -> None:
     with database.read() as connection:
         members = article_views.views_of_stories(connection, [row.id for row in rows], "text")
-    stories = [UnrenderedStory(title=row.title, articles=tuple(members[row.id])) for row in rows]
-    renderings = renderer(stories)
+    renderings = [render(row.title, members[row.id], tuning) for row in rows]
     with database.write() as connection:
         numbers = select(story.c.id, story.c.last_inbox_no).with_for_update()
         ids = [row.id for row in rows]

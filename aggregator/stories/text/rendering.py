@@ -1,6 +1,6 @@
-"""What is made of a story's articles after placing: its merged text, names and topics. Pure, for workers."""
+"""What is made of a story's articles after placing: its merged text, names and topics."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 
 import msgspec
 
@@ -10,13 +10,6 @@ from aggregator.stories.subjects import names_of, topics_of
 from aggregator.stories.text.merged_text import merge
 from aggregator.stories.text.plain_text import as_text
 from aggregator.stories.tuning import StoryTuning
-
-
-class UnrenderedStory(FrozenStruct, frozen=True, kw_only=True):
-    """The title of a story and its articles, with texts and declared categories."""
-
-    title: str
-    articles: tuple[ArticleView, ...]
 
 
 class Rendering(FrozenStruct, frozen=True, kw_only=True):
@@ -32,14 +25,11 @@ class Rendering(FrozenStruct, frozen=True, kw_only=True):
     topics: tuple[StoryName, ...]
 
 
-Renderer = Callable[[Sequence[UnrenderedStory]], Sequence[Rendering]]
-
-
-def render(story: UnrenderedStory, tuning: StoryTuning) -> Rendering:
-    """Return what is stored of a story of these articles."""
-    articles = [msgspec.structs.replace(one, url=None) for one in with_originals(story.articles)]
-    merged = merge(articles, story.title, tuning)
-    standing = of_standing(story.articles)
+def render(title: str, members: Sequence[ArticleView], tuning: StoryTuning) -> Rendering:
+    """Return what is stored of a story; its `members` have texts and categories."""
+    articles = [msgspec.structs.replace(one, url=None) for one in with_originals(members)]
+    merged = merge(articles, title, tuning)
+    standing = of_standing(members)
     return Rendering(
         merged=merged,
         text="" if len(articles) == 1 else as_text(merged, articles),

@@ -18,23 +18,18 @@ from pathlib import Path
 
 import msgspec
 import pytest
-from sqlalchemy import select
 
 from aggregator.config.tuning import Tuning
 from aggregator.model.core import Entry
 from aggregator.model.errors import ConfigError, NoWorkersError, WorkError
 from aggregator.pipeline.jobs import PrepareItem, PrepareJob, PrepareResult, list_pages, prepare
 from aggregator.pipeline.pipeline import Pipeline
-from aggregator.pipeline.render import renderer
 from aggregator.pipeline.workers.executor import Executor, InlineExecutor
 from aggregator.pipeline.workers.factory import open_executor
 from aggregator.sources.limits import source_tuning
 from aggregator.sources.parse.files import ArchiveSpan, InputEntry, PageList, open_source
 from aggregator.store.engine.database import Database
 from aggregator.store.intake import inbox
-from aggregator.store.stories.merged_texts import render_next
-from aggregator.store.tables import story
-from aggregator.stories.tuning import shipped_tuning
 from tests.support import fault_jobs
 from tests.support.articles import FLOOD, FLOOD_ELSEWHERE, NOON, Clock, Rig, record, settled
 from tests.support.cluster import Cluster, children_of
@@ -51,7 +46,7 @@ from contextlib import closing
 import dask
 from distributed import Client, Security
 
-from tests.support.rows import queried, read_by
+from tests.support.rows import read_by
 
 ARTICLES, FIRST = 120, 96  # more jobs than workers
 
@@ -148,21 +143,6 @@ def test_a_dask_worker_reads_an_archive_at_an_address_itself(executor: Executor)
         )
     assert [one.article.verdict for one in result.prepared] == ["ok", "ok"]
     assert [FLOOD[:40] in one.article.text for one in result.prepared] == [True, False]
-
-
-def test_stories_are_rendered_as_in_this_process(executor: Executor, tmp_path: Path) -> None:
-    tuning = Tuning()
-    texts = []
-    for by in (None, renderer(executor, tuning)):
-        database = with_tables(Database(f"sqlite:///{tmp_path / str(by is None)}.db"))
-        Rig(database, Clock(NOON)).take(
-            record("Arrel Courier", "1", "Levee on the Arrel breaks in Pennmouth", FLOOD, published=NOON),
-            record("Calmouth Post", "2", "Pennmouth under water", FLOOD_ELSEWHERE, published=NOON),
-        )
-        assert render_next(database, 10, shipped_tuning(), renderer=by) == 1
-        texts.append(queried(database, select(story.c.text, story.c.merged_story)).all())
-        database.close()
-    assert texts[0] == texts[1]
 
 
 def test_a_late_job_and_an_answer_that_is_too_long_are_named(cluster: Running) -> None:

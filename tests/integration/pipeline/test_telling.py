@@ -1,18 +1,10 @@
 """Merged texts are worked out after placing, on both databases."""
 
-from contextlib import closing
+from sqlalchemy import select, text
 
-import msgspec
-import pytest
-from sqlalchemy import delete, select, text, update
-
-from aggregator.config.tuning import Tuning
-from aggregator.pipeline.render import renderer
-from aggregator.pipeline.workers.executor import Executor, WorkerTuning
-from aggregator.pipeline.workers.process_pool import ProcessExecutor
 from aggregator.store.engine.database import Database
 from aggregator.store.stories.merged_texts import render_next, unrendered_of_several
-from aggregator.store.tables import article, story, story_subject
+from aggregator.store.tables import story
 from aggregator.stories.tuning import shipped_tuning
 from tests.support.articles import FLOOD, FLOOD_ELSEWHERE, NOON, STRIKE, Clock, Rig, record
 from tests.support.rows import queried, read_by
@@ -59,38 +51,6 @@ def test_stories_of_several_articles_can_be_rendered_alone(database: Database) -
     assert [render_next(database, 10, TUNING, of=several) for _ in range(2)] == [1, 0]
     assert [id_ for id_, shown in texts(database).items() if shown is not None] == several
     assert tell_all(database) == 1
-
-
-WORK = Tuning().section("work", WorkerTuning)
-
-
-def rendered_by(database: Database, executor: Executor | None) -> list[object]:
-    """The rows after all stories were rendered again, by these workers or in this process."""
-    by = None if executor is None else renderer(executor, Tuning())
-    with database.write() as connection:
-        connection.execute(update(story).values(text=None, merged_story=None))
-        connection.execute(delete(story_subject))
-        connection.execute(update(article).values(original=None))
-    assert render_next(database, 10, TUNING, renderer=by) == 2
-    rows = [
-        queried(database, select(*columns).order_by(*columns[:2])).all()
-        for columns in (
-            (story.c.id, story.c.merged_story, story.c.text),
-            story_subject.c,
-            (article.c.original,),
-        )
-    ]
-    return [*rows]
-
-
-@pytest.mark.parametrize("deadline", [WORK.parse_deadline_seconds, 0.0], ids=["workers", "workers fail"])
-def test_workers_render_as_this_process_does(database: Database, deadline: float) -> None:
-    filled(database)
-    here = rendered_by(database, None)
-    with closing(
-        ProcessExecutor(2, msgspec.structs.replace(WORK, parse_deadline_seconds=deadline))
-    ) as executor:
-        assert rendered_by(database, executor) == here
 
 
 def test_sql_reads_a_story_of_one_article_in_that_article(database: Database) -> None:

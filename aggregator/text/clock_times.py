@@ -33,7 +33,8 @@ class EntryOpening(msgspec.Struct, frozen=True):
 
 # --- clocks ------------------------------------------------------------------------------------------------
 
-_HALF_BEFORE = r"下午|傍晚|晚上|夜间|夜晚|晚间|午後|夜|오후|저녁|밤|上午|凌晨|早上|清晨|早晨|午前|朝|未明|오전|새벽|아침|中午|正午|정오"
+_LATE = r"下午|傍晚|晚上|夜间|夜晚|晚间|午後|夜|오후|저녁|밤"
+_EARLY = r"上午|凌晨|早上|清晨|早晨|午前|朝|未明|오전|새벽|아침"
 _HALF_AFTER = r"[ap]\.?\s?m\b\.?|[πμ]\.?\s?μ\b\.?|ص(?!\w)|م(?!\w)"
 _ZONES = (
     r"GMT\b|UTC\b|CES?T\b|MES?Z\b|E[SD]T\b|[CMP][SD]T\b|BST\b|IST\b|MSK\b|МСК\b|EES?T\b|WES?T\b|JST\b|KST\b|"
@@ -47,7 +48,7 @@ _LEADING = re.compile(
     re.IGNORECASE,
 )
 _CLOCK = re.compile(
-    rf"(?:北京时间\s?)?(?P<before>{_HALF_BEFORE})?\s?"
+    rf"(?:北京时间\s?)?(?P<before>{_LATE}|{_EARLY}|中午|正午|정오)?\s?"
     r"(?P<h>[01]?\d|2[0-4])"
     r"(?:(?:\s?(?P<mid>[:.])\s?|\s?h\s?|\sUhr\s)(?P<m>[0-5]\d)(?::[0-5]\d)?(?![\d%])"
     r"|\s?(?P<cjk>[时時点點]|시)\s?(?:(?P<m2>[0-5]?\d)\s?[分분]|(?P<m3>半|반))?"

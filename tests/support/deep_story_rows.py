@@ -22,7 +22,7 @@ from aggregator.store.stories.articles import MemberRow
 from aggregator.store.stories.stories import columns_of_members
 from aggregator.store.tables import article, story
 from aggregator.stories.counts import counts, from_bytes
-from aggregator.stories.text.rendering import UnrenderedStory, render
+from aggregator.stories.text.rendering import render
 from aggregator.stories.tuning import StoryTuning
 from tests.support.deep_finding import Fault, of_row, pairs
 from tests.support.deep_references import ranges
@@ -156,7 +156,7 @@ def merged_text_faults(database: Database, tuning: StoryTuning) -> Iterator[Faul
             )
             originals = pairs(connection, noted)
         for row in rows:
-            expected = render(UnrenderedStory(title=row.title, articles=tuple(views[row.id])), tuning)
+            expected = render(row.title, views[row.id], tuning)
             if row.text != expected.text or not _holds(row.merged_story, codecs.pack(expected.merged)):
                 yield of_row("merged texts do not match their articles", row.id)
             elif any(originals[id_] != original for id_, original in expected.originals.items()):

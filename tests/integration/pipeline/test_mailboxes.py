@@ -60,6 +60,7 @@ class Desk:
         self.database, self.folder, self.imap = database, folder, imap
         self.clock = Clock()
         self.rig = Rig(database, self.clock)
+        self.tuning = Tuning()
         (folder / "secret").write_text(PASSWORD + "\n", encoding="utf-8")
 
     def config(self, more: str = "") -> Config:
@@ -77,7 +78,7 @@ class Desk:
             self.database,
             client,
             executor or InlineExecutor(),
-            Tuning(),
+            self.tuning,
             self.clock,
             stops=lambda: isinstance(executor, Workers) and executor.is_closed,
             extras=source_extras(config),
@@ -133,6 +134,7 @@ def test_one_subject_every_day_is_several_articles(desk: Desk) -> None:
 
 
 def test_what_is_left_is_read_soon_and_refusals_are_listed(desk: Desk) -> None:
+    desk.tuning = Tuning({"sources": {"max_entries": 100}})
     desk.poll()
     desk.imap.add(*(mail(n, f"{FLOOD} {n}") for n in range(1, 103)), b"\xff" * 30 + b"\r\n")
     result = desk.poll()

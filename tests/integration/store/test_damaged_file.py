@@ -239,7 +239,7 @@ def test_an_upgrade_that_meets_damage_says_how_to_recover_the_rest(file: Path) -
 @pytest.mark.parametrize("at", ["header", "page"])
 def test_a_restore_moves_a_damaged_file_aside(file: Path, at: str) -> None:
     with closing(Database(f"sqlite:///{file}")) as sound:
-        back_up(sound, kept := file.with_name("kept.db"), quietly)
+        back_up(sound, kept := file.with_name("kept.db.zst"), quietly)
         before = list(exported(sound, ignored))
     if at == "page":
         tear(file, "article")

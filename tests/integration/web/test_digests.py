@@ -112,6 +112,8 @@ def test_nothing_that_was_there_before_and_nothing_to_a_server_that_refuses(
     desk.rig.take(flood())
     desk.clock.time += HOUR
     desk.digest()
+    desk.clock.time += HOUR
+    desk.run()
     (problem,) = desk.problems()
     assert problem.startswith("digest anna@b.example: failing since ")
     server.answer = lambda: "250 taken"

@@ -138,6 +138,8 @@ def test_a_failure_is_stored_without_the_address_and_repeated(database: Database
     post = Post(database, phone(ntfy))
     post.rig.take(flood())
     post.run()
+    post.clock.time += dt.timedelta(minutes=10)
+    post.run()
     (problem,) = post.problems()
     assert problem.startswith("notify phone: failing since ")
     assert problem.endswith(": http 403")

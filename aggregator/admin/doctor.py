@@ -212,7 +212,10 @@ _ADVICE = (
     ("does not exist", "as its owner: createuser USER; createdb --owner USER --encoding UTF8 NAME"),
     ("pip install", "pip install 'psycopg[binary]'"),
     ("no tables yet", "aggregator db upgrade"),
-    ("of an unreleased aggregator", "use another database: see `database:` in config.yaml"),
+    (
+        "of an unreleased aggregator",
+        "with the program that wrote it: aggregator export --output all.jsonl.zst",
+    ),
 )
 
 

@@ -133,9 +133,10 @@ def with_member(count_state: CountState, member: CountedArticle, *, linkable: bo
     """
     new = count_state_of([member], [member.id] if linkable else ())
     (group,) = new.groups
-    linked = [one for one in count_state.groups if not set(group.ids).isdisjoint(one.ids)]
+    ids = set(group.ids)
+    linked = [one for one in count_state.groups if not ids.isdisjoint(one.ids)]
     others = [one for one in count_state.groups if one not in linked]
-    merged = _merge_groups([*linked, group], set(group.ids).union(*(one.ids for one in linked)))
+    merged = _merge_groups([*linked, group], ids.union(*(one.ids for one in linked)))
     return CountState(
         articles=count_state.articles + 1,
         unknown_outlets=count_state.unknown_outlets + new.unknown_outlets,

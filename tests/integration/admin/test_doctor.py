@@ -337,7 +337,7 @@ def test_what_a_database_to_come_will_lack(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     ("revision", "what", "advice"),
-    [("9999", "newer", "install that version"), ("0031", "revision 0031", "database:")],
+    [("9999", "newer", "install that version"), ("0031", "revision 0031", "aggregator export")],
 )
 def test_a_newer_or_unreleased_database(patient: Patient, revision: str, what: str, advice: str) -> None:
     executed(patient.database, text("UPDATE alembic_version SET version_num = :n"), {"n": revision})

@@ -131,7 +131,8 @@ def test_an_ingest_that_a_server_ended_goes_on_when_it_is_repeated(
                 ended += len(connection.execute(statement).all())
             time.sleep(0.02)
     out, errors = reading.communicate(timeout=60)
-    assert (reading.returncode, out, ended > 0) == (1, "", True), errors
+    assert (out, ended > 0) == ("", True), errors
+    assert reading.returncode in (1, 6), errors  # 6: it finds first that its lock has ended
     again = subprocess.run(
         [*command, "ingest", str(archive), "--format", "json"],
         cwd=REPOSITORY, capture_output=True, text=True, check=True,

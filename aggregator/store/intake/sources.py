@@ -1,4 +1,4 @@
-"""Rows of sources: configuration, poll schedule and health; folders' names, and the back-off of hosts."""
+"""Rows of sources: configuration, poll schedule and health, and folders' names."""
 
 import datetime as dt
 from collections.abc import Callable, Collection, Iterable, Mapping

@@ -60,7 +60,7 @@ class WrittenStories(StoryReader):
             self._write_articles(connection, told)
             topics = [StoryName(name=one, outlets=1) for one in told.topics]
             row = connection.execute(select(*story_links.COMPARED).where(story.c.story_no == number)).one()
-            story_links.write(connection, row, told.names, topics)
+            story_links.write(connection, [(row, told.names, topics)])
             connection.execute(insert(story_log).values(story=told.id, at=told.updated, kind="written"))
 
     def _write_articles(self, connection: Connection, told: StoryView) -> None:

@@ -64,8 +64,7 @@ def _render(database: Database, rows: Sequence[Row[Any]], tuning: StoryTuning) -
         if written:
             connection.execute(_WRITE, written)
             _note_originals(connection, {row.id: one.originals for row, one in unchanged})
-        for row, one in unchanged:
-            story_links.write(connection, row, one.names, one.topics)
+            story_links.write(connection, [(row, one.names, one.topics) for row, one in unchanged])
 
 
 _WRITE = (

@@ -99,8 +99,6 @@ COMPARED: Final = tuple(
 )
 _COMPARED = 20  # stories whose headlines are compared, those with the rarest names
 # Built once: SQLAlchemy needs as long to build a statement as to execute it.
-_DELETE_SUBJECTS = delete(story_subject).where(story_subject.c.story_no == bindparam("number"))
-_INSERT_SUBJECTS = insert(story_subject)
 _DELETE_LINKS = delete(story_link).where(story_link.c.story_no == bindparam("number"))
 _OTHERS = select(*COMPARED).where(story.c.story_no.in_(bindparam("numbers", expanding=True)))
 _BEFORE_AND_AFTER = select(_LINKS.c.other_id).where(
@@ -109,13 +107,14 @@ _BEFORE_AND_AFTER = select(_LINKS.c.other_id).where(
 
 
 def write(
-    connection: Connection, row: Row[Any], names: Sequence[StoryName], topics: Sequence[StoryName]
+    connection: Connection, rendered: Sequence[tuple[Row[Any], Sequence[StoryName], Sequence[StoryName]]]
 ) -> None:
-    """Replace names, topics and related stories of a live story; without new ones the related ones stay.
+    """Replace names, topics and related stories of live stories; without new ones the related ones stay.
 
-    `row`: of the story, with the columns `COMPARED`.
+    Of each story its row, with the columns `COMPARED`, its names and its topics.
     """
-    connection.execute(_DELETE_SUBJECTS, {"number": row.story_no})
+    numbers = [row.story_no for row, _, _ in rendered]
+    connection.execute(delete(story_subject).where(story_subject.c.story_no.in_(numbers)))
     subjects = [
         {
             "story_no": row.story_no,
@@ -125,15 +124,17 @@ def write(
             "label": one.name,
             "outlets": one.outlets,
         }
+        for row, names, topics in rendered
         for kind, listed in (("name", names), ("topic", topics))
         for position, one in enumerate(listed)
     ]
     if subjects:
-        connection.execute(_INSERT_SUBJECTS, subjects)
-    related = _related(connection, row, [subject_key(one.name) for one in names])
-    if related:
-        connection.execute(_DELETE_LINKS, {"number": row.story_no})
-        _link(connection, row.story_no, related)
+        connection.execute(insert(story_subject), subjects)
+    for row, names, _ in rendered:
+        related = _related(connection, row, [subject_key(one.name) for one in names])
+        if related:
+            connection.execute(_DELETE_LINKS, {"number": row.story_no})
+            _link(connection, row.story_no, related)
 
 
 def _link(connection: Connection, story_no: int, others: Iterable[int]) -> None:

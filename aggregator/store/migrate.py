@@ -3,7 +3,6 @@
 Every command checks the revision first, so Alembic is imported only when there is something to migrate.
 """
 
-import logging
 import sys
 from collections.abc import Callable
 from contextlib import ExitStack
@@ -26,8 +25,6 @@ from aggregator.store.engine.database import Database, shown_url
 from aggregator.store.engine.db_errors import is_damage
 from aggregator.store.engine.writer_lease import exclusively
 from aggregator.store.tables import VIEWS, metadata
-
-log = logging.getLogger(__name__)
 
 _ADVISORY_KEY = 0x6D696772  # "migr"
 

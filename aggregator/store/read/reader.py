@@ -51,7 +51,6 @@ from aggregator.store.stories.summaries import summary_of, version_of
 from aggregator.store.tables import (
     article,
     count_rows,
-    entry,
     revision,
     rows_with,
     source,
@@ -427,22 +426,3 @@ def _log_of(connection: Connection, article_id: str, story_id: str) -> tuple[Log
         select(*columns).where(or_(of_story, of_article)).order_by(story_log.c.log_no).limit(_LOG_LINES)
     )
     return tuple(LogLine(**row._mapping) for row in rows)
-
-
-class AssignedEntry(FrozenStruct, frozen=True, kw_only=True):
-    """An entry, its article and its assigned story."""
-
-    entry_no: int
-    article: str
-    story: str
-    copy_of: str | None
-
-
-def assignments(connection: Connection) -> list[AssignedEntry]:
-    """Return the assignment of every placed entry, in the order of entries."""
-    statement = (
-        select(entry.c.entry_no, entry.c.article, article.c.story, article.c.copy_of)
-        .join(article, article.c.id == entry.c.article)
-        .order_by(entry.c.entry_no)
-    )
-    return [AssignedEntry(**row._mapping) for row in connection.execute(statement)]

@@ -191,7 +191,7 @@ class Runtime:
 
         running = ["placing"] if self.writer_loop.join(left()) else []
         running += ["a maintenance task"] if self._maintenance.join(left()) else []
-        if fetches := self._poll_scheduler.join(left):
+        if fetches := self._poll_scheduler.join(left()):
             running.append(counted(fetches, "fetch", "fetches"))
         if sender := self._webhooks.join(left()):
             running.append(counted(sender, "webhook"))

@@ -35,7 +35,7 @@ from aggregator.model.errors import (
     TooManyFilesError,
 )
 from aggregator.pipeline.pipeline import Pipeline
-from aggregator.pipeline.workers.thread_pool import is_left_behind
+from aggregator.pipeline.workers.executor import is_left_behind
 from aggregator.store import migrate
 from aggregator.store.engine.database import Database, shown_url
 from aggregator.store.engine.writer_lease import WriterLease

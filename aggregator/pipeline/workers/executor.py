@@ -7,6 +7,7 @@ A function is named in messages as "module:function".
 import errno
 import hashlib
 import sys
+import threading
 from collections.abc import Callable, Mapping
 from concurrent.futures import Future
 from functools import cache
@@ -76,6 +77,13 @@ class Executor(Protocol):
     def close(self) -> None:
         """Stop at once: running jobs are killed, waiting ones end with WorkError("died")."""
         ...
+
+
+def is_left_behind(thread: threading.Thread, seconds: float) -> bool:
+    """Wait at most `seconds` for a thread; return whether it still runs. A thread not started does not."""
+    if thread.ident is not None:
+        thread.join(max(0.0, seconds))
+    return thread.is_alive()
 
 
 def is_full(error: BaseException) -> bool:

@@ -7,7 +7,6 @@ file is read with the core schema of YAML 1.2, in which `no`, `on` and `1:30` ar
 import os
 import re
 from collections.abc import Mapping
-from importlib.resources import files
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, get_args
 
@@ -22,6 +21,7 @@ from aggregator.config.settings import (
     KeyPath,
     absolute_database_url,
 )
+from aggregator.config.shipped import shipped
 from aggregator.model.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -49,11 +49,8 @@ _SYNTAX_ADVICE = (
 
 
 def shipped_config_text() -> str:
-    """Return the shipped config.yaml, from a checkout or from an installed wheel."""
-    installed = files("aggregator").joinpath("_shipped", "config.yaml")
-    if installed.is_file():
-        return installed.read_text(encoding="utf-8")
-    return (Path(__file__).parents[2] / "config.yaml").read_text(encoding="utf-8")
+    """Return the shipped config.yaml."""
+    return shipped("config.yaml").read_text(encoding="utf-8")
 
 
 def starting_config_text() -> str:

@@ -7,12 +7,12 @@ import sys
 from collections.abc import Callable
 from contextlib import ExitStack
 from functools import cache
-from importlib.resources import files
 from pathlib import Path
 
 from sqlalchemy import Connection, inspect, text
 from sqlalchemy.exc import DatabaseError
 
+from aggregator.config.shipped import shipped
 from aggregator.model.errors import (
     ConfigError,
     DamagedFileError,
@@ -30,9 +30,8 @@ _ADVISORY_KEY = 0x6D696772  # "migr"
 
 
 def migrations_folder() -> Path:
-    """Return the folder of the migrations: inside an installed wheel, or beside the package in a checkout."""
-    shipped = Path(str(files("aggregator").joinpath("_shipped", "migrations")))
-    return shipped if shipped.is_dir() else Path(__file__).parents[2] / "migrations"
+    """Return the folder of the migrations."""
+    return shipped("migrations")
 
 
 @cache  # `/status` asks for them, also when no further file can be opened

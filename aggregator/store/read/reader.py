@@ -31,6 +31,7 @@ from aggregator.model.read_model import (
 from aggregator.store import codecs
 from aggregator.store.engine.database import Database
 from aggregator.store.intake import tombstones
+from aggregator.store.intake.sources import source_with_id
 from aggregator.store.read import front_page, health_probes, story_list
 from aggregator.store.read.health_probes import of_database
 from aggregator.store.read.statistics import listed, source_page
@@ -53,7 +54,6 @@ from aggregator.store.tables import (
     count_rows,
     revision,
     rows_with,
-    source,
     story,
     story_log,
     story_summary,
@@ -332,10 +332,9 @@ class StoryReader:
 
     def source(self, id: str) -> SourceView | None:  # noqa: A002
         """Return the source with this id; None if there is none."""
-        chosen = select(source.c.id).where(source.c.id == id)
         with self.database.read() as connection:
-            found = listed(connection, self._now(), chosen)
-        return found[0] if found else None
+            found = source_with_id(connection, id)
+            return None if found is None else listed(connection, self._now(), [found])[0]
 
     def state(self) -> Health:
         """Return the present health of the daemon."""

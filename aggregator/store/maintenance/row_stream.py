@@ -251,13 +251,6 @@ def copy_pages(source: Database, target: sqlite3.Connection, advance: Advance) -
 
     It copies one state of the source: writes of others meanwhile are not in it and do not restart it.
     """
-    with source.read() as connection:
-        connection.execute(text("SELECT count(*) FROM sqlite_master"))  # from here on it reads one state
-        step_through(sqlite_driver(connection), target, advance)
-
-
-def step_through(source: sqlite3.Connection, target: sqlite3.Connection, advance: Advance) -> None:
-    """As `copy_pages`, from an open file."""
     done = 0
 
     def step(_status: int, left: int, total: int) -> None:
@@ -265,7 +258,9 @@ def step_through(source: sqlite3.Connection, target: sqlite3.Connection, advance
         advance(total - left - done)
         done = total - left
 
-    source.backup(target, pages=_PAGES_A_STEP, progress=step)
+    with source.read() as connection:
+        connection.execute(text("SELECT count(*) FROM sqlite_master"))  # from here on it reads one state
+        sqlite_driver(connection).backup(target, pages=_PAGES_A_STEP, progress=step)
 
 
 def take_pages(target: Database, source: Database, advance: Advance) -> None:

@@ -101,7 +101,7 @@ class DaskExecutor:
         """Raises NoWorkersError if no scheduler answers, or all workers have other programs."""
         self._address = address
         self._tuning = tuning
-        self._program = dict(program_versions())
+        self._program = program_versions()
         self._threads = 1
         self._trouble: str | None = None
         self._unfit: dict[str, str] = {}  # addresses of workers with other programs → what differs
@@ -223,8 +223,8 @@ class DaskExecutor:
             raise NoWorkersError(self._nobody())
 
     async def _program_at(self, client: Client, worker: str) -> Any:
-        """What `_program_there` says on that worker, or raises there; None where nothing came in time."""
-        asked = client.run(_program_there, workers=[worker], on_error="return")
+        """What `program_versions` says on that worker, or raises there; None where nothing came in time."""
+        asked = client.run(program_versions, workers=[worker], on_error="return")
         try:
             return (await asyncio.wait_for(asked, self._tuning.parse_deadline_seconds)).get(worker)
         except (TimeoutError, OSError):
@@ -339,10 +339,6 @@ class DaskExecutor:
         except (OSError, TimeoutError, RuntimeError):
             return "it does not answer either"
         return f"it has {len(found)} of them"
-
-
-def _program_there() -> dict[str, str]:
-    return dict(program_versions())
 
 
 async def _threads(client: Client) -> list[tuple[str, int]]:

@@ -13,7 +13,6 @@ from concurrent.futures import Future
 from functools import cache
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
-from types import MappingProxyType
 from typing import Protocol
 
 import msgspec
@@ -163,14 +162,14 @@ _LIBRARIES = (
 
 
 @cache
-def program_versions() -> Mapping[str, str]:
+def program_versions() -> dict[str, str]:
     """Return each part and its version; `code` is a hash of the files of this program."""
     parts = {
         "aggregator": aggregator.__version__,
         "code": hash_of_code(Path(aggregator.__file__).parent),
         "python": f"{sys.version_info.major}.{sys.version_info.minor}",
     }
-    return MappingProxyType(parts | {name: _version(name) for name in _LIBRARIES})
+    return parts | {name: _version(name) for name in _LIBRARIES}
 
 
 def version_differences(ours: Mapping[str, str], theirs: Mapping[str, str]) -> str | None:

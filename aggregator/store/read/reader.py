@@ -20,8 +20,6 @@ from aggregator.model.read_model import (
     FrontPageStory,
     Health,
     MachineSummary,
-    SearchBounds,
-    SearchResults,
     SourcePage,
     SourceView,
     StoryFilter,
@@ -320,11 +318,6 @@ class StoryReader:
         with self.database.read() as connection:
             return story_list.ranked_for_digest(connection, span, wanted)
 
-    def search(self, text: str, limit: int, bounds: SearchBounds | None = None) -> SearchResults:
-        """Return matching articles and their stories, best first, at most `limit` of each."""
-        with self.database.read() as connection:
-            return search(connection, text, limit, bounds or SearchBounds())
-
     def sources(self, limit: int, **wanted: Any) -> SourcePage:
         """Return a page of sources; `wanted` is that of `source_page`. Raises UsageError."""
         with self.database.read() as connection:
@@ -361,16 +354,6 @@ class StoryReader:
             *numbers, summary = connection.execute(parts).one()
         return " ".join(map(str, (*numbers, "" if summary is None else bytes(summary).hex())))
 
-    def all_feeds_fail(self) -> str | None:
-        """Return a message where all feeds fail, else None."""
-        with self.database.read() as connection:
-            return health_probes.all_feeds_fail(connection)
-
-    def samples(self) -> str | None:
-        """Return the name of the folder of the sample articles; None if no story is of them."""
-        with self.database.read() as connection:
-            return shown_samples(connection)
-
     def explained_article(self, id: str) -> ExplainedArticle | None:  # noqa: A002
         """Return an article with the evidence of its placement; `id` may be its id or its address."""
         with self.database.read() as connection:
@@ -406,6 +389,9 @@ class StoryReader:
     last_change_at = _reading(last_change_at)
     stream_history = _reading(stream_history.snapshot)
     member = _reading(articles.member)
+    search = _reading(search)
+    all_feeds_fail = _reading(health_probes.all_feeds_fail)
+    samples = _reading(shown_samples)
 
 
 _LOG_LINES = 40  # of one explanation; joins are not included, so more are rare

@@ -31,8 +31,8 @@ from aggregator.pipeline.workers.executor import InlineExecutor
 from aggregator.sources.limits import source_tuning
 from aggregator.sources.parse.files import InputEntry, open_source
 from aggregator.store.engine.database import Database
+from aggregator.store.intake import inbox
 from aggregator.store.migrate import upgrade
-from aggregator.store.read.reader import assignments
 from aggregator.store.stories.articles import dates_of
 from aggregator.store.tables import article as article_table
 from training.dataset import data_folder
@@ -202,12 +202,12 @@ def _stored(records: Sequence[Record]) -> list[Stored]:
         pipeline = Pipeline(database, InlineExecutor(), Tuning(), _now, keep_all=True)
         numbers = place_records(read, database, pipeline, lambda _: None)
         with database.read() as connection:
-            article_of = {one.entry_no: one.article for one in assignments(connection)}
+            article_of = {one.entry_no: one.article for one in inbox.results(connection, numbers)}
             rows = {row.id: row for row in connection.execute(select(article_table))}
         database.close()
     found = []
     for number, record in zip(numbers, read, strict=True):
-        row = rows.get(article_of.get(number, ""))
+        row = rows.get(article_of[number])
         if row is not None:
             minutes, _ = dates_of(row.published, date_counts=row.date_counts)
             is_opinion = row.kind in OPINION_KINDS

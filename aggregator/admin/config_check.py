@@ -10,7 +10,7 @@ from urllib.parse import urlsplit
 from pydantic import SecretStr
 
 from aggregator.config.hosts import is_loopback, is_owner_on_loopback, loopback_owner_notice
-from aggregator.config.loader import lines_of, located
+from aggregator.config.loader import located
 from aggregator.config.messages import counted, redact
 from aggregator.config.settings import Config, at_key
 from aggregator.config.source_access import proxy_address
@@ -171,8 +171,7 @@ def check(config: Config) -> None:
         except ConfigError as error:
             found += str(error).splitlines()
     if found:
-        name = config.file.name if config.file else ""
-        raise located(ConfigError("\n".join(found)), lines_of(config), name)
+        raise located(ConfigError("\n".join(found)), config)
 
 
 def _check_public_url(config: Config) -> None:
@@ -197,7 +196,7 @@ def _check_backup_folder(config: Config) -> None:
 
 
 def _source_mistakes(config: Config) -> Iterator[str]:
-    lines, now = lines_of(config), utc_now()
+    now = utc_now()
     first: dict[tuple[str, str], int] = {}  # (key, value) that must be unique → index of its first source
     for number, one in enumerate(config.sources):
         at = f"sources.{number}"
@@ -220,7 +219,7 @@ def _source_mistakes(config: Config) -> Iterator[str]:
         if before != number and not same:
             same["name"] = before
         for what, before in same.items():
-            line = lines.get(("sources", before))
+            line = config.lines.get(("sources", before))
             where = f"source {before + 1}" if line is None else f"line {line}"
             yield f"{at}.{what}: the source in {where} has the same {what}"
 

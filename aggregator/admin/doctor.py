@@ -36,7 +36,7 @@ from aggregator.store.engine.writer_lease import open_process_lock
 from aggregator.store.intake import rejected
 from aggregator.store.read import health_probes
 from aggregator.store.read.health_probes import of_database, of_file, ok, problem, waiting_words, warning
-from aggregator.store.read.statistics import sources_in_trouble
+from aggregator.store.read.statistics import listed
 from aggregator.store.stories import api_tokens
 
 
@@ -306,7 +306,7 @@ def _contents(context: DoctorContext) -> Iterator[Finding]:
     all_tuning = context.config.effective_tuning
     with context.database.read() as connection:
         stored = health_probes.stored(connection, context.now, all_tuning)
-        failing = sources_in_trouble(connection, context.now)
+        failing = [one for one in listed(connection, context.now) if one.is_in_trouble]
         yield ok(f"database: {shown_url(context.database.url)}, {waiting_words(stored)}")
         yield from _open_to_others(context, api_tokens.all_tokens(connection))
         yield from of_database(stored=stored)

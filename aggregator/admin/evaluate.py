@@ -45,7 +45,6 @@ from aggregator.sources.parse.streams import Progress, bounded_lines, opened, un
 from aggregator.store.engine.database import Connection, Database
 from aggregator.store.intake import inbox
 from aggregator.store.migrate import upgrade
-from aggregator.store.read.reader import AssignedEntry, assignments
 from aggregator.store.stories import article_views, articles, corrections
 from aggregator.text.sentences import paragraphs
 
@@ -205,12 +204,11 @@ class _EvaluatedRecord(FrozenStruct, frozen=True, kw_only=True):
 
     key: str
     record: LabelledRecord
-    assigned: AssignedEntry | None = None  # None: it got no fingerprint; `result` has the reason
-    result: inbox.EntryResult | None = None
+    result: inbox.EntryResult
 
     @property
     def story(self) -> str:
-        return self.assigned.story if self.assigned else f"alone-{self.key}"
+        return self.result.story or f"alone-{self.key}"  # it got no fingerprint; `result` has the reason
 
 
 def evaluate(
@@ -303,15 +301,9 @@ def leads_of(records: Sequence[LabelledRecord], all_tuning: Tuning) -> list[Labe
 def _evaluated_records(
     connection: Connection, records: Sequence[LabelledRecord], numbers: Sequence[int]
 ) -> list[_EvaluatedRecord]:
-    assigned_entries = {one.entry_no: one for one in assignments(connection)}
     results = {one.entry_no: one for one in inbox.results(connection, numbers)}
     return [
-        _EvaluatedRecord(
-            key=f"{number:09}",
-            record=record,
-            assigned=assigned_entries.get(entry_no),
-            result=results.get(entry_no),
-        )
+        _EvaluatedRecord(key=f"{number:09}", record=record, result=results[entry_no])
         for number, (entry_no, record) in enumerate(zip(numbers, records, strict=True))
     ]
 
@@ -331,7 +323,7 @@ def _evaluation(
     stories = {one.key: one.story for one in records}
     clusters = {one.key: one.record.cluster for one in records if one.record.cluster is not None}
     found_copies, labelled_copies = _copies_of(records), _labelled_copies(records)
-    unread = [one for one in records if one.assigned is None]
+    unread = [one for one in records if one.result.story is None]
     return Evaluation(
         labelled=measure(stories, clusters) if clusters else None,
         dataset=dataset,
@@ -395,11 +387,8 @@ def evaluate_corrections(assigned: Mapping[str, str], clusters: Mapping[str, str
 
 def _copies_of(records: Sequence[_EvaluatedRecord]) -> dict[str, str | None]:
     """Return the key of the original that the program found, by key; None if it is no copy."""
-    key_of = {one.assigned.article: one.key for one in records if one.assigned}
-    return {
-        one.key: key_of.get(one.assigned.copy_of) if one.assigned and one.assigned.copy_of else None
-        for one in records
-    }
+    key_of = {one.result.article: one.key for one in records}
+    return {one.key: key_of.get(one.result.copy_of or "") for one in records}
 
 
 def _labelled_copies(records: Sequence[_EvaluatedRecord]) -> dict[str, str | None]:
@@ -419,14 +408,12 @@ def _labelled_copies(records: Sequence[_EvaluatedRecord]) -> dict[str, str | Non
 
 def _reason(one: _EvaluatedRecord) -> str:
     """Return why an article got no fingerprint."""
-    given = (one.result.reason or one.result.verdict) if one.result else None
-    return (one.record.problem or given or "it was not placed")[:_REASON_CHARS]
+    why = one.record.problem or one.result.reason or one.result.verdict or "it was not placed"
+    return why[:_REASON_CHARS]
 
 
 def _has_failed(one: _EvaluatedRecord) -> bool:
     """Whether the job of an article failed in its worker."""
-    if one.result is None:
-        return False
     return one.result.verdict in _WORKER_VERDICTS or (one.result.reason or "").startswith(PARSER_FAILED)
 
 

@@ -1,9 +1,10 @@
 """Restoring a backup, and copying a database into an empty one; either completely or not at all."""
 
-import sqlite3
 import tempfile
 from contextlib import closing
 from pathlib import Path
+
+import zstandard
 
 from aggregator.admin.backup import (
     TIME,
@@ -37,7 +38,7 @@ from aggregator.store.search import index
 from aggregator.store.tables import article, count_rows
 
 _SQLITE_HEADER = b"SQLite format 3\0"
-_EXPORT_BEGINS = b'{"export"'
+_NOT_A_BACKUP = "is not a backup of `aggregator db backup`; an export is read by `aggregator import`"
 
 
 class RestoreResult(FrozenStruct, frozen=True, kw_only=True, omit_defaults=False):
@@ -92,26 +93,14 @@ def copy(source: Database, target: Database, progress: Progress) -> bool:
 
 
 def _unpack(file: Path, plain: Path, progress: Progress) -> None:
-    """Unpack a backup into a plain SQLite file; the backup is not changed.
-
-    A plain one is copied by SQLite, which includes the content of its -wal file.
-    """
+    """Unpack a backup into a plain SQLite file; the backup is not changed."""
     try:
-        is_plain = _is_sqlite(file, file)
+        size = content_size(file)
     except OSError as error:
         raise UsageError(f"{file} cannot be read: {error.strerror}") from error
+    except zstandard.ZstdError as error:
+        raise ReadError(f"{file} {_NOT_A_BACKUP}") from error
     with file_errors(f"{file} cannot be unpacked in {plain.parent}", f"{file} is damaged, or not a backup"):
-        if is_plain:
-            check_free_disk(plain.parent, file.stat().st_size)
-            with (
-                closing(sqlite3.connect(f"{file.absolute().as_uri()}?mode=ro", uri=True)) as source,
-                closing(sqlite3.connect(plain)) as target,
-            ):
-                total = source.execute("PRAGMA page_count").fetchone()[0]
-                with progress("pages", total) as advance:
-                    row_stream.step_through(source, target, advance)
-            return
-        size = content_size(file)
         check_free_disk(plain.parent, size or 0)
         with progress("MiB", size and size >> 20) as advance, plain.open("xb") as opened:
             for piece in unpacked(file):
@@ -119,20 +108,13 @@ def _unpack(file: Path, plain: Path, progress: Progress) -> None:
                 advance(1)
 
 
-def _is_sqlite(file: Path, backup: Path) -> bool:
-    """Whether a file of a backup is an SQLite file. Raises ReadError for an export."""
-    with file.open("rb") as opened:
-        header = opened.read(len(_SQLITE_HEADER))
-    if header.startswith(_EXPORT_BEGINS):
-        raise ReadError(f"{backup} is an export, not a backup: use `aggregator import`")
-    return header == _SQLITE_HEADER
-
-
 def _check_and_upgrade(file: Path, source: Database, progress: Progress) -> str:
     """Check the unpacked backup and upgrade it; returns the revision that it had."""
     assert source.file is not None
-    if not _is_sqlite(source.file, file):
-        raise ReadError(f"{file} is not a backup")
+    with source.file.open("rb") as opened:
+        header = opened.read(len(_SQLITE_HEADER))
+    if header != _SQLITE_HEADER:
+        raise ReadError(f"{file} {_NOT_A_BACKUP}")
     with progress("checks", None) as advance:
         damage = damage_in(source.file, advance)
     if damage is not None:

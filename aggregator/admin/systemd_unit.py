@@ -8,10 +8,10 @@ which some kernels do not allow to users.
 import os
 import re
 from collections.abc import Iterator
-from importlib.resources import files
 from pathlib import Path
 
 from aggregator.config.settings import Config
+from aggregator.config.shipped import shipped
 from aggregator.model.errors import NotWritableError, UsageError
 from aggregator.store.engine.database import Database
 
@@ -31,11 +31,8 @@ _NOT_FOR_A_USER = re.compile(
 
 
 def shipped_unit() -> str:
-    """Return the unit that comes with the program, in a checkout or an installed wheel."""
-    installed = files("aggregator").joinpath("_shipped", NAME)
-    if installed.is_file():
-        return installed.read_text(encoding="utf-8")
-    return (Path(__file__).parents[2] / "systemd" / NAME).read_text(encoding="utf-8")
+    """Return the unit that comes with the program."""
+    return shipped(f"systemd/{NAME}").read_text(encoding="utf-8")
 
 
 def unit_text(program: Path, config: Path, *, user: bool) -> str:

@@ -7,7 +7,6 @@ file is read with the core schema of YAML 1.2, in which `no`, `on` and `1:30` ar
 import os
 import re
 from collections.abc import Mapping
-from importlib.resources import files
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, get_args
 
@@ -19,14 +18,15 @@ from aggregator.config.settings import (
     DATABASE_FILE_VARIABLE,
     DATABASE_VARIABLE,
     Config,
+    KeyPath,
     absolute_database_url,
 )
+from aggregator.config.shipped import shipped
 from aggregator.model.errors import ConfigError
 
 if TYPE_CHECKING:
     from pydantic_core import ErrorDetails
 
-KeyPath = tuple[str | int, ...]
 _MAX_DEPTH = 4  # nested keys in config.yaml
 _CONTROL = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\ud800-\udfff]")  # databases cannot store them
 _OTHER_WORDS = {
@@ -49,11 +49,8 @@ _SYNTAX_ADVICE = (
 
 
 def shipped_config_text() -> str:
-    """Return the shipped config.yaml, from a checkout or from an installed wheel."""
-    installed = files("aggregator").joinpath("_shipped", "config.yaml")
-    if installed.is_file():
-        return installed.read_text(encoding="utf-8")
-    return (Path(__file__).parents[2] / "config.yaml").read_text(encoding="utf-8")
+    """Return the shipped config.yaml."""
+    return shipped("config.yaml").read_text(encoding="utf-8")
 
 
 def starting_config_text() -> str:
@@ -70,7 +67,6 @@ def load(path: Path | None, *, database: str | None = None) -> Config:
     """
     if path is None and Path("config.yaml").is_file():
         path = Path("config.yaml")
-    lines: dict[KeyPath, int] = {}
     if path is None:
         config = Config()
     else:
@@ -81,8 +77,7 @@ def load(path: Path | None, *, database: str | None = None) -> Config:
         except UnicodeDecodeError as error:
             raise ConfigError(f"{path}: this is not UTF-8 text") from error
         values, lines = _parse(text, path.name)
-        config = _checked(values, lines, path.name)
-        config = config.read_from(path)
+        config = _checked(values, lines, path.name).read_from(path, lines)
     if database is not None:
         config = config.model_copy(update={"database": absolute_database_url(database, Path.cwd())})
         for name in (DATABASE_VARIABLE, DATABASE_FILE_VARIABLE):
@@ -90,25 +85,13 @@ def load(path: Path | None, *, database: str | None = None) -> Config:
     try:
         _ = config.database_url, config.effective_tuning
     except ConfigError as error:
-        raise located(error, lines, path.name if path else "") from error
+        raise located(error, config) from error
     return config
 
 
-def lines_of(config: Config) -> dict[KeyPath, int]:
-    """Return the line of each key in the present file of `config`; {} where it cannot be read.
-
-    A key is given as the path of keys that leads to it; a number (from 0) is an index of a list.
-    """
-    if config.file is None:
-        return {}
-    try:
-        return _parse(config.file.read_text(encoding="utf-8"), config.file.name)[1]
-    except (OSError, UnicodeDecodeError, ConfigError):
-        return {}
-
-
-def located(error: ConfigError, lines: Mapping[KeyPath, int], name: str) -> ConfigError:
+def located(error: ConfigError, config: Config) -> ConfigError:
     """Prefix each line of `error`, which begins with a dotted key, with the line of that key; sort them."""
+    lines, name = config.lines, config.file.name if config.file else ""
     messages = []
     for message in str(error).splitlines():
         parts = message.split(":")[0].split(".")

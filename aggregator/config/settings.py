@@ -10,7 +10,7 @@ import importlib
 import os
 import re
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from importlib.util import find_spec
 from ipaddress import ip_network
@@ -40,6 +40,8 @@ from aggregator.model.core import Kind
 from aggregator.model.errors import ConfigError, UsageError
 from aggregator.model.read_model import StoryFilter
 
+# The keys that lead to a key of the file; a number, from 0, is an index of a list.
+KeyPath = tuple[str | int, ...]
 DATABASE_VARIABLE = "AGGREGATOR_DATABASE"
 DATABASE_FILE_VARIABLE = "AGGREGATOR_DATABASE_FILE"
 _DURATION = re.compile(r"([0-9]{1,12})\s*(s|m|h|d)")
@@ -774,6 +776,7 @@ class Config(_Part):
 
     _base: Path = PrivateAttr(default_factory=Path.cwd)
     _file: Path | None = PrivateAttr(default=None)
+    _lines: Mapping[KeyPath, int] = PrivateAttr(default={})
 
     @field_validator("queries")
     @classmethod
@@ -833,10 +836,15 @@ class Config(_Part):
         """The file this was read from; None for the built-in defaults."""
         return self._file
 
-    def read_from(self, path: Path) -> "Config":
+    @property
+    def lines(self) -> Mapping[KeyPath, int]:
+        """The line of each key in the file; {} without a file."""
+        return self._lines
+
+    def read_from(self, path: Path, lines: Mapping[KeyPath, int]) -> "Config":
         """Return this configuration as read from the file at `path`."""
         config = self.model_copy()
-        config._base, config._file = path.absolute().parent, path.absolute()
+        config._base, config._file, config._lines = path.absolute().parent, path.absolute(), lines
         return config
 
     @property

@@ -21,7 +21,6 @@ from types import FrameType
 from typing import TYPE_CHECKING
 
 from aggregator.config.garbage import collect_garbage_seldom
-from aggregator.config.messages import counted
 from aggregator.config.settings import Config
 from aggregator.daemon.runtime import DaemonServices, Runtime
 from aggregator.daemon.watchdog import Notifier, ServiceTuning, watchdog_interval_seconds
@@ -96,8 +95,6 @@ class Daemon:
             now=utc_now,
             check_seconds=self._check_seconds,
             arrived=threading.Event(),
-            placed=self._count_placed,
-            status=self._notify_status,
             failed=self._fail,
             metrics_registry=database.metrics_registry,
             started_at=utc_now(),
@@ -106,7 +103,6 @@ class Daemon:
         self._failed: AggregatorError | None = None
         self._signals: SimpleQueue[int | None] = SimpleQueue()
         self._stop_requested_at = 0.0  # monotonic
-        self._placed = 0  # articles, since the start
 
     def run(self) -> None:
         """Run until SIGTERM or SIGINT.
@@ -290,16 +286,6 @@ class Daemon:
         web.join(max(0.0, deadline - time.monotonic()))
         if abandoned:
             log.warning("abandoned at shutdown: %s", ", ".join(abandoned), extra={"event": "jobs_abandoned"})
-
-    def _count_placed(self, count: int) -> None:
-        self._placed += count
-
-    def _notify_status(self, words: str) -> None:
-        """Send the status line of systemd."""
-        parts = [f"placed {counted(self._placed, 'article')}", words]
-        if self._last_reload is not None and not self._last_reload.ok:
-            parts.insert(0, self._last_reload.words)
-        self._notifier.status("; ".join(parts))
 
     def _on_dead_thread(self, died: threading.ExceptHookArgs) -> None:
         """No thread of ours ends with an exception; where one does, none of its kind is there any more."""

@@ -8,6 +8,8 @@ import logging
 import time
 from collections import Counter
 from collections.abc import Callable, Mapping
+from concurrent.futures import Future, ThreadPoolExecutor, wait
+from contextlib import suppress
 from functools import partial
 
 import msgspec
@@ -16,7 +18,6 @@ from aggregator.config.settings import SOURCE_KINDS
 from aggregator.model.errors import AggregatorError, TooManyFilesError
 from aggregator.pipeline.kinds.source_kind import source_kind
 from aggregator.pipeline.poll import Poller, PollResult
-from aggregator.pipeline.workers.thread_pool import ThreadPool
 from aggregator.sources.fetch.poll_schedule import correct_due, is_overdue_by_jump, longest_wait
 from aggregator.store.intake import pending_pages
 from aggregator.store.intake.sources import Source, all_due, due, set_due
@@ -38,10 +39,10 @@ MOST_PAGES_READ = 16_000  # ... more if all of these are of hosts that are not r
 
 
 class FetchJob(msgspec.Struct, frozen=True, kw_only=True):
-    """A job for a fetch thread. `url` is "" if it sends no request."""
+    """A job for a fetch thread. `url` is None if it sends no request."""
 
     name: str
-    url: str
+    url: str | None
     run: Callable[[], None]
 
 
@@ -55,12 +56,16 @@ class PollScheduler:
         arrived: Callable[[], None],
         threads: int = _THREADS,
     ) -> None:
-        """`arrived` is called when entries were accepted. `threads` is a parameter for tests."""
+        """`arrived` is called when entries were accepted.
+
+        `threads` is for tests; with 0 of them `tick` runs the jobs itself, to simulate weeks.
+        """
         self._database, self._client, _, _, self._now, self._stops, *_ = poller.services
         self._poller = poller
         self._pollers = {kind: source_kind(kind).poller(poller) for kind in SOURCE_KINDS}
         self._arrived = arrived
-        self._threads = ThreadPool(threads, "fetch", self._done)
+        self._threads = ThreadPoolExecutor(threads, "fetch") if threads else None
+        self._under_way: set[Future[None]] = set()
         self._busy: dict[str, str] = {}  # jobs under way → their hosts
         self._backing_off: dict[str, float] = {}  # failed jobs → next attempt, monotonic
         self._files_logged_until = 0.0  # monotonic
@@ -69,11 +74,12 @@ class PollScheduler:
 
     def stop(self) -> None:
         """Start no more jobs."""
-        self._threads.stop()
+        if self._threads is not None:
+            self._threads.shutdown(wait=False, cancel_futures=True)
 
-    def join(self, patience_seconds: Callable[[], float]) -> int:
+    def join(self, seconds: float) -> int:
         """After `stop`: wait for jobs under way; return how many still run."""
-        return self._threads.join(patience_seconds)
+        return len(wait(self._under_way.copy(), seconds).not_done)
 
     def cap_due_times(self, now: dt.datetime) -> None:
         """Limit due times to the longest wait: the clock may have been set back."""
@@ -111,7 +117,13 @@ class PollScheduler:
         self._advance_page_window(due_now, startable)
         for job, host in startable:
             self._busy[job.name] = host
-            self._threads.submit(job.name, job.run)
+            if self._threads is None:
+                self._run(job)
+                continue
+            with suppress(RuntimeError):  # stopped meanwhile
+                future = self._threads.submit(self._run, job)
+                self._under_way.add(future)
+                future.add_done_callback(self._under_way.discard)
 
     def _advance_page_window(self, due_now: list[FetchJob], startable: list[tuple[FetchJob, str]]) -> None:
         """Read more pages if all are of hosts that are not ready: they must not hide those of others."""
@@ -125,15 +137,13 @@ class PollScheduler:
         """Return due jobs, with those under way, each the longest waiting first: sources, then pages."""
         with self._database.read() as connection:
             blocked = self._client.rate_limiter.not_ready(TICK_SECONDS)
-            local = due(connection, now, limit)
-            remote = due(connection, now, limit, a_host=JOBS_A_HOST, without_hosts=blocked)
+            sources = due(connection, now, limit, a_host=JOBS_A_HOST, without_hosts=blocked)
             pages = pending_pages.due_pages(connection, now, self._pages_read)
         poll, fetch = self._poll, self._page
         return [
-            *(FetchJob(name=f"source {one.id}", url="", run=partial(poll, one)) for one in local),
             *(
-                FetchJob(name=f"source {one.id}", url=one.polled_url, run=partial(poll, one))
-                for one in remote
+                FetchJob(name=f"source {one.id}", url=one.host and one.polled_url, run=partial(poll, one))
+                for one in sources
             ),
             *(FetchJob(name=f"page {one.entry_no}", url=one.url, run=partial(fetch, one)) for one in pages),
         ]
@@ -200,6 +210,14 @@ class PollScheduler:
                 error,
                 extra={"event": "open_files_exhausted"},
             )
+
+    def _run(self, job: FetchJob) -> None:
+        try:
+            job.run()
+        except Exception as error:  # noqa: BLE001 - reported; the thread continues
+            self._done(job.name, error)
+        else:
+            self._done(job.name, None)
 
     def _done(self, name: str, error: BaseException | None) -> None:
         """Record the end of a job; one that raised an error backs off."""

@@ -38,7 +38,6 @@ from aggregator.sources.fetch.client import client_of
 from aggregator.store.engine.database import Database
 from aggregator.store.engine.writer_lease import WriterLease
 from aggregator.store.intake import rejected
-from aggregator.store.read import health_probes
 from aggregator.store.read.reader import StoryReader
 from aggregator.store.stories.placement_batch import pull_back
 from aggregator.stories.tuning import StoryTuning
@@ -65,8 +64,6 @@ class DaemonServices(NamedTuple):
     now: Callable[[], dt.datetime]
     check_seconds: float  # interval of the watchdog
     arrived: threading.Event  # set when entries wait for placing
-    placed: Callable[[int], None]  # receives the number of placed articles
-    status: Callable[[str], None]  # receives the status line
     failed: Callable[[BaseException], None]  # receives the error that ends the daemon
     metrics_registry: Metrics
     started_at: dt.datetime
@@ -84,7 +81,6 @@ class Runtime:
         all_tuning = config.effective_tuning
         service = all_tuning.section("watchdog", ServiceTuning)
         self.watchdog = Watchdog(service.stalled_seconds, services.check_seconds)
-        self._status_seconds, self._status_at = service.progress_seconds, 0.0
         self._plan = retention_plan(config)
         self._extras = source_extras(config)
         self._client = client_of(config, services.metrics_registry)
@@ -109,7 +105,6 @@ class Runtime:
             tell=WriterCallbacks(
                 heartbeat=lambda: self.watchdog.heartbeat("placing"),
                 took_over=self._took_over,
-                placed=services.placed,
                 indexed=self._webhooks.wake,
                 failed=services.failed,
             ),
@@ -196,7 +191,7 @@ class Runtime:
 
         running = ["placing"] if self.writer_loop.join(left()) else []
         running += ["a maintenance task"] if self._maintenance.join(left()) else []
-        if fetches := self._poll_scheduler.join(left):
+        if fetches := self._poll_scheduler.join(left()):
             running.append(counted(fetches, "fetch", "fetches"))
         if sender := self._webhooks.join(left()):
             running.append(counted(sender, "webhook"))
@@ -312,9 +307,6 @@ class Runtime:
         try:
             if self.writer_loop.is_writing:
                 self._poll_scheduler.tick()
-            if time.monotonic() >= self._status_at:
-                self._status_at = time.monotonic() + self._status_seconds
-                self._services.status(self._status_line())
         except AggregatorError as error:  # the database does not answer; tried again in a second
             if not self._is_away:
                 log.error("fetching failed: %s", error, extra={"event": "scheduling_failed"})  # noqa: TRY400 - in words
@@ -323,18 +315,6 @@ class Runtime:
             self._services.failed(error)
         else:
             self._is_away = False
-
-    def _status_line(self) -> str:
-        """Return the status line."""
-        if self.writer_loop.trouble is not None:
-            return f"placing is paused: {self.writer_loop.trouble}"
-        with self._services.database.read() as connection:
-            states = health_probes.source_states(connection)
-        polled = sum(number for state, number in states.items() if state not in ("paused", "gone", "merged"))
-        words = (
-            f"{states.get('failing', 0)} of {counted(polled, 'source')} failing" if polled else "no sources"
-        )
-        return words if self._services.lock.is_held else f"{words}; standby: another daemon is the writer"
 
     def _took_over(self) -> None:
         """Store the configured sources and webhooks: this process became the writer."""

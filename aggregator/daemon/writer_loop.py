@@ -35,7 +35,7 @@ from aggregator.model.errors import (
     TooManyFilesError,
 )
 from aggregator.pipeline.pipeline import Pipeline
-from aggregator.pipeline.workers.thread_pool import is_left_behind
+from aggregator.pipeline.workers.executor import is_left_behind
 from aggregator.store import migrate
 from aggregator.store.engine.database import Database, shown_url
 from aggregator.store.engine.writer_lease import WriterLease
@@ -211,7 +211,6 @@ class WriterCallbacks(NamedTuple):
 
     heartbeat: Callable[[], None]  # it makes progress
     took_over: Callable[[], None]  # this process became the writer
-    placed: Callable[[int], None]  # with the number of placed articles
     indexed: Callable[[], None]  # placed articles are in the search index
     failed: Callable[[BaseException], None]  # the daemon must end with this error
 
@@ -407,7 +406,6 @@ class WriterLoop:
 
     def _report(self, count: int) -> None:
         log.info("placed %s", counted(count, "article"), extra={"event": "articles_placed"})
-        self._callbacks.placed(count)
         self._rests_at = time.monotonic() + IDLE_UNTIL_REST_SECONDS
 
     def _index(self) -> None:

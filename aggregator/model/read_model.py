@@ -13,6 +13,7 @@ from aggregator.model.core import ArticleView, FrozenStruct, StoryView
 # As shown by `aggregator sources list`: "silent" has had no news for unusually long, "flood" had many old
 # entries at once.
 SourceState = Literal["new", "ok", "failing", "gone", "merged", "paused", "silent", "flood"]
+IN_TROUBLE: frozenset[SourceState] = frozenset({"failing", "gone", "silent", "flood"})
 
 
 class StoryFilter(FrozenStruct, frozen=True, kw_only=True):
@@ -170,7 +171,7 @@ class SourceView(FrozenStruct, frozen=True, kw_only=True, omit_defaults=False):
     @property
     def is_in_trouble(self) -> bool:
         """Whether `sources list --failing` lists it."""
-        return self.state in ("failing", "gone", "silent", "flood")
+        return self.state in IN_TROUBLE
 
 
 class SourcePage(FrozenStruct, frozen=True, kw_only=True, omit_defaults=False):

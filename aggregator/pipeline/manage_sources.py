@@ -545,11 +545,9 @@ def _refuse_configured(config: Config, source: Source, advice: str) -> None:
 
 def place_in_config(config: Config, source: Source) -> str:
     """Return the file and line of a source in the configuration: "config.yaml, line 12"."""
-    from aggregator.config.loader import lines_of
-
     for number, one in enumerate(configured_sources(config, dt.datetime.now(dt.UTC))):
         if one.id == source.id or one.address == source.address:
-            line = lines_of(config).get(("sources", number))
+            line = config.lines.get(("sources", number))
             return f"{config.file}, line {line}" if line else str(config.file)
     return str(config.file)
 

@@ -3,17 +3,16 @@
 Every command checks the revision first, so Alembic is imported only when there is something to migrate.
 """
 
-import logging
 import sys
 from collections.abc import Callable
 from contextlib import ExitStack
 from functools import cache
-from importlib.resources import files
 from pathlib import Path
 
 from sqlalchemy import Connection, inspect, text
 from sqlalchemy.exc import DatabaseError
 
+from aggregator.config.shipped import shipped
 from aggregator.model.errors import (
     ConfigError,
     DamagedFileError,
@@ -27,15 +26,12 @@ from aggregator.store.engine.db_errors import is_damage
 from aggregator.store.engine.writer_lease import exclusively
 from aggregator.store.tables import VIEWS, metadata
 
-log = logging.getLogger(__name__)
-
 _ADVISORY_KEY = 0x6D696772  # "migr"
 
 
 def migrations_folder() -> Path:
-    """Return the folder of the migrations: inside an installed wheel, or beside the package in a checkout."""
-    shipped = Path(str(files("aggregator").joinpath("_shipped", "migrations")))
-    return shipped if shipped.is_dir() else Path(__file__).parents[2] / "migrations"
+    """Return the folder of the migrations."""
+    return shipped("migrations")
 
 
 @cache  # `/status` asks for them, also when no further file can be opened

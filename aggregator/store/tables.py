@@ -81,12 +81,9 @@ def delete_some(
     limit: int,
 ) -> int:
     """Delete the first `limit` rows, in an order, that meet a condition. Return their number."""
-    keys = tuple_(*table.primary_key.columns)
-    some = connection.execute(
-        select(*table.primary_key.columns).where(condition).order_by(order).limit(limit)
-    )
-    rows = [tuple(row) for row in some]
-    return connection.execute(delete(table).where(keys.in_(rows))).rowcount if rows else 0
+    keys = table.primary_key.columns
+    some = select(*keys).where(condition).order_by(order).limit(limit)
+    return connection.execute(delete(table).where(tuple_(*keys).in_(some))).rowcount
 
 
 def insert_or(connection: Connection, table: Table) -> Any:

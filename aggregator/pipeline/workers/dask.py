@@ -53,22 +53,16 @@ class RemoteResult(msgspec.Struct, frozen=True, array_like=True):
     worker: str = ""
 
 
-class _Pools:
-    """The worker processes of this machine, which live as long as the Dask worker."""
+@functools.cache
+def _pool(threads: int, tuning: WorkerTuning) -> ProcessExecutor:
+    """Return the worker processes of this machine, which start with the first job.
 
-    def __init__(self) -> None:
-        self._lock = threading.Lock()
-        self._by_tuning: dict[WorkerTuning, ProcessExecutor] = {}
-
-    def pool(self, tuning: WorkerTuning, threads: int) -> ProcessExecutor:
-        """Return the pool, with one process per thread of the Dask worker; they start with the first job."""
-        with self._lock:
-            if tuning not in self._by_tuning:
-                self._by_tuning[tuning] = ProcessExecutor(threads, tuning)
-            return self._by_tuning[tuning]
+    They live as long as the Dask worker, and are as many as its threads.
+    """
+    return ProcessExecutor(threads, tuning)
 
 
-_POOLS = _Pools()  # global, because a Dask worker calls plain functions
+_OPENING = threading.Lock()  # jobs come in several threads
 
 
 def run_isolated(order: bytes) -> bytes:
@@ -81,7 +75,8 @@ def _outcome(order: RemoteJob) -> RemoteResult:
     other = version_differences(order.program, program_versions())
     if other is not None:
         return RemoteResult("stranger", detail=other, worker=worker.address)
-    pool = _POOLS.pool(order.tuning, worker.state.nthreads)
+    with _OPENING:
+        pool = _pool(worker.state.nthreads, order.tuning)
     try:
         answer = pool.submit(resolve_name(order.function), order.payload).result()
     except WorkError as error:
@@ -106,7 +101,7 @@ class DaskExecutor:
         """Raises NoWorkersError if no scheduler answers, or all workers have other programs."""
         self._address = address
         self._tuning = tuning
-        self._program = dict(program_versions())
+        self._program = program_versions()
         self._threads = 1
         self._trouble: str | None = None
         self._unfit: dict[str, str] = {}  # addresses of workers with other programs → what differs
@@ -228,8 +223,8 @@ class DaskExecutor:
             raise NoWorkersError(self._nobody())
 
     async def _program_at(self, client: Client, worker: str) -> Any:
-        """What `_program_there` says on that worker, or raises there; None where nothing came in time."""
-        asked = client.run(_program_there, workers=[worker], on_error="return")
+        """What `program_versions` says on that worker, or raises there; None where nothing came in time."""
+        asked = client.run(program_versions, workers=[worker], on_error="return")
         try:
             return (await asyncio.wait_for(asked, self._tuning.parse_deadline_seconds)).get(worker)
         except (TimeoutError, OSError):
@@ -344,10 +339,6 @@ class DaskExecutor:
         except (OSError, TimeoutError, RuntimeError):
             return "it does not answer either"
         return f"it has {len(found)} of them"
-
-
-def _program_there() -> dict[str, str]:
-    return dict(program_versions())
 
 
 async def _threads(client: Client) -> list[tuple[str, int]]:

@@ -7,12 +7,12 @@ A function is named in messages as "module:function".
 import errno
 import hashlib
 import sys
+import threading
 from collections.abc import Callable, Mapping
 from concurrent.futures import Future
 from functools import cache
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
-from types import MappingProxyType
 from typing import Protocol
 
 import msgspec
@@ -76,6 +76,13 @@ class Executor(Protocol):
     def close(self) -> None:
         """Stop at once: running jobs are killed, waiting ones end with WorkError("died")."""
         ...
+
+
+def is_left_behind(thread: threading.Thread, seconds: float) -> bool:
+    """Wait at most `seconds` for a thread; return whether it still runs. A thread not started does not."""
+    if thread.ident is not None:
+        thread.join(max(0.0, seconds))
+    return thread.is_alive()
 
 
 def is_full(error: BaseException) -> bool:
@@ -155,14 +162,14 @@ _LIBRARIES = (
 
 
 @cache
-def program_versions() -> Mapping[str, str]:
+def program_versions() -> dict[str, str]:
     """Return each part and its version; `code` is a hash of the files of this program."""
     parts = {
         "aggregator": aggregator.__version__,
         "code": hash_of_code(Path(aggregator.__file__).parent),
         "python": f"{sys.version_info.major}.{sys.version_info.minor}",
     }
-    return MappingProxyType(parts | {name: _version(name) for name in _LIBRARIES})
+    return parts | {name: _version(name) for name in _LIBRARIES}
 
 
 def version_differences(ours: Mapping[str, str], theirs: Mapping[str, str]) -> str | None:

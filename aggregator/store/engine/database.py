@@ -275,14 +275,15 @@ class Database:
         """
         if not self.is_sqlite:
             return True
-        patience = self.tuning.lock_seconds if patience_seconds is None else patience_seconds
-        with self._turn(), translate_errors(self.url), self.engine.connect() as raw:
-            driver = sqlite_driver(raw)
-            driver.execute(f"PRAGMA busy_timeout={milliseconds(patience)}")
-            try:
-                busy: int = driver.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()[0]
-            finally:
-                driver.execute(f"PRAGMA busy_timeout={milliseconds(self.tuning.lock_seconds)}")
+        usual = self.tuning.lock_seconds
+        patience = usual if patience_seconds is None else patience_seconds
+        with (
+            self._turn(),
+            translate_errors(self.url),
+            self.engine.connect() as raw,
+            lock_timeout(raw, patience, usual),
+        ):
+            busy: int = sqlite_driver(raw).execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()[0]
         return not busy
 
     def truncate_log(self) -> bool:

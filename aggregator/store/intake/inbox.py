@@ -550,14 +550,16 @@ def owner(connection: Connection, key: bytes) -> str | None:
 
 
 class EntryResult(FrozenStruct, frozen=True, kw_only=True):
-    """The result of an accepted entry. `outcome` is None while it waits."""
+    """The result of an accepted entry. `outcome`: None while it waits; `story`: None unless it is placed."""
 
     entry_no: int
     outcome: Outcome | None
     verdict: str | None
     reason: str | None
     url: str | None
+    article: str
     story: str | None
+    copy_of: str | None
 
 
 _ADDRESS_OF = func.coalesce(entry.c.url, article.c.url).label("url")  # see `erase.settle_entries`
@@ -565,8 +567,10 @@ _ADDRESS_OF = func.coalesce(entry.c.url, article.c.url).label("url")  # see `era
 
 def results(connection: Connection, numbers: Iterable[int]) -> list[EntryResult]:
     """Return the results of the entries `numbers`, in order."""
-    columns = entry.c.entry_no, entry.c.outcome, entry.c.verdict, entry.c.reason, article.c.story
-    statement = select(*columns, _ADDRESS_OF).outerjoin(article, article.c.id == entry.c.article)
+    own = [entry.c[name] for name in ("entry_no", "outcome", "verdict", "reason", "article")]
+    statement = select(*own, article.c.story, article.c.copy_of, _ADDRESS_OF).outerjoin(
+        article, article.c.id == entry.c.article
+    )
     rows = rows_with(connection, statement.order_by(entry.c.entry_no), entry.c.entry_no, numbers)
     return [EntryResult(**row._mapping) for row in rows]
 

@@ -122,13 +122,6 @@ def note(
     upsert(connection, rejected_input, values)
 
 
-def clear(connection: Connection, *, source: str, items: Sequence[str]) -> None:
-    """Delete these items, which were read successfully."""
-    of_source = delete(rejected_input).where(rejected_input.c.source == source)
-    names = map(clean, items)  # file names need not be text
-    change_with(connection, of_source, rejected_input.c.item, names)
-
-
 def clear_files(connection: Connection, files: Collection[str]) -> None:
     """Delete all rejected inputs of these files, whatever their source."""
     item = rejected_input.c.item

@@ -348,24 +348,19 @@ def due(
     now: dt.datetime,
     limit: int,
     *,
-    a_host: int | None = None,
+    a_host: int,
     without_hosts: Collection[str] = (),
 ) -> list[Source]:
-    """Return due sources, the longest waiting first; `a_host`: of those with a host, at most so many of one.
+    """Return due sources, the longest waiting first, of each host at most `a_host`.
 
     So a slow or limiting host cannot fill the list with its hundred feeds.
     """
-    has_host = source.c.host.is_(None) if a_host is None else source.c.host.is_not(None)
-    is_due = has_host, source.c.next_due_at <= now, _IS_ASKED
+    is_due = source.c.next_due_at <= now, _IS_ASKED
     order = (source.c.next_due_at, source.c.id)
-    if a_host is None:
-        statement = select(*_COLUMNS).where(*is_due).order_by(*order).limit(limit)
-        return [_source(row) for row in connection.execute(statement)]
     place = func.row_number().over(partition_by=source.c.host, order_by=order).label("place")
     waiting = select(source.c.id, source.c.host, source.c.next_due_at, place).where(*is_due).subquery()
-    first = select(waiting.c.id).where(waiting.c.place <= a_host)
-    if without_hosts:
-        first = first.where(waiting.c.host.not_in(without_hosts))
+    is_free = and_(waiting.c.place <= a_host, waiting.c.host.not_in(without_hosts))
+    first = select(waiting.c.id).where(or_(waiting.c.host.is_(None), is_free))
     first = first.order_by(waiting.c.next_due_at, waiting.c.id).limit(limit)
     statement = select(*_COLUMNS).where(source.c.id.in_(first)).order_by(*order)
     return [_source(row) for row in connection.execute(statement)]

@@ -178,15 +178,9 @@ _TYPES: Final[Mapping[type, Any]] = {
 
 
 def as_json(table: Table, row: Values) -> Values:
-    """Return a row as `checked` reads it from JSON: times as text; msgspec writes bytes as base64."""
-    if table is counter and row["name"] in _INDEX_COUNTERS:
-        return {**row, "value": 0}
-    return {
-        key: value.isoformat(timespec="microseconds").replace("+00:00", "Z")
-        if isinstance(value, dt.datetime)
-        else value
-        for key, value in row.items()
-    }
+    """Return a row for JSON; msgspec writes times as RFC 3339 and bytes as base64."""
+    is_of_index = table is counter and row["name"] in _INDEX_COUNTERS
+    return {**row, "value": 0} if is_of_index else row
 
 
 def checked(table: str, given: Mapping[str, Any]) -> Values:
@@ -257,13 +251,6 @@ def copy_pages(source: Database, target: sqlite3.Connection, advance: Advance) -
 
     It copies one state of the source: writes of others meanwhile are not in it and do not restart it.
     """
-    with source.read() as connection:
-        connection.execute(text("SELECT count(*) FROM sqlite_master"))  # from here on it reads one state
-        step_through(sqlite_driver(connection), target, advance)
-
-
-def step_through(source: sqlite3.Connection, target: sqlite3.Connection, advance: Advance) -> None:
-    """As `copy_pages`, from an open file."""
     done = 0
 
     def step(_status: int, left: int, total: int) -> None:
@@ -271,7 +258,9 @@ def step_through(source: sqlite3.Connection, target: sqlite3.Connection, advance
         advance(total - left - done)
         done = total - left
 
-    source.backup(target, pages=_PAGES_A_STEP, progress=step)
+    with source.read() as connection:
+        connection.execute(text("SELECT count(*) FROM sqlite_master"))  # from here on it reads one state
+        sqlite_driver(connection).backup(target, pages=_PAGES_A_STEP, progress=step)
 
 
 def take_pages(target: Database, source: Database, advance: Advance) -> None:

@@ -145,6 +145,9 @@ def stored(connection: Connection, now: dt.datetime, all_tuning: Tuning) -> Data
     waits = [moment for moment in (found.oldest_ready, found.oldest_page) if moment is not None]
     newest = found.newest or 0
     states = connection.execute(_STATES).all()
+    by_state: Counter[str] = Counter()
+    for row in states:
+        by_state[row.state] += row.number
     events = all_tuning.values("events")
     hours = _window_hours(connection, now, newest, events["live_reach"])
     is_full = newest > events["live_reach"]
@@ -152,7 +155,7 @@ def stored(connection: Connection, now: dt.datetime, all_tuning: Tuning) -> Data
         inbox={"page": found.page, "ready": found.ready},
         oldest_seconds=max([0.0, *((now - moment).total_seconds() for moment in waits)]),
         last_placed=found.last_placed,
-        sources=_of_all_kinds(states),
+        sources=dict(by_state),
         all_fail=_all_fail(states),
         due_sources=found.due,
         late_seconds=0.0 if found.first_due is None else (now - found.first_due).total_seconds(),
@@ -187,18 +190,6 @@ def _window_hours(connection: Connection, now: dt.datetime, newest: int, reach: 
     age: dt.timedelta = now - first.placed_at
     hours: float = age.total_seconds() / 3600 / (newest - first.inbox_no) * reach
     return hours
-
-
-def source_states(connection: Connection) -> dict[str, int]:
-    """Return the number of sources by state."""
-    return _of_all_kinds(connection.execute(_STATES).all())
-
-
-def _of_all_kinds(rows: Sequence[Row[Any]]) -> dict[str, int]:
-    found: Counter[str] = Counter()
-    for row in rows:
-        found[row.state] += row.number
-    return dict(found)
 
 
 def all_feeds_fail(connection: Connection) -> str | None:

@@ -20,8 +20,6 @@ from aggregator.model.read_model import (
     FrontPageStory,
     Health,
     MachineSummary,
-    SearchBounds,
-    SearchResults,
     SourcePage,
     SourceView,
     StoryFilter,
@@ -31,6 +29,7 @@ from aggregator.model.read_model import (
 from aggregator.store import codecs
 from aggregator.store.engine.database import Database
 from aggregator.store.intake import tombstones
+from aggregator.store.intake.sources import source_with_id
 from aggregator.store.read import front_page, health_probes, story_list
 from aggregator.store.read.health_probes import of_database
 from aggregator.store.read.statistics import listed, source_page
@@ -51,10 +50,8 @@ from aggregator.store.stories.summaries import summary_of, version_of
 from aggregator.store.tables import (
     article,
     count_rows,
-    entry,
     revision,
     rows_with,
-    source,
     story,
     story_log,
     story_summary,
@@ -321,11 +318,6 @@ class StoryReader:
         with self.database.read() as connection:
             return story_list.ranked_for_digest(connection, span, wanted)
 
-    def search(self, text: str, limit: int, bounds: SearchBounds | None = None) -> SearchResults:
-        """Return matching articles and their stories, best first, at most `limit` of each."""
-        with self.database.read() as connection:
-            return search(connection, text, limit, bounds or SearchBounds())
-
     def sources(self, limit: int, **wanted: Any) -> SourcePage:
         """Return a page of sources; `wanted` is that of `source_page`. Raises UsageError."""
         with self.database.read() as connection:
@@ -333,10 +325,9 @@ class StoryReader:
 
     def source(self, id: str) -> SourceView | None:  # noqa: A002
         """Return the source with this id; None if there is none."""
-        chosen = select(source.c.id).where(source.c.id == id)
         with self.database.read() as connection:
-            found = listed(connection, self._now(), chosen)
-        return found[0] if found else None
+            found = source_with_id(connection, id)
+            return None if found is None else listed(connection, self._now(), [found])[0]
 
     def state(self) -> Health:
         """Return the present health of the daemon."""
@@ -362,16 +353,6 @@ class StoryReader:
         with self.database.read() as connection:
             *numbers, summary = connection.execute(parts).one()
         return " ".join(map(str, (*numbers, "" if summary is None else bytes(summary).hex())))
-
-    def all_feeds_fail(self) -> str | None:
-        """Return a message where all feeds fail, else None."""
-        with self.database.read() as connection:
-            return health_probes.all_feeds_fail(connection)
-
-    def samples(self) -> str | None:
-        """Return the name of the folder of the sample articles; None if no story is of them."""
-        with self.database.read() as connection:
-            return shown_samples(connection)
 
     def explained_article(self, id: str) -> ExplainedArticle | None:  # noqa: A002
         """Return an article with the evidence of its placement; `id` may be its id or its address."""
@@ -408,6 +389,9 @@ class StoryReader:
     last_change_at = _reading(last_change_at)
     stream_history = _reading(stream_history.snapshot)
     member = _reading(articles.member)
+    search = _reading(search)
+    all_feeds_fail = _reading(health_probes.all_feeds_fail)
+    samples = _reading(shown_samples)
 
 
 _LOG_LINES = 40  # of one explanation; joins are not included, so more are rare
@@ -427,22 +411,3 @@ def _log_of(connection: Connection, article_id: str, story_id: str) -> tuple[Log
         select(*columns).where(or_(of_story, of_article)).order_by(story_log.c.log_no).limit(_LOG_LINES)
     )
     return tuple(LogLine(**row._mapping) for row in rows)
-
-
-class AssignedEntry(FrozenStruct, frozen=True, kw_only=True):
-    """An entry, its article and its assigned story."""
-
-    entry_no: int
-    article: str
-    story: str
-    copy_of: str | None
-
-
-def assignments(connection: Connection) -> list[AssignedEntry]:
-    """Return the assignment of every placed entry, in the order of entries."""
-    statement = (
-        select(entry.c.entry_no, entry.c.article, article.c.story, article.c.copy_of)
-        .join(article, article.c.id == entry.c.article)
-        .order_by(entry.c.entry_no)
-    )
-    return [AssignedEntry(**row._mapping) for row in connection.execute(statement)]

@@ -1,38 +1,20 @@
 """The list of sources with their health, problem texts of a source, and counts of rows."""
 
 import datetime as dt
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
-from sqlalchemy import (
-    ColumnElement,
-    Connection,
-    Select,
-    and_,
-    case,
-    collate,
-    extract,
-    func,
-    or_,
-    select,
-    tuple_,
-)
+from sqlalchemy import Connection, func, or_, select
 
 from aggregator.config.messages import counted
 from aggregator.model.core import Entry, FrozenStruct
 from aggregator.model.errors import UsageError
-from aggregator.model.health_report import (
-    SILENT_DAYS,
-    SILENT_GAPS,
-    decay_rate,
-    expected_gap_seconds,
-    silence_seconds,
-)
-from aggregator.model.read_model import SourcePage, SourceState, SourceView
+from aggregator.model.health_report import decay_rate, expected_gap_seconds, silence_seconds
+from aggregator.model.read_model import IN_TROUBLE, SourcePage, SourceState, SourceView
 from aggregator.store import codecs
 from aggregator.store.engine.database import Database
 from aggregator.store.intake.identify import distrusted
-from aggregator.store.intake.sources import Source, all_sources, chosen_sources
+from aggregator.store.intake.sources import Source, all_sources
 from aggregator.store.read import health_probes
 from aggregator.store.tables import (
     article,
@@ -49,7 +31,6 @@ from aggregator.store.tables import (
     tombstone,
 )
 
-_DAY_SECONDS = 86400.0
 _FLOOD_SHOWN_DAYS = 7.0  # days that a flood is shown as health
 
 # Explanations of causes; the stored detail follows, unless it says the same.
@@ -203,63 +184,37 @@ def source_page(
     `after`: the `next` of the previous page. The text may also be in the host, and nowhere else in an
     address: whoever searches for a key letter by letter finds none. Raises UsageError if that source is gone.
     """
-    is_sqlite = connection.dialect.name == "sqlite"
-    fold, folded = (func.casefold, text.casefold()) if is_sqlite else (func.lower, text.lower())
-    trouble = case((in_trouble(now), 0), else_=1)
-    name = func.coalesce(*(func.nullif(source.c[one], "") for one in ("name", "outlet", "title", "address")))
-    folder = func.coalesce(source.c.folder, "")
-    keys = [one if is_sqlite else collate(one, "C") for one in (folder, fold(name), source.c.id)]
-    order = [*([trouble] if failing_first else []), *keys]
-    wanted = select(source.c.id).order_by(*order).limit(limit + 1)
-    if after:
-        last = connection.execute(select(*order).where(source.c.id == after)).first()
-        if last is None:
-            raise UsageError("after: this source is gone; begin without `after`")
-        wanted = wanted.where(tuple_(*order) > tuple_(*last))
-    if text:
-        public = case((name.contains("://"), source.c.host), else_=name)
-        places = (public, source.c.folder, source.c.outlet, source.c.host)
-        wanted = wanted.where(or_(*(fold(one).contains(folded, autoescape=True) for one in places)))
-    found = listed(connection, now, wanted)
-    counts = select(func.count(), func.coalesce(func.sum(1 - trouble), 0)).select_from(source)
-    total, failing = connection.execute(counts).one()
-    has_more = len(found) > limit
+    ordered = all_sources(connection)
+    failing = {one.id for one in ordered if health_of(one, now).state in IN_TROUBLE}
+    if failing_first:
+        ordered.sort(key=lambda one: one.id not in failing)
+    ids = [one.id for one in ordered]
+    if after and after not in ids:
+        raise UsageError("after: this source is gone; begin without `after`")
+    rest = ordered[ids.index(after) + 1 :] if after else ordered
+    found = [one for one in rest if _has_text(one, text.casefold())]
     return SourcePage(
-        sources=tuple(found[:limit]),
-        next=found[limit - 1].id if has_more else None,
-        total=total,
-        failing=failing,
+        sources=tuple(listed(connection, now, found[:limit])),
+        next=found[limit - 1].id if len(found) > limit else None,
+        total=len(ordered),
+        failing=len(failing),
     )
 
 
-def in_trouble(now: dt.datetime) -> ColumnElement[bool]:
-    """Return the condition of `SourceView.is_in_trouble`."""
-    age = now.timestamp() - extract("epoch", source.c.per_day_at)
-    is_silent = and_(
-        age >= SILENT_DAYS * _DAY_SECONDS,
-        age * source.c.per_day >= SILENT_GAPS * _DAY_SECONDS,
-        source.c.per_day > 0,
-    )
-    is_flood = source.c.flooded_at > now - dt.timedelta(days=_FLOOD_SHOWN_DAYS)
-    is_odd = and_(source.c.health == "ok", or_(is_silent, is_flood))
-    return and_(~source.c.paused, or_(source.c.health.in_(("failing", "gone")), is_odd))
-
-
-def sources_in_trouble(connection: Connection, now: dt.datetime) -> list[SourceView]:
-    """Return the sources with a problem."""
-    is_one = in_trouble(now)
-    chosen = select(source.c.id).where(is_one).order_by(source.c.folder, source.c.name, source.c.id)
-    return listed(connection, now, chosen)
+def _has_text(source: Source, folded: str) -> bool:
+    public = source.host if "://" in source.shown_name else source.shown_name
+    places = (public, source.folder, source.outlet, source.host)
+    return any(folded in (place or "").casefold() for place in places)
 
 
 def listed(
-    connection: Connection, now: dt.datetime, chosen: Select[tuple[str]] | None = None
+    connection: Connection, now: dt.datetime, chosen: Sequence[Source] | None = None
 ) -> list[SourceView]:
-    """Return the sources with the ids of `chosen`, else all, ordered by folder and name."""
-    sources = all_sources(connection) if chosen is None else chosen_sources(connection, chosen)
+    """Return views of these sources, else of all, ordered by folder and name."""
+    sources = all_sources(connection) if chosen is None else chosen
     counted = select(article.c.source, func.count().label("articles")).group_by(article.c.source)
     if chosen is not None:
-        counted = counted.where(article.c.source.in_([one.entry_source for one in sources]))
+        counted = counted.where(article.c.source.in_([one.entry_source for one in chosen]))
     articles = {row.source: row.articles for row in connection.execute(counted)}
     unstable = distrusted(connection)
     rows = []

@@ -48,7 +48,12 @@ class _RankedArticle(FrozenStruct, frozen=True, kw_only=True):
     points: float
 
 
-def search(connection: Connection, text: str, limit: int, bounds: SearchBounds) -> SearchResults:
+def search(
+    connection: Connection,
+    text: str,
+    limit: int,
+    bounds: SearchBounds = SearchBounds(),  # noqa: B008 - frozen
+) -> SearchResults:
     """Return the articles and stories that match `text` within `bounds`, best first."""
     try:
         query = within(parse_query(text), bounds)

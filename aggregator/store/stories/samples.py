@@ -2,11 +2,11 @@
 
 import datetime as dt
 from functools import cache
-from importlib.resources import files
 from pathlib import Path
 
 from sqlalchemy import Connection, bindparam, select, update
 
+from aggregator.config.shipped import shipped
 from aggregator.store.tables import article, change, entry, folder, story
 
 _DAYS_BEFORE = 3
@@ -15,10 +15,8 @@ _STORIES = select(article.c.story).join(entry, entry.c.article == article.c.id)
 
 @cache
 def samples_folder() -> Path:
-    """Return the folder of the sample articles, in a checkout or an installed wheel."""
-    installed = Path(str(files("aggregator").joinpath("_shipped", "examples", "articles")))
-    there = installed if installed.is_dir() else Path(__file__).parents[3] / "examples" / "articles"
-    return there.resolve()
+    """Return the folder of the sample articles."""
+    return shipped("examples/articles").resolve()
 
 
 def shown_samples(connection: Connection) -> str | None:

@@ -10,7 +10,7 @@ from sqlalchemy import ColumnElement, Connection, bindparam, func, insert, selec
 from aggregator.model.core import ArticleView, FrozenStruct
 from aggregator.store.stories import story_links
 from aggregator.store.stories.articles import MemberRow, PublishedSpan, published_span
-from aggregator.store.tables import article, in_parts, rows_with, story
+from aggregator.store.tables import article, rows_with, story
 from aggregator.stories.counts import CountState, count_state_of, counts, to_bytes
 
 if TYPE_CHECKING:  # who only reads stories loads no numpy
@@ -128,11 +128,6 @@ _ROW_OF_ARTICLE = (
     .join(article, article.c.story == story.c.id)
     .where(article.c.id == bindparam("article_id"))
 )
-_ROWS = (
-    select(*_ROW_COLUMNS)
-    .where(story.c.story_no.in_(bindparam("numbers", expanding=True)), story.c.redirect_to.is_(None))
-    .order_by(story.c.story_no)
-)
 _MEMBERSHIP_CHANGED = select(story.c.story_no, story.c.membership_changed_no).where(
     story.c.membership_changed_no >= bindparam("since"), story.c.redirect_to.is_(None)
 )
@@ -204,14 +199,6 @@ def row_of(connection: Connection, id: str) -> StoryRow | None:  # noqa: A002
 def title_of(connection: Connection, id: str) -> str:  # noqa: A002 - the word that people type
     """Return the headline of story `id`, even if it redirects; "" if it does not exist."""
     return str(connection.execute(select(story.c.title).where(story.c.id == id)).scalar() or "")
-
-
-def rows_of(connection: Connection, numbers: Iterable[int]) -> list[StoryRow]:
-    """Return the live stories with these numbers, in order."""
-    rows: list[Any] = []
-    for part in in_parts(sorted(numbers)):
-        rows += connection.execute(_ROWS, {"numbers": part}).all()
-    return [StoryRow(**row._mapping) for row in rows]
 
 
 def last_membership_change(connection: Connection) -> int:

@@ -22,7 +22,7 @@ from aggregator.config.tuning import Tuning
 from aggregator.model.core import StoryView
 from aggregator.model.errors import AggregatorError
 from aggregator.model.read_model import Change, StoryFilter, StoryRedirect
-from aggregator.pipeline.workers.thread_pool import is_left_behind
+from aggregator.pipeline.workers.executor import is_left_behind
 from aggregator.store.engine.database import Connection, Database
 from aggregator.store.intake import tombstones
 from aggregator.store.maintenance import erase

@@ -16,6 +16,7 @@ from itertools import pairwise
 from pathlib import Path
 
 import pytest
+import zstandard
 from sqlalchemy import func, select, text
 
 from aggregator.admin import backup
@@ -329,10 +330,10 @@ def test_a_backup_with_pages_of_another_size_is_restored_over_others(
 
 
 def test_damage_in_an_unpacked_backup_is_found(kept: Path, tmp_path: Path) -> None:
-    file = tmp_path / "plain.db"
+    file = tmp_path / "damaged.db.zst"
     content = bytearray(b"".join(backup.unpacked(kept)))
     content[len(content) // 2 : len(content) // 2 + 4096] = b"\xa5" * 4096
-    file.write_bytes(content)
+    file.write_bytes(zstandard.compress(bytes(content)))
     with pytest.raises(ReadError, match="damaged"):
         restore(file, Database(f"sqlite:///{tmp_path / 'new.db'}"), quietly)
 

@@ -208,7 +208,7 @@ def drips_beside_good(database: Database, deadline: float, count: int) -> tuple[
     assert threading.active_count() < 400
     rounds.stop()
     client.close()
-    assert rounds.join(lambda: 5.0) == 0
+    assert rounds.join(5.0) == 0
     for server in [*bad, *good]:
         server.close()
     return seconds, ended

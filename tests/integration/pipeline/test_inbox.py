@@ -84,5 +84,5 @@ def test_a_refusal_is_noted_once_and_forgotten_when_it_comes_in_after_all(rig: R
             rejected.note(connection, source="ingest", item="x.txt", verdict="empty", reason=reason, at=NOON)
     rows = queried(rig.database, select(rejected_input.c.reason)).scalars().all()
     assert rows == ["the file is still empty"]
-    written_by(rig.database, rejected.clear, source="ingest", items=["x.txt"])
+    written_by(rig.database, rejected.clear_files, files=["x.txt"])
     assert queried(rig.database, select(rejected_input)).all() == []

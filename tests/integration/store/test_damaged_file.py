@@ -13,6 +13,7 @@ from contextlib import closing, contextmanager, suppress
 from pathlib import Path
 
 import pytest
+import zstandard
 from click.testing import Result
 from sqlalchemy import func, select, text, update
 from typer.testing import CliRunner
@@ -267,8 +268,10 @@ def test_a_restore_moves_a_damaged_file_aside(file: Path, at: str) -> None:
 
 
 def test_a_restore_refuses_a_damaged_backup_without_sending_to_the_database(file: Path) -> None:
-    kept = Path(shutil.copy(file, file.with_name("kept.db")))
-    tear(kept, "article")
+    torn = Path(shutil.copy(file, file.with_name("copied.db")))
+    tear(torn, "article")
+    kept = file.with_name("kept.db.zst")
+    kept.write_bytes(zstandard.compress(torn.read_bytes()))
     with closing(Database(f"sqlite:///{file}")) as database:
         done = typed(database, "db", "restore", str(kept), "--replace")
-    assert re.search(r"kept\.db is damaged \(.*\); use another backup", f"{done.output}{done.exception}")
+    assert re.search(r"kept\.db\.zst is damaged \(.*\); use another backup", f"{done.output}{done.exception}")

@@ -54,7 +54,7 @@ def both(tmp_path_factory: pytest.TempPathFactory, postgres: Postgres) -> list[D
 
 def answers(both: list[Database], query: str, bounds: SearchBounds | None = None) -> list[str | None]:
     """The outlets of what is found; each article has one of its own."""
-    first, second = (StoryReader(database).search(query, 50, bounds) for database in both)
+    first, second = (StoryReader(database).search(query, 50, bounds or SearchBounds()) for database in both)
     assert first.problem is None
     assert first == second
     return [hit.outlet for hit in first.hits]

@@ -170,7 +170,7 @@ class Installation:
     def _end(self) -> None:
         self.rounds.stop()
         self.client.close()
-        assert self.rounds.join(lambda: 5.0) == 0
+        assert self.rounds.join(5.0) == 0
         self.server.stop()
 
     def _keep_before_upgrade(self, revision: str) -> None:

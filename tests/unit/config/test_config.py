@@ -254,7 +254,8 @@ def test_only_true_and_false_switch(tmp_path: Path, value: str) -> None:
 
 
 def test_a_key_without_a_value_keeps_its_default(tmp_path: Path) -> None:
-    assert load(written(tmp_path, "log:\nsources:\n")) == load(written(tmp_path, ""))
+    without, empty = (load(written(tmp_path, text)) for text in ("log:\nsources:\n", ""))
+    assert without.model_dump() == empty.model_dump()
 
 
 @pytest.mark.parametrize(

@@ -25,7 +25,6 @@ from aggregator.pipeline.workers.executor import (
 )
 from aggregator.pipeline.workers.factory import open_executor
 from aggregator.pipeline.workers.process_pool import ProcessExecutor
-from aggregator.pipeline.workers.thread_pool import ThreadPool
 from tests.support import fault_jobs
 from tests.support.waiting import PATIENCE_SECONDS, wait_until
 
@@ -298,28 +297,6 @@ def test_a_lambda_cannot_be_submitted() -> None:
         with closing(open_executor(kind, 1, Tuning())) as executor, pytest.raises(ValueError):
             executor.submit(lambda job: job, b"")
     assert resolve_name(name_of(fault_jobs.echo)) is fault_jobs.echo
-
-
-def test_slow_jobs_do_not_delay_others_and_threads_end_without_jobs() -> None:
-    ended, started = threading.Event(), threading.Semaphore(0)
-
-    def slow() -> None:
-        started.release()
-        ended.wait(60)
-
-    done: list[str] = []
-    pool = ThreadPool(8, "test-pool", lambda name, _error: done.append(name))
-    for number in range(7):
-        pool.submit(f"slow {number}", slow)
-    assert all(started.acquire(timeout=60) for _ in range(7))
-    for number in range(20):
-        pool.submit(f"quick {number}", lambda: None)
-    wait_until(lambda: len(done) == 20, "the quick ones")
-    assert done == [f"quick {number}" for number in range(20)]
-    ended.set()
-    wait_until(lambda: len(done) == 27, "the slow ones")
-    pool.stop()
-    assert pool.join(lambda: 60.0) == 0
 
 
 def test_a_worker_with_another_file_that_decides_a_result_has_another_version(tmp_path: Path) -> None:

@@ -14,17 +14,14 @@ import sys
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
-from itertools import chain, islice
+from itertools import islice
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from typing import Annotated, Any, Literal
 
 import typer
 
 from aggregator.config.logging import one_line, writes_json
 from aggregator.model.errors import NotWritableError
-
-if TYPE_CHECKING:
-    from rich.table import Table
 
 # Declarations of options and arguments, shorter than those of Typer: each has a help, and each value a name.
 
@@ -67,7 +64,7 @@ def write_atomically(path: Path, data: bytes) -> None:
 
 # Spreadsheets treat a cell that begins so as a formula; the last four are the full-width forms.
 _FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n", "\uff1d", "\uff0b", "\uff0d", "\uff20")
-_ROWS_AT_ONCE = 500  # rows per chunk; the first chunk determines the widths of the columns
+_ROWS_AT_ONCE = 500  # rows per chunk, each with its own widths of the columns
 
 
 def table(columns: Sequence[str], rows: Iterable[Sequence[object]], *, wide: Sequence[str] = ()) -> None:
@@ -75,43 +72,24 @@ def table(columns: Sequence[str], rows: Iterable[Sequence[object]], *, wide: Seq
 
     If standard output is no terminal, nothing wraps: one row is one line.
     """
-    from rich.cells import cell_len
-    from rich.table import Table
-
-    now = dt.datetime.now(dt.UTC)
-    remaining = iter(rows)
-    chunk = list(islice(remaining, _ROWS_AT_ONCE))
-    is_right = [all(isinstance(row[place], int) for row in chunk) for place in range(len(columns))]
-    if (terminal := terminal_width()) is not None:
-        grid = Table.grid(padding=(0, 1, 0, 0))
-        grid.show_header = True
-        for name, right in zip(columns, is_right, strict=True):
-            grid.add_column(name, no_wrap=name not in wide, justify="right" if right else "left")
-        _fill(grid, ([cell(value, now) for value in row] for row in chain(chunk, remaining)), terminal)
-        return
-    lines = [columns, *([cell(value, now) for value in row] for row in chunk)]
-    widths = [max(map(cell_len, texts)) for texts in zip(*lines, strict=True)]
-    while lines:
-        for line in lines:
-            padded = ""
-            for text, width, right in zip(line, widths, is_right, strict=True):
-                blank = " " * (width - cell_len(text))
-                padded += f"{blank}{text} " if right else f"{text}{blank} "
-            out(padded.rstrip() + "\n")
-        lines = [[cell(value, now) for value in row] for row in islice(remaining, _ROWS_AT_ONCE)]
-
-
-def _fill(grid: "Table", rows: Iterable[Sequence[str]], terminal: int) -> None:
-    """Print `grid` with these rows."""
     from rich.console import Console
+    from rich.table import Table
     from rich.text import Text
 
-    for row in rows:
-        grid.add_row(*map(Text, row))
-    console = Console(highlight=False, width=terminal)
-    with console.capture() as drawn:
-        console.print(grid)
-    out("".join(f"{line.rstrip()}\n" for line in drawn.get().splitlines()))
+    now = dt.datetime.now(dt.UTC)
+    console = Console(highlight=False, width=terminal_width() or sys.maxsize)
+    remaining, has_header = iter(rows), True
+    while (chunk := list(islice(remaining, _ROWS_AT_ONCE))) or has_header:
+        grid = Table.grid(padding=(0, 1, 0, 0))
+        grid.show_header, has_header = has_header, False
+        for place, name in enumerate(columns):
+            is_right = all(isinstance(row[place], int) for row in chunk)
+            grid.add_column(name, no_wrap=name not in wide, justify="right" if is_right else "left")
+        for row in chunk:
+            grid.add_row(*(Text(cell(value, now)) for value in row))
+        with console.capture() as drawn:
+            console.print(grid)
+        out("".join(f"{line.rstrip()}\n" for line in drawn.get().splitlines()))
 
 
 def terminal_width() -> int | None:

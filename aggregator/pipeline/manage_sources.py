@@ -392,7 +392,7 @@ class _FeedSearch:
             except FetchError as error:
                 if number == len(addresses) or error.status is not None:
                     message = f"{address} could not be read: {error}"
-                    if error.cause == "bot wall" or error.status in (401, 403):
+                    if error.status in (401, 403):
                         message += "; the site blocks programs: give the address of the feed itself"
                     raise ReadError(message) from error
         raise AssertionError("there is an address")

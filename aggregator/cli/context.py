@@ -1,7 +1,7 @@
 """The global options, and how a command opens its configuration and database."""
 
 from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, contextmanager, suppress
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
@@ -47,10 +47,6 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
         from aggregator.config.logging import set_up
 
         set_up("debug" if self.verbose else config.log.level, self.log_format or config.log.format)
-
-    def progress(self, unit: str, total: int | None) -> AbstractContextManager[Callable[[int], None]]:
-        """Show progress of `total` (None: unknown) units as `progress_bar`, with -v also in a log."""
-        return progress_bar(unit, total, every=output.SECONDS_A_LINE if self.verbose else None)
 
     @contextmanager
     def reading(self, *, must_exist: bool = False) -> Iterator[tuple["Config", "Database"]]:

@@ -45,7 +45,7 @@ from aggregator.sources.fetch.ssrf_guard import (
 )
 from aggregator.sources.fetch.transport import (
     GuardedTransport,
-    as_our_error,
+    fetch_error,
     meaning,
     name_of,
     parsed,
@@ -157,9 +157,8 @@ class Client:
                 headers = self._headers(accept, etag, last_modified)
                 found = self._follow(first, headers, budget, own, is_page=accept != "feed")
             except Exception as error:  # libraries may raise anything because of a server's data
-                failed = as_our_error(error, url)
-                if isinstance(failed, FetchError):
-                    self._metrics_registry.count(FETCHES, accept, failed.cause)
+                failed = fetch_error(error, url)
+                self._metrics_registry.count(FETCHES, accept, failed.cause)
                 if failed is error:
                     raise
                 raise failed from error

@@ -8,12 +8,10 @@ Usage lines follow the convention of manual pages: `WHAT...` is required, `[ANOT
 
 import _thread
 import logging
-import os
 import re
 import signal
 import sys
 import threading
-import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from importlib import import_module
@@ -48,7 +46,7 @@ class PlainCommand(TyperCommand):
     def invoke(self, ctx: typer.Context) -> Any:  # type: ignore[override]
         """Run the command. Ctrl-C prints what became of the work; a closed pipe prints nothing."""
         message = f"\naggregator: {_STOPPED.get(self.name or '', 'stopped')}\n"
-        with _interruptible(message) as is_interrupted:
+        with _interruptible() as is_interrupted:
             try:
                 return super().invoke(ctx)
             except typer.Exit:
@@ -220,21 +218,17 @@ def _separated(arguments: list[str]) -> tuple[list[str], list[str]]:
     return global_options, others
 
 
-# --- Ctrl-C ends a command at any point, within seconds and without a traceback ----------------------------
+# --- Ctrl-C ends a command without a traceback --------------------------------------------------------------
 
 _INTERRUPTED: Final = 130  # the exit code that shells use after SIGINT: 128 + 2
-_END_SECONDS = 4.0  # until a command that has not ended is killed
 
 
 @contextmanager
-def _interruptible(message: str) -> Iterator[Callable[[], bool]]:
+def _interruptible() -> Iterator[Callable[[], bool]]:
     """Make Ctrl-C end the command; yields a function that returns whether it was pressed.
 
     Python raises KeyboardInterrupt between any two instructions, and libraries can lose it: an exception in a
-    finalizer or a weak reference callback is only reported, and an import may continue or raise ImportError
-    instead. It may leave a lock or a transaction open that the end of the command waits for, and a call of a
-    C function does not return for it. So a process that has not ended after `_END_SECONDS` prints `message`
-    and exits immediately. The database and the files that commands write stay intact after that.
+    finalizer or a weak reference callback is only reported, and an import may raise ImportError instead.
     """
     before = signal.getsignal(signal.SIGINT)
     if threading.current_thread() is not threading.main_thread() or not callable(before):  # nohup ignores it
@@ -249,14 +243,11 @@ def _interruptible(message: str) -> Iterator[Callable[[], bool]]:
         raise KeyboardInterrupt
 
     def report_others(lost: "sys.UnraisableHookArgs") -> None:
-        if not issubclass(lost.exc_type, KeyboardInterrupt):
+        if issubclass(lost.exc_type, KeyboardInterrupt):
+            threading.Timer(0.1, _thread.interrupt_main).start()  # not inside the library again
+        else:
             report(lost)
 
-    read_end, write_end = os.pipe()  # signal numbers, also while a C function blocks the main thread
-    os.set_blocking(write_end, False)
-    # Not threading.Thread: the end of the daemon waits for all of those.
-    _thread.start_new_thread(_end_late, (read_end, interrupt, message))
-    write_end_before = signal.set_wakeup_fd(write_end, warn_on_full_buffer=False)
     signal.signal(signal.SIGINT, interrupt)
     sys.unraisablehook = report_others
     try:
@@ -265,16 +256,3 @@ def _interruptible(message: str) -> Iterator[Callable[[], bool]]:
         if signal.getsignal(signal.SIGINT) is interrupt:  # the daemon sets its own handler
             signal.signal(signal.SIGINT, before)
         sys.unraisablehook = report
-        signal.set_wakeup_fd(write_end_before)
-        os.close(write_end)
-
-
-def _end_late(read_end: int, interrupt: object, message: str) -> None:
-    """Wait for SIGINT; exit if the command has not ended some seconds later."""
-    while numbers := os.read(read_end, 64):
-        if signal.SIGINT in numbers and signal.getsignal(signal.SIGINT) is interrupt:
-            time.sleep(_END_SECONDS)
-            if signal.getsignal(signal.SIGINT) is interrupt:
-                os.write(2, message.encode())
-                os._exit(_INTERRUPTED)
-    os.close(read_end)

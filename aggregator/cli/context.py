@@ -1,7 +1,7 @@
 """The global options, and how a command opens its configuration and database."""
 
 from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, closing, contextmanager, suppress
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
@@ -48,10 +48,6 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
 
         set_up("debug" if self.verbose else config.log.level, self.log_format or config.log.format)
 
-    def progress(self, unit: str, total: int | None) -> AbstractContextManager[Callable[[int], None]]:
-        """Show progress of `total` (None: unknown) units as `progress_bar`, with -v also in a log."""
-        return progress_bar(unit, total, every=output.SECONDS_A_LINE if self.verbose else None)
-
     @contextmanager
     def reading(self, *, must_exist: bool = False) -> Iterator[tuple["Config", "Database"]]:
         """Yield the configuration and a database to read from.
@@ -83,18 +79,11 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     ) -> Iterator[tuple["Config", "Database"]]:
         """Yield the configuration and a database to write to; creates the database if there is none.
 
-        `before_use` is called with both before the first query. A command that fails leaves no empty database
-        that it created.
+        `before_use` is called with both before the first query.
         """
         config = self.load()
-        missing = missing_database(config)
-        try:
-            with _opened(config.database_url, config, before_use) as database:
-                yield config, database
-        except BaseException:
-            if missing is not None and missing.exists():
-                _remove_if_empty(config.database_url, missing)
-            raise
+        with _opened(config.database_url, config, before_use) as database:
+            yield config, database
 
 
 class Context(typer.Context):
@@ -139,22 +128,6 @@ def bring_up(database: "Database", config: "Config", *, create_again: bool = Fal
                 backup.unlink(missing_ok=True)
                 output.say(f"deleted {backup}: the upgrade failed, and the database is unchanged")
         raise
-
-
-def _remove_if_empty(url: str, file: Path) -> None:
-    """Remove a SQLite database if nothing is stored in it and no other process is its writer."""
-    from aggregator.store.engine.database import Database
-    from aggregator.store.engine.engines import files_of
-    from aggregator.store.engine.writer_lease import exclusively
-    from aggregator.store.maintenance.row_stream import has_content
-
-    database = Database(url)
-    with suppress(AggregatorError, OSError), exclusively(database, "it is in use"):
-        with closing(database), database.read() as connection:
-            # The file goes last: a lock without one says that a database is lost.
-            left_over = () if has_content(connection) else reversed(files_of(file))
-        for one in left_over:
-            one.unlink(missing_ok=True)
 
 
 @contextmanager

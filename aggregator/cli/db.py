@@ -10,7 +10,7 @@ from msgspec.structs import replace
 from aggregator.cli import output as show
 from aggregator.cli.context import Context, bring_up, missing_database
 from aggregator.cli.correct import PATIENCE_SECONDS, WriterSession, make_pipeline, written_before
-from aggregator.cli.output import argument, flag, option
+from aggregator.cli.output import argument, flag, option, progress_bar
 from aggregator.config.messages import counted
 from aggregator.model.errors import DamagedFileError, UsageError
 
@@ -86,9 +86,9 @@ def backup(
     with context.obj.reading(must_exist=True) as (config, database):
         if to:
             file = backup_file(Path(to), config, utc_now())
-            back_up(database, file, context.obj.progress)
+            back_up(database, file, progress_bar)
         else:
-            file = back_up_as_configured(config, database, utc_now(), context.obj.progress)
+            file = back_up_as_configured(config, database, utc_now(), progress_bar)
     show.say(f"wrote and verified {described(file)}")
 
 
@@ -114,7 +114,7 @@ def restore(
 
     database = Database(context.obj.load().database_url)
     try:
-        restored = run(Path(file), database, context.obj.progress, replace=replace)
+        restored = run(Path(file), database, progress_bar, replace=replace)
     finally:
         database.close()
     if restored.moved_to is not None:
@@ -149,7 +149,7 @@ def copy(
     if source.file is not None and not source.file.exists():
         raise UsageError(f"there is no database at {source.file}")
     try:
-        is_complete = run(source, target, context.obj.progress)
+        is_complete = run(source, target, progress_bar)
     finally:
         source.close()
         target.close()
@@ -193,7 +193,7 @@ def check(
             found = list(faults(database))
             is_repaired = repair and not any(fault.is_damage for fault in found)
             if is_repaired:
-                with exclusively(database, _BUSY), context.obj.progress("rows", None) as advance:
+                with exclusively(database, _BUSY), progress_bar("rows", None) as advance:
                     rebuild(database, config.effective_tuning, family_table(config.families), advance)
                 found = list(faults(database))
             if repair:  # what was just typed is no advice
@@ -272,7 +272,7 @@ def prune(
             show.out("".join(f"{getattr(due, name):15,}  {text}\n" for name, text in _LINES))
         if dry_run:
             return
-        with context.obj.progress("steps", None) as advance, WriterSession(config, database) as writer:
+        with progress_bar("steps", None) as advance, WriterSession(config, database) as writer:
             is_done = False
             while not is_done:
                 pruned = writer.carry_out("prune", plan, patience_seconds=PATIENCE_SECONDS)
@@ -307,7 +307,7 @@ def export(
     output = "" if output == "-" else output
     with (
         context.obj.reading(must_exist=True) as (_, database),
-        context.obj.progress("rows", row_count(database)) as advance,
+        progress_bar("rows", row_count(database)) as advance,
         written(Path(output)) if output else nullcontext() as file,
     ):
         for line in exported(database, advance):
@@ -337,7 +337,7 @@ def import_(
     with (
         opened(file) as lines,  # first, so that a wrong file creates no database
         context.obj.writing() as (_, database),
-        context.obj.progress("rows", None) as advance,
+        progress_bar("rows", None) as advance,
     ):
         count = import_into(database, lines, advance)
     show.say(f"imported {counted(count, 'row')}")

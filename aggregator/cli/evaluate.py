@@ -85,7 +85,7 @@ def evaluate(
     for dataset, name in zip(datasets, names, strict=True):
         records = measure.read_dataset(dataset)
         total = len(records) * (2 if pages_late else 1)
-        with context.obj.progress("articles", total) as advance:
+        with progress_bar("articles", total) as advance:
             evaluated, assigned = measure.evaluate(
                 records,
                 config.effective_tuning,

@@ -58,14 +58,7 @@ def ingest(
     if not inputs:
         raise UsageError("give a file, folder or address, or type: aggregator ingest --samples")
     with context.obj.writing() as (config, database):
-        summary = _ingest(
-            config,
-            database,
-            inputs,
-            bulk=bulk,
-            wait=not no_wait,
-            every=_SECONDS_A_LINE[context.obj.verbose > 0],
-        )
+        summary = _ingest(config, database, inputs, bulk=bulk, wait=not no_wait)
     if format_ == "json":
         output.json_line(summary)
     else:
@@ -79,11 +72,8 @@ def ingest(
         raise typer.Exit(3)
 
 
-_SECONDS_A_LINE = (30.0, 10.0)  # of progress where there is no terminal; the latter with -v
-
-
 def _ingest(
-    config: "Config", database: "Database", what: list[str], *, bulk: bool, wait: bool, every: float
+    config: "Config", database: "Database", what: list[str], *, bulk: bool, wait: bool
 ) -> "IngestSummary":
     from aggregator.admin.ingest import Ingest
     from aggregator.config.garbage import collect_garbage_seldom
@@ -117,24 +107,22 @@ def _ingest(
         if bulk and not run.is_writer:
             raise UsageError("--bulk needs the database for itself: stop the daemon first, or leave it out")
         collect_garbage_seldom()
-        return _run_with_progress(run, what, bulk=bulk, wait=wait, every=every)
+        return _run_with_progress(run, what, bulk=bulk, wait=wait)
 
 
-def _run_with_progress(
-    run: "Ingest", what: list[str], *, bulk: bool, wait: bool, every: float
-) -> "IngestSummary":
-    """Run it with progress: bars on a terminal, else a line each `every` seconds."""
-    with reading_progress(every=every) as report:
+def _run_with_progress(run: "Ingest", what: list[str], *, bulk: bool, wait: bool) -> "IngestSummary":
+    """Run it with progress bars."""
+    with reading_progress() as report:
         for step in run.run(what, as_one=bulk):
             report(step.read, step.read_bytes, step.total_bytes)
     if wait and not run.is_writer and run.waiting:
         output.say(
             "another process is the writer; waiting until it has placed these articles (skip with --no-wait)"
         )
-        with progress_bar("placed", run.waiting, every=every) as advance:
+        with progress_bar("placed", run.waiting) as advance:
             for count in run.wait():
                 advance(count)
-    with progress_bar("stories rendered", run.count_unrendered(), every=every) as advance:
+    with progress_bar("stories rendered", run.count_unrendered()) as advance:
         for count in run.render():
             advance(count)
     return run.summary()

@@ -1,7 +1,6 @@
 """Output of commands: tables that fit the terminal; JSON, JSON lines and CSV; files; progress.
 
-Progress with rate and remaining time goes to standard error: a bar on a terminal, else lines, with -v only
-except for `ingest`.
+Progress with rate and remaining time goes to standard error, if that is a terminal.
 """
 
 import csv
@@ -14,17 +13,14 @@ import sys
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
-from itertools import chain, islice
+from itertools import islice
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from typing import Annotated, Any, Literal
 
 import typer
 
 from aggregator.config.logging import one_line, writes_json
 from aggregator.model.errors import NotWritableError
-
-if TYPE_CHECKING:
-    from rich.table import Table
 
 # Declarations of options and arguments, shorter than those of Typer: each has a help, and each value a name.
 
@@ -67,7 +63,7 @@ def write_atomically(path: Path, data: bytes) -> None:
 
 # Spreadsheets treat a cell that begins so as a formula; the last four are the full-width forms.
 _FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n", "\uff1d", "\uff0b", "\uff0d", "\uff20")
-_ROWS_AT_ONCE = 500  # rows per chunk; the first chunk determines the widths of the columns
+_ROWS_AT_ONCE = 500  # rows per chunk, each with its own widths of the columns
 
 
 def table(columns: Sequence[str], rows: Iterable[Sequence[object]], *, wide: Sequence[str] = ()) -> None:
@@ -75,43 +71,24 @@ def table(columns: Sequence[str], rows: Iterable[Sequence[object]], *, wide: Seq
 
     If standard output is no terminal, nothing wraps: one row is one line.
     """
-    from rich.cells import cell_len
-    from rich.table import Table
-
-    now = dt.datetime.now(dt.UTC)
-    remaining = iter(rows)
-    chunk = list(islice(remaining, _ROWS_AT_ONCE))
-    is_right = [all(isinstance(row[place], int) for row in chunk) for place in range(len(columns))]
-    if (terminal := terminal_width()) is not None:
-        grid = Table.grid(padding=(0, 1, 0, 0))
-        grid.show_header = True
-        for name, right in zip(columns, is_right, strict=True):
-            grid.add_column(name, no_wrap=name not in wide, justify="right" if right else "left")
-        _fill(grid, ([cell(value, now) for value in row] for row in chain(chunk, remaining)), terminal)
-        return
-    lines = [columns, *([cell(value, now) for value in row] for row in chunk)]
-    widths = [max(map(cell_len, texts)) for texts in zip(*lines, strict=True)]
-    while lines:
-        for line in lines:
-            padded = ""
-            for text, width, right in zip(line, widths, is_right, strict=True):
-                blank = " " * (width - cell_len(text))
-                padded += f"{blank}{text} " if right else f"{text}{blank} "
-            out(padded.rstrip() + "\n")
-        lines = [[cell(value, now) for value in row] for row in islice(remaining, _ROWS_AT_ONCE)]
-
-
-def _fill(grid: "Table", rows: Iterable[Sequence[str]], terminal: int) -> None:
-    """Print `grid` with these rows."""
     from rich.console import Console
+    from rich.table import Table
     from rich.text import Text
 
-    for row in rows:
-        grid.add_row(*map(Text, row))
-    console = Console(highlight=False, width=terminal)
-    with console.capture() as drawn:
-        console.print(grid)
-    out("".join(f"{line.rstrip()}\n" for line in drawn.get().splitlines()))
+    now = dt.datetime.now(dt.UTC)
+    console = Console(highlight=False, width=terminal_width() or sys.maxsize)
+    remaining, has_header = iter(rows), True
+    while (chunk := list(islice(remaining, _ROWS_AT_ONCE))) or has_header:
+        grid = Table.grid(padding=(0, 1, 0, 0))
+        grid.show_header, has_header = has_header, False
+        for place, name in enumerate(columns):
+            is_right = all(isinstance(row[place], int) for row in chunk)
+            grid.add_column(name, no_wrap=name not in wide, justify="right" if is_right else "left")
+        for row in chunk:
+            grid.add_row(*(Text(cell(value, now)) for value in row))
+        with console.capture() as drawn:
+            console.print(grid)
+        out("".join(f"{line.rstrip()}\n" for line in drawn.get().splitlines()))
 
 
 def terminal_width() -> int | None:
@@ -219,89 +196,56 @@ def _harmless(value: Any) -> Any:
     return value
 
 
-SECONDS_A_LINE = 10.0  # with -v
-
 # Called with the records read, the bytes read, and the bytes in total (None: unknown).
 Report = Callable[[int, int, int | None], None]
 
 
 @contextmanager
-def progress_bar(
-    unit: str, total: int | None, *, every: float | None = None
-) -> Iterator[Callable[[int], None]]:
-    """Show a progress bar for `total` (None: unknown) units; yields a function that advances it.
-
-    If standard error is no terminal, a line is printed each `every` seconds instead.
-    """
+def progress_bar(unit: str, total: int | None) -> Iterator[Callable[[int], None]]:
+    """Show a progress bar for `total` (None: unknown) units; yields a function that advances it."""
     done, of = 0, "?" if total is None else f"{total:,}"
-    with _progress(every, unit, f"{{:,}}/{of}, {{:,.0f}} {unit}/s") as show:
-        show(0, 0, total, of)
+    with _bar(f"{{:,}}/{of}, {{:,.0f}} {unit}/s") as show:
+        show(0, 0, total)
 
         def advance(count: int) -> None:
             nonlocal done
             done += count
-            show(done, done, total, of)
+            show(done, done, total)
 
         yield advance
 
 
 @contextmanager
-def reading_progress(*, every: float) -> Iterator[Report]:
-    """Show how much is read: a bar on a terminal, else a line each `every` seconds."""
-    with _progress(every, "read", "{:,} read, {:,.0f}/s") as show:
-
-        def report(read: int, read_bytes: int, total_bytes: int | None) -> None:
-            mebibytes = f"{(total_bytes or 0) / 2**20:,.1f} MiB"
-            show(read, read_bytes, total_bytes if read_bytes else None, mebibytes)
-
-        yield report
+def reading_progress() -> Iterator[Report]:
+    """Show how much is read."""
+    with _bar("{:,} read, {:,.0f}/s") as show:
+        yield lambda read, read_bytes, total: show(read, read_bytes, total if read_bytes else None)
 
 
 @contextmanager
-def _progress(
-    every: float | None, unit: str, beside_bar: str
-) -> Iterator[Callable[[int, int, int | None, str], None]]:
-    """Show progress as a bar on a terminal, else as lines: one each `every` seconds; None: none.
+def _bar(beside: str) -> Iterator[Report]:
+    """Show a bar on a terminal.
 
-    Yields a function of the units that are done, what is done of the total, and the total, as a number (None:
-    unknown) and in words. `beside_bar`: format of the units and their number a second.
+    Yields a function of the units that are done, what is done of the total, and the total (None: unknown).
+    `beside`: format of the units and their number a second.
     """
-    started = printed_at = time.monotonic()
-
-    def print_line(count: int, done: int, total: int | None, of: str) -> None:
-        nonlocal printed_at
-        now = time.monotonic()
-        if every is None or now - printed_at < every:
-            return
-        printed_at, seconds = now, now - started
-        line = f"{count:,} {unit}, {count / seconds:,.0f}/s"
-        if total:
-            left = seconds * (total - done) / max(done, 1)
-            line += f", {100 * done // total} % of {of}, about {_span(left)} left"
-        say(line)
-
-    def draw(count: int, done: int, total: int | None, _of: str) -> None:
-        rate = count / max(time.monotonic() - started, 1e-3)
-        bar.update(task, completed=done, total=total, description=beside_bar.format(count, rate))
-
     if not sys.stderr.isatty():
-        yield print_line
+        yield lambda _count, _done, _total: None
         return
     from rich.console import Console
     from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeRemainingColumn
 
+    started = time.monotonic()
+
+    def draw(count: int, done: int, total: int | None) -> None:
+        rate = count / max(time.monotonic() - started, 1e-3)
+        bar.update(task, completed=done, total=total, description=beside.format(count, rate))
+
     left = TimeRemainingColumn(elapsed_when_finished=True)
     shown = BarColumn(), TaskProgressColumn(), TextColumn("{task.description}", markup=False), left
     with Progress(*shown, console=Console(stderr=True), transient=True) as bar:
-        task = bar.add_task(unit, total=None)
+        task = bar.add_task("", total=None)
         yield draw
-
-
-def _span(seconds: float) -> str:
-    whole = int(seconds)
-    if whole < 60:
-        return f"{whole} s"
-    return f"{whole // 60} min" if whole < 3600 else f"{whole // 3600} h {whole % 3600 // 60} min"
 
 
 def as_steps(advance: Callable[[int], None]) -> Callable[[int, int], None]:

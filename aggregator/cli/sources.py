@@ -204,7 +204,6 @@ _HOW = {
     "declared": "declared by the page",
     "linked": "linked from the page",
     "usual": "at a usual address",
-    "index": "a news sitemap of the site",
 }
 
 

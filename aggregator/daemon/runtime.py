@@ -116,6 +116,7 @@ class Runtime:
         """Return the web server, not started."""
         from aggregator.store.read.read_marks import ReadMarks
         from aggregator.web.api.push import PushEndpoint
+        from aggregator.web.dependencies import Services
         from aggregator.web.editor import EditorService
         from aggregator.web.server import Server
 
@@ -137,11 +138,13 @@ class Runtime:
         return Server(
             StoryReader(database, all_tuning),
             publish_settings(self.config),
-            push_endpoint,
-            editor,
-            health,
-            ReadMarks(database, now),
-            SourceServices(self.config, database, FeedReader(self.config, self._client, self._executor)),
+            Services(
+                push_endpoint,
+                editor,
+                health,
+                ReadMarks(database, now),
+                SourceServices(self.config, database, FeedReader(self.config, self._client, self._executor)),
+            ),
         )
 
     def process(self) -> ProcessState:

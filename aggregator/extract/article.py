@@ -167,26 +167,25 @@ def clean_entry(
         draft = (
             _without_notice(draft) if without_text else _without_repeats(draft, repeats, text_tuning, lines)
         )
-    if draft is not None and draft.article.verdict == "ok":
-        return CleanedEntry(*_finish(entry, draft, seen, text_tuning), draft.hash_lines)
-    own = _from_entry(entry, seen, text_tuning)
-    if without_text and draft is None:
-        own = _without_notice(own)
-    elif own.article.text:
-        own = _without_repeats(own, repeats, text_tuning, lines)
-    if draft is not None and not _is_better(own.article, draft.article):
-        return CleanedEntry(
-            *_finish(entry, draft, seen, text_tuning), combine_lines(draft.hash_lines, own.hash_lines)
-        )
-    if draft is not None:
-        own = msgspec.structs.replace(
-            own,
-            article=_with_page_facts(own.article, draft.article),
-            facts=PageFacts(image=draft.facts.image, forbids=draft.facts.forbids),
-            image_base=draft.image_base,
-        )
-    line_hashes = own.hash_lines if draft is None else combine_lines(draft.hash_lines, own.hash_lines)
-    return CleanedEntry(*_finish(entry, own, seen, text_tuning), line_hashes)
+    chosen, line_hashes = draft, None if draft is None else draft.hash_lines
+    if draft is None or draft.article.verdict != "ok":
+        own = _from_entry(entry, seen, text_tuning)
+        if without_text and draft is None:
+            own = _without_notice(own)
+        elif own.article.text:
+            own = _without_repeats(own, repeats, text_tuning, lines)
+        line_hashes = combine_lines(line_hashes, own.hash_lines)
+        if draft is None:
+            chosen = own
+        elif _is_better(own.article, draft.article):
+            chosen = msgspec.structs.replace(
+                own,
+                article=_with_page_facts(own.article, draft.article),
+                facts=PageFacts(image=draft.facts.image, forbids=draft.facts.forbids),
+                image_base=draft.image_base,
+            )
+    assert chosen is not None
+    return CleanedEntry(*_finish(entry, chosen, seen, text_tuning), line_hashes)
 
 
 def text_of_entry(entry: Entry, seen: dt.datetime, tuning: Tuning) -> str:

@@ -82,7 +82,8 @@ def find_kind(
         _by_address(urls),
         _by_section(sections),
         (found for found in _by_section(categories, "category") if found.kind == "opinion"),
-        (found for found in _by_label(outlet or "", "outlet") if not _is_tribune(found)),
+        # "Tribune" is also the name of papers.
+        (one for one in _by_label(outlet or "", "outlet") if "tribun" not in _folded(one.evidence or "")),
         _by_byline(author or ""),
         _by_title(title),
         _by_audio(media, episode_audio_bytes),
@@ -123,11 +124,6 @@ def _by_label(title: str, where: str) -> Iterator[FoundKind]:
     kind = _kinds_by("label").get(_folded(match["label"])) if match else None
     if match is not None and kind is not None and (kind != "explainer" or match["mark"] in "|｜>"):
         yield FoundKind(kind, f"{where}: {match['mark'].strip()} {match['label']}")
-
-
-def _is_tribune(found: FoundKind) -> bool:
-    """Return whether the label is a word that is also the name of papers."""
-    return "tribun" in _folded(found.evidence or "")
 
 
 def _folded(words: str) -> str:

@@ -25,7 +25,7 @@ from aggregator.config.settings import (
     split_address,
 )
 from aggregator.config.source_access import Access, basic, mailbox_address, source_extras
-from aggregator.extract.language.unicode import clean, decode
+from aggregator.extract.language.unicode import clean
 from aggregator.extract.urls import address_key
 from aggregator.model.core import FrozenStruct, ParsedFeed, utc_now
 from aggregator.model.errors import (
@@ -51,7 +51,6 @@ from aggregator.sources.parse.feed_discovery import (
     FeedCandidate,
     PageJob,
     discover,
-    sitemaps_of_robots,
     usual_places,
 )
 from aggregator.sources.parse.opml import OpmlFeed, read_opml, web_address, write_opml
@@ -73,8 +72,8 @@ _FOLDER_INTERVAL_SECONDS = 10  # between two looks at a folder without an interv
 _SEARCH_SECONDS = 60.0  # after which no further address of a site is requested (chosen)
 _FOLDER_SEPARATOR = " / "  # between the names of nested folders, as stored and typed
 _SPREAD_LEAST_SECONDS = 30.0
-# Addresses of a site requested to find its feed: all usual places, then what robots.txt names; at one second
-# each (chosen).
+# Addresses of a site requested to find its feed: what it links to, then all usual places; at one second each
+# (chosen).
 DISCOVERY_TRIES = 20
 _FIRST_POLLS_A_SECOND = 5.0  # of many feeds imported at once (chosen)
 _MAILBOX = re.compile(r"imaps?://", re.IGNORECASE)
@@ -255,7 +254,7 @@ class ResolvedFeed(FrozenStruct, frozen=True, kw_only=True):
     address: str
     final: str  # the address after redirects
     feed: ParsedFeed
-    origin: Literal["typed", "declared", "linked", "usual", "index"] = "typed"
+    origin: Literal["typed", "declared", "linked", "usual"] = "typed"
     others: tuple[FeedCandidate, ...] = ()  # other feeds that the page declares
 
 
@@ -372,16 +371,13 @@ class _FeedSearch:
         self._linked_from = page.url_final
         parsed = self._reader.feed_in(page)
         typed = ResolvedFeed(address=page.permanent_url or page.url, final=page.url_final, feed=parsed)
-        if parsed.format and not parsed.sitemaps:
+        if parsed.format:
             return typed
         discovered = self._reader.links_in(page)
-        if parsed.sitemaps:  # one of news is better than the newest of all pages
-            return self._among(discovered.links) or typed
         found = (
             self._among(discovered.links)
             or self._among(self._of_front_page(page.url_final))
             or self._among(usual_places(page.url_final))
-            or self._among_sitemaps(page.url_final)
             or self._empty
         )
         if found is None:
@@ -396,7 +392,7 @@ class _FeedSearch:
             except FetchError as error:
                 if number == len(addresses) or error.status is not None:
                     message = f"{address} could not be read: {error}"
-                    if error.cause == "bot wall" or error.status in (401, 403):
+                    if error.status in (401, 403):
                         message += "; the site blocks programs: give the address of the feed itself"
                     raise ReadError(message) from error
         raise AssertionError("there is an address")
@@ -440,17 +436,6 @@ class _FeedSearch:
         front = web_address(urljoin(page_url, "/"))
         page = self._fetched(front) if front and front != page_url else None
         return self._reader.links_in(page).links if page else ()
-
-    def _among_sitemaps(self, page_url: str) -> ResolvedFeed | None:
-        robots = self._fetched(urljoin(page_url, "/robots.txt"))
-        places = sitemaps_of_robots(decode(robots.body, robots.charset)) if robots else []
-        for place in places:
-            page = self._fetched(place)
-            candidates = self._reader.links_in(page).links if page else ()
-            found = self._among(candidates or [FeedCandidate(url=place, kind="sitemap", origin="index")])
-            if found is not None:
-                return found
-        return None
 
     def _not_found(self, url: str, problem: str | None) -> str:
         tried = ", ".join(list(self._tried)[:4]) or "nothing else"

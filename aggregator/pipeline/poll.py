@@ -458,7 +458,7 @@ def _log_changes(before: Source, outcome: PollOutcome, target: str | None = None
 
 def verdict_of(error: FetchError) -> Verdict | None:
     """Return the verdict on a page that could not be fetched; None if no site answered."""
-    if error.cause == "bot wall" or error.status in _BLOCKED:
+    if error.status in _BLOCKED:
         return "block"
     if error.cause == "too_large":
         return "too_long"

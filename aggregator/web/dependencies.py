@@ -5,7 +5,7 @@ import hashlib
 import re
 from collections.abc import Callable
 from functools import partial
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, NamedTuple
 
 import msgspec
 from anyio import CapacityLimiter, to_thread
@@ -18,19 +18,41 @@ from aggregator import __version__
 from aggregator.model.core import MergedStory, StoryView
 from aggregator.model.read_model import ArticleDetail, MachineSummary, StoryRedirect
 from aggregator.pipeline.manage_sources import SourceServices
+from aggregator.store.read.read_marks import ReadMarks
 from aggregator.store.read.reader import StoryReader
 from aggregator.web.editor import EditorService
 from aggregator.web.excerpts import Access, for_reader, for_reader_with_summary
 from aggregator.web.filters import ParsedFilter, parse_page
 from aggregator.web.jinja import environment
+from aggregator.web.metrics import HealthMonitor
 from aggregator.web.responses import too_many
 from aggregator.web.security.middleware import is_owner
 from aggregator.web.settings import PublishSettings
+
+if TYPE_CHECKING:
+    from aggregator.web.api.push import PushEndpoint
 
 _CHANGING_AT_ONCE = 2
 _SEARCHING_AT_ONCE = 4  # a search for a feed may last a minute, and other requests need the threads
 Clock = Callable[[], dt.datetime]
 ID = re.compile(r"[0-9A-Za-z_-]{1,40}", re.ASCII)  # of a story or an article
+
+
+class Services(NamedTuple):
+    """What a server has beside stories; without one there are no routes of it.
+
+    Without `push` no token is valid; without `watch`, the health of the daemon, `/healthz` is the only health
+    check; `marks` are for the Google Reader API.
+    """
+
+    push: "PushEndpoint | None" = None
+    editor: EditorService | None = None
+    watch: HealthMonitor | None = None
+    marks: ReadMarks | None = None
+    sources: SourceServices | None = None
+
+
+NO_SERVICES = Services()
 
 
 class Site:
@@ -41,15 +63,12 @@ class Site:
         reader: StoryReader,
         settings: PublishSettings,
         clock: Clock,
-        editor: EditorService | None = None,
-        *,
-        sources: SourceServices | None = None,
-        has_status: bool = False,
+        services: Services,
     ) -> None:
-        self.has_status = has_status  # whether there is a page about the daemon
+        self.has_status = services.watch is not None  # whether there is a page about the daemon
         self.reader = reader
-        self.editor = editor
-        self.sources = sources
+        self.editor = services.editor
+        self.sources = services.sources
         self.changing = CapacityLimiter(_CHANGING_AT_ONCE)  # threads that change sources
         self.searching = CapacityLimiter(_SEARCHING_AT_ONCE)  # that find a feed, which may last a minute
         self.settings = settings

@@ -25,17 +25,12 @@ from aggregator import __version__
 from aggregator.config.hosts import is_loopback, loopback_owner_notice
 from aggregator.model.core import utc_now
 from aggregator.model.errors import AggregatorError, ConfigError, UsageError
-from aggregator.pipeline.manage_sources import SourceServices
-from aggregator.store.read.read_marks import ReadMarks
 from aggregator.store.read.reader import StoryReader
 from aggregator.web import health, reader_api
 from aggregator.web.api import edit_sources, openapi, push
 from aggregator.web.api import routes as api
-from aggregator.web.api.push import PushEndpoint
-from aggregator.web.dependencies import Clock, Site
-from aggregator.web.editor import EditorService
+from aggregator.web.dependencies import NO_SERVICES, Clock, Services, Site
 from aggregator.web.feeds import routes as feeds
-from aggregator.web.metrics import HealthMonitor
 from aggregator.web.pages import forms, pages
 from aggregator.web.responses import RETRY_AFTER_SECONDS, RefusedError, problem
 from aggregator.web.security import connection_limits
@@ -58,19 +53,9 @@ def create_app(
     reader: StoryReader,
     settings: PublishSettings,
     clock: Clock = utc_now,
-    push_endpoint: push.PushEndpoint | None = None,
-    editor: EditorService | None = None,
-    *,
-    sources: SourceServices | None = None,
-    watch: HealthMonitor | None = None,
-    marks: ReadMarks | None = None,
+    services: Services = NO_SERVICES,
 ) -> FastAPI:
-    """Return the application. `clock` is the current time for relative filters ("24h").
-
-    Without `push_endpoint` there is no push and no token is valid; without `editor` there are no corrections
-    and explanations; without `sources`, none can be changed; without `watch`, the health of the daemon,
-    `/healthz` is the only health check; without `marks` there is no Google Reader API.
-    """
+    """Return the application. `clock` is the current time for relative filters ("24h")."""
     app = openapi.DescribedApp(
         **openapi.ABOUT,
         version=__version__,
@@ -80,25 +65,22 @@ def create_app(
         redirect_slashes=False,
         telemetry=NO_TELEMETRY,
     )
-    site = app.state.site = Site(
-        reader, settings, clock, editor, sources=sources, has_status=watch is not None
-    )
-    app.state.probes = health.Probes(site, watch)
-    routers = [api.router, health.router]
-    if push_endpoint is not None:
-        app.state.pushes = push_endpoint
-        routers.append(push.router)
-    if editor is not None:
-        routers.append(api.editing)
-    if sources is not None:
-        routers.append(edit_sources.router)
-    if watch is not None:
-        routers.append(health.watched)
-    for router in routers:
-        app.router.routes.extend(router.routes)  # `include_router` would add a step to every request
+    site = app.state.site = Site(reader, settings, clock, services)
+    app.state.probes = health.Probes(site, services.watch)
+    app.state.pushes = services.push
+    for router, service in (
+        (api.router, reader),
+        (health.router, reader),
+        (push.router, services.push),
+        (api.editing, services.editor),
+        (edit_sources.router, services.sources),
+        (health.watched, services.watch),
+    ):
+        if service is not None:
+            app.router.routes.extend(router.routes)  # `include_router` would add a step to every request
     app.router.routes.extend([*pages.routes(site), *forms.routes(site), *feeds.routes(site)])
-    if marks is not None:
-        app.router.routes.extend(reader_api.routes(site, marks))
+    if services.marks is not None:
+        app.router.routes.extend(reader_api.routes(site, services.marks))
     app.mount("/static", StaticFiles(packages=[("aggregator.web", "static")]), name="static")
     app.add_middleware(GZipMiddleware, minimum_size=COMPRESSED_FROM_BYTES, compresslevel=5)
     errors = _Errors(pages.Pages(site))
@@ -108,7 +90,7 @@ def create_app(
 
     for kind in (HTTPException, AggregatorError):
         app.add_exception_handler(kind, answer)
-    app.add_middleware(RequestGuard, settings=settings, error_response=errors.answer, tokens=push_endpoint)
+    app.add_middleware(RequestGuard, settings=settings, error_response=errors.answer, tokens=services.push)
     return app
 
 
@@ -165,31 +147,18 @@ class Server:
     of trusted proxies only.
     """
 
-    def __init__(  # noqa: PLR0917 - what `create_app` needs
+    def __init__(
         self,
         reader: StoryReader,
         settings: PublishSettings,
-        push_endpoint: PushEndpoint | None = None,
-        editor: EditorService | None = None,
-        watch: HealthMonitor | None = None,
-        marks: ReadMarks | None = None,
-        sources: SourceServices | None = None,
+        services: Services = NO_SERVICES,
         *,
         new_loop: NewLoop = asyncio.new_event_loop,
     ) -> None:
         """`new_loop` returns an event loop, whose time is that of all deadlines."""
         self.settings = settings  # with the bound port after `start`
-        self.push_endpoint = push_endpoint
-        self.editor = editor
-        self._create = partial(
-            create_app,
-            reader,
-            push_endpoint=push_endpoint,
-            editor=editor,
-            sources=sources,
-            watch=watch,
-            marks=marks,
-        )
+        self.services = services
+        self._create = partial(create_app, reader, services=services)
         self._new_loop = new_loop
         self._serving: tuple[uvicorn.Server, threading.Thread, socket.socket] | None = None
 
@@ -227,7 +196,7 @@ class Server:
 
     def refuse_open_address(self) -> None:
         """Raise ConfigError if other machines can reach the address and no token has the scope read."""
-        host, tokens = self.settings.host, self.push_endpoint
+        host, tokens = self.settings.host, self.services.push
         if is_loopback(host) or (tokens is not None and tokens.any_may_read()):
             return
         raise ConfigError(

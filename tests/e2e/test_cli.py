@@ -4,7 +4,6 @@ Whatever is wrong with the input, there is one clear line about it and never a s
 """
 
 import csv
-import datetime as dt
 import io
 import json
 import os
@@ -17,9 +16,6 @@ from typing import Any
 import pytest
 from sqlalchemy import text as sql
 
-from aggregator.cli.context import Settings
-from aggregator.model.errors import UsageError
-from aggregator.store.intake import rejected as rejected_items
 from tests.support.articles import FLOOD, STRIKE
 from tests.support.loopback import LoopbackServer, Ranged, Response, free_port
 from tests.support.rows import executed
@@ -164,33 +160,6 @@ def test_a_database_of_a_newer_program_ends_with_4(terminal: Terminal) -> None:
 
 
 # --- first run ---------------------------------------------------------------------------------------------
-
-
-@pytest.mark.parametrize(
-    "typed",
-    ["sources add http://127.0.0.1:1/", "sources pause nobody", "ingest nosuchfile", "webhooks test no"],
-)
-def test_a_command_that_fails_leaves_no_empty_database(terminal: Terminal, typed: str) -> None:
-    assert terminal.type(*typed.split()).code in (1, 2)
-    assert [one.name for one in terminal.folder.iterdir()] == ["config.yaml"]
-
-
-def store_and_fail(settings: Settings) -> None:
-    note: dict[str, Any] = {"source": "a", "item": "b", "reason": "c", "at": dt.datetime.now(dt.UTC)}
-    with settings.writing() as (_, database):
-        with database.write() as connection:
-            rejected_items.note(connection, verdict="unreadable", **note)
-        raise UsageError("something else is wrong")
-
-
-def test_a_command_that_fails_keeps_what_it_or_another_one_stored(terminal: Terminal) -> None:
-    with pytest.raises(UsageError):
-        store_and_fail(Settings(config=str(terminal.folder / "config.yaml"), database=terminal.database))
-    assert (terminal.folder / "aggregator.db").exists(), "it has content"
-    other = ["--database", "other.db"]
-    assert terminal.type("db", "upgrade", *other).code == 0
-    assert terminal.type("ingest", "nosuchfile", *other).code == 2
-    assert (terminal.folder / "other.db").exists(), "it was there before"
 
 
 @pytest.mark.parametrize(

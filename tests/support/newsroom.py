@@ -18,6 +18,7 @@ from aggregator.store.read.reader import StoryReader
 from aggregator.store.stories import api_tokens
 from aggregator.store.stories.api_tokens import Scope
 from aggregator.web.api.push import PushEndpoint
+from aggregator.web.dependencies import Services
 from aggregator.web.editor import EditorService
 from aggregator.web.server import Server
 from aggregator.web.settings import PublishSettings
@@ -49,10 +50,7 @@ class Newsroom(Closing):
         self.server = Server(
             self.reading,
             PublishSettings(**({"port": 0, "excerpt_words": 40} | chosen)),
-            letterbox,
-            rig,
-            marks=ReadMarks(database, self.clock),
-            sources=self.services,
+            Services(letterbox, rig, marks=ReadMarks(database, self.clock), sources=self.services),
         )
         self.client = httpx.Client(base_url=self.server.start(), trust_env=False, timeout=30)
         self._thread = threading.Thread(target=self._write, daemon=True)

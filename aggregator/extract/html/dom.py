@@ -6,7 +6,7 @@ elements, size. So the limits are applied before any parser runs; in addition th
 
 import json
 import re
-from collections.abc import Collection, Iterator
+from collections.abc import Iterator
 from typing import Any
 
 import msgspec
@@ -75,12 +75,11 @@ def tree_of(html: str) -> Any:
         return None
 
 
-def json_ld(root: Any, max_chars: int, name: str = "") -> Iterator[dict[str, Any]]:
-    """Yield the nodes of the page's JSON-LD; with `name` those of all scripts that contain it."""
+def json_ld(root: Any, max_chars: int) -> Iterator[dict[str, Any]]:
+    """Yield the nodes of the page's JSON-LD."""
     for element in root.iter("script"):
         raw = (element.text or "").strip().removeprefix("<!--").removesuffix("-->").strip(" ;")
-        is_wanted = name in raw if name else "ld+json" in (element.get("type") or "").lower()
-        if is_wanted and len(raw) <= max_chars:
+        if "ld+json" in (element.get("type") or "").lower() and len(raw) <= max_chars:
             try:
                 yield from _json_nodes(json.loads(raw, strict=False))
             except (ValueError, RecursionError):
@@ -148,10 +147,11 @@ def html_to_text(fragment: str) -> str:
     if "<" not in fragment and not _ENTITIES.search(fragment):
         return "\n".join(line for line in (" ".join(raw.split()) for raw in fragment.split("\n")) if line)
     limits = bound_html(fragment, max_chars=_FRAGMENT_CHARS)
-    return "\n".join(_paragraphs(limits.html))
+    return "\n".join(clean(line) for text in _paragraphs(limits.html) if (line := " ".join(text.split())))
 
 
 def _paragraphs(html: str) -> Iterator[str]:
+    """Yield the texts between the ends of blocks, in document order; not recursive, for any depth."""
     import lxml.etree
     import lxml.html
 
@@ -159,29 +159,14 @@ def _paragraphs(html: str) -> Iterator[str]:
         root = lxml.html.fragment_fromstring(html, create_parent="div")
     except (lxml.etree.LxmlError, ValueError, AssertionError):
         return
-    for text in paragraphs_of(root, _DROPPED, _BLOCKS):
-        paragraph = " ".join(text.split())
-        if paragraph:
-            yield clean(paragraph)
-
-
-def paragraphs_of(
-    root: Any, dropped: Collection[str], blocks: Collection[str], without: Collection[Any] = ()
-) -> Iterator[str]:
-    """Yield the texts between the ends of `blocks`, in document order; not recursive, for any depth.
-
-    Left out are elements with a tag in `dropped`, and the elements `without`.
-    """
-    import lxml.etree
-
     pieces: list[str] = []
     skipping: Any = None
     for event, element in lxml.etree.iterwalk(root, events=("start", "end", "comment", "pi")):
         tag = element.tag if isinstance(element.tag, str) else None
         is_start = event == "start" and tag is not None
-        if is_start and skipping is None and (tag in dropped or element in without):
+        if is_start and skipping is None and tag in _DROPPED:
             skipping = element
-        if skipping is None and tag in blocks:
+        if skipping is None and tag in _BLOCKS:
             yield "".join(pieces)
             pieces.clear()
         if is_start:

@@ -1,15 +1,11 @@
 """Extraction from a web page: the article's text and the page's metadata.
 
 Boxes that are not part of the article are removed first (boxes.py); then trafilatura extracts the text. The
-result is completed and cleaned: text after the article's box and lines that are links are
-removed.
+result is completed and cleaned: lines that are links are removed.
 
 All parsing happens within the limits of `dom.bound_html`. trafilatura works on a copy of the tree. Its
 option `deduplicate` stays off: it keeps state between documents and would empty the fourth copy of an
 agency's text.
-
-The article's box is the smallest element with nearly all extracted words. Text after it, in an element of
-another structure, is about the outlet, the author or other articles.
 
 A body may be split into several elements by an embed or an advertisement, and extraction finds the one best
 element. The elements of one article have the same structure: the same tags and classes on three levels. If
@@ -19,7 +15,7 @@ paragraphs are added at their position.
 
 import datetime as dt
 import logging
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from functools import cache
 from itertools import islice
 from typing import Any
@@ -34,76 +30,6 @@ from aggregator.extract.limits import ExtractTuning
 from aggregator.text.lines import count_words, ends_sentence, letters_of
 
 _MAX_METADATA_CHARS = 1024  # characters of one <meta> value; the rest is cut (limit)
-
-_TAGS = ("p", "li", "h2", "h3", "h4", "div", "blockquote", "td", "span", "section", "dd", "dt", "pre")
-_CONTAINERS = frozenset({"div", "section", "td", "blockquote", "li", "dd"})
-
-
-class _TextPlace(msgspec.Struct, frozen=True):
-    number: int  # in document order
-    element: Any
-    above: tuple[Any, ...]  # from the element's box to the root
-
-
-def without_what_follows(root: Any, text: str, tuning: ExtractTuning) -> str:
-    """Return `text` (one paragraph per line) without the lines after the article's box in `root`."""
-    lines = text.split("\n")
-    words_by_key: dict[str, int] = {}
-    for line in lines:
-        words_by_key[line_key(line)] = words_by_key.get(line_key(line), 0) + count_words(line)
-    words_by_key.pop("", None)
-    places = _places(root, words_by_key)
-    box = _box_of(words_by_key, places, tuning.most_share)
-    if box is None:
-        return text
-    inside = [place for positions in places.values() for place in positions if box in place.above]
-    last = max(place.number for place in inside)
-    builds = {build_of(place.element) for place in inside}
-    behind = {
-        key
-        for key, positions in places.items()
-        if all(
-            place.number > last and box not in place.above and build_of(place.element) not in builds
-            for place in positions
-        )
-    }
-    return "\n".join(line for line in lines if line_key(line) not in behind)
-
-
-def _places(root: Any, keys: Collection[str]) -> dict[str, list[_TextPlace]]:
-    places: dict[str, list[_TextPlace]] = {}
-    for number, element in enumerate(root.iter(*_TAGS)):
-        if element.tag in _CONTAINERS and not (element.text or "").strip():
-            continue  # its first child is visited separately
-        key = _opening_key(element)
-        if key in keys:
-            places.setdefault(key, []).append(_TextPlace(number, element, tuple(element.iterancestors())))
-    return places
-
-
-def _opening_key(element: Any) -> str:
-    """Return the key of the element's text, without reading more of it than needed."""
-    letters = ""
-    for piece in element.itertext():
-        letters += letters_of(piece[: 4 * KEY_CHARS])
-        if len(letters) >= KEY_CHARS:
-            break
-    return letters[:KEY_CHARS]
-
-
-def _box_of(lengths: Mapping[str, int], places: Mapping[str, list[_TextPlace]], share: float) -> Any:
-    """Return the deepest element with `share` of the words found on the page; None if none were found."""
-    words: dict[Any, int] = {}
-    depth: dict[Any, int] = {}
-    for key, positions in places.items():
-        above = {box: len(place.above) - n for place in positions for n, box in enumerate(place.above)}
-        for box, level in above.items():
-            words[box] = words.get(box, 0) + lengths[key]
-            depth[box] = level
-    total = sum(lengths[key] for key in places)
-    enough = [box for box, count in words.items() if count >= share * total]
-    return max(enough, key=depth.__getitem__, default=None)
-
 
 _HEAD_LINES = 6  # lines at the top in which a repeated headline is removed
 
@@ -176,8 +102,8 @@ def read_page(
     headlines = (facts.title, *facts.headings)
     without_layout_tables(root)
     without_boxes(root, headlines, tuning)
-    found = without_what_follows(root, complete_body(root, extract_text(root, url), tuning), tuning)
-    text, link_share = remove_link_lines(root, without_headline(found, headlines), tuning)
+    found = without_headline(complete_body(root, extract_text(root, url), tuning), headlines)
+    text, link_share = remove_link_lines(root, found, tuning)
     return Page(facts=facts, text=text, truncated=page.truncated, link_share=link_share)
 
 

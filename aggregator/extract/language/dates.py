@@ -147,32 +147,29 @@ def published_from_text(
     `timezone_assumed` set). Of several dates one labelled "published" is preferred, and one labelled
     "updated" is used last. `day_first`: the order of 3/4/2024; None: such dates are ignored.
     """
-    texts = [plain_digits(line) for line in lines if len(line) <= _LINE_CHARS]
-    dates = sorted(_stated_dates(texts, title, day_first), key=lambda one: one.rank)
+    dates = sorted(_stated_dates(lines, title, day_first), key=lambda one: one.rank)
     found = (one.published(zone, seen) for one in dates)
     return next((published for published in found if published is not None), None)
 
 
 def is_date_line(line: str) -> bool:
     """Return whether the line states the date of publication."""
-    return _may_hold_date(line) and any(
-        _stands_apart(text, match, _rank(text, match))
-        for text in (plain_digits(line),)
-        for match in _date_matches(text)
-    )
+    return next(_dates_apart(line), None) is not None
 
 
 def is_labelled_date(line: str) -> bool:
     """Return whether the line has a date labelled as that of publication or change."""
-    if not _may_hold_date(line):
-        return False
-    text = plain_digits(line)
-    ranks = ((match, _rank(text, match)) for match in _date_matches(text))
-    return any(rank in (_PUBLISHED, _UPDATED) and _stands_apart(text, match, rank) for match, rank in ranks)
+    return any(rank in (_PUBLISHED, _UPDATED) for _, _, rank in _dates_apart(line))
 
 
-def _may_hold_date(line: str) -> bool:
-    return len(line) <= _LINE_CHARS and _DIGIT.search(line) is not None
+def _dates_apart(line: str) -> Iterator[tuple[str, re.Match[str], int]]:
+    """Yield the line in plain digits, and each date in it that stands apart with its meaning."""
+    if len(line) <= _LINE_CHARS and _DIGIT.search(line) is not None:
+        text = plain_digits(line)
+        for match in _date_matches(text):
+            rank = _rank(text, match)
+            if _stands_apart(text, match, rank):
+                yield text, match, rank
 
 
 def parse_declared(text: str, zone: str | None, seen: dt.datetime | None = None) -> Published | None:
@@ -281,11 +278,10 @@ def _stated_dates(lines: Sequence[str], title: str, order: bool | None) -> Itera
     for line in lines:
         if title and same_line(line, title):
             continue
-        for match in _date_matches(line):
-            rank = _rank(line, match)
+        for text, match, rank in _dates_apart(line):
             day = _day_of(match, day_first=order)
-            if day is not None and rank != _OTHER and _stands_apart(line, match, rank):
-                clock, offset = _clock_beside(line, match, day)
+            if day is not None and rank != _OTHER:
+                clock, offset = _clock_beside(text, match, day)
                 yield _StatedDate(rank=rank, day=day, clock=clock, offset=offset)
 
 

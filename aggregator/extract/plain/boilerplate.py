@@ -11,7 +11,7 @@ from importlib.resources import files
 
 import msgspec
 
-from aggregator.extract.phrases import Words, label_of, phrases, single_words, without_numbers, words
+from aggregator.extract.phrases import Words, label_of, phrases, without_numbers, words
 from aggregator.extract.wire.wire import is_agency_name
 from aggregator.text.lines import count_words, ends_sentence, is_prose
 
@@ -110,11 +110,6 @@ def heads_related_links(line: str) -> bool:
             line_words[place:] in phrases("links_heading").whole for place in range(len(line_words) - 1)
         )
     return not plain.endswith((".", "!")) and phrases("links_heading").has(line_words)
-
-
-def opens_box(line: str) -> bool:
-    """Return whether `line` begins a box with a form to subscribe or links to follow the outlet."""
-    return count_words(line) <= _SHORT_WORDS and not single_words("channels").isdisjoint(words(line))
 
 
 def ends_article(line: str) -> bool:

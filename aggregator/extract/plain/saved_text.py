@@ -84,17 +84,11 @@ def read_saved_text(
 
 def _lines(text: str) -> list[str]:
     blocks = [
-        [line if _is_spaced(line) else " ".join(line.split()) for line in block.split("\n")]
-        for block in re.split(r"\n[^\S\n]*\n", text)
+        [" ".join(line.split()) for line in block.split("\n")] for block in re.split(r"\n[^\S\n]*\n", text)
     ]
     if _is_hard_wrapped(blocks):
         return [" ".join(line for line in block if line) for block in blocks if any(block)]
     return [line for block in blocks for line in block if line]
-
-
-def _is_spaced(line: str) -> bool:
-    """Return whether words are separated by one space already: no other space is printable."""
-    return line.isprintable() and "  " not in line and line[:1] != " " and line[-1:] != " "
 
 
 def _is_hard_wrapped(blocks: list[list[str]]) -> bool:
@@ -195,8 +189,6 @@ def _opening(body: Sequence[str], tuning: ExtractTuning) -> str:
 
 # --- body and end ------------------------------------------------------------------------------------------
 
-_BOX_LINES = 4  # lines after a call to subscribe that belong to it
-
 
 def _without_boilerplate(lines: Sequence[str], *, head_lines: int) -> list[str]:
     # The body of a live blog has no more clock times than the whole text: nothing else is searched for them.
@@ -220,19 +212,16 @@ def _without_boilerplate(lines: Sequence[str], *, head_lines: int) -> list[str]:
 
 
 def _mark_blocks(lines: Sequence[str], is_removed: list[bool]) -> None:
-    """Mark the links after their heading, up to the next prose, and the lines of a box to subscribe."""
-    reach = 0
+    """Mark the links after their heading, up to the next prose."""
+    is_below_heading = False
     for number, line in enumerate(lines):
         if boilerplate.heads_related_links(line):
-            reach, is_removed[number] = len(lines), True
-        elif is_removed[number] and boilerplate.opens_box(line):
-            reach = max(reach, number + _BOX_LINES)
-        elif not reach:
-            continue
-        elif _is_text(line) and not is_removed[number]:
-            reach = 0
-        elif number <= reach and (not ends_sentence(line) or line.endswith("?") or dates.is_date_line(line)):
-            is_removed[number] = True
+            is_below_heading = is_removed[number] = True
+        elif is_below_heading and _is_text(line) and not is_removed[number]:
+            is_below_heading = False
+        elif is_below_heading:
+            is_link = not ends_sentence(line) or line.endswith("?") or dates.is_date_line(line)
+            is_removed[number] = is_removed[number] or is_link
 
 
 def _is_text(line: str) -> bool:
@@ -259,7 +248,7 @@ def _mark_tail(lines: Sequence[str], is_removed: list[bool]) -> None:
     if last < 0:
         return
     below = range(last + 1, len(lines))
-    first = next((n for n in below if is_removed[n] or _is_below_text(lines[n])), len(lines))
+    first = next((n for n in below if is_removed[n]), len(lines))
     if last + 1 < first < len(lines) and not _is_list(lines[last:first]):
         first = last + 1
     for number in range(first, len(lines)):
@@ -274,11 +263,6 @@ def _is_list(lines: Sequence[str]) -> bool:
 
 
 _VERSES = 4  # this many short lines in a row are not headings
-
-
-def _is_below_text(line: str) -> bool:
-    """Return whether `line` is boilerplate or a signature if no sentence follows."""
-    return boilerplate.is_weak(line) or stated_byline(line) is not None or is_agency_name(line)
 
 
 def _without_end(lines: Sequence[str]) -> Sequence[str]:

@@ -144,15 +144,13 @@ def _bracketed(head: str) -> tuple[NamedAgencies, str] | None:
     ):
         listed = agencies_named(inside["named"])
         return (listed, match.group()[: match.end("named") + 1]) if listed else None
-    opens = after["dash"] is not None or _opens_sentence(match["after"].lstrip())
+    rest = match["after"].lstrip()
+    opens_sentence = rest[:1].isupper() or rest.startswith(tuple("\"“„«¿¡'‘")) or _CASELESS.match(rest)
+    opens = after["dash"] is not None or opens_sentence
     listed = agencies_named(named, doubtful=bool(place))
     if listed is None or not listed.agencies or not opens or not _is_place(place, listed):
         return None
     return listed, match.group()[: match.end("named") + 1]
-
-
-def _opens_sentence(rest: str) -> bool:
-    return bool(rest) and (rest[0].isupper() or rest[0] in "\"“„«¿¡'‘" or _CASELESS.match(rest) is not None)
 
 
 def _is_place(place: str, named: NamedAgencies) -> bool:

@@ -136,7 +136,7 @@ class FolderWatcher:
             parse_mail=partial(parse_mail, self._executor, tuning=self._source_tuning),
         )
         found = read_file(folder / path, identify_below(folder, path), reading)
-        items = (entries_of(item, looked.now, self._executor, self._all_tuning) for item in found if item)
+        items = (entries_of(item, looked.now, self._executor, self._all_tuning) for item in found)
         for one in chain.from_iterable(items):
             if isinstance(one, InputProblem):
                 looked.refuse(one)

@@ -4,8 +4,6 @@ httpx supplies the types of URLs, requests and responses. Its own behaviour is n
 control: redirects (each hop is checked here), cookies, proxies from the environment, decoding (its decoders
 may return a gigabyte at once) and timeouts (they apply to one read, so a slow server could go on without
 end).
-
-Also detects bot walls: pages that are returned instead of the site's own.
 """
 
 import ssl
@@ -14,7 +12,7 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import closing, contextmanager, suppress
 from datetime import UTC, datetime
 from functools import lru_cache
-from typing import Literal, NoReturn
+from typing import Literal
 
 import httpcore
 import httpx
@@ -47,7 +45,7 @@ from aggregator.sources.fetch.ssrf_guard import (
 )
 from aggregator.sources.fetch.transport import (
     GuardedTransport,
-    as_our_error,
+    fetch_error,
     meaning,
     name_of,
     parsed,
@@ -60,41 +58,6 @@ from aggregator.sources.limits import net_tuning
 
 MAX_REDIRECTS = 5
 _DECODED_CAP_BYTES = 10 * 2**20  # bytes after decompression: 10 MiB (limit)
-_ERROR_PAGE_BYTES = 64 * 2**10  # read of an error page, to tell a bot wall from a plain refusal
-
-_REFUSED_STATUSES = frozenset({401, 403, 405, 406, 429, 503})
-# Names of the scripts and images of bot walls; visible text could also be in an article.
-_WALL_SIGNATURES = (
-    (b"/cdn-cgi/challenge-platform/", "Cloudflare"),
-    (b"cf-error-details", "Cloudflare"),
-    (b"captcha-delivery.com", "DataDome"),
-    (b"_Incapsula_Resource", "Imperva"),
-    (b"px-captcha", "HUMAN"),
-    (b"errors.edgesuite.net", "Akamai"),
-    (b"awswaf.com", "AWS WAF"),
-    (b"g-recaptcha", "a captcha"),
-    (b"hcaptcha.com", "a captcha"),
-)
-_SMALL_PAGE_BYTES = 4096
-
-
-def detect_bot_wall(status: int, headers: Mapping[str, str], body: bytes) -> str | None:
-    """Return the message for `sources list` if a response is a bot wall, else None.
-
-    With a successful status a page counts only if a header declares the wall, or if the page has hardly more
-    than the wall's script: many sites have these scripts in ordinary pages.
-    """
-    if headers.get("cf-mitigated", "").lower() == "challenge":
-        return "Cloudflare asks for a browser"
-    if headers.get("x-amzn-waf-action", "").lower() in ("challenge", "captcha"):
-        return "AWS WAF asks for a browser"
-    if status in _REFUSED_STATUSES or (len(body) < _SMALL_PAGE_BYTES and b"_Incapsula_Resource" in body):
-        for signature, name in _WALL_SIGNATURES:
-            if signature in body:
-                return f"{name} asks for a browser"
-    return None
-
-
 __all__ = ["Client", "ClientSettings", "FetchResult", "Kind", "user_agent"]
 
 Kind = Literal["feed", "page", "robots"]
@@ -177,7 +140,7 @@ class Client:
         one.
 
         Raise FetchError; its `cause` is one of: address, dns, connect, tls, timeout, too_large, encoding,
-        redirect, refused, protocol, bot wall, stopped, asked to wait, or "http" with the status ("http 404").
+        redirect, refused, protocol, stopped, asked to wait, or "http" with the status ("http 404").
         Raise TooManyFilesError if this process cannot open a connection, which is not a fault of the server.
         """
         with self._metrics_registry.timer(FETCH_SECONDS, accept):
@@ -194,9 +157,8 @@ class Client:
                 headers = self._headers(accept, etag, last_modified)
                 found = self._follow(first, headers, budget, own, is_page=accept != "feed")
             except Exception as error:  # libraries may raise anything because of a server's data
-                failed = as_our_error(error, url)
-                if isinstance(failed, FetchError):
-                    self._metrics_registry.count(FETCHES, accept, failed.cause)
+                failed = fetch_error(error, url)
+                self._metrics_registry.count(FETCHES, accept, failed.cause)
                 if failed is error:
                     raise
                 raise failed from error
@@ -345,32 +307,15 @@ class Client:
         return target.copy_with(fragment=None)
 
     def _read(self, response: httpx.Response, sent: dict[str, str], budget: RequestBudget) -> bytes:
-        """Return the body; b"" if it is not modified. Raise FetchError for a refusal and a bot wall."""
+        """Return the body; b"" if it is not modified. Raise FetchError for a refusal."""
         status = response.status_code
-        is_not_modified = status == _NOT_MODIFIED
-        is_conditional = "If-None-Match" in sent or "If-Modified-Since" in sent
-        if not response.is_success and not (is_not_modified and is_conditional):
-            self._refuse(response, budget)
-        body = b"" if is_not_modified else self._body(response, budget, _DECODED_CAP_BYTES)
-        if (bot_wall := detect_bot_wall(status, response.headers, body)) is not None:
-            raise FetchError("bot wall", bot_wall, status=status)
-        return body
-
-    def _body(self, response: httpx.Response, budget: RequestBudget, cap_bytes: int) -> bytes:
+        if status == _NOT_MODIFIED and ("If-None-Match" in sent or "If-Modified-Since" in sent):
+            return b""
+        if not response.is_success:
+            wait = self._retry_after(response) if status in _ASKED_TO_WAIT else None
+            raise FetchError(f"http {status}", meaning(status), status=status, retry_after_seconds=wait)
         parts = (part for part in response.iter_raw() if budget.left())  # which raises at the deadline
-        return decompress_body(parts, response.headers.get("content-encoding", ""), cap_bytes)
-
-    def _refuse(self, response: httpx.Response, budget: RequestBudget) -> NoReturn:
-        """Raise the error for a status other than success, with the wait that the server requests."""
-        status = response.status_code
-        try:
-            page = self._body(response, budget, _ERROR_PAGE_BYTES)
-        except (FetchError, httpcore.NetworkError, httpcore.ProtocolError, httpcore.TimeoutException):
-            page = b""  # the status suffices
-        wait = self._retry_after(response) if status in _ASKED_TO_WAIT else None
-        bot_wall = detect_bot_wall(status, response.headers, page)
-        cause, detail = ("bot wall", bot_wall) if bot_wall else (f"http {status}", meaning(status))
-        raise FetchError(cause, detail, status=status, retry_after_seconds=wait)
+        return decompress_body(parts, response.headers.get("content-encoding", ""), _DECODED_CAP_BYTES)
 
     def _headers(self, accept: Kind, etag: str | None, last_modified: str | None) -> dict[str, str]:
         headers = {

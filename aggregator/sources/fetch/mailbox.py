@@ -16,10 +16,10 @@ from urllib.parse import unquote, urlsplit
 import httpcore
 import msgspec
 
-from aggregator.model.errors import AggregatorError, FetchError
+from aggregator.model.errors import FetchError
 from aggregator.sources.fetch.client import Client
 from aggregator.sources.fetch.ssrf_guard import address_of
-from aggregator.sources.fetch.transport import as_our_error
+from aggregator.sources.fetch.transport import fetch_error
 from aggregator.sources.limits import SourceTuning
 
 _PORTS = {"imap": 143, "imaps": 993}
@@ -82,15 +82,13 @@ def read_mailbox(
                 session.encrypt(host, tls)
             session.enter(unquote(parts.username or ""), password)
             return _new_messages(session, host, unquote(parts.path[1:]), state, tuning)
-    except AggregatorError:
-        raise
     except Exception as error:  # noqa: BLE001 - imaplib may raise anything because of a server's data
         raise _as_our_error(error, host) from None
 
 
-def _as_our_error(error: Exception, host: str) -> AggregatorError:
-    failed = as_our_error(error, host)
-    if failed is not error and isinstance(failed, FetchError) and failed.cause == "protocol":
+def _as_our_error(error: Exception, host: str) -> FetchError:
+    failed = fetch_error(error, host)
+    if failed is not error and failed.cause == "protocol":
         return FetchError("protocol", f"{host} does not answer as an IMAP server")  # not the server's words
     return failed
 
@@ -253,7 +251,7 @@ def _new_messages(
         reached = number
     except Exception as error:  # noqa: BLE001 - imaplib may raise anything because of a server's data
         failed = _as_our_error(error, host)
-        if not isinstance(failed, FetchError) or failed.cause == "stopped":
+        if failed.cause == "stopped":
             raise failed from None
         if not messages:  # else it may be the fault of those before
             messages = [_failed_at(number, failures + 1, failed, f"{validity}/{number - 1}")]

@@ -18,14 +18,13 @@ import msgspec
 
 from aggregator.config.settings import MailServer
 from aggregator.config.tuning import Tuning
-from aggregator.model.errors import FetchError, TooManyFilesError
 from aggregator.sources.fetch.client import ClientSettings, user_agent
 from aggregator.sources.fetch.rate_limiter import parse_retry_after
 from aggregator.sources.fetch.response import decompress_body
 from aggregator.sources.fetch.ssrf_guard import RequestBudget, Resolve, SsrfGuard, networks_of
 from aggregator.sources.fetch.transport import (
     GuardedTransport,
-    as_our_error,
+    fetch_error,
     meaning,
     name_of,
     parsed,
@@ -83,12 +82,9 @@ class WebhookPoster:
         host = host_of(url)
         try:
             return self._post(parsed(url), body, headers, reads=reads)
-        except Exception as error:
-            failed = as_our_error(error, host)
-            if isinstance(failed, TooManyFilesError):
-                raise failed from error
-        is_unusable = isinstance(failed, FetchError) and failed.cause == "address"
-        words = "the address cannot be used" if is_unusable else str(failed)
+        except Exception as error:  # noqa: BLE001 - libraries may raise anything because of a server's data
+            failed = fetch_error(error, host)
+        words = "the address cannot be used" if failed.cause == "address" else str(failed)
         return PostResult(status=None, problem=words, is_stopped=self._stopped)
 
     def close(self) -> None:
@@ -98,13 +94,8 @@ class WebhookPoster:
         self._transport.close()
 
     def _post(self, url: httpx.URL, body: bytes, headers: Mapping[str, str], *, reads: bool) -> PostResult:
-        port = port_of(url)
-        private_servers = frozenset({(name_of(url), port)})  # entered by the operator
-        budget = RequestBudget(
-            self._deadline_seconds,
-            self._response_cap_bytes,
-            frozenset({port}),
-            private_servers=private_servers,
+        budget = RequestBudget.to_server(
+            self._deadline_seconds, self._response_cap_bytes, name_of(url), port_of(url)
         )
         request = httpx.Request(
             "POST", url, headers={"User-Agent": self._agent, "Connection": "close", **headers}, content=body
@@ -183,12 +174,10 @@ class MailPoster:
             problem = f"smtp {code}: {_MEANINGS.get(code, 'the server refuses the recipient')}"
         except smtplib.SMTPNotSupportedError:
             problem = "the mail server does not offer the encryption or the login that its address asks for"
-        except Exception as error:
-            failed = as_our_error(error, server.host)
-            if isinstance(failed, TooManyFilesError):
-                raise failed from error
-            is_ours = isinstance(failed, FetchError) and failed.cause != "protocol"
-            problem = str(failed) if is_ours else f"{server.host} does not answer as a mail server"
+        except Exception as error:  # noqa: BLE001 - libraries may raise anything because of a server's data
+            failed = fetch_error(error, server.host)
+            is_mail_server = failed.cause != "protocol"
+            problem = str(failed) if is_mail_server else f"{server.host} does not answer as a mail server"
         else:
             return PostResult(status=250)
         return PostResult(status=None, problem=problem, is_stopped=self._stopped)
@@ -205,9 +194,7 @@ class MailPoster:
     def _send(self, server: MailServer, message: EmailMessage) -> None:
         host, port = server.host, server.port
         tls = None if server.security == "none" else tls_of(self._ca_file)
-        budget = RequestBudget(
-            self._deadline_seconds, 1 << 20, frozenset({port}), private_servers=frozenset({(host, port)})
-        )
+        budget = RequestBudget.to_server(self._deadline_seconds, 1 << 20, host, port)
         guard = self._guard
 
         class GuardedSmtp(smtplib.SMTP):

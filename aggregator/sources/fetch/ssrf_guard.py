@@ -171,6 +171,11 @@ class RequestBudget:
         self._wire_cap_bytes = wire_cap_bytes
         self._wire_bytes = 0
 
+    @classmethod
+    def to_server(cls, seconds: float, wire_cap_bytes: int, host: str, port: int) -> "RequestBudget":
+        """Return the limits of a connection to a server that a user entered."""
+        return cls(seconds, wire_cap_bytes, frozenset({port}), private_servers=frozenset({(host, port)}))
+
     def left(self) -> float:
         """Return the seconds left. Raise FetchError("timeout") when there are none."""
         seconds = self._seconds - self.elapsed()

@@ -163,19 +163,21 @@ def meaning(status: int) -> str:
         return "a status nobody knows"
 
 
-def as_our_error(error: Exception, url: str) -> AggregatorError:
+def fetch_error(error: Exception, url: str) -> FetchError:
     """Classify an exception of a library, including its chain of causes, where TLS errors are.
 
-    Return a FetchError, or TooManyFilesError if this process cannot open more connections. `url` may be a
-    host only, if the rest is private.
+    Raise other errors of ours, and TooManyFilesError if this process cannot open more connections, which is
+    not a fault of the server. `url` may be a host only, if the rest is private.
     """
-    if isinstance(error, AggregatorError):
+    if isinstance(error, FetchError):
         return error
+    if isinstance(error, AggregatorError):
+        raise error
     chain: list[BaseException] = [error]
     while (link := chain[-1].__cause__ or chain[-1].__context__) is not None and link not in chain:
         chain.append(link)
     if any(TooManyFilesError.is_behind(link) for link in chain):
-        return TooManyFilesError()
+        raise TooManyFilesError from error
     for kind, cause in _CAUSES:
         for link in chain:
             if isinstance(link, kind):

@@ -39,7 +39,6 @@ _TYPES = {
 }
 _COMMENT = re.compile(r"<!--(?:(?!-->)[\s\S])*+(?:-->)?")
 _TAG = re.compile(r"<(link|a|base)\s([^<>]{1,4000})>", re.IGNORECASE)
-_SITEMAP_LINE = re.compile(r"[ \t]*sitemap[ \t]*:[ \t]*(\S{1,2000})", re.IGNORECASE)
 _ATTRIBUTE = re.compile(r"([a-zA-Z-]{1,30})\s*=\s*(?:\"([^\"]*)\"|'([^']*)'|([^\s\"'>]{1,2000}))")
 _FEEDLIKE = re.compile(r"(?:^|[/._-])(?:rss|atom|feeds?|rdf)(?:[/._-]|\.xml|\.json|$)", re.IGNORECASE)
 _SECONDARY = re.compile(
@@ -57,12 +56,12 @@ _USUAL_PATHS = (
 
 
 class FeedCandidate(FrozenStruct, frozen=True, kw_only=True):
-    """A URL that may be a feed: declared or linked by the page, a usual address, or listed in an index."""
+    """A URL that may be a feed: declared or linked by the page, or a usual address."""
 
     url: str
     title: str = ""
     kind: str = ""  # "rss", "atom", "rdf", "jsonfeed", "xml"; "" if unknown
-    origin: Literal["declared", "linked", "usual", "index"] = "declared"
+    origin: Literal["declared", "linked", "usual"] = "declared"
 
 
 class PageJob(FrozenStruct, frozen=True, kw_only=True):
@@ -80,16 +79,11 @@ class DiscoveredFeeds(FrozenStruct, frozen=True, kw_only=True):
 
 
 def discover(job: bytes) -> bytes:
-    """Decode a PageJob and return DiscoveredFeeds, for a worker. For a sitemap index, return its sitemaps."""
+    """Decode a PageJob and return DiscoveredFeeds, for a worker."""
     page_job = msgspec.msgpack.decode(job, type=PageJob)
     text = xml_repair.decode_markup(
         page_job.page, f"charset={page_job.charset}" if page_job.charset else None
     )
-    if is_sitemap(text):
-        root = xml_repair.root_of(xml_repair.well_prepared(text))
-        named = sitemaps_of_index(root, page_job.url) if root is not None else None
-        links = [FeedCandidate(url=url, kind="sitemap", origin="index") for url in (named or ())[:_MAX_LINKS]]
-        return msgspec.msgpack.encode(DiscoveredFeeds(links=tuple(links)))
     return msgspec.msgpack.encode(DiscoveredFeeds(links=tuple(feed_links(text, page_job.url))))
 
 
@@ -122,15 +116,6 @@ def _unlikeliness(link: FeedCandidate, page_url: str) -> tuple[bool, bool, bool,
     named = 0 if section else sum(_FEED_WORD.match(word) is None for word in words)
     is_secondary = bool(_SECONDARY.search(f"{link.title} {parts.path} {parts.query}"))
     return is_secondary, link.origin != "declared", bool(section) and not is_of_section, named
-
-
-def sitemaps_of_robots(robots: str) -> list[str]:
-    """Return the sitemaps listed in a robots.txt, news sitemaps first."""
-    lines = (_SITEMAP_LINE.match(line) for line in robots[:_SNIFFED_CHARS].splitlines())
-    places = (absolute_url(found.group(1), None) for found in lines if found is not None)
-    return sorted(
-        dict.fromkeys(place for place in places if place), key=lambda url: "news" not in url.lower()
-    )
 
 
 def usual_places(base_url: str) -> list[FeedCandidate]:

@@ -81,7 +81,7 @@ class InputProblem(FrozenStruct, frozen=True, kw_only=True, tag="problem"):
 
 
 InputItem = InputEntry | InputFeed | InputProblem
-Finding = Iterator[InputItem | None]  # None: no item for some time; the caller may do other work
+Finding = Iterator[InputItem]
 
 
 class FileIdentity(FrozenStruct, frozen=True, kw_only=True):
@@ -160,11 +160,6 @@ def open_source(
         list_pages=list_pages,
         parse_mail=parse_mail,
     )
-    finding = _finding(what, reading, stdin)
-    return (item for item in finding if item is not None)
-
-
-def _finding(what: Path | str, reading: ReadOptions, stdin: BinaryIO | None) -> Finding:
     if str(what) == "-":
         place = FileIdentity(where=_STDIN, source=_STDIN, guid=None, name=_STDIN)
         return _read(unzipped(stdin or sys.stdin.buffer, reading.progress), "", place, reading)
@@ -242,14 +237,12 @@ def _read_listed(path: str, size: int, suffix: str, place: FileIdentity, reading
 def _read(
     opening: AbstractContextManager[Stream], suffix: str, place: FileIdentity, reading: ReadOptions
 ) -> Finding:
-    count = 0
     try:
         with opening as stream:
             reader = _READERS.get(suffix) or _READERS[_sniffed(stream)]
-            for item in reader(stream, place, reading):
-                count += item is not None
-                is_new = item is not None and count > reading.passed
-                yield msgspec.structs.replace(item, file=place.where) if item and is_new else None
+            for count, item in enumerate(reader(stream, place, reading), start=1):
+                if count > reading.passed:
+                    yield msgspec.structs.replace(item, file=place.where)
     except ReadError as error:
         yield _problem(place, str(error))
 
@@ -328,7 +321,7 @@ def _records(stream: Stream, place: FileIdentity, reading: ReadOptions) -> Findi
         return
     has_items = False
     for one in _lines(stream, reading.first, place, reading):
-        has_items = has_items or one is not None
+        has_items = True
         yield one
     if not has_items:
         yield _empty(place)
@@ -344,15 +337,13 @@ def _lines(stream: Stream, first: int, place: FileIdentity, reading: ReadOptions
     for number, line in bounded_lines(stream, limit, first):
         if line is None:
             yield _too_long(place, limit, f"{place.where}, line {number}")
-        elif line:
+        else:
             item = _record(line, f"line {number}", place, reading)
             if isinstance(item, InputEntry) and item.entry.is_page and reading.leaves_in:
                 offset = stream.offset_of(stream.tell() - len(line))
                 left = _in_file(item.entry, ".jsonl", number, offset, reading.leaves_in)
                 item = msgspec.structs.replace(item, entry=left)
             yield item
-        else:
-            yield None
 
 
 def _json(stream: Stream, place: FileIdentity, reading: ReadOptions) -> Finding:
@@ -364,7 +355,6 @@ def _json(stream: Stream, place: FileIdentity, reading: ReadOptions) -> Finding:
     while not first.strip(BLANK):
         while passed := pass_empty_lines(stream):
             number += passed
-            yield None
         line = stream.readline(reading.tuning.max_article_bytes + 1)
         if not line:
             break
@@ -426,9 +416,6 @@ def _record(raw: object, spot: str, place: FileIdentity, reading: ReadOptions) -
 def _archive(stream: Stream, place: FileIdentity, reading: ReadOptions) -> Finding:
     limit = reading.tuning.max_article_bytes
     for page in warc.read_pages(stream, max_page_bytes=limit, first=reading.first):
-        if page is None:
-            yield None
-            continue
         if isinstance(page, warc.BrokenRecord):
             yield InputProblem(where=f"{place.where}, record {page.number}", reason=page.reason)
             continue
@@ -462,9 +449,8 @@ def _message(stream: Stream, place: FileIdentity, reading: ReadOptions) -> Findi
 
 def _mailbox(stream: Stream, place: FileIdentity, reading: ReadOptions) -> Finding:
     number = 0
-    for data in mail.messages(stream, reading.tuning.max_article_bytes):
-        number += data is not None
-        yield None if data is None else _mail(data, place, f"{place.where}, message {number}", reading)
+    for number, data in enumerate(mail.messages(stream, reading.tuning.max_article_bytes), start=1):
+        yield _mail(data, place, f"{place.where}, message {number}", reading)
     if not number:
         yield _empty(place)
 
@@ -561,7 +547,7 @@ def list_pages(span: ArchiveSpan) -> PageList:
                             )
                     if stream.tell() > _LONGEST_SPAN_BYTES:
                         return PageList(items=tuple(items), is_whole=False)
-                    if item is not None and not isinstance(item, InputFeed):
+                    if not isinstance(item, InputFeed):
                         items.append(item)
     except (OSError, ReadError):
         return PageList(items=tuple(items), is_whole=False)

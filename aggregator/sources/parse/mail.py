@@ -29,7 +29,6 @@ _MAX_LINES = 200_000  # 10 MiB in base64 are 140,000
 _MAX_PARTS = 50  # each level of nesting is compared with each line
 _MAX_HEADER_CHARS = 4000
 _READ_BYTES = 65_536
-_SILENT_LINES = 10_000
 _MENTIONS_TRIED = 20
 
 # What the library raises for broken headers and parts, beside defects.
@@ -84,18 +83,15 @@ def looks_like_mbox(head: bytes) -> bool:
     return _FROM_LINE.match(head[: head.find(b"\n") + 1]) is not None
 
 
-def messages(stream: Stream, limit_bytes: int) -> Iterator[bytes | None]:
+def messages(stream: Stream, limit_bytes: int) -> Iterator[bytes]:
     """Yield the messages of an mbox file (mboxo, mboxrd), unquoted.
 
     Yield more than `limit_bytes` bytes of one that is longer; of the message at which a damaged file ends,
-    nothing. Yield None from time to time, so that the caller may do other work.
+    nothing.
     """
-    message, count, lines = bytearray(), 0, 0
+    message, count = bytearray(), 0
     is_line_start = was_blank = True
     while line := stream.readline(_READ_BYTES):
-        lines += 1
-        if lines % _SILENT_LINES == 0:
-            yield None
         if is_line_start and was_blank and _FROM_LINE.match(line):
             if count:
                 yield bytes(message)

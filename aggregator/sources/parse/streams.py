@@ -192,15 +192,14 @@ def bounded_lines(
 ) -> Iterator[tuple[int, bytes | None]]:
     """Yield the lines of `stream` that are not empty, with line ends, and their numbers from `first`.
 
-    Yield None for a line longer than `limit_bytes`, which is skipped. Yield b"" from time to time while all
-    bytes are empty or skipped, so that the caller may do other work.
+    Yield None for a line longer than `limit_bytes`, which is skipped.
     """
     number, empty = first, 0
     while line := stream.readline(limit_bytes + 1):
         if len(line) > limit_bytes and not line.endswith(b"\n"):
             yield number, None
             while (skipped := stream.readline(_SKIPPED_AT_ONCE)) and not skipped.endswith(b"\n"):
-                yield number, b""
+                pass
         elif line.strip(BLANK):
             yield number, line
             empty = 0
@@ -209,7 +208,6 @@ def bounded_lines(
         number += 1
         while empty >= MOST_EMPTY and (passed := pass_empty_lines(stream)):
             number += passed
-            yield number, b""
 
 
 def pass_empty_lines(stream: io.BufferedReader) -> int:

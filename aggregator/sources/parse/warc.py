@@ -7,7 +7,7 @@ one gzip member per record; the caller opens them as one stream (streams.py).
 import datetime as dt
 import io
 import re
-from collections.abc import Generator, Iterator
+from collections.abc import Iterator
 
 import msgspec
 
@@ -22,7 +22,6 @@ _MAX_HEADER_LINES = 300
 _MAX_HEADER_BYTES = 65_536
 _HTTP_HEADER_BYTES = 131_072  # allowed in addition to the page
 _CHUNK_BYTES = 1_048_576
-_LINES_AT_ONCE = 1000  # skipped per step in search of the next record
 _HTML = re.compile(r"\s*(?:text/html|application/xhtml\+xml)\b", re.IGNORECASE)
 _RECORD_LINE = re.compile(rb"WARC/[01]\.[0-9]{1,2}\r?\n\Z")
 _RECORD = re.compile(
@@ -56,28 +55,27 @@ class BrokenRecord(FrozenStruct, frozen=True, kw_only=True):
 
 def read_pages(
     stream: io.BufferedReader, *, max_page_bytes: int, first: int = 1
-) -> Iterator[ArchivedPage | BrokenRecord | None]:
+) -> Iterator[ArchivedPage | BrokenRecord]:
     """Yield the pages of a decompressed archive in order; after a broken record, continue at the next one.
 
-    Yield None for a skipped record, so that the caller may do other work. Raise ReadError if it is not an
-    archive. `first`: the number of its first record.
+    Raise ReadError if it is not an archive. `first`: the number of its first record.
     """
     tape = _PushbackStream(stream)
     number = first - 1
-    while (line := (yield from _first_line(tape))) != b"":
+    while (line := _first_line(tape)) != b"":
         number, position = number + 1, tape.tell() - len(line)
         if not line.startswith(b"WARC/"):
             if number == 1:
                 raise ReadError("this is not a WARC archive: it does not begin with WARC/")
             yield BrokenRecord(number=number, reason="it does not begin with WARC/")
-            yield from _go_on(tape)
+            _go_on(tape)
             continue
         headers = dict(reversed(_pairs(_header_lines(tape))))
-        page = yield from _record(headers, tape, max_page_bytes)
+        page = _record(headers, tape, max_page_bytes)
         if isinstance(page, str):
             yield BrokenRecord(number=number, reason=page)
-        else:
-            yield page and msgspec.structs.replace(page, position=position, number=number)
+        elif page is not None:
+            yield msgspec.structs.replace(page, position=position, number=number)
 
 
 class _PushbackStream:
@@ -119,13 +117,13 @@ class _PushbackStream:
         return part
 
 
-def _first_line(tape: _PushbackStream) -> Generator[None, None, bytes]:
+def _first_line(tape: _PushbackStream) -> bytes:
     """Return the first line of the next record, without empty lines before it; b"" at the end."""
     empty = 0
     while (line := tape.readline(_MAX_HEADER_BYTES)) in {b"\r\n", b"\n"}:
         empty += 1
         while empty >= MOST_EMPTY and tape.pass_empty_lines():
-            yield
+            pass
     return line
 
 
@@ -138,26 +136,24 @@ def _header_lines(tape: _PushbackStream) -> Iterator[bytes]:
         yield line
 
 
-def _record(
-    headers: dict[str, str], tape: _PushbackStream, limit: int
-) -> Generator[None, None, ArchivedPage | str | None]:
+def _record(headers: dict[str, str], tape: _PushbackStream, limit: int) -> ArchivedPage | str | None:
     """Return a record's page, None for other records, or the message for a broken one."""
     if not re.fullmatch(r"[0-9]{1,15}", headers.get("content-length", "")):
-        yield from _go_on(tape)
+        _go_on(tape)
         return "it has no valid Content-Length"
     length = int(headers["content-length"])
     is_page = headers.get("warc-type", "").lower() == "response"
     if length > limit + _HTTP_HEADER_BYTES:
-        wrong = yield from _skip(tape, length)
+        wrong = _skip(tape, length)
         return wrong or (_page(headers, "", None) if is_page else None)
     block = tape.read(length)
-    wrong = yield from _wrong_length(tape, block, length)
+    wrong = _wrong_length(tape, block, length)
     if wrong is not None:
         return wrong
     return _page_of(headers, block, limit) if is_page else None
 
 
-def _wrong_length(tape: _PushbackStream, block: bytes, length: int) -> Generator[None, None, str | None]:
+def _wrong_length(tape: _PushbackStream, block: bytes, length: int) -> str | None:
     """Return the message for a record with a wrong length, or None; go on to the next record."""
     following = tape.read(4)
     tape.put_back(following)
@@ -167,7 +163,7 @@ def _wrong_length(tape: _PushbackStream, block: bytes, length: int) -> Generator
     if inside is not None:
         tape.put_back(block[inside.start() :])
     else:
-        yield from _go_on(tape)
+        _go_on(tape)
     return (
         "it is cut short"
         if len(block) < length and inside is None
@@ -175,16 +171,13 @@ def _wrong_length(tape: _PushbackStream, block: bytes, length: int) -> Generator
     )
 
 
-def _go_on(tape: _PushbackStream) -> Generator[None, None, None]:
+def _go_on(tape: _PushbackStream) -> None:
     """Skip to the next line that begins a record."""
-    skipped = empty = 0
+    empty = 0
     while line := tape.readline(_MAX_HEADER_BYTES):
-        skipped += 1
         empty = 0 if line.strip() else empty + 1
-        if skipped % _LINES_AT_ONCE == 0:
-            yield
         while empty >= MOST_EMPTY and tape.pass_empty_lines():
-            yield
+            pass
         begins = _RECORD_LINE.search(line)  # possibly after the rest of a damaged one
         if begins is not None:
             tape.put_back(line[begins.start() :])
@@ -205,14 +198,13 @@ def _pairs(lines: Iterator[bytes]) -> list[tuple[str, str]]:
     return pairs
 
 
-def _skip(tape: _PushbackStream, length: int) -> Generator[None, None, str | None]:
+def _skip(tape: _PushbackStream, length: int) -> str | None:
     """Skip a record that is too long; return a message if it is cut short."""
     while length > 0:
         skipped = len(tape.read(min(length, _CHUNK_BYTES)))
         if not skipped:
             return "it is cut short"
         length -= skipped
-        yield
     return None
 
 

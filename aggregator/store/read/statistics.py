@@ -47,7 +47,6 @@ _MEANINGS = {
     "address": "invalid address",
     "login": "login refused",
     "folder": "folder not opened",
-    "bot wall": "blocked by a bot check",
     "no feed": "no feed at this address",
     "asked to wait": "its host asked to wait",
     "memory": "the parser ran out of memory",

@@ -158,30 +158,6 @@ def test_the_feed_of_a_site(
     assert [one.address for one in desk.stored()] == [added.source.address]
 
 
-NEWS_MAP = """<urlset xmlns="http://www.sitemaps.org/schemas/sitemap/0.9"
- xmlns:news="http://www.google.com/schemas/sitemap-news/0.9"><url><loc>{0}/a</loc><news:news><news:publication>
- <news:name>Harbour Post</news:name><news:language>en</news:language></news:publication>
- <news:publication_date>2026-02-27T09:00:00Z</news:publication_date><news:title>Lock gate mended</news:title>
- </news:news></url></urlset>"""
-PLAIN_MAP = "<urlset><url><loc>{0}/a</loc></url><url><loc>{0}/b</loc></url></urlset>"
-
-
-@pytest.mark.parametrize("path", ["/", "/index.xml"])
-def test_a_news_sitemap_is_found_through_robots_and_an_index(desk: Desk, path: str) -> None:
-    home = desk.server.url("")
-    desk.server.routes |= {
-        "/": page(),
-        "/robots.txt": f"User-agent: *\nSitemap: {home}/pages.xml\nSITEMAP: {home}/index.xml\n",
-        "/pages.xml": PLAIN_MAP.format(home),
-        "/index.xml": f"<sitemapindex><sitemap><loc>{home}/pages.xml</loc><lastmod>2026</lastmod></sitemap>"
-        f"<sitemap><loc>{home}/news-map.xml</loc></sitemap></sitemapindex>",
-        "/news-map.xml": NEWS_MAP.format(home),
-    }
-    added = desk.add(path)
-    assert (added.source.address, added.found.feed.format) == (f"{home}/news-map.xml", "sitemap")
-    assert added.source.title == "Harbour Post"
-
-
 def test_a_site_is_asked_a_bounded_number_of_times(desk: Desk) -> None:
     desk.server.routes["/"] = page(*(link(f"/feed-{n}.xml") for n in range(100)))
     with pytest.raises(UsageError, match="no feed was found"):

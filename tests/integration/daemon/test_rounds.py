@@ -301,7 +301,7 @@ def test_an_empty_file_does_not_make_the_poll_of_its_folder_a_failure(
 
 # --- a week ------------------------------------------------------------------------------------------------
 
-WAYS = ("503", "429", "404", "410", "wall", "page", "dns", "refused", "loop", "endless")
+WAYS = ("503", "429", "404", "410", "page", "dns", "refused", "loop", "endless")
 
 
 class Feed:
@@ -342,7 +342,6 @@ class Feed:
             "429": Response(429, {"Retry-After": "900"}),
             "404": Response(404),
             "410": Response(410),
-            "wall": Response(403, {"cf-mitigated": "challenge"}, "<title>wait</title>"),
             "page": Response(body="<html><body><p>We are working on it.</p></body></html>"),
             "loop": redirect(self.path),
             "endless": Response(body=b"x" * 200_000),

@@ -29,6 +29,7 @@ from aggregator.store.stories import api_tokens
 from aggregator.store.tables import entry, source
 from aggregator.web import metrics
 from aggregator.web.api.push import PushEndpoint
+from aggregator.web.dependencies import Services
 from aggregator.web.editor import EditorService
 from aggregator.web.metrics import HealthMonitor
 from aggregator.web.server import Server
@@ -72,9 +73,7 @@ class Watched:
         self.server = Server(
             StoryReader(database, all_tuning),
             publish_settings(config),
-            letterbox,
-            EditorService(database, all_tuning, self.clock, arrived=lambda: None),
-            self.vitals,
+            Services(letterbox, EditorService(database, all_tuning, self.clock), self.vitals),
         )
         self.client = httpx.Client(base_url=self.server.start(), trust_env=False, timeout=PATIENCE_SECONDS)
 

@@ -15,6 +15,7 @@ from aggregator.model.errors import ConfigError
 from aggregator.model.read_model import StoryFilter
 from aggregator.store.engine.database import Database
 from aggregator.store.stories import api_tokens
+from aggregator.web.dependencies import Services
 from aggregator.web.security.token_auth import COOKIE, form_of
 from aggregator.web.server import Server
 from aggregator.web.settings import PublishSettings
@@ -236,9 +237,9 @@ def own_address() -> str | None:
 def elsewhere(room: Newsroom) -> Iterator[tuple[Newsroom, httpx.Client, str]]:
     """A server on all addresses, and who asks for it by one that is not loopback."""
     secret = room.token("reader", "read")
-    letterbox, rig = room.server.push_endpoint, room.server.editor
     queries = (SavedQuery(title="What we look for", query="levee").named("arrel"),)
-    server = Server(room.reading, PublishSettings(host="0.0.0.0", port=0, queries=queries), letterbox, rig)
+    services = Services(*room.server.services[:2])
+    server = Server(room.reading, PublishSettings(host="0.0.0.0", port=0, queries=queries), services)
     port = server.start().rpartition(":")[2]
     client = httpx.Client(
         base_url=f"http://{own_address() or '127.0.0.1'}:{port}", trust_env=False, timeout=PATIENCE_SECONDS
@@ -303,7 +304,7 @@ def test_elsewhere_this_machine_needs_one_too(elsewhere: tuple[Newsroom, httpx.C
 
 @pytest.mark.parametrize("host", ["0.0.0.0", "::", "192.0.2.1", "news.example"])
 def test_elsewhere_nothing_starts_without_a_token_that_may_read(room: Newsroom, host: str) -> None:
-    server = Server(room.reading, PublishSettings(host=host, port=0), room.server.push_endpoint)
+    server = Server(room.reading, PublishSettings(host=host, port=0), Services(room.server.services.push))
     with pytest.raises(ConfigError, match="aggregator token create NAME --scope read"):
         server.start()
     room.token("pusher", "push")

@@ -191,27 +191,6 @@ def test_a_status_is_its_own_cause(client: Client, status: int) -> None:
         assert caught.value.retry_after_seconds == (120.0 if status in (429, 503) else None)
 
 
-@pytest.mark.parametrize(
-    "response",
-    [
-        Response(403, {"cf-mitigated": "challenge"}, "<title>wait</title>"),
-        Response(503, body='<script src="/cdn-cgi/challenge-platform/h/b/o.js">', gzip=True),
-        Response(202, {"x-amzn-waf-action": "challenge"}),
-        Response(200, body='<iframe src="/_Incapsula_Resource?x=1">'),
-        Response(403, body='<script src="https://ct.captcha-delivery.com/c.js">'),
-    ],
-)
-def test_walls_against_programs_are_named(client: Client, response: Response) -> None:
-    with LoopbackServer({"/": response}) as server:
-        assert cause_of(client, server.url()) == "bot wall"
-
-
-def test_a_page_that_carries_a_walls_script_is_a_page(client: Client) -> None:
-    page = '<script src="/cdn-cgi/challenge-platform/h/b/o.js"></script>' + "<p>News.</p>" * 10
-    with LoopbackServer({"/": page}) as server:
-        assert client.fetch(server.url(), accept="page").status == 200
-
-
 def test_a_304_that_nobody_asked_for_is_refused(client: Client) -> None:
     with LoopbackServer({"/": Response(304)}) as server:
         assert cause_of(client, server.url()) == "http 304"

@@ -11,7 +11,6 @@ from aggregator.sources.parse.feed_discovery import (
     PageJob,
     discover,
     feed_links,
-    sitemaps_of_robots,
     usual_places,
 )
 from aggregator.sources.parse.opml import OpmlFeed, read_opml, write_opml
@@ -225,26 +224,6 @@ def test_the_likeliest_feed_comes_first(page: str, hrefs: list[str], first: str)
 def discovered(page: str, url: str = "https://example.org/") -> DiscoveredFeeds:
     job = msgspec.msgpack.encode(PageJob(page=page.encode(), url=url))
     return msgspec.msgpack.decode(discover(job), type=DiscoveredFeeds)
-
-
-def test_an_index_of_sitemaps_names_those_of_news_first_and_then_the_newest() -> None:
-    index = (
-        "<sitemapindex xmlns='http://www.sitemaps.org/schemas/sitemap/0.9'>"
-        "<sitemap><loc>https://example.org/2024.xml</loc><lastmod>2024-12-31</lastmod></sitemap>"
-        "<sitemap><loc>/2026.xml</loc><lastmod>2026-11-20T08:00:00Z</lastmod></sitemap>"
-        "<sitemap><loc>https://example.org/google-news.xml.gz</loc></sitemap>"
-        "<sitemap><loc>javascript:x</loc></sitemap></sitemapindex>"
-    )
-    links = [link.url for link in discovered(index, "https://example.org/sitemap.xml").links]
-    assert links == [f"https://example.org/{name}" for name in ("google-news.xml.gz", "2026.xml", "2024.xml")]
-
-
-def test_robots_name_sitemaps() -> None:
-    robots = (
-        "User-agent: *\nDisallow: /\nSitemap: https://example.org/all.xml\n"
-        "sitemap:https://example.org/news.xml # x\nSitemap: /no"
-    )
-    assert sitemaps_of_robots(robots) == ["https://example.org/news.xml", "https://example.org/all.xml"]
 
 
 @pytest.mark.parametrize(

@@ -150,8 +150,6 @@ def reported(**more: object) -> tuple[str, str, str]:
         ("dns: there is no such name", "dns", "DNS lookup failed: there is no such name"),
         ("tls: it has expired", "tls", "TLS connection failed: it has expired"),
         ("http 403: Forbidden", "http 403", "http 403: Forbidden"),
-        ("bot wall: Cloudflare asks for a browser", "bot wall",
-         "blocked by a bot check: Cloudflare asks for a browser"),
         ("http 429: Too Many Requests", "http 429", "http 429: Too Many Requests"),
         ("no feed: this is a web page", "no feed", "no feed at this address: this is a web page"),
         ("http 418: I'm a Teapot", "http 418", "http 418: I'm a Teapot"),

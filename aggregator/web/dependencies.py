@@ -5,7 +5,7 @@ import hashlib
 import re
 from collections.abc import Callable
 from functools import partial
-from typing import TYPE_CHECKING, Annotated, Any, NamedTuple
+from typing import Annotated, Any, NamedTuple
 
 import msgspec
 from anyio import CapacityLimiter, to_thread
@@ -27,10 +27,8 @@ from aggregator.web.jinja import environment
 from aggregator.web.metrics import HealthMonitor
 from aggregator.web.responses import too_many
 from aggregator.web.security.middleware import is_owner
+from aggregator.web.security.token_auth import TokenStore
 from aggregator.web.settings import PublishSettings
-
-if TYPE_CHECKING:
-    from aggregator.web.api.push import PushEndpoint
 
 _CHANGING_AT_ONCE = 2
 _SEARCHING_AT_ONCE = 4  # a search for a feed may last a minute, and other requests need the threads
@@ -41,11 +39,11 @@ ID = re.compile(r"[0-9A-Za-z_-]{1,40}", re.ASCII)  # of a story or an article
 class Services(NamedTuple):
     """What a server has beside stories; without one there are no routes of it.
 
-    Without `push` no token is valid; without `watch`, the health of the daemon, `/healthz` is the only health
-    check; `marks` are for the Google Reader API.
+    Without `push`, a `PushEndpoint`, no token is valid; without `watch`, the health of the daemon,
+    `/healthz` is the only health check; `marks` are for the Google Reader API.
     """
 
-    push: "PushEndpoint | None" = None
+    push: TokenStore | None = None
     editor: EditorService | None = None
     watch: HealthMonitor | None = None
     marks: ReadMarks | None = None

@@ -14,7 +14,7 @@ import io
 import json
 import re
 import zlib
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import partial
 from html import unescape
 from itertools import chain
@@ -134,15 +134,28 @@ def _read(data: bytes, context: FeedContext) -> ParsedFeed:
 
 
 def _read_xml(text: str, context: FeedContext) -> ParsedFeed:
-    """Parse the repaired markup."""
+    """Parse the repaired markup; if fewer entries are found than it has, parse each entry alone."""
     limit, is_earlier = context.tuning.max_entries, partial(_is_earlier, context=context)
     cut = xml_repair.cut_entries(xml_repair.well_prepared(text), limit, is_earlier)
-    feed = _with_feedparser(_LINK_URI.sub(r"\1", _CAPTION.sub(r"<\1media:caption>", cut.text)), context)
-    if feed.entry_count:
+    repaired = _LINK_URI.sub(r"\1", _CAPTION.sub(r"<\1media:caption>", cut.text))
+    first = feed = _attempted(_with_feedparser, repaired, context)
+    if min(cut.entries, limit) > (feed.entry_count if feed else 0):
+        alone = _attempted(_one_by_one, repaired, context)
+        feed = alone if alone and alone.entry_count > (feed.entry_count if feed else 0) else feed
+    if feed and feed.entry_count:
         return _as_given(feed, cut, limit)
-    if feed.format:
-        return feed  # without entries at the moment
+    if first and first.format:
+        return first  # a feed without entries at the moment
     return ParsedFeed(problem="this begins like a feed but has no readable entries")
+
+
+def _attempted(
+    parse: Callable[[str, FeedContext], ParsedFeed], text: str, context: FeedContext
+) -> ParsedFeed | None:
+    try:
+        return parse(text, context)
+    except Exception:  # noqa: BLE001 - feedparser may raise anything on untrusted markup
+        return None
 
 
 def _as_given(feed: ParsedFeed, cut: xml_repair.CutFeed, limit: int) -> ParsedFeed:
@@ -181,6 +194,19 @@ def _with_feedparser(text: str, context: FeedContext) -> ParsedFeed:
     feed = _parsed(version, _string(head, "title"), context, entries)
     requested = (_string(head, name) for name in ("ttl", "sy_updateperiod", "sy_updatefrequency"))
     return msgspec.structs.replace(feed, ttl_seconds=ttl_seconds(*requested))
+
+
+def _one_by_one(text: str, context: FeedContext) -> ParsedFeed:
+    """Parse each entry as a feed of its own, so that a malformed entry does not affect the others."""
+    head, *alone = xml_repair.entries_alone(text)
+    feed = _with_feedparser(head, context)
+    context = msgspec.structs.replace(
+        context, site_url=feed.site_url, title=feed.title, language=feed.language
+    )
+    feeds = [_attempted(_with_feedparser, document, context) for document in alone]
+    entries = [one.entries if one else () for one in feeds]
+    read = _parsed(feed.format, feed.title, context, entries)
+    return msgspec.structs.replace(read, ttl_seconds=feed.ttl_seconds)
 
 
 def _with_head(head: dict[str, Any], context: FeedContext) -> FeedContext:

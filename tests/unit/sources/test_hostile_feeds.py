@@ -172,7 +172,19 @@ def test_an_entry_that_swallows_the_next_costs_neither() -> None:
     assert (feed.entry_count, feed.title, feed.site_url) == (6, "Post", "https://www.example.org/")
 
 
-def test_torn_atom_entries_are_read() -> None:
+def test_prefixes_that_nobody_declared_are_passed_over() -> None:
+    feed = read(
+        "<q:rss><q:channel><q:title>Post</q:title>"
+        "<q:item><q:guid>1</q:guid><q:title>One</q:title></q:item>"
+        "<q:item><q:guid>2</q:guid><q:title>Two</q:title><media:thumbnail url='https://a.example/t.jpg'/>"
+        "</q:item></q:channel></q:rss>"
+    )
+    assert [(one.guid, one.title) for one in feed.entries] == [("1", "One"), ("2", "Two")]
+    assert feed.title == "Post"
+    assert feed.entries[1].enclosures[0].url == "https://a.example/t.jpg"
+
+
+def test_torn_atom_entries_are_read_one_by_one() -> None:
     feed = read(
         '<feed xmlns="http://www.w3.org/2005/Atom" xml:base="https://a.example/news/"><title>F</title>'
         '<entry><id>1</id><title>One</title><link href="one"/>'

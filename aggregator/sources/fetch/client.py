@@ -203,10 +203,6 @@ class Client:
         """Return the rate limiter's key for the host of a URL; "" for an invalid URL."""
         return _key_of(url)
 
-    def widen_gap(self, url: str, gap_seconds: float) -> None:
-        """Use the gap between requests that a host requests (its crawl delay)."""
-        self.rate_limiter.widen(_host_key(parsed(url)), gap_seconds)
-
     def close(self) -> None:
         """Stop: running requests end with FetchError, later ones are refused."""
         self.rate_limiter.close()

@@ -200,7 +200,6 @@ class Pages:
         named = (saved.title or saved.name,) if saved else ()
         return {
             "here": "/",
-            "wanted": wanted,
             "samples": self._site.reader.samples(),
             "trouble": self._trouble(request),
             "words": ", ".join((*named, *filter_words(wanted))),

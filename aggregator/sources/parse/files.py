@@ -280,8 +280,8 @@ def _sniffed(stream: Stream) -> str:
 def _one_article(stream: Stream, reading: ReadOptions) -> bytes:
     """Read a file that is one article. Raise ReadError if it is damaged, since half an article is another."""
     data = stream.read(reading.tuning.max_article_bytes + 1)
-    if stream.damage.message is not None:
-        raise ReadError(stream.damage.message)
+    if stream.damage:
+        raise ReadError(stream.damage[0])
     return data
 
 

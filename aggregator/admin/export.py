@@ -116,8 +116,8 @@ def opened(name: str) -> Iterator[Iterable[bytes]]:
         raise UsageError(f"{name} cannot be read: there is no such file")
     with unzipped(sys.stdin.buffer, Progress()) if name == "-" else streams.opened(name, Progress()) as lines:
         first = next(lines, b"")
-        if lines.damage.message is not None:
-            raise UsageError(f"{name} cannot be read: {lines.damage.message}")
+        if lines.damage:
+            raise UsageError(f"{name} cannot be read: {lines.damage[0]}")
         _check_head(first)
         yield chain([first], lines)
 

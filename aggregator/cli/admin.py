@@ -206,12 +206,9 @@ def _may_write(file: Path, text: str, *, yes: bool) -> bool:
         return False
     lines = difflib.unified_diff(existing.splitlines(), text.splitlines(), str(file), "new", lineterm="")
     output.out("".join(f"{line}\n" for line in lines))
-    if yes:
-        return True
-    if not sys.stdin.isatty():
-        raise UsageError(f"{file} exists and is different: add --yes to overwrite it")
-    if not typer.confirm("Overwrite it?", err=True):
-        raise UsageError("nothing was changed; put your own lines in a drop-in: systemctl edit aggregator")
+    if not yes:
+        output.say("Put your own lines in a drop-in instead: systemctl edit aggregator")
+        output.confirm(f"Overwrite {file}?")
     return True
 
 

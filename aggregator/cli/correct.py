@@ -1,6 +1,5 @@
 """Commands that change which articles form a story: correct, recluster, forget."""
 
-import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager, nullcontext
@@ -450,7 +449,7 @@ def erase_articles(
         return target.kind
     if not yes:
         _print_summary(summary, "text", f"will be forgotten, for the {target.kind} {command.name}")
-        _confirm()
+        show.confirm("Erase permanently?")
     once_confirmed()
     patience = 0.0 if no_wait else PATIENCE_SECONDS
     with WriterSession(config, database) as writer:
@@ -464,16 +463,6 @@ def erase_articles(
     for backup in backups(config):  # the user decides which ones to delete
         show.say(f"the backup {backup.path} still contains it")
     return target.kind
-
-
-def _confirm() -> None:
-    """Ask for confirmation. Raises UsageError if it is refused, or if standard input is no terminal."""
-    if not sys.stdin.isatty():
-        raise UsageError(
-            "standard input is not a terminal, so the command cannot ask for confirmation: add --yes"
-        )
-    if not typer.confirm("Erase permanently?", err=True):
-        raise UsageError("nothing was changed")
 
 
 def _print_summary(summary: "EraseSummary", format_: str, what: str) -> None:

@@ -20,7 +20,7 @@ from typing import Annotated, Any, Literal
 import typer
 
 from aggregator.config.logging import one_line, writes_json
-from aggregator.model.errors import NotWritableError
+from aggregator.model.errors import NotWritableError, UsageError
 
 # Declarations of options and arguments, shorter than those of Typer: each has a help, and each value a name.
 
@@ -152,6 +152,16 @@ def out(data: bytes | str) -> None:
 def discard_output() -> None:
     """Discard what is still to be written to standard output, which would fail again at the end."""
     os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+
+
+def confirm(question: str) -> None:
+    """Ask for confirmation. Raises UsageError if it is refused, or if standard input is no terminal."""
+    if not sys.stdin.isatty():
+        raise UsageError(
+            "standard input is not a terminal, so the command cannot ask for confirmation: add --yes"
+        )
+    if not typer.confirm(question, err=True):
+        raise UsageError("nothing was changed")
 
 
 def json_line(value: object) -> None:

@@ -94,10 +94,10 @@ def _print(pages: "Iterable[StoryPage]", format_: str) -> None:
         return
     stories = (story for page in pages for story in page.stories)
     if format_ == "jsonl":
-        from aggregator.web.story_json import jsonl
+        from aggregator.web.story_json import story_in_list
 
         for one in stories:
-            show.out(jsonl([one]))
+            show.json_line(story_in_list(one))
     elif format_ == "csv":
         show.write_csv(tuple(_STORY_CSV), map(attrgetter(*_STORY_CSV.values()), stories))
     else:
@@ -156,7 +156,7 @@ def story(
         merged, machine_written = reader.merged_with_summary(found.id)
     _, _, summarised = for_reader_with_summary(found, merged, machine_written, "owner", 0)
     if format_ == "json":
-        show.out(story_json.whole_story_json(found, merged, summarised))
+        show.json_line(story_json.whole_story(found, merged, summarised))
     else:
         assert merged is not None, "an existing story can be rendered"
         text = as_text(merged, found.articles).rstrip("\n")

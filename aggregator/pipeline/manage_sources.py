@@ -47,7 +47,6 @@ from aggregator.sources.fetch.client import Client, FetchResult, client_of
 from aggregator.sources.fetch.poll_schedule import first_due
 from aggregator.sources.limits import source_tuning
 from aggregator.sources.parse.feed_discovery import (
-    DiscoveredFeeds,
     FeedCandidate,
     PageJob,
     discover,
@@ -177,14 +176,14 @@ class FeedReader:
             parsed, lambda url: self.fetch(url, fetched.url_final, known), self._parsed_page
         )[1]
 
-    def links_in(self, fetched: FetchResult) -> DiscoveredFeeds:
+    def links_in(self, fetched: FetchResult) -> tuple[FeedCandidate, ...]:
         """Return the feeds that a page declares or links to; none if the parser failed."""
         job = PageJob(page=fetched.body, url=fetched.url_final, charset=fetched.charset)
         try:
             answer = self._executor.submit(discover, msgspec.msgpack.encode(job)).result()
         except WorkError:
-            return DiscoveredFeeds()
-        return msgspec.msgpack.decode(answer, type=DiscoveredFeeds)
+            return ()
+        return msgspec.msgpack.decode(answer, type=tuple[FeedCandidate, ...])
 
     def _parsed_page(self, fetched: FetchResult) -> ParsedFeed:
         return self._parsed(fetched.body, fetched.url_final, fetched.content_type or None, fetched.url)
@@ -375,14 +374,14 @@ class _FeedSearch:
             return typed
         discovered = self._reader.links_in(page)
         found = (
-            self._among(discovered.links)
+            self._among(discovered)
             or self._among(self._of_front_page(page.url_final))
             or self._among(usual_places(page.url_final))
             or self._empty
         )
         if found is None:
             raise UsageError(self._not_found(page.url, parsed.problem))
-        others = tuple(one for one in discovered.links if one.url != found.address and one.origin != "linked")
+        others = tuple(one for one in discovered if one.url != found.address and one.origin != "linked")
         return msgspec.structs.replace(found, others=others)
 
     def _first_response(self, addresses: Sequence[str]) -> FetchResult:
@@ -435,7 +434,7 @@ class _FeedSearch:
         """Return the feeds that the front page declares, for an address of another page of the site."""
         front = web_address(urljoin(page_url, "/"))
         page = self._fetched(front) if front and front != page_url else None
-        return self._reader.links_in(page).links if page else ()
+        return self._reader.links_in(page) if page else ()
 
     def _not_found(self, url: str, problem: str | None) -> str:
         tried = ", ".join(list(self._tried)[:4]) or "nothing else"

@@ -6,7 +6,6 @@ is applied to every text.
 
 import datetime as dt
 from collections.abc import Iterable, Mapping, Sequence
-from functools import lru_cache
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
@@ -21,7 +20,6 @@ from aggregator.web.story_json import clock
 
 # The maximum number of marks (one per article) beside the numbers of a story.
 PIPS = 12
-CARDS_KEPT = 512  # stories of lists as written, about 3 KB each
 BEGINNING_WORDS = 5
 
 
@@ -44,12 +42,6 @@ def environment() -> Environment:
     jinja.filters.update({function.__name__: function for function in filters})
     jinja.filters.update(url=safe_url, line=one_line, time=time_of_day)
 
-    @lru_cache(maxsize=CARDS_KEPT)
-    def story_card(*given: object) -> object:
-        # Kept by all values that it shows, so a changed story is never found here.
-        return jinja.get_template("parts.html").module.card(*given)  # type: ignore[attr-defined]
-
-    jinja.globals["story_card"] = story_card
     for template in ("problem.html", "base.html"):
         jinja.get_template(template)  # kept: a page that says what is wrong needs no free file
     return jinja

@@ -39,7 +39,7 @@ from aggregator.model.read_model import (
 )
 from aggregator.stories.text.newest_state import lead_and_facts
 from aggregator.stories.text.plain_text import NO_OUTLET, names_behind
-from aggregator.web.sanitise import encode_json, visible_marked
+from aggregator.web.sanitise import visible_marked
 
 Body = TypeVar("Body", bound=msgspec.Struct)
 
@@ -213,27 +213,15 @@ def page_of(stories: Iterable[StoryView], next_cursor: str | None) -> PageJson:
     return PageJson(stories=tuple(story_in_list(story) for story in stories), next=next_cursor)
 
 
-def jsonl(stories: Iterable[StoryView]) -> bytes:
-    """Encode one story per line."""
-    return b"".join(encode_json(story_in_list(one)) + b"\n" for one in stories)
-
-
-def whole_story_json(
-    story: StoryView, merged: MergedStory | None, summarised: MachineSummary | None = None
-) -> bytes:
-    """Encode one story with its merged text; without `merged` its text is the summary."""
-    return encode_json(whole_story(story, merged, summarised)) + b"\n"
-
-
 def story_in_list(story: StoryView) -> StoryJson:
-    """Return a story as in `page_of` and `jsonl`."""
+    """Return a story as in lists."""
     return like(StoryJson, story, articles=tuple(like(ArticleJson, article) for article in story.articles))
 
 
 def whole_story(
     story: StoryView, merged: MergedStory | None, summarised: MachineSummary | None = None
 ) -> WholeStoryJson:
-    """Return one story with its merged text."""
+    """Return one story with its merged text; without `merged` its text is the summary."""
     addresses = {article.id: article.url for article in story.articles}
     return like(
         WholeStoryJson,

@@ -29,3 +29,10 @@ def server_context(certificate: Path) -> ssl.SSLContext:
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.load_cert_chain(certificate)
     return context
+
+
+def trust(certificate: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Have clients made from now on accept this certificate, and no other."""
+    for module in ("client", "posting"):
+        context = ssl.create_default_context(cafile=certificate.with_suffix(".crt"))
+        monkeypatch.setattr(f"aggregator.sources.fetch.{module}.tls_of", lambda context=context: context)

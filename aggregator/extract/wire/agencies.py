@@ -13,7 +13,6 @@ from typing import NamedTuple
 import msgspec
 
 from aggregator.model.core import Wire
-from aggregator.text.lines import casefolded_words
 
 
 class Agency(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -117,11 +116,6 @@ def agencies_named(names: str, *, doubtful: bool = False) -> NamedAgencies | Non
     return NamedAgencies(frozenset(sure | weak), unnamed)
 
 
-def may_name(text: str) -> bool:
-    """Return False if the text has no word of an agency's name; a quick check for most lines."""
-    return _WIDE.search(text) is not None or not _first_words().isdisjoint(casefolded_words(text))
-
-
 def agency_names(scripts: str) -> list[str]:
     """Return all names and codes with a letter of the character class `scripts`, longest first."""
     has = re.compile(f"[{scripts}]")
@@ -130,11 +124,6 @@ def agency_names(scripts: str) -> list[str]:
 
 
 _LIST_CHARS = 90
-_WORD = re.compile(r"\w+")
-_ARTICLE = re.compile(r"^(?:the |les |la |l['’])")
-_WIDE = re.compile(
-    "[\u3040-\u30ff\u3400-\u9fff\uac00-\ud7af]"
-)  # scripts whose words have no spaces between them
 _MARKS = " ()[]{}【】\"'«»„“”.,:;*|/©_–—-=।"
 _SEPARATED = re.compile(
     r"\s*[/,|+;&、·•=]\s*(?:(?:and|und|et|y|e)\s+)?|\s+[–—-]\s+|\s+(?:und|and|et|y|e|en|og|och|ja|и|та|ve|oraz|a|i)\s+|(?<=\w)\s+و(?=\w{3})"
@@ -175,13 +164,6 @@ def _folded() -> Mapping[str, str]:
         for canonical, agency in agency_table().agencies.items()
         for name in agency.names
     }
-
-
-@cache
-def _first_words() -> frozenset[str]:
-    names = (*_exact(), *agency_table().unnamed)
-    words_of_names = (_WORD.findall(_ARTICLE.sub("", name.casefold())) for name in names)
-    return frozenset(found[0] for found in words_of_names if found)
 
 
 def _find_agency(name: str) -> _KnownAgency | None:

@@ -18,7 +18,6 @@ from aggregator.extract.wire.agencies import (
     agencies_named,
     agency_names,
     agency_of,
-    may_name,
     normalize_marks,
 )
 from aggregator.model.core import Wire
@@ -113,7 +112,7 @@ _PLACE_BEFORE_NAME = re.compile(
 def _by_dateline(paragraphs: Sequence[str]) -> Iterator[Wire]:
     for paragraph in paragraphs:
         head = paragraph[:_HEAD_CHARS]
-        dateline = _dateline_of(normalize_marks(head)) if may_name(head) else None
+        dateline = _dateline_of(normalize_marks(head))
         if dateline is not None and not _PICTURE.match(dateline[1]):
             named, evidence = dateline
             yield Wire(agency=named.agency, evidence=evidence.strip(), kind="dateline")
@@ -304,8 +303,6 @@ def _by_byline(author: str | None, lines: Sequence[str]) -> Iterator[Wire]:
 
 def _signed(words: str) -> NamedAgencies | None:
     """Return the agencies in a byline: alone, or after a person, a desk or the outlet's own staff."""
-    if not may_name(words):
-        return None
     by = _BY.match(words)
     words = words[by.end() :] if by else words
     return agencies_named(words) or next(
@@ -401,7 +398,7 @@ def _by_credit(lines: Sequence[str]) -> Iterator[Wire]:
             if named is not None and not _PICTURE.match(words):
                 yield Wire(agency=named.agency, evidence=words, kind="credit", confidence=BY_LINE)
             below = named is None and not is_prose(line)
-        if len(line) <= _MAX_LINE and (may_name(line) or ";" in line):  # ";" is in credits of Reuters
+        if len(line) <= _MAX_LINE:
             yield from _credit_of(line, normalize_marks(line))
 
 

@@ -80,7 +80,6 @@ class ClientSettings(msgspec.Struct, frozen=True, kw_only=True):
     contact: str = ""  # an e-mail address or URL of the operator, sent in User-Agent
     allow_private: tuple[str, ...] = ()  # private networks (CIDR) that may be fetched from
     proxy: str | None = None  # http://user:password@host:port, through which all requests go
-    ca_file: str | None = None  # additional certificate authorities (PEM), such as a company's own
 
 
 class Client:
@@ -116,8 +115,7 @@ class Client:
         self._guard = SsrfGuard(self._exceptions, resolve, dial, is_proxied=proxy is not None)
         # The proxy is for HTTP alone.
         self._direct = SsrfGuard(self._exceptions, resolve, dial) if proxy else self._guard
-        self._ca_file = settings.ca_file
-        self._transport = GuardedTransport(self._guard, tls_of(settings.ca_file), proxy=proxy)
+        self._transport = GuardedTransport(self._guard, tls_of(), proxy=proxy)
 
     def fetch(
         self,
@@ -192,7 +190,7 @@ class Client:
         ):
             budget.exclude_wait(budget.elapsed())
             # Its own: httpcore adds the protocols of HTTP to that of the transport.
-            tls = tls_of(self._ca_file)
+            tls = tls_of()
             stream = self._direct.connect_tcp(host, port)
             try:
                 yield stream, tls
@@ -202,10 +200,6 @@ class Client:
     def host_of(self, url: str) -> str:
         """Return the rate limiter's key for the host of a URL; "" for an invalid URL."""
         return _key_of(url)
-
-    def widen_gap(self, url: str, gap_seconds: float) -> None:
-        """Use the gap between requests that a host requests (its crawl delay)."""
-        self.rate_limiter.widen(_host_key(parsed(url)), gap_seconds)
 
     def close(self) -> None:
         """Stop: running requests end with FetchError, later ones are refused."""

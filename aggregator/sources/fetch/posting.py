@@ -72,7 +72,7 @@ class WebhookPoster:
         self._now = now
         self._stopped = False
         self._guard = SsrfGuard(networks_of(settings.allow_private))
-        self._transport = GuardedTransport(self._guard, tls_of(settings.ca_file))
+        self._transport = GuardedTransport(self._guard, tls_of())
 
     def post(self, url: str, body: bytes, headers: Mapping[str, str], *, reads: bool = False) -> PostResult:
         """Send one POST; with `reads` also read the body of an accepted response. Errors are in the result.
@@ -154,7 +154,6 @@ class MailPoster:
     ) -> None:
         """`deadline_seconds` limits the connection and each answer of the server."""
         self._guard = SsrfGuard(networks_of(settings.allow_private), resolve)
-        self._ca_file = settings.ca_file
         self._deadline_seconds = deadline_seconds
         self._open: set[smtplib.SMTP] = set()
         self._stopped = False
@@ -193,7 +192,7 @@ class MailPoster:
 
     def _send(self, server: MailServer, message: EmailMessage) -> None:
         host, port = server.host, server.port
-        tls = None if server.security == "none" else tls_of(self._ca_file)
+        tls = None if server.security == "none" else tls_of()
         budget = RequestBudget.to_server(self._deadline_seconds, 1 << 20, host, port)
         guard = self._guard
 

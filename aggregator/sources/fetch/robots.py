@@ -111,7 +111,7 @@ class Robots:
             return _SiteRules(None, now + _RETRY_SECONDS)
         delay = rules.crawl_delay(AGENT)
         if delay:
-            self._client.widen_gap(site, float(delay))
+            self._client.rate_limiter.widen(self._client.host_of(site), float(delay))
         return _SiteRules(rules, now + _CACHE_SECONDS)
 
 

@@ -90,18 +90,9 @@ class _Stream(httpx.SyncByteStream):
             close()
 
 
-def tls_of(ca_file: str | None) -> ssl.SSLContext:
-    """Return a context with httpx's certificate authorities and those of `ca_file` (PEM).
-
-    Raise ConfigError if the file cannot be read.
-    """
-    context = httpx.create_ssl_context(trust_env=False)
-    if ca_file is not None:
-        try:
-            context.load_verify_locations(ca_file)
-        except OSError as error:
-            raise ConfigError(f"fetch.ca_file: {ca_file}: {error.strerror or error}") from error
-    return context
+def tls_of() -> ssl.SSLContext:
+    """Return a context with httpx's certificate authorities."""
+    return httpx.create_ssl_context(trust_env=False)
 
 
 def proxy_of(text: str) -> httpx.Proxy:

@@ -72,19 +72,13 @@ class PageJob(FrozenStruct, frozen=True, kw_only=True):
     charset: str | None = None
 
 
-class DiscoveredFeeds(FrozenStruct, frozen=True, kw_only=True):
-    """Feeds listed by a page."""
-
-    links: tuple[FeedCandidate, ...] = ()
-
-
 def discover(job: bytes) -> bytes:
-    """Decode a PageJob and return DiscoveredFeeds, for a worker."""
+    """Decode a PageJob and return its feeds, for a worker."""
     page_job = msgspec.msgpack.decode(job, type=PageJob)
     text = xml_repair.decode_markup(
         page_job.page, f"charset={page_job.charset}" if page_job.charset else None
     )
-    return msgspec.msgpack.encode(DiscoveredFeeds(links=tuple(feed_links(text, page_job.url))))
+    return msgspec.msgpack.encode(feed_links(text, page_job.url))
 
 
 def feed_links(page: str, base_url: str) -> list[FeedCandidate]:
@@ -151,21 +145,10 @@ def _declares_feed(kind: str, attributes: dict[str, str]) -> bool:
 
 
 def _linked(attributes: dict[str, str], base: str) -> list[FeedCandidate]:
-    href = attributes.get("href", "")
-    url = absolute_url(href, base) if _FEEDLIKE.search(_path_of(href)) else None
-    return (
-        [FeedCandidate(url=url, title=plain_title(attributes.get("title", "")), origin="linked")]
-        if url
-        else []
-    )
-
-
-def _path_of(href: str) -> str:
-    """Return the path of a link; never raises for an invalid URL."""
-    try:
-        return urlsplit(href).path
-    except ValueError:
-        return ""
+    url = absolute_url(attributes.get("href", ""), base)
+    if url is None or not _FEEDLIKE.search(urlsplit(url).path):
+        return []
+    return [FeedCandidate(url=url, title=plain_title(attributes.get("title", "")), origin="linked")]
 
 
 def _tags(page: str) -> Iterator[tuple[str, dict[str, str]]]:

@@ -280,17 +280,23 @@ def _sniffed(stream: Stream) -> str:
 def _one_article(stream: Stream, reading: ReadOptions) -> bytes:
     """Read a file that is one article. Raise ReadError if it is damaged, since half an article is another."""
     data = stream.read(reading.tuning.max_article_bytes + 1)
-    if stream.damage.message is not None:
-        raise ReadError(stream.damage.message)
+    if stream.damage:
+        raise ReadError(stream.damage[0])
     return data
 
 
 def _document(stream: Stream, place: FileIdentity, reading: ReadOptions, *, is_page: bool) -> Finding:
     data = _one_article(stream, reading)
-    refused = _refused(data, place, reading.tuning.max_article_bytes)
-    content = "" if refused else unicode.clean(unicode.decode(data)).strip()
-    if refused or not content:
-        yield refused or _empty(place)
+    if len(data) > reading.tuning.max_article_bytes:
+        yield _too_long(place, reading.tuning.max_article_bytes)
+        return
+    if unicode.looks_binary(data):
+        reason = "this is binary data and not text"
+        yield InputProblem(where=place.where, reason=reason, verdict="binary")
+        return
+    content = unicode.clean(unicode.decode(data)).strip()
+    if not content:
+        yield _empty(place)
         return
     entry = Entry(
         source=place.source,
@@ -606,16 +612,6 @@ def _html_of(body: bytes, content_type: str) -> str:
 
 
 # --- problems ----------------------------------------------------------------------------------------------
-
-
-def _refused(data: bytes, place: FileIdentity, limit: int) -> InputProblem | None:
-    if len(data) > limit:
-        return _too_long(place, limit)
-    if not data.strip():
-        return _empty(place)
-    if unicode.looks_binary(data):
-        return InputProblem(where=place.where, reason="this is binary data and not text", verdict="binary")
-    return None
 
 
 def _problem(place: FileIdentity, reason: str) -> InputProblem:

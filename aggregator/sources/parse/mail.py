@@ -101,7 +101,7 @@ def messages(stream: Stream, limit_bytes: int) -> Iterator[bytes]:
         was_blank, is_line_start = is_line_start and not line.strip(b"\r\n"), line.endswith(b"\n")
     if count == 0 and message:
         raise ReadError("this is not an mbox file: it does not begin with a From line")
-    if count and stream.damage.message is None:
+    if count and not stream.damage:
         yield bytes(message)
 
 

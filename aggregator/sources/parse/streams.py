@@ -45,24 +45,13 @@ class Progress:
         self.total_bytes: int | None = None
 
 
-class FileDamage:
-    """Damage found in a file so far; `message` is None without damage."""
-
-    def __init__(self) -> None:
-        self.message: str | None = None
-
-    def note(self, message: str) -> None:
-        """Keep the first message."""
-        self.message = self.message or message
-
-
 class Stream(io.BufferedReader):
     """The decompressed bytes of a file.
 
-    `offset_of`: where in the file reading can begin for the byte at this position; None: nowhere.
+    `damage`: what was found so far, in words. `offset_of`: where in the file reading can begin for the byte at this position; None: nowhere.
     """
 
-    damage: FileDamage
+    damage: list[str]
     offset_of: Callable[[int], int | None]
 
 
@@ -93,18 +82,18 @@ class _Pieces(io.RawIOBase):
         return len(part)
 
 
-def _counted(raw: BinaryIO, progress: Progress, damage: FileDamage) -> Iterator[bytes]:
+def _counted(raw: BinaryIO, progress: Progress, damage: list[str]) -> Iterator[bytes]:
     """Yield the bytes of a file, counted for `progress`; an error of the disk is noted as damage."""
     try:
         while data := raw.read(_BUFFER_BYTES):
             progress.read_bytes += len(data)
             yield data
     except OSError as error:
-        damage.note(f"it cannot be read to its end ({error.strerror})")
+        damage.append(f"it cannot be read to its end ({error.strerror})")
 
 
 def _unpacked(
-    packed: io.BufferedReader, damage: FileDamage, members: OrderedDict[int, int], *, is_gzip: bool
+    packed: io.BufferedReader, damage: list[str], members: OrderedDict[int, int], *, is_gzip: bool
 ) -> Iterator[bytes]:
     """Yield the content of consecutive gzip members or zstd frames, up to the first that is damaged.
 
@@ -138,7 +127,7 @@ def _unpacked(
         count += len(content)
         yield content
     if unpacker is not None:
-        damage.note(f"the file is damaged or cut short after {count:,} unpacked bytes{reason}")
+        damage.append(f"the file is damaged or cut short after {count:,} unpacked bytes{reason}")
 
 
 @contextlib.contextmanager
@@ -163,7 +152,7 @@ def unzipped(raw: BinaryIO, progress: Progress, start: int = 0) -> Iterator[Stre
 
     `start`: the offset in its file from which it is read.
     """
-    damage = FileDamage()
+    damage: list[str] = []
     plain = _stream(_counted(raw, progress, damage), damage, lambda position: start + position)
     head = plain.peek(4)[:4]
     is_gzip = head.startswith(_GZIP)
@@ -177,11 +166,11 @@ def unzipped(raw: BinaryIO, progress: Progress, start: int = 0) -> Iterator[Stre
         yield _stream(_unpacked(plain, damage, members, is_gzip=is_gzip), damage, offset_of)
     else:
         yield plain
-    if damage.message is not None:
-        raise ReadError(damage.message)
+    if damage:
+        raise ReadError(damage[0])
 
 
-def _stream(pieces: Iterator[bytes], damage: FileDamage, offset_of: Callable[[int], int | None]) -> Stream:
+def _stream(pieces: Iterator[bytes], damage: list[str], offset_of: Callable[[int], int | None]) -> Stream:
     stream = Stream(_Pieces(pieces), _BUFFER_BYTES)
     stream.damage, stream.offset_of = damage, offset_of
     return stream

@@ -37,7 +37,6 @@ from aggregator.web.filters import (
     search_bounds,
     whole_number,
 )
-from aggregator.web.jinja import CARDS_KEPT
 from aggregator.web.pages import views
 from aggregator.web.pages.visitor import Visitor, remember, visitor_of
 from aggregator.web.responses import GONE
@@ -88,7 +87,6 @@ class Pages:
         self._ranking = lru_cache(maxsize=RANKINGS_KEPT)(
             lambda _state, wanted, prefer: site.reader.rank_front_page(wanted, prefer)
         )
-        self._excerpts = lru_cache(maxsize=CARDS_KEPT)(self._excerpt)
 
     # --- the front page -------------------------------------------------------------------------------------
 
@@ -174,7 +172,7 @@ class Pages:
         """
         if self._site.access(request) == "owner":
             return list(stories)
-        return [self._excerpts(story) for story in stories]
+        return [self._excerpt(story) for story in stories]
 
     def _excerpt(self, story: StoryListItem) -> StoryListItem:
         words = self._site.settings.excerpt_words
@@ -202,7 +200,6 @@ class Pages:
         named = (saved.title or saved.name,) if saved else ()
         return {
             "here": "/",
-            "wanted": wanted,
             "samples": self._site.reader.samples(),
             "trouble": self._trouble(request),
             "words": ", ".join((*named, *filter_words(wanted))),

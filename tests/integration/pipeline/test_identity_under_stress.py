@@ -29,7 +29,8 @@ from aggregator.store.read.reader import StoryReader
 from aggregator.store.tables import article, entry, identity_key, revision, story_log
 from aggregator.store.tables import observation as sightings
 from aggregator.store.tables import source as sources
-from aggregator.web.story_json import whole_story_json
+from aggregator.web.sanitise import encode_json
+from aggregator.web.story_json import whole_story
 from tests.support.articles import FLOOD, NOON, STRIKE, Clock, Rig, render_all, settled
 from tests.support.deep_checks import faults
 from tests.support.feeds import feed_of
@@ -336,7 +337,7 @@ def test_a_new_address_leaves_the_database_sound_and_is_the_one_that_readers_get
     (flood,) = everywhere.column(article.c.story, article.c.inbox_no)[-1:]
     whole = reading.story(flood)
     assert isinstance(whole, StoryView)
-    reported = json.loads(whole_story_json(whole, reading.merged(flood)))
+    reported = json.loads(encode_json(whole_story(whole, reading.merged(flood))))
     (printed,) = (one for moment in reported["timeline"] for one in moment["copies"])
     assert printed["url"] == "https://herald.example/archive/0"
 

@@ -13,7 +13,8 @@ from aggregator.pipeline.placement.explain import explanation
 from aggregator.store.engine.database import Database
 from aggregator.store.read.reader import StoryReader
 from aggregator.store.stories.articles import by_number, members
-from aggregator.web.story_json import jsonl, whole_story_json
+from aggregator.web.sanitise import encode_json
+from aggregator.web.story_json import story_in_list, whole_story
 from tests.support.articles import FLOOD, FLOOD_ELSEWHERE, NOON, STRIKE, STRIKE_ELSEWHERE, Clock, Rig, record
 from tests.support.rows import executed, queried
 from tests.support.story_checks import correct, placing_of, reclustering
@@ -136,8 +137,8 @@ def test_json_and_explanation_name_the_kind(rig: Rig) -> None:
     reader = StoryReader(rig.database)
     [listed] = reader.stories(StoryFilter()).stories
     whole = reader.story(listed.id)
-    assert [one["kind"] for one in json.loads(jsonl([listed]))["articles"]] == ["report", "opinion"]
-    articles = json.loads(whole_story_json(whole, None))["articles"]  # type: ignore[arg-type]
+    assert [one.kind for one in story_in_list(listed).articles] == ["report", "opinion"]
+    articles = json.loads(encode_json(whole_story(whole, None)))["articles"]  # type: ignore[arg-type]
     assert [one["kind_reason"] for one in articles] == [None, "label: Opinion:"]
     explained = explanation(reader, articles[1]["id"], None, TUNING)
     assert (explained.kind, explained.kind_evidence) == ("opinion", "label: Opinion:")

@@ -20,7 +20,8 @@ from aggregator.store.intake.sources import Source, add, all_sources
 from aggregator.store.read.reader import StoryReader
 from aggregator.store.tables import outlet_line, source_history
 from aggregator.store.tables import source as sources
-from aggregator.web.story_json import jsonl
+from aggregator.web.sanitise import encode_json
+from aggregator.web.story_json import story_in_list
 from tests.support.articles import FLOOD, FLOOD_ELSEWHERE, NOON, Clock, Rig, record
 from tests.support.deep_checks import faults
 from tests.support.loopback import LoopbackServer, Resource
@@ -115,7 +116,7 @@ def test_articles_without_a_source_are_counted_apart(newsroom: Newsroom) -> None
     newsroom.rig.take(pushed)
     assert newsroom.counts() == [(2, 1, 1, 2)]
     (shown,) = newsroom.stories()
-    assert b'"outlet_count":1,"unknown_outlet_count":1,"report_count":2' in jsonl([shown])
+    assert b'"outlet_count":1,"unknown_outlet_count":1,"report_count":2' in encode_json(story_in_list(shown))
     assert newsroom.stories(min_outlets=2) == []
     with newsroom.database.read() as connection:
         row = connection.exec_driver_sql("SELECT outlet_count, unknown_outlet_count FROM v_stories").one()

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from aggregator.model.errors import ReadError
 from aggregator.sources.parse.feed_discovery import (
-    DiscoveredFeeds,
+    FeedCandidate,
     PageJob,
     discover,
     feed_links,
@@ -221,13 +221,13 @@ def test_the_likeliest_feed_comes_first(page: str, hrefs: list[str], first: str)
     assert links_of(page, *hrefs)[0] == first
 
 
-def discovered(page: str, url: str = "https://example.org/") -> DiscoveredFeeds:
+def discovered(page: str, url: str = "https://example.org/") -> list[FeedCandidate]:
     job = msgspec.msgpack.encode(PageJob(page=page.encode(), url=url))
-    return msgspec.msgpack.decode(discover(job), type=DiscoveredFeeds)
+    return msgspec.msgpack.decode(discover(job), type=list[FeedCandidate])
 
 
 @pytest.mark.parametrize(
     "token", ["<link ", "<a href='", "<!--", "<meta content='0;url=", "<base ", "href=", "<"]
 )
 def test_floods_in_a_page_end_well(token: str) -> None:
-    assert discovered(token * 200_000).links == ()
+    assert discovered(token * 200_000) == []

@@ -10,7 +10,7 @@ from aggregator.config.settings import MailSecurity
 from aggregator.config.settings import MailServer as Server
 from aggregator.sources.fetch.client import ClientSettings
 from aggregator.sources.fetch.posting import MailPoster
-from tests.support.certificate import server_context
+from tests.support.certificate import server_context, trust
 from tests.support.loopback import LoopbackServer
 from tests.support.mail_server import PASSWORD, USER, MailServer
 
@@ -31,9 +31,8 @@ def at(port: int, security: MailSecurity = "none", **login: str) -> Server:
     return Server(host="127.0.0.1", port=port, security=security, sender=SENDER, **login)
 
 
-def poster(*networks: str, ca_file: str | None = None, seconds: float = 5.0) -> MailPoster:
-    settings = ClientSettings(allow_private=networks, ca_file=ca_file)
-    return MailPoster(settings, deadline_seconds=seconds)
+def poster(*networks: str, seconds: float = 5.0) -> MailPoster:
+    return MailPoster(ClientSettings(allow_private=networks), deadline_seconds=seconds)
 
 
 def test_mail_arrives_whole() -> None:
@@ -100,16 +99,18 @@ def test_without_encryption_no_password_is_sent() -> None:
         assert server.logins == []
 
 
-def test_login_after_starttls_with_a_certificate_that_is_checked(certificate: Path) -> None:
-    ca_file = str(certificate.with_suffix(".crt"))
+def test_login_after_starttls_with_a_certificate_that_is_checked(
+    certificate: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     with MailServer(server_context(certificate)) as server:
         given = at(server.port, "starttls", user=USER, password=PASSWORD)
         unknown = poster(*LOOPBACK).send(given, mail())
         assert "certificate" in unknown.problem
         assert server.logins == []
-        assert poster(*LOOPBACK, ca_file=ca_file).send(given, mail()).is_accepted
+        trust(certificate, monkeypatch)
+        assert poster(*LOOPBACK).send(given, mail()).is_accepted
         wrong = at(server.port, "starttls", user=USER, password="no")
-        refused = poster(*LOOPBACK, ca_file=ca_file).send(wrong, mail())
+        refused = poster(*LOOPBACK).send(wrong, mail())
         assert refused.problem == "smtp 535: the server refuses the user or the password"
         assert len(server.taken) == 1
 

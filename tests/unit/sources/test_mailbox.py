@@ -16,7 +16,7 @@ from aggregator.model.errors import FetchError
 from aggregator.sources.fetch.client import Client, ClientSettings
 from aggregator.sources.fetch.mailbox import ReadMailbox, read_mailbox
 from aggregator.sources.limits import source_tuning
-from tests.support.certificate import server_context
+from tests.support.certificate import server_context, trust
 from tests.support.imap_server import PASSWORD, USER, ImapServer, mail
 from tests.support.waiting import wait_until
 from tests.support.world import Time
@@ -33,11 +33,11 @@ def imap() -> Iterator[ImapServer]:
 
 
 def read(server: ImapServer, state: str | None = None, **more: object) -> ReadMailbox:
-    options = {"folder": "INBOX", "host": "127.0.0.1", "user": USER, "password": PASSWORD, "ca_file": None}
+    options = {"folder": "INBOX", "host": "127.0.0.1", "user": USER, "password": PASSWORD}
     options |= {"networks": LOOPBACK, "tuning": TUNING, "time": Time()} | more
     time: Time = options["time"]  # type: ignore[assignment]
     client = Client(
-        ClientSettings(allow_private=options["networks"], ca_file=options["ca_file"]),  # type: ignore[arg-type]
+        ClientSettings(allow_private=options["networks"]),  # type: ignore[arg-type]
         Tuning({"net": {"fetch_deadline_seconds": DEADLINE_SECONDS}}),
         dial=server.dial(time),
         clock=time.monotonic,
@@ -159,12 +159,15 @@ def test_private_addresses_are_refused_unless_allowed(imap: ImapServer, host: st
 
 @pytest.mark.slow
 @pytest.mark.parametrize("kind", ["tls", "starttls"])
-def test_tls_with_a_certificate_that_is_checked(certificate: Path, kind: str) -> None:
+def test_tls_with_a_certificate_that_is_checked(
+    certificate: Path, kind: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
     with ImapServer(**{kind: server_context(certificate)}) as server:
         server.add(mail(1, "x"))
         assert fails(server).startswith("tls: ")
         assert server.commands == [] if kind == "tls" else server.secrets == []
-        assert numbers(read(server, ca_file=str(certificate.with_suffix(".crt")))) == [1]
+        trust(certificate, monkeypatch)
+        assert numbers(read(server)) == [1]
         if kind == "starttls":
             assert server.commands.index("STARTTLS") < server.commands.index("AUTHENTICATE PLAIN")
 

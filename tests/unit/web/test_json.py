@@ -9,7 +9,7 @@ import pytest
 
 from aggregator.model.core import AttributedSentence, CopyEvidence, Evidence, Fact, Reason, RunnerUp, Stage
 from aggregator.web.sanitise import encode_json
-from aggregator.web.story_json import jsonl, page_of, reason_in_words, whole_story_json
+from aggregator.web.story_json import page_of, reason_in_words, story_in_list, whole_story
 from tests.support.written_stories import a_story, an_article, the_ferry
 
 STORY_KEYS = [
@@ -41,24 +41,24 @@ def test_what_is_unknown_is_null_and_stays_in_place() -> None:
 def test_times_are_utc_with_a_z_whatever_zone_they_came_in() -> None:
     east = dt.timezone(dt.timedelta(hours=5, minutes=30))
     article = an_article(published=dt.datetime(2026, 11, 20, 1, 0, tzinfo=east))
-    story = json.loads(jsonl([a_story(article)]))
+    story = json.loads(encode_json(story_in_list(a_story(article))))
     assert story["articles"][0]["published"] == "2026-11-19T19:30:00Z"
     assert story["first_published"] == "2026-11-19T19:30:00Z"
 
 
 def test_updated_keeps_the_fraction_that_tells_bumps_apart() -> None:
     story, _ = the_ferry()
-    assert json.loads(jsonl([story]))["updated"] == "2026-11-20T00:04:11.250000Z"
+    assert json.loads(encode_json(story_in_list(story)))["updated"] == "2026-11-20T00:04:11.250000Z"
 
 
 def test_jsonl_is_a_story_a_line_even_with_line_breaks_in_titles() -> None:
     stories = [a_story(title="one\ntwo\u2028three"), a_story(title="four")]
-    lines = jsonl(stories).splitlines()
+    lines = b"\n".join(encode_json(story_in_list(one)) for one in stories).splitlines()
     assert [json.loads(line)["title"] for line in lines] == ["one\ntwo\u2028three", "four"]
 
 
 def test_one_story_adds_text_timeline_and_how_each_article_came_in() -> None:
-    whole = json.loads(whole_story_json(*the_ferry()))
+    whole = json.loads(encode_json(whole_story(*the_ferry())))
     reported = {
         "text", "sections", "timeline", "agreed", "merge_version",
         "trails", "earlier", "later", "related", "summarised",
@@ -74,7 +74,7 @@ def test_one_story_adds_text_timeline_and_how_each_article_came_in() -> None:
 def test_every_paragraph_of_the_merged_text_names_who_says_it() -> None:
     story, merged = the_ferry()
     outlets = {article.outlet for article in story.articles}
-    paragraphs = json.loads(whole_story_json(story, merged))["text"].split("\n")
+    paragraphs = json.loads(encode_json(whole_story(story, merged)))["text"].split("\n")
     assert len(paragraphs) == 1 + 2 + 2
     for paragraph in paragraphs:
         sentence, names = paragraph.removesuffix(")").rsplit(" (", 1)
@@ -84,7 +84,7 @@ def test_every_paragraph_of_the_merged_text_names_who_says_it() -> None:
 
 def test_without_a_merged_text_the_summary_stands_for_it() -> None:
     story, _ = the_ferry()
-    whole = json.loads(whole_story_json(story, None))
+    whole = json.loads(encode_json(whole_story(story, None)))
     assert whole["text"] == story.summary
     assert whole["timeline"] == []
 
@@ -119,7 +119,7 @@ def test_the_text_tells_the_lead_once_and_names_who_wrote_it() -> None:
     same = AttributedSentence(text="The same in other words.", article="ferryisle", outlet="Island Weekly")
     backed = Fact(said=(merged.lead, same), outlets=2, of=4)
     both = msgspec.structs.replace(merged, facts=(*merged.facts, backed))
-    whole = json.loads(whole_story_json(story, both))
+    whole = json.loads(encode_json(whole_story(story, both)))
     text = whole["text"]
     assert text.startswith(f"{merged.lead.text} ({merged.lead.outlet})\n")
     assert text.count(merged.lead.text) == 1

@@ -27,6 +27,7 @@ from aggregator.web.filters import ParsedFilter, parse_filter
 
 # Last-Modified has whole seconds, so it is sent only when no further change can fall into its second.
 SETTLED = dt.timedelta(seconds=2)
+_FEEDS_KEPT = 16  # encoded, of some 100 KB each (limit)
 _URI_QUERY = re.compile(r"[0-9A-Za-z;/?:@&=+$,.\-_!~*'()%]{0,2000}")
 
 
@@ -40,6 +41,7 @@ class _Feeds:
     def __init__(self, site: Site) -> None:
         self._site = site
         self._started = site.clock()
+        self._kept: dict[str, bytes] = {}  # feeds by ETag
 
     def answer(self, request: Request) -> Response:
         """Answer with a feed of digests, of all stories, or of those of a saved query."""
@@ -71,7 +73,9 @@ class _Feeds:
             saved=named,
             is_feed=True,
         )
-        tag = modified = None
+        media_type = MEDIA_TYPES[form]
+        tag = None
+        modified = None
         if parsed.changes_with_stories:
             tag = site.common_tag(request.url.path, request.url.query)
             if has_tag(request, tag):
@@ -79,6 +83,9 @@ class _Feeds:
             modified = self._last_modified()
             if modified and "if-none-match" not in request.headers and _has_since(request, modified):
                 return not_modified(tag)
+            kept = self._kept.get(tag)
+            if kept is not None:
+                return _feed(kept, media_type, tag, modified)
         loaded = gather(site.reader, parsed, site.settings)
         whole = channel(
             named,
@@ -92,10 +99,11 @@ class _Feeds:
             tag, modified = weak_tag(body), None
             if has_tag(request, tag):
                 return not_modified(tag)
-        headers = {"ETag": tag}
-        if modified is not None:
-            headers["Last-Modified"] = format_datetime(modified, usegmt=True)
-        return Response(body, headers=headers, media_type=f"{MEDIA_TYPES[form]}; charset=utf-8")
+        else:
+            # The newest ones, so that many readers of one state cost one rendering. Replaced, not changed:
+            # other threads read it.
+            self._kept = dict([*self._kept.items(), (tag, body)][-_FEEDS_KEPT:])
+        return _feed(body, media_type, tag, modified)
 
     def _last_modified(self) -> dt.datetime | None:
         """Return the time of the newest change or of the start, after which settings may differ.
@@ -107,6 +115,14 @@ class _Feeds:
         if self._site.clock() - newest < SETTLED:
             return None
         return newest.astimezone(dt.UTC).replace(microsecond=0)
+
+
+def _feed(body: bytes, media_type: str, tag: str, modified: dt.datetime | None) -> Response:
+    response = Response(body, media_type=f"{media_type}; charset=utf-8")
+    response.headers["ETag"] = tag
+    if modified is not None:
+        response.headers["Last-Modified"] = format_datetime(modified, usegmt=True)
+    return response
 
 
 def _query(request: Request, parsed: ParsedFilter) -> str:

@@ -105,7 +105,8 @@ def resolve_target(connection: Connection, name: str, *, is_source: bool = False
         return EraseTarget(kind="source", articles=_of_source(connection, name))
     if "://" in name:
         return EraseTarget(kind="address", articles=_of_address(connection, name))
-    if _is_article(connection, name):
+    known = (select(column).where(column == name).limit(1) for column in _IDS)
+    if any(connection.execute(one).first() is not None for one in known):
         return EraseTarget(kind="article", articles=(name,))
     return EraseTarget(kind="outlet", articles=_of_outlet(connection, name))
 
@@ -140,11 +141,6 @@ def _of_source(connection: Connection, name: str) -> tuple[str, ...]:
         .where(or_(entry.c.verdict.is_(None), entry.c.verdict != tombstones.VERDICT))
     )
     return tuple(sorted(connection.execute(placed.union(unplaced)).scalars()))
-
-
-def _is_article(connection: Connection, name: str) -> bool:
-    chosen = (select(column).where(column == name).limit(1) for column in _IDS)
-    return any(connection.execute(one).first() is not None for one in chosen)
 
 
 _IDS: Final[tuple[Column[str], ...]] = (article.c.id, entry.c.article, tombstone.c.article)

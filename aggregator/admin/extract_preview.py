@@ -41,9 +41,7 @@ class ExtractPreview(FrozenStruct, frozen=True, kw_only=True, omit_defaults=Fals
         facts = [self.outlet, self.author, self.published, self.language, self.wire]
         head = f"{self.what}: {self.verdict}" + (f" ({self.reason})" if self.reason else "")
         fact_line = " · ".join(fact for fact in facts if fact)
-        return "\n".join(
-            part for part in (head, self.title, fact_line, "", self.text, "") if part is not None
-        )
+        return "\n".join((head, self.title, fact_line, "", self.text, ""))
 
 
 class UnreadInput(ExtractPreview, frozen=True, kw_only=True, omit_defaults=False):

@@ -17,7 +17,7 @@ from aggregator.admin.backup import (
     unpacked,
 )
 from aggregator.model.core import FrozenStruct, utc_now
-from aggregator.model.errors import DatabaseTooNewError, ReadError, UsageError
+from aggregator.model.errors import ReadError, UsageError
 from aggregator.store.engine.database import Database, shown_url
 from aggregator.store.engine.engines import files_of
 from aggregator.store.engine.writer_lease import exclusively, open_process_lock
@@ -26,12 +26,10 @@ from aggregator.store.maintenance.row_stream import PASSING
 from aggregator.store.migrate import (
     check,
     clear,
-    is_known,
-    is_newer,
     is_of_unknown_revision,
     make_file,
+    refuse_unknown,
     revision_of,
-    too_old,
     upgrade,
 )
 from aggregator.store.search import index
@@ -122,12 +120,7 @@ def _check_and_upgrade(file: Path, source: Database, progress: Progress) -> str:
     revision = revision_of(source)
     if revision is None:
         raise ReadError(f"{file} is a database, but not of this program")
-    if is_newer(revision):
-        raise DatabaseTooNewError(
-            f"{file} was made by a newer version (revision {revision}); install that version to restore it"
-        )
-    if not is_known(revision):
-        raise too_old(str(file), revision)
+    refuse_unknown(str(file), revision)
     upgrade(source)
     return revision
 

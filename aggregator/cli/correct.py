@@ -472,7 +472,6 @@ def _print_summary(summary: "EraseSummary", format_: str, what: str) -> None:
     lines = [
         (summary.articles, "articles", what),
         (summary.entries, "entries of them", ""),
-        (summary.revisions, "revisions", ""),
         (summary.stories, "stories lose articles", f"{summary.emptied:,} of them are deleted"),
         (summary.copies, "copies of them", "remain: they are separate articles"),
     ]

@@ -107,19 +107,6 @@ class _CoreLoader(yaml.SafeLoader):
     yaml_implicit_resolvers: dict[Any, Any] = {}  # noqa: RUF012 - replaces the class attribute of SafeLoader
 
 
-def _whole_number(loader: _CoreLoader, node: yaml.ScalarNode) -> int:
-    return int(loader.construct_scalar(node))  # SafeLoader reads 010 as octal
-
-
-# Whole at once, so that an alias inside of what it names is a mistake; tuples, as the frozen models require.
-def _whole_mapping(loader: _CoreLoader, node: yaml.MappingNode) -> dict[Any, Any]:
-    return loader.construct_mapping(node, deep=True)
-
-
-def _whole_list(loader: _CoreLoader, node: yaml.SequenceNode) -> tuple[Any, ...]:
-    return tuple(loader.construct_sequence(node, deep=True))
-
-
 _RESOLVED = {
     "bool": (r"true|True|TRUE|false|False|FALSE", "tTfF"),
     "null": (r"null|Null|NULL|~|", ["n", "N", "~", ""]),
@@ -130,9 +117,14 @@ for _kind, (_pattern, _first) in _RESOLVED.items():
     _CoreLoader.add_implicit_resolver(
         f"tag:yaml.org,2002:{_kind}", re.compile(f"^(?:{_pattern})$"), list(_first)
     )
-_CoreLoader.add_constructor("tag:yaml.org,2002:int", _whole_number)
-_CoreLoader.add_constructor("tag:yaml.org,2002:map", _whole_mapping)
-_CoreLoader.add_constructor("tag:yaml.org,2002:seq", _whole_list)
+# SafeLoader reads 010 as octal. Lists and mappings are read whole at once, so that an alias inside of what it
+# names is a mistake; tuples, as the frozen models require.
+for _kind, _construct in (
+    ("int", lambda loader, node: int(loader.construct_scalar(node))),
+    ("map", lambda loader, node: loader.construct_mapping(node, deep=True)),
+    ("seq", lambda loader, node: tuple(loader.construct_sequence(node, deep=True))),
+):
+    _CoreLoader.add_constructor(f"tag:yaml.org,2002:{_kind}", _construct)
 
 
 def _parse(text: str, name: str) -> tuple[dict[str, Any], dict[KeyPath, int]]:

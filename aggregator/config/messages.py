@@ -13,7 +13,7 @@ from difflib import get_close_matches
 from aggregator.model.errors import UsageError
 
 _HIDDEN = "***"
-_ADDRESS = re.compile(r"(://)[^/\s?#\"'<>]{1,2000}@")
+_ADDRESS = re.compile(r"(://)[^/\s?#\"'<>]{1,2000}(?=@)")
 _PARAMETER = re.compile(
     r"(?i)((?:^|[?&;\s\"'({])[\w.\[\]-]{0,40}"
     r"(?:key|token|secret|password|passwd|pass|pwd|auth|signature|sig|credentials?)\]?=)[^&;\s\"'<>)}#]{1,4000}"
@@ -28,17 +28,12 @@ _KEY_LIKE = re.compile(
 _HINTS = re.compile(r"(?i)://[^/\s]*@|=|agg_|whsec_|authorization|bearer")  # every secret has one of these
 
 
-def _hidden(match: re.Match[str]) -> str:
-    return match[1] + _HIDDEN
-
-
 def redact(text: str) -> str:
     """Return `text` with each secret replaced by `***`."""
     if not _HINTS.search(text):
         return text
-    text = _ADDRESS.sub(rf"\1{_HIDDEN}@", text)
-    for pattern in (_HEADER, _BEARER, _PARAMETER, _OURS):
-        text = pattern.sub(_hidden, text)
+    for pattern in (_ADDRESS, _HEADER, _BEARER, _PARAMETER, _OURS):
+        text = pattern.sub(rf"\1{_HIDDEN}", text)
     return text
 
 

@@ -92,7 +92,14 @@ class Runtime:
         )
         self._digest_made: dt.datetime | None = None  # the last one that was looked at
         self._poll_scheduler = self._make_poll_scheduler()
-        self._pipeline = self._make_pipeline()
+        self._pipeline = Pipeline(
+            services.lock.fenced,
+            self._executor,
+            all_tuning,
+            services.now,
+            story_options(config),
+            metrics_registry=services.metrics_registry,
+        )
         self._maintenance = self._make_maintenance()
         self.writer_loop = WriterLoop(
             services.database,
@@ -239,17 +246,6 @@ class Runtime:
         return PollScheduler(
             Poller(shared, robots=fetch.robots, pages=fetch.pages, mutes=mutes_of(self.config)),
             arrived=services.arrived.set,
-        )
-
-    def _make_pipeline(self) -> Pipeline:
-        config = self.config
-        return Pipeline(
-            self._services.lock.fenced,
-            self._executor,
-            config.effective_tuning,
-            self._services.now,
-            story_options(config),
-            metrics_registry=self._services.metrics_registry,
         )
 
     def _make_maintenance(self) -> Maintenance:

@@ -83,8 +83,21 @@ class Maintenance:
         self._scheduler: Any = None
 
     def start(self) -> None:
-        """Start the schedule."""
-        scheduler = _scheduler()
+        """Start the schedule.
+
+        Its own defaults skip a job that is a second late (misfire_grace_time 1), and run all missed jobs
+        after a suspended machine wakes (coalesce off). Jobs run beside each other.
+        """
+        # It warns of a job that takes longer than its interval.
+        logging.getLogger("apscheduler").setLevel(logging.ERROR)
+        from apscheduler.executors.pool import ThreadPoolExecutor
+        from apscheduler.schedulers.background import BackgroundScheduler
+
+        scheduler = BackgroundScheduler(
+            timezone=dt.UTC,
+            executors={"default": ThreadPoolExecutor(pool_kwargs={"thread_name_prefix": "maintenance"})},
+            job_defaults={"coalesce": True, "max_instances": 1, "misfire_grace_time": None},
+        )
         for job in self._jobs:
             scheduler.add_job(self._run_job, "interval", (job,), id=job.name, seconds=job.every_seconds)
         scheduler.start()
@@ -177,26 +190,6 @@ class Maintenance:
             exc_info=None if isinstance(error, AggregatorError) else error,
             extra={"event": "maintenance_task_failed", "job": task.name},
         )
-
-
-def _scheduler() -> Any:
-    """Return an APScheduler with other defaults.
-
-    Its own skip a job that is a second late (misfire_grace_time 1), and run all missed jobs after a suspended
-    machine wakes (coalesce off). Jobs run beside each other.
-    """
-    logging.getLogger("apscheduler").setLevel(
-        logging.ERROR
-    )  # it warns of a job that takes longer than its interval
-    from apscheduler.executors.pool import ThreadPoolExecutor
-    from apscheduler.schedulers.background import BackgroundScheduler
-
-    pool = ThreadPoolExecutor(pool_kwargs={"thread_name_prefix": "maintenance"})
-    return BackgroundScheduler(
-        timezone=dt.UTC,
-        executors={"default": pool},
-        job_defaults={"coalesce": True, "max_instances": 1, "misfire_grace_time": None},
-    )
 
 
 IDLE_UNTIL_REST_SECONDS = 60.0  # without a placed article, until memory is given back (chosen: as workers)

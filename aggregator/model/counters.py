@@ -52,17 +52,7 @@ TRANSACTION_SECONDS = Metric(
 )
 TRANSACTION_RETRIES = Metric("aggregator_transaction_retries", "Repeated transactions, by cause", ("cause",))
 
-COUNTED: tuple[Metric, ...] = (
-    FETCHES,
-    FETCHED_BYTES,
-    FETCH_SECONDS,
-    PLACED,
-    VERDICTS,
-    PLACING_SECONDS,
-    WORKERS_ENDED,
-    TRANSACTION_SECONDS,
-    TRANSACTION_RETRIES,
-)
+COUNTED: tuple[Metric, ...] = tuple(one for one in globals().values() if isinstance(one, Metric))
 
 
 class Metrics:

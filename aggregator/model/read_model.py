@@ -63,7 +63,7 @@ class ArticleDetail(FrozenStruct, frozen=True, kw_only=True, omit_defaults=False
     article: ArticleView
     story: str
     story_title: str
-    revisions: int  # number of earlier texts that are stored
+    revisions: int  # how often its text was replaced
     copies: tuple[ArticleView, ...] = ()  # copies of it in its story; oldest first, without texts
 
 

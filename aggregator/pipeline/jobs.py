@@ -25,6 +25,11 @@ from aggregator.sources.parse.entry_builder import FeedContext
 
 _MARKUP_CHARS = 1600  # of an entry, from which the language of its feed is detected
 PARSER_FAILED = "the parser failed on it"
+_FAILED_JOBS: dict[str, tuple[Verdict, str]] = {
+    "memory": ("memory", "reading it took more memory than a worker may have"),
+    "timeout": ("timeout", "reading it took too long"),
+    "died": ("not_article", f"{PARSER_FAILED}: it died"),
+}
 
 
 class PrepareItem(FrozenStruct, frozen=True, kw_only=True):
@@ -136,16 +141,8 @@ def _prepared(item: PrepareItem, all_tuning: Tuning, job: PrepareJob) -> Prepare
 
 def broken_article(error: WorkError, title: str = "") -> CleanArticle:
     """Return the article, without text, of an entry whose job failed."""
-    verdict: Verdict
-    if error.verdict == "memory":
-        verdict, reason = "memory", f"reading it took more memory than a worker may have ({error.detail})"
-    elif error.verdict == "timeout":
-        verdict, reason = "timeout", f"reading it took too long ({error.detail})"
-    elif error.verdict == "died":
-        verdict, reason = "not_article", f"{PARSER_FAILED}: it died ({error.detail})"
-    else:
-        verdict, reason = "not_article", f"{PARSER_FAILED} ({error.detail})"
-    return CleanArticle(verdict=verdict, reason=reason, title=title)
+    verdict, why = _FAILED_JOBS.get(error.verdict, ("not_article", PARSER_FAILED))
+    return CleanArticle(verdict=verdict, reason=f"{why} ({error.detail})", title=title)
 
 
 def read_feed(job: bytes) -> bytes:

@@ -104,7 +104,7 @@ def upgrade(
     """
     make_file(database, allow_new=allow_new)
     before = revision_of(database)
-    _refuse_unknown(database, before)
+    refuse_unknown(_named(database), before)
     if before != newest_revision():
         _migrate(database, keep)
     return before, newest_revision()
@@ -169,12 +169,12 @@ def _migrate(database: Database, keep: Callable[[str], object] | None) -> None:
         if not database.is_sqlite:  # one at a time; SQLite has one writing transaction anyway
             connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": _ADVISORY_KEY})
         before = _revision_in(connection, database)
-        _refuse_unknown(database, before)
+        refuse_unknown(_named(database), before)
         if before == newest_revision():  # another process upgraded it while this one waited
             return
         if before is not None:
             older_program = (
-                f"the database {shown_url(database.url)} must be upgraded, and an older program is using it: "
+                f"{_named(database)} must be upgraded, and an older program is using it: "
                 "stop that program first (systemctl stop aggregator)"
             )
             cleanup.enter_context(exclusively(database, older_program))
@@ -187,7 +187,7 @@ def _migrate(database: Database, keep: Callable[[str], object] | None) -> None:
             if not is_damage(error.orig):
                 raise
             raise DamagedFileError(
-                f"the database {shown_url(database.url)} is damaged and cannot be upgraded ({error.orig})",
+                f"{_named(database)} is damaged and cannot be upgraded ({error.orig})",
                 "restore a backup, or recover what is left: sqlite3 FILE .recover | sqlite3 NEW",
             ) from error
 
@@ -195,29 +195,28 @@ def _migrate(database: Database, keep: Callable[[str], object] | None) -> None:
 def check(database: Database) -> None:
     """Raise DatabaseTooNewError, DatabaseOutdatedError or ConfigError for another revision."""
     revision = revision_of(database)
-    _refuse_unknown(database, revision)
+    refuse_unknown(_named(database), revision)
     if revision != newest_revision():
         raise DatabaseOutdatedError(
-            f"the database {shown_url(database.url)} is older than this program; type: aggregator db upgrade"
+            f"{_named(database)} is older than this program; type: aggregator db upgrade"
         )
 
 
-def _refuse_unknown(database: Database, revision: str | None) -> None:
+def refuse_unknown(what: str, revision: str | None) -> None:
+    """Raise DatabaseTooNewError or ConfigError for a database or backup that this program cannot upgrade."""
     if revision is None or is_known(revision):
         return
-    shown = f"the database {shown_url(database.url)}"
     if is_newer(revision):
         raise DatabaseTooNewError(
-            f"{shown} was written by a newer aggregator (revision {revision}); install that version, or go "
+            f"{what} was written by a newer aggregator (revision {revision}); install that version, or go "
             "back to a backup from before its upgrade: aggregator db restore BACKUP --replace"
         )
-    raise too_old(shown, revision)
-
-
-def too_old(what: str, revision: str) -> ConfigError:
-    """Return the error for a database or backup of a revision from which no migration leads here."""
-    return ConfigError(
+    raise ConfigError(
         f"{what} is at revision {revision} of an unreleased aggregator, this one upgrades {_revisions()[0]} "
         "and later: with the program that wrote it (for a backup after `aggregator db restore`) type "
         "`aggregator export > all.jsonl`, with this one `aggregator import all.jsonl --database sqlite:///NEW`"
     )
+
+
+def _named(database: Database) -> str:
+    return f"the database {shown_url(database.url)}"

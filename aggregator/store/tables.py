@@ -562,17 +562,6 @@ article = Table(
 
 TEXT_OR_EMPTY = func.coalesce(article.c.text, "").label("text")  # of an article
 
-revision = Table(
-    "revision",
-    metadata,
-    # A text of an article that was replaced: the first five and the last five. Written by the writer.
-    Column("article", Text, primary_key=True),  # `article.id`
-    Column("number", Integer, primary_key=True),  # 1: the first text
-    Column("replaced_at", UtcTime, nullable=False),
-    Column("title", Text, nullable=False),
-    Column("text", LargeBinary, nullable=False),  # zstd
-)
-
 tombstone = Table(
     "tombstone",
     metadata,

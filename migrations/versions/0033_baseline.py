@@ -274,14 +274,6 @@ def _create_tables() -> None:
         sa.Index("ix_rejected_input_at", "at"),
     )
     op.create_table(
-        "revision",
-        sa.Column("article", sa.Text, primary_key=True),
-        sa.Column("number", sa.Integer, primary_key=True),
-        sa.Column("replaced_at", _TIME, nullable=False),
-        sa.Column("title", sa.Text, nullable=False),
-        sa.Column("text", sa.LargeBinary, nullable=False),
-    )
-    op.create_table(
         "source",
         sa.Column("id", sa.Text, primary_key=True),
         sa.Column("kind", sa.Text, nullable=False),

@@ -162,7 +162,6 @@ _ORPHANS: Final[dict[str, str]] = {
     for what, table, condition in (
         ("identity keys", "identity_key", _lacks_source_of_identity("identity_key")),
         ("observations", "observation", _lacks_source_of_identity("observation")),
-        ("revisions", "revision", _lacks("article", "article.id = revision.article")),
         ("sketches", "sketch", _lacks("article", "article.inbox_no = sketch.article")),
         ("outlet lines", "outlet_line", _lacks("article", "article.inbox_no = outlet_line.article")),
     )
@@ -250,7 +249,6 @@ _Reader = Callable[[Any], object]
 _READ: Final[dict[str, _Reader]] = {
     "entry.payload": lambda held: held and codecs.decompress_struct(held, Entry),
     "entry.page": codecs.decompress_bytes,
-    "revision.text": lambda held: held and codecs.decompress_bytes(held).decode(),
     "article.evidence": lambda held: codecs.unpack(held, Evidence),
     "article.signature": lambda held: held and bands(held, count=1, rows=1),
     "article.details": lambda held: codecs.unpack(held, ArticleDetails),

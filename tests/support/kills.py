@@ -17,7 +17,6 @@ from aggregator.store.tables import (
     entry,
     lsh_band,
     outlet_line,
-    revision,
     sketch,
     source_history,
     story,
@@ -56,9 +55,6 @@ def left_in(url: str) -> Settled:
             "outlets": connection.execute(select(source_history).order_by(source_history.c.source)).all(),
             "periods": connection.execute(
                 select(stream_period.c.last_inbox_no, stream_period.c.articles, stream_period.c.terms)
-            ).all(),
-            "revisions": connection.execute(
-                select(revision.c.article, revision.c.number, revision.c.text).order_by(*revision.c[:2])
             ).all(),
             "found": [(n,) for n in newest(connection, parse_query("the"), 10_000, reach=10_000)],
             "not indexed": [(unindexed_count(connection),)],

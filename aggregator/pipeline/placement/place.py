@@ -756,7 +756,6 @@ class Placer:
             outlet_name=new.outlet_name if old.outlet in (None, new.outlet) else old.outlet_name,
             **revised.held.columns(),
         )
-        articles.keep_revision(unit_of_work.connection, old, unit_of_work.now)
         was_searchable = search.take_out(unit_of_work.connection, old.inbox_no)
         articles.replace_text(unit_of_work.connection, new, self._copy_finder.keys(old.signature))
         self._copy_finder.replace(new.inbox_no, revised)

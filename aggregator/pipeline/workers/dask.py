@@ -22,6 +22,7 @@ from distributed.scheduler import KilledWorker
 
 from aggregator.model.errors import NoWorkersError, WorkError
 from aggregator.pipeline.workers.executor import (
+    Availability,
     JobFunction,
     WorkerTuning,
     describe,
@@ -94,16 +95,16 @@ _BREATH_SECONDS = 0.1  # before a job is submitted again after the scheduler end
 _MESSAGE_BYTES = 4096  # of a reply besides its payload
 
 
-class DaskExecutor:
+class DaskExecutor(Availability):
     """Submits jobs to the Dask scheduler at `address` (tcp:// or tls://); see `Executor`."""
 
     def __init__(self, address: str, tuning: WorkerTuning) -> None:
         """Raises NoWorkersError if no scheduler answers, or all workers have other programs."""
         self._address = address
+        self.available_again = f"the Dask scheduler at {address} has workers again"
         self._tuning = tuning
         self._program = program_versions()
         self._threads = 1
-        self._trouble: str | None = None
         self._unfit: dict[str, str] = {}  # addresses of workers with other programs → what differs
         self._client: Client | None = None
         self._under_way: set[Future[bytes]] = set()
@@ -122,11 +123,6 @@ class DaskExecutor:
     def workers(self) -> int:
         """How many jobs run at the same time: the threads of all Dask workers at the last count."""
         return self._threads
-
-    @property
-    def trouble(self) -> str | None:
-        """That no scheduler answers, or has no workers, as of the last check."""
-        return self._trouble
 
     def submit(self, function: JobFunction, job: bytes) -> Future[bytes]:
         """Submit one job; wait while too many are under way. Raises WorkError if the executor is closed."""
@@ -237,10 +233,10 @@ class DaskExecutor:
                 try:
                     client = await self._connected()
                 except NoWorkersError as error:
-                    self._note(str(error))
+                    self.note(str(error))
                     continue
                 found = await asyncio.wait_for(self._fit_threads(client), self._tuning.parse_deadline_seconds)
-                self._note(None if found else self._nobody())
+                self.note(None if found else self._nobody())
                 with self._changed:
                     self._threads = max(1, found)
                     self._changed.notify_all()
@@ -253,15 +249,6 @@ class DaskExecutor:
             f"the Dask scheduler at {self._address} has no workers; "
             f"start some with: dask worker {self._address}"
         )
-
-    def _note(self, trouble: str | None) -> None:
-        """Log once that nothing can run, and once that it can again."""
-        if trouble is not None and self._trouble is None:
-            log.warning("%s", trouble, extra={"event": "workers_unavailable"})
-        if trouble is None and self._trouble is not None:
-            words = "the Dask scheduler at %s has workers again"
-            log.warning(words, self._address, extra={"event": "workers_available"})
-        self._trouble = trouble
 
     async def _fit_threads(self, client: Client) -> int:
         return sum(threads for at, threads in await _threads(client) if at not in self._unfit)
@@ -281,10 +268,7 @@ class DaskExecutor:
                 return await self._run_remote(order)
         except TimeoutError:
             seconds = f"{self._tuning.remote_deadline_seconds:g} s"
-            there = await self._known_workers()
-            raise NoWorkersError(
-                f"no Dask worker of {self._address} answered in {seconds}; {there}"
-            ) from None
+            raise NoWorkersError(f"no Dask worker of {self._address} answered in {seconds}") from None
 
     async def _run_remote(self, order: bytes) -> bytes:
         """The answer of the first worker that has one."""
@@ -331,14 +315,6 @@ class DaskExecutor:
                 extra={"event": "worker_rejected"},
             )
             self._unfit[worker] = words
-
-    async def _known_workers(self) -> str:
-        try:
-            assert self._client is not None
-            found = await asyncio.wait_for(_threads(self._client), 1.0)
-        except (OSError, TimeoutError, RuntimeError):
-            return "it does not answer either"
-        return f"it has {len(found)} of them"
 
 
 async def _threads(client: Client) -> list[tuple[str, int]]:

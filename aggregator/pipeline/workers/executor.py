@@ -6,6 +6,7 @@ A function is named in messages as "module:function".
 
 import errno
 import hashlib
+import logging
 import sys
 import threading
 from collections.abc import Callable, Mapping
@@ -19,6 +20,8 @@ import msgspec
 
 import aggregator
 from aggregator.model.errors import NoWorkersError, WorkError
+
+log = logging.getLogger(__name__)
 
 JobFunction = Callable[[bytes], bytes]
 
@@ -76,6 +79,21 @@ class Executor(Protocol):
     def close(self) -> None:
         """Stop at once: running jobs are killed, waiting ones end with WorkError("died")."""
         ...
+
+
+class Availability:
+    """Whether workers can run jobs. The log says once that they cannot, and once that they can again."""
+
+    trouble: str | None = None  # why no job can run
+    available_again = "workers can be started again"
+
+    def note(self, trouble: str | None) -> None:
+        """Store why no job can run; None: jobs can run."""
+        if trouble is not None and self.trouble is None:
+            log.warning("%s", trouble, extra={"event": "workers_unavailable"})
+        if trouble is None and self.trouble is not None:
+            log.warning("%s", self.available_again, extra={"event": "workers_available"})
+        self.trouble = trouble
 
 
 def is_left_behind(thread: threading.Thread, seconds: float) -> bool:

@@ -6,7 +6,6 @@ result until the deadline. A worker that is late, too large or dead is killed an
 """
 
 import contextlib
-import logging
 import os
 import signal
 import socket
@@ -24,13 +23,11 @@ import msgspec
 import aggregator
 from aggregator.model.counters import WORKERS_ENDED, Metrics
 from aggregator.model.errors import NoWorkersError, WorkError
-from aggregator.pipeline.workers.executor import JobFunction, WorkerTuning, name_of
+from aggregator.pipeline.workers.executor import Availability, JobFunction, WorkerTuning, name_of
 from aggregator.pipeline.workers.ipc import WorkerJob, WorkerReply, receive, send
 from aggregator.text.shared_model import DESCRIPTOR_VARIABLE, memory_file
 
 _START_DEADLINE_SECONDS = 60.0  # for loading the parsers: 0.3 s when idle, far more on a busy machine
-
-log = logging.getLogger(__name__)
 
 # Signals not caused by the job: a person, or the kernel without memory, killed the worker.
 _OUTSIDE_SIGNALS = frozenset({-signal.SIGKILL, -signal.SIGTERM, -signal.SIGINT, -signal.SIGHUP})
@@ -57,14 +54,12 @@ class _Waiting(msgspec.Struct, frozen=True):
     future: Future[bytes]
 
 
-class ProcessExecutor:
+class ProcessExecutor(Availability):
     """`workers` processes, started with the first jobs, each replaced alone; see `Executor`.
 
     All but one end when for `idle_seconds` no job found all of them busy, and the last one, with the language
     model that they share, when there was no job at all.
     """
-
-    trouble: str | None = None  # why no worker can be started
 
     def __init__(self, workers: int, tuning: WorkerTuning, metrics_registry: Metrics | None = None) -> None:
         self.metrics_registry = metrics_registry or Metrics()
@@ -118,14 +113,6 @@ class ProcessExecutor:
         """Process ids of the running workers."""
         workers = [lane.worker for lane in list(self._lanes)]
         return [worker.process.pid for worker in workers if worker is not None]
-
-    def note(self, trouble: str | None) -> None:
-        """Called by a lane: why no worker can be started, or None after a start."""
-        if trouble is not None and self.trouble is None:
-            log.warning("%s", trouble, extra={"event": "workers_unavailable"})
-        if trouble is None and self.trouble is not None:
-            log.warning("workers can be started again", extra={"event": "workers_available"})
-        self.trouble = trouble
 
     def next_job(self, lane: "_Lane") -> _Waiting | None:
         """Called by a lane: return the job that waits longest; None to end the lane."""

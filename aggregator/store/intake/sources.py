@@ -123,26 +123,18 @@ def source_id(kind: str, name: str | None, address: str) -> str:
     return short_id(b"source", kind.encode(), (name or address).encode())
 
 
-_AFRESH: dict[str, Any] = {
-    "failures": 0,
-    "failing_since": None,
-    "health": "new",
-    "health_cause": None,
-    "gone_count": 0,
-    "gone_since": None,
-    "merged_into": None,
-}  # reset of the failures of a source
-_ELSEWHERE: dict[str, Any] = {
-    "etag": None,
-    "last_modified": None,
-    "body_hash": None,
-    "redirected_url": None,
-    "moved_to": None,
-    "moved_count": 0,
-    "moved_since": None,
-    "move_confirmed": False,
-    **_AFRESH,
-}  # reset of a source whose address changed
+def _as_new(*names: str) -> dict[str, Any]:
+    """Return these fields as a new source has them."""
+    return {one.name: one.default for one in msgspec.structs.fields(Source) if one.name in names}
+
+
+_AFRESH = _as_new(
+    *("failures", "failing_since", "health", "health_cause", "gone_count", "gone_since", "merged_into")
+)  # reset of the failures of a source
+_ELSEWHERE = _AFRESH | _as_new(
+    *("etag", "last_modified", "body_hash", "redirected_url"),
+    *("moved_to", "moved_count", "moved_since", "move_confirmed"),
+)  # reset of a source whose address changed
 _OURS = ("refused", "address")  # causes that a changed configuration may have removed
 
 

@@ -57,7 +57,6 @@ from aggregator.store.tables import (
     outbox,
     outlet_line,
     rejected_input,
-    revision,
     rows_with,
     set_counter,
     sketch,
@@ -88,7 +87,6 @@ class EraseSummary(FrozenStruct, frozen=True, kw_only=True, omit_defaults=False)
 
     articles: int = 0
     entries: int = 0
-    revisions: int = 0
     stories: int = 0
     emptied: int = 0
     copies: int = 0
@@ -107,7 +105,8 @@ def resolve_target(connection: Connection, name: str, *, is_source: bool = False
         return EraseTarget(kind="source", articles=_of_source(connection, name))
     if "://" in name:
         return EraseTarget(kind="address", articles=_of_address(connection, name))
-    if _is_article(connection, name):
+    known = (select(column).where(column == name).limit(1) for column in _IDS)
+    if any(connection.execute(one).first() is not None for one in known):
         return EraseTarget(kind="article", articles=(name,))
     return EraseTarget(kind="outlet", articles=_of_outlet(connection, name))
 
@@ -144,11 +143,6 @@ def _of_source(connection: Connection, name: str) -> tuple[str, ...]:
     return tuple(sorted(connection.execute(placed.union(unplaced)).scalars()))
 
 
-def _is_article(connection: Connection, name: str) -> bool:
-    chosen = (select(column).where(column == name).limit(1) for column in _IDS)
-    return any(connection.execute(one).first() is not None for one in chosen)
-
-
 _IDS: Final[tuple[Column[str], ...]] = (article.c.id, entry.c.article, tombstone.c.article)
 
 
@@ -173,14 +167,12 @@ def summarise_erasure(connection: Connection, ids: Collection[str]) -> EraseSumm
     lost = Counter(row.story for row in articles)
     has_text = or_(entry.c.verdict.is_(None), entry.c.verdict != tombstones.VERDICT)
     entries = rows_with(connection, select(entry.c.entry_no).where(has_text), entry.c.article, ids)
-    revisions = rows_with(connection, select(revision.c.number), revision.c.article, ids)
     copies = rows_with(connection, select(article.c.id), article.c.copy_of, ids)
     sizes = select(article.c.story, func.count().label("size")).group_by(article.c.story)
     stories = rows_with(connection, sizes, article.c.story, lost)
     return EraseSummary(
         articles=lost.total(),
         entries=sum(1 for _ in entries),
-        revisions=sum(1 for _ in revisions),
         copies=len({row.id for row in copies} - set(ids)),
         stories=len(lost),
         emptied=sum(row.size == lost[row.story] for row in stories),
@@ -243,7 +235,6 @@ def delete_articles(
     if indexed:
         set_counter(connection, STALE_ROWS, counter_value(connection, STALE_ROWS) + len(indexed))
     articles.remove_bands(connection, bands)
-    change_with(connection, delete(revision), revision.c.article, ids)
     if what == "all":
         change_with(connection, update(article).values(original=None), article.c.original, ids)
         change_with(connection, delete(article), article.c.id, ids)  # dependent rows cascade

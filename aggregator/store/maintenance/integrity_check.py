@@ -47,7 +47,6 @@ from aggregator.store.tables import (
     lsh_band,
     metadata,
     observation,
-    revision,
     sketch,
     story,
     tombstone,
@@ -343,7 +342,6 @@ def _delete_orphans(connection: Connection) -> None:
                 ~exists().where(entry.c.article == table.c.article),
             )
         )
-    connection.execute(delete(revision).where(~exists().where(article.c.id == revision.c.article)))
     original = article.alias("original_article")
     is_copy_of_lost = article.c.copy_of.is_not(None), ~exists().where(original.c.id == article.c.copy_of)
     connection.execute(

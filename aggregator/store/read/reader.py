@@ -50,7 +50,7 @@ from aggregator.store.stories.summaries import summary_of, version_of
 from aggregator.store.tables import (
     article,
     count_rows,
-    revision,
+    entry,
     rows_with,
     story,
     story_log,
@@ -116,7 +116,7 @@ def one_article(connection: Connection, id_: str) -> ArticleDetail | None:
         article=msgspec.structs.replace(article_views.view(row), copy_of=original),
         story=row.story,
         story_title=row.story_title,
-        revisions=count_rows(connection, revision, revision.c.article == id_),
+        revisions=count_rows(connection, entry, entry.c.article == id_, entry.c.outcome == "revised"),
         copies=tuple(one for one in members if one.copy_of == id_),
     )
 

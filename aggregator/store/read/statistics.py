@@ -25,7 +25,6 @@ from aggregator.store.tables import (
     entry,
     outbox,
     rejected_input,
-    revision,
     source,
     story,
     tombstone,
@@ -243,7 +242,7 @@ def listed(
 def statistics(database: Database) -> Iterator[tuple[str, int]]:
     """Yield (name, count) pairs of `db stats`; sizes are in bytes."""
     with database.read() as connection:
-        for table in (source, article, revision, rejected_input, correction, change, tombstone):
+        for table in (source, article, rejected_input, correction, change, tombstone):
             yield f"{table.name}s".replace("_", " "), count_rows(connection, table)
         live = story.c.redirect_to.is_(None)
         alive = count_rows(connection, story, live)

@@ -55,7 +55,6 @@ from aggregator.store.tables import (
     lsh_band,
     observation,
     outlet_line,
-    revision,
     rows_with,
     sketch,
 )
@@ -64,7 +63,6 @@ if TYPE_CHECKING:  # who only reads stories loads no numpy
     from aggregator.cluster.copies.copy_check import ComparedText
     from aggregator.cluster.events.centroid import ScoringInput
 
-_REVISIONS_KEPT = 5  # the first five and the last five
 _NEVER_REVERT = 1_000_000  # `observation.revert_count` of the text of another article
 
 
@@ -275,19 +273,6 @@ def _insert_copy_keys(connection: Connection, new: Sequence[NewArticle]) -> None
     add_bands(connection, bands)
     if sketches:
         connection.execute(_INSERT_SKETCH, sketches)
-
-
-def keep_revision(connection: Connection, old: StoredArticle, at: dt.datetime) -> None:
-    """Store the text that is to be replaced. The first five and the last five of an article are kept."""
-    last = connection.execute(
-        select(func.max(revision.c.number)).where(revision.c.article == old.id)
-    ).scalar_one()
-    number = (last or 0) + 1
-    text = codecs.compress_bytes(old.text.encode())
-    values = {"article": old.id, "number": number, "replaced_at": at, "title": old.title, "text": text}
-    connection.execute(insert(revision).values(values))
-    middle = revision.c.number.between(_REVISIONS_KEPT + 1, number - _REVISIONS_KEPT)
-    connection.execute(delete(revision).where(revision.c.article == old.id, middle))
 
 
 def rekey(connection: Connection, old: str, new: str, *, is_authoritative: bool) -> None:

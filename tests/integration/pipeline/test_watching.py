@@ -27,7 +27,7 @@ from aggregator.store.engine.database import Database
 from aggregator.store.intake import rejected
 from aggregator.store.intake.sources import Source, add, all_sources
 from aggregator.store.tables import article as articles
-from aggregator.store.tables import entry, revision
+from aggregator.store.tables import entry
 from tests.support.articles import FLOOD, NOON, STRIKE, Clock, Rig
 from tests.support.polling import folder_source
 from tests.support.rows import queried, read_by, written_by
@@ -253,7 +253,6 @@ def test_a_replaced_text_is_a_revision_and_a_renamed_one_a_copy(folder: Folder) 
     folder.poll()
     assert [one.outcome for one in rig.place()] == ["copy"]
     assert len(queried(folder.database, select(articles.c.id)).all()) == 2
-    assert len(queried(folder.database, select(revision)).all()) == 1
 
 
 def test_a_deleted_file_takes_no_article_along(folder: Folder) -> None:

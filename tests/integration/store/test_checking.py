@@ -32,7 +32,6 @@ from aggregator.store.tables import (
     lsh_band,
     metadata,
     observation,
-    revision,
     sketch,
     story,
     story_log,
@@ -157,7 +156,6 @@ A_BAND = select(func.min(lsh_band.c.band)).scalar_subquery()
 OF_STORY = update(story).where(LIVE)
 OTHER_SUMS = select(story.c.centroid).where(RETIRED).scalar_subquery()
 OTHER_SKETCH = select(sketch.c.hashes).where(sketch.c.article == 4).scalar_subquery()
-FORMER = select(literal("nobody"), *(revision.c[name] for name in ("number", "replaced_at", "title", "text")))
 NOBODY_SEEN = {
     "article": "nobody",
     "source": "s",
@@ -195,7 +193,6 @@ DERIVED: tuple[dict[str, tuple[Executable, str]], ...] = (
             "sampled shingles",
         ),
         "story counter": (update(counter).where(counter.c.name == "story").values(value=1), "story numbers"),
-        "revision": (insert(revision).from_select([*revision.c.keys()], FORMER), "revisions belong"),
     },
     {
         "original": (update(article).values(original=None), "an original that does not match"),
@@ -280,7 +277,6 @@ LOST: tuple[dict[str, tuple[Executable, str]], ...] = (
             update(entry).where(entry.c.state == "ready").values(payload=b"no"),
             "payload cannot be read",
         ),
-        "former text": (update(revision).values(text=b"no"), "revision.text cannot be read"),
         "future": (update(entry).values(accepted_at=NOON.replace(year=2099)), "is in the future"),
         "log": (delete(story_log).where(story_log.c.log_no == 1), "articles have no log line"),
         "seen": (

@@ -5,7 +5,7 @@ import hashlib
 import re
 from collections.abc import Callable
 from functools import partial
-from typing import TYPE_CHECKING, Annotated, Any, NamedTuple
+from typing import Annotated, Any, NamedTuple
 
 import msgspec
 from anyio import CapacityLimiter, to_thread
@@ -27,10 +27,8 @@ from aggregator.web.jinja import environment
 from aggregator.web.metrics import HealthMonitor
 from aggregator.web.responses import too_many
 from aggregator.web.security.middleware import is_owner
+from aggregator.web.security.token_auth import TokenStore
 from aggregator.web.settings import PublishSettings
-
-if TYPE_CHECKING:
-    from aggregator.web.api.push import PushEndpoint
 
 _CHANGING_AT_ONCE = 2
 _SEARCHING_AT_ONCE = 4  # a search for a feed may last a minute, and other requests need the threads
@@ -45,7 +43,7 @@ class Services(NamedTuple):
     check; `marks` are for the Google Reader API.
     """
 
-    push: "PushEndpoint | None" = None
+    push: TokenStore | None = None  # a PushEndpoint
     editor: EditorService | None = None
     watch: HealthMonitor | None = None
     marks: ReadMarks | None = None

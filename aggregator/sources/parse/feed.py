@@ -89,13 +89,9 @@ def _with_days(feed: ParsedFeed) -> ParsedFeed:
     times = [entry.published.time for entry in feed.entries if entry.published is not None]
     if not times or any(time.time() != dt.time(0) for time in times):
         return feed
-    return msgspec.structs.replace(feed, entries=tuple(map(_of_day, feed.entries)))
-
-
-def _of_day(entry: Entry) -> Entry:
-    if entry.published is None:
-        return entry
-    return msgspec.structs.replace(entry, published=msgspec.structs.replace(entry.published, precision="day"))
+    days = (one.published and msgspec.structs.replace(one.published, precision="day") for one in feed.entries)
+    entries = map(lambda one, day: msgspec.structs.replace(one, published=day), feed.entries, days)
+    return msgspec.structs.replace(feed, entries=tuple(entries))
 
 
 def parser_versions() -> str:
@@ -185,7 +181,12 @@ def _with_feedparser(text: str, context: FeedContext) -> ParsedFeed:
         resolve_relative_uris=False,
     )
     head: dict[str, Any] = parsed["feed"]
-    context = _with_head(head, context)
+    context = msgspec.structs.replace(
+        context,
+        site_url=absolute_url(_string(head, "link"), context.url) or context.site_url,
+        title=plain_title(_string(head, "title")) or context.title,
+        language=primary_language(_string(head, "language")) or context.language,
+    )
     entries = [entries_of(_declared(raw), context) for raw in parsed["entries"]]
     is_cut_short = not entries and isinstance(dict.get(parsed, "bozo_exception"), SAXParseException)
     version = (
@@ -207,16 +208,6 @@ def _one_by_one(text: str, context: FeedContext) -> ParsedFeed:
     entries = [one.entries if one else () for one in feeds]
     read = _parsed(feed.format, feed.title, context, entries)
     return msgspec.structs.replace(read, ttl_seconds=feed.ttl_seconds)
-
-
-def _with_head(head: dict[str, Any], context: FeedContext) -> FeedContext:
-    """Return the context with the feed's home page, title and language."""
-    return msgspec.structs.replace(
-        context,
-        site_url=absolute_url(_string(head, "link"), context.url) or context.site_url,
-        title=plain_title(_string(head, "title")) or context.title,
-        language=primary_language(_string(head, "language")) or context.language,
-    )
 
 
 def _parsed(version: str, title: str, context: FeedContext, entries: Sequence[Sequence[Entry]]) -> ParsedFeed:

@@ -48,7 +48,8 @@ class Progress:
 class Stream(io.BufferedReader):
     """The decompressed bytes of a file.
 
-    `damage`: what was found so far, in words. `offset_of`: where in the file reading can begin for the byte at this position; None: nowhere.
+    `damage`: what was found so far, in words. `offset_of`: where in the file reading can begin for the byte
+    at this position; None: nowhere.
     """
 
     damage: list[str]

@@ -137,7 +137,16 @@ def described(
     }
     extra: dict[str, Any] = {"security": _TOKEN_REQUIRED if needs_token else [*_TOKEN_REQUIRED, {}]}
     if query:
-        extra["parameters"] = [_in_query(name, parameter) for name, parameter in query.items()]
+        extra["parameters"] = [
+            {
+                "name": name,
+                "in": "query",
+                "required": parameter.is_required,
+                "description": parameter.description,
+                "schema": parameter.schema,
+            }
+            for name, parameter in query.items()
+        ]
     if body:
         extra["requestBody"] = {"required": True, "content": {body_type: body}}
     return {
@@ -154,16 +163,6 @@ def _problem(status: int) -> dict[str, Any]:
     return {
         "description": f"{kind.title}.",
         "content": {PROBLEM_JSON: {"schema": schema_of(Problem), "example": example}},
-    }
-
-
-def _in_query(name: str, parameter: Parameter) -> dict[str, Any]:
-    return {
-        "name": name,
-        "in": "query",
-        "required": parameter.is_required,
-        "description": parameter.description,
-        "schema": parameter.schema,
     }
 
 

@@ -105,7 +105,7 @@ def test_what_follows_an_answer_is_not_the_next_one(client: Client, name: str) -
 
 def test_what_follows_the_answer_to_head_is_not_the_next_one() -> None:
     guard = SsrfGuard(networks_of(["127.0.0.0/8"]), system_resolve, system_dial)
-    transport = GuardedTransport(guard, tls_of(None))
+    transport = GuardedTransport(guard, tls_of())
     head = b"HTTP/1.1 200 OK\r\nContent-Length: 6\r\n\r\n"
 
     def asked(method: str, url: str) -> bytes:

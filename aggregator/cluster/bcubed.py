@@ -171,7 +171,7 @@ def _sides(cells: Counter[tuple[str, str]]) -> tuple[Counter[str], Counter[str]]
 
 
 def _pair_count(sizes: Counter[_Group]) -> int:
-    return sum(map(_choose_two, sizes.values()))
+    return sum(n * (n - 1) // 2 for n in sizes.values())
 
 
 def _split_share(parts: Iterable[str], sizes: Counter[str]) -> float:
@@ -183,10 +183,6 @@ def _split_share(parts: Iterable[str], sizes: Counter[str]) -> float:
 
 def _share(part: float, whole: float) -> float:
     return part / whole if whole else 1.0
-
-
-def _choose_two(n: int) -> int:
-    return n * (n - 1) // 2
 
 
 def _groups(copy_links: Mapping[str, str | None]) -> dict[str, str]:

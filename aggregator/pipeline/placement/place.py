@@ -131,7 +131,7 @@ class Placer:
         self._model = shipped_model(all_tuning)
         self._tuning = all_tuning.section("placing", PlacingTuning)
         self._page_words: int = all_tuning.values("polling")["full_text_words"]
-        self._comparison = ReportComparison(self._model, all_tuning)
+        self.comparison = ReportComparison(self._model, all_tuning)
         self._copy_finder = CopyFinder(all_tuning)
         self._constraints = Constraints()
         self._boilerplate = BoilerplateLearner(all_tuning)
@@ -141,13 +141,13 @@ class Placer:
             self._model,
             all_tuning.section("stories", StoryTuning),
             options,
-            undated_from=self._comparison.undated_from,
-            regrouped=self._comparison.regrouped,
+            undated_from=self.comparison.undated_from,
+            regrouped=self.comparison.regrouped,
         )
         self._correction_handler = CorrectionHandler(self.story_writer, self._constraints, self._version)
         self._forget_handler = ForgetHandler(self.story_writer, self._copy_finder)
         self._second_look = SecondLook(
-            self.story_writer, self._constraints, self._model.tuning, self._comparison, self._version
+            self.story_writer, self._constraints, self._model.tuning, self.comparison, self._version
         )
 
     def forget(self) -> None:
@@ -155,14 +155,14 @@ class Placer:
         self._copy_finder.forget()
         self.story_writer.forget()
         self._constraints.forget()
-        self._comparison.forget()
+        self.comparison.forget()
         self._second_look.forget()
         self._boilerplate.forget()
 
     def forget_rows(self) -> None:
         """Drop what is read again in no time; the indexes stay."""
         self.story_writer.forget_rows()
-        self._comparison.forget_rows()
+        self.comparison.forget_rows()
         self._boilerplate.forget()
 
     def prepare_options(self, batch: Sequence[InboxEntry]) -> list[PrepareOptions]:
@@ -234,14 +234,6 @@ class Placer:
             self._database.checkpoint_log(self._database.tuning.short_wait_seconds)
         return forgotten
 
-    def restore_stream(self, unit_of_work: UnitOfWork) -> None:
-        """Compute dropped word frequencies of the newest stream periods again, for placing from there."""
-        self._comparison.restore(unit_of_work.connection)
-
-    def count_sources_after(self, inbox_no: int) -> None:
-        """Count the articles of sources after this inbox number only."""
-        self._comparison.count_after(inbox_no)
-
     def quarantine(self, n: int, reason: str) -> None:
         """Remove an entry that cannot be placed from the inbox."""
         self._boilerplate.placed(n)
@@ -308,7 +300,7 @@ class Placer:
                     break
                 placed.append(self._place_one(unit_of_work, inbox_entry, prepared, known))
                 known.placed.add(inbox_entry.article)
-            self._comparison.write_counts(unit_of_work.connection)
+            self.comparison.write_counts(unit_of_work.connection)
         if placed:
             last = batch[len(placed) - 1][0].inbox_no
             self._copy_finder.commit_batch(last)
@@ -438,7 +430,7 @@ class Placer:
             seen_there = self._place_there(unit_of_work, incoming, found.same_page)
             if seen_there is not None:
                 return seen_there
-        self._comparison.before(connection, inbox_entry.inbox_no, inbox_entry.accepted_at)
+        self.comparison.before(connection, inbox_entry.inbox_no, inbox_entry.accepted_at)
         self._second_look.before(unit_of_work, inbox_entry.inbox_no)
         incoming = self._with_wire_of_original(connection, incoming, found.copy)
         article, own = incoming.as_article(), incoming.as_pair()
@@ -471,7 +463,7 @@ class Placer:
             copy_of=evidence.copied,
             follows=decision.follows if assigned_story is None else None,
             is_little_known=incoming.is_polled
-            and self._comparison.is_little_known(connection, incoming.source),
+            and self.comparison.is_little_known(connection, incoming.source),
             evidence=evidence,
         )
         new = incoming.row(
@@ -486,7 +478,7 @@ class Placer:
         new = msgspec.structs.replace(new, nearest=decision.nearest, **found.held.columns())
         self._write(unit_of_work, new, article, own, assigned_story)
         self._copy_finder.add(new.inbox_no, found.held)
-        self._comparison.placed(new)
+        self.comparison.placed(new)
         unit_of_work.ledger.log(
             unit_of_work.now,
             story,
@@ -515,7 +507,7 @@ class Placer:
         before = index.get(joined.story_no) if joined else None
         number = self.story_writer.take_in(unit_of_work, new, article, joined)
         if joined is None or (before and not joined.container_only):
-            self._comparison.joined(new, own, before, index.story(number))
+            self.comparison.joined(new, own, before, index.story(number))
 
     def _agreement(
         self,
@@ -529,11 +521,11 @@ class Placer:
         if not incoming.is_polled or decision.story is None or decision.evidence.stage == "correction":
             return None
         if copy is not None and decision.role == "copy":
-            return self._comparison.agreement_of_copy(connection, incoming.source, copy.other)
+            return self.comparison.agreement_of_copy(connection, incoming.source, copy.other)
         if not decision.counts_in_centroid or decision.role != "report":
             return None  # not counted anyway; of another language, with other words
         text = compared_text(incoming, incoming.inbox_entry.article)
-        return self._comparison.agreement(connection, own, text, decision.story)
+        return self.comparison.agreement(connection, own, text, decision.story)
 
     def _place_there(
         self, unit_of_work: UnitOfWork, incoming: IncomingArticle, other: str
@@ -577,10 +569,10 @@ class Placer:
         entry = incoming.inbox_entry.entry
         is_own = entry.authority in ("own", "page") and old.is_little_known and not old.is_gone
         has_other_words = incoming.fingerprint.text_hash != old.text_hash
-        if not (is_own and has_other_words) or self._comparison.is_little_known(connection, entry.source):
+        if not (is_own and has_other_words) or self.comparison.is_little_known(connection, entry.source):
             return None
         articles.set_source(connection, old.id, entry.source, is_little_known=False)
-        self._comparison.revised(old.inbox_no)
+        self.comparison.revised(old.inbox_no)
         return msgspec.structs.replace(old, source=entry.source, outlet_key=None, outlet_name=None)
 
     def _with_wire_of_original(
@@ -625,8 +617,8 @@ class Placer:
             for one in index.candidates(article)
             if one.story not in story_constraints.barred and is_open(article, one, self._model.tuning)
         ]
-        scored = self._comparison.scored(connection, own, candidates)
-        decided = decide(article, scored, self._model, self._comparison.model.bias)
+        scored = self.comparison.scored(connection, own, candidates)
+        decided = decide(article, scored, self._model, self.comparison.model.bias)
         decided = msgspec.structs.replace(decided, nearest=pack_nearest(own.nearest))
         if copy is not None and copy.kind == "excerpt" and decided.role == "report":
             return msgspec.structs.replace(decided, role="excerpt", counts_in_centroid=decided.story is None)
@@ -684,10 +676,8 @@ class Placer:
         `own_text`: of the entry besides its page. If the article has that text, it had no page yet.
         """
         n = incoming.inbox_entry.entry_no
-        if incoming.fingerprint.text_hash == old.text_hash or old.is_gone:
-            return PlacementResult(entry_no=n, outcome="unchanged", article=old.id, story=old.story)
-        has_lost_page = self._has_lost_page(incoming, old)
-        if has_lost_page:
+        is_same = incoming.fingerprint.text_hash == old.text_hash
+        if is_same or old.is_gone or self._has_lost_page(incoming, old):
             return PlacementResult(entry_no=n, outcome="unchanged", article=old.id, story=old.story)
         entry = incoming.inbox_entry.entry
         is_first_page = bool(own_text) and self._shares(old.text, own_text, max)
@@ -759,7 +749,7 @@ class Placer:
         was_searchable = search.take_out(unit_of_work.connection, old.inbox_no)
         articles.replace_text(unit_of_work.connection, new, self._copy_finder.keys(old.signature))
         self._copy_finder.replace(new.inbox_no, revised)
-        self._comparison.revised(new.inbox_no)
+        self.comparison.revised(new.inbox_no)
         if was_searchable:
             search.put_back(unit_of_work.connection, old.inbox_no)
         return new
@@ -809,7 +799,7 @@ class Placer:
         evidence = articles.evidence_of(connection, old.id)
         is_no_copy_now = evidence.stage == "copy" and role == "report"
         if evidence.agreement is not None or is_no_copy_now:
-            evidence = self._comparison.with_agreement(connection, old.id, old.story, evidence)
+            evidence = self.comparison.with_agreement(connection, old.id, old.story, evidence)
             articles.set_evidence(connection, old.id, evidence)
 
     def _join_original(
@@ -830,7 +820,7 @@ class Placer:
             return None
         agreement = None
         if incoming.is_polled:
-            agreement = self._comparison.agreement_of_copy(connection, old.source, found.copy.other)
+            agreement = self.comparison.agreement_of_copy(connection, old.source, found.copy.other)
         evidence = Evidence(
             stage="copy",
             copy=found.copy,

@@ -159,7 +159,7 @@ class Reclusterer:
         placer = Placer(scratch, self._all_tuning, self._now, self._options)
         if start:
             with self._database.read() as live:
-                placer.count_sources_after(recluster.counted_up_to(live, start))
+                placer.comparison.count_after(recluster.counted_up_to(live, start))
         self._seed(scratch, placer, start, lambda: progress(0, total), corrected=corrected)
         if start:
             with scratch.read() as connection:
@@ -189,7 +189,7 @@ class Reclusterer:
             with scratch.write() as written:
                 recluster.seed(live, written, start, step, corrected=corrected)
         with placer.unit_of_work() as unit_of_work:
-            placer.restore_stream(unit_of_work)
+            placer.comparison.restore(unit_of_work.connection)
             for story in torn:
                 placer.story_writer.restate(unit_of_work, story)
                 step()

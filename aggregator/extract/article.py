@@ -10,7 +10,7 @@ selected, because feeds and pages list the same image in many sizes.
 
 import datetime as dt
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from pathlib import PurePosixPath
 from urllib.parse import urljoin, urlsplit
 
@@ -35,7 +35,7 @@ from aggregator.extract.learned_boilerplate import (
 )
 from aggregator.extract.limits import ExtractTuning
 from aggregator.extract.page_verdict import judge, judge_remains
-from aggregator.extract.plain.saved_text import SavedText, read_saved_text
+from aggregator.extract.plain.saved_text import read_saved_text
 from aggregator.extract.plain.titled_text import read_titled_text
 from aggregator.extract.wire import wire
 from aggregator.model.core import (
@@ -84,8 +84,13 @@ def media_of(
     feed.
     """
     by_url: dict[str, Enclosure] = {}
-    for one in _usable([*declared, *page], base):
-        by_url.setdefault(one.url, one)
+    for one in (*declared, *page):
+        url = _address(one.url, base)
+        kind = _kind(one.type, url) if url else ""
+        if url and kind:
+            title = " ".join(clean(one.title[:_TITLE_CHARS]).split())
+            length = one.length_bytes or None
+            by_url.setdefault(url, Enclosure(url=url, type=kind, length_bytes=length, title=title))
     pictures = [one for one in by_url.values() if is_image(one) and not no_images][:1]
     others = [one for one in by_url.values() if not is_image(one)]
     return (*pictures, *others)
@@ -94,15 +99,6 @@ def media_of(
 def is_image(media: Enclosure) -> bool:
     """Return whether the media type is that of an image."""
     return media.type.split("/")[0] == "image"
-
-
-def _usable(references: Iterable[Enclosure], base: str | None) -> Iterable[Enclosure]:
-    for one in references:
-        url = _address(one.url, base)
-        kind = _kind(one.type, url) if url else ""
-        if url and kind:
-            title = " ".join(clean(one.title[:_TITLE_CHARS]).split())
-            yield Enclosure(url=url, type=kind, length_bytes=one.length_bytes or None, title=title)
 
 
 def _address(raw: str, base: str | None) -> str | None:
@@ -286,10 +282,7 @@ def _from_entry(entry: Entry, seen: dt.datetime, text_tuning: ExtractTuning) -> 
         saved = read_titled_text(text, title, is_dated=is_dated, zone=entry.zone, seen=seen)
     else:  # the headline may be inside the text, as in a saved text
         saved = read_saved_text(text, text_tuning, outlet=entry.outlet, zone=entry.zone, seen=seen)
-    return _draft_from_saved(saved, title or _title(saved.title), text_tuning)
-
-
-def _draft_from_saved(saved: SavedText, title: str, text_tuning: ExtractTuning) -> _Draft:
+    title = title or _title(saved.title)
     text = "\n".join(saved.paragraphs)
     judgement = judge(title, text, text_tuning)
     article = CleanArticle(

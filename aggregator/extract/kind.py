@@ -84,9 +84,13 @@ def find_kind(
         (found for found in _by_section(categories, "category") if found.kind == "opinion"),
         # "Tribune" is also the name of papers.
         (one for one in _by_label(outlet or "", "outlet") if "tribun" not in _folded(one.evidence or "")),
-        _by_byline(author or ""),
+        (FoundKind("opinion", f"byline: {name[:60]}") for name in (author or "",) if _BYLINE.search(name)),
         _by_title(title),
-        _by_audio(media, episode_audio_bytes),
+        (
+            FoundKind("episode", f"audio: {one.type}, {one.length_bytes} bytes")
+            for one in media
+            if one.type.startswith("audio") and (one.length_bytes or 0) >= episode_audio_bytes
+        ),
         _by_style(title, text, reading) if language == "en" else (),
     )
     return next((found for one in evidence for found in one), FoundKind())
@@ -161,22 +165,11 @@ _BYLINE = re.compile(
 )
 
 
-def _by_byline(author: str) -> Iterator[FoundKind]:
-    if _BYLINE.search(author):
-        yield FoundKind("opinion", f"byline: {author[:60]}")
-
-
 def _by_title(title: str) -> Iterator[FoundKind]:
     for kind, form in _title_forms():
         match = form.search(title)
         if match is not None:
             yield FoundKind(kind, f"headline: {match.group().strip(' :,;.–—-')[:60]}")
-
-
-def _by_audio(media: Iterable[Enclosure], least_bytes: int) -> Iterator[FoundKind]:
-    for one in media:
-        if one.type.startswith("audio") and (one.length_bytes or 0) >= least_bytes:
-            yield FoundKind("episode", f"audio: {one.type}, {one.length_bytes} bytes")
 
 
 def _by_style(title: str, text: str, reading: Reading | None) -> Iterator[FoundKind]:

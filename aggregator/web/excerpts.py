@@ -73,8 +73,7 @@ def for_reader(
     story: StoryView, merged: MergedStory | None, access: Access, words: int
 ) -> tuple[StoryView, MergedStory | None]:
     """Limit a story to what `access` permits: all of it, or at most `words` words of each article."""
-    shown, bounded, _ = for_reader_with_summary(story, merged, None, access, words)
-    return shown, bounded
+    return for_reader_with_summary(story, merged, None, access, words)[:2]
 
 
 def for_reader_with_summary(

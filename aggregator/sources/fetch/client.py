@@ -174,13 +174,8 @@ class Client:
         deadline of a fetch and `most_bytes` apply to all that is received in the block. Raise FetchError as
         `fetch`.
         """
-        budget = RequestBudget(
-            self.tuning.fetch_deadline_seconds,
-            most_bytes,
-            frozenset({port}),
-            private_servers=frozenset({(host, port)}),
-            clock=self._clock,
-        )
+        seconds = self.tuning.fetch_deadline_seconds
+        budget = RequestBudget.to_server(seconds, most_bytes, (host, port), self._clock)
         found = address_of(host)
         with (
             self.rate_limiter.turn(

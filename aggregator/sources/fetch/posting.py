@@ -94,9 +94,8 @@ class WebhookPoster:
         self._transport.close()
 
     def _post(self, url: httpx.URL, body: bytes, headers: Mapping[str, str], *, reads: bool) -> PostResult:
-        budget = RequestBudget.to_server(
-            self._deadline_seconds, self._response_cap_bytes, name_of(url), port_of(url)
-        )
+        server = name_of(url), port_of(url)
+        budget = RequestBudget.to_server(self._deadline_seconds, self._response_cap_bytes, server)
         request = httpx.Request(
             "POST", url, headers={"User-Agent": self._agent, "Connection": "close", **headers}, content=body
         )
@@ -193,7 +192,7 @@ class MailPoster:
     def _send(self, server: MailServer, message: EmailMessage) -> None:
         host, port = server.host, server.port
         tls = None if server.security == "none" else tls_of()
-        budget = RequestBudget.to_server(self._deadline_seconds, 1 << 20, host, port)
+        budget = RequestBudget.to_server(self._deadline_seconds, 1 << 20, (host, port))
         guard = self._guard
 
         class GuardedSmtp(smtplib.SMTP):

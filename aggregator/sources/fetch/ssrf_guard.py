@@ -169,9 +169,12 @@ class RequestBudget:
         self._wire_bytes = 0
 
     @classmethod
-    def to_server(cls, seconds: float, wire_cap_bytes: int, host: str, port: int) -> "RequestBudget":
+    def to_server(
+        cls, seconds: float, wire_cap_bytes: int, server: Server, clock: Callable[[], float] = time.monotonic
+    ) -> "RequestBudget":
         """Return the limits of a connection to a server that a user entered."""
-        return cls(seconds, wire_cap_bytes, frozenset({port}), private_servers=frozenset({(host, port)}))
+        ports, servers = frozenset({server[1]}), frozenset({server})
+        return cls(seconds, wire_cap_bytes, ports, private_servers=servers, clock=clock)
 
     def left(self) -> float:
         """Return the seconds left. Raise FetchError("timeout") when there are none."""

@@ -118,27 +118,25 @@ class PushEndpoint(TokenStore):
 
     def _accept(self, connection: Connection, read: list[Read], now: dt.datetime) -> PushResult:
         entries = [entry for _, entry in read if isinstance(entry, Entry)]
+        accepted = inbox.accept(
+            connection,
+            entries,
+            seen=[now] * len(entries),
+            wants_page=[self._fetch_pages and entry.authority == "page" for entry in entries],
+            bump_by_clock=True,
+        ).accepted
+        results = iter(accepted)
+        items = tuple(
+            _item(number, next(results) if isinstance(found, Entry) else None, found)
+            for number, found in read
+        )
         if not entries:
-            items = tuple(_item(number, None, found) for number, found in read)
             detail = (
                 f"the record cannot be accepted: {items[0].reason}"
                 if len(items) == 1
                 else f"none of the {len(items)} records can be accepted; `items` has the reasons"
             )
             raise RefusedError(422, detail, more={"items": msgspec.to_builtins(items)})
-        results = iter(
-            inbox.accept(
-                connection,
-                entries,
-                seen=[now] * len(entries),
-                wants_page=[self._fetch_pages and entry.authority == "page" for entry in entries],
-                bump_by_clock=True,
-            ).accepted
-        )
-        items = tuple(
-            _item(number, next(results) if isinstance(found, Entry) else None, found)
-            for number, found in read
-        )
         statuses = [item.status for item in items]
         return PushResult(
             accepted=statuses.count("accepted"),

@@ -40,7 +40,6 @@ from aggregator.web.filters import (
     PARAMETERS,
     Parameter,
     next_of,
-    number_up_to,
     search_bounds,
     up_to,
     whole_number,
@@ -396,7 +395,6 @@ def _response(status: CommandStatus) -> Response:
 
 
 def _number(text: str) -> int:
-    try:
-        return number_up_to(10**9 - 1, text)
-    except UsageError as error:
-        raise RefusedError(404, f"the number {error}") from error
+    if not (number := whole_number(text)):
+        raise RefusedError(404, "the number must be a whole number from 1 to 999999999")
+    return number

@@ -83,9 +83,11 @@ def identify(
         keys = [_key("text", entry.outlet or entry.source, _folded(entry), _declared(entry))]
     elif not keys:
         keys = [_key("text", entry.outlet or entry.source, _folded(entry))]
-    content = _content_hash(entry, (canonical_url or entry.url or "") if use_url else "")
     if entry.record is not None:  # it has a GUID, so that no key needs its page
         content = entry.record.content_hash
+    else:  # what is declared; the time of a poll and tracking parameters of the URL are no change
+        address = (canonical_url or entry.url or "") if use_url else ""
+        content = _key("content", _folded(entry), _declared(entry), address)
     return Identity(keys=tuple(keys), article=short_id(keys[0]), content_hash=content)
 
 
@@ -95,7 +97,9 @@ def raw_keys(entry: Entry, canonical_url: str | None) -> tuple[bytes | None, byt
     The URL of a site's home page identifies no article if there is a GUID.
     """
     guid = _key("guid", entry.source, entry.guid) if entry.guid else None
-    if canonical_url is None or (guid is not None and _is_home_page(canonical_url)):
+    if canonical_url is None or (
+        guid is not None and not canonical_url.removeprefix("https://").partition("/")[2]
+    ):
         return guid, None
     if entry.authority != "foreign":
         return guid, _key("url", canonical_url)
@@ -135,19 +139,10 @@ def _folded(entry: Entry) -> str:
     return " ".join(unicodedata.normalize("NFKC", text).casefold().split())
 
 
-def _is_home_page(canonical_url: str) -> bool:
-    return canonical_url.removeprefix("https://").partition("/")[2] == ""
-
-
 def _declared(entry: Entry) -> str:
     """Return the time that the entry declares; "" where it is only the time of a poll."""
     declared = entry.published if entry.published and entry.published.origin != "poll" else None
     return declared.time.isoformat() if declared else ""
-
-
-def _content_hash(entry: Entry, address: str) -> bytes:
-    """Hash the declared content; the time of a poll and tracking parameters of the URL are no change."""
-    return _key("content", _folded(entry), _declared(entry), address)
 
 
 _TAG = re.compile(r"<[^<>]*>")  # stops at the next "<": linear time for any input

@@ -273,7 +273,7 @@ class Daemon:
     def _end_before_next(self) -> None:
         """End everything before the next Runtime starts: only one thread may place."""
         self._end()
-        while self._runtime.is_placing and not self._stop.wait(self._check_seconds):
+        while self._runtime.writer_loop.join(0.0) and not self._stop.wait(self._check_seconds):
             self._notifier.watchdog()
 
     def _end(self) -> None:

@@ -169,11 +169,6 @@ class Runtime:
             few_files=why_few_files(),
         )
 
-    @property
-    def is_placing(self) -> bool:
-        """Whether its placing thread is alive; until it ends no other Runtime may start."""
-        return self.writer_loop.join(0.0)
-
     def start(self) -> None:
         """Start all threads. In the writer, sources and webhooks are synchronised when this returns."""
         self.writer_loop.start()

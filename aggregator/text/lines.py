@@ -42,14 +42,6 @@ def ascii_text(text: str) -> bytes | None:
     return text.encode() if text.isascii() else None
 
 
-def casefolded_words(text: str) -> list[str]:
-    """Return the runs of letters, digits and "_" in `text`, without case."""
-    plain = ascii_text(text)
-    if plain is None:
-        return _WORD.findall(text.casefold())
-    return plain.translate(_FOLDED_WORDS).decode().split()
-
-
 def combining_marks(end: int) -> str:
     """Return the combining marks below `end` and the joiners inside words, as ranges of a character class."""
     codes = [code for code in range(0x300, end) if unicodedata.category(chr(code)) in {"Mn", "Mc"}]

@@ -24,7 +24,7 @@ import numpy as np
 import numpy.typing as npt
 
 from aggregator.cluster.copies.shingles import first_of_equal
-from aggregator.cluster.events.centroid import CentroidSummary, ScoringInput, read_columns, read_summary
+from aggregator.cluster.events.centroid import ScoringInput, read_columns, read_summary
 from aggregator.cluster.events.scorer import Candidate
 from aggregator.cluster.events.term_codec import HASH_BITS, Ints, Words, ids_of, read
 from aggregator.cluster.events.weights import MINUTES_A_DAY, EventModel
@@ -342,7 +342,9 @@ class StoryIndex:
         keys = np.full(self._rows["keys"].shape[1], _NO_KEY, dtype="<u4")
         buckets = sorted(self._buckets(summary.trimmed))
         keys[: len(buckets)] = buckets
-        self._rows[slot] = (row.number, row.last_inbox, *_range(summary), _in_bytes(keys))
+        dates = summary.dates
+        between = (int(dates[0]), int(dates[-1])) if len(dates) else (_NEVER, -_NEVER)
+        self._rows[slot] = (row.number, row.last_inbox, *between, _in_bytes(keys))
         self._keep(story)
 
     def _place(self, number: int) -> int | None:
@@ -440,9 +442,3 @@ def _counted(hits: Words) -> tuple[Ints, Ints]:
     hits = np.sort(hits)
     starts = np.flatnonzero(first_of_equal(hits))
     return hits[starts].astype(np.int64), np.diff(starts, append=len(hits))
-
-
-def _range(summary: CentroidSummary) -> tuple[int, int]:
-    """Return the first and the last date."""
-    dates = summary.dates
-    return (int(dates[0]), int(dates[-1])) if len(dates) else (_NEVER, -_NEVER)

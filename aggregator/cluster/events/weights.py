@@ -45,13 +45,6 @@ class EventTuning(msgspec.Struct, frozen=True, kw_only=True):
     repeated_name_weight: int
     model: str
 
-    def oldest_live(self, newest: int, undated_from: int) -> int:
-        """Return the inbox number from which a story must have grown to be live beside article `newest`.
-
-        `undated_from`: the first number that was accepted within `window_days`.
-        """
-        return max(newest - self.live_reach, min(newest - self.kept_reach, undated_from))
-
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class EventModel:

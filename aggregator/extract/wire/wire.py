@@ -111,16 +111,12 @@ _PLACE_BEFORE_NAME = re.compile(
 
 def _by_dateline(paragraphs: Sequence[str]) -> Iterator[Wire]:
     for paragraph in paragraphs:
-        head = paragraph[:_HEAD_CHARS]
-        dateline = _dateline_of(normalize_marks(head))
+        head = normalize_marks(paragraph[:_HEAD_CHARS])
+        dateline = _bracketed(head) or _slashed(head) or _dashed(head) or _in_script(head)
         if dateline is not None and not _PICTURE.match(dateline[1]):
             named, evidence = dateline
             yield Wire(agency=named.agency, evidence=evidence.strip(), kind="dateline")
             return
-
-
-def _dateline_of(head: str) -> tuple[NamedAgencies, str] | None:
-    return _bracketed(head) or _slashed(head) or _dashed(head) or _in_script(head)
 
 
 _REGION = re.compile(

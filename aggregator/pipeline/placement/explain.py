@@ -13,7 +13,7 @@ from aggregator.cluster.events.terms import TermPacker
 from aggregator.cluster.events.weights import shipped_model
 from aggregator.config.messages import counted
 from aggregator.config.tuning import Tuning
-from aggregator.model.core import ArticleView, CopyEvidence, Evidence, FrozenStruct, Kind, Reason, StoryView
+from aggregator.model.core import ArticleView, CopyEvidence, Evidence, FrozenStruct, Kind, Reason
 from aggregator.model.errors import UsageError
 from aggregator.pipeline.placement.report_comparison import is_foreign_text, pair_of
 from aggregator.store.read.reader import ExplainedArticle, LogLine, StoryReader
@@ -77,7 +77,6 @@ class Explanation(FrozenStruct, frozen=True, kw_only=True, omit_defaults=False):
     passages: tuple[str, ...]  # shared with its original
     runner_up_title: str | None
     log: tuple[LogLine, ...]  # later events: moves, merges, corrections
-    obstacle: str | None = None  # why it would not join its story today
     pair: PairExplanation | None = None
     nosnippet: bool = False  # its publisher, or that of its original, forbids snippets
 
@@ -109,7 +108,6 @@ def explanation(reading: StoryReader, article: str, other: str | None, all_tunin
         nosnippet=one.article.nosnippet or (original is not None and original.article.nosnippet),
         runner_up_title=None if rival is None else reading.title_of(rival.story),
         log=tuple(line for line in one.log if line.kind not in ("created", "joined")),
-        obstacle=_obstacle(reading, one, shipped_model(all_tuning).tuning.window_days),
         pair=None if other is None else _pair(reading, one, _found(reading, other), packer, all_tuning),
     )
 
@@ -119,21 +117,6 @@ def _found(reading: StoryReader, article: str) -> ExplainedArticle:
     if found is None:
         raise UsageError(f"there is no article {article}; `aggregator story ID` lists their ids")
     return found
-
-
-def _obstacle(reading: StoryReader, one: ExplainedArticle, window_days: float) -> str | None:
-    """Return why a scored article would not join its story today: it has no report within the window."""
-    story = reading.story(one.story)
-    if one.evidence.score is None or not one.article.is_dated or not isinstance(story, StoryView):
-        return None
-    others = (each for each in story.articles if each.id != one.article.id and each.is_dated)
-    days = min((abs(each.effective_at - one.article.effective_at).days for each in others), default=0)
-    if days < window_days:
-        return None
-    return (
-        f"it would not join today: the nearest other report of the story is {days} days from it, "
-        f"and stories accept reports for {window_days:g} days"
-    )
 
 
 def _shared_terms(packer: TermPacker, article: ArticleView, ids: Iterable[int]) -> SharedTerms:
@@ -220,8 +203,6 @@ def _lines(explained: Explanation) -> list[str]:
 def _evidence(explained: Explanation) -> list[str]:
     evidence = explained.evidence
     lines = [decision_words(evidence)]
-    if explained.obstacle is not None:
-        lines.append(f"  {explained.obstacle}")
     if evidence.score is not None and evidence.reasons:
         lines += _shares(evidence.bias, evidence.reasons, evidence.score)
     if evidence.copy is not None and evidence.stage != "copy":

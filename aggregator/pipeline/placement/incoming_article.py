@@ -6,7 +6,6 @@ from typing import NamedTuple
 import msgspec
 
 from aggregator.cluster.events.centroid import ScoringInput
-from aggregator.cluster.events.pair_features import PairArticle
 from aggregator.extract.outlets import outlet_of
 from aggregator.model.core import OPINION_KINDS, CleanArticle, Fingerprint, Placement, Published
 from aggregator.store.intake.inbox import InboxEntry
@@ -68,10 +67,6 @@ class IncomingArticle(NamedTuple):
             inbox=self.inbox_entry.inbox_no,
             is_opinion=self.clean.kind in OPINION_KINDS,
         )
-
-    def as_pair(self) -> PairArticle:
-        """As the comparison with single reports sees it."""
-        return PairArticle(self.as_article(), title=self.clean.title, outlet=self.outlet, source=self.source)
 
     def row(
         self,

@@ -433,7 +433,9 @@ class Placer:
         self.comparison.before(connection, inbox_entry.inbox_no, inbox_entry.accepted_at)
         self._second_look.before(unit_of_work, inbox_entry.inbox_no)
         incoming = self._with_wire_of_original(connection, incoming, found.copy)
-        article, own = incoming.as_article(), incoming.as_pair()
+        article = incoming.as_article()
+        title, outlet = incoming.clean.title, incoming.outlet
+        own = PairArticle(article, title=title, outlet=outlet, source=incoming.source)
         story_constraints = self._constraints.story_constraints(connection, id_)
         decision = self._decision(unit_of_work, article, own, found.copy, story_constraints)
         assigned_story = (
@@ -737,12 +739,13 @@ class Placer:
             wire_confidence=self._tuning.wire_confidence,
         )
         revised = self._copy_finder.revised(unit_of_work.connection, old, incoming)
+        is_same_page = old.url and new.url and canonical_url(old.url) == canonical_url(new.url)
         new = msgspec.structs.replace(
             new,
             inbox_no=old.inbox_no,
             outlet=old.outlet or new.outlet,
             # Another spelling of the same URL (tracking parameters) replaces nothing.
-            url=old.url if _is_same_page(old.url, new.url) else new.url,
+            url=old.url if is_same_page else new.url,
             outlet_name=new.outlet_name if old.outlet in (None, new.outlet) else old.outlet_name,
             **revised.held.columns(),
         )
@@ -868,7 +871,3 @@ def _is_same_item(connection: Connection, old: StoredArticle, entry: Entry) -> b
     if canonical is None or old.source == entry.source:
         return False
     return any(inbox.owner(connection, key) == old.id for key in content_keys(entry, canonical))
-
-
-def _is_same_page(one: str | None, other: str | None) -> bool:
-    return one is not None and other is not None and canonical_url(one) == canonical_url(other)

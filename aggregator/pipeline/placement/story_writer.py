@@ -29,7 +29,6 @@ from aggregator.store.stories.articles import MemberRow, NewArticle, PublishedSp
 from aggregator.store.stories.placement_batch import Ledger
 from aggregator.store.stories.stories import Membership, NewStory, StoryRow, StoryState
 from aggregator.stories.counts import (
-    CountState,
     copy_groups,
     count,
     count_state_of,
@@ -97,18 +96,18 @@ class StoryWriter:
     def index(self, connection: Connection) -> StoryIndex:
         """The index of live stories by terms, which reads by this connection; built if missing."""
         if self._index is None:
-            rows = stories.open_stories(connection, since=self._oldest_possible(connection))
+            tuning, newest = self._model.tuning, stories.newest_inbox_no(connection)
+            since = max(
+                newest - tuning.live_reach,
+                min(newest - tuning.kept_reach, self._undated_from(connection)),
+            )
+            rows = stories.open_stories(connection, since=since)
             whole = (IndexRow(*row) for row in rows)
             self._index = StoryIndex(self._model, whole, read=partial(_index_rows, connection))
             give_back_memory()
         self._index.read = partial(_index_rows, connection)
         self._index.undated_from = self._undated_from(connection)
         return self._index
-
-    def _oldest_possible(self, connection: Connection) -> int:
-        """Return the inbox number before which no story is live."""
-        newest = stories.newest_inbox_no(connection)
-        return self._model.tuning.oldest_live(newest, self._undated_from(connection))
 
     def last_membership_change(self, connection: Connection) -> int:
         """The inbox number of the last change of members of a story."""
@@ -401,9 +400,10 @@ class StoryWriter:
 
     def _membership_of(self, connection: Connection, row: StoryRow) -> Membership:
         """Return the state of a story from its row and its articles."""
+        known = None if row.count_state is None else from_bytes(row.count_state)
         return Membership(
             centroid=centroid.from_bytes(row.centroid),
-            count_state=self._count_state(connection, row),
+            count_state=known or count_state_of(articles.members(connection, row.id)),
             span=PublishedSpan(
                 row.first_published, row.last_published, articles.has_date(connection, row.id)
             ),
@@ -442,10 +442,6 @@ class StoryWriter:
             shown=sorted([*before.shown, view], key=lambda one: one.effective_at),
             last_inbox_no=max(new.inbox_no, before.last_inbox_no),
         )
-
-    def _count_state(self, connection: Connection, row: StoryRow) -> CountState:
-        known = None if row.count_state is None else from_bytes(row.count_state)
-        return known or count_state_of(articles.members(connection, row.id))
 
     def _state(
         self,

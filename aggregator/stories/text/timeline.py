@@ -88,7 +88,9 @@ def _stated_events(
 
     Of a day at most `timeline_day_cap`: those of most outlets, then the shortest, which tell little else.
     """
-    span = _dated_span(reports)
+    # The first and last day of the dated reports, which date the others.
+    days = sorted(r.article.published.astimezone(UTC).date() for r in reports if r.article.published)
+    span = (days[0], days[-1]) if days else None
     by_day: dict[dt.date | None, list[dict[int, TimelineItem]]] = {}
     for index, features in enumerate(similarities.features):
         item = _stated_day(reports[features.sentence.report].article, features.sentence, span, tuning)
@@ -146,9 +148,3 @@ def _stated_day(
         precision="day",
         day_inferred=published is None,
     )
-
-
-def _dated_span(reports: Sequence[SourceReport]) -> tuple[dt.date, dt.date] | None:
-    """Return the first and last day of the dated reports, which date the others."""
-    days = sorted(r.article.published.astimezone(UTC).date() for r in reports if r.article.published)
-    return (days[0], days[-1]) if days else None

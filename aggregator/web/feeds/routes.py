@@ -74,8 +74,7 @@ class _Feeds:
             is_feed=True,
         )
         media_type = MEDIA_TYPES[form]
-        tag = None
-        modified = None
+        tag = modified = None
         if parsed.changes_with_stories:
             tag = site.common_tag(request.url.path, request.url.query)
             if has_tag(request, tag):

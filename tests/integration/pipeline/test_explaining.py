@@ -1,6 +1,5 @@
 """Every decision explains itself: its shares add up to its score, and two articles say why they are apart."""
 
-import datetime as dt
 import math
 import re
 from collections.abc import Sequence
@@ -8,7 +7,7 @@ from pathlib import Path
 
 import msgspec
 import pytest
-from sqlalchemy import select, update
+from sqlalchemy import select
 
 from aggregator.admin.evaluate import read_dataset
 from aggregator.model.core import Evidence, Reason
@@ -25,11 +24,9 @@ from tests.support.articles import (
     STRIKE,
     Clock,
     Rig,
-    flood,
-    flood_elsewhere,
     record,
 )
-from tests.support.rows import executed, queried
+from tests.support.rows import queried
 
 SETS = ("fulltext", "leads", "lookalikes", "headlines")
 
@@ -152,15 +149,3 @@ def test_an_article_that_is_not_there_is_said_in_words(
 )
 def test_the_time_between_reports_is_in_a_suitable_unit(days: float, words: str) -> None:
     assert reason_value(Reason(name="days", value=days, share=0.0)) == words
-
-
-def test_an_article_whose_window_has_closed_says_that_it_would_not_join_today(database: Database) -> None:
-    rig = Rig(database, Clock(NOON))
-    founded, joined = rig.take(flood(), flood_elsewhere())
-    assert founded.story == joined.story
-    reading = StoryReader(database)
-    assert explanation(reading, joined.article, None, rig.all_tuning).obstacle is None
-    moved = update(article).where(article.c.id == founded.article)
-    executed(database, moved.values(effective_at=NOON - dt.timedelta(days=20)))
-    said = explanation(reading, joined.article, None, rig.all_tuning)
-    assert "would not join today: the nearest other report of the story is 20 days" in said.as_text()

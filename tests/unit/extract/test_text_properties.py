@@ -20,7 +20,7 @@ from aggregator.extract.plain.saved_text import read_saved_text
 from aggregator.extract.urls import canonical_url, registrable_domain
 from aggregator.extract.wire.wire import find_wire
 from aggregator.model.core import Entry
-from aggregator.text.lines import casefolded_words, folded, letters_of
+from aggregator.text.lines import folded, letters_of
 from aggregator.text.sentences import split_sentences
 
 SEEN = dt.datetime(2025, 3, 10, tzinfo=dt.UTC)
@@ -145,7 +145,6 @@ def test_text_in_ascii_is_read_like_any_other(text: str) -> None:
     longer = f"{text} é"
     assert words(longer) == (*words(text), "e")
     assert shingles.words(longer) == [*shingles.words(text), "é"]
-    assert casefolded_words(longer) == [*casefolded_words(text), "é"]
     assert ENGLISH.tokens(longer, 1000) == [*ENGLISH.tokens(text, 1000), "é"]
     assert folded(longer) == f"{folded(text)} e".strip()
     assert letters_of(longer) == letters_of(text) + "é"

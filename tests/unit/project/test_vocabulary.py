@@ -28,7 +28,6 @@ NAMES = {
     "desks",  # phrases.yaml: "Reuters Staff", "News Desk"
     "_DESK", "_DESK_WORD", "_is_news_desk", "_without_own_desk",
     "_ASIDE", "_is_aside",  # HTML's <aside>
-    "_is_home_page",
 }  # fmt: skip
 PUBLIC = {("story_json.py", "home")}  # fields of the public JSON
 # The same in texts.

@@ -12,7 +12,7 @@ from contextlib import ExitStack, contextmanager
 from itertools import chain, groupby, islice
 from operator import itemgetter
 from pathlib import Path
-from typing import Any, Protocol
+from typing import IO, Any
 
 import msgspec
 import zstandard
@@ -34,12 +34,6 @@ from aggregator.store.tables import lsh_band, metadata
 
 VERSION = 1
 _ZSTD_LEVEL = 6
-
-
-class Writable(Protocol):
-    """A target for the lines of an export."""
-
-    def write(self, data: bytes, /) -> object: ...
 
 
 class _Head(FrozenStruct, frozen=True, kw_only=True, omit_defaults=False):
@@ -86,7 +80,7 @@ def _as_line(value: dict[str, Any]) -> bytes:
 
 
 @contextmanager
-def written(path: Path) -> Iterator[Writable]:
+def written(path: Path) -> Iterator[gzip.GzipFile | IO[bytes] | zstandard.ZstdCompressionWriter]:
     """Write a file that appears when it is complete, compressed if its name ends in .gz or .zst.
 
     Only this user can read it: it contains full texts. Raises UsageError if it cannot be written.

@@ -24,7 +24,7 @@ from typer.models import CommandInfo
 
 from aggregator.cli.context import Context, Settings
 from aggregator.cli.output import discard_output
-from aggregator.model.errors import AggregatorError, BrokenDaemonError, UsageError
+from aggregator.model.errors import AggregatorError, UsageError
 
 _REQUIRED = re.compile(r"\{([^{}\n]+?)(?:\.\.\.)?\}(\.\.\.)?")
 _STOPPED = {
@@ -170,7 +170,7 @@ def main(arguments: list[str] | None = None) -> None:
         make_app(others[0] if others else None)([*options, *others], standalone_mode=True)
     except AggregatorError as error:
         _print_error(error)
-        if isinstance(error, BrokenDaemonError):
+        if "run" in typed:
             from aggregator.daemon.daemon import end_with_hung_threads
 
             end_with_hung_threads(error.exit_code)
@@ -242,9 +242,15 @@ def _interruptible() -> Iterator[Callable[[], bool]]:
         is_interrupted = True
         raise KeyboardInterrupt
 
+    def interrupt_again() -> None:
+        if signal.getsignal(signal.SIGINT) is interrupt:  # the command has not ended meanwhile
+            _thread.interrupt_main()
+
     def report_others(lost: "sys.UnraisableHookArgs") -> None:
         if issubclass(lost.exc_type, KeyboardInterrupt):
-            threading.Timer(0.1, _thread.interrupt_main).start()  # not inside the library again
+            later = threading.Timer(0.1, interrupt_again)  # not inside the library again
+            later.daemon = True
+            later.start()
         else:
             report(lost)
 

@@ -76,7 +76,8 @@ def table(columns: Sequence[str], rows: Iterable[Sequence[object]], *, wide: Seq
     from rich.text import Text
 
     now = dt.datetime.now(dt.UTC)
-    console = Console(highlight=False, width=terminal_width() or sys.maxsize)
+    width = terminal_width()
+    console = Console(highlight=False, width=width or sys.maxsize, force_terminal=None if width else False)
     remaining, has_header = iter(rows), True
     while (chunk := list(islice(remaining, _ROWS_AT_ONCE))) or has_header:
         grid = Table.grid(padding=(0, 1, 0, 0))

@@ -40,18 +40,22 @@ def run(context: Context) -> None:
     if not ends_with_terminal:
         signal.signal(signal.SIGHUP, signal.SIG_IGN)  # until the daemon can reload
     notifier = Notifier()
-    with ExitStack() as opened:
-        notifier.status("opening the database")
-        writing = context.obj.writing(lambda config, database: _prepare(config, database, notifier))
-        config, database = opened.enter_context(writing)
-        daemon = Daemon(
-            config,
-            database,
-            again=lambda: _reloaded(context.obj, config.file),
-            in_force=context.obj.set_up_logs,
-            has_terminal=_has_terminal if ends_with_terminal else lambda: True,
-        )
-        daemon.run()
+    try:
+        with ExitStack() as opened:
+            notifier.status("opening the database")
+            writing = context.obj.writing(lambda config, database: _prepare(config, database, notifier))
+            config, database = opened.enter_context(writing)
+            daemon = Daemon(
+                config,
+                database,
+                again=lambda: _reloaded(context.obj, config.file),
+                in_force=context.obj.set_up_logs,
+                has_terminal=_has_terminal if ends_with_terminal else lambda: True,
+            )
+            daemon.run()
+    except SystemExit:  # the second signal
+        end_with_hung_threads(1)
+        raise
     end_with_hung_threads()
 
 

@@ -9,7 +9,6 @@ import time
 from collections import Counter
 from collections.abc import Callable, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor, wait
-from contextlib import suppress
 from functools import partial
 
 import msgspec
@@ -120,10 +119,14 @@ class PollScheduler:
             if self._threads is None:
                 self._run(job)
                 continue
-            with suppress(RuntimeError):  # stopped meanwhile
+            try:
                 future = self._threads.submit(self._run, job)
-                self._under_way.add(future)
-                future.add_done_callback(self._under_way.discard)
+            except RuntimeError:
+                if not self._stops():
+                    raise  # no thread can be started, and systemd starts the daemon again
+                return
+            self._under_way.add(future)
+            future.add_done_callback(self._under_way.discard)
 
     def _advance_page_window(self, due_now: list[FetchJob], startable: list[tuple[FetchJob, str]]) -> None:
         """Read more pages if all are of hosts that are not ready: they must not hide those of others."""
@@ -214,7 +217,7 @@ class PollScheduler:
     def _run(self, job: FetchJob) -> None:
         try:
             job.run()
-        except Exception as error:  # noqa: BLE001 - reported; the thread continues
+        except BaseException as error:  # noqa: BLE001 - reported; nobody asks the future for it
             self._done(job.name, error)
         else:
             self._done(job.name, None)

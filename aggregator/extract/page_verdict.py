@@ -179,7 +179,8 @@ def _read_page_text(page: Page, text: str, tuning: ExtractTuning) -> _PageText:
     if text:
         lines = [line for line in text.split("\n") if not any(same_line(line, name) for name in names)]
     else:
-        shown = page.signals.unlinked_lines if page.signals is not None else ()
+        visible = page.signals.lines if page.signals is not None else ()
+        shown = [line.text for line in visible if not line.is_link]
         lines = _within(shown, tuning.paywall_max_words)
     pieces = (piece.strip() for line in lines for piece in _ENDS.split(line))
     sentences = tuple((piece, count_words(piece)) for piece in pieces if piece)

@@ -46,12 +46,7 @@ from aggregator.pipeline.workers.factory import open_executor
 from aggregator.sources.fetch.client import Client, FetchResult, client_of
 from aggregator.sources.fetch.poll_schedule import first_due
 from aggregator.sources.limits import source_tuning
-from aggregator.sources.parse.feed_discovery import (
-    FeedCandidate,
-    PageJob,
-    discover,
-    usual_places,
-)
+from aggregator.sources.parse.feed_discovery import FeedCandidate, PageJob, discover, usual_places
 from aggregator.sources.parse.opml import OpmlFeed, read_opml, web_address, write_opml
 from aggregator.store import tables
 from aggregator.store.engine.database import Connection, Database

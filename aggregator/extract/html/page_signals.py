@@ -43,11 +43,6 @@ class PageSignals(msgspec.Struct, frozen=True, kw_only=True):
     asks_password: bool = False
     is_product: bool = False
 
-    @property
-    def unlinked_lines(self) -> list[str]:
-        """The lines that are not links."""
-        return [line.text for line in self.lines if not line.is_link]
-
     def carded_share(self, text: str) -> float:
         """Return the share, 0 to 1, of the words of `text` in lines that are in rows of cards."""
         words = {line: count_words(line) for line in text.split("\n")}

@@ -259,6 +259,7 @@ class Placer:
         """Open a placing transaction; on an error rows are rolled back, and memory is forgotten."""
         if not only_places:
             self.story_writer.forget_rows()
+            self._boilerplate.forget()
         try:
             with self._database.write() as connection:
                 unit_of_work = UnitOfWork(connection, Ledger(connection), self._now())

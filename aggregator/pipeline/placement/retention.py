@@ -181,7 +181,10 @@ class Retention:
         with self._unit_of_work() as unit_of_work:
             if erase.drop_terms(unit_of_work.connection, old.id):
                 self._story_writer.mend(unit_of_work.connection, old.id)  # so its centroid has none
-            erase.keep_merged_text(unit_of_work.connection, old, _what_stays(merged))
+            quotations = tuple(said for said in merged.quotations if said.outlets > 1)
+            # Lead, facts and timeline stay: text of only one outlet is deleted.
+            stays = msgspec.structs.replace(merged, only=(), quotations=quotations)
+            erase.keep_merged_text(unit_of_work.connection, old, stays)
         ends = time.monotonic() + _STEP_SECONDS
         with self._unit_of_work() as unit_of_work:
             while self._drop_some_texts(unit_of_work.connection, old.id) and time.monotonic() < ends:
@@ -256,12 +259,6 @@ class Retention:
             return False
         self._database.release_free_pages(_PAGES_A_STEP)
         return True
-
-
-def _what_stays(merged: MergedStory) -> MergedStory:
-    """Return lead, facts and timeline: text of only one outlet is deleted."""
-    quotations = tuple(said for said in merged.quotations if said.outlets > 1)
-    return msgspec.structs.replace(merged, only=(), quotations=quotations)
 
 
 def retention_plan(config: Config) -> RetentionPlan:

@@ -145,10 +145,14 @@ def _declares_feed(kind: str, attributes: dict[str, str]) -> bool:
 
 
 def _linked(attributes: dict[str, str], base: str) -> list[FeedCandidate]:
-    url = absolute_url(attributes.get("href", ""), base)
-    if url is None or not _FEEDLIKE.search(urlsplit(url).path):
+    href = attributes.get("href", "")
+    try:
+        path = urlsplit(href).path  # as written: the folder of the page says nothing about its links
+    except ValueError:
         return []
-    return [FeedCandidate(url=url, title=plain_title(attributes.get("title", "")), origin="linked")]
+    url = absolute_url(href, base) if _FEEDLIKE.search(path) else None
+    title = plain_title(attributes.get("title", ""))
+    return [FeedCandidate(url=url, title=title, origin="linked")] if url else []
 
 
 def _tags(page: str) -> Iterator[tuple[str, dict[str, str]]]:

@@ -47,15 +47,7 @@ from aggregator.store.stories import (
 )
 from aggregator.store.stories.samples import shown_samples
 from aggregator.store.stories.summaries import summary_of, version_of
-from aggregator.store.tables import (
-    article,
-    count_rows,
-    entry,
-    rows_with,
-    story,
-    story_log,
-    story_summary,
-)
+from aggregator.store.tables import article, count_rows, entry, rows_with, story, story_log, story_summary
 from aggregator.stories.counts import trails, with_originals
 
 log = logging.getLogger(__name__)

@@ -36,14 +36,7 @@ from aggregator.web.editor import (
     CorrectionPage,
     EditorService,
 )
-from aggregator.web.filters import (
-    PARAMETERS,
-    Parameter,
-    next_of,
-    search_bounds,
-    up_to,
-    whole_number,
-)
+from aggregator.web.filters import PARAMETERS, Parameter, next_of, search_bounds, up_to, whole_number
 from aggregator.web.responses import (
     GONE,
     JSON,

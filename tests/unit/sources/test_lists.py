@@ -226,6 +226,15 @@ def discovered(page: str, url: str = "https://example.org/") -> list[FeedCandida
     return msgspec.msgpack.decode(discover(job), type=list[FeedCandidate])
 
 
+def test_a_page_in_a_folder_of_feeds_lends_its_links_no_likeness() -> None:
+    links = "".join(
+        f'<a href="{one}">x</a>' for one in ("#top", "?page=2", "a.html", "http://[/rss", "all.rss")
+    )
+    assert [one.url for one in discovered(links, "https://example.org/rss/")] == [
+        "https://example.org/rss/all.rss"
+    ]
+
+
 @pytest.mark.parametrize(
     "token", ["<link ", "<a href='", "<!--", "<meta content='0;url=", "<base ", "href=", "<"]
 )

@@ -170,7 +170,7 @@ def main(arguments: list[str] | None = None) -> None:
         make_app(others[0] if others else None)([*options, *others], standalone_mode=True)
     except AggregatorError as error:
         _print_error(error)
-        if "run" in typed:
+        if "run" in typed:  # Python would wait for threads of the daemon that hang
             from aggregator.daemon.daemon import end_with_hung_threads
 
             end_with_hung_threads(error.exit_code)

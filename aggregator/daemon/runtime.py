@@ -146,11 +146,13 @@ class Runtime:
             StoryReader(database, all_tuning),
             publish_settings(self.config),
             Services(
-                push_endpoint,
-                editor,
-                health,
-                ReadMarks(database, now),
-                SourceServices(self.config, database, FeedReader(self.config, self._client, self._executor)),
+                push=push_endpoint,
+                editor=editor,
+                watch=health,
+                marks=ReadMarks(database, now),
+                sources=SourceServices(
+                    self.config, database, FeedReader(self.config, self._client, self._executor)
+                ),
             ),
         )
 

@@ -89,8 +89,10 @@ def _with_days(feed: ParsedFeed) -> ParsedFeed:
     times = [entry.published.time for entry in feed.entries if entry.published is not None]
     if not times or any(time.time() != dt.time(0) for time in times):
         return feed
-    days = (one.published and msgspec.structs.replace(one.published, precision="day") for one in feed.entries)
-    entries = map(lambda one, day: msgspec.structs.replace(one, published=day), feed.entries, days)
+    entries = []
+    for one in feed.entries:
+        day = one.published and msgspec.structs.replace(one.published, precision="day")
+        entries.append(msgspec.structs.replace(one, published=day))
     return msgspec.structs.replace(feed, entries=tuple(entries))
 
 

@@ -125,16 +125,15 @@ def source_id(kind: str, name: str | None, address: str) -> str:
 
 def _as_new(*names: str) -> dict[str, Any]:
     """Return these fields as a new source has them."""
-    return {one.name: one.default for one in msgspec.structs.fields(Source) if one.name in names}
+    fields = {one.name: one.default for one in msgspec.structs.fields(Source)}
+    return {name: fields[name] for name in names}
 
 
-_AFRESH = _as_new(
-    *("failures", "failing_since", "health", "health_cause", "gone_count", "gone_since", "merged_into")
-)  # reset of the failures of a source
-_ELSEWHERE = _AFRESH | _as_new(
-    *("etag", "last_modified", "body_hash", "redirected_url"),
-    *("moved_to", "moved_count", "moved_since", "move_confirmed"),
-)  # reset of a source whose address changed
+_HEALTH = "failures", "failing_since", "health", "health_cause", "gone_count", "gone_since", "merged_into"
+_SEEN = "etag", "last_modified", "body_hash"
+_MOVE = "redirected_url", "moved_to", "moved_count", "moved_since", "move_confirmed"
+_AFRESH = _as_new(*_HEALTH)  # reset of the failures of a source
+_ELSEWHERE = _as_new(*_HEALTH, *_SEEN, *_MOVE)  # reset of a source whose address changed
 _OURS = ("refused", "address")  # causes that a changed configuration may have removed
 
 

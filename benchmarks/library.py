@@ -32,7 +32,7 @@ from aggregator.store.intake.sources import Source, source_id
 from aggregator.store.migrate import upgrade
 from aggregator.store.search import index
 from aggregator.store.stories.articles import ArticleDetails
-from aggregator.store.stories.merged_texts import render_next
+from aggregator.store.stories.rendered_stories import render_next
 from aggregator.stories.tuning import shipped_tuning
 
 END = dt.datetime(2026, 11, 20, 12, 0, tzinfo=dt.UTC)

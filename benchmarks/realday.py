@@ -57,7 +57,7 @@ from aggregator.store.intake.pending_pages import PendingPage
 from aggregator.store.intake.sources import Source, add, all_sources, set_due, source_id
 from aggregator.store.migrate import upgrade
 from aggregator.store.read.reader import StoryReader
-from aggregator.store.stories.merged_texts import render_next
+from aggregator.store.stories.rendered_stories import render_next
 from aggregator.store.tables import article, entry, story
 from aggregator.stories.tuning import StoryTuning
 from aggregator.web.server import Server

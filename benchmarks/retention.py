@@ -27,7 +27,7 @@ from aggregator.store.engine.database import Database
 from aggregator.store.intake import inbox
 from aggregator.store.maintenance import erase
 from aggregator.store.migrate import upgrade
-from aggregator.store.stories.merged_texts import render_next
+from aggregator.store.stories.rendered_stories import render_next
 from aggregator.store.tables import article, counter
 from aggregator.stories.tuning import shipped_tuning
 from benchmarks.corpus import START, Stream, data_folder, database_of

@@ -30,7 +30,7 @@ from aggregator.store.engine.database import Database
 from aggregator.store.intake import inbox
 from aggregator.store.migrate import upgrade
 from aggregator.store.search import index
-from aggregator.store.stories.merged_texts import render_next
+from aggregator.store.stories.rendered_stories import render_next
 from aggregator.stories.tuning import StoryTuning
 
 WARM = 32

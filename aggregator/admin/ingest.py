@@ -55,7 +55,7 @@ from aggregator.store.intake import rejected as refused
 from aggregator.store.intake.inbox import AcceptResult
 from aggregator.store.intake.sources import known_as, known_folder, source_at, source_id
 from aggregator.store.read import reader
-from aggregator.store.stories.merged_texts import render_next, unrendered_of_several
+from aggregator.store.stories.rendered_stories import render_next, unrendered_of_several
 from aggregator.store.tables import counter_value
 from aggregator.stories.tuning import StoryTuning
 

@@ -16,7 +16,7 @@ from aggregator.config.messages import counted
 from aggregator.model.errors import UsageError
 
 if TYPE_CHECKING:
-    from aggregator.model.core import ArticleView, StoryView
+    from aggregator.model.core import ArticleView, StoryText, StoryView
     from aggregator.model.read_model import MachineSummary, SearchHit, SearchResults, StoryPage
     from aggregator.store.read.reader import StoryReader
 
@@ -129,10 +129,9 @@ def story(
     ],
     format_: show.TextOrJson = "text",
 ) -> None:
-    """Show a story with its merged text and its articles.
+    """Show a story: its lead, what each other report says first, quotations, and its articles.
 
-    The output includes a timeline, and for each article its id (for `aggregator explain`)
-    and the original if it is a copy.
+    The output has for each article its id (for `aggregator explain`) and the original if it is a copy.
 
     \b
     Examples:
@@ -141,7 +140,6 @@ def story(
     """
     from aggregator.model.read_model import StoryRedirect
     from aggregator.store.read.reader import StoryReader
-    from aggregator.stories.text.plain_text import as_text
     from aggregator.web import story_json
     from aggregator.web.excerpts import for_reader_with_summary
 
@@ -153,16 +151,37 @@ def story(
             found = reader.story(found.to)
         if found is None or isinstance(found, StoryRedirect):
             raise UsageError(f"there is no story {id_}; {_hint(reader, id_, 'story')}")
-        merged, machine_written = reader.merged_with_summary(found.id)
-    _, _, summarised = for_reader_with_summary(found, merged, machine_written, "owner", 0)
+        text, machine_written = reader.text_with_summary(found.id)
+    _, _, summarised = for_reader_with_summary(found, text, machine_written, "owner", 0)
     if format_ == "json":
-        show.json_line(story_json.whole_story(found, merged, summarised))
+        show.json_line(story_json.whole_story(found, text, summarised))
     else:
-        assert merged is not None, "an existing story can be rendered"
-        text = as_text(merged, found.articles).rstrip("\n")
-        lines = [text, *_machine_lines(found, summarised), "", *_articles(found.articles)]
-        lines += [*_copy_trails(found), *_about(found)]
+        assert text is not None, "an existing story can be rendered"
+        lines = [found.title, _counts(found), "", *_telling(found, text)]
+        lines += [*_machine_lines(found, summarised), "", *_articles(found.articles), *_about(found)]
         show.out(show.wrapped("\n".join(lines)))
+
+
+def _counts(story: "StoryView") -> str:
+    """Return the three counts in words."""
+    from aggregator.config.messages import story_numbers
+
+    outlets = story.outlet_count, story.unknown_outlet_count
+    return ", ".join(reversed(story_numbers(story.report_count, *outlets, story.article_count)))
+
+
+def _telling(story: "StoryView", text: "StoryText") -> list[str]:
+    """Return what a story shows: of one text all of it, else the lead, the openings and quotations."""
+    from aggregator.stories.plain_text import as_text
+
+    if len(story.articles) == 1 and story.articles[0].text:
+        return [story.articles[0].text]
+    lines = [as_text(text, story.articles)]
+    if text.quotations:
+        lines += ["", "Quotations"]
+    for quotation in text.quotations:
+        lines.append(f"- {quotation.speaker}: {quotation.text} ({', '.join(quotation.article_ids)})")
+    return lines
 
 
 def _machine_lines(story: "StoryView", summarised: "MachineSummary | None") -> list[str]:
@@ -216,21 +235,6 @@ def _articles(members: "Sequence[ArticleView]") -> list[str]:
             for one in sorted(members, key=lambda one: (one.effective_at, one.id))
         ),
     ]
-
-
-def _copy_trails(story: "StoryView") -> list[str]:
-    """Return the lines of the copy trails: who copied whom, and how much later."""
-    from aggregator.config.messages import later
-    from aggregator.stories.text.plain_text import NO_OUTLET
-
-    lines = []
-    for trail in story.trails:
-        by = []
-        for one in trail.reprints:
-            when = "" if one.minutes_later is None else f" {later(one.minutes_later)}"
-            by.append(f"{one.outlet or NO_OUTLET}{'' if one.is_whole else ' (a part)'}{when}")
-        lines.append(f"- {trail.outlet or NO_OUTLET} ({trail.article}): {', '.join(by)}")
-    return ["", "Who printed whose text", *lines] if lines else []
 
 
 def explain(

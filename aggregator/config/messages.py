@@ -60,17 +60,6 @@ def counted_outlets(known: int, unknown: int) -> str:
     return counted(known, "outlet") + (f", {unknown:,} unknown" if unknown else "")
 
 
-def later(minutes: int) -> str:
-    """Format as `35 minutes later`, `3 hours later`, `2 days earlier`: the largest unit with at least two."""
-    span, word = abs(minutes), "later" if minutes >= 0 else "earlier"
-    if span == 0:
-        return "in the same minute"
-    for size, unit in ((1440, "day"), (60, "hour")):
-        if span >= 2 * size:
-            return f"{counted(round(span / size), unit)} {word}"
-    return f"{counted(span, 'minute')} {word}"
-
-
 def meant(typed: str, known: Iterable[str]) -> str:
     """Return "; did you mean ...?" with the name most like `typed`; "" if none is."""
     similar = get_close_matches(typed, list(known), 1)

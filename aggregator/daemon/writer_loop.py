@@ -39,7 +39,7 @@ from aggregator.pipeline.workers.executor import is_left_behind
 from aggregator.store import migrate
 from aggregator.store.engine.database import Database, shown_url
 from aggregator.store.engine.writer_lease import WriterLease
-from aggregator.store.stories.merged_texts import render_next
+from aggregator.store.stories.rendered_stories import render_next
 from aggregator.stories.tuning import StoryTuning
 
 log = logging.getLogger(__name__)

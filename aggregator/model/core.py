@@ -362,27 +362,6 @@ class ArticleView(CountedArticle, frozen=True, kw_only=True, omit_defaults=False
         return self.published is not None and self.published_origin != "poll"
 
 
-class Reprint(FrozenStruct, frozen=True, kw_only=True, omit_defaults=False):
-    """An article that reprints the text of another one, whole (a copy) or in part (an excerpt)."""
-
-    article: str
-    outlet: str | None
-    url: str | None
-    time: dt.datetime | None  # declared, to the minute; else None
-    minutes_later: int | None  # than the original; negative where an agency publishes later
-    is_whole: bool
-
-
-class CopyTrail(FrozenStruct, frozen=True, kw_only=True, omit_defaults=False):
-    """An original and its reprints, in the order of time."""
-
-    article: str
-    outlet: str | None
-    url: str | None
-    time: dt.datetime | None  # declared, to the minute; else None
-    reprints: tuple[Reprint, ...]
-
-
 class LinkedStory(FrozenStruct, frozen=True, kw_only=True, omit_defaults=False):
     """Another story, to which a story has a link."""
 
@@ -420,7 +399,6 @@ class StoryView(FrozenStruct, frozen=True, kw_only=True, omit_defaults=False):
     earlier: tuple[LinkedStory, ...] = ()  # stories that it continues
     later: tuple[LinkedStory, ...] = ()  # stories that continue it
     related: tuple[LinkedStory, ...] = ()  # others about the same people, places and bodies
-    trails: tuple[CopyTrail, ...] = ()  # only for one story
     texts_gone: bool = False  # only for one story: retention deleted texts of it
 
     @property
@@ -430,67 +408,36 @@ class StoryView(FrozenStruct, frozen=True, kw_only=True, omit_defaults=False):
         return None if is_dated else min((one.seen for one in self.articles), default=None)
 
 
-class AttributedSentence(FrozenStruct, frozen=True, kw_only=True, omit_defaults=False):
-    """A sentence taken word for word from an article."""
+class Passage(FrozenStruct, frozen=True, kw_only=True, omit_defaults=False):
+    """Words that stand in an article exactly so: a paragraph, or a sentence."""
 
     text: str
-    article: str
-    outlet: str | None
-    time: dt.datetime | None = None  # of publication; None if not declared
-    also: tuple[str, ...] = ()  # ids of other articles in which it stands word for word, the first few
+    article_id: str
 
 
-class Fact(FrozenStruct, frozen=True, kw_only=True, omit_defaults=False):
-    """A statement of several reports: the shown sentence first, then the others that state the same.
+class Quotation(FrozenStruct, frozen=True, kw_only=True, omit_defaults=False):
+    """A sentence that is mostly the words of a named speaker, and the articles in which it stands."""
 
-    A quotation is a statement with a `speaker`, which one report may have alone.
-    """
-
-    said: tuple[AttributedSentence, ...]
-    outlets: int  # that state it; outlets that print one wording count once
-    of: int
-    same_words: tuple[tuple[int, ...], ...] = ()  # indexes in `said` of one wording, which count once
-    speaker: str = ""  # who is quoted
-
-
-class AgreedFigure(FrozenStruct, frozen=True, kw_only=True, omit_defaults=False):
-    """A figure that several outlets report; the shown sentence first."""
-
-    words: str  # as written in the shown sentence
-    said: tuple[AttributedSentence, ...]
-    outlets: int
-    of: int
-
-
-class TimelineItem(FrozenStruct, frozen=True, kw_only=True, omit_defaults=False):
-    """A dated moment. `time` is None where the day or the clock time is unknown."""
-
-    kind: Literal["published", "told"]
+    speaker: str
     text: str
-    article: str
-    outlet: str | None
-    also: tuple[str, ...] = ()  # ids of other articles that tell the same of this day
-    time: dt.datetime | None = None
-    day: dt.date | None = None
-    clock_minutes: int | None = None
-    precision: Precision = "minute"
-    day_inferred: bool = False
-    copies: tuple[Reprint, ...] = ()  # of a publication: the first reprints of its text; stored without `url`
-    copy_count: int = 0  # of all reprints
+    article_ids: tuple[str, ...]
 
 
-class MergedStory(FrozenStruct, frozen=True, kw_only=True, omit_defaults=False, cache_hash=True):
-    """The merged text of a story; every sentence is in the article that it is attributed to."""
+class StoryText(FrozenStruct, frozen=True, kw_only=True, omit_defaults=False, cache_hash=True):
+    """What a story tells: every text in it is in the article that it is attributed to, word for word."""
 
     title: str
-    lead: AttributedSentence | None  # the first sentence of `summary`
-    facts: tuple[Fact, ...]
-    only: tuple[AttributedSentence, ...]  # statements of one outlet only, grouped by article in order
-    timeline: tuple[TimelineItem, ...]
-    agreed: tuple[AgreedFigure, ...] = ()
-    summary: tuple[AttributedSentence, ...] = ()  # the opening of one or two reports
-    quotations: tuple[Fact, ...] = ()  # by speaker
-    merge_version: int = 0  # of the code that rendered it (stories/text/merged_text.py)
+    lead: tuple[Passage, ...] = ()  # paragraphs of one report
+    openings: tuple[Passage, ...] = ()  # the first sentence of each other report that has one to show
+    quotations: tuple[Quotation, ...] = ()
+    version: int = 0  # of the code that rendered it (stories/rendering.py)
+
+    def opening_of(self, article_id: str) -> str:
+        """Return the first sentence to show of an article; "" where it has none."""
+        for opening in self.openings:
+            if opening.article_id == article_id:
+                return opening.text
+        return ""
 
 
 def utc_now() -> dt.datetime:

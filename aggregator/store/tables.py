@@ -422,10 +422,10 @@ story = Table(
     Column("title_article", Text),  # `article.id` of the headline; null: unknown, or made from a lead
     Column("summary", Text, nullable=False),
     Column("language", Text),  # BCP 47 tag; of most of its reports
-    # The merged text as plain text, for SQL; null: not yet rendered. Empty for a story of one article, whose
+    # What it shows as plain text, for SQL; null: not yet rendered. Empty for a story of one article, whose
     # text the view shows, and for stories without texts (derived).
     Column("text", Text),
-    Column("merged_story", LargeBinary),  # model.core.MergedStory: msgpack, zstd (derived)
+    Column("merged_story", LargeBinary),  # model.core.StoryText: msgpack, zstd (derived)
     # First and last `effective_at` of its articles with a date; without any, of all (derived).
     Column("first_published", UtcTime, nullable=False),
     Column("last_published", UtcTime, nullable=False),
@@ -649,7 +649,7 @@ story_subject = Table(
     "story_subject",
     metadata,
     # A name that several outlets use, or a topic by their categories (stories/subjects.py). Written with the
-    # merged text, and kept when that is deleted (derived).
+    # text that it shows, and kept when that is deleted (derived).
     Column("story_no", BigInteger, primary_key=True, autoincrement=False),  # `story.story_no`
     Column("kind", Text, primary_key=True),  # name | topic
     Column("position", Integer, primary_key=True, autoincrement=False),  # from 0, the most important first
@@ -663,7 +663,7 @@ story_subject = Table(
 story_link = Table(
     "story_link",
     metadata,
-    # A related story: both have rare names in common. Written with the merged text of either (derived).
+    # A related story: both have rare names in common. Written with the text of either (derived).
     # What a story follows is in `article.follows`; v_story_links has both.
     Column("story_no", BigInteger, primary_key=True, autoincrement=False),  # `story.story_no`
     Column("other_no", BigInteger, primary_key=True, autoincrement=False, index=True),  # likewise

@@ -29,7 +29,7 @@ from typing import Final, TypeVar
 import msgspec
 
 from aggregator.extract.wire.agencies import agency_of, outlet_key, shipped_families
-from aggregator.model.core import OPINION_KINDS, ArticleView, CopyTrail, CountedArticle, Reprint
+from aggregator.model.core import OPINION_KINDS, ArticleView, CountedArticle
 
 COUNTED_ROLES: Final = ("report", "copy")
 _EPOCH: Final = dt.datetime(1970, 1, 1, tzinfo=dt.UTC)
@@ -268,49 +268,6 @@ def with_originals(articles: Sequence[ArticleView]) -> list[ArticleView]:
         return links_out.get(first) if first == article.id else first
 
     return [msgspec.structs.replace(article, copy_of=resolved(article)) for article in articles]
-
-
-# --- copy trails -------------------------------------------------------------------------------------------
-
-
-def trails(articles: Sequence[ArticleView]) -> tuple[CopyTrail, ...]:
-    """Return the originals that other outlets reprinted, with these reprints; unknown outlets are distinct.
-
-    Both are ordered by effective time, then id. A reprint may be earlier than its original where that is the
-    text of an agency, received later than the outlet that printed it.
-    """
-    found = []
-    for original, copies in originals_with_copies(with_originals(articles)):
-        outlet = original.outlet_key
-        reprints = [copy for copy in copies if outlet is None or outlet != copy.outlet_key]
-        if reprints:
-            trail = CopyTrail(
-                article=original.id,
-                outlet=original.outlet,
-                url=original.url,
-                time=_minute(original),
-                reprints=tuple(_reprint(original, copy) for copy in reprints),
-            )
-            found.append(trail)
-    return tuple(found)
-
-
-def _reprint(original: ArticleView, copy: ArticleView) -> Reprint:
-    before, after = _minute(original), _minute(copy)
-    later = None if before is None or after is None else (after - before) // dt.timedelta(minutes=1)
-    return Reprint(
-        article=copy.id,
-        outlet=copy.outlet,
-        url=copy.url,
-        time=after,
-        minutes_later=later,
-        is_whole=copy.role != "excerpt",
-    )
-
-
-def _minute(article: ArticleView) -> dt.datetime | None:
-    """Return the time of publication if it is declared to the minute."""
-    return None if article.published_precision == "day" else article.published
 
 
 # --- parts -------------------------------------------------------------------------------------------------

@@ -8,7 +8,6 @@ from importlib.resources import files
 import msgspec
 
 from aggregator.model.core import ArticleView
-from aggregator.text.calendar import dates_of
 from aggregator.text.language import stop_words
 
 
@@ -23,88 +22,18 @@ class WordLists(msgspec.Struct, frozen=True):
     no_topics: frozenset[str]
 
 
-class Labels(msgspec.Struct, frozen=True):
-    """The headings and labels of merged texts in one language; labels.yaml has the fields."""
+class LanguageWords(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """One language of languages.yaml, which describes each field; words are separated by spaces."""
 
-    several: str
-    quotations: str
-    agreed: str
-    only: str
-    timeline: str
-    articles: str
-    in_other_words: str
-    article: tuple[str, str]
-    outlet: tuple[str, str]
-    unknown_outlet: tuple[str, str]
-    unknown: str
-    report: tuple[str, str]
-    reprint: tuple[str, str]
-    hour: tuple[str, str]
-    minute: tuple[str, str]
-    share: str
-    also: str
-    same_words: str
-    no_outlet: str
-    day_unknown: str
-    day_inferred: str
-    published: str
-    stated: str
-    printed: str
-    excerpted: str
-    later: str
-    before: str
-    more: str
-    plus: str
-    excerpt_of: str
-    copy_of: str
-    elsewhere: str
-    agency: str
-    container: str
-
-
-class DenialWords(msgspec.Struct, frozen=True):
-    """Regular expressions of denials in one language; without words nothing is one."""
-
-    deny: str = "(?!)"
-    reject: str = ""
-    objects: str = ""
-    not_before: str = "(?!)"
-    negated: str = r"\b(?:не|нет|никогда|никто|без|ne|nie|non|nem|inte|ikke)\b"  # of several languages
-
-
-class LanguageWords(msgspec.Struct, frozen=True):
-    """One language of languages.yaml, which describes each field; "(?!)" matches nothing."""
-
-    plural: str = ""
-    vague: Mapping[str, tuple[float, float]] = {}
-    scales: Mapping[str, float] = {}
-    percent: str = "%"
-    currency: Mapping[str, str] = {}
-    lengths: Mapping[str, float] = {}
-    qualifiers: Mapping[str, str] = {}
-    between: str = ""
-    range: str = ""
-    not_before: str = "(?!)"
-    not_after: str = "(?!)"
-    clause: str = "[,;–—،，；、。]"
-    noun_ends: str = "[,;:–—.،，；、。]"
-    classes: Mapping[str, str] = {}
-    people: str = ""
-    counter: str = "(?!)"
     speech: str = ""
-    generic: str = ""
-    not_names: str = ""
     anaphora: str = ""
     pronouns: str = ""
     outcomes: str = ""
     pending: str = ""
-    attribution: tuple[str, ...] = ()
     quoting: str = ""
     before_quoting: str = ""
     not_a_role: str = ""
     no_speakers: str = ""
-    magnitude: str = "(?!)"
-    denial: DenialWords = DenialWords()
 
 
 @cache
@@ -119,16 +48,6 @@ def language_words(language: str | None) -> LanguageWords:
     return _languages().get(language or "en", LanguageWords())
 
 
-def labels(language: str | None) -> Labels:
-    """Return the headings and labels in `language`, a primary BCP 47 tag; English ones if it has none."""
-    return _labels().get(language or "en", _labels()["en"])
-
-
-def counted_in(forms: tuple[str, str], number: int) -> str:
-    """Return a count in words: `1 article`, `1,204 articles`."""
-    return forms[number != 1].format(n=f"{number:,}")
-
-
 @cache
 def words_of(name: str) -> frozenset[str]:
     """Return the list `name` of lexicon.yaml as a set."""
@@ -138,13 +57,9 @@ def words_of(name: str) -> frozenset[str]:
 
 @cache
 def word_list(language: str | None, name: str) -> frozenset[str]:
-    """Return the list `name` of a language as a set, with the names of months and weekdays where it has all.
-
-    Empty where the language has none.
-    """
+    """Return the list `name` of a language as a set; empty where the language has none."""
     value: str = getattr(language_words(language), name)
-    dates = dates_of(language or "en") if name in ("generic", "not_names") else frozenset()
-    return dates.union(value.split())
+    return frozenset(value.split())
 
 
 @cache
@@ -157,11 +72,6 @@ def ignored_words(language: str) -> frozenset[str]:
 @cache
 def _languages() -> Mapping[str, LanguageWords]:
     return msgspec.yaml.decode(_shipped("languages.yaml"), type=dict[str, LanguageWords])
-
-
-@cache
-def _labels() -> Mapping[str, Labels]:
-    return msgspec.yaml.decode(_shipped("labels.yaml"), type=dict[str, Labels])
 
 
 def _shipped(name: str) -> bytes:

@@ -19,33 +19,6 @@ class StoryTuning(msgspec.Struct, frozen=True, kw_only=True):
     summary_likeness_weight: float
     # how much is read
     reports_cap: int
-    sentences_cap: int
-    sentence_chars_max: int
-    # similarity of two sentences
-    count_from: float
-    repeat_from: float
-    near_from: float
-    shared_words_min: float
-    shared_quoted_min: int
-    named_share_max: float
-    same_words_share: float
-    postings_cap: int
-    # what is shown
-    key_terms: int
-    facts_cap: int
-    quotations_cap: int
-    only_cap: int
-    only_cap_alone: int
-    only_number_gain: float
-    only_late_cost: float
-    # figures
-    agree_count_min: int
-    # rendering again
-    # timeline
-    timeline_cap: int
-    timeline_day_cap: int
-    weekday_past_days: int
-    date_ahead_days: int
 
 
 @cache

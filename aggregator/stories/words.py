@@ -4,7 +4,7 @@ from functools import cache, lru_cache
 
 import msgspec
 
-from aggregator.stories.lexicon import ignored_words, lexicon, word_list
+from aggregator.stories.lexicon import ignored_words, lexicon
 from aggregator.text.numbers import plain_number, spelt_numbers
 from aggregator.text.stems import stem_of
 from aggregator.text.tokens import parts
@@ -72,14 +72,3 @@ def _synonym_heads() -> dict[str, str]:
         for each in stems:
             heads.setdefault(each, heads.get(stems[0], stems[0]))
     return heads
-
-
-@cache
-def generic_heads() -> frozenset[str]:
-    """Return the heads of words that nearly every report has."""
-    return frozenset(
-        head
-        for language in ("en", "de", "fr", "es")
-        for word in word_list(language, "generic")
-        if (head := head_of(word, language))
-    )

@@ -45,7 +45,7 @@ _BOUNDARY = re.compile(
     r"|(?<=[।۔؟])(?<![।۔؟]{2})[।۔؟]*+(?=\s))"
 )
 _DOTTED = re.compile(r"(?:^|[\s(\"“])((?:[^\W\d_]\.){1,}[^\W\d_]?)$")
-_LINE_WORDS = 25  # of a line without a full stop that is no heading, caption or label
+LINE_WORDS = 25  # of a line without a full stop that is no heading, caption or label
 _TEXT_WORDS = 10  # the same of the only line of a text: many feeds leave the full stop out
 _WORD_CHARS = 80  # before a full stop that are searched for an abbreviation
 _MAX_QUOTE = 600  # characters; a longer quotation is treated as unclosed
@@ -66,10 +66,10 @@ def sentences_of(text: str) -> Iterator[list[str]]:
     """Yield the sentences of each paragraph; the only line of a text needs no full stop from 10 words on."""
     lines = paragraphs(text)
     for line in lines:
-        yield split_sentences(line, _TEXT_WORDS if len(lines) == 1 else _LINE_WORDS)
+        yield split_sentences(line, _TEXT_WORDS if len(lines) == 1 else LINE_WORDS)
 
 
-def split_sentences(paragraph: str, least: int = _LINE_WORDS) -> list[str]:
+def split_sentences(paragraph: str, least: int = LINE_WORDS) -> list[str]:
     """Return the sentences of one paragraph, in order, each a substring of it; none for a heading.
 
     The clock time of a live blog's entry is left out. A quotation of several sentences is not split. A line

@@ -15,7 +15,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from aggregator import __version__
-from aggregator.model.core import MergedStory, StoryView
+from aggregator.model.core import StoryText, StoryView
 from aggregator.model.read_model import ArticleDetail, MachineSummary, StoryRedirect
 from aggregator.pipeline.manage_sources import SourceServices
 from aggregator.store.read.read_marks import ReadMarks
@@ -92,9 +92,9 @@ class Site:
 
     def bounded_with_summary(
         self, request: Request, story: StoryView
-    ) -> tuple[StoryView, MergedStory | None, MachineSummary | None]:
-        """Return a story, its merged text and its machine-written text, as this request may read them."""
-        texts = self.reader.merged_with_summary(story.id)
+    ) -> tuple[StoryView, StoryText | None, MachineSummary | None]:
+        """Return a story, what it shows and its machine-written text, as this request may read them."""
+        texts = self.reader.text_with_summary(story.id)
         return for_reader_with_summary(story, *texts, self.access(request), self.settings.excerpt_words)
 
     def filter(

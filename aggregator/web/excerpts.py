@@ -11,14 +11,14 @@ The same rules apply to single articles, search hits, explanations and sources.
 
 import re
 from collections.abc import Collection, Iterable
-from itertools import islice, takewhile
+from itertools import takewhile
 from typing import TYPE_CHECKING, Any, Literal
 from urllib.parse import urlsplit
 
 import msgspec
 
 from aggregator.config.messages import redact, redact_address
-from aggregator.model.core import ArticleView, AttributedSentence, Fact, MergedStory, StoryView, TimelineItem
+from aggregator.model.core import ArticleView, Passage, StoryText, StoryView
 from aggregator.model.read_model import (
     ArticleDetail,
     MachineSummary,
@@ -35,9 +35,6 @@ if TYPE_CHECKING:  # explanations load what places articles
 
 Access = Literal["owner", "all", "excerpt"]
 CHARS_A_WORD = 12  # for each word of `excerpt_words`; texts have 5 to 7, spaces included
-ITEM_FACTS = 3  # that one feed item may open with; the story page has all
-ITEM_ONLY = 2  # sentences of a single report
-STATE_FACTS = 4  # that a page may open with: their words are set aside before those of the folded sections
 
 # A word is a run of at most 40 characters between spaces or punctuation: "al-Assad's" is three, so that other
 # ways to count find no more words. In kana, Han, Hangul, Thai, Lao, Khmer and Burmese, most of which are
@@ -70,35 +67,36 @@ def first_words(text: str, words: int) -> str:
 
 
 def for_reader(
-    story: StoryView, merged: MergedStory | None, access: Access, words: int
-) -> tuple[StoryView, MergedStory | None]:
+    story: StoryView, text: StoryText | None, access: Access, words: int
+) -> tuple[StoryView, StoryText | None]:
     """Limit a story to what `access` permits: all of it, or at most `words` words of each article."""
-    return for_reader_with_summary(story, merged, None, access, words)[:2]
+    return for_reader_with_summary(story, text, None, access, words)[:2]
 
 
 def for_reader_with_summary(
     story: StoryView,
-    merged: MergedStory | None,
+    text: StoryText | None,
     summarised: MachineSummary | None,
     access: Access,
     words: int,
-) -> tuple[StoryView, MergedStory | None, MachineSummary | None]:
+) -> tuple[StoryView, StoryText | None, MachineSummary | None]:
     """Limit a story as `for_reader`, and its machine-written text to the words that remain then.
 
     A sentence counts for each article that it rests on, because it may repeat the words of any of them.
     """
     summarised = _of_members(summarised, {one.id for one in story.articles})
     if access == "owner":
-        return story, merged, summarised
+        return story, text, summarised
     allowance = _Allowance(story, words, whole_allowed=access == "all")
+    # The lead goes first: the summary is its beginning.
+    bounded_text = _bounded_text(text, allowance) if text else None
     bounded_story = _bounded_story(story, allowance)
-    bounded_merged = _bounded_merged(merged, allowance) if merged else None
     articles = tuple(_bounded_article(article, allowance) for article in bounded_story.articles)
     bounded = msgspec.structs.replace(bounded_story, articles=articles)
     if summarised is not None:
         said = tuple(one for one in summarised.sentences if allowance.allows(one.text, *one.article_ids))
         summarised = msgspec.structs.replace(summarised, sentences=said) if said else None
-    return _with_linked_titles(bounded, words), bounded_merged, summarised
+    return _with_linked_titles(bounded, words), bounded_text, summarised
 
 
 def _of_members(summarised: MachineSummary | None, ids: Collection[str]) -> MachineSummary | None:
@@ -113,27 +111,22 @@ def _of_members(summarised: MachineSummary | None, ids: Collection[str]) -> Mach
     return msgspec.structs.replace(summarised, sentences=tuple(kept)) if kept else None
 
 
-def for_item(
-    story: StoryView, merged: MergedStory | None, words: int
-) -> tuple[StoryView, MergedStory | None]:
+def for_item(story: StoryView, text: StoryText | None, words: int) -> tuple[StoryView, StoryText | None]:
     """Limit a story to what one feed item shows, which is less than a page.
 
-    Of the merged text the item has the lead and a few facts and sentences of single reports.
-    Each fact has one sentence, from the first report with words left; the other reports are named without
-    text. The summary remains if there is neither lead nor fact. Articles keep their titles.
+    Without a lead the summary remains. Articles keep their titles.
     """
     allowance = _Allowance(story, words, whole_allowed=False)
-    bounded_merged = _merged_in_item(merged, allowance) if merged else None
-    has_text = bounded_merged is not None and bool(bounded_merged.lead or bounded_merged.facts)
-    summary = "" if has_text else _bounded_story(story, allowance).summary
+    bounded_text = _bounded_text(text, allowance) if text else None
+    has_lead = bounded_text is not None and bool(bounded_text.lead)
+    summary = "" if has_lead else _bounded_story(story, allowance).summary
     bounded = msgspec.structs.replace(
         story,
         title=first_words(story.title, words),
         summary=summary,
         articles=tuple(_cut(one, first_words(one.title, allowance.words)) for one in story.articles),
-        trails=(),
     )
-    return _with_linked_titles(bounded, words), bounded_merged
+    return _with_linked_titles(bounded, words), bounded_text
 
 
 def _with_linked_titles(story: StoryView, words: int) -> StoryView:
@@ -149,31 +142,6 @@ def _cut(article: ArticleView, title: str, lead: str = "") -> ArticleView:
     """Return an article without its text; with `nosnippet` without media, too."""
     media = () if article.nosnippet else article.media
     return msgspec.structs.replace(article, title=title, lead=lead, text="", media=media)
-
-
-def _merged_in_item(merged: MergedStory, allowance: "_Allowance") -> MergedStory:
-    lead = merged.lead if merged.lead and allowance.shows(merged.lead) else None
-    # Up to the first sentence that may not be shown.
-    summary = tuple(takewhile(allowance.shows, merged.summary)) if lead else ()
-    facts: list[Fact] = []
-    for fact in merged.facts:
-        if len(facts) == ITEM_FACTS:
-            break
-        shown = next(filter(allowance.shows, fact.said), None)
-        if shown is not None:
-            others = (msgspec.structs.replace(one, text="") for one in fact.said if one is not shown)
-            facts.append(msgspec.structs.replace(fact, said=(shown, *others)))
-    # The first sentence of each report, without which the next one could mean something else.
-    first = {one.article: one for one in reversed(merged.only)}
-    ordered = (one for one in merged.only if first[one.article] is one)
-    return MergedStory(
-        title=first_words(merged.title, allowance.all_words),
-        lead=lead,
-        summary=summary,
-        facts=tuple(facts),
-        only=tuple(islice(filter(allowance.shows, ordered), ITEM_ONLY)),
-        timeline=(),
-    )
 
 
 class _Allowance:
@@ -197,9 +165,9 @@ class _Allowance:
         self._left: dict[str, int] = {}  # filled by `_left_of`
         self._related = _related(story.articles)
 
-    def shows(self, said: AttributedSentence | TimelineItem) -> bool:
-        """Return whether the sentence may be shown; if so, count its words."""
-        return self.allows(said.text, said.article)
+    def shows(self, passage: Passage) -> bool:
+        """Return whether the passage may be shown; if so, count its words."""
+        return self.allows(passage.text, passage.article_id)
 
     def allows(self, text: str, *articles: str) -> bool:
         """Return whether `text`, which rests on all of `articles`, may be shown; if so, count its words."""
@@ -301,32 +269,39 @@ def _bounded_article(article: ArticleView, allowance: _Allowance) -> ArticleView
     return _cut(article, title, allowance.cut(article.lead, article.id))
 
 
-def _bounded_merged(merged: MergedStory, allowance: _Allowance) -> MergedStory:
-    lead = merged.lead if merged.lead and allowance.shows(merged.lead) else None
-    # Up to the first sentence that may not be shown.
-    summary = tuple(takewhile(allowance.shows, merged.summary)) if lead else ()
-    for fact in merged.facts[:STATE_FACTS]:  # one sentence of each, before all wordings of the first
-        next(filter(allowance.shows, fact.said), None)
-    facts = _bounded_facts(merged.facts, allowance)
-    agreed = tuple(same for same in merged.agreed if all(map(allowance.shows, same.said)))
+def _beginning(passage: Passage, allowance: _Allowance) -> str:
+    """Return what may be shown of a paragraph: whole sentences where one fits, else its first words."""
+    if allowance.shows(passage):
+        return passage.text
+    from aggregator.text.sentences import split_sentences  # whose patterns take long to compile
+
+    sentences = []
+    for sentence in split_sentences(passage.text, 1):
+        if not allowance.allows(sentence, passage.article_id):
+            break
+        sentences.append(sentence)
+    return " ".join(sentences) or allowance.cut(passage.text, passage.article_id)
+
+
+def _bounded_text(text: StoryText, allowance: _Allowance) -> StoryText:
+    lead = []
+    for passage in text.lead:
+        shown = _beginning(passage, allowance)
+        if shown:
+            lead.append(msgspec.structs.replace(passage, text=shown))
+        if shown != passage.text:
+            break
     return msgspec.structs.replace(
-        merged,
-        title=first_words(merged.title, allowance.all_words),
-        lead=lead,
-        summary=summary,
-        facts=facts,
-        quotations=_bounded_facts(merged.quotations, allowance),
-        only=tuple(filter(allowance.shows, merged.only)),
-        timeline=tuple(filter(allowance.shows, merged.timeline)),
-        agreed=agreed,
+        text,
+        title=first_words(text.title, allowance.all_words),
+        lead=tuple(lead),
+        openings=tuple(opening for opening in text.openings if allowance.shows(opening)),
+        quotations=tuple(
+            quotation
+            for quotation in text.quotations
+            if allowance.allows(quotation.text, *quotation.article_ids)
+        ),
     )
-
-
-def _bounded_facts(facts: tuple[Fact, ...], allowance: _Allowance) -> tuple[Fact, ...]:
-    bounded = (
-        msgspec.structs.replace(fact, said=tuple(filter(allowance.shows, fact.said))) for fact in facts
-    )
-    return tuple(fact for fact in bounded if fact.said)
 
 
 def bounded_article(one: ArticleDetail, access: Access, words: int) -> ArticleDetail:

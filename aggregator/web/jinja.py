@@ -1,22 +1,21 @@
 """The Jinja2 environment of pages: autoescaping, filters, and texts without invisible characters.
 
-Templates receive value types (StoryView, MergedStory). An unknown name in a template is an error; `visible`
+Templates receive value types (StoryView, StoryText). An unknown name in a template is an error; `visible`
 is applied to every text.
 """
 
 import datetime as dt
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
-from aggregator.config.messages import counted, counted_outlets, later
-from aggregator.model.core import ArticleView, Fact, StoryView
+from aggregator.config.messages import counted, counted_outlets
+from aggregator.model.core import StoryView
 from aggregator.model.read_model import SearchHit, StoryListItem
 from aggregator.web.excerpts import first_words
 from aggregator.web.filters import LANGUAGE_NAMES
 from aggregator.web.sanitise import one_line, safe_url, visible
-from aggregator.web.story_json import clock
 
 # The maximum number of marks (one per article) beside the numbers of a story.
 PIPS = 12
@@ -35,9 +34,9 @@ def environment() -> Environment:
         auto_reload=False,
     )
     filters = (
-        *(beginning, bump_time, clock, counted, counted_outlets, day, iso, language_names, later, moment),
-        *(options, outlets, outlets_of, paragraphs, pieces, pips, short_day, short_moment, signed),
-        *(upper_first, without_title),
+        *(beginning, bump_time, counted, counted_outlets, day, iso, language_names, moment),
+        *(options, outlets, paragraphs, pieces, pips, short_day, short_moment, signed),
+        without_title,
     )
     jinja.filters.update({function.__name__: function for function in filters})
     jinja.filters.update(url=safe_url, line=one_line, time=time_of_day)
@@ -65,12 +64,6 @@ def day(time: dt.date) -> str:
     """Format as `Friday, 20 November 2026`; of a datetime, the day in UTC."""
     date = time.astimezone(dt.UTC) if isinstance(time, dt.datetime) else time
     return f"{date:%A}, {date.day} {date:%B} {date.year}"
-
-
-def outlets_of(fact: Fact, places: Sequence[int], articles: Mapping[str, ArticleView]) -> int:
-    """Return how many outlets these of the fact's sentences are of; two of them may have one name."""
-    ids = [fact.said[place].article for place in places]
-    return len({(id_ in articles and articles[id_].outlet_key) or id_ for id_ in ids})
 
 
 def short_day(time: dt.datetime) -> str:
@@ -103,11 +96,6 @@ def iso(time: dt.date) -> str:
     if isinstance(time, dt.datetime):
         return f"{time.astimezone(dt.UTC):%Y-%m-%dT%H:%M:%SZ}"
     return time.isoformat()
-
-
-def upper_first(text: str) -> str:
-    """Return the text with an upper-case first letter."""
-    return text[:1].upper() + text[1:]
 
 
 def without_title(text: str, title: str) -> str:

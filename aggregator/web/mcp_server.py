@@ -128,13 +128,13 @@ class _Tools:
         return story_json.page_of(shown, next_of(page.next, began))
 
     def story(self, id: _Id) -> story_json.WholeStoryJson:  # noqa: A002 - the name in the API
-        """Show one story: merged text with the outlets of each sentence, timeline, articles, links."""
+        """Show one story: lead, what each other report says first, quotations, articles, links."""
         found = self._reader.story(id)
         if isinstance(found, StoryRedirect):  # it was merged into that story
             found = self._reader.story(found.to)
         if found is None or isinstance(found, StoryRedirect):
             raise UsageError(f"there is no story {id}; list them with the tool `stories`")
-        texts = self._reader.merged_with_summary(found.id)
+        texts = self._reader.text_with_summary(found.id)
         shown = excerpts.for_reader_with_summary(found, *texts, self._access, self._words)
         return story_json.whole_story(*shown)
 

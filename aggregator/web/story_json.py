@@ -5,28 +5,25 @@ stories are already limited by `excerpts.for_reader`; nothing is limited here.
 """
 
 import datetime as dt
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable
 from typing import TypeVar
 
 import msgspec
 from msgspec.structs import replace
 
 from aggregator.model.core import (
-    AgreedFigure,
     ArticleView,
-    AttributedSentence,
-    CopyTrail,
     Kind,
     LinkedStory,
-    MergedStory,
+    Passage,
     Precision,
     PublishedOrigin,
-    Reprint,
+    Quotation,
     Role,
     Stage,
     StoryName,
+    StoryText,
     StoryView,
-    TimelineItem,
 )
 from aggregator.model.read_model import (
     ArticleDetail,
@@ -37,8 +34,7 @@ from aggregator.model.read_model import (
     SourceState,
     SourceView,
 )
-from aggregator.stories.text.newest_state import lead_and_facts
-from aggregator.stories.text.plain_text import NO_OUTLET, names_behind
+from aggregator.stories.plain_text import as_text
 from aggregator.web.sanitise import visible_marked
 
 Body = TypeVar("Body", bound=msgspec.Struct)
@@ -135,50 +131,8 @@ class WholeArticleJson(ArticleJson, frozen=True, kw_only=True):
     kind_reason: str | None
 
 
-class MomentJson(msgspec.Struct, frozen=True, kw_only=True):
-    """A moment of the timeline; if `time` is null, `day` and `clock` ("21:43") have what is known.
-
-    `also` are the ids of other articles that tell the same of this day, in their own words.
-    `copies` are the first copies of the article, `copy_count` counts all.
-    """
-
-    time: dt.datetime | None
-    day: dt.date | None
-    clock: str | None
-    precision: Precision
-    day_inferred: bool
-    kind: str
-    text: str
-    article: str
-    outlet: str | None
-    also: tuple[str, ...]
-    copies: tuple[Reprint, ...]
-    copy_count: int
-
-
-class SectionSentenceJson(msgspec.Struct, frozen=True, kw_only=True):
-    """A sentence of a section, the articles in which it stands word for word, and the time of the first."""
-
-    text: str
-    article_ids: tuple[str, ...]
-    time: dt.datetime | None
-
-
-class SectionJson(msgspec.Struct, frozen=True, kw_only=True):
-    """A section of the merged text.
-
-    `kind`: "lead"; "fact" (one statement in the words of each report); "quotation" (the same for the words of
-    `speaker`); "figure" (sentences with one figure); "only" (one report's statements). Facts and quotations
-    are in order of time, the newest first.
-    """
-
-    kind: str
-    sentences: tuple[SectionSentenceJson, ...]
-    speaker: str | None = None
-
-
 class SummarisedJson(MachineSummary, frozen=True, kw_only=True):
-    """A text that a program or a language model wrote of the sections; nobody has checked it.
+    """A text that a program or a language model wrote of what the story shows; nobody has checked it.
 
     `written_by` is the configured `model:`; "a program" without one. Each sentence has the articles that it
     rests on.
@@ -187,21 +141,24 @@ class SummarisedJson(MachineSummary, frozen=True, kw_only=True):
     machine_written: bool
 
 
-class WholeStoryJson(StoryJson, frozen=True, kw_only=True):
-    """One story: `text` is the merged text, one sentence per paragraph, each with the outlets that have it.
+class StoryArticleJson(WholeArticleJson, frozen=True, kw_only=True):
+    """An article of one story; `opening` is the first sentence that it adds to the lead, "" without one."""
 
-    `earlier` are the stories that it continues, `later` those that continue it, `related` others about the
-    same people, places and bodies; the nearest in time first. `summarised` is null without a machine-written
-    text.
+    opening: str
+
+
+class WholeStoryJson(StoryJson, frozen=True, kw_only=True):
+    """One story: `text` is the lead and what the other reports say first, as plain text.
+
+    `lead` are paragraphs of one report. `earlier` are the stories that it continues, `later` those that
+    continue it, `related` others about the same people, places and bodies; the nearest in time first.
+    `summarised` is null without a machine-written text.
     """
 
-    articles: tuple[WholeArticleJson, ...]
+    articles: tuple[StoryArticleJson, ...]
     text: str
-    sections: tuple[SectionJson, ...]
-    timeline: tuple[MomentJson, ...]
-    agreed: tuple[AgreedFigure, ...]  # the wording of the first outlet, and the outlets that have the figure
-    merge_version: int
-    trails: tuple[CopyTrail, ...]
+    lead: tuple[Passage, ...]
+    quotations: tuple[Quotation, ...]
     earlier: tuple[LinkedStory, ...]
     later: tuple[LinkedStory, ...]
     related: tuple[LinkedStory, ...]
@@ -219,19 +176,19 @@ def story_in_list(story: StoryView) -> StoryJson:
 
 
 def whole_story(
-    story: StoryView, merged: MergedStory | None, summarised: MachineSummary | None = None
+    story: StoryView, text: StoryText | None, summarised: MachineSummary | None = None
 ) -> WholeStoryJson:
-    """Return one story with its merged text; without `merged` its text is the summary."""
-    addresses = {article.id: article.url for article in story.articles}
+    """Return one story with what it shows; without that its text is the summary."""
+    shown = text or StoryText(title=story.title)
+    openings = {opening.article_id: opening.text for opening in shown.openings}
+    articles = tuple(story_article(article, openings.get(article.id, "")) for article in story.articles)
     return like(
         WholeStoryJson,
         story,
-        articles=tuple(whole_article(article) for article in story.articles),
-        text=_merged_text(merged, story.articles) if merged else story.summary,
-        sections=sections_of(merged) if merged else (),
-        timeline=tuple(_moment(item, addresses) for item in merged.timeline) if merged else (),
-        agreed=merged.agreed if merged else (),
-        merge_version=merged.merge_version if merged else 0,
+        articles=articles,
+        text=as_text(shown, story.articles) if text else story.summary,
+        lead=shown.lead,
+        quotations=shown.quotations,
         summarised=summarised and like(SummarisedJson, summarised, machine_written=True),
     )
 
@@ -251,57 +208,14 @@ def whole_article(article: ArticleView) -> WholeArticleJson:
     return like(WholeArticleJson, article, reason=reason, kind_reason=article.kind_evidence)
 
 
-def _merged_text(merged: MergedStory, articles: Sequence[ArticleView]) -> str:
-    by_id = {article.id: article for article in articles}
-    first, others = lead_and_facts(merged)
-    lead = merged.summary or (first.said[:1] if first else ())
-    said = [*lead, *(fact.said[0] for fact in (*others, *merged.quotations)), *merged.only]
-    return "\n".join(f"{one.text} ({', '.join(names_behind(one, by_id, NO_OUTLET))})" for one in said)
-
-
-def sections_of(merged: MergedStory) -> tuple[SectionJson, ...]:
-    """Return the sections of a merged text, with what each sentence rests on."""
-    lead = merged.summary or ((merged.lead,) if merged.lead else ())
-    only: dict[str, list[AttributedSentence]] = {}
-    for one in merged.only:
-        only.setdefault(one.article, []).append(one)
-    sections: list[tuple[str, Sequence[AttributedSentence], str | None]] = [
-        ("lead", lead, None),
-        *(("fact", fact.said, None) for fact in merged.facts),
-        *(("quotation", fact.said, fact.speaker) for fact in merged.quotations),
-        *(("figure", same.said, None) for same in merged.agreed),
-        *(("only", said, None) for said in only.values()),
-    ]
-    return tuple(
-        SectionJson(kind=kind, sentences=_section_sentences(said), speaker=speaker)
-        for kind, said, speaker in sections
-        if said
+def story_article(article: ArticleView, opening: str) -> StoryArticleJson:
+    """Return an article as in one story, with what it says first."""
+    return like(
+        StoryArticleJson,
+        article,
+        **msgspec.structs.asdict(whole_article(article)),
+        opening=opening,
     )
-
-
-def _section_sentences(said: Sequence[AttributedSentence]) -> tuple[SectionSentenceJson, ...]:
-    """Return each sentence once, with all articles in which it stands and the earliest time."""
-    by_text: dict[str, list[AttributedSentence]] = {}
-    for one in said:
-        by_text.setdefault(one.text, []).append(one)
-    return tuple(
-        SectionSentenceJson(
-            text=text,
-            article_ids=tuple(dict.fromkeys(id_ for one in same for id_ in (one.article, *one.also))),
-            time=min((in_utc(one.time) for one in same if one.time is not None), default=None),
-        )
-        for text, same in by_text.items()
-    )
-
-
-def _moment(item: TimelineItem, addresses: Mapping[str, str | None]) -> MomentJson:
-    copies = tuple(replace(one, url=addresses.get(one.article)) for one in item.copies)
-    return like(MomentJson, item, clock=clock(item.clock_minutes), copies=copies)
-
-
-def clock(minutes: int | None) -> str | None:
-    """Format minutes after midnight as "21:43"."""
-    return None if minutes is None else f"{minutes // 60 % 24:02}:{minutes % 60:02}"
 
 
 def in_utc(time: dt.datetime) -> dt.datetime:

@@ -14,7 +14,7 @@ from aggregator.pipeline.workers.executor import InlineExecutor
 from aggregator.store.engine.database import Database
 from aggregator.store.intake import inbox, pending_pages
 from aggregator.store.intake.inbox import AcceptResult
-from aggregator.store.stories.merged_texts import render_next
+from aggregator.store.stories.rendered_stories import render_next
 from aggregator.store.tables import article, change, identity_key, observation, story
 from aggregator.stories.tuning import StoryTuning
 from tests.support.rows import written_by

@@ -19,7 +19,7 @@ from aggregator.store.maintenance.integrity_check import Advance, clear_derived,
 from aggregator.store.search import index
 from aggregator.store.stories import articles
 from aggregator.store.stories.articles import StoredArticle
-from aggregator.store.stories.merged_texts import render_next
+from aggregator.store.stories.rendered_stories import render_next
 from aggregator.stories.tuning import StoryTuning
 
 _AT_ONCE: Final = 100  # articles per transaction

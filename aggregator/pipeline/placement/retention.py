@@ -1,7 +1,7 @@
 """Retention: deletes the texts of old stories, later the stories, in transactions of bounded length.
 
-    text_after      the texts of a story are deleted; its merged text is rendered once more, without what only
-                    one outlet reports
+    text_after      the texts of a story are deleted; of what it shows the title, the first paragraph of the
+                    lead and the counts stay
     stories_after   the story and its articles are deleted; ids and hashes stay, by which they are refused
 
 Age is the time since an article was placed, so an old archive that is read today is new; a story is as old as
@@ -17,7 +17,7 @@ import msgspec
 
 from aggregator.config.settings import Config
 from aggregator.config.tuning import Tuning
-from aggregator.model.core import FrozenStruct, MergedStory
+from aggregator.model.core import FrozenStruct, StoryText
 from aggregator.pipeline.placement.copy_lookup import CopyFinder
 from aggregator.pipeline.placement.erase import ForgetHandler
 from aggregator.pipeline.placement.story_writer import StoryWriter, UnitOfWork
@@ -25,9 +25,8 @@ from aggregator.store import codecs
 from aggregator.store.engine.database import Connection, Database
 from aggregator.store.maintenance import erase
 from aggregator.store.maintenance.erase import OldStory
-from aggregator.store.read.reader import merged_of
+from aggregator.store.read.reader import texts_of
 from aggregator.store.stories import article_views
-from aggregator.stories.counts import with_originals
 from aggregator.stories.tuning import StoryTuning
 
 _STEP_SECONDS = 0.03  # a transaction ends after the piece that is in progress by then (chosen)
@@ -177,29 +176,29 @@ class Retention:
             if old is None:
                 return False
             # Rendered before the transaction, because a large story takes long.
-            merged = self._merged_text(connection, old)
+            text = self._text(connection, old)
         with self._unit_of_work() as unit_of_work:
             if erase.drop_terms(unit_of_work.connection, old.id):
                 self._story_writer.mend(unit_of_work.connection, old.id)  # so its centroid has none
-            quotations = tuple(said for said in merged.quotations if said.outlets > 1)
-            # Lead, facts and timeline stay: text of only one outlet is deleted.
-            stays = msgspec.structs.replace(merged, only=(), quotations=quotations)
-            erase.keep_merged_text(unit_of_work.connection, old, stays)
+            # The first paragraph of the lead stays, as the summary of the story does.
+            stays = msgspec.structs.replace(text, lead=text.lead[:1], openings=(), quotations=())
+            erase.keep_text(unit_of_work.connection, old, stays)
         ends = time.monotonic() + _STEP_SECONDS
         with self._unit_of_work() as unit_of_work:
             while self._drop_some_texts(unit_of_work.connection, old.id) and time.monotonic() < ends:
                 pass
         return True
 
-    def _merged_text(self, connection: Connection, old: OldStory) -> MergedStory:
-        """Return the stored merged text of a story, or render it."""
-        if (merged := merged_of(connection, [old.id]).get(old.id)) is not None:
-            return merged
+    def _text(self, connection: Connection, old: OldStory) -> StoryText:
+        """Return what a story shows, as it is stored, or render it."""
+        stored = texts_of(connection, [old.id]).get(old.id)
+        if stored is not None:
+            return stored
         # Loaded here, because only this step needs its patterns.
-        from aggregator.stories.text.merged_text import merge
+        from aggregator.stories.rendering import story_text
 
-        views = with_originals(article_views.views_of_stories(connection, [old.id], "text")[old.id])
-        return merge(views, old.title, self._story_tuning)
+        members = article_views.views_of_stories(connection, [old.id], "text")[old.id]
+        return story_text(members, old.title, self._story_tuning)
 
     def _drop_some_texts(self, connection: Connection, story: str) -> bool:
         """Delete some texts of a story after its last rendering; return whether more are left."""

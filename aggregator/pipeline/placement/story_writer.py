@@ -37,8 +37,8 @@ from aggregator.stories.counts import (
     resolve_link,
     with_member,
 )
-from aggregator.stories.headline import headline
-from aggregator.stories.text.summary import summary
+from aggregator.stories.lead import summary
+from aggregator.stories.title import headline
 from aggregator.stories.tuning import StoryTuning
 
 log = logging.getLogger(__name__)

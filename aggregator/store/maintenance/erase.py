@@ -33,7 +33,7 @@ from sqlalchemy import (
 from aggregator.cluster.entry_identity import url_key
 from aggregator.extract.outlets import outlet_of
 from aggregator.extract.urls import canonical_url
-from aggregator.model.core import Entry, Evidence, FrozenStruct, MergedStory
+from aggregator.model.core import Entry, Evidence, FrozenStruct, StoryText
 from aggregator.store import codecs
 from aggregator.store.intake import tombstones
 from aggregator.store.intake.identify import NOBODY
@@ -604,10 +604,10 @@ def drop_terms(connection: Connection, story_id: str) -> bool:
     return connection.execute(update(article).where(*with_terms).values(terms=b"")).rowcount > 0
 
 
-def keep_merged_text(connection: Connection, old: OldStory, merged: MergedStory) -> None:
-    """Store the final merged text of a story before its texts are deleted."""
+def keep_text(connection: Connection, old: OldStory, text: StoryText) -> None:
+    """Store what a story shows for good, before the texts of its articles are deleted."""
     erase_summaries(connection, [old.id])  # the final text lacks what one outlet had alone
-    values = {"count_state": None, "text": "", "merged_story": codecs.compress_struct(merged)}
+    values = {"count_state": None, "text": "", "merged_story": codecs.compress_struct(text)}
     rewrite(connection, story.c.story_no, {old.story_no: values})
 
 

@@ -288,7 +288,7 @@ def clear_derived(connection: Connection) -> None:
     quarantined = select(entry.c.entry_no).where(IS_QUARANTINED)
     requeue(connection, connection.execute(quarantined).scalars().all())
     _clear_search(connection)
-    _clear_merged_texts(connection)
+    _clear_rendered(connection)
     connection.execute(delete(lsh_band))
     connection.execute(delete(sketch))
 
@@ -358,8 +358,8 @@ def _clear_search(connection: Connection) -> None:
     index.reindex_all(connection)
 
 
-def _clear_merged_texts(connection: Connection) -> None:
-    """Clear the merged texts that can be rendered again: retention has deleted texts of the others."""
+def _clear_rendered(connection: Connection) -> None:
+    """Clear what stories show where it can be rendered again: retention has deleted texts of the others."""
     members = exists().where(article.c.story == story.c.id)
     can_render = members, ~members.where(article.c.text.is_(None))
     rendered = update(story).where(story.c.redirect_to.is_(None), *can_render)

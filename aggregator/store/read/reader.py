@@ -12,7 +12,7 @@ from sqlalchemy import Connection, Row, Select, and_, func, or_, select
 
 from aggregator.cluster.constraints import Constraint
 from aggregator.config.tuning import Tuning
-from aggregator.model.core import ArticleView, Evidence, FrozenStruct, MergedStory, StoryView
+from aggregator.model.core import ArticleView, Evidence, FrozenStruct, StoryText, StoryView
 from aggregator.model.read_model import (
     ArticleDetail,
     Digest,
@@ -48,38 +48,42 @@ from aggregator.store.stories import (
 from aggregator.store.stories.samples import shown_samples
 from aggregator.store.stories.summaries import summary_of, version_of
 from aggregator.store.tables import article, count_rows, entry, rows_with, story, story_log, story_summary
-from aggregator.stories.counts import trails, with_originals
+from aggregator.stories.counts import with_originals
 
 log = logging.getLogger(__name__)
 
 # Stories of lists and feeds by all that was read of them: most are as they were when a list is read again.
 KEPT: Final = 256
 
-_MERGED = select(story.c.id, story.c.merged_story).where(story.c.merged_story.is_not(None))
+_RENDERED = select(story.c.id, story.c.merged_story).where(story.c.merged_story.is_not(None))
 _LAST_CHANGE = select(story_log.c.at).order_by(story_log.c.log_no.desc()).limit(1)
 
 
-def merged_of(connection: Connection, ids: Sequence[str]) -> dict[str, MergedStory]:
-    """Return the merged texts of those of these stories that are rendered."""
-    rows = rows_with(connection, _MERGED, story.c.id, ids)
-    return {row.id: merged for row in rows if (merged := read_merged(row.id, row.merged_story)) is not None}
+def texts_of(connection: Connection, ids: Sequence[str]) -> dict[str, StoryText]:
+    """Return what those of these stories show that are rendered."""
+    texts = {}
+    for row in rows_with(connection, _RENDERED, story.c.id, ids):
+        text = read_text(row.id, row.merged_story)
+        if text is not None:
+            texts[row.id] = text
+    return texts
 
 
 @lru_cache(maxsize=KEPT)
-def _decoded(blob: bytes) -> MergedStory:
-    return codecs.decompress_struct(blob, MergedStory)
+def _decoded(blob: bytes) -> StoryText:
+    return codecs.decompress_struct(blob, StoryText)
 
 
-def read_merged(id: str, blob: bytes) -> MergedStory | None:  # noqa: A002 - public name
-    """Decode the merged text of story `id`; None if it is damaged."""
+def read_text(id: str, blob: bytes) -> StoryText | None:  # noqa: A002 - public name
+    """Decode what story `id` shows; None if it is damaged."""
     try:
         return _decoded(blob)
     except codecs.UNREADABLE as error:
         log.warning(
-            "story %s: its merged text is damaged (%s); `aggregator db check --repair`",
+            "story %s: its rendered text is damaged (%s); `aggregator db check --repair`",
             id,
             error,
-            extra={"event": "merged_text_damaged"},
+            extra={"event": "rendered_text_damaged"},
         )
         return None
 
@@ -225,7 +229,7 @@ class StoryReader:
             texts_gone = connection.execute(stripped.limit(1)).first() is not None
             (whole,) = story_links.with_subjects(connection, [_story_view(row, members)])
             (whole,) = story_links.with_links(connection, [whole])
-        return msgspec.structs.replace(whole, trails=trails(whole.articles), texts_gone=texts_gone)
+        return msgspec.structs.replace(whole, texts_gone=texts_gone)
 
     def gone(self, id: str) -> bool:  # noqa: A002
         """Whether a story or an article with this id was deleted by `forget` or by retention."""
@@ -235,28 +239,29 @@ class StoryReader:
                 tombstones.find_tombstones(connection, {id})
             )
 
-    def merged(self, id: str) -> MergedStory | None:  # noqa: A002
-        """Return the merged text; None where it is not yet rendered or the story does not exist."""
-        return self.merged_with_summary(id)[0]
+    def text(self, id: str) -> StoryText | None:  # noqa: A002
+        """Return what a story shows, rendered now where it is not yet; None if the story does not exist."""
+        return self.text_with_summary(id)[0]
 
-    def merged_with_summary(self, id: str) -> tuple[MergedStory | None, MachineSummary | None]:  # noqa: A002
-        """Return the merged text as `merged`, and the machine-written text of these facts."""
+    def text_with_summary(self, id: str) -> tuple[StoryText | None, MachineSummary | None]:  # noqa: A002
+        """Return what `text` returns, and the machine-written text of it."""
         texts = story.c.merged_story, story.c.title, story_summary.c.facts_hash, story_summary.c.summary
         chosen = select(*texts).outerjoin(story_summary, story_summary.c.story == story.c.story_no)
         with self.database.read() as connection:
             row = connection.execute(chosen.where(story.c.id == id, story.c.redirect_to.is_(None))).first()
             if row is None:
                 return None, None
-            if row.merged_story is not None and (held := read_merged(id, row.merged_story)) is not None:
-                return held, summary_of(row.facts_hash, row.summary, held)
+            stored = None if row.merged_story is None else read_text(id, row.merged_story)
+            if stored is not None:
+                return stored, summary_of(row.facts_hash, row.summary, stored)
             members = article_views.views_of_stories(connection, [id], "text")[id]
         # Imported here, because compiling its patterns takes long.
-        from aggregator.stories.text.merged_text import merge
+        from aggregator.stories.rendering import story_text
         from aggregator.stories.tuning import StoryTuning
 
         tuning = self._all_tuning.section("stories", StoryTuning)
-        merged = merge(with_originals(members), row.title, tuning)
-        return merged, summary_of(row.facts_hash, row.summary, merged)
+        text = story_text(members, row.title, tuning)
+        return text, summary_of(row.facts_hash, row.summary, text)
 
     def rank_front_page(
         self, wanted: StoryFilter, prefer: tuple[str, ...] = ()
@@ -336,7 +341,7 @@ class StoryReader:
     def last_change(self, story_id: str = "") -> str:
         """Return an opaque version that changes with every story, article and correction. Cheap.
 
-        It also changes with the full-text index, and with the id of a story once its merged text is rendered
+        It also changes with the full-text index, and with the id of a story once it is rendered
         and with its machine-written text.
         """
         newest = select(func.max(story_log.c.log_no)).scalar_subquery()
@@ -370,7 +375,7 @@ class StoryReader:
     title_of = _reading(stories.title_of)  # before `stories` is the method
     stories = _reading(_page)
     article = _reading(one_article)
-    rendered = _reading(merged_of)
+    rendered = _reading(texts_of)
     articles_of = _reading(article_views.views_of_stories)
     with_links = _reading(story_links.with_links)
     list_stories = _reading(front_page.list_stories)

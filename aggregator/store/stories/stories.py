@@ -171,7 +171,7 @@ def insert_stories(connection: Connection, new: Sequence[NewStory]) -> None:
 
 
 def update_stories(connection: Connection, states: Mapping[str, StoryState]) -> None:
-    """Write the states of stories by id and clear their merged texts, which are rendered again later."""
+    """Write the states of stories by id and clear what they show, which is rendered again later."""
     if rows := [{"story_id": id_} | msgspec.structs.asdict(state) for id_, state in states.items()]:
         connection.execute(_UPDATE, rows)
 

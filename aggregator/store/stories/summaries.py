@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 import msgspec
 from sqlalchemy import Connection, ScalarSelect, Select, func, select, update
 
-from aggregator.model.core import MergedStory
+from aggregator.model.core import StoryText
 from aggregator.model.read_model import MachineSummary
 from aggregator.store import codecs
 from aggregator.store.tables import story, story_summary, upsert
@@ -29,20 +29,20 @@ class SummaryTask(NamedTuple):
 
     story_no: int
     id: str
-    merged: MergedStory
+    shown: StoryText
     facts_hash: bytes
     failures: int  # before, with the same facts
 
 
-def facts_hash(merged: MergedStory) -> bytes:
-    """Return a hash of what the sections of a merged text show."""
-    facts = (merged.summary, merged.lead, merged.facts, merged.quotations, merged.agreed, merged.only)
+def facts_hash(shown: StoryText) -> bytes:
+    """Return a hash of what a story shows below its title."""
+    facts = (shown.lead, shown.openings, shown.quotations)
     return hashlib.sha256(msgspec.msgpack.encode(facts)).digest()[:16]
 
 
-def summary_of(facts: bytes | None, stored: bytes | None, merged: MergedStory) -> MachineSummary | None:
-    """Return a stored text, written from facts with the hash `facts`, if `merged` has these facts."""
-    if stored is None or facts != facts_hash(merged):
+def summary_of(facts: bytes | None, stored: bytes | None, shown: StoryText) -> MachineSummary | None:
+    """Return a stored text, written from facts with the hash `facts`, if `shown` has these facts."""
+    if stored is None or facts != facts_hash(shown):
         return None
     try:
         return codecs.decompress_struct(stored, MachineSummary)
@@ -84,21 +84,21 @@ def next_task(connection: Connection, now: dt.datetime) -> SummaryTask | None:
     found: list[tuple[float, SummaryTask]] = []
     for row in connection.execute(_CANDIDATES):
         try:
-            merged, facts = _with_facts(row.merged_story)
+            shown, facts = _with_facts(row.merged_story)
         except codecs.UNREADABLE:
             continue
         is_same = row.facts_hash == facts
         failures = row.failures if is_same else 0
         if not is_same or not (row.is_written or not _is_due(row.attempted_at, failures, now)):
             tried = row.attempted_at.timestamp() if row.attempted_at is not None else 0.0
-            found.append((tried, SummaryTask(row.story_no, row.id, merged, facts, failures)))
+            found.append((tried, SummaryTask(row.story_no, row.id, shown, facts, failures)))
     return min(found, key=itemgetter(0))[1] if found else None
 
 
 @lru_cache(maxsize=_STORIES_LOOKED_AT)  # of most stories it is as it was when they were looked at last
-def _with_facts(blob: bytes) -> tuple[MergedStory, bytes]:
-    merged = codecs.decompress_struct(blob, MergedStory)
-    return merged, facts_hash(merged)
+def _with_facts(blob: bytes) -> tuple[StoryText, bytes]:
+    shown = codecs.decompress_struct(blob, StoryText)
+    return shown, facts_hash(shown)
 
 
 def _is_due(attempted_at: dt.datetime, failures: int, now: dt.datetime) -> bool:

@@ -118,7 +118,7 @@ def list_stories(request: Request, site: OfSite) -> Response:
     **described("stories", {200: answer(story_json.WholeStoryJson), 301: MOVED}, 400, 404, 410),
 )
 def read_story(request: Request, site: OfSite, id: IdInPath) -> Response:  # noqa: A002 - the name in the path
-    """One story with its merged text, timeline and agreeing figures.
+    """One story with its lead, what each other report says first, and quotations.
 
     The id of a merged story redirects to its successor.
     """

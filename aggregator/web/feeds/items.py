@@ -1,102 +1,76 @@
 """The items of a feed: of stories or of digests.
 
-The HTML body of an item has the newest state of the story, its reports and their copies. It is concatenated
-here, because a hundred items have to be written within milliseconds. No untrusted HTML gets in: `escaped` is
-applied to every text, `feed_url` to every address.
+The HTML body of an item has the lead of the story, its reports with what each says first, and their copies.
+It is concatenated here, because a hundred items have to be written within milliseconds. No untrusted HTML
+gets in: `escaped` is applied to every text, `feed_url` to every address.
 """
 
 import datetime as dt
-import re
 from collections.abc import Iterable, Mapping, Sequence
 from functools import lru_cache
 from html import escape
-from itertools import groupby
 from zoneinfo import ZoneInfo
 
 import msgspec
 
 from aggregator.config.messages import counted, story_numbers
-from aggregator.model.core import ArticleView, AttributedSentence, Enclosure, Fact, MergedStory, StoryView
+from aggregator.model.core import ArticleView, Enclosure, Quotation, StoryText, StoryView
 from aggregator.model.read_model import Digest, DigestStory, StoryFilter
 from aggregator.store.read.reader import StoryReader
 from aggregator.stories.counts import originals_with_copies
-from aggregator.stories.lexicon import Labels, labels
-from aggregator.stories.text.newest_state import newest_state
-from aggregator.stories.text.plain_text import NO_OUTLET, names_behind
-from aggregator.text.lines import count_words
+from aggregator.stories.plain_text import NO_OUTLET
 from aggregator.web.excerpts import for_item
 from aggregator.web.feeds import formats
 from aggregator.web.filters import ParsedFilter
 from aggregator.web.jinja import moment, paragraphs, short_day
 from aggregator.web.settings import PublishSettings
 
-ITEM_WORDS = 150  # of an item: what one screen of a phone shows (390 x 844 pixels, 17 pixels a line)
-STATE_SENTENCES, STATE_WORDS = 3, 75  # of them, at its beginning; a longer summary is not cut
-_OTHER_WORDS = 12  # the counts, and the link to the story
-LISTED_AT_LEAST = 3  # reports, the newest, however long their titles are; the story page has all
+LISTED_REPORTS = 8  # of an item, the newest; the story page has all
 NAMED_COPIES = 3  # of one report
-_TAG = re.compile("<[^<>]*>")
 
 
-def story_body(
-    story: StoryView, merged: MergedStory | None, story_url: str, *, is_whole: bool = False
-) -> str:
-    """Return a story, limited by `excerpts.for_item`, as a fragment of HTML of about ITEM_WORDS words.
+def story_body(story: StoryView, text: StoryText | None, story_url: str, *, is_whole: bool = False) -> str:
+    """Return a story, limited by `excerpts.for_item`, as a fragment of HTML.
 
-    With `is_whole` it has the whole text, beside as many reports and links as fit into an item.
+    With `is_whole` it has the whole text of its only original, or quotations, too.
     """
-    articles = {article.id: article for article in story.articles}
-    words = labels(story.language)
-    said = () if is_whole else item_state(merged)
-    parts = [_paragraph(_said(fact, articles, words)) for fact in said]
-    if is_whole:
-        parts = _whole_text(story, merged, articles, words)
-    if not parts and story.summary:
-        parts.append(_paragraph(escaped(story.summary)))
-    shown = " ".join(fact.said[0].text for fact in said) or ("" if is_whole else story.summary)
+    originals = [one for one, _ in originals_with_copies(story.articles) if one.text]
+    is_single = is_whole and len(originals) == 1
+    if is_single:
+        lead = [escaped(line) for line in paragraphs(originals[0].text)]
+        lead.append(f"— {_outlet(originals[0])}")
+    else:
+        lead = _lead(story, text)
+    parts = [_paragraph(html) for html in lead]
     parts.append(f"<p><em>{numbers(story)}</em></p>")
-    linked = _linked_stories(story, story_url.removesuffix(story.id))
-    left = ITEM_WORDS - _OTHER_WORDS - count_words(shown) - count_words(_TAG.sub(" ", linked))
-    parts += [_reports(story.articles, left), linked]
+    parts.append(_reports(story.articles, text, is_single=is_single))
+    if is_whole and text and not is_single and text.quotations:
+        parts += ["<h3>Quotations</h3>", _list(_quoted(one, story.articles) for one in text.quotations)]
+    parts.append(_linked_stories(story, story_url.removesuffix(story.id)))
     parts.append(f"<p>{link(story_url, 'Full story')}</p>")
     return "".join(parts)
 
 
-def _whole_text(
-    story: StoryView, merged: MergedStory | None, articles: Mapping[str, ArticleView], words: Labels
-) -> list[str]:
-    """Return the text of the only original, if the story has it, or else the merged text, as HTML."""
-    originals = [one for one, _ in originals_with_copies(story.articles) if one.text]
-    if len(originals) == 1:
-        text = [_paragraph(escaped(line)) for line in paragraphs(originals[0].text)]
-        return [*text, _paragraph(f"— {_outlet(originals[0])}")]
-    if merged is None:
-        return []
-    opening = newest_state(merged, sentences=0, words=0)  # the summary
-    single = [
-        f"{' '.join(escaped(one.text) for one in said)} — {_who(said[0], articles)}"
-        for said in (list(group) for _, group in groupby(opening.only, key=lambda one: one.article))
-    ]
-    facts = (opening.state, opening.facts, merged.quotations)
-    sections = [[_said(fact, articles, words) for fact in some] for some in facts]
-    parts: list[str] = []
-    headings = ("", words.several, words.quotations, words.only)
-    for heading, lines in zip(headings, [*sections, single], strict=True):
-        parts += [f"<h3>{escaped(heading)}</h3>"] * bool(heading and lines) + list(map(_paragraph, lines))
-    return parts
+def _lead(story: StoryView, text: StoryText | None) -> list[str]:
+    """Return the paragraphs of the lead as HTML, the outlet behind the last; else the summary."""
+    if text is None or not text.lead:
+        return [escaped(story.summary)] if story.summary else []
+    lead = [escaped(passage.text) for passage in text.lead]
+    report = next((one for one in story.articles if one.id == text.lead[0].article_id), None)
+    if report is not None:
+        lead[-1] += f" — {_outlet(report)}"
+    return lead
 
 
-def item_state(merged: MergedStory | None) -> tuple[Fact, ...]:
-    """Return the sentences with which an item opens."""
-    if merged is None:
-        return ()
-    return newest_state(merged, sentences=STATE_SENTENCES, words=STATE_WORDS).state
+def _quoted(quotation: Quotation, articles: Iterable[ArticleView]) -> str:
+    outlets = [_outlet(one) for one in articles if one.id in quotation.article_ids]
+    return f"{escaped(quotation.speaker)}: {escaped(quotation.text)} — {', '.join(outlets)}"
 
 
-def story_summary(story: StoryView, merged: MergedStory | None) -> str:
-    """Return the newest state as plain text on one line; without any, the counts."""
-    said = " ".join(fact.said[0].text for fact in item_state(merged))
-    return formats.feed_title(said or story.summary) or numbers(story)
+def story_summary(story: StoryView, text: StoryText | None) -> str:
+    """Return the first paragraph of the lead as plain text on one line; without any, the counts."""
+    lead = text.lead[0].text if text and text.lead else story.summary
+    return formats.feed_title(lead) or numbers(story)
 
 
 def link(url: str, text: str) -> str:
@@ -139,42 +113,18 @@ def _list(lines: Iterable[str]) -> str:
     return f"<ul>{listed}</ul>" if listed else ""
 
 
-def _said(fact: Fact, articles: Mapping[str, ArticleView], words: Labels) -> str:
-    """Return the first sentence of a fact with its outlet, and the others that state it in their words."""
-    who: dict[str, str] = {}
-    for one in fact.said:
-        article = articles.get(one.article)
-        if one is fact.said[0] or one.article not in fact.said[0].also:
-            who.setdefault((article and article.outlet_key) or one.article, _who(one, articles))
-    first, *others = who.values()
-    sentence = f"{escaped(fact.said[0].text)} — {first}"
-    if fact.outlets < 2:
-        return sentence
-    share = escaped(words.share.format(n=fact.outlets, of=fact.of))
-    also = f"; {words.also.format(name=', '.join(others))}" if others else ""
-    return f"{sentence} <em>({share}{also})</em>"
-
-
-def _who(sentence: AttributedSentence, articles: Mapping[str, ArticleView]) -> str:
-    """Return the outlets of the articles in which a sentence stands; unknown ones by title."""
-    names = names_behind(sentence, articles, NO_OUTLET)
-    url = formats.feed_url(articles[sentence.article].url) if sentence.article in articles else None
-    first = escaped(names[0])
-    return ", ".join((link(url, first) if url else first, *map(escaped, names[1:])))
-
-
-def _reports(articles: Sequence[ArticleView], words: int) -> str:
-    """Return a list of the originals, the newest first, each with its copies; as many as `words` allow."""
+def _reports(articles: Sequence[ArticleView], text: StoryText | None, *, is_single: bool) -> str:
+    """Return a list of the originals, the newest first, each with its copies and what it says first."""
+    openings = {one.article_id: one.text for one in text.openings} if text else {}
     originals = originals_with_copies(articles)[::-1]
     lines: list[str] = []
-    for one, same in originals:
-        named = " ".join(copy.outlet or NO_OUTLET for copy in (one, *same[:NAMED_COPIES]))
-        words -= count_words(f"{named} {one.title}") + 4 * bool(same)
-        if words < 0 and len(lines) >= LISTED_AT_LEAST:
-            break
-        lines.append(_line(one) + _copied(same))
-    if len(originals) > len(lines):
-        lines.append(f"and {counted(len(originals) - len(lines), 'earlier article')}")
+    for article, copies in originals[:LISTED_REPORTS]:
+        if is_single and not copies:
+            continue
+        opening = escaped(openings.get(article.id, ""))
+        lines.append(_line(article) + _copied(copies) + (f"<br>{opening}" if opening else ""))
+    if len(originals) > LISTED_REPORTS:
+        lines.append(f"and {counted(len(originals) - LISTED_REPORTS, 'earlier article')}")
     return _list(lines)
 
 
@@ -210,7 +160,7 @@ MOST_PAGES = 20  # pages that are read for one feed, in case a filter matches fe
 
 
 class LoadedItems(msgspec.Struct, frozen=True):
-    """The items of a feed; `complete` is False if a merged text is not yet rendered."""
+    """The items of a feed; `complete` is False if a story is not yet rendered."""
 
     items: tuple[formats.Item, ...]
     complete: bool = True
@@ -225,16 +175,18 @@ def gather(
 ) -> LoadedItems:
     """Return the items of a feed, the newest first.
 
-    `patient`: render missing merged texts now; otherwise their items have the summary.
+    `patient`: render missing ones now; otherwise their items have the summary.
     """
     link = parsed.saved.link if parsed.saved else None
     stories = reader.with_links(tuple(_stories(reader, parsed.filter)))
     ids = tuple(story.id for story in stories)
-    rendered: dict[str, MergedStory] = reader.rendered(ids)
+    rendered: dict[str, StoryText] = reader.rendered(ids)
     missing = [id_ for id_ in ids if id_ not in rendered]
     if patient:
-        new = {id_: reader.merged(id_) for id_ in missing}
-        rendered |= {id_: merged for id_, merged in new.items() if merged is not None}
+        for id_ in missing:
+            text = reader.text(id_)
+            if text is not None:
+                rendered[id_] = text
     return LoadedItems(story_items(stories, rendered, settings, link), complete=patient or not missing)
 
 
@@ -265,13 +217,13 @@ def story_guid(story_id: str) -> str:
 
 def story_items(
     stories: Iterable[StoryView],
-    rendered: Mapping[str, MergedStory],
+    rendered: Mapping[str, StoryText],
     settings: PublishSettings,
     link: str | None = None,
     *,
     are_whole: bool = False,
 ) -> tuple[formats.Item, ...]:
-    """Return one item per story, in the same order; `rendered` are the merged texts by story id.
+    """Return one item per story, in the same order; `rendered` are what stories show, by id.
 
     The excerpt limit also applies if the owner requests the feed, because feeds are shared; not if the items
     `are_whole`. `link` is the setting of the saved query for the target of items.
@@ -285,13 +237,13 @@ def story_items(
 @lru_cache(maxsize=256)  # all formats share it, and of a feed that changed most stories are as they were
 def _item(
     story: StoryView,
-    merged: MergedStory | None,
+    text: StoryText | None,
     settings: PublishSettings,
     opens_article: bool,
     is_whole: bool,
 ) -> formats.Item:
     if not is_whole:
-        story, merged = for_item(story, merged, settings.excerpt_words)
+        story, text = for_item(story, text, settings.excerpt_words)
     story_url = f"{settings.base_url}/stories/{story.id}"
     best = best_article(story.articles)
     article_url = formats.feed_url(best.url) if best else None
@@ -300,8 +252,8 @@ def _item(
         url=article_url if opens_article and article_url else story_url,
         external_url=None if opens_article else article_url,
         title=formats.feed_title(story.title) or "Untitled",
-        html=story_body(story, merged, story_url, is_whole=is_whole),
-        summary=story_summary(story, merged),
+        html=story_body(story, text, story_url, is_whole=is_whole),
+        summary=story_summary(story, text),
         updated=story.updated,
         published=min(story.first_published, story.updated),
         language=formats.feed_language(story.language),
@@ -335,7 +287,7 @@ def media_of(articles: Iterable[ArticleView]) -> tuple[Enclosure, ...]:
     return tuple(media.values())[:SHOWN_MEDIA]
 
 
-LISTED_REPORTS = 5  # of one story, the newest
+DIGEST_REPORTS = 5  # listed of one story, the newest
 DIGEST = "/digest"
 FEED_DIGESTS = 30  # in the feed; finished deliveries are kept for two weeks
 
@@ -420,4 +372,4 @@ def _shown(story: StoryView, settings: PublishSettings) -> tuple[StoryView, list
     bounded, _ = for_item(story, None, settings.excerpt_words)
     reports = [one for one in bounded.articles if one.role == "report"] or bounded.articles
     newest = sorted(reports, key=lambda one: (one.effective_at, one.id), reverse=True)
-    return bounded, newest[:LISTED_REPORTS]
+    return bounded, newest[:DIGEST_REPORTS]

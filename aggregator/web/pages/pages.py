@@ -3,7 +3,6 @@
 import datetime as dt
 from collections.abc import Sequence
 from functools import lru_cache, partial
-from itertools import groupby
 from urllib.parse import parse_qsl, urlencode
 
 import msgspec
@@ -12,7 +11,7 @@ from starlette.requests import Request
 from starlette.responses import HTMLResponse, PlainTextResponse, RedirectResponse, Response
 from starlette.routing import Route
 
-from aggregator.model.core import ArticleView, StoryView
+from aggregator.model.core import ArticleView, StoryText, StoryView
 from aggregator.model.errors import UsageError
 from aggregator.model.read_model import (
     FrontPageStory,
@@ -22,8 +21,6 @@ from aggregator.model.read_model import (
     StoryRedirect,
 )
 from aggregator.pipeline.placement.explain import decision_words, log_words, not_counted
-from aggregator.stories.lexicon import counted_in, labels
-from aggregator.stories.text.newest_state import newest_state
 from aggregator.web import excerpts
 from aggregator.web.dependencies import Site, conditional
 from aggregator.web.editor import EditorService
@@ -53,7 +50,6 @@ from aggregator.web.settings import PublishSettings
 STORIES_A_PAGE = 30
 SEARCH_STORIES = 20
 SOURCES_A_PAGE = 100
-FACTS_SHOWN = 12  # the others are folded; the merged text of a page should have 700 to 900 words
 OTHERS_SHOWN = 20  # articles to compare with on the page of an explanation
 MAX_URL_CHARS = 2_048
 RANKINGS_KEPT = 64  # filters; a ranking has some hundred ids
@@ -243,37 +239,20 @@ class Pages:
         return self._noted(request, response, visitor, now)
 
     def _story(self, request: Request, story: StoryView, visitor: Visitor) -> Response:
-        shown, merged, summarised = self._site.bounded_with_summary(request, story)
-        articles = {article.id: article for article in shown.articles}
-        several = shown.report_count > 1
-        opening = newest_state(merged) if merged and several else None
-        timeline = views.timeline_days(merged) if merged else []
-        shown_days = views.days_shown(timeline)
+        shown, text, summarised = self._site.bounded_with_summary(request, story)
         return self.page(
             request,
             "story.html",
             here="/stories",
             story=shown,
             span=views.time_span(shown),
-            spans_days=shown.first_published.date() != shown.last_published.date(),
-            merged=merged,
+            text=text or StoryText(title=shown.title, lead=()),
+            openings={opening.article_id: opening.text for opening in text.openings} if text else {},
             summarised=summarised if summarised and summarised.sentences else None,
-            articles=articles,
-            opening=opening,
+            articles={article.id: article for article in shown.articles},
             reports=views.report_groups(shown.articles, visitor.since),
             lines_shown=views.LINES_SHOWN,
-            facts=opening.facts if opening else merged.facts if merged else (),
-            words=labels(story.language),
-            counted_in=counted_in,
-            quotations=[
-                (name, list(said))
-                for name, said in groupby(merged.quotations if merged else (), key=lambda one: one.speaker)
-            ],
-            only=views.only_by_outlet(opening.only, shown.articles) if opening else [],
-            timeline=timeline,
-            timeline_shown=shown_days,
-            timeline_more=sum(len(items) for _, items in timeline[shown_days:]),
-            facts_shown=FACTS_SHOWN,
+            single=views.single_text(shown.articles),
             explains=self._site.editor is not None,
             near=self._near(story) if self.may_correct(request) else (),
             done=whole_number(request.query_params.get("done", "")),

@@ -8,15 +8,7 @@ from urllib.parse import urlencode
 import msgspec
 
 from aggregator.config.settings import SavedQuery
-from aggregator.model.core import (
-    OPINION_KINDS,
-    ArticleView,
-    AttributedSentence,
-    MergedStory,
-    Reason,
-    StoryView,
-    TimelineItem,
-)
+from aggregator.model.core import OPINION_KINDS, ArticleView, Reason, StoryView
 from aggregator.model.read_model import StoryListItem
 from aggregator.pipeline.placement.explain import reason_name, reason_value
 from aggregator.stories.counts import originals_with_copies
@@ -98,6 +90,14 @@ def report_groups(articles: Sequence[ArticleView], since: dt.datetime | None = N
         is_new = since is not None and any(one.seen > since for one in (article, *same))
         groups[_heading(article)].append(ReportLine(article, tuple(same), article is first, is_new))
     return [ReportGroup(heading, tuple(lines)) for heading, lines in groups.items() if lines]
+
+
+def single_text(articles: Sequence[ArticleView]) -> ArticleView | None:
+    """Return the only original of a story if its text may be read: then the page is that article."""
+    originals = originals_with_copies(articles)
+    if len(originals) == 1 and originals[0][0].text:
+        return originals[0][0]
+    return None
 
 
 _HEADINGS = ("", "Opinion and background", "Live blogs and roundups")
@@ -215,57 +215,3 @@ def breakdown(score: float, need: float | None, bias: float, reasons: Sequence[R
     ]
     start = [ScorePart("start value of two articles", "", bias, bar(bias))] if bias else []
     return ScoreBreakdown(score, need, (*start, *parts))
-
-
-MOMENTS_SHOWN = 24  # of the timeline; later days are folded
-
-
-class SingleOutletStatements(msgspec.Struct, frozen=True):
-    """Sentences that only one outlet has, by article; `reprints` counts the copies of these articles."""
-
-    outlet: str | None
-    sentences: list[tuple[str, list[str]]]  # article id, sentences
-    reprints: int
-    agency: str | None
-
-
-def only_by_outlet(
-    only: Sequence[AttributedSentence], articles: Sequence[ArticleView]
-) -> list[SingleOutletStatements]:
-    """Group the sentences of single reports by outlet, in the given order."""
-    keys = {article.id: article.outlet_key for article in articles}
-    by_outlet: dict[str, dict[str, list[str]]] = {}
-    names: dict[str, str | None] = {}
-    for each in only:
-        key = keys.get(each.article) or each.article
-        names[key] = each.outlet
-        by_outlet.setdefault(key, {}).setdefault(each.article, []).append(each.text)
-    return [
-        SingleOutletStatements(
-            outlet=names[key],
-            sentences=list(sentences.items()),
-            reprints=sum(1 for a in articles if a.copy_of in sentences and a.role != "excerpt"),
-            agency=next((a.wire for a in articles if a.id in sentences and a.wire), None),
-        )
-        for key, sentences in by_outlet.items()
-    ]
-
-
-def timeline_days(merged: MergedStory) -> list[tuple[str, list[TimelineItem]]]:
-    """Group the timeline by day, in its own order; unknown days have a heading of their own."""
-    return [(title, list(items)) for title, items in groupby(merged.timeline, key=_day_title)]
-
-
-def days_shown(timeline: Sequence[tuple[str, list[TimelineItem]]]) -> int:
-    """Return how many days are not folded: the first ones that together have MOMENTS_SHOWN moments."""
-    count = 0
-    for number, (_, items) in enumerate(timeline, 1):
-        count += len(items)
-        if count >= MOMENTS_SHOWN:
-            return number
-    return len(timeline)
-
-
-def _day_title(item: TimelineItem) -> str:
-    date = item.time or item.day
-    return day(date) if date else "Unknown day"

@@ -19,7 +19,7 @@ from aggregator.store.intake import inbox, rejected
 from aggregator.store.maintenance import erase
 from aggregator.store.read.reader import StoryReader
 from aggregator.store.search import index
-from aggregator.store.stories.merged_texts import render_next
+from aggregator.store.stories.rendered_stories import render_next
 from aggregator.store.tables import (
     article,
     change,

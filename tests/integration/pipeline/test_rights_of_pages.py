@@ -15,7 +15,7 @@ from aggregator.store.engine.database import Database
 from aggregator.store.intake import pending_pages
 from aggregator.store.intake.sources import add, all_sources
 from aggregator.store.read.reader import StoryReader
-from aggregator.store.stories.merged_texts import render_next
+from aggregator.store.stories.rendered_stories import render_next
 from aggregator.stories.tuning import shipped_tuning
 from aggregator.web.server import Server
 from aggregator.web.settings import PublishSettings

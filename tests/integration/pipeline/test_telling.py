@@ -3,7 +3,7 @@
 from sqlalchemy import select, text
 
 from aggregator.store.engine.database import Database
-from aggregator.store.stories.merged_texts import render_next, unrendered_of_several
+from aggregator.store.stories.rendered_stories import render_next, unrendered_of_several
 from aggregator.store.tables import story
 from aggregator.stories.tuning import shipped_tuning
 from tests.support.articles import FLOOD, FLOOD_ELSEWHERE, NOON, STRIKE, Clock, Rig, record

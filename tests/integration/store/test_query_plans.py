@@ -23,7 +23,7 @@ from aggregator.store.maintenance import erase
 from aggregator.store.read import health_probes, story_list
 from aggregator.store.read.reader import StoryReader
 from aggregator.store.read.story_list import StoryMatcher
-from aggregator.store.stories.merged_texts import render_next
+from aggregator.store.stories.rendered_stories import render_next
 from aggregator.store.tables import article, story, story_link, story_subject
 from aggregator.stories.tuning import shipped_tuning
 from tests.support.articles import NOON, Clock, Rig, record

@@ -10,7 +10,7 @@ from aggregator.model.read_model import StoryFilter
 from aggregator.store.engine.database import Database
 from aggregator.store.intake import sources
 from aggregator.store.read.reader import StoryReader
-from aggregator.store.stories.merged_texts import render_next
+from aggregator.store.stories.rendered_stories import render_next
 from aggregator.store.tables import article, source
 from aggregator.stories.tuning import shipped_tuning
 from tests.support.articles import FLOOD, FLOOD_ELSEWHERE, NOON, STRIKE, Clock, Rig, record

@@ -10,7 +10,7 @@ from starlette.testclient import TestClient
 from aggregator.config.settings import SavedQuery
 from aggregator.config.tuning import Tuning
 from aggregator.model.read_model import SourceView, StoryFilter, StoryPage
-from aggregator.store.stories.merged_texts import render_next
+from aggregator.store.stories.rendered_stories import render_next
 from aggregator.stories.tuning import StoryTuning
 from aggregator.web.server import create_app
 from aggregator.web.settings import PublishSettings

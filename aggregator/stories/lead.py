@@ -10,10 +10,10 @@ from collections.abc import Iterable, Iterator, Sequence
 from functools import lru_cache
 from typing import NamedTuple
 
-from aggregator.model.core import ArticleView, AttributedSentence
-from aggregator.stories.facts.standalone_sentences import front_matter, leans, without_heading
-from aggregator.stories.headline import title_candidates
+from aggregator.model.core import ArticleView, Passage
 from aggregator.stories.lexicon import clean_title
+from aggregator.stories.sentences import front_matter, leans, without_heading
+from aggregator.stories.title import title_candidates
 from aggregator.stories.tuning import StoryTuning, shipped_tuning
 from aggregator.stories.words import dice, heads
 from aggregator.text.lines import count_words
@@ -42,7 +42,7 @@ def summary_sentences(
     max_words: int,
     tuning: StoryTuning | None = None,
     shown_title: str | None = None,
-) -> tuple[AttributedSentence, ...]:
+) -> tuple[Passage, ...]:
     """Return the sentences of the summary, in order, of one report.
 
     The first one is the same whatever `max_words`, and alone may have more. Articles with `nosnippet` are
@@ -65,9 +65,7 @@ def summary_sentences(
 
         n, said = max(choices, key=rank)
     report = openings[n].article
-    return tuple(
-        AttributedSentence(text=sentence.text, article=report.id, outlet=report.outlet) for sentence in said
-    )
+    return tuple(Passage(text=sentence.text, article_id=report.id) for sentence in said)
 
 
 def _cut(text: str, max_words: int) -> str:
@@ -177,3 +175,11 @@ def likeness(said: Choice, own: int, openings: Sequence[frozenset[str]]) -> floa
     weights = [0.5 if n == own else 1.0 for n in range(len(openings))]
     alike = [weight * dice(words, one) for weight, one in zip(weights, openings, strict=True)]
     return sum(alike) / sum(weights)
+
+
+def lead_of(articles, tuning, shown_title):
+    said = summary_sentences(articles, tuning.summary_words, tuning, shown_title)
+    if not said:
+        return None
+    by = {a.id: a for a in articles}
+    return by[said[0].article_id], said[0].text

@@ -1,14 +1,15 @@
-"""How well a sentence can be understood without the sentences before it."""
+"""The sentences of a report, and which of them can be shown without the sentences before them."""
 
 import re
 import string
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from functools import lru_cache
 from typing import NamedTuple
 
-from aggregator.stories.lexicon import word_list, words_of
+from aggregator.stories.lexicon import word_list
 from aggregator.text.calendar import forms, month_spellings
 from aggregator.text.lines import count_words
+from aggregator.text.sentences import sentences_of
 
 CUT_OFF = re.compile(r"\b(?:(?<!the )(?:U\.[SKN])|Reps?|Sens?|Govs?|Gen|Mrs?|Ms|Dr|Lt|Col)\.$")
 END_MARKS, AFTER_END = ".!?…。！？।۔؟", "\"'”’»“)]」』"
@@ -21,11 +22,16 @@ RUN_IN = re.compile(
 CUT_MARKS = ("...", "…")  # at the end of a feed's text: the rest is missing
 WHOLE_WORDS = 10  # of a sentence without a full stop, as `sentences_of` returns it; fewer are a heading
 QUOTATION_MARKS = '“"„«「'
-OPENING, CLOSING = "“„«「", "”»」"
+MARK = re.compile("[“”„«»「」]")
 WORD = re.compile(r"[^\W_]+(?:['’][^\W_]+)*")
 FEW_WORDS = 7
 SPEAKER_WORDS = 2  # outside of a quotation: a speaker and a verb
+# Why a sentence ends a paragraph that is shown (`front_matter`): it is no text of the report.
+FURNITURE = frozenset(
+    {"caption", "credit", "promotion", "post", "links", "characters", "no beginning", "no end"}
+)
 WORST = 0.3  # `standalone` of what is no sentence
+LONGEST = 550  # characters of a sentence that is shown; longer ones are lists and tables without marks
 HEADING_WORDS = 4  # of a title at least; fewer may be part of a sentence
 DATELINE_REST = 40  # characters after a dateline
 _DASH = r"(?:[-–—―]|--)"
@@ -74,29 +80,6 @@ CONNECTIVE = re.compile(
 )
 # "It was President Boll who signed ..."
 CLEFT = re.compile(r"It (?:is|was) (?:[A-Z][\w.'’-]* )+(?:who|that|whose)\b")
-# A word whose antecedent stands in another sentence, as far as its place shows it. English.
-_NO_NOUN = (
-    r"(?:week|month|year|day|morning|afternoon|evening|summer|winter|spring|fall|autumn|season|weekend|century|country"
-    r"|who|whose|whom|which|that|of|in|with|from|on|at|is|are|was|were|has|have|had|will|would)"
-)
-REFERENCE = re.compile(
-    r"\b(?:[Ii]n|[Oo]n|[Aa]t|[Oo]f|[Ff]or|[Ww]ith|[Bb]y|from|about|into|over|under|against|[Dd]uring|[Ww]hile"
-    r"|[Ww]hen|shares?) that (?!(?:is|was|he|she|it|they|we|the|day|time|area|direction)\b)[a-z]"
-    rf"|^.{{0,60}}?\b(?:[Tt]his|[Tt]hese|[Tt]hose) (?!{_NO_NOUN}\b)[a-z]"  # later a noun stands before it
-    r"|\bsuch an? |\bat the time\b(?! (?:of|that|when|the|he|she|it|they)\b)"
-    # What a quotation opens with
-    r"|(?:^|[:,] )[“\"](?:(?:But|And|So|Well|Yes|No|If|When|Because|Now|Look|Clearly|Obviously),? )?"
-    r"(?:It|That|This|These|Those|They|He|She|His|Her|Their|Its|it|that|this|they|he|she)(?:['’]\w+)?[ ,]"
-)
-# One of these is in each of them; 46 % of the sentences of events-stream have none, and are not searched.
-REFERENCE_CUES = ("that ", "his ", "hese ", "hose ", "such a", "at the time", "“", '"')
-PERSON = re.compile(r"\b(?:he|she|him|her|his)\b", re.IGNORECASE)
-_PARTICIPLE = r"\w+(?:ed|ing) (?:with|by|for|about|in|on|at|to|from|that|whether|if|over|under)\b"
-# "In her speech, Anna Berg said"; "Asked if he would resign, Emrys Boll said"
-OWN_OPENING = re.compile(
-    rf"\w+ (?:his|her) [^,]{{3,60}}, (?:[A-Z]|the )|{_PARTICIPLE}.{{3,160}}?, (?:[A-Z]|the )"
-)
-NAME = re.compile(rf"(?!^{_PARTICIPLE})(?!(?:Mon|Tues|Wednes|Thurs|Fri|Satur|Sun)day\b)\b[A-Z][\w.'’-]*")
 # Without the opening mark inside, or many marks that nothing closes would take quadratic time.
 QUOTED = re.compile(r"“[^“”]*”|\"[^\"]*\"|„[^„“”]*[“”]|«[^«»]*»|「[^「」]*」")
 SECOND_PERSON = re.compile(r"\b(?:you|your|yourself)\b|^You\b")  # not "Know Your Rights"
@@ -190,6 +173,33 @@ FRONT_MATTER = (
 )  # fmt: skip
 
 
+class ReportSentence(NamedTuple):
+    """A sentence, word for word as in its report."""
+
+    text: str
+    paragraph: int  # its number in the text, from 0
+    is_inside_quotation: bool  # whether a quotation that began before it still goes on
+
+
+def sentences_of_report(text: str, title: str) -> Iterator[ReportSentence]:
+    """Yield the sentences of a text in order, as they are asked for.
+
+    Those that repeat the title, are longer than `LONGEST` characters or run into other text are left out.
+    """
+    heading = _folded(title)
+    for number, paragraph in enumerate(sentences_of(text)):
+        # A quotation of several paragraphs begins each of them with a mark.
+        is_open = False
+        for raw in paragraph:
+            was_open = is_open
+            if has_odd_marks(raw):
+                is_open = not is_open
+            sentence = without_heading(raw, title)
+            is_readable = len(sentence) <= LONGEST and is_whole(sentence) and not RUN_IN.search(sentence)
+            if is_readable and _folded(sentence) != heading:
+                yield ReportSentence(sentence, number, was_open)
+
+
 @lru_cache(maxsize=1024)  # called wherever a sentence may be shown
 def standalone(sentence: str, language: str | None = None) -> float:
     """Return 1 for a sentence that can be shown by itself, less (also below 0) for one that refers to others.
@@ -218,7 +228,7 @@ def standalone(sentence: str, language: str | None = None) -> float:
         score -= 0.4
     if not _has_end(sentence) and count_words(sentence) < WHOLE_WORDS:
         score -= 0.4
-    return score - (0.4 if _unbalanced(sentence) else 0.0)
+    return score - (0.4 if has_odd_marks(sentence) else 0.0)
 
 
 def leans(sentence: str, language: str | None = None) -> bool:
@@ -230,24 +240,6 @@ def leans(sentence: str, language: str | None = None) -> bool:
         or ANAPHORIC_NOUN.match(sentence) is not None
         or CONNECTIVE.match(sentence) is not None
     )
-
-
-@lru_cache(maxsize=1024)
-def refers(sentence: str, language: str | None = None) -> bool:
-    """Whether a word refers to another sentence: "that case", "such a deal", "she" before any name.
-
-    Stricter than `leans`: such a sentence may follow another one, but tells nothing by itself.
-    """
-    if (language or "en") != "en":
-        return False
-    if any(map(sentence.__contains__, REFERENCE_CUES)) and REFERENCE.search(sentence):
-        return True
-    outside = QUOTED.sub("", sentence)
-    person = PERSON.search(outside)
-    if person is None or OWN_OPENING.match(outside):
-        return False
-    named = [match.group() for match in NAME.finditer(outside[: person.start()])]
-    return not any(name.lower() not in words_of("stop") for name in named)
 
 
 @lru_cache(maxsize=1024)
@@ -280,7 +272,7 @@ def _broken(sentence: str, outside: str) -> str | None:
     is_heading = not (_has_end(sentence) or _has_end(outside)) and count_words(sentence) < WHOLE_WORDS
     if is_heading or CUT_OFF.search(sentence) or sentence.rstrip(AFTER_END).endswith(CUT_MARKS):
         return "no end"
-    if _unbalanced(sentence):
+    if has_odd_marks(sentence):
         return "half a quotation"
     return "a quotation alone" if is_bare_quotation(sentence) else None
 
@@ -294,6 +286,14 @@ def _has_end(sentence: str) -> bool:
 def shows_alone(sentence: str, language: str | None = None) -> bool:
     """Whether the sentence can be shown without the one before it."""
     return front_matter(sentence, language) is None and not leans(sentence, language)
+
+
+def opens(sentence: str, language: str | None = None) -> bool:
+    """Return whether the sentence can be the only one that is shown of a report.
+
+    Stricter than `shows_alone`: no pronoun is near its beginning either ("Above it the lights still hang").
+    """
+    return shows_alone(sentence, language) and standalone(sentence, language) > LEANING
 
 
 def without_dateline(sentence: str) -> str:
@@ -324,8 +324,11 @@ def is_whole(sentence: str) -> bool:
     )
 
 
-def _unbalanced(sentence: str) -> bool:
-    opened = sum(sentence.count(mark) for mark in OPENING)
-    closed = sum(sentence.count(mark) for mark in CLOSING)
-    # The closing mark in German is the opening one in English, so only the sum is checked.
-    return (opened + closed) % 2 == 1 or sentence.count('"') % 2 == 1
+def has_odd_marks(sentence: str) -> bool:
+    """Return whether a quotation begins or ends in the sentence, but not both."""
+    # The closing mark in German is the opening one in English, so only their number is checked.
+    return len(MARK.findall(sentence)) % 2 == 1 or sentence.count('"') % 2 == 1
+
+
+def _folded(text: str) -> str:
+    return " ".join(text.casefold().split()).rstrip(".!?…")

@@ -1,4 +1,4 @@
-"""Rendering of merged texts, after placing. They are stored with the story and can be rendered again.
+"""Rendering of stories, after placing: what a story shows is stored with it and can be rendered again.
 
 Each new article clears the text of its story; unrendered stories are rendered by their last bump, the newest
 first.
@@ -13,7 +13,7 @@ from aggregator.store import codecs
 from aggregator.store.engine.database import Database
 from aggregator.store.stories import article_views, story_links
 from aggregator.store.tables import article, rows_with, story
-from aggregator.stories.text.rendering import render
+from aggregator.stories.rendering import render
 from aggregator.stories.tuning import StoryTuning
 
 
@@ -58,7 +58,7 @@ def _render(database: Database, rows: Sequence[Row[Any]], tuning: StoryTuning) -
             if found.get(row.id) == row.last_inbox_no
         ]
         written = [
-            {"story_id": row.id, "merged": codecs.compress_struct(one.merged), "rendered": one.text}
+            {"story_id": row.id, "shown": codecs.compress_struct(one.shown), "plain": one.text}
             for row, one in unchanged
         ]
         if written:
@@ -70,7 +70,7 @@ def _render(database: Database, rows: Sequence[Row[Any]], tuning: StoryTuning) -
 _WRITE = (
     update(story)
     .where(story.c.id == bindparam("story_id"))
-    .values(merged_story=bindparam("merged"), text=bindparam("rendered"))
+    .values(merged_story=bindparam("shown"), text=bindparam("plain"))
 )
 _NOTE = (
     update(article).where(article.c.id == bindparam("article_id")).values(original=bindparam("original_id"))

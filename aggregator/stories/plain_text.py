@@ -1,0 +1,47 @@
+"""What a story tells as plain text: for SQL, JSON, mail, terminals and MCP."""
+
+import datetime as dt
+from collections.abc import Sequence
+
+from aggregator.model.core import OPINION_KINDS, ArticleView, StoryText
+from aggregator.stories.counts import originals_with_copies
+
+NO_OUTLET = "unknown outlet"
+
+
+def as_text(shown: StoryText, articles: Sequence[ArticleView]) -> str:
+    """Return the lead, what each other report says first, and the titles of opinions and live blogs.
+
+    Paragraphs are separated by an empty line; an article is named by outlet, time (UTC) and title. The text
+    does not end with a newline.
+    """
+    by_id = {article.id: article for article in articles}
+    paragraphs = [passage.text for passage in shown.lead]
+    lead_of = shown.lead[0].article_id if shown.lead else None
+    if paragraphs and lead_of in by_id:
+        paragraphs[-1] += f" ({source_of(by_id[lead_of])})"
+    openings = {opening.article_id: opening.text for opening in shown.openings}
+    reports, others = [], []
+    for article, copies in reversed(originals_with_copies(articles)):
+        if article.id == lead_of:
+            continue
+        line = f"{source_of(article)}: {article.title or article.id}"
+        if copies:
+            line += f" (printed by {', '.join(copy.outlet or NO_OUTLET for copy in copies)}, too)"
+        is_report = article.kind not in OPINION_KINDS and article.role != "container"
+        if article.id in openings:
+            reports.append(f"{line}\n{openings[article.id]}")
+        elif is_report:
+            reports.append(line)
+        else:
+            others.append(f"{line} [{'live' if article.role == 'container' else article.kind}]")
+    return "\n\n".join([*paragraphs, *reports, *others])
+
+
+def source_of(article: ArticleView) -> str:
+    """Return outlet and time of an article: "Reuters, 2024-12-07 10:30"; a day without a declared time."""
+    outlet = article.outlet or NO_OUTLET
+    if article.published is None or not article.is_dated:
+        return outlet
+    form = "%Y-%m-%d" if article.published_precision == "day" else "%Y-%m-%d %H:%M"
+    return f"{outlet}, {article.published.astimezone(dt.UTC).strftime(form)}"

@@ -1,0 +1,197 @@
+"""What a story shows, chosen from its articles after placing: lead, openings, quotations, names, topics.
+
+The program claims nothing about a story that it cannot check: it chooses a title and a lead, shows what each
+outlet says first, in its own words, and counts (docs/stories.md).
+"""
+
+from collections.abc import Collection, Sequence
+
+from aggregator.extract.wire.agencies import outlet_key
+from aggregator.model.core import (
+    ArticleView,
+    FrozenStruct,
+    Passage,
+    Quotation,
+    StoryName,
+    StoryText,
+)
+from aggregator.stories.counts import of_standing, with_originals
+from aggregator.stories.lead import lead_of
+from aggregator.stories.lexicon import clean_title
+from aggregator.stories.plain_text import as_text
+from aggregator.stories.quotations import quotations_of
+from aggregator.stories.sentences import (
+    FURNITURE,
+    front_matter,
+    has_odd_marks,
+    opens,
+    sentences_of_report,
+)
+from aggregator.stories.subjects import names_of, topics_of
+from aggregator.stories.title import headline, is_news
+from aggregator.stories.tuning import StoryTuning, shipped_tuning
+from aggregator.stories.words import heads
+from aggregator.text.lines import count_words
+from aggregator.text.sentences import LINE_WORDS, paragraphs, split_sentences
+
+# Incremented by hand when a change of code (not of tuning) changes what stories show.
+VERSION = 23
+
+LEAD_PARAGRAPHS = 3
+LEAD_WORDS = 130  # of them together: what an editor preferred to a merged opening (docs/evaluation.md)
+SENTENCES_TRIED = 5  # of a report, for the one that it opens with; a later one is not what it says first
+NEW_SHARE = 1 / 3  # of the content words of an opening that the lead lacks
+
+
+class Rendering(FrozenStruct, frozen=True, kw_only=True):
+    """What is stored of a story after placing.
+
+    Addresses are not: one may change while the story does not; readers take it from the article.
+    """
+
+    shown: StoryText
+    text: str  # `shown` for SQL; empty for one article, whose text it would repeat
+    originals: dict[str, str | None]  # by article: what it is a copy or an excerpt of
+    names: tuple[StoryName, ...]
+    topics: tuple[StoryName, ...]
+
+
+def render(title: str, members: Sequence[ArticleView], tuning: StoryTuning) -> Rendering:
+    """Return what is stored of a story; its `members` have texts and categories."""
+    articles = with_originals(members)
+    shown = story_text(articles, title, tuning)
+    standing = of_standing(members)
+    return Rendering(
+        shown=shown,
+        text="" if len(articles) == 1 else as_text(shown, articles),
+        originals={article.id: article.copy_of for article in articles},
+        names=names_of(standing),
+        topics=topics_of(standing),
+    )
+
+
+def story_text(
+    articles: Sequence[ArticleView], shown_title: str | None = None, tuning: StoryTuning | None = None
+) -> StoryText:
+    """Return what a story of these articles shows; they must have their texts, in any order.
+
+    `shown_title` is the present headline. Time grows with the number of reports, which `reports_cap` bounds.
+    Articles with `nosnippet` are never quoted.
+    """
+    tuning = tuning or shipped_tuning()
+    articles = sorted(with_originals(articles), key=lambda article: (article.effective_at, article.id))
+    title = headline(articles, None, tuning).title if shown_title is None else shown_title
+    lead = _lead(articles, title, tuning)
+    reports = reports_of(articles, tuning)
+    openings: tuple[Passage, ...] = ()
+    quotations: tuple[Quotation, ...] = ()
+    if len(reports) > 1:
+        openings = _openings(reports, lead)
+        key_words = heads(". ".join((title, *(passage.text for passage in lead))), articles[0].language)
+        shown = [passage.text for passage in (*lead, *openings)]
+        quoted = [report for report in of_standing(reports) if not report.nosnippet]
+        quotations = quotations_of(quoted, articles, shown, key_words)
+    return StoryText(title=title, lead=lead, openings=openings, quotations=quotations, version=VERSION)
+
+
+def reports_of(articles: Sequence[ArticleView], tuning: StoryTuning) -> list[ArticleView]:
+    """Return the independent reports of a story, newest first, at most `reports_cap`.
+
+    The articles have their originals (`with_originals`). Of more reports, those of known sources go first,
+    one of each outlet, then the newest; without any report, all that is no copy is one.
+    """
+    present = {article.id for article in articles}
+    originals = [article for article in articles if article.copy_of not in present]
+    news = [article for article in originals if is_news(article, articles)]
+    reports = [article for article in news if article.counts_as_report] or news or originals
+    reports.sort(key=lambda article: (article.effective_at, article.id), reverse=True)
+    of_outlet: dict[str, int] = {}
+    rounds: list[tuple[bool, int]] = []
+    for report in reports:
+        outlet = outlet_key(report.outlet_key) if report.outlet_key else report.id
+        of_outlet[outlet] = of_outlet.get(outlet, 0) + 1
+        rounds.append((report.is_little_known, of_outlet[outlet]))
+    places = sorted(range(len(reports)), key=lambda place: rounds[place])  # stable: the newest of each round
+    return [reports[place] for place in sorted(places[: tuning.reports_cap])]
+
+
+def _lead(articles: Sequence[ArticleView], title: str, tuning: StoryTuning) -> tuple[Passage, ...]:
+    chosen = lead_of(articles, tuning, title)
+    if chosen is None:
+        return ()
+    report, first = chosen
+    texts = lead_paragraphs(report.text or report.lead, first)
+    return tuple(Passage(text=text, article_id=report.id) for text in texts or [first])
+
+
+def lead_paragraphs(text: str, first: str) -> list[str]:
+    """Return up to LEAD_PARAGRAPHS paragraphs of a text, of LEAD_WORDS words, from the sentence `first` on.
+
+    Each is a part of a line of the text. A paragraph ends before what is no text of the report (a caption, a
+    credit) and never inside a quotation; the first sentence is there in any case.
+    """
+    lines = paragraphs(text)
+    start = next((number for number, line in enumerate(lines) if first in line), None)
+    if start is None:
+        return []
+    begins = lines[start].index(first)
+    passages: list[str] = []
+    left = LEAD_WORDS
+    for line in [lines[start][begins:], *lines[start + 1 :]]:
+        passage = _passage(line, left, is_first=not passages)
+        if passage:
+            passages.append(passage)
+            left -= count_words(passage)
+        if len(passages) == LEAD_PARAGRAPHS or left <= 0:
+            break
+    return passages
+
+
+def _passage(line: str, words: int, *, is_first: bool) -> str:
+    """Return the beginning of a line that may be shown: whole sentences of at most `words` words."""
+    read_to = shown_to = 0
+    is_quoting = False
+    for sentence in split_sentences(line, 1 if is_first else LINE_WORDS):
+        place = line.find(sentence, read_to)
+        if place < 0:
+            break
+        end = place + len(sentence)
+        may_follow = front_matter(sentence) not in FURNITURE and count_words(line[:end]) <= words
+        if not may_follow and not (is_first and read_to == 0):
+            break
+        if has_odd_marks(sentence):
+            is_quoting = not is_quoting
+        if not is_quoting or shown_to == 0:
+            shown_to = end
+        read_to = end
+    return line[:shown_to].strip()
+
+
+def _openings(reports: Sequence[ArticleView], lead: Sequence[Passage]) -> tuple[Passage, ...]:
+    """Return what each report but that of the lead says first, in the order of the reports."""
+    in_lead: Collection[str] = heads(" ".join(passage.text for passage in lead))
+    of_lead = {passage.article_id for passage in lead}
+    openings = []
+    for report in reports:
+        if report.id in of_lead or report.nosnippet:
+            continue
+        text = opening_of(report, in_lead)
+        if text:
+            openings.append(Passage(text=text, article_id=report.id))
+    return tuple(openings)
+
+
+def opening_of(report: ArticleView, in_lead: Collection[str]) -> str:
+    """Return the first sentence of a report that can be shown alone and says more than the lead; else "".
+
+    `in_lead` are the heads of the lead's words. Only the first SENTENCES_TRIED sentences are tried.
+    """
+    for tried, sentence in enumerate(sentences_of_report(report.text or report.lead, clean_title(report))):
+        if tried == SENTENCES_TRIED:
+            break
+        if sentence.is_inside_quotation or not opens(sentence.text, report.language):
+            continue
+        content = heads(sentence.text, report.language).keys()
+        if len(content - set(in_lead)) >= NEW_SHARE * max(1, len(content)):
+            return sentence.text
+    return ""

@@ -76,6 +76,7 @@ def find_kind(
     """
     if is_container:
         return _container_kind(title, is_live=is_live)
+    is_ruling = any(_RULINGS.search(url) for url in urls if url)
     evidence = (
         (FoundKind(kind, f"type: {name}") for name in types if (kind := _kinds_by("type").get(name))),
         _by_label(title, "label"),
@@ -91,9 +92,10 @@ def find_kind(
             for one in media
             if one.type.startswith("audio") and (one.length_bytes or 0) >= episode_audio_bytes
         ),
-        _by_style(title, text, reading) if language == "en" else (),
+        _by_style(title, text, reading) if language == "en" and not is_ruling else (),
     )
-    return next((found for one in evidence for found in one), FoundKind())
+    found_kinds = chain.from_iterable(evidence)
+    return next((found for found in found_kinds if not (is_ruling and found.kind == "opinion")), FoundKind())
 
 
 def _container_kind(title: str, *, is_live: bool) -> FoundKind:
@@ -154,6 +156,15 @@ def _by_address(urls: Iterable[str | None]) -> Iterator[FoundKind]:
         for folder in (*folders, *map("/".join, pairwise(folders))):
             if kind := _kinds_by("path").get(folder):
                 yield FoundKind(kind, f"address: /{folder}/")
+
+
+# The opinions of a court, an attorney general or a committee are its rulings and advice, not columns. The host
+# is that of a court or a public body, or the folder before that of the opinions is one of courts.
+_RULINGS = re.compile(
+    r"^https?://[^/]*?(?:(?:court|scotus)(?!house|ney|yard)|judiciary|\.(?:gov|mil|int|europa\.eu)\b)"
+    r"|/(?:[\w-]{0,40}courts?|[\w-]{0,40}court-of-[\w-]{1,40}|appeals|appellate|scotus)/(?:slip-?)?opinions?/",
+    re.IGNORECASE,
+)
 
 
 def _by_section(sections: Iterable[str], where: str = "section") -> Iterator[FoundKind]:

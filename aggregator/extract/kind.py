@@ -158,8 +158,8 @@ def _by_address(urls: Iterable[str | None]) -> Iterator[FoundKind]:
                 yield FoundKind(kind, f"address: /{folder}/")
 
 
-# The opinions of a court, an attorney general or a committee are its rulings and advice, not columns. The host
-# is that of a court or a public body, or the folder before that of the opinions is one of courts.
+# The opinions of a court, an attorney general or a committee are rulings and advice, not columns. The host is
+# that of a court or a public body, or the folder before that of the opinions is one of courts.
 _RULINGS = re.compile(
     r"^https?://[^/]*?(?:(?:court|scotus)(?!house|ney|yard)|judiciary|\.(?:gov|mil|int|europa\.eu)\b)"
     r"|/(?:[\w-]{0,40}courts?|[\w-]{0,40}court-of-[\w-]{1,40}|appeals|appellate|scotus)/(?:slip-?)?opinions?/",

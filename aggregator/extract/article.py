@@ -23,7 +23,7 @@ from aggregator.extract.html.metadata import PageFacts
 from aggregator.extract.html.page import read_page
 from aggregator.extract.html.page_signals import read_page_signals
 from aggregator.extract.html.robots_meta import permissions
-from aggregator.extract.kind import STYLE, find_kind
+from aggregator.extract.kind import find_kind, is_by_style
 from aggregator.extract.language import dates
 from aggregator.extract.language.unicode import clean, decode, looks_binary
 from aggregator.extract.learned_boilerplate import (
@@ -199,7 +199,7 @@ def read_again(stored: CleanArticle, tuning: Tuning) -> tuple[CleanArticle, Read
     language = find_language(stored.title, stored.text, stored.language, text_tuning)
     reading = read(stored.title, stored.text, language)
     again = msgspec.structs.replace(stored, lead=lead, language=language)
-    if (stored.kind_evidence or STYLE).startswith(STYLE):
+    if stored.kind_evidence is None or is_by_style(stored.kind_evidence):
         found = find_kind(stored.title, stored.text, language=language, reading=reading)
         again = msgspec.structs.replace(again, kind=found.kind, kind_evidence=found.evidence)
     return again, reading

@@ -10,7 +10,7 @@ By style: reports say who told them what and on which day; opinions argue, ask a
 regressions on the same figures, learned by training/fit_kind.py from the kinds of eight months of news and
 from blogs: whether a text is no report, whether it is of the news at all, as posts of blogs and manuals are
 not, and whether it is then an opinion or an analysis. In doubt it is a report: the limits in style.json mark
-one of 25 reports of those months. Other languages have no labels yet and no kind by style.
+one of 37 reports of those months. Other languages have no labels yet and no kind by style.
 """
 
 import math
@@ -76,6 +76,7 @@ def find_kind(
     """
     if is_container:
         return _container_kind(title, is_live=is_live)
+    is_ruling = any(_RULINGS.search(url) for url in urls if url)
     evidence = (
         (FoundKind(kind, f"type: {name}") for name in types if (kind := _kinds_by("type").get(name))),
         _by_label(title, "label"),
@@ -91,9 +92,10 @@ def find_kind(
             for one in media
             if one.type.startswith("audio") and (one.length_bytes or 0) >= episode_audio_bytes
         ),
-        _by_style(title, text, reading) if language == "en" else (),
+        _by_style(title, text, reading) if language == "en" and not is_ruling else (),
     )
-    return next((found for one in evidence for found in one), FoundKind())
+    found_kinds = chain.from_iterable(evidence)
+    return next((found for found in found_kinds if not (is_ruling and found.kind == "opinion")), FoundKind())
 
 
 def _container_kind(title: str, *, is_live: bool) -> FoundKind:
@@ -104,7 +106,12 @@ def _container_kind(title: str, *, is_live: bool) -> FoundKind:
     return FoundKind("roundup", "headline of a roundup")
 
 
-STYLE = "style of the text"  # evidence that is sought where there is no other
+STYLE_EVIDENCE = "style of the text"  # how the evidence begins where nothing else tells the kind
+
+
+def is_by_style(kind_evidence: str | None) -> bool:
+    """Return whether only the style of its text tells that an article is no report."""
+    return kind_evidence is not None and kind_evidence.startswith(STYLE_EVIDENCE)
 
 
 # --- labels ------------------------------------------------------------------------------------------------
@@ -151,6 +158,15 @@ def _by_address(urls: Iterable[str | None]) -> Iterator[FoundKind]:
                 yield FoundKind(kind, f"address: /{folder}/")
 
 
+# The opinions of a court, an attorney general or a committee are rulings and advice, not columns. The host is
+# that of a court or a public body, or the folder before that of the opinions is one of courts.
+_RULINGS = re.compile(
+    r"^https?://[^/]*?(?:(?:court|scotus)(?!house|ney|yard)|judiciary|\.(?:gov|mil|int|europa\.eu)\b)"
+    r"|/(?:[\w-]{0,40}courts?|[\w-]{0,40}court-of-[\w-]{1,40}|appeals|appellate|scotus)/(?:slip-?)?opinions?/",
+    re.IGNORECASE,
+)
+
+
 def _by_section(sections: Iterable[str], where: str = "section") -> Iterator[FoundKind]:
     for section in sections:
         for part in re.split(r"\s*[/>|»]\s*", section):
@@ -175,7 +191,7 @@ def _by_title(title: str) -> Iterator[FoundKind]:
 def _by_style(title: str, text: str, reading: Reading | None) -> Iterator[FoundKind]:
     kind, above = kind_by_style(title, text, reading or read(title, text, "en"))
     if kind != "report":
-        yield FoundKind(kind, f"{STYLE}, {above:.2f} above the limit")
+        yield FoundKind(kind, f"{STYLE_EVIDENCE}, {above:.2f} above the limit")
 
 
 # --- kinds.yaml --------------------------------------------------------------------------------------------
@@ -211,6 +227,7 @@ def _title_forms() -> tuple[tuple[Kind, re.Pattern[str]], ...]:
 
 LEAST_WORDS = 100  # of a text: a shorter one, such as a lead, has too few words to count
 _FIRST = 60  # words in which a report names its day
+_OPENING = 100  # words in which it says by whom it was told
 # Every form begins with a mark, which `re` skips to: twice as fast as with a line's start before it.
 _QUOTED = re.compile(
     r"“(?:[^“”]{0,600}”|[^“”\n]{0,1500}$)|\"(?:[^\"\n]{0,600}\"|(?<=^\")[^\"\n]{0,1500}$)", re.MULTILINE
@@ -222,6 +239,7 @@ _LISTED = {
     "adverbs": "really truly very clearly obviously certainly utterly hardly exactly even just too so such",
     "I": "i my me i'm i've",
     "public": "president minister government police court percent million country state",
+    "officials": "officials official spokesman spokeswoman spokesperson statement reporters sources",
     "turns": "but yet perhaps indeed maybe surely instead still rather simply merely actually course thus",
 }
 _COUNTED = (*_LISTED, "contractions", "weekdays", "capitals", "numbers")
@@ -230,6 +248,20 @@ _READ = 1 << len(_COUNTED)  # of every word: 0 is a word that was not looked at
 # By mark and figure: whether the figure counts words of this mark.
 _MARKED = (np.arange(_READ)[:, np.newaxis] & list(_BITS.values())).astype(bool).astype(float)
 _EXPLAINING = "why how what when where who the is are can will should"  # first words of titles
+_VARIED = 300  # words of which the share of different ones is taken
+# Titles of reports tell in verbs what was done, and leave out the small words of a spoken sentence.
+_VERBS_OF_TITLES = """
+    accuses admits agrees announces approves arrested arrests asks backs begins blames blasts blocks calls
+    charged charges claims closes condemns confirms considers criticizes cuts dead defends demands denied
+    denies died dies drops endorses ends faces fired fires hires hits killed kills launches leads leaves
+    loses meets names nominates offers opens orders passes plans pledges predicts promises pushes raises
+    rejects releases reports resigns reveals said say says seeks sends sentenced signs slams sued sues
+    suspends taps tells testifies threatens unveils urges votes vows warns wins
+"""
+_SMALL_WORDS = "the a an is isn't are aren't was it it's and that we our their do don't does doesn't"
+_TELLING = frozenset(_VERBS_OF_TITLES.split())
+_SPOKEN = frozenset(_SMALL_WORDS.split())
+_REASONS = frozenset(("how", "why", "what"))
 
 
 class Regression(msgspec.Struct, frozen=True):
@@ -284,12 +316,21 @@ def style_figures(title: str, text: str, reading: Reading) -> dict[str, float]:
     counts["questions"] = text.count("?") - quoted.count("?")
     ends = counts["questions"] + sum(text.count(end) - quoted.count(end) for end in (". ", ".\n", "!"))
     opening = re.match(r"\W*(\w*)", title)
+    title_words = [word.casefold().replace("’", "'") for word in reading.words[: reading.title_words]]
+    small_words = sum(word in _SPOKEN for word in title_words)
+    said = np.count_nonzero(marks[:_OPENING] & _BITS["said"])
     return {name: math.log1p(100 * count / words) for name, count in counts.items()} | {
         "words a sentence": math.log(words / (1 + ends)),
         "words": math.log(words),
         "weekday first": float(bool((marks[:_FIRST] & _BITS["weekdays"]).any())),
         "title asks": float("?" in title),
         "title explains": float(opening is not None and opening[1].casefold() in _EXPLAINING.split()),
+        "title gives reasons": float(not _REASONS.isdisjoint(title_words)),
+        "title tells": float(not _TELLING.isdisjoint(title_words)),
+        "title speaks": small_words / max(1, len(title_words)),
+        "title words": math.log1p(len(title_words)),
+        "said first": math.log1p(said),
+        "variety": len(set(numbers[:_VARIED].tolist())) / min(_VARIED, len(numbers)),
     }
 
 

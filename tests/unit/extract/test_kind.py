@@ -6,6 +6,7 @@ import pytest
 
 from aggregator.extract.kind import find_kind
 from aggregator.model.core import Enclosure, Kind
+from tests.support.articles import COLUMN
 
 MB = 1_000_000
 
@@ -42,7 +43,43 @@ MB = 1_000_000
         ("list", "5 takeaways from the harbour debate"),
         ("fact_check", "Fact check: Did the board sell the ferry?"),
         ("fact_check", "Faktencheck: Wurde die Fähre verkauft?"),
+        ("opinion", "Perspective | The harbour nobody wanted"),
+        ("opinion", "COLUMN-The ferry sale is a bad bargain"),
+        ("explainer", "ANALYSIS-Ferry sale leaves harbour board divided"),
+        ("explainer", "Factbox: The ferries of Pennmouth"),
+        ("explainer", "Pennmouth Bridge Explained: Costs, Owners And Delays"),
+        ("explainer", "Explaining the harbour levy"),
+        ("explainer", "Harbour levy: What to know"),
+        ("explainer", "What to know as the ferry sale goes to a vote"),
+        ("explainer", "Harbour levy due in July: Here’s what you need to know"),
+        ("explainer", "Q&A: The harbour levy"),
+        ("explainer", "Questions and answers about the harbour levy"),
+        ("explainer", "The ferry sale: Your questions, answered"),
+        ("explainer", "Timeline: How the ferry was sold"),
+        ("explainer", "The mayor and the ferry: A timeline"),
+        ("explainer", "The ferry sale by the numbers: 3 boats, 40 jobs"),
+        ("explainer", "The harbour budget, in five charts"),
+        ("explainer", "Streik der Fähren: Was Reisende jetzt wissen müssen"),
+        ("explainer", "Chronologie: Der Verkauf der Fähre"),
+        ("explainer", "Le port en chiffres | En chiffres"),
+        ("explainer", "Huelga de ferris: todo lo que hay que saber"),
+        ("explainer", "Sciopero dei traghetti: tutto quello che c’è da sapere"),
+        ("explainer", "Забастовка паромов: что нужно знать"),
+        ("list", "Key takeaways from the harbour debate"),
+        ("list", "A divided board and other takeaways from the harbour debate"),
+        ("list", "Harbour debate: The biggest takeaways"),
+        ("list", "Winners and losers from the harbour vote"),
+        ("list", "The new bridge, in pictures"),
+        ("list", "In photos: The new bridge opens"),
+        ("list", "Pennmouth in Bildern | Bilderstrecke"),
+        ("list", "En imágenes: el nuevo puente"),
+        ("list", "Débat sur le port : ce qu’il faut retenir"),
         ("fact_check", "事实核查:渡轮卖了吗?"),
+        ("fact_check", "Debate fact-check: Claims about the ferry"),
+        ("fact_check", "Harbour debate: Fact-checking the mayor’s claims"),
+        ("fact_check", "Our fact-checks of the harbour debate"),
+        ("fact_check", "Die Rede der Bürgermeisterin im Faktencheck"),
+        ("fact_check", "Es falso que el ferri se haya vendido"),
         ("preview", "What to expect from the harbour hearings"),
         ("preview", "Week ahead: The board meets"),
         ("release", "Ardour 8.6 released"),
@@ -77,6 +114,13 @@ def test_a_title_tells_the_kind(kind: Kind, title: str) -> None:
         "Police resolved to clear the harbour", "Der Kommentar des Ministers sorgt für Streit",
         "Tribune effondrée au stade", "La opinión pública rechaza la venta",
         "Мнение экспертов о продаже парома разделилось", "专家评论渡轮出售", "第20回党大会が開幕",
+        "Takeaways to be banned near schools", "Board sets timeline for ferry sale",
+        "Timeline for ferry sale slips again", "Meta: Fact-checking to end in March",
+        "Fact-checking ends at Meta", "Fact-checkers leave the Herald", "Fact check policy dropped",
+        "Q&A session with mayor ends in uproar", "Ferry song climbs in charts", "Mayor explained sale",
+        "Police publish pictures of suspects", "Winners and losers announced", "Analysis-based tax rejected",
+        "Ferry strike averted: What to know", "Harbour shooting: What we know", "Timeline-based feed returns",
+        "Column-mounted gearbox recalled", "Perspective shifts on ferry sale",
         "Released: Israeli hostage freed", "Letters: mailed ricin reaches Senate",
     ],
 )  # fmt: skip
@@ -102,10 +146,31 @@ def test_a_report_stays_a_report_and_has_no_evidence(title: str) -> None:
         ("report", "https://agency.example/news/releases/ferry"),
         ("report", "https://x.example/herald/status/12345"),
         ("report", "https://[bad/opinion/x"),
+        ("report", "https://www.supremecourt.gov/opinions/25pdf/24-100_1abc.pdf"),
+        ("report", "https://cdn.ca9.uscourts.gov/datastore/opinions/2026/11/20/24-100.pdf"),
+        ("report", "https://opinions.courts.state.example/2026/24-100"),
+        ("report", "https://www.courtlistener.com/opinion/123456/lind-v-harbour-board/"),
+        ("report", "https://www.txcourts.gov/supreme/orders-opinions/opinions/2026/"),
+        ("report", "https://law.herald.example/supreme-court/opinions/24-100"),
+        ("report", "https://law.herald.example/court-of-appeals/slip-opinions/24-100"),
+        ("report", "https://www.attorneygeneral.gov/opinions/2026/harbour"),
+        ("opinion", "https://herald.example/opinions/2026/supreme-court-ferry/"),
+        ("opinion", "https://herald.example/opinions/courts/ferry"),
+        ("opinion", "https://courthouseherald.example/opinion/ferry"),
     ],
 )
 def test_a_folder_or_host_of_the_address_tells_the_kind(kind: Kind, url: str) -> None:
     assert find_kind("The ferry was sold", urls=(None, url)).kind == kind
+
+
+def test_the_opinion_of_a_court_is_no_column() -> None:
+    url = "https://www.supremecourt.gov/24-100"
+    assert find_kind("Opinion: Lind v. Harbour Board", urls=(url,), sections=("Opinions",)) == (
+        "report",
+        None,
+    )
+    column = find_kind("The stadium trap", COLUMN, urls=(url,), language="en")
+    assert column == ("report", None)
 
 
 @pytest.mark.parametrize(

@@ -4,7 +4,7 @@ import time
 
 import pytest
 
-from aggregator.extract.kind import find_kind
+from aggregator.extract.kind import find_kind, is_by_style
 from tests.support.articles import COLUMN, DYKES, FLOOD, FLOOD_ELSEWHERE, STRIKE
 
 
@@ -33,6 +33,19 @@ def test_a_post_of_a_blog_is_no_opinion() -> None:
 
 def test_what_is_stated_comes_before_style() -> None:
     assert find_kind("Analysis: The stadium trap", COLUMN, language="en").kind == "explainer"
+
+
+def test_the_evidence_tells_whether_style_alone_decided() -> None:
+    assert is_by_style(find_kind("The stadium trap", COLUMN, language="en").evidence)
+    assert not is_by_style(find_kind("Opinion: The stadium trap", COLUMN, language="en").evidence)
+    assert not is_by_style(find_kind("Town wakes up under water", FLOOD, language="en").evidence)
+
+
+def test_a_title_that_tells_what_was_done_speaks_for_a_report() -> None:
+    """The same text under titles of both kinds."""
+    text = f"{COLUMN}\n" + 12 * f"{FLOOD}\n"
+    assert find_kind("Why the stadium is a trap", text, language="en").kind != "report"
+    assert find_kind("Council rejects stadium plan, mayor says", text, language="en").kind == "report"
 
 
 def test_in_doubt_it_is_a_report() -> None:

@@ -6,7 +6,7 @@ import msgspec
 
 from aggregator.model.core import ArticleView, FrozenStruct, MergedStory, StoryName
 from aggregator.stories.counts import of_standing, with_originals
-from aggregator.stories.subjects import names_of, topics_of
+from aggregator.stories.names import names_of, topics_of
 from aggregator.stories.text.merged_text import merge
 from aggregator.stories.text.plain_text import as_text
 from aggregator.stories.tuning import StoryTuning

@@ -87,7 +87,7 @@ def _used_names(articles: Sequence[ArticleView], texts: Sequence[_Text]) -> dict
 
     "Firearms and Explosives" is one name unless "Explosives" stands alone somewhere in the story.
     """
-    written: dict[tuple[str, "Vocabulary"], _Uses] = {}
+    written: dict[tuple[str, Vocabulary], _Uses] = {}
     for article, (text, vocabulary) in zip(articles, texts, strict=True):
         for words, count in Counter(vocabulary.linked_names(text)).items():
             uses = written.setdefault((words, vocabulary), _Uses())

@@ -34,8 +34,7 @@ class NameReading(msgspec.Struct, frozen=True):
     """The names in linked words, as spelling and key each: "Firearms", "Explosives"."""
 
     names: tuple[tuple[str, NameKey], ...]
-    longer: tuple[tuple[str, NameKey], ...] = ()  # these instead, unless a key of `deciding` stands alone
-    deciding: frozenset[NameKey] = frozenset()
+    longer: tuple[tuple[str, NameKey], ...] = ()  # these instead, unless one of `names` stands alone
 
 
 @functools.lru_cache(maxsize=16384)
@@ -49,7 +48,7 @@ def read_names(written: str, vocabulary: "Vocabulary") -> NameReading:
     if language not in LINKS:
         return NameReading(_with_keys([written], vocabulary))
     run, *rest = link_pattern(language).split(written)
-    names, longer, deciding = [run], [run], []
+    names, longer = [run], [run]
     for link, following in zip(rest[::2], rest[1::2], strict=True):
         joint = _joint(longer[-1], run, link.strip(), following, vocabulary)
         if joint == "certain":
@@ -60,25 +59,17 @@ def read_names(written: str, vocabulary: "Vocabulary") -> NameReading:
             longer.append(following)
         else:
             longer[-1] += link + following
-        if joint in ("head decides", "both decide"):
-            deciding.append(run)
-        if joint in ("end decides", "both decide"):
-            deciding.append(following)
         run = following
     # A list is joined as a whole or not at all.
     is_part_of_list = any("," in name and not _is_list(name, language) for name in longer)
-    if is_part_of_list or not deciding:
+    if is_part_of_list or len(longer) == len(names):
         longer = []
     if language != "en" and len(names) > 1:
         names = [name for name in names if _is_run_of_name(name, vocabulary)]
-    return NameReading(
-        names=_with_keys(names, vocabulary),
-        longer=_with_keys(longer, vocabulary),
-        deciding=frozenset(key for _, key in _with_keys(deciding, vocabulary)),
-    )
+    return NameReading(_with_keys(names, vocabulary), _with_keys(longer, vocabulary))
 
 
-_Joint = Literal["certain", "head decides", "end decides", "both decide", "apart"]
+_Joint = Literal["certain", "possible", "apart"]
 
 
 def _joint(group: str, run: str, link: str, following: str, vocabulary: "Vocabulary") -> _Joint:
@@ -94,7 +85,7 @@ def _joint(group: str, run: str, link: str, following: str, vocabulary: "Vocabul
     last = run.rpartition(" ")[2]
     if _is_institution(last, language):
         return "certain"
-    return "head decides" if link.startswith("of") and _is_everyday(last, vocabulary) else "apart"
+    return "possible" if link.startswith("of") and _is_everyday(last, vocabulary) else "apart"
 
 
 def _joint_of_list(group: str, run: str, following: str, vocabulary: "Vocabulary") -> _Joint:
@@ -102,12 +93,9 @@ def _joint_of_list(group: str, run: str, following: str, vocabulary: "Vocabulary
     head = link_pattern(language).split(group, 1)[0]
     is_body = head != group and _is_institution(head.rpartition(" ")[2], language)
     if is_body and language != "en":  # of other languages no words are known that are no names
-        return "end decides"
-    if not _is_ordinary(following, vocabulary):
-        return "apart"
-    if is_body:
-        return "end decides"
-    return "both decide" if _is_ordinary(run, vocabulary) else "apart"
+        return "possible"
+    is_ordinary = _is_ordinary(following, vocabulary) and (is_body or _is_ordinary(run, vocabulary))
+    return "possible" if is_ordinary else "apart"
 
 
 def _is_list(name: str, language: str) -> bool:

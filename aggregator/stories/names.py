@@ -104,7 +104,12 @@ def _used_names(articles: Sequence[ArticleView], texts: Sequence[_Text]) -> dict
             names.setdefault(key, _Uses()).add(uses, name)
     alone = frozenset(names)
     for reading, uses in undecided:
-        for name, key in reading.longer if alone.isdisjoint(reading.deciding) else reading.names:
+        keys = [key for _, key in reading.names]
+        # "Centers for Disease Control" is often said in short for the body in full.
+        if keys and not LINK_WORDS.isdisjoint(keys[0]):
+            del keys[0]
+        is_apart = not alone.isdisjoint(keys)
+        for name, key in reading.names if is_apart else reading.longer:
             names.setdefault(key, _Uses()).add(uses, name)
     return names
 

@@ -5,9 +5,9 @@ for those that came before. A name that a feed gives to the site of others stays
 """
 
 import msgspec
-from sqlalchemy import Connection
 
 from aggregator.extract.outlets import is_address
+from aggregator.store.engine.database import Connection
 from aggregator.store.search import index as search
 from aggregator.store.stories import articles, stories
 from aggregator.store.stories.articles import NewArticle

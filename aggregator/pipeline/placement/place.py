@@ -483,7 +483,6 @@ class Placer:
             wire_confidence=self._tuning.wire_confidence,
         )
         new = msgspec.structs.replace(new, nearest=decision.nearest, **found.held.columns())
-        new = self._outlet_names.named(connection, new)
         self._write(unit_of_work, new, article, own, assigned_story)
         self._copy_finder.add(new.inbox_no, found.held)
         self.comparison.placed(new)
@@ -513,6 +512,7 @@ class Placer:
         """Write the article and its story, `joined` or a new one; the next comparison finds it in memory."""
         index = self.story_writer.index(unit_of_work.connection)
         before = index.get(joined.story_no) if joined else None
+        new = self._outlet_names.named(unit_of_work.connection, new)
         number = self.story_writer.take_in(unit_of_work, new, article, joined)
         if joined is None or (before and not joined.container_only):
             self.comparison.joined(new, own, before, index.story(number))

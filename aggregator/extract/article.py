@@ -259,6 +259,7 @@ def _from_html(
         text=text,
         author=facts.author or body.author,
         outlet=facts.site,
+        site_name=facts.site,
         published=facts.published or body.published,
         modified=facts.modified,
         canonical_url=facts.canonical,
@@ -306,6 +307,7 @@ def _with_page_facts(own: CleanArticle, page: CleanArticle) -> CleanArticle:
         page_verdict=None if page.verdict == "ok" else "consent" if page.reason == NOTICE else page.verdict,
         author=own.author or page.author,
         published=own.published or page.published,
+        site_name=page.site_name,
         noarchive=page.noarchive,
         nosnippet=page.nosnippet,
         tdm_reserved=page.tdm_reserved,
@@ -404,6 +406,7 @@ def _finish(
         language=language,
         author=_cut(author, 200) if author else None,
         outlet=_cut(article.outlet, 200) if article.outlet else None,
+        site_name=_cut(article.site_name, 200) if article.site_name else None,
         published=published,
         wire=wire.find_wire(
             draft.before or paragraphs,

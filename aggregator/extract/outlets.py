@@ -7,6 +7,7 @@ be the name of the site; else from the address.
 """
 
 import re
+import unicodedata
 from functools import cache, lru_cache
 from importlib.resources import files
 from typing import NamedTuple
@@ -21,6 +22,7 @@ _NAME_CHARS = 100  # the longest of 117 titles of real feeds has 97
 _PRIVATE_SUFFIXES = frozenset({"arpa", "corp", "home", "internal", "intranet", "lan", "local", "localhost"})
 _NAME_WORDS = 5  # of 117 titles of real feeds twelve have more; no one of these is a name
 _SEPARATOR = re.compile(r" (?:[|–—•»>:-]|::) |[|»:] ")
+_ADDRESS = re.compile(r"(?:https?://)?(?:[\w-]+\.)+[a-z]{2,}(?:[/:]\S*)?", re.IGNORECASE)
 _FORMAT = re.compile(
     r"^(?:rss|atom) feed (?:for|from|of) | (?:feed|\(?(?:rss|atom)(?: feed)?\)?)$", re.IGNORECASE
 )
@@ -90,6 +92,22 @@ def is_public_name(host: str) -> bool:
     return "." in host and ":" not in host and not is_number and last not in _PRIVATE_SUFFIXES
 
 
+def is_address(name: str) -> bool:
+    """Return whether a name of an outlet is only its address, or has the form of one: "ndtv.com"."""
+    return _ADDRESS.fullmatch(name) is not None
+
+
+def site_name_of(key: str, page_url: str, declared: str) -> str | None:
+    """Return the name of outlet `key` that a page declares for its site.
+
+    None for an address, for what names no outlet, and for a page of another site.
+    """
+    if _site_of_page(page_url).key != key:
+        return None
+    name = _clean_title(declared, key)
+    return name if name and not is_address(name) else None
+
+
 def outlet_of(entry: Entry) -> Outlet | None:
     """Return the outlet of an entry; None if it names none.
 
@@ -118,7 +136,9 @@ class FeedOutlet:
         is_taken = _folded(name or "") == _folded(title) or (name or "").startswith(("http://", "https://"))
         given = None if is_taken else name  # not by the list that it came in
         shown = given or _table().names.get(key) or _clean_title(title, key) or key or name
-        self._own = Outlet(key=key or shown, name=shown) if shown else None
+        # The address of the site is as the feed declares it, its own address is not.
+        is_own = own is not None and _site_of(feed_url).key == key
+        self._own = Outlet(key=key or shown, name=shown, is_own=is_own) if shown else None
         self._title = title
         self._is_public = own is not None
         self._sites = frozenset(site.key for site in sites)
@@ -143,6 +163,8 @@ class FeedOutlet:
             return Outlet(key=declared.key, name=declared_name or _name_of(declared.key))
         if declared_name:
             return Outlet(key=declared_name, name=declared_name)
+        if self._own is not None and link.key == self._own.key:
+            return self._own
         if self._own is not None and self._is_public and link.key and not link.is_shared:
             return Outlet(key=link.key, name=self._own.name)
         return self._own
@@ -182,12 +204,23 @@ def _clean_title(title: str, key: str) -> str:
     like = [part for part in parts if len(parts) > 1 and _resembles(_folded(part), label)]
     name = like[0] if like else plain
     if key and parts and len(name.split()) > _NAME_WORDS:
-        name = parts[0]
+        name = _spelt_label(plain, label) or parts[0]
     folded = _folded(name)
     is_sentence = bool(key) and len(name.split()) > _NAME_WORDS
     if not folded or is_sentence or folded in _table().no_names or folded.startswith(("http", "localhost")):
         return ""
     return name[:_NAME_CHARS].rstrip()
+
+
+def _spelt_label(title: str, label: str) -> str:
+    """Return the words of a title that spell the label of the site, "Alex Blackie" for alexblackie; or ""."""
+    title_words = title.split()
+    for start in range(len(title_words)):
+        for end in range(start + 1, min(start + _NAME_WORDS, len(title_words)) + 1):
+            words = " ".join(title_words[start:end])
+            if len(label) > 2 and _folded(unicodedata.normalize("NFKD", words)) == label:
+                return words.strip(".,:;|()[]")
+    return ""
 
 
 def _resembles(name: str, label: str) -> bool:

@@ -59,6 +59,7 @@ class Outlet(FrozenStruct, frozen=True, kw_only=True):
 
     key: str
     name: str
+    is_own: bool = False  # the name is that of the feed of its own site
 
 
 class Enclosure(FrozenStruct, frozen=True, kw_only=True):
@@ -163,6 +164,7 @@ class CleanArticle(FrozenStruct, frozen=True, kw_only=True):
     language: str | None = None
     author: str | None = None
     outlet: str | None = None  # named in the text; the outlet of the entry takes precedence
+    site_name: str | None = None  # as its page names the site; once placed, as its outlet's own site does
     published: Published | None = None
     modified: dt.datetime | None = None
     wire: Wire | None = None

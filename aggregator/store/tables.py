@@ -648,7 +648,7 @@ sketch = Table(
 story_subject = Table(
     "story_subject",
     metadata,
-    # A name that several outlets use, or a topic by their categories (stories/subjects.py). Written with the
+    # A name that several outlets use, or a topic by their categories (stories/names.py). Written with the
     # text that it shows, and kept when that is deleted (derived).
     Column("story_no", BigInteger, primary_key=True, autoincrement=False),  # `story.story_no`
     Column("kind", Text, primary_key=True),  # name | topic

@@ -18,6 +18,7 @@ from aggregator.model.core import (
 from aggregator.stories.counts import of_standing, with_originals
 from aggregator.stories.lead import lead_of
 from aggregator.stories.lexicon import clean_title
+from aggregator.stories.names import names_of, topics_of
 from aggregator.stories.plain_text import as_text
 from aggregator.stories.quotations import quotations_of
 from aggregator.stories.sentences import (
@@ -27,7 +28,6 @@ from aggregator.stories.sentences import (
     opens,
     sentences_of_report,
 )
-from aggregator.stories.subjects import names_of, topics_of
 from aggregator.stories.title import headline, is_news
 from aggregator.stories.tuning import StoryTuning, shipped_tuning
 from aggregator.stories.words import heads

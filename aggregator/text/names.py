@@ -8,6 +8,7 @@ characters that spell foreign sounds); in Chinese also the most frequent place n
 
 import re
 from collections.abc import Callable
+from functools import cache
 from typing import Final
 
 from aggregator.text.scripts import CHINESE_LISTS
@@ -24,6 +25,20 @@ _CAPITALS: Final = re.compile(rf"[{_UPPER}]{_BEFORE}{_RUN}")
 # The same after an opening quotation mark: «Осиновская», „Aegean Star“. Not in English: its weights were
 # trained without it.
 _QUOTED_CAPITALS: Final = re.compile(rf"[{_UPPER}](?:{_BEFORE}|(?<=[^\W\d_] [«„“\"].)|(?<=[«„“] .)){_RUN}")
+
+# Words in lower case that join the parts of a name: "Bank of England", "Bundesamt für Justiz". The first
+# pattern joins a noun and what belongs to it, the second one lists.
+LINKS: Final = {
+    "en": ("(?:of|for)(?: the)?", "and"),
+    "de": ("für|von", "und"),
+    "fr": ("(?:de|pour)(?: la| les)?|du|des|sans", "et"),
+    "es": ("(?:de|para)(?: la| las| los)?|del", "y"),
+    "it": ("di|del|della|dei|delle|degli|per(?: la| il)?", "e"),
+    "pt": ("de|da|do|das|dos|para(?: a| o)?", "e"),
+    "nl": ("(?:van|voor)(?: de| het)?", "en"),
+}
+# No words of English: where they stand there, they are part of a name, as in "Osama bin Laden".
+PARTICLES: Final = "(?:von|van|de|del|di|da|du|bin|al)(?: der| den| la)?"
 
 # Languages that capitalise every noun: only a run of two or more capitalised words is a name.
 CAPITAL_NOUNS: Final = frozenset({"de", "lb"})
@@ -76,16 +91,21 @@ _CASELESS: Final = {
 _LONGEST_SCAN: Final = 240_000  # characters searched in a language without capitals
 
 
-def find_names(text: str, language: str, is_common: Callable[[str], bool]) -> list[str]:
+def find_names(
+    text: str, language: str, is_common: Callable[[str], bool], *, are_linked: bool = False
+) -> list[str]:
     """Return the names in `text` as written, without the ending 's, with repeats.
 
-    `is_common` reports everyday words.
+    `is_common` reports everyday words. `are_linked`: with all that LINKS and PARTICLES join to a name,
+    whether that is one name ("Bank of England") or several ("Iraq and Syria").
     """
     if language in _CASELESS:
         found = _CASELESS[language].finditer(text[:_LONGEST_SCAN])
         names = [match[match.lastindex or 0] for match in found]
     else:
         capitals = _CAPITALS if language == "en" else _QUOTED_CAPITALS
+        if are_linked and language in LINKS:
+            capitals = _linked(capitals.pattern, language)
         names = [name.replace("’", "'").removesuffix("'s") for name in capitals.findall(text)]
     if language == "en":
         return names
@@ -93,3 +113,20 @@ def find_names(text: str, language: str, is_common: Callable[[str], bool]) -> li
         single = (name for name in _PREPOSITION.findall(text) if not name.endswith(_NOUN_ENDINGS))
         names = [*(name for name in names if " " in name), *single]
     return [name for name in names if not is_common(name)]
+
+
+@cache
+def _linked(capitals: str, language: str) -> re.Pattern[str]:
+    nouns, lists = LINKS[language]
+    particles = PARTICLES if language == "en" else "(?!)"
+    part = f"[{_UPPER}]{_RUN}"
+    enumeration = f"(?:, {part})+,? (?:{lists}) {part}"  # "Alcohol, Tobacco, Firearms and Explosives"
+    return re.compile(f"{capitals}(?: (?:{nouns}|{lists}|{particles}) {part}|{enumeration})*")
+
+
+@cache
+def link_pattern(language: str) -> re.Pattern[str]:
+    """Return the pattern of what stands between the parts of a linked name, in one group."""
+    nouns, lists = LINKS[language]
+    particles = PARTICLES if language == "en" else "(?!)"
+    return re.compile(f"(,? (?:{nouns}|{lists}|{particles}) |, )(?=[{_UPPER}])")

@@ -154,7 +154,17 @@ class Vocabulary:
         """Return the names in `text` as written, with repeats."""
         if self.language == "zh":
             text = simplified(text)
-        return find_names(text, self.language, lambda word: self.stem(word) in self._df)
+        return find_names(text, self.language, self.is_common)
+
+    def linked_names(self, text: str) -> list[str]:
+        """Return the names in `text` as written, with what is linked to them (text/names.py)."""
+        if self.language == "zh":
+            text = simplified(text)
+        return find_names(text, self.language, self.is_common, are_linked=True)
+
+    def is_common(self, word: str) -> bool:
+        """Return whether texts of the background or the lists of common words have the word."""
+        return self.stem(word) in self._df
 
     def words_of_names(self, names: Iterable[str]) -> list[int]:
         """Return the hashes of the words in `names`, which are in the form that `names` returns."""

@@ -6,7 +6,7 @@ from typing import NamedTuple
 import msgspec
 
 from aggregator.cluster.events.centroid import ScoringInput
-from aggregator.extract.outlets import outlet_of
+from aggregator.extract.outlets import is_address, outlet_of, site_name_of
 from aggregator.model.core import OPINION_KINDS, CleanArticle, Fingerprint, Placement, Published
 from aggregator.store.intake.inbox import InboxEntry
 from aggregator.store.stories.articles import NewArticle, StoredArticle, dates_of
@@ -27,6 +27,18 @@ class IncomingArticle(NamedTuple):
         outlet = outlet_of(self.inbox_entry.entry)
         key = outlet.key if outlet else self.clean.outlet
         return key[:_OUTLET_CHARS].rstrip() if key else None
+
+    @property
+    def site_name(self) -> str | None:
+        """The name that the outlet's own site gives it, on the page that was fetched there or in its feed."""
+        outlet, page_url = outlet_of(self.inbox_entry.entry), self.inbox_entry.page_url
+        if outlet is None:
+            return None
+        if page_url and self.clean.site_name:
+            site_name = site_name_of(outlet.key, page_url, self.clean.site_name)
+            if site_name is not None:
+                return site_name
+        return outlet.name if outlet.is_own and not is_address(outlet.name) else None
 
     @property
     def source(self) -> str:
@@ -89,6 +101,10 @@ class IncomingArticle(NamedTuple):
         outlet = outlet_of(entry)
         published = self.clean.published.time if self.clean.published else entry.assumed_at or seen
         wire = self.clean.wire
+        site_name = self.site_name
+        name = outlet.name if outlet else None
+        if site_name and (name is None or is_address(name)):
+            name = site_name
         return NewArticle(
             inbox_no=self.inbox_entry.inbox_no,
             id=id_,
@@ -96,13 +112,13 @@ class IncomingArticle(NamedTuple):
             generation=generation,
             source=entry.source,
             outlet=self.outlet,
-            outlet_name=outlet.name[:_OUTLET_CHARS] if outlet and outlet.name != outlet.key else None,
+            outlet_name=name[:_OUTLET_CHARS] if name and outlet and name != outlet.key else None,
             url=entry.url or self.inbox_entry.page_url or self.clean.canonical_url,
             author=self.clean.author or entry.author,
             seen_at=seen,
             effective_at=self.inbox_entry.effective_at or min(published, seen),
             placed_at=now,
-            clean=self.clean,
+            clean=msgspec.structs.replace(self.clean, site_name=site_name),
             fingerprint=self.fingerprint,
             is_polled=self.is_polled,
             wire=wire.agency if wire is not None and wire.confidence >= wire_confidence else None,

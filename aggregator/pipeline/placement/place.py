@@ -53,6 +53,7 @@ from aggregator.pipeline.placement.erase import (
     to_forget,
 )
 from aggregator.pipeline.placement.incoming_article import IncomingArticle
+from aggregator.pipeline.placement.outlet_names import OutletNames
 from aggregator.pipeline.placement.reassess import SecondLook
 from aggregator.pipeline.placement.report_comparison import ReportComparison
 from aggregator.pipeline.placement.retention import Retention, RetentionPlan
@@ -135,6 +136,7 @@ class Placer:
         self._copy_finder = CopyFinder(all_tuning)
         self._constraints = Constraints()
         self._boilerplate = BoilerplateLearner(all_tuning)
+        self._outlet_names = OutletNames()
         self._swept = -1
         self._mutes = options.mutes
         self.story_writer = StoryWriter(
@@ -158,12 +160,14 @@ class Placer:
         self.comparison.forget()
         self._second_look.forget()
         self._boilerplate.forget()
+        self._outlet_names.forget()
 
     def forget_rows(self) -> None:
         """Drop what is read again in no time; the indexes stay."""
         self.story_writer.forget_rows()
         self.comparison.forget_rows()
         self._boilerplate.forget()
+        self._outlet_names.forget()
 
     def prepare_options(self, batch: Sequence[InboxEntry]) -> list[PrepareOptions]:
         """Return the current options for these entries."""
@@ -508,6 +512,7 @@ class Placer:
         """Write the article and its story, `joined` or a new one; the next comparison finds it in memory."""
         index = self.story_writer.index(unit_of_work.connection)
         before = index.get(joined.story_no) if joined else None
+        new = self._outlet_names.named(unit_of_work.connection, new)
         number = self.story_writer.take_in(unit_of_work, new, article, joined)
         if joined is None or (before and not joined.container_only):
             self.comparison.joined(new, own, before, index.story(number))
@@ -750,6 +755,7 @@ class Placer:
             outlet_name=new.outlet_name if old.outlet in (None, new.outlet) else old.outlet_name,
             **revised.held.columns(),
         )
+        new = self._outlet_names.named(unit_of_work.connection, new)
         was_searchable = search.take_out(unit_of_work.connection, old.inbox_no)
         articles.replace_text(unit_of_work.connection, new, self._copy_finder.keys(old.signature))
         self._copy_finder.replace(new.inbox_no, revised)

@@ -79,6 +79,7 @@ class ArticleDetails(FrozenStruct, frozen=True, kw_only=True):
     truncated: bool = False
     categories: tuple[str, ...] = ()
     repeated: tuple[BoilerplateLine, ...] = ()  # learned boilerplate that was removed from the text
+    site_name: str | None = None  # the name of the outlet, if its own site gives it: its page or its feed
 
 
 def details_of(clean: CleanArticle) -> ArticleDetails:
@@ -294,6 +295,33 @@ def set_source(connection: Connection, id: str, source: str, *, is_little_known:
     """Let article `id` be one of `source`, that of its own site, which others had listed before."""
     values = {"source": source, "is_little_known": is_little_known}
     connection.execute(update(article).where(article.c.id == id).values(**values))
+
+
+_NAMED = select(article.c.details).where(
+    article.c.outlet == bindparam("outlet_key"), article.c.outlet_name.is_not(None)
+)
+_UNNAMED = select(article.c.inbox_no, article.c.story).where(
+    article.c.outlet == bindparam("outlet_key"), article.c.outlet_name.is_(None)
+)
+
+
+def own_name_of(connection: Connection, outlet: str) -> str | None:
+    """Return the name that an outlet's own site gives it, which one of its articles has; None without any."""
+    for row in connection.execute(_NAMED, {"outlet_key": outlet}):
+        site_name = codecs.unpack(row.details, ArticleDetails).site_name
+        if site_name is not None:
+            return site_name
+    return None
+
+
+def unnamed_articles(connection: Connection, outlet: str) -> list[tuple[int, str]]:
+    """Return number and story of the articles of an outlet of which only the key is known."""
+    return [(row.inbox_no, row.story) for row in connection.execute(_UNNAMED, {"outlet_key": outlet})]
+
+
+def set_outlet_name(connection: Connection, n: int, name: str) -> None:
+    """Let article `n` show this name of its outlet."""
+    connection.execute(update(article).where(article.c.inbox_no == n).values(outlet_name=name))
 
 
 def withdraw_authority(connection: Connection, id: str) -> None:  # noqa: A002 - the word that people type

@@ -5,12 +5,12 @@ from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import msgspec
-from sqlalchemy import ColumnElement, Connection, bindparam, func, insert, select, update
+from sqlalchemy import ColumnElement, Connection, bindparam, exists, func, insert, select, update
 
 from aggregator.model.core import ArticleView, FrozenStruct
 from aggregator.store.stories import story_links
 from aggregator.store.stories.articles import MemberRow, PublishedSpan, published_span
-from aggregator.store.tables import article, rows_with, story
+from aggregator.store.tables import article, in_parts, rows_with, story
 from aggregator.stories.counts import CountState, count_state_of, counts, to_bytes
 
 if TYPE_CHECKING:  # who only reads stories loads no numpy
@@ -174,6 +174,13 @@ def update_stories(connection: Connection, states: Mapping[str, StoryState]) -> 
     """Write the states of stories by id and clear what they show, which is rendered again later."""
     if rows := [{"story_id": id_} | msgspec.structs.asdict(state) for id_, state in states.items()]:
         connection.execute(_UPDATE, rows)
+
+
+def render_again(connection: Connection, ids: Iterable[str]) -> None:
+    """Clear the texts of these stories, unless retention has deleted a text that they were made of."""
+    has_no_text = exists().where(article.c.story == story.c.id, article.c.text.is_(None))
+    for part in in_parts(sorted(ids)):
+        connection.execute(update(story).where(story.c.id.in_(part), ~has_no_text).values(text=None))
 
 
 def write_derived(connection: Connection, id: str, derived: DerivedColumns) -> None:  # noqa: A002

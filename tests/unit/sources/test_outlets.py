@@ -46,7 +46,9 @@ def link(url: str) -> str:
         ("RSS", "example.org"),
         ("World", "example.org"),
         ("Example Times: International", "Example Times"),
-        ("Example News Search Records Found 1000", "example.org"),
+        ("Example News Search Records Found 1000", "Example"),
+        ("The notes of one person on Exámple and boats", "Exámple"),
+        ("All the news of the whole world at once", "example.org"),
         ("https://example.org/feed", "example.org"),
         ("", "example.org"),
         ("每日港報 | 國際", "每日港報 | 國際"),
@@ -64,7 +66,7 @@ def test_the_name_of_the_source_goes_before_the_title_and_a_common_host_has_a_na
 @pytest.mark.parametrize(
     ("title", "name"),
     [
-        ("Example News Search Records Found 1000", "example.org"),
+        ("Example News Search Records Found 1000", "Example"),
         ("Top Stories", "example.org"),
         ("The Harbour Science Monitor | All stories", "The Harbour Science Monitor"),
     ],
@@ -180,4 +182,37 @@ def test_json_feeds_and_sitemaps_have_outlets() -> None:
         xmlns:news="http://www.google.com/schemas/sitemap-news/0.9"><url><loc>https://news.example.org/1</loc>
         <news:news><news:publication><news:name>Harbour Post</news:name></news:publication>
         <news:title>A</news:title></news:news></url></urlset>"""
-    assert read(pages).entries[0].resolved_outlet == Outlet(key="example.org", name="Harbour Post")
+    assert read(pages).entries[0].resolved_outlet == Outlet(
+        key="example.org", name="Harbour Post", is_own=True
+    )
+
+
+@pytest.mark.parametrize(
+    ("site", "title", "name"),
+    [
+        ("https://ndtv.com", "NDTV News Search Records Found 1000", "NDTV"),
+        ("https://alexblackie.com", "Entrepreneur and software developer on Alex Blackie", "Alex Blackie"),
+        ("https://kopiascsaba.hu", "The blog of Csaba Kopiás on Kopiás Csaba", "Kopiás Csaba"),
+        ("https://ucla.edu", "Causal Analysis in Theory and Practice", "ucla.edu"),
+    ],
+)  # fmt: skip
+def test_the_words_of_a_long_title_that_spell_the_site_are_its_name(site: str, title: str, name: str) -> None:
+    assert outlet(link(f"{site}/1"), title=title, site=site, url=f"{site}/feed") == (site[8:], name)
+
+
+@pytest.mark.parametrize(
+    ("site", "item", "is_own"),
+    [
+        ("https://example.org", link("https://example.org/1"), True),
+        ("https://victim.org", link("https://victim.org/1"), False),
+        ("https://example.org", link("https://victim.org/1"), False),
+        ("", link("https://example.com/1"), False),
+        ("", "<source url='https://victim.org/feed'>Victim</source>", False),
+    ],
+)
+def test_only_the_feed_at_the_address_of_a_site_names_it(site: str, item: str, *, is_own: bool) -> None:
+    head = f"<title>Harbour Post</title><link>{site}</link>"
+    text = f"<rss version='2.0'><channel>{head}<item><title>Title</title>{item}</item></channel></rss>"
+    (entry,) = read(text, url="https://example.org/feed").entries
+    assert entry.resolved_outlet is not None
+    assert entry.resolved_outlet.is_own is is_own

@@ -3,7 +3,7 @@
 import pytest
 
 from aggregator.model.core import ArticleView
-from aggregator.stories.subjects import names_of, resemblance, topics_of
+from aggregator.stories.names import names_of, resemblance, topics_of
 from tests.support.written_stories import an_article
 
 _HERALD = (
@@ -61,6 +61,79 @@ def test_offices_parties_headings_and_everyday_words_are_no_names() -> None:
     found = _names(_by("Herald", text), _by("Echo", text))
     assert {"John Kerry": 2, "Ann Lee": 2}.items() <= found.items()
     assert not {"Tobacco", "R-Utah", "Obama-era", "Tales For All Boys"} & found.keys()
+
+
+def _names_in_both(sentences: str, language: str = "en") -> set[str]:
+    """Return the names of a story in which two outlets have these sentences."""
+    return {*_names(_by("Herald", sentences, language=language), _by("Echo", sentences, language=language))}
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "Department of Justice",
+        "University of Port Ellis",
+        "Bank of England",
+        "Centers for Disease Control and Prevention",
+        "Bureau of Alcohol, Tobacco, Firearms and Explosives",
+        "Department of Health and Human Services",
+        "Doctors Without Borders",
+        "House of Representatives",
+        "Food and Drug Administration",
+        "Sea of Japan",
+        "House Energy and Commerce Committee",
+        "Ursula von der Leyen",
+    ],
+)
+def test_a_name_is_not_cut_at_the_words_that_link_its_parts(name: str) -> None:
+    assert _names_in_both(f"On the day they spoke with the {name}, which gave no answer.") == {name}
+
+
+@pytest.mark.parametrize(
+    ("language", "sentence", "name"),
+    [
+        ("de", "Das sagte das {} in einer Mitteilung.", "Bundesamt für Verfassungsschutz"),
+        ("de", "So entschied es das neue {} am Abend.", "Ministerium für Verkehr und Bau"),
+        ("de", "Er fragte die {} gestern.", "Bundesagentur für Arbeit"),
+        ("fr", "Selon une note, la {} ne dit rien.", "Banque de France"),
+        ("fr", "On le sait depuis hier par les {}, qui partent.", "Médecins sans Frontières"),
+        ("fr", "On le sait par le {}, qui attend.", "Ministère de la Justice"),
+        ("es", "Ayer lo dijo el {} en una nota.", "Banco de España"),
+        ("es", "Ayer lo dijo el {} en una nota.", "Ministerio de Trabajo y Economía"),
+        ("es", "Es profesora de la {} desde ayer.", "Universidad de Salamanca"),
+    ],
+)
+def test_bodies_of_other_languages_are_not_cut(language: str, sentence: str, name: str) -> None:
+    assert _names_in_both(sentence.format(name), language) == {name}
+
+
+@pytest.mark.parametrize(
+    ("sentence", "names"),
+    [
+        ("We saw Donald Trump and Joe Biden there.", {"Donald Trump", "Joe Biden"}),
+        ("They asked Tom Harrel of the Republicans twice.", {"Tom Harrel", "Republicans"}),
+        ("A sign said Berg for President in red.", {"Berg"}),
+        ("They were in Iraq, Syria and Jordan before.", {"Iraq", "Syria", "Jordan"}),
+        ("It is told by the Bank of England and Congress alike.", {"Bank of England", "Congress"}),
+        ("They asked the Supreme Court on Monday and Oda Renn.", {"Supreme Court", "Oda Renn"}),
+    ],
+)
+def test_several_names_stay_apart(sentence: str, names: set[str]) -> None:
+    assert _names_in_both(sentence) == names
+
+
+def test_a_list_is_no_name_where_its_parts_stand_alone() -> None:
+    joined = "It was sent to the Crime Reduction and Public Safety by all."
+    assert _names_in_both(joined) == {"Crime Reduction and Public Safety"}
+    apart = f"{joined} It was no matter of Public Safety, as all knew."
+    assert _names_in_both(apart) == {"Crime Reduction", "Public Safety"}
+
+
+def test_a_body_in_short_is_the_one_in_full_but_its_place_is_not() -> None:
+    short = "They asked the Centers for Disease Control, then left for England."
+    full = "The new Centers for Disease Control and Prevention met the Bank of England in England."
+    found = _names(_by("Herald", short), _by("Echo", full), _by("Post", full))
+    assert found == {"Centers for Disease Control and Prevention": 3, "Bank of England": 2, "England": 3}
 
 
 def test_accents_and_cases_are_one_name() -> None:

@@ -1,0 +1,196 @@
+"""Written names: which linked words are one name, and the form by which names are compared."""
+
+import functools
+import re
+import unicodedata
+from collections.abc import Iterable
+from typing import TYPE_CHECKING, Final, Literal
+
+import msgspec
+
+from aggregator.stories.lexicon import words_of
+from aggregator.text.calendar import forms
+from aggregator.text.language import tag_or_und
+from aggregator.text.names import CAPITAL_NOUNS, LINKS, PARTICLES, link_pattern
+
+if TYPE_CHECKING:  # who only reads stories loads no numpy
+    from aggregator.cluster.events.tokenizer import Vocabulary
+
+NameKey = tuple[str, ...]  # the words of a name in the form in which they are compared
+
+_LONGEST: Final = 80  # characters of a name; longer ones are sentences (chosen)
+_MOST_WORDS: Final = 5  # of a name without links (chosen)
+_MOST_LINKED_WORDS: Final = 9  # "Bureau of Alcohol, Tobacco, Firearms and Explosives" has 7 (chosen)
+_NO_NAME: Final = re.compile(r"[DRI]-[A-Z]|.*-[a-z]{3}")  # "R-Utah", "Obama-era"
+_PARTICLE: Final = re.compile(PARTICLES)
+LINK_WORDS: Final = frozenset(re.findall(r"\w+", " ".join(" ".join(LINKS[language]) for language in LINKS)))
+_OFTEN: Final = 20  # texts of the background with a word that is an everyday one ... (chosen)
+_RARELY_NAME: Final = 0.05  # ... and a name in fewer of them: "Tobacco" (chosen: "Fox" has .10)
+# Parts of bodies are names there, too: "Prevention" in .22 of the texts (chosen: "Harvard" has .37).
+_SOMETIMES_NAME: Final = 0.35
+
+
+class NameReading(msgspec.Struct, frozen=True):
+    """The names in linked words, as spelling and key each: "Firearms", "Explosives"."""
+
+    names: tuple[tuple[str, NameKey], ...]
+    longer: tuple[tuple[str, NameKey], ...] = ()  # these instead, unless one of `names` stands alone
+
+
+@functools.lru_cache(maxsize=16384)
+def read_names(written: str, vocabulary: "Vocabulary") -> NameReading:
+    """Return the names in a run of capitalised words, or in several with the words that link them.
+
+    "Of" joins a run to an institution: "Bank of England". In a list, and after another noun that is no name
+    by itself ("Gulf of Mexico"), that depends on the story.
+    """
+    language = vocabulary.language
+    if language not in LINKS:
+        return NameReading(_with_keys([written], vocabulary))
+    run, *rest = link_pattern(language).split(written)
+    names, longer = [run], [run]
+    for link, following in zip(rest[::2], rest[1::2], strict=True):
+        joint = _joint(longer[-1], run, link.strip(), following, vocabulary)
+        if joint == "certain":
+            names[-1] += link + following
+        else:
+            names.append(following)
+        if joint == "apart":
+            longer.append(following)
+        else:
+            longer[-1] += link + following
+        run = following
+    # A list is joined as a whole or not at all.
+    is_part_of_list = any("," in name and not _is_list(name, language) for name in longer)
+    if is_part_of_list or len(longer) == len(names):
+        longer = []
+    if language != "en" and len(names) > 1:
+        names = [name for name in names if _is_run_of_name(name, vocabulary)]
+    return NameReading(_with_keys(names, vocabulary), _with_keys(longer, vocabulary))
+
+
+_Joint = Literal["certain", "possible", "apart"]
+
+
+def _joint(group: str, run: str, link: str, following: str, vocabulary: "Vocabulary") -> _Joint:
+    """Return whether `following` belongs to the name `group`, which ends with `run`."""
+    language = vocabulary.language
+    words = [word.lower() for word in following.split()]
+    if language == "en" and _PARTICLE.fullmatch(link):
+        return "certain"
+    if not words_of("titles").isdisjoint(words[:-1]) or not _dates().isdisjoint(words):
+        return "apart"  # "Bank of England Governor Oda Renn"
+    if not re.fullmatch(LINKS[language][0], link):
+        return _joint_of_list(group, run, following, vocabulary)
+    last = run.rpartition(" ")[2]
+    if _is_institution(last, language):
+        return "certain"
+    return "possible" if link.startswith("of") and _is_everyday(last, vocabulary) else "apart"
+
+
+def _joint_of_list(group: str, run: str, following: str, vocabulary: "Vocabulary") -> _Joint:
+    language = vocabulary.language
+    head = link_pattern(language).split(group, 1)[0]
+    is_body = head != group and _is_institution(head.rpartition(" ")[2], language)
+    if is_body and language != "en":  # of other languages no words are known that are no names
+        return "possible"
+    is_ordinary = _is_ordinary(following, vocabulary) and (is_body or _is_ordinary(run, vocabulary))
+    return "possible" if is_ordinary else "apart"
+
+
+def _is_list(name: str, language: str) -> bool:
+    return re.search(f" (?:{LINKS[language][1]}) ", name) is not None
+
+
+def _is_institution(word: str, language: str) -> bool:
+    institutions, word = words_of("institutions"), word.lower()
+    return word in institutions or (language in CAPITAL_NOUNS and word.endswith(tuple(institutions)))
+
+
+def _is_ordinary(run: str, vocabulary: "Vocabulary") -> bool:
+    """Return whether all words of the run are nouns or adjectives, as far as the background knows."""
+    for word in run.split():
+        is_noun = _is_institution(word, vocabulary.language)
+        if not is_noun and _share_as_name(word, vocabulary) >= _SOMETIMES_NAME:
+            return False
+    return True
+
+
+def _is_run_of_name(run: str, vocabulary: "Vocabulary") -> bool:
+    """Return whether a run would be a name without what is linked to it, as text/names.py finds them."""
+    return not vocabulary.is_common(run) and (vocabulary.language not in CAPITAL_NOUNS or " " in run)
+
+
+def _is_everyday(word: str, vocabulary: "Vocabulary") -> bool:
+    """Return whether a word is hardly ever a name in the texts of the background."""
+    return _share_as_name(word, vocabulary, of_at_least=_OFTEN) < _RARELY_NAME
+
+
+def _share_as_name(word: str, vocabulary: "Vocabulary", *, of_at_least: int = 1) -> float:
+    """Return the share of the background's texts with the word where it is a name; 1 if there are too few."""
+    from aggregator.cluster.events.document_frequency import ANY_LANGUAGE, shipped_background
+
+    background = shipped_background()
+    in_texts = background.table("w", vocabulary.language).get(vocabulary.stem(word), 0)
+    as_name = background.table("n", ANY_LANGUAGE).get(word.casefold(), 0)
+    return as_name / in_texts if in_texts >= of_at_least else 1.0
+
+
+def _with_keys(written: Iterable[str], vocabulary: "Vocabulary") -> tuple[tuple[str, NameKey], ...]:
+    names = []
+    for run in written:
+        name = _name(run, vocabulary)
+        if name:
+            names.append((name, tuple(form_of(word, vocabulary) for word in name.split())))
+    return tuple(names)
+
+
+def _name(written: str, vocabulary: "Vocabulary") -> str:
+    """Return a name without titles and stop words before it; "" for what is no name."""
+    words = written.removesuffix("'").split()
+    is_linked = any(word.islower() for word in words)
+    # "Justice" is no title in "Department of Justice".
+    before_name = words[:-1] if is_linked else words
+    titles = [place for place, word in enumerate(before_name, start=1) if word.lower() in words_of("titles")]
+    del words[: max(titles, default=0)]
+    while words and not vocabulary.stem(words[0]):  # a stop word: "For Team ..."
+        del words[0]
+    name = " ".join(words)
+    is_name = 0 < len(words) <= (_MOST_LINKED_WORDS if is_linked else _MOST_WORDS)
+    if not is_name or len(words[-1]) < (2 if words[-1].isupper() else 3):
+        return ""
+    if len(name) > _LONGEST or not _dates().isdisjoint(map(str.lower, words)) or _NO_NAME.match(name):
+        return ""
+    if len(words) == 1:
+        return "" if _is_everyday(name, vocabulary) else name
+    # The words of a heading have capitals, too: "Time Of Dying". "Doctors Without Borders" is none.
+    is_heading = any(not vocabulary.stem(word) and word.istitle() for word in words[1:])
+    if is_heading and vocabulary.language == "en" and not _is_institution(words[0], "en"):
+        return ""
+    return name
+
+
+def _dates() -> frozenset[str]:
+    return forms("months", "en", short=True) | forms("weekdays", "en", short=True)
+
+
+@functools.lru_cache(maxsize=16384)
+def form_of(word: str, vocabulary: "Vocabulary") -> str:
+    """Return a word as names are compared: in lower case, without accents, endings of cases or 's."""
+    word = word.removesuffix(",")
+    if vocabulary.declines_names:
+        return vocabulary.stem(word) or word.casefold()
+    plain = word.casefold().replace("’", "'").removesuffix("'s")
+    if plain.isascii():
+        return plain or word
+    plain = unicodedata.normalize("NFKD", plain)
+    return "".join(sign for sign in plain if not unicodedata.combining(sign)) or word
+
+
+@functools.lru_cache(maxsize=16)
+def vocabulary_of(language: str | None) -> "Vocabulary":
+    """Return the vocabulary of a language, with the background that the program ships."""
+    from aggregator.cluster.events.document_frequency import shipped_background
+    from aggregator.cluster.events.tokenizer import Vocabulary
+
+    return Vocabulary(tag_or_und(language), shipped_background())

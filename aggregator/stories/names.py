@@ -1,0 +1,237 @@
+"""The subjects of a story: names that its outlets use, and topics by the categories that they declare."""
+
+import functools
+import math
+import re
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Final
+
+import msgspec
+
+from aggregator.model.core import ArticleView, StoryName
+from aggregator.stories.lexicon import lexicon
+from aggregator.stories.name_forms import LINK_WORDS, NameKey, NameReading, form_of, read_names, vocabulary_of
+
+if TYPE_CHECKING:  # who only reads stories loads no numpy
+    from aggregator.cluster.events.tokenizer import Vocabulary
+
+MOST_NAMES: Final = 8  # of a story (chosen)
+MOST_TOPICS: Final = 3  # of a story (chosen)
+_LONGEST: Final = 60  # characters of a topic; longer ones are sentences (chosen)
+_COMPARED_WORDS: Final = 200  # of a headline and a summary (limit)
+_WORD: Final = re.compile(r"[\w-]+")
+_OFFICE: Final = re.compile(r"[Ss](?<!\w.)ecretary of [A-Z]\w+ (?=[A-Z])")  # "Secretary of State John Kerry"
+_JOINED_FROM: Final = "\u0590"  # Hebrew: from here on, words have particles, or no spaces between them
+_TOPIC: Final = re.compile(r"[^,;:/<>@©]+")
+
+_Text = tuple[str, "Vocabulary"]  # below a title, with the vocabulary of its language
+
+
+class _Uses(msgspec.Struct):
+    """How a name is used in a story."""
+
+    outlets: set[str] = msgspec.field(default_factory=set)  # keys of outlets, ids of articles without one
+    spellings: dict[str, int] = msgspec.field(default_factory=dict)
+    in_title: bool = False
+
+    def add(self, other: "_Uses", spelling: str) -> None:
+        """Count the uses of another name as uses of this one, in this spelling."""
+        self.outlets |= other.outlets
+        self.spellings[spelling] = self.spellings.get(spelling, 0) + sum(other.spellings.values())
+
+
+def subject_key(label: str) -> str:
+    """Return the form by which names and topics are compared and found."""
+    return " ".join(label.casefold().split())
+
+
+def names_of(articles: Sequence[ArticleView]) -> tuple[StoryName, ...]:
+    """Return the names that two outlets use, or that the only outlet has in a title and the text below it.
+
+    The rarer a name is in news and the more outlets use it, the earlier it stands. Needs the texts.
+    """
+    texts = [(_below_title(article), vocabulary_of(article.language)) for article in articles]
+    least = min(2, len({article.outlet_key or article.id for article in articles}))
+    names = _used_names(articles, texts)
+    longer_names = _longer_names(names, least)
+    for key in [*names]:
+        if len(names[key].outlets) < least and key not in longer_names:
+            del names[key]
+    publishers = {subject_key(article.outlet) for article in articles if article.outlet}
+    plain = _plain_words(names, texts)
+    for key, uses in [*names.items()]:
+        if key in plain or not publishers.isdisjoint(map(subject_key, uses.spellings)):
+            del names[key]
+    if least < 2:
+        _mark_names_in_titles(names, articles)
+    _join_parts(names, longer_names)
+    chosen = []
+    for key, uses in names.items():
+        if len(uses.outlets) >= least and (least > 1 or uses.in_title):
+            chosen.append(key)
+    chosen.sort(key=lambda key: (-len(names[key].outlets) * _rarity(key), key))
+    return tuple(
+        StoryName(name=_spelling(names[key].spellings), outlets=len(names[key].outlets))
+        for key in chosen[:MOST_NAMES]
+    )
+
+
+def _below_title(article: ArticleView) -> str:
+    text = article.text.removeprefix(article.title)
+    return _OFFICE.sub("", text) if "ecretary of " in text else text
+
+
+def _used_names(articles: Sequence[ArticleView], texts: Sequence[_Text]) -> dict[NameKey, _Uses]:
+    """Return all names by key.
+
+    "Firearms and Explosives" is one name unless "Explosives" stands alone somewhere in the story.
+    """
+    written: dict[tuple[str, Vocabulary], _Uses] = {}
+    for article, (text, vocabulary) in zip(articles, texts, strict=True):
+        for words, count in Counter(vocabulary.linked_names(text)).items():
+            uses = written.setdefault((words, vocabulary), _Uses())
+            uses.outlets.add(article.outlet_key or article.id)
+            uses.spellings[words] = uses.spellings.get(words, 0) + count
+    names: dict[NameKey, _Uses] = {}
+    undecided: list[tuple[NameReading, _Uses]] = []
+    for (words, vocabulary), uses in written.items():
+        reading = read_names(words, vocabulary)
+        if reading.longer:
+            undecided.append((reading, uses))
+            continue
+        for name, key in reading.names:
+            names.setdefault(key, _Uses()).add(uses, name)
+    alone = frozenset(names)
+    for reading, uses in undecided:
+        keys = [key for _, key in reading.names]
+        # "Centers for Disease Control" is often said in short for the body in full.
+        if keys and not LINK_WORDS.isdisjoint(keys[0]):
+            del keys[0]
+        is_apart = not alone.isdisjoint(keys)
+        for name, key in reading.names if is_apart else reading.longer:
+            names.setdefault(key, _Uses()).add(uses, name)
+    return names
+
+
+def _longer_names(names: Mapping[NameKey, _Uses], least: int) -> dict[NameKey, list[NameKey]]:
+    """Return, for the beginnings and ends of names, the names that enough outlets use.
+
+    For a part with a link all of them: "Centers for Disease Control" is the same body in full.
+    """
+    longer_names: dict[NameKey, list[NameKey]] = {}
+    for key, uses in names.items():
+        is_linked = not LINK_WORDS.isdisjoint(key)
+        is_shared = len(uses.outlets) >= least
+        if not is_shared and not is_linked:
+            continue
+        for end in range(1, len(key)):
+            start, rest = key[:end], key[end:]
+            has_linked_start = is_linked and not LINK_WORDS.isdisjoint(start)
+            if is_shared or has_linked_start:
+                longer_names.setdefault(start, []).append(key)
+            # "England" is no short form of "Bank of England", as "Obama" is one of "Barack Obama".
+            if not LINK_WORDS.isdisjoint(rest) or (is_shared and not has_linked_start):
+                longer_names.setdefault(rest, []).append(key)
+    return longer_names
+
+
+def _join_parts(names: dict[NameKey, _Uses], longer_names: Mapping[NameKey, Sequence[NameKey]]) -> None:
+    """Join each name to the longer one that begins or ends with it: "Obama" to "Barack Obama"."""
+    for short in sorted(names, key=len):
+        longer = [key for key in longer_names.get(short, ()) if key in names]
+        if longer:
+            best = max(
+                longer, key=lambda key: (len(names[key].outlets), sum(names[key].spellings.values()), key)
+            )
+            part = names.pop(short)
+            names[best].outlets |= part.outlets
+            names[best].in_title |= part.in_title
+
+
+def _plain_words(names: Mapping[NameKey, _Uses], texts: Sequence[_Text]) -> set[NameKey]:
+    """Return the names of one word that the articles also have in lower case: no names."""
+    plain: set[NameKey] = set()
+    words = {key[0]: uses for key, uses in names.items() if len(key) == 1}
+    for text, vocabulary in texts:
+        if vocabulary.declines_names:
+            for word in set(_WORD.findall(text)):
+                form = form_of(word, vocabulary)
+                if word[0].islower() and form in words:
+                    plain.add((form,))
+            continue
+        for form, uses in words.items():
+            for spelling in {form, *map(str.lower, uses.spellings)}:
+                # The search for the letters is ten times as fast as that of the pattern.
+                if spelling in text and re.search(rf"(?<![\w-]){re.escape(spelling)}(?![\w-])", text):
+                    plain.add((form,))
+    return plain
+
+
+def _mark_names_in_titles(names: Mapping[NameKey, _Uses], articles: Sequence[ArticleView]) -> None:
+    for article in articles:
+        title, vocabulary = subject_key(article.title), vocabulary_of(article.language)
+        words = {form_of(word, vocabulary) for word in _WORD.findall(title)}
+        for key, uses in names.items():
+            uses.in_title |= key[-1] in (title if key[-1] >= _JOINED_FROM else words)
+
+
+def _spelling(spellings: Mapping[str, int]) -> str:
+    """Return the most frequent spelling; of equal ones the shortest, which often is the nominative."""
+    return min(spellings, key=lambda name: (-spellings[name], len(name), name))
+
+
+def _rarity(key: NameKey) -> float:
+    from aggregator.cluster.events.document_frequency import ANY_LANGUAGE, shipped_background
+
+    background = shipped_background()
+    count = background.table("n", ANY_LANGUAGE).get(" ".join(key), 0)
+    return float(background.idf(ANY_LANGUAGE)[count])
+
+
+def topics_of(articles: Sequence[ArticleView]) -> tuple[StoryName, ...]:
+    """Return the topics that two outlets declare, or those of the only outlet that declares any.
+
+    Each with the number of these outlets; the most frequent first, then in the order of the declarations.
+    """
+    outlets: dict[str, set[str]] = {}
+    spellings: dict[str, Counter[str]] = {}
+    for one in articles:
+        for label in map(_topic, one.categories):
+            key = subject_key(label)
+            if label and key not in lexicon().no_topics:
+                outlets.setdefault(key, set()).add(one.outlet_key or one.id)
+                spellings.setdefault(key, Counter())[label] += 1
+    least = min(2, len(set().union(*outlets.values())))
+    chosen = [key for key in outlets if len(outlets[key]) >= least]
+    chosen.sort(key=lambda key: -len(outlets[key]))
+    return tuple(
+        StoryName(name=spellings[key].most_common(1)[0][0], outlets=len(outlets[key]))
+        for key in chosen[:MOST_TOPICS]
+    )
+
+
+def _topic(category: str) -> str:
+    """Return a category as a topic; "" for a sentence, a list, a number or an address."""
+    label = " ".join(category.lstrip("#").split())
+    is_topic = len(label) <= _LONGEST and _TOPIC.fullmatch(label)
+    return label if is_topic and any(map(str.isalpha, label)) else ""
+
+
+def resemblance(one: str, other: str, language: str | None) -> float:
+    """Return the cosine of the words of two short texts, from 0 to 1; rare words weigh more."""
+    first, second = (_word_weights(text, language) for text in (one, other))
+    return sum(weight * second.get(stem, 0.0) for stem, weight in first.items())
+
+
+@functools.lru_cache(maxsize=1024)  # a story is compared with many others
+def _word_weights(text: str, language: str | None) -> dict[str, float]:
+    """Return the weight of each stem; the sum of their squares is 1."""
+    from aggregator.cluster.events.document_frequency import shipped_background
+
+    background, vocabulary = shipped_background(), vocabulary_of(language)
+    known, idf = background.table("w", vocabulary.language), background.idf(vocabulary.language)
+    counts = Counter(filter(None, map(vocabulary.stem, vocabulary.tokens(text, _COMPARED_WORDS))))
+    weights = {stem: (1 + math.log(n)) * float(idf[known.get(stem, 0)] - 1) for stem, n in counts.items()}
+    length = math.sqrt(sum(weight * weight for weight in weights.values())) or 1.0
+    return {stem: weight / length for stem, weight in weights.items()}

@@ -55,14 +55,14 @@ log = logging.getLogger(__name__)
 # Stories of lists and feeds by all that was read of them: most are as they were when a list is read again.
 KEPT: Final = 256
 
-_MERGED = select(story.c.id, story.c.merged_story).where(story.c.merged_story.is_not(None))
+_MERGED = select(story.c.id, story.c.rendered).where(story.c.rendered.is_not(None))
 _LAST_CHANGE = select(story_log.c.at).order_by(story_log.c.log_no.desc()).limit(1)
 
 
 def merged_of(connection: Connection, ids: Sequence[str]) -> dict[str, MergedStory]:
     """Return the merged texts of those of these stories that are rendered."""
     rows = rows_with(connection, _MERGED, story.c.id, ids)
-    return {row.id: merged for row in rows if (merged := read_merged(row.id, row.merged_story)) is not None}
+    return {row.id: merged for row in rows if (merged := read_merged(row.id, row.rendered)) is not None}
 
 
 @lru_cache(maxsize=KEPT)
@@ -241,13 +241,13 @@ class StoryReader:
 
     def merged_with_summary(self, id: str) -> tuple[MergedStory | None, MachineSummary | None]:  # noqa: A002
         """Return the merged text as `merged`, and the machine-written text of these facts."""
-        texts = story.c.merged_story, story.c.title, story_summary.c.facts_hash, story_summary.c.summary
+        texts = story.c.rendered, story.c.title, story_summary.c.facts_hash, story_summary.c.summary
         chosen = select(*texts).outerjoin(story_summary, story_summary.c.story == story.c.story_no)
         with self.database.read() as connection:
             row = connection.execute(chosen.where(story.c.id == id, story.c.redirect_to.is_(None))).first()
             if row is None:
                 return None, None
-            if row.merged_story is not None and (held := read_merged(id, row.merged_story)) is not None:
+            if row.rendered is not None and (held := read_merged(id, row.rendered)) is not None:
                 return held, summary_of(row.facts_hash, row.summary, held)
             members = article_views.views_of_stories(connection, [id], "text")[id]
         # Imported here, because compiling its patterns takes long.

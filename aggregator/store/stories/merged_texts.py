@@ -7,7 +7,7 @@ first.
 from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
-from sqlalchemy import Connection, Row, Select, bindparam, select, update
+from sqlalchemy import Connection, Row, Select, bindparam, exists, func, select, update
 
 from aggregator.store import codecs
 from aggregator.store.engine.database import Database
@@ -39,6 +39,20 @@ def unrendered_of_several(connection: Connection) -> Sequence[str]:
     return connection.execute(several.order_by(story.c.bumped_at.desc())).scalars().all()
 
 
+def count_unrendered(connection: Connection) -> int:
+    """Return the number of stories that wait to be rendered."""
+    waiting = select(func.count()).select_from(story)
+    waiting = waiting.where(story.c.text.is_(None), story.c.redirect_to.is_(None))
+    return connection.execute(waiting).scalar_one()
+
+
+def clear_rendered(connection: Connection) -> None:
+    """Let all stories be rendered again, except those whose texts retention has deleted."""
+    has_texts = exists().where(article.c.story == story.c.id, article.c.text.is_not(None))
+    live = update(story).where(story.c.redirect_to.is_(None), has_texts)
+    connection.execute(live.values(text=None, rendered=None))
+
+
 _STORIES: Select[Any] = select(*story_links.COMPARED, story.c.last_inbox_no).where(
     story.c.redirect_to.is_(None)
 )
@@ -58,7 +72,7 @@ def _render(database: Database, rows: Sequence[Row[Any]], tuning: StoryTuning) -
             if found.get(row.id) == row.last_inbox_no
         ]
         written = [
-            {"story_id": row.id, "merged": codecs.compress_struct(one.merged), "rendered": one.text}
+            {"story_id": row.id, "blob": codecs.compress_struct(one.merged), "plain_text": one.text}
             for row, one in unchanged
         ]
         if written:
@@ -70,7 +84,7 @@ def _render(database: Database, rows: Sequence[Row[Any]], tuning: StoryTuning) -
 _WRITE = (
     update(story)
     .where(story.c.id == bindparam("story_id"))
-    .values(merged_story=bindparam("merged"), text=bindparam("rendered"))
+    .values(rendered=bindparam("blob"), text=bindparam("plain_text"))
 )
 _NOTE = (
     update(article).where(article.c.id == bindparam("article_id")).values(original=bindparam("original_id"))

@@ -68,8 +68,7 @@ def _stories_without_texts(after: int) -> Sequence[sa.Row[tuple[int, str, bytes]
 
 
 def _tell_plainly(stories: Sequence[sa.Row[tuple[int, str, bytes]]]) -> None:
-    rows = []
-    for story in stories:
-        rows.append({"number": story.story_no, "telling": plain_telling(story.title, story.rendered)})
     write = sa.update(_STORY).where(_STORY.c.story_no == sa.bindparam("number"))
-    op.get_bind().execute(write.values(rendered=sa.bindparam("telling")), rows)
+    write = write.values(rendered=sa.bindparam("telling"))
+    rows = [{"number": row.story_no, "telling": plain_telling(row.title, row.rendered)} for row in stories]
+    op.get_bind().execute(write, rows)

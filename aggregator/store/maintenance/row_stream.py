@@ -185,9 +185,9 @@ def as_json(table: Table, row: Values) -> Values:
 
 
 def checked(table: str, given: Mapping[str, Any], revision: str) -> Values:
-    """Convert a row of an export for `write_all`, without former columns. Raises ReadError if it does not fit.
+    """Convert a row of an export of `revision` for `write_all`, without former columns.
 
-    `revision`: that of the export.
+    Raises ReadError if it does not fit.
     """
     try:
         row = _as_today(table, as_of_today(table, given, revision))

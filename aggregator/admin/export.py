@@ -164,7 +164,9 @@ def _rows(numbered: Iterator[tuple[int, bytes]], revision: str) -> Iterator[tupl
             table = line.table
             rows = [line.row] if line.row is not None else [{"band": b, "article": n} for b, n in line.pairs]
             for row in rows if table in names else ():
-                yield table, row_stream.checked(table, row, revision)
+                checked = row_stream.checked(table, row, revision)
+                if checked is not None:
+                    yield table, checked
         except (msgspec.DecodeError, ReadError) as error:
             raise ReadError(f"line {number}: {error}; nothing was imported") from error
         count += len(rows)

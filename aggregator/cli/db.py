@@ -46,8 +46,8 @@ def upgrade(context: Context) -> None:
     show.say(f"{where} is at {after}" + ("" if before == after else f" (was {before or 'empty'})"))
     if before not in (None, after) and unrendered:
         show.say(
-            f"{counted(unrendered, 'story', 'stories')} will be rendered again, the newest first: by the daemon in the "
-            "background, or at once by `aggregator db render`"
+            f"{counted(unrendered, 'story', 'stories')} will be rendered again, the newest first: "
+            "by the daemon in the background, or at once by `aggregator db render`"
         )
 
 

@@ -1,4 +1,4 @@
-"""All tables, indexes and views of the first revision. It stays as it is: each change is a revision of its own."""
+"""All tables, indexes and views. This file stays as it is: each change is a revision of its own."""
 
 import sqlalchemy as sa
 from alembic import op

@@ -27,15 +27,16 @@ class RowChange(NamedTuple):
     revision: str  # that changed them
     table: str
     renamed: Mapping[str, str]  # former name of a column → its name
-    convert: Callable[[Row], Row]  # called after the columns were renamed
+    convert: Callable[[Row], Row | None]  # called after the columns were renamed; None: the row is dropped
 
 
-def as_of_today(table: str, row: Row, revision: str) -> Row:
-    """Return a row of an export that was made at `revision`, as the newest revision has it."""
+def as_of_today(table: str, row: Row, revision: str) -> Row | None:
+    """Return a row of an export that was made at `revision`, as the newest revision has it; None: dropped."""
+    converted: Row | None = row
     for change in _CHANGES:
-        if change.table == table and change.revision > revision:
-            row = change.convert(_renamed(row, change.renamed))
-    return row
+        if converted is not None and change.table == table and change.revision > revision:
+            converted = change.convert(_renamed(converted, change.renamed))
+    return converted
 
 
 def _renamed(row: Row, names: Mapping[str, str]) -> Row:
@@ -53,8 +54,13 @@ def _told_plainly(row: Row) -> Row:
     return {**row, "rendered": plain_telling(row["title"], base64.b64decode(encoded))}
 
 
+def _dropped(_row: Row) -> None:
+    """Revision 0034: machine-written summaries belong to facts that no story has any more."""
+
+
 _CHANGES: Final = (
     RowChange(revision="0034", table="story", renamed={"merged_story": "rendered"}, convert=_told_plainly),
+    RowChange(revision="0034", table="story_summary", renamed={}, convert=_dropped),
 )
 
 

@@ -184,19 +184,22 @@ def as_json(table: Table, row: Values) -> Values:
     return {**row, "value": 0} if is_of_index else row
 
 
-def checked(table: str, given: Mapping[str, Any], revision: str) -> Values:
-    """Convert a row of an export of `revision` for `write_all`, without former columns.
+def checked(table: str, given: Mapping[str, Any], revision: str) -> Values | None:
+    """Convert a row of an export of `revision` for `write_all`, without former columns; None: it is dropped.
 
     Raises ReadError if it does not fit.
     """
     try:
-        row = _as_today(table, as_of_today(table, given, revision))
+        of_today = as_of_today(table, given, revision)
+        if of_today is None:
+            return None
+        row = _before_baseline(table, of_today)
         return msgspec.structs.asdict(msgspec.convert(row, _row_type(table)))
     except (msgspec.ValidationError, zstandard.ZstdError, TypeError, ValueError) as error:
         raise ReadError(f"a row of {table} does not fit: {error}") from error
 
 
-def _as_today(table: str, given: Mapping[str, Any]) -> Mapping[str, Any]:
+def _before_baseline(table: str, given: Mapping[str, Any]) -> Mapping[str, Any]:
     """Restore what revisions before 0033 stored compressed, made on demand, or did not know."""
     if table == "article":
         given = {**given, "is_polled": given.get("is_polled") or False}

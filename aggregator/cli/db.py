@@ -53,10 +53,10 @@ def upgrade(context: Context) -> None:
 
 @db.command()
 def render(context: Context) -> None:
-    """Render all stories that wait for it, for instance after an upgrade.
+    """Render all stories that wait for it, the newest first.
 
-    The newest stories come first. The daemon does the same in the background, so a running daemon does the
-    work. After Ctrl-C the stories that are rendered stay so.
+    After an upgrade these may be all stories. The daemon does the same in the background, so a running daemon
+    does the work. After Ctrl-C the stories that are rendered stay so.
 
     \b
     Examples:

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 import sqlalchemy as sa
 from alembic import op
 
-from aggregator.store.maintenance.older_rows import plain_telling
+from aggregator.store.maintenance.older_rows import plain_rendering
 
 revision = "0034"
 down_revision = "0033"
@@ -37,7 +37,7 @@ def upgrade() -> None:
     _rename_column()
     last = -1
     while stories := _stories_without_texts(after=last):
-        _tell_plainly(stories)
+        _convert(stories)
         last = stories[-1].story_no
     connection = op.get_bind()
     connection.execute(sa.update(_STORY).where(_IS_LIVE, _HAS_TEXTS).values(text=None, rendered=None))
@@ -67,8 +67,8 @@ def _stories_without_texts(after: int) -> Sequence[sa.Row[tuple[int, str, bytes]
     return op.get_bind().execute(ordered).all()
 
 
-def _tell_plainly(stories: Sequence[sa.Row[tuple[int, str, bytes]]]) -> None:
+def _convert(stories: Sequence[sa.Row[tuple[int, str, bytes]]]) -> None:
     write = sa.update(_STORY).where(_STORY.c.story_no == sa.bindparam("number"))
-    write = write.values(rendered=sa.bindparam("telling"))
-    rows = [{"number": row.story_no, "telling": plain_telling(row.title, row.rendered)} for row in stories]
+    write = write.values(rendered=sa.bindparam("plain"))
+    rows = [{"number": row.story_no, "plain": plain_rendering(row.title, row.rendered)} for row in stories]
     op.get_bind().execute(write, rows)

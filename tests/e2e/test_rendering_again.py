@@ -1,4 +1,4 @@
-"""After an upgrade that changes how stories are told: what `db upgrade` and `db render` say and do."""
+"""After an upgrade that changes the text of stories: what `db upgrade` and `db render` say and do."""
 
 import sqlite3
 from contextlib import closing

@@ -46,12 +46,12 @@ def _renamed(row: Row, names: Mapping[str, str]) -> Row:
     return renamed
 
 
-def _told_plainly(row: Row) -> Row:
-    """Revision 0034: a story is told by its lead; see `plain_telling`."""
+def _rendered_plainly(row: Row) -> Row:
+    """Revision 0034: of a merged text the title and the opening stay; see `plain_rendering`."""
     encoded = row.get("rendered")
     if encoded is None:
         return row
-    return {**row, "rendered": plain_telling(row["title"], base64.b64decode(encoded))}
+    return {**row, "rendered": plain_rendering(row.get("title", ""), base64.b64decode(encoded))}
 
 
 def _dropped(_row: Row) -> None:
@@ -59,12 +59,14 @@ def _dropped(_row: Row) -> None:
 
 
 _CHANGES: Final = (
-    RowChange(revision="0034", table="story", renamed={"merged_story": "rendered"}, convert=_told_plainly),
+    RowChange(
+        revision="0034", table="story", renamed={"merged_story": "rendered"}, convert=_rendered_plainly
+    ),
     RowChange(revision="0034", table="story_summary", renamed={}, convert=_dropped),
 )
 
 
-def plain_telling(title: str, merged: bytes) -> bytes:
+def plain_rendering(title: str, merged: bytes) -> bytes:
     """Return what revision 0034 keeps of a merged text of an earlier one: its title and its opening.
 
     Each report of the opening gives one paragraph of the lead. Without a readable opening the lead is empty,
@@ -78,8 +80,8 @@ def plain_telling(title: str, merged: bytes) -> bytes:
         title = str(former["title"])
     except _UNREADABLE:
         lead = []
-    telling = {"title": title, "lead": lead, "openings": [], "quotations": [], "version": 1}
-    return zstandard.compress(msgspec.msgpack.encode(telling), _LEVEL)
+    rendered = {"title": title, "lead": lead, "openings": [], "quotations": [], "version": 1}
+    return zstandard.compress(msgspec.msgpack.encode(rendered), _LEVEL)
 
 
 def _paragraphs(sentences: Sequence[Row]) -> list[dict[str, str]]:

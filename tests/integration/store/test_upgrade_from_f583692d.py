@@ -70,7 +70,7 @@ def test_the_former_database_holds_what_an_upgrade_could_lose(former: Database) 
     for table in ("api_token", "reader", "story_link", "story_summary", "tombstone"):
         assert rows[table], table
     merged = [_unpacked(row["merged_story"]) for row in live]
-    assert any(telling["quotations"] for telling in merged)
+    assert any(plain["quotations"] for plain in merged)
 
 
 def test_an_upgrade_keeps_every_row(former: Database) -> None:
@@ -88,7 +88,7 @@ def test_an_upgrade_keeps_every_row(former: Database) -> None:
         if story["redirect_to"] is not None:
             assert rendered == merged
         elif story["id"] in kept:
-            _check_plain_telling(_unpacked(rendered), _unpacked(merged))
+            _check_plain_form(_unpacked(rendered), _unpacked(merged))
         else:
             assert (story.pop("text"), rendered) == (None, None)
             del former_story["text"]
@@ -98,10 +98,10 @@ def test_an_upgrade_keeps_every_row(former: Database) -> None:
     }
 
 
-def _check_plain_telling(telling: Row, merged: Row) -> None:
+def _check_plain_form(plain: Row, merged: Row) -> None:
     """Title and opening are as they were; the openings of the samples are of one report each."""
     words = " ".join(sentence["text"] for sentence in merged["summary"])
-    assert telling == {
+    assert plain == {
         "title": merged["title"],
         "lead": [{"text": words, "article": merged["summary"][0]["article"]}],
         "openings": [],
@@ -131,8 +131,8 @@ def test_a_damaged_merged_text_leaves_the_headline(former: Database) -> None:
     upgrade(former)
     stories = _rows(former)["story"]
     for row in stories[:_WITHOUT_TEXTS]:
-        telling = _unpacked(row["rendered"])
-        assert (telling["title"], telling["lead"], row["text"]) == (row["title"], [], "")
+        plain = _unpacked(row["rendered"])
+        assert (plain["title"], plain["lead"], row["text"]) == (row["title"], [], "")
     assert [row["rendered"] for row in stories[_WITHOUT_TEXTS:5]] == [None, None]
 
 

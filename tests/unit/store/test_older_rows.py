@@ -7,7 +7,7 @@ import msgspec
 import pytest
 import zstandard
 
-from aggregator.store.maintenance.older_rows import as_of_today, plain_telling
+from aggregator.store.maintenance.older_rows import as_of_today, plain_rendering
 
 
 def _packed(value: object) -> bytes:
@@ -25,7 +25,7 @@ def _sentence(text: str, article: str) -> dict[str, object]:
 def test_the_opening_of_a_merged_text_becomes_the_lead() -> None:
     opening = [_sentence("The levee broke.", "a"), _sentence("Four died.", "a")]
     merged = {"title": "Levee breaks", "lead": opening[0], "summary": opening, "facts": [], "only": opening}
-    assert _unpacked(plain_telling("Headline", _packed(merged))) == {
+    assert _unpacked(plain_rendering("Headline", _packed(merged))) == {
         "title": "Levee breaks",
         "lead": [{"text": "The levee broke. Four died.", "article": "a"}],
         "openings": [],
@@ -36,8 +36,8 @@ def test_the_opening_of_a_merged_text_becomes_the_lead() -> None:
 
 def test_no_sentence_is_attributed_to_another_article() -> None:
     opening = [_sentence("The levee broke.", "a"), _sentence("Four died.", "b"), _sentence("Two lived.", "b")]
-    telling = _unpacked(plain_telling("", _packed({"title": "Levee breaks", "summary": opening})))
-    assert telling["lead"] == [
+    rendered = _unpacked(plain_rendering("", _packed({"title": "Levee breaks", "summary": opening})))
+    assert rendered["lead"] == [
         {"text": "The levee broke.", "article": "a"},
         {"text": "Four died. Two lived.", "article": "b"},
     ]
@@ -48,15 +48,15 @@ def test_no_sentence_is_attributed_to_another_article() -> None:
     [b"", b"no", _packed([1]), _packed({"title": "Levee"}), _packed({"title": "Levee", "summary": [3]})],
 )
 def test_a_damaged_merged_text_leaves_the_headline(blob: bytes) -> None:
-    telling = _unpacked(plain_telling("Levee breaks", blob))
-    assert (telling["title"], telling["lead"]) == ("Levee breaks", [])
+    rendered = _unpacked(plain_rendering("Levee breaks", blob))
+    assert (rendered["title"], rendered["lead"]) == ("Levee breaks", [])
 
 
 def test_rows_of_an_export_are_converted_once() -> None:
     blob = _packed({"title": "Levee breaks", "summary": []})
     row = {"title": "Levee breaks", "text": "", "merged_story": base64.b64encode(blob).decode()}
     converted = as_of_today("story", row, "0033")
-    assert converted == {"title": "Levee breaks", "text": "", "rendered": plain_telling("", blob)}
+    assert converted == {"title": "Levee breaks", "text": "", "rendered": plain_rendering("", blob)}
     assert as_of_today("story", converted, "0034") == converted
     assert as_of_today("story", {"merged_story": None}, "0033") == {"rendered": None}
     assert as_of_today("article", row, "0033") == row

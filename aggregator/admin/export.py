@@ -29,7 +29,7 @@ from aggregator.store.maintenance import row_stream
 from aggregator.store.maintenance.row_stream import Advance, Batch, Values
 from aggregator.store.migrate import is_newer, newest_revision
 from aggregator.store.search import index
-from aggregator.store.stories import outbox
+from aggregator.store.stories import outbox, rendered_stories
 from aggregator.store.tables import lsh_band, metadata
 
 VERSION = 1
@@ -112,7 +112,7 @@ def opened(name: str) -> Iterator[Iterable[bytes]]:
         first = next(lines, b"")
         if lines.damage:
             raise UsageError(f"{name} cannot be read: {lines.damage[0]}")
-        _check_head(first)
+        _revision_of(first)
         yield chain([first], lines)
 
 
@@ -123,14 +123,16 @@ def import_into(database: Database, lines: Iterable[bytes], progress: Advance) -
     invalid line, AnotherDaemonError if a daemon runs.
     """
     numbered = enumerate(lines, 1)
-    _check_head(next(numbered, (1, b""))[1])
+    revision = _revision_of(next(numbered, (1, b""))[1])
     busy = "another process uses this database; stop it, then import again"
     with exclusively(database, busy):
         with database.write(durable=True, unhurried=True) as connection:
             if not row_stream.is_empty(connection):
                 raise UsageError("this database is not empty; use a new one: --database sqlite:///new.db")
-            stream = _batches(_rows(numbered))
+            stream = _batches(_rows(numbered, revision))
             total = row_stream.write_all(connection, stream, progress)
+            if revision != newest_revision():  # its program rendered stories by other rules
+                rendered_stories.clear_rendered(connection)
             outbox.skip_backlog(connection)  # webhooks do not report imported stories
         index.index_until(database, index.index_older)
     return total
@@ -142,10 +144,10 @@ def _batches(rows: Iterable[tuple[str, Values]]) -> Iterator[Batch]:
             yield Batch(metadata.tables[name], chunk)
 
 
-def _rows(numbered: Iterator[tuple[int, bytes]]) -> Iterator[tuple[str, Values]]:
+def _rows(numbered: Iterator[tuple[int, bytes]], revision: str) -> Iterator[tuple[str, Values]]:
     """Yield (table, row) after a check of each row. Raises ReadError for an invalid or truncated export.
 
-    Tables and columns that are no more are skipped.
+    `revision`: that of the export. Tables and columns that are no more are skipped.
     """
     names = {table.name for table in row_stream.tables()}
     count = 0
@@ -162,15 +164,20 @@ def _rows(numbered: Iterator[tuple[int, bytes]]) -> Iterator[tuple[str, Values]]
             table = line.table
             rows = [line.row] if line.row is not None else [{"band": b, "article": n} for b, n in line.pairs]
             for row in rows if table in names else ():
-                yield table, row_stream.checked(table, row)
+                checked = row_stream.checked(table, row, revision)
+                if checked is not None:
+                    yield table, checked
         except (msgspec.DecodeError, ReadError) as error:
             raise ReadError(f"line {number}: {error}; nothing was imported") from error
         count += len(rows)
     raise ReadError(f"the export is truncated: it ends after {counted(count, 'row')} without its last line")
 
 
-def _check_head(raw: bytes) -> None:
-    """Check the first line. Raises ReadError if it is not of an export, UsageError for another version."""
+def _revision_of(raw: bytes) -> str:
+    """Return the revision that the first line names.
+
+    Raises ReadError if it is not the first line of an export, UsageError for that of a newer version.
+    """
     try:
         head = msgspec.json.decode(raw, type=_Head)
     except msgspec.DecodeError as error:
@@ -180,3 +187,4 @@ def _check_head(raw: bytes) -> None:
             f"the export has revision {head.revision}, this version has {newest_revision()}: "
             "import it with the version that made it"
         )
+    return head.revision

@@ -34,13 +34,55 @@ def upgrade(context: Context) -> None:
       aggregator db upgrade --database postgresql://me@localhost/news
     """
     from aggregator.store.engine.database import Database, shown_url
+    from aggregator.store.stories.rendered_stories import count_unrendered
 
     loaded = context.obj.load()
     database = Database(loaded.database_url)
     before, after = bring_up(database, loaded, create_again=True)
+    with database.read() as connection:
+        unrendered = count_unrendered(connection)
     database.close()
     where = shown_url(loaded.database_url)
     show.say(f"{where} is at {after}" + ("" if before == after else f" (was {before or 'empty'})"))
+    if before not in (None, after) and unrendered:
+        show.say(
+            f"{counted(unrendered, 'story', 'stories')} will be rendered again, the newest first: "
+            "by the daemon in the background, or at once by `aggregator db render`"
+        )
+
+
+@db.command()
+def render(context: Context) -> None:
+    """Render all stories that wait for it, the newest first.
+
+    After an upgrade these may be all stories. The daemon does the same in the background, so a running daemon
+    does the work. After Ctrl-C the stories that are rendered stay so.
+
+    \b
+    Examples:
+      aggregator db render
+    """
+    from aggregator.store.stories.rendered_stories import count_unrendered, render_next
+    from aggregator.stories.tuning import StoryTuning
+
+    with written_before(context.obj) as (config, database), WriterSession(config, database) as writer:
+        with database.read() as connection:
+            waiting = count_unrendered(connection)
+        if waiting == 0:
+            show.say("no story waits to be rendered")
+            return
+        shown = counted(waiting, "story", "stories")
+        if not writer.is_writer:
+            show.say(f"the running daemon renders {shown} in the background, the newest first")
+            return
+        tuning = config.effective_tuning.section("stories", StoryTuning)
+        with progress_bar("stories", waiting) as advance:
+            while rendered := render_next(writer.database, _RENDERED_AT_ONCE, tuning):
+                advance(rendered)
+    show.say(f"rendered {shown}")
+
+
+_RENDERED_AT_ONCE = 20  # stories, as the daemon does
 
 
 @db.command()

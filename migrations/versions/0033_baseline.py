@@ -1,4 +1,4 @@
-"""All tables, indexes and views. Until version 0.1.0 is out, a change edits this and raises the number."""
+"""All tables, indexes and views. This file stays as it is: each change is a revision of its own."""
 
 import sqlalchemy as sa
 from alembic import op

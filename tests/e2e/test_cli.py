@@ -169,6 +169,7 @@ def test_a_database_of_a_newer_program_ends_with_4(terminal: Terminal) -> None:
         ("forget --list", 0, 1), ("story nosuchstory", 2, 2), ("explain nosuch", 2, 2),
         # What has nothing to work on ends as the documents say.
         ("db check", 1, 0), ("db backup", 1, 0), ("export", 1, 0), ("db prune", 2, 0),
+        ("db render", 2, 0),
         ("forget https://a.example/1 --yes", 2, 0), ("correct merge a b", 2, 0), ("recluster", 2, 0),
         ("import nofile", 2, 0), ("import config.yaml", 1, 0), ("db restore nofile", 2, 0),
         ("db restore .", 2, 0),

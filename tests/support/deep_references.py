@@ -154,7 +154,7 @@ _CHECKS: Final[dict[str, str]] = {
        JOIN story AS target ON target.id = story.redirect_to
        WHERE target.redirect_to IS NOT NULL""",
     "stories have only one of the two forms of their merged text": """SELECT id FROM story
-       WHERE redirect_to IS NULL AND text IS NULL AND merged_story IS NOT NULL""",
+       WHERE redirect_to IS NULL AND text IS NULL AND rendered IS NOT NULL""",
 }
 # Of rows that are derived from missing rows. Foreign keys forbid most, but not in a damaged file.
 _ORPHANS: Final[dict[str, str]] = {
@@ -253,7 +253,7 @@ _READ: Final[dict[str, _Reader]] = {
     "article.signature": lambda held: held and bands(held, count=1, rows=1),
     "article.details": lambda held: codecs.unpack(held, ArticleDetails),
     "article.terms": term_codec.read,
-    "story.merged_story": lambda held: codecs.decompress_struct(held, MergedStory),
+    "story.rendered": lambda held: codecs.decompress_struct(held, MergedStory),
     "stream_period.terms": stream.unpack_frequencies,
     "correction.detail": lambda held: msgspec.json.decode(held, type=CorrectionDetail),
     "outbox.body": codecs.decompress_bytes,

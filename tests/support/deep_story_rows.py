@@ -145,8 +145,8 @@ def merged_text_faults(database: Database, tuning: StoryTuning) -> Iterator[Faul
         # Retention empties the text of a story that cannot be rendered any more.
         is_gone = exists().where(article.c.story == story.c.id, article.c.text.is_(None))
         is_kept = or_(story.c.text != "", ~is_gone)
-        kept = story.c.redirect_to.is_(None), story.c.merged_story.is_not(None), is_kept
-        columns = story.c.id, story.c.title, story.c.text, story.c.merged_story
+        kept = story.c.redirect_to.is_(None), story.c.rendered.is_not(None), is_kept
+        columns = story.c.id, story.c.title, story.c.text, story.c.rendered
         chosen = select(*columns).where(story.c.story_no.between(low, high), *kept)
         with database.read() as connection:
             rows = connection.execute(chosen).all()
@@ -157,7 +157,7 @@ def merged_text_faults(database: Database, tuning: StoryTuning) -> Iterator[Faul
             originals = pairs(connection, noted)
         for row in rows:
             expected = render(row.title, views[row.id], tuning)
-            if row.text != expected.text or not _holds(row.merged_story, codecs.pack(expected.merged)):
+            if row.text != expected.text or not _holds(row.rendered, codecs.pack(expected.merged)):
                 yield of_row("merged texts do not match their articles", row.id)
             elif any(originals[id_] != original for id_, original in expected.originals.items()):
                 yield of_row("articles have an original that does not match", row.id)

@@ -103,7 +103,7 @@ def _remove(database: Database, folder: str) -> None:
 
 def _rendered(merged: MergedStory | None) -> dict[str, Any]:
     blob = None if merged is None else codecs.compress_struct(merged)
-    return {"merged_story": blob, "text": None if merged is None else ""}
+    return {"rendered": blob, "text": None if merged is None else ""}
 
 
 def _story_row(told: StoryView, number: int) -> dict[str, Any]:

@@ -338,7 +338,7 @@ _BLANK_STORY: dict[str, Any] = {
     "title_article": None,
     "summary": "",
     "text": None,
-    "merged_story": None,
+    "rendered": None,
     "count_state": None,
     "centroid": b"",
 }
@@ -607,7 +607,7 @@ def drop_terms(connection: Connection, story_id: str) -> bool:
 def keep_text(connection: Connection, old: OldStory, text: StoryText) -> None:
     """Store what a story shows for good, before the texts of its articles are deleted."""
     erase_summaries(connection, [old.id])  # the final text lacks what one outlet had alone
-    values = {"count_state": None, "text": "", "merged_story": codecs.compress_struct(text)}
+    values = {"count_state": None, "text": "", "rendered": codecs.compress_struct(text)}
     rewrite(connection, story.c.story_no, {old.story_no: values})
 
 

@@ -363,7 +363,7 @@ def _clear_rendered(connection: Connection) -> None:
     members = exists().where(article.c.story == story.c.id)
     can_render = members, ~members.where(article.c.text.is_(None))
     rendered = update(story).where(story.c.redirect_to.is_(None), *can_render)
-    connection.execute(rendered.values(text=None, merged_story=None))
+    connection.execute(rendered.values(text=None, rendered=None))
 
 
 def next_articles(connection: Connection, after: int, limit: int) -> Sequence[int]:

@@ -45,6 +45,7 @@ from aggregator.store import codecs
 from aggregator.store.engine.database import Database
 from aggregator.store.engine.db_errors import translate_errors
 from aggregator.store.engine.engines import sqlite_driver
+from aggregator.store.maintenance.older_rows import as_of_today
 from aggregator.store.search import index
 from aggregator.store.tables import UtcTime, count_rows, counter, entry, metadata
 
@@ -183,16 +184,23 @@ def as_json(table: Table, row: Values) -> Values:
     return {**row, "value": 0} if is_of_index else row
 
 
-def checked(table: str, given: Mapping[str, Any]) -> Values:
-    """Convert a row for `write_all`, without former columns. Raises ReadError if it does not fit."""
+def checked(table: str, given: Mapping[str, Any], revision: str) -> Values | None:
+    """Convert a row of an export of `revision` for `write_all`, without former columns; None: it is dropped.
+
+    Raises ReadError if it does not fit.
+    """
     try:
-        return msgspec.structs.asdict(msgspec.convert(_as_today(table, given), _row_type(table)))
+        of_today = as_of_today(table, given, revision)
+        if of_today is None:
+            return None
+        row = _before_baseline(table, of_today)
+        return msgspec.structs.asdict(msgspec.convert(row, _row_type(table)))
     except (msgspec.ValidationError, zstandard.ZstdError, TypeError, ValueError) as error:
         raise ReadError(f"a row of {table} does not fit: {error}") from error
 
 
-def _as_today(table: str, given: Mapping[str, Any]) -> Mapping[str, Any]:
-    """Restore what older revisions stored compressed, made on demand, or did not know."""
+def _before_baseline(table: str, given: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Restore what revisions before 0033 stored compressed, made on demand, or did not know."""
     if table == "article":
         given = {**given, "is_polled": given.get("is_polled") or False}
         if given.get("compressed_text") is not None:
@@ -200,7 +208,7 @@ def _as_today(table: str, given: Mapping[str, Any]) -> Mapping[str, Any]:
             return {**given, "text": codecs.decompress_bytes(packed).decode() if packed else None}
     if table == "intake_count" and given.get("outcome") == "earlier":
         return {**given, "outcome": "known"}  # received before outcomes were counted, and not stored
-    if table == "story" and given.get("text") == "" and given.get("merged_story") is None:
+    if table == "story" and given.get("text") == "" and given.get("rendered") is None:
         return {**given, "text": None}  # it is rendered
     return given
 

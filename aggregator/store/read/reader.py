@@ -55,7 +55,7 @@ log = logging.getLogger(__name__)
 # Stories of lists and feeds by all that was read of them: most are as they were when a list is read again.
 KEPT: Final = 256
 
-_RENDERED = select(story.c.id, story.c.merged_story).where(story.c.merged_story.is_not(None))
+_RENDERED = select(story.c.id, story.c.rendered).where(story.c.rendered.is_not(None))
 _LAST_CHANGE = select(story_log.c.at).order_by(story_log.c.log_no.desc()).limit(1)
 
 
@@ -63,7 +63,7 @@ def texts_of(connection: Connection, ids: Sequence[str]) -> dict[str, StoryText]
     """Return what those of these stories show that are rendered."""
     texts = {}
     for row in rows_with(connection, _RENDERED, story.c.id, ids):
-        text = read_text(row.id, row.merged_story)
+        text = read_text(row.id, row.rendered)
         if text is not None:
             texts[row.id] = text
     return texts
@@ -245,13 +245,13 @@ class StoryReader:
 
     def text_with_summary(self, id: str) -> tuple[StoryText | None, MachineSummary | None]:  # noqa: A002
         """Return what `text` returns, and the machine-written text of it."""
-        texts = story.c.merged_story, story.c.title, story_summary.c.facts_hash, story_summary.c.summary
+        texts = story.c.rendered, story.c.title, story_summary.c.facts_hash, story_summary.c.summary
         chosen = select(*texts).outerjoin(story_summary, story_summary.c.story == story.c.story_no)
         with self.database.read() as connection:
             row = connection.execute(chosen.where(story.c.id == id, story.c.redirect_to.is_(None))).first()
             if row is None:
                 return None, None
-            stored = None if row.merged_story is None else read_text(id, row.merged_story)
+            stored = None if row.rendered is None else read_text(id, row.rendered)
             if stored is not None:
                 return stored, summary_of(row.facts_hash, row.summary, stored)
             members = article_views.views_of_stories(connection, [id], "text")[id]

@@ -7,7 +7,7 @@ first.
 from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
-from sqlalchemy import Connection, Row, Select, bindparam, select, update
+from sqlalchemy import Connection, Row, Select, bindparam, exists, func, select, update
 
 from aggregator.store import codecs
 from aggregator.store.engine.database import Database
@@ -37,6 +37,20 @@ def unrendered_of_several(connection: Connection) -> Sequence[str]:
         story.c.text.is_(None), story.c.redirect_to.is_(None), story.c.article_count > 1
     )
     return connection.execute(several.order_by(story.c.bumped_at.desc())).scalars().all()
+
+
+def count_unrendered(connection: Connection) -> int:
+    """Return the number of stories that wait to be rendered."""
+    waiting = select(func.count()).select_from(story)
+    waiting = waiting.where(story.c.text.is_(None), story.c.redirect_to.is_(None))
+    return connection.execute(waiting).scalar_one()
+
+
+def clear_rendered(connection: Connection) -> None:
+    """Let all stories be rendered again, except those whose texts retention has deleted."""
+    has_texts = exists().where(article.c.story == story.c.id, article.c.text.is_not(None))
+    live = update(story).where(story.c.redirect_to.is_(None), has_texts)
+    connection.execute(live.values(text=None, rendered=None))
 
 
 _STORIES: Select[Any] = select(*story_links.COMPARED, story.c.last_inbox_no).where(
@@ -70,7 +84,7 @@ def _render(database: Database, rows: Sequence[Row[Any]], tuning: StoryTuning) -
 _WRITE = (
     update(story)
     .where(story.c.id == bindparam("story_id"))
-    .values(merged_story=bindparam("shown"), text=bindparam("plain"))
+    .values(rendered=bindparam("shown"), text=bindparam("plain"))
 )
 _NOTE = (
     update(article).where(article.c.id == bindparam("article_id")).values(original=bindparam("original_id"))

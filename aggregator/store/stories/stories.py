@@ -138,8 +138,7 @@ _UPDATE = (
     update(story)
     .where(story.c.id == bindparam("story_id"))
     .values(
-        {name: bindparam(name) for name in StoryState.__struct_fields__}
-        | {"text": None, "merged_story": None}
+        {name: bindparam(name) for name in StoryState.__struct_fields__} | {"text": None, "rendered": None}
     )
 )
 
@@ -193,7 +192,7 @@ def redirect_story(connection: Connection, loser: str, winner: str) -> None:
     story_links.unite(connection, loser, winner)
     connection.execute(update(story).where(story.c.redirect_to == loser).values(redirect_to=winner))
     # Computed again if the merge is undone.
-    derived = {"text": None, "merged_story": None, "count_state": None, "centroid": b""}
+    derived = {"text": None, "rendered": None, "count_state": None, "centroid": b""}
     connection.execute(update(story).where(story.c.id == loser).values(redirect_to=winner, **derived))
 
 

@@ -66,14 +66,14 @@ _CANDIDATES: Select[Any] = (
     select(
         story.c.story_no,
         story.c.id,
-        story.c.merged_story,
+        story.c.rendered,
         story_summary.c.facts_hash,
         story_summary.c.attempted_at,
         story_summary.c.failures,
         story_summary.c.summary.is_not(None).label("is_written"),
     )
     .outerjoin(story_summary, story_summary.c.story == story.c.story_no)
-    .where(story.c.redirect_to.is_(None), story.c.merged_story.is_not(None), story.c.outlet_count > 1)
+    .where(story.c.redirect_to.is_(None), story.c.rendered.is_not(None), story.c.outlet_count > 1)
     .order_by(story.c.bumped_at.desc())
     .limit(_STORIES_LOOKED_AT)
 )
@@ -84,7 +84,7 @@ def next_task(connection: Connection, now: dt.datetime) -> SummaryTask | None:
     found: list[tuple[float, SummaryTask]] = []
     for row in connection.execute(_CANDIDATES):
         try:
-            shown, facts = _with_facts(row.merged_story)
+            shown, facts = _with_facts(row.rendered)
         except codecs.UNREADABLE:
             continue
         is_same = row.facts_hash == facts

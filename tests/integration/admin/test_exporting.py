@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 import zstandard
-from sqlalchemy import update
+from sqlalchemy import delete, update
 
 from aggregator.admin.export import exported, import_into, opened, written
 from aggregator.model.errors import AggregatorError, AnotherDaemonError, ReadError, UsageError
@@ -17,7 +17,7 @@ from aggregator.store.engine.database import Database
 from aggregator.store.engine.writer_lease import open_process_lock
 from aggregator.store.maintenance import row_stream
 from aggregator.store.read.reader import StoryReader
-from aggregator.store.tables import article, metadata, story
+from aggregator.store.tables import article, metadata, story, story_summary
 from tests.conftest import Postgres
 from tests.support.articles import FLOOD, NOON, Clock, Rig, record
 from tests.support.fresh import sqlite_at, with_tables
@@ -119,6 +119,9 @@ def test_a_broken_export_is_said_and_leaves_nothing(
 
 
 def test_an_export_of_another_version_is_imported_if_its_rows_fit(filled: Database, empty: Database) -> None:
+    """Its stories are rendered again, and their machine-written summaries are written again."""
+    executed(filled, update(story).values(text=None, rendered=None))
+    executed(filled, delete(story_summary))
     head, *rest = _export(filled)
     newer, older = (
         json.dumps(json.loads(head) | {"revision": revision}).encode() + b"\n"
@@ -145,7 +148,8 @@ def test_what_an_older_version_stored_in_another_way_is_imported_as_it_was(
     filled: Database, empty: Database
 ) -> None:
     executed(filled, update(article).where(article.c.inbox_no == 3).values(text=None))
-    executed(filled, update(story).values(text=None, merged_story=None))
+    executed(filled, update(story).values(text=None, rendered=None))
+    executed(filled, delete(story_summary))
     executed(filled, update(article).values(is_polled=False))
     expected = _export(filled)
     lines = [json.loads(line) for line in expected]

@@ -190,7 +190,7 @@ def test_no_word_of_it_is_left(rig: Rig, tmp_path: Path) -> None:
         commands.answer(connection, number, NOON, "done", msgspec.json.encode(answer).decode())
     rig.accept(marked("1", f"{FLOOD_ELSEWHERE} Still {MARK}."))  # waits to be placed
     places = words_in(database)
-    rows = {"article.text", "entry.payload", "story.merged_story", "outbox.body"}
+    rows = {"article.text", "entry.payload", "story.rendered", "outbox.body"}
     rows |= {"story_log.detail", "change.title", "rejected_input.item"}
     assert {*rows, "article_search_data.block" if database.is_sqlite else "article_search.words"} <= {*places}
     assert in_files(database) == database.is_sqlite

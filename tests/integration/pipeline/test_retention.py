@@ -116,11 +116,11 @@ def test_what_is_not_old_enough_is_left_alone(rig: Rig) -> None:
 def test_texts_stay_as_they_are_where_no_age_is_given(rig: Rig) -> None:
     whole = [article.c.inbox_no, *(column for column in article.c if column is not article.c.inbox_no)]
     before = stored(rig.database, *whole)
-    told = stored(rig.database, story.c.story_no, story.c.text, story.c.merged_story, story.c.centroid)
+    told = stored(rig.database, story.c.story_no, story.c.text, story.c.rendered, story.c.centroid)
     keys = [stored(rig.database, lsh_band.c.band), stored(rig.database, sketch.c.article)]
     kept(rig)
     assert stored(rig.database, *whole) == before
-    after = stored(rig.database, story.c.story_no, story.c.text, story.c.merged_story, story.c.centroid)
+    after = stored(rig.database, story.c.story_no, story.c.text, story.c.rendered, story.c.centroid)
     assert after == told
     assert [stored(rig.database, lsh_band.c.band), stored(rig.database, sketch.c.article)] == keys
 

@@ -28,8 +28,8 @@ def texts(database: Database) -> dict[str, str | None]:
 
 
 def merged(database: Database) -> dict[str, bytes | None]:
-    rows = queried(database, select(story.c.id, story.c.merged_story).where(story.c.redirect_to.is_(None)))
-    return {row.id: row.merged_story for row in rows}
+    rows = queried(database, select(story.c.id, story.c.rendered).where(story.c.redirect_to.is_(None)))
+    return {row.id: row.rendered for row in rows}
 
 
 def tell_all(database: Database, tuning: object = TUNING, limit: int = 10) -> int:

@@ -185,7 +185,7 @@ DERIVED: tuple[dict[str, tuple[Executable, str]], ...] = (
             OF_STORY.values(centroid=func.substr(story.c.centroid, 1, 90)),
             "stories have centroids",
         ),
-        "merged": (OF_STORY.values(merged_story=b"no"), "story.merged_story cannot be read"),
+        "merged": (OF_STORY.values(rendered=b"no"), "story.rendered cannot be read"),
         "one key": (delete(lsh_band).where(lsh_band.c.band == A_BAND), "lack bands"),
         "strange key": (insert(lsh_band).values(band=77, article=1), "or do not match its signature"),
         "sketch": (

@@ -335,7 +335,7 @@ def _migrate_and_die(address: str, statement: int | None, tells: int) -> None:
     upgrade(database)
 
 
-def _kill_on_the_way(database: Database, chosen: Callable[[int], Iterable[int]]) -> int:
+def kill_on_the_way(database: Database, chosen: Callable[[int], Iterable[int]]) -> int:
     """Kill the upgrade before some of its statements and before its commit: nothing may have moved.
 
     `chosen` gets the number of statements, which is returned; at the end the way is gone undisturbed.
@@ -357,7 +357,7 @@ def _kill_on_the_way(database: Database, chosen: Callable[[int], Iterable[int]])
 @pytest.mark.usefixtures("later")
 def test_killed_on_the_way_all_is_as_it_was(old: Database) -> None:
     chance = random.Random(printed_seed())
-    assert _kill_on_the_way(old, lambda total: sorted(chance.sample(range(1, total + 1), 3))) > 10
+    assert kill_on_the_way(old, lambda total: sorted(chance.sample(range(1, total + 1), 3))) > 10
     check(old)
 
 
@@ -365,7 +365,7 @@ def test_killed_on_the_way_all_is_as_it_was(old: Database) -> None:
 @pytest.mark.torture
 @pytest.mark.timeout(3600)
 def test_killed_before_each_statement_all_is_as_it_was(old: Database) -> None:
-    killed = _kill_on_the_way(old, lambda total: range(1, total + 1))
+    killed = kill_on_the_way(old, lambda total: range(1, total + 1))
     print(f"killed before each of {killed} statements and before the commit")
 
 

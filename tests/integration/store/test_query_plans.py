@@ -246,7 +246,7 @@ def test_lists_leave_texts_and_sums_where_they_are(database: Database, case: str
         CASES[case](database)
     for statement, _ in sent:
         named = re.findall(r"\b(?:article|story)\.(\w+)", statement.split("FROM", 1)[0])
-        heavy = {"text", "merged_story", "centroid", "count_state", "evidence", "terms", "signature"}
+        heavy = {"text", "rendered", "centroid", "count_state", "evidence", "terms", "signature"}
         assert not heavy.intersection(named)
 
 

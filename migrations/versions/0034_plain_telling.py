@@ -1,0 +1,74 @@
+"""A story is told plainly: the rendered form of a story has a new name and a new content.
+
+All live stories wait to be rendered again. Those whose texts retention has deleted cannot be; of their merged
+text the title and the opening stay. Machine-written summaries were made of facts that no rendering has any
+more, so no story would show them; they are deleted, and written again at the configured rate.
+"""
+
+from collections.abc import Sequence
+
+import sqlalchemy as sa
+from alembic import op
+
+from aggregator.store.maintenance.older_rows import plain_rendering
+
+revision = "0034"
+down_revision = "0033"
+branch_labels = None
+depends_on = None
+
+_AT_ONCE = 200  # stories that are in memory
+
+_STORY = sa.table(
+    "story",
+    sa.column("story_no", sa.BigInteger),
+    sa.column("id", sa.Text),
+    sa.column("redirect_to", sa.Text),
+    sa.column("title", sa.Text),
+    sa.column("text", sa.Text),
+    sa.column("rendered", sa.LargeBinary),
+)
+_ARTICLE = sa.table("article", sa.column("story", sa.Text), sa.column("text", sa.Text))
+_IS_LIVE = _STORY.c.redirect_to.is_(None)
+_HAS_TEXTS = sa.exists().where(_ARTICLE.c.story == _STORY.c.id, _ARTICLE.c.text.is_not(None))
+
+
+def upgrade() -> None:
+    _rename_column()
+    last = -1
+    while stories := _stories_without_texts(after=last):
+        _convert(stories)
+        last = stories[-1].story_no
+    connection = op.get_bind()
+    connection.execute(sa.update(_STORY).where(_IS_LIVE, _HAS_TEXTS).values(text=None, rendered=None))
+    connection.execute(sa.delete(sa.table("story_summary")))
+
+
+def _rename_column() -> None:
+    rename = "ALTER TABLE story RENAME COLUMN merged_story TO rendered"
+    connection = op.get_bind()
+    if connection.dialect.name != "sqlite":
+        connection.exec_driver_sql(rename)
+        return
+    # Otherwise SQLite refuses if a view of the user is broken, whatever it shows.
+    connection.exec_driver_sql("PRAGMA writable_schema=ON")
+    try:
+        connection.exec_driver_sql(rename)
+    finally:
+        connection.exec_driver_sql("PRAGMA writable_schema=OFF")
+
+
+def _stories_without_texts(after: int) -> Sequence[sa.Row[tuple[int, str, bytes]]]:
+    """Return the next stories that cannot be rendered again, after the one with that number."""
+    chosen = sa.select(_STORY.c.story_no, _STORY.c.title, _STORY.c.rendered).where(
+        _STORY.c.story_no > after, _IS_LIVE, _STORY.c.rendered.is_not(None), ~_HAS_TEXTS
+    )
+    ordered = chosen.order_by(_STORY.c.story_no).limit(_AT_ONCE)
+    return op.get_bind().execute(ordered).all()
+
+
+def _convert(stories: Sequence[sa.Row[tuple[int, str, bytes]]]) -> None:
+    write = sa.update(_STORY).where(_STORY.c.story_no == sa.bindparam("number"))
+    write = write.values(rendered=sa.bindparam("plain"))
+    rows = [{"number": row.story_no, "plain": plain_rendering(row.title, row.rendered)} for row in stories]
+    op.get_bind().execute(write, rows)

@@ -1,0 +1,225 @@
+"""A database and an export of commit f583692d become those of today, and nothing in them is lost.
+
+The last program that merged texts made both (tests/support/make_upgrade_fixture.py).
+"""
+
+import random
+from collections.abc import Iterator
+from contextlib import closing
+from typing import Any
+
+import msgspec
+import psycopg
+import pytest
+import zstandard
+from sqlalchemy import MetaData, inspect, make_url, select, text
+
+from aggregator.admin.export import import_into, opened
+from aggregator.store.engine.database import Database
+from aggregator.store.maintenance import row_stream
+from aggregator.store.maintenance.integrity_check import faults
+from aggregator.store.migrate import check, newest_revision, upgrade
+from aggregator.store.stories.rendered_stories import count_unrendered, render_next
+from aggregator.store.tables import VIEWS, counter
+from aggregator.stories.tuning import shipped_tuning
+from tests.integration.store.test_migrations import kill_on_the_way
+from tests.support.make_upgrade_fixture import EXPORT_FILE, POSTGRES_FILE, SQLITE_FILE
+from tests.support.rows import executed, queried, read_by
+from tests.support.seeds import printed_seed
+
+Row = dict[str, Any]
+
+_STORIES = 15  # of these ...
+_LIVE = 13
+_WITHOUT_TEXTS = 3  # ... whose texts retention deleted
+
+
+@pytest.fixture
+def former(database_url: str) -> Iterator[Database]:
+    """The database of the former program, once for each kind."""
+    with closing(Database(database_url)) as database:
+        if database.file is not None:
+            database.file.touch(0o600)
+            database.file.write_bytes(zstandard.decompress(SQLITE_FILE.read_bytes()))
+        else:
+            address = make_url(database_url).set(drivername="postgresql")
+            dump = zstandard.decompress(POSTGRES_FILE.read_bytes())
+            with psycopg.connect(address.render_as_string(hide_password=False)) as connection:
+                connection.execute(dump)
+        yield database
+
+
+def test_the_former_database_holds_what_an_upgrade_could_lose(former: Database) -> None:
+    """Else the other tests here say little."""
+    rows = _rows(former)
+    stories, articles = rows["story"], rows["article"]
+    live = [row for row in stories if row["redirect_to"] is None]
+    assert (len(stories), len(live)) == (_STORIES, _LIVE)
+    assert len([row for row in stories if row["redirect_to"]]) == 1, "a story was merged into another"
+    assert max(row["outlet_count"] for row in live) == 4
+    assert len(_stories_without_texts(rows)) == _WITHOUT_TEXTS
+    assert {row["role"] for row in articles} == {"report", "copy", "container"}
+    assert {"opinion", "live_blog"} <= {row["kind"] for row in articles}
+    assert "MNA" in {row["wire"] for row in articles}
+    assert {row["kind"] for row in rows["correction"]} == {"merge", "split", "move"}
+    assert {row["undone_at"] is None for row in rows["correction"]} == {True, False}
+    assert {row["relation"] for row in rows["link_constraint"]} == {"apart", "together"}
+    assert {bool(row["is_starred"]) for row in rows["read_mark"]} == {True, False}
+    assert {row["kind"] for row in rows["story_subject"]} == {"name", "topic"}
+    assert [row["etag"] for row in rows["source"]] == ['"edition-1"']
+    for table in ("api_token", "reader", "story_link", "story_summary", "tombstone"):
+        assert rows[table], table
+    merged = [_unpacked(row["merged_story"]) for row in live]
+    assert any(plain["quotations"] for plain in merged)
+
+
+def test_an_upgrade_keeps_every_row(former: Database) -> None:
+    before, views = _rows(former), _views(former)
+    assert upgrade(former) == ("0033", newest_revision())
+    check(former)
+    after = _rows(former)
+    assert after.keys() == before.keys()
+    for table in before.keys() - {"alembic_version", "story", "story_summary"}:
+        assert after[table] == before[table], table
+    assert after["story_summary"] == []
+    kept = _stories_without_texts(before)
+    for story, former_story in zip(after["story"], before["story"], strict=True):
+        rendered, merged = story.pop("rendered"), former_story.pop("merged_story")
+        if story["redirect_to"] is not None:
+            assert rendered == merged
+        elif story["id"] in kept:
+            _check_plain_form(_unpacked(rendered), _unpacked(merged))
+        else:
+            assert (story.pop("text"), rendered) == (None, None)
+            del former_story["text"]
+        assert story == former_story
+    assert {name: _without_text(rows) for name, rows in _views(former).items()} == {
+        name: _without_text(rows) for name, rows in views.items()
+    }
+
+
+def _check_plain_form(plain: Row, merged: Row) -> None:
+    """Title and opening are as they were; the openings of the samples are of one report each."""
+    words = " ".join(sentence["text"] for sentence in merged["summary"])
+    assert plain == {
+        "title": merged["title"],
+        "lead": [{"text": words, "article": merged["summary"][0]["article"]}],
+        "openings": [],
+        "quotations": [],
+        "version": 1,
+    }
+
+
+def test_afterwards_stories_are_rendered_and_the_database_is_sound(former: Database) -> None:
+    upgrade(former)
+    assert read_by(former, count_unrendered) == _LIVE - _WITHOUT_TEXTS
+    _render(former)
+    rows = _rows(former)
+    live = [row for row in rows["story"] if row["redirect_to"] is None]
+    assert len(live) == _LIVE
+    assert all(row["rendered"] is not None and row["text"] is not None for row in live)
+    of_several = [
+        row for row in live if row["article_count"] > 1 and row["id"] not in _stories_without_texts(rows)
+    ]
+    assert len(of_several) == 4
+    assert all(row["text"] for row in of_several)
+    assert list(faults(former)) == []
+
+
+def test_a_damaged_merged_text_leaves_the_headline(former: Database) -> None:
+    executed(former, text("UPDATE story SET merged_story = :junk WHERE story_no <= 5"), {"junk": b"junk"})
+    upgrade(former)
+    stories = _rows(former)["story"]
+    for row in stories[:_WITHOUT_TEXTS]:
+        plain = _unpacked(row["rendered"])
+        assert (plain["title"], plain["lead"], row["text"]) == (row["title"], [], "")
+    assert [row["rendered"] for row in stories[_WITHOUT_TEXTS:5]] == [None, None]
+
+
+def test_views_of_users_survive_even_broken_ones(former: Database) -> None:
+    executed(former, text("CREATE VIEW v_mine AS SELECT id, merged_story AS shown FROM story"))
+    if former.is_sqlite:  # which lets a view stay whose column is no more
+        executed(former, text("CREATE VIEW v_broken AS SELECT gone FROM story"))
+    upgrade(former)
+    assert len(queried(former, text("SELECT id, shown FROM v_mine")).all()) == _STORIES
+    names = set(read_by(former, lambda connection: inspect(connection).get_view_names()))
+    assert names - VIEWS == {"v_mine", *(["v_broken"] if former.is_sqlite else [])}
+
+
+def test_killed_on_the_way_the_former_database_is_as_it_was(former: Database) -> None:
+    chance = random.Random(printed_seed())
+    assert kill_on_the_way(former, lambda total: sorted(chance.sample(range(1, total + 1), 3))) > 5
+    check(former)
+
+
+def test_the_former_export_becomes_the_same_stories(database: Database, former_sqlite: Database) -> None:
+    with opened(str(EXPORT_FILE)) as lines:
+        import_into(database, lines, lambda _count: None)
+    upgrade(former_sqlite)
+    assert read_by(database, count_unrendered) == _LIVE - _WITHOUT_TEXTS
+    _render(database)
+    _render(former_sqlite)
+    for table in row_stream.tables():
+        if table is counter:  # an export has those of the full-text index at 0
+            continue
+        statement = select(table)
+        imported = [tuple(row) for row in queried(database, statement)]
+        upgraded = [tuple(row) for row in queried(former_sqlite, statement)]
+        assert _sorted(imported) == _sorted(upgraded), table.name
+    assert list(faults(database)) == []
+
+
+@pytest.fixture
+def former_sqlite(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Database]:
+    """The same database, to compare with."""
+    file = tmp_path_factory.mktemp("former") / "former.db"
+    file.write_bytes(zstandard.decompress(SQLITE_FILE.read_bytes()))
+    with closing(Database(f"sqlite:///{file}")) as database:
+        yield database
+
+
+# --- helpers -----------------------------------------------------------------------------------------------
+
+
+def _rows(database: Database) -> dict[str, list[Row]]:
+    """Return the rows of all tables by plain SQL, whatever columns they have, in the order of their keys."""
+    rows: dict[str, list[Row]] = {}
+    with database.read() as connection:
+        tables = MetaData()
+        tables.reflect(connection, only=lambda name, _: not name.startswith("article_search"))
+        for name, table in tables.tables.items():
+            chosen = select(table).order_by(*(table.primary_key.columns or table.columns))
+            rows[name] = [dict(row) for row in connection.execute(chosen).mappings()]
+    return rows
+
+
+def _views(database: Database) -> dict[str, list[Row]]:
+    """Return the rows of all views but the one that shows the time."""
+    rows: dict[str, list[Row]] = {}
+    for name in VIEWS - {"v_now"}:
+        shown = queried(database, text(f"SELECT * FROM {name}")).mappings()
+        rows[name] = sorted((dict(row) for row in shown), key=repr)
+    return rows
+
+
+def _without_text(rows: list[Row]) -> list[Row]:
+    return sorted(({**row, "text": None} for row in rows), key=repr)
+
+
+def _stories_without_texts(rows: dict[str, list[Row]]) -> set[str]:
+    """Return the ids of the stories whose texts retention deleted."""
+    with_texts = {row["story"] for row in rows["article"] if row["text"] is not None}
+    return {row["story"] for row in rows["article"]} - with_texts
+
+
+def _unpacked(blob: bytes) -> Any:
+    return msgspec.msgpack.decode(zstandard.decompress(blob))
+
+
+def _render(database: Database) -> None:
+    while render_next(database, 5, shipped_tuning()):
+        pass
+
+
+def _sorted(rows: list[tuple[Any, ...]]) -> list[tuple[Any, ...]]:
+    return sorted(rows, key=repr)

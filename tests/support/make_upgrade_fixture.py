@@ -1,0 +1,379 @@
+"""Makes tests/data/upgrade: a database and an export of the program of commit f583692d.
+
+    git worktree add /tmp/former f583692d
+    python -m tests.support.make_upgrade_fixture /tmp/former
+
+The program of that checkout does everything, by its commands and its daemon, with the Python of this script.
+All articles are samples of the project or invented here. A server must be there, see tests/conftest.py, with
+`pg_dump`.
+"""
+
+import json
+import os
+import re
+import shutil
+import signal
+import sqlite3
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+
+import httpx
+import yaml
+import zstandard
+from sqlalchemy import create_engine, make_url, text
+
+COMMIT = "f583692d"
+FOLDER = Path(__file__).parent.parent / "data" / "upgrade"
+SQLITE_FILE = FOLDER / f"{COMMIT}.db.zst"
+POSTGRES_FILE = FOLDER / f"{COMMIT}.sql.zst"
+EXPORT_FILE = FOLDER / f"{COMMIT}.jsonl.zst"
+
+_LEVEL = 19  # of zstd: the files are part of the project
+_PORT = 8473  # of the feed, whose address is in the database
+_PATIENCE_SECONDS = 120.0
+_SERVER = os.environ.get("AGGREGATOR_TEST_POSTGRES", "postgresql+psycopg://postgres@127.0.0.1:5432")
+_DATABASE = "aggregator_upgrade_fixture"
+
+# Retention deletes the texts of these.
+_OLD_ARTICLES = (
+    "Freight and Tariff/sixth-package-torvask-steel.txt",
+    "Lowland Post/timber-duty-polderby-builders.txt",
+    "Lowland Post/sixth-round-of-duties-explained.txt",
+    "Marenholt Courier/union-imposes-duties-on-steel.txt",
+    "Halverne Evening Echo/museum-of-lost-luggage-opens.txt",
+)
+_ARTICLES = (
+    # Six outlets, a live blog.
+    "Arrel Valley Gazette/kestrow-toll-rises-siren-log.txt",
+    "Daily Siren/wall-of-water-horror.txt",
+    "Marenholt Courier/kestrow-dam-gives-way.txt",
+    "Radio Vessaly/tarrowmere-flood-what-is-known.txt",
+    "Vessaly Now/live-blog-tarrowmere.txt",
+    # One text of an agency, cut and extended.
+    "Daily Siren/inferno-at-the-docks.txt",
+    "Lowland Post/fire-at-halverne-solvent-works.txt",
+    "Marenholt Courier/chemical-fire-in-halverne-harbour.txt",
+    "Radio Vessaly/halverne-chemical-plant-fire.txt",
+    "Vessaly Now/stay-indoors-halverne-fire.txt",
+    # Two of one match.
+    "Matchday Mercury/halverne-united-calmouth.txt",
+    "Halverne Evening Echo/sorley-sends-harbour-park-wild.txt",
+    # Each alone.
+    "Daily Siren/parrot-calls-fire-brigade.txt",
+    "Lowland Post/court-polder-mill-ruling.txt",
+    "Radio Vessaly/lynx-cubs-sallow-hills.txt",
+    "Thornwick Chronicle/quennell-waits-113-games.txt",
+)
+_RECORDS: tuple[dict[str, Any], ...] = (
+    {
+        "id": "opinion-1",
+        "outlet": "Lowland Post",
+        "url": "https://lowland-post.example/opinion/stadium",
+        "title": "Opinion: Let the owners pay for their stadium",
+        "published": "2026-11-15T08:00:00Z",
+        "text": "Every few years a team owner discovers that the old stadium is out of date, and every few "
+        "years a mayor reaches for the purse of the town. What does Calmouth get in return? Jobs, perhaps, "
+        "though they are part-time and badly paid. I believe that the threat works because we let it "
+        "work. The towns that refused to hand over forty million are doing fine, and nobody wants the deal.",
+    },
+    {
+        "id": "gone-1",
+        "outlet": "Lowland Post",
+        "url": "https://lowland-post.example/news/goat",
+        "title": "Goat found on the roof of the town hall of Polderby",
+        "published": "2026-11-14T09:00:00Z",
+        "text": "A goat spent the night on the roof of the town hall of Polderby. Nobody knows how it came "
+        "to be there. Firefighters brought it down with a basket before the council met on Saturday, and its "
+        "owner, a farmer of the next village, fetched it with a trailer and a bag of carrots.",
+    },
+)
+_ITEMS = (
+    (
+        "Night trams return to Sennick",
+        "Night trams return to Sennick from December, after three years without them. The council voted for "
+        "four lines on Monday evening. A ride will cost two crowns, and drivers get a bonus for each night. "
+        "Shops near the old market had asked for the trams since the last ones were withdrawn.",
+    ),
+    (
+        "Observatory at Ilvara opens its dome for a night",
+        "The observatory at Ilvara opens its dome to visitors on the first night of December. Two hundred "
+        "tickets are drawn among all who write a card. Astronomers will show the rings of a planet and a "
+        "comet that was found last month, if clouds from the lake stay away.",
+    ),
+)
+
+
+def main(checkout: Path) -> None:
+    """Make the three files."""
+    with TemporaryDirectory() as made:
+        program = Program(checkout, Path(made))
+        program.check_version()
+        _ingest_old_articles(program)
+        _ingest_articles(program)
+        _correct(program)
+        _run_daemon(program)
+        _write_files(program)
+    for file in (SQLITE_FILE, POSTGRES_FILE, EXPORT_FILE):
+        print(f"{file.stat().st_size:9,}  {file}")
+
+
+class Program:
+    """The former program, on an SQLite database in a folder of its own."""
+
+    def __init__(self, checkout: Path, folder: Path) -> None:
+        self.checkout = checkout
+        self.folder = folder
+        self.database = folder / "news.db"
+        self.configure()
+
+    def configure(self, **settings: Any) -> None:
+        """Write config.yaml."""
+        values = {
+            "database": str(self.database),
+            "server": {"port": 0},
+            "fetch": {"host_gap": "0s", "allow_private": ["127.0.0.0/8"]},
+            "work": {"executor": "inline"},
+            "backup": {"every": "never"},
+        }
+        (self.folder / "config.yaml").write_text(yaml.safe_dump(values | settings), encoding="utf-8")
+
+    def command_line(self, *arguments: str) -> list[str]:
+        """Return what starts the program; Python finds it in the working directory."""
+        config = self.folder / "config.yaml"
+        return [sys.executable, "-m", "aggregator", "--config", str(config), *arguments]
+
+    def run(self, *arguments: str) -> str:
+        """Run a command and return its output."""
+        done = subprocess.run(
+            self.command_line(*arguments), cwd=self.checkout, check=True, stdout=subprocess.PIPE
+        )
+        return done.stdout.decode()
+
+    def check_version(self) -> None:
+        """Raise SystemExit unless the program is that of the commit."""
+        show = ["git", "-C", str(self.checkout), "rev-parse", "HEAD"]
+        head = subprocess.run(show, check=True, stdout=subprocess.PIPE).stdout.decode()
+        where = [sys.executable, "-c", "import aggregator; print(aggregator.__file__)"]
+        file = subprocess.run(where, cwd=self.checkout, check=True, stdout=subprocess.PIPE).stdout.decode()
+        if not head.startswith(COMMIT) or not Path(file).is_relative_to(self.checkout.resolve()):
+            raise SystemExit(f"{self.checkout} is at {head.strip()}, Python imports {file.strip()}")
+
+    def rows(self, query: str) -> list[tuple[Any, ...]]:
+        """Return the rows of a query."""
+        with closing(sqlite3.connect(self.database)) as connection:
+            return connection.execute(query).fetchall()
+
+    def story_of(self, title: str) -> str:
+        """Return the id of the story of the article whose title begins like this."""
+        return str(self.rows(f"SELECT story FROM article WHERE title LIKE '{title}%'")[0][0])
+
+    def article_of(self, title: str) -> str:
+        """Return the id of the article whose title begins like this."""
+        return str(self.rows(f"SELECT id FROM article WHERE title LIKE '{title}%'")[0][0])
+
+    def wait_for(self, query: str) -> None:
+        """Wait until a query returns a row."""
+        ends = time.monotonic() + _PATIENCE_SECONDS
+        while not self.rows(query):
+            if time.monotonic() > ends:
+                raise TimeoutError(query)
+            time.sleep(0.2)
+
+
+def _ingest_old_articles(program: Program) -> None:
+    """Place some articles, as if two days ago, and let retention delete their texts."""
+    program.run("ingest", str(_copied(program, "old", _OLD_ARTICLES)))
+    with closing(sqlite3.connect(program.database)) as connection:
+        earlier = "strftime('%Y-%m-%d %H:%M:%S.000000', placed_at, '-2 days')"
+        connection.execute(f"UPDATE article SET placed_at = {earlier}")
+        connection.commit()
+    program.configure(retention={"text_after": "1d"})
+    program.run("db", "prune")
+    program.configure()
+    texts = program.rows("SELECT text FROM article WHERE text IS NOT NULL")
+    assert not texts, f"{len(texts)} texts are left"
+
+
+def _ingest_articles(program: Program) -> None:
+    program.run("ingest", str(_copied(program, "new", _ARTICLES)))
+    records = program.folder / "records.jsonl"
+    records.write_text("".join(json.dumps(record) + "\n" for record in _RECORDS), encoding="utf-8")
+    program.run("ingest", str(records))
+
+
+def _copied(program: Program, name: str, articles: tuple[str, ...]) -> Path:
+    """Copy samples into a folder with a folder for each outlet."""
+    folder = program.folder / name
+    for article in articles:
+        (folder / article).parent.mkdir(parents=True, exist_ok=True)
+        shutil.copy(program.checkout / "examples" / "articles" / article, folder / article)
+    return folder
+
+
+def _correct(program: Program) -> None:
+    """Merge, split and move, undo a merge, forget an article."""
+    parrot, lynx = program.story_of("POLLY"), program.story_of("First lynx")
+    mill, stadium = program.story_of("Old mill"), program.story_of("Opinion")
+    fire = program.story_of("Chemical fire")
+    program.run("correct", "merge", parrot, lynx)
+    program.run("correct", "split", fire, program.article_of("Environmental office"))
+    program.run("correct", "move", program.article_of("WALL OF WATER"), parrot)
+    program.run("correct", "merge", mill, stadium)
+    program.run("correct", "undo")
+    program.run("forget", program.article_of("Goat"), "--yes")
+
+
+# --- the daemon --------------------------------------------------------------------------------------------
+
+
+_UNRENDERED = "SELECT 1 FROM story WHERE text IS NULL AND redirect_to IS NULL"
+
+
+def _run_daemon(program: Program) -> None:
+    """Poll a feed, render all stories, let a model write summaries, and read with the Reader API."""
+    token = program.run("token", "create", "ada", "--scope", "read").strip()
+    program.run("token", "create", "newsroom", "--scope", "push", "--scope", "admin")
+    with _site() as address:
+        model = {"url": f"{address}/model", "model": "invented-model", "stories_an_hour": 3600}
+        program.configure(summarise=model)
+        with _daemon(program) as base:
+            program.run("sources", "add", f"{address}/feed", "--name", "tramways", "--folder", "Coast")
+            program.wait_for("SELECT 1 FROM article WHERE title LIKE 'Observatory%'")
+            program.wait_for(f"SELECT 1 WHERE NOT EXISTS ({_UNRENDERED})")
+            program.wait_for("SELECT 1 FROM story_summary WHERE summary IS NOT NULL")
+            program.wait_for("SELECT 1 FROM source WHERE last_success_at IS NOT NULL AND etag IS NOT NULL")
+            _read(program, base, token)
+
+
+@contextmanager
+def _daemon(program: Program) -> Iterator[str]:
+    """Run the daemon; yield its address."""
+    log = program.folder / "daemon.log"
+    with log.open("wb") as errors:
+        process = subprocess.Popen(program.command_line("run"), cwd=program.checkout, stderr=errors)
+    try:
+        ends = time.monotonic() + _PATIENCE_SECONDS
+        while (match := re.search(r"listening on (http://[^\s,]+)", log.read_text())) is None:
+            if process.poll() is not None or time.monotonic() > ends:
+                raise SystemExit(log.read_text())
+            time.sleep(0.2)
+        yield match[1]
+    finally:
+        process.send_signal(signal.SIGTERM)
+        process.wait(_PATIENCE_SECONDS)
+
+
+def _read(program: Program, base: str, token: str) -> None:
+    """Sign in as a reader; star one story, read two others, and mark one as unread again."""
+    with httpx.Client(base_url=base, trust_env=False) as client:
+        answer = client.post("/accounts/ClientLogin", data={"Email": "ada", "Passwd": token})
+        secret = answer.raise_for_status().text.split("Auth=")[1].strip()
+        client.headers["Authorization"] = f"GoogleLogin auth={secret}"
+        key = client.get("/reader/api/0/token").raise_for_status().text
+        read, starred = ("user/-/state/com.google/read", "user/-/state/com.google/starred")
+        marks = (
+            ("Kestrow Dam", {"a": starred}),
+            ("Kestrow Dam", {"a": read}),
+            ("Halverne United", {"a": read}),
+            ("Freight", {"a": starred}),
+            ("Night trams", {"a": read}),
+            ("Night trams", {"r": read}),
+        )
+        for title, change in marks:
+            condition = f"article.title LIKE '{title}%' OR article.outlet LIKE '{title}%'"
+            joined = "article JOIN story ON story.id = article.story"
+            number = program.rows(f"SELECT story_no FROM {joined} WHERE {condition}")[0][0]
+            item = f"tag:google.com,2005:reader/item/{number:016x}"
+            answer = client.post("/reader/api/0/edit-tag", data={"T": key, "i": item, **change})
+            assert answer.text == "OK", answer.text
+
+
+@contextmanager
+def _site() -> Iterator[str]:
+    """Serve the feed and the model; yield the address."""
+    server = ThreadingHTTPServer(("127.0.0.1", _PORT), _Handler)
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    yield f"http://127.0.0.1:{_PORT}"
+    server.shutdown()
+    server.server_close()
+
+
+class _Handler(BaseHTTPRequestHandler):
+    def do_GET(self) -> None:
+        if self.path != "/feed":
+            self.send_error(404)
+            return
+        items = []
+        for number, (title, body) in enumerate(_ITEMS):
+            items.append(
+                f"<item><title>{title}</title><guid>item-{number}</guid>"
+                f"<link>https://sennick-tramways.example/news/{number}</link>"
+                f"<pubDate>Mon, 16 Nov 2026 0{number}:30:00 GMT</pubDate>"
+                f"<description>{body}</description><category>Culture</category></item>"
+            )
+        head = "<title>Sennick Tramways</title><link>https://sennick-tramways.example/</link>"
+        feed = f"<rss version='2.0'><channel>{head}{''.join(items)}</channel></rss>"
+        self._answer("application/rss+xml", feed)
+
+    def do_POST(self) -> None:
+        """Answer as a model: repeat the first sentence of the facts."""
+        asked = json.loads(self.rfile.read(int(self.headers["content-length"])))
+        facts = json.loads(asked["messages"][1]["content"])
+        sentence = facts["sections"][0]["sentences"][0]
+        written = {"sentences": [{"text": sentence["text"], "article_ids": sentence["article_ids"]}]}
+        answer = {"choices": [{"message": {"role": "assistant", "content": json.dumps(written)}}]}
+        self._answer("application/json", json.dumps(answer))
+
+    def _answer(self, kind: str, body: str) -> None:
+        data = body.encode()
+        self.send_response(200)
+        self.send_header("Content-Type", kind)
+        self.send_header("Content-Length", str(len(data)))
+        self.send_header("ETag", '"edition-1"')
+        self.end_headers()
+        self.wfile.write(data)
+
+    def log_message(self, format: str, *args: object) -> None:  # noqa: A002 - the name of the base class
+        """Print nothing."""
+
+
+# --- files -------------------------------------------------------------------------------------------------
+
+
+def _write_files(program: Program) -> None:
+    FOLDER.mkdir(exist_ok=True)
+    packer = zstandard.ZstdCompressor(level=_LEVEL)
+    compact = program.folder / "compact.db"
+    program.rows(f"VACUUM INTO '{compact}'")
+    SQLITE_FILE.write_bytes(packer.compress(compact.read_bytes()))
+    EXPORT_FILE.write_bytes(packer.compress(program.run("export").encode()))
+    POSTGRES_FILE.write_bytes(packer.compress(_dump(program, compact).encode()))
+
+
+def _dump(program: Program, file: Path) -> str:
+    """Copy the database to the server and return it as SQL statements."""
+    server = create_engine(f"{_SERVER}/postgres", isolation_level="AUTOCOMMIT")
+    with server.connect() as connection:
+        connection.execute(text(f"DROP DATABASE IF EXISTS {_DATABASE}"))
+        connection.execute(text(f"CREATE DATABASE {_DATABASE} TEMPLATE template0 ENCODING 'UTF8'"))
+        url = make_url(f"{_SERVER}/{_DATABASE}").set(drivername="postgresql")
+        address = url.render_as_string(hide_password=False)
+        program.run("db", "copy", str(file), address)
+        dump = ["pg_dump", "--no-owner", "--no-privileges", "--rows-per-insert=1000", address]
+        sql = subprocess.run(dump, check=True, stdout=subprocess.PIPE).stdout.decode()
+        connection.execute(text(f"DROP DATABASE {_DATABASE}"))
+    server.dispose()
+    # Lines for psql itself, which newer versions of pg_dump write.
+    return re.sub(r"^\\.*\n", "", sql, flags=re.MULTILINE)
+
+
+if __name__ == "__main__":
+    main(Path(sys.argv[1]).resolve())

@@ -103,7 +103,7 @@ def _check_plain_form(plain: Row, merged: Row) -> None:
     words = " ".join(sentence["text"] for sentence in merged["summary"])
     assert plain == {
         "title": merged["title"],
-        "lead": [{"text": words, "article": merged["summary"][0]["article"]}],
+        "lead": [{"text": words, "article_id": merged["summary"][0]["article"]}],
         "openings": [],
         "quotations": [],
         "version": 1,

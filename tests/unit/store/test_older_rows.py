@@ -27,7 +27,7 @@ def test_the_opening_of_a_merged_text_becomes_the_lead() -> None:
     merged = {"title": "Levee breaks", "lead": opening[0], "summary": opening, "facts": [], "only": opening}
     assert _unpacked(plain_rendering("Headline", _packed(merged))) == {
         "title": "Levee breaks",
-        "lead": [{"text": "The levee broke. Four died.", "article": "a"}],
+        "lead": [{"text": "The levee broke. Four died.", "article_id": "a"}],
         "openings": [],
         "quotations": [],
         "version": 1,
@@ -38,8 +38,8 @@ def test_no_sentence_is_attributed_to_another_article() -> None:
     opening = [_sentence("The levee broke.", "a"), _sentence("Four died.", "b"), _sentence("Two lived.", "b")]
     rendered = _unpacked(plain_rendering("", _packed({"title": "Levee breaks", "summary": opening})))
     assert rendered["lead"] == [
-        {"text": "The levee broke.", "article": "a"},
-        {"text": "Four died. Two lived.", "article": "b"},
+        {"text": "The levee broke.", "article_id": "a"},
+        {"text": "Four died. Two lived.", "article_id": "b"},
     ]
 
 

@@ -135,7 +135,7 @@ def _has_bare_surname(sentence: str, title: str, leads: str, language: str | Non
     match = SURNAME.match(sentence)
     if match is None or match["name"] in title or match["name"].lower() in leads:
         return False
-    is_introduced = re.search(rf"[A-Z][\w.’-]+ {match['name']}\b", leads) is not None
+    is_introduced = re.search(rf"[A-Z][\w.’-]{{1,30}} {match['name']}\b", leads) is not None
     return is_introduced and ("." in match.group() or match["verb"] in word_list(language, "quoting"))
 
 

@@ -1,4 +1,4 @@
-"""Title, summary and merged text of given events, and how near they are to neutral ones by editors.
+"""Title, summary and text of given events, and how near they are to neutral ones by editors.
 
     python -m benchmarks.briefs FILE [--output OUT]
 
@@ -22,10 +22,10 @@ from aggregator.config.settings import PublishConfig
 from aggregator.config.tuning import Tuning
 from aggregator.extract.article import clean_entry
 from aggregator.model.core import ArticleView, Entry
-from aggregator.stories.headline import headline
-from aggregator.stories.text.merged_text import merge
-from aggregator.stories.text.plain_text import as_text
-from aggregator.stories.text.summary import summary
+from aggregator.stories.lead import summary
+from aggregator.stories.plain_text import as_text
+from aggregator.stories.rendering import story_text
+from aggregator.stories.title import headline
 
 SEEN = dt.datetime(2026, 1, 1, tzinfo=dt.UTC)
 NEUTRAL = {"title": "neutral_title", "summary": "neutral_text"}
@@ -55,7 +55,8 @@ def cleaned(name: str, given: Mapping[str, Any], time: dt.datetime) -> ArticleVi
     return ArticleView(
         id=name, outlet=outlet, outlet_key=outlet, url=None, title=read.title, published=None, seen=SEEN,
         effective_at=time, language=read.language, copy_of=None, wire=None, kind=read.kind,
-        role="container" if read.is_container else "report", lead=read.lead, text=read.text,
+        kind_evidence=read.kind_evidence, role="container" if read.is_container else "report",
+        lead=read.lead, text=read.text,
     )  # fmt: skip
 
 
@@ -63,7 +64,7 @@ def brief(record: Mapping[str, Any], max_words: int) -> dict[str, str]:
     """The line of OUT for a record."""
     read = articles(record)
     title = headline(read, None).title
-    text = as_text(merge(read, title), read)
+    text = as_text(story_text(read, title), read)
     return {
         "id": record["id"],
         "title": title,

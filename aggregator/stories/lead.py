@@ -1,17 +1,21 @@
-"""The summary of a story, whose first sentence is the lead of its page: the opening of one report.
+"""The lead of a story: the opening of one report, whose first sentences are the summary in lists.
 
-The report is chosen by the words of the title in its first sentence, and by how much of what all reports open
-with the summary tells. Further sentences of the report follow where they tell more of that. All are of one
-report: an editor preferred that to a second one's lead in 35 of 44 stories, blind (docs/evaluation.md).
+The report is chosen by the words of the title in its first sentence, by how much its opening is like those of
+all reports, which a reaction or a quip is not, and by its time. All sentences are of one report: an editor
+preferred that to a second one's lead in 35 of 44 stories, blind (docs/evaluation.md).
 """
 
 import datetime as dt
-from collections.abc import Iterable, Iterator, Sequence
+import re
+from collections import Counter
+from collections.abc import Collection, Sequence
 from functools import lru_cache
+from itertools import chain
+from operator import attrgetter
 from typing import NamedTuple
 
-from aggregator.model.core import ArticleView, Passage
-from aggregator.stories.lexicon import clean_title
+from aggregator.model.core import ArticleView
+from aggregator.stories.lexicon import clean_title, word_list
 from aggregator.stories.sentences import front_matter, leans, without_heading
 from aggregator.stories.title import title_candidates
 from aggregator.stories.tuning import StoryTuning, shipped_tuning
@@ -23,6 +27,8 @@ from aggregator.text.tokens import PART
 OPENING_SENTENCES = 4  # of a report (5: no gain on 1,000 events)
 NO_BEGINNING = ("caption", "credit", "promotion", "post", "characters")  # after these a report begins
 REPORTS = 8  # the newest of more
+OWN_LESS = 0.5  # of the weight of likeness to the own opening (0: 8 of 149 leads fewer right; 1: ROUGE-1 -.3)
+SURNAME = re.compile(r"(?:(?:Mr|Mrs|Ms)\. )?(?P<name>[A-Z][\w'’-]+) (?P<verb>\w+)")
 
 
 def summary(
@@ -31,47 +37,54 @@ def summary(
     tuning: StoryTuning | None = None,
     shown_title: str | None = None,
 ) -> str:
-    """Return the text of `summary_sentences`; a first sentence that is too long is cut ("…")."""
-    said = summary_sentences(articles, max_words, tuning, shown_title)
-    text = " ".join(" ".join(one.text.split()) for one in said)
+    """Return the first sentences of the lead, of `max_words` words; a first one that is longer is cut."""
+    lead = _lead(articles, max_words, tuning or shipped_tuning(), shown_title)
+    if lead is None:
+        return ""
+    text = " ".join(" ".join(lead[1]).split())
     return text if count_words(text) <= max_words else _cut(text, max_words)
 
 
-def summary_sentences(
-    articles: Sequence[ArticleView],
-    max_words: int,
-    tuning: StoryTuning | None = None,
-    shown_title: str | None = None,
-) -> tuple[Passage, ...]:
-    """Return the sentences of the summary, in order, of one report.
+def lead_of(
+    articles: Sequence[ArticleView], tuning: StoryTuning, shown_title: str | None
+) -> tuple[ArticleView, str] | None:
+    """Return the report whose opening is the lead, and its first sentence to show, word for word."""
+    lead = _lead(articles, 1, tuning, shown_title)
+    return None if lead is None else (lead[0], lead[1][0])
 
-    The first one is the same whatever `max_words`, and alone may have more. Articles with `nosnippet` are
-    never quoted.
+
+def _lead(
+    articles: Sequence[ArticleView], max_words: int, tuning: StoryTuning, shown_title: str | None
+) -> tuple[ArticleView, list[str]] | None:
+    """Return the report whose opening is the lead, and its first sentences of at most `max_words` words.
+
+    The report and its first sentence, which alone may have more, do not depend on `max_words`. None without
+    an article that may be quoted: those with `nosnippet` never are.
     """
-    tuning = tuning or shipped_tuning()
-    openings = openings_of(articles, tuning) if max_words > 0 else []
-    if not openings:
-        return ()
-    choices = [(n, said) for n, one in enumerate(openings) for said in choices_of(one, max_words)]
-    n, said = choices[-1]  # of one opening the longest is most like it
-    if len(openings) > 1:
-        numbered = [_numbered(opening.sentences) for opening in openings]
-        leads = [_title_share(opening, shown_title) for opening in openings]
+    openings = _openings(articles, tuning, shown_title)
+    if not openings or max_words <= 0:
+        return None
+    newest = max(opening.article.effective_at for opening in openings)
+    words = {opening.article.id: _words_of(opening.sentences) for opening in openings}
 
-        def rank(choice: tuple[int, Choice]) -> tuple[float, dt.datetime, str]:
-            n, said = choice
-            score = leads[n] + tuning.summary_likeness_weight * likeness(said, n, numbered)
-            return score, openings[n].article.effective_at, openings[n].article.id
+    def rank(opening: Opening) -> tuple[float, dt.datetime, str]:
+        article = opening.article
+        begin = _begin(opening, tuning.summary_words)
+        titled = heads(shown_title or clean_title(article), article.language).keys()
+        score = len(titled & heads(begin[0].text, article.language).keys()) / max(1, len(titled))
+        likeness = _likeness(_words_of(begin), words[article.id], words.values())
+        score += tuning.summary_likeness_weight * likeness
+        if newest - article.effective_at >= dt.timedelta(hours=tuning.summary_old_hours):
+            score -= tuning.summary_old_cost
+        return score, article.effective_at, article.id
 
-        n, said = max(choices, key=rank)
-    report = openings[n].article
-    return tuple(Passage(text=sentence.text, article_id=report.id) for sentence in said)
+    best = max(openings, key=rank) if len(openings) > 1 else openings[0]
+    return best.article, [sentence.text for sentence in _begin(best, max_words)]
 
 
 def _cut(text: str, max_words: int) -> str:
-    words = text.split()
-    cut = " ".join(words[:max_words]) if len(words) > 1 else text  # one word: a script without spaces
-    while count_words(cut) > max_words:
+    cut = " ".join(text.split()[:max_words])
+    while count_words(cut) > max_words:  # a script without spaces
         cut = cut[: min(len(cut) - 1, 2 * max_words)]
     return cut.rstrip(" ,;:–—-") + "…"
 
@@ -86,100 +99,86 @@ class OpeningSentence(NamedTuple):
     words: int
     is_bad: bool  # cannot be shown
     opens: bool  # can be shown first: does not refer to the sentence before it either
-    place: int
 
 
 class Opening(NamedTuple):
-    """The first sentences of a report; `lead` is the one that can be shown first."""
+    """The first sentences of a report, from the one on that can be shown first, if there is one."""
 
     article: ArticleView
-    sentences: tuple[OpeningSentence, ...]
-    lead: OpeningSentence
+    sentences: Sequence[OpeningSentence]
 
 
-Choice = tuple[OpeningSentence, ...]  # of a summary: the lead of an opening, and what follows it
-
-
-def openings_of(articles: Sequence[ArticleView], tuning: StoryTuning) -> list[Opening]:
+def _openings(articles: Sequence[ArticleView], tuning: StoryTuning, shown_title: str | None) -> list[Opening]:
     """Return the openings that may be quoted: of reports, those that can be shown first, if there are any."""
-    with_lead = [article for article in articles if article.lead.strip() and not article.nosnippet]
-    quotable = title_candidates(with_lead, tuning) or with_lead
-    found = [_opening(article) for article in quotable]
-    return ([one for one in found if one.lead.opens] or found)[-REPORTS:]
+    quotable = [article for article in articles if article.lead.strip() and not article.nosnippet]
+    leads = " ".join(article.lead for article in quotable)
+    openings, others = [], []
+    for article in title_candidates(quotable, tuning, attrgetter("lead")):
+        title = clean_title(article)
+        sentences = _read(article.lead, article.language, title)
+        known = shown_title or title
+        for place, sentence in enumerate(sentences):
+            if sentence.opens and not _has_bare_surname(sentence.text, known, leads, article.language):
+                openings.append(Opening(article, sentences[place:]))
+                break
+        else:
+            others.append(Opening(article, sentences))
+    return (openings or others)[-REPORTS:]
 
 
-def _opening(article: ArticleView) -> Opening:
-    sentences = _read(article.lead, article.language, clean_title(article))
-    lead = next((sentence for sentence in sentences if sentence.opens), sentences[0])
-    return Opening(article, sentences, lead)
+def _has_bare_surname(sentence: str, title: str, leads: str, language: str | None) -> bool:
+    """Whether a sentence opens with a surname alone that the title lacks: "Mr. Boll", "Boll said".
 
-
-def _numbered(sentences: Iterable[OpeningSentence]) -> frozenset[str]:
-    """Return all words, each repeated one with its number, so that common words of two texts are counted."""
-    count: dict[str, int] = {}
-    numbered = []
-    for word in PART.findall(" ".join(sentence.text for sentence in sentences).lower()):
-        count[word] = number = count.get(word, 0) + 1
-        numbered.append(f"{word} {number}" if number > 1 else word)
-    return frozenset(numbered)
+    A word is a surname if it has a first name somewhere in the `leads`, and stands there in no small letters:
+    "Police said" is no person, though a "Capitol Police" exists.
+    """
+    match = SURNAME.match(sentence)
+    if match is None or match["name"] in title or match["name"].lower() in leads:
+        return False
+    is_introduced = re.search(rf"[A-Z][\w.’-]{{1,30}} {match['name']}\b", leads) is not None
+    return is_introduced and ("." in match.group() or match["verb"] in word_list(language, "quoting"))
 
 
 @lru_cache(maxsize=256)  # all leads but the newest were read before
 def _read(lead: str, language: str | None, title: str) -> tuple[OpeningSentence, ...]:
     """Return the first sentences of an opening; of one without any its text."""
-    split = [text for paragraph in sentences_of(lead) for text in paragraph] or [" ".join(lead.split())]
+    split = list(chain.from_iterable(sentences_of(lead))) or [" ".join(lead.split())]
     texts = [without_heading(text, title) for text in split]
     while len(texts) > 1 and front_matter(texts[0], language) in NO_BEGINNING:
         del texts[0]  # a caption or a label: the report begins after it
-    texts = texts[:OPENING_SENTENCES]
-    bad = {text for text in texts if front_matter(text, language) not in (None, "few words")}
-    return tuple(
-        OpeningSentence(
-            text=text,
-            words=count_words(text),
-            is_bad=text in bad,
-            opens=text not in bad and not leans(text, language),
-            place=place,
-        )
-        for place, text in enumerate(texts)
-    )
+    sentences = []
+    for text in texts[:OPENING_SENTENCES]:
+        is_bad = front_matter(text, language) not in (None, "few words")
+        opens = not is_bad and not leans(text, language)
+        sentences.append(OpeningSentence(text, count_words(text), is_bad, opens))
+    return tuple(sentences)
+
+
+def _begin(opening: Opening, max_words: int) -> list[OpeningSentence]:
+    """Return the first sentence of an opening, and those after it that can be shown, of `max_words` words."""
+    first, *further = opening.sentences
+    begin, words = [first], first.words
+    for sentence in further:
+        words += sentence.words
+        if sentence.is_bad or words > max_words:
+            break
+        begin.append(sentence)
+    return begin
 
 
 # --- the choice --------------------------------------------------------------------------------------------
 
 
-def _title_share(opening: Opening, shown_title: str | None) -> float:
-    """Return the share of the words of the shown title, or of its own, that the first sentence has."""
-    language = opening.article.language
-    titled = heads(shown_title or clean_title(opening.article), language)
-    return len(heads(opening.lead.text, language).keys() & titled.keys()) / max(1, len(titled))
+def _words_of(sentences: Sequence[OpeningSentence]) -> frozenset[str]:
+    """Return all words, each with its number, so that common words of two texts are counted."""
+    numbered: list[str] = []
+    text = " ".join(sentence.text for sentence in sentences).lower()
+    for word, count in Counter(PART.findall(text)).items():
+        numbered += [f"{word} {number}" for number in range(count)]
+    return frozenset(numbered)
 
 
-def choices_of(opening: Opening, max_words: int) -> Iterator[Choice]:
-    """Yield the lead of a report, alone and with sentences that follow it, of at most `max_words` words."""
-    chosen: Choice = (opening.lead,)
-    yield chosen
-    for sentence in opening.sentences[opening.lead.place + 1 :]:
-        too_long = sum(one.words for one in (*chosen, sentence)) > max_words
-        if too_long or sentence.is_bad:
-            return
-        yield (chosen := (*chosen, sentence))
-
-
-def likeness(said: Choice, own: int, openings: Sequence[frozenset[str]]) -> float:
-    """Return the mean F1 of the words, as ROUGE-1 counts them, with those of openings, its `own` at half.
-
-    It grows with further sentences that the other openings tell; of a single report, with its own.
-    """
-    words = _numbered(said)
-    weights = [0.5 if n == own else 1.0 for n in range(len(openings))]
-    alike = [weight * dice(words, one) for weight, one in zip(weights, openings, strict=True)]
-    return sum(alike) / sum(weights)
-
-
-def lead_of(articles, tuning, shown_title):
-    said = summary_sentences(articles, tuning.summary_words, tuning, shown_title)
-    if not said:
-        return None
-    by = {a.id: a for a in articles}
-    return by[said[0].article_id], said[0].text
+def _likeness(words: frozenset[str], own: frozenset[str], openings: Collection[frozenset[str]]) -> float:
+    """Return the mean F1 of words, as ROUGE-1 counts them, with openings; less with their `own`."""
+    total = sum(dice(words, opening) for opening in openings) - OWN_LESS * dice(words, own)
+    return total / (len(openings) - OWN_LESS)

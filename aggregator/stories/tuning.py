@@ -13,10 +13,13 @@ class StoryTuning(msgspec.Struct, frozen=True, kw_only=True):
     # headline
     headline_keep_margin: float
     headline_fault: float
-    headline_casualties_factor: float
+    headline_newer_margin: float
+    headline_newer_hours: float
     # summary
     summary_words: int
     summary_likeness_weight: float
+    summary_old_cost: float
+    summary_old_hours: float
     # how much is read
     reports_cap: int
 

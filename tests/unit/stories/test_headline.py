@@ -11,8 +11,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from aggregator.model.core import ArticleView
-from aggregator.stories.headline import Headline, headline, is_fit
-from aggregator.stories.text.summary import summary
+from aggregator.stories.lead import lead_of, summary
+from aggregator.stories.title import Headline, headline, is_fit
+from aggregator.stories.tuning import shipped_tuning
 from tests.support.stories_examples import NOON, ferry, view
 
 SINKS = "Ferry Marlin sinks off Port Ellis, at least 14 killed"
@@ -54,7 +55,8 @@ def test_outlet_names_are_cut_from_titles(title: str, outlet: str | None, clean:
 
 
 def test_the_shown_title_stays_when_the_new_one_is_hardly_better() -> None:
-    fresher = later("Ferry Marlin sinks in the night off Port Ellis, at least 14 killed")
+    time = NOON + dt.timedelta(hours=3)
+    fresher = later("Ferry Marlin sinks in the night off Port Ellis, at least 14 killed", effective_at=time)
     articles = [*ferry(), fresher]
     assert best(articles, None) == SINKS
     assert headline(articles, fresher.title) == Headline(fresher.title, "d")
@@ -117,6 +119,70 @@ def test_a_summary_is_of_one_report_whose_lead_names_what_the_title_does() -> No
     assert summary(told, 60, shown_title="Ferry sinks off Port Ellis") == plain
 
 
+@pytest.mark.parametrize(
+    ("opening", "title", "is_shown"),
+    [
+        (
+            "Boll said the bridge in Tarnow would be closed for good on Monday.",
+            "Bridge in Tarnow closed",
+            False,
+        ),
+        ("Boll said the bridge in Tarnow would be closed for good on Monday.", "Boll closes bridge", True),
+        ("Mr. Boll closed the bridge in Tarnow for good on Monday.", "Bridge in Tarnow closed", False),
+        ("Emrys Boll said the bridge in Tarnow would be closed for good.", "Bridge in Tarnow closed", True),
+        ("Police said the bridge in Tarnow had been closed for good.", "Bridge in Tarnow closed", True),
+    ],
+)
+def test_a_surname_alone_opens_no_story(opening: str, title: str, is_shown: bool) -> None:
+    further = "Mayor Emrys Boll and State Police looked at the pillars, police in Arrel told the county."
+    report = view("a", "One", title="Bridge in Tarnow closed", lead=opening)
+    other = view("b", "Two", title="Pillars", lead=further, hours=1)
+    chosen = lead_of([report, other], shipped_tuning(), title)
+    assert chosen == ((report, opening) if is_shown else (other, further))
+
+
+def test_the_lead_is_what_most_reports_open_with_and_no_reaction() -> None:
+    closed = "The county closed the bridge in Tarnow on Monday after engineers found cracks in two pillars."
+    again = (
+        "Engineers found cracks in two pillars of the bridge in Tarnow, which the county closed on Monday."
+    )
+    quip = (
+        "Tarnow bridge closed: Emrys Boll of the harbour party rejects what he calls a joke about his town."
+    )
+    reports = [
+        view("a", "One", title="County closes bridge", lead=closed),
+        view("b", "Two", title="Cracks found in bridge", lead=again, hours=1),
+        view("c", "Three", title="Boll rejects closure", lead=quip, hours=2),
+    ]
+    for shown_title in ("Tarnow bridge closed", None):
+        article, _ = lead_of(reports, shipped_tuning(), shown_title) or (None, "")
+        assert article in reports[:2]
+
+
+def test_a_report_a_day_newer_gives_the_lead_of_equal_ones() -> None:
+    old = view(
+        "z", "One", title="Bridge closes", lead="The bridge in Tarnow will be closed on Monday, police said."
+    )
+    new = view(
+        "a", "Two", title="Bridge closes", lead="The bridge in Tarnow was closed on Monday, police said."
+    )
+    for hours, chosen in ((0, old), (24, new)):
+        newer = msgspec.structs.replace(new, effective_at=NOON + dt.timedelta(hours=hours))
+        lead = lead_of([old, newer], shipped_tuning(), "Police close the bridge")
+        assert lead is not None
+        assert lead[0].id == chosen.id
+
+
+def test_the_lead_is_the_first_sentence_of_the_summary_whatever_its_length() -> None:
+    for title in (SINKS, None):
+        lead = lead_of(ferry(), shipped_tuning(), title)
+        assert lead is not None
+        assert lead[1] in lead[0].text
+        for words in (5, 20, 60, 130):
+            first = summary(ferry(), words, shown_title=title).removesuffix("…")
+            assert first.startswith(lead[1]) or lead[1].startswith(first)
+
+
 def test_summary_takes_whole_sentences() -> None:
     lead = (
         "The bridge in Tarnow was closed on Monday. It is quite old. Engineers found cracks in its pillars."
@@ -148,45 +214,67 @@ def test_articles_that_forbid_snippets_are_not_quoted() -> None:
 # --- reasons -----------------------------------------------------------------------------------------------
 
 
-def test_a_later_title_with_a_higher_toll_goes_before_the_shown_one() -> None:
-    chosen = headline([*ferry(), later("Ferry Marlin sinks off Port Ellis, at least 19 killed")], SINKS)
-    assert chosen.article == "d"
-    assert chosen.reason == "it gives a later figure: at least 19 dead, not at least 14"
-    fewer = later("Ferry Marlin sinks off Port Ellis, at least 12 killed")
-    assert headline([*ferry(), fewer], SINKS).title == fewer.title
-    far = later("Ferry Marlin sinks off Port Ellis, at least 90 killed")
-    assert headline([*ferry(), far], SINKS).title == SINKS  # until a second report gives it
+def test_a_later_title_with_a_higher_toll_goes_before_the_older_one() -> None:
+    higher = later("Ferry Marlin sinks off Port Ellis, at least 19 killed")
+    chosen = headline([*ferry(), higher], SINKS, afresh=True)
+    assert (chosen.title, chosen.reason) == (higher.title, "it is newer")
     before = NOON - dt.timedelta(hours=9)
-    earlier = later("Ferry Marlin sinks off Port Ellis, at least 19 killed", effective_at=before)
-    assert headline([*ferry(), earlier], SINKS).title == SINKS
-    plain = later("Toll of the night in the harbour of a small town: 19 dead as it mourns")
-    for afresh in (False, True):
-        assert headline([*ferry(), plain], SINKS, afresh=afresh).title == plain.title
+    earlier = later("Ferry Marlin sinks off Port Ellis, at least 12 killed", effective_at=before)
+    assert best([*ferry(), earlier], None) == SINKS
+    assert best([*ferry(), later("Port Ellis after the storm")], None) == SINKS
 
 
-def test_numbers_told_before_and_numbers_that_are_doubted_are_no_later_figure() -> None:
-    first = view("e", "Fifth Post", title="Ferry Marlin sinks off Port Ellis, at least 15 killed", hours=9)
-    second = view("f", "Noon Post", title="Ferry Marlin sinks off Port Ellis, at least 17 killed", hours=10)
-    third = view("g", "Third Post", title=first.title, hours=11)
-    assert headline([*ferry(), first, second, third], second.title).title == second.title
-    feared = view(
-        "h", "Hill Post", title="Ferry Marlin sinks off Port Ellis, at least 20 feared killed", hours=12
-    )
-    assert headline([*ferry(), first, second, feared], second.title).title == second.title
+MEET = "Boll and Hale to meet in Tarnow over the Arrel dam"
+WRAP_UP = "Boll and Hale wrap up Tarnow talks over Arrel dam"
 
 
-@pytest.mark.parametrize(
-    "title",
-    [
-        "Ferry Marlin sank off Port Ellis on May 5: 19 killed, many feared missing",
-        "19 killed in Marlin ferry that may have been overloaded",
-        "19 killed as Marlin sinks; false alarm delayed rescue",
-    ],
-)
-def test_a_doubt_elsewhere_in_the_title_is_none_about_the_number(title: str) -> None:
-    shown = "Ferry Marlin sinks off Port Ellis, at least 15 killed"
-    first = view("e", "Fifth Post", title=shown, hours=9)
-    assert headline([*ferry(), first, view("f", "Noon Post", title=title, hours=10)], shown).title == title
+def talks() -> list[ArticleView]:
+    lead = "Emrys Boll and Joren Hale {} in Tarnow over the Arrel dam, both governments said."
+    return [
+        view("a", "One", title=MEET, lead=lead.format("will meet")),
+        view("c", "Three", title=WRAP_UP, lead=lead.format("ended their talks"), hours=9),
+    ]
+
+
+def test_a_title_that_the_newest_report_refutes_gives_way() -> None:
+    assert best(talks()[:1], None) == MEET
+    assert headline(talks(), None).title == WRAP_UP
+    assert headline(talks(), MEET, afresh=True).reason == "it is newer"
+
+
+def test_a_title_a_few_hours_newer_is_not_preferred() -> None:
+    *first, last = talks()
+    soon = msgspec.structs.replace(last, effective_at=NOON + dt.timedelta(hours=3))
+    assert best([*first, soon], None) == MEET
+
+
+def test_a_title_that_gave_way_to_a_newer_one_does_not_come_back() -> None:
+    fourth = view("d", "Four", title="Boll to meet Hale over dam", lead=talks()[0].lead, hours=10)
+    assert headline([*talks(), fourth], WRAP_UP).title == WRAP_UP
+
+
+def test_what_only_its_style_makes_an_explainer_is_news_while_it_is_the_newest() -> None:
+    ends = "Jury ends first day over the Marlin in Port Ellis without a verdict"
+    jury = {"title": ends, "lead": f"{ends}. It sank.", "kind": "explainer"}
+    opens = view("a", "One", title="Jury to open", lead="The jury over the Marlin in Port Ellis will meet.")
+    newest = view("b", "Two", hours=9, kind_evidence="style of the text, 0.54 above the limit", **jury)
+    assert headline([opens, newest], opens.title, afresh=True).title == ends
+    labelled = view("b", "Two", hours=9, kind_evidence="section: Opinion", **jury)
+    assert headline([opens, labelled], opens.title, afresh=True).title == opens.title
+    newer = view("c", "Three", title="Jury over the Marlin in Port Ellis meets", lead=opens.lead, hours=10)
+    assert best([opens, newest, newer], None) != ends
+
+
+def test_a_whole_copy_is_asked_for_a_title_and_a_lead_that_are_cut() -> None:
+    lead = "The bridge in Tarnow was closed on Monday after cracks were found in two of its pillars."
+    cut = view("a", "One", title="Bridge in Tarnow closed after…", lead="The bridge in Tarnow was closed […]")
+    whole = {"title": "Bridge in Tarnow closed after cracks are found", "lead": lead, "copy_of": "a"}
+    copy = view("b", "Two", hours=1, role="copy", **whole)
+    assert headline([cut, copy], None) == Headline(copy.title, "b")
+    assert lead_of([cut, copy], shipped_tuning(), copy.title) == (copy, lead)
+    unknown = view("b", "Two", hours=1, role="copy", is_little_known=True, **whole)
+    assert headline([cut, unknown], None).article == "a"
+    assert lead_of([cut, unknown], shipped_tuning(), None) == (cut, cut.lead)
 
 
 def test_a_number_of_dead_is_a_title() -> None:

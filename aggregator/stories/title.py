@@ -17,7 +17,7 @@ from typing import NamedTuple
 
 import msgspec
 
-from aggregator.extract.kind import STYLE
+from aggregator.extract.kind import is_by_style
 from aggregator.extract.wire.agencies import outlet_key
 from aggregator.model.core import OPINION_KINDS, ArticleView
 from aggregator.stories.counts import COUNTED_ROLES, of_standing, originals_with_copies, with_originals
@@ -125,7 +125,7 @@ def _is_report(article: ArticleView) -> bool:
 
 def _is_by_style(article: ArticleView) -> bool:
     """Whether only the style of its text makes the article an opinion or an explainer."""
-    return article.role in COUNTED_ROLES and (article.kind_evidence or "").startswith(STYLE)
+    return article.role in COUNTED_ROLES and is_by_style(article.kind_evidence)
 
 
 def _of_each_copy_group(

@@ -1,4 +1,4 @@
-"""What a story shows: headline, counts, names, facts (`facts`), summary and merged text (`text`).
+"""What a story shows: title, lead, what the other reports say first, quotations, names, counts.
 
 Pure. Imports `cluster` and the packages below it.
 """

@@ -1,7 +1,7 @@
 """All threads that run under one configuration.
 
     scheduler   every second: sources and pages that are due → fetch threads (daemon/poll_scheduler.py)
-    placing     inbox → stories, full-text index, merged texts, short tasks (daemon/writer_loop.py)
+    placing     inbox → stories, full-text index, rendering, short tasks (daemon/writer_loop.py)
     maintenance long jobs, such as a backup; APScheduler's own thread schedules (daemon/writer_loop.py)
     webhooks    changes → outbox, and one thread per webhook that sends (web/webhooks)
     summaries   asks `summarise:` for texts of stories (web/webhooks/summaries.py)

@@ -125,7 +125,7 @@ class DatabaseStatus(FrozenStruct, frozen=True, kw_only=True, omit_defaults=Fals
     window_hours: float | None = None  # for which memory holds stories, at the present rate
     window_is_short: bool = False  # such stories leave before `window_days` are over
     unindexed: int  # articles that are not in the full-text index yet
-    unrendered: int  # stories whose merged text is not yet rendered, counted up to a bound
+    unrendered: int  # stories that are not yet rendered, counted up to a bound
     requests_waiting: int  # commands for the writer
     deliveries_waiting: int
     hooks_failing: int

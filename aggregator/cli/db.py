@@ -210,15 +210,15 @@ _BUSY = "another process uses this database: stop the daemon, then repeat the co
 def check(
     context: Context,
     repair: Annotated[
-        bool, flag("--repair", "Recompute counts, copy keys, stories and indexes.")
+        bool, flag("--repair", "Recompute counts, copy keys, indexes; render stories.")
     ] = False,
     format_: show.TextOrJson = "text",
 ) -> None:
     """Check that the database is sound and no entry was lost.
 
-    Nothing is changed without --repair. It computes counts, copy keys, what stories show and all indexes again,
-    and queues entries in quarantine again. Stop the daemon first. Nothing is written into a damaged file. The
-    exit code is 1 if faults remain or there is no database.
+    Nothing is changed without --repair. It computes counts, copy keys and all indexes again, renders all
+    stories, and queues entries in quarantine again. Stop the daemon first. Nothing is written into a damaged
+    file. The exit code is 1 if faults remain or there is no database.
 
     \b
     Examples:

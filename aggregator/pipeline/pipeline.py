@@ -1,7 +1,7 @@
 """One article's way, on one screen.
 
     sources ─poll─► bytes ─parse─► entries ─accept─► inbox ─prepare─► clean article, fingerprint
-      ─place─► article, story, evidence ─render─► story text ─► readers
+      ─place─► article, story, evidence ─render─► what it shows ─► readers
 
     (poll.py, jobs.py, store/intake/inbox.py, prepare.py, placement/place.py, render.py)
 

@@ -269,8 +269,36 @@ def _bounded_article(article: ArticleView, allowance: _Allowance) -> ArticleView
     return _cut(article, title, allowance.cut(article.lead, article.id))
 
 
-def _beginning(passage: Passage, allowance: _Allowance) -> str:
-    """Return what may be shown of a paragraph: whole sentences where one fits, else its first words."""
+def _bounded_text(text: StoryText, allowance: _Allowance) -> StoryText:
+    return msgspec.structs.replace(
+        text,
+        title=first_words(text.title, allowance.all_words),
+        lead=_bounded_lead(text.lead, allowance),
+        openings=tuple(opening for opening in text.openings if allowance.shows(opening)),
+        quotations=tuple(
+            quotation
+            for quotation in text.quotations
+            if allowance.allows(quotation.text, *quotation.article_ids)
+        ),
+    )
+
+
+def _bounded_lead(lead: Iterable[Passage], allowance: _Allowance) -> tuple[Passage, ...]:
+    """Return the sentences of a lead that may be shown; if not even one, the first words of the first."""
+    shown: list[Passage] = []
+    for passage in lead:
+        text = _whole_sentences(passage, allowance)
+        if not text and not shown:
+            text = allowance.cut(passage.text, passage.article_id)
+        if text:
+            shown.append(msgspec.structs.replace(passage, text=text))
+        if text != passage.text:
+            break
+    return tuple(shown)
+
+
+def _whole_sentences(passage: Passage, allowance: _Allowance) -> str:
+    """Return the sentences at the beginning of a paragraph that may be shown."""
     if allowance.shows(passage):
         return passage.text
     from aggregator.text.sentences import split_sentences  # whose patterns take long to compile
@@ -280,28 +308,7 @@ def _beginning(passage: Passage, allowance: _Allowance) -> str:
         if not allowance.allows(sentence, passage.article_id):
             break
         sentences.append(sentence)
-    return " ".join(sentences) or allowance.cut(passage.text, passage.article_id)
-
-
-def _bounded_text(text: StoryText, allowance: _Allowance) -> StoryText:
-    lead = []
-    for passage in text.lead:
-        shown = _beginning(passage, allowance)
-        if shown:
-            lead.append(msgspec.structs.replace(passage, text=shown))
-        if shown != passage.text:
-            break
-    return msgspec.structs.replace(
-        text,
-        title=first_words(text.title, allowance.all_words),
-        lead=tuple(lead),
-        openings=tuple(opening for opening in text.openings if allowance.shows(opening)),
-        quotations=tuple(
-            quotation
-            for quotation in text.quotations
-            if allowance.allows(quotation.text, *quotation.article_ids)
-        ),
-    )
+    return " ".join(sentences)
 
 
 def bounded_article(one: ArticleDetail, access: Access, words: int) -> ArticleDetail:

@@ -36,7 +36,7 @@ def environment() -> Environment:
     filters = (
         *(beginning, bump_time, counted, counted_outlets, day, iso, language_names, moment),
         *(options, outlets, paragraphs, pieces, pips, short_day, short_moment, signed),
-        without_title,
+        *(upper_first, without_title),
     )
     jinja.filters.update({function.__name__: function for function in filters})
     jinja.filters.update(url=safe_url, line=one_line, time=time_of_day)
@@ -96,6 +96,11 @@ def iso(time: dt.date) -> str:
     if isinstance(time, dt.datetime):
         return f"{time.astimezone(dt.UTC):%Y-%m-%dT%H:%M:%SZ}"
     return time.isoformat()
+
+
+def upper_first(text: str) -> str:
+    """Return the text with an upper-case first letter."""
+    return text[:1].upper() + text[1:]
 
 
 def without_title(text: str, title: str) -> str:

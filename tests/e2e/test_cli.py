@@ -76,7 +76,7 @@ def test_a_command_that_reads_loads_nothing_that_prepares_or_places(filled: Term
     heavy = {"numpy", "scipy", "datasketch", "trafilatura", "lxml", "py3langid", "fastapi", "alembic"}
     heavy |= {"sqlalchemy.dialects.postgresql", "aggregator.cli.evaluate"}
     assert "sqlalchemy" in ended.stderr.split(), ended.stderr
-    heavy |= {"aggregator.stories.text.merged_text"}
+    heavy |= {"aggregator.stories.rendering"}
     assert not heavy & set(ended.stderr.split())
 
 

@@ -113,7 +113,7 @@ def feed_items(daemon: DaemonProcess) -> dict[str, str]:
 def story_rows(daemon: DaemonProcess) -> list[tuple[Any, ...]]:
     """Every column of every story, once all their texts are told."""
     unrendered = "SELECT 1 FROM story WHERE text IS NULL AND redirect_to IS NULL"
-    daemon.wait_for(lambda: not daemon.rows(unrendered), "the merged texts")
+    daemon.wait_for(lambda: not daemon.rows(unrendered), "what all stories show")
     return daemon.rows("SELECT * FROM story ORDER BY story_no")
 
 

@@ -215,7 +215,7 @@ def test_what_a_story_is_about_and_its_reports_fit_few_screens(
     for articles, screens in allowed.items():
         visit.go(f"/stories/of{articles}")
         visit.keep(f"of{articles}-{screen}")
-        top = visit.page.evaluate("document.querySelector('.folds').getBoundingClientRect().top")
+        top = visit.page.evaluate("document.querySelector('.folded').getBoundingClientRect().top")
         assert top <= screens * size["height"], f"{articles} articles end at {top} pixels"
         assert not visit.page.locator(".folded details[open]").count()
         visit.assert_fits_its_width()

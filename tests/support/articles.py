@@ -153,12 +153,12 @@ class Rig:
         return self.place()
 
     def render(self) -> None:
-        """The merged texts of all stories."""
+        """Render all stories."""
         render_all(self.database, self.all_tuning)
 
 
 def render_all(database: Database, all_tuning: Tuning | None = None) -> None:
-    """The merged texts of all stories, as the daemon makes them by and by."""
+    """Render all stories, as the daemon does by and by."""
     tuning = (all_tuning or Tuning()).section("stories", StoryTuning)
     while render_next(database, 50, tuning):
         pass

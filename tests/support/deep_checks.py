@@ -1,7 +1,7 @@
 """The deep checks: every derived row is compared with the rows that it is derived from.
 
 They are the oracle of the tests. They check invariants that hold between any two transactions, in chunks, so
-a daemon may continue meanwhile. Derived rows that may be late (the full-text index, merged texts) are checked
+a daemon may continue meanwhile. Derived rows that may be late (the full-text index, what stories show) are checked
 up to their stored progress.
 """
 
@@ -44,7 +44,7 @@ def faults(
         deep_references.value_faults(database, now or dt.datetime.now(dt.UTC)),
         deep_references.unreadable(database),
         deep_story_rows.faults(database, of_stories),
-        deep_story_rows.merged_text_faults(database, of_stories.stories),
+        deep_story_rows.rendered_faults(database, of_stories.stories),
         deep_texts.faults(database, copies),
         deep_texts.strays(database, copies),
         deep_texts.index_faults(database),

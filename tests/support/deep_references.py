@@ -20,10 +20,10 @@ from aggregator.model.core import (
     Entry,
     Evidence,
     Kind,
-    MergedStory,
     Precision,
     PublishedOrigin,
     Role,
+    StoryText,
     Verdict,
 )
 from aggregator.model.read_model import ChangeKind
@@ -153,7 +153,7 @@ _CHECKS: Final[dict[str, str]] = {
     "stories redirect to a story that redirects itself": """SELECT story.id FROM story
        JOIN story AS target ON target.id = story.redirect_to
        WHERE target.redirect_to IS NOT NULL""",
-    "stories have only one of the two forms of their merged text": """SELECT id FROM story
+    "stories have only one of the two forms of what they show": """SELECT id FROM story
        WHERE redirect_to IS NULL AND text IS NULL AND rendered IS NOT NULL""",
 }
 # Of rows that are derived from missing rows. Foreign keys forbid most, but not in a damaged file.
@@ -253,7 +253,7 @@ _READ: Final[dict[str, _Reader]] = {
     "article.signature": lambda held: held and bands(held, count=1, rows=1),
     "article.details": lambda held: codecs.unpack(held, ArticleDetails),
     "article.terms": term_codec.read,
-    "story.rendered": lambda held: codecs.decompress_struct(held, MergedStory),
+    "story.rendered": lambda held: codecs.decompress_struct(held, StoryText),
     "stream_period.terms": stream.unpack_frequencies,
     "correction.detail": lambda held: msgspec.json.decode(held, type=CorrectionDetail),
     "outbox.body": codecs.decompress_bytes,

@@ -1,4 +1,4 @@
-"""Rows of stories compared with their articles: centroids, counts, times, merged texts."""
+"""Rows of stories compared with their articles: centroids, counts, times, what they show."""
 
 import random
 import struct
@@ -22,7 +22,7 @@ from aggregator.store.stories.articles import MemberRow
 from aggregator.store.stories.stories import columns_of_members
 from aggregator.store.tables import article, story
 from aggregator.stories.counts import counts, from_bytes
-from aggregator.stories.text.rendering import render
+from aggregator.stories.rendering import render
 from aggregator.stories.tuning import StoryTuning
 from tests.support.deep_finding import Fault, of_row, pairs
 from tests.support.deep_references import ranges
@@ -129,15 +129,15 @@ def _had_other_tuning(connection: Connection, members: Sequence[MemberRow], tuni
         return False  # unreadable: deep_references.py reports it
 
 
-# --- merged texts ------------------------------------------------------------------------------------------
+# --- what stories show -------------------------------------------------------------------------------------
 
 
 _ALL_RENDERED: Final = 20  # chunks of stories that are all rendered; of more, so many others each time:
 _SAMPLED: Final = 4
 
 
-def merged_text_faults(database: Database, tuning: StoryTuning) -> Iterator[Fault]:
-    """Compare merged texts with a rendering of their articles."""
+def rendered_faults(database: Database, tuning: StoryTuning) -> Iterator[Fault]:
+    """Compare what stories show with a rendering of their articles."""
     chunks = list(ranges(database, story.c.story_no))
     if len(chunks) > _ALL_RENDERED:  # rendering a story takes as long as ten other checks of it
         chunks = random.sample(chunks, _SAMPLED)
@@ -157,8 +157,8 @@ def merged_text_faults(database: Database, tuning: StoryTuning) -> Iterator[Faul
             originals = pairs(connection, noted)
         for row in rows:
             expected = render(row.title, views[row.id], tuning)
-            if row.text != expected.text or not _holds(row.rendered, codecs.pack(expected.merged)):
-                yield of_row("merged texts do not match their articles", row.id)
+            if row.text != expected.text or not _holds(row.rendered, codecs.pack(expected.shown)):
+                yield of_row("what stories show does not match their articles", row.id)
             elif any(originals[id_] != original for id_, original in expected.originals.items()):
                 yield of_row("articles have an original that does not match", row.id)
 

@@ -169,8 +169,7 @@ def _print_all() -> None:
 def _make_tables() -> None:
     """Call what compiles expressions when it is first asked."""
     from aggregator.extract import page_verdict
-    from aggregator.stories import headline, lexicon
-    from aggregator.stories.facts import figures, sentence_similarity
+    from aggregator.stories import lexicon, title
     from aggregator.text import clock_times, scripts
 
     page_verdict._notices()

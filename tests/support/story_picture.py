@@ -45,8 +45,8 @@ def _largest_story(database: Database) -> str:
 
 def _photograph_story(page: Page, address: str) -> None:
     page.goto(address)
-    last = page.locator(".folds").bounding_box()
-    assert last is not None, "the page has folded sections"
+    last = page.locator(".folded").bounding_box()
+    assert last is not None, "the page has folded texts"
     height = round(last["y"] + last["height"]) + BELOW
     page.set_viewport_size({"width": WIDTH, "height": height})
     page.screenshot(path=str(STORY_PICTURE))

@@ -17,14 +17,13 @@ from sqlalchemy import Connection, delete, insert, select
 
 from aggregator.model.core import (
     ArticleView,
-    AttributedSentence,
     Evidence,
-    Fact,
-    MergedStory,
+    Passage,
+    Quotation,
     Reason,
     StoryName,
+    StoryText,
     StoryView,
-    TimelineItem,
 )
 from aggregator.model.read_model import SourceView
 from aggregator.store import codecs
@@ -48,12 +47,12 @@ class WrittenStories(StoryReader):
         weakref.finalize(self, _remove, self.database, folder)
         self._numbers = itertools.count(1)
 
-    def put(self, told: StoryView, merged: MergedStory | None = None, *moved_from: str) -> None:
+    def put(self, told: StoryView, text: StoryText | None = None, *moved_from: str) -> None:
         """Writes or rewrites a story, logged at its last bump; `moved_from` are ids that it took in."""
         with self.database.write() as connection:
             same_id = select(story.c.story_no).where(story.c.id == told.id)
             number = connection.execute(same_id).scalar() or next(self._numbers)
-            upsert(connection, story, _story_row(told, number) | _rendered(merged))
+            upsert(connection, story, _story_row(told, number) | _rendered(text))
             for id_ in moved_from:
                 gone = {"story_no": next(self._numbers), "id": id_, "redirect_to": told.id}
                 upsert(connection, story, _story_row(told, number) | gone)
@@ -101,9 +100,10 @@ def _remove(database: Database, folder: str) -> None:
     shutil.rmtree(folder)
 
 
-def _rendered(merged: MergedStory | None) -> dict[str, Any]:
-    blob = None if merged is None else codecs.compress_struct(merged)
-    return {"rendered": blob, "text": None if merged is None else ""}
+def _rendered(text: StoryText | None) -> dict[str, Any]:
+    if text is None:
+        return {"rendered": None, "text": None}
+    return {"rendered": codecs.compress_struct(text), "text": ""}
 
 
 def _story_row(told: StoryView, number: int) -> dict[str, Any]:
@@ -194,8 +194,8 @@ def at(hour: int, minute: int) -> dt.datetime:
     return dt.datetime(2026, 11, 19, hour, minute, tzinfo=dt.UTC)
 
 
-def the_ferry() -> tuple[StoryView, MergedStory]:
-    """A story with everything in it: copies, an agency, a live blog, facts, a timeline."""
+def the_ferry() -> tuple[StoryView, StoryText]:
+    """A story with everything in it: copies, an agency, a live blog, openings, a quotation."""
 
     def one(id_: str, outlet: str, title: str, time: dt.datetime, text: str, **more: object) -> ArticleView:
         return an_article(id=id_, outlet=outlet, title=title, published=time, text=text, **more)
@@ -231,7 +231,7 @@ def the_ferry() -> tuple[StoryView, MergedStory]:
     )
     bumped = dt.datetime(2026, 11, 20, 0, 4, 11, 250_000, tzinfo=dt.UTC)
     story = a_story(*articles, id="lindferry", summary=articles[0].lead, updated=bumped, report_count=3)
-    return story, _ferry_merged(story)
+    return story, _ferry_text(story)
 
 
 _LIVE = "https://meridian.example/live/ferry"
@@ -256,29 +256,16 @@ _ISLAND = (
 )
 
 
-def _ferry_merged(story: StoryView) -> MergedStory:
-    outlet_of = {article.id: article.outlet for article in story.articles}
-
-    def said(article: str, text: str) -> AttributedSentence:
-        return AttributedSentence(text=text, article=article, outlet=outlet_of[article])
-
-    post, wire, island = _POST.split("\n"), _WIRE.split("\n"), _ISLAND.split("\n")
-    published = tuple(
-        TimelineItem(kind="published", text=a.title, article=a.id, outlet=a.outlet, time=a.effective_at)
-        for a in story.articles[:3]
-    )
-    undated = TimelineItem(
-        kind="told", text=post[3], article="ferrypost", outlet="The Harbour Post", clock_minutes=720
-    )
-    return MergedStory(
+def _ferry_text(story: StoryView) -> StoryText:
+    island = _ISLAND.split("\n")
+    return StoryText(
         title=story.title,
-        lead=said("ferrypost", post[0]),
-        facts=(
-            Fact(said=(said("ferrywire", _LIFEBOATS), said("ferryisle", island[2])), outlets=2, of=5),
-            Fact(said=(said("ferrypost", post[1]), said("ferrywire", wire[1])), outlets=2, of=5),
+        lead=tuple(Passage(text=line, article_id="ferrypost") for line in _POST.split("\n")[:2]),
+        openings=(
+            Passage(text=island[0], article_id="ferryisle"),
+            Passage(text=_LIFEBOATS, article_id="ferrywire"),
         ),
-        only=(said("ferrypost", post[3]), said("ferryisle", island[1])),
-        timeline=(*published, undated),
+        quotations=(Quotation(speaker="Marta Dahl", text=island[1], article_ids=("ferryisle",)),),
     )
 
 

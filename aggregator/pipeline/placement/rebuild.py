@@ -1,4 +1,4 @@
-"""Computes again what is derived: keys, counts, what stories show, indexes (`db check --repair`).
+"""Computes what is derived from articles again: keys, counts, indexes, stories (`db check --repair`).
 
 For one process alone: a daemon has indexes in memory of what is replaced here. An interrupted rebuild is
 repeated from its beginning.

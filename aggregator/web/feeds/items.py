@@ -122,7 +122,7 @@ def _reports(articles: Sequence[ArticleView], text: StoryText | None, *, is_sing
         if is_single and not copies:
             continue
         opening = escaped(openings.get(article.id, ""))
-        lines.append(_line(article) + _copied(copies) + (f"<br>{opening}" if opening else ""))
+        lines.append(_line(article) + _copied(copies) + (_paragraph(opening) if opening else ""))
     if len(originals) > LISTED_REPORTS:
         lines.append(f"and {counted(len(originals) - LISTED_REPORTS, 'earlier article')}")
     return _list(lines)

@@ -246,7 +246,7 @@ class Pages:
             here="/stories",
             story=shown,
             span=views.time_span(shown),
-            text=text or StoryText(title=shown.title, lead=()),
+            text=text or StoryText(title=shown.title),
             openings={opening.article_id: opening.text for opening in text.openings} if text else {},
             summarised=summarised if summarised and summarised.sentences else None,
             articles={article.id: article for article in shown.articles},

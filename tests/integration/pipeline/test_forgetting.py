@@ -118,7 +118,7 @@ def in_files(database: Database) -> bool:
 
 
 def settle(rig: Rig) -> None:
-    """The full-text index and the merged texts."""
+    """The full-text index and what stories show."""
     rig.pipeline.index_text()
     rig.render()
 

@@ -174,7 +174,7 @@ DERIVED: tuple[dict[str, tuple[Executable, str]], ...] = (
         "dates": (OF_STORY.values(first_published=NOON.replace(hour=1)), "stories have times"),
         "kind": (OF_STORY.values(container_only=True), "stories have kinds"),
         "sums": (OF_STORY.values(centroid=OTHER_SUMS), "stories have centroids"),
-        "text": (OF_STORY.values(text="Nothing."), "merged texts do not match"),
+        "text": (OF_STORY.values(text="Nothing."), "what stories show does not match"),
         "keys": (delete(lsh_band).where(lsh_band.c.article == 1), "lack bands"),
         "identity": (insert(identity_key).values(key=b"0" * 16, article="nobody"), "identity keys belong to"),
         "look": (insert(observation).values(**NOBODY_SEEN), "observations belong to"),

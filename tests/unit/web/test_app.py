@@ -93,8 +93,8 @@ def test_what_a_reader_has_is_not_sent_again_until_it_changes(path: str) -> None
         tag = serving.get(path).headers["etag"]
         again = serving.get(path, If_None_Match=f'"other", {tag}')
         assert (again.status_code, again.content, again.headers["etag"]) == (304, b"", tag)
-        story, merged = the_ferry()
-        serving.reader.put(msgspec.structs.replace(story, title="Another headline"), merged)
+        story, text = the_ferry()
+        serving.reader.put(msgspec.structs.replace(story, title="Another headline"), text)
         assert serving.get(path, If_None_Match=tag).status_code == 200
 
 

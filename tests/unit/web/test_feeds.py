@@ -14,9 +14,9 @@ from hypothesis import strategies as st
 from lxml import etree, html
 
 from aggregator.config.settings import SavedQuery
-from aggregator.model.core import AttributedSentence, Enclosure, Fact, MergedStory, StoryView
+from aggregator.model.core import Enclosure, Passage, StoryText, StoryView
 from aggregator.model.read_model import StoryFilter
-from aggregator.web.excerpts import first_words
+from aggregator.web.excerpts import count_words, first_words
 from aggregator.web.feeds.formats import (
     Format,
     address,
@@ -25,7 +25,7 @@ from aggregator.web.feeds.formats import (
     feed_url,
     written,
 )
-from aggregator.web.feeds.items import ITEM_WORDS, best_article, story_guid, story_items
+from aggregator.web.feeds.items import LISTED_REPORTS, best_article, story_guid, story_items
 from aggregator.web.filters import ParsedFilter, parse_filter
 from aggregator.web.settings import PublishSettings
 from tests.support import feed_rules
@@ -42,7 +42,7 @@ def _wanted(*parameters: tuple[str, str], saved: SavedQuery | None = None) -> Pa
 
 
 def _feed(
-    form: Format, *stories: StoryView, rendered: dict[str, MergedStory] | None = None, **chosen: object
+    form: Format, *stories: StoryView, rendered: dict[str, StoryText] | None = None, **chosen: object
 ) -> bytes:
     settings = msgspec.convert(chosen, PublishSettings)
     items = story_items(stories, rendered or {}, settings)
@@ -54,8 +54,8 @@ def _here(form: Format) -> str:
     return f"http://127.0.0.1:8080{address(None, form)}"
 
 
-def _entry(story: StoryView, merged: MergedStory | None = None, **chosen: object) -> Any:
-    feed = _feed("rss", story, rendered={story.id: merged} if merged else {}, **chosen)
+def _entry(story: StoryView, text: StoryText | None = None, **chosen: object) -> Any:
+    feed = _feed("rss", story, rendered={story.id: text} if text else {}, **chosen)
     return feedparser.parse(feed).entries[0]
 
 
@@ -88,7 +88,7 @@ def test_a_feed_of_the_reader_is_valid(form: Format) -> None:
 @functools.cache
 def _hostile(form: Format) -> bytes:
     stories = hostile_stories(1000)
-    rendered = {story.id: merged for story, merged in stories if merged is not None}
+    rendered = {story.id: text for story, text in stories if text is not None}
     return _feed(form, *(story for story, _ in stories), rendered=rendered)
 
 
@@ -122,7 +122,7 @@ def test_a_thousand_hostile_stories_are_read_back(form: Format) -> None:
 @pytest.mark.parametrize("form", ["rss", "atom"])
 def test_feedparser_reads_back_hostile_stories(form: Format) -> None:
     stories = hostile_stories(150, seed=9)
-    rendered = {story.id: merged for story, merged in stories if merged is not None}
+    rendered = {story.id: text for story, text in stories if text is not None}
     feed = feedparser.parse(_feed(form, *(story for story, _ in stories), rendered=rendered))
     assert not feed.bozo
     assert [entry.id for entry in feed.entries] == [story_guid(story.id) for story, _ in stories]
@@ -166,51 +166,51 @@ def test_an_address_of_another_alphabet_is_written_in_ascii() -> None:
 # --- what an item says -------------------------------------------------------------------------------------
 
 
-def test_an_item_tells_what_the_reports_say_together() -> None:
-    story, merged = the_ferry()
-    text = html.fromstring(f"<div>{_entry(story, merged, excerpt_words=400).description}</div>")
-    rendered = text.text_content()
-    assert "5 articles · 5 outlets · 3 independent reports" in rendered
-    assert "(2 of 5 outlets; also stated by " in rendered
-    links = [a.get("href") for a in text.iter("a")]
+def _body(entry: Any) -> html.HtmlElement:
+    return html.fromstring(f"<div>{entry.description}</div>")
+
+
+def test_an_item_tells_the_lead_of_one_report_and_what_each_other_says_first() -> None:
+    story, text = the_ferry()
+    body = _body(_entry(story, text))
+    first, second, counts = [paragraph.text_content() for paragraph in body.iter("p")][:3]
+    assert (first, second) == (text.lead[0].text, f"{text.lead[1].text} — The Harbour Post")
+    assert counts == "5 articles · 5 outlets · 3 independent reports"
+    live, island, wire, post = (line.text_content() for line in body.iter("li"))
+    assert island.endswith(f"ferry passengers{text.opening_of('ferryisle')}")
+    assert f"the same text: Eastgate Gazette{text.opening_of('ferrywire')}" in wire
+    assert live == "Radio Meridian: Live: the Aurelia rescue, minute by minute"
+    assert post == "The Harbour Post: Ferry with 212 on board runs aground off Lind island in fog"
+    links = [a.get("href") for a in body.iter("a")]
     assert f"http://127.0.0.1:8080/stories/{story.id}" in links
     assert {article.url for article in story.articles if article.url} <= set(links)
+
+
+def test_the_lead_of_an_item_ends_with_a_sentence_within_the_words_of_an_excerpt() -> None:
+    sentences = [f"Part {n} of the quay in Lind was closed on Friday." for n in range(9)]
+    article = an_article(title="Quay closed", text="\n".join(sentences))
+    lead = tuple(Passage(text=" ".join(sentences[n : n + 3]), article_id=article.id) for n in (0, 3, 6))
+    body = _body(_entry(a_story(article), StoryText(title=article.title, lead=lead)))
+    shown = [paragraph.text_content() for paragraph in body.iter("p")]
+    told = [*(text.removesuffix(" — The Harbour Post") for text in shown if text.startswith("Part"))]
+    assert told == [" ".join(sentences[:3]), " ".join(sentences[3:5])]
+    assert sum(map(count_words, told)) <= PublishSettings().excerpt_words - count_words(article.title)
 
 
 def test_copies_are_named_under_their_original() -> None:
     original = an_article(id="one", outlet="Gazette", title="Dam siren")
     copies = (an_article(id=f"c{n}", outlet=f"Paper {n}", copy_of="one", role="copy") for n in range(10, 21))
     entry = _entry(a_story(original, *copies))
-    text = html.fromstring(f"<div>{entry.description}</div>")
+    text = _body(entry)
     listed = [line.text_content() for line in text.iter("li")]
     assert len(listed) == 1
     assert listed[0] == "Gazette: Dam siren — the same text: Paper 10, Paper 11, Paper 12, 8 more"
 
 
-@pytest.mark.parametrize(
-    ("outlets", "who"),
-    [
-        ((("Gazette", "g.example"), ("Herald", "h.example"), ("Herald", "h.example")), ("Gazette", "Herald")),
-        ((("Star", "star.example"), ("Star", "star.test")), ("Star", "Star")),
-    ],
-    ids=["one outlet twice", "two outlets of one name"],
-)
-def test_each_outlet_that_says_a_fact_is_named_once(
-    outlets: tuple[tuple[str, str], ...], who: tuple[str, str]
-) -> None:
-    articles = [an_article(outlet=name, outlet_key=key, url=f"https://{key}/1") for name, key in outlets]
-    words = "Ten people were hurt."
-    said = tuple(AttributedSentence(text=words, article=one.id, outlet=one.outlet) for one in articles)
-    fact = Fact(said=said, outlets=2, of=2)
-    merged = MergedStory(title="x", lead=None, facts=(fact,), only=(), timeline=())
-    text = html.fromstring(f"<div>{_entry(a_story(*articles), merged).description}</div>").text_content()
-    assert f"{words} — {who[0]} (2 of 2 outlets; also stated by {who[1]})" in text
-
-
 def test_an_item_shows_no_time_of_a_poll_as_a_date() -> None:
     polled = an_article(outlet="Gazette", title="Dam siren", published=MORNING, published_origin="poll")
     unknown = an_article(outlet="Herald", title="Siren of the dam", published=None)
-    text = html.fromstring(f"<div>{_entry(a_story(polled, unknown)).description}</div>")
+    text = _body(_entry(a_story(polled, unknown)))
     listed = sorted(line.text_content() for line in text.iter("li"))
     assert listed == ["Gazette: Dam siren", "Herald: Siren of the dam"]
 
@@ -235,10 +235,8 @@ def test_the_best_article_is_an_own_report_with_a_safe_address() -> None:
 def test_a_story_of_a_thousand_articles_stays_a_readable_item() -> None:
     story = a_story(*(an_article(outlet=f"Outlet {n}") for n in range(1000)))
     entry = _entry(story)
-    words = len(html.fromstring(f"<div>{entry.description}</div>").text_content().split())
-    assert words <= ITEM_WORDS
-    shown = entry.description.count("<li") - 1
-    assert f"and {1000 - shown} earlier articles" in entry.description
+    assert entry.description.count("<li") == LISTED_REPORTS + 1
+    assert f"and {1000 - LISTED_REPORTS} earlier articles" in entry.description
 
 
 def test_pictures_sound_and_film_come_by_reference() -> None:

@@ -7,7 +7,7 @@ from typing import get_args
 import msgspec
 import pytest
 
-from aggregator.model.core import AttributedSentence, CopyEvidence, Evidence, Fact, Reason, RunnerUp, Stage
+from aggregator.model.core import CopyEvidence, Evidence, Reason, RunnerUp, Stage
 from aggregator.web.sanitise import encode_json
 from aggregator.web.story_json import page_of, reason_in_words, story_in_list, whole_story
 from tests.support.written_stories import a_story, an_article, the_ferry
@@ -57,36 +57,56 @@ def test_jsonl_is_a_story_a_line_even_with_line_breaks_in_titles() -> None:
     assert [json.loads(line)["title"] for line in lines] == ["one\ntwo\u2028three", "four"]
 
 
-def test_one_story_adds_text_timeline_and_how_each_article_came_in() -> None:
+def test_one_story_adds_what_it_shows_and_how_each_article_came_in() -> None:
     whole = json.loads(encode_json(whole_story(*the_ferry())))
-    reported = {
-        "text", "sections", "timeline", "agreed", "merge_version",
-        "trails", "earlier", "later", "related", "summarised",
+    added = {"text", "lead", "quotations", "earlier", "later", "related", "summarised"}
+    assert set(whole) == {*STORY_KEYS, *added}
+    extra = {
+        "opening", "lead", "author", "published_origin", "published_precision", "reason", "kind_reason",
     }  # fmt: skip
-    assert set(whole) == {*STORY_KEYS, *reported}
-    extra = {"lead", "author", "published_origin", "published_precision", "reason", "kind_reason"}
     assert all(set(article) == {*ARTICLE_KEYS, *extra} for article in whole["articles"])
     assert whole["articles"][0]["author"] == "Ines Karlow"
-    assert whole["timeline"][-1]["time"] is None
-    assert whole["timeline"][-1]["clock"] == "12:00"
 
 
-def test_every_paragraph_of_the_merged_text_names_who_says_it() -> None:
-    story, merged = the_ferry()
-    outlets = {article.outlet for article in story.articles}
-    paragraphs = json.loads(encode_json(whole_story(story, merged)))["text"].split("\n")
-    assert len(paragraphs) == 1 + 2 + 2
-    for paragraph in paragraphs:
-        sentence, names = paragraph.removesuffix(")").rsplit(" (", 1)
-        assert set(names.split(", ")) <= outlets
-        assert any(sentence in article.text for article in story.articles)
+def test_every_text_of_a_story_names_the_article_in_which_it_stands() -> None:
+    story, shown = the_ferry()
+    whole = json.loads(encode_json(whole_story(story, shown)))
+    texts = {article.id: article.text for article in story.articles}
+    assert [set(passage) for passage in whole["lead"]] == [{"text", "article_id"}] * 2
+    for passage in whole["lead"]:
+        assert passage["text"] in texts[passage["article_id"]]
+    openings = {one["id"]: one["opening"] for one in whole["articles"] if one["opening"]}
+    assert set(openings) == {"ferrywire", "ferryisle"}, "not that of the lead, no copy, no live blog"
+    assert all(opening in texts[id_] for id_, opening in openings.items())
+    (quotation,) = whole["quotations"]
+    assert set(quotation) == {"speaker", "text", "article_ids"}
+    assert (quotation["speaker"], quotation["article_ids"]) == ("Marta Dahl", ["ferryisle"])
+    assert quotation["text"] in texts["ferryisle"]
 
 
-def test_without_a_merged_text_the_summary_stands_for_it() -> None:
+def test_the_text_is_the_lead_with_its_source_and_then_what_the_others_say_the_newest_first() -> None:
+    story, shown = the_ferry()
+    text = json.loads(encode_json(whole_story(story, shown)))["text"]
+    first, second, *others = text.split("\n\n")
+    assert (first, second) == (
+        shown.lead[0].text,
+        f"{shown.lead[1].text} (The Harbour Post, 2026-11-19 21:10)",
+    )
+    assert others == [
+        "Island Weekly, 2026-11-19 23:20: ‘We heard a long scrape’: islanders take in ferry passengers\n"
+        f"{shown.opening_of('ferryisle')}",
+        "Northern Courier, 2026-11-19 22:05: Passengers taken off stranded ferry near Lind "
+        f"(printed by Eastgate Gazette, too)\n{shown.opening_of('ferrywire')}",
+        "Radio Meridian, 2026-11-19 23:55: Live: the Aurelia rescue, minute by minute [live]",
+    ]
+
+
+def test_a_story_that_is_not_rendered_has_its_summary_as_text() -> None:
     story, _ = the_ferry()
     whole = json.loads(encode_json(whole_story(story, None)))
     assert whole["text"] == story.summary
-    assert whole["timeline"] == []
+    assert (whole["lead"], whole["quotations"]) == ([], [])
+    assert {article["opening"] for article in whole["articles"]} == {""}
 
 
 @pytest.mark.parametrize("stage", get_args(Stage))
@@ -111,20 +131,3 @@ def test_reasons_are_sentences_for_people() -> None:
     assert as_copy == "the same text as art9: 91% of all three-word runs are shared"
     as_excerpt = reason_in_words(an_article(evidence=Evidence(stage="copy", copy=excerpt)))
     assert as_excerpt == "an excerpt: 99% of it is in art9"
-
-
-def test_the_text_tells_the_lead_once_and_names_who_wrote_it() -> None:
-    story, merged = the_ferry()
-    assert merged.lead is not None
-    same = AttributedSentence(text="The same in other words.", article="ferryisle", outlet="Island Weekly")
-    backed = Fact(said=(merged.lead, same), outlets=2, of=4)
-    both = msgspec.structs.replace(merged, facts=(*merged.facts, backed))
-    whole = json.loads(encode_json(whole_story(story, both)))
-    text = whole["text"]
-    assert text.startswith(f"{merged.lead.text} ({merged.lead.outlet})\n")
-    assert text.count(merged.lead.text) == 1
-    lead, *facts = [one for one in whole["sections"] if one["kind"] in ("lead", "fact")]
-    assert [(one["text"], one["article_ids"]) for one in lead["sentences"]] == [
-        (merged.lead.text, [merged.lead.article])
-    ]
-    assert [one["article_ids"] for one in facts[-1]["sentences"]] == [[merged.lead.article], ["ferryisle"]]

@@ -8,20 +8,11 @@ import pytest
 from lxml import html
 from starlette.testclient import TestClient
 
-from aggregator.config.messages import later
 from aggregator.config.settings import SavedQuery
-from aggregator.model.core import (
-    AgreedFigure,
-    AttributedSentence,
-    Fact,
-    MergedStory,
-    Reprint,
-    StoryView,
-    TimelineItem,
-)
+from aggregator.model.core import Passage, Quotation, StoryText, StoryView
 from aggregator.model.read_model import SearchHit, SourceView
 from aggregator.web.jinja import day, iso, moment, pieces, pips, time_of_day
-from aggregator.web.pages.views import days_shown, only_by_outlet, time_span, timeline_days
+from aggregator.web.pages.views import time_span
 from aggregator.web.server import create_app
 from aggregator.web.settings import PublishSettings
 from tests.support.hostile_titles import SCRIPTS
@@ -50,27 +41,32 @@ def _pages(reader: WrittenStories, *paths: str) -> list[html.HtmlElement]:
     return [html.fromstring(answer.text) for answer in answers]
 
 
-def _ferry_page(story: dict[str, Any] | None = None, **merged: Any) -> html.HtmlElement:
-    """The page of the ferry's story, or of one with other values, likewise of its merged text."""
+def _ferry_page(story: dict[str, Any] | None = None, **shown: Any) -> html.HtmlElement:
+    """The page of the ferry's story, or of one with other values, likewise of what it shows."""
     whole, text = the_ferry()
     reader = WrittenStories()
-    reader.put(msgspec.structs.replace(whole, **story or {}), msgspec.structs.replace(text, **merged))
+    reader.put(msgspec.structs.replace(whole, **story or {}), msgspec.structs.replace(text, **shown))
     return _pages(reader, "/stories/lindferry")[0]
 
 
-def _said(text: str, article: str = "ferrypost", outlet: str | None = "X") -> AttributedSentence:
-    return AttributedSentence(text=text, article=article, outlet=outlet)
+def _lines(element: html.HtmlElement) -> str:
+    return " ".join(element.text_content().split())
 
 
-def _hostile_story(story_id: str, evil: str, address: str) -> tuple[StoryView, MergedStory]:
+def _hostile_story(story_id: str, evil: str, address: str) -> tuple[StoryView, StoryText]:
     words = dict.fromkeys(("title", "outlet", "lead", "wire", "language", "author"), evil)
-    article = an_article(id=f"evil{story_id}", url=address, text=f"{evil}\n{evil}", **words)
-    said = _said(evil, article.id, evil)
-    moment_of_it = TimelineItem(kind="told", text=evil, article=article.id, outlet=evil)
-    fact = Fact(said=(said, said), outlets=2, of=2)
-    merged = MergedStory(title=evil, lead=said, facts=(fact,), only=(said,), timeline=(moment_of_it,))
+    of_first = {"id": f"evil{story_id}", "text": f"{evil}\n{evil}"}
+    first = an_article(**of_first, url=address, **words)
+    second = an_article(id=f"bad{story_id}", url=address, **words)
+    text = StoryText(
+        title=evil,
+        lead=(Passage(text=evil, article_id=first.id),),
+        openings=(Passage(text=evil, article_id=second.id),),
+        quotations=(Quotation(speaker=evil, text=evil, article_ids=(first.id, second.id)),),
+    )
     counts = {"article_count": 9, "report_count": 9}
-    return a_story(article, id=story_id, title=evil, summary=evil, language=evil, **counts), merged
+    of_story = {"id": story_id, "title": evil, "summary": evil, "language": evil}
+    return a_story(first, second, **of_story, **counts), text
 
 
 OWN_TAGS = {
@@ -144,7 +140,7 @@ def test_a_page_has_a_heading_of_first_rank_and_no_id_twice() -> None:
         assert page.xpath("//@lang")[0] == "en"
 
 
-def test_a_story_without_a_merged_text_still_reads() -> None:
+def test_a_story_of_which_little_is_known_still_reads() -> None:
     reader = WrittenStories()
     bare = an_article(outlet=None, url=None, title="", published=None, lead="", language=None)
     reader.put(a_story(bare, id="bare", title="", summary="", language=None))
@@ -154,7 +150,7 @@ def test_a_story_without_a_merged_text_still_reads() -> None:
     assert "The texts of these articles were deleted" in old.text_content()
     assert "Untitled" in front.text_content()
     assert "Unknown outlet" in story.text_content()
-    assert story.text_content().count("undated, seen 20 Nov 2026") == 2
+    assert story.text_content().count("undated, seen 20 Nov 2026") == 1
     assert "undated, seen 20 Nov 2026" in front.text_content()
 
 
@@ -191,53 +187,14 @@ def test_a_story_shows_its_first_and_last_date() -> None:
     ]
 
 
-def test_copies_are_folded_under_their_original_and_named_in_its_trail() -> None:
-    story, merged = the_ferry()
-    copies = tuple(
-        Reprint(
-            article=id_, outlet=outlet, url=None, time=None, minutes_later=later, is_whole=later is not None
-        )
-        for id_, outlet, later in (("ferrycopy", "Eastgate Gazette", 35), ("x", "Y", None))
-    )
-    first = msgspec.structs.replace(merged.timeline[1], copies=copies, copy_count=7)
-    excerpt = an_article(outlet="Y", role="excerpt", copy_of="ferrywire", published=None)
-    page = _ferry_page({"articles": (*story.articles, excerpt)}, timeline=(merged.timeline[0], first))
-    (folded,) = page.xpath("//details[@class='copies']")
-    assert folded.xpath("summary/text()") == ["7 reprints"]
-    reported = [" ".join(item.text_content().split()) for item in folded.xpath(".//li")]
-    assert reported == ["Eastgate Gazette 35 minutes later", "Y excerpt", "and 5 more"]
-    (copied,) = page.xpath("//section[@aria-labelledby='copied']")
-    assert "the whole text, 35 minutes later" in copied.text_content()
-    assert "an excerpt, unknown time" in copied.text_content()
-
-
 @pytest.mark.slow
 def test_articles_of_unknown_outlet_are_distinguished_by_title_and_lead_to_their_place() -> None:
-    story, merged = the_ferry()
-    nameless = tuple(msgspec.structs.replace(article, outlet=None, url=None) for article in story.articles)
-    lead = msgspec.structs.replace(merged.lead, outlet=None) if merged.lead else None
-    page = _ferry_page({"articles": nameless}, lead=lead)
+    story, _ = the_ferry()
+    unknown = {"outlet": None, "outlet_key": None, "url": None}
+    nameless = tuple(msgspec.structs.replace(article, **unknown) for article in story.articles)
+    page = _ferry_page({"articles": nameless})
     who = page.xpath("//div[@class='lead']//a")[0]
     assert (who.get("href"), who.text_content()) == ("#a-ferrypost", "“Ferry with 212 on board …”")
-
-
-def test_a_long_timeline_unfolds_by_whole_days() -> None:
-    _, merged = the_ferry()
-    days = [(f"Day {n}", [merged.timeline[0]] * moments) for n, moments in enumerate((20, 3, 9, 1))]
-    assert days_shown(days) == 3
-    assert days_shown(days[:2]) == 2
-    assert days_shown([]) == 0
-
-
-@pytest.mark.parametrize(
-    ("minutes", "words"),
-    [
-        (0, "in the same minute"), (1, "1 minute later"), (119, "119 minutes later"), (120, "2 hours later"),
-        (-2879, "48 hours earlier"), (-2880, "2 days earlier"),
-    ],
-)  # fmt: skip
-def test_spans_are_said_in_the_largest_unit_of_which_there_are_two(minutes: int, words: str) -> None:
-    assert later(minutes) == words
 
 
 def test_saved_queries_and_feeds_are_led_to() -> None:
@@ -254,79 +211,111 @@ def test_saved_queries_and_feeds_are_led_to() -> None:
     assert found["/feeds/stories.atom"] == found["/feeds/isles.atom"] == "application/atom+xml"
 
 
-def test_many_facts_are_folded() -> None:
-    page = _ferry_page(facts=tuple(Fact(said=(_said(f"Fact {n}."),), outlets=1, of=5) for n in range(20)))
-    (folded,) = page.xpath("//section[@aria-labelledby='facts']/details")
-    assert folded.get("open") is None
-    opened = len(page.xpath("//div[@class='lead']/p"))
-    assert opened == 5
-    assert len(folded.xpath(".//li")) == 20 + 1 - opened
-    assert folded.xpath(".//details[@class='more']/summary/text()") == ["4 more facts"]
-
-
-def test_what_one_report_says_stands_under_its_outlet_once_with_its_reprints() -> None:
-    articles = [
-        an_article(id="a", outlet="O", wire="NPA"),
-        an_article(id="b", outlet="O"),
-        an_article(id="c", outlet="P", role="copy", copy_of="a"),
-        an_article(id="d", outlet="Q", role="excerpt", copy_of="a"),
-    ]
-    (alone,) = only_by_outlet([_said(text, id_, "O") for text, id_ in ("1a", "2b", "3a")], articles)
-    assert (alone.outlet, alone.sentences) == ("O", [("a", ["1", "3"]), ("b", ["2"])])
-    assert (alone.reprints, alone.agency) == (1, "NPA")
-    unknown = [_said(one, one, None) for one in "ab"]
-    assert len(only_by_outlet(unknown, [an_article(id=one, outlet=None) for one in "ab"])) == 2
-
-
-def test_a_story_of_one_report_shows_its_excerpt_and_no_comparison() -> None:
+def test_every_sentence_says_its_language() -> None:
     story, _ = the_ferry()
-    of_one = {"report_count": 1, "outlet_count": 1, "article_count": 1, "articles": story.articles[:1]}
-    page = _ferry_page(of_one, facts=())
-    assert "Only one report says" not in page.text_content()
-    shown = page.find_class("lead")[0].text_content().split()
-    assert shown == f"{story.summary} The Harbour Post".split()
+    of = {"ferrypost": "de", "ferrywire": "fr", "ferryisle": "nl"}
+    articles = (msgspec.structs.replace(one, language=of.get(one.id, "en")) for one in story.articles)
+    page = _ferry_page({"articles": tuple(articles)})
+    sentences = page.xpath("//div[@class='lead']/p | //p[@class='opening'] | //blockquote")
+    shown = [(one.get("lang"), one.get("dir")) for one in sentences]
+    assert shown == [(tag, "auto") for tag in ("de", "de", "nl", "fr", "nl")]
 
 
-def test_the_lead_is_not_repeated_among_the_facts() -> None:
-    _, merged = the_ferry()
-    assert merged.lead is not None
-    same = _said("The same in other words.", "ferryisle", "Island Weekly")
-    backed = Fact(said=(merged.lead, same), outlets=2, of=4)
-    page = _ferry_page(facts=(backed, *merged.facts), timeline=(), only=())
+def test_a_story_shows_the_lead_of_one_report_and_what_each_other_says_first() -> None:
+    story, text = the_ferry()
+    page = _ferry_page()
     (lead,) = page.find_class("lead")
-    assert "2 of 4 outlets" in lead.text_content()
-    (folded,) = page.xpath("//section[@aria-labelledby='facts']")
-    assert same.text in folded.text_content()
-    assert page.text_content().count(merged.lead.text) == 2, "above, and in the full text"
+    shown = [_lines(paragraph) for paragraph in lead]
+    assert shown == [text.lead[0].text, f"{text.lead[1].text} The Harbour Post 19 Nov, 21:10"]
+    assert "5 articles · 5 outlets · 3 independent reports" in _lines(page.find_class("counts")[0])
+    openings = {one.getparent().get("id"): _lines(one) for one in page.find_class("opening")}
+    assert openings == {f"a-{id_}": text.opening_of(id_) for id_ in ("ferryisle", "ferrywire")}
+    (island,) = page.xpath("//li[@id='a-ferryisle']")
+    told = [_lines(island.find_class(name)[0]) for name in ("outlet", "title", "when")]
+    assert told[:2] == ["Island Weekly", story.articles[3].title]
+    assert told[2].startswith("19 Nov, 23:20")
+    assert island.xpath(".//p[@class='title']//a/@href") == ["https://island-weekly.example/aurelia"]
 
 
-def test_what_agrees_and_what_shares_its_words_is_said() -> None:
-    early, late = _said("Two were hurt.", "ferrypost", "A"), _said("Five were hurt.", "ferrywire", "B")
-    same = AgreedFigure(words="212 passengers", said=(early, late), outlets=2, of=5)
-    fact = Fact(said=(late, early), outlets=2, of=5, same_words=((0, 1),))
-    page = _ferry_page(facts=(fact,), agreed=(same,))
-    (agreed,) = page.xpath("//section[@aria-labelledby='agreed']")
-    assert "212 passengers 2 of 5 outlets" in agreed.text_content()
-    assert "the same words in 2 outlets" in page.find_class("lead")[0].text_content()
-    assert not page.find_class("warning")
-
-
-def test_the_same_words_are_of_as_many_outlets_as_have_a_key() -> None:
-    named = ("Star", "star.example"), ("Star", "star.test"), ("Sun", "sun.test"), ("The Sun", "sun.test")
-    articles = tuple(an_article(outlet=name, outlet_key=key) for name, key in named)
-    said = tuple(_said("Five were hurt.", one.id, one.outlet) for one in articles)
-    fact = Fact(said=said, outlets=1, of=3, same_words=((0, 1, 2, 3),))
-    page = _ferry_page({"articles": articles}, lead=None, facts=(fact,))
-    assert "the same words in 3 outlets" in page.text_content()
-
-
-def test_a_sentence_says_its_language() -> None:
+def test_reprints_are_folded_under_the_report_that_they_copy() -> None:
     story, _ = the_ferry()
-    german = msgspec.structs.replace(story.articles[0], language="de")
-    page = _ferry_page({"articles": (german, *story.articles[1:])})
-    lead, fact, *_ = page.find_class("lead")[0]
-    assert (lead.get("lang"), lead.get("dir")) == ("de", "auto")
-    assert fact.get("lang") == "en"
+    excerpt = an_article(id="part", outlet="Y", role="excerpt", copy_of="ferrywire", published=None)
+    page = _ferry_page({"articles": (*story.articles, excerpt)})
+    (folded,) = page.xpath("//li[@id='a-ferrywire']/details")
+    assert folded.get("open") is None
+    assert _lines(folded.find("summary")) == "2 reprints: Eastgate Gazette, Y"
+    assert folded.xpath(".//li/@id") == ["a-ferrycopy", "a-part"]
+    assert "excerpt" in _lines(folded.xpath(".//li[@id='a-part']")[0])
+
+
+def test_opinions_and_live_blogs_stand_apart_from_the_reports() -> None:
+    story, _ = the_ferry()
+    column = an_article(id="column", outlet="The Commons", title="Slow ferries", kind="opinion")
+    page = _ferry_page({"articles": (*story.articles, column)})
+    headings = page.xpath("//section[@aria-labelledby='reports']/h3")
+    listed = {one.text: one.getnext().xpath("li/@id") for one in headings}
+    assert listed == {"Opinion and background": ["a-column"], "Live blogs and roundups": ["a-ferrylive"]}
+
+
+def test_a_quotation_names_its_speaker_and_links_to_where_it_stands() -> None:
+    _, text = the_ferry()
+    (section,) = _ferry_page().xpath("//section[@aria-labelledby='quotations']")
+    (quotation,) = section.iter("blockquote")
+    assert _lines(quotation.find("p")) == text.quotations[0].text
+    assert _lines(quotation.find("footer")) == "Marta Dahl, in Island Weekly"
+    assert quotation.xpath(".//a/@href") == ["https://island-weekly.example/aurelia"]
+    assert not _ferry_page(quotations=()).xpath("//section[@aria-labelledby='quotations']")
+
+
+def _single(**given: Any) -> tuple[StoryView, StoryText]:
+    """A story of one article whose text has more than its lead."""
+    lines = [f"Line {n} of what the pilots of Lind told the board." for n in range(4)]
+    post = an_article(id="only", text="\n".join(lines), lead=lines[0], author="Ines Karlow", **given)
+    return a_story(post, id="single"), StoryText(
+        title=post.title, lead=tuple(Passage(text=line, article_id="only") for line in lines[:3])
+    )
+
+
+def test_a_story_of_one_article_is_that_article_for_its_owner() -> None:
+    reader = WrittenStories()
+    reader.put(*_single())
+    (page,) = _pages(reader, "/stories/single")
+    (text,) = page.find_class("text")
+    assert len(text) == 4
+    assert not page.xpath("//article//details[.//*[@class='text']]"), "nothing is to be unfolded"
+    assert _lines(page.find_class("source")[0]) == "The Harbour Post 20 Nov, 06:30 Ines Karlow"
+    assert page.xpath("//p[@class='source']//a/@href")[0].startswith("https://harbour-post.example/")
+    shown = page.xpath("//article")[0].text_content()
+    for words in ("1 article", "independent report", "Reports", "Full texts", "First sentences"):
+        assert words not in shown
+    assert page.xpath("//@id").count("a-only") == 1
+
+
+def test_others_read_the_excerpt_of_a_story_of_one_article_and_its_link() -> None:
+    reader = WrittenStories()
+    reader.put(*_single())
+    app = create_app(reader, PublishSettings(excerpt_words=30))
+    with TestClient(app, "http://127.0.0.1:8080", client=("203.0.113.9", 40_000)) as client:
+        page = html.fromstring(client.get("/stories/single").text)
+    (lead,) = page.find_class("lead")
+    assert _lines(lead).startswith("Line 0 of what the pilots of Lind told the board.")
+    assert "Line 2" not in page.text_content()
+    (link,) = page.xpath("//li[@id='a-only']//a/@href")
+    assert link.startswith("https://harbour-post.example/")
+    assert "1 article" not in page.text_content()
+
+
+def test_a_text_that_others_reprint_is_shown_at_once_and_its_reprints_below() -> None:
+    story, text = _single()
+    of_copy = {"role": "copy", "copy_of": "only", "published": MORNING + dt.timedelta(hours=1)}
+    copy = an_article(id="copy", outlet="Eastgate Gazette", **of_copy)
+    reader = WrittenStories()
+    reader.put(a_story(*story.articles, copy, id="single"), text)
+    (page,) = _pages(reader, "/stories/single")
+    assert len(page.find_class("text")[0]) == 4
+    assert "2 articles · 2 outlets · 1 independent report" in page.text_content()
+    assert page.xpath("//li[@id='a-only']/details//li/@id") == ["a-copy"]
+    assert page.xpath("//@id").count("a-only") == 1
 
 
 @pytest.mark.parametrize(("outlets", "end"), [(6, "O4, O5"), (7, "O4 and 2 more")])
@@ -343,14 +332,6 @@ def test_sources_tell_folders_from_feeds_in_the_words_of_the_command_line() -> N
     reader.set_sources(folder, SourceView(id="b", name="tide", state="new"))
     (page,) = _pages(reader, "/sources")
     assert [mark.text_content() for mark in page.find_class("mark")] == ["folder", "ok", "new"]
-
-
-def test_moments_of_unknown_day_come_under_their_own_heading() -> None:
-    _, merged = the_ferry()
-    assert [(title, len(items)) for title, items in timeline_days(merged)] == [
-        ("Thursday, 19 November 2026", 3),
-        ("Unknown day", 1),
-    ]
 
 
 def test_times_are_shown_in_utc() -> None:

@@ -18,15 +18,7 @@ from starlette.testclient import TestClient
 
 from aggregator.config.tuning import Tuning
 from aggregator.config.webhooks import Webhook
-from aggregator.model.core import (
-    AgreedFigure,
-    ArticleView,
-    AttributedSentence,
-    Fact,
-    MergedStory,
-    StoryView,
-    TimelineItem,
-)
+from aggregator.model.core import ArticleView, Passage, Quotation, StoryText, StoryView
 from aggregator.model.read_model import ArticleDetail, Change
 from aggregator.web.excerpts import (
     CHARS_A_WORD,
@@ -44,51 +36,47 @@ from aggregator.web.webhooks.transmit import WebhookTuning
 from tests.support.written_stories import MORNING, WrittenStories, a_story, an_article, the_ferry
 
 
-def _words_carried(story: StoryView, merged: MergedStory | None, article_id: str) -> int:
+def _words_carried(story: StoryView, text: StoryText | None, article_id: str) -> int:
     """Words of one article in all that goes out; a text that is part of another one is there once."""
     article = next(article for article in story.articles if article.id == article_id)
     texts = {article.title, article.lead, article.text}
-    if merged:
-        said = [*merged.only, *(s for f in merged.facts for s in f.said)]
-        said += [merged.lead] if merged.lead else []
-        texts |= {each.text for each in [*said, *merged.timeline] if each.article == article_id}
+    if text:
+        texts |= {one.text for one in (*text.lead, *text.openings) if one.article_id == article_id}
+        texts |= {one.text for one in text.quotations if article_id in one.article_ids}
     bare = {text.removesuffix(" …") for text in texts} - {""}
     return sum(
         count_words(text) for text in bare if not any(text != other and text in other for other in bare)
     )
 
 
-def _said(article: ArticleView, text: str) -> AttributedSentence:
-    return AttributedSentence(text=text, article=article.id, outlet=article.outlet)
-
-
-def _merged(title: str, **parts: Any) -> MergedStory:
-    return MergedStory(**{"title": title, "lead": None, "facts": (), "only": (), "timeline": ()} | parts)
+def _of(article: ArticleView, text: str) -> Passage:
+    return Passage(text=text, article_id=article.id)
 
 
 def test_the_owner_sees_everything() -> None:
-    story, merged = the_ferry()
-    assert for_reader(story, merged, "owner", 10) == (story, merged)
+    story, text = the_ferry()
+    assert for_reader(story, text, "owner", 10) == (story, text)
 
 
 def test_others_get_excerpts_and_no_article_text() -> None:
-    story, merged = for_reader(*the_ferry(), "excerpt", 60)
+    story, text = for_reader(*the_ferry(), "excerpt", 60)
     assert [article.text for article in story.articles] == [""] * 5
     assert story.summary
-    assert merged
-    assert merged.facts
+    assert text
+    assert text.lead
+    assert text.openings
     for article in story.articles:
-        assert _words_carried(story, merged, article.id) <= 60
+        assert _words_carried(story, text, article.id) <= 60
 
 
 def test_a_shown_sentence_may_be_shown_again_without_counting_twice() -> None:
     lead = "Seven words stand in this very sentence."
     article = an_article(title="Two words", lead=lead, text=lead)
-    merged = _merged("Two words", lead=_said(article, lead))
-    story, shown = for_reader(a_story(article, summary=lead), merged, "excerpt", 9)
+    text = StoryText(title="Two words", lead=(_of(article, lead),))
+    story, shown = for_reader(a_story(article, summary=lead), text, "excerpt", 9)
     assert story.summary == story.articles[0].lead == lead
     assert shown
-    assert shown.lead == merged.lead
+    assert shown.lead == text.lead
 
 
 def test_nosnippet_leaves_title_and_link_alone() -> None:
@@ -144,16 +132,15 @@ def test_a_headline_that_no_article_carries_any_more_counts_for_all_of_them(titl
     long = " ".join(f"word{n}" for n in range(100))
     articles = [an_article(title=f"Ferry in fog {n}", lead=long, text=long + str(n)) for n in range(2)]
     story = a_story(*articles, title=title.strip(), summary="")
-    merged = _merged(
-        title.strip(),
-        only=tuple(_said(articles[0], f"s{n} is said by the harbour master.") for n in range(20)),
-    )
+    lines = tuple(_of(articles[0], f"s{n} is said by the harbour master.") for n in range(20))
+    text = StoryText(title=title.strip(), lead=lines[:4], openings=lines[4:])
     former = count_words(title) if "former" in title else 0
-    for bounded, reported in (for_reader(story, merged, "excerpt", 30), for_item(story, merged, 30)):
+    for bounded, reported in (for_reader(story, text, "excerpt", 30), for_item(story, text, 30)):
         assert bounded.title == title.strip()
         assert reported is not None
         for article in bounded.articles:
-            of_it = sum(count_words(one.text) for one in reported.only if one.article == article.id)
+            said = (*reported.lead, *reported.openings)
+            of_it = sum(count_words(one.text) for one in said if one.article_id == article.id)
             shown = former + count_words(article.title) + count_words(article.lead.removesuffix(" …")) + of_it
             assert shown <= 30
             assert shown >= 10 or article is not bounded.articles[0], "the rest may be shown"
@@ -173,15 +160,35 @@ def test_a_lead_and_the_title_of_any_copy_that_prints_it_stay_within_the_words_t
     assert bounded_article(one, "owner", 30) == one
 
 
-def test_a_figure_that_agrees_is_shown_whole_or_not_at_all() -> None:
-    story, merged = the_ferry()
-    said = tuple(_said(one, " ".join(f"{one.id}{n}" for n in range(30))) for one in story.articles[:2])
-    same = AgreedFigure(words="30", said=said, outlets=2, of=2)
-    alone = _merged(merged.title, agreed=(same,))
-    bare = msgspec.structs.replace(story, summary="")
-    for words, kept in ((80, (same,)), (32, ())):
-        shown = for_reader(bare, alone, "excerpt", words)[1]
-        assert shown.agreed == kept
+def test_an_opening_and_a_quotation_are_shown_whole_or_not_at_all() -> None:
+    first, second = an_article(title="Ferry"), an_article(title="Fog")
+    opening = _of(second, " ".join(f"o{n}" for n in range(30)))
+    quotation = Quotation(
+        speaker="Ada Brenn",
+        text=" ".join(f"q{n}" for n in range(25)),
+        article_ids=(first.id, second.id),
+    )
+    text = StoryText(title=first.title, openings=(opening,), quotations=(quotation,))
+    story = a_story(first, second, summary="")
+    for words, shown in ((80, (1, 1)), (40, (1, 0)), (27, (0, 1)), (20, (0, 0))):
+        bounded = for_reader(story, text, "excerpt", words)[1]
+        assert (len(bounded.openings), len(bounded.quotations)) == shown, words
+
+
+def test_a_lead_is_cut_between_its_sentences_and_within_one_only_where_none_fits() -> None:
+    sentences = [f"Sentence {n} says where the ferry is." for n in range(4)]
+    article = an_article(title="Ferry")
+    lead = tuple(_of(article, " ".join(sentences[n : n + 2])) for n in (0, 2))
+    text = StoryText(title="Ferry", lead=lead)
+    for words, shown in (
+        (60, [one.text for one in lead]),
+        (23, [lead[0].text, sentences[2]]),
+        (20, [lead[0].text]),
+        (10, [sentences[0]]),
+        (4, ["Sentence 0 says …"]),
+    ):
+        bounded = for_reader(a_story(article, summary=""), text, "excerpt", words)[1]
+        assert [one.text for one in bounded.lead] == shown, words
 
 
 # --- items of feeds ----------------------------------------------------------------------------------------
@@ -224,15 +231,11 @@ def _reports(draw: st.DrawFn) -> tuple[list[ArticleView], dict[str, Sentences]]:
 
 
 @st.composite
-def _told(draw: st.DrawFn, articles: list[ArticleView], sentences: dict[str, Sentences]) -> MergedStory:
-    every = [_said(article, text) for article in articles for text in sentences[article.id]]
-    some = st.lists(st.sampled_from(every), min_size=1, max_size=4)
-    lead = draw(st.none() | st.sampled_from(every))
-    facts = tuple(
-        Fact(said=tuple(said), outlets=len(said), of=len(articles))
-        for said in draw(st.lists(some, max_size=8))
-    )
-    return _merged(articles[0].title, lead=lead, facts=facts, only=tuple(every))
+def _told(draw: st.DrawFn, articles: list[ArticleView], sentences: dict[str, Sentences]) -> StoryText:
+    every = [_of(article, text) for article in articles for text in sentences[article.id]]
+    some = st.lists(st.sampled_from(every), max_size=4).map(tuple)
+    quoted = Quotation(speaker="Q", text=every[0].text, article_ids=(every[0].article_id,))
+    return StoryText(title=articles[0].title, lead=draw(some), openings=tuple(every), quotations=(quoted,))
 
 
 def _given_of(article: ArticleView, sentences: Sentences, shown: str) -> int:
@@ -249,10 +252,10 @@ def _given_of(article: ArticleView, sentences: Sentences, shown: str) -> int:
 @given(st.data(), st.integers(1, 60))
 def test_no_article_gives_more_words_than_are_allowed(data: st.DataObject, allowed: int) -> None:
     articles, sentences = data.draw(_reports())
-    merged = data.draw(_told(articles, sentences)) if data.draw(st.booleans()) else None
+    text = data.draw(_told(articles, sentences)) if data.draw(st.booleans()) else None
     story = a_story(*articles, summary=" ".join(sentences["r0"]))
     chosen = PublishSettings(excerpt_words=allowed, full_text="all")
-    reported = {story.id: merged} if merged else {}
+    reported = {story.id: text} if text else {}
     item = story_items([story], reported, chosen)[0]
     shown = " ".join(html.fromstring(f"<div>{item.html.replace('<', ' <')}</div>").itertext())
     for article in articles:
@@ -285,9 +288,9 @@ def _texts(draw: st.DrawFn, article: int, first: int) -> list[str]:
 
 
 @st.composite
-def _stories(draw: st.DrawFn) -> tuple[StoryView, MergedStory]:
+def _stories(draw: st.DrawFn) -> tuple[StoryView, StoryText]:
     articles: list[ArticleView] = []
-    said: list[AttributedSentence] = []
+    said: list[Passage] = []
     for number in range(draw(st.integers(1, 3))):
         title = draw(_texts(number, 0))[0]
         text = draw(_texts(number, 100))
@@ -296,16 +299,13 @@ def _stories(draw: st.DrawFn) -> tuple[StoryView, MergedStory]:
             nosnippet=draw(st.booleans()) and number > 0,
         )  # fmt: skip
         articles.append(one)
-        said += [_said(one, each) for each in text]
-    some = st.lists(st.sampled_from(said), min_size=1, max_size=3).map(tuple)
-    at_dawn = {"time": MORNING, "precision": "minute", "outlet": None}
-    reported = MergedStory(
+        said += [_of(one, each) for each in text]
+    reported = StoryText(
         title=articles[0].title,
-        lead=draw(st.none() | st.sampled_from(said)),
-        facts=tuple(Fact(said=one, outlets=len(one), of=3) for one in draw(st.lists(some, max_size=3))),
-        only=tuple(said),
-        timeline=tuple(
-            TimelineItem(**at_dawn, kind="said", text=one.text, article=one.article) for one in said
+        lead=draw(st.lists(st.sampled_from(said), max_size=3).map(tuple)),
+        openings=tuple(said),
+        quotations=tuple(
+            Quotation(speaker="Q", text=one.text, article_ids=(one.article_id,)) for one in said
         ),
     )
     return a_story(*articles, id="hostile", summary=articles[0].lead, updated=MORNING), reported
@@ -345,11 +345,11 @@ def _within(answer: str, allowed: int, *, is_json: bool, where: str) -> None:
         assert characters <= CHARS_A_WORD * allowed, (where, article, characters)
 
 
-def _quotation_marks() -> tuple[StoryView, MergedStory]:
+def _quotation_marks() -> tuple[StoryView, StoryText]:
     text = "a0u100z" + '"' * 90_000
     one = an_article(id="r0", title="a0u1z Marks", lead=text, text=text)
-    said = _said(one, text)
-    reported = _merged(one.title, lead=said, only=(said,))
+    said = _of(one, text)
+    reported = StoryText(title=one.title, lead=(said,), openings=(said,))
     return a_story(one, id="hostile", summary=text, updated=MORNING), reported
 
 
@@ -359,7 +359,7 @@ def _quotation_marks() -> tuple[StoryView, MergedStory]:
 @given(_stories(), st.integers(1, 60))
 @example(_quotation_marks(), 60)
 def test_no_route_gives_more_than_the_words_and_characters_that_are_allowed(
-    made: tuple[StoryView, MergedStory], allowed: int
+    made: tuple[StoryView, StoryText], allowed: int
 ) -> None:
     story, reported = made
     chosen = PublishSettings(excerpt_words=allowed)

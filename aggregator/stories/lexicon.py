@@ -19,6 +19,7 @@ class WordLists(msgspec.Struct, frozen=True):
     outlet_words: str
     name_links: str
     titles: str
+    bodies: str
     no_topics: frozenset[str]
 
 

@@ -137,12 +137,12 @@ def lead_paragraphs(text: str, first: str) -> list[str]:
     start = next((number for number, line in enumerate(lines) if first in line), None)
     if start is None:
         return []
-    begins = lines[start].index(first)
+    lines[start] = lines[start][lines[start].index(first) :]
     passages: list[str] = []
     left = LEAD_WORDS
-    for line in [lines[start][begins:], *lines[start + 1 : start + LINES_READ]]:
-        if passages and not split_sentences(line[:CHARS_READ]) and front_matter(line) not in FURNITURE - {"no end"}:
-            continue  # a heading
+    for line in lines[start : start + LINES_READ]:
+        if passages and _is_heading(line):
+            continue
         passage = _passage(line, left, is_first=not passages)
         if passage:
             passages.append(passage)
@@ -150,6 +150,11 @@ def lead_paragraphs(text: str, first: str) -> list[str]:
         if passage != line or len(passages) == LEAD_PARAGRAPHS:
             break
     return passages
+
+
+def _is_heading(line: str) -> bool:
+    furniture = front_matter(line[:CHARS_READ])
+    return not split_sentences(line[:CHARS_READ]) and furniture not in FURNITURE - {"no end"}
 
 
 def _passage(line: str, words: int, *, is_first: bool) -> str:

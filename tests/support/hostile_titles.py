@@ -3,7 +3,7 @@
 import datetime as dt
 import random
 
-from aggregator.model.core import AttributedSentence, Enclosure, Fact, MergedStory, StoryView
+from aggregator.model.core import Enclosure, Passage, Quotation, StoryText, StoryView
 from tests.support.written_stories import MORNING, a_story, an_article
 
 SCRIPTS = [
@@ -97,7 +97,7 @@ MEDIA = [
 ]
 
 
-def hostile_stories(count: int, seed: int = 5) -> list[tuple[StoryView, MergedStory | None]]:
+def hostile_stories(count: int, seed: int = 5) -> list[tuple[StoryView, StoryText | None]]:
     """Stories with such texts in every place that a stranger can write to; the newest bump first."""
     rolls = random.Random(seed)
 
@@ -135,15 +135,12 @@ def hostile_stories(count: int, seed: int = 5) -> list[tuple[StoryView, MergedSt
             language=rolls.choice(["en", "de", "zh", "xx", "EN-us", "<b>", None]),
             updated=MORNING - dt.timedelta(microseconds=number),
         )
-        merged = None
+        shown = None
         if rolls.random() < 0.7:
-            said = [AttributedSentence(text=text(), article=one.id, outlet=one.outlet) for one in articles]
-            merged = MergedStory(
-                title=story.title,
-                lead=said[0],
-                facts=(Fact(said=tuple(said), outlets=len(said), of=len(said)),),
-                only=(),
-                timeline=(),
+            first, *others = [Passage(text=text(), article_id=article.id) for article in articles]
+            quotation = Quotation(speaker=text(), text=text(), article_ids=(first.article_id,))
+            shown = StoryText(
+                title=story.title, lead=(first,), openings=tuple(others), quotations=(quotation,)
             )
-        stories.append((story, merged))
+        stories.append((story, shown))
     return stories

@@ -169,23 +169,15 @@ def _print_all() -> None:
 def _make_tables() -> None:
     """Call what compiles expressions when it is first asked."""
     from aggregator.extract import page_verdict
-    from aggregator.stories import headline, lexicon
-    from aggregator.stories.facts import figures, sentence_similarity
+    from aggregator.stories import lexicon, title
     from aggregator.text import clock_times, scripts
 
     page_verdict._notices()
     scripts._any_token()
     clock_times.opening("Monday, 9 March, at 9.40 p.m.: The levee has given way.")
     for language in (None, "en", *lexicon._languages()):
-        figures._grammar(language)
-        sentence_similarity.attribution_patterns(language)
-        sentence_similarity.cues_of(language)
-        words = lexicon.language_words(language)
-        for text in (words.denial.objects, words.counter):
-            if text:
-                re.compile(text, re.IGNORECASE)
         for kind in ("clickbait", "label"):
-            headline._pattern(kind, language)
+            title._pattern(kind, language)
 
 
 def _assigned(path: str, line: int) -> str:

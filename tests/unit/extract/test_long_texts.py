@@ -14,7 +14,7 @@ from aggregator.model.core import CleanArticle, Entry
 from aggregator.sources.limits import source_tuning
 from aggregator.sources.parse.entry_builder import FeedContext
 from aggregator.sources.parse.feed import read_feed
-from aggregator.stories.text.merged_text import merge
+from aggregator.stories.rendering import story_text
 from aggregator.text.sentences import split_sentences
 from tests.support.articles import FLOOD, NOON
 from tests.support.patterns import LIMIT, seconds
@@ -74,7 +74,7 @@ def the_terms(words: str) -> object:
 def a_story(words: str) -> object:
     texts = (FLOOD + words, f"{FLOOD}\n{words}", words)
     views = [view(f"a{n}", f"o{n}", title="Flood", text=text, lead="") for n, text in enumerate(texts)]
-    return [merge([msgspec.structs.replace(one, language=tag) for one in views]) for tag in LANGUAGES]
+    return [story_text([msgspec.structs.replace(one, language=tag) for one in views]) for tag in LANGUAGES]
 
 
 READERS = (an_article, an_untitled_article, lines, a_page, a_feed, the_terms, a_story, split_sentences)

@@ -177,7 +177,7 @@ def without_role(name: str) -> str:
     """Return the name without the titles before it, and without "of Arizona" behind the name of a person."""
     words = name.split()
     bodies = words_of("bodies")
-    if words[-1].lower() in bodies:
+    if words[-1].lower() in bodies and "of" not in words:
         return name  # "Democratic National Committee"
     titles = [place for place, word in enumerate(words[:-1]) if _is_title(word)]
     if titles:
@@ -187,8 +187,8 @@ def without_role(name: str) -> str:
         if words[0] == "of":
             words = words[2:] if len(words) == 3 else words[-2:]  # "Secretary of State John Kerry"
     place = words.index("of") if "of" in words else 0
-    is_person = place > 1 and not any(word.lower() in bodies for word in words[:place])
-    if place > 0 and (titles or is_person):
+    is_body = any(word.lower() in bodies for word in words[:place])
+    if not is_body and place > (0 if titles else 1):
         words = words[:place]  # "Senator John McCain of Arizona", "Anna Berg of the Harbour Office"
     start = len(words)
     while start > 0 and (_is_name(words[start - 1]) or _links(words[start - 1])):
@@ -299,7 +299,10 @@ def _links(word: str) -> bool:
 
 def _after(words: Sequence[str], verb: int, language: str | None) -> list[str]:
     """Return the role and name after a verb that follows a quotation: "said the mayor, Anna Berg"."""
-    is_after_quotation = words[:verb][-1:] == [_QUOTE] or words[:verb][-2:] == [_QUOTE, ","]
+    before = verb
+    while before > 0 and words[before - 1] in word_list(language, "before_quoting"):
+        before -= 1  # "a déclaré Jean Ardouin"
+    is_after_quotation = words[:before][-1:] == [_QUOTE] or words[:before][-2:] == [_QUOTE, ","]
     if not is_after_quotation or words[verb].lower() in _NO_SUBJECT_AFTER:
         return []
     start = verb + 1

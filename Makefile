@@ -60,12 +60,12 @@ format: $(VENV)/dev.done  ## format the code
 bench: $(VENV)/dev.done  ## measure speed and size
 	AGGREGATOR_DATA=$(DATA) $(BIN)/python -m benchmarks
 
-eval: $(VENV)/run.done  ## measure grouping, text extraction and merged stories on the labelled data
+eval: $(VENV)/run.done  ## measure grouping, text extraction and what stories show on the labelled data
 	$(BIN)/aggregator eval $(DATA)/events-months.jsonl.gz
 	$(BIN)/aggregator eval --loose $(DATA)/events-reading-list-loose.jsonl $(DATA)/events-reading-list.jsonl.gz
 	$(BIN)/aggregator eval $(foreach set,fulltext leads lookalikes headlines,$(DATA)/events-$(set).jsonl.gz)
 	AGGREGATOR_DATA=$(DATA) $(BIN)/python benchmarks/extraction.py
-	AGGREGATOR_DATA=$(DATA) $(BIN)/python -m benchmarks.merged
+	AGGREGATOR_DATA=$(DATA) $(BIN)/python -m benchmarks.stories
 
 mutants: $(VENV)/dev.done  ## plant faults in the decisions and say which no test catches (ten minutes)
 	AGGREGATOR_DATA=$(DATA) $(BIN)/python -m tests.support.planted_faults

@@ -14,10 +14,12 @@ from aggregator.model.core import ArticleView, Quotation
 from aggregator.stories.lexicon import clean_title, word_list, words_of
 from aggregator.stories.sentences import QUOTED, sentences_of_report, shows_alone
 from aggregator.stories.words import heads
+from aggregator.text.calendar import forms
 from aggregator.text.names import CAPITAL_NOUNS
 
 MOST = 6  # quotations of a story
 MOST_OF_SPEAKER = 2
+MOST_TRIED = 48  # candidates: the full name of each is looked for in all reports
 CHARS_READ = 6_000  # of a report: later quotations are seldom of the news
 LATE_COST = 0.3  # for a quotation at the end of those, beside the share of the story's words in it (chosen)
 QUOTED_MARK = re.compile(r"[“”\"„«»「]")
@@ -28,8 +30,14 @@ QUOTED_SHARE = 0.4  # of the words of the sentence at least
 APPOSITION = 14  # words between a name and its verb: "Anna Berg, the mayor of Port Ellis, said"
 ROLE_WORDS = 5  # lower-case words between a verb and a name: "said the mayor of Port Ellis, ..."
 NAME_WORDS, NAME_CHARS = 3, 40  # before a surname: first names and particles
+PARTY = re.compile(r"[A-Z]-[A-Z]")  # "R-Varna", after the name of a member of parliament
 FORMS_READ = 8  # of one name in a text
-_PART = re.compile(r"[A-Z][a-z]{0,3}\.(?=\s[A-Z])|[^\W\d_]+(?:['’.-]+[^\W\d_]+)*\.?(?<=\w)|“”|[^\w\s]")
+FIRST_NAME = re.compile(r"[^\W\d_a-z][\w'’-]*[a-zß-ÿ]|(?:[A-Z]\.){1,2}")  # not "GOP", "Thursday,"
+WEEKDAYS = forms("weekdays", "en")
+_PART = re.compile(
+    r"(?:[A-Z]\.){2,3}(?=\s[A-Z])|[A-Z][a-z]{0,3}\.(?=\s[A-Z])"  # "H.R. McMaster", "Gov. Anna Berg"
+    r"|[^\W\d_]+(?:['’.-]+[^\W\d_]+)*\.?(?<=\w)|“”|[^\w\s]"
+)
 _QUOTE = "“”"
 _NO_SUBJECT_AFTER = ("told", "tells")  # "told The Hill"
 _HONORIFICS = ("Mr.", "Mrs.", "Ms.", "The")
@@ -63,16 +71,15 @@ def quotations_of(
     candidates.sort(key=lambda candidate: (-candidate.worth, candidate.article.effective_at, candidate.text))
     chosen: list[_Candidate] = []
     of_speaker: Counter[str] = Counter()
-    for candidate in candidates:
+    for candidate in candidates[:MOST_TRIED]:
         if len(chosen) == MOST:
             break
-        surname = candidate.speaker.split()[-1]
         is_shown = any(candidate.text in text for text in shown)
-        is_repeated = any(_is_same(candidate, other) for other in chosen)
-        if is_shown or is_repeated or of_speaker[surname] == MOST_OF_SPEAKER:
+        if is_shown or any(_is_same(candidate, other) for other in chosen):
             continue
-        name = full_name(candidate.speaker, candidate.article, reports)
-        if name:
+        name = full_name(candidate.speaker, candidate.text, candidate.article, reports)
+        surname = name.rpartition(" ")[2]
+        if name and of_speaker[surname] < MOST_OF_SPEAKER:
             of_speaker[surname] += 1
             chosen.append(candidate._replace(speaker=name))
     chosen.sort(key=lambda candidate: candidate.article.effective_at, reverse=True)
@@ -124,62 +131,131 @@ def quoted_share(text: str) -> float:
 def speaker_of(text: str, language: str | None) -> str:
     """Return the speaker of a sentence with a quotation, as it names them; "" if it names none."""
     verbs = word_list(language, "quoting")
-    no_speakers = word_list(language, "no_speakers") | words_of("outlet_words") | words_of("titles")
+    no_speakers = WEEKDAYS | word_list(language, "no_speakers") | words_of("outlet_words")
+    no_speakers |= words_of("titles")
     words = _PART.findall(QUOTED.sub(f" {_QUOTE} ", text))
     for place, word in enumerate(words):
         if word.lower() in verbs:
             for run in (_before(words, place, language), _after(words, place, language)):
-                if run and run[-1].lower() not in no_speakers:
+                if run and run[-1].lower() not in no_speakers and not PARTY.match(run[-1]):
                     return " ".join(run[1:] if run[0] in _HONORIFICS and len(run) > 1 else run)
     return ""
 
 
-def full_name(name: str, article: ArticleView, others: Sequence[ArticleView]) -> str:
-    """Return the name as the article writes it in full, else as `others` of its story do: "Emrys Boll".
+def full_name(name: str, text: str, report: ArticleView, reports: Sequence[ArticleView]) -> str:
+    """Return the full name of the speaker of a sentence `text`, without titles and roles.
 
-    A single word that none of them writes with a first name is "" unless the article has it with a capital
-    letter inside a sentence, and never without.
+    "Mayor Boll" becomes "Emrys Boll", by the form with first names that stands nearest before the sentence in
+    its report, else by the form that most `reports` have. Without any it is `name` where that has a title, or
+    where the report writes it within sentences and always with a capital letter; else "".
     """
-    for report in (article, *others):
-        forms = _full_forms(name, report.text)
-        if forms:
-            return max(forms, key=lambda form: (forms[form], len(form), form))
-    if " " in name:
-        return name
-    is_word = re.search(rf"\b{re.escape(name.lower())}\b", article.text) is not None
-    if is_word or (article.language or "en") in CAPITAL_NOUNS:
-        return ""
-    return name if re.search(rf"[a-zß-ÿ,] {re.escape(name)}\b", article.text) else ""
-
-
-def _full_forms(name: str, text: str) -> Counter[str]:
-    """Return the forms of two words or more, without titles, in which a text has a name."""
-    surname = name.rsplit(maxsplit=1)[-1]
+    person = without_role(name)
+    if " " in person:
+        return person
+    own = report.text
+    form = _nearest_form(own[: own.find(text) + len(text)], person)
+    if form:
+        return form
     forms: Counter[str] = Counter()
-    place = text.find(surname)
-    while place >= 0 and forms.total() < FORMS_READ:
-        before = text[max(0, place - NAME_CHARS) : place]
-        if before[-1:] == " ":
-            words = _without_titles(before.split()[-NAME_WORDS:])
-            form = " ".join((*words, surname))
-            if words and (form.endswith(name) or name.endswith(form)):
-                forms[form] += 1
-        place = text.find(surname, place + 1)
-    return forms
+    for each in reports:
+        forms.update(_forms_in(each.text, person))
+    title = own.partition(person)[0].rstrip().rpartition(" ")[2]
+    if len(forms) > 1 and title not in _HONORIFICS and _is_title(title):
+        of_title = [form for form in forms if any(f"{title} {form}" in each.text for each in reports)]
+        forms = Counter({form: forms[form] for form in of_title})
+        name = f"{title} {person}"
+    if forms:
+        return max(forms, key=lambda form: (forms[form], len(form), form))
+    if person != name:
+        return name if _is_name(name.split()[0]) else ""
+    if _has_word(own, name.lower()) or (report.language or "en") in CAPITAL_NOUNS:
+        return ""
+    return name if re.search(rf"[a-zß-ÿ,] {re.escape(name)}\b", own) else ""
 
 
-def _without_titles(words: Sequence[str]) -> list[str]:
-    """Return the words of a name before the surname: those with capitals, from behind the last title on."""
+def without_role(name: str) -> str:
+    """Return the name without the titles before it, and without "of Arizona" behind the name of a person."""
+    words = name.split()
+    bodies = words_of("bodies")
+    if words[-1].lower() in bodies and "of" not in words:
+        return name  # "Democratic National Committee"
+    titles = [place for place, word in enumerate(words[:-1]) if _is_title(word)]
+    if titles:
+        words = words[titles[-1] + 1 :]
+        if words[0] == "of" and len(words) == 2:
+            return name  # "President of Varna"
+        if words[0] == "of":
+            words = words[2:] if len(words) == 3 else words[-2:]  # "Secretary of State John Kerry"
+    place = words.index("of") if "of" in words else 0
+    is_body = any(word.lower() in bodies for word in words[:place])
+    if not is_body and place > (0 if titles else 1):
+        words = words[:place]  # "Senator John McCain of Arizona", "Anna Berg of the Harbour Office"
     start = len(words)
-    while start > 0 and (_is_name(words[start - 1]) or (start < len(words) and _links(words[start - 1]))):
-        start -= 1
-    if start > 0 and words[start - 1] == "of":  # "Secretary of State John Kerry"
+    while start > 0 and (_is_name(words[start - 1]) or _links(words[start - 1])):
+        start -= 1  # what is left of a role has small letters: "Bluewave economist Anna Berg"
+    while start < len(words) - 1 and words[start].islower():
         start += 1
-    no_names = words_of("titles") | words_of("stop")
-    for place in range(start, len(words)):
-        if words[place].lower().rstrip(".") in no_names or (place == start and _links(words[place])):
-            start = place + 1
-    return list(words[start:])
+    return " ".join(words[start:])
+
+
+def _nearest_form(text: str, surname: str) -> str:
+    """Return the form with first names of the last of FORMS_READ mentions that has one; else ""."""
+    place = len(text)
+    for _ in range(FORMS_READ):
+        place = text.rfind(surname, 0, place)
+        form = _form_at(text, place, surname) if place >= 0 else ""
+        if form or place < 0:
+            return form
+    return ""
+
+
+def _forms_in(text: str, surname: str) -> set[str]:
+    """Return the forms with first names in which a text has a surname, of FORMS_READ mentions."""
+    forms = set()
+    place = text.find(surname)
+    for _ in range(FORMS_READ):
+        if place < 0:
+            break
+        forms.add(_form_at(text, place, surname))
+        place = text.find(surname, place + 1)
+    return forms - {""}
+
+
+def _form_at(text: str, place: int, surname: str) -> str:
+    """Return the surname at `place` with the first names directly before it; "" without any."""
+    end = place + len(surname)
+    if text[end : end + 1].isalnum():
+        return ""
+    before = text[max(0, place - NAME_CHARS) : place].rpartition("\n")[2]
+    words = before.split(" ")
+    if len(words) < 2 or words.pop():
+        return ""  # no space before the surname
+    start = len(words)
+    while start > 0 and len(words) - start < NAME_WORDS and _is_first_name(words[start - 1]):
+        start -= 1
+    while start < len(words) and words[start].islower():
+        start += 1  # a particle without a name before it
+    is_within = start > 0 and words[start - 1][-1:].isalnum()
+    if start > 0 and words[start - 1] == "of" and len(words) - start > 1:
+        start += 1  # "Secretary of State John Kerry"
+    elif start < len(words) and not is_within and _has_word(text, words[start].lower()):
+        start += 1  # a word with which a sentence begins: "Neither Carney nor ..."
+    return " ".join([*words[start:], surname]) if start < len(words) else ""
+
+
+def _is_first_name(word: str) -> bool:
+    is_other_name = _is_title(word) or word.lower() in words_of("stop") | WEEKDAYS
+    if is_other_name or word.endswith(("'s", "’s")):
+        return False
+    return FIRST_NAME.fullmatch(word) is not None or (word.islower() and _links(word))
+
+
+def _is_title(word: str) -> bool:
+    return word.lower().rstrip(".").rpartition("-")[2] in words_of("titles")  # "Secretary-General"
+
+
+def _has_word(text: str, word: str) -> bool:
+    return re.search(rf"\b{re.escape(word)}\b", text) is not None
 
 
 def _is_name(word: str) -> bool:
@@ -223,7 +299,11 @@ def _links(word: str) -> bool:
 
 def _after(words: Sequence[str], verb: int, language: str | None) -> list[str]:
     """Return the role and name after a verb that follows a quotation: "said the mayor, Anna Berg"."""
-    if verb == 0 or words[verb - 1] not in (_QUOTE, ",") or words[verb].lower() in _NO_SUBJECT_AFTER:
+    before = verb
+    while before > 0 and words[before - 1] in word_list(language, "before_quoting"):
+        before -= 1  # "a déclaré Jean Ardouin"
+    is_after_quotation = words[:before][-1:] == [_QUOTE] or words[:before][-2:] == [_QUOTE, ","]
+    if not is_after_quotation or words[verb].lower() in _NO_SUBJECT_AFTER:
         return []
     start = verb + 1
     if words[start : start + 1] == ["the"]:

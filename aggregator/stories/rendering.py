@@ -31,7 +31,7 @@ from aggregator.stories.sentences import (
 from aggregator.stories.title import headline, is_news
 from aggregator.stories.tuning import StoryTuning, shipped_tuning
 from aggregator.stories.words import heads
-from aggregator.text.lines import count_words
+from aggregator.text.lines import count_words, has_words
 from aggregator.text.sentences import LINE_WORDS, paragraphs, split_sentences
 
 # Incremented by hand when a change of code (not of tuning) changes what stories show.
@@ -39,6 +39,9 @@ VERSION = 23
 
 LEAD_PARAGRAPHS = 3
 LEAD_WORDS = 130  # of them together: what an editor preferred to a merged opening (docs/evaluation.md)
+CHARS_READ = 6_000  # of a paragraph, and of a report for its opening: the time for a hostile text is bounded
+LINES_READ = 8  # for the paragraphs of a lead; headings are between them
+CUT_SHORT = ("no beginning", "no end")  # of a feed's text; a lead may be cut, too
 SENTENCES_TRIED = 5  # of a report, for the one that it opens with; a later one is not what it says first
 NEW_SHARE = 1 / 3  # of the content words of an opening that the lead lacks
 
@@ -120,50 +123,61 @@ def _lead(articles: Sequence[ArticleView], title: str, tuning: StoryTuning) -> t
     if chosen is None:
         return ()
     report, first = chosen
-    texts = lead_paragraphs(report.text or report.lead, first)
-    return tuple(Passage(text=text, article_id=report.id) for text in texts or [first])
+    texts = lead_paragraphs(report.text, first) or lead_paragraphs(report.lead, first)
+    return tuple(Passage(text=text, article_id=report.id) for text in texts)
 
 
 def lead_paragraphs(text: str, first: str) -> list[str]:
     """Return up to LEAD_PARAGRAPHS paragraphs of a text, of LEAD_WORDS words, from the sentence `first` on.
 
-    Each is a part of a line of the text. A paragraph ends before what is no text of the report (a caption, a
-    credit) and never inside a quotation; the first sentence is there in any case.
+    They follow each other, each a part of a line of the text. They end before what is no text of the report
+    (a caption, a credit) and before a quotation that would not end in them. Empty where that is all of them.
     """
     lines = paragraphs(text)
     start = next((number for number, line in enumerate(lines) if first in line), None)
     if start is None:
         return []
-    begins = lines[start].index(first)
+    lines[start] = lines[start][lines[start].index(first) :]
     passages: list[str] = []
     left = LEAD_WORDS
-    for line in [lines[start][begins:], *lines[start + 1 :]]:
+    for line in lines[start : start + LINES_READ]:
+        if passages and _is_heading(line):
+            continue
         passage = _passage(line, left, is_first=not passages)
         if passage:
             passages.append(passage)
-            left -= count_words(passage)
-        if len(passages) == LEAD_PARAGRAPHS or left <= 0:
+        left -= count_words(passage)
+        if passage != line or len(passages) == LEAD_PARAGRAPHS:
             break
     return passages
+
+
+def _is_heading(line: str) -> bool:
+    furniture = front_matter(line[:CHARS_READ])
+    return not split_sentences(line[:CHARS_READ]) and furniture not in FURNITURE - {"no end"}
 
 
 def _passage(line: str, words: int, *, is_first: bool) -> str:
     """Return the beginning of a line that may be shown: whole sentences of at most `words` words."""
     read_to = shown_to = 0
     is_quoting = False
-    for sentence in split_sentences(line, 1 if is_first else LINE_WORDS):
+    for sentence in split_sentences(line[:CHARS_READ], 1 if is_first else LINE_WORDS):
         place = line.find(sentence, read_to)
-        if place < 0:
+        is_opening = is_first and read_to == 0
+        if place < 0 or count_words(line[: place + len(sentence)]) > words:
             break
-        end = place + len(sentence)
-        may_follow = front_matter(sentence) not in FURNITURE and count_words(line[:end]) <= words
-        if not may_follow and not (is_first and read_to == 0):
+        furniture = front_matter(sentence)
+        if furniture in FURNITURE and not (is_opening and furniture in CUT_SHORT):
             break
         if has_odd_marks(sentence):
             is_quoting = not is_quoting
-        if not is_quoting or shown_to == 0:
-            shown_to = end
-        read_to = end
+        read_to = place + len(sentence)
+        if not is_quoting:
+            shown_to = read_to
+    rest = line[shown_to:].strip()
+    is_short_sentence = shown_to > 0 and not has_words(rest, 4) and rest.endswith((".", "!", "?"))
+    if is_short_sentence and front_matter(rest) not in FURNITURE and count_words(line) <= words:
+        return line  # "Not so fast."
     return line[:shown_to].strip()
 
 
@@ -186,7 +200,8 @@ def opening_of(report: ArticleView, in_lead: Collection[str]) -> str:
 
     `in_lead` are the heads of the lead's words. Only the first SENTENCES_TRIED sentences are tried.
     """
-    for tried, sentence in enumerate(sentences_of_report(report.text or report.lead, clean_title(report))):
+    beginning = (report.text or report.lead)[:CHARS_READ]
+    for tried, sentence in enumerate(sentences_of_report(beginning, clean_title(report))):
         if tried == SENTENCES_TRIED:
             break
         if sentence.is_inside_quotation or not opens(sentence.text, report.language):

@@ -2,14 +2,14 @@
 
 import re
 import string
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from functools import lru_cache
 from typing import NamedTuple
 
 from aggregator.stories.lexicon import word_list
 from aggregator.text.calendar import forms, month_spellings
 from aggregator.text.lines import count_words
-from aggregator.text.sentences import sentences_of
+from aggregator.text.sentences import paragraphs, sentences_of
 
 CUT_OFF = re.compile(r"\b(?:(?<!the )(?:U\.[SKN])|Reps?|Sens?|Govs?|Gen|Mrs?|Ms|Dr|Lt|Col)\.$")
 END_MARKS, AFTER_END = ".!?…。！？।۔؟", "\"'”’»“)]」』"
@@ -17,12 +17,14 @@ END_MARKS, AFTER_END = ".!?…。！？।۔؟", "\"'”’»“)]」』"
 # Expressions for any place in a sentence begin with a letter where possible: `re` then skips what is none.
 RUN_IN = re.compile(
     r"[A-Z](?:(?<=[a-z].)[A-Z](?:[A-Z]|\b)|(?<=\sM)ORE\s|(?<=[a-z]”.)"
-    r"|(?:(?<=[a-z]{2}[.!?].)|(?<=[a-z]{2}[.!?][”\"].))[a-z])"
+    r"|(?:(?<=[a-z]{2}[.!?].)|(?<=\d{2}[.!?].)|(?<=[a-z]{2}[.!?][“”\"].))[a-z])"
 )
 CUT_MARKS = ("...", "…")  # at the end of a feed's text: the rest is missing
 WHOLE_WORDS = 10  # of a sentence without a full stop, as `sentences_of` returns it; fewer are a heading
 QUOTATION_MARKS = '“"„«「'
 MARK = re.compile("[“”„«»「」]")
+ANY_MARK = re.compile('["“”„«»「」]')
+PARAGRAPHS_QUOTED = 20  # behind that in which a quotation begins
 WORD = re.compile(r"[^\W_]+(?:['’][^\W_]+)*")
 FEW_WORDS = 7
 SPEAKER_WORDS = 2  # outside of a quotation: a speaker and a verb
@@ -187,9 +189,10 @@ def sentences_of_report(text: str, title: str) -> Iterator[ReportSentence]:
     Those that repeat the title, are longer than `LONGEST` characters or run into other text are left out.
     """
     heading = _folded(title)
+    lines = paragraphs(text)
+    is_open = False
     for number, paragraph in enumerate(sentences_of(text)):
-        # A quotation of several paragraphs begins each of them with a mark.
-        is_open = False
+        is_open = is_open and _goes_on(lines[number : number + PARAGRAPHS_QUOTED])
         for raw in paragraph:
             was_open = is_open
             if has_odd_marks(raw):
@@ -198,6 +201,20 @@ def sentences_of_report(text: str, title: str) -> Iterator[ReportSentence]:
             is_readable = len(sentence) <= LONGEST and is_whole(sentence) and not RUN_IN.search(sentence)
             if is_readable and _folded(sentence) != heading:
                 yield ReportSentence(sentence, number, was_open)
+
+
+def _goes_on(lines: Sequence[str]) -> bool:
+    """Return whether a quotation that was left open before these lines ends in them.
+
+    It does where the first mark in them is a closing one. Where it is an opening one, that of the paragraph
+    before was repeated by it, or nothing closes it.
+    """
+    for line in lines:
+        mark = ANY_MARK.search(line)
+        if mark:
+            is_behind_word = mark.start() > 0 and not line[mark.end() : mark.end() + 1].isalnum()
+            return mark.group() in "”»」" or (mark.group() in '"“' and is_behind_word)
+    return False
 
 
 @lru_cache(maxsize=1024)  # called wherever a sentence may be shown
@@ -327,7 +344,14 @@ def is_whole(sentence: str) -> bool:
 def has_odd_marks(sentence: str) -> bool:
     """Return whether a quotation begins or ends in the sentence, but not both."""
     # The closing mark in German is the opening one in English, so only their number is checked.
-    return len(MARK.findall(sentence)) % 2 == 1 or sentence.count('"') % 2 == 1
+    if len(MARK.findall(sentence)) % 2 == 1:
+        return True
+    parts = sentence.split('"')
+    # of '"It began. It went on. "Others say' the second mark closes nothing
+    return len(parts) % 2 == 0 or any(
+        before[-1:] == " " and after[:1].isalnum()
+        for before, after in zip(parts[1::2], parts[2::2], strict=True)
+    )
 
 
 def _folded(text: str) -> str:

@@ -137,8 +137,10 @@ def hostile_stories(count: int, seed: int = 5) -> list[tuple[StoryView, StoryTex
         )
         shown = None
         if rolls.random() < 0.7:
-            lead, *openings = (Passage(text=text(), article_id=one.id) for one in articles)
-            said = Quotation(speaker=text(), text=text(), article_ids=(articles[0].id,))
-            shown = StoryText(title=story.title, lead=(lead,), openings=tuple(openings), quotations=(said,))
+            first, *others = [Passage(text=text(), article_id=article.id) for article in articles]
+            quotation = Quotation(speaker=text(), text=text(), article_ids=(first.article_id,))
+            shown = StoryText(
+                title=story.title, lead=(first,), openings=tuple(others), quotations=(quotation,)
+            )
         stories.append((story, shown))
     return stories

@@ -1,9 +1,10 @@
 """Invented articles of invented outlets for the tests of the stories room."""
 
 import datetime as dt
+from collections.abc import Sequence
 from typing import Any
 
-from aggregator.model.core import ArticleView
+from aggregator.model.core import ArticleView, StoryText
 
 NOON = dt.datetime(2025, 3, 12, 12, tzinfo=dt.UTC)  # a Wednesday
 
@@ -60,3 +61,18 @@ def ferry() -> list[ArticleView]:
         view("b", "Daily Lantern", title="Why did the Marlin sink? | Daily Lantern", text=FERRY_B, hours=2),
         view("c", "North Courier", title=mourns, text=FERRY_C, hours=5),
     ]
+
+
+def is_in_article(text: str, article: ArticleView) -> bool:
+    """Return whether the words stand exactly so in one paragraph of the article."""
+    return any(text in line for line in article.text.split("\n"))
+
+
+def check_words(shown: StoryText, articles: Sequence[ArticleView]) -> None:
+    """Fail unless all that is shown stands word for word in the articles that it is attributed to."""
+    by_id = {article.id: article for article in articles}
+    for passage in (*shown.lead, *shown.openings):
+        assert is_in_article(passage.text, by_id[passage.article_id]), passage
+    for quotation in shown.quotations:
+        for article_id in quotation.article_ids:
+            assert is_in_article(quotation.text, by_id[article_id]), quotation

@@ -5,9 +5,10 @@ from pathlib import Path
 
 import pytest
 
-from aggregator.stories.facts.standalone_sentences import (
+from aggregator.stories.sentences import (
     front_matter,
-    refers,
+    has_odd_marks,
+    opens,
     shows_alone,
     without_dateline,
     without_heading,
@@ -86,11 +87,6 @@ def test_talk_to_the_reader_and_captions_are_not_shown(sentence: str, why: str |
     assert front_matter(sentence, "en") == why
 
 
-def test_a_pronoun_may_stand_before_the_name_in_an_opening() -> None:
-    assert not refers("Asked whether he would open the bridge, Emrys Boll declined to answer.", "en")
-    assert refers("Faced with a flood of the river, he closed the bridge in the evening.", "en")
-
-
 @pytest.mark.parametrize(
     "sentence",
     [
@@ -135,28 +131,29 @@ def test_a_sign_is_found_wherever_it_stands(sentence: str, why: str | None) -> N
 
 
 @pytest.mark.parametrize(
-    "sentence",
+    ("sentence", "is_opening"),
     [
-        "The minister of Varna appeared to share that sentiment on Monday.",
-        "Emrys Boll lied to get such a deal, the mayor of Tarnow said.",
-        "“It will be open by Monday,” said Emrys Boll, the mayor of Tarnow.",
-        "A source in the government said she died at a hotel in Tarnow.",
-        "Many in Varna fear that these repairs take years.",
+        ("Above it the lights of the harbour in Tarnow still hang.", False),
+        ("It was President Boll who closed the bridge of Tarnow on Monday.", True),
+        ("Emrys Boll said that he had closed the bridge of Tarnow this week.", True),
+        ("The mayor of Tarnow said that bridges were closed at the time of the flood.", True),
+        ("“It will be open by Monday,” said Emrys Boll, the mayor of Tarnow.", True),
     ],
 )
-def test_words_whose_antecedent_is_not_there_are_found(sentence: str) -> None:
-    assert shows_alone(sentence, "en")
-    assert refers(sentence, "en")
+def test_what_opens_a_report_has_no_pronoun_near_its_beginning(sentence: str, is_opening: bool) -> None:
+    assert opens(sentence, "en") is is_opening
 
 
 @pytest.mark.parametrize(
-    "sentence",
+    ("sentence", "is_odd"),
     [
-        "Emrys Boll said that he had closed the bridge of Tarnow this week.",
-        "In her speech on Monday, Anna Berg praised those who closed the bridge.",
-        "“There is a very strong wall on the far edges of Tarnow and no one can break this wall,” said Boll.",
-        "The mayor of Tarnow said that bridges were closed at the time of the flood.",
+        ("“We closed the bridge.", True),
+        ("We closed the bridge” on Monday.", True),
+        ('It began." The rest came "later".', True),
+        ('"It began. It went on. "Others say that it ended.', True),
+        ('He called it "a bridge" and "a wall".', False),
+        ("Er nannte es „eine Brücke“.", False),
     ],
 )
-def test_words_with_their_antecedent_are_kept(sentence: str) -> None:
-    assert not refers(sentence, "en")
+def test_marks_that_do_not_pair_are_found(sentence: str, is_odd: bool) -> None:
+    assert has_odd_marks(sentence) is is_odd

@@ -1,131 +1,207 @@
-"""Who is quoted, and how the quotations of a story are shown."""
+"""Who is quoted, by which name, and which quotations a story shows."""
 
 import pytest
 
-from aggregator.model.core import ArticleView, MergedStory
-from aggregator.stories.facts.quotations import full_names, speaker_of
-from aggregator.stories.facts.sentence_similarity import read_features
-from aggregator.stories.facts.source_sentences import read_reports
-from aggregator.stories.text.merged_text import merge
-from aggregator.stories.text.plain_text import as_text
-from aggregator.stories.tuning import shipped_tuning
-from tests.support.stories_examples import view
+from aggregator.model.core import Quotation
+from aggregator.stories.plain_text import as_text
+from aggregator.stories.quotations import MOST, full_name, quoted_share, speaker_of, without_role
+from aggregator.stories.rendering import story_text
+from tests.support.stories_examples import FERRY_A, check_words, ferry, view
 
-NAMES = "The owners met Joren Hale, Anna Berg of Port Ellis, Bluewave Lines, Maine and the Harbour Office."
-QUOTED = "“The ferry was safe and every inspection proved it”"
+WORDS = "“The ferry was safe and every inspection proved it”"
+SAFE = f"{WORDS[:-1]},”"
 
 
 @pytest.mark.parametrize(
     ("sentence", "speaker"),
     [
-        (f"{QUOTED[:-1]},” Joren Hale said.", "Joren Hale"),
-        (f"{QUOTED[:-1]},” said Joren Hale, the captain.", "Joren Hale"),
-        (f"{QUOTED[:-1]},” said Mr. Hale.", "Hale"),
-        (f"{QUOTED[:-1]},” Anna Berg, the mayor of Port Ellis, later told reporters.", "Anna Berg"),
-        (f"{QUOTED[:-1]},” said Bluewave press secretary Anna Berg.", "Bluewave press secretary Anna Berg"),
-        (f"{QUOTED[:-1]},” the Harbour Office said in a statement.", "Harbour Office"),
-        (f"Anna Berg said: {QUOTED}.", "Anna Berg"),
-        (f"{QUOTED[:-1]},” the envoy to Maine Anna Berg said.", ""),
-        (f"{QUOTED[:-1]},” said Maine's envoy in a long statement.", ""),
-        (f"{QUOTED[:-1]},” he said.", ""),
-        (f"{QUOTED[:-1]},” the Maine Republican said.", ""),
-        (f"{QUOTED[:-1]},” he told Joren Hale.", ""),
-        (f"{QUOTED[:-1]},” the Ellis Times wrote.", ""),
-        ("Joren Hale called it a “safe ferry” and said that he would sail again next week.", ""),
+        (f"{SAFE} Joren Hale said.", "Joren Hale"),
+        (f"{SAFE} said Joren Hale, the captain.", "Joren Hale"),
+        (f"{WORDS}, said Joren Hale.", "Joren Hale"),
+        (f"{SAFE} said Mr. Hale.", "Hale"),
+        (f"{SAFE} said H.R. Hale.", "H.R. Hale"),
+        (f"{SAFE} Anna Berg, the mayor of Port Ellis, later told reporters.", "Anna Berg"),
+        (f"{SAFE} said Bluewave press secretary Anna Berg.", "Bluewave press secretary Anna Berg"),
+        (f"{SAFE} the Harbour Office said in a statement.", "Harbour Office"),
+        (f"Anna Berg said: {WORDS}.", "Anna Berg"),
+        (f"{SAFE} the envoy to Maine Anna Berg said.", ""),
+        (f"{SAFE} said Maine's envoy in a long statement.", ""),
+        (f"{SAFE} he said.", ""),
+        (f"{SAFE} said a Republican.", ""),
+        (f"{SAFE} the Maine Republican said.", ""),
+        (f"{SAFE} Senator Anna Berg, R-Maine said.", ""),
+        (f"{SAFE} he told Joren Hale.", ""),
+        (f"{SAFE} the Ellis Times wrote.", ""),
+        (f"{SAFE} the owner wrote on Monday said.", ""),
+        (f"Her husband, the captain Joren Hale, said the Varna Senate called it {WORDS}.", ""),
     ],
 )
 def test_the_speaker_of_a_quotation(sentence: str, speaker: str) -> None:
-    reports = read_reports([view("a", text=f"{NAMES}\n{sentence}")], shipped_tuning())
-    assert speaker_of(read_features(reports)[-1]) == speaker
+    assert speaker_of(sentence, "en") == speaker
+
+
+def test_a_term_in_quotation_marks_is_no_quotation() -> None:
+    assert quoted_share("Joren Hale called it a “safe ferry” and would sail again next week.") == 0
+    assert quoted_share(f"{SAFE} Joren Hale said.") > 0.5
 
 
 @pytest.mark.parametrize(
-    ("names", "full"),
+    ("name", "person"),
     [
-        (["Berg", "Senator Anna Berg of Port Ellis"], ["Senator Anna Berg of Port Ellis"] * 2),
-        (["Mayor Berg", "Anna K. Berg", "Anna Berg"], ["Anna K. Berg"] * 3),
-        (["Anna Berg", "Joren Berg", "Berg"], ["Anna Berg", "Joren Berg", "Berg"]),
-        (["Harbour Office", "Tax Office"], ["Harbour Office", "Tax Office"]),
+        ("Secretary of State John Kerry", "John Kerry"),
+        ("Secretary of State Kerry", "Kerry"),
+        ("Attorney General Eric H. Boll", "Eric H. Boll"),
+        ("Senate Republican Leader Mitch Boll of Varna", "Mitch Boll"),
+        ("Special Agent in Charge Rick Boll", "Rick Boll"),
+        ("U.N. Secretary-General Ban Ki-moon", "Ban Ki-moon"),
+        ("Bluewave economist Anna Berg", "Anna Berg"),
+        ("Anna Berg of the Harbour Office", "Anna Berg"),
+        ("Minister Ursula von der Leyen", "Ursula von der Leyen"),
+        ("Senator Al Boll", "Al Boll"),
+        ("Centers for Disease Control and Prevention", "Centers for Disease Control and Prevention"),
+        ("University of Varna", "University of Varna"),
+        ("Democratic National Committee", "Democratic National Committee"),
+        ("President of Varna", "President of Varna"),
     ],
 )
-def test_a_speaker_is_recognized_by_the_last_name_and_told_apart_by_the_first(
-    names: list[str], full: list[str]
-) -> None:
-    assert [full_names(names)[name] for name in names] == full
+def test_titles_and_roles_are_no_part_of_a_name(name: str, person: str) -> None:
+    assert without_role(name) == person
 
 
-def test_a_quotation_stands_under_its_own_speaker_beside_one_of_the_same_name() -> None:
-    other = "“Nobody in the harbour office ever listened to the captains,” Marianne Hale said."
-    one = view("a", "One", text=f"{NAMES}\n{QUOTED[:-1]},” Joren Hale said.\n{other}")
-    merged = merge([one, view("b", "Two", text="The Marlin sank on Tuesday off Port Ellis.")])
-    assert {fact.speaker: fact.said[0].text for fact in merged.quotations} == {
-        "Joren Hale": f"{QUOTED[:-1]},” Joren Hale said.",
-        "Marianne Hale": other,
-    }
+@pytest.mark.parametrize(
+    ("text", "full"),
+    [
+        ("Emrys Boll came.", "Emrys Boll"),
+        ("Port warden Emrys J. Boll came.", "Emrys J. Boll"),
+        ("It went to the warden, Emrys Boll, and to Mara Boll. She came with him.", "Mara Boll"),
+        ("The warden of Varna, Boll, left on Monday.", "Boll"),
+        ("On Monday, Boll came with Berg, Boll and others.", "Boll"),
+        ("They met at “Varna,” Boll later said.", "Boll"),
+        ("Neither Boll nor Berg came; the neither came.", "Boll"),
+        ("The GOP Boll left with the warden Boll.", "Boll"),
+        ("Varna's Boll left with the warden Boll.", "Boll"),
+        ("Photo Berg\nBoll left with the warden Boll.", "Boll"),
+        ("Bolls and boll: a boll is a part of a plant.", ""),
+    ],
+)
+def test_a_surname_becomes_the_full_name_that_the_article_gives(text: str, full: str) -> None:
+    sentence = f"{SAFE} Boll said."
+    report = view(text=f"{text}\n{sentence}\nHere is more of Ada Boll.")
+    assert full_name("Boll", sentence, report, [view(text=text)]) == full
 
 
-@pytest.fixture(scope="module")
-def articles() -> list[ArticleView]:
-    first = (
-        "The ferry Marlin sank off Port Ellis on Tuesday evening.\n"
-        "“We will not stop searching for the missing passengers,” Mayor Anna Berg said.\n"
-        "“The inspection in October was a farce from beginning to end,” the engineer Paul Stone said.\n"
-        "A crane from Varna is to lift 40 cars from the deck in Tarnow bay, according to the Harbour Office."
-    )
-    second = (
-        "The Marlin, a ferry, sank on Tuesday evening off Port Ellis in calm weather.\n"
-        "“We will not stop searching for the missing passengers,” said Berg at the quay.\n"
-        "The engineer Paul Stone had written reports on the Marlin.\n"
-        "According to the Harbour Office, a crane from Varna will lift 40 cars from the deck in Tarnow bay."
-    )
-    return [
-        view("a", "Harbour Post", title="Ferry sinks", text=first),
-        view("b", "Daily Lantern", title="Marlin sinks off Port Ellis", text=second, hours=2),
-        view("c", "Evening Mail", title="Ferry sinks", text=first, hours=3, role="copy", copy_of="a"),
-        view("d", None, title="What the harbour heard on Tuesday night", text=second, hours=4, role="copy",
-             copy_of="b"),
-    ]  # fmt: skip
+def test_a_surname_becomes_the_full_name_that_most_other_reports_give() -> None:
+    report = view(text=f"President Boll left.\n{SAFE} Boll said.")
+    mara, emrys = view(text="The warden Mara Boll came."), view(text="President Emrys Boll came.")
+    sentence = f"{SAFE} Boll said."
+    assert full_name("Boll", sentence, report, [report, mara]) == "Mara Boll"
+    assert full_name("Boll", sentence, report, [report, mara, mara, emrys]) == "Emrys Boll"  # by the title
+    of_no_title = view(text=f"A Mr. Boll left.\n{SAFE} Boll said.")
+    assert full_name("Boll", sentence, of_no_title, [mara, mara, emrys]) == "Mara Boll"
 
 
-@pytest.fixture(scope="module")
-def merged(articles: list[ArticleView]) -> MergedStory:
-    return merge(articles)
+def test_a_title_stays_where_nobody_gives_a_first_name() -> None:
+    report = view(text=f"{SAFE} Dr. Boll said.")
+    assert full_name("Dr. Boll", report.text, report, [report]) == "Dr. Boll"
 
 
-def test_quotations_are_apart_and_shown_once(merged: MergedStory) -> None:
-    by_speaker = {fact.speaker: fact for fact in merged.quotations}
-    assert set(by_speaker) == {"Mayor Anna Berg", "Paul Stone"}
-    assert by_speaker["Mayor Anna Berg"].outlets == 2
-    assert by_speaker["Paul Stone"].outlets == 1
-    quoted = {said.text for fact in merged.quotations for said in fact.said}
-    elsewhere = [said for fact in merged.facts for said in fact.said] + [*merged.only, *merged.summary]
-    assert not quoted.intersection(said.text for said in elsewhere)
+def test_in_german_a_single_word_is_no_name_of_a_speaker() -> None:
+    report = view(text="„Wir haben das Wasser am Abend gesehen“, sagte dort Nachbar.", language="de")
+    assert full_name("Nachbar", report.text, report, [report]) == ""
 
 
-def test_a_report_of_what_was_said_is_not_under_the_name_of_its_speaker() -> None:
-    words = "The ferry Marlin had passed every inspection in May"
-    texts = f"{NAMES}\n“{words},” Joren Hale said.", f"{NAMES}\n{words}."
-    merged = merge([view("a", "One", text=texts[0]), view("b", "Two", text=texts[1])])
-    (quotation,) = merged.quotations
-    assert [said.outlet for said in quotation.said] == ["One"]
+# --- of a story --------------------------------------------------------------------------------------------
 
 
-def test_all_articles_that_have_a_sentence_are_behind_it(
-    merged: MergedStory, articles: list[ArticleView]
-) -> None:
-    said = [said for fact in (*merged.facts, *merged.quotations) for said in fact.said]
-    for one in (*said, *merged.only, *merged.summary):
-        assert {one.article, *one.also} == {a.id for a in articles if one.text in a.text}
-        assert one.time is not None
-    text = as_text(merged, articles)
-    assert "Paul Stone said.  — Harbour Post, Evening Mail" in text
-    assert "— Daily Lantern, “What the harbour heard on…”" in text
+def quotations(*texts: str, **changes: object) -> tuple[Quotation, ...]:
+    """The quotations of a story of two reports of a ferry and one more for each text, each an hour later."""
+    further = [
+        view(f"q{n}", f"Paper {n}", title="Boats", text=f"{opens}\n{text}", hours=9 + n, **changes)
+        for n, (opens, text) in enumerate(zip(OPENS, texts, strict=False))
+    ]
+    articles = [*ferry()[:2], *further]
+    shown = story_text(articles, ferry()[0].title)
+    check_words(shown, articles)
+    return shown.quotations
 
 
-def test_an_opinion_is_listed_by_its_title_only(articles: list[ArticleView]) -> None:
-    text = "The ferry Marlin was a disgrace.\n“Nobody there ever cared about the Marlin,” Joren Hale said."
-    column = view("e", "Daily Column", title="A disgrace", text=text, hours=5, kind="opinion")
-    merged = merge([*articles, column])
-    said = [said for fact in (*merged.facts, *merged.quotations) for said in fact.said]
-    assert "e" not in {one.article for one in (*said, *merged.only, *merged.summary, *merged.timeline)}
-    assert "- Daily Column: A disgrace" in as_text(merged, [*articles, column])
+SEARCH = "“We will not stop searching for the missing passengers,” Mayor Anna Berg said."
+FARCE = "“The inspection in October was a farce from beginning to end,” the engineer Paul Stone said."
+OPENS = (
+    "Fishermen in Varna lost eleven boats and most of their nets.",
+    "Insurers in Belsk expect many claims from farmers along the river.",
+)
+
+
+def test_quotations_have_their_speakers_and_the_newest_is_first() -> None:
+    shown = quotations(SEARCH, FARCE)
+    assert [(q.speaker, q.text, q.article_ids) for q in shown] == [
+        ("Paul Stone", FARCE, ("q1",)),
+        ("Anna Berg", SEARCH, ("q0",)),
+    ]
+
+
+def test_one_quotation_is_shown_once_however_it_is_introduced() -> None:
+    again = "“We will not stop searching for the missing passengers tonight,” said Berg at the quay."
+    assert [q.speaker for q in quotations(SEARCH, again)] == ["Anna Berg"]
+
+
+def test_all_articles_with_the_words_are_behind_a_quotation() -> None:
+    report = view("q", "Paper", title="Boats", text=f"{OPENS[0]}\n{SEARCH}", hours=3)
+    copy = view("copy", "Mail", title="Ferry", text=report.text, role="copy", copy_of="q", hours=4)
+    cut = view("cut", "Bit", title="Ferry", text=SEARCH, role="excerpt", copy_of="q", hours=5)
+    (quotation,) = story_text([*ferry(), cut, copy, report], ferry()[0].title).quotations
+    assert quotation.article_ids[0] == "q"
+    assert set(quotation.article_ids) == {"q", "copy", "cut"}
+
+
+LATER = [
+    "“Nobody on the bridge of the Marlin saw the rock in time”",
+    "“Every lifeboat in this harbour had been checked by noon”",
+    "“The owners knew of each crack below the second deck”",
+    "“Winter storms took two more trawlers off our northern coast”",
+    "“Children from three schools are singing for their parents today”",
+    "“Insurance will never pay for what those families have lost”",
+    "“Fishermen brought soup and blankets before any helicopter came”",
+]
+
+
+def test_two_quotations_of_a_speaker_and_six_in_all_are_shown() -> None:
+    of_berg = [f"{words[:-1]},” Anna Berg said." for words in LATER[:4]]
+    assert [q.speaker for q in quotations("\n".join(of_berg))] == ["Anna Berg"] * 2
+    names = ["Anna Berg", "Paul Stone", "Emrys Boll", "Mara Ell", "Ada Lund", "Ivo Tal", "Joren Hale"]
+    of_all = [f"{words[:-1]},” {name} said." for words, name in zip(LATER, names, strict=True)]
+    shown = quotations("\n".join(of_all))
+    assert len(shown) == len({q.speaker for q in shown}) == MOST == 6
+
+
+def test_what_lead_or_openings_show_is_not_shown_again() -> None:
+    other = view("q0", "Paper", title="Boats", text=FARCE, hours=9)
+    shown = story_text([*ferry()[:2], other], ferry()[0].title)
+    assert shown.opening_of("q0") == FARCE
+    assert shown.quotations == ()
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "“We never saw the rock at the harbour entrance at all,” Officials said.\nThe officials left.",
+        "“We never saw the rock at the harbour entrance at all,” she said.",
+        "“We never saw the rock at the harbour entrance at all,” Monday said.",
+        "He asked. “We never saw the rock at the harbour entrance at all.”",
+        "“We never saw the rock.” “We never saw the harbour entrance at all,” they said.",
+    ],
+)
+def test_without_a_named_speaker_nobody_is_quoted(text: str) -> None:
+    assert quotations(text) == ()
+
+
+def test_who_may_not_be_quoted_and_opinions_are_not() -> None:
+    assert quotations(SEARCH, nosnippet=True) == ()
+    assert quotations(SEARCH, kind="opinion") == ()
+    assert quotations(SEARCH, role="container") == ()
+
+
+def test_a_story_of_one_report_shows_no_quotations() -> None:
+    assert story_text([view(title="Ferry", text=FERRY_A + SEARCH)]).quotations == ()
+    assert SEARCH not in as_text(story_text(ferry()), ferry())

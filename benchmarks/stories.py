@@ -1,0 +1,118 @@
+"""What a story shows: whether all of it stands in the article named, and the time for it.
+
+    python -m benchmarks.stories [--data ../shared/data] [--before CHECKOUT]
+
+Over the events of `events-fulltext` with two reports or more:
+
+- words: how many lead paragraphs, openings and quotations stand word for word in one paragraph of each
+  article that they are attributed to; how many stories have none of them.
+- ms a story: CPU time of all that is stored of it (title, lead, openings, quotations, names, topics); the
+  better of two runs, the mean over the stories. `--before` gives that of another checkout of the project,
+  too, by its own `render` in a process of its own, with its packages in the same environment.
+"""
+
+import argparse
+import datetime as dt
+import gzip
+import json
+import os
+import statistics
+import subprocess
+import sys
+import time
+from collections import defaultdict
+from collections.abc import Iterator, Sequence
+from importlib import import_module
+from pathlib import Path
+
+from aggregator.model.core import ArticleView
+from aggregator.stories.tuning import shipped_tuning
+
+ROOT = Path(__file__).resolve().parents[1]
+SEEN = dt.datetime(2026, 1, 1, tzinfo=dt.UTC)
+
+
+def stories(path: Path, least: int = 2) -> Iterator[list[ArticleView]]:
+    """Yield the events of a labelled set with `least` reports or more, in the order of their names."""
+    events: dict[str, list[ArticleView]] = defaultdict(list)
+    with gzip.open(path, "rt", encoding="utf-8") as lines:
+        for line in lines:
+            record = json.loads(line)
+            published = dt.datetime.fromisoformat(record["published"]).astimezone(dt.UTC)
+            article = ArticleView(
+                id=record["id"],
+                outlet=record["source"],
+                outlet_key=record["source"],
+                url=record.get("url"),
+                title=record["title"],
+                published=published,
+                published_precision="day",
+                seen=SEEN,
+                effective_at=published,
+                language=record.get("lang", "en"),
+                copy_of=None,
+                wire=None,
+                role="report",
+                lead=record["text"].partition("\n")[0],
+                text=record["text"],
+            )
+            events[record["cluster"]].append(article)
+    yield from (articles for _, articles in sorted(events.items()) if len(articles) >= least)
+
+
+def wrong_words(articles: Sequence[ArticleView]) -> tuple[int, list[str]]:
+    """Return how many texts a story shows, and those that an article named does not have."""
+    from aggregator.stories.rendering import story_text
+
+    shown = story_text(articles)
+    passages = [(passage.text, passage.article_id) for passage in (*shown.lead, *shown.openings)]
+    for quotation in shown.quotations:
+        passages += [(quotation.text, article_id) for article_id in quotation.article_ids]
+    paragraphs = {article.id: article.text.split("\n") for article in articles}
+    wrong = [text for text, id_ in passages if not any(text in line for line in paragraphs[id_])]
+    return len(passages), wrong
+
+
+def milliseconds(groups: Sequence[Sequence[ArticleView]]) -> float:
+    """Return the mean CPU time of rendering a story; others may be at work on the machine."""
+    try:
+        rendering = import_module("aggregator.stories.rendering")
+    except ImportError:  # of a checkout before the stories were told plainly
+        rendering = import_module("aggregator.stories.text.rendering")
+    times = []
+    for articles in groups:
+        runs = []
+        for _ in range(2):
+            started = time.process_time()
+            rendering.render(articles[0].title, articles, shipped_tuning())
+            runs.append(1000 * (time.process_time() - started))
+        times.append(min(runs))
+    return statistics.fmean(times)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
+    default = os.environ.get("AGGREGATOR_DATA", str(ROOT.parent / "shared" / "data"))
+    parser.add_argument("--data", type=Path, default=Path(default))
+    parser.add_argument("--before", type=Path, help="a checkout whose time is given, too")
+    parser.add_argument("--time", action="store_true", help="only the time")
+    asked = parser.parse_args()
+    groups = list(stories(asked.data / "events-fulltext.jsonl.gz"))
+    if not asked.time:
+        counted = [wrong_words(articles) for articles in groups]
+        texts, wrong = sum(count for count, _ in counted), [text for _, found in counted for text in found]
+        empty = sum(count == 0 for count, _ in counted)
+        print(
+            f"words: {texts - len(wrong)} of {texts} texts right; {empty} of {len(groups)} stories are empty"
+        )
+        print(*wrong, sep="\n", end="\n" if wrong else "")
+    print(f"ms a story of several: {milliseconds(groups):.1f}")
+    if asked.before:
+        print("before: ", end="", flush=True)
+        command = [sys.executable, str(Path(__file__).resolve()), "--time", "--data", str(asked.data)]
+        environment = {**os.environ, "PYTHONPATH": str(asked.before.resolve())}
+        subprocess.run(command, check=True, cwd=asked.before, env=environment)
+
+
+if __name__ == "__main__":
+    main()

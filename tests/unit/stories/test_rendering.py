@@ -1,0 +1,296 @@
+"""What a story shows: the lead of one report, what each other says first, and all of it word for word."""
+
+import subprocess
+import sys
+import textwrap
+from pathlib import Path
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from aggregator.model.core import ArticleView
+from aggregator.stories.plain_text import as_text
+from aggregator.stories.rendering import (
+    LEAD_PARAGRAPHS,
+    LEAD_WORDS,
+    lead_paragraphs,
+    opening_of,
+    render,
+    reports_of,
+    story_text,
+)
+from aggregator.stories.tuning import shipped_tuning
+from aggregator.stories.words import heads
+from aggregator.text.lines import count_words
+from tests.support.stories_examples import FERRY_A, NOON, check_words, ferry, view
+
+SANK = "The ferry Marlin sank off Port Ellis on Tuesday evening."
+DIVERS = "Divers from Varna will search the wreck of the ferry on Thursday."
+PUMPS = "Engineers checked every pump in the lower town of Tarnow."
+
+
+def opening(*lines: str) -> str:
+    """What a report with these lines opens with, beside a lead of one sentence."""
+    return opening_of(view(title="A ferry sinks", text="\n".join(lines)), heads(SANK, "en"))
+
+
+def test_all_that_is_shown_stands_word_for_word_in_the_article_named() -> None:
+    shown = story_text(ferry())
+    assert len(shown.lead) == 3
+    assert len(shown.openings) == 2
+    check_words(shown, ferry())
+    assert {p.article_id for p in (*shown.lead, *shown.openings)} == {"a", "b", "c"}
+
+
+# --- the lead ----------------------------------------------------------------------------------------------
+
+
+def test_a_lead_is_three_paragraphs_of_one_report_that_follow_each_other() -> None:
+    shown = story_text(ferry())
+    assert [p.text for p in shown.lead] == FERRY_A.split("\n")[:LEAD_PARAGRAPHS]
+    assert {p.article_id for p in shown.lead} == {"a"}
+
+
+def test_a_lead_ends_with_the_last_sentence_that_is_within_its_words() -> None:
+    forty = " ".join([SANK] * 4)
+    assert lead_paragraphs("\n".join([forty] * 4), SANK) == [forty] * 3
+    passages = lead_paragraphs("\n".join([f"{forty} {forty}"] * 3), SANK)
+    assert [count_words(p) for p in passages] == [80, 50]
+    assert sum(map(count_words, passages)) == LEAD_WORDS
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "FILE PHOTO: The ferry Marlin leaves the harbour of Port Ellis on its way to Tarnow in May 2021.",
+        "Photo: Lena Moor",
+        "Click here to read more about the ferry Marlin and its captain.",
+        "Anna Berg contributed to this report from Port Ellis.",
+    ],
+)
+def test_a_lead_ends_before_a_caption_a_credit_or_an_advertisement(line: str) -> None:
+    assert lead_paragraphs("\n".join([SANK, line, DIVERS]), SANK) == [SANK]
+    assert lead_paragraphs(f"{SANK} {line}\n{DIVERS}", SANK) == [SANK]
+
+
+def test_a_heading_between_two_paragraphs_is_left_out_of_a_lead() -> None:
+    assert lead_paragraphs(f"{SANK}\nPanic in the harbour\n{DIVERS}", SANK) == [SANK, DIVERS]
+
+
+@pytest.mark.parametrize(("opens", "closes"), ["“”", '""', "«»"])
+def test_a_lead_does_not_end_within_a_quotation(opens: str, closes: str) -> None:
+    quoted = " ".join(f"We closed the gate number {n} of the harbour at nine." for n in range(20))
+    text = f"{SANK} {opens}{quoted}{closes} Anna Berg said."
+    assert lead_paragraphs(text, SANK) == [SANK]
+    over_paragraphs = (
+        f"{SANK}\n{opens}We closed the gates at nine.\n{opens}Nobody was there,{closes} she said."
+    )
+    assert lead_paragraphs(over_paragraphs, SANK) == [SANK]
+
+
+def test_a_quotation_of_several_sentences_may_be_in_a_lead_as_a_whole() -> None:
+    quotation = "“We closed the gates. The water came at nine. Nobody was there,” Anna Berg said."
+    assert lead_paragraphs(f"{SANK}\n{quotation}\n{DIVERS}", SANK) == [SANK, quotation, DIVERS]
+
+
+def test_a_lead_goes_on_over_a_sentence_of_three_words() -> None:
+    assert lead_paragraphs(f"{SANK} Nobody knows why.\n{DIVERS}", SANK) == [
+        f"{SANK} Nobody knows why.",
+        DIVERS,
+    ]
+    assert lead_paragraphs(f"{SANK} (AP Photo)\n{DIVERS}", SANK) == [SANK]
+
+
+def test_a_lead_begins_where_the_report_can_be_shown() -> None:
+    lines = ["When I wrote this, the dyke held.", "The dyke of Belsk broke on Sunday.", "I was wrong."]
+    report = view("a", title="The dyke broke", text="\n".join(lines), lead=" ".join(lines))
+    assert [p.text for p in story_text([report]).lead] == [lines[1]]
+
+
+# --- openings ----------------------------------------------------------------------------------------------
+
+
+def test_an_opening_is_the_first_sentence_that_can_be_shown_alone() -> None:
+    assert opening(DIVERS, PUMPS) == DIVERS
+    assert opening("They were still missing on Monday.", "Photo: Lena Moor", PUMPS, DIVERS) == PUMPS
+    assert opening("A ferry sinks", "HALVERNE (MNA) — " + DIVERS) == DIVERS
+    assert opening("He will search for it.", "It was found later by them.") == ""
+
+
+def test_an_opening_says_more_than_the_lead() -> None:
+    assert opening("The Marlin, a ferry, sank on Tuesday evening off Port Ellis.", DIVERS) == DIVERS
+    of_nine = "The ferry Marlin sank off Port Ellis on Tuesday evening with {} on board."
+    assert opening(of_nine.format("Joren Hale and Anna Berg"), DIVERS).startswith("The ferry Marlin sank")
+    assert opening(of_nine.format("Anna"), DIVERS) == DIVERS
+
+
+def test_what_comes_late_in_a_report_is_not_what_it_says_first() -> None:
+    assert opening(*["She was there on that day with them."] * 5, DIVERS) == ""
+
+
+LONG = "The gates of the harbour were closed at nine in the evening and nobody was there to see the water."
+
+
+@pytest.mark.parametrize(("opens", "closes"), ["“”", '""', "«»"])
+@pytest.mark.parametrize("between", [" ", "\n"], ids=["one paragraph", "several paragraphs"])
+def test_a_sentence_inside_a_quotation_is_its_speakers_and_no_opening(
+    opens: str, closes: str, between: str
+) -> None:
+    quoted = between.join([f"{opens}{LONG}", *[LONG] * 6, f"{LONG}{closes} Anna Berg said."])
+    assert len(quoted) > 600
+    assert opening(quoted) == ""
+    assert opening(f"{quoted}\n{DIVERS}") in ("", DIVERS)
+    assert opening(DIVERS, quoted) == DIVERS
+
+
+def test_a_quotation_that_every_paragraph_opens_again_ends_with_the_last() -> None:
+    assert opening(f"“{LONG}", f"“{LONG}", f"“{LONG},” she said.", DIVERS) == DIVERS
+
+
+def test_a_mark_that_nothing_closes_hides_its_own_paragraph_only() -> None:
+    assert opening(f"“{LONG} {LONG}", DIVERS) == DIVERS
+    assert opening(f'"{LONG} "{LONG}', DIVERS) == DIVERS
+
+
+def test_two_sentences_without_a_space_are_not_shown() -> None:
+    assert opening("The tower was destroyed in 2008.The analysis was published later.", DIVERS) == DIVERS
+    assert opening("“The fight has just begun,” said Boll.“We will win,” said Berg.", DIVERS) == DIVERS
+
+
+def test_articles_that_may_not_be_quoted_are_named_and_not_quoted() -> None:
+    articles = [
+        *ferry()[:2],
+        view("n", "Silent", title="Ferry", text=FERRY_A + "\n" + DIVERS, nosnippet=True),
+    ]
+    shown = story_text(articles)
+    assert "n" not in {p.article_id for p in (*shown.lead, *shown.openings)}
+    assert story_text(articles[2:]).lead == ()
+    assert "Silent, 2025-03-12 12:00: Ferry" in as_text(shown, articles)
+
+
+# --- the whole story ---------------------------------------------------------------------------------------
+
+
+def test_the_text_is_the_lead_and_then_the_others_the_newest_first() -> None:
+    shown = story_text(ferry())
+    lead, other = "\n\n".join(p.text for p in shown.lead), {p.article_id: p.text for p in shown.openings}
+    assert as_text(shown, ferry()) == (
+        f"{lead} (Harbour Post, 2025-03-12 12:00)\n\n"
+        f"North Courier, 2025-03-12 17:00: Live: Port Ellis mourns ferry victims - North Courier\n"
+        f"{other['c']}\n\n"
+        f"Daily Lantern, 2025-03-12 14:00: Why did the Marlin sink? | Daily Lantern\n{other['b']}"
+    )
+
+
+def test_opinions_and_live_blogs_have_no_opening_and_stand_apart() -> None:
+    column = view("op", "Column", title="A disgrace", text=PUMPS, hours=6, kind="opinion")
+    why = view("why", "Guide", title="Why ferries sink", text=PUMPS, hours=7, kind="explainer")
+    blog = view("blog", "Ticker", title="Ferry live", text=DIVERS, hours=8, role="container")
+    articles = [*ferry(), column, why, blog]
+    shown = story_text(articles)
+    assert [p.article_id for p in shown.openings] == ["c", "b"]
+    assert as_text(shown, articles).split("\n\n")[-3:] == [
+        "Ticker, 2025-03-12 20:00: Ferry live [live]",
+        "Guide, 2025-03-12 19:00: Why ferries sink [explainer]",
+        "Column, 2025-03-12 18:00: A disgrace [opinion]",
+    ]
+
+
+def test_copies_are_named_under_their_original_and_say_nothing_themselves() -> None:
+    second = ferry()[1]
+    copies = [
+        view(f"copy{n}", outlet, title=second.title, text=second.text, role="copy", copy_of="b", hours=3 + n)
+        for n, outlet in enumerate(("Paper", None))
+    ]
+    articles = [*ferry(), *copies]
+    shown = story_text(articles)
+    assert [p.article_id for p in shown.openings] == ["c", "b"]
+    text = as_text(shown, articles)
+    assert "Why did the Marlin sink? | Daily Lantern (printed by Paper, unknown outlet, too)\n" in text
+    assert text.count(shown.opening_of("b")) == 1
+
+
+def test_a_time_is_shown_as_precisely_as_it_is_known() -> None:
+    day = view("d", "Daily", title="Day", published_precision="day", hours=1)
+    undated = view("u", "Undated", title="Never", published=None, hours=2)
+    polled = view("p", "Polled", title="Seen", published_origin="poll", hours=3)
+    articles = [*ferry()[:1], day, undated, polled]
+    lines = as_text(story_text(articles), articles).split("\n\n")[3:]
+    assert lines == ["Polled: Seen", "Undated: Never", "Daily, 2025-03-12: Day"]
+
+
+def test_a_story_of_one_article_has_a_lead_and_repeats_no_text() -> None:
+    rendering = render("Ferry sinks", ferry()[:1], shipped_tuning())
+    assert rendering.text == ""
+    assert rendering.shown.lead
+    assert (rendering.shown.openings, rendering.shown.quotations) == ((), ())
+
+
+def test_of_many_reports_each_outlet_has_its_newest_first_and_known_ones_go_before() -> None:
+    cap = shipped_tuning().reports_cap
+    flood = [view(f"f{n:02}", "Flooder", title=f"Ferry {n}", hours=n) for n in range(2 * cap)]
+    strange = [view("s", "Stranger", title="Ferry", hours=99, is_little_known=True)]
+    chosen = [report.id for report in reports_of([*ferry(), *flood, *strange], shipped_tuning())]
+    assert len(chosen) == cap
+    assert {"a", "b", "c", f"f{2 * cap - 1}"} <= set(chosen)
+    assert "s" not in chosen
+
+
+HASH_SEED_SCRIPT = """
+    import sys
+    import msgspec
+    from aggregator.stories.plain_text import as_text
+    from aggregator.stories.rendering import story_text
+    from tests.support.stories_examples import ferry
+    shown = story_text(ferry())
+    sys.stdout.buffer.write(msgspec.json.encode(shown) + as_text(shown, ferry()).encode())
+"""
+
+
+@pytest.mark.later
+@pytest.mark.slow
+def test_a_story_is_byte_equal_under_different_hash_seeds() -> None:
+    stories = [
+        subprocess.run(
+            [sys.executable, "-c", textwrap.dedent(HASH_SEED_SCRIPT)],
+            env={"PYTHONHASHSEED": seed, "PYTHONPATH": str(Path(__file__).parents[3])},
+            capture_output=True,
+            check=True,
+        ).stdout
+        for seed in ("0", "1", "4711")
+    ]
+    assert len(stories[0]) > 1000
+    assert stories[0] == stories[1] == stories[2]
+
+
+SENTENCES = [
+    SANK, DIVERS, PUMPS, LONG, f"“{LONG}", f"{LONG}” Berg said.", "Mayor Anna Berg closed the bridge.",
+    "“We will not stop searching for them,” Berg said.", "« Nous", "FILE PHOTO: A ferry.", "Photo: Lena",
+    '"We saw no water at all until ten," Joren Hale told us.', "Click here to subscribe to it.", "He did.",
+    "\u00a0", "中文。", "It cost 5.3 million…", "A heading", "“", '"',
+]  # fmt: skip
+TEXTS = st.lists(st.lists(st.sampled_from(SENTENCES), max_size=6).map(" ".join), max_size=6).map("\n".join)
+
+
+@settings(max_examples=150, deadline=None)
+@given(st.lists(TEXTS, max_size=4), st.booleans())
+def test_of_any_articles_all_that_is_shown_stands_in_the_article_named(texts: list[str], dated: bool) -> None:
+    articles: list[ArticleView] = [
+        view(
+            f"x{n}",
+            f"Outlet {n}" if n != 2 else None,
+            title=text[:40],
+            text=text,
+            published=NOON if dated else None,
+        )
+        for n, text in enumerate(texts)
+    ]
+    shown = story_text(articles)
+    check_words(shown, articles)
+    assert len({p.article_id for p in shown.lead}) <= 1
+    assert len(shown.lead) <= LEAD_PARAGRAPHS
+    assert sum(count_words(p.text) for p in shown.lead) <= LEAD_WORDS
+    assert len(shown.quotations) <= 6
+    assert story_text(articles[::-1]) == shown
+    assert as_text(shown, articles) == as_text(shown, articles[::-1])

@@ -22,7 +22,7 @@ from aggregator.stories.names import names_of, topics_of
 from aggregator.stories.plain_text import as_text
 from aggregator.stories.quotations import quotations_of
 from aggregator.stories.sentences import (
-    FURNITURE,
+    BOILERPLATE,
     front_matter,
     has_odd_marks,
     opens,
@@ -153,8 +153,8 @@ def lead_paragraphs(text: str, first: str) -> list[str]:
 
 
 def _is_heading(line: str) -> bool:
-    furniture = front_matter(line[:CHARS_READ])
-    return not split_sentences(line[:CHARS_READ]) and furniture not in FURNITURE - {"no end"}
+    sign = front_matter(line[:CHARS_READ])
+    return not split_sentences(line[:CHARS_READ]) and sign not in BOILERPLATE - {"no end"}
 
 
 def _passage(line: str, words: int, *, is_first: bool) -> str:
@@ -166,8 +166,8 @@ def _passage(line: str, words: int, *, is_first: bool) -> str:
         is_opening = is_first and read_to == 0
         if place < 0 or count_words(line[: place + len(sentence)]) > words:
             break
-        furniture = front_matter(sentence)
-        if furniture in FURNITURE and not (is_opening and furniture in CUT_SHORT):
+        sign = front_matter(sentence)
+        if sign in BOILERPLATE and not (is_opening and sign in CUT_SHORT):
             break
         if has_odd_marks(sentence):
             is_quoting = not is_quoting
@@ -176,7 +176,7 @@ def _passage(line: str, words: int, *, is_first: bool) -> str:
             shown_to = read_to
     rest = line[shown_to:].strip()
     is_short_sentence = shown_to > 0 and not has_words(rest, 4) and rest.endswith((".", "!", "?"))
-    if is_short_sentence and front_matter(rest) not in FURNITURE and count_words(line) <= words:
+    if is_short_sentence and front_matter(rest) not in BOILERPLATE and count_words(line) <= words:
         return line  # "Not so fast."
     return line[:shown_to].strip()
 

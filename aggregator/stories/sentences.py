@@ -29,7 +29,7 @@ WORD = re.compile(r"[^\W_]+(?:['’][^\W_]+)*")
 FEW_WORDS = 7
 SPEAKER_WORDS = 2  # outside of a quotation: a speaker and a verb
 # Why a sentence ends a paragraph that is shown (`front_matter`): it is no text of the report.
-FURNITURE = frozenset(
+BOILERPLATE = frozenset(
     {"caption", "credit", "promotion", "post", "links", "characters", "no beginning", "no end"}
 )
 WORST = 0.3  # `standalone` of what is no sentence

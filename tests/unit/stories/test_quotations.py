@@ -3,9 +3,11 @@
 import pytest
 
 from aggregator.model.core import Quotation
+from aggregator.stories.full_names import full_name, without_role
 from aggregator.stories.plain_text import as_text
-from aggregator.stories.quotations import MOST, full_name, quoted_share, speaker_of, without_role
+from aggregator.stories.quotations import MOST, quoted_share
 from aggregator.stories.rendering import story_text
+from aggregator.stories.speakers import speaker_of
 from tests.support.stories_examples import FERRY_A, check_words, ferry, view
 
 WORDS = "“The ferry was safe and every inspection proved it”"

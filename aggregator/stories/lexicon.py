@@ -20,7 +20,6 @@ class WordLists(msgspec.Struct, frozen=True):
     name_links: str
     titles: str
     institutions: str
-    bodies: str
     no_topics: frozenset[str]
 
 

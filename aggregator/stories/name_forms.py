@@ -4,9 +4,7 @@ import functools
 import re
 import unicodedata
 from collections.abc import Iterable
-from typing import TYPE_CHECKING, Final, Literal
-
-import msgspec
+from typing import TYPE_CHECKING, Final
 
 from aggregator.stories.lexicon import words_of
 from aggregator.text.calendar import forms
@@ -30,76 +28,51 @@ _RARELY_NAME: Final = 0.05  # ... and a name in fewer of them: "Tobacco" (chosen
 _SOMETIMES_NAME: Final = 0.35
 
 
-class NameReading(msgspec.Struct, frozen=True):
-    """The names in linked words, as spelling and key each: "Firearms", "Explosives"."""
-
-    names: tuple[tuple[str, NameKey], ...]
-    longer: tuple[tuple[str, NameKey], ...] = ()  # these instead, unless one of `names` stands alone
-
-
 @functools.lru_cache(maxsize=16384)
-def read_names(written: str, vocabulary: "Vocabulary") -> NameReading:
+def read_names(written: str, vocabulary: "Vocabulary") -> tuple[tuple[str, NameKey], ...]:
     """Return the names in a run of capitalised words, or in several with the words that link them.
 
-    "Of" joins a run to an institution: "Bank of England". In a list, and after another noun that is no name
-    by itself ("Gulf of Mexico"), that depends on the story.
+    Each with its key.
     """
     language = vocabulary.language
     if language not in LINKS:
-        return NameReading(_with_keys([written], vocabulary))
+        return _with_keys([written], vocabulary)
     run, *rest = link_pattern(language).split(written)
-    names, longer = [run], [run]
+    names = [run]
     for link, following in zip(rest[::2], rest[1::2], strict=True):
-        joint = _joint(longer[-1], run, link.strip(), following, vocabulary)
-        if joint == "certain":
+        if _is_joined(names[-1], run, link.strip(), following, vocabulary):
             names[-1] += link + following
         else:
             names.append(following)
-        if joint == "apart":
-            longer.append(following)
-        else:
-            longer[-1] += link + following
         run = following
-    # A list is joined as a whole or not at all.
-    is_part_of_list = any("," in name and not _is_list(name, language) for name in longer)
-    if is_part_of_list or len(longer) == len(names):
-        longer = []
     if language != "en" and len(names) > 1:
         names = [name for name in names if _is_run_of_name(name, vocabulary)]
-    return NameReading(_with_keys(names, vocabulary), _with_keys(longer, vocabulary))
+    return _with_keys(names, vocabulary)
 
 
-_Joint = Literal["certain", "possible", "apart"]
+def _is_joined(group: str, run: str, link: str, following: str, vocabulary: "Vocabulary") -> bool:
+    """Return whether `following` belongs to the name `group`, which ends with `run`.
 
-
-def _joint(group: str, run: str, link: str, following: str, vocabulary: "Vocabulary") -> _Joint:
-    """Return whether `following` belongs to the name `group`, which ends with `run`."""
+    "Of" joins to a body or another everyday noun ("Bank of England", "Sea of Japan"), a list to a body before or
+    behind it ("Department of Health and Human Services", "Food and Drug Administration").
+    """
     language = vocabulary.language
     words = [word.lower() for word in following.split()]
     if language == "en" and _PARTICLE.fullmatch(link):
-        return "certain"
+        return True
     if not words_of("titles").isdisjoint(words[:-1]) or not _dates().isdisjoint(words):
-        return "apart"  # "Bank of England Governor Oda Renn"
-    if not re.fullmatch(LINKS[language][0], link):
-        return _joint_of_list(group, run, following, vocabulary)
+        return False  # "Bank of England Governor Oda Renn"
     last = run.rpartition(" ")[2]
-    if _is_institution(last, language):
-        return "certain"
-    return "possible" if link.startswith("of") and _is_everyday(last, vocabulary) else "apart"
-
-
-def _joint_of_list(group: str, run: str, following: str, vocabulary: "Vocabulary") -> _Joint:
-    language = vocabulary.language
+    if re.fullmatch(LINKS[language][0], link):
+        return _is_institution(last, language) or (link.startswith("of") and _is_everyday(last, vocabulary))
     head = link_pattern(language).split(group, 1)[0]
     is_body = head != group and _is_institution(head.rpartition(" ")[2], language)
     if is_body and language != "en":  # of other languages no words are known that are no names
-        return "possible"
-    is_ordinary = _is_ordinary(following, vocabulary) and (is_body or _is_ordinary(run, vocabulary))
-    return "possible" if is_ordinary else "apart"
-
-
-def _is_list(name: str, language: str) -> bool:
-    return re.search(f" (?:{LINKS[language][1]}) ", name) is not None
+        return True
+    if not is_body:
+        is_of_body = _is_institution(words[-1], language) and not _is_institution(last, language)
+        is_body = is_of_body and _is_ordinary(run, vocabulary)
+    return is_body and _is_ordinary(following, vocabulary)
 
 
 def _is_institution(word: str, language: str) -> bool:

@@ -1,7 +1,5 @@
 """The subjects of a story: names that its outlets use, and topics by the categories that they declare."""
 
-import functools
-import math
 import re
 from collections import Counter
 from collections.abc import Mapping, Sequence
@@ -11,7 +9,7 @@ import msgspec
 
 from aggregator.model.core import ArticleView, StoryName
 from aggregator.stories.lexicon import lexicon
-from aggregator.stories.name_forms import LINK_WORDS, NameKey, NameReading, form_of, read_names, vocabulary_of
+from aggregator.stories.name_forms import LINK_WORDS, NameKey, form_of, read_names, vocabulary_of
 
 if TYPE_CHECKING:  # who only reads stories loads no numpy
     from aggregator.cluster.events.tokenizer import Vocabulary
@@ -19,7 +17,6 @@ if TYPE_CHECKING:  # who only reads stories loads no numpy
 MOST_NAMES: Final = 8  # of a story (chosen)
 MOST_TOPICS: Final = 3  # of a story (chosen)
 _LONGEST: Final = 60  # characters of a topic; longer ones are sentences (chosen)
-_COMPARED_WORDS: Final = 200  # of a headline and a summary (limit)
 _WORD: Final = re.compile(r"[\w-]+")
 _OFFICE: Final = re.compile(r"[Ss](?<!\w.)ecretary of [A-Z]\w+ (?=[A-Z])")  # "Secretary of State John Kerry"
 _JOINED_FROM: Final = "\u0590"  # Hebrew: from here on, words have particles, or no spaces between them
@@ -34,11 +31,6 @@ class _Uses(msgspec.Struct):
     outlets: set[str] = msgspec.field(default_factory=set)  # keys of outlets, ids of articles without one
     spellings: dict[str, int] = msgspec.field(default_factory=dict)
     in_title: bool = False
-
-    def add(self, other: "_Uses", spelling: str) -> None:
-        """Count the uses of another name as uses of this one, in this spelling."""
-        self.outlets |= other.outlets
-        self.spellings[spelling] = self.spellings.get(spelling, 0) + sum(other.spellings.values())
 
 
 def subject_key(label: str) -> str:
@@ -83,34 +75,14 @@ def _below_title(article: ArticleView) -> str:
 
 
 def _used_names(articles: Sequence[ArticleView], texts: Sequence[_Text]) -> dict[NameKey, _Uses]:
-    """Return all names by key.
-
-    "Firearms and Explosives" is one name unless "Explosives" stands alone somewhere in the story.
-    """
-    written: dict[tuple[str, Vocabulary], _Uses] = {}
+    """Return all names by key."""
+    names: dict[NameKey, _Uses] = {}
     for article, (text, vocabulary) in zip(articles, texts, strict=True):
         for words, count in Counter(vocabulary.linked_names(text)).items():
-            uses = written.setdefault((words, vocabulary), _Uses())
-            uses.outlets.add(article.outlet_key or article.id)
-            uses.spellings[words] = uses.spellings.get(words, 0) + count
-    names: dict[NameKey, _Uses] = {}
-    undecided: list[tuple[NameReading, _Uses]] = []
-    for (words, vocabulary), uses in written.items():
-        reading = read_names(words, vocabulary)
-        if reading.longer:
-            undecided.append((reading, uses))
-            continue
-        for name, key in reading.names:
-            names.setdefault(key, _Uses()).add(uses, name)
-    alone = frozenset(names)
-    for reading, uses in undecided:
-        keys = [key for _, key in reading.names]
-        # "Centers for Disease Control" is often said in short for the body in full.
-        if keys and not LINK_WORDS.isdisjoint(keys[0]):
-            del keys[0]
-        is_apart = not alone.isdisjoint(keys)
-        for name, key in reading.names if is_apart else reading.longer:
-            names.setdefault(key, _Uses()).add(uses, name)
+            for name, key in read_names(words, vocabulary):
+                uses = names.setdefault(key, _Uses())
+                uses.outlets.add(article.outlet_key or article.id)
+                uses.spellings[name] = uses.spellings.get(name, 0) + count
     return names
 
 
@@ -216,22 +188,3 @@ def _topic(category: str) -> str:
     label = " ".join(category.lstrip("#").split())
     is_topic = len(label) <= _LONGEST and _TOPIC.fullmatch(label)
     return label if is_topic and any(map(str.isalpha, label)) else ""
-
-
-def resemblance(one: str, other: str, language: str | None) -> float:
-    """Return the cosine of the words of two short texts, from 0 to 1; rare words weigh more."""
-    first, second = (_word_weights(text, language) for text in (one, other))
-    return sum(weight * second.get(stem, 0.0) for stem, weight in first.items())
-
-
-@functools.lru_cache(maxsize=1024)  # a story is compared with many others
-def _word_weights(text: str, language: str | None) -> dict[str, float]:
-    """Return the weight of each stem; the sum of their squares is 1."""
-    from aggregator.cluster.events.document_frequency import shipped_background
-
-    background, vocabulary = shipped_background(), vocabulary_of(language)
-    known, idf = background.table("w", vocabulary.language), background.idf(vocabulary.language)
-    counts = Counter(filter(None, map(vocabulary.stem, vocabulary.tokens(text, _COMPARED_WORDS))))
-    weights = {stem: (1 + math.log(n)) * float(idf[known.get(stem, 0)] - 1) for stem, n in counts.items()}
-    length = math.sqrt(sum(weight * weight for weight in weights.values())) or 1.0
-    return {stem: weight / length for stem, weight in weights.items()}

@@ -7,10 +7,9 @@ from itertools import islice
 from typing import NamedTuple
 
 from aggregator.model.core import ArticleView, Quotation
-from aggregator.stories.full_names import full_name
 from aggregator.stories.lexicon import clean_title
 from aggregator.stories.sentences import QUOTED, sentences_of_report, shows_alone
-from aggregator.stories.speakers import speaker_of
+from aggregator.stories.speakers import full_name, speaker_of
 from aggregator.stories.words import heads
 
 MOST = 6  # quotations of a story

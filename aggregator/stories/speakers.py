@@ -1,100 +1,140 @@
-"""The speaker of a quotation: a run of capitalized words beside a verb of speech.
+"""The speaker of a quotation: `Anna Berg later said`, `said Anna Berg`, `Anna Berg, the mayor, said`.
 
-`Anna Berg later said`, `said Anna Berg`, `Anna Berg, the mayor, said`. In scripts without capital letters no
-speaker is found.
+A speaker is a run of capitalized words beside a verb of speech. In scripts without capital letters none is
+found.
 """
 
 import re
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from functools import cache
 
+from aggregator.model.core import ArticleView
 from aggregator.stories.lexicon import word_list, words_of
 from aggregator.stories.sentences import QUOTED
 from aggregator.text.calendar import forms
+from aggregator.text.names import CAPITAL_NOUNS, UPPER
 
-APPOSITION = 14  # words between a name and its verb: "Anna Berg, the mayor of Port Ellis, said"
-ROLE_WORDS = 5  # lower-case words between a verb and a name: "said the mayor of Port Ellis, ..."
-PARTY = re.compile(r"[A-Z]-[A-Z]")  # "R-Varna", after the name of a member of parliament
-WEEKDAYS = forms("weekdays", "en")
-_PART = re.compile(
-    r"(?:[A-Z]\.){2,3}(?=\s[A-Z])|[A-Z][a-z]{0,3}\.(?=\s[A-Z])"  # "H.R. McMaster", "Gov. Anna Berg"
-    r"|[^\W\d_]+(?:['’.-]+[^\W\d_]+)*\.?(?<=\w)|“”|[^\w\s]"
-)
-_QUOTE = "“”"
-_NO_SUBJECT_AFTER = ("told", "tells")  # "told The Hill"
-HONORIFICS = ("Mr.", "Mrs.", "Ms.", "The")
+NAME_CHARS = 40  # before a surname: first names and particles
+FORMS_READ = 8  # of one name in a text
+_QUOTE = "“”"  # what stands for a quotation
+_INITIALS = r"(?:[A-Z]\.){1,3}|[A-Z][a-z]{1,3}\."  # "H.R.", "Gov."
+# "Berg", "al-Rahmoun"; not "Berg's"
+_CAPITAL = rf"(?:[a-z]{{2}}-)?[{UPPER}][\w'’-]*(?:\.[\w’'-]+)*(?<!['’]s)(?![\w'’-])"
+_LINKS = r"(?:of|for|and|the|de|la|le|du|da|di|del|der|van|von|bin|al|el|des)"
+_NAME = rf"(?:(?:{_INITIALS}|{_CAPITAL}) (?:{_LINKS} ){{0,2}}){{0,7}}{_CAPITAL}"
+_NAME_AT_END = re.compile(rf"\b{_NAME}$")
+_FIRST_NAME = rf"(?:[A-Z]\.){{1,2}}|[{UPPER}][\w'’-]*[a-zß-ÿ](?<!['’]s)"  # not "GOP"
+_FIRST_NAMES = re.compile(rf"(?<!\bof )(?<![\w-])(?:(?:{_FIRST_NAME}) (?:(?:de|van|von|der|bin|al) )*)+$")
+_PARTY = re.compile(r"[A-Z]-[A-Z]")  # "R-Varna", after the name of a member of parliament
+_HONORIFICS = ("Mr.", "Mrs.", "Ms.", "The")
 
 
 def speaker_of(text: str, language: str | None) -> str:
     """Return the speaker of a sentence with a quotation, as it names them; "" if it names none."""
-    verbs = word_list(language, "quoting")
-    no_speakers = WEEKDAYS | word_list(language, "no_speakers") | words_of("outlet_words")
-    no_speakers |= words_of("titles")
-    words = _PART.findall(QUOTED.sub(f" {_QUOTE} ", text))
-    for place, word in enumerate(words):
-        if word.lower() in verbs:
-            for run in (_before(words, place, language), _after(words, place, language)):
-                if run and run[-1].lower() not in no_speakers and not PARTY.match(run[-1]):
-                    return " ".join(run[1:] if run[0] in HONORIFICS and len(run) > 1 else run)
+    pattern = _pattern(language)
+    if pattern is None:
+        return ""
+    no_speakers = words_of("outlet_words") | words_of("titles") | word_list(language, "no_speakers")
+    outside = " ".join(QUOTED.sub(f" {_QUOTE} ", text).split()).replace(f"{_QUOTE} ,", f"{_QUOTE},")
+    for match in pattern.finditer(outside):
+        words = (match["before"] or match["after"]).split()
+        if len(words) > 1 and words[0] in _HONORIFICS:
+            del words[0]
+        # "McCall, of DePauw University, said", "the envoy to Ukraine Marie Berg said"
+        preceding = outside[: match.start()].split()[-1:]
+        is_place = match["before"] and preceding and _is_link(preceding[0], language)
+        last = words[-1].lower()
+        if not is_place and last not in no_speakers | forms("weekdays", "en") and not _PARTY.match(words[-1]):
+            return " ".join(words)
     return ""
 
 
-def _before(words: Sequence[str], verb: int, language: str | None) -> list[str]:
-    """Return the name before a verb, over a few adverbs or over an apposition between commas."""
-    end = verb
-    while end > 0 and (
-        words[end - 1] in word_list(language, "before_quoting")
-        or (words[end - 1].islower() and words[end - 1].endswith("ly"))
-    ):
-        end -= 1
-    if end > 0 and words[end - 1] == ",":
-        comma = next((n for n in range(end - 2, max(0, end - APPOSITION), -1) if words[n] == ","), None)
-        if comma is None:
-            return []
-        end = comma
-    start = end
-    while start > 0 and (is_name(words[start - 1]) or (start < end and _joins(words, start - 1))):
-        start -= 1
-    # "McCall, of DePauw University, said", "the envoy to Ukraine Marie Berg said"
-    before = words[start - 1] if start else ""
-    is_place = links(before) or before in word_list(language, "not_a_role")
-    return [] if is_place and before.lower() != "the" else list(words[start:end])
+def _is_link(word: str, language: str | None) -> bool:
+    return word != "the" and (word in words_of("name_links") or word in word_list(language, "not_a_role"))
 
 
-def _joins(words: Sequence[str], place: int) -> bool:
-    """Whether a word such as "of" stands between two names, or before another such word."""
-    if place == 0 or not links(words[place]):
-        return False
-    return is_name(words[place - 1]) or (place > 1 and links(words[place - 1]))
+@cache
+def _pattern(language: str | None) -> re.Pattern[str] | None:
+    """Return what finds a name before or after a verb of speech; None without words of the language."""
+    verbs = "|".join(sorted(word_list(language, "quoting")))
+    if not verbs:
+        return None
+    adverbs = rf"(?:(?:{'|'.join(sorted(word_list(language, 'before_quoting'))) or '(?!)'}|\w+ly) ){{0,3}}"
+    not_a_role = "|".join(sorted(word_list(language, "not_a_role"))) or "(?!)"
+    role = rf"(?:(?!(?:an?|{not_a_role})\b)[a-zß-ÿ][\w'’-]* ){{0,5}}"
+    before = rf"(?<![\w'’-])(?P<before>{_NAME})(?:, [^,“”]{{1,120}},)? {adverbs}(?:{verbs})\b"
+    after = rf"{_QUOTE},? {adverbs}(?!tells?\b|told\b)(?:{verbs}) {role}(?P<after>{_NAME}(?: {role}{_NAME})?)"
+    return re.compile(f"{before}|{after}")
 
 
-def _after(words: Sequence[str], verb: int, language: str | None) -> list[str]:
-    """Return the role and name after a verb that follows a quotation: "said the mayor, Anna Berg"."""
-    before = verb
-    while before > 0 and words[before - 1] in word_list(language, "before_quoting"):
-        before -= 1  # "a déclaré Jean Ardouin"
-    is_after_quotation = words[:before][-1:] == [_QUOTE] or words[:before][-2:] == [_QUOTE, ","]
-    if not is_after_quotation or words[verb].lower() in _NO_SUBJECT_AFTER:
-        return []
-    start = verb + 1
-    if words[start : start + 1] == ["the"]:
-        start += 1
-    elif words[start : start + 1] in (["a"], ["an"]):
-        return []  # "said a Republican"
-    end = place = start
-    while place < len(words) and place - end < ROLE_WORDS:
-        if is_name(words[place]):
-            end = place + 1
-        elif not words[place][0].isalpha() or words[place] in word_list(language, "not_a_role"):
-            break
-        place += 1
-    return list(words[start:end])
+def full_name(name: str, text: str, report: ArticleView, reports: Sequence[ArticleView]) -> str:
+    """Return the full name of the speaker of a sentence `text`, without titles and roles.
+
+    "Mayor Boll" becomes "Emrys Boll", by the form with first names that stands nearest before the sentence in
+    its report, else by the form that most `reports` have. Without any it is `name` where that has a title, or
+    where the report writes it within sentences and always with a capital letter; else "".
+    """
+    person = without_role(name)
+    if " " in person:
+        return person
+    own = report.text
+    nearest = next(_full_forms(own[: own.find(text) + len(text)], person), None)
+    if nearest is not None:
+        return nearest
+    of_reports: Counter[str] = Counter()
+    for other in reports:
+        of_reports.update(set(_full_forms(other.text, person)))
+    if of_reports:
+        return max(of_reports, key=lambda form: (of_reports[form], len(form), form))
+    if person != name:
+        return name
+    is_word = re.search(rf"\b{re.escape(name.lower())}\b", own) is not None
+    if is_word or (report.language or "en") in CAPITAL_NOUNS:
+        return ""
+    return name if re.search(rf"[a-zß-ÿ,] {re.escape(name)}\b", own) else ""
 
 
-def links(word: str) -> bool:
-    """Whether a word such as "of" may stand inside a name."""
-    return word.lower() in words_of("name_links")
+def without_role(name: str) -> str:
+    """Return the name without the titles before it, and without "of Arizona" behind the name of a person."""
+    words, institutions = name.split(), words_of("institutions")
+    if words[-1].lower() in institutions and "of" not in words:
+        return name  # "Democratic National Committee"
+    titles = [place for place, word in enumerate(words[:-1]) if _is_title(word)]
+    person = words[titles[-1] + 1 :] if titles else words
+    if titles and person[0] == "of":
+        if len(person) == 2:
+            return name  # "President of Varna"
+        person = person[2:]  # "Secretary of State John Kerry"
+    if "of" in person:
+        place = person.index("of")
+        is_body = any(word.lower() in institutions for word in person[:place])
+        if not is_body and (titles or place > 1):
+            person = person[:place]  # "Anna Berg of the Harbour Office"
+    match = _NAME_AT_END.search(" ".join(person))  # "Bluewave economist Anna Berg"
+    return match.group() if match else " ".join(person)
 
 
-def is_name(word: str) -> bool:
-    is_capital = any(part[:1].isupper() for part in word.split("-"))  # "al-Rahmoun"
-    return is_capital and word[0].isalpha() and word[-2:] not in ("'s", "’s")
+def _full_forms(text: str, surname: str) -> Iterator[str]:
+    """Yield the forms with first names in which a text has a surname, from the last mention on."""
+    place = len(text)
+    for _ in range(FORMS_READ):
+        place = text.rfind(surname, 0, place)
+        if place < 0:
+            return
+        match = _FIRST_NAMES.search(text, max(0, place - NAME_CHARS), place)
+        if match is None or text[place + len(surname) :][:1].isalnum():
+            continue
+        words = match.group().split()
+        no_names = words_of("stop") | forms("weekdays", "en")
+        others = [n for n, word in enumerate(words, 1) if _is_title(word) or word.lower() in no_names]
+        words = words[max(others, default=0) :]
+        # A word with which a sentence begins: "Neither Carney nor ..."
+        if words and re.search(rf"\b{re.escape(words[0].lower())}\b", text):
+            del words[0]
+        if words:
+            yield " ".join((*words, surname))
+
+
+def _is_title(word: str) -> bool:
+    return word.lower().rstrip(".").rpartition("-")[2] in words_of("titles")  # "Secretary-General"

@@ -13,18 +13,16 @@ from typing import Final
 
 from aggregator.text.scripts import CHINESE_LISTS
 
-_UPPER: Final = "".join(
-    re.escape(c) for c in map(chr, [*range(0x590), *range(0x1E00, 0x2000)]) if c.isupper()
-)
+UPPER: Final = "".join(re.escape(c) for c in map(chr, [*range(0x590), *range(0x1E00, 0x2000)]) if c.isupper())
 # A run of capitalised words after a lower-case letter, comma, semicolon or closing quote, so not at the start
 # of a sentence, where every word has a capital. The text before is checked by a lookbehind after the capital,
 # so that the scan skips to capitals: four times as fast.
-_RUN: Final = rf"[\w'’-]*(?: [{_UPPER}][\w'’-]*)*"
-_BEFORE: Final = rf"(?<=[^\W\d_{_UPPER}] .|[,;\"”’»] .)"
-_CAPITALS: Final = re.compile(rf"[{_UPPER}]{_BEFORE}{_RUN}")
+_RUN: Final = rf"[\w'’-]*(?: [{UPPER}][\w'’-]*)*"
+_BEFORE: Final = rf"(?<=[^\W\d_{UPPER}] .|[,;\"”’»] .)"
+_CAPITALS: Final = re.compile(rf"[{UPPER}]{_BEFORE}{_RUN}")
 # The same after an opening quotation mark: «Осиновская», „Aegean Star“. Not in English: its weights were
 # trained without it.
-_QUOTED_CAPITALS: Final = re.compile(rf"[{_UPPER}](?:{_BEFORE}|(?<=[^\W\d_] [«„“\"].)|(?<=[«„“] .)){_RUN}")
+_QUOTED_CAPITALS: Final = re.compile(rf"[{UPPER}](?:{_BEFORE}|(?<=[^\W\d_] [«„“\"].)|(?<=[«„“] .)){_RUN}")
 
 # Words in lower case that join the parts of a name: "Bank of England", "Bundesamt für Justiz". The first
 # pattern joins a noun and what belongs to it, the second one lists.
@@ -119,7 +117,7 @@ def find_names(
 def _linked(capitals: str, language: str) -> re.Pattern[str]:
     nouns, lists = LINKS[language]
     particles = PARTICLES if language == "en" else "(?!)"
-    part = f"[{_UPPER}]{_RUN}"
+    part = f"[{UPPER}]{_RUN}"
     enumeration = f"(?:, {part})+,? (?:{lists}) {part}"  # "Alcohol, Tobacco, Firearms and Explosives"
     return re.compile(f"{capitals}(?: (?:{nouns}|{lists}|{particles}) {part}|{enumeration})*")
 
@@ -129,4 +127,4 @@ def link_pattern(language: str) -> re.Pattern[str]:
     """Return the pattern of what stands between the parts of a linked name, in one group."""
     nouns, lists = LINKS[language]
     particles = PARTICLES if language == "en" else "(?!)"
-    return re.compile(f"(,? (?:{nouns}|{lists}|{particles}) |, )(?=[{_UPPER}])")
+    return re.compile(f"(,? (?:{nouns}|{lists}|{particles}) |, )(?=[{UPPER}])")

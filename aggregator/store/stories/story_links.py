@@ -24,7 +24,7 @@ from sqlalchemy import (
 
 from aggregator.model.core import LinkedStory, StoryName, StoryView
 from aggregator.store.tables import insert_or, rows_with, story, story_link, story_subject
-from aggregator.stories.names import resemblance, subject_key
+from aggregator.stories.names import subject_key
 
 _SHOWN_LINKS = 5  # of each relation (the promise of docs/querying.md for related stories)
 _LINKS = table("v_story_links", column("story_id"), column("other_id"), column("relation"))
@@ -147,6 +147,8 @@ def _link(connection: Connection, story_no: int, others: Iterable[int]) -> None:
 
 def _related(connection: Connection, row: Row[Any], names: Sequence[str]) -> list[int]:
     """Return the numbers of the stories that are related to a live story, the most similar first."""
+    from aggregator.cluster.events.resemblance import resemblance  # loads numpy
+
     weights: dict[int, float] = defaultdict(float)
     for near in _near(connection, row, names):
         for number in near:

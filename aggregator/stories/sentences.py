@@ -80,6 +80,7 @@ CONNECTIVE = re.compile(
     r"|First(?:ly)?(?=,| (?:was|is|of|off|came)\b)"
     r"|(?:It|He|She|They|That|There)['’]\w+\b|The (?:first|second|third|last) (?:is|was|must|would|will)\b"
 )
+ALSO = re.compile(r"(?:[^\s“\"]+ ){1,6}also\b|Now, ")  # "Boll was also critical of the bridge"
 # "It was President Boll who signed ..."
 CLEFT = re.compile(r"It (?:is|was) (?:[A-Z][\w.'’-]* )+(?:who|that|whose)\b")
 # Without the opening mark inside, or many marks that nothing closes would take quadratic time.
@@ -123,7 +124,7 @@ FRONT_MATTER = (
     _Sign(
         "caption",
         re.compile(
-            r", [A-Z][a-z]{2,8}\.? \d{1,2}, \d{4}(?:, (?:in|at|near|outside) [^.“”\"]{3,60})?\.$"
+            r", (?:on )?[A-Z][a-z]{2,8}\.? \d{1,2}, \d{4}(?:, (?:in|at|near|outside) [^.“”\"]{3,60})?\.$"
         ).search,
         tuple(string.digits),
     ),
@@ -308,9 +309,11 @@ def shows_alone(sentence: str, language: str | None = None) -> bool:
 def opens(sentence: str, language: str | None = None) -> bool:
     """Return whether the sentence can be the only one that is shown of a report.
 
-    Stricter than `shows_alone`: no pronoun is near its beginning either ("Above it the lights still hang").
+    Stricter than `shows_alone`: no pronoun is near its beginning either ("Above it the lights still hang"),
+    and no "also".
     """
-    return shows_alone(sentence, language) and standalone(sentence, language) > LEANING
+    is_alone = shows_alone(sentence, language) and standalone(sentence, language) > LEANING
+    return is_alone and ALSO.match(sentence) is None
 
 
 def without_dateline(sentence: str) -> str:

@@ -118,6 +118,7 @@ def test_cleft_sentences_and_quotations_with_a_speaker_are_shown(sentence: str) 
     [
         ("He spoke to the crowd, which cheered, Nov. 3, 1864.", "caption"),
         ("Anna Berg stands before the court in the old town of Port Ellis on Tuesday", "caption"),
+        ("The mayor opens a bridge over the Arrel in Tarnow, on December 18, 2019.", "caption"),
         ("The mayor, center, and two of his deputies met the press.", "caption"),
         ("The mayor of the town said that he would go (R).", None),
         ("The harbour was closed by the mayorMORE after the storm had passed.", "links"),
@@ -134,6 +135,7 @@ def test_a_sign_is_found_wherever_it_stands(sentence: str, why: str | None) -> N
     ("sentence", "is_opening"),
     [
         ("Above it the lights of the harbour in Tarnow still hang.", False),
+        ("The mayor of Tarnow was also critical of the old bridge.", False),
         ("It was President Boll who closed the bridge of Tarnow on Monday.", True),
         ("Emrys Boll said that he had closed the bridge of Tarnow this week.", True),
         ("The mayor of Tarnow said that bridges were closed at the time of the flood.", True),

@@ -11,56 +11,29 @@ from aggregator.model.core import ArticleView
 from aggregator.text.language import stop_words
 
 
-class WordLists(msgspec.Struct, frozen=True):
-    """The contents of lexicon.yaml; words are separated by spaces."""
-
-    synonyms: list[str]
-    stop: str
-    outlet_words: str
-    name_links: str
-    titles: str
-    institutions: str
-    no_topics: frozenset[str]
-
-
-class LanguageWords(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """One language of languages.yaml, which describes each field; words are separated by spaces."""
-
-    speech: str = ""
-    anaphora: str = ""
-    pronouns: str = ""
-    outcomes: str = ""
-    pending: str = ""
-    quoting: str = ""
-    before_quoting: str = ""
-    not_a_role: str = ""
-    no_speakers: str = ""
+@cache
+def lexicon() -> Mapping[str, str | list[str]]:
+    """Return the lists of lexicon.yaml; words are separated by spaces."""
+    return msgspec.yaml.decode(_shipped("lexicon.yaml"), type=dict[str, str | list[str]])
 
 
 @cache
-def lexicon() -> WordLists:
-    """Return the contents of lexicon.yaml."""
-    return msgspec.yaml.decode(_shipped("lexicon.yaml"), type=WordLists)
-
-
-@cache
-def language_words(language: str | None) -> LanguageWords:
-    """Return the lists of `language`, a primary BCP 47 tag or None for English; empty ones if unknown."""
-    return _languages().get(language or "en", LanguageWords())
+def _languages() -> Mapping[str, Mapping[str, str]]:
+    """Return the lists of each language of languages.yaml, which describes them."""
+    return msgspec.yaml.decode(_shipped("languages.yaml"), type=dict[str, dict[str, str]])
 
 
 @cache
 def words_of(name: str) -> frozenset[str]:
-    """Return the list `name` of lexicon.yaml as a set."""
-    value: str = getattr(lexicon(), name)
-    return frozenset(value.split())
+    """Return the list `name` of lexicon.yaml as a set; a list of phrases as a set of them."""
+    words = lexicon()[name]
+    return frozenset(words.split() if isinstance(words, str) else words)
 
 
 @cache
 def word_list(language: str | None, name: str) -> frozenset[str]:
-    """Return the list `name` of a language as a set; empty where the language has none."""
-    value: str = getattr(language_words(language), name)
-    return frozenset(value.split())
+    """Return the list `name` of a language (a primary tag; None for English) as a set; empty without one."""
+    return frozenset(_languages().get(language or "en", {}).get(name, "").split())
 
 
 @cache
@@ -68,11 +41,6 @@ def ignored_words(language: str) -> frozenset[str]:
     """Return function words and verbs of speech, which are not compared."""
     stop = words_of("stop") if language == "en" else stop_words(language)
     return stop | word_list(language, "speech")
-
-
-@cache
-def _languages() -> Mapping[str, LanguageWords]:
-    return msgspec.yaml.decode(_shipped("languages.yaml"), type=dict[str, LanguageWords])
 
 
 def _shipped(name: str) -> bytes:
@@ -90,8 +58,8 @@ NO_TITLE = re.compile(
     r"(?:404\W*)?(?:page )?not found\W*|access denied|home|news|[\W_]*|\d+[./]\d+[./]\d+", re.IGNORECASE
 )
 DAMAGED_APOSTROPHE = re.compile(r"(?<=\w)\?(?=(?:s|t|re|ve|ll|d|m)\b)")
-UPDATE_TAIL = re.compile(r"\s+-+ (?:\d\w\w )?update$", re.IGNORECASE)  # of agencies: "... -- 2nd Update"
-MEDIA_TAIL = re.compile(r"\s*\(\+?\s?(?:video|photos?|audio)\)$", re.IGNORECASE)
+# Of agencies: "... -- 2nd Update"
+ADDED_TAIL = re.compile(r"(?:\s+-+ (?:\d\w\w )?update|\s*\(\+?\s?(?:video|photos?|audio)\))$", re.IGNORECASE)
 
 
 def clean_title(article: ArticleView) -> str:
@@ -102,8 +70,8 @@ def clean_title(article: ArticleView) -> str:
 @lru_cache(maxsize=2048)
 def clean_title_text(title: str, outlet: str | None) -> str:
     """Clean a title of at most `TITLE_CHARS` characters; "" of one that tells nothing."""
-    title = UPDATE_TAIL.sub("", DAMAGED_APOSTROPHE.sub("’", " ".join(title.split())))
-    title = MEDIA_TAIL.sub("", NEWS_LABEL.sub("", title)) or title
+    title = DAMAGED_APOSTROPHE.sub("’", " ".join(title.split()))
+    title = ADDED_TAIL.sub("", NEWS_LABEL.sub("", title)) or title
     is_quoting = "«" in title and "»" in title
     cut_tail = CUT_TAIL_OF_QUOTING if is_quoting else CUT_TAIL
     while cut := cut_tail.search(title):

@@ -53,8 +53,8 @@ def read_names(written: str, vocabulary: "Vocabulary") -> tuple[tuple[str, NameK
 def _is_joined(group: str, run: str, link: str, following: str, vocabulary: "Vocabulary") -> bool:
     """Return whether `following` belongs to the name `group`, which ends with `run`.
 
-    "Of" joins to a body or another everyday noun ("Bank of England", "Sea of Japan"), a list to a body before or
-    behind it ("Department of Health and Human Services", "Food and Drug Administration").
+    "Of" joins to a body or another everyday noun ("Bank of England", "Sea of Japan"), a list to a body before
+    or behind it ("Department of Health and Human Services", "Food and Drug Administration").
     """
     language = vocabulary.language
     words = [word.lower() for word in following.split()]

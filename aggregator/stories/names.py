@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Final
 import msgspec
 
 from aggregator.model.core import ArticleView, StoryName
-from aggregator.stories.lexicon import lexicon
+from aggregator.stories.lexicon import words_of
 from aggregator.stories.name_forms import LINK_WORDS, NameKey, form_of, read_names, vocabulary_of
 
 if TYPE_CHECKING:  # who only reads stories loads no numpy
@@ -51,7 +51,7 @@ def names_of(articles: Sequence[ArticleView]) -> tuple[StoryName, ...]:
         if len(names[key].outlets) < least and key not in longer_names:
             del names[key]
     publishers = {subject_key(article.outlet) for article in articles if article.outlet}
-    plain = _plain_words(names, texts)
+    plain = _plain_words(texts)
     for key, uses in [*names.items()]:
         if key in plain or not publishers.isdisjoint(map(subject_key, uses.spellings)):
             del names[key]
@@ -95,16 +95,12 @@ def _longer_names(names: Mapping[NameKey, _Uses], least: int) -> dict[NameKey, l
     for key, uses in names.items():
         is_linked = not LINK_WORDS.isdisjoint(key)
         is_shared = len(uses.outlets) >= least
-        if not is_shared and not is_linked:
-            continue
         for end in range(1, len(key)):
-            start, rest = key[:end], key[end:]
-            has_linked_start = is_linked and not LINK_WORDS.isdisjoint(start)
-            if is_shared or has_linked_start:
-                longer_names.setdefault(start, []).append(key)
-            # "England" is no short form of "Bank of England", as "Obama" is one of "Barack Obama".
-            if not LINK_WORDS.isdisjoint(rest) or (is_shared and not has_linked_start):
-                longer_names.setdefault(rest, []).append(key)
+            for part in (key[:end], key[end:]):
+                # "England" is no short form of "Bank of England", as "Obama" is one of "Barack Obama".
+                is_part = is_shared if not is_linked else not LINK_WORDS.isdisjoint(part)
+                if is_part:
+                    longer_names.setdefault(part, []).append(key)
     return longer_names
 
 
@@ -121,22 +117,13 @@ def _join_parts(names: dict[NameKey, _Uses], longer_names: Mapping[NameKey, Sequ
             names[best].in_title |= part.in_title
 
 
-def _plain_words(names: Mapping[NameKey, _Uses], texts: Sequence[_Text]) -> set[NameKey]:
-    """Return the names of one word that the articles also have in lower case: no names."""
+def _plain_words(texts: Sequence[_Text]) -> set[NameKey]:
+    """Return what would be names of one word, but is in lower case in the articles, too: no names."""
     plain: set[NameKey] = set()
-    words = {key[0]: uses for key, uses in names.items() if len(key) == 1}
     for text, vocabulary in texts:
-        if vocabulary.declines_names:
-            for word in set(_WORD.findall(text)):
-                form = form_of(word, vocabulary)
-                if word[0].islower() and form in words:
-                    plain.add((form,))
-            continue
-        for form, uses in words.items():
-            for spelling in {form, *map(str.lower, uses.spellings)}:
-                # The search for the letters is ten times as fast as that of the pattern.
-                if spelling in text and re.search(rf"(?<![\w-]){re.escape(spelling)}(?![\w-])", text):
-                    plain.add((form,))
+        for word in set(_WORD.findall(text)):
+            if word[0].islower():
+                plain.add((form_of(word, vocabulary),))
     return plain
 
 
@@ -171,7 +158,7 @@ def topics_of(articles: Sequence[ArticleView]) -> tuple[StoryName, ...]:
     for one in articles:
         for label in map(_topic, one.categories):
             key = subject_key(label)
-            if label and key not in lexicon().no_topics:
+            if label and key not in words_of("no_topics"):
                 outlets.setdefault(key, set()).add(one.outlet_key or one.id)
                 spellings.setdefault(key, Counter())[label] += 1
     least = min(2, len(set().union(*outlets.values())))

@@ -31,8 +31,8 @@ from aggregator.stories.sentences import (
 from aggregator.stories.title import headline, is_news
 from aggregator.stories.tuning import StoryTuning, shipped_tuning
 from aggregator.stories.words import heads
-from aggregator.text.lines import count_words, has_words
-from aggregator.text.sentences import LINE_WORDS, paragraphs, split_sentences
+from aggregator.text.lines import count_words
+from aggregator.text.sentences import ends_sentence, paragraphs, split_sentences
 
 # Incremented by hand when a change of code (not of tuning) changes what stories show.
 VERSION = 23
@@ -41,7 +41,13 @@ LEAD_PARAGRAPHS = 3
 LEAD_WORDS = 130  # of them together: what an editor preferred to a merged opening (docs/evaluation.md)
 CHARS_READ = 6_000  # of a paragraph, and of a report for its opening: the time for a hostile text is bounded
 LINES_READ = 8  # for the paragraphs of a lead; headings are between them
-CUT_SHORT = ("no beginning", "no end")  # of a feed's text; a lead may be cut, too
+CUT_SHORT = {"no beginning", "no end"}  # of a feed's text
+HEADING = {
+    None,
+    "few words",
+    "question",
+    "no end",
+}  # front_matter of a line without sentences between two others
 SENTENCES_TRIED = 5  # of a report, for the one that it opens with; a later one is not what it says first
 NEW_SHARE = 1 / 3  # of the content words of an opening that the lead lacks
 
@@ -130,20 +136,18 @@ def _lead(articles: Sequence[ArticleView], title: str, tuning: StoryTuning) -> t
 def lead_paragraphs(text: str, first: str) -> list[str]:
     """Return up to LEAD_PARAGRAPHS paragraphs of a text, of LEAD_WORDS words, from the sentence `first` on.
 
-    They follow each other, each a part of a line of the text. They end before what is no text of the report
-    (a caption, a credit) and before a quotation that would not end in them. Empty where that is all of them.
+    They follow each other, each a part of a line of the text; headings between them are left out. They end
+    before what is no text of the report (a caption, a credit) and before a quotation that would not end in
+    them. Empty where that is all of them.
     """
-    lines = paragraphs(text)
-    start = next((number for number, line in enumerate(lines) if first in line), None)
-    if start is None:
-        return []
-    lines[start] = lines[start][lines[start].index(first) :]
+    _, begin, rest = text.partition(first)
     passages: list[str] = []
     left = LEAD_WORDS
-    for line in lines[start : start + LINES_READ]:
-        if passages and _is_heading(line):
+    for line in paragraphs(begin + rest)[:LINES_READ]:
+        read = line[:CHARS_READ]
+        if passages and not split_sentences(read) and front_matter(read) in HEADING:
             continue
-        passage = _passage(line, left, is_first=not passages)
+        passage = _passage(line, split_sentences(read, 1), left, first)
         if passage:
             passages.append(passage)
         left -= count_words(passage)
@@ -152,32 +156,27 @@ def lead_paragraphs(text: str, first: str) -> list[str]:
     return passages
 
 
-def _is_heading(line: str) -> bool:
-    sign = front_matter(line[:CHARS_READ])
-    return not split_sentences(line[:CHARS_READ]) and sign not in BOILERPLATE - {"no end"}
+def _passage(line: str, sentences: Sequence[str], words: int, first: str) -> str:
+    """Return the beginning of a line that may be shown, which ends with one of its `sentences`.
 
-
-def _passage(line: str, words: int, *, is_first: bool) -> str:
-    """Return the beginning of a line that may be shown: whole sentences of at most `words` words."""
+    It has at most `words` words. Only the `first` sentence of the lead may be cut short by the feed.
+    """
     read_to = shown_to = 0
     is_quoting = False
-    for sentence in split_sentences(line[:CHARS_READ], 1 if is_first else LINE_WORDS):
+    for sentence in sentences:
         place = line.find(sentence, read_to)
-        is_opening = is_first and read_to == 0
-        if place < 0 or count_words(line[: place + len(sentence)]) > words:
-            break
-        sign = front_matter(sentence)
-        if sign in BOILERPLATE and not (is_opening and sign in CUT_SHORT):
+        read_to = place + len(sentence)
+        unfit = BOILERPLATE - CUT_SHORT if sentence == first else BOILERPLATE
+        if place < 0 or count_words(line[:read_to]) > words or front_matter(sentence) in unfit:
             break
         if has_odd_marks(sentence):
             is_quoting = not is_quoting
-        read_to = place + len(sentence)
         if not is_quoting:
             shown_to = read_to
-    rest = line[shown_to:].strip()
-    is_short_sentence = shown_to > 0 and not has_words(rest, 4) and rest.endswith((".", "!", "?"))
-    if is_short_sentence and front_matter(rest) not in BOILERPLATE and count_words(line) <= words:
-        return line  # "Not so fast."
+    else:
+        # What is left is too short for a sentence of its own: "Not so fast."
+        if shown_to == read_to and ends_sentence(line) and count_words(line) <= words:
+            return line
     return line[:shown_to].strip()
 
 

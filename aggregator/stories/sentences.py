@@ -180,7 +180,6 @@ class ReportSentence(NamedTuple):
     """A sentence, word for word as in its report."""
 
     text: str
-    paragraph: int  # its number in the text, from 0
     is_inside_quotation: bool  # whether a quotation that began before it still goes on
 
 
@@ -201,7 +200,7 @@ def sentences_of_report(text: str, title: str) -> Iterator[ReportSentence]:
             sentence = without_heading(raw, title)
             is_readable = len(sentence) <= LONGEST and is_whole(sentence) and not RUN_IN.search(sentence)
             if is_readable and _folded(sentence) != heading:
-                yield ReportSentence(sentence, number, was_open)
+                yield ReportSentence(sentence, was_open)
 
 
 def _goes_on(lines: Sequence[str]) -> bool:

@@ -13,7 +13,7 @@ from aggregator.model.core import ArticleView
 from aggregator.stories.lexicon import word_list, words_of
 from aggregator.stories.sentences import QUOTED
 from aggregator.text.calendar import forms
-from aggregator.text.names import CAPITAL_NOUNS, UPPER
+from aggregator.text.names import UPPER
 
 NAME_CHARS = 40  # before a surname: first names and particles
 FORMS_READ = 8  # of one name in a text
@@ -72,8 +72,8 @@ def full_name(name: str, text: str, report: ArticleView, reports: Sequence[Artic
     """Return the full name of the speaker of a sentence `text`, without titles and roles.
 
     "Mayor Boll" becomes "Emrys Boll", by the form with first names that stands nearest before the sentence in
-    its report, else by the form that most `reports` have. Without any it is `name` where that has a title, or
-    where the report writes it within sentences and always with a capital letter; else "".
+    its report, else by the form that most `reports` have. Without any it is `name` where that has a title,
+    else "": one word may be a body, a place or the beginning of a sentence.
     """
     person = without_role(name)
     if " " in person:
@@ -87,12 +87,7 @@ def full_name(name: str, text: str, report: ArticleView, reports: Sequence[Artic
         of_reports.update(set(_full_forms(other.text, person)))
     if of_reports:
         return max(of_reports, key=lambda form: (of_reports[form], len(form), form))
-    if person != name:
-        return name
-    is_word = re.search(rf"\b{re.escape(name.lower())}\b", own) is not None
-    if is_word or (report.language or "en") in CAPITAL_NOUNS:
-        return ""
-    return name if re.search(rf"[a-zß-ÿ,] {re.escape(name)}\b", own) else ""
+    return name if person != name else ""
 
 
 def without_role(name: str) -> str:

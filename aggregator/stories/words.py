@@ -67,7 +67,7 @@ def head_of(word: str, language: str) -> str:
 @cache
 def _synonym_heads() -> dict[str, str]:
     heads: dict[str, str] = {}
-    for group in lexicon().synonyms:
+    for group in lexicon()["synonyms"]:
         stems = [stem_of(word, "en") for word in group.split()]
         for each in stems:
             heads.setdefault(each, heads.get(stems[0], stems[0]))

@@ -1,8 +1,8 @@
 """The deep checks: every derived row is compared with the rows that it is derived from.
 
 They are the oracle of the tests. They check invariants that hold between any two transactions, in chunks, so
-a daemon may continue meanwhile. Derived rows that may be late (the full-text index, what stories show) are checked
-up to their stored progress.
+a daemon may continue meanwhile. Derived rows that may be late (the full-text index, what stories show) are
+checked up to their stored progress.
 """
 
 import datetime as dt

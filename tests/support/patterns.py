@@ -176,15 +176,8 @@ def _make_tables() -> None:
     scripts._any_token()
     clock_times.opening("Monday, 9 March, at 9.40 p.m.: The levee has given way.")
     for language in (None, "en", *lexicon._languages()):
-        figures._grammar(language)
-        sentence_similarity.attribution_patterns(language)
-        sentence_similarity.cues_of(language)
-        words = lexicon.language_words(language)
-        for text in (words.denial.objects, words.counter):
-            if text:
-                re.compile(text, re.IGNORECASE)
         for kind in ("clickbait", "label"):
-            headline._pattern(kind, language)
+            title._pattern(kind, language)
 
 
 def _assigned(path: str, line: int) -> str:

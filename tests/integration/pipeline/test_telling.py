@@ -2,10 +2,14 @@
 
 from sqlalchemy import select, text
 
+from aggregator.model.core import StoryView
+from aggregator.model.read_model import StoryFilter
 from aggregator.store.engine.database import Database
+from aggregator.store.read.reader import StoryReader
 from aggregator.store.stories.rendered_stories import render_next, unrendered_of_several
 from aggregator.store.tables import story
 from aggregator.stories.tuning import shipped_tuning
+from aggregator.web.story_json import whole_story
 from tests.support.articles import FLOOD, FLOOD_ELSEWHERE, NOON, STRIKE, Clock, Rig, record
 from tests.support.rows import queried, read_by
 
@@ -59,3 +63,14 @@ def test_sql_reads_a_story_of_one_article_in_that_article(database: Database) ->
     lead, *others = several.text.split("\n\n")
     assert lead.split()[0] in FLOOD + FLOOD_ELSEWHERE
     assert len(others) >= 1
+
+
+def test_sql_and_json_have_one_text_of_a_story(database: Database) -> None:
+    filled(database)
+    tell_all(database)
+    reader = StoryReader(database)
+    (id_,) = (one.id for one in reader.stories(StoryFilter(min_outlets=2)).stories)
+    in_sql = queried(database, text("SELECT text FROM v_stories WHERE id = :id").bindparams(id=id_)).scalar()
+    whole = reader.story(id_)
+    assert isinstance(whole, StoryView)
+    assert whole_story(whole, reader.text(id_)).text == in_sql

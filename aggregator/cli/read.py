@@ -158,7 +158,7 @@ def story(
         show.json_line(story_json.whole_story(found, text, summarised))
     else:
         assert text is not None, "an existing story can be rendered"
-        lines = [found.title, _source_or_counts(found), "", *_telling(found, text)]
+        lines = [found.title, _source_or_counts(found), "", *_story_lines(found, text)]
         lines += [*_machine_lines(found, summarised), "", *_articles(found.articles), *_about(found)]
         show.out(show.wrapped("\n".join(lines)))
 
@@ -174,7 +174,7 @@ def _source_or_counts(story: "StoryView") -> str:
     return ", ".join(reversed(story_numbers(story.report_count, *outlets, story.article_count)))
 
 
-def _telling(story: "StoryView", text: "StoryText") -> list[str]:
+def _story_lines(story: "StoryView", text: "StoryText") -> list[str]:
     """Return what a story shows: of one text all of it, else the lead, the openings and quotations."""
     from aggregator.stories.plain_text import as_text
 

@@ -210,7 +210,7 @@ class StoryListItem(FrozenStruct, frozen=True, kw_only=True, omit_defaults=False
 
     id: str
     title: str
-    summary: str  # from one article, never from one with `nosnippet` (stories/text/summary.py)
+    summary: str  # from one article, never from one with `nosnippet` (stories/lead.py)
     language: str | None
     updated: dt.datetime
     article_count: int

@@ -129,9 +129,10 @@ def story(
     ],
     format_: show.TextOrJson = "text",
 ) -> None:
-    """Show a story: its lead, what each other report says first, quotations, and its articles.
+    """Show a story: what its reports say, and its articles.
 
-    The output has for each article its id (for `aggregator explain`) and the original if it is a copy.
+    The output has the lead of one report, the title and first sentence of each other one, quotations, and
+    for each article its id (for `aggregator explain`) and the original if it is a copy.
 
     \b
     Examples:
@@ -157,20 +158,23 @@ def story(
         show.json_line(story_json.whole_story(found, text, summarised))
     else:
         assert text is not None, "an existing story can be rendered"
-        lines = [found.title, _counts(found), "", *_telling(found, text)]
+        lines = [found.title, _source_or_counts(found), "", *_story_lines(found, text)]
         lines += [*_machine_lines(found, summarised), "", *_articles(found.articles), *_about(found)]
         show.out(show.wrapped("\n".join(lines)))
 
 
-def _counts(story: "StoryView") -> str:
-    """Return the three counts in words."""
+def _source_or_counts(story: "StoryView") -> str:
+    """Return outlet and time of the only article of a story; of several, the three counts in words."""
     from aggregator.config.messages import story_numbers
+    from aggregator.stories.plain_text import source_of
 
+    if len(story.articles) == 1:
+        return source_of(story.articles[0])
     outlets = story.outlet_count, story.unknown_outlet_count
     return ", ".join(reversed(story_numbers(story.report_count, *outlets, story.article_count)))
 
 
-def _telling(story: "StoryView", text: "StoryText") -> list[str]:
+def _story_lines(story: "StoryView", text: "StoryText") -> list[str]:
     """Return what a story shows: of one text all of it, else the lead, the openings and quotations."""
     from aggregator.stories.plain_text import as_text
 
@@ -180,19 +184,24 @@ def _telling(story: "StoryView", text: "StoryText") -> list[str]:
     if text.quotations:
         lines += ["", "Quotations"]
     for quotation in text.quotations:
-        lines.append(f"- {quotation.speaker}: {quotation.text} ({', '.join(quotation.article_ids)})")
+        lines.append(f"- {quotation.speaker}: {quotation.text} ({_behind(story, quotation.article_ids)})")
     return lines
+
+
+def _behind(story: "StoryView", article_ids: "Sequence[str]") -> str:
+    """Return outlet and id of each of these articles."""
+    from aggregator.stories.plain_text import NO_OUTLET
+
+    outlets = {article.id: article.outlet for article in story.articles}
+    return ", ".join(f"{outlets.get(id_) or NO_OUTLET} {id_}" for id_ in article_ids)
 
 
 def _machine_lines(story: "StoryView", summarised: "MachineSummary | None") -> list[str]:
     """Return the lines of the machine-written text, each sentence with its outlets and articles."""
     if summarised is None or not summarised.sentences:
         return []
-    outlets = {one.id: one.outlet for one in story.articles}
     lines = ["", f"Machine-written summary by {summarised.written_by}; nobody has checked it"]
-    for one in summarised.sentences:
-        behind = ", ".join(f"{outlets.get(id_) or 'unknown'} {id_}" for id_ in one.article_ids)
-        lines.append(f"- {one.text} ({behind})")
+    lines += [f"- {said.text} ({_behind(story, said.article_ids)})" for said in summarised.sentences]
     return lines
 
 

@@ -42,12 +42,7 @@ LEAD_WORDS = 130  # of them together: what an editor preferred to a merged openi
 CHARS_READ = 6_000  # of a paragraph, and of a report for its opening: the time for a hostile text is bounded
 LINES_READ = 8  # for the paragraphs of a lead; headings are between them
 CUT_SHORT = {"no beginning", "no end"}  # of a feed's text
-HEADING = {
-    None,
-    "few words",
-    "question",
-    "no end",
-}  # front_matter of a line without sentences between two others
+HEADING = {None, "few words", "question", "no end"}  # what `front_matter` says of a line between two others
 SENTENCES_TRIED = 5  # of a report, for the one that it opens with; a later one is not what it says first
 NEW_SHARE = 1 / 3  # of the content words of an opening that the lead lacks
 
@@ -175,7 +170,7 @@ def _passage(line: str, sentences: Sequence[str], words: int, first: str) -> str
             shown_to = read_to
     else:
         # What is left is too short for a sentence of its own: "Not so fast."
-        if shown_to == read_to and ends_sentence(line) and count_words(line) <= words:
+        if 0 < shown_to == read_to and ends_sentence(line) and count_words(line) <= words:
             return line
     return line[:shown_to].strip()
 

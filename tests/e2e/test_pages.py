@@ -17,7 +17,7 @@ from axe_playwright_python.sync_playwright import Axe
 from lxml import html
 from playwright.sync_api import Browser, ConsoleMessage, Page, Request, ViewportSize, expect, sync_playwright
 
-from aggregator.model.core import AttributedSentence, Fact, LinkedStory, MergedStory, StoryName, StoryView
+from aggregator.model.core import LinkedStory, Passage, StoryName, StoryText, StoryView
 from aggregator.web.server import Server
 from aggregator.web.settings import PublishSettings
 from tests.support.waiting import PATIENCE_SECONDS
@@ -36,9 +36,9 @@ WITHOUT = ("gpu", "background-networking", "component-update", "sync")
 ARGUMENTS = ["--headless", "--no-sandbox", *(f"--disable-{one}" for one in WITHOUT)]
 DESK: ViewportSize = {"width": 1100, "height": 900}
 PHONE: ViewportSize = {"width": 375, "height": 740}
-SECTIONS = ("Articles", "Story so far", "Only one report says", "Timeline", "Full texts")
+SECTIONS = ("Reports", "Quotations", "Story so far", "Full texts")
 SCREENS = {  # above the folded sections, by articles: what a reader sees before choosing to read on
-    "desk": ({"width": 1280, "height": 900}, {7: 2, 20: 3}),
+    "desk": ({"width": 1280, "height": 900}, {7: 2, 20: 4}),
     "phone": ({"width": 390, "height": 844}, {7: 4, 20: 6}),
 }
 
@@ -60,7 +60,7 @@ def browser() -> Iterator[Browser]:
 @pytest.fixture(scope="module")
 def address() -> Iterator[str]:
     reader = filled_reader()
-    ferry, merged = the_ferry()
+    ferry, text = the_ferry()
     before = LinkedStory(id=ferry.id, title=ferry.title, first_published=MORNING, report_count=3)
     budget = reader.story("budget")
     assert isinstance(budget, StoryView)
@@ -68,7 +68,7 @@ def address() -> Iterator[str]:
     names = (StoryName(name="Marta Dahl", outlets=2),)
     pilots = an_article(title="The port looks for pilots", effective_at=MORNING - dt.timedelta(days=4))
     reader.put(a_story(pilots, topics=("Shipping",)))  # a topic of one story has no tab
-    reader.put(msgspec.structs.replace(ferry, topics=("Shipping",), names=names), merged)
+    reader.put(msgspec.structs.replace(ferry, topics=("Shipping",), names=names), text)
     server = Server(reader, PublishSettings(port=0, title="Morning stories"))
     yield server.start()
     server.stop()
@@ -84,8 +84,8 @@ def long_stories() -> Iterator[str]:
     server.stop()
 
 
-def _story_of(number: int) -> tuple[StoryView, MergedStory]:
-    """A story of so many articles with long titles, two copies, an opinion, and a full merged text."""
+def _story_of(number: int) -> tuple[StoryView, StoryText]:
+    """A story of so many articles with long titles, two copies, an opinion, and a long opening of each."""
     articles = [
         an_article(
             id=f"of{number}n{n}",
@@ -99,19 +99,13 @@ def _story_of(number: int) -> tuple[StoryView, MergedStory]:
         )
         for n in range(number)
     ]
-    said = [
-        AttributedSentence(text=f"{n}: {_LONG}", article=one.id, outlet=one.outlet, time=one.published)
-        for n, one in enumerate(articles)
-    ]
-    facts = tuple(Fact(said=tuple(said[n : n + 2]), outlets=2, of=number) for n in range(number - 1))
     title = (
         "Ministers agree on the quota for herring and mackerel, 2–1, on 12 October 2026, after a long night"
     )
     story = a_story(*articles, id=f"of{number}", title=title)
-    merged = MergedStory(
-        title=title, lead=said[0], summary=tuple(said[:2]), facts=facts, only=tuple(said), timeline=()
-    )
-    return story, merged
+    lead = tuple(Passage(text=_LONG, article_id=articles[0].id) for _ in range(3))
+    openings = tuple(Passage(text=f"{n}: {_LONG}", article_id=articles[n].id) for n in range(4, number))
+    return story, StoryText(title=title, lead=lead, openings=openings)
 
 
 _LONG = (

@@ -26,8 +26,8 @@ def test_an_address_is_asked_again(database_url: str, tmp_path: Path, server: Lo
         daemon.wait_for(lambda: server.requests, "a request")
         daemon.kill()
         facts = json.loads(json.loads(server.requests[0].body)["messages"][1]["content"])
-        said = facts["sections"][0]["sentences"][0]
-        answer = {"sentences": [{"text": said["text"], "article_ids": said["article_ids"]}]}
+        said = facts["lead"][0]
+        answer = {"sentences": [{"text": said["text"], "article_ids": [said["article_id"]]}]}
         body = {"choices": [{"message": {"content": json.dumps(answer)}}]}
         server.routes["*"] = Response(body=json.dumps(body))
         assert is_written_after_restart(daemon, database_url)

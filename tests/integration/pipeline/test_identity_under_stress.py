@@ -335,8 +335,8 @@ def test_a_new_address_leaves_the_database_sound_and_is_the_one_that_readers_get
     (flood,) = everywhere.column(article.c.story, article.c.inbox_no)[-1:]
     whole = reading.story(flood)
     assert isinstance(whole, StoryView)
-    reported = json.loads(encode_json(whole_story(whole, reading.merged(flood))))
-    (printed,) = (one for moment in reported["timeline"] for one in moment["copies"])
+    reported = json.loads(encode_json(whole_story(whole, reading.text(flood))))
+    (printed,) = (one for one in reported["articles"] if one["copy_of"])
     assert printed["url"] == "https://herald.example/archive/0"
 
 

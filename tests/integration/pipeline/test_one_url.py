@@ -15,6 +15,7 @@ from aggregator.store.engine.database import Database
 from aggregator.store.intake import pending_pages
 from aggregator.store.read.reader import StoryReader
 from aggregator.store.tables import article, entry, observation
+from aggregator.stories.counts import originals_with_copies
 from tests.integration.pipeline.test_identity_under_stress import THINGS, Office, Paper, Report, client
 from tests.support.articles import FLOOD, FLOOD_ELSEWHERE, NOON, STRIKE, Rig, page_of, record
 from tests.support.deep_checks import faults
@@ -272,7 +273,7 @@ def test_a_fragment_that_only_tracks_leaves_an_item_its_page(office: Office) -> 
     assert len(read_by(office.database, pending_pages.due_pages, office.clock(), 10)) == 3
 
 
-def test_a_copy_within_one_outlet_is_not_who_copied_whom(rig: Rig) -> None:
+def test_a_copy_within_one_outlet_and_one_of_another_are_under_one_original(rig: Rig) -> None:
     rig.take(record("Gazette", "1", "Levee breaks", FLOOD, url="http://gazette.example/a", published=NOON))
     later = NOON + dt.timedelta(minutes=5)
     rig.take(record("Gazette", "2", "Levee breaks", FLOOD, url="http://gazette.example/b", published=later))
@@ -280,4 +281,6 @@ def test_a_copy_within_one_outlet_is_not_who_copied_whom(rig: Rig) -> None:
     reader = StoryReader(rig.database)
     (story,) = reader.stories(StoryFilter()).stories
     whole = reader.story(story.id)
-    assert [[one.outlet for one in trail.reprints] for trail in whole.trails] == [["Herald"]]
+    ((original, copies),) = originals_with_copies(whole.articles)
+    assert (original.outlet, sorted(copy.outlet for copy in copies)) == ("Gazette", ["Gazette", "Herald"])
+    assert (whole.outlet_count, whole.report_count) == (2, 1)

@@ -110,12 +110,12 @@ def test_damaged_sums_of_a_story_pause_placing_until_they_are_repaired(database:
     assert [one.outcome for one in Rig(database, Clock()).place()] == ["founded"]
 
 
-def test_a_damaged_merged_text_is_rendered_again(database: Database) -> None:
+def test_a_damaged_rendering_is_repeated(database: Database) -> None:
     Rig(database, Clock()).take(LEVEE, DOCKS)
     render_all(database)
     executed(database, text("UPDATE story SET rendered = :junk WHERE story_no = 1"), {"junk": b"nonsense"})
     reading = StoryReader(database)
     damaged, sound = queried(database, select(story.c.id).order_by(story.c.story_no)).scalars()
     assert list(reading.rendered((damaged, sound))) == [sound]
-    merged = reading.merged(damaged)
-    assert merged.only
+    shown = reading.text(damaged)
+    assert shown.lead

@@ -81,7 +81,7 @@ def test_right_after_ingest_nothing_changes_and_nothing_is_written(grouped: Data
     assert is_the_same(reclustering(grouped).difference(None))
     assert everything(grouped) == before
     assert is_the_same(reclustering(grouped).take_over(placing_of(grouped), None))
-    assert everything(grouped) == before, "byte for byte, and nobody's merged text is dropped"
+    assert everything(grouped) == before, "byte for byte, and nothing rendered is dropped"
 
 
 @pytest.mark.torture

@@ -3,14 +3,13 @@
 import datetime as dt
 from typing import Any
 
-import msgspec
 import pytest
 from sqlalchemy import func, select, text, update
 
 from aggregator.admin.export import exported, import_into
 from aggregator.cluster.events import centroid
 from aggregator.config.tuning import Tuning
-from aggregator.model.core import MergedStory, StoryView
+from aggregator.model.core import StoryText, StoryView
 from aggregator.model.read_model import SearchBounds, StoryFilter
 from aggregator.pipeline.placement.erase import ForgetCommand
 from aggregator.pipeline.placement.retention import Retention, RetentionPlan
@@ -188,10 +187,10 @@ def test_corrections_work_on_stories_without_texts(rig: Rig) -> None:
 
 
 @pytest.mark.later
-def test_texts_go_and_the_merged_stories_stay(rig: Rig) -> None:
+def test_texts_go_and_the_beginnings_of_stories_stay(rig: Rig) -> None:
     reading = StoryReader(rig.database)
     stories = reading.stories(StoryFilter(limit=100)).stories
-    reported = {one.id: reading.merged(one.id) for one in stories}
+    shown = {one.id: reading.text(one.id) for one in stories}
     kept(rig, text_after=180 * DAY)
     assert {*texts_of(rig)} == {None}
     words = article.c.lead, article.c.terms, article.c.signature
@@ -202,10 +201,10 @@ def test_texts_go_and_the_merged_stories_stay(rig: Rig) -> None:
     )
     for light, count in [(centroid.from_bytes(row[1]), row[2]) for row in rows if row[3] is None]:
         assert (len(light.ids), light.members) == (0, count)
-    assert {one.id: reading.merged(one.id) for one in stories} == {
-        key: stays(one) for key, one in reported.items()
+    assert {one.id: reading.text(one.id) for one in stories} == {
+        key: stays(text) for key, text in shown.items()
     }
-    assert any(one is not None and one.only and one.facts for one in reported.values()), "and one had such"
+    assert any(text is not None and text.openings for text in shown.values()), "and one had such"
     after = reading.stories(StoryFilter(limit=100)).stories
     assert [(s.id, s.title, s.report_count, s.article_count) for s in after] == [
         (s.id, s.title, s.report_count, s.article_count) for s in stories
@@ -221,24 +220,21 @@ def test_texts_go_and_the_merged_stories_stay(rig: Rig) -> None:
 
 
 @pytest.mark.later
-def test_the_last_merged_text_is_kept_when_its_story_ages_later(rig: Rig) -> None:
+def test_what_stays_of_a_story_is_kept_when_it_ages_later(rig: Rig) -> None:
     reading = StoryReader(rig.database)
     ids = [one.id for one in reading.stories(StoryFilter(limit=100)).stories]
-    reported = {id_: reading.merged(id_) for id_ in ids}
+    shown = {id_: reading.text(id_) for id_ in ids}
     at = NOON + dt.timedelta(days=20)
     kept(rig, at=at, text_after=7 * DAY)
     kept(rig, text_after=1_000 * DAY)
     assert {row[1] for row in stored(rig.database, article.c.inbox_no, article.c.terms)} == {b""}
-    assert {id_: reading.merged(id_) for id_ in ids} == {id_: stays(one) for id_, one in reported.items()}
+    assert {id_: reading.text(id_) for id_ in ids} == {id_: stays(text) for id_, text in shown.items()}
     assert wrong(rig.database) == []
 
 
-def stays(reported: MergedStory | None) -> MergedStory | None:
-    """What only one outlet has is that outlet's text, and goes with it."""
-    if reported is None:
-        return None
-    quotations = tuple(one for one in reported.quotations if one.outlets > 1)
-    return msgspec.structs.replace(reported, only=(), quotations=quotations)
+def stays(shown: StoryText | None) -> StoryText | None:
+    """The title and the first paragraph of the lead stay; all else goes with the texts of the articles."""
+    return None if shown is None else StoryText(title=shown.title, lead=shown.lead[:1], version=shown.version)
 
 
 @pytest.mark.later

@@ -207,7 +207,7 @@ def test_what_follows_from_the_rows_that_are_left_is_computed(file: Path) -> Non
         rebuild(database, Tuning())
         assert [one.what for one in faults(database)] == ["placed entries have no article"]
         found = [one.what for one in deep_faults(database)]
-        derived = "count", "centroid", "bands", "sampled", "index", "merged texts", "counter", "rows of"
+        derived = "count", "centroid", "bands", "sampled", "index", "what stories show", "counter", "rows of"
         assert not [what for what in found if any(word in what for word in derived)]
 
 

@@ -170,7 +170,7 @@ CASES: dict[str, Callable[[Database], object]] = {
     "the front page": reading(lambda reader: reader.rank_front_page(StoryFilter(), ())),
     "the front page, min_reports": reading(lambda one: one.rank_front_page(StoryFilter(min_reports=2), ())),
     "one story": reading(lambda reader: reader.story("story7")),
-    "its merged text": reading(lambda reader: reader.merged_with_summary("story7")),
+    "what it shows": reading(lambda reader: reader.text_with_summary("story7")),
     "one article": reading(lambda reader: reader.article("article7")),
     "explained": reading(lambda reader: reader.explained_article("article7")),
     "explained by address": reading(lambda reader: reader.explained_article("https://ports.example/7")),
@@ -221,7 +221,7 @@ def test_the_oldest_text_is_found_without_those_that_are_deleted(tmp_path: Path)
 
 def test_machine_written_texts_cost_no_statement_of_their_own(database: Database) -> None:
     """Neither the ETag of a story page nor the page, whether there are such texts or not."""
-    for case in ("the last change", "the last change of a story", "its merged text"):
+    for case in ("the last change", "the last change of a story", "what it shows"):
         with overheard(database, *ASKING) as sent:
             CASES[case](database)
         assert len(sent) == 1, case

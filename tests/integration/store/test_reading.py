@@ -131,10 +131,10 @@ def test_one_story_is_whole_and_one_that_never_was_is_none(rig: Rig) -> None:
     )
     assert all(one.evidence is not None for one in found.articles)
     assert all(one.text == "" for one in listed.articles), "lists carry no texts"
-    merged = reading.merged(listed.id)
-    assert merged.title == listed.title
+    shown = reading.text(listed.id)
+    assert shown.title == listed.title
     assert reading.story("nosuchstory") is None
-    assert reading.merged("nosuchstory") is None
+    assert reading.text("nosuchstory") is None
 
 
 def test_an_article_is_explained_by_id_and_by_address(rig: Rig) -> None:

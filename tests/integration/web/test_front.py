@@ -137,7 +137,7 @@ def test_the_summary_of_one_report_among_other_articles_is_attributed_to_its_out
     server = Server(StoryReader(database), PublishSettings(port=0))
     page = html.fromstring(httpx.get(f"{server.start()}/stories/{merged}", trust_env=False).text)
     server.stop()
-    assert page.xpath("string(//div[@class='lead']//span[@class='by'])") == "Gazette"
+    assert page.xpath("string(//div[@class='lead']//span[@class='by'])") == "Gazette 12 Oct, 12:00"
 
 
 def test_the_first_page_says_how_samples_are_removed_while_there_are_any(rig: Rig) -> None:

@@ -87,8 +87,11 @@ def test_an_assistant_reads_and_changes_nothing(database: Database, tmp_path: Pa
             assert "previous instructions" in story["articles"][0]["lead"], (
                 "as it was written, beside the notice"
             )
-            kinds = [one["kind"] for one in story["sections"]]
-            assert kinds == ["lead", "fact", "only", "only"]
+            texts = {one["id"]: one["opening"] for one in story["articles"]}
+            (said_first,) = filter(None, texts.values())
+            assert all(set(one) == {"text", "article_id"} for one in story["lead"])
+            assert story["text"].startswith(story["lead"][0]["text"])
+            assert said_first in story["text"]
             assert {one["outlet"] for one in story["articles"]} == {"Gazette", "Herald", "Mirror"}
             ids = [one["id"] for one in story["articles"]]
             explained = (await ask("explain", article=ids[0], other=ids[1]))[1]

@@ -1,4 +1,4 @@
-"""Machine-written texts: from the facts of a story to page and JSON, by an address."""
+"""Machine-written texts: from what a story shows to page and JSON, by an address."""
 
 import datetime as dt
 import json
@@ -9,30 +9,46 @@ import msgspec
 import pytest
 
 from aggregator.config.settings import Config, FetchConfig, SummariseConfig
+from aggregator.model.core import Passage, Quotation, StoryText
 from aggregator.model.errors import ConfigError
 from aggregator.pipeline import command_handlers
 from aggregator.pipeline.placement.erase import ForgetCommand
 from aggregator.store.engine.database import Database
 from aggregator.web.excerpts import count_words
-from aggregator.web.webhooks.summaries import ANSWER_CAP_BYTES, HookError, Summariser, hook_of
+from aggregator.web.webhooks.summaries import (
+    ANSWER_CAP_BYTES,
+    INPUT_CAP_BYTES,
+    HookError,
+    Summariser,
+    hook_of,
+    input_of,
+)
 from tests.support.articles import FLOOD, FLOOD_ELSEWHERE, NOON, record
 from tests.support.loopback import LoopbackServer, Response, redirect
 from tests.support.newsroom import STRANGER, Newsroom
+from tests.support.written_stories import a_story, an_article
 
+PUMPS = "Both pumps of the Pennmouth levee failed on Monday night, the harbour office told the council."
 Answer = Callable[[dict[str, Any]], bytes]
 
 
-def echo(facts: dict[str, Any]) -> bytes:
-    """Each fact as it is, an invented sentence, markup, and an address."""
-    said = [one for section in facts["sections"] for one in section["sentences"]]
-    ids = said[0]["article_ids"]
+def said_in(shown: dict[str, Any]) -> list[tuple[str, list[str]]]:
+    """The texts of what was sent, with the ids of their articles."""
+    passages = [(one["text"], [one["article_id"]]) for one in (*shown["lead"], *shown["openings"])]
+    return passages + [(one["text"], one["article_ids"]) for one in shown["quotations"]]
+
+
+def echo(shown: dict[str, Any]) -> bytes:
+    """Each text as it is, an invented sentence, markup, and an address."""
+    said = said_in(shown)
+    ids = said[0][1]
     return json.dumps(
         {
             "sentences": [
                 {"text": "The levee <b>broke</b><script>alert(1)</script>.", "article_ids": ids},
                 {"text": "Invented.", "article_ids": ["nosuchid"]},
                 {"text": "See https://evil.example/.", "article_ids": ids},
-                *({"text": one["text"], "article_ids": one["article_ids"]} for one in said),
+                *({"text": text, "article_ids": ids} for text, ids in said),
             ]
         }
     ).encode()
@@ -47,8 +63,8 @@ class Hook:
         self.answer = answer
         self.asked: list[dict[str, Any]] = []
 
-    def ask(self, facts: bytes) -> bytes:
-        self.asked.append(json.loads(facts))
+    def ask(self, shown: bytes) -> bytes:
+        self.asked.append(json.loads(shown))
         return self.answer(self.asked[-1])
 
     def close(self) -> None: ...
@@ -105,11 +121,11 @@ def test_a_text_is_shown_beside_ours_while_the_facts_are_the_same(room: Newsroom
     assert "broke alert" not in feed + room.get("/api/v1/search?query=alert").text
     later(room, hours=1)
     asking.step()
-    assert len(hook.asked) == 1, "the facts have not changed"
+    assert len(hook.asked) == 1, "what it shows has not changed"
 
-    room.writer.take(record("Harbour News", "9", "Pumps fail", FLOOD_ELSEWHERE + FLOOD, published=NOON))
+    room.writer.take(record("Harbour News", "9", "Pumps fail", f"{PUMPS} {FLOOD_ELSEWHERE}", published=NOON))
     room.writer.render()
-    assert flood(room)["summarised"] is None, "of other facts"
+    assert flood(room)["summarised"] is None, "what it shows has changed"
     asking.step()
     assert len(hook.asked) == 2
     assert flood(room)["summarised"] is not None
@@ -120,12 +136,68 @@ def test_strangers_see_no_more_of_an_article_than_before(room: Newsroom) -> None
     story = flood(room)
     seen = room.get(f"/api/v1/stories/{story['id']}", **STRANGER).json()
     words: dict[str, set[str]] = {one["id"]: {one["title"], one["lead"]} for one in seen["articles"]}
-    said = [one for section in seen["sections"] for one in section["sentences"]]
-    said += seen["summarised"]["sentences"] if seen["summarised"] else []
-    for one in said:
+    for one in seen["articles"]:
+        words[one["id"]].add(one["opening"])
+    for one in seen["lead"]:
+        words[one["article_id"]].add(one["text"])
+    machine_written = seen["summarised"]["sentences"] if seen["summarised"] else []
+    for one in (*seen["quotations"], *machine_written):
         for id_ in one["article_ids"]:
             words[id_].add(one["text"])
-    assert max(sum(map(count_words, texts)) for texts in words.values()) <= 40
+    for texts in words.values():
+        assert sum(count_words(text.removesuffix(" …")) for text in texts) <= 40
+
+
+def test_what_is_sent_is_what_the_story_shows(room: Newsroom) -> None:
+    hook = Hook()
+    summariser(room, hook).step()
+    (sent,) = hook.asked
+    story = flood(room)
+    assert list(sent) == [
+        "version", "story", "title", "language", "articles", "lead", "openings", "quotations",
+    ]  # fmt: skip
+    assert (sent["version"], sent["story"], sent["title"]) == (2, story["id"], story["title"])
+    assert sent["lead"] == story["lead"]
+    openings = {one["id"]: one["opening"] for one in story["articles"] if one["opening"]}
+    assert {one["article_id"]: one["text"] for one in sent["openings"]} == openings
+    assert sent["quotations"] == story["quotations"]
+    outlets = {one["id"]: one["outlet"] for one in story["articles"]}
+    named = {id_ for _, ids in said_in(sent) for id_ in ids}
+    assert {one["id"]: one["outlet"] for one in sent["articles"]} == {id_: outlets[id_] for id_ in named}
+
+
+def test_of_too_much_quotations_are_left_out_first_and_then_the_oldest_openings() -> None:
+    long = "word " * 3_000
+    reports = tuple(an_article(id=f"r{n}", outlet=f"Outlet {n}") for n in range(9))
+    text = StoryText(
+        title=reports[0].title,
+        lead=(Passage(text="The lead.", article_id="r0"),),
+        openings=tuple(Passage(text=f"{n} {long}", article_id=f"r{n}") for n in range(1, 8)),
+        quotations=(Quotation(speaker="Ada Brenn", text=long, article_ids=("r8",)),),
+    )
+    data, ids = input_of(a_story(*reports), text, "owner", 60)
+    sent = json.loads(data)
+    assert len(data) <= INPUT_CAP_BYTES
+    assert [one["article_id"] for one in sent["openings"]] == ["r1", "r2", "r3", "r4"]
+    assert (len(sent["lead"]), sent["quotations"]) == (1, [])
+    assert ids == {one["id"] for one in sent["articles"]} == {"r0", "r1", "r2", "r3", "r4"}
+
+
+def test_what_is_sent_to_others_is_within_the_words_of_an_excerpt() -> None:
+    lines = [f"Sentence {n} of the {n}th report says where the ferry Aurelia is now." for n in range(12)]
+    first, second = (an_article(id=f"r{n}", title="Ferry aground", text=" ".join(lines)) for n in range(2))
+    text = StoryText(
+        title="Ferry aground",
+        lead=tuple(Passage(text=line, article_id="r0") for line in lines[:6]),
+        openings=(Passage(text=lines[7], article_id="r1"),),
+        quotations=tuple(Quotation(speaker="A", text=one, article_ids=("r1",)) for one in lines[8:]),
+    )
+    data, _ = input_of(a_story(first, second), text, "excerpt", 30)
+    words: dict[str, int] = dict.fromkeys(("r0", "r1"), count_words("Ferry aground"))
+    for said, ids in said_in(json.loads(data)):
+        words[ids[0]] += count_words(said)
+    assert max(words.values()) <= 30
+    assert min(words.values()) > 10
 
 
 def test_a_text_goes_with_an_article_that_is_forgotten(room: Newsroom) -> None:

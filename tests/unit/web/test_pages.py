@@ -227,7 +227,7 @@ def test_a_story_shows_the_lead_of_one_report_and_what_each_other_says_first() -
     (lead,) = page.find_class("lead")
     shown = [_lines(paragraph) for paragraph in lead]
     assert shown == [text.lead[0].text, f"{text.lead[1].text} The Harbour Post 19 Nov, 21:10"]
-    assert "5 articles · 5 outlets · 3 independent reports" in _lines(page.find_class("counts")[0])
+    assert "5 articles · 5 outlets · 3 independent reports" in _lines(page.find_class("count-line")[0])
     openings = {one.getparent().get("id"): _lines(one) for one in page.find_class("opening")}
     assert openings == {f"a-{id_}": text.opening_of(id_) for id_ in ("ferryisle", "ferrywire")}
     (island,) = page.xpath("//li[@id='a-ferryisle']")

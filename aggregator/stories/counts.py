@@ -23,7 +23,6 @@ computes a new one.
 import datetime as dt
 import hashlib
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
-from itertools import compress
 from typing import Final, TypeVar
 
 import msgspec
@@ -235,12 +234,15 @@ def of_standing(articles: Sequence[ArticleView]) -> list[ArticleView]:
 
 def originals_with_copies(articles: Iterable[ArticleView]) -> list[tuple[ArticleView, list[ArticleView]]]:
     """Return the articles of `with_originals` that are no copies, each with its copies, the oldest first."""
-    ordered = sorted(articles, key=lambda one: (one.effective_at, one.id))
-    copies: dict[str, list[ArticleView]] = {one.id: [] for one in ordered}
-    is_copy = [one.copy_of in copies and one.copy_of != one.id for one in ordered]
-    for one in compress(ordered, is_copy):
-        copies[str(one.copy_of)].append(one)
-    return [(one, copies[one.id]) for one, copied in zip(ordered, is_copy, strict=True) if not copied]
+    ordered = sorted(articles, key=lambda article: (article.effective_at, article.id))
+    copies: dict[str | None, list[ArticleView]] = {article.id: [] for article in ordered}
+    originals = []
+    for article in ordered:
+        if article.copy_of in copies and article.copy_of != article.id:
+            copies[article.copy_of].append(article)
+        else:
+            originals.append(article)
+    return [(article, copies[article.id]) for article in originals]
 
 
 def with_originals(articles: Sequence[ArticleView]) -> list[ArticleView]:
@@ -251,23 +253,25 @@ def with_originals(articles: Sequence[ArticleView]) -> list[ArticleView]:
     """
     if all(article.copy_of is None for article in articles):
         return list(articles)
-    original: dict[str, str] = {}
-    links_out: dict[str, str] = {}
     present = {article.id for article in articles}
+    original: dict[str | None, str] = {}
+    links_out: dict[str, str] = {}
     for group in copy_groups(articles):
         first = original_of(group).id
-        original.update((member.id, first) for member in group)
-        outside = sorted(a.copy_of for a in group if a.copy_of is not None and a.copy_of not in present)
+        original.update((article.id, first) for article in group)
+        outside = {article.copy_of for article in group if article.copy_of is not None} - present
         if outside:
-            links_out[first] = outside[0]
-
-    def resolved(article: ArticleView) -> str | None:
+            links_out[first] = min(outside)
+    linked = []
+    for article in articles:
         if article.role == "excerpt":
-            return original.get(article.copy_of, article.copy_of) if article.copy_of else None
-        first = original[article.id]
-        return links_out.get(first) if first == article.id else first
-
-    return [msgspec.structs.replace(article, copy_of=resolved(article)) for article in articles]
+            link = original.get(article.copy_of, article.copy_of)
+        elif original[article.id] == article.id:
+            link = links_out.get(article.id)
+        else:
+            link = original[article.id]
+        linked.append(msgspec.structs.replace(article, copy_of=link))
+    return linked
 
 
 # --- parts -------------------------------------------------------------------------------------------------

@@ -148,7 +148,7 @@ def _read(lead: str, language: str | None, title: str) -> tuple[OpeningSentence,
         del texts[0]  # a caption or a label: the report begins after it
     sentences = []
     for text in texts[:OPENING_SENTENCES]:
-        is_bad = front_matter(text, language) not in (None, "few words")
+        is_bad = front_matter(text, language) is not None
         opens = not is_bad and not leans(text, language)
         sentences.append(OpeningSentence(text, count_words(text), is_bad, opens))
     return tuple(sentences)

@@ -86,10 +86,10 @@ def clean_title_text(title: str, outlet: str | None) -> str:
 
 
 def _is_outlet(tail: str, outlet: str | None) -> bool:
-    folded = re.sub(r"[^\w.]+", "", tail.casefold())
-    own = re.sub(r"[^\w.]+", "", (outlet or "").casefold()).removeprefix("www.")
-    if own and folded and (folded == own or folded == own.split(".")[0]):
+    folded, own = (re.sub(r"[^\w.]+", "", text.casefold()) for text in (tail, outlet or ""))
+    own = own.removeprefix("www.")
+    if folded and folded in (own, own.split(".")[0]):
         return True
-    named = re.findall(r"[^\W\d_]+", tail)
-    in_capitals = all(word[0].isupper() for word in named if len(word) > 3)
-    return bool(named) and in_capitals and any(word.lower() in words_of("outlet_words") for word in named)
+    words = re.findall(r"[^\W\d_]+", tail)
+    in_capitals = all(word[0].isupper() for word in words if len(word) > 3)
+    return in_capitals and not words_of("outlet_words").isdisjoint(map(str.lower, words))

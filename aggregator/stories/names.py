@@ -26,11 +26,20 @@ _Text = tuple[str, "Vocabulary"]  # below a title, with the vocabulary of its la
 
 
 class _Uses(msgspec.Struct):
-    """How a name is used in a story."""
+    """How a name or a topic is used in a story."""
 
     outlets: set[str] = msgspec.field(default_factory=set)  # keys of outlets, ids of articles without one
     spellings: dict[str, int] = msgspec.field(default_factory=dict)
-    in_title: bool = False
+
+    def add(self, article: ArticleView, spelling: str, times: int = 1) -> None:
+        """Add an article that uses it so many times."""
+        self.outlets.add(article.outlet_key or article.id)
+        self.spellings[spelling] = self.spellings.get(spelling, 0) + times
+
+    def name(self) -> StoryName:
+        """Return the most frequent spelling; of equal ones the shortest, which often is the nominative."""
+        name = min(self.spellings, key=lambda spelling: (-self.spellings[spelling], len(spelling), spelling))
+        return StoryName(name=name, outlets=len(self.outlets))
 
 
 def subject_key(label: str) -> str:
@@ -47,26 +56,19 @@ def names_of(articles: Sequence[ArticleView]) -> tuple[StoryName, ...]:
     least = min(2, len({article.outlet_key or article.id for article in articles}))
     names = _used_names(articles, texts)
     longer_names = _longer_names(names, least)
-    for key in [*names]:
-        if len(names[key].outlets) < least and key not in longer_names:
-            del names[key]
     publishers = {subject_key(article.outlet) for article in articles if article.outlet}
     plain = _plain_words(texts)
     for key, uses in [*names.items()]:
-        if key in plain or not publishers.isdisjoint(map(subject_key, uses.spellings)):
+        is_used = len(uses.outlets) >= least or key in longer_names
+        if not is_used or key in plain or not publishers.isdisjoint(map(subject_key, uses.spellings)):
             del names[key]
-    if least < 2:
-        _mark_names_in_titles(names, articles)
     _join_parts(names, longer_names)
     chosen = []
     for key, uses in names.items():
-        if len(uses.outlets) >= least and (least > 1 or uses.in_title):
+        if len(uses.outlets) >= least and (least > 1 or _is_in_title(key, articles)):
             chosen.append(key)
     chosen.sort(key=lambda key: (-len(names[key].outlets) * _rarity(key), key))
-    return tuple(
-        StoryName(name=_spelling(names[key].spellings), outlets=len(names[key].outlets))
-        for key in chosen[:MOST_NAMES]
-    )
+    return tuple(names[key].name() for key in chosen[:MOST_NAMES])
 
 
 def _below_title(article: ArticleView) -> str:
@@ -80,9 +82,7 @@ def _used_names(articles: Sequence[ArticleView], texts: Sequence[_Text]) -> dict
     for article, (text, vocabulary) in zip(articles, texts, strict=True):
         for words, count in Counter(vocabulary.linked_names(text)).items():
             for name, key in read_names(words, vocabulary):
-                uses = names.setdefault(key, _Uses())
-                uses.outlets.add(article.outlet_key or article.id)
-                uses.spellings[name] = uses.spellings.get(name, 0) + count
+                names.setdefault(key, _Uses()).add(article, name, count)
     return names
 
 
@@ -114,7 +114,6 @@ def _join_parts(names: dict[NameKey, _Uses], longer_names: Mapping[NameKey, Sequ
             )
             part = names.pop(short)
             names[best].outlets |= part.outlets
-            names[best].in_title |= part.in_title
 
 
 def _plain_words(texts: Sequence[_Text]) -> set[NameKey]:
@@ -127,17 +126,13 @@ def _plain_words(texts: Sequence[_Text]) -> set[NameKey]:
     return plain
 
 
-def _mark_names_in_titles(names: Mapping[NameKey, _Uses], articles: Sequence[ArticleView]) -> None:
+def _is_in_title(key: NameKey, articles: Sequence[ArticleView]) -> bool:
     for article in articles:
         title, vocabulary = subject_key(article.title), vocabulary_of(article.language)
         words = {form_of(word, vocabulary) for word in _WORD.findall(title)}
-        for key, uses in names.items():
-            uses.in_title |= key[-1] in (title if key[-1] >= _JOINED_FROM else words)
-
-
-def _spelling(spellings: Mapping[str, int]) -> str:
-    """Return the most frequent spelling; of equal ones the shortest, which often is the nominative."""
-    return min(spellings, key=lambda name: (-spellings[name], len(name), name))
+        if key[-1] in (title if key[-1] >= _JOINED_FROM else words):
+            return True
+    return False
 
 
 def _rarity(key: NameKey) -> float:
@@ -153,21 +148,15 @@ def topics_of(articles: Sequence[ArticleView]) -> tuple[StoryName, ...]:
 
     Each with the number of these outlets; the most frequent first, then in the order of the declarations.
     """
-    outlets: dict[str, set[str]] = {}
-    spellings: dict[str, Counter[str]] = {}
-    for one in articles:
-        for label in map(_topic, one.categories):
-            key = subject_key(label)
-            if label and key not in words_of("no_topics"):
-                outlets.setdefault(key, set()).add(one.outlet_key or one.id)
-                spellings.setdefault(key, Counter())[label] += 1
-    least = min(2, len(set().union(*outlets.values())))
-    chosen = [key for key in outlets if len(outlets[key]) >= least]
-    chosen.sort(key=lambda key: -len(outlets[key]))
-    return tuple(
-        StoryName(name=spellings[key].most_common(1)[0][0], outlets=len(outlets[key]))
-        for key in chosen[:MOST_TOPICS]
-    )
+    topics: dict[str, _Uses] = {}
+    for article in articles:
+        for label in map(_topic, article.categories):
+            if label and subject_key(label) not in words_of("no_topics"):
+                topics.setdefault(subject_key(label), _Uses()).add(article, label)
+    least = min(2, len(set().union(*(topic.outlets for topic in topics.values()))))
+    chosen = [topic for topic in topics.values() if len(topic.outlets) >= least]
+    chosen.sort(key=lambda topic: -len(topic.outlets))
+    return tuple(topic.name() for topic in chosen[:MOST_TOPICS])
 
 
 def _topic(category: str) -> str:

@@ -28,13 +28,14 @@ def as_text(shown: StoryText, articles: Sequence[ArticleView]) -> str:
         line = f"{source_of(article)}: {article.title or article.id}"
         if copies:
             line += f" (printed by {', '.join(copy.outlet or NO_OUTLET for copy in copies)}, too)"
-        is_report = article.kind not in OPINION_KINDS and article.role != "container"
         if article.id in openings:
             reports.append(f"{line}\n{openings[article.id]}")
-        elif is_report:
-            reports.append(line)
+        elif article.role == "container":
+            others.append(f"{line} [live]")
+        elif article.kind in OPINION_KINDS:
+            others.append(f"{line} [{article.kind}]")
         else:
-            others.append(f"{line} [{'live' if article.role == 'container' else article.kind}]")
+            reports.append(line)
     return "\n\n".join([*paragraphs, *reports, *others])
 
 

@@ -76,14 +76,14 @@ def _quotations_in(report: ArticleView, key_words: Collection[str]) -> Iterator[
     text = report.text[:CHARS_READ]
     with_marks = "\n".join(line for line in text.split("\n") if QUOTED_MARK.search(line))
     for sentence in sentences_of_report(with_marks, clean_title(report)):
-        if sentence.is_inside_quotation or quoted_share(sentence.text) < QUOTED_SHARE:
+        if quoted_share(sentence) < QUOTED_SHARE:
             continue
-        speaker = speaker_of(sentence.text, report.language)
-        if speaker and shows_alone(sentence.text, report.language):
-            words = heads(sentence.text, report.language)
+        speaker = speaker_of(sentence, report.language)
+        if speaker and shows_alone(sentence, report.language):
+            words = heads(sentence, report.language)
             share = sum(word in words for word in key_words) / max(1, len(key_words))
-            worth = share - LATE_COST * text.find(sentence.text) / CHARS_READ
-            yield _Candidate(worth, report, speaker, sentence.text, _quoted(sentence.text))
+            worth = share - LATE_COST * text.find(sentence) / CHARS_READ
+            yield _Candidate(worth, report, speaker, sentence, _quoted(sentence))
 
 
 def _quoted(text: str) -> frozenset[str]:

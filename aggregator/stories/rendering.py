@@ -4,7 +4,9 @@ The program claims nothing about a story that it cannot check: it chooses a titl
 outlet says first, in its own words, and counts (docs/stories.md).
 """
 
+from collections import Counter
 from collections.abc import Collection, Sequence
+from itertools import islice
 
 from aggregator.extract.wire.agencies import outlet_key
 from aggregator.model.core import (
@@ -31,8 +33,8 @@ from aggregator.stories.sentences import (
 from aggregator.stories.title import headline, is_news
 from aggregator.stories.tuning import StoryTuning, shipped_tuning
 from aggregator.stories.words import heads
-from aggregator.text.lines import count_words
-from aggregator.text.sentences import ends_sentence, paragraphs, split_sentences
+from aggregator.text.lines import count_words, ends_sentence
+from aggregator.text.sentences import paragraphs, split_sentences
 
 # Incremented by hand when a change of code (not of tuning) changes what stories show.
 VERSION = 23
@@ -42,7 +44,7 @@ LEAD_WORDS = 130  # of them together: what an editor preferred to a merged openi
 CHARS_READ = 6_000  # of a paragraph, and of a report for its opening: the time for a hostile text is bounded
 LINES_READ = 8  # for the paragraphs of a lead; headings are between them
 CUT_SHORT = {"no beginning", "no end"}  # of a feed's text
-HEADING = {None, "few words", "question", "no end"}  # what `front_matter` says of a line between two others
+HEADING = {None, "question", "no end"}  # what `front_matter` says of a line between two others
 SENTENCES_TRIED = 5  # of a report, for the one that it opens with; a later one is not what it says first
 NEW_SHARE = 1 / 3  # of the content words of an opening that the lead lacks
 
@@ -109,14 +111,14 @@ def reports_of(articles: Sequence[ArticleView], tuning: StoryTuning) -> list[Art
     news = [article for article in originals if is_news(article, articles)]
     reports = [article for article in news if article.counts_as_report] or news or originals
     reports.sort(key=lambda article: (article.effective_at, article.id), reverse=True)
-    of_outlet: dict[str, int] = {}
-    rounds: list[tuple[bool, int]] = []
+    seen: Counter[str] = Counter()
+    rounds = {}
     for report in reports:
         outlet = outlet_key(report.outlet_key) if report.outlet_key else report.id
-        of_outlet[outlet] = of_outlet.get(outlet, 0) + 1
-        rounds.append((report.is_little_known, of_outlet[outlet]))
-    places = sorted(range(len(reports)), key=lambda place: rounds[place])  # stable: the newest of each round
-    return [reports[place] for place in sorted(places[: tuning.reports_cap])]
+        rounds[report.id] = report.is_little_known, seen[outlet]
+        seen[outlet] += 1
+    chosen = sorted(rounds, key=rounds.__getitem__)[: tuning.reports_cap]  # of each round the newest first
+    return [report for report in reports if report.id in chosen]
 
 
 def _lead(articles: Sequence[ArticleView], title: str, tuning: StoryTuning) -> tuple[Passage, ...]:
@@ -194,13 +196,10 @@ def opening_of(report: ArticleView, in_lead: Collection[str]) -> str:
 
     `in_lead` are the heads of the lead's words. Only the first SENTENCES_TRIED sentences are tried.
     """
-    beginning = (report.text or report.lead)[:CHARS_READ]
-    for tried, sentence in enumerate(sentences_of_report(beginning, clean_title(report))):
-        if tried == SENTENCES_TRIED:
-            break
-        if sentence.is_inside_quotation or not opens(sentence.text, report.language):
-            continue
-        content = heads(sentence.text, report.language).keys()
-        if len(content - set(in_lead)) >= NEW_SHARE * max(1, len(content)):
-            return sentence.text
+    sentences = sentences_of_report((report.text or report.lead)[:CHARS_READ], clean_title(report))
+    for sentence in islice(sentences, SENTENCES_TRIED):
+        content = heads(sentence, report.language).keys()
+        is_new = len(content - set(in_lead)) >= NEW_SHARE * max(1, len(content))
+        if is_new and opens(sentence, report.language):
+            return sentence
     return ""

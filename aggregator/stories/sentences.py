@@ -32,7 +32,6 @@ SPEAKER_WORDS = 2  # outside of a quotation: a speaker and a verb
 BOILERPLATE = frozenset(
     {"caption", "credit", "promotion", "post", "links", "characters", "no beginning", "no end"}
 )
-WORST = 0.3  # `standalone` of what is no sentence
 LONGEST = 550  # characters of a sentence that is shown; longer ones are lists and tables without marks
 HEADING_WORDS = 4  # of a title at least; fewer may be part of a sentence
 DATELINE_REST = 40  # characters after a dateline
@@ -55,7 +54,6 @@ LEADING_DATELINE = re.compile(
     rf"(?i:{'|'.join(sorted(month_spellings(), reverse=True))})\.?(?: \d{{4}})?"
     r"(?: \([\w ./]{2,30}\))?\s?(?:\.?-+|[–—:])\s+"
 )
-LEANING = 0.7  # `standalone` below which a sentence refers to another one
 ANAPHORIC_NOUN = re.compile(
     r"The (?:ruling|spokes\w+|report|decision|move|statement|announcement|comments?|remarks?|man|woman|"
     r"incident|document|letter|order|measure|proposal|group|company|two|pair|latter|former|same|suspect|victim|vote|plan|"
@@ -176,17 +174,11 @@ FRONT_MATTER = (
 )  # fmt: skip
 
 
-class ReportSentence(NamedTuple):
-    """A sentence, word for word as in its report."""
+def sentences_of_report(text: str, title: str) -> Iterator[str]:
+    """Yield the sentences of a text in order, word for word, as they are asked for.
 
-    text: str
-    is_inside_quotation: bool  # whether a quotation that began before it still goes on
-
-
-def sentences_of_report(text: str, title: str) -> Iterator[ReportSentence]:
-    """Yield the sentences of a text in order, as they are asked for.
-
-    Those that repeat the title, are longer than `LONGEST` characters or run into other text are left out.
+    Those that repeat the title, are longer than `LONGEST` characters, run into other text or stand inside a
+    quotation that began before them are left out.
     """
     heading = _folded(title)
     lines = paragraphs(text)
@@ -199,8 +191,8 @@ def sentences_of_report(text: str, title: str) -> Iterator[ReportSentence]:
                 is_open = not is_open
             sentence = without_heading(raw, title)
             is_readable = len(sentence) <= LONGEST and is_whole(sentence) and not RUN_IN.search(sentence)
-            if is_readable and _folded(sentence) != heading:
-                yield ReportSentence(sentence, was_open)
+            if is_readable and not was_open and _folded(sentence) != heading:
+                yield sentence
 
 
 def _goes_on(lines: Sequence[str]) -> bool:
@@ -217,45 +209,24 @@ def _goes_on(lines: Sequence[str]) -> bool:
     return False
 
 
-@lru_cache(maxsize=1024)  # called wherever a sentence may be shown
-def standalone(sentence: str, language: str | None = None) -> float:
-    """Return 1 for a sentence that can be shown by itself, less (also below 0) for one that refers to others.
-
-    Anaphora is known for the languages of languages.yaml, names for scripts with capital letters.
-    """
-    words = WORD.findall(sentence)
-    if not words:
-        return -1.0
-    lowered = [word.lower() for word in words[:6]]
-    score = 1.0
-    if sentence.lstrip()[:1] in QUOTATION_MARKS:
-        pass  # a quotation refers to what its speaker speaks of
-    elif lowered[0] in word_list(language, "anaphora") and not CLEFT.match(sentence):
-        score -= 0.5
-    elif any(
-        word in word_list(language, "pronouns") and follows != "who"
-        for word, follows in zip(lowered[1:5], [*lowered[2:6], ""], strict=False)
-    ) and not any(w[0].isupper() for w in words[1:5]):
-        score -= 0.3
-    if is_bare_quotation(sentence):
-        score -= 0.4
-    if not any(word[0].isupper() for word in words[1:]) and sentence.lower() != sentence.upper():
-        score -= 0.2
-    if len(words) < FEW_WORDS and count_words(sentence) < FEW_WORDS:
-        score -= 0.4
-    if not _has_end(sentence) and count_words(sentence) < WHOLE_WORDS:
-        score -= 0.4
-    return score - (0.4 if has_odd_marks(sentence) else 0.0)
-
-
 def leans(sentence: str, language: str | None = None) -> bool:
-    """Whether the sentence refers to the one before it."""
-    return (
-        standalone(sentence, language) < LEANING
-        or TRAILING_SPEAKER.search(sentence) is not None
-        or PRONOUN_SPEAKER.search(sentence) is not None
-        or ANAPHORIC_NOUN.match(sentence) is not None
-        or CONNECTIVE.match(sentence) is not None
+    """Whether the sentence refers to the one before it, or is too short to say anything without it.
+
+    Words that refer to others are known for the languages of languages.yaml.
+    """
+    first = WORD.search(sentence)
+    if first is None or count_words(sentence) < FEW_WORDS:
+        return True
+    # A quotation refers to what its speaker speaks of.
+    is_quotation = sentence.lstrip()[:1] in QUOTATION_MARKS
+    refers = first.group().lower() in word_list(language, "anaphora") and not CLEFT.match(sentence)
+    return (refers and not is_quotation) or any(
+        (
+            TRAILING_SPEAKER.search(sentence),
+            PRONOUN_SPEAKER.search(sentence),
+            ANAPHORIC_NOUN.match(sentence),
+            CONNECTIVE.match(sentence),
+        )
     )
 
 
@@ -272,12 +243,9 @@ def front_matter(sentence: str, language: str | None = None) -> str | None:
     outside = QUOTED.sub("", sentence)
     if fault := _broken(sentence, outside):
         return fault
-    if (language or "en") == "en":
-        if FIRST_PERSON.search(outside):
-            return "first person"
-        if SECOND_PERSON.search(outside):
-            return "second person"
-    return "few words" if standalone(sentence, language) < WORST else None
+    if (language or "en") == "en" and (FIRST_PERSON.search(outside) or SECOND_PERSON.search(outside)):
+        return "first or second person"
+    return None
 
 
 def _broken(sentence: str, outside: str) -> str | None:
@@ -308,11 +276,14 @@ def shows_alone(sentence: str, language: str | None = None) -> bool:
 def opens(sentence: str, language: str | None = None) -> bool:
     """Return whether the sentence can be the only one that is shown of a report.
 
-    Stricter than `shows_alone`: no pronoun is near its beginning either ("Above it the lights still hang"),
-    and no "also".
+    Stricter than `shows_alone`: near its beginning it has no pronoun without a name either ("Above it the
+    lights still hang"), and no "also".
     """
-    is_alone = shows_alone(sentence, language) and standalone(sentence, language) > LEANING
-    return is_alone and ALSO.match(sentence) is None
+    if not shows_alone(sentence, language) or ALSO.match(sentence):
+        return False
+    early = WORD.findall(sentence)[1:5]
+    has_name = any(word[0].isupper() for word in early)
+    return has_name or word_list(language, "pronouns").isdisjoint(early)
 
 
 def without_dateline(sentence: str) -> str:

@@ -151,15 +151,10 @@ def is_fit(raw: str, title: str, language: str | None) -> bool:
 
 @cache
 def _pattern(name: str, language: str | None) -> re.Pattern[str]:
-    lists = _patterns_by_language()
+    raw = files("aggregator.stories").joinpath("faults.yaml").read_bytes()
+    lists = msgspec.yaml.decode(raw, type=dict[str, dict[str, list[str]]])
     patterns = lists["any"][name] + lists.get(language or "en", {}).get(name, [])
     return re.compile("|".join(patterns), re.IGNORECASE)
-
-
-@cache
-def _patterns_by_language() -> dict[str, dict[str, list[str]]]:
-    raw = files("aggregator.stories").joinpath("faults.yaml").read_bytes()
-    return msgspec.yaml.decode(raw, type=dict[str, dict[str, list[str]]])
 
 
 # --- candidates --------------------------------------------------------------------------------------------
@@ -256,7 +251,7 @@ def tells_outcome(sentence: str, language: str | None) -> bool:
     It has one of the `outcomes` of languages.yaml, and none of `pending` shortly before it.
     """
     outcomes, pending = word_list(language, "outcomes"), word_list(language, "pending")
-    words = [token.lower for token in tokens(sentence, language)]
+    words = [word for word, _ in tokens(sentence, language)]
     for place, word in enumerate(words):
         if word in outcomes and pending.isdisjoint(words[max(0, place - PENDING_WORDS) : place]):
             return True
@@ -303,13 +298,9 @@ def _reason(best: _ScoredTitle, before: Sequence[_ScoredTitle]) -> str:
 
 def _from_lead(articles: Sequence[ArticleView], shown: str | None) -> str:
     """Return the first words of the oldest lead; shown ones stay while a lead begins with them."""
-    opening = ""
-    for article in sorted(articles, key=BY_TIME, reverse=True):
+    openings = []
+    for article in sorted(articles, key=BY_TIME):
         words = article.lead.split()
         if words:
-            opening = " ".join(words[:FIRST_WORDS])
-            if len(words) > FIRST_WORDS:
-                opening += "…"
-        if opening == shown:
-            break
-    return opening
+            openings.append(" ".join(words[:FIRST_WORDS]) + "…" * (len(words) > FIRST_WORDS))
+    return shown if shown in openings else "".join(openings[:1])

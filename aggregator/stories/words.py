@@ -2,46 +2,29 @@
 
 from functools import cache, lru_cache
 
-import msgspec
-
 from aggregator.stories.lexicon import ignored_words, lexicon
 from aggregator.text.numbers import plain_number, spelt_numbers
 from aggregator.text.stems import stem_of
 from aggregator.text.tokens import parts
 
 
-class WordToken(msgspec.Struct, frozen=True, gc=False):
-    """A word in its sentence. `head` is empty for function words and verbs of speech."""
-
-    lower: str
-    head: str
-    capital: bool
-    start: int
-    end: int
-
-
 @lru_cache(maxsize=1024)  # a sentence is read for its similarity and for its outcome
-def tokens(text: str, language: str | None = None) -> tuple[WordToken, ...]:
-    """Return the tokens of `text`; text without spaces (Chinese, Thai) becomes pairs of characters."""
+def tokens(text: str, language: str | None = None) -> tuple[tuple[str, str], ...]:
+    """Return each word of a text in lower case, without "'s", and its head; "" for function words.
+
+    Text without spaces (Chinese, Thai) becomes pairs of characters, which are their own heads.
+    """
     of = language or "en"
-    found = [WordToken(*_forms(word, of, pair), start, end) for word, start, end, pair in parts(text, of)]
-    return tuple(found)
-
-
-@lru_cache(maxsize=16384)
-def _forms(word: str, language: str, is_pair: bool) -> tuple[str, str, bool]:
-    """Return a word in lower case without "'s", its head, and whether it is capitalized."""
-    if is_pair:
-        return word, word, False
-    lower = word.lower()
-    if lower.endswith(("'s", "’s")):
-        lower = lower[:-2]
-    return lower, head_of(lower, language), word[0].isupper()
+    words = []
+    for word, _, _, is_pair in parts(text, of):
+        lower = word.lower().removesuffix("'s").removesuffix("’s")
+        words.append((lower, lower if is_pair else head_of(lower, of)))
+    return tuple(words)
 
 
 def heads(text: str, language: str | None = None) -> dict[str, None]:
     """Return the heads of `text` in order, each once."""
-    return dict.fromkeys([token.head for token in tokens(text, language) if token.head])
+    return dict.fromkeys([head for _, head in tokens(text, language) if head])
 
 
 def dice(one: frozenset[str], other: frozenset[str]) -> float:

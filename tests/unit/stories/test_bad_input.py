@@ -8,7 +8,7 @@ from aggregator.model.core import ArticleView
 from aggregator.stories import quotations, rendering
 from aggregator.stories.plain_text import as_text
 from aggregator.stories.rendering import render, story_text
-from aggregator.stories.sentences import ReportSentence, sentences_of_report
+from aggregator.stories.sentences import sentences_of_report
 from aggregator.stories.tuning import shipped_tuning
 from aggregator.text import sentences
 from tests.support.stories_examples import FERRY_A, check_words, ferry, view
@@ -93,7 +93,7 @@ def test_of_500_reports_as_many_are_read_as_of_a_few(monkeypatch: pytest.MonkeyP
     ]
     reads = []
 
-    def counting(text: str, title: str) -> Iterator[ReportSentence]:
+    def counting(text: str, title: str) -> Iterator[str]:
         reads.append(text)
         return sentences_of_report(text, title)
 

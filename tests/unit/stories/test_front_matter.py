@@ -65,7 +65,7 @@ def test_a_heading_that_is_run_into_a_sentence_is_cut_off() -> None:
 @pytest.mark.parametrize(
     ("sentence", "why"),
     [
-        ("The mayor of Tarnow closes every bridge that you cross.", "second person"),
+        ("The mayor of Tarnow closes every bridge that you cross.", "first or second person"),
         ("Members of the council (left to right) Emrys Boll and Mara Ell await the vote.", "caption"),
         ("The mayor pushed back on reports that the bridge of Tarnow has...", "no end"),
         ("The mayor of Tarnow told the county on Monday that the bridge had been…", "no end"),

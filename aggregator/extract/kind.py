@@ -259,7 +259,7 @@ _VERBS_OF_TITLES = """
     suspends taps tells testifies threatens unveils urges votes vows warns wins
 """
 _SMALL_WORDS = "the a an is isn't are aren't was it it's and that we our their do don't does doesn't"
-_TELLING = frozenset(_VERBS_OF_TITLES.split())
+_NEWS_VERBS = frozenset(_VERBS_OF_TITLES.split())
 _SPOKEN = frozenset(_SMALL_WORDS.split())
 _REASONS = frozenset(("how", "why", "what"))
 
@@ -326,7 +326,7 @@ def style_figures(title: str, text: str, reading: Reading) -> dict[str, float]:
         "title asks": float("?" in title),
         "title explains": float(opening is not None and opening[1].casefold() in _EXPLAINING.split()),
         "title gives reasons": float(not _REASONS.isdisjoint(title_words)),
-        "title tells": float(not _TELLING.isdisjoint(title_words)),
+        "title tells": float(not _NEWS_VERBS.isdisjoint(title_words)),
         "title speaks": small_words / max(1, len(title_words)),
         "title words": math.log1p(len(title_words)),
         "said first": math.log1p(said),

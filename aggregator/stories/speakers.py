@@ -23,9 +23,9 @@ _INITIALS = r"(?:[A-Z]\.){1,3}|[A-Z][a-z]{1,3}\."  # "H.R.", "Gov."
 _CAPITAL = rf"(?:[a-z]{{2}}-)?[{UPPER}][\w'’-]*(?:\.[\w’'-]+)*(?<!['’]s)(?![\w'’-])"
 _LINKS = r"(?:of|for|and|the|de|la|le|du|da|di|del|der|van|von|bin|al|el|des)"
 _NAME = rf"(?:(?:{_INITIALS}|{_CAPITAL}) (?:{_LINKS} ){{0,2}}){{0,7}}{_CAPITAL}"
-_NAME_AT_END = re.compile(rf"\b{_NAME}$")
-_FIRST_NAME = rf"(?:[A-Z]\.){{1,2}}|[{UPPER}][\w'’-]*[a-zß-ÿ](?<!['’]s)"  # not "GOP"
-_FIRST_NAMES = re.compile(rf"(?<!\bof )(?<![\w-])(?:(?:{_FIRST_NAME}) (?:(?:de|van|von|der|bin|al) )*)+$")
+_FIRST_NAME = re.compile(rf"(?:[A-Z]\.){{1,2}}|[{UPPER}][\w'’-]*[a-zß-ÿ](?<!['’]s)")  # not "GOP"
+_NO_NAME = re.compile(r"[^\w.'’ -]")  # no name goes on over it
+_PARTICLES = {"de", "van", "von", "der", "bin", "al"}
 _PARTY = re.compile(r"[A-Z]-[A-Z]")  # "R-Varna", after the name of a member of parliament
 _HONORIFICS = ("Mr.", "Mrs.", "Ms.", "The")
 
@@ -106,8 +106,8 @@ def without_role(name: str) -> str:
         is_body = any(word.lower() in institutions for word in person[:place])
         if not is_body and (titles or place > 1):
             person = person[:place]  # "Anna Berg of the Harbour Office"
-    match = _NAME_AT_END.search(" ".join(person))  # "Bluewave economist Anna Berg"
-    return match.group() if match else " ".join(person)
+    roles = [n for n, word in enumerate(person, 1) if word.islower() and word not in words_of("name_links")]
+    return " ".join(person[max(roles, default=0) :]) or name  # "Bluewave economist Anna Berg"
 
 
 def _full_forms(text: str, surname: str) -> Iterator[str]:
@@ -117,18 +117,27 @@ def _full_forms(text: str, surname: str) -> Iterator[str]:
         place = text.rfind(surname, 0, place)
         if place < 0:
             return
-        match = _FIRST_NAMES.search(text, max(0, place - NAME_CHARS), place)
-        if match is None or text[place + len(surname) :][:1].isalnum():
+        if text[place + len(surname) :][:1].isalnum():
             continue
-        words = match.group().split()
-        no_names = words_of("stop") | forms("weekdays", "en")
-        others = [n for n, word in enumerate(words, 1) if _is_title(word) or word.lower() in no_names]
-        words = words[max(others, default=0) :]
+        start = text.rfind(" ", 0, max(0, place - NAME_CHARS)) + 1  # no word is cut
+        *words, between = _NO_NAME.split(text[start:place])[-1].split(" ")
+        if between:
+            continue
+        others = [n for n, word in enumerate(words, 1) if not _is_first_name(word)]
+        names = words[max(others, default=0) :]
+        is_place = others and words[others[-1] - 1] == "of"
         # A word with which a sentence begins: "Neither Carney nor ..."
-        if words and re.search(rf"\b{re.escape(words[0].lower())}\b", text):
-            del words[0]
-        if words:
-            yield " ".join((*words, surname))
+        while names and re.search(rf"\b{re.escape(names[0].lower())}\b", text):
+            del names[0]
+        if names and not is_place:
+            yield " ".join((*names, surname))
+
+
+def _is_first_name(word: str) -> bool:
+    """Whether a word before a surname may be part of the name: a first name, an initial, a particle."""
+    if _is_title(word) or word.lower() in words_of("stop") | forms("weekdays", "en"):
+        return False
+    return word in _PARTICLES or _FIRST_NAME.fullmatch(word) is not None
 
 
 def _is_title(word: str) -> bool:

@@ -112,7 +112,7 @@ def is_news(article: ArticleView, articles: Sequence[ArticleView]) -> bool:
     """Whether the article is a report of its own or a copy of one, and no opinion or explainer.
 
     One that only its style tells from a report is news while it is newer than all other `articles`: the
-    latest state is often told in a looser style ("Jury ends first day without a verdict").
+    latest state is often reported in a looser style ("Jury ends first day without a verdict").
     """
     if not _is_by_style(article):
         return _is_report(article)

@@ -152,14 +152,14 @@ def shared_count(left: Hashes, right: Hashes) -> int:
     return int(np.count_nonzero(large[places] == small))
 
 
-class Passage(msgspec.Struct, frozen=True):
+class SharedRun(msgspec.Struct, frozen=True):
     """A run of words that is in both texts; `text` is its form in the first text."""
 
     text: str
     words: int
 
 
-def shared_passages(text_a: str, text_b: str, limit: int, min_words: int = 5) -> tuple[Passage, ...]:
+def shared_passages(text_a: str, text_b: str, limit: int, min_words: int = 5) -> tuple[SharedRun, ...]:
     """Return the longest runs of words that both texts have, longest first, at most `limit`.
 
     For explanations. Runs are found from left to right, each as long as it goes, and do not overlap in
@@ -171,7 +171,7 @@ def shared_passages(text_a: str, text_b: str, limit: int, min_words: int = 5) ->
     places: dict[tuple[str, ...], int] = {}
     for at in range(len(b) - min_words + 1):
         places.setdefault(tuple(b[at : at + min_words]), at)
-    passages: dict[tuple[str, ...], Passage] = {}
+    passages: dict[tuple[str, ...], SharedRun] = {}
     end = 0
     while end < len(a):
         start, there = end, places.get(tuple(a[end : end + min_words]), len(b))
@@ -179,7 +179,7 @@ def shared_passages(text_a: str, text_b: str, limit: int, min_words: int = 5) ->
             end, there = end + 1, there + 1
         if end > start:
             text = text_a[spans[start][0] : spans[end - 1][1]]
-            passages.setdefault(tuple(a[start:end]), Passage(text=text, words=end - start))
+            passages.setdefault(tuple(a[start:end]), SharedRun(text=text, words=end - start))
         else:
             end += 1
     return tuple(sorted(passages.values(), key=lambda passage: -passage.words)[:limit])

@@ -73,6 +73,9 @@ def test_titles_and_roles_are_no_part_of_a_name(name: str, person: str) -> None:
     ("text", "full"),
     [
         ("Emrys Boll came.", "Emrys Boll"),
+        ("“Emrys Boll came on time,” the pilot said.", "Emrys Boll"),
+        ("They met Emrys van der Boll.", "Emrys van der Boll"),
+        ("The University of Varna Boll attended was closed.", ""),
         ("Port warden Emrys J. Boll came.", "Emrys J. Boll"),
         ("It went to the warden, Emrys Boll, and to Mara Boll. She came with him.", "Mara Boll"),
         ("The warden of Varna, Boll, left on Monday.", ""),

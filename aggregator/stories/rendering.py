@@ -82,7 +82,7 @@ def story_text(
     """Return what a story of these articles shows; they must have their texts, in any order.
 
     `shown_title` is the present headline. Time grows with the number of reports, which `reports_cap` bounds.
-    Articles with `nosnippet` are never quoted.
+    Articles with `nosnippet` are never quoted, and those of little-known sources only beside no others.
     """
     tuning = tuning or shipped_tuning()
     articles = sorted(with_originals(articles), key=lambda article: (article.effective_at, article.id))
@@ -92,10 +92,11 @@ def story_text(
     openings: tuple[Passage, ...] = ()
     quotations: tuple[Quotation, ...] = ()
     if len(reports) > 1:
-        openings = _openings(reports, lead)
+        standing = of_standing(reports)
+        openings = _openings(standing, lead)
         key_words = heads(". ".join((title, *(passage.text for passage in lead))), articles[0].language)
         shown = [passage.text for passage in (*lead, *openings)]
-        quoted = [report for report in of_standing(reports) if not report.nosnippet]
+        quoted = [report for report in standing if not report.nosnippet]
         quotations = quotations_of(quoted, articles, shown, key_words)
     return StoryText(title=title, lead=lead, openings=openings, quotations=quotations, version=VERSION)
 

@@ -5,6 +5,7 @@ import sys
 import textwrap
 from pathlib import Path
 
+import msgspec
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -167,6 +168,15 @@ def test_articles_that_may_not_be_quoted_are_named_and_not_quoted() -> None:
     assert "n" not in {p.article_id for p in (*shown.lead, *shown.openings)}
     assert story_text(articles[2:]).lead == ()
     assert "Silent, 2025-03-12 12:00: Ferry" in as_text(shown, articles)
+
+
+def test_a_little_known_source_opens_no_paragraph_beside_known_ones() -> None:
+    new = view("n", "New", title="Ferry", text=DIVERS, hours=9, is_little_known=True)
+    beside = story_text([*ferry()[:2], new])
+    assert "n" not in {p.article_id for p in (*beside.lead, *beside.openings)}
+    first_day = [msgspec.structs.replace(article, is_little_known=True) for article in ferry()[:2]]
+    shown = story_text([*first_day, new])
+    assert "n" in {p.article_id for p in (*shown.lead, *shown.openings)}
 
 
 # --- the whole story ---------------------------------------------------------------------------------------

@@ -117,7 +117,7 @@ def count_state_of(articles: Sequence[CountedArticle], linkable: Collection[str]
         groups.append(_merge_groups([_single_group(member) for member in members], ids))
     return CountState(
         articles=len(articles),
-        unknown_outlets=sum(1 for article in articles if article.outlet_key is None),
+        unknown_outlets=sum(article.outlet_key is None for article in articles),
         outlets=_outlets(one for one in articles if not _only_repeats(one)),
         repeating=_outlets(filter(_only_repeats, articles)),
         groups=_sort_groups(groups),

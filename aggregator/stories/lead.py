@@ -14,7 +14,7 @@ from itertools import chain
 from operator import attrgetter
 from typing import NamedTuple
 
-from aggregator.model.core import ArticleView
+from aggregator.model.core import OPINION_KINDS, ArticleView
 from aggregator.stories.lexicon import clean_title, word_list
 from aggregator.stories.sentences import front_matter, leans, without_heading
 from aggregator.stories.title import title_candidates
@@ -50,7 +50,7 @@ def lead_of(
 ) -> tuple[ArticleView, str] | None:
     """Return the report whose opening is the lead, and its first sentence to show, word for word."""
     lead = _lead(articles, 1, tuning, shown_title)
-    return None if lead is None else (lead[0], lead[1][0])
+    return lead and (lead[0], lead[1][0])
 
 
 def _lead(
@@ -74,7 +74,8 @@ def _lead(
         score = len(titled & heads(begin[0].text, article.language).keys()) / max(1, len(titled))
         likeness = _likeness(_words_of(begin), words[article.id], words.values())
         score += tuning.summary_likeness_weight * likeness
-        if newest - article.effective_at >= dt.timedelta(hours=tuning.summary_old_hours):
+        is_old = newest - article.effective_at >= dt.timedelta(hours=tuning.summary_old_hours)
+        if is_old or article.kind in OPINION_KINDS:  # of these the newest may lead, if it tells most
             score -= tuning.summary_old_cost
         return score, article.effective_at, article.id
 
@@ -85,7 +86,7 @@ def _lead(
 def _cut(text: str, max_words: int) -> str:
     cut = " ".join(text.split()[:max_words])
     while count_words(cut) > max_words:  # a script without spaces
-        cut = cut[: min(len(cut) - 1, 2 * max_words)]
+        cut = cut[: 2 * max_words][:-1]
     return cut.rstrip(" ,;:–—-") + "…"
 
 

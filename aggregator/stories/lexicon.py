@@ -74,9 +74,7 @@ def clean_title_text(title: str, outlet: str | None) -> str:
     title = ADDED_TAIL.sub("", NEWS_LABEL.sub("", title)) or title
     is_quoting = "«" in title and "»" in title
     cut_tail = CUT_TAIL_OF_QUOTING if is_quoting else CUT_TAIL
-    while cut := cut_tail.search(title):
-        if not title[: cut.start()].strip():
-            break
+    while (cut := cut_tail.search(title)) and title[: cut.start()].strip():
         title = title[: cut.start()]
     tail = DASH_TAIL.search(title)
     if tail and title[: tail.start()].strip() and _is_outlet(tail["tail"].strip(), outlet):

@@ -154,8 +154,6 @@ def form_of(word: str, vocabulary: "Vocabulary") -> str:
     if vocabulary.declines_names:
         return vocabulary.stem(word) or word.casefold()
     plain = word.casefold().replace("’", "'").removesuffix("'s")
-    if plain.isascii():
-        return plain or word
     plain = unicodedata.normalize("NFKD", plain)
     return "".join(sign for sign in plain if not unicodedata.combining(sign)) or word
 

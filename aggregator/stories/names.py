@@ -10,6 +10,7 @@ import msgspec
 from aggregator.model.core import ArticleView, StoryName
 from aggregator.stories.lexicon import words_of
 from aggregator.stories.name_forms import LINK_WORDS, NameKey, form_of, read_names, vocabulary_of
+from aggregator.text.names import UPPER
 
 if TYPE_CHECKING:  # who only reads stories loads no numpy
     from aggregator.cluster.events.tokenizer import Vocabulary
@@ -18,6 +19,7 @@ MOST_NAMES: Final = 8  # of a story (chosen)
 MOST_TOPICS: Final = 3  # of a story (chosen)
 _LONGEST: Final = 60  # characters of a topic; longer ones are sentences (chosen)
 _WORD: Final = re.compile(r"[\w-]+")
+_SMALL_WORD: Final = re.compile(rf"\b[^\W\d_{UPPER}][\w-]*")
 _OFFICE: Final = re.compile(r"[Ss](?<!\w.)ecretary of [A-Z]\w+ (?=[A-Z])")  # "Secretary of State John Kerry"
 _JOINED_FROM: Final = "\u0590"  # Hebrew: from here on, words have particles, or no spaces between them
 _TOPIC: Final = re.compile(r"[^,;:/<>@©]+")
@@ -63,17 +65,15 @@ def names_of(articles: Sequence[ArticleView]) -> tuple[StoryName, ...]:
         if not is_used or key in plain or not publishers.isdisjoint(map(subject_key, uses.spellings)):
             del names[key]
     _join_parts(names, longer_names)
-    chosen = []
-    for key, uses in names.items():
-        if len(uses.outlets) >= least and (least > 1 or _is_in_title(key, articles)):
-            chosen.append(key)
+    chosen = [key for key, uses in names.items() if len(uses.outlets) >= least]
+    if least < 2:
+        chosen = [key for key in chosen if _is_in_title(key, articles)]
     chosen.sort(key=lambda key: (-len(names[key].outlets) * _rarity(key), key))
     return tuple(names[key].name() for key in chosen[:MOST_NAMES])
 
 
 def _below_title(article: ArticleView) -> str:
-    text = article.text.removeprefix(article.title)
-    return _OFFICE.sub("", text) if "ecretary of " in text else text
+    return _OFFICE.sub("", article.text.removeprefix(article.title))
 
 
 def _used_names(articles: Sequence[ArticleView], texts: Sequence[_Text]) -> dict[NameKey, _Uses]:
@@ -120,9 +120,8 @@ def _plain_words(texts: Sequence[_Text]) -> set[NameKey]:
     """Return what would be names of one word, but is in lower case in the articles, too: no names."""
     plain: set[NameKey] = set()
     for text, vocabulary in texts:
-        for word in set(_WORD.findall(text)):
-            if word[0].islower():
-                plain.add((form_of(word, vocabulary),))
+        for word in set(_SMALL_WORD.findall(text)):
+            plain.add((form_of(word, vocabulary),))
     return plain
 
 

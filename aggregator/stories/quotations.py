@@ -3,7 +3,6 @@
 import re
 from collections import Counter
 from collections.abc import Collection, Iterator, Sequence
-from itertools import islice
 from typing import NamedTuple
 
 from aggregator.model.core import ArticleView, Quotation
@@ -14,7 +13,7 @@ from aggregator.stories.words import heads
 
 MOST = 6  # quotations of a story
 MOST_OF_SPEAKER = 2
-MOST_TRIED = 48  # candidates: the full name of each is looked for in all reports
+MOST_TRIED = 48  # candidates: the full name of each is looked for in its report
 CHARS_READ = 6_000  # of a report: later quotations are seldom of the news
 LATE_COST = 0.3  # for a quotation at the end of those, beside the share of the story's words in it (chosen)
 QUOTED_MARK = re.compile(r"[“”\"„«»「]")
@@ -22,6 +21,7 @@ ARTICLES_NAMED = 24  # in which a quotation stands
 SAME_QUOTED = 0.6  # of the words of the shorter of two quotations: the same one, cut otherwise
 QUOTED_WORDS = 6  # of a quotation at least; fewer are a term in quotation marks
 QUOTED_SHARE = 0.4  # of the words of the sentence at least
+_WORD = re.compile(r"\w+")
 
 
 class _Candidate(NamedTuple):
@@ -58,7 +58,7 @@ def quotations_of(
         is_shown = any(candidate.text in text for text in shown)
         if is_shown or any(_is_same(candidate, other) for other in chosen):
             continue
-        name = full_name(candidate.speaker, candidate.text, candidate.article, reports)
+        name = full_name(candidate.speaker, candidate.text, candidate.article)
         surname = name.rpartition(" ")[2]
         if name and of_speaker[surname] < MOST_OF_SPEAKER:
             of_speaker[surname] += 1
@@ -88,7 +88,7 @@ def _quotations_in(report: ArticleView, key_words: Collection[str]) -> Iterator[
 
 def _quoted(text: str) -> frozenset[str]:
     quoted = " ".join(match.group() for match in QUOTED.finditer(text))
-    return frozenset(re.findall(r"\w+", quoted.lower()))
+    return frozenset(_WORD.findall(quoted.lower()))
 
 
 def _is_same(first: _Candidate, second: _Candidate) -> bool:
@@ -98,9 +98,8 @@ def _is_same(first: _Candidate, second: _Candidate) -> bool:
 
 def _articles_with(quotation: _Candidate, articles: Sequence[ArticleView]) -> tuple[str, ...]:
     """Return the ids of the articles in which it stands word for word, its own first."""
-    own = quotation.article.id
-    others = (article.id for article in articles if article.id != own and quotation.text in article.text)
-    return own, *islice(others, ARTICLES_NAMED - 1)
+    others = [article.id for article in articles if quotation.text in article.text]
+    return tuple(dict.fromkeys([quotation.article.id, *others]))[:ARTICLES_NAMED]
 
 
 def quoted_share(text: str) -> float:

@@ -58,7 +58,7 @@ ANAPHORIC_NOUN = re.compile(
     r"The (?:ruling|spokes\w+|report|decision|move|statement|announcement|comments?|remarks?|man|woman|"
     r"incident|document|letter|order|measure|proposal|group|company|two|pair|latter|former|same|suspect|victim|vote|plan|"
     r"news|tweet|video|interview|deal|agreement|study|survey|poll)\b"
-    r"(?! [A-Z])(?! (?:of|by|in|that|who|from|for|to)\b)"
+    r"(?! [A-Z])(?! (?:of|by|in|that|who|from|for|to|at|accused|suspected|convicted|charged|believed)\b)"
 )
 CONNECTIVE = re.compile(
     r"(?:In (?:(?:this|that|both|each) case|other words|fact|addition|response|turn|contrast|particular)"
@@ -68,7 +68,7 @@ CONNECTIVE = re.compile(
     r"|(?:Earlier|Later|Shortly|Soon|Hours|Minutes|Moments|Days|Weeks|Months|Years)"
     r"(?: (?:in|on|that|the|before|earlier|later|after\w*|day|night|evening|morning|week))*),"
     r"|At the time\b|(?:A|One|Two|Three|\d+) (?:hour|day|week|month|year)s? (?:(?:earlier|later)\b|before,)"
-    r"|[A-Z][a-z]+ [^A-Z,.“\"]{2,80}, (?:he|she|they|it|his|her|their)\b"
+    r"|[A-Z][a-z]+ [^A-Z,.“\"]{2,80}, (?:he|she|they|it|his|her|their|th(?:at|is) (?:is|was))\b"
     r"|(?:In|At|After|Before|Since|From|By|For|With|Under|During|Of|On|To|Among|Like|Despite|Because of|As"
     r"|As part of|Until|All|Some|Many|Most|None|One|Two|Three|Both|Each|Either|Part|Much|Several|Scraps)"
     r" (?:of )?(?:that|those|these|them|such|which"
@@ -134,14 +134,16 @@ FRONT_MATTER = (
         ).match,
         (*string.digits, "day"),
     ),
+    # Of a list of shots: "1. The premier arriving 2. SOUNDBITE (English) ..."
+    _Sign("caption", re.compile(r"SOUNDBITE|[a-z]{4} [1-9]\.$").search, ("SOUNDBITE", *string.digits)),
     _Sign("promotion", re.compile(r"^The post .{10,} appeared first on\b").match),
     _Sign(
         "credit",
         re.compile(
-            r"contributed to this (?:report|article|story)"
+            r"contributed to this (?:report|article|story)|\bhas more\b[^:.]{0,30}:"
             r"|[Ff]ollow (?:him|her|us|me|\w+) (?:\w+ )?on Twitter"
         ).search,
-        ("contributed to this", "on Twitter"),
+        ("contributed to this", "has more", "on Twitter"),
     ),
     _Sign("credit", re.compile(r"^\W*\([^()]*\)\W*$|^[-—–]+\s|^\(\d+\)\s").match),
     _Sign(

@@ -5,8 +5,7 @@ found.
 """
 
 import re
-from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from functools import cache
 
 from aggregator.model.core import ArticleView
@@ -36,22 +35,18 @@ def speaker_of(text: str, language: str | None) -> str:
     if pattern is None:
         return ""
     no_speakers = words_of("outlet_words") | words_of("titles") | word_list(language, "no_speakers")
+    links = (words_of("name_links") | word_list(language, "not_a_role")) - {"the"}
     outside = " ".join(QUOTED.sub(f" {_QUOTE} ", text).split()).replace(f"{_QUOTE} ,", f"{_QUOTE},")
     for match in pattern.finditer(outside):
         words = (match["before"] or match["after"]).split()
         if len(words) > 1 and words[0] in _HONORIFICS:
             del words[0]
         # "McCall, of DePauw University, said", "the envoy to Ukraine Marie Berg said"
-        preceding = outside[: match.start()].split()[-1:]
-        is_place = match["before"] and preceding and _is_link(preceding[0], language)
+        is_place = match["before"] and outside[: match.start()].rstrip().rpartition(" ")[2] in links
         last = words[-1].lower()
         if not is_place and last not in no_speakers | forms("weekdays", "en") and not _PARTY.match(words[-1]):
             return " ".join(words)
     return ""
-
-
-def _is_link(word: str, language: str | None) -> bool:
-    return word != "the" and (word in words_of("name_links") or word in word_list(language, "not_a_role"))
 
 
 @cache
@@ -68,26 +63,19 @@ def _pattern(language: str | None) -> re.Pattern[str] | None:
     return re.compile(f"{before}|{after}")
 
 
-def full_name(name: str, text: str, report: ArticleView, reports: Sequence[ArticleView]) -> str:
+def full_name(name: str, text: str, report: ArticleView) -> str:
     """Return the full name of the speaker of a sentence `text`, without titles and roles.
 
     "Mayor Boll" becomes "Emrys Boll", by the form with first names that stands nearest before the sentence in
-    its report, else by the form that most `reports` have. Without any it is `name` where that has a title,
-    else "": one word may be a body, a place or the beginning of a sentence.
+    its report. Other reports may speak of another Boll. Without any it is `name` where that has a title, else
+    "": one word may be a body, a place or the beginning of a sentence.
     """
     person = without_role(name)
     if " " in person:
         return person
     own = report.text
-    nearest = next(_full_forms(own[: own.find(text) + len(text)], person), None)
-    if nearest is not None:
-        return nearest
-    of_reports: Counter[str] = Counter()
-    for other in reports:
-        of_reports.update(set(_full_forms(other.text, person)))
-    if of_reports:
-        return max(of_reports, key=lambda form: (of_reports[form], len(form), form))
-    return name if person != name else ""
+    nearest = next(_full_forms(own[: own.find(text) + len(text)], person), "")
+    return nearest or (name if person != name else "")
 
 
 def without_role(name: str) -> str:
@@ -95,7 +83,7 @@ def without_role(name: str) -> str:
     words, institutions = name.split(), words_of("institutions")
     if words[-1].lower() in institutions and "of" not in words:
         return name  # "Democratic National Committee"
-    titles = [place for place, word in enumerate(words[:-1]) if _is_title(word)]
+    titles = [place for place, word in enumerate(words[:-1]) if _is_title(word) or word == "Party"]
     person = words[titles[-1] + 1 :] if titles else words
     if titles and person[0] == "of":
         if len(person) == 2:

@@ -4,7 +4,7 @@ import functools
 import re
 import unicodedata
 from collections.abc import Iterable
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
 
 from aggregator.stories.lexicon import words_of
 from aggregator.text.calendar import forms
@@ -16,16 +16,16 @@ if TYPE_CHECKING:  # who only reads stories loads no numpy
 
 NameKey = tuple[str, ...]  # the words of a name in the form in which they are compared
 
-_LONGEST: Final = 80  # characters of a name; longer ones are sentences (chosen)
-_MOST_WORDS: Final = 5  # of a name without links (chosen)
-_MOST_LINKED_WORDS: Final = 9  # "Bureau of Alcohol, Tobacco, Firearms and Explosives" has 7 (chosen)
-_NO_NAME: Final = re.compile(r"[DRI]-[A-Z]|.*-[a-z]{3}")  # "R-Utah", "Obama-era"
-_PARTICLE: Final = re.compile(PARTICLES)
-LINK_WORDS: Final = frozenset(re.findall(r"\w+", " ".join(" ".join(LINKS[language]) for language in LINKS)))
-_OFTEN: Final = 20  # texts of the background with a word that is an everyday one ... (chosen)
-_RARELY_NAME: Final = 0.05  # ... and a name in fewer of them: "Tobacco" (chosen: "Fox" has .10)
+_LONGEST = 80  # characters of a name; longer ones are sentences (chosen)
+_MOST_WORDS = 5  # of a name without links (chosen)
+_MOST_LINKED_WORDS = 9  # "Bureau of Alcohol, Tobacco, Firearms and Explosives" has 7 (chosen)
+_NO_NAME = re.compile(r"[DRI]-[A-Z]|.*-[a-z]{3}")  # "R-Utah", "Obama-era"
+_PARTICLE = re.compile(PARTICLES)
+LINK_WORDS = frozenset(re.findall(r"\w+", " ".join(" ".join(LINKS[language]) for language in LINKS)))
+_OFTEN = 20  # texts of the background with a word that is an everyday one ... (chosen)
+_RARELY_NAME = 0.05  # ... and a name in fewer of them: "Tobacco" (chosen: "Fox" has .10)
 # Parts of bodies are names there, too: "Prevention" in .22 of the texts (chosen: "Harvard" has .37).
-_SOMETIMES_NAME: Final = 0.35
+_SOMETIMES_NAME = 0.35
 
 
 @functools.lru_cache(maxsize=16384)

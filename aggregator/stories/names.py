@@ -3,7 +3,7 @@
 import re
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
 
 import msgspec
 
@@ -15,14 +15,14 @@ from aggregator.text.names import UPPER
 if TYPE_CHECKING:  # who only reads stories loads no numpy
     from aggregator.cluster.events.tokenizer import Vocabulary
 
-MOST_NAMES: Final = 8  # of a story (chosen)
-MOST_TOPICS: Final = 3  # of a story (chosen)
-_LONGEST: Final = 60  # characters of a topic; longer ones are sentences (chosen)
-_WORD: Final = re.compile(r"[\w-]+")
-_SMALL_WORD: Final = re.compile(rf"\b[^\W\d_{UPPER}][\w-]*")
-_OFFICE: Final = re.compile(r"[Ss](?<!\w.)ecretary of [A-Z]\w+ (?=[A-Z])")  # "Secretary of State John Kerry"
-_JOINED_FROM: Final = "\u0590"  # Hebrew: from here on, words have particles, or no spaces between them
-_TOPIC: Final = re.compile(r"[^,;:/<>@©]+")
+MOST_NAMES = 8  # of a story (chosen)
+MOST_TOPICS = 3  # of a story (chosen)
+_LONGEST = 60  # characters of a topic; longer ones are sentences (chosen)
+_WORD = re.compile(r"[\w-]+")
+_SMALL_WORD = re.compile(rf"\b[^\W\d_{UPPER}][\w-]*")
+_OFFICE = re.compile(r"[Ss](?<!\w.)ecretary of [A-Z]\w+ (?=[A-Z])")  # "Secretary of State John Kerry"
+_JOINED_FROM = "\u0590"  # Hebrew: from here on, words have particles, or no spaces between them
+_TOPIC = re.compile(r"[^,;:/<>@©]+")
 
 _Text = tuple[str, "Vocabulary"]  # below a title, with the vocabulary of its language
 
@@ -59,10 +59,11 @@ def names_of(articles: Sequence[ArticleView]) -> tuple[StoryName, ...]:
     names = _used_names(articles, texts)
     longer_names = _longer_names(names, least)
     publishers = {subject_key(article.outlet) for article in articles if article.outlet}
-    plain = _plain_words(texts)
+    small_words = _small_words(texts)
     for key, uses in [*names.items()]:
         is_used = len(uses.outlets) >= least or key in longer_names
-        if not is_used or key in plain or not publishers.isdisjoint(map(subject_key, uses.spellings)):
+        is_plain = len(key) == 1 and not small_words.isdisjoint([*key, *map(str.lower, uses.spellings)])
+        if not is_used or is_plain or not publishers.isdisjoint(map(subject_key, uses.spellings)):
             del names[key]
     _join_parts(names, longer_names)
     chosen = [key for key, uses in names.items() if len(uses.outlets) >= least]
@@ -116,13 +117,13 @@ def _join_parts(names: dict[NameKey, _Uses], longer_names: Mapping[NameKey, Sequ
             names[best].outlets |= part.outlets
 
 
-def _plain_words(texts: Sequence[_Text]) -> set[NameKey]:
-    """Return what would be names of one word, but is in lower case in the articles, too: no names."""
-    plain: set[NameKey] = set()
+def _small_words(texts: Sequence[_Text]) -> set[str]:
+    """Return the words in small letters, which are no names: "police" beside "Police"."""
+    small: set[str] = set()
     for text, vocabulary in texts:
-        for word in set(_SMALL_WORD.findall(text)):
-            plain.add((form_of(word, vocabulary),))
-    return plain
+        words = set(_SMALL_WORD.findall(text))
+        small |= {form_of(word, vocabulary) for word in words} if vocabulary.declines_names else words
+    return small
 
 
 def _is_in_title(key: NameKey, articles: Sequence[ArticleView]) -> bool:

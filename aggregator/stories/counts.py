@@ -23,18 +23,18 @@ computes a new one.
 import datetime as dt
 import hashlib
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
-from typing import Final, TypeVar
+from typing import TypeVar
 
 import msgspec
 
 from aggregator.extract.wire.agencies import agency_of, outlet_key, shipped_families
 from aggregator.model.core import OPINION_KINDS, ArticleView, CountedArticle
 
-COUNTED_ROLES: Final = ("report", "copy")
-_EPOCH: Final = dt.datetime(1970, 1, 1, tzinfo=dt.UTC)
-_MICROSECOND: Final = dt.timedelta(microseconds=1)
-_AFTER_ALL: Final = 1 << 60  # microseconds: 36,000 years
-_KEY_BYTES: Final = 8  # of a hash: the probability of a collision among 100,000 outlets is 3e-10
+COUNTED_ROLES = ("report", "copy")
+_EPOCH = dt.datetime(1970, 1, 1, tzinfo=dt.UTC)
+_MICROSECOND = dt.timedelta(microseconds=1)
+_AFTER_ALL = 1 << 60  # microseconds: 36,000 years
+_KEY_BYTES = 8  # of a hash: the probability of a collision among 100,000 outlets is 3e-10
 
 
 class Counts(msgspec.Struct, frozen=True):
@@ -173,7 +173,7 @@ def from_bytes(blob: bytes) -> CountState | None:
     return msgspec.msgpack.decode(count_state, type=CountState) if layout == _LAYOUT else None
 
 
-_LAYOUT: Final = 2
+_LAYOUT = 2
 
 
 # --- copy groups -------------------------------------------------------------------------------------------

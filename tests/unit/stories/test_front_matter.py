@@ -72,6 +72,10 @@ def test_a_heading_that_is_run_into_a_sentence_is_cut_off() -> None:
         ("The mayor of Tarnow closed the bridge over the Arrel on Monday morning", None),
         ("The mayor closes the bridge of Tarnow", "no end"),
         ("(3) Closing the bridge of Tarnow may help the boats.", "credit"),
+        ("The mayor Emrys Boll arriving at the bridge of Tarnow 2.", "caption"),
+        ("SOUNDBITE (English) Emrys Boll, mayor of Tarnow, on the bridge.", "caption"),
+        ("The council of Tarnow closed the bridge by a vote of 8 to 2.", None),
+        ("Ada Ell of the Fanal has more: The mayor Emrys Boll closes the bridge of Tarnow.", "credit"),
         ("The campaign Know Your Rights of Tarnow opened the bridge.", None),
         ("Emrys Boll of Tarnow said: “You cross the bridge and your boats wait.”", None),
         ("The mayor of Tarnow was alarmed when he was called by U.S.", "no end"),
@@ -159,3 +163,18 @@ def test_what_opens_a_report_has_no_pronoun_near_its_beginning(sentence: str, is
 )
 def test_marks_that_do_not_pair_are_found(sentence: str, is_odd: bool) -> None:
     assert has_odd_marks(sentence) is is_odd
+
+
+@pytest.mark.parametrize(
+    ("sentence", "is_alone"),
+    [
+        ("The woman suspected of closing the bridge of Tarnow was found on Monday.", True),
+        ("The woman closed the bridge of Tarnow in the night to Monday.", False),
+        ("In a town that takes its time, that is unlikely to happen before Monday.", False),
+        ("In a town that takes its time, the bridge of Tarnow was closed at once.", True),
+        ("They closed the bridge of Tarnow in the night to Monday.", False),
+        ("It was Emrys Boll who closed the bridge of Tarnow on Monday.", True),
+    ],
+)
+def test_a_sentence_that_refers_to_another_is_not_shown_alone(sentence: str, is_alone: bool) -> None:
+    assert shows_alone(sentence, "en") is is_alone

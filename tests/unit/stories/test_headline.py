@@ -265,6 +265,17 @@ def test_what_only_its_style_makes_an_explainer_is_news_while_it_is_the_newest()
     assert best([opens, newest, newer], None) != ends
 
 
+def test_the_newest_explainer_leads_only_where_it_tells_most() -> None:
+    style = {"kind": "explainer", "kind_evidence": "style of the text, 0.54 above the limit", "hours": 30}
+    closed = "The county closed the bridge in Tarnow on Monday after engineers found cracks in two pillars."
+    report = view("a", "One", title="Bridge in Tarnow closed", lead=closed)
+    again = view("b", "Two", title="Bridge closed", lead=closed.replace("county", "council"), hours=1)
+    why = "The bridge in Tarnow is old, and pillars of its age often have cracks that nobody has found."
+    explainer = view("c", "Three", title="What became of a bridge in Tarnow", lead=why, **style)
+    chosen, _ = lead_of([report, again, explainer], shipped_tuning(), report.title) or (None, "")
+    assert chosen in (report, again)
+
+
 def test_a_whole_copy_is_asked_for_a_title_and_a_lead_that_are_cut() -> None:
     lead = "The bridge in Tarnow was closed on Monday after cracks were found in two of its pillars."
     cut = view("a", "One", title="Bridge in Tarnow closed after…", lead="The bridge in Tarnow was closed […]")

@@ -57,6 +57,7 @@ def test_a_term_in_quotation_marks_is_no_quotation() -> None:
         ("U.N. Secretary-General Ban Ki-moon", "Ban Ki-moon"),
         ("Bluewave economist Anna Berg", "Anna Berg"),
         ("Harbour Workers Party Anna Berg", "Anna Berg"),
+        ("Harbour Workers Party", "Harbour Workers Party"),
         ("Anna Berg of the Harbour Office", "Anna Berg"),
         ("Minister Ursula von der Leyen", "Ursula von der Leyen"),
         ("Senator Al Boll", "Al Boll"),

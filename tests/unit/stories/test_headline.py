@@ -269,8 +269,9 @@ def test_the_newest_explainer_leads_only_where_it_tells_most() -> None:
     style = {"kind": "explainer", "kind_evidence": "style of the text, 0.54 above the limit", "hours": 30}
     closed = "The county closed the bridge in Tarnow on Monday after engineers found cracks in two pillars."
     report = view("a", "One", title="Bridge in Tarnow closed", lead=closed)
-    again = view("b", "Two", title="Bridge closed", lead=closed.replace("county", "council"), hours=1)
-    why = "The bridge in Tarnow is old, and pillars of its age often have cracks that nobody has found."
+    boats = "Engineers told the county on Monday to keep cars off it, and boats too."
+    again = view("b", "Two", title="Bridge closed", lead=boats, hours=1)
+    why = "The bridge in Tarnow was closed by the county, and boats matter more than cars in such a town."
     explainer = view("c", "Three", title="What became of a bridge in Tarnow", lead=why, **style)
     chosen, _ = lead_of([report, again, explainer], shipped_tuning(), report.title) or (None, "")
     assert chosen in (report, again)

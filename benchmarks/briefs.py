@@ -26,6 +26,7 @@ from aggregator.stories.lead import summary
 from aggregator.stories.plain_text import as_text
 from aggregator.stories.rendering import story_text
 from aggregator.stories.title import headline
+from aggregator.stories.tuning import shipped_tuning
 
 SEEN = dt.datetime(2026, 1, 1, tzinfo=dt.UTC)
 NEUTRAL = {"title": "neutral_title", "summary": "neutral_text"}
@@ -64,7 +65,7 @@ def brief(record: Mapping[str, Any], max_words: int) -> dict[str, str]:
     """The line of OUT for a record."""
     read = articles(record)
     title = headline(read, None).title
-    text = as_text(story_text(read, title), read)
+    text = as_text(story_text(read, title, shipped_tuning()), read)
     return {
         "id": record["id"],
         "title": title,

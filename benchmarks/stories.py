@@ -63,8 +63,9 @@ def stories(path: Path, least: int = 2) -> Iterator[list[ArticleView]]:
 def wrong_words(articles: Sequence[ArticleView]) -> tuple[int, list[str]]:
     """Return how many texts a story shows, and those that an article named does not have."""
     from aggregator.stories.rendering import story_text
+    from aggregator.stories.title import headline
 
-    shown = story_text(articles)
+    shown = story_text(articles, headline(articles, None).title, shipped_tuning())
     passages = [(passage.text, passage.article_id) for passage in (*shown.lead, *shown.openings)]
     for quotation in shown.quotations:
         passages += [(quotation.text, article_id) for article_id in quotation.article_ids]

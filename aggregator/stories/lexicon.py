@@ -51,8 +51,6 @@ def _shipped(name: str) -> bytes:
 
 TITLE_CHARS = 300  # longer titles are cut
 NEWS_LABEL = re.compile(r"^\W*(?:breaking(?: news)?|exclusive|scoop)\s*(?::|[|–—-]\s)\s*", re.IGNORECASE)
-CUT_TAIL = re.compile(r"\s*[|»«·]\s*[^|»«·]{0,40}$")
-CUT_TAIL_OF_QUOTING = re.compile(r"\s*[|·]\s*[^|·]{0,40}$")  # "Boll : « Nous restons » | Le Fanal"
 DASH_TAIL = re.compile(r"\s+(?:[-–—]|:\s)\s*(?P<tail>[^-–—:]{1,40})$")  # "... - Daily News", "... : NPR"
 NO_TITLE = re.compile(
     r"(?:404\W*)?(?:page )?not found\W*|access denied|home|news|[\W_]*|\d+[./]\d+[./]\d+", re.IGNORECASE
@@ -72,14 +70,14 @@ def clean_title_text(title: str, outlet: str | None) -> str:
     """Clean a title of at most `TITLE_CHARS` characters; "" of one that tells nothing."""
     title = DAMAGED_APOSTROPHE.sub("’", " ".join(title.split()))
     title = ADDED_TAIL.sub("", NEWS_LABEL.sub("", title)) or title
-    is_quoting = "«" in title and "»" in title
-    cut_tail = CUT_TAIL_OF_QUOTING if is_quoting else CUT_TAIL
+    marks = "|·" if "«" in title else "|·»"  # "Boll : « Nous restons » | Le Fanal"
+    cut_tail = re.compile(rf"\s*[{marks}]\s*[^{marks}]{{0,40}}$")
     while (cut := cut_tail.search(title)) and title[: cut.start()].strip():
         title = title[: cut.start()]
     tail = DASH_TAIL.search(title)
     if tail and title[: tail.start()].strip() and _is_outlet(tail["tail"].strip(), outlet):
         title = title[: tail.start()]
-    title = title.strip(" |·" if is_quoting else " |»«·")
+    title = title.strip(f" {marks}")
     return "" if NO_TITLE.fullmatch(title) else title
 
 

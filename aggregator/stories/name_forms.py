@@ -21,7 +21,7 @@ _MOST_WORDS = 5  # of a name without links (chosen)
 _MOST_LINKED_WORDS = 9  # "Bureau of Alcohol, Tobacco, Firearms and Explosives" has 7 (chosen)
 _NO_NAME = re.compile(r"[DRI]-[A-Z]|.*-[a-z]{3}")  # "R-Utah", "Obama-era"
 _PARTICLE = re.compile(PARTICLES)
-LINK_WORDS = frozenset(re.findall(r"\w+", " ".join(" ".join(LINKS[language]) for language in LINKS)))
+LINK_WORDS = frozenset(re.findall(r"\w+", " ".join(map(" ".join, LINKS.values()))))
 _OFTEN = 20  # texts of the background with a word that is an everyday one ... (chosen)
 _RARELY_NAME = 0.05  # ... and a name in fewer of them: "Tobacco" (chosen: "Fox" has .10)
 # Parts of bodies are names there, too: "Prevention" in .22 of the texts (chosen: "Harvard" has .37).

@@ -99,8 +99,7 @@ def _longer_names(names: Mapping[NameKey, _Uses], least: int) -> dict[NameKey, l
         for end in range(1, len(key)):
             for part in (key[:end], key[end:]):
                 # "England" is no short form of "Bank of England", as "Obama" is one of "Barack Obama".
-                is_part = is_shared if not is_linked else not LINK_WORDS.isdisjoint(part)
-                if is_part:
+                if not LINK_WORDS.isdisjoint(part) if is_linked else is_shared:
                     longer_names.setdefault(part, []).append(key)
     return longer_names
 

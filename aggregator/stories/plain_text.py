@@ -15,21 +15,20 @@ def as_text(shown: StoryText, articles: Sequence[ArticleView]) -> str:
     Paragraphs are separated by an empty line; an article is named by outlet, time (UTC) and title. The text
     does not end with a newline.
     """
-    by_id = {article.id: article for article in articles}
     paragraphs = [passage.text for passage in shown.lead]
     lead_of = shown.lead[0].article_id if shown.lead else None
-    if paragraphs and lead_of in by_id:
-        paragraphs[-1] += f" ({source_of(by_id[lead_of])})"
-    openings = {opening.article_id: opening.text for opening in shown.openings}
     reports, others = [], []
     for article, copies in reversed(originals_with_copies(articles)):
-        if article.id == lead_of:
+        group = [article, *copies]
+        first = next((one for one in group if one.id == lead_of), article)
+        too = _printed_by([one for one in group if one is not first])
+        if first.id == lead_of:
+            paragraphs[-1] += f" ({source_of(first)}){too}"
             continue
-        line = f"{source_of(article)}: {article.title or article.id}"
-        if copies:
-            line += f" (printed by {', '.join(copy.outlet or NO_OUTLET for copy in copies)}, too)"
-        if article.id in openings:
-            reports.append(f"{line}\n{openings[article.id]}")
+        line = f"{source_of(article)}: {article.title or article.id}{too}"
+        opening = shown.opening_of(article.id)
+        if opening:
+            reports.append(f"{line}\n{opening}")
         elif article.role == "container":
             others.append(f"{line} [live]")
         elif article.kind in OPINION_KINDS:
@@ -37,6 +36,12 @@ def as_text(shown: StoryText, articles: Sequence[ArticleView]) -> str:
         else:
             reports.append(line)
     return "\n\n".join([*paragraphs, *reports, *others])
+
+
+def _printed_by(copies: Sequence[ArticleView]) -> str:
+    """Return who printed a text, too; an excerpt is a part of it."""
+    outlets = [(copy.outlet or NO_OUTLET) + " in part" * (copy.role == "excerpt") for copy in copies]
+    return f" (printed by {', '.join(outlets)}, too)" if outlets else ""
 
 
 def source_of(article: ArticleView) -> str:

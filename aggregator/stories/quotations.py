@@ -64,11 +64,10 @@ def quotations_of(
             of_speaker[surname] += 1
             chosen.append(candidate._replace(speaker=name))
     chosen.sort(key=lambda candidate: candidate.article.effective_at, reverse=True)
-    quotations = []
-    for candidate in chosen:
-        ids = _articles_with(candidate, articles)
-        quotations.append(Quotation(speaker=candidate.speaker, text=candidate.text, article_ids=ids))
-    return tuple(quotations)
+    return tuple(
+        Quotation(speaker=quote.speaker, text=quote.text, article_ids=_articles_with(quote, articles))
+        for quote in chosen
+    )
 
 
 def _quotations_in(report: ArticleView, key_words: Collection[str]) -> Iterator[_Candidate]:

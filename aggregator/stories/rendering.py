@@ -5,7 +5,7 @@ outlet says first, in its own words, and counts (docs/stories.md).
 """
 
 from collections import Counter
-from collections.abc import Collection, Sequence
+from collections.abc import Sequence
 from itertools import islice
 
 from aggregator.extract.wire.agencies import outlet_key
@@ -30,8 +30,8 @@ from aggregator.stories.sentences import (
     opens,
     sentences_of_report,
 )
-from aggregator.stories.title import headline, is_news
-from aggregator.stories.tuning import StoryTuning, shipped_tuning
+from aggregator.stories.title import is_news
+from aggregator.stories.tuning import StoryTuning
 from aggregator.stories.words import heads
 from aggregator.text.lines import count_words, ends_sentence
 from aggregator.text.sentences import paragraphs, split_sentences
@@ -40,7 +40,7 @@ from aggregator.text.sentences import paragraphs, split_sentences
 VERSION = 23
 
 LEAD_PARAGRAPHS = 3
-LEAD_WORDS = 130  # of them together: what an editor preferred to a merged opening (docs/evaluation.md)
+LEAD_WORDS = 130  # of them together (docs/decisions/0050-plain-stories.md)
 CHARS_READ = 6_000  # of a paragraph, and of a report for its opening: the time for a hostile text is bounded
 LINES_READ = 8  # for the paragraphs of a lead; headings are between them
 CUT_SHORT = {"no beginning", "no end"}  # of a feed's text
@@ -76,24 +76,23 @@ def render(title: str, members: Sequence[ArticleView], tuning: StoryTuning) -> R
     )
 
 
-def story_text(
-    articles: Sequence[ArticleView], shown_title: str | None = None, tuning: StoryTuning | None = None
-) -> StoryText:
-    """Return what a story of these articles shows; they must have their texts, in any order.
+def story_text(articles: Sequence[ArticleView], title: str, tuning: StoryTuning) -> StoryText:
+    """Return what a story of these articles shows under its title; they must have their texts, in any order.
 
-    `shown_title` is the present headline. Time grows with the number of reports, which `reports_cap` bounds.
-    Articles with `nosnippet` are never quoted, and those of little-known sources only beside no others.
+    Time grows with the number of reports, which `reports_cap` bounds. Articles with `nosnippet` are never
+    quoted, and those of little-known sources only beside no others.
     """
-    tuning = tuning or shipped_tuning()
     articles = sorted(with_originals(articles), key=lambda article: (article.effective_at, article.id))
-    title = headline(articles, None, tuning).title if shown_title is None else shown_title
     lead = _lead(articles, title, tuning)
     reports = reports_of(articles, tuning)
     openings: tuple[Passage, ...] = ()
     quotations: tuple[Quotation, ...] = ()
     if len(reports) > 1:
         standing = of_standing(reports)
-        openings = _openings(standing, lead)
+        leading = {passage.article_id for passage in lead}
+        leading.update(str(article.copy_of) for article in articles if article.id in leading)
+        others = [report for report in standing if report.id not in leading and not report.nosnippet]
+        openings = _openings(others, " ".join(passage.text for passage in lead))
         key_words = heads(". ".join((title, *(passage.text for passage in lead))), articles[0].language)
         shown = [passage.text for passage in (*lead, *openings)]
         quoted = [report for report in standing if not report.nosnippet]
@@ -178,29 +177,22 @@ def _passage(line: str, sentences: Sequence[str], words: int, first: str) -> str
     return line[:shown_to].strip()
 
 
-def _openings(reports: Sequence[ArticleView], lead: Sequence[Passage]) -> tuple[Passage, ...]:
-    """Return what each report but that of the lead says first, in the order of the reports."""
-    in_lead: Collection[str] = heads(" ".join(passage.text for passage in lead))
-    of_lead = {passage.article_id for passage in lead}
-    openings = []
-    for report in reports:
-        if report.id in of_lead or report.nosnippet:
-            continue
-        text = opening_of(report, in_lead)
-        if text:
-            openings.append(Passage(text=text, article_id=report.id))
-    return tuple(openings)
+def _openings(reports: Sequence[ArticleView], lead: str) -> tuple[Passage, ...]:
+    """Return what each report says first, in their order."""
+    openings = ((report.id, opening_of(report, lead)) for report in reports)
+    return tuple(Passage(text=text, article_id=id_) for id_, text in openings if text)
 
 
-def opening_of(report: ArticleView, in_lead: Collection[str]) -> str:
+def opening_of(report: ArticleView, lead: str) -> str:
     """Return the first sentence of a report that can be shown alone and says more than the lead; else "".
 
-    `in_lead` are the heads of the lead's words. Only the first SENTENCES_TRIED sentences are tried.
+    Only the first SENTENCES_TRIED sentences are tried.
     """
+    in_lead = heads(lead, report.language).keys()
     sentences = sentences_of_report((report.text or report.lead)[:CHARS_READ], clean_title(report))
     for sentence in islice(sentences, SENTENCES_TRIED):
         content = heads(sentence, report.language).keys()
-        is_new = len(content - set(in_lead)) >= NEW_SHARE * max(1, len(content))
+        is_new = len(content - in_lead) >= NEW_SHARE * max(1, len(content))
         if is_new and opens(sentence, report.language):
             return sentence
     return ""

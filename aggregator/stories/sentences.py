@@ -261,7 +261,8 @@ def _broken(sentence: str, outside: str) -> str | None:
         return "no end"
     if has_odd_marks(sentence):
         return "half a quotation"
-    return "a quotation alone" if is_bare_quotation(sentence) else None
+    is_bare = outside != sentence and len(WORD.findall(outside)) < SPEAKER_WORDS
+    return "a quotation alone" if is_bare else None
 
 
 def _has_end(sentence: str) -> bool:
@@ -299,12 +300,6 @@ def without_heading(sentence: str, title: str) -> str:
     _, found, rest = sentence.partition(f"{title} ")
     is_heading = found and len(title.split()) >= HEADING_WORDS and not rest[:1].islower()
     return without_dateline(rest if is_heading and len(rest) > DATELINE_REST else sentence)
-
-
-def is_bare_quotation(sentence: str) -> bool:
-    """Whether the sentence is a quotation without its speaker."""
-    outside = QUOTED.sub("", sentence)
-    return outside != sentence and len(WORD.findall(outside)) < SPEAKER_WORDS
 
 
 def is_whole(sentence: str) -> bool:

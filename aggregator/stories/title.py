@@ -116,7 +116,8 @@ def is_news(article: ArticleView, articles: Sequence[ArticleView]) -> bool:
     """
     if not _is_by_style(article):
         return _is_report(article)
-    return all(other.effective_at < article.effective_at for other in articles if other.id != article.id)
+    others = (other for other in reversed(articles) if other.id != article.id)  # often in order of time
+    return all(other.effective_at < article.effective_at for other in others)
 
 
 def _is_report(article: ArticleView) -> bool:
@@ -182,8 +183,8 @@ def _compared(
 def _preference(article: ArticleView, prefer: Sequence[str]) -> int:
     """Return the place of the article's outlet in `prefer`, by its name or its key; the length if in none."""
     keys = {outlet_key(name) for name in (article.outlet, article.outlet_key) if name and prefer}
-    ranks = [rank for rank, outlet in enumerate(prefer) if outlet_key(outlet) in keys]
-    return min(ranks, default=len(prefer))
+    ranks = (rank for rank, outlet in enumerate(prefer) if outlet_key(outlet) in keys)
+    return next(ranks, len(prefer))
 
 
 # --- scores ------------------------------------------------------------------------------------------------
@@ -212,13 +213,12 @@ def _scored(
     """Return the titles with their scores, by time."""
     reads = []
     for article in articles:
-        words = _read(
-            article.title[:TITLE_CHARS], article.outlet, article.lead[:LEAD_CHARS], article.language
-        )
-        reads.append((article.outlet_key or article.id, words))
+        title, lead = article.title[:TITLE_CHARS], article.lead[:LEAD_CHARS]
+        origin = article.outlet_key or article.id
+        reads.append((article, origin, _read(title, article.outlet, lead, article.language)))
     scored = []
-    for article, (origin, words) in zip(articles, reads, strict=True):
-        shares = [_shared(words.title, other) for of_other, other in reads if of_other != origin]
+    for article, origin, words in reads:
+        shares = [_shared(words.title, other) for _, of_other, other in reads if of_other != origin]
         quality = words.quality + sum(shares) / max(1, len(shares))
         if not words.is_fit:
             quality -= tuning.headline_fault
@@ -252,10 +252,10 @@ def tells_outcome(sentence: str, language: str | None) -> bool:
     """
     outcomes, pending = word_list(language, "outcomes"), word_list(language, "pending")
     words = [word for word, _ in tokens(sentence, language)]
-    for place, word in enumerate(words):
-        if word in outcomes and pending.isdisjoint(words[max(0, place - PENDING_WORDS) : place]):
-            return True
-    return False
+    return any(
+        word in outcomes and pending.isdisjoint(words[max(0, place - PENDING_WORDS) : place])
+        for place, word in enumerate(words)
+    )
 
 
 # --- the choice --------------------------------------------------------------------------------------------
@@ -293,7 +293,7 @@ def _reason(best: _ScoredTitle, before: Sequence[_ScoredTitle]) -> str:
     return SHARES if best.quality > before[0].quality else NEWER
 
 
-# --- openings ----------------------------------------------------------------------------------------------
+# --- without a title ----------------------------------------------------------------------------------------
 
 
 def _from_lead(articles: Sequence[ArticleView], shown: str | None) -> str:

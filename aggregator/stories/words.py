@@ -8,7 +8,7 @@ from aggregator.text.stems import stem_of
 from aggregator.text.tokens import parts
 
 
-@lru_cache(maxsize=1024)  # a sentence is read for its similarity and for its outcome
+@lru_cache(maxsize=1024)  # a sentence is read more than once
 def tokens(text: str, language: str | None = None) -> tuple[tuple[str, str], ...]:
     """Return each word of a text in lower case, without "'s", and its head; "" for function words.
 
@@ -52,6 +52,5 @@ def _synonym_heads() -> dict[str, str]:
     heads: dict[str, str] = {}
     for group in lexicon()["synonyms"]:
         stems = [stem_of(word, "en") for word in group.split()]
-        for each in stems:
-            heads.setdefault(each, heads.get(stems[0], stems[0]))
+        heads = dict.fromkeys(stems, heads.get(stems[0], stems[0])) | heads
     return heads

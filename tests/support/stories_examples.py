@@ -5,6 +5,9 @@ from collections.abc import Sequence
 from typing import Any
 
 from aggregator.model.core import ArticleView, StoryText
+from aggregator.stories import rendering
+from aggregator.stories.title import headline
+from aggregator.stories.tuning import shipped_tuning
 
 NOON = dt.datetime(2025, 3, 12, 12, tzinfo=dt.UTC)  # a Wednesday
 
@@ -50,6 +53,13 @@ def view(id_: str = "a", outlet: str | None = "Harbour Post", **changes: Any) ->
     if values.get("text"):
         values.setdefault("lead", values["text"].split("\n")[0])
     return ArticleView(**values)
+
+
+def story_text(articles: Sequence[ArticleView], title: str | None = None) -> StoryText:
+    """What a story shows under its best title."""
+    if title is None:
+        title = headline(articles, None).title
+    return rendering.story_text(articles, title, shipped_tuning())
 
 
 def ferry() -> list[ArticleView]:

@@ -115,13 +115,12 @@ def _list(lines: Iterable[str]) -> str:
 
 def _reports(articles: Sequence[ArticleView], text: StoryText | None, *, is_single: bool) -> str:
     """Return a list of the originals, the newest first, each with its copies and what it says first."""
-    openings = {one.article_id: one.text for one in text.openings} if text else {}
     originals = originals_with_copies(articles)[::-1]
     lines: list[str] = []
     for article, copies in originals[:LISTED_REPORTS]:
         if is_single and not copies:
             continue
-        opening = escaped(openings.get(article.id, ""))
+        opening = escaped(text.opening_of(article.id)) if text else ""
         lines.append(_line(article) + _copied(copies) + (_paragraph(opening) if opening else ""))
     if len(originals) > LISTED_REPORTS:
         lines.append(f"and {counted(len(originals) - LISTED_REPORTS, 'earlier article')}")

@@ -14,11 +14,10 @@ from aggregator.model.core import CleanArticle, Entry
 from aggregator.sources.limits import source_tuning
 from aggregator.sources.parse.entry_builder import FeedContext
 from aggregator.sources.parse.feed import read_feed
-from aggregator.stories.rendering import story_text
 from aggregator.text.sentences import split_sentences
 from tests.support.articles import FLOOD, NOON
 from tests.support.patterns import LIMIT, seconds
-from tests.support.stories_examples import view
+from tests.support.stories_examples import story_text, view
 
 ALL_TUNING = Tuning()
 WORDS = (

@@ -7,11 +7,11 @@ import pytest
 from aggregator.model.core import ArticleView
 from aggregator.stories import quotations, rendering
 from aggregator.stories.plain_text import as_text
-from aggregator.stories.rendering import render, story_text
+from aggregator.stories.rendering import render
 from aggregator.stories.sentences import sentences_of_report
 from aggregator.stories.tuning import shipped_tuning
 from aggregator.text import sentences
-from tests.support.stories_examples import FERRY_A, check_words, ferry, view
+from tests.support.stories_examples import FERRY_A, check_words, ferry, story_text, view
 
 SENTENCE = "Engineer number {} checked every pump in the lower town of Port Ellis on that day."
 LONG = " ".join(SENTENCE.format(n) for n in range(2_400))  # 200,000 characters, as long as a text may be

@@ -131,10 +131,11 @@ def test_a_summary_is_of_one_report_whose_lead_names_what_the_title_does() -> No
         ("Mr. Boll closed the bridge in Tarnow for good on Monday.", "Bridge in Tarnow closed", False),
         ("Emrys Boll said the bridge in Tarnow would be closed for good.", "Bridge in Tarnow closed", True),
         ("Police said the bridge in Tarnow had been closed for good.", "Bridge in Tarnow closed", True),
+        ("Rel said the bridge in Tarnow had been closed for good.", "Bridge in Tarnow closed", False),
     ],
 )
 def test_a_surname_alone_opens_no_story(opening: str, title: str, is_shown: bool) -> None:
-    further = "Mayor Emrys Boll and State Police looked at the pillars, police in Arrel told the county."
+    further = "Mayor Emrys Boll, Ada Rel and State Police saw the pillars, police in Barrel told the county."
     report = view("a", "One", title="Bridge in Tarnow closed", lead=opening)
     other = view("b", "Two", title="Pillars", lead=further, hours=1)
     chosen = lead_of([report, other], shipped_tuning(), title)

@@ -8,11 +8,10 @@ import pytest
 
 from aggregator.model.core import ArticleView
 from aggregator.stories.plain_text import as_text
-from aggregator.stories.rendering import story_text
 from aggregator.stories.sentences import sentences_of_report
 from aggregator.stories.speakers import speaker_of
 from aggregator.stories.words import heads, tokens
-from tests.support.stories_examples import NOON, check_words, view
+from tests.support.stories_examples import NOON, check_words, story_text, view
 
 STORIES = Path(__file__).parents[2] / "data" / "tellings"
 LANGUAGES = sorted(path.stem for path in STORIES.glob("*.jsonl"))

@@ -5,9 +5,8 @@ import pytest
 from aggregator.model.core import Quotation
 from aggregator.stories.plain_text import as_text
 from aggregator.stories.quotations import MOST, quotations_of, quoted_share
-from aggregator.stories.rendering import story_text
 from aggregator.stories.speakers import full_name, speaker_of, without_role
-from tests.support.stories_examples import FERRY_A, check_words, ferry, view
+from tests.support.stories_examples import FERRY_A, check_words, ferry, story_text, view
 
 WORDS = "“The ferry was safe and every inspection proved it”"
 SAFE = f"{WORDS[:-1]},”"

@@ -19,12 +19,10 @@ from aggregator.stories.rendering import (
     opening_of,
     render,
     reports_of,
-    story_text,
 )
 from aggregator.stories.tuning import shipped_tuning
-from aggregator.stories.words import heads
 from aggregator.text.lines import count_words
-from tests.support.stories_examples import FERRY_A, NOON, check_words, ferry, view
+from tests.support.stories_examples import FERRY_A, NOON, check_words, ferry, story_text, view
 
 SANK = "The ferry Marlin sank off Port Ellis on Tuesday evening."
 DIVERS = "Divers from Varna will search the wreck of the ferry on Thursday."
@@ -33,7 +31,7 @@ PUMPS = "Engineers checked every pump in the lower town of Tarnow."
 
 def opening(*lines: str) -> str:
     """What a report with these lines opens with, beside a lead of one sentence."""
-    return opening_of(view(title="A ferry sinks", text="\n".join(lines)), heads(SANK, "en"))
+    return opening_of(view(title="A ferry sinks", text="\n".join(lines)), SANK)
 
 
 def test_all_that_is_shown_stands_word_for_word_in_the_article_named() -> None:
@@ -179,6 +177,25 @@ def test_a_little_known_source_opens_no_paragraph_beside_known_ones() -> None:
     assert "n" in {p.article_id for p in (*shown.lead, *shown.openings)}
 
 
+def test_a_copy_that_leads_stands_for_its_original_and_both_are_named() -> None:
+    cut = view("a", "Wire", title="Ferry sinks", lead="The ferry Marlin sank off [...]", text=FERRY_A)
+    copy = view("b", "Paper", title="Ferry sinks", text=FERRY_A, role="copy", copy_of="a", hours=1)
+    part = view("e", "Digest", title="Ferry", text=DIVERS, role="excerpt", copy_of="a", hours=2)
+    other = view("c", "Third", title="Ferry", text=DIVERS, hours=3)
+    articles = [cut, copy, part, other]
+    shown = story_text(articles, "Ferry Marlin sinks off Port Ellis on Tuesday")
+    assert {p.article_id for p in shown.lead} == {"b"}
+    assert {p.article_id for p in shown.openings} == {"c"}
+    assert "(Paper, 2025-03-12 13:00) (printed by Wire, Digest in part, too)" in as_text(shown, articles)
+
+
+def test_an_opening_in_german_is_new_by_the_words_of_german() -> None:
+    lead = "Die Fähre sank am Dienstag vor dem Hafen, nachdem sie einen Felsen gerammt hatte."
+    again = "Nachdem sie vor dem Hafen einen Felsen gerammt hatte, sank die Fähre Marlin am Dienstag."
+    assert opening_of(view(text=again, language="de"), lead) == ""
+    assert opening_of(view(text="Taucher suchen am Abend nach Booten der Insel.", language="de"), lead)
+
+
 # --- the whole story ---------------------------------------------------------------------------------------
 
 
@@ -251,7 +268,7 @@ HASH_SEED_SCRIPT = """
     import sys
     import msgspec
     from aggregator.stories.plain_text import as_text
-    from aggregator.stories.rendering import story_text
+    from tests.support.stories_examples import story_text
     from tests.support.stories_examples import ferry
     shown = story_text(ferry())
     sys.stdout.buffer.write(msgspec.json.encode(shown) + as_text(shown, ferry()).encode())

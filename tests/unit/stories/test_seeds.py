@@ -10,8 +10,7 @@ from aggregator.config.tuning import Tuning
 from aggregator.extract.article import clean_entry
 from aggregator.model.core import ArticleView, Entry, StoryText
 from aggregator.stories.plain_text import as_text
-from aggregator.stories.rendering import story_text
-from tests.support.stories_examples import check_words, view
+from tests.support.stories_examples import check_words, story_text, view
 
 DATA = Path(os.environ.get("AGGREGATOR_DATA", Path(__file__).parents[4] / "shared" / "data"))
 SEEDS = sorted((DATA / "seeds").glob("*.txt"))

@@ -140,7 +140,7 @@ def _has_bare_surname(sentence: str, title: str, leads: str, language: str | Non
     return is_introduced and ("." in match.group() or match["verb"] in word_list(language, "quoting"))
 
 
-@lru_cache(maxsize=256)  # all leads but the newest were read before
+@lru_cache(maxsize=2048)  # at placing, and again when the story is rendered
 def _read(lead: str, language: str | None, title: str) -> tuple[OpeningSentence, ...]:
     """Return the first sentences of an opening; of one without any its text."""
     split = list(chain.from_iterable(sentences_of(lead))) or [" ".join(lead.split())]

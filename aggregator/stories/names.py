@@ -3,6 +3,7 @@
 import re
 from collections import Counter
 from collections.abc import Mapping, Sequence
+from operator import attrgetter
 from typing import TYPE_CHECKING
 
 import msgspec
@@ -106,7 +107,7 @@ def _longer_names(names: Mapping[NameKey, _Uses], least: int) -> dict[NameKey, l
 
 def _join_parts(names: dict[NameKey, _Uses], longer_names: Mapping[NameKey, Sequence[NameKey]]) -> None:
     """Join each name to the longer one that begins or ends with it: "Obama" to "Barack Obama"."""
-    for short in sorted(names, key=len):
+    for short in sorted(names, key=lambda key: (len(key), key)):
         longer = [key for key in longer_names.get(short, ()) if key in names]
         if longer:
             best = max(
@@ -148,7 +149,7 @@ def topics_of(articles: Sequence[ArticleView]) -> tuple[StoryName, ...]:
     Each with the number of these outlets; the most frequent first, then in the order of the declarations.
     """
     topics: dict[str, _Uses] = {}
-    for article in articles:
+    for article in sorted(articles, key=attrgetter("effective_at", "id")):
         for label in map(_topic, article.categories):
             if label and subject_key(label) not in words_of("no_topics"):
                 topics.setdefault(subject_key(label), _Uses()).add(article, label)

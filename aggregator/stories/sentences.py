@@ -192,7 +192,7 @@ def sentences_of_report(text: str, title: str) -> Iterator[str]:
             if has_odd_marks(raw):
                 is_open = not is_open
             sentence = without_heading(raw, title)
-            is_readable = len(sentence) <= LONGEST and is_whole(sentence) and not RUN_IN.search(sentence)
+            is_readable = len(sentence) <= LONGEST and not RUN_IN.search(sentence)
             if is_readable and not was_open and _folded(sentence) != heading:
                 yield sentence
 
@@ -300,15 +300,6 @@ def without_heading(sentence: str, title: str) -> str:
     _, found, rest = sentence.partition(f"{title} ")
     is_heading = found and len(title.split()) >= HEADING_WORDS and not rest[:1].islower()
     return without_dateline(rest if is_heading and len(rest) > DATELINE_REST else sentence)
-
-
-def is_whole(sentence: str) -> bool:
-    """Whether the text ends like a sentence or is long enough, as no heading, caption or byline is."""
-    return (
-        _has_end(sentence)
-        or sentence.rstrip().endswith(('"', "”", "»", "’", "“", "」", "』"))
-        or count_words(sentence) >= WHOLE_WORDS
-    )
 
 
 def has_odd_marks(sentence: str) -> bool:

@@ -18,15 +18,16 @@ NAME_CHARS = 40  # before a surname: first names and particles
 FORMS_READ = 8  # of one name in a text
 _QUOTE = "“”"  # what stands for a quotation
 _INITIALS = r"(?:[A-Z]\.){1,3}|[A-Z][a-z]{1,3}\."  # "H.R.", "Gov."
-# "Berg", "al-Rahmoun"; not "Berg's"
-_CAPITAL = rf"(?:[a-z]{{2}}-)?[{UPPER}][\w'’-]*(?:\.[\w’'-]+)*(?<!['’]s)(?![\w'’-])"
+# "Berg", "al-Rahmoun"; not "Berg's", not "R-Varna", after the name of a member of parliament
+_CAPITAL = rf"(?![A-Z]-[A-Z])(?:[a-z]{{2}}-)?[{UPPER}][\w'’-]*(?:\.[\w’'-]+)*(?<!['’]s)(?![\w'’-])"
 _LINKS = r"(?:of|for|and|the|de|la|le|du|da|di|del|der|van|von|bin|al|el|des)"
 _NAME = rf"(?:(?:{_INITIALS}|{_CAPITAL}) (?:{_LINKS} ){{0,2}}){{0,7}}{_CAPITAL}"
 _FIRST_NAME = re.compile(rf"(?:[A-Z]\.){{1,2}}|[{UPPER}][\w'’-]*[a-zß-ÿ](?<!['’]s)")  # not "GOP"
 _NO_NAME = re.compile(r"[^\w.'’ -]")  # no name goes on over it
 _PARTICLES = {"de", "van", "von", "der", "bin", "al"}
-_PARTY = re.compile(r"[A-Z]-[A-Z]")  # "R-Varna", after the name of a member of parliament
-_HONORIFICS = ("Mr.", "Mrs.", "Ms.", "The")
+_CLAUSE = re.compile(r"\b(?:who|that|which|when|while|if|neither|nor|without)\b[^,“”]*$", re.IGNORECASE)
+# After a surname: it goes on, but for "'s" ("Boll-Meyer", a soft hyphen, an accent of its own)
+_GOES_ON = re.compile(r"(?!['’]s\b)[\w'’\-\u00ad\u0300-\u036f]")
 
 
 def speaker_of(text: str, language: str | None) -> str:
@@ -36,16 +37,17 @@ def speaker_of(text: str, language: str | None) -> str:
         return ""
     no_speakers = words_of("outlet_words") | words_of("titles") | word_list(language, "no_speakers")
     links = (words_of("name_links") | word_list(language, "not_a_role")) - {"the"}
+    days = forms("weekdays", "en")
     outside = " ".join(QUOTED.sub(f" {_QUOTE} ", text).split()).replace(f"{_QUOTE} ,", f"{_QUOTE},")
     for match in pattern.finditer(outside):
-        words = (match["before"] or match["after"]).split()
-        if len(words) > 1 and words[0] in _HONORIFICS:
-            del words[0]
-        # "McCall, of DePauw University, said", "the envoy to Ukraine Marie Berg said"
-        is_place = match["before"] and outside[: match.start()].rstrip().rpartition(" ")[2] in links
-        last = words[-1].lower()
-        if not is_place and last not in no_speakers | forms("weekdays", "en") and not _PARTY.match(words[-1]):
-            return " ".join(words)
+        name = (match["before"] or match["after"]).removeprefix("The ")
+        words = name.lower().split()
+        before = outside[: match.start(match.lastgroup or 0)]
+        # "McCall, of DePauw University, said", "said the widow of Marie Berg", "a man who met Berg said"
+        is_other = before.rstrip().rpartition(" ")[2] in links or _CLAUSE.search(before)
+        is_name = words[-1] not in no_speakers and words[0] not in words_of("stop")
+        if is_name and not is_other and days.isdisjoint(words):  # not "On Monday Marie Berg", "When Berg"
+            return name
     return ""
 
 
@@ -67,15 +69,17 @@ def full_name(name: str, text: str, report: ArticleView) -> str:
     """Return the full name of the speaker of a sentence `text`, without titles and roles.
 
     "Mayor Boll" becomes "Emrys Boll", by the form with first names that stands nearest before the sentence in
-    its report. Other reports may speak of another Boll. Without any it is `name` where that has a title, else
-    "": one word may be a body, a place or the beginning of a sentence.
+    its report. Other reports may speak of another Boll. Without any, or with those of two persons, it is
+    `name` where that has a title, else "": one word may be a body, a place or the beginning of a sentence.
     """
     person = without_role(name)
     if " " in person:
         return person
     own = report.text
-    nearest = next(_full_forms(own[: own.find(text) + len(text)], person), "")
-    return nearest or (name if person != name else "")
+    full = list(_full_forms(own[: own.find(text) + len(text)], person))
+    if len({form.split()[0] for form in full}) == 1:
+        return full[0]
+    return name if person != name else ""
 
 
 def without_role(name: str) -> str:
@@ -105,7 +109,7 @@ def _full_forms(text: str, surname: str) -> Iterator[str]:
         place = text.rfind(surname, 0, place)
         if place < 0:
             return
-        if text[place + len(surname) :][:1].isalnum():
+        if _GOES_ON.match(text, place + len(surname)):
             continue
         start = text.rfind(" ", 0, max(0, place - NAME_CHARS)) + 1  # no word is cut
         *words, between = _NO_NAME.split(text[start:place])[-1].split(" ")

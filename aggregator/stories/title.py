@@ -31,6 +31,7 @@ OWN_LEAD = 0.25  # weight of the words of a title in its own lead, beside those 
 OUTCOME = 0.25  # for a title that tells what happened
 PENDING_WORDS = 3  # words before an outcome that may say that it has not happened
 FEWEST_HEADS = 6  # a shorter title counts as if it had so many
+CUT_CHARS = 20  # at the end of a text that are searched for:
 CUT = re.compile(r"(?:\.\.\.|…)\W*$")  # the end of a text that a feed cut, "[…]" too
 
 BY_TIME, BY_QUALITY = attrgetter("effective_at", "id"), attrgetter("quality", "title")
@@ -137,7 +138,7 @@ def _of_each_copy_group(
     chosen: list[ArticleView] = []
     for original, copies in originals_with_copies(with_originals(articles)):
         group = [article for article in (original, *copies) if article.id in ids]
-        whole = [article for article in group if not CUT.search(text_of(article))]
+        whole = [article for article in group if not CUT.search(text_of(article)[-CUT_CHARS:])]
         chosen += (whole or group)[:1]
     return chosen
 
@@ -301,6 +302,6 @@ def _from_lead(articles: Sequence[ArticleView], shown: str | None) -> str:
     openings = []
     for article in sorted(articles, key=BY_TIME):
         words = article.lead.split()
-        if words:
+        if words and not article.nosnippet:
             openings.append(" ".join(words[:FIRST_WORDS]) + "…" * (len(words) > FIRST_WORDS))
     return shown if shown in openings else "".join(openings[:1])

@@ -118,7 +118,7 @@ def _linked(capitals: str, language: str) -> re.Pattern[str]:
     nouns, lists = LINKS[language]
     particles = PARTICLES if language == "en" else "(?!)"
     part = f"[{UPPER}]{_RUN}"
-    enumeration = f"(?:, {part})+,? (?:{lists}) {part}"  # "Alcohol, Tobacco, Firearms and Explosives"
+    enumeration = f"(?:, {part}){{1,12}},? (?:{lists}) {part}"  # "Alcohol, Tobacco, Firearms and Explosives"
     return re.compile(f"{capitals}(?: (?:{nouns}|{lists}|{particles}) {part}|{enumeration})*")
 
 

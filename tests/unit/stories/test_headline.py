@@ -266,6 +266,13 @@ def test_what_only_its_style_makes_an_explainer_is_news_while_it_is_the_newest()
     assert best([opens, newest, newer], None) != ends
 
 
+def test_words_of_an_article_that_may_not_be_quoted_are_no_title() -> None:
+    silent = view("a", "One", title="", lead="The ferry Marlin sank off Port Ellis.", nosnippet=True)
+    other = view("b", "Two", title="", lead="Divers look for the ferry.", hours=1)
+    assert headline([silent], None).title == ""
+    assert headline([silent, other], None).title == "Divers look for the ferry."
+
+
 def test_the_newest_explainer_leads_only_where_it_tells_most() -> None:
     style = {"kind": "explainer", "kind_evidence": "style of the text, 0.54 above the limit", "hours": 30}
     closed = "The county closed the bridge in Tarnow on Monday after engineers found cracks in two pillars."

@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 from aggregator.model.core import ArticleView, Quotation
 from aggregator.stories.lexicon import clean_title
-from aggregator.stories.sentences import QUOTED, sentences_of_report, shows_alone
+from aggregator.stories.sentences import ANY_MARK, QUOTED, sentences_of_report, shows_alone
 from aggregator.stories.speakers import full_name, speaker_of
 from aggregator.stories.words import heads
 
@@ -16,7 +16,6 @@ MOST_OF_SPEAKER = 2
 MOST_TRIED = 48  # candidates: the full name of each is looked for in its report
 CHARS_READ = 6_000  # of a report: later quotations are seldom of the news
 LATE_COST = 0.3  # for a quotation at the end of those, beside the share of the story's words in it (chosen)
-QUOTED_MARK = re.compile(r"[“”\"„«»「]")
 ARTICLES_NAMED = 24  # in which a quotation stands
 SAME_QUOTED = 0.6  # of the words of the shorter of two quotations: the same one, cut otherwise
 QUOTED_WORDS = 6  # of a quotation at least; fewer are a term in quotation marks
@@ -73,7 +72,7 @@ def quotations_of(
 def _quotations_in(report: ArticleView, key_words: Collection[str]) -> Iterator[_Candidate]:
     """Yield the quotations of one report, in order."""
     text = report.text[:CHARS_READ]
-    with_marks = "\n".join(line for line in text.split("\n") if QUOTED_MARK.search(line))
+    with_marks = "\n".join(line for line in text.split("\n") if ANY_MARK.search(line))
     for sentence in sentences_of_report(with_marks, clean_title(report)):
         if quoted_share(sentence) < QUOTED_SHARE:
             continue

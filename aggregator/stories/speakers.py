@@ -127,7 +127,8 @@ def _full_forms(text: str, surname: str) -> Iterator[str]:
 
 def _is_first_name(word: str) -> bool:
     """Whether a word before a surname may be part of the name: a first name, an initial, a particle."""
-    if _is_title(word) or word.lower() in words_of("stop") | forms("weekdays", "en"):
+    lower = word.lower()
+    if _is_title(word) or lower in words_of("stop") or lower in forms("weekdays", "en"):
         return False
     return word in _PARTICLES or _FIRST_NAME.fullmatch(word) is not None
 

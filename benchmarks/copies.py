@@ -287,7 +287,7 @@ def _row(coming: IncomingArticle, id_: str, found: CopyMatch) -> article_rows.Ne
         id_=id_,
         root=id_,
         generation=0,
-        counts_in_centroid=False,
+        is_compared=False,
         wire_confidence=1.0,
     )
     return msgspec.structs.replace(new, **found.held.columns())

@@ -384,7 +384,7 @@ def _article(one: Invented, source_of: dict[str, str]) -> dict[str, Any]:
         "root_article": id_of("a", one.n),
         "story": id_of("s", one.story),
         "role": "report",
-        "counts_in_centroid": True,
+        "is_compared": True,
         "source": source_of[one.outlet],
         "outlet": one.outlet,
         "outlet_name": None,

@@ -336,6 +336,42 @@ class CountedArticle(FrozenStruct, frozen=True, kw_only=True):
     is_little_known: bool = False  # from a feed that had published too little before (store/tables.py)
 
 
+class Article(CountedArticle, frozen=True, kw_only=True):
+    """A placed article as grouping knows it, in memory and in its row: everything but its text."""
+
+    inbox_no: int
+    story: str  # "" before it is placed
+    title: str
+    source: str
+    is_compared: bool  # whether later articles are compared with it: of the copies of a text only the first
+    is_polled: bool
+    published: dt.datetime | None
+    date_counts: bool  # see store/tables.py
+    terms: bytes  # see cluster/events/term_codec.py; b"" where the story is closed
+    body_words: int
+    nearest: bytes | None = None  # see cluster/events/pair_features.py
+
+    @property
+    def is_opinion(self) -> bool:
+        """Whether it is an opinion or an explainer, no report."""
+        return self.kind in OPINION_KINDS
+
+    @property
+    def is_container(self) -> bool:
+        """Whether it is a live blog or a roundup."""
+        return self.role == "container"
+
+    @property
+    def stated_minutes(self) -> int | None:
+        """Return its date, declared or read in its text, in minutes since 1970."""
+        return None if self.published is None else int(self.published.timestamp() // 60)
+
+    @property
+    def minutes(self) -> int | None:
+        """Return its declared date in minutes since 1970; a date in the text may be that of an event."""
+        return self.stated_minutes if self.date_counts else None
+
+
 class ArticleView(CountedArticle, frozen=True, kw_only=True, omit_defaults=False, cache_hash=True):
     """One article of a story, as output packages need it."""
 

@@ -440,7 +440,6 @@ story = Table(
     # Inbox number at which an article joined or left last; order of the second look. -1: copied by a run of
     # `recluster`, or older than the second look.
     Column("membership_changed_no", BigInteger, nullable=False, server_default=text("0")),
-    Column("centroid", LargeBinary, nullable=False),  # cluster/events/centroid.py; "" after a merge (derived)
     # From which the counts are computed (stories/counts.py); null: compute it from the articles (derived).
     Column("count_state", LargeBinary),
     # Lists are ordered by `bumped_at`: all live stories, and those with at least two and five reports. With
@@ -483,7 +482,8 @@ article = Table(
     Column("role", Text, nullable=False),  # report | copy | excerpt | container
     Column("kind", Text, nullable=False, server_default=text("'report'")),  # model.core.Kind
     Column("kind_evidence", Text),  # the evidence of it, for users; null for a report
-    Column("counts_in_centroid", Boolean, nullable=False),  # its terms are in `story.centroid`
+    # Whether later articles are compared with it: of the copies of a text only the first.
+    Column("is_compared", Boolean, nullable=False),
     # `id` of the near-duplicate that was found at placing; the original of the group is computed on reading.
     Column("copy_of", Text),
     # `id` of the article of another outlet that has many of the same words, found at placing where there is
@@ -507,7 +507,7 @@ article = Table(
     Column("published_origin", Text),  # feed | page | text | poll: where `published` is from
     Column("published_precision", Text),  # minute | day
     Column("timezone_assumed", Boolean, nullable=False, server_default=false()),
-    # Whether the centroid counts the date: not one read in the text, which may be that of an event.
+    # Whether the date counts as declared: not one read in the text, which may be that of an event.
     Column("date_counts", Boolean, nullable=False, server_default=true()),
     Column("seen_at", UtcTime, nullable=False),  # when the first entry was accepted
     Column("effective_at", UtcTime, nullable=False),  # the earlier of `published` and `seen_at`

@@ -185,7 +185,7 @@ _SETTLED = {
         1,
     ),
     "articles": (
-        _columns(article, "inbox_no id story role kind kind_evidence follows counts_in_centroid copy_of")
+        _columns(article, "inbox_no id story role kind kind_evidence follows is_compared copy_of")
         + _columns(article, "title published terms evidence"),
         1,
     ),

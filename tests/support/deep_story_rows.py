@@ -18,7 +18,7 @@ from aggregator.model.core import Evidence
 from aggregator.store import codecs
 from aggregator.store.engine.database import Database
 from aggregator.store.stories import article_views, articles
-from aggregator.store.stories.articles import MemberRow
+from aggregator.store.stories.articles import Article
 from aggregator.store.stories.stories import columns_of_members
 from aggregator.store.tables import article, story
 from aggregator.stories.counts import counts, from_bytes
@@ -64,7 +64,7 @@ def faults(database: Database, tuning: StoryCheckTuning) -> Iterator[Fault]:
 
 
 def _of_one(
-    connection: Connection, row: Row[Any], members: Sequence[MemberRow], tuning: StoryCheckTuning
+    connection: Connection, row: Row[Any], members: Sequence[Article], tuning: StoryCheckTuning
 ) -> Iterator[Fault]:
     if row.id != story_id(row.founding_article, row.founding_no):
         yield of_row("stories have an id that does not match their founding article", row.id)
@@ -97,7 +97,7 @@ def _counts_alike(blob: bytes, expected: bytes | None, tuning: StoryCheckTuning)
 def _of_centroid(
     connection: Connection,
     row: Row[Any],
-    members: Sequence[MemberRow],
+    members: Sequence[Article],
     expected: bytes,
     tuning: StoryCheckTuning,
 ) -> Fault:
@@ -120,7 +120,7 @@ def _is_equal(one: Centroid, other: Centroid) -> bool:
     )
 
 
-def _had_other_tuning(connection: Connection, members: Sequence[MemberRow], tuning: StoryCheckTuning) -> bool:
+def _had_other_tuning(connection: Connection, members: Sequence[Article], tuning: StoryCheckTuning) -> bool:
     ids = [member.id for member in members[:500]]
     rows = connection.execute(select(article.c.evidence).where(article.c.id.in_(ids))).scalars()
     try:

@@ -151,16 +151,16 @@ def what_is_wrong(database: Database, placing: Placer | None = None) -> list[str
                 known = member.as_article()
                 folded = (
                     centroid.add(folded, known)
-                    if member.counts_in_centroid
+                    if member.is_compared
                     else centroid.add_silent(folded, [known.stated_minutes])
                 )
-            if folded.reports != sum(member.counts_in_centroid for member in members):
+            if folded.reports != sum(member.is_compared for member in members):
                 wrong.append(f"in {row.id} more articles say that they weigh than do")
             if centroid.to_bytes(folded, model) != row.centroid:
                 wrong.append(f"the sums of {row.id} are not those of its {len(members)} articles")
-            if not any(member.counts_in_centroid for member in members):
+            if not any(member.is_compared for member in members):
                 wrong.append(f"nothing counts in {row.id}")
-            roles = {member.role for member in members if member.counts_in_centroid}
+            roles = {member.role for member in members if member.is_compared}
             if row.container_only != (roles == {"container"}):
                 wrong.append(f"{row.id} says container_only {row.container_only}, what counts is {roles}")
             views = article_views.views_of_stories(connection, [row.id])[row.id]

@@ -124,7 +124,7 @@ def _article_row(one: ArticleView) -> dict[str, Any]:
     details = ArticleDetails(**{name: getattr(one, name) for name in of_details})
     return same | {
         "root_article": one.id,
-        "counts_in_centroid": True,
+        "is_compared": True,
         "is_polled": True,
         "source": one.outlet or "",
         "outlet": one.outlet_key,

@@ -16,7 +16,6 @@ import numpy as np
 import numpy.typing as npt
 
 from aggregator.cluster.copies.shingles import first_of_equal
-from aggregator.cluster.events.centroid import ScoringInput
 from aggregator.cluster.events.stream import IDF_UNITS, StreamSnapshot, Units
 from aggregator.cluster.events.term_codec import (
     DOT_SCALE,
@@ -31,6 +30,7 @@ from aggregator.cluster.events.term_codec import (
 )
 from aggregator.cluster.events.title_frames import compare_titles, read_title
 from aggregator.cluster.events.weights import MINUTES_A_DAY
+from aggregator.model.core import Article
 
 Floats = npt.NDArray[np.float64]
 Flags = npt.NDArray[np.bool_]
@@ -88,19 +88,8 @@ _RAREST_OF_TEXT: Final = 3  # shared words
 class PairArticle:
     """An article, decoded for comparison."""
 
-    def __init__(
-        self,
-        article: ScoringInput,
-        *,
-        title: str,
-        outlet: str | None,
-        source: str,
-        nearest: bytes = b"",
-    ) -> None:
-        """Decode the terms of the article and read the words of its title.
-
-        `source`: what delivered it. `nearest`: see `read_nearest`.
-        """
+    def __init__(self, article: Article) -> None:
+        """Decode the terms of the article and read the words of its title."""
         words = read(article.terms)
         ids = ids_of(words)
         order = ids.argsort(kind="stable")
@@ -120,12 +109,12 @@ class PairArticle:
         self.bits[first] |= (self.bits[first] & _WORDS > 0) * _FIRST
         self.minutes = article.minutes
         self.body_words = article.body_words
-        self.inbox = article.inbox
+        self.inbox = article.inbox_no
         self.is_opinion = article.is_opinion
-        self.outlet = outlet
-        self.source = source
-        self.title_pieces = read_title(title)
-        self.nearest = read_nearest(nearest)
+        self.outlet = article.outlet_key
+        self.source = article.source
+        self.title_pieces = read_title(article.title)
+        self.nearest = read_nearest(article.nearest)
         self._in_stream: tuple[object, InStream] | None = None  # of the last snapshot
 
     def in_stream(self, snapshot: StreamSnapshot) -> "InStream":
@@ -158,7 +147,7 @@ def _in_stream(article: PairArticle, snapshot: StreamSnapshot) -> InStream:
     )
 
 
-def read_nearest(stored: bytes) -> Ints:
+def read_nearest(stored: bytes | None) -> Ints:
     """Return the highest similarities to earlier articles: NEAREST for each of SCALED, highest first.
 
     In units of 1/SIMILARITY_UNITS; 0 where there are fewer. They are those of the day on which it came: later

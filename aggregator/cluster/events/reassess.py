@@ -18,17 +18,11 @@ from typing import Protocol
 import msgspec
 import numpy as np
 
-from aggregator.cluster.events.centroid import ScoringInput
 from aggregator.cluster.events.pair_features import Floats
-from aggregator.cluster.events.scorer import Candidate, is_within_window
+from aggregator.cluster.events.scorer import is_within_window
 from aggregator.cluster.events.weights import MINUTES_A_DAY, EventTuning
-
-
-class CountedReport(msgspec.Struct, frozen=True):
-    """A report that is counted in its story."""
-
-    id: str
-    article: ScoringInput
+from aggregator.cluster.events.window import LiveStory
+from aggregator.model.core import Article
 
 
 class ReportMove(msgspec.Struct, frozen=True):
@@ -73,16 +67,16 @@ Reassignment = ReportMove | StoryMerge
 class StoryLookup(Protocol):
     """Read access to stories and articles as they were before the second look."""
 
-    def story(self, number: int) -> Candidate | None:
+    def story(self, number: int) -> LiveStory | None:
         """Return a live story, or None if there is none with this number (any more)."""
 
-    def reports(self, number: int) -> Sequence[CountedReport]:
+    def reports(self, number: int) -> Sequence[Article]:
         """Return the newest counted reports of a story, the newest first, at most as many as are compared."""
 
-    def neighbours(self, number: int) -> Sequence[Candidate]:
+    def neighbours(self, number: int) -> Sequence[LiveStory]:
         """Return other live stories that share terms with the story and are in its window, best first."""
 
-    def scores(self, reports: Sequence[CountedReport], others: Sequence[CountedReport], /) -> Floats:
+    def scores(self, reports: Sequence[Article], others: Sequence[Article], /) -> Floats:
         """Return the logit of each report with each other one: a row a report. Remembers them."""
 
     def shift(self) -> float:
@@ -97,7 +91,7 @@ class StoryLookup(Protocol):
     def may_join(self, article: str, number: int, /) -> bool:
         """Return False if a correction keeps the article out of the story."""
 
-    def is_foreign(self, report: CountedReport, others: Sequence[CountedReport], /) -> bool:
+    def is_foreign(self, report: Article, others: Sequence[Article], /) -> bool:
         """Return whether a report has the headline of one of the others, but a body unlike theirs."""
 
     def may_merge(self, one: int, other: int, /) -> bool:
@@ -123,14 +117,14 @@ def reassess_stories(
 class _Story:
     """The present state of a story during one second look."""
 
-    def __init__(self, candidate: Candidate, reports: Sequence[CountedReport]) -> None:
-        self.number = candidate.number
-        self.candidate = candidate
+    def __init__(self, live: LiveStory, reports: Sequence[Article]) -> None:
+        self.number = live.number
+        self.live = live
         self.reports = list(reports)
-        self.dates = candidate.summary.dates
-        self.members = candidate.summary.members
-        self.report_count = candidate.summary.reports
-        self.last_inbox = candidate.last_inbox
+        self.dates = np.array(live.dates, dtype=np.int64)  # in minutes, sorted
+        self.article_count = live.article_count
+        self.compared_count = live.compared_count
+        self.last_inbox_no = live.last_inbox_no
 
 
 class _Look:
@@ -146,17 +140,16 @@ class _Look:
 
     def _story(self, number: int) -> _Story | None:
         if number not in self._stories:
-            found = self._lookup.story(number)
-            is_looked_at = found is not None and found.summary.reports and not found.summary.is_container_only
-            self._stories[number] = (
-                _Story(found, self._lookup.reports(number)) if found is not None and is_looked_at else None
-            )
+            live = self._lookup.story(number)
+            is_looked_at = live is not None and live.reports and not live.is_container_only
+            story = _Story(live, self._lookup.reports(number)) if live is not None and is_looked_at else None
+            self._stories[number] = story
         return self._stories[number]
 
     def _near(self, number: int) -> list[_Story]:
         near = self._lookup.neighbours(number)[: self._tuning.reassess_neighbours]
-        stories = (self._story(one.number) for one in near)
-        return [one for one in stories if one is not None and one.number != number]
+        stories = (self._story(live.number) for live in near)
+        return [story for story in stories if story is not None and story.number != number]
 
     # --- moves ----------------------------------------------------------------------------------------------
 
@@ -165,23 +158,23 @@ class _Look:
         story = self._story(number)
         if story is None or len(story.reports) < 2:
             return
-        for report in [one for one in story.reports if one.article.stated_minutes is None]:
+        for report in [one for one in story.reports if one.stated_minutes is None]:
             others = [one for one in story.reports if one is not report]
             if others and self._lookup.may_leave(report.id):
                 self._move(story, report, others)
 
-    def _move(self, story: _Story, report: CountedReport, others: Sequence[CountedReport]) -> None:
+    def _move(self, story: _Story, report: Article, others: Sequence[Article]) -> None:
         own = float(self._lookup.scores([report], others).mean()) + self._shift
         need = max(own, self._tuning.threshold) + self._tuning.reassess_gain
         best: tuple[float, _Story] | None = None
         for other in sorted(self._near(story.number), key=lambda one: one.number):
-            if not other.reports or other.members >= self._tuning.story_cap:
+            if not other.reports or other.article_count >= self._tuning.story_cap:
                 continue
-            if not is_within_window(report.article, other.candidate, self._tuning):
+            if not is_within_window(report, other.live, self._tuning):
                 continue
             score = float(self._lookup.scores([report], other.reports).mean()) + self._shift
             is_better = score >= need and (best is None or score > best[0])
-            is_open = report.article.is_opinion or self._lookup.has_report(other.number)
+            is_open = report.is_opinion or self._lookup.has_report(other.number)
             is_open = is_open and self._lookup.may_join(report.id, other.number)
             if is_better and is_open and not self._lookup.is_foreign(report, other.reports):
                 best = score, other
@@ -254,7 +247,7 @@ class _Look:
         return score
 
     def _may_be_one(self, one: _Story, other: _Story) -> bool:
-        if one.members + other.members > self._tuning.story_cap:
+        if one.article_count + other.article_count > self._tuning.story_cap:
             return False
         return self._lookup.may_merge(one.number, other.number) and _are_in_one_window(
             one, other, self._tuning
@@ -269,16 +262,16 @@ class _Look:
             (one, other),
             key=lambda story: (
                 not self._lookup.has_report(story.number),
-                -story.report_count,
+                -story.compared_count,
                 story.number,
             ),
         )
         most = max(len(kept.reports), len(gone.reports))
-        kept.reports = sorted((*kept.reports, *gone.reports), key=lambda one: -one.article.inbox)[:most]
+        kept.reports = sorted((*kept.reports, *gone.reports), key=lambda report: -report.inbox_no)[:most]
         kept.dates = np.sort(np.concatenate((kept.dates, gone.dates)))
-        kept.members += gone.members
-        kept.report_count += gone.report_count
-        kept.last_inbox = max(kept.last_inbox, gone.last_inbox)
+        kept.article_count += gone.article_count
+        kept.compared_count += gone.compared_count
+        kept.last_inbox_no = max(kept.last_inbox_no, gone.last_inbox_no)
         self._stories[gone.number] = None
         self.changes.append(StoryMerge(kept.number, gone.number, score, self._need))
         return kept, gone
@@ -288,7 +281,7 @@ def _are_in_one_window(one: _Story, other: _Story, tuning: EventTuning) -> bool:
     """Return whether the nearest dates (inbox numbers if one has no dates) are within the window."""
     left, right = one.dates, other.dates
     if not len(left) or not len(right):
-        return abs(one.last_inbox - other.last_inbox) <= tuning.undated_reach
+        return abs(one.last_inbox_no - other.last_inbox_no) <= tuning.undated_reach
     reach = tuning.window_days * MINUTES_A_DAY
     if abs(int(left[-1]) - int(right[-1])) <= reach:
         return True  # of most stories

@@ -12,7 +12,8 @@ from typing import NamedTuple
 from aggregator.cluster.constraints import Constraint, ConstraintTable, Relation
 from aggregator.model.core import Evidence, FrozenStruct
 from aggregator.model.errors import UsageError
-from aggregator.pipeline.placement.story_writer import StoryWriter, UnitOfWork, live_story
+from aggregator.pipeline.placement.story_writer import StoryWriter, live_story
+from aggregator.pipeline.placement.unit_of_work import UnitOfWork
 from aggregator.store.engine.database import Connection
 from aggregator.store.stories import article_views, articles, corrections, stories
 from aggregator.store.stories.corrections import (
@@ -41,6 +42,10 @@ class Constraints:
     def forget(self) -> None:
         """Read the corrections again after a change."""
         self._table = None
+
+    def has_article(self, connection: Connection, article: str) -> bool:
+        """Return whether a correction names the article."""
+        return article in self._of(connection)
 
     def story_constraints(self, connection: Connection, article: str) -> StoryConstraints:
         """Return the constraints of an article. A must-link takes precedence over a cannot-link."""

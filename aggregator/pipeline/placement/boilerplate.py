@@ -21,7 +21,7 @@ from aggregator.extract.wire.agencies import outlet_key
 from aggregator.model.core import Entry, FrozenStruct, LearnedBoilerplate, LineHashes
 from aggregator.pipeline.placement.copy_lookup import CopyFinder
 from aggregator.pipeline.placement.incoming_article import IncomingArticle
-from aggregator.pipeline.placement.story_writer import UnitOfWork
+from aggregator.pipeline.placement.unit_of_work import UnitOfWork
 from aggregator.store.engine.database import Connection
 from aggregator.store.stories import articles
 
@@ -134,7 +134,8 @@ class BoilerplateLearner:
             return False
         likely = copy_finder.voted(connection, incoming)[:_NOTICE_CANDIDATES]
         for other in articles.copy_candidates(connection, likely, waiting).values():
-            # This writes what waits. Any source may declare that outlet.
+            # Any source may declare that outlet.
+            unit_of_work.ledger.write_article(other.id)
             if articles.member(connection, other.id).source != incoming.inbox_entry.entry.source:
                 continue
             similar = articles.compared_texts(connection, [other.id])[other.id]

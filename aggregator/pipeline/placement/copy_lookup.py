@@ -128,7 +128,7 @@ class CopyFinder:
             cuts = [one.id for one in seen.cuts if one.id not in left_out]
             excerpts = excerpts_in(own, reading(cuts[:most]), self._tuning)
         same_page = self._same_page(own, seen, reading)
-        keys = self._copy_keys(connection, incoming, copy, seen)
+        keys = self._copy_keys(connection, incoming, copy, seen, waiting)
         reuse = None
         if copy is None:
             near = sorted((-one.share, one.order, one.id) for one in others if one.share > 0)
@@ -323,15 +323,18 @@ class CopyFinder:
         incoming: IncomingArticle,
         copy: CopyEvidence | None,
         seen: "_CopyCandidates",
+        waiting: Sequence[NewArticle],
     ) -> CopyKeys:
         """Return the keys of the article. Many copies of one text add only a few."""
         tuning, fingerprint, number = self._tuning, incoming.fingerprint, incoming.inbox_entry.inbox_no
         free = ~seen.look_up.full
         if copy is not None:
-            if copy.kind == "copy" and articles.has_copies(connection, copy.other, tuning.exact_checks):
+            if copy.kind == "copy" and articles.has_copies(
+                connection, copy.other, tuning.exact_checks, waiting
+            ):
                 return CopyKeys((), b"")
             # Not those who will soon be out of reach: then the family would hold the shingle no more.
-            ancestors = islice(articles.copy_ancestors(connection, copy.other), _MOST_ANCESTORS)
+            ancestors = islice(articles.copy_ancestors(connection, copy.other, waiting), _MOST_ANCESTORS)
             free &= ~seen.look_up.occurs_in(
                 n for n, _ in ancestors if n >= number - tuning.passage_reach // 2
             )

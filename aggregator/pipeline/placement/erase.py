@@ -12,7 +12,8 @@ from itertools import chain
 from aggregator.model.core import FrozenStruct
 from aggregator.model.errors import UsageError
 from aggregator.pipeline.placement.copy_lookup import CopyFinder, RevisedCopyKeys
-from aggregator.pipeline.placement.story_writer import StoryWriter, UnitOfWork
+from aggregator.pipeline.placement.story_writer import StoryWriter
+from aggregator.pipeline.placement.unit_of_work import UnitOfWork
 from aggregator.store.engine.database import Connection, Database
 from aggregator.store.intake import tombstones
 from aggregator.store.maintenance import erase

@@ -6,7 +6,9 @@ from collections.abc import Iterable, Sequence
 from aggregator.cluster.constraints import ConstraintTable, Relation
 from aggregator.cluster.copies.copy_check import ComparedText, CopyTuning, verdict
 from aggregator.cluster.copies.shingles import shared_passages
+from aggregator.cluster.events.pair_features import PairArticle
 from aggregator.cluster.events.pair_model import STREAM, PairModel, PairTuning, compare_pairs, reasons_of
+from aggregator.cluster.events.pair_features import PairArticle
 from aggregator.cluster.events.stream import StreamSnapshot
 from aggregator.cluster.events.term_codec import FIELDS, HASH_BITS, ids_of, read
 from aggregator.cluster.events.terms import TermPacker
@@ -15,7 +17,7 @@ from aggregator.config.messages import counted
 from aggregator.config.tuning import Tuning
 from aggregator.model.core import ArticleView, CopyEvidence, Evidence, FrozenStruct, Kind, Reason
 from aggregator.model.errors import UsageError
-from aggregator.pipeline.placement.report_comparison import is_foreign_text, pair_of
+from aggregator.pipeline.placement.report_comparison import is_foreign_text
 from aggregator.store.read.reader import ExplainedArticle, LogLine, StoryReader
 
 _SHOWN = 12  # names, numbers or words of one kind
@@ -145,7 +147,7 @@ def _pair(
 ) -> PairExplanation:
     model, tuning = PairModel(), all_tuning.section("pairs", PairTuning)
     rows = [reading.member(each.article.id) for each in (one, two)]
-    left, right = map(pair_of, rows)
+    left, right = map(PairArticle, rows)
     stream = StreamSnapshot(*reading.stream_history(tuning.stream_days))
     reasons = reasons_of(model, compare_pairs(model, left, [right], stream).pairs)
     stub_words = shipped_model(all_tuning).stub_words

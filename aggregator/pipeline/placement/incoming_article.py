@@ -5,11 +5,10 @@ from typing import NamedTuple
 
 import msgspec
 
-from aggregator.cluster.events.centroid import ScoringInput
 from aggregator.extract.outlets import is_address, outlet_of, site_name_of
-from aggregator.model.core import OPINION_KINDS, CleanArticle, Fingerprint, Placement, Published
+from aggregator.model.core import Article, CleanArticle, Fingerprint, Placement, Published
 from aggregator.store.intake.inbox import InboxEntry
-from aggregator.store.stories.articles import NewArticle, StoredArticle, dates_of
+from aggregator.store.stories.articles import NewArticle, StoredArticle
 
 _OUTLET_CHARS = 300  # like declared outlets; an index row of PostgreSQL has at most 2,700 bytes
 
@@ -64,20 +63,27 @@ class IncomingArticle(NamedTuple):
             clean=msgspec.structs.replace(self.clean, published=kept),
         )
 
-    def as_article(self) -> ScoringInput:
-        """As the event level sees it."""
+    def as_article(self, id_: str) -> Article:
+        """Return it as grouping knows it, before it has a place."""
         published = self.clean.published
-        minutes, text_minutes = (
-            (None, None) if published is None else dates_of(published.time, date_counts=published.counts)
-        )
-        return ScoringInput(
+        return Article(
+            id=id_,
+            inbox_no=self.inbox_entry.inbox_no,
+            story="",
+            title=self.clean.title,
+            source=self.source,
+            outlet_key=self.outlet,
+            effective_at=self.inbox_entry.accepted_at,
+            copy_of=None,
+            wire=None,
+            role="container" if self.clean.is_container else "report",
+            kind=self.clean.kind,
+            is_compared=True,
+            is_polled=self.is_polled,
+            published=published.time if published else None,
+            date_counts=published is None or published.counts,
             terms=self.fingerprint.terms,
-            minutes=minutes,
-            text_minutes=text_minutes,
             body_words=self.fingerprint.body_words,
-            is_container=self.clean.is_container,
-            inbox=self.inbox_entry.inbox_no,
-            is_opinion=self.clean.kind in OPINION_KINDS,
         )
 
     def row(
@@ -88,7 +94,7 @@ class IncomingArticle(NamedTuple):
         id_: str,
         root: str,
         generation: int,
-        counts_in_centroid: bool,
+        is_compared: bool,
         wire_confidence: float,
     ) -> NewArticle:
         """The article's row.
@@ -123,6 +129,6 @@ class IncomingArticle(NamedTuple):
             is_polled=self.is_polled,
             wire=wire.agency if wire is not None and wire.confidence >= wire_confidence else None,
             placement=placement,
-            counts_in_centroid=counts_in_centroid,
+            is_compared=is_compared,
             bump_by_clock=self.inbox_entry.bump_by_clock,
         )

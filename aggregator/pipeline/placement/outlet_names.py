@@ -7,7 +7,7 @@ for those that came before. A name that a feed gives to the site of others stays
 import msgspec
 
 from aggregator.extract.outlets import is_address
-from aggregator.store.engine.database import Connection
+from aggregator.pipeline.placement.unit_of_work import UnitOfWork
 from aggregator.store.search import index as search
 from aggregator.store.stories import articles, stories
 from aggregator.store.stories.articles import NewArticle
@@ -23,22 +23,24 @@ class OutletNames:
         """Drop the names in memory; they are read again from the rows."""
         self._names.clear()
 
-    def named(self, connection: Connection, new: NewArticle) -> NewArticle:
+    def named(self, unit_of_work: UnitOfWork, new: NewArticle) -> NewArticle:
         """Return the article with the name of its outlet, if there is one; a first name is that of all."""
         key = new.outlet
         if key is None or not is_address(key):
             return new
         if key not in self._names:
-            self._names[key] = articles.own_name_of(connection, key)
+            self._names[key] = articles.own_name_of(unit_of_work.connection, key)
         name, site_name = self._names[key], new.clean.site_name
         if name is None and site_name is not None:
             self._names[key] = name = site_name
-            self._name_earlier(connection, key, name)
+            self._name_earlier(unit_of_work, key, name)
         if name is None or new.outlet_name is not None:
             return new
         return msgspec.structs.replace(new, outlet_name=name)
 
-    def _name_earlier(self, connection: Connection, key: str, name: str) -> None:
+    def _name_earlier(self, unit_of_work: UnitOfWork, key: str, name: str) -> None:
+        unit_of_work.ledger.write()
+        connection = unit_of_work.connection
         unnamed = articles.unnamed_articles(connection, key)
         for number, _ in unnamed:
             was_searchable = search.take_out(connection, number)

@@ -15,8 +15,8 @@ import msgspec
 
 from aggregator.cluster.copies.shingles import shared_count, shingle_hashes
 from aggregator.cluster.entry_identity import content_keys, next_generation_id, story_id, url_key
-from aggregator.cluster.events.centroid import ScoringInput
 from aggregator.cluster.events.pair_features import PairArticle, pack_nearest
+from aggregator.cluster.events.pair_model import PairTuning
 from aggregator.cluster.events.scorer import Decision, decide, is_open, is_within_window
 from aggregator.cluster.events.weights import shipped_model
 from aggregator.config.messages import counted
@@ -25,6 +25,7 @@ from aggregator.extract.urls import canonical_url
 from aggregator.extract.wire.agencies import copied_wire
 from aggregator.model.core import (
     Agreement,
+    Article,
     CleanArticle,
     CopyEvidence,
     Entry,
@@ -58,7 +59,9 @@ from aggregator.pipeline.placement.reassess import SecondLook
 from aggregator.pipeline.placement.report_comparison import ReportComparison
 from aggregator.pipeline.placement.retention import Retention, RetentionPlan
 from aggregator.pipeline.placement.story_options import StoryOptions
-from aggregator.pipeline.placement.story_writer import StoryWriter, UnitOfWork, live_story
+from aggregator.pipeline.placement.story_writer import StoryWriter, live_story
+from aggregator.pipeline.placement.unit_of_work import UnitOfWork
+from aggregator.pipeline.placement.stream import Stream
 from aggregator.store.engine.database import Connection, Database
 from aggregator.store.intake import inbox, rejected, tombstones
 from aggregator.store.intake.inbox import InboxEntry, Outcome
@@ -132,7 +135,9 @@ class Placer:
         self._model = shipped_model(all_tuning)
         self._tuning = all_tuning.section("placing", PlacingTuning)
         self._page_words: int = all_tuning.values("polling")["full_text_words"]
-        self.comparison = ReportComparison(self._model, all_tuning)
+        pair_tuning = all_tuning.section("pairs", PairTuning)
+        self.stream = Stream(pair_tuning, self._model.tuning.window_days)
+        self._comparison = ReportComparison(self._model, pair_tuning, self.stream)
         self._copy_finder = CopyFinder(all_tuning)
         self._constraints = Constraints()
         self._boilerplate = BoilerplateLearner(all_tuning)
@@ -140,16 +145,17 @@ class Placer:
         self._swept = -1
         self._mutes = options.mutes
         self.story_writer = StoryWriter(
-            self._model,
-            all_tuning.section("stories", StoryTuning),
-            options,
-            undated_from=self.comparison.undated_from,
-            regrouped=self.comparison.regrouped,
+            self._model, all_tuning.section("stories", StoryTuning), options, self.stream
         )
         self._correction_handler = CorrectionHandler(self.story_writer, self._constraints, self._version)
         self._forget_handler = ForgetHandler(self.story_writer, self._copy_finder)
         self._second_look = SecondLook(
-            self.story_writer, self._constraints, self._model.tuning, self.comparison, self._version
+            self.story_writer,
+            self._constraints,
+            self._model.tuning,
+            self._comparison,
+            self.stream,
+            self._version,
         )
 
     def forget(self) -> None:
@@ -157,7 +163,8 @@ class Placer:
         self._copy_finder.forget()
         self.story_writer.forget()
         self._constraints.forget()
-        self.comparison.forget()
+        self.stream.forget()
+        self._comparison.forget()
         self._second_look.forget()
         self._boilerplate.forget()
         self._outlet_names.forget()
@@ -165,7 +172,8 @@ class Placer:
     def forget_rows(self) -> None:
         """Drop what is read again in no time; the indexes stay."""
         self.story_writer.forget_rows()
-        self.comparison.forget_rows()
+        self.stream.forget_periods()
+        self._comparison.forget()
         self._boilerplate.forget()
         self._outlet_names.forget()
 
@@ -293,6 +301,7 @@ class Placer:
     ) -> list[PlacementResult]:
         placed: list[PlacementResult] = []
         with self.unit_of_work(only_places=True) as unit_of_work:
+            self.story_writer.window(unit_of_work.connection)  # while nothing waits to be written
             ids = {inbox_entry.article for inbox_entry, _ in batch}
             known = _KnownArticles.of(unit_of_work.connection, ids, has_sources=self._mutes.needs_sources)
             made = [prepared.fingerprint for _, prepared in batch if prepared.fingerprint]
@@ -305,7 +314,7 @@ class Placer:
                     break
                 placed.append(self._place_one(unit_of_work, inbox_entry, prepared, known))
                 known.placed.add(inbox_entry.article)
-            self.comparison.write_counts(unit_of_work.connection)
+            self.stream.write_counts(unit_of_work.connection)
         if placed:
             last = batch[len(placed) - 1][0].inbox_no
             self._copy_finder.commit_batch(last)
@@ -352,6 +361,8 @@ class Placer:
             # Asked of a new entry too: a later one of its article may have gone before it, while it waited
             # for its page. Without that page it has nothing to add.
             is_known = inbox_entry.article in known.placed
+            if is_known or inbox_entry.is_revision:
+                unit_of_work.ledger.write()
             old = articles.latest(unit_of_work.connection, inbox_entry.article) if is_known else None
             if old is None and inbox_entry.is_revision:
                 old = _article_of_own_url(unit_of_work.connection, inbox_entry)
@@ -435,24 +446,26 @@ class Placer:
             seen_there = self._place_there(unit_of_work, incoming, found.same_page)
             if seen_there is not None:
                 return seen_there
-        self.comparison.before(connection, inbox_entry.inbox_no, inbox_entry.accepted_at)
+        self.stream.before(unit_of_work, inbox_entry.inbox_no, inbox_entry.accepted_at)
         self._second_look.before(unit_of_work, inbox_entry.inbox_no)
-        incoming = self._with_wire_of_original(connection, incoming, found.copy)
-        article = incoming.as_article()
-        title, outlet = incoming.clean.title, incoming.outlet
-        own = PairArticle(article, title=title, outlet=outlet, source=incoming.source)
+        self.stream.read_last(unit_of_work)
+        incoming = self._with_wire_of_original(unit_of_work, incoming, found.copy)
+        article = incoming.as_article(id_)
+        own = PairArticle(article)
+        if self._constraints.has_article(connection, id_):
+            unit_of_work.ledger.write()
         story_constraints = self._constraints.story_constraints(connection, id_)
         decision = self._decision(unit_of_work, article, own, found.copy, story_constraints)
         assigned_story = (
-            None if decision.story is None else self.story_writer.live(connection, decision.story)
+            None if decision.story is None else self.story_writer.live(unit_of_work, decision.story)
         )
         if assigned_story is None:
             story = story_id(id_, stories.foundings(connection, id_) if has_founded else 0)
         else:
             story = assigned_story.id
-        agreement = self._agreement(connection, incoming, own, decision, found.copy)
+        agreement = self._agreement(unit_of_work, incoming, own, decision, found.copy)
         if found.copy is None and agreement and agreement.copied and not agreement.is_enough:
-            decision = msgspec.structs.replace(decision, role="excerpt", counts_in_centroid=False)
+            decision = msgspec.structs.replace(decision, role="excerpt", is_compared=False)
         evidence = msgspec.structs.replace(
             decision.evidence,
             shared=decision.shared,
@@ -469,8 +482,7 @@ class Placer:
             role=decision.role,
             copy_of=evidence.copied,
             follows=decision.follows if assigned_story is None else None,
-            is_little_known=incoming.is_polled
-            and self.comparison.is_little_known(connection, incoming.source),
+            is_little_known=incoming.is_polled and self.stream.is_little_known(connection, incoming.source),
             evidence=evidence,
         )
         new = incoming.row(
@@ -479,13 +491,13 @@ class Placer:
             id_=id_,
             root=root,
             generation=generation,
-            counts_in_centroid=decision.counts_in_centroid,
+            is_compared=decision.is_compared,
             wire_confidence=self._tuning.wire_confidence,
         )
         new = msgspec.structs.replace(new, nearest=decision.nearest, **found.held.columns())
-        self._write(unit_of_work, new, article, own, assigned_story)
+        self._write(unit_of_work, new, own, assigned_story)
         self._copy_finder.add(new.inbox_no, found.held)
-        self.comparison.placed(new)
+        self.stream.placed(new)
         unit_of_work.ledger.log(
             unit_of_work.now,
             story,
@@ -502,38 +514,37 @@ class Placer:
         )
 
     def _write(
-        self,
-        unit_of_work: UnitOfWork,
-        new: NewArticle,
-        article: ScoringInput,
-        own: PairArticle,
-        joined: StoryRow | None,
+        self, unit_of_work: UnitOfWork, new: NewArticle, own: PairArticle, joined: StoryRow | None
     ) -> None:
         """Write the article and its story, `joined` or a new one; the next comparison finds it in memory."""
-        index = self.story_writer.index(unit_of_work.connection)
-        before = index.get(joined.story_no) if joined else None
-        new = self._outlet_names.named(unit_of_work.connection, new)
-        number = self.story_writer.take_in(unit_of_work, new, article, joined)
-        if joined is None or (before and not joined.container_only):
-            self.comparison.joined(new, own, before, index.story(number))
+        new = self._outlet_names.named(unit_of_work, new)
+        self.story_writer.place(unit_of_work, new, joined)
+        if new.is_compared:
+            self._comparison.keep(own)
 
     def _agreement(
         self,
-        connection: Connection,
+        unit_of_work: UnitOfWork,
         incoming: IncomingArticle,
         own: PairArticle,
         decision: Decision,
         copy: CopyEvidence | None,
     ) -> Agreement | None:
         """Return how much the text agrees with its story, if that decides whether it counts as a report."""
+        connection = unit_of_work.connection
         if not incoming.is_polled or decision.story is None or decision.evidence.stage == "correction":
             return None
+        if not self.stream.is_little_known(connection, incoming.source):
+            return None
         if copy is not None and decision.role == "copy":
-            return self.comparison.agreement_of_copy(connection, incoming.source, copy.other)
-        if not decision.counts_in_centroid or decision.role != "report":
+            unit_of_work.ledger.write()
+            return self._comparison.agreement_of_copy(connection, incoming.source, copy.other)
+        if not decision.is_compared or decision.role != "report":
             return None  # not counted anyway; of another language, with other words
         text = compared_text(incoming, incoming.inbox_entry.article)
-        return self.comparison.agreement(connection, own, text, decision.story)
+        number = self.story_writer.live(unit_of_work, decision.story).story_no
+        story = self.story_writer.window(connection).story(number)
+        return self._comparison.agreement(connection, own, text, story, unit_of_work.ledger.articles)
 
     def _place_there(
         self, unit_of_work: UnitOfWork, incoming: IncomingArticle, other: str
@@ -543,6 +554,7 @@ class Placer:
         The feed of the article's own site becomes the authority over the text. None if different entries
         share the URL, or if the source had the article before: within one source GUIDs tell entries apart.
         """
+        unit_of_work.ledger.write()
         connection, inbox_entry = unit_of_work.connection, incoming.inbox_entry
         there, canonical = articles.latest(connection, other), canonical_url(inbox_entry.entry.url or "")
         if there is None or there.id != other or canonical is None:
@@ -577,22 +589,23 @@ class Placer:
         entry = incoming.inbox_entry.entry
         is_own = entry.authority in ("own", "page") and old.is_little_known and not old.is_gone
         has_other_words = incoming.fingerprint.text_hash != old.text_hash
-        if not (is_own and has_other_words) or self.comparison.is_little_known(connection, entry.source):
+        if not (is_own and has_other_words) or self.stream.is_little_known(connection, entry.source):
             return None
         articles.set_source(connection, old.id, entry.source, is_little_known=False)
-        self.comparison.revised(old.inbox_no)
+        self._comparison.revised(old.inbox_no)
         return msgspec.structs.replace(old, source=entry.source, outlet_key=None, outlet_name=None)
 
     def _with_wire_of_original(
-        self, connection: Connection, incoming: IncomingArticle, copy: CopyEvidence | None
+        self, unit_of_work: UnitOfWork, incoming: IncomingArticle, copy: CopyEvidence | None
     ) -> IncomingArticle:
         """A copy of an agency text has the same agency, even if it does not name it."""
         wire = incoming.clean.wire
         is_sure = wire is not None and wire.agency and wire.confidence >= self._tuning.wire_confidence
         if copy is None or copy.kind != "copy" or is_sure:
             return incoming
-        original = articles.member(connection, copy.other)
-        copied = copied_wire(copy.other, original.outlet, original.wire)
+        unit_of_work.ledger.write_article(copy.other)
+        original = articles.member(unit_of_work.connection, copy.other)
+        copied = copied_wire(copy.other, original.outlet_key, original.wire)
         if copied is None:
             return incoming
         return incoming._replace(clean=msgspec.structs.replace(incoming.clean, wire=copied))
@@ -600,7 +613,7 @@ class Placer:
     def _decision(
         self,
         unit_of_work: UnitOfWork,
-        article: ScoringInput,
+        article: Article,
         own: PairArticle,
         copy: CopyEvidence | None,
         story_constraints: StoryConstraints,
@@ -609,44 +622,47 @@ class Placer:
         if story_constraints.must_link:
             return self._constrained_decision(unit_of_work, article, copy, story_constraints)
         connection = unit_of_work.connection
-        index = self.story_writer.index(connection)
         if copy is not None and copy.kind == "copy":
-            assigned_story = self._story_of_original(connection, article, copy, story_constraints.barred)
+            assigned_story = self._story_of_original(unit_of_work, article, copy, story_constraints.barred)
             if assigned_story is not None:
                 role: Role = "container" if article.is_container else "copy"
                 return Decision(
                     story=assigned_story.id,
                     role=role,
-                    counts_in_centroid=False,
+                    is_compared=False,
                     evidence=Evidence(stage="copy"),
                 )
         candidates = [
-            one
-            for one in index.candidates(article)
-            if one.story not in story_constraints.barred and is_open(article, one, self._model.tuning)
+            story
+            for story in self.story_writer.window(connection).candidates(article)
+            if story.id not in story_constraints.barred and is_open(article, story, self._model.tuning)
         ]
-        scored = self.comparison.scored(connection, own, candidates)
-        decided = decide(article, scored, self._model, self.comparison.model.bias)
+        scored = self._comparison.scored(connection, own, candidates)
+        decided = decide(article, scored, self._model, self._comparison.model.bias)
         decided = msgspec.structs.replace(decided, nearest=pack_nearest(own.nearest))
         if copy is not None and copy.kind == "excerpt" and decided.role == "report":
-            return msgspec.structs.replace(decided, role="excerpt", counts_in_centroid=decided.story is None)
+            return msgspec.structs.replace(decided, role="excerpt", is_compared=decided.story is None)
         return decided
 
     def _story_of_original(
-        self, connection: Connection, article: ScoringInput, copy: CopyEvidence, barred: Collection[str]
+        self, unit_of_work: UnitOfWork, article: Article, copy: CopyEvidence, barred: Collection[str]
     ) -> StoryRow | None:
         """Return the story of the original of a copy, if the copy may join it."""
-        found = stories.assigned_story(connection, copy.other)
-        index = self.story_writer.index(connection)
-        if found is None or found.id in barred or not index.is_live(found.story_no, article.inbox):
+        connection = unit_of_work.connection
+        unit_of_work.ledger.write_article(copy.other)
+        assigned_story = stories.assigned_story(connection, copy.other)
+        window = self.story_writer.window(connection)
+        if assigned_story is None or assigned_story.id in barred:
             return None
-        story = index.story(found.story_no)
-        return found if is_within_window(article, story, self._model.tuning) else None
+        if not window.is_live(assigned_story.story_no, article.inbox_no):
+            return None
+        story = window.story(assigned_story.story_no)
+        return assigned_story if is_within_window(article, story, self._model.tuning) else None
 
     def _constrained_decision(
         self,
         unit_of_work: UnitOfWork,
-        article: ScoringInput,
+        article: Article,
         copy: CopyEvidence | None,
         story_constraints: StoryConstraints,
     ) -> Decision:
@@ -655,7 +671,7 @@ class Placer:
         for other in others:
             pair = assigned_story, other
             assigned_story = self.story_writer.unite(
-                unit_of_work, pair, at_no=article.inbox, reason="correction"
+                unit_of_work, pair, at_no=article.inbox_no, reason="correction"
             )
         row = live_story(unit_of_work.connection, assigned_story)
         is_copy = copy is not None and copy.kind == "copy"
@@ -666,11 +682,11 @@ class Placer:
         )
         is_silent = assigned_story in original_story.values()
         role: Role = "container" if article.is_container else "copy" if is_silent else "report"
-        counts_in_centroid = not is_silent and (not article.is_container or row.container_only)
+        is_compared = not is_silent and (not article.is_container or row.container_only)
         return Decision(
             story=assigned_story,
             role=role,
-            counts_in_centroid=counts_in_centroid,
+            is_compared=is_compared,
             evidence=Evidence(stage="correction"),
         )
 
@@ -721,7 +737,7 @@ class Placer:
     def _revise(self, unit_of_work: UnitOfWork, incoming: IncomingArticle, old: StoredArticle) -> None:
         """Replace the text of an article, which keeps its id, number, role and story."""
         incoming = incoming.with_date_of(old)
-        if incoming.clean.is_container != old.as_article().is_container:
+        if incoming.clean.is_container != old.is_container:
             kept = msgspec.structs.replace(incoming.clean, kind=old.kind, kind_evidence=old.kind_evidence)
             incoming = incoming._replace(clean=kept)
         new = self._replace_text(unit_of_work, incoming, old)
@@ -741,7 +757,7 @@ class Placer:
             id_=old.id,
             root=old.root_article,
             generation=old.generation,
-            counts_in_centroid=old.counts_in_centroid,
+            is_compared=old.is_compared,
             wire_confidence=self._tuning.wire_confidence,
         )
         revised = self._copy_finder.revised(unit_of_work.connection, old, incoming)
@@ -749,17 +765,17 @@ class Placer:
         new = msgspec.structs.replace(
             new,
             inbox_no=old.inbox_no,
-            outlet=old.outlet or new.outlet,
+            outlet=old.outlet_key or new.outlet,
             # Another spelling of the same URL (tracking parameters) replaces nothing.
             url=old.url if is_same_page else new.url,
-            outlet_name=new.outlet_name if old.outlet in (None, new.outlet) else old.outlet_name,
+            outlet_name=new.outlet_name if old.outlet_key in (None, new.outlet) else old.outlet_name,
             **revised.held.columns(),
         )
-        new = self._outlet_names.named(unit_of_work.connection, new)
+        new = self._outlet_names.named(unit_of_work, new)
         was_searchable = search.take_out(unit_of_work.connection, old.inbox_no)
         articles.replace_text(unit_of_work.connection, new, self._copy_finder.keys(old.signature))
         self._copy_finder.replace(new.inbox_no, revised)
-        self.comparison.revised(new.inbox_no)
+        self._comparison.revised(new.inbox_no)
         if was_searchable:
             search.put_back(unit_of_work.connection, old.inbox_no)
         return new
@@ -790,7 +806,7 @@ class Placer:
             id_ == old.id for _, id_ in articles.copy_ancestors(connection, found.copy.other)
         ):
             found = found._replace(copy=None)  # it is the original of what was found
-        incoming = self._with_wire_of_original(connection, incoming, found.copy)
+        incoming = self._with_wire_of_original(unit_of_work, incoming, found.copy)
         self._replace_text(unit_of_work, incoming, old)
         is_container = incoming.clean.is_container
         role: Role = "container" if is_container else found.copy.kind if found.copy else "report"
@@ -809,7 +825,7 @@ class Placer:
         evidence = articles.evidence_of(connection, old.id)
         is_no_copy_now = evidence.stage == "copy" and role == "report"
         if evidence.agreement is not None or is_no_copy_now:
-            evidence = self.comparison.with_agreement(connection, old.id, old.story, evidence)
+            evidence = self._comparison.with_agreement(connection, old.id, old.story, evidence)
             articles.set_evidence(connection, old.id, evidence)
 
     def _join_original(
@@ -820,7 +836,7 @@ class Placer:
         if found.copy is None or found.copy.kind != "copy":
             return None
         barred = self._constraints.story_constraints(connection, old.id).barred
-        target = self._story_of_original(connection, incoming.as_article(), found.copy, barred)
+        target = self._story_of_original(unit_of_work, incoming.as_article(old.id), found.copy, barred)
         if target is None:
             return None
         if target.id == old.story:
@@ -830,7 +846,7 @@ class Placer:
             return None
         agreement = None
         if incoming.is_polled:
-            agreement = self.comparison.agreement_of_copy(connection, old.source, found.copy.other)
+            agreement = self._comparison.agreement_of_copy(connection, old.source, found.copy.other)
         evidence = Evidence(
             stage="copy",
             copy=found.copy,

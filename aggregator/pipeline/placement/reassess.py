@@ -8,22 +8,17 @@ since the last one; so a replay of the same articles decides at the same moments
 from collections.abc import Collection, Sequence
 
 from aggregator.cluster.events.pair_features import Floats, PairArticle
-from aggregator.cluster.events.reassess import (
-    CountedReport,
-    ReportMove,
-    StoryMerge,
-    reassess_stories,
-)
-from aggregator.cluster.events.scorer import Candidate
-from aggregator.cluster.events.story_index import StoryIndex
+from aggregator.cluster.events.reassess import ReportMove, StoryMerge, reassess_stories
 from aggregator.cluster.events.weights import EventTuning
-from aggregator.model.core import Evidence, Reason, RunnerUp
+from aggregator.cluster.events.window import LiveStory, Window
+from aggregator.model.core import Article, Evidence, Reason, RunnerUp
 from aggregator.pipeline.placement.apply_corrections import Constraints
-from aggregator.pipeline.placement.report_comparison import ReportComparison, deciding, has_report
-from aggregator.pipeline.placement.story_writer import StoryWriter, UnitOfWork
+from aggregator.pipeline.placement.report_comparison import ReportComparison, has_report
+from aggregator.pipeline.placement.story_writer import StoryWriter
+from aggregator.pipeline.placement.stream import Stream
+from aggregator.pipeline.placement.unit_of_work import UnitOfWork
 from aggregator.store.engine.database import Connection
 from aggregator.store.stories import articles, stories
-from aggregator.store.stories.articles import MemberRow
 
 
 class SecondLook:
@@ -35,12 +30,14 @@ class SecondLook:
         constraints: Constraints,
         tuning: EventTuning,
         comparison: ReportComparison,
+        stream: Stream,
         rules_version: str,
     ) -> None:
         self._story_writer = story_writer
         self._constraints = constraints
         self._tuning = tuning
         self._comparison = comparison
+        self._stream = stream
         self._version = rules_version
         self._last_run_no = -1  # the number of the period that was looked at last
 
@@ -65,7 +62,7 @@ class SecondLook:
 
     def _run(self, unit_of_work: UnitOfWork, since: int, *, at_no: int) -> bool:
         """Reassess the stories that changed since the last run; return whether anything was changed."""
-        touched = self._story_writer.changed_since(unit_of_work.connection, since)
+        touched = self._story_writer.changed_since(unit_of_work, since)
         return bool(touched) and self._reassess(unit_of_work, touched, at_no=at_no)
 
     def look_at(self, unit_of_work: UnitOfWork, article: str, *, at_no: int) -> str:
@@ -83,11 +80,14 @@ class SecondLook:
     def _reassess(
         self, unit_of_work: UnitOfWork, numbers: Sequence[int], *, at_no: int, silent: Collection[str] = ()
     ) -> bool:
-        index = self._story_writer.index(unit_of_work.connection)
-        view = _StoryLookup(unit_of_work.connection, index, self._constraints, self._comparison)
+        unit_of_work.ledger.write()
+        self._stream.read_last(unit_of_work)
+        window = self._story_writer.window(unit_of_work.connection)
+        view = _StoryLookup(
+            unit_of_work.connection, window, self._constraints, self._comparison, self._stream
+        )
         changes = reassess_stories(numbers, view, self._tuning)
-        named = (number for change in changes for number in change.numbers)
-        ids = {number: index.story(number).story for number in named}
+        ids = {number: window.story(number).id for change in changes for number in change.numbers}
         for change in changes:
             # Changed at the first number of this period, so the next run covers these stories.
             if isinstance(change, StoryMerge):
@@ -161,60 +161,51 @@ class SecondLook:
 
 
 class _StoryLookup:
-    """The inputs of the second look, from the rows, which change only after it."""
+    """The inputs of the second look, from the window, which changes only after it."""
 
     def __init__(
         self,
         connection: Connection,
-        index: StoryIndex,
+        window: Window,
         constraints: Constraints,
         comparison: ReportComparison,
+        stream: Stream,
     ) -> None:
         self._connection = connection
-        self._index = index
+        self._window = window
         self._constraints = constraints
         self._comparison = comparison
-        self._rows: dict[int, Sequence[MemberRow]] = {}  # newest reports, by story
-        self._row_of: dict[str, MemberRow] = {}  # by article
+        self._stream = stream
+        self._reports: dict[str, Article] = {}  # those that were asked for, by id
 
-    def story(self, number: int) -> Candidate | None:
-        return self._index.get(number)
+    def story(self, number: int) -> LiveStory | None:
+        return self._window.get(number)
 
-    def neighbours(self, number: int) -> Sequence[Candidate]:
-        near = self._index.neighbours(number)
-        self._read([one for one in near if one.number not in self._rows])
-        return near
+    def neighbours(self, number: int) -> Sequence[LiveStory]:
+        return self._window.neighbours(number)
 
-    def _read(self, unread: Sequence[Candidate]) -> None:
-        for number, rows in self._comparison.newest_reports(self._connection, unread).items():
-            self._rows[number] = rows
-            self._row_of |= {row.id: row for row in rows}
+    def reports(self, number: int) -> Sequence[Article]:
+        deciding = self._comparison.deciding(self._window.story(number))
+        reports = [article for article in deciding if not article.is_container and article.terms]
+        self._reports.update((report.id, report) for report in reports)
+        return reports
 
-    def _newest(self, number: int) -> Sequence[MemberRow]:
-        if number not in self._rows:
-            self._read([self._index.story(number)])
-        return self._rows[number]
-
-    def reports(self, number: int) -> Sequence[CountedReport]:
-        rows = [row for row in deciding(self._newest(number)) if row.role != "container" and row.terms]
-        return [CountedReport(row.id, row.as_article()) for row in rows]
-
-    def scores(self, reports: Sequence[CountedReport], others: Sequence[CountedReport]) -> Floats:
+    def scores(self, reports: Sequence[Article], others: Sequence[Article]) -> Floats:
         return self._comparison.logits(self._connection, self._decoded(reports), self._decoded(others))
 
-    def _decoded(self, reports: Sequence[CountedReport]) -> list[PairArticle]:
-        return [self._comparison.article(self._row_of[one.id]) for one in reports]
+    def _decoded(self, reports: Sequence[Article]) -> list[PairArticle]:
+        return [self._comparison.article(report) for report in reports]
 
     def reasons(self, move: ReportMove) -> tuple[Reason, ...]:
         """Return what adds up to the score of a move."""
-        own, *others = (self._comparison.article(self._row_of[one]) for one in (move.article, *move.reports))
+        own, *others = self._decoded([self._reports[id_] for id_ in (move.article, *move.reports)])
         return self._comparison.reasons(self._connection, own, others, move.shift)
 
     def shift(self) -> float:
-        return self._comparison.shift(self._connection)
+        return self._stream.shift(self._connection)
 
     def has_report(self, number: int) -> bool:
-        return has_report(self._newest(number))
+        return has_report(self._comparison.newest(self._window.story(number)))
 
     def may_leave(self, article: str) -> bool:
         """Whether the article may move: only once, or similar stories would exchange it at every run."""
@@ -222,12 +213,12 @@ class _StoryLookup:
         return not was_moved and self._constraints.may_leave(self._connection, [article])
 
     def may_join(self, article: str, number: int) -> bool:
-        return self._constraints.may_join(self._connection, [article], self._index.story(number).story)
+        return self._constraints.may_join(self._connection, [article], self._window.story(number).id)
 
-    def is_foreign(self, report: CountedReport, others: Sequence[CountedReport]) -> bool:
+    def is_foreign(self, report: Article, others: Sequence[Article]) -> bool:
         (own,) = self._decoded([report])
         return self._comparison.is_foreign(self._connection, own, self._decoded(others))
 
     def may_merge(self, one: int, other: int) -> bool:
-        names = [self._index.story(number).story for number in (one, other)]
+        names = [self._window.story(number).id for number in (one, other)]
         return self._constraints.may_merge(self._connection, *names)

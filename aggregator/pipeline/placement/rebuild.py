@@ -9,7 +9,6 @@ from typing import Final
 
 import msgspec
 
-from aggregator.cluster.events.weights import shipped_model
 from aggregator.config.tuning import Tuning
 from aggregator.model.errors import DamagedError
 from aggregator.pipeline.placement.copy_lookup import CopyFinder
@@ -42,7 +41,7 @@ def rebuild(
     tuning = all_tuning.section("stories", StoryTuning)
     try:
         _write_copy_keys(database, CopyFinder(all_tuning), advance)
-        write_stories(database, shipped_model(all_tuning), families, advance)
+        write_stories(database, families, advance)
         index.index_until(database, index.index_older, advance=advance)
         while rendered := render_next(database, _RENDERED_AT_ONCE, tuning):
             advance(rendered)

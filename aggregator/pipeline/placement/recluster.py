@@ -27,7 +27,7 @@ from aggregator.model.errors import NoScratchFolderError
 from aggregator.pipeline.jobs import FingerprintJob, PrepareResult, fingerprints
 from aggregator.pipeline.placement.place import Placer
 from aggregator.pipeline.placement.story_options import StoryOptions
-from aggregator.pipeline.placement.story_writer import UnitOfWork
+from aggregator.pipeline.placement.unit_of_work import UnitOfWork
 from aggregator.pipeline.workers.executor import Executor
 from aggregator.store.engine.database import Database
 from aggregator.store.maintenance import recluster
@@ -159,7 +159,7 @@ class Reclusterer:
         placer = Placer(scratch, self._all_tuning, self._now, self._options)
         if start:
             with self._database.read() as live:
-                placer.comparison.count_after(recluster.counted_up_to(live, start))
+                placer.stream.count_after(recluster.counted_up_to(live, start))
         self._seed(scratch, placer, start, lambda: progress(0, total), corrected=corrected)
         if start:
             with scratch.read() as connection:
@@ -189,7 +189,7 @@ class Reclusterer:
             with scratch.write() as written:
                 recluster.seed(live, written, start, step, corrected=corrected)
         with placer.unit_of_work() as unit_of_work:
-            placer.comparison.restore(unit_of_work.connection)
+            placer.stream.restore(unit_of_work.connection)
             for story in torn:
                 placer.story_writer.restate(unit_of_work, story)
                 step()
@@ -255,6 +255,7 @@ class Reclusterer:
                 ledger.stories.append(new)
                 ledger.log(now, plan.names[one], "created", reason="recluster")
                 ledger.change(now, plan.names[one], None, state, bump=state.bumped_at)
+            ledger.write()  # articles refer to the new stories
             recluster.take_over(live, scratch, plan.names, step)
             members = _members(after, plan.names)
             old_members = _members(before, {})

@@ -20,7 +20,8 @@ from aggregator.config.tuning import Tuning
 from aggregator.model.core import FrozenStruct, StoryText
 from aggregator.pipeline.placement.copy_lookup import CopyFinder
 from aggregator.pipeline.placement.erase import ForgetHandler
-from aggregator.pipeline.placement.story_writer import StoryWriter, UnitOfWork
+from aggregator.pipeline.placement.story_writer import StoryWriter
+from aggregator.pipeline.placement.unit_of_work import UnitOfWork
 from aggregator.store import codecs
 from aggregator.store.engine.database import Connection, Database
 from aggregator.store.maintenance import erase
@@ -179,7 +180,7 @@ class Retention:
             text = self._text(connection, old)
         with self._unit_of_work() as unit_of_work:
             if erase.drop_terms(unit_of_work.connection, old.id):
-                self._story_writer.mend(unit_of_work.connection, old.id)  # so its centroid has none
+                self._story_writer.mend(unit_of_work, old.id)  # so the window has none
             # The first paragraph of the lead stays, as the summary of the story does.
             stays = msgspec.structs.replace(text, lead=text.lead[:1], openings=(), quotations=())
             erase.keep_text(unit_of_work.connection, old, stays)

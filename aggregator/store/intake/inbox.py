@@ -94,7 +94,6 @@ _TAKE = (
     .where(counter.c.name == bindparam("counter_name"))
     .values(value=counter.c.value + bindparam("count", type_=BigInteger))
     .returning(counter.c.value)
-    .execution_options(without_waiting=True)
 )
 
 

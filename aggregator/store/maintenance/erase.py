@@ -340,7 +340,6 @@ _BLANK_STORY: dict[str, Any] = {
     "text": None,
     "rendered": None,
     "count_state": None,
-    "centroid": b"",
 }
 
 

@@ -11,7 +11,6 @@ Conservation of entries: each received entry is stored, known or refused; stored
 import re
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import suppress
 from typing import TYPE_CHECKING, Any, Final
 
 from sqlalchemy import (
@@ -53,7 +52,7 @@ from aggregator.store.tables import (
 )
 
 if TYPE_CHECKING:  # who only checks loads no numpy
-    from aggregator.cluster.events.weights import EventModel
+    pass
 
 REPAIR: Final = "aggregator db check --repair"
 RESTORE: Final = "restore a backup: aggregator db restore FILE --replace"
@@ -314,7 +313,6 @@ def _insert_lost_stories(connection: Connection) -> None:
             "founding_article": one.id,
             "founding_no": 0,
             "last_inbox_no": one.inbox_no,
-            "centroid": b"",
             "title": one.title,
             "summary": one.lead,
             "language": one.language,
@@ -372,13 +370,8 @@ def next_articles(connection: Connection, after: int, limit: int) -> Sequence[in
     return connection.execute(chosen.limit(limit)).scalars().all()
 
 
-def write_stories(
-    database: Database, model: "EventModel", families: Mapping[str, str] | None, advance: Advance
-) -> None:
-    """Compute centroids, counts and times of stories, except those with terms that cannot be read.
-
-    Headline, order and log stay.
-    """
+def write_stories(database: Database, families: Mapping[str, str] | None, advance: Advance) -> None:
+    """Compute counts and times of stories; headline, order and log stay."""
     live = story.c.redirect_to.is_(None)
     last = 0
     while True:
@@ -387,10 +380,9 @@ def write_stories(
             rows = connection.execute(chosen.order_by(story.c.story_no).limit(_STORIES_AT_ONCE)).all()
             for row in rows:
                 members = articles.members(connection, row.id)
-                with suppress(ValueError, LookupError):
-                    if members:
-                        derived = stories.columns_of_members(members, model, families)
-                        stories.write_derived(connection, row.id, derived)
+                if members:
+                    derived = stories.columns_of_members(members, families)
+                    stories.write_derived(connection, row.id, derived)
         if not rows:
             return
         last = rows[-1].story_no

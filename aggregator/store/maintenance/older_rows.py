@@ -58,11 +58,16 @@ def _dropped(_row: Row) -> None:
     """Revision 0034: machine-written summaries belong to facts that no story has any more."""
 
 
+def _same(row: Row) -> Row:
+    return row
+
+
 _CHANGES: Final = (
     RowChange(
         revision="0034", table="story", renamed={"merged_story": "rendered"}, convert=_rendered_plainly
     ),
     RowChange(revision="0034", table="story_summary", renamed={}, convert=_dropped),
+    RowChange(revision="0035", table="article", renamed={"counts_in_centroid": "is_compared"}, convert=_same),
 )
 
 

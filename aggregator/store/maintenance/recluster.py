@@ -32,7 +32,7 @@ _ROWS_AT_ONCE = 500
 # Columns of an article that a decision writes, or reading its text again.
 _DECIDED = (
     "role",
-    "counts_in_centroid",
+    "is_compared",
     "copy_of",
     "reuses",
     "counts_as_report",

@@ -1,7 +1,6 @@
 """Rows of articles: writing placed articles, and reading them for placing."""
 
 import datetime as dt
-import functools
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from operator import attrgetter
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
@@ -12,7 +11,6 @@ from sqlalchemy import (
     Connection,
     Integer,
     Row,
-    Select,
     bindparam,
     delete,
     exists,
@@ -20,18 +18,16 @@ from sqlalchemy import (
     insert,
     select,
     tuple_,
-    union_all,
     update,
 )
 
 from aggregator.cluster.entry_identity import url_key
 from aggregator.extract.urls import canonical_url
 from aggregator.model.core import (
-    OPINION_KINDS,
+    Article,
     ArticleView,
     BoilerplateLine,
     CleanArticle,
-    CountedArticle,
     Enclosure,
     Evidence,
     Fingerprint,
@@ -61,7 +57,6 @@ from aggregator.store.tables import (
 
 if TYPE_CHECKING:  # who only reads stories loads no numpy
     from aggregator.cluster.copies.copy_check import ComparedText
-    from aggregator.cluster.events.centroid import ScoringInput
 
 _NEVER_REVERT = 1_000_000  # `observation.revert_count` of the text of another article
 
@@ -87,47 +82,7 @@ def details_of(clean: CleanArticle) -> ArticleDetails:
     return ArticleDetails(**{name: getattr(clean, name) for name in ArticleDetails.__struct_fields__})
 
 
-class MemberRow(CountedArticle, frozen=True, kw_only=True):
-    """An article of a story, as comparisons, the centroid and the counts need it."""
-
-    inbox_no: int
-    story: str
-    title: str
-    source: str
-    counts_in_centroid: bool
-    is_polled: bool
-    published: dt.datetime | None
-    date_counts: bool  # see tables.py
-    terms: bytes  # b"" where the story is closed
-    body_words: int
-    nearest: bytes | None
-
-    @property
-    def outlet(self) -> str | None:
-        return self.outlet_key
-
-    @property
-    def is_opinion(self) -> bool:
-        """Whether it is an opinion or an explainer, no report."""
-        return self.kind in OPINION_KINDS
-
-    def as_article(self) -> "ScoringInput":
-        """Return it as input of the scorer, as it was placed."""
-        from aggregator.cluster.events.centroid import ScoringInput
-
-        minutes, text_minutes = dates_of(self.published, date_counts=self.date_counts)
-        return ScoringInput(
-            terms=self.terms,
-            minutes=minutes,
-            text_minutes=text_minutes,
-            body_words=self.body_words,
-            is_container=self.role == "container",
-            inbox=self.inbox_no,
-            is_opinion=self.is_opinion,
-        )
-
-
-class StoredArticle(MemberRow, frozen=True, kw_only=True):
+class StoredArticle(Article, frozen=True, kw_only=True):
     """A placed article with the columns that revisions and removal from a story need, too."""
 
     root_article: str
@@ -157,19 +112,11 @@ class PublishedSpan(NamedTuple):
         return PublishedSpan(min(self.first, other.first), max(self.last, other.last), self.is_dated)
 
 
-def published_span(members: Sequence[MemberRow | ArticleView]) -> PublishedSpan:
+def published_span(members: Sequence[Article | ArticleView]) -> PublishedSpan:
     """Return the span of these articles."""
     dated = [one.effective_at for one in members if one.published is not None]
     times = dated or [one.effective_at for one in members]
     return PublishedSpan(min(times), max(times), bool(dated))
-
-
-def dates_of(published: dt.datetime | None, *, date_counts: bool) -> tuple[int | None, int | None]:
-    """Return the declared date and the one read in the text, in minutes since 1970; None for none."""
-    if published is None:
-        return None, None
-    minutes = int(published.timestamp() // 60)
-    return (minutes, None) if date_counts else (None, minutes)
 
 
 class NewArticle(FrozenStruct, frozen=True, kw_only=True):
@@ -190,7 +137,7 @@ class NewArticle(FrozenStruct, frozen=True, kw_only=True):
     clean: CleanArticle
     fingerprint: Fingerprint
     placement: Placement
-    counts_in_centroid: bool
+    is_compared: bool
     bump_by_clock: bool
     is_polled: bool
     wire: str | None  # the agency behind the text, if certain enough
@@ -370,9 +317,9 @@ def set_role(
     set_evidence(connection, id, evidence)
 
 
-def set_counts_in_centroid(connection: Connection, ids: Iterable[str], *, counts_in_centroid: bool) -> None:
+def set_compared(connection: Connection, ids: Iterable[str], *, is_compared: bool) -> None:
     """Set whether these articles count in the centroid of their story."""
-    counted = update(article).values(counts_in_centroid=counts_in_centroid)
+    counted = update(article).values(is_compared=is_compared)
     change_with(connection, counted, article.c.id, ids)
 
 
@@ -383,98 +330,37 @@ _OWN_FORM = {
 }
 
 
-def _columns_for(shape: type[MemberRow]) -> list[ColumnElement[Any]]:
+def _columns_for(shape: type[Article]) -> list[ColumnElement[Any]]:
     fields = shape.__struct_fields__
     return [_OWN_FORM[name] if name in _OWN_FORM else article.c[name] for name in fields]
 
 
-_MEMBER = _columns_for(MemberRow)
-_MEMBERS = select(*_MEMBER).where(article.c.story == bindparam("story_id")).order_by(article.c.inbox_no)
+COLUMNS: Final = _columns_for(Article)  # of an Article
+_MEMBERS = select(*COLUMNS).where(article.c.story == bindparam("story_id")).order_by(article.c.inbox_no)
 
 
-def members(connection: Connection, story: str) -> list[MemberRow]:
+def members(connection: Connection, story: str) -> list[Article]:
     """Return all articles of a story, in the order of placing."""
-    return list(map(_member, connection.execute(_MEMBERS, {"story_id": story})))
+    return list(map(of_row, connection.execute(_MEMBERS, {"story_id": story})))
 
 
-def _member(row: Row[Any]) -> MemberRow:
-    """Return the member of a row; by position, which is faster than by name."""
-    return MemberRow(**dict(zip(MemberRow.__struct_fields__, row, strict=True)))
+def of_row(row: Row[Any]) -> Article:
+    """Return the article of a row of COLUMNS; by position, which is faster than by name."""
+    return Article(**dict(zip(Article.__struct_fields__, row, strict=True)))
 
 
-# Reports decide what joins, and those of known sources first: others may not crowd them out.
-_NEWEST = (
-    article.c.kind.in_(sorted(OPINION_KINDS)),
-    article.c.is_little_known,
-    article.c.inbox_no.desc(),
-)
+_ONE_MEMBER = select(*COLUMNS).where(article.c.id == bindparam("article_id"))
 
 
-def _newest_numbers(story: str, *conditions: ColumnElement[bool]) -> Select[tuple[int]]:
-    """Return the statement for the newest articles in the centroid of the story in parameter `story`.
-
-    In the order `_NEWEST`. Numbers are found before rows: otherwise all rows of a large story are sorted,
-    with their terms.
-    """
-    return (
-        select(article.c.inbox_no)
-        .where(article.c.story == bindparam(story), article.c.counts_in_centroid, *conditions)
-        .order_by(*_NEWEST)
-        .limit(bindparam("at_most", type_=Integer))
-    )
-
-
-_STORIES_AT_ONCE = 32  # a power of two
-_VOUCHING_ROWS = (
-    select(*_MEMBER)
-    .where(article.c.inbox_no.in_(_newest_numbers("story_id", article.c.counts_as_report)))
-    .order_by(*_NEWEST)
-)
-_ONE_MEMBER = select(*_MEMBER).where(article.c.id == bindparam("article_id"))
-
-
-@functools.cache
-def _compared_rows_of(count: int) -> Select[Any]:
-    """Return the statement for so many stories: one statement takes less than one for each."""
-    numbers = [_newest_numbers(f"story_{place}").subquery() for place in range(count)]
-    return (
-        select(*_MEMBER)
-        .where(article.c.inbox_no.in_(union_all(*(select(one.c.inbox_no) for one in numbers))))
-        .order_by(*_NEWEST)
-    )
-
-
-def compared_rows(connection: Connection, stories: Sequence[str], newest: int) -> dict[str, list[MemberRow]]:
-    """Return the newest articles of each story that count in its centroid.
-
-    Reports first, then opinions and explainers, of each the newest first.
-    """
-    found: dict[str, list[MemberRow]] = {story: [] for story in stories}
-    for start in range(0, len(stories), _STORIES_AT_ONCE):
-        part = stories[start : start + _STORIES_AT_ONCE]
-        # Few sizes, so that few statements are compiled; the last story is asked for again.
-        size = 1 << (len(part) - 1).bit_length()
-        named = {f"story_{place}": part[min(place, len(part) - 1)] for place in range(size)}
-        for row in connection.execute(_compared_rows_of(size), {**named, "at_most": newest}):
-            found[row.story].append(_member(row))
-    return found
-
-
-def vouching_rows(connection: Connection, story: str, newest: int) -> list[MemberRow]:
-    """As `compared_rows`, of those that count as reports; those of known sources first."""
-    rows = connection.execute(_VOUCHING_ROWS, {"story_id": story, "at_most": newest})
-    return list(map(_member, rows))
-
-
-def member_of(new: NewArticle) -> MemberRow:
+def member_of(new: NewArticle) -> Article:
     """Return an article that is not written yet."""
     columns = columns_of(new) | {"outlet_key": new.outlet}
-    return MemberRow(**{name: columns[name] for name in MemberRow.__struct_fields__})
+    return Article(**{name: columns[name] for name in Article.__struct_fields__})
 
 
-def member(connection: Connection, id: str) -> MemberRow:  # noqa: A002
+def member(connection: Connection, id: str) -> Article:  # noqa: A002
     """Return article `id`, which must exist."""
-    return _member(connection.execute(_ONE_MEMBER, {"article_id": id}).one())
+    return of_row(connection.execute(_ONE_MEMBER, {"article_id": id}).one())
 
 
 _other = article.alias()
@@ -540,11 +426,9 @@ def assigned_stories(connection: Connection, ids: Iterable[str]) -> dict[str, st
     return {row.id: row.story for row in rows_with(connection, chosen, article.c.id, ids)}
 
 
-_COPY_CANDIDATES = (
-    select(*(article.c[name] for name in ("inbox_no", "id", "signature", "copy_of", "url", "source")))
-    .where(article.c.inbox_no.in_(bindparam("numbers", expanding=True)))
-    .execution_options(without_waiting=True)
-)
+_COPY_CANDIDATES = select(
+    *(article.c[name] for name in ("inbox_no", "id", "signature", "copy_of", "url", "source"))
+).where(article.c.inbox_no.in_(bindparam("numbers", expanding=True)))
 _LINK = select(article.c.inbox_no, article.c.copy_of).where(article.c.id == bindparam("article_id"))
 _SKETCHES = (
     select(sketch.c.article, sketch.c.hashes)
@@ -562,7 +446,7 @@ _COMPARED_TEXTS = select(
     *(article.c[name] for name in ("id", "title", "outlet", "signature", "language")),
     TEXT_OR_EMPTY,
     article.c.inbox_no.label("order"),
-).execution_options(without_waiting=True)
+)
 _STORED = _columns_for(StoredArticle)
 _ROOT = select(article.c.root_article).where(article.c.id == bindparam("article_id")).scalar_subquery()
 _LATEST = (
@@ -598,12 +482,24 @@ def copy_candidates(
     return found
 
 
-def copy_ancestors(connection: Connection, id: str) -> Iterator[tuple[int, str]]:  # noqa: A002
-    """Yield number and id of article `id` and, along `copy_of`, of its ancestors, each once."""
+def copy_ancestors(
+    connection: Connection,
+    id: str,  # noqa: A002
+    waiting: Iterable[NewArticle] = (),
+) -> Iterator[tuple[int, str]]:
+    """Yield number and id of article `id` and, along `copy_of`, of its ancestors, each once.
+
+    `waiting`: articles that have no row yet.
+    """
+    without_row = {new.id: new for new in waiting}
     visited: set[str] = set()
     at: str | None = id
     while at is not None and at not in visited:
         visited.add(at)
+        if at in without_row:
+            yield without_row[at].inbox_no, at
+            at = without_row[at].placement.copy_of
+            continue
         row = connection.execute(_LINK, {"article_id": at}).first()
         if row is None:
             return
@@ -623,10 +519,16 @@ def sketch_of(connection: Connection, n: int) -> bytes:
     return connection.execute(_SKETCH, {"number": n}).scalar() or b""
 
 
-def has_copies(connection: Connection, id: str, count: int) -> bool:  # noqa: A002
-    """Whether article `id` has at least `count` copies."""
-    rows = connection.execute(_COPIES, {"article_id": id, "at_most": count}).all()
-    return len(rows) >= count
+def has_copies(
+    connection: Connection,
+    id: str,  # noqa: A002
+    count: int,
+    waiting: Iterable[NewArticle] = (),
+) -> bool:
+    """Return whether article `id` has at least `count` copies; `waiting`: articles that have no row yet."""
+    copies = len(connection.execute(_COPIES, {"article_id": id, "at_most": count}).all())
+    copies += sum(new.placement.copy_of == id and new.placement.role == "copy" for new in waiting)
+    return copies >= count
 
 
 def copies_before(connection: Connection, id: str, n: int) -> int:  # noqa: A002

@@ -1,8 +1,7 @@
 """The new rows of a placing transaction, each table written at once.
 
-Log lines, changes and finished entries are written at its end; stories and articles before another statement
-is executed, which may read them (not if it has the option `without_waiting`). Numbers are read from `counter`
-once and counted in memory: only the writer takes numbers of stories, bumps and changes.
+They are written at the end, and by `write` before anything that reads what may still wait. Numbers are read
+from `counter` once and counted in memory: only the writer takes numbers of stories, bumps and changes.
 """
 
 import datetime as dt
@@ -11,7 +10,7 @@ from collections.abc import Callable, Iterable, Sequence
 from typing import Any, Literal
 
 import msgspec
-from sqlalchemy import Connection, Text, bindparam, event, func, insert, select, update
+from sqlalchemy import Connection, Text, bindparam, func, insert, select, update
 
 from aggregator.model.core import Entry
 from aggregator.model.read_model import ChangeKind
@@ -61,9 +60,9 @@ _COUNT = update(counter).where(counter.c.name == bindparam("counter_name"))
 class Ledger:
     """Belongs to one transaction; `close` must be called before it is committed.
 
-    Add to `stories`, `articles` and `lines` (of outlets), and to `states` of stories that have a row, what is
-    to be written before the next statement; with `summaries`, made only then, from the last state (without
-    one, that of the state is kept).
+    What is in `stories`, `articles` and `lines` (of outlets), and in `states` of stories that have a row, is
+    not written yet; `summaries` are made only then, from the last state (without one, that of the state is
+    kept).
     """
 
     def __init__(self, connection: Connection) -> None:
@@ -74,7 +73,6 @@ class Ledger:
         self.articles: list[NewArticle] = []
         self.lines: dict[tuple[str, int], bytes] = {}  # by outlet and inbox number
         self._dropped_lines: list[tuple[str, int]] = []
-        event.listen(connection, "before_cursor_execute", self._before)
         self._numbers: dict[str, int] = {}
         self._logs: list[dict[str, Any]] = []
         self._changes: list[dict[str, Any]] = []
@@ -84,21 +82,29 @@ class Ledger:
         """Delete lines of outlets."""
         self._dropped_lines += [key for key in keys if self.lines.pop(key, None) is None]
 
-    def _before(self, *call: Any) -> None:
-        """Before a statement, with SQLAlchemy's arguments: write what it may read."""
-        if not call[4].execution_options.get("without_waiting"):
-            self._write_waiting()
-
-    def _write_waiting(self) -> None:
-        founded, self.stories, placed, self.articles = self.stories, [], self.articles, []
-        lines, self._dropped_lines, self.lines = (self._dropped_lines, self.lines), [], {}
-        states, self.states = self.states, {}
-        founded = [one._replace(state=self._whole(one.id, states.pop(one.id, one.state))) for one in founded]
+    def write(self) -> None:
+        """Write stories, articles and lines: something is read next that may be among them."""
+        founded = [
+            new._replace(state=self._whole(new.id, self.states.pop(new.id, new.state)))
+            for new in self.stories
+        ]
         stories.insert_stories(self._connection, founded)
-        articles.insert_articles(self._connection, placed)
-        articles.change_outlet_lines(self._connection, *lines)
-        whole = {id_: self._whole(id_, state) for id_, state in states.items()}
-        stories.update_stories(self._connection, whole)
+        articles.insert_articles(self._connection, self.articles)
+        articles.change_outlet_lines(self._connection, self._dropped_lines, self.lines)
+        grown = {id_: self._whole(id_, state) for id_, state in self.states.items()}
+        stories.update_stories(self._connection, grown)
+        for waiting in (self.stories, self.articles, self._dropped_lines, self.lines, self.states):
+            waiting.clear()
+
+    def write_story(self, story: str) -> None:
+        """Write what waits if this story, or an article of it, is among it."""
+        if story in self.states or any(new.placement.story == story for new in self.articles):
+            self.write()
+
+    def write_article(self, id: str) -> None:  # noqa: A002
+        """Write what waits if this article is among it."""
+        if any(new.id == id for new in self.articles):
+            self.write()
 
     def _whole(self, story: str, state: StoryState) -> StoryState:
         summary = self.summaries.pop(story, None)
@@ -194,7 +200,7 @@ class Ledger:
 
     def close(self) -> None:
         """Write the collected rows."""
-        self._write_waiting()
+        self.write()
         if self._finished:
             self._connection.execute(_FINISH, self._finished)
         if self._logs:

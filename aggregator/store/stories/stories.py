@@ -1,21 +1,17 @@
 """Rows of stories: founding, update, merge."""
 
 import datetime as dt
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
-from typing import TYPE_CHECKING, Any, NamedTuple
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from typing import Any, NamedTuple
 
 import msgspec
 from sqlalchemy import ColumnElement, Connection, bindparam, exists, func, insert, select, update
 
-from aggregator.model.core import ArticleView, FrozenStruct
+from aggregator.model.core import Article, ArticleView, FrozenStruct
 from aggregator.store.stories import story_links
-from aggregator.store.stories.articles import MemberRow, PublishedSpan, published_span
+from aggregator.store.stories.articles import PublishedSpan, published_span
 from aggregator.store.tables import article, in_parts, rows_with, story
 from aggregator.stories.counts import CountState, count_state_of, counts, to_bytes
-
-if TYPE_CHECKING:  # who only reads stories loads no numpy
-    from aggregator.cluster.events.centroid import Centroid
-    from aggregator.cluster.events.weights import EventModel
 
 
 class DerivedColumns(FrozenStruct, frozen=True, kw_only=True):
@@ -29,7 +25,6 @@ class DerivedColumns(FrozenStruct, frozen=True, kw_only=True):
     report_count: int
     container_only: bool
     last_inbox_no: int
-    centroid: bytes
     count_state: bytes | None
 
 
@@ -64,59 +59,43 @@ class StoryState(DecidedColumns, frozen=True, kw_only=True):
 class Membership(NamedTuple):
     """The parts of the row of a story that depend on its members only."""
 
-    centroid: "Centroid"
     count_state: CountState
     span: PublishedSpan
+    is_container_only: bool  # what is compared of it are live blogs and roundups
     last_inbox_no: int
     shown: Sequence[ArticleView] = ()  # for headline and summary
 
 
-def derived_columns(
-    membership: Membership, model: "EventModel", families: Mapping[str, str] | None
-) -> DerivedColumns:
-    """Return the columns of a story with these members."""
-    from aggregator.cluster.events import centroid
-
+def derived_columns(membership: Membership, families: Mapping[str, str] | None) -> DerivedColumns:
+    """Return the columns of a story with these members; `families`: see `stories.counts.counts`."""
     return DerivedColumns(
         **msgspec.structs.asdict(counts(membership.count_state, families)),
         first_published=membership.span.first,
         last_published=membership.span.last,
-        container_only=membership.centroid.is_container_only,
+        container_only=membership.is_container_only,
         last_inbox_no=membership.last_inbox_no,
-        centroid=centroid.to_bytes(membership.centroid, model),
         count_state=to_bytes(membership.count_state),
     )
 
 
 def membership_of(
-    members: Sequence[MemberRow],
-    counted: Collection[str],
-    shown: Sequence[ArticleView] = (),
+    members: Sequence[Article], compared: Collection[str], shown: Sequence[ArticleView] = ()
 ) -> Membership:
-    """Compute the membership of a story of these articles, of which `counted` are in its centroid.
-
-    Raises ValueError if the terms of an article cannot be read.
-    """
-    from aggregator.cluster.events import centroid
-
+    """Return the membership of a story of these articles, of which the ids `compared` are compared."""
+    roles = {member.role for member in members if member.id in compared}
     return Membership(
-        centroid=centroid.from_members(
-            [one.as_article() for one in members if one.id in counted],
-            [one.as_article().stated_minutes for one in members if one.id not in counted],
-        ),
         count_state=count_state_of(members),
         span=published_span(members),
+        is_container_only=roles == {"container"},
         last_inbox_no=max(member.inbox_no for member in members),
         shown=shown,
     )
 
 
-def columns_of_members(
-    members: Sequence[MemberRow], model: "EventModel", families: Mapping[str, str] | None
-) -> DerivedColumns:
-    """Compute the columns of a story from its articles, as they are stored. See `membership_of`."""
-    counted = {one.id for one in members if one.counts_in_centroid}
-    return derived_columns(membership_of(members, counted), model, families)
+def columns_of_members(members: Sequence[Article], families: Mapping[str, str] | None) -> DerivedColumns:
+    """Return the columns of a story computed from its articles, as they are stored."""
+    compared = {member.id for member in members if member.is_compared}
+    return derived_columns(membership_of(members, compared), families)
 
 
 # Built once: SQLAlchemy needs as long to build a statement as to execute it.
@@ -192,7 +171,7 @@ def redirect_story(connection: Connection, loser: str, winner: str) -> None:
     story_links.unite(connection, loser, winner)
     connection.execute(update(story).where(story.c.redirect_to == loser).values(redirect_to=winner))
     # Computed again if the merge is undone.
-    derived = {"text": None, "rendered": None, "count_state": None, "centroid": b""}
+    derived = {"text": None, "rendered": None, "count_state": None}
     connection.execute(update(story).where(story.c.id == loser).values(redirect_to=winner, **derived))
 
 
@@ -258,37 +237,6 @@ def target_of(connection: Connection, id: str) -> str | None:  # noqa: A002
     """Return the present id of story `id`: itself or its successor; None if it has no articles any more."""
     row = connection.execute(select(story.c.id, story.c.redirect_to).where(story.c.id == id)).first()
     return None if row is None or row.redirect_to == "" else row.redirect_to or row.id
-
-
-class CentroidRow(NamedTuple):
-    """The columns of a live story that its entry in the index needs."""
-
-    story_no: int
-    id: str
-    centroid: bytes
-    last_inbox_no: int
-
-
-_CENTROID_ROWS = select(*(story.c[name] for name in CentroidRow._fields)).where(story.c.redirect_to.is_(None))
-
-
-def newest_inbox_no(connection: Connection) -> int:
-    """Return the inbox number of the newest article of any story; 0 in an empty database."""
-    return connection.execute(select(func.max(story.c.last_inbox_no))).scalar_one() or 0
-
-
-def open_stories(connection: Connection, *, since: int) -> Iterator[CentroidRow]:
-    """Yield the live stories that grew at inbox number `since` or later, in order."""
-    statement = _CENTROID_ROWS.where(story.c.last_inbox_no >= since).order_by(story.c.story_no)
-    for row in connection.execute(statement).yield_per(1000):
-        yield CentroidRow._make(row)
-
-
-def centroid_rows(connection: Connection, numbers: Iterable[int]) -> list[CentroidRow]:
-    """Return the live stories with these numbers."""
-    return [
-        CentroidRow._make(row) for row in rows_with(connection, _CENTROID_ROWS, story.c.story_no, numbers)
-    ]
 
 
 def assigned_story(connection: Connection, article_id: str) -> StoryRow | None:

@@ -220,7 +220,7 @@ def test_a_page_that_is_a_copy_joins_its_original_without_a_bump(rig: Rig) -> No
     assert (placed.story, gone.redirect_to) == (report.story, kept.id)
     assert (kept.bumped_at, kept.report_count, kept.article_count) == (first.bumped_at, 1, 2)
     copy = rows(rig.database, article)[1]
-    assert (copy.role, copy.copy_of, copy.counts_in_centroid) == ("copy", report.article, False)
+    assert (copy.role, copy.copy_of, copy.is_compared) == ("copy", report.article, False)
     is_sound(rig)
 
 

@@ -65,11 +65,11 @@ def test_a_live_blog_founds_a_home_and_gives_way_to_a_report(each_kind: Database
     assert second.story == first.story
     together = reading.story(first.story or "")
     assert (together.article_count, together.report_count) == (3, 2)
-    counts_in_centroid = {
-        row.role: row.counts_in_centroid
-        for row in queried(database, select(article.c.role, article.c.counts_in_centroid))
+    is_compared = {
+        row.role: row.is_compared
+        for row in queried(database, select(article.c.role, article.c.is_compared))
     }
-    assert counts_in_centroid == {"container": False, "report": True}
+    assert is_compared == {"container": False, "report": True}
     assert what_is_wrong(database) == []
 
 

@@ -80,7 +80,7 @@ def test_a_reprint_is_a_copy_and_no_further_report_it_does_not_bump_and_does_not
     assert (found.article_count, found.outlet_count, found.report_count) == (2, 2, 1)
     assert {one.role for one in found.articles} == {"report", "copy"}
     assert found.updated == before.updated
-    weighs = select(article.c.counts_in_centroid).order_by(article.c.inbox_no)
+    weighs = select(article.c.is_compared).order_by(article.c.inbox_no)
     assert queried(rig.database, weighs).scalars().all() == [True, False]
 
 

@@ -129,11 +129,11 @@ def test_the_story_and_its_rival_keep_their_reasons():
 
 def test_a_report_joins_live_blogs_and_prefers_a_story_of_reports():
     alone = decided(REPORT, scored(1, 3.0, blog=True))
-    assert (alone.story, alone.evidence.score, alone.counts_in_centroid) == ("s1", 3.0, True)
+    assert (alone.story, alone.evidence.score, alone.is_compared) == ("s1", 3.0, True)
     assert decided(REPORT, scored(1, 3.0, blog=True), scored(2, 1.0)).story == "s2"
-    assert decided(BLOG, scored(1, 3.0)).counts_in_centroid is False
+    assert decided(BLOG, scored(1, 3.0)).is_compared is False
     joined = decided(BLOG, scored(1, 3.0, blog=True))
-    assert (joined.story, joined.counts_in_centroid) == ("s1", True)
+    assert (joined.story, joined.is_compared) == ("s1", True)
 
 
 NEAR = NEED - MODEL.tuning.slack

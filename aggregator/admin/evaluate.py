@@ -33,8 +33,8 @@ from aggregator.cluster.bcubed import (
     measure_sagas,
 )
 from aggregator.config.tuning import Tuning
-from aggregator.extract.article import first_sentences
 from aggregator.extract.limits import ExtractTuning
+from aggregator.extract.shown_text import first_sentences
 from aggregator.model.core import FrozenStruct, utc_now
 from aggregator.model.errors import ReadError, UsageError
 from aggregator.pipeline.jobs import PARSER_FAILED

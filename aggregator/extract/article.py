@@ -23,34 +23,30 @@ from aggregator.extract.html.metadata import PageFacts
 from aggregator.extract.html.page import read_page
 from aggregator.extract.html.page_signals import read_page_signals
 from aggregator.extract.html.robots_meta import permissions
-from aggregator.extract.kind import find_kind, is_by_style
+from aggregator.extract.kind import find_kind
 from aggregator.extract.language import dates
 from aggregator.extract.language.unicode import clean, decode, looks_binary
 from aggregator.extract.learned_boilerplate import (
     BoilerplateTuning,
-    combine_lines,
     hash_lines,
-    remove_lines,
-    repeated,
 )
 from aggregator.extract.limits import ExtractTuning
-from aggregator.extract.page_verdict import judge, judge_remains
+from aggregator.extract.page_verdict import judge
 from aggregator.extract.plain.saved_text import read_saved_text
 from aggregator.extract.plain.titled_text import read_titled_text
+from aggregator.extract.shown_text import NOTICE, first_sentences, without_text
 from aggregator.extract.wire import wire
 from aggregator.model.core import (
     ACCEPTED_VERDICTS,
     CleanArticle,
     Enclosure,
     Entry,
-    LearnedBoilerplate,
     LineHashes,
     Published,
 )
 from aggregator.text.language import find_language
-from aggregator.text.lines import count_words, has_words, one_space
+from aggregator.text.lines import has_words, one_space
 from aggregator.text.reading import Reading, read
-from aggregator.text.sentences import split_sentences
 
 # Of a link to a picture, audio or video; longer ones are dropped (chosen: what readers and servers accept).
 _MEDIA_URL_CHARS = 2048
@@ -124,15 +120,16 @@ def _kind(declared: str, url: str) -> str:
     return by_ending if stated in {"", "document", "application/octet-stream"} else ""
 
 
-NOTICE = "its outlet shows the same text under other headlines: a notice"
-
-
 class CleanedEntry(msgspec.Struct, frozen=True):
-    """A clean article, its words, and the hashes of its lines (None: no boilerplate is learned from it)."""
+    """A clean article, its words, and the hashes of its lines (None: no boilerplate is learned from it).
+
+    `own`: the same without the text of its page, if that was asked for, or is short enough for a notice.
+    """
 
     article: CleanArticle
     reading: Reading
     lines: LineHashes | None = None
+    own: "CleanedEntry | None" = None
 
 
 def clean_entry(
@@ -143,73 +140,28 @@ def clean_entry(
     page_url: str | None = None,
     seen: dt.datetime,
     tuning: Tuning,
-    repeats: LearnedBoilerplate | None = None,
-    without_text: bool = False,
+    has_own: bool = False,
 ) -> CleanedEntry:
     """Return the article of `entry`. An entry that cannot be read gets a verdict with a reason.
 
     `page`: the bytes fetched from `page_url` (`page_charset`: the charset in its headers), or None. `seen`:
-    when the entry was accepted; dates more than a day later are ignored. `repeats`: learned boilerplate of
-    its outlet, which is removed. `without_text`: its text is known to be a notice; then the entry's own text
-    is used instead of the page's, and only the headline instead of the entry's own text.
+    when the entry was accepted; dates more than a day later are ignored. `has_own`: what the entry would be
+    without the text of its page is always returned, too.
     """
     text_tuning = tuning.section("text", ExtractTuning)
-    lines = tuning.section("boilerplate", BoilerplateTuning)
-    html = decode(page, page_charset) if page is not None and not looks_binary(page) else ""
-    draft = None
-    if page is not None:
-        draft = _from_html(entry, html, page_url, seen, text_tuning) if html.strip() else _unreadable(page)
-    if draft is not None:
-        draft = (
-            _without_notice(draft) if without_text else _without_repeats(draft, repeats, text_tuning, lines)
-        )
-    chosen, line_hashes = draft, None if draft is None else draft.hash_lines
-    if draft is None or draft.article.verdict != "ok":
-        own = _from_entry(entry, seen, text_tuning)
-        if without_text and draft is None:
-            own = _without_notice(own)
-        elif own.article.text:
-            own = _without_repeats(own, repeats, text_tuning, lines)
-        line_hashes = combine_lines(line_hashes, own.hash_lines)
-        if draft is None:
-            chosen = own
-        elif _is_better(own.article, draft.article):
-            chosen = msgspec.structs.replace(
-                own,
-                article=_with_page_facts(own.article, draft.article),
-                facts=PageFacts(image=draft.facts.image, forbids=draft.facts.forbids),
-                image_base=draft.image_base,
-            )
-    assert chosen is not None
-    return CleanedEntry(*_finish(entry, chosen, seen, text_tuning), line_hashes)
-
-
-def text_of_entry(entry: Entry, seen: dt.datetime, tuning: Tuning) -> str:
-    """Return the text that the entry itself has, with its boilerplate."""
-    return _from_entry(entry, seen, tuning.section("text", ExtractTuning)).article.text
-
-
-def read_again(stored: CleanArticle, tuning: Tuning) -> tuple[CleanArticle, Reading]:
-    """Return a stored article with the lead, language and kind of its text under these rules, and its words.
-
-    A kind by other evidence than title and style stays: what its page declared is not stored.
-    """
-    text_tuning = tuning.section("text", ExtractTuning)
-    lead = first_sentences(stored.text.split("\n"), text_tuning.lead_words)
-    language = find_language(stored.title, stored.text, stored.language, text_tuning)
-    reading = read(stored.title, stored.text, language)
-    again = msgspec.structs.replace(stored, lead=lead, language=language)
-    if stored.kind_evidence is None or is_by_style(stored.kind_evidence):
-        found = find_kind(stored.title, stored.text, language=language, reading=reading)
-        again = msgspec.structs.replace(again, kind=found.kind, kind_evidence=found.evidence)
-    return again, reading
-
-
-def _is_better(own: CleanArticle, page: CleanArticle) -> bool:
-    """Return whether the entry's own text should be used instead of a page with hardly any text."""
-    if own.verdict not in ACCEPTED_VERDICTS:
-        return False
-    return page.verdict not in ACCEPTED_VERDICTS or len(own.text) > len(page.text)
+    if page is None:
+        return _finish(entry, _from_entry(entry, seen, text_tuning), seen, tuning)
+    html = "" if looks_binary(page) else decode(page, page_charset)
+    of_page = _from_html(entry, html, page_url, seen, text_tuning) if html.strip() else _unreadable(page)
+    draft = of_page
+    if draft.article.verdict != "ok":
+        draft = _with_own_text(entry, draft, seen, text_tuning)
+    cleaned = _finish(entry, draft, seen, tuning)
+    if draft is of_page and (has_own or not has_words(draft.article.text, text_tuning.paywall_max_words + 1)):
+        notice = msgspec.structs.replace(draft, article=without_text(draft.article), lines=())
+        own = _with_own_text(entry, notice, seen, text_tuning)
+        cleaned = msgspec.structs.replace(cleaned, own=_finish(entry, own, seen, tuning))
+    return cleaned
 
 
 class _Draft(msgspec.Struct, frozen=True, kw_only=True):
@@ -219,8 +171,6 @@ class _Draft(msgspec.Struct, frozen=True, kw_only=True):
     lines: tuple[str, ...] = ()
     facts: PageFacts = PageFacts()  # that its page declares
     image_base: str | None = None  # of a relative URL of the page's image
-    before: tuple[str, ...] = ()  # paragraphs before learned boilerplate was removed
-    hash_lines: LineHashes | None = None  # of these paragraphs, if boilerplate may be learned from them
 
 
 # --- sources of the text -----------------------------------------------------------------------------------
@@ -298,6 +248,21 @@ def _from_entry(entry: Entry, seen: dt.datetime, text_tuning: ExtractTuning) -> 
     return _Draft(article=article, lines=saved.lines)
 
 
+def _with_own_text(entry: Entry, of_page: _Draft, seen: dt.datetime, text_tuning: ExtractTuning) -> _Draft:
+    """Return the entry's own text instead of a page with hardly any, if it has more."""
+    own, page = _from_entry(entry, seen, text_tuning), of_page.article
+    if own.article.verdict not in ACCEPTED_VERDICTS:
+        return of_page
+    if page.verdict in ACCEPTED_VERDICTS and len(own.article.text) <= len(page.text):
+        return of_page
+    return msgspec.structs.replace(
+        own,
+        article=_with_page_facts(own.article, page),
+        facts=PageFacts(image=of_page.facts.image, forbids=of_page.facts.forbids),
+        image_base=of_page.image_base,
+    )
+
+
 def _with_page_facts(own: CleanArticle, page: CleanArticle) -> CleanArticle:
     """Return the entry's own article, completed with the metadata of a page without usable text."""
     return msgspec.structs.replace(
@@ -314,42 +279,7 @@ def _with_page_facts(own: CleanArticle, page: CleanArticle) -> CleanArticle:
     )
 
 
-# --- learned boilerplate -----------------------------------------------------------------------------------
-
-
-def _without_repeats(
-    draft: _Draft, repeats: LearnedBoilerplate | None, text_tuning: ExtractTuning, tuning: BoilerplateTuning
-) -> _Draft:
-    """Return the draft without learned boilerplate; live blogs and rejected texts are not changed."""
-    article = draft.article
-    before = _paragraphs(article.text, text_tuning)
-    if article.verdict not in ACCEPTED_VERDICTS or not before:
-        return draft
-    if _is_live(draft, before, text_tuning) or live_text.is_container_title(article.title):
-        return draft
-    line_hashes = hash_lines(before, tuning)
-    repeated_keys = repeated(line_hashes, repeats or LearnedBoilerplate())
-    line_hashes = msgspec.structs.replace(line_hashes, removed=repeated_keys)
-    if not repeated_keys:
-        return msgspec.structs.replace(draft, hash_lines=line_hashes)
-    kept_lines, removed_lines = remove_lines(before, repeated_keys, tuning)
-    text = "\n".join(kept_lines)
-    judgement = judge_remains(article.title, text, text_tuning)
-    article = msgspec.structs.replace(
-        article, text=text, repeated=removed_lines, verdict=judgement.verdict, reason=judgement.reason
-    )
-    return msgspec.structs.replace(draft, article=article, before=before, hash_lines=line_hashes)
-
-
-def _without_notice(draft: _Draft) -> _Draft:
-    """Return the draft without its text, which its outlet also shows under other headlines."""
-    article = msgspec.structs.replace(
-        draft.article,
-        verdict="stub" if draft.article.title else "consent",
-        reason=NOTICE,
-        text="",
-    )
-    return msgspec.structs.replace(draft, article=article, lines=())
+# --- common steps ------------------------------------------------------------------------------------------
 
 
 def _is_live(draft: _Draft, paragraphs: Sequence[str], text_tuning: ExtractTuning) -> bool:
@@ -361,17 +291,12 @@ def _is_live(draft: _Draft, paragraphs: Sequence[str], text_tuning: ExtractTunin
     )
 
 
-# --- common steps ------------------------------------------------------------------------------------------
-
-
 def _paragraphs(text: str, text_tuning: ExtractTuning) -> tuple[str, ...]:
     return tuple(line for line in _cut(text, text_tuning.max_text_chars).split("\n") if line)
 
 
-def _finish(
-    entry: Entry, draft: _Draft, seen: dt.datetime, text_tuning: ExtractTuning
-) -> tuple[CleanArticle, Reading]:
-    article = draft.article
+def _finish(entry: Entry, draft: _Draft, seen: dt.datetime, tuning: Tuning) -> CleanedEntry:
+    article, text_tuning = draft.article, tuning.section("text", ExtractTuning)
     title = _cut(article.title, text_tuning.max_title_chars)
     paragraphs = _paragraphs(article.text, text_tuning)
     text = "\n".join(paragraphs)
@@ -409,7 +334,7 @@ def _finish(
         site_name=_cut(article.site_name, 200) if article.site_name else None,
         published=published,
         wire=wire.find_wire(
-            draft.before or paragraphs,
+            paragraphs,
             text_tuning,
             draft.lines,
             author,
@@ -432,7 +357,11 @@ def _finish(
         ),
         truncated=article.truncated or len(article.text) > text_tuning.max_text_chars,
     )
-    return finished, reading
+    lines = None
+    # The lines of a live blog are its content.
+    if paragraphs and article.verdict in ACCEPTED_VERDICTS and not is_container:
+        lines = hash_lines(paragraphs, tuning.section("boilerplate", BoilerplateTuning))
+    return CleanedEntry(finished, reading, lines)
 
 
 def _declared(entry: Entry, seen: dt.datetime) -> Published | None:
@@ -450,16 +379,3 @@ def _cut(text: str, max_chars: int) -> str:
         return text
     head = text[:max_chars]
     return (head.rpartition("\n")[0] if "\n" in head[max_chars // 2 :] else head.rpartition(" ")[0]) or head
-
-
-def first_sentences(paragraphs: Sequence[str], max_words: int) -> str:
-    """Return the first sentences within `max_words` words; the first one is always complete."""
-    sentences: list[str] = []
-    words = 0
-    for paragraph in paragraphs[:6]:
-        for sentence in split_sentences(paragraph):
-            words += count_words(sentence)
-            if sentences and words > max_words:
-                return " ".join(sentences)
-            sentences.append(sentence)
-    return " ".join(sentences) or (paragraphs[0] if paragraphs else "")

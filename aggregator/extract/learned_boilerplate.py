@@ -1,20 +1,20 @@
-"""Learned boilerplate: lines that one outlet repeats, counted in its last articles and removed from the next.
+"""Learned boilerplate: lines that one outlet repeats, counted in its last articles and hidden from the next.
 
 Pure: pipeline/placement/boilerplate.py stores the window of last articles. A line is identified by a hash of
-its letters and digits. In the first and last lines of a text, a line is removed that is in many of the
-articles. In the middle, where most repeated lines are real content, only a short line is removed that is in
+its letters and digits. In the first and last lines of a text, a line is hidden that is in many of the
+articles. In the middle, where most repeated lines are real content, only a short line is hidden that is in
 most articles. The same holds for whole sentences in the first and last lines, since many reports end with
-"Nobody was hurt." Removed lines are stored with their position. See ADR 14.
+"Nobody was hurt." Hidden lines are stored with their position. See ADR 51.
 """
 
 import hashlib
 import struct
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 
 import msgspec
 
-from aggregator.model.core import BoilerplateLine, LearnedBoilerplate, LineHashes
+from aggregator.model.core import BoilerplateLine, LineHashes
 from aggregator.text.lines import ends_sentence, folded, has_words
 
 
@@ -33,7 +33,7 @@ class BoilerplateTuning(msgspec.Struct, frozen=True, kw_only=True, forbid_unknow
 
 
 def hash_lines(paragraphs: Sequence[str], tuning: BoilerplateTuning) -> LineHashes:
-    """Return the hashes of a text's lines; `removed` is empty."""
+    """Return the hashes of a text's lines."""
     count = len(paragraphs)
     ends = [line for number, line in enumerate(paragraphs) if _is_edge(number, count, tuning)]
     inner = paragraphs[tuning.end_lines : max(count - tuning.end_lines, 0)]
@@ -45,36 +45,31 @@ def hash_lines(paragraphs: Sequence[str], tuning: BoilerplateTuning) -> LineHash
     )
 
 
-def repeated(lines: LineHashes, repeats: LearnedBoilerplate) -> tuple[int, ...]:
-    """Return the keys of the lines to be removed, sorted."""
-    keys = set(lines.edges).intersection(repeats.edges) | set(lines.middles).intersection(repeats.middles)
-    return tuple(sorted(keys))
-
-
-def combine_lines(one: LineHashes | None, other: LineHashes | None) -> LineHashes | None:
-    """Return the line hashes of a page together with those of its entry, if both were read."""
-    if one is None or other is None:
-        return one or other
-    return LineHashes(
-        edges=_distinct((*one.edges, *other.edges)),
-        middles=_distinct((*one.middles, *other.middles)),
-        removed=tuple(sorted({*one.removed, *other.removed})),
-    )
+def repeated(lines: LineHashes, repeats: LineHashes) -> set[int]:
+    """Return the keys of the lines to be hidden."""
+    return set(lines.edges).intersection(repeats.edges) | set(lines.middles).intersection(repeats.middles)
 
 
 def remove_lines(
-    paragraphs: Sequence[str], repeated_keys: Iterable[int], tuning: BoilerplateTuning
+    paragraphs: Sequence[str], repeated_keys: Collection[int | None], tuning: BoilerplateTuning
 ) -> tuple[list[str], tuple[BoilerplateLine, ...]]:
     """Return `paragraphs` without the lines whose keys are in `repeated_keys`, and the removed lines."""
-    keys = frozenset(repeated_keys)
     remaining, removed = [], []
     for number, line in enumerate(paragraphs):
         is_kept = has_words(line, tuning.middle_words + 1) and not _is_edge(number, len(paragraphs), tuning)
-        if not is_kept and _key(line) in keys:
+        if not is_kept and _key(line) in repeated_keys:
             removed.append(BoilerplateLine(line=number, text=line))
         else:
             remaining.append(line)
     return remaining, tuple(removed)
+
+
+def restore_lines(text: str, removed: Sequence[BoilerplateLine]) -> str:
+    """Return the whole text, with the lines that `remove_lines` removed."""
+    lines = text.split("\n") if text else []
+    for line in removed:
+        lines.insert(line.line, line.text)
+    return "\n".join(lines)
 
 
 # --- learning ----------------------------------------------------------------------------------------------
@@ -86,19 +81,19 @@ def pack_lines(lines: LineHashes) -> bytes:
     return struct.pack(f"<{len(keys)}q", *keys)
 
 
-def learn_boilerplate(rows: Iterable[bytes], tuning: BoilerplateTuning) -> LearnedBoilerplate:
+def learn_boilerplate(rows: Iterable[bytes], tuning: BoilerplateTuning) -> LineHashes:
     """Return the boilerplate of an outlet from the packed lines of its last articles.
 
     Identical texts count once.
     """
     texts = set(rows)
     if len(texts) < tuning.min_articles:
-        return LearnedBoilerplate()
+        return LineHashes()
     counted: Counter[int] = Counter()
     for one in texts:
         counted.update(struct.unpack(f"<{len(one) // 8}q", one))
     many = {key: count for key, count in counted.items() if count >= tuning.min_articles}
-    return LearnedBoilerplate(
+    return LineHashes(
         edges=tuple(sorted(key for key, count in many.items() if count > tuning.min_share * len(texts))),
         middles=tuple(sorted(key for key, count in many.items() if count > tuning.middle_share * len(texts))),
     )

@@ -49,15 +49,6 @@ def judge(title: str, text: str, tuning: ExtractTuning, page: Page | None = None
     return Judgement("too_short", f"{counted(words, 'word')} and no headline")
 
 
-def judge_remains(title: str, text: str, tuning: ExtractTuning) -> Judgement:
-    """Return the verdict on a text from which learned boilerplate was removed."""
-    if has_words(text, tuning.stub_words):
-        return Judgement("ok")
-    if title:
-        return Judgement("stub", "its text consists of lines that its outlet repeats")
-    return Judgement("consent", "its text consists of lines that its outlet repeats, and it has no headline")
-
-
 # --- pages -------------------------------------------------------------------------------------------------
 
 

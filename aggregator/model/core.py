@@ -147,7 +147,7 @@ class Wire(FrozenStruct, frozen=True, kw_only=True):
 
 
 class BoilerplateLine(FrozenStruct, frozen=True, kw_only=True):
-    """A line removed from a text because its outlet repeats it; `line` is its index there, from 0."""
+    """A line hidden from a text because its outlet repeats it; `line` is its index there, from 0."""
 
     line: int
     text: str
@@ -178,37 +178,29 @@ class CleanArticle(FrozenStruct, frozen=True, kw_only=True):
     media: tuple[Enclosure, ...] = ()  # of the entry and its page, see extract/article.py
     truncated: bool = False
     categories: tuple[str, ...] = ()  # of the entry and the sections of its page
-    repeated: tuple[BoilerplateLine, ...] = ()  # removed from `text`, see extract/learned_boilerplate.py
+    repeated: tuple[BoilerplateLine, ...] = ()  # hidden from `text`, see extract/learned_boilerplate.py
     page_verdict: Verdict | None = None  # of its page, where that failed and the text of the entry was used
 
 
-class LearnedBoilerplate(FrozenStruct, frozen=True, kw_only=True):
-    """The lines that an outlet repeats, as keys: at the ends of a text, and in its middle."""
-
-    edges: tuple[int, ...] = ()
-    middles: tuple[int, ...] = ()
-
-
 class LineHashes(FrozenStruct, frozen=True, kw_only=True):
-    """The lines of one text, as keys, before any was removed (`removed`).
-
-    See extract/learned_boilerplate.py.
-    """
+    """Lines at the ends and in the middle of one text, as keys, or those that an outlet repeats."""
 
     edges: tuple[int, ...] = ()
     middles: tuple[int, ...] = ()
-    removed: tuple[int, ...] = ()
 
 
 class Fingerprint(FrozenStruct, frozen=True, kw_only=True):
-    """Everything that is computed from one text for comparison; cluster/ describes the layouts."""
+    """Everything that is computed from one text for comparison; cluster/ describes the layouts.
+
+    The text is the whole one, with the lines that its outlet repeats.
+    """
 
     signature: bytes  # MinHash, see cluster/copies/minhash.py; empty for a text without shingles
     bands: tuple[int, ...]  # LSH keys (signed 64 bit), from the signature
     sketch: bytes = b""  # sampled shingles, see cluster/copies/sampled_shingles.py
     terms: bytes  # packed field-weighted terms, see cluster/events/terms.py
     body_words: int
-    text_hash: bytes  # 16 bytes over the clean title and text
+    text_hash: bytes  # 16 bytes over the clean title and the whole text
 
 
 class Prepared(FrozenStruct, frozen=True, kw_only=True):
@@ -217,7 +209,7 @@ class Prepared(FrozenStruct, frozen=True, kw_only=True):
     article: CleanArticle
     fingerprint: Fingerprint | None = None  # None where the verdict rejects the article
     lines: LineHashes | None = None  # None where no boilerplate is learned: a live blog, a stored text
-    own_text: str = ""  # of the entry of a revision with a page
+    own: "Prepared | None" = None  # without the text of its page: of a revision, or if that may be a notice
 
 
 # --- decisions ---------------------------------------------------------------------------------------------

@@ -5,6 +5,7 @@ another machine with the same result.
 """
 
 import datetime as dt
+from typing import TYPE_CHECKING
 
 import msgspec
 
@@ -14,7 +15,6 @@ from aggregator.model.core import (
     CleanArticle,
     Entry,
     FrozenStruct,
-    LearnedBoilerplate,
     ParsedFeed,
     Prepared,
     Verdict,
@@ -22,6 +22,9 @@ from aggregator.model.core import (
 from aggregator.model.errors import ReadError, WorkError
 from aggregator.sources.limits import source_tuning
 from aggregator.sources.parse.entry_builder import FeedContext
+
+if TYPE_CHECKING:
+    from aggregator.extract.article import CleanedEntry
 
 _MARKUP_CHARS = 1600  # of an entry, from which the language of its feed is detected
 PARSER_FAILED = "the parser failed on it"
@@ -41,8 +44,6 @@ class PrepareItem(FrozenStruct, frozen=True, kw_only=True):
     page: bytes | None = None
     page_url: str | None = None
     page_charset: str | None = None
-    repeats: LearnedBoilerplate = LearnedBoilerplate()  # learned boilerplate of its outlet, to be removed
-    without_text: bool = False  # placing found that its text is a notice
 
 
 class PrepareJob(FrozenStruct, frozen=True, kw_only=True):
@@ -101,20 +102,24 @@ def _with_page(item: PrepareItem, all_tuning: Tuning) -> PrepareItem:
 
 def fingerprints(job: bytes) -> bytes:
     """Return a PrepareResult for a FingerprintJob."""
-    from aggregator.cluster.fingerprint import fingerprinter
-    from aggregator.extract.article import read_again
-
     decoded = msgspec.msgpack.decode(job, type=FingerprintJob)
     all_tuning = Tuning.from_json(decoded.tuning)
-    maker = fingerprinter(all_tuning)
-    again = [read_again(article, all_tuning) for article in decoded.articles]
-    prepared = tuple(Prepared(article=one, fingerprint=maker.fingerprint(one, words)) for one, words in again)
+    prepared = tuple(prepared_again(article, all_tuning) for article in decoded.articles)
     return msgspec.msgpack.encode(PrepareResult(prepared=prepared))
 
 
-def _prepared(item: PrepareItem, all_tuning: Tuning, job: PrepareJob) -> Prepared:
+def prepared_again(article: CleanArticle, all_tuning: Tuning) -> Prepared:
+    """Return an article that was cleaned before with its fingerprint; no boilerplate is learned from it."""
     from aggregator.cluster.fingerprint import fingerprinter
-    from aggregator.extract.article import clean_entry, text_of_entry
+    from aggregator.extract.shown_text import read_again
+
+    again, reading, whole = read_again(article, all_tuning)
+    of_whole = msgspec.structs.replace(again, text=whole)
+    return Prepared(article=again, fingerprint=fingerprinter(all_tuning).fingerprint(of_whole, reading))
+
+
+def _prepared(item: PrepareItem, all_tuning: Tuning, job: PrepareJob) -> Prepared:
+    from aggregator.extract.article import clean_entry
 
     cleaned = clean_entry(
         item.entry,
@@ -123,19 +128,23 @@ def _prepared(item: PrepareItem, all_tuning: Tuning, job: PrepareJob) -> Prepare
         page_url=item.page_url,
         seen=item.seen,
         tuning=all_tuning,
-        repeats=item.repeats,
-        without_text=item.without_text,
+        has_own=item.is_revision,
     )
+    return _with_fingerprint(cleaned, all_tuning, job)
+
+
+def _with_fingerprint(cleaned: "CleanedEntry", all_tuning: Tuning, job: PrepareJob) -> Prepared:
+    from aggregator.cluster.fingerprint import fingerprinter
+
     clean = cleaned.article
     is_usable = clean.verdict in ACCEPTED_VERDICTS or (job.keep_all and bool(clean.title or clean.text))
     if job.extract_only or not is_usable:
-        return Prepared(article=clean, lines=cleaned.lines)
-    has_both = item.is_revision and item.page is not None
+        return Prepared(article=clean)
     return Prepared(
         article=clean,
         fingerprint=fingerprinter(all_tuning).fingerprint(clean, cleaned.reading),
         lines=cleaned.lines,
-        own_text=text_of_entry(item.entry, item.seen, all_tuning) if has_both else "",
+        own=None if cleaned.own is None else _with_fingerprint(cleaned.own, all_tuning, job),
     )
 
 

@@ -72,7 +72,6 @@ class Pipeline:
         self._dispatcher = PrepareDispatcher(
             executor,
             all_tuning,
-            self.placer.prepare_options,
             keep_all=keep_all,
             texts_here=texts_here,
         )
@@ -92,27 +91,20 @@ class Pipeline:
             batch_articles=self._batch_articles,
         )
         for batch in queue.batches(stop, more):
-            left, is_final = batch, False
-            while left:
-                with self._metrics_registry.timer(PLACING_SECONDS):
-                    placed = self._quarantine.place(left, is_final=is_final)
-                is_final = not placed  # after it was prepared again, the first entry is placed in any case
-                for one, (_, made) in zip(placed, left, strict=False):
-                    self._metrics_registry.count(PLACED, one.outcome)
-                    self._metrics_registry.count(VERDICTS, made.article.verdict)
-                    self._dispatcher.placed(one.entry_no)
-                    ids = {"article": one.article, "story": one.story, "entry": one.entry_no}
-                    log.debug(
-                        "placed %s as %s in %s",
-                        one.article,
-                        one.outcome,
-                        one.story,
-                        extra={"event": "article_placed", **ids},
-                    )
-                yield placed
-                left = self._dispatcher.again(left[len(placed) :], stop)
-                if stop():
-                    return
+            with self._metrics_registry.timer(PLACING_SECONDS):
+                results = self._quarantine.place(batch)
+            for result, (_, prepared) in zip(results, batch, strict=False):
+                self._metrics_registry.count(PLACED, result.outcome)
+                self._metrics_registry.count(VERDICTS, prepared.article.verdict)
+                ids = {"article": result.article, "story": result.story, "entry": result.entry_no}
+                log.debug(
+                    "placed %s as %s in %s",
+                    result.article,
+                    result.outcome,
+                    result.story,
+                    extra={"event": "article_placed", **ids},
+                )
+            yield results
 
     def retention_job(self, plan: RetentionPlan) -> Retention:
         """Return the retention job, for the placing thread."""
@@ -262,7 +254,7 @@ class QuarantiningPlacer:
         self._has_placed = False  # this process has placed an entry
         self._tries = 0  # consecutive calls in which nothing was placed
 
-    def place(self, batch: Batch, *, is_final: bool = False) -> list[PlacementResult]:
+    def place(self, batch: Batch) -> list[PlacementResult]:
         """Like `Placer.place`; what fails is halved until each culprit is alone.
 
         Raises DamagedError if nothing can be placed.
@@ -272,9 +264,8 @@ class QuarantiningPlacer:
         parts = [batch]  # the first one last
         while parts:
             part = parts.pop()
-            is_first = part[0] is batch[0]
             try:
-                placed = self._placer.place(part, is_final=is_final and is_first)
+                placed = self._placer.place(part)
             except _NOT_OF_AN_ENTRY:
                 raise
             except Exception as error:  # noqa: BLE001 - whatever it is, other entries may be placed
@@ -283,12 +274,9 @@ class QuarantiningPlacer:
                 else:
                     parts += [part[len(part) // 2 :], part[: len(part) // 2]]
                 continue
-            if placed:
-                self._has_placed, self._tries = True, 0
-                done += [*self._quarantine(failed), *placed]
-                failed = []
-            if len(placed) < len(part):
-                break  # the next one must be prepared with other options
+            self._has_placed, self._tries = True, 0
+            done += [*self._quarantine(failed), *placed]
+            failed = []
         are_few = len({waiting.entry.source for waiting, _ in failed}) < _SOURCES
         if are_few and (self._has_placed or self._tries >= _TRIES):
             done += self._quarantine(failed)

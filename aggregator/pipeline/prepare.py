@@ -1,4 +1,4 @@
-"""Entries to prepared articles, in workers: options of each entry, and results of jobs that failed."""
+"""Entries to prepared articles, in workers, and what becomes of jobs that failed."""
 
 import logging
 import time
@@ -11,7 +11,6 @@ from aggregator.config.tuning import Tuning
 from aggregator.model.core import Prepared
 from aggregator.model.errors import ReadError, UnreadableEntryError, WorkError
 from aggregator.pipeline.jobs import PrepareItem, PrepareJob, PrepareResult, broken_article, prepare
-from aggregator.pipeline.placement.boilerplate import PrepareOptions
 from aggregator.pipeline.workers.executor import Executor, InlineExecutor
 from aggregator.sources.limits import source_tuning
 from aggregator.sources.parse.files import with_page
@@ -33,27 +32,24 @@ def _is_text_of_a_file(waiting: InboxEntry) -> bool:
 
 
 class PrepareDispatcher:
-    """Submits entries to workers and keeps the options of each until it is placed. For one thread."""
+    """Submits entries to workers and reads their results. For one thread."""
 
     def __init__(
         self,
         executor: Executor,
         all_tuning: Tuning,
-        wanted: Callable[[Sequence[InboxEntry]], list[PrepareOptions]],
         *,
         keep_all: bool = False,
         texts_here: bool = False,
     ) -> None:
-        """`wanted` returns the current options of entries. `keep_all`, `texts_here`: see Pipeline."""
+        """`keep_all`, `texts_here`: see Pipeline."""
         self._executor = executor
         self._tuning_json = all_tuning.to_json()
-        self._options = wanted
         self._keep_all = keep_all
         self._texts_here = texts_here
         self._all_tuning = all_tuning
         self._workers_read = True  # the pages that are in files
         self._slow_until: dict[str, float] = {}  # archives that failed slowly, monotonic
-        self._submitted: dict[int, PrepareOptions] = {}  # entry → options of its job
 
     @property
     def depth(self) -> int:
@@ -61,23 +57,16 @@ class PrepareDispatcher:
         return 2 * self._executor.workers + 1
 
     def begin(self) -> None:
-        """Forget the options of earlier jobs, and that workers could not read an archive."""
+        """Forget that workers could not read an archive."""
         self._workers_read = True
-        self._submitted.clear()
-
-    def placed(self, n: int) -> None:
-        """Forget the options of entry `n`, which was placed."""
-        self._submitted.pop(n, None)
 
     def submitted(self, waiting: Sequence[InboxEntry], *, pages: bool = True) -> Future[bytes]:
         """Submit a job for these entries; `answered` decodes its result."""
-        wanted = self._options(waiting)
-        self._submitted.update((one.entry_no, how) for one, how in zip(waiting, wanted, strict=True))
         is_here = self._texts_here and all(map(_is_text_of_a_file, waiting))
         executor = InlineExecutor() if is_here else self._executor
         try:
             sent = waiting if self._workers_read else [self._with_page(one) for one in waiting]
-            items = tuple(_item(one, how, page=pages) for one, how in zip(sent, wanted, strict=True))
+            items = tuple(_item(one, page=pages) for one in sent)
             job = PrepareJob(items=items, tuning=self._tuning_json, keep_all=self._keep_all)
             return executor.submit(prepare, msgspec.msgpack.encode(job))
         except (WorkError, UnreadableEntryError) as error:  # the executor was closed meanwhile, or no page
@@ -117,30 +106,6 @@ class PrepareDispatcher:
                 whole = [self._with_page(waiting[0])]
                 return self.answered(whole, self.submitted(whole), stop)
             return (self._without_page(waiting[0], error),)
-
-    def again(
-        self, left: Sequence[tuple[InboxEntry, Prepared]], stop: Callable[[], bool]
-    ) -> list[tuple[InboxEntry, Prepared]]:
-        """Prepare entries again that were not placed and whose options have changed."""
-        if not left:
-            return []
-        wanted = self._options([waiting for waiting, _ in left])
-        jobs = {
-            waiting.entry_no: self.submitted([waiting])
-            for (waiting, _), now in zip(left, wanted, strict=True)
-            if now != self._submitted.get(waiting.entry_no)
-        }
-        again = []
-        for waiting, prepared in left:
-            job = jobs.get(waiting.entry_no)
-            if job is None or stop():
-                again.append((waiting, prepared))
-            else:
-                try:
-                    again += [(waiting, one) for one in self.answered([waiting], job, stop) or (prepared,)]
-                except UnreadableEntryError:  # the archive is gone meanwhile: what was read of it is used
-                    again.append((waiting, prepared))
-        return again
 
     def _with_page(self, waiting: InboxEntry) -> InboxEntry:
         archive = "" if waiting.entry.record is None else waiting.entry.record.path
@@ -182,7 +147,7 @@ class PrepareDispatcher:
         return Prepared(article=broken)
 
 
-def _item(waiting: InboxEntry, wanted: PrepareOptions, *, page: bool) -> PrepareItem:
+def _item(waiting: InboxEntry, *, page: bool) -> PrepareItem:
     return PrepareItem(
         entry=waiting.entry,
         seen=waiting.accepted_at,
@@ -190,6 +155,4 @@ def _item(waiting: InboxEntry, wanted: PrepareOptions, *, page: bool) -> Prepare
         page=waiting.page if page else None,
         page_url=waiting.page_url if page else None,
         page_charset=waiting.page_charset if page else None,
-        repeats=wanted.repeats,
-        without_text=wanted.without_text,
     )

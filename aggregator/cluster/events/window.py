@@ -151,7 +151,7 @@ class Window:
         self._free.append(slot)
 
     def is_live(self, number: int, now: int) -> bool:
-        """Return whether an article of the inbox number `now` may join a story by its age in inbox numbers."""
+        """Return whether a story is young enough for an article of the inbox number `now`."""
         story = self._stories.get(number)
         return story is not None and bool(self._are_live(np.array([story.last_inbox_no]), now)[0])
 

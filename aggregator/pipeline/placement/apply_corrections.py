@@ -12,7 +12,9 @@ from typing import NamedTuple
 from aggregator.cluster.constraints import Constraint, ConstraintTable, Relation
 from aggregator.model.core import Evidence, FrozenStruct
 from aggregator.model.errors import UsageError
-from aggregator.pipeline.placement.story_writer import StoryWriter, live_story
+from aggregator.pipeline.placement.changes import Merge, Move
+from aggregator.pipeline.placement.growing_stories import live_story
+from aggregator.pipeline.placement.story_writer import StoryWriter, with_copies
 from aggregator.pipeline.placement.unit_of_work import UnitOfWork
 from aggregator.store.engine.database import Connection
 from aggregator.store.stories import article_views, articles, corrections, stories
@@ -137,10 +139,9 @@ class CorrectionHandler:
         held = {one: [member.id for member in articles.members(connection, one)] for one in ids}
         led = {one: stories.redirecting_to(connection, one) for one in ids}
         titles = _titles(connection, ids)
-        at_no = self._story_writer.last_membership_change(connection)
-        kept = self._story_writer.unite(
-            unit_of_work, ids, at_no=at_no, bump=unit_of_work.now, reason="correction"
-        )
+        at_no = self._story_writer.window.last_change(connection)
+        merge = Merge(stories=tuple(ids), at_no=at_no, reason="correction", bump=unit_of_work.now)
+        kept = self._story_writer.apply(unit_of_work, merge)
         moved = [
             MovedArticle(article=article, before=story, after=kept)
             for story, members in held.items()
@@ -172,7 +173,7 @@ class CorrectionHandler:
             raise UsageError(
                 f"article {unknown_entries[0]} is not in story {origin}; `aggregator story {origin}` lists it"
             )
-        leaving = self._story_writer.with_copies(connection, command.articles, origin)
+        leaving = with_copies(connection, command.articles, origin)
         staying = [one for one in members if one not in leaving]
         if not staying:
             raise UsageError(
@@ -199,7 +200,7 @@ class CorrectionHandler:
             raise UsageError(f"there is no article {article}; `aggregator story ID` lists their ids")
         if assigned_story == target:
             raise UsageError(f"article {article} is in story {target} already")
-        leaving = self._story_writer.with_copies(connection, [article], assigned_story)
+        leaving = with_copies(connection, [article], assigned_story)
         there = [member.id for member in articles.members(connection, target)]
         staying = [one.id for one in articles.members(connection, assigned_story) if one.id not in leaving]
         if not staying:
@@ -281,39 +282,37 @@ class CorrectionHandler:
         self, unit_of_work: UnitOfWork, one: _ReturnedArticles, detail: CorrectionDetail
     ) -> set[str]:
         connection = unit_of_work.connection
-        at_no = self._story_writer.last_membership_change(connection)
+        at_no = self._story_writer.window.last_change(connection)
         is_retired = stories.target_of(connection, one.target) != one.target
         for moved in detail.moved:  # before the move, which counts them
             if moved.evidence is not None and moved.article in one.articles:
                 articles.set_evidence(connection, moved.article, moved.evidence)
+        change: Merge | Move
         if one.is_whole and not is_retired:
-            back = self._story_writer.unite(
-                unit_of_work,
-                (one.target, one.source),
-                at_no=at_no,
-                bump=unit_of_work.now,
-                keeps=one.target,
-                reason="undone",
+            pair = one.target, one.source
+            change = Merge(
+                stories=pair, at_no=at_no, reason="undone", bump=unit_of_work.now, keeps=one.target
             )
         else:
-            back = self._story_writer.move(
-                unit_of_work,
-                one.articles,
-                None if is_retired else one.target,
+            change = Move(
+                articles=tuple(one.articles),
+                target=None if is_retired else one.target,
                 at_no=at_no,
                 bump=unit_of_work.now,
                 revived=one.target if is_retired else None,
             )
+        back = self._story_writer.apply(unit_of_work, change)
         stories.redirect(connection, [gone.story for gone in detail.redirects if gone.to == one.target], back)
         return {one.source, back}
 
     # --- parts --------------------------------------------------------------------------------------------
 
     def _taken_out(self, unit_of_work: UnitOfWork, leaving: Sequence[str], target: str | None) -> str:
-        at_no = self._story_writer.last_membership_change(unit_of_work.connection)
+        at_no = self._story_writer.window.last_change(unit_of_work.connection)
         for article in leaving:  # before the move, which counts them
             articles.set_evidence(unit_of_work.connection, article, self._evidence)
-        return self._story_writer.move(unit_of_work, leaving, target, at_no=at_no, bump=unit_of_work.now)
+        move = Move(articles=tuple(leaving), target=target, at_no=at_no, bump=unit_of_work.now)
+        return self._story_writer.apply(unit_of_work, move)
 
     def _kept(
         self,

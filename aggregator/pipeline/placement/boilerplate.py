@@ -1,8 +1,8 @@
 """Learned boilerplate and notices of each outlet, read and updated while articles are placed.
 
-The learned boilerplate at a placement depends only on the rows of earlier articles. Workers prepare articles
-before; placing checks whether the lines are still current, and otherwise the article is prepared again
-(pipeline/pipeline.py). So neither the number of workers nor a crash changes a text.
+The learned boilerplate at a placement depends only on the rows of earlier articles, and hides lines when an
+article is placed. So neither the number of workers nor a crash changes a text. What is compared between
+stories is the whole text, which the worker has read; the check of copies compares what is shown.
 
 A text that an outlet shows under different headlines, and that does not mention its headline, is a notice: a
 consent dialogue or a paywall that no pattern knows.
@@ -11,18 +11,29 @@ consent dialogue or a paywall that no pattern knows.
 from collections import OrderedDict
 from itertools import pairwise
 
+import msgspec
+
 from aggregator.cluster.copies.shingles import is_unspaced, shared_count, shingle_hashes, words
 from aggregator.config.tuning import Tuning
 from aggregator.extract.learned_boilerplate import BoilerplateTuning, learn_boilerplate, pack_lines, repeated
 from aggregator.extract.limits import ExtractTuning
 from aggregator.extract.outlets import outlet_of
+from aggregator.extract.shown_text import without_lines, without_text
 from aggregator.extract.urls import registrable_domain
 from aggregator.extract.wire.agencies import outlet_key
-from aggregator.model.core import Entry, FrozenStruct, LearnedBoilerplate, LineHashes
+from aggregator.model.core import (
+    ACCEPTED_VERDICTS,
+    CleanArticle,
+    Entry,
+    LineHashes,
+    Prepared,
+)
+from aggregator.pipeline.jobs import prepared_again
 from aggregator.pipeline.placement.copy_lookup import CopyFinder
-from aggregator.pipeline.placement.incoming_article import IncomingArticle
+from aggregator.pipeline.placement.incoming_article import incoming_article
 from aggregator.pipeline.placement.unit_of_work import UnitOfWork
 from aggregator.store.engine.database import Connection
+from aggregator.store.intake.inbox import InboxEntry
 from aggregator.store.stories import articles
 
 _OUTLETS_IN_MEMORY = 512  # outlets whose window is in memory; those of others are read again (chosen: 8 MB)
@@ -56,44 +67,67 @@ def _stems(text: str) -> frozenset[str]:
     return frozenset([*(word[:_STEM] for word in found if len(word) >= _SHORT), *pairs])
 
 
-_NOTHING = LearnedBoilerplate()
-
-
-class PrepareOptions(FrozenStruct, frozen=True, kw_only=True):
-    """The options with which an entry is prepared."""
-
-    repeats: LearnedBoilerplate = _NOTHING  # the lines to remove
-    without_text: bool = False  # its text is a notice, and is not used
-
-
 class BoilerplateLearner:
     """Reads and learns boilerplate. For one thread of the writer."""
 
     def __init__(self, all_tuning: Tuning) -> None:
+        self._all_tuning = all_tuning
         self._tuning = all_tuning.section("boilerplate", BoilerplateTuning)
         self._notice_words = all_tuning.section("text", ExtractTuning).paywall_max_words
         self._windows: OrderedDict[str, list[tuple[int, bytes]]] = OrderedDict()
-        self._learnt: dict[str, LearnedBoilerplate] = {}
-        self._walls: set[int] = set()  # entries whose text is a notice, until they are placed
+        self._learnt: dict[str, LineHashes] = {}
 
     def forget(self) -> None:
         """Drop the values in memory; they are read again from the rows."""
         self._windows.clear()
         self._learnt.clear()
-        self._walls.clear()
 
-    def prepare_options(self, connection: Connection, n: int, entry: Entry) -> PrepareOptions:
-        """Return the options for entry `n`."""
-        outlet = _boilerplate_key(entry)
-        repeats = _NOTHING if outlet is None else self._repeats(connection, outlet)
-        return PrepareOptions(repeats=repeats, without_text=n in self._walls)
+    def shown(
+        self,
+        unit_of_work: UnitOfWork,
+        inbox_entry: InboxEntry,
+        prepared: Prepared,
+        copy_finder: CopyFinder,
+    ) -> Prepared:
+        """Return a prepared entry without what its outlet repeats.
 
-    def is_current(self, connection: Connection, entry: Entry, lines: LineHashes | None) -> bool:
-        """Whether a text with these lines would be prepared in the same way now."""
-        outlet = _boilerplate_key(entry)
-        if lines is None or outlet is None:
-            return True
-        return repeated(lines, self._repeats(connection, outlet)) == lines.removed
+        A notice is replaced by the entry's own text if it is of a page, else by the headline alone.
+        """
+        outlet = _boilerplate_key(inbox_entry.entry)
+        if outlet is None:
+            return prepared
+        connection = unit_of_work.connection
+        without_repeats = self._without_repeats(connection, outlet, prepared)
+        if without_repeats.fingerprint is None or without_repeats.lines is None:
+            return without_repeats
+        if not self._is_outlet_notice(unit_of_work, inbox_entry, without_repeats, copy_finder):
+            return without_repeats
+        if prepared.own is not None:
+            return self._without_repeats(connection, outlet, prepared.own)
+        return self._counted_anew(without_text(prepared.article))
+
+    def _without_repeats(self, connection: Connection, outlet: str, prepared: Prepared) -> Prepared:
+        if prepared.lines is None:
+            return prepared
+        keys = repeated(prepared.lines, self._repeats(connection, outlet))
+        if not keys:
+            return prepared
+        article = without_lines(prepared.article, keys, self._all_tuning)
+        if article.verdict == "ok":
+            return msgspec.structs.replace(prepared, article=article)
+        if prepared.own is not None and len(prepared.own.article.text) > len(article.text):
+            instead = self._without_repeats(connection, outlet, prepared.own)
+        else:
+            # What an outlet repeats must not decide, if it is all that there is.
+            instead = self._counted_anew(article)
+        # The lines of this text are learned all the same, else the window would forget them.
+        return msgspec.structs.replace(instead, lines=prepared.lines)
+
+    def _counted_anew(self, article: CleanArticle) -> Prepared:
+        """Return an article of which hardly any text is left, with the fingerprint of that."""
+        if article.verdict not in ACCEPTED_VERDICTS:
+            return Prepared(article=article)
+        return prepared_again(article, self._all_tuning)
 
     def note(self, unit_of_work: UnitOfWork, entry: Entry, number: int, lines: LineHashes | None) -> None:
         """Learn from article `number`, which was just written, or whose page came late."""
@@ -111,45 +145,29 @@ class BoilerplateLearner:
         del window[:surplus]
         self._learnt.pop(outlet, None)
 
-    def is_outlet_notice(
-        self,
-        unit_of_work: UnitOfWork,
-        incoming: IncomingArticle,
-        lines: LineHashes | None,
-        copy_finder: CopyFinder,
+    def _is_outlet_notice(
+        self, unit_of_work: UnitOfWork, waiting: InboxEntry, prepared: Prepared, copy_finder: CopyFinder
     ) -> bool:
-        """Whether its outlet shows this text under other headlines; remembered until it is placed."""
-        connection, waiting = unit_of_work.connection, unit_of_work.ledger.articles
-        tuning, clean, outlet = self._tuning, incoming.clean, _boilerplate_key(incoming.inbox_entry.entry)
-        n = incoming.inbox_entry.entry_no
-        if (
-            lines is None
-            or outlet is None
-            or n in self._walls
-            or not clean.title
-            or not incoming.fingerprint.bands
-        ):
+        """Return whether its outlet shows this text under other headlines."""
+        clean, fingerprint = prepared.article, prepared.fingerprint
+        if fingerprint is None or not fingerprint.bands or not clean.title:
             return False
-        if clean.is_container or incoming.fingerprint.body_words > self._notice_words:
+        if fingerprint.body_words > self._notice_words:
             return False
+        connection, ledger = unit_of_work.connection, unit_of_work.ledger
+        incoming = incoming_article(waiting, prepared, unit_of_work.now, wire_confidence=1.0)
         likely = copy_finder.voted(connection, incoming)[:_NOTICE_CANDIDATES]
-        for other in articles.copy_candidates(connection, likely, waiting).values():
-            # Any source may declare that outlet.
-            unit_of_work.ledger.write_article(other.id)
-            if articles.member(connection, other.id).source != incoming.inbox_entry.entry.source:
+        for other in articles.copy_candidates(connection, likely, ledger.articles).values():
+            if other.source != incoming.source:  # any source may declare that outlet
                 continue
-            similar = articles.compared_texts(connection, [other.id])[other.id]
-            same_outlet = _name_key(similar.outlet) == _name_key(incoming.outlet)
-            if same_outlet and is_notice(clean.title, clean.text, similar.title, similar.text, tuning):
-                self._walls.add(n)
+            similar = articles.compared_texts(connection, [other.id], ledger.articles)[other.id]
+            same_outlet = _name_key(similar.outlet) == _name_key(incoming.outlet_key)
+            is_repeated = is_notice(clean.title, clean.text, similar.title, similar.text, self._tuning)
+            if same_outlet and is_repeated:
                 return True
         return False
 
-    def placed(self, n: int) -> None:
-        """Forget entry `n`, which was placed."""
-        self._walls.discard(n)
-
-    def _repeats(self, connection: Connection, outlet: str) -> LearnedBoilerplate:
+    def _repeats(self, connection: Connection, outlet: str) -> LineHashes:
         known = self._learnt.get(outlet)
         if known is None:
             window = self._window(connection, outlet)

@@ -34,11 +34,9 @@ from aggregator.config.garbage import give_back_memory
 from aggregator.config.tuning import Tuning
 from aggregator.extract.urls import canonical_url
 from aggregator.model.core import CopyEvidence, TextReuse
-from aggregator.pipeline.placement.incoming_article import IncomingArticle
 from aggregator.store.engine.database import Connection
-from aggregator.store.intake.inbox import InboxEntry
 from aggregator.store.stories import articles
-from aggregator.store.stories.articles import CopyCandidate, NewArticle, StoredArticle
+from aggregator.store.stories.articles import CopyCandidate, StoredArticle
 
 _SCANS: Final = (
     2  # questions answered by reading the rows (.4 s for 300,000); then building (4 s) is worth it
@@ -98,17 +96,17 @@ class CopyFinder:
     def find(
         self,
         connection: Connection,
-        incoming: IncomingArticle,
-        id_: str,
-        waiting: Sequence[NewArticle] = (),
+        incoming: StoredArticle,
+        page: str | None,
+        waiting: Sequence[StoredArticle] = (),
     ) -> CopyMatch:
         """Return the original of `incoming`, excerpts of it, and its own keys.
 
         Only articles of lower numbers are searched; `waiting` have no row. At most `exact_checks` possible
         originals and as many possible excerpts are read.
         """
-        seen = self._candidates(connection, incoming, waiting)
-        own, most = compared_text(incoming, id_), self._tuning.exact_checks
+        seen = self._candidates(connection, incoming, page, waiting)
+        own, most = compared_text(incoming), self._tuning.exact_checks
         read: dict[str, ComparedText] = {}
 
         def reading(ids: Sequence[str]) -> list[ComparedText]:
@@ -117,10 +115,10 @@ class CopyFinder:
             return [read[other] for other in ids]
 
         # Within one source and URL there are generations and parts of a page, and no copies.
-        source = incoming.inbox_entry.entry.source
-        own_page = {id_} | {other for other, its_source in seen.there.items() if its_source == source}
+        source = incoming.source
+        own_page = {incoming.id} | {other for other, its_source in seen.there.items() if its_source == source}
         others = [one for one in seen.copies if one.id not in own_page]
-        likely = rank_candidates(incoming.fingerprint.signature, others, self._tuning)
+        likely = rank_candidates(incoming.signature, others, self._tuning)
         copy = best_copy(own, reading(likely), self._tuning)
         excerpts: tuple[CopyEvidence, ...] = ()
         if copy is None or copy.kind != "copy":  # excerpts of a copy are excerpts of its original
@@ -150,20 +148,18 @@ class CopyFinder:
                 return stored.id
         return None
 
-    def revised(
-        self, connection: Connection, old: StoredArticle, incoming: IncomingArticle
-    ) -> RevisedCopyKeys:
+    def revised(self, connection: Connection, old: StoredArticle, incoming: StoredArticle) -> RevisedCopyKeys:
         """Return the keys of article `old` with the text of `incoming`; nothing is written.
 
         Keys of unchanged text stay as they are. A copy without keys stays without.
         """
-        tuning, fingerprint = self._tuning, incoming.fingerprint
+        tuning, fingerprint = self._tuning, incoming
         before = articles.sketch_of(connection, old.inbox_no)
         rows = self._band_rows(connection, fingerprint.bands, before=_ANY_NUMBER)
         keys = self.keys(old.signature)  # none: it had no words, and begins like a new one
         if keys and not before and not articles.stored_bands(connection, old.inbox_no, keys):
             return RevisedCopyKeys(before, CopyKeys((), b""))
-        had = sampled_shingles.held(self._whole_sketch(old.text))
+        had = sampled_shingles.held(self._whole_sketch(old.whole_text))
         now = sampled_shingles.held(fingerprint.sketch)
         mine = np.isin(now, sampled_shingles.held(before)) | ~np.isin(now, had)
         free = _free_bands(fingerprint.bands, [row for row in rows if row[1] != old.inbox_no], tuning)
@@ -191,7 +187,7 @@ class CopyFinder:
             for row in self._band_rows(connection, keys, before=_ANY_NUMBER)
             if row[1] != orphaned_copy.inbox_no
         ]
-        whole = self._whole_sketch(orphaned_copy.text)
+        whole = self._whole_sketch(orphaned_copy.whole_text)
         had = np.union1d(
             sampled_shingles.held(sketch),
             sampled_shingles.held(articles.sketch_of(connection, orphaned_copy.inbox_no)),
@@ -214,7 +210,7 @@ class CopyFinder:
             if before >= tuning.exact_checks:
                 return CopyKeys((), b"")
         keys = self.keys(stored.signature)
-        whole = self._whole_sketch(stored.text)
+        whole = self._whole_sketch(stored.whole_text)
         look_up = self._lookup(connection, stored.inbox_no, whole)
         free = ~look_up.full
         if copied is not None:
@@ -265,15 +261,19 @@ class CopyFinder:
 
     # --- candidates ---------------------------------------------------------------------------------------
 
-    def voted(self, connection: Connection, incoming: IncomingArticle) -> list[int]:
+    def voted(self, connection: Connection, incoming: StoredArticle) -> list[int]:
         """Return the articles before this one that share LSH keys with it, those with the most first."""
-        before = incoming.inbox_entry.inbox_no
-        return _voted(self._band_rows(connection, incoming.fingerprint.bands, before=before))
+        before = incoming.inbox_no
+        return _voted(self._band_rows(connection, incoming.bands, before=before))
 
     def _candidates(
-        self, connection: Connection, incoming: IncomingArticle, waiting: Sequence[NewArticle]
+        self,
+        connection: Connection,
+        incoming: StoredArticle,
+        page: str | None,
+        waiting: Sequence[StoredArticle],
     ) -> "_CopyCandidates":
-        number, fingerprint, tuning = incoming.inbox_entry.inbox_no, incoming.fingerprint, self._tuning
+        number, fingerprint, tuning = incoming.inbox_no, incoming, self._tuning
         rows = self._band_rows(connection, fingerprint.bands, before=number)
         voted = _voted(rows)[: tuning.candidate_cap]
         look_up = self._lookup(connection, number, fingerprint.sketch)
@@ -289,7 +289,7 @@ class CopyFinder:
             for one in known.values()
         ]
         cuts = [known[one.number] for one in near if one.whole <= whole and one.number in known]
-        there = _at_same_page(incoming.inbox_entry, known.values())
+        there = _at_same_page(page, known.values())
         return _CopyCandidates(rows, look_up, copies, [one for one in cuts if one.copy_of is None], there)
 
     def _band_rows(
@@ -320,13 +320,13 @@ class CopyFinder:
     def _copy_keys(
         self,
         connection: Connection,
-        incoming: IncomingArticle,
+        incoming: StoredArticle,
         copy: CopyEvidence | None,
         seen: "_CopyCandidates",
-        waiting: Sequence[NewArticle],
+        waiting: Sequence[StoredArticle],
     ) -> CopyKeys:
         """Return the keys of the article. Many copies of one text add only a few."""
-        tuning, fingerprint, number = self._tuning, incoming.fingerprint, incoming.inbox_entry.inbox_no
+        tuning, fingerprint, number = self._tuning, incoming, incoming.inbox_no
         free = ~seen.look_up.full
         if copy is not None:
             if copy.kind == "copy" and articles.has_copies(
@@ -351,16 +351,16 @@ class _CopyCandidates(NamedTuple):
     there: dict[str, str]  # articles under the same URL, with their sources
 
 
-def compared_text(incoming: IncomingArticle, id_: str) -> ComparedText:
+def compared_text(incoming: StoredArticle) -> ComparedText:
     """Return an incoming article as the copy check reads it."""
     return ComparedText(
-        id=id_,
-        text=incoming.clean.text,
-        title=incoming.clean.title,
-        outlet=incoming.outlet,
-        signature=incoming.fingerprint.signature,
-        order=incoming.inbox_entry.inbox_no,
-        language=incoming.clean.language,
+        id=incoming.id,
+        text=incoming.text,
+        title=incoming.title,
+        outlet=incoming.outlet_key,
+        signature=incoming.signature,
+        order=incoming.inbox_no,
+        language=incoming.language,
     )
 
 
@@ -369,9 +369,8 @@ def _voted(rows: Iterable[tuple[int, int]]) -> list[int]:
     return sorted(votes, key=lambda article: (-votes[article], article))
 
 
-def _at_same_page(inbox_entry: InboxEntry, known: Collection[CopyCandidate]) -> dict[str, str]:
-    """Return those of the articles that have the URL of the entry, with their sources."""
-    url = inbox_entry.entry.url or inbox_entry.page_url  # an article that is placed again has the latter
+def _at_same_page(url: str | None, known: Collection[CopyCandidate]) -> dict[str, str]:
+    """Return those of the articles that have this URL, with their sources."""
     page = canonical_url(url) if url and known else None
     if page is None:
         return {}

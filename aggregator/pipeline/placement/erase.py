@@ -11,6 +11,7 @@ from itertools import chain
 
 from aggregator.model.core import FrozenStruct
 from aggregator.model.errors import UsageError
+from aggregator.pipeline.placement.changes import Remove
 from aggregator.pipeline.placement.copy_lookup import CopyFinder, RevisedCopyKeys
 from aggregator.pipeline.placement.story_writer import StoryWriter
 from aggregator.pipeline.placement.unit_of_work import UnitOfWork
@@ -22,7 +23,7 @@ from aggregator.store.maintenance.erase import (
     EraseSummary,
     EraseTarget,
 )
-from aggregator.store.stories import articles, stories, story_links
+from aggregator.store.stories import articles, story_links
 from aggregator.store.stories.articles import StoredArticle
 
 BATCH = 20  # articles per transaction, because other writers wait
@@ -96,7 +97,7 @@ class ForgetHandler:
             erase.slim_entries(connection, wanted)
         self._pass_on(connection, gone, orphaned_copies, sketches)
         for story in sorted(assigned_stories):
-            self._restate(unit_of_work, story, wanted)
+            self._story_writer.apply(unit_of_work, Remove(story=story, articles=wanted))
         for one in gone:
             if kind == "forgotten":
                 unit_of_work.ledger.log(unit_of_work.now, one.story, "forgotten", article=one.id)
@@ -119,17 +120,6 @@ class ForgetHandler:
         for one in gone:
             self._copy_finder.remove(one.inbox_no, sketches[one.id])
         return sketches
-
-    def _restate(self, unit_of_work: UnitOfWork, story: str, wanted: Collection[str]) -> None:
-        connection = unit_of_work.connection
-        row = stories.row_of(connection, story)
-        assert row is not None, "articles are in live stories"
-        if not articles.members(connection, story):
-            self._story_writer.close(unit_of_work, story)
-            return
-        if row.title_article is None or row.title_article in wanted:
-            erase.hide_title(connection, story)
-        self._story_writer.restate(unit_of_work, story)
 
     def _pass_on(
         self,

@@ -10,7 +10,7 @@ from aggregator.extract.outlets import is_address
 from aggregator.pipeline.placement.unit_of_work import UnitOfWork
 from aggregator.store.search import index as search
 from aggregator.store.stories import articles, stories
-from aggregator.store.stories.articles import NewArticle
+from aggregator.store.stories.articles import StoredArticle
 
 
 class OutletNames:
@@ -23,14 +23,14 @@ class OutletNames:
         """Drop the names in memory; they are read again from the rows."""
         self._names.clear()
 
-    def named(self, unit_of_work: UnitOfWork, new: NewArticle) -> NewArticle:
+    def named(self, unit_of_work: UnitOfWork, new: StoredArticle) -> StoredArticle:
         """Return the article with the name of its outlet, if there is one; a first name is that of all."""
-        key = new.outlet
+        key = new.outlet_key
         if key is None or not is_address(key):
             return new
         if key not in self._names:
             self._names[key] = articles.own_name_of(unit_of_work.connection, key)
-        name, site_name = self._names[key], new.clean.site_name
+        name, site_name = self._names[key], new.read_details().site_name
         if name is None and site_name is not None:
             self._names[key] = name = site_name
             self._name_earlier(unit_of_work, key, name)

@@ -5,7 +5,7 @@ by inbox number, before the first article of the next `reassess_every`, and cove
 since the last one; so a replay of the same articles decides at the same moments.
 """
 
-from collections.abc import Collection, Sequence
+from collections.abc import Sequence
 
 from aggregator.cluster.events.pair_features import Floats, PairArticle
 from aggregator.cluster.events.reassess import ReportMove, StoryMerge, reassess_stories
@@ -13,8 +13,9 @@ from aggregator.cluster.events.weights import EventTuning
 from aggregator.cluster.events.window import LiveStory, Window
 from aggregator.model.core import Article, Evidence, Reason, RunnerUp
 from aggregator.pipeline.placement.apply_corrections import Constraints
+from aggregator.pipeline.placement.changes import Merge, Move
 from aggregator.pipeline.placement.report_comparison import ReportComparison, has_report
-from aggregator.pipeline.placement.story_writer import StoryWriter
+from aggregator.pipeline.placement.story_writer import StoryWriter, with_copies
 from aggregator.pipeline.placement.stream import Stream
 from aggregator.pipeline.placement.unit_of_work import UnitOfWork
 from aggregator.store.engine.database import Connection
@@ -28,9 +29,10 @@ class SecondLook:
         self,
         story_writer: StoryWriter,
         constraints: Constraints,
-        tuning: EventTuning,
         comparison: ReportComparison,
         stream: Stream,
+        *,
+        tuning: EventTuning,
         rules_version: str,
     ) -> None:
         self._story_writer = story_writer
@@ -56,13 +58,13 @@ class SecondLook:
         if period == self._last_run_no:
             return
         self._last_run_no = period
-        last = self._story_writer.last_membership_change(unit_of_work.connection) // every
+        last = self._story_writer.window.last_change(unit_of_work.connection) // every
         while last < period and self._run(unit_of_work, last * every, at_no=(last + 1) * every):
             last += 1
 
     def _run(self, unit_of_work: UnitOfWork, since: int, *, at_no: int) -> bool:
         """Reassess the stories that changed since the last run; return whether anything was changed."""
-        touched = self._story_writer.changed_since(unit_of_work, since)
+        touched = self._story_writer.window.changed_since(unit_of_work, since)
         return bool(touched) and self._reassess(unit_of_work, touched, at_no=at_no)
 
     def look_at(self, unit_of_work: UnitOfWork, article: str, *, at_no: int) -> str:
@@ -73,91 +75,82 @@ class SecondLook:
         connection = unit_of_work.connection
         story = stories.row_of(connection, articles.assigned_stories(connection, [article])[article])
         if story is not None:
-            silent = {story.id} if story.report_count == 1 else set()
+            silent = frozenset({story.id} if story.report_count == 1 else ())
             self._reassess(unit_of_work, [story.story_no], at_no=at_no, silent=silent)
         return articles.assigned_stories(connection, [article])[article]
 
     def _reassess(
-        self, unit_of_work: UnitOfWork, numbers: Sequence[int], *, at_no: int, silent: Collection[str] = ()
+        self,
+        unit_of_work: UnitOfWork,
+        numbers: Sequence[int],
+        *,
+        at_no: int,
+        silent: frozenset[str] = frozenset(),
     ) -> bool:
+        """Decide about these stories and carry it out; return whether anything was changed."""
         unit_of_work.ledger.write()
         self._stream.read_last(unit_of_work)
-        window = self._story_writer.window(unit_of_work.connection)
+        window = self._story_writer.window.read(unit_of_work.connection)
         view = _StoryLookup(
             unit_of_work.connection, window, self._constraints, self._comparison, self._stream
         )
-        changes = reassess_stories(numbers, view, self._tuning)
-        ids = {number: window.story(number).id for change in changes for number in change.numbers}
-        for change in changes:
+        decided = reassess_stories(numbers, view, self._tuning)
+        ids = {number: window.story(number).id for one in decided for number in one.numbers}
+        for one in decided:
             # Changed at the first number of this period, so the next run covers these stories.
-            if isinstance(change, StoryMerge):
-                self._merge(unit_of_work, change, ids, at_no, silent)
+            if isinstance(one, StoryMerge):
+                merge = Merge(
+                    stories=(ids[one.kept], ids[one.gone]),
+                    at_no=at_no,
+                    reason="second look",
+                    silent=silent,
+                    score=one.score,
+                    need=one.need,
+                )
+                ids[one.kept] = self._story_writer.apply(unit_of_work, merge)
             else:
-                self._move(unit_of_work, change, ids, at_no, view.reasons(change))
-        return bool(changes)
-
-    def _merge(
-        self,
-        unit_of_work: UnitOfWork,
-        change: StoryMerge,
-        ids: dict[int, str],
-        at_no: int,
-        silent: Collection[str],
-    ) -> None:
-        kept, gone = ids[change.kept], ids[change.gone]
-        ids[change.kept] = self._story_writer.unite(
-            unit_of_work,
-            (kept, gone),
-            at_no=at_no,
-            silent=silent,
-            reason="second look",
-            score=change.score,
-            need=change.need,
-        )
+                self._move(unit_of_work, one, ids, at_no, view.reasons(one))
+        return bool(decided)
 
     def _move(
         self,
         unit_of_work: UnitOfWork,
-        change: ReportMove,
+        decided: ReportMove,
         ids: dict[int, str],
         at_no: int,
         reasons: tuple[Reason, ...],
     ) -> None:
-        origin = ids[change.source]
-        target = ids[change.target]
-        if articles.assigned_stories(unit_of_work.connection, [change.article])[change.article] != origin:
+        """Move a report with its copies, unless a correction binds one of them."""
+        connection, report = unit_of_work.connection, decided.article
+        origin, target = ids[decided.source], ids[decided.target]
+        if articles.assigned_stories(connection, [report])[report] != origin:
             return  # it moved along with its original
-        leaving = self._story_writer.with_copies(unit_of_work.connection, [change.article], origin)
-        connection = unit_of_work.connection
-        if not self._constraints.may_leave(connection, leaving) or not self._constraints.may_join(
-            connection, leaving, target
-        ):
-            return  # a copy has a constraint
+        leaving = with_copies(connection, [report], origin)
+        if not self._constraints.may_leave(connection, leaving):
+            return
+        if not self._constraints.may_join(connection, leaving, target):
+            return
         evidence = Evidence(
             stage="second look",
-            score=change.score,
-            need=change.need,
+            score=decided.score,
+            need=decided.need,
             bias=self._comparison.model.bias,
             reasons=reasons,
-            runner_up=RunnerUp(story=origin, score=change.own, need=change.need),
+            runner_up=RunnerUp(story=origin, score=decided.own, need=decided.need),
             rules_version=self._version,
-            reuse=articles.evidence_of(unit_of_work.connection, change.article).reuse,
+            reuse=articles.evidence_of(connection, report).reuse,
         )
-        followers = [one for one in leaving if one != change.article]
-        evidence = self._comparison.with_agreement(unit_of_work.connection, change.article, target, evidence)
-        articles.set_evidence(unit_of_work.connection, change.article, evidence)
-        new = self._story_writer.move(unit_of_work, leaving, target, at_no=at_no, founder=change.article)
-        ids[change.target] = new
-        why: dict[str, str | float | None] = {
-            "reason": "second look",
-            "score": change.score,
-            "need": change.need,
-            "own": change.own,
-        }
-        for article in (change.article, *followers):
-            unit_of_work.ledger.log(unit_of_work.now, origin, "moved", article=article, to=new, **why)
-            left = {"from": origin, **why}
-            unit_of_work.ledger.log(unit_of_work.now, new, "moved", article=article, **left)
+        evidence = self._comparison.with_agreement(connection, report, target, evidence)
+        articles.set_evidence(connection, report, evidence)
+        move = Move(articles=tuple(leaving), target=target, at_no=at_no, founder=report)
+        story = ids[decided.target] = self._story_writer.apply(unit_of_work, move)
+        why = {"score": decided.score, "need": decided.need, "own": decided.own}
+        followers = [article for article in leaving if article != report]
+        ledger, now = unit_of_work.ledger, unit_of_work.now
+        for article in (report, *followers):
+            ledger.log(now, origin, "moved", article=article, to=story, reason="second look", **why)
+            left = {"from": origin, "reason": "second look"}
+            ledger.log(now, story, "moved", article=article, **left, **why)
 
 
 class _StoryLookup:

@@ -25,6 +25,7 @@ from aggregator.config.tuning import Tuning
 from aggregator.model.core import FrozenStruct, Prepared
 from aggregator.model.errors import NoScratchFolderError
 from aggregator.pipeline.jobs import FingerprintJob, PrepareResult, fingerprints
+from aggregator.pipeline.placement.changes import Remove
 from aggregator.pipeline.placement.place import Placer
 from aggregator.pipeline.placement.story_options import StoryOptions
 from aggregator.pipeline.placement.unit_of_work import UnitOfWork
@@ -163,7 +164,9 @@ class Reclusterer:
         self._seed(scratch, placer, start, lambda: progress(0, total), corrected=corrected)
         if start:
             with scratch.read() as connection:
-                placer.story_writer.begin_after(max(start - 1, stories.last_membership_change(connection)))
+                placer.story_writer.window.begin_after(
+                    max(start - 1, stories.last_membership_change(connection))
+                )
         at, done = start, 0
         while True:
             with self._database.read() as live:
@@ -191,7 +194,7 @@ class Reclusterer:
         with placer.unit_of_work() as unit_of_work:
             placer.stream.restore(unit_of_work.connection)
             for story in torn:
-                placer.story_writer.restate(unit_of_work, story)
+                placer.story_writer.apply(unit_of_work, Remove(story=story))
                 step()
 
     def _prepared(self, batch: Sequence[ReplayedArticle]) -> list[Prepared]:

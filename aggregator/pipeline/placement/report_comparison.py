@@ -34,7 +34,7 @@ from aggregator.model.core import Agreement, Article, Evidence, Reason
 from aggregator.pipeline.placement.stream import Stream
 from aggregator.store.engine.database import Connection
 from aggregator.store.stories import articles, live_stories
-from aggregator.store.stories.articles import NewArticle
+from aggregator.store.stories.articles import StoredArticle
 
 _ARTICLES_KEPT = 2_000  # decoded articles in memory, about 10 KB each
 _PAIRS_KEPT = 100_000  # logits in memory, about 200 bytes each
@@ -225,7 +225,7 @@ class ReportComparison:
         own: PairArticle,
         text: ComparedText,
         story: LiveStory,
-        waiting: Collection[NewArticle] = (),
+        waiting: Collection[StoredArticle] = (),
     ) -> Agreement | None:
         """Return how much an article agrees with the counted reports of others in a story.
 

@@ -11,10 +11,10 @@ from collections import Counter, deque
 
 from aggregator.cluster.events.pair_model import PairTuning, stream_shift
 from aggregator.cluster.events.stream import StreamSnapshot, pack_frequencies
+from aggregator.model.core import Article
 from aggregator.pipeline.placement.unit_of_work import UnitOfWork
 from aggregator.store.engine.database import Connection
 from aggregator.store.stories import articles, stream_history
-from aggregator.store.stories.articles import NewArticle
 from aggregator.store.stories.stream_history import StreamPeriod
 
 log = logging.getLogger(__name__)
@@ -135,14 +135,13 @@ class Stream:
         """Count only articles after this one; those before it are counted already."""
         self._counted_up_to = inbox_no
 
-    def placed(self, new: NewArticle) -> None:
+    def placed(self, new: Article, *, has_joined: bool) -> None:
         """Count a new article for the stream and for its source; see `write_counts`."""
-        story, has_joined = new.placement.story, not new.placement.founded
-        if self._last is not None and new.placement.role != "copy":
-            self._last.append(story)
+        if self._last is not None and new.role != "copy":
+            self._last.append(new.story)
             if has_joined:
-                self._shared.add(story)
-        if new.outlet is not None and self._inbox_no > self._counted_up_to:
+                self._shared.add(new.story)
+        if new.outlet_key is not None and self._inbox_no > self._counted_up_to:
             self._articles[new.source] += 1
             self._matches[new.source] += has_joined
 

@@ -8,7 +8,7 @@ from sqlalchemy import ColumnElement, Connection, Row, RowMapping, Select, bindp
 
 from aggregator.model.core import ArticleView, Evidence
 from aggregator.store import codecs
-from aggregator.store.stories.articles import ArticleDetails, NewArticle, columns_of, details_of
+from aggregator.store.stories.articles import ArticleDetails, StoredArticle
 from aggregator.store.tables import TEXT_OR_EMPTY, article, rows_with
 
 SHOWN_MEMBERS = 64  # articles of a large story from which headline and summary are chosen
@@ -31,9 +31,11 @@ def is_of_outlets(connection: Connection, names: Iterable[str]) -> ColumnElement
     return or_(folded(article.c.outlet).in_(keys), folded(article.c.outlet_name).in_(keys))
 
 
-def view_of(new: NewArticle) -> ArticleView:
-    """Return the view of an article that is not written yet."""
-    return _view(columns_of(new), details_of(new.clean))
+def view_of(whole: StoredArticle) -> ArticleView:
+    """Return the view of an article that is placed now, without its text."""
+    columns = {name: getattr(whole, name) for name in _SAME}
+    names = {"outlet_name": whole.outlet_name, "outlet": whole.outlet_key, "seen_at": whole.seen_at}
+    return _view(columns | names, whole.read_details())
 
 
 def view(row: Row[Any]) -> ArticleView:

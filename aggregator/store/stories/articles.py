@@ -22,6 +22,7 @@ from sqlalchemy import (
 )
 
 from aggregator.cluster.entry_identity import url_key
+from aggregator.extract.learned_boilerplate import restore_lines
 from aggregator.extract.urls import canonical_url
 from aggregator.model.core import (
     Article,
@@ -30,13 +31,12 @@ from aggregator.model.core import (
     CleanArticle,
     Enclosure,
     Evidence,
-    Fingerprint,
     FrozenStruct,
-    Placement,
     Precision,
     PublishedOrigin,
     Role,
     TextReuse,
+    Verdict,
     Wire,
 )
 from aggregator.store import codecs
@@ -73,7 +73,7 @@ class ArticleDetails(FrozenStruct, frozen=True, kw_only=True):
     media: tuple[Enclosure, ...] = ()
     truncated: bool = False
     categories: tuple[str, ...] = ()
-    repeated: tuple[BoilerplateLine, ...] = ()  # learned boilerplate that was removed from the text
+    repeated: tuple[BoilerplateLine, ...] = ()  # learned boilerplate, hidden from the text
     site_name: str | None = None  # the name of the outlet, if its own site gives it: its page or its feed
 
 
@@ -83,19 +83,46 @@ def details_of(clean: CleanArticle) -> ArticleDetails:
 
 
 class StoredArticle(Article, frozen=True, kw_only=True):
-    """A placed article with the columns that revisions and removal from a story need, too."""
+    """A whole article: one that was placed, as its row has it, or one that is placed now.
+
+    `details` and `evidence` are read where they are needed, and are None elsewhere.
+    """
 
     root_article: str
     generation: int
-    kind_evidence: str | None
     url: str | None
-    outlet_name: str | None
-    text: str
-    text_hash: bytes
-    signature: bytes
+    author: str | None
+    outlet_name: str | None  # None: as `outlet_key`
+    kind_evidence: str | None
+    lead: str
+    text: str  # "" where retention has deleted it
+    language: str | None
     published_origin: PublishedOrigin | None
     published_precision: Precision | None
-    is_gone: bool  # its text was deleted by retention
+    timezone_assumed: bool
+    seen_at: dt.datetime
+    placed_at: dt.datetime
+    verdict: Verdict
+    signature: bytes
+    text_hash: bytes  # of title and whole text
+    details: bytes  # ArticleDetails, packed
+    is_gone: bool = False  # its text was deleted by retention
+    follows: str | None = None  # the earlier story that the one which it founded continues
+    # Of an article that is placed now: why it is where it is, the keys by which later ones find it as their
+    # original, and whether it bumps its story by the clock.
+    evidence: Evidence | None = None
+    bands: tuple[int, ...] = ()
+    sketch: bytes = b""
+    bump_by_clock: bool = False
+
+    def read_details(self) -> ArticleDetails:
+        """Return its details. Raises msgspec.MsgspecError if they are damaged."""
+        return codecs.unpack(self.details, ArticleDetails)
+
+    @property
+    def whole_text(self) -> str:
+        """The text with the lines that its outlet repeats, from which its fingerprint was computed."""
+        return restore_lines(self.text, self.read_details().repeated)
 
 
 class PublishedSpan(NamedTuple):
@@ -119,105 +146,49 @@ def published_span(members: Sequence[Article | ArticleView]) -> PublishedSpan:
     return PublishedSpan(min(times), max(times), bool(dated))
 
 
-class NewArticle(FrozenStruct, frozen=True, kw_only=True):
-    """An article to write: its extraction, its fingerprint, its placement, and further columns."""
-
-    inbox_no: int
-    id: str
-    root_article: str
-    generation: int
-    source: str
-    outlet: str | None
-    outlet_name: str | None
-    url: str | None
-    author: str | None
-    seen_at: dt.datetime
-    effective_at: dt.datetime
-    placed_at: dt.datetime
-    clean: CleanArticle
-    fingerprint: Fingerprint
-    placement: Placement
-    is_compared: bool
-    bump_by_clock: bool
-    is_polled: bool
-    wire: str | None  # the agency behind the text, if certain enough
-    nearest: bytes | None = None  # see cluster/events/pair_features.py; None: it was not compared
-    is_indexed: bool = True  # false: it is not found as a copy (pipeline/placement/copy_lookup.py)
-    bands: tuple[int, ...] | None = None  # the bands to store; None: all of the fingerprint
-    sketch: bytes | None = None  # the sampled shingles to store; None: all of the fingerprint
-
-
-# Columns that have the name of a field, by the struct that has it.
-_OF_NEW = [name for name in NewArticle.__struct_fields__ if name in article.c]
-_OF_PLACEMENT = ("story", "role", "copy_of", "reuses", "follows", "is_little_known")
-_OF_TEXT = ("outlet", "outlet_name", "url", "author", "effective_at", "wire")
-_OF_CLEAN = ("title", "kind", "kind_evidence", "lead", "text", "language", "verdict")
-_OF_FINGERPRINT = ("signature", "terms", "body_words", "text_hash")
+_PLAIN: Final = [name for name in StoredArticle.__struct_fields__ if name in article.c and name != "evidence"]
+_OF_TEXT: Final = (  # columns that a revision replaces
+    *("outlet", "outlet_name", "url", "author", "effective_at", "wire", "title", "kind", "kind_evidence"),
+    *("lead", "text", "language", "verdict", "signature", "terms", "body_words", "text_hash", "details"),
+    *("published", "published_origin", "published_precision", "timezone_assumed", "date_counts"),
+)
 _INSERT = insert(article)
 _INSERT_SKETCH = insert(sketch)
 
 
-def insert_articles(connection: Connection, new: Sequence[NewArticle]) -> None:
-    """Insert the rows of articles, their bands and their sampled shingles."""
-    rows = [
-        {
-            **columns_of(one),
-            "details": codecs.pack(details_of(one.clean)),
-            "evidence": codecs.pack_compressed(one.placement.evidence),
-        }
-        for one in new
-    ]
-    if rows:
-        connection.execute(_INSERT, rows)
-        _insert_copy_keys(connection, new)
+def insert_articles(connection: Connection, new: Sequence[StoredArticle]) -> None:
+    """Insert the rows of articles with details and evidence, their bands and their sampled shingles."""
+    if not new:
+        return
+    rows = []
+    for placed in new:
+        assert placed.evidence is not None, "it was just decided"
+        rows.append(_columns_of(placed) | {"evidence": codecs.pack_compressed(placed.evidence)})
+    connection.execute(_INSERT, rows)
+    _insert_copy_keys(connection, new)
 
 
-def columns_of(new: NewArticle) -> dict[str, Any]:
-    """Return the columns of a new article, without `details` and `evidence`."""
-    return {
-        **{name: getattr(new, name) for name in _OF_NEW},
-        **{name: getattr(new.placement, name) for name in _OF_PLACEMENT},
-        "counts_as_report": new.placement.evidence.counts_as_report,
-        **_text_columns(new),
-    }
+def _columns_of(whole: StoredArticle) -> dict[str, Any]:
+    columns = {name: getattr(whole, name) for name in _PLAIN}
+    return columns | {"outlet": whole.outlet_key}
 
 
-def replace_text(connection: Connection, new: NewArticle, bands: Sequence[int]) -> None:
-    """Write a revision into the row of article `new.id`; story, role and number stay.
+def replace_text(connection: Connection, revised: StoredArticle, bands: Sequence[int]) -> None:
+    """Write a revision into the row of its article; story, role and number stay.
 
     `bands`: all that it may be stored with.
     """
-    values = _text_columns(new) | {"details": codecs.pack(details_of(new.clean))}
-    connection.execute(update(article).where(article.c.id == new.id).values(**values))
-    remove_bands(connection, {new.inbox_no: bands})
-    connection.execute(delete(sketch).where(sketch.c.article == new.inbox_no))
-    _insert_copy_keys(connection, [new])
+    columns = _columns_of(revised)
+    values = {name: columns[name] for name in _OF_TEXT}
+    connection.execute(update(article).where(article.c.id == revised.id).values(**values))
+    remove_bands(connection, {revised.inbox_no: bands})
+    connection.execute(delete(sketch).where(sketch.c.article == revised.inbox_no))
+    _insert_copy_keys(connection, [revised])
 
 
-def _text_columns(new: NewArticle) -> dict[str, Any]:
-    """Return the columns that a revision replaces."""
-    published = new.clean.published
-    return {
-        **{name: getattr(new, name) for name in _OF_TEXT},
-        **{name: getattr(new.clean, name) for name in _OF_CLEAN},
-        **{name: getattr(new.fingerprint, name) for name in _OF_FINGERPRINT},
-        "published": published.time if published else None,
-        "published_origin": published.origin if published else None,
-        "published_precision": published.precision if published else None,
-        "timezone_assumed": bool(published and published.timezone_assumed),
-        "date_counts": published is None or published.counts,
-    }
-
-
-def _insert_copy_keys(connection: Connection, new: Sequence[NewArticle]) -> None:
-    bands: list[tuple[int, int]] = []
-    sketches: list[dict[str, Any]] = []
-    for one in new:
-        if one.is_indexed:
-            held = one.fingerprint.bands if one.bands is None else one.bands
-            bands += [(band, one.inbox_no) for band in sorted(set(held))]
-            if sampled := one.fingerprint.sketch if one.sketch is None else one.sketch:
-                sketches.append({"article": one.inbox_no, "hashes": sampled})
+def _insert_copy_keys(connection: Connection, new: Sequence[StoredArticle]) -> None:
+    bands = [(band, placed.inbox_no) for placed in new for band in sorted(set(placed.bands))]
+    sketches = [{"article": placed.inbox_no, "hashes": placed.sketch} for placed in new if placed.sketch]
     add_bands(connection, bands)
     if sketches:
         connection.execute(_INSERT_SKETCH, sketches)
@@ -331,8 +302,14 @@ _OWN_FORM = {
 
 
 def _columns_for(shape: type[Article]) -> list[ColumnElement[Any]]:
-    fields = shape.__struct_fields__
-    return [_OWN_FORM[name] if name in _OWN_FORM else article.c[name] for name in fields]
+    """Return the columns of the fields of an article; evidence is read where it is needed."""
+    columns: list[ColumnElement[Any]] = []
+    for name in shape.__struct_fields__:
+        if name in _OWN_FORM:
+            columns.append(_OWN_FORM[name])
+        elif name in article.c and name != "evidence":
+            columns.append(article.c[name])
+    return columns
 
 
 COLUMNS: Final = _columns_for(Article)  # of an Article
@@ -352,10 +329,9 @@ def of_row(row: Row[Any]) -> Article:
 _ONE_MEMBER = select(*COLUMNS).where(article.c.id == bindparam("article_id"))
 
 
-def member_of(new: NewArticle) -> Article:
-    """Return an article that is not written yet."""
-    columns = columns_of(new) | {"outlet_key": new.outlet}
-    return Article(**{name: columns[name] for name in Article.__struct_fields__})
+def without_text(whole: StoredArticle) -> Article:
+    """Return an article as the window has it."""
+    return Article(**{name: getattr(whole, name) for name in Article.__struct_fields__})
 
 
 def member(connection: Connection, id: str) -> Article:  # noqa: A002
@@ -466,13 +442,11 @@ class CopyCandidate(NamedTuple):
 
 
 def copy_candidates(
-    connection: Connection, numbers: Collection[int], waiting: Iterable[NewArticle] = ()
+    connection: Connection, numbers: Collection[int], waiting: Iterable[StoredArticle] = ()
 ) -> dict[int, CopyCandidate]:
     """Return these articles as candidates, by number; `waiting` are placed and have no row yet."""
     found = {
-        one.inbox_no: CopyCandidate(
-            one.inbox_no, one.id, one.fingerprint.signature, one.placement.copy_of, one.url, one.source
-        )
+        one.inbox_no: CopyCandidate(one.inbox_no, one.id, one.signature, one.copy_of, one.url, one.source)
         for one in waiting
         if one.inbox_no in numbers
     }
@@ -485,7 +459,7 @@ def copy_candidates(
 def copy_ancestors(
     connection: Connection,
     id: str,  # noqa: A002
-    waiting: Iterable[NewArticle] = (),
+    waiting: Iterable[StoredArticle] = (),
 ) -> Iterator[tuple[int, str]]:
     """Yield number and id of article `id` and, along `copy_of`, of its ancestors, each once.
 
@@ -498,7 +472,7 @@ def copy_ancestors(
         visited.add(at)
         if at in without_row:
             yield without_row[at].inbox_no, at
-            at = without_row[at].placement.copy_of
+            at = without_row[at].copy_of
             continue
         row = connection.execute(_LINK, {"article_id": at}).first()
         if row is None:
@@ -523,11 +497,11 @@ def has_copies(
     connection: Connection,
     id: str,  # noqa: A002
     count: int,
-    waiting: Iterable[NewArticle] = (),
+    waiting: Iterable[StoredArticle] = (),
 ) -> bool:
     """Return whether article `id` has at least `count` copies; `waiting`: articles that have no row yet."""
     copies = len(connection.execute(_COPIES, {"article_id": id, "at_most": count}).all())
-    copies += sum(new.placement.copy_of == id and new.placement.role == "copy" for new in waiting)
+    copies += sum(new.copy_of == id and new.role == "copy" for new in waiting)
     return copies >= count
 
 
@@ -538,7 +512,7 @@ def copies_before(connection: Connection, id: str, n: int) -> int:  # noqa: A002
 
 
 def compared_texts(
-    connection: Connection, ids: Collection[str], waiting: Iterable[NewArticle] = ()
+    connection: Connection, ids: Collection[str], waiting: Iterable[StoredArticle] = ()
 ) -> "dict[str, ComparedText]":
     """Return these articles, which must exist, by id, as the copy check reads them; `waiting` have no row."""
     from aggregator.cluster.copies.copy_check import ComparedText
@@ -546,12 +520,12 @@ def compared_texts(
     found = {
         one.id: ComparedText(
             id=one.id,
-            text=one.clean.text,
-            title=one.clean.title,
-            outlet=one.outlet,
-            signature=one.fingerprint.signature,
+            text=one.text,
+            title=one.title,
+            outlet=one.outlet_key,
+            signature=one.signature,
             order=one.inbox_no,
-            language=one.clean.language,
+            language=one.language,
         )
         for one in waiting
         if one.id in ids

@@ -17,7 +17,7 @@ from aggregator.model.read_model import ChangeKind
 from aggregator.store import codecs
 from aggregator.store.intake.inbox import Outcome, take_numbers
 from aggregator.store.stories import articles, stories
-from aggregator.store.stories.articles import NewArticle
+from aggregator.store.stories.articles import StoredArticle
 from aggregator.store.stories.stories import NewStory, StoryRow, StoryState
 from aggregator.store.tables import change, count_rows, counter, entry, story, story_log
 
@@ -70,7 +70,7 @@ class Ledger:
         self.stories: list[NewStory] = []
         self.states: dict[str, StoryState] = {}
         self.summaries: dict[str, Callable[[], str]] = {}  # by story
-        self.articles: list[NewArticle] = []
+        self.articles: list[StoredArticle] = []
         self.lines: dict[tuple[str, int], bytes] = {}  # by outlet and inbox number
         self._dropped_lines: list[tuple[str, int]] = []
         self._numbers: dict[str, int] = {}
@@ -98,7 +98,7 @@ class Ledger:
 
     def write_story(self, story: str) -> None:
         """Write what waits if this story, or an article of it, is among it."""
-        if story in self.states or any(new.placement.story == story for new in self.articles):
+        if story in self.states or any(new.story == story for new in self.articles):
             self.write()
 
     def write_article(self, id: str) -> None:  # noqa: A002

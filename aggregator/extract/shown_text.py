@@ -1,0 +1,80 @@
+"""What is shown of a clean article: its text without the lines that its outlet repeats, and its lead.
+
+Without the parsers of pages, because the process that places articles calls it.
+"""
+
+from collections.abc import Collection, Sequence
+
+import msgspec
+
+from aggregator.config.tuning import Tuning
+from aggregator.extract.kind import find_kind, is_by_style
+from aggregator.extract.learned_boilerplate import BoilerplateTuning, remove_lines, restore_lines
+from aggregator.extract.limits import ExtractTuning
+from aggregator.model.core import CleanArticle, Verdict
+from aggregator.text.language import find_language
+from aggregator.text.lines import count_words, has_words
+from aggregator.text.reading import Reading, read
+from aggregator.text.sentences import split_sentences
+
+NOTICE = "its outlet shows the same text under other headlines: a notice"
+
+
+def read_again(stored: CleanArticle, tuning: Tuning) -> tuple[CleanArticle, Reading, str]:
+    """Return a stored article read under these rules, the words of its whole text, and that text.
+
+    Its lead, language and kind are read again. A kind by other evidence than title and style stays: what its
+    page declared is not stored.
+    """
+    text_tuning = tuning.section("text", ExtractTuning)
+    whole = restore_lines(stored.text, stored.repeated)
+    lead = first_sentences(stored.text.split("\n"), text_tuning.lead_words)
+    language = find_language(stored.title, whole, stored.language, text_tuning)
+    reading = read(stored.title, whole, language)
+    again = msgspec.structs.replace(stored, lead=lead, language=language)
+    if stored.kind_evidence is None or is_by_style(stored.kind_evidence):
+        found = find_kind(stored.title, whole, language=language, reading=reading)
+        again = msgspec.structs.replace(again, kind=found.kind, kind_evidence=found.evidence)
+    return again, reading, whole
+
+
+def without_lines(article: CleanArticle, keys: Collection[int], tuning: Tuning) -> CleanArticle:
+    """Return the article without the lines that have these keys; `repeated` has them.
+
+    If hardly anything is left of its text, that is its whole text, and nothing is `repeated`.
+    """
+    text_tuning = tuning.section("text", ExtractTuning)
+    lines = tuning.section("boilerplate", BoilerplateTuning)
+    remaining, removed = remove_lines(article.text.split("\n"), keys, lines)
+    text = "\n".join(remaining)
+    lead = first_sentences(remaining, text_tuning.lead_words)
+    if has_words(text, text_tuning.stub_words):
+        reason = article.reason if article.page_verdict else None
+        return msgspec.structs.replace(
+            article, text=text, lead=lead, repeated=removed, verdict="ok", reason=reason
+        )
+    return msgspec.structs.replace(
+        without_text(article),
+        text=text,
+        lead=lead,
+        reason="its text consists of lines that its outlet repeats",
+    )
+
+
+def without_text(article: CleanArticle) -> CleanArticle:
+    """Return the article without its text, which its outlet also shows under other headlines."""
+    verdict: Verdict = "stub" if article.title else "consent"
+    return msgspec.structs.replace(article, verdict=verdict, reason=NOTICE, text="", lead="", repeated=())
+
+
+def first_sentences(paragraphs: Sequence[str], max_words: int) -> str:
+    """Return the first sentences within `max_words` words; the first one is always complete."""
+    sentences: list[str] = []
+    words = 0
+    for paragraph in paragraphs[:6]:
+        for sentence in split_sentences(paragraph):
+            words += count_words(sentence)
+            if sentences and words > max_words:
+                return " ".join(sentences)
+            sentences.append(sentence)
+    return " ".join(sentences) or (paragraphs[0] if paragraphs else "")

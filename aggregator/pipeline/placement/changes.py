@@ -1,0 +1,80 @@
+"""What placing, second look, corrections, forget, retention and recluster decide: changes of stories.
+
+A decider returns changes, and one writer carries them out (story_writer.py): it writes rows, log and change
+stream, and brings the window up to date.
+"""
+
+import datetime as dt
+
+from aggregator.model.core import FrozenStruct
+from aggregator.store.stories.articles import StoredArticle
+from aggregator.store.stories.stories import StoryRow
+
+
+class Found(FrozenStruct, frozen=True, kw_only=True):
+    """An article begins a story of its own."""
+
+    article: StoredArticle
+
+
+class Join(FrozenStruct, frozen=True, kw_only=True):
+    """A report, an excerpt or a live blog joins a story."""
+
+    article: StoredArticle
+    story: StoryRow
+
+
+class Copy(FrozenStruct, frozen=True, kw_only=True):
+    """A copy joins the story of its original."""
+
+    article: StoredArticle
+    story: StoryRow
+
+
+class Revise(FrozenStruct, frozen=True, kw_only=True):
+    """An article of a story has another text. Its role, and so what is compared, may have changed, too."""
+
+    article: StoredArticle  # as it is now
+    at_no: int  # inbox number of the revision
+    is_news: (
+        bool  # whether a new headline may bump the story: not with the page of an article, which came late
+    )
+
+
+class Move(FrozenStruct, frozen=True, kw_only=True):
+    """Articles of one story go to another one; a story that is left without articles is merged into it."""
+
+    articles: tuple[str, ...]
+    target: str | None  # a live story; None: a new one, founded by `founder`
+    at_no: int  # inbox number at which the articles change their story
+    bump: dt.datetime | None = None  # of both stories, by a correction; None: the later of theirs
+    founder: str | None = None  # None: the article that was placed first
+    revived: str | None = None  # the id of a merged story, used again for the new one
+    silent: frozenset[str] = frozenset()  # see Merge
+
+
+class Merge(FrozenStruct, frozen=True, kw_only=True):
+    """Stories become one.
+
+    `keeps` keeps its id, else: the id of a story that is only a live blog or roundup is dropped; then the
+    story with more reports keeps its id, in a tie the older one. The other ids redirect permanently.
+    """
+
+    stories: tuple[str, ...]
+    at_no: int
+    reason: str  # for the log
+    bump: dt.datetime | None = None  # by a correction; None: the last of their bumps
+    keeps: str | None = None
+    silent: frozenset[str] = frozenset()  # stories whose own bump does not bump the merged one
+    score: float | None = None
+    need: float | None = None
+
+
+class Remove(FrozenStruct, frozen=True, kw_only=True):
+    """Articles of a story are gone from the database; a story without articles is closed."""
+
+    story: str
+    articles: frozenset[str] = frozenset()
+
+
+Change = Found | Join | Copy | Revise | Move | Merge | Remove

@@ -308,7 +308,6 @@ def _story_state() -> stories.StoryState:
         container_only=False,
         last_inbox_no=0,
         membership_changed_no=0,
-        centroid=b"",
         count_state=None,
     )
 

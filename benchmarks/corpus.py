@@ -16,7 +16,6 @@ articles are) also has other terms and sampled shingles: nothing joins it by mis
 many keys. There are no families of copies across blocks.
 """
 
-import dataclasses
 import datetime as dt
 import functools
 import gzip
@@ -37,8 +36,7 @@ from sqlalchemy import Connection, event, select, update
 
 from aggregator.cluster.copies import minhash, sampled_shingles
 from aggregator.cluster.copies.copy_check import CopyTuning
-from aggregator.cluster.events import centroid
-from aggregator.cluster.events.weights import EventModel, EventTuning, shipped_model
+from aggregator.cluster.events.weights import EventTuning
 from aggregator.config.tuning import Tuning
 from aggregator.model.core import Entry, Published
 from aggregator.pipeline.pipeline import Pipeline
@@ -66,7 +64,7 @@ ACCEPTED_AT_ONCE = 100
 _CHUNK = re.compile(r"^(\W*)(.*?)(\W*)$")
 _ODD = np.uint64(0x9E3779B97F4A7C15)
 _ODD_2 = np.uint64(0xFF51AFD7ED558CCD)
-_EDITION = 5  # to be raised when the same numbers give other rows
+_EDITION = 6  # to be raised when the same numbers give other rows
 _COMMON = 120  # words so frequent that they stay what they are
 _FIXED, _SMALL, _CAPITAL, _NUMBER, _OPENING = range(5)
 _ALL = (_SMALL, _CAPITAL, _NUMBER, _OPENING)
@@ -428,16 +426,14 @@ def _stack(connection: Connection, base: Path, blocks: int, all_tuning: Tuning) 
     stories = raw.execute("SELECT max(story_no) FROM base.story").fetchone()[0]
     signed = raw.execute("SELECT inbox_no, signature FROM base.article ORDER BY inbox_no").fetchall()
     holders, own, is_shared = _own_keys(raw, base, signed, tuning)
-    model = shipped_model(all_tuning)
     keys, owners = [], []
     for age in range(blocks - 1, -1, -1):  # the oldest first
         draw = np.random.default_rng((2026, 11, age))
-        changes = _Changes(age, is_live=(age + 1) * BLOCK <= WINDOW, model=model)
+        changes = _Changes(age, is_live=(age + 1) * BLOCK <= WINDOW)
         marks = dict(signed) if age == 0 else _mixed_signatures(signed, draw)
         raw.create_function("renamed", 1, changes.name)
         raw.create_function("marked", 1, marks.__getitem__)
         raw.create_function("termed", 1, changes.terms)
-        raw.create_function("summed", 1, changes.sums)
         raw.create_function("sketched", 1, changes.sketch)
         raw.create_function("keyed", 1, changes.key)
         at = (blocks - 1 - age) * BLOCK
@@ -485,7 +481,6 @@ _NAMES = ("article", "story", "founding_article", "id", "root_article", "copy_of
 _DERIVED = {
     "signature": "marked(inbox_no)",
     "terms": "termed(terms)",
-    "centroid": "summed(centroid)",
     "content_hash": "keyed(content_hash)",
 }
 
@@ -553,9 +548,8 @@ def _copy_history(raw: Any, articles_before: int) -> None:
 class _Changes:
     """How the rows of a block differ from those they are made of; `age` 0 changes nothing."""
 
-    def __init__(self, age: int, *, is_live: bool, model: EventModel) -> None:
-        self._age, self._is_live, self._model = age, is_live and age > 0, model
-        self._minutes = round(age * MINUTES_A_BLOCK)
+    def __init__(self, age: int, *, is_live: bool) -> None:
+        self._age, self._is_live = age, is_live and age > 0
         self._low = (age * 389) & 0x3FF
         letters = "abcdefghijklmnopqrstuvwxyz234567"  # of ids
         self._letters = str.maketrans(letters, letters[age % 32 :] + letters[: age % 32])
@@ -575,21 +569,6 @@ class _Changes:
             return packed
         words = np.frombuffer(packed, "<u4")
         return bytes((words ^ (self._flips(words >> np.uint32(10)) << np.uint32(10))).astype("<u4"))
-
-    def sums(self, blob: bytes) -> bytes:
-        if not self._is_live or not blob:  # a story that gave way has none
-            return blob
-        known = centroid.from_bytes(blob)
-        ids = known.ids ^ self._flips(known.ids.astype(np.uint32)).astype(np.int64)
-        order = np.argsort(ids)
-        moved = dataclasses.replace(
-            known,
-            ids=ids[order],
-            weights=known.weights[order],
-            times=known.times - self._minutes,
-            unscored_times=known.unscored_times - self._minutes,
-        )
-        return centroid.to_bytes(moved, self._model)
 
     def sketch(self, blob: bytes) -> bytes:
         if not self._is_live:

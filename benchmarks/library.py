@@ -428,7 +428,6 @@ def _story(found: Sequence[Invented]) -> dict[str, Any]:
         "outlet_count": len({one.outlet for one in found}),
         "report_count": len({one.outlet for one in found}),
         "last_inbox_no": last.n,
-        "centroid": _SIGNATURE[:2000],
     }
 
 

@@ -13,19 +13,19 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
+import msgspec
 import numpy as np
 import numpy.typing as npt
 from sqlalchemy import select
 
 from aggregator.admin.evaluate import place_records, read_dataset
-from aggregator.cluster.events.centroid import ScoringInput
 from aggregator.cluster.events.pair_features import PairArticle
 from aggregator.cluster.events.pair_model import PairTuning, compared_rows
 from aggregator.cluster.events.stream import StreamSnapshot, pack_frequencies
 from aggregator.cluster.events.terms import TermPacker
 from aggregator.cluster.events.weights import MINUTES_A_DAY, shipped_model
 from aggregator.config.tuning import Tuning
-from aggregator.model.core import OPINION_KINDS
+from aggregator.model.core import Article
 from aggregator.pipeline.pipeline import Pipeline
 from aggregator.pipeline.workers.executor import InlineExecutor
 from aggregator.sources.limits import source_tuning
@@ -33,7 +33,7 @@ from aggregator.sources.parse.files import InputEntry, open_source
 from aggregator.store.engine.database import Database
 from aggregator.store.intake import inbox
 from aggregator.store.migrate import upgrade
-from aggregator.store.stories.articles import dates_of
+from aggregator.store.stories import articles as article_rows
 from aggregator.store.tables import article as article_table
 from training.dataset import data_folder
 
@@ -149,9 +149,7 @@ def _case(given: Record, packer: TermPacker) -> Case:
     events, pairs, rows = given["events"], [], []
     for number, record in enumerate(given["articles"]):
         terms, words = packer.pack_counted(record["title"], record["text"], given["language"])
-        minutes = int(dt.datetime.fromisoformat(record["published"]).timestamp()) // 60
-        read = ScoringInput(terms, minutes, words, inbox=number)
-        article = PairArticle(read, title=record["title"], outlet=record["outlet"], source=record["outlet"])
+        article = PairArticle(_as_article(record, number, terms, words))
         if articles:
             others, features, article.nearest = compared_rows(
                 article, articles, StreamSnapshot(0, (), {}), has_come=True
@@ -161,6 +159,29 @@ def _case(given: Record, packer: TermPacker) -> Case:
         articles.append(article)
     labels = np.array([float(events[one] == events[other]) for one, other in pairs])
     return Case(given["id"], events, pairs, np.vstack(rows), labels)
+
+
+def _as_article(record: Record, number: int, terms: bytes, words: int) -> Article:
+    """Return an article of a case, which has no row."""
+    published = dt.datetime.fromisoformat(record["published"]).astimezone(dt.UTC)
+    return Article(
+        id=str(number),
+        inbox_no=number,
+        story="",
+        title=record["title"],
+        source=record["outlet"],
+        outlet_key=record["outlet"],
+        effective_at=published,
+        published=published,
+        date_counts=True,
+        copy_of=None,
+        wire=None,
+        role="report",
+        is_compared=True,
+        is_polled=False,
+        terms=terms,
+        body_words=words,
+    )
 
 
 def labelled_pairs(records: Sequence[Record], *, loose: bool = False) -> Pairs:
@@ -203,18 +224,18 @@ def _stored(records: Sequence[Record]) -> list[Stored]:
         numbers = place_records(read, database, pipeline, lambda _: None)
         with database.read() as connection:
             article_of = {one.entry_no: one.article for one in inbox.results(connection, numbers)}
-            rows = {row.id: row for row in connection.execute(select(article_table))}
+            placed = map(article_rows.of_row, connection.execute(select(*article_rows.COLUMNS)))
+            by_id = {article.id: article for article in placed}
+            seen = select(article_table.c.id, article_table.c.seen_at)
+            seen_at = {row.id: row.seen_at for row in connection.execute(seen)}
         database.close()
     found = []
     for number, record in zip(numbers, read, strict=True):
-        row = rows.get(article_of[number])
-        if row is not None:
-            minutes, _ = dates_of(row.published, date_counts=row.date_counts)
-            is_opinion = row.kind in OPINION_KINDS
-            own = ScoringInput(row.terms, minutes, row.body_words, inbox=row.inbox_no, is_opinion=is_opinion)
-            article = PairArticle(own, title=row.title, outlet=row.outlet, source=row.source)
-            day = int(row.seen_at.timestamp()) // 86400
-            found.append(Stored(record.id, day, row.id, row.copy_of, row.terms, article))
+        article = by_id.get(article_of[number])
+        if article is not None:
+            day = int(seen_at[article.id].timestamp()) // 86400
+            compared = PairArticle(msgspec.structs.replace(article, nearest=None))
+            found.append(Stored(record.id, day, article.id, article.copy_of, article.terms, compared))
     return found
 
 

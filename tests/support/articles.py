@@ -181,7 +181,7 @@ def _columns(table: Table, names: str) -> list[Column[Any]]:
 _SETTLED = {
     "stories": (
         _columns(story, "story_no id founding_article redirect_to title article_count outlet_count")
-        + _columns(story, "unknown_outlet_count report_count centroid"),
+        + _columns(story, "unknown_outlet_count report_count"),
         1,
     ),
     "articles": (

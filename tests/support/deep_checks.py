@@ -9,7 +9,6 @@ import datetime as dt
 from collections.abc import Iterator, Mapping
 
 from aggregator.cluster.copies.copy_check import CopyTuning
-from aggregator.cluster.events.weights import shipped_model
 from aggregator.config.tuning import Tuning
 from aggregator.store.engine.database import Database
 from aggregator.store.maintenance import integrity_check
@@ -33,9 +32,7 @@ def faults(
     `all_tuning` and `families`: from which rows of stories are computed (None: the defaults).
     """
     all_tuning = all_tuning or Tuning()
-    of_stories = StoryCheckTuning(
-        shipped_model(all_tuning), all_tuning.version, families, all_tuning.section("stories", StoryTuning)
-    )
+    of_stories = StoryCheckTuning(families, all_tuning.section("stories", StoryTuning))
     copies = all_tuning.section("copies", CopyTuning)
     plain = integrity_check.faults(database)
     yield from (Fault(what=one.what, rows=one.rows) for one in plain)

@@ -1,24 +1,18 @@
-"""Rows of stories compared with their articles: centroids, counts, times, what they show."""
+"""Rows of stories compared with their articles: counts, times, what they show."""
 
 import random
-import struct
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Final, NamedTuple
 
 import msgspec
-import numpy as np
 import zstandard
 from sqlalchemy import Connection, Row, exists, or_, select
 
 from aggregator.cluster.entry_identity import story_id
-from aggregator.cluster.events import centroid
-from aggregator.cluster.events.centroid import Centroid
-from aggregator.cluster.events.weights import EventModel
-from aggregator.model.core import Evidence
+from aggregator.model.core import Article
 from aggregator.store import codecs
 from aggregator.store.engine.database import Database
 from aggregator.store.stories import article_views, articles
-from aggregator.store.stories.articles import Article
 from aggregator.store.stories.stories import columns_of_members
 from aggregator.store.tables import article, story
 from aggregator.stories.counts import counts, from_bytes
@@ -31,8 +25,6 @@ from tests.support.deep_references import ranges
 class StoryCheckTuning(NamedTuple):
     """The tuning from which rows of stories are computed."""
 
-    model: EventModel
-    version: str  # of the tuning
     families: Mapping[str, str] | None
     stories: StoryTuning
 
@@ -70,18 +62,13 @@ def _of_one(
         yield of_row("stories have an id that does not match their founding article", row.id)
     if row.title_article is not None and row.title_article not in {member.id for member in members}:
         yield of_row("stories have the headline of an article of another story", row.id)
-    try:
-        expected = columns_of_members(members, tuning.model, tuning.families)
-    except ValueError:
-        return  # terms that cannot be read: deep_references.py reports them
+    expected = columns_of_members(members, tuning.families)
     for what in dict.fromkeys(
         what for name, what in _COMPARED if getattr(row, name) != getattr(expected, name)
     ):
         yield of_row(what, row.id)
     if row.count_state is not None and not _counts_alike(row.count_state, expected.count_state, tuning):
         yield of_row(_MISMATCH.format("count states"), row.id)
-    if row.centroid != expected.centroid:
-        yield _of_centroid(connection, row, members, expected.centroid, tuning)
 
 
 def _counts_alike(blob: bytes, expected: bytes | None, tuning: StoryCheckTuning) -> bool:
@@ -92,41 +79,6 @@ def _counts_alike(blob: bytes, expected: bytes | None, tuning: StoryCheckTuning)
     if held is None or computed is None:  # of another layout
         return True
     return counts(held, tuning.families) == counts(computed, tuning.families)
-
-
-def _of_centroid(
-    connection: Connection,
-    row: Row[Any],
-    members: Sequence[Article],
-    expected: bytes,
-    tuning: StoryCheckTuning,
-) -> Fault:
-    """Compare terms, counts and times, which are exact integers; other bytes depend on the tuning."""
-    try:
-        is_equal = _is_equal(centroid.from_bytes(row.centroid), centroid.from_bytes(expected))
-    except (ValueError, IndexError, struct.error):
-        is_equal = False
-    if is_equal and _had_other_tuning(connection, members, tuning):
-        what = "stories have centroids of another tuning; this is no damage"
-        return Fault(what=what, keys=(row.id,), is_note=True)
-    return of_row(_MISMATCH.format("centroids"), row.id)
-
-
-def _is_equal(one: Centroid, other: Centroid) -> bool:
-    plain = ("reports", "containers", "silent")
-    arrays = ("ids", "weights", "times", "unscored_times")
-    return all(getattr(one, name) == getattr(other, name) for name in plain) and all(
-        np.array_equal(getattr(one, name), getattr(other, name)) for name in arrays
-    )
-
-
-def _had_other_tuning(connection: Connection, members: Sequence[Article], tuning: StoryCheckTuning) -> bool:
-    ids = [member.id for member in members[:500]]
-    rows = connection.execute(select(article.c.evidence).where(article.c.id.in_(ids))).scalars()
-    try:
-        return any(codecs.unpack(held, Evidence).rules_version != tuning.version for held in rows)
-    except msgspec.MsgspecError:
-        return False  # unreadable: deep_references.py reports it
 
 
 # --- what stories show -------------------------------------------------------------------------------------

@@ -1,4 +1,8 @@
-"""Reports of an invented event, for tests of the decision about events."""
+"""Reports of an invented event, and articles as grouping compares them."""
+
+import datetime as dt
+
+from aggregator.model.core import Article, Kind, Role
 
 GRAIN = (
     (
@@ -20,3 +24,41 @@ GRAIN = (
         "searching.",
     ),
 )
+
+
+def article_of(
+    terms: bytes = b"",
+    minutes: int | None = None,
+    body_words: int = 0,
+    *,
+    inbox_no: int = 1,
+    id: str | None = None,  # noqa: A002 - as in its row
+    title: str = "",
+    outlet: str | None = None,
+    source: str = "feed",
+    kind: Kind = "report",
+    role: Role = "report",
+    is_compared: bool = True,
+    date_counts: bool = True,
+) -> Article:
+    """Return an article as grouping compares it; `minutes`: its date, from its text unless `date_counts`."""
+    published = None if minutes is None else dt.datetime.fromtimestamp(60 * minutes, dt.UTC)
+    return Article(
+        id=f"a{inbox_no}" if id is None else id,
+        inbox_no=inbox_no,
+        story="",
+        title=title,
+        source=source,
+        outlet_key=outlet,
+        effective_at=published or dt.datetime(2026, 1, 1, tzinfo=dt.UTC),
+        copy_of=None,
+        wire=None,
+        role=role,
+        kind=kind,
+        is_compared=is_compared,
+        is_polled=True,
+        published=published,
+        date_counts=date_counts,
+        terms=terms,
+        body_words=body_words,
+    )

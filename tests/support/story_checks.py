@@ -2,7 +2,7 @@
 
 import datetime as dt
 from collections import defaultdict
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from functools import cache
 from itertools import pairwise
 from pathlib import Path
@@ -11,10 +11,8 @@ from typing import Any
 
 from sqlalchemy import Connection, Table, delete, func, insert, select
 
-from aggregator.cluster.events import centroid
-from aggregator.cluster.events.centroid import Centroid
-from aggregator.cluster.events.story_index import StoryIndex
 from aggregator.cluster.events.weights import shipped_model
+from aggregator.cluster.events.window import LiveStory, Window
 from aggregator.config.tuning import Tuning
 from aggregator.model.core import Entry, Evidence
 from aggregator.pipeline.placement.apply_corrections import CorrectionCommand, CorrectionResult
@@ -130,7 +128,6 @@ def rows_of(database: Database, table: Any, *leave_out: str) -> list[tuple[Any, 
 
 def what_is_wrong(database: Database, placing: Placer | None = None) -> list[str]:
     """Everything that the rows of stories and articles, and memory, do not agree on; nothing may be."""
-    model = shipped_model(Tuning())
     wrong: list[str] = []
     with database.read() as connection:
         rows = connection.execute(select(story).order_by(story.c.story_no)).all()
@@ -146,23 +143,13 @@ def what_is_wrong(database: Database, placing: Placer | None = None) -> list[str
             if not members:
                 wrong.append(f"{row.id} lives without articles")
                 continue
-            folded = Centroid()
-            for member in members:
-                known = member.as_article()
-                folded = (
-                    centroid.add(folded, known)
-                    if member.is_compared
-                    else centroid.add_silent(folded, [known.stated_minutes])
-                )
-            if folded.reports != sum(member.is_compared for member in members):
-                wrong.append(f"in {row.id} more articles say that they weigh than do")
-            if centroid.to_bytes(folded, model) != row.centroid:
-                wrong.append(f"the sums of {row.id} are not those of its {len(members)} articles")
             if not any(member.is_compared for member in members):
-                wrong.append(f"nothing counts in {row.id}")
+                wrong.append(f"nothing is compared of {row.id}")
             roles = {member.role for member in members if member.is_compared}
             if row.container_only != (roles == {"container"}):
-                wrong.append(f"{row.id} says container_only {row.container_only}, what counts is {roles}")
+                wrong.append(
+                    f"{row.id} says container_only {row.container_only}, what is compared is {roles}"
+                )
             views = article_views.views_of_stories(connection, [row.id])[row.id]
             reported = Counts(row.article_count, row.outlet_count, row.report_count, row.unknown_outlet_count)
             counted = count(views)
@@ -180,8 +167,8 @@ def what_is_wrong(database: Database, placing: Placer | None = None) -> list[str
         if orphans:
             wrong.append(f"{orphans} articles are in no live story")
         if placing is not None:
-            fresh = placing_of(database).story_writer.index(connection)
-            wrong += differences(placing.story_writer.index(connection), fresh)
+            fresh = placing_of(database).story_writer.window(connection)
+            wrong += differences(placing.story_writer.window(connection), fresh)
     return wrong
 
 
@@ -206,20 +193,30 @@ def out_of_reach(connection: Connection) -> list[str]:
     ]
 
 
-def differences(kept: StoryIndex, fresh: StoryIndex) -> list[str]:
-    """What an index in memory says otherwise than one that was loaded from the rows."""
-    numbers = {*kept.numbers(), *fresh.numbers()}
+def differences(kept: Window, fresh: Window) -> list[str]:
+    """What a window in memory says otherwise than one that was read from the rows."""
     found = []
-    for number in sorted(numbers):
+    for number in sorted({*kept.numbers(), *fresh.numbers()}):
         if (number in kept) != (number in fresh):
             found.append(f"story {number} is in {'memory' if number in kept else 'the rows'} only")
-        elif kept.story(number) != fresh.story(number):
-            found.append(f"memory has another story {number} than the rows")
-        elif [one.number for one in kept.neighbours(number)] != [
-            one.number for one in fresh.neighbours(number)
-        ]:
+            continue
+        mine, theirs = kept.story(number), fresh.story(number)
+        found += [
+            f"memory has another {name} of story {number} than the rows"
+            for name in LiveStory.__slots__
+            if getattr(mine, name) != getattr(theirs, name)
+        ]
+        if numbers_of(kept.neighbours(number)) != numbers_of(fresh.neighbours(number)):
             found.append(f"memory finds other neighbours of story {number}")
+        for report in theirs.reports[:1]:
+            if numbers_of(kept.candidates(report)) != numbers_of(fresh.candidates(report)):
+                found.append(f"memory finds other candidates for a report of story {number}")
     return found
+
+
+def numbers_of(stories: Iterable[LiveStory]) -> list[int]:
+    """The numbers of live stories, in their order."""
+    return [live.number for live in stories]
 
 
 def copied(source: Database, target: Database) -> None:

@@ -114,7 +114,6 @@ def _story_row(told: StoryView, number: int) -> dict[str, Any]:
         "founding_no": 0,
         "bumped_at": told.updated,
         "last_inbox_no": 0,
-        "centroid": b"",
     }
 
 

@@ -1,4 +1,4 @@
-"""Look-alikes and hard true pairs through the real decision: terms, index, pair model, scorer.
+"""Look-alikes and hard true pairs through the real decision: terms, window, pair model, scorer.
 
 tests/data/lookalikes.jsonl: cases that we wrote, about 36 % of them one event told twice. `events` says which
 articles of a case belong together. Cases whose id begins with "late-" were written after the rules were final
@@ -15,19 +15,18 @@ from typing import Any, NamedTuple
 import pytest
 from sqlalchemy import text
 
-from aggregator.cluster.events import centroid
-from aggregator.cluster.events.centroid import ScoringInput
 from aggregator.cluster.events.pair_features import PairArticle
 from aggregator.cluster.events.pair_model import PairModel, PairTuning, compare_pairs, stream_shift
 from aggregator.cluster.events.scorer import ScoredCandidate, decide, is_open
-from aggregator.cluster.events.story_index import IndexedStory, StoryIndex
 from aggregator.cluster.events.stream import StreamSnapshot
 from aggregator.cluster.events.terms import TermPacker
 from aggregator.cluster.events.weights import shipped_model
+from aggregator.cluster.events.window import LiveStory, Window
 from aggregator.config.tuning import Tuning
 from aggregator.store.engine.database import Database
 from tests.support import articles
 from tests.support.articles import Clock, record
+from tests.support.events import article_of
 from tests.support.rows import queried
 
 RUSSIAN = Path(__file__).parents[2] / "data" / "lookalikes-russian.jsonl"
@@ -56,17 +55,16 @@ class Rig:
 
     def __init__(self, packer: TermPacker) -> None:
         self._packer = packer
-        self._index = StoryIndex(MODEL)
-        self._sums: dict[int, centroid.Centroid] = {}
+        self._window = Window(MODEL)
         self._reports: dict[int, list[PairArticle]] = {}
 
     def place(self, record: dict[str, str], language: str, inbox: int) -> str:
         terms, words = self._packer.pack_counted(record["title"], record["text"], language)
         minutes = int(dt.datetime.fromisoformat(record["published"]).timestamp()) // 60
-        article = ScoringInput(terms, minutes, words, inbox=inbox)
-        outlet = record["outlet"]
-        own = PairArticle(article, title=record["title"], outlet=outlet, source=outlet)
-        candidates = [one for one in self._index.candidates(article) if is_open(article, one, MODEL.tuning)]
+        title, outlet = record["title"], record["outlet"]
+        article = article_of(terms, minutes, words, inbox_no=inbox, title=title, outlet=outlet, source=outlet)
+        own = PairArticle(article)
+        candidates = [one for one in self._window.candidates(article) if is_open(article, one, MODEL.tuning)]
         reports = [pair for one in candidates for pair in self._reports[one.number]]
         pairs, own.nearest = compare_pairs(TREES, own, reports, EMPTY, has_come=True)
         logit = {one.inbox: pair.logit for one, pair in zip(reports, pairs, strict=True)}
@@ -77,12 +75,10 @@ class Rig:
             scored.append(ScoredCandidate(one, score, ()))
         decision = decide(article, scored, MODEL, TREES.bias)
         number = inbox if decision.story is None else int(decision.story)
-        known = number in self._sums
-        total = centroid.add(self._sums.get(number, centroid.Centroid()), article)
-        self._sums[number] = total
+        story = self._window.get(number) or LiveStory(number, str(number))
+        story.take(article)
+        self._window.put(story)
         self._reports.setdefault(number, []).append(own)
-        row = IndexedStory(number, str(number), centroid.to_bytes(total, MODEL), inbox)
-        (self._index.replace_story if known else self._index.add_story)(row)
         return str(number)
 
 

@@ -150,11 +150,11 @@ def test_grouping_knows_a_stored_and_an_incoming_opinion(rig: Rig) -> None:
     with rig.database.read() as connection:
         stored = by_number(connection, 2)
         stored_members = members(connection, stored.story)
-    assert stored.as_article().is_opinion
-    assert [one.as_article().is_opinion for one in stored_members] == [False, True]
+    assert stored.is_opinion
+    assert [one.is_opinion for one in stored_members] == [False, True]
 
 
-def test_after_a_recluster_the_rows_agree_with_their_centroids(each_kind: Database) -> None:
+def test_after_a_recluster_the_stories_agree_with_their_articles(each_kind: Database) -> None:
     """Imported rows may count dates that were read in a text; those that were decided again do not."""
     database = each_kind
     rig = Rig(database, Clock())

@@ -66,8 +66,7 @@ def test_a_live_blog_founds_a_home_and_gives_way_to_a_report(each_kind: Database
     together = reading.story(first.story or "")
     assert (together.article_count, together.report_count) == (3, 2)
     is_compared = {
-        row.role: row.is_compared
-        for row in queried(database, select(article.c.role, article.c.is_compared))
+        row.role: row.is_compared for row in queried(database, select(article.c.role, article.c.is_compared))
     }
     assert is_compared == {"container": False, "report": True}
     assert what_is_wrong(database) == []

@@ -8,10 +8,11 @@ from aggregator.model.errors import DamagedError
 from aggregator.pipeline.placement.rebuild import rebuild
 from aggregator.store.engine.database import Database
 from aggregator.store.read.reader import StoryReader
-from aggregator.store.tables import entry, story
+from aggregator.store.tables import article, entry, story
 from tests.support.articles import FLOOD, NOON, STRIKE, Clock, Rig, record, render_all
 from tests.support.deep_checks import faults
 from tests.support.rows import executed, queried
+from tests.support.story_checks import placing_of, reclustering
 
 LEVEE = record("Herald", "1", "Levee breaks", " ".join(FLOOD.split()), published=NOON)
 REPRINT = record("Post", "1", "Levee breaks at Pennmouth", FLOOD, published=NOON)
@@ -98,15 +99,15 @@ def test_an_entry_whose_words_are_damaged_is_refused(database: Database) -> None
     assert states(database) == {1: "refused", 2: "done"}
 
 
-def test_damaged_sums_of_a_story_pause_placing_until_they_are_repaired(database: Database) -> None:
+def test_damaged_terms_of_a_report_pause_placing_until_they_are_computed_again(database: Database) -> None:
     Rig(database, Clock()).take(LEVEE)
-    damage(database, centroid=b"nonsense")
+    executed(database, update(article).values(terms=b"nonsense!"))
     rig = Rig(database, Clock())
     rig.accept(DOCKS)
     with pytest.raises(DamagedError, match=r"cannot be placed .*aggregator db check"):
         rig.place()
     assert states(database)[2] == "ready"
-    repaired(database)
+    reclustering(database).take_over(placing_of(database), None)
     assert [one.outcome for one in Rig(database, Clock()).place()] == ["founded"]
 
 

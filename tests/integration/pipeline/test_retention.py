@@ -7,7 +7,6 @@ import pytest
 from sqlalchemy import func, select, text, update
 
 from aggregator.admin.export import exported, import_into
-from aggregator.cluster.events import centroid
 from aggregator.config.tuning import Tuning
 from aggregator.model.core import StoryText, StoryView
 from aggregator.model.read_model import SearchBounds, StoryFilter
@@ -37,7 +36,7 @@ from tests.support.articles import FLOOD, FLOOD_ELSEWHERE, NOON, STRIKE, Clock, 
 from tests.support.deep_checks import faults
 from tests.support.fresh import with_tables
 from tests.support.rows import executed, queried, read_by
-from tests.support.story_checks import correct, fill, placing_of, undo, what_is_wrong
+from tests.support.story_checks import correct, differences, fill, placing_of, undo, what_is_wrong
 
 DAY = 86_400
 YEAR = NOON + dt.timedelta(days=400)
@@ -115,11 +114,11 @@ def test_what_is_not_old_enough_is_left_alone(rig: Rig) -> None:
 def test_texts_stay_as_they_are_where_no_age_is_given(rig: Rig) -> None:
     whole = [article.c.inbox_no, *(column for column in article.c if column is not article.c.inbox_no)]
     before = stored(rig.database, *whole)
-    told = stored(rig.database, story.c.story_no, story.c.text, story.c.rendered, story.c.centroid)
+    told = stored(rig.database, story.c.story_no, story.c.text, story.c.rendered)
     keys = [stored(rig.database, lsh_band.c.band), stored(rig.database, sketch.c.article)]
     kept(rig)
     assert stored(rig.database, *whole) == before
-    after = stored(rig.database, story.c.story_no, story.c.text, story.c.rendered, story.c.centroid)
+    after = stored(rig.database, story.c.story_no, story.c.text, story.c.rendered)
     assert after == told
     assert [stored(rig.database, lsh_band.c.band), stored(rig.database, sketch.c.article)] == keys
 
@@ -196,11 +195,12 @@ def test_texts_go_and_the_beginnings_of_stories_stay(rig: Rig) -> None:
     words = article.c.lead, article.c.terms, article.c.signature
     assert {row[1:] for row in stored(rig.database, article.c.inbox_no, *words)} == {("", b"", b"")}
     assert [bytes_of(rig.database, lsh_band), bytes_of(rig.database, sketch)] == [0, 0]
-    rows = stored(
-        rig.database, story.c.story_no, story.c.centroid, story.c.article_count, story.c.redirect_to
-    )
-    for light, count in [(centroid.from_bytes(row[1]), row[2]) for row in rows if row[3] is None]:
-        assert (len(light.ids), light.members) == (0, count)
+    with rig.database.read() as connection:
+        window = placing_of(rig.database).story_writer.window(connection)
+        assert [window.neighbours(number) for number in window.numbers()] == [[]] * len(window)
+        assert differences(rig.pipeline.placer.story_writer.window(connection), window) == []
+    counts = dict(stored(rig.database, story.c.id, story.c.article_count))
+    assert all(window.story(n).article_count == counts[window.story(n).id] for n in window.numbers())
     assert {one.id: reading.text(one.id) for one in stories} == {
         key: stays(text) for key, text in shown.items()
     }
@@ -383,8 +383,8 @@ def texts_in(rig: Rig, story_id: str | None) -> list[str | None]:
 
 
 @pytest.mark.later
-def test_damaged_sums_hold_up_no_retention(rig: Rig) -> None:
-    executed(rig.database, update(story).values(centroid=b"noise"))
+def test_damaged_terms_hold_up_no_retention(rig: Rig) -> None:
+    executed(rig.database, update(article).values(terms=b"noise"))
     rig.restart()
     kept(rig, text_after=180 * DAY)
     assert {*texts_of(rig)} == {None}

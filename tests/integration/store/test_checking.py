@@ -154,7 +154,6 @@ LIVE = story.c.redirect_to.is_(None)
 RETIRED = story.c.redirect_to.is_not(None)
 A_BAND = select(func.min(lsh_band.c.band)).scalar_subquery()
 OF_STORY = update(story).where(LIVE)
-OTHER_SUMS = select(story.c.centroid).where(RETIRED).scalar_subquery()
 OTHER_SKETCH = select(sketch.c.hashes).where(sketch.c.article == 4).scalar_subquery()
 NOBODY_SEEN = {
     "article": "nobody",
@@ -173,7 +172,6 @@ DERIVED: tuple[dict[str, tuple[Executable, str]], ...] = (
         "standing": (OF_STORY.values(count_state=b"no"), "count states"),
         "dates": (OF_STORY.values(first_published=NOON.replace(hour=1)), "stories have times"),
         "kind": (OF_STORY.values(container_only=True), "stories have kinds"),
-        "sums": (OF_STORY.values(centroid=OTHER_SUMS), "stories have centroids"),
         "text": (OF_STORY.values(text="Nothing."), "what stories show does not match"),
         "keys": (delete(lsh_band).where(lsh_band.c.article == 1), "lack bands"),
         "identity": (insert(identity_key).values(key=b"0" * 16, article="nobody"), "identity keys belong to"),
@@ -181,10 +179,6 @@ DERIVED: tuple[dict[str, tuple[Executable, str]], ...] = (
     },
     {
         "last article": (OF_STORY.values(last_inbox_no=1), "last inbox numbers"),
-        "torn sums": (
-            OF_STORY.values(centroid=func.substr(story.c.centroid, 1, 90)),
-            "stories have centroids",
-        ),
         "merged": (OF_STORY.values(rendered=b"no"), "story.rendered cannot be read"),
         "one key": (delete(lsh_band).where(lsh_band.c.band == A_BAND), "lack bands"),
         "strange key": (insert(lsh_band).values(band=77, article=1), "or do not match its signature"),

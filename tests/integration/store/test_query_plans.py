@@ -241,12 +241,12 @@ def test_new_words_of_an_article_replace_its_keys_without_reading_all_keys(datab
 
 
 @pytest.mark.parametrize("case", ["the list", "min_reports 2", "language", "query, few", "the front page"])
-def test_lists_leave_texts_and_sums_where_they_are(database: Database, case: str) -> None:
+def test_lists_leave_texts_and_terms_where_they_are(database: Database, case: str) -> None:
     with overheard(database, *ASKING) as sent:
         CASES[case](database)
     for statement, _ in sent:
         named = re.findall(r"\b(?:article|story)\.(\w+)", statement.split("FROM", 1)[0])
-        heavy = {"text", "rendered", "centroid", "count_state", "evidence", "terms", "signature"}
+        heavy = {"text", "rendered", "count_state", "evidence", "terms", "signature"}
         assert not heavy.intersection(named)
 
 

@@ -1,67 +1,42 @@
-"""Candidates and decisions about invented events."""
+"""Decisions about invented events: threshold, rival, window of dates, what a new story follows."""
 
 import dataclasses
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
+from typing import Any
 
 import msgspec
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
 
-from aggregator.cluster.events import centroid, story_index
-from aggregator.cluster.events.centroid import ScoringInput
-from aggregator.cluster.events.scorer import (
-    Candidate,
-    Decision,
-    ScoredCandidate,
-    decide,
-    is_open,
-    shared_terms,
-)
-from aggregator.cluster.events.story_index import IndexedStory, StoryCache, StoryIndex
+from aggregator.cluster.events.scorer import Decision, ScoredCandidate, decide, is_open, shared_terms
 from aggregator.cluster.events.terms import TermPacker
 from aggregator.cluster.events.weights import EventModel, shipped_model
+from aggregator.cluster.events.window import LiveStory
 from aggregator.config.tuning import Tuning
-from aggregator.model.core import Reason
-from tests.support.events import GRAIN
+from aggregator.model.core import Article, Reason
+from tests.support.events import GRAIN, article_of
 
 DAY = 24 * 60
 NOON = 29_000_000
 MODEL = shipped_model(Tuning())
 PACKER = TermPacker(MODEL)
 
-STRIKE = (
-    "Tram drivers in Marlow vote to strike over wages",
-    "Tram drivers in Marlow voted on Friday for a strike of 48 hours. The union asks for 6.5 percent more "
-    "wages, the company Marlow Transit offers 3 percent. Talks with the mediator Otto Brand are to go on.",
-)
-AGAIN = (
-    "Strike of Marlow tram drivers: union votes for 48 hours without trams",
-    "The union of the tram drivers in Marlow has voted for a strike of 48 hours, its speaker said. Marlow "
-    "Transit offers 3 percent more wages, the drivers ask for 6.5 percent. Mediator Otto Brand may help.",
-)
-
 
 def article(
-    text: tuple[str, str], minutes: int | None = NOON, inbox: int = 1, container: bool = False
-) -> ScoringInput:
+    text: tuple[str, str], minutes: int | None = NOON, inbox: int = 1, container: bool = False, **more: Any
+) -> Article:
     terms, words = PACKER.pack_counted(*text, "en", is_container=container)
-    return ScoringInput(terms, minutes, words, container, inbox)
+    more.setdefault("role", "container" if container else "report")
+    return article_of(terms, minutes, words, inbox_no=inbox, **more)
 
 
-def blob_of(*members: ScoringInput, copies: Sequence[int] = ()) -> bytes:
-    return centroid.to_bytes(centroid.from_members(members, copies), MODEL)
-
-
-def candidate(number: int, *members: ScoringInput, copies: Sequence[int] = ()) -> Candidate:
-    summary = centroid.read_summary(blob_of(*members, copies=copies))
-    return Candidate(number, f"s{number}", max(one.inbox for one in members), summary)
-
-
-def index_of(*texts: tuple[str, str]) -> StoryIndex:
-    """Stories of one article each, numbered from 1."""
-    rows = [IndexedStory(n, f"s{n}", blob_of(article(text)), n) for n, text in enumerate(texts, start=1)]
-    return StoryIndex(MODEL, rows)
+def live_story(number: int, *members: Article, copies: Sequence[int] = ()) -> LiveStory:
+    """A story of these articles, and of copies of these dates."""
+    story = LiveStory(number, f"s{number}")
+    for member in members:
+        story.take(member)
+    for minutes in copies:
+        story.take(article_of(minutes=minutes, role="copy", is_compared=False))
+    return story
 
 
 def model_with(**tuning: float) -> EventModel:
@@ -75,10 +50,10 @@ BLOG = article(GRAIN[1], NOON, 9, container=True)
 
 def scored(number: int, score: float, *reasons: Reason, blog: bool = False, texts: float = 0.5):
     told = article(GRAIN[0], NOON - 60, number, container=blog)
-    return ScoredCandidate(candidate(number, told), score, reasons, texts)
+    return ScoredCandidate(live_story(number, told), score, reasons, texts)
 
 
-def decided(one: ScoringInput, *found: ScoredCandidate) -> Decision:
+def decided(one: Article, *found: ScoredCandidate) -> Decision:
     return decide(one, found, MODEL, 0.25)
 
 
@@ -146,22 +121,31 @@ NEAR = NEED - MODEL.tuning.slack
         ({}, NEAR - 0.01, 0.9, False),
         ({}, NEAR, MODEL.tuning.follows_cosine - 0.01, False),
         ({"minutes": None}, NEAR, 0.9, False),
+        ({"date_counts": False}, NEAR, 0.9, False),
         ({"minutes": NOON - 60}, NEAR, 0.9, False),
         ({"body_words": 0}, NEAR, 0.9, False),
-        ({"is_opinion": True}, NEAR, 0.9, False),
-        ({"is_container": True}, NEAR, 0.9, False),
+        ({"kind": "opinion"}, NEAR, 0.9, False),
+        ({"kind": "explainer"}, NEAR, 0.9, False),
+        ({"role": "container"}, NEAR, 0.9, False),
     ],
 )
 def test_a_new_story_follows_one_that_is_nearly_the_same_and_began_earlier(changes, score, texts, follows):
-    long = msgspec.structs.replace(REPORT, body_words=MODEL.stub_words)
-    decision = decided(msgspec.structs.replace(long, **changes), scored(1, score, texts=texts))
+    given = {"minutes": NOON, "body_words": MODEL.stub_words} | changes
+    newcomer = article_of(REPORT.terms, inbox_no=9, **given)
+    decision = decided(newcomer, scored(1, score, texts=texts))
     assert (decision.story, decision.follows) == (None, "s1" if follows else None)
-    ended_later = candidate(1, article(GRAIN[0], NOON - 60), article(GRAIN[2], NOON + 60))
-    assert decided(long, ScoredCandidate(ended_later, NEAR, (), 0.9)).follows == "s1"
+
+
+def test_a_new_story_follows_one_that_ended_later():
+    newcomer = article_of(REPORT.terms, NOON, MODEL.stub_words, inbox_no=9)
+    ended_later = live_story(1, article(GRAIN[2], NOON + 60), article(GRAIN[0], NOON - 60))
+    assert decided(newcomer, ScoredCandidate(ended_later, NEAR, (), 0.9)).follows == "s1"
+    copied_earlier = live_story(1, article(GRAIN[2], NOON + 60), copies=[NOON - 60])
+    assert decided(newcomer, ScoredCandidate(copied_earlier, NEAR, (), 0.9)).follows is None
 
 
 def test_shared_terms_are_in_both_and_readable():
-    shared = shared_terms(REPORT, candidate(1, article(GRAIN[0])).summary, MODEL)
+    shared = shared_terms(REPORT, live_story(1, article(GRAIN[0])), MODEL)
     words = PACKER.readable_terms(*GRAIN[1], "en")
     assert {words[id_].lower() for id_ in shared} & {"grain", "ellory", "basin", "harbour"}
     assert decided(REPORT, scored(1, 3.0)).shared == shared
@@ -187,195 +171,30 @@ REACH = MODEL.tuning.undated_reach
     ],
 )
 def test_the_window_is_of_dates_declared_or_read_else_of_inbox_numbers(own, told, inbox, admits):
-    one = msgspec.structs.replace(REPORT, minutes=own[0], text_minutes=own[1], inbox=inbox)
-    other = msgspec.structs.replace(article(GRAIN[0]), minutes=told[0], text_minutes=told[1])
-    assert is_open(one, candidate(1, other), MODEL.tuning) is admits
+    one = dated(REPORT, *own, inbox)
+    other = dated(article(GRAIN[0]), *told, 1)
+    assert is_open(one, live_story(1, other), MODEL.tuning) is admits
+
+
+def dated(given: Article, declared: int | None, read: int | None, inbox: int) -> Article:
+    """The article with a declared date, one that was read in its text, or none."""
+    minutes = read if declared is None else declared
+    return article_of(given.terms, minutes, 40, inbox_no=inbox, date_counts=read is None)
 
 
 def test_a_copy_carries_the_window():
-    one = msgspec.structs.replace(REPORT, minutes=NOON + 20 * DAY)
-    assert not is_open(one, candidate(1, article(GRAIN[0])), MODEL.tuning)
-    assert is_open(one, candidate(1, article(GRAIN[0]), copies=[NOON + 10 * DAY]), MODEL.tuning)
+    one = article(GRAIN[1], NOON + 20 * DAY, 9)
+    assert not is_open(one, live_story(1, article(GRAIN[0])), MODEL.tuning)
+    assert is_open(one, live_story(1, article(GRAIN[0]), copies=[NOON + 10 * DAY]), MODEL.tuning)
+
+
+def test_between_two_dates_of_a_story_the_nearest_decides():
+    story = live_story(1, article(GRAIN[0], NOON), copies=[NOON + 5 * WINDOW])
+    for minutes, admits in ((NOON + WINDOW, True), (NOON + 2 * WINDOW, False), (NOON + 4 * WINDOW, True)):
+        assert is_open(article(GRAIN[1], minutes, 9), story, MODEL.tuning) is admits
 
 
 @pytest.mark.parametrize(("cap", "admits"), [(2, False), (3, True)])
 def test_a_full_story_takes_no_more_reports(cap, admits):
-    full = candidate(1, article(GRAIN[0]), copies=[NOON])
+    full = live_story(1, article(GRAIN[0]), copies=[NOON])
     assert is_open(REPORT, full, model_with(story_cap=cap).tuning) is admits
-
-
-TEXTS = [*GRAIN, STRIKE, AGAIN, (GRAIN[0][0], STRIKE[1]), (STRIKE[0], GRAIN[1][1])]
-
-
-@pytest.mark.slow
-@given(st.permutations(range(len(TEXTS))), st.sets(st.integers(0, len(TEXTS) - 1)), st.none() | st.just(NOON))
-@settings(max_examples=40, deadline=None)
-def test_answers_do_not_depend_on_how_the_index_grew(order, replaced, minutes):
-    rows = []
-    for number, text in enumerate(TEXTS):
-        one = article(text, NOON, number)
-        rows.append(IndexedStory(number, f"s{number}", blob_of(one), number))
-    loaded = StoryIndex(MODEL, rows)
-    grown = StoryIndex(MODEL)
-    grown.add_story(IndexedStory(99, "gone", rows[0].blob, 1))
-    for number in order:
-        other = rows[(number + 1) % len(rows)]
-        grown.add_story(rows[number]._replace(blob=other.blob) if number in replaced else rows[number])
-    for number in sorted(replaced):
-        grown.replace_story(rows[number])
-    grown.remove_story(99)
-    for text in TEXTS:
-        one = article(text, minutes, 50)
-        assert grown.candidates(one) == loaded.candidates(one)
-
-
-UNRELATED = (
-    "quilt", "walrus", "sonnet", "violin", "meadow", "lantern", "pepper", "glacier", "kettle", "orchid",
-)  # fmt: skip
-
-
-def test_what_was_read_of_a_story_is_read_again_after_the_story_changed():
-    index = index_of(GRAIN[0], STRIKE, AGAIN)
-    cache: StoryCache[str] = StoryCache(most=2)
-    asked: list[int] = []
-
-    def read(missing: Sequence[Candidate]) -> dict[int, str]:
-        asked.extend(one.number for one in missing)
-        return {one.number: f"read of {one.story}" for one in missing}
-
-    first_two = [index.story(1), index.story(2)]
-    assert cache.get(first_two, read) == cache.get(first_two, read) == {1: "read of s1", 2: "read of s2"}
-    assert asked == [1, 2]
-    index.replace_story(IndexedStory(2, "s2", blob_of(article(STRIKE)), 9))
-    cache.get([index.story(1), index.story(2)], read)
-    assert asked == [1, 2, 2]
-    cache.get([index.story(3)], read)  # there is room for two: the first one goes
-    assert cache.kept(index.story(1)) is None
-    assert cache.kept(index.story(2)) == "read of s2"
-
-
-def test_neighbours_share_terms_and_a_window():
-    index = StoryIndex(MODEL)
-    placed = (
-        (GRAIN[0], NOON),
-        (GRAIN[1], NOON + DAY),
-        (GRAIN[2], NOON + 30 * DAY),
-        (STRIKE, NOON),
-        (AGAIN, None),
-    )
-    for number, (text, minutes) in enumerate(placed, start=1):
-        index.add_story(IndexedStory(number, f"s{number}", blob_of(article(text, minutes)), number))
-    assert [story.number for story in index.neighbours(1)] == [2]
-    assert [story.number for story in index.neighbours(3)] == []
-    assert [story.number for story in index.neighbours(4)][:1] == [5]
-    with pytest.raises(KeyError):
-        index.neighbours(99)
-
-
-def test_sweeping_takes_out_what_nothing_reaches_and_changes_no_answer():
-    index = StoryIndex(MODEL)
-    for number in (1, 2, 3):
-        blob = blob_of(article(GRAIN[0], NOON, number))
-        index.add_story(IndexedStory(number, f"s{number}", blob, number))
-    newcomer = article(GRAIN[1], NOON, 3 + MODEL.tuning.live_reach)
-    before = index.candidates(newcomer)
-    assert index.sweep(newcomer.inbox) == [1, 2]
-    assert len(index) == 1
-    assert 3 in index
-    assert index.candidates(newcomer) == before == [index.story(3)]
-
-
-def test_a_story_of_several_reports_leaves_as_one_of_a_single_report_does():
-    model = shipped_model(Tuning({"events": {"live_reach": 10}}))
-    index = StoryIndex(model)
-    pair = centroid.Centroid()
-    for text in (GRAIN[0], GRAIN[2]):
-        pair = centroid.add(pair, article(text))
-    index.add_story(IndexedStory(1, "single", blob_of(article(GRAIN[0], NOON)), 1))
-    index.add_story(IndexedStory(2, "several", centroid.to_bytes(pair, model), 1))
-    for inbox, live in ((11, [1, 2]), (12, [])):
-        newcomer = article(GRAIN[1], NOON, inbox)
-        assert sorted(story.number for story in index.candidates(newcomer)) == live
-        assert [number for number in (1, 2) if index.is_live(number, inbox)] == live
-    assert index.sweep(11) == []
-    assert index.sweep(12) == [1, 2]
-
-
-def test_a_story_older_than_the_window_leaves_after_a_while():
-    model = shipped_model(Tuning({"events": {"kept_reach": 10}}))
-    index = StoryIndex(model)
-    index.add_story(IndexedStory(1, "s1", blob_of(article(GRAIN[0], NOON)), 1))
-    index.undated_from = 2
-    assert index.is_live(1, 11)
-    assert not index.is_live(1, 12), "it was accepted before the window, and 11 numbers ago"
-    index.undated_from = 1
-    assert index.is_live(1, 12)
-
-
-def test_means_that_are_not_in_memory_are_read_and_nothing_else_differs():
-    model = shipped_model(Tuning({"events": {"summaries_kept": 1}}))
-    rows = {
-        number: IndexedStory(number, f"s{number}", blob_of(article(text, NOON, number)), number)
-        for number, text in enumerate(TEXTS)
-    }
-    read: list[int] = []
-
-    def reading(numbers: Iterable[int]) -> list[IndexedStory]:
-        read.extend(numbers)
-        return [rows[number] for number in numbers]
-
-    whole = StoryIndex(model, rows.values())
-    light = StoryIndex(model, rows.values(), read=reading)
-    for text in TEXTS:
-        one = article(text, NOON, 50)
-        assert light.candidates(one) == whole.candidates(one)
-    assert [light.neighbours(number) for number in rows] == [whole.neighbours(number) for number in rows]
-    assert set(read) == set(rows)
-    assert sum(light.kept(number) is not None for number in rows) == 1
-    light.remove_story(3)
-    assert 3 not in light
-    assert light.get(3) is None
-    assert light.numbers() == [0, 1, 2, 4, 5, 6]
-
-
-@given(
-    st.lists(st.sets(st.sampled_from(UNRELATED), min_size=1), min_size=1, max_size=12),
-    st.integers(1, 5),
-    st.sampled_from((0, 2_000)),
-)
-@settings(max_examples=40, deadline=None)
-def test_candidates_are_those_that_share_most_keys_of_those_that_are_open(words, most, examined):
-    model = dataclasses.replace(MODEL, tuning=msgspec.structs.replace(MODEL.tuning, candidates=most))
-    one = article(("", " ".join(UNRELATED)), NOON, 50)
-    late = NOON + 2 * int(model.tuning.window_days) * DAY
-    rows, closed = [], set()
-    for number, some in enumerate(words):
-        closed |= {number} if number % 3 == 2 else set()
-        told = article(("", " ".join(sorted(some))), late if number in closed else NOON, number)
-        rows.append(IndexedStory(number, f"s{number}", blob_of(told), number))
-    index = StoryIndex(model, rows)
-    own = index._buckets(one.terms)
-    shared = {n: len(own & index._buckets(index.story(n).summary.trimmed)) for n in range(len(rows))}
-    ranked = sorted((n for n in shared if shared[n] and n not in closed), key=lambda n: (-shared[n], -n))
-    with pytest.MonkeyPatch.context() as patched:
-        patched.setattr(story_index, "_EXAMINED_AT_ONCE", examined)
-        assert [found.number for found in index.candidates(one)] == ranked[:most]
-
-
-def test_an_index_is_not_built_from_a_damaged_row():
-    row = IndexedStory(1, "s1", blob_of(article(GRAIN[0])), 1)
-    for blob in (row.blob[:-4], row.blob[:-1], b"", b"\xff" + row.blob[1:]):
-        with pytest.raises(ValueError, match="centroid"):
-            StoryIndex(MODEL, [row, IndexedStory(2, "s2", blob, 2)])
-
-
-def test_the_index_refuses_what_it_has_and_what_it_has_not():
-    index = StoryIndex(MODEL)
-    row = IndexedStory(1, "s1", centroid.to_bytes(centroid.Centroid(), MODEL), 1)
-    index.add_story(row)
-    with pytest.raises(ValueError, match="already"):
-        index.add_story(row)
-    with pytest.raises(KeyError):
-        index.replace_story(row._replace(number=2))
-    with pytest.raises(KeyError):
-        index.remove_story(2)

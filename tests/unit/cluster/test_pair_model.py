@@ -10,7 +10,6 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from aggregator.cluster.events.centroid import ScoringInput
 from aggregator.cluster.events.pair_features import (
     AT,
     FEATURES,
@@ -45,7 +44,9 @@ from aggregator.cluster.events.term_codec import FIELDS, HASH_BITS, SCALE, pack
 from aggregator.cluster.events.terms import TermPacker
 from aggregator.cluster.events.weights import shipped_model
 from aggregator.config.tuning import Tuning
+from aggregator.model.core import Kind
 from tests.support.articles import DYKES, FLOOD, FLOOD_ELSEWHERE, STRIKE
+from tests.support.events import article_of
 
 DAY = 24 * 60
 NOON = 29_000_000
@@ -74,8 +75,11 @@ def stored_as(
     body_words: int,
     is_opinion: bool = False,
 ) -> PairArticle:
-    read = ScoringInput(terms, minutes, body_words, inbox=next(_NUMBERS), is_opinion=is_opinion)
-    return PairArticle(read, title=title, outlet=outlet, source="feed")
+    kind: Kind = "opinion" if is_opinion else "report"
+    number = next(_NUMBERS)
+    return PairArticle(
+        article_of(terms, minutes, body_words, inbox_no=number, title=title, outlet=outlet, kind=kind)
+    )
 
 
 def made(

@@ -8,12 +8,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from aggregator.cluster.events import centroid
-from aggregator.cluster.events.centroid import ScoringInput
-from aggregator.cluster.events.reassess import CountedReport, ReportMove, StoryMerge, reassess_stories
-from aggregator.cluster.events.scorer import Candidate
+from aggregator.cluster.events.reassess import ReportMove, StoryMerge, reassess_stories
 from aggregator.cluster.events.weights import shipped_model
+from aggregator.cluster.events.window import LiveStory
 from aggregator.config.tuning import Tuning
+from aggregator.model.core import Article
+from tests.support.events import article_of
 
 DAY = 24 * 60
 NOON = 29_000_000
@@ -26,13 +26,14 @@ APART = -6.0
 def report(name: str, minutes: int | None = NOON, inbox: int | None = None, *, blog: bool = False):
     """A report; the first letter of its name is its event."""
     number = inbox or 10 * (ord(name[0]) - ord("a")) + int(name[1:])
-    return CountedReport(name, ScoringInput(b"", minutes, 40, blog, number))
+    role = "container" if blog else "report"
+    return article_of(b"", minutes, 40, inbox_no=number, id=name, role=role)
 
 
 class Tables:
     """A StoryLookup of stories numbered from 1; pairs that are not in `logits` are unlike."""
 
-    def __init__(self, *stories: Sequence[CountedReport], logits: dict[str, float] | None = None) -> None:
+    def __init__(self, *stories: Sequence[Article], logits: dict[str, float] | None = None) -> None:
         self.stories = dict(enumerate(stories, start=1))
         self.logits = {frozenset(pair.split()): value for pair, value in (logits or {}).items()}
         self.stream = 0.0
@@ -42,21 +43,21 @@ class Tables:
         self.foreign: set[str] = set()
         self.unmergeable: set[frozenset[int]] = set()
 
-    def story(self, number: int) -> Candidate | None:
+    def story(self, number: int) -> LiveStory | None:
         if number not in self.stories:
             return None
-        members = [one.article for one in self.stories[number]]
-        blob = centroid.to_bytes(centroid.from_members(members, ()), MODEL)
-        last = max(one.article.inbox for one in self.stories[number])
-        return Candidate(number, f"s{number}", last, centroid.read_summary(blob))
+        live = LiveStory(number, f"s{number}")
+        for report in self.stories[number]:
+            live.take(report)
+        return live
 
-    def reports(self, number: int) -> list[CountedReport]:
-        return sorted(self.stories[number], key=lambda one: -one.article.inbox)
+    def reports(self, number: int) -> list[Article]:
+        return sorted(self.stories[number], key=lambda one: -one.inbox_no)
 
-    def neighbours(self, number: int) -> list[Candidate]:
+    def neighbours(self, number: int) -> list[LiveStory]:
         return [self.story(other) for other in self.stories if other != number]
 
-    def scores(self, reports: Sequence[CountedReport], others: Sequence[CountedReport]):
+    def scores(self, reports: Sequence[Article], others: Sequence[Article]):
         rows = [[self.logits.get(frozenset((a.id, b.id)), APART) for b in others] for a in reports]
         return np.array(rows, dtype=np.float64)
 
@@ -72,7 +73,7 @@ class Tables:
     def may_join(self, article: str, number: int) -> bool:
         return (article, number) not in self.barred
 
-    def is_foreign(self, report: CountedReport, others: Sequence[CountedReport]) -> bool:
+    def is_foreign(self, report: Article, others: Sequence[Article]) -> bool:
         return report.id in self.foreign
 
     def may_merge(self, one: int, other: int) -> bool:
@@ -262,7 +263,7 @@ PAIRS = [f"{one} {other}" for n, one in enumerate(NAMES) for other in NAMES[n + 
 )
 @settings(max_examples=60, deadline=None)
 def test_any_tables_are_looked_at_the_same_way_in_any_order_and_lose_nothing(places, dates, values, chance):
-    homes: dict[int, list[CountedReport]] = {}
+    homes: dict[int, list[Article]] = {}
     for name, place, date in zip(NAMES, places, dates, strict=True):
         homes.setdefault(place, []).append(report(name, None if date is None else NOON + date))
     tables = Tables(*homes.values(), logits=dict(zip(PAIRS, values, strict=True)))

@@ -19,7 +19,7 @@ import numpy.typing as npt
 from sqlalchemy import select
 
 from aggregator.admin.evaluate import place_records, read_dataset
-from aggregator.cluster.events.pair_features import PairArticle
+from aggregator.cluster.events.pair_article import PairArticle
 from aggregator.cluster.events.pair_model import PairTuning, compared_rows
 from aggregator.cluster.events.stream import StreamSnapshot, pack_frequencies
 from aggregator.cluster.events.terms import TermPacker

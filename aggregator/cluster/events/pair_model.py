@@ -25,18 +25,9 @@ from typing import Final, NamedTuple
 import msgspec
 import numpy as np
 
-from aggregator.cluster.events.pair_features import (
-    AT,
-    FEATURES,
-    GROUPS,
-    Floats,
-    PairArticle,
-    add_neighbours,
-    common_terms,
-    nearest_of,
-    pair_features,
-    text_cosines,
-)
+from aggregator.cluster.events.neighbours import add_neighbours, nearest_of
+from aggregator.cluster.events.pair_article import Floats, PairArticle
+from aggregator.cluster.events.pair_features import AT, FEATURES, GROUPS, pair_features, text_cosines
 from aggregator.cluster.events.stream import StreamSnapshot
 from aggregator.cluster.events.term_codec import Ints
 from aggregator.model.core import Reason
@@ -179,12 +170,11 @@ def compared_rows(
 
     Return the nearest neighbours of the article, too.
     """
-    common = common_terms(article, reports)
-    chosen = np.flatnonzero(text_cosines(common, len(reports)) >= LEAST_COSINE).tolist()
+    chosen = np.flatnonzero(text_cosines(article, reports) >= LEAST_COSINE).tolist()
     near = [reports[place] for place in chosen]
     if not near:
         return [], np.zeros((0, len(FEATURES))), article.nearest
-    rows = pair_features(article, near, snapshot, common.of(chosen))
+    rows = pair_features(article, near, snapshot)
     nearest = nearest_of(rows) if has_come else article.nearest
     add_neighbours(rows, article, nearest, near)
     return chosen, rows, nearest

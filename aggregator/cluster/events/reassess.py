@@ -18,7 +18,7 @@ from typing import Protocol
 import msgspec
 import numpy as np
 
-from aggregator.cluster.events.pair_features import Floats
+from aggregator.cluster.events.pair_article import Floats
 from aggregator.cluster.events.scorer import is_within_window
 from aggregator.cluster.events.weights import MINUTES_A_DAY, EventTuning
 from aggregator.cluster.events.window import LiveStory

@@ -60,7 +60,6 @@ class StreamSnapshot:
     ) -> None:
         """`periods`: articles and packed frequencies; `sources`: articles and matched articles of each."""
         self.number = number
-        self.key = object()  # what is computed under this snapshot is kept with it, and not the snapshot
         self._sources = sources
         frequencies, articles = np.zeros(_HASHES), 0
         for count, packed in periods:

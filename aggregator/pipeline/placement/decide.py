@@ -8,7 +8,7 @@ from collections.abc import Collection
 import msgspec
 
 from aggregator.cluster.entry_identity import story_id
-from aggregator.cluster.events.pair_features import PairArticle, pack_nearest
+from aggregator.cluster.events.pair_article import PairArticle, pack_nearest
 from aggregator.cluster.events.scorer import Decision, decide, is_open, is_within_window
 from aggregator.cluster.events.weights import EventModel
 from aggregator.extract.wire.agencies import copied_wire

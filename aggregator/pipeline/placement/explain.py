@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 from aggregator.cluster.constraints import ConstraintTable, Relation
 from aggregator.cluster.copies.copy_check import ComparedText, CopyTuning, verdict
 from aggregator.cluster.copies.shingles import shared_passages
-from aggregator.cluster.events.pair_features import PairArticle
+from aggregator.cluster.events.pair_article import PairArticle
 from aggregator.cluster.events.pair_model import STREAM, PairModel, PairTuning, compare_pairs, reasons_of
 from aggregator.cluster.events.stream import StreamSnapshot
 from aggregator.cluster.events.term_codec import FIELDS, HASH_BITS, ids_of, read

@@ -7,7 +7,7 @@ since the last one; so a replay of the same articles decides at the same moments
 
 from collections.abc import Sequence
 
-from aggregator.cluster.events.pair_features import Floats, PairArticle
+from aggregator.cluster.events.pair_article import Floats, PairArticle
 from aggregator.cluster.events.reassess import ReportMove, StoryMerge, reassess_stories
 from aggregator.cluster.events.weights import EventTuning
 from aggregator.cluster.events.window import LiveStory, Window

@@ -8,13 +8,8 @@ import msgspec
 import numpy as np
 
 from aggregator.cluster.copies.copy_check import ComparedText, own_words
-from aggregator.cluster.events.pair_features import (
-    AT,
-    Floats,
-    PairArticle,
-    beside_title,
-    shared_beside_title,
-)
+from aggregator.cluster.events.pair_article import Floats, PairArticle, beside_title, shared_beside_title
+from aggregator.cluster.events.pair_features import AT
 from aggregator.cluster.events.pair_model import (
     STREAM,
     ComparedPair,

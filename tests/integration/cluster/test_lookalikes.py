@@ -15,7 +15,7 @@ from typing import Any, NamedTuple
 import pytest
 from sqlalchemy import text
 
-from aggregator.cluster.events.pair_features import PairArticle
+from aggregator.cluster.events.pair_article import PairArticle
 from aggregator.cluster.events.pair_model import PairModel, PairTuning, compare_pairs, stream_shift
 from aggregator.cluster.events.scorer import ScoredCandidate, decide, is_open
 from aggregator.cluster.events.stream import StreamSnapshot

@@ -10,23 +10,18 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from aggregator.cluster.events.pair_features import (
-    AT,
-    FEATURES,
-    GROUPS,
-    NEAR_DAYS,
+from aggregator.cluster.events.neighbours import NEAR_DAYS, add_neighbours, nearest_of
+from aggregator.cluster.events.pair_article import (
     NEAREST,
     SCALED,
     Floats,
     PairArticle,
-    add_neighbours,
     beside_title,
-    nearest_of,
     pack_nearest,
-    pair_features,
     read_nearest,
     shared_beside_title,
 )
+from aggregator.cluster.events.pair_features import AT, FEATURES, GROUPS, pair_features
 from aggregator.cluster.events.pair_model import (
     LEAST_COSINE,
     UNLIKE,

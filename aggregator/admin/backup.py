@@ -6,7 +6,6 @@ file that is synced and read back, and then renamed. `restore.py` restores it in
 
 import datetime as dt
 import errno
-import fcntl
 import logging
 import os
 import re
@@ -17,7 +16,6 @@ from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, closing, contextmanager, suppress
 from functools import partial
 from pathlib import Path
-from tempfile import mkdtemp
 from typing import IO
 
 import zstandard
@@ -30,6 +28,7 @@ from aggregator.store.engine.database import Database
 from aggregator.store.engine.db_errors import is_damage
 from aggregator.store.maintenance import row_stream
 from aggregator.store.maintenance.row_stream import PASSING, Advance, database_name
+from aggregator.store.maintenance.scratch import scratch_folder
 from aggregator.store.migrate import upgrade
 
 PACKED = ".db.zst"
@@ -229,25 +228,9 @@ def replacing(path: Path, *, mode: int = 0o666) -> Iterator[IO[bytes]]:
             temporary.unlink()
 
 
-@contextmanager
-def scratch_in(folder: Path) -> Iterator[Path]:
-    """Yield a hidden temporary folder in `folder`; first deletes those that killed processes left.
-
-    The lock of such a folder ends with its process. It gets its name when it is locked, so that no other
-    process takes a new folder for an abandoned one.
-    """
-    for old in folder.glob(f"{_SCRATCH}*"):
-        with suppress(OSError), (old / "lock").open("r+b") as lock:  # in use, new, or not ours
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            shutil.rmtree(old)
-    scratch = Path(mkdtemp(prefix=_SCRATCH, dir=folder))
-    with (scratch / "unlocked").open("wb") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
-        (scratch / "unlocked").rename(scratch / "lock")
-        try:
-            yield scratch
-        finally:  # while it is locked: else another process deletes it, too
-            shutil.rmtree(scratch)
+def scratch_in(folder: Path) -> AbstractContextManager[Path]:
+    """Return a hidden temporary folder in `folder`."""
+    return scratch_folder(folder, _SCRATCH)
 
 
 log = logging.getLogger(__name__)

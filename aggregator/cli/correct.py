@@ -12,7 +12,7 @@ import typer
 from aggregator.cli import output as show
 from aggregator.cli.context import Context, Settings, missing_database
 from aggregator.cli.filters import parsed
-from aggregator.cli.output import argument, as_steps, flag, option, progress_bar, write_atomically
+from aggregator.cli.output import argument, flag, option, progress_bar, write_atomically
 from aggregator.config.logging import one_line
 from aggregator.config.messages import counted
 from aggregator.model.errors import UsageError
@@ -22,10 +22,11 @@ if TYPE_CHECKING:
     from aggregator.model.core import FrozenStruct
     from aggregator.pipeline.pipeline import Pipeline
     from aggregator.pipeline.placement.erase import ForgetCommand
-    from aggregator.pipeline.placement.recluster import GroupingDifference, Progress
+    from aggregator.pipeline.placement.regrouping import GroupingDifference
     from aggregator.pipeline.workers.executor import Executor
     from aggregator.store.engine.database import Database
     from aggregator.store.maintenance.erase import EraseSummary
+    from aggregator.store.maintenance.row_stream import Advance
     from aggregator.store.stories.commands import CommandKind
 
 PATIENCE_SECONDS = 60.0  # to wait for a running daemon, which runs commands between two batches
@@ -208,15 +209,15 @@ def recluster(
             with workers(config) as executor:
                 options = story_options(config)
                 run = Reclusterer(database, executor, config.effective_tuning, options, now=utc_now)
-                regrouped = run.difference(start, as_steps(advance))
+                regrouped = run.difference(start, advance)
         else:
             with WriterSession(config, database) as writer:
                 if not (no_wait or writer.is_writer):
                     show.say(
                         "another process is the writer; waiting until it has regrouped (skip with --no-wait)"
                     )
-                command, step = ReclusterCommand(since=start), as_steps(advance)
-                regrouped = writer.carry_out("recluster", command, patience_seconds=patience, step=step)
+                command = ReclusterCommand(since=start)
+                regrouped = writer.carry_out("recluster", command, patience_seconds=patience, advance=advance)
     if regrouped is None:
         show.say("queued for the process that is the writer; the log of the daemon reports when it is done")
     else:
@@ -291,11 +292,11 @@ class WriterSession:
         command: "FrozenStruct",
         *,
         patience_seconds: float,
-        step: "Progress" = lambda _done, _total: None,
+        advance: "Advance" = lambda _count: None,
     ) -> Any:
         """Execute a command and return its answer; if another process is the writer, that process does it.
 
-        Becomes the writer if that process ends. None: no answer after `patience_seconds`. `step` is called
+        Becomes the writer if that process ends. None: no answer after `patience_seconds`. `advance` is called
         with the progress in this process.
         """
         from aggregator.model.core import utc_now
@@ -306,7 +307,7 @@ class WriterSession:
         if self.is_writer:  # only regrouping needs workers
             with workers(self._config) if kind == "recluster" else nullcontext(InlineExecutor()) as executor:
                 pipeline = make_pipeline(self._config, self._lock.fenced, executor)
-                return handler.execute(pipeline.writer, command, None, step)
+                return handler.execute(pipeline.writer, command, None, advance)
         payload = msgspec.json.encode(command)
         number = self.queued_as = command_handlers.enqueue(self._database, utc_now(), kind, payload)
         ends = time.monotonic() + patience_seconds

@@ -9,7 +9,7 @@ import msgspec
 from aggregator.cli import output
 from aggregator.cli.context import Context, Settings
 from aggregator.cli.correct import workers
-from aggregator.cli.output import argument, as_steps, flag, option, progress_bar
+from aggregator.cli.output import argument, flag, option, progress_bar
 from aggregator.config.logging import one_line
 from aggregator.config.messages import counted
 from aggregator.model.errors import UsageError
@@ -118,7 +118,7 @@ def _evaluate_corrections(settings: Settings) -> "found.CorrectionsEvaluation":
         options = StoryOptions(summary_words=config.publish.excerpt_words)
         with workers(config) as executor, progress_bar("articles", None) as advance:
             run = Reclusterer(database, executor, config.effective_tuning, options, now=utc_now)
-            assigned = run.assignments(as_steps(advance), corrected=False)
+            assigned = run.assignments(advance, corrected=False)
     return evaluate_corrections(assigned, clusters)
 
 

@@ -257,15 +257,3 @@ def _bar(beside: str) -> Iterator[Report]:
     with Progress(*shown, console=Console(stderr=True), transient=True) as bar:
         task = bar.add_task("", total=None)
         yield draw
-
-
-def as_steps(advance: Callable[[int], None]) -> Callable[[int, int], None]:
-    """Convert a function that takes an increment to one that takes the units done and the total."""
-    done_before = 0
-
-    def step(done: int, _total: int) -> None:
-        nonlocal done_before
-        advance(done - done_before)
-        done_before = done
-
-    return step

@@ -18,18 +18,15 @@ from aggregator.model.errors import AggregatorError, NoScratchFolderError, Usage
 from aggregator.pipeline.placement.apply_corrections import CorrectionCommand, CorrectionResult
 from aggregator.pipeline.placement.erase import ForgetCommand, ForgetResult
 from aggregator.pipeline.placement.place import Placer
-from aggregator.pipeline.placement.recluster import (
-    GroupingDifference,
-    Progress,
-    ReclusterCommand,
-    Reclusterer,
-    drop_scratch,
-)
+from aggregator.pipeline.placement.recluster import ReclusterCommand, Reclusterer
+from aggregator.pipeline.placement.regrouping import GroupingDifference
 from aggregator.pipeline.placement.retention import PruneResult, RetentionPlan
 from aggregator.pipeline.placement.story_options import StoryOptions
 from aggregator.pipeline.workers.executor import Executor
 from aggregator.store.engine.database import Database
 from aggregator.store.maintenance import erase
+from aggregator.store.maintenance.row_stream import Advance
+from aggregator.store.maintenance.scratch import delete_abandoned_databases
 from aggregator.store.stories import commands
 from aggregator.store.stories.commands import Command, CommandKind
 
@@ -96,17 +93,20 @@ class _StoppedError(Exception):
 
 
 def _correct(
-    writer: WriterServices, command: CorrectionCommand, request: int | None, _step: Progress
+    writer: WriterServices, command: CorrectionCommand, request: int | None, _advance: Advance
 ) -> CorrectionResult:
     return writer.placer.correct(command, request)
 
 
 def _forget(
-    writer: WriterServices, command: ForgetCommand, request: int | None, step: Progress
+    writer: WriterServices, command: ForgetCommand, request: int | None, advance: Advance
 ) -> ForgetResult:
+    def step() -> None:
+        advance(0)
+
     try:
-        drop_scratch(writer.database)
-        return writer.placer.erase(command, request, lambda: step(0, 0))
+        delete_abandoned_databases(writer.database)
+        return writer.placer.erase(command, request, step)
     except UsageError:
         if request is not None:
             with writer.database.write() as connection:
@@ -115,14 +115,14 @@ def _forget(
 
 
 def _prune(
-    writer: WriterServices, command: RetentionPlan, request: int | None, step: Progress
+    writer: WriterServices, command: RetentionPlan, request: int | None, advance: Advance
 ) -> PruneResult:
     """Run retention for a moment; the command is repeated, and entries are placed in between."""
     retention_job = writer.placer.retention_job(command, writer.all_tuning, is_asked=True)
     ends = time.monotonic() + PRUNED_SECONDS
-    step(0, 0)
+    advance(0)
     while (more := retention_job.step()) and time.monotonic() < ends:
-        step(0, 0)
+        advance(0)
     result = PruneResult(is_done=not more)
     if request is not None:
         with writer.database.write() as connection:
@@ -132,10 +132,10 @@ def _prune(
 
 
 def _recluster(
-    writer: WriterServices, command: ReclusterCommand, request: int | None, step: Progress
+    writer: WriterServices, command: ReclusterCommand, request: int | None, advance: Advance
 ) -> GroupingDifference:
     run = Reclusterer(writer.database, writer.executor, writer.all_tuning, writer.options, now=writer.now)
-    return run.take_over(writer.placer, command.since, step, request=request)
+    return run.take_over(writer.placer, command.since, advance, request=request)
 
 
 class CommandHandler(NamedTuple):
@@ -147,7 +147,7 @@ class CommandHandler(NamedTuple):
 
     command: type[FrozenStruct]
     answer: type[FrozenStruct]
-    execute: Callable[[WriterServices, Any, int | None, Progress], FrozenStruct]
+    execute: Callable[[WriterServices, Any, int | None, Advance], FrozenStruct]
 
 
 HANDLERS: Mapping[CommandKind, CommandHandler] = {
@@ -161,7 +161,7 @@ HANDLERS: Mapping[CommandKind, CommandHandler] = {
 def run_commands(writer: WriterServices, stop: Stop) -> int:
     """Execute the waiting commands, oldest first. Return how many."""
 
-    def end_if_stopped(*_progress: int) -> None:
+    def end_if_stopped(_count: int) -> None:
         if stop():  # also a heartbeat
             raise _StoppedError
 

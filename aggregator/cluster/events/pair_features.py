@@ -77,8 +77,8 @@ class _Pairs(NamedTuple):
     def sums(self, field: int, values: npt.NDArray[Any]) -> Floats:
         """Return the sum of the values of each article; `values`: of all terms of the field, in order."""
         owners = np.arange(len(self.articles)).repeat(self.sizes(field))
-        sums: Floats = np.bincount(owners, weights=values, minlength=len(self.articles))
-        return sums
+        sums = np.bincount(owners, weights=values, minlength=len(self.articles))
+        return np.asarray(sums, dtype=np.float64)
 
     def sizes(self, field: int) -> Ints:
         """Return how many terms of a field each article has."""

@@ -37,7 +37,8 @@ class LiveStory:
     """A story that articles may join."""
 
     __slots__ = (
-        "article_count", "began", "compared_count", "dates", "id", "keys", "last_inbox_no", "number", "reports",
+        *("article_count", "began", "compared_count", "dates", "id", "keys", "last_inbox_no", "number"),
+        "reports",
     )  # fmt: skip
 
     def __init__(self, number: int, id: str, last_inbox_no: int = 0) -> None:  # noqa: A002 - as in its row

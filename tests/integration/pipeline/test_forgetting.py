@@ -22,7 +22,7 @@ from aggregator.model.errors import UsageError
 from aggregator.model.read_model import StoryFilter
 from aggregator.pipeline import command_handlers
 from aggregator.pipeline.placement.erase import ForgetCommand, ForgetHandler, ForgetResult
-from aggregator.pipeline.placement.recluster import GroupingDifference, RegroupedStory
+from aggregator.pipeline.placement.regrouping import GroupingDifference, RegroupedStory
 from aggregator.pipeline.placement.retention import RetentionPlan
 from aggregator.store import codecs
 from aggregator.store.engine.database import Database

@@ -12,14 +12,17 @@ from sqlalchemy import delete, select, update
 
 from aggregator.config.tuning import Tuning
 from aggregator.model.core import Entry
+from aggregator.pipeline.mutes import Mutes
 from aggregator.pipeline.pipeline import Pipeline
-from aggregator.pipeline.placement.recluster import GroupingDifference, Reclusterer
+from aggregator.pipeline.placement.recluster import Reclusterer
+from aggregator.pipeline.placement.regrouping import GroupingDifference
 from aggregator.pipeline.placement.story_options import StoryOptions
+from aggregator.pipeline.workers.executor import InlineExecutor
 from aggregator.pipeline.workers.factory import open_executor
 from aggregator.sources.limits import source_tuning
 from aggregator.sources.parse.files import InputEntry, open_source
 from aggregator.store.engine.database import Connection, Database
-from aggregator.store.maintenance import erase, recluster
+from aggregator.store.maintenance import erase, replay
 from aggregator.store.stories import stream_history
 from aggregator.store.stories.commands import Command, enqueue, found
 from aggregator.store.tables import article, source_history, story, stream_period
@@ -166,7 +169,7 @@ def test_since_a_time_sources_are_known_as_they_were(database: Database, tmp_pat
             database.read() as live,
             scratch.write() as connection,
         ):
-            recluster.seed(live, connection, n, lambda: None, corrected=True)
+            replay.seed(live, connection, n, lambda _rows: None, corrected=True)
             assert stream_history.closed_sources(connection) == sources, n
 
 
@@ -203,6 +206,15 @@ def test_the_words_of_today_are_decided_about(database: Database) -> None:
     titles = queried(database, select(article.c.title).order_by(article.c.inbox_no)).scalars().all()
     assert titles[0].endswith("five dead")
     assert what_is_wrong(database) == []
+
+
+def test_a_mute_leaves_articles_that_are_placed_where_they_are(grouped: Database) -> None:
+    """It applies to new entries. An article that is not decided again would have no story."""
+    before = everything(grouped)
+    options = StoryOptions(mutes=Mutes(everywhere=(("words", "Pennmouth"), ("words", "bridge"))))
+    run = Reclusterer(grouped, InlineExecutor(), Tuning(), options, now=Clock())
+    assert is_the_same(run.take_over(placing_of(grouped), None))
+    assert everything(grouped) == before
 
 
 def test_what_is_read_from_texts_is_restored(database: Database) -> None:

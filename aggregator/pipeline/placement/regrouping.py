@@ -1,0 +1,130 @@
+"""Compares two groupings of the same articles: which story keeps its id, and what has changed.
+
+A grouping is a mapping of articles to stories, in the order of inbox numbers.
+"""
+
+from collections import Counter, defaultdict
+from collections.abc import Callable, Mapping
+
+from aggregator.model.core import FrozenStruct
+
+CHANGES_LISTED = 40
+_ARTICLES_LISTED = 10  # of a change that is listed
+
+Grouping = Mapping[str, str]
+
+
+class RegroupedStory(FrozenStruct, frozen=True, kw_only=True, omit_defaults=False):
+    """A story whose articles have changed."""
+
+    story: str
+    title: str
+    before: int  # articles; 0: the story is new
+    after: int  # 0: it is merged
+    came: tuple[str, ...] = ()  # articles, at most ten
+    went: tuple[str, ...] = ()
+
+
+class GroupingDifference(FrozenStruct, frozen=True, kw_only=True, omit_defaults=False):
+    """The changes of a new grouping."""
+
+    articles: int  # that were decided again
+    moved: int  # of them in another story than before
+    stories_before: int
+    stories_after: int
+    pairs_kept: float  # share of the pairs of articles that were in one story and still are, 0..1
+    changes: tuple[RegroupedStory, ...] = ()  # those with most articles first, at most CHANGES_LISTED
+    changed_stories: int = 0
+    written: bool = False
+
+
+def matched_stories(before: Grouping, after: Grouping, numbers: Mapping[str, int]) -> dict[str, str]:
+    """Map stories of `after` to those of `before` with which they share most articles, each used once.
+
+    In a tie the older story (by `numbers`) is first, then the one whose article was placed first.
+    """
+    shared: Counter[tuple[str, str]] = Counter()
+    order: dict[str, int] = {}
+    for article, story in after.items():
+        order.setdefault(story, len(order))
+        if article in before:
+            shared[story, before[article]] += 1
+
+    def rank(pair: tuple[str, str]) -> tuple[int, int, int]:
+        story, former = pair
+        return -shared[pair], numbers.get(former, 0), order[story]
+
+    names: dict[str, str] = {}
+    used = set()
+    for story, former in sorted(shared, key=rank):
+        if story not in names and former not in used:
+            names[story] = former
+            used.add(former)
+    return names
+
+
+class Regrouping:
+    """What changes from one grouping to another one, in which stories that go on have their former ids."""
+
+    def __init__(self, before: Grouping, after: Grouping) -> None:
+        """Articles that only `before` has are left out."""
+        self._pairs: Counter[tuple[str, str]] = Counter()  # articles by story before and after
+        self._before: Counter[str] = Counter()  # articles by story
+        self._after = Counter(after.values())
+        self.came: dict[str, list[str]] = defaultdict(list)  # articles by story
+        self.went: dict[str, list[str]] = defaultdict(list)
+        for article in sorted(after):
+            story, former = after[article], before.get(article)
+            if former is not None:
+                self._before[former] += 1
+                self._pairs[former, story] += 1
+            if former != story:
+                self.came[story].append(article)
+                if former is not None:
+                    self.went[former].append(article)
+
+    def retired(self) -> dict[str, str]:
+        """Map stories without articles to the story that has most of theirs."""
+        successors: dict[str, str] = {}
+        for story, successor in sorted(self._pairs):
+            if story in self._after:
+                continue
+            best = successors.get(story)
+            if best is None or self._pairs[story, successor] > self._pairs[story, best]:
+                successors[story] = successor
+        return successors
+
+    def difference(self, articles: int, title: Callable[[str], str]) -> GroupingDifference:
+        """Return the changes, of which some are listed; `articles`: how many were decided."""
+        sizes: Counter[str] = Counter()
+        for story, moved in (*self.came.items(), *self.went.items()):
+            sizes[story] += len(moved)
+        listed = sorted(sizes, key=lambda story: (-sizes[story], story))[:CHANGES_LISTED]
+        return GroupingDifference(
+            articles=articles,
+            moved=sum(map(len, self.came.values())),
+            stories_before=len(self._before),
+            stories_after=len(self._after),
+            pairs_kept=self._pairs_kept(),
+            changes=tuple(self._change(story, title(story)) for story in listed),
+            changed_stories=len(sizes),
+        )
+
+    def _change(self, story: str, title: str) -> RegroupedStory:
+        return RegroupedStory(
+            story=story,
+            title=title,
+            before=self._before[story],
+            after=self._after[story],
+            came=tuple(self.came.get(story, ())[:_ARTICLES_LISTED]),
+            went=tuple(self.went.get(story, ())[:_ARTICLES_LISTED]),
+        )
+
+    def _pairs_kept(self) -> float:
+        pairs = _pairs_within(self._before)
+        return _pairs_within(self._pairs) / pairs if pairs else 1.0
+
+
+def _pairs_within(groups: Counter[str] | Counter[tuple[str, str]]) -> int:
+    """Count the pairs of articles in one group; `groups`: their sizes."""
+    return sum(size * (size - 1) // 2 for size in groups.values())

@@ -1,0 +1,180 @@
+"""Placed articles as input of another placing, and what is placed before them, for `recluster`."""
+
+import datetime as dt
+from collections.abc import Iterator
+from typing import Any
+
+import msgspec
+from sqlalchemy import ColumnElement, Connection, Select, Table, func, insert, select, update
+
+from aggregator.model.core import CleanArticle, Entry, Published
+from aggregator.store import codecs
+from aggregator.store.intake.inbox import InboxEntry
+from aggregator.store.maintenance import erase
+from aggregator.store.maintenance.row_stream import Advance
+from aggregator.store.stories.articles import ArticleDetails
+from aggregator.store.tables import (
+    article,
+    correction,
+    counter,
+    link_constraint,
+    lsh_band,
+    set_counter,
+    sketch,
+    source_history,
+    source_period,
+    story,
+    stream_period,
+)
+
+_ROWS_AT_ONCE = 500
+
+
+def first_seen_since(connection: Connection, since: dt.datetime | None) -> int:
+    """Return the lowest inbox number of an article seen at `since` or later; one past the last if none.
+
+    Articles whose text was deleted by retention are skipped, because they cannot be decided again.
+    """
+    last_inbox_no = func.max(article.c.inbox_no)
+    without_text = connection.execute(select(last_inbox_no).where(article.c.text.is_(None))).scalar()
+    first = 0 if without_text is None else without_text + 1
+    if since is None:
+        return first
+    seen = select(func.min(article.c.inbox_no)).where(article.c.seen_at >= since)
+    return max(first, connection.execute(seen).scalar() or erase.newest_article(connection) + 1)
+
+
+def placed_from(connection: Connection, n: int, limit: int) -> list[tuple[InboxEntry, CleanArticle]]:
+    """Return the next articles from inbox number `n` on, in order, as input of another placing."""
+    chosen = select(article).where(article.c.inbox_no >= n).order_by(article.c.inbox_no).limit(limit)
+    return [(_inbox_entry(row), _clean_article(row)) for row in connection.execute(chosen)]
+
+
+def _inbox_entry(row: Any) -> InboxEntry:
+    return InboxEntry(
+        entry_no=row.inbox_no,
+        inbox_no=row.inbox_no,
+        article=row.id,
+        is_revision=False,
+        bump_by_clock=False,
+        accepted_at=row.seen_at,
+        # Without its address: an outlet that was derived from the address is in the row.
+        entry=Entry(
+            source=row.source,
+            title=row.title,
+            outlet=row.outlet,
+            author=row.author,
+            authority="foreign" if row.is_polled else "handed",
+        ),
+        effective_at=row.effective_at,  # a revision may have set it
+        page_url=row.url,
+    )
+
+
+def _clean_article(row: Any) -> CleanArticle:
+    """Return the text as it was extracted; what was taken over from an original is decided again."""
+    details = codecs.unpack(row.details, ArticleDetails)
+    if details.wire and details.wire.kind == "copy":
+        details = msgspec.structs.replace(details, wire=None)
+    kind, kind_evidence = row.kind, row.kind_evidence
+    if kind_evidence and kind_evidence.startswith("copy of "):
+        kind, kind_evidence = "report", None
+    published = row.published and Published(
+        time=row.published,
+        precision=row.published_precision or "minute",
+        origin=row.published_origin or "feed",
+        timezone_assumed=row.timezone_assumed,
+    )
+    return CleanArticle(
+        verdict=row.verdict,
+        title=row.title,
+        lead=row.lead,
+        text=row.text,
+        language=row.language,
+        author=row.author,
+        outlet=row.outlet,
+        published=published,
+        is_container=row.role == "container",
+        kind=kind,
+        kind_evidence=kind_evidence,
+        **msgspec.structs.asdict(details),
+    )
+
+
+def seed(live: Connection, scratch: Connection, n: int, advance: Advance, *, corrected: bool) -> int:
+    """Copy what was placed before inbox number `n`, with its stories, and the corrections.
+
+    The second look then examines only stories that later articles change. Return the inbox number up to which
+    articles of sources are counted; see `_seed_sources`.
+    """
+    if corrected:
+        copy_rows(live, scratch, correction, advance)
+        copy_rows(live, scratch, link_constraint, advance)
+    if n == 0:
+        return 0
+    for row in live.execute(select(counter).where(counter.c.name.in_(("story", "bump")))):
+        set_counter(scratch, row.name, row.value)
+    # Stories of later articles, too, which reserves their ids: closed, without a successor.
+    copy_rows(live, scratch, story, advance)
+    scratch.execute(update(story).values(membership_changed_no=-1))
+    copy_rows(live, scratch, article, advance, article.c.inbox_no < n)
+    has_articles = story.c.id.in_(select(article.c.story))
+    scratch.execute(update(story).where(~has_articles).values(redirect_to=""))
+    copy_rows(live, scratch, lsh_band, advance, lsh_band.c.article < n)
+    copy_rows(live, scratch, sketch, advance, sketch.c.article < n)
+    copy_rows(live, scratch, stream_period, advance, stream_period.c.last_inbox_no < n)
+    return _seed_sources(live, scratch)
+
+
+def _seed_sources(live: Connection, scratch: Connection) -> int:
+    """Write how often sources reported what others reported, as of the last period in `scratch`.
+
+    Matches are stored by period, so the articles of the next period are counted, too: no decision reads their
+    counts before it ends. Return its last inbox number; 0 if it has not ended.
+    """
+    closed = scratch.execute(select(func.max(stream_period.c.number))).scalar() or 0
+    sources = {}
+    for row in live.execute(select(source_history)):
+        sources[row.source] = {
+            "source": row.source,
+            "articles": row.closed_articles,
+            "matched": row.closed_matched,
+            "closed_articles": row.closed_articles,
+            "closed_matched": row.closed_matched,
+        }
+    known = source_period.c.source == source_history.c.source  # of a damaged file, rows may be lost
+    later = select(source_period).join(source_history, known).where(source_period.c.period > closed)
+    for period in live.execute(later):
+        source = sources[period.source]
+        source["closed_articles"] -= period.articles
+        source["closed_matched"] -= period.matched
+        if period.period > closed + 1:
+            source["articles"] -= period.articles
+            source["matched"] -= period.matched
+    if sources:
+        scratch.execute(insert(source_history), list(sources.values()))
+    next_period = select(stream_period.c.last_inbox_no).where(stream_period.c.number == closed + 1)
+    return live.execute(next_period).scalar() or 0
+
+
+def split_stories(live: Connection, n: int) -> list[str]:
+    """Return the stories that have articles on both sides of inbox number `n`."""
+    before = select(article.c.story).where(article.c.inbox_no < n)
+    after = select(article.c.story).where(article.c.inbox_no >= n)
+    return sorted(live.execute(before.intersect(after)).scalars())
+
+
+def copy_rows(
+    source: Connection, target: Connection, table: Table, advance: Advance, *which: ColumnElement[bool]
+) -> None:
+    """Copy those rows of a table to which all conditions apply."""
+    for part in parts(source, select(table).where(*which)):
+        target.execute(insert(table), part)
+        advance(0)
+
+
+def parts(connection: Connection, rows: Select[Any]) -> Iterator[list[dict[str, Any]]]:
+    """Yield the rows of a query, some at a time."""
+    result = connection.execute(rows.execution_options(yield_per=_ROWS_AT_ONCE))
+    for part in result.mappings().partitions(_ROWS_AT_ONCE):
+        yield [dict(row) for row in part]

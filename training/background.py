@@ -40,8 +40,8 @@ def count(articles: Iterable[Labelled]) -> BackgroundFrequencies:
         terms = seen[article.cluster]
         terms.update(("w", article.language, stem) for stem in map(lexicon.stem, tokens) if stem)
         reading = read(article.title, article.text, article.language)
-        codes = lexicon.codes_of(reading)
-        for _, kind, found in special_terms(article.title, article.text, reading, codes, lexicon, TUNING):
+        special = special_terms(article.title, article.text, reading, lexicon, TUNING)
+        for kind, found in special.items():
             terms.update((kind, ANY_LANGUAGE, term) for term in found)
     counts = Counter(term for terms in seen.values() for term in terms)
     tables: dict[tuple[str, str], dict[str, int]] = defaultdict(dict)

@@ -13,6 +13,7 @@ from aggregator.cluster.events.term_codec import (
     HASH_BITS,
     Ints,
     Words,
+    hashes_of,
     ids_of,
     read,
     weights_of,
@@ -23,7 +24,6 @@ from aggregator.model.core import Article
 Floats = npt.NDArray[np.float64]
 
 TEXT, TITLE, LEAD, NAMES, NUMBERS, *_ = range(FIELD_COUNT)  # as in FIELDS
-HASHES: Final = 1 << HASH_BITS
 # What counts of a word of titles (units of 1/IDF_UNITS).
 TITLE_IDF: Final = round(2.5 * IDF_UNITS)
 SCALED: Final = ("stream_cosine", "lead_cosine", "all", "rare")  # the similarities that are scaled
@@ -40,10 +40,10 @@ class PairArticle:
         terms = terms[ids_of(terms).argsort(kind="stable")]
         self.ids: Words = ids_of(terms)
         self.weights: Ints = weights_of(terms)
-        self.hashes: Words = self.ids & np.uint32(HASHES - 1)
         # Hashes by field: an id begins with its field, so the terms of one stand together.
-        self.parts: list[Words] = np.split(self.hashes, self.ids.searchsorted(_FIELD_STARTS))
+        self.parts: list[Words] = np.split(hashes_of(self.ids), self.ids.searchsorted(_FIELD_STARTS))
         self.text_weights = self.weights[: len(self.parts[TEXT])]
+        self.numbers = frozenset(self.parts[NUMBERS].tolist())
         self.minutes = article.minutes
         self.body_words = article.body_words
         self.inbox = article.inbox_no

@@ -14,10 +14,8 @@ import numpy as np
 import numpy.typing as npt
 
 from aggregator.cluster.events.pair_article import (
-    HASHES,
     LEAD,
     NAMES,
-    NUMBERS,
     SCALED,
     TEXT,
     TITLE,
@@ -26,7 +24,15 @@ from aggregator.cluster.events.pair_article import (
     PairArticle,
 )
 from aggregator.cluster.events.stream import IDF_UNITS, StreamSnapshot, Units
-from aggregator.cluster.events.term_codec import DOT_SCALE, FIELD_COUNT, FIELDS, HASH_BITS, Ints, Words
+from aggregator.cluster.events.term_codec import (
+    DOT_SCALE,
+    FIELD_COUNT,
+    FIELDS,
+    HASH_BITS,
+    HASHES,
+    Words,
+    hashes_of,
+)
 from aggregator.cluster.events.title_frames import compare_titles
 from aggregator.cluster.events.weights import MINUTES_A_DAY
 
@@ -72,29 +78,34 @@ class _Pairs(NamedTuple):
     articles: Sequence[PairArticle]  # the article, then the reports
     words: Words  # the different words of the article: hashes
     weights: Floats  # by field, article and word; 0 where the article has no such term
-    has: Floats  # 1 where there is one
+    has: Floats  # 1 where there is one, of the fields up to NAMES
 
-    def sums(self, field: int, values: npt.NDArray[Any]) -> Floats:
-        """Return the sum of the values of each article; `values`: of all terms of the field, in order."""
-        owners = np.arange(len(self.articles)).repeat(self.sizes(field))
-        sums = np.bincount(owners, weights=values, minlength=len(self.articles))
-        return np.asarray(sums, dtype=np.float64)
+    def parts(self, field: int) -> list[Words]:
+        """Return the hashes of a field of each article."""
+        return [article.parts[field] for article in self.articles]
 
-    def sizes(self, field: int) -> Ints:
-        """Return how many terms of a field each article has."""
-        return np.array([len(article.parts[field]) for article in self.articles])
 
-    def terms(self, field: int) -> Words:
-        """Return the hashes of a field of all articles, one after the other."""
-        return np.concatenate([article.parts[field] for article in self.articles])
+def _sums(values: npt.NDArray[Any], parts: Sequence[Words]) -> Floats:
+    """Return the sum of the values of each part; `values`: of the terms of all parts, one after the other."""
+    owners = np.arange(len(parts)).repeat([len(part) for part in parts])
+    return np.bincount(owners, values, len(parts)).astype(np.float64)
+
+
+def _lengths(values: npt.NDArray[Any], parts: Sequence[Words]) -> Floats:
+    """Return the products of the Euclidean lengths of the article's part and of each report's, at least 1."""
+    lengths = np.sqrt(_sums(values**2, parts))
+    products: Floats = np.maximum(lengths[0] * lengths[1:], 1.0)
+    return products
 
 
 def text_cosines(article: PairArticle, reports: Sequence[PairArticle]) -> Floats:
-    """Return the feature "all" of the article with each report (at least one): the cosine of the texts."""
+    """Return the feature "all" of the article with each report: the cosine of the whole texts."""
     own_weights = np.zeros(HASHES, np.uint16)  # by hash; none is above SCALE
     own_weights[article.parts[TEXT]] = article.text_weights
-    dots = [own_weights[report.parts[TEXT]] @ report.text_weights for report in reports]
-    return np.array(dots, dtype=np.float64) / DOT_SCALE
+    articles = [article, *reports]
+    texts = [each.parts[TEXT] for each in articles]
+    weights = np.concatenate([each.text_weights for each in articles])
+    return _sums(own_weights[np.concatenate(texts)] * weights, texts)[1:] / DOT_SCALE
 
 
 def pair_features(article: PairArticle, reports: Sequence[PairArticle], snapshot: StreamSnapshot) -> Floats:
@@ -109,26 +120,29 @@ def pair_features(article: PairArticle, reports: Sequence[PairArticle], snapshot
         **_part_features(pairs, "lead", snapshot.lead_idf, _LEAD_IDF),
         **_title_in_lead(pairs),
         **_name_features(pairs, snapshot.idf),
-        **_title_frames(article, reports),
-        **_differences(pairs),
     }
     features = np.zeros((len(reports), len(FEATURES)))
     for name, column in columns.items():
         features[:, AT[name]] = column
+    for row, report in zip(features, reports, strict=True):
+        for name, value in _differences(article, report).items():
+            row[AT[name]] = value
     return features
 
 
 def _paired(articles: Sequence[PairArticle]) -> _Pairs:
-    words = np.unique(articles[0].hashes)
-    place_of = np.full(HASHES, -1, np.int32)  # a table by hash: most words of the reports are none of these
-    place_of[words] = np.arange(len(words))
-    places = place_of[np.concatenate([article.hashes for article in articles])]
-    known = np.flatnonzero(places >= 0)
-    fields = np.concatenate([article.ids for article in articles])[known] >> HASH_BITS
-    owners = np.arange(len(articles)).repeat([len(article.ids) for article in articles])[known]
+    words = np.unique(hashes_of(articles[0].ids))
+    # Place in `words`, from 1 on, by hash: most words of the reports are none of these.
+    place_of = np.zeros(HASHES, np.uint16)
+    place_of[words] = np.arange(1, len(words) + 1)
+    ids = np.concatenate([article.ids for article in articles])
+    values = np.concatenate([article.weights for article in articles])
+    owners = np.arange(len(articles)).repeat([len(article.ids) for article in articles])
+    places = place_of[hashes_of(ids)]
+    known = np.flatnonzero(places)
     weights = np.zeros((FIELD_COUNT, len(articles), len(words)))
-    weights[fields, owners, places[known]] = np.concatenate([article.weights for article in articles])[known]
-    return _Pairs(articles, words, weights, (weights > 0).astype(np.float64))
+    weights[ids[known] >> HASH_BITS, owners[known], places[known] - 1] = values[known]
+    return _Pairs(articles, words, weights, np.sign(weights[: NAMES + 1]))
 
 
 def _text_features(pairs: _Pairs, snapshot: StreamSnapshot) -> Columns:
@@ -141,12 +155,13 @@ def _text_features(pairs: _Pairs, snapshot: StreamSnapshot) -> Columns:
     own, theirs = pairs.weights[:, 0], pairs.weights[:, 1:]
     dots = (theirs @ own[:, :, None])[:, :, 0]
     stream_dots = theirs[TEXT] @ (own[TEXT] * snapshot.factor[pairs.words] ** 2)
+    texts = pairs.parts(TEXT)
     text_weights = np.concatenate([article.text_weights for article in pairs.articles])
-    lengths = np.sqrt(pairs.sums(TEXT, (text_weights * snapshot.factor[pairs.terms(TEXT)]) ** 2))
+    stream_weights = text_weights * snapshot.factor[np.concatenate(texts)]
     shared_idf = pairs.has[TEXT, 1:] * (pairs.has[TEXT, 0] * snapshot.idf[pairs.words])
     return {
         **dict(zip(FIELDS, dots / DOT_SCALE, strict=True)),
-        "stream_cosine": stream_dots / np.maximum(lengths[0] * lengths[1:], 1.0),
+        "stream_cosine": stream_dots / _lengths(stream_weights, texts),
         "rare_shared": (shared_idf > _RARE_IDF).sum(axis=1),
         "text_rarest": np.sort(shared_idf, axis=1)[:, -_RAREST_OF_TEXT:].sum(axis=1) / IDF_UNITS,
     }
@@ -163,23 +178,24 @@ def _part_features(pairs: _Pairs, name: str, idf: Units, least_idf: int) -> Colu
     """
     field = FIELDS.index(name)
     own, theirs = pairs.has[field, 0], pairs.has[field, 1:]
-    anywhere = pairs.has[[TEXT, TITLE, LEAD]].max(axis=0)
-    word_idf, part_idf = idf[pairs.words], idf[pairs.terms(field)]
-    lengths = np.sqrt(pairs.sums(field, part_idf**2))
+    anywhere = pairs.has[: LEAD + 1].max(axis=0)
+    parts = pairs.parts(field)
+    word_idf, part_idf = idf[pairs.words], idf[np.concatenate(parts)]
     found = theirs @ (anywhere[0] * word_idf), anywhere[1:] @ (own * word_idf)
     return {
         f"{name}_shared": theirs @ own,
         f"{name}_mass": theirs @ (own * np.maximum(word_idf - least_idf, 0)) / IDF_UNITS,
         f"{name}_rarest": (theirs * (own * word_idf)).max(axis=1, initial=0.0) / IDF_UNITS,
-        f"{name}_cosine": theirs @ (own * word_idf**2) / np.maximum(lengths[0] * lengths[1:], 1.0),
-        **_missing(name, pairs.sums(field, part_idf), *found),
+        f"{name}_cosine": theirs @ (own * word_idf**2) / _lengths(part_idf, parts),
+        **_missing(name, _sums(part_idf, parts), *found),
     }
 
 
 def _name_features(pairs: _Pairs, idf: Units) -> Columns:
     """Return the idf of the shared names, and the share of it that each article lacks of the other."""
     shared = pairs.has[NAMES, 1:] @ (pairs.has[NAMES, 0] * idf[pairs.words])
-    masses = pairs.sums(NAMES, idf[pairs.terms(NAMES)])
+    names = pairs.parts(NAMES)
+    masses = _sums(idf[np.concatenate(names)], names)
     return {"names_shared": shared / IDF_UNITS, **_missing("names", masses, shared, shared)}
 
 
@@ -196,7 +212,7 @@ def _missing(name: str, masses: Floats, found_of_theirs: Floats, found_of_own: F
 
 def _title_in_lead(pairs: _Pairs) -> Columns:
     """Return the share of the words of one article's title that are in the lead of the other."""
-    title_words = np.maximum(pairs.sizes(TITLE), 1)
+    title_words = np.maximum([len(title) for title in pairs.parts(TITLE)], 1)
     of_theirs = pairs.has[TITLE, 1:] @ pairs.has[LEAD, 0] / title_words[1:]
     of_own = pairs.has[LEAD, 1:] @ pairs.has[TITLE, 0] / title_words[0]
     return _both_ways("title_in_lead", of_theirs, of_own)
@@ -207,31 +223,22 @@ def _both_ways(name: str, of_theirs: Floats, of_own: Floats) -> Columns:
     return {f"{name}_min": np.minimum(of_theirs, of_own), f"{name}_max": np.maximum(of_theirs, of_own)}
 
 
-def _title_frames(article: PairArticle, reports: Sequence[PairArticle]) -> Columns:
-    """Return how the titles differ (title_frames.py), seen from the earlier article."""
-    frames = []
-    for report in reports:
-        earlier, later = (report, article) if report.inbox < article.inbox else (article, report)
-        frames.append(compare_titles(earlier.title_pieces, later.title_pieces))
-    return dict(zip(GROUPS["title frame"], np.array(frames).T, strict=True))
-
-
-def _differences(pairs: _Pairs) -> Columns:
-    """Return how far apart two articles are in time, length, outlet, kind and numbers."""
-    article, *reports = pairs.articles
-    body_words = np.array([report.body_words for report in reports])
-    title_words, numbers = pairs.sizes(TITLE), pairs.sizes(NUMBERS)
-    shared_numbers = pairs.has[NUMBERS, 1:] @ pairs.has[NUMBERS, 0]
-    is_same_outlet = [article.outlet is not None and article.outlet == report.outlet for report in reports]
+def _differences(article: PairArticle, report: PairArticle) -> dict[str, float]:
+    """Return how far apart two articles are in time, length, outlet, kind, numbers and pattern of titles."""
+    numbers_apart = 0
+    if article.numbers.isdisjoint(report.numbers):
+        numbers_apart = min(len(article.numbers), len(report.numbers))
+    earlier, later = (report, article) if report.inbox < article.inbox else (article, report)
+    frame = compare_titles(earlier.title_pieces, later.title_pieces)
     return {
-        "days": np.array([days_apart(article.minutes, report.minutes) for report in reports]),
-        "shorter_words": np.minimum(body_words, article.body_words),
-        "longer_words": np.maximum(body_words, article.body_words),
-        "shorter_title": np.minimum(title_words[1:], title_words[0]),
-        "same_outlet": np.array(is_same_outlet),
-        "opinions": np.array([article.is_opinion + report.is_opinion for report in reports]),
-        # Of the article with fewer numbers, if none is shared.
-        "numbers_apart": np.where(shared_numbers > 0, 0, np.minimum(numbers[1:], numbers[0])),
+        "days": days_apart(article.minutes, report.minutes),
+        "shorter_words": min(article.body_words, report.body_words),
+        "longer_words": max(article.body_words, report.body_words),
+        "shorter_title": min(len(article.parts[TITLE]), len(report.parts[TITLE])),
+        "same_outlet": article.outlet is not None and article.outlet == report.outlet,
+        "opinions": article.is_opinion + report.is_opinion,
+        "numbers_apart": numbers_apart,
+        **dict(zip(GROUPS["title frame"], frame, strict=True)),
     }
 
 

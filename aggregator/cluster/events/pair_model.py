@@ -153,14 +153,12 @@ def compare_pairs(
     has_come: bool = False,
 ) -> Comparison:
     """Compare an article with each report. `has_come`: its nearest neighbours are among these reports."""
-    if not reports:
-        return Comparison([], article.nearest)
     chosen, rows, nearest = compared_rows(article, reports, snapshot, has_come=has_come)
-    found = [_UNLIKE] * len(reports)
+    pairs = [_UNLIKE] * len(reports)
     leaves = model.leaves(rows)
-    for place, logit, row, of in zip(chosen, model.logits(leaves).tolist(), rows, leaves, strict=True):
-        found[place] = ComparedPair(max(logit, UNLIKE), row, of)
-    return Comparison(found, nearest)
+    for place, logit, row, leaf in zip(chosen, model.logits(leaves).tolist(), rows, leaves, strict=True):
+        pairs[place] = ComparedPair(max(logit, UNLIKE), row, leaf)
+    return Comparison(pairs, nearest)
 
 
 def compared_rows(

@@ -19,6 +19,7 @@ Words = npt.NDArray[np.uint32]
 FIELDS: Final = ("all", "title", "lead", "names", "num", "numu", "rare")
 FIELD_COUNT: Final = len(FIELDS)
 HASH_BITS: Final = 19
+HASHES: Final = 1 << HASH_BITS
 WEIGHT_BITS: Final = 10
 SCALE: Final = 1 << 15
 DOT_SCALE: Final = SCALE * SCALE
@@ -47,6 +48,11 @@ def read(packed: bytes) -> Words:
 def ids_of(words: Words) -> Words:
     """Return field and hash of each term."""
     return words >> np.uint32(WEIGHT_BITS)
+
+
+def hashes_of(ids: Words) -> Words:
+    """Return the hash of each term by its id."""
+    return ids & np.uint32(HASHES - 1)
 
 
 def weights_of(words: Words) -> Ints:

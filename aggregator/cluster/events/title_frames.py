@@ -10,10 +10,10 @@ from collections import Counter
 from difflib import SequenceMatcher
 from typing import Final, NamedTuple
 
-# Numbers; characters of scripts without spaces; words.
+# Numbers; characters of scripts without spaces; words. A group has the name of a kind (`TitlePieces`).
 _PIECE: Final = re.compile(
-    r"(?P<number>\d+(?:[.,:]\d+)*)|(?P<character>[\u0e00-\u0e7f\u3040-\u30ff\u3400-\u9fff])"
-    r"|(?P<word>[^\W\d_\u0e00-\u0e7f\u3040-\u30ff\u3400-\u9fff]+)"
+    r"(?P<n>\d+(?:[.,:]\d+)*)|(?P<c>[\u0e00-\u0e7f\u3040-\u30ff\u3400-\u9fff])"
+    r"|(?P<w>[^\W\d_\u0e00-\u0e7f\u3040-\u30ff\u3400-\u9fff]+)"
 )
 _KEY_CHARS: Final = 5  # of a word that count, since endings differ
 _LEAST_CONTENT: Final = 4  # characters of a word that is more than a particle
@@ -43,73 +43,67 @@ class TitleFrame(NamedTuple):
 
 def read_title(title: str) -> TitlePieces:
     """Read the pieces of a title. In capitals, or with most words capitalised, it tells no names."""
-    keys, kinds = [], []
-    found = list(_PIECE.finditer(title))[:_MOST_PIECES]
-    words = [match["word"] for match in found[1:] if len(match["word"] or "") >= _LEAST_CONTENT]
+    pieces = list(_PIECE.finditer(title))[:_MOST_PIECES]
+    words = [piece[0] for piece in pieces[1:] if piece["w"] and len(piece[0]) >= _LEAST_CONTENT]
     has_names = sum(word[0].isupper() for word in words) * 2 <= len(words)
-    for place, match in enumerate(found):
-        piece = match[0]
-        if match["number"]:
-            keys.append(piece)
-            kinds.append("n")
-        elif match["character"]:
-            keys.append(piece)
-            kinds.append("c")
-        else:
-            keys.append(piece.lower()[:_KEY_CHARS])
-            is_name = has_names and place > 0 and piece[0].isupper()
-            kinds.append("N" if is_name else "w" if len(piece) >= _LEAST_CONTENT else "p")
-    return TitlePieces(tuple(keys), "".join(kinds), frozenset(keys))
+    keys, kinds = [], ""
+    for place, piece in enumerate(pieces):
+        key, kind = piece[0], str(piece.lastgroup)
+        if kind == "w":
+            if has_names and place > 0 and key[0].isupper():
+                kind = "N"
+            elif len(key) < _LEAST_CONTENT:
+                kind = "p"
+            key = key.lower()[:_KEY_CHARS]
+        keys.append(key)
+        kinds += kind
+    return TitlePieces(tuple(keys), kinds, frozenset(keys))
 
 
-def are_alike(one: TitlePieces, other: TitlePieces, share: float) -> bool:
+def are_alike(title: TitlePieces, other: TitlePieces, share: float) -> bool:
     """Return whether both have `share` of the longer title's pieces, or one pattern with other numbers."""
-    longer = max(len(one.different), len(other.different))
-    is_same = longer > 0 and len(one.different & other.different) >= share * longer
-    return is_same or compare_titles(one, other).numbers > 0
+    longer = max(len(title.different), len(other.different))
+    is_same = longer > 0 and len(title.different & other.different) >= share * longer
+    return is_same or compare_titles(title, other).numbers > 0
 
 
-def compare_titles(one: TitlePieces, other: TitlePieces) -> TitleFrame:
+def compare_titles(title: TitlePieces, other: TitlePieces) -> TitleFrame:
     """Align two titles. Symmetric but for ties of the alignment, so give the earlier article first."""
-    shorter = min(len(one.different), len(other.different))
-    if not shorter or len(one.different & other.different) < _PATTERN_SHARE * shorter:
+    shorter = min(len(title.different), len(other.different))
+    if not shorter or len(title.different & other.different) < _PATTERN_SHARE * shorter:
         return TitleFrame()
-    codes = SequenceMatcher(None, one.keys, other.keys, autojunk=False).get_opcodes()
-    equal = sum(end - start for tag, start, end, _, _ in codes if tag == "equal")
-    shared = sum((Counter(one.keys) & Counter(other.keys)).values())
-    counts = Counter[str]()
-    for tag, start, end, other_start, other_end in codes:
-        if tag == "replace":
-            mine = _only(one, other, start, end)
-            theirs = _only(other, one, other_start, other_end)
-            counts[_swapped(mine, theirs)] += 1
-    loose = sorted(
-        sum(kind != "p" for kind in _only(mine, theirs, 0, len(mine.keys)))
-        for mine, theirs in ((one, other), (other, one))
-    )
+    # A moved piece was not replaced: only what is nowhere in the other title is another number, name or word.
+    own_kinds, other_kinds = _lacking(title, other), _lacking(other, title)
+    in_order = 0
+    swapped = Counter[str]()
+    aligned = SequenceMatcher(None, title.keys, other.keys, autojunk=False)
+    for tag, start, end, other_start, other_end in aligned.get_opcodes():
+        if tag == "equal":
+            in_order += end - start
+        elif tag == "replace":
+            swapped[_swapped(own_kinds[start:end], other_kinds[other_start:other_end])] += 1
+    loose = sorted(len("".join(kinds).replace("p", "")) for kinds in (own_kinds, other_kinds))
     return TitleFrame(
-        in_order=equal / min(len(one.keys), len(other.keys)),
-        moved=shared - equal,
+        in_order=in_order / min(len(title.keys), len(other.keys)),
+        moved=(Counter(title.keys) & Counter(other.keys)).total() - in_order,
         loose_min=loose[0],
         loose_max=loose[1],
-        numbers=counts["numbers"],
-        names=counts["names"],
-        words=counts["words"],
+        numbers=swapped["numbers"],
+        names=swapped["names"],
+        words=swapped["words"],
     )
 
 
-def _only(mine: TitlePieces, others: TitlePieces, start: int, end: int) -> str:
-    """Return the kinds of the pieces that are nowhere in the other title: a moved piece was not replaced."""
-    return "".join(
-        kind
-        for key, kind in zip(mine.keys[start:end], mine.kinds[start:end], strict=True)
-        if key not in others.different
-    )
+def _lacking(title: TitlePieces, other: TitlePieces) -> list[str]:
+    """Return the kind of each piece that is nowhere in the other title; "" for the others."""
+    pieces = zip(title.keys, title.kinds, strict=True)
+    return ["" if key in other.different else kind for key, kind in pieces]
 
 
-def _swapped(mine: str, theirs: str) -> str:
-    if "n" in mine and "n" in theirs:
+def _swapped(kinds: list[str], others: list[str]) -> str:
+    """Return what stands in the place of another: numbers, names or words."""
+    if "n" in kinds and "n" in others:
         return "numbers"
-    if ("N" in mine or "c" in mine) and ("N" in theirs or "c" in theirs):
+    if not {"N", "c"}.isdisjoint(kinds) and not {"N", "c"}.isdisjoint(others):
         return "names"
-    return "words" if "w" in mine + theirs and mine and theirs else ""
+    return "words" if "w" in kinds + others and any(kinds) and any(others) else ""

@@ -9,7 +9,7 @@ input of their weights.
 """
 
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable
 from functools import lru_cache
 from typing import Final
 
@@ -20,7 +20,7 @@ from aggregator.cluster.events.document_frequency import (
     BackgroundFrequencies,
     Kind,
 )
-from aggregator.cluster.events.term_codec import HASH_BITS
+from aggregator.cluster.events.term_codec import HASH_BITS, HASHES
 from aggregator.text.common_words import SHARES, UNLISTED_SHARE, listed_words
 from aggregator.text.language import stop_words
 from aggregator.text.names import find_names
@@ -30,12 +30,12 @@ from aggregator.text.scripts import EVERYDAY, simplified
 from aggregator.text.stems import elided, plain_letters, stem_of
 from aggregator.text.tokens import MAX_WORDS, word_tokens
 
-HASH_MASK: Final = (1 << HASH_BITS) - 1
+HASH_MASK: Final = HASHES - 1
 STOP_WORD: Final = -1
 _DF_BITS: Final = 24
 DF_MASK: Final = (1 << _DF_BITS) - 1
 NUMBER: Final = 1 << HASH_BITS + _DF_BITS  # codes from here on are numbers ("72,000", "two")
-_TERMS_KEPT: Final = 50_000  # of one kind, about 6 MB; all are dropped when there are more
+_CODES_KEPT: Final = 100_000  # of names and numbers, about 20 MB
 _STEMS_KEPT: Final = 4_096  # of words after numbers and in names
 
 _LARGEST_SPELT: Final = 12  # of the numbers in words that the weights were trained with
@@ -50,47 +50,41 @@ class Vocabulary:
 
     def __init__(self, language: str, background: BackgroundFrequencies) -> None:
         self.language = language
+        self.declines_names = language in _DECLINING  # names have endings of cases
         self.stem = lru_cache(_STEMS_KEPT)(self._stem)
+        self.code = lru_cache(_CODES_KEPT)(self._code)
         self._column = Column(self.__getitem__)
         self._stops = stop_words(language)
         self._spelt = spelt_numbers(language)
         self._background = background
-        self._memo: dict[Kind, dict[str, int]] = {"n": {}, "d": {}, "u": {}}
-        self._df, self.unlisted_df = self._frequencies()
         events = background.events.get(ANY_LANGUAGE, 0)
-        self._everyday_df = round(SHARES["topical"] * events)
-        self._common_df = round(SHARES["common"] * events)
-        self.named_df = round(SHARES["named"] * events)
+        self._df_of_share = {heading: round(share * events) for heading, share in SHARES.items()}
+        self.named_df = self._df_of_share["named"]
+        is_listed = events > 0 and not background.knows(language)
+        self._df = self._listed() if is_listed else background.table("w", language)
+        self.knows_common = bool(self._df)  # otherwise no word can be called rare
+        # Above 0 where only the lists of common words are known of the language.
+        self.unlisted_df = round(UNLISTED_SHARE * events) if is_listed and self.knows_common else 0
+        self.has_lists_only = self.unlisted_df > 0
 
-    @property
-    def knows_common(self) -> bool:
-        """Whether common words are known; otherwise none can be called rare."""
-        return bool(self._df)
-
-    @property
-    def has_lists_only(self) -> bool:
-        """Whether only the lists of common words are known of this language."""
-        return self.unlisted_df > 0
-
-    def _frequencies(self) -> tuple[Mapping[str, int], int]:
-        """Return document frequencies by stem, and that of other stems: counted, or from the lists."""
-        if self._background.knows(self.language):
-            return self._background.table("w", self.language), 0
-        events = self._background.events.get(ANY_LANGUAGE, 0)
+    def _listed(self) -> dict[str, int]:
+        """Return the document frequency of each stem of the lists of common words."""
         listed: dict[str, int] = {}
-        for heading, heading_words in listed_words(self.language) if events else ():
-            for word in heading_words:
-                listed.setdefault(self.stem(word), round(SHARES[heading] * events))
+        for heading, words in listed_words(self.language):
+            for word in words:
+                listed.setdefault(self.stem(word), self._df_of_share[heading])
         listed.pop("", None)
-        return listed, round(UNLISTED_SHARE * events) if listed else 0
+        return listed
 
     def __getitem__(self, token: str) -> int:
         stem = self._stem(token)
         if not stem or (len(stem) == 1 and stem >= _FIRST_HAN):
             return STOP_WORD
-        mark = NUMBER if self.number(token) is not None else 0
         df = self._df.get(stem[:LONGEST_WORD])
-        return mark | _code("w", self.language, stem, self._usual_df(stem) if df is None else df)
+        if df is None:
+            df = self._usual_df(stem)
+        code = min(df, DF_MASK) << HASH_BITS | word_hash(self.language, stem)
+        return code if self.number(token) is None else NUMBER | code
 
     def codes_of(self, reading: Reading) -> Ints:
         """Return the code of each word of a reading in this language."""
@@ -127,40 +121,26 @@ class Vocabulary:
         """Return words and numbers in order, at most `limit`."""
         return word_tokens(text, self.language, limit)
 
-    def codes(self, kind: Kind, terms: Sequence[str]) -> list[int]:
-        """Return the codes of names, numbers or numbers with their units, which belong to no language."""
-        memo = self._memo[kind]
-        if len(memo) >= _TERMS_KEPT:
-            memo.clear()
-        for term in terms:
-            if term not in memo:
-                df = self._background.table(kind, ANY_LANGUAGE).get(term[:LONGEST_WORD], 0)
-                memo[term] = _code(kind, ANY_LANGUAGE, term, df)
-        return [memo[term] for term in terms]
+    def _code(self, kind: Kind, term: str) -> int:
+        """Return the code of a name, a number or a number with its unit, which belong to no language."""
+        df = self._background.table(kind, ANY_LANGUAGE).get(term[:LONGEST_WORD], 0)
+        return min(df, DF_MASK) << HASH_BITS | _hash(kind, ANY_LANGUAGE, term)
 
     def names(self, text: str) -> list[str]:
         """Return the names in `text` in lower case, with repeats."""
-        names = [name.lower() for name in self.written_names(text)]
+        names = [name.lower() for name in self._written_names(text)]
         if self.declines_names:
             return [" ".join(self.stem(word) or word for word in name.split()) for name in names]
         return names
 
-    @property
-    def declines_names(self) -> bool:
-        """Whether names of the language have endings of cases."""
-        return self.language in _DECLINING
-
-    def written_names(self, text: str) -> list[str]:
-        """Return the names in `text` as written, with repeats."""
-        if self.language == "zh":
-            text = simplified(text)
-        return find_names(text, self.language, self.is_common)
-
     def linked_names(self, text: str) -> list[str]:
         """Return the names in `text` as written, with what is linked to them (text/names.py)."""
+        return self._written_names(text, are_linked=True)
+
+    def _written_names(self, text: str, *, are_linked: bool = False) -> list[str]:
         if self.language == "zh":
             text = simplified(text)
-        return find_names(text, self.language, self.is_common, are_linked=True)
+        return find_names(text, self.language, self.is_common, are_linked=are_linked)
 
     def is_common(self, word: str) -> bool:
         """Return whether texts of the background or the lists of common words have the word."""
@@ -170,7 +150,7 @@ class Vocabulary:
         """Return the hashes of the words in `names`, which are in the form that `names` returns."""
         joined = " ".join(dict.fromkeys(names))
         if self.declines_names:
-            return [_code("w", self.language, stem, 0) & HASH_MASK for stem in joined.split()]
+            return [word_hash(self.language, stem) for stem in joined.split()]
         return [code & HASH_MASK for code in self.content_codes(self.tokens(joined))]
 
     def _usual_df(self, stem: str) -> int:
@@ -182,19 +162,19 @@ class Vocabulary:
         if not self.has_lists_only:
             return 0
         if (len(stem) < 3 and (stem.isdigit() or len(stem) == 1)) or _YEAR.fullmatch(stem):
-            return self._common_df
+            return self._df_of_share["common"]
         if stem.isdigit():
             return 0
         if len(stem) == 2 and self.language == "zh" and not EVERYDAY.isdisjoint(stem):
-            return self._everyday_df
+            return self._df_of_share["topical"]
         return self.unlisted_df
 
 
 def word_hash(language: str, stem: str) -> int:
     """Return the hash of a stem, which packed terms carry."""
-    return _code("w", language, stem, 0)
+    return _hash("w", language, stem)
 
 
-def _code(kind: Kind, language: str, term: str, df: int) -> int:
+def _hash(kind: Kind, language: str, term: str) -> int:
     hashed: int = xxhash.xxh3_64_intdigest(f"{kind}:{language}:{term[:LONGEST_WORD]}".encode())
-    return min(df, DF_MASK) << HASH_BITS | hashed & HASH_MASK
+    return hashed & HASH_MASK

@@ -4,8 +4,10 @@ A correction names articles and not stories: "these belong together", or "the ar
 apart from those of the other". So it still applies when the same articles are placed again.
 """
 
+from collections import defaultdict
 from collections.abc import Iterable
-from typing import Literal
+from operator import attrgetter
+from typing import Literal, NamedTuple
 
 from aggregator.model.core import FrozenStruct
 
@@ -13,12 +15,19 @@ Relation = Literal["together", "apart"]
 
 
 class Constraint(FrozenStruct, frozen=True, kw_only=True):
-    """One article in one correction. `side` is its side of a correction of relation "apart"."""
+    """One article in one correction. `side` is its side of a correction of relation "apart", 0 or 1."""
 
     correction: int
     article: str
     relation: Relation
     side: int = 0
+
+
+class LinkedArticles(NamedTuple):
+    """The articles that must be in the story of an article, and those that must not."""
+
+    together: frozenset[str]
+    apart: frozenset[str]
 
 
 class ConstraintTable:
@@ -28,45 +37,35 @@ class ConstraintTable:
     """
 
     def __init__(self, constraints: Iterable[Constraint]) -> None:
-        self._of: dict[str, list[Constraint]] = {}
-        self._articles: dict[tuple[int, Relation], dict[int, set[str]]] = {}
-        for constraint in sorted(constraints, key=lambda one: (one.correction, one.article, one.relation)):
-            self._of.setdefault(constraint.article, []).append(constraint)
-            sides = self._articles.setdefault((constraint.correction, constraint.relation), {})
-            sides.setdefault(constraint.side, set()).add(constraint.article)
+        self.separated: set[str] = set()  # articles of "apart", even if a later correction overrules it
+        self._constraints: defaultdict[str, list[Constraint]] = defaultdict(list)  # by article, latest last
+        self._sides: defaultdict[tuple[int, Relation, int], set[str]] = defaultdict(set)
+        for constraint in sorted(constraints, key=attrgetter("correction")):
+            article, relation = constraint.article, constraint.relation
+            self._constraints[article].append(constraint)
+            self._sides[constraint.correction, relation, constraint.side].add(article)
+            if relation == "apart":
+                self.separated.add(article)
 
-    def __contains__(self, article: str) -> bool:
-        return article in self._of
-
-    @property
-    def articles(self) -> frozenset[str]:
-        """All articles that a correction names."""
-        return frozenset(self._of)
-
-    def has_cannot_link(self, article: str) -> bool:
-        """Return whether a correction keeps the article apart from another one, even if a later one overrules
-        it.
-        """
-        return any(constraint.relation == "apart" for constraint in self._of.get(article, ()))
-
-    def linked_articles(self, article: str) -> tuple[frozenset[str], frozenset[str]]:
-        """Return the articles that must be in the story of `article`, and those that must not.
+    def linked_articles(self, article: str) -> LinkedArticles:
+        """Return the articles that corrections link to `article`.
 
         Of two corrections about one pair the later one decides.
         """
-        must_link: set[str] = set()
-        cannot_link: set[str] = set()
-        for constraint in self._of.get(article, ()):
-            for side, side_articles in self._articles[constraint.correction, constraint.relation].items():
-                if constraint.relation == "together":
-                    must_link |= side_articles
-                    cannot_link -= side_articles
-                elif side != constraint.side:
-                    cannot_link |= side_articles
-                    must_link -= side_articles
-        return frozenset(must_link - {article}), frozenset(cannot_link - {article})
+        together: set[str] = set()
+        apart: set[str] = set()
+        for constraint in self._constraints.get(article, ()):
+            number, side = constraint.correction, constraint.side
+            if constraint.relation == "together":
+                same_side = self._sides[number, "together", side]
+                together |= same_side
+                apart -= same_side
+            else:
+                other_side = self._sides[number, "apart", 1 - side]
+                apart |= other_side
+                together -= other_side
+        return LinkedArticles(frozenset(together - {article}), frozenset(apart))
 
-    def latest_correction(self, article: str) -> int | None:
-        """Return the number of the latest correction that names the article, or None."""
-        constraints = self._of.get(article)
-        return constraints[-1].correction if constraints else None
+    def latest_correction(self, article: str) -> int:
+        """Return the number of the latest correction that names the article."""
+        return self._constraints[article][-1].correction

@@ -9,8 +9,7 @@ from sqlalchemy import Connection, delete, func, insert, select, update
 
 from aggregator.cluster.constraints import Constraint
 from aggregator.model.core import Evidence, FrozenStruct
-from aggregator.store import codecs
-from aggregator.store.tables import article, correction, link_constraint, rows_with
+from aggregator.store.tables import correction, link_constraint
 
 CorrectionKind = Literal["merge", "split", "move"]
 
@@ -57,15 +56,22 @@ def add(
     at: dt.datetime,
     kind: CorrectionKind,
     detail: CorrectionDetail,
-    constraints: Sequence[Constraint],
+    *,
+    together: Sequence[str],
+    leaving: Sequence[str] = (),
+    staying: Sequence[str] = (),
 ) -> int:
-    """Store a correction with its constraints (their `correction` is set here). Return its number."""
+    """Store a correction and its constraints; return its number.
+
+    `together`: articles that belong in one story; `leaving`: those that belong apart from `staying`.
+    """
     n = (connection.execute(select(func.max(correction.c.correction_no))).scalar_one() or 0) + 1
     text = msgspec.json.encode(detail).decode()
     connection.execute(insert(correction), [{"correction_no": n, "at": at, "kind": kind, "detail": text}])
-    rows = [msgspec.structs.asdict(one) | {"correction": n} for one in constraints]
-    if rows:
-        connection.execute(insert(link_constraint), rows)
+    for relation, side, ids in (("together", 0, together), ("apart", 0, leaving), ("apart", 1, staying)):
+        if ids:
+            shared = {"correction": n, "relation": relation, "side": side}
+            connection.execute(insert(link_constraint), [shared | {"article": id_} for id_ in ids])
     return n
 
 
@@ -92,10 +98,3 @@ def all_constraints(connection: Connection) -> list[Constraint]:
     """Return all constraints in force."""
     rows = connection.execute(select(link_constraint).order_by(*link_constraint.primary_key.columns))
     return [Constraint(**row._mapping) for row in rows]
-
-
-def evidence_of(connection: Connection, ids: Sequence[str]) -> dict[str, Evidence]:
-    """Return the evidence of these articles by id."""
-    chosen = select(article.c.id, article.c.evidence)
-    rows = rows_with(connection, chosen, article.c.id, ids)
-    return {row.id: codecs.unpack(row.evidence, Evidence) for row in rows}

@@ -172,9 +172,10 @@ def test_deciding_again_keeps_to_every_word(template: Path, steps: list[tuple[st
 
 def kept_to(database: Database) -> None:
     """Of any two articles that corrections name together or apart, the latest word holds."""
-    table = ConstraintTable(read_by(database, all_constraints))
+    constraints = read_by(database, all_constraints)
+    table = ConstraintTable(constraints)
     now = assigned(database)
-    for article in table.articles:
+    for article in {constraint.article for constraint in constraints}:
         with_, never = table.linked_articles(article)
         assert all(now[other] == now[article] for other in with_)
         assert not any(now[other] == now[article] for other in never)

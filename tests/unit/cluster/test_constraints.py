@@ -25,15 +25,14 @@ def test_those_of_one_correction_belong_together():
     table = ConstraintTable(together(1, "a", "b", "c"))
     assert table.linked_articles("a") == ({"b", "c"}, frozenset())
     assert table.linked_articles("x") == (frozenset(), frozenset())
-    assert table.articles == {"a", "b", "c"}
+    assert not table.separated
 
 
 def test_the_two_sides_are_apart_and_each_side_is_free_within():
     table = ConstraintTable(apart(1, "ab", "cd"))
     assert table.linked_articles("a") == (frozenset(), {"c", "d"})
     assert table.linked_articles("d") == (frozenset(), {"a", "b"})
-    assert table.has_cannot_link("a")
-    assert not table.has_cannot_link("x")
+    assert table.separated == {"a", "b", "c", "d"}
 
 
 def test_two_corrections_do_not_join_what_neither_joins():
@@ -47,7 +46,7 @@ def test_the_later_word_counts_whichever_way():
     merge_last = ConstraintTable([*apart(1, "a", "b"), *together(2, "a", "b", "c")])
     assert merge_last.linked_articles("a") == ({"b", "c"}, frozenset())
     assert merge_last.latest_correction("a") == 2
-    assert merge_last.has_cannot_link("a"), "overruled, but there: it has to be asked"
+    assert "a" in merge_last.separated, "overruled, but there: it has to be asked"
 
 
 def test_one_correction_may_say_both_of_an_article():

@@ -85,18 +85,12 @@ def measured(database: Database, entries: Sequence[Entry], kind: str) -> Costs:
             inbox.accept(connection, part, seen=[now()] * len(part))
         with database.read() as connection:
             waiting = inbox.ready(connection, AT_ONCE)
-        prepare_options = placing.prepare_options(waiting)
-        items = tuple(
-            PrepareItem(entry=one.entry, seen=one.accepted_at, repeats=how.repeats)
-            for one, how in zip(waiting, prepare_options, strict=True)
-        )
+        items = tuple(PrepareItem(entry=one.entry, seen=one.accepted_at) for one in waiting)
         with costs.of(f"prepare, {kind}"):
             answer = prepare(msgspec.msgpack.encode(PrepareJob(items=items)))
         prepared = msgspec.msgpack.decode(answer, type=PrepareResult).prepared
-        left = list(zip(waiting, prepared, strict=True))
         with costs.of("place"):
-            while left:
-                left = left[len(placing.place(left, is_final=True)) :]
+            placing.place(list(zip(waiting, prepared, strict=True)))
     with costs.of("index"), database.write() as connection:
         while index.index_next(connection, 200):
             pass

@@ -47,6 +47,9 @@ class ConstraintTable:
             if relation == "apart":
                 self.separated.add(article)
 
+    def __contains__(self, article: str) -> bool:
+        return article in self._constraints
+
     def linked_articles(self, article: str) -> LinkedArticles:
         """Return the articles that corrections link to `article`.
 

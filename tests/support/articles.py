@@ -1,13 +1,13 @@
 """Invented articles and small ways to put them through the real pipeline."""
 
 import datetime as dt
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from sqlalchemy import Column, Table, select
 
 from aggregator.config.tuning import Tuning
-from aggregator.model.core import BoilerplateLine, Entry, Published
+from aggregator.model.core import Entry, Published
 from aggregator.pipeline.pipeline import Pipeline
 from aggregator.pipeline.placement.place import PlacementResult
 from aggregator.pipeline.workers.executor import InlineExecutor
@@ -196,14 +196,6 @@ _SETTLED = {
     "keys": (_columns(identity_key, "key article"), 1),
     "sightings": (_columns(observation, "article source content_hash"), 3),
 }
-
-
-def restore_text(text: str, removed: Iterable[BoilerplateLine]) -> str:
-    """Return the text as it was before the lines in `removed` were removed."""
-    lines = text.split("\n") if text else []
-    for one in sorted(removed, key=lambda one: one.line):
-        lines.insert(one.line, one.text)
-    return "\n".join(lines)
 
 
 def flood(**more: Any) -> Entry:

@@ -22,16 +22,29 @@ from aggregator.cluster.copies.minhash import keys_of
 from aggregator.cluster.copies.shingles import shingle_sequence
 from aggregator.cluster.entry_identity import next_generation_id
 from aggregator.cluster.fingerprint import text_hash
+from aggregator.extract.learned_boilerplate import restore_lines
 from aggregator.model.errors import AggregatorError
+from aggregator.store import codecs
 from aggregator.store.engine.database import Database
 from aggregator.store.search import index
 from aggregator.store.search.index import IndexedText
 from aggregator.store.stories import articles
+from aggregator.store.stories.articles import ArticleDetails
 from aggregator.store.tables import TEXT_OR_EMPTY, article, lsh_band, sketch
 from tests.support.deep_finding import Fault, of_row, pairs
 from tests.support.deep_references import ranges
 
-_NAMES = ("inbox_no", "id", "root_article", "generation", "title", "text_hash", "signature", "copy_of")
+_NAMES = (
+    "inbox_no",
+    "id",
+    "root_article",
+    "generation",
+    "title",
+    "text_hash",
+    "signature",
+    "copy_of",
+    "details",
+)
 _COLUMNS: Final = (*(article.c[name] for name in _NAMES), article.c.text)
 _FULL_SHARE: Final = 0.5  # of `key_cap`: a band with fewer articles had room for one more (chosen)
 _ANY_NUMBER: Final = (1 << 63) - 1
@@ -52,17 +65,22 @@ def faults(database: Database, tuning: CopyTuning) -> Iterator[Fault]:
 
 
 def _of_one(row: Row[Any]) -> Iterator[Fault]:
-    if row.text is not None and row.text_hash != text_hash(row.title, row.text):
+    if row.text is not None and row.text_hash != text_hash(row.title, _whole_text(row)):
         yield of_row("articles have a hash that does not match their text", row.inbox_no)
     name = next_generation_id(row.root_article, row.generation) if row.generation else row.root_article
     if row.id != name:
         yield of_row("articles have an id that does not match their identity", row.inbox_no)
 
 
+def _whole_text(row: Row[Any]) -> str:
+    """Return the text with the lines that are hidden, of which the hashes are."""
+    return restore_lines(row.text, codecs.unpack(row.details, ArticleDetails).repeated)
+
+
 def _of_sketch(row: Row[Any], held: bytes | None, tuning: CopyTuning) -> Iterator[Fault]:
     if not held or row.text is None:
         return
-    sequence = shingle_sequence(row.text)
+    sequence = shingle_sequence(_whole_text(row))
     whole = sampled_shingles.sketch(sequence, window=tuning.window, limit=tuning.sketch_hashes)
     is_part = held[:4] == whole[:4] and len(held) % 4 == 0
     if not is_part or not np.isin(sampled_shingles.held(held), sampled_shingles.held(whole)).all():

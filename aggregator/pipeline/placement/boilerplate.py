@@ -9,6 +9,7 @@ consent dialogue or a paywall that no pattern knows.
 """
 
 from collections import OrderedDict
+from collections.abc import Iterable
 from itertools import pairwise
 
 import msgspec
@@ -81,6 +82,13 @@ class BoilerplateLearner:
         """Drop the values in memory; they are read again from the rows."""
         self._windows.clear()
         self._learnt.clear()
+
+    def read(self, connection: Connection, entries: Iterable[Entry]) -> None:
+        """Read the lines of the outlets of a batch, before anything of the batch waits to be written."""
+        for entry in entries:
+            outlet = _boilerplate_key(entry)
+            if outlet is not None:
+                self._window(connection, outlet)
 
     def shown(
         self,

@@ -305,6 +305,7 @@ class Placer:
                 if prepared.fingerprint is not None:
                     bands.update(prepared.fingerprint.bands)
             self._copy_finder.read_bands(connection, bands)
+            self._boilerplate.read(connection, (waiting.entry for waiting, _ in batch))
             for waiting, prepared in batch:
                 shown = self._boilerplate.shown(unit_of_work, waiting, prepared, self._copy_finder)
                 placed.append(self._place_one(unit_of_work, waiting, shown, known))

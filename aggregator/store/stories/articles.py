@@ -122,7 +122,7 @@ class StoredArticle(Article, frozen=True, kw_only=True):
     @property
     def whole_text(self) -> str:
         """The text with the lines that its outlet repeats, from which its fingerprint was computed."""
-        return restore_lines(self.text, self.read_details().repeated)
+        return restore_lines(self.text, codecs.unpack(self.details, ArticleDetails).repeated)
 
 
 class PublishedSpan(NamedTuple):

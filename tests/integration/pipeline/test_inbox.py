@@ -7,7 +7,6 @@ from sqlalchemy import select
 from aggregator.config.tuning import Tuning
 from aggregator.model.core import Entry
 from aggregator.pipeline.pipeline import Pipeline
-from aggregator.pipeline.placement.boilerplate import PrepareOptions
 from aggregator.pipeline.prepare import PrepareDispatcher
 from aggregator.pipeline.workers.executor import WorkerTuning
 from aggregator.pipeline.workers.process_pool import ProcessExecutor
@@ -40,8 +39,7 @@ def test_a_stop_while_texts_are_prepared_blames_no_text(
     rig.accept(record("feed", "1", "Levee", FLOOD), record("feed", "2", "Strike", STRIKE))
     waiting = read_by(database, inbox.ready, 10)
     executor = ProcessExecutor(1, Tuning().section("work", WorkerTuning))
-    options = PrepareOptions()
-    dispatcher = PrepareDispatcher(executor, Tuning(), lambda entries: [options for _ in entries])
+    dispatcher = PrepareDispatcher(executor, Tuning())
     jobs = [(part, dispatcher.submitted(part)) for part in (waiting, waiting[:1])]
     executor.close()
     for part, job in jobs:

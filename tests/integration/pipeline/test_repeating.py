@@ -15,6 +15,7 @@ import pytest
 from sqlalchemy import select
 
 from aggregator.config.tuning import Tuning
+from aggregator.extract.learned_boilerplate import restore_lines
 from aggregator.model.core import Entry
 from aggregator.pipeline.jobs import PrepareItem, PrepareJob, PrepareResult, prepare
 from aggregator.pipeline.pipeline import Pipeline
@@ -25,7 +26,7 @@ from aggregator.store.engine.database import Database
 from aggregator.store.intake import inbox, pending_pages
 from aggregator.store.stories.articles import ArticleDetails
 from aggregator.store.tables import article, entry, outlet_line, story
-from tests.support.articles import NOON, Clock, Rig, record, restore_text, settled
+from tests.support.articles import NOON, Clock, Rig, record, settled
 from tests.support.fresh import with_tables
 from tests.support.rows import queried, read_by
 from tests.support.story_checks import placing_of, reclustering
@@ -89,7 +90,7 @@ def test_a_footer_is_learnt_and_taken_out_of_the_next_article(database: Database
         assert taken_out(database, outlet) == [()] * 20 + [(footer,)] * 5
     assert taken_out(database, "Courier") == [()] * 25
     rows = queried(database, select(article.c.text, article.c.details).order_by(article.c.inbox_no)).all()
-    whole = [restore_text(row.text, codecs.unpack(row.details, ArticleDetails).repeated) for row in rows]
+    whole = [restore_lines(row.text, codecs.unpack(row.details, ArticleDetails).repeated) for row in rows]
     assert whole == [one.text for one in articles_of(75)], "nothing is lost"
     assert not any(row.text.endswith(FOOTERS["Lantern"]) for row in rows[60:])
 
@@ -109,8 +110,7 @@ def expected(tmp_path_factory: pytest.TempPathFactory) -> tuple[Any, Any]:
     waiting = read_by(database, inbox.ready, ARTICLES)
     placing = placing_of(database)
     for one in waiting:
-        (how,) = placing.prepare_options([one])
-        item = PrepareItem(entry=one.entry, seen=one.accepted_at, repeats=how.repeats)
+        item = PrepareItem(entry=one.entry, seen=one.accepted_at)
         answer = prepare(msgspec.msgpack.encode(PrepareJob(items=(item,))))
         (prepared,) = msgspec.msgpack.decode(answer, type=PrepareResult).prepared
         assert len(placing.place([(one, prepared)])) == 1
@@ -157,6 +157,74 @@ def test_deciding_again_leaves_texts_and_stories_as_they_are(database: Database)
     before = texts(database), settled(database)
     difference = reclustering(database).take_over(placing_of(database), None)
     assert difference.moved == 0
+    assert (texts(database), settled(database)) == before
+
+
+@pytest.mark.later
+def test_lines_that_are_learnt_later_leave_earlier_texts_as_they_are(database: Database) -> None:
+    rig, entries = Rig(database, Clock()), articles_of(75)
+    rig.take(*entries[:60])
+    before = texts(database)[:60]
+    rig.take(*entries[60:])
+    stories = settled(database)
+    rig.take(*entries)
+    assert texts(database)[:60] == before
+    assert settled(database) == stories
+
+
+def test_a_new_footer_in_all_entries_of_a_feed_moves_nothing(database: Database) -> None:
+    rig = Rig(database, Clock())
+    days = [(own(n, title, "\n".join(said)), FOOTERS["Beacon"]) for n, (title, said) in enumerate(events(30))]
+    rig.take(*(first for first, _ in days))
+    shown = select(story.c.id, story.c.bumped_at, story.c.title, story.c.article_count).order_by(story.c.id)
+    placed = select(article.c.id, article.c.story).order_by(article.c.id)
+    before = queried(database, shown).all(), queried(database, placed).all()
+    rig.take(*(msgspec.structs.replace(first, text=f"{first.text}\n{footer}") for first, footer in days))
+    assert (queried(database, shown).all(), queried(database, placed).all()) == before
+    assert all(
+        text.endswith(FOOTERS["Beacon"]) for text in queried(database, select(article.c.text)).scalars()
+    )
+
+
+@pytest.mark.later
+def test_a_batch_that_fails_at_its_end_and_is_repeated_gives_the_same(
+    database: Database, expected: tuple[Any, Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    Rig(database, Clock()).accept(*articles_of(ARTICLES))
+    waiting = read_by(database, inbox.ready, ARTICLES)
+    items = tuple(PrepareItem(entry=one.entry, seen=one.accepted_at) for one in waiting)
+    answer = prepare(msgspec.msgpack.encode(PrepareJob(items=items)))
+    prepared = msgspec.msgpack.decode(answer, type=PrepareResult).prepared
+    batch, placing = list(zip(waiting, prepared, strict=True)), placing_of(database)
+
+    def fail(_: object) -> None:
+        raise RuntimeError("at its end")
+
+    with monkeypatch.context() as broken:
+        broken.setattr(placing.comparison, "write_counts", fail)
+        with pytest.raises(RuntimeError):
+            placing.place(batch)
+    placing.place(batch)
+    assert (settled(database)["stories"], texts(database)) == expected
+
+
+WALL = [
+    "Readers who pay two crowns a week may read the whole of this report in the paper",
+    "The others find a summary of all that matters at the counters of the harbour office",
+    "Write to the publisher about subscriptions before the end of every single month",
+]
+
+
+@pytest.mark.later
+def test_texts_of_nothing_but_learnt_lines_count_with_their_headlines(database: Database) -> None:
+    rig = Rig(database, Clock())
+    rig.take(*(own(n, title, "\n".join([*said, *WALL])) for n, (title, said) in enumerate(events(25))))
+    only = rig.take(*(own(100 + n, HEADLINES[n], "\n".join(WALL)) for n in range(5)))
+    assert len({placed.story for placed in only}) == 5
+    found = select(article.c.verdict, article.c.text).where(article.c.id.in_([one.article for one in only]))
+    assert set(map(tuple, queried(database, found))) == {("stub", "")}
+    before = texts(database), settled(database)
+    assert reclustering(database).take_over(placing_of(database), None).moved == 0
     assert (texts(database), settled(database)) == before
 
 

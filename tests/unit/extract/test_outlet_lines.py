@@ -7,15 +7,14 @@ from hypothesis import strategies as st
 from aggregator.config.tuning import Tuning
 from aggregator.extract.learned_boilerplate import (
     BoilerplateTuning,
-    combine_lines,
     hash_lines,
     learn_boilerplate,
     pack_lines,
     remove_lines,
     repeated,
+    restore_lines,
 )
-from aggregator.model.core import LearnedBoilerplate
-from tests.support.articles import restore_text
+from aggregator.model.core import LineHashes
 
 TUNING = Tuning().section("boilerplate", BoilerplateTuning)
 FOOTER = "The Lantern has been read on this coast since the year 1871."
@@ -30,11 +29,11 @@ def body(
     return [*lines, *([footer] if footer else [])]
 
 
-def learnt_from(texts: list[list[str]]) -> LearnedBoilerplate:
+def learnt_from(texts: list[list[str]]) -> LineHashes:
     return learn_boilerplate([pack_lines(hash_lines(text, TUNING)) for text in texts], TUNING)
 
 
-def taken_from(text: list[str], repeats: LearnedBoilerplate) -> list[str]:
+def taken_from(text: list[str], repeats: LineHashes) -> list[str]:
     _, taken = remove_lines(text, repeated(hash_lines(text, TUNING), repeats), TUNING)
     return [one.text for one in taken]
 
@@ -80,7 +79,7 @@ def test_what_is_learnt_at_the_ends_stays_in_the_middle() -> None:
 
 
 def test_one_text_printed_again_and_again_is_learnt_nothing_from() -> None:
-    assert learnt_from([body(7) for _ in range(60)]) == LearnedBoilerplate()
+    assert learnt_from([body(7) for _ in range(60)]) == LineHashes()
 
 
 def test_lines_without_letters_are_no_lines() -> None:
@@ -101,21 +100,8 @@ def test_what_was_taken_out_can_be_put_back(text: list[str], data: st.DataObject
     found = hash_lines(text, TUNING)
     gone = data.draw(st.sets(st.sampled_from([*found.edges, *found.middles] or [0])))
     kept, taken = remove_lines(text, gone, TUNING)
-    assert restore_text("\n".join(kept), taken) == "\n".join(text)
+    assert restore_lines("\n".join(kept), taken) == "\n".join(text)
     assert len(kept) + len(taken) == len(text)
-
-
-@pytest.mark.slow
-@given(lines, lines)
-def test_a_page_and_its_entry_are_asked_at_once_or_one_by_one_alike(one: list[str], other: list[str]) -> None:
-    first, second = hash_lines(one, TUNING), hash_lines(other, TUNING)
-    both = combine_lines(first, second)
-    assert both is not None
-    repeats = LearnedBoilerplate(
-        edges=first.edges[::2] + second.middles, middles=second.middles[::2] + first.middles[1::2]
-    )
-    alone = {*repeated(first, repeats), *repeated(second, repeats)}
-    assert set(repeated(both, repeats)) == alone
 
 
 def test_the_ends_are_as_long_as_the_rule_says() -> None:

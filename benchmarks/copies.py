@@ -232,7 +232,7 @@ class Library:
         )  # copies of each other as they came: not false
         self.database = Database(f"sqlite:///{folder / 'copies.db'}")
         upgrade(self.database)
-        self._finder = CopyFinder(Tuning(), scans=0)
+        self._finder = CopyFinder(Tuning())
         with self.database.write() as connection:
             new_story = stories.NewStory(1, "story", articles[0]["id"], 0, _story_state())
             stories.insert_stories(connection, [new_story])
@@ -240,7 +240,7 @@ class Library:
                 coming = _coming(original)
                 found = self._finder.find(connection, coming, original.id)
                 article_rows.insert_articles(connection, [_row(coming, original.id, found)])
-                self._finder.add(original.order, found.held)
+                self._finder.add(original.order, found.keys)
                 for evidence in (found.copy, *found.excerpts):
                     if evidence is not None:
                         self.paired_copies[original.id].add(evidence.other)
@@ -290,7 +290,7 @@ def _row(coming: IncomingArticle, id_: str, found: CopyMatch) -> article_rows.Ne
         is_compared=False,
         wire_confidence=1.0,
     )
-    return msgspec.structs.replace(new, **found.held.columns())
+    return msgspec.structs.replace(new, bands=found.keys.bands, sketch=found.keys.sketch)
 
 
 def _story_state() -> stories.StoryState:

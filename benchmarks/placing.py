@@ -126,8 +126,6 @@ def parts(database: Database, made: Sequence[Made], *, profile: Path | None) -> 
         stories = len(placing.story_writer.window(connection))
         after_stories = rss_mib()
         spent = time.perf_counter() - began
-        paired_copies: Any = placing._copy_finder
-        paired_copies._asked = paired_copies._scans  # as if it had been asked often: the index is built
     place_some(database, placing, clock, made[:1], Watch())
     print(
         f"  loading: {stories} stories {spent:.1f} s, +{after_stories - before:.0f} MiB; with the sampled "

@@ -18,7 +18,7 @@ from sqlalchemy import Connection, Row, select, text
 
 from aggregator.cluster.copies import sampled_shingles
 from aggregator.cluster.copies.copy_check import CopyTuning
-from aggregator.cluster.copies.minhash import keys_of
+from aggregator.cluster.copies.minhash import bands
 from aggregator.cluster.copies.shingles import shingle_sequence
 from aggregator.cluster.entry_identity import next_generation_id
 from aggregator.cluster.fingerprint import text_hash
@@ -90,7 +90,7 @@ def _of_sketch(row: Row[Any], held: bytes | None, tuning: CopyTuning) -> Iterato
 def _of_bands(
     connection: Connection, row: Row[Any], held: bytes | None, tuning: CopyTuning
 ) -> Iterator[Fault]:
-    own = keys_of(row.signature, count=tuning.bands, rows=tuning.rows)
+    own = bands(row.signature, count=tuning.bands, rows=tuning.rows)
     stored = articles.stored_bands(connection, row.inbox_no, own)
     missing = set(own) - stored
     if not missing:
@@ -111,13 +111,13 @@ def strays(database: Database, tuning: CopyTuning) -> Iterator[Fault]:
     """Yield bands of articles that do not exist, or that do not match the signature."""
     what = "bands belong to an article that does not exist, or do not match its signature"
     with database.read() as connection:
-        bands = connection.execute(select(lsh_band)).all()
+        rows = connection.execute(select(lsh_band)).all()
         signatures = pairs(connection, select(article.c.inbox_no, article.c.signature))
     own: dict[int, set[int]] = {}
-    for row in bands:
+    for row in rows:
         if row.article not in own:
             signature = signatures.get(row.article, b"")
-            own[row.article] = set(keys_of(signature, count=tuning.bands, rows=tuning.rows))
+            own[row.article] = set(bands(signature, count=tuning.bands, rows=tuning.rows))
         if row.band not in own[row.article]:
             yield of_row(what, f"{row.band} {row.article}")
 

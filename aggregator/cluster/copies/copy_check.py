@@ -27,13 +27,13 @@ from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from functools import cached_property, lru_cache
 from itertools import compress, islice
-from typing import Literal, NamedTuple
+from typing import Literal
 
 import msgspec
 import numpy as np
 import numpy.typing as npt
 
-from aggregator.cluster.copies.minhash import estimate, estimates
+from aggregator.cluster.copies.minhash import estimate
 from aggregator.cluster.copies.shingles import (
     RUN_WORDS,
     SHINGLE_WORDS,
@@ -85,44 +85,50 @@ class CopyTuning(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class ComparedText(FrozenStruct, frozen=True, kw_only=True):
-    """A text in the copy check: the article in question, or a candidate for its original."""
+    """An article in the copy check: the one in question, or a candidate for its original."""
 
     id: str
-    text: str
+    text: str = ""  # of stored articles it is read only for the likeliest candidates
     title: str = ""
     outlet: str | None = None  # None: unknown, never equal to another outlet
     signature: bytes = b""
     order: int = 0  # inbox number; of equally good candidates the lower one is chosen
     language: str | None = None
+    copy_of: str | None = None
+    url: str | None = None
+    source: str = ""
 
 
-class CopyProposal(NamedTuple):
-    """A stored article that may be a near-duplicate."""
-
-    id: str
-    signature: bytes
-    order: int  # inbox number
-    share: float = 0.0  # shared part of the smaller sketch (sampled_shingles.py)
-
-
-def rank_candidates(signature: bytes, candidates: Sequence[CopyProposal], tuning: CopyTuning) -> list[str]:
+def rank_candidates(
+    article: ComparedText, candidates: Iterable[ComparedText], shares: Mapping[int, float], tuning: CopyTuning
+) -> list[str]:
     """Return the ids of the candidates whose texts to read: the likeliest first, `exact_checks` at most.
 
-    The rank is the estimated resemblance, or the shared part of a sketch where that is higher: for a cut, an
-    extension or an excerpt only containment is high. Candidates below `likely_share` are chance matches and
-    left out. Ties are ordered by inbox number.
+    The rank is the estimated resemblance, or the shared part of a sketch (`shares`, by inbox number) where
+    that is higher: for a cut, an extension or an excerpt only containment is high. Candidates below
+    `likely_share` are chance matches and left out. Ties are ordered by inbox number.
     """
-    estimates_of = estimates(signature, [candidate.signature for candidate in candidates])
-    ranked = sorted(
-        (-max(estimate_of, one.share), one.order, one.id)
-        for estimate_of, one in zip(estimates_of, candidates, strict=True)
-    )
-    return [id_ for rank, _, id_ in ranked[: tuning.exact_checks] if -rank >= tuning.likely_share]
+    ranked: list[tuple[float, int, str]] = []
+    for candidate in candidates:
+        likeness = max(estimate(article.signature, candidate.signature), shares.get(candidate.order, 0.0))
+        if likeness >= tuning.likely_share:
+            ranked.append((-likeness, candidate.order, candidate.id))
+    return [id_ for _, _, id_ in sorted(ranked)[: tuning.exact_checks]]
 
 
 def verdict(article: ComparedText, candidate: ComparedText, tuning: CopyTuning) -> CopyEvidence | None:
     """Return the evidence that `article` is a copy or an excerpt of `candidate`, or None."""
-    return _judge(_AnalyzedText(article), _AnalyzedText(candidate), tuning)
+    overlap = _Overlap(article, candidate)
+    kind = _kind(overlap, tuning)
+    if kind is None:
+        return None
+    return CopyEvidence(
+        other=candidate.id,
+        resemblance=overlap.resemblance,
+        containment=overlap.containment,
+        estimate=estimate(article.signature, candidate.signature),
+        kind=kind,
+    )
 
 
 def best_copy(
@@ -130,23 +136,21 @@ def best_copy(
 ) -> CopyEvidence | None:
     """Return the best match of `article` among `candidates`, which are in the order of `rank_candidates`.
 
-    Read at most `exact_checks` candidates and stop at one with the same shingles, so that `candidates` may be
-    a generator that loads texts one by one. A copy is preferred to an excerpt, then the higher resemblance
-    (for excerpts: containment), then the lower inbox number.
+    Read at most `exact_checks` candidates and stop at one with the same shingles. A copy is preferred to an
+    excerpt, then the higher resemblance (for excerpts: containment), then the lower inbox number.
     """
-    analyzed = _AnalyzedText(article)
-    best: tuple[tuple[bool, float, int], CopyEvidence] | None = None
+    best, best_rank = None, (False, 0.0, 0)
     for candidate in islice(candidates, tuning.exact_checks):
-        evidence = None if candidate.id == article.id else _judge(analyzed, _AnalyzedText(candidate), tuning)
-        if evidence is None:
+        evidence = verdict(article, candidate, tuning)
+        if evidence is None or candidate.id == article.id:
             continue
         is_copy = evidence.kind == "copy"
         rank = (is_copy, evidence.resemblance if is_copy else evidence.containment, -candidate.order)
-        if best is None or rank > best[0]:
-            best = (rank, evidence)
+        if best is None or rank > best_rank:
+            best, best_rank = evidence, rank
         if evidence.resemblance == 1.0:
             break
-    return best[1] if best else None
+    return best
 
 
 def excerpts_in(
@@ -154,12 +158,11 @@ def excerpts_in(
 ) -> tuple[CopyEvidence, ...]:
     """Return evidence for every candidate that is an excerpt of `article` but arrived before it.
 
-    `other` of the evidence is the excerpt. Read at most `exact_checks` candidates.
+    `other` of the evidence is the excerpt.
     """
-    whole = _AnalyzedText(article)
     excerpts: list[CopyEvidence] = []
-    for candidate in islice(candidates, tuning.exact_checks):
-        evidence = _judge(_AnalyzedText(candidate), whole, tuning)
+    for candidate in candidates:
+        evidence = verdict(candidate, article, tuning)
         if evidence is not None and evidence.kind == "excerpt":
             excerpts.append(msgspec.structs.replace(evidence, other=candidate.id))
     return tuple(excerpts)
@@ -173,17 +176,18 @@ def text_reuse(
     Of texts that are no copies: an outlet that puts a new opening above an agency's words, or rewrites some
     of them, gives no account of its own. What both quote does not count.
     """
-    found: list[tuple[float, int, str]] = []
+    matches: list[tuple[float, int, str]] = []
     for candidate in candidates:
-        is_own = candidate.outlet is not None and candidate.outlet == article.outlet
-        if is_own or candidate.id == article.id:
+        if candidate.id == article.id or _is_one_outlet(article, candidate):
             continue
-        own, other = _runs(article.text), _runs(candidate.text)
-        shared = shared_count(own, other)
-        if shared >= tuning.run_shingles and shared > tuning.reuse_share * min(len(own), len(other)):
-            found.append((shared / min(len(own), len(other)), -candidate.order, candidate.id))
-    share, _, other_id = max(found, default=(0.0, 0, ""))
-    return TextReuse(other=other_id, share=share) if found else None
+        runs, other_runs = _runs(article.text), _runs(candidate.text)
+        shared, shorter = shared_count(runs, other_runs), min(len(runs), len(other_runs))
+        if shared >= tuning.run_shingles and shared > tuning.reuse_share * shorter:
+            matches.append((shared / shorter, -candidate.order, candidate.id))
+    if not matches:
+        return None
+    share, _, id_ = max(matches)
+    return TextReuse(other=id_, share=share)
 
 
 def own_words(article: ComparedText, others: Sequence[ComparedText]) -> tuple[str, str | None]:
@@ -191,11 +195,15 @@ def own_words(article: ComparedText, others: Sequence[ComparedText]) -> tuple[st
 
     With the id of the text that has most of its runs; None if none has one.
     """
-    sequence, said = _sequence(article.text), words(article.text)
-    flags = [_long_runs(np.isin(sequence, _shingles(other.text)), _RUN_SHINGLES) for other in others]
-    copied = _words_in(np.logical_or.reduce([np.zeros(len(sequence), np.bool_), *flags]), len(said))
-    most = max(zip(flags, others, strict=True), key=lambda one: int(one[0].sum()), default=None)
-    return " ".join(compress(said, ~copied)), most[1].id if most and most[0].any() else None
+    sequence, text = _sequence(article.text), words(article.text)
+    copied = np.zeros(len(sequence), np.bool_)
+    most, most_copied = 0, None
+    for other in others:
+        shared = _long_runs(np.isin(sequence, _shingles(other.text)), _RUN_SHINGLES)
+        copied |= shared
+        if shared.sum() > most:
+            most, most_copied = int(shared.sum()), other.id
+    return " ".join(compress(text, ~_words_in(copied, len(text)))), most_copied
 
 
 # The candidates of one article are often those of the next ones (chosen: 2 MB of usual texts).
@@ -213,28 +221,30 @@ class _AnalyzedText:
     """A text with the derived values of the check; those that few checks need are computed on demand."""
 
     def __init__(self, compared: ComparedText) -> None:
-        self.compared = compared
+        self.text, self.title = compared.text, compared.title
         self.sequence, self.shingles = _sequence(compared.text), _shingles(compared.text)
         self.headline = frozenset(words(compared.title))
 
     @cached_property
     def words(self) -> list[str]:
-        return words(self.compared.text)
+        return words(self.text)
 
-    @cached_property
-    def vocabulary(self) -> frozenset[str]:
-        return frozenset(self.words)
+
+def _is_one_outlet(article: ComparedText, other: ComparedText) -> bool:
+    return article.outlet is not None and article.outlet == other.outlet
 
 
 def _terms(text: Sequence[str]) -> list[str]:
     """Return every word that is informative, "" for the others; an unspaced character is joined with the
     next.
     """
-    pairs = zip(text, [*text[1:], ""], strict=False)
-    return [
-        (one + two if is_unspaced(two) else one) if is_unspaced(one) else one if _is_informative(one) else ""
-        for one, two in pairs
-    ]
+    terms: list[str] = []
+    for word, following in zip(text, [*text[1:], ""], strict=False):
+        if is_unspaced(word):
+            terms.append(word + following if is_unspaced(following) else word)
+        else:
+            terms.append(word if _is_informative(word) else "")
+    return terms
 
 
 def _is_informative(word: str) -> bool:
@@ -243,34 +253,18 @@ def _is_informative(word: str) -> bool:
 
 
 class _Overlap:
-    """Two analyzed texts and what they share."""
+    """Two texts and what they share; all shares are 0 if one of them has no shingles."""
 
-    def __init__(self, article: _AnalyzedText, candidate: _AnalyzedText) -> None:
-        self.article, self.candidate = article, candidate
-        self.article_is_smaller = len(article.shingles) <= len(candidate.shingles)
-        self.smaller, self.larger = (article, candidate) if self.article_is_smaller else (candidate, article)
-        shared = shared_count(article.shingles, candidate.shingles)
-        self.resemblance = shared / (len(article.shingles) + len(candidate.shingles) - shared)
-        self.containment = shared / len(self.smaller.shingles)
-        self.least = shared / len(self.larger.shingles)
-        outlet = article.compared.outlet
-        self.one_outlet = outlet is not None and outlet == candidate.compared.outlet
-
-
-def _judge(article: _AnalyzedText, candidate: _AnalyzedText, tuning: CopyTuning) -> CopyEvidence | None:
-    if not len(article.shingles) or not len(candidate.shingles):
-        return None
-    overlap = _Overlap(article, candidate)
-    kind = _kind(overlap, tuning)
-    if kind is None:
-        return None
-    return CopyEvidence(
-        other=candidate.compared.id,
-        resemblance=overlap.resemblance,
-        containment=overlap.containment,
-        estimate=estimate(article.compared.signature, candidate.compared.signature),
-        kind=kind,
-    )
+    def __init__(self, article: ComparedText, candidate: ComparedText) -> None:
+        texts = _AnalyzedText(article), _AnalyzedText(candidate)
+        self.smaller, self.larger = sorted(texts, key=lambda text: len(text.shingles))  # stable
+        self.article_is_smaller = self.smaller is texts[0]
+        self.one_outlet = _is_one_outlet(article, candidate)
+        small, large = len(self.smaller.shingles), len(self.larger.shingles)
+        shared = shared_count(self.smaller.shingles, self.larger.shingles)
+        self.resemblance = shared / max(1, small + large - shared)
+        self.containment = shared / max(1, small)
+        self.least = shared / max(1, large)
 
 
 def _kind(overlap: _Overlap, tuning: CopyTuning) -> Literal["copy", "excerpt"] | None:
@@ -309,7 +303,7 @@ def _is_cut(overlap: _Overlap, tuning: CopyTuning) -> bool:
 
 
 def _headlines_agree(overlap: _Overlap, tuning: CopyTuning) -> bool:
-    left, right = overlap.article.headline, overlap.candidate.headline
+    left, right = overlap.smaller.headline, overlap.larger.headline
     shared = len(left & right)
     enough = shared >= SHINGLE_WORDS and shared >= tuning.most * min(len(left), len(right))
     return enough or (left == right and bool(left))
@@ -325,41 +319,50 @@ def _has_foreign_headline(overlap: _Overlap, tuning: CopyTuning) -> bool:
     """
     if overlap.containment < tuning.most or _headlines_agree(overlap, tuning):
         return False
-    larger = overlap.larger
-    shared = _words_in(np.isin(larger.sequence, overlap.smaller.shingles), len(larger.words))
-    # Isolated shared phrases count as unshared.
-    own = _long_runs(~_long_runs(shared, tuning.run_shingles), tuning.block)
+    own = _own_part(overlap, tuning)
     if not own.any():
         return False
-    terms = _terms(larger.words)
+    terms = _terms(overlap.larger.words)
     in_own, in_rest = _density(terms, own), _density(terms, ~own)
-    headline = {term for term in _terms(words(larger.compared.title)) if term in in_own or term in in_rest}
-    shares = [in_own.get(term, 0.0) / (in_own.get(term, 0.0) + in_rest.get(term, 0.0)) for term in headline]
-    leaning = math.fsum(shares) / max(1, len(shares))
-    if len(headline) < SHINGLE_WORDS:
+    leanings: list[float] = []
+    for term in {*_terms(words(overlap.larger.title))} & (in_own.keys() | in_rest.keys()):
+        here, elsewhere = in_own.get(term, 0.0), in_rest.get(term, 0.0)
+        leanings.append(here / (here + elsewhere))
+    leaning = math.fsum(leanings) / max(1, len(leanings))
+    if len(leanings) < SHINGLE_WORDS:
         if own[: tuning.run_shingles].mean() > 0.5:
             return True
-        if not headline:
+        if not leanings:
             return False
         leaning = max(leaning, _UNDECIDED)
     required = 0.0 if overlap.least >= tuning.mutual else tuning.own_headed_cut
     return leaning >= required + tuning.own_similarity * _cosine(in_own, in_rest)
 
 
-def _density(text: Sequence[str], flags: Flags) -> dict[str, float]:
+def _own_part(overlap: _Overlap, tuning: CopyTuning) -> Flags:
+    """Return for each word of the larger text whether it is in a long part that only this text has."""
+    larger = overlap.larger
+    shared = _words_in(np.isin(larger.sequence, overlap.smaller.shingles), len(larger.words))
+    # Isolated shared phrases count as unshared.
+    return _long_runs(~_long_runs(shared, tuning.run_shingles), tuning.block)
+
+
+def _density(terms: Sequence[str], flags: Flags) -> dict[str, float]:
     """Return the share that each term has of the flagged words."""
-    totals = Counter(term for term in compress(text, flags) if term)
-    count = max(1, int(flags.sum()))
-    return {term: times / count for term, times in totals.items()}
+    counts, total = Counter(compress(terms, flags)), max(1, int(flags.sum()))
+    return {term: count / total for term, count in counts.items() if term}
 
 
 def _cosine(left: Mapping[str, float], right: Mapping[str, float]) -> float:
     """Return the similarity of topic of two parts of a text, 0..1; counts are damped by a logarithm."""
-    ours = {term: math.log1p(_TYPICAL_WORDS * share) for term, share in left.items()}
-    theirs = {term: math.log1p(_TYPICAL_WORDS * share) for term, share in right.items()}
-    dot = math.fsum(value * theirs.get(term, 0.0) for term, value in ours.items())
+    ours, theirs = _damped(left), _damped(right)
+    dot = math.fsum(ours[term] * theirs[term] for term in ours.keys() & theirs.keys())
     norms = math.hypot(*ours.values()) * math.hypot(*theirs.values())
     return dot / norms if norms else 0.0
+
+
+def _damped(shares: Mapping[str, float]) -> dict[str, float]:
+    return {term: math.log1p(_TYPICAL_WORDS * share) for term, share in shares.items()}
 
 
 def _is_templated(overlap: _Overlap, tuning: CopyTuning) -> bool:
@@ -370,11 +373,9 @@ def _is_templated(overlap: _Overlap, tuning: CopyTuning) -> bool:
     if overlap.one_outlet and _long_runs(shared, tuning.run_shingles).sum() < tuning.most * shared.sum():
         return True
     changed, numbers = _changed_numbers(smaller.words, shared)
-    least, least_share = (
-        (tuning.own_slot_numbers, tuning.own_slot_share)
-        if overlap.one_outlet
-        else (tuning.slot_numbers, tuning.slot_share)
-    )
+    least, least_share = tuning.slot_numbers, tuning.slot_share
+    if overlap.one_outlet:
+        least, least_share = tuning.own_slot_numbers, tuning.own_slot_share
     if changed >= least and changed >= least_share * numbers:
         return True
     return _lacks_headline(smaller, larger, tuning) and _lacks_headline(larger, smaller, tuning)
@@ -385,8 +386,8 @@ def _lacks_headline(other: _AnalyzedText, analyzed: _AnalyzedText, tuning: CopyT
 
     Of its words that are in the text below it.
     """
-    own = {word for word in analyzed.headline & analyzed.vocabulary if _is_informative(word)}
-    return len(own & (other.vocabulary | other.headline)) < tuning.most * len(own)
+    own = set(filter(_is_informative, analyzed.headline.intersection(analyzed.words)))
+    return len(own.intersection(other.words) | own & other.headline) < tuning.most * len(own)
 
 
 def _changed_numbers(text: Sequence[str], shared: Flags) -> tuple[int, int]:
@@ -397,8 +398,8 @@ def _changed_numbers(text: Sequence[str], shared: Flags) -> tuple[int, int]:
     """
     gaps = ~_words_in(shared, len(text))
     in_slot = gaps & ~_long_runs(gaps, RUN_WORDS)
-    numbers = np.array([word[0].isdigit() for word in text], dtype=bool)
-    return int(np.count_nonzero(numbers & in_slot)), int(np.count_nonzero(numbers))
+    is_number = [word[0].isdigit() for word in text]
+    return sum(compress(is_number, in_slot)), sum(is_number)
 
 
 def _words_in(flags: Flags, count: int) -> Flags:
@@ -411,7 +412,7 @@ def _words_in(flags: Flags, count: int) -> Flags:
 
 def _long_runs(flags: Flags, least: int) -> Flags:
     """Return the flags that are in runs of at least so many."""
-    edges = np.flatnonzero(np.diff(np.concatenate([[False], flags, [False]]).astype(np.int8)))
-    lengths, found = edges[1::2] - edges[::2], flags.copy()
-    found[flags] = np.repeat(lengths >= least, lengths)
-    return found
+    edges = np.flatnonzero(np.diff(flags.astype(np.int8), prepend=0, append=0))
+    lengths, in_long = edges[1::2] - edges[::2], flags.copy()
+    in_long[flags] = np.repeat(lengths >= least, lengths)
+    return in_long

@@ -13,7 +13,6 @@ import functools
 import importlib.util
 import struct
 import sys
-from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -51,13 +50,13 @@ def bands(signature: bytes, *, count: int, rows: int) -> tuple[int, ...]:
 
     Two texts of resemblance J share at least one key with probability 1-(1-J^rows)^count. The key includes
     the number of the band, the format and the seed, so keys of different bands or seeds do not collide by
-    design. Return () for b"".
+    design. Return () for b"", and for a damaged signature.
 
     Raise ValueError when `count * rows` exceeds the number of permutations.
     """
     if count * rows > PERMUTATIONS:
         raise ValueError(f"{count} bands of {rows} rows need more than {PERMUTATIONS} permutations")
-    if not signature:
+    if len(signature) != _BYTES:
         return ()
     cells = _hashes(signature)[: count * rows].astype(np.uint64).reshape(count, rows)
     head = np.uint64(int.from_bytes(signature[: _HEADER.size], "little"))
@@ -68,40 +67,17 @@ def bands(signature: bytes, *, count: int, rows: int) -> tuple[int, ...]:
     return tuple(keys.view(np.int64).tolist())
 
 
-def keys_of(signature: bytes, *, count: int, rows: int) -> tuple[int, ...]:
-    """Return `bands`, or () for a damaged signature."""
-    return bands(signature, count=count, rows=rows) if len(signature) == _BYTES else ()
-
-
-def comparable(left: bytes, right: bytes) -> bool:
-    """Return whether both are signatures of one format and seed."""
-    return len(left) == len(right) == _BYTES and left[: _HEADER.size] == right[: _HEADER.size]
-
-
 def estimate(left: bytes, right: bytes) -> float:
     """Return MinHash's estimate of the resemblance, 0..1, with a standard error of at most 0.044.
 
     0.0 where the two cannot be compared: no shingles, another seed, another format.
     """
-    return estimates(left, [right])[0]
-
-
-def estimates(signature: bytes, others: Sequence[bytes]) -> list[float]:
-    """Return `estimate` of one signature against many, in their order."""
-    fitting = [at for at, other in enumerate(others) if comparable(signature, other)]
-    values = [0.0] * len(others)
-    if fitting:
-        table = np.frombuffer(b"".join(others[at] for at in fitting), np.uint8).reshape(len(fitting), _BYTES)
-        hashes = np.ascontiguousarray(table[:, _HEADER.size :]).view("<u4")
-        equal = np.count_nonzero(hashes == _hashes(signature), axis=1) / PERMUTATIONS
-        for at, share in zip(fitting, equal.tolist(), strict=True):
-            values[at] = share
-    return values
+    if not len(left) == len(right) == _BYTES or left[: _HEADER.size] != right[: _HEADER.size]:
+        return 0.0
+    return int(np.count_nonzero(_hashes(left) == _hashes(right))) / PERMUTATIONS
 
 
 def _hashes(signature: bytes) -> npt.NDArray[np.uint32]:
-    if len(signature) != _BYTES:
-        raise ValueError(f"a signature has {_BYTES} bytes, this one {len(signature)}")
     return np.frombuffer(signature, "<u4", offset=_HEADER.size)
 
 

@@ -13,9 +13,9 @@ import re
 import unicodedata
 from typing import TypeVar
 
-import msgspec
 import numpy as np
 import numpy.typing as npt
+from numpy.lib.stride_tricks import sliding_window_view
 from xxhash import xxh3_64_intdigest
 
 from aggregator.text.lines import ascii_text
@@ -52,8 +52,6 @@ _ODD_1 = np.uint64(0x9E3779B97F4A7C15)  # 2^64 / golden ratio; the next two are 
 _ODD_2 = np.uint64(0xFF51AFD7ED558CCD)
 _ODD_3 = np.uint64(0xC4CEB9FE1A85EC53)
 _HALF = np.uint64(33)
-
-_PASSAGE_WORDS = 40_000  # words of each text searched for passages; a text of 200 KiB usually has fewer
 
 
 def words(text: str) -> list[str]:
@@ -134,55 +132,41 @@ def winnow(hashes_in_order: Hashes, window: int) -> Hashes:
     """
     if len(hashes_in_order) <= window:
         return hashes_in_order.min(keepdims=True) if len(hashes_in_order) else hashes_in_order
-    least, width = hashes_in_order, 1
-    while width < window:  # double the length of the runs until they are long enough
-        step = min(width, window - width)
-        least = np.minimum(least[:-step], least[step:])
-        width += step
-    return distinct(least)
+    return distinct(sliding_window_view(hashes_in_order, window).min(axis=1))
 
 
 def shared_count(left: Hashes, right: Hashes) -> int:
     """Count the hashes that two sorted, distinct arrays have in common."""
-    small, large = (left, right) if len(left) <= len(right) else (right, left)
-    if not len(small):
-        return 0
-    places = np.searchsorted(large, small)
-    places[places == len(large)] = len(large) - 1
-    return int(np.count_nonzero(large[places] == small))
+    places = np.searchsorted(right, left)
+    return int(np.count_nonzero(right[places[places < len(right)]] == left[places < len(right)]))
 
 
-class SharedRun(msgspec.Struct, frozen=True):
-    """A run of words that is in both texts; `text` is its form in the first text."""
-
-    text: str
-    words: int
-
-
-def shared_passages(text_a: str, text_b: str, limit: int, min_words: int = 5) -> tuple[SharedRun, ...]:
-    """Return the longest runs of words that both texts have, longest first, at most `limit`.
+def shared_passages(text_a: str, text_b: str, limit: int, min_words: int = 5) -> tuple[str, ...]:
+    """Return the longest runs of words that both texts have, longest first, at most `limit`, as `text_a` has
+    them.
 
     For explanations. Runs are found from left to right, each as long as it goes, and do not overlap in
     `text_a`. The time is linear in the length of the texts, since a run is followed only where its first
     `min_words` words stand first in `text_b`.
     """
-    a, spans = _words_with_spans(text_a)
-    b, _ = _words_with_spans(text_b)
+    matches = list(_PLAIN_WORD.finditer(text_a))
+    a = [_folded(match.group()) for match in matches]
+    b = [_folded(word) for word in _PLAIN_WORD.findall(text_b)]
     places: dict[tuple[str, ...], int] = {}
     for at in range(len(b) - min_words + 1):
         places.setdefault(tuple(b[at : at + min_words]), at)
-    passages: dict[tuple[str, ...], SharedRun] = {}
-    end = 0
-    while end < len(a):
-        start, there = end, places.get(tuple(a[end : end + min_words]), len(b))
-        while end < len(a) and there < len(b) and a[end] == b[there]:
-            end, there = end + 1, there + 1
+    passages: dict[tuple[str, ...], str] = {}  # the folded words, and their text
+    start = 0
+    while start < len(a):
+        end, at = start, places.get(tuple(a[start : start + min_words]), len(b))
+        while end < len(a) and at < len(b) and a[end] == b[at]:
+            end, at = end + 1, at + 1
         if end > start:
-            text = text_a[spans[start][0] : spans[end - 1][1]]
-            passages.setdefault(tuple(a[start:end]), SharedRun(text=text, words=end - start))
-        else:
-            end += 1
-    return tuple(sorted(passages.values(), key=lambda passage: -passage.words)[:limit])
+            text = text_a[matches[start].start() : matches[end - 1].end()]
+            passages.setdefault(tuple(a[start:end]), text)
+        start = max(end, start + 1)
+    longest = sorted(passages, key=len, reverse=True)
+    return tuple(passages[run] for run in longest[:limit])
 
 
 def _folded(text: str) -> str:
@@ -219,28 +203,13 @@ def _mixed(left: Hashes, right: Hashes) -> Hashes:
 
 def _widened(shingles: Hashes, hashes: Hashes, raw: list[bytes]) -> Hashes:
     """Extend the shingles that begin with a character of a script without spaces to five characters."""
-    unspaced = [bool(_UNSPACED.match(word.decode())) for word in raw[: len(shingles)]]
-    wide_count = len(hashes) - SHINGLE_CHARACTERS + 1
-    if wide_count < 1:
+    wide = _runs_of(hashes, SHINGLE_CHARACTERS)
+    if not len(wide):
         return shingles[:1]
-    wide = shingles[:wide_count]
-    for step in range(SHINGLE_WORDS, SHINGLE_CHARACTERS):
-        wide = _mixed(wide, hashes[step : wide_count + step])
+    unspaced = np.array([is_unspaced(word.decode()) for word in raw[: len(shingles)]])
+    widened = np.where(unspaced[: len(wide)], wide, shingles[: len(wide)])
     # A shingle that begins fewer than five characters before the end is part of the last wide one.
-    narrow = ~np.array(unspaced)
-    kept_tail = shingles[wide_count:][narrow[wide_count:]]
-    return np.concatenate([np.where(narrow[:wide_count], shingles[:wide_count], wide), kept_tail])
-
-
-def _words_with_spans(text: str) -> tuple[list[str], list[tuple[int, int]]]:
-    folded_words: list[str] = []
-    spans: list[tuple[int, int]] = []
-    for match in _PLAIN_WORD.finditer(text):
-        folded_words.append(_folded(match.group()))
-        spans.append(match.span())
-        if len(folded_words) == _PASSAGE_WORDS:
-            break
-    return folded_words, spans
+    return np.concatenate([widened, shingles[len(wide) :][~unspaced[len(wide) :]]])
 
 
 # In the unfolded text no spaces were added, so each unspaced character is matched as a word.

@@ -1,8 +1,8 @@
 """Copies: finds the stored article with the same text as an incoming one, and excerpts of it.
 
-Candidates come from LSH keys of all articles in the database, and from sampled shingles of the newest
-articles (cluster/copies/sampled_shingles.py), in memory or, for a few lookups, from rows. The exact
-comparison of texts decides (cluster/copies/copy_check.py).
+Candidates come from LSH keys of all articles in the database, and from an index in memory of sampled shingles
+of the newest articles (cluster/copies/sampled_shingles.py). The exact comparison of texts decides
+(cluster/copies/copy_check.py).
 
 An article is found by its LSH keys except those with too many articles, and by its sampled shingles except
 those that enough articles have or that its original has. Rows store both, so the result depends only on the
@@ -10,16 +10,15 @@ rows of earlier articles.
 """
 
 from collections import Counter
-from collections.abc import Callable, Collection, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from itertools import islice
-from typing import Any, Final, NamedTuple
+from typing import Final, NamedTuple
 
+import msgspec
 import numpy as np
 
-from aggregator.cluster.copies import sampled_shingles
 from aggregator.cluster.copies.copy_check import (
     ComparedText,
-    CopyProposal,
     CopyTuning,
     best_copy,
     excerpts_in,
@@ -27,8 +26,15 @@ from aggregator.cluster.copies.copy_check import (
     text_reuse,
     verdict,
 )
-from aggregator.cluster.copies.minhash import keys_of
-from aggregator.cluster.copies.sampled_shingles import PassageIndex, SketchLookup
+from aggregator.cluster.copies.minhash import bands
+from aggregator.cluster.copies.sampled_shingles import (
+    PassageIndex,
+    SketchLookup,
+    SketchOverlap,
+    filter_sketch,
+    held,
+    sketch,
+)
 from aggregator.cluster.copies.shingles import shingle_sequence
 from aggregator.config.garbage import give_back_memory
 from aggregator.config.tuning import Tuning
@@ -36,14 +42,9 @@ from aggregator.extract.urls import canonical_url
 from aggregator.model.core import CopyEvidence, TextReuse
 from aggregator.store.engine.database import Connection
 from aggregator.store.stories import articles
-from aggregator.store.stories.articles import CopyCandidate, StoredArticle
+from aggregator.store.stories.articles import ANY_NUMBER, KeyPair, StoredArticle
 
-_SCANS: Final = (
-    2  # questions answered by reading the rows (.4 s for 300,000); then building (4 s) is worth it
-)
 _MOST_ANCESTORS: Final = 8  # links from copy to original that are followed
-_MARGIN: Final = 1_000  # inbox numbers: a failed batch is repeated from its first article
-_ANY_NUMBER: Final = (1 << 63) - 1
 
 
 class CopyKeys(NamedTuple):
@@ -51,10 +52,7 @@ class CopyKeys(NamedTuple):
 
     bands: tuple[int, ...]
     sketch: bytes
-
-    def columns(self) -> dict[str, Any]:
-        """Return the columns of the article; if `is_indexed`, a later article may be found to be its copy."""
-        return {**self._asdict(), "is_indexed": bool(self.bands or self.sketch)}
+    replaced: bytes = b""  # the sketch that the article had before a revision
 
 
 class CopyMatch(NamedTuple):
@@ -62,36 +60,24 @@ class CopyMatch(NamedTuple):
 
     copy: CopyEvidence | None  # its original, or the article of which it is an excerpt
     excerpts: tuple[CopyEvidence, ...]  # stored excerpts of it (`other`) that are not linked yet
-    held: CopyKeys
+    keys: CopyKeys
     same_page: str | None = None  # an article under the same URL with the same text, or a part of it
     reuse: TextReuse | None = None  # of a text that is neither a copy nor an excerpt
-
-
-class RevisedCopyKeys(NamedTuple):
-    """The keys of an article before and after a revision."""
-
-    before: bytes  # its sketch
-    held: CopyKeys
 
 
 class CopyFinder:
     """Finds copies. For one thread of the writer."""
 
-    def __init__(self, all_tuning: Tuning, *, scans: int = _SCANS) -> None:
+    def __init__(self, all_tuning: Tuning) -> None:
         self._tuning = all_tuning.section("copies", CopyTuning)
-        self._scans = scans
         self._index: PassageIndex | None = None
-        self._asked = 0
         self._numbers: dict[int, list[int]] = {}  # of the articles under each LSH key of this batch
-
-    # --- asking -------------------------------------------------------------------------------------------
 
     def read_bands(self, connection: Connection, bands: Iterable[int]) -> None:
         """Read the articles under the LSH keys of a batch at once."""
-        numbers: dict[int, list[int]] = {band: [] for band in bands}
-        for band, number in articles.with_bands(connection, numbers, before=_ANY_NUMBER, limit=_ANY_NUMBER):
-            numbers[band].append(number)
-        self._numbers = numbers
+        self._numbers = {band: [] for band in bands}
+        for band, number in articles.with_bands(connection, self._numbers):
+            self._numbers[band].append(number)
 
     def find(
         self,
@@ -102,98 +88,76 @@ class CopyFinder:
     ) -> CopyMatch:
         """Return the original of `incoming`, excerpts of it, and its own keys.
 
-        Only articles of lower numbers are searched; `waiting` have no row. At most `exact_checks` possible
+        `page`: the address at which it was read. Only articles of lower numbers are searched; `waiting` have
+        no row. At most `exact_checks` possible
         originals and as many possible excerpts are read.
         """
-        seen = self._candidates(connection, incoming, page, waiting)
-        own, most = compared_text(incoming), self._tuning.exact_checks
-        read: dict[str, ComparedText] = {}
+        number = incoming.inbox_no
+        look_up = self._look_up(connection, number, incoming.sketch)
+        search = _Search(
+            connection,
+            msgspec.structs.replace(articles.compared_text(incoming), url=page),
+            self._tuning,
+            voted=self.voted(connection, incoming),
+            overlaps=look_up.overlaps(self._tuning.passage_shared),
+            waiting=waiting,
+        )
+        copy = search.original()
+        original, is_copy = (copy.other, copy.kind == "copy") if copy else (None, False)
+        return CopyMatch(
+            copy=copy,
+            # Excerpts of a copy are excerpts of its original.
+            excerpts=() if is_copy else search.excerpts(original),
+            keys=self._new_keys(
+                connection,
+                number,
+                incoming.bands,
+                incoming.sketch,
+                original,
+                is_whole=is_copy,
+                waiting=waiting,
+            ),
+            same_page=search.same_page(),
+            reuse=search.reuse() if copy is None else None,
+        )
 
-        def reading(ids: Sequence[str]) -> list[ComparedText]:
-            if missing := [other for other in ids if other not in read]:
-                read.update(articles.compared_texts(connection, missing, waiting))
-            return [read[other] for other in ids]
+    def voted(self, connection: Connection, incoming: StoredArticle) -> list[int]:
+        """Return the articles before this one that share LSH keys with it, those with the most first."""
+        before = incoming.inbox_no
+        votes = Counter(n for _, n in self._pairs(connection, incoming.bands, before=before))
+        return sorted(votes, key=lambda n: (-votes[n], n))
 
-        # Within one source and URL there are generations and parts of a page, and no copies.
-        source = incoming.source
-        own_page = {incoming.id} | {other for other, its_source in seen.there.items() if its_source == source}
-        others = [one for one in seen.copies if one.id not in own_page]
-        likely = rank_candidates(incoming.signature, others, self._tuning)
-        copy = best_copy(own, reading(likely), self._tuning)
-        excerpts: tuple[CopyEvidence, ...] = ()
-        if copy is None or copy.kind != "copy":  # excerpts of a copy are excerpts of its original
-            left_out = own_page if copy is None else own_page | {copy.other}
-            cuts = [one.id for one in seen.cuts if one.id not in left_out]
-            excerpts = excerpts_in(own, reading(cuts[:most]), self._tuning)
-        same_page = self._same_page(own, seen, reading)
-        keys = self._copy_keys(connection, incoming, copy, seen, waiting)
-        reuse = None
-        if copy is None:
-            near = sorted((-one.share, one.order, one.id) for one in others if one.share > 0)
-            wanted = dict.fromkeys([*likely, *(id_ for _, _, id_ in near)])
-            reuse = text_reuse(own, reading(list(wanted)[:most]), self._tuning)
-        return CopyMatch(copy, excerpts, keys, same_page, reuse)
+    def keys(self, signature: bytes) -> tuple[int, ...]:
+        """Return all LSH keys of a signature; none if it is damaged."""
+        return bands(signature, count=self._tuning.bands, rows=self._tuning.rows)
 
-    def _same_page(
-        self,
-        own: ComparedText,
-        seen: "_CopyCandidates",
-        reading: Callable[[Sequence[str]], list[ComparedText]],
-    ) -> str | None:
-        """Return an article under the same URL that has the same text, or of which one is a part."""
-        there = [one for one in seen.copies if one.id in seen.there]
-        likely = rank_candidates(own.signature, there, self._tuning)
-        for stored in reading(likely):
-            if verdict(own, stored, self._tuning) or verdict(stored, own, self._tuning):
-                return stored.id
-        return None
-
-    def revised(self, connection: Connection, old: StoredArticle, incoming: StoredArticle) -> RevisedCopyKeys:
+    def revised(self, connection: Connection, old: StoredArticle, incoming: StoredArticle) -> CopyKeys:
         """Return the keys of article `old` with the text of `incoming`; nothing is written.
 
         Keys of unchanged text stay as they are. A copy without keys stays without.
         """
-        tuning, fingerprint = self._tuning, incoming
         before = articles.sketch_of(connection, old.inbox_no)
-        rows = self._band_rows(connection, fingerprint.bands, before=_ANY_NUMBER)
         keys = self.keys(old.signature)  # none: it had no words, and begins like a new one
         if keys and not before and not articles.stored_bands(connection, old.inbox_no, keys):
-            return RevisedCopyKeys(before, CopyKeys((), b""))
-        had = sampled_shingles.held(self._whole_sketch(old.whole_text))
-        now = sampled_shingles.held(fingerprint.sketch)
-        mine = np.isin(now, sampled_shingles.held(before)) | ~np.isin(now, had)
-        free = _free_bands(fingerprint.bands, [row for row in rows if row[1] != old.inbox_no], tuning)
-        return RevisedCopyKeys(before, CopyKeys(free, _kept(fingerprint.sketch, mine)))
-
-    # --- what is forgotten --------------------------------------------------------------------------------
-
-    def keys(self, sign: bytes) -> tuple[int, ...]:
-        """Return all LSH keys of a signature; none if it is damaged."""
-        return keys_of(sign, count=self._tuning.bands, rows=self._tuning.rows)
-
-    def _whole_sketch(self, text: str) -> bytes:
-        """Return the sketch of a text with all its hashes."""
-        tuning = self._tuning
-        return sampled_shingles.sketch(
-            shingle_sequence(text), window=tuning.window, limit=tuning.sketch_hashes
+            return CopyKeys((), b"")
+        now = held(incoming.sketch)
+        is_new = ~np.isin(now, held(self._whole_sketch(old.whole_text)))
+        return CopyKeys(
+            self._free_bands(connection, incoming.bands, old.inbox_no),
+            filter_sketch(incoming.sketch, np.isin(now, held(before)) | is_new),
+            replaced=before,
         )
 
     def inherited(self, connection: Connection, orphaned_copy: StoredArticle, sketch: bytes) -> CopyKeys:
         """Return the keys of a copy that replaces its erased original, which had this sketch."""
-        tuning = self._tuning
-        keys = self.keys(orphaned_copy.signature)
-        others = [
-            row
-            for row in self._band_rows(connection, keys, before=_ANY_NUMBER)
-            if row[1] != orphaned_copy.inbox_no
-        ]
+        number, keys = orphaned_copy.inbox_no, self.keys(orphaned_copy.signature)
+        before = articles.sketch_of(connection, number)
         whole = self._whole_sketch(orphaned_copy.whole_text)
-        had = np.union1d(
-            sampled_shingles.held(sketch),
-            sampled_shingles.held(articles.sketch_of(connection, orphaned_copy.inbox_no)),
-        )
+        is_of_family = np.isin(held(whole), held(sketch)) | np.isin(held(whole), held(before))
         return CopyKeys(
-            _free_bands(keys, others, tuning), _kept(whole, np.isin(sampled_shingles.held(whole), had))
+            self._free_bands(connection, keys, number),
+            filter_sketch(whole, is_of_family),
+            replaced=before,
         )
 
     def restored(
@@ -204,185 +168,168 @@ class CopyFinder:
         `copied`: its original; with `is_whole` false it is an excerpt of that. The result is the same as at
         the placement if the articles before have not changed.
         """
-        tuning = self._tuning
-        if copied is not None and is_whole:
-            before = articles.copies_before(connection, copied, stored.inbox_no)
-            if before >= tuning.exact_checks:
-                return CopyKeys((), b"")
-        keys = self.keys(stored.signature)
-        whole = self._whole_sketch(stored.whole_text)
-        look_up = self._lookup(connection, stored.inbox_no, whole)
-        free = ~look_up.full
-        if copied is not None:
-            ancestors = islice(articles.copy_ancestors(connection, copied), _MOST_ANCESTORS)
-            free &= ~look_up.occurs_in(
-                n for n, _ in ancestors if n >= stored.inbox_no - tuning.passage_reach // 2
-            )
-        return CopyKeys(
-            _free_bands(keys, self._band_rows(connection, keys, before=stored.inbox_no), tuning),
-            _kept(whole, free),
-        )
+        keys, whole = self.keys(stored.signature), self._whole_sketch(stored.whole_text)
+        return self._new_keys(connection, stored.inbox_no, keys, whole, copied, is_whole=is_whole)
 
-    # --- what changed -------------------------------------------------------------------------------------
-
-    def add(self, number: int, held: CopyKeys) -> None:
+    def add(self, number: int, keys: CopyKeys) -> None:
         """Add article `number` with these keys, so that the next one can be its copy."""
-        self._put(number, b"", held.sketch)
-        for band in set(held.bands) & self._numbers.keys():
+        if self._index is not None:
+            self._index.remove(number, keys.replaced)
+            self._index.add(number, keys.sketch)
+        for band in set(keys.bands) & self._numbers.keys():
             self._numbers[band].append(number)
 
-    def replace(self, number: int, revised: RevisedCopyKeys) -> None:
+    def replace(self, number: int, revised: CopyKeys) -> None:
         """Record a revision of article `number`."""
-        self._put(number, revised.before, revised.held.sketch)
-        self._numbers = {}
+        self.add(number, revised)
+        self.written()  # keys of before are in it
 
     def remove(self, number: int, sketch: bytes) -> None:
         """Remove article `number`, of which the text or all was deleted."""
-        self._put(number, sketch, b"")
+        if self._index is not None:
+            self._index.remove(number, sketch)
 
     def written(self) -> None:
         """Forget what was read for the transaction that is over."""
         self._numbers = {}
-
-    def commit_batch(self, newest: int) -> None:
-        """Record the commit of a batch; `newest` is its highest number."""
-        if self._index is not None:
-            self._index.sweep(newest)
 
     def forget(self) -> None:
         """Drop the index in memory; it is built again from the rows."""
         self._index = None
         self.written()
 
-    def _put(self, number: int, before: bytes, after: bytes) -> None:
-        if self._index is not None:
-            self._index.remove(number, before)
-            self._index.add(number, after)
+    def _pairs(
+        self, connection: Connection, bands: Sequence[int], *, before: int = ANY_NUMBER
+    ) -> list[KeyPair]:
+        """Return these LSH keys with the articles before `before`: of the batch, else of the database."""
+        limit = self._tuning.key_cap * len(bands)
+        if not self._numbers.keys() >= set(bands):
+            return articles.with_bands(connection, bands, before=before, limit=limit)
+        pairs: list[KeyPair] = []
+        for band in sorted(set(bands)):
+            pairs += [(band, number) for number in self._numbers[band] if number < before]
+        return pairs[:limit]
 
-    # --- candidates ---------------------------------------------------------------------------------------
-
-    def voted(self, connection: Connection, incoming: StoredArticle) -> list[int]:
-        """Return the articles before this one that share LSH keys with it, those with the most first."""
-        before = incoming.inbox_no
-        return _voted(self._band_rows(connection, incoming.bands, before=before))
-
-    def _candidates(
-        self,
-        connection: Connection,
-        incoming: StoredArticle,
-        page: str | None,
-        waiting: Sequence[StoredArticle],
-    ) -> "_CopyCandidates":
-        number, fingerprint, tuning = incoming.inbox_no, incoming, self._tuning
-        rows = self._band_rows(connection, fingerprint.bands, before=number)
-        voted = _voted(rows)[: tuning.candidate_cap]
-        look_up = self._lookup(connection, number, fingerprint.sketch)
-        whole = len(sampled_shingles.held(fingerprint.sketch))
-        overlaps = look_up.overlaps(tuning.passage_shared)
-        shares = {one.number: one.share_of(whole) for one in overlaps}
-        near = [one for one in overlaps if shares[one.number] >= tuning.likely_share]
-        near = sorted(near, key=lambda one: (-shares[one.number], one.number))[: tuning.candidate_cap]
-        numbers = {*voted, *(one.number for one in near)}
-        known = articles.copy_candidates(connection, numbers, waiting) if numbers else {}
-        copies = [
-            CopyProposal(one.id, one.signature, one.inbox_no, shares.get(one.inbox_no, 0.0))
-            for one in known.values()
-        ]
-        cuts = [known[one.number] for one in near if one.whole <= whole and one.number in known]
-        there = _at_same_page(page, known.values())
-        return _CopyCandidates(rows, look_up, copies, [one for one in cuts if one.copy_of is None], there)
-
-    def _band_rows(
-        self, connection: Connection, bands: Sequence[int], *, before: int
-    ) -> list[tuple[int, int]]:
-        limit, distinct = self._tuning.key_cap * len(bands), sorted(set(bands))
-        if self._numbers.keys() >= {*distinct}:
-            rows = [(band, number) for band in distinct for number in self._numbers[band] if number < before]
-            return rows[:limit]
-        return articles.with_bands(connection, bands, before=before, limit=limit)
-
-    def _lookup(self, connection: Connection, number: int, sketch: bytes) -> SketchLookup:
-        """Search the index, or the rows with the same result; the index pays off for frequent lookups."""
-        reach, cap = self._tuning.passage_reach, self._tuning.key_cap
-        if not len(sampled_shingles.held(sketch)):
-            return sampled_shingles.EMPTY_LOOKUP
-        if self._index is None and self._asked >= self._scans:
-            after = number - reach - _MARGIN
+    def _look_up(self, connection: Connection, number: int, sketch: bytes) -> SketchLookup:
+        """Look up a sketch in the index, which is built first if it does not cover the number."""
+        reach = self._tuning.passage_reach
+        if self._index is None or not self._index.covers(number):
+            self._index = None  # two would take twice the memory
+            after = number - reach - 1
             rows = articles.sketches(connection, after=after)
-            self._index = PassageIndex(reach=reach, cap=cap, rows=rows, after=after)
+            self._index = PassageIndex(reach=reach, cap=self._tuning.key_cap, after=after, rows=rows)
             give_back_memory()
-        self._asked += 1
-        if self._index is not None and self._index.covers(number):
-            return self._index.look_up(number, sketch)
-        rows = articles.sketches(connection, after=number - reach - 1)
-        return sampled_shingles.scan(rows, number, sketch, reach=reach, cap=cap)
+        return self._index.look_up(number, sketch)
 
-    def _copy_keys(
+    def _whole_sketch(self, text: str) -> bytes:
+        """Return the sketch of a text with all its hashes."""
+        tuning = self._tuning
+        return sketch(shingle_sequence(text), window=tuning.window, limit=tuning.sketch_hashes)
+
+    def _new_keys(
         self,
         connection: Connection,
-        incoming: StoredArticle,
-        copy: CopyEvidence | None,
-        seen: "_CopyCandidates",
-        waiting: Sequence[StoredArticle],
+        number: int,
+        bands: Sequence[int],
+        sketch: bytes,
+        copied: str | None,
+        *,
+        is_whole: bool,
+        waiting: Sequence[StoredArticle] = (),
     ) -> CopyKeys:
-        """Return the keys of the article. Many copies of one text add only a few."""
-        tuning, fingerprint, number = self._tuning, incoming, incoming.inbox_no
-        free = ~seen.look_up.full
-        if copy is not None:
-            if copy.kind == "copy" and articles.has_copies(
-                connection, copy.other, tuning.exact_checks, waiting
-            ):
+        """Return which of its keys article `number` gets, a copy or an excerpt of `copied`.
+
+        Many copies of one text add only a few.
+        """
+        tuning, look_up = self._tuning, self._look_up(connection, number, sketch)
+        is_free = ~look_up.full
+        if copied is not None:
+            most = tuning.exact_checks
+            if is_whole and articles.has_copies(connection, copied, most, before=number, waiting=waiting):
                 return CopyKeys((), b"")
+            ancestors = islice(articles.copy_ancestors(connection, copied, waiting), _MOST_ANCESTORS)
             # Not those who will soon be out of reach: then the family would hold the shingle no more.
-            ancestors = islice(articles.copy_ancestors(connection, copy.other, waiting), _MOST_ANCESTORS)
-            free &= ~seen.look_up.occurs_in(
-                n for n, _ in ancestors if n >= number - tuning.passage_reach // 2
-            )
-        return CopyKeys(_free_bands(fingerprint.bands, seen.rows, tuning), _kept(fingerprint.sketch, free))
+            oldest = number - tuning.passage_reach // 2
+            is_free &= ~look_up.occurs_in(ancestor for ancestor, _ in ancestors if ancestor >= oldest)
+        free_bands = self._free_bands(connection, bands, number, before=number)
+        return CopyKeys(free_bands, filter_sketch(sketch, is_free))
+
+    def _free_bands(
+        self, connection: Connection, bands: Sequence[int], number: int, *, before: int = ANY_NUMBER
+    ) -> tuple[int, ...]:
+        """Return the LSH keys that do not have too many articles before `before`, beside article `number`."""
+        pairs = self._pairs(connection, bands, before=before)
+        counts = Counter(band for band, other in pairs if other != number)
+        return tuple(band for band in bands if counts[band] < self._tuning.key_cap)
 
 
-class _CopyCandidates(NamedTuple):
-    """Candidates for an incoming article."""
+class _Search:
+    """The candidates for the original and the excerpts of one article; of few the text is read."""
 
-    rows: list[tuple[int, int]]  # LSH key, number of an article under it
-    look_up: SketchLookup
-    copies: list[CopyProposal]
-    cuts: list[CopyCandidate]  # possible excerpts of it
-    there: dict[str, str]  # articles under the same URL, with their sources
+    def __init__(
+        self,
+        connection: Connection,
+        own: ComparedText,
+        tuning: CopyTuning,
+        *,
+        voted: Sequence[int],
+        overlaps: Sequence[SketchOverlap],
+        waiting: Sequence[StoredArticle],
+    ) -> None:
+        self._connection, self._own, self._tuning, self._waiting = connection, own, tuning, waiting
+        self._shares = {overlap.number: overlap.share for overlap in overlaps}
+        likely = [overlap for overlap in overlaps if overlap.share >= tuning.likely_share]
+        likely = likely[: tuning.candidate_cap]
+        numbers = {*voted[: tuning.candidate_cap], *(overlap.number for overlap in likely)}
+        self._shorter = [overlap.number for overlap in likely if not overlap.is_longer]
+        candidates = articles.copy_candidates(connection, numbers, waiting)
+        self._at_page = _at_same_page(own, candidates.values())
+        # Within one source and URL there are generations and parts of a page, and no copies.
+        apart = {own.id, *(other.id for other in self._at_page if other.source == own.source)}
+        self._others = {n: other for n, other in candidates.items() if other.id not in apart}
+        self._texts: dict[str, ComparedText] = {}
+
+    def original(self) -> CopyEvidence | None:
+        """Return the article of which this one is a copy, else an excerpt."""
+        return best_copy(self._own, self._likely(self._others.values()), self._tuning)
+
+    def excerpts(self, original: str | None) -> tuple[CopyEvidence, ...]:
+        """Return the stored articles that are excerpts of this one, without its original."""
+        cuts = [self._others[number] for number in self._shorter if number in self._others]
+        ids = [cut.id for cut in cuts if cut.copy_of is None and cut.id != original]
+        return excerpts_in(self._own, self._read(ids), self._tuning)
+
+    def same_page(self) -> str | None:
+        """Return an article under the same URL that has the same text, or of which one is a part."""
+        for stored in self._likely(self._at_page):
+            if verdict(self._own, stored, self._tuning) or verdict(stored, self._own, self._tuning):
+                return stored.id
+        return None
+
+    def reuse(self) -> TextReuse | None:
+        """Return the article of another outlet with whose words much of this one is written."""
+        sharing = [self._others[number].id for number in self._shares if number in self._others]
+        ids = dict.fromkeys([*self._ranked(self._others.values()), *sharing])
+        return text_reuse(self._own, self._read([*ids]), self._tuning)
+
+    def _likely(self, candidates: Iterable[ComparedText]) -> list[ComparedText]:
+        return self._read(self._ranked(candidates))
+
+    def _ranked(self, candidates: Iterable[ComparedText]) -> list[str]:
+        return rank_candidates(self._own, candidates, self._shares, self._tuning)
+
+    def _read(self, ids: Sequence[str]) -> list[ComparedText]:
+        """Return the first `exact_checks` of these articles with their texts; each is read once."""
+        wanted = ids[: self._tuning.exact_checks]
+        missing = [other for other in wanted if other not in self._texts]
+        if missing:
+            self._texts |= articles.compared_texts(self._connection, missing, self._waiting)
+        return [self._texts[other] for other in wanted]
 
 
-def compared_text(incoming: StoredArticle) -> ComparedText:
-    """Return an incoming article as the copy check reads it."""
-    return ComparedText(
-        id=incoming.id,
-        text=incoming.text,
-        title=incoming.title,
-        outlet=incoming.outlet_key,
-        signature=incoming.signature,
-        order=incoming.inbox_no,
-        language=incoming.language,
-    )
-
-
-def _voted(rows: Iterable[tuple[int, int]]) -> list[int]:
-    votes = Counter(article for _, article in rows)
-    return sorted(votes, key=lambda article: (-votes[article], article))
-
-
-def _at_same_page(url: str | None, known: Collection[CopyCandidate]) -> dict[str, str]:
-    """Return those of the articles that have this URL, with their sources."""
-    page = canonical_url(url) if url and known else None
+def _at_same_page(own: ComparedText, candidates: Iterable[ComparedText]) -> list[ComparedText]:
+    """Return the candidates that have the URL of the article."""
+    page = canonical_url(own.url) if own.url else None
     if page is None:
-        return {}
-    return {one.id: one.source for one in known if one.url and canonical_url(one.url) == page}
-
-
-def _kept(sketch: bytes, flags: sampled_shingles.Flags) -> bytes:
-    """Return the sketch with these hashes; b"" for none."""
-    return sampled_shingles.filter_sketch(sketch, flags) if flags.any() else b""
-
-
-def _free_bands(bands: Sequence[int], rows: list[tuple[int, int]], tuning: CopyTuning) -> tuple[int, ...]:
-    """Return the keys that do not have too many articles."""
-    taken = Counter(band for band, _ in rows)
-    return tuple(band for band in bands if taken[band] < tuning.key_cap)
+        return []
+    return [other for other in candidates if other.url and canonical_url(other.url) == page]

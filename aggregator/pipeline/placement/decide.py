@@ -15,7 +15,7 @@ from aggregator.extract.wire.agencies import copied_wire
 from aggregator.model.core import Agreement, CopyEvidence, Evidence, Role
 from aggregator.pipeline.placement.apply_corrections import Constraints
 from aggregator.pipeline.placement.changes import Copy, Found, Join, Merge
-from aggregator.pipeline.placement.copy_lookup import CopyMatch, compared_text
+from aggregator.pipeline.placement.copy_lookup import CopyMatch
 from aggregator.pipeline.placement.growing_stories import live_story
 from aggregator.pipeline.placement.report_comparison import ReportComparison
 from aggregator.pipeline.placement.story_writer import StoryWriter
@@ -96,8 +96,8 @@ class Decider:
             is_little_known=is_little_known,
             nearest=decision.nearest,
             evidence=evidence,
-            bands=found.held.bands,
-            sketch=found.held.sketch,
+            bands=found.keys.bands,
+            sketch=found.keys.sketch,
         )
         if is_compared:
             self._comparison.keep(own)
@@ -191,7 +191,7 @@ class Decider:
             return None  # not counted anyway; of another language, with other words
         live = self._story_writer.window.read(connection).story(story.story_no)
         waiting = unit_of_work.ledger.articles
-        return self._comparison.agreement(connection, own, compared_text(article), live, waiting)
+        return self._comparison.agreement(connection, own, articles.compared_text(article), live, waiting)
 
 
 def _linked_decision(

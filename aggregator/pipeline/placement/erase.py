@@ -12,7 +12,7 @@ from itertools import chain
 from aggregator.model.core import FrozenStruct
 from aggregator.model.errors import UsageError
 from aggregator.pipeline.placement.changes import Remove
-from aggregator.pipeline.placement.copy_lookup import CopyFinder, RevisedCopyKeys
+from aggregator.pipeline.placement.copy_lookup import CopyFinder
 from aggregator.pipeline.placement.story_writer import StoryWriter
 from aggregator.pipeline.placement.unit_of_work import UnitOfWork
 from aggregator.store.engine.database import Connection, Database
@@ -149,11 +149,10 @@ class ForgetHandler:
                 for one in family:
                     erase.set_original(connection, one.id, None, "report")
                 return
-            before = articles.sketch_of(connection, first.inbox_no)
-            held = self._copy_finder.inherited(connection, first, sketch)
+            inherited = self._copy_finder.inherited(connection, first, sketch)
             keys = self._copy_finder.keys(first.signature)
-            erase.set_copy_keys(connection, first.inbox_no, keys, held.bands, held.sketch)
-            self._copy_finder.replace(first.inbox_no, RevisedCopyKeys(before, held))
+            erase.set_copy_keys(connection, first.inbox_no, keys, inherited.bands, inherited.sketch)
+            self._copy_finder.replace(first.inbox_no, inherited)
             erase.set_original(connection, first.id, None, "report" if first.role == "copy" else first.role)
             original = first.id
         for one in family:

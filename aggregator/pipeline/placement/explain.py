@@ -138,7 +138,7 @@ def _shared_terms(packer: TermPacker, article: ArticleView, ids: Iterable[int]) 
 
 
 def _passages(one: ExplainedArticle, other: ExplainedArticle) -> tuple[str, ...]:
-    return tuple(shared.text for shared in shared_passages(one.article.text, other.article.text, _PASSAGES))
+    return shared_passages(one.article.text, other.article.text, _PASSAGES)
 
 
 def _pair(

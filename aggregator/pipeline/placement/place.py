@@ -312,7 +312,6 @@ class Placer:
                 known.placed.add(waiting.article)
             self.stream.write_counts(connection)
         last = batch[-1][0].inbox_no
-        self._copy_finder.commit_batch(last)
         period = last // self._tuning.sweep_every
         if period != self._swept:
             self._swept = period
@@ -455,7 +454,7 @@ class Placer:
         article = self._outlet_names.named(unit_of_work, change.article)
         change = msgspec.structs.replace(change, article=article)
         self.story_writer.apply(unit_of_work, change)
-        self._copy_finder.add(number, found.held)
+        self._copy_finder.add(number, found.keys)
         is_founded = isinstance(change, Found)
         self.stream.placed(article, has_joined=not is_founded)
         outcome: Outcome = "founded" if is_founded else "copy" if isinstance(change, Copy) else "joined"

@@ -60,13 +60,12 @@ def _write_copy_keys(database: Database, finder: CopyFinder, advance: Advance) -
                 if stored is None or stored.is_gone or not stored.signature:
                     continue
                 copied, is_whole = _copied(connection, stored)
-                held = finder.restored(connection, stored, copied, is_whole=is_whole)
-                erase.set_copy_keys(connection, n, (), held.bands, held.sketch)
-                finder.add(n, held)
+                keys = finder.restored(connection, stored, copied, is_whole=is_whole)
+                erase.set_copy_keys(connection, n, (), keys.bands, keys.sketch)
+                finder.add(n, keys)
         if not numbers:
             return
         after = numbers[-1]
-        finder.commit_batch(after)
         advance(len(numbers))
 
 

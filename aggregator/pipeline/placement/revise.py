@@ -219,8 +219,8 @@ class Reviser:
             outlet_name=old.outlet_name if has_outlet else incoming.outlet_name,
             # Another spelling of the same URL (tracking parameters) replaces nothing.
             url=old.url if is_same_page else incoming.url,
-            bands=revised.held.bands,
-            sketch=revised.held.sketch,
+            bands=revised.bands,
+            sketch=revised.sketch,
         )
         new = self._outlet_names.named(unit_of_work, new)
         was_searchable = search.take_out(connection, old.inbox_no)

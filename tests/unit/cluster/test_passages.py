@@ -1,4 +1,4 @@
-"""The index of sampled shingles equals its rows, whatever was added, removed, undone, swept or loaded."""
+"""The index of sampled shingles equals its rows, whatever was added, removed, undone or loaded."""
 
 import random
 from collections import Counter
@@ -9,19 +9,18 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from aggregator.cluster.copies.sampled_shingles import (
+    LASTS,
     MOST_REACH,
     PassageIndex,
     SketchLookup,
     filter_sketch,
     held,
-    scan,
     sketch,
 )
 from aggregator.cluster.copies.shingles import shingle_sequence, winnow
 from tests.support.passages import entries
 
 REACH, CAP = 40, 5
-ROUND = 90_000  # numbers in which the sweep has been everywhere
 
 
 def stored(hashes: set[int], whole: int | None = None) -> bytes:
@@ -59,7 +58,7 @@ def naive(rows: dict[int, bytes], number: int, blob: bytes) -> tuple[list[tuple[
 @pytest.mark.slow
 @given(ROWS, st.integers(1, 160), SKETCHES, st.randoms())
 @settings(deadline=None, max_examples=60)
-def test_loaded_scanned_and_counted_by_hand_are_one(
+def test_loaded_and_counted_by_hand_are_one(
     rows: dict[int, bytes], number: int, blob: bytes, rng: random.Random
 ) -> None:
     mixed = list(rows.items())
@@ -67,22 +66,16 @@ def test_loaded_scanned_and_counted_by_hand_are_one(
     index = PassageIndex(reach=REACH, cap=CAP, rows=mixed)
     expected = naive(rows, number, blob)
     assert reported(index.look_up(number, blob)) == expected
-    assert reported(scan(mixed, number, blob, reach=REACH, cap=CAP)) == expected
 
 
 @pytest.mark.later
 @pytest.mark.slow
-@given(
-    st.lists(st.tuples(st.sampled_from(["add", "undo", "revise", "sweep"]), SKETCHES), max_size=60), SKETCHES
-)
+@given(st.lists(st.tuples(st.sampled_from(["add", "undo", "revise"]), SKETCHES), max_size=60), SKETCHES)
 @settings(deadline=None, max_examples=40)
 def test_grown_is_loaded(steps: list[tuple[str, bytes]], asked: bytes) -> None:
     index, rows, number = PassageIndex(reach=REACH, cap=CAP), {}, 0
     for step, blob in steps:
-        if step == "sweep":
-            number += 7
-            index.sweep(number)
-        elif step == "revise" and number in rows:
+        if step == "revise" and number in rows:
             index.remove(number, rows[number])
             index.add(number, blob)
             rows[number] = blob
@@ -97,40 +90,22 @@ def test_grown_is_loaded(steps: list[tuple[str, bytes]], asked: bytes) -> None:
     assert reported(index.look_up(number + 1, asked)) == reported(loaded.look_up(number + 1, asked))
 
 
-@pytest.mark.slow
-def test_an_article_of_a_million_numbers_ago_is_not_mistaken_for_a_new_one() -> None:
-    """The 20 bits of a number come round again after 2^20; the sweep has been everywhere long before."""
-    blob = stored({1, 2, 3})
-    index = PassageIndex(reach=REACH, cap=CAP)
-    index.sweep(0)
-    index.add(5, blob)
-    for newest in range(ROUND, (1 << 20) + 5, ROUND):
-        index.sweep(newest)
-    assert entries(index, (1 << 20) + 5) == []
-    index.add((1 << 20) + 6, stored({2}))
-    look_up = index.look_up((1 << 20) + 7, blob)
-    assert look_up.numbers.tolist() == [(1 << 20) + 6]
-
-
-def test_a_sweep_changes_no_answer() -> None:
-    rng = random.Random(8)
-    rows = {number: stored({rng.randrange(1 << 14) for _ in range(30)}) for number in range(1, 200)}
-    still, swept = (PassageIndex(reach=REACH, cap=CAP, rows=rows.items()) for _ in range(2))
-    swept.sweep(150)
-    swept.sweep(199)
-    swept.sweep(200)
-    for number in (200, 220):
-        blob = stored({rng.randrange(1 << 14) for _ in range(400)})
-        assert reported(still.look_up(number, blob)) == reported(swept.look_up(number, blob))
-
-
-def test_what_is_too_old_to_be_asked_is_neither_kept_nor_covered() -> None:
+def test_an_index_covers_so_many_new_articles_and_none_before_its_reach() -> None:
     index = PassageIndex(reach=REACH, cap=CAP, after=100)
-    index.add(100, stored({1}))
-    index.add(101, stored({1}))
-    assert [number for number, _ in entries(index, 110)] == [101]
-    assert index.covers(101 + REACH)
     assert not index.covers(100 + REACH)
+    assert index.covers(101 + REACH)
+    assert index.covers(100 + REACH + LASTS)
+    assert not index.covers(101 + REACH + LASTS)
+
+
+def test_articles_that_an_index_cannot_tell_apart_are_not_mistaken_for_each_other() -> None:
+    """An article has 20 bits: those before and after do not come round again."""
+    index = PassageIndex(reach=REACH, cap=CAP, after=100)
+    for number in (100, 101, 99 + (1 << 20), 100 + (1 << 20), 101 + (1 << 20)):
+        index.add(number, stored({1}))
+    assert [number for number, _ in entries(index, 110)] == [101, 99 + (1 << 20)]
+    index.remove(100, stored({1}))
+    assert index.look_up(120, stored({1})).numbers.tolist() == [101]
 
 
 def test_a_reach_beyond_what_a_number_can_hold_is_refused() -> None:
@@ -144,7 +119,7 @@ def test_a_full_hash_says_nothing_of_who_shares() -> None:
     index = PassageIndex(reach=REACH, cap=CAP, rows=rows)
     look_up = index.look_up(10, stored({1, 2, 101, 777}))
     assert look_up.full.tolist() == [True, True, False, False]
-    assert look_up.overlaps(1) == [(1, 1, 9)]
+    assert look_up.overlaps(1) == [(1, 1 / 4, True)]
     assert look_up.occurs_in([2, 3]).tolist() == [True, True, False, False]
     assert look_up.overlaps(2) == []
 
@@ -183,6 +158,7 @@ def test_a_sketch_says_how_many_hashes_its_text_had_whatever_it_holds() -> None:
     part = filter_sketch(blob, np.arange(len(hashes)) % 2 == 0)
     assert held(part).tolist() == hashes[::2].tolist()
     assert part[:4] == blob[:4] == len(hashes).to_bytes(4, "little")
+    assert filter_sketch(blob, np.zeros(len(hashes), np.bool_)) == b""
     assert len(held(sketch(shingle_sequence(" ".join(WORDS)), window=20, limit=7))) == 7
     assert held(sketch(shingle_sequence("two words"), window=20, limit=7)).tolist() == []
     assert held(b"").tolist() == []

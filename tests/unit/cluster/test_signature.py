@@ -11,7 +11,7 @@ from datasketch import MinHash, MinHashLSH
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from aggregator.cluster.copies.minhash import PERMUTATIONS, bands, comparable, estimate, estimates, sign
+from aggregator.cluster.copies.minhash import PERMUTATIONS, bands, estimate, sign
 from aggregator.cluster.copies.shingles import (
     distinct,
     shared_count,
@@ -102,7 +102,7 @@ def test_any_text_can_be_read(left: str, right: str) -> None:
     assert np.all(hashes[1:] > hashes[:-1])
     assert len(shingle_sequence(left)) <= max(0, len(words(left)) - 2)
     for passage in shared_passages(left, right, limit=3, min_words=3):
-        assert passage.text in left
+        assert passage in left
 
 
 @given(texts, texts)
@@ -118,24 +118,24 @@ def test_passages_are_the_longest_common_runs_as_the_first_text_has_them() -> No
     a = "Intro. The Minister said: “We will rebuild the old harbour.” Later trains ran on all lines. End."
     b = "other words the minister said we will rebuild the old harbour then trains ran on all lines too"
     found = shared_passages(a, b, limit=5)
-    assert [passage.text for passage in found] == [
+    assert list(found) == [
         "The Minister said: “We will rebuild the old harbour",
         "trains ran on all lines",
     ]
-    assert [passage.words for passage in found] == [9, 5]
+    assert [len(words(passage)) for passage in found] == [9, 5]
     assert shared_passages(a, b, limit=1) == found[:1]
     assert shared_passages(a, prose(1, 100), limit=5) == ()
 
 
 def test_passages_of_a_script_without_spaces() -> None:
     found = shared_passages("据报道昨日东京举行了大型活动。", "编者按：昨日东京举行了大型活动吗", limit=2)
-    assert [passage.text for passage in found] == ["昨日东京举行了大型活动"]
+    assert list(found) == ["昨日东京举行了大型活动"]
 
 
 def test_passages_of_repetitive_texts_stay_linear() -> None:
     """20,000 equal words against 20,000: tried place by place this would be 4e8 steps."""
     found = shared_passages("na " * 20_000, "na " * 20_000, limit=3)
-    assert found[0].words == 20_000
+    assert len(words(found[0])) == 20_000
 
 
 # --- signatures --------------------------------------------------------------------------------------------
@@ -173,7 +173,8 @@ def test_estimates_are_datasketchs(left: str, right: str) -> None:
     a, b = sign(shingle_hashes(left), seed=SEED), sign(shingle_hashes(right), seed=SEED)
     if a and b:
         assert estimate(a, b) == oracle(left).jaccard(oracle(right))
-        assert estimates(a, [b, b"", a]) == [estimate(a, b), 0.0, 1.0]
+        assert estimate(a, b"") == 0.0
+        assert estimate(a, a) == 1.0
     else:
         assert estimate(a, b) == 0.0
 
@@ -194,15 +195,13 @@ def test_the_estimate_is_near_the_truth() -> None:
 def test_signatures_of_other_seeds_or_formats_are_not_compared() -> None:
     hashes = shingle_hashes(prose(1, 50))
     one, two = sign(hashes, seed=1), sign(hashes, seed=2)
-    assert not comparable(one, two)
     assert estimate(one, two) == 0.0
     assert estimate(one, b"\x63" + one[1:]) == 0.0
     assert not set(bands(one, count=42, rows=3)) & set(bands(two, count=42, rows=3))
 
 
-def test_a_broken_signature_is_refused() -> None:
-    with pytest.raises(ValueError, match="517 bytes"):
-        bands(b"\x01\x01", count=42, rows=3)
+def test_a_broken_signature_has_no_keys_and_too_many_are_refused() -> None:
+    assert bands(b"\x01\x01", count=42, rows=3) == ()
     with pytest.raises(ValueError, match="128 permutations"):
         bands(sign(shingle_hashes(prose(1, 50)), seed=1), count=43, rows=3)
 

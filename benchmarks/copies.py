@@ -31,14 +31,15 @@ from aggregator.cluster.copies.copy_check import ComparedText, CopyTuning, verdi
 from aggregator.cluster.copies.minhash import bands, sign
 from aggregator.cluster.copies.shingles import shingle_hashes, shingle_sequence
 from aggregator.config.tuning import Tuning
-from aggregator.model.core import CleanArticle, Entry, Evidence, Fingerprint, Placement
+from aggregator.model.core import CleanArticle, Entry, Evidence, Fingerprint, Prepared
 from aggregator.pipeline.placement.copy_lookup import CopyFinder, CopyMatch
-from aggregator.pipeline.placement.incoming_article import IncomingArticle
+from aggregator.pipeline.placement.incoming_article import incoming_article
 from aggregator.store.engine.database import Database
 from aggregator.store.intake.inbox import InboxEntry
 from aggregator.store.migrate import upgrade
 from aggregator.store.stories import articles as article_rows
 from aggregator.store.stories import stories
+from aggregator.store.stories.articles import StoredArticle
 
 # Furniture as pages carry it, invented for this file.
 # ruff: noqa: ARG001 (every way to make a copy takes the same arguments)
@@ -238,8 +239,8 @@ class Library:
             stories.insert_stories(connection, [new_story])
             for original in self.originals.values():
                 coming = _coming(original)
-                found = self._finder.find(connection, coming, original.id)
-                article_rows.insert_articles(connection, [_row(coming, original.id, found)])
+                found = self._finder.find(connection, coming, None)
+                article_rows.insert_articles(connection, [_row(coming, found)])
                 self._finder.add(original.order, found.keys)
                 for evidence in (found.copy, *found.excerpts):
                     if evidence is not None:
@@ -249,10 +250,10 @@ class Library:
     def find(self, text: ComparedText) -> CopyMatch:
         """What the daemon would find for a text that comes after all originals."""
         with self.database.read() as connection:
-            return self._finder.find(connection, _coming(text), text.id)
+            return self._finder.find(connection, _coming(text), None)
 
 
-def _coming(text: ComparedText) -> IncomingArticle:
+def _coming(text: ComparedText) -> StoredArticle:
     """As if a worker had prepared it; only what the copy level looks at."""
     at = tuning()
     sequence = shingle_sequence(text.text)
@@ -275,22 +276,20 @@ def _coming(text: ComparedText) -> IncomingArticle:
         accepted_at=NOON,
         entry=entry,
     )
-    return IncomingArticle(waiting, clean, mark)
+    prepared = Prepared(article=clean, fingerprint=mark)
+    return incoming_article(waiting, prepared, NOON, wire_confidence=1.0)
 
 
-def _row(coming: IncomingArticle, id_: str, found: CopyMatch) -> article_rows.NewArticle:
-    placement = Placement(story="story", founded=False, role="report", evidence=Evidence(stage="founded"))
-    copy_of = found.copy.other if found.copy else None
-    new = coming.row(
-        NOON,
-        msgspec.structs.replace(placement, copy_of=copy_of),
-        id_=id_,
-        root=id_,
-        generation=0,
+def _row(coming: StoredArticle, found: CopyMatch) -> StoredArticle:
+    return msgspec.structs.replace(
+        coming,
+        story="story",
         is_compared=False,
-        wire_confidence=1.0,
+        copy_of=found.copy.other if found.copy else None,
+        evidence=Evidence(stage="founded"),
+        bands=found.keys.bands,
+        sketch=found.keys.sketch,
     )
-    return msgspec.structs.replace(new, bands=found.keys.bands, sketch=found.keys.sketch)
 
 
 def _story_state() -> stories.StoryState:

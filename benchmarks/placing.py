@@ -123,7 +123,7 @@ def parts(database: Database, made: Sequence[Made], *, profile: Path | None) -> 
     placing = Placer(database, all_tuning, clock)
     began, cpu = time.perf_counter(), time.process_time()
     with database.read() as connection:
-        stories = len(placing.story_writer.window(connection))
+        stories = len(placing.story_writer.window.read(connection))
         after_stories = rss_mib()
         spent = time.perf_counter() - began
     place_some(database, placing, clock, made[:1], Watch())
@@ -152,8 +152,8 @@ def parts(database: Database, made: Sequence[Made], *, profile: Path | None) -> 
 def _watch(placing: Placer, watch: Watch) -> None:
     inner: Any = placing
     inner._copy_finder.find = watch.over("copy", inner._copy_finder.find)
-    inner._decision = watch.over("event", inner._decision)
-    inner.story_writer.place = watch.over("story", inner.story_writer.place)
+    inner._decider.decide = watch.over("event", inner._decider.decide)
+    inner.story_writer.apply = watch.over("story", inner.story_writer.apply)
     inner._second_look.before = watch.over("look", inner._second_look.before)
 
 

@@ -25,7 +25,7 @@ from aggregator.pipeline.placement.retention import RetentionPlan
 from aggregator.pipeline.workers.executor import InlineExecutor
 from aggregator.store.engine.database import Database
 from aggregator.store.intake import inbox
-from aggregator.store.maintenance import erase
+from aggregator.store.maintenance import steady_clock
 from aggregator.store.migrate import upgrade
 from aggregator.store.stories.rendered_stories import render_next
 from aggregator.store.tables import article, counter
@@ -105,7 +105,7 @@ def run(database: Database, plan: RetentionPlan) -> list[float]:
     pipeline = Pipeline(database, InlineExecutor(), Tuning(), lambda: LATER)
     with database.write() as connection:  # the clock has gone on for a day
         for hours in (40, 16):
-            erase.steady_since(connection, LATER - dt.timedelta(hours=hours), dt.timedelta(days=1))
+            steady_clock.record_time(connection, LATER - dt.timedelta(hours=hours), dt.timedelta(days=1))
     retention_job = pipeline.retention_job(plan)
     retention_job.step()  # reads the rules and where it is
     seconds = []

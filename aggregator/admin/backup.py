@@ -26,7 +26,7 @@ from aggregator.model.errors import AggregatorError, NotWritableError, ReadError
 from aggregator.model.health_report import BackupState
 from aggregator.store.engine.database import Database
 from aggregator.store.engine.db_errors import is_damage
-from aggregator.store.maintenance import row_stream
+from aggregator.store.maintenance import page_copy, row_stream
 from aggregator.store.maintenance.row_stream import PASSING, Advance, database_name
 from aggregator.store.maintenance.scratch import scratch_folder
 from aggregator.store.migrate import upgrade
@@ -94,7 +94,7 @@ def _copy(database: Database, plain: Path, progress: Progress) -> None:
             progress("pages", space.total // space.page) as advance,
             closing(sqlite3.connect(plain)) as target,
         ):
-            row_stream.copy_pages(database, target, advance)
+            page_copy.copy_pages(database, target, advance)
     else:
         _copy_server(database, plain, progress)
     with closing(sqlite3.connect(plain)) as copy:

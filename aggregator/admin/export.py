@@ -25,7 +25,7 @@ from aggregator.sources.parse import streams
 from aggregator.sources.parse.streams import Progress, unzipped
 from aggregator.store.engine.database import Database
 from aggregator.store.engine.writer_lease import exclusively
-from aggregator.store.maintenance import row_stream
+from aggregator.store.maintenance import row_json, row_stream
 from aggregator.store.maintenance.row_stream import Advance, Batch, Values
 from aggregator.store.migrate import is_newer, newest_revision
 from aggregator.store.search import index
@@ -68,7 +68,7 @@ def exported(database: Database, progress: Advance) -> Iterator[bytes]:
                 pairs = [[row["band"], row["article"]] for row in rows]
                 yield _as_line({"table": str(table.name), "pairs": pairs})
             else:
-                lines = ({"table": str(table.name), "row": row_stream.as_json(table, row)} for row in rows)
+                lines = ({"table": str(table.name), "row": row_json.as_json(table, row)} for row in rows)
                 yield b"".join(map(_as_line, lines))
             total += len(rows)
             progress(len(rows))
@@ -164,7 +164,7 @@ def _rows(numbered: Iterator[tuple[int, bytes]], revision: str) -> Iterator[tupl
             table = line.table
             rows = [line.row] if line.row is not None else [{"band": b, "article": n} for b, n in line.pairs]
             for row in rows if table in names else ():
-                checked = row_stream.checked(table, row, revision)
+                checked = row_json.checked(table, row, revision)
                 if checked is not None:
                     yield table, checked
         except (msgspec.DecodeError, ReadError) as error:

@@ -21,7 +21,7 @@ from aggregator.model.errors import ReadError, UsageError
 from aggregator.store.engine.database import Database, shown_url
 from aggregator.store.engine.engines import files_of
 from aggregator.store.engine.writer_lease import exclusively, open_process_lock
-from aggregator.store.maintenance import row_stream
+from aggregator.store.maintenance import page_copy, row_stream
 from aggregator.store.maintenance.row_stream import PASSING
 from aggregator.store.migrate import (
     check,
@@ -172,7 +172,7 @@ def _fill(
         if replaces_pages:
             space = source.space()
             with progress("pages", space.total // space.page) as advance:
-                row_stream.take_pages(target, source, advance)
+                page_copy.take_pages(target, source, advance)
             target.checkpoint_log()
             return
         with source.read() as read, target.write(durable=True, unhurried=True) as written:

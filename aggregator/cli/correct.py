@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from aggregator.pipeline.placement.regrouping import GroupingDifference
     from aggregator.pipeline.workers.executor import Executor
     from aggregator.store.engine.database import Database
-    from aggregator.store.maintenance.erase import EraseSummary
+    from aggregator.store.maintenance.erase_target import EraseSummary
     from aggregator.store.maintenance.row_stream import Advance
     from aggregator.store.stories.commands import CommandKind
 

@@ -251,7 +251,7 @@ def remove(
     from aggregator.pipeline.manage_sources import remove as run
     from aggregator.pipeline.placement.erase import ForgetCommand
     from aggregator.store.intake.sources import sources_named
-    from aggregator.store.maintenance.erase import resolve_target
+    from aggregator.store.maintenance.erase_target import resolve_target
 
     with context.obj.writing() as (config, database):
         with database.read() as connection:

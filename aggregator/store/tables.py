@@ -200,7 +200,7 @@ counter = Table(
     #   entry, inbox, story, bump, change   the last number given; "inbox" is the order of placing
     #   searchable, unindexed               progress of the full-text index (store/search/index.py)
     #   forget_unfinished                   1: erased words may be in the full-text index (`forget`)
-    #   entries_to, index_*, retained_at, steady_from   retention (store/maintenance/erase.py)
+    #   entries_to, index_*, retained_at, steady_from   retention (`retention.py`, `steady_clock.py`)
     Column("name", Text, primary_key=True),
     Column("value", BigInteger, nullable=False),
 )

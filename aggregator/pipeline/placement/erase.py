@@ -7,7 +7,6 @@ that lose a member are recomputed. Ids, hashes and numbers stay: see `store/main
 import time
 from collections.abc import Callable, Collection, Mapping, Sequence
 from functools import partial
-from itertools import chain
 
 from aggregator.model.core import FrozenStruct
 from aggregator.model.errors import UsageError
@@ -17,12 +16,9 @@ from aggregator.pipeline.placement.story_writer import StoryWriter
 from aggregator.pipeline.placement.unit_of_work import UnitOfWork
 from aggregator.store.engine.database import Connection, Database
 from aggregator.store.intake import tombstones
-from aggregator.store.maintenance import erase
-from aggregator.store.maintenance.erase import (
-    DeletedPart,
-    EraseSummary,
-    EraseTarget,
-)
+from aggregator.store.maintenance import erase, erase_target, index_merge, orphaned_copies
+from aggregator.store.maintenance.erase import DeletedPart
+from aggregator.store.maintenance.erase_target import EraseSummary, EraseTarget
 from aggregator.store.stories import articles, story_links
 from aggregator.store.stories.articles import StoredArticle
 
@@ -51,7 +47,7 @@ def to_forget(
 
     `may_be_gone`: a command was interrupted, after which the name of an outlet may have no articles left.
     """
-    target = erase.resolve_target(connection, command.name, is_source=command.is_source)
+    target = erase_target.resolve_target(connection, command.name, is_source=command.is_source)
     if not target.articles and not may_be_gone:
         raise UsageError(
             f"nothing is stored of {command.name}; "
@@ -61,7 +57,7 @@ def to_forget(
                 else "name an article by its address or id, or an outlet as `aggregator story ID` shows it"
             )
         )
-    return target, erase.summarise_erasure(connection, target.articles)
+    return target, erase_target.summarise_erasure(connection, target.articles)
 
 
 class ForgetHandler:
@@ -78,86 +74,81 @@ class ForgetHandler:
         former: Mapping[str, Collection[str]],
         kind: tombstones.TombstoneKind = "forgotten",
     ) -> None:
-        """Erase these articles. `former`: by article, every story that it is or was in.
+        """Erase these articles. `former`: by article, further stories that it was in.
 
         `kind`: "retention" if they are old enough; their entries then keep their outcome.
         """
-        connection, wanted = unit_of_work.connection, frozenset(ids)
-        tombstones.add_tombstones(connection, wanted, unit_of_work.now, kind)
-        gone = erase.rows_of(connection, wanted)
-        orphaned_copies = erase.orphaned_copies(connection, wanted)
-        assigned_stories = {one.story for one in gone} | {one.story for one in orphaned_copies}
-        stories_ = erase.with_redirects(
-            connection, assigned_stories | set(chain(*(former[one] for one in ids)))
-        )
-        sketches = self.delete_articles(connection, gone, "all")
+        connection, now = unit_of_work.connection, unit_of_work.now
+        tombstones.add_tombstones(connection, ids, now, kind)
+        erased = erase.articles_of(connection, ids)
+        copies = orphaned_copies.orphaned_copies(connection, ids)
+        losing = {article.story for article in (*erased, *copies)}
+        affected = erase.with_redirects(connection, losing.union(*(former.get(id_, ()) for id_ in ids)))
+        sketches = self.delete_articles(connection, erased, "all")
         if kind == "forgotten":
-            erase.blank_entries(connection, wanted, unit_of_work.now)
+            erase.blank_entries(connection, ids, now)
         else:
-            erase.slim_entries(connection, wanted)
-        self._pass_on(connection, gone, orphaned_copies, sketches)
-        for story in sorted(assigned_stories):
-            self._story_writer.apply(unit_of_work, Remove(story=story, articles=wanted))
-        for one in gone:
-            if kind == "forgotten":
-                unit_of_work.ledger.log(unit_of_work.now, one.story, "forgotten", article=one.id)
+            erase.slim_entries(connection, ids)
+        self._pass_on(connection, erased, copies, sketches)
+        for story in sorted(losing):
+            self._story_writer.apply(unit_of_work, Remove(story=story, articles=frozenset(ids)))
         if kind == "forgotten":
-            story_links.erase(connection, stories_)
+            for article in erased:
+                unit_of_work.ledger.log(now, article.story, "forgotten", article=article.id)
+            story_links.erase(connection, affected)
             erase.drop_answers(connection)
-        kept = erase.titles_of(connection, stories_)
-        erase.blank_merged_stories(connection, stories_)
-        erase.erase_summaries(connection, stories_)
-        erase.blank_history(connection, wanted, stories_, kept)
-        erase.stop_deliveries(connection, stories_, unit_of_work.now)
+        erase.blank_stories(connection, affected, ids, now)
 
     def delete_articles(
-        self, connection: Connection, gone: Sequence[StoredArticle], what: DeletedPart
+        self, connection: Connection, erased: Sequence[StoredArticle], what: DeletedPart
     ) -> dict[str, bytes]:
         """Delete the texts of these articles, or all of them; return their sampled shingles by id."""
-        sketches = {one.id: articles.sketch_of(connection, one.inbox_no) for one in gone}
-        keys = {one.inbox_no: self._copy_finder.keys(one.signature) for one in gone}
-        erase.delete_articles(connection, gone, keys, what)
-        for one in gone:
-            self._copy_finder.remove(one.inbox_no, sketches[one.id])
+        sketches = {article.id: articles.sketch_of(connection, article.inbox_no) for article in erased}
+        keys = {article.inbox_no: self._copy_finder.keys(article.signature) for article in erased}
+        erase.delete_articles(connection, erased, keys, what)
+        for article in erased:
+            self._copy_finder.remove(article.inbox_no, sketches[article.id])
         return sketches
 
     def _pass_on(
         self,
         connection: Connection,
-        gone: Sequence[StoredArticle],
-        orphaned_copies: Sequence[StoredArticle],
+        erased: Sequence[StoredArticle],
+        copies: Sequence[StoredArticle],
         sketches: Mapping[str, bytes],
     ) -> None:
         """Assign copies of an erased article to the next original: a near-duplicate, or the first copy."""
-        links = {one.id: one.copy_of for one in gone}
+        originals = {article.id: article.copy_of for article in erased}
         families: dict[str, list[StoredArticle]] = {}
-        for orphaned_copy in orphaned_copies:
-            root = orphaned_copy.copy_of or ""
-            while (further := links.get(root)) is not None and further in links:
-                root = further
-            families.setdefault(root, []).append(orphaned_copy)
+        for copy in copies:
+            root = copy.copy_of or ""
+            while (further := originals.get(root)) in originals:
+                root = further or ""
+            families.setdefault(root, []).append(copy)
         for root, family in sorted(families.items()):
-            self._one_family(connection, links.get(root), family, sketches.get(root, b""))
+            original = originals.get(root) or self._promote(connection, family, sketches.get(root, b""))
+            others = [copy.id for copy in family if copy.id != original]
+            if original is None:  # excerpts of an article that does not exist
+                orphaned_copies.set_original(connection, others, None, role="report")
+            else:
+                orphaned_copies.set_original(connection, others, original)
 
-    def _one_family(
-        self, connection: Connection, original: str | None, family: Sequence[StoredArticle], sketch: bytes
-    ) -> None:
-        """`family`: copies that lost their original, in order; `original`: what that was a copy of."""
-        if original is None:
-            first = next((one for one in family if one.role != "excerpt"), None)
-            if first is None:  # excerpts of an article that does not exist
-                for one in family:
-                    erase.set_original(connection, one.id, None, "report")
-                return
-            inherited = self._copy_finder.inherited(connection, first, sketch)
-            keys = self._copy_finder.keys(first.signature)
-            erase.set_copy_keys(connection, first.inbox_no, keys, inherited.bands, inherited.sketch)
-            self._copy_finder.replace(first.inbox_no, inherited)
-            erase.set_original(connection, first.id, None, "report" if first.role == "copy" else first.role)
-            original = first.id
-        for one in family:
-            if one.id != original:
-                erase.set_original(connection, one.id, original, one.role)
+    def _promote(self, connection: Connection, family: Sequence[StoredArticle], sketch: bytes) -> str | None:
+        """Make the first copy that is no excerpt an original, and return its id; None without one.
+
+        `sketch`: the sampled shingles of the erased original.
+        """
+        first = next((copy for copy in family if copy.role != "excerpt"), None)
+        if first is None:
+            return None
+        inherited = self._copy_finder.inherited(connection, first, sketch)
+        keys = self._copy_finder.keys(first.signature)
+        orphaned_copies.set_copy_keys(connection, first.inbox_no, keys, inherited.bands, inherited.sketch)
+        self._copy_finder.replace(first.inbox_no, inherited)
+        orphaned_copies.set_original(
+            connection, [first.id], None, role="report" if first.role == "copy" else first.role
+        )
+        return first.id
 
 
 def finish_index(database: Database, step: Callable[[], None]) -> bool:
@@ -166,7 +157,7 @@ def finish_index(database: Database, step: Callable[[], None]) -> bool:
     more = True
     while more:
         step()
-        more = database.transact(partial(erase.merge_index, is_first=is_first))
+        more = database.transact(partial(index_merge.merge_index, is_first=is_first))
         is_first = False
     # In short attempts: while it waits for readers, nothing can be written.
     ends = time.monotonic() + database.tuning.lock_seconds

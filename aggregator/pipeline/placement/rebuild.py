@@ -13,7 +13,7 @@ from aggregator.config.tuning import Tuning
 from aggregator.model.errors import DamagedError
 from aggregator.pipeline.placement.copy_lookup import CopyFinder
 from aggregator.store.engine.database import Connection, Database
-from aggregator.store.maintenance import erase
+from aggregator.store.maintenance import orphaned_copies
 from aggregator.store.maintenance.integrity_check import Advance, clear_derived, next_articles, write_stories
 from aggregator.store.search import index
 from aggregator.store.stories import articles
@@ -60,9 +60,9 @@ def _write_copy_keys(database: Database, finder: CopyFinder, advance: Advance) -
                 if stored is None or stored.is_gone or not stored.signature:
                     continue
                 copied, is_whole = _copied(connection, stored)
-                keys = finder.restored(connection, stored, copied, is_whole=is_whole)
-                erase.set_copy_keys(connection, n, (), keys.bands, keys.sketch)
-                finder.add(n, keys)
+                held = finder.restored(connection, stored, copied, is_whole=is_whole)
+                orphaned_copies.set_copy_keys(connection, n, (), held.bands, held.sketch)
+                finder.add(n, held)
         if not numbers:
             return
         after = numbers[-1]

@@ -24,17 +24,13 @@ from aggregator.pipeline.placement.story_writer import StoryWriter
 from aggregator.pipeline.placement.unit_of_work import UnitOfWork
 from aggregator.store import codecs
 from aggregator.store.engine.database import Connection, Database
-from aggregator.store.maintenance import erase
-from aggregator.store.maintenance.erase import OldStory
+from aggregator.store.maintenance import erase, index_merge, retention, steady_clock
 from aggregator.store.read.reader import texts_of
 from aggregator.store.stories import article_views
 from aggregator.stories.tuning import StoryTuning
 
 _STEP_SECONDS = 0.03  # a transaction ends after the piece that is in progress by then (chosen)
 _ARTICLES_AT_ONCE = 4  # of which the texts are deleted in one piece (python -m benchmarks.retention)
-_CHANGE_DAYS = 90.0  # that changes are stored, once all webhooks have read them (chosen)
-_COMMAND_DAYS = 30.0  # that finished commands are stored (chosen)
-_REJECTED_DAYS = 90.0  # that unreadable files and missing pages are recorded (chosen)
 _FREE_SHARE = 0.1  # of SQLite's file that is free before it is made smaller (chosen: new rows use the rest)
 _PAGES_A_STEP = 200  # pages removed from the file in one transaction
 # Of all articles: once so many rows of SQLite's full-text index are stale, it is merged (chosen: it writes
@@ -74,10 +70,11 @@ class PruneResult(FrozenStruct, frozen=True, kw_only=True, omit_defaults=False):
 
 
 class _Bounds(FrozenStruct, frozen=True, kw_only=True):
-    """The inbox number up to which each step may run now."""
+    """The inbox number up to which each step may run, as of `at`."""
 
-    texts: int
-    stories: int
+    texts: int = 0
+    stories: int = 0
+    at: dt.datetime
 
 
 class Retention:
@@ -107,9 +104,9 @@ class Retention:
         self._story_writer = story_writer
         self._forget_handler = ForgetHandler(story_writer, copy_finder)
         self._tuning = all_tuning.section("retention", RetentionTuning)
+        self._gap = dt.timedelta(days=self._tuning.steady_days)
         self._story_tuning = all_tuning.section("stories", StoryTuning)
-        self._bounds: _Bounds | None = None
-        self._bounds_at: dt.datetime | None = None
+        self._bounds: _Bounds | None = None  # None: all is done, so that they are read again
 
     def step(self, stop: Callable[[], bool] = lambda: False) -> bool:
         """Run one short part in one transaction; return False if nothing is left to do now."""
@@ -126,86 +123,74 @@ class Retention:
             self._bounds = None
         return done
 
-    def _housekeeping(self) -> bool:
-        return self._settle() or self._drop_streams() or self._merge_index() or self._give_back()
-
     def due(self) -> RetentionBacklog:
         """Return what waits now, without a change."""
-        bounds = self._bounds_now(self._now())
+        bounds = self._bounds_at(self._now())
         with self._database.read() as connection:
             return RetentionBacklog(
-                texts=erase.count_stories(connection, "text", bounds.texts),
-                stories=erase.count_stories(connection, "all", bounds.stories),
+                texts=retention.count_stories(connection, "text", bounds.texts),
+                stories=retention.count_stories(connection, "all", bounds.stories),
                 bytes_free=self._database.space().free,
             )
 
-    # --- what is old enough ---------------------------------------------------------------------------------
-
     def _current_bounds(self) -> _Bounds:
-        """Return the bounds, which are read again when all is done, and from time to time."""
-        now = self._now()
-        age = None if self._bounds_at is None else (now - self._bounds_at).total_seconds()
-        if self._bounds is None or age is None or not 0 <= age < self._tuning.check_seconds:
-            self._bounds, self._bounds_at = self._bounds_now(now, is_look=True), now
-        return self._bounds
-
-    def _bounds_now(self, now: dt.datetime, *, is_look: bool = False) -> _Bounds:
-        if is_look:
+        now, bounds = self._now(), self._bounds
+        if bounds is None or not 0 <= (now - bounds.at).total_seconds() < self._tuning.check_seconds:
             with self._database.write() as connection:
-                day = dt.timedelta(days=self._tuning.steady_days)
-                steady = erase.steady_since(connection, now, day)
-            # Irreversible steps wait after a jump of the clock: it may jump back.
-            if not self._is_asked and now - steady < day:
-                return _Bounds(texts=0, stories=0)
+                steady_clock.record_time(connection, now, self._gap)
+                is_steady = self._is_steady(connection, now)
+            bounds = self._bounds = self._bounds_at(now) if is_steady else _Bounds(at=now)
+        return bounds
+
+    def _is_steady(self, connection: Connection, now: dt.datetime) -> bool:
+        """Return whether to delete by age, which waits after a jump of the clock: it may jump back."""
+        return self._is_asked or steady_clock.is_steady(connection, now, self._gap)
+
+    def _bounds_at(self, now: dt.datetime) -> _Bounds:
         with self._database.read() as connection:
-            texts = self._upto(connection, now, self._plan.text_after)
-            stories = self._upto(connection, now, self._plan.stories_after)
-        return _Bounds(texts=texts, stories=stories)
 
-    @staticmethod
-    def _upto(connection: Connection, now: dt.datetime, age: int | None) -> int:
-        if age is None:
-            return 0
-        return erase.placed_before(connection, now - dt.timedelta(seconds=age), now)
+            def bound(age: int | None) -> int:
+                if age is None:
+                    return 0
+                return retention.placed_before(connection, now - dt.timedelta(seconds=age), now)
 
-    # --- texts and stories ----------------------------------------------------------------------------------
+            texts, stories = bound(self._plan.text_after), bound(self._plan.stories_after)
+        return _Bounds(texts=texts, stories=stories, at=now)
 
     def _drop_texts(self, upto: int) -> bool:
         """Delete the texts of the next story, or some of them; return whether there was one."""
         with self._database.read() as connection:
-            old = erase.next_story(connection, "text", upto)
+            old = retention.next_story(connection, "text", upto)
             if old is None:
                 return False
             # Rendered before the transaction, because a large story takes long.
-            text = self._text(connection, old)
+            text = self._text(connection, old.id, old.title)
+        # The first paragraph of the lead stays, as the summary of the story does.
+        stays = msgspec.structs.replace(text, lead=text.lead[:1], openings=(), quotations=())
         with self._unit_of_work() as unit_of_work:
-            if erase.drop_terms(unit_of_work.connection, old.id):
+            connection = unit_of_work.connection
+            if retention.drop_terms(connection, old.id):
                 self._story_writer.mend(unit_of_work, old.id)  # so the window has none
-            # The first paragraph of the lead stays, as the summary of the story does.
-            stays = msgspec.structs.replace(text, lead=text.lead[:1], openings=(), quotations=())
-            erase.keep_text(unit_of_work.connection, old, stays)
-        ends = time.monotonic() + _STEP_SECONDS
-        with self._unit_of_work() as unit_of_work:
-            while self._drop_some_texts(unit_of_work.connection, old.id) and time.monotonic() < ends:
-                pass
+            retention.keep_text(connection, old.story_no, stays)
+            ends = time.monotonic() + _STEP_SECONDS
+            is_over = False
+            while not is_over:
+                aged = retention.articles_with_text(connection, old.id, _ARTICLES_AT_ONCE)
+                self._forget_handler.delete_articles(connection, aged, "text")
+                is_over = len(aged) < _ARTICLES_AT_ONCE or time.monotonic() >= ends
         return True
 
-    def _text(self, connection: Connection, old: OldStory) -> StoryText:
-        """Return what a story shows, as it is stored, or render it."""
-        stored = texts_of(connection, [old.id]).get(old.id)
+    def _text(self, connection: Connection, id: str, title: str) -> StoryText:  # noqa: A002
+        """Return what story `id` shows, as it is stored, or render it."""
+        stored = texts_of(connection, [id]).get(id)
         if stored is not None:
             return stored
         # Loaded here, because only this step needs its patterns.
         from aggregator.stories.rendering import story_text
 
-        members = article_views.views_of_stories(connection, [old.id], "text")[old.id]
-        return story_text(members, old.title, self._story_tuning)
-
-    def _drop_some_texts(self, connection: Connection, story: str) -> bool:
-        """Delete some texts of a story after its last rendering; return whether more are left."""
-        some = erase.articles_with_text(connection, story, _ARTICLES_AT_ONCE)
-        self._forget_handler.delete_articles(connection, some, "text")
-        return len(some) == _ARTICLES_AT_ONCE
+        return story_text(
+            article_views.views_of_stories(connection, [id], "text")[id], title, self._story_tuning
+        )
 
     def _drop_story(self, upto: int) -> bool:
         """Delete the next story, or some articles of a large one; return whether there was one.
@@ -214,43 +199,28 @@ class Retention:
         """
         with self._unit_of_work() as unit_of_work:
             connection = unit_of_work.connection
-            old = erase.next_story(connection, "all", upto)
+            old = retention.next_story(connection, "all", upto)
             if old is None:
                 return False
-            ids = erase.last_to_first(connection, old.id, self._tuning.rows_a_step)
-            former = erase.with_redirects(connection, {old.id})
-            self._forget_handler.carry_out(unit_of_work, ids, {id_: [old.id] for id_ in ids}, "retention")
-            if not erase.last_to_first(connection, old.id, 1):
-                erase.drop_history(connection, former)
+            ids = retention.last_to_first(connection, old.id, self._tuning.rows_a_step)
+            with_redirects = erase.with_redirects(connection, [old.id])
+            self._forget_handler.carry_out(unit_of_work, ids, {}, "retention")
+            if not retention.last_to_first(connection, old.id, 1):
+                retention.drop_history(connection, with_redirects)
                 unit_of_work.ledger.log(unit_of_work.now, old.id, "forgotten")
         return True
 
-    # --- short-lived rows, and space ----------------------------------------------------------------------
-
-    def _settle(self) -> bool:
+    def _housekeeping(self) -> bool:
+        """Shorten streams, or make the files smaller; return whether there was something to do."""
+        now, rows = self._now(), self._tuning.rows_a_step
         with self._database.write() as connection:
-            return erase.settle_entries(connection, self._tuning.rows_a_step) > 0
-
-    def _drop_streams(self) -> bool:
-        now, tuning = self._now(), self._tuning
-        with self._database.write() as connection:
-            steady = dt.timedelta(days=tuning.steady_days)
-            if not self._is_asked and not erase.is_steady(connection, now, steady):
-                return False
-            before = now - dt.timedelta(days=_CHANGE_DAYS)
-            gone = erase.drop_changes(connection, before, tuning.rows_a_step)
-            before = now - dt.timedelta(days=_COMMAND_DAYS)
-            gone += erase.drop_commands(connection, before, tuning.rows_a_step)
-            before = now - dt.timedelta(days=_REJECTED_DAYS)
-            gone += erase.drop_rejected(connection, before, tuning.rows_a_step)
-        return gone > 0
-
-    def _merge_index(self) -> bool:
-        """Merge the full-text index if many words were deleted."""
-        tuning = self._tuning
-        with self._database.write() as connection:
-            least = max(tuning.merge_min_rows, int(_MERGE_SHARE * erase.newest_article(connection)))
-            return erase.merge_stale_index(connection, least, _MERGE_PAGES)
+            least = max(self._tuning.merge_min_rows, int(_MERGE_SHARE * retention.newest_article(connection)))
+            done = (
+                retention.settle_entries(connection, rows)
+                or (self._is_steady(connection, now) and retention.drop_streams(connection, now, rows) > 0)
+                or index_merge.merge_stale_index(connection, least, _MERGE_PAGES)
+            )
+        return done or self._give_back()
 
     def _give_back(self) -> bool:
         """Free pages of the SQLite file if there are many."""

@@ -196,8 +196,8 @@ class StoryWriter:
         row = live_story(connection, remove.story)
         members = articles.members(connection, row.id)
         if members:
-            if remove.articles and (row.title_article is None or row.title_article in remove.articles):
-                erase.hide_title(connection, row.id)
+            if remove.articles:
+                erase.hide_title(connection, row.id, remove.articles)
                 row = live_story(connection, row.id)
             at_no = max(member.inbox_no for member in members)
             self._restate(unit_of_work, row, Effect(at_no=at_no, bump=row.bumped_at))

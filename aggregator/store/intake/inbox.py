@@ -561,7 +561,7 @@ class EntryResult(FrozenStruct, frozen=True, kw_only=True):
     copy_of: str | None
 
 
-_ADDRESS_OF = func.coalesce(entry.c.url, article.c.url).label("url")  # see `erase.settle_entries`
+_ADDRESS_OF = func.coalesce(entry.c.url, article.c.url).label("url")  # see `retention.settle_entries`
 
 
 def results(connection: Connection, numbers: Iterable[int]) -> list[EntryResult]:

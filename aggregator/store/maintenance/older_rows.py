@@ -4,8 +4,8 @@ What stands here about a revision stays as it is: its migration uses it, too. A 
 """
 
 import base64
-from collections.abc import Callable, Mapping, Sequence
-from typing import Any, Final, NamedTuple
+from collections.abc import Mapping, Sequence
+from typing import Any, Final
 
 import msgspec
 import zstandard
@@ -17,58 +17,50 @@ _MAX_BYTES: Final = 64 * 1024 * 1024  # of a decompressed text
 _UNREADABLE: Final = (zstandard.ZstdError, msgspec.MsgspecError, KeyError, TypeError, AttributeError)
 
 
-class RowChange(NamedTuple):
-    """What a revision changed in the rows of one table.
-
-    Dropped tables and columns need no entry, because an import skips what it does not know. Neither do new
-    columns that are nullable or have a default.
-    """
-
-    revision: str  # that changed them
-    table: str
-    renamed: Mapping[str, str]  # former name of a column → its name
-    convert: Callable[[Row], Row | None]  # called after the columns were renamed; None: the row is dropped
-
-
 def as_of_today(table: str, row: Row, revision: str) -> Row | None:
-    """Return a row of an export that was made at `revision`, as the newest revision has it; None: dropped."""
-    converted: Row | None = row
-    for change in _CHANGES:
-        if converted is not None and change.table == table and change.revision > revision:
-            converted = change.convert(_renamed(converted, change.renamed))
-    return converted
+    """Return a row of an export that was made at `revision`, as the newest revision has it; None: dropped.
 
-
-def _renamed(row: Row, names: Mapping[str, str]) -> Row:
-    renamed = {}
-    for name, value in row.items():
-        renamed[names.get(name, name)] = value
-    return renamed
-
-
-def _rendered_plainly(row: Row) -> Row:
-    """Revision 0034: of a merged text the title and the opening stay; see `plain_rendering`."""
-    encoded = row.get("rendered")
-    if encoded is None:
-        return row
-    return {**row, "rendered": plain_rendering(row.get("title", ""), base64.b64decode(encoded))}
-
-
-def _dropped(_row: Row) -> None:
-    """Revision 0034: machine-written summaries belong to facts that no story has any more."""
-
-
-def _same(row: Row) -> Row:
+    Dropped tables and columns stay, because an import skips what it does not know. New columns that are
+    nullable or have a default may be missing.
+    """
+    if revision < "0034":
+        if table == "story_summary":
+            return None  # machine-written summaries belong to facts that no story has any more
+        if table == "story" and "merged_story" in row:
+            row = _plainly_rendered(row)
+    if revision < "0033":
+        row = _before_baseline(table, row)
+    if revision < "0035" and table == "article" and "counts_in_centroid" in row:
+        row = {**row, "is_compared": row["counts_in_centroid"]}
     return row
 
 
-_CHANGES: Final = (
-    RowChange(
-        revision="0034", table="story", renamed={"merged_story": "rendered"}, convert=_rendered_plainly
-    ),
-    RowChange(revision="0034", table="story_summary", renamed={}, convert=_dropped),
-    RowChange(revision="0035", table="article", renamed={"counts_in_centroid": "is_compared"}, convert=_same),
-)
+def _plainly_rendered(row: Row) -> Row:
+    """Of a merged text the title and the opening stay; see `plain_rendering`."""
+    rendered = dict(row)
+    encoded = rendered.pop("merged_story")
+    if encoded is not None:
+        encoded = plain_rendering(row.get("title", ""), base64.b64decode(encoded))
+    return {**rendered, "rendered": encoded}
+
+
+def _before_baseline(table: str, row: Row) -> Row:
+    """Restore what was stored compressed, made on demand, or not known."""
+    changes: dict[str, Any] = {}
+    if table == "article":
+        changes["is_polled"] = row.get("is_polled") or False
+        if row.get("compressed_text") is not None:
+            packed = base64.b64decode(row["compressed_text"])
+            changes["text"] = _decompressed(packed).decode() if packed else None
+    if table == "intake_count" and row.get("outcome") == "earlier":
+        changes["outcome"] = "known"  # received before outcomes were counted, and not stored
+    if table == "story" and row.get("text") == "" and row.get("rendered") is None:
+        changes["text"] = None  # it is rendered
+    return {**row, **changes}
+
+
+def _decompressed(blob: bytes) -> bytes:
+    return zstandard.decompress(blob, max_output_size=_MAX_BYTES)
 
 
 def plain_rendering(title: str, merged: bytes) -> bytes:
@@ -79,12 +71,10 @@ def plain_rendering(title: str, merged: bytes) -> bytes:
     """
     lead: list[dict[str, str]] = []
     try:
-        plain = zstandard.decompress(merged, max_output_size=_MAX_BYTES)
-        former = msgspec.msgpack.decode(plain)
-        lead = _paragraphs(former["summary"])
-        title = str(former["title"])
+        former = msgspec.msgpack.decode(_decompressed(merged))
+        lead, title = _paragraphs(former["summary"]), str(former["title"])
     except _UNREADABLE:
-        lead = []
+        pass
     rendered = {"title": title, "lead": lead, "openings": [], "quotations": [], "version": 1}
     return zstandard.compress(msgspec.msgpack.encode(rendered), _LEVEL)
 

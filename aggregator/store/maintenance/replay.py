@@ -10,7 +10,7 @@ from sqlalchemy import ColumnElement, Connection, Select, Table, func, insert, s
 from aggregator.model.core import CleanArticle, Entry, Published
 from aggregator.store import codecs
 from aggregator.store.intake.inbox import InboxEntry
-from aggregator.store.maintenance import erase
+from aggregator.store.maintenance import retention
 from aggregator.store.maintenance.row_stream import Advance
 from aggregator.store.stories.articles import ArticleDetails
 from aggregator.store.tables import (
@@ -41,7 +41,7 @@ def first_seen_since(connection: Connection, since: dt.datetime | None) -> int:
     if since is None:
         return first
     seen = select(func.min(article.c.inbox_no)).where(article.c.seen_at >= since)
-    return max(first, connection.execute(seen).scalar() or erase.newest_article(connection) + 1)
+    return max(first, connection.execute(seen).scalar() or retention.newest_article(connection) + 1)
 
 
 def placed_from(connection: Connection, n: int, limit: int) -> list[tuple[InboxEntry, CleanArticle]]:

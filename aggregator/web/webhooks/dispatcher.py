@@ -25,7 +25,7 @@ from aggregator.model.read_model import Change, StoryFilter, StoryRedirect
 from aggregator.pipeline.workers.executor import is_left_behind
 from aggregator.store.engine.database import Connection, Database
 from aggregator.store.intake import tombstones
-from aggregator.store.maintenance import erase
+from aggregator.store.maintenance import steady_clock
 from aggregator.store.read import story_list
 from aggregator.store.read.reader import StoryReader
 from aggregator.store.read.story_list import StoryMatcher
@@ -138,7 +138,7 @@ class WebhookDispatcher:
         """Delete deliveries that ended long ago."""
         now = self._now()
         with self._database.write() as connection:
-            if erase.is_steady(connection, now, self._steady):
+            if steady_clock.is_steady(connection, now, self._steady):
                 outbox.prune(connection, now - dt.timedelta(days=_OUTBOX_DAYS))
 
     def _changes_for(

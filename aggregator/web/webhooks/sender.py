@@ -19,7 +19,7 @@ from aggregator.sources.fetch.poll_schedule import is_overdue_by_jump
 from aggregator.sources.fetch.posting import PostResult, host_of
 from aggregator.sources.limits import net_tuning
 from aggregator.store.engine.database import Connection, Database
-from aggregator.store.maintenance import erase
+from aggregator.store.maintenance import steady_clock
 from aggregator.store.stories import outbox
 from aggregator.store.stories.outbox import Delivery
 from aggregator.web.excerpts import count_words, first_words, for_reader
@@ -242,7 +242,7 @@ class WebhookSender:
         tuning, asked = self._tuning, posted.retry_after_seconds or 0.0
         gap = max(gap_seconds(due.attempts + 1, tuning, self._longest, self._chance()), asked)
         is_final = now - (due.first_attempt_at or now) >= dt.timedelta(hours=_GIVE_UP_HOURS)
-        is_final = is_final and erase.is_steady(connection, now, self._steady)
+        is_final = is_final and steady_clock.is_steady(connection, now, self._steady)
         failures = outbox.failures_of(connection, self._webhook.name) + 1
         gap_of_all = gap_seconds(failures, tuning, self._longest, self._chance())
         pause = max(min(gap_of_all, tuning.pause_max_seconds), min(asked, self._longest))

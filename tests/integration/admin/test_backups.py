@@ -51,7 +51,7 @@ from aggregator.model.errors import (
 from aggregator.pipeline.placement.place import PlacementResult
 from aggregator.store.engine.database import Database
 from aggregator.store.engine.writer_lease import open_process_lock
-from aggregator.store.maintenance import row_stream
+from aggregator.store.maintenance import page_copy, row_stream
 from aggregator.store.maintenance.row_stream import Advance
 from aggregator.store.migrate import check, newest_revision, upgrade
 from aggregator.store.read.reader import StoryReader
@@ -444,7 +444,7 @@ def killed(work: Callable[[Progress], object], unit: str, after: int) -> int:
 def test_a_backup_that_was_killed_leaves_nothing_that_looks_like_one(
     full: Database, tmp_path: Path, unit: str, after: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(row_stream, "_PAGES_A_STEP", 50)
+    monkeypatch.setattr(page_copy, "_PAGES_A_STEP", 50)
     full.close()
     folder = tmp_path / "backups"
     file = folder / "one.db.zst"
@@ -461,7 +461,7 @@ def test_a_backup_that_was_killed_leaves_nothing_that_looks_like_one(
 def test_a_restore_that_was_killed_leaves_the_old_content(
     full: Database, kept: Path, database: Database, after: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(row_stream, "_PAGES_A_STEP", 50)
+    monkeypatch.setattr(page_copy, "_PAGES_A_STEP", 50)
     full.close()
     Rig(database, Clock()).take(record("Herald", "1", "Dock workers strike", STRIKE, published=NOON))
     before, url = export(database), database.url

@@ -22,7 +22,7 @@ from aggregator.pipeline.workers.factory import open_executor
 from aggregator.sources.limits import source_tuning
 from aggregator.sources.parse.files import InputEntry, open_source
 from aggregator.store.engine.database import Connection, Database
-from aggregator.store.maintenance import erase, replay
+from aggregator.store.maintenance import replay
 from aggregator.store.stories import stream_history
 from aggregator.store.stories.commands import Command, enqueue, found
 from aggregator.store.tables import article, source_history, story, stream_period
@@ -161,7 +161,7 @@ def test_since_a_time_sources_are_known_as_they_were(database: Database, tmp_pat
             words = " ".join(f"w{day}x{of_herald}y{at}" for at in range(60))
             rig.take(record(("Herald", "Echo")[number % 2], f"{day}-{number}", words[:20], words))
             with database.read() as connection:
-                known[erase.newest_article(connection)] = stream_history.closed_sources(connection)
+                known[retention.newest_article(connection)] = stream_history.closed_sources(connection)
     assert known[24]["Echo"] == (9, 3)
     for n, sources in known.items():
         with (

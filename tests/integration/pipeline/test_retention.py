@@ -14,7 +14,7 @@ from aggregator.pipeline.placement.erase import ForgetCommand
 from aggregator.pipeline.placement.retention import Retention, RetentionPlan
 from aggregator.store.engine.database import Database
 from aggregator.store.intake import inbox, rejected
-from aggregator.store.maintenance import erase
+from aggregator.store.maintenance import retention, steady_clock
 from aggregator.store.read.reader import StoryReader
 from aggregator.store.search import index
 from aggregator.store.stories.rendered_stories import render_next
@@ -66,8 +66,8 @@ def kept(
     retention_job = rig.pipeline.retention_job(RetentionPlan(**ages))
     if steady:  # the clock has gone on for a day without a jump
         with rig.database.write() as connection:
-            erase.steady_since(connection, at - dt.timedelta(days=1.5), dt.timedelta(days=1))
-            erase.steady_since(connection, at - dt.timedelta(days=0.6), dt.timedelta(days=1))
+            steady_clock.record_time(connection, at - dt.timedelta(days=1.5), dt.timedelta(days=1))
+            steady_clock.record_time(connection, at - dt.timedelta(days=0.6), dt.timedelta(days=1))
     while retention_job.step():
         pass
     return retention_job
@@ -146,8 +146,8 @@ def test_search_and_the_views_have_the_texts_until_they_are_deleted(rig: Rig) ->
     assert [found("zyzzogeton"), found("levee gives way"), found("quiet evening")] == [0, 1, 0]
     assert shown() is None
     with rig.database.write() as connection:  # made anew it holds the same
-        index.take_out(connection, erase.newest_article(connection))
-        index.put_back(connection, erase.newest_article(connection))
+        index.take_out(connection, retention.newest_article(connection))
+        index.put_back(connection, retention.newest_article(connection))
     assert [found("zyzzogeton"), found("levee gives way")] == [0, 1]
     assert wrong(rig.database) == []
 
@@ -309,7 +309,7 @@ def test_a_large_story_goes_in_parts_and_keeps_its_headline_to_the_last(rig: Rig
     rig.restart()
     with rig.database.write() as connection:
         for days in (1.5, 0.6):
-            erase.steady_since(connection, YEAR - dt.timedelta(days=days), dt.timedelta(days=1))
+            steady_clock.record_time(connection, YEAR - dt.timedelta(days=days), dt.timedelta(days=1))
     retention_job = rig.pipeline.retention_job(RetentionPlan(stories_after=300 * DAY))
     seen = set()
     state = select(story.c.title, story.c.article_count).where(story.c.id == old.id)
@@ -469,7 +469,7 @@ def test_what_was_placed_while_the_clock_ran_ahead_holds_up_nothing(rig: Rig) ->
         numbers = list(connection.execute(select(article.c.inbox_no).order_by(article.c.inbox_no)).scalars())
         wrong = update(article).where(article.c.inbox_no.in_(numbers[2:4]))
         connection.execute(wrong.values(placed_at=now + dt.timedelta(days=300)))
-        assert erase.placed_before(connection, now - dt.timedelta(days=30), now) == numbers[-1]
+        assert retention.placed_before(connection, now - dt.timedelta(days=30), now) == numbers[-1]
 
 
 def test_what_was_placed_while_the_clock_was_behind_takes_nothing_young_along(rig: Rig) -> None:
@@ -484,7 +484,7 @@ def test_what_was_placed_while_the_clock_was_behind_takes_nothing_young_along(ri
             stretch = article.c.inbox_no.in_(numbers[wrong : wrong + 2])
             connection.execute(update(article).where(stretch).values(placed_at=NOON))
             bound = numbers[len(numbers) - 31]
-            found = erase.placed_before(connection, now - dt.timedelta(days=30), now)
+            found = retention.placed_before(connection, now - dt.timedelta(days=30), now)
             assert bound - 2 <= found <= bound + 2, wrong
             for place in (wrong, wrong + 1):
                 at = begin + dt.timedelta(days=place)
@@ -497,7 +497,10 @@ def test_placed_before_finds_the_same_as_reading_all(rig: Rig) -> None:
     rows = stored(rig.database, article.c.inbox_no, article.c.placed_at)
     for moment in [*(placed for _, placed in rows), YEAR, NOON]:
         expected = max((n for n, placed in rows if placed < moment), default=0)
-        assert read_by(rig.database, erase.placed_before, moment, NOON + dt.timedelta(days=9_999)) == expected
+        assert (
+            read_by(rig.database, retention.placed_before, moment, NOON + dt.timedelta(days=9_999))
+            == expected
+        )
 
 
 # --- with the rest -----------------------------------------------------------------------------------------
@@ -556,7 +559,7 @@ def test_entries_that_were_refused_are_settled_as_they_are(rig: Rig) -> None:
         connection.execute(update(entry).where(waiting).values(**refused))
     with rig.database.write() as connection:
         set_counter(connection, "entries_to", stored_last(connection) - 1)
-        assert erase.settle_entries(connection, 1) == 1
+        assert retention.settle_entries(connection, 1)
 
 
 def stored_last(connection: Any) -> int:

@@ -19,7 +19,7 @@ from aggregator.model.read_model import SearchBounds, StoryFilter
 from aggregator.store.engine.database import Database
 from aggregator.store.intake import sources
 from aggregator.store.intake.sources import source_id
-from aggregator.store.maintenance import erase
+from aggregator.store.maintenance import erase, erase_target, retention
 from aggregator.store.read import health_probes, story_list
 from aggregator.store.read.reader import StoryReader
 from aggregator.store.read.story_list import StoryMatcher
@@ -129,8 +129,8 @@ def matching_some(database: Database) -> set[str]:
         return StoryMatcher(connection, wanted).matching(connection, [f"story{n}" for n in range(2, 300)])
 
 
-def to_forget_by_address(database: Database) -> erase.EraseTarget:
-    return read_by(database, erase.resolve_target, "https://ports.example/7")
+def to_forget_by_address(database: Database) -> erase_target.EraseTarget:
+    return read_by(database, erase_target.resolve_target, "https://ports.example/7")
 
 
 def what_probes_ask(database: Database) -> object:
@@ -178,8 +178,8 @@ CASES: dict[str, Callable[[Database], object]] = {
     "the last change": reading(lambda reader: reader.last_change()),
     "the last change of a story": reading(lambda reader: reader.last_change("story7")),
     "those that are unrendered": lambda database: render_next(database, 5, shipped_tuning()),
-    "the oldest text": lambda database: read_by(database, erase.next_story, "text", 10_000),
-    "the oldest story": lambda database: read_by(database, erase.next_story, "all", 10_000),
+    "the oldest text": lambda database: read_by(database, retention.next_story, "text", 10_000),
+    "the oldest story": lambda database: read_by(database, retention.next_story, "all", 10_000),
     "among some": matching_some,
     "how it does": what_probes_ask,
 }
@@ -211,8 +211,8 @@ def test_the_oldest_text_is_found_without_those_that_are_deleted(tmp_path: Path)
     file = Database(f"sqlite:///{tmp_path / 'new.db'}")
     with closing(with_tables(file)) as fresh, fresh.read() as connection:
         with overheard(fresh, *ASKING) as sent:
-            erase.next_story(connection, "text", 10_000)
-            erase.count_stories(connection, "text", 10_000)
+            retention.next_story(connection, "text", 10_000)
+            retention.count_stories(connection, "text", 10_000)
         found = plans(connection, sent)
     assert len(found) == 2
     for plan in found:

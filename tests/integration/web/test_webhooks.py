@@ -20,7 +20,7 @@ from aggregator.config.tuning import Tuning
 from aggregator.config.webhooks import Webhook
 from aggregator.model.read_model import Change, StoryFilter
 from aggregator.store.engine.database import Database
-from aggregator.store.maintenance import erase
+from aggregator.store.maintenance import steady_clock
 from aggregator.store.read.reader import StoryReader
 from aggregator.store.stories import outbox
 from aggregator.store.tables import outbox as outbox_table
@@ -287,7 +287,7 @@ def test_a_clock_that_jumps_ahead_gives_no_delivery_up_and_forgets_none(
     database = each_kind
 
     def look(post: Post) -> None:
-        written_by(database, erase.steady_since, post.clock.time, DAY)
+        written_by(database, steady_clock.record_time, post.clock.time, DAY)
 
     post = Post(database, hook(receiver))
     look(post)

@@ -1,0 +1,135 @@
+"""The articles that a name of `forget` means, and what erasing them would affect."""
+
+from collections import Counter
+from collections.abc import Collection
+from typing import Final, Literal
+
+from sqlalchemy import Connection, or_, select
+
+from aggregator.cluster.entry_identity import url_key
+from aggregator.extract.outlets import outlet_of
+from aggregator.extract.urls import canonical_url
+from aggregator.model.core import Entry, FrozenStruct
+from aggregator.store import codecs
+from aggregator.store.intake import tombstones
+from aggregator.store.stories.article_views import is_of_outlets
+from aggregator.store.tables import (
+    INDEXED_ADDRESS,
+    VALUES_AT_ONCE,
+    article,
+    entry,
+    identity_key,
+    is_indexed,
+    rows_with,
+    story,
+    tombstone,
+)
+
+EraseKind = Literal["address", "article", "outlet", "source"]
+
+_HAS_TEXT: Final = or_(entry.c.verdict.is_(None), entry.c.verdict != tombstones.VERDICT)
+
+
+class EraseTarget(FrozenStruct, frozen=True, kw_only=True):
+    """The articles that a name means, including articles that wait or were refused."""
+
+    kind: EraseKind
+    articles: tuple[str, ...]
+
+
+class EraseSummary(FrozenStruct, frozen=True, kw_only=True, omit_defaults=False):
+    """Numbers of rows to erase. `emptied` stories lose all articles; `copies` of the articles stay."""
+
+    articles: int = 0
+    entries: int = 0
+    stories: int = 0
+    emptied: int = 0
+    copies: int = 0
+
+
+def resolve_target(connection: Connection, name: str, *, is_source: bool = False) -> EraseTarget:
+    """Return the articles of an address, an id or an outlet, ordered by id; none if the name is unknown.
+
+    An address has a scheme. An outlet means all of its articles, placed and waiting. `is_source`: the name is
+    `entry.source`; an article that another source had first stays.
+    """
+    kind: EraseKind
+    if is_source:
+        kind, ids = "source", _of_source(connection, name)
+    elif "://" in name:
+        kind, ids = "address", _of_address(connection, name)
+    elif _is_article(connection, name):
+        kind, ids = "article", {name}
+    else:
+        kind, ids = "outlet", _of_outlet(connection, name)
+    return EraseTarget(kind=kind, articles=tuple(sorted(ids)))
+
+
+def _of_source(connection: Connection, name: str) -> set[str]:
+    placed = select(article.c.id).where(article.c.source == name)
+    unplaced = (
+        select(entry.c.article)
+        .outerjoin(article, article.c.id == entry.c.article)
+        .where(entry.c.source == name, article.c.id.is_(None), _HAS_TEXT)
+    )
+    return set(connection.execute(placed.union(unplaced)).scalars())
+
+
+def _of_address(connection: Connection, address: str) -> set[str]:
+    ids: set[str] = set()
+    addresses = {address}
+    canonical = canonical_url(address)
+    if canonical is not None:
+        addresses.add(canonical)
+        owner = select(identity_key.c.article).where(identity_key.c.key == url_key(canonical))
+        owner_id = connection.execute(owner).scalar()
+        if owner_id:  # a void key has none
+            root = select(article.c.root_article).where(article.c.id == owner_id).scalar_subquery()
+            ids.add(owner_id)
+            ids.update(
+                connection.execute(select(article.c.id).where(article.c.root_article == root)).scalars()
+            )
+    # An entry that only links to the address (of a search engine) does not have its identity key.
+    for address_column, id_column in (
+        (article.c.url, article.c.id),
+        (entry.c.url, entry.c.article),
+        (entry.c.page_url, entry.c.article),
+    ):  # separate queries, each with its own index
+        chosen = select(id_column).where(address_column.in_(addresses))
+        if max(map(len, addresses)) <= INDEXED_ADDRESS:
+            chosen = chosen.where(is_indexed(address_column.name))
+        ids.update(connection.execute(chosen).scalars())
+    return ids
+
+
+def _is_article(connection: Connection, name: str) -> bool:
+    columns = article.c.id, entry.c.article, tombstone.c.article
+    return any(
+        connection.execute(select(column).where(column == name).limit(1)).first() for column in columns
+    )
+
+
+def _of_outlet(connection: Connection, name: str) -> set[str]:
+    placed = select(article.c.id).where(is_of_outlets(connection, [name]))
+    ids = set(connection.execute(placed).scalars())
+    unplaced = select(entry.c.article, entry.c.payload).where(entry.c.state != "done", _HAS_TEXT)
+    for row in connection.execute(unplaced.execution_options(yield_per=VALUES_AT_ONCE)):
+        outlet = outlet_of(codecs.decompress_struct(row.payload, Entry))
+        if outlet is not None and name.casefold() in (outlet.key.casefold(), outlet.name.casefold()):
+            ids.add(row.article)
+    return ids
+
+
+def summarise_erasure(connection: Connection, ids: Collection[str]) -> EraseSummary:
+    """Count the rows that erasing these articles would affect."""
+    lost = Counter(row.story for row in rows_with(connection, select(article.c.story), article.c.id, ids))
+    entries = rows_with(connection, select(entry.c.entry_no).where(_HAS_TEXT), entry.c.article, ids)
+    copies = rows_with(connection, select(article.c.id), article.c.copy_of, ids)
+    stories = rows_with(connection, select(story.c.id, story.c.article_count), story.c.id, lost)
+    return EraseSummary(
+        articles=lost.total(),
+        entries=len(list(entries)),
+        copies=len({row.id for row in copies} - set(ids)),
+        stories=len(lost),
+        emptied=sum(row.article_count == lost[row.id] for row in stories),
+    )

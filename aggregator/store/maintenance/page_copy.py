@@ -1,0 +1,47 @@
+"""Copy of an SQLite database by its pages, while others may write to it."""
+
+import sqlite3
+
+from sqlalchemy import text
+
+from aggregator.model.errors import NotWritableError
+from aggregator.store.engine.database import Database
+from aggregator.store.engine.db_errors import translate_errors
+from aggregator.store.engine.engines import sqlite_driver
+from aggregator.store.maintenance.row_stream import Advance
+
+_PAGES_A_STEP = 256  # 0.5 MiB, after which progress is reported
+
+
+def copy_pages(source: Database, target: sqlite3.Connection, advance: Advance) -> None:
+    """Replace the content of one SQLite database by the pages of another one.
+
+    It copies one state of the source: writes of others meanwhile are not in it and do not restart it.
+    """
+    done = 0
+
+    def step(_status: int, left: int, total: int) -> None:
+        nonlocal done
+        advance(total - left - done)
+        done = total - left
+
+    with source.read() as connection:
+        connection.execute(text("SELECT count(*) FROM sqlite_master"))  # from here on it reads one state
+        sqlite_driver(connection).backup(target, pages=_PAGES_A_STEP, progress=step)
+
+
+def take_pages(target: Database, source: Database, advance: Advance) -> None:
+    """Replace the content of `target` by the pages of `source`, in one SQLite transaction.
+
+    Raises NotWritableError.
+    """
+    target.engine.dispose()  # idle connections of this process would block it
+    with translate_errors(target.url), target.engine.connect() as connection:
+        try:
+            driver = sqlite_driver(connection)
+            if driver.execute("PRAGMA page_size").fetchone()[0] != source.space().page:
+                driver.execute("PRAGMA journal_mode=DELETE")  # the page size cannot change in WAL mode
+            copy_pages(source, driver, advance)
+        except sqlite3.OperationalError as error:
+            raise NotWritableError(f"{target.file} cannot be written: {error}") from error
+    target.engine.dispose()  # the log may be a new file now

@@ -1,0 +1,57 @@
+"""Rows of an export as JSON, and their check when they are imported."""
+
+import datetime as dt
+from functools import cache
+from typing import Annotated, Any, Final
+
+import msgspec
+import zstandard
+from sqlalchemy import Column, DefaultClause, Table, Text
+
+from aggregator.model.errors import ReadError
+from aggregator.store.maintenance.older_rows import Row, as_of_today
+from aggregator.store.maintenance.row_stream import Values
+from aggregator.store.tables import UtcTime, counter, metadata
+
+_INDEX_COUNTERS: Final = ("searchable", "unindexed")  # of the full-text index, which no export has
+_INTEGER = Annotated[int, msgspec.Meta(ge=-(2**63), le=2**63 - 1)]
+_TIME = Annotated[dt.datetime, msgspec.Meta(tz=True)]
+
+
+def as_json(table: Table, row: Values) -> Values:
+    """Return a row for JSON; msgspec writes times as RFC 3339 and bytes as base64."""
+    is_of_index = table is counter and row["name"] in _INDEX_COUNTERS
+    return {**row, "value": 0} if is_of_index else row
+
+
+def checked(table: str, given: Row, revision: str) -> Values | None:
+    """Convert a row of an export of `revision` for `write_all`, without former columns; None: it is dropped.
+
+    Raises ReadError if it does not fit.
+    """
+    try:
+        row = as_of_today(table, given, revision)
+        return None if row is None else msgspec.structs.asdict(msgspec.convert(row, _row_type(table)))
+    except (msgspec.ValidationError, zstandard.ZstdError, TypeError, ValueError) as error:
+        raise ReadError(f"a row of {table} does not fit: {error}") from error
+
+
+@cache
+def _row_type(name: str) -> type[msgspec.Struct]:
+    fields: list[Any] = []
+    for column in metadata.tables[name].columns:
+        field = [str(column.name), _type_of(column)]
+        default = column.server_default
+        if column.nullable:
+            field = [field[0], field[1] | None, None]
+        elif isinstance(default, DefaultClause) and not isinstance(column.type, Text):  # of an older export
+            field.append(msgspec.json.decode(str(default.arg)))
+        fields.append(tuple(field))
+    return msgspec.defstruct(name, fields, kw_only=True)
+
+
+def _type_of(column: Column[Any]) -> Any:
+    if isinstance(column.type, UtcTime):
+        return _TIME
+    type_ = column.type.python_type
+    return _INTEGER if type_ is int else type_

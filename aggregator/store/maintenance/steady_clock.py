@@ -1,0 +1,31 @@
+"""Whether the clock of the machine runs without jumps: while it may be wrong, nothing is deleted by age."""
+
+import datetime as dt
+from typing import Final
+
+from sqlalchemy import Connection
+
+from aggregator.store.tables import counter_value, set_counter
+
+# Counters: seconds since 1970.
+_RECORDED_AT: Final = "retained_at"
+_STEADY_FROM: Final = "steady_from"
+
+
+def record_time(connection: Connection, now: dt.datetime, gap: dt.timedelta) -> None:
+    """Store that the clock shows `now`. It is steady from here on if it jumped by more than `gap`."""
+    seconds = int(now.timestamp())
+    if not 0 <= seconds - counter_value(connection, _RECORDED_AT) <= gap.total_seconds():
+        set_counter(connection, _STEADY_FROM, seconds)
+    set_counter(connection, _RECORDED_AT, seconds)
+
+
+def is_steady(connection: Connection, now: dt.datetime, gap: dt.timedelta) -> bool:
+    """Whether the clock has run for `gap` without such a jump, by the calls of `record_time`.
+
+    If not, deletions by age wait: the clock may be wrong and jump back. True if there was no call yet.
+    """
+    recorded_at = counter_value(connection, _RECORDED_AT)
+    steady_from = counter_value(connection, _STEADY_FROM)
+    seconds, least = now.timestamp(), gap.total_seconds()
+    return recorded_at == 0 or (seconds - recorded_at <= least and seconds - steady_from >= least)

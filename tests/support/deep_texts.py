@@ -47,7 +47,6 @@ _NAMES = (
 )
 _COLUMNS: Final = (*(article.c[name] for name in _NAMES), article.c.text)
 _FULL_SHARE: Final = 0.5  # of `key_cap`: a band with fewer articles had room for one more (chosen)
-_ANY_NUMBER: Final = (1 << 63) - 1
 
 
 def faults(database: Database, tuning: CopyTuning) -> Iterator[Fault]:
@@ -98,7 +97,7 @@ def _of_bands(
     is_copy = row.copy_of is not None and not stored and held is None
     if is_copy and articles.has_copies(connection, row.copy_of, tuning.exact_checks):
         return  # after the first copies the others are stored without bands
-    others = articles.with_bands(connection, missing, before=_ANY_NUMBER, limit=tuning.key_cap * len(own))
+    others = articles.with_bands(connection, missing)
     taken = Counter(band for band, _ in others)
     if any(taken[key] < tuning.key_cap * _FULL_SHARE for key in missing):
         yield of_row("articles lack bands of their signature", row.inbox_no)

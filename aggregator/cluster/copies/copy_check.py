@@ -31,12 +31,12 @@ from typing import Literal
 
 import msgspec
 import numpy as np
-import numpy.typing as npt
 
 from aggregator.cluster.copies.minhash import estimate
 from aggregator.cluster.copies.shingles import (
     RUN_WORDS,
     SHINGLE_WORDS,
+    Flags,
     Hashes,
     distinct,
     is_unspaced,
@@ -46,8 +46,6 @@ from aggregator.cluster.copies.shingles import (
     words,
 )
 from aggregator.model.core import CopyEvidence, FrozenStruct, TextReuse
-
-Flags = npt.NDArray[np.bool_]
 
 _UNDECIDED = 0.4  # least leaning of a headline of one or two words: too few to show a topic
 _RUN_SHINGLES = RUN_WORDS - SHINGLE_WORDS + 1
@@ -139,18 +137,17 @@ def best_copy(
     Read at most `exact_checks` candidates and stop at one with the same shingles. A copy is preferred to an
     excerpt, then the higher resemblance (for excerpts: containment), then the lower inbox number.
     """
-    best, best_rank = None, (False, 0.0, 0)
+    matches: list[tuple[bool, float, int, CopyEvidence]] = []
     for candidate in islice(candidates, tuning.exact_checks):
         evidence = verdict(article, candidate, tuning)
         if evidence is None or candidate.id == article.id:
             continue
         is_copy = evidence.kind == "copy"
-        rank = (is_copy, evidence.resemblance if is_copy else evidence.containment, -candidate.order)
-        if best is None or rank > best_rank:
-            best, best_rank = evidence, rank
+        share = evidence.resemblance if is_copy else evidence.containment
+        matches.append((is_copy, share, -candidate.order, evidence))
         if evidence.resemblance == 1.0:
             break
-    return best
+    return max(matches, key=lambda match: match[:3])[3] if matches else None
 
 
 def excerpts_in(
@@ -184,10 +181,8 @@ def text_reuse(
         shared, shorter = shared_count(runs, other_runs), min(len(runs), len(other_runs))
         if shared >= tuning.run_shingles and shared > tuning.reuse_share * shorter:
             matches.append((shared / shorter, -candidate.order, candidate.id))
-    if not matches:
-        return None
-    share, _, id_ = max(matches)
-    return TextReuse(other=id_, share=share)
+    best = max(matches, default=None)
+    return None if best is None else TextReuse(other=best[2], share=best[0])
 
 
 def own_words(article: ComparedText, others: Sequence[ComparedText]) -> tuple[str, str | None]:
@@ -221,13 +216,13 @@ class _AnalyzedText:
     """A text with the derived values of the check; those that few checks need are computed on demand."""
 
     def __init__(self, compared: ComparedText) -> None:
-        self.text, self.title = compared.text, compared.title
+        self.compared = compared
         self.sequence, self.shingles = _sequence(compared.text), _shingles(compared.text)
         self.headline = frozenset(words(compared.title))
 
     @cached_property
     def words(self) -> list[str]:
-        return words(self.text)
+        return words(self.compared.text)
 
 
 def _is_one_outlet(article: ComparedText, other: ComparedText) -> bool:
@@ -325,7 +320,7 @@ def _has_foreign_headline(overlap: _Overlap, tuning: CopyTuning) -> bool:
     terms = _terms(overlap.larger.words)
     in_own, in_rest = _density(terms, own), _density(terms, ~own)
     leanings: list[float] = []
-    for term in {*_terms(words(overlap.larger.title))} & (in_own.keys() | in_rest.keys()):
+    for term in {*_terms(words(overlap.larger.compared.title))} & (in_own.keys() | in_rest.keys()):
         here, elsewhere = in_own.get(term, 0.0), in_rest.get(term, 0.0)
         leanings.append(here / (here + elsewhere))
     leaning = math.fsum(leanings) / max(1, len(leanings))

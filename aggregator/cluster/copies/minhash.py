@@ -54,8 +54,6 @@ def bands(signature: bytes, *, count: int, rows: int) -> tuple[int, ...]:
 
     Raise ValueError when `count * rows` exceeds the number of permutations.
     """
-    if count * rows > PERMUTATIONS:
-        raise ValueError(f"{count} bands of {rows} rows need more than {PERMUTATIONS} permutations")
     if len(signature) != _BYTES:
         return ()
     cells = _hashes(signature)[: count * rows].astype(np.uint64).reshape(count, rows)

@@ -9,30 +9,29 @@ text has when a copy of it stores them already (a group of reprints has one entr
 
 The stored hashes are in the row of the article, so this index can always be built again from rows. It is a
 list of entries for each of 2^18 buckets. An entry has 20 bits for the article, counted from the first one of
-the index, and 12 bits of the hash. No entry expires: an index that has taken `LASTS` articles more than a
+the index, and 12 bits of the hash. No entry expires: an index that has taken `AHEAD` articles more than a
 look-up covers is built again.
 """
 
 from array import array
+from collections import Counter
 from collections.abc import Iterable, Iterator
 from typing import Final, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 
-from aggregator.cluster.copies.shingles import Hashes, distinct, winnow
+from aggregator.cluster.copies.shingles import Flags, Hashes, distinct, winnow
 
 _TAG_BITS: Final = 12
 _BUCKET_BITS: Final = 18
 _TAG: Final = (1 << _TAG_BITS) - 1
 _HASH: Final = np.uint64((1 << _TAG_BITS + _BUCKET_BITS) - 1)
 _ARTICLES: Final = 1 << 20  # that an index can tell apart
-LASTS: Final = 50_000  # inbox numbers; building takes 7 s with the default reach, .15 ms for each of them
-MOST_REACH: Final = _ARTICLES - LASTS - 1
+AHEAD: Final = 50_000  # inbox numbers; building takes 7 s with the default reach, .15 ms for each of them
+MOST_REACH: Final = _ARTICLES - AHEAD - 1
 
 Ints = npt.NDArray[np.int64]
-Words = npt.NDArray[np.uint32]
-Flags = npt.NDArray[np.bool_]
 
 
 def sketch(sequence: Hashes, *, window: int, limit: int) -> bytes:
@@ -44,7 +43,7 @@ def sketch(sequence: Hashes, *, window: int, limit: int) -> bytes:
     return len(hashes).to_bytes(4, "little") + hashes.tobytes()
 
 
-def held(blob: bytes) -> Words:
+def held(blob: bytes) -> npt.NDArray[np.uint32]:
     """Return the hashes in a stored sketch."""
     return np.frombuffer(blob, "<u4")[1:] if blob else np.empty(0, np.uint32)
 
@@ -75,14 +74,13 @@ class SketchLookup(NamedTuple):
 
         Full hashes are ignored.
         """
-        informative = ~self.full[self.places]
-        numbers, first, counts = np.unique(self.numbers[informative], return_index=True, return_counts=True)
-        wholes, own = self.wholes[informative][first], len(self.full)
-        shares = counts / np.maximum(1, np.minimum(wholes, own))
-        enough = np.flatnonzero(counts >= least).tolist()
-        overlaps = [
-            SketchOverlap(int(numbers[at]), float(shares[at]), bool(wholes[at] > own)) for at in enough
-        ]
+        counts = Counter(self.numbers[~self.full[self.places]].tolist())
+        wholes, own = dict(zip(self.numbers.tolist(), self.wholes.tolist(), strict=True)), len(self.full)
+        overlaps: list[SketchOverlap] = []
+        for number, shared in counts.items():
+            if shared >= least:
+                share = shared / min(wholes[number], own)
+                overlaps.append(SketchOverlap(number, share, is_longer=wholes[number] > own))
         return sorted(overlaps, key=lambda overlap: (-overlap.share, overlap.number))
 
     def occurs_in(self, numbers: Iterable[int]) -> Flags:
@@ -112,7 +110,7 @@ class PassageIndex:
 
     def covers(self, number: int) -> bool:
         """Return whether a text with this number can be looked up here, or another index must be built."""
-        return 0 < number - self._reach - self._after <= LASTS
+        return 0 < number - self._reach - self._after <= AHEAD
 
     def add(self, number: int, blob: bytes) -> None:
         """Add the sketch of an article that is not in the index; an article that is too old is ignored."""

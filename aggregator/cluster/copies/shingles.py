@@ -21,6 +21,7 @@ from xxhash import xxh3_64_intdigest
 from aggregator.text.lines import ascii_text
 
 Hashes = npt.NDArray[np.uint64]
+Flags = npt.NDArray[np.bool_]
 Number = TypeVar("Number", bound=np.generic)
 
 SHINGLE_WORDS = 3
@@ -73,7 +74,7 @@ def shingle_sequence(text: str) -> Hashes:
     raw, has_unspaced = _split(text)
     hashes = _hashes_of(raw)
     shingles = _runs_of(hashes, SHINGLE_WORDS)
-    return _widened(shingles, hashes, raw) if has_unspaced and len(shingles) else shingles
+    return _widened(shingles, hashes, raw) if has_unspaced else shingles
 
 
 def _hashes_of(raw: list[bytes]) -> Hashes:
@@ -82,10 +83,8 @@ def _hashes_of(raw: list[bytes]) -> Hashes:
 
 def _runs_of(hashes: Hashes, words: int) -> Hashes:
     """Return one hash for each run of words."""
-    count = len(hashes) - words + 1
-    if count < 1:
-        return np.empty(0, np.uint64)
-    mixed = hashes[:count].copy()
+    count = max(0, len(hashes) - words + 1)
+    mixed = hashes[:count]
     for step in range(1, words):
         mixed = _mixed(mixed, hashes[step : count + step])
     return mixed
@@ -102,7 +101,7 @@ def distinct(values: npt.NDArray[Number]) -> npt.NDArray[Number]:
     return ordered[first_of_equal(ordered)]
 
 
-def first_of_equal(ordered: npt.NDArray[Number]) -> npt.NDArray[np.bool_]:
+def first_of_equal(ordered: npt.NDArray[Number]) -> Flags:
     """Return for each value of a sorted array whether it is the first of its kind."""
     first = np.ones(len(ordered), dtype=bool)
     np.not_equal(ordered[1:], ordered[:-1], out=first[1:])
@@ -131,14 +130,16 @@ def winnow(hashes_in_order: Hashes, window: int) -> Hashes:
     Two texts that share a run of `window + 2` words share at least one of them.
     """
     if len(hashes_in_order) <= window:
-        return hashes_in_order.min(keepdims=True) if len(hashes_in_order) else hashes_in_order
+        return distinct(hashes_in_order)[:1]
     return distinct(sliding_window_view(hashes_in_order, window).min(axis=1))
 
 
 def shared_count(left: Hashes, right: Hashes) -> int:
     """Count the hashes that two sorted, distinct arrays have in common."""
-    places = np.searchsorted(right, left)
-    return int(np.count_nonzero(right[places[places < len(right)]] == left[places < len(right)]))
+    if not len(right):
+        return 0
+    likely = np.take(right, np.searchsorted(right, left), mode="clip")
+    return int(np.count_nonzero(likely == left))
 
 
 def shared_passages(text_a: str, text_b: str, limit: int, min_words: int = 5) -> tuple[str, ...]:
@@ -193,12 +194,9 @@ def _split(text: str) -> tuple[list[bytes], bool]:
 def _mixed(left: Hashes, right: Hashes) -> Hashes:
     """Hash two columns of hashes; depends on their order and wraps around at 2^64."""
     value = (left * _ODD_1) ^ right
-    value ^= value >> _HALF
-    value *= _ODD_2
-    value ^= value >> _HALF
-    value *= _ODD_3
-    value ^= value >> _HALF
-    return value
+    for odd in (_ODD_2, _ODD_3):
+        value = (value ^ (value >> _HALF)) * odd
+    return value ^ (value >> _HALF)
 
 
 def _widened(shingles: Hashes, hashes: Hashes, raw: list[bytes]) -> Hashes:

@@ -30,7 +30,6 @@ from aggregator.cluster.copies.minhash import bands
 from aggregator.cluster.copies.sampled_shingles import (
     PassageIndex,
     SketchLookup,
-    SketchOverlap,
     filter_sketch,
     held,
     sketch,
@@ -61,8 +60,8 @@ class CopyMatch(NamedTuple):
     copy: CopyEvidence | None  # its original, or the article of which it is an excerpt
     excerpts: tuple[CopyEvidence, ...]  # stored excerpts of it (`other`) that are not linked yet
     keys: CopyKeys
-    same_page: str | None = None  # an article under the same URL with the same text, or a part of it
-    reuse: TextReuse | None = None  # of a text that is neither a copy nor an excerpt
+    same_page: str | None  # an article under the same URL with the same text, or a part of it
+    reuse: TextReuse | None  # of a text that is neither a copy nor an excerpt
 
 
 class CopyFinder:
@@ -89,36 +88,60 @@ class CopyFinder:
         """Return the original of `incoming`, excerpts of it, and its own keys.
 
         `page`: the address at which it was read. Only articles of lower numbers are searched; `waiting` have
-        no row. At most `exact_checks` possible
-        originals and as many possible excerpts are read.
+        no row. At most `exact_checks` possible originals and as many possible excerpts are read.
         """
-        number = incoming.inbox_no
-        look_up = self._look_up(connection, number, incoming.sketch)
-        search = _Search(
-            connection,
-            msgspec.structs.replace(articles.compared_text(incoming), url=page),
-            self._tuning,
-            voted=self.voted(connection, incoming),
-            overlaps=look_up.overlaps(self._tuning.passage_shared),
-            waiting=waiting,
-        )
-        copy = search.original()
+        tuning = self._tuning
+        own = msgspec.structs.replace(articles.compared_text(incoming), url=page)
+        candidates = self._candidates(connection, incoming, own, waiting)
+
+        def read(ids: Sequence[str]) -> list[ComparedText]:
+            texts = articles.compared_texts(connection, ids, waiting)
+            return [texts[other] for other in ids]
+
+        likely = rank_candidates(own, candidates.others, candidates.shares, tuning)
+        copy = best_copy(own, read(likely), tuning)
         original, is_copy = (copy.other, copy.kind == "copy") if copy else (None, False)
-        return CopyMatch(
-            copy=copy,
-            # Excerpts of a copy are excerpts of its original.
-            excerpts=() if is_copy else search.excerpts(original),
-            keys=self._new_keys(
-                connection,
-                number,
-                incoming.bands,
-                incoming.sketch,
-                original,
-                is_whole=is_copy,
-                waiting=waiting,
-            ),
-            same_page=search.same_page(),
-            reuse=search.reuse() if copy is None else None,
+        excerpts: tuple[CopyEvidence, ...] = ()
+        if not is_copy:  # excerpts of a copy are excerpts of its original
+            cuts = [cut.id for cut in candidates.cuts if cut.id != original]
+            excerpts = excerpts_in(own, read(cuts[: tuning.exact_checks]), tuning)
+        reuse = None
+        if copy is None:
+            ids = dict.fromkeys([*likely, *(other.id for other in candidates.sharing)])
+            reuse = text_reuse(own, read([*ids][: tuning.exact_checks]), tuning)
+        at_page = read(rank_candidates(own, candidates.at_page, candidates.shares, tuning))
+        whole = CopyKeys(incoming.bands, incoming.sketch)
+        keys = self._new_keys(connection, own.order, whole, original, waiting, is_copy=is_copy)
+        return CopyMatch(copy, excerpts, keys, _first_alike(own, at_page, tuning), reuse)
+
+    def _candidates(
+        self,
+        connection: Connection,
+        incoming: StoredArticle,
+        own: ComparedText,
+        waiting: Sequence[StoredArticle],
+    ) -> "_Candidates":
+        tuning = self._tuning
+        look_up = self._look_up(connection, own.order, incoming.sketch)
+        overlaps = look_up.overlaps(tuning.passage_shared)
+        likely = [overlap for overlap in overlaps if overlap.share >= tuning.likely_share]
+        likely = likely[: tuning.candidate_cap]
+        voted = self.voted(connection, incoming)[: tuning.candidate_cap]
+        numbers = {*voted, *(overlap.number for overlap in likely)}
+        stored = articles.copy_candidates(connection, numbers, waiting)
+        page = _page(own)
+        at_page = [other for other in stored.values() if page and _page(other) == page]
+        # Within one source and URL there are generations and parts of a page, and no copies.
+        apart = {own.id, *(other.id for other in at_page if other.source == own.source)}
+        others = {number: other for number, other in stored.items() if other.id not in apart}
+        sharing = [others[overlap.number] for overlap in overlaps if overlap.number in others]
+        shorter = {overlap.number for overlap in likely if not overlap.is_longer}
+        return _Candidates(
+            others=list(others.values()),
+            at_page=at_page,
+            shares={overlap.number: overlap.share for overlap in overlaps},
+            sharing=sharing,
+            cuts=[other for other in sharing if other.order in shorter and other.copy_of is None],
         )
 
     def voted(self, connection: Connection, incoming: StoredArticle) -> list[int]:
@@ -136,29 +159,24 @@ class CopyFinder:
 
         Keys of unchanged text stay as they are. A copy without keys stays without.
         """
+        former = self._whole_keys(old)
         before = articles.sketch_of(connection, old.inbox_no)
-        keys = self.keys(old.signature)  # none: it had no words, and begins like a new one
-        if keys and not before and not articles.stored_bands(connection, old.inbox_no, keys):
+        # Without LSH keys it had no words, and begins like a new one.
+        is_found = before or articles.stored_bands(connection, old.inbox_no, former.bands)
+        if former.bands and not is_found:
             return CopyKeys((), b"")
         now = held(incoming.sketch)
-        is_new = ~np.isin(now, held(self._whole_sketch(old.whole_text)))
-        return CopyKeys(
-            self._free_bands(connection, incoming.bands, old.inbox_no),
-            filter_sketch(incoming.sketch, np.isin(now, held(before)) | is_new),
-            replaced=before,
-        )
+        is_own = np.isin(now, held(before)) | ~np.isin(now, held(former.sketch))
+        free_bands = self._free_bands(connection, incoming.bands, old.inbox_no)
+        return CopyKeys(free_bands, filter_sketch(incoming.sketch, is_own), replaced=before)
 
     def inherited(self, connection: Connection, orphaned_copy: StoredArticle, sketch: bytes) -> CopyKeys:
         """Return the keys of a copy that replaces its erased original, which had this sketch."""
-        number, keys = orphaned_copy.inbox_no, self.keys(orphaned_copy.signature)
-        before = articles.sketch_of(connection, number)
-        whole = self._whole_sketch(orphaned_copy.whole_text)
-        is_of_family = np.isin(held(whole), held(sketch)) | np.isin(held(whole), held(before))
-        return CopyKeys(
-            self._free_bands(connection, keys, number),
-            filter_sketch(whole, is_of_family),
-            replaced=before,
-        )
+        number, whole = orphaned_copy.inbox_no, self._whole_keys(orphaned_copy)
+        before, now = articles.sketch_of(connection, number), held(whole.sketch)
+        is_of_family = np.isin(now, held(sketch)) | np.isin(now, held(before))
+        free_bands = self._free_bands(connection, whole.bands, number)
+        return CopyKeys(free_bands, filter_sketch(whole.sketch, is_of_family), replaced=before)
 
     def restored(
         self, connection: Connection, stored: StoredArticle, copied: str | None, *, is_whole: bool
@@ -168,8 +186,8 @@ class CopyFinder:
         `copied`: its original; with `is_whole` false it is an excerpt of that. The result is the same as at
         the placement if the articles before have not changed.
         """
-        keys, whole = self.keys(stored.signature), self._whole_sketch(stored.whole_text)
-        return self._new_keys(connection, stored.inbox_no, keys, whole, copied, is_whole=is_whole)
+        whole = self._whole_keys(stored)
+        return self._new_keys(connection, stored.inbox_no, whole, copied, is_copy=is_whole)
 
     def add(self, number: int, keys: CopyKeys) -> None:
         """Add article `number` with these keys, so that the next one can be its copy."""
@@ -201,14 +219,13 @@ class CopyFinder:
     def _pairs(
         self, connection: Connection, bands: Sequence[int], *, before: int = ANY_NUMBER
     ) -> list[KeyPair]:
-        """Return these LSH keys with the articles before `before`: of the batch, else of the database."""
-        limit = self._tuning.key_cap * len(bands)
+        """Return these LSH keys with their articles before `before`, in any order."""
         if not self._numbers.keys() >= set(bands):
-            return articles.with_bands(connection, bands, before=before, limit=limit)
+            return articles.with_bands(connection, bands, before=before)
         pairs: list[KeyPair] = []
-        for band in sorted(set(bands)):
+        for band in set(bands):
             pairs += [(band, number) for number in self._numbers[band] if number < before]
-        return pairs[:limit]
+        return pairs
 
     def _look_up(self, connection: Connection, number: int, sketch: bytes) -> SketchLookup:
         """Look up a sketch in the index, which is built first if it does not cover the number."""
@@ -221,38 +238,39 @@ class CopyFinder:
             give_back_memory()
         return self._index.look_up(number, sketch)
 
-    def _whole_sketch(self, text: str) -> bytes:
-        """Return the sketch of a text with all its hashes."""
+    def _whole_keys(self, stored: StoredArticle) -> CopyKeys:
+        """Return all keys of a stored text."""
         tuning = self._tuning
-        return sketch(shingle_sequence(text), window=tuning.window, limit=tuning.sketch_hashes)
+        sequence = shingle_sequence(stored.whole_text)
+        whole = sketch(sequence, window=tuning.window, limit=tuning.sketch_hashes)
+        return CopyKeys(self.keys(stored.signature), whole)
 
     def _new_keys(
         self,
         connection: Connection,
         number: int,
-        bands: Sequence[int],
-        sketch: bytes,
+        whole: CopyKeys,
         copied: str | None,
-        *,
-        is_whole: bool,
         waiting: Sequence[StoredArticle] = (),
+        *,
+        is_copy: bool,
     ) -> CopyKeys:
-        """Return which of its keys article `number` gets, a copy or an excerpt of `copied`.
+        """Return which of all its keys article `number` gets, a copy or an excerpt of `copied`.
 
         Many copies of one text add only a few.
         """
-        tuning, look_up = self._tuning, self._look_up(connection, number, sketch)
+        tuning, look_up = self._tuning, self._look_up(connection, number, whole.sketch)
         is_free = ~look_up.full
         if copied is not None:
             most = tuning.exact_checks
-            if is_whole and articles.has_copies(connection, copied, most, before=number, waiting=waiting):
+            if is_copy and articles.has_copies(connection, copied, most, before=number, waiting=waiting):
                 return CopyKeys((), b"")
             ancestors = islice(articles.copy_ancestors(connection, copied, waiting), _MOST_ANCESTORS)
             # Not those who will soon be out of reach: then the family would hold the shingle no more.
             oldest = number - tuning.passage_reach // 2
             is_free &= ~look_up.occurs_in(ancestor for ancestor, _ in ancestors if ancestor >= oldest)
-        free_bands = self._free_bands(connection, bands, number, before=number)
-        return CopyKeys(free_bands, filter_sketch(sketch, is_free))
+        free_bands = self._free_bands(connection, whole.bands, number, before=number)
+        return CopyKeys(free_bands, filter_sketch(whole.sketch, is_free))
 
     def _free_bands(
         self, connection: Connection, bands: Sequence[int], number: int, *, before: int = ANY_NUMBER
@@ -263,73 +281,23 @@ class CopyFinder:
         return tuple(band for band in bands if counts[band] < self._tuning.key_cap)
 
 
-class _Search:
-    """The candidates for the original and the excerpts of one article; of few the text is read."""
+class _Candidates(NamedTuple):
+    """Stored articles that may be the original of an article, or its excerpts; without their texts."""
 
-    def __init__(
-        self,
-        connection: Connection,
-        own: ComparedText,
-        tuning: CopyTuning,
-        *,
-        voted: Sequence[int],
-        overlaps: Sequence[SketchOverlap],
-        waiting: Sequence[StoredArticle],
-    ) -> None:
-        self._connection, self._own, self._tuning, self._waiting = connection, own, tuning, waiting
-        self._shares = {overlap.number: overlap.share for overlap in overlaps}
-        likely = [overlap for overlap in overlaps if overlap.share >= tuning.likely_share]
-        likely = likely[: tuning.candidate_cap]
-        numbers = {*voted[: tuning.candidate_cap], *(overlap.number for overlap in likely)}
-        self._shorter = [overlap.number for overlap in likely if not overlap.is_longer]
-        candidates = articles.copy_candidates(connection, numbers, waiting)
-        self._at_page = _at_same_page(own, candidates.values())
-        # Within one source and URL there are generations and parts of a page, and no copies.
-        apart = {own.id, *(other.id for other in self._at_page if other.source == own.source)}
-        self._others = {n: other for n, other in candidates.items() if other.id not in apart}
-        self._texts: dict[str, ComparedText] = {}
-
-    def original(self) -> CopyEvidence | None:
-        """Return the article of which this one is a copy, else an excerpt."""
-        return best_copy(self._own, self._likely(self._others.values()), self._tuning)
-
-    def excerpts(self, original: str | None) -> tuple[CopyEvidence, ...]:
-        """Return the stored articles that are excerpts of this one, without its original."""
-        cuts = [self._others[number] for number in self._shorter if number in self._others]
-        ids = [cut.id for cut in cuts if cut.copy_of is None and cut.id != original]
-        return excerpts_in(self._own, self._read(ids), self._tuning)
-
-    def same_page(self) -> str | None:
-        """Return an article under the same URL that has the same text, or of which one is a part."""
-        for stored in self._likely(self._at_page):
-            if verdict(self._own, stored, self._tuning) or verdict(stored, self._own, self._tuning):
-                return stored.id
-        return None
-
-    def reuse(self) -> TextReuse | None:
-        """Return the article of another outlet with whose words much of this one is written."""
-        sharing = [self._others[number].id for number in self._shares if number in self._others]
-        ids = dict.fromkeys([*self._ranked(self._others.values()), *sharing])
-        return text_reuse(self._own, self._read([*ids]), self._tuning)
-
-    def _likely(self, candidates: Iterable[ComparedText]) -> list[ComparedText]:
-        return self._read(self._ranked(candidates))
-
-    def _ranked(self, candidates: Iterable[ComparedText]) -> list[str]:
-        return rank_candidates(self._own, candidates, self._shares, self._tuning)
-
-    def _read(self, ids: Sequence[str]) -> list[ComparedText]:
-        """Return the first `exact_checks` of these articles with their texts; each is read once."""
-        wanted = ids[: self._tuning.exact_checks]
-        missing = [other for other in wanted if other not in self._texts]
-        if missing:
-            self._texts |= articles.compared_texts(self._connection, missing, self._waiting)
-        return [self._texts[other] for other in wanted]
+    others: list[ComparedText]
+    at_page: list[ComparedText]  # under the URL of the article
+    shares: dict[int, float]  # shared part of the smaller sketch, by inbox number
+    sharing: list[ComparedText]  # a passage, the likeliest first
+    cuts: list[ComparedText]  # of these, that may be a part of it
 
 
-def _at_same_page(own: ComparedText, candidates: Iterable[ComparedText]) -> list[ComparedText]:
-    """Return the candidates that have the URL of the article."""
-    page = canonical_url(own.url) if own.url else None
-    if page is None:
-        return []
-    return [other for other in candidates if other.url and canonical_url(other.url) == page]
+def _first_alike(own: ComparedText, stored: Iterable[ComparedText], tuning: CopyTuning) -> str | None:
+    """Return the first article that has the same text, or of which one is a part."""
+    for other in stored:
+        if verdict(own, other, tuning) or verdict(other, own, tuning):
+            return other.id
+    return None
+
+
+def _page(article: ComparedText) -> str | None:
+    return canonical_url(article.url) if article.url else None

@@ -593,21 +593,19 @@ def change_outlet_lines(
 KeyPair = tuple[int, int]  # a band and the inbox number of an article under it
 
 
-def with_bands(
-    connection: Connection, bands: Collection[int], *, before: int = ANY_NUMBER, limit: int | None = None
-) -> list[KeyPair]:
-    """Return the first `limit` pairs of articles before inbox number `before`, in order."""
+def with_bands(connection: Connection, bands: Collection[int], *, before: int = ANY_NUMBER) -> list[KeyPair]:
+    """Return these bands with their articles before inbox number `before`, in order."""
     # Plain SQL: SQLAlchemy needs 0.3 ms for 42 parameters, the database 0.05 ms.
     value = "?" if connection.dialect.name == "sqlite" else "%s"
-    found: list[KeyPair] = []
+    pairs: list[KeyPair] = []
     for part in in_parts(sorted(set(bands))):
         statement = (
             f"SELECT band, article FROM lsh_band WHERE band IN ({', '.join([value] * len(part))})"  # noqa: S608
             f" AND article < {value}"
         )
         rows = connection.exec_driver_sql(statement, (*part, before)).fetchall()
-        found += [(row[0], row[1]) for row in rows]
-    return sorted(found)[:limit]
+        pairs += [(row[0], row[1]) for row in rows]
+    return sorted(pairs)
 
 
 def stored_bands(connection: Connection, n: int, bands: Collection[int]) -> set[int]:

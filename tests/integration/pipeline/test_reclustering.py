@@ -22,7 +22,7 @@ from aggregator.pipeline.workers.factory import open_executor
 from aggregator.sources.limits import source_tuning
 from aggregator.sources.parse.files import InputEntry, open_source
 from aggregator.store.engine.database import Connection, Database
-from aggregator.store.maintenance import replay
+from aggregator.store.maintenance import replay, retention
 from aggregator.store.stories import stream_history
 from aggregator.store.stories.commands import Command, enqueue, found
 from aggregator.store.tables import article, source_history, story, stream_period

@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from aggregator.cluster.copies.sampled_shingles import (
-    LASTS,
+    AHEAD,
     MOST_REACH,
     PassageIndex,
     SketchLookup,
@@ -94,8 +94,8 @@ def test_an_index_covers_so_many_new_articles_and_none_before_its_reach() -> Non
     index = PassageIndex(reach=REACH, cap=CAP, after=100)
     assert not index.covers(100 + REACH)
     assert index.covers(101 + REACH)
-    assert index.covers(100 + REACH + LASTS)
-    assert not index.covers(101 + REACH + LASTS)
+    assert index.covers(100 + REACH + AHEAD)
+    assert not index.covers(101 + REACH + AHEAD)
 
 
 def test_articles_that_an_index_cannot_tell_apart_are_not_mistaken_for_each_other() -> None:

@@ -202,7 +202,7 @@ def test_signatures_of_other_seeds_or_formats_are_not_compared() -> None:
 
 def test_a_broken_signature_has_no_keys_and_too_many_are_refused() -> None:
     assert bands(b"\x01\x01", count=42, rows=3) == ()
-    with pytest.raises(ValueError, match="128 permutations"):
+    with pytest.raises(ValueError, match="size 128"):
         bands(sign(shingle_hashes(prose(1, 50)), seed=1), count=43, rows=3)
 
 

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 import zstandard
-from sqlalchemy import delete, update
+from sqlalchemy import delete, select, update
 
 from aggregator.admin.export import exported, import_into, opened, written
 from aggregator.model.errors import AggregatorError, AnotherDaemonError, ReadError, UsageError
@@ -22,7 +22,7 @@ from tests.conftest import Postgres
 from tests.support.articles import FLOOD, NOON, Clock, Rig, record
 from tests.support.fresh import sqlite_at, with_tables
 from tests.support.rich import rich
-from tests.support.rows import executed
+from tests.support.rows import executed, queried
 from tests.support.story_checks import undo, what_is_wrong
 
 
@@ -142,6 +142,26 @@ def test_an_export_of_another_version_is_imported_if_its_rows_fit(filled: Databa
     ]
     import_into(empty, with_more, _ignore)
     assert _export(empty) == _export(filled)
+
+
+def test_an_export_of_revision_0034_says_what_is_compared_and_has_centroids(
+    filled: Database, empty: Database
+) -> None:
+    executed(filled, update(story).values(text=None, rendered=None))
+    executed(filled, delete(story_summary))
+    executed(filled, update(article).where(article.c.inbox_no % 3 == 0).values(is_compared=False))
+    expected = _export(filled)
+    lines = [json.loads(line) for line in expected]
+    lines[0]["revision"] = "0034"
+    for line in lines[1:-1]:
+        if line["table"] == "article":
+            line["row"]["counts_in_centroid"] = line["row"].pop("is_compared")
+        elif line["table"] == "story":
+            line["row"]["centroid"] = base64.b64encode(b"sums").decode()
+    import_into(empty, [json.dumps(line).encode() + b"\n" for line in lines], _ignore)
+    assert _export(empty) == expected
+    compared = queried(empty, select(article.c.is_compared).distinct()).scalars()
+    assert {*compared} == {True, False}
 
 
 def test_what_an_older_version_stored_in_another_way_is_imported_as_it_was(

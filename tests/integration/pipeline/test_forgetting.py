@@ -500,7 +500,7 @@ def test_whatever_is_forgotten_the_rest_holds_together(database: Database, seed:
     fill(database)
     chance = random.Random(seed)
     placer = placing_of(database)
-    read_by(database, placer.story_writer.window)
+    read_by(database, placer.story_writer.window.read)
     everything = sorted(assigned(database))
     going = chance.sample(everything, 25)
     for id_ in going:

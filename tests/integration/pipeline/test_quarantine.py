@@ -12,7 +12,7 @@ from aggregator.store.tables import article, entry, story
 from tests.support.articles import FLOOD, NOON, STRIKE, Clock, Rig, record, render_all
 from tests.support.deep_checks import faults
 from tests.support.rows import executed, queried
-from tests.support.story_checks import placing_of, reclustering
+from tests.support.story_checks import differences, placing_of, reclustering
 
 LEVEE = record("Herald", "1", "Levee breaks", " ".join(FLOOD.split()), published=NOON)
 REPRINT = record("Post", "1", "Levee breaks at Pennmouth", FLOOD, published=NOON)
@@ -35,6 +35,14 @@ def repaired(database: Database) -> list[str]:
     found = list(faults(database, now=NOON))
     rebuild(database, Tuning())
     return [one.what for one in found]
+
+
+def memory_is_that_of_the_rows(rig: Rig) -> bool:
+    """Whether the window in memory is the one that would be read; it has stories."""
+    with rig.database.read() as connection:
+        kept = rig.pipeline.placer.story_writer.window.read(connection)
+        fresh = placing_of(rig.database).story_writer.window.read(connection)
+    return len(kept) > 0 and differences(kept, fresh) == []
 
 
 @pytest.mark.later
@@ -68,6 +76,7 @@ def test_a_batch_that_fails_is_halved_until_its_culprit_is_alone(database: Datab
     outcomes = [one.outcome for one in rig.place()]
     assert (len(outcomes), outcomes.index("refused"), outcomes.count("refused")) == (12, 7, 1)
     assert [no for no, state in states(database).items() if state != "done"] == [9]
+    assert memory_is_that_of_the_rows(rig)
     found = [one.what for one in faults(database, now=NOON)]
     assert all("count states" in what or "quarantine" in what for what in found)
     log = [
@@ -88,6 +97,7 @@ def test_many_entries_of_one_feed_that_fail_hold_up_nobody(database: Database) -
     assert {one.outcome for one in rig.place()[:-1]} == {"refused"}
     assert set(list(states(database).values())[-8:-1]) == {"refused"}
     assert list(states(database).values())[-1] == "done"
+    assert memory_is_that_of_the_rows(rig)
 
 
 def test_an_entry_whose_words_are_damaged_is_refused(database: Database) -> None:

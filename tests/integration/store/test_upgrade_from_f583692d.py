@@ -23,9 +23,11 @@ from aggregator.store.stories.rendered_stories import count_unrendered, render_n
 from aggregator.store.tables import VIEWS, counter
 from aggregator.stories.tuning import shipped_tuning
 from tests.integration.store.test_migrations import kill_on_the_way
+from tests.support.articles import STRIKE, Clock, Rig, record
 from tests.support.make_upgrade_fixture import EXPORT_FILE, POSTGRES_FILE, SQLITE_FILE
 from tests.support.rows import executed, queried, read_by
 from tests.support.seeds import printed_seed
+from tests.support.story_checks import placing_of
 
 Row = dict[str, Any]
 
@@ -79,12 +81,16 @@ def test_an_upgrade_keeps_every_row(former: Database) -> None:
     check(former)
     after = _rows(former)
     assert after.keys() == before.keys()
+    for article in before["article"]:
+        article["is_compared"] = article.pop("counts_in_centroid")
+    assert {article["is_compared"] for article in before["article"]} == {True, False}
     for table in before.keys() - {"alembic_version", "story", "story_summary"}:
         assert after[table] == before[table], table
     assert after["story_summary"] == []
     kept = _stories_without_texts(before)
     for story, former_story in zip(after["story"], before["story"], strict=True):
         rendered, merged = story.pop("rendered"), former_story.pop("merged_story")
+        assert former_story.pop("centroid") is not None
         if story["redirect_to"] is not None:
             assert rendered == merged
         elif story["id"] in kept:
@@ -144,6 +150,31 @@ def test_views_of_users_survive_even_broken_ones(former: Database) -> None:
     assert len(queried(former, text("SELECT id, shown FROM v_mine")).all()) == _STORIES
     names = set(read_by(former, lambda connection: inspect(connection).get_view_names()))
     assert names - VIEWS == {"v_mine", *(["v_broken"] if former.is_sqlite else [])}
+
+
+def test_a_view_of_all_columns_survives(former: Database) -> None:
+    """PostgreSQL drops no column that a view shows: there it stays without values, and placing goes on."""
+    executed(former, text("CREATE VIEW v_mine AS SELECT * FROM story"))
+    upgrade(former)
+    shown = [dict(row) for row in queried(former, text("SELECT * FROM v_mine")).mappings()]
+    assert len(shown) == _STORIES
+    assert {row.get("centroid") for row in shown} == {None}
+    check(former)
+    report = record("Harbour Post", "1", "Grain ship runs aground off Sennick", f"{STRIKE} It lay on a bank.")
+    assert [one.outcome for one in Rig(former, Clock()).take(report)] == ["founded"]
+
+
+def test_after_the_upgrade_the_window_has_the_live_stories(former: Database) -> None:
+    upgrade(former)
+    stories = {row["story_no"]: row for row in _rows(former)["story"] if row["redirect_to"] is None}
+    with former.read() as connection:
+        window = placing_of(former).story_writer.window.read(connection)
+    assert {*window.numbers()} <= {*stories}
+    assert len(window) > 0
+    for number in window.numbers():
+        live = window.story(number)
+        assert live.article_count == stories[number]["article_count"]
+        assert live.is_container_only == stories[number]["container_only"]
 
 
 def test_killed_on_the_way_the_former_database_is_as_it_was(former: Database) -> None:

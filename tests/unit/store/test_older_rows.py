@@ -61,3 +61,11 @@ def test_rows_of_an_export_are_converted_once() -> None:
     assert as_of_today("story", {"merged_story": None}, "0033") == {"rendered": None}
     assert as_of_today("article", row, "0033") == row
     assert as_of_today("story_summary", {"story": 1}, "0033") is None
+
+
+@pytest.mark.parametrize("is_compared", [True, False])
+def test_whether_an_article_is_compared_had_another_name(is_compared: bool) -> None:
+    row = {"id": "a", "counts_in_centroid": is_compared}
+    for revision in ("0033", "0034"):
+        assert as_of_today("article", row, revision) == {"id": "a", "is_compared": is_compared}
+    assert as_of_today("article", {"is_compared": is_compared}, "0035") == {"is_compared": is_compared}

@@ -81,22 +81,22 @@ class PairModel:
 
         Raise msgspec.ValidationError for another format, ValueError for other features.
         """
-        found = msgspec.json.decode(trees or shipped_trees(), type=TreeFile)
-        if found.features != FEATURES:
+        file = msgspec.json.decode(trees or shipped_trees(), type=TreeFile)
+        if file.features != FEATURES:
             raise ValueError("the trees are of other features")
-        leaves = np.zeros((len(found.trees), LEAVES, len(GROUPS)))  # whole numbers: sums are exact
-        conditions = LEAVES - 1, len(found.trees)  # of each tree, at most
-        self._features, self._thresholds = np.zeros(conditions, np.intp), np.full(conditions, np.inf)
-        self._excluded = np.zeros(conditions, np.uint8)  # bits of leaves, where a value is above
-        for place, tree in enumerate(found.trees):
+        leaves = np.zeros((len(file.trees), LEAVES, len(GROUPS)))  # whole numbers: sums are exact
+        shape = LEAVES - 1, len(file.trees)  # conditions of each tree, at most
+        self._features, self._thresholds = np.zeros(shape, np.intp), np.full(shape, np.inf)
+        self._excluded = np.zeros(shape, np.uint8)  # bits of leaves, where a value is above
+        for place, tree in enumerate(file.trees):
             leaves[place, : len(tree.leaves)] = tree.leaves
-            own = slice(len(tree.features)), place
-            self._features[own], self._thresholds[own] = tree.features, tree.thresholds
-            self._excluded[own] = ~np.array(tree.masks, np.uint8)
+            conditions = slice(len(tree.features)), place
+            self._features[conditions], self._thresholds[conditions] = tree.features, tree.thresholds
+            self._excluded[conditions] = ~np.array(tree.masks, np.uint8)
         self._leaves = leaves.reshape(-1, len(GROUPS))
         self._values = self._leaves.sum(axis=1)
-        self._first = np.arange(len(found.trees)) * LEAVES
-        self.bias = found.bias
+        self._first = np.arange(len(file.trees)) * LEAVES
+        self.bias = file.bias
 
     def logits(self, leaves: Ints) -> Floats:
         """Return the logit of each row of `leaves`."""
@@ -154,11 +154,10 @@ def compare_pairs(
 ) -> Comparison:
     """Compare an article with each report. `has_come`: its nearest neighbours are among these reports."""
     chosen, rows, nearest = compared_rows(article, reports, snapshot, has_come=has_come)
-    pairs = [_UNLIKE] * len(reports)
     leaves = model.leaves(rows)
-    for place, logit, row, leaf in zip(chosen, model.logits(leaves).tolist(), rows, leaves, strict=True):
-        pairs[place] = ComparedPair(max(logit, UNLIKE), row, leaf)
-    return Comparison(pairs, nearest)
+    logits = np.maximum(model.logits(leaves), UNLIKE).tolist()
+    compared = dict(zip(chosen, map(ComparedPair, logits, rows, leaves), strict=True))
+    return Comparison([compared.get(place, _UNLIKE) for place in range(len(reports))], nearest)
 
 
 def compared_rows(

@@ -24,8 +24,10 @@ def _word_weights(text: str, language: str | None) -> dict[str, float]:
     background = shipped_background()
     vocabulary = _vocabulary(language)
     known, idf = background.table("w", vocabulary.language), background.idf(vocabulary.language)
-    counts = Counter(filter(None, map(vocabulary.stem, vocabulary.tokens(text, _COMPARED_WORDS))))
-    weights = {stem: (1 + math.log(n)) * float(idf[known.get(stem, 0)] - 1) for stem, n in counts.items()}
+    stems = map(vocabulary.stem, vocabulary.tokens(text, _COMPARED_WORDS))
+    weights = {}
+    for stem, count in Counter(filter(None, stems)).items():
+        weights[stem] = (1 + math.log(count)) * float(idf[known.get(stem, 0)] - 1)
     length = math.sqrt(sum(weight * weight for weight in weights.values())) or 1.0
     return {stem: weight / length for stem, weight in weights.items()}
 

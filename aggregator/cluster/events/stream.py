@@ -41,10 +41,8 @@ def _background() -> tuple[Floats, Floats]:
     shares = np.zeros(HASHES)
     for (kind, language), table in background.counts.items():
         if kind == "w":
-            events = background.events[language]
-            for word, df in table.items():
-                place = word_hash(language, word)
-                shares[place] = max(shares[place], df / events)
+            hashes = [word_hash(language, word) for word in table]
+            np.maximum.at(shares, hashes, np.array(list(table.values())) / background.events[language])
     events = max(background.events.values())
     return shares, np.log((1 + events) / (1 + shares * events)) + 1.0
 
@@ -107,6 +105,6 @@ def unpack_frequencies(packed: bytes) -> tuple[Ints, Ints]:
         )
     except zlib.error as error:
         raise ValueError(str(error)) from error
-    if pairs.size and pairs[:, 0].max() >= HASHES:
+    if pairs[:, 0].max(initial=0) >= HASHES:
         raise ValueError("a hash that no word has")
     return pairs[:, 0], pairs[:, 1]

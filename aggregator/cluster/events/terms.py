@@ -28,9 +28,9 @@ from aggregator.text.reading import Reading, read
 Codes = TypeVar("Codes", int, Ints)
 
 _RARE: Final = FIELDS.index("rare")
-_LEAD: Final = FIELDS.index("lead")
 _CODE_BITS: Final = 48  # of a code (tokenizer.py), with a margin
-_FIELD_OF: Final[dict[Kind, str]] = {"n": "names", "d": "num", "u": "numu"}
+_WORD_FIELDS: Final = (0, 1, 2, _RARE)  # all, title, lead, rare: in FIELDS
+_FIELD_OF: Final[dict[Kind, int]] = {"n": 3, "d": 4, "u": 5}  # names, num, numu
 # idf, ln((1+n)/(1+df)) + 1, above which a word is rare: in one of 16 events or fewer.
 _RARE_FROM_IDF: Final = 3.8
 _LONGEST_TF: Final = 1024
@@ -84,12 +84,13 @@ class TermPacker:
         vocabulary = self._vocabulary(reading.lexicon.language)
         words_by_id: dict[int, str] = {}
         for word, code in zip(reading.words, vocabulary.codes_of(reading).tolist(), strict=True):
-            for field in ("all", "title", "lead", "rare"):
-                if code != STOP_WORD:
-                    words_by_id.setdefault(_id(field, code), word)
+            if code == STOP_WORD:
+                continue
+            for field in _WORD_FIELDS:
+                words_by_id.setdefault(_ids(field, code), word)
         for kind, terms in special_terms(title, body, reading, vocabulary, self._tuning).items():
-            for term in terms:
-                words_by_id[_id(_FIELD_OF[kind], vocabulary.code(kind, term))] = term.replace("|", " ")
+            for term, code in zip(terms, vocabulary.codes(kind, terms).tolist(), strict=True):
+                words_by_id[_ids(_FIELD_OF[kind], code)] = term.replace("|", " ")
         return words_by_id
 
     def _vocabulary(self, language: str) -> Vocabulary:
@@ -98,7 +99,7 @@ class TermPacker:
         return self._vocabularies[language]
 
     def _codes_by_field(self, title: str, body: str, reading: Reading, vocabulary: Vocabulary) -> list[Ints]:
-        """Return the codes (see tokenizer.py) of each field, with repeats; of FIELDS without `rare`."""
+        """Return the codes (see tokenizer.py) of each field, with repeats, in the order of FIELDS."""
         special = special_terms(title, body, reading, vocabulary, self._tuning)
         codes = vocabulary.codes_of(reading)
         ends = (reading.title_words, reading.title_words + self._model.lead_words, len(codes))
@@ -106,10 +107,10 @@ class TermPacker:
         if vocabulary.has_lists_only:
             codes, times = _stressed(codes, special["n"], vocabulary, self._tuning)
             title_codes, lead, whole = (np.repeat(codes[:end], times[:end]) for end in ends)
-        fields = [np.concatenate((title_codes, whole)), title_codes, lead]
-        for kind, terms in special.items():
-            fields.append(np.array([vocabulary.code(kind, term) for term in terms], np.int64))
-        return fields
+        special_codes = [vocabulary.codes(kind, special[kind]) for kind in _FIELD_OF]
+        fields = [np.concatenate((title_codes, whole)), title_codes, lead, *special_codes]
+        # `rare` has each word of the lead, if it is known which are common.
+        return [*fields, lead] if vocabulary.knows_common else fields
 
     def _packed(self, codes_by_field: list[Ints], vocabulary: Vocabulary) -> bytes:
         idf = self._background.idf(vocabulary.language)
@@ -121,16 +122,12 @@ class TermPacker:
         fields, term_idf = terms >> _CODE_BITS, idf[terms >> HASH_BITS & DF_MASK]
         weights = _TF_WEIGHT[np.minimum(counts, _LONGEST_TF)] * term_idf
         weights /= np.sqrt(np.bincount(fields, weights**2))[fields]
-        ids = fields << HASH_BITS | terms & HASH_MASK
-        if vocabulary.knows_common:
-            in_lead = fields == _LEAD
-            ids = np.concatenate((ids, _RARE << HASH_BITS | terms[in_lead] & HASH_MASK))
-            rarity = np.maximum(term_idf[in_lead] - _RARE_FROM_IDF, 0.0)
-            weights = np.concatenate((weights, np.sqrt(rarity / RARE_DIVISOR)))
+        rarity = np.sqrt(np.maximum(term_idf - _RARE_FROM_IDF, 0.0) / RARE_DIVISOR)
+        whole = np.rint(np.where(fields == _RARE, rarity, weights) * SCALE).astype(np.int64)
         # Two words may share a hash: the heavier one is used.
-        different, places = np.unique(ids, return_inverse=True)
+        different, places = np.unique(_ids(fields, terms), return_inverse=True)
         heavier = np.zeros(len(different), np.int64)
-        np.maximum.at(heavier, places, np.rint(weights * SCALE).astype(np.int64))
+        np.maximum.at(heavier, places, whole)
         packed = heaviest(different, heavier, self._model.field_weights, self._tuning.packed_terms)
         return packed.astype("<u4").tobytes()
 
@@ -151,9 +148,9 @@ class TermPacker:
         return "\n".join(paragraphs)
 
 
-def _id(field: str, codes: Codes) -> Codes:
-    """Return the ids (term_codec.py) of codes in a field."""
-    return FIELDS.index(field) << HASH_BITS | codes & HASH_MASK
+def _ids(fields: Codes, codes: Codes) -> Codes:
+    """Return the ids (term_codec.py) of codes in fields."""
+    return fields << HASH_BITS | codes & HASH_MASK
 
 
 def _stressed(

@@ -13,6 +13,7 @@ from collections.abc import Iterable
 from functools import lru_cache
 from typing import Final
 
+import numpy as np
 import xxhash
 
 from aggregator.cluster.events.document_frequency import (
@@ -52,7 +53,7 @@ class Vocabulary:
         self.language = language
         self.declines_names = language in _DECLINING  # names have endings of cases
         self.stem = lru_cache(_STEMS_KEPT)(self._stem)
-        self.code = lru_cache(_CODES_KEPT)(self._code)
+        self._code = lru_cache(_CODES_KEPT)(self._code_of)
         self._column = Column(self.__getitem__)
         self._stops = stop_words(language)
         self._spelt = spelt_numbers(language)
@@ -83,7 +84,7 @@ class Vocabulary:
         df = self._df.get(stem[:LONGEST_WORD])
         if df is None:
             df = self._usual_df(stem)
-        code = min(df, DF_MASK) << HASH_BITS | word_hash(self.language, stem)
+        code = df << HASH_BITS | word_hash(self.language, stem)
         return code if self.number(token) is None else NUMBER | code
 
     def codes_of(self, reading: Reading) -> Ints:
@@ -121,10 +122,14 @@ class Vocabulary:
         """Return words and numbers in order, at most `limit`."""
         return word_tokens(text, self.language, limit)
 
-    def _code(self, kind: Kind, term: str) -> int:
+    def codes(self, kind: Kind, terms: list[str]) -> Ints:
+        """Return the codes of names, numbers or numbers with their unit."""
+        return np.array([self._code(kind, term) for term in terms], dtype=np.int64)
+
+    def _code_of(self, kind: Kind, term: str) -> int:
         """Return the code of a name, a number or a number with its unit, which belong to no language."""
         df = self._background.table(kind, ANY_LANGUAGE).get(term[:LONGEST_WORD], 0)
-        return min(df, DF_MASK) << HASH_BITS | _hash(kind, ANY_LANGUAGE, term)
+        return df << HASH_BITS | _hash(kind, ANY_LANGUAGE, term)
 
     def names(self, text: str) -> list[str]:
         """Return the names in `text` in lower case, with repeats."""

@@ -195,7 +195,7 @@ def blank_stories(
     Undoing a merge computes the texts of a merged story again.
     """
     shown = select(story.c.title, article.c.title).join(article, article.c.story == story.c.id)
-    titles = set[str]().union(*rows_with(connection, shown, story.c.id, stories))
+    titles = set[str]().union(*rows_with(connection, shown, story.c.id, stories)) | {""}
     merged = update(story).where(story.c.redirect_to.is_not(None)).values(**_BLANK_STORY)
     change_with(connection, merged, story.c.id, stories)
     numbers = [row.story_no for row in rows_with(connection, select(story.c.story_no), story.c.id, stories)]
@@ -211,8 +211,8 @@ def blank_stories(
 def _blank_log(connection: Connection, stories: Collection[str], titles: Collection[str]) -> None:
     headlines = select(story_log.c.log_no, story_log.c.detail).where(story_log.c.kind == "headline")
     for row in list(rows_with(connection, headlines, story_log.c.story, stories)):
-        detail = json.loads(row.detail)
-        erased = {name: "" for name in ("before", "after") if detail[name] not in titles}
+        detail = json.loads(row.detail or "{}")
+        erased = {name: "" for name in ("before", "after") if detail.get(name, "") not in titles}
         if erased:
             cleaned = json.dumps(detail | erased, ensure_ascii=False, sort_keys=True)
             connection.execute(
@@ -222,9 +222,9 @@ def _blank_log(connection: Connection, stories: Collection[str], titles: Collect
 
 def _blank_changes(connection: Connection, stories: Collection[str], titles: Collection[str]) -> None:
     for column, blank in ((change.c.title, ""), (change.c.title_before, None)):
-        shown = select(change.c.change_no, column.label("shown")).where(column != "")
+        shown = select(change.c.change_no, column.label("shown")).where(column.is_not(None))
         rows = rows_with(connection, shown, change.c.story, stories)
-        numbers = [row.change_no for row in rows if row.shown not in titles]
+        numbers = [row.change_no for row in rows if row.shown == "" or row.shown not in titles]
         change_with(connection, update(change).values({column: blank}), change.c.change_no, numbers)
 
 

@@ -27,5 +27,5 @@ def is_steady(connection: Connection, now: dt.datetime, gap: dt.timedelta) -> bo
     """
     recorded_at = counter_value(connection, _RECORDED_AT)
     steady_from = counter_value(connection, _STEADY_FROM)
-    seconds, least = now.timestamp(), gap.total_seconds()
+    seconds, least = int(now.timestamp()), gap.total_seconds()  # whole ones, as they are recorded
     return recorded_at == 0 or (seconds - recorded_at <= least and seconds - steady_from >= least)

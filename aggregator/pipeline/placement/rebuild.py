@@ -14,14 +14,14 @@ from aggregator.model.errors import DamagedError
 from aggregator.pipeline.placement.copy_lookup import CopyFinder
 from aggregator.store.engine.database import Connection, Database
 from aggregator.store.maintenance import orphaned_copies
-from aggregator.store.maintenance.integrity_check import Advance, clear_derived, next_articles, write_stories
+from aggregator.store.maintenance.repair import article_numbers, clear_derived, write_stories
+from aggregator.store.maintenance.row_stream import Advance
 from aggregator.store.search import index
 from aggregator.store.stories import articles
 from aggregator.store.stories.articles import StoredArticle
 from aggregator.store.stories.rendered_stories import render_next
 from aggregator.stories.tuning import StoryTuning
 
-_AT_ONCE: Final = 100  # articles per transaction
 _RENDERED_AT_ONCE: Final = 20  # stories
 
 
@@ -51,22 +51,15 @@ def rebuild(
 
 def _write_copy_keys(database: Database, finder: CopyFinder, advance: Advance) -> None:
     """Write the LSH keys and sampled shingles of all articles, each from the articles before it."""
-    after = 0
-    while True:
-        with database.write() as connection:
-            numbers = next_articles(connection, after, _AT_ONCE)
-            for n in numbers:
-                stored = articles.by_number(connection, n)
-                if stored is None or stored.is_gone or not stored.signature:
-                    continue
+    with database.write(unhurried=True) as connection:
+        for n in article_numbers(connection):
+            stored = articles.by_number(connection, n)
+            if stored is not None and stored.signature and not stored.is_gone:
                 copied, is_whole = _copied(connection, stored)
-                held = finder.restored(connection, stored, copied, is_whole=is_whole)
-                orphaned_copies.set_copy_keys(connection, n, (), held.bands, held.sketch)
-                finder.add(n, held)
-        if not numbers:
-            return
-        after = numbers[-1]
-        advance(len(numbers))
+                keys = finder.restored(connection, stored, copied, is_whole=is_whole)
+                orphaned_copies.set_copy_keys(connection, n, (), keys.bands, keys.sketch)
+                finder.add(n, keys)
+            advance(1)
 
 
 def _copied(connection: Connection, stored: StoredArticle) -> tuple[str | None, bool]:
@@ -75,9 +68,9 @@ def _copied(connection: Connection, stored: StoredArticle) -> tuple[str | None, 
     Falls back to the row if the evidence is damaged or was replaced by a correction.
     """
     try:
-        evidence = articles.evidence_of(connection, stored.id)
+        copy = articles.evidence_of(connection, stored.id).copy
     except msgspec.MsgspecError:
+        copy = None
+    if copy is None:
         return stored.copy_of, stored.role != "excerpt"
-    if evidence.copy is not None:
-        return evidence.copy.other, evidence.copy.kind == "copy"
-    return stored.copy_of, stored.role != "excerpt"
+    return copy.other, copy.kind == "copy"

@@ -8,7 +8,7 @@ stories, whatever the number of workers.
 
 import datetime as dt
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import NamedTuple
 
@@ -61,7 +61,7 @@ class FoundedStory(NamedTuple):
 class ReclusterPlan(NamedTuple):
     """What is to be written."""
 
-    names: dict[str, str]  # scratch story → story, in the order of their first articles
+    names: dict[str, str]  # scratch story → story
     founded: dict[str, FoundedStory]  # by story
     regrouping: Regrouping
     difference: GroupingDifference
@@ -192,18 +192,13 @@ class Reclusterer:
     def _plan(self, decided: DecidedArticles) -> ReclusterPlan:
         with self._database.read() as live, decided.scratch.read() as scratch:
             before, after = recluster.grouping(live), recluster.grouping(scratch)
-            matched = matched_stories(before, after, recluster.story_numbers(live))
-            names, founded = {}, {}
-            founders: Counter[str] = Counter()
-            for story in dict.fromkeys(after.values()):
-                if story in matched:
-                    names[story] = matched[story]
-                    continue
-                founder = recluster.founder_of(scratch, story)
-                founding_no = stories.foundings(live, founder) + founders[founder]
-                founders[founder] += 1
-                names[story] = story_id(founder, founding_no)
-                founded[names[story]] = FoundedStory(story, founder, founding_no)
+            for article in after.keys() - before.keys():
+                del after[article]  # it was erased meanwhile
+            names = matched_stories(before, after, recluster.story_numbers(live))
+            new = [story for story in dict.fromkeys(after.values()) if story not in names]
+            founded = _founded_stories(live, scratch, new)
+            for story, founding in founded.items():
+                names[founding.scratch_story] = story
             regrouping = Regrouping(before, {article: names[story] for article, story in after.items()})
 
             def title(story: str) -> str:
@@ -212,6 +207,18 @@ class Reclusterer:
                 return stories.title_of(live, story)
 
             return ReclusterPlan(names, founded, regrouping, regrouping.difference(decided.total, title))
+
+
+def _founded_stories(live: Connection, scratch: Connection, new: Iterable[str]) -> dict[str, FoundedStory]:
+    """Return the stories that are to be founded, by id; `new`: scratch stories without a former id."""
+    founded = {}
+    foundings: Counter[str] = Counter()
+    for story in new:
+        founder = recluster.founder_of(scratch, story)
+        founding_no = stories.foundings(live, founder) + foundings[founder]
+        foundings[founder] += 1
+        founded[story_id(founder, founding_no)] = FoundedStory(story, founder, founding_no)
+    return founded
 
 
 # --- writing -----------------------------------------------------------------------------------------------

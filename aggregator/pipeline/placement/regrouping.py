@@ -5,6 +5,7 @@ A grouping is a mapping of articles to stories, in the order of inbox numbers.
 
 from collections import Counter, defaultdict
 from collections.abc import Callable, Mapping
+from typing import Any
 
 from aggregator.model.core import FrozenStruct
 
@@ -47,16 +48,11 @@ def matched_stories(before: Grouping, after: Grouping, numbers: Mapping[str, int
     order: dict[str, int] = {}
     for article, story in after.items():
         order.setdefault(story, len(order))
-        if article in before:
-            shared[story, before[article]] += 1
-
-    def rank(pair: tuple[str, str]) -> tuple[int, int, int]:
-        story, former = pair
-        return -shared[pair], numbers.get(former, 0), order[story]
-
+        shared[story, before[article]] += 1
+    ranked = sorted(shared, key=lambda pair: (-shared[pair], numbers.get(pair[1], 0), order[pair[0]]))
     names: dict[str, str] = {}
     used = set()
-    for story, former in sorted(shared, key=rank):
+    for story, former in ranked:
         if story not in names and former not in used:
             names[story] = former
             used.add(former)
@@ -67,21 +63,19 @@ class Regrouping:
     """What changes from one grouping to another one, in which stories that go on have their former ids."""
 
     def __init__(self, before: Grouping, after: Grouping) -> None:
-        """Articles that only `before` has are left out."""
-        self._pairs: Counter[tuple[str, str]] = Counter()  # articles by story before and after
+        """`before` has all articles of `after`."""
         self._before: Counter[str] = Counter()  # articles by story
         self._after = Counter(after.values())
+        self._pairs: Counter[tuple[str, str]] = Counter()  # articles by story before and after
         self.came: dict[str, list[str]] = defaultdict(list)  # articles by story
         self.went: dict[str, list[str]] = defaultdict(list)
         for article in sorted(after):
-            story, former = after[article], before.get(article)
-            if former is not None:
-                self._before[former] += 1
-                self._pairs[former, story] += 1
+            former, story = before[article], after[article]
+            self._before[former] += 1
+            self._pairs[former, story] += 1
             if former != story:
                 self.came[story].append(article)
-                if former is not None:
-                    self.went[former].append(article)
+                self.went[former].append(article)
 
     def retired(self) -> dict[str, str]:
         """Map stories without articles to the story that has most of theirs."""
@@ -96,35 +90,33 @@ class Regrouping:
 
     def difference(self, articles: int, title: Callable[[str], str]) -> GroupingDifference:
         """Return the changes, of which some are listed; `articles`: how many were decided."""
-        sizes: Counter[str] = Counter()
-        for story, moved in (*self.came.items(), *self.went.items()):
-            sizes[story] += len(moved)
-        listed = sorted(sizes, key=lambda story: (-sizes[story], story))[:CHANGES_LISTED]
+        changes = []
+        for story in self.came.keys() | self.went.keys():
+            came, went = self.came.get(story, []), self.went.get(story, [])
+            changes.append((-len(came) - len(went), story, came, went))
+        listed = []
+        for _, story, came, went in sorted(changes)[:CHANGES_LISTED]:
+            change = RegroupedStory(
+                story=story,
+                title=title(story),
+                before=self._before[story],
+                after=self._after[story],
+                came=tuple(came[:_ARTICLES_LISTED]),
+                went=tuple(went[:_ARTICLES_LISTED]),
+            )
+            listed.append(change)
+        pairs = _pairs_within(self._before)
         return GroupingDifference(
             articles=articles,
             moved=sum(map(len, self.came.values())),
             stories_before=len(self._before),
             stories_after=len(self._after),
-            pairs_kept=self._pairs_kept(),
-            changes=tuple(self._change(story, title(story)) for story in listed),
-            changed_stories=len(sizes),
+            pairs_kept=_pairs_within(self._pairs) / pairs if pairs else 1.0,
+            changes=tuple(listed),
+            changed_stories=len(changes),
         )
 
-    def _change(self, story: str, title: str) -> RegroupedStory:
-        return RegroupedStory(
-            story=story,
-            title=title,
-            before=self._before[story],
-            after=self._after[story],
-            came=tuple(self.came.get(story, ())[:_ARTICLES_LISTED]),
-            went=tuple(self.went.get(story, ())[:_ARTICLES_LISTED]),
-        )
 
-    def _pairs_kept(self) -> float:
-        pairs = _pairs_within(self._before)
-        return _pairs_within(self._pairs) / pairs if pairs else 1.0
-
-
-def _pairs_within(groups: Counter[str] | Counter[tuple[str, str]]) -> int:
-    """Count the pairs of articles in one group; `groups`: their sizes."""
+def _pairs_within(groups: Mapping[Any, int]) -> int:
+    """Return the number of pairs of articles in one group; `groups`: their sizes."""
     return sum(size * (size - 1) // 2 for size in groups.values())

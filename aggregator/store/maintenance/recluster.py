@@ -52,22 +52,20 @@ _DECIDE: Final = update(article).where(article.c.inbox_no == bindparam("number")
 
 def grouping(connection: Connection) -> dict[str, str]:
     """Return the story of every article, in the order of inbox numbers."""
-    rows = connection.execute(select(article.c.id, article.c.story).order_by(article.c.inbox_no))
-    return {row.id: row.story for row in rows}
+    assigned = select(article.c.id, article.c.story).order_by(article.c.inbox_no)
+    return {row.id: row.story for row in connection.execute(assigned)}
 
 
 def story_numbers(connection: Connection) -> dict[str, int]:
     """Return the numbers of live stories by id."""
-    rows = connection.execute(select(story.c.id, story.c.story_no).where(story.c.redirect_to.is_(None)))
-    return {row.id: row.story_no for row in rows}
+    live = select(story.c.id, story.c.story_no).where(story.c.redirect_to.is_(None))
+    return {row.id: row.story_no for row in connection.execute(live)}
 
 
 def founder_of(connection: Connection, story_id: str) -> str:
     """Return the id of the article that founded a story."""
-    founder: str = connection.execute(
-        select(story.c.founding_article).where(story.c.id == story_id)
-    ).scalar_one()
-    return founder
+    founder = select(story.c.founding_article).where(story.c.id == story_id)
+    return str(connection.execute(founder).scalar_one())
 
 
 def state_of(connection: Connection, story_id: str) -> StoryState:
@@ -87,13 +85,11 @@ def take_decisions(live: Connection, scratch: Connection, names: Mapping[str, st
         is_in_part = article.c.inbox_no.between(part[0]["number"], part[-1]["number"])
         rows = live.execute(_DECISIONS.where(is_in_part)).mappings()
         known = {row["number"]: dict(row) for row in rows}
-        changes = []
         for row in part:
             row["story"] = names[row["story"]]
             row["follows"] = successors.get(row["follows"])
             row["evidence"] = _with_present_id(row["evidence"], successors)
-            if row != known.get(row["number"]):
-                changes.append(row)
+        changes = [row for row in part if row != known.get(row["number"])]
         if changes:
             live.execute(_DECIDE, changes)
         advance(0)

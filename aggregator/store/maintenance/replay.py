@@ -2,10 +2,10 @@
 
 import datetime as dt
 from collections.abc import Iterator
-from typing import Any
+from typing import Any, Final
 
 import msgspec
-from sqlalchemy import ColumnElement, Connection, Select, Table, func, insert, select, update
+from sqlalchemy import ColumnElement, Connection, Select, Table, func, insert, select, text, update
 
 from aggregator.model.core import CleanArticle, Entry, Published
 from aggregator.store import codecs
@@ -16,7 +16,7 @@ from aggregator.store.stories.articles import ArticleDetails
 from aggregator.store.tables import (
     article,
     correction,
-    counter,
+    counter_value,
     link_constraint,
     lsh_band,
     set_counter,
@@ -112,8 +112,8 @@ def seed(live: Connection, scratch: Connection, n: int, advance: Advance, *, cor
         copy_rows(live, scratch, link_constraint, advance)
     if n == 0:
         return 0
-    for row in live.execute(select(counter).where(counter.c.name.in_(("story", "bump")))):
-        set_counter(scratch, row.name, row.value)
+    for name in ("story", "bump"):
+        set_counter(scratch, name, counter_value(live, name))
     # Stories of later articles, too, which reserves their ids: closed, without a successor.
     copy_rows(live, scratch, story, advance)
     scratch.execute(update(story).values(membership_changed_no=-1))
@@ -123,36 +123,35 @@ def seed(live: Connection, scratch: Connection, n: int, advance: Advance, *, cor
     copy_rows(live, scratch, lsh_band, advance, lsh_band.c.article < n)
     copy_rows(live, scratch, sketch, advance, sketch.c.article < n)
     copy_rows(live, scratch, stream_period, advance, stream_period.c.last_inbox_no < n)
-    return _seed_sources(live, scratch)
+    return _seed_sources(live, scratch, advance)
 
 
-def _seed_sources(live: Connection, scratch: Connection) -> int:
+# The counts of sources as of the period `closed`; beside them those as of the next one, because matches are
+# stored by period: no decision reads these counts before that period ends.
+_SOURCES_AS_OF: Final = text(
+    """
+    UPDATE source_history SET
+      closed_articles = closed_articles - coalesce((SELECT sum(articles) FROM source_period AS later
+        WHERE later.source = source_history.source AND later.period > :closed), 0),
+      closed_matched = closed_matched - coalesce((SELECT sum(matched) FROM source_period AS later
+        WHERE later.source = source_history.source AND later.period > :closed), 0),
+      articles = closed_articles - coalesce((SELECT sum(articles) FROM source_period AS later
+        WHERE later.source = source_history.source AND later.period > :closed + 1), 0),
+      matched = closed_matched - coalesce((SELECT sum(matched) FROM source_period AS later
+        WHERE later.source = source_history.source AND later.period > :closed + 1), 0)
+    """
+)
+
+
+def _seed_sources(live: Connection, scratch: Connection, advance: Advance) -> int:
     """Write how often sources reported what others reported, as of the last period in `scratch`.
 
-    Matches are stored by period, so the articles of the next period are counted, too: no decision reads their
-    counts before it ends. Return its last inbox number; 0 if it has not ended.
+    Return the last inbox number of the next period, up to which articles are counted; 0 if it has not ended.
     """
     closed = scratch.execute(select(func.max(stream_period.c.number))).scalar() or 0
-    sources = {}
-    for row in live.execute(select(source_history)):
-        sources[row.source] = {
-            "source": row.source,
-            "articles": row.closed_articles,
-            "matched": row.closed_matched,
-            "closed_articles": row.closed_articles,
-            "closed_matched": row.closed_matched,
-        }
-    known = source_period.c.source == source_history.c.source  # of a damaged file, rows may be lost
-    later = select(source_period).join(source_history, known).where(source_period.c.period > closed)
-    for period in live.execute(later):
-        source = sources[period.source]
-        source["closed_articles"] -= period.articles
-        source["closed_matched"] -= period.matched
-        if period.period > closed + 1:
-            source["articles"] -= period.articles
-            source["matched"] -= period.matched
-    if sources:
-        scratch.execute(insert(source_history), list(sources.values()))
+    copy_rows(live, scratch, source_history, advance)
+    copy_rows(live, scratch, source_period, advance)
+    scratch.execute(_SOURCES_AS_OF, {"closed": closed})
     next_period = select(stream_period.c.last_inbox_no).where(stream_period.c.number == closed + 1)
     return live.execute(next_period).scalar() or 0
 

@@ -1,7 +1,6 @@
 """Temporary folders and databases, which the next run deletes where a killed process left them."""
 
 import fcntl
-import hashlib
 import shutil
 import tempfile
 from collections.abc import Iterator
@@ -12,6 +11,8 @@ from aggregator.model.errors import NoScratchFolderError
 from aggregator.store.engine.database import Database
 from aggregator.store.migrate import upgrade
 
+_PREFIX = ".recluster-"
+
 
 @contextmanager
 def scratch_database(live: Database) -> Iterator[Database]:
@@ -19,10 +20,10 @@ def scratch_database(live: Database) -> Iterator[Database]:
 
     Raises NoScratchFolderError if its folder cannot be written.
     """
-    parent, prefix = _place_beside(live)
+    parent = _parent(live)
     with ExitStack() as stack:
         try:
-            folder = stack.enter_context(scratch_folder(parent, prefix))
+            folder = stack.enter_context(scratch_folder(parent, _PREFIX))
         except OSError as error:
             raise NoScratchFolderError(f"{parent} cannot be written: {error.strerror}") from error
         database = stack.enter_context(closing(Database(f"sqlite:///{folder / 'scratch.db'}")))
@@ -32,13 +33,11 @@ def scratch_database(live: Database) -> Iterator[Database]:
 
 def delete_abandoned_databases(live: Database) -> None:
     """Delete the scratch databases of killed runs, because they contain texts."""
-    delete_abandoned(*_place_beside(live))
+    delete_abandoned(_parent(live), _PREFIX)
 
 
-def _place_beside(live: Database) -> tuple[Path, str]:
-    """Return the parent of scratch folders and the beginning of their names."""
-    parent = live.file.parent if live.file is not None else Path(tempfile.gettempdir())
-    return parent, f".recluster-{hashlib.blake2b(live.url.encode(), digest_size=8).hexdigest()}-"
+def _parent(live: Database) -> Path:
+    return Path(tempfile.gettempdir()) if live.file is None else live.file.parent
 
 
 @contextmanager

@@ -1,0 +1,119 @@
+"""The repair of `db check --repair`: rows that follow from others, computed again.
+
+pipeline/placement/rebuild.py calls it, in a process that has the database alone.
+"""
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Final
+
+from sqlalchemy import Connection, case, delete, func, select, text, union_all, update
+
+from aggregator.store.engine.database import Database
+from aggregator.store.intake.rejected import IS_QUARANTINED, requeue
+from aggregator.store.maintenance.row_stream import Advance
+from aggregator.store.search import index
+from aggregator.store.stories import articles, stories
+from aggregator.store.stories.rendered_stories import clear_rendered
+from aggregator.store.tables import (
+    article,
+    change,
+    counter_value,
+    entry,
+    identity_key,
+    lsh_band,
+    metadata,
+    observation,
+    set_counter,
+    sketch,
+    story,
+    tombstone,
+)
+
+if TYPE_CHECKING:
+    pass
+
+_NUMBERED: Final = (  # by the name of the counter
+    ("entry", entry.c.entry_no),
+    ("inbox", entry.c.inbox_no),
+    ("inbox", article.c.inbox_no),
+    ("story", story.c.story_no),
+    ("change", change.c.change_no),
+)
+
+# A story for the articles of each story that is lost; `write_stories` computes its counts and times.
+_INSERT_LOST_STORIES: Final = text(
+    """
+    INSERT INTO story (id, story_no, founding_article, founding_no, last_inbox_no, title, summary,
+      language, first_published, last_published, bumped_at, article_count, outlet_count, report_count)
+    SELECT founder.story, used.number + row_number() OVER (ORDER BY founder.inbox_no), founder.id, 0,
+      founder.inbox_no, founder.title, founder.lead, founder.language, founder.effective_at,
+      founder.effective_at, founder.effective_at, 1, 1, 1
+    FROM article AS founder,
+      (SELECT max(number) AS number FROM (SELECT value AS number FROM counter WHERE name = 'story'
+       UNION ALL SELECT max(story_no) FROM story) AS numbers) AS used
+    WHERE NOT EXISTS (SELECT 1 FROM story WHERE story.id = founder.story)
+      AND founder.inbox_no = (SELECT min(inbox_no) FROM article AS member WHERE member.story = founder.story)
+    """
+)
+
+
+def clear_derived(connection: Connection) -> None:
+    """Delete the derived rows that are written again, mend what one statement can, and end the quarantine."""
+    if connection.dialect.name == "sqlite":
+        connection.execute(text("REINDEX"))
+    connection.execute(_INSERT_LOST_STORIES)
+    for name, column in _NUMBERED:  # so that no number is given twice
+        highest = connection.execute(select(func.max(column))).scalar() or 0
+        set_counter(connection, name, max(highest, counter_value(connection, name)))
+    _delete_orphans(connection)
+    quarantined = select(entry.c.entry_no).where(IS_QUARANTINED)
+    requeue(connection, connection.execute(quarantined).scalars().all())
+    _clear_search(connection)
+    clear_rendered(connection)
+    connection.execute(delete(lsh_band))
+    connection.execute(delete(sketch))
+
+
+def _delete_orphans(connection: Connection) -> None:
+    """Delete rows that refer to lost rows, and turn copies of lost articles into reports.
+
+    Without their identity keys and observations, lost articles are accepted when they arrive again.
+    """
+    for table in metadata.sorted_tables:
+        for key in table.foreign_keys:
+            connection.execute(delete(table).where(key.parent.not_in(select(key.column))))
+    known = union_all(select(article.c.id), select(tombstone.c.article), select(entry.c.article))
+    for table in (identity_key, observation):
+        is_lost = table.c.article != "", table.c.article.not_in(known)
+        connection.execute(delete(table).where(*is_lost))
+    role = case((article.c.role == "container", article.c.role), else_="report")
+    copies_of_lost = update(article).where(article.c.copy_of.not_in(select(article.alias().c.id)))
+    connection.execute(copies_of_lost.values(copy_of=None, role=role))
+
+
+def _clear_search(connection: Connection) -> None:
+    """Empty the full-text index and queue all articles for indexing."""
+    is_sqlite = connection.dialect.name == "sqlite"
+    emptied = "INSERT INTO article_search(article_search) VALUES ('delete-all')"
+    connection.execute(text(emptied if is_sqlite else "DELETE FROM article_search"))
+    index.reindex_all(connection)
+
+
+def article_numbers(connection: Connection) -> Sequence[int]:
+    """Return the inbox numbers of all articles, in order."""
+    return connection.execute(select(article.c.inbox_no).order_by(article.c.inbox_no)).scalars().all()
+
+
+def write_stories(database: Database, families: Mapping[str, str] | None, advance: Advance) -> None:
+    """Compute counts and times of stories.
+
+    Headline, order and log stay.
+    """
+    with database.write(unhurried=True) as connection:
+        live = select(story.c.id).where(story.c.redirect_to.is_(None))
+        for id_ in connection.execute(live).scalars().all():
+            members = articles.members(connection, id_)
+            if members:
+                derived = stories.columns_of_members(members, families)
+                stories.write_derived(connection, id_, derived)
+            advance(1)

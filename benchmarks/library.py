@@ -385,6 +385,7 @@ def _article(one: Invented, source_of: dict[str, str]) -> dict[str, Any]:
         "story": id_of("s", one.story),
         "role": "report",
         "is_compared": True,
+        "is_polled": True,
         "source": source_of[one.outlet],
         "outlet": one.outlet,
         "outlet_name": None,

@@ -83,8 +83,9 @@ _ON_SQLITE = """
     SELECT type, name, tbl_name, sql FROM sqlite_master
     WHERE type <> 'view' AND tbl_name NOT LIKE 'article_search%' AND tbl_name <> 'alembic_version'"""
 _ON_POSTGRES = """
-    SELECT 'column', c.relname, a.attname, concat_ws(' ', a.attnum, format_type(a.atttypid, a.atttypmod),
-           a.attnotnull, a.attidentity, pg_get_expr(d.adbin, d.adrelid))
+    SELECT 'column', c.relname, a.attname, concat_ws(' ',
+           row_number() OVER (PARTITION BY c.oid ORDER BY a.attnum),  -- a dropped column leaves a gap
+           format_type(a.atttypid, a.atttypmod), a.attnotnull, a.attidentity, pg_get_expr(d.adbin, d.adrelid))
     FROM pg_class c JOIN pg_attribute a ON a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped
     LEFT JOIN pg_attrdef d ON d.adrelid = c.oid AND d.adnum = a.attnum
     WHERE c.relnamespace = current_schema()::regnamespace AND c.relkind = 'r'

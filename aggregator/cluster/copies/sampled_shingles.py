@@ -15,7 +15,8 @@ look-up covers is built again.
 
 from array import array
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
+from itertools import islice
 from typing import Final, NamedTuple
 
 import numpy as np
@@ -28,6 +29,7 @@ _BUCKET_BITS: Final = 18
 _TAG: Final = (1 << _TAG_BITS) - 1
 _HASH: Final = np.uint64((1 << _TAG_BITS + _BUCKET_BITS) - 1)
 _ARTICLES: Final = 1 << 20  # that an index can tell apart
+_ROWS_AT_ONCE: Final = 100_000  # of a load: limits its memory to about 80 MB
 AHEAD: Final = 50_000  # inbox numbers; building takes 7 s with the default reach, .15 ms for each of them
 MOST_REACH: Final = _ARTICLES - AHEAD - 1
 
@@ -105,8 +107,32 @@ class PassageIndex:
         self._reach, self._cap, self._after = reach, cap, after
         self._buckets: list[array[int] | None] = [None] * (1 << _BUCKET_BITS)
         self._wholes = np.zeros(_ARTICLES, dtype=np.uint32)
+        rows = iter(rows)
+        while part := list(islice(rows, _ROWS_AT_ONCE)):
+            self._load(part)
+
+    def _load(self, rows: Sequence[tuple[int, bytes]]) -> None:
+        """Add the sketches of many articles at once, in a quarter of the time."""
+        buckets, entries = [np.empty(0, np.uint32)], [np.empty(0, np.uint32)]
         for number, blob in rows:
-            self.add(number, blob)
+            at = number - self._after
+            if blob and 0 < at < _ARTICLES:
+                self._wholes[at] = int.from_bytes(blob[:4], "little")
+                hashes = held(blob)
+                buckets.append(hashes >> _TAG_BITS)
+                entries.append(hashes & _TAG | np.uint32(at << _TAG_BITS))
+        by_entry = np.concatenate(buckets)
+        order = np.argsort(by_entry, kind="stable")
+        ordered = np.concatenate(entries)[order]
+        different, starts = np.unique(by_entry[order], return_index=True)
+        ends = np.append(starts, len(ordered))[1:]
+        for bucket, start, end in zip(different.tolist(), starts.tolist(), ends.tolist(), strict=True):
+            added = ordered[start:end].tobytes()
+            entries_there = self._buckets[bucket]
+            if entries_there is None:
+                self._buckets[bucket] = array("I", added)
+            else:
+                entries_there.frombytes(added)
 
     def covers(self, number: int) -> bool:
         """Return whether a text with this number can be looked up here, or another index must be built."""

@@ -82,7 +82,9 @@ class LiveStory:
         return place < len(self.dates) and self.dates[place] <= minutes + reach
 
     def mean_terms(self, model: EventModel, limit: int) -> Words:
-        """Return the heaviest terms of the mean of its compared reports, packed."""
+        """Return the heaviest terms of the mean of its compared reports, packed, the heaviest first."""
+        if len(self.reports) == 1:
+            return read(self.reports[0].terms)[:limit]  # which are in this order
         words = np.concatenate([read(report.terms) for report in self.reports] or [read(b"")])
         ids, places = np.unique(ids_of(words), return_inverse=True)
         sums = np.bincount(places, weights=weights_of(words), minlength=len(ids)).astype(np.int64)

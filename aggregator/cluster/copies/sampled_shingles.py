@@ -17,7 +17,7 @@ from array import array
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from itertools import islice
-from typing import Final, NamedTuple
+from typing import Any, Final, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -113,7 +113,8 @@ class PassageIndex:
 
     def _load(self, rows: Sequence[tuple[int, bytes]]) -> None:
         """Add the sketches of many articles at once, in a quarter of the time."""
-        buckets, entries = [np.empty(0, np.uint32)], [np.empty(0, np.uint32)]
+        buckets: list[npt.NDArray[Any]] = [np.empty(0, np.uint32)]
+        entries: list[npt.NDArray[Any]] = [np.empty(0, np.uint32)]
         for number, blob in rows:
             at = number - self._after
             if blob and 0 < at < _ARTICLES:

@@ -6,7 +6,8 @@ for the undo, which restores the ids of merged stories.
 """
 
 from collections.abc import Iterable, Sequence
-from typing import NamedTuple
+from operator import attrgetter
+from typing import Any
 
 from aggregator.cluster.constraints import ConstraintTable
 from aggregator.model.core import Evidence, FrozenStruct
@@ -18,6 +19,7 @@ from aggregator.pipeline.placement.unit_of_work import UnitOfWork
 from aggregator.store.engine.database import Connection
 from aggregator.store.stories import article_views, articles, corrections, stories
 from aggregator.store.stories.corrections import (
+    Constraints,
     Correction,
     CorrectionDetail,
     CorrectionKind,
@@ -25,59 +27,6 @@ from aggregator.store.stories.corrections import (
     Redirect,
 )
 from aggregator.stories.lexicon import clean_title
-
-
-class StoryConstraints(NamedTuple):
-    """The stories that corrections name for an article; live ids."""
-
-    must_link: tuple[str, ...] = ()  # it belongs to all of these: they are one story
-    barred: frozenset[str] = frozenset()
-
-
-class Constraints:
-    """The corrections in force, kept in memory because they are few."""
-
-    def __init__(self) -> None:
-        self._table: ConstraintTable | None = None
-
-    def forget(self) -> None:
-        """Read the corrections again after a change."""
-        self._table = None
-
-    def has_article(self, connection: Connection, article: str) -> bool:
-        """Return whether a correction names the article."""
-        return article in self._of(connection)
-
-    def story_constraints(self, connection: Connection, article: str) -> StoryConstraints:
-        """Return the constraints of an article. A must-link takes precedence over a cannot-link."""
-        linked = self._of(connection).linked_articles(article)
-        must_link = set(articles.assigned_stories(connection, linked.together).values())
-        barred = frozenset(articles.assigned_stories(connection, linked.apart).values())
-        return StoryConstraints(tuple(sorted(must_link)), barred - must_link)
-
-    def may_leave(self, connection: Connection, articles_: Iterable[str]) -> bool:
-        """Return whether no correction links any of these articles to another one."""
-        table, moving = self._of(connection), set(articles_)
-        return all(table.linked_articles(article).together <= moving for article in moving)
-
-    def may_join(self, connection: Connection, articles_: Iterable[str], story: str) -> bool:
-        """Return whether no correction keeps any of these articles out of the story."""
-        return all(story not in self.story_constraints(connection, article).barred for article in articles_)
-
-    def may_merge(self, connection: Connection, story: str, other_story: str) -> bool:
-        """Return whether no correction separates an article of one story from one of the other."""
-        table = self._of(connection)
-        assigned_stories = articles.assigned_stories(connection, table.separated)
-        others = {article for article, assigned in assigned_stories.items() if assigned == other_story}
-        for article, assigned in assigned_stories.items():
-            if assigned == story and table.linked_articles(article).apart & others:
-                return False
-        return True
-
-    def _of(self, connection: Connection) -> ConstraintTable:
-        if self._table is None:
-            self._table = ConstraintTable(corrections.all_constraints(connection))
-        return self._table
 
 
 class CorrectionCommand(FrozenStruct, frozen=True, kw_only=True):
@@ -209,17 +158,19 @@ class CorrectionHandler:
 
     def _undo(self, unit_of_work: UnitOfWork, command: CorrectionCommand) -> CorrectionResult:
         connection = unit_of_work.connection
-        correction = _to_undo(connection, command.undo)
+        correction = corrections.to_undo(connection, command.undo)
         number, detail = correction.correction_no, correction.detail
-        source, returning = _returning_articles(connection, detail)
-        for target, moved in returning:
+        after = detail.moved[0].after if detail.moved else ""  # the same of all
+        source = stories.target_of(connection, after) or ""
+        returning = _returning_articles(connection, detail, source)
+        for target, moved in returning.items():
             _refuse_overridden(connection, correction, source, target, moved)
         corrections.undo(connection, number, unit_of_work.now)
         for story, article in detail.titles:
             for view in article_views.views_of(connection, [article]):
                 stories.show_title(connection, story, article, clean_title(view))
         touched: set[str] = set()
-        for target, moved in returning:
+        for target, moved in returning.items():
             if source != target:
                 touched |= {source, self._put_back(unit_of_work, detail, source, target, moved)}
         live = sorted({_live(connection, story) for story in touched})
@@ -272,7 +223,7 @@ def _titles(connection: Connection, ids: Iterable[str]) -> tuple[tuple[str, str]
 
 
 def _logged(
-    unit_of_work: UnitOfWork, number: int, ids: Sequence[str], words: str, **detail: int
+    unit_of_work: UnitOfWork, number: int, ids: Sequence[str], words: str, **detail: Any
 ) -> CorrectionResult:
     """Write to the log of these stories that a person corrected them; return the result for the person."""
     for story in ids:
@@ -280,31 +231,16 @@ def _logged(
     return CorrectionResult(n=number, stories=tuple(ids), words=words)
 
 
-def _to_undo(connection: Connection, number: int | None) -> Correction:
-    """Return the correction with this number; None: the last one in force. Raises UsageError."""
-    for correction in corrections.all_corrections(connection):
-        if correction.correction_no == number and correction.undone_at is not None:
-            raise UsageError(f"correction {number} is already undone")
-        if correction.correction_no == number or (number is None and correction.undone_at is None):
-            return correction
-    if number is None:
-        raise UsageError("there is no correction to undo")
-    raise UsageError(f"there is no correction {number}; `aggregator correct list` shows them")
-
-
 def _returning_articles(
-    connection: Connection, detail: CorrectionDetail
-) -> tuple[str, list[tuple[str, list[MovedArticle]]]]:
-    """Return the story where a correction put its articles, and what returns to which story.
+    connection: Connection, detail: CorrectionDetail, source: str
+) -> dict[str, list[MovedArticle]]:
+    """Return the articles that are still in the story where the correction put them, by the former story.
 
-    Articles that were moved since do not return. Those that are back already are included: what brought them
-    back may be undone, too.
+    Those that are back already are included: what brought them back may be undone, too.
     """
-    after = detail.moved[0].after if detail.moved else ""  # the same of all
-    source = stories.target_of(connection, after) or ""
     assigned_stories = articles.assigned_stories(connection, [moved.article for moved in detail.moved])
     returning: dict[str, list[MovedArticle]] = {}
-    for moved in detail.moved:
+    for moved in sorted(detail.moved, key=attrgetter("before")):
         if assigned_stories.get(moved.article) == source:
             # A story merged for another reason: the articles return to its successor. A story whose articles
             # were all forgotten is restored with these.
@@ -312,16 +248,14 @@ def _returning_articles(
             if target not in detail.retired:
                 target = stories.target_of(connection, target) or target
             returning.setdefault(target, []).append(moved)
-    return source, sorted(returning.items())
+    return returning
 
 
 def _refuse_overridden(
     connection: Connection, correction: Correction, source: str, target: str, moved: Sequence[MovedArticle]
 ) -> None:
     """Raise UsageError if a later correction concerns these articles; it must be undone first."""
-    constraints = corrections.all_constraints(connection)
-    number = correction.correction_no
-    later = ConstraintTable(constraint for constraint in constraints if constraint.correction > number)
+    later = ConstraintTable(corrections.all_constraints(connection, after=correction.correction_no))
     members, joined = set(_members(connection, source)), set(_members(connection, target))
     moving = {article.article for article in moved}
     if source == correction.detail.founded:

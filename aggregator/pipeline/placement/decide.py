@@ -13,7 +13,6 @@ from aggregator.cluster.events.scorer import Decision, decide, is_open, is_withi
 from aggregator.cluster.events.weights import EventModel
 from aggregator.extract.wire.agencies import copied_wire
 from aggregator.model.core import Agreement, CopyEvidence, Evidence, Role
-from aggregator.pipeline.placement.apply_corrections import Constraints
 from aggregator.pipeline.placement.changes import Copy, Found, Join, Merge
 from aggregator.pipeline.placement.copy_lookup import CopyMatch
 from aggregator.pipeline.placement.growing_stories import live_story
@@ -24,6 +23,7 @@ from aggregator.pipeline.placement.unit_of_work import UnitOfWork
 from aggregator.store import codecs
 from aggregator.store.stories import articles, stories
 from aggregator.store.stories.articles import StoredArticle
+from aggregator.store.stories.corrections import Constraints
 from aggregator.store.stories.stories import StoryRow
 
 

@@ -21,7 +21,6 @@ from aggregator.config.tuning import Tuning
 from aggregator.model.core import FrozenStruct, Prepared
 from aggregator.model.errors import UsageError
 from aggregator.pipeline.placement.apply_corrections import (
-    Constraints,
     CorrectionCommand,
     CorrectionHandler,
     CorrectionResult,
@@ -61,6 +60,7 @@ from aggregator.store.intake.sources import Source, all_sources
 from aggregator.store.maintenance import erase as erasing
 from aggregator.store.stories import articles, commands, samples, stories
 from aggregator.store.stories.articles import StoredArticle
+from aggregator.store.stories.corrections import Constraints
 from aggregator.store.stories.placement_batch import Ledger
 from aggregator.store.tables import counter_value, set_counter
 from aggregator.stories.tuning import StoryTuning

@@ -12,7 +12,6 @@ from aggregator.cluster.events.reassess import ReportMove, StoryMerge, reassess_
 from aggregator.cluster.events.weights import EventTuning
 from aggregator.cluster.events.window import LiveStory, Window
 from aggregator.model.core import Article, Evidence, Reason, RunnerUp
-from aggregator.pipeline.placement.apply_corrections import Constraints
 from aggregator.pipeline.placement.changes import Merge, Move
 from aggregator.pipeline.placement.report_comparison import ReportComparison, has_report
 from aggregator.pipeline.placement.story_writer import StoryWriter, with_copies
@@ -20,6 +19,7 @@ from aggregator.pipeline.placement.stream import Stream
 from aggregator.pipeline.placement.unit_of_work import UnitOfWork
 from aggregator.store.engine.database import Connection
 from aggregator.store.stories import articles, stories
+from aggregator.store.stories.corrections import Constraints
 
 
 class SecondLook:

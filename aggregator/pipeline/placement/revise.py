@@ -8,7 +8,6 @@ from aggregator.cluster.copies.shingles import shared_count, shingle_hashes
 from aggregator.cluster.entry_identity import content_keys, url_key
 from aggregator.extract.urls import canonical_url
 from aggregator.model.core import Entry, Evidence, Role
-from aggregator.pipeline.placement.apply_corrections import Constraints
 from aggregator.pipeline.placement.changes import Move, Revise
 from aggregator.pipeline.placement.copy_lookup import CopyFinder, CopyMatch
 from aggregator.pipeline.placement.decide import Decider
@@ -25,6 +24,7 @@ from aggregator.store.intake.inbox import InboxEntry, Outcome
 from aggregator.store.search import index as search
 from aggregator.store.stories import articles
 from aggregator.store.stories.articles import StoredArticle
+from aggregator.store.stories.corrections import Constraints
 
 
 class Revised(msgspec.Struct, frozen=True):

@@ -1,14 +1,16 @@
 """Corrections by persons, and the constraints that they put on articles."""
 
 import datetime as dt
-from collections.abc import Sequence
-from typing import Literal
+from collections.abc import Iterable, Sequence
+from typing import Literal, NamedTuple
 
 import msgspec
 from sqlalchemy import Connection, delete, func, insert, select, update
 
-from aggregator.cluster.constraints import Constraint
+from aggregator.cluster.constraints import Constraint, ConstraintTable
 from aggregator.model.core import Evidence, FrozenStruct
+from aggregator.model.errors import UsageError
+from aggregator.store.stories import articles
 from aggregator.store.tables import correction, link_constraint
 
 CorrectionKind = Literal["merge", "split", "move"]
@@ -94,7 +96,73 @@ def all_corrections(
     ]
 
 
-def all_constraints(connection: Connection) -> list[Constraint]:
-    """Return all constraints in force."""
-    rows = connection.execute(select(link_constraint).order_by(*link_constraint.primary_key.columns))
+def to_undo(connection: Connection, number: int | None) -> Correction:
+    """Return the correction with this number; None: the last one in force. Raises UsageError."""
+    for entry in all_corrections(connection):
+        if entry.correction_no == number and entry.undone_at is not None:
+            raise UsageError(f"correction {number} is already undone")
+        if entry.correction_no == number or (number is None and entry.undone_at is None):
+            return entry
+    if number is None:
+        raise UsageError("there is no correction to undo")
+    raise UsageError(f"there is no correction {number}; `aggregator correct list` shows them")
+
+
+def all_constraints(connection: Connection, *, after: int = 0) -> list[Constraint]:
+    """Return the constraints in force, those of the corrections with numbers above `after`."""
+    chosen = select(link_constraint).where(link_constraint.c.correction > after)
+    rows = connection.execute(chosen.order_by(*link_constraint.primary_key.columns))
     return [Constraint(**row._mapping) for row in rows]
+
+
+class StoryConstraints(NamedTuple):
+    """The stories that corrections name for an article; live ids."""
+
+    must_link: tuple[str, ...] = ()  # it belongs to all of these: they are one story
+    barred: frozenset[str] = frozenset()
+
+
+class Constraints:
+    """The corrections in force, kept in memory because they are few."""
+
+    def __init__(self) -> None:
+        self._table: ConstraintTable | None = None
+
+    def forget(self) -> None:
+        """Read the corrections again after a change."""
+        self._table = None
+
+    def has_article(self, connection: Connection, article: str) -> bool:
+        """Return whether a correction names the article."""
+        return article in self._of(connection)
+
+    def story_constraints(self, connection: Connection, article: str) -> StoryConstraints:
+        """Return the constraints of an article. A must-link takes precedence over a cannot-link."""
+        linked = self._of(connection).linked_articles(article)
+        must_link = set(articles.assigned_stories(connection, linked.together).values())
+        barred = frozenset(articles.assigned_stories(connection, linked.apart).values())
+        return StoryConstraints(tuple(sorted(must_link)), barred - must_link)
+
+    def may_leave(self, connection: Connection, articles_: Iterable[str]) -> bool:
+        """Return whether no correction links any of these articles to another one."""
+        table, moving = self._of(connection), set(articles_)
+        return all(table.linked_articles(article).together <= moving for article in moving)
+
+    def may_join(self, connection: Connection, articles_: Iterable[str], story: str) -> bool:
+        """Return whether no correction keeps any of these articles out of the story."""
+        return all(story not in self.story_constraints(connection, article).barred for article in articles_)
+
+    def may_merge(self, connection: Connection, story: str, other_story: str) -> bool:
+        """Return whether no correction separates an article of one story from one of the other."""
+        table = self._of(connection)
+        assigned_stories = articles.assigned_stories(connection, table.separated)
+        others = {article for article, assigned in assigned_stories.items() if assigned == other_story}
+        for article, assigned in assigned_stories.items():
+            if assigned == story and table.linked_articles(article).apart & others:
+                return False
+        return True
+
+    def _of(self, connection: Connection) -> ConstraintTable:
+        if self._table is None:
+            self._table = ConstraintTable(all_constraints(connection))
+        return self._table

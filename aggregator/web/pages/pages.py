@@ -20,7 +20,7 @@ from aggregator.model.read_model import (
     StoryListItem,
     StoryRedirect,
 )
-from aggregator.pipeline.placement.explain import decision_words, log_words, not_counted
+from aggregator.pipeline.placement.decision_words import decision_words, log_words, not_counted
 from aggregator.web import excerpts
 from aggregator.web.dependencies import Site, conditional
 from aggregator.web.editor import EditorService

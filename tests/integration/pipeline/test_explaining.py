@@ -12,7 +12,8 @@ from sqlalchemy import select
 from aggregator.admin.evaluate import read_dataset
 from aggregator.model.core import Evidence, Reason
 from aggregator.model.errors import UsageError
-from aggregator.pipeline.placement.explain import explanation, reason_value
+from aggregator.pipeline.placement.decision_words import reason_value
+from aggregator.pipeline.placement.explain import explanation
 from aggregator.store import codecs
 from aggregator.store.engine.database import Database
 from aggregator.store.read.reader import StoryReader

@@ -6,7 +6,7 @@ from typing import get_args
 
 import pytest
 
-from aggregator.pipeline.placement.explain import log_words
+from aggregator.pipeline.placement.decision_words import log_words
 from aggregator.store.read.reader import LogLine
 from aggregator.store.stories.placement_batch import LogKind
 
@@ -39,3 +39,4 @@ def test_a_line_says_what_happened_and_why(logged: LogLine, words: str) -> None:
 @pytest.mark.parametrize("kind", get_args(LogKind))
 def test_every_kind_has_words_without_names_of_keys(kind: str) -> None:
     assert " " in log_words(line(kind))
+    assert "None" not in log_words(line(kind)), "readers who are not the owner see no details"

@@ -3,7 +3,7 @@
     python -m benchmarks.copies [--articles N] [--seed N] [--data FOLDER]
 
 Every article of `events-fulltext.jsonl.gz` is turned into copies as other outlets would print them. Each copy
-is looked up among all originals as the daemon does it (pipeline/placement/copy_lookup.py, over a database of
+is looked up among all originals as the daemon does it (grouping/copies/copy_lookup.py, over a database of
 its own). Printed are, for each kind: `check` (share found when the original is read), `found` (by candidates
 and check), `linked` (the same, excerpts included) and false copies. Then what real pairs of different
 articles are called, and what pages are that were stuffed with somebody's text.
@@ -26,14 +26,14 @@ from typing import Any
 
 import msgspec
 
-from aggregator.cluster.copies import sampled_shingles
-from aggregator.cluster.copies.copy_check import ComparedText, CopyTuning, verdict
-from aggregator.cluster.copies.minhash import bands, sign
-from aggregator.cluster.copies.shingles import shingle_hashes, shingle_sequence
 from aggregator.config.tuning import Tuning
-from aggregator.model.core import CleanArticle, Entry, Evidence, Fingerprint, Prepared
-from aggregator.pipeline.placement.copy_lookup import CopyFinder, CopyMatch
-from aggregator.pipeline.placement.incoming_article import incoming_article
+from aggregator.grouping.copies import sampled_shingles
+from aggregator.grouping.copies.copy_check import CopyTuning, verdict
+from aggregator.grouping.copies.copy_lookup import CopyFinder, CopyMatch
+from aggregator.grouping.copies.minhash import bands, sign
+from aggregator.grouping.copies.shingles import shingle_hashes, shingle_sequence
+from aggregator.grouping.incoming_article import incoming_article
+from aggregator.model.core import CleanArticle, ComparedText, Entry, Evidence, Fingerprint, Prepared
 from aggregator.store.engine.database import Database
 from aggregator.store.intake.inbox import InboxEntry
 from aggregator.store.migrate import upgrade

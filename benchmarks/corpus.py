@@ -34,13 +34,13 @@ import numpy as np
 import numpy.typing as npt
 from sqlalchemy import Connection, event, select, update
 
-from aggregator.cluster.copies import minhash, sampled_shingles
-from aggregator.cluster.copies.copy_check import CopyTuning
-from aggregator.cluster.events.weights import EventTuning
 from aggregator.config.tuning import Tuning
+from aggregator.grouping.copies import minhash, sampled_shingles
+from aggregator.grouping.copies.copy_check import CopyTuning
+from aggregator.grouping.pairs.weights import EventTuning
+from aggregator.intake.pipeline import Pipeline
+from aggregator.intake.workers.executor import InlineExecutor
 from aggregator.model.core import Entry, Published
-from aggregator.pipeline.pipeline import Pipeline
-from aggregator.pipeline.workers.executor import InlineExecutor
 from aggregator.store import tables
 from aggregator.store.engine.database import Database
 from aggregator.store.engine.engines import sqlite_driver

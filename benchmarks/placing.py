@@ -38,14 +38,14 @@ import numpy as np
 from sqlalchemy import select
 
 from aggregator.admin.restore import copy
-from aggregator.cluster.fingerprint import fingerprinter
 from aggregator.config.tuning import Tuning
+from aggregator.grouping.fingerprint import fingerprinter
+from aggregator.grouping.place import Placer
+from aggregator.intake.jobs import PrepareItem, PrepareJob, _prepared
+from aggregator.intake.pipeline import Pipeline
+from aggregator.intake.prepare import TEXTS_A_JOB
+from aggregator.intake.workers.factory import open_executor
 from aggregator.model.core import Entry, Prepared
-from aggregator.pipeline.jobs import PrepareItem, PrepareJob, _prepared
-from aggregator.pipeline.pipeline import Pipeline
-from aggregator.pipeline.placement.place import Placer
-from aggregator.pipeline.prepare import TEXTS_A_JOB
-from aggregator.pipeline.workers.factory import open_executor
 from aggregator.store import tables
 from aggregator.store.engine.database import Database
 from aggregator.store.intake import inbox

@@ -46,11 +46,11 @@ from aggregator.config.settings import Config
 from aggregator.config.tuning import Tuning
 from aggregator.daemon.poll_scheduler import PollScheduler
 from aggregator.extract.urls import canonical_url
-from aggregator.pipeline.jobs import read_feed
-from aggregator.pipeline.pipeline import Pipeline
-from aggregator.pipeline.placement.story_options import story_options
-from aggregator.pipeline.poll import Poller, PollResult, PollServices
-from aggregator.pipeline.workers.factory import open_executor
+from aggregator.intake.configured import story_options
+from aggregator.intake.jobs import read_feed
+from aggregator.intake.pipeline import Pipeline
+from aggregator.intake.poll import Poller, PollResult, PollServices
+from aggregator.intake.workers.factory import open_executor
 from aggregator.sources.fetch.client import Client, ClientSettings
 from aggregator.store.engine.database import Database
 from aggregator.store.intake.pending_pages import PendingPage

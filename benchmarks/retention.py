@@ -20,9 +20,9 @@ from pathlib import Path
 from sqlalchemy import select, text, update
 
 from aggregator.config.tuning import Tuning
-from aggregator.pipeline.pipeline import Pipeline
-from aggregator.pipeline.placement.retention import RetentionPlan
-from aggregator.pipeline.workers.executor import InlineExecutor
+from aggregator.grouping.deletion.retention import RetentionPlan
+from aggregator.intake.pipeline import Pipeline
+from aggregator.intake.workers.executor import InlineExecutor
 from aggregator.store.engine.database import Database
 from aggregator.store.intake import inbox
 from aggregator.store.maintenance import steady_clock

@@ -21,9 +21,9 @@ from pathlib import Path
 import msgspec
 
 from aggregator.config.tuning import Tuning
+from aggregator.grouping.place import Placer
+from aggregator.intake.jobs import PrepareItem, PrepareJob, PrepareResult, prepare
 from aggregator.model.core import Entry
-from aggregator.pipeline.jobs import PrepareItem, PrepareJob, PrepareResult, prepare
-from aggregator.pipeline.placement.place import Placer
 from aggregator.sources.limits import source_tuning
 from aggregator.sources.parse.files import InputEntry, open_source
 from aggregator.store.engine.database import Database

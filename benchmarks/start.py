@@ -60,7 +60,7 @@ def commands() -> None:
 
 
 def worker() -> None:
-    module = "aggregator.pipeline.workers.worker_main"
+    module = "aggregator.intake.workers.worker_main"
     cost("a worker", sys.executable, "-P", "-m", module, str(os.getpid()), "1000000000", is_worker=True)
 
 

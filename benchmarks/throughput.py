@@ -28,9 +28,9 @@ from pathlib import Path
 from sqlalchemy import create_engine, func, make_url, select, text
 
 from aggregator.config.tuning import Tuning
+from aggregator.intake.pipeline import Pipeline
+from aggregator.intake.workers.executor import InlineExecutor
 from aggregator.model.core import Entry
-from aggregator.pipeline.pipeline import Pipeline
-from aggregator.pipeline.workers.executor import InlineExecutor
 from aggregator.store.engine.database import Database
 from aggregator.store.intake import inbox
 from aggregator.store.migrate import upgrade

@@ -1,4 +1,4 @@
-"""Makes aggregator/cluster/events/background.tsv.gz: in how many events a word occurs.
+"""Makes aggregator/text/background.tsv.gz: in how many events a word occurs.
 
     python -m training.background            the shipped table: all events of the two labelled files
     python -m training.background --train    only the events of the training half
@@ -14,15 +14,15 @@ from collections import Counter, defaultdict
 from collections.abc import Iterable
 from pathlib import Path
 
-from aggregator.cluster.events.document_frequency import ANY_LANGUAGE, BackgroundFrequencies, Kind
-from aggregator.cluster.events.terms import special_terms
-from aggregator.cluster.events.tokenizer import Vocabulary
-from aggregator.cluster.events.weights import EventTuning
 from aggregator.config.tuning import Tuning
+from aggregator.grouping.pairs.terms import special_terms
+from aggregator.grouping.pairs.weights import EventTuning
+from aggregator.text.document_frequency import ANY_LANGUAGE, BackgroundFrequencies, Kind
 from aggregator.text.reading import read
+from aggregator.text.vocabulary import Vocabulary
 from training.dataset import Labelled, is_held_out, read_labelled
 
-TARGET = Path(__file__).resolve().parents[1] / "aggregator" / "cluster" / "events" / "background.tsv.gz"
+TARGET = Path(__file__).resolve().parents[1] / "aggregator" / "text" / "background.tsv.gz"
 FILES = ("events-fulltext.jsonl.gz", "events-leads.jsonl.gz")
 TUNING = Tuning().section("events", EventTuning)
 EMPTY = BackgroundFrequencies(events={}, counts={})

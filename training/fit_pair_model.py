@@ -1,4 +1,4 @@
-"""Learns aggregator/cluster/events/pair_trees.json: boosted trees over the features of two articles.
+"""Learns aggregator/grouping/pairs/pair_trees.json: boosted trees over the features of two articles.
 
     pip install lightgbm==4.7.0
     python -m training.fit_pair_model --check     F1 beside alone, pure, whole; each part left out of training
@@ -26,20 +26,20 @@ import msgspec
 import numpy as np
 import numpy.typing as npt
 
-from aggregator.cluster.bcubed import measure_sagas
-from aggregator.cluster.events.pair_features import AT, FEATURES, GROUPS
-from aggregator.cluster.events.pair_model import (
+from aggregator.admin.bcubed import measure_sagas
+from aggregator.config.tuning import Tuning
+from aggregator.grouping.pairs.pair_features import AT, FEATURES, GROUPS
+from aggregator.grouping.pairs.pair_model import (
     UNLIKE,
     PairTuning,
     Tree,
     TreeFile,
     stream_shift,
 )
-from aggregator.config.tuning import Tuning
 from training.dataset import is_held_out
 from training.pairs import Case, Floats, Pairs, cases, cut, labelled_pairs, own_records, read_records
 
-TARGET: Final = Path(__file__).resolve().parents[1] / "aggregator" / "cluster" / "events" / "pair_trees.json"
+TARGET: Final = Path(__file__).resolve().parents[1] / "aggregator" / "grouping" / "pairs" / "pair_trees.json"
 CUT_WORDS: Final = 55
 ROUNDS: Final = 600
 PARAMETERS: Final[dict[str, Any]] = {
@@ -90,11 +90,11 @@ def model_hash() -> str:
     It is the value of `model` in config/tuning.yaml, so that `rules_version` changes with them.
     """
     digest = hashlib.blake2b(digest_size=6)
-    files_of_model = files("aggregator.cluster.events")
+    trees = files("aggregator.grouping.pairs").joinpath("pair_trees.json")
     lists = sorted(files("aggregator.text").joinpath("common").iterdir(), key=lambda path: path.name)
     for path in (
-        files_of_model.joinpath("pair_trees.json"),
-        files_of_model.joinpath("background.tsv.gz"),
+        trees,
+        files("aggregator.text").joinpath("background.tsv.gz"),
         *lists,
     ):
         if path.name.endswith((".json", ".gz", ".txt")):

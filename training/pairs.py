@@ -19,15 +19,15 @@ import numpy.typing as npt
 from sqlalchemy import select
 
 from aggregator.admin.evaluate import place_records, read_dataset
-from aggregator.cluster.events.pair_article import PairArticle
-from aggregator.cluster.events.pair_model import PairTuning, compared_rows
-from aggregator.cluster.events.stream import StreamSnapshot, pack_frequencies
-from aggregator.cluster.events.terms import TermPacker
-from aggregator.cluster.events.weights import MINUTES_A_DAY, shipped_model
 from aggregator.config.tuning import Tuning
+from aggregator.grouping.pairs.pair_article import PairArticle
+from aggregator.grouping.pairs.pair_model import PairTuning, compared_rows
+from aggregator.grouping.pairs.snapshot import StreamSnapshot, pack_frequencies
+from aggregator.grouping.pairs.terms import TermPacker
+from aggregator.grouping.pairs.weights import MINUTES_A_DAY, shipped_model
+from aggregator.intake.pipeline import Pipeline
+from aggregator.intake.workers.executor import InlineExecutor
 from aggregator.model.core import Article
-from aggregator.pipeline.pipeline import Pipeline
-from aggregator.pipeline.workers.executor import InlineExecutor
 from aggregator.sources.limits import source_tuning
 from aggregator.sources.parse.files import InputEntry, open_source
 from aggregator.store.engine.database import Database

@@ -16,14 +16,14 @@ from aggregator.config.settings import Config, at_key
 from aggregator.config.source_access import proxy_address
 from aggregator.config.webhooks import recipients_from, summary_key
 from aggregator.extract.urls import address_key
+from aggregator.intake.configured import mutes_of
+from aggregator.intake.kinds.feed_kind import web_address
+from aggregator.intake.kinds.source_kind import source_kind
+from aggregator.intake.manage_sources import configured_source
+from aggregator.intake.workers.factory import open_executor, refuse_missing_library
 from aggregator.model.core import utc_now
 from aggregator.model.errors import AggregatorError, ConfigError, UsageError
 from aggregator.model.health_report import Finding
-from aggregator.pipeline.kinds.feed_kind import web_address
-from aggregator.pipeline.kinds.source_kind import source_kind
-from aggregator.pipeline.manage_sources import configured_source
-from aggregator.pipeline.placement.story_options import mutes_of
-from aggregator.pipeline.workers.factory import open_executor, refuse_missing_library
 from aggregator.sources.fetch.client import user_agent
 from aggregator.sources.fetch.transport import proxy_of
 from aggregator.sources.parse.entry_builder import primary_language

@@ -25,10 +25,10 @@ from aggregator.admin.systemd_unit import unit_folder
 from aggregator.config.hosts import is_loopback
 from aggregator.config.messages import counted, redact
 from aggregator.config.settings import Config
+from aggregator.intake.kinds.source_kind import source_kind
 from aggregator.model.errors import AggregatorError, DatabaseOutdatedError, DatabaseTooNewError
 from aggregator.model.health_report import Finding
 from aggregator.model.read_model import SourceView
-from aggregator.pipeline.kinds.source_kind import source_kind
 from aggregator.store import migrate
 from aggregator.store.engine.database import Database, shown_url
 from aggregator.store.engine.engines import files_of

@@ -22,7 +22,7 @@ from typing import BinaryIO
 
 import msgspec
 
-from aggregator.cluster.bcubed import (
+from aggregator.admin.bcubed import (
     GroupingMetrics,
     OutletMetrics,
     SagaMetrics,
@@ -35,11 +35,11 @@ from aggregator.cluster.bcubed import (
 from aggregator.config.tuning import Tuning
 from aggregator.extract.limits import ExtractTuning
 from aggregator.extract.shown_text import first_sentences
+from aggregator.intake.jobs import PARSER_FAILED
+from aggregator.intake.pipeline import Pipeline
+from aggregator.intake.workers.factory import open_executor
 from aggregator.model.core import FrozenStruct, utc_now
 from aggregator.model.errors import ReadError, UsageError
-from aggregator.pipeline.jobs import PARSER_FAILED
-from aggregator.pipeline.pipeline import Pipeline
-from aggregator.pipeline.workers.factory import open_executor
 from aggregator.sources.parse.jsonl import LabelledRecord, read_labelled
 from aggregator.sources.parse.streams import Progress, bounded_lines, opened, unzipped
 from aggregator.store.engine.database import Connection, Database

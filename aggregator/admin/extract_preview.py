@@ -10,12 +10,12 @@ from pathlib import Path
 import msgspec
 
 from aggregator.config.settings import Config
+from aggregator.intake.jobs import PrepareItem, PrepareJob, PrepareResult, broken_article, prepare
+from aggregator.intake.poll import parse_mail, verdict_of
+from aggregator.intake.workers.executor import Executor
+from aggregator.intake.workers.factory import open_executor
 from aggregator.model.core import Entry, FrozenStruct, Verdict, utc_now
 from aggregator.model.errors import AggregatorError, FetchError, WorkError
-from aggregator.pipeline.jobs import PrepareItem, PrepareJob, PrepareResult, broken_article, prepare
-from aggregator.pipeline.poll import parse_mail, verdict_of
-from aggregator.pipeline.workers.executor import Executor
-from aggregator.pipeline.workers.factory import open_executor
 from aggregator.sources.fetch.client import client_of
 from aggregator.sources.limits import source_tuning
 from aggregator.sources.parse.files import InputEntry, InputFeed, InputProblem, open_source

@@ -22,6 +22,16 @@ import msgspec
 
 from aggregator.extract.language.unicode import decode
 from aggregator.extract.urls import registrable_domain
+from aggregator.intake.jobs import FeedJob, list_pages
+from aggregator.intake.kinds.folder_kind import (
+    CHARS_A_TRANSACTION,
+    ENTRIES_A_TRANSACTION,
+    MOST_WAITING,
+    REJECTED_LISTED,
+    entries_of,
+)
+from aggregator.intake.pipeline import More, Pipeline
+from aggregator.intake.poll import Poller, parse_feed, parse_mail
 from aggregator.model.core import Entry, FrozenStruct
 from aggregator.model.errors import (
     AggregatorError,
@@ -29,16 +39,6 @@ from aggregator.model.errors import (
     UsageError,
     WorkError,
 )
-from aggregator.pipeline.jobs import FeedJob, list_pages
-from aggregator.pipeline.kinds.folder_kind import (
-    CHARS_A_TRANSACTION,
-    ENTRIES_A_TRANSACTION,
-    MOST_WAITING,
-    REJECTED_LISTED,
-    entries_of,
-)
-from aggregator.pipeline.pipeline import More, Pipeline
-from aggregator.pipeline.poll import Poller, parse_feed, parse_mail
 from aggregator.sources.limits import source_tuning
 from aggregator.sources.parse.files import (
     ArchiveSpan,

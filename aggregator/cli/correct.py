@@ -19,11 +19,11 @@ from aggregator.model.errors import UsageError
 
 if TYPE_CHECKING:
     from aggregator.config.settings import Config
+    from aggregator.grouping.deletion.erase import ForgetCommand
+    from aggregator.intake.pipeline import Pipeline
+    from aggregator.intake.recluster.regrouping import GroupingDifference
+    from aggregator.intake.workers.executor import Executor
     from aggregator.model.core import FrozenStruct
-    from aggregator.pipeline.pipeline import Pipeline
-    from aggregator.pipeline.placement.erase import ForgetCommand
-    from aggregator.pipeline.placement.regrouping import GroupingDifference
-    from aggregator.pipeline.workers.executor import Executor
     from aggregator.store.engine.database import Database
     from aggregator.store.maintenance.erase_target import EraseSummary
     from aggregator.store.maintenance.row_stream import Advance
@@ -197,9 +197,9 @@ def recluster(
       aggregator recluster --dry-run
       aggregator recluster --since 7d
     """
+    from aggregator.intake.configured import story_options
+    from aggregator.intake.recluster.recluster import ReclusterCommand, Reclusterer
     from aggregator.model.core import utc_now
-    from aggregator.pipeline.placement.recluster import ReclusterCommand, Reclusterer
-    from aggregator.pipeline.placement.story_options import story_options
 
     regrouped: GroupingDifference | None
     patience = 0.0 if no_wait else RECLUSTER_PATIENCE_SECONDS
@@ -229,7 +229,7 @@ def recluster(
 
 def _correct(context: Context, format_: str, no_wait: bool, **what: Any) -> None:
     """Run or queue a correction; `what`: fields of `CorrectionCommand`."""
-    from aggregator.pipeline.placement.apply_corrections import CorrectionCommand, CorrectionResult
+    from aggregator.grouping.corrections.apply_corrections import CorrectionCommand, CorrectionResult
 
     command = CorrectionCommand(**what)
     with written_before(context.obj) as (config, database), WriterSession(config, database) as writer:
@@ -299,9 +299,9 @@ class WriterSession:
         Becomes the writer if that process ends. None: no answer after `patience_seconds`. `advance` is called
         with the progress in this process.
         """
+        from aggregator.intake import command_handlers
+        from aggregator.intake.workers.executor import InlineExecutor
         from aggregator.model.core import utc_now
-        from aggregator.pipeline import command_handlers
-        from aggregator.pipeline.workers.executor import InlineExecutor
 
         handler = command_handlers.HANDLERS[kind]
         if self.is_writer:  # only regrouping needs workers
@@ -324,7 +324,7 @@ class WriterSession:
 
     def _become_writer(self) -> None:
         """Become the writer if there is none; then run the commands that were queued for the last one."""
-        from aggregator.pipeline import command_handlers
+        from aggregator.intake import command_handlers
 
         self.is_writer = self.is_writer or self._lock.become_writer()
         if self.is_writer and command_handlers.pending_commands(self._database):
@@ -335,7 +335,7 @@ class WriterSession:
 @contextmanager
 def workers(config: "Config") -> "Iterator[Executor]":
     """Yield the workers of the configuration."""
-    from aggregator.pipeline.workers.factory import open_executor
+    from aggregator.intake.workers.factory import open_executor
 
     work = config.work
     with closing(open_executor(work.executor, work.worker_count, config.effective_tuning)) as executor:
@@ -346,9 +346,9 @@ def make_pipeline(
     config: "Config", database: "Database", executor: "Executor", *, texts_here: bool = False
 ) -> "Pipeline":
     """Return the pipeline of the configuration. `database`: fenced by the lease of the writer."""
+    from aggregator.intake.configured import story_options
+    from aggregator.intake.pipeline import Pipeline
     from aggregator.model.core import utc_now
-    from aggregator.pipeline.pipeline import Pipeline
-    from aggregator.pipeline.placement.story_options import story_options
 
     options = story_options(config)
     return Pipeline(database, executor, config.effective_tuning, utc_now, options, texts_here=texts_here)
@@ -409,7 +409,7 @@ def forget(
       aggregator forget Herald --yes
       aggregator forget --list
     """
-    from aggregator.pipeline.placement.erase import ForgetCommand
+    from aggregator.grouping.deletion.erase import ForgetCommand
 
     if list_:
         _list(context.obj, format_)
@@ -446,7 +446,7 @@ def erase_articles(
     Raises UsageError if there is nothing to erase, or if the answer is no.
     """
     from aggregator.admin.backup import backups
-    from aggregator.pipeline.placement.erase import ForgetResult, to_forget
+    from aggregator.grouping.deletion.erase import ForgetResult, to_forget
 
     with database.read() as connection:
         target, summary = to_forget(connection, command)

@@ -226,7 +226,7 @@ def check(
       aggregator db check --repair
     """
     from aggregator.extract.wire.agencies import family_table
-    from aggregator.pipeline.placement.rebuild import rebuild
+    from aggregator.intake.recluster.rebuild import rebuild
     from aggregator.store.engine.writer_lease import exclusively
     from aggregator.store.maintenance.integrity_check import DAMAGED, REPAIR, RESTORE, balance, faults
 
@@ -302,8 +302,8 @@ def prune(
       aggregator db prune --dry-run
       aggregator db prune
     """
-    from aggregator.pipeline.placement.retention import retention_plan
-    from aggregator.pipeline.workers.executor import InlineExecutor
+    from aggregator.grouping.deletion.retention import retention_plan
+    from aggregator.intake.workers.executor import InlineExecutor
 
     with written_before(context.obj) as (config, database):
         plan = retention_plan(config)

@@ -16,7 +16,7 @@ from aggregator.model.errors import UsageError
 
 if TYPE_CHECKING:
     from aggregator.admin import evaluate as found
-    from aggregator.cluster.bcubed import GroupingMetrics, Score
+    from aggregator.admin.bcubed import GroupingMetrics, Score
 
 _REASONS_SHOWN = 8
 
@@ -107,9 +107,9 @@ def evaluate(
 def _evaluate_corrections(settings: Settings) -> "found.CorrectionsEvaluation":
     """Group all articles again without the corrections, in a temporary database, and compare."""
     from aggregator.admin.evaluate import evaluate_corrections, labels
+    from aggregator.grouping.story_options import StoryOptions
+    from aggregator.intake.recluster.recluster import Reclusterer
     from aggregator.model.core import utc_now
-    from aggregator.pipeline.placement.recluster import Reclusterer
-    from aggregator.pipeline.placement.story_options import StoryOptions
 
     with settings.reading() as (config, database):
         clusters = labels(database)

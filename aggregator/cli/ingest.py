@@ -14,7 +14,7 @@ from aggregator.model.errors import UsageError
 if TYPE_CHECKING:
     from aggregator.admin.ingest import Ingest, IngestSummary
     from aggregator.config.settings import Config
-    from aggregator.pipeline.pipeline import Pipeline
+    from aggregator.intake.pipeline import Pipeline
     from aggregator.store.engine.database import Database
 
 _FILES = "files may be .txt .html .json .jsonl .xml .warc .eml .mbox, each also .gz or .zst"
@@ -77,9 +77,9 @@ def _ingest(
 ) -> "IngestSummary":
     from aggregator.admin.ingest import Ingest
     from aggregator.config.garbage import collect_garbage_seldom
+    from aggregator.intake.configured import mutes_of
+    from aggregator.intake.poll import Poller, PollServices
     from aggregator.model.core import utc_now
-    from aggregator.pipeline.placement.story_options import mutes_of
-    from aggregator.pipeline.poll import Poller, PollServices
     from aggregator.sources.fetch.client import client_of
     from aggregator.store.engine.writer_lease import WriterLease
 

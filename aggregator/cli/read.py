@@ -262,7 +262,7 @@ def explain(
       aggregator explain ARTICLE
       aggregator explain ARTICLE ANOTHER-ARTICLE
     """
-    from aggregator.pipeline.placement.explain import explanation
+    from aggregator.grouping.corrections.explain import explanation
     from aggregator.store.read.reader import StoryReader
 
     with context.obj.reading() as (config, database):

@@ -14,9 +14,9 @@ from functools import partial
 import msgspec
 
 from aggregator.config.settings import SOURCE_KINDS
+from aggregator.intake.kinds.source_kind import source_kind
+from aggregator.intake.poll import Poller, PollResult
 from aggregator.model.errors import AggregatorError, TooManyFilesError
-from aggregator.pipeline.kinds.source_kind import source_kind
-from aggregator.pipeline.poll import Poller, PollResult
 from aggregator.sources.fetch.poll_schedule import correct_due, is_overdue_by_jump, longest_wait
 from aggregator.store.intake import pending_pages
 from aggregator.store.intake.sources import Source, all_due, due, set_due

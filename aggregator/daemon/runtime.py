@@ -25,15 +25,15 @@ from aggregator.config.source_access import source_extras
 from aggregator.daemon.poll_scheduler import TICK_SECONDS, PollScheduler
 from aggregator.daemon.watchdog import ServiceTuning, Watchdog
 from aggregator.daemon.writer_loop import Maintenance, MaintenanceTask, Stops, WriterCallbacks, WriterLoop
+from aggregator.grouping.deletion.retention import retention_plan
+from aggregator.intake.configured import mutes_of, story_options
+from aggregator.intake.manage_sources import FeedReader, SourceServices, follow_config
+from aggregator.intake.pipeline import Pipeline
+from aggregator.intake.poll import Poller, PollServices
+from aggregator.intake.workers.factory import open_executor
 from aggregator.model.counters import Metrics
 from aggregator.model.errors import AggregatorError
 from aggregator.model.health_report import ProcessState, Reload
-from aggregator.pipeline.manage_sources import FeedReader, SourceServices, follow_config
-from aggregator.pipeline.pipeline import Pipeline
-from aggregator.pipeline.placement.retention import retention_plan
-from aggregator.pipeline.placement.story_options import mutes_of, story_options
-from aggregator.pipeline.poll import Poller, PollServices
-from aggregator.pipeline.workers.factory import open_executor
 from aggregator.sources.fetch.client import client_of
 from aggregator.store.engine.database import Database
 from aggregator.store.engine.writer_lease import WriterLease

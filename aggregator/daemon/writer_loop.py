@@ -20,6 +20,8 @@ from contextlib import suppress
 from typing import Any, NamedTuple
 
 from aggregator.config.messages import counted
+from aggregator.intake.pipeline import Pipeline
+from aggregator.intake.workers.executor import is_left_behind
 from aggregator.model.errors import (
     AggregatorError,
     AnotherDaemonError,
@@ -34,8 +36,6 @@ from aggregator.model.errors import (
     NoWorkersError,
     TooManyFilesError,
 )
-from aggregator.pipeline.pipeline import Pipeline
-from aggregator.pipeline.workers.executor import is_left_behind
 from aggregator.store import migrate
 from aggregator.store.engine.database import Database, shown_url
 from aggregator.store.engine.writer_lease import WriterLease

@@ -1,6 +1,6 @@
 """Learned boilerplate: lines that one outlet repeats, counted in its last articles and hidden from the next.
 
-Pure: pipeline/placement/boilerplate.py stores the window of last articles. A line is identified by a hash of
+Pure: grouping/outlets/boilerplate.py stores the window of last articles. A line is identified by a hash of
 its letters and digits. In the first and last lines of a text, a line is hidden that is in many of the
 articles. In the middle, where most repeated lines are real content, only a short line is hidden that is in
 most articles. The same holds for whole sentences in the first and last lines, since many reports end with

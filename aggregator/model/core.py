@@ -195,10 +195,10 @@ class Fingerprint(FrozenStruct, frozen=True, kw_only=True):
     The text is the whole one, with the lines that its outlet repeats.
     """
 
-    signature: bytes  # MinHash, see cluster/copies/minhash.py; empty for a text without shingles
+    signature: bytes  # MinHash, see grouping/copies/minhash.py; empty for a text without shingles
     bands: tuple[int, ...]  # LSH keys (signed 64 bit), from the signature
-    sketch: bytes = b""  # sampled shingles, see cluster/copies/sampled_shingles.py
-    terms: bytes  # packed field-weighted terms, see cluster/events/terms.py
+    sketch: bytes = b""  # sampled shingles, see grouping/copies/sampled_shingles.py
+    terms: bytes  # packed field-weighted terms, see grouping/pairs/terms.py
     body_words: int
     text_hash: bytes  # 16 bytes over the clean title and the whole text
 
@@ -339,9 +339,9 @@ class Article(CountedArticle, frozen=True, kw_only=True):
     is_polled: bool
     published: dt.datetime | None
     date_counts: bool  # see store/tables.py
-    terms: bytes  # see cluster/events/term_codec.py; b"" where the story is closed
+    terms: bytes  # see grouping/pairs/term_codec.py; b"" where the story is closed
     body_words: int
-    nearest: bytes | None = None  # see cluster/events/pair_features.py
+    nearest: bytes | None = None  # see grouping/pairs/pair_features.py
 
     @property
     def is_opinion(self) -> bool:
@@ -362,6 +362,21 @@ class Article(CountedArticle, frozen=True, kw_only=True):
     def minutes(self) -> int | None:
         """Return its declared date in minutes since 1970; a date in the text may be that of an event."""
         return self.stated_minutes if self.date_counts else None
+
+
+class ComparedText(FrozenStruct, frozen=True, kw_only=True):
+    """An article in the copy check: the one in question, or a candidate for its original."""
+
+    id: str
+    text: str = ""  # of stored articles it is read only for the likeliest candidates
+    title: str = ""
+    outlet: str | None = None  # None: unknown, never equal to another outlet
+    signature: bytes = b""
+    order: int = 0  # inbox number; of equally good candidates the lower one is chosen
+    language: str | None = None
+    copy_of: str | None = None
+    url: str | None = None
+    source: str = ""
 
 
 class ArticleView(CountedArticle, frozen=True, kw_only=True, omit_defaults=False, cache_hash=True):

@@ -337,7 +337,7 @@ identity_key = Table(
     "identity_key",
     metadata,
     # A 16-byte hash by which an entry is recognised: source and GUID, canonical URL, or outlet and text
-    # (cluster/entry_identity.py). Written when an entry is accepted, and when a page states its address.
+    # (extract/entry_identity.py). Written when an entry is accepted, and when a page states its address.
     Column("key", LargeBinary, primary_key=True),
     Column("article", Text, nullable=False),  # `article.id`; "": void, different entries share the key
     Index(None, "article"),
@@ -359,7 +359,7 @@ observation = Table(
     # Polled sources: whether this was the latest content, and how often the source went back to it.
     Column("is_current", Boolean, nullable=False, server_default=true()),
     Column("revert_count", Integer, nullable=False, server_default=text("0")),
-    # Polled sources: hashes that recognise the article under new keys (cluster/entry_identity.py).
+    # Polled sources: hashes that recognise the article under new keys (extract/entry_identity.py).
     Column("title_hash", LargeBinary),
     Column("title_key", LargeBinary),  # null: the title is too short, or its time is not declared
     Column("text_key", LargeBinary),  # null: the text is too short
@@ -515,8 +515,8 @@ article = Table(
     Column("details", LargeBinary),  # store.stories.articles.ArticleDetails: msgpack
     Column("verdict", Text, nullable=False),  # model.core.Verdict
     Column("signature", LargeBinary, nullable=False),  # MinHash; "": its text was deleted, or has no words
-    Column("terms", LargeBinary, nullable=False),  # cluster/events/term_codec.py; "": as of `signature`
-    # Likeness to its neighbours when it came (cluster/events/pair_features.py); null: it was not compared.
+    Column("terms", LargeBinary, nullable=False),  # grouping/pairs/term_codec.py; "": as of `signature`
+    # Likeness to its neighbours when it came (grouping/pairs/pair_features.py); null: it was not compared.
     Column("nearest", LargeBinary),
     Column("body_words", Integer, nullable=False),
     Column("text_hash", LargeBinary, nullable=False),  # of title and text
@@ -580,7 +580,7 @@ outlet_line = Table(
     "outlet_line",
     metadata,
     # Hashes of the lines of an outlet's newest articles, from which learned boilerplate is counted
-    # (pipeline/placement/boilerplate.py). Written by the writer.
+    # (grouping/outlets/boilerplate.py). Written by the writer.
     Column("outlet", Text, primary_key=True),  # the key of the outlet
     _article_key(),
     Column("lines", LargeBinary, nullable=False),  # signed 64-bit integers, sorted
@@ -638,7 +638,7 @@ sketch = Table(
     "sketch",
     metadata,
     # Sampled shingles, by which shortened copies and excerpts of an article are found
-    # (cluster/copies/sampled_shingles.py; derived). No row for an article that other copies already
+    # (grouping/copies/sampled_shingles.py; derived). No row for an article that other copies already
     # represent. A table of its own, so that reading the sketches of 300,000 articles does not read their
     # texts.
     _article_key(),

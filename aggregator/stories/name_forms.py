@@ -12,7 +12,7 @@ from aggregator.text.language import tag_or_und
 from aggregator.text.names import CAPITAL_NOUNS, LINKS, PARTICLES, link_pattern
 
 if TYPE_CHECKING:  # who only reads stories loads no numpy
-    from aggregator.cluster.events.tokenizer import Vocabulary
+    from aggregator.text.vocabulary import Vocabulary
 
 NameKey = tuple[str, ...]  # the words of a name in the form in which they are compared
 
@@ -101,7 +101,7 @@ def _is_everyday(word: str, vocabulary: "Vocabulary") -> bool:
 
 def _share_as_name(word: str, vocabulary: "Vocabulary", *, of_at_least: int = 1) -> float:
     """Return the share of the background's texts with the word where it is a name; 1 if there are too few."""
-    from aggregator.cluster.events.document_frequency import ANY_LANGUAGE, shipped_background
+    from aggregator.text.document_frequency import ANY_LANGUAGE, shipped_background
 
     background = shipped_background()
     in_texts = background.table("w", vocabulary.language).get(vocabulary.stem(word), 0)
@@ -161,7 +161,7 @@ def form_of(word: str, vocabulary: "Vocabulary") -> str:
 @functools.lru_cache(maxsize=16)
 def vocabulary_of(language: str | None) -> "Vocabulary":
     """Return the vocabulary of a language, with the background that the program ships."""
-    from aggregator.cluster.events.document_frequency import shipped_background
-    from aggregator.cluster.events.tokenizer import Vocabulary
+    from aggregator.text.document_frequency import shipped_background
+    from aggregator.text.vocabulary import Vocabulary
 
     return Vocabulary(tag_or_und(language), shipped_background())

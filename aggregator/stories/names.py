@@ -14,7 +14,7 @@ from aggregator.stories.name_forms import LINK_WORDS, NameKey, form_of, read_nam
 from aggregator.text.names import UPPER
 
 if TYPE_CHECKING:  # who only reads stories loads no numpy
-    from aggregator.cluster.events.tokenizer import Vocabulary
+    from aggregator.text.vocabulary import Vocabulary
 
 MOST_NAMES = 8  # of a story (chosen)
 MOST_TOPICS = 3  # of a story (chosen)
@@ -136,7 +136,7 @@ def _is_in_title(key: NameKey, articles: Sequence[ArticleView]) -> bool:
 
 
 def _rarity(key: NameKey) -> float:
-    from aggregator.cluster.events.document_frequency import ANY_LANGUAGE, shipped_background
+    from aggregator.text.document_frequency import ANY_LANGUAGE, shipped_background
 
     background = shipped_background()
     count = background.table("n", ANY_LANGUAGE).get(" ".join(key), 0)

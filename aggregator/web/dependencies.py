@@ -15,9 +15,9 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from aggregator import __version__
+from aggregator.intake.manage_sources import SourceServices
 from aggregator.model.core import StoryText, StoryView
 from aggregator.model.read_model import ArticleDetail, MachineSummary, StoryRedirect
-from aggregator.pipeline.manage_sources import SourceServices
 from aggregator.store.read.read_marks import ReadMarks
 from aggregator.store.read.reader import StoryReader
 from aggregator.web.editor import EditorService

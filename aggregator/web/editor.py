@@ -13,11 +13,11 @@ import msgspec
 from anyio import CapacityLimiter
 
 from aggregator.config.tuning import Tuning
+from aggregator.grouping.corrections.apply_corrections import CorrectionCommand, CorrectionResult
+from aggregator.grouping.corrections.explain import Explanation, explanation
+from aggregator.intake import command_handlers
 from aggregator.model.core import FrozenStruct
 from aggregator.model.errors import UsageError
-from aggregator.pipeline import command_handlers
-from aggregator.pipeline.placement.apply_corrections import CorrectionCommand, CorrectionResult
-from aggregator.pipeline.placement.explain import Explanation, explanation
 from aggregator.store.engine.database import Database
 from aggregator.store.read.reader import StoryReader
 from aggregator.store.stories import commands, corrections

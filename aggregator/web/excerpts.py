@@ -30,7 +30,7 @@ from aggregator.model.read_model import (
 from aggregator.text.lines import UNSPACED
 
 if TYPE_CHECKING:  # explanations load what places articles
-    from aggregator.pipeline.placement.explain import Explanation
+    from aggregator.grouping.corrections.explain import Explanation
     from aggregator.store.read.reader import StoryReader
 
 Access = Literal["owner", "all", "excerpt"]
@@ -365,7 +365,7 @@ def _within(marks: Iterable[tuple[int, int]], text: str) -> tuple[tuple[int, int
 
 def bounded_explanation(explained: "Explanation", access: Access, words: int) -> "Explanation":
     """Limit an explanation: what the texts have in common, and the log in detail, are for the owner."""
-    from aggregator.pipeline.placement.explain import SharedTerms  # it loads what places articles
+    from aggregator.grouping.corrections.explain import SharedTerms  # it loads what places articles
 
     if access == "owner":
         return explained

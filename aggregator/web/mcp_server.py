@@ -17,10 +17,10 @@ from pydantic import Field
 from aggregator import __version__
 from aggregator.config.settings import Config
 from aggregator.config.tuning import Tuning
+from aggregator.grouping.corrections.explain import explanation
 from aggregator.model.core import Kind
 from aggregator.model.errors import AggregatorError, UsageError
 from aggregator.model.read_model import SearchResults, StoryRedirect
-from aggregator.pipeline.placement.explain import explanation
 from aggregator.store.read.reader import StoryReader
 from aggregator.web import excerpts, story_json
 from aggregator.web.filters import next_of, parse_filter, parse_page, search_bounds

@@ -27,10 +27,10 @@ from starlette.responses import PlainTextResponse, Response
 from starlette.routing import Route
 
 from aggregator.config.settings import SavedQuery
+from aggregator.intake import manage_sources
+from aggregator.intake.manage_sources import SourceOptions
 from aggregator.model.errors import FetchError, ReadError, UsageError
 from aggregator.model.read_model import SourceView, StoryFilter
-from aggregator.pipeline import manage_sources
-from aggregator.pipeline.manage_sources import SourceOptions
 from aggregator.store.read.read_marks import Reader, ReaderItem, ReadMarks, StoryStream, reader_name
 from aggregator.store.stories.api_tokens import TOKEN_PREFIX
 from aggregator.stories.counts import with_originals

@@ -16,8 +16,8 @@ import yaml
 
 from aggregator.config.loader import load
 from aggregator.config.settings import Config
+from aggregator.intake.manage_sources import configured_sources
 from aggregator.model.core import utc_now
-from aggregator.pipeline.manage_sources import configured_sources
 from tests.e2e.test_reloading import title
 from tests.support.daemon_process import DaemonProcess
 from tests.support.outlets import DAM, FIRE, Outlet

@@ -7,10 +7,10 @@ from typing import Any
 from sqlalchemy import Column, Table, select
 
 from aggregator.config.tuning import Tuning
+from aggregator.grouping.place import PlacementResult
+from aggregator.intake.pipeline import Pipeline
+from aggregator.intake.workers.executor import InlineExecutor
 from aggregator.model.core import Entry, Published
-from aggregator.pipeline.pipeline import Pipeline
-from aggregator.pipeline.placement.place import PlacementResult
-from aggregator.pipeline.workers.executor import InlineExecutor
 from aggregator.store.engine.database import Database
 from aggregator.store.intake import inbox, pending_pages
 from aggregator.store.intake.inbox import AcceptResult

@@ -8,9 +8,9 @@ from collections.abc import Sequence
 from sqlalchemy import update
 
 from aggregator.cli.app import main
+from aggregator.grouping.place import PlacementResult, Placer
+from aggregator.intake import pipeline
 from aggregator.model.core import Prepared
-from aggregator.pipeline import pipeline
-from aggregator.pipeline.placement.place import PlacementResult, Placer
 from aggregator.store.intake.inbox import InboxEntry
 from aggregator.store.tables import entry
 

@@ -40,7 +40,7 @@ class Cluster:
         other = self._folder / "other"
         leave = shutil.ignore_patterns("__pycache__")
         shutil.copytree(REPOSITORY / "aggregator", other / "aggregator", ignore=leave)
-        with (other / "aggregator" / "pipeline/jobs.py").open("a") as stages:
+        with (other / "aggregator" / "intake/jobs.py").open("a") as stages:
             stages.write("\nANOTHER = True\n")
         return self.start_worker(other)
 

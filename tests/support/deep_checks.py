@@ -8,8 +8,8 @@ checked up to their stored progress.
 import datetime as dt
 from collections.abc import Iterator, Mapping
 
-from aggregator.cluster.copies.copy_check import CopyTuning
 from aggregator.config.tuning import Tuning
+from aggregator.grouping.copies.copy_check import CopyTuning
 from aggregator.store.engine.database import Database
 from aggregator.store.maintenance import integrity_check
 from aggregator.stories.tuning import StoryTuning

@@ -11,11 +11,11 @@ import msgspec
 import zstandard
 from sqlalchemy import ColumnElement, Connection, Table, and_, func, or_, select, text
 
-from aggregator.cluster.constraints import Relation
-from aggregator.cluster.copies.minhash import bands
-from aggregator.cluster.events import stream, term_codec
 from aggregator.config.settings import SOURCE_KINDS
 from aggregator.extract.language.dates import EARLIEST
+from aggregator.grouping.copies.minhash import bands
+from aggregator.grouping.pairs import snapshot as stream
+from aggregator.grouping.pairs import term_codec
 from aggregator.model.core import (
     Entry,
     Evidence,
@@ -33,6 +33,7 @@ from aggregator.store.intake.identify import AcceptOutcome
 from aggregator.store.intake.inbox import Outcome
 from aggregator.store.stories.articles import ArticleDetails
 from aggregator.store.stories.commands import CommandKind
+from aggregator.store.stories.constraints import Relation
 from aggregator.store.stories.corrections import CorrectionDetail, CorrectionKind
 from aggregator.store.stories.placement_batch import LogKind
 from aggregator.store.tables import UtcTime, metadata, story

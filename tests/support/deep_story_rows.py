@@ -8,7 +8,7 @@ import msgspec
 import zstandard
 from sqlalchemy import Connection, Row, exists, or_, select
 
-from aggregator.cluster.entry_identity import story_id
+from aggregator.extract.entry_identity import story_id
 from aggregator.model.core import Article
 from aggregator.store import codecs
 from aggregator.store.engine.database import Database

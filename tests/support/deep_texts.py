@@ -16,13 +16,13 @@ from typing import Any, Final
 import numpy as np
 from sqlalchemy import Connection, Row, select, text
 
-from aggregator.cluster.copies import sampled_shingles
-from aggregator.cluster.copies.copy_check import CopyTuning
-from aggregator.cluster.copies.minhash import bands
-from aggregator.cluster.copies.shingles import shingle_sequence
-from aggregator.cluster.entry_identity import next_generation_id
-from aggregator.cluster.fingerprint import text_hash
+from aggregator.extract.entry_identity import next_generation_id
 from aggregator.extract.learned_boilerplate import restore_lines
+from aggregator.grouping.copies import sampled_shingles
+from aggregator.grouping.copies.copy_check import CopyTuning
+from aggregator.grouping.copies.minhash import bands
+from aggregator.grouping.copies.shingles import shingle_sequence
+from aggregator.grouping.fingerprint import text_hash
 from aggregator.model.errors import AggregatorError
 from aggregator.store import codecs
 from aggregator.store.engine.database import Database

@@ -18,11 +18,11 @@ import msgspec
 
 from aggregator.admin.ingest import Ingest
 from aggregator.config.tuning import Tuning
+from aggregator.intake.jobs import PrepareItem, PrepareJob, prepare
+from aggregator.intake.pipeline import Pipeline
+from aggregator.intake.poll import Poller, PollServices
+from aggregator.intake.workers.executor import InlineExecutor, JobFunction
 from aggregator.model.core import Entry, utc_now
-from aggregator.pipeline.jobs import PrepareItem, PrepareJob, prepare
-from aggregator.pipeline.pipeline import Pipeline
-from aggregator.pipeline.poll import Poller, PollServices
-from aggregator.pipeline.workers.executor import InlineExecutor, JobFunction
 from aggregator.sources.fetch.client import Client, ClientSettings
 from aggregator.store.engine.database import Database
 from aggregator.store.engine.writer_lease import open_process_lock

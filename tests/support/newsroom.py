@@ -7,10 +7,10 @@ import httpx
 
 from aggregator.config.settings import Config, FetchConfig
 from aggregator.config.tuning import Tuning
+from aggregator.grouping.corrections.explain import explanation
+from aggregator.intake.manage_sources import FeedReader, SourceServices
+from aggregator.intake.workers.executor import InlineExecutor
 from aggregator.model.errors import FetchError
-from aggregator.pipeline.manage_sources import FeedReader, SourceServices
-from aggregator.pipeline.placement.explain import explanation
-from aggregator.pipeline.workers.executor import InlineExecutor
 from aggregator.sources.fetch.client import Client, ClientSettings
 from aggregator.store.engine.database import Database
 from aggregator.store.read.read_marks import ReadMarks

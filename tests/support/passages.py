@@ -1,6 +1,6 @@
 """What an index of sampled shingles holds."""
 
-from aggregator.cluster.copies.sampled_shingles import _TAG, _TAG_BITS, PassageIndex
+from aggregator.grouping.copies.sampled_shingles import _TAG, _TAG_BITS, PassageIndex
 
 
 def entries(index: PassageIndex, newest: int) -> list[tuple[int, int]]:

@@ -33,7 +33,7 @@ class Fault(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     before: str
     after: str
     function: str | None = None  # that has the snippet; None: the snippet is outside of functions
-    tests: tuple[str, ...] = ("tests/integration/pipeline/test_story_decisions.py",)
+    tests: tuple[str, ...] = ("tests/integration/intake/test_story_decisions.py",)
 
     def planted(self) -> str:
         """Return the file with the fault. Raise SystemExit if the snippet is not there once."""

@@ -7,8 +7,8 @@ from pathlib import Path
 from typing import Any
 
 from aggregator.config.tuning import Tuning
-from aggregator.pipeline.poll import Poller, PollServices
-from aggregator.pipeline.workers.executor import InlineExecutor
+from aggregator.intake.poll import Poller, PollServices
+from aggregator.intake.workers.executor import InlineExecutor
 from aggregator.sources.fetch.client import Client
 from aggregator.store.engine.database import Database
 from aggregator.store.intake.sources import Source, source_id

@@ -7,13 +7,13 @@ from tempfile import TemporaryDirectory
 
 from sqlalchemy import insert, select
 
-from aggregator.cluster.events.stream import pack_frequencies
 from aggregator.config.tuning import Tuning
+from aggregator.grouping.corrections.apply_corrections import CorrectionCommand
+from aggregator.grouping.deletion.erase import ForgetCommand
+from aggregator.grouping.pairs.snapshot import pack_frequencies
+from aggregator.grouping.place import Placer
 from aggregator.model.core import Entry
 from aggregator.model.read_model import MachineSentence, MachineSummary, StoryFilter
-from aggregator.pipeline.placement.apply_corrections import CorrectionCommand
-from aggregator.pipeline.placement.erase import ForgetCommand
-from aggregator.pipeline.placement.place import Placer
 from aggregator.store import codecs, tables
 from aggregator.store.engine.database import Database
 from aggregator.store.intake.sources import Source, add

@@ -11,15 +11,15 @@ from typing import Any
 
 from sqlalchemy import Connection, Table, delete, func, insert, select
 
-from aggregator.cluster.events.weights import shipped_model
-from aggregator.cluster.events.window import LiveStory, Window
 from aggregator.config.tuning import Tuning
+from aggregator.grouping.corrections.apply_corrections import CorrectionCommand, CorrectionResult
+from aggregator.grouping.pairs.weights import shipped_model
+from aggregator.grouping.place import Placer
+from aggregator.grouping.story_options import StoryOptions
+from aggregator.grouping.window import LiveStory, Window
+from aggregator.intake.recluster.recluster import Reclusterer
+from aggregator.intake.workers.executor import Executor, InlineExecutor
 from aggregator.model.core import Entry, Evidence
-from aggregator.pipeline.placement.apply_corrections import CorrectionCommand, CorrectionResult
-from aggregator.pipeline.placement.place import Placer
-from aggregator.pipeline.placement.recluster import Reclusterer
-from aggregator.pipeline.placement.story_options import StoryOptions
-from aggregator.pipeline.workers.executor import Executor, InlineExecutor
 from aggregator.sources.limits import source_tuning
 from aggregator.sources.parse.files import InputEntry, open_source
 from aggregator.store import codecs

@@ -19,7 +19,7 @@ from typing import BinaryIO, TypeGuard
 
 import msgspec
 
-from aggregator.cluster.entry_identity import identify
+from aggregator.extract.entry_identity import identify
 from aggregator.extract.language import unicode
 from aggregator.extract.urls import canonical_url
 from aggregator.model.core import ArchivedRecord, ArchiveSuffix, Entry, FrozenStruct, Verdict

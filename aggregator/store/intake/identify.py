@@ -1,4 +1,4 @@
-"""Identification of received entries: by their keys, and for polls also by cluster/entry_identity.py.
+"""Identification of received entries: by their keys, and for polls also by extract/entry_identity.py.
 
 It only reads; store/intake/inbox.py writes the results in the same transaction.
 """
@@ -11,7 +11,8 @@ from typing import Literal, NamedTuple
 import msgspec
 from sqlalchemy import Connection, func, select
 
-from aggregator.cluster.entry_identity import (
+from aggregator.config.messages import counted
+from aggregator.extract.entry_identity import (
     EntryHashes,
     EntryKeys,
     EntryMatch,
@@ -29,7 +30,6 @@ from aggregator.cluster.entry_identity import (
     update_strikes,
     url_key,
 )
-from aggregator.config.messages import counted
 from aggregator.extract.urls import canonical_url, same_site
 from aggregator.model.core import Entry, FrozenStruct
 from aggregator.store.tables import (

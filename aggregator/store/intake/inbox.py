@@ -14,7 +14,7 @@ from typing import Any, Final, Literal
 import msgspec
 from sqlalchemy import BigInteger, Connection, LargeBinary, bindparam, func, insert, or_, select, update
 
-from aggregator.cluster.entry_identity import EntryHashes
+from aggregator.extract.entry_identity import EntryHashes
 from aggregator.model.core import Entry, FrozenStruct
 from aggregator.model.errors import UnreadableEntryError
 from aggregator.store import codecs
@@ -41,7 +41,7 @@ from aggregator.store.tables import (
     rows_with,
 )
 
-MUTED: Final = "muted"  # verdict of an entry that is not wanted (pipeline/mutes.py)
+MUTED: Final = "muted"  # verdict of an entry that is not wanted (grouping/mutes.py)
 
 
 class AcceptResult(FrozenStruct, frozen=True, kw_only=True):
@@ -121,7 +121,7 @@ def accept(
     `eval`, too): they are the texts of articles that were placed without.
 
     `poll`: they are the entries of one poll of one source, oldest first. Then those without a known key are
-    also compared by cluster/entry_identity.py, and a source that reverts to a former text is followed a few
+    also compared by extract/entry_identity.py, and a source that reverts to a former text is followed a few
     times.
     """
     if not entries:

@@ -21,7 +21,7 @@ from sqlalchemy import (
     update,
 )
 
-from aggregator.cluster.entry_identity import short_id
+from aggregator.extract.entry_identity import short_id
 from aggregator.extract.language.unicode import clean
 from aggregator.extract.urls import address_key
 from aggregator.model.core import Entry, FrozenStruct

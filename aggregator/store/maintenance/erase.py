@@ -1,7 +1,7 @@
 """Deletion of articles and of what is derived from them, for `forget` and retention.
 
 Hashes (identity keys, observations), ids and numbers stay, so that the same article is recognised and
-refused. The caller computes the affected stories again (pipeline/placement/erase.py).
+refused. The caller computes the affected stories again (grouping/deletion/erase.py).
 """
 
 import datetime as dt

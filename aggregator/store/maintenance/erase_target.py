@@ -6,7 +6,7 @@ from typing import Final, Literal
 
 from sqlalchemy import Connection, or_, select
 
-from aggregator.cluster.entry_identity import url_key
+from aggregator.extract.entry_identity import url_key
 from aggregator.extract.outlets import outlet_of
 from aggregator.extract.urls import canonical_url
 from aggregator.model.core import Entry, FrozenStruct

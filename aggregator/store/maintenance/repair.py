@@ -1,6 +1,6 @@
 """The repair of `db check --repair`: rows that follow from others, computed again.
 
-pipeline/placement/rebuild.py calls it, in a process that has the database alone.
+intake/recluster/rebuild.py calls it, in a process that has the database alone.
 """
 
 from collections.abc import Mapping, Sequence

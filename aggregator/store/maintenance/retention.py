@@ -1,6 +1,6 @@
 """Retention in the tables: which stories and rows are old, and what stays of them.
 
-pipeline/placement/retention.py runs it.
+grouping/deletion/retention.py runs it.
 Nothing records how far it is: an old story is found by its oldest article, which has a text until that is
 deleted, and a row until it is deleted itself.
 """

@@ -10,7 +10,6 @@ from typing import Any, Concatenate, Final, ParamSpec, TypeVar
 import msgspec
 from sqlalchemy import Connection, Row, Select, and_, func, or_, select
 
-from aggregator.cluster.constraints import Constraint
 from aggregator.config.tuning import Tuning
 from aggregator.model.core import ArticleView, Evidence, FrozenStruct, StoryText, StoryView
 from aggregator.model.read_model import (
@@ -45,6 +44,7 @@ from aggregator.store.stories import (
     story_links,
     stream_history,
 )
+from aggregator.store.stories.constraints import Constraint
 from aggregator.store.stories.samples import shown_samples
 from aggregator.store.stories.summaries import summary_of, version_of
 from aggregator.store.tables import article, count_rows, entry, rows_with, story, story_log, story_summary

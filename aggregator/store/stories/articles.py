@@ -3,7 +3,7 @@
 import datetime as dt
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from operator import attrgetter
-from typing import TYPE_CHECKING, Any, Final, NamedTuple
+from typing import Any, Final, NamedTuple
 
 import msgspec
 from sqlalchemy import (
@@ -22,7 +22,7 @@ from sqlalchemy import (
     update,
 )
 
-from aggregator.cluster.entry_identity import url_key
+from aggregator.extract.entry_identity import url_key
 from aggregator.extract.learned_boilerplate import restore_lines
 from aggregator.extract.urls import canonical_url
 from aggregator.model.core import (
@@ -30,6 +30,7 @@ from aggregator.model.core import (
     ArticleView,
     BoilerplateLine,
     CleanArticle,
+    ComparedText,
     Enclosure,
     Evidence,
     FrozenStruct,
@@ -54,9 +55,6 @@ from aggregator.store.tables import (
     rows_with,
     sketch,
 )
-
-if TYPE_CHECKING:  # who only reads stories loads no numpy
-    from aggregator.cluster.copies.copy_check import ComparedText
 
 ANY_NUMBER: Final = (1 << 63) - 1  # above all inbox numbers
 _NEVER_REVERT = 1_000_000  # `observation.revert_count` of the text of another article
@@ -429,9 +427,8 @@ _LATEST = (
 
 def copy_candidates(
     connection: Connection, numbers: Collection[int], waiting: Iterable[StoredArticle] = ()
-) -> "dict[int, ComparedText]":
+) -> dict[int, ComparedText]:
     """Return these articles by number, without their texts; `waiting` are placed and have no row yet."""
-    from aggregator.cluster.copies.copy_check import ComparedText
 
     candidates = {new.inbox_no: compared_text(new) for new in waiting if new.inbox_no in numbers}
     rows = rows_with(connection, _COPY_CANDIDATES, article.c.inbox_no, {*numbers} - candidates.keys())
@@ -495,18 +492,16 @@ def has_copies(
 
 def compared_texts(
     connection: Connection, ids: Collection[str], waiting: Iterable[StoredArticle] = ()
-) -> "dict[str, ComparedText]":
+) -> dict[str, ComparedText]:
     """Return these articles, which must exist, by id, as the copy check reads them; `waiting` have no row."""
-    from aggregator.cluster.copies.copy_check import ComparedText
 
     texts = {new.id: compared_text(new) for new in waiting if new.id in ids}
     rows = rows_with(connection, _COMPARED_TEXTS, article.c.id, {*ids} - texts.keys())
     return texts | {row.id: ComparedText(**row._mapping) for row in rows}
 
 
-def compared_text(whole: StoredArticle) -> "ComparedText":
+def compared_text(whole: StoredArticle) -> ComparedText:
     """Return an article as the copy check reads it."""
-    from aggregator.cluster.copies.copy_check import ComparedText
 
     return ComparedText(
         id=whole.id,

@@ -7,10 +7,10 @@ from typing import Literal, NamedTuple
 import msgspec
 from sqlalchemy import Connection, delete, func, insert, select, update
 
-from aggregator.cluster.constraints import Constraint, ConstraintTable
 from aggregator.model.core import Evidence, FrozenStruct
 from aggregator.model.errors import UsageError
 from aggregator.store.stories import articles
+from aggregator.store.stories.constraints import Constraint, ConstraintTable
 from aggregator.store.tables import correction, link_constraint
 
 CorrectionKind = Literal["merge", "split", "move"]

@@ -147,7 +147,7 @@ def _link(connection: Connection, story_no: int, others: Iterable[int]) -> None:
 
 def _related(connection: Connection, row: Row[Any], names: Sequence[str]) -> list[int]:
     """Return the numbers of the stories that are related to a live story, the most similar first."""
-    from aggregator.cluster.events.resemblance import resemblance  # loads numpy
+    from aggregator.text.resemblance import resemblance  # loads numpy
 
     weights: dict[int, float] = defaultdict(float)
     for near in _near(connection, row, names):

@@ -13,9 +13,9 @@ from anyio import CapacityLimiter
 from fastapi import Request, Response
 from msgspec import UNSET, Meta, UnsetType
 
+from aggregator.intake import manage_sources
+from aggregator.intake.manage_sources import OpmlImportResult, SourceOptions
 from aggregator.model.errors import ConflictError, FetchError, ReadError, UsageError
-from aggregator.pipeline import manage_sources
-from aggregator.pipeline.manage_sources import OpmlImportResult, SourceOptions
 from aggregator.store.intake.sources import Source, source_with_id
 from aggregator.web.api.openapi import IdInPath, answer, api_router, described, schema_of
 from aggregator.web.api.routes import json_body

@@ -13,10 +13,10 @@ from fastapi import Depends, Request, Response
 from msgspec import Meta
 from starlette.responses import RedirectResponse
 
+from aggregator.grouping.corrections.apply_corrections import CorrectionCommand
+from aggregator.grouping.corrections.explain import Explanation
 from aggregator.model.errors import UsageError
 from aggregator.model.read_model import ChangedStories, SearchResults, StoryPage, StoryRedirect
-from aggregator.pipeline.placement.apply_corrections import CorrectionCommand
-from aggregator.pipeline.placement.explain import Explanation
 from aggregator.web import excerpts, story_json
 from aggregator.web.api.openapi import (
     LOCATION,

@@ -26,12 +26,12 @@ from starlette.responses import RedirectResponse, Response
 from starlette.routing import Route
 
 from aggregator.config.settings import duration_as_typed
+from aggregator.grouping.corrections.apply_corrections import CorrectionCommand
+from aggregator.intake import manage_sources
+from aggregator.intake.manage_sources import SourceOptions
 from aggregator.model.core import StoryView
 from aggregator.model.errors import FetchError, ReadError, UsageError
 from aggregator.model.read_model import StoryRedirect
-from aggregator.pipeline import manage_sources
-from aggregator.pipeline.manage_sources import SourceOptions
-from aggregator.pipeline.placement.apply_corrections import CorrectionCommand
 from aggregator.store.intake.sources import Source
 from aggregator.web.api.edit_sources import (
     MAX_OPML_BYTES,

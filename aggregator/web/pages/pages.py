@@ -11,6 +11,7 @@ from starlette.requests import Request
 from starlette.responses import HTMLResponse, PlainTextResponse, RedirectResponse, Response
 from starlette.routing import Route
 
+from aggregator.grouping.corrections.decision_words import decision_words, log_words, not_counted
 from aggregator.model.core import ArticleView, StoryText, StoryView
 from aggregator.model.errors import UsageError
 from aggregator.model.read_model import (
@@ -20,7 +21,6 @@ from aggregator.model.read_model import (
     StoryListItem,
     StoryRedirect,
 )
-from aggregator.pipeline.placement.decision_words import decision_words, log_words, not_counted
 from aggregator.web import excerpts
 from aggregator.web.dependencies import Site, conditional
 from aggregator.web.editor import EditorService

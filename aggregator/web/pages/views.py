@@ -8,9 +8,9 @@ from urllib.parse import urlencode
 import msgspec
 
 from aggregator.config.settings import SavedQuery
+from aggregator.grouping.corrections.decision_words import reason_name, reason_value
 from aggregator.model.core import OPINION_KINDS, ArticleView, Reason, StoryView
 from aggregator.model.read_model import StoryListItem
-from aggregator.pipeline.placement.decision_words import reason_name, reason_value
 from aggregator.stories.counts import originals_with_copies
 from aggregator.web.jinja import day, iso, moment, short_day, time_of_day
 

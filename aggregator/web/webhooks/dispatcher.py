@@ -19,10 +19,10 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from aggregator.config import webhooks
 from aggregator.config.settings import Config
 from aggregator.config.tuning import Tuning
+from aggregator.intake.workers.executor import is_left_behind
 from aggregator.model.core import StoryView
 from aggregator.model.errors import AggregatorError
 from aggregator.model.read_model import Change, StoryFilter, StoryRedirect
-from aggregator.pipeline.workers.executor import is_left_behind
 from aggregator.store.engine.database import Connection, Database
 from aggregator.store.intake import tombstones
 from aggregator.store.maintenance import steady_clock

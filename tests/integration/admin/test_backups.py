@@ -37,6 +37,7 @@ from aggregator.admin.restore import copy, restore
 from aggregator.cli.context import bring_up
 from aggregator.config.loader import load
 from aggregator.config.settings import BackupConfig, Config
+from aggregator.grouping.place import PlacementResult
 from aggregator.model.errors import (
     AggregatorError,
     AnotherDaemonError,
@@ -48,7 +49,6 @@ from aggregator.model.errors import (
     ReadError,
     UsageError,
 )
-from aggregator.pipeline.placement.place import PlacementResult
 from aggregator.store.engine.database import Database
 from aggregator.store.engine.writer_lease import open_process_lock
 from aggregator.store.maintenance import page_copy, row_stream

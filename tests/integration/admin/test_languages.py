@@ -11,8 +11,8 @@ from collections import defaultdict
 
 import pytest
 
+from aggregator.admin.bcubed import measure
 from aggregator.admin.evaluate import Assignment, Evaluation, evaluate, read_dataset
-from aggregator.cluster.bcubed import measure
 from aggregator.config.tuning import Tuning
 from tests.conftest import REPOSITORY
 

@@ -9,9 +9,7 @@ import pytest
 
 from aggregator.config.loader import load
 from aggregator.config.tuning import Tuning
-from aggregator.model.core import utc_now
-from aggregator.model.errors import AggregatorError, UsageError
-from aggregator.pipeline.manage_sources import (
+from aggregator.intake.manage_sources import (
     DISCOVERY_TRIES,
     AddedSource,
     OpmlImportResult,
@@ -22,6 +20,8 @@ from aggregator.pipeline.manage_sources import (
     follow_config,
     import_opml,
 )
+from aggregator.model.core import utc_now
+from aggregator.model.errors import AggregatorError, UsageError
 from aggregator.sources.fetch.client import Client, ClientSettings
 from aggregator.sources.parse.opml import read_opml
 from aggregator.store.engine.database import Database

@@ -16,9 +16,9 @@ from sqlalchemy import update
 
 from aggregator.config.tuning import Tuning
 from aggregator.daemon.poll_scheduler import PollScheduler
+from aggregator.intake.poll import Poller, PollServices
+from aggregator.intake.workers.executor import InlineExecutor
 from aggregator.model.errors import AggregatorError
-from aggregator.pipeline.poll import Poller, PollServices
-from aggregator.pipeline.workers.executor import InlineExecutor
 from aggregator.sources.fetch.client import MAX_REDIRECTS, Client, ClientSettings
 from aggregator.store.engine.database import Database
 from aggregator.store.intake.sources import (

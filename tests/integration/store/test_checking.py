@@ -12,11 +12,11 @@ from typing import Any
 import pytest
 from sqlalchemy import Executable, Select, delete, func, insert, literal, select, text, update
 
-from aggregator.cluster.entry_identity import story_id
 from aggregator.config.tuning import Tuning
-from aggregator.pipeline.placement.erase import ForgetCommand
-from aggregator.pipeline.placement.place import Placer
-from aggregator.pipeline.placement.rebuild import rebuild
+from aggregator.extract.entry_identity import story_id
+from aggregator.grouping.deletion.erase import ForgetCommand
+from aggregator.grouping.place import Placer
+from aggregator.intake.recluster.rebuild import rebuild
 from aggregator.store.engine.database import Database
 from aggregator.store.maintenance.integrity_check import balance, faults_of_lines
 from aggregator.store.maintenance.integrity_check import faults as plain_faults

@@ -5,7 +5,7 @@ import random
 import msgspec
 from sqlalchemy import Connection, select
 
-from aggregator.pipeline.placement.erase import ForgetCommand
+from aggregator.grouping.deletion.erase import ForgetCommand
 from aggregator.store.engine.database import Database
 from aggregator.store.stories import articles
 from aggregator.store.tables import lsh_band

@@ -22,8 +22,8 @@ from aggregator.admin.backup import back_up
 from aggregator.admin.export import exported
 from aggregator.cli.app import make_app
 from aggregator.config.tuning import Tuning
+from aggregator.intake.recluster.rebuild import rebuild
 from aggregator.model.errors import DamagedError, DamagedFileError
-from aggregator.pipeline.placement.rebuild import rebuild
 from aggregator.store.engine.database import Database
 from aggregator.store.maintenance.integrity_check import balance, faults
 from aggregator.store.maintenance.row_stream import Advance

@@ -5,9 +5,9 @@ import datetime as dt
 import pytest
 from sqlalchemy import text
 
+from aggregator.grouping.deletion.erase import ForgetCommand
 from aggregator.model.core import StoryView
 from aggregator.model.read_model import StoryFilter
-from aggregator.pipeline.placement.erase import ForgetCommand
 from aggregator.store.engine.database import Database
 from aggregator.store.read.reader import StoryReader
 from aggregator.store.tables import story_link

@@ -25,12 +25,12 @@ from aggregator.config.loader import load
 from aggregator.config.settings import Config
 from aggregator.daemon.poll_scheduler import PollScheduler
 from aggregator.daemon.writer_loop import Maintenance, MaintenanceTask
-from aggregator.pipeline.manage_sources import configured_sources
-from aggregator.pipeline.pipeline import Pipeline
-from aggregator.pipeline.placement.retention import retention_plan
-from aggregator.pipeline.placement.story_options import story_options
-from aggregator.pipeline.poll import Poller, PollServices
-from aggregator.pipeline.workers.executor import InlineExecutor
+from aggregator.grouping.deletion.retention import retention_plan
+from aggregator.intake.configured import story_options
+from aggregator.intake.manage_sources import configured_sources
+from aggregator.intake.pipeline import Pipeline
+from aggregator.intake.poll import Poller, PollServices
+from aggregator.intake.workers.executor import InlineExecutor
 from aggregator.store import migrate
 from aggregator.store.engine.database import Database
 from aggregator.store.engine.writer_lease import WriterLease

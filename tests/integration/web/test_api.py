@@ -8,9 +8,9 @@ import pytest
 from jsonschema_rs import Draft202012Validator
 
 from aggregator.config.settings import SavedQuery
+from aggregator.grouping.corrections.explain import Explanation
+from aggregator.grouping.deletion.erase import ForgetCommand
 from aggregator.model.read_model import SearchResults
-from aggregator.pipeline.placement.erase import ForgetCommand
-from aggregator.pipeline.placement.explain import Explanation
 from aggregator.store.engine.database import Database
 from aggregator.store.intake.sources import Source, add
 from aggregator.web import editor

@@ -11,9 +11,9 @@ import httpx
 import pytest
 
 from aggregator.config.settings import ServerConfig
+from aggregator.intake import manage_sources
+from aggregator.intake.manage_sources import SourceOptions, import_feeds
 from aggregator.model.errors import UsageError
-from aggregator.pipeline import manage_sources
-from aggregator.pipeline.manage_sources import SourceOptions, import_feeds
 from aggregator.store.engine.database import Database
 from aggregator.store.intake.sources import add, all_sources, choose
 from aggregator.web.pages.pages import SOURCES_A_PAGE

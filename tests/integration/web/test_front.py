@@ -9,8 +9,8 @@ from lxml import html
 from sqlalchemy import text
 
 from aggregator.config.tuning import Tuning
+from aggregator.grouping.deletion.erase import ForgetCommand
 from aggregator.model.read_model import StoryFilter
-from aggregator.pipeline.placement.erase import ForgetCommand
 from aggregator.store.engine.database import Database
 from aggregator.store.intake.sources import known_folder
 from aggregator.store.read.front_page import CLASSES

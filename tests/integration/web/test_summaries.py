@@ -9,10 +9,10 @@ import msgspec
 import pytest
 
 from aggregator.config.settings import Config, FetchConfig, SummariseConfig
+from aggregator.grouping.deletion.erase import ForgetCommand
+from aggregator.intake import command_handlers
 from aggregator.model.core import Passage, Quotation, StoryText
 from aggregator.model.errors import ConfigError
-from aggregator.pipeline import command_handlers
-from aggregator.pipeline.placement.erase import ForgetCommand
 from aggregator.store.engine.database import Database
 from aggregator.web.excerpts import count_words
 from aggregator.web.webhooks.summaries import (

@@ -7,18 +7,18 @@ import msgspec
 import pytest
 import yaml
 
-from aggregator.cluster.copies.copy_check import CopyTuning
-from aggregator.cluster.entry_identity import IdentityTuning
-from aggregator.cluster.events.pair_model import PairTuning
-from aggregator.cluster.events.weights import EventTuning
 from aggregator.config.tuning import Tuning
 from aggregator.daemon.watchdog import ServiceTuning
+from aggregator.extract.entry_identity import IdentityTuning
 from aggregator.extract.learned_boilerplate import BoilerplateTuning
 from aggregator.extract.limits import ExtractTuning
-from aggregator.pipeline.placement.place import PlacingTuning
-from aggregator.pipeline.placement.retention import RetentionTuning
-from aggregator.pipeline.poll_decision import PollTuning
-from aggregator.pipeline.workers.executor import WorkerTuning
+from aggregator.grouping.copies.copy_check import CopyTuning
+from aggregator.grouping.deletion.retention import RetentionTuning
+from aggregator.grouping.pairs.pair_model import PairTuning
+from aggregator.grouping.pairs.weights import EventTuning
+from aggregator.grouping.place import PlacingTuning
+from aggregator.intake.poll_decision import PollTuning
+from aggregator.intake.workers.executor import WorkerTuning
 from aggregator.sources.limits import NetTuning, SourceTuning
 from aggregator.store.engine.engines import DatabaseTuning
 from aggregator.store.read.front_page import FrontPageTuning

@@ -7,9 +7,9 @@ from functools import partial
 import msgspec
 import pytest
 
-from aggregator.cluster.fingerprint import fingerprinter
 from aggregator.config.tuning import Tuning
 from aggregator.extract.article import clean_entry
+from aggregator.grouping.fingerprint import fingerprinter
 from aggregator.model.core import CleanArticle, Entry
 from aggregator.sources.limits import source_tuning
 from aggregator.sources.parse.entry_builder import FeedContext

@@ -6,9 +6,6 @@ import unicodedata
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from aggregator.cluster.copies import shingles
-from aggregator.cluster.events.document_frequency import shipped_background
-from aggregator.cluster.events.tokenizer import Vocabulary
 from aggregator.config.tuning import Tuning
 from aggregator.extract.article import clean_entry
 from aggregator.extract.html.dom import html_to_text
@@ -19,9 +16,12 @@ from aggregator.extract.phrases import words
 from aggregator.extract.plain.saved_text import read_saved_text
 from aggregator.extract.urls import canonical_url, registrable_domain
 from aggregator.extract.wire.wire import find_wire
+from aggregator.grouping.copies import shingles
 from aggregator.model.core import Entry
+from aggregator.text.document_frequency import shipped_background
 from aggregator.text.lines import folded, letters_of
 from aggregator.text.sentences import split_sentences
+from aggregator.text.vocabulary import Vocabulary
 
 SEEN = dt.datetime(2025, 3, 10, tzinfo=dt.UTC)
 ALL_TUNING = Tuning()

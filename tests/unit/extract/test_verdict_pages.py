@@ -17,9 +17,9 @@ import pytest
 
 from aggregator.config.tuning import Tuning
 from aggregator.extract.article import clean_entry
+from aggregator.intake.jobs import broken_article
 from aggregator.model.core import ACCEPTED_VERDICTS, CleanArticle, Entry
 from aggregator.model.errors import WorkError
-from aggregator.pipeline.jobs import broken_article
 from tests.conftest import REPOSITORY
 
 DATA = Path(os.environ.get("AGGREGATOR_DATA", REPOSITORY.parent / "shared" / "data"))

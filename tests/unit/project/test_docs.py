@@ -184,7 +184,7 @@ def test_every_key_of_an_item_is_named_in_config_yaml(item: type[BaseModel]) -> 
 
 
 def test_names_of_code_in_the_documents_exist() -> None:
-    """`pipeline/placement/place.py`, `inbox.accept`, `fetch.threads`: files, or words of code, rules or
+    """`grouping/place.py`, `inbox.accept`, `fetch.threads`: files, or words of code, rules or
     settings.
     """
     sources = [*(REPOSITORY / "aggregator").rglob("*.py"), *(REPOSITORY / "training").glob("*.py")]

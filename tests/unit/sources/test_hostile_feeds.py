@@ -10,12 +10,12 @@ from pathlib import Path
 import pytest
 
 from aggregator.config.tuning import Tuning
+from aggregator.intake.jobs import FeedJob
+from aggregator.intake.poll import parse_feed
+from aggregator.intake.workers.executor import Executor
+from aggregator.intake.workers.factory import open_executor
 from aggregator.model.core import ParsedFeed
 from aggregator.model.errors import FetchError
-from aggregator.pipeline.jobs import FeedJob
-from aggregator.pipeline.poll import parse_feed
-from aggregator.pipeline.workers.executor import Executor
-from aggregator.pipeline.workers.factory import open_executor
 from aggregator.sources.parse.entry_builder import FeedContext
 from aggregator.sources.parse.feed import read_feed
 from tests.conftest import REPOSITORY

@@ -2,9 +2,9 @@
 
 import pytest
 
-from aggregator.cluster.events.resemblance import resemblance
 from aggregator.model.core import ArticleView
 from aggregator.stories.names import names_of, topics_of
+from aggregator.text.resemblance import resemblance
 from tests.support.written_stories import an_article
 
 _HERALD = (

@@ -10,8 +10,8 @@ from py3langid import langid
 
 from aggregator.config.tuning import Tuning
 from aggregator.extract.limits import ExtractTuning
+from aggregator.intake.jobs import FeedJob, read_feed
 from aggregator.model.core import ParsedFeed
-from aggregator.pipeline.jobs import FeedJob, read_feed
 from aggregator.sources.limits import source_tuning
 from aggregator.text.language import find_language, language_of_feed
 from tests.support.rss import item, rss

@@ -4,7 +4,7 @@ import threading
 
 import pytest
 
-from aggregator.cluster.copies.shingles import shingle_sequence, words
+from aggregator.grouping.copies.shingles import shingle_sequence, words
 from aggregator.text.reading import LONGEST_WORD, Column, lexicon_of, read
 from aggregator.text.tokens import parts
 from tests.support.articles import DYKES, FLOOD, STRIKE

@@ -1,0 +1,398 @@
+"""Copy check: compare two texts exactly. Only this check decides that an article is a copy.
+
+MinHash signatures and LSH keys only propose candidates, because they can be forged. The check compares the
+shingles of both texts: `resemblance` is the shared part of all shingles (Jaccard), `containment` the shared
+part of the smaller text, `least` the shared part of the larger text. The rules, in this order:
+
+1. At least `mutual` of each text is in the other: a copy, even if its headline, wording or order changed or
+   other text surrounds it. Exception: the larger text contains the smaller one and has a headline of its own
+   (`_has_foreign_headline`). Then an outlet put another text under its own article.
+2. About half of each text is in the other: rewritten or extended strongly, or stuffed with foreign text. A
+   copy only when the headlines agree, and never within one outlet, where it is the next part of a series.
+3. Only the smaller text is contained. Containment alone never makes a copy, since a page can be stuffed with
+   any text. An article that was cut from the candidate is a copy with one of two signs: the headlines agree,
+   or the opening of the candidate is in the article and the candidate's headline is not foreign to it. A
+   candidate that was cut from the article is never its original.
+4. Any other contained text is an excerpt: linked, never merged.
+
+Further conditions. Short texts need agreeing headlines. Templated texts (weather, markets, results, "how to
+watch") share most of their words and differ in what matters: different numbers are in the same positions, or
+each headline names what the other text lacks. One outlet reuses its own paragraphs and templates. So within
+one outlet fewer changed numbers rule a copy out, a cut needs both signs, and most of the shared text must be
+in long runs, as in an edited text and unlike a filled-in form.
+"""
+
+import math
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from functools import cached_property, lru_cache
+from itertools import compress, islice
+from typing import Literal
+
+import msgspec
+import numpy as np
+
+from aggregator.grouping.copies.minhash import estimate
+from aggregator.grouping.copies.shingles import (
+    RUN_WORDS,
+    SHINGLE_WORDS,
+    Flags,
+    Hashes,
+    distinct,
+    is_unspaced,
+    runs_outside_quotations,
+    shared_count,
+    shingle_sequence,
+    words,
+)
+from aggregator.model.core import ComparedText, CopyEvidence, TextReuse
+
+_UNDECIDED = 0.4  # least leaning of a headline of one or two words: too few to show a topic
+_RUN_SHINGLES = RUN_WORDS - SHINGLE_WORDS + 1
+_TYPICAL_WORDS = 300  # counts of two parts are scaled to this length before comparison
+
+
+class CopyTuning(msgspec.Struct, frozen=True, kw_only=True):
+    """Section `copies` of config/tuning.yaml, which gives the unit and origin of every value."""
+
+    seed: int
+    bands: int
+    rows: int
+    key_cap: int
+    candidate_cap: int
+    window: int
+    sketch_hashes: int
+    passage_reach: int
+    passage_shared: int
+    likely_share: float
+    exact_checks: int
+    mutual: float
+    most: float
+    supported: float
+    cut_share: float
+    block: int
+    own_headed_cut: float
+    own_similarity: float
+    short_shingles: int
+    run_shingles: int
+    slot_numbers: int
+    slot_share: float
+    own_slot_numbers: int
+    own_slot_share: float
+    reuse_share: float
+
+
+def rank_candidates(
+    article: ComparedText, candidates: Iterable[ComparedText], shares: Mapping[int, float], tuning: CopyTuning
+) -> list[str]:
+    """Return the ids of the candidates whose texts to read: the likeliest first, `exact_checks` at most.
+
+    The rank is the estimated resemblance, or the shared part of a sketch (`shares`, by inbox number) where
+    that is higher: for a cut, an extension or an excerpt only containment is high. Candidates below
+    `likely_share` are chance matches and left out. Ties are ordered by inbox number.
+    """
+    ranked: list[tuple[float, int, str]] = []
+    for candidate in candidates:
+        likeness = max(estimate(article.signature, candidate.signature), shares.get(candidate.order, 0.0))
+        if likeness >= tuning.likely_share:
+            ranked.append((-likeness, candidate.order, candidate.id))
+    return [id_ for _, _, id_ in sorted(ranked)[: tuning.exact_checks]]
+
+
+def verdict(article: ComparedText, candidate: ComparedText, tuning: CopyTuning) -> CopyEvidence | None:
+    """Return the evidence that `article` is a copy or an excerpt of `candidate`, or None."""
+    overlap = _Overlap(article, candidate)
+    kind = _kind(overlap, tuning)
+    if kind is None:
+        return None
+    return CopyEvidence(
+        other=candidate.id,
+        resemblance=overlap.resemblance,
+        containment=overlap.containment,
+        estimate=estimate(article.signature, candidate.signature),
+        kind=kind,
+    )
+
+
+def best_copy(
+    article: ComparedText, candidates: Iterable[ComparedText], tuning: CopyTuning
+) -> CopyEvidence | None:
+    """Return the best match of `article` among `candidates`, which are in the order of `rank_candidates`.
+
+    Read at most `exact_checks` candidates and stop at one with the same shingles. A copy is preferred to an
+    excerpt, then the higher resemblance (for excerpts: containment), then the lower inbox number.
+    """
+    matches: list[tuple[bool, float, int, CopyEvidence]] = []
+    for candidate in islice(candidates, tuning.exact_checks):
+        evidence = verdict(article, candidate, tuning)
+        if evidence is None or candidate.id == article.id:
+            continue
+        is_copy = evidence.kind == "copy"
+        share = evidence.resemblance if is_copy else evidence.containment
+        matches.append((is_copy, share, -candidate.order, evidence))
+        if evidence.resemblance == 1.0:
+            break
+    return max(matches, key=lambda match: match[:3])[3] if matches else None
+
+
+def excerpts_in(
+    article: ComparedText, candidates: Iterable[ComparedText], tuning: CopyTuning
+) -> tuple[CopyEvidence, ...]:
+    """Return evidence for every candidate that is an excerpt of `article` but arrived before it.
+
+    `other` of the evidence is the excerpt.
+    """
+    excerpts: list[CopyEvidence] = []
+    for candidate in candidates:
+        evidence = verdict(candidate, article, tuning)
+        if evidence is not None and evidence.kind == "excerpt":
+            excerpts.append(msgspec.structs.replace(evidence, other=candidate.id))
+    return tuple(excerpts)
+
+
+def text_reuse(
+    article: ComparedText, candidates: Iterable[ComparedText], tuning: CopyTuning
+) -> TextReuse | None:
+    """Return the candidate of another outlet with whose author `article` shares most of its words, if many.
+
+    Of texts that are no copies: an outlet that puts a new opening above an agency's words, or rewrites some
+    of them, gives no account of its own. What both quote does not count.
+    """
+    matches: list[tuple[float, int, str]] = []
+    for candidate in candidates:
+        if candidate.id == article.id or _is_one_outlet(article, candidate):
+            continue
+        runs, other_runs = _runs(article.text), _runs(candidate.text)
+        shared, shorter = shared_count(runs, other_runs), min(len(runs), len(other_runs))
+        if shared >= tuning.run_shingles and shared > tuning.reuse_share * shorter:
+            matches.append((shared / shorter, -candidate.order, candidate.id))
+    best = max(matches, default=None)
+    return None if best is None else TextReuse(other=best[2], share=best[0])
+
+
+def own_words(article: ComparedText, others: Sequence[ComparedText]) -> tuple[str, str | None]:
+    """Return the words of an article that are in no run of six words of another text.
+
+    With the id of the text that has most of its runs; None if none has one.
+    """
+    sequence, text = _sequence(article.text), words(article.text)
+    copied = np.zeros(len(sequence), np.bool_)
+    most, most_copied = 0, None
+    for other in others:
+        shared = _long_runs(np.isin(sequence, _shingles(other.text)), _RUN_SHINGLES)
+        copied |= shared
+        if shared.sum() > most:
+            most, most_copied = int(shared.sum()), other.id
+    return " ".join(compress(text, ~_words_in(copied, len(text)))), most_copied
+
+
+# The candidates of one article are often those of the next ones (chosen: 2 MB of usual texts).
+_TEXTS_IN_MEMORY = 128
+_sequence = lru_cache(maxsize=_TEXTS_IN_MEMORY)(shingle_sequence)
+_runs = lru_cache(maxsize=_TEXTS_IN_MEMORY)(runs_outside_quotations)
+
+
+@lru_cache(maxsize=_TEXTS_IN_MEMORY)
+def _shingles(text: str) -> Hashes:
+    return distinct(_sequence(text))
+
+
+class _AnalyzedText:
+    """A text with the derived values of the check; those that few checks need are computed on demand."""
+
+    def __init__(self, compared: ComparedText) -> None:
+        self.compared = compared
+        self.sequence, self.shingles = _sequence(compared.text), _shingles(compared.text)
+        self.headline = frozenset(words(compared.title))
+
+    @cached_property
+    def words(self) -> list[str]:
+        return words(self.compared.text)
+
+
+def _is_one_outlet(article: ComparedText, other: ComparedText) -> bool:
+    return article.outlet is not None and article.outlet == other.outlet
+
+
+def _terms(text: Sequence[str]) -> list[str]:
+    """Return every word that is informative, "" for the others; an unspaced character is joined with the
+    next.
+    """
+    terms: list[str] = []
+    for word, following in zip(text, [*text[1:], ""], strict=False):
+        if is_unspaced(word):
+            terms.append(word + following if is_unspaced(following) else word)
+        else:
+            terms.append(word if _is_informative(word) else "")
+    return terms
+
+
+def _is_informative(word: str) -> bool:
+    """Return whether a word can show a topic; in the Latin alphabet "the", "for" and "has" cannot."""
+    return len(word) > 3 or word.isdigit() or not word.isascii()
+
+
+class _Overlap:
+    """Two texts and what they share; all shares are 0 if one of them has no shingles."""
+
+    def __init__(self, article: ComparedText, candidate: ComparedText) -> None:
+        texts = _AnalyzedText(article), _AnalyzedText(candidate)
+        self.smaller, self.larger = sorted(texts, key=lambda text: len(text.shingles))  # stable
+        self.article_is_smaller = self.smaller is texts[0]
+        self.one_outlet = _is_one_outlet(article, candidate)
+        small, large = len(self.smaller.shingles), len(self.larger.shingles)
+        shared = shared_count(self.smaller.shingles, self.larger.shingles)
+        self.resemblance = shared / max(1, small + large - shared)
+        self.containment = shared / max(1, small)
+        self.least = shared / max(1, large)
+
+
+def _kind(overlap: _Overlap, tuning: CopyTuning) -> Literal["copy", "excerpt"] | None:
+    is_short = len(overlap.smaller.shingles) < tuning.short_shingles
+    is_contained = overlap.article_is_smaller and overlap.containment >= tuning.most
+    if is_short:
+        is_copy = _is_short_copy(overlap, tuning)
+    elif overlap.least >= tuning.mutual:
+        is_copy = not _has_foreign_headline(overlap, tuning)
+    elif is_contained:
+        is_copy = _is_cut(overlap, tuning)
+    else:
+        is_alike = not overlap.one_outlet and overlap.least >= tuning.supported
+        is_copy = is_alike and _headlines_agree(overlap, tuning)
+    if is_copy:
+        return None if _is_templated(overlap, tuning) else "copy"
+    return "excerpt" if is_contained and not is_short and overlap.least < tuning.mutual else None
+
+
+def _is_short_copy(overlap: _Overlap, tuning: CopyTuning) -> bool:
+    """Check two short texts; these are often alike by form ("Check back for updates"), so headlines must
+    agree. Where one is unknown, the texts must have the same words, a long run at least.
+    """
+    if overlap.smaller.headline and overlap.larger.headline:
+        return overlap.least >= tuning.most and _headlines_agree(overlap, tuning)
+    return overlap.least == 1.0 and len(overlap.smaller.shingles) >= tuning.run_shingles
+
+
+def _is_cut(overlap: _Overlap, tuning: CopyTuning) -> bool:
+    if overlap.least < tuning.cut_share or _has_foreign_headline(overlap, tuning):
+        return False
+    opening = overlap.larger.sequence[: tuning.block]  # is in a cut and in an extension: both are at the end
+    has_opening = float(np.isin(opening, overlap.smaller.shingles).mean()) >= tuning.cut_share
+    signs = (_headlines_agree(overlap, tuning), has_opening)
+    return all(signs) if overlap.one_outlet else any(signs)
+
+
+def _headlines_agree(overlap: _Overlap, tuning: CopyTuning) -> bool:
+    left, right = overlap.smaller.headline, overlap.larger.headline
+    shared = len(left & right)
+    enough = shared >= SHINGLE_WORDS and shared >= tuning.most * min(len(left), len(right))
+    return enough or (left == right and bool(left))
+
+
+def _has_foreign_headline(overlap: _Overlap, tuning: CopyTuning) -> bool:
+    """Return whether the larger text merely contains the smaller one and is headed by its own part.
+
+    That is a long part, and a headline is about the part where its words are denser. The required density is
+    lower when the two parts have different topics: the second half of an article continues the topic of the
+    first, foreign text does not. If the text has hardly a word of the headline, or there is no headline, the
+    opening decides.
+    """
+    if overlap.containment < tuning.most or _headlines_agree(overlap, tuning):
+        return False
+    own = _own_part(overlap, tuning)
+    if not own.any():
+        return False
+    terms = _terms(overlap.larger.words)
+    in_own, in_rest = _density(terms, own), _density(terms, ~own)
+    leanings: list[float] = []
+    for term in {*_terms(words(overlap.larger.compared.title))} & (in_own.keys() | in_rest.keys()):
+        here, elsewhere = in_own.get(term, 0.0), in_rest.get(term, 0.0)
+        leanings.append(here / (here + elsewhere))
+    leaning = math.fsum(leanings) / max(1, len(leanings))
+    if len(leanings) < SHINGLE_WORDS:
+        if own[: tuning.run_shingles].mean() > 0.5:
+            return True
+        if not leanings:
+            return False
+        leaning = max(leaning, _UNDECIDED)
+    required = 0.0 if overlap.least >= tuning.mutual else tuning.own_headed_cut
+    return leaning >= required + tuning.own_similarity * _cosine(in_own, in_rest)
+
+
+def _own_part(overlap: _Overlap, tuning: CopyTuning) -> Flags:
+    """Return for each word of the larger text whether it is in a long part that only this text has."""
+    larger = overlap.larger
+    shared = _words_in(np.isin(larger.sequence, overlap.smaller.shingles), len(larger.words))
+    # Isolated shared phrases count as unshared.
+    return _long_runs(~_long_runs(shared, tuning.run_shingles), tuning.block)
+
+
+def _density(terms: Sequence[str], flags: Flags) -> dict[str, float]:
+    """Return the share that each term has of the flagged words."""
+    counts, total = Counter(compress(terms, flags)), max(1, int(flags.sum()))
+    return {term: count / total for term, count in counts.items() if term}
+
+
+def _cosine(left: Mapping[str, float], right: Mapping[str, float]) -> float:
+    """Return the similarity of topic of two parts of a text, 0..1; counts are damped by a logarithm."""
+    ours, theirs = _damped(left), _damped(right)
+    dot = math.fsum(ours[term] * theirs[term] for term in ours.keys() & theirs.keys())
+    norms = math.hypot(*ours.values()) * math.hypot(*theirs.values())
+    return dot / norms if norms else 0.0
+
+
+def _damped(shares: Mapping[str, float]) -> dict[str, float]:
+    return {term: math.log1p(_TYPICAL_WORDS * share) for term, share in shares.items()}
+
+
+def _is_templated(overlap: _Overlap, tuning: CopyTuning) -> bool:
+    if overlap.resemblance == 1.0:
+        return False
+    smaller, larger = overlap.smaller, overlap.larger
+    shared = np.isin(smaller.sequence, larger.shingles)
+    if overlap.one_outlet and _long_runs(shared, tuning.run_shingles).sum() < tuning.most * shared.sum():
+        return True
+    changed, numbers = _changed_numbers(smaller.words, shared)
+    least, least_share = tuning.slot_numbers, tuning.slot_share
+    if overlap.one_outlet:
+        least, least_share = tuning.own_slot_numbers, tuning.own_slot_share
+    if changed >= least and changed >= least_share * numbers:
+        return True
+    return _lacks_headline(smaller, larger, tuning) and _lacks_headline(larger, smaller, tuning)
+
+
+def _lacks_headline(other: _AnalyzedText, analyzed: _AnalyzedText, tuning: CopyTuning) -> bool:
+    """Return whether `other` lacks more of the headline of `analyzed` than copies do.
+
+    Of its words that are in the text below it.
+    """
+    own = set(filter(_is_informative, analyzed.headline.intersection(analyzed.words)))
+    return len(own.intersection(other.words) | own & other.headline) < tuning.most * len(own)
+
+
+def _changed_numbers(text: Sequence[str], shared: Flags) -> tuple[int, int]:
+    """Count the numbers of a text that were changed in place, and all its numbers; `shared`: its shingles.
+
+    A number is changed in place when it is in a gap between shared words that is shorter than RUN_WORDS. A
+    rewritten sentence leaves a longer gap.
+    """
+    gaps = ~_words_in(shared, len(text))
+    in_slot = gaps & ~_long_runs(gaps, RUN_WORDS)
+    is_number = [word[0].isdigit() for word in text]
+    return sum(compress(is_number, in_slot)), sum(is_number)
+
+
+def _words_in(flags: Flags, count: int) -> Flags:
+    """Convert flags of shingles to flags of the `count` words that they are made of."""
+    covered = np.zeros(count, dtype=bool)
+    for step in range(SHINGLE_WORDS):
+        covered[step : step + len(flags)] |= flags[: count - step]
+    return covered
+
+
+def _long_runs(flags: Flags, least: int) -> Flags:
+    """Return the flags that are in runs of at least so many."""
+    edges = np.flatnonzero(np.diff(flags.astype(np.int8), prepend=0, append=0))
+    lengths, in_long = edges[1::2] - edges[::2], flags.copy()
+    in_long[flags] = np.repeat(lengths >= least, lengths)
+    return in_long

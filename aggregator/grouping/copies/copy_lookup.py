@@ -1,0 +1,302 @@
+"""Copies: finds the stored article with the same text as an incoming one, and excerpts of it.
+
+Candidates come from LSH keys of all articles in the database, and from an index in memory of sampled shingles
+of the newest articles (grouping/copies/sampled_shingles.py). The exact comparison of texts decides
+(grouping/copies/copy_check.py).
+
+An article is found by its LSH keys except those with too many articles, and by its sampled shingles except
+those that enough articles have or that its original has. Rows store both, so the result depends only on the
+rows of earlier articles.
+"""
+
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from itertools import islice
+from typing import Final, NamedTuple
+
+import msgspec
+import numpy as np
+
+from aggregator.config.garbage import give_back_memory
+from aggregator.config.tuning import Tuning
+from aggregator.extract.urls import canonical_url
+from aggregator.grouping.copies.copy_check import (
+    CopyTuning,
+    best_copy,
+    excerpts_in,
+    rank_candidates,
+    text_reuse,
+    verdict,
+)
+from aggregator.grouping.copies.minhash import bands
+from aggregator.grouping.copies.sampled_shingles import (
+    PassageIndex,
+    SketchLookup,
+    filter_sketch,
+    held,
+    sketch,
+)
+from aggregator.grouping.copies.shingles import shingle_sequence
+from aggregator.model.core import ComparedText, CopyEvidence, TextReuse
+from aggregator.store.engine.database import Connection
+from aggregator.store.stories import articles
+from aggregator.store.stories.articles import ANY_NUMBER, KeyPair, StoredArticle
+
+_MOST_ANCESTORS: Final = 8  # links from copy to original that are followed
+
+
+class CopyKeys(NamedTuple):
+    """The keys by which an article is found; `bands` and `sketch` may be empty."""
+
+    bands: tuple[int, ...]
+    sketch: bytes
+    replaced: bytes = b""  # the sketch that the article had before a revision
+
+
+class CopyMatch(NamedTuple):
+    """The matches of an incoming article."""
+
+    copy: CopyEvidence | None  # its original, or the article of which it is an excerpt
+    excerpts: tuple[CopyEvidence, ...]  # stored excerpts of it (`other`) that are not linked yet
+    keys: CopyKeys
+    same_page: str | None  # an article under the same URL with the same text, or a part of it
+    reuse: TextReuse | None  # of a text that is neither a copy nor an excerpt
+
+
+class CopyFinder:
+    """Finds copies. For one thread of the writer."""
+
+    def __init__(self, all_tuning: Tuning) -> None:
+        self._tuning = all_tuning.section("copies", CopyTuning)
+        self._index: PassageIndex | None = None
+        self._numbers: dict[int, list[int]] = {}  # of the articles under each LSH key of this batch
+
+    def read_bands(self, connection: Connection, bands: Iterable[int]) -> None:
+        """Read the articles under the LSH keys of a batch at once."""
+        self._numbers = {band: [] for band in bands}
+        for band, number in articles.with_bands(connection, self._numbers):
+            self._numbers[band].append(number)
+
+    def find(
+        self,
+        connection: Connection,
+        incoming: StoredArticle,
+        page: str | None,
+        waiting: Sequence[StoredArticle] = (),
+    ) -> CopyMatch:
+        """Return the original of `incoming`, excerpts of it, and its own keys.
+
+        `page`: the address at which it was read. Only articles of lower numbers are searched; `waiting` have
+        no row. At most `exact_checks` possible originals and as many possible excerpts are read.
+        """
+        tuning = self._tuning
+        own = msgspec.structs.replace(articles.compared_text(incoming), url=page)
+        candidates = self._candidates(connection, incoming, own, waiting)
+
+        def read(ids: Sequence[str]) -> list[ComparedText]:
+            texts = articles.compared_texts(connection, ids, waiting)
+            return [texts[other] for other in ids]
+
+        likely = rank_candidates(own, candidates.others, candidates.shares, tuning)
+        copy = best_copy(own, read(likely), tuning)
+        original, is_copy = (copy.other, copy.kind == "copy") if copy else (None, False)
+        excerpts: tuple[CopyEvidence, ...] = ()
+        if not is_copy:  # excerpts of a copy are excerpts of its original
+            cuts = [cut.id for cut in candidates.cuts if cut.id != original]
+            excerpts = excerpts_in(own, read(cuts[: tuning.exact_checks]), tuning)
+        reuse = None
+        if copy is None:
+            ids = dict.fromkeys([*likely, *(other.id for other in candidates.sharing)])
+            reuse = text_reuse(own, read([*ids][: tuning.exact_checks]), tuning)
+        at_page = read(rank_candidates(own, candidates.at_page, candidates.shares, tuning))
+        whole = CopyKeys(incoming.bands, incoming.sketch)
+        keys = self._new_keys(connection, own.order, whole, original, waiting, is_copy=is_copy)
+        return CopyMatch(copy, excerpts, keys, _first_alike(own, at_page, tuning), reuse)
+
+    def _candidates(
+        self,
+        connection: Connection,
+        incoming: StoredArticle,
+        own: ComparedText,
+        waiting: Sequence[StoredArticle],
+    ) -> "_Candidates":
+        tuning = self._tuning
+        look_up = self._look_up(connection, own.order, incoming.sketch)
+        overlaps = look_up.overlaps(tuning.passage_shared)
+        likely = [overlap for overlap in overlaps if overlap.share >= tuning.likely_share]
+        likely = likely[: tuning.candidate_cap]
+        voted = self.voted(connection, incoming)[: tuning.candidate_cap]
+        numbers = {*voted, *(overlap.number for overlap in likely)}
+        stored = articles.copy_candidates(connection, numbers, waiting)
+        page = _page(own)
+        at_page = [other for other in stored.values() if page and _page(other) == page]
+        # Within one source and URL there are generations and parts of a page, and no copies.
+        apart = {own.id, *(other.id for other in at_page if other.source == own.source)}
+        others = {number: other for number, other in stored.items() if other.id not in apart}
+        sharing = [others[overlap.number] for overlap in overlaps if overlap.number in others]
+        shorter = {overlap.number for overlap in likely if not overlap.is_longer}
+        return _Candidates(
+            others=list(others.values()),
+            at_page=at_page,
+            shares={overlap.number: overlap.share for overlap in overlaps},
+            sharing=sharing,
+            cuts=[other for other in sharing if other.order in shorter and other.copy_of is None],
+        )
+
+    def voted(self, connection: Connection, incoming: StoredArticle) -> list[int]:
+        """Return the articles before this one that share LSH keys with it, those with the most first."""
+        before = incoming.inbox_no
+        votes = Counter(n for _, n in self._pairs(connection, incoming.bands, before=before))
+        return sorted(votes, key=lambda n: (-votes[n], n))
+
+    def keys(self, signature: bytes) -> tuple[int, ...]:
+        """Return all LSH keys of a signature; none if it is damaged."""
+        return bands(signature, count=self._tuning.bands, rows=self._tuning.rows)
+
+    def revised(self, connection: Connection, old: StoredArticle, incoming: StoredArticle) -> CopyKeys:
+        """Return the keys of article `old` with the text of `incoming`; nothing is written.
+
+        Keys of unchanged text stay as they are. A copy without keys stays without.
+        """
+        former = self._whole_keys(old)
+        before = articles.sketch_of(connection, old.inbox_no)
+        # Without LSH keys it had no words, and begins like a new one.
+        is_found = before or articles.stored_bands(connection, old.inbox_no, former.bands)
+        if former.bands and not is_found:
+            return CopyKeys((), b"")
+        now = held(incoming.sketch)
+        is_own = np.isin(now, held(before)) | ~np.isin(now, held(former.sketch))
+        free_bands = self._free_bands(connection, incoming.bands, old.inbox_no)
+        return CopyKeys(free_bands, filter_sketch(incoming.sketch, is_own), replaced=before)
+
+    def inherited(self, connection: Connection, orphaned_copy: StoredArticle, sketch: bytes) -> CopyKeys:
+        """Return the keys of a copy that replaces its erased original, which had this sketch."""
+        number, whole = orphaned_copy.inbox_no, self._whole_keys(orphaned_copy)
+        before, now = articles.sketch_of(connection, number), held(whole.sketch)
+        is_of_family = np.isin(now, held(sketch)) | np.isin(now, held(before))
+        free_bands = self._free_bands(connection, whole.bands, number)
+        return CopyKeys(free_bands, filter_sketch(whole.sketch, is_of_family), replaced=before)
+
+    def restored(
+        self, connection: Connection, stored: StoredArticle, copied: str | None, *, is_whole: bool
+    ) -> CopyKeys:
+        """Recompute the keys of a placed article from the articles before it.
+
+        `copied`: its original; with `is_whole` false it is an excerpt of that. The result is the same as at
+        the placement if the articles before have not changed.
+        """
+        whole = self._whole_keys(stored)
+        return self._new_keys(connection, stored.inbox_no, whole, copied, is_copy=is_whole)
+
+    def add(self, number: int, keys: CopyKeys) -> None:
+        """Add article `number` with these keys, so that the next one can be its copy."""
+        if self._index is not None:
+            self._index.remove(number, keys.replaced)
+            self._index.add(number, keys.sketch)
+        for band in set(keys.bands) & self._numbers.keys():
+            self._numbers[band].append(number)
+
+    def replace(self, number: int, revised: CopyKeys) -> None:
+        """Record a revision of article `number`."""
+        self.add(number, revised)
+        self.written()  # keys of before are in it
+
+    def remove(self, number: int, sketch: bytes) -> None:
+        """Remove article `number`, of which the text or all was deleted."""
+        if self._index is not None:
+            self._index.remove(number, sketch)
+
+    def written(self) -> None:
+        """Forget what was read for the transaction that is over."""
+        self._numbers = {}
+
+    def forget(self) -> None:
+        """Drop the index in memory; it is built again from the rows."""
+        self._index = None
+        self.written()
+
+    def _pairs(
+        self, connection: Connection, bands: Sequence[int], *, before: int = ANY_NUMBER
+    ) -> list[KeyPair]:
+        """Return these LSH keys with their articles before `before`, in any order."""
+        if not self._numbers.keys() >= set(bands):
+            return articles.with_bands(connection, bands, before=before)
+        pairs: list[KeyPair] = []
+        for band in set(bands):
+            pairs += [(band, number) for number in self._numbers[band] if number < before]
+        return pairs
+
+    def _look_up(self, connection: Connection, number: int, sketch: bytes) -> SketchLookup:
+        """Look up a sketch in the index, which is built first if it does not cover the number."""
+        reach = self._tuning.passage_reach
+        if self._index is None or not self._index.covers(number):
+            self._index = None  # two would take twice the memory
+            after = number - reach - 1
+            rows = articles.sketches(connection, after=after)
+            self._index = PassageIndex(reach=reach, cap=self._tuning.key_cap, after=after, rows=rows)
+            give_back_memory()
+        return self._index.look_up(number, sketch)
+
+    def _whole_keys(self, stored: StoredArticle) -> CopyKeys:
+        """Return all keys of a stored text."""
+        tuning = self._tuning
+        sequence = shingle_sequence(stored.whole_text)
+        whole = sketch(sequence, window=tuning.window, limit=tuning.sketch_hashes)
+        return CopyKeys(self.keys(stored.signature), whole)
+
+    def _new_keys(
+        self,
+        connection: Connection,
+        number: int,
+        whole: CopyKeys,
+        copied: str | None,
+        waiting: Sequence[StoredArticle] = (),
+        *,
+        is_copy: bool,
+    ) -> CopyKeys:
+        """Return which of all its keys article `number` gets, a copy or an excerpt of `copied`.
+
+        Many copies of one text add only a few.
+        """
+        tuning, look_up = self._tuning, self._look_up(connection, number, whole.sketch)
+        is_free = ~look_up.full
+        if copied is not None:
+            most = tuning.exact_checks
+            if is_copy and articles.has_copies(connection, copied, most, before=number, waiting=waiting):
+                return CopyKeys((), b"")
+            ancestors = islice(articles.copy_ancestors(connection, copied, waiting), _MOST_ANCESTORS)
+            # Not those who will soon be out of reach: then the family would hold the shingle no more.
+            oldest = number - tuning.passage_reach // 2
+            is_free &= ~look_up.occurs_in(ancestor for ancestor, _ in ancestors if ancestor >= oldest)
+        free_bands = self._free_bands(connection, whole.bands, number, before=number)
+        return CopyKeys(free_bands, filter_sketch(whole.sketch, is_free))
+
+    def _free_bands(
+        self, connection: Connection, bands: Sequence[int], number: int, *, before: int = ANY_NUMBER
+    ) -> tuple[int, ...]:
+        """Return the LSH keys that do not have too many articles before `before`, beside article `number`."""
+        pairs = self._pairs(connection, bands, before=before)
+        counts = Counter(band for band, other in pairs if other != number)
+        return tuple(band for band in bands if counts[band] < self._tuning.key_cap)
+
+
+class _Candidates(NamedTuple):
+    """Stored articles that may be the original of an article, or its excerpts; without their texts."""
+
+    others: list[ComparedText]
+    at_page: list[ComparedText]  # under the URL of the article
+    shares: dict[int, float]  # shared part of the smaller sketch, by inbox number
+    sharing: list[ComparedText]  # a passage, the likeliest first
+    cuts: list[ComparedText]  # of these, that may be a part of it
+
+
+def _first_alike(own: ComparedText, stored: Iterable[ComparedText], tuning: CopyTuning) -> str | None:
+    """Return the first article that has the same text, or of which one is a part."""
+    for other in stored:
+        if verdict(own, other, tuning) or verdict(other, own, tuning):
+            return other.id
+    return None
+
+
+def _page(article: ComparedText) -> str | None:
+    return canonical_url(article.url) if article.url else None

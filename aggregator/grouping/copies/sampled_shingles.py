@@ -1,0 +1,180 @@
+"""In-memory index of sampled shingles of the newest articles: finds texts that share a passage.
+
+A *sketch* holds the minimum hash of every run of shingles (winnowing, Schleimer et al. 2003). A text that
+shares a run of `window` + 2 words with another shares a hash with its sketch. So cuts and excerpts are found
+for which MinHash is too coarse. A stored sketch is an array of little-endian 32-bit numbers: first the number
+of hashes of the text, then the hashes that are *stored*, 30 bits each, ascending. Fewer are stored than the
+text has when a copy of it stores them already (a group of reprints has one entry for a shingle), or when
+`cap` articles do.
+
+The stored hashes are in the row of the article, so this index can always be built again from rows. It is a
+list of entries for each of 2^18 buckets. An entry has 20 bits for the article, counted from the first one of
+the index, and 12 bits of the hash. No entry expires: an index that has taken `AHEAD` articles more than a
+look-up covers is built again.
+"""
+
+from array import array
+from collections import Counter
+from collections.abc import Iterable, Iterator, Sequence
+from itertools import islice
+from typing import Any, Final, NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+
+from aggregator.grouping.copies.shingles import Flags, Hashes, distinct, winnow
+
+_TAG_BITS: Final = 12
+_BUCKET_BITS: Final = 18
+_TAG: Final = (1 << _TAG_BITS) - 1
+_HASH: Final = np.uint64((1 << _TAG_BITS + _BUCKET_BITS) - 1)
+_ARTICLES: Final = 1 << 20  # that an index can tell apart
+_ROWS_AT_ONCE: Final = 100_000  # of a load: limits its memory to about 80 MB
+AHEAD: Final = 50_000  # inbox numbers; building takes 7 s with the default reach, .15 ms for each of them
+MOST_REACH: Final = _ARTICLES - AHEAD - 1
+
+Ints = npt.NDArray[np.int64]
+
+
+def sketch(sequence: Hashes, *, window: int, limit: int) -> bytes:
+    """Return the stored sketch of a text's shingles in text order: the `limit` smallest hashes at most.
+
+    The lower bits are stored: the hashes are minima of their runs, so their upper bits are mostly zeros.
+    """
+    hashes = distinct(winnow(sequence, window)[:limit] & _HASH).astype("<u4")
+    return len(hashes).to_bytes(4, "little") + hashes.tobytes()
+
+
+def held(blob: bytes) -> npt.NDArray[np.uint32]:
+    """Return the hashes in a stored sketch."""
+    return np.frombuffer(blob, "<u4")[1:] if blob else np.empty(0, np.uint32)
+
+
+def filter_sketch(blob: bytes, flags: Flags) -> bytes:
+    """Return the sketch with only those stored hashes where `flags` is True; b"" if there is none."""
+    return blob[:4] + held(blob)[flags].tobytes() if flags.any() else b""
+
+
+class SketchOverlap(NamedTuple):
+    """An article that shares hashes with the looked-up sketch."""
+
+    number: int
+    share: float  # shared part of the smaller sketch, 0..1: an estimate of containment
+    is_longer: bool  # its text has more hashes than the looked-up one
+
+
+class SketchLookup(NamedTuple):
+    """The result of a look-up: pairs of a hash (its place in the sketch) and an article that has it."""
+
+    places: Ints
+    numbers: Ints
+    wholes: Ints  # hashes of that article's text, for every pair
+    full: Flags  # for every hash: whether `cap` or more articles have it
+
+    def overlaps(self, least: int) -> list[SketchOverlap]:
+        """Return the articles that share at least `least` hashes, those with the largest share first.
+
+        Full hashes are ignored.
+        """
+        counts = Counter(self.numbers[~self.full[self.places]].tolist())
+        wholes, own = dict(zip(self.numbers.tolist(), self.wholes.tolist(), strict=True)), len(self.full)
+        overlaps: list[SketchOverlap] = []
+        for number, shared in counts.items():
+            if shared >= least:
+                share = shared / min(wholes[number], own)
+                overlaps.append(SketchOverlap(number, share, is_longer=wholes[number] > own))
+        return sorted(overlaps, key=lambda overlap: (-overlap.share, overlap.number))
+
+    def occurs_in(self, numbers: Iterable[int]) -> Flags:
+        """Return for every hash whether one of these articles has it."""
+        flags = np.zeros(len(self.full), dtype=bool)
+        flags[self.places[np.isin(self.numbers, list(numbers))]] = True
+        return flags
+
+
+class PassageIndex:
+    """The sketches of the articles above number `after`."""
+
+    def __init__(
+        self, *, reach: int, cap: int, after: int = 0, rows: Iterable[tuple[int, bytes]] = ()
+    ) -> None:
+        """Load `rows` (number and sketch): those of all articles above `after`, in any order.
+
+        Raise ValueError for a reach that is not between 1 and MOST_REACH.
+        """
+        if not 0 < reach <= MOST_REACH:
+            raise ValueError(f"a reach of {reach} articles is not between 1 and {MOST_REACH}")
+        self._reach, self._cap, self._after = reach, cap, after
+        self._buckets: list[array[int] | None] = [None] * (1 << _BUCKET_BITS)
+        self._wholes = np.zeros(_ARTICLES, dtype=np.uint32)
+        rows = iter(rows)
+        while part := list(islice(rows, _ROWS_AT_ONCE)):
+            self._load(part)
+
+    def _load(self, rows: Sequence[tuple[int, bytes]]) -> None:
+        """Add the sketches of many articles at once, in a quarter of the time."""
+        buckets: list[npt.NDArray[Any]] = [np.empty(0, np.uint32)]
+        entries: list[npt.NDArray[Any]] = [np.empty(0, np.uint32)]
+        for number, blob in rows:
+            at = number - self._after
+            if blob and 0 < at < _ARTICLES:
+                self._wholes[at] = int.from_bytes(blob[:4], "little")
+                hashes = held(blob)
+                buckets.append(hashes >> _TAG_BITS)
+                entries.append(hashes & _TAG | np.uint32(at << _TAG_BITS))
+        by_entry = np.concatenate(buckets)
+        order = np.argsort(by_entry, kind="stable")
+        ordered = np.concatenate(entries)[order]
+        different, starts = np.unique(by_entry[order], return_index=True)
+        ends = np.append(starts, len(ordered))[1:]
+        for bucket, start, end in zip(different.tolist(), starts.tolist(), ends.tolist(), strict=True):
+            added = ordered[start:end].tobytes()
+            entries_there = self._buckets[bucket]
+            if entries_there is None:
+                self._buckets[bucket] = array("I", added)
+            else:
+                entries_there.frombytes(added)
+
+    def covers(self, number: int) -> bool:
+        """Return whether a text with this number can be looked up here, or another index must be built."""
+        return 0 < number - self._reach - self._after <= AHEAD
+
+    def add(self, number: int, blob: bytes) -> None:
+        """Add the sketch of an article that is not in the index; an article that is too old is ignored."""
+        for bucket, entry in self._entries(number, blob):
+            entries = self._buckets[bucket]
+            if entries is None:
+                self._buckets[bucket] = array("I", (entry,))
+            else:
+                entries.append(entry)
+
+    def remove(self, number: int, blob: bytes) -> None:
+        """Remove a sketch that `add` added."""
+        for bucket, entry in self._entries(number, blob):
+            entries = self._buckets[bucket]
+            if entries is not None and entry in entries:
+                entries.remove(entry)
+
+    def _entries(self, number: int, blob: bytes) -> Iterator[tuple[int, int]]:
+        """Return the buckets of a sketch with their entries; none outside the articles of the index."""
+        at = number - self._after
+        if not blob or not 0 < at < _ARTICLES:
+            return iter(())
+        self._wholes[at] = int.from_bytes(blob[:4], "little")
+        hashes = held(blob)
+        entries = hashes & _TAG | np.uint32(at << _TAG_BITS)
+        return zip((hashes >> _TAG_BITS).tolist(), entries.tolist(), strict=True)
+
+    def look_up(self, number: int, blob: bytes) -> SketchLookup:
+        """Look up a sketch among the articles before `number`, within the reach."""
+        hashes = held(blob)
+        buckets = [self._buckets[bucket] or b"" for bucket in (hashes >> _TAG_BITS).tolist()]
+        lengths = np.fromiter(map(len, buckets), np.int64, len(buckets))
+        places = np.repeat(np.arange(len(hashes)), lengths)
+        entries = np.frombuffer(b"".join(buckets), np.uint32)
+        at = (entries >> _TAG_BITS).astype(np.int64)
+        numbers = at + self._after
+        is_recent = (number - self._reach <= numbers) & (numbers < number)
+        hits = is_recent & ((entries ^ hashes[places]) & _TAG == 0)
+        full = np.bincount(places[hits], minlength=len(hashes)) >= self._cap
+        return SketchLookup(places[hits], numbers[hits], self._wholes[at[hits]].astype(np.int64), full)

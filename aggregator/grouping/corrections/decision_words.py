@@ -1,0 +1,113 @@
+"""Decisions, scores and lines of the story log in words, for pages and the command line."""
+
+import json
+from typing import Any
+
+from aggregator.config.messages import counted
+from aggregator.grouping.pairs.pair_model import STREAM
+from aggregator.model.core import Evidence, Reason
+from aggregator.store.read.reader import LogLine
+
+# Formats, of a decision or the story that came second, and of what two texts share.
+SCORE = "score {0.score:+.2f}, threshold {0.need:+.2f}"
+COPY_SHARES = (
+    "the texts share {0.resemblance:.0%} of all word triples, and {0.containment:.0%} of those of the "
+    "shorter one (compared with {0.other})"
+)
+_NAMES = {
+    "texts": "words of the whole text",
+    "titles": "words of the title",
+    "leads": "words of the lead",
+    "days": "time between the reports",
+    "lengths": "lengths of title and text",
+    "neighbours": "nearness of other articles",
+    "unlike": "reports that are most unlike",
+    "title frame": "difference of like titles",
+}
+# The shift by the stream is the reason why the same texts need more, or less, in another stream.
+_FEW = "few of the last articles share a story with others"
+_MANY = "many of the last articles share a story with others"
+_EVENTS = {
+    "created": "the story was founded",
+    "joined": "the article joined",
+    "merged": "stories were merged",
+    "moved": "the article changed its story",
+    "regrouped": "the articles were regrouped",
+    "headline": "the headline changed",
+    "revised": "the text of the article was revised",
+    "corrected": "corrected by a person",
+    "full": "the story is full; it accepts only copies",
+    "forgotten": "an article was erased",
+}
+_EVENTS_WITH = {  # by the name of a detail
+    "into": "merged into {into}",
+    "other": "story {other} was merged into it",
+    "to": "moved to {to}",
+    "from": "came from {from}",
+    "went": "regrouped: {articles} added, {went:,} removed",
+    "words": "{words}",
+}
+_WHY = {
+    "correction": "correction",
+    "undone": "undo of a correction",
+    "recluster": "all decisions were repeated",
+    "second look": "second look",
+    "empty": "it had no articles left",
+}
+
+
+def decision_words(evidence: Evidence) -> str:
+    """Return how the article got into its story, in one sentence."""
+    if evidence.stage == "copy" and evidence.copy is not None:
+        return f"It is a copy: {COPY_SHARES.format(evidence.copy)}."
+    if evidence.score is not None:
+        how = "was moved here by the second look" if evidence.stage == "second look" else "joined this story"
+        return f"It {how}: {SCORE.format(evidence)}."
+    if evidence.stage == "founded":
+        return "It founded this story: no live story was similar enough."
+    return f"It was placed here by {evidence.stage}."
+
+
+def not_counted(evidence: Evidence) -> str | None:
+    """Return why the article is not counted as a report for its text; None if it is."""
+    agreement = evidence.agreement
+    if agreement is None or evidence.counts_as_report:
+        return None
+    which = "the text that it copies" if evidence.stage == "copy" else "its text"
+    return (
+        f"not counted as a report: its source had {counted(agreement.source_articles, 'article')} before "
+        f"that day, and {which} shares too little with the reports of the story beside the title "
+        f"({agreement.shared:.1%}, required {agreement.need:.1%})"
+    )
+
+
+def log_words(line: LogLine) -> str:
+    """Return a line of the story log with ids and the reason. Without titles, so it may be public."""
+    detail: dict[str, Any] = json.loads(line.detail or "{}")
+    words = _EVENTS.get(line.kind, line.kind)
+    for name, template in _EVENTS_WITH.items():
+        if name in detail:
+            words = template.format(articles=counted(detail.get("came", 0), "article"), **detail)
+    why, score = _WHY.get(detail.get("reason", "")), detail.get("score")
+    if why is None:
+        return words
+    return f"{words} ({why})" if score is None else f"{words} ({why}, score {score:+.2f})"
+
+
+def reason_name(reason: Reason) -> str:
+    """Return the name of a reason of a score."""
+    if reason.name == STREAM:
+        return _FEW if reason.share < 0 else _MANY
+    return _NAMES.get(reason.name, reason.name)
+
+
+def reason_value(reason: Reason) -> str:
+    """Format a similarity, or a time in a suitable unit."""
+    if reason.name != "days":
+        return f"{reason.value:.2f}"
+    if reason.value < 0:  # of an undated one
+        return "unknown"
+    hours = reason.value * 24
+    if hours < 1:
+        return f"{hours * 60:.0f} min"
+    return f"{hours:.1f} h" if hours < 48 else f"{reason.value:.1f} d"

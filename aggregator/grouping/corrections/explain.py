@@ -1,0 +1,264 @@
+"""`aggregator explain`: the stored evidence of a decision, and a comparison of two articles."""
+
+from collections.abc import Iterable, Sequence
+
+import msgspec
+import numpy as np
+
+from aggregator.config.tuning import Tuning
+from aggregator.grouping.copies.copy_check import CopyTuning, verdict
+from aggregator.grouping.copies.shingles import shared_passages
+from aggregator.grouping.corrections.decision_words import (
+    COPY_SHARES,
+    SCORE,
+    decision_words,
+    log_words,
+    not_counted,
+    reason_name,
+    reason_value,
+)
+from aggregator.grouping.pairs.pair_article import PairArticle
+from aggregator.grouping.pairs.pair_model import PairModel, PairTuning, compare_pairs, reasons_of
+from aggregator.grouping.pairs.snapshot import StreamSnapshot
+from aggregator.grouping.pairs.term_codec import FIELDS, HASH_BITS, ids_of, read
+from aggregator.grouping.pairs.terms import TermPacker
+from aggregator.grouping.pairs.weights import shipped_model
+from aggregator.grouping.report_comparison import is_foreign_text
+from aggregator.model.core import (
+    ArticleView,
+    ComparedText,
+    CopyEvidence,
+    Evidence,
+    FrozenStruct,
+    Kind,
+    Reason,
+)
+from aggregator.model.errors import UsageError
+from aggregator.store.read.reader import ExplainedArticle, LogLine, StoryReader
+from aggregator.store.stories.constraints import ConstraintTable, Relation
+
+_SHOWN = 12  # names, numbers or words of one kind
+_PASSAGES = 3
+_FOREIGN = "it has the headline of a report, but shares too few words beside it with that report"
+_EXCERPT = "  it contains article {0.other} as an excerpt: " + COPY_SHARES
+_REUSE = (
+    "  it shares with article {0.other} {0.share:.0%} of the runs of six words outside quotations, "
+    "so both are one origin"
+)
+_SHARE = "  {:30}{:>8}  gives {:+7.2f}"
+
+
+class SharedTerms(FrozenStruct, frozen=True, kw_only=True, omit_defaults=False):
+    """Terms that two texts, or a text and a story, share; the highest weight first."""
+
+    names: tuple[str, ...] = ()
+    numbers: tuple[str, ...] = ()
+    words: tuple[str, ...] = ()
+
+
+class PairExplanation(FrozenStruct, frozen=True, kw_only=True, omit_defaults=False):
+    """The present comparison of two articles."""
+
+    article: str
+    title: str
+    story: str
+    same_story: bool
+    score: float
+    bias: float
+    reasons: tuple[Reason, ...]
+    copy: CopyEvidence | None
+    passages: tuple[str, ...]
+    shared: SharedTerms
+    constraint: Relation | None  # from a correction
+    obstacle: str | None  # why one does not join the other, regardless of the score
+    nosnippet: bool = False  # one of the two publishers forbids snippets
+
+
+class Explanation(FrozenStruct, frozen=True, kw_only=True, omit_defaults=False):
+    """Why an article is in its story; with `pair`, why two are or are not together."""
+
+    article: str
+    title: str
+    outlet: str | None
+    kind: Kind
+    kind_evidence: str | None  # None for a report
+    story: str
+    story_title: str
+    evidence: Evidence
+    shared: SharedTerms  # with its story
+    passages: tuple[str, ...]  # shared with its original
+    runner_up_title: str | None
+    log: tuple[LogLine, ...]  # later events: moves, merges, corrections
+    pair: PairExplanation | None = None
+    nosnippet: bool = False  # its publisher, or that of its original, forbids snippets
+
+    def as_text(self) -> str:
+        """Return the lines of `aggregator explain`."""
+        return "\n".join(_lines(self))
+
+
+def explanation(reading: StoryReader, article: str, other: str | None, all_tuning: Tuning) -> Explanation:
+    """Return why `article` (id or address) is in its story, and its similarity to `other`.
+
+    Raises UsageError if there is no such article.
+    """
+    explained = _explained_article(reading, article)
+    view, evidence = explained.article, explained.evidence
+    packer = TermPacker(shipped_model(all_tuning))
+    copy, rival = evidence.copy, evidence.runner_up
+    original = None if copy is None else reading.explained_article(copy.other)
+    pair = None
+    if other is not None:
+        pair = _pair(reading, explained, _explained_article(reading, other), packer, all_tuning)
+    return Explanation(
+        article=view.id,
+        title=view.title,
+        outlet=view.outlet,
+        kind=view.kind,
+        kind_evidence=view.kind_evidence,
+        story=explained.story,
+        story_title=explained.story_title,
+        evidence=evidence,
+        shared=_shared_terms(packer, view, evidence.shared),
+        passages=() if original is None else _passages(view, original.article),
+        nosnippet=view.nosnippet or (original is not None and original.article.nosnippet),
+        runner_up_title=None if rival is None else reading.title_of(rival.story),
+        log=tuple(line for line in explained.log if line.kind not in ("created", "joined")),
+        pair=pair,
+    )
+
+
+def _explained_article(reading: StoryReader, article: str) -> ExplainedArticle:
+    explained = reading.explained_article(article)
+    if explained is None:
+        raise UsageError(f"there is no article {article}; `aggregator story ID` lists their ids")
+    return explained
+
+
+def _shared_terms(packer: TermPacker, article: ArticleView, ids: Iterable[int]) -> SharedTerms:
+    """Return the terms of `ids` as names, numbers and words, each once."""
+    terms = packer.readable_terms(article.title, article.text, article.language)
+    kinds = {"names": "names", "num": "numbers", "numu": "numbers"}
+    shared: dict[str, list[str]] = {"names": [], "numbers": [], "words": []}
+    for id_ in ids:
+        if id_ in terms:
+            kind = kinds.get(FIELDS[id_ >> HASH_BITS], "words")
+            shared[kind].append(terms[id_] if kind == "names" else terms[id_].casefold())
+    names = set(map(str.casefold, shared["names"]))
+    shared["words"] = [word for word in shared["words"] if word not in names]
+    return SharedTerms(**{kind: tuple(dict.fromkeys(shared[kind]))[:_SHOWN] for kind in shared})
+
+
+def _passages(article: ArticleView, other: ArticleView) -> tuple[str, ...]:
+    return shared_passages(article.text, other.text, _PASSAGES)
+
+
+def _pair(
+    reading: StoryReader,
+    explained: ExplainedArticle,
+    other: ExplainedArticle,
+    packer: TermPacker,
+    all_tuning: Tuning,
+) -> PairExplanation:
+    first, second = explained.article, other.article
+    model, tuning = PairModel(), all_tuning.section("pairs", PairTuning)
+    stream = StreamSnapshot(*reading.stream_history(tuning.stream_days))
+    row = reading.member(first.id)
+    left, right = PairArticle(row), PairArticle(reading.member(second.id))
+    reasons = reasons_of(model, compare_pairs(model, left, [right], stream).pairs)
+    guard = stream, tuning, shipped_model(all_tuning).stub_words
+    is_foreign = is_foreign_text(left, [right], *guard) or is_foreign_text(right, [left], *guard)
+    terms = ids_of(read(row.terms))
+    return PairExplanation(
+        article=second.id,
+        title=second.title,
+        story=other.story,
+        same_story=explained.story == other.story,
+        score=model.bias + sum(reason.share for reason in reasons),
+        bias=model.bias,
+        reasons=reasons,
+        copy=verdict(_compared(first), _compared(second), all_tuning.section("copies", CopyTuning)),
+        passages=_passages(first, second),
+        shared=_shared_terms(packer, first, terms[np.isin(terms, right.ids)].tolist()),
+        constraint=_constraint(explained, second.id),
+        obstacle=_FOREIGN if is_foreign else None,
+        nosnippet=first.nosnippet or second.nosnippet,
+    )
+
+
+def _compared(article: ArticleView) -> ComparedText:
+    return ComparedText(id=article.id, text=article.text, title=article.title, outlet=article.outlet_key)
+
+
+def _constraint(explained: ExplainedArticle, other: str) -> Relation | None:
+    """Return what corrections in force say about the two articles."""
+    linked = ConstraintTable(explained.constraints).linked_articles(explained.article.id)
+    if other in linked.together:
+        return "together"
+    return "apart" if other in linked.apart else None
+
+
+def _lines(explained: Explanation) -> list[str]:
+    lines = [explained.title, f"  article {explained.article} by {explained.outlet or 'an unknown outlet'}"]
+    if explained.kind_evidence is not None:
+        lines.append(f"  kind: {explained.kind.replace('_', ' ')} ({explained.kind_evidence})")
+    lines += [
+        f"  in story {explained.story}: {explained.story_title}",
+        "",
+        *_evidence(explained.evidence, explained.runner_up_title),
+        *_common(explained.shared, explained.passages, "shared with the story at that time"),
+    ]
+    if explained.log:
+        lines += ["", "Later events:"]
+        lines += [f"  {line.at:%Y-%m-%d %H:%M} {log_words(line)}" for line in explained.log]
+    if explained.pair is not None:
+        lines += ["", *_pair_lines(explained.pair)]
+    return lines
+
+
+def _evidence(evidence: Evidence, runner_up_title: str | None) -> list[str]:
+    lines = [decision_words(evidence)]
+    if evidence.score is not None and evidence.reasons:
+        lines += _shares(evidence.bias, evidence.reasons, evidence.score)
+    if evidence.stage != "copy":
+        lines += _each("  {0.kind} of another text: " + COPY_SHARES, evidence.copy)
+    lines += _each(_EXCERPT, *evidence.excerpts)
+    lines += _each(_REUSE, evidence.reuse)
+    lines += _each("  {}", not_counted(evidence))
+    rival = evidence.runner_up
+    if rival is not None:
+        title = f" ({runner_up_title})" if runner_up_title else ""
+        lines.append(f"  runner-up: story {rival.story}{title}, {SCORE.format(rival)}")
+        if evidence.score is None and rival.reasons:
+            lines += _shares(evidence.bias, rival.reasons, rival.score)
+    return lines
+
+
+def _pair_lines(pair: PairExplanation) -> list[str]:
+    stories = "one story" if pair.same_story else "different stories"
+    return [
+        f"With {pair.title!r} ({pair.article}): they are in {stories}.",
+        f"  score of the pair: {pair.score:+.2f}",
+        *_each("  constraint of a correction: {}", pair.constraint),
+        *_each("  {}", pair.obstacle),
+        *_shares(pair.bias, pair.reasons, pair.score),
+        *_each("  {0.kind}: " + COPY_SHARES, pair.copy),
+        *_common(pair.shared, pair.passages, "in both"),
+    ]
+
+
+def _each(template: str, *values: object) -> list[str]:
+    """Return the line of each value that is not None."""
+    return [template.format(value) for value in values if value is not None]
+
+
+def _shares(bias: float, reasons: Sequence[Reason], score: float) -> list[str]:
+    lines = [_SHARE.format("start", "", bias)]
+    lines += [_SHARE.format(reason_name(reason), reason_value(reason), reason.share) for reason in reasons]
+    return [*lines, f"  {'sum':46}{score:+7.2f}"]
+
+
+def _common(shared: SharedTerms, passages: Iterable[str], where: str) -> list[str]:
+    kinds = msgspec.structs.asdict(shared).items()
+    lines = [f"  {where}, {kind}: {', '.join(terms)}" for kind, terms in kinds if terms]
+    return lines + [f'  in both texts: "{" ".join(passage.split())}"' for passage in passages]

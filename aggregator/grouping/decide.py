@@ -1,0 +1,212 @@
+"""Decides what becomes of a new article: it founds a story, joins one, or is a copy in one.
+
+Corrections decide first, then the story of the original of a copy, then the score. Nothing is written.
+"""
+
+from collections.abc import Collection
+
+import msgspec
+
+from aggregator.extract.entry_identity import story_id
+from aggregator.extract.wire.agencies import copied_wire
+from aggregator.grouping.changes import Copy, Found, Join, Merge
+from aggregator.grouping.copies.copy_lookup import CopyMatch
+from aggregator.grouping.pairs.pair_article import PairArticle, pack_nearest
+from aggregator.grouping.pairs.weights import EventModel
+from aggregator.grouping.report_comparison import ReportComparison
+from aggregator.grouping.scorer import Decision, decide, is_open, is_within_window
+from aggregator.grouping.stream import Stream
+from aggregator.grouping.unit_of_work import UnitOfWork
+from aggregator.grouping.write.growing_stories import live_story
+from aggregator.grouping.write.story_writer import StoryWriter
+from aggregator.model.core import Agreement, CopyEvidence, Evidence, Role
+from aggregator.store import codecs
+from aggregator.store.stories import articles, stories
+from aggregator.store.stories.articles import StoredArticle
+from aggregator.store.stories.corrections import Constraints
+from aggregator.store.stories.stories import StoryRow
+
+
+class Decider:
+    """Decides about new articles, in a placing transaction."""
+
+    def __init__(
+        self,
+        model: EventModel,
+        story_writer: StoryWriter,
+        comparison: ReportComparison,
+        stream: Stream,
+        constraints: Constraints,
+        *,
+        rules_version: str,
+    ) -> None:
+        self._model = model
+        self._story_writer = story_writer
+        self._comparison = comparison
+        self._stream = stream
+        self._constraints = constraints
+        self._version = rules_version
+
+    def merge_before(self, unit_of_work: UnitOfWork, article: StoredArticle) -> Merge | None:
+        """Return the merge of two stories to which corrections link a new article, and so each other."""
+        if not self._constraints.has_article(unit_of_work.connection, article.id):
+            return None
+        unit_of_work.ledger.write()
+        linked = self._constraints.story_constraints(unit_of_work.connection, article.id).must_link
+        if len(linked) < 2:
+            return None
+        return Merge(stories=linked[:2], at_no=article.inbox_no, reason="correction")
+
+    def decide(
+        self, unit_of_work: UnitOfWork, incoming: StoredArticle, found: CopyMatch, *, has_founded: bool
+    ) -> Found | Join | Copy:
+        """Return what becomes of a new article; `has_founded`: it may have founded a story before."""
+        incoming = self.with_wire_of_original(unit_of_work, incoming, found.copy)
+        own = PairArticle(incoming)
+        decision = self._decision(unit_of_work, incoming, own, found.copy)
+        story = (
+            None if decision.story is None else self._story_writer.growing.row(unit_of_work, decision.story)
+        )
+        role, is_compared = decision.role, decision.is_compared
+        agreement = self._agreement(unit_of_work, incoming, own, decision, story=story, copy=found.copy)
+        if found.copy is None and agreement and agreement.copied and not agreement.is_enough:
+            role, is_compared = "excerpt", False
+        evidence = msgspec.structs.replace(
+            decision.evidence,
+            shared=decision.shared,
+            copy=found.copy,
+            # They came first and keep their role: a stuffed page must not take it from them.
+            excerpts=found.excerpts,
+            reuse=found.reuse,
+            agreement=agreement,
+            rules_version=self._version,
+        )
+        connection = unit_of_work.connection
+        is_little_known = incoming.is_polled and self._stream.is_little_known(connection, incoming.source)
+        founding = stories.foundings(connection, incoming.id) if has_founded and story is None else 0
+        article = msgspec.structs.replace(
+            incoming,
+            story=story_id(incoming.id, founding) if story is None else story.id,
+            role=role,
+            is_compared=is_compared,
+            copy_of=evidence.copied,
+            reuses=evidence.reuse.other if evidence.reuse else None,
+            follows=decision.follows if story is None else None,
+            counts_as_report=evidence.counts_as_report,
+            is_little_known=is_little_known,
+            nearest=decision.nearest,
+            evidence=evidence,
+            bands=found.keys.bands,
+            sketch=found.keys.sketch,
+        )
+        if is_compared:
+            self._comparison.keep(own)
+        if story is None:
+            return Found(article=article)
+        return Copy(article=article, story=story) if role == "copy" else Join(article=article, story=story)
+
+    def with_wire_of_original(
+        self, unit_of_work: UnitOfWork, incoming: StoredArticle, copy: CopyEvidence | None
+    ) -> StoredArticle:
+        """Return a copy of an agency text with the agency of its original, if it does not name one."""
+        if copy is None or copy.kind != "copy" or incoming.wire is not None:
+            return incoming
+        unit_of_work.ledger.write_article(copy.other)
+        original = articles.member(unit_of_work.connection, copy.other)
+        wire = copied_wire(copy.other, original.outlet_key, original.wire)
+        if wire is None:
+            return incoming
+        details = msgspec.structs.replace(incoming.read_details(), wire=wire)
+        return msgspec.structs.replace(incoming, wire=wire.agency, details=codecs.pack(details))
+
+    def story_of_original(
+        self,
+        unit_of_work: UnitOfWork,
+        article: StoredArticle,
+        copy: CopyEvidence,
+        barred: Collection[str],
+    ) -> StoryRow | None:
+        """Return the story of the original of a copy, if the copy may join it."""
+        unit_of_work.ledger.write_article(copy.other)
+        row = stories.assigned_story(unit_of_work.connection, copy.other)
+        window = self._story_writer.window.read(unit_of_work.connection)
+        if row is None or row.id in barred or not window.is_live(row.story_no, article.inbox_no):
+            return None
+        return row if is_within_window(article, window.story(row.story_no), self._model.tuning) else None
+
+    def _decision(
+        self,
+        unit_of_work: UnitOfWork,
+        article: StoredArticle,
+        own: PairArticle,
+        copy: CopyEvidence | None,
+    ) -> Decision:
+        """Decide by corrections, then by the story of the original, then by score."""
+        connection = unit_of_work.connection
+        constraints = self._constraints.story_constraints(connection, article.id)
+        if constraints.must_link:
+            return _linked_decision(unit_of_work, article, copy, constraints.must_link[0])
+        if copy is not None and copy.kind == "copy":
+            row = self.story_of_original(unit_of_work, article, copy, constraints.barred)
+            if row is not None:
+                return Decision(
+                    story=row.id,
+                    role="container" if article.is_container else "copy",
+                    is_compared=False,
+                    evidence=Evidence(stage="copy"),
+                )
+        candidates = [
+            story
+            for story in self._story_writer.window.read(connection).candidates(article)
+            if story.id not in constraints.barred and is_open(article, story, self._model.tuning)
+        ]
+        scored = self._comparison.scored(connection, own, candidates)
+        decision = decide(article, scored, self._model, self._comparison.model.bias)
+        decision = msgspec.structs.replace(decision, nearest=pack_nearest(own.nearest))
+        if copy is not None and copy.kind == "excerpt" and decision.role == "report":
+            is_compared = decision.story is None
+            return msgspec.structs.replace(decision, role="excerpt", is_compared=is_compared)
+        return decision
+
+    def _agreement(
+        self,
+        unit_of_work: UnitOfWork,
+        article: StoredArticle,
+        own: PairArticle,
+        decision: Decision,
+        *,
+        story: StoryRow | None,
+        copy: CopyEvidence | None,
+    ) -> Agreement | None:
+        """Return how much the text agrees with its story, if that decides whether it counts as a report."""
+        connection = unit_of_work.connection
+        if not article.is_polled or story is None or decision.evidence.stage == "correction":
+            return None
+        if not self._stream.is_little_known(connection, article.source):
+            return None
+        if copy is not None and decision.role == "copy":
+            unit_of_work.ledger.write_article(copy.other)
+            return self._comparison.agreement_of_copy(connection, article.source, copy.other)
+        if not decision.is_compared or decision.role != "report":
+            return None  # not counted anyway; of another language, with other words
+        live = self._story_writer.window.read(connection).story(story.story_no)
+        waiting = unit_of_work.ledger.articles
+        return self._comparison.agreement(connection, own, articles.compared_text(article), live, waiting)
+
+
+def _linked_decision(
+    unit_of_work: UnitOfWork, article: StoredArticle, copy: CopyEvidence | None, story: str
+) -> Decision:
+    """Return the decision to join the story that a correction requires."""
+    connection = unit_of_work.connection
+    is_silent = False
+    if copy is not None and copy.kind == "copy":
+        is_silent = articles.assigned_stories(connection, [copy.other]).get(copy.other) == story
+    role: Role = "container" if article.is_container else "copy" if is_silent else "report"
+    is_container_only = live_story(connection, story).container_only
+    return Decision(
+        story=story,
+        role=role,
+        is_compared=not is_silent and (not article.is_container or is_container_only),
+        evidence=Evidence(stage="correction"),
+    )

@@ -1,0 +1,69 @@
+"""Fingerprints: all values computed from one clean article for comparison, once, in a worker."""
+
+import hashlib
+from functools import lru_cache
+
+import msgspec
+
+from aggregator.config.tuning import Tuning
+from aggregator.grouping.copies import minhash, sampled_shingles
+from aggregator.grouping.copies.copy_check import CopyTuning
+from aggregator.grouping.copies.shingles import distinct, shingle_sequence
+from aggregator.grouping.pairs.terms import TermPacker
+from aggregator.grouping.pairs.weights import shipped_model
+from aggregator.model.core import CleanArticle, Fingerprint, Prepared
+from aggregator.text.reading import Reading
+
+
+class Fingerprinter:
+    """Computes fingerprints under one set of rules. Caches words, so use one for many articles."""
+
+    def __init__(self, all_tuning: Tuning) -> None:
+        self._tuning = all_tuning.section("copies", CopyTuning)
+        self._packer = TermPacker(shipped_model(all_tuning))
+
+    def fingerprint(self, article: CleanArticle, reading: Reading | None = None) -> Fingerprint:
+        """Return the fingerprint of `article`; `reading`: of its title and text, if they were read before."""
+        tuning = self._tuning
+        sequence = shingle_sequence(article.text)
+        shingles = distinct(sequence)
+        signed = minhash.sign(shingles, seed=tuning.seed)
+        terms, body_words = self._packer.pack_counted(
+            article.title,
+            article.text,
+            article.language,
+            is_container=article.is_container,
+            reading=reading,
+        )
+        return Fingerprint(
+            signature=signed,
+            bands=minhash.bands(signed, count=tuning.bands, rows=tuning.rows),
+            sketch=sampled_shingles.sketch(sequence, window=tuning.window, limit=tuning.sketch_hashes),
+            terms=terms,
+            body_words=body_words,
+            text_hash=text_hash(article.title, article.text),
+        )
+
+
+def text_hash(title: str, text: str) -> bytes:
+    """Return a 16-byte hash of the clean article."""
+    return hashlib.blake2b(f"{title}\0{text}".encode(), digest_size=16).digest()
+
+
+def fingerprinter(all_tuning: Tuning) -> Fingerprinter:
+    """Return the fingerprinter of `all_tuning`; the same object for the same rules."""
+    return _fingerprinter(all_tuning.to_json())
+
+
+@lru_cache(maxsize=2)
+def _fingerprinter(tuning_json: str) -> Fingerprinter:
+    return Fingerprinter(Tuning.from_json(tuning_json))
+
+
+def prepared_again(article: CleanArticle, all_tuning: Tuning) -> Prepared:
+    """Return an article that was cleaned before with its fingerprint; no boilerplate is learned from it."""
+    from aggregator.extract.shown_text import read_again
+
+    again, reading, whole = read_again(article, all_tuning)
+    of_whole = msgspec.structs.replace(again, text=whole)
+    return Prepared(article=again, fingerprint=fingerprinter(all_tuning).fingerprint(of_whole, reading))

@@ -1,0 +1,112 @@
+"""Keeps the window while articles are placed: reads it, renews changed stories, removes old ones."""
+
+import logging
+from collections.abc import Iterable
+
+from aggregator.grouping.pairs.weights import EventModel
+from aggregator.grouping.stream import Stream
+from aggregator.grouping.unit_of_work import UnitOfWork
+from aggregator.grouping.window import LiveStory, Window, live_story
+from aggregator.store.engine.database import Connection
+from aggregator.store.stories import articles, live_stories, stories
+from aggregator.store.stories.articles import StoredArticle
+
+log = logging.getLogger(__name__)
+
+
+class LiveWindow:
+    """The window, and which stories have changed since the last second look. For one thread of the writer."""
+
+    def __init__(self, model: EventModel, stream: Stream) -> None:
+        self._model = model
+        self._stream = stream
+        self._window: Window | None = None
+        self._early_from: int | None = None  # see `sweep`
+        self._last_change: int | None = None
+        self._changed: dict[int, int] | None = None  # stories by number: when their articles changed last ...
+        self._changed_from = 0  # ... if at this inbox number or later
+
+    def forget(self) -> None:
+        """Drop what is in memory; it is read again from the rows."""
+        self._window = None
+        self._last_change = self._changed = None
+
+    def read(self, connection: Connection) -> Window:
+        """Return the live stories, which are read if they are not in memory; nothing may wait then."""
+        undated_from = self._stream.undated_from(connection)
+        if self._window is None:
+            tuning, newest = self._model.tuning, live_stories.newest_inbox_no(connection)
+            since = max(newest - tuning.live_reach, min(newest - tuning.kept_reach, undated_from))
+            self._window = Window(self._model, map(live_story, live_stories.grown_since(connection, since)))
+        self._window.undated_from = undated_from
+        return self._window
+
+    def take(self, unit_of_work: UnitOfWork, number: int, new: StoredArticle, *, is_new: bool) -> None:
+        """Add a new article to its story, which it has founded if `is_new`."""
+        if self._window is None:
+            return
+        story = LiveStory(number, new.story) if is_new else self._window.get(number)
+        if story is None:  # an old one, which a correction names
+            self.renew(unit_of_work, [(number, new.story)])
+            return
+        story.take(articles.without_text(new))
+        self._window.put(story)
+
+    def renew(self, unit_of_work: UnitOfWork, changed: Iterable[tuple[int, str]]) -> None:
+        """Read stories again, by number and id, of which other articles or rows have changed."""
+        if self._window is None:
+            return
+        unit_of_work.ledger.write()
+        numbers = {id_: number for number, id_ in changed}
+        live = {rows.id: live_story(rows) for rows in live_stories.named(unit_of_work.connection, numbers)}
+        for id_, number in numbers.items():
+            if id_ in live:
+                self._window.put(live[id_])
+            elif number in self._window:
+                self._window.remove(number)
+
+    def sweep(self, inbox_no: int) -> None:
+        """Remove stories that an article of this number cannot join; changes no decision.
+
+        Once a day it logs if they leave before `window_days` are over.
+        """
+        if self._window is None:
+            return
+        gone, within = self._window.sweep(inbox_no), self._window.undated_from
+        is_early = inbox_no - self._model.tuning.live_reach > within
+        if gone and is_early and within != self._early_from:
+            self._early_from = within
+            log.warning(
+                "stories leave the window before its %g days are over: `grouping.memory` holds those of %d "
+                "articles; with more memory they stay longer",
+                self._model.tuning.window_days,
+                self._model.tuning.live_reach,
+                extra={"event": "window_short"},
+            )
+
+    # --- what the second look asks --------------------------------------------------------------------------
+
+    def note_change(self, number: int, at_no: int) -> None:
+        """Record that the articles of story `number` changed at this inbox number."""
+        if self._changed is not None:
+            self._changed[number] = at_no
+        self._last_change = at_no if self._last_change is None else max(self._last_change, at_no)
+
+    def last_change(self, connection: Connection) -> int:
+        """Return the inbox number at which the articles of any story changed last."""
+        if self._last_change is None:
+            self._last_change = stories.last_membership_change(connection)
+        return self._last_change
+
+    def changed_since(self, unit_of_work: UnitOfWork, inbox_no: int) -> list[int]:
+        """Return the numbers of the stories whose articles changed at `inbox_no` or later, in order."""
+        if self._changed is None or inbox_no < self._changed_from:
+            unit_of_work.ledger.write()
+            self._changed = stories.membership_changed_since(unit_of_work.connection, inbox_no)
+        self._changed_from = inbox_no
+        self._changed = {number: at for number, at in self._changed.items() if at >= inbox_no}
+        return sorted(self._changed)
+
+    def begin_after(self, inbox_no: int) -> None:
+        """Treat everything placed up to this inbox number as reassessed."""
+        self._last_change = inbox_no

@@ -1,0 +1,212 @@
+"""Learned boilerplate and notices of each outlet, read and updated while articles are placed.
+
+The learned boilerplate at a placement depends only on the rows of earlier articles, and hides lines when an
+article is placed. So neither the number of workers nor a crash changes a text. What is compared between
+stories is the whole text, which the worker has read; the check of copies compares what is shown.
+
+A text that an outlet shows under different headlines, and that does not mention its headline, is a notice: a
+consent dialogue or a paywall that no pattern knows.
+"""
+
+from collections import OrderedDict
+from collections.abc import Iterable
+from itertools import pairwise
+
+import msgspec
+
+from aggregator.config.tuning import Tuning
+from aggregator.extract.learned_boilerplate import BoilerplateTuning, learn_boilerplate, pack_lines, repeated
+from aggregator.extract.limits import ExtractTuning
+from aggregator.extract.outlets import outlet_of
+from aggregator.extract.shown_text import without_lines, without_text
+from aggregator.extract.urls import registrable_domain
+from aggregator.extract.wire.agencies import outlet_key
+from aggregator.grouping.copies.copy_lookup import CopyFinder
+from aggregator.grouping.copies.shingles import is_unspaced, shared_count, shingle_hashes, words
+from aggregator.grouping.fingerprint import prepared_again
+from aggregator.grouping.incoming_article import incoming_article
+from aggregator.grouping.unit_of_work import UnitOfWork
+from aggregator.model.core import (
+    ACCEPTED_VERDICTS,
+    CleanArticle,
+    Entry,
+    LineHashes,
+    Prepared,
+)
+from aggregator.store.engine.database import Connection
+from aggregator.store.intake.inbox import InboxEntry
+from aggregator.store.stories import articles
+
+_OUTLETS_IN_MEMORY = 512  # outlets whose window is in memory; those of others are read again (chosen: 8 MB)
+_NOTICE_CANDIDATES = 4  # stored texts compared with one short article (limit)
+
+_STEM = 5  # letters by which forms of a word are equal
+_SHORT = 4  # letters; shorter words are ignored
+
+
+def is_notice(title: str, text: str, other_title: str, other_text: str, tuning: BoilerplateTuning) -> bool:
+    """Whether `text` is a notice, because the same outlet shows `other_text` under `other_title`.
+
+    A text that mentions the other headline may be the same report under a new one.
+    """
+    own, other, said = _stems(title), _stems(other_title), _stems(text)
+    most = tuning.notice_headline_share
+    if not own or not other or len(own & said) > most * len(own):
+        return False
+    if len(own & other) > most * min(len(own), len(other)):
+        return False
+    mine, theirs = shingle_hashes(text), shingle_hashes(other_text)
+    return min(len(mine), len(theirs)) > 0 and (
+        shared_count(mine, theirs) >= tuning.notice_similarity * max(len(mine), len(theirs))
+    )
+
+
+def _stems(text: str) -> frozenset[str]:
+    """Return the first letters of longer words; for scripts without spaces all pairs of characters."""
+    found = words(text)
+    pairs = (a + b for a, b in pairwise(found) if is_unspaced(a) and is_unspaced(b))
+    return frozenset([*(word[:_STEM] for word in found if len(word) >= _SHORT), *pairs])
+
+
+class BoilerplateLearner:
+    """Reads and learns boilerplate. For one thread of the writer."""
+
+    def __init__(self, all_tuning: Tuning) -> None:
+        self._all_tuning = all_tuning
+        self._tuning = all_tuning.section("boilerplate", BoilerplateTuning)
+        self._notice_words = all_tuning.section("text", ExtractTuning).paywall_max_words
+        self._windows: OrderedDict[str, list[tuple[int, bytes]]] = OrderedDict()
+        self._learnt: dict[str, LineHashes] = {}
+
+    def forget(self) -> None:
+        """Drop the values in memory; they are read again from the rows."""
+        self._windows.clear()
+        self._learnt.clear()
+
+    def read(self, connection: Connection, entries: Iterable[Entry]) -> None:
+        """Read the lines of the outlets of a batch, before anything of the batch waits to be written."""
+        for entry in entries:
+            outlet = _boilerplate_key(entry)
+            if outlet is not None:
+                self._window(connection, outlet)
+
+    def shown(
+        self,
+        unit_of_work: UnitOfWork,
+        inbox_entry: InboxEntry,
+        prepared: Prepared,
+        copy_finder: CopyFinder,
+    ) -> Prepared:
+        """Return a prepared entry without what its outlet repeats.
+
+        A notice is replaced by the entry's own text if it is of a page, else by the headline alone.
+        """
+        outlet = _boilerplate_key(inbox_entry.entry)
+        if outlet is None:
+            return prepared
+        connection = unit_of_work.connection
+        without_repeats = self._without_repeats(connection, outlet, prepared)
+        if without_repeats.fingerprint is None or without_repeats.lines is None:
+            return without_repeats
+        if not self._is_outlet_notice(unit_of_work, inbox_entry, without_repeats, copy_finder):
+            return without_repeats
+        if prepared.own is not None:
+            return self._without_repeats(connection, outlet, prepared.own)
+        return self._counted_anew(without_text(prepared.article))
+
+    def _without_repeats(self, connection: Connection, outlet: str, prepared: Prepared) -> Prepared:
+        if prepared.lines is None:
+            return prepared
+        keys = repeated(prepared.lines, self._repeats(connection, outlet))
+        if not keys:
+            return prepared
+        article = without_lines(prepared.article, keys, self._all_tuning)
+        if article.verdict == "ok":
+            return msgspec.structs.replace(prepared, article=article)
+        if prepared.own is not None and len(prepared.own.article.text) > len(article.text):
+            instead = self._without_repeats(connection, outlet, prepared.own)
+        else:
+            # What an outlet repeats must not decide, if it is all that there is.
+            instead = self._counted_anew(article)
+        # The lines of this text are learned all the same, else the window would forget them.
+        return msgspec.structs.replace(instead, lines=prepared.lines)
+
+    def _counted_anew(self, article: CleanArticle) -> Prepared:
+        """Return an article of which hardly any text is left, with the fingerprint of that."""
+        if article.verdict not in ACCEPTED_VERDICTS:
+            return Prepared(article=article)
+        return prepared_again(article, self._all_tuning)
+
+    def note(self, unit_of_work: UnitOfWork, entry: Entry, number: int, lines: LineHashes | None) -> None:
+        """Learn from article `number`, which was just written, or whose page came late."""
+        outlet = _boilerplate_key(entry)
+        if lines is None or outlet is None:
+            return
+        window = self._window(unit_of_work.connection, outlet)
+        row = pack_lines(lines)
+        ledger = unit_of_work.ledger
+        ledger.drop_lines((outlet, old) for old, _ in window if old == number)
+        ledger.lines[outlet, number] = row
+        window[:] = sorted([*(one for one in window if one[0] != number), (number, row)])
+        surplus = max(len(window) - self._tuning.window, 0)
+        ledger.drop_lines((outlet, old) for old, _ in window[:surplus])
+        del window[:surplus]
+        self._learnt.pop(outlet, None)
+
+    def _is_outlet_notice(
+        self, unit_of_work: UnitOfWork, waiting: InboxEntry, prepared: Prepared, copy_finder: CopyFinder
+    ) -> bool:
+        """Return whether its outlet shows this text under other headlines."""
+        clean, fingerprint = prepared.article, prepared.fingerprint
+        if fingerprint is None or not fingerprint.bands or not clean.title:
+            return False
+        if fingerprint.body_words > self._notice_words:
+            return False
+        connection, ledger = unit_of_work.connection, unit_of_work.ledger
+        incoming = incoming_article(waiting, prepared, unit_of_work.now, wire_confidence=1.0)
+        likely = copy_finder.voted(connection, incoming)[:_NOTICE_CANDIDATES]
+        for other in articles.copy_candidates(connection, likely, ledger.articles).values():
+            if other.source != incoming.source:  # any source may declare that outlet
+                continue
+            similar = articles.compared_texts(connection, [other.id], ledger.articles)[other.id]
+            same_outlet = _name_key(similar.outlet) == _name_key(incoming.outlet_key)
+            is_repeated = is_notice(clean.title, clean.text, similar.title, similar.text, self._tuning)
+            if same_outlet and is_repeated:
+                return True
+        return False
+
+    def _repeats(self, connection: Connection, outlet: str) -> LineHashes:
+        known = self._learnt.get(outlet)
+        if known is None:
+            window = self._window(connection, outlet)
+            known = self._learnt[outlet] = learn_boilerplate((lines for _, lines in window), self._tuning)
+        return known
+
+    def _window(self, connection: Connection, outlet: str) -> list[tuple[int, bytes]]:
+        window = self._windows.get(outlet)
+        if window is None:
+            window = self._windows[outlet] = articles.outlet_lines(connection, outlet)
+            while len(self._windows) > _OUTLETS_IN_MEMORY:
+                gone, _ = self._windows.popitem(last=False)
+                self._learnt.pop(gone, None)
+        self._windows.move_to_end(outlet)
+        return window
+
+
+def _boilerplate_key(entry: Entry) -> str | None:
+    """Return the key under which lines of an entry are learned; None without an outlet.
+
+    A feed may declare any outlet. So the key includes its site, else its source, and no source can teach
+    lines of another one.
+    """
+    site = registrable_domain(entry.url) if entry.url else None
+    outlet = outlet_of(entry)
+    name = outlet_key(outlet.key) if outlet else None
+    if name is None or entry.authority == "handed":
+        return name
+    giver = site if entry.authority in {"own", "page"} and site else entry.source
+    return f"{name} {giver}"
+
+
+def _name_key(name: str | None) -> str | None:
+    return outlet_key(name) if name else None

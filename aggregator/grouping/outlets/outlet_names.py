@@ -1,0 +1,50 @@
+"""The names of outlets of which an article knows only the address.
+
+A page or a feed names its own site, and no other: such a name is shown for all articles of the outlet, also
+for those that came before. A name that a feed gives to the site of others stays with its own articles.
+"""
+
+import msgspec
+
+from aggregator.extract.outlets import is_address
+from aggregator.grouping.unit_of_work import UnitOfWork
+from aggregator.store.search import index as search
+from aggregator.store.stories import articles, stories
+from aggregator.store.stories.articles import StoredArticle
+
+
+class OutletNames:
+    """Names articles by their outlets. For one thread of the writer."""
+
+    def __init__(self) -> None:
+        self._names: dict[str, str | None] = {}  # by key; None: its site has given none so far
+
+    def forget(self) -> None:
+        """Drop the names in memory; they are read again from the rows."""
+        self._names.clear()
+
+    def named(self, unit_of_work: UnitOfWork, new: StoredArticle) -> StoredArticle:
+        """Return the article with the name of its outlet, if there is one; a first name is that of all."""
+        key = new.outlet_key
+        if key is None or not is_address(key):
+            return new
+        if key not in self._names:
+            self._names[key] = articles.own_name_of(unit_of_work.connection, key)
+        name, site_name = self._names[key], new.read_details().site_name
+        if name is None and site_name is not None:
+            self._names[key] = name = site_name
+            self._name_earlier(unit_of_work, key, name)
+        if name is None or new.outlet_name is not None:
+            return new
+        return msgspec.structs.replace(new, outlet_name=name)
+
+    def _name_earlier(self, unit_of_work: UnitOfWork, key: str, name: str) -> None:
+        unit_of_work.ledger.write()
+        connection = unit_of_work.connection
+        unnamed = articles.unnamed_articles(connection, key)
+        for number, _ in unnamed:
+            was_searchable = search.take_out(connection, number)
+            articles.set_outlet_name(connection, number, name)
+            if was_searchable:
+                search.put_back(connection, number)
+        stories.render_again(connection, {story for _, story in unnamed})

@@ -1,0 +1,76 @@
+"""Local scaling: how near two articles are beside how near others are to either.
+
+Where one topic fills the news, every article has many near neighbours, and only what stands out of them is
+the same event. So four similarities are given beside the mean similarity of either article to its nearest
+others when it came (as in Conneau et al. 2018, arXiv:1710.04087).
+"""
+
+from collections.abc import Sequence
+from typing import Final
+
+import numpy as np
+import numpy.typing as npt
+
+from aggregator.grouping.pairs.pair_article import NEAREST, SCALED, Floats, PairArticle
+from aggregator.grouping.pairs.pair_features import AT, GROUPS
+from aggregator.grouping.pairs.term_codec import Ints
+
+NEAR_DAYS: Final = 7  # an article further away in time is no neighbour
+SIMILARITY_UNITS: Final = 10_000
+_SCALED_AT: Final = [AT[name] for name in SCALED]
+_NEIGHBOURS_AT: Final = AT[GROUPS["neighbours"][0]]
+
+
+def nearest_of(features: Floats) -> Ints:
+    """Return the highest similarities of an article that has these features with others (`read_nearest`)."""
+    similarities = _in_units(features[_are_near(features)])
+    highest = np.sort(similarities, axis=0)[::-1][:NEAREST]
+    nearest = np.zeros((len(SCALED), NEAREST), dtype=np.int64)
+    nearest[:, : len(highest)] = highest.T
+    return nearest
+
+
+def _are_near(features: Floats) -> npt.NDArray[np.bool_]:
+    """Return which of the compared reports are near enough in time to be neighbours."""
+    days = features[:, AT["days"]]
+    return (days >= 0) & (days <= NEAR_DAYS)
+
+
+def _in_units(features: Floats) -> Ints:
+    """Return the similarities that are scaled, as they are stored: by report and SCALED."""
+    whole: Ints = np.rint(features[:, _SCALED_AT] * SIMILARITY_UNITS).astype(np.int64)
+    return np.minimum(whole, 0xFFFF)
+
+
+def add_neighbours(
+    features: Floats, article: PairArticle, nearest: Ints, reports: Sequence[PairArticle]
+) -> None:
+    """Fill the columns of local scaling, in place. Of the two articles the later one is the own.
+
+    above: twice the similarity - the mean similarity of the own and of the other one to their nearest
+    near, rank: see `_nearness`
+
+    `nearest`: of the article, which knows none yet if it has just come.
+    """
+    theirs = np.array([report.nearest for report in reports])  # by report, SCALED and neighbour
+    is_earlier = np.array([article.inbox < report.inbox for report in reports])[:, None, None]
+    own_near, own_rank = _nearness(np.where(is_earlier, theirs, nearest), features)
+    other_near, other_rank = _nearness(np.where(is_earlier, nearest, theirs), features)
+    above = 2 * features[:, _SCALED_AT] - own_near - other_near
+    columns = np.stack((above, own_near, other_near, own_rank, other_rank), axis=2)
+    features[:, _NEIGHBOURS_AT:] = columns.reshape(len(features), -1)
+
+
+def _nearness(nearest: Ints, features: Floats) -> tuple[Floats, Ints]:
+    """Return the mean of the nearest similarities of one article of each pair, and the rank of the pair's.
+
+    The similarity of the pair is none of the five others that the mean is over; if it is not among the
+    nearest, the last of them is left out.
+    """
+    similarity = _in_units(features)[:, :, None]
+    is_same = (nearest == similarity) & (similarity > 0)
+    is_counted = is_same.any(axis=2) & _are_near(features)[:, None]
+    left_out = np.where(is_counted, similarity[:, :, 0], nearest[:, :, -1])
+    count = np.minimum((nearest > 0).sum(axis=2) - is_counted, NEAREST - 1)
+    mean = (nearest.sum(axis=2) - left_out) / np.maximum(count, 1) / SIMILARITY_UNITS
+    return mean, (nearest > similarity).sum(axis=2)

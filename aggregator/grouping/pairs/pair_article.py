@@ -1,0 +1,93 @@
+"""An article as the pair model compares it: its terms by field, and its nearest neighbours when it came."""
+
+import math
+from collections.abc import Sequence
+from typing import Final
+
+import numpy as np
+import numpy.typing as npt
+
+from aggregator.grouping.pairs.snapshot import IDF_UNITS, StreamSnapshot
+from aggregator.grouping.pairs.term_codec import (
+    FIELD_COUNT,
+    HASH_BITS,
+    Ints,
+    Words,
+    hashes_of,
+    ids_of,
+    read,
+    weights_of,
+)
+from aggregator.grouping.pairs.title_frames import read_title
+from aggregator.model.core import Article
+
+Floats = npt.NDArray[np.float64]
+
+TEXT, TITLE, LEAD, NAMES, NUMBERS, *_ = range(FIELD_COUNT)  # as in FIELDS
+# What counts of a word of titles (units of 1/IDF_UNITS).
+TITLE_IDF: Final = round(2.5 * IDF_UNITS)
+SCALED: Final = ("stream_cosine", "lead_cosine", "all", "rare")  # the similarities that are scaled
+NEAREST: Final = 6  # of an article's similarities to others: five beside the one that is compared
+_FIELD_STARTS: Final = np.arange(1, FIELD_COUNT, dtype=np.uint32) << HASH_BITS  # ids, without the first field
+
+
+class PairArticle:
+    """An article, decoded for comparison."""
+
+    def __init__(self, article: Article) -> None:
+        """Decode the terms of the article and read the words of its title."""
+        terms = read(article.terms)
+        terms = terms[ids_of(terms).argsort(kind="stable")]
+        self.ids: Words = ids_of(terms)
+        self.weights: Ints = weights_of(terms)
+        # Hashes by field: an id begins with its field, so the terms of one stand together.
+        self.parts: list[Words] = np.split(hashes_of(self.ids), self.ids.searchsorted(_FIELD_STARTS))
+        self.text_weights = self.weights[: len(self.parts[TEXT])]
+        self.numbers = frozenset(self.parts[NUMBERS].tolist())
+        self.minutes = article.minutes
+        self.body_words = article.body_words
+        self.inbox = article.inbox_no
+        self.is_opinion = article.is_opinion
+        self.outlet = article.outlet_key
+        self.source = article.source
+        self.title_pieces = read_title(article.title)
+        self.nearest = read_nearest(article.nearest)
+
+
+def read_nearest(stored: bytes | None) -> Ints:
+    """Return the highest similarities to earlier articles: NEAREST for each of SCALED, highest first.
+
+    In units of 1/SIMILARITY_UNITS (neighbours.py); 0 where there are fewer. They are those of the day on
+    which it came: later neighbours do not change them, so a decision does not depend on what came after both.
+    """
+    if not stored:
+        return np.zeros((len(SCALED), NEAREST), dtype=np.int64)
+    return np.frombuffer(stored, "<u2").astype(np.int64).reshape(len(SCALED), NEAREST)
+
+
+def pack_nearest(nearest: Ints) -> bytes:
+    """Return them as they are stored with an article: 48 bytes."""
+    return nearest.astype("<u2").tobytes()
+
+
+def beside_title(article: PairArticle) -> Words:
+    """Return the words of an article that are not in its title."""
+    return np.setdiff1d(article.parts[TEXT], article.parts[TITLE])
+
+
+def shared_beside_title(own: Words, reports: Sequence[PairArticle], snapshot: StreamSnapshot) -> float:
+    """Return how much words beside a title are those of reports: a cosine, 0 to 1.
+
+    The idf above TITLE_IDF of the shared ones, divided by the geometric mean of what the words and the
+    reports have: of long texts more words are the same by chance.
+    """
+    others = np.unique(np.concatenate([own[:0], *(report.parts[TEXT] for report in reports)]))
+    shared = _sum_above(np.intersect1d(own, others), snapshot)
+    if not shared:
+        return 0.0
+    return shared / math.sqrt(_sum_above(own, snapshot) * _sum_above(others, snapshot))
+
+
+def _sum_above(words: Words, snapshot: StreamSnapshot) -> float:
+    """Return the sum of the idf of the words above TITLE_IDF."""
+    return float(np.maximum(snapshot.idf[words] - TITLE_IDF, 0).sum())

@@ -1,0 +1,214 @@
+"""Pair model: the logit of two articles being reports of one event, by boosted trees over their features.
+
+A story's score is the mean over its newest reports:
+
+    score = mean(logit of article and report, at least UNLIKE) + stream
+    stream = slope x (share of the last articles, and of the source's, that others report, too - usual share)
+
+A report that is most unlike the article counts no more against it than another one that is unlike: titles
+of one event often have no word in common. So do two that share too little to be compared.
+The second line is the prior shift of Saerens, Latinne and Decaestecker (2002): of a reading list hardly an
+article is reported by others, of a curated set most are, and one threshold holds for both.
+
+`training/fit_pair_model.py` makes pair_trees.json, which records data and quality. A tree has at most eight
+leaves. Each condition has a mask of the leaves that it excludes where it does not hold; the first leaf that
+is left is that of the pair (as QuickScorer, Lucchese et al. 2015).
+The value of a leaf is stored as what each group of features adds on the way to it, in thousandths: so a
+score is the sum of its reasons, and equal on all machines.
+"""
+
+import functools
+from collections.abc import Sequence
+from importlib.resources import files
+from typing import Final, NamedTuple
+
+import msgspec
+import numpy as np
+
+from aggregator.grouping.pairs.neighbours import add_neighbours, nearest_of
+from aggregator.grouping.pairs.pair_article import Floats, PairArticle
+from aggregator.grouping.pairs.pair_features import AT, FEATURES, GROUPS, pair_features, text_cosines
+from aggregator.grouping.pairs.snapshot import StreamSnapshot
+from aggregator.grouping.pairs.term_codec import Ints
+from aggregator.model.core import Reason
+
+LEAST_COSINE: Final = 0.06  # of whole texts; below it two articles are not compared (5 of 1,000 true pairs)
+# The least logit of a pair, which those below LEAST_COSINE have, too (-6: headlines .06 lower, months equal).
+UNLIKE: Final = -2.0
+LEAVES: Final = 8  # of a tree, at most
+STREAM: Final = "stream"  # the reason of the shift
+
+
+class PairTuning(msgspec.Struct, frozen=True, kw_only=True):
+    """Section `pairs` of config/tuning.yaml, which gives units and origins."""
+
+    compared_reports: int
+    stream_articles: int
+    stream_share: float
+    stream_weight: int
+    stream_slope: float
+    stream_most: float
+    known_articles: int
+    agreement: float
+    headline_share: float
+    stream_days: int
+    period_source_articles: int
+
+
+class Tree(msgspec.Struct, frozen=True):
+    """A tree: its conditions, and the leaves by what each group adds."""
+
+    features: tuple[int, ...]  # of each condition
+    thresholds: tuple[float, ...]  # a value above it goes right
+    masks: tuple[int, ...]  # bits of the leaves that stay possible where it goes right
+    leaves: tuple[tuple[int, ...], ...]  # thousandths of a logit by group, from left to right
+
+
+class TreeFile(msgspec.Struct, frozen=True):
+    """pair_trees.json."""
+
+    about: dict[str, object]
+    features: tuple[str, ...]
+    bias: float
+    trees: tuple[Tree, ...]
+
+
+class PairModel:
+    """The trees as arrays. Has no state besides them."""
+
+    def __init__(self, trees: bytes | None = None) -> None:
+        """`trees`: the bytes of a file like pair_trees.json (None: the one that ships).
+
+        Raise msgspec.ValidationError for another format, ValueError for other features.
+        """
+        file = msgspec.json.decode(trees or shipped_trees(), type=TreeFile)
+        if file.features != FEATURES:
+            raise ValueError("the trees are of other features")
+        leaves = np.zeros((len(file.trees), LEAVES, len(GROUPS)))  # whole numbers: sums are exact
+        shape = LEAVES - 1, len(file.trees)  # conditions of each tree, at most
+        self._features, self._thresholds = np.zeros(shape, np.intp), np.full(shape, np.inf)
+        self._excluded = np.zeros(shape, np.uint8)  # bits of leaves, where a value is above
+        for place, tree in enumerate(file.trees):
+            leaves[place, : len(tree.leaves)] = tree.leaves
+            conditions = slice(len(tree.features)), place
+            self._features[conditions], self._thresholds[conditions] = tree.features, tree.thresholds
+            self._excluded[conditions] = ~np.array(tree.masks, np.uint8)
+        self._leaves = leaves.reshape(-1, len(GROUPS))
+        self._values = self._leaves.sum(axis=1)
+        self._first = np.arange(len(file.trees)) * LEAVES
+        self.bias = file.bias
+
+    def logits(self, leaves: Ints) -> Floats:
+        """Return the logit of each row of `leaves`."""
+        sums: Floats = self._values[leaves].sum(axis=1) / 1000.0
+        return sums + self.bias
+
+    def shares(self, leaves: Ints) -> Floats:
+        """Return what each group adds to the logits of all these rows; with the biases it sums up to them."""
+        times = np.bincount(leaves.ravel(), minlength=len(self._leaves))
+        sums: Floats = times @ self._leaves / 1000.0
+        return sums
+
+    def leaves(self, features: Floats) -> Ints:
+        """Return the leaf of each row of features in each tree."""
+        is_above = features.take(self._features, axis=1) > self._thresholds
+        excluded = np.bitwise_or.reduce(is_above * self._excluded, axis=1)
+        leaf: Ints = self._first + _LOWEST_BIT[~excluded]
+        return leaf
+
+
+_SHOWN: Final = [AT[members[0]] for members in GROUPS.values()]  # the feature that stands for its group
+_LOWEST_BIT: Final = np.array([(n & -n).bit_length() - 1 if n else 0 for n in range(256)])
+
+
+class ComparedPair(NamedTuple):
+    """Two articles compared."""
+
+    logit: float
+    features: Floats  # one row; () where they share too little
+    leaves: Ints  # of the trees; () likewise
+
+    @property
+    def is_compared(self) -> bool:
+        """Whether they share enough."""
+        return len(self.features) > 0
+
+
+_UNLIKE: Final = ComparedPair(UNLIKE, np.zeros(0), np.zeros(0, np.int64))
+
+
+class Comparison(NamedTuple):
+    """An article compared with reports."""
+
+    pairs: list[ComparedPair]  # in the order of the reports
+    nearest: Ints  # of the article, see `read_nearest`
+
+
+def compare_pairs(
+    model: PairModel,
+    article: PairArticle,
+    reports: Sequence[PairArticle],
+    snapshot: StreamSnapshot,
+    *,
+    has_come: bool = False,
+) -> Comparison:
+    """Compare an article with each report. `has_come`: its nearest neighbours are among these reports."""
+    chosen, rows, nearest = compared_rows(article, reports, snapshot, has_come=has_come)
+    leaves = model.leaves(rows)
+    logits = np.maximum(model.logits(leaves), UNLIKE).tolist()
+    compared = dict(zip(chosen, map(ComparedPair, logits, rows, leaves), strict=True))
+    return Comparison([compared.get(place, _UNLIKE) for place in range(len(reports))], nearest)
+
+
+def compared_rows(
+    article: PairArticle, reports: Sequence[PairArticle], snapshot: StreamSnapshot, *, has_come: bool
+) -> tuple[list[int], Floats, Ints]:
+    """Return the places of the reports that share enough with the article, and a row of features for each.
+
+    Return the nearest neighbours of the article, too.
+    """
+    chosen = np.flatnonzero(text_cosines(article, reports) >= LEAST_COSINE).tolist()
+    near = [reports[place] for place in chosen]
+    if not near:
+        return [], np.zeros((0, len(FEATURES))), article.nearest
+    rows = pair_features(article, near, snapshot)
+    nearest = nearest_of(rows) if has_come else article.nearest
+    add_neighbours(rows, article, nearest, near)
+    return chosen, rows, nearest
+
+
+def reasons_of(model: PairModel, pairs: Sequence[ComparedPair]) -> tuple[Reason, ...]:
+    """Return what the groups add to the mean logit of these pairs; with the bias, they sum up to it.
+
+    "unlike" is what `UNLIKE` adds, with the number of pairs that have it.
+    """
+    compared = [pair for pair in pairs if pair.is_compared]
+    reasons = []
+    if compared:
+        shares = model.shares(np.array([pair.leaves for pair in compared])) / len(pairs)
+        values = np.array([pair.features[_SHOWN] for pair in compared]).mean(axis=0)
+        parts = zip(GROUPS, values.tolist(), shares.tolist(), strict=True)
+        reasons = [Reason(name=name, value=value, share=share) for name, value, share in parts]
+    if unlike := sum(pair.logit <= UNLIKE for pair in pairs):
+        mean = sum(pair.logit for pair in pairs) / len(pairs)
+        share = mean - model.bias - sum(reason.share for reason in reasons)
+        reasons.append(Reason(name="unlike", value=float(unlike), share=share))
+    return tuple(reasons)
+
+
+def stream_shift(shared: int, last: int, tuning: PairTuning, source: tuple[int, int] = (0, 0)) -> float:
+    """Return the logits by which the stream shifts a score (see the module).
+
+    `shared`: how many of the `last` articles are not alone in their story; `source`: the articles of the
+    source, and how many of them joined a story. Its share begins as that of the stream, and counts as much.
+    """
+    stream = (shared + tuning.stream_weight * tuning.stream_share) / (last + tuning.stream_weight)
+    articles, matched = source
+    own = (matched + tuning.stream_weight * stream) / (articles + tuning.stream_weight)
+    return min(tuning.stream_slope * ((stream + own) / 2 - tuning.stream_share), tuning.stream_most)
+
+
+@functools.cache
+def shipped_trees() -> bytes:
+    """Return the trees that ship with the program."""
+    return files("aggregator.grouping.pairs").joinpath("pair_trees.json").read_bytes()

@@ -1,0 +1,192 @@
+"""Weighted terms of an article: the features of event scoring.
+
+Seven fields (term_codec.FIELDS): `all` the title twice and the whole text; `title`; `lead` title and first
+words of the text; `names`; `num` numbers; `numu` numbers with the word after them ("72|billion"); `rare` the
+set of uncommon stems of the lead. The weight of a term is `(1 + ln tf) * idf`, and each field has Euclidean
+length 1. A term of `rare` has the weight `sqrt(max(0, idf - 3.8))`, not normalised. Only the `packed_terms`
+heaviest terms are stored.
+"""
+
+import math
+from typing import Final, TypeVar
+
+import numpy as np
+
+from aggregator.grouping.pairs.term_codec import FIELDS, HASH_BITS, RARE_DIVISOR, SCALE, Ints, heaviest
+from aggregator.grouping.pairs.weights import EventModel, EventTuning
+from aggregator.text.document_frequency import Kind, shipped_background
+from aggregator.text.numbers import plain_number
+from aggregator.text.reading import Reading, read
+from aggregator.text.vocabulary import (
+    DF_MASK,
+    HASH_MASK,
+    NUMBER,
+    STOP_WORD,
+    Vocabulary,
+)
+
+Codes = TypeVar("Codes", int, Ints)
+
+_RARE: Final = FIELDS.index("rare")
+_CODE_BITS: Final = 48  # of a code (tokenizer.py), with a margin
+_WORD_FIELDS: Final = (0, 1, 2, _RARE)  # all, title, lead, rare: in FIELDS
+_FIELD_OF: Final[dict[Kind, int]] = {"n": 3, "d": 4, "u": 5}  # names, num, numu
+# idf, ln((1+n)/(1+df)) + 1, above which a word is rare: in one of 16 events or fewer.
+_RARE_FROM_IDF: Final = 3.8
+_LONGEST_TF: Final = 1024
+_TF_WEIGHT: Final = np.array([0.0] + [1.0 + math.log(tf) for tf in range(1, _LONGEST_TF + 1)])
+# In a title in which most words are capitalised, capitals do not mark names.
+_TITLE_CASE_SHARE: Final = 0.6
+_UNIT_WITHIN: Final = 4  # words after a number: the first content word among them is its unit
+
+
+class TermPacker:
+    """Packs terms. Caches words by language, so use one packer for many articles."""
+
+    def __init__(self, model: EventModel) -> None:
+        self._model = model
+        self._tuning = model.tuning
+        self._background = shipped_background()
+        self._vocabularies: dict[str, Vocabulary] = {}
+
+    def pack(self, title: str, body: str, language: str | None, *, is_container: bool = False) -> bytes:
+        """Return the article's terms, heaviest first, at most `packed_terms`; b"" for a text without words.
+
+        `body` has one paragraph per line. A live blog or roundup (`is_container`) is represented by its
+        title, lead and densest topic.
+        """
+        return self.pack_counted(title, body, language, is_container=is_container)[0]
+
+    def pack_counted(
+        self,
+        title: str,
+        body: str,
+        language: str | None,
+        *,
+        is_container: bool = False,
+        reading: Reading | None = None,
+    ) -> tuple[bytes, int]:
+        """Return the result of `pack` and the number of words (or pairs of characters) of the body.
+
+        `reading`: of this title and body, if they were read before.
+        """
+        reading = reading or read(title, body, language)
+        vocabulary = self._vocabulary(reading.lexicon.language)
+        body_words = len(reading.words) - reading.title_words
+        if is_container:
+            body = self._topic(title, body, vocabulary)
+            reading = read(title, body, vocabulary.language)
+        return self._packed(self._codes_by_field(title, body, reading, vocabulary), vocabulary), body_words
+
+    def readable_terms(self, title: str, body: str, language: str | None) -> dict[int, str]:
+        """Return the word of each term of this article by id, including terms that were cut off."""
+        reading = read(title, body, language)
+        vocabulary = self._vocabulary(reading.lexicon.language)
+        words_by_id: dict[int, str] = {}
+        for word, code in zip(reading.words, vocabulary.codes_of(reading).tolist(), strict=True):
+            if code == STOP_WORD:
+                continue
+            for field in _WORD_FIELDS:
+                words_by_id.setdefault(_ids(field, code), word)
+        for kind, terms in special_terms(title, body, reading, vocabulary, self._tuning).items():
+            for term, code in zip(terms, vocabulary.codes(kind, terms).tolist(), strict=True):
+                words_by_id[_ids(_FIELD_OF[kind], code)] = term.replace("|", " ")
+        return words_by_id
+
+    def _vocabulary(self, language: str) -> Vocabulary:
+        if language not in self._vocabularies:
+            self._vocabularies[language] = Vocabulary(language, self._background)
+        return self._vocabularies[language]
+
+    def _codes_by_field(self, title: str, body: str, reading: Reading, vocabulary: Vocabulary) -> list[Ints]:
+        """Return the codes (see tokenizer.py) of each field, with repeats, in the order of FIELDS."""
+        special = special_terms(title, body, reading, vocabulary, self._tuning)
+        codes = vocabulary.codes_of(reading)
+        ends = (reading.title_words, reading.title_words + self._model.lead_words, len(codes))
+        title_codes, lead, whole = (codes[:end] for end in ends)
+        if vocabulary.has_lists_only:
+            codes, times = _stressed(codes, special["n"], vocabulary, self._tuning)
+            title_codes, lead, whole = (np.repeat(codes[:end], times[:end]) for end in ends)
+        special_codes = [vocabulary.codes(kind, special[kind]) for kind in _FIELD_OF]
+        fields = [np.concatenate((title_codes, whole)), title_codes, lead, *special_codes]
+        # `rare` has each word of the lead, if it is known which are common.
+        return [*fields, lead] if vocabulary.knows_common else fields
+
+    def _packed(self, codes_by_field: list[Ints], vocabulary: Vocabulary) -> bytes:
+        idf = self._background.idf(vocabulary.language)
+        # One sort counts the terms of all fields: the field stands above the code.
+        sizes = [len(codes) for codes in codes_by_field]
+        fields = np.arange(len(sizes)).repeat(sizes) << _CODE_BITS
+        codes = np.concatenate(codes_by_field)
+        terms, counts = np.unique((fields | codes)[codes != STOP_WORD], return_counts=True)
+        fields, term_idf = terms >> _CODE_BITS, idf[terms >> HASH_BITS & DF_MASK]
+        weights = _TF_WEIGHT[np.minimum(counts, _LONGEST_TF)] * term_idf
+        weights /= np.sqrt(np.bincount(fields, weights**2))[fields]
+        rarity = np.sqrt(np.maximum(term_idf - _RARE_FROM_IDF, 0.0) / RARE_DIVISOR)
+        whole = np.rint(np.where(fields == _RARE, rarity, weights) * SCALE).astype(np.int64)
+        # Two words may share a hash: the heavier one is used.
+        different, places = np.unique(_ids(fields, terms), return_inverse=True)
+        heavier = np.zeros(len(different), np.int64)
+        np.maximum.at(heavier, places, whole)
+        packed = heaviest(different, heavier, self._model.field_weights, self._tuning.packed_terms)
+        return packed.astype("<u4").tobytes()
+
+    def _topic(self, title: str, body: str, vocabulary: Vocabulary) -> str:
+        """Return the lead and later paragraphs that share enough stems with title and lead, in order."""
+        lead = vocabulary.content_codes(vocabulary.tokens(title))
+        paragraphs: list[str] = []
+        words_so_far = 0
+        for paragraph in body.split("\n"):
+            tokens = vocabulary.tokens(paragraph)
+            stems = vocabulary.content_codes(tokens)
+            if words_so_far < self._model.lead_words:
+                lead |= stems
+                paragraphs.append(paragraph)
+            elif len(stems & lead) >= self._tuning.container_shared_stems:
+                paragraphs.append(paragraph)
+            words_so_far += len(tokens)
+        return "\n".join(paragraphs)
+
+
+def _ids(fields: Codes, codes: Codes) -> Codes:
+    """Return the ids (term_codec.py) of codes in fields."""
+    return fields << HASH_BITS | codes & HASH_MASK
+
+
+def _stressed(
+    codes: Ints, names: list[str], vocabulary: Vocabulary, tuning: EventTuning
+) -> tuple[Ints, Ints]:
+    """Return codes of words, and how often each counts, so that words which show the topic weigh more.
+
+    These are unlisted words that are part of a name or occur again, and listed names that occur again.
+    """
+    frequencies = codes >> HASH_BITS
+    is_unlisted = frequencies == vocabulary.unlisted_df
+    is_in_name = is_unlisted & np.isin(codes & HASH_MASK, vocabulary.words_of_names(names))
+    _, places, counts = np.unique(codes, return_inverse=True, return_counts=True)
+    is_repeated = counts[places] > 1
+    times = np.where(is_in_name, tuning.unlisted_name_weight, 1)
+    times[is_repeated & (is_unlisted | (frequencies == vocabulary.named_df))] = tuning.repeated_name_weight
+    # A code without document frequency is that of a word which no event has.
+    return np.where(is_in_name | is_unlisted & is_repeated, codes & HASH_MASK, codes), times
+
+
+def special_terms(
+    title: str, body: str, reading: Reading, vocabulary: Vocabulary, tuning: EventTuning
+) -> dict[Kind, list[str]]:
+    """Return names, numbers, and numbers with their unit, with repeats; `reading`: of this title and body."""
+    words, title_words = reading.words, reading.title_words
+    capitals = sum(word[0].isupper() for word in words[:title_words])
+    in_title_case = capitals > _TITLE_CASE_SHARE * title_words
+    numbers: list[str] = []
+    with_units: list[str] = []
+    for place in np.flatnonzero(vocabulary.codes_of(reading) >= NUMBER).tolist():
+        word = words[place]
+        if len(word) > 1 and word[0].isdigit() and word[-1].isdigit():
+            numbers.append(plain_number(word, vocabulary.language))
+        if place < title_words + tuning.unit_words:
+            stems = map(vocabulary.stem, words[place + 1 : place + 1 + _UNIT_WITHIN])
+            if unit := next(filter(None, stems), ""):
+                with_units.append(f"{vocabulary.number(word)}|{unit}")
+    names = vocabulary.names(body if in_title_case else f"{title}\n{body}")
+    return {"n": names, "d": numbers, "u": with_units}

@@ -1,0 +1,477 @@
+"""Placing: each incoming article gets its place, and the decision is stored in one transaction.
+
+This is the only writer of stories. What is in memory (the window, sampled shingles) is derived from rows;
+after a failed transaction it is dropped and read again.
+"""
+
+import datetime as dt
+import logging
+from collections.abc import Callable, Collection, Container, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from functools import partial
+from typing import NamedTuple, Self
+
+import msgspec
+
+from aggregator.config.messages import counted
+from aggregator.config.tuning import Tuning
+from aggregator.extract.entry_identity import next_generation_id
+from aggregator.grouping.changes import Copy, Found
+from aggregator.grouping.copies.copy_lookup import CopyFinder
+from aggregator.grouping.corrections.apply_corrections import (
+    CorrectionCommand,
+    CorrectionHandler,
+    CorrectionResult,
+)
+from aggregator.grouping.decide import Decider
+from aggregator.grouping.deletion.erase import (
+    BATCH,
+    ForgetCommand,
+    ForgetHandler,
+    ForgetResult,
+    finish_index,
+    to_forget,
+)
+from aggregator.grouping.deletion.retention import Retention, RetentionPlan
+from aggregator.grouping.incoming_article import incoming_article
+from aggregator.grouping.outlets.boilerplate import BoilerplateLearner
+from aggregator.grouping.outlets.outlet_names import OutletNames
+from aggregator.grouping.pairs.pair_model import PairTuning
+from aggregator.grouping.pairs.weights import shipped_model
+from aggregator.grouping.report_comparison import ReportComparison
+from aggregator.grouping.revise import (
+    Revised,
+    Reviser,
+    article_of_own_url,
+    claimed_elsewhere,
+    unchanged,
+)
+from aggregator.grouping.second_look import SecondLook
+from aggregator.grouping.story_options import StoryOptions
+from aggregator.grouping.stream import Stream
+from aggregator.grouping.unit_of_work import UnitOfWork
+from aggregator.grouping.write.story_writer import StoryWriter
+from aggregator.model.core import FrozenStruct, Prepared
+from aggregator.model.errors import UsageError
+from aggregator.store.engine.database import Connection, Database
+from aggregator.store.intake import inbox, rejected, tombstones
+from aggregator.store.intake.inbox import InboxEntry, Outcome
+from aggregator.store.intake.sources import Source, all_sources
+from aggregator.store.maintenance import erase as erasing
+from aggregator.store.stories import articles, commands, samples, stories
+from aggregator.store.stories.articles import StoredArticle
+from aggregator.store.stories.corrections import Constraints
+from aggregator.store.stories.placement_batch import Ledger
+from aggregator.store.tables import counter_value, set_counter
+from aggregator.stories.tuning import StoryTuning
+
+log = logging.getLogger(__name__)
+
+_FORGET_UNFINISHED = "forget_unfinished"  # counter
+
+
+class PlacingTuning(msgspec.Struct, frozen=True, kw_only=True):
+    """Section `placing` of config/tuning.yaml."""
+
+    batch_articles: int
+    sweep_every: int
+    revision_containment: float
+    wire_confidence: float
+
+
+class PlacementResult(FrozenStruct, frozen=True, kw_only=True):
+    """The outcome of one waiting entry."""
+
+    entry_no: int
+    outcome: Outcome
+    article: str
+    story: str | None = None
+    reason: str | None = None
+
+
+class _KnownArticles(NamedTuple):
+    """What the database has of the articles of a batch, read at once."""
+
+    refused: Container[str]  # forgotten or deleted
+    placed: set[str]  # also those that this batch has placed
+    founders: Container[str]  # of a story, before this batch
+    sources: Mapping[str, Source]  # by `entry.source`; {} if mutes do not need them
+
+    @classmethod
+    def of(cls, connection: Connection, ids: Collection[str], *, has_sources: bool) -> Self:
+        """Read what is known of these articles."""
+        sources = all_sources(connection) if has_sources else ()
+        return cls(
+            tombstones.find_tombstones(connection, ids),
+            set(articles.assigned_stories(connection, ids)),
+            stories.founders_among(connection, ids),
+            {source.entry_source: source for source in sources},
+        )
+
+
+class Placer:
+    """Places prepared entries. For one thread of the writer."""
+
+    def __init__(
+        self,
+        database: Database,
+        all_tuning: Tuning,
+        now: Callable[[], dt.datetime],
+        options: StoryOptions = StoryOptions(),  # noqa: B008 - frozen
+    ) -> None:
+        model = shipped_model(all_tuning)
+        pair_tuning = all_tuning.section("pairs", PairTuning)
+        story_tuning = all_tuning.section("stories", StoryTuning)
+        version = all_tuning.version
+        self._database = database
+        self._now = now
+        self._tuning = all_tuning.section("placing", PlacingTuning)
+        self._mutes = options.mutes
+        self._swept = -1
+        self._copy_finder = CopyFinder(all_tuning)
+        self._constraints = Constraints()
+        self._boilerplate = BoilerplateLearner(all_tuning)
+        self._outlet_names = OutletNames()
+        self.stream = Stream(pair_tuning, model.tuning.window_days)
+        self._comparison = ReportComparison(model, pair_tuning, self.stream)
+        self.story_writer = StoryWriter(model, story_tuning, options, self.stream)
+        self._second_look = SecondLook(
+            self.story_writer,
+            self._constraints,
+            self._comparison,
+            self.stream,
+            tuning=model.tuning,
+            rules_version=version,
+        )
+        self._decider = Decider(
+            model,
+            self.story_writer,
+            self._comparison,
+            self.stream,
+            self._constraints,
+            rules_version=version,
+        )
+        self._reviser = Reviser(
+            self.story_writer,
+            self._decider,
+            self._copy_finder,
+            self._comparison,
+            self.stream,
+            second_look=self._second_look,
+            constraints=self._constraints,
+            outlet_names=self._outlet_names,
+            revision_containment=self._tuning.revision_containment,
+            page_words=all_tuning.values("polling")["full_text_words"],
+            rules_version=version,
+        )
+        self._correction_handler = CorrectionHandler(self.story_writer, self._constraints, version)
+        self._forget_handler = ForgetHandler(self.story_writer, self._copy_finder)
+
+    def forget(self) -> None:
+        """Drop what is in memory; the next batch reads it again."""
+        self._copy_finder.forget()
+        self.story_writer.forget()
+        self._constraints.forget()
+        self.stream.forget()
+        self._second_look.forget()
+        self._comparison.forget()
+        self._boilerplate.forget()
+        self._outlet_names.forget()
+
+    def forget_rows(self) -> None:
+        """Drop what is read again in no time; window and sampled shingles stay."""
+        self.story_writer.growing.forget()
+        self.stream.forget_periods()
+        self._comparison.forget()
+        self._boilerplate.forget()
+        self._outlet_names.forget()
+
+    def correct(self, command: CorrectionCommand, request: int | None = None) -> CorrectionResult:
+        """Execute a correction and answer its row `request`, in one transaction.
+
+        Raises UsageError if it is not possible; then nothing is changed.
+        """
+
+        def unit() -> CorrectionResult:
+            with self.unit_of_work() as unit_of_work:
+                result = self._correction_handler.carry_out(unit_of_work, command)
+                if request is not None:
+                    answer = msgspec.json.encode(result).decode()
+                    commands.answer(unit_of_work.connection, request, unit_of_work.now, "done", answer)
+            return result
+
+        return self._database.again(unit)
+
+    def erase(
+        self, command: ForgetCommand, request: int | None = None, step: Callable[[], None] = lambda: None
+    ) -> ForgetResult:
+        """Erase what a command names; its row `request` is answered and blanked.
+
+        Many articles need many transactions; `step` is called before each and may raise to stop. Erased
+        articles stay erased, and a repeated command continues. Raises UsageError if the name is unknown.
+        """
+        with self._database.read() as connection:
+            is_interrupted = counter_value(connection, _FORGET_UNFINISHED) > 0
+            meant, summary = to_forget(connection, command, may_be_gone=is_interrupted)
+            former = erasing.stories_of(connection, meant.articles)
+
+        def unit(ids: Sequence[str]) -> None:
+            with self.unit_of_work() as unit_of_work:
+                set_counter(unit_of_work.connection, _FORGET_UNFINISHED, 1)
+                self._forget_handler.carry_out(unit_of_work, ids, former)
+
+        try:
+            for start in range(0, len(meant.articles), BATCH):
+                step()
+                self._database.again(partial(unit, meant.articles[start : start + BATCH]))
+        finally:
+            self.forget()  # the indexes in memory have erased articles
+        folded = finish_index(self._database, step)
+        forgotten = ForgetResult(named=len(meant.articles), summary=summary, log_folded=folded)
+        named = counted(forgotten.named, "article")
+        log.info(
+            "erased %d of %s, selected by %s",
+            summary.articles,
+            named,
+            meant.kind,
+            extra={"event": "articles_erased"},
+        )
+
+        def answered(connection: Connection) -> None:
+            set_counter(connection, _FORGET_UNFINISHED, 0)
+            if request is not None:
+                commands.answer(
+                    connection, request, self._now(), "done", msgspec.json.encode(forgotten).decode()
+                )
+                erasing.blank_command(connection, request)
+
+        self._database.transact(answered)
+        if request is not None and folded:
+            self._database.checkpoint_log(self._database.tuning.short_wait_seconds)
+        return forgotten
+
+    def quarantine(self, n: int, reason: str) -> None:
+        """Remove an entry that cannot be placed from the inbox."""
+        self._database.transact(
+            lambda connection: rejected.quarantine(connection, n, at=self._now(), reason=reason)
+        )
+
+    def retention_job(self, plan: RetentionPlan, all_tuning: Tuning, *, is_asked: bool = False) -> Retention:
+        """Return the retention job, which shares the indexes in memory."""
+        return Retention(
+            self._database,
+            all_tuning,
+            plan,
+            now=self._now,
+            unit_of_work=self.unit_of_work,
+            story_writer=self.story_writer,
+            copy_finder=self._copy_finder,
+            is_asked=is_asked,
+        )
+
+    @contextmanager
+    def unit_of_work(self, *, only_places: bool = False) -> Iterator[UnitOfWork]:
+        """Open a placing transaction; on an error rows are rolled back, and memory is forgotten."""
+        if not only_places:
+            self.story_writer.growing.forget()
+            self._boilerplate.forget()
+        try:
+            with self._database.write() as connection:
+                unit_of_work = UnitOfWork(connection, Ledger(connection), self._now())
+                yield unit_of_work
+                unit_of_work.ledger.close()
+                if samples.rank_last(connection):
+                    self.story_writer.growing.forget()
+        except UsageError:
+            raise  # refused before anything was changed
+        except BaseException:
+            self.forget()
+            raise
+        self._copy_finder.written()
+
+    def place(self, batch: Sequence[tuple[InboxEntry, Prepared]]) -> list[PlacementResult]:
+        """Place a batch, in the order of its inbox numbers, in one transaction."""
+        return self._database.again(partial(self._place, batch))
+
+    def _place(self, batch: Sequence[tuple[InboxEntry, Prepared]]) -> list[PlacementResult]:
+        placed: list[PlacementResult] = []
+        with self.unit_of_work(only_places=True) as unit_of_work:
+            connection = unit_of_work.connection
+            self.story_writer.window.read(connection)  # while nothing waits to be written
+            ids = {waiting.article for waiting, _ in batch}
+            known = _KnownArticles.of(connection, ids, has_sources=self._mutes.needs_sources)
+            bands: set[int] = set()
+            for _, prepared in batch:
+                if prepared.fingerprint is not None:
+                    bands.update(prepared.fingerprint.bands)
+            self._copy_finder.read_bands(connection, bands)
+            self._boilerplate.read(connection, (waiting.entry for waiting, _ in batch))
+            for waiting, prepared in batch:
+                shown = self._boilerplate.shown(unit_of_work, waiting, prepared, self._copy_finder)
+                placed.append(self._place_one(unit_of_work, waiting, shown, known))
+                known.placed.add(waiting.article)
+            self.stream.write_counts(connection)
+        last = batch[-1][0].inbox_no
+        period = last // self._tuning.sweep_every
+        if period != self._swept:
+            self._swept = period
+            self.story_writer.window.sweep(period * self._tuning.sweep_every)
+        return placed
+
+    def _place_one(
+        self, unit_of_work: UnitOfWork, waiting: InboxEntry, prepared: Prepared, known: _KnownArticles
+    ) -> PlacementResult:
+        """Place an entry, unless its article was forgotten or deleted, or is muted."""
+        connection, clean = unit_of_work.connection, prepared.article
+        if waiting.article in known.refused:
+            return _reject_forgotten(unit_of_work, waiting, waiting.article)
+        elsewhere = None
+        if prepared.fingerprint is None:
+            result = Revised("refused", waiting.article, "")
+        else:
+            elsewhere = claimed_elsewhere(connection, waiting)
+            if elsewhere is not None and tombstones.find_tombstones(connection, {elsewhere}):
+                return _reject_forgotten(unit_of_work, waiting, elsewhere)
+            old = self._known_article(unit_of_work, waiting, known)
+            source = known.sources.get(waiting.entry.source)
+            if old is None and elsewhere is None and (muted := self._mutes.why(waiting.entry, source, clean)):
+                return _mute(unit_of_work, waiting, muted)
+            result = self._place_article(unit_of_work, waiting, prepared, known, old=old, elsewhere=elsewhere)
+        unit_of_work.ledger.finish(
+            waiting.entry_no,
+            at=unit_of_work.now,
+            outcome=result.outcome,
+            article=result.article,
+            verdict=clean.verdict,
+            reason=clean.reason,
+            page_verdict=clean.page_verdict,
+            declared=waiting.entry,
+        )
+        return PlacementResult(
+            entry_no=waiting.entry_no,
+            outcome=result.outcome,
+            article=result.article,
+            story=result.story or None,
+            reason=clean.reason if result.outcome == "refused" else None,
+        )
+
+    @staticmethod
+    def _known_article(
+        unit_of_work: UnitOfWork, waiting: InboxEntry, known: _KnownArticles
+    ) -> StoredArticle | None:
+        """Return the article of an entry if it was placed before.
+
+        Asked of a new entry, too: a later one of its article may have gone before it, while it waited for its
+        page.
+        """
+        is_known = waiting.article in known.placed
+        if is_known or waiting.is_revision:
+            unit_of_work.ledger.write()
+        old = articles.latest(unit_of_work.connection, waiting.article) if is_known else None
+        if old is None and waiting.is_revision:
+            old = article_of_own_url(unit_of_work.connection, waiting)
+        return old
+
+    def _place_article(
+        self,
+        unit_of_work: UnitOfWork,
+        waiting: InboxEntry,
+        prepared: Prepared,
+        known: _KnownArticles,
+        *,
+        old: StoredArticle | None,
+        elsewhere: str | None,
+    ) -> Revised:
+        """Place an article: `old` if it is known, `elsewhere` if its page is that of another article."""
+        incoming = incoming_article(
+            waiting, prepared, unit_of_work.now, wire_confidence=self._tuning.wire_confidence
+        )
+        if old is not None and waiting.is_late_page:
+            result = self._reviser.decide_again(unit_of_work, waiting, incoming, old)
+        elif elsewhere is not None:
+            result = Revised("unchanged", elsewhere, "")
+        elif old is not None and not waiting.is_revision and waiting.page is None:
+            result = unchanged(old)  # without its page it has nothing to add
+        elif old is not None:
+            result = self._place_again(unit_of_work, waiting, prepared, incoming, old)
+        else:
+            has_founded = incoming.id in known.founders
+            result = self._place_new(unit_of_work, waiting, incoming, has_founded=has_founded)
+        # A copy repeats its original, not the boilerplate of its outlet.
+        number = waiting.inbox_no
+        is_late = waiting.is_late_page and result.outcome == "revised"
+        if is_late and old is not None:
+            number = old.inbox_no
+        if is_late or result.outcome in ("founded", "joined"):
+            self._boilerplate.note(unit_of_work, waiting.entry, number, prepared.lines)
+        return result
+
+    def _place_again(
+        self,
+        unit_of_work: UnitOfWork,
+        waiting: InboxEntry,
+        prepared: Prepared,
+        incoming: StoredArticle,
+        old: StoredArticle,
+    ) -> Revised:
+        """Revise a known article, or place another one that has its address now."""
+        own_text = "" if prepared.own is None else prepared.own.article.text
+        is_page_lost = waiting.has_lost_page or prepared.article.page_verdict is not None
+        revised = self._reviser.place_again(
+            unit_of_work, waiting, incoming, old, own_text, is_page_lost=is_page_lost
+        )
+        if revised is not None:
+            return revised
+        generation = old.generation + 1
+        id_ = next_generation_id(old.root_article, generation)
+        articles.rekey(unit_of_work.connection, old.id, id_, is_authoritative=True)
+        other = msgspec.structs.replace(
+            incoming, id=id_, root_article=old.root_article, generation=generation
+        )
+        return self._place_new(unit_of_work, waiting, other, has_founded=True)
+
+    def _place_new(
+        self, unit_of_work: UnitOfWork, waiting: InboxEntry, incoming: StoredArticle, *, has_founded: bool
+    ) -> Revised:
+        """Find original and story of a new article, then write both.
+
+        Only new articles end periods and cause second looks, so that `recluster`, which reads articles, does
+        the same at the same numbers.
+        """
+        connection, number = unit_of_work.connection, waiting.inbox_no
+        page = waiting.entry.url or waiting.page_url
+        found = self._copy_finder.find(connection, incoming, page, unit_of_work.ledger.articles)
+        if incoming.generation == 0 and found.same_page is not None:
+            seen_there = self._reviser.place_there(unit_of_work, waiting, incoming, found.same_page)
+            if seen_there is not None:
+                return seen_there
+        self.stream.before(unit_of_work, number, waiting.accepted_at)
+        self._second_look.before(unit_of_work, number)
+        self.stream.read_last(unit_of_work)
+        while (merge := self._decider.merge_before(unit_of_work, incoming)) is not None:
+            self.story_writer.apply(unit_of_work, merge)
+        change = self._decider.decide(unit_of_work, incoming, found, has_founded=has_founded)
+        article = self._outlet_names.named(unit_of_work, change.article)
+        change = msgspec.structs.replace(change, article=article)
+        self.story_writer.apply(unit_of_work, change)
+        self._copy_finder.add(number, found.keys)
+        is_founded = isinstance(change, Found)
+        self.stream.placed(article, has_joined=not is_founded)
+        outcome: Outcome = "founded" if is_founded else "copy" if isinstance(change, Copy) else "joined"
+        return Revised(outcome, article.id, article.story)
+
+
+def _mute(unit_of_work: UnitOfWork, waiting: InboxEntry, reason: str) -> PlacementResult:
+    """Refuse an entry that is not wanted; it keeps its text, to be queued again."""
+    n, at = waiting.entry_no, unit_of_work.now
+    rejected.quarantine(unit_of_work.connection, n, at=at, reason=reason, verdict=inbox.MUTED)
+    return PlacementResult(entry_no=n, outcome="refused", article=waiting.article, reason=reason)
+
+
+def _reject_forgotten(unit_of_work: UnitOfWork, waiting: InboxEntry, article: str) -> PlacementResult:
+    """Refuse an entry whose article, or the article of its page, was erased meanwhile."""
+    tombstones.count_refused(unit_of_work.connection, [article], unit_of_work.now)
+    erasing.blank_entry(unit_of_work.connection, waiting.entry_no, unit_of_work.now)
+    return PlacementResult(
+        entry_no=waiting.entry_no, outcome="refused", article=article, reason=tombstones.REASON
+    )

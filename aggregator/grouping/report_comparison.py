@@ -1,0 +1,272 @@
+"""Compares articles with the compared reports of stories: pair model and guards."""
+
+from collections import OrderedDict
+from collections.abc import Collection, Mapping, Sequence
+from functools import cached_property
+
+import msgspec
+import numpy as np
+
+from aggregator.grouping.copies.copy_check import own_words
+from aggregator.grouping.pairs.pair_article import Floats, PairArticle, beside_title, shared_beside_title
+from aggregator.grouping.pairs.pair_features import AT
+from aggregator.grouping.pairs.pair_model import (
+    STREAM,
+    ComparedPair,
+    PairModel,
+    PairTuning,
+    compare_pairs,
+    reasons_of,
+)
+from aggregator.grouping.pairs.snapshot import StreamSnapshot
+from aggregator.grouping.pairs.term_codec import HASH_BITS, ids_of, read
+from aggregator.grouping.pairs.terms import TermPacker
+from aggregator.grouping.pairs.title_frames import are_alike
+from aggregator.grouping.pairs.weights import EventModel
+from aggregator.grouping.scorer import ScoredCandidate
+from aggregator.grouping.stream import Stream
+from aggregator.grouping.window import LiveStory, live_story
+from aggregator.model.core import Agreement, Article, ComparedText, Evidence, Reason
+from aggregator.store.engine.database import Connection
+from aggregator.store.stories import articles, live_stories
+from aggregator.store.stories.articles import StoredArticle
+
+_ARTICLES_KEPT = 2_000  # decoded articles in memory, about 10 KB each
+_PAIRS_KEPT = 100_000  # logits in memory, about 200 bytes each
+_WITH_REASONS = 2  # stories of a decision: the best and the runner-up
+_TEXTS_READ = 3  # times the compared reports: texts searched for the sentences of a little-known source
+
+
+def has_report(reports: Sequence[Article]) -> bool:
+    """Return whether the compared articles of a story have a report among them."""
+    return bool(reports) and not reports[0].is_opinion
+
+
+def is_foreign_text(
+    own: PairArticle,
+    reports: Sequence[PairArticle],
+    snapshot: StreamSnapshot,
+    tuning: PairTuning,
+    stub_words: int,
+) -> bool:
+    """Return whether an article has the headline of a report, but a body whose words are those of none.
+
+    Anyone can publish a headline of others, and "lifts its key rate to 4.25 per cent" may be of two banks.
+    Bodies of fewer than `stub_words` words do not count.
+    """
+    others = [report for report in reports if report.body_words >= stub_words]
+    if own.body_words < stub_words or not any(
+        are_alike(own.title_pieces, report.title_pieces, tuning.headline_share) for report in others
+    ):
+        return False
+    return shared_beside_title(beside_title(own), others, snapshot) < tuning.agreement
+
+
+class ReportComparison:
+    """Compares articles with stories. Keeps decoded articles, and comparisons of the present snapshot."""
+
+    def __init__(self, model: EventModel, tuning: PairTuning, stream: Stream) -> None:
+        self._tuning = tuning
+        self._event_tuning = model.tuning
+        self._model = model
+        self._stream = stream
+        self._decoded: OrderedDict[int, PairArticle] = OrderedDict()
+        self._logits: dict[tuple[int, int], float] = {}  # by inbox numbers, the lower first
+        self._of_snapshot: object = None  # the snapshot of the logits
+
+    @cached_property
+    def model(self) -> PairModel:
+        """The pair model, read with the first article: it takes 8 MB."""
+        return PairModel()
+
+    @cached_property
+    def _packer(self) -> TermPacker:
+        return TermPacker(self._model)
+
+    def forget(self) -> None:
+        """Forget what can be read or computed again."""
+        self._decoded.clear()
+        self._logits.clear()
+
+    def newest(self, story: LiveStory) -> list[Article]:
+        """Return the reports of a story that are compared, then opinions."""
+        return story.reports[: self._tuning.compared_reports]
+
+    def deciding(self, story: LiveStory) -> list[Article]:
+        """Return those of `newest` that decide what joins: opinions only where there is no report."""
+        newest = self.newest(story)
+        return [article for article in newest if not article.is_opinion] or newest
+
+    def article(self, article: Article) -> PairArticle:
+        """Return an article decoded."""
+        decoded = self._decoded.get(article.inbox_no)
+        if decoded is None or not article.terms:  # retention dropped them meanwhile
+            decoded = self.keep(PairArticle(article))
+        return decoded
+
+    def keep(self, decoded: PairArticle) -> PairArticle:
+        """Keep a decoded article, which will soon be compared again."""
+        self._decoded[decoded.inbox] = decoded
+        if len(self._decoded) > _ARTICLES_KEPT:
+            self._decoded.popitem(last=False)
+        return decoded
+
+    def revised(self, inbox_no: int) -> None:
+        """Forget an article whose text has changed."""
+        self._decoded.pop(inbox_no, None)
+        self._logits.clear()
+
+    # --- scores -------------------------------------------------------------------------------------------
+
+    def scored(
+        self, connection: Connection, own: PairArticle, stories: Sequence[LiveStory]
+    ) -> list[ScoredCandidate]:
+        """Compare a new article with the reports of each of these stories; return them, best first.
+
+        The article knows its nearest neighbours then. Stories that a guard keeps it out of are left out.
+        """
+        if not stories:
+            return []
+        compared = {story.number: [one for one in self.deciding(story) if one.terms] for story in stories}
+        pairs = self._compared(connection, own, [report for row in compared.values() for report in row])
+        shift = self._stream.shift(connection, own.source)
+        scored = []
+        for story in stories if pairs else ():
+            of_story = [pairs[report.inbox_no] for report in compared[story.number]]
+            texts = sum(float(pair.features[AT["all"]]) for pair in of_story if pair.is_compared)
+            if not texts:
+                continue
+            score = sum(pair.logit for pair in of_story) / len(of_story) + shift
+            if score < self._event_tuning.threshold or self.may_hold(connection, own, story):
+                scored.append(ScoredCandidate(story, score, (), texts / len(of_story)))
+        scored.sort(key=lambda candidate: (-candidate.score, candidate.story.number))
+        for place, candidate in enumerate(scored[:_WITH_REASONS]):
+            of_story = [pairs[report.inbox_no] for report in compared[candidate.story.number]]
+            scored[place] = msgspec.structs.replace(candidate, reasons=self._reasons(of_story, shift))
+        return scored
+
+    def _compared(
+        self, connection: Connection, own: PairArticle, reports: Sequence[Article]
+    ) -> dict[int, ComparedPair]:
+        """Return the pairs of a new article with these reports, by their inbox numbers."""
+        if not len(own.ids):
+            return {}
+        decoded = [self.article(report) for report in reports]
+        snapshot = self._current(connection)
+        compared, own.nearest = compare_pairs(self.model, own, decoded, snapshot, has_come=True)
+        pairs = {report.inbox: pair for report, pair in zip(decoded, compared, strict=True)}
+        self._remember(own, pairs)
+        return pairs
+
+    def reasons(
+        self, connection: Connection, own: PairArticle, others: Sequence[PairArticle], shift: float
+    ) -> tuple[Reason, ...]:
+        """Return what adds up to the mean score of an article with others, `shift` of the stream included."""
+        snapshot = self._stream.snapshot(connection)
+        return self._reasons(compare_pairs(self.model, own, others, snapshot).pairs, shift)
+
+    def _reasons(self, pairs: Sequence[ComparedPair], shift: float) -> tuple[Reason, ...]:
+        return (*reasons_of(self.model, pairs), Reason(name=STREAM, value=shift, share=shift))
+
+    def logits(
+        self, connection: Connection, own: Sequence[PairArticle], others: Sequence[PairArticle]
+    ) -> Floats:
+        """Return the logit of each article with each other one: a row an article."""
+        rows = []
+        snapshot = self._current(connection)
+        for article in own:
+            missing = [other for other in others if _pair(article.inbox, other.inbox) not in self._logits]
+            if missing:
+                pairs, _ = compare_pairs(self.model, article, missing, snapshot)
+                found = {other.inbox: pair for other, pair in zip(missing, pairs, strict=True)}
+                self._remember(article, found)
+            rows.append([self._logits[_pair(article.inbox, other.inbox)] for other in others])
+        return np.array(rows)
+
+    def _current(self, connection: Connection) -> StreamSnapshot:
+        """Return the present snapshot; logits of a former one, or too many, are forgotten."""
+        snapshot = self._stream.snapshot(connection)
+        if len(self._logits) >= _PAIRS_KEPT or self._of_snapshot is not snapshot:
+            self._logits.clear()
+            self._of_snapshot = snapshot
+        return snapshot
+
+    def _remember(self, own: PairArticle, pairs: Mapping[int, ComparedPair]) -> None:
+        for inbox_no, pair in pairs.items():
+            self._logits[_pair(own.inbox, inbox_no)] = pair.logit
+
+    # --- guards -------------------------------------------------------------------------------------------
+
+    def may_hold(self, connection: Connection, own: PairArticle, story: LiveStory) -> bool:
+        """Return whether a story is open to an article by what is compared of it.
+
+        A report does not join a story of opinions and explainers only, nor a text that is foreign to it.
+        """
+        newest = self.newest(story)
+        if not own.is_opinion and newest and not has_report(newest):
+            return False
+        return not self.is_foreign(connection, own, [self.article(report) for report in newest])
+
+    def is_foreign(self, connection: Connection, own: PairArticle, reports: Sequence[PairArticle]) -> bool:
+        """Return whether a text stands under a headline of others: see `is_foreign_text`."""
+        snapshot = self._stream.snapshot(connection)
+        return is_foreign_text(own, reports, snapshot, self._tuning, self._model.stub_words)
+
+    # --- agreement ----------------------------------------------------------------------------------------
+
+    def agreement(
+        self,
+        connection: Connection,
+        own: PairArticle,
+        text: ComparedText,
+        story: LiveStory,
+        waiting: Collection[StoredArticle] = (),
+    ) -> Agreement | None:
+        """Return how much an article agrees with the counted reports of others in a story.
+
+        None if its source is known, or nobody else has reported. `waiting`: articles that have no row yet.
+
+        Anyone can publish a headline of others, and the sentences below it. A text that others confirm in
+        words of its own is about the event.
+        """
+        if not self._stream.is_little_known(connection, own.source):
+            return None
+        most = self._tuning.compared_reports
+        counted = [report for report in story.reports if report.counts_as_report][: _TEXTS_READ * most + 1]
+        counted = [report for report in counted if report.source != own.source]  # nobody vouches for himself
+        reports = [self.article(report) for report in counted[:most]]
+        if not any(len(beside_title(report)) for report in reports):
+            return None  # bare headlines can neither confirm nor deny a text
+        texts = articles.compared_texts(connection, [report.id for report in counted], waiting)
+        words, copied = own_words(text, [*texts.values()])
+        packed = self._packer.pack("", words, text.language)
+        beside = beside_title(own)
+        if copied is not None:
+            own_terms = ids_of(read(packed)) & ((1 << HASH_BITS) - 1)
+            is_mostly_own = 2 * len(words) > len(text.text)
+            beside = np.intersect1d(beside, own_terms if is_mostly_own else own_terms[:0])
+        return Agreement(
+            shared=shared_beside_title(beside, reports, self._stream.snapshot(connection)),
+            need=self._tuning.agreement,
+            source_articles=self._stream.source_articles(connection, own.source),
+            copied=copied,
+        )
+
+    def agreement_of_copy(self, connection: Connection, source: str, original: str) -> Agreement | None:
+        """Return the agreement of the original of a copy; None if the source of the copy is known."""
+        if not self._stream.is_little_known(connection, source):
+            return None
+        return articles.evidence_of(connection, original).agreement
+
+    def with_agreement(self, connection: Connection, id: str, story: str, evidence: Evidence) -> Evidence:  # noqa: A002
+        """Return the evidence of an article that moves to a story, with its agreement there."""
+        row, agreement = articles.member(connection, id), None
+        if row.is_polled:
+            text = articles.compared_texts(connection, [id])[id]
+            (rows,) = live_stories.named(connection, [story])
+            agreement = self.agreement(connection, self.article(row), text, live_story(rows))
+        return msgspec.structs.replace(evidence, agreement=agreement)
+
+
+def _pair(one: int, other: int) -> tuple[int, int]:
+    return (one, other) if one < other else (other, one)

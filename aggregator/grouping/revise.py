@@ -1,0 +1,307 @@
+"""Known articles that come again: a revision, a page that came late, the same page from another source."""
+
+from collections.abc import Callable
+
+import msgspec
+
+from aggregator.extract.entry_identity import content_keys, url_key
+from aggregator.extract.urls import canonical_url
+from aggregator.grouping.changes import Move, Revise
+from aggregator.grouping.copies.copy_lookup import CopyFinder, CopyMatch
+from aggregator.grouping.copies.shingles import shared_count, shingle_hashes
+from aggregator.grouping.decide import Decider
+from aggregator.grouping.incoming_article import with_date_of
+from aggregator.grouping.outlets.outlet_names import OutletNames
+from aggregator.grouping.report_comparison import ReportComparison
+from aggregator.grouping.second_look import SecondLook
+from aggregator.grouping.stream import Stream
+from aggregator.grouping.unit_of_work import UnitOfWork
+from aggregator.grouping.write.story_writer import StoryWriter, with_copies
+from aggregator.model.core import Entry, Evidence, Role
+from aggregator.store.engine.database import Connection
+from aggregator.store.intake import inbox
+from aggregator.store.intake.inbox import InboxEntry, Outcome
+from aggregator.store.search import index as search
+from aggregator.store.stories import articles
+from aggregator.store.stories.articles import StoredArticle
+from aggregator.store.stories.corrections import Constraints
+
+
+class Revised(msgspec.Struct, frozen=True):
+    """What became of a known article, and the story in which it is then."""
+
+    outcome: Outcome
+    article: str
+    story: str
+
+
+def unchanged(old: StoredArticle) -> Revised:
+    """Return that an article stays as it is."""
+    return Revised("unchanged", old.id, old.story)
+
+
+class Reviser:
+    """Gives placed articles another text, in a placing transaction."""
+
+    def __init__(
+        self,
+        story_writer: StoryWriter,
+        decider: Decider,
+        copy_finder: CopyFinder,
+        comparison: ReportComparison,
+        stream: Stream,
+        *,
+        second_look: SecondLook,
+        constraints: Constraints,
+        outlet_names: OutletNames,
+        revision_containment: float,
+        page_words: int,
+        rules_version: str,
+    ) -> None:
+        self._story_writer = story_writer
+        self._decider = decider
+        self._copy_finder = copy_finder
+        self._comparison = comparison
+        self._stream = stream
+        self._second_look = second_look
+        self._constraints = constraints
+        self._outlet_names = outlet_names
+        self._containment = revision_containment
+        self._page_words = page_words
+        self._version = rules_version
+
+    def place_again(
+        self,
+        unit_of_work: UnitOfWork,
+        waiting: InboxEntry,
+        incoming: StoredArticle,
+        old: StoredArticle,
+        own_text: str,
+        *,
+        is_page_lost: bool,
+    ) -> Revised | None:
+        """Return what becomes of a known article that comes again; None: its address has another article now.
+
+        `own_text`: of the entry besides its page. If the article has that text, it had no page yet.
+        `is_page_lost`: only the words of the feed came.
+        """
+        has_less = is_page_lost and incoming.body_words < self._page_words <= old.body_words
+        if incoming.text_hash == old.text_hash or old.is_gone or has_less:
+            return unchanged(old)
+        is_first_page = bool(own_text) and self._shares(old.whole_text, own_text, max)
+        is_same = is_first_page or self._resembles(old, incoming)
+        if not is_same and not _is_same_item(unit_of_work.connection, old, waiting.entry):
+            return None
+        taken = self.taken_over(unit_of_work.connection, waiting.entry, incoming, old)
+        if taken is not None:
+            return self.decide_again(unit_of_work, waiting, incoming, taken)
+        self.revise(unit_of_work, waiting, incoming, old)
+        return Revised("revised", old.id, old.story)
+
+    def _resembles(self, old: StoredArticle, incoming: StoredArticle) -> bool:
+        if old.is_container or not old.text or not incoming.text:
+            return True
+        return self._shares(old.text, incoming.text, min)
+
+    def _shares(self, before: str, after: str, of: Callable[[int, int], int]) -> bool:
+        """Return whether two texts share enough shingles, of the smaller (`min`) or larger one (`max`)."""
+        shingles, others = shingle_hashes(before), shingle_hashes(after)
+        return shared_count(shingles, others) >= self._containment * of(len(shingles), len(others))
+
+    def place_there(
+        self, unit_of_work: UnitOfWork, waiting: InboxEntry, incoming: StoredArticle, other: str
+    ) -> Revised | None:
+        """Make a new entry an observation of article `other`, which has its URL and its text.
+
+        The feed of the article's own site becomes the authority over the text. None if different entries
+        share the URL, or if the source had the article before: within one source GUIDs tell entries apart.
+        """
+        unit_of_work.ledger.write()
+        connection, entry = unit_of_work.connection, waiting.entry
+        there, canonical = articles.latest(connection, other), canonical_url(entry.url or "")
+        if there is None or there.id != other or canonical is None:
+            return None
+        owner = inbox.owner(connection, url_key(canonical))
+        if owner not in (None, waiting.article, other):
+            return None
+        if articles.is_observed(connection, other, entry.source) and not waiting.is_revision:
+            return None
+        is_own = entry.authority in ("own", "page") and owner == waiting.article
+        if is_own:
+            articles.withdraw_authority(connection, other)
+        articles.rekey(connection, waiting.article, other, is_authoritative=is_own)
+        if not is_own or incoming.text_hash == there.text_hash:
+            return unchanged(there)
+        taken = self.taken_over(connection, entry, incoming, there)
+        if taken is not None:
+            return self.decide_again(unit_of_work, waiting, incoming, taken)
+        self.revise(unit_of_work, waiting, incoming, there)
+        return Revised("revised", other, there.story)
+
+    def taken_over(
+        self, connection: Connection, entry: Entry, incoming: StoredArticle, old: StoredArticle
+    ) -> StoredArticle | None:
+        """Give an article of a little-known source to the known one of its own site; None if it stays there.
+
+        Who lists the address of an outlet before it, with other words, must not keep its report out.
+        """
+        if entry.authority not in ("own", "page") or not old.is_little_known or old.is_gone:
+            return None
+        is_same_text = incoming.text_hash == old.text_hash
+        if is_same_text or self._stream.is_little_known(connection, entry.source):
+            return None
+        articles.set_source(connection, old.id, entry.source, is_little_known=False)
+        self._comparison.revised(old.inbox_no)
+        return msgspec.structs.replace(old, source=entry.source, outlet_key=None, outlet_name=None)
+
+    # --- another text -------------------------------------------------------------------------------------
+
+    def revise(
+        self, unit_of_work: UnitOfWork, waiting: InboxEntry, incoming: StoredArticle, old: StoredArticle
+    ) -> None:
+        """Replace the text of an article, which keeps its id, number, role and story."""
+        incoming = with_date_of(incoming, old)
+        if incoming.is_container != old.is_container:
+            incoming = msgspec.structs.replace(incoming, kind=old.kind, kind_evidence=old.kind_evidence)
+        revised = self._replace_text(unit_of_work, incoming, old)
+        if old.role == "report":
+            self._agree_again(unit_of_work.connection, old, old.role)
+        self._story_writer.apply(unit_of_work, Revise(article=revised, at_no=waiting.inbox_no, is_news=True))
+
+    def decide_again(
+        self, unit_of_work: UnitOfWork, waiting: InboxEntry, incoming: StoredArticle, old: StoredArticle
+    ) -> Revised:
+        """Replace the words of an article by those of its page or its own site, and decide the story again.
+
+        A copy joins the story of its original; a report moves by the rule of the second look.
+        """
+        connection, at_no = unit_of_work.connection, waiting.inbox_no
+        is_revised_since = inbox.is_revised_since(connection, old.id, waiting.entry_no)
+        if incoming.text_hash == old.text_hash or old.is_gone or is_revised_since:
+            return unchanged(old)
+        self._second_look.before(unit_of_work, at_no)
+        # The second look may have moved it.
+        old = msgspec.structs.replace(old, story=articles.assigned_stories(connection, [old.id])[old.id])
+        incoming = with_date_of(incoming, old)
+        incoming = msgspec.structs.replace(incoming, id=old.id)
+        page = waiting.entry.url or waiting.page_url
+        found = self._copy_finder.find(connection, incoming, page, unit_of_work.ledger.articles)
+        if found.copy is not None and any(
+            id_ == old.id for _, id_ in articles.copy_ancestors(connection, found.copy.other)
+        ):
+            found = found._replace(copy=None)  # it is the original of what was found
+        incoming = self._decider.with_wire_of_original(unit_of_work, incoming, found.copy)
+        role: Role = "container" if incoming.is_container else found.copy.kind if found.copy else "report"
+        copied = found.copy.other if found.copy else None
+        revised = self._replace_text(unit_of_work, incoming, old)
+        articles.set_role(connection, old.id, role, copied, found.reuse)
+        self._agree_again(connection, old, role)
+        self._story_writer.apply(unit_of_work, Revise(article=revised, at_no=at_no, is_news=False))
+        story = self._join_original(unit_of_work, incoming, old, found, at_no=at_no)
+        if story is None:
+            story = self._second_look.look_at(unit_of_work, old.id, at_no=at_no)
+        return Revised("revised", old.id, story)
+
+    def _replace_text(
+        self, unit_of_work: UnitOfWork, incoming: StoredArticle, old: StoredArticle
+    ) -> StoredArticle:
+        """Write the text of a revision into the row of an article, and what is found by it."""
+        connection = unit_of_work.connection
+        revised = self._copy_finder.revised(connection, old, incoming)
+        is_same_page = old.url and incoming.url and canonical_url(old.url) == canonical_url(incoming.url)
+        has_outlet = old.outlet_key not in (None, incoming.outlet_key)
+        new = msgspec.structs.replace(
+            incoming,
+            id=old.id,
+            inbox_no=old.inbox_no,
+            story=old.story,
+            outlet_key=old.outlet_key or incoming.outlet_key,
+            outlet_name=old.outlet_name if has_outlet else incoming.outlet_name,
+            # Another spelling of the same URL (tracking parameters) replaces nothing.
+            url=old.url if is_same_page else incoming.url,
+            bands=revised.bands,
+            sketch=revised.sketch,
+        )
+        new = self._outlet_names.named(unit_of_work, new)
+        was_searchable = search.take_out(connection, old.inbox_no)
+        articles.replace_text(connection, new, self._copy_finder.keys(old.signature))
+        self._copy_finder.replace(old.inbox_no, revised)
+        self._comparison.revised(old.inbox_no)
+        if was_searchable:
+            search.put_back(connection, old.inbox_no)
+        return new
+
+    def _agree_again(self, connection: Connection, old: StoredArticle, role: Role) -> None:
+        """Ask anew whether an article with another text agrees with the story that it joined."""
+        evidence = articles.evidence_of(connection, old.id)
+        is_no_copy_now = evidence.stage == "copy" and role == "report"
+        if evidence.agreement is not None or is_no_copy_now:
+            evidence = self._comparison.with_agreement(connection, old.id, old.story, evidence)
+            articles.set_evidence(connection, old.id, evidence)
+
+    def _join_original(
+        self,
+        unit_of_work: UnitOfWork,
+        incoming: StoredArticle,
+        old: StoredArticle,
+        found: CopyMatch,
+        *,
+        at_no: int,
+    ) -> str | None:
+        """Move an article whose page came late to the story of its original and return it; None: it stays."""
+        connection, copy = unit_of_work.connection, found.copy
+        if copy is None or copy.kind != "copy":
+            return None
+        barred = self._constraints.story_constraints(connection, old.id).barred
+        target = self._decider.story_of_original(unit_of_work, incoming, copy, barred)
+        if target is None or target.id == old.story:
+            return None if target is None else target.id
+        leaving = with_copies(connection, [old.id], old.story)
+        if not self._constraints.may_leave(connection, leaving):
+            return None
+        agreement = None
+        if incoming.is_polled:
+            agreement = self._comparison.agreement_of_copy(connection, old.source, copy.other)
+        evidence = Evidence(
+            stage="copy",
+            copy=copy,
+            excerpts=found.excerpts,
+            agreement=agreement,
+            rules_version=self._version,
+        )
+        articles.set_evidence(connection, old.id, evidence)  # before the move, which counts it
+        move = Move(articles=tuple(leaving), target=target.id, at_no=at_no, silent=frozenset({old.story}))
+        return self._story_writer.apply(unit_of_work, move)
+
+
+def claimed_elsewhere(connection: Connection, waiting: InboxEntry) -> str | None:
+    """Return the article of the fetched page, if the site itself submitted it meanwhile.
+
+    With its page the entry has its address as an identity key, unless another article has it.
+    """
+    entry = waiting.entry
+    canonical = canonical_url(entry.url) if entry.url and entry.authority == "foreign" else None
+    if canonical is None or waiting.page is None:
+        return None
+    owner = inbox.claim(connection, url_key(canonical), waiting.article)
+    if owner == waiting.article:
+        return None
+    articles.rekey(connection, waiting.article, owner, is_authoritative=False)
+    return owner
+
+
+def article_of_own_url(connection: Connection, waiting: InboxEntry) -> StoredArticle | None:
+    """Return the article that took the URL of a revised entry over while the revision waited."""
+    canonical = canonical_url(waiting.entry.url or "")
+    if canonical is None or waiting.entry.authority not in ("own", "page"):
+        return None
+    owner = inbox.owner(connection, url_key(canonical))
+    return articles.latest(connection, owner) if owner else None
+
+
+def _is_same_item(connection: Connection, old: StoredArticle, entry: Entry) -> bool:
+    """Return whether another source delivered this entry before: with its title and minute, or its words."""
+    canonical = canonical_url(entry.url or "")
+    if canonical is None or old.source == entry.source:
+        return False
+    return any(inbox.owner(connection, key) == old.id for key in content_keys(entry, canonical))

@@ -1,0 +1,117 @@
+"""Decides which story an article joins, from its score with each; writes nothing.
+
+The score of a story is the mean logit of the article with its newest reports (pair_model.py) plus the shift
+of the stream; a guard may object. The story with the highest score that reaches the threshold takes the
+article, else it begins a story of its own.
+"""
+
+from collections.abc import Sequence
+
+import msgspec
+import numpy as np
+
+from aggregator.grouping.pairs.term_codec import HASH_BITS, ids_of, read, weights_of
+from aggregator.grouping.pairs.weights import MINUTES_A_DAY, EventModel, EventTuning
+from aggregator.grouping.window import LiveStory
+from aggregator.model.core import Article, Evidence, Reason, Role, RunnerUp
+
+_SHARED_TERMS = 12
+
+
+class Decision(msgspec.Struct, frozen=True):
+    """The assigned story of an article. `story` is None when the article founds one."""
+
+    story: str | None
+    role: Role
+    is_compared: bool  # whether later articles are compared with it
+    evidence: Evidence
+    shared: tuple[int, ...] = ()  # ids of the shared terms with the largest products (readable_terms)
+    follows: str | None = None  # the earlier story that a new one continues
+    nearest: bytes | None = None  # see pair_features.read_nearest; None: it was not compared
+
+
+class ScoredCandidate(msgspec.Struct, frozen=True):
+    """A story with its score, the sum of the reasons plus the bias."""
+
+    story: LiveStory
+    score: float
+    reasons: tuple[Reason, ...]
+    texts: float = 0.0  # mean cosine of whole texts
+
+
+def shared_terms(article: Article, story: LiveStory, model: EventModel) -> tuple[int, ...]:
+    """Return the ids of the terms that an article shares with the mean of a story, the heaviest first."""
+    mine, theirs = read(article.terms), story.mean_terms(model, model.tuning.packed_terms)
+    ids, at_mine, at_theirs = np.intersect1d(ids_of(mine), ids_of(theirs), return_indices=True)
+    products = weights_of(mine[at_mine]) * weights_of(theirs[at_theirs])
+    folded = products * model.field_weights[ids >> HASH_BITS]
+    order = np.lexsort((ids, -folded))
+    return tuple(int(ids[i]) for i in order[:_SHARED_TERMS])
+
+
+def decide(article: Article, scored: Sequence[ScoredCandidate], model: EventModel, bias: float) -> Decision:
+    """Decide the story of the article: the highest score of those that reach the threshold, else its own.
+
+    A story of live blogs and roundups only is joined where no other story reaches it.
+    """
+    need = model.tuning.threshold
+    role: Role = "container" if article.is_container else "report"
+    ranked = sorted(scored, key=lambda one: (-one.score, one.story.number))
+    fitting = [one for one in ranked if one.score >= need]
+    if not fitting:
+        return Decision(
+            story=None,
+            role=role,
+            is_compared=True,
+            evidence=Evidence(
+                stage="founded",
+                bias=bias,
+                runner_up=_rival(ranked[0], need) if ranked else None,
+            ),
+            follows=_followed(article, ranked[0], need, model) if ranked else None,
+        )
+    best = fitting[0]
+    if not article.is_container:
+        best = next((one for one in fitting if not one.story.is_container_only), best)
+    rival = next((one for one in ranked if one is not best), None)
+    return Decision(
+        story=best.story.id,
+        role=role,
+        is_compared=not article.is_container or best.story.is_container_only,
+        evidence=Evidence(
+            stage="event",
+            score=best.score,
+            need=need,
+            bias=bias,
+            reasons=best.reasons,
+            runner_up=_rival(rival, need) if rival else None,
+        ),
+        shared=shared_terms(article, best.story, model),
+    )
+
+
+def is_open(article: Article, story: LiveStory, tuning: EventTuning) -> bool:
+    """Return whether window and member limit admit the article to the story."""
+    return story.article_count < tuning.story_cap and is_within_window(article, story, tuning)
+
+
+def is_within_window(article: Article, story: LiveStory, tuning: EventTuning) -> bool:
+    """Return whether the story is near enough in time, or in inbox numbers if a date is missing."""
+    date = article.stated_minutes
+    if date is None or not story.dates:
+        return article.inbox_no - story.last_inbox_no <= tuning.undated_reach
+    return story.is_near(date, int(tuning.window_days * MINUTES_A_DAY))
+
+
+def _followed(article: Article, best: ScoredCandidate, need: float, model: EventModel) -> str | None:
+    """Return the best story if it is nearly the same event, began earlier, and both have texts and dates."""
+    if article.body_words < model.stub_words or article.is_container or article.is_opinion:
+        return None
+    if article.minutes is None or best.story.began is None:
+        return None
+    is_near = best.score >= need - model.tuning.slack and best.texts >= model.tuning.follows_cosine
+    return best.story.id if is_near and best.story.began < article.minutes else None
+
+
+def _rival(scored: ScoredCandidate, need: float) -> RunnerUp:
+    return RunnerUp(story=scored.story.id, score=scored.score, need=need, reasons=scored.reasons)

@@ -1,0 +1,21 @@
+"""The settings that placing and rendering of stories follow."""
+
+from collections.abc import Collection, Mapping
+
+from aggregator.grouping.mutes import Mutes
+from aggregator.model.core import FrozenStruct
+
+# What may bump a story: another report, another headline, a correction.
+BUMPS = frozenset({"report", "headline", "correction"})
+
+
+class StoryOptions(FrozenStruct, frozen=True, kw_only=True):
+    """What users choose about stories."""
+
+    summary_words: int = 60  # default of publish.excerpt_words
+    families: Mapping[str, str] | None = None  # outlet key → publisher; None: those of the program
+    bumps: Collection[str] = BUMPS  # which of BUMPS bump a story
+    # A new headline does not bump a story of one report that is older; default of feeds.bump_age.
+    bump_age_seconds: float = 3 * 86_400
+    prefer: tuple[str, ...] = ()  # outlets whose titles are preferred, in order
+    mutes: Mutes = Mutes()

@@ -1,0 +1,170 @@
+"""The stream: word frequencies of the days before, counts of sources, and how many articles have a partner.
+
+The stream history is divided into periods. A period ends before the first entry that was accepted on a later
+day (UTC), so decisions depend on the inbox and not on the moment of placing. After a clock that was wrong by
+more than the days of a snapshot, a period ends with the first entry of the right time.
+"""
+
+import datetime as dt
+import logging
+from collections import Counter, deque
+
+from aggregator.grouping.pairs.pair_model import PairTuning, stream_shift
+from aggregator.grouping.pairs.snapshot import StreamSnapshot, pack_frequencies
+from aggregator.grouping.unit_of_work import UnitOfWork
+from aggregator.model.core import Article
+from aggregator.store.engine.database import Connection
+from aggregator.store.stories import articles, stream_history
+from aggregator.store.stories.stream_history import StreamPeriod
+
+log = logging.getLogger(__name__)
+
+_DAY = dt.timedelta(days=1)
+_EPOCH = dt.datetime(1970, 1, 1, tzinfo=dt.UTC)
+# Times the days of a snapshot, so that some entries of a wrong time drop none of its periods.
+_PERIODS_KEPT = 2
+_PERIOD_ARTICLES = 100_000  # newest articles of a day that are counted (limit)
+
+
+class Stream:
+    """Reads and writes the stream history while articles are placed. For one thread of the writer."""
+
+    def __init__(self, tuning: PairTuning, window_days: float) -> None:
+        self._tuning = tuning
+        self._window_days = int(window_days)
+        self._snapshot: StreamSnapshot | None = None
+        self._latest: list[StreamPeriod | None] = []  # the newest closed period; []: not read yet
+        self._undated_from: int | None = None  # see `undated_from`; None: not read yet
+        self._inbox_no = -1  # of the article that is being placed
+        self._last: deque[str] | None = None  # stories of the last articles; None: not read yet
+        self._shared: set[str] = set()  # those of them that have other articles
+        self._articles: Counter[str] = Counter()  # by source, not written yet
+        self._matches: Counter[str] = Counter()
+        self._counted_up_to = -1  # inbox number, see `count_after`
+
+    def forget(self) -> None:
+        """Forget what was read or counted in a transaction that failed."""
+        self.forget_periods()
+        self._articles.clear()
+        self._matches.clear()
+        self.regrouped()
+
+    def forget_periods(self) -> None:
+        """Forget what can be read again."""
+        self._snapshot = None
+        self._latest = []
+        self._undated_from = None
+
+    def regrouped(self) -> None:
+        """Forget which of the last articles are alone in their stories."""
+        self._last = None
+
+    def before(self, unit_of_work: UnitOfWork, inbox_no: int, accepted_at: dt.datetime) -> None:
+        """Close the present period if the entry with this number was accepted on a later day."""
+        self._inbox_no = inbox_no
+        connection = unit_of_work.connection
+        day, latest = (accepted_at - _EPOCH) // _DAY, self._newest_period(connection)
+        present = -1 if latest is None else latest.day + 1
+        if present - self._tuning.stream_days <= day <= present:
+            return
+        unit_of_work.ledger.write()
+        after = -1 if latest is None else latest.last_inbox_no
+        after = max(after, inbox_no - _PERIOD_ARTICLES)
+        most = self._tuning.period_source_articles
+        count, packed = pack_frequencies(stream_history.terms_between(connection, after, inbox_no - 1, most))
+        number = 1 if latest is None else latest.number + 1
+        period = StreamPeriod(number, day - 1, inbox_no - 1, count, packed)
+        self.write_counts(connection)
+        stream_history.close_period(connection, period, keep=_PERIODS_KEPT * self._tuning.stream_days)
+        self.forget_periods()
+        self._latest = [period]
+
+    def restore(self, connection: Connection) -> None:
+        """Count the words of periods again that the snapshot needs and whose frequencies were dropped."""
+        latest = stream_history.latest(connection)
+        if latest is None:
+            return
+        first_day = latest.day + 1 - self._tuning.stream_days
+        for after, period in stream_history.dropped_from(connection, first_day):
+            first = max(after, period.last_inbox_no + 1 - _PERIOD_ARTICLES)
+            most = self._tuning.period_source_articles
+            terms = stream_history.terms_between(connection, first, period.last_inbox_no, most)
+            _, packed = pack_frequencies(terms)
+            stream_history.restore_terms(connection, period.number, packed)
+        self.forget()
+
+    def _newest_period(self, connection: Connection) -> StreamPeriod | None:
+        self._latest = self._latest or [stream_history.latest(connection)]
+        return self._latest[0]
+
+    def undated_from(self, connection: Connection) -> int:
+        """Return the first inbox number that was accepted within the window before the present day."""
+        if self._undated_from is None:
+            latest = self._newest_period(connection)
+            day = 0 if latest is None else latest.day + 1 - self._window_days
+            self._undated_from = stream_history.first_accepted(connection, day)
+        return self._undated_from
+
+    def snapshot(self, connection: Connection) -> StreamSnapshot:
+        """Return the snapshot as of the newest closed period."""
+        if self._snapshot is None:
+            history = stream_history.snapshot(connection, self._tuning.stream_days)
+            try:
+                self._snapshot = StreamSnapshot(*history)
+            except ValueError as error:
+                log.warning(
+                    "the word frequencies of the last days are damaged (%s), and are counted again",
+                    error,
+                    extra={"event": "stream_history_damaged"},
+                )
+                stream_history.drop_terms(connection, history.number)
+                self.restore(connection)
+                history = stream_history.snapshot(connection, self._tuning.stream_days)
+                self._snapshot = StreamSnapshot(*history)
+        return self._snapshot
+
+    def is_little_known(self, connection: Connection, source: str) -> bool:
+        """Return whether a source had published too little before the day to be believed alone."""
+        return self.source_articles(connection, source) < self._tuning.known_articles
+
+    def source_articles(self, connection: Connection, source: str) -> int:
+        """Return how many articles a source had published before the day."""
+        return self.snapshot(connection).counts_of(source)[0]
+
+    def count_after(self, inbox_no: int) -> None:
+        """Count only articles after this one; those before it are counted already."""
+        self._counted_up_to = inbox_no
+
+    def placed(self, new: Article, *, has_joined: bool) -> None:
+        """Count a new article for the stream and for its source; see `write_counts`."""
+        if self._last is not None and new.role != "copy":
+            self._last.append(new.story)
+            if has_joined:
+                self._shared.add(new.story)
+        if new.outlet_key is not None and self._inbox_no > self._counted_up_to:
+            self._articles[new.source] += 1
+            self._matches[new.source] += has_joined
+
+    def write_counts(self, connection: Connection) -> None:
+        """Write what `placed` counted in this transaction."""
+        counts = {source: (count, self._matches[source]) for source, count in self._articles.items()}
+        stream_history.count_sources(connection, counts)
+        self._articles.clear()
+        self._matches.clear()
+
+    def read_last(self, unit_of_work: UnitOfWork) -> None:
+        """Read which of the last articles are alone in their stories, if that is not known."""
+        if self._last is not None:
+            return
+        unit_of_work.ledger.write()
+        last = articles.last_stories(unit_of_work.connection, self._tuning.stream_articles)
+        self._last = deque((story for story, _ in last), maxlen=self._tuning.stream_articles)
+        self._shared = {story for story, is_shared in last if is_shared}
+
+    def shift(self, connection: Connection, source: str | None = None) -> float:
+        """Return what the stream, and the source of an article, add to a score: see pair_model.py."""
+        assert self._last is not None, "`read_last` is called before"
+        counts = (0, 0) if source is None else self.snapshot(connection).counts_of(source)
+        self._shared.intersection_update(self._last)
+        shared = sum(story in self._shared for story in self._last)
+        return stream_shift(shared, len(self._last), self._tuning, counts)

@@ -1,0 +1,124 @@
+"""The row of a story after a change: counts, headline and times from its articles, and its bump."""
+
+import datetime as dt
+from collections import Counter
+from collections.abc import Iterable
+
+import msgspec
+
+from aggregator.grouping.story_options import StoryOptions
+from aggregator.grouping.unit_of_work import UnitOfWork
+from aggregator.model.core import ArticleView, FrozenStruct
+from aggregator.model.read_model import ChangeKind
+from aggregator.store.stories import stories
+from aggregator.store.stories.stories import DerivedColumns, Membership, StoryRow, StoryState
+from aggregator.stories.title import headline
+from aggregator.stories.tuning import StoryTuning
+
+
+class Effect(FrozenStruct, frozen=True, kw_only=True):
+    """What a change does to one story: its bump, and its line in the change stream."""
+
+    at_no: int  # inbox number at which its articles changed
+    bump: dt.datetime  # the time to which the change bumps the story, if it does
+    is_correction: bool = False
+    redates: bool = False  # until now it was bumped by the times at which undated files were read
+    unbumped: dt.datetime | None = None  # the time of the change in the stream if it does not bump the story
+    founder: str = ""  # of a new story
+    article: str | None = None
+    others: tuple[str, ...] = ()  # stories that were merged into it or from which it was taken
+    kind: ChangeKind | None = None  # None: it follows from the row before and after
+
+
+class StoryRows:
+    """Computes the rows of stories, as users configured it."""
+
+    def __init__(self, options: StoryOptions, tuning: StoryTuning, *, story_cap: int) -> None:
+        """`story_cap`: articles from which on a story takes copies only."""
+        self._options = options
+        self._tuning = tuning
+        self._story_cap = story_cap
+        self._bump_age = dt.timedelta(seconds=options.bump_age_seconds)
+
+    def after(
+        self, unit_of_work: UnitOfWork, before: StoryRow | None, membership: Membership, effect: Effect
+    ) -> StoryState:
+        """Return the row of a story after a change, without its summary; `before`: None for a new story.
+
+        What changed of the headline is added to its log.
+        """
+        derived = stories.derived_columns(membership, self._options.families)
+        reports_before = 0
+        if before is not None and not before.container_only:
+            reports_before = before.report_count
+        chosen = headline(
+            membership.shown,
+            before.title if before else None,
+            self._tuning,
+            self._options.prefer,
+            afresh=derived.report_count.bit_length() > reports_before.bit_length(),  # at 1, 2, 4, 8 ...
+        )
+        if before is None:
+            bumped_at = _numbered(unit_of_work, effect.bump)
+        else:
+            self._log_changes(unit_of_work, before, derived, chosen.title, chosen.reason)
+            is_bumped = self._is_bumped(before, derived, chosen.title, membership, effect)
+            bumped_at = before.bumped_at
+            if effect.bump != bumped_at and effect.redates:
+                bumped_at = _numbered(unit_of_work, effect.bump)
+            elif effect.bump != bumped_at and is_bumped:
+                bumped_at = max(bumped_at, _numbered(unit_of_work, effect.bump))
+        return StoryState(
+            **msgspec.structs.asdict(derived),
+            title=chosen.title,
+            title_article=chosen.article,
+            summary="",
+            language=_language(membership.shown),
+            bumped_at=bumped_at,
+            membership_changed_no=effect.at_no,
+        )
+
+    def _is_bumped(
+        self,
+        before: StoryRow,
+        after: DerivedColumns,
+        title: str,
+        membership: Membership,
+        effect: Effect,
+    ) -> bool:
+        """Return whether a change puts a story to the front (`feeds.bump` of the configuration)."""
+        bumps = self._options.bumps
+        if "correction" in bumps and effect.is_correction:
+            return True
+        has_report = any(group.is_counted for group in membership.count_state.groups)
+        reports_before = 0 if before.container_only else before.report_count
+        if "report" in bumps and has_report and after.report_count > reports_before:
+            return True
+        # An old story of one report is not news because its outlet has another headline for it.
+        is_news = after.report_count > 1 or effect.bump - membership.span.first <= self._bump_age
+        return "headline" in bumps and is_news and title != before.title
+
+    def _log_changes(
+        self,
+        unit_of_work: UnitOfWork,
+        before: StoryRow,
+        after: DerivedColumns,
+        title: str,
+        reason: str | None,
+    ) -> None:
+        ledger, now = unit_of_work.ledger, unit_of_work.now
+        if title != before.title:
+            ledger.log(now, before.id, "headline", before=before.title, after=title, reason=reason)
+        if before.article_count < self._story_cap <= after.article_count:
+            ledger.log(now, before.id, "full", articles=after.article_count)
+
+
+def _numbered(unit_of_work: UnitOfWork, bump: dt.datetime) -> dt.datetime:
+    """Return a bump to the second; the fraction tells bumps apart, in their order."""
+    return bump.replace(microsecond=unit_of_work.ledger.number("bump") % 1_000_000)
+
+
+def _language(members: Iterable[ArticleView]) -> str | None:
+    """Return the most frequent language; in a tie the first by name."""
+    languages = Counter(member.language for member in members if member.language)
+    return min(languages, key=lambda language: (-languages[language], language)) if languages else None

@@ -1,0 +1,194 @@
+"""Commands for the writer: rows that the writer executes between two batches, with one handler for each kind.
+
+`correct` and `recluster` change stories, so only the writer may execute them. The command line executes them
+itself if no other process is the writer; otherwise it stores a row and waits for the answer.
+"""
+
+import datetime as dt
+import logging
+import time
+from collections.abc import Callable, Mapping
+from typing import Any, NamedTuple
+
+import msgspec
+
+from aggregator.config.tuning import Tuning
+from aggregator.grouping.corrections.apply_corrections import CorrectionCommand, CorrectionResult
+from aggregator.grouping.deletion.erase import ForgetCommand, ForgetResult
+from aggregator.grouping.deletion.retention import PruneResult, RetentionPlan
+from aggregator.grouping.place import Placer
+from aggregator.grouping.story_options import StoryOptions
+from aggregator.intake.recluster.recluster import ReclusterCommand, Reclusterer
+from aggregator.intake.recluster.regrouping import GroupingDifference
+from aggregator.intake.workers.executor import Executor
+from aggregator.model.core import FrozenStruct
+from aggregator.model.errors import AggregatorError, NoScratchFolderError, UsageError, WorkError
+from aggregator.store.engine.database import Database
+from aggregator.store.maintenance import erase
+from aggregator.store.maintenance.row_stream import Advance
+from aggregator.store.maintenance.scratch import delete_abandoned_databases
+from aggregator.store.stories import commands
+from aggregator.store.stories.commands import Command, CommandKind
+
+_POLL_SECONDS = 0.1
+
+
+def enqueue(database: Database, now: dt.datetime, kind: CommandKind, payload: bytes) -> int:
+    """Store a command for the writer; return its number."""
+    return database.transact(lambda connection: commands.enqueue(connection, now, kind, payload.decode()))
+
+
+def wait_for_answer(database: Database, number: int, *, patience_seconds: float) -> str | None:
+    """Return the answer to a command, as JSON; None after `patience_seconds` (it stays in the queue).
+
+    Raises UsageError with the reason if the writer refused it.
+    """
+    ends = time.monotonic() + patience_seconds
+    while True:
+        with database.read() as connection:
+            found = commands.found(connection, number)
+        assert found is not None, "it was added"
+        if found.state == "refused":
+            raise UsageError(found.result or "the command was refused")
+        if found.state == "done":
+            return found.result
+        if time.monotonic() > ends:
+            return None
+        time.sleep(_POLL_SECONDS)
+
+
+def pending_commands(database: Database) -> list[Command]:
+    """Return the commands that wait for the writer, oldest first."""
+    with database.read() as connection:
+        return commands.pending_commands(connection)
+
+
+def reject(database: Database, now: dt.datetime, command: Command, reason: str) -> None:
+    """Refuse a command, with the reason."""
+    database.transact(
+        lambda connection: commands.answer(connection, command.command_no, now, "refused", reason)
+    )
+
+
+log = logging.getLogger(__name__)
+
+PRUNED_SECONDS = 0.5  # of retention per `prune` command
+
+Stop = Callable[[], bool]
+
+
+class WriterServices(NamedTuple):
+    """What commands are executed with. `database`: fenced by the lease of the writer."""
+
+    database: Database
+    executor: Executor
+    all_tuning: Tuning
+    now: Callable[[], dt.datetime]
+    options: StoryOptions
+    placer: Placer
+
+
+class _StoppedError(Exception):
+    """The daemon stops during a command."""
+
+
+def _correct(
+    writer: WriterServices, command: CorrectionCommand, request: int | None, _advance: Advance
+) -> CorrectionResult:
+    return writer.placer.correct(command, request)
+
+
+def _forget(
+    writer: WriterServices, command: ForgetCommand, request: int | None, advance: Advance
+) -> ForgetResult:
+    def step() -> None:
+        advance(0)
+
+    try:
+        delete_abandoned_databases(writer.database)
+        return writer.placer.erase(command, request, step)
+    except UsageError:
+        if request is not None:
+            with writer.database.write() as connection:
+                erase.blank_command(connection, request)
+        raise
+
+
+def _prune(
+    writer: WriterServices, command: RetentionPlan, request: int | None, advance: Advance
+) -> PruneResult:
+    """Run retention for a moment; the command is repeated, and entries are placed in between."""
+    retention_job = writer.placer.retention_job(command, writer.all_tuning, is_asked=True)
+    ends = time.monotonic() + PRUNED_SECONDS
+    advance(0)
+    while (more := retention_job.step()) and time.monotonic() < ends:
+        advance(0)
+    result = PruneResult(is_done=not more)
+    if request is not None:
+        with writer.database.write() as connection:
+            answer = msgspec.json.encode(result).decode()
+            commands.answer(connection, request, writer.now(), "done", answer)
+    return result
+
+
+def _recluster(
+    writer: WriterServices, command: ReclusterCommand, request: int | None, advance: Advance
+) -> GroupingDifference:
+    run = Reclusterer(writer.database, writer.executor, writer.all_tuning, writer.options, now=writer.now)
+    return run.take_over(writer.placer, command.since, advance, request=request)
+
+
+class CommandHandler(NamedTuple):
+    """A kind of command: its type, that of its answer, and the function that executes it in the writer.
+
+    The function gets the number of the row that it answers in its transaction, or None, and a function that
+    it calls with its progress, which may raise to stop it. Raises UsageError for an impossible command.
+    """
+
+    command: type[FrozenStruct]
+    answer: type[FrozenStruct]
+    execute: Callable[[WriterServices, Any, int | None, Advance], FrozenStruct]
+
+
+HANDLERS: Mapping[CommandKind, CommandHandler] = {
+    "correct": CommandHandler(CorrectionCommand, CorrectionResult, _correct),
+    "forget": CommandHandler(ForgetCommand, ForgetResult, _forget),
+    "prune": CommandHandler(RetentionPlan, PruneResult, _prune),
+    "recluster": CommandHandler(ReclusterCommand, GroupingDifference, _recluster),
+}
+
+
+def run_commands(writer: WriterServices, stop: Stop) -> int:
+    """Execute the waiting commands, oldest first. Return how many."""
+
+    def end_if_stopped(_count: int) -> None:
+        if stop():  # also a heartbeat
+            raise _StoppedError
+
+    executed = 0
+    for command in pending_commands(writer.database):
+        if stop():
+            break
+        handler = HANDLERS[command.kind]
+        try:
+            decoded = msgspec.json.decode(command.payload, type=handler.command)
+            handler.execute(writer, decoded, command.command_no, end_if_stopped)
+        except _StoppedError:
+            break  # it continues at the next start
+        except (UsageError, WorkError, NoScratchFolderError) as error:
+            if isinstance(error, WorkError) and stop():
+                break  # the workers were ended; it continues at the next start
+            reject(writer.database, writer.now(), command, str(error))
+        except AggregatorError:
+            raise  # of the database: the command waits
+        except Exception as error:  # it would end the daemon again at every start
+            log.exception(
+                "command %d (%s) failed",
+                command.command_no,
+                command.kind,
+                extra={"event": "command_failed"},
+            )
+            reason = f"it failed ({type(error).__name__}: {error}); the log of the daemon says more"
+            reject(writer.database, writer.now(), command, reason)
+        executed += 1
+    return executed

@@ -1,0 +1,34 @@
+"""What a configuration says about stories, as grouping reads it."""
+
+from aggregator.config.settings import Config, MuteConfig
+from aggregator.extract.wire.agencies import family_table
+from aggregator.grouping.mutes import NOUNS, Mute, Mutes
+from aggregator.grouping.story_options import StoryOptions
+from aggregator.intake.kinds.source_kind import source_kind
+from aggregator.store.intake.sources import source_id
+
+
+def story_options(config: Config) -> StoryOptions:
+    """Return the options of a configuration."""
+    return StoryOptions(
+        summary_words=config.publish.excerpt_words,
+        families=family_table(config.families),
+        bumps=config.feeds.bump,
+        bump_age_seconds=config.feeds.bump_age,
+        prefer=config.publish.prefer,
+        mutes=mutes_of(config),
+    )
+
+
+def mutes_of(config: Config) -> Mutes:
+    """Return the mutes of a configuration. Raises ConfigError for an invalid address of a source."""
+    of_sources = {}
+    for one in config.sources:
+        if mutes := _mutes(one.mute):
+            address = source_kind(one.kind).address(one, config)
+            of_sources[source_id(one.kind, one.name, address)] = mutes
+    return Mutes(everywhere=_mutes(config.mute), of_sources=of_sources)
+
+
+def _mutes(section: MuteConfig) -> tuple[Mute, ...]:
+    return tuple((kind, muted) for kind in NOUNS for muted in getattr(section, kind))

@@ -1,0 +1,188 @@
+"""The jobs that an executor runs on untrusted data: pure functions from bytes to bytes.
+
+Each depends on its job only (no clock, network or database), so it may be repeated in another process or on
+another machine with the same result.
+"""
+
+import datetime as dt
+from typing import TYPE_CHECKING
+
+import msgspec
+
+from aggregator.config.tuning import Tuning
+from aggregator.model.core import (
+    ACCEPTED_VERDICTS,
+    CleanArticle,
+    Entry,
+    FrozenStruct,
+    ParsedFeed,
+    Prepared,
+    Verdict,
+)
+from aggregator.model.errors import ReadError, WorkError
+from aggregator.sources.limits import source_tuning
+from aggregator.sources.parse.entry_builder import FeedContext
+
+if TYPE_CHECKING:
+    from aggregator.extract.article import CleanedEntry
+
+_MARKUP_CHARS = 1600  # of an entry, from which the language of its feed is detected
+PARSER_FAILED = "the parser failed on it"
+_FAILED_JOBS: dict[str, tuple[Verdict, str]] = {
+    "memory": ("memory", "reading it took more memory than a worker may have"),
+    "timeout": ("timeout", "reading it took too long"),
+    "died": ("not_article", f"{PARSER_FAILED}: it died"),
+}
+
+
+class PrepareItem(FrozenStruct, frozen=True, kw_only=True):
+    """One entry to extract. `seen` is when it was accepted, which limits plausible dates."""
+
+    entry: Entry
+    seen: dt.datetime
+    is_revision: bool = False
+    page: bytes | None = None
+    page_url: str | None = None
+    page_charset: str | None = None
+
+
+class PrepareJob(FrozenStruct, frozen=True, kw_only=True):
+    """Several entries: a call of a worker costs 1.2 ms, whatever its size."""
+
+    items: tuple[PrepareItem, ...]
+    tuning: str = "{}"
+    extract_only: bool = False  # `aggregator extract`: no fingerprint
+    keep_all: bool = False  # `aggregator eval`: a fingerprint for any verdict, if there is text
+
+
+class PrepareResult(FrozenStruct, frozen=True, kw_only=True):
+    """One Prepared for each item, in order; none if this worker cannot read the page of an item, and why."""
+
+    prepared: tuple[Prepared, ...] = ()
+    unread: str | None = None
+
+
+class FingerprintJob(FrozenStruct, frozen=True, kw_only=True):
+    """Clean articles whose texts are read again under new rules, for `recluster`."""
+
+    articles: tuple[CleanArticle, ...]
+    tuning: str = "{}"
+
+
+class FeedJob(FeedContext, frozen=True, kw_only=True):
+    """The bytes of a feed and what is known of it. `all_tuning`: for the language of its entries.
+
+    `selectors`: of a source `page:`, those of its list, link, title and date.
+    """
+
+    data: bytes
+    selectors: tuple[str, ...] = ()
+    all_tuning: str = "{}"
+
+
+def prepare(job: bytes) -> bytes:
+    """Return a PrepareResult for a PrepareJob: clean text and fingerprint of each entry."""
+    decoded = msgspec.msgpack.decode(job, type=PrepareJob)
+    all_tuning = Tuning.from_json(decoded.tuning)
+    try:
+        items = [_with_page(item, all_tuning) for item in decoded.items]
+    except ReadError as error:
+        return msgspec.msgpack.encode(PrepareResult(unread=str(error)))
+    prepared = tuple(_prepared(item, all_tuning, decoded) for item in items)
+    return msgspec.msgpack.encode(PrepareResult(prepared=prepared))
+
+
+def _with_page(item: PrepareItem, all_tuning: Tuning) -> PrepareItem:
+    if item.entry.record is None:
+        return item
+    from aggregator.sources.parse.files import with_page
+
+    return msgspec.structs.replace(item, entry=with_page(item.entry, source_tuning(all_tuning)))
+
+
+def fingerprints(job: bytes) -> bytes:
+    """Return a PrepareResult for a FingerprintJob."""
+    decoded = msgspec.msgpack.decode(job, type=FingerprintJob)
+    all_tuning = Tuning.from_json(decoded.tuning)
+    from aggregator.grouping.fingerprint import prepared_again
+
+    prepared = tuple(prepared_again(article, all_tuning) for article in decoded.articles)
+    return msgspec.msgpack.encode(PrepareResult(prepared=prepared))
+
+
+def _prepared(item: PrepareItem, all_tuning: Tuning, job: PrepareJob) -> Prepared:
+    from aggregator.extract.article import clean_entry
+
+    cleaned = clean_entry(
+        item.entry,
+        page=item.page,
+        page_charset=item.page_charset,
+        page_url=item.page_url,
+        seen=item.seen,
+        tuning=all_tuning,
+        has_own=item.is_revision,
+    )
+    return _with_fingerprint(cleaned, all_tuning, job)
+
+
+def _with_fingerprint(cleaned: "CleanedEntry", all_tuning: Tuning, job: PrepareJob) -> Prepared:
+    from aggregator.grouping.fingerprint import fingerprinter
+
+    clean = cleaned.article
+    is_usable = clean.verdict in ACCEPTED_VERDICTS or (job.keep_all and bool(clean.title or clean.text))
+    if job.extract_only or not is_usable:
+        return Prepared(article=clean)
+    return Prepared(
+        article=clean,
+        fingerprint=fingerprinter(all_tuning).fingerprint(clean, cleaned.reading),
+        lines=cleaned.lines,
+        own=None if cleaned.own is None else _with_fingerprint(cleaned.own, all_tuning, job),
+    )
+
+
+def broken_article(error: WorkError, title: str = "") -> CleanArticle:
+    """Return the article, without text, of an entry whose job failed."""
+    verdict, why = _FAILED_JOBS.get(error.verdict, ("not_article", PARSER_FAILED))
+    return CleanArticle(verdict=verdict, reason=f"{why} ({error.detail})", title=title)
+
+
+def read_feed(job: bytes) -> bytes:
+    """Return a ParsedFeed for a FeedJob; the language of a feed that declares none is detected."""
+    from aggregator.extract.limits import ExtractTuning
+    from aggregator.sources.parse import feed
+    from aggregator.text.language import language_of_feed
+
+    decoded = msgspec.msgpack.decode(job, type=FeedJob)
+    all_tuning = Tuning.from_json(decoded.all_tuning)
+    parsed = feed.read_feed(decoded.data, decoded)
+    if parsed.language is None:
+        tuning = all_tuning.section("text", ExtractTuning)
+        texts = map(_beginning, parsed.entries[: tuning.language_feed_entries])
+        parsed = msgspec.structs.replace(parsed, language=language_of_feed(texts, tuning))
+    return msgspec.msgpack.encode(parsed)
+
+
+def read_mail(job: bytes) -> bytes:
+    """Return a ParsedFeed with the entry of the message in a FeedJob, or with the reason why it is none."""
+    from aggregator.sources.parse.mail import entry_of_mail
+
+    mail = msgspec.msgpack.decode(job, type=FeedJob)
+    try:
+        entry = entry_of_mail(mail.data, source=mail.source, seen=mail.seen)
+        parsed = ParsedFeed(entries=(entry,))
+    except ReadError as error:
+        parsed = ParsedFeed(problem=str(error))
+    return msgspec.msgpack.encode(parsed)
+
+
+def list_pages(job: bytes) -> bytes:
+    """Return a PageList for an ArchiveSpan."""
+    from aggregator.sources.parse import files
+
+    return msgspec.msgpack.encode(files.list_pages(msgspec.msgpack.decode(job, type=files.ArchiveSpan)))
+
+
+def _beginning(entry: Entry) -> str:
+    from aggregator.extract.html.dom import html_to_text
+
+    return f"{entry.title}\n{entry.text or html_to_text((entry.html or '')[:_MARKUP_CHARS])}"

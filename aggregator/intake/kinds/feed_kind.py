@@ -1,0 +1,34 @@
+"""Feeds and news sitemaps: addresses whose responses list entries."""
+
+from urllib.parse import urlsplit
+
+from aggregator.config.settings import LOGIN_ADVICE, Config, SourceConfig, has_login, split_address
+from aggregator.intake.kinds.source_kind import SourceKind
+from aggregator.model.errors import ConfigError, FetchError
+from aggregator.sources.fetch.transport import parsed
+
+
+def web_address(typed: str) -> str:
+    """Return an address that can be requested and used in links, without `user:password@`.
+
+    Raises ConfigError for another one.
+    """
+    typed, _ = split_address(typed)
+    if has_login(typed):
+        raise ConfigError(f"this is not a valid address; {LOGIN_ADVICE}")
+    try:
+        parsed(typed)
+        _ = urlsplit(typed).port
+    except FetchError as error:
+        raise ConfigError(error.detail) from error
+    except ValueError as error:
+        raise ConfigError("this is not a valid address") from error
+    return typed
+
+
+def address_of(item: SourceConfig, _: Config) -> str:
+    """Return the address of a feed or page. Raises ConfigError."""
+    return web_address(item.feed or item.page or "")
+
+
+KIND = SourceKind(address=address_of, poller=lambda poller: poller.poll, is_in_opml=True)

@@ -1,0 +1,264 @@
+"""Watched folders: files that are new or changed become entries in the inbox.
+
+A look reads whole files until its time is over, and the next one continues. The stamps of the files (size and
+times of each read one) are stored with the last entries. After an interruption the next look reads the same
+again, which changes nothing.
+"""
+
+import datetime as dt
+import os
+import time
+from collections.abc import Mapping
+from functools import partial
+from itertools import chain
+from pathlib import Path
+
+import msgspec
+
+from aggregator.config.tuning import Tuning
+from aggregator.intake.jobs import FeedJob
+from aggregator.intake.kinds.source_kind import SourceKind
+from aggregator.intake.poll import (
+    PollResult,
+    PollServices,
+    of_source,
+    parse_feed,
+    parse_mail,
+    summarise_accepted,
+)
+from aggregator.intake.poll_decision import with_counts
+from aggregator.intake.workers.executor import Executor
+from aggregator.model.core import Entry, FrozenStruct
+from aggregator.model.errors import AggregatorError, FetchError, TooManyFilesError
+from aggregator.sources.limits import net_tuning, source_tuning
+from aggregator.sources.parse.files import (
+    InputEntry,
+    InputFeed,
+    InputProblem,
+    ReadOptions,
+    identify_below,
+    read_file,
+)
+from aggregator.sources.parse.folder_scan import FileStamp, scan
+from aggregator.sources.parse.streams import Progress
+from aggregator.store import codecs
+from aggregator.store.engine.database import Connection
+from aggregator.store.intake import inbox, rejected
+from aggregator.store.intake.inbox import AcceptResult
+from aggregator.store.intake.sources import Source, known_as, known_folder, save
+
+ENTRIES_A_TRANSACTION = 100  # a transaction holds the write lock
+CHARS_A_TRANSACTION = 2_000_000  # of pages and texts, because of memory
+REJECTED_LISTED = 1000  # per look or ingest: a file of another kind may have a million lines
+MOST_WAITING = 10_000  # entries; reading an archive continues when fewer wait
+_PLACING_REST_SECONDS = 5.0  # between two looks at whether fewer wait
+# Of a processor: a folder of 100,000 files is looked at less often (chosen). Not of the clock: a machine that
+# is suspended or busy with other things may stretch a look by hours.
+_SCAN_SHARE = 0.05
+_MOST_REST_SECONDS = 3600.0
+_READING_SHARE = 4  # times as long as listing a folder took, at least, it is read before it is listed again
+
+
+class FolderStamps(FrozenStruct, frozen=True, kw_only=True):
+    """The files of a folder as they were when they were read."""
+
+    stamps: Mapping[str, FileStamp] = {}
+
+
+class FolderWatcher:
+    """Scans folders. Thread-safe."""
+
+    def __init__(self, services: PollServices) -> None:
+        self._database, _, self._executor, self._all_tuning, self._now, self._stops, *_ = services
+        self._pause = services.pause
+        self._source_tuning = source_tuning(self._all_tuning)
+        self._look_seconds = net_tuning(self._all_tuning).fetch_deadline_seconds
+
+    def poll(self, source: Source) -> PollResult:
+        """Scan a folder and read new or changed files, until the deadline of a fetch is over."""
+        now, worked, began = self._now(), time.thread_time(), time.monotonic()
+        state = (
+            codecs.decompress_struct(source.folder_state, FolderStamps)
+            if source.folder_state
+            else FolderStamps()
+        )
+        folder = Path(os.path.abspath(source.address))  # noqa: PTH100 - Path.resolve follows links
+        due = msgspec.structs.replace(
+            source,
+            next_due_at=now + dt.timedelta(seconds=source.interval_seconds),
+            last_polled_at=now,
+            folder_state=None,
+        )
+        try:
+            changes = scan(folder, state.stamps, now_ns=int(now.timestamp() * 1e9))
+        except TooManyFilesError:
+            raise
+        except AggregatorError as error:
+            return self._folder_failed(due, str(error))
+        # At least as long as it took, on a slow disk or share.
+        listing = time.monotonic() - began
+        rest = max((time.thread_time() - worked) / _SCAN_SHARE, 2 * listing)
+        rest = min(rest, _MOST_REST_SECONDS)
+        if rest > source.interval_seconds:
+            due = msgspec.structs.replace(due, next_due_at=now + dt.timedelta(seconds=rest))
+        if changes.changed:
+            with self._database.write() as connection:
+                name = known_folder(connection, folder, os.path.isdir)
+            source, due = (msgspec.structs.replace(one, folder_name=name) for one in (source, due))
+        looked = _FolderLook(now=now, touched=[str(folder / path) for path in changes.gone])
+        ends = time.monotonic() + max(self._look_seconds, _READING_SHARE * listing)
+        read: dict[str, FileStamp] = {}
+        for path in changes.changed:
+            self._read(source, folder, path, looked)
+            if self._stops():
+                return summarise_accepted(looked.accepted, None)  # files not read keep their old stamp
+            # A file that changes meanwhile keeps the stamp that it had, and is read again then.
+            read[path] = changes.stamps[path]
+            if time.monotonic() >= ends:  # after the first file: on a busy machine it may be over before
+                break
+        left = set(changes.changed) - read.keys()
+        if left:
+            due = msgspec.structs.replace(due, next_due_at=now)
+        if read or changes.gone:
+            stamps = {path: one for path, one in changes.stamps.items() if path not in left}
+            stamps |= {path: state.stamps[path] for path in left if path in state.stamps}
+            kept = FolderStamps(stamps=stamps)
+            due = msgspec.structs.replace(due, folder_state=codecs.compress_struct(kept))
+        return self._folder_done(due, looked)
+
+    def _read(self, source: Source, folder: Path, path: str, looked: "_FolderLook") -> None:
+        """Read a file, which may be an archive of any size; while many entries wait, reading rests."""
+        looked.touched.append(str(folder / path))
+        reading = ReadOptions(
+            tuning=self._source_tuning,
+            progress=Progress(),
+            seen=looked.now,
+            parse_mail=partial(parse_mail, self._executor, tuning=self._source_tuning),
+        )
+        found = read_file(folder / path, identify_below(folder, path), reading)
+        items = (entries_of(item, looked.now, self._executor, self._all_tuning) for item in found)
+        for one in chain.from_iterable(items):
+            if isinstance(one, InputProblem):
+                looked.refuse(one)
+            else:
+                looked.take(known_as(of_source(one, source), folder, source.entry_source))
+            if looked.is_full:  # so that large folders do not fill the memory
+                with self._database.write() as connection:
+                    self._take_in(connection, source, looked)
+                while self._is_behind() and not self._stops():
+                    self._pause(_PLACING_REST_SECONDS)
+            if self._stops():
+                return
+
+    def _is_behind(self) -> bool:
+        with self._database.read() as connection:
+            return inbox.waiting_count(connection) > MOST_WAITING
+
+    def _take_in(self, connection: Connection, source: Source, looked: "_FolderLook") -> None:
+        """Store the entries and problems read so far."""
+        entries = looked.entries
+        rejected.clear_files(connection, looked.touched)
+        looked.touched = []
+        looked.accepted += inbox.accept(connection, entries, seen=[looked.now] * len(entries)).accepted
+        for problem in looked.problems[looked.noted :]:
+            rejected.note(
+                connection,
+                source=source.entry_source,
+                item=problem.where,
+                verdict=problem.verdict or "unreadable",
+                reason=problem.reason,
+                at=looked.now,
+            )
+        looked.entries, looked.noted, looked.chars = [], len(looked.problems), 0
+
+    def _folder_done(self, source: Source, looked: "_FolderLook") -> PollResult:
+        """Store the remaining entries and the new state of the folder."""
+        with self._database.write() as connection:
+            self._take_in(connection, source, looked)
+            state = msgspec.structs.replace(
+                with_counts(source, looked.accepted, looked.refused),
+                first_poll_done=True,
+                last_success_at=looked.now,
+                health="ok",
+                health_cause=rejected.in_words(connection, source.entry_source),
+                failures=0,
+            )
+            save(connection, state)
+        return summarise_accepted(looked.accepted, looked.words())
+
+    def _folder_failed(self, source: Source, cause: str) -> PollResult:
+        failed = msgspec.structs.replace(
+            source, health="failing", health_cause=cause, failures=source.failures + 1
+        )
+        with self._database.write() as connection:
+            save(connection, failed)
+        return PollResult(succeeded=False, problem=cause)
+
+
+def entries_of(
+    found: InputEntry | InputFeed | InputProblem, now: dt.datetime, executor: Executor, all_tuning: Tuning
+) -> list[Entry | InputProblem]:
+    """Return the entries of a file; feeds are parsed by a worker."""
+    if isinstance(found, InputProblem):
+        return [found]
+    if isinstance(found, InputEntry):
+        return [found.entry]
+    job = FeedJob(
+        data=found.data,
+        source=found.source,
+        seen=now,
+        tuning=source_tuning(all_tuning),
+        all_tuning=all_tuning.to_json(),
+    )
+    try:
+        parsed = parse_feed(executor, job)
+    except FetchError as error:
+        return [InputProblem(where=found.where, reason=str(error))]
+    entries: list[Entry | InputProblem] = [
+        msgspec.structs.replace(entry, authority="handed") for entry in reversed(parsed.entries)
+    ]
+    if parsed.problem or not entries:
+        reason = parsed.problem or "there is no entry in this feed"
+        entries.append(InputProblem(where=found.where, reason=reason))
+    return entries
+
+
+class _FolderLook(msgspec.Struct, kw_only=True):
+    """Results of one look."""
+
+    now: dt.datetime
+    touched: list[str]  # new, changed or removed files whose rejected items are still stored
+    entries: list[Entry] = []  # read, not accepted yet
+    problems: list[InputProblem] = []
+    noted: int = 0  # of the problems
+    refused: int = 0
+    accepted: list[AcceptResult] = []
+    chars: int = 0  # of the entries
+
+    def take(self, entry: Entry) -> None:
+        self.entries.append(entry)
+        self.chars += len(entry.html or "") + len(entry.text or "")
+
+    def refuse(self, problem: InputProblem) -> None:
+        self.refused += 1
+        if self.refused <= REJECTED_LISTED:
+            self.problems.append(problem)
+
+    @property
+    def is_full(self) -> bool:
+        return len(self.entries) >= ENTRIES_A_TRANSACTION or self.chars >= CHARS_A_TRANSACTION
+
+    def words(self) -> str | None:
+        """Return the last problem and the number of others."""
+        if not self.problems:
+            return None
+        last = self.problems[-1]
+        more = f" (and {self.refused - 1} more)" if self.refused > 1 else ""
+        return f"{last.where}: {last.reason}{more}"
+
+
+KIND = SourceKind(
+    address=lambda item, config: str(config.path(item.folder or "")),
+    poller=lambda poller: FolderWatcher(poller.services).poll,
+    is_local=True,
+)

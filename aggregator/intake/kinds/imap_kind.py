@@ -1,0 +1,99 @@
+"""Mailboxes: the messages that arrive in a folder of an IMAP server.
+
+The position in the folder is stored where feeds have their ETag, in one transaction with the entries. After
+an interruption the next poll reads the same again, which changes nothing.
+"""
+
+import datetime as dt
+from collections.abc import Callable
+from functools import partial
+from urllib.parse import unquote, urlsplit
+
+import msgspec
+
+from aggregator.config.settings import Config, SourceConfig
+from aggregator.config.source_access import Access, mailbox_address
+from aggregator.intake.kinds.source_kind import SourceKind
+from aggregator.intake.poll import Poller, PollServices, parse_mail
+from aggregator.intake.poll_decision import PollAnswer
+from aggregator.intake.workers.executor import Executor
+from aggregator.model.core import Entry, ParsedFeed, utc_now
+from aggregator.model.errors import ConfigError, FetchError, ReadError
+from aggregator.sources.fetch.client import Client
+from aggregator.sources.fetch.mailbox import Message, read_mailbox
+from aggregator.sources.fetch.response import FetchResult
+from aggregator.sources.limits import SourceTuning, source_tuning
+from aggregator.store.intake.sources import Source
+
+
+def _address(item: SourceConfig, _: Config) -> str:
+    address = mailbox_address(item)
+    try:
+        parts = urlsplit(address)
+        is_valid = bool(parts.hostname) and parts.port != 0 and unquote(address).isprintable()
+    except ValueError:
+        is_valid = False
+    if not is_valid or parts.query or parts.fragment:
+        raise ConfigError("this is not a valid address")
+    return address
+
+
+def _answer(services: PollServices, source: Source, now: dt.datetime) -> PollAnswer:
+    """Return the new messages. Raises FetchError."""
+    tuning = source_tuning(services.all_tuning)
+    extras = services.extras.get(source.address)
+    if extras is None:
+        raise FetchError("login", "config.yaml has no password for it")
+    found = read_mailbox(services.client, source.address, extras.access.password, tuning, source.etag)
+    parse = partial(parse_mail, services.executor, source=source.entry_source, seen=now, tuning=tuning)
+    feed, refused = _feed(source.address, found.messages, parse)
+    if services.stops():  # the workers, too
+        raise FetchError("stopped", "the program ends")
+    is_same = not found.messages and source.first_poll_done
+    return PollAnswer(
+        FetchResult(url=source.address, url_final=source.address, status=200, etag=found.state),
+        feed=None if is_same else feed,
+        refused=refused,
+        has_more=found.has_more,
+    )
+
+
+def preview(
+    client: Client, executor: Executor, access: Access, tuning: SourceTuning, most: int
+) -> ParsedFeed:
+    """Return the `most` newest messages, without storing anything. Raises FetchError."""
+    tuning = msgspec.structs.replace(tuning, max_entries=most)
+    found = read_mailbox(client, access.address, access.password, tuning)
+    parse = partial(parse_mail, executor, source="mailbox", seen=utc_now(), tuning=tuning)
+    feed, _ = _feed(access.address, found.messages, parse)
+    return msgspec.structs.replace(feed, entry_count=found.count)
+
+
+def _feed(
+    address: str, messages: tuple[Message, ...], parse: Callable[[bytes], Entry]
+) -> tuple[ParsedFeed, list[tuple[str, str]]]:
+    """Return a feed, the newest entry first, and the messages that are no entries, with the reason."""
+    entries: list[Entry] = []
+    refused: list[tuple[str, str]] = []
+    for one in messages:
+        try:
+            if one.data is None:
+                raise ReadError(one.problem)
+            entries.append(parse(one.data))
+        except ReadError as error:
+            refused.append((f"message {one.number}", str(error)))
+    feed = ParsedFeed(
+        format="mailbox",
+        title=unquote(urlsplit(address).path[1:]),
+        entries=tuple(reversed(entries)),
+        entry_count=len(entries),
+        problem=f"{refused[-1][0]}: {refused[-1][1]}" if refused else None,
+    )
+    return feed, refused
+
+
+KIND = SourceKind(
+    address=_address,
+    poller=lambda poller: partial(Poller.poll_with, poller, ask=partial(_answer, poller.services)),
+    pages="never",
+)

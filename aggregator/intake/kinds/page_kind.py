@@ -1,0 +1,96 @@
+"""Pages without a feed: CSS selectors name the list of articles, and of each its link, title and date."""
+
+from functools import partial
+from itertools import chain, islice
+from typing import Any
+from urllib.parse import urldefrag
+
+import msgspec
+
+from aggregator.config.messages import counted
+from aggregator.extract.html.dom import bound_html, tree_of
+from aggregator.intake.jobs import FeedJob
+from aggregator.intake.kinds.feed_kind import address_of
+from aggregator.intake.kinds.source_kind import SourceKind
+from aggregator.model.core import ParsedFeed
+from aggregator.model.errors import ConfigError
+from aggregator.sources.parse import xml_repair
+from aggregator.sources.parse.entry_builder import DeclaredEntry, absolute_url, entry_of, plain_title
+
+# Elements below all items, an element for each item that it is in: nested items are read again and again. Ten
+# times as many as a page has at most (chosen).
+_MAX_BELOW_ITEMS = 200_000
+
+
+def read_page(job: bytes) -> bytes:
+    """Return a ParsedFeed for a FeedJob with selectors: the articles that the page lists, for a worker."""
+    decoded = msgspec.msgpack.decode(job, type=FeedJob)
+    return msgspec.msgpack.encode(_listed(decoded))
+
+
+def _listed(job: FeedJob) -> ParsedFeed:
+    page = bound_html(xml_repair.decode_markup(job.data, job.content_type))
+    root = tree_of(page.html)
+    if root is None:
+        return ParsedFeed(problem="this is not a page of HTML")
+    items, link, title, date = (compiled(one) if one else None for one in job.selectors)
+    assert items is not None
+    assert link is not None
+    found = items(root)[: job.tuning.max_entries]
+    below = chain.from_iterable(item.iter() for item in found)
+    if any(islice((True for _ in below), _MAX_BELOW_ITEMS, None)):
+        return ParsedFeed(problem="`list:` matches elements that are inside each other, too many to read")
+    own_url = urldefrag(job.url).url
+    base = root.find(".//base[@href]")
+    base_url = job.url if base is None else absolute_url(base.get("href"), job.url) or job.url
+    entries: dict[str, DeclaredEntry] = {}
+    for item in found:
+        headline = None if title is None else _words(_first(item, title))
+        for anchor in [item] if item.tag == "a" else link(item):
+            url = absolute_url(anchor.get("href", ""), base_url)
+            words = _words(anchor) if headline is None else headline  # a picture with a link has none
+            if url is not None and words and urldefrag(url).url != own_url:
+                dated = None if date is None else _first(item, date)
+                published = "" if dated is None else dated.get("datetime") or _words(dated)
+                entries.setdefault(url, DeclaredEntry(url=url, title=words, published=(published,)))
+                break
+    if not found:
+        return ParsedFeed(problem="no element matches `list:`")
+    if not entries:
+        matches = counted(len(found), "element")
+        return ParsedFeed(problem=f"`list:` matches {matches}, none with a link and a title")
+    name = plain_title(_words(root.find(".//title")))
+    context = msgspec.structs.replace(job, title=name)
+    made = (entry_of(entry, context) for entry in entries.values())
+    return ParsedFeed(
+        format="page",
+        title=name,
+        entries=tuple(one for one in made if one),
+        entry_count=len(entries),
+        problem="the page is too large: its end is not read" if page.truncated else None,
+    )
+
+
+def compiled(selector: str) -> Any:
+    """Return the function from an element to those below it that match. Raises ConfigError."""
+    from cssselect import SelectorError
+    from lxml.cssselect import CSSSelector
+
+    try:
+        return CSSSelector(selector, translator="html")
+    except (SelectorError, RecursionError) as error:
+        raise ConfigError(f"{selector[:60]!r} is not a CSS selector: {error}") from error
+
+
+def _first(item: Any, selector: Any) -> Any:
+    return next(iter(selector(item)), None)
+
+
+def _words(element: Any) -> str:
+    if element is None:
+        return ""
+    texts = element.xpath(".//text()[not(parent::script or parent::style)]")
+    return " ".join("".join(texts).split())
+
+
+KIND = SourceKind(address=address_of, poller=lambda poller: partial(poller.poll, read=read_page))

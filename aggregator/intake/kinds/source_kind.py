@@ -1,0 +1,31 @@
+"""What is different among kinds of sources; everything else asks their `SourceKind` for it."""
+
+from collections.abc import Callable
+from importlib import import_module
+from typing import Literal, NamedTuple
+
+from aggregator.config.settings import Config, SourceConfig
+from aggregator.intake.poll import Poller, PollResult
+from aggregator.store.intake.sources import Source
+
+
+class SourceKind(NamedTuple):
+    """A kind of source: the `KIND` of the module `NAME_kind` of this package, for the key NAME in `sources:`.
+
+    The due time is a column. A source whose address has no host is polled by the writer only.
+    """
+
+    # From a source of the file to the address to store. Raises ConfigError.
+    address: Callable[[SourceConfig, Config], str]
+    # From the poller of feeds and pages to the function that fetches, parses and stores a source that is due,
+    # in several threads.
+    poller: Callable[[Poller], Callable[[Source], PollResult]]
+    is_local: bool = False  # whether the address is a path
+    pages: Literal["auto", "never"] = "auto"  # whether pages are fetched, unless the source says it
+    is_in_opml: bool = False  # whether feed readers can subscribe to the address
+
+
+def source_kind(name: str) -> SourceKind:
+    """Return the kind with this key."""
+    kind: SourceKind = import_module(f"{__package__}.{name}_kind").KIND
+    return kind

@@ -1,0 +1,158 @@
+"""Entries to prepared articles, in workers, and what becomes of jobs that failed."""
+
+import logging
+import time
+from collections.abc import Callable, Sequence
+from concurrent.futures import Future
+
+import msgspec
+
+from aggregator.config.tuning import Tuning
+from aggregator.intake.jobs import PrepareItem, PrepareJob, PrepareResult, broken_article, prepare
+from aggregator.intake.workers.executor import Executor, InlineExecutor
+from aggregator.model.core import Prepared
+from aggregator.model.errors import ReadError, UnreadableEntryError, WorkError
+from aggregator.sources.limits import source_tuning
+from aggregator.sources.parse.files import with_page
+from aggregator.store.intake.inbox import InboxEntry
+from aggregator.store.intake.rejected import REASON
+
+log = logging.getLogger(__name__)
+
+# An archive whose server hangs must not hold up placing for each of its pages.
+_SLOW_READ_SECONDS = 5.0  # of one page, by this process
+_SLOW_REST_SECONDS = 600.0  # in which the archive is not read again
+TEXTS_A_JOB = 16  # a call costs 1.2 ms whatever its size; larger jobs would wait for each other
+
+
+def _is_text_of_a_file(waiting: InboxEntry) -> bool:
+    """Whether an entry has no markup and was handed in, in a file or a push: nobody else wrote it here."""
+    entry = waiting.entry
+    return entry.authority == "handed" and not (waiting.page or entry.html or entry.record)
+
+
+class PrepareDispatcher:
+    """Submits entries to workers and reads their results. For one thread."""
+
+    def __init__(
+        self,
+        executor: Executor,
+        all_tuning: Tuning,
+        *,
+        keep_all: bool = False,
+        texts_here: bool = False,
+    ) -> None:
+        """`keep_all`, `texts_here`: see Pipeline."""
+        self._executor = executor
+        self._tuning_json = all_tuning.to_json()
+        self._keep_all = keep_all
+        self._texts_here = texts_here
+        self._all_tuning = all_tuning
+        self._workers_read = True  # the pages that are in files
+        self._slow_until: dict[str, float] = {}  # archives that failed slowly, monotonic
+
+    @property
+    def depth(self) -> int:
+        """Jobs that keep all workers busy: two per worker, and one."""
+        return 2 * self._executor.workers + 1
+
+    def begin(self) -> None:
+        """Forget that workers could not read an archive."""
+        self._workers_read = True
+
+    def submitted(self, waiting: Sequence[InboxEntry], *, pages: bool = True) -> Future[bytes]:
+        """Submit a job for these entries; `answered` decodes its result."""
+        is_here = self._texts_here and all(map(_is_text_of_a_file, waiting))
+        executor = InlineExecutor() if is_here else self._executor
+        try:
+            sent = waiting if self._workers_read else [self._with_page(one) for one in waiting]
+            items = tuple(_item(one, page=pages) for one in sent)
+            job = PrepareJob(items=items, tuning=self._tuning_json, keep_all=self._keep_all)
+            return executor.submit(prepare, msgspec.msgpack.encode(job))
+        except (WorkError, UnreadableEntryError) as error:  # the executor was closed meanwhile, or no page
+            failed: Future[bytes] = Future()
+            failed.set_exception(error)
+            return failed
+
+    def answered(
+        self, waiting: Sequence[InboxEntry], future: Future[bytes], stop: Callable[[], bool]
+    ) -> tuple[Prepared, ...]:
+        """Return the result of a job; if it failed, submit each of its texts alone.
+
+        If `stop()` becomes true, the result is incomplete and must be ignored. Raises NoWorkersError, and
+        UnreadableEntryError for an entry whose archive can be read neither by the workers nor here.
+        """
+        try:
+            result = msgspec.msgpack.decode(future.result(), type=PrepareResult)
+            if result.unread is None:
+                return result.prepared
+            if self._workers_read:
+                self._workers_read = False
+                log.warning(
+                    "a worker cannot read an archive: %s; this process reads it and sends its pages",
+                    result.unread,
+                    extra={"event": "archive_not_readable_by_worker"},
+                )
+            return self.answered(waiting, self.submitted(waiting), stop)
+        except WorkError as error:
+            if stop():  # the workers were ended by the stop, not by a page
+                return ()
+            if len(waiting) > 1:
+                alone = [(one, self.submitted([one])) for one in waiting]
+                return tuple(
+                    found for one, job in alone if not stop() for found in self.answered([one], job, stop)
+                )
+            if waiting[0].entry.record is not None:  # perhaps its archive is slow, and not its page
+                whole = [self._with_page(waiting[0])]
+                return self.answered(whole, self.submitted(whole), stop)
+            return (self._without_page(waiting[0], error),)
+
+    def _with_page(self, waiting: InboxEntry) -> InboxEntry:
+        archive = "" if waiting.entry.record is None else waiting.entry.record.path
+        began = time.monotonic()
+        if began < self._slow_until.get(archive, 0.0):
+            raise UnreadableEntryError(f"{REASON} (its archive is too slow)", waiting.entry_no)
+        try:
+            return msgspec.structs.replace(
+                waiting, entry=with_page(waiting.entry, source_tuning(self._all_tuning))
+            )
+        except ReadError as error:
+            if time.monotonic() - began > _SLOW_READ_SECONDS:
+                self._slow_until[archive] = time.monotonic() + _SLOW_REST_SECONDS
+            raise UnreadableEntryError(f"{REASON} ({error})", waiting.entry_no) from error
+
+    def _without_page(self, waiting: InboxEntry, error: WorkError) -> Prepared:
+        """Prepare the text of the entry, after its page ended a worker; else return the verdict."""
+        ids = {"entry": waiting.entry_no, "source": waiting.entry.source}
+        log.warning(
+            "entry %s from %s: %s",
+            waiting.entry_no,
+            waiting.entry.source,
+            error,
+            extra={"event": "page_extraction_failed", **ids},
+        )
+        broken = broken_article(error, waiting.entry.title)
+        if waiting.page is not None:
+            try:
+                answer = self.submitted([waiting], pages=False).result()
+            except WorkError as again:
+                return Prepared(article=broken_article(again, waiting.entry.title))
+            prepared = msgspec.msgpack.decode(answer, type=PrepareResult).prepared[0]
+            own = msgspec.structs.replace(
+                prepared.article,
+                page_verdict=broken.verdict,
+                reason=f"its page: {broken.reason}; the entry's own text is used",
+            )
+            return msgspec.structs.replace(prepared, article=own)
+        return Prepared(article=broken)
+
+
+def _item(waiting: InboxEntry, *, page: bool) -> PrepareItem:
+    return PrepareItem(
+        entry=waiting.entry,
+        seen=waiting.accepted_at,
+        is_revision=waiting.is_revision,
+        page=waiting.page if page else None,
+        page_url=waiting.page_url if page else None,
+        page_charset=waiting.page_charset if page else None,
+    )

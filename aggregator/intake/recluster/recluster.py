@@ -1,0 +1,287 @@
+"""`aggregator recluster`: reads all articles and assigns them to stories again under the present rules.
+
+A scratch database gets the placed articles in the order of their inbox numbers, with the corrections in
+force. Then both groupings are compared: a group keeps the id of the old story with which it shares most
+articles, and the differences are written in one transaction. The same articles and rules give the same
+stories, whatever the number of workers.
+"""
+
+import datetime as dt
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from typing import NamedTuple
+
+import msgspec
+
+from aggregator.config.tuning import Tuning
+from aggregator.extract.entry_identity import story_id
+from aggregator.grouping.changes import Remove
+from aggregator.grouping.mutes import Mutes
+from aggregator.grouping.place import Placer
+from aggregator.grouping.story_options import StoryOptions
+from aggregator.grouping.unit_of_work import UnitOfWork
+from aggregator.intake.jobs import FingerprintJob, PrepareResult, fingerprints
+from aggregator.intake.recluster.regrouping import GroupingDifference, Regrouping, matched_stories
+from aggregator.intake.workers.executor import Executor
+from aggregator.model.core import CleanArticle, FrozenStruct, Prepared
+from aggregator.store.engine.database import Connection, Database
+from aggregator.store.maintenance import recluster, replay
+from aggregator.store.maintenance.row_stream import Advance
+from aggregator.store.maintenance.scratch import scratch_database
+from aggregator.store.stories import commands, stories
+from aggregator.store.stories.stories import NewStory, StoryState
+
+TEXTS_A_JOB = 16
+BATCH = 100
+
+
+class ReclusterCommand(FrozenStruct, frozen=True, kw_only=True):
+    """The command for a running daemon."""
+
+    since: dt.datetime | None = None
+
+
+class DecidedArticles(NamedTuple):
+    """A scratch database in which articles were placed again."""
+
+    scratch: Database
+    start: int  # their first inbox number
+    total: int
+
+
+class FoundedStory(NamedTuple):
+    """A story that only the new grouping has."""
+
+    scratch_story: str
+    founder: str
+    founding_no: int  # how many stories its founder founded before
+
+
+class ReclusterPlan(NamedTuple):
+    """What is to be written."""
+
+    names: dict[str, str]  # scratch story → story
+    founded: dict[str, FoundedStory]  # by story
+    regrouping: Regrouping
+    difference: GroupingDifference
+
+
+class Reclusterer:
+    """Computes a new grouping; then shows the difference or applies it."""
+
+    def __init__(
+        self,
+        database: Database,
+        executor: Executor,
+        all_tuning: Tuning,
+        options: StoryOptions,
+        *,
+        now: Callable[[], dt.datetime],
+    ) -> None:
+        self._database = database
+        self._executor = executor
+        self._all_tuning = all_tuning
+        # Mutes are for new entries; an article that is not placed again would have no story.
+        self._options = msgspec.structs.replace(options, mutes=Mutes())
+        self._now = now
+
+    def difference(
+        self, since: dt.datetime | None, advance: Advance = lambda _articles: None, *, corrected: bool = True
+    ) -> GroupingDifference:
+        """Return the changes without writing them. `corrected=False`: without corrections."""
+        with self._decided(since, advance, corrected=corrected) as decided:
+            return self._plan(decided).difference
+
+    def assignments(self, advance: Advance = lambda _articles: None, *, corrected: bool) -> dict[str, str]:
+        """Return article → scratch story, for all articles."""
+        with (
+            self._decided(None, advance, corrected=corrected) as decided,
+            decided.scratch.read() as connection,
+        ):
+            return recluster.grouping(connection)
+
+    def take_over(
+        self,
+        placer: Placer,
+        since: dt.datetime | None,
+        advance: Advance = lambda _articles: None,
+        *,
+        request: int | None = None,
+    ) -> GroupingDifference:
+        """Apply the new grouping. Only for the writer, whose `placer` is passed.
+
+        The row `request` is answered with the difference in the same transaction.
+        """
+        with self._decided(since, advance, corrected=True) as decided:
+            plan = self._plan(decided)
+            difference = msgspec.structs.replace(plan.difference, written=True)
+            with placer.unit_of_work() as unit_of_work, decided.scratch.read() as scratch:
+                live = unit_of_work.connection
+                _write_stories(unit_of_work, scratch, plan, advance)
+                recluster.take_copy_keys(live, scratch, decided.start, advance)
+                if decided.start == 0:  # else the history before it was not counted again
+                    recluster.take_stream_history(live, scratch, advance)
+                if request is not None:
+                    answer = msgspec.json.encode(difference).decode()
+                    commands.answer(live, request, unit_of_work.now, "done", answer)
+            placer.forget()
+        return difference
+
+    # --- placing again ------------------------------------------------------------------------------------
+
+    @contextmanager
+    def _decided(
+        self, since: dt.datetime | None, advance: Advance, *, corrected: bool
+    ) -> Iterator[DecidedArticles]:
+        """Yield a scratch database with everything from `since` on placed."""
+        with scratch_database(self._database) as scratch:
+            placer = Placer(scratch, self._all_tuning, self._now, self._options)
+            start = next_no = self._seed(placer, scratch, since, advance, corrected=corrected)
+            total = 0
+            while True:
+                with self._database.read() as live:
+                    batch = replay.placed_from(live, next_no, BATCH)
+                if not batch:
+                    break
+                waiting = [inbox_entry for inbox_entry, _ in batch]
+                prepared = self._prepared([clean for _, clean in batch])
+                placer.place(list(zip(waiting, prepared, strict=True)))
+                next_no = waiting[-1].inbox_no + 1
+                total += len(batch)
+                advance(len(batch))
+            yield DecidedArticles(scratch, start, total)
+
+    def _seed(
+        self,
+        placer: Placer,
+        scratch: Database,
+        since: dt.datetime | None,
+        advance: Advance,
+        *,
+        corrected: bool,
+    ) -> int:
+        """Copy what was placed before the articles seen since a time; return their first inbox number."""
+        with self._database.read() as live, scratch.write() as connection:
+            start = replay.first_seen_since(live, since)
+            placer.stream.count_after(replay.seed(live, connection, start, advance, corrected=corrected))
+            split = replay.split_stories(live, start)
+        if start:
+            with placer.unit_of_work() as unit_of_work:
+                placer.stream.restore(unit_of_work.connection)
+                for story in split:
+                    placer.story_writer.apply(unit_of_work, Remove(story=story))
+                    advance(0)
+            placer.story_writer.window.begin_after(start - 1)
+        return start
+
+    def _prepared(self, texts: Sequence[CleanArticle]) -> list[Prepared]:
+        """Read these texts again, in parts, each by one worker."""
+        futures = []
+        for first in range(0, len(texts), TEXTS_A_JOB):
+            part = tuple(texts[first : first + TEXTS_A_JOB])
+            job = FingerprintJob(articles=part, tuning=self._all_tuning.to_json())
+            futures.append(self._executor.submit(fingerprints, msgspec.msgpack.encode(job)))
+        prepared: list[Prepared] = []
+        for future in futures:
+            prepared += msgspec.msgpack.decode(future.result(), type=PrepareResult).prepared
+        return prepared
+
+    # --- comparing ----------------------------------------------------------------------------------------
+
+    def _plan(self, decided: DecidedArticles) -> ReclusterPlan:
+        with self._database.read() as live, decided.scratch.read() as scratch:
+            before, after = recluster.grouping(live), recluster.grouping(scratch)
+            for article in after.keys() - before.keys():
+                del after[article]  # it was erased meanwhile
+            names = matched_stories(before, after, recluster.story_numbers(live))
+            new = [story for story in dict.fromkeys(after.values()) if story not in names]
+            founded = _founded_stories(live, scratch, new)
+            for story, founding in founded.items():
+                names[founding.scratch_story] = story
+            regrouping = Regrouping(before, {article: names[story] for article, story in after.items()})
+
+            def title(story: str) -> str:
+                if story in founded:
+                    return stories.title_of(scratch, founded[story].scratch_story)
+                return stories.title_of(live, story)
+
+            return ReclusterPlan(names, founded, regrouping, regrouping.difference(decided.total, title))
+
+
+def _founded_stories(live: Connection, scratch: Connection, new: Iterable[str]) -> dict[str, FoundedStory]:
+    """Return the stories that are to be founded, by id; `new`: scratch stories without a former id."""
+    founded = {}
+    foundings: Counter[str] = Counter()
+    for story in new:
+        founder = recluster.founder_of(scratch, story)
+        founding_no = stories.foundings(live, founder) + foundings[founder]
+        foundings[founder] += 1
+        founded[story_id(founder, founding_no)] = FoundedStory(story, founder, founding_no)
+    return founded
+
+
+# --- writing -----------------------------------------------------------------------------------------------
+
+
+def _write_stories(
+    unit_of_work: UnitOfWork, scratch: Connection, plan: ReclusterPlan, advance: Advance
+) -> None:
+    """Write stories and assigned stories; `advance` is called between two parts and may raise to stop."""
+    _insert_founded(unit_of_work, scratch, plan.founded)
+    recluster.take_decisions(unit_of_work.connection, scratch, plan.names, advance)
+    for scratch_story, story in plan.names.items():
+        if story not in plan.founded:
+            advance(0)
+            state = recluster.state_of(scratch, scratch_story)
+            _update_kept(unit_of_work, story, state, plan.regrouping)
+    _redirect_retired(unit_of_work, plan.regrouping.retired())
+
+
+def _insert_founded(
+    unit_of_work: UnitOfWork, scratch: Connection, founded: Mapping[str, FoundedStory]
+) -> None:
+    ledger, now = unit_of_work.ledger, unit_of_work.now
+    for story, founding in founded.items():
+        state = recluster.state_of(scratch, founding.scratch_story)
+        # Bumps of the scratch database have their own numbers.
+        bumped_at = state.bumped_at.replace(microsecond=ledger.number("bump") % 1_000_000)
+        state = msgspec.structs.replace(state, bumped_at=bumped_at)
+        new = NewStory(ledger.number("story"), story, founding.founder, founding.founding_no, state)
+        stories.insert_stories(unit_of_work.connection, [new])
+        ledger.log(now, story, "created", reason="recluster")
+        ledger.change(now, story, None, state, bump=bumped_at)
+
+
+def _update_kept(unit_of_work: UnitOfWork, story: str, state: StoryState, regrouping: Regrouping) -> None:
+    """Write the state of a story that goes on: with the same articles it keeps its headline, and its time."""
+    live = unit_of_work.connection
+    known = recluster.state_of(live, story)
+    state = msgspec.structs.replace(state, bumped_at=known.bumped_at)
+    came, went = len(regrouping.came.get(story, ())), len(regrouping.went.get(story, ()))
+    if came or went:
+        unit_of_work.ledger.log(unit_of_work.now, story, "regrouped", came=came, went=went)
+    else:
+        state = msgspec.structs.replace(
+            state,
+            title=known.title,
+            summary=known.summary,
+            membership_changed_no=known.membership_changed_no,
+        )
+    # Of one set of articles there are several standings, all of which count alike.
+    if msgspec.structs.replace(state, count_state=known.count_state) != known:
+        stories.update_stories(live, {story: state})
+
+
+def _redirect_retired(unit_of_work: UnitOfWork, retired: Mapping[str, str]) -> None:
+    """Redirect stories that have no articles any more; `retired`: their successors."""
+    connection, ledger, now = unit_of_work
+    losers: dict[str, list[str]] = {}
+    for story, successor in retired.items():
+        stories.redirect_story(connection, story, successor)
+        ledger.log(now, successor, "merged", other=story, reason="recluster")
+        ledger.log(now, story, "merged", into=successor, reason="recluster")
+        losers.setdefault(successor, []).append(story)
+    for successor, others in losers.items():
+        state = recluster.state_of(connection, successor)
+        ledger.change(now, successor, None, state, bump=state.bumped_at, others=others, kind="merged")

@@ -1,0 +1,336 @@
+"""The executor with workers on other machines: a Dask cluster.
+
+The scheduler sends a job to a Dask worker, which runs it in a worker process of its own machine, with the
+same limits of time and memory as elsewhere (process_pool.py). If workers or the scheduler fail, the job is
+submitted again; after a deadline the caller gets NoWorkersError, which does not blame the job. Results are
+bytes and no exceptions, so nothing untrusted is unpickled.
+"""
+
+import asyncio
+import contextlib
+import functools
+import logging
+import threading
+from collections.abc import Coroutine
+from concurrent.futures import CancelledError, Future, InvalidStateError
+from pkgutil import resolve_name
+from typing import Any
+
+import msgspec
+from distributed import Client, get_worker
+from distributed.scheduler import KilledWorker
+
+from aggregator.intake.workers.executor import (
+    Availability,
+    JobFunction,
+    WorkerTuning,
+    describe,
+    name_of,
+    program_versions,
+    version_differences,
+)
+from aggregator.intake.workers.process_pool import ProcessExecutor
+from aggregator.model.errors import NoWorkersError, WorkError
+
+
+class RemoteJob(msgspec.Struct, frozen=True, array_like=True):
+    """A job, the limits of its process, and the required program."""
+
+    function: str
+    payload: bytes
+    tuning: WorkerTuning
+    program: dict[str, str]
+
+
+class RemoteResult(msgspec.Struct, frozen=True, array_like=True):
+    """The result of a remote job: "ok", "stranger", or the verdict of a WorkError.
+
+    "stranger": the Dask worker at `worker` has another program, and did nothing.
+    """
+
+    verdict: str
+    payload: bytes = b""
+    detail: str = ""
+    worker: str = ""
+
+
+@functools.cache
+def _pool(threads: int, tuning: WorkerTuning) -> ProcessExecutor:
+    """Return the worker processes of this machine, which start with the first job.
+
+    They live as long as the Dask worker, and are as many as its threads.
+    """
+    return ProcessExecutor(threads, tuning)
+
+
+_OPENING = threading.Lock()  # jobs come in several threads
+
+
+def run_isolated(order: bytes) -> bytes:
+    """Run a RemoteJob and return a RemoteResult, both as msgpack."""
+    return msgspec.msgpack.encode(_outcome(msgspec.msgpack.decode(order, type=RemoteJob)))
+
+
+def _outcome(order: RemoteJob) -> RemoteResult:
+    worker = get_worker()
+    other = version_differences(order.program, program_versions())
+    if other is not None:
+        return RemoteResult("stranger", detail=other, worker=worker.address)
+    with _OPENING:
+        pool = _pool(worker.state.nthreads, order.tuning)
+    try:
+        answer = pool.submit(resolve_name(order.function), order.payload).result()
+    except WorkError as error:
+        return RemoteResult(error.verdict, detail=error.detail, worker=worker.address)
+    except (ImportError, AttributeError) as error:  # no such function
+        return RemoteResult("failed", detail=describe(error), worker=worker.address)
+    return RemoteResult("ok", answer, worker=worker.address)
+
+
+log = logging.getLogger(__name__)
+
+_COUNTING_SECONDS = 5.0  # between two counts of workers
+_CLOSING_SECONDS = 2.0
+_BREATH_SECONDS = 0.1  # before a job is submitted again after the scheduler ended
+_MESSAGE_BYTES = 4096  # of a reply besides its payload
+
+
+class DaskExecutor(Availability):
+    """Submits jobs to the Dask scheduler at `address` (tcp:// or tls://); see `Executor`."""
+
+    def __init__(self, address: str, tuning: WorkerTuning) -> None:
+        """Raises NoWorkersError if no scheduler answers, or all workers have other programs."""
+        self._address = address
+        self.available_again = f"the Dask scheduler at {address} has workers again"
+        self._tuning = tuning
+        self._program = program_versions()
+        self._threads = 1
+        self._unfit: dict[str, str] = {}  # addresses of workers with other programs → what differs
+        self._client: Client | None = None
+        self._under_way: set[Future[bytes]] = set()
+        self._changed = threading.Condition()
+        self._closed = False
+        self._loop = asyncio.new_event_loop()
+        self._thread = threading.Thread(target=self._loop.run_forever, name="work-dask", daemon=True)
+        self._thread.start()
+        try:
+            self._run(self._begin()).result()
+        except BaseException:
+            self.close()
+            raise
+
+    @property
+    def workers(self) -> int:
+        """How many jobs run at the same time: the threads of all Dask workers at the last count."""
+        return self._threads
+
+    def submit(self, function: JobFunction, job: bytes) -> Future[bytes]:
+        """Submit one job; wait while too many are under way. Raises WorkError if the executor is closed."""
+        order = msgspec.msgpack.encode(RemoteJob(name_of(function), job, self._tuning, self._program))
+        with self._changed:
+            self._changed.wait_for(lambda: self._closed or len(self._under_way) < self._free_slots)
+            if self._closed:
+                raise WorkError("died", "the workers are stopped")
+            task = self._run(self._answered(order))
+            self._under_way.add(task)
+        future: Future[bytes] = Future()
+        task.add_done_callback(functools.partial(self._end, future))
+        future.add_done_callback(lambda ended: task.cancel() if ended.cancelled() else None)
+        return future
+
+    def close(self) -> None:
+        """Leave the cluster; jobs under way end with WorkError("died"). May be called twice."""
+        with self._changed:
+            if self._closed:
+                return
+            self._closed = True
+            left = list(self._under_way)
+            self._changed.notify_all()
+        for task in left:  # whatever the cluster does: who waits for an answer waits no longer
+            task.cancel()
+        with contextlib.suppress(TimeoutError):
+            self._run(self._leave()).result(timeout=2 * _CLOSING_SECONDS)
+        self._loop.call_soon_threadsafe(self._loop.stop)
+        self._thread.join(_CLOSING_SECONDS)
+        if not self._thread.is_alive():
+            self._loop.close()  # its files: a daemon reads its configuration again and again
+
+    @property
+    def _free_slots(self) -> int:
+        return (self._tuning.queued_jobs_per_worker + 1) * self._threads
+
+    def _run(self, work: Coroutine[Any, Any, Any]) -> Future[Any]:
+        return asyncio.run_coroutine_threadsafe(work, self._loop)
+
+    def _end(self, future: Future[bytes], task: Future[bytes]) -> None:
+        with self._changed:
+            self._under_way.discard(task)
+            self._changed.notify_all()
+        with contextlib.suppress(InvalidStateError):  # cancelled meanwhile
+            if task.cancelled():
+                future.set_exception(WorkError("died", "the workers are stopped"))
+            elif error := task.exception():
+                future.set_exception(error)
+            else:
+                future.set_result(task.result())
+
+    # --- in the thread of the loop ------------------------------------------------------------------------
+
+    async def _begin(self) -> None:
+        self._connecting = asyncio.Lock()
+        client = await self._connected()
+        await self._check_workers(client)
+        self._counting = asyncio.create_task(self._count())
+
+    async def _connected(self) -> Client:
+        """Return the client; a new one if the last gave up, as after a long outage of the scheduler."""
+        async with self._connecting:
+            if self._client is None or self._client.status == "closed":
+                try:
+                    self._client = await Client(  # type: ignore[no-untyped-call]
+                        self._address,
+                        asynchronous=True,
+                        set_as_default=False,
+                        timeout=self._tuning.parse_deadline_seconds,
+                        name="aggregator",
+                    )
+                except (OSError, TimeoutError) as error:
+                    raise NoWorkersError(
+                        f"no Dask scheduler answers at {self._address} ({describe(error)}); "
+                        "start it with: dask scheduler"
+                    ) from error
+            return self._client
+
+    async def _check_workers(self, client: Client) -> None:
+        """Whose program is another one: they get no jobs. Workers that come later are found out by a job."""
+        there = await asyncio.wait_for(_threads(client), self._tuning.parse_deadline_seconds)
+        workers = [at for at, _ in there]
+        found = await asyncio.gather(*(self._program_at(client, worker) for worker in workers))
+        answers = dict(zip(workers, found, strict=True))
+        for worker, theirs in answers.items():
+            if theirs is None:
+                continue  # it stands still: a job finds out
+            if isinstance(theirs, BaseException):
+                self._refuse(worker, f"aggregator is not there: {describe(theirs)}")
+            elif (other := version_differences(self._program, theirs)) is not None:
+                self._refuse(worker, other)
+        self._threads = max(1, await self._fit_threads(client))
+        if answers and set(answers) <= set(self._unfit):
+            raise NoWorkersError(self._nobody())
+
+    async def _program_at(self, client: Client, worker: str) -> Any:
+        """What `program_versions` says on that worker, or raises there; None where nothing came in time."""
+        asked = client.run(program_versions, workers=[worker], on_error="return")
+        try:
+            return (await asyncio.wait_for(asked, self._tuning.parse_deadline_seconds)).get(worker)
+        except (TimeoutError, OSError):
+            return None
+
+    async def _count(self) -> None:
+        while True:
+            await asyncio.sleep(_COUNTING_SECONDS)
+            with contextlib.suppress(OSError, TimeoutError):
+                try:
+                    client = await self._connected()
+                except NoWorkersError as error:
+                    self.note(str(error))
+                    continue
+                found = await asyncio.wait_for(self._fit_threads(client), self._tuning.parse_deadline_seconds)
+                self.note(None if found else self._nobody())
+                with self._changed:
+                    self._threads = max(1, found)
+                    self._changed.notify_all()
+
+    def _nobody(self) -> str:
+        if self._unfit:
+            unfit = [f"the worker at {at} has {words}" for at, words in sorted(self._unfit.items())[:3]]
+            return f"no Dask worker has the program that runs here; {'; '.join(unfit)}"
+        return (
+            f"the Dask scheduler at {self._address} has no workers; "
+            f"start some with: dask worker {self._address}"
+        )
+
+    async def _fit_threads(self, client: Client) -> int:
+        return sum(threads for at, threads in await _threads(client) if at not in self._unfit)
+
+    async def _leave(self) -> None:
+        others = [task for task in asyncio.all_tasks() if task is not asyncio.current_task()]
+        if self._client is not None:
+            with contextlib.suppress(TimeoutError, OSError):
+                await self._client.close(timeout=_CLOSING_SECONDS)  # type: ignore[no-untyped-call]
+        for task in others:
+            task.cancel()
+        await asyncio.gather(*others, return_exceptions=True)
+
+    async def _answered(self, order: bytes) -> bytes:
+        try:
+            async with asyncio.timeout(self._tuning.remote_deadline_seconds):
+                return await self._run_remote(order)
+        except TimeoutError:
+            seconds = f"{self._tuning.remote_deadline_seconds:g} s"
+            raise NoWorkersError(f"no Dask worker of {self._address} answered in {seconds}") from None
+
+    async def _run_remote(self, order: bytes) -> bytes:
+        """The answer of the first worker that has one."""
+        deaths = 0
+        while True:
+            client = await self._connected()
+            fit = await self._fit(client)
+            try:
+                made = await client.submit(run_isolated, order, pure=False, workers=fit)
+            except CancelledError:  # the scheduler went away, and our jobs with it
+                await asyncio.sleep(_BREATH_SECONDS)
+                continue
+            except KilledWorker:  # several workers died under it, which Dask counts
+                deaths += 1
+                if deaths >= self._tuning.outside_deaths_per_job:
+                    raise NoWorkersError("Dask workers died repeatedly while they ran a job") from None
+                continue
+            except Exception as error:
+                raise NoWorkersError(f"a Dask worker could not run a job: {describe(error)}") from error
+            outcome = _read(made, self._tuning)
+            if outcome.verdict == "stranger":
+                self._refuse(outcome.worker, outcome.detail)
+            elif outcome.verdict == "ok":
+                return outcome.payload
+            else:
+                raise WorkError(outcome.verdict, outcome.detail)
+
+    async def _fit(self, client: Client) -> list[str] | None:
+        """The workers that may be asked; None for whichever."""
+        if not self._unfit:
+            return None
+        there = [at for at, _ in await _threads(client)]
+        fit = [at for at in there if at not in self._unfit]
+        if there and not fit:
+            raise NoWorkersError(self._nobody())
+        return fit or None
+
+    def _refuse(self, worker: str, words: str) -> None:
+        if worker not in self._unfit:
+            log.warning(
+                "the Dask worker at %s gets no jobs because it runs another version: %s",
+                worker,
+                words,
+                extra={"event": "worker_rejected"},
+            )
+            self._unfit[worker] = words
+
+
+async def _threads(client: Client) -> list[tuple[str, int]]:
+    """Address and number of threads of each worker."""
+    found: dict[str, int] = await client.nthreads()  # type: ignore[no-untyped-call]
+    return sorted(found.items())
+
+
+def _read(made: object, tuning: WorkerTuning) -> RemoteResult:
+    """Decode a reply and check it."""
+    if not isinstance(made, bytes) or len(made) > tuning.result_cap_bytes + _MESSAGE_BYTES:
+        raise WorkError(
+            "died",
+            f"an answer that is too long, or none; at most {tuning.result_cap_bytes} bytes are allowed",
+        )
+    try:
+        return msgspec.msgpack.decode(made, type=RemoteResult)
+    except msgspec.DecodeError as error:
+        raise WorkError("died", "an invalid reply") from error

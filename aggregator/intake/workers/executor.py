@@ -1,0 +1,219 @@
+"""Executors: run pure functions on untrusted data, in this process, in worker processes or on other machines.
+
+A job is a top-level function of this program and its argument, as bytes; the result is bytes, mostly msgpack.
+A function is named in messages as "module:function".
+"""
+
+import errno
+import hashlib
+import logging
+import sys
+import threading
+from collections.abc import Callable, Mapping
+from concurrent.futures import Future
+from functools import cache
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import Protocol
+
+import msgspec
+
+import aggregator
+from aggregator.model.errors import NoWorkersError, WorkError
+
+log = logging.getLogger(__name__)
+
+JobFunction = Callable[[bytes], bytes]
+
+
+def name_of(function: JobFunction) -> str:
+    """Return "module:function". Raises ValueError if it is not a top-level function."""
+    name = f"{function.__module__}:{function.__qualname__}"
+    if "<" in name:
+        raise ValueError(f"{name} cannot run in a worker: it is not a top-level function")
+    return name
+
+
+_DETAIL_CHARS = 500
+
+
+class WorkerTuning(msgspec.Struct, frozen=True, kw_only=True):
+    """Section `work` of config/tuning.yaml, which states the units."""
+
+    parse_deadline_seconds: float
+    memory_extra_bytes: int
+    result_cap_bytes: int
+    jobs_before_retiring: int
+    idle_seconds: float
+    queued_jobs_per_worker: int
+    outside_deaths_per_job: int
+
+    @property
+    def remote_deadline_seconds(self) -> float:
+        """For a job on a cluster."""
+        return 12 * self.parse_deadline_seconds
+
+
+class Executor(Protocol):
+    """Runs jobs. Thread-safe."""
+
+    @property
+    def workers(self) -> int:
+        """How many jobs run at the same time."""
+        ...
+
+    @property
+    def trouble(self) -> str | None:
+        """Why no job can run; None if jobs can run or the cause is unknown."""
+        ...
+
+    def submit(self, function: JobFunction, job: bytes) -> Future[bytes]:
+        """Queue one job; blocks while the queue is full.
+
+        `function` is a top-level function. The future ends with the result or with a
+        WorkError whose verdict is "timeout", "memory", "died" or "failed"; or with NoWorkersError if the
+        workers are on other machines and unreachable: then the job should be repeated.
+        """
+        ...
+
+    def close(self) -> None:
+        """Stop at once: running jobs are killed, waiting ones end with WorkError("died")."""
+        ...
+
+
+class Availability:
+    """Whether workers can run jobs. The log says once that they cannot, and once that they can again."""
+
+    trouble: str | None = None  # why no job can run
+    available_again = "workers can be started again"
+
+    def note(self, trouble: str | None) -> None:
+        """Store why no job can run; None: jobs can run."""
+        if trouble is not None and self.trouble is None:
+            log.warning("%s", trouble, extra={"event": "workers_unavailable"})
+        if trouble is None and self.trouble is not None:
+            log.warning("%s", self.available_again, extra={"event": "workers_available"})
+        self.trouble = trouble
+
+
+def is_left_behind(thread: threading.Thread, seconds: float) -> bool:
+    """Wait at most `seconds` for a thread; return whether it still runs. A thread not started does not."""
+    if thread.ident is not None:
+        thread.join(max(0.0, seconds))
+    return thread.is_alive()
+
+
+def is_full(error: BaseException) -> bool:
+    """Return whether a job failed because a disk is full, which is not its fault.
+
+    py3langid, for example, unpacks its model into a temporary file.
+    """
+    return isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT)
+
+
+def failure(error: BaseException) -> WorkError | NoWorkersError:
+    """Convert an exception of a job to a WorkError "memory" or "failed", or to NoWorkersError."""
+    if is_full(error):
+        return NoWorkersError(describe(error))
+    if isinstance(error, MemoryError):
+        return WorkError("memory", "the job asked for more memory than a worker may have")
+    return WorkError("failed", describe(error))
+
+
+def describe(error: BaseException) -> str:
+    """Return an exception as one bounded line of printable text."""
+    words = f"{type(error).__name__}: {error}"[:_DETAIL_CHARS]
+    return "".join(sign if sign.isprintable() else " " for sign in words)
+
+
+class InlineExecutor:
+    """Runs each job in the caller, without limits: for single commands, tests and trusted data."""
+
+    workers = 1
+    trouble = None
+
+    def submit(self, function: JobFunction, job: bytes) -> Future[bytes]:
+        """Run the job now; the future is done when this returns."""
+        name_of(function)
+        future: Future[bytes] = Future()
+        try:
+            future.set_result(function(job))
+        except Exception as error:  # noqa: BLE001 - parsers may raise anything
+            future.set_exception(failure(error))
+        return future
+
+    def close(self) -> None:
+        """Nothing is ever waiting."""
+
+
+# --- the versions that determine the result of a job -------------------------------------------------------
+
+# A worker on another machine must have the same versions, or the same page would have two texts.
+
+# The packages and modules that determine the result of a job (intake/jobs.py).
+_DECIDING = (
+    "cluster",
+    "extract",
+    "sources/parse",
+    "sources/limits.py",
+    "text",
+    "model/core.py",
+    "config/tuning.py",
+    "config/tuning.yaml",
+    "intake/jobs.py",
+)
+# The libraries that determine an entry, a text, a language, a date or a signature.
+_LIBRARIES = (
+    "charset-normalizer",
+    "courlan",
+    "datasketch",
+    "feedparser",
+    "htmldate",
+    "justext",
+    "lxml",
+    "numpy",
+    "py3langid",
+    "PyStemmer",
+    "tld",
+    "trafilatura",
+)
+
+
+@cache
+def program_versions() -> dict[str, str]:
+    """Return each part and its version; `code` is a hash of the files of this program."""
+    parts = {
+        "aggregator": aggregator.__version__,
+        "code": hash_of_code(Path(aggregator.__file__).parent),
+        "python": f"{sys.version_info.major}.{sys.version_info.minor}",
+    }
+    return parts | {name: _version(name) for name in _LIBRARIES}
+
+
+def version_differences(ours: Mapping[str, str], theirs: Mapping[str, str]) -> str | None:
+    """Return the differences to another program as text; None if there are none."""
+    found = [
+        f"{name} {theirs.get(name, 'missing')} (here {ours.get(name, 'missing')})"
+        for name in sorted({*ours, *theirs})
+        if ours.get(name) != theirs.get(name)
+    ]
+    return ", ".join(found) or None
+
+
+def _version(library: str) -> str:
+    try:
+        return version(library)
+    except PackageNotFoundError:
+        return "missing"
+
+
+def hash_of_code(package: Path) -> str:
+    """Return a hash of the files of `package` that determine the result of a job."""
+    digest = hashlib.blake2b(digest_size=6)
+    for name in _DECIDING:
+        top = package / name
+        for file in sorted(path for path in top.rglob("*") if path.is_file()) if top.is_dir() else [top]:
+            if file.suffix != ".pyc":
+                digest.update(f"{file.relative_to(package).as_posix()}\n".encode())
+                digest.update(hashlib.blake2b(file.read_bytes()).digest())
+    return digest.hexdigest()

@@ -1,0 +1,315 @@
+"""The executor with worker processes that can be killed individually.
+
+ProcessPoolExecutor is not used: its timeout leaves the job running, and one dead worker breaks the pool. Each
+lane is a thread with one worker process: it takes a job from the common queue, sends it and waits for the
+result until the deadline. A worker that is late, too large or dead is killed and replaced.
+"""
+
+import contextlib
+import os
+import signal
+import socket
+import subprocess
+import sys
+import threading
+import time
+from collections import deque
+from concurrent.futures import Future
+from pathlib import Path
+from typing import BinaryIO
+
+import msgspec
+
+import aggregator
+from aggregator.intake.workers.executor import Availability, JobFunction, WorkerTuning, name_of
+from aggregator.intake.workers.ipc import WorkerJob, WorkerReply, receive, send
+from aggregator.model.counters import WORKERS_ENDED, Metrics
+from aggregator.model.errors import NoWorkersError, WorkError
+from aggregator.text.shared_model import DESCRIPTOR_VARIABLE, memory_file
+
+_START_DEADLINE_SECONDS = 60.0  # for loading the parsers: 0.3 s when idle, far more on a busy machine
+
+# Signals not caused by the job: a person, or the kernel without memory, killed the worker.
+_OUTSIDE_SIGNALS = frozenset({-signal.SIGKILL, -signal.SIGTERM, -signal.SIGINT, -signal.SIGHUP})
+# A worker parses untrusted data: it gets no passwords or tokens of the environment.
+_KEPT_ENVIRONMENT = (
+    "PATH",
+    "HOME",
+    "LANG",
+    "LC_ALL",
+    "LC_CTYPE",
+    "LD_LIBRARY_PATH",
+    "TMPDIR",
+    "PYTHONHASHSEED",
+)
+_ONE_THREAD = ("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS", "MKL_NUM_THREADS", "NUMEXPR_NUM_THREADS")
+_CLOSING_SECONDS = 1.0
+_START_AGAIN_SECONDS = 0.5  # after the system refused a new process
+_LAST_BREATH_SECONDS = 2.0  # a socket closes before the exit status is available
+_STOPPED = "the workers are stopped"
+
+
+class _Waiting(msgspec.Struct, frozen=True):
+    job: WorkerJob
+    future: Future[bytes]
+
+
+class ProcessExecutor(Availability):
+    """`workers` processes, started with the first jobs, each replaced alone; see `Executor`.
+
+    All but one end when for `idle_seconds` no job found all of them busy, and the last one, with the language
+    model that they share, when there was no job at all.
+    """
+
+    def __init__(self, workers: int, tuning: WorkerTuning, metrics_registry: Metrics | None = None) -> None:
+        self.metrics_registry = metrics_registry or Metrics()
+        self.workers = workers if workers > 0 else (os.cpu_count() or 1)
+        self._tuning = tuning
+        self._queue: deque[_Waiting] = deque()
+        self._free_slots = self.workers * tuning.queued_jobs_per_worker
+        self._changed = threading.Condition()
+        self._closed = False
+        self._idle = 0
+        self._used_at = 0.0  # when a lane last asked for a job, monotonic ...
+        self._needed_at = 0.0  # ... and when a job found all workers busy
+        self._lanes: list[_Lane] = []
+        self.language_model: BinaryIO | None = None  # filled by the first worker that needs it
+
+    def submit(self, function: JobFunction, job: bytes) -> Future[bytes]:
+        """Queue one job; wait while the queue is full. Raises WorkError if the executor is closed."""
+        waiting = _Waiting(WorkerJob(name_of(function), job), Future())
+        with self._changed:
+            self._changed.wait_for(lambda: self._closed or len(self._queue) < self._free_slots)
+            if self._closed:
+                raise WorkError("died", _STOPPED)
+            self._queue.append(waiting)
+            if len(self._queue) > self._idle:
+                self._needed_at = time.monotonic()
+                if not self._lanes:
+                    self.language_model = memory_file()
+                if len(self._lanes) < self.workers:
+                    self._lanes.append(_Lane(self, self._tuning))
+            self._changed.notify_all()
+        return waiting.future
+
+    def close(self) -> None:
+        """Kill the workers and end waiting jobs; takes about a second. May be called twice."""
+        with self._changed:
+            self._closed = True
+            left = list(self._queue)
+            self._queue.clear()
+            self._changed.notify_all()
+        for waiting in left:
+            if waiting.future.set_running_or_notify_cancel():
+                waiting.future.set_exception(WorkError("died", _STOPPED))
+        deadline = time.monotonic() + _CLOSING_SECONDS
+        for lane in self._lanes:
+            lane.stop()
+        self._forget_language_model()  # of a stopped lane no worker is started
+        for lane in self._lanes:
+            lane.thread.join(max(0.0, deadline - time.monotonic()))
+
+    def process_ids(self) -> list[int]:
+        """Process ids of the running workers."""
+        workers = [lane.worker for lane in list(self._lanes)]
+        return [worker.process.pid for worker in workers if worker is not None]
+
+    def next_job(self, lane: "_Lane") -> _Waiting | None:
+        """Called by a lane: return the job that waits longest; None to end the lane."""
+        with self._changed:
+            self._idle += 1
+            self._used_at = time.monotonic()
+            while not (self._closed or self._queue):
+                since = self._needed_at if len(self._lanes) > 1 else self._used_at
+                unused = time.monotonic() - since
+                if unused >= self._tuning.idle_seconds:
+                    self._idle -= 1
+                    self._lanes.remove(lane)
+                    if not self._lanes:
+                        self._forget_language_model()
+                    return None
+                self._changed.wait(self._tuning.idle_seconds - unused)
+            self._idle -= 1
+            if self._closed:
+                return None
+            waiting = self._queue.popleft()
+            self._changed.notify_all()
+            return waiting
+
+    def _forget_language_model(self) -> None:
+        if self.language_model is not None:
+            self.language_model.close()
+            self.language_model = None
+
+
+class _Lane:
+    """One thread and its worker."""
+
+    def __init__(self, executor: ProcessExecutor, tuning: WorkerTuning) -> None:
+        self.worker: _Worker | None = None
+        self._executor = executor
+        self._tuning = tuning
+        self._stopped = False
+        self._lock = threading.Lock()
+        self.thread = threading.Thread(target=self._run, name="work-lane", daemon=True)
+        self.thread.start()
+
+    def stop(self) -> None:
+        """Kill the worker and let the thread end."""
+        with self._lock:
+            self._stopped = True
+            if self.worker is not None:
+                self.worker.kill()
+
+    def _run(self) -> None:
+        while (waiting := self._executor.next_job(self)) is not None:
+            if not waiting.future.set_running_or_notify_cancel():
+                continue
+            try:
+                waiting.future.set_result(self._result(waiting.job))
+            except (WorkError, NoWorkersError) as error:
+                waiting.future.set_exception(error)
+            except Exception as error:  # noqa: BLE001 - no process to be had, no memory here: the lane lives on
+                self._discard()  # its answer may be read in part
+                waiting.future.set_exception(WorkError("died", f"no worker was available: {error}"))
+        self._discard()
+
+    def _result(self, job: WorkerJob) -> bytes:
+        """Return the result of one job. If something outside killed the worker, the job is repeated."""
+        for _ in range(self._tuning.outside_deaths_per_job):
+            worker = self._ready_worker()
+            try:
+                answer = worker.ask(job, self._tuning)
+            except TimeoutError:
+                self._discard("timeout")
+                seconds = f"{self._tuning.parse_deadline_seconds:g} s"
+                raise WorkError("timeout", f"no answer within {seconds}") from None
+            except OSError:
+                self._raise_unless_killed()
+                continue
+            except WorkError:
+                self._discard()
+                raise
+            if answer.verdict == "memory" or worker.jobs >= self._tuning.jobs_before_retiring:
+                self._discard("memory" if answer.verdict == "memory" else "retired")
+            if answer.verdict == "unable":
+                raise NoWorkersError(f"a worker cannot work: {answer.detail}")
+            if answer.verdict != "ok":
+                raise WorkError(answer.verdict, answer.detail)
+            return answer.payload
+        raise WorkError("died", "its workers were killed repeatedly")
+
+    def _ready_worker(self) -> "_Worker":
+        """Return the worker of the lane, starting it if necessary. Raises WorkError after the start deadline.
+
+        A worker that is killed during its start has not seen the job.
+        """
+        if self.worker is not None and self.worker.process.poll() is not None:
+            self._discard("killed")  # between two jobs
+        deadline = time.monotonic() + _START_DEADLINE_SECONDS
+        while self.worker is None:
+            try:
+                with self._lock:
+                    if self._stopped:
+                        raise WorkError("died", _STOPPED)
+                    self.worker = _Worker(self._tuning, self._executor.language_model)
+            except OSError as error:  # no files, processes or memory left: not caused by the job
+                self._executor.note(f"no worker can be started: {error.strerror}")
+                if time.monotonic() > deadline:
+                    raise NoWorkersError(f"no worker can be started: {error.strerror}") from error
+                time.sleep(_START_AGAIN_SECONDS)
+                continue
+            self._executor.note(None)
+            try:
+                self.worker.receive(self._tuning, deadline)  # that the parsers are loaded and the limits set
+            except TimeoutError:
+                self._discard()
+                raise WorkError("died", "a new worker did not start in time") from None
+            except OSError:
+                self._raise_unless_killed()
+        return self.worker
+
+    def _raise_unless_killed(self) -> None:
+        """Bury a worker that has ended. Raises WorkError unless something outside killed it."""
+        code = self._discard(patience_seconds=_LAST_BREATH_SECONDS)
+        is_killed = code in _OUTSIDE_SIGNALS
+        self._executor.metrics_registry.count(WORKERS_ENDED, "killed" if is_killed else "died")
+        if not is_killed:
+            raise WorkError("died", _cause_of_death(code))
+
+    def _discard(self, ended: str | None = None, *, patience_seconds: float = 0.0) -> int | None:
+        """Remove the worker, and kill it if it still runs; return how it ended, None if there was none.
+
+        `ended`: how it is counted.
+        """
+        if ended is not None:
+            self._executor.metrics_registry.count(WORKERS_ENDED, ended)
+        with self._lock:
+            worker, self.worker = self.worker, None
+        return None if worker is None else worker.bury(patience_seconds)
+
+
+class _Worker:
+    """One process and the socket to it."""
+
+    def __init__(self, tuning: WorkerTuning, language_model: BinaryIO | None) -> None:
+        self.jobs = 0
+        arguments = [str(os.getpid()), str(tuning.memory_extra_bytes)]
+        shared = [] if language_model is None else [language_model.fileno()]
+        with contextlib.ExitStack() as if_it_fails:
+            self._link, theirs = map(if_it_fails.enter_context, socket.socketpair())
+            self.process: subprocess.Popen[bytes] = subprocess.Popen(  # noqa: S603 - our own interpreter and module, nothing typed
+                # -P: the folder in which the program runs may hold strangers' files, which are no modules.
+                [sys.executable, "-P", "-m", "aggregator.intake.workers.worker_main", *arguments],
+                stdin=theirs.fileno(),
+                stdout=subprocess.DEVNULL,
+                stderr=subprocess.DEVNULL,
+                env=_worker_environment() | ({DESCRIPTOR_VARIABLE: str(shared[0])} if shared else {}),
+                pass_fds=shared,
+                start_new_session=True,  # Ctrl-C at the terminal goes to the daemon only
+            )
+            if_it_fails.pop_all()
+        theirs.close()
+
+    def ask(self, job: WorkerJob, tuning: WorkerTuning) -> WorkerReply:
+        """Run one job. Raises TimeoutError, another OSError, or WorkError for an invalid reply."""
+        self.jobs += 1
+        deadline = time.monotonic() + tuning.parse_deadline_seconds
+        send(self._link, job, deadline)
+        return self.receive(tuning, deadline)
+
+    def receive(self, tuning: WorkerTuning, deadline: float) -> WorkerReply:
+        """Return the next reply; `deadline` is monotonic. Raises as `ask`."""
+        return receive(self._link, WorkerReply, cap_bytes=tuning.result_cap_bytes, deadline=deadline)
+
+    def kill(self) -> None:
+        """Kill the process and its children."""
+        if self.process.poll() is None:
+            with contextlib.suppress(ProcessLookupError, PermissionError):
+                os.killpg(self.process.pid, signal.SIGKILL)
+            with contextlib.suppress(ProcessLookupError):
+                self.process.kill()
+
+    def bury(self, patience_seconds: float) -> int:
+        """Close the socket and return how the process ended; it is killed after `patience_seconds`."""
+        self._link.close()
+        try:
+            return self.process.wait(timeout=patience_seconds)
+        except subprocess.TimeoutExpired:
+            self.kill()
+            return self.process.wait()
+
+
+def _cause_of_death(code: int | None) -> str:
+    if code is not None and code < 0:
+        with contextlib.suppress(ValueError):
+            return f"the worker was ended by {signal.Signals(-code).name}"
+    return f"the worker ended with code {code}"
+
+
+def _worker_environment() -> dict[str, str]:
+    environment = {name: os.environ[name] for name in _KEPT_ENVIRONMENT if name in os.environ}
+    environment.update(dict.fromkeys(_ONE_THREAD, "1"))
+    above_package = str(Path(aggregator.__file__).resolve().parent.parent)
+    environment["PYTHONPATH"] = above_package  # a checkout that is not installed is found as well
+    return environment

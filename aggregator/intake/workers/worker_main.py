@@ -1,0 +1,94 @@
+"""A worker process: runs the jobs that come through the socket that it has as standard input.
+
+It is started by exec (`python -P -m aggregator.intake.workers.worker_main`), not by fork, because the
+daemon has threads. It ends with its parent, and its memory is limited after the parsers are loaded.
+"""
+
+import contextlib
+import ctypes
+import gc
+import importlib
+import logging
+import os
+import resource
+import signal
+import socket
+import sys
+import warnings
+from pkgutil import resolve_name
+
+from aggregator.config.garbage import collect_garbage_seldom, set_malloc_options
+from aggregator.grouping.copies.minhash import load_datasketch
+from aggregator.intake.workers.executor import describe, is_full
+from aggregator.intake.workers.ipc import WorkerJob, WorkerReply, receive, send
+
+# Loaded before the memory limit is set, so that it applies to jobs and not to libraries.
+# trafilatura is not: many workers never meet a page, and it takes 10 MB.
+_WARM_UP = ("lxml.html", "feedparser", "py3langid")
+_PR_SET_PDEATHSIG = 1
+_JOB_CAP_BYTES = 1 << 30
+
+
+def main(arguments: list[str]) -> None:
+    """Run jobs. `arguments`: process id of the parent, bytes of memory allowed beyond the present size."""
+    parent, memory_extra = int(arguments[0]), int(arguments[1])
+    _die_with(parent)
+    set_malloc_options()
+    link = socket.socket(fileno=os.dup(0))
+    with open(os.devnull, "rb") as nothing:  # noqa: PTH123 - no need of pathlib here
+        os.dup2(nothing.fileno(), 0)
+    _be_quiet()
+    _warm_up()
+    _limit_memory(memory_extra)
+    with contextlib.suppress(OSError):  # the parent closed its end, to stop the worker
+        send(link, WorkerReply("ready"))
+        while True:
+            send(link, _answer(receive(link, WorkerJob, cap_bytes=_JOB_CAP_BYTES)))
+
+
+def _answer(job: WorkerJob) -> WorkerReply:
+    try:
+        return WorkerReply("ok", resolve_name(job.function)(job.payload))
+    except MemoryError:
+        gc.collect()
+        return WorkerReply("memory", detail="the job asked for more memory than a worker may have")
+    except Exception as error:  # noqa: BLE001 - parsers may raise anything
+        if is_full(error):
+            return WorkerReply("unable", detail=describe(error))
+        return WorkerReply("failed", detail=describe(error))
+
+
+def _die_with(parent: int) -> None:
+    """Let the kernel kill this process when the thread that started it ends."""
+    ctypes.CDLL(None, use_errno=True).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
+    if os.getppid() != parent:  # it ended before prctl
+        os._exit(1)
+    # A service manager signals the whole group; the parent decides when its workers end.
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+
+
+def _be_quiet() -> None:
+    logging.disable(logging.CRITICAL)
+    warnings.simplefilter("ignore")
+    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+
+
+def _warm_up() -> None:
+    for name in _WARM_UP:
+        with contextlib.suppress(ImportError):  # a job that needs it fails
+            importlib.import_module(name)
+    load_datasketch()
+    gc.collect()
+    collect_garbage_seldom()
+
+
+def _limit_memory(extra: int) -> None:
+    with open("/proc/self/statm", encoding="ascii") as statm:  # noqa: PTH123 - no need of pathlib here
+        pages = int(statm.read().split()[0])
+    limit = pages * os.sysconf("SC_PAGE_SIZE") + extra
+    resource.setrlimit(resource.RLIMIT_AS, (limit, limit))
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])

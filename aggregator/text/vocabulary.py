@@ -1,0 +1,187 @@
+"""Tokenizer: text to stems, names and numbers, with rules by language.
+
+text/reading.py finds words and numbers. The result for a word (stem, hash, document frequency) is kept in a
+column of the language's lexicon, so the stemmer sees each word once. Results do not depend on it.
+
+Each token becomes one integer, a *code*: the hash, above it the document frequency, and on top a flag for
+numbers; STOP_WORD for a stop word. So one `numpy.unique` counts the terms of an article together with the
+input of their weights.
+"""
+
+import re
+from collections.abc import Iterable
+from functools import lru_cache
+from typing import Final
+
+import numpy as np
+import xxhash
+
+from aggregator.text.common_words import SHARES, UNLISTED_SHARE, listed_words
+from aggregator.text.document_frequency import (
+    ANY_LANGUAGE,
+    BackgroundFrequencies,
+    Kind,
+)
+from aggregator.text.language import stop_words
+from aggregator.text.names import find_names
+from aggregator.text.numbers import plain_number, spelt_numbers
+from aggregator.text.reading import LONGEST_WORD, Column, Ints, Reading, lexicon_of
+from aggregator.text.scripts import EVERYDAY, simplified
+from aggregator.text.stems import elided, plain_letters, stem_of
+from aggregator.text.tokens import MAX_WORDS, word_tokens
+
+HASH_BITS: Final = 19  # of a word
+HASHES: Final = 1 << HASH_BITS
+
+HASH_MASK: Final = HASHES - 1
+STOP_WORD: Final = -1
+_DF_BITS: Final = 24
+DF_MASK: Final = (1 << _DF_BITS) - 1
+NUMBER: Final = 1 << HASH_BITS + _DF_BITS  # codes from here on are numbers ("72,000", "two")
+_CODES_KEPT: Final = 100_000  # of names and numbers, about 20 MB
+_STEMS_KEPT: Final = 4_096  # of words after numbers and in names
+
+_LARGEST_SPELT: Final = 12  # of the numbers in words that the weights were trained with
+# Languages that decline names and rarely share spellings with other languages: their names are stemmed.
+_DECLINING: Final = frozenset({"ru", "uk", "be", "bg", "sr", "mk"})
+_YEAR: Final = re.compile(r"(?:19|20)\d\d")
+_FIRST_HAN: Final = "\u3400"
+
+
+class Vocabulary:
+    """Codes by token for one language, computed on first use. Tokens are as they occur in the text."""
+
+    def __init__(self, language: str, background: BackgroundFrequencies) -> None:
+        self.language = language
+        self.declines_names = language in _DECLINING  # names have endings of cases
+        self.stem = lru_cache(_STEMS_KEPT)(self._stem)
+        self._code = lru_cache(_CODES_KEPT)(self._code_of)
+        self._column = Column(self.__getitem__)
+        self._stops = stop_words(language)
+        self._spelt = spelt_numbers(language)
+        self._background = background
+        events = background.events.get(ANY_LANGUAGE, 0)
+        self._df_of_share = {heading: round(share * events) for heading, share in SHARES.items()}
+        self.named_df = self._df_of_share["named"]
+        is_listed = events > 0 and not background.knows(language)
+        self._df = self._listed() if is_listed else background.table("w", language)
+        self.knows_common = bool(self._df)  # otherwise no word can be called rare
+        # Above 0 where only the lists of common words are known of the language.
+        self.unlisted_df = round(UNLISTED_SHARE * events) if is_listed and self.knows_common else 0
+        self.has_lists_only = self.unlisted_df > 0
+
+    def _listed(self) -> dict[str, int]:
+        """Return the document frequency of each stem of the lists of common words."""
+        listed: dict[str, int] = {}
+        for heading, words in listed_words(self.language):
+            for word in words:
+                listed.setdefault(self.stem(word), self._df_of_share[heading])
+        listed.pop("", None)
+        return listed
+
+    def __getitem__(self, token: str) -> int:
+        stem = self._stem(token)
+        if not stem or (len(stem) == 1 and stem >= _FIRST_HAN):
+            return STOP_WORD
+        df = self._df.get(stem[:LONGEST_WORD])
+        if df is None:
+            df = self._usual_df(stem)
+        code = df << HASH_BITS | word_hash(self.language, stem)
+        return code if self.number(token) is None else NUMBER | code
+
+    def codes_of(self, reading: Reading) -> Ints:
+        """Return the code of each word of a reading in this language."""
+        return self._column.of(reading.lexicon, reading.numbers)
+
+    def content_codes(self, words: list[str]) -> set[int]:
+        """Return the codes of words without stop words."""
+        lexicon = lexicon_of(self.language)
+        return set(self._column.of(lexicon, lexicon.numbers(words)).tolist()) - {STOP_WORD}
+
+    def _stem(self, token: str) -> str:
+        """Return the stem of `token`; "" for a stop word and for a single letter."""
+        word = token[:LONGEST_WORD].lower().replace("’", "'").rstrip("'-")
+        if not word.isascii():
+            word = plain_letters(word, self.language)
+        if word in self._stops:
+            return ""
+        if "'" in word:
+            word = word[elided(word, self.language) :].removesuffix("'s")
+        if word in self._stops or (len(word) < 2 and word < _FIRST_HAN):
+            return ""
+        if word[:1].isdigit():
+            return plain_number(word, self.language)
+        return stem_of(word, self.language)
+
+    def number(self, token: str) -> str | None:
+        """Return the number that `token` means ("2" for "two"), None for other words."""
+        if token[0].isdigit():
+            return plain_number(token, self.language)
+        number = self._spelt.get(token.lower(), 0)
+        return str(number) if 2 <= number <= _LARGEST_SPELT else None
+
+    def tokens(self, text: str, limit: int = MAX_WORDS) -> list[str]:
+        """Return words and numbers in order, at most `limit`."""
+        return word_tokens(text, self.language, limit)
+
+    def codes(self, kind: Kind, terms: list[str]) -> Ints:
+        """Return the codes of names, numbers or numbers with their unit."""
+        return np.array([self._code(kind, term) for term in terms], dtype=np.int64)
+
+    def _code_of(self, kind: Kind, term: str) -> int:
+        """Return the code of a name, a number or a number with its unit, which belong to no language."""
+        df = self._background.table(kind, ANY_LANGUAGE).get(term[:LONGEST_WORD], 0)
+        return df << HASH_BITS | _hash(kind, ANY_LANGUAGE, term)
+
+    def names(self, text: str) -> list[str]:
+        """Return the names in `text` in lower case, with repeats."""
+        names = [name.lower() for name in self._written_names(text)]
+        if self.declines_names:
+            return [" ".join(self.stem(word) or word for word in name.split()) for name in names]
+        return names
+
+    def linked_names(self, text: str) -> list[str]:
+        """Return the names in `text` as written, with what is linked to them (text/names.py)."""
+        return self._written_names(text, are_linked=True)
+
+    def _written_names(self, text: str, *, are_linked: bool = False) -> list[str]:
+        if self.language == "zh":
+            text = simplified(text)
+        return find_names(text, self.language, self.is_common, are_linked=are_linked)
+
+    def is_common(self, word: str) -> bool:
+        """Return whether texts of the background or the lists of common words have the word."""
+        return self.stem(word) in self._df
+
+    def words_of_names(self, names: Iterable[str]) -> list[int]:
+        """Return the hashes of the words in `names`, which are in the form that `names` returns."""
+        joined = " ".join(dict.fromkeys(names))
+        if self.declines_names:
+            return [word_hash(self.language, stem) for stem in joined.split()]
+        return [code & HASH_MASK for code in self.content_codes(self.tokens(joined))]
+
+    def _usual_df(self, stem: str) -> int:
+        """Return the document frequency assumed for an unlisted stem.
+
+        Small numbers, years and single characters are as frequent as common words; pairs with an everyday
+        character are as frequent as topical ones.
+        """
+        if not self.has_lists_only:
+            return 0
+        if (len(stem) < 3 and (stem.isdigit() or len(stem) == 1)) or _YEAR.fullmatch(stem):
+            return self._df_of_share["common"]
+        if stem.isdigit():
+            return 0
+        if len(stem) == 2 and self.language == "zh" and not EVERYDAY.isdisjoint(stem):
+            return self._df_of_share["topical"]
+        return self.unlisted_df
+
+
+def word_hash(language: str, stem: str) -> int:
+    """Return the hash of a stem, which packed terms carry."""
+    return _hash("w", language, stem)
+
+
+def _hash(kind: Kind, language: str, term: str) -> int:
+    hashed: int = xxhash.xxh3_64_intdigest(f"{kind}:{language}:{term[:LONGEST_WORD]}".encode())
+    return hashed & HASH_MASK

@@ -1,0 +1,228 @@
+"""Batches: what a later article of a batch needs of an earlier one is there, as if each had come alone."""
+
+import datetime as dt
+from collections.abc import Sequence
+from typing import Any
+
+import msgspec
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from sqlalchemy import Table, insert, select, update
+
+from aggregator.config.tuning import Tuning
+from aggregator.grouping.window import HELD_REPORTS, LiveStory
+from aggregator.model.core import Entry, Evidence
+from aggregator.store import codecs
+from aggregator.store.engine.database import Database
+from aggregator.store.stories import articles, live_stories
+from aggregator.store.tables import (
+    article,
+    correction,
+    link_constraint,
+    lsh_band,
+    sketch,
+    source_history,
+    story,
+    story_log,
+)
+from tests.support.articles import (
+    BLOG,
+    FLOOD,
+    FLOOD_ELSEWHERE,
+    NOON,
+    STRIKE,
+    STRIKE_ELSEWHERE,
+    Clock,
+    Rig,
+    record,
+    settled,
+)
+from tests.support.events import GRAIN
+from tests.support.fresh import emptied
+from tests.support.rows import executed, queried
+from tests.support.story_checks import correct, rows_of, small_set, what_is_wrong
+
+DAY = dt.timedelta(days=1)
+TEXTS = (
+    *GRAIN,
+    ("Levee breaks at Pennmouth", FLOOD),
+    ("Levee breaks at Pennmouth, four dead", f"{FLOOD} Subscribers read more."),
+    ("Pennmouth under water", FLOOD_ELSEWHERE),
+    ("Dock workers strike", STRIKE),
+    ("Strike in the port of Sennick", STRIKE_ELSEWHERE),
+    ("Live: levee breaks at Pennmouth", BLOG),
+    ("Opinion: who pays for the levee?", FLOOD_ELSEWHERE),
+)
+LEVEE = record("Herald", "1", "Levee breaks at Pennmouth", FLOOD, published=NOON)
+# Two or three articles, of which the last needs the rows of those before it.
+NEEDY: dict[str, Sequence[Entry]] = {
+    "a copy of a copy": (
+        LEVEE,
+        record("Echo", "1", "Levee breaks at Pennmouth", f"{FLOOD} Subscribers read more.", published=NOON),
+        record("Post", "1", "Levee breaks", f"{FLOOD} Subscribers read more. Reporting by Jane Doe.",
+               published=NOON + DAY),
+    ),
+    "a revision": (
+        LEVEE,
+        record("Herald", "1", "Levee breaks at Pennmouth, five dead", FLOOD.replace("ten", "eleven"),
+               published=NOON),
+    ),
+    "another text of the same entry": (
+        LEVEE,
+        record("Herald", "1", "Dock workers strike", STRIKE, published=NOON),
+    ),
+    "a first date": (
+        record("Echo", "1", "Pennmouth under water", FLOOD_ELSEWHERE),
+        LEVEE,
+    ),
+    "a report after a live blog": (
+        record("Echo", "1", "Live: levee breaks at Pennmouth", BLOG, published=NOON),
+        LEVEE,
+        record("Post", "1", "Pennmouth under water", FLOOD_ELSEWHERE, published=NOON),
+    ),
+    "the same page": (
+        record("Echo", "1", "Levee breaks at Pennmouth", FLOOD, published=NOON, url="https://herald.example/1"),
+        record("Post", "7", "Levee breaks at Pennmouth", FLOOD, published=NOON, url="https://herald.example/1"),
+    ),
+}  # fmt: skip
+
+
+def placed_in_batches(database: Database, entries: Sequence[Entry], size: int) -> Rig:
+    """Accept all entries, and place them in batches of this size."""
+    rig = Rig(database, Clock(NOON + 3 * DAY), Tuning({"placing": {"batch_articles": size}}))
+    rig.accept(*entries)
+    rig.place()
+    return rig
+
+
+@pytest.mark.parametrize("needs", NEEDY)
+def test_an_article_finds_what_came_before_it_in_its_batch(database: Database, needs: str) -> None:
+    one_by_one = placed_in_batches(database, NEEDY[needs], 1)
+    alone = rows_of_grouping(database)
+    assert what_is_wrong(database, one_by_one.pipeline.placer) == []
+    emptied(database)
+    together = placed_in_batches(database, NEEDY[needs], 100)
+    assert rows_of_grouping(database) == alone
+    assert what_is_wrong(database, together.pipeline.placer) == []
+
+
+def test_an_article_is_put_beside_one_of_its_batch_by_a_correction(database: Database) -> None:
+    strike = record("Port", "1", "Dock workers strike", STRIKE, published=NOON)
+    placed = Rig(database, Clock(NOON + 3 * DAY)).take(LEVEE, strike)
+    correct(database, "merge", *(one.story for one in placed))
+    made = {table: rows_with_names(database, table) for table in (correction, link_constraint)}
+    found = []
+    for size in (1, 100):
+        emptied(database)
+        with database.write() as connection:
+            for table, rows in made.items():
+                connection.execute(insert(table), rows)
+        rig = placed_in_batches(database, (LEVEE, strike), size)
+        assert [row.article_count for row in queried(database, select(story.c.article_count))] == [2]
+        assert what_is_wrong(database, rig.pipeline.placer) == []
+        found.append(rows_of_grouping(database))
+    assert found[0] == found[1]
+
+
+@pytest.mark.slow
+@given(
+    st.lists(
+        st.tuples(
+            st.sampled_from(TEXTS),
+            st.sampled_from(("Herald", "Echo", "Post")),
+            st.sampled_from(("1", "2")),
+            st.none() | st.sampled_from((NOON, NOON + DAY, NOON + 30 * DAY)),
+        ),
+        min_size=2,
+        max_size=8,
+    )
+)
+@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+def test_the_same_articles_give_the_same_rows_in_batches_of_any_size(
+    sqlite: Database, told: list[tuple[tuple[str, str], str, str, dt.datetime | None]]
+) -> None:
+    entries = [
+        record(outlet, guid, title, text, published=published)
+        for (title, text), outlet, guid, published in told
+    ]
+    found = []
+    for size in (1, 100):
+        emptied(sqlite)
+        rig = placed_in_batches(sqlite, entries, size)
+        assert what_is_wrong(sqlite, rig.pipeline.placer) == []
+        found.append(rows_of_grouping(sqlite))
+    assert found[0] == found[1]
+
+
+def test_the_small_set_gives_the_same_rows_in_batches_of_any_size(database: Database) -> None:
+    found = []
+    for size in (1, 5, 100):
+        emptied(database)
+        rig = placed_in_batches(database, small_set(), size)
+        assert what_is_wrong(database, rig.pipeline.placer) == []
+        found.append(rows_of_grouping(database))
+    assert found[0] == found[1] == found[2]
+
+
+def rows_of_grouping(database: Database) -> dict[str, object]:
+    """All rows that placing writes, without its times and the version of the tuning, which differs."""
+    rows: dict[str, object] = {**settled(database)}
+    columns = [column for column in article.c if column.name not in {"placed_at", "seen_at", "evidence"}]
+    rows["articles"] = queried(database, select(*columns).order_by(article.c.inbox_no)).all()
+    packed = queried(database, select(article.c.evidence).order_by(article.c.inbox_no)).scalars()
+    reasons = [codecs.unpack(blob, Evidence) for blob in packed]
+    rows["reasons"] = [msgspec.structs.replace(one, rules_version="") for one in reasons]
+    rows["whole stories"] = rows_of(database, story)
+    for table in (lsh_band, sketch, source_history, story_log):
+        rows[table.name] = rows_of(database, table, "at")
+    return rows
+
+
+def rows_with_names(database: Database, table: Table) -> list[dict[str, Any]]:
+    """All rows of a table by their columns."""
+    return [dict(row) for row in queried(database, select(table)).mappings()]
+
+
+# --- long stories ------------------------------------------------------------------------------------------
+
+
+def test_a_story_of_thousands_of_copies_stays_small_in_memory(database: Database) -> None:
+    rig = Rig(database, Clock(NOON + 3 * DAY))
+    copy = record("Echo", "1", "Levee breaks", FLOOD, published=NOON)
+    assert [one.outcome for one in rig.take(LEVEE, copy)] == ["founded", "copy"]
+    add_copies(database, 3_000)
+    rig.restart()
+    further = record("Post", "1", "Levee breaks at Pennmouth", FLOOD, published=NOON)
+    assert [one.outcome for one in rig.take(further)] == ["copy"]
+    with database.read() as connection:
+        window = rig.pipeline.placer.story_writer.window.read(connection)
+    (live,) = (window.story(number) for number in window.numbers())
+    assert (live.article_count, len(live.dates)) == (3_003, 3_003)
+    assert (live.compared_count, len(live.reports)) == (1, 1)
+
+
+def test_of_many_reports_the_newest_are_read_and_the_story_is_that_of_all(database: Database) -> None:
+    rig = Rig(database, Clock(NOON + 3 * DAY))
+    rig.take(LEVEE, record("Echo", "1", "Levee breaks", FLOOD, published=NOON))
+    add_copies(database, 100)
+    executed(database, update(article).values(is_compared=True, role="report", copy_of=None))
+    with database.read() as connection:
+        (read,) = live_stories.grown_since(connection, 0)
+        grown = LiveStory(read.number, read.id, read.last_inbox_no)
+        for member in articles.members(connection, read.id):
+            grown.take(member)
+    assert (read.compared_count, len(read.reports)) == (102, HELD_REPORTS)
+    assert {name: getattr(read, name) for name in LiveStory.__slots__} == {
+        name: getattr(grown, name) for name in LiveStory.__slots__
+    }
+
+
+def add_copies(database: Database, count: int) -> None:
+    """Add rows like that of the second article, and count them in its story."""
+    with database.write() as connection:
+        row = dict(connection.execute(select(article).where(article.c.inbox_no == 2)).mappings().one())
+        numbers = range(1_000, 1_000 + count)
+        copies = [row | {"inbox_no": n, "id": f"copy{n}", "root_article": f"copy{n}"} for n in numbers]
+        connection.execute(insert(article), copies)
+        connection.execute(update(story).values(article_count=2 + count, last_inbox_no=numbers[-1]))

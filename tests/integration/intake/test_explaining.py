@@ -1,0 +1,152 @@
+"""Every decision explains itself: its shares add up to its score, and two articles say why they are apart."""
+
+import math
+import re
+from collections.abc import Sequence
+from pathlib import Path
+
+import msgspec
+import pytest
+from sqlalchemy import select
+
+from aggregator.admin.evaluate import read_dataset
+from aggregator.grouping.corrections.decision_words import reason_value
+from aggregator.grouping.corrections.explain import explanation
+from aggregator.model.core import Evidence, Reason
+from aggregator.model.errors import UsageError
+from aggregator.store import codecs
+from aggregator.store.engine.database import Database
+from aggregator.store.read.reader import StoryReader
+from aggregator.store.tables import article
+from tests.support.articles import (
+    FLOOD,
+    FLOOD_ELSEWHERE,
+    NOON,
+    STRIKE,
+    Clock,
+    Rig,
+    record,
+)
+from tests.support.rows import queried
+
+SETS = ("fulltext", "leads", "lookalikes", "headlines")
+
+
+def evidence_of_all(database: Database) -> list[Evidence]:
+    rows = queried(database, select(article.c.evidence).order_by(article.c.inbox_no)).scalars().all()
+    return [codecs.unpack(row, Evidence) for row in rows]
+
+
+def wrong_sums(found: Sequence[Evidence]) -> list[Evidence]:
+    """Decisions whose shares, or those of the story that came second, do not add up."""
+    return [one for one in found if not (_adds_up(one) and _rival_adds_up(one))]
+
+
+def _adds_up(evidence: Evidence) -> bool:
+    total = evidence.bias + math.fsum(reason.share for reason in evidence.reasons)
+    return evidence.score is None or math.isclose(total, evidence.score, abs_tol=1e-6)
+
+
+def _rival_adds_up(evidence: Evidence) -> bool:
+    rival = evidence.runner_up
+    if rival is None or not rival.reasons:
+        return True
+    total = evidence.bias + math.fsum(reason.share for reason in rival.reasons)
+    return math.isclose(total, rival.score, abs_tol=1e-6)
+
+
+def placed(rig: Rig, path: Path, most: int | None) -> None:
+    records = read_dataset(path)[:most]
+    entries = [
+        msgspec.structs.replace(one.entry, source="set", guid=str(number), authority="handed")
+        for number, one in enumerate(records)
+    ]
+    for start in range(0, len(entries), 400):
+        rig.take(*entries[start : start + 400])
+
+
+@pytest.mark.parametrize("name", ["fulltext", "headlines"])
+def test_shares_add_up_to_the_score_on_the_dev_data(sqlite: Database, data: Path, name: str) -> None:
+    rig = Rig(sqlite, Clock())
+    placed(rig, data / f"events-{name}.jsonl.gz", 120)
+    found = evidence_of_all(sqlite)
+    assert len(found) > 100
+    assert sum(one.score is not None for one in found) > 10, "too few decisions by score to say anything"
+    assert {one.rules_version for one in found} == {rig.all_tuning.version}
+    assert wrong_sums(found) == []
+
+
+@pytest.mark.torture
+@pytest.mark.parametrize("name", SETS)
+def test_shares_add_up_to_the_score_on_all_of_the_dev_data(sqlite: Database, data: Path, name: str) -> None:
+    rig = Rig(sqlite, Clock())
+    placed(rig, data / f"events-{name}.jsonl.gz", None)
+    assert wrong_sums(evidence_of_all(sqlite)) == []
+
+
+@pytest.fixture
+def three(database: Database) -> tuple[StoryReader, list[str], Rig]:
+    rig = Rig(database, Clock())
+    done = rig.take(
+        record("Herald", "1", "Levee breaks at Pennmouth, four dead", FLOOD, published=NOON),
+        record("Courier", "2", "Four dead as river Arrel floods Pennmouth", FLOOD_ELSEWHERE, published=NOON),
+        record("Herald", "3", "Dock workers in Sennick walk out", STRIKE, published=NOON),
+    )
+    return StoryReader(database), [one.article for one in done], rig
+
+
+def test_an_article_tells_how_it_came(
+    three: tuple[StoryReader, list[str], Rig],
+) -> None:
+    reading, (first, second, _), rig = three
+    reported = explanation(reading, second, None, rig.all_tuning)
+    assert reported.evidence.stage == "event"
+    assert "Ilse Brandt" in " ".join((*reported.shared.names, *reported.shared.words)).title()
+    text = reported.as_text()
+    assert re.search(r"time between the reports +0 min +gives +\+", text)
+    words = text.split("shared with the story at that time, words: ")[1].splitlines()[0].split(", ")
+    assert tuple(words) == tuple(dict.fromkeys(map(str.casefold, words))) == tuple(reported.shared.words)
+    for words in ("It joined this story: score", "words of the whole text", "sum"):
+        assert words in text
+    assert "It founded this story" in explanation(reading, first, None, rig.all_tuning).as_text()
+
+
+def test_two_articles_say_why_they_are_together_or_apart(
+    three: tuple[StoryReader, list[str], Rig],
+) -> None:
+    reading, (first, second, third), rig = three
+    together = explanation(reading, first, second, rig.all_tuning).pair
+    assert together is not None
+    assert together.same_story
+    assert math.isclose(together.score, together.bias + math.fsum(r.share for r in together.reasons))
+    apart = explanation(reading, first, third, rig.all_tuning).pair
+    assert apart is not None
+    assert not apart.same_story
+    assert apart.score < together.score
+    assert math.isclose(apart.score, apart.bias + math.fsum(r.share for r in apart.reasons))
+
+
+def test_a_copy_shows_the_passages(three: tuple[StoryReader, list[str], Rig]) -> None:
+    reading, (first, _, _), rig = three
+    (copy,) = rig.take(record("Mirror", "9", "Pennmouth under water", FLOOD, published=NOON))
+    reported = explanation(reading, copy.article, first, rig.all_tuning)
+    assert reported.evidence.stage == "copy"
+    assert reported.passages
+    assert " ".join(reported.passages[0].split()) in " ".join(FLOOD.split())
+    assert reported.pair is not None
+    assert reported.pair.copy is not None
+
+
+def test_an_article_that_is_not_there_is_said_in_words(
+    three: tuple[StoryReader, list[str], Rig],
+) -> None:
+    reading, _, rig = three
+    with pytest.raises(UsageError, match="there is no article nothing"):
+        explanation(reading, "nothing", None, rig.all_tuning)
+
+
+@pytest.mark.parametrize(
+    ("days", "words"), [(-1.0, "unknown"), (0.0, "0 min"), (0.5, "12.0 h"), (3.0, "3.0 d")]
+)
+def test_the_time_between_reports_is_in_a_suitable_unit(days: float, words: str) -> None:
+    assert reason_value(Reason(name="days", value=days, share=0.0)) == words

@@ -1,0 +1,453 @@
+"""News before its page: an entry is placed with the feed's words, and decided again when its page comes."""
+
+import datetime as dt
+import os
+import signal
+from collections.abc import Iterator
+
+import msgspec
+import pytest
+from sqlalchemy import Table, select, update
+
+from aggregator.admin.evaluate import leads_of, place_records, read_dataset
+from aggregator.config.tuning import Tuning
+from aggregator.grouping.place import PlacementResult
+from aggregator.intake.pipeline import Pipeline
+from aggregator.intake.poll import Poller
+from aggregator.intake.workers.executor import InlineExecutor
+from aggregator.model.core import Entry, Evidence
+from aggregator.sources.fetch.client import Client
+from aggregator.store import codecs
+from aggregator.store.engine.database import Database
+from aggregator.store.intake import inbox, pending_pages
+from aggregator.store.intake.sources import add
+from aggregator.store.maintenance.integrity_check import conservation_faults
+from aggregator.store.tables import article, entry, story, story_log
+from tests.conftest import REPOSITORY
+from tests.support.articles import FLOOD, FLOOD_ELSEWHERE, NOON, STRIKE, Clock, Rig, page_of, record, settled
+from tests.support.deep_checks import faults
+from tests.support.fresh import sqlite_at
+from tests.support.kills import in_a_child
+from tests.support.loopback import Resource, Response
+from tests.support.polling import feed_source, poller_on
+from tests.support.rows import queried, read_by, written_by
+from tests.support.rss import item, rss
+from tests.support.story_checks import correct, partition, reclustering, what_is_wrong
+from tests.support.world import World
+
+TUNING = Tuning()
+WAIT = dt.timedelta(seconds=TUNING.values("polling")["page_wait_seconds"])
+TRIPWIRE = REPOSITORY / "tests" / "data" / "tripwire" / "events.jsonl"
+URL = "http://gazette.example/1"
+SUMMARY = "What a broken levee means for the lower town, and which of the roads are closed from tonight on."
+LEAD = "The river Arrel broke through the levee at Pennmouth on Sunday evening."
+
+
+def teaser(
+    title: str = "Levee breaks at Pennmouth", text: str = LEAD, number: int = 1, **more: object
+) -> Entry:
+    address = URL.replace("/1", f"/{number}")
+    return record("Gazette", str(number), title, text, url=address, authority="own", **more)
+
+
+def placed_without(rig: Rig, item: Entry) -> int:
+    """Place an entry with its own words; the number of the row that waits for the page."""
+    n = rig.waits(item)
+    assert written_by(rig.database, pending_pages.place_without, [n]) == 1
+    assert [one.outcome for one in rig.place()] in (["founded"], ["joined"], ["copy"])
+    return n
+
+
+def comes(rig: Rig, n: int, page: bytes | None) -> PlacementResult:
+    (placed,) = rig.comes(n, page, URL)
+    return placed
+
+
+def rows(database: Database, of: Table = story) -> list:
+    number = of.c.get("inbox_no", of.c.get("story_no"))
+    return list(queried(database, select(of).order_by(*([] if number is None else [number]))))
+
+
+def is_sound(rig: Rig) -> None:
+    assert list(conservation_faults(rig.database)) == []
+    assert what_is_wrong(rig.database, rig.pipeline.placer) == []
+
+
+# --- waiting -----------------------------------------------------------------------------------------------
+
+
+def overdue(rig: Rig, after: dt.timedelta) -> list[int]:
+    with rig.database.read() as connection:
+        (accepted,) = connection.execute(select(entry.c.accepted_at).where(entry.c.state == "page")).scalars()
+        return pending_pages.overdue(connection, accepted + after, WAIT)
+
+
+def test_an_entry_waits_a_minute_for_its_page(rig: Rig) -> None:
+    n = rig.waits(teaser())
+    assert overdue(rig, WAIT - dt.timedelta(seconds=1)) == []
+    assert overdue(rig, WAIT) == [n]
+    assert overdue(rig, -2 * WAIT) == [n], "the clock was ahead"
+    with rig.database.write() as connection:
+        assert pending_pages.place_without(connection, [n]) == 1
+        assert pending_pages.place_without(connection, [n]) == 0, "once"
+    assert overdue(rig, 9 * WAIT) == []
+    assert [one.outcome for one in rig.place()] == ["founded"]
+    assert [one.entry_no for one in read_by(rig.database, pending_pages.due_pages, NOON + WAIT, 9)] == [n]
+    is_sound(rig)
+
+
+def test_what_has_only_an_address_waits_on(rig: Rig) -> None:
+    n = rig.waits(Entry(source="127.0.0.1", url=URL, authority="page"))
+    assert written_by(rig.database, pending_pages.place_without, [n]) == 0
+    assert rig.place() == []
+    assert overdue(rig, WAIT) == []
+    assert comes(rig, n, page_of(FLOOD)).outcome == "founded"
+    is_sound(rig)
+
+
+def test_a_revision_waits_for_its_page_as_long_as_it_takes(rig: Rig) -> None:
+    """The words of the feed must not replace the text."""
+    first = rig.waits(teaser())
+    comes(rig, first, page_of(FLOOD))
+    (again,) = rig.accept(teaser(text=f"{LEAD} Four died."), wants_page=[True])
+    assert again.outcome == "revision"
+    assert overdue(rig, 9 * WAIT) == []
+
+
+def test_the_pages_of_a_first_poll_come_last_and_only_of_its_newest_entries(
+    database: Database, world_client: tuple[World, Client]
+) -> None:
+    world, client = world_client
+    most = TUNING.values("polling")["first_poll_pages"]
+    moments = [NOON - dt.timedelta(hours=n) for n in range(most + 20)]
+    items = (
+        item(f"Title {n}", "Some words.", guid=n, link=f"http://old.example/{n}", published=moment)
+        for n, moment in enumerate(moments)
+    )
+    world.sites["old.example"] = {"/feed": Resource(rss(*items))}
+    poller = poller_of(database, world, client)
+    source = feed_source("http://old.example/feed", pages="auto")
+    written_by(database, add, source)
+    poller.poll(source)
+    rig = Rig(database, world.time)
+    rig.accept(teaser(), wants_page=[True], bump_by_clock=True)
+    due = read_by(database, pending_pages.due_pages, world.time(), 1000)
+    assert due[0].url == URL, "news comes first"
+    assert {one.url for one in due[1:]} == {f"http://old.example/{n}" for n in range(most)}
+    assert len(rig.place()) == 20, "the older ones wait for nothing"
+
+
+# --- errors of the server ----------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def world_client(world: World) -> Iterator[tuple[World, Client]]:
+    client = world.client(TUNING)
+    yield world, client
+    client.close()
+
+
+def poller_of(database: Database, world: World, client: Client) -> Poller:
+    return poller_on(database, client, TUNING, world.time, pages="auto")
+
+
+@pytest.mark.parametrize("status", [429, 500, 503])
+def test_a_server_that_refuses_pages_delays_no_news_and_not_the_feed(
+    database: Database, world_client: tuple[World, Client], status: int
+) -> None:
+    world, client = world_client
+    rig = Rig(database, world.time)
+    world.sites["gazette.example"] = {"/feed": Resource(rss()), "*": Response(status, {"Retry-After": "900"})}
+    poller = poller_of(database, world, client)
+    numbers = [rig.waits(teaser(f"Title {n}", number=n)) for n in (1, 2, 3)]
+    for wanted in due_now(rig, world):
+        poller.fetch_page(wanted)
+    world.time.run(WAIT.total_seconds() + 1)
+    poller.place_without_pages(world.time())
+    assert len(rig.place()) == 3
+    assert not poller.place_without_pages(world.time())
+    is_held = status == 429
+    assert client.rate_limiter.ready_in("gazette.example", is_page=True) > 600 or not is_held
+    assert client.fetch("http://gazette.example/feed").status == 200
+    for _ in range(6):
+        world.time.run(3600)
+        for wanted in due_now(rig, world):
+            poller.fetch_page(wanted)
+    assert [one.outcome for one in rig.place()] == ["unchanged"] * len(numbers), "given up"
+    with database.read() as connection:
+        failed = connection.execute(select(entry.c.entry_no).where(entry.c.page_verdict.is_not(None))).all()
+    assert len(failed) == 3
+    is_sound(rig)
+
+
+def due_now(rig: Rig, world: World) -> list[pending_pages.PendingPage]:
+    return read_by(rig.database, pending_pages.due_pages, world.time(), 100)
+
+
+# --- when the page comes -----------------------------------------------------------------------------------
+
+
+def test_the_page_replaces_the_words_of_the_feed(rig: Rig) -> None:
+    """Even if it does not contain them: it is the page of this entry."""
+    n = placed_without(rig, teaser(text=SUMMARY))
+    (before,) = rows(rig.database)
+    placed = comes(rig, n, page_of(FLOOD))
+    (after,) = rows(rig.database)
+    assert (placed.outcome, placed.story) == ("revised", before.id)
+    assert (after.id, after.bumped_at) == (before.id, before.bumped_at)
+    (row,) = rows(rig.database, article)
+    assert "pump station" in row.text.lower()
+    assert row.role == "report"
+    is_sound(rig)
+
+
+@pytest.mark.parametrize("page", [None, b"", page_of("A consent notice.")], ids=["none", "empty", "short"])
+def test_a_page_without_a_text_changes_nothing(rig: Rig, page: bytes | None) -> None:
+    n = placed_without(rig, teaser())
+    before = settled(rig.database)
+    assert comes(rig, n, page).outcome in ("unchanged", "revised")
+    assert settled(rig.database)["stories"] == before["stories"]
+    is_sound(rig)
+
+
+def test_a_page_that_is_a_copy_joins_its_original_without_a_bump(rig: Rig) -> None:
+    (report,) = rig.take(record("Courier", "1", "Levee breaks at Pennmouth", FLOOD, published=NOON))
+    n = placed_without(rig, teaser("Notes from the river", "Our reporter looks back at a long night."))
+    first, alone = rows(rig.database)
+    assert alone.redirect_to is None
+    placed = comes(rig, n, page_of(FLOOD))
+    kept, gone = rows(rig.database)
+    assert (placed.story, gone.redirect_to) == (report.story, kept.id)
+    assert (kept.bumped_at, kept.report_count, kept.article_count) == (first.bumped_at, 1, 2)
+    copy = rows(rig.database, article)[1]
+    assert (copy.role, copy.copy_of, copy.is_compared) == ("copy", report.article, False)
+    is_sound(rig)
+
+
+def test_a_page_that_is_another_report_merges_the_stories_without_a_bump(rig: Rig) -> None:
+    (report,) = rig.take(record("Courier", "1", "Levee breaks at Pennmouth", FLOOD, published=NOON))
+    n = placed_without(rig, teaser("Monday morning", "The paper of today in short.", published=NOON))
+    first, _ = rows(rig.database)
+    placed = comes(rig, n, page_of(FLOOD_ELSEWHERE))
+    kept, gone = rows(rig.database)
+    assert (placed.story, gone.redirect_to) == (report.story, kept.id)
+    assert (kept.bumped_at, kept.report_count) == (first.bumped_at, 2)
+    (merged,) = [
+        one for one in rows(rig.database, story_log) if one.kind == "merged" and one.story == kept.id
+    ]
+    assert "second look" in merged.detail
+    is_sound(rig)
+
+
+def test_a_copy_by_its_lead_that_is_a_report_of_its_own_is_counted(rig: Rig) -> None:
+    lead = " ".join(FLOOD.split()[:60])
+    rig.take(record("Courier", "1", "Levee breaks at Pennmouth", lead, published=NOON))
+    n = placed_without(rig, teaser(text=lead, published=NOON))
+    assert [one.report_count for one in rows(rig.database)] == [1]
+    comes(rig, n, page_of(FLOOD_ELSEWHERE))
+    assert rows(rig.database, article)[1].role == "report"
+    assert [one.report_count for one in rows(rig.database) if one.redirect_to is None] == [2]
+    is_sound(rig)
+
+
+def test_a_page_with_many_words_of_an_agency_is_of_its_origin(rig: Rig) -> None:
+    (agency,) = rig.take(record("Reuters", "1", "Levee breaks at Pennmouth", FLOOD, published=NOON))
+    n = placed_without(rig, teaser(published=NOON))
+    words = FLOOD_ELSEWHERE.split()
+    comes(rig, n, page_of(f"{FLOOD} {' '.join(words)} {' '.join(words[::-1])}"))
+    (row,) = [one for one in rows(rig.database, article) if one.id != agency.article]
+    assert (row.role, row.copy_of, row.reuses) == ("report", None, agency.article)
+    assert codecs.unpack(row.evidence, Evidence).reuse is not None
+    (live,) = [one for one in rows(rig.database) if one.redirect_to is None]
+    assert (live.outlet_count, live.report_count) == (2, 1)
+    is_sound(rig)
+
+
+def test_a_page_is_no_copy_of_its_own_copy(rig: Rig) -> None:
+    """What the feed said was copied; the page has a little more."""
+    lead = " ".join(FLOOD.split()[:60])
+    n = placed_without(rig, teaser(text=lead, published=NOON))
+    (copy,) = rig.take(record("Courier", "1", "Levee breaks at Pennmouth", lead, published=NOON))
+    assert copy.outcome == "copy"
+    comes(rig, n, page_of(" ".join(FLOOD.split()[:75])))
+    assert [(one.role, one.copy_of is None) for one in rows(rig.database, article)] == [
+        ("report", True),
+        ("copy", False),
+    ]
+    assert [one.report_count for one in rows(rig.database)] == [1]
+    assert list(faults(rig.database)) == []
+    is_sound(rig)
+
+
+def test_a_page_that_is_a_copy_of_a_later_article_is_no_fault(rig: Rig) -> None:
+    n = placed_without(rig, teaser("Notes from the river", "Our reporter looks back at a long night."))
+    (report,) = rig.take(record("Courier", "1", "Levee breaks at Pennmouth", FLOOD, published=NOON))
+    comes(rig, n, page_of(FLOOD))
+    assert rows(rig.database, article)[0].copy_of == report.article
+    assert list(faults(rig.database)) == []
+    with rig.database.write() as connection:
+        values = {"copy_of": rows(rig.database, article)[0].id, "role": "copy"}
+        connection.execute(update(article).where(article.c.id == report.article).values(values))
+    found = [one.what for one in faults(rig.database)]
+    assert "articles are copies of an article that was placed later" in found, "a circle"
+
+
+def test_a_late_page_that_its_own_site_delivers_meanwhile(rig: Rig) -> None:
+    """A reader's feed links to it in words of its own; its page is what the site's feed has."""
+    own = record(
+        "Gazette", "1", "Levee breaks at Pennmouth", FLOOD, url=URL, authority="own",
+        outlet="gazette.example", published=NOON,
+    )  # fmt: skip
+    link = record(
+        "Reader", "r1", "Why maps of rivers lie", "A thread about old maps.", url=URL, authority="foreign",
+        outlet="gazette.example", published=NOON,
+    )  # fmt: skip
+    n = placed_without(rig, link)
+    rig.take(own)
+    assert len([one for one in rows(rig.database) if one.redirect_to is None]) == 2
+    comes(rig, n, page_of(FLOOD))
+    (live,) = [one for one in rows(rig.database) if one.redirect_to is None]
+    assert (live.article_count, live.outlet_count, live.report_count) == (2, 1, 1)
+    assert all("pump station" in one.text.lower() for one in rows(rig.database, article))
+    assert rig.take(msgspec.structs.replace(link, text="Buy this now.")) == [], "no authority"
+    assert list(faults(rig.database)) == []
+    is_sound(rig)
+
+
+@pytest.mark.parametrize("is_changed", [True, False], ids=["words", "date"])
+def test_the_first_page_of_an_article_is_no_article_of_its_own(rig: Rig, is_changed: bool) -> None:
+    """It was placed without; its feed changes a date or some words, and now the page is read."""
+    rig.take(teaser(text=SUMMARY, published=NOON))
+    before = rows(rig.database)
+    later = {"published": NOON + dt.timedelta(hours=2)} | (
+        {"text": f"{SUMMARY} By our staff."} if is_changed else {}
+    )
+    (accepted,) = rig.accept(teaser(**{"text": SUMMARY} | later), wants_page=[True])
+    assert accepted.outcome == "revision"
+    assert accepted.entry_no is not None
+    assert comes(rig, accepted.entry_no, page_of(FLOOD)).outcome == "revised"
+    assert [(one.id, one.bumped_at) for one in rows(rig.database)] == [
+        (one.id, one.bumped_at) for one in before
+    ]
+    (row,) = rows(rig.database, article)
+    assert "pump station" in row.text.lower()
+    again = rig.waits(teaser(text=SUMMARY, published=NOON + dt.timedelta(days=1)))
+    assert comes(rig, again, page_of(STRIKE)).outcome == "founded", "the address is used again"
+    is_sound(rig)
+
+
+@pytest.mark.parametrize("page", [None, page_of("A consent notice.")], ids=["failed", "unusable"])
+def test_without_its_page_a_changed_title_changes_nothing(rig: Rig, page: bytes | None) -> None:
+    comes(rig, rig.waits(teaser(text=SUMMARY, published=NOON)), page_of(f"{FLOOD} {FLOOD_ELSEWHERE}"))
+    before = settled(rig.database)
+    (again,) = rig.accept(teaser("Levee broke", SUMMARY, published=NOON), wants_page=[True])
+    assert (again.outcome, again.entry_no) == ("revision", 2)
+    with rig.database.write() as connection:
+        if page is None:
+            pending_pages.give_up(connection, again.entry_no, verdict="block", reason="its page: http 429")
+        else:
+            pending_pages.store_page(connection, again.entry_no, page=page, url=URL, charset="utf-8")
+    assert [one.outcome for one in rig.place()] == ["unchanged"]
+    assert settled(rig.database)["stories"] == before["stories"]
+    is_sound(rig)
+
+
+def test_a_revision_that_came_meanwhile_stays(rig: Rig) -> None:
+    n = placed_without(rig, teaser())
+    (again,) = rig.take(teaser(text=f"{FLOOD} Ferries ran again on Tuesday."))
+    assert again.outcome == "revised"
+    assert comes(rig, n, page_of(FLOOD)).outcome == "unchanged"
+    assert "Ferries" in rows(rig.database, article)[0].text
+    is_sound(rig)
+
+
+def test_what_a_correction_holds_is_not_moved_by_its_page(rig: Rig) -> None:
+    rig.take(record("Courier", "1", "Levee breaks at Pennmouth", FLOOD, published=NOON))
+    rig.take(record("Harbour", "1", "Dock workers strike in Sennick", STRIKE, published=NOON))
+    n = placed_without(rig, teaser("Notes from the river", "Our reporter looks back at a long night."))
+    _, strike, own = rows(rig.database)
+    correct(rig.database, "merge", strike.id, own.id)
+    rig.restart()
+    placed = comes(rig, n, page_of(FLOOD))
+    assert placed.story == strike.id
+    is_sound(rig)
+
+
+# --- the same stories after any interruption ---------------------------------------------------------------
+
+
+def placing(database: Database, *, batches: int | None = None, restarts: bool = False) -> None:
+    """Place the leads of a dataset and then its texts; die after so many batches of texts."""
+    records = read_dataset(TRIPWIRE)
+    leads = leads_of(records, TUNING)
+    left = iter(range(batches)) if batches is not None else None
+
+    def count(_placed: int) -> None:
+        if left is not None and next(left, None) is None:
+            os.kill(os.getpid(), signal.SIGKILL)
+
+    def pipeline() -> Pipeline:
+        tuning = Tuning({"placing": {"batch_articles": 7}})
+        return Pipeline(database, InlineExecutor(), tuning, Clock(), keep_all=True)
+
+    one = pipeline()
+    place_records(leads, database, one, lambda _: None)
+    if restarts:
+        one = pipeline()
+    place_records(records, database, one, count, leads=leads)
+
+
+@pytest.fixture(scope="module")
+def whole(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Database]:
+    """What nothing interrupted."""
+    with sqlite_at(tmp_path_factory.mktemp("late") / "whole.db") as database:
+        placing(database)
+        yield database
+
+
+@pytest.mark.later
+@pytest.mark.parametrize(
+    ("database_url", "batches"), [("sqlite", 0), ("sqlite", 3), ("postgres", 3)], indirect=["database_url"]
+)
+def test_the_partition_is_the_same_after_kill_9_between_leads_and_texts(
+    database: Database, whole: Database, batches: int
+) -> None:
+    database.close()
+    assert in_a_child(lambda: placing(Database(database.url), batches=batches)) == -signal.SIGKILL
+    for _ in Pipeline(
+        database, InlineExecutor(), Tuning({"placing": {"batch_articles": 7}}), Clock(),
+        keep_all=True,
+    ).place_waiting():  # fmt: skip
+        pass
+    assert partition(database) == partition(whole)
+
+
+@pytest.mark.later
+def test_deciding_again_gives_the_stories_of_texts_that_came_first(whole: Database, sqlite: Database) -> None:
+    pipeline = Pipeline(sqlite, InlineExecutor(), TUNING, Clock(), keep_all=True)
+    place_records(read_dataset(TRIPWIRE), sqlite, pipeline, lambda _: None)
+    found = []
+    for database in (whole, sqlite):
+        for _ in range(2):
+            assigned = reclustering(database).assignments(corrected=True)
+            together = {
+                frozenset(one for one in assigned if assigned[one] == its) for its in assigned.values()
+            }
+            found.append(together)
+    assert all(one == found[0] for one in found)
+
+
+@pytest.mark.later
+def test_the_partition_is_the_same_after_a_restart(whole: Database, sqlite: Database) -> None:
+    placing(sqlite, restarts=True)
+    assert settled(sqlite) == settled(whole)
+    assert read_by(sqlite, inbox.waiting_count) == 0
+
+
+def test_a_page_that_leads_to_another_site_takes_no_text_away(rig: Rig) -> None:
+    words = "Levee breaks. " + " ".join(FLOOD.split()[:40])
+    comes(rig, rig.waits(teaser(text=words, published=NOON)), page_of(f"{FLOOD} {FLOOD_ELSEWHERE}"))
+    (whole,) = (row.text for row in rows(rig.database, article))
+    again = rig.waits(teaser("Levee broke", words, published=NOON))
+    assert [one.outcome for one in rig.comes(again, None, "https://consent.example/x")] == ["unchanged"]
+    assert [row.text for row in rows(rig.database, article)] == [whole]

@@ -1,0 +1,132 @@
+"""Quarantine: one entry that cannot be placed, or one damaged row, delays no other entry and is not lost."""
+
+import pytest
+from sqlalchemy import select, text, update
+
+from aggregator.config.tuning import Tuning
+from aggregator.intake.recluster.rebuild import rebuild
+from aggregator.model.errors import DamagedError
+from aggregator.store.engine.database import Database
+from aggregator.store.read.reader import StoryReader
+from aggregator.store.tables import article, entry, story
+from tests.support.articles import FLOOD, NOON, STRIKE, Clock, Rig, record, render_all
+from tests.support.deep_checks import faults
+from tests.support.rows import executed, queried
+from tests.support.story_checks import differences, placing_of, reclustering
+
+LEVEE = record("Herald", "1", "Levee breaks", " ".join(FLOOD.split()), published=NOON)
+REPRINT = record("Post", "1", "Levee breaks at Pennmouth", FLOOD, published=NOON)
+DOCKS = record("Port", "1", "Dock workers strike", STRIKE, published=NOON)
+
+
+def states(database: Database) -> dict[int, str]:
+    return {
+        row.entry_no: row.state
+        for row in queried(database, select(entry.c.entry_no, entry.c.state).order_by(entry.c.entry_no))
+    }
+
+
+def damage(database: Database, **columns: bytes) -> None:
+    executed(database, update(story).values(**columns))
+
+
+def repaired(database: Database) -> list[str]:
+    """Repair what is found; what it was."""
+    found = list(faults(database, now=NOON))
+    rebuild(database, Tuning())
+    return [one.what for one in found]
+
+
+def memory_is_that_of_the_rows(rig: Rig) -> bool:
+    """Whether the window in memory is the one that would be read; it has stories."""
+    with rig.database.read() as connection:
+        kept = rig.pipeline.placer.story_writer.window.read(connection)
+        fresh = placing_of(rig.database).story_writer.window.read(connection)
+    return len(kept) > 0 and differences(kept, fresh) == []
+
+
+@pytest.mark.later
+def test_what_cannot_be_placed_is_set_aside_and_waits_again_once_it_can(database: Database) -> None:
+    Rig(database, Clock()).take(LEVEE)
+    damage(database, count_state=b"\xc1")
+    rig = Rig(database, Clock())
+    rig.accept(REPRINT)
+    with pytest.raises(DamagedError, match=r"cannot be placed .*aggregator db check"):
+        rig.place()
+    assert states(database)[2] == "ready", "nothing says that it is the entry's fault"
+    rig.accept(DOCKS)
+    assert [one.outcome for one in rig.place()] == ["refused", "founded"]
+    assert states(database) == {1: "done", 2: "refused", 3: "done"}
+    found = repaired(database)
+    assert any("in quarantine" in what for what in found)
+    assert states(database)[2] == "ready"
+    assert [one.outcome for one in Rig(database, Clock()).place()] == ["copy"]
+    assert not [one.what for one in faults(database, now=NOON) if "quarantine" in one.what]
+
+
+def test_a_batch_that_fails_is_halved_until_its_culprit_is_alone(database: Database) -> None:
+    Rig(database, Clock()).take(LEVEE)
+    damage(database, count_state=b"\xc1")
+    rig = Rig(database, Clock())
+    for number in range(11):
+        words = f"{STRIKE} Quay {number} was empty."
+        rig.accept(record(f"Port {number}", "1", f"Dock workers strike, day {number}", words, published=NOON))
+        if number == 6:
+            rig.accept(REPRINT)
+    outcomes = [one.outcome for one in rig.place()]
+    assert (len(outcomes), outcomes.index("refused"), outcomes.count("refused")) == (12, 7, 1)
+    assert [no for no, state in states(database).items() if state != "done"] == [9]
+    assert memory_is_that_of_the_rows(rig)
+    found = [one.what for one in faults(database, now=NOON)]
+    assert all("count states" in what or "quarantine" in what for what in found)
+    log = [
+        row.article
+        for row in queried(database, text("SELECT article FROM story_log WHERE kind <> 'headline'"))
+    ]
+    assert len(log) == len(set(log)) == 12
+
+
+def test_many_entries_of_one_feed_that_fail_hold_up_nobody(database: Database) -> None:
+    Rig(database, Clock()).take(LEVEE)
+    damage(database, count_state=b"\xc1")
+    rig = Rig(database, Clock(), Tuning({"placing": {"batch_articles": 3}}))
+    rig.take(DOCKS)
+    for number in range(7):
+        rig.accept(record("Post", str(number), f"Levee breaks, part {number}", FLOOD, published=NOON))
+    rig.accept(record("Wharf", "1", "Ships wait", f"{STRIKE} Cranes stood still.", published=NOON))
+    assert {one.outcome for one in rig.place()[:-1]} == {"refused"}
+    assert set(list(states(database).values())[-8:-1]) == {"refused"}
+    assert list(states(database).values())[-1] == "done"
+    assert memory_is_that_of_the_rows(rig)
+
+
+def test_an_entry_whose_words_are_damaged_is_refused(database: Database) -> None:
+    rig = Rig(database, Clock())
+    rig.accept(LEVEE)
+    rig.accept(DOCKS)
+    executed(database, update(entry).where(entry.c.entry_no == 1).values(payload=b"\x28\xb5\x2f\xfdnonsense"))
+    assert [one.outcome for one in rig.place()] == ["founded"]
+    assert states(database) == {1: "refused", 2: "done"}
+
+
+def test_damaged_terms_of_a_report_pause_placing_until_they_are_computed_again(database: Database) -> None:
+    Rig(database, Clock()).take(LEVEE)
+    executed(database, update(article).values(terms=b"nonsense!"))
+    rig = Rig(database, Clock())
+    rig.accept(DOCKS)
+    with pytest.raises(DamagedError, match=r"cannot be placed .*aggregator db check"):
+        rig.place()
+    assert states(database)[2] == "ready"
+    reclustering(database).take_over(placing_of(database), None)
+    assert [one.outcome for one in Rig(database, Clock()).place()] == ["founded"]
+
+
+def test_a_damaged_rendering_is_repeated(database: Database) -> None:
+    Rig(database, Clock()).take(LEVEE, DOCKS)
+    render_all(database)
+    executed(database, text("UPDATE story SET rendered = :junk WHERE story_no = 1"), {"junk": b"nonsense"})
+    reading = StoryReader(database)
+    damaged, sound = queried(database, select(story.c.id).order_by(story.c.story_no)).scalars()
+    assert list(reading.rendered((damaged, sound))) == [sound]
+    shown = reading.text(damaged)
+    assert shown.lead

@@ -1,0 +1,103 @@
+"""The samples that `make run` shows: one story an event, nothing joined that does not belong together."""
+
+import datetime as dt
+import json
+from collections import Counter
+from pathlib import Path
+
+import pytest
+from sqlalchemy import select
+
+from aggregator.admin.bcubed import measure
+from aggregator.config.tuning import Tuning
+from aggregator.grouping.deletion.erase import ForgetCommand
+from aggregator.model.core import Entry, StoryView
+from aggregator.model.read_model import StoryFilter
+from aggregator.sources.limits import source_tuning
+from aggregator.sources.parse.files import InputEntry, open_source
+from aggregator.store import codecs
+from aggregator.store.engine.database import Database
+from aggregator.store.intake.sources import known_folder
+from aggregator.store.read.reader import StoryReader
+from aggregator.store.tables import article, change, entry
+from tests.conftest import REPOSITORY
+from tests.support.articles import STRIKE, Clock, Rig, record
+from tests.support.rows import queried
+from tests.support.story_checks import what_is_wrong
+
+SAMPLES = REPOSITORY / "examples" / "articles"
+DAY = dt.timedelta(days=1)
+
+
+@pytest.fixture
+def rig(database: Database) -> Rig:
+    """All samples, placed; read five weeks after the last of them was published."""
+    made = Rig(database, Clock(dt.datetime(2026, 12, 20, tzinfo=dt.UTC)))
+    made.take(*samples(made))
+    return made
+
+
+def samples(rig: Rig) -> list[Entry]:
+    found = open_source(SAMPLES, tuning=source_tuning(Tuning()), seen=rig.clock())
+    return [item.entry for item in found if isinstance(item, InputEntry)]
+
+
+def labels() -> dict[str, dict[str, str]]:
+    """The true grouping, by file below the folder."""
+    lines = (REPOSITORY / "examples" / "labels.jsonl").read_text(encoding="utf-8").splitlines()
+    return {line["file"]: line for line in map(json.loads, lines)}
+
+
+def assigned(rig: Rig) -> dict[str, str]:
+    """The story of each file."""
+    statement = select(entry.c.payload, article.c.story).join(article, article.c.id == entry.c.article)
+    rows = queried(rig.database, statement).all()
+    return {str(codecs.decompress_struct(row.payload, Entry).guid): row.story for row in rows}
+
+
+@pytest.mark.later
+def test_every_event_is_one_story_and_no_story_holds_two(rig: Rig) -> None:
+    expected = {file: line["event"] for file, line in labels().items()}
+    report = measure(assigned(rig), expected)
+    assert report.articles == len(expected)
+    assert report.over_merge == 0, "a false merge hurts more than a miss"
+    assert report.bcubed.recall >= 0.95
+    assert report.stories <= report.clusters + 1
+    reprints_of_one_agency_text_are_one_report(rig)
+
+
+def reprints_of_one_agency_text_are_one_report(rig: Rig) -> None:
+    reading = StoryReader(rig.database)
+    home = assigned(rig)
+    (story,) = {home[file] for file, line in labels().items() if line["event"] == "chemical-fire"}
+    fire = reading.story(story)
+    assert isinstance(fire, StoryView)
+    assert (fire.article_count, fire.outlet_count, fire.report_count) == (6, 6, 3)
+    assert Counter(one.role for one in fire.articles) == {"report": 3, "copy": 3}
+    assert {one.wire for one in fire.articles if one.role == "copy"} <= {"MNA", None}
+
+
+def test_samples_come_after_every_real_story_and_go_at_once(database: Database) -> None:
+    rig = Rig(database, Clock(dt.datetime(2026, 12, 20, tzinfo=dt.UTC)))
+    with rig.database.write() as connection:
+        known_folder(connection, SAMPLES, Path.is_dir)
+    given = samples(rig)[:12]
+    reading = StoryReader(rig.database)
+    rig.take(*given[:6])
+    alone = [one.id for one in reading.stories(StoryFilter()).stories]
+    assert reading.samples() == "articles"
+    rig.take(record("Courier", "old", "Dock workers strike", STRIKE, published=rig.clock() - 400 * DAY))
+    (real, *rest) = [one.id for one in reading.stories(StoryFilter()).stories]
+    assert rest == alone, "in their own order"
+    rig.take(*given[6:])
+    shown = [one.id for one in reading.stories(StoryFilter()).stories]
+    assert [shown[0], reading.rank_front_page(StoryFilter())[0].id] == [real, real]
+    changes = queried(rig.database, select(change.c.story).order_by(change.c.bumped_at)).scalars().all()
+    assert changes[-1] == real
+    assert what_is_wrong(rig.database) == []
+    rig.accept(*samples(rig)[12:14])
+    forgotten = rig.pipeline.placer.erase(ForgetCommand(name="articles", is_source=True))
+    assert (forgotten.named, reading.samples()) == (14, None)
+    assert [one.id for one in reading.stories(StoryFilter()).stories] == [real]
+    assert {one.outcome for one in rig.take(*given)} <= {"refused"}
+    assert what_is_wrong(rig.database) == []

@@ -1,0 +1,84 @@
+"""Dates bound a story: no article is further than the window from every other date in it, also a read one."""
+
+import datetime as dt
+from pathlib import Path
+from typing import Any
+
+import pytest
+from sqlalchemy import select
+
+from aggregator.admin.evaluate import place_records, read_dataset
+from aggregator.config.tuning import Tuning
+from aggregator.intake.pipeline import Pipeline
+from aggregator.intake.workers.executor import InlineExecutor
+from aggregator.model.core import Entry
+from aggregator.sources.parse.jsonl import LabelledRecord
+from aggregator.store.engine.database import Database
+from aggregator.store.tables import article
+from tests.integration.admin.test_seeds_among_all import seeds
+from tests.support.articles import FLOOD, FLOOD_ELSEWHERE, NOON, Clock, Rig, record
+from tests.support.rows import queried, read_by
+from tests.support.story_checks import correct, out_of_reach, what_is_wrong
+
+DAY = dt.timedelta(days=1)
+LATER = FLOOD.replace("Four people", "Five people")
+
+
+def told(outlet: str, text: str, days: float | None = None, read: float | None = None, **more: Any) -> Entry:
+    """A report of the flood, declared so many days after noon, or with such a date above its text."""
+    text = text if read is None else f"{NOON + read * DAY:%d %B %Y}\n\n{text}"
+    published = None if days is None else NOON + days * DAY
+    return record(outlet, "1", "Levee at Pennmouth breaks, four dead", text, published=published, **more)
+
+
+@pytest.fixture
+def rig(database: Database) -> Rig:
+    return Rig(database, Clock(NOON + 60 * DAY))
+
+
+def homes(rig: Rig) -> list[str]:
+    """The stories of all articles, in the order of their arrival; everything about them is right."""
+    assert what_is_wrong(rig.database, rig.pipeline.placer) == []
+    rows = queried(rig.database, select(article.c.story).order_by(article.c.inbox_no))
+    return [row.story for row in rows]
+
+
+@pytest.mark.parametrize(("days", "stories"), [(1, 1), (3_650, 2)])
+@pytest.mark.parametrize("is_read_first", [True, False])
+def test_a_date_read_in_a_text_bounds_its_story(
+    rig: Rig, days: int, stories: int, *, is_read_first: bool
+) -> None:
+    both = [told("Gazette", FLOOD, read=0), told("Herald", FLOOD_ELSEWHERE, days=-days)]
+    for one in both if is_read_first else reversed(both):
+        rig.take(one)
+    assert len(set(homes(rig))) == stories
+
+
+def test_what_a_person_puts_together_stays_together(rig: Rig) -> None:
+    rig.take(told("Gazette", FLOOD, days=0), told("Herald", FLOOD_ELSEWHERE, read=-3_650))
+    correct(rig.database, "merge", *homes(rig))
+    rig.restart()
+    rig.take(told("Courier", LATER, days=1))
+    assert len(set(homes(rig))) == 1
+
+
+def dev_set(data: Path, name: str) -> list[LabelledRecord]:
+    if name != "undated, then old":
+        return list(read_dataset(data / f"events-{name}.jsonl.gz"))
+    old = [
+        one
+        for one in dev_set(data, "months")
+        if one.entry.published is not None and one.entry.published.time.year < 2016
+    ]
+    return [*seeds(data), *dev_set(data, "lookalikes"), *old]
+
+
+@pytest.mark.torture
+@pytest.mark.parametrize(
+    "name",
+    ["fulltext", "leads", "lookalikes", "headlines", "months", "reading-list", "stream", "undated, then old"],
+)
+def test_no_date_of_a_dev_set_is_out_of_reach_in_its_story(data: Path, sqlite: Database, name: str) -> None:
+    pipeline = Pipeline(sqlite, InlineExecutor(), Tuning(), Clock(), keep_all=True)
+    place_records(dev_set(data, name), sqlite, pipeline, lambda _: None)
+    assert read_by(sqlite, out_of_reach) == []

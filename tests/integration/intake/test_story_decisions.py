@@ -1,0 +1,203 @@
+"""Decisions about stories, by what becomes of articles: windows, related stories, bumps."""
+
+import datetime as dt
+import random
+import re
+from collections import defaultdict
+from typing import Any
+
+import pytest
+from sqlalchemy import select, text
+
+from aggregator.config.settings import Config
+from aggregator.config.tuning import Tuning
+from aggregator.intake.configured import story_options
+from aggregator.intake.pipeline import Pipeline
+from aggregator.intake.workers.executor import InlineExecutor
+from aggregator.model.core import Entry, StoryView
+from aggregator.store.engine.database import Database
+from aggregator.store.read.reader import StoryReader
+from aggregator.store.tables import article, story, story_log
+from tests.support.articles import DYKES, FLOOD, FLOOD_ELSEWHERE, NOON, STRIKE, Clock, Rig, record
+from tests.support.events import GRAIN
+from tests.support.rows import queried
+from tests.support.story_checks import correct, members, mistake, what_is_wrong
+
+DAY = dt.timedelta(days=1)
+NOW = NOON + 40 * DAY
+TEXTS = dict(zip(("g0", "g1", "g2"), GRAIN, strict=True))
+APART = Tuning({"events": {"threshold": 1000.0}})  # each article is a story
+WINDOW_DECIDES = {"threshold": -1.9, "reassess_gain": 0.0}  # for reports that share words
+
+
+@pytest.fixture
+def database(sqlite: Database) -> Database:
+    """Only what is decided is asked."""
+    return sqlite
+
+
+def report(key: str) -> Entry:
+    """A report by its text and day: "g0@14". "g0@-" has no date. Each is of an outlet of its own."""
+    name, day = key.split("@")
+    published = None if day == "-" else NOON + int(day) * DAY
+    return record(key, key, *TEXTS[name], published=published)
+
+
+def placed(database: Database, *keys: str, **events: Any) -> set[str]:
+    """The stories after these reports came, each with its reports."""
+    Rig(database, Clock(NOW), Tuning({"events": events})).take(*map(report, keys))
+    return told(database)
+
+
+def told(database: Database) -> set[str]:
+    """The stories, each with its reports, of which none was out of reach for a moment."""
+    assert what_is_wrong(database) == []
+    parted = select(story_log.c.story).where(story_log.c.detail.contains('"reason": "dates"'))
+    assert queried(database, parted).all() == []
+    groups = defaultdict(list)
+    with database.read() as connection:
+        for row in connection.execute(select(article.c.story, article.c.outlet).order_by(article.c.outlet)):
+            groups[row.story].append(row.outlet)
+    return {" ".join(one) for one in groups.values()}
+
+
+def story_of(database: Database, key: str) -> str:
+    found: str = queried(database, select(article.c.story).where(article.c.outlet == key)).scalar_one()
+    return found
+
+
+def looked(database: Database, groups: str, **events: Any) -> str:
+    """The stories after a second look at "a b, c": a correction holds a and b in one story, c is another."""
+    stories = [one.split() for one in groups.split(", ")]
+    keys = [key for one in stories for key in one]
+    Rig(database, Clock(NOW), APART).take(*map(report, keys))
+    for first, *others in stories:
+        for other in others:
+            correct(database, "merge", story_of(database, other), story_of(database, first))
+    tuning = Tuning({"events": {"reassess_every": len(keys) + 1, **events}})
+    Rig(database, Clock(NOW), tuning).take(record("later", "later", "Quilts", "Walrus sonnets."))
+    return ", ".join(sorted(told(database) - {"later"}))
+
+
+# --- windows -----------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(("reports", "stories"), [
+    (("g0@0", "g1@14"), {"g0@0 g1@14"}),
+    (("g0@0", "g1@15"), {"g0@0", "g1@15"}),
+    (("g1@15", "g0@0"), {"g0@0", "g1@15"}),
+    (("g1@14", "g0@0"), {"g0@0 g1@14"}),
+    (("g0@0", "g1@14", "g2@28"), {"g0@0 g1@14 g2@28"}),  # the nearest date decides
+    (("g0@0", "g1@14", "g2@-10"), {"g0@0 g1@14 g2@-10"}),
+    (("g0@0", "g1@-"), {"g0@0 g1@-"}),
+])  # fmt: skip
+def test_a_story_is_open_for_two_weeks_around_its_dates(
+    database: Database, reports: tuple[str, ...], stories: set[str]
+) -> None:
+    assert placed(database, *reports, **WINDOW_DECIDES) == stories
+
+
+def test_the_middle_of_a_story_may_be_far_from_its_dates(database: Database) -> None:
+    Rig(database, Clock(NOW), APART).take(report("g0@0"), report("g1@30"))
+    correct(database, "merge", story_of(database, "g1@30"), story_of(database, "g0@0"))
+    assert placed(database, "g2@15", **WINDOW_DECIDES) == {"g0@0 g1@30", "g2@15"}
+
+
+def test_a_second_look_does_not_ask_whether_the_dates_of_one_are_around_those_of_another(
+    database: Database,
+) -> None:
+    found = looked(database, "g0@0 g1@30, g2@15", **WINDOW_DECIDES)
+    assert found == "g0@0 g1@30, g2@15"
+
+
+@pytest.mark.parametrize("later", ["g1@-", "g1@0", "g1@9"])
+@pytest.mark.parametrize(("days", "is_open"), [(13, True), (16, False)])
+def test_without_a_date_a_story_is_as_old_as_its_arrival(
+    database: Database, later: str, days: int, is_open: bool
+) -> None:
+    """For an article that arrives, and for a second look."""
+    clock = Clock(NOON)
+    Rig(database, clock, APART).take(report("g0@-"), report("g2@-"))
+    mistake(database, "merge", story_of(database, "g2@-"), story_of(database, "g0@-"))
+    both = story_of(database, "g0@-")
+    clock.time += days * DAY
+    rig = Rig(database, clock, Tuning({"events": {"reassess_every": 4}}))
+    rig.take(report(later))
+    assert (story_of(database, later) == both) is is_open
+    mistake(database, "split", both, articles=(members(database, both)[0],))
+    rig.restart()
+    rig.take(*(record("later", str(n), "Dock strike in Sennick", STRIKE) for n in range(2)))
+    assert (story_of(database, "g0@-") == story_of(database, later)) is is_open
+
+
+# --- related stories ---------------------------------------------------------------------------------------
+
+
+WORDS = sorted(set(re.findall(r"[a-z]{5,}", FLOOD + FLOOD_ELSEWHERE + STRIKE + DYKES)))
+
+
+def rendered(database: Database, *days: int) -> list[StoryView]:
+    """The stories of these days, about one town."""
+    rig = Rig(database, Clock(NOW), APART)
+    for number, day in enumerate(days):
+        said = " ".join(random.Random(number).sample(WORDS, 24))
+        told_there = f"The council of Zellbrook spoke of {said}. It will meet again."
+        rig.take(
+            record(str(number), "1", f"Council of Zellbrook {number}", told_there, published=NOON + day * DAY)
+        )
+    rig.render()
+    found = [StoryReader(database).story(story_of(database, str(n))) for n in range(len(days))]
+    return [one for one in found if isinstance(one, StoryView)]
+
+
+@pytest.mark.later
+@pytest.mark.parametrize(("days", "is_related"), [
+    ((0, 21), True), ((0, 22), False), ((22, 0), False),  # three weeks
+    ((1,) * 40, True), ((1,) * 41, False),  # a name of more stories connects nothing
+])  # fmt: skip
+def test_stories_are_related_within_weeks_by_a_rare_name(
+    database: Database, days: tuple[int, ...], is_related: bool
+) -> None:
+    assert bool(rendered(database, *days)[0].related) is is_related
+
+
+@pytest.mark.later
+def test_a_story_names_five_related_ones_and_shows_the_nearest(database: Database) -> None:
+    views = rendered(database, *range(20))
+    rows = queried(database, text("SELECT story_id, other_id FROM v_story_links")).all()
+    assert len(rows) <= 2 * 5 * len(views), "each of five, in both directions"
+    linked = {one.id: [other for other in views if (one.id, other.id) in rows] for one in views}
+    assert max(map(len, linked.values())) > 5
+    for one in views:
+        far = sorted(abs(other.first_published - one.first_published) for other in linked[one.id])
+        assert [abs(other.first_published - one.first_published) for other in one.related] == far[:5]
+
+
+# --- bumps -------------------------------------------------------------------------------------------------
+
+LEVEE = record("Herald", "1", "Levee breaks at Pennmouth, four dead", FLOOD, published=NOON)
+LATER = record("Post", "2", "Pennmouth under water", FLOOD_ELSEWHERE, published=NOON + dt.timedelta(hours=1))
+
+
+@pytest.mark.parametrize(("hours", "reports", "is_bumped"), [(47, 1, True), (49, 1, False), (49, 2, True)])
+def test_a_headline_bumps_a_story_of_one_report_until_bump_age(
+    database: Database, hours: int, reports: int, is_bumped: bool
+) -> None:
+    rig = Rig(database, Clock(NOON))
+    options = story_options(Config.model_validate({"feeds": {"bump": ("headline",), "bump_age": "2d"}}))
+    rig.pipeline = Pipeline(database, InlineExecutor(), rig.all_tuning, rig.clock, options)
+    rig.accept(LEVEE, bump_by_clock=True)
+    if reports > 1:
+        rig.accept(LATER, bump_by_clock=True)
+    rig.place()
+
+    def bumped_at() -> dt.datetime:
+        (found,) = queried(database, select(story.c.bumped_at)).scalars()
+        return found
+
+    before = bumped_at()
+    rig.clock.time = NOON + hours * dt.timedelta(hours=1)
+    changed = f"{FLOOD} A fifth body was found."
+    rig.accept(record("Herald", "1", "Levee breaks, five dead!", changed, published=NOON), bump_by_clock=True)
+    rig.place()
+    assert (bumped_at() > before) is is_bumped

@@ -1,0 +1,200 @@
+"""Decisions about invented events: threshold, rival, window of dates, what a new story follows."""
+
+import dataclasses
+from collections.abc import Sequence
+from typing import Any
+
+import msgspec
+import pytest
+
+from aggregator.config.tuning import Tuning
+from aggregator.grouping.pairs.terms import TermPacker
+from aggregator.grouping.pairs.weights import EventModel, shipped_model
+from aggregator.grouping.scorer import Decision, ScoredCandidate, decide, is_open, shared_terms
+from aggregator.grouping.window import LiveStory
+from aggregator.model.core import Article, Reason
+from tests.support.events import GRAIN, article_of
+
+DAY = 24 * 60
+NOON = 29_000_000
+MODEL = shipped_model(Tuning())
+PACKER = TermPacker(MODEL)
+
+
+def article(
+    text: tuple[str, str], minutes: int | None = NOON, inbox: int = 1, container: bool = False, **more: Any
+) -> Article:
+    terms, words = PACKER.pack_counted(*text, "en", is_container=container)
+    more.setdefault("role", "container" if container else "report")
+    return article_of(terms, minutes, words, inbox_no=inbox, **more)
+
+
+def live_story(number: int, *members: Article, copies: Sequence[int] = ()) -> LiveStory:
+    """A story of these articles, and of copies of these dates."""
+    story = LiveStory(number, f"s{number}")
+    for member in members:
+        story.take(member)
+    for minutes in copies:
+        story.take(article_of(minutes=minutes, role="copy", is_compared=False))
+    return story
+
+
+def model_with(**tuning: float) -> EventModel:
+    return dataclasses.replace(MODEL, tuning=msgspec.structs.replace(MODEL.tuning, **tuning))
+
+
+NEED = MODEL.tuning.threshold
+REPORT = article(GRAIN[1], NOON, 9)
+BLOG = article(GRAIN[1], NOON, 9, container=True)
+
+
+def scored(number: int, score: float, *reasons: Reason, blog: bool = False, texts: float = 0.5):
+    told = article(GRAIN[0], NOON - 60, number, container=blog)
+    return ScoredCandidate(live_story(number, told), score, reasons, texts)
+
+
+def decided(one: Article, *found: ScoredCandidate) -> Decision:
+    return decide(one, found, MODEL, 0.25)
+
+
+@pytest.mark.parametrize(
+    ("one", "score", "joins"),
+    [
+        (REPORT, NEED, True),
+        (REPORT, NEED - 0.001, False),
+        (BLOG, NEED, True),
+        (BLOG, NEED - 0.001, False),
+    ],
+)
+def test_the_threshold_is_inclusive(one, score, joins):
+    decision = decided(one, scored(1, score))
+    assert (decision.story == "s1") is joins
+    assert decision.evidence.stage == ("event" if joins else "founded")
+    assert decision.role == ("container" if one.is_container else "report")
+
+
+@pytest.mark.parametrize(
+    ("scores", "best", "rival"),
+    [
+        ((1.0, 3.0, 2.0), "s2", "s3"),
+        ((2.0, 2.0, 1.0), "s1", "s2"),
+        ((-3.0, NEED, -4.0), "s2", "s1"),
+        ((-3.0, -2.0, -4.0), None, "s2"),
+        ((1.0,), "s1", None),
+        ((), None, None),
+    ],
+)
+def test_the_highest_score_wins_ties_go_to_the_older_and_the_next_is_the_rival(scores, best, rival):
+    found = [scored(number, score) for number, score in enumerate(scores, start=1)]
+    for order in (found, found[::-1]):
+        decision = decided(REPORT, *order)
+        runner_up = decision.evidence.runner_up
+        assert (decision.story, runner_up and runner_up.story) == (best, rival)
+        assert decision.evidence.bias == 0.25
+        if runner_up:
+            assert runner_up.need == NEED
+
+
+def test_the_story_and_its_rival_keep_their_reasons():
+    against, for_it = Reason(name="days", value=1.0, share=-9.0), Reason(name="texts", value=1.0, share=2.0)
+    decision = decided(REPORT, scored(1, -7.0, for_it, against), scored(2, 2.0, for_it))
+    assert (decision.story, decision.evidence.reasons) == ("s2", (for_it,))
+    assert decision.evidence.runner_up.reasons == (for_it, against)
+
+
+def test_a_report_joins_live_blogs_and_prefers_a_story_of_reports():
+    alone = decided(REPORT, scored(1, 3.0, blog=True))
+    assert (alone.story, alone.evidence.score, alone.is_compared) == ("s1", 3.0, True)
+    assert decided(REPORT, scored(1, 3.0, blog=True), scored(2, 1.0)).story == "s2"
+    assert decided(BLOG, scored(1, 3.0)).is_compared is False
+    joined = decided(BLOG, scored(1, 3.0, blog=True))
+    assert (joined.story, joined.is_compared) == ("s1", True)
+
+
+NEAR = NEED - MODEL.tuning.slack
+
+
+@pytest.mark.parametrize(
+    ("changes", "score", "texts", "follows"),
+    [
+        ({}, NEAR, MODEL.tuning.follows_cosine, True),
+        ({}, NEAR - 0.01, 0.9, False),
+        ({}, NEAR, MODEL.tuning.follows_cosine - 0.01, False),
+        ({"minutes": None}, NEAR, 0.9, False),
+        ({"date_counts": False}, NEAR, 0.9, False),
+        ({"minutes": NOON - 60}, NEAR, 0.9, False),
+        ({"body_words": 0}, NEAR, 0.9, False),
+        ({"kind": "opinion"}, NEAR, 0.9, False),
+        ({"kind": "explainer"}, NEAR, 0.9, False),
+        ({"role": "container"}, NEAR, 0.9, False),
+    ],
+)
+def test_a_new_story_follows_one_that_is_nearly_the_same_and_began_earlier(changes, score, texts, follows):
+    given = {"minutes": NOON, "body_words": MODEL.stub_words} | changes
+    newcomer = article_of(REPORT.terms, inbox_no=9, **given)
+    decision = decided(newcomer, scored(1, score, texts=texts))
+    assert (decision.story, decision.follows) == (None, "s1" if follows else None)
+
+
+def test_a_new_story_follows_one_that_ended_later():
+    newcomer = article_of(REPORT.terms, NOON, MODEL.stub_words, inbox_no=9)
+    ended_later = live_story(1, article(GRAIN[2], NOON + 60), article(GRAIN[0], NOON - 60))
+    assert decided(newcomer, ScoredCandidate(ended_later, NEAR, (), 0.9)).follows == "s1"
+    copied_earlier = live_story(1, article(GRAIN[2], NOON + 60), copies=[NOON - 60])
+    assert decided(newcomer, ScoredCandidate(copied_earlier, NEAR, (), 0.9)).follows is None
+
+
+def test_shared_terms_are_in_both_and_readable():
+    shared = shared_terms(REPORT, live_story(1, article(GRAIN[0])), MODEL)
+    words = PACKER.readable_terms(*GRAIN[1], "en")
+    assert {words[id_].lower() for id_ in shared} & {"grain", "ellory", "basin", "harbour"}
+    assert decided(REPORT, scored(1, 3.0)).shared == shared
+
+
+WINDOW = int(MODEL.tuning.window_days * DAY)
+REACH = MODEL.tuning.undated_reach
+
+
+@pytest.mark.parametrize(
+    ("own", "told", "inbox", "admits"),
+    [
+        ((NOON + WINDOW, None), (NOON, None), 10 * REACH, True),
+        ((NOON - WINDOW, None), (NOON, None), 2, True),
+        ((NOON + WINDOW + 1, None), (NOON, None), 2, False),
+        ((NOON - WINDOW - 1, None), (NOON, None), 2, False),
+        ((None, NOON + WINDOW), (None, NOON), 10 * REACH, True),
+        ((None, NOON + WINDOW + 1), (None, NOON), 2, False),
+        ((None, None), (NOON, None), 1 + REACH, True),
+        ((None, None), (NOON, None), 2 + REACH, False),
+        ((NOON, None), (None, None), 1 + REACH, True),
+        ((NOON, None), (None, None), 2 + REACH, False),
+    ],
+)
+def test_the_window_is_of_dates_declared_or_read_else_of_inbox_numbers(own, told, inbox, admits):
+    one = dated(REPORT, *own, inbox)
+    other = dated(article(GRAIN[0]), *told, 1)
+    assert is_open(one, live_story(1, other), MODEL.tuning) is admits
+
+
+def dated(given: Article, declared: int | None, read: int | None, inbox: int) -> Article:
+    """The article with a declared date, one that was read in its text, or none."""
+    minutes = read if declared is None else declared
+    return article_of(given.terms, minutes, 40, inbox_no=inbox, date_counts=read is None)
+
+
+def test_a_copy_carries_the_window():
+    one = article(GRAIN[1], NOON + 20 * DAY, 9)
+    assert not is_open(one, live_story(1, article(GRAIN[0])), MODEL.tuning)
+    assert is_open(one, live_story(1, article(GRAIN[0]), copies=[NOON + 10 * DAY]), MODEL.tuning)
+
+
+def test_between_two_dates_of_a_story_the_nearest_decides():
+    story = live_story(1, article(GRAIN[0], NOON), copies=[NOON + 5 * WINDOW])
+    for minutes, admits in ((NOON + WINDOW, True), (NOON + 2 * WINDOW, False), (NOON + 4 * WINDOW, True)):
+        assert is_open(article(GRAIN[1], minutes, 9), story, MODEL.tuning) is admits
+
+
+@pytest.mark.parametrize(("cap", "admits"), [(2, False), (3, True)])
+def test_a_full_story_takes_no_more_reports(cap, admits):
+    full = live_story(1, article(GRAIN[0]), copies=[NOON])
+    assert is_open(REPORT, full, model_with(story_cap=cap).tuning) is admits

@@ -1,0 +1,113 @@
+"""Which article is this: keys and ids that are the same on every installation, for ever."""
+
+import re
+
+import msgspec
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from aggregator.extract.entry_identity import identify, next_generation_id, short_id, story_id, url_key
+from aggregator.extract.urls import canonical_url
+from aggregator.model.core import Entry
+
+TEXTS = st.text(st.characters(exclude_categories=["Cs"]), max_size=40)
+ENTRIES = st.builds(
+    Entry,
+    source=TEXTS,
+    guid=st.none() | TEXTS,
+    title=TEXTS,
+    text=st.none() | TEXTS,
+    outlet=st.none() | TEXTS,
+    authority=st.sampled_from(["own", "page", "handed", "foreign"]),
+)
+URLS = st.none() | st.just("https://news.example/a") | TEXTS.map(lambda path: f"https://news.example/{path}")
+
+
+@given(ENTRIES, URLS)
+def test_an_identity_is_stable_and_whole(entry: Entry, url: str | None) -> None:
+    found = identify(entry, url)
+    assert found == identify(msgspec.structs.replace(entry), url)
+    assert found.keys
+    assert len(set(found.keys)) == len(found.keys)
+    assert all(len(key) == 16 for key in found.keys)
+    assert found.article == short_id(found.keys[0])
+    assert re.fullmatch("[a-z2-7]{16}", found.article)
+
+
+@given(ENTRIES, URLS, TEXTS)
+def test_words_are_no_part_of_the_id_where_there_is_an_address_or_a_guid(
+    entry: Entry, url: str | None, words: str
+) -> None:
+    other = msgspec.structs.replace(entry, title=words, text=words, author=words, outlet=words)
+    if entry.guid or url is not None:
+        assert identify(other, url).keys == identify(entry, url).keys
+
+
+@given(ENTRIES, ENTRIES)
+def test_an_address_is_known_across_sources(one: Entry, two: Entry) -> None:
+    url = "https://news.example/a"
+    shared = set(identify(one, url).keys) & set(identify(two, url).keys)
+    claim = "foreign" not in (one.authority, two.authority)
+    assert (url_key(url) in shared) == claim
+
+
+@given(TEXTS.filter(bool), TEXTS.filter(bool), TEXTS.filter(bool))
+def test_a_guid_is_its_sources_own(source: str, other: str, guid: str) -> None:
+    one = identify(Entry(source=source, guid=guid), None)
+    two = identify(Entry(source=other, guid=guid), None)
+    assert (one.article == two.article) == (source == other)
+
+
+@given(TEXTS, TEXTS)
+def test_parts_cannot_run_into_each_other(one: str, two: str) -> None:
+    if one and two and "\0" not in one + two:
+        assert (
+            identify(Entry(source=one, guid=two + "x"), None).keys
+            != identify(Entry(source=one + two, guid="x"), None).keys
+        )
+
+
+def test_text_alone_identifies_within_its_outlet_whatever_its_spaces_and_case() -> None:
+    one = Entry(source="a.jsonl", outlet="Gazette", title="Levee  breaks", text="The river\nrose.")
+    two = Entry(source="b.jsonl", outlet="Gazette", title="LEVEE breaks", text="the river rose.")
+    assert identify(one, None).article == identify(two, None).article
+    assert identify(one, None).content_hash == identify(two, None).content_hash
+    elsewhere = msgspec.structs.replace(two, outlet="Herald")
+    assert identify(elsewhere, None).article != identify(one, None).article
+
+
+def test_another_declared_time_or_address_is_another_look() -> None:
+    plain = Entry(source="s", guid="1", title="t")
+    moved = msgspec.structs.replace(plain, url="https://news.example/b")
+    assert identify(plain, None).content_hash != identify(moved, None).content_hash
+
+
+@pytest.mark.parametrize(
+    "copy",
+    [
+        "http://news.example/a",
+        "https://NEWS.example:443/a",
+        "https://news.example/a?utm_source=mail#top",
+        "https://news.example/a?fbclid=1",
+    ],
+)
+def test_variants_of_an_address_are_one_article(copy: str) -> None:
+    entry = Entry(source="s", url=copy)
+    plain = identify(entry, canonical_url("https://news.example/a"))
+    assert identify(entry, canonical_url(copy)) == plain
+
+
+@given(TEXTS, st.integers(0, 50), st.integers(0, 50))
+def test_ids_of_stories_and_generations_never_meet(article: str, one: int, two: int) -> None:
+    assert (story_id(article, one) == story_id(article, two)) == (one == two)
+    assert (next_generation_id(article, one) == next_generation_id(article, two)) == (one == two)
+    assert story_id(article, one) != next_generation_id(article, one)
+
+
+def test_ids_are_those_of_all_other_installations() -> None:
+    """Written down: a change here would tear every feed reader's items and every link apart."""
+    entry = Entry(source="Gazette", guid="1")
+    assert identify(entry, None).article == "ddlvrhe5xkhx3n3i"
+    assert identify(entry, "https://news.example/a").article == "arj3ltz75vy43uut"
+    assert story_id("ddlvrhe5xkhx3n3i", 0) == "k6tn4hcayt2udgwu"

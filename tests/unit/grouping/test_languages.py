@@ -1,0 +1,239 @@
+"""Words, names and numbers in many languages and scripts; which words are known to be common."""
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from aggregator.config.tuning import Tuning
+from aggregator.grouping.pairs.term_codec import FIELDS, HASH_BITS, ids_of, read, weights_of
+from aggregator.grouping.pairs.terms import TermPacker
+from aggregator.grouping.pairs.weights import shipped_model
+from aggregator.text.common_words import SHARES, listed_words
+from aggregator.text.document_frequency import (
+    BackgroundFrequencies,
+    shipped_background,
+)
+from aggregator.text.names import find_names
+from aggregator.text.numbers import written_out
+from aggregator.text.vocabulary import STOP_WORD, Vocabulary
+
+MODEL = shipped_model(Tuning())
+PACKER = TermPacker(MODEL)
+EMPTY = BackgroundFrequencies(events={}, counts={})
+LISTED = ["ar", "de", "es", "fr", "it", "ja", "nl", "pt", "ru", "zh"]
+
+
+def tokens(language: str, text: str) -> list[str]:
+    return Vocabulary(language, EMPTY).tokens(text, 1000)
+
+
+def names(language: str, text: str) -> list[str]:
+    return Vocabulary(language, shipped_background()).names(text)
+
+
+# --- words -------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("language", "text", "words"),
+    [
+        ("ja", "台風が九州に上陸", ["台風", "九州", "上陸"]),
+        ("hi", "हिन्दी समाचार", ["हिन्दी", "समाचार"]),
+        ("he", "שָׁלוֹם עולם", ["שָׁלוֹם", "עולם"]),
+        ("th", "รถไฟ", ["รถ", "ถไฟ"]),
+        ("en", "The 12th of 3-year 1,250", ["The", "12th", "of", "3-year", "1,250"]),
+        ("zh", "iPhone销量GDP", ["iPhone", "销量", "GDP"]),
+        ("zh", "价格同比下降", ["价格", "同比", "下降"]),
+        ("zh", "國家統計局", ["国家", "统计局"]),
+        ("ar", "فردا و34 راكبا", ["فردا", "و", "34", "راكبا"]),
+    ],
+)
+def test_words_are_found_in_every_script(language, text, words):
+    assert tokens(language, text) == words
+
+
+@pytest.mark.parametrize(
+    ("language", "one", "other"),
+    [
+        ("ru", "паром", "пароме"),
+        ("ar", "السفينة", "سفينة"),
+        ("ar", "قُتِل", "قتل"),
+        ("ar", "وبالقوة", "قوة"),
+        ("ar", "ألمانيا", "الألمانية"),
+        ("ar", "أسعار", "السعر"),
+        ("ru", "трёх", "трех"),
+        ("he", "שָׁלוֹם", "שלום"),
+        ("tr", "İstanbul", "istanbul"),
+        ("en", "elections", "election"),
+        ("de", "Wahlen", "Wahl"),
+        ("fr", "l'élection", "élections"),
+        ("en", "Calloway's", "Calloway"),
+    ],
+)
+def test_forms_of_a_word_are_one_word(language, one, other):
+    lexicon = Vocabulary(language, EMPTY)
+    assert lexicon.stem(one) == lexicon.stem(other) != ""
+    assert lexicon[one] == lexicon[other] != STOP_WORD
+
+
+# --- numbers -----------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("text", "written"),
+    [
+        ("三百人", "300人"),
+        ("12万8000人", "128000人"),
+        ("1億8千万ドル", "180000000ドル"),
+        ("1.8亿美元", "180000000美元"),
+        ("二〇二五年", "2025年"),
+        ("两名司机", "2名司机"),
+        ("百分之十", "百分之十"),
+        ("三亚的天气", "三亚的天气"),
+    ],
+)
+def test_numbers_in_chinese_characters_are_written_out(text, written):
+    assert written_out(text) == written
+
+
+@pytest.mark.parametrize(
+    ("language", "text", "number"),
+    [("ar", "قتل ٣١٢ شخصا", "312"), ("ja", "３１２人", "312"), ("fa", "۷٫۵ درصد", "7.5")],
+)
+def test_digits_of_other_scripts_are_numbers(language, text, number):
+    lexicon = Vocabulary(language, EMPTY)
+    assert number in [lexicon.number(token) for token in lexicon.tokens(text, 100)]
+
+
+@pytest.mark.parametrize(
+    ("language", "word", "number"),
+    [("ru", "трёх", "3"), ("ar", "ثلاثة", "3"), ("pl", "pięciu", "5"), ("de", "Zwei", "2")],
+)
+def test_number_words(language, word, number):
+    assert Vocabulary(language, EMPTY).number(word) == number
+
+
+def test_a_text_without_spaces_is_read_up_to_its_bound():
+    assert len(tokens("und", "文" * 100_000)) == 1000
+
+
+# --- names -------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("language", "text", "found"),
+    [
+        ("zh", "海岸警卫队发言人尼科斯·亚历克修说，“爱琴之星”号", ["尼科斯·亚历克修", "爱琴之星"]),
+        ("zh", "位于纳克索斯岛，离杭州很远", ["纳克索斯"]),
+        ("zh", "行长潘功胜表示，主席罗明在会上", ["潘功胜", "罗明"]),
+        ("ja", "外国為替市場と串本町", ["串本"]),
+        ("ja", "ナクソス島沖でフェリーが燃え、森下香織さんは", ["ナクソス", "森下香織"]),
+        ("ar", "وقال المتحدث نيكوس أليكسيو", ["نيكوس أليكسيو"]),
+        ("ko", "어제 김철수 대통령은", ["김철수"]),
+        ("de", "Der Zug nach Augsburg fuhr mit Verspätung nach Mitteilung der Bahn.", ["augsburg"]),
+        ("ru", "На шахте «Осиновская» под Новокузнецком", ["осиновск", "новокузнецк"]),
+        ("fr", "le navire « Aegean Star » et l'équipe", ["aegean star"]),
+    ],
+)
+def test_names_by_the_signs_of_a_script(language, text, found):
+    assert names(language, text) == found
+
+
+def test_institutions_that_are_always_named_are_no_names():
+    assert names("ru", "как сообщает МЧС") == []
+    assert find_names("как сообщает МЧС", "ru", lambda _: False) == ["МЧС"]
+
+
+# --- common words ------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("language", LISTED)
+def test_lists_hold_words_below_their_headings(language):
+    lists = dict(listed_words(language))
+    assert [name for name in SHARES if len(lists.get(name, [])) <= 50 and name != "named"] == []
+
+
+@pytest.mark.parametrize("language", ["ar", "ja", "ru", "zh"])
+def test_a_place_that_is_often_named_weighs_less_than_an_unknown_one(language):
+    named = {"ar": "باريس", "ja": "ロンドン", "ru": "Казань", "zh": "杭州"}[language]
+    lexicon = Vocabulary(language, shipped_background())
+    unknown = {"ar": "بلانكو", "ja": "タラパカ", "ru": "Икике", "zh": "伊基"}[language]
+    assert lexicon[named] >> HASH_BITS == lexicon.named_df > lexicon[unknown] >> HASH_BITS
+
+
+def test_traditional_characters_are_the_same_terms():
+    simple, traditional = "远驰汽车召回电动车", "遠馳汽車召回電動車"
+    assert PACKER.pack(simple, simple, "zh") == PACKER.pack(traditional, traditional, "zh")
+
+
+def test_a_language_without_a_list_has_no_ranks():
+    assert listed_words("xx") == ()
+    assert not Vocabulary("xx", shipped_background()).knows_common
+
+
+def test_words_that_tell_what_it_is_about_weigh_most():
+    title = "Kapitän verhaftet"
+    body = "Die Polizei hat am Mittwoch vor Naxos den Kapitän verhaftet. Ein Papagei sah zu."
+    terms = read(PACKER.pack(title, body, "de"))
+    words = PACKER.readable_terms(title, body, "de")
+    weight = {
+        words[int(id_)]: value
+        for id_, value in zip(ids_of(terms), weights_of(terms), strict=True)
+        if FIELDS[int(id_) >> HASH_BITS] == "lead"
+    }
+    assert weight["Naxos"] > weight["Papagei"] > weight["Polizei"]
+
+
+def test_a_list_is_not_asked_where_words_were_counted():
+    counted = BackgroundFrequencies(events={"*": 10, "de": 10}, counts={("w", "de"): {"polizei": 3}})
+    assert not Vocabulary("de", counted).has_lists_only
+    assert Vocabulary("de", shipped_background()).has_lists_only
+
+
+# --- any text ----------------------------------------------------------------------------------------------
+
+SAME_AND_OTHER = {
+    "he": ("רעידת אדמה בצפון צ'ילה", "צ'ילה: רעידת אדמה בצפון", "הפועל ניצחה במשחק"),
+    "el": ("Σεισμός 6 βαθμών στη βόρεια Χιλή", "Σεισμός στη βόρεια ακτή της Χιλής", "Ο Ολυμπιακός κέρδισε"),
+    "hi": ("चिली के उत्तर में भूकंप", "भूकंप से चिली में नुकसान", "भारत ने क्रिकेट मैच जीता"),
+    "tr": ("Şili'nin kuzeyinde deprem", "Deprem Şili'de hasara yol açtı", "Galatasaray maçı kazandı"),
+    "th": ("แผ่นดินไหวทางเหนือของชิลี", "แผ่นดินไหวในชิลีสร้างความเสียหาย", "ทีมฟุตบอลไทยชนะการแข่งขัน"),
+    "ko": ("칠레 북부에서 지진 발생", "지진 칠레 북부 피해", "축구 대표팀 경기 승리"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("language", sorted(SAME_AND_OTHER))
+def test_languages_without_a_list_still_tell_events_apart(language):
+    one, same, other = (
+        set(ids_of(read(PACKER.pack(title, "", language))).tolist()) for title in SAME_AND_OTHER[language]
+    )
+    assert len(one & same) >= 3 * max(1, len(one & other))
+
+
+SCRAPS = [
+    "三百万", "1,1万", "ตำ", "ก" * 50, "हि", "«А", "ナー・", "ー", "👽", "\u200d", "\u064b", "٣٫", "“爱”",
+    "Ж. М", "H3ロ", " ",
+]  # fmt: skip
+
+
+@pytest.mark.later
+@pytest.mark.slow
+@given(
+    st.lists(st.one_of(st.sampled_from(SCRAPS), st.text(max_size=8)), max_size=30).map("".join),
+    st.sampled_from([*LISTED, "en", "th", "hi", "he", "tr", "ko", "fa", None]),
+)
+@settings(max_examples=150, deadline=None)
+def test_any_mixture_of_scripts_can_be_packed(text, language):
+    packed = PACKER.pack(text[:20], text, language)
+    assert packed == TermPacker(MODEL).pack(text[:20], text, language)
+    assert set(ids_of(read(packed)).tolist()) <= set(PACKER.readable_terms(text[:20], text, language))
+
+
+@pytest.mark.later
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    "text", ["1,1" * 80_000, "三" * 240_000, "ก" * 240_000, "斯" * 240_000, "「" * 240_000, "ナ・" * 99_999]
+)
+def test_hostile_texts_in_any_script_are_bounded(text):
+    assert len(read(PACKER.pack(text[:200], text + "中", "zh"))) <= MODEL.tuning.packed_terms
+    assert Vocabulary("zh", EMPTY)["中" * 1000] != STOP_WORD

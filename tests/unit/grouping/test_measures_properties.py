@@ -1,0 +1,100 @@
+"""What holds for the figures of any grouping under any labels."""
+
+import random
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from aggregator.admin.bcubed import (
+    GroupingMetrics,
+    measure,
+    measure_copies,
+)
+
+NAMES = st.sampled_from("abcdef")
+IDS = st.text("uvwxyz", min_size=1, max_size=3)
+GROUPINGS = st.dictionaries(IDS, st.tuples(NAMES, NAMES), max_size=40)  # story and cluster of an article
+TWINS = st.dictionaries(IDS, st.none() | IDS, max_size=30)
+
+
+def sides(both: dict[str, tuple[str, str]]) -> tuple[dict[str, str], dict[str, str]]:
+    return {k: v[0] for k, v in both.items()}, {k: v[1] for k, v in both.items()}
+
+
+def shares(report: GroupingMetrics) -> list[float]:
+    scores = (report.bcubed, report.pairs, report.alone)
+    of_scores = [value for one in scores for value in (one.precision, one.recall, one.f1)]
+    return [*of_scores, report.over_merge, report.split]
+
+
+@given(GROUPINGS)
+def test_every_share_lies_between_0_and_1(both):
+    assert all(0.0 <= value <= 1.0 for value in shares(measure(*sides(both))))
+
+
+@given(GROUPINGS)
+def test_a_perfect_grouping_has_nothing_wrong(both):
+    _, clusters = sides(both)
+    report = measure({k: f"story of {v}" for k, v in clusters.items()}, clusters)
+    assert (report.bcubed.f1, report.pairs.f1, report.over_merge, report.split) == (1.0, 1.0, 0.0, 0.0)
+
+
+@pytest.mark.slow
+@given(GROUPINGS)
+def test_alone_is_what_every_article_alone_gets(both):
+    stories, clusters = sides(both)
+    alone = measure({k: k for k in clusters}, clusters)
+    assert alone.bcubed.precision == alone.pairs.precision == 1.0
+    assert alone.bcubed == alone.alone == measure(stories, clusters).alone
+
+
+@pytest.mark.slow
+@given(GROUPINGS, st.permutations("abcdef"), st.permutations("abcdef"), st.randoms())
+def test_names_and_order_do_not_matter(both, other_stories, other_clusters, chance: random.Random):
+    shuffled = list(both.items())
+    chance.shuffle(shuffled)
+    renamed = {
+        k: (other_stories["abcdef".index(story)], other_clusters["abcdef".index(cluster)])
+        for k, (story, cluster) in shuffled
+    }
+    assert measure(*sides(renamed)) == measure(*sides(both))
+
+
+@given(GROUPINGS)
+def test_precision_of_one_side_is_recall_of_the_other(both):
+    stories, clusters = sides(both)
+    one, other = measure(stories, clusters), measure(clusters, stories)
+    assert (one.bcubed.precision, one.bcubed.recall) == (other.bcubed.recall, other.bcubed.precision)
+    assert (one.pairs.precision, one.over_merge) == (other.pairs.recall, other.split)
+
+
+@given(GROUPINGS, st.dictionaries(IDS, NAMES, max_size=10))
+def test_articles_without_a_label_change_nothing(both, more):
+    stories, clusters = sides(both)
+    unlabelled = {f"{k} unlabelled": story for k, story in more.items()}
+    assert measure(stories | unlabelled, clusters) == measure(stories, clusters)
+
+
+@pytest.mark.slow
+@given(TWINS, TWINS)
+def test_copies_lie_between_0_and_1_and_perfect_is_1(found, labelled):
+    score = measure_copies(found, labelled)
+    assert 0.0 <= score.precision <= 1.0
+    assert 0.0 <= score.recall <= 1.0
+    assert measure_copies(labelled, labelled).f1 == 1.0
+
+
+def test_a_copy_of_a_missing_article_counts_in_no_pair():
+    labelled = {"a": "gone", "b": "gone", "c": None}
+    assert measure_copies({"a": None, "b": "a"}, labelled).f1 == 1.0
+    assert measure_copies({"a": "c"}, labelled).recall == 0.0
+
+
+def test_a_flood_of_copies_in_one_long_chain_is_counted():
+    count = 30_000
+    chain = {str(n): str(n - 1) if n else None for n in range(count)}
+    star = {str(n): "0" if n else None for n in range(count)}
+    assert measure_copies(chain, star).f1 == 1.0
+    half = {str(n): str(n - 1) if n % 2 else None for n in range(count)}
+    assert measure_copies(half, star).recall == pytest.approx(1 / (count - 1))

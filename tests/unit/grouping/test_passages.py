@@ -1,0 +1,164 @@
+"""The index of sampled shingles equals its rows, whatever was added, removed, undone or loaded."""
+
+import random
+from collections import Counter
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from aggregator.grouping.copies.sampled_shingles import (
+    AHEAD,
+    MOST_REACH,
+    PassageIndex,
+    SketchLookup,
+    filter_sketch,
+    held,
+    sketch,
+)
+from aggregator.grouping.copies.shingles import shingle_sequence, winnow
+from tests.support.passages import entries
+
+REACH, CAP = 40, 5
+
+
+def stored(hashes: set[int], whole: int | None = None) -> bytes:
+    """A sketch with these hashes, of a text that had `whole`."""
+    values = np.array(sorted(hashes), dtype="<u4")
+    return (len(values) if whole is None else whole).to_bytes(4, "little") + values.tobytes()
+
+
+# Few buckets and few marks, so that hashes meet, and meet in one half only.
+HASHES = st.builds(lambda bucket, mark: bucket << 12 | mark, st.integers(0, 5), st.integers(0, 3))
+SKETCHES = st.builds(stored, st.sets(HASHES, max_size=8))
+ROWS = st.dictionaries(st.integers(1, 120), SKETCHES, max_size=40)
+
+
+def reported(look_up: SketchLookup) -> tuple[list[tuple[int, int, int]], list[bool]]:
+    """All that a look says, in an order of its own."""
+    columns = (look_up.places.tolist(), look_up.numbers.tolist(), look_up.wholes.tolist())
+    return sorted(zip(*columns, strict=True)), look_up.full.tolist()
+
+
+def naive(rows: dict[int, bytes], number: int, blob: bytes) -> tuple[list[tuple[int, int, int]], list[bool]]:
+    asked = held(blob).tolist()
+    found = [
+        (asked.index(hash_), other, int.from_bytes(theirs[:4], "little"))
+        for other, theirs in rows.items()
+        if number - REACH <= other < number
+        for hash_ in held(theirs).tolist()
+        if hash_ in asked
+    ]
+    holders = Counter(place for place, _, _ in found)
+    return sorted(found), [holders[place] >= CAP for place in range(len(asked))]
+
+
+@pytest.mark.later
+@pytest.mark.slow
+@given(ROWS, st.integers(1, 160), SKETCHES, st.randoms())
+@settings(deadline=None, max_examples=60)
+def test_loaded_and_counted_by_hand_are_one(
+    rows: dict[int, bytes], number: int, blob: bytes, rng: random.Random
+) -> None:
+    mixed = list(rows.items())
+    rng.shuffle(mixed)
+    index = PassageIndex(reach=REACH, cap=CAP, rows=mixed)
+    expected = naive(rows, number, blob)
+    assert reported(index.look_up(number, blob)) == expected
+
+
+@pytest.mark.later
+@pytest.mark.slow
+@given(st.lists(st.tuples(st.sampled_from(["add", "undo", "revise"]), SKETCHES), max_size=60), SKETCHES)
+@settings(deadline=None, max_examples=40)
+def test_grown_is_loaded(steps: list[tuple[str, bytes]], asked: bytes) -> None:
+    index, rows, number = PassageIndex(reach=REACH, cap=CAP), {}, 0
+    for step, blob in steps:
+        if step == "revise" and number in rows:
+            index.remove(number, rows[number])
+            index.add(number, blob)
+            rows[number] = blob
+        else:
+            number += 1
+            index.add(number, blob)
+            rows[number] = blob
+            if step == "undo":
+                index.remove(number, rows.pop(number))
+    loaded = PassageIndex(reach=REACH, cap=CAP, rows=rows.items())
+    assert entries(index, number) == entries(loaded, number)
+    assert reported(index.look_up(number + 1, asked)) == reported(loaded.look_up(number + 1, asked))
+
+
+def test_an_index_covers_so_many_new_articles_and_none_before_its_reach() -> None:
+    index = PassageIndex(reach=REACH, cap=CAP, after=100)
+    assert not index.covers(100 + REACH)
+    assert index.covers(101 + REACH)
+    assert index.covers(100 + REACH + AHEAD)
+    assert not index.covers(101 + REACH + AHEAD)
+
+
+def test_articles_that_an_index_cannot_tell_apart_are_not_mistaken_for_each_other() -> None:
+    """An article has 20 bits: those before and after do not come round again."""
+    index = PassageIndex(reach=REACH, cap=CAP, after=100)
+    for number in (100, 101, 99 + (1 << 20), 100 + (1 << 20), 101 + (1 << 20)):
+        index.add(number, stored({1}))
+    assert [number for number, _ in entries(index, 110)] == [101, 99 + (1 << 20)]
+    index.remove(100, stored({1}))
+    assert index.look_up(120, stored({1})).numbers.tolist() == [101]
+
+
+def test_a_reach_beyond_what_a_number_can_hold_is_refused() -> None:
+    PassageIndex(reach=MOST_REACH, cap=CAP)
+    with pytest.raises(ValueError, match="reach"):
+        PassageIndex(reach=MOST_REACH + 1, cap=CAP)
+
+
+def test_a_full_hash_says_nothing_of_who_shares() -> None:
+    rows = [(number, stored({1, 2, 100 + number}, whole=9)) for number in range(1, CAP + 1)]
+    index = PassageIndex(reach=REACH, cap=CAP, rows=rows)
+    look_up = index.look_up(10, stored({1, 2, 101, 777}))
+    assert look_up.full.tolist() == [True, True, False, False]
+    assert look_up.overlaps(1) == [(1, 1 / 4, True)]
+    assert look_up.occurs_in([2, 3]).tolist() == [True, True, False, False]
+    assert look_up.overlaps(2) == []
+
+
+# --- sketches ----------------------------------------------------------------------------------------------
+
+WORDS = [f"w{at}" for at in range(400)]
+
+
+@given(st.integers(0, 10**6), st.integers(22, 120), st.integers(1, 25))
+@settings(deadline=None, max_examples=60)
+def test_a_shared_run_of_window_and_two_words_is_met(seed: int, length: int, window: int) -> None:
+    rng = random.Random(seed)
+    shared = rng.choices(WORDS, k=max(length, window + 2))
+    one, two = (rng.choices(WORDS, k=60) + shared + rng.choices(WORDS, k=60) for _ in range(2))
+    left, right = (
+        set(held(sketch(shingle_sequence(" ".join(words)), window=window, limit=1000)).tolist())
+        for words in (one, two)
+    )
+    assert left & right
+
+
+@given(st.lists(st.integers(0, 2**64 - 1), max_size=80), st.integers(1, 30))
+@settings(deadline=None, max_examples=100)
+def test_winnowing_takes_the_least_of_every_run(hashes: list[int], window: int) -> None:
+    sequence = np.array(hashes, dtype=np.uint64)
+    runs = [hashes[at : at + window] for at in range(max(1, len(hashes) - window + 1))] if hashes else []
+    assert winnow(sequence, window).tolist() == sorted({min(run) for run in runs})
+
+
+def test_a_sketch_says_how_many_hashes_its_text_had_whatever_it_holds() -> None:
+    blob = sketch(shingle_sequence(" ".join(WORDS)), window=20, limit=1000)
+    hashes = held(blob)
+    assert hashes.tolist() == sorted(set(hashes.tolist()))
+    assert int(hashes.max()) < 1 << 30
+    part = filter_sketch(blob, np.arange(len(hashes)) % 2 == 0)
+    assert held(part).tolist() == hashes[::2].tolist()
+    assert part[:4] == blob[:4] == len(hashes).to_bytes(4, "little")
+    assert filter_sketch(blob, np.zeros(len(hashes), np.bool_)) == b""
+    assert len(held(sketch(shingle_sequence(" ".join(WORDS)), window=20, limit=7))) == 7
+    assert held(sketch(shingle_sequence("two words"), window=20, limit=7)).tolist() == []
+    assert held(b"").tolist() == []

@@ -1,0 +1,257 @@
+"""Shingles, MinHash signatures and LSH keys; datasketch's own classes are the oracle."""
+
+import random
+import subprocess
+import sys
+import unicodedata
+
+import numpy as np
+import pytest
+from datasketch import MinHash, MinHashLSH
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from aggregator.grouping.copies.minhash import PERMUTATIONS, bands, estimate, sign
+from aggregator.grouping.copies.shingles import (
+    distinct,
+    shared_count,
+    shared_passages,
+    shingle_hashes,
+    shingle_sequence,
+    words,
+)
+
+SEED = 1
+PINNED_HASHES = "5b88d0094c72ae1246187c052339ab0a"
+PINNED_KEYS = (-1529212304579103725, -1309767988608841279)
+texts = st.lists(
+    st.sampled_from(["amber", "birch", "cedar", "delta", "ember", "flint", "grove", "heath"]), max_size=60
+).map(" ".join)
+
+
+def prose(seed: int, count: int) -> str:
+    rng = random.Random(seed)
+    return " ".join("".join(rng.choices("abdeiklmnoprstu", k=rng.randint(2, 8))) for _ in range(count))
+
+
+def oracle(text: str, seed: int = SEED) -> MinHash:
+    sketch = MinHash(num_perm=PERMUTATIONS, seed=seed, scheme="affine32", hashfunc=int)
+    for value in shingle_hashes(text).tolist():
+        sketch.update(value >> 32)
+    return sketch
+
+
+# --- words and shingles ------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("left", "right"),
+    [
+        ("“Don’t stop—now,” she said.", '"Don\'t stop - now" she said'),
+        ("Prices rose 3 %\u00a0in May", "prices rose 3%\n\nin May!"),
+        ("co\u00adoperation was agreed to\u200bday", "cooperation was agreed today"),
+        (unicodedata.normalize("NFD", "Señor Núñez llegó tarde"), "señor núñez llegó tarde"),
+        ("ＡＢＣ broadcasts news １２", "abc broadcasts news 12"),
+    ],
+)
+def test_spelling_without_meaning_makes_no_difference(left: str, right: str) -> None:
+    assert words(left) == words(right)
+    assert np.array_equal(shingle_hashes(left), shingle_hashes(right))
+    assert len(shingle_hashes(left))
+
+
+def test_words_of_many_scripts() -> None:
+    assert words("नमस्ते दुनिया") == ["नमस्ते", "दुनिया"]
+    assert words("Москва́ сегодня") == ["москва́", "сегодня"]
+    assert words("中国新闻 and abc中") == ["中", "国", "新", "闻", "and", "abc", "中"]
+    assert words("한국 뉴스") == ["한국", "뉴스"]
+    assert words("؟ — … !!") == []
+
+
+def test_order_of_words_matters_and_repeats_do_not() -> None:
+    assert not shared_count(shingle_hashes("one two three"), shingle_hashes("three two one"))
+    assert np.array_equal(shingle_hashes("a b c a b c a b c a"), shingle_hashes("a b c a b c a"))
+
+
+def test_a_script_without_spaces_has_five_character_shingles() -> None:
+    base = "昨日东京市中心举行了大型活动吸引数千人"
+    assert len(shingle_sequence(base)) == len(base) - 4
+    assert shared_count(shingle_hashes(base), shingle_hashes("前缀" + base)) == len(base) - 4
+    assert shared_count(shingle_hashes("东京市中"), shingle_hashes(base)) == 0
+    assert len(shingle_hashes("东京市")) == 1
+
+
+def test_mixed_scripts_keep_every_shingle_of_the_part_with_spaces() -> None:
+    plain = prose(1, 20)
+    mixed = "活动吸引数千人参加。 " + plain
+    assert shared_count(shingle_hashes(plain), shingle_hashes(mixed)) == 18
+
+
+@pytest.mark.parametrize("text", ["", "one", "one two", "!!! ... ???", "中国", "\udc80 \x00"])
+def test_less_than_a_shingle_is_nothing(text: str) -> None:
+    assert len(shingle_hashes(text)) == 0
+    assert sign(shingle_hashes(text), seed=SEED) == b""
+    assert bands(b"", count=42, rows=3) == ()
+
+
+@given(st.text(max_size=200), st.text(max_size=200))
+@settings(max_examples=150, deadline=None)
+def test_any_text_can_be_read(left: str, right: str) -> None:
+    hashes = shingle_hashes(left)
+    assert hashes.dtype == np.uint64
+    assert np.all(hashes[1:] > hashes[:-1])
+    assert len(shingle_sequence(left)) <= max(0, len(words(left)) - 2)
+    for passage in shared_passages(left, right, limit=3, min_words=3):
+        assert passage in left
+
+
+@given(texts, texts)
+def test_shared_count_is_the_intersection(left: str, right: str) -> None:
+    a, b = shingle_hashes(left), shingle_hashes(right)
+    assert shared_count(a, b) == len(set(a.tolist()) & set(b.tolist()))
+
+
+# --- shared passages ---------------------------------------------------------------------------------------
+
+
+def test_passages_are_the_longest_common_runs_as_the_first_text_has_them() -> None:
+    a = "Intro. The Minister said: “We will rebuild the old harbour.” Later trains ran on all lines. End."
+    b = "other words the minister said we will rebuild the old harbour then trains ran on all lines too"
+    found = shared_passages(a, b, limit=5)
+    assert list(found) == [
+        "The Minister said: “We will rebuild the old harbour",
+        "trains ran on all lines",
+    ]
+    assert [len(words(passage)) for passage in found] == [9, 5]
+    assert shared_passages(a, b, limit=1) == found[:1]
+    assert shared_passages(a, prose(1, 100), limit=5) == ()
+
+
+def test_passages_of_a_script_without_spaces() -> None:
+    found = shared_passages("据报道昨日东京举行了大型活动。", "编者按：昨日东京举行了大型活动吗", limit=2)
+    assert list(found) == ["昨日东京举行了大型活动"]
+
+
+def test_passages_of_repetitive_texts_stay_linear() -> None:
+    """20,000 equal words against 20,000: tried place by place this would be 4e8 steps."""
+    found = shared_passages("na " * 20_000, "na " * 20_000, limit=3)
+    assert len(words(found[0])) == 20_000
+
+
+# --- signatures --------------------------------------------------------------------------------------------
+
+
+@given(st.lists(st.integers(0, 2**64 - 1), min_size=1, max_size=80), st.randoms(use_true_random=False))
+@settings(max_examples=60, deadline=None)
+def test_a_signature_does_not_depend_on_the_order(values: list[int], rng: random.Random) -> None:
+    shuffled = values[:] + values[:1]
+    rng.shuffle(shuffled)
+    left, right = (sign(np.array(each, dtype=np.uint64), seed=SEED) for each in (values, shuffled))
+    assert left == right
+    assert estimate(left, right) == 1.0
+
+
+@pytest.mark.parametrize("seed", [0, 1, 77, 2**32 - 1])
+def test_signatures_hold_what_datasketch_makes(seed: int) -> None:
+    text = prose(8, 200)
+    signature = sign(shingle_hashes(text), seed=seed)
+    assert np.frombuffer(signature[5:], "<u4").tolist() == oracle(text, seed).digest().tolist()
+    assert len(signature) == 5 + 4 * PERMUTATIONS
+
+
+def test_the_stored_layout_is_pinned() -> None:
+    """A change here makes every stored signature worthless: it needs a new FORMAT."""
+    signature = sign(shingle_hashes("The quick brown fox jumps over the lazy dog, 12 times"), seed=1)
+    assert signature[:5].hex() == "0101000000"
+    assert signature[5:21].hex() == PINNED_HASHES
+    assert bands(signature, count=42, rows=3)[:2] == PINNED_KEYS
+
+
+@given(texts, texts)
+@settings(max_examples=60, deadline=None)
+def test_estimates_are_datasketchs(left: str, right: str) -> None:
+    a, b = sign(shingle_hashes(left), seed=SEED), sign(shingle_hashes(right), seed=SEED)
+    if a and b:
+        assert estimate(a, b) == oracle(left).jaccard(oracle(right))
+        assert estimate(a, b"") == 0.0
+        assert estimate(a, a) == 1.0
+    else:
+        assert estimate(a, b) == 0.0
+
+
+def test_the_estimate_is_near_the_truth() -> None:
+    for share in (0.2, 0.5, 0.8):
+        errors = []
+        for seed in range(30):
+            left = prose(seed, 400)
+            right = " ".join(left.split()[: int(400 * share)] + prose(1000 + seed, 200).split())
+            a, b = shingle_hashes(left), shingle_hashes(right)
+            truth = shared_count(a, b) / len(np.union1d(a, b))
+            errors.append(estimate(sign(a, seed=SEED), sign(b, seed=SEED)) - truth)
+        assert abs(float(np.mean(errors))) < 0.03
+        assert max(map(abs, errors)) < 0.044 * 4
+
+
+def test_signatures_of_other_seeds_or_formats_are_not_compared() -> None:
+    hashes = shingle_hashes(prose(1, 50))
+    one, two = sign(hashes, seed=1), sign(hashes, seed=2)
+    assert estimate(one, two) == 0.0
+    assert estimate(one, b"\x63" + one[1:]) == 0.0
+    assert not set(bands(one, count=42, rows=3)) & set(bands(two, count=42, rows=3))
+
+
+def test_a_broken_signature_has_no_keys_and_too_many_are_refused() -> None:
+    assert bands(b"\x01\x01", count=42, rows=3) == ()
+    with pytest.raises(ValueError, match="size 128"):
+        bands(sign(shingle_hashes(prose(1, 50)), seed=1), count=43, rows=3)
+
+
+# --- LSH keys ----------------------------------------------------------------------------------------------
+
+
+@pytest.mark.later
+@pytest.mark.slow
+def test_keys_meet_exactly_where_datasketchs_lsh_meets() -> None:
+    rng = random.Random(5)
+    base = prose(6, 300).split()
+    family = []
+    for at in range(60):
+        mixed = base[:]
+        for place in rng.sample(range(300), 5 * (at % 30)):
+            mixed[place] = f"w{rng.randrange(10**6)}"
+        family.append(" ".join(mixed))
+    lsh = MinHashLSH(num_perm=PERMUTATIONS, params=(42, 3))
+    for at, text in enumerate(family):
+        lsh.insert(at, oracle(text))
+    keys = [set(bands(sign(shingle_hashes(text), seed=SEED), count=42, rows=3)) for text in family]
+    for at, text in enumerate(family):
+        ours = {other for other in range(len(family)) if keys[at] & keys[other]}
+        assert ours == set(lsh.query(oracle(text)))
+
+
+def test_estimates_and_keys_do_not_load_datasketch() -> None:
+    """The main process ranks candidates and must stay small: datasketch brings scipy along."""
+    code = (
+        "import sys; from aggregator.grouping.copies import copy_check, minhash as signature;s = bytes([1, 1, "
+        "0, 0, 0]) + bytes(512);assert signature.estimate(s, s) == 1.0 and signature.bands(s, count=42, "
+        "rows=3);assert not {'datasketch', 'scipy'} & set(sys.modules)"
+    )
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
+
+
+@pytest.mark.later
+@pytest.mark.slow
+def test_signing_loads_no_scipy_and_leaves_datasketch_whole() -> None:
+    code = (
+        "import sys, numpy as np; from aggregator.grouping.copies.minhash import sign;assert "
+        "sign(np.arange(9, dtype=np.uint64) << np.uint64(40), seed=1);assert 'scipy' not in sys.modules and "
+        "'datasketch' not in sys.modules;used = sys.modules['datasketch.minhash'].MinHash;from datasketch "
+        "import MinHash, MinHashLSH; assert MinHash is used and 'scipy' in sys.modules"
+    )
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
+
+
+@given(st.lists(st.integers(0, 9)))
+def test_distinct_is_numpys_unique(values: list[int]) -> None:
+    hashes = np.array(values, dtype=np.uint64)
+    assert distinct(hashes).tolist() == np.unique(hashes).tolist() == sorted(set(values))

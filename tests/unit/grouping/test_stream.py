@@ -1,0 +1,103 @@
+"""The stream snapshot: word frequencies of the last days, and what sources usually report."""
+
+import zlib
+from collections import Counter
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from aggregator.config.tuning import Tuning
+from aggregator.grouping.pairs.snapshot import IDF_UNITS, StreamSnapshot, pack_frequencies
+from aggregator.grouping.pairs.term_codec import HASH_BITS, ids_of, read
+from aggregator.grouping.pairs.terms import TermPacker
+from aggregator.grouping.pairs.weights import shipped_model
+from aggregator.text.vocabulary import word_hash
+
+PACKER = TermPacker(shipped_model(Tuning()))
+EMPTY = StreamSnapshot(0, (), {})
+WORDS = ("flood", "levee", "harbour", "grain", "strike", "walrus", "quilt", "sonnet")
+
+
+def terms(text: str) -> bytes:
+    return PACKER.pack("", text, "en")
+
+
+def hashes(packed: bytes) -> list[int]:
+    ids = ids_of(read(packed))
+    return sorted((ids[ids >> HASH_BITS == 0] & np.uint32((1 << HASH_BITS) - 1)).tolist())
+
+
+FLOOD, WALRUS = word_hash("en", "flood"), word_hash("en", "walrus")
+
+
+def of_days(*days: list[str]) -> StreamSnapshot:
+    return StreamSnapshot(len(days), [pack_frequencies(map(terms, texts)) for texts in days], {})
+
+
+def test_a_snapshot_needs_no_period() -> None:
+    assert EMPTY.number == 0
+    for idf in (EMPTY.idf, EMPTY.lead_idf, EMPTY.factor):
+        assert idf.dtype == np.int32
+        assert idf.min() >= 0
+    assert EMPTY.idf[FLOOD] < EMPTY.idf[WALRUS], "as in the background table"
+
+
+def test_a_word_that_fills_the_news_says_less() -> None:
+    idf = [
+        of_days(["flood and harbour"] * count + ["quilt"] * (100 - count)).idf for count in (0, 5, 50, 100)
+    ]
+    falling = [int(each[FLOOD]) for each in idf]
+    assert falling == sorted(set(falling), reverse=True)
+    assert falling[-1] < EMPTY.idf[FLOOD] - 2 * IDF_UNITS
+    assert {int(each[WALRUS]) for each in idf} == {int(idf[0][WALRUS])}
+    assert idf[0][WALRUS] > EMPTY.idf[WALRUS], "of more articles none has it"
+    full = of_days(["flood"] * 100)
+    assert full.lead_idf[FLOOD] < EMPTY.lead_idf[FLOOD]
+    assert full.factor[FLOOD] < EMPTY.factor[FLOOD]
+
+
+def test_a_day_out_of_the_window_is_forgotten() -> None:
+    both, last = of_days(["flood"] * 30, ["grain"] * 30), of_days(["grain"] * 30)
+    assert both.idf[FLOOD] < last.idf[FLOOD]
+
+
+_TEXTS = st.lists(st.lists(st.sampled_from(WORDS), max_size=6).map(" ".join), max_size=8)
+
+
+@pytest.mark.later
+@pytest.mark.slow
+@given(_TEXTS, _TEXTS)
+@settings(max_examples=30, deadline=None)
+def test_frequencies_are_counted_by_article_and_add_up_by_day(one: list[str], other: list[str]) -> None:
+    count, packed = pack_frequencies(map(terms, one))
+    assert count == len(one)
+    pairs = np.frombuffer(zlib.decompress(packed), dtype="<u4").reshape(-1, 2).tolist()
+    expected = Counter(word for text in one for word in hashes(terms(text)))
+    assert pairs == [[word, times] for word, times in sorted(expected.items())]
+    assert pack_frequencies(map(terms, reversed(one))) == (count, packed)
+    together, by_day = of_days([*one, *other]), of_days(one, other)
+    assert np.array_equal(together.idf, by_day.idf)
+    assert np.array_equal(together.lead_idf, by_day.lead_idf)
+    assert np.array_equal(together.factor, by_day.factor)
+
+
+def test_dropped_frequencies_and_articles_without_terms_are_read_as_none() -> None:
+    assert pack_frequencies([b"", b""])[0] == 2
+    dropped, empty = StreamSnapshot(1, [(2, b"")], {}), StreamSnapshot(1, [pack_frequencies([b"", b""])], {})
+    assert np.array_equal(dropped.idf, empty.idf)
+
+
+def test_a_snapshot_knows_how_many_articles_of_a_source_others_had_reported() -> None:
+    snapshot = StreamSnapshot(1, (), {"Herald": (100, 30)})
+    assert snapshot.counts_of("Herald") == (100, 30)
+    assert snapshot.counts_of("Nobody") == EMPTY.counts_of("Herald") == (0, 0)
+
+
+@pytest.mark.parametrize(
+    "packed", [b"damaged", zlib.compress(np.array([1 << HASH_BITS, 1], dtype="<u4").tobytes())]
+)
+def test_damaged_frequencies_are_refused(packed: bytes) -> None:
+    with pytest.raises(ValueError):
+        StreamSnapshot(1, [(1, packed)], {})

@@ -1,0 +1,151 @@
+"""Text to packed terms: what counts as a word, a name, a number, and what counts."""
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from aggregator.config.tuning import Tuning
+from aggregator.grouping.pairs.term_codec import FIELDS, HASH_BITS, SCALE, ids_of, read, weights_of
+from aggregator.grouping.pairs.terms import TermPacker
+from aggregator.grouping.pairs.weights import shipped_model
+from aggregator.text.document_frequency import (
+    BackgroundFrequencies,
+    read_background,
+    shipped_background,
+)
+from aggregator.text.language import tag_or_und
+from aggregator.text.vocabulary import STOP_WORD, Vocabulary
+from training.background import write_background
+from training.fit_pair_model import model_hash
+
+MODEL = shipped_model(Tuning())
+PACKER = TermPacker(MODEL)
+EMPTY = BackgroundFrequencies(events={}, counts={})
+BODY = (
+    "The harbour of Port Ellory was closed on Friday after 1,250 tonnes of grain slid into the basin. "
+    "Mayor Ines Calloway said that two cranes were lost, and that 7.5 percent of the quay is gone.\n"
+    "Divers from the Northern Salvage Company began to search the basin."
+)
+
+
+def by_field(packed: bytes) -> dict[str, np.ndarray]:
+    words = read(packed)
+    fields = ids_of(words) >> HASH_BITS
+    return {name: weights_of(words[fields == number]) for number, name in enumerate(FIELDS)}
+
+
+def test_each_field_but_rare_has_length_one():
+    lengths = {
+        name: np.sqrt((w / SCALE) @ (w / SCALE))
+        for name, w in by_field(PACKER.pack("Grain", BODY, "en")).items()
+    }
+    del lengths["rare"]
+    assert all(length == pytest.approx(1.0, abs=0.02) for length in lengths.values()), lengths
+
+
+def test_heaviest_terms_come_first_and_the_rest_is_cut():
+    long_body = " ".join(f"word{i}x" for i in range(2000))
+    words = read(PACKER.pack("A short title", long_body, "en"))
+    folded = weights_of(words) * MODEL.field_weights[ids_of(words) >> HASH_BITS]
+    assert len(words) == MODEL.tuning.packed_terms
+    assert np.all(np.diff(folded) <= folded[:-1] * 0.012)  # codes are steps of 1.1 %
+    assert len(set(ids_of(words).tolist())) == len(words)
+
+
+@pytest.mark.later
+@pytest.mark.slow
+@given(
+    st.text(max_size=60),
+    st.text(max_size=400),
+    st.sampled_from(["en", "de", "fr", "ar", "zh", "xx", None, "", "en-GB"]),
+)
+@settings(max_examples=60, deadline=None)
+def test_packing_is_the_same_with_a_fresh_memo_and_for_any_text(title, body, language):
+    assert PACKER.pack(title, body, language) == TermPacker(MODEL).pack(title, body, language)
+
+
+def test_a_text_without_words_has_no_terms():
+    assert PACKER.pack("", "", "en") == b""
+    assert PACKER.pack("!?", "the and of", "en") == b""
+
+
+@pytest.mark.parametrize(
+    ("language", "text", "names"),
+    [
+        (
+            "en",
+            "Yesterday the Northern Salvage Company met Ines Calloway’s lawyer. Divers left, Ellory waits.",
+            ["northern salvage company", "ines calloway", "ellory"],
+        ),
+        ("de", "Gestern hat die Regierung mit Ines Calloway gesprochen.", ["ines calloway"]),
+    ],
+)
+def test_names_are_runs_of_capitals_inside_sentences_and_german_nouns_are_none(language, text, names):
+    assert Vocabulary(language, EMPTY).names(text) == names
+
+
+def ids(title: str, body: str, language: str = "en", *, is_container: bool = False) -> set[int]:
+    return set(ids_of(read(PACKER.pack(title, body, language, is_container=is_container))).tolist())
+
+
+def test_names_and_numbers_match_across_languages_and_words_do_not():
+    english = ids("", "Today the party of Ines Calloway won 1,250 votes, hotel")
+    spanish = ids("", "Hoy el grupo de Ines Calloway con 1,250 actas, hotel", "es")
+    assert {FIELDS[id_ >> HASH_BITS] for id_ in english & spanish} == {"names", "num"}
+
+
+@pytest.mark.parametrize(
+    ("language", "word"), [("en", "The"), ("de", "und"), ("fr", "avec"), ("pt", "não"), ("ar", "في")]
+)
+def test_stop_words_are_silent(language, word):
+    assert Vocabulary(language, EMPTY)[word] == STOP_WORD
+
+
+def test_tags_of_languages():
+    assert [tag_or_und(t) for t in ("en-GB", "PT_br", None, "", "x-klingon", "zh-Hans")] == [
+        "en", "pt", "und", "und", "und", "zh",
+    ]  # fmt: skip
+
+
+def test_rare_is_silent_where_no_background_was_counted():
+    assert len(by_field(PACKER.pack("", BODY, "en"))["rare"]) > 5
+    assert len(by_field(PACKER.pack("", BODY, "sw"))["rare"]) == 0
+
+
+def test_a_live_blog_is_weighed_by_its_topic():
+    blog = BODY + "\n" + " ".join(["Filler about harbour work."] * 20)
+    with_aside = blog + "\nElsewhere a zeppelin festival opened in Marlow with balloons."
+    given_text = ("Grain slides into harbour", with_aside)
+    words = PACKER.readable_terms(*given_text, "en")
+    asides = {id_ for id_, word in words.items() if word in {"zeppelin", "balloons"}}
+    assert asides & ids(*given_text)
+    assert not asides & ids(*given_text, is_container=True)
+
+
+def test_terms_can_be_read_back():
+    packed = PACKER.pack("Grain slides into harbour", BODY, "en")
+    words = PACKER.readable_terms("Grain slides into harbour", BODY, "en")
+    named = [words[int(id_)] for id_ in ids_of(read(packed))]
+    assert {"Grain", "ines calloway", "1250", "7.5 percent", "2 crane"} <= set(named)
+
+
+def test_huge_and_hostile_texts_are_bounded():
+    words = read(PACKER.pack("x" * 100_000, "a" * 1_000_000 + " " + "1,2" * 100_000 + " É" * 100_000, "en"))
+    assert len(words) <= MODEL.tuning.packed_terms
+
+
+def test_background_survives_writing_and_reading():
+    background = shipped_background()
+    assert read_background(write_background(background)) == background
+    assert background.knows("en")
+    assert not background.knows("xx")
+
+
+def test_weights_fall_with_document_frequency():
+    idf = shipped_background().idf("en")
+    assert idf[0] > idf[2] > idf[100] >= 1.0
+
+
+def test_the_rule_book_names_the_learnt_files():
+    assert MODEL.tuning.model == model_hash()

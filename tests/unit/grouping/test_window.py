@@ -1,0 +1,293 @@
+"""The window: what it finds for an article and beside a story, and that it is what its rows are."""
+
+import dataclasses
+from collections.abc import Sequence
+from typing import Any
+
+import msgspec
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from aggregator.config.tuning import Tuning
+from aggregator.grouping.pairs.term_codec import ids_of, read
+from aggregator.grouping.pairs.terms import TermPacker
+from aggregator.grouping.pairs.weights import EventModel, shipped_model
+from aggregator.grouping.window import HELD_REPORTS, LiveStory, Window
+from aggregator.model.core import Article
+from tests.support.events import GRAIN, article_of
+from tests.support.story_checks import differences, numbers_of
+
+DAY = 24 * 60
+NOON = 29_000_000
+MODEL = shipped_model(Tuning())
+PACKER = TermPacker(MODEL)
+STRIKE = (
+    "Tram drivers in Marlow vote to strike over wages",
+    "Tram drivers in Marlow voted on Friday for a strike of 48 hours. The union asks for 6.5 percent more "
+    "wages, the company Marlow Transit offers 3 percent. Talks with the mediator Otto Brand are to go on.",
+)
+AGAIN = (
+    "Strike of Marlow tram drivers: union votes for 48 hours without trams",
+    "The union of the tram drivers in Marlow has voted for a strike of 48 hours, its speaker said. Marlow "
+    "Transit offers 3 percent more wages, the drivers ask for 6.5 percent. Mediator Otto Brand may help.",
+)
+TEXTS = [*GRAIN, STRIKE, AGAIN, (GRAIN[0][0], STRIKE[1]), (STRIKE[0], GRAIN[1][1])]
+
+
+def article(text: tuple[str, str], minutes: int | None = NOON, inbox: int = 1, **more: Any) -> Article:
+    terms, words = PACKER.pack_counted(*text, "en")
+    return article_of(terms, minutes, words, inbox_no=inbox, **more)
+
+
+def live_story(number: int, *members: Article) -> LiveStory:
+    story = LiveStory(number, f"s{number}")
+    for member in members:
+        story.take(member)
+    return story
+
+
+def model_with(**tuning: float) -> EventModel:
+    return dataclasses.replace(MODEL, tuning=msgspec.structs.replace(MODEL.tuning, **tuning))
+
+
+def fields_of(story: LiveStory) -> dict[str, object]:
+    return {name: getattr(story, name) for name in LiveStory.__slots__}
+
+
+# --- a story -----------------------------------------------------------------------------------------------
+
+MEMBERS = st.lists(
+    st.tuples(
+        st.sampled_from(TEXTS),
+        st.none() | st.integers(NOON, NOON + 30 * DAY),
+        st.sampled_from(("report", "opinion")),
+        st.booleans(),  # declared
+        st.booleans(),  # compared
+    ),
+    max_size=8,
+)
+
+
+@given(MEMBERS, st.randoms(use_true_random=False))
+@settings(max_examples=40, deadline=None)
+def test_a_story_is_that_of_its_articles_in_whichever_order_they_came(told, chance):
+    members = [
+        article(text, minutes, inbox, kind=kind, date_counts=declared, is_compared=compared)
+        for inbox, (text, minutes, kind, declared, compared) in enumerate(told, start=1)
+    ]
+    shuffled = list(members)
+    chance.shuffle(shuffled)
+    one, other = live_story(1, *members), live_story(1, *shuffled)
+    assert fields_of(one) == fields_of(other)
+    assert one.mean_terms(MODEL, 400).tobytes() == other.mean_terms(MODEL, 400).tobytes()
+
+
+def test_the_mean_of_one_report_has_its_terms() -> None:
+    report = article(GRAIN[0])
+    mean = live_story(1, report).mean_terms(MODEL, MODEL.tuning.packed_terms)
+    assert sorted(ids_of(mean).tolist()) == sorted(ids_of(read(report.terms)).tolist())
+
+
+def test_a_copy_changes_nothing_but_count_dates_and_last_number() -> None:
+    alone = live_story(1, article(GRAIN[0], NOON))
+    copied = live_story(
+        1, article(GRAIN[0], NOON), article(STRIKE, NOON + DAY, 5, role="copy", is_compared=False)
+    )
+    changed = {name for name, value in fields_of(copied).items() if value != fields_of(alone)[name]}
+    assert changed == {"article_count", "dates", "last_inbox_no"}
+    assert copied.dates.tolist() == [NOON, NOON + DAY]
+
+
+def test_a_date_read_in_a_text_bounds_a_story_and_begins_none() -> None:
+    story = live_story(1, article(GRAIN[0], NOON, date_counts=False))
+    assert (story.dates.tolist(), story.began) == ([NOON], None)
+
+
+def test_a_live_blog_gives_way_to_the_first_report() -> None:
+    blog = article(GRAIN[0], NOON, 1, role="container")
+    silent = msgspec.structs.replace(blog, is_compared=False)
+    story = live_story(1, blog)
+    assert story.is_container_only
+    story.take(article(GRAIN[1], NOON + 60, 2))
+    assert fields_of(story) == fields_of(live_story(1, silent, article(GRAIN[1], NOON + 60, 2)))
+    assert (story.is_container_only, story.compared_count, story.began) == (False, 1, NOON + 60)
+
+
+def test_reports_come_before_opinions_known_sources_before_others_then_the_newest() -> None:
+    opinion = article(GRAIN[0], inbox=4, kind="opinion")
+    unknown = msgspec.structs.replace(article(GRAIN[1], inbox=3), is_little_known=True)
+    older, newer = article(GRAIN[2], inbox=1), article(GRAIN[0], inbox=2)
+    story = live_story(1, opinion, unknown, older, newer)
+    assert [report.inbox_no for report in story.reports] == [2, 1, 3, 4]
+
+
+def test_of_a_long_story_only_the_newest_reports_are_held() -> None:
+    count = HELD_REPORTS + 20
+    story = live_story(1, *(article(GRAIN[0], NOON + at, at) for at in range(1, count + 1)))
+    assert [report.inbox_no for report in story.reports] == list(range(count, count - HELD_REPORTS, -1))
+    assert (story.compared_count, story.article_count, story.began) == (count, count, NOON + 1)
+
+
+# --- what is found -----------------------------------------------------------------------------------------
+
+
+@pytest.mark.slow
+@given(st.permutations(range(len(TEXTS))), st.sets(st.integers(0, len(TEXTS) - 1)), st.none() | st.just(NOON))
+@settings(max_examples=40, deadline=None)
+def test_answers_do_not_depend_on_how_the_window_grew(order, replaced, minutes):
+    def told(number: int, text: tuple[str, str]) -> LiveStory:
+        return live_story(number, article(text, NOON, number))
+
+    loaded = Window(MODEL, [told(number, text) for number, text in enumerate(TEXTS)])
+    grown = Window(MODEL, [told(99, TEXTS[0])])
+    for number in order:
+        other = TEXTS[(number + 1) % len(TEXTS)]
+        grown.put(told(number, other if number in replaced else TEXTS[number]))
+    grown.remove(99)
+    for number in sorted(replaced):
+        grown.put(told(number, TEXTS[number]))
+    assert differences(grown, loaded) == []
+    for text in TEXTS:
+        one = article(text, minutes, 50)
+        assert numbers_of(grown.candidates(one)) == numbers_of(loaded.candidates(one)) != []
+
+
+UNRELATED = (
+    "quilt", "walrus", "sonnet", "violin", "meadow", "lantern", "pepper", "glacier", "kettle", "orchid",
+)  # fmt: skip
+
+
+def hashes_of(story: LiveStory | Article, limit: int) -> set[int]:
+    """The terms by which a story or an article is found."""
+    terms = read(story.terms) if isinstance(story, Article) else story.mean_terms(MODEL, limit)
+    return {(id_ & ((1 << 19) - 1)) >> 1 for id_ in ids_of(terms[:limit]).tolist()}
+
+
+@given(
+    st.lists(st.sets(st.sampled_from(UNRELATED), min_size=1), min_size=1, max_size=12),
+    st.integers(1, 5),
+)
+@settings(max_examples=40, deadline=None)
+def test_candidates_are_those_that_share_most_terms_of_those_that_are_open(words, most):
+    model = model_with(candidates=most)
+    one = article(("", " ".join(UNRELATED)), NOON, 50)
+    late = NOON + 2 * int(model.tuning.window_days) * DAY
+    window, closed = Window(model), set()
+    for number, some in enumerate(words):
+        closed |= {number} if number % 3 == 2 else set()
+        told = article(("", " ".join(sorted(some))), late if number in closed else NOON, number)
+        window.put(live_story(number, told))
+    limit = model.tuning.key_terms
+    own = hashes_of(one, limit)
+    shared = {n: len(own & hashes_of(window.story(n), limit)) for n in window.numbers()}
+    ranked = sorted((n for n in shared if shared[n] and n not in closed), key=lambda n: (-shared[n], -n))
+    assert numbers_of(window.candidates(one)) == ranked[:most]
+
+
+def test_a_word_of_most_stories_finds_none() -> None:
+    model = model_with(max_postings=3, max_postings_share=0.5)
+    texts = [("", f"walrus {word}") for word in UNRELATED if word != "walrus"]
+    window = Window(model, [live_story(n, article(text, NOON, n)) for n, text in enumerate(texts)])
+    assert window.candidates(article(("", "walrus"), NOON, 50)) == []
+    assert numbers_of(window.candidates(article(("", "walrus kettle"), NOON, 50))) == [7]
+    for number in range(3, 9):
+        window.remove(number)
+    assert numbers_of(window.candidates(article(("", "walrus"), NOON, 50))) == [2, 1, 0]
+
+
+@pytest.mark.parametrize(
+    ("own", "told", "inbox", "is_found"),
+    [
+        (NOON + 14 * DAY, NOON, 10**6, True),
+        (NOON + 14 * DAY + 1, NOON, 2, False),
+        (NOON - 14 * DAY, NOON, 2, True),
+        (NOON - 14 * DAY - 1, NOON, 2, False),
+        (None, NOON, 1 + MODEL.tuning.undated_reach, True),
+        (None, NOON, 2 + MODEL.tuning.undated_reach, False),
+        (NOON, None, 1 + MODEL.tuning.undated_reach, True),
+        (NOON, None, 2 + MODEL.tuning.undated_reach, False),
+    ],
+)
+def test_the_window_is_of_dates_else_of_inbox_numbers(own, told, inbox, is_found):
+    assert MODEL.tuning.window_days == 14
+    window = Window(MODEL, [live_story(1, article(GRAIN[0], told, 1))])
+    assert numbers_of(window.candidates(article(GRAIN[1], own, inbox))) == ([1] if is_found else [])
+
+
+def test_without_dates_only_what_was_accepted_within_the_window_is_found() -> None:
+    window = Window(MODEL, [live_story(n, article(GRAIN[0], None, n)) for n in (1, 2, 3)])
+    window.undated_from = 2
+    assert numbers_of(window.candidates(article(GRAIN[1], None, 9))) == [3, 2]
+    assert numbers_of(window.neighbours(3)) == [2]
+    assert window.neighbours(1) == [], "which is older than the window itself"
+
+
+def test_neighbours_share_terms_and_a_window() -> None:
+    placed = (
+        (GRAIN[0], NOON),
+        (GRAIN[1], NOON + DAY),
+        (GRAIN[2], NOON + 30 * DAY),
+        (STRIKE, NOON),
+        (AGAIN, None),
+    )
+    window = Window(MODEL)
+    for number, (text, minutes) in enumerate(placed, start=1):
+        window.put(live_story(number, article(text, minutes, number)))
+    assert numbers_of(window.neighbours(1)) == [2]
+    assert numbers_of(window.neighbours(3)) == []
+    assert numbers_of(window.neighbours(4))[:1] == [5]
+    assert numbers_of(window.neighbours(5))[:1] == [4]
+    with pytest.raises(KeyError):
+        window.neighbours(99)
+
+
+# --- what leaves -------------------------------------------------------------------------------------------
+
+
+def grain_stories(*numbers: int) -> Sequence[LiveStory]:
+    return [live_story(number, article(GRAIN[0], NOON, number)) for number in numbers]
+
+
+def test_sweeping_takes_out_what_nothing_reaches_and_changes_no_answer() -> None:
+    window = Window(MODEL, grain_stories(1, 2, 3))
+    newcomer = article(GRAIN[1], NOON, 3 + MODEL.tuning.live_reach)
+    before = numbers_of(window.candidates(newcomer))
+    assert window.sweep(newcomer.inbox_no) == [1, 2]
+    assert window.sweep(newcomer.inbox_no) == []
+    assert (len(window), window.numbers(), 3 in window, 1 in window) == (1, [3], True, False)
+    assert numbers_of(window.candidates(newcomer)) == before == [3]
+    assert differences(window, Window(MODEL, grain_stories(3))) == []
+
+
+def test_a_story_of_several_reports_leaves_as_one_of_a_single_report_does() -> None:
+    several = live_story(2, article(GRAIN[0], NOON, 1), article(GRAIN[2], NOON, 1))
+    window = Window(model_with(live_reach=10), [*grain_stories(1), several])
+    for inbox, live in ((11, [1, 2]), (12, [])):
+        newcomer = article(GRAIN[1], NOON, inbox)
+        assert sorted(numbers_of(window.candidates(newcomer))) == live
+        assert [number for number in (1, 2) if window.is_live(number, inbox)] == live
+    assert window.sweep(11) == []
+    assert window.sweep(12) == [1, 2]
+    assert not window.is_live(1, 1), "nothing that is not in the window is live"
+
+
+def test_a_story_older_than_the_window_leaves_after_a_while() -> None:
+    window = Window(model_with(kept_reach=10), grain_stories(1))
+    window.undated_from = 2
+    assert window.is_live(1, 11)
+    assert not window.is_live(1, 12), "it was accepted before the window, and 11 numbers ago"
+    window.undated_from = 1
+    assert window.is_live(1, 12)
+
+
+def test_a_story_that_left_is_found_no_more_and_its_place_is_used_again() -> None:
+    window = Window(MODEL, grain_stories(1, 2))
+    window.remove(1)
+    window.put(live_story(3, article(STRIKE, NOON, 3)))
+    assert numbers_of(window.candidates(article(GRAIN[1], NOON, 9))) == [2]
+    assert numbers_of(window.candidates(article(AGAIN, NOON, 9)))[:1] == [3]
+    assert window.get(1) is None
+    for asked in (window.story, window.remove):
+        with pytest.raises(KeyError):
+            asked(1)

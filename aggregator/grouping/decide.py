@@ -15,7 +15,7 @@ from aggregator.grouping.pairs.pair_article import PairArticle, pack_nearest
 from aggregator.grouping.pairs.weights import EventModel
 from aggregator.grouping.report_comparison import ReportComparison
 from aggregator.grouping.scorer import Decision, decide, is_open, is_within_window
-from aggregator.grouping.stream import Stream
+from aggregator.grouping.stream import NewsStream
 from aggregator.grouping.unit_of_work import UnitOfWork
 from aggregator.grouping.write.growing_stories import live_story
 from aggregator.grouping.write.story_writer import StoryWriter
@@ -35,7 +35,7 @@ class Decider:
         model: EventModel,
         story_writer: StoryWriter,
         comparison: ReportComparison,
-        stream: Stream,
+        stream: NewsStream,
         constraints: Constraints,
         *,
         rules_version: str,

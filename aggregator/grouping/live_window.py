@@ -4,7 +4,7 @@ import logging
 from collections.abc import Iterable
 
 from aggregator.grouping.pairs.weights import EventModel
-from aggregator.grouping.stream import Stream
+from aggregator.grouping.stream import NewsStream
 from aggregator.grouping.unit_of_work import UnitOfWork
 from aggregator.grouping.window import LiveStory, Window, live_story
 from aggregator.store.engine.database import Connection
@@ -17,7 +17,7 @@ log = logging.getLogger(__name__)
 class LiveWindow:
     """The window, and which stories have changed since the last second look. For one thread of the writer."""
 
-    def __init__(self, model: EventModel, stream: Stream) -> None:
+    def __init__(self, model: EventModel, stream: NewsStream) -> None:
         self._model = model
         self._stream = stream
         self._window: Window | None = None

@@ -48,7 +48,7 @@ from aggregator.grouping.revise import (
 )
 from aggregator.grouping.second_look import SecondLook
 from aggregator.grouping.story_options import StoryOptions
-from aggregator.grouping.stream import Stream
+from aggregator.grouping.stream import NewsStream
 from aggregator.grouping.unit_of_work import UnitOfWork
 from aggregator.grouping.write.story_writer import StoryWriter
 from aggregator.model.core import FrozenStruct, Prepared
@@ -132,7 +132,7 @@ class Placer:
         self._constraints = Constraints()
         self._boilerplate = BoilerplateLearner(all_tuning)
         self._outlet_names = OutletNames()
-        self.stream = Stream(pair_tuning, model.tuning.window_days)
+        self.stream = NewsStream(pair_tuning, model.tuning.window_days)
         self._comparison = ReportComparison(model, pair_tuning, self.stream)
         self.story_writer = StoryWriter(model, story_tuning, options, self.stream)
         self._second_look = SecondLook(

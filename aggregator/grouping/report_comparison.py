@@ -24,7 +24,7 @@ from aggregator.grouping.pairs.terms import TermPacker
 from aggregator.grouping.pairs.title_frames import are_alike
 from aggregator.grouping.pairs.weights import EventModel
 from aggregator.grouping.scorer import ScoredCandidate
-from aggregator.grouping.stream import Stream
+from aggregator.grouping.stream import NewsStream
 from aggregator.grouping.window import LiveStory, live_story
 from aggregator.model.core import Agreement, Article, ComparedText, Evidence, Reason
 from aggregator.store.engine.database import Connection
@@ -65,7 +65,7 @@ def is_foreign_text(
 class ReportComparison:
     """Compares articles with stories. Keeps decoded articles, and comparisons of the present snapshot."""
 
-    def __init__(self, model: EventModel, tuning: PairTuning, stream: Stream) -> None:
+    def __init__(self, model: EventModel, tuning: PairTuning, stream: NewsStream) -> None:
         self._tuning = tuning
         self._event_tuning = model.tuning
         self._model = model

@@ -14,7 +14,7 @@ from aggregator.grouping.incoming_article import with_date_of
 from aggregator.grouping.outlets.outlet_names import OutletNames
 from aggregator.grouping.report_comparison import ReportComparison
 from aggregator.grouping.second_look import SecondLook
-from aggregator.grouping.stream import Stream
+from aggregator.grouping.stream import NewsStream
 from aggregator.grouping.unit_of_work import UnitOfWork
 from aggregator.grouping.write.story_writer import StoryWriter, with_copies
 from aggregator.model.core import Entry, Evidence, Role
@@ -49,7 +49,7 @@ class Reviser:
         decider: Decider,
         copy_finder: CopyFinder,
         comparison: ReportComparison,
-        stream: Stream,
+        stream: NewsStream,
         *,
         second_look: SecondLook,
         constraints: Constraints,

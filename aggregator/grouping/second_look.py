@@ -12,7 +12,7 @@ from aggregator.grouping.pairs.pair_article import Floats, PairArticle
 from aggregator.grouping.pairs.weights import EventTuning
 from aggregator.grouping.reassess import ReportMove, StoryMerge, reassess_stories
 from aggregator.grouping.report_comparison import ReportComparison, has_report
-from aggregator.grouping.stream import Stream
+from aggregator.grouping.stream import NewsStream
 from aggregator.grouping.unit_of_work import UnitOfWork
 from aggregator.grouping.window import LiveStory, Window
 from aggregator.grouping.write.story_writer import StoryWriter, with_copies
@@ -30,7 +30,7 @@ class SecondLook:
         story_writer: StoryWriter,
         constraints: Constraints,
         comparison: ReportComparison,
-        stream: Stream,
+        stream: NewsStream,
         *,
         tuning: EventTuning,
         rules_version: str,
@@ -162,7 +162,7 @@ class _StoryLookup:
         window: Window,
         constraints: Constraints,
         comparison: ReportComparison,
-        stream: Stream,
+        stream: NewsStream,
     ) -> None:
         self._connection = connection
         self._window = window

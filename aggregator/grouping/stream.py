@@ -26,7 +26,7 @@ _PERIODS_KEPT = 2
 _PERIOD_ARTICLES = 100_000  # newest articles of a day that are counted (limit)
 
 
-class Stream:
+class NewsStream:
     """Reads and writes the stream history while articles are placed. For one thread of the writer."""
 
     def __init__(self, tuning: PairTuning, window_days: float) -> None:

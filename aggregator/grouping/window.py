@@ -39,8 +39,8 @@ class LiveStory:
 
     __slots__ = (
         *("article_count", "began", "compared_count", "dates", "id", "keys", "last_inbox_no", "number"),
-        "reports",
-    )  # fmt: skip
+        *("reports", "slot"),
+    )
 
     def __init__(self, number: int, id: str, last_inbox_no: int = 0) -> None:  # noqa: A002 - as in its row
         """`number`: its running number; `last_inbox_no`: of the article that was placed last."""
@@ -54,7 +54,8 @@ class LiveStory:
         self.reports: list[
             Article
         ] = []  # compared ones, in the order of `decides_before`: HELD_REPORTS at most
-        self.keys: frozenset[int] = frozenset()  # under which the window has it
+        self.keys = array("I")  # under which the window has it, in order: as a set they would take 2 KB
+        self.slot: int | None = None  # its place there
 
     @property
     def is_container_only(self) -> bool:
@@ -116,7 +117,6 @@ class Window:
         # is as old as its arrival. Set before a look-up (0: `undated_reach` alone limits it).
         self.undated_from = 0
         self._stories: dict[int, LiveStory] = {}
-        self._slots: dict[int, int] = {}  # by story number
         self._free: list[int] = []
         # By slot, so that thousands of stories are asked at once whether they are open.
         self._numbers, self._inboxes = array("q"), array("q")
@@ -145,27 +145,25 @@ class Window:
 
     def put(self, story: LiveStory) -> None:
         """Add a story, or record that it has changed."""
-        slot = self._slots.get(story.number)
-        before: frozenset[int] = frozenset()
-        if slot is None:
-            slot = self._new_slot()
-            self._slots[story.number] = slot
-        else:
-            before = self._stories[story.number].keys
+        former = self._stories.get(story.number)
+        before = set(former.keys) if former is not None else set()
+        slot = self._new_slot() if former is None or former.slot is None else former.slot
         self._stories[story.number] = story
         self._numbers[slot], self._inboxes[slot] = story.number, story.last_inbox_no
         self._firsts[slot] = story.dates[0] if story.dates else _NEVER
         self._lasts[slot] = story.dates[-1] if story.dates else -_NEVER
-        story.keys = _keys(story.mean_terms(self._model, self._model.tuning.key_terms))
-        self._take_out(slot, before - story.keys)
-        for key in story.keys - before:
-            self._postings.setdefault(key, array("q")).append(slot)
+        keys = set(_keys(story.mean_terms(self._model, self._model.tuning.key_terms)))
+        story.slot, story.keys = slot, array("I", sorted(keys))
+        self._take_out(slot, before - keys)
+        for key in keys - before:
+            self._postings.setdefault(key, array("I")).append(slot)
 
     def remove(self, number: int) -> None:
         """Remove a story. Raises KeyError if it is not in the window."""
-        slot = self._slots.pop(number)
-        self._take_out(slot, self._stories.pop(number).keys)
-        self._free.append(slot)
+        story = self._stories.pop(number)
+        if story.slot is not None:
+            self._take_out(story.slot, story.keys)
+            self._free.append(story.slot)
 
     def is_live(self, number: int, now: int) -> bool:
         """Return whether a story is young enough for an article of the inbox number `now`."""
@@ -204,7 +202,7 @@ class Window:
             beside = np.where(firsts == _NEVER, recent, near)
         else:
             beside = recent
-        is_other = slots != self._slots[number]
+        is_other = slots != own.slot
         return self._best(slots, votes, self._are_live(older, newer) & beside & is_other)
 
     def sweep(self, newest: int) -> list[int]:
@@ -232,8 +230,8 @@ class Window:
         longest = max(tuning.max_postings, int(len(self) * tuning.max_postings_share))
         lists = (self._postings.get(key) for key in keys)
         joined = b"".join(slots for slots in lists if slots is not None and len(slots) <= longest)
-        slots, votes = np.unique(np.frombuffer(joined, dtype=np.int64), return_counts=True)
-        return slots, votes
+        slots, votes = np.unique(np.frombuffer(joined, dtype=np.uint32), return_counts=True)
+        return slots.astype(np.int64), votes
 
     def _columns(self, slots: Ints) -> tuple[Ints, Ints, Ints]:
         """Return last inbox number, first and last date of the stories in these slots."""
@@ -264,6 +262,7 @@ class Window:
                 del self._postings[key]
 
 
-def _keys(terms: Words) -> frozenset[int]:
+def _keys(terms: Words) -> list[int]:
     """Return the hashes of terms, whatever their fields."""
-    return frozenset(((ids_of(terms) & _HASHES) >> np.uint32(1)).tolist())
+    keys: list[int] = np.unique((ids_of(terms) & _HASHES) >> np.uint32(1)).tolist()
+    return keys

@@ -25,7 +25,6 @@ class EventTuning(msgspec.Struct, frozen=True, kw_only=True):
     story_cap: int
     live_reach: int
     kept_reach: int
-    summaries_kept: int
     memory_fixed: int
     memory_an_article: int
     threshold: float

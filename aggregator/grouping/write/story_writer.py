@@ -11,7 +11,7 @@ from aggregator.grouping.changes import Change, Copy, Found, Join, Merge, Move, 
 from aggregator.grouping.live_window import LiveWindow
 from aggregator.grouping.pairs.weights import EventModel
 from aggregator.grouping.story_options import StoryOptions
-from aggregator.grouping.stream import Stream
+from aggregator.grouping.stream import NewsStream
 from aggregator.grouping.unit_of_work import UnitOfWork
 from aggregator.grouping.write import growing_stories
 from aggregator.grouping.write.growing_stories import GrowingStories, live_story
@@ -33,7 +33,7 @@ class StoryWriter:
     """Writes stories. For one thread of the writer."""
 
     def __init__(
-        self, model: EventModel, story_tuning: StoryTuning, options: StoryOptions, stream: Stream
+        self, model: EventModel, story_tuning: StoryTuning, options: StoryOptions, stream: NewsStream
     ) -> None:
         self._options = options
         self._story_tuning = story_tuning

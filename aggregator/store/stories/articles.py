@@ -1,6 +1,7 @@
 """Rows of articles: writing placed articles, and reading them for placing."""
 
 import datetime as dt
+import sys
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from operator import attrgetter
 from typing import Any, Final, NamedTuple
@@ -288,7 +289,7 @@ def set_role(
 
 
 def set_compared(connection: Connection, ids: Iterable[str], *, is_compared: bool) -> None:
-    """Set whether these articles count in the centroid of their story."""
+    """Set whether later articles are compared with these."""
     counted = update(article).values(is_compared=is_compared)
     change_with(connection, counted, article.c.id, ids)
 
@@ -312,6 +313,7 @@ def _columns_for(shape: type[Article]) -> list[ColumnElement[Any]]:
 
 
 COLUMNS: Final = _columns_for(Article)  # of an Article
+_SHARED: Final = ("source", "outlet_key", "role", "kind", "wire")
 _MEMBERS = select(*COLUMNS).where(article.c.story == bindparam("story_id")).order_by(article.c.inbox_no)
 
 
@@ -322,7 +324,17 @@ def members(connection: Connection, story: str) -> list[Article]:
 
 def of_row(row: Row[Any]) -> Article:
     """Return the article of a row of COLUMNS; by position, which is faster than by name."""
-    return Article(**dict(zip(Article.__struct_fields__, row, strict=True)))
+    return _article(dict(zip(Article.__struct_fields__, row, strict=True)))
+
+
+def _article(values: dict[str, Any]) -> Article:
+    """Return an article that shares what thousands of articles have in memory: 300 bytes less for each."""
+    for name in _SHARED:
+        if values[name] is not None:
+            values[name] = sys.intern(values[name])
+    if values["effective_at"] == values["published"]:
+        values["effective_at"] = values["published"]
+    return Article(**values)
 
 
 _ONE_MEMBER = select(*COLUMNS).where(article.c.id == bindparam("article_id"))
@@ -330,7 +342,7 @@ _ONE_MEMBER = select(*COLUMNS).where(article.c.id == bindparam("article_id"))
 
 def without_text(whole: StoredArticle) -> Article:
     """Return an article as the window has it."""
-    return Article(**{name: getattr(whole, name) for name in Article.__struct_fields__})
+    return _article({name: getattr(whole, name) for name in Article.__struct_fields__})
 
 
 def member(connection: Connection, id: str) -> Article:  # noqa: A002

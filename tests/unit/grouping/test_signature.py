@@ -232,7 +232,8 @@ def test_keys_meet_exactly_where_datasketchs_lsh_meets() -> None:
 def test_estimates_and_keys_do_not_load_datasketch() -> None:
     """The main process ranks candidates and must stay small: datasketch brings scipy along."""
     code = (
-        "import sys; from aggregator.grouping.copies import copy_check, minhash as signature;s = bytes([1, 1, "
+        "import sys; from aggregator.grouping.copies import copy_check, minhash as signature;"
+        "s = bytes([1, 1, "
         "0, 0, 0]) + bytes(512);assert signature.estimate(s, s) == 1.0 and signature.bands(s, count=42, "
         "rows=3);assert not {'datasketch', 'scipy'} & set(sys.modules)"
     )

@@ -16,7 +16,8 @@ from aggregator.grouping.report_comparison import ReportComparison
 from aggregator.grouping.second_look import SecondLook
 from aggregator.grouping.stream import NewsStream
 from aggregator.grouping.unit_of_work import UnitOfWork
-from aggregator.grouping.write.story_writer import StoryWriter, with_copies
+from aggregator.grouping.write.copy_families import with_copies
+from aggregator.grouping.write.story_writer import StoryWriter
 from aggregator.model.core import Entry, Evidence, Role
 from aggregator.store.engine.database import Connection
 from aggregator.store.intake import inbox

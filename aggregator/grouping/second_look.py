@@ -15,7 +15,8 @@ from aggregator.grouping.report_comparison import ReportComparison, has_report
 from aggregator.grouping.stream import NewsStream
 from aggregator.grouping.unit_of_work import UnitOfWork
 from aggregator.grouping.window import LiveStory, Window
-from aggregator.grouping.write.story_writer import StoryWriter, with_copies
+from aggregator.grouping.write.copy_families import with_copies
+from aggregator.grouping.write.story_writer import StoryWriter
 from aggregator.model.core import Article, Evidence, Reason, RunnerUp
 from aggregator.store.engine.database import Connection
 from aggregator.store.stories import articles, stories

@@ -91,7 +91,7 @@ class NewsStream:
             terms = stream_history.terms_between(connection, first, period.last_inbox_no, most)
             _, packed = pack_frequencies(terms)
             stream_history.restore_terms(connection, period.number, packed)
-        self.forget()
+        self.forget_periods()
 
     def _newest_period(self, connection: Connection) -> StreamPeriod | None:
         self._latest = self._latest or [stream_history.latest(connection)]

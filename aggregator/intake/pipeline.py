@@ -191,7 +191,8 @@ class PrepareQueue:
                         self._prepared.extend(zip(entries, answer, strict=True))
                     while self._prepared and self._first <= bound:
                         batch.append(self._prepared.popleft())
-                yield batch
+                if batch:
+                    yield batch
         finally:
             for _, future in self._jobs:
                 future.cancel()

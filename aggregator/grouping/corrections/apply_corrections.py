@@ -11,8 +11,9 @@ from typing import Any
 
 from aggregator.grouping.changes import Merge, Move
 from aggregator.grouping.unit_of_work import UnitOfWork
+from aggregator.grouping.write.copy_families import with_copies
 from aggregator.grouping.write.growing_stories import live_story
-from aggregator.grouping.write.story_writer import StoryWriter, with_copies
+from aggregator.grouping.write.story_writer import StoryWriter
 from aggregator.model.core import Evidence, FrozenStruct
 from aggregator.model.errors import UsageError
 from aggregator.store.engine.database import Connection

@@ -1,7 +1,7 @@
 """Carries out changes of stories (changes.py), in a placing transaction: rows, log, change stream, window."""
 
 import datetime as dt
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from functools import partial
 
 import msgspec
@@ -14,17 +14,16 @@ from aggregator.grouping.story_options import StoryOptions
 from aggregator.grouping.stream import NewsStream
 from aggregator.grouping.unit_of_work import UnitOfWork
 from aggregator.grouping.write import growing_stories
+from aggregator.grouping.write.copy_families import compared_members
 from aggregator.grouping.write.growing_stories import GrowingStories, live_story
 from aggregator.grouping.write.story_row import Effect, StoryRows
 from aggregator.model.core import Article
-from aggregator.model.read_model import ChangeKind
 from aggregator.store.engine.database import Connection
 from aggregator.store.maintenance import erase
 from aggregator.store.stories import article_views, articles, stories, story_links
 from aggregator.store.stories.articles import StoredArticle
 from aggregator.store.stories.placement_batch import LogKind
 from aggregator.store.stories.stories import Membership, NewStory, StoryRow, StoryState
-from aggregator.stories.counts import copy_groups
 from aggregator.stories.lead import summary
 from aggregator.stories.tuning import StoryTuning
 
@@ -69,28 +68,19 @@ class StoryWriter:
 
     def _place(self, unit_of_work: UnitOfWork, new: StoredArticle, joined: StoryRow | None) -> str:
         """Write a new article and its story, which is `joined` or a new one."""
-        redates = False
-        if joined is None:
-            membership = growing_stories.founded(new)
-        else:
+        membership, redates = growing_stories.founded(new), False
+        if joined is not None:
             before = self.growing.membership(unit_of_work, joined)
             membership = growing_stories.grown(unit_of_work, new, before)
             redates = not before.span.is_dated and _redates(unit_of_work, new)
-        effect = Effect(
-            at_no=new.inbox_no,
-            bump=_bump_of(unit_of_work, new, membership),
-            redates=redates,
-            founder=new.id,
-            article=new.id,
-        )
+        bump = _bump_of(unit_of_work, new, membership)
+        effect = Effect(at_no=new.inbox_no, bump=bump, redates=redates, founder=new.id, article=new.id)
         state = self._rows.after(unit_of_work, joined, membership, effect)
         number = self._store(unit_of_work, joined, new.story, state, membership=membership, effect=effect)
         if joined is not None and joined.container_only and not state.container_only:
             _compare_no_more(unit_of_work, joined.id)
-        ledger, score = unit_of_work.ledger, new.evidence.score if new.evidence else None
-        ledger.articles.append(new)
-        kind: LogKind = "created" if joined is None else "joined"
-        ledger.log(unit_of_work.now, new.story, kind, article=new.id, role=new.role, score=score)
+        unit_of_work.ledger.articles.append(new)
+        _log_placed(unit_of_work, new, is_first=joined is None)
         self.growing.remember(state.as_row(number, new.story), membership)
         self.window.take(unit_of_work, number, new, is_new=joined is None)
         return new.story
@@ -99,79 +89,99 @@ class StoryWriter:
 
     def _move(self, unit_of_work: UnitOfWork, move: Move) -> str:
         """Move articles; return the id of their story afterwards."""
-        connection, bump = unit_of_work.connection, move.bump
+        connection = unit_of_work.connection
         origin = live_story(connection, _single_story(connection, move.articles))
         members = articles.members(connection, origin.id)
         moving = [member for member in members if member.id in move.articles]
-        staying = [member for member in members if member.id not in move.articles]
-        if not staying and move.target is not None:
+        if len(moving) < len(members):
+            return self._take_out(unit_of_work, move, origin, moving)
+        if move.target is not None:
             pair = origin.id, move.target
-            merge = Merge(stories=pair, at_no=move.at_no, reason="", bump=bump, silent=move.silent)
+            merge = Merge(stories=pair, at_no=move.at_no, reason="", bump=move.bump, silent=move.silent)
             return self._merge(unit_of_work, merge)
-        if not staying and move.revived is None:
+        if move.revived is None:
             return origin.id
-        row = None if move.target is None else live_story(connection, move.target)
-        there = [] if move.target is None else articles.members(connection, move.target)
-        titled = row.title_article if row else None
-        bumps = [story.bumped_at for story in (origin, row) if story is not None]
+        effect = Effect(
+            at_no=move.at_no,
+            bump=move.bump or origin.bumped_at,
+            is_correction=move.bump is not None,
+            others=(origin.id,),
+            kind="merged",
+        )
+        number, story = self._take_in(unit_of_work, move, None, moving, effect)
+        _redirect(unit_of_work, origin, story, reason="empty")
+        self._regrouped(unit_of_work, [(origin.story_no, origin.id), (number, story)])
+        return story
+
+    def _take_out(
+        self, unit_of_work: UnitOfWork, move: Move, origin: StoryRow, moving: Sequence[Article]
+    ) -> str:
+        """Move some articles of a story; return the id of their story afterwards."""
+        connection = unit_of_work.connection
+        target = None if move.target is None else live_story(connection, move.target)
+        bumps = [story.bumped_at for story in (origin, target) if story is not None]
+        left = Effect(
+            at_no=move.at_no,
+            bump=move.bump or max(bumps),
+            is_correction=move.bump is not None,
+            kind="corrected" if move.bump else None,
+        )
+        came = left
+        if target is None:
+            came = msgspec.structs.replace(left, others=(origin.id,), kind="split")
+        number, story = self._take_in(unit_of_work, move, target, moving, came)
+        story_links.erase(connection, [origin.id])  # both stories find their own when they are rendered
+        self._restate(unit_of_work, origin, left)
+        self._regrouped(unit_of_work, [(origin.story_no, origin.id), (number, story)])
+        return story
+
+    def _take_in(
+        self,
+        unit_of_work: UnitOfWork,
+        move: Move,
+        target: StoryRow | None,
+        moving: Sequence[Article],
+        effect: Effect,
+    ) -> tuple[int, str]:
+        """Write the story to which articles move; return its number and id."""
+        connection = unit_of_work.connection
         founder = move.founder or min(moving, key=lambda member: member.inbox_no).id
+        named = None if target is None or move.bump else founder  # in the change stream
+        effect = msgspec.structs.replace(effect, founder=founder, article=named)
+        there = [] if target is None else articles.members(connection, target.id)
+        titled = target.title_article if target else None
         if move.revived is not None:
             stories.revive(connection, move.revived)
-            row = live_story(connection, move.revived)
-        story = row.id if row else story_id(founder, stories.foundings(connection, founder))
-        came = Effect(
-            at_no=move.at_no,
-            bump=bump or max(bumps),
-            is_correction=bump is not None,
-            founder=founder,
-            article=founder if move.target is not None and bump is None else None,
-            others=(origin.id,) if move.target is None else (),
-            kind=_kind_of_move(move, is_whole=not staying),
-        )
-        number = self._store_members(unit_of_work, row, story, [*there, *moving], titled=titled, effect=came)
+            target = live_story(connection, move.revived)
+        story = target.id if target else story_id(founder, stories.foundings(connection, founder))
+        members = [*there, *moving]
+        number = self._store_members(unit_of_work, target, story, members, titled=titled, effect=effect)
         articles.move(connection, move.articles, story)
-        if staying:
-            story_links.erase(connection, [origin.id])  # both stories find their own when they are rendered
-            kind: ChangeKind | None = "corrected" if bump else None
-            went = Effect(
-                at_no=move.at_no, bump=bump or max(bumps), is_correction=bump is not None, kind=kind
-            )
-            self._restate(unit_of_work, origin, went)
-        else:
-            _redirect(unit_of_work, origin, story, reason="empty")
+        return number, story
+
+    def _regrouped(self, unit_of_work: UnitOfWork, changed: Sequence[tuple[int, str]]) -> None:
+        """Bring memory up to date after articles have changed their stories."""
         self._stream.regrouped()
-        self._renew(unit_of_work, [(origin.story_no, origin.id), (number, story)])
-        return story
+        self._renew(unit_of_work, changed)
 
     def _merge(self, unit_of_work: UnitOfWork, merge: Merge) -> str:
         """Merge stories; return the id that stays."""
         connection = unit_of_work.connection
         rows = [live_story(connection, id_) for id_ in merge.stories]
-        winner, *losers = sorted(
-            rows, key=lambda row: (row.id != merge.keeps, row.container_only, -row.report_count, row.story_no)
+        rows.sort(
+            key=lambda row: (row.id != merge.keeps, row.container_only, -row.report_count, row.story_no)
         )
+        winner, *losers = rows
         members: list[Article] = []
-        for row in (winner, *losers):
+        for row in rows:
             members += articles.members(connection, row.id)
-        counted = [row for row in rows if row.id not in merge.silent]
-        timed = [row for row in counted if _has_bump_time(connection, row)] or counted
-        effect = Effect(
-            at_no=merge.at_no,
-            bump=merge.bump or max(row.bumped_at for row in timed),
-            is_correction=merge.bump is not None,
-            redates=merge.bump is None and winner not in timed,
-            others=tuple(row.id for row in losers),
-            kind="merged",
-        )
+        effect = _effect_of_merge(connection, merge, winner, losers)
         self._store_members(
             unit_of_work, winner, winner.id, members, titled=winner.title_article, effect=effect
         )
-        detail = {"reason": merge.reason or None, "score": merge.score, "need": merge.need}
-        given = {name: value for name, value in detail.items() if value is not None}
         for loser in losers:
-            _redirect(unit_of_work, loser, winner.id, **given)
-        self._stream.regrouped()
-        self._renew(unit_of_work, [(row.story_no, row.id) for row in rows])
+            _redirect(unit_of_work, loser, winner.id, **_detail_of(merge))
+        self._regrouped(unit_of_work, [(row.story_no, row.id) for row in rows])
         return winner.id
 
     # --- articles that change or go -----------------------------------------------------------------------
@@ -241,7 +251,7 @@ class StoryWriter:
         `titled`: the article whose title is shown.
         """
         connection = unit_of_work.connection
-        compared = _compared_members(members)
+        compared = compared_members(members)
         shown = article_views.views_of(connection, _shown(members, titled))
         membership = stories.membership_of(members, compared, shown)
         state = self._rows.after(unit_of_work, row, membership, effect)
@@ -292,32 +302,10 @@ class StoryWriter:
         return number
 
 
-def with_copies(connection: Connection, wanted: Iterable[str], story: str) -> list[str]:
-    """Return these articles of a story with the copies of their texts, ordered by id.
-
-    A copy that is not compared takes only its own copies along, so an editor can move a wrong copy.
-    """
-    found = set(wanted)
-    for group in copy_groups(articles.members(connection, story)):
-        asked = [member for member in group if member.id in found]
-        if any(member.is_compared for member in asked):
-            found.update(member.id for member in group if not member.is_compared)
-        elif asked:
-            links = {member.id: member.copy_of for member in group}
-            found.update(member.id for member in group if _leads_to(member.id, found, links))
-    return sorted(found)
-
-
-def _leads_to(article: str, wanted: Collection[str], links: Mapping[str, str | None]) -> bool:
-    """Return whether the article is one of `wanted`, or a copy of a copy of one."""
-    asked: set[str] = set()
-    at: str | None = article
-    while at is not None and at not in asked:
-        if at in wanted:
-            return True
-        asked.add(at)
-        at = links.get(at)
-    return False
+def _log_placed(unit_of_work: UnitOfWork, new: StoredArticle, *, is_first: bool) -> None:
+    kind: LogKind = "created" if is_first else "joined"
+    score = new.evidence.score if new.evidence else None
+    unit_of_work.ledger.log(unit_of_work.now, new.story, kind, article=new.id, role=new.role, score=score)
 
 
 def _bump_of(unit_of_work: UnitOfWork, new: StoredArticle, membership: Membership) -> dt.datetime:
@@ -345,11 +333,30 @@ def _compare_no_more(unit_of_work: UnitOfWork, story: str) -> None:
     articles.set_compared(unit_of_work.connection, fallen, is_compared=False)
 
 
-def _kind_of_move(move: Move, *, is_whole: bool) -> ChangeKind | None:
-    """Return the kind of change of the story to which articles go; None: it follows from its rows."""
-    if move.target is None:
-        return "merged" if is_whole else "split"
-    return "corrected" if move.bump else None
+def _effect_of_merge(
+    connection: Connection, merge: Merge, winner: StoryRow, losers: Sequence[StoryRow]
+) -> Effect:
+    """Return what a merge does to the story that stays: it has the last bump of all that tell a time."""
+    counted = [row for row in (winner, *losers) if row.id not in merge.silent]
+    timed = [row for row in counted if _has_bump_time(connection, row)] or counted
+    return Effect(
+        at_no=merge.at_no,
+        bump=merge.bump or max(row.bumped_at for row in timed),
+        is_correction=merge.bump is not None,
+        redates=merge.bump is None and winner not in timed,
+        others=tuple(row.id for row in losers),
+        kind="merged",
+    )
+
+
+def _detail_of(merge: Merge) -> dict[str, str | float]:
+    """Return why stories were merged, for their logs."""
+    detail: dict[str, str | float] = {}
+    if merge.reason:
+        detail["reason"] = merge.reason
+    if merge.score is not None and merge.need is not None:
+        detail |= {"score": merge.score, "need": merge.need}
+    return detail
 
 
 def _redirect(unit_of_work: UnitOfWork, loser: StoryRow, winner: str, **detail: str | float | None) -> None:
@@ -359,15 +366,6 @@ def _redirect(unit_of_work: UnitOfWork, loser: StoryRow, winner: str, **detail: 
     ledger, now = unit_of_work.ledger, unit_of_work.now
     ledger.log(now, winner, "merged", article=None, other=loser.id, **detail)
     ledger.log(now, loser.id, "merged", article=None, into=winner, **detail)
-
-
-def _compared_members(members: Sequence[Article]) -> set[str]:
-    """Return the members to compare: of each text the first article, else excerpts, else live blogs."""
-    for roles in (("report", "copy"), ("excerpt",), ("container",)):
-        groups = copy_groups([member for member in members if member.role in roles])
-        if groups:
-            return {min(group, key=lambda member: member.inbox_no).id for group in groups}
-    return set()
 
 
 def _shown(members: Sequence[Article], titled: str | None) -> list[str]:

@@ -152,8 +152,10 @@ class InlineExecutor:
 
 # The packages and modules that determine the result of a job (intake/jobs.py).
 _DECIDING = (
-    "cluster",
     "extract",
+    "grouping/copies",
+    "grouping/fingerprint.py",
+    "grouping/pairs",
     "sources/parse",
     "sources/limits.py",
     "text",

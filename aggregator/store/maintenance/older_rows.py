@@ -31,7 +31,9 @@ def as_of_today(table: str, row: Row, revision: str) -> Row | None:
     if revision < "0033":
         row = _before_baseline(table, row)
     if revision < "0035" and table == "article" and "counts_in_centroid" in row:
-        row = {**row, "is_compared": row["counts_in_centroid"]}
+        renamed = dict(row)
+        renamed["is_compared"] = renamed.pop("counts_in_centroid")
+        row = renamed
     return row
 
 

@@ -28,7 +28,7 @@ from aggregator.store import codecs
 from aggregator.store.engine.database import Database
 from aggregator.store.intake.rejected import REASON
 from aggregator.store.tables import article, entry
-from tests.integration.pipeline.test_quarantine import repaired
+from tests.integration.intake.test_quarantine import repaired
 from tests.support.articles import FLOOD, STRIKE, Clock, Rig
 from tests.support.loopback import LoopbackServer, Ranged, Response
 from tests.support.rows import queried

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from sqlalchemy import Table, insert, select, update
 
 from aggregator.config.tuning import Tuning
-from aggregator.grouping.window import HELD_REPORTS, LiveStory
+from aggregator.grouping.window import HELD_REPORTS, LiveStory, live_story
 from aggregator.model.core import Entry, Evidence
 from aggregator.store import codecs
 from aggregator.store.engine.database import Database
@@ -208,14 +208,14 @@ def test_of_many_reports_the_newest_are_read_and_the_story_is_that_of_all(databa
     add_copies(database, 100)
     executed(database, update(article).values(is_compared=True, role="report", copy_of=None))
     with database.read() as connection:
-        (read,) = live_stories.grown_since(connection, 0)
+        (rows,) = live_stories.grown_since(connection, 0)
+        read = live_story(rows)
         grown = LiveStory(read.number, read.id, read.last_inbox_no)
         for member in articles.members(connection, read.id):
             grown.take(member)
     assert (read.compared_count, len(read.reports)) == (102, HELD_REPORTS)
-    assert {name: getattr(read, name) for name in LiveStory.__slots__} == {
-        name: getattr(grown, name) for name in LiveStory.__slots__
-    }
+    for name in LiveStory.__slots__:
+        assert getattr(read, name) == getattr(grown, name), name
 
 
 def add_copies(database: Database, count: int) -> None:

@@ -35,7 +35,7 @@ from aggregator.web.api.push import PushEndpoint
 from aggregator.web.server import Server
 from aggregator.web.settings import PublishSettings
 from aggregator.web.webhooks.dispatcher import WebhookDispatcher
-from tests.integration.pipeline.test_repeating import FOOTERS, articles_of, taken_out
+from tests.integration.intake.test_repeating import FOOTERS, articles_of, taken_out
 from tests.support.articles import FLOOD, FLOOD_ELSEWHERE, NOON, STRIKE, Clock, Rig, record
 from tests.support.fresh import sqlite_at
 from tests.support.passages import entries

@@ -7,7 +7,7 @@ from sqlalchemy import create_engine, text
 
 from aggregator.store.engine.database import Database
 from aggregator.store.migrate import upgrade
-from tests.integration.pipeline.test_forgetting import MARK, alone, forget, settle, the_article, words_in
+from tests.integration.intake.test_forgetting import MARK, alone, forget, settle, the_article, words_in
 from tests.support.articles import NOON, Clock, Rig
 from tests.support.own_postgres import OwnPostgres
 from tests.support.story_checks import fill

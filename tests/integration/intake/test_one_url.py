@@ -16,7 +16,7 @@ from aggregator.store.intake import pending_pages
 from aggregator.store.read.reader import StoryReader
 from aggregator.store.tables import article, entry, observation
 from aggregator.stories.counts import originals_with_copies
-from tests.integration.pipeline.test_identity_under_stress import THINGS, Office, Paper, Report, client
+from tests.integration.intake.test_identity_under_stress import THINGS, Office, Paper, Report, client
 from tests.support.articles import FLOOD, FLOOD_ELSEWHERE, NOON, STRIKE, Rig, page_of, record
 from tests.support.deep_checks import faults
 from tests.support.loopback import LoopbackServer

@@ -31,7 +31,7 @@ from aggregator.store.tables import (
     tombstone,
 )
 from aggregator.stories.tuning import StoryTuning
-from tests.integration.pipeline.test_forgetting import forget, plain, settle
+from tests.integration.intake.test_forgetting import forget, plain, settle
 from tests.support.articles import FLOOD, FLOOD_ELSEWHERE, NOON, STRIKE, Clock, Rig, record
 from tests.support.deep_checks import faults
 from tests.support.fresh import with_tables

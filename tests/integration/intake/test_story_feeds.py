@@ -14,7 +14,7 @@ from aggregator.store.engine.database import Database
 from aggregator.store.intake.sources import all_sources
 from aggregator.store.tables import article, entry, observation, story
 from aggregator.web.feeds.formats import Format
-from tests.integration.pipeline.test_identity_under_stress import THINGS, Office, Paper, Report, client
+from tests.integration.intake.test_identity_under_stress import THINGS, Office, Paper, Report, client
 from tests.support.articles import NOON
 from tests.support.feeds import feed_of
 from tests.support.loopback import LoopbackServer, Resource

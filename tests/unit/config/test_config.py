@@ -301,11 +301,11 @@ def test_memory_decides_how_many_articles_are_live(tmp_path: Path) -> None:
     def reach(text: str) -> int:
         return load(written(tmp_path, text)).effective_tuning.values("events")["live_reach"]
 
-    assert reach("") == reach("grouping: {memory: 600 MB}") == 1_400_000
-    assert reach("grouping: {memory: 1 GB}") == 2_803_508
+    assert reach("") == reach("grouping: {memory: 600 MB}") == 140_000
+    assert reach("grouping: {memory: 1 GB}") == 273_333
     said = load(written(tmp_path, "grouping: {memory: 600 MB}")).effective_tuning
     assert said.version == Tuning().version
-    assert "give at least 207 MB" in mistakes(tmp_path, "grouping: {memory: 206 MB}")[0]
+    assert "give at least 240 MB" in mistakes(tmp_path, "grouping: {memory: 239 MB}")[0]
     assert "like 600 MB" in mistakes(tmp_path, "grouping: {memory: 600}")[0]
 
 

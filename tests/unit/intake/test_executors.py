@@ -302,7 +302,7 @@ def test_a_lambda_cannot_be_submitted() -> None:
 def test_a_worker_with_another_file_that_decides_a_result_has_another_version(tmp_path: Path) -> None:
     package = shutil.copytree(Path(aggregator.__file__).parent, tmp_path / "aggregator")
     hashes = [hash_of_code(package)]
-    for name in ("cluster", "extract", "text", "sources/parse", "web"):
+    for name in ("grouping/copies", "extract", "text", "sources/parse", "web"):
         (package / name / "__init__.py").write_text("changed = True", encoding="utf-8")
         hashes.append(hash_of_code(package))
     assert len(set(hashes)) == 5

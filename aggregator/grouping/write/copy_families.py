@@ -1,0 +1,45 @@
+"""Copies that go along with the texts that they copy, and what of them is compared."""
+
+from collections.abc import Collection, Iterable, Mapping, Sequence
+
+from aggregator.model.core import Article
+from aggregator.store.engine.database import Connection
+from aggregator.store.stories import articles
+from aggregator.stories.counts import copy_groups
+
+
+def with_copies(connection: Connection, wanted: Iterable[str], story: str) -> list[str]:
+    """Return these articles of a story with the copies of their texts, ordered by id.
+
+    A copy that is not compared takes only its own copies along, so an editor can move a wrong copy.
+    """
+    found = set(wanted)
+    for group in copy_groups(articles.members(connection, story)):
+        asked = [member for member in group if member.id in found]
+        if any(member.is_compared for member in asked):
+            found.update(member.id for member in group if not member.is_compared)
+        elif asked:
+            links = {member.id: member.copy_of for member in group}
+            found.update(member.id for member in group if _leads_to(member.id, found, links))
+    return sorted(found)
+
+
+def _leads_to(article: str, wanted: Collection[str], links: Mapping[str, str | None]) -> bool:
+    """Return whether the article is one of `wanted`, or a copy of a copy of one."""
+    asked: set[str] = set()
+    at: str | None = article
+    while at is not None and at not in asked:
+        if at in wanted:
+            return True
+        asked.add(at)
+        at = links.get(at)
+    return False
+
+
+def compared_members(members: Sequence[Article]) -> set[str]:
+    """Return the members to compare: of each text the first article, else excerpts, else live blogs."""
+    for roles in (("report", "copy"), ("excerpt",), ("container",)):
+        groups = copy_groups([member for member in members if member.role in roles])
+        if groups:
+            return {min(group, key=lambda member: member.inbox_no).id for group in groups}
+    return set()

@@ -12,40 +12,27 @@ from aggregator.extract.wire.agencies import copied_wire
 from aggregator.grouping.changes import Copy, Found, Join, Merge
 from aggregator.grouping.copies.copy_lookup import CopyMatch
 from aggregator.grouping.pairs.pair_article import PairArticle, pack_nearest
-from aggregator.grouping.pairs.weights import EventModel
-from aggregator.grouping.report_comparison import ReportComparison
+from aggregator.grouping.parts import GroupingParts
 from aggregator.grouping.scorer import Decision, decide, is_open, is_within_window
-from aggregator.grouping.stream import NewsStream
 from aggregator.grouping.unit_of_work import UnitOfWork
 from aggregator.grouping.write.growing_stories import live_story
-from aggregator.grouping.write.story_writer import StoryWriter
 from aggregator.model.core import Agreement, CopyEvidence, Evidence, Role
 from aggregator.store import codecs
 from aggregator.store.stories import articles, stories
 from aggregator.store.stories.articles import StoredArticle
-from aggregator.store.stories.corrections import Constraints
 from aggregator.store.stories.stories import StoryRow
 
 
 class Decider:
     """Decides about new articles, in a placing transaction."""
 
-    def __init__(
-        self,
-        model: EventModel,
-        story_writer: StoryWriter,
-        comparison: ReportComparison,
-        stream: NewsStream,
-        constraints: Constraints,
-        *,
-        rules_version: str,
-    ) -> None:
-        self._model = model
-        self._story_writer = story_writer
-        self._comparison = comparison
-        self._stream = stream
-        self._constraints = constraints
-        self._version = rules_version
+    def __init__(self, parts: GroupingParts) -> None:
+        self._model = parts.model
+        self._story_writer = parts.story_writer
+        self._comparison = parts.comparison
+        self._stream = parts.stream
+        self._constraints = parts.constraints
+        self._version = parts.rules_version
 
     def merge_before(self, unit_of_work: UnitOfWork, article: StoredArticle) -> Merge | None:
         """Return the merge of two stories to which corrections link a new article, and so each other."""
@@ -67,10 +54,9 @@ class Decider:
         story = (
             None if decision.story is None else self._story_writer.growing.row(unit_of_work, decision.story)
         )
-        role, is_compared = decision.role, decision.is_compared
         agreement = self._agreement(unit_of_work, incoming, own, decision, story=story, copy=found.copy)
         if found.copy is None and agreement and agreement.copied and not agreement.is_enough:
-            role, is_compared = "excerpt", False
+            decision = msgspec.structs.replace(decision, role="excerpt", is_compared=False)
         evidence = msgspec.structs.replace(
             decision.evidence,
             shared=decision.shared,
@@ -81,29 +67,39 @@ class Decider:
             agreement=agreement,
             rules_version=self._version,
         )
-        connection = unit_of_work.connection
-        is_little_known = incoming.is_polled and self._stream.is_little_known(connection, incoming.source)
-        founding = stories.foundings(connection, incoming.id) if has_founded and story is None else 0
-        article = msgspec.structs.replace(
+        if decision.is_compared:
+            self._comparison.keep(own)
+        article = self._with_place(unit_of_work, incoming, decision, evidence)
+        article = msgspec.structs.replace(article, bands=found.keys.bands, sketch=found.keys.sketch)
+        if story is not None:
+            article = msgspec.structs.replace(article, story=story.id)
+            return (Copy if decision.role == "copy" else Join)(article=article, story=story)
+        founding = stories.foundings(unit_of_work.connection, incoming.id) if has_founded else 0
+        id_ = story_id(incoming.id, founding)
+        return Found(article=msgspec.structs.replace(article, story=id_, follows=decision.follows))
+
+    def _with_place(
+        self,
+        unit_of_work: UnitOfWork,
+        incoming: StoredArticle,
+        decision: Decision,
+        evidence: Evidence,
+    ) -> StoredArticle:
+        """Return an article with what was decided about it, but for its story."""
+        is_little_known = incoming.is_polled and self._stream.is_little_known(
+            unit_of_work.connection, incoming.source
+        )
+        return msgspec.structs.replace(
             incoming,
-            story=story_id(incoming.id, founding) if story is None else story.id,
-            role=role,
-            is_compared=is_compared,
+            role=decision.role,
+            is_compared=decision.is_compared,
             copy_of=evidence.copied,
             reuses=evidence.reuse.other if evidence.reuse else None,
-            follows=decision.follows if story is None else None,
             counts_as_report=evidence.counts_as_report,
             is_little_known=is_little_known,
             nearest=decision.nearest,
             evidence=evidence,
-            bands=found.keys.bands,
-            sketch=found.keys.sketch,
         )
-        if is_compared:
-            self._comparison.keep(own)
-        if story is None:
-            return Found(article=article)
-        return Copy(article=article, story=story) if role == "copy" else Join(article=article, story=story)
 
     def with_wire_of_original(
         self, unit_of_work: UnitOfWork, incoming: StoredArticle, copy: CopyEvidence | None

@@ -16,8 +16,8 @@ import msgspec
 from aggregator.config.messages import counted
 from aggregator.config.tuning import Tuning
 from aggregator.extract.entry_identity import next_generation_id
-from aggregator.grouping.changes import Copy, Found
-from aggregator.grouping.copies.copy_lookup import CopyFinder
+from aggregator.grouping.changes import Copy, Found, Join
+from aggregator.grouping.copies.copy_lookup import CopyMatch
 from aggregator.grouping.corrections.apply_corrections import (
     CorrectionCommand,
     CorrectionHandler,
@@ -34,11 +34,7 @@ from aggregator.grouping.deletion.erase import (
 )
 from aggregator.grouping.deletion.retention import Retention, RetentionPlan
 from aggregator.grouping.incoming_article import incoming_article
-from aggregator.grouping.outlets.boilerplate import BoilerplateLearner
-from aggregator.grouping.outlets.outlet_names import OutletNames
-from aggregator.grouping.pairs.pair_model import PairTuning
-from aggregator.grouping.pairs.weights import shipped_model
-from aggregator.grouping.report_comparison import ReportComparison
+from aggregator.grouping.parts import GroupingParts
 from aggregator.grouping.revise import (
     Revised,
     Reviser,
@@ -46,12 +42,10 @@ from aggregator.grouping.revise import (
     claimed_elsewhere,
     unchanged,
 )
-from aggregator.grouping.second_look import SecondLook
+from aggregator.grouping.second_look.second_look import SecondLook
 from aggregator.grouping.story_options import StoryOptions
-from aggregator.grouping.stream import NewsStream
 from aggregator.grouping.unit_of_work import UnitOfWork
-from aggregator.grouping.write.story_writer import StoryWriter
-from aggregator.model.core import FrozenStruct, Prepared
+from aggregator.model.core import CleanArticle, FrozenStruct, Prepared
 from aggregator.model.errors import UsageError
 from aggregator.store.engine.database import Connection, Database
 from aggregator.store.intake import inbox, rejected, tombstones
@@ -60,10 +54,8 @@ from aggregator.store.intake.sources import Source, all_sources
 from aggregator.store.maintenance import erase as erasing
 from aggregator.store.stories import articles, commands, samples, stories
 from aggregator.store.stories.articles import StoredArticle
-from aggregator.store.stories.corrections import Constraints
 from aggregator.store.stories.placement_batch import Ledger
 from aggregator.store.tables import counter_value, set_counter
-from aggregator.stories.tuning import StoryTuning
 
 log = logging.getLogger(__name__)
 
@@ -119,72 +111,39 @@ class Placer:
         now: Callable[[], dt.datetime],
         options: StoryOptions = StoryOptions(),  # noqa: B008 - frozen
     ) -> None:
-        model = shipped_model(all_tuning)
-        pair_tuning = all_tuning.section("pairs", PairTuning)
-        story_tuning = all_tuning.section("stories", StoryTuning)
-        version = all_tuning.version
+        parts = GroupingParts(all_tuning, options)
         self._database = database
         self._now = now
         self._tuning = all_tuning.section("placing", PlacingTuning)
         self._mutes = options.mutes
         self._swept = -1
-        self._copy_finder = CopyFinder(all_tuning)
-        self._constraints = Constraints()
-        self._boilerplate = BoilerplateLearner(all_tuning)
-        self._outlet_names = OutletNames()
-        self.stream = NewsStream(pair_tuning, model.tuning.window_days)
-        self._comparison = ReportComparison(model, pair_tuning, self.stream)
-        self.story_writer = StoryWriter(model, story_tuning, options, self.stream)
-        self._second_look = SecondLook(
-            self.story_writer,
-            self._constraints,
-            self._comparison,
-            self.stream,
-            tuning=model.tuning,
-            rules_version=version,
-        )
-        self._decider = Decider(
-            model,
-            self.story_writer,
-            self._comparison,
-            self.stream,
-            self._constraints,
-            rules_version=version,
-        )
+        self._parts = parts
+        self.stream = parts.stream
+        self.story_writer = parts.story_writer
+        self._copy_finder = parts.copy_finder
+        self._boilerplate = parts.boilerplate
+        self._second_look = SecondLook(parts)
+        self._decider = Decider(parts)
         self._reviser = Reviser(
-            self.story_writer,
+            parts,
             self._decider,
-            self._copy_finder,
-            self._comparison,
-            self.stream,
-            second_look=self._second_look,
-            constraints=self._constraints,
-            outlet_names=self._outlet_names,
+            self._second_look,
             revision_containment=self._tuning.revision_containment,
             page_words=all_tuning.values("polling")["full_text_words"],
-            rules_version=version,
         )
-        self._correction_handler = CorrectionHandler(self.story_writer, self._constraints, version)
+        self._correction_handler = CorrectionHandler(
+            self.story_writer, parts.constraints, parts.rules_version
+        )
         self._forget_handler = ForgetHandler(self.story_writer, self._copy_finder)
 
     def forget(self) -> None:
         """Drop what is in memory; the next batch reads it again."""
-        self._copy_finder.forget()
-        self.story_writer.forget()
-        self._constraints.forget()
-        self.stream.forget()
+        self._parts.forget()
         self._second_look.forget()
-        self._comparison.forget()
-        self._boilerplate.forget()
-        self._outlet_names.forget()
 
     def forget_rows(self) -> None:
         """Drop what is read again in no time; window and sampled shingles stay."""
-        self.story_writer.growing.forget()
-        self.stream.forget_periods()
-        self._comparison.forget()
-        self._boilerplate.forget()
-        self._outlet_names.forget()
+        self._parts.forget_rows()
 
     def correct(self, command: CorrectionCommand, request: int | None = None) -> CorrectionResult:
         """Execute a correction and answer its row `request`, in one transaction.
@@ -296,27 +255,30 @@ class Placer:
     def _place(self, batch: Sequence[tuple[InboxEntry, Prepared]]) -> list[PlacementResult]:
         placed: list[PlacementResult] = []
         with self.unit_of_work(only_places=True) as unit_of_work:
-            connection = unit_of_work.connection
-            self.story_writer.window.read(connection)  # while nothing waits to be written
-            ids = {waiting.article for waiting, _ in batch}
-            known = _KnownArticles.of(connection, ids, has_sources=self._mutes.needs_sources)
-            bands: set[int] = set()
-            for _, prepared in batch:
-                if prepared.fingerprint is not None:
-                    bands.update(prepared.fingerprint.bands)
-            self._copy_finder.read_bands(connection, bands)
-            self._boilerplate.read(connection, (waiting.entry for waiting, _ in batch))
+            known = self._read(unit_of_work.connection, batch)
             for waiting, prepared in batch:
                 shown = self._boilerplate.shown(unit_of_work, waiting, prepared, self._copy_finder)
                 placed.append(self._place_one(unit_of_work, waiting, shown, known))
                 known.placed.add(waiting.article)
-            self.stream.write_counts(connection)
+            self.stream.write_counts(unit_of_work.connection)
         last = batch[-1][0].inbox_no
         period = last // self._tuning.sweep_every
         if period != self._swept:
             self._swept = period
             self.story_writer.window.sweep(period * self._tuning.sweep_every)
         return placed
+
+    def _read(self, connection: Connection, batch: Sequence[tuple[InboxEntry, Prepared]]) -> _KnownArticles:
+        """Read at once what a batch needs, while nothing waits to be written."""
+        self.story_writer.window.read(connection)
+        bands: set[int] = set()
+        for _, prepared in batch:
+            if prepared.fingerprint is not None:
+                bands.update(prepared.fingerprint.bands)
+        self._copy_finder.read_bands(connection, bands)
+        self._boilerplate.read(connection, (waiting.entry for waiting, _ in batch))
+        ids = {waiting.article for waiting, _ in batch}
+        return _KnownArticles.of(connection, ids, has_sources=self._mutes.needs_sources)
 
     def _place_one(
         self, unit_of_work: UnitOfWork, waiting: InboxEntry, prepared: Prepared, known: _KnownArticles
@@ -337,23 +299,7 @@ class Placer:
             if old is None and elsewhere is None and (muted := self._mutes.why(waiting.entry, source, clean)):
                 return _mute(unit_of_work, waiting, muted)
             result = self._place_article(unit_of_work, waiting, prepared, known, old=old, elsewhere=elsewhere)
-        unit_of_work.ledger.finish(
-            waiting.entry_no,
-            at=unit_of_work.now,
-            outcome=result.outcome,
-            article=result.article,
-            verdict=clean.verdict,
-            reason=clean.reason,
-            page_verdict=clean.page_verdict,
-            declared=waiting.entry,
-        )
-        return PlacementResult(
-            entry_no=waiting.entry_no,
-            outcome=result.outcome,
-            article=result.article,
-            story=result.story or None,
-            reason=clean.reason if result.outcome == "refused" else None,
-        )
+        return _finished(unit_of_work, waiting, clean, result)
 
     @staticmethod
     def _known_article(
@@ -448,17 +394,46 @@ class Placer:
         self.stream.before(unit_of_work, number, waiting.accepted_at)
         self._second_look.before(unit_of_work, number)
         self.stream.read_last(unit_of_work)
-        while (merge := self._decider.merge_before(unit_of_work, incoming)) is not None:
-            self.story_writer.apply(unit_of_work, merge)
-        change = self._decider.decide(unit_of_work, incoming, found, has_founded=has_founded)
-        article = self._outlet_names.named(unit_of_work, change.article)
-        change = msgspec.structs.replace(change, article=article)
+        change = self._decide(unit_of_work, incoming, found, has_founded=has_founded)
         self.story_writer.apply(unit_of_work, change)
         self._copy_finder.add(number, found.keys)
         is_founded = isinstance(change, Found)
-        self.stream.placed(article, has_joined=not is_founded)
+        self.stream.placed(change.article, has_joined=not is_founded)
         outcome: Outcome = "founded" if is_founded else "copy" if isinstance(change, Copy) else "joined"
-        return Revised(outcome, article.id, article.story)
+        return Revised(outcome, change.article.id, change.article.story)
+
+    def _decide(
+        self, unit_of_work: UnitOfWork, incoming: StoredArticle, found: CopyMatch, *, has_founded: bool
+    ) -> Found | Join | Copy:
+        """Decide about a new article; stories to which corrections link it are merged first."""
+        while (merge := self._decider.merge_before(unit_of_work, incoming)) is not None:
+            self.story_writer.apply(unit_of_work, merge)
+        change = self._decider.decide(unit_of_work, incoming, found, has_founded=has_founded)
+        article = self._parts.outlet_names.named(unit_of_work, change.article)
+        return msgspec.structs.replace(change, article=article)
+
+
+def _finished(
+    unit_of_work: UnitOfWork, waiting: InboxEntry, clean: CleanArticle, result: Revised
+) -> PlacementResult:
+    """Finish an entry in the inbox; return its outcome."""
+    unit_of_work.ledger.finish(
+        waiting.entry_no,
+        at=unit_of_work.now,
+        outcome=result.outcome,
+        article=result.article,
+        verdict=clean.verdict,
+        reason=clean.reason,
+        page_verdict=clean.page_verdict,
+        declared=waiting.entry,
+    )
+    return PlacementResult(
+        entry_no=waiting.entry_no,
+        outcome=result.outcome,
+        article=result.article,
+        story=result.story or None,
+        reason=clean.reason if result.outcome == "refused" else None,
+    )
 
 
 def _mute(unit_of_work: UnitOfWork, waiting: InboxEntry, reason: str) -> PlacementResult:

@@ -7,17 +7,14 @@ import msgspec
 from aggregator.extract.entry_identity import content_keys, url_key
 from aggregator.extract.urls import canonical_url
 from aggregator.grouping.changes import Move, Revise
-from aggregator.grouping.copies.copy_lookup import CopyFinder, CopyMatch
+from aggregator.grouping.copies.copy_lookup import CopyMatch
 from aggregator.grouping.copies.shingles import shared_count, shingle_hashes
 from aggregator.grouping.decide import Decider
 from aggregator.grouping.incoming_article import with_date_of
-from aggregator.grouping.outlets.outlet_names import OutletNames
-from aggregator.grouping.report_comparison import ReportComparison
-from aggregator.grouping.second_look import SecondLook
-from aggregator.grouping.stream import NewsStream
+from aggregator.grouping.parts import GroupingParts
+from aggregator.grouping.second_look.second_look import SecondLook
 from aggregator.grouping.unit_of_work import UnitOfWork
 from aggregator.grouping.write.copy_families import with_copies
-from aggregator.grouping.write.story_writer import StoryWriter
 from aggregator.model.core import Entry, Evidence, Role
 from aggregator.store.engine.database import Connection
 from aggregator.store.intake import inbox
@@ -25,7 +22,6 @@ from aggregator.store.intake.inbox import InboxEntry, Outcome
 from aggregator.store.search import index as search
 from aggregator.store.stories import articles
 from aggregator.store.stories.articles import StoredArticle
-from aggregator.store.stories.corrections import Constraints
 
 
 class Revised(msgspec.Struct, frozen=True):
@@ -46,30 +42,28 @@ class Reviser:
 
     def __init__(
         self,
-        story_writer: StoryWriter,
+        parts: GroupingParts,
         decider: Decider,
-        copy_finder: CopyFinder,
-        comparison: ReportComparison,
-        stream: NewsStream,
-        *,
         second_look: SecondLook,
-        constraints: Constraints,
-        outlet_names: OutletNames,
+        *,
         revision_containment: float,
         page_words: int,
-        rules_version: str,
     ) -> None:
-        self._story_writer = story_writer
+        """`revision_containment`: share of shingles from which on two texts are versions of one article.
+
+        `page_words`: words from which on a text is that of a page, and not of a feed.
+        """
+        self._story_writer = parts.story_writer
+        self._copy_finder = parts.copy_finder
+        self._comparison = parts.comparison
+        self._stream = parts.stream
+        self._constraints = parts.constraints
+        self._outlet_names = parts.outlet_names
+        self._version = parts.rules_version
         self._decider = decider
-        self._copy_finder = copy_finder
-        self._comparison = comparison
-        self._stream = stream
         self._second_look = second_look
-        self._constraints = constraints
-        self._outlet_names = outlet_names
         self._containment = revision_containment
         self._page_words = page_words
-        self._version = rules_version
 
     def place_again(
         self,
@@ -183,18 +177,12 @@ class Reviser:
         self._second_look.before(unit_of_work, at_no)
         # The second look may have moved it.
         old = msgspec.structs.replace(old, story=articles.assigned_stories(connection, [old.id])[old.id])
-        incoming = with_date_of(incoming, old)
-        incoming = msgspec.structs.replace(incoming, id=old.id)
-        page = waiting.entry.url or waiting.page_url
-        found = self._copy_finder.find(connection, incoming, page, unit_of_work.ledger.articles)
-        if found.copy is not None and any(
-            id_ == old.id for _, id_ in articles.copy_ancestors(connection, found.copy.other)
-        ):
-            found = found._replace(copy=None)  # it is the original of what was found
+        incoming = msgspec.structs.replace(with_date_of(incoming, old), id=old.id)
+        found = self._found_again(unit_of_work, waiting, incoming)
         incoming = self._decider.with_wire_of_original(unit_of_work, incoming, found.copy)
+        revised = self._replace_text(unit_of_work, incoming, old)
         role: Role = "container" if incoming.is_container else found.copy.kind if found.copy else "report"
         copied = found.copy.other if found.copy else None
-        revised = self._replace_text(unit_of_work, incoming, old)
         articles.set_role(connection, old.id, role, copied, found.reuse)
         self._agree_again(connection, old, role)
         self._story_writer.apply(unit_of_work, Revise(article=revised, at_no=at_no, is_news=False))
@@ -202,6 +190,18 @@ class Reviser:
         if story is None:
             story = self._second_look.look_at(unit_of_work, old.id, at_no=at_no)
         return Revised("revised", old.id, story)
+
+    def _found_again(
+        self, unit_of_work: UnitOfWork, waiting: InboxEntry, incoming: StoredArticle
+    ) -> CopyMatch:
+        """Return of what an article with another text is a copy; not of a copy of itself."""
+        connection, page = unit_of_work.connection, waiting.entry.url or waiting.page_url
+        found = self._copy_finder.find(connection, incoming, page, unit_of_work.ledger.articles)
+        if found.copy is not None:
+            for _, ancestor in articles.copy_ancestors(connection, found.copy.other):
+                if ancestor == incoming.id:
+                    return found._replace(copy=None)
+        return found
 
     def _replace_text(
         self, unit_of_work: UnitOfWork, incoming: StoredArticle, old: StoredArticle

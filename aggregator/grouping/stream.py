@@ -68,16 +68,19 @@ class NewsStream:
         if present - self._tuning.stream_days <= day <= present:
             return
         unit_of_work.ledger.write()
-        after = -1 if latest is None else latest.last_inbox_no
-        after = max(after, inbox_no - _PERIOD_ARTICLES)
-        most = self._tuning.period_source_articles
-        count, packed = pack_frequencies(stream_history.terms_between(connection, after, inbox_no - 1, most))
-        number = 1 if latest is None else latest.number + 1
+        after, number = (-1, 1) if latest is None else (latest.last_inbox_no, latest.number + 1)
+        count, packed = self._count_terms(connection, after, inbox_no - 1)
         period = StreamPeriod(number, day - 1, inbox_no - 1, count, packed)
         self.write_counts(connection)
         stream_history.close_period(connection, period, keep=_PERIODS_KEPT * self._tuning.stream_days)
         self.forget_periods()
         self._latest = [period]
+
+    def _count_terms(self, connection: Connection, after: int, last: int) -> tuple[int, bytes]:
+        """Return the number of articles after one inbox number up to another, and their word frequencies."""
+        after = max(after, last + 1 - _PERIOD_ARTICLES)
+        most = self._tuning.period_source_articles
+        return pack_frequencies(stream_history.terms_between(connection, after, last, most))
 
     def restore(self, connection: Connection) -> None:
         """Count the words of periods again that the snapshot needs and whose frequencies were dropped."""
@@ -86,10 +89,7 @@ class NewsStream:
             return
         first_day = latest.day + 1 - self._tuning.stream_days
         for after, period in stream_history.dropped_from(connection, first_day):
-            first = max(after, period.last_inbox_no + 1 - _PERIOD_ARTICLES)
-            most = self._tuning.period_source_articles
-            terms = stream_history.terms_between(connection, first, period.last_inbox_no, most)
-            _, packed = pack_frequencies(terms)
+            _, packed = self._count_terms(connection, after, period.last_inbox_no)
             stream_history.restore_terms(connection, period.number, packed)
         self.forget_periods()
 

@@ -149,14 +149,17 @@ class Window:
         before = set(former.keys) if former is not None else set()
         slot = self._new_slot() if former is None or former.slot is None else former.slot
         self._stories[story.number] = story
-        self._numbers[slot], self._inboxes[slot] = story.number, story.last_inbox_no
-        self._firsts[slot] = story.dates[0] if story.dates else _NEVER
-        self._lasts[slot] = story.dates[-1] if story.dates else -_NEVER
+        self._set_columns(slot, story)
         keys = set(_keys(story.mean_terms(self._model, self._model.tuning.key_terms)))
         story.slot, story.keys = slot, array("I", sorted(keys))
         self._take_out(slot, before - keys)
         for key in keys - before:
             self._postings.setdefault(key, array("I")).append(slot)
+
+    def _set_columns(self, slot: int, story: LiveStory) -> None:
+        self._numbers[slot], self._inboxes[slot] = story.number, story.last_inbox_no
+        self._firsts[slot] = story.dates[0] if story.dates else _NEVER
+        self._lasts[slot] = story.dates[-1] if story.dates else -_NEVER
 
     def remove(self, number: int) -> None:
         """Remove a story. Raises KeyError if it is not in the window."""

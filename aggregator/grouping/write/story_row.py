@@ -58,23 +58,16 @@ class StoryRows:
             self._options.prefer,
             afresh=derived.report_count.bit_length() > reports_before.bit_length(),  # at 1, 2, 4, 8 ...
         )
-        if before is None:
-            bumped_at = _numbered(unit_of_work, effect.bump)
-        else:
+        if before is not None:
             self._log_changes(unit_of_work, before, derived, chosen.title, chosen.reason)
-            is_bumped = self._is_bumped(before, derived, chosen.title, membership, effect)
-            bumped_at = before.bumped_at
-            if effect.bump != bumped_at and effect.redates:
-                bumped_at = _numbered(unit_of_work, effect.bump)
-            elif effect.bump != bumped_at and is_bumped:
-                bumped_at = max(bumped_at, _numbered(unit_of_work, effect.bump))
+        is_bumped = before is None or self._is_bumped(before, derived, chosen.title, membership, effect)
         return StoryState(
             **msgspec.structs.asdict(derived),
             title=chosen.title,
             title_article=chosen.article,
             summary="",
             language=_language(membership.shown),
-            bumped_at=bumped_at,
+            bumped_at=_bumped_at(unit_of_work, before, effect, is_bumped=is_bumped),
             membership_changed_no=effect.at_no,
         )
 
@@ -111,6 +104,18 @@ class StoryRows:
             ledger.log(now, before.id, "headline", before=before.title, after=title, reason=reason)
         if before.article_count < self._story_cap <= after.article_count:
             ledger.log(now, before.id, "full", articles=after.article_count)
+
+
+def _bumped_at(
+    unit_of_work: UnitOfWork, before: StoryRow | None, effect: Effect, *, is_bumped: bool
+) -> dt.datetime:
+    """Return the time of the last bump of a story after a change."""
+    if before is None:
+        return _numbered(unit_of_work, effect.bump)
+    if effect.bump == before.bumped_at or not (effect.redates or is_bumped):
+        return before.bumped_at
+    bump = _numbered(unit_of_work, effect.bump)
+    return bump if effect.redates else max(before.bumped_at, bump)
 
 
 def _numbered(unit_of_work: UnitOfWork, bump: dt.datetime) -> dt.datetime:

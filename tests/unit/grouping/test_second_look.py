@@ -10,7 +10,8 @@ from hypothesis import strategies as st
 
 from aggregator.config.tuning import Tuning
 from aggregator.grouping.pairs.weights import shipped_model
-from aggregator.grouping.reassess import ReportMove, StoryMerge, reassess_stories
+from aggregator.grouping.second_look.reassess import reassess_stories
+from aggregator.grouping.second_look.state import ReportMove, StoryMerge
 from aggregator.grouping.window import LiveStory
 from aggregator.model.core import Article
 from tests.support.events import article_of

@@ -9,14 +9,14 @@ from collections.abc import Sequence
 
 from aggregator.grouping.changes import Merge, Move
 from aggregator.grouping.pairs.pair_article import Floats, PairArticle
-from aggregator.grouping.pairs.weights import EventTuning
-from aggregator.grouping.reassess import ReportMove, StoryMerge, reassess_stories
+from aggregator.grouping.parts import GroupingParts
 from aggregator.grouping.report_comparison import ReportComparison, has_report
+from aggregator.grouping.second_look.reassess import reassess_stories
+from aggregator.grouping.second_look.state import ReportMove, StoryMerge
 from aggregator.grouping.stream import NewsStream
 from aggregator.grouping.unit_of_work import UnitOfWork
 from aggregator.grouping.window import LiveStory, Window
 from aggregator.grouping.write.copy_families import with_copies
-from aggregator.grouping.write.story_writer import StoryWriter
 from aggregator.model.core import Article, Evidence, Reason, RunnerUp
 from aggregator.store.engine.database import Connection
 from aggregator.store.stories import articles, stories
@@ -26,22 +26,13 @@ from aggregator.store.stories.corrections import Constraints
 class SecondLook:
     """Runs the second look when it is due."""
 
-    def __init__(
-        self,
-        story_writer: StoryWriter,
-        constraints: Constraints,
-        comparison: ReportComparison,
-        stream: NewsStream,
-        *,
-        tuning: EventTuning,
-        rules_version: str,
-    ) -> None:
-        self._story_writer = story_writer
-        self._constraints = constraints
-        self._tuning = tuning
-        self._comparison = comparison
-        self._stream = stream
-        self._version = rules_version
+    def __init__(self, parts: GroupingParts) -> None:
+        self._story_writer = parts.story_writer
+        self._constraints = parts.constraints
+        self._tuning = parts.model.tuning
+        self._comparison = parts.comparison
+        self._stream = parts.stream
+        self._version = parts.rules_version
         self._last_run_no = -1  # the number of the period that was looked at last
 
     def forget(self) -> None:
@@ -131,7 +122,19 @@ class SecondLook:
             return
         if not self._constraints.may_join(connection, leaving, target):
             return
-        evidence = Evidence(
+        evidence = self._evidence(connection, decided, origin, reasons)
+        evidence = self._comparison.with_agreement(connection, report, target, evidence)
+        articles.set_evidence(connection, report, evidence)
+        move = Move(articles=tuple(leaving), target=target, at_no=at_no, founder=report)
+        ids[decided.target] = self._story_writer.apply(unit_of_work, move)
+        followers = [article for article in leaving if article != report]
+        _log_move(unit_of_work, [report, *followers], origin, ids[decided.target], decided)
+
+    def _evidence(
+        self, connection: Connection, decided: ReportMove, origin: str, reasons: tuple[Reason, ...]
+    ) -> Evidence:
+        """Return why a report moves; its own story is the runner-up."""
+        return Evidence(
             stage="second look",
             score=decided.score,
             need=decided.need,
@@ -139,19 +142,19 @@ class SecondLook:
             reasons=reasons,
             runner_up=RunnerUp(story=origin, score=decided.own, need=decided.need),
             rules_version=self._version,
-            reuse=articles.evidence_of(connection, report).reuse,
+            reuse=articles.evidence_of(connection, decided.article).reuse,
         )
-        evidence = self._comparison.with_agreement(connection, report, target, evidence)
-        articles.set_evidence(connection, report, evidence)
-        move = Move(articles=tuple(leaving), target=target, at_no=at_no, founder=report)
-        story = ids[decided.target] = self._story_writer.apply(unit_of_work, move)
-        why = {"score": decided.score, "need": decided.need, "own": decided.own}
-        followers = [article for article in leaving if article != report]
-        ledger, now = unit_of_work.ledger, unit_of_work.now
-        for article in (report, *followers):
-            ledger.log(now, origin, "moved", article=article, to=story, reason="second look", **why)
-            left = {"from": origin, "reason": "second look"}
-            ledger.log(now, story, "moved", article=article, **left, **why)
+
+
+def _log_move(
+    unit_of_work: UnitOfWork, moved: Sequence[str], origin: str, target: str, decided: ReportMove
+) -> None:
+    ledger, now = unit_of_work.ledger, unit_of_work.now
+    scores = {"score": decided.score, "need": decided.need, "own": decided.own}
+    for article in moved:
+        ledger.log(now, origin, "moved", article=article, to=target, reason="second look", **scores)
+        came: dict[str, str | float | None] = {"from": origin, "reason": "second look", **scores}
+        ledger.log(now, target, "moved", article=article, **came)
 
 
 class _StoryLookup:

@@ -1,0 +1,50 @@
+"""Reports without a date that fit another story clearly better than their own."""
+
+from collections.abc import Sequence
+
+from aggregator.grouping.scorer import is_within_window
+from aggregator.grouping.second_look.state import Look, LookedAtStory, ReportMove
+from aggregator.model.core import Article
+
+
+def move_undated(look: Look, number: int) -> None:
+    """Move the newest reports without a date to stories that they fit clearly better."""
+    story = look.story(number)
+    if story is None or len(story.reports) < 2:
+        return
+    for report in [report for report in story.reports if report.stated_minutes is None]:
+        others = [other for other in story.reports if other is not report]
+        if others and look.lookup.may_leave(report.id):
+            _move(look, story, report, others)
+
+
+def _move(look: Look, story: LookedAtStory, report: Article, others: Sequence[Article]) -> None:
+    """Move a report of a story, which has the reports `others` beside it, if another story fits better."""
+    own = float(look.scores([report], others).mean())
+    need = max(own, look.tuning.threshold) + look.tuning.reassess_gain
+    best: tuple[float, LookedAtStory] | None = None
+    for other in sorted(look.near(story.number), key=lambda near: near.number):
+        if not _admits(look, other, report):
+            continue
+        score = float(look.scores([report], other.reports).mean())
+        is_better = score >= need and (best is None or score > best[0])
+        if is_better and not look.lookup.is_foreign(report, other.reports):
+            best = score, other
+    if best is not None:
+        score, target = best
+        compared = tuple(other.id for other in target.reports)
+        look.changes.append(
+            ReportMove(report.id, story.number, target.number, own, score, need, compared, look.shift)
+        )
+        story.reports.remove(report)
+        target.reports.insert(0, report)
+
+
+def _admits(look: Look, story: LookedAtStory, report: Article) -> bool:
+    """Return whether a story is open to a report, whatever they have in common."""
+    if not story.reports or story.article_count >= look.tuning.story_cap:
+        return False
+    if not is_within_window(report, story.live, look.tuning):
+        return False
+    is_open = report.is_opinion or look.lookup.has_report(story.number)
+    return is_open and look.lookup.may_join(report.id, story.number)

@@ -459,7 +459,7 @@ class SourceAuth(_Part):
 
 
 class SourceAddress(_Part):
-    """The kinds of sources: a key for each, with an address. `pipeline/kinds/NAME_kind.py` reads it."""
+    """The kinds of sources: a key for each, with an address. `intake/kinds/NAME_kind.py` reads it."""
 
     feed: WebAddress | None = Field(default=None, description="an address")
     folder: str | None = Field(default=None, min_length=1, description="a path")

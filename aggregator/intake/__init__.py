@@ -1,4 +1,4 @@
-"""The way of an article: poll, accept, prepare (`workers`), place and render (`placement`).
+"""The way of an article: poll (`kinds`), accept, prepare (`workers`), hand over to grouping, render.
 
-Imports `sources`, `store` and the packages below them.
+`recluster` decides all of them again. Imports `grouping`, `sources` and the packages below them.
 """

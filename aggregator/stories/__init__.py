@@ -1,4 +1,4 @@
 """What a story shows: title, lead, what the other reports say first, quotations, names, counts.
 
-Pure. Imports `cluster` and the packages below it.
+Pure. Imports `extract` and the packages below it.
 """

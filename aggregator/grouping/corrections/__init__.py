@@ -1,0 +1,1 @@
+"""What a person decided, and why the program decided as it did."""

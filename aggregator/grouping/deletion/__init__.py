@@ -1,0 +1,1 @@
+"""Articles that go: by the command `forget`, or because they are old."""

@@ -1,0 +1,1 @@
+"""What is learned of outlets: the lines that they repeat, and their names."""

@@ -1,0 +1,1 @@
+"""Repeats decisions about stories that have changed, with what came since."""

@@ -1,0 +1,1 @@
+"""Carries out changes of stories: their rows, log, change stream, and the window."""

@@ -1,0 +1,1 @@
+"""Decides all placed articles again, and computes derived rows again."""

@@ -185,7 +185,7 @@ _SCANNED_AT_ONCE = 5_000  # stories compared with common words for one page
 _STEP = 500  # of them at a time
 _CLASSES = (5, 2)  # least numbers of reports with an index of their own (tables.py)
 
-LIST_COLUMNS = shown_columns(StoryView)  # columns of a list, without texts and centroids
+LIST_COLUMNS = shown_columns(StoryView)  # columns of a list, without texts
 _Place = tuple[dt.datetime, int]  # `bumped_at` and `story_no` of the previous story
 _PLACES: Select[Any] = select(story.c.bumped_at, story.c.story_no, story.c.id)
 _NEWEST_FIRST = (story.c.bumped_at.desc(), story.c.story_no.desc())

@@ -57,16 +57,7 @@ class Decider:
         agreement = self._agreement(unit_of_work, incoming, own, decision, story=story, copy=found.copy)
         if found.copy is None and agreement and agreement.copied and not agreement.is_enough:
             decision = msgspec.structs.replace(decision, role="excerpt", is_compared=False)
-        evidence = msgspec.structs.replace(
-            decision.evidence,
-            shared=decision.shared,
-            copy=found.copy,
-            # They came first and keep their role: a stuffed page must not take it from them.
-            excerpts=found.excerpts,
-            reuse=found.reuse,
-            agreement=agreement,
-            rules_version=self._version,
-        )
+        evidence = self._evidence(decision, found, agreement)
         if decision.is_compared:
             self._comparison.keep(own)
         article = self._with_place(unit_of_work, incoming, decision, evidence)
@@ -77,6 +68,18 @@ class Decider:
         founding = stories.foundings(unit_of_work.connection, incoming.id) if has_founded else 0
         id_ = story_id(incoming.id, founding)
         return Found(article=msgspec.structs.replace(article, story=id_, follows=decision.follows))
+
+    def _evidence(self, decision: Decision, found: CopyMatch, agreement: Agreement | None) -> Evidence:
+        return msgspec.structs.replace(
+            decision.evidence,
+            shared=decision.shared,
+            copy=found.copy,
+            # They came first and keep their role: a stuffed page must not take it from them.
+            excerpts=found.excerpts,
+            reuse=found.reuse,
+            agreement=agreement,
+            rules_version=self._version,
+        )
 
     def _with_place(
         self,
@@ -151,18 +154,25 @@ class Decider:
                     is_compared=False,
                     evidence=Evidence(stage="copy"),
                 )
-        candidates = [
-            story
-            for story in self._story_writer.window.read(connection).candidates(article)
-            if story.id not in constraints.barred and is_open(article, story, self._model.tuning)
-        ]
-        scored = self._comparison.scored(connection, own, candidates)
-        decision = decide(article, scored, self._model, self._comparison.model.bias)
-        decision = msgspec.structs.replace(decision, nearest=pack_nearest(own.nearest))
+        decision = self._by_score(unit_of_work, article, own, constraints.barred)
         if copy is not None and copy.kind == "excerpt" and decision.role == "report":
             is_compared = decision.story is None
             return msgspec.structs.replace(decision, role="excerpt", is_compared=is_compared)
         return decision
+
+    def _by_score(
+        self, unit_of_work: UnitOfWork, article: StoredArticle, own: PairArticle, barred: Collection[str]
+    ) -> Decision:
+        """Decide by the scores of the article with the stories that it may join."""
+        window = self._story_writer.window.read(unit_of_work.connection)
+        candidates = [
+            story
+            for story in window.candidates(article)
+            if story.id not in barred and is_open(article, story, self._model.tuning)
+        ]
+        scored = self._comparison.scored(unit_of_work.connection, own, candidates)
+        decision = decide(article, scored, self._model, self._comparison.model.bias)
+        return msgspec.structs.replace(decision, nearest=pack_nearest(own.nearest))
 
     def _agreement(
         self,

@@ -87,11 +87,7 @@ class Reviser:
         is_same = is_first_page or self._resembles(old, incoming)
         if not is_same and not _is_same_item(unit_of_work.connection, old, waiting.entry):
             return None
-        taken = self.taken_over(unit_of_work.connection, waiting.entry, incoming, old)
-        if taken is not None:
-            return self.decide_again(unit_of_work, waiting, incoming, taken)
-        self.revise(unit_of_work, waiting, incoming, old)
-        return Revised("revised", old.id, old.story)
+        return self._revise_or_take_over(unit_of_work, waiting, incoming, old)
 
     def _resembles(self, old: StoredArticle, incoming: StoredArticle) -> bool:
         if old.is_container or not old.text or not incoming.text:
@@ -127,11 +123,17 @@ class Reviser:
         articles.rekey(connection, waiting.article, other, is_authoritative=is_own)
         if not is_own or incoming.text_hash == there.text_hash:
             return unchanged(there)
-        taken = self.taken_over(connection, entry, incoming, there)
+        return self._revise_or_take_over(unit_of_work, waiting, incoming, there)
+
+    def _revise_or_take_over(
+        self, unit_of_work: UnitOfWork, waiting: InboxEntry, incoming: StoredArticle, old: StoredArticle
+    ) -> Revised:
+        """Give a known article another text; the story is decided again if its own site takes it over."""
+        taken = self.taken_over(unit_of_work.connection, waiting.entry, incoming, old)
         if taken is not None:
             return self.decide_again(unit_of_work, waiting, incoming, taken)
-        self.revise(unit_of_work, waiting, incoming, there)
-        return Revised("revised", other, there.story)
+        self.revise(unit_of_work, waiting, incoming, old)
+        return Revised("revised", old.id, old.story)
 
     def taken_over(
         self, connection: Connection, entry: Entry, incoming: StoredArticle, old: StoredArticle

@@ -190,7 +190,9 @@ class LineHashes(FrozenStruct, frozen=True, kw_only=True):
 
 
 class Fingerprint(FrozenStruct, frozen=True, kw_only=True):
-    """Everything that is computed from one text for comparison; grouping/copies and grouping/pairs describe the layouts.
+    """Everything that is computed from one text for comparison.
+
+    grouping/copies and grouping/pairs describe the layouts.
 
     The text is the whole one, with the lines that its outlet repeats.
     """

@@ -37,8 +37,8 @@ from aggregator.model.core import CleanArticle, ComparedText, Entry, Evidence, F
 from aggregator.store.engine.database import Database
 from aggregator.store.intake.inbox import InboxEntry
 from aggregator.store.migrate import upgrade
-from aggregator.store.stories import articles as article_rows
 from aggregator.store.stories import stories
+from aggregator.store.stories.article_rows import article_writes
 from aggregator.store.stories.articles import StoredArticle
 
 # Furniture as pages carry it, invented for this file.
@@ -240,7 +240,7 @@ class Library:
             for original in self.originals.values():
                 coming = _coming(original)
                 found = self._finder.find(connection, coming, None)
-                article_rows.insert_articles(connection, [_row(coming, found)])
+                article_writes.insert_articles(connection, [_row(coming, found)])
                 self._finder.add(original.order, found.keys)
                 for evidence in (found.copy, *found.excerpts):
                     if evidence is not None:

@@ -19,6 +19,7 @@ from aggregator.grouping.write.growing_stories import live_story
 from aggregator.model.core import Agreement, CopyEvidence, Evidence, Role
 from aggregator.store import codecs
 from aggregator.store.stories import articles, stories
+from aggregator.store.stories.article_rows import compared_articles
 from aggregator.store.stories.articles import StoredArticle
 from aggregator.store.stories.stories import StoryRow
 
@@ -197,7 +198,9 @@ class Decider:
             return None  # not counted anyway; of another language, with other words
         live = self._story_writer.window.read(connection).story(story.story_no)
         waiting = unit_of_work.ledger.articles
-        return self._comparison.agreement(connection, own, articles.compared_text(article), live, waiting)
+        return self._comparison.agreement(
+            connection, own, compared_articles.compared_text(article), live, waiting
+        )
 
 
 def _linked_decision(

@@ -13,7 +13,6 @@ from typing import NamedTuple, Self
 
 import msgspec
 
-from aggregator.config.messages import counted
 from aggregator.config.tuning import Tuning
 from aggregator.extract.entry_identity import next_generation_id
 from aggregator.grouping.changes import Copy, Found, Join
@@ -24,14 +23,7 @@ from aggregator.grouping.corrections.apply_corrections import (
     CorrectionResult,
 )
 from aggregator.grouping.decide import Decider
-from aggregator.grouping.deletion.erase import (
-    BATCH,
-    ForgetCommand,
-    ForgetHandler,
-    ForgetResult,
-    finish_index,
-    to_forget,
-)
+from aggregator.grouping.deletion.erase import Eraser, ForgetCommand, ForgetHandler, ForgetResult
 from aggregator.grouping.deletion.retention import Retention, RetentionPlan
 from aggregator.grouping.incoming_article import incoming_article
 from aggregator.grouping.parts import GroupingParts
@@ -53,13 +45,11 @@ from aggregator.store.intake.inbox import InboxEntry, Outcome
 from aggregator.store.intake.sources import Source, all_sources
 from aggregator.store.maintenance import erase as erasing
 from aggregator.store.stories import articles, commands, samples, stories
+from aggregator.store.stories.article_rows import article_writes
 from aggregator.store.stories.articles import StoredArticle
 from aggregator.store.stories.placement_batch import Ledger
-from aggregator.store.tables import counter_value, set_counter
 
 log = logging.getLogger(__name__)
-
-_FORGET_UNFINISHED = "forget_unfinished"  # counter
 
 
 class PlacingTuning(msgspec.Struct, frozen=True, kw_only=True):
@@ -134,7 +124,13 @@ class Placer:
         self._correction_handler = CorrectionHandler(
             self.story_writer, parts.constraints, parts.rules_version
         )
-        self._forget_handler = ForgetHandler(self.story_writer, self._copy_finder)
+        self._eraser = Eraser(
+            database,
+            ForgetHandler(self.story_writer, self._copy_finder),
+            now=now,
+            unit_of_work=self.unit_of_work,
+            forget=self.forget,
+        )
 
     def forget(self) -> None:
         """Drop what is in memory; the next batch reads it again."""
@@ -169,45 +165,7 @@ class Placer:
         Many articles need many transactions; `step` is called before each and may raise to stop. Erased
         articles stay erased, and a repeated command continues. Raises UsageError if the name is unknown.
         """
-        with self._database.read() as connection:
-            is_interrupted = counter_value(connection, _FORGET_UNFINISHED) > 0
-            meant, summary = to_forget(connection, command, may_be_gone=is_interrupted)
-            former = erasing.stories_of(connection, meant.articles)
-
-        def unit(ids: Sequence[str]) -> None:
-            with self.unit_of_work() as unit_of_work:
-                set_counter(unit_of_work.connection, _FORGET_UNFINISHED, 1)
-                self._forget_handler.carry_out(unit_of_work, ids, former)
-
-        try:
-            for start in range(0, len(meant.articles), BATCH):
-                step()
-                self._database.again(partial(unit, meant.articles[start : start + BATCH]))
-        finally:
-            self.forget()  # the indexes in memory have erased articles
-        folded = finish_index(self._database, step)
-        forgotten = ForgetResult(named=len(meant.articles), summary=summary, log_folded=folded)
-        named = counted(forgotten.named, "article")
-        log.info(
-            "erased %d of %s, selected by %s",
-            summary.articles,
-            named,
-            meant.kind,
-            extra={"event": "articles_erased"},
-        )
-
-        def answered(connection: Connection) -> None:
-            set_counter(connection, _FORGET_UNFINISHED, 0)
-            if request is not None:
-                commands.answer(
-                    connection, request, self._now(), "done", msgspec.json.encode(forgotten).decode()
-                )
-                erasing.blank_command(connection, request)
-
-        self._database.transact(answered)
-        if request is not None and folded:
-            self._database.checkpoint_log(self._database.tuning.short_wait_seconds)
-        return forgotten
+        return self._eraser.erase(command, request, step)
 
     def quarantine(self, n: int, reason: str) -> None:
         """Remove an entry that cannot be placed from the inbox."""
@@ -370,7 +328,7 @@ class Placer:
             return revised
         generation = old.generation + 1
         id_ = next_generation_id(old.root_article, generation)
-        articles.rekey(unit_of_work.connection, old.id, id_, is_authoritative=True)
+        article_writes.rekey(unit_of_work.connection, old.id, id_, is_authoritative=True)
         other = msgspec.structs.replace(
             incoming, id=id_, root_article=old.root_article, generation=generation
         )

@@ -29,6 +29,7 @@ from aggregator.grouping.window import LiveStory, live_story
 from aggregator.model.core import Agreement, Article, ComparedText, Evidence, Reason
 from aggregator.store.engine.database import Connection
 from aggregator.store.stories import articles, live_stories
+from aggregator.store.stories.article_rows import compared_articles
 from aggregator.store.stories.articles import StoredArticle
 
 _ARTICLES_KEPT = 2_000  # decoded articles in memory, about 10 KB each
@@ -237,7 +238,7 @@ class ReportComparison:
         reports = [self.article(report) for report in counted[:most]]
         if not any(len(beside_title(report)) for report in reports):
             return None  # bare headlines can neither confirm nor deny a text
-        texts = articles.compared_texts(connection, [report.id for report in counted], waiting)
+        texts = compared_articles.compared_texts(connection, [report.id for report in counted], waiting)
         words, copied = own_words(text, [*texts.values()])
         packed = self._packer.pack("", words, text.language)
         beside = beside_title(own)
@@ -262,7 +263,7 @@ class ReportComparison:
         """Return the evidence of an article that moves to a story, with its agreement there."""
         row, agreement = articles.member(connection, id), None
         if row.is_polled:
-            text = articles.compared_texts(connection, [id])[id]
+            text = compared_articles.compared_texts(connection, [id])[id]
             (rows,) = live_stories.named(connection, [story])
             agreement = self.agreement(connection, self.article(row), text, live_story(rows))
         return msgspec.structs.replace(evidence, agreement=agreement)

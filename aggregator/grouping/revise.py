@@ -21,6 +21,7 @@ from aggregator.store.intake import inbox
 from aggregator.store.intake.inbox import InboxEntry, Outcome
 from aggregator.store.search import index as search
 from aggregator.store.stories import articles
+from aggregator.store.stories.article_rows import article_writes, compared_articles
 from aggregator.store.stories.articles import StoredArticle
 
 
@@ -115,12 +116,12 @@ class Reviser:
         owner = inbox.owner(connection, url_key(canonical))
         if owner not in (None, waiting.article, other):
             return None
-        if articles.is_observed(connection, other, entry.source) and not waiting.is_revision:
+        if article_writes.is_observed(connection, other, entry.source) and not waiting.is_revision:
             return None
         is_own = entry.authority in ("own", "page") and owner == waiting.article
         if is_own:
-            articles.withdraw_authority(connection, other)
-        articles.rekey(connection, waiting.article, other, is_authoritative=is_own)
+            article_writes.withdraw_authority(connection, other)
+        article_writes.rekey(connection, waiting.article, other, is_authoritative=is_own)
         if not is_own or incoming.text_hash == there.text_hash:
             return unchanged(there)
         return self._revise_or_take_over(unit_of_work, waiting, incoming, there)
@@ -147,7 +148,7 @@ class Reviser:
         is_same_text = incoming.text_hash == old.text_hash
         if is_same_text or self._stream.is_little_known(connection, entry.source):
             return None
-        articles.set_source(connection, old.id, entry.source, is_little_known=False)
+        article_writes.set_source(connection, old.id, entry.source, is_little_known=False)
         self._comparison.revised(old.inbox_no)
         return msgspec.structs.replace(old, source=entry.source, outlet_key=None, outlet_name=None)
 
@@ -185,7 +186,7 @@ class Reviser:
         revised = self._replace_text(unit_of_work, incoming, old)
         role: Role = "container" if incoming.is_container else found.copy.kind if found.copy else "report"
         copied = found.copy.other if found.copy else None
-        articles.set_role(connection, old.id, role, copied, found.reuse)
+        article_writes.set_role(connection, old.id, role, copied, found.reuse)
         self._agree_again(connection, old, role)
         self._story_writer.apply(unit_of_work, Revise(article=revised, at_no=at_no, is_news=False))
         story = self._join_original(unit_of_work, incoming, old, found, at_no=at_no)
@@ -200,7 +201,7 @@ class Reviser:
         connection, page = unit_of_work.connection, waiting.entry.url or waiting.page_url
         found = self._copy_finder.find(connection, incoming, page, unit_of_work.ledger.articles)
         if found.copy is not None:
-            for _, ancestor in articles.copy_ancestors(connection, found.copy.other):
+            for _, ancestor in compared_articles.copy_ancestors(connection, found.copy.other):
                 if ancestor == incoming.id:
                     return found._replace(copy=None)
         return found
@@ -227,7 +228,7 @@ class Reviser:
         )
         new = self._outlet_names.named(unit_of_work, new)
         was_searchable = search.take_out(connection, old.inbox_no)
-        articles.replace_text(connection, new, self._copy_finder.keys(old.signature))
+        article_writes.replace_text(connection, new, self._copy_finder.keys(old.signature))
         self._copy_finder.replace(old.inbox_no, revised)
         self._comparison.revised(old.inbox_no)
         if was_searchable:
@@ -240,7 +241,7 @@ class Reviser:
         is_no_copy_now = evidence.stage == "copy" and role == "report"
         if evidence.agreement is not None or is_no_copy_now:
             evidence = self._comparison.with_agreement(connection, old.id, old.story, evidence)
-            articles.set_evidence(connection, old.id, evidence)
+            article_writes.set_evidence(connection, old.id, evidence)
 
     def _join_original(
         self,
@@ -272,7 +273,7 @@ class Reviser:
             agreement=agreement,
             rules_version=self._version,
         )
-        articles.set_evidence(connection, old.id, evidence)  # before the move, which counts it
+        article_writes.set_evidence(connection, old.id, evidence)  # before the move, which counts it
         move = Move(articles=tuple(leaving), target=target.id, at_no=at_no, silent=frozenset({old.story}))
         return self._story_writer.apply(unit_of_work, move)
 
@@ -289,7 +290,7 @@ def claimed_elsewhere(connection: Connection, waiting: InboxEntry) -> str | None
     owner = inbox.claim(connection, url_key(canonical), waiting.article)
     if owner == waiting.article:
         return None
-    articles.rekey(connection, waiting.article, owner, is_authoritative=False)
+    article_writes.rekey(connection, waiting.article, owner, is_authoritative=False)
     return owner
 
 

@@ -28,7 +28,7 @@ from aggregator.store import codecs
 from aggregator.store.engine.database import Database
 from aggregator.store.search import index
 from aggregator.store.search.index import IndexedText
-from aggregator.store.stories import articles
+from aggregator.store.stories.article_rows import compared_articles, copy_keys
 from aggregator.store.stories.articles import ArticleDetails
 from aggregator.store.tables import TEXT_OR_EMPTY, article, lsh_band, sketch
 from tests.support.deep_finding import Fault, of_row, pairs
@@ -90,14 +90,14 @@ def _of_bands(
     connection: Connection, row: Row[Any], held: bytes | None, tuning: CopyTuning
 ) -> Iterator[Fault]:
     own = bands(row.signature, count=tuning.bands, rows=tuning.rows)
-    stored = articles.stored_bands(connection, row.inbox_no, own)
+    stored = copy_keys.stored_bands(connection, row.inbox_no, own)
     missing = set(own) - stored
     if not missing:
         return
     is_copy = row.copy_of is not None and not stored and held is None
-    if is_copy and articles.has_copies(connection, row.copy_of, tuning.exact_checks):
+    if is_copy and compared_articles.has_copies(connection, row.copy_of, tuning.exact_checks):
         return  # after the first copies the others are stored without bands
-    others = articles.with_bands(connection, missing)
+    others = copy_keys.with_bands(connection, missing)
     taken = Counter(band for band, _ in others)
     if any(taken[key] < tuning.key_cap * _FULL_SHARE for key in missing):
         yield of_row("articles lack bands of their signature", row.inbox_no)

@@ -39,8 +39,9 @@ from aggregator.grouping.copies.sampled_shingles import (
 from aggregator.grouping.copies.shingles import shingle_sequence
 from aggregator.model.core import ComparedText, CopyEvidence, TextReuse
 from aggregator.store.engine.database import Connection
-from aggregator.store.stories import articles
-from aggregator.store.stories.articles import ANY_NUMBER, KeyPair, StoredArticle
+from aggregator.store.stories.article_rows import compared_articles, copy_keys
+from aggregator.store.stories.article_rows.copy_keys import ANY_NUMBER, KeyPair
+from aggregator.store.stories.articles import StoredArticle
 
 _MOST_ANCESTORS: Final = 8  # links from copy to original that are followed
 
@@ -74,7 +75,7 @@ class CopyFinder:
     def read_bands(self, connection: Connection, bands: Iterable[int]) -> None:
         """Read the articles under the LSH keys of a batch at once."""
         self._numbers = {band: [] for band in bands}
-        for band, number in articles.with_bands(connection, self._numbers):
+        for band, number in copy_keys.with_bands(connection, self._numbers):
             self._numbers[band].append(number)
 
     def find(
@@ -90,11 +91,11 @@ class CopyFinder:
         no row. At most `exact_checks` possible originals and as many possible excerpts are read.
         """
         tuning = self._tuning
-        own = msgspec.structs.replace(articles.compared_text(incoming), url=page)
+        own = msgspec.structs.replace(compared_articles.compared_text(incoming), url=page)
         candidates = self._candidates(connection, incoming, own, waiting)
 
         def read(ids: Sequence[str]) -> list[ComparedText]:
-            texts = articles.compared_texts(connection, ids, waiting)
+            texts = compared_articles.compared_texts(connection, ids, waiting)
             return [texts[other] for other in ids]
 
         likely = rank_candidates(own, candidates.others, candidates.shares, tuning)
@@ -127,7 +128,7 @@ class CopyFinder:
         likely = likely[: tuning.candidate_cap]
         voted = self.voted(connection, incoming)[: tuning.candidate_cap]
         numbers = {*voted, *(overlap.number for overlap in likely)}
-        stored = articles.copy_candidates(connection, numbers, waiting)
+        stored = compared_articles.copy_candidates(connection, numbers, waiting)
         page = _page(own)
         at_page = [other for other in stored.values() if page and _page(other) == page]
         # Within one source and URL there are generations and parts of a page, and no copies.
@@ -159,9 +160,9 @@ class CopyFinder:
         Keys of unchanged text stay as they are. A copy without keys stays without.
         """
         former = self._whole_keys(old)
-        before = articles.sketch_of(connection, old.inbox_no)
+        before = copy_keys.sketch_of(connection, old.inbox_no)
         # Without LSH keys it had no words, and begins like a new one.
-        is_found = before or articles.stored_bands(connection, old.inbox_no, former.bands)
+        is_found = before or copy_keys.stored_bands(connection, old.inbox_no, former.bands)
         if former.bands and not is_found:
             return CopyKeys((), b"")
         now = held(incoming.sketch)
@@ -172,7 +173,7 @@ class CopyFinder:
     def inherited(self, connection: Connection, orphaned_copy: StoredArticle, sketch: bytes) -> CopyKeys:
         """Return the keys of a copy that replaces its erased original, which had this sketch."""
         number, whole = orphaned_copy.inbox_no, self._whole_keys(orphaned_copy)
-        before, now = articles.sketch_of(connection, number), held(whole.sketch)
+        before, now = copy_keys.sketch_of(connection, number), held(whole.sketch)
         is_of_family = np.isin(now, held(sketch)) | np.isin(now, held(before))
         free_bands = self._free_bands(connection, whole.bands, number)
         return CopyKeys(free_bands, filter_sketch(whole.sketch, is_of_family), replaced=before)
@@ -220,7 +221,7 @@ class CopyFinder:
     ) -> list[KeyPair]:
         """Return these LSH keys with their articles before `before`, in any order."""
         if not self._numbers.keys() >= set(bands):
-            return articles.with_bands(connection, bands, before=before)
+            return copy_keys.with_bands(connection, bands, before=before)
         pairs: list[KeyPair] = []
         for band in set(bands):
             pairs += [(band, number) for number in self._numbers[band] if number < before]
@@ -232,7 +233,7 @@ class CopyFinder:
         if self._index is None or not self._index.covers(number):
             self._index = None  # two would take twice the memory
             after = number - reach - 1
-            rows = articles.sketches(connection, after=after)
+            rows = copy_keys.sketches(connection, after=after)
             self._index = PassageIndex(reach=reach, cap=self._tuning.key_cap, after=after, rows=rows)
             give_back_memory()
         return self._index.look_up(number, sketch)
@@ -262,9 +263,11 @@ class CopyFinder:
         is_free = ~look_up.full
         if copied is not None:
             most = tuning.exact_checks
-            if is_copy and articles.has_copies(connection, copied, most, before=number, waiting=waiting):
+            if is_copy and compared_articles.has_copies(
+                connection, copied, most, before=number, waiting=waiting
+            ):
                 return CopyKeys((), b"")
-            ancestors = islice(articles.copy_ancestors(connection, copied, waiting), _MOST_ANCESTORS)
+            ancestors = islice(compared_articles.copy_ancestors(connection, copied, waiting), _MOST_ANCESTORS)
             # Not those who will soon be out of reach: then the family would hold the shingle no more.
             oldest = number - tuning.passage_reach // 2
             is_free &= ~look_up.occurs_in(ancestor for ancestor, _ in ancestors if ancestor >= oldest)

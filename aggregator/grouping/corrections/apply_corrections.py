@@ -5,11 +5,12 @@ are placed again: stories that an article must belong to, and must not. The chan
 for the undo, which restores the ids of merged stories.
 """
 
-from collections.abc import Iterable, Sequence
-from operator import attrgetter
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from aggregator.grouping.changes import Merge, Move
+from aggregator.grouping.corrections.corrected_stories import live_id, member_ids
+from aggregator.grouping.corrections.undo_correction import undo
 from aggregator.grouping.unit_of_work import UnitOfWork
 from aggregator.grouping.write.copy_families import with_copies
 from aggregator.grouping.write.growing_stories import live_story
@@ -17,17 +18,15 @@ from aggregator.grouping.write.story_writer import StoryWriter
 from aggregator.model.core import Evidence, FrozenStruct
 from aggregator.model.errors import UsageError
 from aggregator.store.engine.database import Connection
-from aggregator.store.stories import article_views, articles, corrections, stories
-from aggregator.store.stories.constraints import ConstraintTable
+from aggregator.store.stories import articles, corrections, stories
+from aggregator.store.stories.article_rows import article_writes
 from aggregator.store.stories.corrections import (
     Constraints,
-    Correction,
     CorrectionDetail,
     CorrectionKind,
     MovedArticle,
     Redirect,
 )
-from aggregator.stories.lexicon import clean_title
 
 
 class CorrectionCommand(FrozenStruct, frozen=True, kw_only=True):
@@ -64,36 +63,23 @@ class CorrectionHandler:
 
     def _merge(self, unit_of_work: UnitOfWork, command: CorrectionCommand) -> CorrectionResult:
         connection = unit_of_work.connection
-        ids = list(dict.fromkeys(_live(connection, story) for story in command.stories))
+        ids = list(dict.fromkeys(live_id(connection, story) for story in command.stories))
         if len(ids) < 2:
             raise UsageError("give two different stories; these are one story already")
         before = {}
         for story in ids:
-            before[story] = _members(connection, story), stories.redirecting_to(connection, story)
+            before[story] = member_ids(connection, story), stories.redirecting_to(connection, story)
         titles = _titles(connection, ids)
         at_no = self._story_writer.window.last_change(connection)
         merge = Merge(stories=tuple(ids), at_no=at_no, reason="correction", bump=unit_of_work.now)
         kept = self._story_writer.apply(unit_of_work, merge)
         del before[kept]
-        moved, redirects = [], []
-        for story, (members, former) in before.items():
-            moved += [MovedArticle(article=article, before=story, after=kept) for article in members]
-            redirects += [Redirect(story=id_, to=story) for id_ in former]
-        detail = CorrectionDetail(
-            moved=tuple(moved),
-            retired=tuple(before),
-            redirects=tuple(redirects),
-            titles=titles,
-            words=f"merged {', '.join(before)} into {kept}",
-        )
-        together = _members(connection, kept)
-        number = corrections.add(connection, unit_of_work.now, "merge", detail, together=together)
-        return _logged(unit_of_work, number, [kept], detail.words, correction=number)
+        return _recorded(unit_of_work, "merge", _merge_detail(before, kept, titles), [kept])
 
     def _split(self, unit_of_work: UnitOfWork, command: CorrectionCommand) -> CorrectionResult:
         connection = unit_of_work.connection
-        origin = _live(connection, command.stories[0])
-        members = _members(connection, origin)
+        origin = live_id(connection, command.stories[0])
+        members = member_ids(connection, origin)
         for article in command.articles:
             if article not in members:
                 raise UsageError(
@@ -109,14 +95,14 @@ class CorrectionHandler:
 
     def _move(self, unit_of_work: UnitOfWork, command: CorrectionCommand) -> CorrectionResult:
         connection = unit_of_work.connection
-        article, target = command.articles[0], _live(connection, command.stories[0])
+        article, target = command.articles[0], live_id(connection, command.stories[0])
         origin = articles.assigned_stories(connection, [article]).get(article)
         if origin is None:
             raise UsageError(f"there is no article {article}; `aggregator story ID` lists their ids")
         if origin == target:
             raise UsageError(f"article {article} is in story {target} already")
         leaving = with_copies(connection, [article], origin)
-        if len(leaving) == len(_members(connection, origin)):
+        if len(leaving) == len(member_ids(connection, origin)):
             return self._merge(unit_of_work, CorrectionCommand(kind="merge", stories=(target, origin)))
         return self._take_out(unit_of_work, leaving, origin, target, f"moved {article} from {origin} to")
 
@@ -127,18 +113,15 @@ class CorrectionHandler:
 
         `words`: the description of the correction, without the story that they move to.
         """
-        connection, now = unit_of_work.connection, unit_of_work.now
+        connection = unit_of_work.connection
         titles = _titles(connection, filter(None, (origin, target)))
-        evidence = {article: articles.evidence_of(connection, article) for article in leaving}
         at_no = self._story_writer.window.last_change(connection)
-        for article in leaving:  # before the move, which counts them
-            articles.set_evidence(connection, article, self._evidence)
-        move = Move(articles=tuple(leaving), target=target, at_no=at_no, bump=now)
+        evidence = self._replace_evidence(connection, leaving)  # before the move, which counts them
+        move = Move(articles=tuple(leaving), target=target, at_no=at_no, bump=unit_of_work.now)
         story = self._story_writer.apply(unit_of_work, move)
-        moved = [
-            MovedArticle(article=article, before=origin, after=story, evidence=reasons)
-            for article, reasons in evidence.items()
-        ]
+        moved = []
+        for article, reasons in evidence.items():
+            moved.append(MovedArticle(article=article, before=origin, after=story, evidence=reasons))
         is_split = target is None
         detail = CorrectionDetail(
             moved=tuple(moved),
@@ -146,75 +129,38 @@ class CorrectionHandler:
             titles=titles,
             words=f"{words} {story}",
         )
-        number = corrections.add(
-            connection,
-            now,
-            "split" if is_split else "move",
-            detail,
-            together=_members(connection, story),
-            leaving=leaving,
-            staying=_members(connection, origin),
-        )
-        return _logged(unit_of_work, number, [origin, story], detail.words, correction=number)
+        return _recorded(unit_of_work, "split" if is_split else "move", detail, [origin, story], leaving)
+
+    def _replace_evidence(self, connection: Connection, ids: Iterable[str]) -> dict[str, Evidence]:
+        """Give articles the evidence of a correction; return what each had before."""
+        before = {}
+        for article in ids:
+            before[article] = articles.evidence_of(connection, article)
+            article_writes.set_evidence(connection, article, self._evidence)
+        return before
 
     def _undo(self, unit_of_work: UnitOfWork, command: CorrectionCommand) -> CorrectionResult:
-        connection = unit_of_work.connection
-        correction = corrections.to_undo(connection, command.undo)
-        number, detail = correction.correction_no, correction.detail
-        after = detail.moved[0].after if detail.moved else ""  # the same of all
-        source = stories.target_of(connection, after) or ""
-        returning = _returning_articles(connection, detail, source)
-        for target, moved in returning.items():
-            _refuse_overridden(connection, correction, source, target, moved)
-        corrections.undo(connection, number, unit_of_work.now)
-        for story, article in detail.titles:
-            for view in article_views.views_of(connection, [article]):
-                stories.show_title(connection, story, article, clean_title(view))
-        touched: set[str] = set()
-        for target, moved in returning.items():
-            if source != target:
-                touched |= {source, self._put_back(unit_of_work, detail, source, target, moved)}
-        live = sorted({_live(connection, story) for story in touched})
-        words = f"undid correction {number} ({detail.words})"
-        return _logged(unit_of_work, number, live, words, undone=number)
-
-    def _put_back(
-        self,
-        unit_of_work: UnitOfWork,
-        detail: CorrectionDetail,
-        source: str,
-        target: str,
-        moved: Sequence[MovedArticle],
-    ) -> str:
-        """Move articles back to a live story, or to a merged one that lives again; return their story."""
-        connection, now = unit_of_work.connection, unit_of_work.now
-        at_no = self._story_writer.window.last_change(connection)
-        for article in moved:  # before the move, which counts them
-            if article.evidence is not None:
-                articles.set_evidence(connection, article.article, article.evidence)
-        ids = tuple(article.article for article in moved)
-        change: Merge | Move = Move(articles=ids, target=target, at_no=at_no, bump=now)
-        if stories.target_of(connection, target) != target:
-            change = Move(articles=ids, target=None, at_no=at_no, bump=now, revived=target)
-        elif source == detail.founded:  # all of it goes back, with what joined it since
-            pair = target, source
-            change = Merge(stories=pair, at_no=at_no, reason="undone", bump=now, keeps=target)
-        story = self._story_writer.apply(unit_of_work, change)
-        former = [redirect.story for redirect in detail.redirects if redirect.to == target]
-        stories.redirect(connection, former, story)
-        return story
+        correction, changed = undo(unit_of_work, self._story_writer, command.undo)
+        number = correction.correction_no
+        words = f"undid correction {number} ({correction.detail.words})"
+        return _logged(unit_of_work, number, changed, words, undone=number)
 
 
-def _live(connection: Connection, story: str) -> str:
-    """Return the id of the story, or of its successor if it was merged. Raises UsageError."""
-    target = stories.target_of(connection, story)
-    if target is None:
-        raise UsageError(f"there is no story {story}; `aggregator stories` lists them")
-    return target
-
-
-def _members(connection: Connection, story: str) -> list[str]:
-    return [member.id for member in articles.members(connection, story)]
+def _merge_detail(
+    losers: Mapping[str, tuple[Iterable[str], Iterable[str]]], kept: str, titles: tuple[tuple[str, str], ...]
+) -> CorrectionDetail:
+    """Return the detail of a merge; `losers`: by story, its articles and what redirected to it."""
+    moved, redirects = [], []
+    for story, (members, former) in losers.items():
+        moved += [MovedArticle(article=article, before=story, after=kept) for article in members]
+        redirects += [Redirect(story=id_, to=story) for id_ in former]
+    return CorrectionDetail(
+        moved=tuple(moved),
+        retired=tuple(losers),
+        redirects=tuple(redirects),
+        titles=titles,
+        words=f"merged {', '.join(losers)} into {kept}",
+    )
 
 
 def _titles(connection: Connection, ids: Iterable[str]) -> tuple[tuple[str, str], ...]:
@@ -223,49 +169,31 @@ def _titles(connection: Connection, ids: Iterable[str]) -> tuple[tuple[str, str]
     return tuple((row.id, row.title_article) for row in rows if row.title_article)
 
 
+def _recorded(
+    unit_of_work: UnitOfWork,
+    kind: CorrectionKind,
+    detail: CorrectionDetail,
+    ids: Sequence[str],
+    leaving: Sequence[str] = (),
+) -> CorrectionResult:
+    """Store a correction of these stories; `leaving`: the articles that went from the first to the last."""
+    connection = unit_of_work.connection
+    number = corrections.add(
+        connection,
+        unit_of_work.now,
+        kind,
+        detail,
+        together=member_ids(connection, ids[-1]),
+        leaving=leaving,
+        staying=member_ids(connection, ids[0]) if leaving else (),
+    )
+    return _logged(unit_of_work, number, ids, detail.words, correction=number)
+
+
 def _logged(
     unit_of_work: UnitOfWork, number: int, ids: Sequence[str], words: str, **detail: Any
 ) -> CorrectionResult:
     """Write to the log of these stories that a person corrected them; return the result for the person."""
     for story in ids:
-        unit_of_work.ledger.log(unit_of_work.now, story, "corrected", article=None, words=words, **detail)
+        unit_of_work.ledger.log(unit_of_work.now, story, "corrected", words=words, **detail)
     return CorrectionResult(n=number, stories=tuple(ids), words=words)
-
-
-def _returning_articles(
-    connection: Connection, detail: CorrectionDetail, source: str
-) -> dict[str, list[MovedArticle]]:
-    """Return the articles that are still in the story where the correction put them, by the former story.
-
-    Those that are back already are included: what brought them back may be undone, too.
-    """
-    assigned_stories = articles.assigned_stories(connection, [moved.article for moved in detail.moved])
-    returning: dict[str, list[MovedArticle]] = {}
-    for moved in sorted(detail.moved, key=attrgetter("before")):
-        if assigned_stories.get(moved.article) == source:
-            # A story merged for another reason: the articles return to its successor. A story whose articles
-            # were all forgotten is restored with these.
-            target = moved.before
-            if target not in detail.retired:
-                target = stories.target_of(connection, target) or target
-            returning.setdefault(target, []).append(moved)
-    return returning
-
-
-def _refuse_overridden(
-    connection: Connection, correction: Correction, source: str, target: str, moved: Sequence[MovedArticle]
-) -> None:
-    """Raise UsageError if a later correction concerns these articles; it must be undone first."""
-    later = ConstraintTable(corrections.all_constraints(connection, after=correction.correction_no))
-    members, joined = set(_members(connection, source)), set(_members(connection, target))
-    moving = {article.article for article in moved}
-    if source == correction.detail.founded:
-        moving = members
-    for article in sorted(moving):
-        linked = later.linked_articles(article)
-        if linked.together & (members - moving) or linked.apart & joined:
-            latest = later.latest_correction(article)
-            raise UsageError(
-                f"the later correction {latest} also concerns article {article}; undo it first: "
-                f"aggregator correct undo {latest}"
-            )

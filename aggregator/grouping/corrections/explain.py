@@ -1,6 +1,7 @@
 """`aggregator explain`: the stored evidence of a decision, and a comparison of two articles."""
 
 from collections.abc import Iterable, Sequence
+from typing import NamedTuple
 
 import msgspec
 import numpy as np
@@ -39,6 +40,7 @@ from aggregator.store.stories.constraints import ConstraintTable, Relation
 
 _SHOWN = 12  # names, numbers or words of one kind
 _PASSAGES = 3
+_KINDS = {"names": "names", "num": "numbers", "numu": "numbers"}  # by field; of the other fields: words
 _FOREIGN = "it has the headline of a report, but shares too few words beside it with that report"
 _EXCERPT = "  it contains article {0.other} as an excerpt: " + COPY_SHARES
 _REUSE = (
@@ -97,19 +99,40 @@ class Explanation(FrozenStruct, frozen=True, kw_only=True, omit_defaults=False):
         return "\n".join(_lines(self))
 
 
+class _ModelComparison(NamedTuple):
+    """What the pair model reads of two articles."""
+
+    bias: float
+    reasons: tuple[Reason, ...]
+    shared: list[int]  # ids of terms, the highest weight first
+    is_foreign: bool  # the headline of one, but other words than the other
+
+
 def explanation(reading: StoryReader, article: str, other: str | None, all_tuning: Tuning) -> Explanation:
     """Return why `article` (id or address) is in its story, and its similarity to `other`.
 
     Raises UsageError if there is no such article.
     """
     explained = _explained_article(reading, article)
-    view, evidence = explained.article, explained.evidence
     packer = TermPacker(shipped_model(all_tuning))
+    decision = _decision(reading, explained, packer)
+    if other is None:
+        return decision
+    pair = _pair(reading, explained, _explained_article(reading, other), packer, all_tuning)
+    return msgspec.structs.replace(decision, pair=pair)
+
+
+def _explained_article(reading: StoryReader, article: str) -> ExplainedArticle:
+    explained = reading.explained_article(article)
+    if explained is None:
+        raise UsageError(f"there is no article {article}; `aggregator story ID` lists their ids")
+    return explained
+
+
+def _decision(reading: StoryReader, explained: ExplainedArticle, packer: TermPacker) -> Explanation:
+    view, evidence = explained.article, explained.evidence
     copy, rival = evidence.copy, evidence.runner_up
     original = None if copy is None else reading.explained_article(copy.other)
-    pair = None
-    if other is not None:
-        pair = _pair(reading, explained, _explained_article(reading, other), packer, all_tuning)
     return Explanation(
         article=view.id,
         title=view.title,
@@ -124,25 +147,16 @@ def explanation(reading: StoryReader, article: str, other: str | None, all_tunin
         nosnippet=view.nosnippet or (original is not None and original.article.nosnippet),
         runner_up_title=None if rival is None else reading.title_of(rival.story),
         log=tuple(line for line in explained.log if line.kind not in ("created", "joined")),
-        pair=pair,
     )
-
-
-def _explained_article(reading: StoryReader, article: str) -> ExplainedArticle:
-    explained = reading.explained_article(article)
-    if explained is None:
-        raise UsageError(f"there is no article {article}; `aggregator story ID` lists their ids")
-    return explained
 
 
 def _shared_terms(packer: TermPacker, article: ArticleView, ids: Iterable[int]) -> SharedTerms:
     """Return the terms of `ids` as names, numbers and words, each once."""
     terms = packer.readable_terms(article.title, article.text, article.language)
-    kinds = {"names": "names", "num": "numbers", "numu": "numbers"}
     shared: dict[str, list[str]] = {"names": [], "numbers": [], "words": []}
     for id_ in ids:
         if id_ in terms:
-            kind = kinds.get(FIELDS[id_ >> HASH_BITS], "words")
+            kind = _KINDS.get(FIELDS[id_ >> HASH_BITS], "words")
             shared[kind].append(terms[id_] if kind == "names" else terms[id_].casefold())
     names = set(map(str.casefold, shared["names"]))
     shared["words"] = [word for word in shared["words"] if word not in names]
@@ -161,28 +175,39 @@ def _pair(
     all_tuning: Tuning,
 ) -> PairExplanation:
     first, second = explained.article, other.article
-    model, tuning = PairModel(), all_tuning.section("pairs", PairTuning)
-    stream = StreamSnapshot(*reading.stream_history(tuning.stream_days))
-    row = reading.member(first.id)
-    left, right = PairArticle(row), PairArticle(reading.member(second.id))
-    reasons = reasons_of(model, compare_pairs(model, left, [right], stream).pairs)
-    guard = stream, tuning, shipped_model(all_tuning).stub_words
-    is_foreign = is_foreign_text(left, [right], *guard) or is_foreign_text(right, [left], *guard)
-    terms = ids_of(read(row.terms))
+    comparison = _model_comparison(reading, first, second, all_tuning)
     return PairExplanation(
         article=second.id,
         title=second.title,
         story=other.story,
         same_story=explained.story == other.story,
-        score=model.bias + sum(reason.share for reason in reasons),
-        bias=model.bias,
-        reasons=reasons,
+        score=comparison.bias + sum(reason.share for reason in comparison.reasons),
+        bias=comparison.bias,
+        reasons=comparison.reasons,
         copy=verdict(_compared(first), _compared(second), all_tuning.section("copies", CopyTuning)),
         passages=_passages(first, second),
-        shared=_shared_terms(packer, first, terms[np.isin(terms, right.ids)].tolist()),
+        shared=_shared_terms(packer, first, comparison.shared),
         constraint=_constraint(explained, second.id),
-        obstacle=_FOREIGN if is_foreign else None,
+        obstacle=_FOREIGN if comparison.is_foreign else None,
         nosnippet=first.nosnippet or second.nosnippet,
+    )
+
+
+def _model_comparison(
+    reading: StoryReader, first: ArticleView, second: ArticleView, all_tuning: Tuning
+) -> _ModelComparison:
+    """Compare two articles with the pair model, in the present stream."""
+    model, tuning = PairModel(), all_tuning.section("pairs", PairTuning)
+    stream = StreamSnapshot(*reading.stream_history(tuning.stream_days))
+    row = reading.member(first.id)
+    left, right = PairArticle(row), PairArticle(reading.member(second.id))
+    guard = stream, tuning, shipped_model(all_tuning).stub_words
+    terms = ids_of(read(row.terms))
+    return _ModelComparison(
+        bias=model.bias,
+        reasons=reasons_of(model, compare_pairs(model, left, [right], stream).pairs),
+        shared=terms[np.isin(terms, right.ids)].tolist(),
+        is_foreign=is_foreign_text(left, [right], *guard) or is_foreign_text(right, [left], *guard),
     )
 
 
@@ -225,12 +250,17 @@ def _evidence(evidence: Evidence, runner_up_title: str | None) -> list[str]:
     lines += _each(_EXCERPT, *evidence.excerpts)
     lines += _each(_REUSE, evidence.reuse)
     lines += _each("  {}", not_counted(evidence))
+    return lines + _runner_up(evidence, runner_up_title)
+
+
+def _runner_up(evidence: Evidence, title: str | None) -> list[str]:
     rival = evidence.runner_up
-    if rival is not None:
-        title = f" ({runner_up_title})" if runner_up_title else ""
-        lines.append(f"  runner-up: story {rival.story}{title}, {SCORE.format(rival)}")
-        if evidence.score is None and rival.reasons:
-            lines += _shares(evidence.bias, rival.reasons, rival.score)
+    if rival is None:
+        return []
+    shown = f" ({title})" if title else ""
+    lines = [f"  runner-up: story {rival.story}{shown}, {SCORE.format(rival)}"]
+    if evidence.score is None and rival.reasons:
+        lines += _shares(evidence.bias, rival.reasons, rival.score)
     return lines
 
 

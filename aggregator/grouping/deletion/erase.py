@@ -4,10 +4,16 @@ A batch of articles is one placing transaction: rows and texts are deleted, tomb
 that lose a member are recomputed. Ids, hashes and numbers stay: see `store/maintenance/erase.py`.
 """
 
+import datetime as dt
+import logging
 import time
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from contextlib import AbstractContextManager
 from functools import partial
 
+import msgspec
+
+from aggregator.config.messages import counted
 from aggregator.grouping.changes import Remove
 from aggregator.grouping.copies.copy_lookup import CopyFinder
 from aggregator.grouping.unit_of_work import UnitOfWork
@@ -18,11 +24,16 @@ from aggregator.store.engine.database import Connection, Database
 from aggregator.store.intake import tombstones
 from aggregator.store.maintenance import erase, erase_target, index_merge, orphaned_copies
 from aggregator.store.maintenance.erase import DeletedPart
-from aggregator.store.maintenance.erase_target import EraseSummary, EraseTarget
-from aggregator.store.stories import articles, story_links
+from aggregator.store.maintenance.erase_target import EraseKind, EraseSummary, EraseTarget
+from aggregator.store.stories import commands, story_links
+from aggregator.store.stories.article_rows import copy_keys
 from aggregator.store.stories.articles import StoredArticle
+from aggregator.store.tables import counter_value, set_counter
+
+log = logging.getLogger(__name__)
 
 BATCH = 20  # articles per transaction, because other writers wait
+_UNFINISHED = "forget_unfinished"  # counter: 1 while a command has more transactions to come
 
 
 class ForgetCommand(FrozenStruct, frozen=True, kw_only=True):
@@ -79,31 +90,34 @@ class ForgetHandler:
         `kind`: "retention" if they are old enough; their entries then keep their outcome.
         """
         connection, now = unit_of_work.connection, unit_of_work.now
-        tombstones.add_tombstones(connection, ids, now, kind)
-        erased = erase.articles_of(connection, ids)
-        copies = orphaned_copies.orphaned_copies(connection, ids)
+        _refuse_from_now_on(connection, ids, now, kind)
+        erased, copies = self._delete_rows(connection, ids)
         losing = {article.story for article in (*erased, *copies)}
-        affected = erase.with_redirects(connection, losing.union(*(former.get(id_, ()) for id_ in ids)))
-        sketches = self.delete_articles(connection, erased, "all")
-        if kind == "forgotten":
-            erase.blank_entries(connection, ids, now)
-        else:
-            erase.slim_entries(connection, ids)
-        self._pass_on(connection, erased, copies, sketches)
+        shown_in = losing.union(*(former.get(id_, ()) for id_ in ids))
+        affected = erase.with_redirects(connection, shown_in)
         for story in sorted(losing):
             self._story_writer.apply(unit_of_work, Remove(story=story, articles=frozenset(ids)))
         if kind == "forgotten":
-            for article in erased:
-                unit_of_work.ledger.log(now, article.story, "forgotten", article=article.id)
+            _log_forgotten(unit_of_work, erased)
             story_links.erase(connection, affected)
             erase.drop_answers(connection)
         erase.blank_stories(connection, affected, ids, now)
+
+    def _delete_rows(
+        self, connection: Connection, ids: Sequence[str]
+    ) -> tuple[Sequence[StoredArticle], Sequence[StoredArticle]]:
+        """Delete these articles; return them and their copies, which have other originals now."""
+        erased = erase.articles_of(connection, ids)
+        copies = orphaned_copies.orphaned_copies(connection, ids)
+        sketches = self.delete_articles(connection, erased, "all")
+        self._pass_on(connection, erased, copies, sketches)
+        return erased, copies
 
     def delete_articles(
         self, connection: Connection, erased: Sequence[StoredArticle], what: DeletedPart
     ) -> dict[str, bytes]:
         """Delete the texts of these articles, or all of them; return their sampled shingles by id."""
-        sketches = {article.id: articles.sketch_of(connection, article.inbox_no) for article in erased}
+        sketches = {article.id: copy_keys.sketch_of(connection, article.inbox_no) for article in erased}
         keys = {article.inbox_no: self._copy_finder.keys(article.signature) for article in erased}
         erase.delete_articles(connection, erased, keys, what)
         for article in erased:
@@ -119,13 +133,7 @@ class ForgetHandler:
     ) -> None:
         """Assign copies of an erased article to the next original: a near-duplicate, or the first copy."""
         originals = {article.id: article.copy_of for article in erased}
-        families: dict[str, list[StoredArticle]] = {}
-        for copy in copies:
-            root = copy.copy_of or ""
-            while (further := originals.get(root)) in originals:
-                root = further or ""
-            families.setdefault(root, []).append(copy)
-        for root, family in sorted(families.items()):
+        for root, family in sorted(_families(copies, originals).items()):
             original = originals.get(root) or self._promote(connection, family, sketches.get(root, b""))
             others = [copy.id for copy in family if copy.id != original]
             if original is None:  # excerpts of an article that does not exist
@@ -143,27 +151,121 @@ class ForgetHandler:
             return None
         inherited = self._copy_finder.inherited(connection, first, sketch)
         keys = self._copy_finder.keys(first.signature)
-        orphaned_copies.set_copy_keys(connection, first.inbox_no, keys, inherited.bands, inherited.sketch)
+        copy_keys.set_copy_keys(connection, first.inbox_no, keys, inherited.bands, inherited.sketch)
         self._copy_finder.replace(first.inbox_no, inherited)
-        orphaned_copies.set_original(
-            connection, [first.id], None, role="report" if first.role == "copy" else first.role
-        )
+        role = "report" if first.role == "copy" else first.role
+        orphaned_copies.set_original(connection, [first.id], None, role=role)
         return first.id
+
+
+def _refuse_from_now_on(
+    connection: Connection, ids: Sequence[str], now: dt.datetime, kind: tombstones.TombstoneKind
+) -> None:
+    """Leave tombstones of articles; of those that are forgotten, what waits is refused, too."""
+    tombstones.add_tombstones(connection, ids, now, kind)
+    if kind == "forgotten":
+        erase.blank_entries(connection, ids, now)
+    else:
+        erase.slim_entries(connection, ids)
+
+
+def _log_forgotten(unit_of_work: UnitOfWork, erased: Iterable[StoredArticle]) -> None:
+    for article in erased:
+        unit_of_work.ledger.log(unit_of_work.now, article.story, "forgotten", article=article.id)
+
+
+def _families(
+    copies: Iterable[StoredArticle], originals: Mapping[str, str | None]
+) -> dict[str, list[StoredArticle]]:
+    """Return copies by the first of the erased articles along `copy_of`; `originals`: what these copied."""
+    families: dict[str, list[StoredArticle]] = {}
+    for copy in copies:
+        root = copy.copy_of or ""
+        while (further := originals.get(root)) in originals:
+            root = further or ""
+        families.setdefault(root, []).append(copy)
+    return families
+
+
+class Eraser:
+    """Executes forget commands, in many transactions. For one thread of the writer."""
+
+    def __init__(
+        self,
+        database: Database,
+        forget_handler: ForgetHandler,
+        *,
+        now: Callable[[], dt.datetime],
+        unit_of_work: Callable[[], AbstractContextManager[UnitOfWork]],
+        forget: Callable[[], None],
+    ) -> None:
+        """`forget` drops what the placer has in memory."""
+        self._database = database
+        self._forget_handler = forget_handler
+        self._now = now
+        self._unit_of_work = unit_of_work
+        self._forget = forget
+
+    def erase(self, command: ForgetCommand, request: int | None, step: Callable[[], None]) -> ForgetResult:
+        """Erase what a command names; see `Placer.erase`."""
+        with self._database.read() as connection:
+            is_interrupted = counter_value(connection, _UNFINISHED) > 0
+            target, summary = to_forget(connection, command, may_be_gone=is_interrupted)
+            former = erase.stories_of(connection, target.articles)
+        try:
+            self._erase_batches(target.articles, former, step)
+        finally:
+            self._forget()  # the indexes in memory have erased articles
+        is_folded = finish_index(self._database, step)
+        forgotten = ForgetResult(named=len(target.articles), summary=summary, log_folded=is_folded)
+        _log_erased(forgotten, target.kind)
+        self._database.transact(partial(self._finish, forgotten=forgotten, request=request))
+        if request is not None and is_folded:
+            self._database.checkpoint_log(self._database.tuning.short_wait_seconds)
+        return forgotten
+
+    def _erase_batches(
+        self, ids: Sequence[str], former: Mapping[str, Collection[str]], step: Callable[[], None]
+    ) -> None:
+        for start in range(0, len(ids), BATCH):
+            step()
+            self._database.again(partial(self._erase_batch, ids[start : start + BATCH], former))
+
+    def _erase_batch(self, ids: Sequence[str], former: Mapping[str, Collection[str]]) -> None:
+        with self._unit_of_work() as unit_of_work:
+            set_counter(unit_of_work.connection, _UNFINISHED, 1)
+            self._forget_handler.carry_out(unit_of_work, ids, former)
+
+    def _finish(self, connection: Connection, forgotten: ForgetResult, request: int | None) -> None:
+        set_counter(connection, _UNFINISHED, 0)
+        if request is not None:
+            answer = msgspec.json.encode(forgotten).decode()
+            commands.answer(connection, request, self._now(), "done", answer)
+            erase.blank_command(connection, request)
+
+
+def _log_erased(forgotten: ForgetResult, kind: EraseKind) -> None:
+    named = counted(forgotten.named, "article")
+    log.info(
+        "erased %d of %s, selected by %s",
+        forgotten.summary.articles,
+        named,
+        kind,
+        extra={"event": "articles_erased"},
+    )
 
 
 def finish_index(database: Database, step: Callable[[], None]) -> bool:
     """Remove deleted words from the full-text index and the log; return as `Database.checkpoint_log`."""
-    is_first = True
-    more = True
-    while more:
+    step()
+    is_unfinished = database.transact(partial(index_merge.merge_index, is_first=True))
+    while is_unfinished:
         step()
-        more = database.transact(partial(index_merge.merge_index, is_first=is_first))
-        is_first = False
+        is_unfinished = database.transact(partial(index_merge.merge_index, is_first=False))
     # In short attempts: while it waits for readers, nothing can be written.
     ends = time.monotonic() + database.tuning.lock_seconds
-    while (
-        not (is_folded := database.checkpoint_log(database.tuning.short_wait_seconds))
-        and time.monotonic() < ends
-    ):
+    while not database.checkpoint_log(database.tuning.short_wait_seconds):
+        if time.monotonic() >= ends:
+            return False
         step()
-    return is_folded
+    return True

@@ -172,13 +172,17 @@ class Retention:
             if retention.drop_terms(connection, old.id):
                 self._story_writer.mend(unit_of_work, old.id)  # so the window has none
             retention.keep_text(connection, old.story_no, stays)
-            ends = time.monotonic() + _STEP_SECONDS
-            is_over = False
-            while not is_over:
-                aged = retention.articles_with_text(connection, old.id, _ARTICLES_AT_ONCE)
-                self._forget_handler.delete_articles(connection, aged, "text")
-                is_over = len(aged) < _ARTICLES_AT_ONCE or time.monotonic() >= ends
+            self._delete_texts(connection, old.id)
         return True
+
+    def _delete_texts(self, connection: Connection, story: str) -> None:
+        """Delete the texts of the articles of a story, at least of some of them."""
+        ends = time.monotonic() + _STEP_SECONDS
+        while True:
+            aged = retention.articles_with_text(connection, story, _ARTICLES_AT_ONCE)
+            self._forget_handler.delete_articles(connection, aged, "text")
+            if len(aged) < _ARTICLES_AT_ONCE or time.monotonic() >= ends:
+                return
 
     def _text(self, connection: Connection, id: str, title: str) -> StoryText:  # noqa: A002
         """Return what story `id` shows, as it is stored, or render it."""

@@ -35,7 +35,7 @@ from aggregator.model.core import (
 )
 from aggregator.store.engine.database import Connection
 from aggregator.store.intake.inbox import InboxEntry
-from aggregator.store.stories import articles
+from aggregator.store.stories.article_rows import compared_articles, outlet_rows
 
 _OUTLETS_IN_MEMORY = 512  # outlets whose window is in memory; those of others are read again (chosen: 8 MB)
 _NOTICE_CANDIDATES = 4  # stored texts compared with one short article (limit)
@@ -165,10 +165,10 @@ class BoilerplateLearner:
         connection, ledger = unit_of_work.connection, unit_of_work.ledger
         incoming = incoming_article(waiting, prepared, unit_of_work.now, wire_confidence=1.0)
         likely = copy_finder.voted(connection, incoming)[:_NOTICE_CANDIDATES]
-        for other in articles.copy_candidates(connection, likely, ledger.articles).values():
+        for other in compared_articles.copy_candidates(connection, likely, ledger.articles).values():
             if other.source != incoming.source:  # any source may declare that outlet
                 continue
-            similar = articles.compared_texts(connection, [other.id], ledger.articles)[other.id]
+            similar = compared_articles.compared_texts(connection, [other.id], ledger.articles)[other.id]
             same_outlet = _name_key(similar.outlet) == _name_key(incoming.outlet_key)
             is_repeated = is_notice(clean.title, clean.text, similar.title, similar.text, self._tuning)
             if same_outlet and is_repeated:
@@ -185,7 +185,7 @@ class BoilerplateLearner:
     def _window(self, connection: Connection, outlet: str) -> list[tuple[int, bytes]]:
         window = self._windows.get(outlet)
         if window is None:
-            window = self._windows[outlet] = articles.outlet_lines(connection, outlet)
+            window = self._windows[outlet] = outlet_rows.outlet_lines(connection, outlet)
             while len(self._windows) > _OUTLETS_IN_MEMORY:
                 gone, _ = self._windows.popitem(last=False)
                 self._learnt.pop(gone, None)

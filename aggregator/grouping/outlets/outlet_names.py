@@ -9,7 +9,8 @@ import msgspec
 from aggregator.extract.outlets import is_address
 from aggregator.grouping.unit_of_work import UnitOfWork
 from aggregator.store.search import index as search
-from aggregator.store.stories import articles, stories
+from aggregator.store.stories import stories
+from aggregator.store.stories.article_rows import outlet_rows
 from aggregator.store.stories.articles import StoredArticle
 
 
@@ -29,7 +30,7 @@ class OutletNames:
         if key is None or not is_address(key):
             return new
         if key not in self._names:
-            self._names[key] = articles.own_name_of(unit_of_work.connection, key)
+            self._names[key] = outlet_rows.own_name_of(unit_of_work.connection, key)
         name, site_name = self._names[key], new.read_details().site_name
         if name is None and site_name is not None:
             self._names[key] = name = site_name
@@ -41,10 +42,10 @@ class OutletNames:
     def _name_earlier(self, unit_of_work: UnitOfWork, key: str, name: str) -> None:
         unit_of_work.ledger.write()
         connection = unit_of_work.connection
-        unnamed = articles.unnamed_articles(connection, key)
+        unnamed = outlet_rows.unnamed_articles(connection, key)
         for number, _ in unnamed:
             was_searchable = search.take_out(connection, number)
-            articles.set_outlet_name(connection, number, name)
+            outlet_rows.set_outlet_name(connection, number, name)
             if was_searchable:
                 search.put_back(connection, number)
         stories.render_again(connection, {story for _, story in unnamed})

@@ -20,6 +20,7 @@ from aggregator.grouping.write.copy_families import with_copies
 from aggregator.model.core import Article, Evidence, Reason, RunnerUp
 from aggregator.store.engine.database import Connection
 from aggregator.store.stories import articles, stories
+from aggregator.store.stories.article_rows import article_writes
 from aggregator.store.stories.corrections import Constraints
 
 
@@ -124,7 +125,7 @@ class SecondLook:
             return
         evidence = self._evidence(connection, decided, origin, reasons)
         evidence = self._comparison.with_agreement(connection, report, target, evidence)
-        articles.set_evidence(connection, report, evidence)
+        article_writes.set_evidence(connection, report, evidence)
         move = Move(articles=tuple(leaving), target=target, at_no=at_no, founder=report)
         ids[decided.target] = self._story_writer.apply(unit_of_work, move)
         followers = [article for article in leaving if article != report]

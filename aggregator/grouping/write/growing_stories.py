@@ -12,6 +12,7 @@ import msgspec
 from aggregator.grouping.unit_of_work import UnitOfWork
 from aggregator.store.engine.database import Connection
 from aggregator.store.stories import article_views, articles, stories
+from aggregator.store.stories.article_rows import compared_articles
 from aggregator.store.stories.articles import PublishedSpan, StoredArticle
 from aggregator.store.stories.stories import Membership, StoryRow
 from aggregator.stories.counts import count_state_of, from_bytes, origin_link, resolve_link, with_member
@@ -99,7 +100,7 @@ def grown(unit_of_work: UnitOfWork, new: StoredArticle, before: Membership) -> M
 def _link_of(unit_of_work: UnitOfWork, story: str, id_: str) -> str | None:
     """Return the text that an article of the story copies or reuses, as it is stored."""
     unit_of_work.ledger.write_story(story)
-    return articles.copy_link_of(unit_of_work.connection, id_, story)
+    return compared_articles.copy_link_of(unit_of_work.connection, id_, story)
 
 
 def live_story(connection: Connection, story: str) -> StoryRow:

@@ -21,6 +21,7 @@ from aggregator.model.core import Article
 from aggregator.store.engine.database import Connection
 from aggregator.store.maintenance import erase
 from aggregator.store.stories import article_views, articles, stories, story_links
+from aggregator.store.stories.article_rows import article_writes
 from aggregator.store.stories.articles import StoredArticle
 from aggregator.store.stories.placement_batch import LogKind
 from aggregator.store.stories.stories import Membership, NewStory, StoryRow, StoryState
@@ -156,7 +157,7 @@ class StoryWriter:
         story = target.id if target else story_id(founder, stories.foundings(connection, founder))
         members = [*there, *moving]
         number = self._store_members(unit_of_work, target, story, members, titled=titled, effect=effect)
-        articles.move(connection, move.articles, story)
+        article_writes.move(connection, move.articles, story)
         return number, story
 
     def _regrouped(self, unit_of_work: UnitOfWork, changed: Sequence[tuple[int, str]]) -> None:
@@ -261,8 +262,8 @@ class StoryWriter:
         unit_of_work.ledger.write()
         came = [member.id for member in members if member.id in compared and not member.is_compared]
         went = [member.id for member in members if member.id not in compared and member.is_compared]
-        articles.set_compared(connection, came, is_compared=True)
-        articles.set_compared(connection, went, is_compared=False)
+        article_writes.set_compared(connection, came, is_compared=True)
+        article_writes.set_compared(connection, went, is_compared=False)
         return number
 
     def _store(
@@ -330,7 +331,7 @@ def _compare_no_more(unit_of_work: UnitOfWork, story: str) -> None:
     unit_of_work.ledger.write()
     members = articles.members(unit_of_work.connection, story)
     fallen = [member.id for member in members if member.is_compared]
-    articles.set_compared(unit_of_work.connection, fallen, is_compared=False)
+    article_writes.set_compared(unit_of_work.connection, fallen, is_compared=False)
 
 
 def _effect_of_merge(
@@ -361,7 +362,7 @@ def _detail_of(merge: Merge) -> dict[str, str | float]:
 
 def _redirect(unit_of_work: UnitOfWork, loser: StoryRow, winner: str, **detail: str | float | None) -> None:
     """Move the remaining rows of `loser`; its id redirects permanently."""
-    articles.move_all(unit_of_work.connection, loser.id, winner)
+    article_writes.move_all(unit_of_work.connection, loser.id, winner)
     stories.redirect_story(unit_of_work.connection, loser.id, winner)
     ledger, now = unit_of_work.ledger, unit_of_work.now
     ledger.log(now, winner, "merged", article=None, other=loser.id, **detail)

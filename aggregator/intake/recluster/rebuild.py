@@ -13,11 +13,11 @@ from aggregator.config.tuning import Tuning
 from aggregator.grouping.copies.copy_lookup import CopyFinder
 from aggregator.model.errors import DamagedError
 from aggregator.store.engine.database import Connection, Database
-from aggregator.store.maintenance import orphaned_copies
 from aggregator.store.maintenance.repair import article_numbers, clear_derived, write_stories
 from aggregator.store.maintenance.row_stream import Advance
 from aggregator.store.search import index
 from aggregator.store.stories import articles
+from aggregator.store.stories.article_rows import copy_keys
 from aggregator.store.stories.articles import StoredArticle
 from aggregator.store.stories.rendered_stories import render_next
 from aggregator.stories.tuning import StoryTuning
@@ -57,7 +57,7 @@ def _write_copy_keys(database: Database, finder: CopyFinder, advance: Advance) -
             if stored is not None and stored.signature and not stored.is_gone:
                 copied, is_whole = _copied(connection, stored)
                 keys = finder.restored(connection, stored, copied, is_whole=is_whole)
-                orphaned_copies.set_copy_keys(connection, n, (), keys.bands, keys.sketch)
+                copy_keys.set_copy_keys(connection, n, (), keys.bands, keys.sketch)
                 finder.add(n, keys)
             advance(1)
 

@@ -30,6 +30,7 @@ from aggregator.store.maintenance.index_merge import count_stale_rows
 from aggregator.store.maintenance.row_rewrite import rewrite
 from aggregator.store.search import index
 from aggregator.store.stories import articles, story_links
+from aggregator.store.stories.article_rows import copy_keys
 from aggregator.store.stories.articles import ArticleDetails, StoredArticle
 from aggregator.store.tables import (
     article,
@@ -107,7 +108,7 @@ def delete_articles(
     numbers = [row.inbox_no for row in rows]
     indexed = [n for n in numbers if index.take_out(connection, n)]
     count_stale_rows(connection, len(indexed))
-    articles.remove_bands(connection, bands)
+    copy_keys.remove_bands(connection, bands)
     if what == "all":
         ids = [row.id for row in rows]
         change_with(connection, update(article).values(original=None), article.c.original, ids)

@@ -16,7 +16,8 @@ from aggregator.model.core import Entry
 from aggregator.model.read_model import ChangeKind
 from aggregator.store import codecs
 from aggregator.store.intake.inbox import Outcome, take_numbers
-from aggregator.store.stories import articles, stories
+from aggregator.store.stories import stories
+from aggregator.store.stories.article_rows import article_writes, outlet_rows
 from aggregator.store.stories.articles import StoredArticle
 from aggregator.store.stories.stories import NewStory, StoryRow, StoryState
 from aggregator.store.tables import change, count_rows, counter, entry, story, story_log
@@ -89,8 +90,8 @@ class Ledger:
             for new in self.stories
         ]
         stories.insert_stories(self._connection, founded)
-        articles.insert_articles(self._connection, self.articles)
-        articles.change_outlet_lines(self._connection, self._dropped_lines, self.lines)
+        article_writes.insert_articles(self._connection, self.articles)
+        outlet_rows.change_outlet_lines(self._connection, self._dropped_lines, self.lines)
         grown = {id_: self._whole(id_, state) for id_, state in self.states.items()}
         stories.update_stories(self._connection, grown)
         for waiting in (self.stories, self.articles, self._dropped_lines, self.lines, self.states):

@@ -28,7 +28,8 @@ from aggregator.store import codecs
 from aggregator.store.engine.database import Database
 from aggregator.store.intake import rejected, tombstones
 from aggregator.store.read.reader import StoryReader
-from aggregator.store.stories import api_tokens, articles, commands
+from aggregator.store.stories import api_tokens, commands
+from aggregator.store.stories.article_rows import copy_keys
 from aggregator.store.tables import article, command, lsh_band, metadata, sketch, tombstone
 from aggregator.store.tables import outbox as outbox_table
 from aggregator.web.api.push import PushEndpoint
@@ -536,7 +537,7 @@ def test_the_index_of_passages_in_memory_follows_what_goes_and_what_inherits_it(
 
     def is_of_the_rows() -> bool:
         with database.read() as connection:
-            rows = articles.sketches(connection, after=0)
+            rows = copy_keys.sketches(connection, after=0)
             return entries(index, 4) == entries(PassageIndex(reach=100, cap=100, rows=rows), 4)
 
     assert is_of_the_rows()

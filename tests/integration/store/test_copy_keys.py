@@ -7,7 +7,7 @@ from sqlalchemy import Connection, select
 
 from aggregator.grouping.deletion.erase import ForgetCommand
 from aggregator.store.engine.database import Database
-from aggregator.store.stories import articles
+from aggregator.store.stories.article_rows import copy_keys
 from aggregator.store.tables import lsh_band
 from tests.support.articles import Rig
 from tests.support.rows import read_by
@@ -37,27 +37,27 @@ def stored(connection: Connection) -> list[Pair]:
 
 
 def found(connection: Connection, bands: set[int], before: int = ANY) -> list[Pair]:
-    return articles.with_bands(connection, bands, before=before)
+    return copy_keys.with_bands(connection, bands, before=before)
 
 
 def test_articles_are_found_by_their_keys(database: Database) -> None:
     held = drawn(1, 1_500)
     draw = random.Random(2)
     with database.write() as connection:
-        articles.add_bands(connection, pairs_of(held))
+        copy_keys.add_bands(connection, pairs_of(held))
         some = set().union(*(held[n] for n in draw.sample(sorted(held), 20))) | {5, -5, LOWEST + 1}
         expected = [pair for pair in pairs_of(held) if pair[0] in some]
         assert found(connection, some) == expected
         assert found(connection, some, before=700) == [pair for pair in expected if pair[1] < 700]
-        assert articles.stored_bands(connection, 77, held[77] | some) == held[77]
+        assert copy_keys.stored_bands(connection, 77, held[77] | some) == held[77]
 
 
 def test_removed_keys_are_not_found(database: Database) -> None:
     held = drawn(4, 900)
     with database.write() as connection:
-        articles.add_bands(connection, pairs_of(held))
+        copy_keys.add_bands(connection, pairs_of(held))
         gone = {n: held.pop(n) for n in (1, 300, 600, 601, 900)}
-        removed = articles.remove_bands(connection, {n: bands | {5} for n, bands in gone.items()})
+        removed = copy_keys.remove_bands(connection, {n: bands | {5} for n, bands in gone.items()})
         assert removed == sum(map(len, gone.values()))
         assert stored(connection) == pairs_of(held)
 

@@ -1,0 +1,120 @@
+"""The undo of a correction: articles, headlines and redirects are again as they were before it."""
+
+from collections.abc import Iterable
+from operator import attrgetter
+from typing import NamedTuple
+
+from aggregator.grouping.changes import Merge, Move
+from aggregator.grouping.corrections.corrected_stories import live_id, member_ids
+from aggregator.grouping.unit_of_work import UnitOfWork
+from aggregator.grouping.write.story_writer import StoryWriter
+from aggregator.model.errors import UsageError
+from aggregator.store.engine.database import Connection
+from aggregator.store.stories import article_views, articles, corrections, stories
+from aggregator.store.stories.article_rows import article_writes
+from aggregator.store.stories.constraints import ConstraintTable
+from aggregator.store.stories.corrections import Correction, CorrectionDetail, MovedArticle
+from aggregator.stories.lexicon import clean_title
+
+
+class _Return(NamedTuple):
+    """Articles that an undo takes from the story where the correction put them to another one."""
+
+    source: str
+    target: str
+    moved: list[MovedArticle]
+
+    @property
+    def articles(self) -> tuple[str, ...]:
+        return tuple(moved.article for moved in self.moved)
+
+
+def undo(
+    unit_of_work: UnitOfWork, story_writer: StoryWriter, number: int | None
+) -> tuple[Correction, list[str]]:
+    """Undo the correction with this number; None: the last one in force. Raises UsageError.
+
+    Return it, and the live stories that changed.
+    """
+    connection = unit_of_work.connection
+    correction = corrections.to_undo(connection, number)
+    detail = correction.detail
+    returns = _returns_of(connection, detail)
+    for back in returns:
+        _refuse_overridden(connection, correction, back)
+    corrections.undo(connection, correction.correction_no, unit_of_work.now)
+    _show_titles(connection, detail.titles)
+    touched: set[str] = set()
+    for back in returns:
+        if back.source != back.target:
+            touched |= {back.source, _put_back(unit_of_work, story_writer, detail, back)}
+    return correction, sorted({live_id(connection, story) for story in touched})
+
+
+def _returns_of(connection: Connection, detail: CorrectionDetail) -> list[_Return]:
+    """Return the articles that are still in the story where the correction put them, by the former story.
+
+    Those that are back already are included: what brought them back may be undone, too.
+    """
+    after = detail.moved[0].after if detail.moved else ""  # the same of all
+    source = stories.target_of(connection, after) or ""
+    assigned_stories = articles.assigned_stories(connection, [moved.article for moved in detail.moved])
+    returning: dict[str, list[MovedArticle]] = {}
+    for moved in sorted(detail.moved, key=attrgetter("before")):
+        if assigned_stories.get(moved.article) == source:
+            # A story merged for another reason: the articles return to its successor. A story whose articles
+            # were all forgotten is restored with these.
+            target = moved.before
+            if target not in detail.retired:
+                target = stories.target_of(connection, target) or target
+            returning.setdefault(target, []).append(moved)
+    return [_Return(source, target, moved) for target, moved in returning.items()]
+
+
+def _refuse_overridden(connection: Connection, correction: Correction, back: _Return) -> None:
+    """Raise UsageError if a later correction concerns these articles; it must be undone first."""
+    later = ConstraintTable(corrections.all_constraints(connection, after=correction.correction_no))
+    members, joined = set(member_ids(connection, back.source)), set(member_ids(connection, back.target))
+    moving = members if back.source == correction.detail.founded else set(back.articles)
+    for article in sorted(moving):
+        linked = later.linked_articles(article)
+        if linked.together & (members - moving) or linked.apart & joined:
+            latest = later.latest_correction(article)
+            raise UsageError(
+                f"the later correction {latest} also concerns article {article}; undo it first: "
+                f"aggregator correct undo {latest}"
+            )
+
+
+def _show_titles(connection: Connection, titles: Iterable[tuple[str, str]]) -> None:
+    """Show the headlines of stories, each of an article, again."""
+    for story, article in titles:
+        for view in article_views.views_of(connection, [article]):
+            stories.show_title(connection, story, article, clean_title(view))
+
+
+def _put_back(
+    unit_of_work: UnitOfWork, story_writer: StoryWriter, detail: CorrectionDetail, back: _Return
+) -> str:
+    """Move articles back to a live story, or to a merged one that lives again; return their story."""
+    connection = unit_of_work.connection
+    at_no = story_writer.window.last_change(connection)
+    for moved in back.moved:  # before the move, which counts them
+        if moved.evidence is not None:
+            article_writes.set_evidence(connection, moved.article, moved.evidence)
+    story = story_writer.apply(unit_of_work, _change_back(unit_of_work, detail, back, at_no))
+    former = [redirect.story for redirect in detail.redirects if redirect.to == back.target]
+    stories.redirect(connection, former, story)
+    return story
+
+
+def _change_back(
+    unit_of_work: UnitOfWork, detail: CorrectionDetail, back: _Return, at_no: int
+) -> Merge | Move:
+    ids, target, now = back.articles, back.target, unit_of_work.now
+    if stories.target_of(unit_of_work.connection, target) != target:
+        return Move(articles=ids, target=None, at_no=at_no, bump=now, revived=target)
+    if back.source == detail.founded:  # all of it goes back, with what joined it since
+        pair = target, back.source
+        return Merge(stories=pair, at_no=at_no, reason="undone", bump=now, keeps=target)
+    return Move(articles=ids, target=target, at_no=at_no, bump=now)

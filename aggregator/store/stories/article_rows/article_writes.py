@@ -1,0 +1,127 @@
+"""Writing placed articles: new rows, revisions, moves, and what identifies them."""
+
+from collections.abc import Iterable, Sequence
+from typing import Any, Final
+
+import msgspec
+from sqlalchemy import Connection, delete, insert, select, tuple_, update
+
+from aggregator.model.core import Evidence, Role, TextReuse
+from aggregator.store import codecs
+from aggregator.store.stories.article_rows.copy_keys import insert_copy_keys, set_copy_keys
+from aggregator.store.stories.articles import StoredArticle, evidence_of
+from aggregator.store.tables import article, change_with, identity_key, observation
+
+_NEVER_REVERT = 1_000_000  # `observation.revert_count` of the text of another article
+_PLAIN: Final = [name for name in StoredArticle.__struct_fields__ if name in article.c and name != "evidence"]
+_OF_TEXT: Final = (  # columns that a revision replaces
+    *("outlet", "outlet_name", "url", "author", "effective_at", "wire", "title", "kind", "kind_evidence"),
+    *("lead", "text", "language", "verdict", "signature", "terms", "body_words", "text_hash", "details"),
+    *("published", "published_origin", "published_precision", "timezone_assumed", "date_counts"),
+)
+
+
+def insert_articles(connection: Connection, new: Sequence[StoredArticle]) -> None:
+    """Insert the rows of articles with details and evidence, their bands and their sampled shingles."""
+    if not new:
+        return
+    rows = []
+    for placed in new:
+        assert placed.evidence is not None, "it was just decided"
+        rows.append(_columns_of(placed) | {"evidence": codecs.pack_compressed(placed.evidence)})
+    connection.execute(insert(article), rows)
+    insert_copy_keys(connection, new)
+
+
+def _columns_of(whole: StoredArticle) -> dict[str, Any]:
+    columns = {name: getattr(whole, name) for name in _PLAIN}
+    return columns | {"outlet": whole.outlet_key}
+
+
+def replace_text(connection: Connection, revised: StoredArticle, bands: Sequence[int]) -> None:
+    """Write a revision into the row of its article; story, role and number stay.
+
+    `bands`: all that it may be stored with.
+    """
+    columns = _columns_of(revised)
+    values = {name: columns[name] for name in _OF_TEXT}
+    connection.execute(update(article).where(article.c.id == revised.id).values(**values))
+    set_copy_keys(connection, revised.inbox_no, bands, revised.bands, revised.sketch)
+
+
+def move(connection: Connection, ids: Iterable[str], story: str) -> None:
+    """Assign these articles to a story."""
+    change_with(connection, update(article).values(story=story), article.c.id, ids)
+
+
+def move_all(connection: Connection, loser: str, winner: str) -> None:
+    """Assign all articles of a story to another one."""
+    connection.execute(update(article).where(article.c.story == loser).values(story=winner))
+
+
+def set_role(
+    connection: Connection,
+    id: str,  # noqa: A002 - the word that people type
+    role: Role,
+    copy_of: str | None,
+    reuse: TextReuse | None,
+) -> None:
+    """Set what article `id` is in its story, and whose words it has."""
+    evidence = msgspec.structs.replace(evidence_of(connection, id), reuse=reuse)
+    values = {"role": role, "copy_of": copy_of, "reuses": reuse.other if reuse else None}
+    connection.execute(update(article).where(article.c.id == id).values(**values))
+    set_evidence(connection, id, evidence)
+
+
+def set_evidence(connection: Connection, id: str, evidence: Evidence) -> None:  # noqa: A002
+    """Replace the evidence of article `id`; whether it counts as a report follows from it."""
+    packed = codecs.pack_compressed(evidence)
+    values = {"evidence": packed, "counts_as_report": evidence.counts_as_report}
+    connection.execute(update(article).where(article.c.id == id).values(**values))
+
+
+def set_compared(connection: Connection, ids: Iterable[str], *, is_compared: bool) -> None:
+    """Set whether later articles are compared with these."""
+    counted = update(article).values(is_compared=is_compared)
+    change_with(connection, counted, article.c.id, ids)
+
+
+def set_source(connection: Connection, id: str, source: str, *, is_little_known: bool) -> None:  # noqa: A002
+    """Let article `id` be one of `source`, that of its own site, which others had listed before."""
+    values = {"source": source, "is_little_known": is_little_known}
+    connection.execute(update(article).where(article.c.id == id).values(**values))
+
+
+def rekey(connection: Connection, old: str, new: str, *, is_authoritative: bool) -> None:
+    """Give the identity keys and the observations of article `old` to article `new`.
+
+    `is_authoritative`: whether the authoritative sources of `old` are authoritative for `new`.
+    """
+    connection.execute(update(identity_key).where(identity_key.c.article == old).values(article=new))
+    _drop_common_observations(connection, old, new)
+    is_old = observation.c.article == old
+    former = update(observation).where(is_old, observation.c.is_current.is_(False))
+    connection.execute(former.values(revert_count=_NEVER_REVERT))
+    if not is_authoritative:
+        withdraw_authority(connection, old)
+    connection.execute(update(observation).where(is_old).values(article=new))
+
+
+def _drop_common_observations(connection: Connection, old: str, new: str) -> None:
+    """Delete the observations of `old` that `new` has, too: no two rows may be alike in the end."""
+    text = observation.c.source, observation.c.content_hash
+    of_new = select(*text).where(observation.c.article == new)
+    is_common = tuple_(*text).in_(of_new)
+    connection.execute(delete(observation).where(observation.c.article == old, is_common))
+
+
+def is_observed(connection: Connection, id: str, source: str) -> bool:  # noqa: A002
+    """Return whether `source` had article `id` before."""
+    seen = select(observation.c.article).where(observation.c.article == id, observation.c.source == source)
+    return connection.execute(seen.limit(1)).first() is not None
+
+
+def withdraw_authority(connection: Connection, id: str) -> None:  # noqa: A002 - the word that people type
+    """Let no source that had article `id` so far change its text."""
+    given_up = update(observation).where(observation.c.article == id)
+    connection.execute(given_up.values(is_authoritative=False))

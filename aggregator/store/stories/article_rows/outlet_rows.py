@@ -1,0 +1,65 @@
+"""Names of outlets in the rows of articles, and hashes of the lines of each outlet's newest articles."""
+
+from collections.abc import Iterable, Mapping
+
+from sqlalchemy import Connection, bindparam, delete, insert, select, update
+
+from aggregator.store import codecs
+from aggregator.store.stories.articles import ArticleDetails
+from aggregator.store.tables import article, outlet_line
+
+_NAMED = select(article.c.details).where(
+    article.c.outlet == bindparam("outlet_key"), article.c.outlet_name.is_not(None)
+)
+_UNNAMED = select(article.c.inbox_no, article.c.story).where(
+    article.c.outlet == bindparam("outlet_key"), article.c.outlet_name.is_(None)
+)
+
+
+def own_name_of(connection: Connection, outlet: str) -> str | None:
+    """Return the name that an outlet's own site gives it, which one of its articles has; None without any."""
+    for row in connection.execute(_NAMED, {"outlet_key": outlet}):
+        site_name = codecs.unpack(row.details, ArticleDetails).site_name
+        if site_name is not None:
+            return site_name
+    return None
+
+
+def unnamed_articles(connection: Connection, outlet: str) -> list[tuple[int, str]]:
+    """Return number and story of the articles of an outlet of which only the key is known."""
+    return [(row.inbox_no, row.story) for row in connection.execute(_UNNAMED, {"outlet_key": outlet})]
+
+
+def set_outlet_name(connection: Connection, n: int, name: str) -> None:
+    """Let article `n` show this name of its outlet."""
+    connection.execute(update(article).where(article.c.inbox_no == n).values(outlet_name=name))
+
+
+_OUTLET_LINES = (
+    select(outlet_line.c.article, outlet_line.c.lines)
+    .where(outlet_line.c.outlet == bindparam("outlet_key"))
+    .order_by(outlet_line.c.article)
+)
+_ADD_LINES = insert(outlet_line)
+_DROP_LINES = delete(outlet_line).where(
+    outlet_line.c.outlet == bindparam("outlet_key"), outlet_line.c.article == bindparam("number")
+)
+
+
+def outlet_lines(connection: Connection, outlet: str) -> list[tuple[int, bytes]]:
+    """Return inbox number and line hashes of the outlet's newest articles, oldest first."""
+    return [
+        (row.article, bytes(row.lines)) for row in connection.execute(_OUTLET_LINES, {"outlet_key": outlet})
+    ]
+
+
+def change_outlet_lines(
+    connection: Connection, dropped: Iterable[tuple[str, int]], new: Mapping[tuple[str, int], bytes]
+) -> None:
+    """Delete the line hashes of articles, then add others, each by outlet and inbox number."""
+    if rows := [{"outlet_key": outlet, "number": number} for outlet, number in dropped]:
+        connection.execute(_DROP_LINES, rows)
+    if rows := [
+        {"outlet": outlet, "article": number, "lines": lines} for (outlet, number), lines in new.items()
+    ]:
+        connection.execute(_ADD_LINES, rows)

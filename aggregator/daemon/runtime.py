@@ -39,7 +39,7 @@ from aggregator.store.engine.database import Database
 from aggregator.store.engine.writer_lease import WriterLease
 from aggregator.store.intake import rejected
 from aggregator.store.read.reader import StoryReader
-from aggregator.store.stories.placement_batch import pull_back
+from aggregator.store.stories.future_bumps import pull_back
 from aggregator.stories.tuning import StoryTuning
 from aggregator.web.metrics import HealthMonitor, why_few_files
 from aggregator.web.settings import publish_settings

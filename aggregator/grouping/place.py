@@ -196,6 +196,7 @@ class Placer:
             with self._database.write() as connection:
                 unit_of_work = UnitOfWork(connection, Ledger(connection), self._now())
                 yield unit_of_work
+                unit_of_work.ledger.write()
                 unit_of_work.ledger.close()
                 if samples.rank_last(connection):
                     self.story_writer.growing.forget()

@@ -64,11 +64,12 @@ class NewsStream:
         self._inbox_no = inbox_no
         connection = unit_of_work.connection
         day, latest = (accepted_at - _EPOCH) // _DAY, self._newest_period(connection)
-        present = -1 if latest is None else latest.day + 1
+        after, number, present = -1, 1, -1
+        if latest is not None:
+            after, number, present = latest.last_inbox_no, latest.number + 1, latest.day + 1
         if present - self._tuning.stream_days <= day <= present:
             return
         unit_of_work.ledger.write()
-        after, number = (-1, 1) if latest is None else (latest.last_inbox_no, latest.number + 1)
         count, packed = self._count_terms(connection, after, inbox_no - 1)
         period = StreamPeriod(number, day - 1, inbox_no - 1, count, packed)
         self.write_counts(connection)

@@ -184,8 +184,7 @@ class Window:
         if date is None:
             open_ones &= inboxes >= oldest
         else:
-            reach = int(self._model.tuning.window_days * MINUTES_A_DAY)
-            near = (firsts - reach <= date) & (date <= lasts + reach)
+            near = self._are_near(firsts, lasts, date, date)
             open_ones &= np.where(firsts == _NEVER, inboxes >= oldest, near)
         return self._best(slots, votes, open_ones)
 
@@ -199,12 +198,10 @@ class Window:
         inboxes, firsts, lasts = self._columns(slots)
         older, newer = np.minimum(inboxes, own.last_inbox_no), np.maximum(inboxes, own.last_inbox_no)
         recent = (newer - older <= tuning.undated_reach) & (older >= self.undated_from)
+        beside = recent
         if own.dates:
-            reach = int(tuning.window_days * MINUTES_A_DAY)
-            near = (firsts - reach <= own.dates[-1]) & (own.dates[0] <= lasts + reach)
+            near = self._are_near(firsts, lasts, own.dates[0], own.dates[-1])
             beside = np.where(firsts == _NEVER, recent, near)
-        else:
-            beside = recent
         is_other = slots != own.slot
         return self._best(slots, votes, self._are_live(older, newer) & beside & is_other)
 
@@ -226,6 +223,12 @@ class Window:
         needed = (inboxes >= now - tuning.kept_reach) | (inboxes >= self.undated_from)
         live: Flags = (inboxes >= now - tuning.live_reach) & needed
         return live
+
+    def _are_near(self, firsts: Ints, lasts: Ints, first: int, last: int) -> Flags:
+        """Return whether dates of stories, in minutes, are within the window of dates `first` to `last`."""
+        reach = int(self._model.tuning.window_days * MINUTES_A_DAY)
+        near: Flags = (firsts - reach <= last) & (first <= lasts + reach)
+        return near
 
     def _voted(self, keys: Iterable[int]) -> tuple[Ints, Ints]:
         """Return the slots of the stories under these keys, and under how many of them each is."""

@@ -83,10 +83,9 @@ class SecondLook:
         """Decide about these stories and carry it out; return whether anything was changed."""
         unit_of_work.ledger.write()
         self._stream.read_last(unit_of_work)
-        window = self._story_writer.window.read(unit_of_work.connection)
-        view = _StoryLookup(
-            unit_of_work.connection, window, self._constraints, self._comparison, self._stream
-        )
+        connection = unit_of_work.connection
+        window = self._story_writer.window.read(connection)
+        view = _StoryLookup(connection, window, self._constraints, self._comparison, self._stream)
         decided = reassess_stories(numbers, view, self._tuning)
         ids = {number: window.story(number).id for one in decided for number in one.numbers}
         for one in decided:

@@ -102,13 +102,8 @@ class StoryWriter:
             return self._merge(unit_of_work, merge)
         if move.revived is None:
             return origin.id
-        effect = Effect(
-            at_no=move.at_no,
-            bump=move.bump or origin.bumped_at,
-            is_correction=move.bump is not None,
-            others=(origin.id,),
-            kind="merged",
-        )
+        effect = _effect_of_move(move, [origin])
+        effect = msgspec.structs.replace(effect, others=(origin.id,), kind="merged")
         number, story = self._take_in(unit_of_work, move, None, moving, effect)
         _redirect(unit_of_work, origin, story, reason="empty")
         self._regrouped(unit_of_work, [(origin.story_no, origin.id), (number, story)])
@@ -120,14 +115,7 @@ class StoryWriter:
         """Move some articles of a story; return the id of their story afterwards."""
         connection = unit_of_work.connection
         target = None if move.target is None else live_story(connection, move.target)
-        bumps = [story.bumped_at for story in (origin, target) if story is not None]
-        left = Effect(
-            at_no=move.at_no,
-            bump=move.bump or max(bumps),
-            is_correction=move.bump is not None,
-            kind="corrected" if move.bump else None,
-        )
-        came = left
+        left = came = _effect_of_move(move, [origin] if target is None else [origin, target])
         if target is None:
             came = msgspec.structs.replace(left, others=(origin.id,), kind="split")
         number, story = self._take_in(unit_of_work, move, target, moving, came)
@@ -332,6 +320,16 @@ def _compare_no_more(unit_of_work: UnitOfWork, story: str) -> None:
     members = articles.members(unit_of_work.connection, story)
     fallen = [member.id for member in members if member.is_compared]
     article_writes.set_compared(unit_of_work.connection, fallen, is_compared=False)
+
+
+def _effect_of_move(move: Move, rows: Sequence[StoryRow]) -> Effect:
+    """Return what a move does to each of the stories that it changes, of which `rows` have bumps."""
+    return Effect(
+        at_no=move.at_no,
+        bump=move.bump or max(row.bumped_at for row in rows),
+        is_correction=move.bump is not None,
+        kind="corrected" if move.bump else None,
+    )
 
 
 def _effect_of_merge(

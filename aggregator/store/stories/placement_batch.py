@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterable, Sequence
 from typing import Any, Literal
 
 import msgspec
-from sqlalchemy import Connection, Text, bindparam, func, insert, select, update
+from sqlalchemy import Connection, Text, bindparam, func, insert, update
 
 from aggregator.model.core import Entry
 from aggregator.model.read_model import ChangeKind
@@ -20,7 +20,7 @@ from aggregator.store.stories import stories
 from aggregator.store.stories.article_rows import article_writes, outlet_rows
 from aggregator.store.stories.articles import StoredArticle
 from aggregator.store.stories.stories import NewStory, StoryRow, StoryState
-from aggregator.store.tables import change, count_rows, counter, entry, story, story_log
+from aggregator.store.tables import change, counter, entry, story_log
 
 # "moved": an article was assigned to another story; "regrouped": by `recluster`; "full": from now on the
 # story accepts copies only; "forgotten": one of its articles was erased
@@ -59,7 +59,7 @@ _COUNT = update(counter).where(counter.c.name == bindparam("counter_name"))
 
 
 class Ledger:
-    """Belongs to one transaction; `close` must be called before it is committed.
+    """Belongs to one transaction; `write` and then `close` must be called before it is committed.
 
     What is in `stories`, `articles` and `lines` (of outlets), and in `states` of stories that have a row, is
     not written yet; `summaries` are made only then, from the last state (without one, that of the state is
@@ -200,8 +200,7 @@ class Ledger:
         )
 
     def close(self) -> None:
-        """Write the collected rows."""
-        self.write()
+        """Write what is written last: entries, log, changes and numbers. Call `write` before."""
         if self._finished:
             self._connection.execute(_FINISH, self._finished)
         if self._logs:
@@ -220,35 +219,3 @@ def _kind(before: StoryRow | None, after: StoryState, others: Sequence[str]) -> 
     if after.report_count > before.report_count:
         return "report"
     return "headline" if after.title != before.title else None
-
-
-# --- bumps of stories that were written under a wrong clock ------------------------------------------------
-
-_AHEAD = dt.timedelta(minutes=1)  # by which a story's last bump may be ahead of the clock (chosen)
-_AHEAD_SHARE = 0.05  # of the stories that are pulled back at most; if more are ahead, the clock is wrong now
-
-
-def pull_back(connection: Connection, now: dt.datetime, few: int) -> int:
-    """Set bumps that are in the future to `now`, in the same order. Return the number of stories.
-
-    Such bumps were written under a wrong clock. With too many of them, more than `few` at least, the present
-    clock is assumed wrong, and nothing changes.
-    """
-    live = story.c.redirect_to.is_(None)
-    in_future = (live, story.c.bumped_at > now + _AHEAD)
-    newest = select(story.c.bumped_at).where(live).order_by(story.c.bumped_at.desc()).limit(1)
-    last: dt.datetime | None = connection.execute(newest).scalar()
-    if last is None or last <= now + _AHEAD:
-        return 0
-    count = count_rows(connection, story, *in_future)
-    all_live = count_rows(connection, story, live)
-    if count > max(few, _AHEAD_SHARE * all_live):
-        return 0
-    order = select(story.c.story_no).where(*in_future).order_by(story.c.bumped_at, story.c.story_no)
-    ledger = Ledger(connection)
-    for n in connection.execute(order).scalars().all():
-        # Like every bump: to the second, with a serial number as microseconds.
-        moment = now.replace(microsecond=ledger.number("bump") % 1_000_000)
-        connection.execute(update(story).where(story.c.story_no == n).values(bumped_at=moment))
-    ledger.close()
-    return count

@@ -6,7 +6,7 @@ from sqlalchemy import select
 
 from aggregator.config.tuning import Tuning
 from aggregator.store.engine.database import Database
-from aggregator.store.stories.placement_batch import pull_back
+from aggregator.store.stories.future_bumps import pull_back
 from aggregator.store.tables import story
 from tests.support.articles import NOON, Clock, Rig, record
 from tests.support.rows import queried

@@ -1,0 +1,37 @@
+"""Bumps of stories that were written under a wrong clock."""
+
+import datetime as dt
+
+from sqlalchemy import Connection, select, update
+
+from aggregator.store.stories.placement_batch import Ledger
+from aggregator.store.tables import count_rows, story
+
+_AHEAD = dt.timedelta(minutes=1)  # by which a story's last bump may be ahead of the clock (chosen)
+_AHEAD_SHARE = 0.05  # of the stories that are pulled back at most; if more are ahead, the clock is wrong now
+
+
+def pull_back(connection: Connection, now: dt.datetime, few: int) -> int:
+    """Set bumps that are in the future to `now`, in the same order. Return the number of stories.
+
+    Such bumps were written under a wrong clock. With too many of them, more than `few` at least, the present
+    clock is assumed wrong, and nothing changes.
+    """
+    live = story.c.redirect_to.is_(None)
+    in_future = (live, story.c.bumped_at > now + _AHEAD)
+    newest = select(story.c.bumped_at).where(live).order_by(story.c.bumped_at.desc()).limit(1)
+    last: dt.datetime | None = connection.execute(newest).scalar()
+    if last is None or last <= now + _AHEAD:
+        return 0
+    count = count_rows(connection, story, *in_future)
+    all_live = count_rows(connection, story, live)
+    if count > max(few, _AHEAD_SHARE * all_live):
+        return 0
+    order = select(story.c.story_no).where(*in_future).order_by(story.c.bumped_at, story.c.story_no)
+    ledger = Ledger(connection)
+    for n in connection.execute(order).scalars().all():
+        # Like every bump: to the second, with a serial number as microseconds.
+        moment = now.replace(microsecond=ledger.number("bump") % 1_000_000)
+        connection.execute(update(story).where(story.c.story_no == n).values(bumped_at=moment))
+    ledger.close()
+    return count

@@ -58,15 +58,8 @@ class Mutes(FrozenStruct, frozen=True, kw_only=True):
         mutes = tuple(self._mutes(source.id if source else None))
         if not mutes:
             return None
-        outlet = outlet_of(entry)
         text = SearchableText(clean.title, clean.lead) if clean else SearchableText(entry.title)
-        named: dict[str, tuple[str | None, ...]] = {
-            "outlets": (outlet.key, outlet.name) if outlet else (clean.outlet if clean else None,),
-            "folders": (source.folder if source else None,),
-            "categories": (*entry.categories, *(clean.categories if clean else ())),
-            "kinds": (clean.kind if clean else None,),
-        }
-        keys = {kind: {subject_key(name) for name in names if name} for kind, names in named.items()}
+        keys = _keys_by_kind(entry, source, clean)
         for kind, muted, reason in mutes:
             term = _term(muted) if kind == "words" else None
             if text.holds_term(term) if term else subject_key(muted) in keys.get(kind, ()):
@@ -77,6 +70,22 @@ class Mutes(FrozenStruct, frozen=True, kw_only=True):
         own = self.of_sources.get(source_id or "", ())
         for scope, mutes in (("muted", self.everywhere), ("muted for this source", own)):
             yield from ((kind, muted, f"{scope}: {NOUNS[kind]} {muted!r}") for kind, muted in mutes)
+
+
+def _keys_by_kind(entry: Entry, source: Source | None, clean: CleanArticle | None) -> dict[str, set[str]]:
+    """Return the keys of what an entry may be muted for beside its words, by kind of mute."""
+    names: dict[str, list[str | None]] = {"categories": [*entry.categories]}
+    outlet = outlet_of(entry)
+    if outlet:
+        names["outlets"] = [outlet.key, outlet.name]
+    elif clean:
+        names["outlets"] = [clean.outlet]
+    if source:
+        names["folders"] = [source.folder]
+    if clean:
+        names["categories"] += clean.categories
+        names["kinds"] = [clean.kind]
+    return {kind: set(map(subject_key, filter(None, values))) for kind, values in names.items()}
 
 
 @lru_cache(maxsize=4096)

@@ -1,6 +1,6 @@
 """`aggregator explain`: the stored evidence of a decision, and a comparison of two articles."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from typing import NamedTuple
 
 import msgspec
@@ -11,12 +11,10 @@ from aggregator.grouping.copies.copy_check import CopyTuning, verdict
 from aggregator.grouping.copies.shingles import shared_passages
 from aggregator.grouping.corrections.decision_words import (
     COPY_SHARES,
-    SCORE,
-    decision_words,
+    evidence_lines,
+    lines_of,
     log_words,
-    not_counted,
-    reason_name,
-    reason_value,
+    share_lines,
 )
 from aggregator.grouping.pairs.pair_article import PairArticle
 from aggregator.grouping.pairs.pair_model import PairModel, PairTuning, compare_pairs, reasons_of
@@ -42,12 +40,6 @@ _SHOWN = 12  # names, numbers or words of one kind
 _PASSAGES = 3
 _KINDS = {"names": "names", "num": "numbers", "numu": "numbers"}  # by field; of the other fields: words
 _FOREIGN = "it has the headline of a report, but shares too few words beside it with that report"
-_EXCERPT = "  it contains article {0.other} as an excerpt: " + COPY_SHARES
-_REUSE = (
-    "  it shares with article {0.other} {0.share:.0%} of the runs of six words outside quotations, "
-    "so both are one origin"
-)
-_SHARE = "  {:30}{:>8}  gives {:+7.2f}"
 
 
 class SharedTerms(FrozenStruct, frozen=True, kw_only=True, omit_defaults=False):
@@ -230,7 +222,7 @@ def _lines(explained: Explanation) -> list[str]:
     lines += [
         f"  in story {explained.story}: {explained.story_title}",
         "",
-        *_evidence(explained.evidence, explained.runner_up_title),
+        *evidence_lines(explained.evidence, explained.runner_up_title),
         *_common(explained.shared, explained.passages, "shared with the story at that time"),
     ]
     if explained.log:
@@ -241,51 +233,17 @@ def _lines(explained: Explanation) -> list[str]:
     return lines
 
 
-def _evidence(evidence: Evidence, runner_up_title: str | None) -> list[str]:
-    lines = [decision_words(evidence)]
-    if evidence.score is not None and evidence.reasons:
-        lines += _shares(evidence.bias, evidence.reasons, evidence.score)
-    if evidence.stage != "copy":
-        lines += _each("  {0.kind} of another text: " + COPY_SHARES, evidence.copy)
-    lines += _each(_EXCERPT, *evidence.excerpts)
-    lines += _each(_REUSE, evidence.reuse)
-    lines += _each("  {}", not_counted(evidence))
-    return lines + _runner_up(evidence, runner_up_title)
-
-
-def _runner_up(evidence: Evidence, title: str | None) -> list[str]:
-    rival = evidence.runner_up
-    if rival is None:
-        return []
-    shown = f" ({title})" if title else ""
-    lines = [f"  runner-up: story {rival.story}{shown}, {SCORE.format(rival)}"]
-    if evidence.score is None and rival.reasons:
-        lines += _shares(evidence.bias, rival.reasons, rival.score)
-    return lines
-
-
 def _pair_lines(pair: PairExplanation) -> list[str]:
     stories = "one story" if pair.same_story else "different stories"
     return [
         f"With {pair.title!r} ({pair.article}): they are in {stories}.",
         f"  score of the pair: {pair.score:+.2f}",
-        *_each("  constraint of a correction: {}", pair.constraint),
-        *_each("  {}", pair.obstacle),
-        *_shares(pair.bias, pair.reasons, pair.score),
-        *_each("  {0.kind}: " + COPY_SHARES, pair.copy),
+        *lines_of("  constraint of a correction: {}", pair.constraint),
+        *lines_of("  {}", pair.obstacle),
+        *share_lines(pair.bias, pair.reasons, pair.score),
+        *lines_of("  {0.kind}: " + COPY_SHARES, pair.copy),
         *_common(pair.shared, pair.passages, "in both"),
     ]
-
-
-def _each(template: str, *values: object) -> list[str]:
-    """Return the line of each value that is not None."""
-    return [template.format(value) for value in values if value is not None]
-
-
-def _shares(bias: float, reasons: Sequence[Reason], score: float) -> list[str]:
-    lines = [_SHARE.format("start", "", bias)]
-    lines += [_SHARE.format(reason_name(reason), reason_value(reason), reason.share) for reason in reasons]
-    return [*lines, f"  {'sum':46}{score:+7.2f}"]
 
 
 def _common(shared: SharedTerms, passages: Iterable[str], where: str) -> list[str]:

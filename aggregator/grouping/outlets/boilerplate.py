@@ -45,7 +45,7 @@ _SHORT = 4  # letters; shorter words are ignored
 
 
 def is_notice(title: str, text: str, other_title: str, other_text: str, tuning: BoilerplateTuning) -> bool:
-    """Whether `text` is a notice, because the same outlet shows `other_text` under `other_title`.
+    """Return whether `text` is a notice, because the same outlet shows `other_text` under `other_title`.
 
     A text that mentions the other headline may be the same report under a new one.
     """
@@ -63,9 +63,9 @@ def is_notice(title: str, text: str, other_title: str, other_text: str, tuning: 
 
 def _stems(text: str) -> frozenset[str]:
     """Return the first letters of longer words; for scripts without spaces all pairs of characters."""
-    found = words(text)
-    pairs = (a + b for a, b in pairwise(found) if is_unspaced(a) and is_unspaced(b))
-    return frozenset([*(word[:_STEM] for word in found if len(word) >= _SHORT), *pairs])
+    in_order = words(text)
+    pairs = (a + b for a, b in pairwise(in_order) if is_unspaced(a) and is_unspaced(b))
+    return frozenset([*(word[:_STEM] for word in in_order if len(word) >= _SHORT), *pairs])
 
 
 class BoilerplateLearner:
@@ -108,6 +108,8 @@ class BoilerplateLearner:
         without_repeats = self._without_repeats(connection, outlet, prepared)
         if without_repeats.fingerprint is None or without_repeats.lines is None:
             return without_repeats
+        if without_repeats.fingerprint.body_words > self._notice_words:
+            return without_repeats
         if not self._is_outlet_notice(unit_of_work, inbox_entry, without_repeats, copy_finder):
             return without_repeats
         if prepared.own is not None:
@@ -143,11 +145,12 @@ class BoilerplateLearner:
         if lines is None or outlet is None:
             return
         window = self._window(unit_of_work.connection, outlet)
-        row = pack_lines(lines)
         ledger = unit_of_work.ledger
-        ledger.drop_lines((outlet, old) for old, _ in window if old == number)
-        ledger.lines[outlet, number] = row
-        window[:] = sorted([*(one for one in window if one[0] != number), (number, row)])
+        rows = dict(window)
+        if number in rows:
+            ledger.drop_lines([(outlet, number)])
+        rows[number] = ledger.lines[outlet, number] = pack_lines(lines)
+        window[:] = sorted(rows.items())
         surplus = max(len(window) - self._tuning.window, 0)
         ledger.drop_lines((outlet, old) for old, _ in window[:surplus])
         del window[:surplus]
@@ -160,18 +163,16 @@ class BoilerplateLearner:
         clean, fingerprint = prepared.article, prepared.fingerprint
         if fingerprint is None or not fingerprint.bands or not clean.title:
             return False
-        if fingerprint.body_words > self._notice_words:
-            return False
-        connection, ledger = unit_of_work.connection, unit_of_work.ledger
-        incoming = incoming_article(waiting, prepared, unit_of_work.now, wire_confidence=1.0)
+        connection, ledger, now = unit_of_work
+        incoming = incoming_article(waiting, prepared, now, wire_confidence=1.0)
         likely = copy_finder.voted(connection, incoming)[:_NOTICE_CANDIDATES]
         for other in compared_articles.copy_candidates(connection, likely, ledger.articles).values():
             if other.source != incoming.source:  # any source may declare that outlet
                 continue
             similar = compared_articles.compared_texts(connection, [other.id], ledger.articles)[other.id]
-            same_outlet = _name_key(similar.outlet) == _name_key(incoming.outlet_key)
-            is_repeated = is_notice(clean.title, clean.text, similar.title, similar.text, self._tuning)
-            if same_outlet and is_repeated:
+            if _name_key(similar.outlet) != _name_key(incoming.outlet_key):
+                continue
+            if is_notice(clean.title, clean.text, similar.title, similar.text, self._tuning):
                 return True
         return False
 

@@ -10,6 +10,7 @@ import datetime as dt
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from functools import partial
 from typing import NamedTuple
 
 import msgspec
@@ -128,8 +129,6 @@ class Reclusterer:
             placer.forget()
         return difference
 
-    # --- placing again ------------------------------------------------------------------------------------
-
     @contextmanager
     def _decided(
         self, since: dt.datetime | None, advance: Advance, *, corrected: bool
@@ -144,9 +143,8 @@ class Reclusterer:
                     batch = replay.placed_from(live, next_no, BATCH)
                 if not batch:
                     break
-                waiting = [inbox_entry for inbox_entry, _ in batch]
-                prepared = self._prepared([clean for _, clean in batch])
-                placer.place(list(zip(waiting, prepared, strict=True)))
+                waiting, texts = zip(*batch, strict=True)
+                placer.place(list(zip(waiting, self._prepared(texts), strict=True)))
                 next_no = waiting[-1].inbox_no + 1
                 total += len(batch)
                 advance(len(batch))
@@ -187,8 +185,6 @@ class Reclusterer:
             prepared += msgspec.msgpack.decode(future.result(), type=PrepareResult).prepared
         return prepared
 
-    # --- comparing ----------------------------------------------------------------------------------------
-
     def _plan(self, decided: DecidedArticles) -> ReclusterPlan:
         with self._database.read() as live, decided.scratch.read() as scratch:
             before, after = recluster.grouping(live), recluster.grouping(scratch)
@@ -200,12 +196,7 @@ class Reclusterer:
             for story, founding in founded.items():
                 names[founding.scratch_story] = story
             regrouping = Regrouping(before, {article: names[story] for article, story in after.items()})
-
-            def title(story: str) -> str:
-                if story in founded:
-                    return stories.title_of(scratch, founded[story].scratch_story)
-                return stories.title_of(live, story)
-
+            title = partial(_title_of, live, scratch, founded)
             return ReclusterPlan(names, founded, regrouping, regrouping.difference(decided.total, title))
 
 
@@ -221,7 +212,11 @@ def _founded_stories(live: Connection, scratch: Connection, new: Iterable[str]) 
     return founded
 
 
-# --- writing -----------------------------------------------------------------------------------------------
+def _title_of(live: Connection, scratch: Connection, founded: Mapping[str, FoundedStory], story: str) -> str:
+    """Return the title of a story, which is in the scratch database only if it is to be founded."""
+    if story in founded:
+        return stories.title_of(scratch, founded[story].scratch_story)
+    return stories.title_of(live, story)
 
 
 def _write_stories(

@@ -90,21 +90,8 @@ class Regrouping:
 
     def difference(self, articles: int, title: Callable[[str], str]) -> GroupingDifference:
         """Return the changes, of which some are listed; `articles`: how many were decided."""
-        changes = []
-        for story in self.came.keys() | self.went.keys():
-            came, went = self.came.get(story, []), self.went.get(story, [])
-            changes.append((-len(came) - len(went), story, came, went))
-        listed = []
-        for _, story, came, went in sorted(changes)[:CHANGES_LISTED]:
-            change = RegroupedStory(
-                story=story,
-                title=title(story),
-                before=self._before[story],
-                after=self._after[story],
-                came=tuple(came[:_ARTICLES_LISTED]),
-                went=tuple(went[:_ARTICLES_LISTED]),
-            )
-            listed.append(change)
+        changed = sorted(self.came.keys() | self.went.keys(), key=self._most_articles_first)
+        listed = [self._regrouped(story, title(story)) for story in changed[:CHANGES_LISTED]]
         pairs = _pairs_within(self._before)
         return GroupingDifference(
             articles=articles,
@@ -113,7 +100,20 @@ class Regrouping:
             stories_after=len(self._after),
             pairs_kept=_pairs_within(self._pairs) / pairs if pairs else 1.0,
             changes=tuple(listed),
-            changed_stories=len(changes),
+            changed_stories=len(changed),
+        )
+
+    def _most_articles_first(self, story: str) -> tuple[int, str]:
+        return -len(self.came.get(story, ())) - len(self.went.get(story, ())), story
+
+    def _regrouped(self, story: str, title: str) -> RegroupedStory:
+        return RegroupedStory(
+            story=story,
+            title=title,
+            before=self._before[story],
+            after=self._after[story],
+            came=tuple(self.came.get(story, ())[:_ARTICLES_LISTED]),
+            went=tuple(self.went.get(story, ())[:_ARTICLES_LISTED]),
         )
 
 

@@ -197,13 +197,22 @@ def blank_stories(
     """
     shown = select(story.c.title, article.c.title).join(article, article.c.story == story.c.id)
     titles = set[str]().union(*rows_with(connection, shown, story.c.id, stories)) | {""}
+    _blank_merged(connection, stories)
+    change_with(connection, update(change).values(title="", article=None), change.c.article, ids)
+    _blank_log(connection, stories, titles)
+    _blank_changes(connection, stories, titles)
+    _give_up_deliveries(connection, stories, at)
+
+
+def _blank_merged(connection: Connection, stories: Collection[str]) -> None:
+    """Blank those of the stories that were merged, and delete the summaries of all."""
     merged = update(story).where(story.c.redirect_to.is_not(None)).values(**_BLANK_STORY)
     change_with(connection, merged, story.c.id, stories)
     numbers = [row.story_no for row in rows_with(connection, select(story.c.story_no), story.c.id, stories)]
     change_with(connection, delete(story_summary), story_summary.c.story, numbers)
-    change_with(connection, update(change).values(title="", article=None), change.c.article, ids)
-    _blank_log(connection, stories, titles)
-    _blank_changes(connection, stories, titles)
+
+
+def _give_up_deliveries(connection: Connection, stories: Collection[str], at: dt.datetime) -> None:
     values = {"state": "given_up", "body": None, "problem": _GIVEN_UP, "done_at": at}
     waiting = update(outbox).where(outbox.c.body.is_not(None)).values(**values)
     change_with(connection, waiting, outbox.c.story, stories)

@@ -76,19 +76,24 @@ def _of_source(connection: Connection, name: str) -> set[str]:
 
 
 def _of_address(connection: Connection, address: str) -> set[str]:
-    ids: set[str] = set()
-    addresses = {address}
     canonical = canonical_url(address)
-    if canonical is not None:
-        addresses.add(canonical)
-        owner = select(identity_key.c.article).where(identity_key.c.key == url_key(canonical))
-        owner_id = connection.execute(owner).scalar()
-        if owner_id:  # a void key has none
-            root = select(article.c.root_article).where(article.c.id == owner_id).scalar_subquery()
-            ids.add(owner_id)
-            ids.update(
-                connection.execute(select(article.c.id).where(article.c.root_article == root)).scalars()
-            )
+    if canonical is None:
+        return _with_address(connection, {address})
+    return _with_address(connection, {address, canonical}) | _owners(connection, url_key(canonical))
+
+
+def _owners(connection: Connection, key: bytes) -> set[str]:
+    """Return the article to which an identity key belongs, with all of its generations."""
+    owner = connection.execute(select(identity_key.c.article).where(identity_key.c.key == key)).scalar()
+    if not owner:  # a void key has none
+        return set()
+    root = select(article.c.root_article).where(article.c.id == owner).scalar_subquery()
+    generations = select(article.c.id).where(article.c.root_article == root)
+    return {owner, *connection.execute(generations).scalars()}
+
+
+def _with_address(connection: Connection, addresses: Collection[str]) -> set[str]:
+    ids: set[str] = set()
     # An entry that only links to the address (of a search engine) does not have its identity key.
     for address_column, id_column in (
         (article.c.url, article.c.id),

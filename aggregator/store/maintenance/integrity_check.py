@@ -159,12 +159,7 @@ def balance(database: Database) -> Balance | None:
 
 
 def _balance(connection: Connection) -> Balance:
-    outcomes: Counter[str] = Counter()
-    deleted = 0
-    columns = intake_count.c.outcome, intake_count.c.count, intake_count.c.deleted
-    for outcome, received, deleted_since in connection.execute(select(*columns)):
-        outcomes[outcome] += received
-        deleted += deleted_since
+    outcomes, deleted = _received(connection)
     states: Counter[str] = Counter()
     refused_as: Counter[str] = Counter()
     kinds = entry.c.state, entry.c.verdict
@@ -186,17 +181,29 @@ def _balance(connection: Connection) -> Balance:
     )
 
 
+def _received(connection: Connection) -> tuple[Counter[str], int]:
+    """Return the number of received entries by outcome, and how many were deleted since."""
+    outcomes: Counter[str] = Counter()
+    deleted = 0
+    columns = intake_count.c.outcome, intake_count.c.count, intake_count.c.deleted
+    for outcome, received, deleted_since in connection.execute(select(*columns)):
+        outcomes[outcome] += received
+        deleted += deleted_since
+    return outcomes, deleted
+
+
+_WITHOUT_ARTICLE: Final = (
+    entry.c.state == "done",
+    ~exists().where(article.c.id == entry.c.article),
+    ~exists().where(tombstone.c.article == entry.c.article),
+)
+
+
 def conservation_faults(database: Database) -> Iterator[Fault]:
     """Yield counts that do not match, placed entries without an article, and entries in quarantine."""
     with database.read() as connection:
         total = _balance(connection)
-        without_article = count_rows(
-            connection,
-            entry,
-            entry.c.state == "done",
-            ~exists().where(article.c.id == entry.c.article),
-            ~exists().where(tombstone.c.article == entry.c.article),
-        )
+        without_article = count_rows(connection, entry, *_WITHOUT_ARTICLE)
         quarantined = count_rows(connection, entry, IS_QUARANTINED)
     known = total.stored + total.known + total.refused_as_forgotten
     received = f"{total.seen:,} entries were received, but {known:,} are stored, known or refused"

@@ -83,8 +83,7 @@ def take_decisions(live: Connection, scratch: Connection, names: Mapping[str, st
     successors = _with_merged(scratch, names)
     for part in parts(scratch, _DECISIONS):
         is_in_part = article.c.inbox_no.between(part[0]["number"], part[-1]["number"])
-        rows = live.execute(_DECISIONS.where(is_in_part)).mappings()
-        known = {row["number"]: dict(row) for row in rows}
+        known = {row["number"]: dict(row) for row in live.execute(_DECISIONS.where(is_in_part)).mappings()}
         for row in part:
             row["story"] = names[row["story"]]
             row["follows"] = successors.get(row["follows"])

@@ -114,16 +114,19 @@ def seed(live: Connection, scratch: Connection, n: int, advance: Advance, *, cor
         return 0
     for name in ("story", "bump"):
         set_counter(scratch, name, counter_value(live, name))
+    _seed_stories(live, scratch, n, advance)
+    for number in (lsh_band.c.article, sketch.c.article, stream_period.c.last_inbox_no):
+        copy_rows(live, scratch, number.table, advance, number < n)
+    return _seed_sources(live, scratch, advance)
+
+
+def _seed_stories(live: Connection, scratch: Connection, n: int, advance: Advance) -> None:
     # Stories of later articles, too, which reserves their ids: closed, without a successor.
     copy_rows(live, scratch, story, advance)
     scratch.execute(update(story).values(membership_changed_no=-1))
     copy_rows(live, scratch, article, advance, article.c.inbox_no < n)
     has_articles = story.c.id.in_(select(article.c.story))
     scratch.execute(update(story).where(~has_articles).values(redirect_to=""))
-    copy_rows(live, scratch, lsh_band, advance, lsh_band.c.article < n)
-    copy_rows(live, scratch, sketch, advance, sketch.c.article < n)
-    copy_rows(live, scratch, stream_period, advance, stream_period.c.last_inbox_no < n)
-    return _seed_sources(live, scratch, advance)
 
 
 # The counts of sources as of the period `closed`; beside them those as of the next one, because matches are

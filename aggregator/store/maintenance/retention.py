@@ -191,18 +191,19 @@ def drop_streams(connection: Connection, now: dt.datetime, limit: int) -> int:
 
     A change stays until all webhooks have examined it.
     """
-    first = select(change.c.change_no).order_by(change.c.change_no).limit(limit)
-    examined = select(func.min(webhook.c.last_change_no)).where(webhook.c.is_configured).scalar_subquery()
-    changes = delete(change).where(
-        change.c.change_no.in_(first),
-        change.c.change_no <= func.coalesce(examined, change.c.change_no),
-        change.c.at < now - dt.timedelta(days=_CHANGE_DAYS),
-    )
     is_answered = command.c.state != "waiting"
     commands = is_answered & (command.c.done_at < now - dt.timedelta(days=_COMMAND_DAYS))
     rejected = rejected_input.c.at < now - dt.timedelta(days=_REJECTED_DAYS)
     return (
-        connection.execute(changes).rowcount
+        _drop_changes(connection, now - dt.timedelta(days=_CHANGE_DAYS), limit)
         + delete_some(connection, command, commands, command.c.command_no, limit)
         + delete_some(connection, rejected_input, rejected, rejected_input.c.at, limit)
     )
+
+
+def _drop_changes(connection: Connection, before: dt.datetime, limit: int) -> int:
+    first = select(change.c.change_no).order_by(change.c.change_no).limit(limit)
+    examined = select(func.min(webhook.c.last_change_no)).where(webhook.c.is_configured).scalar_subquery()
+    examined_or_all = func.coalesce(examined, change.c.change_no)
+    old = change.c.change_no.in_(first), change.c.change_no <= examined_or_all, change.c.at < before
+    return connection.execute(delete(change).where(*old)).rowcount

@@ -8,6 +8,7 @@ from aggregator.store.stories.placement_batch import Ledger
 from aggregator.store.tables import count_rows, story
 
 _AHEAD = dt.timedelta(minutes=1)  # by which a story's last bump may be ahead of the clock (chosen)
+_IS_LIVE = story.c.redirect_to.is_(None)
 _AHEAD_SHARE = 0.05  # of the stories that are pulled back at most; if more are ahead, the clock is wrong now
 
 
@@ -17,15 +18,11 @@ def pull_back(connection: Connection, now: dt.datetime, few: int) -> int:
     Such bumps were written under a wrong clock. With too many of them, more than `few` at least, the present
     clock is assumed wrong, and nothing changes.
     """
-    live = story.c.redirect_to.is_(None)
-    in_future = (live, story.c.bumped_at > now + _AHEAD)
-    newest = select(story.c.bumped_at).where(live).order_by(story.c.bumped_at.desc()).limit(1)
-    last: dt.datetime | None = connection.execute(newest).scalar()
-    if last is None or last <= now + _AHEAD:
+    if not _has_bump_after(connection, now + _AHEAD):
         return 0
+    in_future = _IS_LIVE, story.c.bumped_at > now + _AHEAD
     count = count_rows(connection, story, *in_future)
-    all_live = count_rows(connection, story, live)
-    if count > max(few, _AHEAD_SHARE * all_live):
+    if count > max(few, _AHEAD_SHARE * count_rows(connection, story, _IS_LIVE)):
         return 0
     order = select(story.c.story_no).where(*in_future).order_by(story.c.bumped_at, story.c.story_no)
     ledger = Ledger(connection)
@@ -35,3 +32,9 @@ def pull_back(connection: Connection, now: dt.datetime, few: int) -> int:
         connection.execute(update(story).where(story.c.story_no == n).values(bumped_at=moment))
     ledger.close()
     return count
+
+
+def _has_bump_after(connection: Connection, moment: dt.datetime) -> bool:
+    newest = select(story.c.bumped_at).where(_IS_LIVE).order_by(story.c.bumped_at.desc()).limit(1)
+    last: dt.datetime | None = connection.execute(newest).scalar()
+    return last is not None and last > moment

@@ -38,18 +38,12 @@ LogKind = Literal[
 ]
 
 _REASON = bindparam("entry_reason", type_=Text)  # of the text; the row may have one of its page
-_FINISH = (
+_FINISH = (  # with the other columns of a finished entry
     update(entry)
     .where(entry.c.entry_no == bindparam("entry_n"))
     .values(
-        state=bindparam("entry_state"),
-        article=bindparam("entry_article"),
-        done_at=bindparam("entry_done_at"),
-        outcome=bindparam("entry_outcome"),
-        verdict=bindparam("entry_verdict"),
         reason=func.coalesce(entry.c.reason + "; " + _REASON, entry.c.reason, _REASON),
         page_verdict=func.coalesce(bindparam("entry_page_verdict", type_=Text), entry.c.page_verdict),
-        payload=bindparam("entry_payload"),
         page=None,
     )
 )
@@ -188,14 +182,14 @@ class Ledger:
         self._finished.append(
             {
                 "entry_n": n,
-                "entry_state": "refused" if outcome == "refused" else "done",
-                "entry_article": article,
-                "entry_done_at": at,
-                "entry_outcome": outcome,
-                "entry_verdict": verdict,
+                "state": "refused" if outcome == "refused" else "done",
+                "article": article,
+                "done_at": at,
+                "outcome": outcome,
+                "verdict": verdict,
                 "entry_reason": reason,
                 "entry_page_verdict": page_verdict,
-                "entry_payload": codecs.compress_struct(without_text),
+                "payload": codecs.compress_struct(without_text),
             }
         )
 

@@ -1,13 +1,14 @@
 """Compares articles with the compared reports of stories: pair model and guards."""
 
 from collections import OrderedDict
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from functools import cached_property
+from itertools import islice
 
 import msgspec
 import numpy as np
 
-from aggregator.grouping.copies.copy_check import own_words
+from aggregator.grouping.copies.shared_wording import own_words
 from aggregator.grouping.pairs.pair_article import Floats, PairArticle, beside_title, shared_beside_title
 from aggregator.grouping.pairs.pair_features import AT
 from aggregator.grouping.pairs.pair_model import (
@@ -19,7 +20,7 @@ from aggregator.grouping.pairs.pair_model import (
     reasons_of,
 )
 from aggregator.grouping.pairs.snapshot import StreamSnapshot
-from aggregator.grouping.pairs.term_codec import HASH_BITS, ids_of, read
+from aggregator.grouping.pairs.term_codec import Words, hashes_of, ids_of, read
 from aggregator.grouping.pairs.terms import TermPacker
 from aggregator.grouping.pairs.title_frames import are_alike
 from aggregator.grouping.pairs.weights import EventModel
@@ -68,7 +69,6 @@ class ReportComparison:
 
     def __init__(self, model: EventModel, tuning: PairTuning, stream: NewsStream) -> None:
         self._tuning = tuning
-        self._event_tuning = model.tuning
         self._model = model
         self._stream = stream
         self._decoded: OrderedDict[int, PairArticle] = OrderedDict()
@@ -126,38 +126,41 @@ class ReportComparison:
 
         The article knows its nearest neighbours then. Stories that a guard keeps it out of are left out.
         """
-        if not stories:
+        if not stories or not len(own.ids):
             return []
-        compared = {story.number: [one for one in self.deciding(story) if one.terms] for story in stories}
-        pairs = self._compared(connection, own, [report for row in compared.values() for report in row])
         shift = self._stream.shift(connection, own.source)
-        scored = []
-        for story in stories if pairs else ():
-            of_story = [pairs[report.inbox_no] for report in compared[story.number]]
-            texts = sum(float(pair.features[AT["all"]]) for pair in of_story if pair.is_compared)
-            if not texts:
-                continue
-            score = sum(pair.logit for pair in of_story) / len(of_story) + shift
-            if score < self._event_tuning.threshold or self.may_hold(connection, own, story):
-                scored.append(ScoredCandidate(story, score, (), texts / len(of_story)))
-        scored.sort(key=lambda candidate: (-candidate.score, candidate.story.number))
-        for place, candidate in enumerate(scored[:_WITH_REASONS]):
-            of_story = [pairs[report.inbox_no] for report in compared[candidate.story.number]]
-            scored[place] = msgspec.structs.replace(candidate, reasons=self._reasons(of_story, shift))
-        return scored
+        scored = [*self._open_stories(connection, own, stories, shift)]
+        scored.sort(key=lambda row: (-row[0].score, row[0].story.number))
+        candidates = [candidate for candidate, _ in scored]
+        for place, (candidate, pairs) in enumerate(scored[:_WITH_REASONS]):
+            candidates[place] = msgspec.structs.replace(candidate, reasons=self._reasons(pairs, shift))
+        return candidates
+
+    def _open_stories(
+        self, connection: Connection, own: PairArticle, stories: Sequence[LiveStory], shift: float
+    ) -> Iterator[tuple[ScoredCandidate, list[ComparedPair]]]:
+        """Yield each story that no guard keeps the article out of, with its pairs and without reasons."""
+        for story, pairs in zip(stories, self._compared(connection, own, stories), strict=True):
+            candidate = _scored(story, pairs, shift)
+            if candidate and (
+                candidate.score < self._model.tuning.threshold or self.may_hold(connection, own, story)
+            ):
+                yield candidate, pairs
 
     def _compared(
-        self, connection: Connection, own: PairArticle, reports: Sequence[Article]
-    ) -> dict[int, ComparedPair]:
-        """Return the pairs of a new article with these reports, by their inbox numbers."""
-        if not len(own.ids):
-            return {}
-        decoded = [self.article(report) for report in reports]
+        self, connection: Connection, own: PairArticle, stories: Sequence[LiveStory]
+    ) -> list[list[ComparedPair]]:
+        """Return for each story the pairs of a new article with its deciding reports that have terms."""
+        reports, counts = [], []
+        for story in stories:
+            of_story = [self.article(report) for report in self.deciding(story) if report.terms]
+            counts.append(len(of_story))
+            reports += of_story
         snapshot = self._current(connection)
-        compared, own.nearest = compare_pairs(self.model, own, decoded, snapshot, has_come=True)
-        pairs = {report.inbox: pair for report, pair in zip(decoded, compared, strict=True)}
-        self._remember(own, pairs)
-        return pairs
+        compared, own.nearest = compare_pairs(self.model, own, reports, snapshot, has_come=True)
+        self._remember(own, reports, compared)
+        remaining = iter(compared)
+        return [list(islice(remaining, count)) for count in counts]
 
     def reasons(
         self, connection: Connection, own: PairArticle, others: Sequence[PairArticle], shift: float
@@ -178,9 +181,7 @@ class ReportComparison:
         for article in own:
             missing = [other for other in others if _pair(article.inbox, other.inbox) not in self._logits]
             if missing:
-                pairs, _ = compare_pairs(self.model, article, missing, snapshot)
-                found = {other.inbox: pair for other, pair in zip(missing, pairs, strict=True)}
-                self._remember(article, found)
+                self._remember(article, missing, compare_pairs(self.model, article, missing, snapshot).pairs)
             rows.append([self._logits[_pair(article.inbox, other.inbox)] for other in others])
         return np.array(rows)
 
@@ -192,9 +193,11 @@ class ReportComparison:
             self._of_snapshot = snapshot
         return snapshot
 
-    def _remember(self, own: PairArticle, pairs: Mapping[int, ComparedPair]) -> None:
-        for inbox_no, pair in pairs.items():
-            self._logits[_pair(own.inbox, inbox_no)] = pair.logit
+    def _remember(
+        self, own: PairArticle, others: Sequence[PairArticle], pairs: Sequence[ComparedPair]
+    ) -> None:
+        for other, pair in zip(others, pairs, strict=True):
+            self._logits[_pair(own.inbox, other.inbox)] = pair.logit
 
     # --- guards -------------------------------------------------------------------------------------------
 
@@ -232,26 +235,40 @@ class ReportComparison:
         """
         if not self._stream.is_little_known(connection, own.source):
             return None
-        most = self._tuning.compared_reports
-        counted = [report for report in story.reports if report.counts_as_report][: _TEXTS_READ * most + 1]
-        counted = [report for report in counted if report.source != own.source]  # nobody vouches for himself
-        reports = [self.article(report) for report in counted[:most]]
+        counted = self._counted_of_others(own, story)
+        reports = [self.article(report) for report in counted[: self._tuning.compared_reports]]
         if not any(len(beside_title(report)) for report in reports):
             return None  # bare headlines can neither confirm nor deny a text
         texts = compared_articles.compared_texts(connection, [report.id for report in counted], waiting)
-        words, copied = own_words(text, [*texts.values()])
-        packed = self._packer.pack("", words, text.language)
-        beside = beside_title(own)
-        if copied is not None:
-            own_terms = ids_of(read(packed)) & ((1 << HASH_BITS) - 1)
-            is_mostly_own = 2 * len(words) > len(text.text)
-            beside = np.intersect1d(beside, own_terms if is_mostly_own else own_terms[:0])
+        beside, copied = self._own_terms(own, text, [*texts.values()])
         return Agreement(
             shared=shared_beside_title(beside, reports, self._stream.snapshot(connection)),
             need=self._tuning.agreement,
             source_articles=self._stream.source_articles(connection, own.source),
             copied=copied,
         )
+
+    def _counted_of_others(self, own: PairArticle, story: LiveStory) -> list[Article]:
+        """Return the newest counted reports of a story by other sources: nobody vouches for himself."""
+        counted = [report for report in story.reports if report.counts_as_report]
+        counted = counted[: _TEXTS_READ * self._tuning.compared_reports + 1]
+        return [report for report in counted if report.source != own.source]
+
+    def _own_terms(
+        self, own: PairArticle, text: ComparedText, others: Sequence[ComparedText]
+    ) -> tuple[Words, str | None]:
+        """Return the words beside the title that are not copied from others, and the most copied of these.
+
+        An article that is mostly copied has no words of its own.
+        """
+        words, copied = own_words(text, others)
+        beside = beside_title(own)
+        if copied is None:
+            return beside, None
+        if 2 * len(words) <= len(text.text):
+            return beside[:0], copied
+        terms = read(self._packer.pack("", words, text.language))
+        return np.intersect1d(beside, hashes_of(ids_of(terms))), copied
 
     def agreement_of_copy(self, connection: Connection, source: str, original: str) -> Agreement | None:
         """Return the agreement of the original of a copy; None if the source of the copy is known."""
@@ -269,5 +286,14 @@ class ReportComparison:
         return msgspec.structs.replace(evidence, agreement=agreement)
 
 
-def _pair(one: int, other: int) -> tuple[int, int]:
-    return (one, other) if one < other else (other, one)
+def _scored(story: LiveStory, pairs: Sequence[ComparedPair], shift: float) -> ScoredCandidate | None:
+    """Return the score of a story without its reasons; None if no report of it shares enough."""
+    texts = sum(float(pair.features[AT["all"]]) for pair in pairs if pair.is_compared)
+    if not texts:
+        return None
+    score = sum(pair.logit for pair in pairs) / len(pairs) + shift
+    return ScoredCandidate(story, score, (), texts / len(pairs))
+
+
+def _pair(inbox_no: int, other: int) -> tuple[int, int]:
+    return min(inbox_no, other), max(inbox_no, other)

@@ -55,39 +55,36 @@ def decide(article: Article, scored: Sequence[ScoredCandidate], model: EventMode
     A story of live blogs and roundups only is joined where no other story reaches it.
     """
     need = model.tuning.threshold
+    ranked = sorted(scored, key=lambda candidate: (-candidate.score, candidate.story.number))
+    best = _best(article, [candidate for candidate in ranked if candidate.score >= need])
+    rival = next((candidate for candidate in ranked if candidate is not best), None)
+    evidence = Evidence(stage="founded", bias=bias, runner_up=_runner_up(rival, need))
     role: Role = "container" if article.is_container else "report"
-    ranked = sorted(scored, key=lambda one: (-one.score, one.story.number))
-    fitting = [one for one in ranked if one.score >= need]
-    if not fitting:
+    if best is None:
         return Decision(
             story=None,
             role=role,
             is_compared=True,
-            evidence=Evidence(
-                stage="founded",
-                bias=bias,
-                runner_up=_rival(ranked[0], need) if ranked else None,
-            ),
-            follows=_followed(article, ranked[0], need, model) if ranked else None,
+            evidence=evidence,
+            follows=_followed(article, rival, model),
         )
-    best = fitting[0]
-    if not article.is_container:
-        best = next((one for one in fitting if not one.story.is_container_only), best)
-    rival = next((one for one in ranked if one is not best), None)
     return Decision(
         story=best.story.id,
         role=role,
         is_compared=not article.is_container or best.story.is_container_only,
-        evidence=Evidence(
-            stage="event",
-            score=best.score,
-            need=need,
-            bias=bias,
-            reasons=best.reasons,
-            runner_up=_rival(rival, need) if rival else None,
+        evidence=msgspec.structs.replace(
+            evidence, stage="event", score=best.score, need=need, reasons=best.reasons
         ),
         shared=shared_terms(article, best.story, model),
     )
+
+
+def _best(article: Article, fitting: Sequence[ScoredCandidate]) -> ScoredCandidate | None:
+    """Return the story to join of those that reach the threshold, the best first."""
+    best = fitting[0] if fitting else None
+    if article.is_container:
+        return best
+    return next((candidate for candidate in fitting if not candidate.story.is_container_only), best)
 
 
 def is_open(article: Article, story: LiveStory, tuning: EventTuning) -> bool:
@@ -103,15 +100,18 @@ def is_within_window(article: Article, story: LiveStory, tuning: EventTuning) ->
     return story.is_near(date, int(tuning.window_days * MINUTES_A_DAY))
 
 
-def _followed(article: Article, best: ScoredCandidate, need: float, model: EventModel) -> str | None:
+def _followed(article: Article, best: ScoredCandidate | None, model: EventModel) -> str | None:
     """Return the best story if it is nearly the same event, began earlier, and both have texts and dates."""
-    if article.body_words < model.stub_words or article.is_container or article.is_opinion:
+    if best is None or article.body_words < model.stub_words or article.is_container or article.is_opinion:
         return None
     if article.minutes is None or best.story.began is None:
         return None
-    is_near = best.score >= need - model.tuning.slack and best.texts >= model.tuning.follows_cosine
+    tuning = model.tuning
+    is_near = best.score >= tuning.threshold - tuning.slack and best.texts >= tuning.follows_cosine
     return best.story.id if is_near and best.story.began < article.minutes else None
 
 
-def _rival(scored: ScoredCandidate, need: float) -> RunnerUp:
+def _runner_up(scored: ScoredCandidate | None, need: float) -> RunnerUp | None:
+    if scored is None:
+        return None
     return RunnerUp(story=scored.story.id, score=scored.score, need=need, reasons=scored.reasons)

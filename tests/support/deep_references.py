@@ -247,11 +247,21 @@ def _conditions(
 # --- bytes -------------------------------------------------------------------------------------------------
 
 _Reader = Callable[[Any], object]
+
+
+def _signature(held: bytes) -> tuple[int, ...]:
+    """Return an LSH key of a signature; none without one. Raise ValueError if it is damaged."""
+    keys = bands(held, count=1, rows=1)
+    if held and not keys:
+        raise ValueError("not a signature")
+    return keys
+
+
 _READ: Final[dict[str, _Reader]] = {
     "entry.payload": lambda held: held and codecs.decompress_struct(held, Entry),
     "entry.page": codecs.decompress_bytes,
     "article.evidence": lambda held: codecs.unpack(held, Evidence),
-    "article.signature": lambda held: held and bands(held, count=1, rows=1),
+    "article.signature": _signature,
     "article.details": lambda held: codecs.unpack(held, ArticleDetails),
     "article.terms": term_codec.read,
     "story.rendered": lambda held: codecs.decompress_struct(held, StoryText),

@@ -23,7 +23,6 @@ in long runs, as in an edited text and unlike a filled-in form.
 """
 
 import math
-from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from functools import cached_property, lru_cache
 from itertools import compress, islice
@@ -33,23 +32,22 @@ import msgspec
 import numpy as np
 
 from aggregator.grouping.copies.minhash import estimate
+from aggregator.grouping.copies.part_topics import densities, is_informative, leanings, topic_cosine
 from aggregator.grouping.copies.shingles import (
     RUN_WORDS,
     SHINGLE_WORDS,
     Flags,
     Hashes,
     distinct,
-    is_unspaced,
-    runs_outside_quotations,
+    long_runs,
     shared_count,
     shingle_sequence,
     words,
+    words_in,
 )
-from aggregator.model.core import ComparedText, CopyEvidence, TextReuse
+from aggregator.model.core import ComparedText, CopyEvidence
 
 _UNDECIDED = 0.4  # least leaning of a headline of one or two words: too few to show a topic
-_RUN_SHINGLES = RUN_WORDS - SHINGLE_WORDS + 1
-_TYPICAL_WORDS = 300  # counts of two parts are scaled to this length before comparison
 
 
 class CopyTuning(msgspec.Struct, frozen=True, kw_only=True):
@@ -91,7 +89,7 @@ def rank_candidates(
     that is higher: for a cut, an extension or an excerpt only containment is high. Candidates below
     `likely_share` are chance matches and left out. Ties are ordered by inbox number.
     """
-    ranked: list[tuple[float, int, str]] = []
+    ranked = []
     for candidate in candidates:
         likeness = max(estimate(article.signature, candidate.signature), shares.get(candidate.order, 0.0))
         if likeness >= tuning.likely_share:
@@ -122,7 +120,7 @@ def best_copy(
     Read at most `exact_checks` candidates and stop at one with the same shingles. A copy is preferred to an
     excerpt, then the higher resemblance (for excerpts: containment), then the lower inbox number.
     """
-    matches: list[tuple[bool, float, int, CopyEvidence]] = []
+    matches = []
     for candidate in islice(candidates, tuning.exact_checks):
         evidence = verdict(article, candidate, tuning)
         if evidence is None or candidate.id == article.id:
@@ -142,7 +140,7 @@ def excerpts_in(
 
     `other` of the evidence is the excerpt.
     """
-    excerpts: list[CopyEvidence] = []
+    excerpts = []
     for candidate in candidates:
         evidence = verdict(candidate, article, tuning)
         if evidence is not None and evidence.kind == "excerpt":
@@ -150,51 +148,14 @@ def excerpts_in(
     return tuple(excerpts)
 
 
-def text_reuse(
-    article: ComparedText, candidates: Iterable[ComparedText], tuning: CopyTuning
-) -> TextReuse | None:
-    """Return the candidate of another outlet with whose author `article` shares most of its words, if many.
-
-    Of texts that are no copies: an outlet that puts a new opening above an agency's words, or rewrites some
-    of them, gives no account of its own. What both quote does not count.
-    """
-    matches: list[tuple[float, int, str]] = []
-    for candidate in candidates:
-        if candidate.id == article.id or _is_one_outlet(article, candidate):
-            continue
-        runs, other_runs = _runs(article.text), _runs(candidate.text)
-        shared, shorter = shared_count(runs, other_runs), min(len(runs), len(other_runs))
-        if shared >= tuning.run_shingles and shared > tuning.reuse_share * shorter:
-            matches.append((shared / shorter, -candidate.order, candidate.id))
-    best = max(matches, default=None)
-    return None if best is None else TextReuse(other=best[2], share=best[0])
-
-
-def own_words(article: ComparedText, others: Sequence[ComparedText]) -> tuple[str, str | None]:
-    """Return the words of an article that are in no run of six words of another text.
-
-    With the id of the text that has most of its runs; None if none has one.
-    """
-    sequence, text = _sequence(article.text), words(article.text)
-    copied = np.zeros(len(sequence), np.bool_)
-    most, most_copied = 0, None
-    for other in others:
-        shared = _long_runs(np.isin(sequence, _shingles(other.text)), _RUN_SHINGLES)
-        copied |= shared
-        if shared.sum() > most:
-            most, most_copied = int(shared.sum()), other.id
-    return " ".join(compress(text, ~_words_in(copied, len(text)))), most_copied
-
-
 # The candidates of one article are often those of the next ones (chosen: 2 MB of usual texts).
 _TEXTS_IN_MEMORY = 128
-_sequence = lru_cache(maxsize=_TEXTS_IN_MEMORY)(shingle_sequence)
-_runs = lru_cache(maxsize=_TEXTS_IN_MEMORY)(runs_outside_quotations)
+sequence_of = lru_cache(maxsize=_TEXTS_IN_MEMORY)(shingle_sequence)
 
 
 @lru_cache(maxsize=_TEXTS_IN_MEMORY)
-def _shingles(text: str) -> Hashes:
-    return distinct(_sequence(text))
+def shingles_of(text: str) -> Hashes:
+    return distinct(sequence_of(text))
 
 
 class _AnalyzedText:
@@ -202,7 +163,7 @@ class _AnalyzedText:
 
     def __init__(self, compared: ComparedText) -> None:
         self.compared = compared
-        self.sequence, self.shingles = _sequence(compared.text), _shingles(compared.text)
+        self.sequence, self.shingles = sequence_of(compared.text), shingles_of(compared.text)
         self.headline = frozenset(words(compared.title))
 
     @cached_property
@@ -210,26 +171,8 @@ class _AnalyzedText:
         return words(self.compared.text)
 
 
-def _is_one_outlet(article: ComparedText, other: ComparedText) -> bool:
+def is_one_outlet(article: ComparedText, other: ComparedText) -> bool:
     return article.outlet is not None and article.outlet == other.outlet
-
-
-def _terms(text: Sequence[str]) -> list[str]:
-    """Return every word that is informative, "" for the others; an unspaced character is joined with the
-    next.
-    """
-    terms: list[str] = []
-    for word, following in zip(text, [*text[1:], ""], strict=False):
-        if is_unspaced(word):
-            terms.append(word + following if is_unspaced(following) else word)
-        else:
-            terms.append(word if _is_informative(word) else "")
-    return terms
-
-
-def _is_informative(word: str) -> bool:
-    """Return whether a word can show a topic; in the Latin alphabet "the", "for" and "has" cannot."""
-    return len(word) > 3 or word.isdigit() or not word.isascii()
 
 
 class _Overlap:
@@ -239,7 +182,7 @@ class _Overlap:
         texts = _AnalyzedText(article), _AnalyzedText(candidate)
         self.smaller, self.larger = sorted(texts, key=lambda text: len(text.shingles))  # stable
         self.article_is_smaller = self.smaller is texts[0]
-        self.one_outlet = _is_one_outlet(article, candidate)
+        self.one_outlet = is_one_outlet(article, candidate)
         small, large = len(self.smaller.shingles), len(self.larger.shingles)
         shared = shared_count(self.smaller.shingles, self.larger.shingles)
         self.resemblance = shared / max(1, small + large - shared)
@@ -302,47 +245,25 @@ def _has_foreign_headline(overlap: _Overlap, tuning: CopyTuning) -> bool:
     own = _own_part(overlap, tuning)
     if not own.any():
         return False
-    terms = _terms(overlap.larger.words)
-    in_own, in_rest = _density(terms, own), _density(terms, ~own)
-    leanings: list[float] = []
-    for term in {*_terms(words(overlap.larger.compared.title))} & (in_own.keys() | in_rest.keys()):
-        here, elsewhere = in_own.get(term, 0.0), in_rest.get(term, 0.0)
-        leanings.append(here / (here + elsewhere))
-    leaning = math.fsum(leanings) / max(1, len(leanings))
-    if len(leanings) < SHINGLE_WORDS:
+    in_own, in_rest = densities(overlap.larger.words, own)
+    by_term = leanings(overlap.larger.compared.title, in_own, in_rest)
+    leaning = math.fsum(by_term) / max(1, len(by_term))
+    if len(by_term) < SHINGLE_WORDS:
         if own[: tuning.run_shingles].mean() > 0.5:
             return True
-        if not leanings:
+        if not by_term:
             return False
         leaning = max(leaning, _UNDECIDED)
     required = 0.0 if overlap.least >= tuning.mutual else tuning.own_headed_cut
-    return leaning >= required + tuning.own_similarity * _cosine(in_own, in_rest)
+    return leaning >= required + tuning.own_similarity * topic_cosine(in_own, in_rest)
 
 
 def _own_part(overlap: _Overlap, tuning: CopyTuning) -> Flags:
     """Return for each word of the larger text whether it is in a long part that only this text has."""
     larger = overlap.larger
-    shared = _words_in(np.isin(larger.sequence, overlap.smaller.shingles), len(larger.words))
+    shared = words_in(np.isin(larger.sequence, overlap.smaller.shingles), len(larger.words))
     # Isolated shared phrases count as unshared.
-    return _long_runs(~_long_runs(shared, tuning.run_shingles), tuning.block)
-
-
-def _density(terms: Sequence[str], flags: Flags) -> dict[str, float]:
-    """Return the share that each term has of the flagged words."""
-    counts, total = Counter(compress(terms, flags)), max(1, int(flags.sum()))
-    return {term: count / total for term, count in counts.items() if term}
-
-
-def _cosine(left: Mapping[str, float], right: Mapping[str, float]) -> float:
-    """Return the similarity of topic of two parts of a text, 0..1; counts are damped by a logarithm."""
-    ours, theirs = _damped(left), _damped(right)
-    dot = math.fsum(ours[term] * theirs[term] for term in ours.keys() & theirs.keys())
-    norms = math.hypot(*ours.values()) * math.hypot(*theirs.values())
-    return dot / norms if norms else 0.0
-
-
-def _damped(shares: Mapping[str, float]) -> dict[str, float]:
-    return {term: math.log1p(_TYPICAL_WORDS * share) for term, share in shares.items()}
+    return long_runs(~long_runs(shared, tuning.run_shingles), tuning.block)
 
 
 def _is_templated(overlap: _Overlap, tuning: CopyTuning) -> bool:
@@ -350,7 +271,7 @@ def _is_templated(overlap: _Overlap, tuning: CopyTuning) -> bool:
         return False
     smaller, larger = overlap.smaller, overlap.larger
     shared = np.isin(smaller.sequence, larger.shingles)
-    if overlap.one_outlet and _long_runs(shared, tuning.run_shingles).sum() < tuning.most * shared.sum():
+    if overlap.one_outlet and long_runs(shared, tuning.run_shingles).sum() < tuning.most * shared.sum():
         return True
     changed, numbers = _changed_numbers(smaller.words, shared)
     least, least_share = tuning.slot_numbers, tuning.slot_share
@@ -366,7 +287,7 @@ def _lacks_headline(other: _AnalyzedText, analyzed: _AnalyzedText, tuning: CopyT
 
     Of its words that are in the text below it.
     """
-    own = set(filter(_is_informative, analyzed.headline.intersection(analyzed.words)))
+    own = set(filter(is_informative, analyzed.headline.intersection(analyzed.words)))
     return len(own.intersection(other.words) | own & other.headline) < tuning.most * len(own)
 
 
@@ -376,23 +297,7 @@ def _changed_numbers(text: Sequence[str], shared: Flags) -> tuple[int, int]:
     A number is changed in place when it is in a gap between shared words that is shorter than RUN_WORDS. A
     rewritten sentence leaves a longer gap.
     """
-    gaps = ~_words_in(shared, len(text))
-    in_slot = gaps & ~_long_runs(gaps, RUN_WORDS)
+    gaps = ~words_in(shared, len(text))
+    in_slot = gaps & ~long_runs(gaps, RUN_WORDS)
     is_number = [word[0].isdigit() for word in text]
     return sum(compress(is_number, in_slot)), sum(is_number)
-
-
-def _words_in(flags: Flags, count: int) -> Flags:
-    """Convert flags of shingles to flags of the `count` words that they are made of."""
-    covered = np.zeros(count, dtype=bool)
-    for step in range(SHINGLE_WORDS):
-        covered[step : step + len(flags)] |= flags[: count - step]
-    return covered
-
-
-def _long_runs(flags: Flags, least: int) -> Flags:
-    """Return the flags that are in runs of at least so many."""
-    edges = np.flatnonzero(np.diff(flags.astype(np.int8), prepend=0, append=0))
-    lengths, in_long = edges[1::2] - edges[::2], flags.copy()
-    in_long[flags] = np.repeat(lengths >= least, lengths)
-    return in_long

@@ -12,22 +12,15 @@ rows of earlier articles.
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from itertools import islice
-from typing import Final, NamedTuple
+from typing import NamedTuple
 
 import msgspec
 import numpy as np
 
 from aggregator.config.garbage import give_back_memory
 from aggregator.config.tuning import Tuning
-from aggregator.extract.urls import canonical_url
-from aggregator.grouping.copies.copy_check import (
-    CopyTuning,
-    best_copy,
-    excerpts_in,
-    rank_candidates,
-    text_reuse,
-    verdict,
-)
+from aggregator.grouping.copies.copy_candidates import CopyCandidates
+from aggregator.grouping.copies.copy_check import CopyTuning
 from aggregator.grouping.copies.minhash import bands
 from aggregator.grouping.copies.sampled_shingles import (
     PassageIndex,
@@ -37,13 +30,13 @@ from aggregator.grouping.copies.sampled_shingles import (
     sketch,
 )
 from aggregator.grouping.copies.shingles import shingle_sequence
-from aggregator.model.core import ComparedText, CopyEvidence, TextReuse
+from aggregator.model.core import CopyEvidence, TextReuse
 from aggregator.store.engine.database import Connection
 from aggregator.store.stories.article_rows import compared_articles, copy_keys
 from aggregator.store.stories.article_rows.copy_keys import ANY_NUMBER, KeyPair
 from aggregator.store.stories.articles import StoredArticle
 
-_MOST_ANCESTORS: Final = 8  # links from copy to original that are followed
+_MOST_ANCESTORS = 8  # links from copy to original that are followed
 
 
 class CopyKeys(NamedTuple):
@@ -90,58 +83,26 @@ class CopyFinder:
         `page`: the address at which it was read. Only articles of lower numbers are searched; `waiting` have
         no row. At most `exact_checks` possible originals and as many possible excerpts are read.
         """
-        tuning = self._tuning
         own = msgspec.structs.replace(compared_articles.compared_text(incoming), url=page)
-        candidates = self._candidates(connection, incoming, own, waiting)
-
-        def read(ids: Sequence[str]) -> list[ComparedText]:
-            texts = compared_articles.compared_texts(connection, ids, waiting)
-            return [texts[other] for other in ids]
-
-        likely = rank_candidates(own, candidates.others, candidates.shares, tuning)
-        copy = best_copy(own, read(likely), tuning)
-        original, is_copy = (copy.other, copy.kind == "copy") if copy else (None, False)
-        excerpts: tuple[CopyEvidence, ...] = ()
-        if not is_copy:  # excerpts of a copy are excerpts of its original
-            cuts = [cut.id for cut in candidates.cuts if cut.id != original]
-            excerpts = excerpts_in(own, read(cuts[: tuning.exact_checks]), tuning)
-        reuse = None
-        if copy is None:
-            ids = dict.fromkeys([*likely, *(other.id for other in candidates.sharing)])
-            reuse = text_reuse(own, read([*ids][: tuning.exact_checks]), tuning)
-        at_page = read(rank_candidates(own, candidates.at_page, candidates.shares, tuning))
-        whole = CopyKeys(incoming.bands, incoming.sketch)
-        keys = self._new_keys(connection, own.order, whole, original, waiting, is_copy=is_copy)
-        return CopyMatch(copy, excerpts, keys, _first_alike(own, at_page, tuning), reuse)
-
-    def _candidates(
-        self,
-        connection: Connection,
-        incoming: StoredArticle,
-        own: ComparedText,
-        waiting: Sequence[StoredArticle],
-    ) -> "_Candidates":
-        tuning = self._tuning
         look_up = self._look_up(connection, own.order, incoming.sketch)
-        overlaps = look_up.overlaps(tuning.passage_shared)
-        likely = [overlap for overlap in overlaps if overlap.share >= tuning.likely_share]
-        likely = likely[: tuning.candidate_cap]
-        voted = self.voted(connection, incoming)[: tuning.candidate_cap]
-        numbers = {*voted, *(overlap.number for overlap in likely)}
-        stored = compared_articles.copy_candidates(connection, numbers, waiting)
-        page = _page(own)
-        at_page = [other for other in stored.values() if page and _page(other) == page]
-        # Within one source and URL there are generations and parts of a page, and no copies.
-        apart = {own.id, *(other.id for other in at_page if other.source == own.source)}
-        others = {number: other for number, other in stored.items() if other.id not in apart}
-        sharing = [others[overlap.number] for overlap in overlaps if overlap.number in others]
-        shorter = {overlap.number for overlap in likely if not overlap.is_longer}
-        return _Candidates(
-            others=list(others.values()),
-            at_page=at_page,
-            shares={overlap.number: overlap.share for overlap in overlaps},
-            sharing=sharing,
-            cuts=[other for other in sharing if other.order in shorter and other.copy_of is None],
+        candidates = CopyCandidates(
+            connection=connection,
+            own=own,
+            voted=self.voted(connection, incoming),
+            overlaps=look_up.overlaps(self._tuning.passage_shared),
+            waiting=waiting,
+            tuning=self._tuning,
+        )
+        copy = candidates.best_original()
+        original, is_copy = (copy.other, copy.kind == "copy") if copy else (None, False)
+        whole = CopyKeys(incoming.bands, incoming.sketch)
+        return CopyMatch(
+            copy=copy,
+            # Excerpts of a copy are excerpts of its original.
+            excerpts=() if is_copy else candidates.excerpts(original),
+            keys=self._new_keys(connection, own.order, whole, original, waiting, is_copy=is_copy),
+            same_page=candidates.same_page(),
+            reuse=None if copy else candidates.reuse(),
         )
 
     def voted(self, connection: Connection, incoming: StoredArticle) -> list[int]:
@@ -222,7 +183,7 @@ class CopyFinder:
         """Return these LSH keys with their articles before `before`, in any order."""
         if not self._numbers.keys() >= set(bands):
             return copy_keys.with_bands(connection, bands, before=before)
-        pairs: list[KeyPair] = []
+        pairs = []
         for band in set(bands):
             pairs += [(band, number) for number in self._numbers[band] if number < before]
         return pairs
@@ -281,25 +242,3 @@ class CopyFinder:
         pairs = self._pairs(connection, bands, before=before)
         counts = Counter(band for band, other in pairs if other != number)
         return tuple(band for band in bands if counts[band] < self._tuning.key_cap)
-
-
-class _Candidates(NamedTuple):
-    """Stored articles that may be the original of an article, or its excerpts; without their texts."""
-
-    others: list[ComparedText]
-    at_page: list[ComparedText]  # under the URL of the article
-    shares: dict[int, float]  # shared part of the smaller sketch, by inbox number
-    sharing: list[ComparedText]  # a passage, the likeliest first
-    cuts: list[ComparedText]  # of these, that may be a part of it
-
-
-def _first_alike(own: ComparedText, stored: Iterable[ComparedText], tuning: CopyTuning) -> str | None:
-    """Return the first article that has the same text, or of which one is a part."""
-    for other in stored:
-        if verdict(own, other, tuning) or verdict(other, own, tuning):
-            return other.id
-    return None
-
-
-def _page(article: ComparedText) -> str | None:
-    return canonical_url(article.url) if article.url else None

@@ -18,7 +18,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from aggregator.grouping.copies.shingles import Hashes
+from aggregator.grouping.copies.shingles import ODD_1, ODD_2, Hashes
 
 FORMAT = 1  # increment when shingles, scheme or layout change: two formats cannot be compared
 PERMUTATIONS = 128
@@ -26,8 +26,6 @@ _SCHEME = "affine32"  # of datasketch 2.x; 1.x computes other values from the sa
 _HEADER = struct.Struct("<BI")
 _BYTES = _HEADER.size + 4 * PERMUTATIONS
 
-_ODD_1 = np.uint64(0x9E3779B97F4A7C15)
-_ODD_2 = np.uint64(0xFF51AFD7ED558CCD)
 _HALF = np.uint64(32)
 
 
@@ -58,9 +56,9 @@ def bands(signature: bytes, *, count: int, rows: int) -> tuple[int, ...]:
         return ()
     cells = _hashes(signature)[: count * rows].astype(np.uint64).reshape(count, rows)
     head = np.uint64(int.from_bytes(signature[: _HEADER.size], "little"))
-    keys = (np.arange(1, count + 1, dtype=np.uint64) * _ODD_1) ^ head
+    keys = (np.arange(1, count + 1, dtype=np.uint64) * ODD_1) ^ head
     for row in range(rows):
-        keys = (keys ^ cells[:, row]) * _ODD_2
+        keys = (keys ^ cells[:, row]) * ODD_2
         keys ^= keys >> _HALF
     return tuple(keys.view(np.int64).tolist())
 

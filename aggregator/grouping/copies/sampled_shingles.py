@@ -15,25 +15,26 @@ look-up covers is built again.
 
 from array import array
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from itertools import islice
-from typing import Any, Final, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 
 from aggregator.grouping.copies.shingles import Flags, Hashes, distinct, winnow
 
-_TAG_BITS: Final = 12
-_BUCKET_BITS: Final = 18
-_TAG: Final = (1 << _TAG_BITS) - 1
-_HASH: Final = np.uint64((1 << _TAG_BITS + _BUCKET_BITS) - 1)
-_ARTICLES: Final = 1 << 20  # that an index can tell apart
-_ROWS_AT_ONCE: Final = 100_000  # of a load: limits its memory to about 80 MB
-AHEAD: Final = 50_000  # inbox numbers; building takes 7 s with the default reach, .15 ms for each of them
-MOST_REACH: Final = _ARTICLES - AHEAD - 1
+_TAG_BITS = 12
+_BUCKET_BITS = 18
+_TAG = (1 << _TAG_BITS) - 1
+_HASH = np.uint64((1 << _TAG_BITS + _BUCKET_BITS) - 1)
+_ARTICLES = 1 << 20  # that an index can tell apart
+_ROWS_AT_ONCE = 100_000  # of a load: limits its memory to about 80 MB
+AHEAD = 50_000  # inbox numbers; building takes 7 s with the default reach, .15 ms for each of them
+MOST_REACH = _ARTICLES - AHEAD - 1
 
 Ints = npt.NDArray[np.int64]
+Hashes32 = npt.NDArray[np.uint32]
 
 
 def sketch(sequence: Hashes, *, window: int, limit: int) -> bytes:
@@ -45,7 +46,7 @@ def sketch(sequence: Hashes, *, window: int, limit: int) -> bytes:
     return len(hashes).to_bytes(4, "little") + hashes.tobytes()
 
 
-def held(blob: bytes) -> npt.NDArray[np.uint32]:
+def held(blob: bytes) -> Hashes32:
     """Return the hashes in a stored sketch."""
     return np.frombuffer(blob, "<u4")[1:] if blob else np.empty(0, np.uint32)
 
@@ -78,7 +79,7 @@ class SketchLookup(NamedTuple):
         """
         counts = Counter(self.numbers[~self.full[self.places]].tolist())
         wholes, own = dict(zip(self.numbers.tolist(), self.wholes.tolist(), strict=True)), len(self.full)
-        overlaps: list[SketchOverlap] = []
+        overlaps = []
         for number, shared in counts.items():
             if shared >= least:
                 share = shared / min(wholes[number], own)
@@ -113,27 +114,13 @@ class PassageIndex:
 
     def _load(self, rows: Sequence[tuple[int, bytes]]) -> None:
         """Add the sketches of many articles at once, in a quarter of the time."""
-        buckets: list[npt.NDArray[Any]] = [np.empty(0, np.uint32)]
-        entries: list[npt.NDArray[Any]] = [np.empty(0, np.uint32)]
-        for number, blob in rows:
-            at = number - self._after
-            if blob and 0 < at < _ARTICLES:
-                self._wholes[at] = int.from_bytes(blob[:4], "little")
-                hashes = held(blob)
-                buckets.append(hashes >> _TAG_BITS)
-                entries.append(hashes & _TAG | np.uint32(at << _TAG_BITS))
-        by_entry = np.concatenate(buckets)
-        order = np.argsort(by_entry, kind="stable")
-        ordered = np.concatenate(entries)[order]
-        different, starts = np.unique(by_entry[order], return_index=True)
-        ends = np.append(starts, len(ordered))[1:]
+        buckets, entries = np.concatenate([self._entries(*row) for row in rows], axis=1)
+        order = np.argsort(buckets, kind="stable")
+        entries = entries[order]
+        different, starts = np.unique(buckets[order], return_index=True)
+        ends = np.append(starts, len(entries))[1:]
         for bucket, start, end in zip(different.tolist(), starts.tolist(), ends.tolist(), strict=True):
-            added = ordered[start:end].tobytes()
-            entries_there = self._buckets[bucket]
-            if entries_there is None:
-                self._buckets[bucket] = array("I", added)
-            else:
-                entries_there.frombytes(added)
+            self._append(bucket, entries[start:end])
 
     def covers(self, number: int) -> bool:
         """Return whether a text with this number can be looked up here, or another index must be built."""
@@ -141,40 +128,51 @@ class PassageIndex:
 
     def add(self, number: int, blob: bytes) -> None:
         """Add the sketch of an article that is not in the index; an article that is too old is ignored."""
-        for bucket, entry in self._entries(number, blob):
-            entries = self._buckets[bucket]
-            if entries is None:
-                self._buckets[bucket] = array("I", (entry,))
-            else:
-                entries.append(entry)
+        buckets, entries = self._entries(number, blob)
+        for place, bucket in enumerate(buckets.tolist()):
+            self._append(bucket, entries[place : place + 1])
 
     def remove(self, number: int, blob: bytes) -> None:
         """Remove a sketch that `add` added."""
-        for bucket, entry in self._entries(number, blob):
-            entries = self._buckets[bucket]
-            if entries is not None and entry in entries:
-                entries.remove(entry)
+        buckets, entries = self._entries(number, blob)
+        for bucket, entry in zip(buckets.tolist(), entries.tolist(), strict=True):
+            in_bucket = self._buckets[bucket]
+            if in_bucket is not None and entry in in_bucket:
+                in_bucket.remove(entry)
 
-    def _entries(self, number: int, blob: bytes) -> Iterator[tuple[int, int]]:
-        """Return the buckets of a sketch with their entries; none outside the articles of the index."""
+    def _append(self, bucket: int, entries: Hashes32) -> None:
+        in_bucket = self._buckets[bucket]
+        if in_bucket is None:
+            self._buckets[bucket] = array("I", entries.tobytes())
+        else:
+            in_bucket.frombytes(entries.tobytes())
+
+    def _entries(self, number: int, blob: bytes) -> Hashes32:
+        """Return a row of the buckets of a sketch and one of its entries, and note the hashes of its text.
+
+        They are empty for an article that is not one of the index.
+        """
         at = number - self._after
         if not blob or not 0 < at < _ARTICLES:
-            return iter(())
+            return np.empty((2, 0), np.uint32)
         self._wholes[at] = int.from_bytes(blob[:4], "little")
         hashes = held(blob)
-        entries = hashes & _TAG | np.uint32(at << _TAG_BITS)
-        return zip((hashes >> _TAG_BITS).tolist(), entries.tolist(), strict=True)
+        return np.array((hashes >> _TAG_BITS, hashes & _TAG | np.uint32(at << _TAG_BITS)), np.uint32)
 
     def look_up(self, number: int, blob: bytes) -> SketchLookup:
         """Look up a sketch among the articles before `number`, within the reach."""
         hashes = held(blob)
+        places, at = self._articles_with(hashes)
+        is_recent = (number - self._reach <= at + self._after) & (at + self._after < number)
+        places, at = places[is_recent], at[is_recent]
+        full = np.bincount(places, minlength=len(hashes)) >= self._cap
+        return SketchLookup(places, at + self._after, self._wholes[at].astype(np.int64), full)
+
+    def _articles_with(self, hashes: Hashes32) -> tuple[Ints, Ints]:
+        """Return pairs of a hash (its place) and an article of the index that has it."""
         buckets = [self._buckets[bucket] or b"" for bucket in (hashes >> _TAG_BITS).tolist()]
         lengths = np.fromiter(map(len, buckets), np.int64, len(buckets))
         places = np.repeat(np.arange(len(hashes)), lengths)
         entries = np.frombuffer(b"".join(buckets), np.uint32)
-        at = (entries >> _TAG_BITS).astype(np.int64)
-        numbers = at + self._after
-        is_recent = (number - self._reach <= numbers) & (numbers < number)
-        hits = is_recent & ((entries ^ hashes[places]) & _TAG == 0)
-        full = np.bincount(places[hits], minlength=len(hashes)) >= self._cap
-        return SketchLookup(places[hits], numbers[hits], self._wholes[at[hits]].astype(np.int64), full)
+        is_hash = (entries ^ hashes[places]) & _TAG == 0
+        return places[is_hash], (entries[is_hash] >> _TAG_BITS).astype(np.int64)

@@ -11,6 +11,7 @@ needs a new `minhash.FORMAT`.
 
 import re
 import unicodedata
+from collections.abc import Iterator
 from typing import TypeVar
 
 import numpy as np
@@ -49,9 +50,9 @@ _ASCII_BREAKS = bytes(
 )
 _INVISIBLE = re.compile("[\u00ad\u200b-\u200f\u202a-\u202e\u2060-\u2069\ufeff]")
 
-_ODD_1 = np.uint64(0x9E3779B97F4A7C15)  # 2^64 / golden ratio; the next two are from MurmurHash3
-_ODD_2 = np.uint64(0xFF51AFD7ED558CCD)
-_ODD_3 = np.uint64(0xC4CEB9FE1A85EC53)
+ODD_1 = np.uint64(0x9E3779B97F4A7C15)  # 2^64 / golden ratio; the next two are from MurmurHash3
+ODD_2 = np.uint64(0xFF51AFD7ED558CCD)
+ODD_3 = np.uint64(0xC4CEB9FE1A85EC53)
 _HALF = np.uint64(33)
 
 
@@ -98,14 +99,9 @@ def shingle_hashes(text: str) -> Hashes:
 def distinct(values: npt.NDArray[Number]) -> npt.NDArray[Number]:
     """Return the sorted, distinct values: `np.unique` without its overhead, nine times for each article."""
     ordered = np.sort(values)
-    return ordered[first_of_equal(ordered)]
-
-
-def first_of_equal(ordered: npt.NDArray[Number]) -> Flags:
-    """Return for each value of a sorted array whether it is the first of its kind."""
-    first = np.ones(len(ordered), dtype=bool)
-    np.not_equal(ordered[1:], ordered[:-1], out=first[1:])
-    return first
+    is_first = np.ones(len(ordered), dtype=bool)
+    np.not_equal(ordered[1:], ordered[:-1], out=is_first[1:])
+    return ordered[is_first]
 
 
 # Up to the closing mark, or to the end of the paragraph: of several only the last one closes a quotation.
@@ -142,6 +138,22 @@ def shared_count(left: Hashes, right: Hashes) -> int:
     return int(np.count_nonzero(likely == left))
 
 
+def words_in(flags: Flags, count: int) -> Flags:
+    """Convert flags of shingles to flags of the `count` words that they are made of."""
+    covered = np.zeros(count, dtype=bool)
+    for step in range(SHINGLE_WORDS):
+        covered[step : step + len(flags)] |= flags[: count - step]
+    return covered
+
+
+def long_runs(flags: Flags, least: int) -> Flags:
+    """Return the flags that are in runs of at least so many."""
+    edges = np.flatnonzero(np.diff(flags.astype(np.int8), prepend=0, append=0))
+    lengths, in_long = edges[1::2] - edges[::2], flags.copy()
+    in_long[flags] = np.repeat(lengths >= least, lengths)
+    return in_long
+
+
 def shared_passages(text_a: str, text_b: str, limit: int, min_words: int = 5) -> tuple[str, ...]:
     """Return the longest runs of words that both texts have, longest first, at most `limit`, as `text_a` has
     them.
@@ -151,23 +163,29 @@ def shared_passages(text_a: str, text_b: str, limit: int, min_words: int = 5) ->
     `min_words` words stand first in `text_b`.
     """
     matches = list(_PLAIN_WORD.finditer(text_a))
-    a = [_folded(match.group()) for match in matches]
+    a = [_folded(match[0]) for match in matches]
     b = [_folded(word) for word in _PLAIN_WORD.findall(text_b)]
-    places: dict[tuple[str, ...], int] = {}
-    for at in range(len(b) - min_words + 1):
-        places.setdefault(tuple(b[at : at + min_words]), at)
     passages: dict[tuple[str, ...], str] = {}  # the folded words, and their text
-    start = 0
-    while start < len(a):
-        end, at = start, places.get(tuple(a[start : start + min_words]), len(b))
-        while end < len(a) and at < len(b) and a[end] == b[at]:
-            end, at = end + 1, at + 1
-        if end > start:
-            text = text_a[matches[start].start() : matches[end - 1].end()]
-            passages.setdefault(tuple(a[start:end]), text)
-        start = max(end, start + 1)
+    for start, end in _shared_runs(a, b, min_words):
+        text = text_a[matches[start].start() : matches[end - 1].end()]
+        passages.setdefault(tuple(a[start:end]), text)
     longest = sorted(passages, key=len, reverse=True)
     return tuple(passages[run] for run in longest[:limit])
+
+
+def _shared_runs(a: list[str], b: list[str], least: int) -> Iterator[tuple[int, int]]:
+    """Yield start and end in `a` of each run of at least `least` words that is in `b`, too."""
+    # Backwards, so that of equal words in `b` the first place remains.
+    places = {tuple(b[at : at + least]): at for at in range(len(b) - least, -1, -1)}
+    end = 0
+    for start in range(len(a)):
+        at = places.get(tuple(a[start : start + least]), -1)
+        if start < end or at < 0:
+            continue
+        end = start
+        while end < len(a) and at < len(b) and a[end] == b[at]:
+            end, at = end + 1, at + 1
+        yield start, end
 
 
 def _folded(text: str) -> str:
@@ -193,8 +211,8 @@ def _split(text: str) -> tuple[list[bytes], bool]:
 
 def _mixed(left: Hashes, right: Hashes) -> Hashes:
     """Hash two columns of hashes; depends on their order and wraps around at 2^64."""
-    value = (left * _ODD_1) ^ right
-    for odd in (_ODD_2, _ODD_3):
+    value = (left * ODD_1) ^ right
+    for odd in (ODD_2, ODD_3):
         value = (value ^ (value >> _HALF)) * odd
     return value ^ (value >> _HALF)
 

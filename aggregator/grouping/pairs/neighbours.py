@@ -6,7 +6,6 @@ others when it came (as in Conneau et al. 2018, arXiv:1710.04087).
 """
 
 from collections.abc import Sequence
-from typing import Final
 
 import numpy as np
 import numpy.typing as npt
@@ -15,10 +14,10 @@ from aggregator.grouping.pairs.pair_article import NEAREST, SCALED, Floats, Pair
 from aggregator.grouping.pairs.pair_features import AT, GROUPS
 from aggregator.grouping.pairs.term_codec import Ints
 
-NEAR_DAYS: Final = 7  # an article further away in time is no neighbour
-SIMILARITY_UNITS: Final = 10_000
-_SCALED_AT: Final = [AT[name] for name in SCALED]
-_NEIGHBOURS_AT: Final = AT[GROUPS["neighbours"][0]]
+NEAR_DAYS = 7  # an article further away in time is no neighbour
+SIMILARITY_UNITS = 10_000
+_SCALED_AT = [AT[name] for name in SCALED]
+_NEIGHBOURS_AT = AT[GROUPS["neighbours"][0]]
 
 
 def nearest_of(features: Floats) -> Ints:

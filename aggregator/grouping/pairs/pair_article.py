@@ -2,7 +2,6 @@
 
 import math
 from collections.abc import Sequence
-from typing import Final
 
 import numpy as np
 import numpy.typing as npt
@@ -25,10 +24,10 @@ Floats = npt.NDArray[np.float64]
 
 TEXT, TITLE, LEAD, NAMES, NUMBERS, *_ = range(FIELD_COUNT)  # as in FIELDS
 # What counts of a word of titles (units of 1/IDF_UNITS).
-TITLE_IDF: Final = round(2.5 * IDF_UNITS)
-SCALED: Final = ("stream_cosine", "lead_cosine", "all", "rare")  # the similarities that are scaled
-NEAREST: Final = 6  # of an article's similarities to others: five beside the one that is compared
-_FIELD_STARTS: Final = np.arange(1, FIELD_COUNT, dtype=np.uint32) << HASH_BITS  # ids, without the first field
+TITLE_IDF = round(2.5 * IDF_UNITS)
+SCALED = ("stream_cosine", "lead_cosine", "all", "rare")  # the similarities that are scaled
+NEAREST = 6  # of an article's similarities to others: five beside the one that is compared
+_FIELD_STARTS = np.arange(1, FIELD_COUNT, dtype=np.uint32) << HASH_BITS  # ids, without the first field
 
 
 class PairArticle:
@@ -36,8 +35,7 @@ class PairArticle:
 
     def __init__(self, article: Article) -> None:
         """Decode the terms of the article and read the words of its title."""
-        terms = read(article.terms)
-        terms = terms[ids_of(terms).argsort(kind="stable")]
+        terms = np.sort(read(article.terms))  # by id, of which each stands once
         self.ids: Words = ids_of(terms)
         self.weights: Ints = weights_of(terms)
         # Hashes by field: an id begins with its field, so the terms of one stand together.

@@ -2,13 +2,10 @@
 
 Features are computed from integers that do not depend on the order of terms or reports, so that they are
 equal on all machines. Those of local scaling are in neighbours.py.
-
-An array of the words has one place for each different word (hash) of the article that is compared. Of an
-array over several articles, the article is the first row, and the reports are the others.
 """
 
 from collections.abc import Sequence
-from typing import Any, Final, NamedTuple
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -23,21 +20,18 @@ from aggregator.grouping.pairs.pair_article import (
     Floats,
     PairArticle,
 )
+from aggregator.grouping.pairs.paired_terms import Pairs, multiply_lengths, pair_terms, sum_parts
 from aggregator.grouping.pairs.snapshot import IDF_UNITS, StreamSnapshot, Units
 from aggregator.grouping.pairs.term_codec import (
     DOT_SCALE,
-    FIELD_COUNT,
     FIELDS,
-    HASH_BITS,
     HASHES,
-    Words,
-    hashes_of,
 )
 from aggregator.grouping.pairs.title_frames import compare_titles
 from aggregator.grouping.pairs.weights import MINUTES_A_DAY
 
 # Features by the name under which `explain` shows what they add. The first of a group is shown as its value.
-GROUPS: Final = {
+GROUPS = {
     "texts": ("stream_cosine", "all", "rare", "rare_shared", "text_rarest"),
     "titles": (
         "title_cosine", "title", "title_shared", "title_mass", "title_rarest", "title_in_lead_min",
@@ -62,40 +56,14 @@ GROUPS: Final = {
         for part in ("above", "own_near", "other_near", "own_rank", "other_rank")
     ),
 }  # fmt: skip
-FEATURES: Final = tuple(name for names in GROUPS.values() for name in names)
-AT: Final = {name: place for place, name in enumerate(FEATURES)}
+FEATURES = tuple(name for names in GROUPS.values() for name in names)
+AT = {name: place for place, name in enumerate(FEATURES)}
 # In units of 1/IDF_UNITS: words that are rare in the stream; what counts of a word of leads.
-_RARE_IDF: Final = round(4.2 * IDF_UNITS)
-_LEAD_IDF: Final = round(3.0 * IDF_UNITS)
-_RAREST_OF_TEXT: Final = 3  # shared words
+_RARE_IDF = round(4.2 * IDF_UNITS)
+_LEAD_IDF = round(3.0 * IDF_UNITS)
+_RAREST_OF_TEXT = 3  # shared words
 
 Columns = dict[str, npt.NDArray[Any]]  # features by name: a value per report
-
-
-class _Pairs(NamedTuple):
-    """An article beside reports."""
-
-    articles: Sequence[PairArticle]  # the article, then the reports
-    words: Words  # the different words of the article: hashes
-    weights: Floats  # by field, article and word; 0 where the article has no such term
-    has: Floats  # 1 where there is one, of the fields up to NAMES
-
-    def parts(self, field: int) -> list[Words]:
-        """Return the hashes of a field of each article."""
-        return [article.parts[field] for article in self.articles]
-
-
-def _sums(values: npt.NDArray[Any], parts: Sequence[Words]) -> Floats:
-    """Return the sum of the values of each part; `values`: of the terms of all parts, one after the other."""
-    owners = np.arange(len(parts)).repeat([len(part) for part in parts])
-    return np.bincount(owners, values, len(parts)).astype(np.float64)
-
-
-def _lengths(values: npt.NDArray[Any], parts: Sequence[Words]) -> Floats:
-    """Return the products of the Euclidean lengths of the article's part and of each report's, at least 1."""
-    lengths = np.sqrt(_sums(values**2, parts))
-    products: Floats = np.maximum(lengths[0] * lengths[1:], 1.0)
-    return products
 
 
 def text_cosines(article: PairArticle, reports: Sequence[PairArticle]) -> Floats:
@@ -105,7 +73,7 @@ def text_cosines(article: PairArticle, reports: Sequence[PairArticle]) -> Floats
     articles = [article, *reports]
     texts = [each.parts[TEXT] for each in articles]
     weights = np.concatenate([each.text_weights for each in articles])
-    return _sums(own_weights[np.concatenate(texts)] * weights, texts)[1:] / DOT_SCALE
+    return sum_parts(own_weights[np.concatenate(texts)] * weights, texts)[1:] / DOT_SCALE
 
 
 def pair_features(article: PairArticle, reports: Sequence[PairArticle], snapshot: StreamSnapshot) -> Floats:
@@ -113,8 +81,9 @@ def pair_features(article: PairArticle, reports: Sequence[PairArticle], snapshot
 
     Features of local scaling are 0: see `add_neighbours`.
     """
-    pairs = _paired([article, *reports])
+    pairs = pair_terms([article, *reports])
     columns = {
+        **_field_cosines(pairs),
         **_text_features(pairs, snapshot),
         **_part_features(pairs, "title", snapshot.idf, TITLE_IDF),
         **_part_features(pairs, "lead", snapshot.lead_idf, _LEAD_IDF),
@@ -130,44 +99,34 @@ def pair_features(article: PairArticle, reports: Sequence[PairArticle], snapshot
     return features
 
 
-def _paired(articles: Sequence[PairArticle]) -> _Pairs:
-    words = np.unique(hashes_of(articles[0].ids))
-    # Place in `words`, from 1 on, by hash: most words of the reports are none of these.
-    place_of = np.zeros(HASHES, np.uint16)
-    place_of[words] = np.arange(1, len(words) + 1)
-    ids = np.concatenate([article.ids for article in articles])
-    values = np.concatenate([article.weights for article in articles])
-    owners = np.arange(len(articles)).repeat([len(article.ids) for article in articles])
-    places = place_of[hashes_of(ids)]
-    known = np.flatnonzero(places)
-    weights = np.zeros((FIELD_COUNT, len(articles), len(words)))
-    weights[ids[known] >> HASH_BITS, owners[known], places[known] - 1] = values[known]
-    return _Pairs(articles, words, weights, np.sign(weights[: NAMES + 1]))
+def _field_cosines(pairs: Pairs) -> Columns:
+    """Return the cosine of each field."""
+    own, theirs = pairs.weights[:, 0], pairs.weights[:, 1:]
+    dots = (theirs @ own[:, :, None])[:, :, 0]
+    return dict(zip(FIELDS, dots / DOT_SCALE, strict=True))
 
 
-def _text_features(pairs: _Pairs, snapshot: StreamSnapshot) -> Columns:
-    """Return the cosine of each field, and what whole texts share.
+def _text_features(pairs: Pairs, snapshot: StreamSnapshot) -> Columns:
+    """Return what whole texts share.
 
     stream_cosine: of the texts, if words have the idf of the snapshot instead of that of the background
     rare_shared: number of shared words above _RARE_IDF
     text_rarest: sum of the idf of the rarest shared words
     """
-    own, theirs = pairs.weights[:, 0], pairs.weights[:, 1:]
-    dots = (theirs @ own[:, :, None])[:, :, 0]
-    stream_dots = theirs[TEXT] @ (own[TEXT] * snapshot.factor[pairs.words] ** 2)
+    own, theirs = pairs.weights[TEXT, 0], pairs.weights[TEXT, 1:]
+    stream_dots = theirs @ (own * snapshot.factor[pairs.words] ** 2)
     texts = pairs.parts(TEXT)
     text_weights = np.concatenate([article.text_weights for article in pairs.articles])
     stream_weights = text_weights * snapshot.factor[np.concatenate(texts)]
     shared_idf = pairs.has[TEXT, 1:] * (pairs.has[TEXT, 0] * snapshot.idf[pairs.words])
     return {
-        **dict(zip(FIELDS, dots / DOT_SCALE, strict=True)),
-        "stream_cosine": stream_dots / _lengths(stream_weights, texts),
+        "stream_cosine": stream_dots / multiply_lengths(stream_weights, texts),
         "rare_shared": (shared_idf > _RARE_IDF).sum(axis=1),
         "text_rarest": np.sort(shared_idf, axis=1)[:, -_RAREST_OF_TEXT:].sum(axis=1) / IDF_UNITS,
     }
 
 
-def _part_features(pairs: _Pairs, name: str, idf: Units, least_idf: int) -> Columns:
+def _part_features(pairs: Pairs, name: str, idf: Units, least_idf: int) -> Columns:
     """Return what titles, or leads, share.
 
     shared: number of shared words
@@ -178,39 +137,46 @@ def _part_features(pairs: _Pairs, name: str, idf: Units, least_idf: int) -> Colu
     """
     field = FIELDS.index(name)
     own, theirs = pairs.has[field, 0], pairs.has[field, 1:]
-    anywhere = pairs.has[: LEAD + 1].max(axis=0)
+    word_idf = idf[pairs.words]
+    own_idf = own * word_idf
     parts = pairs.parts(field)
-    word_idf, part_idf = idf[pairs.words], idf[np.concatenate(parts)]
-    found = theirs @ (anywhere[0] * word_idf), anywhere[1:] @ (own * word_idf)
+    part_idf = idf[np.concatenate(parts)]
     return {
         f"{name}_shared": theirs @ own,
-        f"{name}_mass": theirs @ (own * np.maximum(word_idf - least_idf, 0)) / IDF_UNITS,
-        f"{name}_rarest": (theirs * (own * word_idf)).max(axis=1, initial=0.0) / IDF_UNITS,
-        f"{name}_cosine": theirs @ (own * word_idf**2) / _lengths(part_idf, parts),
-        **_missing(name, _sums(part_idf, parts), *found),
+        f"{name}_mass": theirs @ np.maximum(own_idf - least_idf, 0) / IDF_UNITS,
+        f"{name}_rarest": (theirs * own_idf).max(axis=1, initial=0.0) / IDF_UNITS,
+        f"{name}_cosine": theirs @ own_idf**2 / multiply_lengths(part_idf, parts),
+        **_missing(name, sum_parts(part_idf, parts), _found_elsewhere(pairs, field, word_idf)),
     }
 
 
-def _name_features(pairs: _Pairs, idf: Units) -> Columns:
+def _found_elsewhere(pairs: Pairs, field: int, word_idf: Units) -> tuple[Floats, Floats]:
+    """Return the idf of each report's part that is in text, title or lead of the article, and the reverse."""
+    part = pairs.has[field]
+    anywhere = pairs.has[: LEAD + 1].max(axis=0)
+    return part[1:] @ (anywhere[0] * word_idf), anywhere[1:] @ (part[0] * word_idf)
+
+
+def _name_features(pairs: Pairs, idf: Units) -> Columns:
     """Return the idf of the shared names, and the share of it that each article lacks of the other."""
     shared = pairs.has[NAMES, 1:] @ (pairs.has[NAMES, 0] * idf[pairs.words])
     names = pairs.parts(NAMES)
-    masses = _sums(idf[np.concatenate(names)], names)
-    return {"names_shared": shared / IDF_UNITS, **_missing("names", masses, shared, shared)}
+    masses = sum_parts(idf[np.concatenate(names)], names)
+    return {"names_shared": shared / IDF_UNITS, **_missing("names", masses, (shared, shared))}
 
 
-def _missing(name: str, masses: Floats, found_of_theirs: Floats, found_of_own: Floats) -> Columns:
+def _missing(name: str, masses: Floats, found: tuple[Floats, Floats]) -> Columns:
     """Return the share of the idf of a part that the other article lacks.
 
-    `masses`: the idf of the part of each article; `found_of_theirs`: of what the article has of a report's,
-    `found_of_own`: of what the report has of the article's.
+    `masses`: the idf of the part of each article; `found`: of what the article has of a report's, and of what
+    the report has of the article's.
     """
-    of_theirs = (masses[1:] - found_of_theirs) / np.maximum(masses[1:], 1.0)
-    of_own = (masses[0] - found_of_own) / max(masses[0], 1.0)
+    of_theirs = (masses[1:] - found[0]) / np.maximum(masses[1:], 1.0)
+    of_own = (masses[0] - found[1]) / max(masses[0], 1.0)
     return _both_ways(f"{name}_missing", of_theirs, of_own)
 
 
-def _title_in_lead(pairs: _Pairs) -> Columns:
+def _title_in_lead(pairs: Pairs) -> Columns:
     """Return the share of the words of one article's title that are in the lead of the other."""
     title_words = np.maximum([len(title) for title in pairs.parts(TITLE)], 1)
     of_theirs = pairs.has[TITLE, 1:] @ pairs.has[LEAD, 0] / title_words[1:]
@@ -228,7 +194,7 @@ def _differences(article: PairArticle, report: PairArticle) -> dict[str, float]:
     numbers_apart = 0
     if article.numbers.isdisjoint(report.numbers):
         numbers_apart = min(len(article.numbers), len(report.numbers))
-    earlier, later = (report, article) if report.inbox < article.inbox else (article, report)
+    earlier, later = sorted((article, report), key=lambda each: each.inbox)
     frame = compare_titles(earlier.title_pieces, later.title_pieces)
     return {
         "days": days_apart(article.minutes, report.minutes),

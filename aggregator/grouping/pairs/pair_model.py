@@ -20,7 +20,7 @@ score is the sum of its reasons, and equal on all machines.
 import functools
 from collections.abc import Sequence
 from importlib.resources import files
-from typing import Final, NamedTuple
+from typing import NamedTuple
 
 import msgspec
 import numpy as np
@@ -32,11 +32,11 @@ from aggregator.grouping.pairs.snapshot import StreamSnapshot
 from aggregator.grouping.pairs.term_codec import Ints
 from aggregator.model.core import Reason
 
-LEAST_COSINE: Final = 0.06  # of whole texts; below it two articles are not compared (5 of 1,000 true pairs)
+LEAST_COSINE = 0.06  # of whole texts; below it two articles are not compared (5 of 1,000 true pairs)
 # The least logit of a pair, which those below LEAST_COSINE have, too (-6: headlines .06 lower, months equal).
-UNLIKE: Final = -2.0
-LEAVES: Final = 8  # of a tree, at most
-STREAM: Final = "stream"  # the reason of the shift
+UNLIKE = -2.0
+LEAVES = 8  # of a tree, at most
+STREAM = "stream"  # the reason of the shift
 
 
 class PairTuning(msgspec.Struct, frozen=True, kw_only=True):
@@ -84,19 +84,23 @@ class PairModel:
         file = msgspec.json.decode(trees or shipped_trees(), type=TreeFile)
         if file.features != FEATURES:
             raise ValueError("the trees are of other features")
-        leaves = np.zeros((len(file.trees), LEAVES, len(GROUPS)))  # whole numbers: sums are exact
+        self.bias = file.bias
+        self._first = np.arange(len(file.trees)) * LEAVES  # of the leaves of each tree
+        self._leaves = np.zeros((len(file.trees) * LEAVES, len(GROUPS)))  # whole numbers: sums are exact
         shape = LEAVES - 1, len(file.trees)  # conditions of each tree, at most
-        self._features, self._thresholds = np.zeros(shape, np.intp), np.full(shape, np.inf)
+        self._features = np.zeros(shape, np.intp)
+        self._thresholds = np.full(shape, np.inf)
         self._excluded = np.zeros(shape, np.uint8)  # bits of leaves, where a value is above
         for place, tree in enumerate(file.trees):
-            leaves[place, : len(tree.leaves)] = tree.leaves
-            conditions = slice(len(tree.features)), place
-            self._features[conditions], self._thresholds[conditions] = tree.features, tree.thresholds
-            self._excluded[conditions] = ~np.array(tree.masks, np.uint8)
-        self._leaves = leaves.reshape(-1, len(GROUPS))
+            self._add(tree, place)
         self._values = self._leaves.sum(axis=1)
-        self._first = np.arange(len(file.trees)) * LEAVES
-        self.bias = file.bias
+
+    def _add(self, tree: Tree, place: int) -> None:
+        self._leaves[self._first[place] :][: len(tree.leaves)] = tree.leaves
+        conditions = slice(len(tree.features)), place
+        self._features[conditions] = tree.features
+        self._thresholds[conditions] = tree.thresholds
+        self._excluded[conditions] = ~np.array(tree.masks, np.uint8)
 
     def logits(self, leaves: Ints) -> Floats:
         """Return the logit of each row of `leaves`."""
@@ -117,8 +121,8 @@ class PairModel:
         return leaf
 
 
-_SHOWN: Final = [AT[members[0]] for members in GROUPS.values()]  # the feature that stands for its group
-_LOWEST_BIT: Final = np.array([(n & -n).bit_length() - 1 if n else 0 for n in range(256)])
+_SHOWN = [AT[members[0]] for members in GROUPS.values()]  # the feature that stands for its group
+_LOWEST_BIT = np.array([(n & -n).bit_length() - 1 if n else 0 for n in range(256)])
 
 
 class ComparedPair(NamedTuple):
@@ -134,7 +138,7 @@ class ComparedPair(NamedTuple):
         return len(self.features) > 0
 
 
-_UNLIKE: Final = ComparedPair(UNLIKE, np.zeros(0), np.zeros(0, np.int64))
+_UNLIKE = ComparedPair(UNLIKE, np.zeros(0), np.zeros(0, np.int64))
 
 
 class Comparison(NamedTuple):
@@ -182,18 +186,23 @@ def reasons_of(model: PairModel, pairs: Sequence[ComparedPair]) -> tuple[Reason,
 
     "unlike" is what `UNLIKE` adds, with the number of pairs that have it.
     """
-    compared = [pair for pair in pairs if pair.is_compared]
-    reasons = []
-    if compared:
-        shares = model.shares(np.array([pair.leaves for pair in compared])) / len(pairs)
-        values = np.array([pair.features[_SHOWN] for pair in compared]).mean(axis=0)
-        parts = zip(GROUPS, values.tolist(), shares.tolist(), strict=True)
-        reasons = [Reason(name=name, value=value, share=share) for name, value, share in parts]
+    reasons = _group_reasons(model, pairs)
     if unlike := sum(pair.logit <= UNLIKE for pair in pairs):
         mean = sum(pair.logit for pair in pairs) / len(pairs)
         share = mean - model.bias - sum(reason.share for reason in reasons)
         reasons.append(Reason(name="unlike", value=float(unlike), share=share))
     return tuple(reasons)
+
+
+def _group_reasons(model: PairModel, pairs: Sequence[ComparedPair]) -> list[Reason]:
+    """Return what each group adds to the mean logit, with the mean of its feature that is shown."""
+    compared = [pair for pair in pairs if pair.is_compared]
+    if not compared:
+        return []
+    shares = model.shares(np.array([pair.leaves for pair in compared])) / len(pairs)
+    values = np.array([pair.features[_SHOWN] for pair in compared]).mean(axis=0)
+    parts = zip(GROUPS, values.tolist(), shares.tolist(), strict=True)
+    return [Reason(name=name, value=value, share=share) for name, value, share in parts]
 
 
 def stream_shift(shared: int, last: int, tuning: PairTuning, source: tuple[int, int] = (0, 0)) -> float:

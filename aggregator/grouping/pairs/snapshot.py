@@ -11,7 +11,6 @@ import functools
 import math
 import zlib
 from collections.abc import Iterable, Mapping
-from typing import Final
 
 import numpy as np
 import numpy.typing as npt
@@ -23,12 +22,12 @@ from aggregator.text.vocabulary import word_hash
 Floats = npt.NDArray[np.float64]
 Units = npt.NDArray[np.int32]
 
-IDF_UNITS: Final = 256
+IDF_UNITS = 256
 # Pseudo-articles with the frequencies of the background table, for whole texts and for leads, and the part
 # of that frequency which counts for leads (a lead has about half of the words). Chosen in design, not tuned.
-_PRIOR_ARTICLES: Final = 200
-_PRIOR_LEADS: Final = 60
-_LEAD_PART: Final = 0.5
+_PRIOR_ARTICLES = 200
+_PRIOR_LEADS = 60
+_LEAD_PART = 0.5
 
 
 @functools.cache

@@ -8,8 +8,6 @@ A packed vector is sorted by weight times the model's weight of the field, heavi
 can be cut anywhere, and its first ids are the index keys.
 """
 
-from typing import Final
-
 import numpy as np
 import numpy.typing as npt
 
@@ -18,22 +16,22 @@ from aggregator.text import vocabulary
 Ints = npt.NDArray[np.int64]
 Words = npt.NDArray[np.uint32]
 
-FIELDS: Final = ("all", "title", "lead", "names", "num", "numu", "rare")
-FIELD_COUNT: Final = len(FIELDS)
-HASH_BITS: Final = vocabulary.HASH_BITS
-HASHES: Final = vocabulary.HASHES
-WEIGHT_BITS: Final = 10
-SCALE: Final = 1 << 15
-DOT_SCALE: Final = SCALE * SCALE
-RARE_DIVISOR: Final = 10.0  # the pair value of `rare` is the dot product / 10
+FIELDS = ("all", "title", "lead", "names", "num", "numu", "rare")
+FIELD_COUNT = len(FIELDS)
+HASH_BITS = vocabulary.HASH_BITS
+HASHES = vocabulary.HASHES
+WEIGHT_BITS = 10
+SCALE = 1 << 15
+DOT_SCALE = SCALE * SCALE
+RARE_DIVISOR = 10.0  # the pair value of `rare` is the dot product / 10
 
-_CODES: Final = 1 << WEIGHT_BITS
-_OCTAVE: Final = 64
-WEIGHT_OF_CODE: Final[Ints] = np.array(
+_CODES = 1 << WEIGHT_BITS
+_OCTAVE = 64
+WEIGHT_OF_CODE: Ints = np.array(
     [round(SCALE * 2.0 ** ((code - _CODES + 1) / _OCTAVE)) for code in range(_CODES)], dtype=np.int64
 )
 # The smallest weight that rounds to each code; of two codes with one unpacked weight the lower is used.
-_EDGES: Final[Ints] = (WEIGHT_OF_CODE[1:] + WEIGHT_OF_CODE[:-1] + 1) // 2
+_EDGES: Ints = (WEIGHT_OF_CODE[1:] + WEIGHT_OF_CODE[:-1] + 1) // 2
 
 
 def pack(ids: Ints, weights: Ints) -> Words:

@@ -8,10 +8,11 @@ heaviest terms are stored.
 """
 
 import math
-from typing import Final, TypeVar
+from typing import TypeVar
 
 import numpy as np
 
+from aggregator.grouping.pairs.snapshot import Floats
 from aggregator.grouping.pairs.term_codec import FIELDS, HASH_BITS, RARE_DIVISOR, SCALE, Ints, heaviest
 from aggregator.grouping.pairs.weights import EventModel, EventTuning
 from aggregator.text.document_frequency import Kind, shipped_background
@@ -27,17 +28,17 @@ from aggregator.text.vocabulary import (
 
 Codes = TypeVar("Codes", int, Ints)
 
-_RARE: Final = FIELDS.index("rare")
-_CODE_BITS: Final = 48  # of a code (tokenizer.py), with a margin
-_WORD_FIELDS: Final = (0, 1, 2, _RARE)  # all, title, lead, rare: in FIELDS
-_FIELD_OF: Final[dict[Kind, int]] = {"n": 3, "d": 4, "u": 5}  # names, num, numu
+_RARE = FIELDS.index("rare")
+_CODE_BITS = 48  # of a code (tokenizer.py), with a margin
+_WORD_FIELDS = (0, 1, 2, _RARE)  # all, title, lead, rare: in FIELDS
+_FIELD_OF: dict[Kind, int] = {"n": 3, "d": 4, "u": 5}  # names, num, numu
 # idf, ln((1+n)/(1+df)) + 1, above which a word is rare: in one of 16 events or fewer.
-_RARE_FROM_IDF: Final = 3.8
-_LONGEST_TF: Final = 1024
-_TF_WEIGHT: Final = np.array([0.0] + [1.0 + math.log(tf) for tf in range(1, _LONGEST_TF + 1)])
+_RARE_FROM_IDF = 3.8
+_LONGEST_TF = 1024
+_TF_WEIGHT = np.array([0.0] + [1.0 + math.log(tf) for tf in range(1, _LONGEST_TF + 1)])
 # In a title in which most words are capitalised, capitals do not mark names.
-_TITLE_CASE_SHARE: Final = 0.6
-_UNIT_WITHIN: Final = 4  # words after a number: the first content word among them is its unit
+_TITLE_CASE_SHARE = 0.6
+_UNIT_WITHIN = 4  # words after a number: the first content word among them is its unit
 
 
 class TermPacker:
@@ -102,39 +103,31 @@ class TermPacker:
         """Return the codes (see tokenizer.py) of each field, with repeats, in the order of FIELDS."""
         special = special_terms(title, body, reading, vocabulary, self._tuning)
         codes = vocabulary.codes_of(reading)
-        ends = (reading.title_words, reading.title_words + self._model.lead_words, len(codes))
-        title_codes, lead, whole = (codes[:end] for end in ends)
+        times = np.ones_like(codes)
         if vocabulary.has_lists_only:
             codes, times = _stressed(codes, special["n"], vocabulary, self._tuning)
-            title_codes, lead, whole = (np.repeat(codes[:end], times[:end]) for end in ends)
+        ends = (reading.title_words, reading.title_words + self._model.lead_words, len(codes))
+        title_codes, lead, whole = (np.repeat(codes[:end], times[:end]) for end in ends)
         special_codes = [vocabulary.codes(kind, special[kind]) for kind in _FIELD_OF]
         fields = [np.concatenate((title_codes, whole)), title_codes, lead, *special_codes]
         # `rare` has each word of the lead, if it is known which are common.
         return [*fields, lead] if vocabulary.knows_common else fields
 
     def _packed(self, codes_by_field: list[Ints], vocabulary: Vocabulary) -> bytes:
-        idf = self._background.idf(vocabulary.language)
-        # One sort counts the terms of all fields: the field stands above the code.
-        sizes = [len(codes) for codes in codes_by_field]
-        fields = np.arange(len(sizes)).repeat(sizes) << _CODE_BITS
-        codes = np.concatenate(codes_by_field)
-        terms, counts = np.unique((fields | codes)[codes != STOP_WORD], return_counts=True)
-        fields, term_idf = terms >> _CODE_BITS, idf[terms >> HASH_BITS & DF_MASK]
-        weights = _TF_WEIGHT[np.minimum(counts, _LONGEST_TF)] * term_idf
-        weights /= np.sqrt(np.bincount(fields, weights**2))[fields]
-        rarity = np.sqrt(np.maximum(term_idf - _RARE_FROM_IDF, 0.0) / RARE_DIVISOR)
-        whole = np.rint(np.where(fields == _RARE, rarity, weights) * SCALE).astype(np.int64)
+        terms, counts = _counted(codes_by_field)
+        fields = terms >> _CODE_BITS
+        idf = self._background.idf(vocabulary.language)[terms >> HASH_BITS & DF_MASK]
         # Two words may share a hash: the heavier one is used.
         different, places = np.unique(_ids(fields, terms), return_inverse=True)
         heavier = np.zeros(len(different), np.int64)
-        np.maximum.at(heavier, places, whole)
+        np.maximum.at(heavier, places, _weights(fields, counts, idf))
         packed = heaviest(different, heavier, self._model.field_weights, self._tuning.packed_terms)
         return packed.astype("<u4").tobytes()
 
     def _topic(self, title: str, body: str, vocabulary: Vocabulary) -> str:
         """Return the lead and later paragraphs that share enough stems with title and lead, in order."""
         lead = vocabulary.content_codes(vocabulary.tokens(title))
-        paragraphs: list[str] = []
+        paragraphs = []
         words_so_far = 0
         for paragraph in body.split("\n"):
             tokens = vocabulary.tokens(paragraph)
@@ -151,6 +144,24 @@ class TermPacker:
 def _ids(fields: Codes, codes: Codes) -> Codes:
     """Return the ids (term_codec.py) of codes in fields."""
     return fields << HASH_BITS | codes & HASH_MASK
+
+
+def _counted(codes_by_field: list[Ints]) -> tuple[Ints, Ints]:
+    """Return the terms, each a field above a code, and how often each occurs."""
+    sizes = [len(codes) for codes in codes_by_field]
+    fields = np.arange(len(sizes)).repeat(sizes) << _CODE_BITS
+    codes = np.concatenate(codes_by_field)
+    # One sort counts the terms of all fields.
+    return np.unique((fields | codes)[codes != STOP_WORD], return_counts=True)
+
+
+def _weights(fields: Ints, counts: Ints, idf: Floats) -> Ints:
+    """Return the weight of each term (see the module) in units of 1/SCALE."""
+    weights = _TF_WEIGHT[np.minimum(counts, _LONGEST_TF)] * idf
+    weights /= np.sqrt(np.bincount(fields, weights**2))[fields]
+    rarity = np.sqrt(np.maximum(idf - _RARE_FROM_IDF, 0.0) / RARE_DIVISOR)
+    whole: Ints = np.rint(np.where(fields == _RARE, rarity, weights) * SCALE).astype(np.int64)
+    return whole
 
 
 def _stressed(
@@ -175,18 +186,25 @@ def special_terms(
     title: str, body: str, reading: Reading, vocabulary: Vocabulary, tuning: EventTuning
 ) -> dict[Kind, list[str]]:
     """Return names, numbers, and numbers with their unit, with repeats; `reading`: of this title and body."""
-    words, title_words = reading.words, reading.title_words
-    capitals = sum(word[0].isupper() for word in words[:title_words])
-    in_title_case = capitals > _TITLE_CASE_SHARE * title_words
-    numbers: list[str] = []
-    with_units: list[str] = []
+    units_end = reading.title_words + tuning.unit_words
+    numbers = []
+    with_units = []
     for place in np.flatnonzero(vocabulary.codes_of(reading) >= NUMBER).tolist():
-        word = words[place]
+        word = reading.words[place]
         if len(word) > 1 and word[0].isdigit() and word[-1].isdigit():
             numbers.append(plain_number(word, vocabulary.language))
-        if place < title_words + tuning.unit_words:
-            stems = map(vocabulary.stem, words[place + 1 : place + 1 + _UNIT_WITHIN])
-            if unit := next(filter(None, stems), ""):
-                with_units.append(f"{vocabulary.number(word)}|{unit}")
-    names = vocabulary.names(body if in_title_case else f"{title}\n{body}")
-    return {"n": names, "d": numbers, "u": with_units}
+        if place < units_end and (unit := _unit_after(place, reading, vocabulary)):
+            with_units.append(f"{vocabulary.number(word)}|{unit}")
+    return {"n": _names(title, body, reading, vocabulary), "d": numbers, "u": with_units}
+
+
+def _unit_after(place: int, reading: Reading, vocabulary: Vocabulary) -> str:
+    """Return the stem of the first content word after a number, "" if none is near."""
+    following = reading.words[place + 1 : place + 1 + _UNIT_WITHIN]
+    return next(filter(None, map(vocabulary.stem, following)), "")
+
+
+def _names(title: str, body: str, reading: Reading, vocabulary: Vocabulary) -> list[str]:
+    capitals = sum(word[0].isupper() for word in reading.words[: reading.title_words])
+    in_title_case = capitals > _TITLE_CASE_SHARE * reading.title_words
+    return vocabulary.names(body if in_title_case else f"{title}\n{body}")

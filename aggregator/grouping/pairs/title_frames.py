@@ -8,17 +8,17 @@ places, in which order. All of it is read from the kinds of tokens, without list
 import re
 from collections import Counter
 from difflib import SequenceMatcher
-from typing import Final, NamedTuple
+from typing import NamedTuple
 
 # Numbers; characters of scripts without spaces; words. A group has the name of a kind (`TitlePieces`).
-_PIECE: Final = re.compile(
+_PIECE = re.compile(
     r"(?P<n>\d+(?:[.,:]\d+)*)|(?P<c>[\u0e00-\u0e7f\u3040-\u30ff\u3400-\u9fff])"
     r"|(?P<w>[^\W\d_\u0e00-\u0e7f\u3040-\u30ff\u3400-\u9fff]+)"
 )
-_KEY_CHARS: Final = 5  # of a word that count, since endings differ
-_LEAST_CONTENT: Final = 4  # characters of a word that is more than a particle
-_MOST_PIECES: Final = 120  # of a title: limits the time
-_PATTERN_SHARE: Final = 0.5  # of the shorter title's pieces that both must have
+_KEY_CHARS = 5  # of a word that count, since endings differ
+_LEAST_CONTENT = 4  # characters of a word that is more than a particle
+_MOST_PIECES = 120  # of a title: limits the time
+_PATTERN_SHARE = 0.5  # of the shorter title's pieces that both must have
 
 
 class TitlePieces(NamedTuple):
@@ -42,22 +42,30 @@ class TitleFrame(NamedTuple):
 
 
 def read_title(title: str) -> TitlePieces:
-    """Read the pieces of a title. In capitals, or with most words capitalised, it tells no names."""
+    """Read the pieces of a title."""
     pieces = list(_PIECE.finditer(title))[:_MOST_PIECES]
-    words = [piece[0] for piece in pieces[1:] if piece["w"] and len(piece[0]) >= _LEAST_CONTENT]
-    has_names = sum(word[0].isupper() for word in words) * 2 <= len(words)
+    has_names = _has_names(pieces)
     keys, kinds = [], ""
     for place, piece in enumerate(pieces):
         key, kind = piece[0], str(piece.lastgroup)
         if kind == "w":
-            if has_names and place > 0 and key[0].isupper():
-                kind = "N"
-            elif len(key) < _LEAST_CONTENT:
-                kind = "p"
+            kind = _kind_of_word(key, can_be_name=has_names and place > 0)
             key = key.lower()[:_KEY_CHARS]
         keys.append(key)
         kinds += kind
     return TitlePieces(tuple(keys), kinds, frozenset(keys))
+
+
+def _has_names(pieces: list[re.Match[str]]) -> bool:
+    """Return whether capitals mark names in a title; not in one of which most words are capitalised."""
+    words = [piece[0] for piece in pieces[1:] if piece["w"] and len(piece[0]) >= _LEAST_CONTENT]
+    return sum(word[0].isupper() for word in words) * 2 <= len(words)
+
+
+def _kind_of_word(word: str, *, can_be_name: bool) -> str:
+    if can_be_name and word[0].isupper():
+        return "N"
+    return "p" if len(word) < _LEAST_CONTENT else "w"
 
 
 def are_alike(title: TitlePieces, other: TitlePieces, share: float) -> bool:
@@ -69,20 +77,14 @@ def are_alike(title: TitlePieces, other: TitlePieces, share: float) -> bool:
 
 def compare_titles(title: TitlePieces, other: TitlePieces) -> TitleFrame:
     """Align two titles. Symmetric but for ties of the alignment, so give the earlier article first."""
-    shorter = min(len(title.different), len(other.different))
-    if not shorter or len(title.different & other.different) < _PATTERN_SHARE * shorter:
+    if not _can_have_one_pattern(title, other):
         return TitleFrame()
     # A moved piece was not replaced: only what is nowhere in the other title is another number, name or word.
     own_kinds, other_kinds = _lacking(title, other), _lacking(other, title)
-    in_order = 0
-    swapped = Counter[str]()
-    aligned = SequenceMatcher(None, title.keys, other.keys, autojunk=False)
-    for tag, start, end, other_start, other_end in aligned.get_opcodes():
-        if tag == "equal":
-            in_order += end - start
-        elif tag == "replace":
-            swapped[_swapped(own_kinds[start:end], other_kinds[other_start:other_end])] += 1
     loose = sorted(len("".join(kinds).replace("p", "")) for kinds in (own_kinds, other_kinds))
+    aligned = SequenceMatcher(None, title.keys, other.keys, autojunk=False)
+    in_order = sum(block.size for block in aligned.get_matching_blocks())
+    swapped = _swaps(aligned, own_kinds, other_kinds)
     return TitleFrame(
         in_order=in_order / min(len(title.keys), len(other.keys)),
         moved=(Counter(title.keys) & Counter(other.keys)).total() - in_order,
@@ -94,10 +96,24 @@ def compare_titles(title: TitlePieces, other: TitlePieces) -> TitleFrame:
     )
 
 
+def _can_have_one_pattern(title: TitlePieces, other: TitlePieces) -> bool:
+    shorter = min(len(title.different), len(other.different))
+    return shorter > 0 and len(title.different & other.different) >= _PATTERN_SHARE * shorter
+
+
 def _lacking(title: TitlePieces, other: TitlePieces) -> list[str]:
     """Return the kind of each piece that is nowhere in the other title; "" for the others."""
     pieces = zip(title.keys, title.kinds, strict=True)
     return ["" if key in other.different else kind for key, kind in pieces]
+
+
+def _swaps(aligned: SequenceMatcher[str], kinds: list[str], others: list[str]) -> Counter[str]:
+    """Count the places in which numbers, names and words were replaced."""
+    swaps = Counter[str]()
+    for tag, start, end, other_start, other_end in aligned.get_opcodes():
+        if tag == "replace":
+            swaps[_swapped(kinds[start:end], others[other_start:other_end])] += 1
+    return swaps
 
 
 def _swapped(kinds: list[str], others: list[str]) -> str:

@@ -14,11 +14,11 @@ from aggregator.grouping.copies.copy_check import (
     best_copy,
     excerpts_in,
     rank_candidates,
-    text_reuse,
     verdict,
 )
 from aggregator.grouping.copies.minhash import estimate, sign
 from aggregator.grouping.copies.sampled_shingles import held, sketch
+from aggregator.grouping.copies.shared_wording import text_reuse
 from aggregator.grouping.copies.shingles import shingle_hashes, shingle_sequence
 from aggregator.model.core import ComparedText
 

@@ -1,0 +1,62 @@
+"""What the parts of a text are about: the words of each, and how near their topics are."""
+
+import math
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from itertools import compress
+
+from aggregator.grouping.copies.shingles import Flags, is_unspaced, words
+
+_TYPICAL_WORDS = 300  # counts of two parts are scaled to this length before comparison
+
+Density = Mapping[str, float]  # the share that each term has of the words of a part
+
+
+def _informative_terms(text: Sequence[str]) -> list[str]:
+    """Return every word that is informative, "" for the others; an unspaced character is joined with the
+    next.
+    """
+    terms = []
+    for word, following in zip(text, [*text[1:], ""], strict=False):
+        if is_unspaced(word):
+            terms.append(word + following if is_unspaced(following) else word)
+        else:
+            terms.append(word if is_informative(word) else "")
+    return terms
+
+
+def is_informative(word: str) -> bool:
+    """Return whether a word can show a topic; in the Latin alphabet "the", "for" and "has" cannot."""
+    return len(word) > 3 or word.isdigit() or not word.isascii()
+
+
+def densities(text: Sequence[str], part: Flags) -> tuple[Density, Density]:
+    """Return the density of each term in the flagged words of a text, and in its other words."""
+    terms = _informative_terms(text)
+    return _density(terms, part), _density(terms, ~part)
+
+
+def _density(terms: Sequence[str], flags: Flags) -> Density:
+    counts, total = Counter(compress(terms, flags)), max(1, int(flags.sum()))
+    return {term: count / total for term, count in counts.items() if term}
+
+
+def leanings(headline: str, part: Density, rest: Density) -> list[float]:
+    """Return for each term of a headline that is in the text how much denser it is in the part, 0..1."""
+    shares = []
+    for term in {*_informative_terms(words(headline))} & (part.keys() | rest.keys()):
+        here, elsewhere = part.get(term, 0.0), rest.get(term, 0.0)
+        shares.append(here / (here + elsewhere))
+    return shares
+
+
+def topic_cosine(left: Density, right: Density) -> float:
+    """Return the similarity of topic of two parts of a text, 0..1; counts are damped by a logarithm."""
+    ours, theirs = _damped(left), _damped(right)
+    dot = math.fsum(ours[term] * theirs[term] for term in ours.keys() & theirs.keys())
+    norms = math.hypot(*ours.values()) * math.hypot(*theirs.values())
+    return dot / norms if norms else 0.0
+
+
+def _damped(shares: Density) -> Density:
+    return {term: math.log1p(_TYPICAL_WORDS * share) for term, share in shares.items()}

@@ -1,0 +1,59 @@
+"""What a text has of the words of others without being their copy: sentences of an agency or of its story."""
+
+from collections.abc import Iterable, Sequence
+from functools import lru_cache
+from itertools import compress
+
+import numpy as np
+
+from aggregator.grouping.copies.copy_check import CopyTuning, is_one_outlet, sequence_of, shingles_of
+from aggregator.grouping.copies.shingles import (
+    RUN_WORDS,
+    SHINGLE_WORDS,
+    long_runs,
+    runs_outside_quotations,
+    shared_count,
+    words,
+    words_in,
+)
+from aggregator.model.core import ComparedText, TextReuse
+
+_RUN_SHINGLES = RUN_WORDS - SHINGLE_WORDS + 1
+# The candidates of one article are often those of the next ones.
+_runs = lru_cache(maxsize=128)(runs_outside_quotations)
+
+
+def text_reuse(
+    article: ComparedText, candidates: Iterable[ComparedText], tuning: CopyTuning
+) -> TextReuse | None:
+    """Return the candidate of another outlet with whose author `article` shares most of its words, if many.
+
+    Of texts that are no copies: an outlet that puts a new opening above an agency's words, or rewrites some
+    of them, gives no account of its own. What both quote does not count.
+    """
+    matches = []
+    for candidate in candidates:
+        if candidate.id == article.id or is_one_outlet(article, candidate):
+            continue
+        runs, other_runs = _runs(article.text), _runs(candidate.text)
+        shared, shorter = shared_count(runs, other_runs), min(len(runs), len(other_runs))
+        if shared >= tuning.run_shingles and shared > tuning.reuse_share * shorter:
+            matches.append((shared / shorter, -candidate.order, candidate.id))
+    best = max(matches, default=None)
+    return None if best is None else TextReuse(other=best[2], share=best[0])
+
+
+def own_words(article: ComparedText, others: Sequence[ComparedText]) -> tuple[str, str | None]:
+    """Return the words of an article that are in no run of six words of another text.
+
+    With the id of the text that has most of its runs; None if none has one.
+    """
+    sequence, text = sequence_of(article.text), words(article.text)
+    copied = np.zeros(len(sequence), np.bool_)
+    most, most_copied = 0, None
+    for other in others:
+        shared = long_runs(np.isin(sequence, shingles_of(other.text)), _RUN_SHINGLES)
+        copied |= shared
+        if shared.sum() > most:
+            most, most_copied = int(shared.sum()), other.id
+    return " ".join(compress(text, ~words_in(copied, len(text)))), most_copied

@@ -102,7 +102,7 @@ class StoredArticle(Article, frozen=True, kw_only=True):
     @property
     def whole_text(self) -> str:
         """The text with the lines that its outlet repeats, from which its fingerprint was computed."""
-        return restore_lines(self.text, codecs.unpack(self.details, ArticleDetails).repeated)
+        return restore_lines(self.text, self.read_details().repeated)
 
 
 class PublishedSpan(NamedTuple):
@@ -184,18 +184,10 @@ def member(connection: Connection, id: str) -> Article:  # noqa: A002
 
 
 _other = article.alias()
-_LAST_STORIES = (
-    select(
-        article.c.story,
-        exists().where(
-            _other.c.story == article.c.story,
-            _other.c.role != "copy",
-            _other.c.inbox_no != article.c.inbox_no,
-        ),
-    )
-    .where(article.c.role != "copy")
-    .order_by(article.c.inbox_no.desc())
-    .limit(bindparam("at_most"))
+_HAS_OTHERS = exists().where(
+    _other.c.story == article.c.story,
+    _other.c.role != "copy",
+    _other.c.inbox_no != article.c.inbox_no,
 )
 
 
@@ -204,8 +196,9 @@ def last_stories(connection: Connection, count: int) -> list[tuple[str, bool]]:
 
     The oldest first.
     """
-    rows = connection.execute(_LAST_STORIES, {"at_most": count})
-    return [(story, bool(is_shared)) for story, is_shared in rows][::-1]
+    newest = select(article.c.story, _HAS_OTHERS).where(article.c.role != "copy")
+    rows = connection.execute(newest.order_by(article.c.inbox_no.desc()).limit(count)).all()
+    return [(story, bool(is_shared)) for story, is_shared in reversed(rows)]
 
 
 _DATED = select(article.c.id).where(

@@ -47,8 +47,6 @@ _FINISH = (  # with the other columns of a finished entry
         page=None,
     )
 )
-_LOG = insert(story_log)
-_CHANGE = insert(change)
 _COUNT = update(counter).where(counter.c.name == bindparam("counter_name"))
 
 
@@ -145,7 +143,9 @@ class Ledger:
         if change_kind is None:
             return
         n = self.number("change")
-        is_renamed = before is not None and after.title != before.title
+        title_before = None
+        if before is not None and after.title != before.title:
+            title_before = before.title or None
         self._changes.append(
             {
                 "change_no": n,
@@ -157,7 +157,7 @@ class Ledger:
                 "article": article,
                 "others": ",".join(others) or None,
                 "title": after.title,
-                "title_before": before.title or None if before is not None and is_renamed else None,
+                "title_before": title_before,
                 "report_count": after.report_count,
             }
         )
@@ -198,9 +198,9 @@ class Ledger:
         if self._finished:
             self._connection.execute(_FINISH, self._finished)
         if self._logs:
-            self._connection.execute(_LOG, self._logs)
+            self._connection.execute(insert(story_log), self._logs)
         if self._changes:
-            self._connection.execute(_CHANGE, self._changes)
+            self._connection.execute(insert(change), self._changes)
         for name, value in sorted(self._numbers.items()):
             self._connection.execute(_COUNT.values(value=value), {"counter_name": name})
 

@@ -45,7 +45,7 @@ def replace_text(connection: Connection, revised: StoredArticle, bands: Sequence
     """
     columns = _columns_of(revised)
     values = {name: columns[name] for name in _OF_TEXT}
-    connection.execute(update(article).where(article.c.id == revised.id).values(**values))
+    _set(connection, revised.id, **values)
     set_copy_keys(connection, revised.inbox_no, bands, revised.bands, revised.sketch)
 
 
@@ -68,16 +68,14 @@ def set_role(
 ) -> None:
     """Set what article `id` is in its story, and whose words it has."""
     evidence = msgspec.structs.replace(evidence_of(connection, id), reuse=reuse)
-    values = {"role": role, "copy_of": copy_of, "reuses": reuse.other if reuse else None}
-    connection.execute(update(article).where(article.c.id == id).values(**values))
+    _set(connection, id, role=role, copy_of=copy_of, reuses=reuse.other if reuse else None)
     set_evidence(connection, id, evidence)
 
 
 def set_evidence(connection: Connection, id: str, evidence: Evidence) -> None:  # noqa: A002
     """Replace the evidence of article `id`; whether it counts as a report follows from it."""
     packed = codecs.pack_compressed(evidence)
-    values = {"evidence": packed, "counts_as_report": evidence.counts_as_report}
-    connection.execute(update(article).where(article.c.id == id).values(**values))
+    _set(connection, id, evidence=packed, counts_as_report=evidence.counts_as_report)
 
 
 def set_compared(connection: Connection, ids: Iterable[str], *, is_compared: bool) -> None:
@@ -88,8 +86,11 @@ def set_compared(connection: Connection, ids: Iterable[str], *, is_compared: boo
 
 def set_source(connection: Connection, id: str, source: str, *, is_little_known: bool) -> None:  # noqa: A002
     """Let article `id` be one of `source`, that of its own site, which others had listed before."""
-    values = {"source": source, "is_little_known": is_little_known}
-    connection.execute(update(article).where(article.c.id == id).values(**values))
+    _set(connection, id, source=source, is_little_known=is_little_known)
+
+
+def _set(connection: Connection, article_id: str, **values: Any) -> None:
+    connection.execute(update(article).where(article.c.id == article_id).values(**values))
 
 
 def rekey(connection: Connection, old: str, new: str, *, is_authoritative: bool) -> None:

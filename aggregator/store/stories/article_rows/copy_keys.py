@@ -3,7 +3,7 @@
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from typing import Final
 
-from sqlalchemy import Connection, bindparam, delete, insert, select
+from sqlalchemy import Connection, delete, insert, select
 
 from aggregator.store.stories.articles import StoredArticle
 from aggregator.store.tables import in_parts, lsh_band, sketch
@@ -76,22 +76,14 @@ def remove_bands(connection: Connection, keys: Mapping[int, Collection[int]]) ->
     return removed
 
 
-_SKETCHES = (
-    select(sketch.c.article, sketch.c.hashes)
-    .where(sketch.c.article > bindparam("after"))
-    .order_by(sketch.c.article)
-    .execution_options(stream_results=True)
-)
-_SKETCH = select(sketch.c.hashes).where(sketch.c.article == bindparam("number"))
-
-
 def sketches(connection: Connection, *, after: int) -> Iterator[tuple[int, bytes]]:
     """Yield number and sampled shingles of the articles above number `after`, in order."""
-    rows = connection.execute(_SKETCHES, {"after": after})
+    above = select(sketch.c.article, sketch.c.hashes).where(sketch.c.article > after)
+    rows = connection.execute(above.order_by(sketch.c.article).execution_options(stream_results=True))
     for part in rows.partitions(5_000):
         yield from ((row[0], row[1]) for row in part)
 
 
 def sketch_of(connection: Connection, n: int) -> bytes:
     """Return the sampled shingles of article `n`; b"" if it has none."""
-    return connection.execute(_SKETCH, {"number": n}).scalar() or b""
+    return connection.execute(select(sketch.c.hashes).where(sketch.c.article == n)).scalar() or b""

@@ -8,17 +8,11 @@ from aggregator.store import codecs
 from aggregator.store.stories.articles import ArticleDetails
 from aggregator.store.tables import article, outlet_line
 
-_NAMED = select(article.c.details).where(
-    article.c.outlet == bindparam("outlet_key"), article.c.outlet_name.is_not(None)
-)
-_UNNAMED = select(article.c.inbox_no, article.c.story).where(
-    article.c.outlet == bindparam("outlet_key"), article.c.outlet_name.is_(None)
-)
-
 
 def own_name_of(connection: Connection, outlet: str) -> str | None:
     """Return the name that an outlet's own site gives it, which one of its articles has; None without any."""
-    for row in connection.execute(_NAMED, {"outlet_key": outlet}):
+    is_named = article.c.outlet == outlet, article.c.outlet_name.is_not(None)
+    for row in connection.execute(select(article.c.details).where(*is_named)):
         site_name = codecs.unpack(row.details, ArticleDetails).site_name
         if site_name is not None:
             return site_name
@@ -27,7 +21,9 @@ def own_name_of(connection: Connection, outlet: str) -> str | None:
 
 def unnamed_articles(connection: Connection, outlet: str) -> list[tuple[int, str]]:
     """Return number and story of the articles of an outlet of which only the key is known."""
-    return [(row.inbox_no, row.story) for row in connection.execute(_UNNAMED, {"outlet_key": outlet})]
+    is_unnamed = article.c.outlet == outlet, article.c.outlet_name.is_(None)
+    rows = connection.execute(select(article.c.inbox_no, article.c.story).where(*is_unnamed))
+    return [(row.inbox_no, row.story) for row in rows]
 
 
 def set_outlet_name(connection: Connection, n: int, name: str) -> None:
@@ -40,7 +36,6 @@ _OUTLET_LINES = (
     .where(outlet_line.c.outlet == bindparam("outlet_key"))
     .order_by(outlet_line.c.article)
 )
-_ADD_LINES = insert(outlet_line)
 _DROP_LINES = delete(outlet_line).where(
     outlet_line.c.outlet == bindparam("outlet_key"), outlet_line.c.article == bindparam("number")
 )
@@ -62,4 +57,4 @@ def change_outlet_lines(
     if rows := [
         {"outlet": outlet, "article": number, "lines": lines} for (outlet, number), lines in new.items()
     ]:
-        connection.execute(_ADD_LINES, rows)
+        connection.execute(insert(outlet_line), rows)

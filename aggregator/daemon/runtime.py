@@ -266,6 +266,7 @@ class Runtime:
         """Correct stories whose time is in the future because of a wrong clock."""
         now = self._services.now()
         if count := self._services.lock.fenced.transact(lambda writing: pull_back(writing, now, batch)):
+            self._pipeline.rest()  # it has rows of stories in memory
             stories = counted(count, "story", "stories")
             log.warning(
                 "the clock was ahead; corrected the time of %s",

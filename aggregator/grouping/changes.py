@@ -1,7 +1,7 @@
 """What placing, second look, corrections, forget, retention and recluster decide: changes of stories.
 
-A decider returns changes, and one writer carries them out (story_writer.py): it writes rows, log and change
-stream, and brings the window up to date.
+A decider returns changes, and one writer carries them out (write/story_writer.py): it writes rows, log and
+change stream, and brings the window up to date.
 """
 
 import datetime as dt
@@ -36,9 +36,7 @@ class Revise(FrozenStruct, frozen=True, kw_only=True):
 
     article: StoredArticle  # as it is now
     at_no: int  # inbox number of the revision
-    is_news: (
-        bool  # whether a new headline may bump the story: not with the page of an article, which came late
-    )
+    is_news: bool  # whether a new headline may bump the story: not one of a page that came late
 
 
 class Move(FrozenStruct, frozen=True, kw_only=True):
@@ -50,7 +48,7 @@ class Move(FrozenStruct, frozen=True, kw_only=True):
     bump: dt.datetime | None = None  # of both stories, by a correction; None: the later of theirs
     founder: str | None = None  # None: the article that was placed first
     revived: str | None = None  # the id of a merged story, used again for the new one
-    silent: frozenset[str] = frozenset()  # see Merge
+    silent: frozenset[str] = frozenset()  # see Merge; if a whole story moves
 
 
 class Merge(FrozenStruct, frozen=True, kw_only=True):

@@ -1,6 +1,7 @@
 """Decides what becomes of a new article: it founds a story, joins one, or is a copy in one.
 
-Corrections decide first, then the story of the original of a copy, then the score. Nothing is written.
+Corrections decide first, then the story of the original of a copy, then the score. The rows of stories and
+articles are read, and what waits of them is written before; nothing is changed.
 """
 
 from collections.abc import Collection
@@ -15,7 +16,7 @@ from aggregator.grouping.pairs.pair_article import PairArticle, pack_nearest
 from aggregator.grouping.parts import GroupingParts
 from aggregator.grouping.scorer import Decision, decide, is_open, is_within_window
 from aggregator.grouping.unit_of_work import UnitOfWork
-from aggregator.grouping.write.growing_stories import live_story
+from aggregator.grouping.write.growing_stories import live_row
 from aggregator.model.core import Agreement, CopyEvidence, Evidence, Role
 from aggregator.store import codecs
 from aggregator.store.stories import articles, stories
@@ -129,7 +130,7 @@ class Decider:
         """Return the story of the original of a copy, if the copy may join it."""
         unit_of_work.ledger.write_article(copy.other)
         row = stories.assigned_story(unit_of_work.connection, copy.other)
-        window = self._story_writer.window.read(unit_of_work.connection)
+        window = self._story_writer.window.current(unit_of_work.connection)
         if row is None or row.id in barred or not window.is_live(row.story_no, article.inbox_no):
             return None
         return row if is_within_window(article, window.story(row.story_no), self._model.tuning) else None
@@ -165,7 +166,7 @@ class Decider:
         self, unit_of_work: UnitOfWork, article: StoredArticle, own: PairArticle, barred: Collection[str]
     ) -> Decision:
         """Decide by the scores of the article with the stories that it may join."""
-        window = self._story_writer.window.read(unit_of_work.connection)
+        window = self._story_writer.window.current(unit_of_work.connection)
         candidates = [
             story
             for story in window.candidates(article)
@@ -196,7 +197,7 @@ class Decider:
             return self._comparison.agreement_of_copy(connection, article.source, copy.other)
         if not decision.is_compared or decision.role != "report":
             return None  # not counted anyway; of another language, with other words
-        live = self._story_writer.window.read(connection).story(story.story_no)
+        live = self._story_writer.window.current(connection).story(story.story_no)
         waiting = unit_of_work.ledger.articles
         return self._comparison.agreement(
             connection, own, compared_articles.compared_text(article), live, waiting
@@ -212,7 +213,7 @@ def _linked_decision(
     if copy is not None and copy.kind == "copy":
         is_silent = articles.assigned_stories(connection, [copy.other]).get(copy.other) == story
     role: Role = "container" if article.is_container else "copy" if is_silent else "report"
-    is_container_only = live_story(connection, story).container_only
+    is_container_only = live_row(connection, story).container_only
     return Decision(
         story=story,
         role=role,

@@ -31,7 +31,7 @@ class LiveWindow:
         self._window = None
         self._last_change = self._changed = None
 
-    def read(self, connection: Connection) -> Window:
+    def current(self, connection: Connection) -> Window:
         """Return the live stories, which are read if they are not in memory; nothing may wait then."""
         undated_from = self._stream.undated_from(connection)
         if self._window is None:
@@ -90,7 +90,8 @@ class LiveWindow:
         """Record that the articles of story `number` changed at this inbox number."""
         if self._changed is not None:
             self._changed[number] = at_no
-        self._last_change = at_no if self._last_change is None else max(self._last_change, at_no)
+        if self._last_change is not None:
+            self._last_change = max(self._last_change, at_no)
 
     def last_change(self, connection: Connection) -> int:
         """Return the inbox number at which the articles of any story changed last."""

@@ -28,7 +28,7 @@ class GroupingParts:
         self.constraints = Constraints()
         self.copy_finder = CopyFinder(all_tuning)
         self.boilerplate = BoilerplateLearner(all_tuning)
-        self.outlet_names = OutletNames()
+        self.outlet_names = OutletNames(self.story_writer.growing)
 
     def forget(self) -> None:
         """Drop what is in memory; it is read again from the rows."""

@@ -28,7 +28,7 @@ from aggregator.grouping.deletion.retention import Retention, RetentionPlan
 from aggregator.grouping.incoming_article import incoming_article
 from aggregator.grouping.parts import GroupingParts
 from aggregator.grouping.revise import (
-    Revised,
+    Placed,
     Reviser,
     article_of_own_url,
     claimed_elsewhere,
@@ -187,9 +187,12 @@ class Placer:
         )
 
     @contextmanager
-    def unit_of_work(self, *, only_places: bool = False) -> Iterator[UnitOfWork]:
-        """Open a placing transaction; on an error rows are rolled back, and memory is forgotten."""
-        if not only_places:
+    def unit_of_work(self, *, keeps_caches: bool = False) -> Iterator[UnitOfWork]:
+        """Open a placing transaction; on an error rows are rolled back, and memory is forgotten.
+
+        `keeps_caches`: rows of stories and lines of outlets change through the writer alone.
+        """
+        if not keeps_caches:
             self.story_writer.growing.forget()
             self._boilerplate.forget()
         try:
@@ -213,7 +216,7 @@ class Placer:
 
     def _place(self, batch: Sequence[tuple[InboxEntry, Prepared]]) -> list[PlacementResult]:
         placed: list[PlacementResult] = []
-        with self.unit_of_work(only_places=True) as unit_of_work:
+        with self.unit_of_work(keeps_caches=True) as unit_of_work:
             known = self._read(unit_of_work.connection, batch)
             for waiting, prepared in batch:
                 shown = self._boilerplate.shown(unit_of_work, waiting, prepared, self._copy_finder)
@@ -229,12 +232,12 @@ class Placer:
 
     def _read(self, connection: Connection, batch: Sequence[tuple[InboxEntry, Prepared]]) -> _KnownArticles:
         """Read at once what a batch needs, while nothing waits to be written."""
-        self.story_writer.window.read(connection)
+        self.story_writer.window.current(connection)
         bands: set[int] = set()
         for _, prepared in batch:
             if prepared.fingerprint is not None:
                 bands.update(prepared.fingerprint.bands)
-        self._copy_finder.read_bands(connection, bands)
+        self._copy_finder.read_bands(connection, bands, newest=batch[-1][0].inbox_no)
         self._boilerplate.read(connection, (waiting.entry for waiting, _ in batch))
         ids = {waiting.article for waiting, _ in batch}
         return _KnownArticles.of(connection, ids, has_sources=self._mutes.needs_sources)
@@ -248,7 +251,7 @@ class Placer:
             return _reject_forgotten(unit_of_work, waiting, waiting.article)
         elsewhere = None
         if prepared.fingerprint is None:
-            result = Revised("refused", waiting.article, "")
+            result = Placed("refused", waiting.article, "")
         else:
             elsewhere = claimed_elsewhere(connection, waiting)
             if elsewhere is not None and tombstones.find_tombstones(connection, {elsewhere}):
@@ -286,7 +289,7 @@ class Placer:
         *,
         old: StoredArticle | None,
         elsewhere: str | None,
-    ) -> Revised:
+    ) -> Placed:
         """Place an article: `old` if it is known, `elsewhere` if its page is that of another article."""
         incoming = incoming_article(
             waiting, prepared, unit_of_work.now, wire_confidence=self._tuning.wire_confidence
@@ -294,7 +297,7 @@ class Placer:
         if old is not None and waiting.is_late_page:
             result = self._reviser.decide_again(unit_of_work, waiting, incoming, old)
         elif elsewhere is not None:
-            result = Revised("unchanged", elsewhere, "")
+            result = Placed("unchanged", elsewhere, "")
         elif old is not None and not waiting.is_revision and waiting.page is None:
             result = unchanged(old)  # without its page it has nothing to add
         elif old is not None:
@@ -318,7 +321,7 @@ class Placer:
         prepared: Prepared,
         incoming: StoredArticle,
         old: StoredArticle,
-    ) -> Revised:
+    ) -> Placed:
         """Revise a known article, or place another one that has its address now."""
         own_text = "" if prepared.own is None else prepared.own.article.text
         is_page_lost = waiting.has_lost_page or prepared.article.page_verdict is not None
@@ -337,7 +340,7 @@ class Placer:
 
     def _place_new(
         self, unit_of_work: UnitOfWork, waiting: InboxEntry, incoming: StoredArticle, *, has_founded: bool
-    ) -> Revised:
+    ) -> Placed:
         """Find original and story of a new article, then write both.
 
         Only new articles end periods and cause second looks, so that `recluster`, which reads articles, does
@@ -359,7 +362,7 @@ class Placer:
         is_founded = isinstance(change, Found)
         self.stream.placed(change.article, has_joined=not is_founded)
         outcome: Outcome = "founded" if is_founded else "copy" if isinstance(change, Copy) else "joined"
-        return Revised(outcome, change.article.id, change.article.story)
+        return Placed(outcome, change.article.id, change.article.story)
 
     def _decide(
         self, unit_of_work: UnitOfWork, incoming: StoredArticle, found: CopyMatch, *, has_founded: bool
@@ -373,7 +376,7 @@ class Placer:
 
 
 def _finished(
-    unit_of_work: UnitOfWork, waiting: InboxEntry, clean: CleanArticle, result: Revised
+    unit_of_work: UnitOfWork, waiting: InboxEntry, clean: CleanArticle, result: Placed
 ) -> PlacementResult:
     """Finish an entry in the inbox; return its outcome."""
     unit_of_work.ledger.finish(

@@ -90,7 +90,7 @@ class ReportComparison:
         self._logits.clear()
 
     def newest(self, story: LiveStory) -> list[Article]:
-        """Return the reports of a story that are compared, then opinions."""
+        """Return the reports of a story with which an article is compared, opinions after the others."""
         return story.reports[: self._tuning.compared_reports]
 
     def deciding(self, story: LiveStory) -> list[Article]:

@@ -25,17 +25,17 @@ from aggregator.store.stories.article_rows import article_writes, compared_artic
 from aggregator.store.stories.articles import StoredArticle
 
 
-class Revised(msgspec.Struct, frozen=True):
-    """What became of a known article, and the story in which it is then."""
+class Placed(msgspec.Struct, frozen=True):
+    """What became of an entry: its article, and the story in which that is now ("" without one)."""
 
     outcome: Outcome
     article: str
     story: str
 
 
-def unchanged(old: StoredArticle) -> Revised:
+def unchanged(old: StoredArticle) -> Placed:
     """Return that an article stays as it is."""
-    return Revised("unchanged", old.id, old.story)
+    return Placed("unchanged", old.id, old.story)
 
 
 class Reviser:
@@ -75,7 +75,7 @@ class Reviser:
         own_text: str,
         *,
         is_page_lost: bool,
-    ) -> Revised | None:
+    ) -> Placed | None:
         """Return what becomes of a known article that comes again; None: its address has another article now.
 
         `own_text`: of the entry besides its page. If the article has that text, it had no page yet.
@@ -102,7 +102,7 @@ class Reviser:
 
     def place_there(
         self, unit_of_work: UnitOfWork, waiting: InboxEntry, incoming: StoredArticle, other: str
-    ) -> Revised | None:
+    ) -> Placed | None:
         """Make a new entry an observation of article `other`, which has its URL and its text.
 
         The feed of the article's own site becomes the authority over the text. None if different entries
@@ -128,13 +128,14 @@ class Reviser:
 
     def _revise_or_take_over(
         self, unit_of_work: UnitOfWork, waiting: InboxEntry, incoming: StoredArticle, old: StoredArticle
-    ) -> Revised:
+    ) -> Placed:
         """Give a known article another text; the story is decided again if its own site takes it over."""
+        if inbox.is_revised_since(unit_of_work.connection, old.id, waiting.entry_no):
+            return unchanged(old)
         taken = self.taken_over(unit_of_work.connection, waiting.entry, incoming, old)
         if taken is not None:
             return self.decide_again(unit_of_work, waiting, incoming, taken)
-        self.revise(unit_of_work, waiting, incoming, old)
-        return Revised("revised", old.id, old.story)
+        return self.revise(unit_of_work, waiting, incoming, old)
 
     def taken_over(
         self, connection: Connection, entry: Entry, incoming: StoredArticle, old: StoredArticle
@@ -156,8 +157,10 @@ class Reviser:
 
     def revise(
         self, unit_of_work: UnitOfWork, waiting: InboxEntry, incoming: StoredArticle, old: StoredArticle
-    ) -> None:
+    ) -> Placed:
         """Replace the text of an article, which keeps its id, number, role and story."""
+        self._second_look.before(unit_of_work, waiting.inbox_no)
+        old = _with_story_now(unit_of_work.connection, old)
         incoming = with_date_of(incoming, old)
         if incoming.is_container != old.is_container:
             incoming = msgspec.structs.replace(incoming, kind=old.kind, kind_evidence=old.kind_evidence)
@@ -165,10 +168,11 @@ class Reviser:
         if old.role == "report":
             self._agree_again(unit_of_work.connection, old, old.role)
         self._story_writer.apply(unit_of_work, Revise(article=revised, at_no=waiting.inbox_no, is_news=True))
+        return Placed("revised", old.id, old.story)
 
     def decide_again(
         self, unit_of_work: UnitOfWork, waiting: InboxEntry, incoming: StoredArticle, old: StoredArticle
-    ) -> Revised:
+    ) -> Placed:
         """Replace the words of an article by those of its page or its own site, and decide the story again.
 
         A copy joins the story of its original; a report moves by the rule of the second look.
@@ -178,8 +182,7 @@ class Reviser:
         if incoming.text_hash == old.text_hash or old.is_gone or is_revised_since:
             return unchanged(old)
         self._second_look.before(unit_of_work, at_no)
-        # The second look may have moved it.
-        old = msgspec.structs.replace(old, story=articles.assigned_stories(connection, [old.id])[old.id])
+        old = _with_story_now(connection, old)
         incoming = msgspec.structs.replace(with_date_of(incoming, old), id=old.id)
         found = self._found_again(unit_of_work, waiting, incoming)
         incoming = self._decider.with_wire_of_original(unit_of_work, incoming, found.copy)
@@ -192,7 +195,7 @@ class Reviser:
         story = self._join_original(unit_of_work, incoming, old, found, at_no=at_no)
         if story is None:
             story = self._second_look.look_at(unit_of_work, old.id, at_no=at_no)
-        return Revised("revised", old.id, story)
+        return Placed("revised", old.id, story)
 
     def _found_again(
         self, unit_of_work: UnitOfWork, waiting: InboxEntry, incoming: StoredArticle
@@ -276,6 +279,11 @@ class Reviser:
         article_writes.set_evidence(connection, old.id, evidence)  # before the move, which counts it
         move = Move(articles=tuple(leaving), target=target.id, at_no=at_no, silent=frozenset({old.story}))
         return self._story_writer.apply(unit_of_work, move)
+
+
+def _with_story_now(connection: Connection, old: StoredArticle) -> StoredArticle:
+    """Return an article with the story to which a second look may just have moved it."""
+    return msgspec.structs.replace(old, story=articles.assigned_stories(connection, [old.id])[old.id])
 
 
 def claimed_elsewhere(connection: Connection, waiting: InboxEntry) -> str | None:

@@ -24,7 +24,7 @@ from aggregator.store.stories.live_stories import LiveRows
 
 Flags = npt.NDArray[np.bool_]
 
-HELD_REPORTS: Final = 32  # newest compared reports of a story in memory; its mean is that of these (limit)
+HELD_REPORTS: Final = 32  # most compared reports of a story in memory; its mean is that of these
 _HASHES: Final = np.uint32((1 << HASH_BITS) - 1)
 _NEVER: Final = 1 << 30  # later than any date, in minutes (the year 4011)
 
@@ -51,9 +51,8 @@ class LiveStory:
         self.compared_count = 0
         self.began: int | None = None  # first declared date of a compared report, in minutes
         self.dates = array("i")  # of all articles, declared or read, in minutes, sorted
-        self.reports: list[
-            Article
-        ] = []  # compared ones, in the order of `decides_before`: HELD_REPORTS at most
+        # The compared ones that decide before the others, HELD_REPORTS at most.
+        self.reports: list[Article] = []
         self.keys = array("I")  # under which the window has it, in order: as a set they would take 2 KB
         self.slot: int | None = None  # its place there
 

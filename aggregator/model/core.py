@@ -4,7 +4,7 @@ All are frozen and hold plain values, so that they can be compared in a test, se
 replayed. Times are aware datetimes in UTC. Texts contain no NUL, no lone surrogate and no control character
 except newline and tab; `extract.language.unicode.clean` ensures this where bytes are read.
 
-    Source ──► Entry ──► Prepared (CleanArticle + Fingerprint) ──► Placement ──► StoryView
+    Source ──► Entry ──► Prepared (CleanArticle + Fingerprint) ──► Article ──► StoryView
 """
 
 import datetime as dt
@@ -294,22 +294,6 @@ class Evidence(FrozenStruct, frozen=True, kw_only=True):
         if self.copy is not None:
             return self.copy.other
         return None if self.agreement is None or self.agreement.is_enough else self.agreement.copied
-
-
-class Placement(FrozenStruct, frozen=True, kw_only=True):
-    """The decision about one article."""
-
-    story: str
-    founded: bool
-    role: Role
-    evidence: Evidence
-    copy_of: str | None = None  # the matching article; the original of the group is derived when read
-    follows: str | None = None  # the earlier story that `story`, founded now, continues
-    is_little_known: bool = False  # see store/tables.py
-
-    @property
-    def reuses(self) -> str | None:
-        return self.evidence.reuse.other if self.evidence.reuse else None
 
 
 # --- output ------------------------------------------------------------------------------------------------

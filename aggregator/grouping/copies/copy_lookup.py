@@ -64,9 +64,14 @@ class CopyFinder:
         self._tuning = all_tuning.section("copies", CopyTuning)
         self._index: PassageIndex | None = None
         self._numbers: dict[int, list[int]] = {}  # of the articles under each LSH key of this batch
+        self._added: dict[int, tuple[int, ...]] = {}  # LSH keys of articles of this batch, by number
 
-    def read_bands(self, connection: Connection, bands: Iterable[int]) -> None:
-        """Read the articles under the LSH keys of a batch at once."""
+    def read_bands(self, connection: Connection, bands: Iterable[int], *, newest: int) -> None:
+        """Read the articles under the LSH keys of a batch at once, and the index if it does not reach it.
+
+        `newest`: the last inbox number of the batch. Nothing may wait to be written.
+        """
+        self._cover(connection, newest)
         self._numbers = {band: [] for band in bands}
         for band, number in copy_keys.with_bands(connection, self._numbers):
             self._numbers[band].append(number)
@@ -155,22 +160,25 @@ class CopyFinder:
         if self._index is not None:
             self._index.remove(number, keys.replaced)
             self._index.add(number, keys.sketch)
+        self._added[number] = keys.bands
         for band in set(keys.bands) & self._numbers.keys():
             self._numbers[band].append(number)
 
     def replace(self, number: int, revised: CopyKeys) -> None:
         """Record a revision of article `number`."""
         self.add(number, revised)
-        self.written()  # keys of before are in it
+        self._numbers = {}  # keys of before are in it
 
     def remove(self, number: int, sketch: bytes) -> None:
         """Remove article `number`, of which the text or all was deleted."""
         if self._index is not None:
             self._index.remove(number, sketch)
+        self._added.pop(number, None)
 
     def written(self) -> None:
         """Forget what was read for the transaction that is over."""
         self._numbers = {}
+        self._added = {}
 
     def forget(self) -> None:
         """Drop the index in memory; it is built again from the rows."""
@@ -181,15 +189,20 @@ class CopyFinder:
         self, connection: Connection, bands: Sequence[int], *, before: int = ANY_NUMBER
     ) -> list[KeyPair]:
         """Return these LSH keys with their articles before `before`, in any order."""
-        if not self._numbers.keys() >= set(bands):
-            return copy_keys.with_bands(connection, bands, before=before)
-        pairs = []
-        for band in set(bands):
-            pairs += [(band, number) for number in self._numbers[band] if number < before]
-        return pairs
+        wanted = set(bands)
+        if not self._numbers.keys() >= wanted:
+            # Some of these articles may still wait to be written.
+            added = ((band, number) for number, keys in self._added.items() for band in keys)
+            new = {(band, number) for band, number in added if band in wanted and number < before}
+            return [*new.union(copy_keys.with_bands(connection, bands, before=before))]
+        return [(band, number) for band in wanted for number in self._numbers[band] if number < before]
 
     def _look_up(self, connection: Connection, number: int, sketch: bytes) -> SketchLookup:
-        """Look up a sketch in the index, which is built first if it does not cover the number."""
+        """Look up a sketch in the index."""
+        return self._cover(connection, number).look_up(number, sketch)
+
+    def _cover(self, connection: Connection, number: int) -> PassageIndex:
+        """Return the index, which is built first if it does not cover the number."""
         reach = self._tuning.passage_reach
         if self._index is None or not self._index.covers(number):
             self._index = None  # two would take twice the memory
@@ -197,7 +210,7 @@ class CopyFinder:
             rows = copy_keys.sketches(connection, after=after)
             self._index = PassageIndex(reach=reach, cap=self._tuning.key_cap, after=after, rows=rows)
             give_back_memory()
-        return self._index.look_up(number, sketch)
+        return self._index
 
     def _whole_keys(self, stored: StoredArticle) -> CopyKeys:
         """Return all keys of a stored text."""

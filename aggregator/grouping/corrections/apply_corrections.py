@@ -1,8 +1,8 @@
 """Corrections: an editor merges or splits stories or moves an article, and later decisions follow that.
 
-A correction is stored as constraints between articles (`cluster.constraints`), which apply when the articles
-are placed again: stories that an article must belong to, and must not. The changes of rows are stored, too,
-for the undo, which restores the ids of merged stories.
+A correction is stored as constraints between articles (store/stories/corrections.py), which apply when the
+articles are placed again: stories that an article must belong to, and must not. The changes of rows are
+stored, too, for the undo, which restores the ids of merged stories.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -13,7 +13,7 @@ from aggregator.grouping.corrections.corrected_stories import live_id, member_id
 from aggregator.grouping.corrections.undo_correction import undo
 from aggregator.grouping.unit_of_work import UnitOfWork
 from aggregator.grouping.write.copy_families import with_copies
-from aggregator.grouping.write.growing_stories import live_story
+from aggregator.grouping.write.growing_stories import live_row
 from aggregator.grouping.write.story_writer import StoryWriter
 from aggregator.model.core import Evidence, FrozenStruct
 from aggregator.model.errors import UsageError
@@ -165,7 +165,7 @@ def _merge_detail(
 
 def _titles(connection: Connection, ids: Iterable[str]) -> tuple[tuple[str, str], ...]:
     """Return these stories with the article of the headline, which an undo shows again."""
-    rows = (live_story(connection, story) for story in ids)
+    rows = (live_row(connection, story) for story in ids)
     return tuple((row.id, row.title_article) for row in rows if row.title_article)
 
 

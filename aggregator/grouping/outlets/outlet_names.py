@@ -8,6 +8,7 @@ import msgspec
 
 from aggregator.extract.outlets import is_address
 from aggregator.grouping.unit_of_work import UnitOfWork
+from aggregator.grouping.write.growing_stories import GrowingStories
 from aggregator.store.search import index as search
 from aggregator.store.stories import stories
 from aggregator.store.stories.article_rows import outlet_rows
@@ -17,7 +18,8 @@ from aggregator.store.stories.articles import StoredArticle
 class OutletNames:
     """Names articles by their outlets. For one thread of the writer."""
 
-    def __init__(self) -> None:
+    def __init__(self, growing: GrowingStories) -> None:
+        self._growing = growing
         self._names: dict[str, str | None] = {}  # by key; None: its site has given none so far
 
     def forget(self) -> None:
@@ -48,4 +50,7 @@ class OutletNames:
             outlet_rows.set_outlet_name(connection, number, name)
             if was_searchable:
                 search.put_back(connection, number)
-        stories.render_again(connection, {story for _, story in unnamed})
+        named = {story for _, story in unnamed}
+        stories.render_again(connection, named)
+        if named:
+            self._growing.forget(*named)

@@ -1,6 +1,6 @@
 """Second look: repeated decisions about recently changed stories.
 
-`cluster.events.reassess` decides; this module reads its inputs and writes its decisions. A second look is due
+reassess.py decides; this module reads its inputs and writes its decisions. A second look is due
 by inbox number, before the first article of the next `reassess_every`, and covers the stories that changed
 since the last one; so a replay of the same articles decides at the same moments.
 """
@@ -84,7 +84,7 @@ class SecondLook:
         unit_of_work.ledger.write()
         self._stream.read_last(unit_of_work)
         connection = unit_of_work.connection
-        window = self._story_writer.window.read(connection)
+        window = self._story_writer.window.current(connection)
         view = _StoryLookup(connection, window, self._constraints, self._comparison, self._stream)
         decided = reassess_stories(numbers, view, self._tuning)
         ids = {number: window.story(number).id for one in decided for number in one.numbers}

@@ -33,8 +33,7 @@ class ReportMove(msgspec.Struct, frozen=True):
 class StoryMerge(msgspec.Struct, frozen=True):
     """Two stories become one.
 
-    Which story id survives is decided elsewhere. Later changes of the same second look refer to the story as
-    `kept`.
+    Which id survives is decided when it is written. Later changes of this second look call the story `kept`.
     """
 
     kept: int
@@ -58,7 +57,7 @@ class StoryLookup(Protocol):
         """Return a live story, or None if there is none with this number (any more)."""
 
     def reports(self, number: int) -> Sequence[Article]:
-        """Return the newest counted reports of a story, the newest first, at most as many as are compared."""
+        """Return the reports of a story that decide what joins it, in the order of `decides_before`."""
 
     def neighbours(self, number: int) -> Sequence[LiveStory]:
         """Return other live stories that share terms with the story and are in its window, best first."""

@@ -54,7 +54,7 @@ class GrowingStories:
         if known is not None:
             return known.row
         unit_of_work.ledger.write_story(story)
-        return live_story(unit_of_work.connection, story)
+        return live_row(unit_of_work.connection, story)
 
     def membership(self, unit_of_work: UnitOfWork, row: StoryRow) -> Membership:
         """Return the state of a story, from its row and its articles if it is not in memory."""
@@ -103,7 +103,7 @@ def _link_of(unit_of_work: UnitOfWork, story: str, id_: str) -> str | None:
     return compared_articles.copy_link_of(unit_of_work.connection, id_, story)
 
 
-def live_story(connection: Connection, story: str) -> StoryRow:
+def live_row(connection: Connection, story: str) -> StoryRow:
     """Return the row of a live story, which the window or the row of an article names."""
     row = stories.row_of(connection, story)
     assert row is not None, "the window and the rows of articles name live stories"

@@ -15,7 +15,7 @@ from aggregator.grouping.stream import NewsStream
 from aggregator.grouping.unit_of_work import UnitOfWork
 from aggregator.grouping.write import growing_stories
 from aggregator.grouping.write.copy_families import compared_members
-from aggregator.grouping.write.growing_stories import GrowingStories, live_story
+from aggregator.grouping.write.growing_stories import GrowingStories, live_row
 from aggregator.grouping.write.story_row import Effect, StoryRows
 from aggregator.model.core import Article
 from aggregator.store.engine.database import Connection
@@ -91,7 +91,7 @@ class StoryWriter:
     def _move(self, unit_of_work: UnitOfWork, move: Move) -> str:
         """Move articles; return the id of their story afterwards."""
         connection = unit_of_work.connection
-        origin = live_story(connection, _single_story(connection, move.articles))
+        origin = live_row(connection, _single_story(connection, move.articles))
         members = articles.members(connection, origin.id)
         moving = [member for member in members if member.id in move.articles]
         if len(moving) < len(members):
@@ -114,7 +114,7 @@ class StoryWriter:
     ) -> str:
         """Move some articles of a story; return the id of their story afterwards."""
         connection = unit_of_work.connection
-        target = None if move.target is None else live_story(connection, move.target)
+        target = None if move.target is None else live_row(connection, move.target)
         left = came = _effect_of_move(move, [origin] if target is None else [origin, target])
         if target is None:
             came = msgspec.structs.replace(left, others=(origin.id,), kind="split")
@@ -141,7 +141,7 @@ class StoryWriter:
         titled = target.title_article if target else None
         if move.revived is not None:
             stories.revive(connection, move.revived)
-            target = live_story(connection, move.revived)
+            target = live_row(connection, move.revived)
         story = target.id if target else story_id(founder, stories.foundings(connection, founder))
         members = [*there, *moving]
         number = self._store_members(unit_of_work, target, story, members, titled=titled, effect=effect)
@@ -149,14 +149,14 @@ class StoryWriter:
         return number, story
 
     def _regrouped(self, unit_of_work: UnitOfWork, changed: Sequence[tuple[int, str]]) -> None:
-        """Bring memory up to date after articles have changed their stories."""
+        """Bring memory up to date after articles have changed their stories, or their roles in them."""
         self._stream.regrouped()
         self._renew(unit_of_work, changed)
 
     def _merge(self, unit_of_work: UnitOfWork, merge: Merge) -> str:
         """Merge stories; return the id that stays."""
         connection = unit_of_work.connection
-        rows = [live_story(connection, id_) for id_ in merge.stories]
+        rows = [live_row(connection, id_) for id_ in merge.stories]
         rows.sort(
             key=lambda row: (row.id != merge.keeps, row.container_only, -row.report_count, row.story_no)
         )
@@ -178,31 +178,31 @@ class StoryWriter:
     def _revise(self, unit_of_work: UnitOfWork, revise: Revise) -> str:
         """Compute the row of a story again, of which an article has another text."""
         article = revise.article
-        row = live_story(unit_of_work.connection, article.story)
+        row = live_row(unit_of_work.connection, article.story)
         effect = Effect(at_no=revise.at_no, bump=row.bumped_at)
         if revise.is_news:
             bump = unit_of_work.now if article.bump_by_clock else article.effective_at
             unbumped = article.effective_at if "headline" in self._options.bumps else None
             effect = Effect(at_no=revise.at_no, bump=bump, unbumped=unbumped, article=article.id)
         self._restate(unit_of_work, row, effect)
-        self._renew(unit_of_work, [(row.story_no, row.id)])
+        self._regrouped(unit_of_work, [(row.story_no, row.id)])
         unit_of_work.ledger.log(unit_of_work.now, row.id, "revised", article=article.id)
         return row.id
 
     def _remove(self, unit_of_work: UnitOfWork, remove: Remove) -> str:
         """Compute the row of a story again of which articles are gone; without any, only its id stays."""
         connection = unit_of_work.connection
-        row = live_story(connection, remove.story)
+        row = live_row(connection, remove.story)
         members = articles.members(connection, row.id)
         if members:
             if remove.articles:
                 erase.hide_title(connection, row.id, remove.articles)
-                row = live_story(connection, row.id)
+                row = live_row(connection, row.id)
             at_no = max(member.inbox_no for member in members)
             self._restate(unit_of_work, row, Effect(at_no=at_no, bump=row.bumped_at))
         else:
             erase.close_story(connection, row.id)
-        self._renew(unit_of_work, [(row.story_no, row.id)])
+        self._regrouped(unit_of_work, [(row.story_no, row.id)])
         return row.id if members else ""
 
     def mend(self, unit_of_work: UnitOfWork, story: str) -> None:

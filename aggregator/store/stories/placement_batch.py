@@ -53,9 +53,9 @@ _COUNT = update(counter).where(counter.c.name == bindparam("counter_name"))
 class Ledger:
     """Belongs to one transaction; `write` and then `close` must be called before it is committed.
 
-    What is in `stories`, `articles` and `lines` (of outlets), and in `states` of stories that have a row, is
-    not written yet; `summaries` are made only then, from the last state (without one, that of the state is
-    kept).
+    What is in `stories`, `articles` and `lines` (of outlets), in `states` of stories that have a row, and of
+    finished entries is not written yet; `summaries` are made only then, from the last state (without one,
+    that of the state is kept).
     """
 
     def __init__(self, connection: Connection) -> None:
@@ -76,7 +76,7 @@ class Ledger:
         self._dropped_lines += [key for key in keys if self.lines.pop(key, None) is None]
 
     def write(self) -> None:
-        """Write stories, articles and lines: something is read next that may be among them."""
+        """Write stories, articles, lines and entries: something is read next that may be among them."""
         founded = [
             new._replace(state=self._whole(new.id, self.states.pop(new.id, new.state)))
             for new in self.stories
@@ -86,7 +86,16 @@ class Ledger:
         outlet_rows.change_outlet_lines(self._connection, self._dropped_lines, self.lines)
         grown = {id_: self._whole(id_, state) for id_, state in self.states.items()}
         stories.update_stories(self._connection, grown)
-        for waiting in (self.stories, self.articles, self._dropped_lines, self.lines, self.states):
+        if self._finished:
+            self._connection.execute(_FINISH, self._finished)
+        for waiting in (
+            self.stories,
+            self.articles,
+            self._dropped_lines,
+            self.lines,
+            self.states,
+            self._finished,
+        ):
             waiting.clear()
 
     def write_story(self, story: str) -> None:
@@ -194,9 +203,7 @@ class Ledger:
         )
 
     def close(self) -> None:
-        """Write what is written last: entries, log, changes and numbers. Call `write` before."""
-        if self._finished:
-            self._connection.execute(_FINISH, self._finished)
+        """Write what is written last: log, changes and numbers. Call `write` before."""
         if self._logs:
             self._connection.execute(insert(story_log), self._logs)
         if self._changes:

@@ -55,7 +55,9 @@ TEXTS = (
     ("Opinion: who pays for the levee?", FLOOD_ELSEWHERE),
 )
 LEVEE = record("Herald", "1", "Levee breaks at Pennmouth", FLOOD, published=NOON)
-# Two or three articles, of which the last needs the rows of those before it.
+BRIEF = """The mountain hut at Corrie Pass was broken into on Sunday night, and a stove and forty blankets
+were carried off, its warden said. Walkers had slept there until the morning before and seen no one."""
+# Some articles, of which the last needs the rows of those before it.
 NEEDY: dict[str, Sequence[Entry]] = {
     "a copy of a copy": (
         LEVEE,
@@ -67,6 +69,18 @@ NEEDY: dict[str, Sequence[Entry]] = {
         LEVEE,
         record("Herald", "1", "Levee breaks at Pennmouth, five dead", FLOOD.replace("ten", "eleven"),
                published=NOON),
+    ),
+    "a short copy, after a revision": (
+        record("Port", "1", "Dock workers strike", STRIKE, published=NOON),
+        record("Port", "1", "Dock workers strike on", STRIKE.replace("nine", "ten"), published=NOON),
+        record("Herald", "1", "Hut at Corrie Pass broken into", BRIEF, published=NOON),
+        record("Echo", "1", "Hut at Corrie Pass broken into", BRIEF, published=NOON),
+    ),
+    "its page, after a revision": (
+        LEVEE,
+        record("Herald", "1", "Levee breaks at Pennmouth, five dead", FLOOD.replace("ten", "eleven"),
+               published=NOON),
+        record("Post", "1", "Levee breaks at Pennmouth", FLOOD, published=NOON),
     ),
     "another text of the same entry": (
         LEVEE,
@@ -196,7 +210,7 @@ def test_a_story_of_thousands_of_copies_stays_small_in_memory(database: Database
     further = record("Post", "1", "Levee breaks at Pennmouth", FLOOD, published=NOON)
     assert [one.outcome for one in rig.take(further)] == ["copy"]
     with database.read() as connection:
-        window = rig.pipeline.placer.story_writer.window.read(connection)
+        window = rig.pipeline.placer.story_writer.window.current(connection)
     (live,) = (window.story(number) for number in window.numbers())
     assert (live.article_count, len(live.dates)) == (3_003, 3_003)
     assert (live.compared_count, len(live.reports)) == (1, 1)

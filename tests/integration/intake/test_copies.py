@@ -5,17 +5,20 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
 from sqlalchemy import func, select
 from sqlalchemy.exc import SQLAlchemyError
 
 from aggregator.config.tuning import Tuning
 from aggregator.grouping.copies.copy_check import CopyTuning
+from aggregator.grouping.copies.copy_lookup import CopyFinder, CopyKeys
 from aggregator.grouping.copies.sampled_shingles import held
 from aggregator.model.core import Entry, Evidence
 from aggregator.model.errors import AggregatorError
 from aggregator.store import codecs
 from aggregator.store.engine.database import Database
+from aggregator.store.stories import articles
 from aggregator.store.tables import article, lsh_band, sketch, story
 from tests.support.articles import FLOOD, FLOOD_ELSEWHERE, NOON, STRIKE, Clock, Rig, record, settled
 from tests.support.deep_checks import faults
@@ -131,6 +134,21 @@ def test_rows_and_memory_answer_alike(fresh: Callable[[], Rig]) -> None:
     assert finders(going.database) == finders(forgetting.database)
     roles = {row[3] for row in settled(going.database)["articles"]}
     assert {"report", "copy", "excerpt"} <= roles
+
+
+def test_what_waits_is_found_also_after_a_revision_in_its_batch(rig: Rig) -> None:
+    (placed,) = rig.take(piece("Herald", "1", FLOOD))
+    finder, keys = CopyFinder(Tuning()), (7, 8)
+    with rig.database.read() as connection:
+        stored = articles.latest(connection, placed.article)
+        assert stored is not None
+        finder.read_bands(connection, keys, newest=9)
+        finder.add(5, CopyKeys(keys, b""))
+        finder.replace(3, CopyKeys(keys[:1], b""))
+        new = msgspec.structs.replace(stored, inbox_no=9, bands=keys)
+        assert finder.voted(connection, new) == [5, 3]
+        finder.written()
+        assert finder.voted(connection, new) == [], "they have no rows"
 
 
 @pytest.mark.later

@@ -4,6 +4,7 @@ import datetime as dt
 import json
 from typing import Any
 
+import msgspec
 import pytest
 from sqlalchemy import insert, select
 from sqlalchemy.exc import SQLAlchemyError
@@ -26,6 +27,7 @@ from tests.support.story_checks import (
     reclustering,
     redirects,
     rows_of,
+    small_set,
     what_is_wrong,
 )
 
@@ -139,6 +141,17 @@ def test_looks_are_due_by_numbers_and_once(grouped: Database) -> None:
     junk = [record("Junk", str(n), "", "...") for n in range(200)]
     rig.take(*junk)
     assert rows_of(grouped, story_log) == merged, "nothing was left to say"
+
+
+def test_a_revision_does_not_put_a_look_off(grouped: Database) -> None:
+    (bridge,) = by_title(grouped, "Hollin Bridge")
+    new = mistake(grouped, "split", bridge, articles=tuple(members(grouped, bridge)[:2]))[1]
+    old = next(one for one in small_set() if one.text and "Norvale" in one.title)
+    rig = Rig(grouped, Clock(NOON + dt.timedelta(days=9)))
+    placed = rig.take(msgspec.structs.replace(old, text=f"{old.text} The bank had no more to say."))
+    assert [one.outcome for one in placed] == ["revised"]
+    assert redirects(grouped)[new] == bridge
+    assert what_is_wrong(grouped, rig.pipeline.placer) == []
 
 
 @pytest.mark.later

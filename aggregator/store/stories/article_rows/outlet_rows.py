@@ -12,7 +12,7 @@ from aggregator.store.tables import article, outlet_line
 def own_name_of(connection: Connection, outlet: str) -> str | None:
     """Return the name that an outlet's own site gives it, which one of its articles has; None without any."""
     is_named = article.c.outlet == outlet, article.c.outlet_name.is_not(None)
-    for row in connection.execute(select(article.c.details).where(*is_named)):
+    for row in connection.execute(select(article.c.details).where(*is_named).order_by(article.c.inbox_no)):
         site_name = codecs.unpack(row.details, ArticleDetails).site_name
         if site_name is not None:
             return site_name

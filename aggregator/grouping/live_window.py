@@ -26,11 +26,6 @@ class LiveWindow:
         self._changed: dict[int, int] | None = None  # stories by number: when their articles changed last ...
         self._changed_from = 0  # ... if at this inbox number or later
 
-    def forget(self) -> None:
-        """Drop what is in memory; it is read again from the rows."""
-        self._window = None
-        self._last_change = self._changed = None
-
     def current(self, connection: Connection) -> Window:
         """Return the live stories, which are read if they are not in memory; nothing may wait then."""
         undated_from = self._stream.undated_from(connection)

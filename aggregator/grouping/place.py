@@ -23,7 +23,7 @@ from aggregator.grouping.corrections.apply_corrections import (
     CorrectionResult,
 )
 from aggregator.grouping.decide import Decider
-from aggregator.grouping.deletion.erase import Eraser, ForgetCommand, ForgetHandler, ForgetResult
+from aggregator.grouping.deletion.erase import Eraser, ForgetCommand, ForgetResult
 from aggregator.grouping.deletion.retention import Retention, RetentionPlan
 from aggregator.grouping.incoming_article import incoming_article
 from aggregator.grouping.parts import GroupingParts
@@ -101,17 +101,20 @@ class Placer:
         now: Callable[[], dt.datetime],
         options: StoryOptions = StoryOptions(),  # noqa: B008 - frozen
     ) -> None:
-        parts = GroupingParts(all_tuning, options)
         self._database = database
         self._now = now
         self._tuning = all_tuning.section("placing", PlacingTuning)
+        self._page_words = all_tuning.values("polling")["full_text_words"]
         self._mutes = options.mutes
         self._swept = -1
-        self._parts = parts
-        self.stream = parts.stream
-        self.story_writer = parts.story_writer
-        self._copy_finder = parts.copy_finder
-        self._boilerplate = parts.boilerplate
+        self._make_parts = partial(GroupingParts, all_tuning, options)
+        self._begin(self._make_parts())
+        self._eraser = Eraser(
+            database, parts=lambda: self.parts, now=now, unit_of_work=self.unit_of_work, forget=self.forget
+        )
+
+    def _begin(self, parts: GroupingParts) -> None:
+        self.parts = parts
         self._second_look = SecondLook(parts)
         self._decider = Decider(parts)
         self._reviser = Reviser(
@@ -119,27 +122,17 @@ class Placer:
             self._decider,
             self._second_look,
             revision_containment=self._tuning.revision_containment,
-            page_words=all_tuning.values("polling")["full_text_words"],
-        )
-        self._correction_handler = CorrectionHandler(
-            self.story_writer, parts.constraints, parts.rules_version
-        )
-        self._eraser = Eraser(
-            database,
-            ForgetHandler(self.story_writer, self._copy_finder),
-            now=now,
-            unit_of_work=self.unit_of_work,
-            forget=self.forget,
+            page_words=self._page_words,
         )
 
     def forget(self) -> None:
         """Drop what is in memory; the next batch reads it again."""
-        self._parts.forget()
-        self._second_look.forget()
+        self._begin(self._make_parts())
 
     def forget_rows(self) -> None:
         """Drop what is read again in no time; window and sampled shingles stay."""
-        self._parts.forget_rows()
+        self.parts.stream.forget_periods()
+        self._begin(self._make_parts(kept=self.parts))
 
     def correct(self, command: CorrectionCommand, request: int | None = None) -> CorrectionResult:
         """Execute a correction and answer its row `request`, in one transaction.
@@ -149,7 +142,7 @@ class Placer:
 
         def unit() -> CorrectionResult:
             with self.unit_of_work() as unit_of_work:
-                result = self._correction_handler.carry_out(unit_of_work, command)
+                result = CorrectionHandler(self.parts).carry_out(unit_of_work, command)
                 if request is not None:
                     answer = msgspec.json.encode(result).decode()
                     commands.answer(unit_of_work.connection, request, unit_of_work.now, "done", answer)
@@ -181,8 +174,7 @@ class Placer:
             plan,
             now=self._now,
             unit_of_work=self.unit_of_work,
-            story_writer=self.story_writer,
-            copy_finder=self._copy_finder,
+            parts=lambda: self.parts,
             is_asked=is_asked,
         )
 
@@ -193,8 +185,8 @@ class Placer:
         `keeps_caches`: rows of stories and lines of outlets change through the writer alone.
         """
         if not keeps_caches:
-            self.story_writer.growing.forget()
-            self._boilerplate.forget()
+            self.parts.story_writer.growing.forget()
+            self.parts.boilerplate.forget()
         try:
             with self._database.write() as connection:
                 unit_of_work = UnitOfWork(connection, Ledger(connection), self._now())
@@ -202,13 +194,13 @@ class Placer:
                 unit_of_work.ledger.write()
                 unit_of_work.ledger.close()
                 if samples.rank_last(connection):
-                    self.story_writer.growing.forget()
+                    self.parts.story_writer.growing.forget()
         except UsageError:
             raise  # refused before anything was changed
         except BaseException:
             self.forget()
             raise
-        self._copy_finder.written()
+        self.parts.copy_finder.written()
 
     def place(self, batch: Sequence[tuple[InboxEntry, Prepared]]) -> list[PlacementResult]:
         """Place a batch, in the order of its inbox numbers, in one transaction."""
@@ -219,26 +211,26 @@ class Placer:
         with self.unit_of_work(keeps_caches=True) as unit_of_work:
             known = self._read(unit_of_work.connection, batch)
             for waiting, prepared in batch:
-                shown = self._boilerplate.shown(unit_of_work, waiting, prepared, self._copy_finder)
+                shown = self.parts.boilerplate.shown(unit_of_work, waiting, prepared, self.parts.copy_finder)
                 placed.append(self._place_one(unit_of_work, waiting, shown, known))
                 known.placed.add(waiting.article)
-            self.stream.write_counts(unit_of_work.connection)
+            self.parts.stream.write_counts(unit_of_work.connection)
         last = batch[-1][0].inbox_no
         period = last // self._tuning.sweep_every
         if period != self._swept:
             self._swept = period
-            self.story_writer.window.sweep(period * self._tuning.sweep_every)
+            self.parts.window.sweep(period * self._tuning.sweep_every)
         return placed
 
     def _read(self, connection: Connection, batch: Sequence[tuple[InboxEntry, Prepared]]) -> _KnownArticles:
         """Read at once what a batch needs, while nothing waits to be written."""
-        self.story_writer.window.current(connection)
+        self.parts.window.current(connection)
         bands: set[int] = set()
         for _, prepared in batch:
             if prepared.fingerprint is not None:
                 bands.update(prepared.fingerprint.bands)
-        self._copy_finder.read_bands(connection, bands, newest=batch[-1][0].inbox_no)
-        self._boilerplate.read(connection, (waiting.entry for waiting, _ in batch))
+        self.parts.copy_finder.read_bands(connection, bands, newest=batch[-1][0].inbox_no)
+        self.parts.boilerplate.read(connection, (waiting.entry for waiting, _ in batch))
         ids = {waiting.article for waiting, _ in batch}
         return _KnownArticles.of(connection, ids, has_sources=self._mutes.needs_sources)
 
@@ -311,7 +303,7 @@ class Placer:
         if is_late and old is not None:
             number = old.inbox_no
         if is_late or result.outcome in ("founded", "joined"):
-            self._boilerplate.note(unit_of_work, waiting.entry, number, prepared.lines)
+            self.parts.boilerplate.note(unit_of_work, waiting.entry, number, prepared.lines)
         return result
 
     def _place_again(
@@ -348,19 +340,19 @@ class Placer:
         """
         connection, number = unit_of_work.connection, waiting.inbox_no
         page = waiting.entry.url or waiting.page_url
-        found = self._copy_finder.find(connection, incoming, page, unit_of_work.ledger.articles)
+        found = self.parts.copy_finder.find(connection, incoming, page, unit_of_work.ledger.articles)
         if incoming.generation == 0 and found.same_page is not None:
             seen_there = self._reviser.place_there(unit_of_work, waiting, incoming, found.same_page)
             if seen_there is not None:
                 return seen_there
-        self.stream.before(unit_of_work, number, waiting.accepted_at)
+        self.parts.stream.before(unit_of_work, number, waiting.accepted_at)
         self._second_look.before(unit_of_work, number)
-        self.stream.read_last(unit_of_work)
+        self.parts.stream.read_last(unit_of_work)
         change = self._decide(unit_of_work, incoming, found, has_founded=has_founded)
-        self.story_writer.apply(unit_of_work, change)
-        self._copy_finder.add(number, found.keys)
+        self.parts.story_writer.apply(unit_of_work, change)
+        self.parts.copy_finder.add(number, found.keys)
         is_founded = isinstance(change, Found)
-        self.stream.placed(change.article, has_joined=not is_founded)
+        self.parts.stream.placed(change.article, has_joined=not is_founded)
         outcome: Outcome = "founded" if is_founded else "copy" if isinstance(change, Copy) else "joined"
         return Placed(outcome, change.article.id, change.article.story)
 
@@ -369,9 +361,9 @@ class Placer:
     ) -> Found | Join | Copy:
         """Decide about a new article; stories to which corrections link it are merged first."""
         while (merge := self._decider.merge_before(unit_of_work, incoming)) is not None:
-            self.story_writer.apply(unit_of_work, merge)
+            self.parts.story_writer.apply(unit_of_work, merge)
         change = self._decider.decide(unit_of_work, incoming, found, has_founded=has_founded)
-        article = self._parts.outlet_names.named(unit_of_work, change.article)
+        article = self.parts.outlet_names.named(unit_of_work, change.article)
         return msgspec.structs.replace(change, article=article)
 
 

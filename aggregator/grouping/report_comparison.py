@@ -2,7 +2,7 @@
 
 from collections import OrderedDict
 from collections.abc import Collection, Iterator, Sequence
-from functools import cached_property
+from functools import cache, cached_property
 from itertools import islice
 
 import msgspec
@@ -64,6 +64,12 @@ def is_foreign_text(
     return shared_beside_title(beside_title(own), others, snapshot) < tuning.agreement
 
 
+@cache
+def _shipped_trees() -> PairModel:
+    """Return the pair model, read with the first article: it takes 8 MB."""
+    return PairModel()
+
+
 class ReportComparison:
     """Compares articles with stories. Keeps decoded articles, and comparisons of the present snapshot."""
 
@@ -75,19 +81,14 @@ class ReportComparison:
         self._logits: dict[tuple[int, int], float] = {}  # by inbox numbers, the lower first
         self._of_snapshot: object = None  # the snapshot of the logits
 
-    @cached_property
+    @property
     def model(self) -> PairModel:
-        """The pair model, read with the first article: it takes 8 MB."""
-        return PairModel()
+        """The pair model."""
+        return _shipped_trees()
 
     @cached_property
     def _packer(self) -> TermPacker:
         return TermPacker(self._model)
-
-    def forget(self) -> None:
-        """Forget what can be read or computed again."""
-        self._decoded.clear()
-        self._logits.clear()
 
     def newest(self, story: LiveStory) -> list[Article]:
         """Return the reports of a story with which an article is compared, opinions after the others."""

@@ -42,13 +42,6 @@ class NewsStream:
         self._matches: Counter[str] = Counter()
         self._counted_up_to = -1  # inbox number, see `count_after`
 
-    def forget(self) -> None:
-        """Forget what was read or counted in a transaction that failed."""
-        self.forget_periods()
-        self._articles.clear()
-        self._matches.clear()
-        self.regrouped()
-
     def forget_periods(self) -> None:
         """Forget what can be read again."""
         self._snapshot = None

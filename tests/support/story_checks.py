@@ -167,8 +167,8 @@ def what_is_wrong(database: Database, placing: Placer | None = None) -> list[str
         if orphans:
             wrong.append(f"{orphans} articles are in no live story")
         if placing is not None:
-            fresh = placing_of(database).story_writer.window.current(connection)
-            wrong += differences(placing.story_writer.window.current(connection), fresh)
+            fresh = placing_of(database).parts.window.current(connection)
+            wrong += differences(placing.parts.window.current(connection), fresh)
     return wrong
 
 

@@ -180,11 +180,6 @@ class CopyFinder:
         self._numbers = {}
         self._added = {}
 
-    def forget(self) -> None:
-        """Drop the index in memory; it is built again from the rows."""
-        self._index = None
-        self.written()
-
     def _pairs(
         self, connection: Connection, bands: Sequence[int], *, before: int = ANY_NUMBER
     ) -> list[KeyPair]:

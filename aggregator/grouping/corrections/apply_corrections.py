@@ -11,17 +11,16 @@ from typing import Any
 from aggregator.grouping.changes import Merge, Move
 from aggregator.grouping.corrections.corrected_stories import live_id, member_ids
 from aggregator.grouping.corrections.undo_correction import undo
+from aggregator.grouping.parts import GroupingParts
 from aggregator.grouping.unit_of_work import UnitOfWork
 from aggregator.grouping.write.copy_families import with_copies
 from aggregator.grouping.write.growing_stories import live_row
-from aggregator.grouping.write.story_writer import StoryWriter
 from aggregator.model.core import Evidence, FrozenStruct
 from aggregator.model.errors import UsageError
 from aggregator.store.engine.database import Connection
 from aggregator.store.stories import articles, corrections, stories
 from aggregator.store.stories.article_rows import article_writes
 from aggregator.store.stories.corrections import (
-    Constraints,
     CorrectionDetail,
     CorrectionKind,
     MovedArticle,
@@ -49,10 +48,10 @@ class CorrectionResult(FrozenStruct, frozen=True, kw_only=True, omit_defaults=Fa
 class CorrectionHandler:
     """Executes corrections, in a placing transaction."""
 
-    def __init__(self, story_writer: StoryWriter, constraints: Constraints, rules_version: str) -> None:
-        self._story_writer = story_writer
-        self._constraints = constraints
-        self._evidence = Evidence(stage="correction", rules_version=rules_version)
+    def __init__(self, parts: GroupingParts) -> None:
+        self._story_writer = parts.story_writer
+        self._constraints = parts.constraints
+        self._evidence = Evidence(stage="correction", rules_version=parts.rules_version)
 
     def carry_out(self, unit_of_work: UnitOfWork, command: CorrectionCommand) -> CorrectionResult:
         """Execute a command. Raises UsageError if it is impossible; then roll the transaction back."""

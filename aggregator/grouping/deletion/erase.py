@@ -15,9 +15,8 @@ import msgspec
 
 from aggregator.config.messages import counted
 from aggregator.grouping.changes import Remove
-from aggregator.grouping.copies.copy_lookup import CopyFinder
+from aggregator.grouping.parts import GroupingParts
 from aggregator.grouping.unit_of_work import UnitOfWork
-from aggregator.grouping.write.story_writer import StoryWriter
 from aggregator.model.core import FrozenStruct
 from aggregator.model.errors import UsageError
 from aggregator.store.engine.database import Connection, Database
@@ -72,11 +71,11 @@ def to_forget(
 
 
 class ForgetHandler:
-    """Erases articles, in placing transactions; `copy_finder` is updated at once."""
+    """Erases articles, in placing transactions; what is in memory is updated at once."""
 
-    def __init__(self, story_writer: StoryWriter, copy_finder: CopyFinder) -> None:
-        self._story_writer = story_writer
-        self._copy_finder = copy_finder
+    def __init__(self, parts: GroupingParts) -> None:
+        self._story_writer = parts.story_writer
+        self._copy_finder = parts.copy_finder
 
     def carry_out(
         self,
@@ -193,15 +192,15 @@ class Eraser:
     def __init__(
         self,
         database: Database,
-        forget_handler: ForgetHandler,
         *,
+        parts: Callable[[], GroupingParts],
         now: Callable[[], dt.datetime],
         unit_of_work: Callable[[], AbstractContextManager[UnitOfWork]],
         forget: Callable[[], None],
     ) -> None:
-        """`forget` drops what the placer has in memory."""
+        """`parts`: those of now; `forget` makes new ones."""
         self._database = database
-        self._forget_handler = forget_handler
+        self._parts = parts
         self._now = now
         self._unit_of_work = unit_of_work
         self._forget = forget
@@ -234,7 +233,7 @@ class Eraser:
     def _erase_batch(self, ids: Sequence[str], former: Mapping[str, Collection[str]]) -> None:
         with self._unit_of_work() as unit_of_work:
             set_counter(unit_of_work.connection, _UNFINISHED, 1)
-            self._forget_handler.carry_out(unit_of_work, ids, former)
+            ForgetHandler(self._parts()).carry_out(unit_of_work, ids, former)
 
     def _finish(self, connection: Connection, forgotten: ForgetResult, request: int | None) -> None:
         set_counter(connection, _UNFINISHED, 0)

@@ -17,10 +17,9 @@ import msgspec
 
 from aggregator.config.settings import Config
 from aggregator.config.tuning import Tuning
-from aggregator.grouping.copies.copy_lookup import CopyFinder
 from aggregator.grouping.deletion.erase import ForgetHandler
+from aggregator.grouping.parts import GroupingParts
 from aggregator.grouping.unit_of_work import UnitOfWork
-from aggregator.grouping.write.story_writer import StoryWriter
 from aggregator.model.core import FrozenStruct, StoryText
 from aggregator.store import codecs
 from aggregator.store.engine.database import Connection, Database
@@ -88,11 +87,10 @@ class Retention:
         *,
         now: Callable[[], dt.datetime],
         unit_of_work: Callable[[], AbstractContextManager[UnitOfWork]],
-        story_writer: StoryWriter,
-        copy_finder: CopyFinder,
+        parts: Callable[[], GroupingParts],
         is_asked: bool = False,
     ) -> None:
-        """`unit_of_work` opens a placing transaction; `story_writer` and `copy_finder` hold indexes.
+        """`unit_of_work` opens a placing transaction; `parts`: those of now, after it was opened.
 
         `is_asked`: a `prune` command, which trusts the clock.
         """
@@ -101,8 +99,7 @@ class Retention:
         self._now = now
         self._unit_of_work = unit_of_work
         self._is_asked = is_asked
-        self._story_writer = story_writer
-        self._forget_handler = ForgetHandler(story_writer, copy_finder)
+        self._parts = parts
         self._tuning = all_tuning.section("retention", RetentionTuning)
         self._gap = dt.timedelta(days=self._tuning.steady_days)
         self._story_tuning = all_tuning.section("stories", StoryTuning)
@@ -170,7 +167,7 @@ class Retention:
         with self._unit_of_work() as unit_of_work:
             connection = unit_of_work.connection
             if retention.drop_terms(connection, old.id):
-                self._story_writer.mend(unit_of_work, old.id)  # so the window has none
+                self._parts().story_writer.mend(unit_of_work, old.id)  # so the window has none
             retention.keep_text(connection, old.story_no, stays)
             self._delete_texts(connection, old.id)
         return True
@@ -180,7 +177,7 @@ class Retention:
         ends = time.monotonic() + _STEP_SECONDS
         while True:
             aged = retention.articles_with_text(connection, story, _ARTICLES_AT_ONCE)
-            self._forget_handler.delete_articles(connection, aged, "text")
+            ForgetHandler(self._parts()).delete_articles(connection, aged, "text")
             if len(aged) < _ARTICLES_AT_ONCE or time.monotonic() >= ends:
                 return
 
@@ -208,7 +205,7 @@ class Retention:
                 return False
             ids = retention.last_to_first(connection, old.id, self._tuning.rows_a_step)
             with_redirects = erase.with_redirects(connection, [old.id])
-            self._forget_handler.carry_out(unit_of_work, ids, {}, "retention")
+            ForgetHandler(self._parts()).carry_out(unit_of_work, ids, {}, "retention")
             if not retention.last_to_first(connection, old.id, 1):
                 retention.drop_history(connection, with_redirects)
                 unit_of_work.ledger.log(unit_of_work.now, old.id, "forgotten")

@@ -22,10 +22,6 @@ class OutletNames:
         self._growing = growing
         self._names: dict[str, str | None] = {}  # by key; None: its site has given none so far
 
-    def forget(self) -> None:
-        """Drop the names in memory; they are read again from the rows."""
-        self._names.clear()
-
     def named(self, unit_of_work: UnitOfWork, new: StoredArticle) -> StoredArticle:
         """Return the article with the name of its outlet, if there is one; a first name is that of all."""
         key = new.outlet_key

@@ -36,10 +36,6 @@ class SecondLook:
         self._version = parts.rules_version
         self._last_run_no = -1  # the number of the period that was looked at last
 
-    def forget(self) -> None:
-        """Forget the last run: its transaction failed."""
-        self._last_run_no = -1
-
     def before(self, unit_of_work: UnitOfWork, inbox_no: int) -> None:
         """Run the second look if it is due before the article of this inbox number is placed.
 

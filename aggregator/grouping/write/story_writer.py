@@ -33,19 +33,19 @@ class StoryWriter:
     """Writes stories. For one thread of the writer."""
 
     def __init__(
-        self, model: EventModel, story_tuning: StoryTuning, options: StoryOptions, stream: NewsStream
+        self,
+        model: EventModel,
+        story_tuning: StoryTuning,
+        options: StoryOptions,
+        stream: NewsStream,
+        window: LiveWindow,
     ) -> None:
         self._options = options
         self._story_tuning = story_tuning
         self._stream = stream
         self._rows = StoryRows(options, story_tuning, story_cap=model.tuning.story_cap)
-        self.window = LiveWindow(model, stream)
+        self.window = window
         self.growing = GrowingStories()
-
-    def forget(self) -> None:
-        """Drop what is in memory; it is read again from the rows."""
-        self.window.forget()
-        self.growing.forget()
 
     def apply(self, unit_of_work: UnitOfWork, change: Change) -> str:
         """Carry out a change; return the story in which its articles are then ("" for a closed one)."""

@@ -162,15 +162,17 @@ class Reclusterer:
         """Copy what was placed before the articles seen since a time; return their first inbox number."""
         with self._database.read() as live, scratch.write() as connection:
             start = replay.first_seen_since(live, since)
-            placer.stream.count_after(replay.seed(live, connection, start, advance, corrected=corrected))
+            placer.parts.stream.count_after(
+                replay.seed(live, connection, start, advance, corrected=corrected)
+            )
             split = replay.split_stories(live, start)
         if start:
             with placer.unit_of_work() as unit_of_work:
-                placer.stream.restore(unit_of_work.connection)
+                placer.parts.stream.restore(unit_of_work.connection)
                 for story in split:
-                    placer.story_writer.apply(unit_of_work, Remove(story=story))
+                    placer.parts.story_writer.apply(unit_of_work, Remove(story=story))
                     advance(0)
-            placer.story_writer.window.begin_after(start - 1)
+            placer.parts.window.begin_after(start - 1)
         return start
 
     def _prepared(self, texts: Sequence[CleanArticle]) -> list[Prepared]:

@@ -210,7 +210,7 @@ def test_a_story_of_thousands_of_copies_stays_small_in_memory(database: Database
     further = record("Post", "1", "Levee breaks at Pennmouth", FLOOD, published=NOON)
     assert [one.outcome for one in rig.take(further)] == ["copy"]
     with database.read() as connection:
-        window = rig.pipeline.placer.story_writer.window.current(connection)
+        window = rig.pipeline.placer.parts.window.current(connection)
     (live,) = (window.story(number) for number in window.numbers())
     assert (live.article_count, len(live.dates)) == (3_003, 3_003)
     assert (live.compared_count, len(live.reports)) == (1, 1)

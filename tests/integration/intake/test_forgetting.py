@@ -501,7 +501,7 @@ def test_whatever_is_forgotten_the_rest_holds_together(database: Database, seed:
     fill(database)
     chance = random.Random(seed)
     placer = placing_of(database)
-    read_by(database, placer.story_writer.window.read)
+    read_by(database, placer.parts.window.current)
     everything = sorted(assigned(database))
     going = chance.sample(everything, 25)
     for id_ in going:
@@ -524,14 +524,12 @@ def test_the_index_of_passages_in_memory_follows_what_goes_and_what_inherits_it(
     )
     assert copy.outcome == "copy"
     placer = rig.pipeline.placer
-    index = placer._copy_finder._index
+    index = placer.parts.copy_finder._index
 
     def go(article_id: str, story_id: str) -> None:
         with placer.unit_of_work() as open_rig:
             former = {article_id: [story_id]}
-            ForgetHandler(placer.story_writer, placer._copy_finder).carry_out(
-                open_rig, [article_id], former, "retention"
-            )
+            ForgetHandler(placer.parts).carry_out(open_rig, [article_id], former, "retention")
             if article_id == copy.article:
                 raise ZeroDivisionError
 
@@ -547,4 +545,4 @@ def test_the_index_of_passages_in_memory_follows_what_goes_and_what_inherits_it(
     assert entries(index, 4) != before
     with pytest.raises(ZeroDivisionError):
         go(copy.article, first.story)
-    assert placer._copy_finder._index is None, "it is built again from the rows, which were rolled back"
+    assert placer.parts.copy_finder._index is None, "it is built again from the rows, which were rolled back"

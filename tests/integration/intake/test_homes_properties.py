@@ -97,7 +97,7 @@ def carried_out(placing: Placer, asked: CorrectionCommand) -> int | None:
 def in_memory(database: Database) -> Placer:
     """A writer with its index in memory from now on."""
     placing = placing_of(database)
-    read_by(database, placing.story_writer.window.read)
+    read_by(database, placing.parts.window.current)
     return placing
 
 

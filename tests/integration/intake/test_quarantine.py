@@ -40,8 +40,8 @@ def repaired(database: Database) -> list[str]:
 def memory_is_that_of_the_rows(rig: Rig) -> bool:
     """Whether the window in memory is the one that would be read; it has stories."""
     with rig.database.read() as connection:
-        kept = rig.pipeline.placer.story_writer.window.current(connection)
-        fresh = placing_of(rig.database).story_writer.window.current(connection)
+        kept = rig.pipeline.placer.parts.window.current(connection)
+        fresh = placing_of(rig.database).parts.window.current(connection)
     return len(kept) > 0 and differences(kept, fresh) == []
 
 

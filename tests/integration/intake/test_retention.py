@@ -196,9 +196,9 @@ def test_texts_go_and_the_beginnings_of_stories_stay(rig: Rig) -> None:
     assert {row[1:] for row in stored(rig.database, article.c.inbox_no, *words)} == {("", b"", b"")}
     assert [bytes_of(rig.database, lsh_band), bytes_of(rig.database, sketch)] == [0, 0]
     with rig.database.read() as connection:
-        window = placing_of(rig.database).story_writer.window.current(connection)
+        window = placing_of(rig.database).parts.window.current(connection)
         assert [window.neighbours(number) for number in window.numbers()] == [[]] * len(window)
-        assert differences(rig.pipeline.placer.story_writer.window.current(connection), window) == []
+        assert differences(rig.pipeline.placer.parts.window.current(connection), window) == []
     counts = dict(stored(rig.database, story.c.id, story.c.article_count))
     assert all(window.story(n).article_count == counts[window.story(n).id] for n in window.numbers())
     assert {one.id: reading.text(one.id) for one in stories} == {

@@ -168,7 +168,7 @@ def test_after_the_upgrade_the_window_has_the_live_stories(former: Database) -> 
     upgrade(former)
     stories = {row["story_no"]: row for row in _rows(former)["story"] if row["redirect_to"] is None}
     with former.read() as connection:
-        window = placing_of(former).story_writer.window.current(connection)
+        window = placing_of(former).parts.window.current(connection)
     assert {*window.numbers()} <= {*stories}
     assert len(window) > 0
     for number in window.numbers():

@@ -6,6 +6,7 @@ after a failed transaction it is dropped and read again.
 
 import datetime as dt
 import logging
+import traceback
 from collections.abc import Callable, Collection, Container, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from functools import partial
@@ -107,6 +108,7 @@ class Placer:
         self._page_words = all_tuning.values("polling")["full_text_words"]
         self._mutes = options.mutes
         self._swept = -1
+        self._counted_up_to = -1
         self._make_parts = partial(GroupingParts, all_tuning, options)
         self._begin(self._make_parts())
         self._eraser = Eraser(
@@ -114,16 +116,21 @@ class Placer:
         )
 
     def _begin(self, parts: GroupingParts) -> None:
-        self.parts = parts
-        self._second_look = SecondLook(parts)
-        self._decider = Decider(parts)
-        self._reviser = Reviser(
+        second_look, decider = SecondLook(parts), Decider(parts)
+        reviser = Reviser(
             parts,
-            self._decider,
-            self._second_look,
+            decider,
+            second_look,
             revision_containment=self._tuning.revision_containment,
             page_words=self._page_words,
         )
+        parts.stream.count_after(self._counted_up_to)
+        self.parts, self._second_look, self._decider, self._reviser = parts, second_look, decider, reviser
+
+    def count_after(self, inbox_no: int) -> None:
+        """Count only articles after this one for their sources; those before it are counted already."""
+        self._counted_up_to = inbox_no
+        self.parts.stream.count_after(inbox_no)
 
     def forget(self) -> None:
         """Drop what is in memory; the next batch reads it again."""
@@ -197,8 +204,9 @@ class Placer:
                     self.parts.story_writer.growing.forget()
         except UsageError:
             raise  # refused before anything was changed
-        except BaseException:
+        except BaseException as error:
             self.forget()
+            _release(error)
             raise
         self.parts.copy_finder.written()
 
@@ -229,7 +237,8 @@ class Placer:
         for _, prepared in batch:
             if prepared.fingerprint is not None:
                 bands.update(prepared.fingerprint.bands)
-        self.parts.copy_finder.read_bands(connection, bands, newest=batch[-1][0].inbox_no)
+        first, last = batch[0][0].inbox_no, batch[-1][0].inbox_no
+        self.parts.copy_finder.read_bands(connection, bands, first=first, last=last)
         self.parts.boilerplate.read(connection, (waiting.entry for waiting, _ in batch))
         ids = {waiting.article for waiting, _ in batch}
         return _KnownArticles.of(connection, ids, has_sources=self._mutes.needs_sources)
@@ -335,8 +344,7 @@ class Placer:
     ) -> Placed:
         """Find original and story of a new article, then write both.
 
-        Only new articles end periods and cause second looks, so that `recluster`, which reads articles, does
-        the same at the same numbers.
+        Only new articles end periods, so that `recluster`, which reads articles, ends the same ones.
         """
         connection, number = unit_of_work.connection, waiting.inbox_no
         page = waiting.entry.url or waiting.page_url
@@ -365,6 +373,13 @@ class Placer:
         change = self._decider.decide(unit_of_work, incoming, found, has_founded=has_founded)
         article = self.parts.outlet_names.named(unit_of_work, change.article)
         return msgspec.structs.replace(change, article=article)
+
+
+def _release(error: BaseException | None) -> None:
+    """Let go of what the frames of an error hold: it may be kept while the window is read again."""
+    while error is not None:
+        traceback.clear_frames(error.__traceback__)
+        error = error.__cause__ or error.__context__
 
 
 def _finished(

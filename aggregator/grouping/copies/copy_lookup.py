@@ -66,12 +66,12 @@ class CopyFinder:
         self._numbers: dict[int, list[int]] = {}  # of the articles under each LSH key of this batch
         self._added: dict[int, tuple[int, ...]] = {}  # LSH keys of articles of this batch, by number
 
-    def read_bands(self, connection: Connection, bands: Iterable[int], *, newest: int) -> None:
+    def read_bands(self, connection: Connection, bands: Iterable[int], *, first: int, last: int) -> None:
         """Read the articles under the LSH keys of a batch at once, and the index if it does not reach it.
 
-        `newest`: the last inbox number of the batch. Nothing may wait to be written.
+        `first` and `last`: the inbox numbers of the batch. Nothing may wait to be written.
         """
-        self._cover(connection, newest)
+        self._cover(connection, first, last)
         self._numbers = {band: [] for band in bands}
         for band, number in copy_keys.with_bands(connection, self._numbers):
             self._numbers[band].append(number)
@@ -194,14 +194,14 @@ class CopyFinder:
 
     def _look_up(self, connection: Connection, number: int, sketch: bytes) -> SketchLookup:
         """Look up a sketch in the index."""
-        return self._cover(connection, number).look_up(number, sketch)
+        return self._cover(connection, number, number).look_up(number, sketch)
 
-    def _cover(self, connection: Connection, number: int) -> PassageIndex:
-        """Return the index, which is built first if it does not cover the number."""
+    def _cover(self, connection: Connection, first: int, last: int) -> PassageIndex:
+        """Return the index, which is built first if it does not cover these numbers."""
         reach = self._tuning.passage_reach
-        if self._index is None or not self._index.covers(number):
+        if self._index is None or not (self._index.covers(first) and self._index.covers(last)):
             self._index = None  # two would take twice the memory
-            after = number - reach - 1
+            after = first - reach - 1
             rows = copy_keys.sketches(connection, after=after)
             self._index = PassageIndex(reach=reach, cap=self._tuning.key_cap, after=after, rows=rows)
             give_back_memory()

@@ -162,9 +162,7 @@ class Reclusterer:
         """Copy what was placed before the articles seen since a time; return their first inbox number."""
         with self._database.read() as live, scratch.write() as connection:
             start = replay.first_seen_since(live, since)
-            placer.parts.stream.count_after(
-                replay.seed(live, connection, start, advance, corrected=corrected)
-            )
+            placer.count_after(replay.seed(live, connection, start, advance, corrected=corrected))
             split = replay.split_stories(live, start)
         if start:
             with placer.unit_of_work() as unit_of_work:

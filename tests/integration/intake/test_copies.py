@@ -142,7 +142,7 @@ def test_what_waits_is_found_also_after_a_revision_in_its_batch(rig: Rig) -> Non
     with rig.database.read() as connection:
         stored = articles.latest(connection, placed.article)
         assert stored is not None
-        finder.read_bands(connection, keys, newest=9)
+        finder.read_bands(connection, keys, first=9, last=9)
         finder.add(5, CopyKeys(keys, b""))
         finder.replace(3, CopyKeys(keys[:1], b""))
         new = msgspec.structs.replace(stored, inbox_no=9, bands=keys)

@@ -1,9 +1,13 @@
 """Quarantine: one entry that cannot be placed, or one damaged row, delays no other entry and is not lost."""
 
+import gc
+
+import msgspec
 import pytest
 from sqlalchemy import select, text, update
 
 from aggregator.config.tuning import Tuning
+from aggregator.grouping.window import Window
 from aggregator.intake.recluster.rebuild import rebuild
 from aggregator.model.errors import DamagedError
 from aggregator.store.engine.database import Database
@@ -43,6 +47,23 @@ def memory_is_that_of_the_rows(rig: Rig) -> bool:
         kept = rig.pipeline.placer.parts.window.current(connection)
         fresh = placing_of(rig.database).parts.window.current(connection)
     return len(kept) > 0 and differences(kept, fresh) == []
+
+
+def read_windows() -> dict[int, Window]:
+    """The windows in memory that have stories, by identity."""
+    gc.collect()
+    return {id(one): one for one in gc.get_objects() if isinstance(one, Window) and len(one)}
+
+
+def test_entries_that_fail_keep_no_window_in_memory(database: Database) -> None:
+    Rig(database, Clock()).take(LEVEE)
+    damage(database, count_state=b"\xc1")
+    rig, of_others = Rig(database, Clock()), read_windows()
+    rig.accept(*(msgspec.structs.replace(REPRINT, source=str(n), guid=str(n)) for n in range(4)))
+    with pytest.raises(DamagedError) as failed:
+        rig.place()
+    assert failed.value.__cause__ is not None
+    assert read_windows().keys() <= of_others.keys()
 
 
 @pytest.mark.later

@@ -36,12 +36,6 @@ def forms(cycle: Cycle, language: str, *, short: bool = False) -> frozenset[str]
 
 
 @cache
-def dates_of(language: str) -> frozenset[str]:
-    """Return the names of months and weekdays, without abbreviations, in lower case."""
-    return forms("months", language) | forms("weekdays", language)
-
-
-@cache
 def month_spellings() -> frozenset[str]:
     """Return the names and abbreviations of months in all languages, as they are written."""
     months = _shipped()["months"]

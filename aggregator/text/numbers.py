@@ -25,7 +25,6 @@ class _NumberWords(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
     decimal: str
     words: Mapping[int, str]
-    article: str = ""
 
 
 @cache
@@ -45,14 +44,6 @@ def spelt_numbers(language: str) -> Mapping[str, int]:
     """Return the number words of a language in lower case, without those for one that may be articles."""
     words = _shipped()[language].words if language in _shipped() else {}
     return {form: number for number, forms in words.items() for form in forms.split()}
-
-
-@cache
-def small_numbers(language: str) -> Mapping[str, int]:
-    """Return the words for one, articles too, and two."""
-    articles = _shipped()[language].article.split() if language in _shipped() else []
-    small = {form: number for form, number in spelt_numbers(language).items() if number <= 2}
-    return {**dict.fromkeys(articles, 1), **small}
 
 
 def plain_number(token: str, language: str = "") -> str:

@@ -377,8 +377,10 @@ class Placer:
 
 def _release(error: BaseException | None) -> None:
     """Let go of what the frames of an error hold: it may be kept while the window is read again."""
-    while error is not None:
+    released: list[BaseException] = []
+    while error is not None and error not in released:
         traceback.clear_frames(error.__traceback__)
+        released.append(error)
         error = error.__cause__ or error.__context__
 
 

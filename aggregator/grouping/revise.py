@@ -132,12 +132,12 @@ class Reviser:
         """Give a known article another text; the story is decided again if its own site takes it over."""
         if inbox.is_revised_since(unit_of_work.connection, old.id, waiting.entry_no):
             return unchanged(old)
-        taken = self.taken_over(unit_of_work.connection, waiting.entry, incoming, old)
+        taken = self._taken_over(unit_of_work.connection, waiting.entry, incoming, old)
         if taken is not None:
             return self.decide_again(unit_of_work, waiting, incoming, taken)
-        return self.revise(unit_of_work, waiting, incoming, old)
+        return self._revise(unit_of_work, waiting, incoming, old)
 
-    def taken_over(
+    def _taken_over(
         self, connection: Connection, entry: Entry, incoming: StoredArticle, old: StoredArticle
     ) -> StoredArticle | None:
         """Give an article of a little-known source to the known one of its own site; None if it stays there.
@@ -155,7 +155,7 @@ class Reviser:
 
     # --- another text -------------------------------------------------------------------------------------
 
-    def revise(
+    def _revise(
         self, unit_of_work: UnitOfWork, waiting: InboxEntry, incoming: StoredArticle, old: StoredArticle
     ) -> Placed:
         """Replace the text of an article, which keeps its id, number, role and story."""

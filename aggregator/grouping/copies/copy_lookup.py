@@ -105,7 +105,9 @@ class CopyFinder:
             copy=copy,
             # Excerpts of a copy are excerpts of its original.
             excerpts=() if is_copy else candidates.excerpts(original),
-            keys=self._new_keys(connection, own.order, whole, original, waiting, is_copy=is_copy),
+            keys=self._new_keys(
+                connection, own.order, whole, look_up, copied=original, waiting=waiting, is_copy=is_copy
+            ),
             same_page=candidates.same_page(),
             reuse=None if copy else candidates.reuse(),
         )
@@ -153,7 +155,9 @@ class CopyFinder:
         the placement if the articles before have not changed.
         """
         whole = self._whole_keys(stored)
-        return self._new_keys(connection, stored.inbox_no, whole, copied, is_copy=is_whole)
+        number = stored.inbox_no
+        look_up = self._look_up(connection, number, whole.sketch)
+        return self._new_keys(connection, number, whole, look_up, copied=copied, is_copy=is_whole)
 
     def add(self, number: int, keys: CopyKeys) -> None:
         """Add article `number` with these keys, so that the next one can be its copy."""
@@ -219,17 +223,17 @@ class CopyFinder:
         connection: Connection,
         number: int,
         whole: CopyKeys,
-        copied: str | None,
-        waiting: Sequence[StoredArticle] = (),
+        look_up: SketchLookup,
         *,
+        copied: str | None,
         is_copy: bool,
+        waiting: Sequence[StoredArticle] = (),
     ) -> CopyKeys:
         """Return which of all its keys article `number` gets, a copy or an excerpt of `copied`.
 
         Many copies of one text add only a few.
         """
-        tuning, look_up = self._tuning, self._look_up(connection, number, whole.sketch)
-        is_free = ~look_up.full
+        tuning, is_free = self._tuning, ~look_up.full
         if copied is not None:
             most = tuning.exact_checks
             if is_copy and compared_articles.has_copies(

@@ -17,7 +17,7 @@ def main() -> None:
         os._exit(_INTERRUPTED)
     # No plugin of Pydantic reads the settings; to look for one reads the metadata of every installed package.
     os.environ.setdefault("PYDANTIC_DISABLE_PLUGINS", "1")
-    from aggregator.config.garbage import collect_garbage_seldom
+    from aggregator.config.memory import collect_garbage_seldom
 
     collect_garbage_seldom()  # what is loaded from here on stays
     from aggregator.cli.app import main as run

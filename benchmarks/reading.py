@@ -24,7 +24,7 @@ from urllib.parse import quote, urlencode, urlsplit
 
 from sqlalchemy import select
 
-from aggregator.config.garbage import collect_garbage_seldom
+from aggregator.config.memory import collect_garbage_seldom
 from aggregator.model.read_model import SearchBounds, StoryFilter
 from aggregator.store.engine.database import Database
 from aggregator.store.read.reader import StoryReader

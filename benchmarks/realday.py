@@ -41,7 +41,7 @@ import httpcore
 import httpx
 from sqlalchemy import func, select
 
-from aggregator.config.garbage import collect_garbage_seldom, set_malloc_options
+from aggregator.config.memory import collect_garbage_seldom, set_malloc_options
 from aggregator.config.settings import Config
 from aggregator.config.tuning import Tuning
 from aggregator.daemon.poll_scheduler import PollScheduler

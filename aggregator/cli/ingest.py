@@ -76,7 +76,7 @@ def _ingest(
     config: "Config", database: "Database", what: list[str], *, bulk: bool, wait: bool
 ) -> "IngestSummary":
     from aggregator.admin.ingest import Ingest
-    from aggregator.config.garbage import collect_garbage_seldom
+    from aggregator.config.memory import collect_garbage_seldom
     from aggregator.intake.configured import mutes_of
     from aggregator.intake.poll import Poller, PollServices
     from aggregator.model.core import utc_now

@@ -30,7 +30,7 @@ def run(context: Context) -> None:
       aggregator run
       aggregator run --config /etc/aggregator/config.yaml -v
     """
-    from aggregator.config.garbage import set_malloc_options
+    from aggregator.config.memory import set_malloc_options
     from aggregator.daemon.daemon import Daemon, end_with_hung_threads
     from aggregator.daemon.watchdog import Notifier
 

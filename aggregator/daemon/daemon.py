@@ -20,7 +20,7 @@ from traceback import format_exception_only
 from types import FrameType
 from typing import TYPE_CHECKING
 
-from aggregator.config.garbage import collect_garbage_seldom
+from aggregator.config.memory import collect_garbage_seldom
 from aggregator.config.settings import Config
 from aggregator.daemon.runtime import DaemonServices, Runtime
 from aggregator.daemon.watchdog import Notifier, ServiceTuning, watchdog_interval_seconds

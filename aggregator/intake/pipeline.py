@@ -17,7 +17,7 @@ from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future
 
-from aggregator.config.garbage import clear_caches, give_back_memory
+from aggregator.config.memory import clear_caches, give_back_memory
 from aggregator.config.tuning import Tuning
 from aggregator.grouping.deletion.retention import Retention, RetentionPlan
 from aggregator.grouping.place import PlacementResult, Placer, PlacingTuning

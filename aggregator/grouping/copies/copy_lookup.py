@@ -17,7 +17,7 @@ from typing import NamedTuple
 import msgspec
 import numpy as np
 
-from aggregator.config.garbage import give_back_memory
+from aggregator.config.memory import give_back_memory
 from aggregator.config.tuning import Tuning
 from aggregator.grouping.copies.copy_candidates import CopyCandidates
 from aggregator.grouping.copies.copy_check import CopyTuning

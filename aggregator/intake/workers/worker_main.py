@@ -17,7 +17,7 @@ import sys
 import warnings
 from pkgutil import resolve_name
 
-from aggregator.config.garbage import collect_garbage_seldom, set_malloc_options
+from aggregator.config.memory import collect_garbage_seldom, set_malloc_options
 from aggregator.grouping.copies.minhash import load_datasketch
 from aggregator.intake.workers.executor import describe, is_full
 from aggregator.intake.workers.ipc import WorkerJob, WorkerReply, receive, send

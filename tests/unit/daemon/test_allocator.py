@@ -6,13 +6,13 @@ import sys
 
 import pytest
 
-from aggregator.config.garbage import clear_caches
+from aggregator.config.memory import clear_caches
 from aggregator.stories import lexicon, words
 
 # Twenty threads hold and free memory at once; then the arenas are counted in what malloc_info writes.
 _PROGRAM = """
 import ctypes, sys, threading
-from aggregator.config.garbage import set_malloc_options
+from aggregator.config.memory import set_malloc_options
 if sys.argv[1] == "with":
     assert set_malloc_options()
 libc = ctypes.CDLL(None)

@@ -6,8 +6,6 @@ each reload keeps more and more free memory: in a soak test of five minutes the 
 """
 
 import gc
-import sys
-from functools import lru_cache
 
 # <malloc.h>: parameters of mallopt
 _M_TRIM_THRESHOLD, _M_MMAP_THRESHOLD, _M_ARENA_MAX = -1, -3, -8
@@ -19,8 +17,6 @@ _LARGE_BYTES = 4 << 20
 # Objects between two searches for cycles, which Python itself begins every 700 (measured: collections took
 # 4.7 % of the CPU of placing and rendering 500 articles, and 10 % of that of a start).
 _YOUNG_OBJECTS = 10_000
-
-_Cached = type(lru_cache(gc.collect))
 
 
 def collect_garbage_seldom() -> None:
@@ -42,14 +38,6 @@ def set_malloc_options() -> bool:
     options = ((_M_ARENA_MAX, _ARENAS), (_M_MMAP_THRESHOLD, _LARGE_BYTES), (_M_TRIM_THRESHOLD, _LARGE_BYTES))
     done = [mallopt(name, value) == 1 for name, value in options]
     return all(done)
-
-
-def clear_caches() -> None:
-    """Clear the bounded caches of functions of this program: words and sentences, soon read again."""
-    for module in [one for name, one in sys.modules.copy().items() if name.startswith("aggregator.")]:
-        for value in list(vars(module).values()):  # other threads import meanwhile
-            if isinstance(value, _Cached) and value.cache_parameters()["maxsize"] is not None:
-                value.cache_clear()
 
 
 def give_back_memory() -> None:

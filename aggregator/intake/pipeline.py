@@ -17,7 +17,7 @@ from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future
 
-from aggregator.config.memory import clear_caches, give_back_memory
+from aggregator.config.memory import give_back_memory
 from aggregator.config.tuning import Tuning
 from aggregator.grouping.deletion.retention import Retention, RetentionPlan
 from aggregator.grouping.place import PlacementResult, Placer, PlacingTuning
@@ -113,7 +113,6 @@ class Pipeline:
     def rest(self) -> None:
         """Give memory back: what is computed again in no time. The indexes stay."""
         self.placer.forget_rows()
-        clear_caches()
         give_back_memory()
 
     def forget(self) -> None:

@@ -6,9 +6,6 @@ import sys
 
 import pytest
 
-from aggregator.config.memory import clear_caches
-from aggregator.stories import lexicon, words
-
 # Twenty threads hold and free memory at once; then the arenas are counted in what malloc_info writes.
 _PROGRAM = """
 import ctypes, sys, threading
@@ -41,11 +38,3 @@ def arenas(how: str) -> int:
 @pytest.mark.skipif(platform.libc_ver()[0] != "glibc", reason="mallopt is glibc's")
 def test_threads_share_few_arenas() -> None:
     assert arenas("with") <= 2 < arenas("without")
-
-
-def test_bounded_caches_are_cleared_and_tables_stay() -> None:
-    assert words.head_of("floods", "en")
-    table = lexicon.lexicon()
-    clear_caches()
-    assert words.head_of.cache_info().currsize == 0
-    assert lexicon.lexicon() is table

@@ -11,22 +11,19 @@ rows alone: ties are ordered by story number, never by place in memory.
 
 from array import array
 from bisect import bisect_left, insort
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
+from itertools import islice
 from typing import Final
 
 import numpy as np
-import numpy.typing as npt
 
-from aggregator.grouping.pairs.term_codec import HASH_BITS, Ints, Words, heaviest, ids_of, read, weights_of
+from aggregator.grouping.pairs.term_codec import HASH_BITS, Words, heaviest, ids_of, read, weights_of
 from aggregator.grouping.pairs.weights import MINUTES_A_DAY, EventModel
 from aggregator.model.core import Article
 from aggregator.store.stories.live_stories import LiveRows
 
-Flags = npt.NDArray[np.bool_]
-
 HELD_REPORTS: Final = 32  # most compared reports of a story in memory; its mean is that of these
 _HASHES: Final = np.uint32((1 << HASH_BITS) - 1)
-_NEVER: Final = 1 << 30  # later than any date, in minutes (the year 4011)
 
 
 def decides_before(article: Article) -> tuple[bool, bool, int]:
@@ -38,8 +35,8 @@ class LiveStory:
     """A story that articles may join."""
 
     __slots__ = (
-        *("article_count", "began", "compared_count", "dates", "id", "keys", "last_inbox_no", "number"),
-        *("reports", "slot"),
+        *("article_count", "began", "compared_count", "dates", "id", "keys", "last_inbox_no"),
+        *("number", "reports"),
     )
 
     def __init__(self, number: int, id: str, last_inbox_no: int = 0) -> None:  # noqa: A002 - as in its row
@@ -54,7 +51,6 @@ class LiveStory:
         # The compared ones that decide before the others, HELD_REPORTS at most.
         self.reports: list[Article] = []
         self.keys = array("I")  # under which the window has it, in order: as a set they would take 2 KB
-        self.slot: int | None = None  # its place there
 
     @property
     def is_container_only(self) -> bool:
@@ -116,11 +112,7 @@ class Window:
         # is as old as its arrival. Set before a look-up (0: `undated_reach` alone limits it).
         self.undated_from = 0
         self._stories: dict[int, LiveStory] = {}
-        self._free: list[int] = []
-        # By slot, so that thousands of stories are asked at once whether they are open.
-        self._numbers, self._inboxes = array("q"), array("q")
-        self._firsts, self._lasts = array("i"), array("i")  # dates
-        self._postings: dict[int, array[int]] = {}  # slots by key
+        self._postings: dict[int, array[int]] = {}  # numbers of stories by key
         for story in stories:
             self.put(story)
 
@@ -146,125 +138,90 @@ class Window:
         """Add a story, or record that it has changed."""
         former = self._stories.get(story.number)
         before = set(former.keys) if former is not None else set()
-        slot = self._new_slot() if former is None or former.slot is None else former.slot
-        self._stories[story.number] = story
-        self._set_columns(slot, story)
         keys = set(_keys(story.mean_terms(self._model, self._model.tuning.key_terms)))
-        story.slot, story.keys = slot, array("I", sorted(keys))
-        self._take_out(slot, before - keys)
+        story.keys = array("I", sorted(keys))
+        self._stories[story.number] = story
+        self._take_out(story.number, before - keys)
         for key in keys - before:
-            self._postings.setdefault(key, array("I")).append(slot)
-
-    def _set_columns(self, slot: int, story: LiveStory) -> None:
-        self._numbers[slot], self._inboxes[slot] = story.number, story.last_inbox_no
-        self._firsts[slot] = story.dates[0] if story.dates else _NEVER
-        self._lasts[slot] = story.dates[-1] if story.dates else -_NEVER
+            self._postings.setdefault(key, array("I")).append(story.number)
 
     def remove(self, number: int) -> None:
         """Remove a story. Raises KeyError if it is not in the window."""
-        story = self._stories.pop(number)
-        if story.slot is not None:
-            self._take_out(story.slot, story.keys)
-            self._free.append(story.slot)
+        self._take_out(number, self._stories.pop(number).keys)
+
+    def _take_out(self, number: int, keys: Iterable[int]) -> None:
+        for key in keys:
+            numbers = self._postings[key]
+            numbers.remove(number)
+            if not numbers:
+                del self._postings[key]
 
     def is_live(self, number: int, now: int) -> bool:
         """Return whether a story is young enough for an article of the inbox number `now`."""
         story = self._stories.get(number)
-        return story is not None and bool(self._are_live(np.array([story.last_inbox_no]), now)[0])
+        return story is not None and self._is_live(story.last_inbox_no, now)
+
+    def _is_live(self, last_inbox_no: int, now: int) -> bool:
+        """Return whether a story that grew last at `last_inbox_no` is live at `now`."""
+        tuning, age = self._model.tuning, now - last_inbox_no
+        return age <= tuning.live_reach and (age <= tuning.kept_reach or last_inbox_no >= self.undated_from)
 
     def candidates(self, article: Article) -> list[LiveStory]:
         """Return the stories that share most terms with the article and may be open to it, best first."""
-        terms = read(article.terms)[: self._model.tuning.key_terms]
-        slots, votes = self._voted(_keys(terms))
-        inboxes, firsts, lasts = self._columns(slots)
-        open_ones = self._are_live(inboxes, article.inbox_no)
         oldest = max(article.inbox_no - self._model.tuning.undated_reach, self.undated_from)
         date = article.stated_minutes
-        if date is None:
-            open_ones &= inboxes >= oldest
-        else:
-            near = self._are_near(firsts, lasts, date, date)
-            open_ones &= np.where(firsts == _NEVER, inboxes >= oldest, near)
-        return self._best(slots, votes, open_ones)
+
+        def may_be_open(story: LiveStory) -> bool:
+            if not self._is_live(story.last_inbox_no, article.inbox_no):
+                return False
+            if date is None or not story.dates:
+                return story.last_inbox_no >= oldest
+            return self._is_near(story, date, date)
+
+        return self._best(_keys(read(article.terms)[: self._model.tuning.key_terms]), may_be_open)
 
     def neighbours(self, number: int) -> list[LiveStory]:
         """Return other stories that share most terms with this one and may be in its window, best first.
 
         Raises KeyError if the story is not in the window.
         """
-        own, tuning = self._stories[number], self._model.tuning
-        slots, votes = self._voted(own.keys)
-        inboxes, firsts, lasts = self._columns(slots)
-        older, newer = np.minimum(inboxes, own.last_inbox_no), np.maximum(inboxes, own.last_inbox_no)
-        recent = (newer - older <= tuning.undated_reach) & (older >= self.undated_from)
-        beside = recent
-        if own.dates:
-            near = self._are_near(firsts, lasts, own.dates[0], own.dates[-1])
-            beside = np.where(firsts == _NEVER, recent, near)
-        is_other = slots != own.slot
-        return self._best(slots, votes, self._are_live(older, newer) & beside & is_other)
+        own = self._stories[number]
+
+        def may_be_near(story: LiveStory) -> bool:
+            older, newer = sorted((story.last_inbox_no, own.last_inbox_no))
+            if story is own or not self._is_live(older, newer):
+                return False
+            if own.dates and story.dates:
+                return self._is_near(story, own.dates[0], own.dates[-1])
+            return newer - older <= self._model.tuning.undated_reach and older >= self.undated_from
+
+        return self._best(own.keys, may_be_near)
 
     def sweep(self, newest: int) -> list[int]:
         """Remove the stories that an article of the inbox number `newest` cannot join; return their numbers.
 
         No look-up returns them anyway.
         """
-        numbers = np.array(sorted(self._stories), dtype=np.int64)
-        inboxes = np.array([self._stories[number].last_inbox_no for number in numbers], dtype=np.int64)
-        gone: list[int] = numbers[~self._are_live(inboxes, newest)].tolist()
+        gone = [number for number in self.numbers() if not self.is_live(number, newest)]
         for number in gone:
             self.remove(number)
         return gone
 
-    def _are_live(self, inboxes: Ints, now: Ints | int) -> Flags:
-        """Return whether stories that grew last at `inboxes` are live at `now`."""
-        tuning = self._model.tuning
-        needed = (inboxes >= now - tuning.kept_reach) | (inboxes >= self.undated_from)
-        live: Flags = (inboxes >= now - tuning.live_reach) & needed
-        return live
-
-    def _are_near(self, firsts: Ints, lasts: Ints, first: int, last: int) -> Flags:
-        """Return whether dates of stories, in minutes, are within the window of dates `first` to `last`."""
+    def _is_near(self, story: LiveStory, first: int, last: int) -> bool:
+        """Return whether dates of a story are within the window of `first` to `last`, all in minutes."""
         reach = int(self._model.tuning.window_days * MINUTES_A_DAY)
-        near: Flags = (firsts - reach <= last) & (first <= lasts + reach)
-        return near
+        return story.dates[0] - reach <= last and first <= story.dates[-1] + reach
 
-    def _voted(self, keys: Iterable[int]) -> tuple[Ints, Ints]:
-        """Return the slots of the stories under these keys, and under how many of them each is."""
+    def _best(self, keys: Iterable[int], is_wanted: Callable[[LiveStory], bool]) -> list[LiveStory]:
+        """Return the wanted stories under most of these keys; ties are won by the newer, reported closer."""
         tuning = self._model.tuning
         longest = max(tuning.max_postings, int(len(self) * tuning.max_postings_share))
         lists = (self._postings.get(key) for key in keys)
-        joined = b"".join(slots for slots in lists if slots is not None and len(slots) <= longest)
-        slots, votes = np.unique(np.frombuffer(joined, dtype=np.uint32), return_counts=True)
-        return slots.astype(np.int64), votes
-
-    def _columns(self, slots: Ints) -> tuple[Ints, Ints, Ints]:
-        """Return last inbox number, first and last date of the stories in these slots."""
-        return (
-            np.frombuffer(self._inboxes, np.int64)[slots],
-            np.frombuffer(self._firsts, np.int32)[slots].astype(np.int64),
-            np.frombuffer(self._lasts, np.int32)[slots].astype(np.int64),
-        )
-
-    def _best(self, slots: Ints, votes: Ints, chosen: Flags) -> list[LiveStory]:
-        """Return the chosen stories with most votes; ties are won by the newer, reported close together."""
-        numbers = np.frombuffer(self._numbers, np.int64)[slots[chosen]]
-        order = np.lexsort((-numbers, -votes[chosen]))[: self._model.tuning.candidates]
-        return [self._stories[number] for number in numbers[order].tolist()]
-
-    def _new_slot(self) -> int:
-        if self._free:
-            return self._free.pop()
-        for column in (self._numbers, self._inboxes, self._firsts, self._lasts):
-            column.append(0)
-        return len(self._numbers) - 1
-
-    def _take_out(self, slot: int, keys: Iterable[int]) -> None:
-        for key in keys:
-            slots = self._postings[key]
-            slots.remove(slot)
-            if not slots:
-                del self._postings[key]
+        joined = b"".join(numbers for numbers in lists if numbers is not None and len(numbers) <= longest)
+        numbers, votes = np.unique(np.frombuffer(joined, dtype=np.uint32), return_counts=True)
+        ranked = numbers[np.lexsort((numbers, votes))[::-1]].tolist()
+        wanted = filter(is_wanted, map(self._stories.__getitem__, ranked))
+        return list(islice(wanted, tuning.candidates))
 
 
 def _keys(terms: Words) -> list[int]:

@@ -203,7 +203,7 @@ def differences(kept: Window, fresh: Window) -> list[str]:
         mine, theirs = kept.story(number), fresh.story(number)
         found += [
             f"memory has another {name} of story {number} than the rows"
-            for name in sorted({*LiveStory.__slots__} - {"slot"})  # which follows from the order of arrival
+            for name in LiveStory.__slots__
             if getattr(mine, name) != getattr(theirs, name)
         ]
         if numbers_of(kept.neighbours(number)) != numbers_of(fresh.neighbours(number)):

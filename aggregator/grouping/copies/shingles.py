@@ -11,7 +11,6 @@ needs a new `minhash.FORMAT`.
 
 import re
 import unicodedata
-from collections.abc import Iterator
 from typing import TypeVar
 
 import numpy as np
@@ -30,6 +29,7 @@ SHINGLE_CHARACTERS = 5  # of a script without spaces; unrelated texts too often 
 # Of `runs_outside_quotations`: unrelated reports of one event hardly share so many words in a row.
 RUN_WORDS = 6
 RUN_CHARACTERS = 12  # the same in a script without spaces
+_PASSAGE_WORDS = 5  # of a passage that `explain` shows, at least
 
 _UNSPACED_RANGES = (
     "\u0e00-\u0eff"  # Thai, Lao
@@ -148,44 +148,37 @@ def words_in(flags: Flags, count: int) -> Flags:
 
 def long_runs(flags: Flags, least: int) -> Flags:
     """Return the flags that are in runs of at least so many."""
-    edges = np.flatnonzero(np.diff(flags.astype(np.int8), prepend=0, append=0))
-    lengths, in_long = edges[1::2] - edges[::2], flags.copy()
-    in_long[flags] = np.repeat(lengths >= least, lengths)
+    starts, ends = _bounds(flags)
+    in_long = flags.copy()
+    in_long[flags] = np.repeat(ends - starts >= least, ends - starts)
     return in_long
 
 
-def shared_passages(text_a: str, text_b: str, limit: int, min_words: int = 5) -> tuple[str, ...]:
-    """Return the longest runs of words that both texts have, longest first, at most `limit`, as `text_a` has
-    them.
+def _bounds(flags: Flags) -> tuple[npt.NDArray[np.intp], npt.NDArray[np.intp]]:
+    """Return where each run of flags starts, and where it ends."""
+    edges = np.flatnonzero(np.diff(flags.astype(np.int8), prepend=0, append=0))
+    return edges[::2], edges[1::2]
 
-    For explanations. Runs are found from left to right, each as long as it goes, and do not overlap in
-    `text_a`. The time is linear in the length of the texts, since a run is followed only where its first
-    `min_words` words stand first in `text_b`.
+
+def shared_passages(text_a: str, text_b: str, limit: int) -> tuple[str, ...]:
+    """Return the longest passages of `text_a` of which all runs of five words are in `text_b`.
+
+    For explanations. The longest first, at most `limit`, as `text_a` has them.
     """
     matches = list(_PLAIN_WORD.finditer(text_a))
     a = [_folded(match[0]) for match in matches]
     b = [_folded(word) for word in _PLAIN_WORD.findall(text_b)]
+    starts, ends = _bounds(np.isin(_passage_runs(a), _passage_runs(b)))
     passages: dict[tuple[str, ...], str] = {}  # the folded words, and their text
-    for start, end in _shared_runs(a, b, min_words):
+    for start, end in zip(starts.tolist(), (ends + _PASSAGE_WORDS - 1).tolist(), strict=True):
         text = text_a[matches[start].start() : matches[end - 1].end()]
         passages.setdefault(tuple(a[start:end]), text)
     longest = sorted(passages, key=len, reverse=True)
     return tuple(passages[run] for run in longest[:limit])
 
 
-def _shared_runs(a: list[str], b: list[str], least: int) -> Iterator[tuple[int, int]]:
-    """Yield start and end in `a` of each run of at least `least` words that is in `b`, too."""
-    # Backwards, so that of equal words in `b` the first place remains.
-    places = {tuple(b[at : at + least]): at for at in range(len(b) - least, -1, -1)}
-    end = 0
-    for start in range(len(a)):
-        at = places.get(tuple(a[start : start + least]), -1)
-        if start < end or at < 0:
-            continue
-        end = start
-        while end < len(a) and at < len(b) and a[end] == b[at]:
-            end, at = end + 1, at + 1
-        yield start, end
+def _passage_runs(folded: list[str]) -> Hashes:
+    return _runs_of(_hashes_of([word.encode("utf-8", "replace") for word in folded]), _PASSAGE_WORDS)
 
 
 def _folded(text: str) -> str:

@@ -1,7 +1,6 @@
 """`aggregator explain`: the stored evidence of a decision, and a comparison of two articles."""
 
 from collections.abc import Iterable
-from typing import NamedTuple
 
 import msgspec
 import numpy as np
@@ -91,15 +90,6 @@ class Explanation(FrozenStruct, frozen=True, kw_only=True, omit_defaults=False):
         return "\n".join(_lines(self))
 
 
-class _ModelComparison(NamedTuple):
-    """What the pair model reads of two articles."""
-
-    bias: float
-    reasons: tuple[Reason, ...]
-    shared: list[int]  # ids of terms, the highest weight first
-    is_foreign: bool  # the headline of one, but other words than the other
-
-
 def explanation(reading: StoryReader, article: str, other: str | None, all_tuning: Tuning) -> Explanation:
     """Return why `article` (id or address) is in its story, and its similarity to `other`.
 
@@ -135,7 +125,7 @@ def _decision(reading: StoryReader, explained: ExplainedArticle, packer: TermPac
         story_title=explained.story_title,
         evidence=evidence,
         shared=_shared_terms(packer, view, evidence.shared),
-        passages=() if original is None else _passages(view, original.article),
+        passages=() if original is None else shared_passages(view.text, original.article.text, _PASSAGES),
         nosnippet=view.nosnippet or (original is not None and original.article.nosnippet),
         runner_up_title=None if rival is None else reading.title_of(rival.story),
         log=tuple(line for line in explained.log if line.kind not in ("created", "joined")),
@@ -155,10 +145,6 @@ def _shared_terms(packer: TermPacker, article: ArticleView, ids: Iterable[int]) 
     return SharedTerms(**{kind: tuple(dict.fromkeys(shared[kind]))[:_SHOWN] for kind in shared})
 
 
-def _passages(article: ArticleView, other: ArticleView) -> tuple[str, ...]:
-    return shared_passages(article.text, other.text, _PASSAGES)
-
-
 def _pair(
     reading: StoryReader,
     explained: ExplainedArticle,
@@ -166,40 +152,30 @@ def _pair(
     packer: TermPacker,
     all_tuning: Tuning,
 ) -> PairExplanation:
+    """Compare two articles by the pair model, in the present stream, and by the check of copies."""
     first, second = explained.article, other.article
-    comparison = _model_comparison(reading, first, second, all_tuning)
+    model, tuning = PairModel(), all_tuning.section("pairs", PairTuning)
+    stream = StreamSnapshot(*reading.stream_history(tuning.stream_days))
+    row = reading.member(first.id)
+    left, right = PairArticle(row), PairArticle(reading.member(second.id))
+    reasons = reasons_of(model, compare_pairs(model, left, [right], stream).pairs)
+    terms = ids_of(read(row.terms))  # the highest weight first
+    guard = stream, tuning, shipped_model(all_tuning).stub_words
+    is_foreign = is_foreign_text(left, [right], *guard) or is_foreign_text(right, [left], *guard)
     return PairExplanation(
         article=second.id,
         title=second.title,
         story=other.story,
         same_story=explained.story == other.story,
-        score=comparison.bias + sum(reason.share for reason in comparison.reasons),
-        bias=comparison.bias,
-        reasons=comparison.reasons,
-        copy=verdict(_compared(first), _compared(second), all_tuning.section("copies", CopyTuning)),
-        passages=_passages(first, second),
-        shared=_shared_terms(packer, first, comparison.shared),
-        constraint=_constraint(explained, second.id),
-        obstacle=_FOREIGN if comparison.is_foreign else None,
-        nosnippet=first.nosnippet or second.nosnippet,
-    )
-
-
-def _model_comparison(
-    reading: StoryReader, first: ArticleView, second: ArticleView, all_tuning: Tuning
-) -> _ModelComparison:
-    """Compare two articles with the pair model, in the present stream."""
-    model, tuning = PairModel(), all_tuning.section("pairs", PairTuning)
-    stream = StreamSnapshot(*reading.stream_history(tuning.stream_days))
-    row = reading.member(first.id)
-    left, right = PairArticle(row), PairArticle(reading.member(second.id))
-    guard = stream, tuning, shipped_model(all_tuning).stub_words
-    terms = ids_of(read(row.terms))
-    return _ModelComparison(
+        score=model.bias + sum(reason.share for reason in reasons),
         bias=model.bias,
-        reasons=reasons_of(model, compare_pairs(model, left, [right], stream).pairs),
-        shared=terms[np.isin(terms, right.ids)].tolist(),
-        is_foreign=is_foreign_text(left, [right], *guard) or is_foreign_text(right, [left], *guard),
+        reasons=reasons,
+        copy=verdict(_compared(first), _compared(second), all_tuning.section("copies", CopyTuning)),
+        passages=shared_passages(first.text, second.text, _PASSAGES),
+        shared=_shared_terms(packer, first, terms[np.isin(terms, right.ids)].tolist()),
+        constraint=_constraint(explained, second.id),
+        obstacle=_FOREIGN if is_foreign else None,
+        nosnippet=first.nosnippet or second.nosnippet,
     )
 
 

@@ -101,7 +101,7 @@ def test_any_text_can_be_read(left: str, right: str) -> None:
     assert hashes.dtype == np.uint64
     assert np.all(hashes[1:] > hashes[:-1])
     assert len(shingle_sequence(left)) <= max(0, len(words(left)) - 2)
-    for passage in shared_passages(left, right, limit=3, min_words=3):
+    for passage in shared_passages(left, right, limit=3):
         assert passage in left
 
 

@@ -15,7 +15,7 @@ log = logging.getLogger(__name__)
 
 
 class LiveWindow:
-    """The window, and which stories have changed since the last second look. For one thread of the writer."""
+    """The window, and when stories changed last. For one thread of the writer."""
 
     def __init__(self, model: EventModel, stream: NewsStream) -> None:
         self._model = model
@@ -23,8 +23,6 @@ class LiveWindow:
         self._window: Window | None = None
         self._early_from: int | None = None  # see `sweep`
         self._last_change: int | None = None
-        self._changed: dict[int, int] | None = None  # stories by number: when their articles changed last ...
-        self._changed_from = 0  # ... if at this inbox number or later
 
     def current(self, connection: Connection) -> Window:
         """Return the live stories, which are read if they are not in memory; nothing may wait then."""
@@ -79,12 +77,8 @@ class LiveWindow:
                 extra={"event": "window_short"},
             )
 
-    # --- what the second look asks --------------------------------------------------------------------------
-
-    def note_change(self, number: int, at_no: int) -> None:
-        """Record that the articles of story `number` changed at this inbox number."""
-        if self._changed is not None:
-            self._changed[number] = at_no
+    def note_change(self, at_no: int) -> None:
+        """Record that the articles of a story changed at this inbox number."""
         if self._last_change is not None:
             self._last_change = max(self._last_change, at_no)
 
@@ -93,15 +87,6 @@ class LiveWindow:
         if self._last_change is None:
             self._last_change = stories.last_membership_change(connection)
         return self._last_change
-
-    def changed_since(self, unit_of_work: UnitOfWork, inbox_no: int) -> list[int]:
-        """Return the numbers of the stories whose articles changed at `inbox_no` or later, in order."""
-        if self._changed is None or inbox_no < self._changed_from:
-            unit_of_work.ledger.write()
-            self._changed = stories.membership_changed_since(unit_of_work.connection, inbox_no)
-        self._changed_from = inbox_no
-        self._changed = {number: at for number, at in self._changed.items() if at >= inbox_no}
-        return sorted(self._changed)
 
     def begin_after(self, inbox_no: int) -> None:
         """Treat everything placed up to this inbox number as reassessed."""

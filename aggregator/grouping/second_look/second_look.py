@@ -53,7 +53,8 @@ class SecondLook:
 
     def _run(self, unit_of_work: UnitOfWork, since: int, *, at_no: int) -> bool:
         """Reassess the stories that changed since the last run; return whether anything was changed."""
-        touched = self._story_writer.window.changed_since(unit_of_work, since)
+        unit_of_work.ledger.write()
+        touched = stories.membership_changed_since(unit_of_work.connection, since)
         return bool(touched) and self._reassess(unit_of_work, touched, at_no=at_no)
 
     def look_at(self, unit_of_work: UnitOfWork, article: str, *, at_no: int) -> str:

@@ -18,6 +18,7 @@ from aggregator.grouping.write.copy_families import compared_members
 from aggregator.grouping.write.growing_stories import GrowingStories, live_row
 from aggregator.grouping.write.story_row import Effect, StoryRows
 from aggregator.model.core import Article
+from aggregator.model.read_model import ChangeKind
 from aggregator.store.engine.database import Connection
 from aggregator.store.maintenance import erase
 from aggregator.store.stories import article_views, articles, stories, story_links
@@ -94,33 +95,24 @@ class StoryWriter:
         origin = live_row(connection, _single_story(connection, move.articles))
         members = articles.members(connection, origin.id)
         moving = [member for member in members if member.id in move.articles]
-        if len(moving) < len(members):
-            return self._take_out(unit_of_work, move, origin, moving)
-        if move.target is not None:
+        is_left_empty = len(moving) == len(members)
+        if is_left_empty and move.target is not None:
             pair = origin.id, move.target
             merge = Merge(stories=pair, at_no=move.at_no, reason="", bump=move.bump, silent=move.silent)
             return self._merge(unit_of_work, merge)
-        if move.revived is None:
+        if is_left_empty and move.revived is None:
             return origin.id
-        effect = _effect_of_move(move, [origin])
-        effect = msgspec.structs.replace(effect, others=(origin.id,), kind="merged")
-        number, story = self._take_in(unit_of_work, move, None, moving, effect)
-        _redirect(unit_of_work, origin, story, reason="empty")
-        self._regrouped(unit_of_work, [(origin.story_no, origin.id), (number, story)])
-        return story
-
-    def _take_out(
-        self, unit_of_work: UnitOfWork, move: Move, origin: StoryRow, moving: Sequence[Article]
-    ) -> str:
-        """Move some articles of a story; return the id of their story afterwards."""
-        connection = unit_of_work.connection
         target = None if move.target is None else live_row(connection, move.target)
         left = came = _effect_of_move(move, [origin] if target is None else [origin, target])
         if target is None:
-            came = msgspec.structs.replace(left, others=(origin.id,), kind="split")
+            kind: ChangeKind = "merged" if is_left_empty else "split"
+            came = msgspec.structs.replace(left, others=(origin.id,), kind=kind)
         number, story = self._take_in(unit_of_work, move, target, moving, came)
-        story_links.erase(connection, [origin.id])  # both stories find their own when they are rendered
-        self._restate(unit_of_work, origin, left)
+        if is_left_empty:
+            _redirect(unit_of_work, origin, story, reason="empty")
+        else:
+            story_links.erase(connection, [origin.id])  # both stories find their own when they are rendered
+            self._restate(unit_of_work, origin, left)
         self._regrouped(unit_of_work, [(origin.story_no, origin.id), (number, story)])
         return story
 
@@ -137,13 +129,14 @@ class StoryWriter:
         founder = move.founder or min(moving, key=lambda member: member.inbox_no).id
         named = None if target is None or move.bump else founder  # in the change stream
         effect = msgspec.structs.replace(effect, founder=founder, article=named)
-        there = [] if target is None else articles.members(connection, target.id)
-        titled = target.title_article if target else None
+        titled, members = None, [*moving]
+        if target is not None:
+            titled = target.title_article
+            members = articles.members(connection, target.id) + members
         if move.revived is not None:
             stories.revive(connection, move.revived)
             target = live_row(connection, move.revived)
         story = target.id if target else story_id(founder, stories.foundings(connection, founder))
-        members = [*there, *moving]
         number = self._store_members(unit_of_work, target, story, members, titled=titled, effect=effect)
         article_writes.move(connection, move.articles, story)
         return number, story
@@ -275,7 +268,7 @@ class StoryWriter:
         else:
             number = row.story_no
             ledger.states[story] = state
-        self.window.note_change(number, effect.at_no)
+        self.window.note_change(effect.at_no)
         words = self._options.summary_words
         ledger.summaries[story] = partial(summary, membership.shown, words, self._story_tuning, state.title)
         ledger.change(

@@ -107,7 +107,7 @@ _ROW_OF_ARTICLE = (
     .join(article, article.c.story == story.c.id)
     .where(article.c.id == bindparam("article_id"))
 )
-_MEMBERSHIP_CHANGED = select(story.c.story_no, story.c.membership_changed_no).where(
+_MEMBERSHIP_CHANGED = select(story.c.story_no).where(
     story.c.membership_changed_no >= bindparam("since"), story.c.redirect_to.is_(None)
 )
 _FOUNDINGS = (
@@ -192,10 +192,9 @@ def last_membership_change(connection: Connection) -> int:
     return max(newest or 0, 0)  # -1: see `story.membership_changed_no`
 
 
-def membership_changed_since(connection: Connection, inbox_no: int) -> dict[int, int]:
-    """Return the live stories whose articles changed at `inbox_no` or later: by number, when they did."""
-    rows = connection.execute(_MEMBERSHIP_CHANGED, {"since": inbox_no})
-    return {row.story_no: row.membership_changed_no for row in rows}
+def membership_changed_since(connection: Connection, inbox_no: int) -> list[int]:
+    """Return the numbers of the live stories whose articles changed at `inbox_no` or later."""
+    return list(connection.execute(_MEMBERSHIP_CHANGED, {"since": inbox_no}).scalars())
 
 
 def foundings(connection: Connection, founder: str) -> int:

@@ -39,8 +39,10 @@ from sqlalchemy import select
 
 from aggregator.admin.restore import copy
 from aggregator.config.tuning import Tuning
+from aggregator.grouping.decide import Decider
 from aggregator.grouping.fingerprint import fingerprinter
 from aggregator.grouping.place import Placer
+from aggregator.grouping.second_look.second_look import SecondLook
 from aggregator.intake.jobs import PrepareItem, PrepareJob, _prepared
 from aggregator.intake.pipeline import Pipeline
 from aggregator.intake.prepare import TEXTS_A_JOB
@@ -150,11 +152,13 @@ def parts(database: Database, made: Sequence[Made], *, profile: Path | None) -> 
 
 
 def _watch(placing: Placer, watch: Watch) -> None:
-    inner: Any = placing
-    inner._copy_finder.find = watch.over("copy", inner._copy_finder.find)
-    inner._decider.decide = watch.over("event", inner._decider.decide)
-    inner.story_writer.apply = watch.over("story", inner.story_writer.apply)
-    inner._second_look.before = watch.over("look", inner._second_look.before)
+    parts: Any = placing.parts
+    parts.copy_finder.find = watch.over("copy", parts.copy_finder.find)
+    parts.story_writer.apply = watch.over("story", parts.story_writer.apply)
+    decider: Any = Decider
+    second_look: Any = SecondLook  # both are made anew for each batch
+    decider.decide = watch.over("event", decider.decide)
+    second_look.before = watch.over("look", second_look.before)
 
 
 def place_some(

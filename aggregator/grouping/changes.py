@@ -15,6 +15,7 @@ class Found(FrozenStruct, frozen=True, kw_only=True):
     """An article begins a story of its own."""
 
     article: StoredArticle
+    founding: int = 0  # how many stories it has founded before
 
 
 class Join(FrozenStruct, frozen=True, kw_only=True):

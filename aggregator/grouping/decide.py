@@ -29,19 +29,14 @@ class Decider:
     """Decides about new articles, in a placing transaction."""
 
     def __init__(self, parts: GroupingParts) -> None:
-        self._model = parts.model
-        self._story_writer = parts.story_writer
-        self._comparison = parts.comparison
-        self._stream = parts.stream
-        self._constraints = parts.constraints
-        self._version = parts.rules_version
+        self._parts = parts
 
     def merge_before(self, unit_of_work: UnitOfWork, article: StoredArticle) -> Merge | None:
         """Return the merge of two stories to which corrections link a new article, and so each other."""
-        if not self._constraints.has_article(unit_of_work.connection, article.id):
+        if not self._parts.constraints.has_article(unit_of_work.connection, article.id):
             return None
         unit_of_work.ledger.write()
-        linked = self._constraints.story_constraints(unit_of_work.connection, article.id).must_link
+        linked = self._parts.constraints.story_constraints(unit_of_work.connection, article.id).must_link
         if len(linked) < 2:
             return None
         return Merge(stories=linked[:2], at_no=article.inbox_no, reason="correction")
@@ -53,26 +48,15 @@ class Decider:
         incoming = self.with_wire_of_original(unit_of_work, incoming, found.copy)
         own = PairArticle(incoming)
         decision = self._decision(unit_of_work, incoming, own, found.copy)
-        story = (
-            None if decision.story is None else self._story_writer.growing.row(unit_of_work, decision.story)
-        )
+        story = None
+        if decision.story is not None:
+            story = self._parts.story_writer.growing.row(unit_of_work, decision.story)
         agreement = self._agreement(unit_of_work, incoming, own, decision, story=story, copy=found.copy)
         if found.copy is None and agreement and agreement.copied and not agreement.is_enough:
             decision = msgspec.structs.replace(decision, role="excerpt", is_compared=False)
-        evidence = self._evidence(decision, found, agreement)
         if decision.is_compared:
-            self._comparison.keep(own)
-        article = self._with_place(unit_of_work, incoming, decision, evidence)
-        article = msgspec.structs.replace(article, bands=found.keys.bands, sketch=found.keys.sketch)
-        if story is not None:
-            article = msgspec.structs.replace(article, story=story.id)
-            return (Copy if decision.role == "copy" else Join)(article=article, story=story)
-        founding = stories.foundings(unit_of_work.connection, incoming.id) if has_founded else 0
-        id_ = story_id(incoming.id, founding)
-        return Found(article=msgspec.structs.replace(article, story=id_, follows=decision.follows))
-
-    def _evidence(self, decision: Decision, found: CopyMatch, agreement: Agreement | None) -> Evidence:
-        return msgspec.structs.replace(
+            self._parts.comparison.keep(own)
+        evidence = msgspec.structs.replace(
             decision.evidence,
             shared=decision.shared,
             copy=found.copy,
@@ -80,8 +64,15 @@ class Decider:
             excerpts=found.excerpts,
             reuse=found.reuse,
             agreement=agreement,
-            rules_version=self._version,
+            rules_version=self._parts.rules_version,
         )
+        article = self._with_place(unit_of_work, incoming, decision, evidence, found)
+        if story is not None:
+            article = msgspec.structs.replace(article, story=story.id)
+            return (Copy if decision.role == "copy" else Join)(article=article, story=story)
+        founding = stories.foundings(unit_of_work.connection, incoming.id) if has_founded else 0
+        article = msgspec.structs.replace(article, story=story_id(incoming.id, founding))
+        return Found(article=article, founding=founding)
 
     def _with_place(
         self,
@@ -89,9 +80,10 @@ class Decider:
         incoming: StoredArticle,
         decision: Decision,
         evidence: Evidence,
+        found: CopyMatch,
     ) -> StoredArticle:
         """Return an article with what was decided about it, but for its story."""
-        is_little_known = incoming.is_polled and self._stream.is_little_known(
+        is_little_known = incoming.is_polled and self._parts.stream.is_little_known(
             unit_of_work.connection, incoming.source
         )
         return msgspec.structs.replace(
@@ -102,8 +94,11 @@ class Decider:
             reuses=evidence.reuse.other if evidence.reuse else None,
             counts_as_report=evidence.counts_as_report,
             is_little_known=is_little_known,
+            follows=decision.follows,
             nearest=decision.nearest,
             evidence=evidence,
+            bands=found.keys.bands,
+            sketch=found.keys.sketch,
         )
 
     def with_wire_of_original(
@@ -130,10 +125,12 @@ class Decider:
         """Return the story of the original of a copy, if the copy may join it."""
         unit_of_work.ledger.write_article(copy.other)
         row = stories.assigned_story(unit_of_work.connection, copy.other)
-        window = self._story_writer.window.current(unit_of_work.connection)
+        window = self._parts.window.current(unit_of_work.connection)
         if row is None or row.id in barred or not window.is_live(row.story_no, article.inbox_no):
             return None
-        return row if is_within_window(article, window.story(row.story_no), self._model.tuning) else None
+        return (
+            row if is_within_window(article, window.story(row.story_no), self._parts.model.tuning) else None
+        )
 
     def _decision(
         self,
@@ -144,7 +141,7 @@ class Decider:
     ) -> Decision:
         """Decide by corrections, then by the story of the original, then by score."""
         connection = unit_of_work.connection
-        constraints = self._constraints.story_constraints(connection, article.id)
+        constraints = self._parts.constraints.story_constraints(connection, article.id)
         if constraints.must_link:
             return _linked_decision(unit_of_work, article, copy, constraints.must_link[0])
         if copy is not None and copy.kind == "copy":
@@ -166,14 +163,14 @@ class Decider:
         self, unit_of_work: UnitOfWork, article: StoredArticle, own: PairArticle, barred: Collection[str]
     ) -> Decision:
         """Decide by the scores of the article with the stories that it may join."""
-        window = self._story_writer.window.current(unit_of_work.connection)
+        window = self._parts.window.current(unit_of_work.connection)
         candidates = [
             story
             for story in window.candidates(article)
-            if story.id not in barred and is_open(article, story, self._model.tuning)
+            if story.id not in barred and is_open(article, story, self._parts.model.tuning)
         ]
-        scored = self._comparison.scored(unit_of_work.connection, own, candidates)
-        decision = decide(article, scored, self._model, self._comparison.model.bias)
+        scored = self._parts.comparison.scored(unit_of_work.connection, own, candidates)
+        decision = decide(article, scored, self._parts.model, self._parts.comparison.model.bias)
         return msgspec.structs.replace(decision, nearest=pack_nearest(own.nearest))
 
     def _agreement(
@@ -190,16 +187,16 @@ class Decider:
         connection = unit_of_work.connection
         if not article.is_polled or story is None or decision.evidence.stage == "correction":
             return None
-        if not self._stream.is_little_known(connection, article.source):
+        if not self._parts.stream.is_little_known(connection, article.source):
             return None
         if copy is not None and decision.role == "copy":
             unit_of_work.ledger.write_article(copy.other)
-            return self._comparison.agreement_of_copy(connection, article.source, copy.other)
+            return self._parts.comparison.agreement_of_copy(connection, article.source, copy.other)
         if not decision.is_compared or decision.role != "report":
             return None  # not counted anyway; of another language, with other words
-        live = self._story_writer.window.current(connection).story(story.story_no)
+        live = self._parts.window.current(connection).story(story.story_no)
         waiting = unit_of_work.ledger.articles
-        return self._comparison.agreement(
+        return self._parts.comparison.agreement(
             connection, own, compared_articles.compared_text(article), live, waiting
         )
 

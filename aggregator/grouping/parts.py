@@ -13,7 +13,7 @@ from aggregator.grouping.outlets.outlet_names import OutletNames
 from aggregator.grouping.pairs.pair_model import PairTuning
 from aggregator.grouping.pairs.weights import shipped_model
 from aggregator.grouping.report_comparison import ReportComparison
-from aggregator.grouping.story_options import StoryOptions
+from aggregator.grouping.story_options import PlacingTuning, StoryOptions
 from aggregator.grouping.stream import NewsStream
 from aggregator.grouping.write.story_writer import StoryWriter
 from aggregator.store.stories.corrections import Constraints
@@ -27,6 +27,10 @@ class GroupingParts:
         """`kept`: parts of which the window and the sampled shingles stay, which take seconds to read."""
         pair_tuning = all_tuning.section("pairs", PairTuning)
         story_tuning = all_tuning.section("stories", StoryTuning)
+        self.options = options
+        self.placing = all_tuning.section("placing", PlacingTuning)
+        # Words from which on a text is that of a page, and not of a feed.
+        self.page_words: int = all_tuning.values("polling")["full_text_words"]
         self.rules_version = all_tuning.version
         self.model = shipped_model(all_tuning)
         self.stream: NewsStream = (

@@ -41,30 +41,10 @@ def unchanged(old: StoredArticle) -> Placed:
 class Reviser:
     """Gives placed articles another text, in a placing transaction."""
 
-    def __init__(
-        self,
-        parts: GroupingParts,
-        decider: Decider,
-        second_look: SecondLook,
-        *,
-        revision_containment: float,
-        page_words: int,
-    ) -> None:
-        """`revision_containment`: share of shingles from which on two texts are versions of one article.
-
-        `page_words`: words from which on a text is that of a page, and not of a feed.
-        """
-        self._story_writer = parts.story_writer
-        self._copy_finder = parts.copy_finder
-        self._comparison = parts.comparison
-        self._stream = parts.stream
-        self._constraints = parts.constraints
-        self._outlet_names = parts.outlet_names
-        self._version = parts.rules_version
+    def __init__(self, parts: GroupingParts, decider: Decider, second_look: SecondLook) -> None:
+        self._parts = parts
         self._decider = decider
         self._second_look = second_look
-        self._containment = revision_containment
-        self._page_words = page_words
 
     def place_again(
         self,
@@ -81,7 +61,7 @@ class Reviser:
         `own_text`: of the entry besides its page. If the article has that text, it had no page yet.
         `is_page_lost`: only the words of the feed came.
         """
-        has_less = is_page_lost and incoming.body_words < self._page_words <= old.body_words
+        has_less = is_page_lost and incoming.body_words < self._parts.page_words <= old.body_words
         if incoming.text_hash == old.text_hash or old.is_gone or has_less:
             return unchanged(old)
         is_first_page = bool(own_text) and self._shares(old.whole_text, own_text, max)
@@ -98,7 +78,9 @@ class Reviser:
     def _shares(self, before: str, after: str, of: Callable[[int, int], int]) -> bool:
         """Return whether two texts share enough shingles, of the smaller (`min`) or larger one (`max`)."""
         shingles, others = shingle_hashes(before), shingle_hashes(after)
-        return shared_count(shingles, others) >= self._containment * of(len(shingles), len(others))
+        return shared_count(shingles, others) >= self._parts.placing.revision_containment * of(
+            len(shingles), len(others)
+        )
 
     def place_there(
         self, unit_of_work: UnitOfWork, waiting: InboxEntry, incoming: StoredArticle, other: str
@@ -134,7 +116,7 @@ class Reviser:
             return unchanged(old)
         taken = self._taken_over(unit_of_work.connection, waiting.entry, incoming, old)
         if taken is not None:
-            return self.decide_again(unit_of_work, waiting, incoming, taken)
+            return self._decide_again(unit_of_work, waiting, incoming, taken)
         return self._revise(unit_of_work, waiting, incoming, old)
 
     def _taken_over(
@@ -147,10 +129,10 @@ class Reviser:
         if entry.authority not in ("own", "page") or not old.is_little_known or old.is_gone:
             return None
         is_same_text = incoming.text_hash == old.text_hash
-        if is_same_text or self._stream.is_little_known(connection, entry.source):
+        if is_same_text or self._parts.stream.is_little_known(connection, entry.source):
             return None
         article_writes.set_source(connection, old.id, entry.source, is_little_known=False)
-        self._comparison.revised(old.inbox_no)
+        self._parts.comparison.revised(old.inbox_no)
         return msgspec.structs.replace(old, source=entry.source, outlet_key=None, outlet_name=None)
 
     # --- another text -------------------------------------------------------------------------------------
@@ -167,20 +149,28 @@ class Reviser:
         revised = self._replace_text(unit_of_work, incoming, old)
         if old.role == "report":
             self._agree_again(unit_of_work.connection, old, old.role)
-        self._story_writer.apply(unit_of_work, Revise(article=revised, at_no=waiting.inbox_no, is_news=True))
+        self._parts.story_writer.apply(
+            unit_of_work, Revise(article=revised, at_no=waiting.inbox_no, is_news=True)
+        )
         return Placed("revised", old.id, old.story)
 
     def decide_again(
         self, unit_of_work: UnitOfWork, waiting: InboxEntry, incoming: StoredArticle, old: StoredArticle
     ) -> Placed:
-        """Replace the words of an article by those of its page or its own site, and decide the story again.
+        """Replace the words of an article by those of its page, and decide the story again."""
+        is_revised_since = inbox.is_revised_since(unit_of_work.connection, old.id, waiting.entry_no)
+        if incoming.text_hash == old.text_hash or old.is_gone or is_revised_since:
+            return unchanged(old)
+        return self._decide_again(unit_of_work, waiting, incoming, old)
+
+    def _decide_again(
+        self, unit_of_work: UnitOfWork, waiting: InboxEntry, incoming: StoredArticle, old: StoredArticle
+    ) -> Placed:
+        """Replace the words of an article by other ones, and decide the story again.
 
         A copy joins the story of its original; a report moves by the rule of the second look.
         """
         connection, at_no = unit_of_work.connection, waiting.inbox_no
-        is_revised_since = inbox.is_revised_since(connection, old.id, waiting.entry_no)
-        if incoming.text_hash == old.text_hash or old.is_gone or is_revised_since:
-            return unchanged(old)
         self._second_look.before(unit_of_work, at_no)
         old = _with_story_now(connection, old)
         incoming = msgspec.structs.replace(with_date_of(incoming, old), id=old.id)
@@ -191,7 +181,7 @@ class Reviser:
         copied = found.copy.other if found.copy else None
         article_writes.set_role(connection, old.id, role, copied, found.reuse)
         self._agree_again(connection, old, role)
-        self._story_writer.apply(unit_of_work, Revise(article=revised, at_no=at_no, is_news=False))
+        self._parts.story_writer.apply(unit_of_work, Revise(article=revised, at_no=at_no, is_news=False))
         story = self._join_original(unit_of_work, incoming, old, found, at_no=at_no)
         if story is None:
             story = self._second_look.look_at(unit_of_work, old.id, at_no=at_no)
@@ -202,7 +192,7 @@ class Reviser:
     ) -> CopyMatch:
         """Return of what an article with another text is a copy; not of a copy of itself."""
         connection, page = unit_of_work.connection, waiting.entry.url or waiting.page_url
-        found = self._copy_finder.find(connection, incoming, page, unit_of_work.ledger.articles)
+        found = self._parts.copy_finder.find(connection, incoming, page, unit_of_work.ledger.articles)
         if found.copy is not None:
             for _, ancestor in compared_articles.copy_ancestors(connection, found.copy.other):
                 if ancestor == incoming.id:
@@ -214,7 +204,7 @@ class Reviser:
     ) -> StoredArticle:
         """Write the text of a revision into the row of an article, and what is found by it."""
         connection = unit_of_work.connection
-        revised = self._copy_finder.revised(connection, old, incoming)
+        revised = self._parts.copy_finder.revised(connection, old, incoming)
         is_same_page = old.url and incoming.url and canonical_url(old.url) == canonical_url(incoming.url)
         has_outlet = old.outlet_key not in (None, incoming.outlet_key)
         new = msgspec.structs.replace(
@@ -229,11 +219,11 @@ class Reviser:
             bands=revised.bands,
             sketch=revised.sketch,
         )
-        new = self._outlet_names.named(unit_of_work, new)
+        new = self._parts.outlet_names.named(unit_of_work, new)
         was_searchable = search.take_out(connection, old.inbox_no)
-        article_writes.replace_text(connection, new, self._copy_finder.keys(old.signature))
-        self._copy_finder.replace(old.inbox_no, revised)
-        self._comparison.revised(old.inbox_no)
+        article_writes.replace_text(connection, new, self._parts.copy_finder.keys(old.signature))
+        self._parts.copy_finder.replace(old.inbox_no, revised)
+        self._parts.comparison.revised(old.inbox_no)
         if was_searchable:
             search.put_back(connection, old.inbox_no)
         return new
@@ -243,7 +233,7 @@ class Reviser:
         evidence = articles.evidence_of(connection, old.id)
         is_no_copy_now = evidence.stage == "copy" and role == "report"
         if evidence.agreement is not None or is_no_copy_now:
-            evidence = self._comparison.with_agreement(connection, old.id, old.story, evidence)
+            evidence = self._parts.comparison.with_agreement(connection, old.id, old.story, evidence)
             article_writes.set_evidence(connection, old.id, evidence)
 
     def _join_original(
@@ -259,26 +249,26 @@ class Reviser:
         connection, copy = unit_of_work.connection, found.copy
         if copy is None or copy.kind != "copy":
             return None
-        barred = self._constraints.story_constraints(connection, old.id).barred
+        barred = self._parts.constraints.story_constraints(connection, old.id).barred
         target = self._decider.story_of_original(unit_of_work, incoming, copy, barred)
         if target is None or target.id == old.story:
             return None if target is None else target.id
         leaving = with_copies(connection, [old.id], old.story)
-        if not self._constraints.may_leave(connection, leaving):
+        if not self._parts.constraints.may_leave(connection, leaving):
             return None
         agreement = None
         if incoming.is_polled:
-            agreement = self._comparison.agreement_of_copy(connection, old.source, copy.other)
+            agreement = self._parts.comparison.agreement_of_copy(connection, old.source, copy.other)
         evidence = Evidence(
             stage="copy",
             copy=copy,
             excerpts=found.excerpts,
             agreement=agreement,
-            rules_version=self._version,
+            rules_version=self._parts.rules_version,
         )
         article_writes.set_evidence(connection, old.id, evidence)  # before the move, which counts it
         move = Move(articles=tuple(leaving), target=target.id, at_no=at_no, silent=frozenset({old.story}))
-        return self._story_writer.apply(unit_of_work, move)
+        return self._parts.story_writer.apply(unit_of_work, move)
 
 
 def _with_story_now(connection: Connection, old: StoredArticle) -> StoredArticle:

@@ -2,11 +2,22 @@
 
 from collections.abc import Collection, Mapping
 
+import msgspec
+
 from aggregator.grouping.mutes import Mutes
 from aggregator.model.core import FrozenStruct
 
 # What may bump a story: another report, another headline, a correction.
 BUMPS = frozenset({"report", "headline", "correction"})
+
+
+class PlacingTuning(msgspec.Struct, frozen=True, kw_only=True):
+    """Section `placing` of config/tuning.yaml."""
+
+    batch_articles: int
+    sweep_every: int
+    revision_containment: float  # share of shingles from which on two texts are versions of one article
+    wire_confidence: float
 
 
 class StoryOptions(FrozenStruct, frozen=True, kw_only=True):

@@ -118,7 +118,7 @@ def _prune(
     writer: WriterServices, command: RetentionPlan, request: int | None, advance: Advance
 ) -> PruneResult:
     """Run retention for a moment; the command is repeated, and entries are placed in between."""
-    retention_job = writer.placer.retention_job(command, writer.all_tuning, is_asked=True)
+    retention_job = writer.placer.retention_job(command, is_asked=True)
     ends = time.monotonic() + PRUNED_SECONDS
     advance(0)
     while (more := retention_job.step()) and time.monotonic() < ends:

@@ -3,7 +3,7 @@
     sources ─poll─► bytes ─parse─► entries ─accept─► inbox ─prepare─► clean article, fingerprint
       ─place─► article, story, evidence ─render─► what it shows ─► readers
 
-    (poll.py, jobs.py, store/intake/inbox.py, prepare.py, placement/place.py, render.py)
+    (poll.py, jobs.py, store/intake/inbox.py, prepare.py, grouping/place.py, render.py)
 
 What comes in is accepted into the inbox in one short transaction; from then on it cannot be lost. Each later
 step is done in the order of inbox numbers and ends in one transaction; doing it again gives the same rows.
@@ -20,8 +20,9 @@ from concurrent.futures import Future
 from aggregator.config.memory import give_back_memory
 from aggregator.config.tuning import Tuning
 from aggregator.grouping.deletion.retention import Retention, RetentionPlan
-from aggregator.grouping.place import PlacementResult, Placer, PlacingTuning
-from aggregator.grouping.story_options import StoryOptions
+from aggregator.grouping.place import Placer
+from aggregator.grouping.place_entry import PlacementResult
+from aggregator.grouping.story_options import PlacingTuning, StoryOptions
 from aggregator.intake.command_handlers import WriterServices, run_commands
 from aggregator.intake.prepare import TEXTS_A_JOB, PrepareDispatcher
 from aggregator.intake.workers.executor import Executor
@@ -108,7 +109,7 @@ class Pipeline:
 
     def retention_job(self, plan: RetentionPlan) -> Retention:
         """Return the retention job, for the placing thread."""
-        return self.placer.retention_job(plan, self.writer.all_tuning)
+        return self.placer.retention_job(plan)
 
     def rest(self) -> None:
         """Give memory back: what is computed again in no time. The indexes stay."""

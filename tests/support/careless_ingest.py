@@ -8,7 +8,8 @@ from collections.abc import Sequence
 from sqlalchemy import update
 
 from aggregator.cli.app import main
-from aggregator.grouping.place import PlacementResult, Placer
+from aggregator.grouping.place import Placer
+from aggregator.grouping.place_entry import PlacementResult
 from aggregator.intake import pipeline
 from aggregator.model.core import Prepared
 from aggregator.store.intake.inbox import InboxEntry

@@ -8,7 +8,6 @@ import datetime as dt
 import logging
 import time
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
-from contextlib import AbstractContextManager
 from functools import partial
 
 import msgspec
@@ -16,6 +15,7 @@ import msgspec
 from aggregator.config.messages import counted
 from aggregator.grouping.changes import Remove
 from aggregator.grouping.parts import GroupingParts
+from aggregator.grouping.transactions import Transactions
 from aggregator.grouping.unit_of_work import UnitOfWork
 from aggregator.model.core import FrozenStruct
 from aggregator.model.errors import UsageError
@@ -23,7 +23,7 @@ from aggregator.store.engine.database import Connection, Database
 from aggregator.store.intake import tombstones
 from aggregator.store.maintenance import erase, erase_target, index_merge, orphaned_copies
 from aggregator.store.maintenance.erase import DeletedPart
-from aggregator.store.maintenance.erase_target import EraseKind, EraseSummary, EraseTarget
+from aggregator.store.maintenance.erase_target import EraseSummary, EraseTarget
 from aggregator.store.stories import commands, story_links
 from aggregator.store.stories.article_rows import copy_keys
 from aggregator.store.stories.articles import StoredArticle
@@ -97,7 +97,8 @@ class ForgetHandler:
         for story in sorted(losing):
             self._story_writer.apply(unit_of_work, Remove(story=story, articles=frozenset(ids)))
         if kind == "forgotten":
-            _log_forgotten(unit_of_work, erased)
+            for article in erased:
+                unit_of_work.ledger.log(now, article.story, "forgotten", article=article.id)
             story_links.erase(connection, affected)
             erase.drop_answers(connection)
         erase.blank_stories(connection, affected, ids, now)
@@ -168,11 +169,6 @@ def _refuse_from_now_on(
         erase.slim_entries(connection, ids)
 
 
-def _log_forgotten(unit_of_work: UnitOfWork, erased: Iterable[StoredArticle]) -> None:
-    for article in erased:
-        unit_of_work.ledger.log(unit_of_work.now, article.story, "forgotten", article=article.id)
-
-
 def _families(
     copies: Iterable[StoredArticle], originals: Mapping[str, str | None]
 ) -> dict[str, list[StoredArticle]]:
@@ -186,72 +182,52 @@ def _families(
     return families
 
 
-class Eraser:
-    """Executes forget commands, in many transactions. For one thread of the writer."""
-
-    def __init__(
-        self,
-        database: Database,
-        *,
-        parts: Callable[[], GroupingParts],
-        now: Callable[[], dt.datetime],
-        unit_of_work: Callable[[], AbstractContextManager[UnitOfWork]],
-        forget: Callable[[], None],
-    ) -> None:
-        """`parts`: those of now; `forget` makes new ones."""
-        self._database = database
-        self._parts = parts
-        self._now = now
-        self._unit_of_work = unit_of_work
-        self._forget = forget
-
-    def erase(self, command: ForgetCommand, request: int | None, step: Callable[[], None]) -> ForgetResult:
-        """Erase what a command names; see `Placer.erase`."""
-        with self._database.read() as connection:
-            is_interrupted = counter_value(connection, _UNFINISHED) > 0
-            target, summary = to_forget(connection, command, may_be_gone=is_interrupted)
-            former = erase.stories_of(connection, target.articles)
-        try:
-            self._erase_batches(target.articles, former, step)
-        finally:
-            self._forget()  # the indexes in memory have erased articles
-        is_folded = finish_index(self._database, step)
-        forgotten = ForgetResult(named=len(target.articles), summary=summary, log_folded=is_folded)
-        _log_erased(forgotten, target.kind)
-        self._database.transact(partial(self._finish, forgotten=forgotten, request=request))
-        if request is not None and is_folded:
-            self._database.checkpoint_log(self._database.tuning.short_wait_seconds)
-        return forgotten
-
-    def _erase_batches(
-        self, ids: Sequence[str], former: Mapping[str, Collection[str]], step: Callable[[], None]
-    ) -> None:
-        for start in range(0, len(ids), BATCH):
+def erase_named(
+    transactions: Transactions, command: ForgetCommand, request: int | None, step: Callable[[], None]
+) -> ForgetResult:
+    """Erase what a command names; see `Placer.erase`."""
+    database = transactions.database
+    with database.read() as connection:
+        is_interrupted = counter_value(connection, _UNFINISHED) > 0
+        target, summary = to_forget(connection, command, may_be_gone=is_interrupted)
+        former = erase.stories_of(connection, target.articles)
+    try:
+        for start in range(0, len(target.articles), BATCH):
             step()
-            self._database.again(partial(self._erase_batch, ids[start : start + BATCH], former))
-
-    def _erase_batch(self, ids: Sequence[str], former: Mapping[str, Collection[str]]) -> None:
-        with self._unit_of_work() as unit_of_work:
-            set_counter(unit_of_work.connection, _UNFINISHED, 1)
-            ForgetHandler(self._parts()).carry_out(unit_of_work, ids, former)
-
-    def _finish(self, connection: Connection, forgotten: ForgetResult, request: int | None) -> None:
-        set_counter(connection, _UNFINISHED, 0)
-        if request is not None:
-            answer = msgspec.json.encode(forgotten).decode()
-            commands.answer(connection, request, self._now(), "done", answer)
-            erase.blank_command(connection, request)
-
-
-def _log_erased(forgotten: ForgetResult, kind: EraseKind) -> None:
-    named = counted(forgotten.named, "article")
+            ids = target.articles[start : start + BATCH]
+            database.again(partial(_erase_batch, transactions, ids, former))
+    finally:
+        transactions.forget()  # the indexes in memory have erased articles
+    is_folded = finish_index(database, step)
+    forgotten = ForgetResult(named=len(target.articles), summary=summary, log_folded=is_folded)
     log.info(
         "erased %d of %s, selected by %s",
-        forgotten.summary.articles,
-        named,
-        kind,
+        summary.articles,
+        counted(forgotten.named, "article"),
+        target.kind,
         extra={"event": "articles_erased"},
     )
+
+    database.transact(partial(_finish, forgotten=forgotten, request=request, now=transactions.now()))
+    if request is not None and is_folded:
+        database.checkpoint_log(database.tuning.short_wait_seconds)
+    return forgotten
+
+
+def _erase_batch(
+    transactions: Transactions, ids: Sequence[str], former: Mapping[str, Collection[str]]
+) -> None:
+    with transactions.unit_of_work() as unit_of_work:
+        set_counter(unit_of_work.connection, _UNFINISHED, 1)
+        ForgetHandler(transactions.parts).carry_out(unit_of_work, ids, former)
+
+
+def _finish(connection: Connection, forgotten: ForgetResult, request: int | None, now: dt.datetime) -> None:
+    """Answer the command, and blank it: it names what is gone."""
+    set_counter(connection, _UNFINISHED, 0)
+    if request is not None:
+        commands.answer(connection, request, now, "done", msgspec.json.encode(forgotten).decode())
+        erase.blank_command(connection, request)
 
 
 def finish_index(database: Database, step: Callable[[], None]) -> bool:

@@ -11,18 +11,15 @@ its newest article. Each step is one transaction of the writer and may be repeat
 import datetime as dt
 import time
 from collections.abc import Callable
-from contextlib import AbstractContextManager
 
 import msgspec
 
 from aggregator.config.settings import Config
-from aggregator.config.tuning import Tuning
 from aggregator.grouping.deletion.erase import ForgetHandler
-from aggregator.grouping.parts import GroupingParts
-from aggregator.grouping.unit_of_work import UnitOfWork
+from aggregator.grouping.transactions import Transactions
 from aggregator.model.core import FrozenStruct, StoryText
 from aggregator.store import codecs
-from aggregator.store.engine.database import Connection, Database
+from aggregator.store.engine.database import Connection
 from aggregator.store.maintenance import erase, index_merge, retention, steady_clock
 from aggregator.store.read.reader import texts_of
 from aggregator.store.stories import article_views
@@ -79,27 +76,14 @@ class _Bounds(FrozenStruct, frozen=True, kw_only=True):
 class Retention:
     """Runs retention. For one thread of the writer."""
 
-    def __init__(
-        self,
-        database: Database,
-        all_tuning: Tuning,
-        plan: RetentionPlan,
-        *,
-        now: Callable[[], dt.datetime],
-        unit_of_work: Callable[[], AbstractContextManager[UnitOfWork]],
-        parts: Callable[[], GroupingParts],
-        is_asked: bool = False,
-    ) -> None:
-        """`unit_of_work` opens a placing transaction; `parts`: those of now, after it was opened.
-
-        `is_asked`: a `prune` command, which trusts the clock.
-        """
-        self._database = database
+    def __init__(self, transactions: Transactions, plan: RetentionPlan, *, is_asked: bool = False) -> None:
+        """`is_asked`: a `prune` command, which trusts the clock."""
+        self._transactions = transactions
+        self._database = transactions.database
+        self._now = transactions.now
         self._plan = plan
-        self._now = now
-        self._unit_of_work = unit_of_work
         self._is_asked = is_asked
-        self._parts = parts
+        all_tuning = transactions.all_tuning
         self._tuning = all_tuning.section("retention", RetentionTuning)
         self._gap = dt.timedelta(days=self._tuning.steady_days)
         self._story_tuning = all_tuning.section("stories", StoryTuning)
@@ -164,10 +148,10 @@ class Retention:
             text = self._text(connection, old.id, old.title)
         # The first paragraph of the lead stays, as the summary of the story does.
         stays = msgspec.structs.replace(text, lead=text.lead[:1], openings=(), quotations=())
-        with self._unit_of_work() as unit_of_work:
+        with self._transactions.unit_of_work() as unit_of_work:
             connection = unit_of_work.connection
-            if retention.drop_terms(connection, old.id):
-                self._parts().story_writer.mend(unit_of_work, old.id)  # so the window has none
+            if retention.drop_terms(connection, old.id):  # so the window has none
+                self._transactions.parts.window.renew(unit_of_work, [(old.story_no, old.id)])
             retention.keep_text(connection, old.story_no, stays)
             self._delete_texts(connection, old.id)
         return True
@@ -177,7 +161,7 @@ class Retention:
         ends = time.monotonic() + _STEP_SECONDS
         while True:
             aged = retention.articles_with_text(connection, story, _ARTICLES_AT_ONCE)
-            ForgetHandler(self._parts()).delete_articles(connection, aged, "text")
+            ForgetHandler(self._transactions.parts).delete_articles(connection, aged, "text")
             if len(aged) < _ARTICLES_AT_ONCE or time.monotonic() >= ends:
                 return
 
@@ -198,14 +182,14 @@ class Retention:
 
         The article with its headline is the last.
         """
-        with self._unit_of_work() as unit_of_work:
+        with self._transactions.unit_of_work() as unit_of_work:
             connection = unit_of_work.connection
             old = retention.next_story(connection, "all", upto)
             if old is None:
                 return False
             ids = retention.last_to_first(connection, old.id, self._tuning.rows_a_step)
             with_redirects = erase.with_redirects(connection, [old.id])
-            ForgetHandler(self._parts()).carry_out(unit_of_work, ids, {}, "retention")
+            ForgetHandler(self._transactions.parts).carry_out(unit_of_work, ids, {}, "retention")
             if not retention.last_to_first(connection, old.id, 1):
                 retention.drop_history(connection, with_redirects)
                 unit_of_work.ledger.log(unit_of_work.now, old.id, "forgotten")

@@ -74,13 +74,6 @@ class GrowingStories:
         )
 
 
-def founded(new: StoredArticle) -> Membership:
-    """Return the state of a story of one article."""
-    view = article_views.view_of(new)
-    span = articles.published_span([view])
-    return Membership(count_state_of([view]), span, new.is_container, new.inbox_no, [view])
-
-
 def grown(unit_of_work: UnitOfWork, new: StoredArticle, before: Membership) -> Membership:
     """Return the state of a story with one more article."""
     view = article_views.view_of(new)

@@ -24,7 +24,8 @@ class Effect(FrozenStruct, frozen=True, kw_only=True):
     is_correction: bool = False
     redates: bool = False  # until now it was bumped by the times at which undated files were read
     unbumped: dt.datetime | None = None  # the time of the change in the stream if it does not bump the story
-    founder: str = ""  # of a new story
+    founder: str = ""  # of a new story,
+    founding: int = 0  # ... and how many it has founded before
     article: str | None = None
     others: tuple[str, ...] = ()  # stories that were merged into it or from which it was taken
     kind: ChangeKind | None = None  # None: it follows from the row before and after

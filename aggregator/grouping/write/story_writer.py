@@ -17,7 +17,7 @@ from aggregator.grouping.write import growing_stories
 from aggregator.grouping.write.copy_families import compared_members
 from aggregator.grouping.write.growing_stories import GrowingStories, live_row
 from aggregator.grouping.write.story_row import Effect, StoryRows
-from aggregator.model.core import Article
+from aggregator.model.core import Article, ArticleView
 from aggregator.model.read_model import ChangeKind
 from aggregator.store.engine.database import Connection
 from aggregator.store.maintenance import erase
@@ -52,7 +52,7 @@ class StoryWriter:
         """Carry out a change; return the story in which its articles are then ("" for a closed one)."""
         match change:
             case Found():
-                return self._place(unit_of_work, change.article, None)
+                return self._place(unit_of_work, change.article, None, change.founding)
             case Join() | Copy():
                 return self._place(unit_of_work, change.article, change.story)
         unit_of_work.ledger.write()  # what follows reads the rows of stories and articles
@@ -68,15 +68,26 @@ class StoryWriter:
 
     # --- a new article ------------------------------------------------------------------------------------
 
-    def _place(self, unit_of_work: UnitOfWork, new: StoredArticle, joined: StoryRow | None) -> str:
+    def _place(
+        self, unit_of_work: UnitOfWork, new: StoredArticle, joined: StoryRow | None, founding: int = 0
+    ) -> str:
         """Write a new article and its story, which is `joined` or a new one."""
-        membership, redates = growing_stories.founded(new), False
-        if joined is not None:
+        redates = False
+        if joined is None:
+            membership = stories.membership_of([new], {new.id}, [article_views.view_of(new)])
+        else:
             before = self.growing.membership(unit_of_work, joined)
             membership = growing_stories.grown(unit_of_work, new, before)
             redates = not before.span.is_dated and _redates(unit_of_work, new)
         bump = _bump_of(unit_of_work, new, membership)
-        effect = Effect(at_no=new.inbox_no, bump=bump, redates=redates, founder=new.id, article=new.id)
+        effect = Effect(
+            at_no=new.inbox_no,
+            bump=bump,
+            redates=redates,
+            founder=new.id,
+            founding=founding,
+            article=new.id,
+        )
         state = self._rows.after(unit_of_work, joined, membership, effect)
         number = self._store(unit_of_work, joined, new.story, state, membership=membership, effect=effect)
         if joined is not None and joined.container_only and not state.container_only:
@@ -96,12 +107,25 @@ class StoryWriter:
         members = articles.members(connection, origin.id)
         moving = [member for member in members if member.id in move.articles]
         is_left_empty = len(moving) == len(members)
-        if is_left_empty and move.target is not None:
-            pair = origin.id, move.target
-            merge = Merge(stories=pair, at_no=move.at_no, reason="", bump=move.bump, silent=move.silent)
-            return self._merge(unit_of_work, merge)
-        if is_left_empty and move.revived is None:
+        if not is_left_empty or (move.target is None and move.revived is not None):
+            return self._take_out(unit_of_work, move, origin, moving, is_left_empty=is_left_empty)
+        if move.target is None:
             return origin.id
+        pair = origin.id, move.target
+        merge = Merge(stories=pair, at_no=move.at_no, reason="", bump=move.bump, silent=move.silent)
+        return self._merge(unit_of_work, merge)
+
+    def _take_out(
+        self,
+        unit_of_work: UnitOfWork,
+        move: Move,
+        origin: StoryRow,
+        moving: Sequence[Article],
+        *,
+        is_left_empty: bool,
+    ) -> str:
+        """Move articles out of a story, which redirects if nothing is left; return their story afterwards."""
+        connection = unit_of_work.connection
         target = None if move.target is None else live_row(connection, move.target)
         left = came = _effect_of_move(move, [origin] if target is None else [origin, target])
         if target is None:
@@ -128,23 +152,26 @@ class StoryWriter:
         connection = unit_of_work.connection
         founder = move.founder or min(moving, key=lambda member: member.inbox_no).id
         named = None if target is None or move.bump else founder  # in the change stream
-        effect = msgspec.structs.replace(effect, founder=founder, article=named)
-        titled, members = None, [*moving]
-        if target is not None:
-            titled = target.title_article
-            members = articles.members(connection, target.id) + members
+        founding = 0 if target else stories.foundings(connection, founder)
+        effect = msgspec.structs.replace(effect, founder=founder, founding=founding, article=named)
         if move.revived is not None:
             stories.revive(connection, move.revived)
             target = live_row(connection, move.revived)
-        story = target.id if target else story_id(founder, stories.foundings(connection, founder))
-        number = self._store_members(unit_of_work, target, story, members, titled=titled, effect=effect)
+        if target is not None:
+            article_writes.move(connection, move.articles, target.id)
+            self._restate(unit_of_work, target, effect)
+            return target.story_no, target.id
+        story = story_id(founder, founding)
+        shown = article_views.views_of(connection, move.articles)
+        number = self._store_members(unit_of_work, None, story, moving, shown, effect=effect)
         article_writes.move(connection, move.articles, story)
         return number, story
 
     def _regrouped(self, unit_of_work: UnitOfWork, changed: Sequence[tuple[int, str]]) -> None:
         """Bring memory up to date after articles have changed their stories, or their roles in them."""
         self._stream.regrouped()
-        self._renew(unit_of_work, changed)
+        self.growing.forget(*(story for _, story in changed))
+        self.window.renew(unit_of_work, changed)
 
     def _merge(self, unit_of_work: UnitOfWork, merge: Merge) -> str:
         """Merge stories; return the id that stays."""
@@ -154,13 +181,10 @@ class StoryWriter:
             key=lambda row: (row.id != merge.keeps, row.container_only, -row.report_count, row.story_no)
         )
         winner, *losers = rows
-        members: list[Article] = []
-        for row in rows:
-            members += articles.members(connection, row.id)
         effect = _effect_of_merge(connection, merge, winner, losers)
-        self._store_members(
-            unit_of_work, winner, winner.id, members, titled=winner.title_article, effect=effect
-        )
+        for loser in losers:
+            article_writes.move_all(connection, loser.id, winner.id)
+        self._restate(unit_of_work, winner, effect)
         for loser in losers:
             _redirect(unit_of_work, loser, winner.id, **_detail_of(merge))
         self._regrouped(unit_of_work, [(row.story_no, row.id) for row in rows])
@@ -198,25 +222,14 @@ class StoryWriter:
         self._regrouped(unit_of_work, [(row.story_no, row.id)])
         return row.id if members else ""
 
-    def mend(self, unit_of_work: UnitOfWork, story: str) -> None:
-        """Recompute counts and times of a story from its articles; headline, order and log stay."""
-        row = stories.row_of(unit_of_work.connection, story)
-        members = articles.members(unit_of_work.connection, story)
-        if row is not None and members:
-            derived = stories.columns_of_members(members, self._options.families)
-            stories.write_derived(unit_of_work.connection, story, derived)
-            self._renew(unit_of_work, [(row.story_no, story)])
-
     # --- rows ---------------------------------------------------------------------------------------------
 
-    def _renew(self, unit_of_work: UnitOfWork, changed: Sequence[tuple[int, str]]) -> None:
-        """Bring memory up to date with the rows of these stories, by number and id."""
-        self.growing.forget(*(story for _, story in changed))
-        self.window.renew(unit_of_work, changed)
-
     def _restate(self, unit_of_work: UnitOfWork, row: StoryRow, effect: Effect) -> None:
-        members = articles.members(unit_of_work.connection, row.id)
-        self._store_members(unit_of_work, row, row.id, members, titled=row.title_article, effect=effect)
+        """Write a story anew with the articles that are in it now."""
+        connection = unit_of_work.connection
+        members = articles.members(connection, row.id)
+        shown = article_views.views_for_title(connection, row.id, len(members), row.title_article)
+        self._store_members(unit_of_work, row, row.id, members, shown, effect=effect)
 
     def _store_members(
         self,
@@ -224,17 +237,15 @@ class StoryWriter:
         row: StoryRow | None,
         story: str,
         members: Sequence[Article],
+        shown: Sequence[ArticleView],
         *,
-        titled: str | None,
         effect: Effect,
     ) -> int:
         """Write a story with exactly these members and return its number.
 
-        `titled`: the article whose title is shown.
+        `shown`: those from which headline and summary are chosen.
         """
-        connection = unit_of_work.connection
-        compared = compared_members(members)
-        shown = article_views.views_of(connection, _shown(members, titled))
+        connection, compared = unit_of_work.connection, compared_members(members)
         membership = stories.membership_of(members, compared, shown)
         state = self._rows.after(unit_of_work, row, membership, effect)
         if effect.unbumped is not None and row is not None and state.bumped_at == row.bumped_at:
@@ -261,10 +272,7 @@ class StoryWriter:
         ledger = unit_of_work.ledger
         if row is None:
             number = ledger.number("story")
-            # The first story of an article is the usual case, and its id says so.
-            is_first = story == story_id(effect.founder, 0)
-            founding = 0 if is_first else stories.foundings(unit_of_work.connection, effect.founder)
-            ledger.stories.append(NewStory(number, story, effect.founder, founding, state))
+            ledger.stories.append(NewStory(number, story, effect.founder, effect.founding, state))
         else:
             number = row.story_no
             ledger.states[story] = state
@@ -352,22 +360,11 @@ def _detail_of(merge: Merge) -> dict[str, str | float]:
 
 
 def _redirect(unit_of_work: UnitOfWork, loser: StoryRow, winner: str, **detail: str | float | None) -> None:
-    """Move the remaining rows of `loser`; its id redirects permanently."""
-    article_writes.move_all(unit_of_work.connection, loser.id, winner)
+    """Redirect the id of `loser`, which has no articles any more, permanently."""
     stories.redirect_story(unit_of_work.connection, loser.id, winner)
     ledger, now = unit_of_work.ledger, unit_of_work.now
     ledger.log(now, winner, "merged", article=None, other=loser.id, **detail)
     ledger.log(now, loser.id, "merged", article=None, into=winner, **detail)
-
-
-def _shown(members: Sequence[Article], titled: str | None) -> list[str]:
-    """Return the articles from which headline and summary are chosen, see `article_views.views_for_title`."""
-    originals = [member for member in members if member.copy_of is None]
-    if len(members) <= article_views.SHOWN_MEMBERS or not originals:
-        return [member.id for member in members]
-    newest = sorted(originals, key=lambda member: (member.effective_at, member.inbox_no), reverse=True)
-    shown = [member.id for member in newest[: article_views.SHOWN_MEMBERS]]
-    return shown + [member.id for member in members if member.id == titled and titled not in shown]
 
 
 def _single_story(connection: Connection, ids: Iterable[str]) -> str:

@@ -114,7 +114,7 @@ class Life:
         self.clock.time += dt.timedelta(days=self.rng.choice((1, 200)))
         placing = self.rig.pipeline.placer
         plan = RetentionPlan(text_after=90 * 86_400, stories_after=190 * 86_400)
-        retention_job = placing.retention_job(plan, Tuning(), is_asked=True)
+        retention_job = placing.retention_job(plan, is_asked=True)
         for _ in range(20):
             if not retention_job.step():
                 break

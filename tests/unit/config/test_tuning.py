@@ -16,7 +16,7 @@ from aggregator.grouping.copies.copy_check import CopyTuning
 from aggregator.grouping.deletion.retention import RetentionTuning
 from aggregator.grouping.pairs.pair_model import PairTuning
 from aggregator.grouping.pairs.weights import EventTuning
-from aggregator.grouping.place import PlacingTuning
+from aggregator.grouping.story_options import PlacingTuning
 from aggregator.intake.poll_decision import PollTuning
 from aggregator.intake.workers.executor import WorkerTuning
 from aggregator.sources.limits import NetTuning, SourceTuning

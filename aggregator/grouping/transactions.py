@@ -1,0 +1,81 @@
+"""Placing transactions: rows change, and what is in memory beside them, or neither."""
+
+import datetime as dt
+import traceback
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+from aggregator.config.tuning import Tuning
+from aggregator.grouping.parts import GroupingParts
+from aggregator.grouping.story_options import StoryOptions
+from aggregator.grouping.unit_of_work import UnitOfWork
+from aggregator.model.errors import UsageError
+from aggregator.store.engine.database import Database
+from aggregator.store.stories import samples
+from aggregator.store.stories.placement_batch import Ledger
+
+
+class Transactions:
+    """Opens placing transactions. For one thread of the writer.
+
+    `parts` are replaced when they are forgotten, so ask for them anew in each transaction.
+    """
+
+    def __init__(
+        self, database: Database, all_tuning: Tuning, now: Callable[[], dt.datetime], options: StoryOptions
+    ) -> None:
+        self.database = database
+        self.all_tuning = all_tuning
+        self.now = now
+        self._options = options
+        self._counted_up_to = -1
+        self.parts = GroupingParts(all_tuning, options)
+
+    def count_after(self, inbox_no: int) -> None:
+        """Count only articles after this one for their sources; those before it are counted already."""
+        self._counted_up_to = inbox_no
+        self.parts.stream.count_after(inbox_no)
+
+    def forget(self) -> None:
+        """Drop what is in memory; the next batch reads it again."""
+        self.parts = GroupingParts(self.all_tuning, self._options)
+        self.parts.stream.count_after(self._counted_up_to)
+
+    def forget_rows(self) -> None:
+        """Drop what is read again in no time; window and sampled shingles stay."""
+        self.parts.stream.forget_periods()
+        self.parts = GroupingParts(self.all_tuning, self._options, kept=self.parts)
+
+    @contextmanager
+    def unit_of_work(self, *, keeps_caches: bool = False) -> Iterator[UnitOfWork]:
+        """Open a placing transaction; on an error rows are rolled back, and memory is forgotten.
+
+        `keeps_caches`: rows of stories and lines of outlets change through the writer alone.
+        """
+        if not keeps_caches:
+            self.parts.story_writer.growing.forget()
+            self.parts.boilerplate.forget()
+        try:
+            with self.database.write() as connection:
+                unit_of_work = UnitOfWork(connection, Ledger(connection), self.now())
+                yield unit_of_work
+                unit_of_work.ledger.write()
+                unit_of_work.ledger.close()
+                if samples.rank_last(connection):
+                    self.parts.story_writer.growing.forget()
+        except UsageError:
+            raise  # refused before anything was changed
+        except BaseException as error:
+            self.forget()
+            _release(error)
+            raise
+        self.parts.copy_finder.written()
+
+
+def _release(error: BaseException | None) -> None:
+    """Let go of what the frames of an error hold: it may be kept while the window is read again."""
+    released: list[BaseException] = []
+    while error is not None and error not in released:
+        traceback.clear_frames(error.__traceback__)
+        released.append(error)
+        error = error.__cause__ or error.__context__

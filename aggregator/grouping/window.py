@@ -92,14 +92,11 @@ class LiveStory:
 
 def live_story(rows: LiveRows) -> LiveStory:
     """Return a story as its rows have it."""
-    story = LiveStory(rows.number, rows.id, rows.last_inbox_no)
-    story.article_count, story.compared_count = rows.article_count, len(rows.compared)
-    stated = [report.stated_minutes for report in rows.compared]
-    minutes = [*rows.other_minutes, *(minutes for minutes in stated if minutes is not None)]
-    story.dates = array("i", sorted(minutes))
-    declared = [report.minutes for report in rows.compared if report.minutes is not None]
-    story.began = min(declared, default=None)
-    story.reports = sorted(rows.compared, key=decides_before)[:HELD_REPORTS]
+    story = LiveStory(rows.number, rows.id)
+    for report in rows.compared:
+        story.take(report)
+    story.dates = array("i", sorted([*story.dates, *rows.other_minutes]))
+    story.article_count, story.last_inbox_no = rows.article_count, rows.last_inbox_no
     return story
 
 

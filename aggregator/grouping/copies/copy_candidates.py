@@ -40,10 +40,15 @@ class CopyCandidates:
         self._overlaps = overlaps
         self._tuning = tuning
         self._shares = {overlap.number: overlap.share for overlap in overlaps}
-        self._likely = _likely(overlaps, tuning)
+        # The largest overlaps, without chance matches.
+        likely = [overlap for overlap in overlaps if overlap.share >= tuning.likely_share]
+        self._likely = likely[: tuning.candidate_cap]
         numbers = {*voted[: tuning.candidate_cap], *(overlap.number for overlap in self._likely)}
         stored = compared_articles.copy_candidates(connection, numbers, waiting)
-        self._at_page = _at_page(own, stored.values())
+        page = canonical_url(own.url or "")
+        self._at_page: list[ComparedText] = []
+        if page is not None:
+            self._at_page = [other for other in stored.values() if canonical_url(other.url or "") == page]
         # Within one source and URL there are generations and parts of a page, and no copies.
         apart = {own.id, *(other.id for other in self._at_page if other.source == own.source)}
         self._others = {number: other for number, other in stored.items() if other.id not in apart}
@@ -85,19 +90,3 @@ class CopyCandidates:
 
     def _sharing(self, overlaps: Iterable[SketchOverlap]) -> list[ComparedText]:
         return [self._others[overlap.number] for overlap in overlaps if overlap.number in self._others]
-
-
-def _likely(overlaps: Sequence[SketchOverlap], tuning: CopyTuning) -> list[SketchOverlap]:
-    """Return the largest overlaps, without chance matches."""
-    likely = [overlap for overlap in overlaps if overlap.share >= tuning.likely_share]
-    return likely[: tuning.candidate_cap]
-
-
-def _at_page(own: ComparedText, stored: Iterable[ComparedText]) -> list[ComparedText]:
-    """Return the articles under the URL of the article; none if it has no URL."""
-    page = _page(own)
-    return [other for other in stored if page and _page(other) == page]
-
-
-def _page(article: ComparedText) -> str | None:
-    return canonical_url(article.url) if article.url else None

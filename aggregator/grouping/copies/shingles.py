@@ -169,12 +169,11 @@ def shared_passages(text_a: str, text_b: str, limit: int) -> tuple[str, ...]:
     a = [_folded(match[0]) for match in matches]
     b = [_folded(word) for word in _PLAIN_WORD.findall(text_b)]
     starts, ends = _bounds(np.isin(_passage_runs(a), _passage_runs(b)))
-    passages: dict[tuple[str, ...], str] = {}  # the folded words, and their text
-    for start, end in zip(starts.tolist(), (ends + _PASSAGE_WORDS - 1).tolist(), strict=True):
-        text = text_a[matches[start].start() : matches[end - 1].end()]
-        passages.setdefault(tuple(a[start:end]), text)
-    longest = sorted(passages, key=len, reverse=True)
-    return tuple(passages[run] for run in longest[:limit])
+    passages = set()
+    for start, end in zip(starts.tolist(), (ends + _PASSAGE_WORDS - 2).tolist(), strict=True):
+        passages.add(text_a[matches[start].start() : matches[end].end()])
+    longest = sorted(passages, key=lambda passage: (-len(passage), passage))
+    return tuple(longest[:limit])
 
 
 def _passage_runs(folded: list[str]) -> Hashes:

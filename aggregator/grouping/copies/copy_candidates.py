@@ -45,10 +45,7 @@ class CopyCandidates:
         self._likely = likely[: tuning.candidate_cap]
         numbers = {*voted[: tuning.candidate_cap], *(overlap.number for overlap in self._likely)}
         stored = compared_articles.copy_candidates(connection, numbers, waiting)
-        page = canonical_url(own.url or "")
-        self._at_page: list[ComparedText] = []
-        if page is not None:
-            self._at_page = [other for other in stored.values() if canonical_url(other.url or "") == page]
+        self._at_page = _at_page(own, stored.values())
         # Within one source and URL there are generations and parts of a page, and no copies.
         apart = {own.id, *(other.id for other in self._at_page if other.source == own.source)}
         self._others = {number: other for number, other in stored.items() if other.id not in apart}
@@ -90,3 +87,11 @@ class CopyCandidates:
 
     def _sharing(self, overlaps: Iterable[SketchOverlap]) -> list[ComparedText]:
         return [self._others[overlap.number] for overlap in overlaps if overlap.number in self._others]
+
+
+def _at_page(own: ComparedText, stored: Iterable[ComparedText]) -> list[ComparedText]:
+    """Return the articles under the URL of the article; none if it has no URL."""
+    page = canonical_url(own.url or "")
+    if page is None:
+        return []
+    return [other for other in stored if canonical_url(other.url or "") == page]

@@ -192,10 +192,7 @@ def erase_named(
         target, summary = to_forget(connection, command, may_be_gone=is_interrupted)
         former = erase.stories_of(connection, target.articles)
     try:
-        for start in range(0, len(target.articles), BATCH):
-            step()
-            ids = target.articles[start : start + BATCH]
-            database.again(partial(_erase_batch, transactions, ids, former))
+        _erase_articles(transactions, target.articles, former, step)
     finally:
         transactions.forget()  # the indexes in memory have erased articles
     is_folded = finish_index(database, step)
@@ -212,6 +209,18 @@ def erase_named(
     if request is not None and is_folded:
         database.checkpoint_log(database.tuning.short_wait_seconds)
     return forgotten
+
+
+def _erase_articles(
+    transactions: Transactions,
+    ids: Sequence[str],
+    former: Mapping[str, Collection[str]],
+    step: Callable[[], None],
+) -> None:
+    for start in range(0, len(ids), BATCH):
+        step()
+        part = ids[start : start + BATCH]
+        transactions.database.again(partial(_erase_batch, transactions, part, former))
 
 
 def _erase_batch(

@@ -58,7 +58,6 @@ class Decider:
             self._parts.comparison.keep(own)
         evidence = msgspec.structs.replace(
             decision.evidence,
-            shared=decision.shared,
             copy=found.copy,
             # They came first and keep their role: a stuffed page must not take it from them.
             excerpts=found.excerpts,

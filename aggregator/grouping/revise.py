@@ -137,13 +137,19 @@ class Reviser:
 
     # --- another text -------------------------------------------------------------------------------------
 
+    def _begin(
+        self, unit_of_work: UnitOfWork, at_no: int, incoming: StoredArticle, old: StoredArticle
+    ) -> tuple[StoredArticle, StoredArticle]:
+        """Return a revision, and its article with the story to which a second look may just have moved it."""
+        self._second_look.before(unit_of_work, at_no)
+        story = articles.assigned_stories(unit_of_work.connection, [old.id])[old.id]
+        return with_date_of(incoming, old), msgspec.structs.replace(old, story=story)
+
     def _revise(
         self, unit_of_work: UnitOfWork, waiting: InboxEntry, incoming: StoredArticle, old: StoredArticle
     ) -> Placed:
         """Replace the text of an article, which keeps its id, number, role and story."""
-        self._second_look.before(unit_of_work, waiting.inbox_no)
-        old = _with_story_now(unit_of_work.connection, old)
-        incoming = with_date_of(incoming, old)
+        incoming, old = self._begin(unit_of_work, waiting.inbox_no, incoming, old)
         if incoming.is_container != old.is_container:
             incoming = msgspec.structs.replace(incoming, kind=old.kind, kind_evidence=old.kind_evidence)
         revised = self._replace_text(unit_of_work, incoming, old)
@@ -171,9 +177,8 @@ class Reviser:
         A copy joins the story of its original; a report moves by the rule of the second look.
         """
         connection, at_no = unit_of_work.connection, waiting.inbox_no
-        self._second_look.before(unit_of_work, at_no)
-        old = _with_story_now(connection, old)
-        incoming = msgspec.structs.replace(with_date_of(incoming, old), id=old.id)
+        incoming, old = self._begin(unit_of_work, at_no, incoming, old)
+        incoming = msgspec.structs.replace(incoming, id=old.id)
         found = self._found_again(unit_of_work, waiting, incoming)
         incoming = self._decider.with_wire_of_original(unit_of_work, incoming, found.copy)
         revised = self._replace_text(unit_of_work, incoming, old)
@@ -269,11 +274,6 @@ class Reviser:
         article_writes.set_evidence(connection, old.id, evidence)  # before the move, which counts it
         move = Move(articles=tuple(leaving), target=target.id, at_no=at_no, silent=frozenset({old.story}))
         return self._parts.story_writer.apply(unit_of_work, move)
-
-
-def _with_story_now(connection: Connection, old: StoredArticle) -> StoredArticle:
-    """Return an article with the story to which a second look may just have moved it."""
-    return msgspec.structs.replace(old, story=articles.assigned_stories(connection, [old.id])[old.id])
 
 
 def claimed_elsewhere(connection: Connection, waiting: InboxEntry) -> str | None:

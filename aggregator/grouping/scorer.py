@@ -25,7 +25,6 @@ class Decision(msgspec.Struct, frozen=True):
     role: Role
     is_compared: bool  # whether later articles are compared with it
     evidence: Evidence
-    shared: tuple[int, ...] = ()  # ids of the shared terms with the largest products (readable_terms)
     follows: str | None = None  # the earlier story that a new one continues
     nearest: bytes | None = None  # see pair_features.read_nearest; None: it was not compared
 
@@ -73,9 +72,13 @@ def decide(article: Article, scored: Sequence[ScoredCandidate], model: EventMode
         role=role,
         is_compared=not article.is_container or best.story.is_container_only,
         evidence=msgspec.structs.replace(
-            evidence, stage="event", score=best.score, need=need, reasons=best.reasons
+            evidence,
+            stage="event",
+            score=best.score,
+            need=need,
+            reasons=best.reasons,
+            shared=shared_terms(article, best.story, model),
         ),
-        shared=shared_terms(article, best.story, model),
     )
 
 

@@ -89,7 +89,7 @@ class CopyFinder:
         no row. At most `exact_checks` possible originals and as many possible excerpts are read.
         """
         own = msgspec.structs.replace(compared_articles.compared_text(incoming), url=page)
-        look_up = self._look_up(connection, own.order, incoming.sketch)
+        look_up = self._cover(connection, own.order, own.order).look_up(own.order, incoming.sketch)
         candidates = CopyCandidates(
             connection=connection,
             own=own,
@@ -156,7 +156,7 @@ class CopyFinder:
         """
         whole = self._whole_keys(stored)
         number = stored.inbox_no
-        look_up = self._look_up(connection, number, whole.sketch)
+        look_up = self._cover(connection, number, number).look_up(number, whole.sketch)
         return self._new_keys(connection, number, whole, look_up, copied=copied, is_copy=is_whole)
 
     def add(self, number: int, keys: CopyKeys) -> None:
@@ -195,10 +195,6 @@ class CopyFinder:
             new = {(band, number) for band, number in added if band in wanted and number < before}
             return [*new.union(copy_keys.with_bands(connection, bands, before=before))]
         return [(band, number) for band in wanted for number in self._numbers[band] if number < before]
-
-    def _look_up(self, connection: Connection, number: int, sketch: bytes) -> SketchLookup:
-        """Look up a sketch in the index."""
-        return self._cover(connection, number, number).look_up(number, sketch)
 
     def _cover(self, connection: Connection, first: int, last: int) -> PassageIndex:
         """Return the index, which is built first if it does not cover these numbers."""

@@ -148,7 +148,7 @@ def test_shared_terms_are_in_both_and_readable():
     shared = shared_terms(REPORT, live_story(1, article(GRAIN[0])), MODEL)
     words = PACKER.readable_terms(*GRAIN[1], "en")
     assert {words[id_].lower() for id_ in shared} & {"grain", "ellory", "basin", "harbour"}
-    assert decided(REPORT, scored(1, 3.0)).shared == shared
+    assert decided(REPORT, scored(1, 3.0)).evidence.shared == shared
 
 
 WINDOW = int(MODEL.tuning.window_days * DAY)

@@ -1,6 +1,6 @@
 """The place of each entry of a batch: a new article, one that comes again, or one that is refused."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 
 import msgspec
 
@@ -70,7 +70,7 @@ class EntryPlacer:
         parts, batch, connection = self._parts, self._batch, self._unit_of_work.connection
         parts.window.current(connection)
         first, last = batch[0][0].inbox_no, batch[-1][0].inbox_no
-        parts.copy_finder.read_bands(connection, _bands_of(batch), first=first, last=last)
+        parts.copy_finder.cover(connection, first, last)
         parts.boilerplate.read(connection, (waiting.entry for waiting, _ in batch))
 
     def place(self) -> list[PlacementResult]:
@@ -94,8 +94,7 @@ class EntryPlacer:
             return self._reject_forgotten(waiting, elsewhere)
         old = self._known_article(waiting)
         if old is None and elsewhere is None:
-            source = self._sources.get(waiting.entry.source)
-            muted = self._parts.options.mutes.why(waiting.entry, source, clean)
+            muted = self._why_muted(waiting, clean)
             if muted is not None:
                 return self._mute(waiting, muted)
         return self._finished(waiting, clean, self._place_article(waiting, prepared, old, elsewhere))
@@ -214,6 +213,10 @@ class EntryPlacer:
             reason=clean.reason if result.outcome == "refused" else None,
         )
 
+    def _why_muted(self, waiting: InboxEntry, clean: CleanArticle) -> str | None:
+        source = self._sources.get(waiting.entry.source)
+        return self._parts.options.mutes.why(waiting.entry, source, clean)
+
     def _mute(self, waiting: InboxEntry, reason: str) -> PlacementResult:
         """Refuse an entry that is not wanted; it keeps its text, to be queued again."""
         connection, n, at = self._unit_of_work.connection, waiting.entry_no, self._unit_of_work.now
@@ -236,12 +239,3 @@ def _outcome_of(change: Found | Join | Copy) -> Outcome:
             return "joined"
         case Copy():
             return "copy"
-
-
-def _bands_of(batch: Iterable[tuple[InboxEntry, Prepared]]) -> set[int]:
-    """Return the LSH keys of all texts of a batch."""
-    bands: set[int] = set()
-    for _, prepared in batch:
-        if prepared.fingerprint is not None:
-            bands.update(prepared.fingerprint.bands)
-    return bands

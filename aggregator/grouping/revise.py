@@ -227,7 +227,7 @@ class Reviser:
         new = self._parts.outlet_names.named(unit_of_work, new)
         was_searchable = search.take_out(connection, old.inbox_no)
         article_writes.replace_text(connection, new, self._parts.copy_finder.keys(old.signature))
-        self._parts.copy_finder.replace(old.inbox_no, revised)
+        self._parts.copy_finder.add(old.inbox_no, revised)
         self._parts.comparison.revised(old.inbox_no)
         if was_searchable:
             search.put_back(connection, old.inbox_no)

@@ -69,7 +69,6 @@ class Transactions:
             self.forget()
             _release(error)
             raise
-        self.parts.copy_finder.written()
 
 
 def _release(error: BaseException | None) -> None:

@@ -63,18 +63,6 @@ class CopyFinder:
     def __init__(self, all_tuning: Tuning) -> None:
         self._tuning = all_tuning.section("copies", CopyTuning)
         self._index: PassageIndex | None = None
-        self._numbers: dict[int, list[int]] = {}  # of the articles under each LSH key of this batch
-        self._added: dict[int, tuple[int, ...]] = {}  # LSH keys of articles of this batch, by number
-
-    def read_bands(self, connection: Connection, bands: Iterable[int], *, first: int, last: int) -> None:
-        """Read the articles under the LSH keys of a batch at once, and the index if it does not reach it.
-
-        `first` and `last`: the inbox numbers of the batch. Nothing may wait to be written.
-        """
-        self._cover(connection, first, last)
-        self._numbers = {band: [] for band in bands}
-        for band, number in copy_keys.with_bands(connection, self._numbers):
-            self._numbers[band].append(number)
 
     def find(
         self,
@@ -89,34 +77,41 @@ class CopyFinder:
         no row. At most `exact_checks` possible originals and as many possible excerpts are read.
         """
         own = msgspec.structs.replace(compared_articles.compared_text(incoming), url=page)
-        look_up = self._cover(connection, own.order, own.order).look_up(own.order, incoming.sketch)
+        look_up = self.cover(connection, own.order, own.order).look_up(own.order, incoming.sketch)
+        pairs = _pairs(connection, incoming.bands, waiting, before=own.order)
         candidates = CopyCandidates(
             connection=connection,
             own=own,
-            voted=self.voted(connection, incoming),
+            voted=_by_votes(pairs),
             overlaps=look_up.overlaps(self._tuning.passage_shared),
             waiting=waiting,
             tuning=self._tuning,
         )
         copy = candidates.best_original()
         original, is_copy = (copy.other, copy.kind == "copy") if copy else (None, False)
-        whole = CopyKeys(incoming.bands, incoming.sketch)
         return CopyMatch(
             copy=copy,
             # Excerpts of a copy are excerpts of its original.
             excerpts=() if is_copy else candidates.excerpts(original),
             keys=self._new_keys(
-                connection, own.order, whole, look_up, copied=original, waiting=waiting, is_copy=is_copy
+                connection,
+                CopyKeys(incoming.bands, incoming.sketch),
+                look_up,
+                pairs,
+                number=own.order,
+                copied=original,
+                waiting=waiting,
+                is_copy=is_copy,
             ),
             same_page=candidates.same_page(),
             reuse=None if copy else candidates.reuse(),
         )
 
-    def voted(self, connection: Connection, incoming: StoredArticle) -> list[int]:
+    def voted(
+        self, connection: Connection, incoming: StoredArticle, waiting: Sequence[StoredArticle] = ()
+    ) -> list[int]:
         """Return the articles before this one that share LSH keys with it, those with the most first."""
-        before = incoming.inbox_no
-        votes = Counter(n for _, n in self._pairs(connection, incoming.bands, before=before))
-        return sorted(votes, key=lambda n: (-votes[n], n))
+        return _by_votes(_pairs(connection, incoming.bands, waiting, before=incoming.inbox_no))
 
     def keys(self, signature: bytes) -> tuple[int, ...]:
         """Return all LSH keys of a signature; none if it is damaged."""
@@ -135,7 +130,8 @@ class CopyFinder:
             return CopyKeys((), b"")
         now = held(incoming.sketch)
         is_own = np.isin(now, held(before)) | ~np.isin(now, held(former.sketch))
-        free_bands = self._free_bands(connection, incoming.bands, old.inbox_no)
+        pairs = _pairs(connection, incoming.bands)
+        free_bands = self._free_bands(incoming.bands, pairs, old.inbox_no)
         return CopyKeys(free_bands, filter_sketch(incoming.sketch, is_own), replaced=before)
 
     def inherited(self, connection: Connection, orphaned_copy: StoredArticle, sketch: bytes) -> CopyKeys:
@@ -143,7 +139,7 @@ class CopyFinder:
         number, whole = orphaned_copy.inbox_no, self._whole_keys(orphaned_copy)
         before, now = copy_keys.sketch_of(connection, number), held(whole.sketch)
         is_of_family = np.isin(now, held(sketch)) | np.isin(now, held(before))
-        free_bands = self._free_bands(connection, whole.bands, number)
+        free_bands = self._free_bands(whole.bands, _pairs(connection, whole.bands), number)
         return CopyKeys(free_bands, filter_sketch(whole.sketch, is_of_family), replaced=before)
 
     def restored(
@@ -156,48 +152,28 @@ class CopyFinder:
         """
         whole = self._whole_keys(stored)
         number = stored.inbox_no
-        look_up = self._cover(connection, number, number).look_up(number, whole.sketch)
-        return self._new_keys(connection, number, whole, look_up, copied=copied, is_copy=is_whole)
+        look_up = self.cover(connection, number, number).look_up(number, whole.sketch)
+        pairs = _pairs(connection, whole.bands, before=number)
+        return self._new_keys(
+            connection, whole, look_up, pairs, number=number, copied=copied, is_copy=is_whole
+        )
 
     def add(self, number: int, keys: CopyKeys) -> None:
-        """Add article `number` with these keys, so that the next one can be its copy."""
+        """Add article `number` with these keys, or those of a revision, so that the next can be its copy."""
         if self._index is not None:
             self._index.remove(number, keys.replaced)
             self._index.add(number, keys.sketch)
-        self._added[number] = keys.bands
-        for band in set(keys.bands) & self._numbers.keys():
-            self._numbers[band].append(number)
-
-    def replace(self, number: int, revised: CopyKeys) -> None:
-        """Record a revision of article `number`."""
-        self.add(number, revised)
-        self._numbers = {}  # keys of before are in it
 
     def remove(self, number: int, sketch: bytes) -> None:
         """Remove article `number`, of which the text or all was deleted."""
         if self._index is not None:
             self._index.remove(number, sketch)
-        self._added.pop(number, None)
 
-    def written(self) -> None:
-        """Forget what was read for the transaction that is over."""
-        self._numbers = {}
-        self._added = {}
+    def cover(self, connection: Connection, first: int, last: int) -> PassageIndex:
+        """Return the index, which is built first if it does not cover these numbers.
 
-    def _pairs(
-        self, connection: Connection, bands: Sequence[int], *, before: int = ANY_NUMBER
-    ) -> list[KeyPair]:
-        """Return these LSH keys with their articles before `before`, in any order."""
-        wanted = set(bands)
-        if not self._numbers.keys() >= wanted:
-            # Some of these articles may still wait to be written.
-            added = ((band, number) for number, keys in self._added.items() for band in keys)
-            new = {(band, number) for band, number in added if band in wanted and number < before}
-            return [*new.union(copy_keys.with_bands(connection, bands, before=before))]
-        return [(band, number) for band in wanted for number in self._numbers[band] if number < before]
-
-    def _cover(self, connection: Connection, first: int, last: int) -> PassageIndex:
-        """Return the index, which is built first if it does not cover these numbers."""
+        Call it before a batch, while nothing waits to be written.
+        """
         reach = self._tuning.passage_reach
         if self._index is None or not (self._index.covers(first) and self._index.covers(last)):
             self._index = None  # two would take twice the memory
@@ -217,17 +193,18 @@ class CopyFinder:
     def _new_keys(
         self,
         connection: Connection,
-        number: int,
         whole: CopyKeys,
         look_up: SketchLookup,
+        pairs: Iterable[KeyPair],
         *,
+        number: int,
         copied: str | None,
         is_copy: bool,
         waiting: Sequence[StoredArticle] = (),
     ) -> CopyKeys:
         """Return which of all its keys article `number` gets, a copy or an excerpt of `copied`.
 
-        Many copies of one text add only a few.
+        Many copies of one text add only a few. `pairs`: its LSH keys with the articles before it.
         """
         tuning, is_free = self._tuning, ~look_up.full
         if copied is not None:
@@ -240,13 +217,31 @@ class CopyFinder:
             # Not those who will soon be out of reach: then the family would hold the shingle no more.
             oldest = number - tuning.passage_reach // 2
             is_free &= ~look_up.occurs_in(ancestor for ancestor, _ in ancestors if ancestor >= oldest)
-        free_bands = self._free_bands(connection, whole.bands, number, before=number)
+        free_bands = self._free_bands(whole.bands, pairs, number)
         return CopyKeys(free_bands, filter_sketch(whole.sketch, is_free))
 
-    def _free_bands(
-        self, connection: Connection, bands: Sequence[int], number: int, *, before: int = ANY_NUMBER
-    ) -> tuple[int, ...]:
-        """Return the LSH keys that do not have too many articles before `before`, beside article `number`."""
-        pairs = self._pairs(connection, bands, before=before)
+    def _free_bands(self, bands: Sequence[int], pairs: Iterable[KeyPair], number: int) -> tuple[int, ...]:
+        """Return the LSH keys that do not have too many articles beside article `number`."""
         counts = Counter(band for band, other in pairs if other != number)
         return tuple(band for band in bands if counts[band] < self._tuning.key_cap)
+
+
+def _pairs(
+    connection: Connection,
+    bands: Sequence[int],
+    waiting: Iterable[StoredArticle] = (),
+    *,
+    before: int = ANY_NUMBER,
+) -> set[KeyPair]:
+    """Return these LSH keys with their articles before `before`; `waiting` have no row yet."""
+    pairs, wanted = set(copy_keys.with_bands(connection, bands, before=before)), set(bands)
+    for new in waiting:
+        if new.inbox_no < before:
+            pairs.update((band, new.inbox_no) for band in wanted.intersection(new.bands))
+    return pairs
+
+
+def _by_votes(pairs: Iterable[KeyPair]) -> list[int]:
+    """Return the articles of these pairs, those in most of them first."""
+    votes = Counter(number for _, number in pairs)
+    return sorted(votes, key=lambda number: (-votes[number], number))

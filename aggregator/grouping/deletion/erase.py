@@ -152,7 +152,7 @@ class ForgetHandler:
         inherited = self._copy_finder.inherited(connection, first, sketch)
         keys = self._copy_finder.keys(first.signature)
         copy_keys.set_copy_keys(connection, first.inbox_no, keys, inherited.bands, inherited.sketch)
-        self._copy_finder.replace(first.inbox_no, inherited)
+        self._copy_finder.add(first.inbox_no, inherited)
         role = "report" if first.role == "copy" else first.role
         orphaned_copies.set_original(connection, [first.id], None, role=role)
         return first.id

@@ -165,7 +165,7 @@ class BoilerplateLearner:
             return False
         connection, ledger, now = unit_of_work
         incoming = incoming_article(waiting, prepared, now, wire_confidence=1.0)
-        likely = copy_finder.voted(connection, incoming)[:_NOTICE_CANDIDATES]
+        likely = copy_finder.voted(connection, incoming, ledger.articles)[:_NOTICE_CANDIDATES]
         for other in compared_articles.copy_candidates(connection, likely, ledger.articles).values():
             if other.source != incoming.source:  # any source may declare that outlet
                 continue

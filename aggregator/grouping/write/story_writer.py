@@ -1,7 +1,7 @@
 """Carries out changes of stories (changes.py), in a placing transaction: rows, log, change stream, window."""
 
 import datetime as dt
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from functools import partial
 
 import msgspec
@@ -252,10 +252,7 @@ class StoryWriter:
             effect = msgspec.structs.replace(effect, bump=effect.unbumped)
         number = self._store(unit_of_work, row, story, state, membership=membership, effect=effect)
         unit_of_work.ledger.write()
-        came = [member.id for member in members if member.id in compared and not member.is_compared]
-        went = [member.id for member in members if member.id not in compared and member.is_compared]
-        article_writes.set_compared(connection, came, is_compared=True)
-        article_writes.set_compared(connection, went, is_compared=False)
+        _set_compared(connection, members, compared)
         return number
 
     def _store(
@@ -315,12 +312,18 @@ def _redates(unit_of_work: UnitOfWork, new: StoredArticle) -> bool:
     return not articles.was_bumped_by_clock(unit_of_work.connection, new.story)
 
 
+def _set_compared(connection: Connection, members: Iterable[Article], compared: Collection[str]) -> None:
+    """Let later articles be compared with these members, and with no others."""
+    came = [member.id for member in members if member.id in compared and not member.is_compared]
+    went = [member.id for member in members if member.id not in compared and member.is_compared]
+    article_writes.set_compared(connection, came, is_compared=True)
+    article_writes.set_compared(connection, went, is_compared=False)
+
+
 def _compare_no_more(unit_of_work: UnitOfWork, story: str) -> None:
     """Let the live blogs and roundups of a story give way to its first report."""
     unit_of_work.ledger.write()
-    members = articles.members(unit_of_work.connection, story)
-    fallen = [member.id for member in members if member.is_compared]
-    article_writes.set_compared(unit_of_work.connection, fallen, is_compared=False)
+    _set_compared(unit_of_work.connection, articles.members(unit_of_work.connection, story), ())
 
 
 def _effect_of_move(move: Move, rows: Sequence[StoryRow]) -> Effect:

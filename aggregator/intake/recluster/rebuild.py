@@ -59,7 +59,6 @@ def _write_copy_keys(database: Database, finder: CopyFinder, advance: Advance) -
                 keys = finder.restored(connection, stored, copied, is_whole=is_whole)
                 copy_keys.set_copy_keys(connection, n, (), keys.bands, keys.sketch)
                 finder.add(n, keys)
-                finder.written()
             advance(1)
 
 

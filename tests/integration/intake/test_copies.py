@@ -12,7 +12,7 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from aggregator.config.tuning import Tuning
 from aggregator.grouping.copies.copy_check import CopyTuning
-from aggregator.grouping.copies.copy_lookup import CopyFinder, CopyKeys
+from aggregator.grouping.copies.copy_lookup import CopyFinder
 from aggregator.grouping.copies.sampled_shingles import held
 from aggregator.model.core import Entry, Evidence
 from aggregator.model.errors import AggregatorError
@@ -136,18 +136,19 @@ def test_rows_and_memory_answer_alike(fresh: Callable[[], Rig]) -> None:
     assert {"report", "copy", "excerpt"} <= roles
 
 
-def test_what_waits_is_found_also_after_a_revision_in_its_batch(rig: Rig) -> None:
+def test_what_waits_is_found(rig: Rig) -> None:
     (placed,) = rig.take(piece("Herald", "1", FLOOD))
     finder, keys = CopyFinder(Tuning()), (7, 8)
     with rig.database.read() as connection:
         stored = articles.latest(connection, placed.article)
         assert stored is not None
-        finder.read_bands(connection, keys, first=9, last=9)
-        finder.add(5, CopyKeys(keys, b""))
-        finder.replace(3, CopyKeys(keys[:1], b""))
         new = msgspec.structs.replace(stored, inbox_no=9, bands=keys)
-        assert finder.voted(connection, new) == [5, 3]
-        finder.written()
+        waiting = [
+            msgspec.structs.replace(stored, inbox_no=5, bands=keys),
+            msgspec.structs.replace(stored, inbox_no=3, bands=keys[:1]),
+            msgspec.structs.replace(stored, inbox_no=10, bands=keys),  # which comes after it
+        ]
+        assert finder.voted(connection, new, waiting) == [5, 3]
         assert finder.voted(connection, new) == [], "they have no rows"
 
 

@@ -1,14 +1,25 @@
-"""`make bench`: all measurements, one after the other. Each file says what it measures and how."""
+"""`python -m benchmarks NAME`: one measurement; without a name, as `make bench`, several one after the other.
+
+Each file says what it measures and how.
+"""
 
 import runpy
 import sys
 
-FILES = ("benchmarks.throughput", "benchmarks.extraction", "benchmarks.start")
+FILES = ("throughput", "extraction", "start")
 
-for name in FILES:
-    print(f"== {name.removeprefix('benchmarks.')}")
-    sys.argv = [name]
-    runpy.run_module(name, run_name="__main__")
-print("== copies (a slice; python -m benchmarks.copies for all)")
-sys.argv = ["benchmarks.copies", "--articles", "150"]
-runpy.run_module("benchmarks.copies", run_name="__main__")
+
+def run(name: str, *arguments: str) -> None:
+    """Run one measurement as a program."""
+    sys.argv = [name, *arguments]
+    runpy.run_module(f"benchmarks.{name}", run_name="__main__")
+
+
+if len(sys.argv) > 1:
+    run(*sys.argv[1:])
+else:
+    for file in FILES:
+        print(f"== {file}")
+        run(file)
+    print("== copies (a slice; python -m benchmarks.copies for all)")
+    run("copies", "--articles", "150")

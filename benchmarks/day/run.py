@@ -1,0 +1,308 @@
+"""One run of one program: the first reading, the rounds after it, and the time in which nothing comes."""
+
+import dataclasses
+import datetime as dt
+import random
+import statistics
+import time
+from collections.abc import Collection
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import feedparser
+
+from benchmarks.day.daemon import Daemon
+from benchmarks.day.feeds import EDIT, FETCHED, Feed, FeedServer, Plan, plan_of
+from benchmarks.day.processes import MemoryWatch, Usage, memory_of, usage_of, wake_ups_of
+from benchmarks.day.scores import Labels, Scores, events_twice, label_of, scores_of
+
+FIRST_POLLS_SECONDS = 30.0  # over which the first polls are spread, as after an import of as many feeds
+LOOK_SECONDS = 0.5  # between two looks for new entries on the pages
+
+
+@dataclass(frozen=True)
+class Day:
+    """What all runs have: feeds, labels, rounds with one poll each `pace` seconds, `idle` minutes."""
+
+    feeds: list[Feed]
+    labels: Labels
+    rounds: int
+    pace: float
+    idle: float
+
+
+@dataclass(frozen=True)
+class Article:
+    """A row of `v_story_articles`."""
+
+    id: str
+    story: str
+    source: str
+    url: str | None
+    title: str
+
+
+class Run:
+    """A daemon and the server of its feeds. The figures are gathered in `figures`, by their names."""
+
+    def __init__(self, day: Day, checkout: Path, folder: Path, *, url: str, order: int) -> None:
+        """`url` of an empty PostgreSQL database; "" for SQLite in `folder`. `order` of the first polls."""
+        self.day = day
+        self.figures: dict[str, Any] = {}
+        span = dt.datetime.now(dt.UTC).replace(second=0, microsecond=0) - FETCHED
+        self.feeds = [feed.moved(span) for feed in day.feeds]
+        plans = {feed.file: self._plan(feed) for feed in day.feeds}
+        self.server = FeedServer(self.feeds, plans)
+        self.daemon = Daemon(checkout, folder, url, self.server.server.port)
+        self._order = self.feeds.copy()
+        random.Random(order).shuffle(self._order)
+
+    def _plan(self, feed: Feed) -> Plan:
+        return plan_of(feed, self.day.rounds, random.Random(feed.file))
+
+    def close(self) -> None:
+        self.daemon.stop()
+        self.server.close()
+
+    # The first reading ------------------------------------------------------------------------------------
+
+    def read_first(self) -> None:
+        """Poll all feeds for the first time, in the run's order."""
+        daemon = self.daemon
+        daemon.subscribe(self.feeds)
+        pause = dt.timedelta(days=1)
+        now = dt.datetime.now(dt.UTC)
+        daemon.set_due({feed.address: now + pause for feed in self.feeds})
+        daemon.start()
+        self.figures["start_cpu_seconds"] = usage_of(daemon.pid).cpu_seconds
+        with MemoryWatch(daemon.pid) as memory:
+            before, began = self._usage(), time.monotonic()
+            self._poll_all(FIRST_POLLS_SECONDS / len(self.feeds), self._order)
+            daemon.wait_for(lambda: bool(self._articles()))
+            self.figures["first_article_seconds"] = time.monotonic() - began
+            self._settle(0)
+            used = self._usage() - before
+        entries = len(self._articles())
+        self.figures |= {
+            "first_seconds": time.monotonic() - began,
+            "first_entries": entries,
+            "first_cpu_ms_an_entry": 1000 * used.cpu_seconds / entries,
+            "first_kb_an_entry": used.written_bytes / 1000 / entries,
+            "first_most_mb": memory.most_mb,
+        }
+        self._score("first", self._articles())
+
+    def _poll_all(self, pace: float, feeds: Collection[Feed]) -> None:
+        start = dt.datetime.now(dt.UTC) + dt.timedelta(seconds=1)
+        self.daemon.set_due(
+            {feed.address: start + dt.timedelta(seconds=pace * n) for n, feed in enumerate(feeds)}
+        )
+
+    def _settle(self, number: int) -> None:
+        self.daemon.wait_for(lambda: self.server.asked_in(number) == len(self.feeds))
+        self.daemon.wait_until_quiet()
+
+    def _usage(self) -> Usage:
+        used = usage_of(self.daemon.pid)
+        written = used.written_bytes + self.daemon.written_by_server()
+        return dataclasses.replace(used, written_bytes=written)
+
+    # The rounds -------------------------------------------------------------------------------------------
+
+    def go_on(self) -> None:
+        """Poll all feeds in rounds: some have new entries, some an edited title, most are unchanged."""
+        orders = random.Random(len(self.feeds))
+        bumps = {"with a new entry": 0, "with an edited entry only": 0, "for nothing": 0}
+        delays: list[float] = []
+        new_entries = new_stories = 0
+        used = Usage(0.0, 0)
+        began = time.monotonic()
+        with MemoryWatch(self.daemon.pid) as memory:
+            for number in range(1, self.day.rounds + 1):
+                articles, bumped_at = self._articles(), self._bumps()
+                before = self._usage()
+                feeds = orders.sample(self.feeds, len(self.feeds))
+                self.server.number = number
+                self._poll_all(self.day.pace, feeds)
+                delays += self._watch(number, set(articles))
+                self._settle(number)
+                after = self._usage()
+                used = Usage(
+                    used.cpu_seconds + after.cpu_seconds - before.cpu_seconds,
+                    used.written_bytes + after.written_bytes - before.written_bytes,
+                )
+                current = self._articles()
+                new = [current[id_] for id_ in current.keys() - articles.keys()]
+                new_entries += len(new)
+                new_stories += len(self._bumps().keys() - bumped_at.keys())
+                self._count_bumps(bumps, bumped_at, new, current)
+        seconds = time.monotonic() - began
+        changed = self._changed_polls()
+        shown = sum(appears > 0 for plan in self.server.plans.values() for appears in plan.appears.values())
+        edited = sum(len(plan.edited) for plan in self.server.plans.values())
+        self.figures |= {
+            "round_polls": len(self.feeds) * self.day.rounds,
+            "round_changed": len(changed),
+            "round_shown": shown,
+            "round_new": new_entries,
+            "round_edits": edited,
+            "round_seconds": seconds,
+            "round_cpu_seconds": used.cpu_seconds,
+            "feedparser_seconds": self._feedparser_seconds(changed),
+            "kb_a_new_entry": used.written_bytes / 1000 / max(1, new_entries),
+            "most_mb": max(self.figures["first_most_mb"], memory.most_mb),
+            "page_seconds": statistics.median(delays) if delays else None,
+            "page_seconds_most": max(delays, default=None),
+            "page_delays": len(delays),
+            "new_stories": new_stories,
+            "bumped_new": bumps["with a new entry"],
+            "bumped_edited": bumps["with an edited entry only"],
+            "bumped_for_nothing": bumps["for nothing"],
+        }
+        self._score("last", self._articles())
+
+    def _watch(self, number: int, known: set[str]) -> list[float]:
+        """Look for new articles until all feeds of the round were asked, and for some seconds after it.
+
+        Return the seconds from the answer of their feed to their place in a rendered story.
+        """
+        delays: list[float] = []
+        files = self._files()
+        awaited = sum(len(plan.new_in(number)) for plan in self.server.plans.values())
+        deadline = time.monotonic() + 2 * self.day.pace * len(self.feeds) + 60
+        while len(delays) < awaited and time.monotonic() < deadline:
+            for row in self._new_articles(known):
+                known.add(row.id)
+                answered = self.server.answers.get((files.get(row.source, ""), number))
+                if answered is not None:
+                    delays.append(time.monotonic() - answered)
+            time.sleep(LOOK_SECONDS)
+        return delays
+
+    def _count_bumps(
+        self,
+        bumps: dict[str, int],
+        before: dict[str, object],
+        new: list[Article],
+        current: dict[str, Article],
+    ) -> None:
+        with_new = {article.story for article in new}
+        edited = {article.story for article in current.values() if article.title.endswith(EDIT)}
+        for story, moment in self._bumps().items():
+            if story in before and before[story] != moment:
+                if story in with_new:
+                    bumps["with a new entry"] += 1
+                elif story in edited:
+                    bumps["with an edited entry only"] += 1
+                else:
+                    bumps["for nothing"] += 1
+
+    def _changed_polls(self) -> list[tuple[str, int]]:
+        """Return the polls of the rounds that met a changed feed: its file, and the round."""
+        rounds = range(1, self.day.rounds + 1)
+        return [
+            (file, number)
+            for file, plan in self.server.plans.items()
+            for number in rounds
+            if plan.changes_in(number)
+        ]
+
+    def _feedparser_seconds(self, polls: list[tuple[str, int]]) -> float:
+        """Return the CPU that feedparser takes for the bytes of these polls."""
+        bodies = [self.server.body_of(file, number) for file, number in polls]
+        began = time.process_time()
+        for body in bodies:
+            feedparser.parse(body, sanitize_html=False, resolve_relative_uris=False)
+        return time.process_time() - began
+
+    # Idle -------------------------------------------------------------------------------------------------
+
+    def idle(self) -> None:
+        """Let the daemon alone: no source is due."""
+        later = dt.datetime.now(dt.UTC) + dt.timedelta(days=1)
+        self.daemon.set_due({feed.address: later for feed in self.feeds})
+        seconds = max(1.0, 60 * self.day.idle)
+        pid = self.daemon.pid
+        used, wake_ups = self._usage(), wake_ups_of(pid)
+        time.sleep(seconds)
+        after = self._usage()
+        self.figures |= {
+            "idle_minutes": self.day.idle,
+            "idle_mb": memory_of(pid),
+            "idle_cpu_ms_a_second": 1000 * (after.cpu_seconds - used.cpu_seconds) / seconds,
+            "idle_wake_ups_a_second": max(0, wake_ups_of(pid) - wake_ups) / seconds,
+            "idle_kb_written": (after.written_bytes - used.written_bytes) / 1000,
+        }
+
+    def divide(self) -> None:
+        """Divide the CPU of the rounds, less what the daemon takes idle in as many seconds."""
+        figures = self.figures
+        idle = figures["round_seconds"] * figures["idle_cpu_ms_a_second"] / 1000
+        cpu = figures["round_cpu_seconds"] - idle
+        changed = max(1, figures["round_changed"])
+        figures |= {
+            "cpu_ms_a_new_entry": 1000 * cpu / max(1, figures["round_new"]),
+            "cpu_ms_a_changed_poll": 1000 * cpu / changed,
+            "feedparser_ms": 1000 * figures["feedparser_seconds"] / changed,
+            "share_of_feedparser": cpu / max(0.001, figures["feedparser_seconds"]),
+        }
+
+    # What the pages show ----------------------------------------------------------------------------------
+
+    def _articles(self) -> dict[str, Article]:
+        rows = self.daemon.rows("SELECT article_id, story_id, source_key, url, title FROM v_story_articles")
+        return {row[0]: Article(*row) for row in rows}
+
+    def _new_articles(self, known: set[str]) -> list[Article]:
+        """Return the articles that are not `known` and whose story is rendered."""
+        rendered = {row[0] for row in self.daemon.rows("SELECT id FROM v_stories WHERE text IS NOT NULL")}
+        articles = self._articles().values()
+        return [article for article in articles if article.id not in known and article.story in rendered]
+
+    def _bumps(self) -> dict[str, object]:
+        return {row[0]: row[1] for row in self.daemon.rows("SELECT id, updated FROM v_stories")}
+
+    def _files(self) -> dict[str, str]:
+        """Return the file of the feed of each source key."""
+        files = {feed.address: feed.file for feed in self.feeds}
+        rows = self.daemon.rows("SELECT source_key, address FROM v_sources")
+        return {row[0]: files[row[1]] for row in rows if row[1] in files}
+
+    def _score(self, when: str, articles: dict[str, Article]) -> None:
+        files = self._files()
+        stories: dict[str, str] = {}
+        for article in articles.values():
+            title = article.title.removesuffix(EDIT)
+            label = label_of(self.day.labels, files.get(article.source, ""), article.url, title)
+            if label is not None:
+                stories[label] = article.story
+        scores = scores_of(self.day.labels, stories)
+        page = self.daemon.stories_on_page_one()
+        self.figures |= {
+            f"{when}_articles": len(articles),
+            f"{when}_labelled": len(stories),
+            f"{when}_stories": len({article.story for article in articles.values()}),
+            f"{when}_page_stories": len(page),
+            f"{when}_twice": events_twice(self.day.labels, stories, set(page)),
+        }
+        self.figures |= _named(when, scores)
+
+
+def _named(when: str, scores: Scores) -> dict[str, Any]:
+    return {
+        f"{when}_events": scores.events,
+        f"{when}_whole": scores.whole,
+        f"{when}_not_whole": scores.not_whole,
+        f"{when}_several": scores.stories,
+        f"{when}_pure": scores.pure,
+        f"{when}_impure": scores.impure,
+        f"{when}_pairs": scores.pairs_labelled,
+        f"{when}_pairs_found": scores.pairs_found,
+        f"{when}_pairs_wrong": scores.pairs_wrong,
+        f"{when}_precision": scores.precision,
+        f"{when}_recall": scores.recall,
+        f"{when}_f1": scores.f1,
+        f"{when}_arguable_pairs": scores.arguable,
+        f"{when}_arguable_found": scores.arguable_found,
+    }

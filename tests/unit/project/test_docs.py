@@ -119,7 +119,7 @@ def test_every_option_that_is_written_down_exists() -> None:
     known = _FOREIGN_OPTIONS | {
         option for command in _every_command(_program()) for option in _options(command)
     }
-    scripts = [*(REPOSITORY / "benchmarks").glob("*.py"), *(REPOSITORY / "training").glob("*.py")]
+    scripts = [*(REPOSITORY / "benchmarks").rglob("*.py"), *(REPOSITORY / "training").glob("*.py")]
     known |= {option for path in scripts for option in _OPTION.findall(path.read_text(encoding="utf-8"))}
     unknown = [
         (name, option)

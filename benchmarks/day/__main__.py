@@ -18,74 +18,18 @@ on the same feeds in turns, and prints ratios. Orders after the first are of the
 import argparse
 import json
 import os
-import statistics
 import sys
 import tempfile
-from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 from sqlalchemy import create_engine, make_url, text
 
 from benchmarks.day.feeds import real_feeds
 from benchmarks.day.run import Day, Run
 from benchmarks.day.scores import read_labels
+from benchmarks.day.table import Figures, print_table
 
 HERE = Path(__file__).parents[2]
-Figures = dict[str, Any]
-
-# What is printed: the name of a figure, its words, and digits after the point.
-SCORES = [
-    ("events", "events of several outlets", 0),
-    ("whole", "... found whole", 0),
-    ("several", "stories of several outlets", 0),
-    ("pure", "... pure", 0),
-    ("twice", "events twice on page one", 0),
-    ("pairs", "pairs of one event (arguable ones left out)", 0),
-    ("pairs_found", "... found", 0),
-    ("pairs_wrong", "pairs of different events in one story", 0),
-    ("precision", "precision of pairs", 3),
-    ("recall", "recall of pairs", 3),
-    ("f1", "F1 of pairs", 3),
-    ("arguable_pairs", "arguable pairs of one event", 0),
-    ("arguable_found", "... found", 0),
-    ("articles", "articles", 0),
-    ("labelled", "... with a label", 0),
-    ("stories", "stories", 0),
-]
-COSTS = [
-    ("start_cpu_seconds", "CPU of the start, s", 2),
-    ("first_entries", "entries of the first reading", 0),
-    ("first_cpu_ms_an_entry", "CPU an entry, ms", 1),
-    ("first_kb_an_entry", "written an entry, KB", 0),
-    ("first_article_seconds", "first article after, s", 1),
-    ("first_seconds", "first reading, s", 0),
-    ("round_polls", "polls of the rounds", 0),
-    ("round_changed", "... changed", 0),
-    ("round_shown", "new entries served", 0),
-    ("round_new", "... new articles", 0),
-    ("round_seconds", "the rounds, s", 0),
-    ("cpu_ms_a_new_entry", "CPU a new entry, ms", 1),
-    ("cpu_ms_a_changed_poll", "CPU a changed poll, ms", 1),
-    ("feedparser_ms", "feedparser on the same bytes, ms", 1),
-    ("share_of_feedparser", "CPU of the rounds / feedparser", 2),
-    ("kb_a_new_entry", "written a new entry, KB", 0),
-    ("page_seconds", "from poll to page, s: half", 1),
-    ("page_seconds_most", "... the longest", 1),
-    ("page_delays", "... entries timed", 0),
-    ("new_stories", "new stories in the rounds", 0),
-    ("bumped_new", "known stories bumped with a new entry", 0),
-    ("round_edits", "titles edited", 0),
-    ("bumped_edited", "stories bumped with an edited entry only", 0),
-    ("bumped_for_nothing", "stories bumped for nothing", 0),
-    ("first_most_mb", "PSS at most in the first reading, MB", 0),
-    ("most_mb", "PSS at most, MB", 0),
-    ("idle_minutes", "idle minutes", 0),
-    ("idle_mb", "PSS after them, MB", 0),
-    ("idle_cpu_ms_a_second", "idle CPU, ms a second", 2),
-    ("idle_wake_ups_a_second", "idle wake-ups a second", 1),
-    ("idle_kb_written", "written while idle, KB", 0),
-]
 
 
 def main() -> None:
@@ -139,72 +83,6 @@ def _empty_database(url: str) -> str:
         connection.execute(text(f'CREATE DATABASE "{name}"'))
     engine.dispose()
     return address.set(drivername="postgresql", database=name).render_as_string(hide_password=False)
-
-
-def print_table(names: list[str], runs: list[list[Figures]]) -> None:
-    """Print all figures, one program a column; with two of them the ratio of the first to the second."""
-    firsts = [figures[0] for figures in runs]
-    print(f"{'':<52}" + "".join(f"{name[-14:]:>15}" for name in names))
-    for when, title in (("first", "after the first reading"), ("last", "after the last round")):
-        if f"{when}_events" in firsts[0]:
-            print(title)
-            for key, words, digits in SCORES:
-                _print_line(words, [figures[f"{when}_{key}"] for figures in firsts], digits)
-    orders = len(runs[0])
-    if orders > 1:
-        print(f"{orders} orders of the first reading: mean and least (of pairs wrong and twice: most)")
-        for key, words, worst in (
-            ("whole", "events found whole", min),
-            ("pure", "stories of several outlets that are pure", min),
-            ("impure", "... that are not", max),
-            ("f1", "F1 of pairs", min),
-            ("pairs_wrong", "pairs of different events in one story", max),
-            ("twice", "events twice on page one", max),
-        ):
-            _print_orders(
-                words, [[_number(one[f"first_{key}"]) for one in figures] for figures in runs], worst
-            )
-    print("costs")
-    for key, words, digits in COSTS:
-        if key in firsts[0]:
-            _print_line(words, [figures[key] for figures in firsts], digits, with_ratio=True)
-    for key, words in (
-        ("not_whole", "events not whole"),
-        ("impure", "stories not pure"),
-        ("twice", "twice on page one"),
-    ):
-        _print_names(f"{words}, after the first reading, after the last round", key, names, firsts)
-
-
-def _print_names(words: str, key: str, names: list[str], firsts: list[Figures]) -> None:
-    """Print the titles of a list, and for each program when they are in it: first, last or both."""
-    lists = [[figures.get(f"{when}_{key}", []) for when in ("first", "last")] for figures in firsts]
-    titles = sorted({title for first, last in lists for title in [*first, *last]})
-    print(f"{words:<52}" + "".join(f"{name[-14:]:>15}" for name in names))
-    for title in titles:
-        cells = [
-            ("first " if title in first else "") + ("last" if title in last else "    ")
-            for first, last in lists
-        ]
-        print(f"  {title[:50]:<50}" + "".join(f"{cell:>15}" for cell in cells))
-
-
-def _number(value: Any) -> float:
-    return len(value) if isinstance(value, list) else value
-
-
-def _print_line(words: str, values: list[Any], digits: int, *, with_ratio: bool = False) -> None:
-    numbers = [None if value is None else _number(value) for value in values]
-    cells = [f"{'-':>15}" if number is None else f"{number:15,.{digits}f}" for number in numbers]
-    ratio = ""
-    if with_ratio and len(numbers) == 2 and numbers[0] is not None and numbers[1]:
-        ratio = f"{numbers[0] / numbers[1]:10.2f}"
-    print(f"  {words:<50}" + "".join(cells) + ratio)
-
-
-def _print_orders(words: str, values: list[list[float]], worst: Callable[[list[float]], float]) -> None:
-    cells = [f"{statistics.mean(column):8.2f} {worst(column):6.2f}" for column in values]
-    print(f"  {words:<50}" + "".join(cells))
 
 
 if __name__ == "__main__":

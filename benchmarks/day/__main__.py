@@ -10,9 +10,10 @@ feed is polled once, one each `--pace` seconds: a feed in five has one or two ne
 the others answer 304.
 
 CPU, memory and bytes are those of all processes of the daemon, from /proc; with PostgreSQL its server's CPU
-and memory are not counted, and the bytes are those of its write-ahead log. The CPU of the rounds has that of
-unchanged polls in it, and not what the daemon takes idle in the same time. `--program` runs another checkout
-on the same feeds in turns, and prints ratios. Orders after the first are of the first reading alone.
+and memory are not counted, and the bytes are the write-ahead log of the server, whoever else uses it. On a
+tmpfs no bytes count: use `--folder`. The CPU of the rounds has that of unchanged polls in it, and not what
+the daemon takes idle in the same time. `--program` runs another checkout on the same feeds in turns, and
+prints ratios. Orders after the first are of the first reading alone.
 """
 
 import argparse
@@ -20,6 +21,8 @@ import json
 import os
 import sys
 import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from sqlalchemy import create_engine, make_url, text
@@ -59,8 +62,7 @@ def main() -> None:
 
 def run_order(day: Day, program: Path, order: int, url: str | None, folder: Path | None) -> Figures:
     """Run one program on the feeds, polled first in an order of their own; the whole day if it is order 0."""
-    with tempfile.TemporaryDirectory(dir=folder) as own:
-        database = _empty_database(url) if url else ""
+    with tempfile.TemporaryDirectory(dir=folder) as own, _database(url) as database:
         run = Run(day, program, Path(own), url=database, order=order)
         try:
             run.read_first()
@@ -73,16 +75,27 @@ def run_order(day: Day, program: Path, order: int, url: str | None, folder: Path
     return run.figures
 
 
-def _empty_database(url: str) -> str:
-    """Make a new database `NAME_day` beside the one of `url`, in place of an earlier one; its address."""
+@contextmanager
+def _database(url: str | None) -> Iterator[str]:
+    """Make an empty database `NAME_day` beside the PostgreSQL one of `url` for the block; yield its address.
+
+    Yield "" without a `url`.
+    """
+    if url is None:
+        yield ""
+        return
     address = make_url(url.replace("postgresql://", "postgresql+psycopg://", 1))
     name = f"{address.database}_day"
     engine = create_engine(address, isolation_level="AUTOCOMMIT")
+    drop = text(f'DROP DATABASE IF EXISTS "{name}" WITH (FORCE)')
     with engine.connect() as connection:
-        connection.execute(text(f'DROP DATABASE IF EXISTS "{name}" WITH (FORCE)'))
+        connection.execute(drop)
         connection.execute(text(f'CREATE DATABASE "{name}"'))
+        try:
+            yield address.set(drivername="postgresql", database=name).render_as_string(hide_password=False)
+        finally:
+            connection.execute(drop)
     engine.dispose()
-    return address.set(drivername="postgresql", database=name).render_as_string(hide_password=False)
 
 
 if __name__ == "__main__":

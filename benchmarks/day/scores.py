@@ -4,7 +4,7 @@ import gzip
 import itertools
 import json
 from collections import defaultdict
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 from pathlib import Path
@@ -108,7 +108,7 @@ def scores_of(labels: Labels, stories: Mapping[str, str]) -> Scores:
     arguable = all_labelled & labels.loose
     return Scores(
         events=len(events),
-        not_whole=[_name(labels, event) for event in events if len({stories[e] for e in event}) > 1],
+        not_whole=[_name_of_event(labels, event) for event in events if len({stories[e] for e in event}) > 1],
         stories=len(several),
         impure=[_name(labels, story) for story in several if set(_pairs([story])) & together - labelled],
         pairs_labelled=len(labelled),
@@ -129,7 +129,7 @@ def events_twice(labels: Labels, stories: Mapping[str, str], page: Collection[st
     for event in on_page.values():
         apart = (pair for pair in _pairs([event]) if len({stories[entry] for entry in pair}) > 1)
         if any(pair not in labels.loose for pair in apart):
-            twice.append(_name(labels, event))
+            twice.append(_name_of_event(labels, event))
     return twice
 
 
@@ -140,6 +140,12 @@ def _pairs(groups: Iterable[Collection[str]]) -> Iterable[Pair]:
 
 def _is_of_several_outlets(labels: Labels, entries: Iterable[str]) -> bool:
     return len({labels.outlets[entry] for entry in entries}) > 1
+
+
+def _name_of_event(labels: Labels, entries: Sequence[str]) -> str:
+    """Return the title of the event's first entry, also of those that did not arrive yet."""
+    event = labels.events[entries[0]]
+    return labels.titles[min(entry for entry in labels.events if labels.events[entry] == event)]
 
 
 def _name(labels: Labels, entries: Iterable[str]) -> str:

@@ -1,14 +1,13 @@
 """What a start costs: commands on a database of the sample articles, the daemon on an empty one, a worker.
 
-    python -m benchmarks.start [--only commands|worker|daemon|articles]
+    python -m benchmarks.start [--only commands|worker|daemon]
 
 CPU seconds of a process, its children included, the least of nine runs, and the MB that it had at most. Of
-the daemon also the memory of itself and of the whole tree (PSS: shared pages are counted once). `articles`:
-the same while it places 5,000 articles of AGGREGATOR_DATA, and three minutes later.
+the daemon also the memory of itself and of the whole tree (PSS: shared pages are counted once); with articles
+it is measured by `python -m benchmarks day`.
 """
 
 import argparse
-import gzip
 import json
 import os
 import re
@@ -18,14 +17,11 @@ import subprocess
 import sys
 import tempfile
 import time
-from contextlib import suppress
 from pathlib import Path
 
 PROGRAM = Path(sys.executable).with_name("aggregator")
 SAMPLES = Path(__file__).parents[1] / "examples" / "articles"
 RUNS = 9
-ARTICLES = 5_000
-IDLE_SECONDS = 180.0  # workers end after a minute, caches after one from the last article
 
 
 def cost(name: str, *program: str | Path, is_worker: bool = False) -> None:
@@ -103,42 +99,15 @@ def daemon() -> None:
         )
 
 
-def articles() -> None:
-    config, given = Path("config.yaml"), Path("given.jsonl")
-    config.write_text("database: c.db\nserver: {port: 0}\n")
-    data = Path(os.environ["AGGREGATOR_DATA"])
-    files = [data / f"events-{name}.jsonl.gz" for name in ("months", "fulltext", "leads")]
-    lines = [line for file in files for line in gzip.decompress(file.read_bytes()).splitlines()]
-    given.write_bytes(b"\n".join(lines[:ARTICLES]))
-    running = subprocess.Popen([PROGRAM, "run", "--config", config], stderr=subprocess.DEVNULL)
-    time.sleep(10)
-    sizes = []
-    reading = subprocess.Popen([PROGRAM, "ingest", "--config", config, given], stderr=subprocess.DEVNULL)
-    while reading.poll() is None:
-        time.sleep(0.5)
-        sizes.append(memory(running.pid))
-    time.sleep(IDLE_SECONDS)
-    print(f"{ARTICLES} articles: at most {max(sizes):.0f} MB, then {memory(running.pid):.0f}")
-    running.send_signal(signal.SIGTERM)
-    running.wait()
-
-
-def memory(process: int) -> float:
-    """MB of the tree; 0 if a worker ended meanwhile."""
-    with suppress(OSError):
-        return sum(map(_pss_mb, tree(process)))
-    return 0.0
-
-
 def main() -> None:
-    parts = {"commands": commands, "worker": worker, "daemon": daemon, "articles": articles}
+    parts = {"commands": commands, "worker": worker, "daemon": daemon}
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--only", choices=parts)
     only = parser.parse_args().only
     with tempfile.TemporaryDirectory() as folder:
         os.chdir(folder)
         for name, measure in parts.items():
-            if only == name or (only is None and measure is not articles):
+            if only in (None, name):
                 measure()
 
 

@@ -5,6 +5,7 @@ import datetime as dt
 import random
 import statistics
 import time
+from collections import Counter
 from collections.abc import Collection
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,9 +16,13 @@ import feedparser
 from benchmarks.day.daemon import Daemon
 from benchmarks.day.feeds import EDIT, FETCHED, Feed, FeedServer, Plan, plan_of
 from benchmarks.day.processes import MemoryWatch, Usage, memory_of, usage_of, wake_ups_of
-from benchmarks.day.scores import Labels, Scores, events_twice, label_of, scores_of
+from benchmarks.day.scores import Labels, events_twice, label_of, scores_of
 
 FIRST_POLLS_SECONDS = 30.0  # over which the first polls are spread, as after an import of as many feeds
+SCORED = (  # of Scores
+    *("events", "whole", "not_whole", "stories", "pure", "impure", "pairs", "pairs_found", "pairs_wrong"),
+    *("precision", "recall", "f1", "arguable", "arguable_found"),
+)
 LOOK_SECONDS = 0.5  # between two looks for new entries on the pages
 
 
@@ -113,40 +118,28 @@ class Run:
     def go_on(self) -> None:
         """Poll all feeds in rounds: some have new entries, some an edited title, most are unchanged."""
         orders = random.Random(len(self.feeds))
-        bumps = {"with a new entry": 0, "with an edited entry only": 0, "for nothing": 0}
+        known, stories = len(self._articles()), len(self._bumps())
+        bumps: Counter[str] = Counter()
         delays: list[float] = []
-        new_entries = new_stories = 0
-        used = Usage(0.0, 0)
-        began = time.monotonic()
+        before, began = self._usage(), time.monotonic()
         with MemoryWatch(self.daemon.pid) as memory:
             for number in range(1, self.day.rounds + 1):
                 articles, bumped_at = self._articles(), self._bumps()
-                before = self._usage()
-                feeds = orders.sample(self.feeds, len(self.feeds))
                 self.server.number = number
-                self._poll_all(self.day.pace, feeds)
+                self._poll_all(self.day.pace, orders.sample(self.feeds, len(self.feeds)))
                 delays += self._watch(number, set(articles))
                 self._settle(number)
-                after = self._usage()
-                used = Usage(
-                    used.cpu_seconds + after.cpu_seconds - before.cpu_seconds,
-                    used.written_bytes + after.written_bytes - before.written_bytes,
-                )
-                current = self._articles()
-                new = [current[id_] for id_ in current.keys() - articles.keys()]
-                new_entries += len(new)
-                new_stories += len(self._bumps().keys() - bumped_at.keys())
-                self._count_bumps(bumps, bumped_at, new, current)
-        seconds = time.monotonic() - began
+                bumps += self._count_bumps(articles, bumped_at)
+        used, seconds = self._usage() - before, time.monotonic() - began
         changed = self._changed_polls()
-        shown = sum(appears > 0 for plan in self.server.plans.values() for appears in plan.appears.values())
-        edited = sum(len(plan.edited) for plan in self.server.plans.values())
+        new_entries = len(self._articles()) - known
+        plans = self.server.plans.values()
         self.figures |= {
             "round_polls": len(self.feeds) * self.day.rounds,
             "round_changed": len(changed),
-            "round_shown": shown,
+            "round_shown": sum(len(self.server.plans[file].new_in(number)) for file, number in changed),
             "round_new": new_entries,
-            "round_edits": edited,
+            "round_edits": sum(len(plan.edited) for plan in plans),
             "round_seconds": seconds,
             "round_cpu_seconds": used.cpu_seconds,
             "feedparser_seconds": self._feedparser_seconds(changed),
@@ -155,10 +148,10 @@ class Run:
             "page_seconds": statistics.median(delays) if delays else None,
             "page_seconds_most": max(delays, default=None),
             "page_delays": len(delays),
-            "new_stories": new_stories,
-            "bumped_new": bumps["with a new entry"],
-            "bumped_edited": bumps["with an edited entry only"],
-            "bumped_for_nothing": bumps["for nothing"],
+            "new_stories": len(self._bumps()) - stories,
+            "bumped_new": bumps["new"],
+            "bumped_edited": bumps["edited"],
+            "bumped_for_nothing": bumps["nothing"],
         }
         self._score("last", self._articles())
 
@@ -180,23 +173,17 @@ class Run:
             time.sleep(LOOK_SECONDS)
         return delays
 
-    def _count_bumps(
-        self,
-        bumps: dict[str, int],
-        before: dict[str, object],
-        new: list[Article],
-        current: dict[str, Article],
-    ) -> None:
-        with_new = {article.story for article in new}
-        edited = {article.story for article in current.values() if article.title.endswith(EDIT)}
+    def _count_bumps(self, articles: dict[str, Article], bumped_at: dict[str, object]) -> Counter[str]:
+        """Count the known stories that were bumped since, by the reason that they had."""
+        current = self._articles()
+        with_new = {current[id_].story for id_ in current.keys() - articles.keys()}
+        with_edit = {article.story for article in current.values() if article.title.endswith(EDIT)}
+        bumps: Counter[str] = Counter()
         for story, moment in self._bumps().items():
-            if story in before and before[story] != moment:
-                if story in with_new:
-                    bumps["with a new entry"] += 1
-                elif story in edited:
-                    bumps["with an edited entry only"] += 1
-                else:
-                    bumps["for nothing"] += 1
+            if bumped_at.get(story, moment) != moment:
+                reason = "new" if story in with_new else "edited" if story in with_edit else "nothing"
+                bumps[reason] += 1
+        return bumps
 
     def _changed_polls(self) -> list[tuple[str, int]]:
         """Return the polls of the rounds that met a changed feed: its file, and the round."""
@@ -282,27 +269,9 @@ class Run:
         self.figures |= {
             f"{when}_articles": len(articles),
             f"{when}_labelled": len(stories),
-            f"{when}_stories": len({article.story for article in articles.values()}),
+            f"{when}_all_stories": len({article.story for article in articles.values()}),
             f"{when}_page_stories": len(page),
             f"{when}_twice": events_twice(self.day.labels, stories, set(page)),
         }
-        self.figures |= _named(when, scores)
-
-
-def _named(when: str, scores: Scores) -> dict[str, Any]:
-    return {
-        f"{when}_events": scores.events,
-        f"{when}_whole": scores.whole,
-        f"{when}_not_whole": scores.not_whole,
-        f"{when}_several": scores.stories,
-        f"{when}_pure": scores.pure,
-        f"{when}_impure": scores.impure,
-        f"{when}_pairs": scores.pairs_labelled,
-        f"{when}_pairs_found": scores.pairs_found,
-        f"{when}_pairs_wrong": scores.pairs_wrong,
-        f"{when}_precision": scores.precision,
-        f"{when}_recall": scores.recall,
-        f"{when}_f1": scores.f1,
-        f"{when}_arguable_pairs": scores.arguable,
-        f"{when}_arguable_found": scores.arguable_found,
-    }
+        for name in SCORED:
+            self.figures[f"{when}_{name}"] = getattr(scores, name)

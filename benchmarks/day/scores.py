@@ -62,7 +62,7 @@ class Scores:
     not_whole: list[str]
     stories: int
     impure: list[str]
-    pairs_labelled: int
+    pairs: int
     pairs_found: int
     pairs_wrong: int
     arguable: int  # pairs of one event that are loose
@@ -83,7 +83,7 @@ class Scores:
 
     @property
     def recall(self) -> float:
-        return self.pairs_found / self.pairs_labelled if self.pairs_labelled else 1.0
+        return self.pairs_found / self.pairs if self.pairs else 1.0
 
     @property
     def f1(self) -> float:
@@ -111,7 +111,7 @@ def scores_of(labels: Labels, stories: Mapping[str, str]) -> Scores:
         not_whole=[_name_of_event(labels, event) for event in events if len({stories[e] for e in event}) > 1],
         stories=len(several),
         impure=[_name(labels, story) for story in several if set(_pairs([story])) & together - labelled],
-        pairs_labelled=len(labelled),
+        pairs=len(labelled),
         pairs_found=len(together & labelled),
         pairs_wrong=len(together - labelled),
         arguable=len(arguable),

@@ -9,7 +9,7 @@ Figures = dict[str, Any]  # of one run, by name; those that list titles are coun
 SCORES = [  # the name of a figure, its words, and digits after the point
     ("events", "events of several outlets", 0),
     ("whole", "... found whole", 0),
-    ("several", "stories of several outlets", 0),
+    ("stories", "stories of several outlets", 0),
     ("pure", "... pure", 0),
     ("twice", "events twice on page one", 0),
     ("pairs", "pairs of one event (arguable ones left out)", 0),
@@ -18,11 +18,11 @@ SCORES = [  # the name of a figure, its words, and digits after the point
     ("precision", "precision of pairs", 3),
     ("recall", "recall of pairs", 3),
     ("f1", "F1 of pairs", 3),
-    ("arguable_pairs", "arguable pairs of one event", 0),
+    ("arguable", "arguable pairs of one event", 0),
     ("arguable_found", "... found", 0),
     ("articles", "articles", 0),
     ("labelled", "... with a label", 0),
-    ("stories", "stories", 0),
+    ("all_stories", "stories", 0),
     ("page_stories", "stories on page one", 0),
 ]
 ORDERS = [  # of the first reading: the name of a figure, its words, and which of several is the worst

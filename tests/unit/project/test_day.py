@@ -124,7 +124,7 @@ def test_an_event_is_whole_in_one_story_and_a_story_is_pure_of_one_event() -> No
     scores = scores_of(labels(), {"a1": "S", "b1": "S", "c1": "T", "a2": "U", "b2": "U", "c3": "T"})
     assert (scores.events, scores.whole, scores.not_whole) == (2, 1, ["a1: flood"])
     assert (scores.stories, scores.pure) == (2, 2), "the third one is of one outlet"
-    assert (scores.pairs_labelled, scores.pairs_found, scores.pairs_wrong) == (4, 2, 1)
+    assert (scores.pairs, scores.pairs_found, scores.pairs_wrong) == (4, 2, 1)
     assert (scores.precision, scores.recall) == (2 / 3, 0.5)
 
 
@@ -132,7 +132,7 @@ def test_arguable_pairs_count_neither_way() -> None:
     loose = frozenset({frozenset({"a1", "c1"}), frozenset({"a1", "a2"})})
     scores = scores_of(labels(loose=loose), {"a1": "S", "b1": "S", "c1": "T", "a2": "S", "b2": "U"})
     assert scores.impure == ["a1: flood"], "the second report and the strike are not arguable"
-    assert (scores.pairs_labelled, scores.pairs_found, scores.pairs_wrong) == (3, 1, 1)
+    assert (scores.pairs, scores.pairs_found, scores.pairs_wrong) == (3, 1, 1)
     assert (scores.arguable, scores.arguable_found) == (1, 0)
 
 

@@ -4,6 +4,7 @@ import contextlib
 import os
 import re
 import threading
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Self
@@ -54,14 +55,19 @@ def memory_of(pid: int) -> float:
     return sum(_number(_PSS, member, "smaps_rollup") for member in tree_of(pid)) / 1000 * 1.024
 
 
-def wake_ups_of(pid: int) -> int:
-    """Return the voluntary context switches of all threads of the tree that live."""
-    switches = 0
+def wake_ups_of(pid: int) -> dict[str, int]:
+    """Return the voluntary context switches of each thread of the tree, by its path below /proc."""
+    switches: dict[str, int] = {}
     for member in tree_of(pid):
         for status in Path(f"/proc/{member}/task").glob("*/status"):
             with contextlib.suppress(OSError):
-                switches += sum(map(int, _SWITCHES.findall(status.read_text())))
+                switches[str(status)] = sum(map(int, _SWITCHES.findall(status.read_text())))
     return switches
+
+
+def wake_ups_between(before: Mapping[str, int], after: Mapping[str, int]) -> int:
+    """Return the wake-ups of the threads that lived all the time."""
+    return sum(after[thread] - before[thread] for thread in before.keys() & after.keys())
 
 
 def _number(pattern: re.Pattern[str], pid: int, name: str) -> int:

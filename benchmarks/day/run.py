@@ -15,7 +15,7 @@ import feedparser
 
 from benchmarks.day.daemon import Daemon
 from benchmarks.day.feeds import EDIT, FETCHED, Feed, FeedServer, Plan, plan_of
-from benchmarks.day.processes import MemoryWatch, Usage, memory_of, usage_of, wake_ups_of
+from benchmarks.day.processes import MemoryWatch, Usage, memory_of, usage_of, wake_ups_between, wake_ups_of
 from benchmarks.day.scores import Labels, events_twice, label_of, scores_of
 
 FIRST_POLLS_SECONDS = 30.0  # over which the first polls are spread, as after an import of as many feeds
@@ -218,7 +218,7 @@ class Run:
             "idle_minutes": self.day.idle,
             "idle_mb": memory_of(pid),
             "idle_cpu_ms_a_second": 1000 * (after.cpu_seconds - used.cpu_seconds) / seconds,
-            "idle_wake_ups_a_second": max(0, wake_ups_of(pid) - wake_ups) / seconds,
+            "idle_wake_ups_a_second": wake_ups_between(wake_ups, wake_ups_of(pid)) / seconds,
             "idle_kb_written": (after.written_bytes - used.written_bytes) / 1000,
         }
 

@@ -2,6 +2,9 @@
 
 import datetime as dt
 import random
+import subprocess
+import sys
+import time
 
 import httpx
 import pytest
@@ -20,6 +23,7 @@ from benchmarks.day.feeds import (
     moved_date,
     plan_of,
 )
+from benchmarks.day.processes import memory_of, tree_of, usage_of, wake_ups_between, wake_ups_of
 from benchmarks.day.scores import Labels, events_twice, scores_of
 
 ROUNDS = 4
@@ -141,3 +145,18 @@ def test_an_event_is_twice_on_a_page_that_shows_two_of_its_stories() -> None:
     assert events_twice(labels(), stories, {"S", "T", "U"}) == ["a1: flood"]
     loose = frozenset({frozenset({"a1", "c1"}), frozenset({"b1", "c1"})})
     assert events_twice(labels(loose=loose), stories, {"S", "T", "U"}) == []
+
+
+def test_wake_ups_are_those_of_threads_that_lived_all_the_time() -> None:
+    assert wake_ups_between({"a": 10, "ended": 500}, {"a": 14, "began": 90}) == 4
+
+
+def test_a_tree_has_the_use_of_its_children_that_run_and_that_ended() -> None:
+    burning = "for n in range(3 * 10 ** 7): pass"
+    program = f"import subprocess, sys\nsubprocess.run([sys.executable, '-c', '''{burning}'''])\ninput()"
+    with subprocess.Popen([sys.executable, "-c", program], stdin=subprocess.PIPE) as parent:
+        while usage_of(parent.pid).cpu_seconds < 0.3 or len(tree_of(parent.pid)) > 1:
+            time.sleep(0.01)
+        assert memory_of(parent.pid) > 1
+        assert wake_ups_of(parent.pid)
+        parent.communicate(b"\n")

@@ -155,7 +155,7 @@ def read_feed(job: bytes) -> bytes:
     decoded = msgspec.msgpack.decode(job, type=FeedJob)
     all_tuning = Tuning.from_json(decoded.all_tuning)
     parsed = feed.read_feed(decoded.data, decoded)
-    if parsed.language is None:
+    if parsed.language is None and not parsed.left_out:  # else it is known, from all of them together
         tuning = all_tuning.section("text", ExtractTuning)
         texts = map(_beginning, parsed.entries[: tuning.language_feed_entries])
         parsed = msgspec.structs.replace(parsed, language=language_of_feed(texts, tuning))

@@ -48,8 +48,9 @@ from aggregator.sources.fetch.robots import Robots
 from aggregator.sources.limits import SourceTuning, net_tuning, source_tuning
 from aggregator.store.engine.database import Connection, Database
 from aggregator.store.intake import inbox, pending_pages, rejected
-from aggregator.store.intake.identify import PollContext, RereadTuning
+from aggregator.store.intake.identify import PollContext, RereadTuning, WholeFeedNeededError
 from aggregator.store.intake.inbox import AcceptedBatch, AcceptResult
+from aggregator.store.intake.known_items import KnownItems, known_items_of, save_known_items
 from aggregator.store.intake.pending_pages import PendingPage
 from aggregator.store.intake.sources import (
     Source,
@@ -137,25 +138,40 @@ class Poller:
         now = self._now()
         try:
             answer = ask(source, now)
+            try:
+                return self._accepted(source, answer, now)
+            except WholeFeedNeededError:
+                assert answer.whole is not None, "only then items are left out"
+                return self._accepted(source, answer._replace(feed=answer.whole()), now)
         except FetchError as error:
             return self._failed(source, error, now)
-        return self._accepted(source, answer, now)
 
     def _answer(self, source: Source, now: dt.datetime, read: Callable[[bytes], bytes]) -> PollAnswer:
         """Request and parse the feed. Raises FetchError."""
         fetched = self._fetched(source, now)
         body_hash = None if fetched.not_modified else self._read_as(source) + _hash(fetched.body)
-        is_known = body_hash is None or body_hash == source.body_hash
-        feed = None if is_known else self._parsed(fetched, source, now, read)
-        if feed is not None and feed.sitemaps:
-            body_hash, found = read_sitemaps(
+        if body_hash is None or body_hash == source.body_hash:
+            return PollAnswer(fetched, body_hash)
+        whole = partial(self._parsed, fetched, source, now, read)
+        known = self._known_items(source)
+        feed = whole(known)
+        if feed.sitemaps:
+            body_hash, feed = read_sitemaps(
                 feed,
                 lambda url: self._fetch(url, source, linked_from=source.polled_url),
                 lambda page: self._parsed(page, source, now, read),
             )
-            feed = None if body_hash == source.body_hash else found
             fetched = msgspec.structs.replace(fetched, etag=None, last_modified=None)  # of the index only
-        return PollAnswer(fetched, body_hash, feed)
+        elif feed.left_out:
+            feed = msgspec.structs.replace(feed, language=known.language)
+        is_same = body_hash == source.body_hash or (feed.left_out and not feed.entries)
+        return PollAnswer(fetched, body_hash, None if is_same else feed, known=known, whole=whole)
+
+    def _known_items(self, source: Source) -> KnownItems:
+        if not source.first_poll_done:
+            return KnownItems()
+        with self._database.read() as connection:
+            return known_items_of(connection, source.id)
 
     def _stored(self, name: str, store: Callable[[], Stored]) -> Stored:
         """Return the result of `store`, which is repeated while the database cannot be written.
@@ -227,7 +243,12 @@ class Poller:
         return silence_seconds(source.per_day, source.per_day_at, now) is not None
 
     def _parsed(
-        self, fetched: FetchResult, source: Source, now: dt.datetime, read: Callable[[bytes], bytes]
+        self,
+        fetched: FetchResult,
+        source: Source,
+        now: dt.datetime,
+        read: Callable[[bytes], bytes],
+        known: KnownItems = KnownItems(),  # noqa: B008 - frozen
     ) -> ParsedFeed:
         parsed = parse_feed(
             self._executor,
@@ -243,6 +264,9 @@ class Poller:
                 zone=source.timezone,
                 tuning=source_tuning(self._all_tuning),
                 all_tuning=self._all_tuning.to_json(),
+                known_items=frozenset(known.articles),
+                frame=known.frame,
+                states_days=known.states_days,
             ),
             read,
         )
@@ -252,7 +276,7 @@ class Poller:
 
     def _accepted(self, source: Source, answer: PollAnswer, now: dt.datetime) -> PollResult:
         """Store the entries, oldest first (feeds list the newest first), and the outcome of the poll."""
-        feed, fetched = answer.feed, answer.fetched
+        feed, fetched, known = answer.feed, answer.fetched, answer.known
         entries = self._completed(feed, source, now) if feed is not None else []
 
         def work(connection: Connection) -> tuple[PollOutcome, AcceptedBatch]:
@@ -269,8 +293,10 @@ class Poller:
                         is_first=not source.first_poll_done,
                         tuning=self._identity,
                         live=_REREADS,
+                        left_out=frozenset(known.articles[item] for item in feed.left_out),
                     ),
                 )
+                save_known_items(connection, source.id, known, feed, [*reversed(taken.accepted)])
             for entry, result in zip(entries, taken.accepted, strict=True):
                 reason = self._mutes.why(entry, source) if result.outcome == "new" else None
                 if reason is not None and result.entry_no is not None:  # its page is not fetched either

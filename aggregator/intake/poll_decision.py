@@ -6,7 +6,7 @@ must have listed an entry that was known from the old one (ADR 8).
 """
 
 import datetime as dt
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from http import HTTPStatus
 from typing import NamedTuple
 
@@ -25,6 +25,7 @@ from aggregator.sources.fetch.rate_limiter import ASKED_TO_WAIT
 from aggregator.sources.fetch.response import FetchResult
 from aggregator.sources.limits import NetTuning
 from aggregator.store.intake.inbox import AcceptResult
+from aggregator.store.intake.known_items import KnownItems
 from aggregator.store.intake.sources import Source, host_of
 
 _OUT_OF_REACH = frozenset({"dns", "connect"})
@@ -64,6 +65,8 @@ class PollAnswer(NamedTuple):
     at_target: Source | None = None  # the feed at the target of its permanent redirects
     refused: Sequence[tuple[str, str]] = ()  # items that are no entries, with the reason
     has_more: bool = False  # not everything new was read
+    known: KnownItems = KnownItems()  # of the feed at its last poll
+    whole: Callable[[], ParsedFeed] | None = None  # reads the feed with its known items
 
 
 class PollOutcome(NamedTuple):
@@ -140,7 +143,10 @@ def _after_answer(source: Source, answer: PollAnswer, now: dt.datetime, rules: P
     fetched, net = answer.fetched, rules.net
     own_time = _old_entries(answer, now, rules.polling) if source.first_poll_done else []
     is_comparable = answer.feed is not None and source.first_poll_done
-    shares = not is_comparable or any(one.outcome != "new" for one in answer.accepted)
+    has_known = bool(answer.feed and answer.feed.left_out) or any(
+        one.outcome != "new" for one in answer.accepted
+    )
+    shares = has_known or not is_comparable
     cause = None if source.health == "failing" else source.health_cause
     if answer.feed is not None:
         source, cause = _with_feed(source, answer, len(own_time), now), answer.feed.problem

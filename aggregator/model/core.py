@@ -132,6 +132,12 @@ class ParsedFeed(FrozenStruct, frozen=True, kw_only=True):
     problem: str | None = None
     ttl_seconds: float | None = None  # the polling interval that it requests (ttl, sy:updatePeriod)
     sitemaps: tuple[str, ...] = ()  # of an index of sitemaps: the newest ones, which have the entries
+    # Of each entry, where each item is well-formed and one entry: whether its bytes alone say what it is.
+    are_settled: tuple[bool, ...] = ()
+    items: tuple[bytes, ...] = ()  # hash of the item of each entry (sources/parse/feed_items.py), b"": none
+    left_out: tuple[bytes, ...] = ()  # hashes of known items, which were not read
+    frame: bytes = b""  # hash of what is around the items; b"": the feed cannot be cut
+    states_days: bool = False  # the entries have days, and no times
 
 
 # --- after extraction --------------------------------------------------------------------------------------

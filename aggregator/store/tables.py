@@ -263,6 +263,16 @@ source = Table(
     Index(None, "paused", "next_due_at"),
 )
 
+known_items = Table(
+    "known_items",
+    metadata,
+    # The items of a polled feed, which are not read again while their bytes are the same
+    # (store/intake/known_items.py). Written by the transaction that accepts the entries of a poll.
+    Column("source", Text, primary_key=True),  # `source.id`
+    Column("packed", LargeBinary, nullable=False),  # known_items.KnownItems: msgpack
+    sqlite_with_rowid=False,
+)
+
 writer_lease = Table(
     "writer_lease",
     metadata,

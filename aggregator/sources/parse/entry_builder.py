@@ -39,6 +39,8 @@ class FeedContext(FrozenStruct, frozen=True, kw_only=True):
 
     `url` is where these came from (None: a file), `seen` when, which limits declared times. `outlet`, `name`
     and `zone` are as configured for its source, `site_url`, `title` and `language` as the feed declares them.
+    `known_items` are not read again if `frame` is still around them (sources/parse/feed_items.py);
+    `states_days`: all of these have days, and no times.
     """
 
     source: str
@@ -52,6 +54,9 @@ class FeedContext(FrozenStruct, frozen=True, kw_only=True):
     language: str | None = None
     seen: dt.datetime
     tuning: SourceTuning
+    known_items: frozenset[bytes] = frozenset()
+    frame: bytes = b""
+    states_days: bool = False
 
 
 class DeclaredEntry(msgspec.Struct, frozen=True, kw_only=True):

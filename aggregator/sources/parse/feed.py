@@ -25,7 +25,7 @@ import msgspec
 
 from aggregator.extract.language import unicode
 from aggregator.model.core import Enclosure, Entry, ParsedFeed
-from aggregator.sources.parse import feed_discovery, xml_repair
+from aggregator.sources.parse import feed_discovery, feed_items, xml_repair
 from aggregator.sources.parse.entry_builder import (
     DeclaredEntry,
     FeedContext,
@@ -76,24 +76,49 @@ def read_feed(data: bytes, context: FeedContext) -> ParsedFeed:
     """Parse a feed of any format; if it has more than `max_entries`, return the newest ones.
 
     Never raises because of the bytes: for anything that is not a feed, `problem` has a message for the user.
-    `entry_count` above `len(entries)` means that entries were left out, as too many or empty.
+    `entry_count` above `len(entries)` means that entries were left out, as too many or empty, or as known.
     """
     try:
-        return _with_days(_read(_unzipped(data, context.tuning.max_feed_bytes), context))
+        return _read_unknown_items(_unzipped(data, context.tuning.max_feed_bytes), context)
     except Exception as error:  # noqa: BLE001 - parsers may raise anything on untrusted bytes
         return ParsedFeed(problem=f"this could not be read as a feed ({type(error).__name__})")
 
 
+def _read_unknown_items(data: bytes, context: FeedContext) -> ParsedFeed:
+    """Parse the feed without its known items, if its other entries are the same then."""
+    cut = feed_items.cut_feed(data, context)
+    if cut is None:
+        return _with_days(_read(data, context))
+    if cut.left_out and not cut.items:
+        return ParsedFeed(left_out=cut.left_out, frame=cut.frame)
+    feed = _read(cut.data, context)
+    are_days = (
+        _states_days(feed) and not context.states_days
+    )  # whether the feed does, all entries say together
+    if cut.left_out and (feed.problem is not None or are_days):
+        return _read_unknown_items(data, msgspec.structs.replace(context, known_items=frozenset()))
+    items: tuple[bytes, ...] = ()
+    if len(feed.are_settled) == len(cut.items):
+        settled = zip(cut.items, feed.are_settled, strict=True)
+        items = tuple(item if is_settled else b"" for item, is_settled in settled)
+    return msgspec.structs.replace(_with_days(feed), items=items, left_out=cut.left_out, frame=cut.frame)
+
+
+def _states_days(feed: ParsedFeed) -> bool:
+    """Return whether all entries with a time are of midnight UTC."""
+    times = [entry.published.time for entry in feed.entries if entry.published is not None]
+    return bool(times) and all(time.time() == dt.time(0) for time in times)
+
+
 def _with_days(feed: ParsedFeed) -> ParsedFeed:
     """Return the feed; if all its entries are of midnight UTC, it states days and no times."""
-    times = [entry.published.time for entry in feed.entries if entry.published is not None]
-    if not times or any(time.time() != dt.time(0) for time in times):
+    if not _states_days(feed):
         return feed
     entries = []
     for one in feed.entries:
         day = one.published and msgspec.structs.replace(one.published, precision="day")
         entries.append(msgspec.structs.replace(one, published=day))
-    return msgspec.structs.replace(feed, entries=tuple(entries))
+    return msgspec.structs.replace(feed, entries=tuple(entries), states_days=True)
 
 
 def parser_versions() -> str:
@@ -189,14 +214,23 @@ def _with_feedparser(text: str, context: FeedContext) -> ParsedFeed:
         title=plain_title(_string(head, "title")) or context.title,
         language=primary_language(_string(head, "language")) or context.language,
     )
-    entries = [entries_of(_declared(raw), context) for raw in parsed["entries"]]
+    declared = [_declared(raw) for raw in parsed["entries"]]
+    entries = [entries_of(one, context) for one in declared]
     is_cut_short = not entries and isinstance(dict.get(parsed, "bozo_exception"), SAXParseException)
     version = (
         "" if is_cut_short else _string(parsed, "version")
     )  # only a complete feed counts as one without entries
     feed = _parsed(version, _string(head, "title"), context, entries)
     requested = (_string(head, name) for name in ("ttl", "sy_updateperiod", "sy_updatefrequency"))
-    return msgspec.structs.replace(feed, ttl_seconds=ttl_seconds(*requested))
+    are_settled: tuple[bool, ...] = ()
+    if not parsed["bozo"] and all(len(one) == 1 for one in entries):
+        are_settled = tuple(map(_is_settled, declared, feed.entries))
+    return msgspec.structs.replace(feed, ttl_seconds=ttl_seconds(*requested), are_settled=are_settled)
+
+
+def _is_settled(declared: DeclaredEntry, entry: Entry) -> bool:
+    """Return whether the entry will be the same when the item is read later: a future date is ignored now."""
+    return entry.published is not None or not any(declared.published)
 
 
 def _one_by_one(text: str, context: FeedContext) -> ParsedFeed:

@@ -118,6 +118,11 @@ class PollContext(FrozenStruct, frozen=True, kw_only=True):
     is_first: bool
     tuning: IdentityTuning
     live: RereadTuning | None = None  # limits of reading an article again; None: at every change
+    left_out: frozenset[str] = frozenset()  # articles of its known items, which were not read
+
+
+class WholeFeedNeededError(Exception):
+    """An entry can only be judged beside the known items of its feed, which were not read."""
 
 
 class IdentifiedEntry(NamedTuple):
@@ -276,6 +281,9 @@ def _met(
     observations = _matching_observations(connection, unknown_entries.values()) if unknown_entries else []
     related_sources, moved = _related_sources(connection, unknown_entries, observations, source, poll)
     taken = {article for one in identified for article in _known_by_keys(one, known)}
+    if not taken.isdisjoint(poll.left_out):  # two items have a key in common, which may identify neither
+        raise WholeFeedNeededError
+    taken |= poll.left_out
     found = match_entries(
         unknown_entries,
         observations,
@@ -349,7 +357,7 @@ def _related_sources(
 def count_strikes(
     connection: Connection,
     met: IdentifiedBatch,
-    tuning: IdentityTuning,
+    poll: PollContext,
     now: dt.datetime,
     *,
     seen_here: Set[str],
@@ -363,10 +371,12 @@ def count_strikes(
     for kind, (name, called) in enumerate((("guid", "GUIDs"), ("url", "addresses"))):
         if getattr(new, f"{name}s_distrusted_at") is not None:
             continue
-        changes = _key_changes(met, seen_here, kind)
-        strikes = update_strikes(getattr(new, f"{name}_strikes"), *changes, tuning)
+        changed, unchanged = _key_changes(met, seen_here, kind)
+        if changed and poll.left_out:  # it counts beside those that are as before
+            raise WholeFeedNeededError
+        strikes = update_strikes(getattr(new, f"{name}_strikes"), changed, unchanged, poll.tuning)
         new = msgspec.structs.replace(new, **{f"{name}_strikes": strikes})
-        if strikes >= tuning.repeats:
+        if strikes >= poll.tuning.repeats:
             new = msgspec.structs.replace(new, **{f"{name}s_distrusted_at": now})
             notes.append(f"the {called} of its entries change at every poll: they are ignored from now on")
     if new != met.stability:

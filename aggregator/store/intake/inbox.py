@@ -26,6 +26,7 @@ from aggregator.store.intake.identify import (
     IdentifiedEntry,
     PollContext,
     RereadLimits,
+    WholeFeedNeededError,
     claimed_url,
 )
 from aggregator.store.tables import (
@@ -50,6 +51,7 @@ class AcceptResult(FrozenStruct, frozen=True, kw_only=True):
     outcome: AcceptOutcome
     article: str
     entry_no: int | None = None  # None: it was not stored, because it is known or erased
+    is_observed: bool = True  # False: the same entry may have another outcome at a later poll
 
 
 class InboxEntry(FrozenStruct, frozen=True, kw_only=True):
@@ -122,7 +124,7 @@ def accept(
 
     `poll`: they are the entries of one poll of one source, oldest first. Then those without a known key are
     also compared by extract/entry_identity.py, and a source that reverts to a former text is followed a few
-    times.
+    times. Raises WholeFeedNeededError if `poll.left_out` would decide about one of them.
     """
     if not entries:
         return AcceptedBatch()
@@ -134,7 +136,7 @@ def accept(
     notes = [*met.notes]
     if poll is not None and not poll.is_first:
         here = {article for article, source_id in seen_before if source_id == entries[0].source}
-        notes += identify.count_strikes(connection, met, poll.tuning, seen[0], seen_here=here)
+        notes += identify.count_strikes(connection, met, poll, seen[0], seen_here=here)
     batch = _KnownEntries(poll, met, known, seen_before, all_are_new=always_new)
     rows: list[dict[str, Any]] = []
     accepted = []
@@ -154,7 +156,7 @@ def accept(
         observations = seen_before.get((result.article, one.entry.source))
         is_unseen = one.entry.is_observation and result.outcome != "known"  # of an article that is not here
         if is_unseen or live.is_read_enough(result.article, result.outcome, by_page=by_page):
-            accepted.append(AcceptResult(outcome="known", article=result.article))
+            accepted.append(AcceptResult(outcome="known", article=result.article, is_observed=False))
             continue  # no observation: it stays a change until the article may be read again
         batch.note(one, result, seen[offset])
         if observations and observations.is_authoritative and by_page:
@@ -262,7 +264,7 @@ class _KnownEntries:
         self._taken_over: set[str] = set()  # articles of other sources, now with their own site's words
 
     def judge(self, one: IdentifiedEntry, *, by_page: bool) -> AcceptResult:
-        """Return what an entry is. `by_page`: its page is to be fetched."""
+        """Return what an entry is. `by_page`: its page is to be fetched. Raises WholeFeedNeededError."""
         known = self._known
         article = next((known[key] for key in one.identity.keys if key in known), None)
         if article is None and (elsewhere := claimed_url(one)) in known:
@@ -273,6 +275,8 @@ class _KnownEntries:
         if article is None and one.match is not None:
             article = one.match.article
         if article is None and (there := self._seen_there(one)) is not None:
+            if self._poll is not None and there in self._poll.left_out:
+                raise WholeFeedNeededError
             has_other_text = by_page or one.content_keys()[-1] not in known
             is_revision = has_other_text and _is_authoritative(one)
             return AcceptResult(outcome="revision" if is_revision else "known", article=there)

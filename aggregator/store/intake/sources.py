@@ -26,7 +26,7 @@ from aggregator.extract.language.unicode import clean
 from aggregator.extract.urls import address_key
 from aggregator.model.core import Entry, FrozenStruct
 from aggregator.model.errors import AggregatorError
-from aggregator.store.tables import folder, source
+from aggregator.store.tables import folder, known_items, source
 
 _NOT_ASKED = ("gone", "merged")  # health of sources that are not polled
 
@@ -242,6 +242,7 @@ def add(connection: Connection, *items: Source) -> None:
 def remove(connection: Connection, id: str) -> None:  # noqa: A002
     """Delete a source. Its entries and articles stay."""
     connection.execute(delete(source).where(source.c.id == id))
+    connection.execute(delete(known_items).where(known_items.c.source == id))
     restart_merged_sources(connection)
 
 

@@ -1,0 +1,74 @@
+"""The items that a feed had at its last poll, by hashes of their bytes: they are not read again.
+
+An item is known only as long as reading it again would change nothing: its entry is stored as an observation,
+and is alone with its article in the feed.
+"""
+
+from collections import Counter
+from collections.abc import Mapping
+
+import msgspec
+from sqlalchemy import Connection, delete, select
+
+from aggregator.model.core import FrozenStruct, ParsedFeed
+from aggregator.store.intake.inbox import AcceptResult
+from aggregator.store.tables import known_items, unstable_identifier, upsert
+
+
+class KnownItems(FrozenStruct, frozen=True, kw_only=True):
+    """The known items of a feed.
+
+    `frame`: hash of what is around them; `language`: of the feed, as it declares or as its entries together
+    show it; `states_days`: its entries have days, and no times; `articles`: by hash of the item.
+    """
+
+    frame: bytes = b""
+    language: str | None = None
+    states_days: bool = False
+    articles: Mapping[bytes, str] = {}
+
+
+def known_items_of(connection: Connection, source_id: str) -> KnownItems:
+    """Return the known items of a source: none at first, and while its identifiers may be unstable.
+
+    Then all entries of a poll together tell whether they are.
+    """
+    strikes = unstable_identifier.c
+    may_be_unstable = select(strikes.source).where(
+        strikes.source == source_id,
+        ((strikes.guid_strikes > 0) & strikes.guids_distrusted_at.is_(None))
+        | ((strikes.url_strikes > 0) & strikes.urls_distrusted_at.is_(None)),
+    )
+    stored = select(known_items.c.packed).where(known_items.c.source == source_id, ~may_be_unstable.exists())
+    packed = connection.execute(stored).scalar()
+    return KnownItems() if packed is None else msgspec.msgpack.decode(packed, type=KnownItems)
+
+
+def save_known_items(
+    connection: Connection,
+    source_id: str,
+    before: KnownItems,
+    feed: ParsedFeed,
+    accepted: list[AcceptResult],
+) -> None:
+    """Store the items of a feed. `accepted`: of its entries, in its order.
+
+    The language of the feed has to be known: that of one new entry may be another one.
+    """
+    articles = {item: before.articles[item] for item in feed.left_out}
+    for item, result in zip(feed.items, accepted, strict=False):
+        if item and result.is_observed and result.outcome != "forgotten":
+            articles[item] = result.article
+    # Which words of an article are the current ones, all its items decide together.
+    items_of = Counter(articles.values())
+    articles = {item: article for item, article in articles.items() if items_of[article] == 1}
+    if articles and feed.language is not None:
+        items = KnownItems(
+            frame=feed.frame,
+            language=feed.language,
+            states_days=feed.states_days and (before.states_days or not feed.left_out),
+            articles=articles,
+        )
+        upsert(connection, known_items, {"source": source_id, "packed": msgspec.msgpack.encode(items)})
+    else:
+        connection.execute(delete(known_items).where(known_items.c.source == source_id))

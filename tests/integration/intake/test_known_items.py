@@ -278,9 +278,10 @@ def test_after_kills_between_and_in_polls_nothing_is_lost(
     database_url: str, each_kind: Database, whole: Database, client: Client, server: LoopbackServer
 ) -> None:
     """The items and their entries are stored together, or neither is."""
-    path = "/killed"
+    path = f"/{next(NUMBERS)}"
     killed, control = (Newspaper(one, client, server, path) for one in (each_kind, whole))
-    items = [report(number, has_guid=True, time="noon").item() for number in range(40)]
+    reports = [report(number, has_guid=True, time="noon") for number in range(40)]
+    items = [replace(one, outlet=path).item() for one in reports]
     draw = random.Random(7)
     for count in range(4, 41, 4):
         server.routes[path] = Resource(rss(*items[max(0, count - 12) : count]))

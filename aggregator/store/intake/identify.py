@@ -54,8 +54,14 @@ class IdentifierStability(FrozenStruct, frozen=True, kw_only=True):
     guids_distrusted_at: dt.datetime | None = None
     urls_distrusted_at: dt.datetime | None = None
 
+    @property
+    def is_in_doubt(self) -> bool:
+        """Return whether the last polls had new identifiers, and the next one may end the series."""
+        guids = self.guid_strikes > 0 and self.guids_distrusted_at is None
+        return guids or (self.url_strikes > 0 and self.urls_distrusted_at is None)
 
-def _stability_of(connection: Connection, source_id: str) -> IdentifierStability:
+
+def stability_of(connection: Connection, source_id: str) -> IdentifierStability:
     """Return the stability of a source; without strikes if there is no row."""
     columns = [unstable_identifier.c[name] for name in IdentifierStability.__struct_fields__]
     row = connection.execute(select(*columns).where(unstable_identifier.c.source == source_id)).first()
@@ -155,7 +161,7 @@ def identify_entries(
 ) -> IdentifiedBatch:
     """Identify `entries`; those of a poll are all of one source."""
     source = entries[0].source
-    stability = _stability_of(connection, source) if poll else IdentifierStability()
+    stability = stability_of(connection, source) if poll else IdentifierStability()
     canonical_urls = [canonical_url(given.url) if given.url else None for given in entries]
     sharing = shared_pages(entries, canonical_urls)
     identified = []

@@ -11,8 +11,9 @@ import msgspec
 from sqlalchemy import Connection, delete, select
 
 from aggregator.model.core import FrozenStruct, ParsedFeed
+from aggregator.store.intake.identify import stability_of
 from aggregator.store.intake.inbox import AcceptResult
-from aggregator.store.tables import known_items, unstable_identifier, upsert
+from aggregator.store.tables import known_items, upsert
 
 
 class KnownItems(FrozenStruct, frozen=True, kw_only=True):
@@ -29,17 +30,13 @@ class KnownItems(FrozenStruct, frozen=True, kw_only=True):
 
 
 def known_items_of(connection: Connection, source_id: str) -> KnownItems:
-    """Return the known items of a source: none at first, and while its identifiers may be unstable.
+    """Return the known items of a source: none at first, and while its identifiers are in doubt.
 
-    Then all entries of a poll together tell whether they are.
+    Then all entries of a poll together tell whether they are stable.
     """
-    strikes = unstable_identifier.c
-    may_be_unstable = select(strikes.source).where(
-        strikes.source == source_id,
-        ((strikes.guid_strikes > 0) & strikes.guids_distrusted_at.is_(None))
-        | ((strikes.url_strikes > 0) & strikes.urls_distrusted_at.is_(None)),
-    )
-    stored = select(known_items.c.packed).where(known_items.c.source == source_id, ~may_be_unstable.exists())
+    if stability_of(connection, source_id).is_in_doubt:
+        return KnownItems()
+    stored = select(known_items.c.packed).where(known_items.c.source == source_id)
     packed = connection.execute(stored).scalar()
     return KnownItems() if packed is None else msgspec.msgpack.decode(packed, type=KnownItems)
 

@@ -9,7 +9,14 @@ import msgspec
 import numpy as np
 
 from aggregator.grouping.copies.shared_wording import own_words
-from aggregator.grouping.pairs.pair_article import Floats, PairArticle, beside_title, shared_beside_title
+from aggregator.grouping.pairs.pair_article import (
+    Floats,
+    PairArticle,
+    beside_title,
+    shared_beside_title,
+    shares_weighty_word,
+    words_of_body,
+)
 from aggregator.grouping.pairs.pair_features import AT
 from aggregator.grouping.pairs.pair_model import (
     STREAM,
@@ -54,13 +61,16 @@ def is_foreign_text(
     """Return whether an article has the headline of a report, but a body whose words are those of none.
 
     Anyone can publish a headline of others, and "lifts its key rate to 4.25 per cent" may be of two banks.
-    Bodies of fewer than `stub_words` words do not count.
+    Bodies of fewer than `stub_words` words do not count. A body of one sentence or two has few words to
+    share: one of weight is enough.
     """
     others = [report for report in reports if report.body_words >= stub_words]
     if own.body_words < stub_words or not any(
         are_alike(own.title_pieces, report.title_pieces, tuning.headline_share) for report in others
     ):
         return False
+    if own.body_words < tuning.short_body_words:
+        return not shares_weighty_word(words_of_body(own), reports, snapshot, tuning.short_body_idf)
     return shared_beside_title(beside_title(own), others, snapshot) < tuning.agreement
 
 

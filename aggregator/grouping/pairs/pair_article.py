@@ -25,6 +25,9 @@ Floats = npt.NDArray[np.float64]
 TEXT, TITLE, LEAD, NAMES, NUMBERS, *_ = range(FIELD_COUNT)  # as in FIELDS
 # What counts of a word of titles (units of 1/IDF_UNITS).
 TITLE_IDF = round(2.5 * IDF_UNITS)
+# A word of the title weighs more in the lead if the body repeats it, which is then 1.24 times at least;
+# stored weights are rounded to 1.1 %.
+_REPEATED = 1.1
 SCALED = ("stream_cosine", "lead_cosine", "all", "rare")  # the similarities that are scaled
 NEAREST = 6  # of an article's similarities to others: five beside the one that is compared
 _FIELD_STARTS = np.arange(1, FIELD_COUNT, dtype=np.uint32) << HASH_BITS  # ids, without the first field
@@ -38,9 +41,11 @@ class PairArticle:
         terms = np.sort(read(article.terms))  # by id, of which each stands once
         self.ids: Words = ids_of(terms)
         self.weights: Ints = weights_of(terms)
-        # Hashes by field: an id begins with its field, so the terms of one stand together.
-        self.parts: list[Words] = np.split(hashes_of(self.ids), self.ids.searchsorted(_FIELD_STARTS))
-        self.text_weights = self.weights[: len(self.parts[TEXT])]
+        # By field: an id begins with its field, so the terms of one stand together.
+        starts = self.ids.searchsorted(_FIELD_STARTS)
+        self.parts: list[Words] = np.split(hashes_of(self.ids), starts)
+        self.part_weights: list[Ints] = np.split(self.weights, starts)
+        self.text_weights = self.part_weights[TEXT]
         self.numbers = frozenset(self.parts[NUMBERS].tolist())
         self.minutes = article.minutes
         self.body_words = article.body_words
@@ -89,3 +94,26 @@ def shared_beside_title(own: Words, reports: Sequence[PairArticle], snapshot: St
 def _sum_above(words: Words, snapshot: StreamSnapshot) -> float:
     """Return the sum of the idf of the words above TITLE_IDF."""
     return float(np.maximum(snapshot.idf[words] - TITLE_IDF, 0).sum())
+
+
+def words_of_body(article: PairArticle) -> Words:
+    """Return the words with which a body begins, also those of its title that it repeats.
+
+    A body that repeats the whole title has none of these: it may be anything below a headline of others.
+    """
+    title, lead = article.parts[TITLE], article.parts[LEAD]
+    both, in_lead, in_title = np.intersect1d(lead, title, return_indices=True)
+    beside = np.setdiff1d(lead, title)
+    if not len(both):
+        return beside
+    # The lead has the words of the title and of the body, and a weight grows with the times that it has one.
+    growth = article.part_weights[LEAD][in_lead] / article.part_weights[TITLE][in_title]
+    return np.union1d(beside, both[growth > _REPEATED * growth.min()])
+
+
+def shares_weighty_word(
+    own: Words, reports: Sequence[PairArticle], snapshot: StreamSnapshot, least_idf: float
+) -> bool:
+    """Return whether title or lead of a report has one of these words with an idf of at least `least_idf`."""
+    weighty = own[snapshot.idf[own] >= least_idf * IDF_UNITS]
+    return any(np.isin(weighty, report.parts[LEAD]).any() for report in reports)

@@ -51,6 +51,8 @@ class PairTuning(msgspec.Struct, frozen=True, kw_only=True):
     known_articles: int
     agreement: float
     headline_share: float
+    short_body_words: int
+    short_body_idf: float
     stream_days: int
     period_source_articles: int
 

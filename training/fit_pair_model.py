@@ -34,6 +34,7 @@ from aggregator.grouping.pairs.pair_model import (
     PairTuning,
     Tree,
     TreeFile,
+    shift_between,
     stream_shift,
 )
 from training.dataset import is_held_out
@@ -208,7 +209,9 @@ def grouped(pairs: Pairs, logits: Floats, tuning: PairTuning, threshold: float) 
         for number in sorted({story[other] for other in scores[place]}):
             reports = [other for other in members[number] if not pairs.articles[other].article.is_opinion]
             newest = (reports or members[number])[-tuning.compared_reports :]
-            score = float(np.mean([scores[place].get(other, UNLIKE) for other in newest])) + shift
+            sources = {source, *(pairs.articles[other].article.source for other in newest)}
+            score = float(np.mean([scores[place].get(other, UNLIKE) for other in newest]))
+            score += shift_between(shift, sources, tuning)
             if score > best:
                 best, chosen = score, number
         story[place] = chosen

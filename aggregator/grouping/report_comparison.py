@@ -25,6 +25,7 @@ from aggregator.grouping.pairs.pair_model import (
     PairTuning,
     compare_pairs,
     reasons_of,
+    shift_between,
 )
 from aggregator.grouping.pairs.snapshot import StreamSnapshot
 from aggregator.grouping.pairs.term_codec import Words, hashes_of, ids_of, read
@@ -144,7 +145,8 @@ class ReportComparison:
         scored.sort(key=lambda row: (-row[0].score, row[0].story.number))
         candidates = [candidate for candidate, _ in scored]
         for place, (candidate, pairs) in enumerate(scored[:_WITH_REASONS]):
-            candidates[place] = msgspec.structs.replace(candidate, reasons=self._reasons(pairs, shift))
+            reasons = self._reasons(pairs, self._shift_of(candidate.story, own, shift))
+            candidates[place] = msgspec.structs.replace(candidate, reasons=reasons)
         return candidates
 
     def _open_stories(
@@ -152,11 +154,16 @@ class ReportComparison:
     ) -> Iterator[tuple[ScoredCandidate, list[ComparedPair]]]:
         """Yield each story that no guard keeps the article out of, with its pairs and without reasons."""
         for story, pairs in zip(stories, self._compared(connection, own, stories), strict=True):
-            candidate = _scored(story, pairs, shift)
+            candidate = _scored(story, pairs, self._shift_of(story, own, shift))
             if candidate and (
                 candidate.score < self._model.tuning.threshold or self.may_hold(connection, own, story)
             ):
                 yield candidate, pairs
+
+    def _shift_of(self, story: LiveStory, own: PairArticle, shift: float) -> float:
+        """Return what the stream adds to the score of an article with a story."""
+        sources = {own.source, *(report.source for report in self.newest(story))}
+        return shift_between(shift, sources, self._tuning)
 
     def _compared(
         self, connection: Connection, own: PairArticle, stories: Sequence[LiveStory]

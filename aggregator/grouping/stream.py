@@ -8,13 +8,14 @@ more than the days of a snapshot, a period ends with the first entry of the righ
 import datetime as dt
 import logging
 from collections import Counter, deque
+from collections.abc import Collection
 
-from aggregator.grouping.pairs.pair_model import PairTuning, stream_shift
+from aggregator.grouping.pairs.pair_model import PairTuning, shift_between, stream_shift
 from aggregator.grouping.pairs.snapshot import StreamSnapshot, pack_frequencies
 from aggregator.grouping.unit_of_work import UnitOfWork
-from aggregator.model.core import Article
 from aggregator.store.engine.database import Connection
 from aggregator.store.stories import articles, stream_history
+from aggregator.store.stories.articles import StoredArticle
 from aggregator.store.stories.stream_history import StreamPeriod
 
 log = logging.getLogger(__name__)
@@ -32,12 +33,14 @@ class NewsStream:
     def __init__(self, tuning: PairTuning, window_days: float) -> None:
         self._tuning = tuning
         self._window_days = int(window_days)
+        self._window = dt.timedelta(days=window_days)
         self._snapshot: StreamSnapshot | None = None
         self._latest: list[StreamPeriod | None] = []  # the newest closed period; []: not read yet
         self._undated_from: int | None = None  # see `undated_from`; None: not read yet
         self._inbox_no = -1  # of the article that is being placed
-        self._last: deque[str] | None = None  # stories of the last articles; None: not read yet
-        self._shared: set[str] = set()  # those of them that have other articles
+        # Stories of the last articles, and whether they were of a backlog; None: not read yet.
+        self._last: deque[tuple[str, bool]] | None = None
+        self._shared: set[str] = set()  # stories of them that have other articles
         self._articles: Counter[str] = Counter()  # by source, not written yet
         self._matches: Counter[str] = Counter()
         self._counted_up_to = -1  # inbox number, see `count_after`
@@ -129,10 +132,10 @@ class NewsStream:
         """Count only articles after this one; those before it are counted already."""
         self._counted_up_to = inbox_no
 
-    def placed(self, new: Article, *, has_joined: bool) -> None:
+    def placed(self, new: StoredArticle, *, has_joined: bool) -> None:
         """Count a new article for the stream and for its source; see `write_counts`."""
         if self._last is not None and new.role != "copy":
-            self._last.append(new.story)
+            self._last.append((new.story, new.seen_at - new.effective_at > self._window))
             if has_joined:
                 self._shared.add(new.story)
         if new.outlet_key is not None and self._inbox_no > self._counted_up_to:
@@ -151,14 +154,32 @@ class NewsStream:
         if self._last is not None:
             return
         unit_of_work.ledger.write()
-        last = articles.last_stories(unit_of_work.connection, self._tuning.stream_articles)
-        self._last = deque((story for story, _ in last), maxlen=self._tuning.stream_articles)
-        self._shared = {story for story, is_shared in last if is_shared}
+        last = articles.last_articles(unit_of_work.connection, self._tuning.stream_articles)
+        self._last = deque(
+            ((article.story, article.age > self._window) for article in last),
+            maxlen=self._tuning.stream_articles,
+        )
+        self._shared = {article.story for article in last if article.has_others}
 
     def shift(self, connection: Connection, source: str | None = None) -> float:
         """Return what the stream, and the source of an article, add to a score: see pair_model.py."""
         assert self._last is not None, "`read_last` is called before"
         counts = (0, 0) if source is None else self.snapshot(connection).counts_of(source)
-        self._shared.intersection_update(self._last)
-        shared = sum(story in self._shared for story in self._last)
-        return stream_shift(shared, len(self._last), self._tuning, counts)
+        self._shared.intersection_update(story for story, _ in self._last)
+        stories = self._stories_like_last()
+        shared = sum(story in self._shared for story in stories)
+        return stream_shift(shared, len(stories), self._tuning, counts)
+
+    def shift_between(self, connection: Connection, sources: Collection[str]) -> float:
+        """Return what the stream adds to a score of articles of these sources."""
+        return shift_between(self.shift(connection), sources, self._tuning)
+
+    def _stories_like_last(self) -> list[str]:
+        """Return the stories of the last articles: of news without a backlog, or of a backlog alone.
+
+        A feed that is read for the first time brings entries of months, which have no partner here.
+        """
+        if not self._last:
+            return []
+        _, is_backlog = self._last[-1]
+        return [story for story, was_backlog in self._last if was_backlog == is_backlog]

@@ -18,7 +18,7 @@ score is the sum of its reasons, and equal on all machines.
 """
 
 import functools
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from importlib.resources import files
 from typing import NamedTuple
 
@@ -48,6 +48,7 @@ class PairTuning(msgspec.Struct, frozen=True, kw_only=True):
     stream_weight: int
     stream_slope: float
     stream_most: float
+    stream_least: float
     known_articles: int
     agreement: float
     headline_share: float
@@ -217,6 +218,14 @@ def stream_shift(shared: int, last: int, tuning: PairTuning, source: tuple[int, 
     articles, matched = source
     own = (matched + tuning.stream_weight * stream) / (articles + tuning.stream_weight)
     return min(tuning.stream_slope * ((stream + own) / 2 - tuning.stream_share), tuning.stream_most)
+
+
+def shift_between(shift: float, sources: Collection[str], tuning: PairTuning) -> float:
+    """Return what the stream adds to a score of articles of these sources, of `shift` in the stream.
+
+    A series of one source needs the whole shift: its articles are most alike where hardly any have a partner.
+    """
+    return shift if len(set(sources)) < 2 else max(shift, tuning.stream_least)
 
 
 @functools.cache

@@ -34,7 +34,16 @@ def _move(look: Look, story: LookedAtStory, report: Article, others: Sequence[Ar
         score, target = best
         compared = tuple(other.id for other in target.reports)
         look.changes.append(
-            ReportMove(report.id, story.number, target.number, own, score, need, compared, look.shift)
+            ReportMove(
+                report.id,
+                story.number,
+                target.number,
+                own,
+                score,
+                need,
+                compared,
+                look.shift([report], target.reports),
+            )
         )
         story.reports.remove(report)
         target.reports.insert(0, report)

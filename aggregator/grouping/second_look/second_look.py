@@ -5,7 +5,7 @@ by inbox number, before the first article of the next `reassess_every`, and cove
 since the last one; so a replay of the same articles decides at the same moments.
 """
 
-from collections.abc import Sequence
+from collections.abc import Sequence, Set
 
 from aggregator.grouping.changes import Merge, Move
 from aggregator.grouping.pairs.pair_article import Floats, PairArticle
@@ -195,8 +195,8 @@ class _StoryLookup:
         own, *others = self._decoded([self._reports[id_] for id_ in (move.article, *move.reports)])
         return self._comparison.reasons(self._connection, own, others, move.shift)
 
-    def shift(self) -> float:
-        return self._stream.shift(self._connection)
+    def shift(self, sources: Set[str]) -> float:
+        return self._stream.shift_between(self._connection, sources)
 
     def has_report(self, number: int) -> bool:
         return has_report(self._comparison.newest(self._window.story(number)))

@@ -1,6 +1,6 @@
 """The stories of one second look: as the database has them, and as its changes have left them so far."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Sequence, Set
 from typing import Protocol
 
 import msgspec
@@ -65,8 +65,8 @@ class StoryLookup(Protocol):
     def scores(self, reports: Sequence[Article], others: Sequence[Article], /) -> Floats:
         """Return the logit of each report with each other one: a row a report. Remembers them."""
 
-    def shift(self) -> float:
-        """Return what the stream adds to a score."""
+    def shift(self, sources: Set[str], /) -> float:
+        """Return what the stream adds to a score of reports of these sources."""
 
     def has_report(self, number: int, /) -> bool:
         """Return whether a counted article of the story is a report, no opinion and no explainer."""
@@ -113,7 +113,6 @@ class Look:
     def __init__(self, lookup: StoryLookup, tuning: EventTuning) -> None:
         self.lookup = lookup
         self.tuning = tuning
-        self.shift = lookup.shift()
         self.changes: list[Reassignment] = []
         self._stories: dict[
             int, LookedAtStory | None
@@ -141,7 +140,11 @@ class Look:
 
     def scores(self, reports: Sequence[Article], others: Sequence[Article]) -> Floats:
         """Return the score of each report with each other one, with what the stream adds."""
-        return self.lookup.scores(reports, others) + self.shift
+        return self.lookup.scores(reports, others) + self.shift(reports, others)
+
+    def shift(self, reports: Iterable[Article], others: Iterable[Article]) -> float:
+        """Return what the stream adds to the score of reports with others."""
+        return self.lookup.shift({report.source for report in (*reports, *others)})
 
     def merge(
         self, story: LookedAtStory, other: LookedAtStory, score: float, need: float

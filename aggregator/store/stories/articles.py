@@ -191,14 +191,23 @@ _HAS_OTHERS = exists().where(
 )
 
 
-def last_stories(connection: Connection, count: int) -> list[tuple[str, bool]]:
-    """Return the stories of the last articles that are no copies, and whether there are others in them.
+class LastArticle(NamedTuple):
+    """One of the articles that were placed last."""
 
-    The oldest first.
-    """
-    newest = select(article.c.story, _HAS_OTHERS).where(article.c.role != "copy")
+    story: str
+    age: dt.timedelta  # when it was accepted
+    has_others: bool  # in its story, when it was read
+
+
+def last_articles(connection: Connection, count: int) -> list[LastArticle]:
+    """Return the last articles that are no copies, in the order of placing."""
+    columns = article.c.story, article.c.seen_at, article.c.effective_at, _HAS_OTHERS
+    newest = select(*columns).where(article.c.role != "copy")
     rows = connection.execute(newest.order_by(article.c.inbox_no.desc()).limit(count)).all()
-    return [(story, bool(is_shared)) for story, is_shared in reversed(rows)]
+    return [
+        LastArticle(story, seen - effective, bool(has_others))
+        for story, seen, effective, has_others in reversed(rows)
+    ]
 
 
 _DATED = select(article.c.id).where(

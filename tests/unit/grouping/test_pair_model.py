@@ -33,6 +33,7 @@ from aggregator.grouping.pairs.pair_model import (
     TreeFile,
     compare_pairs,
     reasons_of,
+    shift_between,
     stream_shift,
 )
 from aggregator.grouping.pairs.snapshot import IDF_UNITS, StreamSnapshot, pack_frequencies
@@ -538,6 +539,13 @@ def test_the_share_of_the_source_counts_half(share: float) -> None:
     source = TUNING.stream_slope * (share - TUNING.stream_share)
     shift = stream_shift(40, 90, TUNING, (MANY, round(share * MANY)))
     assert shift == pytest.approx((stream + source) / 2, abs=1e-6)
+
+
+def test_a_low_share_counts_in_full_within_one_source_alone() -> None:
+    low, high = stream_shift(0, 150, TUNING), stream_shift(150, 150, TUNING)
+    assert shift_between(low, ["a", "a"], TUNING) == low < TUNING.stream_least
+    assert shift_between(low, ["a", "b"], TUNING) == TUNING.stream_least
+    assert shift_between(high, ["a", "b"], TUNING) == shift_between(high, ["a"], TUNING) == high
 
 
 def test_a_source_begins_with_the_share_of_the_stream() -> None:

@@ -1,6 +1,6 @@
 """The second look on stories given as tables of logits: what moves, what merges, and what forbids it."""
 
-from collections.abc import Sequence
+from collections.abc import Sequence, Set
 
 import msgspec
 import numpy as np
@@ -9,6 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from aggregator.config.tuning import Tuning
+from aggregator.grouping.pairs.pair_model import PairTuning, shift_between
 from aggregator.grouping.pairs.weights import shipped_model
 from aggregator.grouping.second_look.reassess import reassess_stories
 from aggregator.grouping.second_look.state import ReportMove, StoryMerge
@@ -20,6 +21,7 @@ DAY = 24 * 60
 NOON = 29_000_000
 MODEL = shipped_model(Tuning())
 TUNING = MODEL.tuning
+PAIR_TUNING = Tuning().section("pairs", PairTuning)
 MERGE = TUNING.threshold + TUNING.reassess_gain
 APART = -6.0
 
@@ -62,8 +64,8 @@ class Tables:
         rows = [[self.logits.get(frozenset((a.id, b.id)), APART) for b in others] for a in reports]
         return np.array(rows, dtype=np.float64)
 
-    def shift(self) -> float:
-        return self.stream
+    def shift(self, sources: Set[str]) -> float:
+        return shift_between(self.stream, sources, PAIR_TUNING)
 
     def has_report(self, number: int) -> bool:
         return number not in self.opinions
@@ -112,6 +114,15 @@ def test_two_stories_merge_from_the_threshold_on_with_the_stream(score, stream, 
     assert merges(changes) == found
     if changes:
         assert (changes[0].score, changes[0].need) == (MERGE, MERGE)
+
+
+def test_a_low_share_of_partners_keeps_the_articles_of_one_source_apart_most():
+    low = PAIR_TUNING.stream_least - 1.0
+    for other_source, found in (("feed", []), ("other feed", [(1, 2)])):
+        other = msgspec.structs.replace(report("a2"), source=other_source)
+        tables = Tables([report("a1")], [other], logits={"a1 a2": MERGE - PAIR_TUNING.stream_least})
+        tables.stream = low
+        assert merges(tables.look()) == found
 
 
 @pytest.mark.parametrize(

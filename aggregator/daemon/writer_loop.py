@@ -310,7 +310,7 @@ class WriterLoop:
             if time.monotonic() >= self._rests_at and not self._is_needed():
                 self._pipeline.rest()
                 self._rests_at = math.inf
-            self._arrived.wait(IDLE_SECONDS)
+            self._arrived.wait(min(IDLE_SECONDS, self._pipeline.gathering_seconds()))
         else:
             self._stopping.wait(IDLE_SECONDS)
 
@@ -381,7 +381,7 @@ class WriterLoop:
         count, shown_at = 0, time.monotonic()
         trouble: AggregatorError | None = None
         try:
-            for batch in self._pipeline.place_waiting(self._stops):
+            for batch in self._pipeline.place_waiting(self._stops, gathers=True):
                 count += len(batch)
                 self._run_commands()
                 if time.monotonic() - self._stepped_at >= STEP_SECONDS:

@@ -15,6 +15,8 @@ class PlacingTuning(msgspec.Struct, frozen=True, kw_only=True):
     """Section `placing` of config/tuning.yaml."""
 
     batch_articles: int
+    gathering_seconds: float
+    first_reading_seconds: float
     sweep_every: int
     revision_containment: float  # share of shingles from which on two texts are versions of one article
     wire_confidence: float

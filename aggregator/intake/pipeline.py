@@ -5,13 +5,15 @@
 
     (poll.py, jobs.py, store/intake/inbox.py, prepare.py, grouping/place.py, render.py)
 
-What comes in is accepted into the inbox in one short transaction; from then on it cannot be lost. Each later
-step is done in the order of inbox numbers and ends in one transaction; doing it again gives the same rows.
+What comes in is accepted into the inbox in one short transaction; from then on it cannot be lost. What has
+gathered there is numbered in order of time. Each later step is done in the order of these numbers and ends in
+one transaction; doing it again gives the same rows.
 Strangers' bytes are parsed by an executor's workers, and no transaction is open meanwhile.
 """
 
 import datetime as dt
 import logging
+import math
 import sys
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
@@ -30,7 +32,7 @@ from aggregator.model.core import Prepared
 from aggregator.model.counters import PLACED, PLACING_SECONDS, VERDICTS, Metrics
 from aggregator.model.errors import AggregatorError, DamagedError, UnreadableEntryError
 from aggregator.store.engine.database import Database
-from aggregator.store.intake import inbox
+from aggregator.store.intake import inbox, sources
 from aggregator.store.intake.inbox import InboxEntry
 from aggregator.store.intake.rejected import REASON
 from aggregator.store.search import index
@@ -66,7 +68,8 @@ class Pipeline:
         process prepares texts without markup that were handed in, which costs less CPU than workers.
         """
         self._metrics_registry = metrics_registry or Metrics()
-        self._batch_articles = all_tuning.section("placing", PlacingTuning).batch_articles
+        self._tuning = all_tuning.section("placing", PlacingTuning)
+        self._now = now
         self.placer = Placer(database, all_tuning, now, options)
         self.writer = WriterServices(database, executor, all_tuning, now, options, self.placer)
         self._quarantine = QuarantiningPlacer(self.placer)
@@ -78,18 +81,31 @@ class Pipeline:
         )
 
     def place_waiting(
-        self, stop: Callable[[], bool] = lambda: False, more: More | None = None
+        self,
+        stop: Callable[[], bool] = lambda: False,
+        more: More | None = None,
+        *,
+        gathers: bool = False,
     ) -> Iterator[list[PlacementResult]]:
         """Place all waiting entries in batches, in inbox order, until none waits or `stop()`.
 
-        `more` is called whenever no entry may be placed yet, until it returns None.
+        `more` is called whenever no entry may be placed yet, until it returns None. `gathers` (for the
+        daemon): what was accepted a moment ago waits for others, to be placed in the order of their times.
         """
+
+        def put_in_order() -> bool:
+            seconds = self.gathering_seconds()
+            if math.isinf(seconds) or (gathers and seconds > 0.0):
+                return False
+            return self.writer.database.transact(inbox.put_in_order) > 0
+
         self._dispatcher.begin()
         queue = PrepareQueue(
             self.writer.database,
             self._dispatcher,
             self._quarantine.unreadable,
-            batch_articles=self._batch_articles,
+            put_in_order,
+            batch_articles=self._tuning.batch_articles,
         )
         for batch in queue.batches(stop, more):
             with self._metrics_registry.timer(PLACING_SECONDS):
@@ -106,6 +122,17 @@ class Pipeline:
                     extra={"event": "article_placed", **ids},
                 )
             yield results
+
+    def gathering_seconds(self) -> float:
+        """Return the seconds until what gathers in the inbox is to be placed; inf if nothing does."""
+        with self.writer.database.read() as connection:
+            oldest = inbox.oldest_gathered(connection)
+            if oldest is None:
+                return math.inf
+            is_first = sources.has_unread(connection)
+        wait = self._tuning.first_reading_seconds if is_first else self._tuning.gathering_seconds
+        waited = (self._now() - oldest).total_seconds()
+        return max(wait - waited, 0.0) if waited >= 0.0 else 0.0  # the clock was set back
 
     def retention_job(self, plan: RetentionPlan) -> Retention:
         """Return the retention job, for the placing thread."""
@@ -147,13 +174,18 @@ class PrepareQueue:
         database: Database,
         dispatcher: PrepareDispatcher,
         unreadable: Callable[[UnreadableEntryError], None],
+        put_in_order: Callable[[], bool],
         *,
         batch_articles: int,
     ) -> None:
-        """`unreadable` takes an entry out of the inbox."""
+        """`unreadable` takes an entry out of the inbox.
+
+        `put_in_order` numbers entries that wait for it; it returns whether there are any.
+        """
         self._database = database
         self._dispatcher = dispatcher
         self._unreadable = unreadable
+        self._put_in_order = put_in_order
         self._batch_articles = batch_articles
         self._jobs: deque[tuple[list[InboxEntry], Future[bytes]]] = deque()
         self._prepared: deque[tuple[InboxEntry, Prepared]] = deque()
@@ -172,23 +204,17 @@ class PrepareQueue:
                     more, bound = (more, reached) if reached is not None else (None, _ALL)
                     continue
                 if self._first == _NONE:
-                    return
+                    if not self._put_in_order():
+                        return
+                    continue
                 batch: list[tuple[InboxEntry, Prepared]] = []
                 while self._first <= bound and (
                     not batch or self._has_answer(self._batch_articles - len(batch))
                 ):
                     if not self._prepared:
-                        entries, future = self._jobs.popleft()
-                        try:
-                            answer = self._dispatcher.answered(entries, future, stop)
-                        except UnreadableEntryError as error:
-                            self._unreadable(error)
-                            if left := [one for one in entries if one.entry_no != error.n]:
-                                self._jobs.appendleft((left, self._dispatcher.submitted(left)))
-                            continue
+                        self._prepare_next(stop)
                         if stop():
                             return  # the workers may have been ended: the answer is incomplete
-                        self._prepared.extend(zip(entries, answer, strict=True))
                     while self._prepared and self._first <= bound:
                         batch.append(self._prepared.popleft())
                 if batch:
@@ -196,6 +222,19 @@ class PrepareQueue:
         finally:
             for _, future in self._jobs:
                 future.cancel()
+
+    def _prepare_next(self, stop: Callable[[], bool]) -> None:
+        """Wait for the entries of the next job; if one cannot be read, the others are submitted again."""
+        entries, future = self._jobs.popleft()
+        try:
+            answer = self._dispatcher.answered(entries, future, stop)
+        except UnreadableEntryError as error:
+            self._unreadable(error)
+            if left := [waiting for waiting in entries if waiting.entry_no != error.n]:
+                self._jobs.appendleft((left, self._dispatcher.submitted(left)))
+            return
+        if not stop():
+            self._prepared.extend(zip(entries, answer, strict=True))
 
     def _submit_jobs(self) -> None:
         """Submit jobs until all workers are busy."""

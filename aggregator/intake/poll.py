@@ -288,6 +288,7 @@ class Poller:
                     seen=[now] * len(entries),
                     wants_page=self._wanted_pages(entries, source),
                     bump_by_clock=source.first_poll_done,
+                    gathers=True,
                     poll=PollContext(
                         outlet=source.outlet,
                         is_first=not source.first_poll_done,

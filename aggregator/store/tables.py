@@ -298,7 +298,7 @@ entry = Table(
     # One accepted item: the inbox. Added by the process that polls, ingests or receives it; finished by the
     # writer. Identity, URL and page are dropped later by retention.
     Column("entry_no", BigInteger, primary_key=True, autoincrement=False),  # order of acceptance
-    # Order of placing. Given when all input of the article is stored; null while a page is to be fetched.
+    # Order of placing. Null while a page is to be fetched, and until the writer puts what waits in order.
     Column("inbox_no", BigInteger, unique=True),
     # page: its page is to be fetched; ready: waits to be placed; done: placed; refused: not placed
     Column("state", Text, nullable=False),

@@ -42,6 +42,7 @@ QUICK: dict[str, Any] = {
     "fetch": {"interval": "0s", "host_gap": "0s", "allow_private": ["127.0.0.0/8"]},
     "work": {"executor": "inline"},
 }
+_AT_ONCE = {"gathering_seconds": 0.0, "first_reading_seconds": 0.0}
 _QUICK_NET = {"interval_floor_seconds": 0.5, "quiet_stretch": 1.0, "backoff_factor": 1.0, "jitter_share": 0.0}
 
 WORKER: dict[str, Any] = {"executor": "processes", "workers": 1}  # for `work`, where workers matter
@@ -67,7 +68,7 @@ class DaemonProcess(Closing):
     ) -> None:
         self.folder = folder
         self._process: subprocess.Popen[bytes] | forked.Process | None = None
-        self.tuning = _laid_over({"net": _QUICK_NET}, tuning or {})
+        self.tuning = _laid_over({"net": _QUICK_NET, "placing": _AT_ONCE}, tuning or {})
         self._program = program or (MAIN if environment else "")
         self.address = ""
         self._log_file = folder / "daemon.log"

@@ -113,7 +113,7 @@ _CHECKS: Final[dict[str, str]] = {
        WHERE last_change_no > (SELECT value FROM counter WHERE name = 'change')""",
     "entries have a state that contradicts their other columns": """SELECT entry_no FROM entry
        WHERE state NOT IN ('page', 'ready', 'done', 'refused')
-       OR (state IN ('ready', 'done') AND inbox_no IS NULL)
+       OR (state = 'done' AND inbox_no IS NULL)
        OR (state IN ('page', 'ready') AND (outcome IS NOT NULL OR length(payload) = 0))
        OR (state = 'page' AND (inbox_no IS NOT NULL OR url IS NULL OR page_due_at IS NULL))
        OR (state = 'done' AND COALESCE(outcome, 'refused') = 'refused')

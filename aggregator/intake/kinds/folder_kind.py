@@ -159,7 +159,8 @@ class FolderWatcher:
         entries = looked.entries
         rejected.clear_files(connection, looked.touched)
         looked.touched = []
-        looked.accepted += inbox.accept(connection, entries, seen=[looked.now] * len(entries)).accepted
+        seen = [looked.now] * len(entries)
+        looked.accepted += inbox.accept(connection, entries, seen=seen, gathers=True).accepted
         for problem in looked.problems[looked.noted :]:
             rejected.note(
                 connection,

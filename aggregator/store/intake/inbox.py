@@ -2,8 +2,11 @@
 
 Accepting is one short transaction. It takes its serial numbers from `counter` first, which makes writers wait
 for each other on both databases: numbers become visible in their order, and two writers never treat the same
-key as new. Entries are placed in the order of `inbox_no`, which an entry gets when all input of its article
-is stored: at once, or when its page is fetched or given up.
+key as new.
+
+Entries are placed in the order of `inbox_no`. An entry whose input is complete (at once, or when its page is
+fetched or given up) waits for `put_in_order`, with which the writer begins: it numbers all that wait in the
+order of their times. The numbers are stored before anything is placed, so a kill or a replay changes none.
 """
 
 import datetime as dt
@@ -114,13 +117,15 @@ def accept(
     bump_by_clock: bool = False,
     always_new: bool = False,
     is_late_page: bool = False,
+    gathers: bool = False,
     poll: PollContext | None = None,
 ) -> AcceptedBatch:
     """Add `entries` to the inbox in their order; known ones are only stored as observations.
 
     `seen`: when each was received; `wants_page`: whether its page is to be fetched first. `always_new` (for
     `eval`) makes every entry an article of its own: its source and GUID must be unique. `is_late_page` (for
-    `eval`, too): they are the texts of articles that were placed without.
+    `eval`, too): they are the texts of articles that were placed without. `gathers`: they wait for
+    `put_in_order`; others get the next numbers in the order given, after all that waits.
 
     `poll`: they are the entries of one poll of one source, oldest first. Then those without a known key are
     also compared by extract/entry_identity.py, and a source that reverts to a former text is followed a few
@@ -181,10 +186,8 @@ def accept(
                 }
             )
         accepted.append(result)
-    if waiting := [row for row in rows if row["state"] == "ready"]:
-        first_inbox_no = take_numbers(connection, "inbox", len(waiting)) + 1
-        for number, row in enumerate(waiting, start=first_inbox_no):
-            row["inbox_no"] = number
+    if not gathers:
+        _number_at_once(connection, [row for row in rows if row["state"] == "ready"])
     if rows:
         connection.execute(insert(entry), rows)
     if not is_late_page:
@@ -194,6 +197,18 @@ def accept(
     again = [one.article for one in accepted if one.outcome == "forgotten"]
     tombstones.count_refused(connection, again, seen[-1])
     return AcceptedBatch(accepted=tuple(accepted), notes=tuple(notes))
+
+
+def _number_at_once(connection: Connection, rows: Sequence[dict[str, Any]]) -> None:
+    """Number these new entries in the order given, after all that gathers.
+
+    So no revision goes before its first version.
+    """
+    if rows:
+        put_in_order(connection)
+        first = take_numbers(connection, "inbox", len(rows)) + 1
+        for number, row in enumerate(rows, start=first):
+            row["inbox_no"] = number
 
 
 def _muted_at(connection: Connection, articles: Iterable[str]) -> dict[str, list[str]]:
@@ -516,6 +531,53 @@ def _waiting(row: Any) -> InboxEntry:
 
 # Fields that are the column of their name.
 _SAME = [name for name in InboxEntry.__struct_fields__ if name in entry.c and name != "page"]
+
+
+_IS_GATHERED = (entry.c.state == "ready") & entry.c.inbox_no.is_(None)
+
+
+def oldest_gathered(connection: Connection) -> dt.datetime | None:
+    """Return when the oldest of the entries was accepted that wait for `put_in_order`; None without any."""
+    oldest: dt.datetime | None = connection.execute(
+        select(func.min(entry.c.accepted_at)).where(_IS_GATHERED)
+    ).scalar()
+    return oldest
+
+
+def put_in_order(connection: Connection) -> int:
+    """Number the entries that wait for it in the order of their times; return how many there are.
+
+    An entry's time is when it was published, at the latest when it was accepted, and not before that of an
+    earlier entry of its article.
+    """
+    last = take_numbers(connection, "inbox", 0)  # locks: nobody else numbers them
+    columns = entry.c.entry_no, entry.c.article, entry.c.payload, entry.c.accepted_at
+    rows = connection.execute(select(*columns).where(_IS_GATHERED).order_by(entry.c.entry_no)).all()
+    if not rows:
+        return 0
+    times: list[tuple[dt.datetime, int]] = []
+    by_article: dict[str, dt.datetime] = {}
+    for row in rows:
+        time = max(_time_of(row), by_article.get(row.article, _EARLIEST))
+        by_article[row.article] = time
+        times.append((time, row.entry_no))
+    take_numbers(connection, "inbox", len(rows))
+    numbered = [{"n": n, "number": number} for number, (_, n) in enumerate(sorted(times), start=last + 1)]
+    connection.execute(_NUMBERED, numbered)
+    return len(rows)
+
+
+_EARLIEST = dt.datetime.min.replace(tzinfo=dt.UTC)
+_NUMBERED = update(entry).where(entry.c.entry_no == bindparam("n")).values(inbox_no=bindparam("number"))
+
+
+def _time_of(row: Any) -> dt.datetime:
+    try:
+        published = codecs.decompress_struct(row.payload, Entry).published
+    except codecs.UNREADABLE:  # found when it is to be placed
+        published = None
+    accepted_at: dt.datetime = row.accepted_at
+    return accepted_at if published is None else min(published.time, accepted_at)
 
 
 def last_ready(connection: Connection, articles: Iterable[str]) -> int:

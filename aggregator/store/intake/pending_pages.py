@@ -60,7 +60,7 @@ def store_page(
     charset: str | None,
     robots: str = "",
 ) -> None:
-    """Store the page of entry `n` (None: it is another article's page) and give the entry an inbox number.
+    """Store the page of entry `n` (None: it is another article's page) and let the entry be placed.
 
     `robots`: restrictions from the response headers.
     """
@@ -85,7 +85,6 @@ def _settled(connection: Connection, n: int, **values: Any) -> None:
         .where(entry.c.entry_no == n, entry.c.state == "page")
         .values(
             state="ready",
-            inbox_no=take_numbers(connection, "inbox", 1) + 1,
             page_due_at=None,
             **values,
         )
@@ -119,19 +118,16 @@ def place_without(connection: Connection, numbers: Sequence[int]) -> int:
 
     Return how many are queued: an entry that has only an address waits on.
     """
-    last = take_numbers(connection, "inbox", 0)  # locks: no page of these is stored now
     waiting = entry.c.entry_no.in_(numbers), _WAITS_FIRST
     rows = connection.execute(select(entry).where(*waiting).order_by(entry.c.entry_no)).all()
     connection.execute(update(entry).where(*waiting).values(page_attempts=1))
     rows = [row for row in rows if _has_words(row.payload)]
     if not rows:
         return 0
-    take_numbers(connection, "inbox", len(rows))
     first = take_numbers(connection, "entry", len(rows)) + 1
     copied = ("source", "article", "url", "payload", "bump_by_clock", "accepted_at")
     values = [
-        {name: row._mapping[name] for name in copied}
-        | {"entry_no": first + offset, "inbox_no": last + 1 + offset, "state": "ready"}
+        {name: row._mapping[name] for name in copied} | {"entry_no": first + offset, "state": "ready"}
         for offset, row in enumerate(rows)
     ]
     connection.execute(insert(entry), values)

@@ -11,11 +11,11 @@ import datetime as dt
 from collections.abc import Callable, Collection, Sequence
 from typing import Final
 
-from sqlalchemy import ColumnElement, Connection, and_, bindparam, case, delete, or_, select, update
+from sqlalchemy import ColumnElement, Connection, and_, case, delete, or_, select, update
 
 from aggregator.extract.language.unicode import clean
 from aggregator.model.core import FrozenStruct
-from aggregator.store.intake.inbox import MUTED, take_numbers
+from aggregator.store.intake.inbox import MUTED
 from aggregator.store.intake.sources import all_sources
 from aggregator.store.tables import article, change_with, entry, rejected_input, rows_with, upsert
 
@@ -62,11 +62,6 @@ def unmute(connection: Connection, holds: Callable[[str | None, str], bool]) -> 
     return 0
 
 
-_NUMBERED: Final = (
-    update(entry).where(entry.c.entry_no == bindparam("n")).values(inbox_no=bindparam("number"))
-)
-
-
 def requeue(connection: Connection, numbers: Sequence[int]) -> int:
     """Queue entries from quarantine, or muted ones, at the end. Return how many there were.
 
@@ -83,16 +78,12 @@ def requeue(connection: Connection, numbers: Sequence[int]) -> int:
     values = {
         **dict.fromkeys(("outcome", "verdict", "reason", "done_at")),
         "state": case((entry.c.page_due_at.is_(None), "ready"), else_="page"),
+        "inbox_no": None,
         "bump_by_clock": and_(entry.c.bump_by_clock, entry.c.verdict != MUTED),
     }
     change_with(connection, update(entry).values(**values), entry.c.entry_no, [one.entry_no for one in found])
     older = [one.entry_no for one in found if one.article in placed]
     change_with(connection, update(entry).values(page=None), entry.c.entry_no, older)
-    ready = [one.entry_no for one in found if one.page_due_at is None]
-    if ready:
-        first = take_numbers(connection, "inbox", len(ready)) + 1
-        given = [{"n": n, "number": number} for number, n in enumerate(ready, start=first)]
-        connection.execute(_NUMBERED, given)
     return len(found)
 
 

@@ -307,6 +307,12 @@ def all_sources(connection: Connection) -> list[Source]:
     return sorted(rows, key=lambda item: (item.folder or "", item.shown_name.casefold(), item.id))
 
 
+def has_unread(connection: Connection) -> bool:
+    """Return whether a source has not been polled yet."""
+    unread = select(source.c.id).where(source.c.last_polled_at.is_(None), ~source.c.paused)
+    return connection.execute(unread.limit(1)).first() is not None
+
+
 def source_with_id(connection: Connection, id: str) -> Source | None:  # noqa: A002
     """Return the source with this id; None if there is none."""
     row = connection.execute(select(*_COLUMNS).where(source.c.id == id)).first()

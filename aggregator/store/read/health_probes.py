@@ -229,7 +229,7 @@ _STATES = select(_IS_REMOTE, _STATE, func.count().label("number")).group_by(_IS_
 _NOT_POLLED = ("new", "paused", "merged")  # states of sources that are not polled, or not yet
 _NEWEST = select(article.c.inbox_no).order_by(article.c.inbox_no.desc()).limit(1)
 _LAST_PLACED = select(article.c.placed_at).order_by(article.c.inbox_no.desc()).limit(1)
-_READY = select(entry.c.accepted_at).where(entry.c.state == "ready").order_by(entry.c.inbox_no).limit(1)
+_READY = select(func.min(entry.c.accepted_at)).where(entry.c.state == "ready")
 # Without late pages: their articles are placed.
 _IS_UNPLACED = (entry.c.state == "page") & (entry.c.is_revision | (entry.c.page_attempts == 0))
 _PAGES_DUE = select(entry.c.accepted_at).where(_IS_UNPLACED).order_by(entry.c.page_due_at)

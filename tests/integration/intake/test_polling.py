@@ -213,13 +213,16 @@ def test_an_entry_gets_its_number_with_its_page(
     slow, quick = read_by(database, pending_pages.due_pages, office.clock(), 10)
     assert slow.feed == server.url("/feed")
     assert office.polling.fetch_page(quick)
+    written_by(database, inbox.put_in_order)
     assert [row.inbox_no for row in office.entries()] == [None, 1]
     server.routes["/slow"] = Response(500)
     assert office.polling.fetch_page(slow), "its words are placed"
+    written_by(database, inbox.put_in_order)
     rows = [(row.inbox_no, row.page is None, row.page_attempts) for row in office.entries()]
     assert rows == [(None, True, 1), (1, False, 0), (2, True, 0)], "and its page is asked for later again"
     assert not office.polling.fetch_page(msgspec.structs.replace(slow, attempts=1))
     assert office.polling.fetch_page(msgspec.structs.replace(slow, attempts=2)), "now without"
+    written_by(database, inbox.put_in_order)
     assert [row.inbox_no for row in office.entries()] == [3, 1, 2]
 
 

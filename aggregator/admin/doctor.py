@@ -23,7 +23,7 @@ from aggregator.admin import backup, config_check
 from aggregator.admin.systemd_unit import NAME as _UNIT
 from aggregator.admin.systemd_unit import unit_folder
 from aggregator.config.hosts import is_loopback
-from aggregator.config.messages import counted, redact
+from aggregator.config.messages import NO_SOURCES, counted, redact
 from aggregator.config.settings import Config
 from aggregator.intake.kinds.source_kind import source_kind
 from aggregator.model.errors import AggregatorError, DatabaseOutdatedError, DatabaseTooNewError
@@ -311,7 +311,7 @@ def _contents(context: DoctorContext) -> Iterator[Finding]:
         yield from _open_to_others(context, api_tokens.all_tokens(connection))
         yield from of_database(stored=stored)
         if not stored.sources:
-            yield ok("sources: none yet", "aggregator sources add URL, or list them in config.yaml")
+            yield ok(NO_SOURCES)
         yield from _sources(failing)
         for one in rejected.latest(connection, _REJECTED_SHOWN):
             yield warning(

@@ -12,7 +12,7 @@ from aggregator.cli import output as show
 from aggregator.cli.context import Context, missing_database
 from aggregator.cli.output import argument, option
 from aggregator.config.logging import one_line
-from aggregator.config.messages import counted
+from aggregator.config.messages import NO_SOURCES, counted
 from aggregator.model.errors import UsageError
 
 if TYPE_CHECKING:
@@ -80,11 +80,12 @@ def stories(
         if first.stories or format_ != "table":
             _print(chain([first], pages), format_)
             return
-        stored = dict(statistics(database))["stories"]
-    if stored:
-        show.say(f"No story matches these filters ({stored} stored).")
+        stored = dict(statistics(database))
+    if stored["stories"]:
+        show.say(f"No story matches these filters ({stored['stories']} stored).")
     elif missing_database(config) is None:
-        show.say("No stories yet. Read articles with `aggregator ingest FOLDER`.")
+        todo = "`aggregator run` polls the sources" if stored["sources"] else NO_SOURCES
+        show.say(f"No stories yet; {todo}. Articles in files: `aggregator ingest FOLDER`.")
 
 
 def _print(pages: "Iterable[StoryPage]", format_: str) -> None:

@@ -14,7 +14,7 @@ from aggregator.cli.context import Context, missing_database
 from aggregator.cli.correct import erase_articles
 from aggregator.cli.output import argument, flag, option
 from aggregator.config.logging import one_line
-from aggregator.config.messages import counted
+from aggregator.config.messages import NO_SOURCES, counted
 from aggregator.model.errors import UsageError
 
 if TYPE_CHECKING:
@@ -74,7 +74,7 @@ def list_(
     elif all_listed:
         output.say(f"{counted(len(all_listed), 'source')}, none with problems")
     elif has_database:
-        output.say("No sources yet. Add one with `aggregator sources add URL`, or list them in config.yaml.")
+        output.say(NO_SOURCES)
 
 
 _COLUMNS_CSV = (

@@ -12,6 +12,8 @@ from difflib import get_close_matches
 
 from aggregator.model.errors import UsageError
 
+NO_SOURCES = "no sources yet: type `aggregator sources add URL`, or list them in config.yaml"
+
 _HIDDEN = "***"
 _ADDRESS = re.compile(r"(://)[^/\s?#\"'<>]{1,2000}(?=@)")
 _PARAMETER = re.compile(

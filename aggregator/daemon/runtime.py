@@ -19,7 +19,7 @@ from functools import partial
 from typing import TYPE_CHECKING, NamedTuple
 
 from aggregator.admin import backup
-from aggregator.config.messages import counted
+from aggregator.config.messages import NO_SOURCES, counted
 from aggregator.config.settings import Config
 from aggregator.config.source_access import source_extras
 from aggregator.daemon.poll_scheduler import TICK_SECONDS, PollScheduler
@@ -38,6 +38,7 @@ from aggregator.sources.fetch.client import client_of
 from aggregator.store.engine.database import Database
 from aggregator.store.engine.writer_lease import WriterLease
 from aggregator.store.intake import rejected
+from aggregator.store.intake.sources import all_due
 from aggregator.store.read.reader import StoryReader
 from aggregator.store.stories.future_bumps import pull_back
 from aggregator.stories.tuning import StoryTuning
@@ -318,6 +319,9 @@ class Runtime:
         now = self._services.now()
         with self._services.lock.fenced.write() as connection:
             follow_config(connection, self.config, now)
+            has_sources = bool(all_due(connection))
+        if not has_sources:
+            log.info("%s", NO_SOURCES, extra={"event": "no_sources"})
         holds = mutes_of(self.config).holds
         while not self._stopping.is_set() and (
             queued := self._services.lock.fenced.transact(lambda writing: rejected.unmute(writing, holds))

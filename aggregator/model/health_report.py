@@ -118,7 +118,7 @@ class DatabaseStatus(FrozenStruct, frozen=True, kw_only=True, omit_defaults=Fals
     oldest_seconds: float
     last_placed: dt.datetime | None
     sources: dict[str, int]  # by state, see docs/sources.md, "Health"
-    all_fail: str | None = None  # a message where all feeds fail
+    all_fail: str | None = None  # a message where all feeds fail that were asked
     due_sources: int  # whose poll is due, ...
     late_seconds: float  # ... and by how much the latest of them
     articles: int  # the number of the last placed one; includes forgotten ones

@@ -190,7 +190,7 @@ def test_before_there_is_a_database_commands_say_so_and_make_none(
 @pytest.mark.parametrize(
     ("command", "words"),
     [
-        (["stories"], "No stories yet. Read articles with `aggregator ingest FOLDER`."),
+        (["stories"], "No stories yet; no sources yet: type `aggregator sources add URL`"),
         (["search", "levee"], "No articles found."),
         (["sources", "list"], "sources add URL"),
     ],

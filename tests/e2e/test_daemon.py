@@ -451,7 +451,8 @@ def test_systemd_is_notified_and_little_is_logged(tmp_path: Path, capsys: pytest
             assert last == b"WATCHDOG=1"
             last = systemd.recv(4096)
     kinds = [line.split(maxsplit=3)[3].split()[0] for line in daemon.log().splitlines()]
-    assert sorted(kinds[:2]) == ["anyone", "listening"], "who the owner is; where it listens"
-    assert kinds[2:] == ["SIGINT:", "stopped"]
+    assert sorted(kinds[:3]) == ["anyone", "listening", "no"], "who the owner is; where; no sources yet"
+    assert "aggregator sources add URL" in daemon.log()
+    assert kinds[3:] == ["SIGINT:", "stopped"]
     with capsys.disabled():
         sys.stdout.write(f"\nstart on an empty database {seconds:.2f} s, {size:.0f} MiB at rest\n")

@@ -193,7 +193,7 @@ def _window_hours(connection: Connection, now: dt.datetime, newest: int, reach: 
 
 
 def all_feeds_fail(connection: Connection) -> str | None:
-    """Return a message where all feeds fail, else None."""
+    """Return a message where all feeds fail that were asked, else None."""
     return _all_fail(connection.execute(_STATES).all())
 
 
@@ -202,7 +202,9 @@ def _all_fail(rows: Sequence[Row[Any]]) -> str | None:
     if not feeds or not set(feeds) <= {"failing", "gone"}:
         return None
     number = sum(feeds.values())
-    return f"all {number} feeds fail" if number > 1 else "the only feed fails"
+    feeds_words, fail = ("the only feed", "fails") if number == 1 else (f"all {number} feeds", "fail")
+    are_waiting = any(row.is_remote and row.state == "new" for row in rows)
+    return f"{feeds_words} asked so far {fail}" if are_waiting else f"{feeds_words} {fail}"
 
 
 def place(database: Database) -> DatabaseSize:

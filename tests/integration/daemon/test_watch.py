@@ -244,7 +244,9 @@ def test_labels_of_a_flood_are_bounded() -> None:
     ("feeds", "words"),
     [
         ({"failing": 1}, "the only feed fails"),
-        ({"failing": 2, "gone": 1, "new": 1, "merged": 1}, "all 3 feeds fail"),
+        ({"failing": 2, "gone": 1, "new": 1, "merged": 1}, "all 3 feeds asked so far fail"),
+        ({"failing": 1, "new": 71}, "the only feed asked so far fails"),
+        ({"failing": 3, "gone": 1}, "all 4 feeds fail"),
         ({"failing": 2, "ok": 1}, ""),
         ({"new": 2}, ""),
     ],

@@ -19,7 +19,7 @@ from aggregator.intake.poll import Poller, PollResult
 from aggregator.model.errors import AggregatorError, TooManyFilesError
 from aggregator.sources.fetch.poll_schedule import correct_due, is_overdue_by_jump, longest_wait
 from aggregator.store.intake import pending_pages
-from aggregator.store.intake.sources import Source, all_due, due, set_due
+from aggregator.store.intake.sources import Source, all_due, due, next_due, set_due
 
 # For concurrent requests: fifty servers that send drop by drop do not delay others (chosen; a waiting thread
 # needs some 100 KiB).
@@ -70,6 +70,8 @@ class PollScheduler:
         self._files_logged_until = 0.0  # monotonic
         self._last_tick: dt.datetime | None = None
         self._pages_read = PAGES_READ
+        # The version of the database at a tick that left nothing to do, and the next due time.
+        self._quiet: tuple[int | str, dt.datetime | None] | None = None
 
     def stop(self) -> None:
         """Start no more jobs."""
@@ -103,7 +105,10 @@ class PollScheduler:
         now = self._now()
         if self._last_tick is not None and is_overdue_by_jump(self._last_tick, now):
             self.cap_due_times(now)
-        self._last_tick = now
+        elif self._is_quiet(now):
+            return
+        self._last_tick, self._quiet = now, None
+        version = self._database.data_version()
         if self._poller.place_without_pages(now):
             self._arrived()
         under_way = dict(self._busy)  # before rows are read: other jobs have stored their next due time
@@ -112,6 +117,11 @@ class PollScheduler:
             return
         limit = free + len(under_way) + len(self._backing_off)
         due_now = self._due(now, limit)
+        if not due_now and not under_way and not self._backing_off:
+            with self._database.read() as connection:
+                moments = next_due(connection), pending_pages.next_due(connection, now)
+            self._quiet = version, min((moment for moment in moments if moment), default=None)
+            return
         startable = self._startable(due_now, under_way)[:free]
         self._advance_page_window(due_now, startable)
         for job, host in startable:
@@ -127,6 +137,14 @@ class PollScheduler:
                 return
             self._under_way.add(future)
             future.add_done_callback(self._under_way.discard)
+
+    def _is_quiet(self, now: dt.datetime) -> bool:
+        """Return whether nothing is due yet, and nothing was stored since that was found."""
+        if self._quiet is None or self._last_tick is None or now < self._last_tick:
+            return False
+        version, due_at = self._quiet
+        is_before = due_at is None or now < due_at
+        return is_before and self._database.data_version() == version
 
     def _advance_page_window(self, due_now: list[FetchJob], startable: list[tuple[FetchJob, str]]) -> None:
         """Read more pages if all are of hosts that are not ready: they must not hide those of others."""

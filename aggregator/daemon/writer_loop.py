@@ -193,7 +193,9 @@ class Maintenance:
 
 
 IDLE_UNTIL_REST_SECONDS = 60.0  # without a placed article, until memory is given back (chosen: as workers)
-IDLE_SECONDS = 1.0  # sleep when nothing waits, unless it is woken, and of a standby
+# Sleep when nothing waits, unless it is woken, and of a standby. Then one cheap query tells whether another
+# process has changed the database: an entry or a command may wait.
+IDLE_SECONDS = 1.0
 RENDERED_AT_ONCE = 20  # stories that are rendered between two reads of the inbox
 STEP_SECONDS = 1.0  # between two maintenance steps while articles wait
 BACKOFF_SECONDS = (1.0, 2.0, 3.0)  # after the first, second and later errors of the database
@@ -239,6 +241,7 @@ class WriterLoop:
         self._thread = threading.Thread(target=self._run, name="placing", daemon=True)
         self._is_ready = False  # the writer, and `took_over` was called
         self._stepped_at = 0.0
+        self._written_version: int | str | None = None  # of the database, when all that waited was written
         self._rests_at = math.inf  # monotonic
         self.has_begun = False  # whether it has read the inbox
         self.trouble: str | None = None  # why placing is paused
@@ -304,9 +307,10 @@ class WriterLoop:
         if self._is_ready and not self._lock.is_held:
             raise LeaseLostError("its session does not answer")
         if self._is_ready or self._becomes_writer():
-            self._arrived.clear()
+            self._write_what_waits()
             self.has_begun = True
-            self._write()
+            while not self._is_needed() and self._maintenance.run_step(self._is_needed):
+                pass
             if time.monotonic() >= self._rests_at and not self._is_needed():
                 self._pipeline.rest()
                 self._rests_at = math.inf
@@ -362,6 +366,21 @@ class WriterLoop:
 
     # --- the writer's work --------------------------------------------------------------------------------
 
+    def _write_what_waits(self) -> None:
+        """Write what waits, unless the database is as it was when nothing did."""
+        is_woken = self._arrived.is_set()
+        self._arrived.clear()
+        version = self._database.data_version()
+        if self._database.trouble is not None:  # a write of another thread failed
+            with self._lock.fenced.write():
+                pass  # the trouble is over
+        elif version == self._written_version and not is_woken:
+            return
+        self._written_version = None
+        self._lock.check()
+        self._write()
+        self._written_version = version
+
     def _write(self) -> None:
         self._run_commands()  # also if nothing can be placed: a correction may wait
         trouble = self._place()
@@ -371,8 +390,6 @@ class WriterLoop:
             if self._arrived.is_set():
                 break
         self._pipeline.index_older(self._is_needed)
-        while not self._is_needed() and self._maintenance.run_step(self._is_needed):
-            pass
         if trouble is not None:
             raise trouble
 

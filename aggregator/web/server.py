@@ -6,6 +6,7 @@ import socket
 import threading
 import time
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from functools import partial
 from http import HTTPStatus
 from typing import cast
@@ -160,7 +161,7 @@ class Server:
         self.services = services
         self._create = partial(create_app, reader, services=services)
         self._new_loop = new_loop
-        self._serving: tuple[uvicorn.Server, threading.Thread, socket.socket] | None = None
+        self._serving: tuple[_QuietServer, threading.Thread, socket.socket] | None = None
 
     @property
     def url(self) -> str:
@@ -209,7 +210,7 @@ class Server:
         """Accept no more requests, wait for active ones, and return when the thread has ended."""
         if self._serving is not None:
             server, thread, bound = self._serving
-            server.should_exit = True
+            server.end()
             thread.join(STOP_DEADLINE_SECONDS + 1)
             bound.close()
         self._serving = None
@@ -219,17 +220,37 @@ class Server:
         """Whether the thread is alive; the watchdog of the daemon reads it."""
         return self._serving is not None and self._serving[1].is_alive()
 
-    def _serve(self, server: uvicorn.Server, bound: socket.socket) -> None:
+    def _serve(self, server: "_QuietServer", bound: socket.socket) -> None:
         with asyncio.Runner(loop_factory=self._new_loop) as runner:
             connection_limits.log_lack_of_files(runner.get_loop())
             runner.run(server.serve(sockets=[bound]))
 
 
-def _uvicorn(app: ASGIApp, settings: PublishSettings) -> uvicorn.Server:
+class _QuietServer(uvicorn.Server):
+    """uvicorn that waits for `end`; its own loop looks ten times a second whether to end."""
+
+    _ending: tuple[asyncio.AbstractEventLoop, asyncio.Event] | None = None
+
+    async def main_loop(self) -> None:
+        """Return after `end` was called."""
+        _, event = self._ending = asyncio.get_running_loop(), asyncio.Event()
+        if not self.should_exit:
+            await event.wait()
+
+    def end(self) -> None:
+        """Shut down; for other threads, at any time."""
+        self.should_exit = True  # first: `main_loop` may be about to wait
+        if self._ending is not None:
+            loop, event = self._ending
+            with suppress(RuntimeError):  # the loop is closed
+                loop.call_soon_threadsafe(event.set)
+
+
+def _uvicorn(app: ASGIApp, settings: PublishSettings) -> _QuietServer:
     limiter = connection_limits.ConnectionLimiter(app, settings.trusted_proxies)
     # With `access_log=False` it would still write one if this logger had a handler.
     logging.getLogger("uvicorn.access").disabled = True
-    return uvicorn.Server(
+    return _QuietServer(
         uvicorn.Config(
             limiter,
             interface="asgi3",

@@ -456,3 +456,22 @@ def test_systemd_is_notified_and_little_is_logged(tmp_path: Path, capsys: pytest
     assert kinds[3:] == ["SIGINT:", "stopped"]
     with capsys.disabled():
         sys.stdout.write(f"\nstart on an empty database {seconds:.2f} s, {size:.0f} MiB at rest\n")
+
+
+def test_a_daemon_with_nothing_to_do_seldom_wakes(tmp_path: Path) -> None:
+    """A busy machine only makes it wake less often."""
+    outlet = Outlet("Lowland Post", "rss", [FIRE])
+    with DaemonProcess(tmp_path, {"fetch": {"interval": "1h"}, "sources": [outlet.settings()]}) as daemon:
+        daemon.wait_for(daemon.stories, "the article")
+        time.sleep(5.0)  # until it is indexed and rendered
+        before = switches(daemon.process.pid)
+        time.sleep(10.0)
+        assert switches(daemon.process.pid) - before <= 40, "it looks once a second in two threads"
+        assert daemon.command("ingest", str(SAMPLES)).returncode == 0, "another process hands in articles"
+    outlet.server.close()
+
+
+def switches(process: int) -> int:
+    """How often the threads of a process have waited."""
+    states = [file.read_text() for file in Path(f"/proc/{process}/task").glob("*/status")]
+    return sum(int(state.partition("\nvoluntary_ctxt_switches:")[2].split()[0]) for state in states)

@@ -183,6 +183,18 @@ class Database:
         if committing:
             self._write_state.trouble = None
 
+    def data_version(self) -> int | str:
+        """Return a value that changes when anything is committed, also by other processes.
+
+        It is cheaper than a look at the tables. On a server it also changes with other databases.
+        """
+        with translate_errors(self.url):
+            if self._open_file is not None:
+                return self._open_file.data_version()
+            with self.engine.connect() as raw:
+                snapshot: str = raw.execute(_SNAPSHOT).scalar_one()
+                return snapshot
+
     def check_file(self) -> None:
         """Raise DatabaseReplacedError if the file of an SQLite database was replaced or removed."""
         if self._open_file is not None:
@@ -369,11 +381,16 @@ class Database:
                     extra={"event": "wal_checkpoint_failed"},
                 )
         finally:
+            if self._open_file is not None:
+                self._open_file.close()
             self.engine.dispose()
 
 
 _CAUSES = {DatabaseBusyError: "busy", DatabaseAwayError: "away"}
 _IDLES = text("SELECT set_config('idle_in_transaction_session_timeout', :idle, true)")
+
+# Each transaction that writes has a number, which leaves the snapshot when it ends.
+_SNAPSHOT = text("SELECT CAST(pg_current_snapshot() AS text)")
 
 # Durable even if the server is configured with synchronous_commit = off; stricter settings stay.
 _COMMIT_WAITS = text(

@@ -117,6 +117,8 @@ class OpenFile:
         self._changing = threading.Lock()
         self._connections = 0
         self._met: dict[str, tuple[int, int]] = {}  # suffix of the path to device and inode
+        self._watching = threading.Lock()
+        self._watch: sqlite3.Connection | None = None  # its commits are none, so it sees all others
 
     def connect(self, configure: Callable[[sqlite3.Connection], None], **how: Any) -> sqlite3.Connection:
         """Return a new connection; does not create the file. Raises DatabaseReplacedError."""
@@ -155,6 +157,21 @@ class OpenFile:
             raise DatabaseReplacedError(
                 f"{self._path}{ending} {what} while the database was open; writing has stopped; {advice}"
             )
+
+    def data_version(self) -> int:
+        """Return a number that every commit of any connection and process changes. Takes 0.01 ms."""
+        with self._watching:
+            if self._watch is None:
+                self._watch = self.connect(lambda _: None, check_same_thread=False, isolation_level=None)
+            version: int = self._watch.execute("PRAGMA data_version").fetchone()[0]
+            return version
+
+    def close(self) -> None:
+        """Close the connection of `data_version`."""
+        with self._watching:
+            if self._watch is not None:
+                self._watch.close()
+                self._watch = None
 
     def _closing(self) -> None:
         with self._changing:

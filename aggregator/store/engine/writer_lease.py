@@ -22,7 +22,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import Connection, bindparam, insert, select, text, update
+from sqlalchemy import Connection, Select, bindparam, insert, select, text, update
 
 from aggregator.model.errors import AggregatorError, AnotherDaemonError, LeaseLostError, NotWritableError
 from aggregator.store.engine.database import Database, shown_url
@@ -166,6 +166,11 @@ class WriterLease:
             threading.Thread(target=self._watch, args=(self._over,), name="lease", daemon=True).start()
         return True
 
+    def check(self) -> None:
+        """Raise LeaseLostError if another process became the writer; without a lock."""
+        with self._database.read() as connection:
+            self._check(connection, _EPOCH)
+
     def release(self) -> None:
         """Stop being the writer; without effect if this process is not."""
         self._epoch = None
@@ -174,12 +179,12 @@ class WriterLease:
 
     # --- the fence ----------------------------------------------------------------------------------------
 
-    def _check(self, connection: Connection) -> None:
+    def _check(self, connection: Connection, mine: Select[tuple[int]] | None = None) -> None:
         """Raise LeaseLostError if the epoch is not ours; else lock it until the commit."""
         epoch = self._epoch
         if epoch is None:
             raise LeaseLostError("this process is no longer the writer; another one may have taken over")
-        if connection.execute(_MINE, self._mine(epoch)).first() is None:
+        if connection.execute(_MINE if mine is None else mine, self._mine(epoch)).first() is None:
             self._lose(epoch)
             raise LeaseLostError(
                 f"another process became the writer of {shown_url(self._database.url)}; nothing was written"

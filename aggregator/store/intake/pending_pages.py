@@ -101,6 +101,13 @@ def later(connection: Connection, n: int, due: dt.datetime, *, attempts: int = 0
     )
 
 
+def next_due(connection: Connection, now: dt.datetime) -> dt.datetime | None:
+    """Return when the first page is due, `now` while a new entry waits for its page; None without pages."""
+    if connection.execute(select(entry.c.entry_no).where(_WAITS_FIRST).limit(1)).first():
+        return now
+    return connection.execute(select(func.min(entry.c.page_due_at)).where(entry.c.state == "page")).scalar()
+
+
 def overdue(connection: Connection, now: dt.datetime, wait: dt.timedelta) -> list[int]:
     """Return new entries that have waited so long for their pages, at most some hundred."""
     accepted = entry.c.accepted_at

@@ -364,6 +364,11 @@ def due(
     return [_source(row) for row in connection.execute(statement)]
 
 
+def next_due(connection: Connection) -> dt.datetime | None:
+    """Return when the first source is due; None without sources."""
+    return connection.execute(select(func.min(source.c.next_due_at)).where(_IS_ASKED)).scalar()
+
+
 def _source(row: Row[Any]) -> Source:
     """Return the source of a row of `_COLUMNS`; by position, which is ten times faster than by name."""
     return Source(**dict(zip(Source.__struct_fields__, row, strict=True)))

@@ -50,6 +50,7 @@ class IndexedText(NamedTuple):
     effective_at: dt.datetime
 
 
+_NEWEST = select(article.c.inbox_no).order_by(article.c.inbox_no.desc()).limit(1)
 _ROWS = select(*(TEXT_OR_EMPTY if name == "text" else article.c[name] for name in IndexedText._fields))
 
 
@@ -108,6 +109,9 @@ def index_until(
 
     `advance` is called with the number of further ones. What is interrupted, a daemon continues.
     """
+    with database.read() as connection:
+        if not unindexed_at_most(connection, connection.execute(_NEWEST).scalar() or 0):
+            return 0
     total, count = 0, _INDEXED_A_TRANSACTION
     while count == _INDEXED_A_TRANSACTION and not stop() and (most is None or total < most):
         with database.write() as connection:

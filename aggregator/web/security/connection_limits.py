@@ -15,6 +15,7 @@ import resource
 import select
 import socket
 from collections.abc import Iterable
+from email.utils import formatdate
 from itertools import islice
 from typing import Any
 
@@ -138,6 +139,8 @@ class TimeoutProtocol(H11Protocol):
 
     def data_received(self, data: bytes) -> None:
         """Handle bytes; an incomplete request head does not extend the deadline."""
+        # The time of responses, which uvicorn itself sets by a timer, though nobody asks.
+        self.server_state.default_headers = [(b"date", formatdate(usegmt=True).encode())]
         super().data_received(data)
         self._update_deadline()
 

@@ -66,6 +66,7 @@ class WebhookDispatcher:
         self._tuning = all_tuning.section("webhooks", WebhookTuning)
         self._steady = dt.timedelta(days=all_tuning.values("retention")["steady_days"])
         self._now = now
+        self._quiet_version: int | str | None = None  # of the database, when no change waited
         # A query reads the full-text index, which is updated shortly after an article was placed.
         self._uses_index = any(one.query is not None and one.query.query for one in recipients)
 
@@ -76,6 +77,9 @@ class WebhookDispatcher:
 
     def step(self) -> list[str] | None:
         """Process the next changes; return the webhooks with new deliveries, None if there was no change."""
+        version = self._database.data_version()
+        if version == self._quiet_version:
+            return None
         now = self._now()
         with self._database.read() as connection:
             forgotten_at = tombstones.newest(connection)
@@ -85,12 +89,14 @@ class WebhookDispatcher:
                 if row.is_configured and row.name in self._webhooks
             }
             if not last_change_no:
+                self._quiet_version = version
                 return None
             indexed_to = index.indexed_to(connection) if self._uses_index else _ALL_INDEXED
             new = story_list.following(
                 connection, min(last_change_no.values()), _BATCH_CHANGES, indexed_to=indexed_to
             )
             if not new:
+                self._quiet_version = version
                 return None
             selected = {
                 name: self._changes_for(

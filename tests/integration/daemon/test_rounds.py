@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from sqlalchemy import update
+from sqlalchemy import event, update
 
 from aggregator.config.tuning import Tuning
 from aggregator.daemon.poll_scheduler import PollScheduler
@@ -132,6 +132,41 @@ def test_the_answer_to_a_daemon_that_was_suspended_meanwhile_changes_nothing(dat
     with pytest.raises(AggregatorError, match="another process"), database.write() as connection:
         save(connection, before, before)
     assert read_by(database, all_sources)[0].etag == "newer"
+
+
+def test_while_nothing_is_due_and_nothing_stored_a_tick_reads_no_table(
+    sqlite: Database, world: World, client: Client
+) -> None:
+    """What another process stores is noticed by the next tick, and a clock that is set back or ahead."""
+    for host in ("a", "b"):
+        world.sites[f"{host}.example"] = {"/feed": reports(1, feed=host)}
+    fill(sqlite, [source_of("http://a.example/feed")])
+    rounds = rounds_of(sqlite, client, Tuning(), world.time)
+    statements: list[str] = []
+
+    @event.listens_for(sqlite.engine, "before_cursor_execute")
+    def _noted(_connection: Any, _cursor: Any, statement: str, *_: Any) -> None:
+        statements.append(statement)
+
+    for _ in range(3):
+        rounds.tick()
+        world.time.run(1)
+    assert statements
+    statements.clear()
+    for _ in range(30):
+        rounds.tick()
+        world.time.run(1)
+    assert statements == []
+
+    other = Database(sqlite.url)
+    fill(other, [source_of("http://b.example/feed")])
+    other.close()
+    rounds.tick()
+    assert world.paths("b.example") == ["/feed"]
+    before = len(world.paths("a.example"))
+    world.time.run(5 * HOUR)
+    rounds.tick()
+    assert len(world.paths("a.example")) == before + 1
 
 
 def live(rounds: PollScheduler, time: Time, database: Database, seconds: float) -> None:

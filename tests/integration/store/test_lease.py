@@ -317,3 +317,28 @@ def test_a_server_that_restarts_has_one_writer_again(own_postgres: OwnPostgres) 
     second.release()
     for one in (database, other):
         one.close()
+
+
+def test_a_commit_of_any_connection_changes_the_version_and_a_look_does_not(database: Database) -> None:
+    """By it a process that rests sees whether there is something to do."""
+    seen = {database.data_version()}
+    if database.is_sqlite:  # a server has one version for all its databases
+        queried(database, select(counter))
+        assert database.data_version() in seen
+    other = Database(database.url)
+    for writer in (database, other):
+        executed(writer, update(counter).values(value=counter.c.value + 1))
+        assert database.data_version() not in seen
+        seen.add(database.data_version())
+    other.close()
+
+
+def test_who_lost_the_lease_learns_it_by_reading(database: Database) -> None:
+    lease = WriterLease(database)
+    assert lease.become_writer()
+    lease.check()
+    executed(database, update(writer_lease).values(epoch=writer_lease.c.epoch + 1))
+    with pytest.raises(LeaseLostError):
+        lease.check()
+    assert not lease.is_held
+    lease.release()

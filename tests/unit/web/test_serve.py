@@ -9,6 +9,7 @@ import weakref
 from collections import deque
 from collections.abc import Iterator
 from contextlib import ExitStack, suppress
+from email.utils import parsedate_to_datetime
 from http.client import HTTPResponse
 from typing import Any
 
@@ -58,6 +59,13 @@ def test_stopping_twice_or_unstarted_does_nothing() -> None:
     server.start()
     server.stop()
     server.stop()
+
+
+def test_a_response_says_when_it_was_sent(served: Server, monkeypatch: pytest.MonkeyPatch) -> None:
+    for moment in (1_790_000_000.0, 1_790_000_061.0):
+        monkeypatch.setattr("email.utils.time.time", lambda moment=moment: moment)
+        sent = parsedate_to_datetime(fetched(f"{served.url}/healthz").headers["date"])
+        assert sent.timestamp() == moment
 
 
 def test_links_lead_to_the_address_that_was_bound(served: Server) -> None:

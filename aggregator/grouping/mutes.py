@@ -13,7 +13,7 @@ from aggregator.model.core import CleanArticle, Entry, FrozenStruct
 from aggregator.model.errors import ConfigError, UsageError
 from aggregator.store.intake.sources import Source
 from aggregator.store.search.match import SearchableText, Term, parsed_term
-from aggregator.stories.names import subject_key
+from aggregator.stories.lexicon import subject_key
 
 Mute = tuple[str, str]  # a key of `NOUNS`, and what is muted
 NOUNS = {

@@ -43,6 +43,11 @@ def ignored_words(language: str) -> frozenset[str]:
     return stop | word_list(language, "speech")
 
 
+def subject_key(label: str) -> str:
+    """Return the form by which names and topics are compared and found."""
+    return " ".join(label.casefold().split())
+
+
 def _shipped(name: str) -> bytes:
     return files("aggregator.stories").joinpath(name).read_bytes()
 

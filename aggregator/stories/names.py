@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from aggregator.model.core import ArticleView, StoryName
-from aggregator.stories.lexicon import words_of
+from aggregator.stories.lexicon import subject_key, words_of
 from aggregator.stories.name_forms import LINK_WORDS, NameKey, form_of, read_names, vocabulary_of
 from aggregator.text.names import UPPER
 
@@ -43,11 +43,6 @@ class _Uses(msgspec.Struct):
         """Return the most frequent spelling; of equal ones the shortest, which often is the nominative."""
         name = min(self.spellings, key=lambda spelling: (-self.spellings[spelling], len(spelling), spelling))
         return StoryName(name=name, outlets=len(self.outlets))
-
-
-def subject_key(label: str) -> str:
-    """Return the form by which names and topics are compared and found."""
-    return " ".join(label.casefold().split())
 
 
 def names_of(articles: Sequence[ArticleView]) -> tuple[StoryName, ...]:

@@ -53,7 +53,7 @@ from aggregator.store.tables import (
     story_subject,
     webhook,
 )
-from aggregator.stories.names import subject_key
+from aggregator.stories.lexicon import subject_key
 
 
 class StoryMatcher:

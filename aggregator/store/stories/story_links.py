@@ -24,7 +24,7 @@ from sqlalchemy import (
 
 from aggregator.model.core import LinkedStory, StoryName, StoryView
 from aggregator.store.tables import insert_or, rows_with, story, story_link, story_subject
-from aggregator.stories.names import subject_key
+from aggregator.stories.lexicon import subject_key
 
 _SHOWN_LINKS = 5  # of each relation (the promise of docs/querying.md for related stories)
 _LINKS = table("v_story_links", column("story_id"), column("other_id"), column("relation"))

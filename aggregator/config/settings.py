@@ -338,6 +338,14 @@ class WorkConfig(_Part):
         """The number of workers; for `workers: 0` that of the processors, at most four."""
         return self.workers or min(4, os.cpu_count() or 1)
 
+    @property
+    def daemon_worker_count(self) -> int:
+        """The number of workers of the daemon; for `workers: 0` one processor is left to its writer.
+
+        On two processors a second worker takes 84 MB, and a first reading ends no sooner.
+        """
+        return self.workers or max(1, min(4, (os.cpu_count() or 1) - 1))
+
 
 class GroupingConfig(_Part):
     """The section `grouping`: the memory for live stories."""

@@ -14,6 +14,7 @@ from aggregator.config.loader import load, shipped_config_text
 from aggregator.config.settings import (
     Config,
     MailServer,
+    WorkConfig,
     absolute_database_url,
     mail_server,
     require_library,
@@ -307,6 +308,18 @@ def test_memory_decides_how_many_articles_are_live(tmp_path: Path) -> None:
     assert said.version == Tuning().version
     assert "give at least 240 MB" in mistakes(tmp_path, "grouping: {memory: 239 MB}")[0]
     assert "like 600 MB" in mistakes(tmp_path, "grouping: {memory: 600}")[0]
+
+
+@pytest.mark.parametrize(
+    ("processors", "workers"), [(None, (1, 1)), (1, (1, 1)), (2, (2, 1)), (4, (4, 3)), (64, (4, 4))]
+)
+def test_the_daemon_leaves_a_processor_to_its_writer(
+    processors: int | None, workers: tuple[int, int], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("os.cpu_count", lambda: processors)
+    by_default, chosen = WorkConfig(), WorkConfig(workers=7)
+    assert (by_default.worker_count, by_default.daemon_worker_count) == workers
+    assert (chosen.worker_count, chosen.daemon_worker_count) == (7, 7)
 
 
 def test_relative_paths_are_meant_from_the_file(tmp_path: Path) -> None:

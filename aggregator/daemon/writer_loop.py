@@ -242,6 +242,7 @@ class WriterLoop:
         self._is_ready = False  # the writer, and `took_over` was called
         self._stepped_at = 0.0
         self._written_version: int | str | None = None  # of the database, when all that waited was written
+        self._gathered_at = math.inf  # monotonic: when what gathers is to be placed
         self._rests_at = math.inf  # monotonic
         self.has_begun = False  # whether it has read the inbox
         self.trouble: str | None = None  # why placing is paused
@@ -314,7 +315,7 @@ class WriterLoop:
             if time.monotonic() >= self._rests_at and not self._is_needed():
                 self._pipeline.rest()
                 self._rests_at = math.inf
-            self._arrived.wait(min(IDLE_SECONDS, self._pipeline.gathering_seconds()))
+            self._arrived.wait(max(0.0, min(IDLE_SECONDS, self._gathered_at - time.monotonic())))
         else:
             self._stopping.wait(IDLE_SECONDS)
 
@@ -374,12 +375,13 @@ class WriterLoop:
         if self._database.trouble is not None:  # a write of another thread failed
             with self._lock.fenced.write():
                 pass  # the trouble is over
-        elif version == self._written_version and not is_woken:
+        elif version == self._written_version and not is_woken and time.monotonic() < self._gathered_at:
             return
         self._written_version = None
         self._lock.check()
         self._write()
         self._written_version = version
+        self._gathered_at = time.monotonic() + self._pipeline.gathering_seconds()
 
     def _write(self) -> None:
         self._run_commands()  # also if nothing can be placed: a correction may wait

@@ -305,7 +305,8 @@ def _finish(entry: Entry, draft: _Draft, seen: dt.datetime, tuning: Tuning) -> C
     forbids = permissions(entry.robots)
     is_live = _is_live(draft, paragraphs, text_tuning)
     is_container = is_live or live_text.is_container_title(article.title)
-    language = find_language(title, text, entry.language or draft.facts.language, text_tuning)
+    declared = entry.language or draft.facts.language
+    language = entry.source_language or find_language(title, text, declared, text_tuning)
     reading = read(title, text, language)
     found = find_kind(
         title,

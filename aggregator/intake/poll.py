@@ -58,6 +58,7 @@ from aggregator.store.intake.sources import (
     save,
     source_at,
 )
+from aggregator.text.language import primary_tag
 
 # That a response waits for a database that cannot be written; then the source is polled again.
 _STORE_SECONDS = 900.0
@@ -521,7 +522,8 @@ def of_source(entry: Entry, source: Source, language: str | None = None) -> Entr
         entry,
         outlet=source.outlet or entry.outlet,
         resolved_outlet=None if source.outlet else entry.resolved_outlet,
-        language=entry.language or source.language or language,
+        language=entry.language or language,
+        source_language=primary_tag(source.language),
         zone=entry.zone or source.timezone,
     )
 

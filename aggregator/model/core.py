@@ -111,6 +111,7 @@ class Entry(FrozenStruct, frozen=True, kw_only=True):
     resolved_outlet: Outlet | None = None
     author: str | None = None
     language: str | None = None  # a hint: BCP 47 primary tag as declared
+    source_language: str | None = None  # as the user set it for the source: no hint, but so
     categories: tuple[str, ...] = ()
     enclosures: tuple[Enclosure, ...] = ()
     robots: str = ""  # directives in the headers of its page, see extract/html/robots_meta.py

@@ -14,7 +14,7 @@ from typing import Protocol
 
 import msgspec
 
-from aggregator.text.shared_model import classifier
+from aggregator.text.shared_model import ranking
 
 
 class LanguageTuning(Protocol):
@@ -53,14 +53,17 @@ _UNDETERMINED = frozenset({"und", "zxx", "mul", "xx", "xxx"})
 def find_language(title: str, text: str, declared: str | None, tuning: LanguageTuning) -> str | None:
     """Return the language of `title` and `text`, or None without a declaration and without letters.
 
-    `declared` is used while they are very short and in its script.
+    A declaration decides only about a short text, and only unless the text is clearly of another language:
+    software for weblogs declares "en-US" until somebody changes it.
     """
     hint = primary_tag(declared)
     sample = f"{title}\n{text[: tuning.language_sample_chars]}".strip()
     letters = sum(map(str.isalpha, sample[: 2 * tuning.language_min_chars]))
-    if letters == 0 or (hint is not None and letters < tuning.language_min_chars and _may_be(hint, sample)):
+    if letters == 0:
         return hint
-    return _detected(sample)
+    if hint is None or letters >= tuning.language_min_chars or not _may_be(hint, sample):
+        return _detected(sample)
+    return _clearly_of_another(sample, hint) or hint
 
 
 def language_of_feed(texts: Iterable[str], tuning: LanguageTuning) -> str | None:
@@ -111,8 +114,39 @@ def _detected(sample: str) -> str | None:
             )
         ):
             return language
+    return _as_written(_ranked(sample)[0][0])
+
+
+# Measured on 15,320 headlines and openings of up to 14 words that are declared to be English: 14 of them are
+# Italian, and no others are taken for another language. Of 288 passages in 13 languages, declared to be
+# English, all of 10 to 22 words are told, and three quarters of those of three words.
+_CLEAR_NATS = 15.0  # log-likelihood above that of the declared language
+_ALONE_NATS = 5.0  # above that of every other language: names alone are equally likely in several
+_LEAST_WORDS = 3
+_PIDGIN = "pcm"  # its words are English ones: headlines full of names look like it
+
+
+def _clearly_of_another(sample: str, declared: str) -> str | None:
+    """Return the language of a short text if it cannot be the declared one, else None.
+
+    Words of the declared language spare the model, which takes 80 MB.
+    """
+    words = sample.lower().split()
+    of_declared = _stop_words_in(words, declared)
+    of_others = max(_stop_words_in(words, other) for other in _stop_words() if other != declared)
+    if len(words) < _LEAST_WORDS or 0 < of_declared >= of_others:
+        return None
+    (best, most), (_, second), *_ = ranked = _ranked(sample)
+    score = dict(ranked).get(declared)
+    is_clear = score is not None and most - score >= _CLEAR_NATS and most - second >= _ALONE_NATS
+    if not is_clear or best == _PIDGIN:
+        return None
+    return _as_written(best)
+
+
+def _ranked(sample: str) -> list[tuple[str, float]]:
     with _ONE_MODEL:
-        return _as_written(classifier()(sample)[0])
+        return ranking()(sample)
 
 
 def _stop_words_in(words: list[str], language: str) -> int:

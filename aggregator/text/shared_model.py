@@ -27,15 +27,18 @@ def memory_file() -> BinaryIO | None:
 
 
 @cache
-def classifier() -> Callable[[str], tuple[str, float]]:
-    """Return py3langid's `classify`, in a worker with the shared model, elsewhere with its own."""
+def ranking() -> Callable[[str], list[tuple[str, float]]]:
+    """Return py3langid's `rank`, in a worker with the shared model, elsewhere with its own.
+
+    It lists all languages of the model with their log-likelihoods (in nats), the likeliest first.
+    """
     import py3langid
 
-    classify: Callable[[str], tuple[str, float]] = py3langid.classify  # loads the model when it is called
+    rank: Callable[[str], list[tuple[str, float]]] = py3langid.rank  # loads the model when it is called
     if descriptor := os.environ.get(DESCRIPTOR_VARIABLE):
         with suppress(OSError, ValueError):
-            classify = _shared(int(descriptor)).classify
-    return classify
+            rank = _shared(int(descriptor)).rank
+    return rank
 
 
 def _shared(descriptor: int) -> Any:

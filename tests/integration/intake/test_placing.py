@@ -284,3 +284,26 @@ def test_the_seeds_are_one_story_in_every_order_of_the_day_of_the_one_with_a_dat
     assert {only.first_published.date(), only.last_published.date(), only.updated.date()} == {
         dt.date(2024, 12, 6)
     }
+
+
+def test_a_wrong_declared_language_keeps_no_reports_apart(rig: Rig) -> None:
+    """Software for weblogs declares "en-US" until somebody changes it."""
+    first = record(
+        "Blatt",
+        "1",
+        "Hafenkran in Lindmar umgestürzt",
+        "Ein Kran ist am Mittwoch im Hafen von Lindmar umgestürzt.",
+        language="en-US",
+        published=NOON,
+    )
+    second = record(
+        "Bote",
+        "1",
+        "Kran im Hafen von Lindmar umgestürzt",
+        "Im Hafen von Lindmar ist am Mittwoch ein Kran umgefallen.",
+        language="de",
+        published=NOON,
+    )
+    rig.take(first, second)
+    (found,) = StoryReader(rig.database).stories(StoryFilter(language="de")).stories
+    assert found.report_count == 2

@@ -2,6 +2,7 @@
 
 import datetime as dt
 
+import msgspec
 import pytest
 
 from aggregator.config.tuning import Tuning
@@ -140,3 +141,8 @@ def test_teasers_inside_the_text_go_and_linked_sentences_stay() -> None:
 def test_the_visible_headline_inside_a_decorated_one(declared: str, title: str) -> None:
     head = f'<meta property="og:title" content="{declared}">'
     assert clean(Entry(source="s"), page(head=head)).title == title
+
+
+def test_the_language_that_the_user_set_for_a_source_holds() -> None:
+    english = Entry(source="s", title="Harbour bridge closed", text=BODY, language="en")
+    assert clean(msgspec.structs.replace(english, source_language="de")).language == "de"

@@ -39,6 +39,40 @@ def test_what_is_declared_of_a_short_text_holds_unless_its_script_is_another(
     assert find_language(title, "", declared, TUNING) == language
 
 
+@pytest.mark.parametrize(
+    ("title", "text", "declared", "language"),
+    [
+        ("Hafenkran in Lindmar umgestürzt", "Verletzt wurde niemand, teilte die Polizei mit.", "en-US", "de"),
+        ("Brot wird teurer", "", "en-US", "de"),
+        ("Tödlicher Unfall auf der A7", "", "en-US", "de"),
+        ("Câmara aprova orçamento da saúde", "", "en", "pt"),
+        ("Grève des cheminots jeudi", "Un train sur trois circulera.", "en-US", "fr"),
+        ("Nuova tranvia per Lindmar", "I lavori cominciano a maggio, ha detto il sindaco.", "en-US", "it"),
+        ("Burza w Lindmarze", "Strażacy usuwali powalone drzewa przez całą noc.", "en", "pl"),
+        ("Bread is getting dearer", "", "de-DE", "en"),
+        ("Rain in the west tonight and tomorrow", "", "de", "en"),
+        ("El alcalde de Lindmar dimite", "Lo anunció este lunes ante la prensa.", "ca", "es"),
+        ("Statsministeren sagde i dag, at regeringen vil sænke skatten", "", "nb", "nb"),
+        ("Film i dag", "", "no", "no"),
+        ("Restaurant", "", "de", "de"),
+        ("Arsenal 2-1 Chelsea", "", "de", "de"),
+        ("Juan Pablo: Nikki Ferrell, Clare Crawley", "", "en", "en"),
+        ("Volkswagen Golf GTI", "", "en", "en"),
+        ("qaStaH nuq", "", "tlh", "tlh"),
+    ],
+)
+def test_a_short_text_that_is_clearly_of_another_language_outweighs_the_declaration(
+    title: str, text: str, declared: str, language: str
+) -> None:
+    assert find_language(title, text, declared, TUNING) == language
+
+
+def test_words_of_the_declared_language_need_no_model(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(langid, "IDENTIFIER", None)
+    assert find_language("The mayor of Lindmar resigns", "", "en-US", TUNING) == "en"
+    assert langid.IDENTIFIER is None
+
+
 @pytest.mark.parametrize(("head", "language"), [("", "en"), ("<language>de-AT</language>", "de")])
 def test_a_feed_without_a_language_has_that_of_its_entries(head: str, language: str) -> None:
     titles = "The AI Paradox", "Thinking is a commodity", "Getting the day back", "Five years without a phone"

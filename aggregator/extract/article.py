@@ -18,6 +18,7 @@ import msgspec
 
 from aggregator.config.tuning import Tuning
 from aggregator.extract import live_text
+from aggregator.extract.bare_title import named_title
 from aggregator.extract.html.dom import html_to_text
 from aggregator.extract.html.metadata import PageFacts
 from aggregator.extract.html.page import read_page
@@ -297,7 +298,8 @@ def _paragraphs(text: str, text_tuning: ExtractTuning) -> tuple[str, ...]:
 
 def _finish(entry: Entry, draft: _Draft, seen: dt.datetime, tuning: Tuning) -> CleanedEntry:
     article, text_tuning = draft.article, tuning.section("text", ExtractTuning)
-    title = _cut(article.title, text_tuning.max_title_chars)
+    outlet = entry.outlet or (entry.resolved_outlet.name if entry.resolved_outlet else None)
+    title = _cut(named_title(article.title, outlet, entry.url), text_tuning.max_title_chars)
     paragraphs = _paragraphs(article.text, text_tuning)
     text = "\n".join(paragraphs)
     author = one_space(clean(entry.author)) if entry.author else article.author

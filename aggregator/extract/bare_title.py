@@ -1,0 +1,54 @@
+"""Headlines that are only a version, a date or a number: the name of their project or series is put before.
+
+Code hosts title each entry of a project's releases with the bare version. "v2.4.1" says nothing in a list of
+stories, and releases of six projects share all words of their headlines.
+"""
+
+import re
+
+from aggregator.text.calendar import month_spellings
+
+_WORD = re.compile(r"[^\W_]+")
+_VERSION = re.compile(r"(?:v|r|rc|alpha|beta|b)?\d+(?:(?:v|rc|alpha|beta|a|b|dev|post|pre|st|nd|rd|th)\d*)*")
+# Words that name no project: of versions, and of parts of a series (chosen, in the languages of most feeds).
+_PARTS = """
+v ver version release released rel build update alpha beta rc pre preview dev final lts stable nightly hotfix
+episode ep issue no nr number vol volume part folge ausgabe teil numéro épisode partie episodio número edición
+capítulo numero puntata aflevering nummer avsnitt odcinek выпуск эпизод
+"""
+_PART_WORDS = frozenset(_PARTS.split())
+_OF_RELEASES = re.compile(
+    r"(?:(?:recent )?(?:release notes|releases|tags|changelog|commits) (?:from|of|for|to) )"
+    r"|(?:[ :·|-]+(?:release notes|releases|tags|changelog))$",
+    re.IGNORECASE,
+)
+# /owner/project/releases/tag/v1, /owner/project/-/releases/v1, /owner/project/tags/v1
+_PROJECT_PATH = re.compile(r"https?://[^/]+/[^/]+/([^/]+)/(?:-/)?(?:releases|tags)(?:/|$)")
+
+
+def named_title(title: str, outlet: str | None, url: str | None) -> str:
+    """Return the title, with the name of its project before it if it is only a version, a date or a number.
+
+    On a code host the path of the link has the project's name; elsewhere `outlet` is it, the title of the
+    feed, such as "Release notes from loomkit".
+    """
+    if not is_bare(title):
+        return title
+    project = project_of(url) or _OF_RELEASES.sub("", outlet or "").strip()
+    return f"{project} {title}" if project else title
+
+
+def is_bare(title: str) -> bool:
+    """Return whether a headline has no other word than a version, a date or the number of a part."""
+    words = [word.lower() for word in _WORD.findall(title)]
+    return bool(words) and all(_is_part(word) for word in words)
+
+
+def project_of(url: str | None) -> str:
+    """Return the project of a release on a code host, "" for another address."""
+    match = _PROJECT_PATH.match(url or "")
+    return match.group(1) if match else ""
+
+
+def _is_part(word: str) -> bool:
+    return word in _PART_WORDS or word in month_spellings() or _VERSION.fullmatch(word) is not None

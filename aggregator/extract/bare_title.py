@@ -41,7 +41,8 @@ def named_title(title: str, outlet: str | None, url: str | None) -> str:
 def is_bare(title: str) -> bool:
     """Return whether a headline has no other word than a version, a date or the number of a part."""
     words = [word.lower() for word in _WORD.findall(title)]
-    return bool(words) and all(_is_part(word) for word in words)
+    begins = title[:1].isalnum() or title[:1] in "#("
+    return begins and bool(words) and all(_is_part(word) for word in words)
 
 
 def project_of(url: str | None) -> str:

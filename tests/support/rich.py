@@ -114,7 +114,6 @@ def _sources(database: Database, clock: Clock) -> None:
         unstable = {"source": "f", "guid_strikes": 1, "url_strikes": 0}
         connection.execute(insert(tables.folder).values(name="news", path="/srv/news"))
         connection.execute(insert(tables.unstable_identifier).values(unstable))
-        connection.execute(insert(tables.known_items).values(source="f", packed=b"i"))
         of_each = {"source": "news", "verdict": "empty", "reason": "no text", "at": clock()}
         items = ("b.txt", "B.txt", "_a.txt", "ä.txt", "a b.txt", "a-b.txt", "ab.txt")
         connection.execute(insert(tables.rejected_input), [of_each | {"item": item} for item in items])
@@ -144,6 +143,7 @@ def _installation(database: Database, clock: Clock) -> None:
     token = {"id": "t", "name": "desk", "hash": b"\0\xff" * 16, "scopes": "push", "created_at": now}
     rows = {
         tables.api_token: token,
+        tables.known_items: {"source": "f", "packed": b"i"},  # erasing forgot those of before
         tables.command: correction | {"done_at": now},
         tables.webhook: webhook | failing,
         tables.outbox: delivery | waiting,

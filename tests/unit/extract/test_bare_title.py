@@ -31,6 +31,7 @@ HUB = "https://hub.example/org0/loomkit/releases/tag/v2.4.1"
         ("Bookshelf #17", "Wednesday", None, "Bookshelf #17"),
         ("", "Lantern", HUB, ""),
         ("...", "Lantern", None, "..."),
+        ("-2+3", "Lantern", None, "-2+3"),
     ],
 )
 def test_a_bare_headline_takes_the_name_of_its_project(

@@ -166,7 +166,7 @@ class NewsStream:
         assert self._last is not None, "`read_last` is called before"
         counts = (0, 0) if source is None else self.snapshot(connection).counts_of(source)
         self._shared.intersection_update(story for story, _ in self._last)
-        stories = self._stories_like_last()
+        stories = self._stories_of_news()
         shared = sum(story in self._shared for story in stories)
         return stream_shift(shared, len(stories), self._tuning, counts)
 
@@ -174,12 +174,11 @@ class NewsStream:
         """Return what the stream adds to a score of articles of these sources."""
         return shift_between(self.shift(connection), sources, self._tuning)
 
-    def _stories_like_last(self) -> list[str]:
-        """Return the stories of the last articles: of news without a backlog, or of a backlog alone.
+    def _stories_of_news(self) -> list[str]:
+        """Return the stories of the last articles that are news; of all where the last ones are a backlog.
 
         A feed that is read for the first time brings entries of months, which have no partner here.
         """
-        if not self._last:
-            return []
-        _, is_backlog = self._last[-1]
-        return [story for story, was_backlog in self._last if was_backlog == is_backlog]
+        assert self._last is not None, "`read_last` is called before"
+        news = [story for story, is_backlog in self._last if not is_backlog]
+        return news or [story for story, _ in self._last]

@@ -109,9 +109,13 @@ def _without(data: bytes, spans: list[tuple[int, int]]) -> bytes:
 
 
 def _frame(between: bytes, context: FeedContext) -> bytes:
-    """Return a hash of what is around the items, and of what else they are read by."""
+    """Return a hash of what is around the items, and of what else they are read by.
+
+    White space does not count: there is some before each item, and the number of items changes.
+    """
     settings = [getattr(context, name) for name in _SETTINGS]
-    return _hash(_CHANGING.sub(b"", between) + msgspec.msgpack.encode(settings))
+    around = b"".join(_CHANGING.sub(b"", between).split())
+    return _hash(around + msgspec.msgpack.encode(settings))
 
 
 def _hash(data: bytes) -> bytes:

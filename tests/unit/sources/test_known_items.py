@@ -202,3 +202,12 @@ def test_every_real_feed_is_cut_or_read_as_a_whole() -> None:
         feed = check(data, before, frozenset(before.items[1:]) - {b""})
         cut += bool(feed.left_out)
     assert cut > 0.8 * len(real)
+
+
+def test_a_feed_that_has_an_item_more_is_cut() -> None:
+    """Items stand on lines of their own: the white space between them grows with their number."""
+    lines = [f"\n    {one}" for one in FEW]
+    before = read_feed(rss(*lines[1:]).encode(), CONTEXT)
+    cut = check(rss(*lines).encode(), before, frozenset(before.items))
+    assert len(cut.left_out) == len(FEW) - 1
+    assert [entry.title for entry in cut.entries] == ["Report 1"]

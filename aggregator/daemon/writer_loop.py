@@ -308,10 +308,12 @@ class WriterLoop:
         if self._is_ready and not self._lock.is_held:
             raise LeaseLostError("its session does not answer")
         if self._is_ready or self._becomes_writer():
-            self._write_what_waits()
+            trouble = self._write_what_waits()
             self.has_begun = True
             while not self._is_needed() and self._maintenance.run_step(self._is_needed):
                 pass
+            if trouble is not None:
+                raise trouble
             if time.monotonic() >= self._rests_at and not self._is_needed():
                 self._pipeline.rest()
                 self._rests_at = math.inf
@@ -367,8 +369,11 @@ class WriterLoop:
 
     # --- the writer's work --------------------------------------------------------------------------------
 
-    def _write_what_waits(self) -> None:
-        """Write what waits, unless the database is as it was when nothing did."""
+    def _write_what_waits(self) -> AggregatorError | None:
+        """Write what waits, unless the database is as it was when nothing did.
+
+        Return an error that stops placing but not other work.
+        """
         is_woken = self._arrived.is_set()
         self._arrived.clear()
         version = self._database.data_version()
@@ -376,24 +381,25 @@ class WriterLoop:
             with self._lock.fenced.write():
                 pass  # the trouble is over
         elif version == self._written_version and not is_woken and time.monotonic() < self._gathered_at:
-            return
+            return None
         self._written_version = None
         self._lock.check()
-        self._write()
-        self._written_version = version
-        self._gathered_at = time.monotonic() + self._pipeline.gathering_seconds()
+        trouble = self._write()
+        self._written_version = version if trouble is None else None
+        return trouble
 
-    def _write(self) -> None:
+    def _write(self) -> AggregatorError | None:
         self._run_commands()  # also if nothing can be placed: a correction may wait
         trouble = self._place()
+        # In trouble nothing that gathers is placed, and must not keep other work from being done.
+        wait = math.inf if trouble is not None else self._pipeline.gathering_seconds()
+        self._gathered_at = time.monotonic() + wait
         self._run_commands()
         self._index()
-        while not self._stops() and render_next(self._lock.fenced, RENDERED_AT_ONCE, self._story_tuning):
-            if self._arrived.is_set():
-                break
+        while not self._is_needed() and render_next(self._lock.fenced, RENDERED_AT_ONCE, self._story_tuning):
+            pass
         self._pipeline.index_older(self._is_needed)
-        if trouble is not None:
-            raise trouble
+        return trouble
 
     def _place(self) -> AggregatorError | None:
         """Place all waiting entries; return an error that stops placing but not other work."""
@@ -436,4 +442,4 @@ class WriterLoop:
         return self._stopping.is_set() or not self._lock.is_held
 
     def _is_needed(self) -> bool:
-        return self._stops() or self._arrived.is_set()
+        return self._stops() or self._arrived.is_set() or time.monotonic() >= self._gathered_at

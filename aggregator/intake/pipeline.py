@@ -15,6 +15,7 @@ import datetime as dt
 import logging
 import math
 import sys
+import time
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future
@@ -69,7 +70,7 @@ class Pipeline:
         """
         self._metrics_registry = metrics_registry or Metrics()
         self._tuning = all_tuning.section("placing", PlacingTuning)
-        self._now = now
+        self._gathers_since: float | None = None  # monotonic
         self.placer = Placer(database, all_tuning, now, options)
         self.writer = WriterServices(database, executor, all_tuning, now, options, self.placer)
         self._quarantine = QuarantiningPlacer(self.placer)
@@ -97,6 +98,7 @@ class Pipeline:
             seconds = self.gathering_seconds()
             if math.isinf(seconds) or (gathers and seconds > 0.0):
                 return False
+            self._gathers_since = None
             return self.writer.database.transact(inbox.put_in_order) > 0
 
         self._dispatcher.begin()
@@ -126,13 +128,15 @@ class Pipeline:
     def gathering_seconds(self) -> float:
         """Return the seconds until what gathers in the inbox is to be placed; inf if nothing does."""
         with self.writer.database.read() as connection:
-            oldest = inbox.oldest_gathered(connection)
-            if oldest is None:
+            if not inbox.has_gathered(connection):
+                self._gathers_since = None
                 return math.inf
             is_first = sources.has_unread(connection)
         wait = self._tuning.first_reading_seconds if is_first else self._tuning.gathering_seconds
-        waited = (self._now() - oldest).total_seconds()
-        return max(wait - waited, 0.0) if waited >= 0.0 else 0.0  # the clock was set back
+        # Not since they were accepted: an entry whose page was fetched may have waited for minutes.
+        if self._gathers_since is None:
+            self._gathers_since = time.monotonic()
+        return max(wait - (time.monotonic() - self._gathers_since), 0.0)
 
     def retention_job(self, plan: RetentionPlan) -> Retention:
         """Return the retention job, for the placing thread."""

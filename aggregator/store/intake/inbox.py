@@ -536,12 +536,9 @@ _SAME = [name for name in InboxEntry.__struct_fields__ if name in entry.c and na
 _IS_GATHERED = (entry.c.state == "ready") & entry.c.inbox_no.is_(None)
 
 
-def oldest_gathered(connection: Connection) -> dt.datetime | None:
-    """Return when the oldest of the entries was accepted that wait for `put_in_order`; None without any."""
-    oldest: dt.datetime | None = connection.execute(
-        select(func.min(entry.c.accepted_at)).where(_IS_GATHERED)
-    ).scalar()
-    return oldest
+def has_gathered(connection: Connection) -> bool:
+    """Return whether entries wait for `put_in_order`."""
+    return connection.execute(select(entry.c.entry_no).where(_IS_GATHERED).limit(1)).first() is not None
 
 
 def put_in_order(connection: Connection) -> int:
@@ -552,21 +549,23 @@ def put_in_order(connection: Connection) -> int:
     """
     last = take_numbers(connection, "inbox", 0)  # locks: nobody else numbers them
     columns = entry.c.entry_no, entry.c.article, entry.c.payload, entry.c.accepted_at
-    rows = connection.execute(select(*columns).where(_IS_GATHERED).order_by(entry.c.entry_no)).all()
-    if not rows:
-        return 0
+    gathered = select(*columns).where(_IS_GATHERED).order_by(entry.c.entry_no)
     times: list[tuple[dt.datetime, int]] = []
     by_article: dict[str, dt.datetime] = {}
-    for row in rows:
+    # A muted archive may have given back many thousands: their payloads are not in memory at once.
+    for row in connection.execute(gathered.execution_options(yield_per=_PAYLOADS_AT_ONCE)):
         time = max(_time_of(row), by_article.get(row.article, _EARLIEST))
         by_article[row.article] = time
         times.append((time, row.entry_no))
-    take_numbers(connection, "inbox", len(rows))
+    if not times:
+        return 0
+    take_numbers(connection, "inbox", len(times))
     numbered = [{"n": n, "number": number} for number, (_, n) in enumerate(sorted(times), start=last + 1)]
     connection.execute(_NUMBERED, numbered)
-    return len(rows)
+    return len(times)
 
 
+_PAYLOADS_AT_ONCE = 500
 _EARLIEST = dt.datetime.min.replace(tzinfo=dt.UTC)
 _NUMBERED = update(entry).where(entry.c.entry_no == bindparam("n")).values(inbox_no=bindparam("number"))
 

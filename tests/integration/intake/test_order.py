@@ -5,6 +5,7 @@ import datetime as dt
 import pytest
 from sqlalchemy import select
 
+from aggregator.config.tuning import Tuning
 from aggregator.model.core import Entry
 from aggregator.store.engine.database import Database
 from aggregator.store.intake import inbox
@@ -95,12 +96,11 @@ def test_what_is_handed_in_is_placed_at_once_after_all_that_waits(sqlite: Databa
 
 @pytest.mark.parametrize("seconds", [0.0, 60.0])
 def test_a_daemon_lets_what_polls_bring_gather_for_some_seconds(sqlite: Database, seconds: float) -> None:
-    clock = Clock(NOON)
-    rig = Rig(sqlite, clock)
+    tuning = Tuning({"placing": {"gathering_seconds": seconds, "first_reading_seconds": seconds}})
+    rig = Rig(sqlite, Clock(NOON), tuning)
     gather(rig, FEEDS[0])
-    clock.time += dt.timedelta(seconds=seconds)
     placed = [result for batch in rig.pipeline.place_waiting(gathers=True) for result in batch]
-    assert len(placed) == (3 if seconds else 0)
+    assert len(placed) == (0 if seconds else 3)
 
 
 def test_an_entry_that_cannot_be_read_is_put_in_order_and_refused(sqlite: Database) -> None:

@@ -126,7 +126,9 @@ def place_without(connection: Connection, numbers: Sequence[int]) -> int:
     Return how many are queued: an entry that has only an address waits on.
     """
     waiting = entry.c.entry_no.in_(numbers), _WAITS_FIRST
-    rows = connection.execute(select(entry).where(*waiting).order_by(entry.c.entry_no)).all()
+    # Locks them: no page of these is stored now.
+    statement = select(entry).where(*waiting).order_by(entry.c.entry_no).with_for_update()
+    rows = connection.execute(statement).all()
     connection.execute(update(entry).where(*waiting).values(page_attempts=1))
     rows = [row for row in rows if _has_words(row.payload)]
     if not rows:

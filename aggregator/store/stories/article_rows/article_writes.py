@@ -10,7 +10,7 @@ from aggregator.model.core import Evidence, Role, TextReuse
 from aggregator.store import codecs
 from aggregator.store.stories.article_rows.copy_keys import insert_copy_keys, set_copy_keys
 from aggregator.store.stories.articles import StoredArticle, evidence_of
-from aggregator.store.tables import article, change_with, identity_key, observation
+from aggregator.store.tables import article, change_with, identity_key, known_items, observation
 
 _NEVER_REVERT = 1_000_000  # `observation.revert_count` of the text of another article
 _PLAIN: Final = [name for name in StoredArticle.__struct_fields__ if name in article.c and name != "evidence"]
@@ -99,6 +99,8 @@ def rekey(connection: Connection, old: str, new: str, *, is_authoritative: bool)
     `is_authoritative`: whether the authoritative sources of `old` are authoritative for `new`.
     """
     connection.execute(update(identity_key).where(identity_key.c.article == old).values(article=new))
+    sources = select(observation.c.source).where(observation.c.article == old)
+    connection.execute(delete(known_items).where(known_items.c.source.in_(sources)))  # it names `old`
     _drop_common_observations(connection, old, new)
     is_old = observation.c.article == old
     former = update(observation).where(is_old, observation.c.is_current.is_(False))

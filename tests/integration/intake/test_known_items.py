@@ -25,6 +25,7 @@ from aggregator.sources.fetch.client import Client, ClientSettings
 from aggregator.store.engine.database import Database
 from aggregator.store.intake.sources import Source, add, remove, source_with_id
 from aggregator.store.maintenance.integrity_check import faults
+from aggregator.store.stories.article_rows import article_writes
 from aggregator.store.tables import (
     entry,
     identity_key,
@@ -252,6 +253,24 @@ def test_a_source_that_is_removed_leaves_no_items(
     assert counted(database, known_items) == 1
     written_by(database, remove, paper.id)
     assert counted(database, known_items) == 0
+
+
+def test_items_of_an_article_that_gave_up_its_keys_are_read_again(
+    database: Database, client: Client, server: LoopbackServer
+) -> None:
+    paper = Newspaper(database, client, server, "/feed")
+    items = [report(number, has_guid=True, time="noon").item() for number in range(4)]
+    server.routes["/feed"] = Resource(rss(*items[:3]))
+    paper.poll()
+    old, new, _ = queried(database, select(observation.c.article).order_by(observation.c.article)).scalars()
+    written_by(database, lambda connection: article_writes.rekey(connection, old, new, is_authoritative=True))
+    assert counted(database, known_items) == 0
+    executor = Watched()
+    paper.poller = Poller(paper.poller.services._replace(executor=executor), robots=False, pages="never")
+    server.routes["/feed"] = Resource(rss(*items))
+    paper.poll()
+    assert executor.entries == len(items)
+    assert list(faults(database)) == []
 
 
 _POLL = """

@@ -85,7 +85,7 @@ class ReportComparison:
     """Compares articles with stories. Keeps decoded articles, and comparisons of the present snapshot."""
 
     def __init__(self, model: EventModel, tuning: PairTuning, stream: NewsStream) -> None:
-        self._tuning = tuning
+        self.tuning = tuning
         self._model = model
         self._stream = stream
         self._decoded: OrderedDict[int, PairArticle] = OrderedDict()
@@ -103,7 +103,7 @@ class ReportComparison:
 
     def newest(self, story: LiveStory) -> list[Article]:
         """Return the reports of a story with which an article is compared, opinions after the others."""
-        return story.reports[: self._tuning.compared_reports]
+        return story.reports[: self.tuning.compared_reports]
 
     def deciding(self, story: LiveStory) -> list[Article]:
         """Return those of `newest` that decide what joins: opinions only where there is no report."""
@@ -163,7 +163,7 @@ class ReportComparison:
     def _shift_of(self, story: LiveStory, own: PairArticle, shift: float) -> float:
         """Return what the stream adds to the score of an article with a story."""
         sources = {own.source, *(report.source for report in self.newest(story))}
-        return shift_between(shift, sources, self._tuning)
+        return shift_between(shift, sources, self.tuning)
 
     def _compared(
         self, connection: Connection, own: PairArticle, stories: Sequence[LiveStory]
@@ -232,7 +232,7 @@ class ReportComparison:
     def is_foreign(self, connection: Connection, own: PairArticle, reports: Sequence[PairArticle]) -> bool:
         """Return whether a text stands under a headline of others: see `is_foreign_text`."""
         snapshot = self._stream.snapshot(connection)
-        return is_foreign_text(own, reports, snapshot, self._tuning, self._model.stub_words)
+        return is_foreign_text(own, reports, snapshot, self.tuning, self._model.stub_words)
 
     # --- agreement ----------------------------------------------------------------------------------------
 
@@ -254,14 +254,14 @@ class ReportComparison:
         if not self._stream.is_little_known(connection, own.source):
             return None
         counted = self._counted_of_others(own, story)
-        reports = [self.article(report) for report in counted[: self._tuning.compared_reports]]
+        reports = [self.article(report) for report in counted[: self.tuning.compared_reports]]
         if not any(len(beside_title(report)) for report in reports):
             return None  # bare headlines can neither confirm nor deny a text
         texts = compared_articles.compared_texts(connection, [report.id for report in counted], waiting)
         beside, copied = self._own_terms(own, text, [*texts.values()])
         return Agreement(
             shared=shared_beside_title(beside, reports, self._stream.snapshot(connection)),
-            need=self._tuning.agreement,
+            need=self.tuning.agreement,
             source_articles=self._stream.source_articles(connection, own.source),
             copied=copied,
         )
@@ -269,7 +269,7 @@ class ReportComparison:
     def _counted_of_others(self, own: PairArticle, story: LiveStory) -> list[Article]:
         """Return the newest counted reports of a story by other sources: nobody vouches for himself."""
         counted = [report for report in story.reports if report.counts_as_report]
-        counted = counted[: _TEXTS_READ * self._tuning.compared_reports + 1]
+        counted = counted[: _TEXTS_READ * self.tuning.compared_reports + 1]
         return [report for report in counted if report.source != own.source]
 
     def _own_terms(

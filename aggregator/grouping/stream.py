@@ -8,9 +8,8 @@ more than the days of a snapshot, a period ends with the first entry of the righ
 import datetime as dt
 import logging
 from collections import Counter, deque
-from collections.abc import Collection
 
-from aggregator.grouping.pairs.pair_model import PairTuning, shift_between, stream_shift
+from aggregator.grouping.pairs.pair_model import PairTuning, stream_shift
 from aggregator.grouping.pairs.snapshot import StreamSnapshot, pack_frequencies
 from aggregator.grouping.unit_of_work import UnitOfWork
 from aggregator.store.engine.database import Connection
@@ -169,10 +168,6 @@ class NewsStream:
         stories = self._stories_of_news()
         shared = sum(story in self._shared for story in stories)
         return stream_shift(shared, len(stories), self._tuning, counts)
-
-    def shift_between(self, connection: Connection, sources: Collection[str]) -> float:
-        """Return what the stream adds to a score of articles of these sources."""
-        return shift_between(self.shift(connection), sources, self._tuning)
 
     def _stories_of_news(self) -> list[str]:
         """Return the stories of the last articles that are news; of all where the last ones are a backlog.

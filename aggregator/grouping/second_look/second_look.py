@@ -9,6 +9,7 @@ from collections.abc import Sequence, Set
 
 from aggregator.grouping.changes import Merge, Move
 from aggregator.grouping.pairs.pair_article import Floats, PairArticle
+from aggregator.grouping.pairs.pair_model import shift_between
 from aggregator.grouping.parts import GroupingParts
 from aggregator.grouping.report_comparison import ReportComparison, has_report
 from aggregator.grouping.second_look.reassess import reassess_stories
@@ -169,7 +170,7 @@ class _StoryLookup:
         self._window = window
         self._constraints = constraints
         self._comparison = comparison
-        self._stream = stream
+        self._stream_shift = stream.shift(connection)  # the same during the whole look
         self._reports: dict[str, Article] = {}  # those that were asked for, by id
 
     def story(self, number: int) -> LiveStory | None:
@@ -196,7 +197,7 @@ class _StoryLookup:
         return self._comparison.reasons(self._connection, own, others, move.shift)
 
     def shift(self, sources: Set[str]) -> float:
-        return self._stream.shift_between(self._connection, sources)
+        return shift_between(self._stream_shift, sources, self._comparison.tuning)
 
     def has_report(self, number: int) -> bool:
         return has_report(self._comparison.newest(self._window.story(number)))

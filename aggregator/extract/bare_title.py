@@ -32,20 +32,20 @@ def named_title(title: str, outlet: str | None, url: str | None) -> str:
     On a code host the path of the link has the project's name; elsewhere `outlet` is it, the title of the
     feed, such as "Release notes from loomkit".
     """
-    if not is_bare(title):
+    if not _is_bare(title):
         return title
-    project = project_of(url) or _OF_RELEASES.sub("", outlet or "").strip()
+    project = _project_of(url) or _OF_RELEASES.sub("", outlet or "").strip()
     return f"{project} {title}" if project else title
 
 
-def is_bare(title: str) -> bool:
+def _is_bare(title: str) -> bool:
     """Return whether a headline has no other word than a version, a date or the number of a part."""
     words = [word.lower() for word in _WORD.findall(title)]
-    begins = title[:1].isalnum() or title[:1] in "#("
-    return begins and bool(words) and all(_is_part(word) for word in words)
+    is_sum = not title[:1].isalnum() and title[:1] not in "#("
+    return bool(words) and not is_sum and all(_is_part(word) for word in words)
 
 
-def project_of(url: str | None) -> str:
+def _project_of(url: str | None) -> str:
     """Return the project of a release on a code host, "" for another address."""
     match = _PROJECT_PATH.match(url or "")
     return match.group(1) if match else ""

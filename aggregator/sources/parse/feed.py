@@ -92,10 +92,9 @@ def _read_unknown_items(data: bytes, context: FeedContext) -> ParsedFeed:
     if cut.left_out and not cut.items:
         return ParsedFeed(left_out=cut.left_out, frame=cut.frame)
     feed = _read(cut.data, context)
-    are_days = (
-        _states_days(feed) and not context.states_days
-    )  # whether the feed does, all entries say together
-    if cut.left_out and (feed.problem is not None or are_days):
+    # Whether a feed states days, all its entries say together.
+    is_in_doubt = _states_days(feed) and not context.states_days
+    if cut.left_out and (feed.problem is not None or is_in_doubt):
         return _read_unknown_items(data, msgspec.structs.replace(context, known_items=frozenset()))
     items: tuple[bytes, ...] = ()
     if len(feed.are_settled) == len(cut.items):

@@ -19,7 +19,7 @@ from aggregator.intake.poll import Poller, PollResult
 from aggregator.model.errors import AggregatorError, TooManyFilesError
 from aggregator.sources.fetch.poll_schedule import correct_due, is_overdue_by_jump, longest_wait
 from aggregator.store.intake import pending_pages
-from aggregator.store.intake.sources import Source, all_due, due, next_due, set_due
+from aggregator.store.intake.sources import Source, all_due, due, next_due, set_due, sources_with_ids
 
 # For concurrent requests: fifty servers that send drop by drop do not delay others (chosen; a waiting thread
 # needs some 100 KiB).
@@ -59,7 +59,13 @@ class PollScheduler:
 
         `threads` is for tests; with 0 of them `tick` runs the jobs itself, to simulate weeks.
         """
-        self._database, self._client, _, _, self._now, self._stops, *_ = poller.services
+        services = poller.services
+        self._database, self._client, self._quiet_polls = (
+            services.database,
+            services.client,
+            services.quiet_polls,
+        )
+        self._now, self._stops = services.now, services.stops
         self._poller = poller
         self._pollers = {kind: source_kind(kind).poller(poller) for kind in SOURCE_KINDS}
         self._arrived = arrived
@@ -79,11 +85,14 @@ class PollScheduler:
             self._threads.shutdown(wait=False, cancel_futures=True)
 
     def join(self, seconds: float) -> int:
-        """After `stop`: wait for jobs under way; return how many still run."""
-        return len(wait(self._under_way.copy(), seconds).not_done)
+        """After `stop`: wait for jobs under way, and write the times of quiet polls; return how many run."""
+        running = len(wait(self._under_way.copy(), seconds).not_done)
+        self._quiet_polls.write(self._database)
+        return running
 
     def cap_due_times(self, now: dt.datetime) -> None:
         """Limit due times to the longest wait: the clock may have been set back."""
+        self._quiet_polls.forget()
         tuning = self._client.tuning
         latest = now + dt.timedelta(seconds=tuning.interval_cap_seconds)
         with self._database.write() as connection:
@@ -119,8 +128,9 @@ class PollScheduler:
         due_now = self._due(now, limit)
         if not due_now and not under_way and not self._backing_off:
             with self._database.read() as connection:
-                moments = next_due(connection), pending_pages.next_due(connection, now)
-            self._quiet = version, min((moment for moment in moments if moment), default=None)
+                later = [next_due(connection, now), pending_pages.next_due(connection, now)]
+                later += map(self._quiet_polls.due_at, due(connection, now))
+            self._quiet = version, min((moment for moment in later if moment), default=None)
             return
         startable = self._startable(due_now, under_way)[:free]
         self._advance_page_window(due_now, startable)
@@ -155,16 +165,29 @@ class PollScheduler:
             self._pages_read = min(2 * self._pages_read, MOST_PAGES_READ)
 
     def _due(self, now: dt.datetime, limit: int) -> list[FetchJob]:
-        """Return due jobs, with those under way, each the longest waiting first: sources, then pages."""
+        """Return due jobs, with those under way, each the longest waiting first: sources, then pages.
+
+        At most `limit` of them are sources, and few of each host: a slow or limiting host must not fill the
+        list with its hundred feeds.
+        """
+        blocked = self._client.rate_limiter.not_ready(TICK_SECONDS)
+        at_host = Counter(dict.fromkeys(blocked, JOBS_A_HOST))
+        chosen: list[str] = []
         with self._database.read() as connection:
-            blocked = self._client.rate_limiter.not_ready(TICK_SECONDS)
-            sources = due(connection, now, limit, a_host=JOBS_A_HOST, without_hosts=blocked)
+            for waiting in due(connection, now):
+                if self._quiet_polls.due_at(waiting) > now or at_host[waiting.host or ""] >= JOBS_A_HOST:
+                    continue
+                at_host[waiting.host or ""] += waiting.host is not None  # folders have none
+                chosen.append(waiting.id)
+                if len(chosen) == limit:
+                    break
+            sources = sources_with_ids(connection, chosen)
             pages = pending_pages.due_pages(connection, now, self._pages_read)
         poll, fetch = self._poll, self._page
         return [
             *(
                 FetchJob(name=f"source {one.id}", url=one.host and one.polled_url, run=partial(poll, one))
-                for one in sources
+                for one in map(self._quiet_polls.latest, sources)
             ),
             *(FetchJob(name=f"page {one.entry_no}", url=one.url, run=partial(fetch, one)) for one in pages),
         ]

@@ -30,6 +30,7 @@ from aggregator.intake.configured import mutes_of, story_options
 from aggregator.intake.manage_sources import FeedReader, SourceServices, follow_config
 from aggregator.intake.pipeline import Pipeline
 from aggregator.intake.poll import Poller, PollServices
+from aggregator.intake.quiet_polls import QuietPolls
 from aggregator.intake.workers.factory import open_executor
 from aggregator.model.counters import Metrics
 from aggregator.model.errors import AggregatorError
@@ -38,7 +39,7 @@ from aggregator.sources.fetch.client import client_of
 from aggregator.store.engine.database import Database
 from aggregator.store.engine.writer_lease import WriterLease
 from aggregator.store.intake import rejected
-from aggregator.store.intake.sources import all_due
+from aggregator.store.intake.sources import UNWRITTEN, all_due
 from aggregator.store.read.reader import StoryReader
 from aggregator.store.stories.future_bumps import pull_back
 from aggregator.stories.tuning import StoryTuning
@@ -240,6 +241,7 @@ class Runtime:
             services.now,
             self._stopping.is_set,
             self._extras,
+            quiet_polls=QuietPolls(UNWRITTEN),
         )
         return PollScheduler(
             Poller(shared, robots=fetch.robots, pages=fetch.pages, mutes=mutes_of(self.config)),

@@ -392,9 +392,7 @@ class WriterLoop:
         self._run_commands()  # also if nothing can be placed: a correction may wait
         trouble = self._place()
         # In trouble nothing that gathers is placed, and must not keep other work from being done.
-        wait = math.inf if trouble is not None else self._pipeline.gathering_seconds()
-        self._gathered_at = time.monotonic() + wait
-        self._run_commands()
+        self._gathered_at = math.inf if trouble is not None else self._pipeline.gathered_at
         self._index()
         while not self._is_needed() and render_next(self._lock.fenced, RENDERED_AT_ONCE, self._story_tuning):
             pass

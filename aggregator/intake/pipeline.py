@@ -71,6 +71,7 @@ class Pipeline:
         self._metrics_registry = metrics_registry or Metrics()
         self._tuning = all_tuning.section("placing", PlacingTuning)
         self._gathers_since: float | None = None  # monotonic
+        self.gathered_at = math.inf  # monotonic: when what gathers is to be placed; inf if nothing does
         self.placer = Placer(database, all_tuning, now, options)
         self.writer = WriterServices(database, executor, all_tuning, now, options, self.placer)
         self._quarantine = QuarantiningPlacer(self.placer)
@@ -95,8 +96,8 @@ class Pipeline:
         """
 
         def put_in_order() -> bool:
-            seconds = self.gathering_seconds()
-            if math.isinf(seconds) or (gathers and seconds > 0.0):
+            self.gathered_at = self._end_of_gathering()
+            if math.isinf(self.gathered_at) or (gathers and time.monotonic() < self.gathered_at):
                 return False
             self._gathers_since = None
             return self.writer.database.transact(inbox.put_in_order) > 0
@@ -125,18 +126,17 @@ class Pipeline:
                 )
             yield results
 
-    def gathering_seconds(self) -> float:
-        """Return the seconds until what gathers in the inbox is to be placed; inf if nothing does."""
+    def _end_of_gathering(self) -> float:
         with self.writer.database.read() as connection:
             if not inbox.has_gathered(connection):
                 self._gathers_since = None
                 return math.inf
             is_first = sources.has_unread(connection)
-        wait = self._tuning.first_reading_seconds if is_first else self._tuning.gathering_seconds
         # Not since they were accepted: an entry whose page was fetched may have waited for minutes.
         if self._gathers_since is None:
             self._gathers_since = time.monotonic()
-        return max(wait - (time.monotonic() - self._gathers_since), 0.0)
+        wait = self._tuning.first_reading_seconds if is_first else self._tuning.gathering_seconds
+        return self._gathers_since + wait
 
     def retention_job(self, plan: RetentionPlan) -> Retention:
         """Return the retention job, for the placing thread."""

@@ -31,6 +31,7 @@ from aggregator.intake.poll_decision import (
     PollTuning,
     decide,
 )
+from aggregator.intake.quiet_polls import QuietPolls
 from aggregator.intake.workers.executor import Executor
 from aggregator.model.core import Entry, FrozenStruct, ParsedFeed, Published, Verdict
 from aggregator.model.errors import (
@@ -98,7 +99,8 @@ class PollResult(FrozenStruct, frozen=True, kw_only=True):
 class PollServices(NamedTuple):
     """What sources are polled with.
 
-    `stops`: whether the program ends; interrupted work does not count as a failure.
+    `stops`: whether the program ends; interrupted work does not count as a failure. `quiet_polls`: by default
+    every poll is written.
     """
 
     database: Database
@@ -109,6 +111,7 @@ class PollServices(NamedTuple):
     stops: Callable[[], bool] = lambda: False
     extras: Mapping[str, SourceExtras] = {}
     pause: Callable[[float], object] = time.sleep
+    quiet_polls: QuietPolls = QuietPolls()
 
 
 class Poller:
@@ -278,6 +281,11 @@ class Poller:
     def _accepted(self, source: Source, answer: PollAnswer, now: dt.datetime) -> PollResult:
         """Store the entries, oldest first (feeds list the newest first), and the outcome of the poll."""
         feed, fetched, known = answer.feed, answer.fetched, answer.known
+        if feed is None and fetched.permanent_url is None:
+            quiet = decide(source, answer, now, self._rules)
+            if self.services.quiet_polls.keep(source, quiet.source, now):
+                return PollResult(unchanged=True)
+        stored = self.services.quiet_polls.stored(source)
         entries = self._completed(feed, source, now) if feed is not None else []
 
         def work(connection: Connection) -> tuple[PollOutcome, AcceptedBatch]:
@@ -317,7 +325,7 @@ class Poller:
             target = None if fetched.permanent_url is None else source_at(connection, fetched.permanent_url)
             full = answer._replace(entries=entries, accepted=taken.accepted, at_target=target)
             outcome = decide(source, full, now, self._rules)
-            _write(connection, outcome, source)
+            _write(connection, outcome, stored)
             return outcome, taken
 
         outcome, taken = self._stored(source.shown_name, lambda: self._database.transact(work))
@@ -371,9 +379,10 @@ class Poller:
         if error.cause == "stopped" or self._stops():
             return PollResult(succeeded=False)
         outcome = decide(source, error, now, self._rules)
+        stored = self.services.quiet_polls.stored(source)
 
         def work(connection: Connection) -> None:
-            _write(connection, outcome, source)
+            _write(connection, outcome, stored)
 
         self._stored(source.shown_name, lambda: self._database.transact(work))
         _log_changes(source, outcome)

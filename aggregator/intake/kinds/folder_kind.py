@@ -70,7 +70,7 @@ class FolderWatcher:
 
     def __init__(self, services: PollServices) -> None:
         self._database, _, self._executor, self._all_tuning, self._now, self._stops, *_ = services
-        self._pause = services.pause
+        self._pause, self._quiet_polls = services.pause, services.quiet_polls
         self._source_tuning = source_tuning(self._all_tuning)
         self._look_seconds = net_tuning(self._all_tuning).fetch_deadline_seconds
 
@@ -101,6 +101,10 @@ class FolderWatcher:
         rest = min(rest, _MOST_REST_SECONDS)
         if rest > source.interval_seconds:
             due = msgspec.structs.replace(due, next_due_at=now + dt.timedelta(seconds=rest))
+        if not changes.changed and not changes.gone and source.health == "ok":
+            quiet = msgspec.structs.replace(due, folder_state=source.folder_state, last_success_at=now)
+            if self._quiet_polls.keep(source, quiet, now):
+                return PollResult(unchanged=True)
         if changes.changed:
             with self._database.write() as connection:
                 name = known_folder(connection, folder, os.path.isdir)

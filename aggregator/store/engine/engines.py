@@ -260,6 +260,7 @@ def sqlite_engine(url: str, tuning: DatabaseTuning, file: OpenFile) -> Engine:
             "journal_mode=WAL",
             "synchronous=NORMAL",  # a power cut may undo the last commits, never corrupt
             "foreign_keys=ON",
+            f"wal_autocheckpoint={_CHECKPOINT_PAGES}",
             f"cache_size=-{_CACHE_KIB}",
             "temp_store=MEMORY",
             f"journal_size_limit={tuning.wal_mib * 2**20}",  # a WAL that a long reader let grow shrinks again
@@ -279,6 +280,11 @@ def sqlite_engine(url: str, tuning: DatabaseTuning, file: OpenFile) -> Engine:
 # The page cache of each connection; a daemon has four or more. With 300,000 stored articles, placing one
 # takes 38 times as long as its shingles with 32 MiB and 39 times with 2 MiB (`python -m benchmarks.placing`).
 _CACHE_KIB = 2048
+
+# Pages in the WAL, 16 MiB, at which SQLite copies them into the file: a page of an index that changes with
+# each entry is then copied once for many entries. Of a second day 453 KB an entry were copied with SQLite's
+# own 1,000 pages, and 199 with these (`python -m benchmarks day`).
+_CHECKPOINT_PAGES = 8000
 
 # Measured: rows of 1 to 6 KB leave less space unused than in pages of 4,096, at the same speed (ADR 34).
 _PAGE_BYTES = 2048

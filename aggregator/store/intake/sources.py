@@ -1,9 +1,9 @@
 """Rows of sources: configuration, poll schedule and health, and folders' names."""
 
 import datetime as dt
-from collections.abc import Callable, Collection, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from pathlib import Path, PurePath
-from typing import Any, Literal
+from typing import Any, Literal, NamedTuple
 from urllib.parse import urlsplit
 
 import msgspec
@@ -103,6 +103,8 @@ class Source(FrozenStruct, frozen=True, kw_only=True):
 
 _COLUMNS = [source.c[name] for name in Source.__struct_fields__]
 _IS_ASKED = and_(source.c.paused.is_(False), source.c.health.not_in(_NOT_ASKED))
+# That the times of polls which brought nothing need not be in rows (intake/quiet_polls.py).
+UNWRITTEN = dt.timedelta(hours=1)
 _CHOSEN = (
     "kind",
     "address",
@@ -319,6 +321,14 @@ def source_with_id(connection: Connection, id: str) -> Source | None:  # noqa: A
     return None if row is None else _source(row)
 
 
+def sources_with_ids(connection: Connection, ids: Sequence[str]) -> list[Source]:
+    """Return the sources with these ids, in their order."""
+    found = {
+        row.id: _source(row) for row in connection.execute(select(*_COLUMNS).where(source.c.id.in_(ids)))
+    }
+    return [found[id_] for id_ in ids if id_ in found]
+
+
 def in_folders(folders: Collection[str]) -> Select[tuple[str]]:
     """Select `Source.entry_source` of the sources in `folders`."""
     return select(func.coalesce(source.c.folder_name, source.c.id)).where(source.c.folder.in_(folders))
@@ -341,32 +351,26 @@ def source_at(connection: Connection, address: str) -> Source | None:
     return None if row is None else _source(row)
 
 
-def due(
-    connection: Connection,
-    now: dt.datetime,
-    limit: int,
-    *,
-    a_host: int,
-    without_hosts: Collection[str] = (),
-) -> list[Source]:
-    """Return due sources, the longest waiting first, of each host at most `a_host`.
+class DueSource(NamedTuple):
+    """A source that may be due."""
 
-    So a slow or limiting host cannot fill the list with its hundred feeds.
-    """
-    is_due = source.c.next_due_at <= now, _IS_ASKED
-    order = (source.c.next_due_at, source.c.id)
-    place = func.row_number().over(partition_by=source.c.host, order_by=order).label("place")
-    waiting = select(source.c.id, source.c.host, source.c.next_due_at, place).where(*is_due).subquery()
-    is_free = and_(waiting.c.place <= a_host, waiting.c.host.not_in(without_hosts))
-    first = select(waiting.c.id).where(or_(waiting.c.host.is_(None), is_free))
-    first = first.order_by(waiting.c.next_due_at, waiting.c.id).limit(limit)
-    statement = select(*_COLUMNS).where(source.c.id.in_(first)).order_by(*order)
-    return [_source(row) for row in connection.execute(statement)]
+    id: str
+    host: str | None
+    next_due_at: dt.datetime
 
 
-def next_due(connection: Connection) -> dt.datetime | None:
-    """Return when the first source is due; None without sources."""
-    return connection.execute(select(func.min(source.c.next_due_at)).where(_IS_ASKED)).scalar()
+def due(connection: Connection, now: dt.datetime) -> list[DueSource]:
+    """Return the sources that are due by their rows, the longest waiting first."""
+    columns = (source.c[name] for name in DueSource._fields)
+    waiting = select(*columns).where(source.c.next_due_at <= now, _IS_ASKED)
+    rows = connection.execute(waiting.order_by(source.c.next_due_at, source.c.id))
+    return [DueSource(*row) for row in rows]
+
+
+def next_due(connection: Connection, now: dt.datetime) -> dt.datetime | None:
+    """Return when the first source is due that is not due yet; None without any."""
+    later = select(func.min(source.c.next_due_at)).where(source.c.next_due_at > now, _IS_ASKED)
+    return connection.execute(later).scalar()
 
 
 def _source(row: Row[Any]) -> Source:

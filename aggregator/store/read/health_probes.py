@@ -39,6 +39,7 @@ from aggregator.model.health_report import (
     ProcessState,
 )
 from aggregator.store.engine.database import Database
+from aggregator.store.intake.sources import UNWRITTEN
 from aggregator.store.search import index
 from aggregator.store.stories import outbox
 from aggregator.store.tables import UtcTime, article, command, entry, source, story, webhook
@@ -136,7 +137,8 @@ def waiting_words(stored: DatabaseStatus) -> str:
 
 _UNRENDERED_COUNTED = 1_000  # the count stops here: each is a row of an index
 _OLDEST_OF = 1_000  # pages among which the oldest is searched: those due the longest
-_LATE = dt.timedelta(seconds=5)  # a source due for less time only waits for the next tick
+# A source due for less time may have been polled without news, or waits for the next tick.
+_LATE = UNWRITTEN + dt.timedelta(seconds=5)
 
 
 def stored(connection: Connection, now: dt.datetime, all_tuning: Tuning) -> DatabaseStatus:

@@ -17,15 +17,18 @@ from sqlalchemy import event, update
 from aggregator.config.tuning import Tuning
 from aggregator.daemon.poll_scheduler import PollScheduler
 from aggregator.intake.poll import Poller, PollServices
+from aggregator.intake.quiet_polls import QuietPolls
 from aggregator.intake.workers.executor import InlineExecutor
 from aggregator.model.errors import AggregatorError
 from aggregator.sources.fetch.client import MAX_REDIRECTS, Client, ClientSettings
 from aggregator.store.engine.database import Database
 from aggregator.store.intake.sources import (
+    UNWRITTEN,
     Source,
     add,
     all_sources,
     due,
+    revive,
     save,
     source_id,
 )
@@ -42,9 +45,9 @@ HOUR = 3600.0
 
 
 def rounds_of(
-    database: Database, client: Client, all_tuning: Tuning, now: Any, threads: int = 0
+    database: Database, client: Client, all_tuning: Tuning, now: Any, threads: int = 0, **more: Any
 ) -> PollScheduler:
-    services = PollServices(database, client, InlineExecutor(), all_tuning, now)
+    services = PollServices(database, client, InlineExecutor(), all_tuning, now, **more)
     poller = Poller(services, robots=False, pages="never")
     return PollScheduler(poller, threads=threads, arrived=lambda: None)
 
@@ -76,17 +79,115 @@ def client(world: World) -> Iterator[Client]:
 # --- who is handed out -------------------------------------------------------------------------------------
 
 
-def test_a_host_with_a_thousand_feeds_does_not_keep_the_others_waiting(database: Database) -> None:
+def test_a_host_with_a_thousand_feeds_does_not_keep_the_others_waiting(
+    database: Database, world: World, client: Client
+) -> None:
     early = NOON - dt.timedelta(hours=5)
-    crowd = [source_of(f"http://big.example/{n}", next_due_at=early) for n in range(1000)]
-    fill(database, [*crowd, *(source_of(f"http://h{n}.example/feed") for n in range(20))])
-    with database.read() as connection:
-        handed = due(connection, NOON, 30, a_host=2)
-        free = due(connection, NOON, 30, a_host=2, without_hosts=["big.example"])
-    assert Counter(one.host for one in handed)["big.example"] == 2
-    assert len({one.host for one in handed}) == 21
-    assert len(free) == 20
-    assert [one.host for one in handed[:2]] == ["big.example"] * 2, "the longest waiting first"
+    world.sites["big.example"] = {"*": reports(1)}
+    fill(database, [source_of(f"http://big.example/{n}", next_due_at=early) for n in range(1000)])
+    for number in range(20):
+        world.sites[f"h{number}.example"] = {"/feed": reports(1, feed=str(number))}
+    fill(database, [source_of(f"http://h{n}.example/feed") for n in range(20)])
+    rounds_of(database, client, Tuning(), world.time).tick()
+    asked = Counter(host for _, host, _ in world.asked)
+    assert len(asked) == 21
+    assert asked["big.example"] == 2
+
+
+# --- polls that bring nothing ------------------------------------------------------------------------------
+
+
+def times_of(database: Database) -> tuple[Any, ...]:
+    (only,) = read_by(database, all_sources)
+    return only.next_due_at, only.last_polled_at
+
+
+class QuietDays:
+    """A feed or a folder without news, looked at every ten minutes."""
+
+    def __init__(self, database: Database, world: World, client: Client, address: str) -> None:
+        self.database, self.world, self.client = database, world, client
+        world.sites["quiet.example"] = {"/feed": reports(1)}
+        fill(database, [source_of(address, interval_seconds=600)])
+        self.start()
+
+    def start(self) -> None:
+        quiet_polls, time = QuietPolls(UNWRITTEN), self.world.time
+        self.rounds = rounds_of(self.database, self.client, Tuning(), time, quiet_polls=quiet_polls)
+
+    def pass_by(self, seconds: float) -> int:
+        """Tick each minute; return how many ticks wrote something."""
+        wrote = 0
+        for _ in range(int(seconds / 60)):
+            before = self.database.data_version()
+            self.rounds.tick()
+            wrote += self.database.data_version() != before
+            self.world.time.run(60)
+        return wrote
+
+    @property
+    def polls(self) -> int:
+        return len(self.world.paths("quiet.example"))
+
+
+@pytest.fixture(params=["feed", "folder"])
+def quiet(
+    sqlite: Database, world: World, client: Client, tmp_path: Path, request: pytest.FixtureRequest
+) -> QuietDays:
+    address = "http://quiet.example/feed" if request.param == "feed" else str(tmp_path / "articles")
+    (tmp_path / "articles").mkdir()
+    return QuietDays(sqlite, world, client, address)
+
+
+def test_polls_that_bring_nothing_are_written_once_an_hour(quiet: QuietDays) -> None:
+    quiet.pass_by(HOUR)  # the first poll is written, and what it brought
+    assert quiet.pass_by(10 * HOUR) <= 10
+    if quiet.polls:
+        assert quiet.polls >= 15, "they are asked as often as before"
+
+
+def test_the_end_of_a_daemon_writes_the_times_of_its_polls(quiet: QuietDays) -> None:
+    quiet.pass_by(1500)
+    while times_of(quiet.database)[0] + dt.timedelta(minutes=1) > quiet.world.time():
+        quiet.pass_by(60)  # until it was polled after that, and brought nothing
+    quiet.rounds.stop()
+    quiet.rounds.join(0)
+    due_at, polled_at = times_of(quiet.database)
+    assert polled_at < quiet.world.time() < due_at
+    polls = quiet.polls
+    quiet.start()
+    quiet.rounds.tick()
+    assert quiet.polls == polls, "the next daemon does not ask at once"
+
+
+def test_a_command_counts_more_than_the_last_quiet_poll(
+    sqlite: Database, world: World, client: Client
+) -> None:
+    quiet = QuietDays(sqlite, world, client, "http://quiet.example/feed")
+    quiet.pass_by(HOUR + 60)
+    polls = quiet.polls
+    (only,) = read_by(sqlite, all_sources)
+    written_by(sqlite, revive, only.id, world.time())
+    quiet.pass_by(120)
+    assert quiet.polls == polls + 1
+    world.sites["quiet.example"] = {"/feed": reports(1, 2)}
+    quiet.pass_by(HOUR)
+    (only,) = read_by(sqlite, all_sources)
+    assert only.entries_new == 2, "what comes then is written"
+
+
+def test_after_the_clock_went_back_a_quiet_source_is_polled(
+    sqlite: Database, world: World, client: Client
+) -> None:
+    quiet = QuietDays(sqlite, world, client, "http://quiet.example/feed")
+    quiet.pass_by(HOUR + 1800)
+    polls = quiet.polls
+    world.time.jump(-40 * DAY)
+    quiet.pass_by(5 * HOUR)
+    assert quiet.polls > polls
+
+
+# --- hosts that are held -----------------------------------------------------------------------------------
 
 
 def test_a_held_host_is_not_asked_and_holds_no_other(sqlite: Database, world: World, client: Client) -> None:
@@ -174,7 +275,7 @@ def live(rounds: PollScheduler, time: Time, database: Database, seconds: float) 
     end = time.monotonic() + seconds
     while time.monotonic() < end:
         rounds.tick()
-        waiting = read_by(database, due, time() + dt.timedelta(days=2), 1, a_host=2)
+        waiting = read_by(database, due, time() + dt.timedelta(days=2))
         wait = (waiting[0].next_due_at - time()).total_seconds() if waiting else HOUR
         time.run(min(max(1.0, wait), HOUR, max(1.0, end - time.monotonic())))
 
@@ -215,7 +316,7 @@ def test_after_the_clock_went_back_no_source_sleeps_for_years(
 ) -> None:
     fill(database, [source_of("http://a.example/feed", next_due_at=NOON + dt.timedelta(days=400))])
     rounds_of(database, client, Tuning(), world.time).cap_due_times(NOON)
-    assert len(read_by(database, due, NOON + dt.timedelta(hours=5), 5, a_host=2)) == 1
+    assert len(read_by(database, due, NOON + dt.timedelta(hours=5))) == 1
 
 
 def drips_beside_good(database: Database, deadline: float, count: int) -> tuple[float, int]:

@@ -65,12 +65,12 @@ class Week:
         """Let so much time pass and poll what becomes due meanwhile."""
         end = self.world.time() + dt.timedelta(hours=hours)
         while True:
-            waiting = read_by(self.database, due, end, 1000, a_host=2)
+            waiting = read_by(self.database, due, end)
             if not waiting:
                 break
             wait = (waiting[0].next_due_at - self.world.time()).total_seconds()
             self.world.time.run(max(0.0, wait))
-            self.poll(waiting[0])
+            self.poll(self.source(waiting[0].id))
         self.world.time.run((end - self.world.time()).total_seconds())
 
     def poll(self, source: Source) -> PollResult:

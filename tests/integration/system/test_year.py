@@ -188,7 +188,7 @@ class Installation:
             turn = min(end, clock.monotonic() + TURN_HOURS * HOUR)
             while clock.monotonic() < turn:
                 self.rounds.tick()
-                waiting = read_by(self.database, due, clock() + dt.timedelta(days=2), 1, a_host=2)
+                waiting = read_by(self.database, due, clock() + dt.timedelta(days=2))
                 wait = (waiting[0].next_due_at - clock()).total_seconds() if waiting else HOUR
                 clock.run(min(max(1.0, wait), max(1.0, turn - clock.monotonic())))
             self.write()

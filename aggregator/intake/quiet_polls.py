@@ -1,0 +1,80 @@
+"""Polls that bring nothing: their times stay in memory, and are written at most once an hour.
+
+Most polls are such. Each would write pages of a table and of an index, and every other thread would look what
+has changed. A daemon that is killed loses the times, and polls these sources again.
+"""
+
+import datetime as dt
+from typing import NamedTuple
+
+import msgspec
+
+from aggregator.model.errors import AggregatorError
+from aggregator.store.engine.database import Database
+from aggregator.store.intake.sources import DueSource, Source, save
+
+_OF_ANY_POLL = (
+    *("next_due_at", "last_polled_at", "last_success_at", "adaptive_interval_seconds"),
+    *("etag", "last_modified"),
+)
+
+
+class _QuietPoll(NamedTuple):
+    stored: Source  # its row
+    latest: Source
+
+
+class QuietPolls:
+    """The states of sources whose last polls brought nothing. Thread-safe."""
+
+    def __init__(self, unwritten: dt.timedelta = dt.timedelta(0)) -> None:
+        """A state is written if the last one in its row is `unwritten` old; by default each is."""
+        self._unwritten = unwritten
+        self._polls: dict[str, _QuietPoll] = {}
+
+    def latest(self, stored: Source) -> Source:
+        """Return the state of a source after its last poll; `stored` is its row.
+
+        If the row has changed meanwhile, by a command or by another process, it counts.
+        """
+        quiet = self._polls.get(stored.id)
+        return quiet.latest if quiet is not None and quiet.stored == stored else stored
+
+    def stored(self, latest: Source) -> Source:
+        """Return the row of a source in this state."""
+        quiet = self._polls.get(latest.id)
+        return quiet.stored if quiet is not None and quiet.latest is latest else latest
+
+    def due_at(self, source: DueSource) -> dt.datetime:
+        """Return when a source is due, by its row or by its last poll."""
+        quiet = self._polls.get(source.id)
+        if quiet is None or quiet.stored.next_due_at != source.next_due_at:
+            return source.next_due_at
+        return quiet.latest.next_due_at
+
+    def keep(self, before: Source, after: Source, now: dt.datetime) -> bool:
+        """Keep the state after a poll; return False if it must be written."""
+        stored = self.stored(before)
+        times = {name: getattr(after, name) for name in _OF_ANY_POLL}
+        is_quiet = msgspec.structs.replace(before, **times) == after
+        if not is_quiet or stored.last_polled_at is None or now - stored.last_polled_at >= self._unwritten:
+            return False
+        self._polls[after.id] = _QuietPoll(stored, after)
+        return True
+
+    def forget(self) -> None:
+        """Let the rows count: the clock was set back."""
+        self._polls.clear()
+
+    def write(self, database: Database) -> None:
+        """Write all states, at the end of a daemon, so that the next one does not poll all sources at once.
+
+        A state is lost if the database cannot be written, or its row has changed.
+        """
+        for quiet in self._polls.values():
+            try:
+                with database.write() as connection:
+                    save(connection, quiet.latest, quiet.stored)
+            except AggregatorError:
+                continue
+        self._polls.clear()

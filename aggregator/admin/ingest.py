@@ -42,6 +42,7 @@ from aggregator.model.errors import (
 from aggregator.sources.limits import source_tuning
 from aggregator.sources.parse.files import (
     ArchiveSpan,
+    InputEntry,
     InputItem,
     InputProblem,
     PageList,
@@ -279,18 +280,18 @@ class Ingest:
             yield from (_ReadItem(item=item, where=one, file=one) for item in self._fetched(one))
         files = [one for one in what if one not in feeds]
         folders: dict[str, Path | None] = {}
-        inputs: Iterator[InputItem] = itertools.chain.from_iterable(
-            self._inputs(one, progress, folders) for one in files
+        inputs = itertools.chain.from_iterable(self._inputs(one, progress, folders) for one in files)
+        found: Iterator[InputEntry | InputProblem] = itertools.chain.from_iterable(
+            entries_of(item, self._now(), self._executor, self._all_tuning) for item in inputs
         )
         if as_one or files != ["-"]:  # a pipe may never end, so it is not sorted by itself
-            inputs = in_order_of_time(inputs, progress, as_one_file=as_one)
-        for item in inputs:
+            found = in_order_of_time(found, progress, as_one_file=as_one)
+        for item in found:
+            entry = item.entry if isinstance(item, InputEntry) else item
             folder = folders.get(_shown_name(item.file))
-            for found in entries_of(item, self._now(), self._executor, self._all_tuning):
-                entry = (
-                    self._with_folder_name(found, folder) if isinstance(found, Entry) and folder else found
-                )
-                yield _ReadItem(item=entry, where=item.where, file=item.file)
+            if isinstance(entry, Entry) and folder is not None:
+                entry = self._with_folder_name(entry, folder)
+            yield _ReadItem(item=entry, where=item.where, file=item.file)
 
     def _inputs(self, what: str, progress: Progress, folders: dict[str, Path | None]) -> Iterator[InputItem]:
         """Yield the contents of one argument; `folders` gets the folder that identifies each file."""

@@ -1,15 +1,20 @@
 """`aggregator ingest --bulk`: several archives are placed as one would be."""
 
+import datetime as dt
 from contextlib import closing
 from pathlib import Path
 from typing import Any
 
 import pytest
+from sqlalchemy import select
 
 from aggregator.store.engine.database import Database
 from aggregator.store.intake import rejected
+from aggregator.store.tables import article
 from tests.support.articles import FLOOD, FLOOD_ELSEWHERE, STRIKE
 from tests.support.daemon_process import DaemonProcess
+from tests.support.rows import queried
+from tests.support.rss import item, rss
 from tests.support.terminal import Terminal, jsonl
 
 
@@ -49,6 +54,21 @@ def test_archives_are_placed_as_one_that_is_sorted_by_time(terminals: list[Termi
     ids = [[story["id"] for story in one.stories()] for one in terminals]
     assert len(ids[0]) == 2
     assert ids[0] == ids[1] != ids[2]
+
+
+def test_entries_of_saved_feeds_are_placed_in_the_order_of_their_times(tmp_path: Path) -> None:
+    saved = Terminal(tmp_path)
+    for name, reports in (("gazette", GAZETTE), ("herald", HERALD)):
+        items = [
+            item(one["title"], one["text"], published=dt.datetime.fromisoformat(one["published"]))
+            for one in reports
+        ]
+        saved.write(f"{name}.xml", rss(*items, title=name.title()))
+    assert saved.type("ingest", "--bulk", "gazette.xml", "herald.xml").code == 0
+    placed = queried(
+        f"sqlite:///{saved.folder / 'aggregator.db'}", select(article.c.title).order_by("inbox_no")
+    )
+    assert placed.scalars().all() == [one["title"] for one in IN_ORDER]
 
 
 @pytest.mark.later

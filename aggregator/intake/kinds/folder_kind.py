@@ -34,6 +34,7 @@ from aggregator.sources.limits import net_tuning, source_tuning
 from aggregator.sources.parse.files import (
     InputEntry,
     InputFeed,
+    InputItem,
     InputProblem,
     ReadOptions,
     identify_below,
@@ -145,7 +146,7 @@ class FolderWatcher:
             if isinstance(one, InputProblem):
                 looked.refuse(one)
             else:
-                looked.take(known_as(of_source(one, source), folder, source.entry_source))
+                looked.take(known_as(of_source(one.entry, source), folder, source.entry_source))
             if looked.is_full:  # so that large folders do not fill the memory
                 with self._database.write() as connection:
                     self._take_in(connection, source, looked)
@@ -201,13 +202,11 @@ class FolderWatcher:
 
 
 def entries_of(
-    found: InputEntry | InputFeed | InputProblem, now: dt.datetime, executor: Executor, all_tuning: Tuning
-) -> list[Entry | InputProblem]:
+    found: InputItem, now: dt.datetime, executor: Executor, all_tuning: Tuning
+) -> list[InputEntry | InputProblem]:
     """Return the entries of a file; feeds are parsed by a worker."""
-    if isinstance(found, InputProblem):
+    if not isinstance(found, InputFeed):
         return [found]
-    if isinstance(found, InputEntry):
-        return [found.entry]
     job = FeedJob(
         data=found.data,
         source=found.source,
@@ -218,13 +217,14 @@ def entries_of(
     try:
         parsed = parse_feed(executor, job)
     except FetchError as error:
-        return [InputProblem(where=found.where, reason=str(error))]
-    entries: list[Entry | InputProblem] = [
-        msgspec.structs.replace(entry, authority="handed") for entry in reversed(parsed.entries)
-    ]
+        return [InputProblem(where=found.where, file=found.file, reason=str(error))]
+    entries: list[InputEntry | InputProblem] = []
+    for entry in reversed(parsed.entries):
+        handed = msgspec.structs.replace(entry, authority="handed")
+        entries.append(InputEntry(entry=handed, where=found.where, file=found.file))
     if parsed.problem or not entries:
         reason = parsed.problem or "there is no entry in this feed"
-        entries.append(InputProblem(where=found.where, reason=reason))
+        entries.append(InputProblem(where=found.where, file=found.file, reason=reason))
     return entries
 
 

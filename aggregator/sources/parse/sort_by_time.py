@@ -14,15 +14,17 @@ import msgspec
 import zstandard
 
 from aggregator.model.errors import NotWritableError
-from aggregator.sources.parse.files import InputEntry, InputItem
+from aggregator.sources.parse.files import InputEntry, InputProblem
 from aggregator.sources.parse.streams import Progress
 
 _LEVEL = 1  # of zstd, as fast as a disk
 
+Sortable = InputEntry | InputProblem
+
 
 def in_order_of_time(
-    input_items: Iterator[InputItem], progress: Progress, *, as_one_file: bool = False
-) -> Iterator[InputItem]:
+    input_items: Iterator[Sortable], progress: Progress, *, as_one_file: bool = False
+) -> Iterator[Sortable]:
     """Yield the items of each file, or of all as one file, the oldest first.
 
     An item without a time, as well as a problem, stays after the item before it. `progress` reports how much
@@ -43,7 +45,7 @@ def in_order_of_time(
         before += file_bytes
 
 
-def _fill(table: sqlite3.Connection, input_items: Iterator[InputItem]) -> int:
+def _fill(table: sqlite3.Connection, input_items: Iterator[Sortable]) -> int:
     """Write the items, numbered as they come, with an index by time; return their number."""
     number, time = 0, None
     packer = zstandard.ZstdCompressor(level=_LEVEL)
@@ -65,13 +67,13 @@ def _fill(table: sqlite3.Connection, input_items: Iterator[InputItem]) -> int:
     return number
 
 
-def _time_of(one: InputItem) -> dt.datetime | None:
+def _time_of(one: Sortable) -> dt.datetime | None:
     if not isinstance(one, InputEntry):
         return None
     return one.entry.published.time if one.entry.published else one.archived_at
 
 
-def _encoded(one: InputItem) -> bytes:
+def _encoded(one: Sortable) -> bytes:
     try:
         return msgspec.msgpack.encode(one)
     except UnicodeEncodeError:  # the file name is not valid Unicode
@@ -79,6 +81,6 @@ def _encoded(one: InputItem) -> bytes:
         return msgspec.msgpack.encode(msgspec.structs.replace(one, **shown))
 
 
-def _decoded(data: bytes) -> InputItem:
-    item: InputItem = msgspec.msgpack.decode(zstandard.decompress(data), type=InputItem)
+def _decoded(data: bytes) -> Sortable:
+    item: Sortable = msgspec.msgpack.decode(zstandard.decompress(data), type=Sortable)
     return item

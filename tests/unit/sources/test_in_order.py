@@ -17,7 +17,7 @@ from aggregator.config.tuning import Tuning
 from aggregator.model.core import Entry, Published
 from aggregator.model.errors import NotWritableError
 from aggregator.sources.limits import source_tuning
-from aggregator.sources.parse.files import InputEntry, InputFeed, InputItem, InputProblem, open_source
+from aggregator.sources.parse.files import InputEntry, InputItem, InputProblem, open_source
 from aggregator.sources.parse.sort_by_time import in_order_of_time
 from aggregator.sources.parse.streams import Progress
 from tests.support.warc import answer, warc_record
@@ -40,7 +40,7 @@ def found_of(kinds: list[int | None], file: str) -> list[InputItem]:
         if kind == -1:
             made.append(InputProblem(where=f"{file} {number}", reason="no", file=file))
         elif kind == -2:
-            made.append(InputFeed(data=bytes([number % 256]) * 10, source="f", where=file, file=file))
+            made.append(InputProblem(where=file, reason=str(number), verdict="empty", file=file))
         else:
             made.append(entry(number, kind, file))
     return made

@@ -10,6 +10,7 @@ Also helpers for statements on both databases: lists of values in parts, and INS
 
 import datetime as dt
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from functools import lru_cache
 from importlib import import_module
 from typing import Any, Final, TypeVar
 
@@ -35,6 +36,7 @@ from sqlalchemy import (
     TextClause,
     TypeDecorator,
     Update,
+    bindparam,
     delete,
     false,
     func,
@@ -58,9 +60,19 @@ def rows_with(
     connection: Connection, statement: Select[Any], column: ColumnElement[Any], values: Iterable[Any]
 ) -> Iterator[Row[Any]]:
     """Yield the rows of `statement` whose `column` has one of the values, by parts of ascending values."""
+    having = _having(statement, column)
     for part in in_parts(sorted(set(values))):
-        for rows in connection.execute(statement.where(column.in_(part))).partitions(VALUES_AT_ONCE):
+        for rows in connection.execute(having, {"some": part}).partitions(VALUES_AT_ONCE):
             yield from rows
+
+
+@lru_cache(maxsize=256)
+def _having(statement: Select[Any], column: ColumnElement[Any]) -> Select[Any]:
+    """Add the condition on a column to a statement, which most modules make once.
+
+    A statement that is made anew takes SQLAlchemy 130 microseconds to execute, one that it knows 36.
+    """
+    return statement.where(column.in_(bindparam("some", expanding=True)))
 
 
 def change_with(
@@ -106,7 +118,7 @@ def count_rows(connection: Connection, table: Table, *conditions: ColumnElement[
 
 def counter_value(connection: Connection, name: str) -> int:
     """Return the value of a row of `counter`; 0 without one."""
-    return connection.execute(select(counter.c.value).where(counter.c.name == name)).scalar() or 0
+    return connection.execute(_COUNTER_VALUE, {"counter_name": name}).scalar() or 0
 
 
 def set_counter(connection: Connection, name: str, value: int) -> None:
@@ -204,6 +216,8 @@ counter = Table(
     Column("name", Text, primary_key=True),
     Column("value", BigInteger, nullable=False),
 )
+
+_COUNTER_VALUE = select(counter.c.value).where(counter.c.name == bindparam("counter_name"))
 
 source = Table(
     "source",

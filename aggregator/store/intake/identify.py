@@ -9,7 +9,7 @@ from functools import cache, partial
 from typing import Literal, NamedTuple
 
 import msgspec
-from sqlalchemy import Connection, func, select
+from sqlalchemy import Connection, bindparam, func, select
 
 from aggregator.config.messages import counted
 from aggregator.extract.entry_identity import (
@@ -63,9 +63,13 @@ class IdentifierStability(FrozenStruct, frozen=True, kw_only=True):
 
 def stability_of(connection: Connection, source_id: str) -> IdentifierStability:
     """Return the stability of a source; without strikes if there is no row."""
-    columns = [unstable_identifier.c[name] for name in IdentifierStability.__struct_fields__]
-    row = connection.execute(select(*columns).where(unstable_identifier.c.source == source_id)).first()
+    row = connection.execute(_STABILITY, {"source_id": source_id}).first()
     return IdentifierStability() if row is None else IdentifierStability(**row._mapping)
+
+
+_STABILITY = select(*(unstable_identifier.c[name] for name in IdentifierStability.__struct_fields__)).where(
+    unstable_identifier.c.source == bindparam("source_id")
+)
 
 
 def distrusted(connection: Connection) -> dict[str, str]:
@@ -207,8 +211,11 @@ def known_articles(connection: Connection, identified: Iterable[IdentifiedEntry]
 
 
 def _articles_of(connection: Connection, keys: Collection[bytes]) -> dict[bytes, str]:
-    chosen = select(identity_key.c.key, identity_key.c.article)
-    return {bytes(row.key): row.article for row in rows_with(connection, chosen, identity_key.c.key, keys)}
+    rows = rows_with(connection, _KEYS, identity_key.c.key, keys)
+    return {bytes(row.key): row.article for row in rows}
+
+
+_KEYS = select(identity_key.c.key, identity_key.c.article)
 
 
 def claimed_url(one: IdentifiedEntry) -> bytes:

@@ -213,14 +213,16 @@ def _number_at_once(connection: Connection, rows: Sequence[dict[str, Any]]) -> N
 
 def _muted_at(connection: Connection, articles: Iterable[str]) -> dict[str, list[str]]:
     """Return the sources of articles that are muted at each of their sources."""
-    other = entry.alias()
-    wanted = or_(other.c.verdict.is_(None), other.c.verdict != MUTED)
-    elsewhere = select(other.c.entry_no).where(other.c.article == entry.c.article, wanted).exists()
-    chosen = select(entry.c.article, entry.c.source).where(entry.c.verdict == MUTED, ~elsewhere)
     found: dict[str, list[str]] = {}
-    for row in rows_with(connection, chosen, entry.c.article, articles):
+    for row in rows_with(connection, _MUTED_ONLY, entry.c.article, articles):
         found.setdefault(row.article, []).append(row.source)
     return found
+
+
+_OTHER = entry.alias()
+_IS_WANTED = or_(_OTHER.c.verdict.is_(None), _OTHER.c.verdict != MUTED)
+_ELSEWHERE = select(_OTHER.c.entry_no).where(_OTHER.c.article == entry.c.article, _IS_WANTED).exists()
+_MUTED_ONLY = select(entry.c.article, entry.c.source).where(entry.c.verdict == MUTED, ~_ELSEWHERE)
 
 
 def _unless_muted_elsewhere(result: AcceptResult, source: str, muted: dict[str, list[str]]) -> AcceptResult:
@@ -503,13 +505,15 @@ def ready(connection: Connection, limit: int, after: int = 0) -> list[InboxEntry
 
     Raises UnreadableEntryError for an entry whose payload or page is damaged.
     """
-    statement = (
-        select(entry)
-        .where(entry.c.state == "ready", entry.c.inbox_no > after)
-        .order_by(entry.c.inbox_no)
-        .limit(limit)
-    )
-    return [_waiting(row) for row in connection.execute(statement)]
+    return [_waiting(row) for row in connection.execute(_READY, {"after": after, "limit": limit})]
+
+
+_READY = (
+    select(entry)
+    .where(entry.c.state == "ready", entry.c.inbox_no > bindparam("after"))
+    .order_by(entry.c.inbox_no)
+    .limit(bindparam("limit"))
+)
 
 
 def _waiting(row: Any) -> InboxEntry:
@@ -534,11 +538,12 @@ _SAME = [name for name in InboxEntry.__struct_fields__ if name in entry.c and na
 
 
 _IS_GATHERED = (entry.c.state == "ready") & entry.c.inbox_no.is_(None)
+_GATHERED = select(entry.c.entry_no).where(_IS_GATHERED).limit(1)
 
 
 def has_gathered(connection: Connection) -> bool:
     """Return whether entries wait for `put_in_order`."""
-    return connection.execute(select(entry.c.entry_no).where(_IS_GATHERED).limit(1)).first() is not None
+    return connection.execute(_GATHERED).first() is not None
 
 
 def put_in_order(connection: Connection) -> int:

@@ -8,7 +8,7 @@ import datetime as dt
 from collections.abc import Iterable, Sequence
 from typing import Any
 
-from sqlalchemy import Connection, case, func, insert, or_, select, update
+from sqlalchemy import Connection, bindparam, case, func, insert, or_, select, update
 
 from aggregator.model.core import Entry, FrozenStruct, Verdict
 from aggregator.store import codecs
@@ -28,21 +28,22 @@ class PendingPage(FrozenStruct, frozen=True, kw_only=True):
 
 def due_pages(connection: Connection, now: dt.datetime, limit: int) -> list[PendingPage]:
     """Return entries whose page is due, the longest waiting first; those of a first poll come last."""
-    statement = (
-        select(
-            *_PAGE,
-            func.coalesce(source.c.redirected_url, source.c.address).label("feed"),
-            source.c.address.label("source_address"),
-        )
-        .outerjoin(source, source.c.id == entry.c.source)
-        .where(entry.c.state == "page", entry.c.page_due_at <= now)
-        .order_by(entry.c.bump_by_clock.desc(), entry.c.page_due_at, entry.c.entry_no)
-        .limit(limit)
-    )
-    return [PendingPage(**row._mapping) for row in connection.execute(statement)]
+    rows = connection.execute(_DUE, {"now": now, "limit": limit})
+    return [PendingPage(**row._mapping) for row in rows]
 
 
 _PAGE = (entry.c.entry_no, entry.c.url, entry.c.page_attempts.label("attempts"))
+_DUE = (
+    select(
+        *_PAGE,
+        func.coalesce(source.c.redirected_url, source.c.address).label("feed"),
+        source.c.address.label("source_address"),
+    )
+    .outerjoin(source, source.c.id == entry.c.source)
+    .where(entry.c.state == "page", entry.c.page_due_at <= bindparam("now"))
+    .order_by(entry.c.bump_by_clock.desc(), entry.c.page_due_at, entry.c.entry_no)
+    .limit(bindparam("limit"))
+)
 
 
 def unfetched_pages(connection: Connection, articles: Iterable[str]) -> list[PendingPage]:
@@ -110,14 +111,8 @@ def next_due(connection: Connection, now: dt.datetime) -> dt.datetime | None:
 
 def overdue(connection: Connection, now: dt.datetime, wait: dt.timedelta) -> list[int]:
     """Return new entries that have waited so long for their pages, at most some hundred."""
-    accepted = entry.c.accepted_at
-    statement = (
-        select(entry.c.entry_no)
-        .where(_WAITS_FIRST, or_(accepted <= now - wait, accepted > now + wait))  # or the clock was ahead
-        .order_by(entry.c.entry_no)
-        .limit(_RELEASED_AT_ONCE)
-    )
-    return list(connection.execute(statement).scalars())
+    bounds = {"before": now - wait, "after": now + wait}
+    return list(connection.execute(_OVERDUE, bounds).scalars())
 
 
 def place_without(connection: Connection, numbers: Sequence[int]) -> int:
@@ -146,6 +141,18 @@ def place_without(connection: Connection, numbers: Sequence[int]) -> int:
 
 _RELEASED_AT_ONCE = 500
 _WAITS_FIRST = (entry.c.state == "page") & (entry.c.page_attempts == 0) & ~entry.c.is_revision
+_OVERDUE = (
+    select(entry.c.entry_no)
+    .where(
+        _WAITS_FIRST,
+        or_(
+            entry.c.accepted_at <= bindparam("before"),
+            entry.c.accepted_at > bindparam("after"),  # the clock was ahead
+        ),
+    )
+    .order_by(entry.c.entry_no)
+    .limit(_RELEASED_AT_ONCE)
+)
 
 
 def _has_words(payload: bytes) -> bool:

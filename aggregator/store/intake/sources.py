@@ -26,7 +26,7 @@ from aggregator.extract.language.unicode import clean
 from aggregator.extract.urls import address_key
 from aggregator.model.core import Entry, FrozenStruct
 from aggregator.model.errors import AggregatorError
-from aggregator.store.tables import folder, known_items, source
+from aggregator.store.tables import folder, known_items, rows_with, source
 
 _NOT_ASKED = ("gone", "merged")  # health of sources that are not polled
 
@@ -102,6 +102,7 @@ class Source(FrozenStruct, frozen=True, kw_only=True):
 
 
 _COLUMNS = [source.c[name] for name in Source.__struct_fields__]
+_SOURCES = select(*_COLUMNS)
 _IS_ASKED = and_(source.c.paused.is_(False), source.c.health.not_in(_NOT_ASKED))
 # That the times of polls which brought nothing need not be in rows (intake/quiet_polls.py).
 UNWRITTEN = dt.timedelta(hours=1)
@@ -311,21 +312,21 @@ def all_sources(connection: Connection) -> list[Source]:
 
 def has_unread(connection: Connection) -> bool:
     """Return whether a source has not been polled yet."""
-    unread = select(source.c.id).where(source.c.last_polled_at.is_(None), ~source.c.paused)
-    return connection.execute(unread.limit(1)).first() is not None
+    return connection.execute(_UNREAD).first() is not None
+
+
+_UNREAD = select(source.c.id).where(source.c.last_polled_at.is_(None), ~source.c.paused).limit(1)
 
 
 def source_with_id(connection: Connection, id: str) -> Source | None:  # noqa: A002
     """Return the source with this id; None if there is none."""
-    row = connection.execute(select(*_COLUMNS).where(source.c.id == id)).first()
+    row = connection.execute(_SOURCES.where(source.c.id == id)).first()
     return None if row is None else _source(row)
 
 
 def sources_with_ids(connection: Connection, ids: Sequence[str]) -> list[Source]:
     """Return the sources with these ids, in their order."""
-    found = {
-        row.id: _source(row) for row in connection.execute(select(*_COLUMNS).where(source.c.id.in_(ids)))
-    }
+    found = {row.id: _source(row) for row in rows_with(connection, _SOURCES, source.c.id, ids)}
     return [found[id_] for id_ in ids if id_ in found]
 
 
@@ -344,7 +345,7 @@ def sources_named(connection: Connection, words: str) -> list[Source]:
 
 def source_at(connection: Connection, address: str) -> Source | None:
     """Return the source with this address or redirected URL; None if there is none."""
-    statement = select(*_COLUMNS).where(or_(source.c.address == address, source.c.redirected_url == address))
+    statement = _SOURCES.where(or_(source.c.address == address, source.c.redirected_url == address))
     row = connection.execute(
         statement.order_by(source.c.redirected_url.is_(None).desc(), source.c.id)
     ).first()
@@ -361,16 +362,21 @@ class DueSource(NamedTuple):
 
 def due(connection: Connection, now: dt.datetime) -> list[DueSource]:
     """Return the sources that are due by their rows, the longest waiting first."""
-    columns = (source.c[name] for name in DueSource._fields)
-    waiting = select(*columns).where(source.c.next_due_at <= now, _IS_ASKED)
-    rows = connection.execute(waiting.order_by(source.c.next_due_at, source.c.id))
-    return [DueSource(*row) for row in rows]
+    return [DueSource(*row) for row in connection.execute(_DUE, {"now": now})]
 
 
 def next_due(connection: Connection, now: dt.datetime) -> dt.datetime | None:
     """Return when the first source is due that is not due yet; None without any."""
-    later = select(func.min(source.c.next_due_at)).where(source.c.next_due_at > now, _IS_ASKED)
-    return connection.execute(later).scalar()
+    return connection.execute(_NEXT_DUE, {"now": now}).scalar()
+
+
+# Asked each second in which something is due.
+_DUE = (
+    select(*(source.c[name] for name in DueSource._fields))
+    .where(source.c.next_due_at <= bindparam("now"), _IS_ASKED)
+    .order_by(source.c.next_due_at, source.c.id)
+)
+_NEXT_DUE = select(func.min(source.c.next_due_at)).where(source.c.next_due_at > bindparam("now"), _IS_ASKED)
 
 
 def _source(row: Row[Any]) -> Source:

@@ -44,8 +44,10 @@ def add_tombstones(
 
 def find_tombstones(connection: Connection, ids: Collection[str]) -> dict[str, TombstoneKind]:
     """Return the kind of the tombstones of these articles, by article."""
-    chosen = select(tombstone.c.article, tombstone.c.kind)
-    return {row.article: row.kind for row in rows_with(connection, chosen, tombstone.c.article, ids)}
+    return {row.article: row.kind for row in rows_with(connection, _KINDS, tombstone.c.article, ids)}
+
+
+_KINDS = select(tombstone.c.article, tombstone.c.kind)
 
 
 _COUNT = (

@@ -54,6 +54,9 @@ _NEWEST = select(article.c.inbox_no).order_by(article.c.inbox_no.desc()).limit(1
 _ROWS = select(*(TEXT_OR_EMPTY if name == "text" else article.c[name] for name in IndexedText._fields))
 
 
+_REACHED = select(counter.c.name, counter.c.value).where(counter.c.name.in_((_LAST, _REST)))
+
+
 def indexed_to(connection: Connection) -> int:
     """Return the inbox number of the last indexed article."""
     return counter_value(connection, _LAST)
@@ -66,8 +69,7 @@ def unindexed_to(connection: Connection) -> int:
 
 def unindexed_at_most(connection: Connection, newest: int) -> int:
     """Return an upper bound of the articles up to `newest` that are not indexed, from their numbers."""
-    both = select(counter.c.name, counter.c.value).where(counter.c.name.in_((_LAST, _REST)))
-    reached = {row.name: int(row.value) for row in connection.execute(both)}
+    reached = {row.name: int(row.value) for row in connection.execute(_REACHED)}
     return max(0, newest - reached[_LAST]) + reached[_REST]
 
 

@@ -232,10 +232,10 @@ def was_bumped_by_clock(connection: Connection, story: str) -> bool:
 
 def assigned_stories(connection: Connection, ids: Iterable[str]) -> dict[str, str]:
     """Return the assigned stories of those of the articles that are placed."""
-    chosen = select(article.c.id, article.c.story)
-    return {row.id: row.story for row in rows_with(connection, chosen, article.c.id, ids)}
+    return {row.id: row.story for row in rows_with(connection, _ASSIGNED, article.c.id, ids)}
 
 
+_ASSIGNED = select(article.c.id, article.c.story)
 _STORED = _columns_for(StoredArticle)
 _ROOT = select(article.c.root_article).where(article.c.id == bindparam("article_id")).scalar_subquery()
 _LATEST = (

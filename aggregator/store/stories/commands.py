@@ -22,6 +22,7 @@ class Command(FrozenStruct, frozen=True, kw_only=True):
 
 
 _COLUMNS = [command.c[name] for name in Command.__struct_fields__]
+_WAITING = select(*_COLUMNS).where(command.c.state == "waiting").order_by(command.c.command_no)
 
 
 def enqueue(connection: Connection, at: dt.datetime, kind: CommandKind, payload: str) -> int:
@@ -33,10 +34,7 @@ def enqueue(connection: Connection, at: dt.datetime, kind: CommandKind, payload:
 
 def pending_commands(connection: Connection) -> list[Command]:
     """Return the waiting commands, oldest first."""
-    rows = connection.execute(
-        select(*_COLUMNS).where(command.c.state == "waiting").order_by(command.c.command_no)
-    )
-    return [Command(**row._mapping) for row in rows]
+    return [Command(**row._mapping) for row in connection.execute(_WAITING)]
 
 
 def found(connection: Connection, n: int) -> Command | None:

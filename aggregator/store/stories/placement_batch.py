@@ -47,7 +47,7 @@ _FINISH = (  # with the other columns of a finished entry
         page=None,
     )
 )
-_COUNT = update(counter).where(counter.c.name == bindparam("counter_name"))
+_COUNT = update(counter).where(counter.c.name == bindparam("counter_name")).values(value=bindparam("number"))
 
 
 class Ledger:
@@ -209,7 +209,7 @@ class Ledger:
         if self._changes:
             self._connection.execute(insert(change), self._changes)
         for name, value in sorted(self._numbers.items()):
-            self._connection.execute(_COUNT.values(value=value), {"counter_name": name})
+            self._connection.execute(_COUNT, {"counter_name": name, "number": value})
 
 
 def _kind(before: StoryRow | None, after: StoryState, others: Sequence[str]) -> ChangeKind | None:

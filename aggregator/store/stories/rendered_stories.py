@@ -22,10 +22,8 @@ def render_next(
 ) -> int:
     """Render up to `limit` unrendered stories, `of` these ids only if given. Return their number."""
     with database.read() as connection:
-        unrendered = _STORIES.where(story.c.text.is_(None)).order_by(story.c.bumped_at.desc())
-        if of is not None:
-            unrendered = unrendered.where(story.c.id.in_(of))
-        waiting = connection.execute(unrendered.limit(limit)).all()
+        unrendered = _UNRENDERED if of is None else _UNRENDERED.where(story.c.id.in_(of))
+        waiting = connection.execute(unrendered, {"limit": limit}).all()
     if waiting:
         _render(database, waiting, tuning)
     return len(waiting)
@@ -53,9 +51,14 @@ def clear_rendered(connection: Connection) -> None:
     connection.execute(live.values(text=None, rendered=None))
 
 
-_STORIES: Select[Any] = select(*story_links.COMPARED, story.c.last_inbox_no).where(
-    story.c.redirect_to.is_(None)
+_UNRENDERED: Select[Any] = (
+    select(*story_links.COMPARED, story.c.last_inbox_no)
+    .where(story.c.redirect_to.is_(None), story.c.text.is_(None))
+    .order_by(story.c.bumped_at.desc())
+    .limit(bindparam("limit"))
 )
+_LAST_NUMBERS = select(story.c.id, story.c.last_inbox_no).with_for_update()
+_MEMBERS = select(article.c.id, article.c.story, article.c.original)
 
 
 def _render(database: Database, rows: Sequence[Row[Any]], tuning: StoryTuning) -> None:
@@ -63,9 +66,8 @@ def _render(database: Database, rows: Sequence[Row[Any]], tuning: StoryTuning) -
         members = article_views.views_of_stories(connection, [row.id for row in rows], "text")
     renderings = [render(row.title, members[row.id], tuning) for row in rows]
     with database.write() as connection:
-        numbers = select(story.c.id, story.c.last_inbox_no).with_for_update()
         ids = [row.id for row in rows]
-        found = {one.id: one.last_inbox_no for one in rows_with(connection, numbers, story.c.id, ids)}
+        found = {one.id: one.last_inbox_no for one in rows_with(connection, _LAST_NUMBERS, story.c.id, ids)}
         unchanged = [
             (row, one)
             for row, one in zip(rows, renderings, strict=True)
@@ -93,8 +95,7 @@ _NOTE = (
 
 def _note_originals(connection: Connection, stories: Mapping[str, Mapping[str, str | None]]) -> None:
     """Write `article.original` of copies and excerpts where it changed; `stories`: by id, then by article."""
-    members = select(article.c.id, article.c.story, article.c.original)
-    before = [*rows_with(connection, members, article.c.story, stories)]
+    before = [*rows_with(connection, _MEMBERS, article.c.story, stories)]
     changed = [
         {"article_id": row.id, "original_id": original}
         for row in before

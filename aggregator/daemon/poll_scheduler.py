@@ -19,7 +19,14 @@ from aggregator.intake.poll import Poller, PollResult
 from aggregator.model.errors import AggregatorError, TooManyFilesError
 from aggregator.sources.fetch.poll_schedule import correct_due, is_overdue_by_jump, longest_wait
 from aggregator.store.intake import pending_pages
-from aggregator.store.intake.sources import Source, all_due, due, next_due, set_due, sources_with_ids
+from aggregator.store.intake.sources import (
+    DueSource,
+    Source,
+    all_due,
+    schedule,
+    set_due,
+    sources_with_ids,
+)
 
 # For concurrent requests: fifty servers that send drop by drop do not delay others (chosen; a waiting thread
 # needs some 100 KiB).
@@ -76,8 +83,9 @@ class PollScheduler:
         self._files_logged_until = 0.0  # monotonic
         self._last_tick: dt.datetime | None = None
         self._pages_read = PAGES_READ
-        # The version of the database at a tick that left nothing to do, and the next due time.
-        self._quiet: tuple[int | str, dt.datetime | None] | None = None
+        self._version: int | str | None = None  # of the database when what follows was read
+        self._schedule: list[DueSource] = []
+        self._pages_at: dt.datetime | None = None  # when the first page is due; None without pages
 
     def stop(self) -> None:
         """Start no more jobs."""
@@ -114,24 +122,16 @@ class PollScheduler:
         now = self._now()
         if self._last_tick is not None and is_overdue_by_jump(self._last_tick, now):
             self.cap_due_times(now)
-        elif self._is_quiet(now):
-            return
-        self._last_tick, self._quiet = now, None
-        version = self._database.data_version()
-        if self._poller.place_without_pages(now):
-            self._arrived()
+        self._last_tick = now
         under_way = dict(self._busy)  # before rows are read: other jobs have stored their next due time
+        self._read_due_times(now)
+        if self._pages_at is not None and self._pages_at <= now and self._poller.place_without_pages(now):
+            self._arrived()
         free = MOST_UNDER_WAY - len(under_way)
         if free <= 0 or self._stops():
             return
         limit = free + len(under_way) + len(self._backing_off)
-        due_now = self._due(now, limit)
-        if not due_now and not under_way and not self._backing_off:
-            with self._database.read() as connection:
-                later = [next_due(connection, now), pending_pages.next_due(connection, now)]
-                later += map(self._quiet_polls.due_at, due(connection, now))
-            self._quiet = version, min((moment for moment in later if moment), default=None)
-            return
+        due_now = [*self._due_sources(now, limit), *self._due_pages(now)]
         startable = self._startable(due_now, under_way)[:free]
         self._advance_page_window(due_now, startable)
         for job, host in startable:
@@ -148,13 +148,14 @@ class PollScheduler:
             self._under_way.add(future)
             future.add_done_callback(self._under_way.discard)
 
-    def _is_quiet(self, now: dt.datetime) -> bool:
-        """Return whether nothing is due yet, and nothing was stored since that was found."""
-        if self._quiet is None or self._last_tick is None or now < self._last_tick:
-            return False
-        version, due_at = self._quiet
-        is_before = due_at is None or now < due_at
-        return is_before and self._database.data_version() == version
+    def _read_due_times(self, now: dt.datetime) -> None:
+        """Read what is due when, unless nothing was stored since it was read."""
+        version = self._database.data_version()
+        if version != self._version:
+            with self._database.read() as connection:
+                self._schedule = schedule(connection)
+                self._pages_at = pending_pages.next_due(connection, now)
+            self._version = version
 
     def _advance_page_window(self, due_now: list[FetchJob], startable: list[tuple[FetchJob, str]]) -> None:
         """Read more pages if all are of hosts that are not ready: they must not hide those of others."""
@@ -164,32 +165,38 @@ class PollScheduler:
         elif not any(job.name.startswith("page ") for job, _ in startable):
             self._pages_read = min(2 * self._pages_read, MOST_PAGES_READ)
 
-    def _due(self, now: dt.datetime, limit: int) -> list[FetchJob]:
-        """Return due jobs, with those under way, each the longest waiting first: sources, then pages.
+    def _due_sources(self, now: dt.datetime, limit: int) -> list[FetchJob]:
+        """Return at most `limit` due sources, with those under way, the longest waiting first.
 
-        At most `limit` of them are sources, and few of each host: a slow or limiting host must not fill the
-        list with its hundred feeds.
+        Of each host they are few: a slow or limiting one must not fill the list with its hundred feeds.
         """
         blocked = self._client.rate_limiter.not_ready(TICK_SECONDS)
         at_host = Counter(dict.fromkeys(blocked, JOBS_A_HOST))
         chosen: list[str] = []
+        for waiting in self._schedule:
+            if self._quiet_polls.due_at(waiting) > now or at_host[waiting.host or ""] >= JOBS_A_HOST:
+                continue
+            at_host[waiting.host or ""] += waiting.host is not None  # folders have none
+            chosen.append(waiting.id)
+            if len(chosen) == limit:
+                break
+        if not chosen:
+            return []
         with self._database.read() as connection:
-            for waiting in due(connection, now):
-                if self._quiet_polls.due_at(waiting) > now or at_host[waiting.host or ""] >= JOBS_A_HOST:
-                    continue
-                at_host[waiting.host or ""] += waiting.host is not None  # folders have none
-                chosen.append(waiting.id)
-                if len(chosen) == limit:
-                    break
-            sources = sources_with_ids(connection, chosen)
-            pages = pending_pages.due_pages(connection, now, self._pages_read)
-        poll, fetch = self._poll, self._page
+            sources = map(self._quiet_polls.latest, sources_with_ids(connection, chosen))
         return [
-            *(
-                FetchJob(name=f"source {one.id}", url=one.host and one.polled_url, run=partial(poll, one))
-                for one in map(self._quiet_polls.latest, sources)
-            ),
-            *(FetchJob(name=f"page {one.entry_no}", url=one.url, run=partial(fetch, one)) for one in pages),
+            FetchJob(name=f"source {one.id}", url=one.host and one.polled_url, run=partial(self._poll, one))
+            for one in sources
+        ]
+
+    def _due_pages(self, now: dt.datetime) -> list[FetchJob]:
+        """Return pages that are due, with those under way, the longest waiting first."""
+        if self._pages_at is None or self._pages_at > now:
+            return []
+        with self._database.read() as connection:
+            pages = pending_pages.due_pages(connection, now, self._pages_read)
+        return [
+            FetchJob(name=f"page {one.entry_no}", url=one.url, run=partial(self._page, one)) for one in pages
         ]
 
     def _startable(self, jobs: list[FetchJob], under_way: Mapping[str, str]) -> list[tuple[FetchJob, str]]:

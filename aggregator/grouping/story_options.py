@@ -16,7 +16,6 @@ class PlacingTuning(msgspec.Struct, frozen=True, kw_only=True):
 
     batch_articles: int
     gathering_seconds: float
-    first_reading_seconds: float
     sweep_every: int
     revision_containment: float  # share of shingles from which on two texts are versions of one article
     wire_confidence: float

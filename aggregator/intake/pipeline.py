@@ -33,7 +33,7 @@ from aggregator.model.core import Prepared
 from aggregator.model.counters import PLACED, PLACING_SECONDS, VERDICTS, Metrics
 from aggregator.model.errors import AggregatorError, DamagedError, UnreadableEntryError
 from aggregator.store.engine.database import Database
-from aggregator.store.intake import inbox, sources
+from aggregator.store.intake import inbox
 from aggregator.store.intake.inbox import InboxEntry
 from aggregator.store.intake.rejected import REASON
 from aggregator.store.search import index
@@ -131,12 +131,10 @@ class Pipeline:
             if not inbox.has_gathered(connection):
                 self._gathers_since = None
                 return math.inf
-            is_first = sources.has_unread(connection)
         # Not since they were accepted: an entry whose page was fetched may have waited for minutes.
         if self._gathers_since is None:
             self._gathers_since = time.monotonic()
-        wait = self._tuning.first_reading_seconds if is_first else self._tuning.gathering_seconds
-        return self._gathers_since + wait
+        return self._gathers_since + self._tuning.gathering_seconds
 
     def retention_job(self, plan: RetentionPlan) -> Retention:
         """Return the retention job, for the placing thread."""

@@ -42,7 +42,7 @@ QUICK: dict[str, Any] = {
     "fetch": {"interval": "0s", "host_gap": "0s", "allow_private": ["127.0.0.0/8"]},
     "work": {"executor": "inline"},
 }
-_AT_ONCE = {"gathering_seconds": 0.0, "first_reading_seconds": 0.0}
+_AT_ONCE = {"gathering_seconds": 0.0}
 _QUICK_NET = {"interval_floor_seconds": 0.5, "quiet_stretch": 1.0, "backoff_factor": 1.0, "jitter_share": 0.0}
 
 WORKER: dict[str, Any] = {"executor": "processes", "workers": 1}  # for `work`, where workers matter

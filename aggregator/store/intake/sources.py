@@ -310,14 +310,6 @@ def all_sources(connection: Connection) -> list[Source]:
     return sorted(rows, key=lambda item: (item.folder or "", item.shown_name.casefold(), item.id))
 
 
-def has_unread(connection: Connection) -> bool:
-    """Return whether a source has not been polled yet."""
-    return connection.execute(_UNREAD).first() is not None
-
-
-_UNREAD = select(source.c.id).where(source.c.last_polled_at.is_(None), ~source.c.paused).limit(1)
-
-
 def source_with_id(connection: Connection, id: str) -> Source | None:  # noqa: A002
     """Return the source with this id; None if there is none."""
     row = connection.execute(_SOURCES.where(source.c.id == id)).first()
@@ -353,30 +345,23 @@ def source_at(connection: Connection, address: str) -> Source | None:
 
 
 class DueSource(NamedTuple):
-    """A source that may be due."""
+    """When a source is due by its row."""
 
     id: str
     host: str | None
     next_due_at: dt.datetime
 
 
-def due(connection: Connection, now: dt.datetime) -> list[DueSource]:
-    """Return the sources that are due by their rows, the longest waiting first."""
-    return [DueSource(*row) for row in connection.execute(_DUE, {"now": now})]
+def schedule(connection: Connection) -> list[DueSource]:
+    """Return the sources that are polled, the longest waiting first."""
+    return [DueSource(*row) for row in connection.execute(_SCHEDULE)]
 
 
-def next_due(connection: Connection, now: dt.datetime) -> dt.datetime | None:
-    """Return when the first source is due that is not due yet; None without any."""
-    return connection.execute(_NEXT_DUE, {"now": now}).scalar()
-
-
-# Asked each second in which something is due.
-_DUE = (
+_SCHEDULE = (
     select(*(source.c[name] for name in DueSource._fields))
-    .where(source.c.next_due_at <= bindparam("now"), _IS_ASKED)
+    .where(_IS_ASKED)
     .order_by(source.c.next_due_at, source.c.id)
 )
-_NEXT_DUE = select(func.min(source.c.next_due_at)).where(source.c.next_due_at > bindparam("now"), _IS_ASKED)
 
 
 def _source(row: Row[Any]) -> Source:

@@ -27,9 +27,9 @@ from aggregator.store.intake.sources import (
     Source,
     add,
     all_sources,
-    due,
     revive,
     save,
+    schedule,
     source_id,
 )
 from aggregator.store.tables import source
@@ -275,7 +275,7 @@ def live(rounds: PollScheduler, time: Time, database: Database, seconds: float) 
     end = time.monotonic() + seconds
     while time.monotonic() < end:
         rounds.tick()
-        waiting = read_by(database, due, time() + dt.timedelta(days=2))
+        waiting = read_by(database, schedule)
         wait = (waiting[0].next_due_at - time()).total_seconds() if waiting else HOUR
         time.run(min(max(1.0, wait), HOUR, max(1.0, end - time.monotonic())))
 
@@ -316,7 +316,8 @@ def test_after_the_clock_went_back_no_source_sleeps_for_years(
 ) -> None:
     fill(database, [source_of("http://a.example/feed", next_due_at=NOON + dt.timedelta(days=400))])
     rounds_of(database, client, Tuning(), world.time).cap_due_times(NOON)
-    assert len(read_by(database, due, NOON + dt.timedelta(hours=5))) == 1
+    (only,) = read_by(database, schedule)
+    assert only.next_due_at <= NOON + dt.timedelta(hours=5)
 
 
 def drips_beside_good(database: Database, deadline: float, count: int) -> tuple[float, int]:

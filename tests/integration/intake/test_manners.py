@@ -16,8 +16,8 @@ from aggregator.store.intake.sources import (
     Source,
     add,
     all_sources,
-    due,
     remove,
+    schedule,
     source_at,
     source_id,
     sync_config,
@@ -65,8 +65,8 @@ class Week:
         """Let so much time pass and poll what becomes due meanwhile."""
         end = self.world.time() + dt.timedelta(hours=hours)
         while True:
-            waiting = read_by(self.database, due, end)
-            if not waiting:
+            waiting = read_by(self.database, schedule)
+            if not waiting or waiting[0].next_due_at > end:
                 break
             wait = (waiting[0].next_due_at - self.world.time()).total_seconds()
             self.world.time.run(max(0.0, wait))

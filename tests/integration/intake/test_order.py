@@ -96,7 +96,7 @@ def test_what_is_handed_in_is_placed_at_once_after_all_that_waits(sqlite: Databa
 
 @pytest.mark.parametrize("seconds", [0.0, 60.0])
 def test_a_daemon_lets_what_polls_bring_gather_for_some_seconds(sqlite: Database, seconds: float) -> None:
-    tuning = Tuning({"placing": {"gathering_seconds": seconds, "first_reading_seconds": seconds}})
+    tuning = Tuning({"placing": {"gathering_seconds": seconds}})
     rig = Rig(sqlite, Clock(NOON), tuning)
     gather(rig, FEEDS[0])
     placed = [result for batch in rig.pipeline.place_waiting(gathers=True) for result in batch]

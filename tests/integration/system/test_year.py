@@ -34,7 +34,7 @@ from aggregator.intake.workers.executor import InlineExecutor
 from aggregator.store import migrate
 from aggregator.store.engine.database import Database
 from aggregator.store.engine.writer_lease import WriterLease
-from aggregator.store.intake.sources import due, source_id, sync_config
+from aggregator.store.intake.sources import schedule, source_id, sync_config
 from aggregator.store.maintenance.integrity_check import balance
 from aggregator.store.maintenance.row_stream import Advance
 from aggregator.store.read.reader import StoryReader
@@ -188,7 +188,7 @@ class Installation:
             turn = min(end, clock.monotonic() + TURN_HOURS * HOUR)
             while clock.monotonic() < turn:
                 self.rounds.tick()
-                waiting = read_by(self.database, due, clock() + dt.timedelta(days=2))
+                waiting = read_by(self.database, schedule)
                 wait = (waiting[0].next_due_at - clock()).total_seconds() if waiting else HOUR
                 clock.run(min(max(1.0, wait), max(1.0, turn - clock.monotonic())))
             self.write()

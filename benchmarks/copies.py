@@ -30,7 +30,7 @@ from aggregator.config.tuning import Tuning
 from aggregator.grouping.copies import sampled_shingles
 from aggregator.grouping.copies.copy_check import CopyTuning, verdict
 from aggregator.grouping.copies.copy_lookup import CopyFinder, CopyMatch
-from aggregator.grouping.copies.minhash import bands, sign
+from aggregator.grouping.copies.minhash import sign
 from aggregator.grouping.copies.shingles import shingle_hashes, shingle_sequence
 from aggregator.grouping.incoming_article import incoming_article
 from aggregator.model.core import CleanArticle, ComparedText, Entry, Evidence, Fingerprint, Prepared
@@ -241,7 +241,7 @@ class Library:
                 coming = _coming(original)
                 found = self._finder.find(connection, coming, None)
                 article_writes.insert_articles(connection, [_row(coming, found)])
-                self._finder.add(original.order, found.keys)
+                self._finder.add(original.order, found.sketch)
                 for evidence in (found.copy, *found.excerpts):
                     if evidence is not None:
                         self.paired_copies[original.id].add(evidence.other)
@@ -255,12 +255,9 @@ class Library:
 
 def _coming(text: ComparedText) -> StoredArticle:
     """As if a worker had prepared it; only what the copy level looks at."""
-    at = tuning()
-    sequence = shingle_sequence(text.text)
     mark = Fingerprint(
         signature=text.signature,
-        bands=bands(text.signature, count=at.bands, rows=at.rows),
-        sketch=sampled_shingles.sketch(sequence, window=at.window, limit=at.sketch_hashes),
+        sketch=sampled_shingles.sketch(shingle_sequence(text.text), tuning()),
         terms=b"",
         body_words=0,
         text_hash=b"",
@@ -287,8 +284,7 @@ def _row(coming: StoredArticle, found: CopyMatch) -> StoredArticle:
         is_compared=False,
         copy_of=found.copy.other if found.copy else None,
         evidence=Evidence(stage="founded"),
-        bands=found.keys.bands,
-        sketch=found.keys.sketch,
+        sketch=found.sketch,
     )
 
 

@@ -8,12 +8,9 @@ articles with a probability of s^-2.1, at most 500; they follow within days. Eac
 sentences and has words of its own; one member in six is a copy: as it is, cut, or with new sentences.
 
 A database of 10,000 holds the first articles of the stream as the program itself placed them. A larger one
-has these as its newest and, before them, blocks made of their rows: other ids, times further back, each LSH
-key and each value of a signature taken from another article. Keys that articles of several stories have stay
-what they are, all others are other keys in each block: so a new article meets as many old ones by chance as
-it would among as many articles of the stream. What of these blocks is live (300,000
-articles are) also has other terms and sampled shingles: nothing joins it by mistake, and it is found by as
-many keys. There are no families of copies across blocks.
+has these as its newest and, before them, blocks made of their rows: other ids, times further back, each value
+of a signature taken from another article. What of these blocks is live (300,000 articles are) also has other
+terms and sampled shingles: nothing joins it by mistake. There are no families of copies across blocks.
 """
 
 import datetime as dt
@@ -32,10 +29,10 @@ from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
-from sqlalchemy import Connection, event, select, update
+from sqlalchemy import Connection, event, update
 
 from aggregator.config.tuning import Tuning
-from aggregator.grouping.copies import minhash, sampled_shingles
+from aggregator.grouping.copies import sampled_shingles
 from aggregator.grouping.copies.copy_check import CopyTuning
 from aggregator.grouping.pairs.weights import EventTuning
 from aggregator.intake.pipeline import Pipeline
@@ -386,47 +383,22 @@ def _place(database: Database, made: Sequence[Made], all_tuning: Tuning) -> None
         connection.execute(update(tables.story).values(text=tables.story.c.summary))
 
 
-def _insert_bands(connection: Connection, keys: Ints, owners: Ints, cap: int) -> None:
-    """At most `cap` articles under one key, the oldest."""
-    order = np.lexsort((owners, keys))
-    keys, owners = keys[order], owners[order]
-    kept = _first_of_each(keys, cap)
-    kept[1:] &= (keys[1:] != keys[:-1]) | (owners[1:] != owners[:-1])
-    keys, owners = keys[kept], owners[kept]
-    raw = connection.connection.driver_connection
-    assert raw is not None, "the connection is open"
-    for start in range(0, len(keys), 500_000):
-        part = slice(start, start + 500_000)
-        rows = zip(keys[part].tolist(), owners[part].tolist(), strict=True)
-        raw.executemany("INSERT INTO lsh_band (band, article) VALUES (?, ?)", rows)
-
-
 def _count_up(connection: Connection, values: Mapping[str, int]) -> None:
     """`searchable` among them: the full-text index stays empty."""
     for name, value in values.items():
         connection.execute(update(tables.counter).where(tables.counter.c.name == name).values(value=value))
 
 
-def _first_of_each(sorted_values: Ints, most: int) -> npt.NDArray[np.bool_]:
-    starts = np.flatnonzero(np.diff(sorted_values, prepend=sorted_values[:1] - 1))
-    run = np.diff(np.append(starts, len(sorted_values)))
-    kept: npt.NDArray[np.bool_] = np.arange(len(sorted_values)) - np.repeat(starts, run) < most
-    return kept
-
-
 # --- blocks of older articles ------------------------------------------------------------------------------
 
 
-def _stack(connection: Connection, base: Path, blocks: int, all_tuning: Tuning) -> None:
+def _stack(connection: Connection, base: Path, blocks: int) -> None:
     """All rows from the database `base` as the newest block, and `blocks` - 1 made of them before it."""
-    tuning = all_tuning.section("copies", CopyTuning)
     raw = connection.connection.driver_connection
     assert raw is not None, "the connection is open"
     raw.execute("ATTACH ? AS base", (str(base),))
     stories = raw.execute("SELECT max(story_no) FROM base.story").fetchone()[0]
     signed = raw.execute("SELECT inbox_no, signature FROM base.article ORDER BY inbox_no").fetchall()
-    holders, own, is_shared = _own_keys(raw, base, signed, tuning)
-    keys, owners = [], []
     for age in range(blocks - 1, -1, -1):  # the oldest first
         draw = np.random.default_rng((2026, 11, age))
         changes = _Changes(age, is_live=(age + 1) * BLOCK <= WINDOW)
@@ -436,41 +408,12 @@ def _stack(connection: Connection, base: Path, blocks: int, all_tuning: Tuning) 
         raw.create_function("termed", 1, changes.terms)
         raw.create_function("sketched", 1, changes.sketch)
         raw.create_function("keyed", 1, changes.key)
-        at = (blocks - 1 - age) * BLOCK
-        _copy_block(raw, at, (blocks - 1 - age) * stories, round(age * MINUTES_A_BLOCK))
-        columns = [_aged(own[:, c], is_shared[:, c], age, draw) for c in range(own.shape[1])]
-        keys += columns
-        owners += [holders + at] * len(columns)
+        before = blocks - 1 - age
+        _copy_block(raw, before * BLOCK, before * stories, round(age * MINUTES_A_BLOCK))
         print(f"block {blocks - age} of {blocks}", file=sys.stderr, flush=True)
-    _insert_bands(connection, np.concatenate(keys), np.concatenate(owners), tuning.key_cap)
     _copy_history(raw, (blocks - 1) * BLOCK)
     names = ("entry", "inbox", "searchable", "bump")
     _count_up(connection, dict.fromkeys(names, blocks * BLOCK) | {"story": blocks * stories})
-
-
-def _own_keys(
-    raw: Any, base: Path, signed: Sequence[tuple[int, bytes]], tuning: CopyTuning
-) -> tuple[Ints, Ints, npt.NDArray[np.bool_]]:
-    """The articles that hold LSH keys, their keys by band, and which of these another story has, too."""
-    with Database(f"sqlite:///{base}").read() as connection:
-        held = set(connection.execute(select(tables.lsh_band.c.article).distinct()).scalars())
-    story_of = dict(raw.execute("SELECT inbox_no, story FROM base.article"))
-    holders = [(n, mark) for n, mark in signed if n in held]
-    own = np.array([minhash.bands(mark, count=tuning.bands, rows=tuning.rows) for _, mark in holders])
-    stories: dict[int, set[str]] = {}
-    for (n, _), keys in zip(holders, own.tolist(), strict=True):
-        for key in keys:
-            stories.setdefault(key, set()).add(story_of[n])
-    is_shared = np.array([[len(stories[key]) > 1 for key in keys] for keys in own.tolist()])
-    return np.array([n for n, _ in holders], dtype=np.int64), own, is_shared
-
-
-def _aged(keys: Ints, is_shared: npt.NDArray[np.bool_], age: int, draw: np.random.Generator) -> Ints:
-    """The keys of one band in another block: dealt out anew; those of one story alone are others."""
-    if age == 0:
-        return keys
-    order = draw.permutation(len(keys))
-    return np.where(is_shared, keys, keys ^ (age * 0x5851F42D4C957F2D % (1 << 60)))[order]
 
 
 _TIMES = (
@@ -638,7 +581,7 @@ def database_of(count: int, cache: Path, data: Path) -> Path:
         _place(database, [stream.article(n) for n in range(1, count + 1)], all_tuning)
     else:
         with database.engine.connect() as connection:  # ATTACH wants no transaction
-            _stack(connection, base, count // BLOCK, all_tuning)
+            _stack(connection, base, count // BLOCK)
             sqlite_driver(connection).execute("COMMIT")
     database.close()
     unfinished.rename(path)

@@ -7,8 +7,8 @@ an hour and 12 GB). What is placed are the articles that follow in the same stre
 thread in CPU, then on the clock; other programs on the machine blur both. `shingles` does not depend on what
 is stored: runs are best compared by their ratio to it.
 
-    shingles     shingles, signature, LSH keys, sketch: the worker's share of the copy level
-    copy         candidates by LSH keys and sketch, exact checks
+    shingles     shingles, signature, sketch: the worker's share of the copy level
+    copy         candidates by sketch, exact checks
     event        what the stories nearby say
     placing      these three; the target is 1.2 ms, 99th percentile 4 ms
     story        sums, counts, headline and summary of the story; with the rows of both
@@ -285,9 +285,6 @@ def hash_of_rows(database: Database) -> str:
                 chosen = select(table)
             for row in connection.execute(chosen.order_by(key).execution_options(yield_per=1_000)):
                 digest.update(repr([bytes(v) if isinstance(v, memoryview) else v for v in row]).encode())
-        keys = tables.lsh_band
-        for pair in connection.execute(select(keys).order_by(*keys.c).execution_options(yield_per=1_000)):
-            digest.update(repr(tuple(pair)).encode())
     return digest.hexdigest()
 
 

@@ -19,6 +19,8 @@ import zstandard
 
 from aggregator.admin.backup import replacing
 from aggregator.config.messages import counted
+from aggregator.config.tuning import Tuning
+from aggregator.grouping.copies.copy_lookup import CopyFinder
 from aggregator.model.core import FrozenStruct
 from aggregator.model.errors import ReadError, UsageError
 from aggregator.sources.parse import streams
@@ -30,7 +32,7 @@ from aggregator.store.maintenance.row_stream import Advance, Batch, Values
 from aggregator.store.migrate import is_newer, newest_revision
 from aggregator.store.search import index
 from aggregator.store.stories import outbox, rendered_stories
-from aggregator.store.tables import lsh_band, metadata
+from aggregator.store.tables import metadata
 
 VERSION = 1
 _ZSTD_LEVEL = 6
@@ -45,7 +47,7 @@ class _Head(FrozenStruct, frozen=True, kw_only=True, omit_defaults=False):
 class _Line(FrozenStruct, frozen=True, kw_only=True):
     table: str = ""
     row: dict[str, Any] | None = None
-    pairs: tuple[tuple[int, int], ...] = ()
+    pairs: tuple[tuple[int, int], ...] = ()  # of a table before revision 0037: only counted
     rows: int | None = None  # only in the last line
 
 
@@ -64,12 +66,8 @@ def exported(database: Database, progress: Advance) -> Iterator[bytes]:
     with database.read() as connection:
         yield _as_line({"export": "aggregator", "version": VERSION, "revision": newest_revision()})
         for table, rows in row_stream.batches(connection):
-            if table is lsh_band:  # 42 short rows per article: several rows share a line
-                pairs = [[row["band"], row["article"]] for row in rows]
-                yield _as_line({"table": str(table.name), "pairs": pairs})
-            else:
-                lines = ({"table": str(table.name), "row": row_json.as_json(table, row)} for row in rows)
-                yield b"".join(map(_as_line, lines))
+            lines = ({"table": str(table.name), "row": row_json.as_json(table, row)} for row in rows)
+            yield b"".join(map(_as_line, lines))
             total += len(rows)
             progress(len(rows))
     yield _as_line({"rows": total})
@@ -133,6 +131,8 @@ def import_into(database: Database, lines: Iterable[bytes], progress: Advance) -
             total = row_stream.write_all(connection, stream, progress)
             if revision != newest_revision():  # its program rendered stories by other rules
                 rendered_stories.clear_rendered(connection)
+            if revision < "0037":  # its program sampled other shingles
+                CopyFinder(Tuning()).recompute(connection)
             outbox.skip_backlog(connection)  # webhooks do not report imported stories
         index.index_until(database, index.index_older)
     return total
@@ -161,15 +161,15 @@ def _rows(numbered: Iterator[tuple[int, bytes]], revision: str) -> Iterator[tupl
                 if next(numbered, None) is not None:
                     raise ReadError("there are more lines after the last line of the export")
                 return
-            table = line.table
-            rows = [line.row] if line.row is not None else [{"band": b, "article": n} for b, n in line.pairs]
-            for row in rows if table in names else ():
-                checked = row_json.checked(table, row, revision)
-                if checked is not None:
-                    yield table, checked
+            count += len(line.pairs)
+            if line.row is None:
+                continue
+            count += 1
+            checked = row_json.checked(line.table, line.row, revision) if line.table in names else None
+            if checked is not None:
+                yield line.table, checked
         except (msgspec.DecodeError, ReadError) as error:
             raise ReadError(f"line {number}: {error}; nothing was imported") from error
-        count += len(rows)
     raise ReadError(f"the export is truncated: it ends after {counted(count, 'row')} without its last line")
 
 

@@ -872,7 +872,7 @@ class Config(_Part):
     @property
     def effective_tuning(self) -> Tuning:
         """The tuning in force, with `grouping` applied. Raises ConfigError for invalid values."""
-        all_tuning = Tuning(self._live_reach())
+        all_tuning = Tuning(self._reach())
         least = float(all_tuning.values("retention")["steady_days"]) * _SECONDS["d"]
         for name in ("text_after", "stories_after"):
             age = getattr(self.retention, name)
@@ -883,8 +883,8 @@ class Config(_Part):
                 )
         return all_tuning
 
-    def _live_reach(self) -> dict[str, dict[str, Any]]:
-        """Return the override that follows from `grouping.memory`; {} where it is not given."""
+    def _reach(self) -> dict[str, dict[str, Any]]:
+        """Return the overrides that follow from `grouping.memory`; {} where it is not given."""
         if "memory" not in self.grouping.model_fields_set:
             return {}
         events: dict[str, Any] = Tuning().values("events")
@@ -892,7 +892,8 @@ class Config(_Part):
         if reach < events["undated_reach"]:
             least = events["memory_fixed"] + events["undated_reach"] * events["memory_an_article"]
             raise ConfigError(f"grouping.memory: give at least {-(-least // 10**6)} MB")
-        return {"events": {"live_reach": reach}}
+        # A copy is found as long as the story of its original may be live.
+        return {"events": {"live_reach": reach}, "copies": {"passage_reach": reach}}
 
     def secret_path(self, given: str) -> Path:
         """Return the path of a secret: a systemd credential (LoadCredential=), else `path(given)`."""

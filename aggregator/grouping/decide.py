@@ -96,8 +96,7 @@ class Decider:
             follows=decision.follows,
             nearest=decision.nearest,
             evidence=evidence,
-            bands=found.keys.bands,
-            sketch=found.keys.sketch,
+            sketch=found.sketch,
         )
 
     def with_wire_of_original(

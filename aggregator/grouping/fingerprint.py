@@ -27,7 +27,6 @@ class Fingerprinter:
         tuning = self._tuning
         sequence = shingle_sequence(article.text)
         shingles = distinct(sequence)
-        signed = minhash.sign(shingles, seed=tuning.seed)
         terms, body_words = self._packer.pack_counted(
             article.title,
             article.text,
@@ -36,9 +35,8 @@ class Fingerprinter:
             reading=reading,
         )
         return Fingerprint(
-            signature=signed,
-            bands=minhash.bands(signed, count=tuning.bands, rows=tuning.rows),
-            sketch=sampled_shingles.sketch(sequence, window=tuning.window, limit=tuning.sketch_hashes),
+            signature=minhash.sign(shingles, seed=tuning.seed),
+            sketch=sampled_shingles.sketch(sequence, tuning),
             terms=terms,
             body_words=body_words,
             text_hash=text_hash(article.title, article.text),

@@ -64,7 +64,6 @@ def incoming_article(
         body_words=fingerprint.body_words,
         signature=fingerprint.signature,
         text_hash=fingerprint.text_hash,
-        bands=fingerprint.bands,
         sketch=fingerprint.sketch,
         details=codecs.pack(msgspec.structs.replace(details_of(clean), site_name=site_name)),
     )

@@ -178,7 +178,7 @@ class EntryPlacer:
         parts.stream.read_last(unit_of_work)
         change = self._decide(incoming, found)
         parts.story_writer.apply(unit_of_work, change)
-        parts.copy_finder.add(number, found.keys)
+        parts.copy_finder.add(number, found.sketch)
         outcome = _outcome_of(change)
         parts.stream.placed(change.article, has_joined=outcome != "founded")
         return Placed(outcome, change.article.id, change.article.story)

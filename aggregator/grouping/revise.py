@@ -152,7 +152,8 @@ class Reviser:
         incoming, old = self._begin(unit_of_work, waiting.inbox_no, incoming, old)
         if incoming.is_container != old.is_container:
             incoming = msgspec.structs.replace(incoming, kind=old.kind, kind_evidence=old.kind_evidence)
-        revised = self._replace_text(unit_of_work, incoming, old)
+        is_copy = old.role != "excerpt"
+        revised = self._replace_text(unit_of_work, incoming, old, old.copy_of, is_copy=is_copy)
         if old.role == "report":
             self._agree_again(unit_of_work.connection, old, old.role)
         self._parts.story_writer.apply(
@@ -181,9 +182,10 @@ class Reviser:
         incoming = msgspec.structs.replace(incoming, id=old.id)
         found = self._found_again(unit_of_work, waiting, incoming)
         incoming = self._decider.with_wire_of_original(unit_of_work, incoming, found.copy)
-        revised = self._replace_text(unit_of_work, incoming, old)
-        role: Role = "container" if incoming.is_container else found.copy.kind if found.copy else "report"
         copied = found.copy.other if found.copy else None
+        is_copy = found.copy is not None and found.copy.kind == "copy"
+        revised = self._replace_text(unit_of_work, incoming, old, copied, is_copy=is_copy)
+        role: Role = "container" if incoming.is_container else found.copy.kind if found.copy else "report"
         article_writes.set_role(connection, old.id, role, copied, found.reuse)
         self._agree_again(connection, old, role)
         self._parts.story_writer.apply(unit_of_work, Revise(article=revised, at_no=at_no, is_news=False))
@@ -198,18 +200,26 @@ class Reviser:
         """Return of what an article with another text is a copy; not of a copy of itself."""
         connection, page = unit_of_work.connection, waiting.entry.url or waiting.page_url
         found = self._parts.copy_finder.find(connection, incoming, page, unit_of_work.ledger.articles)
-        if found.copy is not None:
-            for _, ancestor in compared_articles.copy_ancestors(connection, found.copy.other):
-                if ancestor == incoming.id:
-                    return found._replace(copy=None)
+        copied = found.copy.other if found.copy else None
+        if copied is not None and incoming.id in compared_articles.copy_ancestors(connection, copied):
+            return found._replace(copy=None)
         return found
 
     def _replace_text(
-        self, unit_of_work: UnitOfWork, incoming: StoredArticle, old: StoredArticle
+        self,
+        unit_of_work: UnitOfWork,
+        incoming: StoredArticle,
+        old: StoredArticle,
+        copied: str | None,
+        *,
+        is_copy: bool,
     ) -> StoredArticle:
-        """Write the text of a revision into the row of an article, and what is found by it."""
-        connection = unit_of_work.connection
-        revised = self._parts.copy_finder.revised(connection, old, incoming)
+        """Write the text of a revision into the row of an article, and what is found by it.
+
+        `copied`: what it copies now; with `is_copy` false it is an excerpt of that.
+        """
+        connection, copy_finder = unit_of_work.connection, self._parts.copy_finder
+        sketch = copy_finder.revised(connection, old, incoming, copied, is_copy=is_copy)
         is_same_page = old.url and incoming.url and canonical_url(old.url) == canonical_url(incoming.url)
         has_outlet = old.outlet_key not in (None, incoming.outlet_key)
         new = msgspec.structs.replace(
@@ -221,13 +231,12 @@ class Reviser:
             outlet_name=old.outlet_name if has_outlet else incoming.outlet_name,
             # Another spelling of the same URL (tracking parameters) replaces nothing.
             url=old.url if is_same_page else incoming.url,
-            bands=revised.bands,
-            sketch=revised.sketch,
+            sketch=sketch,
         )
         new = self._parts.outlet_names.named(unit_of_work, new)
         was_searchable = search.take_out(connection, old.inbox_no)
-        article_writes.replace_text(connection, new, self._parts.copy_finder.keys(old.signature))
-        self._parts.copy_finder.add(old.inbox_no, revised)
+        article_writes.replace_text(connection, new)
+        copy_finder.replace(connection, old.inbox_no, sketch)
         self._parts.comparison.revised(old.inbox_no)
         if was_searchable:
             search.put_back(connection, old.inbox_no)

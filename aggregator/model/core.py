@@ -205,7 +205,6 @@ class Fingerprint(FrozenStruct, frozen=True, kw_only=True):
     """
 
     signature: bytes  # MinHash, see grouping/copies/minhash.py; empty for a text without shingles
-    bands: tuple[int, ...]  # LSH keys (signed 64 bit), from the signature
     sketch: bytes = b""  # sampled shingles, see grouping/copies/sampled_shingles.py
     terms: bytes  # packed field-weighted terms, see grouping/pairs/terms.py
     body_words: int

@@ -1,8 +1,8 @@
 """The tables, the same on SQLite and Postgres. They are created by the migrations in migrations/ only.
 
 The comment above the columns of a table says what a row is and who writes it; comments of columns give units
-and allowed values. Derived data can be rebuilt from the other columns: the tables `lsh_band`, `sketch`,
-`story_subject` and `story_link`, the columns that are marked "(derived)", and the full-text index. All times
+and allowed values. Derived data can be rebuilt from the other columns: the tables `sketch`, `story_subject`
+and `story_link`, the columns that are marked "(derived)", and the full-text index. All times
 are UTC; `UtcTime` refuses naive values. A name in backquotes refers to a column, like `article.id`.
 
 Also helpers for statements on both databases: lists of values in parts, and INSERT ... ON CONFLICT.
@@ -649,21 +649,12 @@ source_period = Table(
     sqlite_with_rowid=False,
 )
 
-lsh_band = Table(
-    "lsh_band",
-    metadata,
-    # The index of near-duplicates: the articles that have a band of their signature in common (derived).
-    Column("band", BigInteger, primary_key=True, autoincrement=False),  # hash of one band, signed 64 bits
-    Column("article", BigInteger, primary_key=True, autoincrement=False),  # `article.inbox_no`
-    sqlite_with_rowid=False,
-)
-
 sketch = Table(
     "sketch",
     metadata,
-    # Sampled shingles, by which shortened copies and excerpts of an article are found
+    # Sampled shingles, by which copies and excerpts of an article are found
     # (grouping/copies/sampled_shingles.py; derived). No row for an article that other copies already
-    # represent. A table of its own, so that reading the sketches of 300,000 articles does not read their
+    # represent. A table of its own, so that reading the sketches of the newest articles does not read their
     # texts.
     _article_key(),
     Column("hashes", LargeBinary, nullable=False),

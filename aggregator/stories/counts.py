@@ -127,7 +127,7 @@ def count_state_of(articles: Sequence[CountedArticle], linkable: Collection[str]
 def with_member(count_state: CountState, member: CountedArticle, *, linkable: bool) -> CountState:
     """Return the count state with one more article, which must not be in it yet.
 
-    `linkable` states whether later articles may become copies of this one, because it has LSH rows. The link
+    `linkable` states whether later articles may become copies of this one, because it has a sketch. The link
     of `member` must be an id in the count state or outside the story; see `resolve_link`.
     """
     new = count_state_of([member], [member.id] if linkable else ())

@@ -43,7 +43,6 @@ def faults(
         deep_story_rows.faults(database, of_stories),
         deep_story_rows.rendered_faults(database, of_stories.stories),
         deep_texts.faults(database, copies),
-        deep_texts.strays(database, copies),
         deep_texts.index_faults(database),
     ):
         yield from merge_faults(found)

@@ -13,7 +13,7 @@ from sqlalchemy import ColumnElement, Connection, Table, and_, func, or_, select
 
 from aggregator.config.settings import SOURCE_KINDS
 from aggregator.extract.language.dates import EARLIEST
-from aggregator.grouping.copies.minhash import bands
+from aggregator.grouping.copies.minhash import estimate
 from aggregator.grouping.pairs import snapshot as stream
 from aggregator.grouping.pairs import term_codec
 from aggregator.model.core import (
@@ -249,12 +249,10 @@ def _conditions(
 _Reader = Callable[[Any], object]
 
 
-def _signature(held: bytes) -> tuple[int, ...]:
-    """Return an LSH key of a signature; none without one. Raise ValueError if it is damaged."""
-    keys = bands(held, count=1, rows=1)
-    if held and not keys:
+def _signature(held: bytes) -> None:
+    """Raise ValueError if a signature is damaged: it is not like itself."""
+    if held and not estimate(held, held):
         raise ValueError("not a signature")
-    return keys
 
 
 _READ: Final[dict[str, _Reader]] = {

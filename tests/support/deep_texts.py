@@ -1,8 +1,8 @@
-"""Values that are computed from the text of an article: hash, id, near-duplicate bands, full-text index.
+"""Values that are computed from the text of an article: hash, id, sampled shingles, full-text index.
 
-Bands are checked in both directions. Which bands an article has depends on the articles before it (a full
-band takes no more, many copies add none), so a missing band is damage only if the band has much room. Of the
-full-text index: which articles it has, and with which words.
+Which shingles are stored of an article depends on the articles before it (a full one takes no more), so a
+missing one of a text that copies none is damage only if it has much room. Of the full-text index: which
+articles it has, and with which words.
 """
 
 from array import array
@@ -20,7 +20,6 @@ from aggregator.extract.entry_identity import next_generation_id
 from aggregator.extract.learned_boilerplate import restore_lines
 from aggregator.grouping.copies import sampled_shingles
 from aggregator.grouping.copies.copy_check import CopyTuning
-from aggregator.grouping.copies.minhash import bands
 from aggregator.grouping.copies.shingles import shingle_sequence
 from aggregator.grouping.fingerprint import text_hash
 from aggregator.model.errors import AggregatorError
@@ -28,9 +27,8 @@ from aggregator.store import codecs
 from aggregator.store.engine.database import Database
 from aggregator.store.search import index
 from aggregator.store.search.index import IndexedText
-from aggregator.store.stories.article_rows import compared_articles, copy_keys
 from aggregator.store.stories.articles import ArticleDetails
-from aggregator.store.tables import TEXT_OR_EMPTY, article, lsh_band, sketch
+from aggregator.store.tables import TEXT_OR_EMPTY, article, sketch
 from tests.support.deep_finding import Fault, of_row, pairs
 from tests.support.deep_references import ranges
 
@@ -46,11 +44,15 @@ _NAMES = (
     "details",
 )
 _COLUMNS: Final = (*(article.c[name] for name in _NAMES), article.c.text)
-_FULL_SHARE: Final = 0.5  # of `key_cap`: a band with fewer articles had room for one more (chosen)
+_FULL_SHARE: Final = 0.5  # of the articles that a shingle may have: with fewer it had room (chosen)
 
 
 def faults(database: Database, tuning: CopyTuning) -> Iterator[Fault]:
     """Check the articles."""
+    holders: Counter[int] = Counter()
+    with database.read() as connection:
+        for hashes in connection.execute(select(sketch.c.hashes)).scalars():
+            holders.update(sampled_shingles.held(hashes).tolist())
     for low, high in ranges(database, article.c.inbox_no):
         chosen = select(*_COLUMNS).where(article.c.inbox_no.between(low, high))
         sketches = select(sketch.c.article, sketch.c.hashes).where(sketch.c.article.between(low, high))
@@ -59,8 +61,7 @@ def faults(database: Database, tuning: CopyTuning) -> Iterator[Fault]:
             held = pairs(connection, sketches)
             for row in rows:
                 yield from _of_one(row)
-                yield from _of_sketch(row, held.get(row.inbox_no), tuning)
-                yield from _of_bands(connection, row, held.get(row.inbox_no), tuning)
+                yield from _of_sketch(row, held.get(row.inbox_no), holders, tuning)
 
 
 def _of_one(row: Row[Any]) -> Iterator[Fault]:
@@ -76,49 +77,22 @@ def _whole_text(row: Row[Any]) -> str:
     return restore_lines(row.text, codecs.unpack(row.details, ArticleDetails).repeated)
 
 
-def _of_sketch(row: Row[Any], held: bytes | None, tuning: CopyTuning) -> Iterator[Fault]:
-    if not held or row.text is None:
-        return
-    sequence = shingle_sequence(_whole_text(row))
-    whole = sampled_shingles.sketch(sequence, window=tuning.window, limit=tuning.sketch_hashes)
-    is_part = held[:4] == whole[:4] and len(held) % 4 == 0
-    if not is_part or not np.isin(sampled_shingles.held(held), sampled_shingles.held(whole)).all():
-        yield of_row("sampled shingles do not match the text of their article", row.inbox_no)
-
-
-def _of_bands(
-    connection: Connection, row: Row[Any], held: bytes | None, tuning: CopyTuning
+def _of_sketch(
+    row: Row[Any], held: bytes | None, holders: Counter[int], tuning: CopyTuning
 ) -> Iterator[Fault]:
-    own = bands(row.signature, count=tuning.bands, rows=tuning.rows)
-    stored = copy_keys.stored_bands(connection, row.inbox_no, own)
-    missing = set(own) - stored
-    if not missing:
+    if row.text is None:
         return
-    is_copy = row.copy_of is not None and not stored and held is None
-    if is_copy and compared_articles.has_copies(connection, row.copy_of, tuning.exact_checks):
-        return  # after the first copies the others are stored without bands
-    others = copy_keys.with_bands(connection, missing)
-    taken = Counter(band for band, _ in others)
-    if any(taken[key] < tuning.key_cap * _FULL_SHARE for key in missing):
-        yield of_row("articles lack bands of their signature", row.inbox_no)
-
-
-# --- stray bands -------------------------------------------------------------------------------------------
-
-
-def strays(database: Database, tuning: CopyTuning) -> Iterator[Fault]:
-    """Yield bands of articles that do not exist, or that do not match the signature."""
-    what = "bands belong to an article that does not exist, or do not match its signature"
-    with database.read() as connection:
-        rows = connection.execute(select(lsh_band)).all()
-        signatures = pairs(connection, select(article.c.inbox_no, article.c.signature))
-    own: dict[int, set[int]] = {}
-    for row in rows:
-        if row.article not in own:
-            signature = signatures.get(row.article, b"")
-            own[row.article] = set(bands(signature, count=tuning.bands, rows=tuning.rows))
-        if row.band not in own[row.article]:
-            yield of_row(what, f"{row.band} {row.article}")
+    whole = sampled_shingles.sketch(shingle_sequence(_whole_text(row)), tuning)
+    is_part = not held or (held[:4] == whole[:4] and len(held) % 4 == 0)
+    stored = sampled_shingles.held(held or b"")
+    if not is_part or not np.isin(stored, sampled_shingles.held(whole)).all():
+        yield of_row("sampled shingles do not match the text of their article", row.inbox_no)
+        return
+    if row.copy_of is not None:
+        return  # of copies and excerpts others hold them, whose texts may have been deleted since
+    missing = np.setdiff1d(sampled_shingles.held(whole), stored).tolist()
+    if any(holders[hash_] < tuning.key_cap * _FULL_SHARE for hash_ in missing):
+        yield of_row("articles lack sampled shingles of their text", row.inbox_no)
 
 
 _OTHER_WORDS: Final = "articles are in the full-text index with other words"

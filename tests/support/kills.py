@@ -15,7 +15,6 @@ from aggregator.store.search.match import newest, parse_query
 from aggregator.store.tables import (
     article,
     entry,
-    lsh_band,
     outlet_line,
     sketch,
     source_history,
@@ -47,7 +46,6 @@ def left_in(url: str) -> Settled:
             "entries": connection.execute(entries.order_by(entry.c.inbox_no)).all(),
             "order": connection.execute(ordered).all(),
             "sketches": connection.execute(select(sketch).order_by(sketch.c.article)).all(),
-            "bands": connection.execute(select(lsh_band).order_by(*lsh_band.c)).all(),
             "texts": connection.execute(
                 select(article.c.inbox_no, article.c.text, article.c.details).order_by(article.c.inbox_no)
             ).all(),

@@ -1,7 +1,7 @@
 """Candidates of an article: the stored articles that may be its original, its excerpts, or its other version.
 
-They have LSH keys or sampled shingles in common with it, which is known without their texts. Texts are read
-of the likeliest only, `exact_checks` for each question.
+They have sampled shingles or the address in common with it, which is known without their texts. Texts are
+read of the likeliest only, `exact_checks` for each question.
 """
 
 from collections.abc import Iterable, Sequence
@@ -25,15 +25,11 @@ class CopyCandidates:
         *,
         connection: Connection,
         own: ComparedText,
-        voted: Sequence[int],
         overlaps: Sequence[SketchOverlap],
         waiting: Sequence[StoredArticle],
         tuning: CopyTuning,
     ) -> None:
-        """`voted`: those that share LSH keys, `overlaps`: those that share shingles; the likeliest first.
-
-        `waiting`: stored articles that have no row yet.
-        """
+        """`overlaps`: those that share shingles, the likeliest first; `waiting`: articles without a row."""
         self._connection = connection
         self._waiting = waiting
         self._own = own
@@ -43,9 +39,21 @@ class CopyCandidates:
         # The largest overlaps, without chance matches.
         likely = [overlap for overlap in overlaps if overlap.share >= tuning.likely_share]
         self._likely = likely[: tuning.candidate_cap]
-        numbers = {*voted[: tuning.candidate_cap], *(overlap.number for overlap in self._likely)}
+        numbers = [overlap.number for overlap in self._likely]
         stored = compared_articles.copy_candidates(connection, numbers, waiting)
-        self._at_page = _at_page(own, stored.values())
+        if own.signature and (page := canonical_url(own.url or "")) is not None:
+            # However old they are, and whatever of them is stored.
+            stored |= compared_articles.at_address(
+                connection,
+                own.url or page,
+                page,
+                before=own.order,
+                most=tuning.candidate_cap,
+                waiting=waiting,
+            )
+            self._at_page = [other for other in stored.values() if canonical_url(other.url or "") == page]
+        else:
+            self._at_page = []
         # Within one source and URL there are generations and parts of a page, and no copies.
         apart = {own.id, *(other.id for other in self._at_page if other.source == own.source)}
         self._others = {number: other for number, other in stored.items() if other.id not in apart}
@@ -87,11 +95,3 @@ class CopyCandidates:
 
     def _sharing(self, overlaps: Iterable[SketchOverlap]) -> list[ComparedText]:
         return [self._others[overlap.number] for overlap in overlaps if overlap.number in self._others]
-
-
-def _at_page(own: ComparedText, stored: Iterable[ComparedText]) -> list[ComparedText]:
-    """Return the articles under the URL of the article; none if it has no URL."""
-    page = canonical_url(own.url or "")
-    if page is None:
-        return []
-    return [other for other in stored if canonical_url(other.url or "") == page]

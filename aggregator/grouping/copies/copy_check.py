@@ -1,8 +1,8 @@
 """Copy check: compare two texts exactly. Only this check decides that an article is a copy.
 
-MinHash signatures and LSH keys only propose candidates, because they can be forged. The check compares the
-shingles of both texts: `resemblance` is the shared part of all shingles (Jaccard), `containment` the shared
-part of the smaller text, `least` the shared part of the larger text. The rules, in this order:
+Sampled shingles and MinHash signatures only propose candidates, because they can be forged. The check
+compares all shingles of both texts: `resemblance` is the shared part of all (Jaccard), `containment` the
+shared part of the smaller text, `least` the shared part of the larger text. The rules, in this order:
 
 1. At least `mutual` of each text is in the other: a copy, even if its headline, wording or order changed or
    other text surrounds it. Exception: the larger text contains the smaller one and has a headline of its own
@@ -54,11 +54,10 @@ class CopyTuning(msgspec.Struct, frozen=True, kw_only=True):
     """Section `copies` of config/tuning.yaml, which gives the unit and origin of every value."""
 
     seed: int
-    bands: int
-    rows: int
     key_cap: int
     candidate_cap: int
     window: int
+    smallest_hashes: int
     sketch_hashes: int
     passage_reach: int
     passage_shared: int

@@ -1,8 +1,8 @@
-"""MinHash signatures of shingle sets, and the LSH keys by which they are looked up.
+"""MinHash signatures of shingle sets, by which the resemblance of two texts is estimated without them.
 
 datasketch computes the signatures. `sign` imports it, of its modules only the one of MinHash: others import
-scipy, which takes 0.3 s and 42 MB. Keys and estimates are computed with numpy from the stored bytes. The
-tests compare them with datasketch's own `jaccard` and `MinHashLSH`.
+scipy, which takes 0.3 s and 42 MB. Estimates are computed with numpy from the stored bytes. The tests compare
+them with datasketch's own `jaccard`.
 
 A stored signature is little-endian: one byte FORMAT, four bytes seed, 128 minimum hashes of four bytes each.
 Estimates only rank candidates and never decide a merge: who knows the seed can forge them.
@@ -18,7 +18,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from aggregator.grouping.copies.shingles import ODD_1, ODD_2, Hashes
+from aggregator.grouping.copies.shingles import Hashes
 
 FORMAT = 1  # increment when shingles, scheme or layout change: two formats cannot be compared
 PERMUTATIONS = 128
@@ -41,26 +41,6 @@ def sign(shingles: Hashes, *, seed: int) -> bytes:
     sketch.update_batch([(shingles >> _HALF).astype(np.uint32)])
     hashes: npt.NDArray[np.uint32] = sketch.hashvalues
     return _HEADER.pack(FORMAT, seed) + hashes.astype("<u4").tobytes()
-
-
-def bands(signature: bytes, *, count: int, rows: int) -> tuple[int, ...]:
-    """Return `count` LSH keys, each over `rows` neighbouring hashes, as signed 64-bit integers.
-
-    Two texts of resemblance J share at least one key with probability 1-(1-J^rows)^count. The key includes
-    the number of the band, the format and the seed, so keys of different bands or seeds do not collide by
-    design. Return () for b"", and for a damaged signature.
-
-    Raise ValueError when `count * rows` exceeds the number of permutations.
-    """
-    if len(signature) != _BYTES:
-        return ()
-    cells = _hashes(signature)[: count * rows].astype(np.uint64).reshape(count, rows)
-    head = np.uint64(int.from_bytes(signature[: _HEADER.size], "little"))
-    keys = (np.arange(1, count + 1, dtype=np.uint64) * ODD_1) ^ head
-    for row in range(rows):
-        keys = (keys ^ cells[:, row]) * ODD_2
-        keys ^= keys >> _HALF
-    return tuple(keys.view(np.int64).tolist())
 
 
 def estimate(left: bytes, right: bytes) -> float:

@@ -1,11 +1,12 @@
 """In-memory index of sampled shingles of the newest articles: finds texts that share a passage.
 
 A *sketch* holds the minimum hash of every run of shingles (winnowing, Schleimer et al. 2003). A text that
-shares a run of `window` + 2 words with another shares a hash with its sketch. So cuts and excerpts are found
-for which MinHash is too coarse. A stored sketch is an array of little-endian 32-bit numbers: first the number
-of hashes of the text, then the hashes that are *stored*, 30 bits each, ascending. Fewer are stored than the
-text has when a copy of it stores them already (a group of reprints has one entry for a shingle), or when
-`cap` articles do.
+shares a run of `window` + 2 words with another shares a hash with its sketch. So copies, cuts and excerpts
+are found. It also holds the smallest hashes of the whole text (bottom-k, Broder 1997): a long text has them
+anyway, a short one has few runs, and a few changed words could hide it.
+
+A stored sketch is an array of little-endian 32-bit numbers: first the number of hashes of the text, then the
+hashes that are *stored*, 30 bits each, ascending. Hashes that enough other articles have are left out.
 
 The stored hashes are in the row of the article, so this index can always be built again from rows. It is a
 list of entries for each of 2^18 buckets. An entry has 20 bits for the article, counted from the first one of
@@ -22,6 +23,7 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 
+from aggregator.grouping.copies.copy_check import CopyTuning
 from aggregator.grouping.copies.shingles import Flags, Hashes, distinct, winnow
 
 _TAG_BITS = 12
@@ -30,19 +32,21 @@ _TAG = (1 << _TAG_BITS) - 1
 _HASH = np.uint64((1 << _TAG_BITS + _BUCKET_BITS) - 1)
 _ARTICLES = 1 << 20  # that an index can tell apart
 _ROWS_AT_ONCE = 100_000  # of a load: limits its memory to about 80 MB
-AHEAD = 50_000  # inbox numbers; building takes 7 s with the default reach, .15 ms for each of them
+AHEAD = 50_000  # inbox numbers; building takes 3 s with the default reach
 MOST_REACH = _ARTICLES - AHEAD - 1
 
 Ints = npt.NDArray[np.int64]
 Hashes32 = npt.NDArray[np.uint32]
 
 
-def sketch(sequence: Hashes, *, window: int, limit: int) -> bytes:
-    """Return the stored sketch of a text's shingles in text order: the `limit` smallest hashes at most.
+def sketch(sequence: Hashes, tuning: CopyTuning) -> bytes:
+    """Return the whole sketch of a text's shingles in text order: the `sketch_hashes` smallest at most.
 
-    The lower bits are stored: the hashes are minima of their runs, so their upper bits are mostly zeros.
+    The lower bits are stored: the hashes are minima, so their upper bits are mostly zeros.
     """
-    hashes = distinct(winnow(sequence, window)[:limit] & _HASH).astype("<u4")
+    smallest = distinct(sequence)[: tuning.smallest_hashes]
+    minima = distinct(np.concatenate([winnow(sequence, tuning.window), smallest]))
+    hashes = distinct(minima[: tuning.sketch_hashes] & _HASH).astype("<u4")
     return len(hashes).to_bytes(4, "little") + hashes.tobytes()
 
 
@@ -70,42 +74,39 @@ class SketchLookup(NamedTuple):
     places: Ints
     numbers: Ints
     wholes: Ints  # hashes of that article's text, for every pair
-    full: Flags  # for every hash: whether `cap` or more articles have it
+    own: int  # hashes of the looked-up sketch
 
-    def overlaps(self, least: int) -> list[SketchOverlap]:
+    def overlaps(self, least: int, cap: int) -> list[SketchOverlap]:
         """Return the articles that share at least `least` hashes, those with the largest share first.
 
-        Full hashes are ignored.
+        Hashes that `cap` or more articles have are ignored. Who has fewer than `least` shares all of them.
         """
-        counts = Counter(self.numbers[~self.full[self.places]].tolist())
-        wholes, own = dict(zip(self.numbers.tolist(), self.wholes.tolist(), strict=True)), len(self.full)
+        is_telling = self.holders() < cap
+        counts = Counter(self.numbers[is_telling[self.places]].tolist())
+        wholes = dict(zip(self.numbers.tolist(), self.wholes.tolist(), strict=True))
         overlaps = []
         for number, shared in counts.items():
-            if shared >= least:
-                share = shared / min(wholes[number], own)
-                overlaps.append(SketchOverlap(number, share, is_longer=wholes[number] > own))
+            if shared >= min(least, self.own):
+                share = shared / min(wholes[number], self.own)
+                overlaps.append(SketchOverlap(number, share, is_longer=wholes[number] > self.own))
         return sorted(overlaps, key=lambda overlap: (-overlap.share, overlap.number))
 
-    def occurs_in(self, numbers: Iterable[int]) -> Flags:
-        """Return for every hash whether one of these articles has it."""
-        flags = np.zeros(len(self.full), dtype=bool)
-        flags[self.places[np.isin(self.numbers, list(numbers))]] = True
-        return flags
+    def holders(self, *, other_than: int = 0) -> Ints:
+        """Return for every hash how many articles have it, without the article `other_than`."""
+        return np.bincount(self.places[self.numbers != other_than], minlength=self.own)
 
 
 class PassageIndex:
     """The sketches of the articles above number `after`."""
 
-    def __init__(
-        self, *, reach: int, cap: int, after: int = 0, rows: Iterable[tuple[int, bytes]] = ()
-    ) -> None:
+    def __init__(self, *, reach: int, after: int = 0, rows: Iterable[tuple[int, bytes]] = ()) -> None:
         """Load `rows` (number and sketch): those of all articles above `after`, in any order.
 
         Raise ValueError for a reach that is not between 1 and MOST_REACH.
         """
         if not 0 < reach <= MOST_REACH:
             raise ValueError(f"a reach of {reach} articles is not between 1 and {MOST_REACH}")
-        self._reach, self._cap, self._after = reach, cap, after
+        self._reach, self._after = reach, after
         self._buckets: list[array[int] | None] = [None] * (1 << _BUCKET_BITS)
         self._wholes = np.zeros(_ARTICLES, dtype=np.uint32)
         rows = iter(rows)
@@ -165,8 +166,7 @@ class PassageIndex:
         places, at = self._articles_with(hashes)
         is_recent = (number - self._reach <= at + self._after) & (at + self._after < number)
         places, at = places[is_recent], at[is_recent]
-        full = np.bincount(places, minlength=len(hashes)) >= self._cap
-        return SketchLookup(places, at + self._after, self._wholes[at].astype(np.int64), full)
+        return SketchLookup(places, at + self._after, self._wholes[at].astype(np.int64), len(hashes))
 
     def _articles_with(self, hashes: Hashes32) -> tuple[Ints, Ints]:
         """Return pairs of a hash (its place) and an article of the index that has it."""

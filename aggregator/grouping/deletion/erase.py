@@ -25,7 +25,6 @@ from aggregator.store.maintenance import erase, erase_target, index_merge, orpha
 from aggregator.store.maintenance.erase import DeletedPart
 from aggregator.store.maintenance.erase_target import EraseSummary, EraseTarget
 from aggregator.store.stories import commands, story_links
-from aggregator.store.stories.article_rows import copy_keys
 from aggregator.store.stories.articles import StoredArticle
 from aggregator.store.tables import counter_value, set_counter
 
@@ -109,50 +108,40 @@ class ForgetHandler:
         """Delete these articles; return them and their copies, which have other originals now."""
         erased = erase.articles_of(connection, ids)
         copies = orphaned_copies.orphaned_copies(connection, ids)
-        sketches = self.delete_articles(connection, erased, "all")
-        self._pass_on(connection, erased, copies, sketches)
+        self.delete_articles(connection, erased, "all")
+        self._pass_on(connection, erased, copies)
         return erased, copies
 
     def delete_articles(
         self, connection: Connection, erased: Sequence[StoredArticle], what: DeletedPart
-    ) -> dict[str, bytes]:
-        """Delete the texts of these articles, or all of them; return their sampled shingles by id."""
-        sketches = {article.id: copy_keys.sketch_of(connection, article.inbox_no) for article in erased}
-        keys = {article.inbox_no: self._copy_finder.keys(article.signature) for article in erased}
-        erase.delete_articles(connection, erased, keys, what)
+    ) -> None:
+        """Delete the texts of these articles, or all of them."""
         for article in erased:
-            self._copy_finder.remove(article.inbox_no, sketches[article.id])
-        return sketches
+            self._copy_finder.replace(connection, article.inbox_no, b"")
+        erase.delete_articles(connection, erased, what)
 
     def _pass_on(
         self,
         connection: Connection,
         erased: Sequence[StoredArticle],
         copies: Sequence[StoredArticle],
-        sketches: Mapping[str, bytes],
     ) -> None:
         """Assign copies of an erased article to the next original: a near-duplicate, or the first copy."""
         originals = {article.id: article.copy_of for article in erased}
         for root, family in sorted(_families(copies, originals).items()):
-            original = originals.get(root) or self._promote(connection, family, sketches.get(root, b""))
+            original = originals.get(root) or self._promote(connection, family)
             others = [copy.id for copy in family if copy.id != original]
             if original is None:  # excerpts of an article that does not exist
                 orphaned_copies.set_original(connection, others, None, role="report")
             else:
                 orphaned_copies.set_original(connection, others, original)
 
-    def _promote(self, connection: Connection, family: Sequence[StoredArticle], sketch: bytes) -> str | None:
-        """Make the first copy that is no excerpt an original, and return its id; None without one.
-
-        `sketch`: the sampled shingles of the erased original.
-        """
+    def _promote(self, connection: Connection, family: Sequence[StoredArticle]) -> str | None:
+        """Make the first copy that is no excerpt an original, and return its id; None without one."""
         first = next((copy for copy in family if copy.role != "excerpt"), None)
         if first is None:
             return None
-        inherited = self._copy_finder.inherited(connection, first, sketch)
-        keys = self._copy_finder.keys(first.signature)
-        copy_keys.set_copy_keys(connection, first.inbox_no, keys, inherited.bands, inherited.sketch)
-        self._copy_finder.add(first.inbox_no, inherited)
+        self._copy_finder.promote(connection, first)
         role = "report" if first.role == "copy" else first.role
         orphaned_copies.set_original(connection, [first.id], None, role=role)
         return first.id

@@ -161,11 +161,11 @@ class BoilerplateLearner:
     ) -> bool:
         """Return whether its outlet shows this text under other headlines."""
         clean, fingerprint = prepared.article, prepared.fingerprint
-        if fingerprint is None or not fingerprint.bands or not clean.title:
+        if fingerprint is None or not fingerprint.signature or not clean.title:
             return False
         connection, ledger, now = unit_of_work
         incoming = incoming_article(waiting, prepared, now, wire_confidence=1.0)
-        likely = copy_finder.voted(connection, incoming, ledger.articles)[:_NOTICE_CANDIDATES]
+        likely = copy_finder.sharing(connection, incoming)[:_NOTICE_CANDIDATES]
         for other in compared_articles.copy_candidates(connection, likely, ledger.articles).values():
             if other.source != incoming.source:  # any source may declare that outlet
                 continue

@@ -82,7 +82,7 @@ def grown(unit_of_work: UnitOfWork, new: StoredArticle, before: Membership) -> M
         link = resolve_link(before.count_state, linked, partial(_link_of, unit_of_work, new.story))
         countable = msgspec.structs.replace(view, copy_of=link)
     return Membership(
-        count_state=with_member(before.count_state, countable, linkable=bool(new.bands or new.sketch)),
+        count_state=with_member(before.count_state, countable, linkable=bool(new.sketch)),
         span=before.span.with_other(articles.published_span([view])),
         is_container_only=before.is_container_only and (new.is_container or not new.is_compared),
         last_inbox_no=max(new.inbox_no, before.last_inbox_no),

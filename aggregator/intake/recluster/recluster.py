@@ -120,7 +120,7 @@ class Reclusterer:
             with placer.unit_of_work() as unit_of_work, decided.scratch.read() as scratch:
                 live = unit_of_work.connection
                 _write_stories(unit_of_work, scratch, plan, advance)
-                recluster.take_copy_keys(live, scratch, decided.start, advance)
+                recluster.take_sketches(live, scratch, decided.start, advance)
                 if decided.start == 0:  # else the history before it was not counted again
                     recluster.take_stream_history(live, scratch, advance)
                 if request is not None:

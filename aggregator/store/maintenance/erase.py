@@ -6,7 +6,7 @@ refused. The caller computes the affected stories again (grouping/deletion/erase
 
 import datetime as dt
 import json
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Sequence
 from contextlib import suppress
 from typing import Any, Final, Literal
 
@@ -30,7 +30,6 @@ from aggregator.store.maintenance.index_merge import count_stale_rows
 from aggregator.store.maintenance.row_rewrite import rewrite
 from aggregator.store.search import index
 from aggregator.store.stories import articles, story_links
-from aggregator.store.stories.article_rows import copy_keys
 from aggregator.store.stories.articles import ArticleDetails, StoredArticle
 from aggregator.store.tables import (
     article,
@@ -42,7 +41,6 @@ from aggregator.store.tables import (
     outlet_line,
     rejected_input,
     rows_with,
-    sketch,
     story,
     story_log,
     story_summary,
@@ -98,24 +96,21 @@ def with_redirects(connection: Connection, ids: Collection[str]) -> set[str]:
 def delete_articles(
     connection: Connection,
     rows: Sequence[StoredArticle],
-    bands: Mapping[int, Collection[int]],
     what: DeletedPart,
 ) -> None:
     """Delete the texts of these articles ("text"), or their rows with all dependent rows ("all").
 
-    Titles and decisions outlive the texts. `bands`: those each article may be stored with.
+    Titles and decisions outlive the texts.
     """
     numbers = [row.inbox_no for row in rows]
     indexed = [n for n in numbers if index.take_out(connection, n)]
     count_stale_rows(connection, len(indexed))
-    copy_keys.remove_bands(connection, bands)
     if what == "all":
         ids = [row.id for row in rows]
         change_with(connection, update(article).values(original=None), article.c.original, ids)
         change_with(connection, delete(article), article.c.id, ids)  # dependent rows cascade
         return
-    for derived in (sketch, outlet_line):
-        change_with(connection, delete(derived), derived.c.article, numbers)
+    change_with(connection, delete(outlet_line), outlet_line.c.article, numbers)
     rewrite(connection, article, numbers, _without_text)
     for n in indexed:
         index.put_back(connection, n)

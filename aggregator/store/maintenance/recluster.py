@@ -13,7 +13,6 @@ from aggregator.store.maintenance.row_stream import Advance
 from aggregator.store.stories.stories import StoryState
 from aggregator.store.tables import (
     article,
-    lsh_band,
     sketch,
     source_history,
     source_period,
@@ -113,11 +112,10 @@ def _with_present_id(evidence: bytes, names: Mapping[str, str]) -> bytes:
     return codecs.pack_compressed(msgspec.structs.replace(decoded, runner_up=renamed))
 
 
-def take_copy_keys(live: Connection, scratch: Connection, start: int, advance: Advance) -> None:
-    """Replace the bands and sketches of the articles from inbox number `start` on."""
-    for table in (lsh_band, sketch):
-        live.execute(delete(table).where(table.c.article >= start))
-        copy_rows(scratch, live, table, advance, table.c.article >= start)
+def take_sketches(live: Connection, scratch: Connection, start: int, advance: Advance) -> None:
+    """Replace the sketches of the articles from inbox number `start` on."""
+    live.execute(delete(sketch).where(sketch.c.article >= start))
+    copy_rows(scratch, live, sketch, advance, sketch.c.article >= start)
 
 
 def take_stream_history(live: Connection, scratch: Connection, advance: Advance) -> None:

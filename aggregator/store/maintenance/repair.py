@@ -3,7 +3,7 @@
 intake/recluster/rebuild.py calls it, in a process that has the database alone.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Final
 
 from sqlalchemy import Connection, case, delete, func, select, text, union_all, update
@@ -20,11 +20,9 @@ from aggregator.store.tables import (
     counter_value,
     entry,
     identity_key,
-    lsh_band,
     metadata,
     observation,
     set_counter,
-    sketch,
     story,
     tombstone,
 )
@@ -70,8 +68,6 @@ def clear_derived(connection: Connection) -> None:
     requeue(connection, connection.execute(quarantined).scalars().all())
     _clear_search(connection)
     clear_rendered(connection)
-    connection.execute(delete(lsh_band))
-    connection.execute(delete(sketch))
 
 
 def _delete_orphans(connection: Connection) -> None:
@@ -97,11 +93,6 @@ def _clear_search(connection: Connection) -> None:
     emptied = "INSERT INTO article_search(article_search) VALUES ('delete-all')"
     connection.execute(text(emptied if is_sqlite else "DELETE FROM article_search"))
     index.reindex_all(connection)
-
-
-def article_numbers(connection: Connection) -> Sequence[int]:
-    """Return the inbox numbers of all articles, in order."""
-    return connection.execute(select(article.c.inbox_no).order_by(article.c.inbox_no)).scalars().all()
 
 
 def write_stories(database: Database, families: Mapping[str, str] | None, advance: Advance) -> None:

@@ -18,7 +18,6 @@ from aggregator.store.tables import (
     correction,
     counter_value,
     link_constraint,
-    lsh_band,
     set_counter,
     sketch,
     source_history,
@@ -115,7 +114,7 @@ def seed(live: Connection, scratch: Connection, n: int, advance: Advance, *, cor
     for name in ("story", "bump"):
         set_counter(scratch, name, counter_value(live, name))
     _seed_stories(live, scratch, n, advance)
-    for number in (lsh_band.c.article, sketch.c.article, stream_period.c.last_inbox_no):
+    for number in (sketch.c.article, stream_period.c.last_inbox_no):
         copy_rows(live, scratch, number.table, advance, number < n)
     return _seed_sources(live, scratch, advance)
 

@@ -88,10 +88,9 @@ class StoredArticle(Article, frozen=True, kw_only=True):
     details: bytes  # ArticleDetails, packed
     is_gone: bool = False  # its text was deleted by retention
     follows: str | None = None  # the earlier story that the one which it founded continues
-    # Of an article that is placed now: why it is where it is, the keys by which later ones find it as their
-    # original, and whether it bumps its story by the clock.
+    # Of an article that is placed now: why it is where it is, the sampled shingles by which later ones find
+    # it as their original, and whether it bumps its story by the clock.
     evidence: Evidence | None = None
-    bands: tuple[int, ...] = ()
     sketch: bytes = b""
     bump_by_clock: bool = False
 

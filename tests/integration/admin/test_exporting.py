@@ -17,7 +17,7 @@ from aggregator.store.engine.database import Database
 from aggregator.store.engine.writer_lease import open_process_lock
 from aggregator.store.maintenance import row_stream
 from aggregator.store.read.reader import StoryReader
-from aggregator.store.tables import article, metadata, story, story_summary
+from aggregator.store.tables import article, metadata, sketch, story, story_summary
 from tests.conftest import Postgres
 from tests.support.articles import FLOOD, NOON, Clock, Rig, record
 from tests.support.fresh import sqlite_at, with_tables
@@ -55,7 +55,7 @@ def test_from_one_kind_to_the_other_and_back_not_a_byte_changes(
     address = postgres.lend()
     server = with_tables(Database(address))
     count = import_into(server, first, _ignore)
-    assert count == json.loads(first[-1])["rows"] > 1000
+    assert count == json.loads(first[-1])["rows"] > 700
     second = _export(server)
     assert second == first
     import_into(empty, second, _ignore)
@@ -168,6 +168,7 @@ def test_what_an_older_version_stored_in_another_way_is_imported_as_it_was(
     filled: Database, empty: Database
 ) -> None:
     executed(filled, update(article).where(article.c.inbox_no == 3).values(text=None))
+    executed(filled, delete(sketch).where(sketch.c.article == 3))
     executed(filled, update(story).values(text=None, rendered=None))
     executed(filled, delete(story_summary))
     executed(filled, update(article).values(is_polled=False))

@@ -20,7 +20,6 @@ from aggregator.store.tables import (
     article,
     correction,
     link_constraint,
-    lsh_band,
     sketch,
     source_history,
     story,
@@ -188,7 +187,7 @@ def rows_of_grouping(database: Database) -> dict[str, object]:
     reasons = [codecs.unpack(blob, Evidence) for blob in packed]
     rows["reasons"] = [msgspec.structs.replace(one, rules_version="") for one in reasons]
     rows["whole stories"] = rows_of(database, story)
-    for table in (lsh_band, sketch, source_history, story_log):
+    for table in (sketch, source_history, story_log):
         rows[table.name] = rows_of(database, table, "at")
     return rows
 

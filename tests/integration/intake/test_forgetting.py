@@ -29,8 +29,8 @@ from aggregator.store.engine.database import Database
 from aggregator.store.intake import rejected, tombstones
 from aggregator.store.read.reader import StoryReader
 from aggregator.store.stories import api_tokens, commands
-from aggregator.store.stories.article_rows import copy_keys
-from aggregator.store.tables import article, command, lsh_band, metadata, sketch, tombstone
+from aggregator.store.stories.article_rows.sketches import sketches_after
+from aggregator.store.tables import article, command, metadata, sketch, tombstone
 from aggregator.store.tables import outbox as outbox_table
 from aggregator.web.api.push import PushEndpoint
 from aggregator.web.server import Server
@@ -328,12 +328,10 @@ def test_copies_stay_and_the_first_of_them_is_the_original(rig: Rig) -> None:
     for number, outlet in enumerate(("Herald", "Echo", "Gazette")):
         rig.take(record(outlet, "1", f"Levee breaks, {outlet}", FLOOD, published=NOON + number * HOUR))
     first, second, third = _in_order(database)
-    held = _finders(database)
-    assert len(held[1][0]) > 10
-    assert held[1][1], "the sampled shingles of the text are the first one's"
-    assert not held[2][1]
+    sketches = _sketches(database)
+    assert sketches.keys() == {1, 2, 3}
     assert forget(rig, first).summary.copies == 2
-    assert _finders(database) == {2: held[1], 3: held[3]}, "copies to come find the next original by them"
+    assert _sketches(database) == {2: sketches[1], 3: sketches[1]}, "copies to come find the next original"
     rows = queried(
         database, select(article.c.id, article.c.copy_of, article.c.role).order_by(article.c.inbox_no)
     )
@@ -350,14 +348,9 @@ def test_copies_stay_and_the_first_of_them_is_the_original(rig: Rig) -> None:
     assert what_is_wrong(database) == []
 
 
-def _finders(database: Database) -> dict[int, tuple[set[int], bytes]]:
-    """By number of the article the keys and sampled shingles that it is found by."""
-    with database.read() as connection:
-        sketches = {row.article: bytes(row.hashes) for row in connection.execute(select(sketch))}
-        found: dict[int, tuple[set[int], bytes]] = {}
-        for band, number in connection.execute(select(lsh_band)):
-            found.setdefault(number, (set(), sketches.get(number, b"")))[0].add(band)
-    return found
+def _sketches(database: Database) -> dict[int, bytes]:
+    """By number of the article the sampled shingles that it is found by."""
+    return {row.article: bytes(row.hashes) for row in queried(database, select(sketch))}
 
 
 def test_what_an_outlet_repeated_goes_with_it(rig: Rig) -> None:
@@ -535,8 +528,8 @@ def test_the_index_of_passages_in_memory_follows_what_goes_and_what_inherits_it(
 
     def is_of_the_rows() -> bool:
         with database.read() as connection:
-            rows = copy_keys.sketches(connection, after=0)
-            return entries(index, 4) == entries(PassageIndex(reach=100, cap=100, rows=rows), 4)
+            rows = sketches_after(connection, 0)
+            return entries(index, 4) == entries(PassageIndex(reach=100, rows=rows), 4)
 
     assert is_of_the_rows()
     before = entries(index, 4)

@@ -159,7 +159,7 @@ def test_new_articles_of_a_batch_are_written_by_one_statement_for_each_table(rig
         )
     statements = [" ".join(statement.split()[:3]) for statement, _ in sent]
     assert [one.outcome for one in placed] == ["founded"] * 2
-    for table in ("article", "lsh_band", "sketch", "outlet_line", "story_log", "change"):
+    for table in ("article", "sketch", "outlet_line", "story_log", "change"):
         assert statements.count(f"INSERT INTO {table}") == 1, table
 
 
@@ -182,7 +182,7 @@ def test_memory_is_derived_a_restart_and_a_rest_decide_alike(rig: Rig, data: Pat
     rig.take(*entries[half:])
     restarted = settled(rig.database)
     with rig.database.write() as connection:
-        above = ("change", "story_log", "observation", "identity_key", "entry", "lsh_band")
+        above = ("change", "story_log", "observation", "identity_key", "entry", "sketch")
         for table in (*above, "article", "story"):
             connection.exec_driver_sql(f"DELETE FROM {table}")
         connection.exec_driver_sql("UPDATE counter SET value = 0")

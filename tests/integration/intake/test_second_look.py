@@ -175,10 +175,10 @@ def test_a_look_after_a_restart_or_a_crash_gives_the_same_rows(database: Databas
             rig.restart()
         if way == "crashed":
             rig.accept(*late)
-            rename(database, "lsh_band", "away")  # the first article of the batch fails, after the look
+            rename(database, "sketch", "away")  # the first article of the batch fails, after the look
             with pytest.raises((SQLAlchemyError, AggregatorError)):
                 rig.place()
-            rename(database, "away", "lsh_band")
+            rename(database, "away", "sketch")
             assert redirects(database)[bridge] is None
             rig.place()
         assert what_is_wrong(database, rig.pipeline.placer) == []

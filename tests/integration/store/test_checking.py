@@ -29,7 +29,6 @@ from aggregator.store.tables import (
     counter,
     entry,
     identity_key,
-    lsh_band,
     metadata,
     observation,
     sketch,
@@ -152,7 +151,6 @@ def test_a_sound_database_has_no_fault(sound: Sound) -> None:
 
 LIVE = story.c.redirect_to.is_(None)
 RETIRED = story.c.redirect_to.is_not(None)
-A_BAND = select(func.min(lsh_band.c.band)).scalar_subquery()
 OF_STORY = update(story).where(LIVE)
 OTHER_SKETCH = select(sketch.c.hashes).where(sketch.c.article == 4).scalar_subquery()
 NOBODY_SEEN = {
@@ -173,24 +171,25 @@ DERIVED: tuple[dict[str, tuple[Executable, str]], ...] = (
         "dates": (OF_STORY.values(first_published=NOON.replace(hour=1)), "stories have times"),
         "kind": (OF_STORY.values(container_only=True), "stories have kinds"),
         "text": (OF_STORY.values(text="Nothing."), "what stories show does not match"),
-        "keys": (delete(lsh_band).where(lsh_band.c.article == 1), "lack bands"),
+        "sketch": (delete(sketch).where(sketch.c.article == 1), "lack sampled shingles"),
         "identity": (insert(identity_key).values(key=b"0" * 16, article="nobody"), "identity keys belong to"),
         "look": (insert(observation).values(**NOBODY_SEEN), "observations belong to"),
     },
     {
         "last article": (OF_STORY.values(last_inbox_no=1), "last inbox numbers"),
         "merged": (OF_STORY.values(rendered=b"no"), "story.rendered cannot be read"),
-        "one key": (delete(lsh_band).where(lsh_band.c.band == A_BAND), "lack bands"),
-        "strange key": (insert(lsh_band).values(band=77, article=1), "or do not match its signature"),
-        "sketch": (
+        "part of a sketch": (
+            update(sketch).where(sketch.c.article == 2).values(hashes=func.substr(sketch.c.hashes, 1, 12)),
+            "lack sampled shingles",
+        ),
+        "other sketch": (
             update(sketch).where(sketch.c.article == 1).values(hashes=OTHER_SKETCH),
-            "sampled shingles",
+            "sampled shingles do not match",
         ),
         "story counter": (update(counter).where(counter.c.name == "story").values(value=1), "story numbers"),
     },
     {
         "original": (update(article).values(original=None), "an original that does not match"),
-        "key of nobody": (insert(lsh_band).values(band=77, article=2), "or do not match its signature"),
         "inbox counter": (update(counter).where(counter.c.name == "inbox").values(value=1), "inbox numbers"),
     },
 )

@@ -86,7 +86,7 @@ def typed(database: Database, *arguments: str) -> Result:
         ("alembic_version", 0xFF),
         ("observation", 0xFF),
         ("story_log", 0xFF),
-        ("lsh_band", 0xFF),
+        ("sketch", 0xFF),
         ("ix_article_for_views", 0xFF),
         ("ix_identity_key_article", 0x00),
         ("article_search_data", 0xFF),
@@ -197,7 +197,7 @@ def test_what_follows_from_the_rows_that_are_left_is_computed(file: Path) -> Non
     statements = (
         "DELETE FROM article WHERE inbox_no % 9 = 1",
         "DELETE FROM story WHERE story_no % 7 = 3",
-        "DELETE FROM lsh_band WHERE article % 5 = 2",
+        "DELETE FROM sketch WHERE article % 5 = 2",
         "DELETE FROM counter WHERE name = 'searchable'",
         "UPDATE counter SET value = 1 WHERE name IN ('story', 'change')",
     )
@@ -205,7 +205,7 @@ def test_what_follows_from_the_rows_that_are_left_is_computed(file: Path) -> Non
         rebuild(database, Tuning())
         assert [one.what for one in faults(database)] == ["placed entries have no article"]
         found = [one.what for one in deep_faults(database)]
-        derived = "count", "bands", "sampled", "index", "what stories show", "counter", "rows of"
+        derived = "count", "sampled", "index", "what stories show", "counter", "rows of"
         assert not [what for what in found if any(word in what for word in derived)]
 
 

@@ -33,7 +33,7 @@ from tests.support.rows import overheard, read_by, written_by
 
 DAY = dt.timedelta(days=1)
 STORIES = 3_000  # so many that no planner prefers to read all of them
-LARGE = {"story", "story_log", "story_subject", "story_link", "article", "article_search", "lsh_band"}
+LARGE = {"story", "story_log", "story_subject", "story_link", "article", "article_search", "sketch"}
 LARGE |= {"entry", "change"}
 
 
@@ -86,7 +86,7 @@ def database(of_module: Database) -> Database:
     return of_module
 
 
-ASKING = ("SELECT", "WITH", "DELETE FROM lsh_")
+ASKING = ("SELECT", "WITH", "DELETE FROM sketch")
 
 
 def plans(connection: Connection, sent: list[Any]) -> list[Any]:
@@ -227,16 +227,16 @@ def test_machine_written_texts_cost_no_statement_of_their_own(database: Database
         assert len(sent) == 1, case
 
 
-def test_new_words_of_an_article_replace_its_keys_without_reading_all_keys(database: Database) -> None:
+def test_new_words_of_an_article_replace_its_sketch_without_reading_all_sketches(database: Database) -> None:
     source = source_id("feed", None, "https://ports.example/feed")
     words = "The ferry ran aground off Lind island. Two tugs from Isk harbour pulled it free at noon."
     rig = Rig(database, Clock())
     with overheard(database, *ASKING) as sent:
         rig.take(record(source, "1", "Ferry runs aground", words, published=NOON))
-    about_keys = [one for one in sent if "lsh_" in one[0]]
-    assert "DELETE FROM lsh_band" in {one[0][:20] for one in about_keys}
+    deleted = [one for one in sent if one[0].startswith("DELETE FROM sketch")]
+    assert deleted
     with database.read() as connection:
-        for statement, values in about_keys:
+        for statement, values in deleted:
             assert not scanned(connection, statement, values), statement
 
 

@@ -81,13 +81,22 @@ def test_an_upgrade_keeps_every_row(former: Database) -> None:
     check(former)
     after = _rows(former)
     assert after.pop("known_items") == []
+    assert before.pop("lsh_band")
     assert after.keys() == before.keys()
     for article in before["article"]:
         article["is_compared"] = article.pop("counts_in_centroid")
     assert {article["is_compared"] for article in before["article"]} == {True, False}
-    for table in before.keys() - {"alembic_version", "story", "story_summary"}:
+    for table in before.keys() - {"alembic_version", "story", "story_summary", "sketch"}:
         assert after[table] == before[table], table
     assert after["story_summary"] == []
+    with_texts = {row["inbox_no"] for row in before["article"] if row["text"] is not None}
+    assert {row["article"] for row in after["sketch"]} == with_texts
+    copies = {row["inbox_no"] for row in before["article"] if row["copy_of"]} & with_texts
+    lengths = [
+        sum(len(row["hashes"]) for row in rows["sketch"] if row["article"] in copies)
+        for rows in (before, after)
+    ]
+    assert lengths[0] < lengths[1] / 2, "of copies only what their originals had not was stored"
     kept = _stories_without_texts(before)
     for story, former_story in zip(after["story"], before["story"], strict=True):
         rendered, merged = story.pop("rendered"), former_story.pop("merged_story")
@@ -163,6 +172,24 @@ def test_a_view_of_all_columns_survives(former: Database) -> None:
     check(former)
     report = record("Harbour Post", "1", "Grain ship runs aground off Sennick", f"{STRIKE} It lay on a bank.")
     assert [one.outcome for one in Rig(former, Clock()).take(report)] == ["founded"]
+
+
+def test_after_the_upgrade_copies_of_the_former_articles_are_found(former: Database) -> None:
+    """Of originals, of copies, and of short texts; with up to three words changed."""
+    upgrade(former)
+    stored = [row for row in _rows(former)["article"] if row["text"] is not None]
+    rig = Rig(former, Clock())
+    reprints = []
+    for number, row in enumerate(stored):
+        words = row["text"].split()
+        for at in range(number % 4 if len(words) > 40 else 0):
+            words[len(words) // 2 + at] = f"another{at}"
+        reprints.append(record(f"Reprint {number}", "1", row["title"], " ".join(words)))
+    rig.take(*reprints)
+    family = {row["id"]: row["copy_of"] or row["id"] for row in stored}
+    placed = _rows(former)["article"][-len(stored) :]
+    expected = [family[row["id"]] for row in stored]
+    assert [family.get(row["copy_of"], row["copy_of"]) for row in placed] == expected
 
 
 def test_after_the_upgrade_the_window_has_the_live_stories(former: Database) -> None:

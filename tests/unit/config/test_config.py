@@ -302,6 +302,8 @@ def test_memory_decides_how_many_articles_are_live(tmp_path: Path) -> None:
     def reach(text: str) -> int:
         return load(written(tmp_path, text)).effective_tuning.values("events")["live_reach"]
 
+    values = load(written(tmp_path, "grouping: {memory: 1 GB}")).effective_tuning.values("copies")
+    assert values["passage_reach"] == 273_333, "a copy is found while a story may take it"
     assert reach("") == reach("grouping: {memory: 600 MB}") == 140_000
     assert reach("grouping: {memory: 1 GB}") == 273_333
     said = load(written(tmp_path, "grouping: {memory: 600 MB}")).effective_tuning

@@ -157,10 +157,7 @@ def test_copies_cuts_and_excerpts_in_many_scripts(script: str) -> None:
     assert kind(half, text, title, title) == kind(fifths, text, title, title) == "copy"
     assert kind(excerpt, text, other, title) == "excerpt"
     assert kind(space.join(written(script, 4, 600)), text, title, title) is None
-    mine, theirs = (
-        set(held(sketch(shingle_sequence(one), window=TUNING.window, limit=1000)).tolist())
-        for one in (excerpt, text)
-    )
+    mine, theirs = (set(held(sketch(shingle_sequence(one), TUNING)).tolist()) for one in (excerpt, text))
     assert len(mine & theirs) >= TUNING.passage_shared, "the index would not propose it"
 
 

@@ -3,11 +3,14 @@
 import random
 from collections import Counter
 
+import msgspec
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from aggregator.config.tuning import Tuning
+from aggregator.grouping.copies.copy_check import CopyTuning
 from aggregator.grouping.copies.sampled_shingles import (
     AHEAD,
     MOST_REACH,
@@ -20,6 +23,7 @@ from aggregator.grouping.copies.sampled_shingles import (
 from aggregator.grouping.copies.shingles import shingle_sequence, winnow
 from tests.support.passages import entries
 
+TUNING = Tuning().section("copies", CopyTuning)
 REACH, CAP = 40, 5
 
 
@@ -35,13 +39,13 @@ SKETCHES = st.builds(stored, st.sets(HASHES, max_size=8))
 ROWS = st.dictionaries(st.integers(1, 120), SKETCHES, max_size=40)
 
 
-def reported(look_up: SketchLookup) -> tuple[list[tuple[int, int, int]], list[bool]]:
+def reported(look_up: SketchLookup) -> tuple[list[tuple[int, int, int]], list[int]]:
     """All that a look says, in an order of its own."""
     columns = (look_up.places.tolist(), look_up.numbers.tolist(), look_up.wholes.tolist())
-    return sorted(zip(*columns, strict=True)), look_up.full.tolist()
+    return sorted(zip(*columns, strict=True)), look_up.holders().tolist()
 
 
-def naive(rows: dict[int, bytes], number: int, blob: bytes) -> tuple[list[tuple[int, int, int]], list[bool]]:
+def naive(rows: dict[int, bytes], number: int, blob: bytes) -> tuple[list[tuple[int, int, int]], list[int]]:
     asked = held(blob).tolist()
     found = [
         (asked.index(hash_), other, int.from_bytes(theirs[:4], "little"))
@@ -51,7 +55,7 @@ def naive(rows: dict[int, bytes], number: int, blob: bytes) -> tuple[list[tuple[
         if hash_ in asked
     ]
     holders = Counter(place for place, _, _ in found)
-    return sorted(found), [holders[place] >= CAP for place in range(len(asked))]
+    return sorted(found), [holders[place] for place in range(len(asked))]
 
 
 @pytest.mark.later
@@ -63,7 +67,7 @@ def test_loaded_and_counted_by_hand_are_one(
 ) -> None:
     mixed = list(rows.items())
     rng.shuffle(mixed)
-    index = PassageIndex(reach=REACH, cap=CAP, rows=mixed)
+    index = PassageIndex(reach=REACH, rows=mixed)
     expected = naive(rows, number, blob)
     assert reported(index.look_up(number, blob)) == expected
 
@@ -73,7 +77,7 @@ def test_loaded_and_counted_by_hand_are_one(
 @given(st.lists(st.tuples(st.sampled_from(["add", "undo", "revise"]), SKETCHES), max_size=60), SKETCHES)
 @settings(deadline=None, max_examples=40)
 def test_grown_is_loaded(steps: list[tuple[str, bytes]], asked: bytes) -> None:
-    index, rows, number = PassageIndex(reach=REACH, cap=CAP), {}, 0
+    index, rows, number = PassageIndex(reach=REACH), {}, 0
     for step, blob in steps:
         if step == "revise" and number in rows:
             index.remove(number, rows[number])
@@ -85,13 +89,13 @@ def test_grown_is_loaded(steps: list[tuple[str, bytes]], asked: bytes) -> None:
             rows[number] = blob
             if step == "undo":
                 index.remove(number, rows.pop(number))
-    loaded = PassageIndex(reach=REACH, cap=CAP, rows=rows.items())
+    loaded = PassageIndex(reach=REACH, rows=rows.items())
     assert entries(index, number) == entries(loaded, number)
     assert reported(index.look_up(number + 1, asked)) == reported(loaded.look_up(number + 1, asked))
 
 
 def test_an_index_covers_so_many_new_articles_and_none_before_its_reach() -> None:
-    index = PassageIndex(reach=REACH, cap=CAP, after=100)
+    index = PassageIndex(reach=REACH, after=100)
     assert not index.covers(100 + REACH)
     assert index.covers(101 + REACH)
     assert index.covers(100 + REACH + AHEAD)
@@ -100,7 +104,7 @@ def test_an_index_covers_so_many_new_articles_and_none_before_its_reach() -> Non
 
 def test_articles_that_an_index_cannot_tell_apart_are_not_mistaken_for_each_other() -> None:
     """An article has 20 bits: those before and after do not come round again."""
-    index = PassageIndex(reach=REACH, cap=CAP, after=100)
+    index = PassageIndex(reach=REACH, after=100)
     for number in (100, 101, 99 + (1 << 20), 100 + (1 << 20), 101 + (1 << 20)):
         index.add(number, stored({1}))
     assert [number for number, _ in entries(index, 110)] == [101, 99 + (1 << 20)]
@@ -109,19 +113,21 @@ def test_articles_that_an_index_cannot_tell_apart_are_not_mistaken_for_each_othe
 
 
 def test_a_reach_beyond_what_a_number_can_hold_is_refused() -> None:
-    PassageIndex(reach=MOST_REACH, cap=CAP)
+    PassageIndex(reach=MOST_REACH)
     with pytest.raises(ValueError, match="reach"):
-        PassageIndex(reach=MOST_REACH + 1, cap=CAP)
+        PassageIndex(reach=MOST_REACH + 1)
 
 
 def test_a_full_hash_says_nothing_of_who_shares() -> None:
     rows = [(number, stored({1, 2, 100 + number}, whole=9)) for number in range(1, CAP + 1)]
-    index = PassageIndex(reach=REACH, cap=CAP, rows=rows)
+    index = PassageIndex(reach=REACH, rows=rows)
     look_up = index.look_up(10, stored({1, 2, 101, 777}))
-    assert look_up.full.tolist() == [True, True, False, False]
-    assert look_up.overlaps(1) == [(1, 1 / 4, True)]
-    assert look_up.occurs_in([2, 3]).tolist() == [True, True, False, False]
-    assert look_up.overlaps(2) == []
+    assert look_up.holders().tolist() == [CAP, CAP, 1, 0]
+    assert look_up.holders(other_than=1).tolist() == [CAP - 1, CAP - 1, 0, 0]
+    assert look_up.overlaps(1, CAP) == [(1, 1 / 4, True)]
+    assert look_up.overlaps(2, CAP) == []
+    assert look_up.overlaps(3, CAP + 1) == [(1, 3 / 4, True)]
+    assert index.look_up(10, stored({101})).overlaps(2, CAP) == [(1, 1.0, True)], "it shares all"
 
 
 # --- sketches ----------------------------------------------------------------------------------------------
@@ -135,9 +141,9 @@ def test_a_shared_run_of_window_and_two_words_is_met(seed: int, length: int, win
     rng = random.Random(seed)
     shared = rng.choices(WORDS, k=max(length, window + 2))
     one, two = (rng.choices(WORDS, k=60) + shared + rng.choices(WORDS, k=60) for _ in range(2))
+    tuning = msgspec.structs.replace(TUNING, window=window)
     left, right = (
-        set(held(sketch(shingle_sequence(" ".join(words)), window=window, limit=1000)).tolist())
-        for words in (one, two)
+        set(held(sketch(shingle_sequence(" ".join(words)), tuning)).tolist()) for words in (one, two)
     )
     assert left & right
 
@@ -151,7 +157,7 @@ def test_winnowing_takes_the_least_of_every_run(hashes: list[int], window: int) 
 
 
 def test_a_sketch_says_how_many_hashes_its_text_had_whatever_it_holds() -> None:
-    blob = sketch(shingle_sequence(" ".join(WORDS)), window=20, limit=1000)
+    blob = sketch(shingle_sequence(" ".join(WORDS)), TUNING)
     hashes = held(blob)
     assert hashes.tolist() == sorted(set(hashes.tolist()))
     assert int(hashes.max()) < 1 << 30
@@ -159,6 +165,7 @@ def test_a_sketch_says_how_many_hashes_its_text_had_whatever_it_holds() -> None:
     assert held(part).tolist() == hashes[::2].tolist()
     assert part[:4] == blob[:4] == len(hashes).to_bytes(4, "little")
     assert filter_sketch(blob, np.zeros(len(hashes), np.bool_)) == b""
-    assert len(held(sketch(shingle_sequence(" ".join(WORDS)), window=20, limit=7))) == 7
-    assert held(sketch(shingle_sequence("two words"), window=20, limit=7)).tolist() == []
+    seven = msgspec.structs.replace(TUNING, sketch_hashes=7)
+    assert len(held(sketch(shingle_sequence(" ".join(WORDS)), seven))) == 7
+    assert held(sketch(shingle_sequence("two words"), TUNING)).tolist() == []
     assert held(b"").tolist() == []

@@ -8,7 +8,7 @@ from sqlalchemy import Connection, delete, insert, select, tuple_, update
 
 from aggregator.model.core import Evidence, Role, TextReuse
 from aggregator.store import codecs
-from aggregator.store.stories.article_rows.copy_keys import insert_copy_keys, set_copy_keys
+from aggregator.store.stories.article_rows.sketches import insert_sketches
 from aggregator.store.stories.articles import StoredArticle, evidence_of
 from aggregator.store.tables import article, change_with, identity_key, known_items, observation
 
@@ -22,7 +22,7 @@ _OF_TEXT: Final = (  # columns that a revision replaces
 
 
 def insert_articles(connection: Connection, new: Sequence[StoredArticle]) -> None:
-    """Insert the rows of articles with details and evidence, their bands and their sampled shingles."""
+    """Insert the rows of articles with details and evidence, and their sampled shingles."""
     if not new:
         return
     rows = []
@@ -30,7 +30,7 @@ def insert_articles(connection: Connection, new: Sequence[StoredArticle]) -> Non
         assert placed.evidence is not None, "it was just decided"
         rows.append(_columns_of(placed) | {"evidence": codecs.pack_compressed(placed.evidence)})
     connection.execute(insert(article), rows)
-    insert_copy_keys(connection, new)
+    insert_sketches(connection, {placed.inbox_no: placed.sketch for placed in new})
 
 
 def _columns_of(whole: StoredArticle) -> dict[str, Any]:
@@ -38,15 +38,11 @@ def _columns_of(whole: StoredArticle) -> dict[str, Any]:
     return columns | {"outlet": whole.outlet_key}
 
 
-def replace_text(connection: Connection, revised: StoredArticle, bands: Sequence[int]) -> None:
-    """Write a revision into the row of its article; story, role and number stay.
-
-    `bands`: all that it may be stored with.
-    """
+def replace_text(connection: Connection, revised: StoredArticle) -> None:
+    """Write a revision into the row of its article; story, role and number stay."""
     columns = _columns_of(revised)
     values = {name: columns[name] for name in _OF_TEXT}
     _set(connection, revised.id, **values)
-    set_copy_keys(connection, revised.inbox_no, bands, revised.bands, revised.sketch)
 
 
 def move(connection: Connection, ids: Iterable[str], story: str) -> None:

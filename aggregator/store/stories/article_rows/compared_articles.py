@@ -1,14 +1,19 @@
 """What the check of copies reads of articles: their texts, and who copies whom."""
 
-from collections.abc import Collection, Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator, Sequence
+from contextlib import suppress
+from typing import Any, Final, NamedTuple
 
-from sqlalchemy import BigInteger, Connection, Integer, bindparam, func, select
+from sqlalchemy import BigInteger, Connection, Integer, Row, bindparam, func, select
 
-from aggregator.model.core import ComparedText
-from aggregator.store.stories.article_rows.copy_keys import ANY_NUMBER
-from aggregator.store.stories.articles import StoredArticle
-from aggregator.store.tables import TEXT_OR_EMPTY, article, rows_with
+from aggregator.extract.learned_boilerplate import restore_lines
+from aggregator.model.core import ComparedText, Evidence
+from aggregator.store import codecs
+from aggregator.store.stories.articles import ArticleDetails, StoredArticle
+from aggregator.store.tables import TEXT_OR_EMPTY, article, is_indexed, rows_with
 
+_ANY_NUMBER: Final = (1 << 63) - 1  # above all inbox numbers
+_TEXTS_AT_ONCE: Final = 500  # that are in memory: 5 MB
 _COMPARED_COLUMNS = ("id", "title", "outlet", "signature", "language", "copy_of", "url", "source")
 _COPY_CANDIDATES = select(*(article.c[name] for name in _COMPARED_COLUMNS), article.c.inbox_no.label("order"))
 _COMPARED_TEXTS = _COPY_CANDIDATES.add_columns(TEXT_OR_EMPTY)
@@ -21,6 +26,36 @@ def copy_candidates(
     candidates = {new.inbox_no: compared_text(new) for new in waiting if new.inbox_no in numbers}
     rows = rows_with(connection, _COPY_CANDIDATES, article.c.inbox_no, {*numbers} - candidates.keys())
     return candidates | {row.order: ComparedText(**row._mapping) for row in rows}
+
+
+_AT_ADDRESS = (
+    _COPY_CANDIDATES.where(article.c.url.in_((bindparam("given"), bindparam("canonical"))), is_indexed("url"))
+    .where(article.c.inbox_no < bindparam("before", type_=BigInteger))
+    .order_by(article.c.inbox_no.desc())
+    .limit(bindparam("most", type_=Integer))
+)
+
+
+def at_address(
+    connection: Connection,
+    given: str,
+    canonical: str,
+    *,
+    before: int,
+    most: int,
+    waiting: Iterable[StoredArticle] = (),
+) -> dict[int, ComparedText]:
+    """Return the newest `most` articles below number `before` with an address, in either form, as above.
+
+    Those with addresses that are too long for an index are not found.
+    """
+    addresses = {"given": given, "canonical": canonical}
+    rows = connection.execute(_AT_ADDRESS, {**addresses, "before": before, "most": most})
+    candidates = {row.order: ComparedText(**row._mapping) for row in rows}
+    for new in waiting:
+        if new.url in (given, canonical) and new.inbox_no < before:
+            candidates[new.inbox_no] = compared_text(new)
+    return candidates
 
 
 def compared_texts(
@@ -48,32 +83,59 @@ def compared_text(whole: StoredArticle) -> ComparedText:
     )
 
 
-_LINK = select(article.c.inbox_no, article.c.copy_of).where(article.c.id == bindparam("article_id"))
+_WHOLE_TEXTS = (
+    select(*(article.c[name] for name in ("inbox_no", "role", "copy_of", "text", "details", "evidence")))
+    .where(article.c.text.is_not(None), article.c.inbox_no > bindparam("after", type_=BigInteger))
+    .order_by(article.c.inbox_no)
+    .limit(_TEXTS_AT_ONCE)
+)
 
 
-def copy_ancestors(
-    connection: Connection,
-    id: str,  # noqa: A002
-    waiting: Iterable[StoredArticle] = (),
-) -> Iterator[tuple[int, str]]:
-    """Yield number and id of article `id` and, along `copy_of`, of its ancestors, each once.
+class PlacedText(NamedTuple):
+    """The whole text of an article, and what it copies."""
 
-    `waiting`: articles that have no row yet.
-    """
-    without_row = {new.id: new for new in waiting}
+    inbox_no: int
+    role: str
+    copied: str | None
+    text: str
+
+
+def placed_texts(connection: Connection) -> Iterator[Sequence[PlacedText]]:
+    """Yield all articles that have their text, in order, in batches."""
+    after = 0
+    while rows := connection.execute(_WHOLE_TEXTS, {"after": after}).all():
+        yield [PlacedText(row.inbox_no, row.role, _copied(row), _whole_text(row)) for row in rows]
+        after = rows[-1].inbox_no
+
+
+def _copied(row: Row[Any]) -> str | None:
+    """Return what an article copies; None where it only repeats what reports of its story say."""
+    copied: str | None = row.copy_of
+    with suppress(*codecs.UNREADABLE):
+        if row.role == "excerpt" and codecs.unpack(row.evidence, Evidence).copy is None:
+            return None
+    return copied
+
+
+def _whole_text(row: Row[Any]) -> str:
+    try:
+        details = codecs.unpack(row.details, ArticleDetails)
+    except codecs.UNREADABLE:
+        return str(row.text)  # the lines that its outlet repeats are lost
+    return restore_lines(row.text, details.repeated)
+
+
+_LINK = select(article.c.copy_of).where(article.c.id == bindparam("article_id"))
+
+
+def copy_ancestors(connection: Connection, id: str) -> Iterator[str]:  # noqa: A002
+    """Yield the id of article `id` and, along `copy_of`, of its ancestors, each once."""
     visited: set[str] = set()
     at: str | None = id
     while at is not None and at not in visited:
         visited.add(at)
-        if at in without_row:
-            yield without_row[at].inbox_no, at
-            at = without_row[at].copy_of
-            continue
-        row = connection.execute(_LINK, {"article_id": at}).first()
-        if row is None:
-            return
-        yield row.inbox_no, at
-        at = row.copy_of
+        yield at
+        at = connection.execute(_LINK, {"article_id": at}).scalar()
 
 
 _COPIES = (
@@ -89,7 +151,7 @@ def has_copies(
     id: str,  # noqa: A002
     count: int,
     *,
-    before: int = ANY_NUMBER,
+    before: int = _ANY_NUMBER,
     waiting: Iterable[StoredArticle] = (),
 ) -> bool:
     """Return whether article `id` has at least `count` copies with lower numbers than `before`.

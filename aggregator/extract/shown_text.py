@@ -20,20 +20,27 @@ from aggregator.text.sentences import split_sentences
 NOTICE = "its outlet shows the same text under other headlines: a notice"
 
 
+def with_language_again(stored: CleanArticle, tuning: Tuning) -> CleanArticle:
+    """Return a stored article with the language that is found under these rules; for workers."""
+    whole = restore_lines(stored.text, stored.repeated)
+    text_tuning = tuning.section("text", ExtractTuning)
+    language = find_language(stored.title, whole, stored.language, text_tuning)
+    return msgspec.structs.replace(stored, language=language)
+
+
 def read_again(stored: CleanArticle, tuning: Tuning) -> tuple[CleanArticle, Reading, str]:
     """Return a stored article read under these rules, the words of its whole text, and that text.
 
-    Its lead, language and kind are read again. A kind by other evidence than title and style stays: what its
-    page declared is not stored.
+    Its lead and kind are read again. A kind by other evidence than title and style stays: what its page
+    declared is not stored. The language stays: to find it may take a model of 80 MB.
     """
     text_tuning = tuning.section("text", ExtractTuning)
     whole = restore_lines(stored.text, stored.repeated)
     lead = first_sentences(stored.text.split("\n"), text_tuning.lead_words)
-    language = find_language(stored.title, whole, stored.language, text_tuning)
-    reading = read(stored.title, whole, language)
-    again = msgspec.structs.replace(stored, lead=lead, language=language)
+    reading = read(stored.title, whole, stored.language)
+    again = msgspec.structs.replace(stored, lead=lead)
     if stored.kind_evidence is None or is_by_style(stored.kind_evidence):
-        found = find_kind(stored.title, whole, language=language, reading=reading)
+        found = find_kind(stored.title, whole, language=stored.language, reading=reading)
         again = msgspec.structs.replace(again, kind=found.kind, kind_evidence=found.evidence)
     return again, reading, whole
 

@@ -104,9 +104,11 @@ def fingerprints(job: bytes) -> bytes:
     """Return a PrepareResult for a FingerprintJob."""
     decoded = msgspec.msgpack.decode(job, type=FingerprintJob)
     all_tuning = Tuning.from_json(decoded.tuning)
+    from aggregator.extract.shown_text import with_language_again
     from aggregator.grouping.fingerprint import prepared_again
 
-    prepared = tuple(prepared_again(article, all_tuning) for article in decoded.articles)
+    articles = (with_language_again(article, all_tuning) for article in decoded.articles)
+    prepared = tuple(prepared_again(article, all_tuning) for article in articles)
     return msgspec.msgpack.encode(PrepareResult(prepared=prepared))
 
 

@@ -10,8 +10,9 @@ from py3langid import langid
 
 from aggregator.config.tuning import Tuning
 from aggregator.extract.limits import ExtractTuning
-from aggregator.intake.jobs import FeedJob, read_feed
-from aggregator.model.core import ParsedFeed
+from aggregator.grouping.fingerprint import prepared_again
+from aggregator.intake.jobs import FeedJob, FingerprintJob, PrepareResult, fingerprints, read_feed
+from aggregator.model.core import CleanArticle, ParsedFeed
 from aggregator.sources.limits import source_tuning
 from aggregator.text.language import find_language, language_of_feed
 from tests.support.rss import item, rss
@@ -71,6 +72,42 @@ def test_words_of_the_declared_language_need_no_model(monkeypatch: pytest.Monkey
     monkeypatch.setattr(langid, "IDENTIFIER", None)
     assert find_language("The mayor of Lindmar resigns", "", "en-US", TUNING) == "en"
     assert langid.IDENTIFIER is None
+
+
+@pytest.mark.parametrize(
+    ("title", "text"),
+    [
+        ("Open Street Map", ""),  # names and terms have no stop words at all
+        (
+            "Civil rights leader Jesse Jackson dies, aged 84",
+            "The two-time Democratic presidential hopeful remembered for powerful speeches died peacefully.",
+        ),
+    ],
+)
+def test_what_is_declared_needs_no_model_where_no_words_are_of_another_language(
+    title: str, text: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(langid, "IDENTIFIER", None)
+    assert find_language(title, text, "en-US", TUNING) == "en"
+    assert langid.IDENTIFIER is None
+
+
+def test_a_long_text_with_more_words_of_another_language_is_not_what_is_declared() -> None:
+    text = "Il sindaco ha detto che il ponte sul fiume resta chiuso: lavori di notte, on e off, per mesi."
+    assert find_language("Nuovo ponte per la città di Lindmar", text, "en-US", TUNING) == "it"
+
+
+def test_an_article_that_lost_its_text_keeps_its_language_and_needs_no_model(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """The process that places would keep the model: 80 MB. `recluster` has the language found by workers."""
+    monkeypatch.setattr(langid, "IDENTIFIER", None)
+    article = CleanArticle(verdict="stub", title="Introduzione alla tranvia con Lindmar", language="en")
+    assert prepared_again(article, Tuning()).article.language == "en"
+    assert langid.IDENTIFIER is None
+    job = FingerprintJob(articles=(article,))
+    again = msgspec.msgpack.decode(fingerprints(msgspec.msgpack.encode(job)), type=PrepareResult)
+    assert again.prepared[0].article.language == "it"
 
 
 @pytest.mark.parametrize(("head", "language"), [("", "en"), ("<language>de-AT</language>", "de")])

@@ -9,7 +9,7 @@ import gc
 
 # <malloc.h>: parameters of mallopt
 _M_TRIM_THRESHOLD, _M_MMAP_THRESHOLD, _M_ARENA_MAX = -1, -3, -8
-_ARENAS = 2  # threads of Python seldom run at once
+_ARENAS = 1  # threads of Python seldom run at once; after a first reading 15 of 17 MB of a second were free
 # Long pages and responses: mapped alone, and unmapped when freed. The arrays of a text take up to 1 MB; when
 # blocks of 256 KB were mapped, a fifth of the CPU of workers went into page faults.
 _LARGE_BYTES = 4 << 20
@@ -26,7 +26,7 @@ def collect_garbage_seldom() -> None:
 
 
 def set_malloc_options() -> bool:
-    """Limit arenas, and return large blocks to the system. False if the C library has no mallopt.
+    """Have one arena, and return large blocks to the system. False if the C library has no mallopt.
 
     To be called before threads are started.
     """

@@ -28,7 +28,7 @@ _RARELY_NAME = 0.05  # ... and a name in fewer of them: "Tobacco" (chosen: "Fox"
 _SOMETIMES_NAME = 0.35
 
 
-@functools.lru_cache(maxsize=16384)
+@functools.lru_cache(maxsize=4096)
 def read_names(written: str, vocabulary: "Vocabulary") -> tuple[tuple[str, NameKey], ...]:
     """Return the names in a run of capitalised words, or in several with the words that link them.
 
@@ -147,7 +147,7 @@ def _dates() -> frozenset[str]:
     return forms("months", "en", short=True) | forms("weekdays", "en", short=True)
 
 
-@functools.lru_cache(maxsize=16384)
+@functools.lru_cache(maxsize=4096)
 def form_of(word: str, vocabulary: "Vocabulary") -> str:
     """Return a word as names are compared: in lower case, without accents, endings of cases or 's."""
     word = word.removesuffix(",")

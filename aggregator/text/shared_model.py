@@ -76,5 +76,5 @@ def _write(path: str) -> None:
     parts = [np.asarray(part) for part in load_model(MODEL_DIR / MODEL_FILE)]
     fields = [(name, part.dtype, part.shape) for name, part in zip(_PARTS, parts, strict=True)]
     record = np.lib.format.open_memmap(path, "w+", np.dtype(fields, align=True), shape=())
-    for name, part in zip(_PARTS, parts, strict=True):
-        record[name] = part
+    for name in _PARTS:
+        record[name] = parts.pop(0)  # freed before the next is written

@@ -38,7 +38,6 @@ STOP_WORD: Final = -1
 _DF_BITS: Final = 24
 DF_MASK: Final = (1 << _DF_BITS) - 1
 NUMBER: Final = 1 << HASH_BITS + _DF_BITS  # codes from here on are numbers ("72,000", "two")
-_CODES_KEPT: Final = 100_000  # of names and numbers, about 20 MB
 _STEMS_KEPT: Final = 4_096  # of words after numbers and in names
 
 _LARGEST_SPELT: Final = 12  # of the numbers in words that the weights were trained with
@@ -55,7 +54,6 @@ class Vocabulary:
         self.language = language
         self.declines_names = language in _DECLINING  # names have endings of cases
         self.stem = lru_cache(_STEMS_KEPT)(self._stem)
-        self._code = lru_cache(_CODES_KEPT)(self._code_of)
         self._column = Column(self.__getitem__)
         self._stops = stop_words(language)
         self._spelt = spelt_numbers(language)
@@ -125,13 +123,12 @@ class Vocabulary:
         return word_tokens(text, self.language, limit)
 
     def codes(self, kind: Kind, terms: list[str]) -> Ints:
-        """Return the codes of names, numbers or numbers with their unit."""
-        return np.array([self._code(kind, term) for term in terms], dtype=np.int64)
-
-    def _code_of(self, kind: Kind, term: str) -> int:
-        """Return the code of a name, a number or a number with its unit, which belong to no language."""
-        df = self._background.table(kind, ANY_LANGUAGE).get(term[:LONGEST_WORD], 0)
-        return df << HASH_BITS | _hash(kind, ANY_LANGUAGE, term)
+        """Return the codes of names, numbers or numbers with their unit, which belong to no language."""
+        table = self._background.table(kind, ANY_LANGUAGE)
+        codes = [
+            table.get(term[:LONGEST_WORD], 0) << HASH_BITS | _hash(kind, ANY_LANGUAGE, term) for term in terms
+        ]
+        return np.array(codes, dtype=np.int64)
 
     def names(self, text: str) -> list[str]:
         """Return the names in `text` in lower case, with repeats."""

@@ -8,16 +8,16 @@ anyway, a short one has few runs, and a few changed words could hide it.
 A stored sketch is an array of little-endian 32-bit numbers: first the number of hashes of the text, then the
 hashes that are *stored*, 30 bits each, ascending. Hashes that enough other articles have are left out.
 
-The stored hashes are in the row of the article, so this index can always be built again from rows. It is a
-list of entries for each of 2^18 buckets. An entry has 20 bits for the article, counted from the first one of
-the index, and 12 bits of the hash. No entry expires: an index that has taken `AHEAD` articles more than a
-look-up covers is built again.
+The stored hashes are in the row of the article, so this index can always be built again from rows. It is one
+array of entries, ordered by 2^18 buckets; those of the newest articles are inserted many at once. An entry
+has 20 bits for the article, counted from the first one of the index, and 12 bits of the hash, of which the
+other 18 are the bucket. No entry expires: an index that has taken `AHEAD` articles more than a look-up covers
+is built again.
 """
 
-from array import array
 from collections import Counter
-from collections.abc import Iterable, Sequence
-from itertools import islice
+from collections.abc import Iterable
+from itertools import chain, islice
 from typing import NamedTuple
 
 import numpy as np
@@ -31,7 +31,10 @@ _BUCKET_BITS = 18
 _TAG = (1 << _TAG_BITS) - 1
 _HASH = np.uint64((1 << _TAG_BITS + _BUCKET_BITS) - 1)
 _ARTICLES = 1 << 20  # that an index can tell apart
-_ROWS_AT_ONCE = 100_000  # of a load: limits its memory to about 80 MB
+# Entries that are inserted at once, at least: to insert some moves all others (chosen).
+_LEAST_INSERTED = 4_096
+_INSERTED_SHARE = 1 / 256  # of those that are there
+_ROWS_AT_ONCE = 30_000  # of a load: limits its memory to about 60 MB
 AHEAD = 50_000  # inbox numbers; building takes 3 s with the default reach
 MOST_REACH = _ARTICLES - AHEAD - 1
 
@@ -107,21 +110,16 @@ class PassageIndex:
         if not 0 < reach <= MOST_REACH:
             raise ValueError(f"a reach of {reach} articles is not between 1 and {MOST_REACH}")
         self._reach, self._after = reach, after
-        self._buckets: list[array[int] | None] = [None] * (1 << _BUCKET_BITS)
+        self._starts = np.zeros(
+            (1 << _BUCKET_BITS) + 1, np.int64
+        )  # of each bucket in `_entries`, and the end
+        self._entries = np.empty(0, np.uint32)
+        self._fresh: dict[int, list[int]] = {}  # articles by hash that are not in `_entries` yet
+        self._fresh_count = 0
         self._wholes = np.zeros(_ARTICLES, dtype=np.uint32)
         rows = iter(rows)
         while part := list(islice(rows, _ROWS_AT_ONCE)):
-            self._load(part)
-
-    def _load(self, rows: Sequence[tuple[int, bytes]]) -> None:
-        """Add the sketches of many articles at once, in a quarter of the time."""
-        buckets, entries = np.concatenate([self._entries(*row) for row in rows], axis=1)
-        order = np.argsort(buckets, kind="stable")
-        entries = entries[order]
-        different, starts = np.unique(buckets[order], return_index=True)
-        ends = np.append(starts, len(entries))[1:]
-        for bucket, start, end in zip(different.tolist(), starts.tolist(), ends.tolist(), strict=True):
-            self._append(bucket, entries[start:end])
+            self._insert(*np.concatenate([self._hashes(*row) for row in part], axis=1))
 
     def covers(self, number: int) -> bool:
         """Return whether a text with this number can be looked up here, or another index must be built."""
@@ -129,36 +127,48 @@ class PassageIndex:
 
     def add(self, number: int, blob: bytes) -> None:
         """Add the sketch of an article that is not in the index; an article that is too old is ignored."""
-        buckets, entries = self._entries(number, blob)
-        for place, bucket in enumerate(buckets.tolist()):
-            self._append(bucket, entries[place : place + 1])
+        hashes, places = self._hashes(number, blob)
+        for hash_, at in zip(hashes.tolist(), places.tolist(), strict=True):
+            self._fresh.setdefault(hash_, []).append(at)
+        self._fresh_count += len(hashes)
+        if self._fresh_count >= max(_LEAST_INSERTED, _INSERTED_SHARE * len(self._entries)):
+            self._insert_fresh()
 
     def remove(self, number: int, blob: bytes) -> None:
         """Remove a sketch that `add` added."""
-        buckets, entries = self._entries(number, blob)
-        for bucket, entry in zip(buckets.tolist(), entries.tolist(), strict=True):
-            in_bucket = self._buckets[bucket]
-            if in_bucket is not None and entry in in_bucket:
-                in_bucket.remove(entry)
+        self._insert_fresh()
+        hashes, places = self._hashes(number, blob)
+        of_hash, spots = self._spots(hashes)
+        gone = spots[self._entries[spots] >> _TAG_BITS == places[of_hash]]
+        self._entries = np.delete(self._entries, gone)
+        buckets = np.searchsorted(self._starts, gone, side="right") - 1
+        self._starts[1:] -= np.cumsum(np.bincount(buckets, minlength=1 << _BUCKET_BITS))
 
-    def _append(self, bucket: int, entries: Hashes32) -> None:
-        in_bucket = self._buckets[bucket]
-        if in_bucket is None:
-            self._buckets[bucket] = array("I", entries.tobytes())
-        else:
-            in_bucket.frombytes(entries.tobytes())
+    def _hashes(self, number: int, blob: bytes) -> Hashes32:
+        """Return a row of the hashes of a sketch and one of its article's place in the index.
 
-    def _entries(self, number: int, blob: bytes) -> Hashes32:
-        """Return a row of the buckets of a sketch and one of its entries, and note the hashes of its text.
-
-        They are empty for an article that is not one of the index.
+        They are empty for an article that is not one of the index. Notes the hashes of its text.
         """
         at = number - self._after
         if not blob or not 0 < at < _ARTICLES:
             return np.empty((2, 0), np.uint32)
         self._wholes[at] = int.from_bytes(blob[:4], "little")
         hashes = held(blob)
-        return np.array((hashes >> _TAG_BITS, hashes & _TAG | np.uint32(at << _TAG_BITS)), np.uint32)
+        return np.stack([hashes, np.full(len(hashes), at, np.uint32)])
+
+    def _insert_fresh(self) -> None:
+        hashes = np.fromiter(self._fresh, np.uint32, len(self._fresh))
+        places = list(self._fresh.values())
+        self._insert(np.repeat(hashes, list(map(len, places))), np.fromiter(chain(*places), np.uint32))
+        self._fresh, self._fresh_count = {}, 0
+
+    def _insert(self, hashes: Hashes32, places: Hashes32) -> None:
+        """Insert entries, each at the end of its bucket."""
+        order = np.argsort(hashes >> _TAG_BITS, kind="stable")
+        buckets = hashes[order] >> _TAG_BITS
+        entries = hashes[order] & _TAG | places[order] << _TAG_BITS
+        self._entries = np.insert(self._entries, self._starts[buckets + 1], entries)
+        self._starts[1:] += np.cumsum(np.bincount(buckets, minlength=1 << _BUCKET_BITS))
 
     def look_up(self, number: int, blob: bytes) -> SketchLookup:
         """Look up a sketch among the articles before `number`, within the reach."""
@@ -170,9 +180,22 @@ class PassageIndex:
 
     def _articles_with(self, hashes: Hashes32) -> tuple[Ints, Ints]:
         """Return pairs of a hash (its place) and an article of the index that has it."""
-        buckets = [self._buckets[bucket] or b"" for bucket in (hashes >> _TAG_BITS).tolist()]
-        lengths = np.fromiter(map(len, buckets), np.int64, len(buckets))
-        places = np.repeat(np.arange(len(hashes)), lengths)
-        entries = np.frombuffer(b"".join(buckets), np.uint32)
-        is_hash = (entries ^ hashes[places]) & _TAG == 0
-        return places[is_hash], (entries[is_hash] >> _TAG_BITS).astype(np.int64)
+        of_hash, spots = self._spots(hashes)
+        fresh = [self._fresh.get(hash_, ()) for hash_ in hashes.tolist()]
+        of_fresh = np.repeat(np.arange(len(hashes)), list(map(len, fresh)))
+        articles = self._entries[spots].astype(np.int64) >> _TAG_BITS
+        return (
+            np.concatenate([of_hash, of_fresh]),
+            np.concatenate([articles, np.fromiter(chain(*fresh), np.int64)]),
+        )
+
+    def _spots(self, hashes: Hashes32) -> tuple[Ints, Ints]:
+        """Return pairs of a hash (its place) and the spot of an entry that has it."""
+        buckets = hashes >> _TAG_BITS
+        starts = self._starts[buckets]
+        lengths = self._starts[buckets + 1] - starts
+        of_hash = np.repeat(np.arange(len(hashes)), lengths)
+        first = np.cumsum(lengths) - lengths  # of each hash among all pairs
+        spots = np.arange(len(of_hash)) + (starts - first)[of_hash]
+        is_hash = (self._entries[spots] ^ hashes[of_hash]) & _TAG == 0
+        return of_hash[is_hash], spots[is_hash]

@@ -68,7 +68,6 @@ def stories(
     from msgspec.structs import replace
 
     from aggregator.store.read.reader import StoryReader
-    from aggregator.store.read.statistics import statistics
 
     typed = filters.typed(
         query, since, until, min_outlets, min_reports, outlet, folder, language, name, topic, kind
@@ -80,6 +79,8 @@ def stories(
         if first.stories or format_ != "table":
             _print(chain([first], pages), format_)
             return
+        from aggregator.store.read.statistics import statistics
+
         stored = dict(statistics(database))
     if stored["stories"]:
         show.say(f"No story matches these filters ({stored['stories']} stored).")

@@ -25,7 +25,7 @@ from aggregator.grouping.fingerprint import text_hash
 from aggregator.model.errors import AggregatorError
 from aggregator.store import codecs
 from aggregator.store.engine.database import Database
-from aggregator.store.search import index
+from aggregator.store.search import index, progress
 from aggregator.store.search.index import IndexedText
 from aggregator.store.stories.articles import ArticleDetails
 from aggregator.store.tables import TEXT_OR_EMPTY, article, sketch
@@ -119,7 +119,7 @@ def index_faults(database: Database) -> Iterator[Fault]:
 
 def _listed(database: Database) -> Iterator[Fault]:
     with database.read() as connection:
-        last, rest = index.indexed_to(connection), index.unindexed_to(connection)
+        last, rest = progress.indexed_to(connection), progress.unindexed_to(connection)
         due = (
             select(article.c.inbox_no)
             .where(article.c.inbox_no > rest, article.c.inbox_no <= last)
@@ -161,7 +161,7 @@ _INDEXED: Final = select(
 
 def _indexed_between(connection: Connection, low: int, high: int) -> Sequence[Row[Any]]:
     """The articles of these numbers that should be indexed, with their indexed columns."""
-    low, high = max(low, index.unindexed_to(connection) + 1), min(high, index.indexed_to(connection))
+    low, high = max(low, progress.unindexed_to(connection) + 1), min(high, progress.indexed_to(connection))
     chosen = _INDEXED.where(article.c.inbox_no.between(low, high)).order_by(article.c.inbox_no)
     return connection.execute(chosen).all()
 
@@ -178,7 +178,7 @@ def _all_words(database: Database) -> Iterator[Fault]:
     It reads one state of the database, because a revision changes both sides.
     """
     with database.read() as connection:
-        last = index.indexed_to(connection)
+        last = progress.indexed_to(connection)
         sums = array("Q", bytes(8 * (last + 1)))
         connection.execute(text(_WORDS))
         try:

@@ -40,7 +40,7 @@ from aggregator.model.health_report import (
 )
 from aggregator.store.engine.database import Database
 from aggregator.store.intake.sources import UNWRITTEN
-from aggregator.store.search import index
+from aggregator.store.search.progress import unindexed_at_most
 from aggregator.store.stories import outbox
 from aggregator.store.tables import UtcTime, article, command, entry, source, story, webhook
 from aggregator.store.tables import outbox as deliveries
@@ -164,7 +164,7 @@ def stored(connection: Connection, now: dt.datetime, all_tuning: Tuning) -> Data
         articles=newest,
         window_hours=hours,
         window_is_short=is_full and hours is not None and hours < 24 * events["window_days"],
-        unindexed=index.unindexed_at_most(connection, newest),
+        unindexed=unindexed_at_most(connection, newest),
         unrendered=found.unrendered,
         requests_waiting=found.requests,
         deliveries_waiting=found.deliveries,

@@ -19,6 +19,8 @@ from aggregator.model.read_model import (
     FrontPageStory,
     Health,
     MachineSummary,
+    SearchBounds,
+    SearchResults,
     SourcePage,
     SourceView,
     StoryFilter,
@@ -28,14 +30,9 @@ from aggregator.model.read_model import (
 from aggregator.store import codecs
 from aggregator.store.engine.database import Database
 from aggregator.store.intake import tombstones
-from aggregator.store.intake.sources import source_with_id
-from aggregator.store.read import front_page, health_probes, story_list
-from aggregator.store.read.health_probes import of_database
-from aggregator.store.read.statistics import listed, source_page
+from aggregator.store.read import front_page, story_list
 from aggregator.store.read.story_list import DigestSpan
-from aggregator.store.search import index as search_index
-from aggregator.store.search.match import parse_query
-from aggregator.store.search.search import search
+from aggregator.store.search.progress import progress
 from aggregator.store.stories import (
     article_views,
     articles,
@@ -187,6 +184,9 @@ _DIGESTS_KEPT: Final = 64  # whose stories are known until the next change; a fe
 class StoryReader:
     """Reads from any thread; its only state is what the last digests contained.
 
+    What only some of its methods need is imported in them: a list of stories, typed at a shell, would wait
+    for the patterns of the search, of the sources and of rendering to be compiled.
+
     Every method may raise AggregatorError where the database does not respond.
     """
 
@@ -255,7 +255,6 @@ class StoryReader:
             if stored is not None:
                 return stored, summary_of(row.facts_hash, row.summary, stored)
             members = article_views.views_of_stories(connection, [id], "text")[id]
-        # Imported here, because compiling its patterns takes long.
         from aggregator.stories.rendering import story_text
         from aggregator.stories.tuning import StoryTuning
 
@@ -279,7 +278,8 @@ class StoryReader:
             seen = front_page.front_page_stories(
                 connection, news, tuning.window, prefer, wanted.min_reports
             ) or front_page.front_page_stories(connection, chosen, tuning.window, prefer, wanted.min_reports)
-            if wanted.query and parse_query(wanted.query).only_excludes:
+            query = story_list.query_of(wanted)
+            if query is not None and query.only_excludes:
                 matcher = story_list.StoryMatcher(connection, wanted)
                 fits = matcher.matching(connection, [one.id for one in seen])
                 seen = [one for one in seen if one.id in fits]
@@ -317,26 +317,54 @@ class StoryReader:
 
     def sources(self, limit: int, **wanted: Any) -> SourcePage:
         """Return a page of sources; `wanted` is that of `source_page`. Raises UsageError."""
+        from aggregator.store.read.statistics import source_page
+
         with self.database.read() as connection:
             return source_page(connection, self._now(), limit=limit, **wanted)
 
     def source(self, id: str) -> SourceView | None:  # noqa: A002
         """Return the source with this id; None if there is none."""
+        from aggregator.store.intake.sources import source_with_id
+        from aggregator.store.read.statistics import listed
+
         with self.database.read() as connection:
             found = source_with_id(connection, id)
             return None if found is None else listed(connection, self._now(), [found])[0]
 
     def state(self) -> Health:
         """Return the present health of the daemon."""
+        from aggregator.store.read import health_probes
+
         with self.database.read() as connection:
             stored = health_probes.stored(connection, self._now(), self._all_tuning)
-            problem = self.database.why_not_writable(connection)
+            why = self.database.why_not_writable(connection)
         return Health(
-            writable=problem is None,
+            writable=why is None,
             waiting=sum(stored.inbox.values()),
             last_placed=stored.last_placed,
-            problems=tuple(one.what for one in of_database(why_not_writable=problem, stored=stored)),
+            problems=tuple(
+                one.what for one in health_probes.of_database(why_not_writable=why, stored=stored)
+            ),
         )
+
+    def all_feeds_fail(self) -> str | None:
+        """Return a message where all feeds fail that were asked, else None."""
+        from aggregator.store.read.health_probes import all_feeds_fail
+
+        with self.database.read() as connection:
+            return all_feeds_fail(connection)
+
+    def search(
+        self,
+        text: str,
+        limit: int,
+        bounds: SearchBounds = SearchBounds(),  # noqa: B008 - frozen
+    ) -> SearchResults:
+        """Return the articles and stories that match `text` within `bounds`, best first."""
+        from aggregator.store.search.search import search
+
+        with self.database.read() as connection:
+            return search(connection, text, limit, bounds)
 
     def last_change(self, story_id: str = "") -> str:
         """Return an opaque version that changes with every story, article and correction. Cheap.
@@ -346,7 +374,7 @@ class StoryReader:
         """
         newest = select(func.max(story_log.c.log_no)).scalar_subquery()
         is_rendered = select(story.c.text.is_not(None)).where(story.c.id == story_id).scalar_subquery()
-        parts = select(newest, search_index.progress(), is_rendered, version_of(story_id))
+        parts = select(newest, progress(), is_rendered, version_of(story_id))
         with self.database.read() as connection:
             *numbers, summary = connection.execute(parts).one()
         return " ".join(map(str, (*numbers, "" if summary is None else bytes(summary).hex())))
@@ -386,8 +414,6 @@ class StoryReader:
     last_change_at = _reading(last_change_at)
     stream_history = _reading(stream_history.snapshot)
     member = _reading(articles.member)
-    search = _reading(search)
-    all_feeds_fail = _reading(health_probes.all_feeds_fail)
     samples = _reading(shown_samples)
 
 

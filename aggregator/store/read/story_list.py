@@ -13,7 +13,7 @@ or a split. Copies cause no change.
 import datetime as dt
 import re
 from collections.abc import Collection, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import msgspec
 from sqlalchemy import (
@@ -35,10 +35,7 @@ from aggregator.model.core import OPINION_KINDS, FrozenStruct, StoryView
 from aggregator.model.errors import UsageError
 from aggregator.model.read_model import Change, ChangedStories, ChangedStory, StoryFilter
 from aggregator.store import codecs
-from aggregator.store.intake import sources
-from aggregator.store.search import match
-from aggregator.store.search.index import indexed_to
-from aggregator.store.search.match import Query, parse_query
+from aggregator.store.search.progress import indexed_to
 from aggregator.store.stories import article_views
 from aggregator.store.stories.stories import shown_columns
 from aggregator.store.tables import (
@@ -55,6 +52,10 @@ from aggregator.store.tables import (
 )
 from aggregator.stories.lexicon import subject_key
 
+# The search and the sources compile large patterns, so they are imported where a filter asks for them.
+if TYPE_CHECKING:
+    from aggregator.store.search.match import Query
+
 
 class StoryMatcher:
     """A prepared filter, for repeated use within one transaction."""
@@ -62,7 +63,7 @@ class StoryMatcher:
     def __init__(self, connection: Connection, wanted: StoryFilter) -> None:
         """Raises UsageError for a query without words."""
         self._conditions = [*of_stories(wanted), *_of_its_articles(connection, wanted)]
-        self._query = parse_query(wanted.query) if wanted.query else None
+        self._query = query_of(wanted)
 
     def matching(self, connection: Connection, ids: Collection[str]) -> set[str]:
         """Return those of the live stories `ids` that match."""
@@ -73,10 +74,21 @@ class StoryMatcher:
         return found
 
 
-def with_words(connection: Connection, ids: set[str], query: Query | None) -> set[str]:
+def query_of(wanted: StoryFilter) -> "Query | None":
+    """Return the words to search for. Raises UsageError for a query without words."""
+    if not wanted.query:
+        return None
+    from aggregator.store.search.match import parse_query
+
+    return parse_query(wanted.query)
+
+
+def with_words(connection: Connection, ids: set[str], query: "Query | None") -> set[str]:
     """Return those of the stories that match the query."""
     if query is None or not ids:
         return ids
+    from aggregator.store.search import match
+
     statement = select(article.c.inbox_no, article.c.story).where(article.c.story.in_(sorted(ids)))
     assigned_stories = {row.inbox_no: row.story for row in connection.execute(statement)}
     fits = {assigned_stories[n] for n in match.among(connection, query, assigned_stories)}
@@ -148,8 +160,10 @@ def _of_articles(
         by_index = [] if wanted.kind == "report" else [text(OTHER_KINDS)]
         asked.append(and_(article.c.kind == wanted.kind, *by_index))
     if wanted.folder is not None:
+        from aggregator.store.intake.sources import in_folders
+
         named = article.c.source.concat("") if by_story else article.c.source
-        in_it = sources.in_folders([wanted.folder])
+        in_it = in_folders([wanted.folder])
         few = connection.execute(in_it.limit(FEW + 1)).scalars().all()  # SQLite plans a list better
         asked.append(named.in_(few if len(few) <= FEW else in_it))  # but neither database takes any length
     return asked
@@ -205,7 +219,7 @@ def places(connection: Connection, wanted: StoryFilter, limit: int) -> tuple[lis
     Raises UsageError for an invalid cursor or a query without words.
     """
     begin = read_cursor(wanted.after) if wanted.after is not None else None
-    query = parse_query(wanted.query) if wanted.query else None
+    query = query_of(wanted)
     conditions = [*of_stories(wanted), *_of_its_articles(connection, wanted)]
     chosen = _PLACES.where(*conditions).order_by(*_NEWEST_FIRST)
     few = _few(connection, wanted, query)
@@ -226,7 +240,7 @@ def places(connection: Connection, wanted: StoryFilter, limit: int) -> tuple[lis
     return found, cursor_at(*begin)
 
 
-def _few(connection: Connection, wanted: StoryFilter, query: Query | None) -> set[str] | None:
+def _few(connection: Connection, wanted: StoryFilter, query: "Query | None") -> set[str] | None:
     """Return a few stories that include all matches of `wanted`; None if no condition is selective.
 
     Without DISTINCT, which would read all articles of a common condition.
@@ -246,7 +260,11 @@ def _few(connection: Connection, wanted: StoryFilter, query: Query | None) -> se
         found = connection.execute(probe.limit(FEW + 1)).scalars().all()
         if len(found) <= FEW:
             return set(found)
-    numbers = None if query is None else match.all_of(connection, query, FEW_WITH_WORDS)
+    if query is None:
+        return None
+    from aggregator.store.search.match import all_of
+
+    numbers = all_of(connection, query, FEW_WITH_WORDS)
     return None if numbers is None else _stories_of(connection, numbers)
 
 
@@ -274,10 +292,12 @@ def selection(connection: Connection, wanted: StoryFilter) -> Select[Any]:
     """
     of_its_articles = _of_its_articles(connection, wanted)
     chosen = select(story).where(*of_stories(wanted), *of_its_articles).order_by(*_NEWEST_FIRST)
-    query = parse_query(wanted.query) if wanted.query else None
+    query = query_of(wanted)
     few = _few(connection, wanted, query)
     if few is None and query is not None and not query.only_excludes:
-        few = _stories_of(connection, match.newest(connection, query, FEW, reach=FEW))
+        from aggregator.store.search.match import newest
+
+        few = _stories_of(connection, newest(connection, query, FEW, reach=FEW))
     if few is not None:
         fits = StoryMatcher(connection, wanted).matching(connection, few) if query else few
         return chosen.where(story.c.id.in_(sorted(fits)))

@@ -10,14 +10,13 @@ import datetime as dt
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any, NamedTuple
 
-from sqlalchemy import Connection, Row, ScalarSelect, Select, func, select, text
+from sqlalchemy import Connection, Row, Select, func, select, text
 
 from aggregator.extract.language.search_tokens import in_index, index_words, search_words
 from aggregator.store.engine.database import Database
-from aggregator.store.tables import TEXT_OR_EMPTY, article, counter, counter_value, set_counter
+from aggregator.store.search.progress import LAST, REST, indexed_to, unindexed_at_most, unindexed_to
+from aggregator.store.tables import TEXT_OR_EMPTY, article, set_counter
 
-_LAST = "searchable"  # counter: the last article number in the index
-_REST = "unindexed"  # counter: articles up to this number wait to be indexed again
 _INDEXED_A_TRANSACTION = 200  # so many, because entries arrive meanwhile
 _TSVECTOR_POSITIONS = 16383  # Postgres keeps no position above this
 _TSVECTOR_PLACES = 255  # nor more of one word
@@ -30,11 +29,6 @@ SPANS = {
     "m": 14,
     "k": 17,
 }  # tokens on Postgres, by letter: inbox numbers without so many low bits
-
-
-def progress() -> ScalarSelect[int]:
-    """Return, as a part of a statement, the last article number in the index."""
-    return select(counter.c.value).where(counter.c.name == _LAST).scalar_subquery()
 
 
 class IndexedText(NamedTuple):
@@ -54,40 +48,21 @@ _NEWEST = select(article.c.inbox_no).order_by(article.c.inbox_no.desc()).limit(1
 _ROWS = select(*(TEXT_OR_EMPTY if name == "text" else article.c[name] for name in IndexedText._fields))
 
 
-_REACHED = select(counter.c.name, counter.c.value).where(counter.c.name.in_((_LAST, _REST)))
-
-
-def indexed_to(connection: Connection) -> int:
-    """Return the inbox number of the last indexed article."""
-    return counter_value(connection, _LAST)
-
-
-def unindexed_to(connection: Connection) -> int:
-    """Return the inbox number up to which articles wait to be indexed again; 0: none."""
-    return counter_value(connection, _REST)
-
-
-def unindexed_at_most(connection: Connection, newest: int) -> int:
-    """Return an upper bound of the articles up to `newest` that are not indexed, from their numbers."""
-    reached = {row.name: int(row.value) for row in connection.execute(_REACHED)}
-    return max(0, newest - reached[_LAST]) + reached[_REST]
-
-
 def index_next(connection: Connection, limit: int) -> int:
     """Index the next articles after the last indexed one. Return their number."""
-    last = counter_value(connection, _LAST)
+    last = indexed_to(connection)
     rows = connection.execute(
         _ROWS.where(article.c.inbox_no > last).order_by(article.c.inbox_no).limit(limit)
     ).all()
     if rows:
         put(connection, rows)
-        set_counter(connection, _LAST, rows[-1].inbox_no)
+        set_counter(connection, LAST, rows[-1].inbox_no)
     return len(rows)
 
 
 def index_older(connection: Connection, limit: int) -> int:
     """Index the next articles that wait to be indexed again, the newest first. Return their number."""
-    rest = counter_value(connection, _REST)
+    rest = unindexed_to(connection)
     if rest == 0:
         return 0
     rows = connection.execute(
@@ -95,7 +70,7 @@ def index_older(connection: Connection, limit: int) -> int:
     ).all()
     if rows:
         put(connection, rows[::-1])  # ascending: FTS5 collects rows while their numbers rise
-    set_counter(connection, _REST, rows[-1].inbox_no - 1 if len(rows) == limit else 0)
+    set_counter(connection, REST, rows[-1].inbox_no - 1 if len(rows) == limit else 0)
     return len(rows)
 
 
@@ -125,7 +100,7 @@ def index_until(
 
 def take_out(connection: Connection, n: int) -> bool:
     """Remove article `n` from the index, before its row changes. Return whether it was indexed."""
-    if n > counter_value(connection, _LAST) or n <= counter_value(connection, _REST):
+    if n > indexed_to(connection) or n <= unindexed_to(connection):
         return False
     if connection.dialect.name == "sqlite":
         row = connection.execute(_ROWS.where(article.c.inbox_no == n)).one()
@@ -146,13 +121,13 @@ def put_back(connection: Connection, n: int) -> None:
 def reindex_all(connection: Connection) -> None:
     """Queue all articles for indexing; the index must be empty."""
     last = connection.execute(select(func.coalesce(func.max(article.c.inbox_no), 0))).scalar_one()
-    for name in (_LAST, _REST):
+    for name in (LAST, REST):
         set_counter(connection, name, last)
 
 
 def unindexed_count(connection: Connection) -> int:
     """Count the articles that are not indexed yet."""
-    last, rest = counter_value(connection, _LAST), counter_value(connection, _REST)
+    last, rest = indexed_to(connection), unindexed_to(connection)
     waiting: Select[Any] = select(func.count()).select_from(article)
     newer = connection.execute(waiting.where(article.c.inbox_no > last)).scalar_one()
     older = connection.execute(waiting.where(article.c.inbox_no <= rest)).scalar_one() if rest else 0

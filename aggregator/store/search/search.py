@@ -21,8 +21,8 @@ from aggregator.model.errors import UsageError
 from aggregator.model.read_model import SearchBounds, SearchHit, SearchResults, StoryHit
 from aggregator.store import codecs
 from aggregator.store.search import match
-from aggregator.store.search.index import unindexed_to
 from aggregator.store.search.match import Phrase, Query, SearchableText, Term, parse_query, with_title
+from aggregator.store.search.progress import unindexed_to
 from aggregator.store.stories import article_views, articles
 from aggregator.store.stories.stories import shown_columns
 from aggregator.store.tables import article, rows_with, story

@@ -15,9 +15,6 @@ from sqlalchemy import (
     select,
 )
 
-from aggregator.extract.entry_identity import url_key
-from aggregator.extract.learned_boilerplate import restore_lines
-from aggregator.extract.urls import canonical_url
 from aggregator.model.core import (
     Article,
     ArticleView,
@@ -101,6 +98,9 @@ class StoredArticle(Article, frozen=True, kw_only=True):
     @property
     def whole_text(self) -> str:
         """The text with the lines that its outlet repeats, from which its fingerprint was computed."""
+        # Reading a list of stories needs none of its patterns.
+        from aggregator.extract.learned_boilerplate import restore_lines
+
         return restore_lines(self.text, self.read_details().repeated)
 
 
@@ -268,6 +268,10 @@ def evidence_of(connection: Connection, id: str) -> Evidence:  # noqa: A002 - th
 
 def ids_of(connection: Connection, name: str) -> list[str]:
     """Return the ids of articles with this id or address. Addresses are found by their identity keys."""
+    # Their patterns are large, and only who names an article needs them.
+    from aggregator.extract.entry_identity import url_key
+    from aggregator.extract.urls import canonical_url
+
     address = canonical_url(name)
     if address is None:
         return [name]

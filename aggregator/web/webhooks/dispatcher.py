@@ -29,7 +29,7 @@ from aggregator.store.maintenance import steady_clock
 from aggregator.store.read import story_list
 from aggregator.store.read.reader import StoryReader
 from aggregator.store.read.story_list import StoryMatcher
-from aggregator.store.search import index
+from aggregator.store.search import progress
 from aggregator.store.stories import outbox
 from aggregator.store.stories.outbox import NewDelivery
 from aggregator.web.sanitise import encode_json
@@ -91,7 +91,7 @@ class WebhookDispatcher:
             if not last_change_no:
                 self._quiet_version = version
                 return None
-            indexed_to = index.indexed_to(connection) if self._uses_index else _ALL_INDEXED
+            indexed_to = progress.indexed_to(connection) if self._uses_index else _ALL_INDEXED
             new = story_list.following(
                 connection, min(last_change_no.values()), _BATCH_CHANGES, indexed_to=indexed_to
             )

@@ -25,7 +25,10 @@ LIBRARIES = {
 MODULES = {
     *(f"aggregator.{name}" for name in ("admin", "daemon", "grouping", "intake", "sources")),
     *("aggregator.stories.name_forms", "aggregator.stories.names", "aggregator.stories.rendering"),
-    *("aggregator.text.names", "aggregator.text.scripts", "aggregator.text.vocabulary"),
+    *(f"aggregator.text.{name}" for name in ("lines", "names", "scripts", "vocabulary")),
+    *(f"aggregator.extract.{name}" for name in ("entry_identity", "language", "learned_boilerplate", "urls")),
+    *("aggregator.store.intake.sources", "aggregator.store.search.index", "aggregator.store.search.match"),
+    *("aggregator.store.read.health_probes", "aggregator.store.read.statistics"),
 }
 
 

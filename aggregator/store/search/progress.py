@@ -1,0 +1,32 @@
+"""How far the full-text index is: two counters. Who only asks for them loads no patterns of words."""
+
+from sqlalchemy import Connection, ScalarSelect, select
+
+from aggregator.store.tables import counter, counter_value
+
+LAST = "searchable"  # counter: the last article number in the index
+REST = "unindexed"  # counter: articles up to this number wait to be indexed again
+
+
+_REACHED = select(counter.c.name, counter.c.value).where(counter.c.name.in_((LAST, REST)))
+
+
+def progress() -> ScalarSelect[int]:
+    """Return, as a part of a statement, the last article number in the index."""
+    return select(counter.c.value).where(counter.c.name == LAST).scalar_subquery()
+
+
+def indexed_to(connection: Connection) -> int:
+    """Return the inbox number of the last indexed article."""
+    return counter_value(connection, LAST)
+
+
+def unindexed_to(connection: Connection) -> int:
+    """Return the inbox number up to which articles wait to be indexed again; 0: none."""
+    return counter_value(connection, REST)
+
+
+def unindexed_at_most(connection: Connection, newest: int) -> int:
+    """Return an upper bound of the articles up to `newest` that are not indexed, from their numbers."""
+    reached = {row.name: int(row.value) for row in connection.execute(_REACHED)}
+    return max(0, newest - reached[LAST]) + reached[REST]

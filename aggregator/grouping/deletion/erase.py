@@ -20,7 +20,7 @@ from aggregator.grouping.unit_of_work import UnitOfWork
 from aggregator.model.core import FrozenStruct
 from aggregator.model.errors import UsageError
 from aggregator.store.engine.database import Connection, Database
-from aggregator.store.intake import tombstones
+from aggregator.store.intake import known_items, tombstones
 from aggregator.store.maintenance import erase, erase_target, index_merge, orphaned_copies
 from aggregator.store.maintenance.erase import DeletedPart
 from aggregator.store.maintenance.erase_target import EraseSummary, EraseTarget
@@ -153,6 +153,7 @@ def _refuse_from_now_on(
     """Leave tombstones of articles; of those that are forgotten, what waits is refused, too."""
     tombstones.add_tombstones(connection, ids, now, kind)
     if kind == "forgotten":
+        known_items.forget_items_of(connection, ids)  # read again, to count that they were refused
         erase.blank_entries(connection, ids, now)
     else:
         erase.slim_entries(connection, ids)

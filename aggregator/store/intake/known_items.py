@@ -5,7 +5,7 @@ and is alone with its article in the feed.
 """
 
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 
 import msgspec
 from sqlalchemy import Connection, delete, select
@@ -13,7 +13,7 @@ from sqlalchemy import Connection, delete, select
 from aggregator.model.core import FrozenStruct, ParsedFeed
 from aggregator.store.intake.identify import stability_of
 from aggregator.store.intake.inbox import AcceptResult
-from aggregator.store.tables import known_items, upsert
+from aggregator.store.tables import change_with, known_items, observation, rows_with, upsert
 
 
 class KnownItems(FrozenStruct, frozen=True, kw_only=True):
@@ -69,3 +69,9 @@ def save_known_items(
         upsert(connection, known_items, {"source": source_id, "packed": msgspec.msgpack.encode(items)})
     else:
         connection.execute(delete(known_items).where(known_items.c.source == source_id))
+
+
+def forget_items_of(connection: Connection, articles: Collection[str]) -> None:
+    """Let the feeds that had one of these articles read all of their items again."""
+    feeds = rows_with(connection, select(observation.c.source), observation.c.article, articles)
+    change_with(connection, delete(known_items), known_items.c.source, (feed.source for feed in feeds))

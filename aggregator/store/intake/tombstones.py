@@ -5,10 +5,10 @@ from collections.abc import Collection, Sequence
 from typing import Literal
 
 import msgspec
-from sqlalchemy import Connection, bindparam, case, delete, func, select, update
+from sqlalchemy import Connection, bindparam, case, func, select, update
 
 from aggregator.model.core import FrozenStruct
-from aggregator.store.tables import insert_or, known_items, rows_with, tombstone
+from aggregator.store.tables import insert_or, rows_with, tombstone
 
 TombstoneKind = Literal["forgotten", "retention"]
 REASON = "it was forgotten; `aggregator forget --list` names it"
@@ -30,7 +30,6 @@ def add_tombstones(
     """Add tombstones. An article that has one already keeps it."""
     statement = insert_or(connection, tombstone)
     if kind == "forgotten":  # overrides "retention"
-        connection.execute(delete(known_items))  # its item is read again, to count that it was refused
         since = case((tombstone.c.kind == kind, tombstone.c.at), else_=statement.excluded.at)
         statement = statement.on_conflict_do_update(
             index_elements=["article"], set_={"kind": kind, "at": since}

@@ -4,7 +4,7 @@ intake/recluster/rebuild.py calls it, in a process that has the database alone.
 """
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
 from sqlalchemy import Connection, case, delete, func, select, text, union_all, update
 
@@ -20,15 +20,13 @@ from aggregator.store.tables import (
     counter_value,
     entry,
     identity_key,
+    known_items,
     metadata,
     observation,
     set_counter,
     story,
     tombstone,
 )
-
-if TYPE_CHECKING:
-    pass
 
 _NUMBERED: Final = (  # by the name of the counter
     ("entry", entry.c.entry_no),
@@ -82,6 +80,7 @@ def _delete_orphans(connection: Connection) -> None:
     for table in (identity_key, observation):
         is_lost = table.c.article != "", table.c.article.not_in(known)
         connection.execute(delete(table).where(*is_lost))
+    connection.execute(delete(known_items))  # some may be of lost articles
     role = case((article.c.role == "container", article.c.role), else_="report")
     copies_of_lost = update(article).where(article.c.copy_of.not_in(select(article.alias().c.id)))
     connection.execute(copies_of_lost.values(copy_of=None, role=role))

@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from contextlib import closing
 from dataclasses import dataclass, replace
 from typing import Any
+from urllib.parse import urlsplit
 
 import msgspec
 import pytest
@@ -18,11 +19,15 @@ from hypothesis import strategies as st
 from sqlalchemy import delete, select
 
 from aggregator.config.tuning import Tuning
+from aggregator.grouping.deletion.erase import ForgetCommand
+from aggregator.intake import command_handlers
 from aggregator.intake.poll import Poller, PollResult
+from aggregator.intake.recluster.rebuild import rebuild
 from aggregator.intake.workers.executor import InlineExecutor
 from aggregator.model.core import ParsedFeed
 from aggregator.sources.fetch.client import Client, ClientSettings
 from aggregator.store.engine.database import Database
+from aggregator.store.intake import tombstones
 from aggregator.store.intake.sources import Source, add, remove, source_with_id
 from aggregator.store.maintenance.integrity_check import faults
 from aggregator.store.stories.article_rows import article_writes
@@ -33,7 +38,7 @@ from aggregator.store.tables import (
     observation,
     unstable_identifier,
 )
-from tests.support.articles import NOON, Clock
+from tests.support.articles import NOON, Clock, Rig
 from tests.support.fresh import sqlite_at
 from tests.support.loopback import LoopbackServer, Resource
 from tests.support.polling import feed_source, poller_on
@@ -271,6 +276,39 @@ def test_items_of_an_article_that_gave_up_its_keys_are_read_again(
     paper.poll()
     assert executor.entries == len(items)
     assert list(faults(database)) == []
+
+
+def test_only_the_feeds_that_had_a_forgotten_article_are_read_again(
+    database: Database, client: Client, server: LoopbackServer
+) -> None:
+    with_it, without_it = (Newspaper(database, client, server, path) for path in ("/with", "/without"))
+    for paper, numbers in ((with_it, (1, 2)), (without_it, (3, 4))):
+        items = [report(number, has_guid=True, time="noon").item() for number in numbers]
+        server.routes[urlsplit(paper.url).path] = Resource(rss(*items))
+        paper.poll()
+    rig = Rig(database, Clock())
+    rig.place()
+    payload = msgspec.json.encode(ForgetCommand(name="https://gazette.example/1"))
+    command_handlers.enqueue(database, NOON, "forget", payload)
+    rig.pipeline.run_commands()
+    assert list(queried(database, select(known_items.c.source)).scalars()) == [without_it.id]
+    items = [report(number, has_guid=True, time="noon").item() for number in (1, 5)]
+    server.routes["/with"] = Resource(rss(*items))
+    with_it.poll()
+    assert [one.rejected_count for one in read_by(database, tombstones.newest_tombstones, 9)] == [1]
+
+
+def test_a_feed_brings_articles_that_were_lost(
+    database: Database, client: Client, server: LoopbackServer
+) -> None:
+    paper = Newspaper(database, client, server, "/feed")
+    items = [report(number, has_guid=True, time="noon").item() for number in range(3)]
+    server.routes["/feed"] = Resource(rss(*items[:2]))
+    paper.poll()
+    executed(database, delete(entry))  # as a damaged file may have lost them
+    rebuild(database, Tuning())
+    server.routes["/feed"] = Resource(rss(*items))
+    assert len(paper.poll().accepted) == 3
 
 
 _POLL = """

@@ -8,9 +8,10 @@ from sqlalchemy import Connection, delete, insert, select, tuple_, update
 
 from aggregator.model.core import Evidence, Role, TextReuse
 from aggregator.store import codecs
+from aggregator.store.intake.known_items import forget_items_of
 from aggregator.store.stories.article_rows.sketches import insert_sketches
 from aggregator.store.stories.articles import StoredArticle, evidence_of
-from aggregator.store.tables import article, change_with, identity_key, known_items, observation
+from aggregator.store.tables import article, change_with, identity_key, observation
 
 _NEVER_REVERT = 1_000_000  # `observation.revert_count` of the text of another article
 _PLAIN: Final = [name for name in StoredArticle.__struct_fields__ if name in article.c and name != "evidence"]
@@ -95,8 +96,7 @@ def rekey(connection: Connection, old: str, new: str, *, is_authoritative: bool)
     `is_authoritative`: whether the authoritative sources of `old` are authoritative for `new`.
     """
     connection.execute(update(identity_key).where(identity_key.c.article == old).values(article=new))
-    sources = select(observation.c.source).where(observation.c.article == old)
-    connection.execute(delete(known_items).where(known_items.c.source.in_(sources)))  # it names `old`
+    forget_items_of(connection, [old])  # they name it
     _drop_common_observations(connection, old, new)
     is_old = observation.c.article == old
     former = update(observation).where(is_old, observation.c.is_current.is_(False))

@@ -24,7 +24,7 @@ def with_language_again(stored: CleanArticle, tuning: Tuning) -> CleanArticle:
     """Return a stored article with the language that is found under these rules; for workers."""
     whole = restore_lines(stored.text, stored.repeated)
     text_tuning = tuning.section("text", ExtractTuning)
-    language = find_language(stored.title, whole, stored.language, text_tuning)
+    language = stored.source_language or find_language(stored.title, whole, stored.language, text_tuning)
     return msgspec.structs.replace(stored, language=language)
 
 

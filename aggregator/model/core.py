@@ -169,6 +169,7 @@ class CleanArticle(FrozenStruct, frozen=True, kw_only=True):
     text: str = ""
     lead: str = ""
     language: str | None = None
+    source_language: str | None = None  # as `Entry.source_language`, of an article that is read again
     author: str | None = None
     outlet: str | None = None  # named in the text; the outlet of the entry takes precedence
     site_name: str | None = None  # as its page names the site; once placed, as its outlet's own site does

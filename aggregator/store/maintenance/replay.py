@@ -20,11 +20,13 @@ from aggregator.store.tables import (
     link_constraint,
     set_counter,
     sketch,
+    source,
     source_history,
     source_period,
     story,
     stream_period,
 )
+from aggregator.text.language import primary_tag
 
 _ROWS_AT_ONCE = 500
 
@@ -45,8 +47,12 @@ def first_seen_since(connection: Connection, since: dt.datetime | None) -> int:
 
 def placed_from(connection: Connection, n: int, limit: int) -> list[tuple[InboxEntry, CleanArticle]]:
     """Return the next articles from inbox number `n` on, in order, as input of another placing."""
-    chosen = select(article).where(article.c.inbox_no >= n).order_by(article.c.inbox_no).limit(limit)
-    return [(_inbox_entry(row), _clean_article(row)) for row in connection.execute(chosen)]
+    chosen = select(article, source.c.language.label("source_language"))
+    chosen = chosen.outerjoin(source, source.c.id == article.c.source).where(article.c.inbox_no >= n)
+    return [
+        (_inbox_entry(row), _clean_article(row))
+        for row in connection.execute(chosen.order_by(article.c.inbox_no).limit(limit))
+    ]
 
 
 def _inbox_entry(row: Any) -> InboxEntry:
@@ -90,6 +96,7 @@ def _clean_article(row: Any) -> CleanArticle:
         lead=row.lead,
         text=row.text,
         language=row.language,
+        source_language=primary_tag(row.source_language),
         author=row.author,
         outlet=row.outlet,
         published=published,

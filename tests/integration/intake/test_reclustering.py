@@ -14,6 +14,7 @@ from aggregator.config.tuning import Tuning
 from aggregator.grouping.mutes import Mutes
 from aggregator.grouping.story_options import StoryOptions
 from aggregator.intake.pipeline import Pipeline
+from aggregator.intake.poll import of_source
 from aggregator.intake.recluster.recluster import Reclusterer
 from aggregator.intake.recluster.regrouping import GroupingDifference
 from aggregator.intake.workers.executor import InlineExecutor
@@ -22,6 +23,7 @@ from aggregator.model.core import Entry
 from aggregator.sources.limits import source_tuning
 from aggregator.sources.parse.files import InputEntry, open_source
 from aggregator.store.engine.database import Connection, Database
+from aggregator.store.intake.sources import add as add_source
 from aggregator.store.maintenance import replay, retention
 from aggregator.store.stories import stream_history
 from aggregator.store.stories.commands import Command, enqueue, found
@@ -29,6 +31,7 @@ from aggregator.store.tables import article, source_history, story, stream_perio
 from tests.conftest import Postgres
 from tests.support.articles import COLUMN, FLOOD, FLOOD_ELSEWHERE, NOON, STRIKE, Clock, Rig, record
 from tests.support.fresh import sqlite_at, with_tables
+from tests.support.polling import feed_source
 from tests.support.rows import executed, queried, read_by, written_by
 from tests.support.story_checks import (
     assigned,
@@ -226,6 +229,15 @@ def test_what_is_read_from_texts_is_restored(database: Database) -> None:
     executed(database, update(article).values(damaged))
     reclustering(database).take_over(placing_of(database), None)
     assert rows_of(database, article) == before
+
+
+def test_the_language_that_the_user_set_for_a_source_is_kept(database: Database) -> None:
+    source = feed_source("https://gazette.example/feed", language="de-AT")
+    written_by(database, add_source, source)
+    entry = record(source.id, "1", "Levee breaks at Pennmouth, four dead", FLOOD)
+    Rig(database, Clock()).take(of_source(entry, source))
+    reclustering(database).take_over(placing_of(database), None)
+    assert queried(database, select(article.c.language)).scalars().all() == ["de"]
 
 
 # --- other rules -------------------------------------------------------------------------------------------

@@ -52,7 +52,7 @@ def extract(config: Config, what: Sequence[str]) -> Iterator[ExtractPreview]:
     """Read `what` (files, folders, addresses) and yield for each input what would be stored."""
     all_tuning = config.effective_tuning
     tuning = source_tuning(all_tuning)
-    executor = open_executor(config.work.executor, config.work.worker_count, all_tuning)
+    executor = open_executor(config.work.executor, config.work.worker_count(), all_tuning)
     parsing_mail = partial(parse_mail, executor, tuning=tuning)
     try:
         for one in what:

@@ -338,7 +338,7 @@ def workers(config: "Config") -> "Iterator[Executor]":
     from aggregator.intake.workers.factory import open_executor
 
     work = config.work
-    with closing(open_executor(work.executor, work.worker_count, config.effective_tuning)) as executor:
+    with closing(open_executor(work.executor, work.worker_count(), config.effective_tuning)) as executor:
         yield executor
 
 

@@ -90,7 +90,7 @@ def evaluate(
                 records,
                 config.effective_tuning,
                 executor=config.work.executor,
-                workers=config.work.worker_count,
+                workers=config.work.worker_count(),
                 progress=advance,
                 dataset=name,
                 loose=loose_pairs,

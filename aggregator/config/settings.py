@@ -333,18 +333,13 @@ class WorkConfig(_Part):
         parts = urlsplit(self.executor)
         return parts.scheme == "dask" and not is_loopback(parts.hostname or "")
 
-    @property
-    def worker_count(self) -> int:
-        """The number of workers; for `workers: 0` that of the processors, at most four."""
-        return self.workers or min(4, os.cpu_count() or 1)
+    def worker_count(self, *, spared: int = 0) -> int:
+        """Return the number of workers; for `workers: 0` that of the processors, at most four.
 
-    @property
-    def daemon_worker_count(self) -> int:
-        """The number of workers of the daemon; for `workers: 0` one processor is left to its writer.
-
-        On two processors a second worker takes 84 MB, and a first reading ends no sooner.
+        `spared`: processors that are left to others. The daemon leaves one to its writer: on two processors
+        a second worker takes 84 MB, and a first reading ends no sooner.
         """
-        return self.workers or max(1, min(4, (os.cpu_count() or 1) - 1))
+        return self.workers or max(1, min(4, (os.cpu_count() or 1) - spared))
 
 
 class GroupingConfig(_Part):

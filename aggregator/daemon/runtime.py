@@ -90,7 +90,7 @@ class Runtime:
         self._webhooks = self._make_webhooks()
         # After everything that may raise, because it must be closed.
         self._executor = open_executor(
-            config.work.executor, config.work.daemon_worker_count, all_tuning, services.metrics_registry
+            config.work.executor, config.work.worker_count(spared=1), all_tuning, services.metrics_registry
         )
         self._digest_made: dt.datetime | None = None  # the last one that was looked at
         self._poll_scheduler = self._make_poll_scheduler()

@@ -87,7 +87,7 @@ class FeedCheck(FrozenStruct, frozen=True, kw_only=True, omit_defaults=False):
 def check(config: Config, what: Sequence[str]) -> Iterator[FeedCheck]:
     """Read feeds (files or addresses) without storing anything; yields one result per feed, in order."""
     with (
-        opened_reader(config, config.work.worker_count) as reader,
+        opened_reader(config, config.work.worker_count()) as reader,
         ThreadPoolExecutor(reader.at_once) as threads,
     ):
         yield from threads.map(reader.checked, what)

@@ -320,8 +320,8 @@ def test_the_daemon_leaves_a_processor_to_its_writer(
 ) -> None:
     monkeypatch.setattr("os.cpu_count", lambda: processors)
     by_default, chosen = WorkConfig(), WorkConfig(workers=7)
-    assert (by_default.worker_count, by_default.daemon_worker_count) == workers
-    assert (chosen.worker_count, chosen.daemon_worker_count) == (7, 7)
+    assert (by_default.worker_count(), by_default.worker_count(spared=1)) == workers
+    assert (chosen.worker_count(), chosen.worker_count(spared=1)) == (7, 7)
 
 
 def test_relative_paths_are_meant_from_the_file(tmp_path: Path) -> None:

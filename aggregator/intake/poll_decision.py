@@ -104,25 +104,24 @@ def _with(source: Source, **values: object) -> Source:
 
 def _after_failure(source: Source, error: FetchError, now: dt.datetime, net: NetTuning) -> Source:
     """Return the source with its back-off; after several 410 it is no longer polled."""
-    next_poll = after_failure(
+    due = after_failure(
         source.id,
         now,
         configured_seconds=source.interval_seconds,
-        interval_seconds=source.adaptive_interval_seconds,
         failures=source.failures,
         retry_after_seconds=error.retry_after_seconds,
         is_out_of_reach=error.cause in _OUT_OF_REACH,
         tuning=net,
     )
-    failed = _with(source, next_due_at=next_poll.due, failures=next_poll.failures)
+    failed = _with(source, next_due_at=due, failures=source.failures + 1)
     lasts = _lasts(failed.failures, failed.failing_since, now, _ADOPT_TIMES, _ADOPT_HOURS)
     if lasts and failed.redirected_url is not None:
         failed = _with(_at_configured_address(failed), etag=None, last_modified=None, body_hash=None)
     if error.status != HTTPStatus.GONE:
         return failed
-    next_poll = after_gone(source.id, now, failures=source.failures, tuning=net)
     count, since = source.gone_count + 1, source.gone_since or now
-    failed = _with(failed, next_due_at=next_poll.due, gone_count=count, gone_since=since)
+    due = after_gone(source.id, now, net)
+    failed = _with(failed, next_due_at=due, gone_count=count, gone_since=since)
     if not _lasts(count, since, now, _GONE_TIMES, _GONE_HOURS):
         return failed
     if failed.redirected_url is not None:  # the configured address may still work

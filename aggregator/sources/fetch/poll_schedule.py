@@ -19,11 +19,10 @@ _EXPECTED_GAP_SHARE = 0.5  # of the expected time between two new entries, to wh
 
 
 class NextPoll(msgspec.Struct, frozen=True, kw_only=True):
-    """When a source is due, and the state to store until then."""
+    """When a source is due after a response, and the interval to store until then."""
 
     due: dt.datetime
     interval_seconds: float  # the current interval, without jitter
-    failures: int  # consecutive
 
 
 def after_success(
@@ -55,11 +54,7 @@ def after_success(
         rhythm = min(before * _QUIET_FACTOR, max(usual, shortest))
     interval = min(max(rhythm, shortest), longest)
     wait = min(max(interval, ttl_seconds or 0.0), longest)
-    return NextPoll(
-        due=_moment(source, now, wait, tuning),
-        interval_seconds=interval,
-        failures=0,
-    )
+    return NextPoll(due=_moment(source, now, wait, tuning), interval_seconds=interval)
 
 
 def after_failure(
@@ -67,13 +62,12 @@ def after_failure(
     now: dt.datetime,
     *,
     configured_seconds: float,
-    interval_seconds: float,
     failures: int,
     retry_after_seconds: float | None = None,
     is_out_of_reach: bool = False,
     tuning: NetTuning,
-) -> NextPoll:
-    """Return the next poll after a failed fetch or feed; `failures` counts the consecutive ones before it.
+) -> dt.datetime:
+    """Return when a source is due after a failed fetch or feed; `failures`: the consecutive ones before it.
 
     A server's Retry-After is never shortened by jitter. Where the host is out of reach the own network may be
     the cause: the first wait is short, and none is longer than the configured interval.
@@ -85,11 +79,7 @@ def after_failure(
     doublings = min(max(failures, 0), 32)  # reaches the cap from any interval, without overflow
     backed_off = min(first * tuning.backoff_factor**doublings, most)
     wait = max(backed_off, min(retry_after_seconds or 0.0, tuning.interval_cap_seconds))
-    return NextPoll(
-        due=_moment(source, now, wait, tuning),
-        interval_seconds=max(interval_seconds, shortest),
-        failures=failures + 1,
-    )
+    return _moment(source, now, wait, tuning)
 
 
 def first_due(source: str, now: dt.datetime, *, spread_seconds: float) -> dt.datetime:
@@ -97,13 +87,9 @@ def first_due(source: str, now: dt.datetime, *, spread_seconds: float) -> dt.dat
     return now + dt.timedelta(seconds=spread_seconds * _fraction(source, ""))
 
 
-def after_gone(source: str, now: dt.datetime, *, failures: int, tuning: NetTuning) -> NextPoll:
-    """Return the next poll after a 410, which is accepted only after several polls half a day apart."""
-    return NextPoll(
-        due=_moment(source, now, GONE_RETRY_SECONDS, tuning),
-        interval_seconds=0.0,
-        failures=failures + 1,
-    )
+def after_gone(source: str, now: dt.datetime, tuning: NetTuning) -> dt.datetime:
+    """Return when a source is due after a 410, which counts only after several polls half a day apart."""
+    return _moment(source, now, GONE_RETRY_SECONDS, tuning)
 
 
 def after_hold(source: str, now: dt.datetime, *, seconds: float, tuning: NetTuning) -> dt.datetime:

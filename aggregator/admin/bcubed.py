@@ -46,8 +46,9 @@ class GroupingMetrics(msgspec.Struct, frozen=True):
 
 def measure(stories: Mapping[str, str], clusters: Mapping[str, str]) -> GroupingMetrics:
     """Measure a grouping. BCubed is the mean over the articles."""
-    cells = Counter((stories[i], clusters[i]) for i in clusters if i in stories)
-    by_story, by_cluster = _sides(cells)
+    ids = [i for i in clusters if i in stories]
+    cells = Counter((stories[i], clusters[i]) for i in ids)
+    by_story, by_cluster = Counter(stories[i] for i in ids), Counter(clusters[i] for i in ids)
     total, hits = cells.total(), _pair_count(cells)
     # fsum: the result does not depend on the order of the articles.
     precision = math.fsum(n * n / by_story[story] for (story, _), n in cells.items())
@@ -82,11 +83,7 @@ def measure_outlets(
     loose: Collection[frozenset[str]] = (),
 ) -> OutletMetrics:
     """Measure the grouping of articles by their outlets. The pairs in `loose` may be together or apart."""
-    members, events = defaultdict(list), defaultdict(list)
-    for article, cluster in clusters.items():
-        if article in stories:
-            members[stories[article]].append(article)
-            events[cluster].append(article)
+    members, events = _members(stories, clusters)
 
     def are_pure(group: Collection[str]) -> bool:
         pairs = itertools.combinations(group, 2)
@@ -95,9 +92,9 @@ def measure_outlets(
     def count(group: Collection[str]) -> int:
         return len({outlets.get(one, one) for one in group})
 
-    several = [group for group in members.values() if count(group) > 1]
-    single = [group for group in members.values() if len(group) > 1 and count(group) == 1]
-    wanted = [group for group in events.values() if count(group) > 1]
+    several = [group for group in members if count(group) > 1]
+    single = [group for group in members if len(group) > 1 and count(group) == 1]
+    wanted = [group for group in events if count(group) > 1]
     return OutletMetrics(
         stories=len(several),
         pure=sum(map(are_pure, several)),
@@ -124,12 +121,9 @@ def measure_sagas(
     stories: Mapping[str, str], clusters: Mapping[str, str], sagas: Mapping[str, str]
 ) -> SagaMetrics:
     """Measure the grouping of the articles with a cluster. `sagas`: of those that belong to one."""
-    members, events = defaultdict(list), defaultdict(list)
-    for article, cluster in clusters.items():
-        members[stories[article]].append(article)
-        events[cluster].append(article)
-    several = [group for group in members.values() if len(group) > 1]
-    wanted = [group for group in events.values() if len(group) > 1]
+    members, events = _members(stories, clusters)
+    several = [group for group in members if len(group) > 1]
+    wanted = [group for group in events if len(group) > 1]
     pairs = [pair for group in several for pair in itertools.combinations(group, 2)]
     wrong = [(a, b) for a, b in pairs if clusters[a] != clusters[b]]
     return SagaMetrics(
@@ -141,6 +135,18 @@ def measure_sagas(
         wrong_pairs=len(wrong),
         wrong_in_saga=sum(a in sagas and sagas[a] == sagas.get(b) for a, b in wrong),
     )
+
+
+def _members(
+    stories: Mapping[str, str], clusters: Mapping[str, str]
+) -> tuple[Collection[list[str]], Collection[list[str]]]:
+    """Return the articles of each story and of each cluster."""
+    by_story, by_cluster = defaultdict(list), defaultdict(list)
+    for article, cluster in clusters.items():
+        if article in stories:
+            by_story[stories[article]].append(article)
+            by_cluster[cluster].append(article)
+    return by_story.values(), by_cluster.values()
 
 
 def measure_copies(predicted: Mapping[str, str | None], labelled: Mapping[str, str | None]) -> Score:
@@ -158,16 +164,6 @@ def measure_copies(predicted: Mapping[str, str | None], labelled: Mapping[str, s
         _share(shared, _pair_count(predicted_pairs)),
         _share(shared, _pair_count(labelled_pairs)),
     )
-
-
-def _sides(cells: Counter[tuple[str, str]]) -> tuple[Counter[str], Counter[str]]:
-    """Count the articles by story and by cluster."""
-    by_story: Counter[str] = Counter()
-    by_cluster: Counter[str] = Counter()
-    for (story, cluster), n in cells.items():
-        by_story[story] += n
-        by_cluster[cluster] += n
-    return by_story, by_cluster
 
 
 def _pair_count(sizes: Counter[_Group]) -> int:

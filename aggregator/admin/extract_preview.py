@@ -7,13 +7,11 @@ from contextlib import closing
 from functools import partial
 from pathlib import Path
 
-import msgspec
-
 from aggregator.config.settings import Config
 from aggregator.intake.jobs import PrepareItem, PrepareJob, PrepareResult, broken_article, prepare
 from aggregator.intake.poll import parse_mail, verdict_of
-from aggregator.intake.workers.executor import Executor
-from aggregator.intake.workers.factory import open_executor
+from aggregator.intake.workers.executor import Executor, answer_of
+from aggregator.intake.workers.factory import workers
 from aggregator.model.core import Entry, FrozenStruct, Verdict, utc_now
 from aggregator.model.errors import AggregatorError, FetchError, WorkError
 from aggregator.sources.fetch.client import client_of
@@ -50,11 +48,9 @@ class UnreadInput(ExtractPreview, frozen=True, kw_only=True, omit_defaults=False
 
 def extract(config: Config, what: Sequence[str]) -> Iterator[ExtractPreview]:
     """Read `what` (files, folders, addresses) and yield for each input what would be stored."""
-    all_tuning = config.effective_tuning
-    tuning = source_tuning(all_tuning)
-    executor = open_executor(config.work.executor, config.work.worker_count(), all_tuning)
-    parsing_mail = partial(parse_mail, executor, tuning=tuning)
-    try:
+    tuning = source_tuning(config.effective_tuning)
+    with workers(config) as executor:
+        parsing_mail = partial(parse_mail, executor, tuning=tuning)
         for one in what:
             if is_address(one) and not is_remote(one):
                 yield _page(config, executor, one)
@@ -68,8 +64,6 @@ def extract(config: Config, what: Sequence[str]) -> Iterator[ExtractPreview]:
                 problem = str(error)
             if problem:
                 yield UnreadInput(what=_as_utf8(shown(one)), verdict="empty", reason=problem)
-    finally:
-        executor.close()
 
 
 def _name(typed: str, where: str) -> str:
@@ -119,11 +113,10 @@ def _page(config: Config, executor: Executor, url: str) -> ExtractPreview:
 def _prepared(config: Config, executor: Executor, what: str, item: PrepareItem) -> ExtractPreview:
     job = PrepareJob(items=(item,), tuning=config.effective_tuning.to_json(), extract_only=True)
     try:
-        answer = executor.submit(prepare, msgspec.msgpack.encode(job)).result()
+        article = answer_of(executor, prepare, job, PrepareResult).prepared[0].article
     except WorkError as error:
         broken = broken_article(error)
         return ExtractPreview(what=what, verdict=broken.verdict, reason=broken.reason)
-    article = msgspec.msgpack.decode(answer, type=PrepareResult).prepared[0].article
     published = article.published
     return ExtractPreview(
         what=what,

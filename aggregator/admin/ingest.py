@@ -32,6 +32,7 @@ from aggregator.intake.kinds.folder_kind import (
 )
 from aggregator.intake.pipeline import More, Pipeline
 from aggregator.intake.poll import Poller, parse_feed, parse_mail
+from aggregator.intake.workers.executor import answer_of
 from aggregator.model.core import Entry, FrozenStruct
 from aggregator.model.errors import (
     AggregatorError,
@@ -322,7 +323,7 @@ class Ingest:
     def _listed(self, span: ArchiveSpan) -> PageList:
         """Have a worker list a part of an archive."""
         try:
-            answer = self._executor.submit(list_pages, msgspec.msgpack.encode(span)).result()
+            return answer_of(self._executor, list_pages, span, PageList)
         except WorkError as error:
             log.warning(
                 "%s: %s; this process reads it",
@@ -331,7 +332,6 @@ class Ingest:
                 extra={"event": "archive_not_listed"},
             )
             return PageList(is_whole=False)
-        return msgspec.msgpack.decode(answer, type=PageList)
 
     def _with_folder_name(self, entry: Entry, folder: Path) -> Entry:
         if folder not in self._folders:

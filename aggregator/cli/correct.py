@@ -2,7 +2,7 @@
 
 import time
 from collections.abc import Callable, Iterator
-from contextlib import closing, contextmanager, nullcontext
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -199,6 +199,7 @@ def recluster(
     """
     from aggregator.intake.configured import story_options
     from aggregator.intake.recluster.recluster import ReclusterCommand, Reclusterer
+    from aggregator.intake.workers.factory import workers
     from aggregator.model.core import utc_now
 
     regrouped: GroupingDifference | None
@@ -301,6 +302,7 @@ class WriterSession:
         """
         from aggregator.intake import command_handlers
         from aggregator.intake.workers.executor import InlineExecutor
+        from aggregator.intake.workers.factory import workers
         from aggregator.model.core import utc_now
 
         handler = command_handlers.HANDLERS[kind]
@@ -325,21 +327,12 @@ class WriterSession:
     def _become_writer(self) -> None:
         """Become the writer if there is none; then run the commands that were queued for the last one."""
         from aggregator.intake import command_handlers
+        from aggregator.intake.workers.factory import workers
 
         self.is_writer = self.is_writer or self._lock.become_writer()
         if self.is_writer and command_handlers.pending_commands(self._database):
             with workers(self._config) as executor:
                 make_pipeline(self._config, self._lock.fenced, executor).run_commands()
-
-
-@contextmanager
-def workers(config: "Config") -> "Iterator[Executor]":
-    """Yield the workers of the configuration."""
-    from aggregator.intake.workers.factory import open_executor
-
-    work = config.work
-    with closing(open_executor(work.executor, work.worker_count(), config.effective_tuning)) as executor:
-        yield executor
 
 
 def make_pipeline(

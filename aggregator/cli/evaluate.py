@@ -8,7 +8,6 @@ import msgspec
 
 from aggregator.cli import output
 from aggregator.cli.context import Context, Settings
-from aggregator.cli.correct import workers
 from aggregator.cli.output import argument, flag, option, progress_bar
 from aggregator.config.logging import one_line
 from aggregator.config.messages import counted
@@ -109,6 +108,7 @@ def _evaluate_corrections(settings: Settings) -> "found.CorrectionsEvaluation":
     from aggregator.admin.evaluate import evaluate_corrections, labels
     from aggregator.grouping.story_options import StoryOptions
     from aggregator.intake.recluster.recluster import Reclusterer
+    from aggregator.intake.workers.factory import workers
     from aggregator.model.core import utc_now
 
     with settings.reading() as (config, database):

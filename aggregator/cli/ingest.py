@@ -7,7 +7,7 @@ import typer
 
 from aggregator.cli import output
 from aggregator.cli.context import Context
-from aggregator.cli.correct import make_pipeline, workers
+from aggregator.cli.correct import make_pipeline
 from aggregator.cli.output import argument, flag, progress_bar, reading_progress
 from aggregator.model.errors import UsageError
 
@@ -79,6 +79,7 @@ def _ingest(
     from aggregator.config.memory import collect_garbage_seldom
     from aggregator.intake.configured import mutes_of
     from aggregator.intake.poll import Poller, PollServices
+    from aggregator.intake.workers.factory import workers
     from aggregator.model.core import utc_now
     from aggregator.sources.fetch.client import client_of
     from aggregator.store.engine.writer_lease import WriterLease

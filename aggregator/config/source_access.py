@@ -26,7 +26,7 @@ class Access(NamedTuple):
 class SourceExtras(NamedTuple):
     """Of one source: its access, and the selectors of `page:` (list, link, title, date)."""
 
-    access: Access
+    access: Access | None = None
     selectors: tuple[str, ...] = ()
 
 

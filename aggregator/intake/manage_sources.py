@@ -24,7 +24,7 @@ from aggregator.config.settings import (
     has_login,
     split_address,
 )
-from aggregator.config.source_access import Access, basic, mailbox_address, source_extras
+from aggregator.config.source_access import Access, SourceExtras, basic, mailbox_address, source_extras
 from aggregator.extract.language.unicode import clean
 from aggregator.extract.urls import address_key
 from aggregator.intake.jobs import FeedJob, read_feed
@@ -32,7 +32,7 @@ from aggregator.intake.kinds.imap_kind import preview
 from aggregator.intake.kinds.page_kind import compiled, read_page
 from aggregator.intake.kinds.source_kind import source_kind
 from aggregator.intake.poll import parse_feed, read_sitemaps
-from aggregator.intake.workers.executor import Executor
+from aggregator.intake.workers.executor import Executor, answer_of
 from aggregator.intake.workers.factory import open_executor
 from aggregator.model.core import FrozenStruct, ParsedFeed, utc_now
 from aggregator.model.errors import (
@@ -115,7 +115,8 @@ class FeedReader:
         try:
             address, userinfo = split_address(self._names.get(what) or what)
             if what in self._mailboxes:
-                access = self._extras[self._mailboxes[what]].access
+                access = self._extras_of(self._mailboxes[what]).access
+                assert access is not None, "a mailbox has a password"
                 parsed = preview(self._client, self._executor, access, self._limits, _ENTRIES_CHECKED)
             elif _MAILBOX.match(address):
                 raise FetchError("login", "list the mailbox in config.yaml, with its user and password")
@@ -158,7 +159,7 @@ class FeedReader:
         """
         if linked_from is not None and _port(url) not in (80, 443, _port(linked_from)):
             raise FetchError("refused", f"{url} from a page has another port than the page")
-        known = self._extras[url].access if url in self._extras else access
+        known = self._extras_of(url).access or access
         return self._client.fetch(url, linked_from=linked_from, access=known)
 
     def feed_in(self, fetched: FetchResult, access: Access | None = None) -> ParsedFeed:
@@ -166,7 +167,7 @@ class FeedReader:
         parsed = self._parsed_page(fetched)
         if not parsed.sitemaps:
             return parsed
-        known = self._extras[fetched.url].access if fetched.url in self._extras else access
+        known = self._extras_of(fetched.url).access or access
         return read_sitemaps(
             parsed, lambda url: self.fetch(url, fetched.url_final, known), self._parsed_page
         )[1]
@@ -175,16 +176,18 @@ class FeedReader:
         """Return the feeds that a page declares or links to; none if the parser failed."""
         job = PageJob(page=fetched.body, url=fetched.url_final, charset=fetched.charset)
         try:
-            answer = self._executor.submit(discover, msgspec.msgpack.encode(job)).result()
+            return answer_of(self._executor, discover, job, tuple[FeedCandidate, ...])
         except WorkError:
             return ()
-        return msgspec.msgpack.decode(answer, type=tuple[FeedCandidate, ...])
+
+    def _extras_of(self, address: str) -> SourceExtras:
+        return self._extras.get(address, SourceExtras())
 
     def _parsed_page(self, fetched: FetchResult) -> ParsedFeed:
         return self._parsed(fetched.body, fetched.url_final, fetched.content_type or None, fetched.url)
 
     def _parsed(self, data: bytes, url: str | None, content_type: str | None, asked: str = "") -> ParsedFeed:
-        selectors = self._extras[asked].selectors if asked in self._extras else ()
+        selectors = self._extras_of(asked).selectors
         job = FeedJob(
             data=data,
             selectors=selectors,

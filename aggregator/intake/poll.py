@@ -18,7 +18,7 @@ from urllib.parse import urlsplit
 import msgspec
 
 from aggregator.config.messages import counted
-from aggregator.config.source_access import Access, SourceExtras
+from aggregator.config.source_access import SourceExtras
 from aggregator.config.tuning import Tuning
 from aggregator.extract.entry_identity import IdentityTuning
 from aggregator.extract.urls import same_site
@@ -32,7 +32,7 @@ from aggregator.intake.poll_decision import (
     decide,
 )
 from aggregator.intake.quiet_polls import QuietPolls
-from aggregator.intake.workers.executor import Executor
+from aggregator.intake.workers.executor import Executor, answer_of
 from aggregator.model.core import Entry, FrozenStruct, ParsedFeed, Published, Verdict
 from aggregator.model.errors import (
     DatabaseAwayError,
@@ -177,8 +177,8 @@ class Poller:
         with self._database.read() as connection:
             return known_items_of(connection, source.id)
 
-    def _stored(self, name: str, store: Callable[[], Stored]) -> Stored:
-        """Return the result of `store`, which is repeated while the database cannot be written.
+    def _stored(self, name: str, unit: Callable[[Connection], Stored]) -> Stored:
+        """Return the result of a transaction, which is repeated while the database cannot be written.
 
         So the response is neither lost nor requested again. After `_STORE_SECONDS`, or if the transaction may
         have been committed, the error is raised, and the source is polled again.
@@ -187,7 +187,7 @@ class Poller:
         pause = _STORE_PAUSE_SECONDS
         while True:
             try:
-                return store()
+                return self._database.transact(unit)
             except (DatabaseBusyError, DatabaseAwayError, NotWritableError) as error:
                 unknown = isinstance(error, DatabaseAwayError) and error.commit_unknown
                 if unknown or self._stops() or time.monotonic() >= ends:
@@ -226,20 +226,15 @@ class Poller:
         return fetched
 
     def _fetch(self, url: str, source: Source, **options: Any) -> FetchResult:
-        return self._client.fetch(url, access=self._access(source.address), **options)
-
-    def _selectors(self, source: Source) -> tuple[str, ...]:
-        extras = self._extras.get(source.address)
-        return () if extras is None else extras.selectors
+        return self._client.fetch(url, access=self._extras_of(source.address).access, **options)
 
     def _read_as(self, source: Source) -> bytes:
         """Return the beginning of `body_hash`: the same page has other entries for other selectors."""
-        selectors = self._selectors(source)
+        selectors = self._extras_of(source.address).selectors
         return _hash(repr(selectors).encode()) if selectors else b""
 
-    def _access(self, address: str | None) -> Access | None:
-        extras = self._extras.get(address or "")
-        return None if extras is None else extras.access
+    def _extras_of(self, address: str | None) -> SourceExtras:
+        return self._extras.get(address or "", SourceExtras())
 
     def _is_first_of_a_silent_day(self, source: Source, now: dt.datetime) -> bool:
         if source.last_polled_at is None or source.last_polled_at.date() == now.date():
@@ -258,7 +253,7 @@ class Poller:
             self._executor,
             FeedJob(
                 data=fetched.body,
-                selectors=self._selectors(source),
+                selectors=self._extras_of(source.address).selectors,
                 source=source.entry_source,
                 seen=now,
                 url=fetched.url_final,
@@ -328,7 +323,7 @@ class Poller:
             _write(connection, outcome, stored)
             return outcome, taken
 
-        outcome, taken = self._stored(source.shown_name, lambda: self._database.transact(work))
+        outcome, taken = self._stored(source.shown_name, work)
         name = outcome.source.shown_name
         for note in taken.notes:
             log.info(
@@ -380,11 +375,7 @@ class Poller:
             return PollResult(succeeded=False)
         outcome = decide(source, error, now, self._rules)
         stored = self.services.quiet_polls.stored(source)
-
-        def work(connection: Connection) -> None:
-            _write(connection, outcome, stored)
-
-        self._stored(source.shown_name, lambda: self._database.transact(work))
+        self._stored(source.shown_name, partial(_write, outcome=outcome, before=stored))
         _log_changes(source, outcome)
         return PollResult(succeeded=False, problem=None if error.cause == ASKED_TO_WAIT else str(error))
 
@@ -415,24 +406,20 @@ class Poller:
                 accept="page",
                 source_port=port,
                 linked_from=linked_from,
-                access=self._access(wanted.source_address),
+                access=self._extras_of(wanted.source_address).access,
             )
         except FetchError as error:
             return self._without_page(wanted, error)
-        page = fetched.body if same_site(wanted.url, fetched.url_final) else None
-        robots = fetched.robots if page is not None else ""
-
-        def work(connection: Connection) -> None:
-            pending_pages.store_page(
-                connection,
-                wanted.entry_no,
-                page=page,
-                url=fetched.url_final,
-                charset=fetched.charset,
-                robots=robots,
-            )
-
-        self._stored(wanted.url, lambda: self._database.transact(work))
+        is_own = same_site(wanted.url, fetched.url_final)
+        store = partial(
+            pending_pages.store_page,
+            n=wanted.entry_no,
+            page=fetched.body if is_own else None,
+            url=fetched.url_final,
+            charset=fetched.charset,
+            robots=fetched.robots if is_own else "",
+        )
+        self._stored(wanted.url, store)
         return True
 
     def _without_page(self, wanted: PendingPage, error: FetchError) -> bool:
@@ -455,7 +442,7 @@ class Poller:
             pending_pages.later(connection, wanted.entry_no, due, attempts=tries)
             return is_placed
 
-        is_ready = self._stored(wanted.url, lambda: self._database.transact(work))
+        is_ready = self._stored(wanted.url, work)
         outcome = "the text of the feed is used" if final else "it is requested again later"
         log.debug("page %s: %s; %s", wanted.url, error, outcome, extra={"event": "page_failed"})
         return is_ready
@@ -540,10 +527,9 @@ def of_source(entry: Entry, source: Source, language: str | None = None) -> Entr
 def parse_feed(executor: Executor, job: FeedJob, read: Callable[[bytes], bytes] = read_feed) -> ParsedFeed:
     """Parse a feed in a worker. Raises FetchError if the worker failed."""
     try:
-        answer = executor.submit(read, msgspec.msgpack.encode(job)).result()
+        return answer_of(executor, read, job, ParsedFeed)
     except WorkError as error:
         raise FetchError(error.verdict, f"the feed could not be read: {error.detail}") from error
-    return msgspec.msgpack.decode(answer, type=ParsedFeed)
 
 
 def parse_mail(
@@ -552,10 +538,9 @@ def parse_mail(
     """Parse a message in a worker, as `entry_of_mail`. Raises ReadError, also if the worker failed."""
     job = FeedJob(data=data, source=source, seen=seen, tuning=tuning)
     try:
-        answer = executor.submit(read_mail, msgspec.msgpack.encode(job)).result()
+        parsed = answer_of(executor, read_mail, job, ParsedFeed)
     except WorkError as error:
         raise ReadError(f"this message could not be read: {error.detail}") from error
-    parsed = msgspec.msgpack.decode(answer, type=ParsedFeed)
     if parsed.problem is not None:
         raise ReadError(parsed.problem)
     return parsed.entries[0]

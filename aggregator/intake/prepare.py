@@ -60,13 +60,13 @@ class PrepareDispatcher:
         """Forget that workers could not read an archive."""
         self._workers_read = True
 
-    def submitted(self, waiting: Sequence[InboxEntry], *, pages: bool = True) -> Future[bytes]:
+    def submitted(self, waiting: Sequence[InboxEntry]) -> Future[bytes]:
         """Submit a job for these entries; `answered` decodes its result."""
         is_here = self._texts_here and all(map(_is_text_of_a_file, waiting))
         executor = InlineExecutor() if is_here else self._executor
         try:
             sent = waiting if self._workers_read else [self._with_page(one) for one in waiting]
-            items = tuple(_item(one, page=pages) for one in sent)
+            items = tuple(map(_item, sent))
             job = PrepareJob(items=items, tuning=self._tuning_json, keep_all=self._keep_all)
             return executor.submit(prepare, msgspec.msgpack.encode(job))
         except (WorkError, UnreadableEntryError) as error:  # the executor was closed meanwhile, or no page
@@ -134,7 +134,7 @@ class PrepareDispatcher:
         broken = broken_article(error, waiting.entry.title)
         if waiting.page is not None:
             try:
-                answer = self.submitted([waiting], pages=False).result()
+                answer = self.submitted([msgspec.structs.replace(waiting, page=None)]).result()
             except WorkError as again:
                 return Prepared(article=broken_article(again, waiting.entry.title))
             prepared = msgspec.msgpack.decode(answer, type=PrepareResult).prepared[0]
@@ -147,12 +147,12 @@ class PrepareDispatcher:
         return Prepared(article=broken)
 
 
-def _item(waiting: InboxEntry, *, page: bool) -> PrepareItem:
+def _item(waiting: InboxEntry) -> PrepareItem:
     return PrepareItem(
         entry=waiting.entry,
         seen=waiting.accepted_at,
         is_revision=waiting.is_revision,
-        page=waiting.page if page else None,
-        page_url=waiting.page_url if page else None,
-        page_charset=waiting.page_charset if page else None,
+        page=waiting.page,
+        page_url=waiting.page_url,
+        page_charset=waiting.page_charset,
     )

@@ -12,7 +12,7 @@ from urllib.parse import unquote, urlsplit
 import msgspec
 
 from aggregator.config.settings import Config, SourceConfig
-from aggregator.config.source_access import Access, mailbox_address
+from aggregator.config.source_access import Access, SourceExtras, mailbox_address
 from aggregator.intake.kinds.source_kind import SourceKind
 from aggregator.intake.poll import Poller, PollServices, parse_mail
 from aggregator.intake.poll_decision import PollAnswer
@@ -41,10 +41,10 @@ def _address(item: SourceConfig, _: Config) -> str:
 def _answer(services: PollServices, source: Source, now: dt.datetime) -> PollAnswer:
     """Return the new messages. Raises FetchError."""
     tuning = source_tuning(services.all_tuning)
-    extras = services.extras.get(source.address)
-    if extras is None:
+    access = services.extras.get(source.address, SourceExtras()).access
+    if access is None:
         raise FetchError("login", "config.yaml has no password for it")
-    found = read_mailbox(services.client, source.address, extras.access.password, tuning, source.etag)
+    found = read_mailbox(services.client, source.address, access.password, tuning, source.etag)
     parse = partial(parse_mail, services.executor, source=source.entry_source, seen=now, tuning=tuning)
     feed, refused = _feed(source.address, found.messages, parse)
     if services.stops():  # the workers, too

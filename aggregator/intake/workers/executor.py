@@ -14,7 +14,7 @@ from concurrent.futures import Future
 from functools import cache
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
-from typing import Protocol
+from typing import Protocol, TypeVar
 
 import msgspec
 
@@ -24,6 +24,7 @@ from aggregator.model.errors import NoWorkersError, WorkError
 log = logging.getLogger(__name__)
 
 JobFunction = Callable[[bytes], bytes]
+Answer = TypeVar("Answer")
 
 
 def name_of(function: JobFunction) -> str:
@@ -79,6 +80,12 @@ class Executor(Protocol):
     def close(self) -> None:
         """Stop at once: running jobs are killed, waiting ones end with WorkError("died")."""
         ...
+
+
+def answer_of(executor: Executor, function: JobFunction, job: msgspec.Struct, answer: type[Answer]) -> Answer:
+    """Run a job and wait for its result, both as msgpack. Raises WorkError or NoWorkersError."""
+    result = executor.submit(function, msgspec.msgpack.encode(job)).result()
+    return msgspec.msgpack.decode(result, type=answer)
 
 
 class Availability:

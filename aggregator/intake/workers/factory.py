@@ -1,6 +1,9 @@
 """Opens the configured executor."""
 
-from aggregator.config.settings import require_library
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
+
+from aggregator.config.settings import Config, require_library
 from aggregator.config.tuning import Tuning
 from aggregator.intake.workers.executor import Executor, InlineExecutor, WorkerTuning
 from aggregator.model.counters import Metrics
@@ -41,6 +44,14 @@ def open_executor(
             "distributed.comm.tls in ~/.config/dask/ (ca-file, client.cert, client.key)"
         )
     return DaskExecutor(f"{_CLUSTERS[scheme]}://{at}", section)
+
+
+@contextmanager
+def workers(config: Config) -> Iterator[Executor]:
+    """Yield the workers of the configuration."""
+    work = config.work
+    with closing(open_executor(work.executor, work.worker_count(), config.effective_tuning)) as executor:
+        yield executor
 
 
 def refuse_missing_library(kind: str) -> None:

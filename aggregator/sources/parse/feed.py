@@ -345,8 +345,7 @@ def _string(values: dict[str, Any], key: str) -> str:
 
 def _dicts(values: dict[str, Any], key: str) -> list[dict[str, Any]]:
     """Return `values[key]` if it is a list of mappings; feedparser computes some ("enclosures") on access."""
-    listed = values.get(key)
-    return [one for one in listed if isinstance(one, dict)] if isinstance(listed, list) else []
+    return [one for one in _list(values, key) if isinstance(one, dict)]
 
 
 _SNIFFED_CHARS = 65_536

@@ -265,16 +265,12 @@ def backup_folder(config: Config) -> Path:
 
 
 def backups(config: Config) -> list[Backup]:
-    """Return the backups of this database in the folder of backups, the newest first."""
-    return _found(backup_folder(config), database_name(config.database_url))
-
-
-def _found(folder: Path, name: str) -> list[Backup]:
-    """Return the backups in `folder`, the newest first; [] if it cannot be read."""
+    """Return the backups of this database, the newest first; [] if their folder cannot be read."""
     try:
-        paths = list(folder.iterdir())
+        paths = list(backup_folder(config).iterdir())
     except OSError:
         return []
+    name = database_name(config.database_url)
     found = []
     for path in paths:
         match = _NAME.fullmatch(path.name)
@@ -379,11 +375,10 @@ def back_up_as_configured(
 
     `before`: the revision of the upgrade that follows; such backups are counted separately.
     """
-    folder, name = backup_folder(config), database_name(config.database_url)
-    file = folder / _file_name(config, now, before)
+    file = backup_folder(config) / _file_name(config, now, before)
     back_up(database, file, progress)
     keep = config.backup.keep if before is None else _KEPT_BEFORE_UPGRADES
-    same_kind = [one for one in _found(folder, name) if (one.before is None) == (before is None)]
+    same_kind = [one for one in backups(config) if (one.before is None) == (before is None)]
     for old in same_kind[keep:]:
         if old.path != file:  # which is not the newest by name if the clock went back
             try:

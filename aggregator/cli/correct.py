@@ -203,7 +203,6 @@ def recluster(
     from aggregator.model.core import utc_now
 
     regrouped: GroupingDifference | None
-    patience = 0.0 if no_wait else RECLUSTER_PATIENCE_SECONDS
     with written_before(context.obj) as (config, database), progress_bar("articles", None) as advance:
         start = parsed(config, {"since": since}, 1).filter.since
         if dry_run:
@@ -218,7 +217,13 @@ def recluster(
                         "another process is the writer; waiting until it has regrouped (skip with --no-wait)"
                     )
                 command = ReclusterCommand(since=start)
-                regrouped = writer.carry_out("recluster", command, patience_seconds=patience, advance=advance)
+                regrouped = writer.carry_out(
+                    "recluster",
+                    command,
+                    no_wait=no_wait,
+                    patience_seconds=RECLUSTER_PATIENCE_SECONDS,
+                    advance=advance,
+                )
     if regrouped is None:
         show.say("queued for the process that is the writer; the log of the daemon reports when it is done")
     else:
@@ -234,8 +239,7 @@ def _correct(context: Context, format_: str, no_wait: bool, **what: Any) -> None
 
     command = CorrectionCommand(**what)
     with written_before(context.obj) as (config, database), WriterSession(config, database) as writer:
-        patience = 0.0 if no_wait else PATIENCE_SECONDS
-        corrected: CorrectionResult | None = writer.carry_out("correct", command, patience_seconds=patience)
+        corrected: CorrectionResult | None = writer.carry_out("correct", command, no_wait=no_wait)
     if corrected is None:
         number = writer.queued_as
         show.say(
@@ -292,13 +296,14 @@ class WriterSession:
         kind: "CommandKind",
         command: "FrozenStruct",
         *,
-        patience_seconds: float,
+        no_wait: bool = False,
+        patience_seconds: float = PATIENCE_SECONDS,
         advance: "Advance" = lambda _count: None,
     ) -> Any:
         """Execute a command and return its answer; if another process is the writer, that process does it.
 
-        Becomes the writer if that process ends. None: no answer after `patience_seconds`. `advance` is called
-        with the progress in this process.
+        Becomes the writer if that process ends. None: no answer after `patience_seconds`, with `no_wait` at
+        once. `advance` is called with the progress in this process.
         """
         from aggregator.intake import command_handlers
         from aggregator.intake.workers.executor import InlineExecutor
@@ -312,7 +317,7 @@ class WriterSession:
                 return handler.execute(pipeline.writer, command, None, advance)
         payload = msgspec.json.encode(command)
         number = self.queued_as = command_handlers.enqueue(self._database, utc_now(), kind, payload)
-        ends = time.monotonic() + patience_seconds
+        ends = time.monotonic() + (0.0 if no_wait else patience_seconds)
         while True:
             left = ends - time.monotonic()
             answer = command_handlers.wait_for_answer(
@@ -450,9 +455,8 @@ def erase_articles(
         _print_summary(summary, "text", f"will be forgotten, for the {target.kind} {command.name}")
         show.confirm("Erase permanently?")
     once_confirmed()
-    patience = 0.0 if no_wait else PATIENCE_SECONDS
     with WriterSession(config, database) as writer:
-        forgotten: ForgetResult | None = writer.carry_out("forget", command, patience_seconds=patience)
+        forgotten: ForgetResult | None = writer.carry_out("forget", command, no_wait=no_wait)
     if forgotten is None:
         show.say(f"queued as command {writer.queued_as} for the process that is the writer")
         return target.kind

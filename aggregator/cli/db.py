@@ -9,7 +9,7 @@ from msgspec.structs import replace
 
 from aggregator.cli import output as show
 from aggregator.cli.context import Context, bring_up, missing_database
-from aggregator.cli.correct import PATIENCE_SECONDS, WriterSession, make_pipeline, written_before
+from aggregator.cli.correct import WriterSession, make_pipeline, written_before
 from aggregator.cli.output import argument, flag, option, progress_bar
 from aggregator.config.messages import counted
 from aggregator.model.errors import DamagedFileError, UsageError
@@ -317,7 +317,7 @@ def prune(
         with progress_bar("steps", None) as advance, WriterSession(config, database) as writer:
             is_done = False
             while not is_done:
-                pruned = writer.carry_out("prune", plan, patience_seconds=PATIENCE_SECONDS)
+                pruned = writer.carry_out("prune", plan)
                 if pruned is None:
                     raise UsageError(
                         "the process that is the writer does not answer; it continues the work later"

@@ -147,9 +147,10 @@ def _lines(result: "found.Evaluation") -> list[str]:
     lines = [f"{one_line(result.dataset)}: {counted(result.articles, 'article')} in {stories}"]
     lines += _warnings(result)
     report = result.labelled
+    copies = [_score_row("copies", result.copies, 0.0)] if result.copies else []
     if report is None:
         lines.append("no record has a `cluster`, so the grouping cannot be measured")
-        lines += _table([_score_row("copies", result.copies, 0.0)] if result.copies else [])
+        lines += _table(copies)
     else:
         if report.articles < result.articles:
             lines.append(f"{report.articles:,} of them are labelled and measured")
@@ -158,7 +159,7 @@ def _lines(result: "found.Evaluation") -> list[str]:
             [
                 _report_row("BCubed", report),
                 _score_row("pairs", report.pairs, float(report.clusters == report.articles)),
-                *([_score_row("copies", result.copies, 0.0)] if result.copies else []),
+                *copies,
             ]
         )
         lines += _outlet_lines(result)

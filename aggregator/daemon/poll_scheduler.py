@@ -95,7 +95,7 @@ class PollScheduler:
     def join(self, seconds: float) -> int:
         """After `stop`: wait for jobs under way, and write the times of quiet polls; return how many run."""
         running = len(wait(self._under_way.copy(), seconds).not_done)
-        self._quiet_polls.write(self._database)
+        self._quiet_polls.write(self._database.with_read_timeout())  # a stop does not wait for long
         return running
 
     def cap_due_times(self, now: dt.datetime) -> None:
@@ -120,8 +120,10 @@ class PollScheduler:
     def tick(self) -> None:
         """Pass jobs that are due to the fetch threads; without a free thread they wait for a later tick."""
         now = self._now()
-        if self._last_tick is not None and is_overdue_by_jump(self._last_tick, now):
-            self.cap_due_times(now)
+        if self._last_tick is not None and now < self._last_tick:
+            self._version = None  # what is due when was found by another clock
+            if is_overdue_by_jump(self._last_tick, now):
+                self.cap_due_times(now)
         self._last_tick = now
         under_way = dict(self._busy)  # before rows are read: other jobs have stored their next due time
         self._read_due_times(now)
@@ -183,7 +185,7 @@ class PollScheduler:
         if not chosen:
             return []
         with self._database.read() as connection:
-            sources = map(self._quiet_polls.latest, sources_with_ids(connection, chosen))
+            sources = sources_with_ids(connection, chosen)
         return [
             FetchJob(name=f"source {one.id}", url=one.host and one.polled_url, run=partial(self._poll, one))
             for one in sources

@@ -143,7 +143,6 @@ class Pipeline:
     def rest(self) -> None:
         """Give memory back: what is computed again in no time. The indexes stay."""
         self.placer.forget_rows()
-        self.writer.database.engine.dispose()  # each connection that waits in the pool caches 2 MB of pages
         give_back_memory()
 
     def forget(self) -> None:

@@ -137,18 +137,18 @@ class Poller:
         """Poll the feed once as `poll_with`; `read`: a function of the worker, from FeedJob to ParsedFeed."""
         return self.poll_with(source, partial(self._answer, read=read))
 
-    def poll_with(self, source: Source, ask: Callable[[Source, dt.datetime], PollAnswer]) -> PollResult:
-        """Store what `ask` returns; a FetchError becomes the health of the source."""
-        now = self._now()
+    def poll_with(self, row: Source, ask: Callable[[Source, dt.datetime], PollAnswer]) -> PollResult:
+        """Store what `ask` returns of the source with this row; a FetchError becomes its health."""
+        now, source = self._now(), self.services.quiet_polls.latest(row)
         try:
             answer = ask(source, now)
             try:
-                return self._accepted(source, answer, now)
+                return self._accepted(row, source, answer, now)
             except WholeFeedNeededError:
                 assert answer.whole is not None, "only then items are left out"
-                return self._accepted(source, answer._replace(feed=answer.whole()), now)
+                return self._accepted(row, source, answer._replace(feed=answer.whole()), now)
         except FetchError as error:
-            return self._failed(source, error, now)
+            return self._failed(row, source, error, now)
 
     def _answer(self, source: Source, now: dt.datetime, read: Callable[[bytes], bytes]) -> PollAnswer:
         """Request and parse the feed. Raises FetchError."""
@@ -273,14 +273,13 @@ class Poller:
             raise FetchError("no feed", parsed.problem)
         return parsed
 
-    def _accepted(self, source: Source, answer: PollAnswer, now: dt.datetime) -> PollResult:
+    def _accepted(self, row: Source, source: Source, answer: PollAnswer, now: dt.datetime) -> PollResult:
         """Store the entries, oldest first (feeds list the newest first), and the outcome of the poll."""
         feed, fetched, known = answer.feed, answer.fetched, answer.known
         if feed is None and fetched.permanent_url is None:
             quiet = decide(source, answer, now, self._rules)
-            if self.services.quiet_polls.keep(source, quiet.source, now):
+            if self.services.quiet_polls.keep(row, quiet.source, now):
                 return PollResult(unchanged=True)
-        stored = self.services.quiet_polls.stored(source)
         entries = self._completed(feed, source, now) if feed is not None else []
 
         def work(connection: Connection) -> tuple[PollOutcome, AcceptedBatch]:
@@ -320,7 +319,7 @@ class Poller:
             target = None if fetched.permanent_url is None else source_at(connection, fetched.permanent_url)
             full = answer._replace(entries=entries, accepted=taken.accepted, at_target=target)
             outcome = decide(source, full, now, self._rules)
-            _write(connection, outcome, stored)
+            _write(connection, outcome, row)
             return outcome, taken
 
         outcome, taken = self._stored(source.shown_name, work)
@@ -370,12 +369,11 @@ class Poller:
         kept = set(newest[: self._tuning.first_poll_pages])
         return [number in kept for number in range(len(entries))]
 
-    def _failed(self, source: Source, error: FetchError, now: dt.datetime) -> PollResult:
+    def _failed(self, row: Source, source: Source, error: FetchError, now: dt.datetime) -> PollResult:
         if error.cause == "stopped" or self._stops():
             return PollResult(succeeded=False)
         outcome = decide(source, error, now, self._rules)
-        stored = self.services.quiet_polls.stored(source)
-        self._stored(source.shown_name, partial(_write, outcome=outcome, before=stored))
+        self._stored(source.shown_name, partial(_write, outcome=outcome, before=row))
         _log_changes(source, outcome)
         return PollResult(succeeded=False, problem=None if error.cause == ASKED_TO_WAIT else str(error))
 

@@ -5,13 +5,14 @@ has changed. A daemon that is killed loses the times, and polls these sources ag
 """
 
 import datetime as dt
+from contextlib import suppress
 from typing import NamedTuple
 
 import msgspec
 
 from aggregator.model.errors import AggregatorError
 from aggregator.store.engine.database import Database
-from aggregator.store.intake.sources import DueSource, Source, save
+from aggregator.store.intake.sources import DueSource, Source, save, sources_with_ids
 
 _OF_ANY_POLL = (
     *("next_due_at", "last_polled_at", "last_success_at", "adaptive_interval_seconds"),
@@ -40,11 +41,6 @@ class QuietPolls:
         quiet = self._polls.get(stored.id)
         return quiet.latest if quiet is not None and quiet.stored == stored else stored
 
-    def stored(self, latest: Source) -> Source:
-        """Return the row of a source in this state."""
-        quiet = self._polls.get(latest.id)
-        return quiet.stored if quiet is not None and quiet.latest is latest else latest
-
     def due_at(self, source: DueSource) -> dt.datetime:
         """Return when a source is due, by its row or by its last poll."""
         quiet = self._polls.get(source.id)
@@ -52,12 +48,16 @@ class QuietPolls:
             return source.next_due_at
         return quiet.latest.next_due_at
 
-    def keep(self, before: Source, after: Source, now: dt.datetime) -> bool:
-        """Keep the state after a poll; return False if it must be written."""
-        stored = self.stored(before)
+    def keep(self, stored: Source, after: Source, now: dt.datetime) -> bool:
+        """Keep the state after a poll of the source with this row; return False if it must be written.
+
+        It must be if the row would seem to be overdue for too long.
+        """
         times = {name: getattr(after, name) for name in _OF_ANY_POLL}
-        is_quiet = msgspec.structs.replace(before, **times) == after
-        if not is_quiet or stored.last_polled_at is None or now - stored.last_polled_at >= self._unwritten:
+        if msgspec.structs.replace(stored, **times) != after or stored.last_polled_at is None:
+            return False
+        behind = max(now - stored.last_polled_at, after.next_due_at - stored.next_due_at)
+        if behind >= self._unwritten:
             return False
         self._polls[after.id] = _QuietPoll(stored, after)
         return True
@@ -69,12 +69,13 @@ class QuietPolls:
     def write(self, database: Database) -> None:
         """Write all states, at the end of a daemon, so that the next one does not poll all sources at once.
 
-        A state is lost if the database cannot be written, or its row has changed.
+        A state is lost if its row has changed, and all are if the database cannot be written at once.
         """
-        for quiet in self._polls.values():
-            try:
-                with database.write() as connection:
-                    save(connection, quiet.latest, quiet.stored)
-            except AggregatorError:
-                continue
+        polls = dict(self._polls)
         self._polls.clear()
+        if not polls:
+            return
+        with suppress(AggregatorError), database.write() as connection:
+            for row in sources_with_ids(connection, list(polls)):
+                if row == polls[row.id].stored:
+                    save(connection, polls[row.id].latest)

@@ -64,7 +64,9 @@ def find_language(title: str, text: str, declared: str | None, tuning: LanguageT
     if hint is None or not _may_be(hint, sample):
         return _detected(sample)
     if letters >= tuning.language_min_chars:
-        return hint if _has_words_of(hint, sample) else _detected(sample)
+        # Of other languages than these a neighbour may have no list: Ukrainian is not Russian.
+        is_told = hint in _KNOWN_BY_STOP_WORDS and _has_words_of(hint, sample)
+        return hint if is_told else _detected(sample)
     return _clearly_of_another(sample, hint) or hint
 
 

@@ -136,8 +136,10 @@ class PassageIndex:
 
     def remove(self, number: int, blob: bytes) -> None:
         """Remove a sketch that `add` added."""
-        self._insert_fresh()
         hashes, places = self._hashes(number, blob)
+        if not len(hashes):
+            return
+        self._insert_fresh()
         of_hash, spots = self._spots(hashes)
         gone = spots[self._entries[spots] >> _TAG_BITS == places[of_hash]]
         self._entries = np.delete(self._entries, gone)

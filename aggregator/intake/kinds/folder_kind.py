@@ -75,9 +75,10 @@ class FolderWatcher:
         self._source_tuning = source_tuning(self._all_tuning)
         self._look_seconds = net_tuning(self._all_tuning).fetch_deadline_seconds
 
-    def poll(self, source: Source) -> PollResult:
+    def poll(self, row: Source) -> PollResult:
         """Scan a folder and read new or changed files, until the deadline of a fetch is over."""
         now, worked, began = self._now(), time.thread_time(), time.monotonic()
+        source = self._quiet_polls.latest(row)
         state = (
             codecs.decompress_struct(source.folder_state, FolderStamps)
             if source.folder_state
@@ -104,7 +105,7 @@ class FolderWatcher:
             due = msgspec.structs.replace(due, next_due_at=now + dt.timedelta(seconds=rest))
         if not changes.changed and not changes.gone and source.health == "ok":
             quiet = msgspec.structs.replace(due, folder_state=source.folder_state, last_success_at=now)
-            if self._quiet_polls.keep(source, quiet, now):
+            if self._quiet_polls.keep(row, quiet, now):
                 return PollResult(unchanged=True)
         if changes.changed:
             with self._database.write() as connection:

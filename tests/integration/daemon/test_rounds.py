@@ -176,6 +176,31 @@ def test_a_command_counts_more_than_the_last_quiet_poll(
     assert only.entries_new == 2, "what comes then is written"
 
 
+def test_what_a_command_writes_last_outlives_the_end_of_the_daemon(
+    sqlite: Database, world: World, client: Client
+) -> None:
+    quiet = QuietDays(sqlite, world, client, "http://quiet.example/feed")
+    quiet.pass_by(1500)
+    (only,) = read_by(sqlite, all_sources)
+    written_by(sqlite, revive, only.id, world.time() - dt.timedelta(hours=3))
+    quiet.rounds.stop()
+    quiet.rounds.join(0)
+    assert times_of(sqlite)[0] == world.time() - dt.timedelta(hours=3)
+
+
+def test_no_row_seems_to_be_overdue_for_hours(sqlite: Database, world: World, client: Client) -> None:
+    """A source that became slow is asked early by a command, and answers that nothing is new."""
+    quiet = QuietDays(sqlite, world, client, "http://quiet.example/feed")
+    quiet.pass_by(DAY)
+    for _ in range(6):
+        (only,) = read_by(sqlite, all_sources)
+        written_by(sqlite, revive, only.id, world.time())
+        quiet.pass_by(300)
+        for _ in range(40):
+            quiet.pass_by(300)
+            assert times_of(sqlite)[0] > world.time() - UNWRITTEN
+
+
 def test_after_the_clock_went_back_a_quiet_source_is_polled(
     sqlite: Database, world: World, client: Client
 ) -> None:

@@ -68,6 +68,35 @@ def test_a_short_text_that_is_clearly_of_another_language_outweighs_the_declarat
     assert find_language(title, text, declared, TUNING) == language
 
 
+@pytest.mark.parametrize(
+    ("text", "declared", "language"),
+    [
+        (
+            "Міська рада Ліндмара затвердила новий маршрут трамвая, який з'єднає вокзал із лікарнею. Роботи "
+            "почнуться навесні, а перші пасажири поїдуть ним через два роки, повідомив міський голова.",
+            "ru",
+            "uk",
+        ),
+        (
+            "Градският съвет на Линдмар одобри новото трасе на трамвая, което ще свърже гарата с болницата. "
+            "Работата ще започне през пролетта, а първите пътници ще се возят след две години.",
+            "ru",
+            "bg",
+        ),
+        (
+            "Byrådet i Lindmar har godkjent den nye trikkelinjen som skal knytte jernbanestasjonen til "
+            "sykehuset. Arbeidet begynner til våren, og de første passasjerene kan reise om to år, sier "
+            "ordføreren.",
+            "da",
+            "no",
+        ),
+    ],
+)
+def test_a_long_text_of_a_neighbouring_language_is_of_that(text: str, declared: str, language: str) -> None:
+    """Of these neighbours there are no stop words."""
+    assert find_language("", text, declared, TUNING) == language
+
+
 def test_words_of_the_declared_language_need_no_model(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(langid, "IDENTIFIER", None)
     assert find_language("The mayor of Lindmar resigns", "", "en-US", TUNING) == "en"

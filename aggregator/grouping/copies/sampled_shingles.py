@@ -84,8 +84,8 @@ class SketchLookup(NamedTuple):
 
         Hashes that `cap` or more articles have are ignored. Who has fewer than `least` shares all of them.
         """
-        is_telling = self.holders() < cap
-        counts = Counter(self.numbers[is_telling[self.places]].tolist())
+        is_distinctive = self.holders() < cap
+        counts = Counter(self.numbers[is_distinctive[self.places]].tolist())
         wholes = dict(zip(self.numbers.tolist(), self.wholes.tolist(), strict=True))
         overlaps = []
         for number, shared in counts.items():

@@ -19,7 +19,7 @@ capítulo numero puntata aflevering nummer avsnitt odcinek выпуск эпиз
 _PART_WORDS = frozenset(_PARTS.split())
 _OF_RELEASES = re.compile(
     r"(?:(?:recent )?(?:release notes|releases|tags|changelog|commits) (?:from|of|for|to) )"
-    r"|(?:[ :·|-]+(?:release notes|releases|tags|changelog))$",
+    r"|(?:(?<![ :·|-])[ :·|-]+(?:release notes|releases|tags|changelog))$",
     re.IGNORECASE,
 )
 # /owner/project/releases/tag/v1, /owner/project/-/releases/v1, /owner/project/tags/v1

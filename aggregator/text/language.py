@@ -65,8 +65,8 @@ def find_language(title: str, text: str, declared: str | None, tuning: LanguageT
         return _detected(sample)
     if letters >= tuning.language_min_chars:
         # Of other languages than these a neighbour may have no list: Ukrainian is not Russian.
-        is_told = hint in _KNOWN_BY_STOP_WORDS and _has_words_of(hint, sample)
-        return hint if is_told else _detected(sample)
+        is_sure = hint in _KNOWN_BY_STOP_WORDS and _has_words_of(hint, sample)
+        return hint if is_sure else _detected(sample)
     return _clearly_of_another(sample, hint) or hint
 
 

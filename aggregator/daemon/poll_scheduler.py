@@ -67,12 +67,9 @@ class PollScheduler:
         `threads` is for tests; with 0 of them `tick` runs the jobs itself, to simulate weeks.
         """
         services = poller.services
-        self._database, self._client, self._quiet_polls = (
-            services.database,
-            services.client,
-            services.quiet_polls,
-        )
+        self._database, self._client = services.database, services.client
         self._now, self._stops = services.now, services.stops
+        self._quiet_polls = services.quiet_polls
         self._poller = poller
         self._pollers = {kind: source_kind(kind).poller(poller) for kind in SOURCE_KINDS}
         self._arrived = arrived

@@ -36,6 +36,15 @@ def swell(job: bytes) -> bytes:
     return str(len(taken)).encode()
 
 
+_KEPT: list[bytes] = []  # of this worker
+
+
+def keep(job: bytes) -> bytes:
+    """Like `swell`, and never give it back, like a parser that leaks."""
+    _KEPT.append(b"x" * int(job))
+    return job
+
+
 def crash(_job: bytes) -> bytes:
     """Read address 0, like a fault in a C library."""
     return ctypes.string_at(0)

@@ -190,8 +190,12 @@ class _Lane:
             except WorkError:
                 self._discard()
                 raise
-            if answer.verdict == "memory" or worker.jobs >= self._tuning.jobs_before_retiring:
-                self._discard("memory" if answer.verdict == "memory" else "retired")
+            if answer.verdict == "memory":
+                self._discard("memory")
+            elif worker.jobs >= self._tuning.jobs_before_retiring or (
+                worker.own_bytes() > self._tuning.bytes_before_retiring
+            ):
+                self._discard("retired")
             if answer.verdict == "unable":
                 raise NoWorkersError(f"a worker cannot work: {answer.detail}")
             if answer.verdict != "ok":
@@ -281,6 +285,14 @@ class _Worker:
     def receive(self, tuning: WorkerTuning, deadline: float) -> WorkerReply:
         """Return the next reply; `deadline` is monotonic. Raises as `ask`."""
         return receive(self._link, WorkerReply, cap_bytes=tuning.result_cap_bytes, deadline=deadline)
+
+    def own_bytes(self) -> int:
+        """Return its memory that no other process shares: without libraries and the language model."""
+        try:
+            _, resident, shared, *_ = Path(f"/proc/{self.process.pid}/statm").read_text("ascii").split()
+        except FileNotFoundError:  # it has ended
+            return 0
+        return (int(resident) - int(shared)) * os.sysconf("SC_PAGE_SIZE")
 
     def kill(self) -> None:
         """Kill the process and its children."""

@@ -137,6 +137,16 @@ def test_workers_retire() -> None:
 
 @pytest.mark.later
 @pytest.mark.slow
+def test_a_worker_that_has_grown_retires() -> None:
+    with processes(bytes_before_retiring=100 * MIB) as executor:
+        first = answer(executor, fault_jobs.process_id)
+        answer(executor, fault_jobs.keep, str(100 * MIB).encode())
+        seen = [answer(executor, fault_jobs.process_id) for _ in range(2)]
+    assert first != seen[0] == seen[1]
+
+
+@pytest.mark.later
+@pytest.mark.slow
 def test_workers_that_nothing_needs_end() -> None:
     with processes(3, idle_seconds=0.5) as executor:
         held = [executor.submit(fault_jobs.sleep, b"0.1") for _ in range(3)]

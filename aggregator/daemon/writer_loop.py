@@ -198,6 +198,9 @@ IDLE_UNTIL_REST_SECONDS = 60.0  # without a placed article, until memory is give
 IDLE_SECONDS = 1.0
 RENDERED_AT_ONCE = 20  # stories that are rendered between two reads of the inbox
 STEP_SECONDS = 1.0  # between two maintenance steps while articles wait
+# Placed at once, after which SQLite's log is emptied when nothing waits any more: what a first reading leaves
+# in it, up to 16 MiB, would be copied into the file by a later poll (chosen: far more than a poll brings).
+MANY_ARTICLES = 100
 BACKOFF_SECONDS = (1.0, 2.0, 3.0)  # after the first, second and later errors of the database
 
 
@@ -244,6 +247,7 @@ class WriterLoop:
         self._written_version: int | str | None = None  # of the database, when all that waited was written
         self._gathered_at = math.inf  # monotonic: when what gathers is to be placed
         self._rests_at = math.inf  # monotonic
+        self._is_log_full = False  # of many articles
         self.has_begun = False  # whether it has read the inbox
         self.trouble: str | None = None  # why placing is paused
 
@@ -314,6 +318,9 @@ class WriterLoop:
                 pass
             if trouble is not None:
                 raise trouble
+            if self._is_log_full and not self._is_needed():
+                self._database.checkpoint_log(0.0)
+                self._is_log_full = False
             if time.monotonic() >= self._rests_at and not self._is_needed():
                 self._pipeline.rest()
                 self._rests_at = math.inf
@@ -423,6 +430,7 @@ class WriterLoop:
     def _report(self, count: int) -> None:
         log.info("placed %s", counted(count, "article"), extra={"event": "articles_placed"})
         self._rests_at = time.monotonic() + IDLE_UNTIL_REST_SECONDS
+        self._is_log_full = self._is_log_full or count >= MANY_ARTICLES
 
     def _index(self) -> None:
         """Index the placed articles, and wake the webhooks."""

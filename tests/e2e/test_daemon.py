@@ -18,6 +18,7 @@ import pytest
 from tests.support.daemon_process import WORKER, WORKERS, DaemonProcess, resident_mib
 from tests.support.loopback import LoopbackServer, Request, Response, free_port
 from tests.support.outlets import SAMPLES, Outlet, report
+from tests.support.terminal import jsonl
 from tests.support.waiting import PATIENCE_SECONDS
 
 DAM = report(
@@ -469,6 +470,22 @@ def test_a_daemon_with_nothing_to_do_seldom_wakes(tmp_path: Path) -> None:
         assert switches(daemon.process.pid) - before <= 40, "it looks once a second in two threads"
         assert daemon.command("ingest", str(SAMPLES)).returncode == 0, "another process hands in articles"
     outlet.server.close()
+
+
+def test_what_a_first_reading_leaves_in_the_log_is_no_cost_of_later_polls(tmp_path: Path) -> None:
+    log = tmp_path / "stories.db-wal"
+    news = [
+        {"id": f"{n}", "source": "Herald", "title": f"Herald {n}", "text": f"Word {n}."} for n in range(150)
+    ]
+    (tmp_path / "many.jsonl").write_text(jsonl(*news), encoding="utf-8")
+    with DaemonProcess(tmp_path, {}) as daemon:
+        assert daemon.command("ingest", "many.jsonl").returncode == 0
+        daemon.wait_for(lambda: log.stat().st_size == 0, "the empty log")
+        (tmp_path / "one.jsonl").write_text(
+            jsonl({**news[0], "id": "later", "title": "Later"}), encoding="utf-8"
+        )
+        assert daemon.command("ingest", "one.jsonl").returncode == 0
+        assert log.stat().st_size > 0, "one article is no reason"
 
 
 def switches(process: int) -> int:

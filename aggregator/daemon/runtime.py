@@ -171,6 +171,7 @@ class Runtime:
             failed_tasks=self._maintenance.failures(),
             summaries=None if self._summariser is None else self._summariser.problem,
             few_files=why_few_files(),
+            slow_sources=tuple(self._pipeline.slow_sources()),
         )
 
     def start(self) -> None:

@@ -50,8 +50,8 @@ from aggregator.sources.parse.feed_discovery import FeedCandidate, PageJob, disc
 from aggregator.sources.parse.opml import OpmlFeed, read_opml, web_address, write_opml
 from aggregator.store import tables
 from aggregator.store.engine.database import Connection, Database
+from aggregator.store.intake import rejected
 from aggregator.store.intake import sources as rows
-from aggregator.store.intake.rejected import clear_source
 from aggregator.store.intake.sources import (
     Source,
     all_sources,
@@ -509,11 +509,15 @@ def resume(database: Database, source: Source) -> None:
 
 
 def remove(config: Config, database: Database, source: Source) -> None:
-    """Remove a source but keep its articles. Raises ConflictError for one of config.yaml."""
+    """Remove a source but keep its articles; what waits to be placed waits until the source is added again.
+
+    Raises ConflictError for one of config.yaml.
+    """
     _refuse_configured(config, source, "delete its lines there")
     with database.write() as connection:
         rows.remove(connection, source.id)
-        clear_source(connection, source.entry_source)
+        rejected.mute_of_removed_source(connection, source.entry_source, at=utc_now())
+        rejected.clear_source(connection, source.entry_source)
 
 
 def _refuse_configured(config: Config, source: Source, advice: str) -> None:

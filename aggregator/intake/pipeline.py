@@ -136,6 +136,10 @@ class Pipeline:
             self._gathers_since = time.monotonic()
         return self._gathers_since + self._tuning.gathering_seconds
 
+    def slow_sources(self) -> list[str]:
+        """Return the sources whose pages took so long that they are not read at present. For any thread."""
+        return self._dispatcher.slow_pages.resting()
+
     def retention_job(self, plan: RetentionPlan) -> Retention:
         """Return the retention job, for the placing thread."""
         return self.placer.retention_job(plan)

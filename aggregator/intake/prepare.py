@@ -9,7 +9,8 @@ import msgspec
 
 from aggregator.config.tuning import Tuning
 from aggregator.intake.jobs import PrepareItem, PrepareJob, PrepareResult, broken_article, prepare
-from aggregator.intake.workers.executor import Executor, InlineExecutor
+from aggregator.intake.slow_pages import SlowPages
+from aggregator.intake.workers.executor import Executor, InlineExecutor, WorkerTuning
 from aggregator.model.core import Prepared
 from aggregator.model.errors import ReadError, UnreadableEntryError, WorkError
 from aggregator.sources.limits import source_tuning
@@ -22,6 +23,7 @@ log = logging.getLogger(__name__)
 # An archive whose server hangs must not hold up placing for each of its pages.
 _SLOW_READ_SECONDS = 5.0  # of one page, by this process
 _SLOW_REST_SECONDS = 600.0  # in which the archive is not read again
+_NOT_READ = "its page: not read, since pages of this source take too long; the entry's own text is used"
 TEXTS_A_JOB = 16  # a call costs 1.2 ms whatever its size; larger jobs would wait for each other
 
 
@@ -50,6 +52,9 @@ class PrepareDispatcher:
         self._all_tuning = all_tuning
         self._workers_read = True  # the pages that are in files
         self._slow_until: dict[str, float] = {}  # archives that failed slowly, monotonic
+        self._deadline_seconds = all_tuning.section("work", WorkerTuning).parse_deadline_seconds
+        self.slow_pages = SlowPages(self._deadline_seconds)
+        self._unread: set[int] = set()  # entries that were sent without their page
 
     @property
     def depth(self) -> int:
@@ -65,8 +70,7 @@ class PrepareDispatcher:
         is_here = self._texts_here and all(map(_is_text_of_a_file, waiting))
         executor = InlineExecutor() if is_here else self._executor
         try:
-            sent = waiting if self._workers_read else [self._with_page(one) for one in waiting]
-            items = tuple(map(_item, sent))
+            items = tuple(_item(self._readable(one)) for one in waiting)
             job = PrepareJob(items=items, tuning=self._tuning_json, keep_all=self._keep_all)
             return executor.submit(prepare, msgspec.msgpack.encode(job))
         except (WorkError, UnreadableEntryError) as error:  # the executor was closed meanwhile, or no page
@@ -85,7 +89,8 @@ class PrepareDispatcher:
         try:
             result = msgspec.msgpack.decode(future.result(), type=PrepareResult)
             if result.unread is None:
-                return result.prepared
+                answer = zip(waiting, result.prepared, result.seconds, strict=True)
+                return tuple(self._timed(one, prepared, seconds) for one, prepared, seconds in answer)
             if self._workers_read:
                 self._workers_read = False
                 log.warning(
@@ -98,14 +103,40 @@ class PrepareDispatcher:
             if stop():  # the workers were ended by the stop, not by a page
                 return ()
             if len(waiting) > 1:
-                alone = [(one, self.submitted([one])) for one in waiting]
-                return tuple(
-                    found for one, job in alone if not stop() for found in self.answered([one], job, stop)
-                )
+                prepared: list[Prepared] = []
+                for one in waiting:  # each after the one before it, which may show that its source is slow
+                    if not stop():
+                        prepared += self.answered([one], self.submitted([one]), stop)
+                return tuple(prepared)
             if waiting[0].entry.record is not None:  # perhaps its archive is slow, and not its page
                 whole = [self._with_page(waiting[0])]
                 return self.answered(whole, self.submitted(whole), stop)
+            if waiting[0].page is not None and error.verdict == "timeout":
+                self._count_seconds(waiting[0], self._deadline_seconds)
             return (self._without_page(waiting[0], error),)
+
+    def _readable(self, waiting: InboxEntry) -> InboxEntry:
+        """Return an entry as it is sent to a worker: without its page if those of its source are slow."""
+        if waiting.page is not None and self.slow_pages.rests(waiting.entry.source):
+            self._unread.add(waiting.entry_no)
+            return msgspec.structs.replace(waiting, page=None)
+        return waiting if self._workers_read else self._with_page(waiting)
+
+    def _timed(self, waiting: InboxEntry, prepared: Prepared, seconds: float) -> Prepared:
+        """Note what a page took; return what is to be placed."""
+        if waiting.entry_no in self._unread:
+            self._unread.remove(waiting.entry_no)
+            own = msgspec.structs.replace(prepared.article, page_verdict="timeout", reason=_NOT_READ)
+            return msgspec.structs.replace(prepared, article=own)
+        if waiting.page is not None:
+            self._count_seconds(waiting, seconds)
+        return prepared
+
+    def _count_seconds(self, waiting: InboxEntry, seconds: float) -> None:
+        source = waiting.entry.source
+        if self.slow_pages.note(source, seconds):
+            words = "pages of %s take too long; for an hour the texts of its entries are used instead"
+            log.warning(words, source, extra={"event": "slow_pages_found", "source": source})
 
     def _with_page(self, waiting: InboxEntry) -> InboxEntry:
         archive = "" if waiting.entry.record is None else waiting.entry.record.path

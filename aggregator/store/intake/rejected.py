@@ -21,6 +21,7 @@ from aggregator.store.tables import article, change_with, entry, rejected_input,
 
 REASON: Final = "placing it failed"  # beginning of the reason of an entry in quarantine
 _VERDICT: Final = "not_article"
+_SOURCE_REMOVED: Final = "its source was removed before it was placed"
 
 IS_QUARANTINED: Final[ColumnElement[bool]] = and_(
     entry.c.state == "refused",
@@ -37,9 +38,21 @@ def quarantine(
 
     With the verdict MUTED it is muted; whether its page was to be fetched is kept.
     """
-    values = {"state": "refused", "outcome": "refused", "verdict": verdict, "reason": reason, "done_at": at}
-    waits = entry.c.state.in_(("ready", "page"))
-    connection.execute(update(entry).where(entry.c.entry_no == n, waits).values(**values))
+    values = _refused(at, reason, verdict)
+    connection.execute(update(entry).where(entry.c.entry_no == n, _WAITS).values(**values))
+
+
+def mute_of_removed_source(connection: Connection, source: str, *, at: dt.datetime) -> None:
+    """Mute what waits of a source that is removed; `unmute` queues it again if the source is added again."""
+    values = _refused(at, _SOURCE_REMOVED, MUTED)
+    connection.execute(update(entry).where(entry.c.source == source, _WAITS).values(**values))
+
+
+_WAITS: Final = entry.c.state.in_(("ready", "page"))
+
+
+def _refused(at: dt.datetime, reason: str, verdict: str) -> dict[str, object]:
+    return {"state": "refused", "outcome": "refused", "verdict": verdict, "reason": reason, "done_at": at}
 
 
 _UNMUTED_AT_ONCE = 2000
@@ -54,7 +67,8 @@ def unmute(connection: Connection, holds: Callable[[str | None, str], bool]) -> 
     ids = {one.entry_source: one.id for one in all_sources(connection)}
     named = select(entry.c.source, entry.c.reason).where(_IS_MUTED).distinct()
     for source, reason in connection.execute(named).all():
-        if not holds(ids.get(source), reason):
+        known = ids.get(source)
+        if not (known is None if reason == _SOURCE_REMOVED else holds(known, reason)):
             chosen = select(entry.c.entry_no).where(_IS_MUTED, entry.c.source == source)
             chosen = chosen.where(entry.c.reason == reason).order_by(entry.c.entry_no)
             numbers = connection.execute(chosen.limit(_UNMUTED_AT_ONCE)).scalars().all()

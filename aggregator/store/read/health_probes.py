@@ -48,6 +48,7 @@ from aggregator.store.tables import outbox as deliveries
 # That an entry may wait to be placed (chosen: a page that cannot be fetched is given up after half an
 # hour).
 _WAITING_HOURS = 2.0
+_READY_MINUTES = 5  # that an entry may wait whose page is here, or needs none
 
 _LOG = "journalctl -u aggregator -n 100"
 
@@ -81,6 +82,9 @@ def of_process(process: ProcessState) -> Iterator[Finding]:
         yield problem(f"config.yaml was not applied: {process.last_reload.words}", reload)
     if process.few_files is not None:
         yield problem(process.few_files, _LOG)
+    for name in process.slow_sources:
+        words = f"pages of {name} take too long to read; the texts of its entries are used instead"
+        yield warning(words, f"aggregator sources show {name}, or `pages: never` for it in config.yaml")
     for task in process.failed_tasks:
         yield problem(task, _LOG)
     if process.summaries is not None:
@@ -100,6 +104,8 @@ def of_database(
         hours = counted(round(stored.oldest_seconds / 3600), "hour")
         advice = f"{_LOG} shows why; then: systemctl restart aggregator (without a service: aggregator run)"
         yield problem(f"{waiting_words(stored)}, the oldest for {hours}", advice)
+    if stored is not None and stored.overdue is not None:
+        yield warning(stored.overdue, f"`aggregator sources pause SOURCE` if it floods the queue; {_LOG}")
     if stored is not None and stored.window_is_short and stored.window_hours is not None:
         hours = counted(round(stored.window_hours), "hour")
         advice = "give `grouping.memory` in config.yaml more, and see docs/scale.md"
@@ -136,7 +142,7 @@ def waiting_words(stored: DatabaseStatus) -> str:
 # --- queries -----------------------------------------------------------------------------------------------
 
 _UNRENDERED_COUNTED = 1_000  # the count stops here: each is a row of an index
-_OLDEST_OF = 1_000  # pages among which the oldest is searched: those due the longest
+_OLDEST_OF = 1_000  # pages and ready entries among which the oldest is searched: those due the longest
 # A source due for less time may have been polled without news, or waits for the next tick.
 _LATE = UNWRITTEN + dt.timedelta(seconds=5)
 
@@ -155,6 +161,7 @@ def stored(connection: Connection, now: dt.datetime, all_tuning: Tuning) -> Data
     is_full = newest > events["live_reach"]
     return DatabaseStatus(
         inbox={"page": found.page, "ready": found.ready},
+        overdue=_overdue(connection, now, found.oldest_ready),
         oldest_seconds=max([0.0, *((now - moment).total_seconds() for moment in waits)]),
         last_placed=found.last_placed,
         sources=dict(by_state),
@@ -171,6 +178,18 @@ def stored(connection: Connection, now: dt.datetime, all_tuning: Tuning) -> Data
         hooks_failing=found.failing_hooks,
         problems=outbox.problems(connection),
     )
+
+
+def _overdue(connection: Connection, now: dt.datetime, oldest_ready: dt.datetime | None) -> str | None:
+    """Return a message that names the source of most entries that are ready for too long, else None."""
+    before = now - dt.timedelta(minutes=_READY_MINUTES)
+    if oldest_ready is None or oldest_ready > before:
+        return None
+    most = connection.execute(_OVERDUE, {"before": before}).first()
+    if most is None:
+        return None
+    entries = counted(most.number, "entry", "entries")
+    return f"{entries} of {most.source} waited for more than {_READY_MINUTES} minutes to be placed"
 
 
 _PLACED_FROM = (
@@ -234,6 +253,19 @@ _NOT_POLLED = ("new", "paused", "merged")  # states of sources that are not poll
 _NEWEST = select(article.c.inbox_no).order_by(article.c.inbox_no.desc()).limit(1)
 _LAST_PLACED = select(article.c.placed_at).order_by(article.c.inbox_no.desc()).limit(1)
 _READY = select(func.min(entry.c.accepted_at)).where(entry.c.state == "ready")
+_READY_SINCE = func.coalesce(entry.c.page_due_at, entry.c.accepted_at, type_=UtcTime)
+_READY_LONG = (
+    select(entry.c.source)
+    .where(entry.c.state == "ready", bindparam("before", type_=UtcTime) >= _READY_SINCE)
+    .limit(_OLDEST_OF)
+    .subquery()
+)
+_OVERDUE = (
+    select(_READY_LONG.c.source, func.count().label("number"))
+    .group_by(_READY_LONG.c.source)
+    .order_by(func.count().desc(), _READY_LONG.c.source)
+    .limit(1)
+)
 # Without late pages: their articles are placed.
 _IS_UNPLACED = (entry.c.state == "page") & (entry.c.is_revision | (entry.c.page_attempts == 0))
 _PAGES_DUE = select(entry.c.accepted_at).where(_IS_UNPLACED).order_by(entry.c.page_due_at)

@@ -184,6 +184,11 @@ def test_gauges_follow_the_database(either: Watched) -> None:
     assert found["aggregator_database_bytes"] > 0
     reported = watched.client.get("/status").json()
     assert any("1 article waits, the oldest for 3 hours" in one for one in reported["problems"])
+    overdue = "1 entry of Post waited for more than 5 minutes to be placed"
+    assert overdue in reported["problems"]
+    watched.says(slow_sources=("Post",))
+    reported = watched.client.get("/status").json()
+    assert any(one.startswith("pages of Post take too long to read") for one in reported["problems"])
 
 
 @pytest.mark.later

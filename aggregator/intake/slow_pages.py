@@ -1,0 +1,45 @@
+"""Sources whose pages take workers long: for an hour none of their pages are read.
+
+Otherwise a feed of many such pages would keep all workers busy, and the entries of all others would wait.
+"""
+
+import time
+from collections import defaultdict, deque
+from collections.abc import Callable
+
+_SLOW_SECONDS = 1.0  # of one page; less does not count: of 217 real pages the slowest takes .3 s
+_DEADLINES = 3.0  # the time of three pages that meet the deadline of a worker; then the source rests
+_HOUR_SECONDS = 3600.0
+
+
+class SlowPages:
+    """The time that the slow pages of each source took within the last hour. A restart forgets it."""
+
+    def __init__(self, deadline_seconds: float, now: Callable[[], float] = time.monotonic) -> None:
+        """`deadline_seconds`: what a worker may take for a job. `now`: seconds."""
+        self._allowed_seconds = _DEADLINES * deadline_seconds
+        self._now = now
+        self._spent: defaultdict[str, deque[tuple[float, float]]] = defaultdict(deque)  # (when, seconds)
+        self._rests_until: dict[str, float] = {}
+
+    def note(self, source: str, seconds: float) -> bool:
+        """Count the `seconds` that a page of a source took; return whether the source rests from now on."""
+        if seconds < _SLOW_SECONDS:
+            return False
+        now, spent = self._now(), self._spent[source]
+        spent.append((now, seconds))
+        while spent[0][0] <= now - _HOUR_SECONDS:
+            spent.popleft()
+        if sum(taken for _, taken in spent) < self._allowed_seconds:
+            return False
+        del self._spent[source]
+        self._rests_until[source] = now + _HOUR_SECONDS
+        return True
+
+    def rests(self, source: str) -> bool:
+        """Return whether the pages of a source are not read at present."""
+        return self._now() < self._rests_until.get(source, 0.0)
+
+    def resting(self) -> list[str]:
+        """Return the sources whose pages are not read at present. For any thread."""
+        return sorted(filter(self.rests, list(self._rests_until)))

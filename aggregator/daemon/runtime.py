@@ -93,7 +93,6 @@ class Runtime:
             config.work.executor, config.work.worker_count(spared=1), all_tuning, services.metrics_registry
         )
         self._digest_made: dt.datetime | None = None  # the last one that was looked at
-        self._poll_scheduler = self._make_poll_scheduler()
         self._pipeline = Pipeline(
             services.lock.fenced,
             self._executor,
@@ -102,6 +101,7 @@ class Runtime:
             story_options(config),
             metrics_registry=services.metrics_registry,
         )
+        self._poll_scheduler = self._make_poll_scheduler()
         self._maintenance = self._make_maintenance()
         self.writer_loop = WriterLoop(
             services.database,
@@ -171,7 +171,7 @@ class Runtime:
             failed_tasks=self._maintenance.failures(),
             summaries=None if self._summariser is None else self._summariser.problem,
             few_files=why_few_files(),
-            slow_sources=tuple(self._pipeline.slow_sources()),
+            slow_sources=tuple(self._pipeline.slow_pages.resting()),
         )
 
     def start(self) -> None:
@@ -243,6 +243,7 @@ class Runtime:
             self._stopping.is_set,
             self._extras,
             quiet_polls=QuietPolls(UNWRITTEN),
+            slow_pages=self._pipeline.slow_pages,
         )
         return PollScheduler(
             Poller(shared, robots=fetch.robots, pages=fetch.pages, mutes=mutes_of(self.config)),

@@ -81,6 +81,7 @@ class Pipeline:
             keep_all=keep_all,
             texts_here=texts_here,
         )
+        self.slow_pages = self._dispatcher.slow_pages
 
     def place_waiting(
         self,
@@ -135,10 +136,6 @@ class Pipeline:
         if self._gathers_since is None:
             self._gathers_since = time.monotonic()
         return self._gathers_since + self._tuning.gathering_seconds
-
-    def slow_sources(self) -> list[str]:
-        """Return the sources whose pages took so long that they are not read at present. For any thread."""
-        return self._dispatcher.slow_pages.resting()
 
     def retention_job(self, plan: RetentionPlan) -> Retention:
         """Return the retention job, for the placing thread."""

@@ -32,6 +32,7 @@ from aggregator.intake.poll_decision import (
     decide,
 )
 from aggregator.intake.quiet_polls import QuietPolls
+from aggregator.intake.slow_pages import SlowPages
 from aggregator.intake.workers.executor import Executor, answer_of
 from aggregator.model.core import Entry, FrozenStruct, ParsedFeed, Published, Verdict
 from aggregator.model.errors import (
@@ -100,7 +101,7 @@ class PollServices(NamedTuple):
     """What sources are polled with.
 
     `stops`: whether the program ends; interrupted work does not count as a failure. `quiet_polls`: by default
-    every poll is written.
+    every poll is written. `slow_pages`: whose pages are not fetched; None: nobody's.
     """
 
     database: Database
@@ -112,6 +113,7 @@ class PollServices(NamedTuple):
     extras: Mapping[str, SourceExtras] = {}
     pause: Callable[[float], object] = time.sleep
     quiet_polls: QuietPolls = QuietPolls()
+    slow_pages: SlowPages | None = None
 
 
 class Poller:
@@ -358,7 +360,13 @@ class Poller:
         return wanted == "always" or words < self._tuning.full_text_words
 
     def _wanted_pages(self, entries: Sequence[Entry], source: Source) -> list[bool]:
-        """Whether to fetch the page of each entry: in a first poll only for the newest entries."""
+        """Whether to fetch the page of each entry.
+
+        In a first poll only for the newest entries, and for none if pages of the source take too long.
+        """
+        slow_pages = self.services.slow_pages
+        if slow_pages is not None and slow_pages.rests(source.entry_source):
+            return [False] * len(entries)
         wanted = [self.wants_page(entry, source.pages) for entry in entries]
         if source.first_poll_done:
             return wanted

@@ -13,7 +13,10 @@ _HOUR_SECONDS = 3600.0
 
 
 class SlowPages:
-    """The time that the slow pages of each source took within the last hour. A restart forgets it."""
+    """The time that the slow pages of each source took within the last hour. A restart forgets it.
+
+    One thread notes; any thread may ask.
+    """
 
     def __init__(self, deadline_seconds: float, now: Callable[[], float] = time.monotonic) -> None:
         """`deadline_seconds`: what a worker may take for a job. `now`: seconds."""
@@ -41,5 +44,5 @@ class SlowPages:
         return self._now() < self._rests_until.get(source, 0.0)
 
     def resting(self) -> list[str]:
-        """Return the sources whose pages are not read at present. For any thread."""
+        """Return the sources whose pages are not read at present."""
         return sorted(filter(self.rests, list(self._rests_until)))

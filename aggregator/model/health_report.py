@@ -94,7 +94,7 @@ class ProcessState(FrozenStruct, frozen=True, kw_only=True):
     failed_tasks: tuple[str, ...] = ()  # maintenance tasks whose last attempt failed, with the cause
     summaries: str | None = None  # why `summarise:` gives no texts
     few_files: str | None = None  # a message where nearly all allowed files are open
-    slow_sources: tuple[str, ...] = ()  # whose pages are not read for an hour, because they take too long
+    slow_sources: tuple[str, ...] = ()  # `entry.source` of those whose pages are not read for an hour
 
     @property
     def is_writer(self) -> bool:
@@ -118,6 +118,7 @@ class DatabaseStatus(FrozenStruct, frozen=True, kw_only=True, omit_defaults=Fals
     inbox: dict[str, int]  # entries by what they wait for: page | ready
     oldest_seconds: float
     overdue: str | None = None  # a message where entries are ready for long and not placed
+    slow_sources: tuple[str, ...] = ()  # names of sources whose pages are not read at present
     last_placed: dt.datetime | None
     sources: dict[str, int]  # by state, see docs/sources.md, "Health"
     all_fail: str | None = None  # a message where all feeds fail that were asked

@@ -239,7 +239,7 @@ class HealthMonitor:
         with self._database.read() as connection:
             return HealthSnapshot(
                 at=now,
-                stored=health_probes.stored(connection, now, self._all_tuning),
+                stored=health_probes.stored(connection, now, self._all_tuning, self.process().slow_sources),
                 place=health_probes.place(self._database),
                 why_not_writable=self._database.why_not_writable(connection),
                 revision=health_probes.revision(connection),

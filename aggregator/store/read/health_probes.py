@@ -39,7 +39,7 @@ from aggregator.model.health_report import (
     ProcessState,
 )
 from aggregator.store.engine.database import Database
-from aggregator.store.intake.sources import UNWRITTEN
+from aggregator.store.intake.sources import UNWRITTEN, source_with_id
 from aggregator.store.search.progress import unindexed_at_most
 from aggregator.store.stories import outbox
 from aggregator.store.tables import UtcTime, article, command, entry, source, story, webhook
@@ -82,9 +82,6 @@ def of_process(process: ProcessState) -> Iterator[Finding]:
         yield problem(f"config.yaml was not applied: {process.last_reload.words}", reload)
     if process.few_files is not None:
         yield problem(process.few_files, _LOG)
-    for name in process.slow_sources:
-        words = f"pages of {name} take too long to read; the texts of its entries are used instead"
-        yield warning(words, f"aggregator sources show {name}, or `pages: never` for it in config.yaml")
     for task in process.failed_tasks:
         yield problem(task, _LOG)
     if process.summaries is not None:
@@ -106,6 +103,9 @@ def of_database(
         yield problem(f"{waiting_words(stored)}, the oldest for {hours}", advice)
     if stored is not None and stored.overdue is not None:
         yield warning(stored.overdue, f"`aggregator sources pause SOURCE` if it floods the queue; {_LOG}")
+    for name in stored.slow_sources if stored is not None else ():
+        words = f"pages of {name} take too long to read; the texts of its entries are used instead"
+        yield warning(words, "`pages: never` for it in config.yaml, or `aggregator sources remove` it")
     if stored is not None and stored.window_is_short and stored.window_hours is not None:
         hours = counted(round(stored.window_hours), "hour")
         advice = "give `grouping.memory` in config.yaml more, and see docs/scale.md"
@@ -147,8 +147,10 @@ _OLDEST_OF = 1_000  # pages and ready entries among which the oldest is searched
 _LATE = UNWRITTEN + dt.timedelta(seconds=5)
 
 
-def stored(connection: Connection, now: dt.datetime, all_tuning: Tuning) -> DatabaseStatus:
-    """Return the state of inbox, sources, window, rendering and webhooks."""
+def stored(
+    connection: Connection, now: dt.datetime, all_tuning: Tuning, slow_sources: Sequence[str] = ()
+) -> DatabaseStatus:
+    """Return the state of inbox, sources, window, rendering and webhooks. `slow_sources`: of the process."""
     found = connection.execute(_AT_ONCE, {"late": now - _LATE}).one()
     waits = [moment for moment in (found.oldest_ready, found.oldest_page) if moment is not None]
     newest = found.newest or 0
@@ -162,6 +164,7 @@ def stored(connection: Connection, now: dt.datetime, all_tuning: Tuning) -> Data
     return DatabaseStatus(
         inbox={"page": found.page, "ready": found.ready},
         overdue=_overdue(connection, now, found.oldest_ready),
+        slow_sources=tuple(_name_of(connection, one) for one in slow_sources),
         oldest_seconds=max([0.0, *((now - moment).total_seconds() for moment in waits)]),
         last_placed=found.last_placed,
         sources=dict(by_state),
@@ -180,6 +183,11 @@ def stored(connection: Connection, now: dt.datetime, all_tuning: Tuning) -> Data
     )
 
 
+def _name_of(connection: Connection, entry_source: str) -> str:
+    of_feed = source_with_id(connection, entry_source)
+    return entry_source if of_feed is None else of_feed.shown_name
+
+
 def _overdue(connection: Connection, now: dt.datetime, oldest_ready: dt.datetime | None) -> str | None:
     """Return a message that names the source of most entries that are ready for too long, else None."""
     before = now - dt.timedelta(minutes=_READY_MINUTES)
@@ -189,7 +197,8 @@ def _overdue(connection: Connection, now: dt.datetime, oldest_ready: dt.datetime
     if most is None:
         return None
     entries = counted(most.number, "entry", "entries")
-    return f"{entries} of {most.source} waited for more than {_READY_MINUTES} minutes to be placed"
+    name = _name_of(connection, most.source)
+    return f"{entries} of {name} waited for more than {_READY_MINUTES} minutes to be placed"
 
 
 _PLACED_FROM = (

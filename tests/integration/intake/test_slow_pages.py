@@ -74,7 +74,7 @@ def test_three_pages_that_meet_the_deadline_are_the_last_of_their_source(databas
     assert all(texts[f"https://slow.example/{number}"] == OWN for number in range(40))
     assert all("eastern quay. The board" in texts[f"https://good.example/{number}"] for number in range(20))
     assert executor.asked["slow"] <= 3 + 4, "three alone, and the jobs that were under way"
-    assert pipeline.slow_sources() == ["slow"]
+    assert pipeline.slow_pages.resting() == ["slow"]
 
 
 def test_a_source_rests_for_an_hour_after_the_time_of_three_deadlines() -> None:

@@ -242,7 +242,7 @@ _NAME = re.compile(r"(.+)-(\d{8}T\d{6}Z)(?:-before-(\w+))?\.db\.zst", re.DOTALL)
 TIME = "%Y%m%dT%H%M%SZ"
 
 
-class Backup(FrozenStruct, frozen=True, kw_only=True):
+class Backup(FrozenStruct):
     """A backup in the folder of backups; `before` is the revision of the upgrade that it precedes."""
 
     path: Path

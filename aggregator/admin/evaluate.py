@@ -82,7 +82,7 @@ _REASON_CHARS = 160  # reasons with the same beginning are counted together
 _WORKER_VERDICTS = frozenset({"timeout", "memory"})  # verdicts of texts whose job failed
 
 
-class Assignment(FrozenStruct, frozen=True, kw_only=True, omit_defaults=False):
+class Assignment(FrozenStruct, omit_defaults=False):
     """The story of one record of the dataset: a line of `--assignments`."""
 
     id: str
@@ -90,14 +90,14 @@ class Assignment(FrozenStruct, frozen=True, kw_only=True, omit_defaults=False):
     copy_of: str | None
 
 
-class MonthEvaluation(FrozenStruct, frozen=True, kw_only=True, omit_defaults=False):
+class MonthEvaluation(FrozenStruct, omit_defaults=False):
     """The quality of the grouping of one month of news whose sagas are labelled, measured by itself."""
 
     month: str  # "2012-06"
     metrics: SagaMetrics
 
 
-class Evaluation(FrozenStruct, frozen=True, kw_only=True, omit_defaults=False):
+class Evaluation(FrozenStruct, omit_defaults=False):
     """What `aggregator eval DATASET` prints."""
 
     labelled: GroupingMetrics | None  # None: no article has a label
@@ -118,7 +118,7 @@ class Evaluation(FrozenStruct, frozen=True, kw_only=True, omit_defaults=False):
     rules_version: str
 
 
-class CorrectionsEvaluation(FrozenStruct, frozen=True, kw_only=True, omit_defaults=False):
+class CorrectionsEvaluation(FrozenStruct, omit_defaults=False):
     """What `aggregator eval --from-corrections` prints."""
 
     labelled: GroupingMetrics | None  # None: no article has a label
@@ -199,7 +199,7 @@ def _in_time(records: Sequence[LabelledRecord]) -> list[LabelledRecord]:
 # --- running -----------------------------------------------------------------------------------------------
 
 
-class _EvaluatedRecord(FrozenStruct, frozen=True, kw_only=True):
+class _EvaluatedRecord(FrozenStruct):
     """One record and its result. `key` is its number in placing order, because ids may repeat."""
 
     key: str

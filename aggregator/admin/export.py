@@ -38,13 +38,13 @@ VERSION = 1
 _ZSTD_LEVEL = 6
 
 
-class _Head(FrozenStruct, frozen=True, kw_only=True, omit_defaults=False):
+class _Head(FrozenStruct, omit_defaults=False):
     export: str
     version: int
     revision: str  # of the tables, as migrations count them
 
 
-class _Line(FrozenStruct, frozen=True, kw_only=True):
+class _Line(FrozenStruct):
     table: str = ""
     row: dict[str, Any] | None = None
     pairs: tuple[tuple[int, int], ...] = ()  # of a table before revision 0037: only counted

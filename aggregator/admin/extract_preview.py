@@ -20,7 +20,7 @@ from aggregator.sources.parse.files import InputEntry, InputFeed, InputProblem, 
 from aggregator.sources.parse.streams import is_address, is_remote, shown
 
 
-class ExtractPreview(FrozenStruct, frozen=True, kw_only=True, omit_defaults=False):
+class ExtractPreview(FrozenStruct, omit_defaults=False):
     """A line of `extract --format jsonl`; `text` is the extracted text, whatever the verdict."""
 
     what: str
@@ -42,7 +42,7 @@ class ExtractPreview(FrozenStruct, frozen=True, kw_only=True, omit_defaults=Fals
         return "\n".join((head, self.title, fact_line, "", self.text, ""))
 
 
-class UnreadInput(ExtractPreview, frozen=True, kw_only=True, omit_defaults=False):
+class UnreadInput(ExtractPreview, omit_defaults=False):
     """The line of an input that could not be read: nothing is known of it but the reason."""
 
 

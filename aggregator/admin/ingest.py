@@ -76,14 +76,14 @@ _RESULTS_AT_ONCE = 500
 CHUNKS_AHEAD = 10
 
 
-class RejectedItem(FrozenStruct, frozen=True, kw_only=True):
+class RejectedItem(FrozenStruct):
     """One rejected item and the reason."""
 
     where: str
     reason: str
 
 
-class IngestSummary(FrozenStruct, frozen=True, kw_only=True, omit_defaults=False):
+class IngestSummary(FrozenStruct, omit_defaults=False):
     """The counts of an ingest. `waiting` entries are accepted, and another process will place them.
 
     `new` is `stories_created` + `joined` + `copies`: an article founds a story, joins one, or is a copy.
@@ -104,7 +104,7 @@ class IngestSummary(FrozenStruct, frozen=True, kw_only=True, omit_defaults=False
     rejected_count: int = 0
 
 
-class _ReadItem(FrozenStruct, frozen=True, kw_only=True):
+class _ReadItem(FrozenStruct):
     """An entry or a problem, with its file; `where` is the file and the position in it."""
 
     item: Entry | InputProblem
@@ -116,7 +116,7 @@ class _ReadItem(FrozenStruct, frozen=True, kw_only=True):
         return len(self.item.html or "") + len(self.item.text or "") if isinstance(self.item, Entry) else 0
 
 
-class IngestProgress(FrozenStruct, frozen=True, kw_only=True):
+class IngestProgress(FrozenStruct):
     """The progress of an ingest; bytes are those of all files as stored, so possibly compressed."""
 
     read: int

@@ -39,7 +39,7 @@ _SQLITE_HEADER = b"SQLite format 3\0"
 _NOT_A_BACKUP = "is not a backup of `aggregator db backup`; an export is read by `aggregator import`"
 
 
-class RestoreResult(FrozenStruct, frozen=True, kw_only=True, omit_defaults=False):
+class RestoreResult(FrozenStruct, omit_defaults=False):
     """The revision of a restored backup, the number of articles, and the folder with the damaged database."""
 
     revision: str

@@ -6,11 +6,11 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
 
-import msgspec
 import typer
 
 from aggregator.cli import output
 from aggregator.cli.output import progress_bar
+from aggregator.model.core import FrozenStruct
 from aggregator.model.errors import AggregatorError
 
 if TYPE_CHECKING:
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from aggregator.store.engine.database import Database
 
 
-class Settings(msgspec.Struct, frozen=True, kw_only=True):
+class Settings(FrozenStruct):
     """The global options as typed."""
 
     config: str | None = None

@@ -42,6 +42,7 @@ from aggregator.model.core import (
     CleanArticle,
     Enclosure,
     Entry,
+    FrozenStruct,
     LineHashes,
     Published,
 )
@@ -165,7 +166,7 @@ def clean_entry(
     return cleaned
 
 
-class _Draft(msgspec.Struct, frozen=True, kw_only=True):
+class _Draft(FrozenStruct):
     """An article before the steps common to all sources; `lines` include boilerplate, for the wire."""
 
     article: CleanArticle

@@ -46,14 +46,12 @@ from collections import defaultdict
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import Literal
 
-import msgspec
-
 from aggregator.model.core import Entry, FrozenStruct
 
 _ID_BYTES = 10  # 80 bits, 16 characters; 10 million articles collide with a probability of 4e-11
 
 
-class Identity(FrozenStruct, frozen=True, kw_only=True):
+class Identity(FrozenStruct):
     """The identity keys of an entry, and the id of its article if no key is known."""
 
     keys: tuple[bytes, ...]
@@ -149,7 +147,7 @@ _TAG = re.compile(r"<[^<>]*>")  # stops at the next "<": linear time for any inp
 _ADDRESS = re.compile(r"https?://\S+")
 
 
-class IdentityTuning(msgspec.Struct, frozen=True, kw_only=True):
+class IdentityTuning(FrozenStruct):
     """Section `identity` of config/tuning.yaml."""
 
     min_chars: int
@@ -159,7 +157,7 @@ class IdentityTuning(msgspec.Struct, frozen=True, kw_only=True):
     repeats: int
 
 
-class EntryHashes(FrozenStruct, frozen=True, kw_only=True):
+class EntryHashes(FrozenStruct):
     """Hashes of an entry's content besides its keys. None: too little text to identify it."""
 
     title: bytes  # of the title alone
@@ -169,7 +167,7 @@ class EntryHashes(FrozenStruct, frozen=True, kw_only=True):
     is_long: bool = False
 
 
-class Observation(FrozenStruct, frozen=True, kw_only=True):
+class Observation(FrozenStruct):
     """A known article as a source showed it at one time."""
 
     article: str
@@ -181,7 +179,7 @@ class Observation(FrozenStruct, frozen=True, kw_only=True):
     seen: dt.datetime
 
 
-class EntryMatch(FrozenStruct, frozen=True, kw_only=True):
+class EntryMatch(FrozenStruct):
     """The known article of an unknown entry, and what identified it."""
 
     article: str
@@ -358,7 +356,7 @@ def _by(
 # --- ambiguous keys ----------------------------------------------------------------------------------------
 
 
-class EntryKeys(FrozenStruct, frozen=True, kw_only=True):
+class EntryKeys(FrozenStruct):
     """The keys of one entry of a poll, and its title with its declared time."""
 
     guid: bytes | None

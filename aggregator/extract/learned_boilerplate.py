@@ -12,13 +12,11 @@ import struct
 from collections import Counter
 from collections.abc import Collection, Iterable, Sequence
 
-import msgspec
-
-from aggregator.model.core import BoilerplateLine, LineHashes
+from aggregator.model.core import BoilerplateLine, FrozenStruct, LineHashes
 from aggregator.text.lines import ends_sentence, folded, has_words
 
 
-class BoilerplateTuning(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+class BoilerplateTuning(FrozenStruct, forbid_unknown_fields=True):
     """Section `boilerplate` of config/tuning.yaml."""
 
     end_lines: int

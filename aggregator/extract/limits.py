@@ -1,9 +1,9 @@
 """Section `text` of config/tuning.yaml."""
 
-import msgspec
+from aggregator.model.core import FrozenStruct
 
 
-class ExtractTuning(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+class ExtractTuning(FrozenStruct, forbid_unknown_fields=True):
     """Constants of extraction; config/tuning.yaml gives units and origins."""
 
     max_text_chars: int

@@ -16,7 +16,7 @@ from urllib.parse import urlsplit
 import msgspec
 
 from aggregator.extract.urls import canonical_url, registrable_domain
-from aggregator.model.core import Entry, Outlet
+from aggregator.model.core import Entry, FrozenStruct, Outlet
 
 _NAME_CHARS = 100  # the longest of 117 titles of real feeds has 97
 _PRIVATE_SUFFIXES = frozenset({"arpa", "corp", "home", "internal", "intranet", "lan", "local", "localhost"})
@@ -28,7 +28,7 @@ _FORMAT = re.compile(
 )
 
 
-class _Sites(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+class _Sites(FrozenStruct, forbid_unknown_fields=True):
     """The content of outlets.yaml."""
 
     names: dict[str, str]

@@ -12,6 +12,7 @@ from importlib.resources import files
 
 import msgspec
 
+from aggregator.model.core import FrozenStruct
 from aggregator.text.lines import ASCII_WORDS, ascii_text
 
 Words = tuple[str, ...]
@@ -38,7 +39,7 @@ _LINE_CHARS = 700  # longer lines are not compared
 PhraseTable = dict[str, dict[str, tuple[str, ...]]]  # phrases by kind and language
 
 
-class Phrases(msgspec.Struct, frozen=True, kw_only=True):
+class Phrases(FrozenStruct):
     """The phrases of one kind in all languages; `lengths`: word counts by first word, the longest first."""
 
     whole: frozenset[Words]

@@ -8,7 +8,7 @@ except newline and tab; `extract.language.unicode.clean` ensures this where byte
 """
 
 import datetime as dt
-from typing import Literal, get_args
+from typing import Any, Literal, dataclass_transform, get_args
 
 import msgspec
 
@@ -29,7 +29,15 @@ OPINION_KINDS: frozenset[str] = frozenset({"opinion", "explainer"})  # not count
 Authority = Literal["own", "page", "handed", "foreign"]
 
 
-class FrozenStruct(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+class _FrozenMeta(msgspec.StructMeta):
+    """Makes every subclass of FrozenStruct frozen, with fields by keyword; msgspec inherits neither."""
+
+    def __new__(cls, name: str, bases: tuple[type, ...], namespace: dict[str, Any], **config: Any) -> Any:
+        return super().__new__(cls, name, bases, namespace, **{"frozen": True, "kw_only": True} | config)
+
+
+@dataclass_transform(frozen_default=True, kw_only_default=True, field_specifiers=(msgspec.field,))
+class FrozenStruct(msgspec.Struct, metaclass=_FrozenMeta, frozen=True, omit_defaults=True):
     """Base of values that pass between packages and processes, and into JSON columns.
 
     msgspec checks the result of a worker against its type when it is decoded, so a compromised parser can
@@ -40,7 +48,7 @@ class FrozenStruct(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True
 # --- input --------------------------------------------------------------------------------------------------
 
 
-class Published(FrozenStruct, frozen=True, kw_only=True):
+class Published(FrozenStruct):
     """The time of publication that an article states; "poll": that of the poll which found it, undated."""
 
     time: dt.datetime
@@ -54,7 +62,7 @@ class Published(FrozenStruct, frozen=True, kw_only=True):
         return self.origin != "text"
 
 
-class Outlet(FrozenStruct, frozen=True, kw_only=True):
+class Outlet(FrozenStruct):
     """The publisher of an article: a stable key and a name."""
 
     key: str
@@ -62,7 +70,7 @@ class Outlet(FrozenStruct, frozen=True, kw_only=True):
     is_own: bool = False  # the name is that of the feed of its own site
 
 
-class Enclosure(FrozenStruct, frozen=True, kw_only=True):
+class Enclosure(FrozenStruct):
     """A link to an image, audio or video, which is never fetched."""
 
     url: str
@@ -74,7 +82,7 @@ class Enclosure(FrozenStruct, frozen=True, kw_only=True):
 ArchiveSuffix = Literal[".warc", ".jsonl"]
 
 
-class ArchivedRecord(FrozenStruct, frozen=True, kw_only=True):
+class ArchivedRecord(FrozenStruct):
     """Where the page of an entry stands: a record of a file, which a worker reads there.
 
     `offset`: of the record, or of the gzip member or zstd frame that begins with it. `content_hash`: that of
@@ -88,7 +96,7 @@ class ArchivedRecord(FrozenStruct, frozen=True, kw_only=True):
     content_hash: bytes
 
 
-class Entry(FrozenStruct, frozen=True, kw_only=True):
+class Entry(FrozenStruct):
     """One item of a feed, a folder, a file or a request, before any decision about it.
 
     `source` is the id of its source, never an absolute path or an address of ours. Values are as declared;
@@ -121,7 +129,7 @@ class Entry(FrozenStruct, frozen=True, kw_only=True):
     is_observation: bool = False  # a link of a story feed: `url` was seen there; never an article of its own
 
 
-class ParsedFeed(FrozenStruct, frozen=True, kw_only=True):
+class ParsedFeed(FrozenStruct):
     """A parsed feed. `problem` is a message for users, None where there is none."""
 
     format: str = ""  # "rss20", "atom10", "rdf", "jsonfeed", "sitemap", ...; "" where it is no feed
@@ -144,7 +152,7 @@ class ParsedFeed(FrozenStruct, frozen=True, kw_only=True):
 # --- after extraction --------------------------------------------------------------------------------------
 
 
-class Wire(FrozenStruct, frozen=True, kw_only=True):
+class Wire(FrozenStruct):
     """The news agency behind a text, and the evidence for it."""
 
     agency: str | None  # canonical name ("AFP"); None: agencies were used, none is named
@@ -153,14 +161,14 @@ class Wire(FrozenStruct, frozen=True, kw_only=True):
     confidence: float = 1.0
 
 
-class BoilerplateLine(FrozenStruct, frozen=True, kw_only=True):
+class BoilerplateLine(FrozenStruct):
     """A line hidden from a text because its outlet repeats it; `line` is its index there, from 0."""
 
     line: int
     text: str
 
 
-class CleanArticle(FrozenStruct, frozen=True, kw_only=True):
+class CleanArticle(FrozenStruct):
     """An article without boilerplate; paragraphs are separated by one newline."""
 
     verdict: Verdict
@@ -190,14 +198,14 @@ class CleanArticle(FrozenStruct, frozen=True, kw_only=True):
     page_verdict: Verdict | None = None  # of its page, where that failed and the text of the entry was used
 
 
-class LineHashes(FrozenStruct, frozen=True, kw_only=True):
+class LineHashes(FrozenStruct):
     """Lines at the ends and in the middle of one text, as keys, or those that an outlet repeats."""
 
     edges: tuple[int, ...] = ()
     middles: tuple[int, ...] = ()
 
 
-class Fingerprint(FrozenStruct, frozen=True, kw_only=True):
+class Fingerprint(FrozenStruct):
     """Everything that is computed from one text for comparison.
 
     grouping/copies and grouping/pairs describe the layouts.
@@ -212,7 +220,7 @@ class Fingerprint(FrozenStruct, frozen=True, kw_only=True):
     text_hash: bytes  # 16 bytes over the clean title and the whole text
 
 
-class Prepared(FrozenStruct, frozen=True, kw_only=True):
+class Prepared(FrozenStruct):
     """Everything that placing needs of one entry; a pure function of the entry and its page."""
 
     article: CleanArticle
@@ -224,7 +232,7 @@ class Prepared(FrozenStruct, frozen=True, kw_only=True):
 # --- decisions ---------------------------------------------------------------------------------------------
 
 
-class Reason(FrozenStruct, frozen=True, kw_only=True):
+class Reason(FrozenStruct):
     """One share of a score, in logits; `value` is the feature: a similarity, a number of days."""
 
     name: str
@@ -232,7 +240,7 @@ class Reason(FrozenStruct, frozen=True, kw_only=True):
     share: float
 
 
-class CopyEvidence(FrozenStruct, frozen=True, kw_only=True):
+class CopyEvidence(FrozenStruct):
     """Why two texts are copies: shares of word 3-shingles."""
 
     other: str  # article id
@@ -242,14 +250,14 @@ class CopyEvidence(FrozenStruct, frozen=True, kw_only=True):
     kind: Literal["copy", "excerpt"] = "copy"
 
 
-class TextReuse(FrozenStruct, frozen=True, kw_only=True):
+class TextReuse(FrozenStruct):
     """A text of another outlet that has many of the same words; both are one origin, and no copies."""
 
     other: str  # article id
     share: float  # of the runs of six words outside quotations, of the shorter text
 
 
-class Agreement(FrozenStruct, frozen=True, kw_only=True):
+class Agreement(FrozenStruct):
     """How much an article of a little-known source shares with the reports of its story."""
 
     shared: float  # inverse document frequencies of shared words that are not in its title, see pair_model.py
@@ -262,7 +270,7 @@ class Agreement(FrozenStruct, frozen=True, kw_only=True):
         return self.shared >= self.need
 
 
-class RunnerUp(FrozenStruct, frozen=True, kw_only=True):
+class RunnerUp(FrozenStruct):
     """A story that was scored but not chosen; `need` is the score that it required."""
 
     story: str
@@ -274,7 +282,7 @@ class RunnerUp(FrozenStruct, frozen=True, kw_only=True):
 Stage = Literal["founded", "copy", "event", "second look", "correction", "revision"]
 
 
-class Evidence(FrozenStruct, frozen=True, kw_only=True):
+class Evidence(FrozenStruct):
     """The reasons of a decision. `score` is None where none was needed: a copy, or no similar story."""
 
     stage: Stage
@@ -306,7 +314,7 @@ class Evidence(FrozenStruct, frozen=True, kw_only=True):
 # --- output ------------------------------------------------------------------------------------------------
 
 
-class CountedArticle(FrozenStruct, frozen=True, kw_only=True):
+class CountedArticle(FrozenStruct):
     """What the counts of a story need of one article."""
 
     id: str
@@ -321,7 +329,7 @@ class CountedArticle(FrozenStruct, frozen=True, kw_only=True):
     is_little_known: bool = False  # from a feed that had published too little before (store/tables.py)
 
 
-class Article(CountedArticle, frozen=True, kw_only=True):
+class Article(CountedArticle):
     """A placed article as grouping knows it, in memory and in its row: everything but its text."""
 
     inbox_no: int
@@ -357,7 +365,7 @@ class Article(CountedArticle, frozen=True, kw_only=True):
         return self.stated_minutes if self.date_counts else None
 
 
-class ComparedText(FrozenStruct, frozen=True, kw_only=True):
+class ComparedText(FrozenStruct):
     """An article in the copy check: the one in question, or a candidate for its original."""
 
     id: str
@@ -372,7 +380,7 @@ class ComparedText(FrozenStruct, frozen=True, kw_only=True):
     source: str = ""
 
 
-class ArticleView(CountedArticle, frozen=True, kw_only=True, omit_defaults=False, cache_hash=True):
+class ArticleView(CountedArticle, omit_defaults=False, cache_hash=True):
     """One article of a story, as output packages need it."""
 
     outlet: str | None  # its name
@@ -400,7 +408,7 @@ class ArticleView(CountedArticle, frozen=True, kw_only=True, omit_defaults=False
         return self.published is not None and self.published_origin != "poll"
 
 
-class LinkedStory(FrozenStruct, frozen=True, kw_only=True, omit_defaults=False):
+class LinkedStory(FrozenStruct, omit_defaults=False):
     """Another story, to which a story has a link."""
 
     id: str
@@ -409,14 +417,14 @@ class LinkedStory(FrozenStruct, frozen=True, kw_only=True, omit_defaults=False):
     report_count: int
 
 
-class StoryName(FrozenStruct, frozen=True, kw_only=True, omit_defaults=False):
+class StoryName(FrozenStruct, omit_defaults=False):
     """A name of a person, place or body in a story, and how many outlets use it."""
 
     name: str
     outlets: int
 
 
-class StoryView(FrozenStruct, frozen=True, kw_only=True, omit_defaults=False):
+class StoryView(FrozenStruct, omit_defaults=False):
     """A story and its articles, oldest first by effective time."""
 
     id: str
@@ -446,14 +454,14 @@ class StoryView(FrozenStruct, frozen=True, kw_only=True, omit_defaults=False):
         return None if is_dated else min((one.seen for one in self.articles), default=None)
 
 
-class Passage(FrozenStruct, frozen=True, kw_only=True, omit_defaults=False):
+class Passage(FrozenStruct, omit_defaults=False):
     """Words that stand in an article exactly so: a paragraph, or a sentence."""
 
     text: str
     article_id: str
 
 
-class Quotation(FrozenStruct, frozen=True, kw_only=True, omit_defaults=False):
+class Quotation(FrozenStruct, omit_defaults=False):
     """A sentence that is mostly the words of a named speaker, and the articles in which it stands."""
 
     speaker: str
@@ -461,7 +469,7 @@ class Quotation(FrozenStruct, frozen=True, kw_only=True, omit_defaults=False):
     article_ids: tuple[str, ...]
 
 
-class StoryText(FrozenStruct, frozen=True, kw_only=True, omit_defaults=False, cache_hash=True):
+class StoryText(FrozenStruct, omit_defaults=False, cache_hash=True):
     """What a story tells: every text in it is in the article that it is attributed to, word for word."""
 
     title: str

@@ -65,7 +65,7 @@ def expected_gap_seconds(per_day: float) -> float | None:
 DaemonRole = Literal["writer", "standby"]
 
 
-class Finding(FrozenStruct, frozen=True, kw_only=True, omit_defaults=False):
+class Finding(FrozenStruct, omit_defaults=False):
     """The result of one check; `advice` names what to do about a warning or a problem."""
 
     level: Literal["ok", "warning", "problem"]
@@ -73,7 +73,7 @@ class Finding(FrozenStruct, frozen=True, kw_only=True, omit_defaults=False):
     advice: str = ""
 
 
-class Reload(FrozenStruct, frozen=True, kw_only=True, omit_defaults=False):
+class Reload(FrozenStruct, omit_defaults=False):
     """The last reload of config.yaml."""
 
     at: dt.datetime
@@ -81,7 +81,7 @@ class Reload(FrozenStruct, frozen=True, kw_only=True, omit_defaults=False):
     words: str = ""
 
 
-class ProcessState(FrozenStruct, frozen=True, kw_only=True):
+class ProcessState(FrozenStruct):
     """The part of the health that only the running process knows."""
 
     role: DaemonRole
@@ -112,7 +112,7 @@ class ProcessState(FrozenStruct, frozen=True, kw_only=True):
         return self.last_reload is not None and not self.last_reload.ok
 
 
-class DatabaseStatus(FrozenStruct, frozen=True, kw_only=True, omit_defaults=False):
+class DatabaseStatus(FrozenStruct, omit_defaults=False):
     """Counts and ages from the database, read in one transaction. Ages are seconds."""
 
     inbox: dict[str, int]  # entries by what they wait for: page | ready
@@ -135,7 +135,7 @@ class DatabaseStatus(FrozenStruct, frozen=True, kw_only=True, omit_defaults=Fals
     problems: tuple[str, ...] = ()
 
 
-class DatabaseSize(FrozenStruct, frozen=True, kw_only=True, omit_defaults=False):
+class DatabaseSize(FrozenStruct, omit_defaults=False):
     """Sizes of the database in bytes; None where unknown, as for the disk of a server."""
 
     size_bytes: int
@@ -144,7 +144,7 @@ class DatabaseSize(FrozenStruct, frozen=True, kw_only=True, omit_defaults=False)
     free_disk_bytes: int | None = None
 
 
-class BackupState(FrozenStruct, frozen=True, kw_only=True, omit_defaults=False):
+class BackupState(FrozenStruct, omit_defaults=False):
     """The state of the backups; `words` is a message where something is wrong."""
 
     every_seconds: int | None = None  # None: backups are off
@@ -154,7 +154,7 @@ class BackupState(FrozenStruct, frozen=True, kw_only=True, omit_defaults=False):
     words: str | None = None
 
 
-class HealthSnapshot(FrozenStruct, frozen=True, kw_only=True):
+class HealthSnapshot(FrozenStruct):
     """The state read from the database at one time."""
 
     at: dt.datetime
@@ -165,7 +165,7 @@ class HealthSnapshot(FrozenStruct, frozen=True, kw_only=True):
     backup: BackupState | None = None
 
 
-class HealthReport(FrozenStruct, frozen=True, kw_only=True, omit_defaults=False):
+class HealthReport(FrozenStruct, omit_defaults=False):
     """The health of the daemon. `problems` may name local files, so only the owner may see them."""
 
     status: Literal["ok", "degraded", "down"]

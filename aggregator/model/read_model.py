@@ -16,7 +16,7 @@ SourceState = Literal["new", "ok", "failing", "gone", "merged", "paused", "silen
 IN_TROUBLE: frozenset[SourceState] = frozenset({"failing", "gone", "silent", "flood"})
 
 
-class StoryFilter(FrozenStruct, frozen=True, kw_only=True):
+class StoryFilter(FrozenStruct):
     """A filter of stories. Empty fields do not restrict.
 
     `since` and `until` bound `last_published` (effective time), both inclusive. `outlet`, `language` and
@@ -40,7 +40,7 @@ class StoryFilter(FrozenStruct, frozen=True, kw_only=True):
     after: str | None = None
 
 
-class StoryPage(FrozenStruct, frozen=True, kw_only=True, omit_defaults=False):
+class StoryPage(FrozenStruct, omit_defaults=False):
     """A page of stories with their articles, without texts; `next` is None on the last page.
 
     A page may have fewer stories than requested, or none, and still a `next`: where few stories match, the
@@ -51,13 +51,13 @@ class StoryPage(FrozenStruct, frozen=True, kw_only=True, omit_defaults=False):
     next: str | None = None
 
 
-class StoryRedirect(FrozenStruct, frozen=True, kw_only=True):
+class StoryRedirect(FrozenStruct):
     """The story was merged into another one; `to` is the present id and never a redirect itself."""
 
     to: str
 
 
-class ArticleDetail(FrozenStruct, frozen=True, kw_only=True, omit_defaults=False):
+class ArticleDetail(FrozenStruct, omit_defaults=False):
     """One article. `article` has its text and its evidence."""
 
     article: ArticleView
@@ -67,7 +67,7 @@ class ArticleDetail(FrozenStruct, frozen=True, kw_only=True, omit_defaults=False
     copies: tuple[ArticleView, ...] = ()  # copies of it in its story; oldest first, without texts
 
 
-class SearchHit(FrozenStruct, frozen=True, kw_only=True, omit_defaults=False):
+class SearchHit(FrozenStruct, omit_defaults=False):
     """One article that matches a search.
 
     `snippet` is plain text; `marks` are the half-open ranges of code points in it that match, in order.
@@ -86,7 +86,7 @@ class SearchHit(FrozenStruct, frozen=True, kw_only=True, omit_defaults=False):
     nosnippet: bool = False
 
 
-class SearchBounds(FrozenStruct, frozen=True, kw_only=True):
+class SearchBounds(FrozenStruct):
     """A filter of the articles that are searched. Empty fields do not restrict.
 
     Times are effective times, both inclusive; `outlet` is its name or consecutive words of it.
@@ -98,14 +98,14 @@ class SearchBounds(FrozenStruct, frozen=True, kw_only=True):
     language: str | None = None
 
 
-class MachineSentence(FrozenStruct, frozen=True, kw_only=True, omit_defaults=False):
+class MachineSentence(FrozenStruct, omit_defaults=False):
     """A sentence of a machine, and the articles of the story that it rests on, at least one."""
 
     text: str
     article_ids: tuple[str, ...]
 
 
-class MachineSummary(FrozenStruct, frozen=True, kw_only=True, omit_defaults=False):
+class MachineSummary(FrozenStruct, omit_defaults=False):
     """The machine-written text of a story. `written_by` is the configured `model:`."""
 
     written_by: str
@@ -113,7 +113,7 @@ class MachineSummary(FrozenStruct, frozen=True, kw_only=True, omit_defaults=Fals
     sentences: tuple[MachineSentence, ...]
 
 
-class StoryHit(FrozenStruct, frozen=True, kw_only=True, omit_defaults=False):
+class StoryHit(FrozenStruct, omit_defaults=False):
     """A story with matching articles; `hits` are the best of them, at most three.
 
     `found` counts its articles among the ranked ones, whose number is bounded (config/tuning.yaml, search).
@@ -133,7 +133,7 @@ class StoryHit(FrozenStruct, frozen=True, kw_only=True, omit_defaults=False):
     hits: tuple[SearchHit, ...] = msgspec.field(default=(), name="articles")
 
 
-class SearchResults(FrozenStruct, frozen=True, kw_only=True, omit_defaults=False):
+class SearchResults(FrozenStruct, omit_defaults=False):
     """Matching articles and their stories, best first, of each at most as many as requested.
 
     `problem` is a message for users where the text cannot be searched.
@@ -146,7 +146,7 @@ class SearchResults(FrozenStruct, frozen=True, kw_only=True, omit_defaults=False
     problem: str | None = None
 
 
-class SourceView(FrozenStruct, frozen=True, kw_only=True, omit_defaults=False):
+class SourceView(FrozenStruct, omit_defaults=False):
     """A source and its health. `url` may contain a secret, so only the owner may see it."""
 
     id: str
@@ -174,7 +174,7 @@ class SourceView(FrozenStruct, frozen=True, kw_only=True, omit_defaults=False):
         return self.state in IN_TROUBLE
 
 
-class SourcePage(FrozenStruct, frozen=True, kw_only=True, omit_defaults=False):
+class SourcePage(FrozenStruct, omit_defaults=False):
     """A page of sources; `total` and `failing` count all sources, `next` is None on the last page."""
 
     sources: tuple[SourceView, ...]
@@ -183,7 +183,7 @@ class SourcePage(FrozenStruct, frozen=True, kw_only=True, omit_defaults=False):
     failing: int
 
 
-class FrontPageStory(FrozenStruct, frozen=True, kw_only=True):
+class FrontPageStory(FrozenStruct):
     """What orders a story on the front page, without its articles."""
 
     id: str
@@ -197,7 +197,7 @@ class FrontPageStory(FrozenStruct, frozen=True, kw_only=True):
 TITLES_LISTED = 3  # of a story, beside its own: more lines would hide the next story
 
 
-class ListedTitle(FrozenStruct, frozen=True, kw_only=True):
+class ListedTitle(FrozenStruct):
     """The newest title of one outlet in a story."""
 
     outlet: str
@@ -205,7 +205,7 @@ class ListedTitle(FrozenStruct, frozen=True, kw_only=True):
     url: str | None = None
 
 
-class StoryListItem(FrozenStruct, frozen=True, kw_only=True, omit_defaults=False):
+class StoryListItem(FrozenStruct, omit_defaults=False):
     """A story in a list; its articles are not read."""
 
     id: str
@@ -225,7 +225,7 @@ class StoryListItem(FrozenStruct, frozen=True, kw_only=True, omit_defaults=False
 ChangeKind = Literal["created", "report", "headline", "corrected", "merged", "split"]
 
 
-class Change(FrozenStruct, frozen=True, kw_only=True, omit_defaults=False):
+class Change(FrozenStruct, omit_defaults=False):
     """A change of a story: it was created, bumped, merged or split. A copy causes none.
 
     An article causes at most one change; `kind` is the most important one, and `title_before` is set whenever
@@ -246,7 +246,7 @@ class Change(FrozenStruct, frozen=True, kw_only=True, omit_defaults=False):
     article: ArticleView | None = None  # the added article, without its text
 
 
-class ChangedStory(FrozenStruct, frozen=True, kw_only=True, omit_defaults=False):
+class ChangedStory(FrozenStruct, omit_defaults=False):
     """A story that changed, as it is now: a merged one has `into`, a live one `updated`, its last bump."""
 
     n: int  # of its last change in the answer
@@ -256,21 +256,21 @@ class ChangedStory(FrozenStruct, frozen=True, kw_only=True, omit_defaults=False)
     updated: dt.datetime | None = None
 
 
-class ChangedStories(FrozenStruct, frozen=True, kw_only=True, omit_defaults=False):
+class ChangedStories(FrozenStruct, omit_defaults=False):
     """Stories that changed, in the order of their last changes; `next` is the `since` of the next request."""
 
     changes: tuple[ChangedStory, ...] = ()
     next: int = 0
 
 
-class DigestStory(FrozenStruct, frozen=True, kw_only=True):
+class DigestStory(FrozenStruct):
     """A story of a digest, as it is now, with the number of independent reports that were new then."""
 
     story: StoryView
     new_reports: int
 
 
-class Digest(FrozenStruct, frozen=True, kw_only=True):
+class Digest(FrozenStruct):
     """The stories with the most new independent reports of a time, most first."""
 
     since: dt.datetime
@@ -278,7 +278,7 @@ class Digest(FrozenStruct, frozen=True, kw_only=True):
     stories: tuple[DigestStory, ...]
 
 
-class Health(FrozenStruct, frozen=True, kw_only=True):
+class Health(FrozenStruct):
     """The health of the daemon. `waiting` counts accepted entries that are not placed yet."""
 
     writable: bool = True

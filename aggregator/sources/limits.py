@@ -2,16 +2,15 @@
 
 from typing import Final
 
-import msgspec
-
 from aggregator.config.tuning import Tuning
+from aggregator.model.core import FrozenStruct
 
 URL_CHARS: Final = 4096  # browsers and servers stop at 2,000 to 8,000; longer ones are data and not addresses
 NAME_CHARS: Final = 300  # of an outlet, an author, a category, a folder
 KEY_CHARS: Final = 1024  # of a GUID or record id; a longer one becomes its start and a hash
 
 
-class SourceTuning(msgspec.Struct, frozen=True, kw_only=True):
+class SourceTuning(FrozenStruct):
     """Section `sources`: limits on the input from feeds and files."""
 
     max_entries: int
@@ -24,7 +23,7 @@ def source_tuning(all_tuning: Tuning) -> SourceTuning:
     return all_tuning.section("sources", SourceTuning)
 
 
-class NetTuning(msgspec.Struct, frozen=True, kw_only=True):
+class NetTuning(FrozenStruct):
     """Section `net`: limits and intervals of fetching."""
 
     wire_cap_bytes: int

@@ -32,13 +32,13 @@ MAX_BODY_BYTES = 65_536  # of a correction or a form; 200 ids have 4,000
 BODY_DEADLINE_SECONDS = 10.0
 
 
-class EditorTuning(msgspec.Struct, frozen=True, kw_only=True):
+class EditorTuning(FrozenStruct):
     """Section `editor` of config/tuning.yaml, which states units and origins."""
 
     response_wait_seconds: float
 
 
-class CommandStatus(FrozenStruct, frozen=True, kw_only=True, omit_defaults=False):
+class CommandStatus(FrozenStruct, omit_defaults=False):
     """The result of a command, or that it waits for the writer; `reason` is why the writer refused it."""
 
     request: int
@@ -47,7 +47,7 @@ class CommandStatus(FrozenStruct, frozen=True, kw_only=True, omit_defaults=False
     reason: str | None = None
 
 
-class CorrectionSummary(FrozenStruct, frozen=True, kw_only=True, omit_defaults=False):
+class CorrectionSummary(FrozenStruct, omit_defaults=False):
     """One correction: the stories that it changed, and the articles that it moved."""
 
     n: int
@@ -59,7 +59,7 @@ class CorrectionSummary(FrozenStruct, frozen=True, kw_only=True, omit_defaults=F
     words: str
 
 
-class CorrectionPage(FrozenStruct, frozen=True, kw_only=True, omit_defaults=False):
+class CorrectionPage(FrozenStruct, omit_defaults=False):
     """Corrections, the newest first; `next` is the value of `before` for the next page, null at the end."""
 
     corrections: tuple[CorrectionSummary, ...]

@@ -13,6 +13,7 @@ import msgspec
 from anyio import CapacityLimiter, fail_after, to_thread
 from fastapi import Request, Response
 
+from aggregator.model.core import FrozenStruct
 from aggregator.model.errors import AggregatorError
 from aggregator.model.health_report import (
     BackupState,
@@ -59,7 +60,7 @@ class BoundedCall:
 HEALTHZ, READYZ, STATUS, METRICS = "/healthz", "/readyz", "/status", "/metrics"
 
 
-class HealthJson(msgspec.Struct, frozen=True, kw_only=True):
+class HealthJson(FrozenStruct):
     """The health of the daemon. `waiting` counts articles not yet placed; `problems` are for the owner."""
 
     status: Literal["ok", "degraded", "down"]
@@ -70,7 +71,7 @@ class HealthJson(msgspec.Struct, frozen=True, kw_only=True):
     problems: tuple[str, ...] | None
 
 
-class ReadyJson(msgspec.Struct, frozen=True, kw_only=True):
+class ReadyJson(FrozenStruct):
     """Whether requests should be sent here. `role`: writer or standby."""
 
     ready: bool

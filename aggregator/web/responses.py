@@ -6,6 +6,7 @@ from typing import NamedTuple
 import msgspec
 from starlette.responses import Response
 
+from aggregator.model.core import FrozenStruct
 from aggregator.model.errors import AggregatorError
 from aggregator.web.sanitise import encode_json
 
@@ -61,7 +62,7 @@ class JsonResponse(Response):
         return encode_json(content) + b"\n"
 
 
-class Problem(msgspec.Struct, frozen=True, kw_only=True):
+class Problem(FrozenStruct):
     """The body of an error."""
 
     type: str

@@ -13,6 +13,7 @@ from msgspec.structs import replace
 
 from aggregator.model.core import (
     ArticleView,
+    FrozenStruct,
     Kind,
     LinkedStory,
     Passage,
@@ -78,7 +79,7 @@ def reason_in_words(article: ArticleView) -> str | None:
     return f"{words}; most similar in {named}" if named else words
 
 
-class ArticleJson(msgspec.Struct, frozen=True, kw_only=True):
+class ArticleJson(FrozenStruct):
     """An article in a list of stories."""
 
     id: str
@@ -94,7 +95,7 @@ class ArticleJson(msgspec.Struct, frozen=True, kw_only=True):
     role: Role
 
 
-class StoryJson(msgspec.Struct, frozen=True, kw_only=True):
+class StoryJson(FrozenStruct):
     """A story in a list."""
 
     id: str
@@ -113,14 +114,14 @@ class StoryJson(msgspec.Struct, frozen=True, kw_only=True):
     articles: tuple[ArticleJson, ...]
 
 
-class PageJson(msgspec.Struct, frozen=True, kw_only=True):
+class PageJson(FrozenStruct):
     """A page of stories; `next` is the cursor of the next page, null at the end."""
 
     stories: tuple[StoryJson, ...]
     next: str | None
 
 
-class WholeArticleJson(ArticleJson, frozen=True, kw_only=True):
+class WholeArticleJson(ArticleJson):
     """An article of one story."""
 
     lead: str
@@ -131,7 +132,7 @@ class WholeArticleJson(ArticleJson, frozen=True, kw_only=True):
     kind_reason: str | None
 
 
-class SummarisedJson(MachineSummary, frozen=True, kw_only=True):
+class SummarisedJson(MachineSummary):
     """A text that a program or a language model wrote of what the story shows; nobody has checked it.
 
     `written_by` is the configured `model:`; "a program" without one. Each sentence has the articles that it
@@ -141,13 +142,13 @@ class SummarisedJson(MachineSummary, frozen=True, kw_only=True):
     machine_written: bool
 
 
-class StoryArticleJson(WholeArticleJson, frozen=True, kw_only=True):
+class StoryArticleJson(WholeArticleJson):
     """An article of one story; `opening` is the first sentence that it adds to the lead, "" without one."""
 
     opening: str
 
 
-class WholeStoryJson(StoryJson, frozen=True, kw_only=True):
+class WholeStoryJson(StoryJson):
     """One story: `text` is the lead and what the other reports say first, as plain text.
 
     `lead` are paragraphs of one report. `earlier` are the stories that it continues, `later` those that
@@ -226,7 +227,7 @@ def in_utc(time: dt.datetime) -> dt.datetime:
 COPIES_SHOWN = 100  # of one article; `copy_count` has all of them
 
 
-class OneArticleJson(WholeArticleJson, frozen=True, kw_only=True):
+class OneArticleJson(WholeArticleJson):
     """One article. `text` is for the owner; else, and after its retention, it is null.
 
     `reason` states why the article is in its story.
@@ -240,7 +241,7 @@ class OneArticleJson(WholeArticleJson, frozen=True, kw_only=True):
     copies: tuple[ArticleJson, ...]
 
 
-class SourceJson(msgspec.Struct, frozen=True, kw_only=True):
+class SourceJson(FrozenStruct):
     """A source. `url` and `problem` are for the owner, else null."""
 
     id: str
@@ -257,7 +258,7 @@ class SourceJson(msgspec.Struct, frozen=True, kw_only=True):
     interval_seconds: int
 
 
-class SourcesJson(msgspec.Struct, frozen=True, kw_only=True):
+class SourcesJson(FrozenStruct):
     """A page of sources, by folder and name; `next` is the cursor of the next page, null at the end."""
 
     sources: tuple[SourceJson, ...]

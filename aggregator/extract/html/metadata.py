@@ -18,7 +18,7 @@ from aggregator.extract.language import dates
 from aggregator.extract.language.unicode import clean
 from aggregator.extract.plain.outlet_names import split_title
 from aggregator.extract.urls import canonical_url
-from aggregator.model.core import Enclosure, Published
+from aggregator.model.core import Enclosure, FrozenStruct, Published
 from aggregator.text.language import primary_tag
 from aggregator.text.lines import folded
 
@@ -31,7 +31,7 @@ _KINDS = 20
 _SECTIONS = 10
 
 
-class PageFacts(msgspec.Struct, frozen=True, kw_only=True):
+class PageFacts(FrozenStruct):
     """Declared metadata of a page; None or "" for missing values."""
 
     title: str = ""

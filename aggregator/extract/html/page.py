@@ -20,13 +20,12 @@ from functools import cache
 from itertools import islice
 from typing import Any
 
-import msgspec
-
 from aggregator.extract.html.boxes import without_boxes, without_layout_tables
 from aggregator.extract.html.dom import bound_html, tree_of
 from aggregator.extract.html.metadata import PageFacts, read_facts
 from aggregator.extract.html.page_signals import PageSignals
 from aggregator.extract.limits import ExtractTuning
+from aggregator.model.core import FrozenStruct
 from aggregator.text.lines import count_words, ends_sentence, letters_of
 
 _MAX_METADATA_CHARS = 1024  # characters of one <meta> value; the rest is cut (limit)
@@ -79,7 +78,7 @@ def remove_link_lines(root: Any, text: str, tuning: ExtractTuning) -> tuple[str,
 _log = logging.getLogger(__name__)
 
 
-class Page(msgspec.Struct, frozen=True, kw_only=True):
+class Page(FrozenStruct):
     """An article extracted from a page; `text` has one paragraph per line."""
 
     facts: PageFacts
@@ -158,7 +157,7 @@ _LEVELS = 3
 KEY_CHARS = 50
 
 
-class _Paragraph(msgspec.Struct, frozen=True, kw_only=True):
+class _Paragraph(FrozenStruct):
     text: str
     key: str
     words: int

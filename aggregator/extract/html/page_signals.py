@@ -11,6 +11,7 @@ import msgspec
 from aggregator.extract.html.dom import bound_html, tree_of
 from aggregator.extract.language.unicode import clean
 from aggregator.extract.limits import ExtractTuning
+from aggregator.model.core import FrozenStruct
 from aggregator.text.lines import count_words, letters_of
 
 _HIDDEN = frozenset({
@@ -34,7 +35,7 @@ class VisibleLine(msgspec.Struct, frozen=True):
     is_heading: bool = False
 
 
-class PageSignals(msgspec.Struct, frozen=True, kw_only=True):
+class PageSignals(FrozenStruct):
     """Signals of a page besides its text."""
 
     lines: tuple[VisibleLine, ...] = ()  # without marked menus and footers

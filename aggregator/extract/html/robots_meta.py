@@ -7,7 +7,7 @@ reservation of text mining is that of the W3C group's TDM Reservation Protocol.
 import re
 from collections.abc import Iterable
 
-import msgspec
+from aggregator.model.core import FrozenStruct
 
 TDM_RESERVED = "tdm-reservation"  # name of the meta element and the header; as a rule, its value is 1
 # Rules for these names apply here too: a ban for the largest reader is meant for smaller ones as well.
@@ -20,7 +20,7 @@ _SNIPPET_CHARS = 350
 _CHARS_READ = 2_000
 
 
-class Permissions(msgspec.Struct, frozen=True, kw_only=True):
+class Permissions(FrozenStruct):
     """What a page forbids; all False if it declares nothing."""
 
     noarchive: bool = False  # do not show a full copy to others

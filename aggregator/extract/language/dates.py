@@ -13,10 +13,8 @@ from email.utils import parsedate_tz
 from functools import cache, lru_cache
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
-import msgspec
-
 from aggregator.extract.phrases import phrases, single_words, words
-from aggregator.model.core import Published, PublishedOrigin
+from aggregator.model.core import FrozenStruct, Published, PublishedOrigin
 from aggregator.text import calendar
 from aggregator.text.lines import is_name_like, is_prose, same_line
 
@@ -262,7 +260,7 @@ _PUBLISHED, _UNSAID, _UPDATED, _OTHER = range(4)
 _KINDS = (("published", _PUBLISHED), ("as_of", _UNSAID), ("updated", _UPDATED), ("other_dates", _OTHER))
 
 
-class _StatedDate(msgspec.Struct, frozen=True, kw_only=True):
+class _StatedDate(FrozenStruct):
     """A date in a line, and its meaning."""
 
     rank: int

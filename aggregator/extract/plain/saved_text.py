@@ -12,8 +12,6 @@ import re
 from collections.abc import Iterable, Sequence
 from itertools import pairwise
 
-import msgspec
-
 from aggregator.extract.language import dates
 from aggregator.extract.limits import ExtractTuning
 from aggregator.extract.live_text import opens_with_clock
@@ -21,11 +19,11 @@ from aggregator.extract.phrases import words
 from aggregator.extract.plain import boilerplate, outlet_names
 from aggregator.extract.plain.bylines import read_signature, stated_byline
 from aggregator.extract.wire.wire import is_agency_name
-from aggregator.model.core import Published
+from aggregator.model.core import FrozenStruct, Published
 from aggregator.text.lines import count_words, ends_sentence, folded, is_name_like, is_prose, same_line
 
 
-class SavedText(msgspec.Struct, frozen=True, kw_only=True):
+class SavedText(FrozenStruct):
     """The content of a saved text. `lines` are all its lines, with boilerplate and credits, for
     `wire.find_wire`.
     """
@@ -339,7 +337,7 @@ _OUTLET_SHARE = (
 _WIDE_FROM = "\u3000"  # from here on, characters are compared in pairs
 
 
-class TextHeader(msgspec.Struct, frozen=True, kw_only=True):
+class TextHeader(FrozenStruct):
     """The classified head. `deck`: lines between headline and text that are part of the article."""
 
     title: str = ""

@@ -12,10 +12,10 @@ from typing import NamedTuple
 
 import msgspec
 
-from aggregator.model.core import Wire
+from aggregator.model.core import FrozenStruct, Wire
 
 
-class Agency(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+class Agency(FrozenStruct, forbid_unknown_fields=True):
     """One agency; agencies.yaml explains each list."""
 
     names: tuple[str, ...] = ()
@@ -24,7 +24,7 @@ class Agency(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     sites: tuple[str, ...] = ()
 
 
-class AgencyTable(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+class AgencyTable(FrozenStruct, forbid_unknown_fields=True):
     """The content of agencies.yaml."""
 
     agencies: dict[str, Agency]

@@ -16,12 +16,12 @@ from typing import Literal
 
 import httpcore
 import httpx
-import msgspec
 
 from aggregator import __version__
 from aggregator.config.settings import Config
 from aggregator.config.source_access import Access, proxy_address
 from aggregator.config.tuning import Tuning
+from aggregator.model.core import FrozenStruct
 from aggregator.model.counters import FETCH_SECONDS, FETCHED_BYTES, FETCHES, Metrics
 from aggregator.model.errors import ConfigError, FetchError
 from aggregator.sources.fetch.rate_limiter import RateLimiter, parse_retry_after
@@ -74,7 +74,7 @@ _NOT_MODIFIED = 304
 _ASKED_TO_WAIT = frozenset({429, 503})
 
 
-class ClientSettings(msgspec.Struct, frozen=True, kw_only=True):
+class ClientSettings(FrozenStruct):
     """The user's settings for fetching."""
 
     contact: str = ""  # an e-mail address or URL of the operator, sent in User-Agent

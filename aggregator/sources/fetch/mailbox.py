@@ -14,8 +14,8 @@ from typing import Any
 from urllib.parse import unquote, urlsplit
 
 import httpcore
-import msgspec
 
+from aggregator.model.core import FrozenStruct
 from aggregator.model.errors import FetchError
 from aggregator.sources.fetch.client import Client
 from aggregator.sources.fetch.ssrf_guard import address_of
@@ -36,7 +36,7 @@ _STATE = re.compile(r"(\d{1,10})/(\d{1,10})(?:/(\d{1,10})/(\d{1,4}))?")
 _NOT_ASCII = re.compile(r"&|[^ -~]+")
 
 
-class Message(msgspec.Struct, frozen=True, kw_only=True):
+class Message(FrozenStruct):
     """A message; `data` is None if it was left out, for the reason in `problem`."""
 
     number: int
@@ -44,7 +44,7 @@ class Message(msgspec.Struct, frozen=True, kw_only=True):
     problem: str = ""
 
 
-class ReadMailbox(msgspec.Struct, frozen=True, kw_only=True):
+class ReadMailbox(FrozenStruct):
     """New messages of a folder, the oldest first.
 
     `state` is for the next call, `count` of all messages in the folder. `has_more`: not all new ones were

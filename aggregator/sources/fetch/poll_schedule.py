@@ -9,8 +9,7 @@ hash, so the same history gives the same times everywhere.
 import datetime as dt
 from hashlib import blake2b
 
-import msgspec
-
+from aggregator.model.core import FrozenStruct
 from aggregator.sources.limits import NetTuning
 
 GONE_RETRY_SECONDS = 43_200.0  # between two polls of a source that is gone (410)
@@ -18,7 +17,7 @@ _QUIET_FACTOR = 1.5  # by which a poll without news makes the next interval long
 _EXPECTED_GAP_SHARE = 0.5  # of the expected time between two new entries, to which it grows (chosen)
 
 
-class NextPoll(msgspec.Struct, frozen=True, kw_only=True):
+class NextPoll(FrozenStruct):
     """When a source is due after a response, and the interval to store until then."""
 
     due: dt.datetime

@@ -18,6 +18,7 @@ import msgspec
 
 from aggregator.config.settings import MailServer
 from aggregator.config.tuning import Tuning
+from aggregator.model.core import FrozenStruct
 from aggregator.sources.fetch.client import ClientSettings, user_agent
 from aggregator.sources.fetch.rate_limiter import parse_retry_after
 from aggregator.sources.fetch.response import decompress_body
@@ -34,7 +35,7 @@ from aggregator.sources.fetch.transport import (
 from aggregator.sources.limits import net_tuning
 
 
-class PostResult(msgspec.Struct, frozen=True, kw_only=True):
+class PostResult(FrozenStruct):
     """The result of one request: `status`, or None without a response, with the reason in `problem`.
 
     `problem` contains no more of the URL than its host. `is_stopped`: the request was ended by `close`.

@@ -11,9 +11,9 @@ from email.utils import parsedate_to_datetime
 from itertools import chain
 
 import httpx
-import msgspec
 
 from aggregator.extract.html.robots_meta import header_rules
+from aggregator.model.core import FrozenStruct
 from aggregator.model.errors import FetchError
 from aggregator.sources.limits import URL_CHARS
 
@@ -27,7 +27,7 @@ _NUMBER = re.compile(r"[0-9]{1,12}\Z")
 _HTTP_DATE = re.compile(r"[A-Za-z]{3,9},? [0-9A-Za-z:, -]{5,40}\Z")
 
 
-class FetchResult(msgspec.Struct, frozen=True, kw_only=True):
+class FetchResult(FrozenStruct):
     """A response. `body` is decoded from its Content-Encoding; empty when `not_modified`."""
 
     url: str  # as requested, without a fragment

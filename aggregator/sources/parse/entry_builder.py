@@ -7,8 +7,6 @@ import re
 from collections.abc import Iterable
 from urllib.parse import urljoin, urlsplit
 
-import msgspec
-
 from aggregator.extract import urls
 from aggregator.extract.language import dates, unicode
 from aggregator.extract.outlets import feed_outlet
@@ -34,7 +32,7 @@ _MAIL_AND_NAME = re.compile(r"^(?>\S+?@)\S++\s+\((.+)\)$")
 _MAIL = re.compile(r"\W*\b[^@]+@.+\.\w++[>)]?")
 
 
-class FeedContext(FrozenStruct, frozen=True, kw_only=True):
+class FeedContext(FrozenStruct):
     """What is known of a feed beside its bytes.
 
     `url` is where these came from (None: a file), `seen` when, which limits declared times. `outlet`, `name`
@@ -59,7 +57,7 @@ class FeedContext(FrozenStruct, frozen=True, kw_only=True):
     states_days: bool = False
 
 
-class DeclaredEntry(msgspec.Struct, frozen=True, kw_only=True):
+class DeclaredEntry(FrozenStruct):
     """One entry as declared: strings and HTML unchanged."""
 
     guid: str = ""

@@ -55,7 +55,7 @@ _USUAL_PATHS = (
 )  # fmt: skip
 
 
-class FeedCandidate(FrozenStruct, frozen=True, kw_only=True):
+class FeedCandidate(FrozenStruct):
     """A URL that may be a feed: declared or linked by the page, or a usual address."""
 
     url: str
@@ -64,7 +64,7 @@ class FeedCandidate(FrozenStruct, frozen=True, kw_only=True):
     origin: Literal["declared", "linked", "usual"] = "declared"
 
 
-class PageJob(FrozenStruct, frozen=True, kw_only=True):
+class PageJob(FrozenStruct):
     """A page to be searched for feeds."""
 
     page: bytes

@@ -50,7 +50,7 @@ _DATE = re.compile(r"[0-9][0-9._ -]*")
 _SNIFFED_BYTES = 65_536
 
 
-class InputEntry(FrozenStruct, frozen=True, kw_only=True, tag="entry"):
+class InputEntry(FrozenStruct, tag="entry"):
     """An article. `where` is for messages: the file, and the line or URL in it.
 
     `archived_at`: when a web archive fetched it; used for sorting only, not as a date of the article.
@@ -62,7 +62,7 @@ class InputEntry(FrozenStruct, frozen=True, kw_only=True, tag="entry"):
     archived_at: dt.datetime | None = None
 
 
-class InputFeed(FrozenStruct, frozen=True, kw_only=True, tag="feed"):
+class InputFeed(FrozenStruct, tag="feed"):
     """A whole feed that a worker must parse (`feed.read_feed`), with the identity of its source."""
 
     data: bytes
@@ -71,7 +71,7 @@ class InputFeed(FrozenStruct, frozen=True, kw_only=True, tag="feed"):
     file: str = ""
 
 
-class InputProblem(FrozenStruct, frozen=True, kw_only=True, tag="problem"):
+class InputProblem(FrozenStruct, tag="problem"):
     """Input that cannot be read, with a message for the user; `verdict` if one applies."""
 
     where: str
@@ -84,7 +84,7 @@ InputItem = InputEntry | InputFeed | InputProblem
 Finding = Iterator[InputItem]
 
 
-class FileIdentity(FrozenStruct, frozen=True, kw_only=True):
+class FileIdentity(FrozenStruct):
     """The identity of a file: for messages (`where`) and for keys (`source`, `guid`, `outlet`, `name`)."""
 
     where: str
@@ -94,7 +94,7 @@ class FileIdentity(FrozenStruct, frozen=True, kw_only=True):
     outlet: str | None = None
 
 
-class ReadOptions(msgspec.Struct, frozen=True, kw_only=True):
+class ReadOptions(FrozenStruct):
     """Options of every reader in this module. `seen` limits declared times, if known.
 
     The first `passed` items of a file are skipped: they were read before. `list_pages` has a worker list the
@@ -112,7 +112,7 @@ class ReadOptions(msgspec.Struct, frozen=True, kw_only=True):
     first: int = 1
 
 
-class ArchiveSpan(FrozenStruct, frozen=True, kw_only=True):
+class ArchiveSpan(FrozenStruct):
     """A part of an archive, from the record `number` at `offset` on. `seen`: see ReadOptions."""
 
     path: str  # absolute
@@ -125,7 +125,7 @@ class ArchiveSpan(FrozenStruct, frozen=True, kw_only=True):
     offset: int = 0
 
 
-class PageList(FrozenStruct, frozen=True, kw_only=True):
+class PageList(FrozenStruct):
     """The items of a span. `following` begins the next one; None at the end of the file.
 
     `is_whole`: false if the rest has something else than pages in records that can be read alone: damage, a

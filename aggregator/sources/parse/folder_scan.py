@@ -21,7 +21,7 @@ SUFFIXES = frozenset(
 _TEMPORARY = ("~", ".swp", ".swx", ".tmp", ".temp", ".part", ".partial", ".crdownload", ".bak", ".lock")
 
 
-class FileStamp(FrozenStruct, frozen=True, kw_only=True):
+class FileStamp(FrozenStruct):
     """The state of a file: size in bytes, and times in nanoseconds since 1970.
 
     `ctime_ns` is when the file was last changed or moved there: a copy may keep size and `mtime_ns`.
@@ -32,7 +32,7 @@ class FileStamp(FrozenStruct, frozen=True, kw_only=True):
     ctime_ns: int = 0
 
 
-class ListedFile(FrozenStruct, frozen=True, kw_only=True):
+class ListedFile(FrozenStruct):
     """One file below a folder. `relative` has "/" between its parts on every system."""
 
     relative: str
@@ -40,7 +40,7 @@ class ListedFile(FrozenStruct, frozen=True, kw_only=True):
     stamp: FileStamp
 
 
-class FolderChanges(FrozenStruct, frozen=True, kw_only=True):
+class FolderChanges(FrozenStruct):
     """The result of a scan. Pass `stamps` as `known` to the next one after `changed` has been stored."""
 
     changed: tuple[str, ...] = ()  # new or different, in order

@@ -55,7 +55,7 @@ _PAGE = re.compile(r"<(?:html|head|body)\b", re.IGNORECASE)
 _ID = re.compile(rb'"id"\s*:\s*(?:"((?:[^"\\]|\\.){1,1000})"|([0-9]{1,30}))')
 
 
-class LabelledRecord(FrozenStruct, frozen=True, kw_only=True):
+class LabelledRecord(FrozenStruct):
     """A record of an evaluation set. `id` is as given; `problem` is the reason why a record is invalid."""
 
     entry: Entry

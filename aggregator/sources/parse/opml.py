@@ -25,7 +25,7 @@ _TYPES = frozenset({"rss", "atom", "rdf", "feed", "jsonfeed"})
 _BARE_SIGN = re.compile(r"&(?!(?:amp|lt|gt|quot|apos|#[0-9]{1,7}|#[xX][0-9A-Fa-f]{1,6});)")
 
 
-class OpmlFeed(FrozenStruct, frozen=True, kw_only=True):
+class OpmlFeed(FrozenStruct):
     """One feed of a list; `folder` has the names of the folders around it, outermost first."""
 
     url: str

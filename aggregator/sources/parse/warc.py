@@ -30,7 +30,7 @@ _RECORD = re.compile(
 _STATUS_OK = re.compile(rb"HTTP/[0-9.]{1,4}\s+200\b")
 
 
-class ArchivedPage(FrozenStruct, frozen=True, kw_only=True):
+class ArchivedPage(FrozenStruct):
     """One page of an archive. `body` is None if it was too large or cannot be decompressed.
 
     `position`: of its record in the stream; `number`: of the record, as of a broken one.
@@ -46,7 +46,7 @@ class ArchivedPage(FrozenStruct, frozen=True, kw_only=True):
     number: int = 0
 
 
-class BrokenRecord(FrozenStruct, frozen=True, kw_only=True):
+class BrokenRecord(FrozenStruct):
     """A record that cannot be read; `number` counts records of all types from 1."""
 
     number: int

@@ -14,10 +14,9 @@ import math
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Final
 
-import msgspec
 from sqlalchemy import Connection, Row, Select, func, select
 
-from aggregator.model.core import OPINION_KINDS
+from aggregator.model.core import OPINION_KINDS, FrozenStruct
 from aggregator.model.read_model import (
     TITLES_LISTED,
     FrontPageStory,
@@ -37,7 +36,7 @@ CLASSES: Final = (1, 2, 5)
 REPORTS_CAP: Final = 64  # reports that count at most: the biggest story leads for 36 hours (chosen)
 
 
-class FrontPageTuning(msgspec.Struct, frozen=True, kw_only=True):
+class FrontPageTuning(FrozenStruct):
     """Section `front_page` of config/tuning.yaml, which gives units and origins."""
 
     doubling_hours: float

@@ -47,7 +47,7 @@ _UNREAD: Final = EARLIEST  # `read_to` of a story that was marked as unread
 _NAME_CHARS: Final = 100
 
 
-class Reader(FrozenStruct, frozen=True, kw_only=True):
+class Reader(FrozenStruct):
     """A row of `reader`."""
 
     reader_no: int
@@ -66,7 +66,7 @@ class ReaderItem(NamedTuple):
     is_starred: bool
 
 
-class StoryStream(FrozenStruct, frozen=True, kw_only=True):
+class StoryStream(FrozenStruct):
     """A list of stories. `founded_by`: the id of the source of their first article, "" without a source."""
 
     wanted: StoryFilter = StoryFilter()

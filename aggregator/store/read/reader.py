@@ -123,7 +123,7 @@ def of_before(connection: Connection, ids: Collection[str], newest: int) -> set[
 _MOST_ROWS = 2**31 - 2  # both databases accept a LIMIT of one more
 
 
-class LogLine(FrozenStruct, frozen=True, kw_only=True):
+class LogLine(FrozenStruct):
     """A line of a story's log. `detail` is JSON."""
 
     at: dt.datetime
@@ -133,7 +133,7 @@ class LogLine(FrozenStruct, frozen=True, kw_only=True):
     detail: str | None = None
 
 
-class ExplainedArticle(FrozenStruct, frozen=True, kw_only=True):
+class ExplainedArticle(FrozenStruct):
     """An article with its assigned story and the evidence of its placement."""
 
     article: ArticleView

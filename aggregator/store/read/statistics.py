@@ -134,7 +134,7 @@ def _span(seconds: float) -> str:
     return f"{max(1, round(seconds))} seconds"
 
 
-class ProblemText(FrozenStruct, frozen=True, omit_defaults=False):
+class ProblemText(FrozenStruct, kw_only=False, omit_defaults=False):
     """A rejected text, a stub, or one whose page failed, with `page_verdict`."""
 
     at: dt.datetime

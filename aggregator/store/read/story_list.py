@@ -418,7 +418,7 @@ OLD_NEWS = dt.timedelta(hours=48)
 _MATCHED_AT_ONCE = 500  # stories that are compared with the filter in one step
 
 
-class DigestSpan(FrozenStruct, frozen=True, kw_only=True):
+class DigestSpan(FrozenStruct):
     """The changes of one digest: their numbers are above `after` and at most `to`."""
 
     after: int

@@ -47,7 +47,7 @@ _UMLAUT_WRITTEN_OUT = re.compile(r"(?<![aeiouq])([aou])e")  # not in "neue", "ak
 _UMLAUTS = str.maketrans({"ä": "ae", "ö": "oe", "ü": "ue", "Ä": "Ae", "Ö": "Oe", "Ü": "Ue"})
 
 
-class Phrase(FrozenStruct, frozen=True, kw_only=True):
+class Phrase(FrozenStruct):
     """Consecutive words; the last one may be a prefix."""
 
     words: tuple[str, ...]  # from `extract.language.search_tokens.search_words`
@@ -66,13 +66,13 @@ class Phrase(FrozenStruct, frozen=True, kw_only=True):
         return (self.prefix and not is_unspaced(last)) or (is_unspaced(last) and len(last) == 1)
 
 
-class Term(FrozenStruct, frozen=True, kw_only=True):
+class Term(FrozenStruct):
     """Alternatives; a text matches if it contains all phrases of one of them."""
 
     any_of: tuple[tuple[Phrase, ...], ...]
 
 
-class Query(FrozenStruct, frozen=True, kw_only=True):
+class Query(FrozenStruct):
     """A search. `since` (inclusive) and `before` (exclusive) bound the effective time of articles."""
 
     terms: tuple[Term, ...] = ()
@@ -244,7 +244,7 @@ _GAP = 300  # inbox numbers: a smaller gap between two numbers is read, too
 _SPANS_ASKED = 2  # of each size: the newest one may have few articles, so the one before it, too
 
 
-class _Match(FrozenStruct, frozen=True, kw_only=True):
+class _Match(FrozenStruct):
     """A query in the language of a database. `loose` finds its words at any position."""
 
     strict: str

@@ -42,7 +42,7 @@ _MAX_REPORTS = 32  # independent reports of a story that count at most
 _HALF_LIFE_DAYS = 14.0  # in effective time, after which half of the points of the newest match are left
 
 
-class _RankedArticle(FrozenStruct, frozen=True, kw_only=True):
+class _RankedArticle(FrozenStruct):
     inbox_no: int
     story: str
     points: float

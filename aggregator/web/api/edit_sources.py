@@ -8,13 +8,13 @@ from collections.abc import Callable
 from functools import partial
 from typing import Annotated
 
-import msgspec
 from anyio import CapacityLimiter
 from fastapi import Request, Response
 from msgspec import UNSET, Meta, UnsetType
 
 from aggregator.intake import manage_sources
 from aggregator.intake.manage_sources import OpmlImportResult, SourceOptions
+from aggregator.model.core import FrozenStruct
 from aggregator.model.errors import ConflictError, FetchError, ReadError, UsageError
 from aggregator.store.intake.sources import Source, source_with_id
 from aggregator.web.api.openapi import IdInPath, answer, api_router, described, schema_of
@@ -33,7 +33,7 @@ Text = Annotated[str, Meta(max_length=200)]
 Interval = Annotated[str, Meta(pattern="^[0-9]{1,6}[smhd]$")]
 
 
-class AddSourceRequest(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
+class AddSourceRequest(FrozenStruct, forbid_unknown_fields=True):
     """A feed, or a site whose feed is looked for; `interval` is written as `15m`, `6h` or `2d`."""
 
     url: Annotated[str, Meta(min_length=1, max_length=2048)]
@@ -42,7 +42,7 @@ class AddSourceRequest(msgspec.Struct, frozen=True, forbid_unknown_fields=True, 
     interval: Interval | None = None
 
 
-class ChangeSourceRequest(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
+class ChangeSourceRequest(FrozenStruct, forbid_unknown_fields=True):
     """What is changed of a source; null removes its name or folder."""
 
     name: Text | UnsetType | None = UNSET

@@ -45,14 +45,14 @@ _JSONL_TYPES = frozenset(
 _BLANK = b" \t\r\n\0\xef\xbb\xbf"
 
 
-class PushTuning(msgspec.Struct, frozen=True, kw_only=True):
+class PushTuning(FrozenStruct):
     """Section `push` of config/tuning.yaml, which states units and origins."""
 
     max_items: int
     under_way: int
 
 
-class PushedItem(FrozenStruct, frozen=True, kw_only=True, omit_defaults=False):
+class PushedItem(FrozenStruct, omit_defaults=False):
     """The result of one record; `record` is its position in the list, or its line, counted from 1."""
 
     record: int
@@ -62,7 +62,7 @@ class PushedItem(FrozenStruct, frozen=True, kw_only=True, omit_defaults=False):
     reason: str | None = None
 
 
-class PushResult(FrozenStruct, frozen=True, kw_only=True, omit_defaults=False):
+class PushResult(FrozenStruct, omit_defaults=False):
     """The response to a push, with one item per record."""
 
     accepted: int

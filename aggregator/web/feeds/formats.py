@@ -112,7 +112,7 @@ MEDIA_TYPES: dict[Format, str] = {
 _ABOUT = "One item for each story: what several outlets report about one event."
 
 
-class Item(FrozenStruct, frozen=True, kw_only=True):
+class Item(FrozenStruct):
     """One item. Texts are plain text, except `html`, a valid fragment; all addresses are absolute URIs."""
 
     id: str  # a permanent URI
@@ -134,7 +134,7 @@ class Item(FrozenStruct, frozen=True, kw_only=True):
         return next((one for one in others if _DOTTED_HOST.match(one.url)), None)
 
 
-class Channel(FrozenStruct, frozen=True, kw_only=True):
+class Channel(FrozenStruct):
     """A feed and its items, the newest first."""
 
     id: str

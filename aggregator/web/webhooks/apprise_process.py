@@ -17,6 +17,7 @@ from ipaddress import IPv6Network
 
 import msgspec
 
+from aggregator.model.core import FrozenStruct
 from aggregator.sources.fetch import ssrf_guard
 
 _MEMORY_BYTES = 1 << 30  # of address space: a response is read as a whole
@@ -33,7 +34,7 @@ _PROCESSES = (
 _CONNECTIONS = ("socket.connect", "socket.sendto", "socket.sendmsg", "socket.bind")
 
 
-class NotificationJob(msgspec.Struct, frozen=True, kw_only=True):
+class NotificationJob(FrozenStruct):
     """What to send, and the private networks that may be reached."""
 
     url: str
@@ -43,7 +44,7 @@ class NotificationJob(msgspec.Struct, frozen=True, kw_only=True):
     deadline_seconds: int
 
 
-class NotificationReply(msgspec.Struct, frozen=True, kw_only=True):
+class NotificationReply(FrozenStruct):
     """Whether it was sent; `problem` contains nothing of the address."""
 
     ok: bool

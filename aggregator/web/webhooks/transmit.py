@@ -25,6 +25,7 @@ from aggregator.config.messages import story_numbers
 from aggregator.config.settings import Config
 from aggregator.config.tuning import Tuning
 from aggregator.config.webhooks import DigestReader, Notification, Recipient, Webhook
+from aggregator.model.core import FrozenStruct
 from aggregator.model.errors import TooManyFilesError
 from aggregator.sources.fetch.client import ClientSettings
 from aggregator.sources.fetch.posting import MailPoster, PostResult, WebhookPoster
@@ -150,7 +151,7 @@ class AppriseRunner:
 _JSON = {"content-type": "application/json"}
 
 
-class WebhookTuning(msgspec.Struct, frozen=True, kw_only=True):
+class WebhookTuning(FrozenStruct):
     """Section `webhooks` of config/tuning.yaml, which states units and origins."""
 
     body_cap_bytes: int

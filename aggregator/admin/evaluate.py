@@ -21,6 +21,7 @@ from pathlib import Path
 from typing import BinaryIO
 
 import msgspec
+from msgspec.structs import replace
 
 from aggregator.admin.bcubed import (
     GroupingMetrics,
@@ -169,7 +170,7 @@ def read_dataset(path: Path | str, stdin: BinaryIO | None = None) -> list[Labell
                     records.append(read_labelled(line or b"", file_name=name, line_number=number))
                 if line is None:
                     too_long = f"the line is longer than {_LINE_BYTES // 2**20} MiB"
-                    records[-1] = msgspec.structs.replace(records[-1], problem=too_long)
+                    records[-1] = replace(records[-1], problem=too_long)
     except ReadError as error:
         raise UsageError(f"{name}: {error}") from error
     if not records:
@@ -275,7 +276,7 @@ def place_records(
             # Outlets are sources, as if each had a feed; so is each record of unknown outlet.
             source = record.entry.outlet or f"eval {start + offset}"
             identity = {"source": source, "guid": str(start + offset), "authority": "foreign"}
-            entries.append(msgspec.structs.replace(record.entry, **identity))
+            entries.append(replace(record.entry, **identity))
         with database.write() as connection:
             accepted = inbox.accept(
                 connection, entries, seen=times, always_new=True, is_late_page=leads is not None
@@ -293,8 +294,8 @@ def leads_of(records: Sequence[LabelledRecord], all_tuning: Tuning) -> list[Labe
     for record in records:
         text = record.entry.text
         lead = text and first_sentences(paragraphs(text), words)
-        entry = msgspec.structs.replace(record.entry, text=lead)
-        leads.append(msgspec.structs.replace(record, entry=entry))
+        entry = replace(record.entry, text=lead)
+        leads.append(replace(record, entry=entry))
     return leads
 
 

@@ -18,7 +18,7 @@ from functools import partial
 from pathlib import Path
 from typing import TypeVar
 
-import msgspec
+from msgspec.structs import replace
 
 from aggregator.extract.language.unicode import decode
 from aggregator.extract.urls import registrable_domain
@@ -467,7 +467,7 @@ class Ingest:
             return  # the writer fetches them
         articles = [item.article for item in accepted]
         for page in self._read(lambda connection: pending_pages.unfetched_pages(connection, articles)):
-            last = msgspec.structs.replace(page, attempts=_LAST_TRY, feed=feed)
+            last = replace(page, attempts=_LAST_TRY, feed=feed)
             self._poller.fetch_page(last)
 
     def _finish(self) -> Iterator[None]:

@@ -7,7 +7,7 @@ from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import msgspec
+from msgspec.structs import replace
 
 from aggregator.cli.context import Context, Settings
 
@@ -110,7 +110,7 @@ def _reloaded(settings: Settings, file: Path | None) -> "Config":
     """Read and check the configuration again, from the file that was used at the start."""
     from aggregator.admin.config_check import check
 
-    reloaded = settings if file is None else msgspec.structs.replace(settings, config=str(file))
+    reloaded = settings if file is None else replace(settings, config=str(file))
     config = reloaded.read()
     check(config)
     return config

@@ -15,6 +15,7 @@ from pathlib import PurePosixPath
 from urllib.parse import urljoin, urlsplit
 
 import msgspec
+from msgspec.structs import replace
 
 from aggregator.config.tuning import Tuning
 from aggregator.extract import live_text
@@ -160,9 +161,9 @@ def clean_entry(
         draft = _with_own_text(entry, draft, seen, text_tuning)
     cleaned = _finish(entry, draft, seen, tuning)
     if draft is of_page and (has_own or not has_words(draft.article.text, text_tuning.paywall_max_words + 1)):
-        notice = msgspec.structs.replace(draft, article=without_text(draft.article), lines=())
+        notice = replace(draft, article=without_text(draft.article), lines=())
         own = _with_own_text(entry, notice, seen, text_tuning)
-        cleaned = msgspec.structs.replace(cleaned, own=_finish(entry, own, seen, tuning))
+        cleaned = replace(cleaned, own=_finish(entry, own, seen, tuning))
     return cleaned
 
 
@@ -202,7 +203,7 @@ def _from_html(
     )
     text = "\n".join(body.paragraphs)
     if not has_words(text, text_tuning.paywall_max_words):
-        page = msgspec.structs.replace(page, signals=read_page_signals(html, text_tuning))
+        page = replace(page, signals=read_page_signals(html, text_tuning))
     judgement = judge(title, text, text_tuning, page)
     article = CleanArticle(
         verdict=judgement.verdict,
@@ -257,7 +258,7 @@ def _with_own_text(entry: Entry, of_page: _Draft, seen: dt.datetime, text_tuning
         return of_page
     if page.verdict in ACCEPTED_VERDICTS and len(own.article.text) <= len(page.text):
         return of_page
-    return msgspec.structs.replace(
+    return replace(
         own,
         article=_with_page_facts(own.article, page),
         facts=PageFacts(image=of_page.facts.image, forbids=of_page.facts.forbids),
@@ -267,7 +268,7 @@ def _with_own_text(entry: Entry, of_page: _Draft, seen: dt.datetime, text_tuning
 
 def _with_page_facts(own: CleanArticle, page: CleanArticle) -> CleanArticle:
     """Return the entry's own article, completed with the metadata of a page without usable text."""
-    return msgspec.structs.replace(
+    return replace(
         own,
         reason=f"its page: {page.reason}; the entry's own text is used" if page.reason else own.reason,
         # That of a page that was not used; "consent" for a notice that only placing recognised.
@@ -327,7 +328,7 @@ def _finish(entry: Entry, draft: _Draft, seen: dt.datetime, tuning: Tuning) -> C
         is_live=is_live,
         reading=reading,
     )
-    finished = msgspec.structs.replace(
+    finished = replace(
         article,
         title=title,
         text=text,

@@ -5,7 +5,7 @@ Without the parsers of pages, because the process that places articles calls it.
 
 from collections.abc import Collection, Sequence
 
-import msgspec
+from msgspec.structs import replace
 
 from aggregator.config.tuning import Tuning
 from aggregator.extract.kind import find_kind, is_by_style
@@ -25,7 +25,7 @@ def with_language_again(stored: CleanArticle, tuning: Tuning) -> CleanArticle:
     whole = restore_lines(stored.text, stored.repeated)
     text_tuning = tuning.section("text", ExtractTuning)
     language = stored.source_language or find_language(stored.title, whole, stored.language, text_tuning)
-    return msgspec.structs.replace(stored, language=language)
+    return replace(stored, language=language)
 
 
 def read_again(stored: CleanArticle, tuning: Tuning) -> tuple[CleanArticle, Reading, str]:
@@ -38,10 +38,10 @@ def read_again(stored: CleanArticle, tuning: Tuning) -> tuple[CleanArticle, Read
     whole = restore_lines(stored.text, stored.repeated)
     lead = first_sentences(stored.text.split("\n"), text_tuning.lead_words)
     reading = read(stored.title, whole, stored.language)
-    again = msgspec.structs.replace(stored, lead=lead)
+    again = replace(stored, lead=lead)
     if stored.kind_evidence is None or is_by_style(stored.kind_evidence):
         found = find_kind(stored.title, whole, language=stored.language, reading=reading)
-        again = msgspec.structs.replace(again, kind=found.kind, kind_evidence=found.evidence)
+        again = replace(again, kind=found.kind, kind_evidence=found.evidence)
     return again, reading, whole
 
 
@@ -57,10 +57,8 @@ def without_lines(article: CleanArticle, keys: Collection[int], tuning: Tuning) 
     lead = first_sentences(remaining, text_tuning.lead_words)
     if has_words(text, text_tuning.stub_words):
         reason = article.reason if article.page_verdict else None
-        return msgspec.structs.replace(
-            article, text=text, lead=lead, repeated=removed, verdict="ok", reason=reason
-        )
-    return msgspec.structs.replace(
+        return replace(article, text=text, lead=lead, repeated=removed, verdict="ok", reason=reason)
+    return replace(
         without_text(article),
         text=text,
         lead=lead,
@@ -71,7 +69,7 @@ def without_lines(article: CleanArticle, keys: Collection[int], tuning: Tuning) 
 def without_text(article: CleanArticle) -> CleanArticle:
     """Return the article without its text, which its outlet also shows under other headlines."""
     verdict: Verdict = "stub" if article.title else "consent"
-    return msgspec.structs.replace(article, verdict=verdict, reason=NOTICE, text="", lead="", repeated=())
+    return replace(article, verdict=verdict, reason=NOTICE, text="", lead="", repeated=())
 
 
 def first_sentences(paragraphs: Sequence[str], max_words: int) -> str:

@@ -15,7 +15,7 @@ from itertools import takewhile
 from typing import TYPE_CHECKING, Any, Literal
 from urllib.parse import urlsplit
 
-import msgspec
+from msgspec.structs import replace
 
 from aggregator.config.messages import redact, redact_address
 from aggregator.model.core import ArticleView, Passage, StoryText, StoryView
@@ -92,10 +92,10 @@ def for_reader_with_summary(
     bounded_text = _bounded_text(text, allowance) if text else None
     bounded_story = _bounded_story(story, allowance)
     articles = tuple(_bounded_article(article, allowance) for article in bounded_story.articles)
-    bounded = msgspec.structs.replace(bounded_story, articles=articles)
+    bounded = replace(bounded_story, articles=articles)
     if summarised is not None:
         said = tuple(one for one in summarised.sentences if allowance.allows(one.text, *one.article_ids))
-        summarised = msgspec.structs.replace(summarised, sentences=said) if said else None
+        summarised = replace(summarised, sentences=said) if said else None
     return _with_linked_titles(bounded, words), bounded_text, summarised
 
 
@@ -104,11 +104,11 @@ def _of_members(summarised: MachineSummary | None, ids: Collection[str]) -> Mach
     if summarised is None:
         return None
     kept = [
-        msgspec.structs.replace(one, article_ids=named)
+        replace(one, article_ids=named)
         for one in summarised.sentences
         if (named := tuple(id_ for id_ in one.article_ids if id_ in ids))
     ]
-    return msgspec.structs.replace(summarised, sentences=tuple(kept)) if kept else None
+    return replace(summarised, sentences=tuple(kept)) if kept else None
 
 
 def for_item(story: StoryView, text: StoryText | None, words: int) -> tuple[StoryView, StoryText | None]:
@@ -120,7 +120,7 @@ def for_item(story: StoryView, text: StoryText | None, words: int) -> tuple[Stor
     bounded_text = _bounded_text(text, allowance) if text else None
     has_lead = bounded_text is not None and bool(bounded_text.lead)
     summary = "" if has_lead else _bounded_story(story, allowance).summary
-    bounded = msgspec.structs.replace(
+    bounded = replace(
         story,
         title=first_words(story.title, words),
         summary=summary,
@@ -132,16 +132,16 @@ def for_item(story: StoryView, text: StoryText | None, words: int) -> tuple[Stor
 def _with_linked_titles(story: StoryView, words: int) -> StoryView:
     """Limit the headlines of other stories."""
     earlier, later, related = (
-        tuple(msgspec.structs.replace(one, title=first_words(one.title, words)) for one in linked)
+        tuple(replace(one, title=first_words(one.title, words)) for one in linked)
         for linked in (story.earlier, story.later, story.related)
     )
-    return msgspec.structs.replace(story, earlier=earlier, later=later, related=related)
+    return replace(story, earlier=earlier, later=later, related=related)
 
 
 def _cut(article: ArticleView, title: str, lead: str = "") -> ArticleView:
     """Return an article without its text; with `nosnippet` without media, too."""
     media = () if article.nosnippet else article.media
-    return msgspec.structs.replace(article, title=title, lead=lead, text="", media=media)
+    return replace(article, title=title, lead=lead, text="", media=media)
 
 
 class _Allowance:
@@ -245,7 +245,7 @@ def _bounded_story(story: StoryView, allowance: _Allowance) -> StoryView:
     else:
         summary = allowance.cut(story.summary, *(a.id for a in story.articles))
     title = first_words(story.title, allowance.all_words)
-    return msgspec.structs.replace(story, title=title, summary=summary)
+    return replace(story, title=title, summary=summary)
 
 
 def _summary_parts(story: StoryView) -> list[tuple[str, str]]:
@@ -270,7 +270,7 @@ def _bounded_article(article: ArticleView, allowance: _Allowance) -> ArticleView
 
 
 def _bounded_text(text: StoryText, allowance: _Allowance) -> StoryText:
-    return msgspec.structs.replace(
+    return replace(
         text,
         title=first_words(text.title, allowance.all_words),
         lead=_bounded_lead(text.lead, allowance),
@@ -291,7 +291,7 @@ def _bounded_lead(lead: Iterable[Passage], allowance: _Allowance) -> tuple[Passa
         if not text and not shown:
             text = allowance.cut(passage.text, passage.article_id)
         if text:
-            shown.append(msgspec.structs.replace(passage, text=text))
+            shown.append(replace(passage, text=text))
         if text != passage.text:
             break
     return tuple(shown)
@@ -318,14 +318,12 @@ def bounded_article(one: ArticleDetail, access: Access, words: int) -> ArticleDe
     if access == "owner" or (access == "all" and not is_restricted):
         return one
     title = first_words(article.title, words)
-    copies = tuple(msgspec.structs.replace(copy, title=first_words(copy.title, words)) for copy in one.copies)
+    copies = tuple(replace(copy, title=first_words(copy.title, words)) for copy in one.copies)
     # The copies contain the lead, too, and each has its own title.
     longest = max(count_words(each) for each in (title, *(c.title for c in copies if not c.nosnippet)))
     left = 0 if article.nosnippet else max(0, words - longest)
     shown = _cut(article, title, first_words(article.lead, left))
-    return msgspec.structs.replace(
-        one, article=shown, story_title=first_words(one.story_title, words), copies=copies
-    )
+    return replace(one, article=shown, story_title=first_words(one.story_title, words), copies=copies)
 
 
 def _bounded_hit(hit: SearchHit, words: int) -> SearchHit:
@@ -333,7 +331,7 @@ def _bounded_hit(hit: SearchHit, words: int) -> SearchHit:
     title = first_words(hit.title, words // 2)
     left = 0 if hit.nosnippet else words - words // 2
     snippet = first_words(hit.snippet, left)
-    return msgspec.structs.replace(
+    return replace(
         hit,
         title=title,
         story_title=first_words(hit.story_title, words // 2),  # it may be the title of this article
@@ -347,7 +345,7 @@ def bounded_results(results: SearchResults, access: Access, words: int) -> Searc
     if access == "owner":
         return results
     stories = tuple(
-        msgspec.structs.replace(
+        replace(
             one,
             title=first_words(one.title, words // 2),
             hits=tuple(_bounded_hit(hit, words) for hit in one.hits),
@@ -355,7 +353,7 @@ def bounded_results(results: SearchResults, access: Access, words: int) -> Searc
         for one in results.stories
     )
     hits = tuple(_bounded_hit(hit, words) for hit in results.hits)
-    return msgspec.structs.replace(results, hits=hits, stories=stories)
+    return replace(results, hits=hits, stories=stories)
 
 
 def _within(marks: Iterable[tuple[int, int]], text: str) -> tuple[tuple[int, int], ...]:
@@ -369,17 +367,17 @@ def bounded_explanation(explained: "Explanation", access: Access, words: int) ->
 
     if access == "owner":
         return explained
-    pair = explained.pair and msgspec.structs.replace(
+    pair = explained.pair and replace(
         explained.pair, title=first_words(explained.pair.title, words), shared=SharedTerms(), passages=()
     )
-    return msgspec.structs.replace(
+    return replace(
         explained,
         title=first_words(explained.title, words),
         story_title=first_words(explained.story_title, words),
         runner_up_title=explained.runner_up_title and first_words(explained.runner_up_title, words),
         shared=SharedTerms(),
         passages=(),
-        log=tuple(msgspec.structs.replace(line, detail=None) for line in explained.log),
+        log=tuple(replace(line, detail=None) for line in explained.log),
         pair=pair,
     )
 
@@ -387,9 +385,7 @@ def bounded_explanation(explained: "Explanation", access: Access, words: int) ->
 def bounded_sources(reader: "StoryReader", access: Access, limit: int, **wanted: Any) -> SourcePage:
     """Return a page of sources, of which only the owner sees addresses. Raises UsageError."""
     page = reader.sources(limit, **wanted)
-    return msgspec.structs.replace(
-        page, sources=tuple(bounded_source(source, access) for source in page.sources)
-    )
+    return replace(page, sources=tuple(bounded_source(source, access) for source in page.sources))
 
 
 def bounded_source(source: SourceView, access: Access) -> SourceView:
@@ -401,9 +397,7 @@ def bounded_source(source: SourceView, access: Access) -> SourceView:
         hidden = dict.fromkeys(("url", "polled_url", "problem"), redact_address)
         hidden |= dict.fromkeys(("name", "site_url"), redact)
         texts = {name: getattr(source, name) for name in hidden}
-        return msgspec.structs.replace(
-            source, **{name: text and hidden[name](text) for name, text in texts.items()}
-        )
+        return replace(source, **{name: text and hidden[name](text) for name, text in texts.items()})
     name = source.name
     if name == source.url or "://" in name:  # the host, or the last part of a path
         try:
@@ -411,4 +405,4 @@ def bounded_source(source: SourceView, access: Access) -> SourceView:
         except ValueError:
             host = None
         name = host or name.rstrip("/").rpartition("/")[2] or source.id
-    return msgspec.structs.replace(source, name=name, url=None, polled_url="", problem=None)
+    return replace(source, name=name, url=None, polled_url="", problem=None)

@@ -12,6 +12,7 @@ from typing import Any, NamedTuple
 from urllib.parse import parse_qsl, urlencode
 
 import msgspec
+from msgspec.structs import replace
 
 from aggregator.config.messages import is_relative, parse_end, parse_moment
 from aggregator.config.settings import SavedQuery
@@ -250,8 +251,8 @@ def parse_page(
     after = parsed.filter.after
     if after is None or "." not in after:
         return parsed, began
-    inner = msgspec.structs.replace(parsed.filter, after=after.partition(".")[2])
-    return msgspec.structs.replace(parsed, filter=inner, moves_with_clock=False), began
+    inner = replace(parsed.filter, after=after.partition(".")[2])
+    return replace(parsed, filter=inner, moves_with_clock=False), began
 
 
 def next_of(cursor: str | None, began: dt.datetime) -> str | None:

@@ -9,9 +9,9 @@ import datetime as dt
 from collections.abc import Callable
 from typing import Annotated, Literal, TypeVar
 
-import msgspec
 from anyio import CapacityLimiter, fail_after, to_thread
 from fastapi import Request, Response
+from msgspec.structs import replace
 
 from aggregator.model.core import FrozenStruct
 from aggregator.model.errors import AggregatorError
@@ -117,7 +117,7 @@ class Probes:
         except AggregatorError:
             self._last = None
         else:
-            self._last = msgspec.structs.replace(snapshot, backup=backup)
+            self._last = replace(snapshot, backup=backup)
         return self._last
 
     async def _backups(self, watch: HealthMonitor) -> BackupState:

@@ -11,10 +11,10 @@ from functools import partial
 from http import HTTPStatus
 from typing import cast
 
-import msgspec
 import uvicorn
 from fastapi import FastAPI
 from fastapi.telemetry import TelemetryConfig
+from msgspec.structs import replace
 from starlette.exceptions import HTTPException
 from starlette.middleware.gzip import GZipMiddleware
 from starlette.requests import Request
@@ -166,7 +166,7 @@ class Server:
     @property
     def url(self) -> str:
         """The bound address, such as `http://127.0.0.1:8080`; valid after `start`."""
-        return msgspec.structs.replace(self.settings, public_url="").base_url
+        return replace(self.settings, public_url="").base_url
 
     def start(self) -> str:
         """Bind the address, start the thread that serves, and return `url`.
@@ -176,7 +176,7 @@ class Server:
         """
         self.refuse_open_address()
         bound = _bind(self.settings.host, self.settings.port)
-        settings = self.settings = msgspec.structs.replace(self.settings, port=bound.getsockname()[1])
+        settings = self.settings = replace(self.settings, port=bound.getsockname()[1])
         server = _uvicorn(self._create(settings), settings)
         thread = threading.Thread(target=self._serve, args=(server, bound), name="web", daemon=True)
         self._serving = server, thread, bound

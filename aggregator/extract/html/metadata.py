@@ -10,7 +10,7 @@ from collections.abc import Iterator, Sequence
 from itertools import islice
 from typing import Any
 
-import msgspec
+from msgspec.structs import replace
 
 from aggregator.extract.html.dom import JSON_NODES, json_ld
 from aggregator.extract.html.robots_meta import TDM_RESERVED, Permissions, permissions
@@ -333,7 +333,7 @@ def _times(
     published = next((p for p in (dates.parse_declared(v, zone, seen) for v in declared if v) if p), None)
     modified = next((p for p in (dates.parse_declared(v, zone, seen) for v in changed if v) if p), None)
     if published is not None:
-        published = msgspec.structs.replace(published, origin="page")
+        published = replace(published, origin="page")
     return published, modified.time if modified else None
 
 

@@ -14,7 +14,7 @@ from email.message import EmailMessage
 from typing import Any
 
 import httpx
-import msgspec
+from msgspec.structs import replace
 
 from aggregator.config.settings import MailServer
 from aggregator.config.tuning import Tuning
@@ -108,7 +108,7 @@ class WebhookPoster:
             if reads and result.is_accepted:
                 encoding = response.headers.get("content-encoding", "")
                 content = decompress_body(response.iter_raw(), encoding, self._response_cap_bytes)
-                result = msgspec.structs.replace(result, body=content)
+                result = replace(result, body=content)
             return result
 
     def _read(self, response: httpx.Response) -> PostResult:

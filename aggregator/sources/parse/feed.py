@@ -21,7 +21,7 @@ from itertools import chain
 from typing import Any
 from xml.sax import SAXParseException
 
-import msgspec
+from msgspec.structs import replace
 
 from aggregator.extract.language import unicode
 from aggregator.model.core import Enclosure, Entry, ParsedFeed
@@ -95,12 +95,12 @@ def _read_unknown_items(data: bytes, context: FeedContext) -> ParsedFeed:
     # Whether a feed states days, all its entries say together.
     is_in_doubt = _states_days(feed) and not context.states_days
     if cut.left_out and (feed.problem is not None or is_in_doubt):
-        return _read_unknown_items(data, msgspec.structs.replace(context, known_items=frozenset()))
+        return _read_unknown_items(data, replace(context, known_items=frozenset()))
     items: tuple[bytes, ...] = ()
     if len(feed.are_settled) == len(cut.items):
         settled = zip(cut.items, feed.are_settled, strict=True)
         items = tuple(item if is_settled else b"" for item, is_settled in settled)
-    return msgspec.structs.replace(_with_days(feed), items=items, left_out=cut.left_out, frame=cut.frame)
+    return replace(_with_days(feed), items=items, left_out=cut.left_out, frame=cut.frame)
 
 
 def _states_days(feed: ParsedFeed) -> bool:
@@ -115,9 +115,9 @@ def _with_days(feed: ParsedFeed) -> ParsedFeed:
         return feed
     entries = []
     for one in feed.entries:
-        day = one.published and msgspec.structs.replace(one.published, precision="day")
-        entries.append(msgspec.structs.replace(one, published=day))
-    return msgspec.structs.replace(feed, entries=tuple(entries), states_days=True)
+        day = one.published and replace(one.published, precision="day")
+        entries.append(replace(one, published=day))
+    return replace(feed, entries=tuple(entries), states_days=True)
 
 
 def parser_versions() -> str:
@@ -185,7 +185,7 @@ def _as_given(feed: ParsedFeed, cut: xml_repair.CutFeed, limit: int) -> ParsedFe
     named = feed.format or ("atom" if "entry>" in cut.text else "rss")
     entries = feed.entries[::-1] if cut.newest_last else feed.entries
     count = cut.entries if cut.entries > limit else feed.entry_count
-    return msgspec.structs.replace(feed, format=named, entries=entries, entry_count=count)
+    return replace(feed, format=named, entries=entries, entry_count=count)
 
 
 def _is_earlier(one: str, other: str, context: FeedContext) -> bool:
@@ -207,7 +207,7 @@ def _with_feedparser(text: str, context: FeedContext) -> ParsedFeed:
         resolve_relative_uris=False,
     )
     head: dict[str, Any] = parsed["feed"]
-    context = msgspec.structs.replace(
+    context = replace(
         context,
         site_url=absolute_url(_string(head, "link"), context.url) or context.site_url,
         title=plain_title(_string(head, "title")) or context.title,
@@ -224,7 +224,7 @@ def _with_feedparser(text: str, context: FeedContext) -> ParsedFeed:
     are_settled: tuple[bool, ...] = ()
     if not parsed["bozo"] and all(len(one) == 1 for one in entries):
         are_settled = tuple(map(_is_settled, declared, feed.entries))
-    return msgspec.structs.replace(feed, ttl_seconds=ttl_seconds(*requested), are_settled=are_settled)
+    return replace(feed, ttl_seconds=ttl_seconds(*requested), are_settled=are_settled)
 
 
 def _is_settled(declared: DeclaredEntry, entry: Entry) -> bool:
@@ -236,13 +236,11 @@ def _one_by_one(text: str, context: FeedContext) -> ParsedFeed:
     """Parse each entry as a feed of its own, so that a malformed entry does not affect the others."""
     head, *alone = xml_repair.entries_alone(text)
     feed = _with_feedparser(head, context)
-    context = msgspec.structs.replace(
-        context, site_url=feed.site_url, title=feed.title, language=feed.language
-    )
+    context = replace(context, site_url=feed.site_url, title=feed.title, language=feed.language)
     feeds = [_attempted(_with_feedparser, document, context) for document in alone]
     entries = [one.entries if one else () for one in feeds]
     read = _parsed(feed.format, feed.title, context, entries)
-    return msgspec.structs.replace(read, ttl_seconds=feed.ttl_seconds)
+    return replace(read, ttl_seconds=feed.ttl_seconds)
 
 
 def _parsed(version: str, title: str, context: FeedContext, entries: Sequence[Sequence[Entry]]) -> ParsedFeed:
@@ -411,7 +409,7 @@ def read_json_feed(text: str, context: FeedContext) -> ParsedFeed:
         return ParsedFeed(problem="this looks like JSON but is not well-formed")
     if not is_json_feed(feed):
         return ParsedFeed(problem="this is JSON but not a JSON Feed (`version` does not name jsonfeed.org)")
-    context = msgspec.structs.replace(
+    context = replace(
         context,
         site_url=absolute_url(_string(feed, "home_page_url"), context.url),
         title=plain_title(_string(feed, "title")),
@@ -421,7 +419,7 @@ def read_json_feed(text: str, context: FeedContext) -> ParsedFeed:
     chosen = (item for item in _newest_items(items, context) if isinstance(item, dict))
     entries = [entries_of(_json_entry(item), context) for item in chosen]
     read = _parsed("jsonfeed", context.title, context, entries)
-    return msgspec.structs.replace(read, entry_count=len(items))
+    return replace(read, entry_count=len(items))
 
 
 _JSON_BODIES = frozenset({"content_html", "content_text"})

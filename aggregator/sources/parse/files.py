@@ -17,7 +17,7 @@ from itertools import chain
 from pathlib import Path
 from typing import BinaryIO, TypeGuard
 
-import msgspec
+from msgspec.structs import replace
 
 from aggregator.extract.entry_identity import identify
 from aggregator.extract.language import unicode
@@ -177,7 +177,7 @@ def open_source(
         raise UsageError(f"{what}: there is no such file or folder")
     reading.progress.total_bytes = path.stat().st_size
     # A file given by itself is identified as below its folder, but without an outlet.
-    place = msgspec.structs.replace(identify_below(_absolute(path).parent, path.name), where=str(path))
+    place = replace(identify_below(_absolute(path).parent, path.name), where=str(path))
     return read_file(path, place, reading)
 
 
@@ -230,7 +230,7 @@ def _read_listed(path: str, size: int, suffix: str, place: FileIdentity, reading
         passed = yield from _listed(path, size, suffix, place, reading)
         if passed is None:
             return
-        reading = msgspec.structs.replace(reading, passed=passed)
+        reading = replace(reading, passed=passed)
     yield from _read(opened(path, reading.progress), suffix, place, reading)
 
 
@@ -242,7 +242,7 @@ def _read(
             reader = _READERS.get(suffix) or _READERS[_sniffed(stream)]
             for count, item in enumerate(reader(stream, place, reading), start=1):
                 if count > reading.passed:
-                    yield msgspec.structs.replace(item, file=place.where)
+                    yield replace(item, file=place.where)
     except ReadError as error:
         yield _problem(place, str(error))
 
@@ -348,7 +348,7 @@ def _lines(stream: Stream, first: int, place: FileIdentity, reading: ReadOptions
             if isinstance(item, InputEntry) and item.entry.is_page and reading.leaves_in:
                 offset = stream.offset_of(stream.tell() - len(line))
                 left = _in_file(item.entry, ".jsonl", number, offset, reading.leaves_in)
-                item = msgspec.structs.replace(item, entry=left)
+                item = replace(item, entry=left)
             yield item
 
 
@@ -389,7 +389,7 @@ def _document_of_records(
     if len(data) > limit:
         advice = "; write each record on a line of its own: such a file may have any length"
         too_long = _too_long(place, limit)
-        yield msgspec.structs.replace(too_long, reason=too_long.reason + advice)
+        yield replace(too_long, reason=too_long.reason + advice)
         return
     count = 0
     try:
@@ -518,7 +518,7 @@ def _listed(
         reading.progress.read_bytes += found.read_bytes
         for item in found.items:
             count += 1
-            yield msgspec.structs.replace(item, file=place.where)
+            yield replace(item, file=place.where)
         if not found.is_whole:
             reading.progress.read_bytes = before
             return count
@@ -547,9 +547,7 @@ def list_pages(span: ArchiveSpan) -> PageList:
                             return PageList(
                                 items=tuple(items),
                                 read_bytes=record.offset - span.offset,
-                                following=msgspec.structs.replace(
-                                    span, number=record.number, offset=record.offset
-                                ),
+                                following=replace(span, number=record.number, offset=record.offset),
                             )
                     if stream.tell() > _LONGEST_SPAN_BYTES:
                         return PageList(items=tuple(items), is_whole=False)
@@ -569,7 +567,7 @@ def _in_file(entry: Entry, suffix: ArchiveSuffix, number: int, offset: int | Non
         return entry
     content_hash = identify(entry, canonical_url(entry.url) if entry.url else None).content_hash
     record = ArchivedRecord(path=path, format=suffix, number=number, offset=offset, content_hash=content_hash)
-    return msgspec.structs.replace(entry, html=None, record=record)
+    return replace(entry, html=None, record=record)
 
 
 def with_page(entry: Entry, tuning: SourceTuning) -> Entry:
@@ -589,7 +587,7 @@ def with_page(entry: Entry, tuning: SourceTuning) -> Entry:
         damage = error
     except OSError as error:
         raise ReadError(f"{shown(record.path)} cannot be opened ({error.strerror})") from error
-    whole = msgspec.structs.replace(entry, html=html, record=None)
+    whole = replace(entry, html=html, record=None)
     found = identify(whole, canonical_url(entry.url) if entry.url else None).content_hash
     if found != record.content_hash:
         more = "" if damage is None else f", or cannot be read: {damage}"

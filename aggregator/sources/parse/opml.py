@@ -5,7 +5,7 @@ from collections.abc import Iterable
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
-import msgspec
+from msgspec.structs import replace
 
 from aggregator.extract.language import unicode
 from aggregator.model.core import FrozenStruct
@@ -53,7 +53,7 @@ def read_opml(data: bytes) -> tuple[OpmlFeed, ...]:
         if feed is not None:
             listed_feed = feeds.setdefault(feed.url, feed)
             if not listed_feed.folder and feed.folder:
-                feeds[feed.url] = msgspec.structs.replace(listed_feed, folder=feed.folder)
+                feeds[feed.url] = replace(listed_feed, folder=feed.folder)
         elif str(node.tag).rpartition("}")[2].lower() == "outline":
             folder = (*folder, _name(attributes))[:_MAX_DEPTH] if _name(attributes) else folder
         waiting.extend((child, folder) for child in reversed(node) if isinstance(child.tag, str))

@@ -9,7 +9,7 @@ import io
 import re
 from collections.abc import Iterator
 
-import msgspec
+from msgspec.structs import replace
 
 from aggregator.extract.html.robots_meta import header_rules
 from aggregator.extract.language import dates
@@ -75,7 +75,7 @@ def read_pages(
         if isinstance(page, str):
             yield BrokenRecord(number=number, reason=page)
         elif page is not None:
-            yield msgspec.structs.replace(page, position=position, number=number)
+            yield replace(page, position=position, number=number)
 
 
 class _PushbackStream:

@@ -10,7 +10,7 @@ from collections.abc import Callable, Collection, Iterable, Sequence
 from contextlib import suppress
 from typing import Any, Final, NamedTuple
 
-import msgspec
+from msgspec.structs import replace
 from sqlalchemy import Connection, Row, Select, delete, func, insert, literal_column, select, update
 
 from aggregator.extract.language.dates import EARLIEST
@@ -156,13 +156,13 @@ class ReadMarks:
             with self._database.write() as connection:
                 _read_before(connection, who, end)
             return
-        unread = msgspec.structs.replace(stream, is_read=False, until=end + dt.timedelta(microseconds=1))
+        unread = replace(stream, is_read=False, until=end + dt.timedelta(microseconds=1))
         for _ in range(_MARKED_PAGES):
             found, after = self.items(who, unread, MOST_MARKS // _MARKED_PAGES)
             self.edit(who, {one.number for one in found if one.updated <= end}, read=True)
             if after is None:
                 return
-            unread = msgspec.structs.replace(unread, after=after)
+            unread = replace(unread, after=after)
 
     def folders(self, ids: Collection[str]) -> tuple[dict[str, str], dict[str, set[str]]]:
         """Return, by story, the id of the source that founded it ("" without), and the folders of all."""
@@ -222,7 +222,7 @@ def _page(
         oldest = max(oldest, who.read_before + dt.timedelta(microseconds=1))
     found: list[ReaderItem] = []
     for _ in () if stream.is_starred else range(_STEPS):
-        wanted = msgspec.structs.replace(stream.wanted, after=after)
+        wanted = replace(stream.wanted, after=after)
         rows, after = story_list.places(connection, wanted, _A_STEP)
         fits = _of_origin(connection, stream.founded_by, {row.id for row in rows if row.bumped_at >= oldest})
         marked = _marked(connection, who, [row for row in rows if row.id in fits])

@@ -7,7 +7,7 @@ from collections.abc import Callable, Collection, Iterator, Sequence
 from functools import lru_cache, wraps
 from typing import Any, Concatenate, Final, ParamSpec, TypeVar
 
-import msgspec
+from msgspec.structs import replace
 from sqlalchemy import Connection, Row, Select, and_, func, or_, select
 
 from aggregator.config.tuning import Tuning
@@ -106,7 +106,7 @@ def one_article(connection: Connection, id_: str) -> ArticleDetail | None:
     members = with_originals(article_views.views_of_stories(connection, [row.story])[row.story])
     original = next((one.copy_of for one in members if one.id == id_), row.copy_of)
     return ArticleDetail(
-        article=msgspec.structs.replace(article_views.view(row), copy_of=original),
+        article=replace(article_views.view(row), copy_of=original),
         story=row.story,
         story_title=row.story_title,
         revisions=count_rows(connection, entry, entry.c.article == id_, entry.c.outcome == "revised"),
@@ -208,12 +208,12 @@ class StoryReader:
         with self.database.read() as connection:
             left = wanted.limit
             while left > 0:
-                page = _page(connection, msgspec.structs.replace(wanted, limit=min(left, at_once)))
+                page = _page(connection, replace(wanted, limit=min(left, at_once)))
                 yield page
                 if page.next is None:
                     return
                 left -= len(page.stories)
-                wanted = msgspec.structs.replace(wanted, after=page.next)
+                wanted = replace(wanted, after=page.next)
 
     def story(self, id: str) -> StoryView | StoryRedirect | None:  # noqa: A002 - public name
         """Return a story and its articles with text and evidence, or None."""
@@ -229,7 +229,7 @@ class StoryReader:
             texts_gone = connection.execute(stripped.limit(1)).first() is not None
             (whole,) = story_links.with_subjects(connection, [_story_view(row, members)])
             (whole,) = story_links.with_links(connection, [whole])
-        return msgspec.structs.replace(whole, texts_gone=texts_gone)
+        return replace(whole, texts_gone=texts_gone)
 
     def gone(self, id: str) -> bool:  # noqa: A002
         """Whether a story or an article with this id was deleted by `forget` or by retention."""

@@ -12,7 +12,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from functools import lru_cache
 from typing import Any, NamedTuple
 
-import msgspec
+from msgspec.structs import replace
 from sqlalchemy import Connection, Row, Select, select
 
 from aggregator.extract.language.search_tokens import WORD, is_unspaced, search_words
@@ -85,7 +85,7 @@ def within(query: Query, bounds: SearchBounds) -> Query:
     since = max(filter(None, (query.since, bounds.since)), default=None)
     after_until = min(bounds.until, _LAST_MOMENT - _INSTANT) + _INSTANT if bounds.until else None
     language = bounds.language.strip().casefold() if bounds.language else query.language
-    return msgspec.structs.replace(
+    return replace(
         query,
         since=since,
         before=min(filter(None, (query.before, after_until)), default=None),
@@ -104,7 +104,7 @@ _LAST_MOMENT = dt.datetime.max.replace(tzinfo=dt.UTC)
 def _ranked(connection: Connection, query: Query, most: int) -> list[_RankedArticle]:
     """The newest that have all in the title, and the newest that have it anywhere, best first."""
     reach = max(_PHRASE_REACH, most)
-    titled = msgspec.structs.replace(query, terms=with_title(query.terms))
+    titled = replace(query, terms=with_title(query.terms))
     numbers = match.newest(connection, query, most, reach=reach)
     if query.terms and len(numbers) == most:
         numbers += match.newest(connection, titled, RANKED // 2, reach=reach)

@@ -12,6 +12,7 @@ from html import escape
 from zoneinfo import ZoneInfo
 
 import msgspec
+from msgspec.structs import replace
 
 from aggregator.config.messages import counted, story_numbers
 from aggregator.model.core import ArticleView, Enclosure, Quotation, StoryText, StoryView
@@ -194,11 +195,11 @@ def _stories(reader: StoryReader, story_filter: StoryFilter) -> list[StoryView]:
     stories: list[StoryView] = []
     for _ in range(MOST_PAGES):
         limit = story_filter.limit - len(stories)
-        page = reader.stories(msgspec.structs.replace(story_filter, limit=limit))
+        page = reader.stories(replace(story_filter, limit=limit))
         stories += page.stories
         if page.next is None or len(stories) >= story_filter.limit:
             break
-        story_filter = msgspec.structs.replace(story_filter, after=page.next)
+        story_filter = replace(story_filter, after=page.next)
     return stories
 
 
@@ -282,7 +283,7 @@ def media_of(articles: Iterable[ArticleView]) -> tuple[Enclosure, ...]:
     for one in (enclosure for article in ordered for enclosure in article.media):
         url = formats.feed_url(one.url)
         if url is not None and (one.type in _KINDS or formats.mime_type(one.type)):
-            media.setdefault(url, msgspec.structs.replace(one, url=url, title=formats.feed_text(one.title)))
+            media.setdefault(url, replace(one, url=url, title=formats.feed_text(one.title)))
     return tuple(media.values())[:SHOWN_MEDIA]
 
 

@@ -5,8 +5,8 @@ from collections.abc import Sequence
 from functools import lru_cache, partial
 from urllib.parse import parse_qsl, urlencode
 
-import msgspec
 from markupsafe import Markup
+from msgspec.structs import replace
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, PlainTextResponse, RedirectResponse, Response
 from starlette.routing import Route
@@ -174,12 +174,10 @@ class Pages:
         words = self._site.settings.excerpt_words
         title = excerpts.first_words(story.title, words)
         left = max(0, words - excerpts.count_words(title))
-        titles = tuple(
-            msgspec.structs.replace(one, title=excerpts.first_words(one.title, left)) for one in story.titles
-        )
+        titles = tuple(replace(one, title=excerpts.first_words(one.title, left)) for one in story.titles)
         longest = max((excerpts.count_words(one.title) for one in titles), default=0)
         summary = excerpts.first_words(story.summary, max(0, left - longest))
-        return msgspec.structs.replace(story, title=title, summary=summary, titles=titles)
+        return replace(story, title=title, summary=summary, titles=titles)
 
     def _ranked_stories(self, wanted: StoryFilter, prefer: tuple[str, ...]) -> tuple[FrontPageStory, ...]:
         """Return the ranking; read once for each change of a story. Its stories are read for each page."""

@@ -6,6 +6,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 import msgspec
+from msgspec.structs import replace
 from starlette.requests import Request
 from starlette.responses import Response
 
@@ -27,8 +28,8 @@ class Visitor(msgspec.Struct, frozen=True):
     def at(self, now: dt.datetime) -> "Visitor":
         """Return the visitor after a request; the same object if there is nothing to note."""
         if self.seen is None or now - self.seen > VISIT_GAP:
-            return msgspec.structs.replace(self, since=self.seen, seen=now)
-        return msgspec.structs.replace(self, seen=now) if now - self.seen > _NOTED_EVERY else self
+            return replace(self, since=self.seen, seen=now)
+        return replace(self, seen=now) if now - self.seen > _NOTED_EVERY else self
 
     def written(self) -> str:
         """Return the value of the cookie."""

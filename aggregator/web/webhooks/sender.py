@@ -10,6 +10,7 @@ import random
 from collections.abc import Callable, Sequence
 
 import msgspec
+from msgspec.structs import replace
 
 from aggregator.config.tuning import Tuning
 from aggregator.config.webhooks import Notification, Recipient, Webhook, recipient_words
@@ -99,11 +100,11 @@ def _bounded(change: Change, story: StoryView, words: int) -> tuple[Change, Stor
             left -= min(left, count_words(title))
     for title in headlines:
         cut.setdefault(title, first_words(title, left) if left else "")
-    bounded_change = msgspec.structs.replace(
+    bounded_change = replace(
         change, title=cut.get(change.title, ""), title_before=cut.get(change.title_before or "")
     )
-    bounded = for_reader(msgspec.structs.replace(story, title=""), None, "excerpt", left)[0]
-    return bounded_change, msgspec.structs.replace(bounded, title=cut.get(story.title, ""))
+    bounded = for_reader(replace(story, title=""), None, "excerpt", left)[0]
+    return bounded_change, replace(bounded, title=cut.get(story.title, ""))
 
 
 def _delivery(
@@ -121,7 +122,7 @@ def _delivery(
             "url": f"{settings.base_url}/stories/{story.id}",
             "change": _members(change, _OF_CHANGE)
             | {"article": None if new is None else _members(new, _OF_ARTICLE)},
-            "story": story_in_list(msgspec.structs.replace(story, articles=tuple(newest))),
+            "story": story_in_list(replace(story, articles=tuple(newest))),
             "articles_left_out": len(story.articles) - len(newest),
         },
     }
@@ -227,7 +228,7 @@ class WebhookSender:
         if len(sent) == hook.messages_an_hour - 1:
             due, bodies = outbox.waiting_with(connection, due, LISTED_TOGETHER)
             if due.others:
-                return msgspec.structs.replace(due, body=several_body(hook.each, bodies, 1 + len(due.others)))
+                return replace(due, body=several_body(hook.each, bodies, 1 + len(due.others)))
         return due
 
     def _settle(self, connection: Connection, due: Delivery, posted: PostResult) -> str:

@@ -12,6 +12,7 @@ from typing import TypeVar
 
 import msgspec
 
+Groups = Mapping[str, str]  # groups by the ids of articles: their stories, clusters, sagas, outlets
 _Group = TypeVar("_Group", str, tuple[str, str])
 
 
@@ -44,7 +45,7 @@ class GroupingMetrics(msgspec.Struct, frozen=True):
     alone: Score  # BCubed of the grouping in which every article is its own story
 
 
-def measure(stories: Mapping[str, str], clusters: Mapping[str, str]) -> GroupingMetrics:
+def measure(stories: Groups, clusters: Groups) -> GroupingMetrics:
     """Measure a grouping. BCubed is the mean over the articles."""
     ids = [i for i in clusters if i in stories]
     cells = Counter((stories[i], clusters[i]) for i in ids)
@@ -77,9 +78,9 @@ class OutletMetrics(msgspec.Struct, frozen=True):
 
 
 def measure_outlets(
-    stories: Mapping[str, str],
-    clusters: Mapping[str, str],
-    outlets: Mapping[str, str],
+    stories: Groups,
+    clusters: Groups,
+    outlets: Groups,
     loose: Collection[frozenset[str]] = (),
 ) -> OutletMetrics:
     """Measure the grouping of articles by their outlets. The pairs in `loose` may be together or apart."""
@@ -117,9 +118,7 @@ class SagaMetrics(msgspec.Struct, frozen=True):
     wrong_in_saga: int  # ... of one saga
 
 
-def measure_sagas(
-    stories: Mapping[str, str], clusters: Mapping[str, str], sagas: Mapping[str, str]
-) -> SagaMetrics:
+def measure_sagas(stories: Groups, clusters: Groups, sagas: Groups) -> SagaMetrics:
     """Measure the grouping of the articles with a cluster. `sagas`: of those that belong to one."""
     members, events = _members(stories, clusters)
     several = [group for group in members if len(group) > 1]
@@ -137,9 +136,7 @@ def measure_sagas(
     )
 
 
-def _members(
-    stories: Mapping[str, str], clusters: Mapping[str, str]
-) -> tuple[Collection[list[str]], Collection[list[str]]]:
+def _members(stories: Groups, clusters: Groups) -> tuple[Collection[list[str]], Collection[list[str]]]:
     """Return the articles of each story and of each cluster."""
     by_story, by_cluster = defaultdict(list), defaultdict(list)
     for article, cluster in clusters.items():

@@ -186,6 +186,9 @@ class EntryMatch(FrozenStruct):
     by: Literal["words", "title"]
 
 
+Matches = dict[int, EntryMatch]  # by the index of the entry in its poll
+
+
 def hash_entry(entry: Entry, tuning: IdentityTuning) -> EntryHashes:
     """Return the hashes of `entry`, without markup and URLs in the text: these change with the site."""
     title, text = _folded_text(entry.title), _folded_text(_plain(entry))
@@ -232,7 +235,7 @@ def match_entries(
     related_sources: Collection[str],
     taken: Collection[str],
     tuning: IdentityTuning,
-) -> dict[int, EntryMatch]:
+) -> Matches:
     """Return the articles of the unknown entries of one poll of `source`, by their index in the poll.
 
     `unknown_entries` are those without a known key, by their index. `observations` are all that share a hash
@@ -247,7 +250,7 @@ def match_entries(
         elif observation.source in related_sources:
             related.append(observation)
     texts, titles, of_related = _by(own, "text_key"), _by(own, "title_key"), _by(related, "text_key")
-    matches: dict[int, EntryMatch] = {}
+    matches: Matches = {}
     used = set(taken)
 
     def take(place: int, found: Iterable[Observation], by: Literal["words", "title"]) -> None:
@@ -324,13 +327,13 @@ def _match_in_order(
     unknown_entries: Mapping[int, EntryHashes],
     texts: Mapping[bytes | None, list[Observation]],
     used: Collection[str],
-) -> tuple[dict[int, EntryMatch], dict[int, EntryMatch]]:
+) -> tuple[Matches, Matches]:
     """Match each entry with one article of the same title and text, the oldest first.
 
     Return the matches in which a date is missing, and those in which two dates differ.
     """
-    undated: dict[int, EntryMatch] = {}
-    dated: dict[int, EntryMatch] = {}
+    undated: Matches = {}
+    dated: Matches = {}
     taken = set(used)
     for place, hashes in unknown_entries.items():
         same_text = (one for one in texts[hashes.text_key] if one.title == hashes.title)

@@ -18,6 +18,7 @@ from aggregator.model.core import FrozenStruct, Published, PublishedOrigin
 from aggregator.text import calendar
 from aggregator.text.lines import is_name_like, is_prose, same_line
 
+Match = re.Match[str]
 _ERAS = {"令和": 2018, "平成": 1988, "昭和": 1925}  # the year before the first of the era
 _FOREIGN_DIGIT = re.compile(r"[：．／，،－]|(?![0-9])\d")
 _SAME = {"：": ":", "．": ".", "／": "/", "，": ",", "،": ",", "－": "-"}
@@ -160,7 +161,7 @@ def is_labelled_date(line: str) -> bool:
     return any(rank in (_PUBLISHED, _UPDATED) for _, _, rank in _dates_apart(line))
 
 
-def _dates_apart(line: str) -> Iterator[tuple[str, re.Match[str], int]]:
+def _dates_apart(line: str) -> Iterator[tuple[str, Match, int]]:
     """Yield the line in plain digits, and each date in it that stands apart with its meaning."""
     if len(line) <= _LINE_CHARS and _DIGIT.search(line) is not None:
         text = plain_digits(line)
@@ -283,7 +284,7 @@ def _stated_dates(lines: Sequence[str], title: str, order: bool | None) -> Itera
                 yield _StatedDate(rank=rank, day=day, clock=clock, offset=offset)
 
 
-def _rank(line: str, match: re.Match[str]) -> int:
+def _rank(line: str, match: Match) -> int:
     """Return the meaning of a date by the words before it."""
     before = line[_end_of_date_before(line, match) : match.start()]
     label_words = words(_CLOCK.sub(" ", before))
@@ -296,11 +297,11 @@ def _rank(line: str, match: re.Match[str]) -> int:
     return max(places, default=(0, _UNSAID))[1]
 
 
-def _end_of_date_before(line: str, match: re.Match[str]) -> int:
+def _end_of_date_before(line: str, match: Match) -> int:
     return max((one.end() for one in _date_matches(line) if one.end() <= match.start()), default=0)
 
 
-def _stands_apart(line: str, match: re.Match[str], rank: int) -> bool:
+def _stands_apart(line: str, match: Match, rank: int) -> bool:
     """Return whether the line has few other words and the date is not part of a phrase."""
     other_words = _words_beside(line, match)
     has_clock = _CLOCK.search(f"{line[: match.start()]} | {line[match.end() :]}") is not None
@@ -324,9 +325,9 @@ def _stands_apart(line: str, match: re.Match[str], rank: int) -> bool:
 
 
 @lru_cache(maxsize=64)
-def _date_matches(line: str) -> tuple[re.Match[str], ...]:
+def _date_matches(line: str) -> tuple[Match, ...]:
     """Return the dates in `line`; none if there are too many for a date line."""
-    matches: list[re.Match[str]] = []
+    matches: list[Match] = []
     if _DIGIT.search(line) is None:
         return ()
     if _COMMON_YEAR.search(line):
@@ -341,7 +342,7 @@ def _date_matches(line: str) -> tuple[re.Match[str], ...]:
     return tuple(matches) if len(matches) <= _MAX_DATES else ()
 
 
-def _day_of(match: re.Match[str], *, day_first: bool | None = None) -> dt.date | None:
+def _day_of(match: Match, *, day_first: bool | None = None) -> dt.date | None:
     """Return the day, or None if it does not exist or the order of 3/4/2024 is unknown."""
     got = match.groupdict()
     if got.get("s1") is not None:
@@ -366,9 +367,7 @@ def _day_of_numbers(year: int, first: int, second: int, *, day_first: bool | Non
     return _date(year, first, second) if second > 12 else _date(year, second, first)
 
 
-def _clock_beside(
-    line: str, match: re.Match[str], day: dt.date
-) -> tuple[dt.time | None, dt.timedelta | None]:
+def _clock_beside(line: str, match: Match, day: dt.date) -> tuple[dt.time | None, dt.timedelta | None]:
     """Return the clock time and zone after the date and before the next one, else directly before it."""
     stop = min((one.start() for one in _date_matches(line) if one.start() >= match.end()), default=len(line))
     after = _CLOCK.search(line, match.end(), min(match.end() + 45, stop))
@@ -399,7 +398,7 @@ def _is_labelled(between: str) -> bool:
     return any(phrases(kind).stand_in(label_words) for kind in ("published", "updated") if label_words)
 
 
-def _half_of(clock: re.Match[str]) -> int | None:
+def _half_of(clock: Match) -> int | None:
     """Return 0 before noon, 12 after; None if the clock time does not state it."""
     if clock["half"]:
         return 12 if clock["half"].lower().startswith(("p", "م")) else 0
@@ -421,7 +420,7 @@ def _offset(zone: str, day: dt.date | None = None, time: dt.time | None = None) 
     return None if hours is None else dt.timedelta(hours=hours)
 
 
-def _words_beside(line: str, match: re.Match[str]) -> int:
+def _words_beside(line: str, match: Match) -> int:
     """Count the words besides date, clock time and labels; with many of them the date is in a sentence."""
     remaining = line[: match.start()] + " " + line[match.end() :]
     for other in _date_matches(line):

@@ -76,6 +76,7 @@ def find_wire(
 
 # --- datelines ---------------------------------------------------------------------------------------------
 
+Dateline = tuple[NamedAgencies, str]  # agencies, and the words that name them
 _MONTH_OR_LINK = re.compile(
     r"(?:de|da|do|del|di|du|des|la|le|les|los|las|el|al|am|an|der|den|dem|im|sur|sous|lès|upon|on|of|ob|nad|und|"
     r"jan|feb|mar|apr|abr|avr|mai|may|mag|jun|giu|lug|jul|ago|aug|set|sep|oct|okt|ott|out|nov|dec|dez|dic|déc)\b.*",
@@ -124,7 +125,7 @@ _REGION = re.compile(
 )  # "New Delhi [India], March 6"
 
 
-def _bracketed(head: str) -> tuple[NamedAgencies, str] | None:
+def _bracketed(head: str) -> Dateline | None:
     match = _BRACKETED.match(_REGION.sub("", head))
     if match is None:
         return None
@@ -181,7 +182,7 @@ def _speaks(words: Sequence[str]) -> bool:
     )
 
 
-def _slashed(head: str) -> tuple[NamedAgencies, str] | None:
+def _slashed(head: str) -> Dateline | None:
     match = _SLASHED.match(head)
     if match is None:
         return None
@@ -193,7 +194,7 @@ def _slashed(head: str) -> tuple[NamedAgencies, str] | None:
     return listed, match.group()
 
 
-def _dashed(head: str) -> tuple[NamedAgencies, str] | None:
+def _dashed(head: str) -> Dateline | None:
     for mark in _MARK.finditer(head, 3, _DASHED_CHARS):
         place, match = head[: mark.start()], _AGENCY_NEXT.match(head, mark.end())
         if match is None or _TOO_SHORT.fullmatch(match["named"]):
@@ -206,7 +207,7 @@ def _dashed(head: str) -> tuple[NamedAgencies, str] | None:
     return None
 
 
-def _in_script(head: str) -> tuple[NamedAgencies, str] | None:
+def _in_script(head: str) -> Dateline | None:
     if not _CASELESS.search(head):
         return None
     arabic = _ARABIC.match(head)

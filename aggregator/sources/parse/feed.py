@@ -37,6 +37,7 @@ from aggregator.sources.parse.entry_builder import (
     primary_language,
 )
 
+Raw = dict[str, Any]  # what a parser returns of an element: any keys and types
 _MINUTES = re.compile(r"\s*([0-9]{1,6})\s*\Z")
 _TIMES = re.compile(r"\s*([0-9]{1,4})\s*\Z")
 _PERIODS = {
@@ -200,13 +201,13 @@ def _is_earlier(one: str, other: str, context: FeedContext) -> bool:
 def _with_feedparser(text: str, context: FeedContext) -> ParsedFeed:
     import feedparser
 
-    parsed: dict[str, Any] = feedparser.parse(
+    parsed: Raw = feedparser.parse(
         io.BytesIO(text.encode()),
         response_headers=dict(_UTF8_HEADER),
         sanitize_html=False,
         resolve_relative_uris=False,
     )
-    head: dict[str, Any] = parsed["feed"]
+    head: Raw = parsed["feed"]
     context = replace(
         context,
         site_url=absolute_url(_string(head, "link"), context.url) or context.site_url,
@@ -255,7 +256,7 @@ def _parsed(version: str, title: str, context: FeedContext, entries: Sequence[Se
     )
 
 
-def _declared(raw: dict[str, Any]) -> DeclaredEntry:
+def _declared(raw: Raw) -> DeclaredEntry:
     source, guid, link = raw.get("source"), _string(raw, "id"), _string(raw, "link")
     if link == guid and "/" not in link:
         link = ""  # feedparser takes each guid for a link that is not declared to be none
@@ -275,7 +276,7 @@ def _declared(raw: dict[str, Any]) -> DeclaredEntry:
     )
 
 
-def _fullest(raw: dict[str, Any]) -> str:
+def _fullest(raw: Raw) -> str:
     """Return the longest of content:encoded, content and summary, as HTML."""
     candidates = [*_dicts(raw, "content")]
     detail = raw.get("summary_detail")
@@ -287,17 +288,17 @@ def _fullest(raw: dict[str, Any]) -> str:
     return fullest or html_of_text(_string(raw, "media_caption"))
 
 
-def _as_html(content: dict[str, Any]) -> str:
+def _as_html(content: Raw) -> str:
     value = _string(content, "value")
     return html_of_text(value) if _string(content, "type") == "text/plain" else value
 
 
-def _content_language(raw: dict[str, Any]) -> str:
+def _content_language(raw: Raw) -> str:
     details = [raw.get("title_detail"), *_dicts(raw, "content"), raw.get("summary_detail")]
     return next((_string(one, "language") for one in details if isinstance(one, dict)), "")
 
 
-def _author(raw: dict[str, Any]) -> str:
+def _author(raw: Raw) -> str:
     people = _dicts(raw, "authors")
     if len(people) < 2:
         return _string(raw, "author") or (_string(people[0], "name") if people else "")
@@ -310,7 +311,7 @@ def _whole_name(name: str) -> str:
     return torn.group(1) if torn else name
 
 
-def _enclosures(raw: dict[str, Any]) -> tuple[Enclosure, ...]:
+def _enclosures(raw: Raw) -> tuple[Enclosure, ...]:
     enclosures = [
         _enclosure(_string(one, "href") or _string(one, "url"), one)
         for key in ("enclosures", "media_content")
@@ -325,7 +326,7 @@ def _enclosures(raw: dict[str, Any]) -> tuple[Enclosure, ...]:
     return tuple(one for one in enclosures if one.url)
 
 
-def _enclosure(url: str, attributes: dict[str, Any]) -> Enclosure:
+def _enclosure(url: str, attributes: Raw) -> Enclosure:
     length = _string(attributes, "length") or _string(attributes, "filesize")
     digits = re.fullmatch(r"[0-9]{1,15}", length)
     kind = _string(attributes, "type") or _string(attributes, "medium")
@@ -335,13 +336,13 @@ def _enclosure(url: str, attributes: dict[str, Any]) -> Enclosure:
 # --- values of unknown type --------------------------------------------------------------------------------
 
 
-def _string(values: dict[str, Any], key: str) -> str:
+def _string(values: Raw, key: str) -> str:
     """Use plain `dict.get`: feedparser's own `get` returns values of other keys with a warning."""
     value = dict.get(values, key)
     return value if isinstance(value, str) else str(value) if isinstance(value, int | float) else ""
 
 
-def _dicts(values: dict[str, Any], key: str) -> list[dict[str, Any]]:
+def _dicts(values: Raw, key: str) -> list[Raw]:
     """Return `values[key]` if it is a list of mappings; feedparser computes some ("enclosures") on access."""
     return [one for one in _list(values, key) if isinstance(one, dict)]
 
@@ -447,7 +448,7 @@ def _newest_items(items: list[Any], context: FeedContext) -> list[Any]:
     return items[:limit]
 
 
-def _json_entry(item: dict[str, Any]) -> DeclaredEntry:
+def _json_entry(item: Raw) -> DeclaredEntry:
     html = _string(item, "content_html")
     if "<" not in html and "&lt;/" in html:  # markup that was escaped as if it stood in XML
         html = unescape(html)
@@ -467,14 +468,14 @@ def _json_entry(item: dict[str, Any]) -> DeclaredEntry:
     )
 
 
-def _json_author(item: dict[str, Any]) -> str:
+def _json_author(item: Raw) -> str:
     people = [*_list(item, "authors"), item.get("author")]
     names = [_string(one, "name") for one in people if isinstance(one, dict)]
     names += [one for one in people if isinstance(one, str)]
     return ", ".join(dict.fromkeys(name for name in names if name))
 
 
-def _attachments(item: dict[str, Any]) -> tuple[Enclosure, ...]:
+def _attachments(item: Raw) -> tuple[Enclosure, ...]:
     return tuple(
         Enclosure(
             url=_string(one, "url"),
@@ -487,11 +488,11 @@ def _attachments(item: dict[str, Any]) -> tuple[Enclosure, ...]:
     )
 
 
-def _size(attachment: dict[str, Any]) -> int | None:
+def _size(attachment: Raw) -> int | None:
     size = attachment.get("size_in_bytes")
     return size if isinstance(size, int) and not isinstance(size, bool) and 0 <= size < 2**53 else None
 
 
-def _list(values: dict[str, Any], key: str) -> list[Any]:
+def _list(values: Raw, key: str) -> list[Any]:
     value = values.get(key)
     return value if isinstance(value, list) else []

@@ -24,6 +24,7 @@ from aggregator.sources.parse.entry_builder import (
     plain_title,
 )
 
+Attributes = dict[str, str]  # of a tag, by name
 _SNIFFED_CHARS = 1_048_576
 _MAX_LINKS = 50
 _MAX_SITEMAPS = 3  # of an index, read at each poll: the newest ones have what is new (chosen)
@@ -126,7 +127,7 @@ def usual_places(base_url: str) -> list[FeedCandidate]:
     return [FeedCandidate(url=url, origin="usual") for url in dict.fromkeys([*own, *root])]
 
 
-def _declared(attributes: dict[str, str], base: str) -> list[FeedCandidate]:
+def _declared(attributes: Attributes, base: str) -> list[FeedCandidate]:
     rels = attributes.get("rel", "").lower().split()
     kind = _TYPES.get(attributes.get("type", "").split(";")[0].strip().lower(), "")
     is_feed = ("alternate" in rels and _declares_feed(kind, attributes)) or "feed" in rels
@@ -134,7 +135,7 @@ def _declared(attributes: dict[str, str], base: str) -> list[FeedCandidate]:
     return [FeedCandidate(url=url, title=plain_title(attributes.get("title", "")), kind=kind)] if url else []
 
 
-def _declares_feed(kind: str, attributes: dict[str, str]) -> bool:
+def _declares_feed(kind: str, attributes: Attributes) -> bool:
     """Return whether a link declares a feed.
 
     JSON and plain XML have many other uses: for these, title or URL must mention a feed.
@@ -144,7 +145,7 @@ def _declares_feed(kind: str, attributes: dict[str, str]) -> bool:
     return bool(kind)
 
 
-def _linked(attributes: dict[str, str], base: str) -> list[FeedCandidate]:
+def _linked(attributes: Attributes, base: str) -> list[FeedCandidate]:
     href = attributes.get("href", "")
     try:
         path = urlsplit(href).path  # as written: the folder of the page says nothing about its links
@@ -155,7 +156,7 @@ def _linked(attributes: dict[str, str], base: str) -> list[FeedCandidate]:
     return [FeedCandidate(url=url, title=title, origin="linked")] if url else []
 
 
-def _tags(page: str) -> Iterator[tuple[str, dict[str, str]]]:
+def _tags(page: str) -> Iterator[tuple[str, Attributes]]:
     """Yield name and attributes of the tags that are read, outside comments."""
     for tag in _TAG.finditer(_COMMENT.sub("", page[:_SNIFFED_CHARS])):
         yield (
@@ -223,7 +224,7 @@ def _newness(page: DeclaredEntry, context: FeedContext) -> float:
 
 def _declared_page(node: "etree._Element") -> DeclaredEntry:  # type: ignore[name-defined] # noqa: F821
     """Return one page. Values of the news extension are preferred to those of images and videos."""
-    texts: dict[str, str] = {}
+    texts: Attributes = {}
     images: list[str] = []
     for child in node.iterdescendants("*"):
         kind, name = _kind_and_name(child.tag)

@@ -66,6 +66,11 @@ class ReaderItem(NamedTuple):
     is_starred: bool
 
 
+Changed = dict[
+    int, tuple[ReaderItem, dt.datetime]
+]  # by number, with the time up to which they are read or not
+
+
 class StoryStream(FrozenStruct):
     """A list of stories. `founded_by`: the id of the source of their first article, "" without a source."""
 
@@ -137,7 +142,7 @@ class ReadMarks:
     ) -> None:
         """Mark stories. Raises UsageError for too many starred ones."""
         with self._database.write() as connection:
-            changed: dict[int, tuple[ReaderItem, dt.datetime]] = {}
+            changed: Changed = {}
             for one in _marked(connection, who, _live(connection, numbers)):
                 is_read = one.is_read if read is None else read
                 is_starred = one.is_starred if starred is None else starred
@@ -328,7 +333,7 @@ def _keep_within(connection: Connection, who: Reader, *, may_refuse: bool) -> No
         _read_before(connection, who, connection.execute(middle).scalar_one())
 
 
-def _store(connection: Connection, who: Reader, items: dict[int, tuple[ReaderItem, dt.datetime]]) -> None:
+def _store(connection: Connection, who: Reader, items: Changed) -> None:
     """Write the marks of stories; `items` are by number, with the time up to which they are read or not."""
     own = delete(read_mark).where(read_mark.c.reader == who.reader_no)
     change_with(connection, own, read_mark.c.story, items)
@@ -378,7 +383,7 @@ def _follow_merges(connection: Connection, who: Reader) -> None:
         for row in rows_with(connection, own, read_mark.c.story, (one.number for one in items.values()))
         if row.read_to is not None
     }
-    changed: dict[int, tuple[ReaderItem, dt.datetime]] = {}
+    changed: Changed = {}
     for row in merges:
         target = items.get(row.story)
         merged = [items[id_] for id_ in (row.others or "").split(",") if id_ in items]

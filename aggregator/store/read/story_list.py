@@ -57,6 +57,9 @@ if TYPE_CHECKING:
     from aggregator.store.search.match import Query
 
 
+Conditions = list[ColumnElement[bool]]
+
+
 class StoryMatcher:
     """A prepared filter, for repeated use within one transaction."""
 
@@ -100,9 +103,9 @@ def with_words(connection: Connection, ids: set[str], query: "Query | None") -> 
     return {id_ for id_, title in titles.items() if not any(map(title.holds_term, query.without))}
 
 
-def of_stories(wanted: StoryFilter) -> list[ColumnElement[bool]]:
+def of_stories(wanted: StoryFilter) -> Conditions:
     """Return the conditions of `wanted` on the row of a story."""
-    conditions: list[ColumnElement[bool]] = [story.c.redirect_to.is_(None)]
+    conditions: Conditions = [story.c.redirect_to.is_(None)]
     if wanted.since is not None:
         conditions.append(story.c.last_published >= wanted.since)
     if wanted.until is not None:
@@ -126,7 +129,7 @@ def has_report() -> ColumnElement[bool]:
     return or_(~opinion.exists(), select(article.c.inbox_no).where(of_story, ~opinions).exists())
 
 
-def _subjects(wanted: StoryFilter) -> list[ColumnElement[bool]]:
+def _subjects(wanted: StoryFilter) -> Conditions:
     """Return the conditions of `wanted` on names and topics."""
     asked = (("name", wanted.name), ("topic", wanted.topic))
     return [
@@ -136,7 +139,7 @@ def _subjects(wanted: StoryFilter) -> list[ColumnElement[bool]]:
     ]
 
 
-def _of_its_articles(connection: Connection, wanted: StoryFilter) -> list[ColumnElement[bool]]:
+def _of_its_articles(connection: Connection, wanted: StoryFilter) -> Conditions:
     """Return the conditions of `wanted` on the articles of a story, without its query."""
     return [
         select(article.c.inbox_no).where(article.c.story == story.c.id, condition).exists()
@@ -144,14 +147,12 @@ def _of_its_articles(connection: Connection, wanted: StoryFilter) -> list[Column
     ]
 
 
-def _of_articles(
-    connection: Connection, wanted: StoryFilter, *, by_story: bool = False
-) -> list[ColumnElement[bool]]:
+def _of_articles(connection: Connection, wanted: StoryFilter, *, by_story: bool = False) -> Conditions:
     """Return the conditions of `wanted` on articles, without its query; different articles may meet them.
 
     `by_story`: write them so that the index on stories is used, not the one on sources.
     """
-    asked: list[ColumnElement[bool]] = []
+    asked: Conditions = []
     if wanted.outlet is not None:
         asked.append(article.c.outlet.in_(outlets_named(connection, wanted.outlet)))
     if wanted.language is not None:

@@ -44,6 +44,7 @@ class IndexedText(NamedTuple):
     effective_at: dt.datetime
 
 
+Indexed = IndexedText | Row[Any]
 _NEWEST = select(article.c.inbox_no).order_by(article.c.inbox_no.desc()).limit(1)
 _ROWS = select(*(TEXT_OR_EMPTY if name == "text" else article.c[name] for name in IndexedText._fields))
 
@@ -134,7 +135,7 @@ def unindexed_count(connection: Connection) -> int:
     return int(newer + older)
 
 
-def put(connection: Connection, rows: Sequence[IndexedText | Row[Any]]) -> None:
+def put(connection: Connection, rows: Sequence[Indexed]) -> None:
     """Insert articles into the index."""
     if not rows:
         return
@@ -171,7 +172,7 @@ def day_token(day: dt.date, *, year: bool = False, month: bool = False) -> str:
     return f"_d{day:%Y}" if year else f"_d{day:%Y%m}" if month else f"_d{day:%Y%m%d}"
 
 
-def _filter_tokens(row: IndexedText | Row[Any]) -> list[str]:
+def _filter_tokens(row: Indexed) -> list[str]:
     day = row.effective_at.date()
     marks = [day_token(day), day_token(day, month=True), day_token(day, year=True)]
     marks += [f"_o{word}" for word in index_words(f"{row.outlet or ''} {row.outlet_name or ''}")]
@@ -182,7 +183,7 @@ def _filter_tokens(row: IndexedText | Row[Any]) -> list[str]:
 # --- rows --------------------------------------------------------------------------------------------------
 
 
-def _tokens(row: IndexedText | Row[Any]) -> list[str]:
+def _tokens(row: Indexed) -> list[str]:
     """Return the tokens of an article, in order: title, title and text as they are searched, and filters.
 
     The title stands first once more, by tokens of its own: no database must look where a word stands. A text
@@ -203,12 +204,12 @@ def _tokens(row: IndexedText | Row[Any]) -> list[str]:
     return [*map(title_token, title), _BREAK, *title, _BREAK, *body, _BREAK, *_filter_tokens(row)]
 
 
-def fts5_row(row: IndexedText | Row[Any]) -> dict[str, Any]:
+def fts5_row(row: Indexed) -> dict[str, Any]:
     """Return a row of the index of SQLite: number and tokens."""
     return {"n": row.inbox_no, "w": " ".join(_tokens(row))}
 
 
-def tsvector_row(row: IndexedText | Row[Any]) -> dict[str, Any]:
+def tsvector_row(row: Indexed) -> dict[str, Any]:
     """Return a row of the index of Postgres: the text form of a tsvector with our own positions."""
     places: dict[str, list[int]] = {}
     for position, token in enumerate(_tokens(row), 1):

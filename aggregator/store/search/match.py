@@ -31,6 +31,7 @@ from aggregator.model.errors import UsageError
 from aggregator.store.search.index import SPANS, day_token, filter_tokens_of, language_token, title_token
 from aggregator.store.tables import TEXT_OR_EMPTY, article, in_parts
 
+Words = tuple[str, ...]  # or tokens of the index
 MOST_TERMS = 32  # of one search; limits the time of a hostile one
 _MOST_WORDS = 64  # of all its phrases
 _LEAST_PREFIX = 2  # letters before a *; one letter would match half of all words
@@ -50,12 +51,12 @@ _UMLAUTS = str.maketrans({"ä": "ae", "ö": "oe", "ü": "ue", "Ä": "Ae", "Ö": 
 class Phrase(FrozenStruct):
     """Consecutive words; the last one may be a prefix."""
 
-    words: tuple[str, ...]  # from `extract.language.search_tokens.search_words`
+    words: Words  # from `extract.language.search_tokens.search_words`
     prefix: bool = False
     in_title: bool = False
 
     @property
-    def in_index(self) -> tuple[str, ...]:
+    def in_index(self) -> Words:
         """The words in the form of the index."""
         return tuple(in_index(self.words, whole=False))
 
@@ -77,9 +78,9 @@ class Query(FrozenStruct):
 
     terms: tuple[Term, ...] = ()
     without: tuple[Term, ...] = ()
-    without_tokens: tuple[tuple[str, ...], ...] = ()  # tokens of filters; an article has not all of any tuple
-    outlet: tuple[str, ...] = ()  # words of the outlet's name
-    author: tuple[str, ...] = ()
+    without_tokens: tuple[Words, ...] = ()  # tokens of filters; an article has not all of any tuple
+    outlet: Words = ()  # words of the outlet's name
+    author: Words = ()
     language: str | None = None
     since: dt.datetime | None = None
     before: dt.datetime | None = None
@@ -140,7 +141,7 @@ def _check(query: Query, *, is_bounded: bool) -> None:
         raise UsageError(f"the search is too long; give at most {MOST_TERMS} words")
 
 
-def _excluded(field: str, given: str) -> tuple[str, ...]:
+def _excluded(field: str, given: str) -> Words:
     """Return the tokens of a filter after a minus; () without words."""
     if field in ("after", "before"):
         raise UsageError(f"-{field}: a time cannot be excluded; give {field}: without the minus")
@@ -192,7 +193,7 @@ def parsed_term(given: str, *, in_title: bool, is_quoted: bool) -> Term | None:
     return Term(any_of=tuple(ways))
 
 
-def _parts(run: str) -> Iterator[tuple[str, ...]]:
+def _parts(run: str) -> Iterator[Words]:
     """Yield all splits of a run into parts of two and three characters."""
     if len(run) in _PART:
         yield (run,)
@@ -358,9 +359,9 @@ def _of_these(connection: Connection, match: _Match, query: Query, numbers: Sequ
 # --- tokens of filters -------------------------------------------------------------------------------------
 
 
-def _required_tokens(connection: Connection, query: Query) -> list[tuple[str, ...]] | None:
+def _required_tokens(connection: Connection, query: Query) -> list[Words] | None:
     """Return tuples of tokens; an article must have one of each. None if no article can match."""
-    tokens: list[tuple[str, ...]] = [(token,) for token in filter_tokens_of(query.outlet, "o")]
+    tokens: list[Words] = [(token,) for token in filter_tokens_of(query.outlet, "o")]
     tokens += [(token,) for token in filter_tokens_of(query.author, "a")]
     if query.language is not None:
         tokens.append((language_token(query.language),))
@@ -372,7 +373,7 @@ def _required_tokens(connection: Connection, query: Query) -> list[tuple[str, ..
     return tokens
 
 
-def _days(connection: Connection, query: Query) -> tuple[str, ...]:
+def _days(connection: Connection, query: Query) -> Words:
     """Return tokens of the days from `since` to `before`, in stored years: whole months and years as one."""
     first, last = connection.execute(
         select(
@@ -414,7 +415,7 @@ class _Language(NamedTuple):
     but_not: str
 
 
-def _match(connection: Connection, query: Query, tokens: Sequence[tuple[str, ...]]) -> _Match:
+def _match(connection: Connection, query: Query, tokens: Sequence[Words]) -> _Match:
     language = _FTS5 if connection.dialect.name == "sqlite" else _TSQUERY
     asked = [_joined(language.either, map(language.token.format, one)) for one in tokens]
     strict, loose = (

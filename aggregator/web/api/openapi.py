@@ -17,6 +17,7 @@ from aggregator.web.filters import SAVED, Parameter, up_to, whole_number
 from aggregator.web.responses import JSON, PROBLEM_JSON, PROBLEMS, Problem
 from aggregator.web.security.token_auth import COOKIE
 
+Described = dict[str, Any]  # a part of the description
 # FastAPI describes these, and does not check them: an invalid id is not found, as any other unknown one.
 IdInPath = Annotated[
     str, WithJsonSchema({"type": "string", "pattern": "^[0-9A-Za-z_-]{1,40}$"}, mode="validation")
@@ -24,7 +25,7 @@ IdInPath = Annotated[
 NumberInPath = Annotated[str, WithJsonSchema(up_to(10**9 - 1), mode="validation")]
 
 _COMMON_ERRORS = (401, 403, 405, 421, 429, 500, 503)  # any request may be answered with them
-_SCHEMES: dict[str, Any] = {
+_SCHEMES: Described = {
     "token": {"type": "http", "scheme": "bearer"},
     "tokenAsPassword": {
         "type": "http",
@@ -46,7 +47,7 @@ _ABOUT = (
     "be the beginning of the path, as in `/t/TOKEN/api/v1/stories`; it then permits reading only. A server "
     "that listens on other addresses than loopback requires a token."
 )
-ABOUT: dict[str, Any] = {
+ABOUT: Described = {
     "title": "aggregator",
     "summary": "One story per event.",
     "description": _ABOUT,
@@ -54,7 +55,7 @@ ABOUT: dict[str, Any] = {
     "servers": [{"url": "/"}],
     "openapi_tags": [{"name": name} for name in ("stories", "articles", "corrections", "sources", "health")],
 }
-_components: dict[str, Any] = {}  # the schemas of all structs that a route or another struct mentions
+_components: Described = {}  # the schemas of all structs that a route or another struct mentions
 
 
 class DescribedRoute(APIRoute):
@@ -93,24 +94,24 @@ async def _refuse_parameters(request: Request) -> None:
                 raise UsageError(f"{name} must be a whole number from {least} to {most}")
 
 
-def schema_of(kind: Any) -> dict[str, Any]:
+def schema_of(kind: Any) -> Described:
     """Return the schema of a type: of a struct or a union of structs, references to the components."""
     (schema,), components = msgspec.json.schema_components([kind], ref_template="#/components/schemas/{name}")
     _components.update(components)
     return schema
 
 
-def named(name: str, schema: dict[str, Any]) -> dict[str, str]:
+def named(name: str, schema: Described) -> dict[str, str]:
     """Return a reference to a schema, which becomes a component as it is; FastAPI would round its numbers."""
     _components[name] = schema
     return {"$ref": f"#/components/schemas/{name}"}
 
 
-LOCATION: dict[str, Any] = {"headers": {"Location": {"schema": {"type": "string"}}}}
-MOVED: dict[str, Any] = {"description": "The story was merged into another one.", **LOCATION}
+LOCATION: Described = {"headers": {"Location": {"schema": {"type": "string"}}}}
+MOVED: Described = {"description": "The story was merged into another one.", **LOCATION}
 
 
-def answer(kind: Any, **more: Any) -> dict[str, Any]:
+def answer(kind: Any, **more: Any) -> Described:
     """Return the description of a response with a JSON body of this type, and `more` members."""
     words = str(inspect.getdoc(kind)).partition("\n")[0]
     return {"description": words, "content": {JSON: {"schema": schema_of(kind)}}} | more
@@ -118,13 +119,13 @@ def answer(kind: Any, **more: Any) -> dict[str, Any]:
 
 def described(
     tag: str,
-    responses: type | Mapping[int, dict[str, Any]],
+    responses: type | Mapping[int, Described],
     *errors: int,
     query: Mapping[str, Parameter] | None = None,
-    body: dict[str, Any] | None = None,
+    body: Described | None = None,
     body_type: str = JSON,
     needs_token: bool = False,
-) -> dict[str, Any]:
+) -> Described:
     """Return what a route says about itself, as arguments of FastAPI's decorators.
 
     The first of `responses` is the normal one; a type is the body of 200. `errors` are statuses of problems
@@ -135,7 +136,7 @@ def described(
         status: {"$ref": f"#/components/responses/{PROBLEMS[status].name}"}
         for status in {*errors, *_COMMON_ERRORS} - {*answers}
     }
-    extra: dict[str, Any] = {"security": _TOKEN_REQUIRED if needs_token else [*_TOKEN_REQUIRED, {}]}
+    extra: Described = {"security": _TOKEN_REQUIRED if needs_token else [*_TOKEN_REQUIRED, {}]}
     if query:
         extra["parameters"] = [
             {
@@ -157,7 +158,7 @@ def described(
     }
 
 
-def _problem(status: int) -> dict[str, Any]:
+def _problem(status: int) -> Described:
     kind = PROBLEMS[status]
     example = {"type": kind.type, "title": kind.title, "status": status, "detail": "what is wrong"}
     return {
@@ -169,14 +170,14 @@ def _problem(status: int) -> dict[str, Any]:
 class DescribedApp(FastAPI):
     """FastAPI with the schemas of msgspec structs and the names of saved queries."""
 
-    def openapi(self) -> dict[str, Any]:
+    def openapi(self) -> Described:
         """Return the description; it is made at the first call."""
         if self.openapi_schema is None:
             self._complete(super().openapi())
         assert self.openapi_schema is not None
         return self.openapi_schema
 
-    def _complete(self, description: dict[str, Any]) -> None:
+    def _complete(self, description: Described) -> None:
         for operations in description["paths"].values():
             for operation in operations.values():
                 if "HTTPValidationError" in str(operation["responses"].get("422")):

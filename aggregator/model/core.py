@@ -8,10 +8,12 @@ except newline and tab; `extract.language.unicode.clean` ensures this where byte
 """
 
 import datetime as dt
+from collections.abc import Callable
 from typing import Any, Literal, dataclass_transform, get_args
 
 import msgspec
 
+Clock = Callable[[], dt.datetime]  # returns the time, in UTC
 Precision = Literal["minute", "day"]
 PublishedOrigin = Literal["feed", "page", "text", "poll"]
 Verdict = Literal[

@@ -16,7 +16,7 @@ from starlette.responses import Response
 
 from aggregator import __version__
 from aggregator.intake.manage_sources import SourceServices
-from aggregator.model.core import StoryText, StoryView
+from aggregator.model.core import Clock, StoryText, StoryView
 from aggregator.model.read_model import ArticleDetail, MachineSummary, StoryRedirect
 from aggregator.store.read.read_marks import ReadMarks
 from aggregator.store.read.reader import StoryReader
@@ -32,7 +32,6 @@ from aggregator.web.settings import PublishSettings
 
 _CHANGING_AT_ONCE = 2
 _SEARCHING_AT_ONCE = 4  # a search for a feed may last a minute, and other requests need the threads
-Clock = Callable[[], dt.datetime]
 ID = re.compile(r"[0-9A-Za-z_-]{1,40}", re.ASCII)  # of a story or an article
 
 

@@ -16,7 +16,7 @@ from aggregator.config.tuning import Tuning
 from aggregator.grouping.corrections.apply_corrections import CorrectionCommand, CorrectionResult
 from aggregator.grouping.corrections.explain import Explanation, explanation
 from aggregator.intake import command_handlers
-from aggregator.model.core import FrozenStruct
+from aggregator.model.core import Clock, FrozenStruct
 from aggregator.model.errors import UsageError
 from aggregator.store.engine.database import Database
 from aggregator.store.read.reader import StoryReader
@@ -73,7 +73,7 @@ class EditorService:
         self,
         database: Database,
         all_tuning: Tuning,
-        now: Callable[[], dt.datetime],
+        now: Clock,
         *,
         arrived: Callable[[], None] = lambda: None,
     ) -> None:

@@ -25,6 +25,7 @@ from prometheus_client.registry import Collector
 
 from aggregator import __version__
 from aggregator.config.tuning import Tuning
+from aggregator.model.core import Clock
 from aggregator.model.counters import Metrics
 from aggregator.model.health_report import (
     BackupState,
@@ -219,7 +220,7 @@ class HealthMonitor:
         *,
         process: Callable[[], ProcessState],
         backups: Callable[[], BackupState],
-        now: Callable[[], dt.datetime],
+        now: Clock,
     ) -> None:
         """`process` returns the state that only the daemon knows, and must not wait.
 

@@ -24,13 +24,13 @@ from starlette.types import ASGIApp
 
 from aggregator import __version__
 from aggregator.config.hosts import is_loopback, loopback_owner_notice
-from aggregator.model.core import utc_now
+from aggregator.model.core import Clock, utc_now
 from aggregator.model.errors import AggregatorError, ConfigError, UsageError
 from aggregator.store.read.reader import StoryReader
 from aggregator.web import health, reader_api
 from aggregator.web.api import edit_sources, openapi, push
 from aggregator.web.api import routes as api
-from aggregator.web.dependencies import NO_SERVICES, Clock, Services, Site
+from aggregator.web.dependencies import NO_SERVICES, Services, Site
 from aggregator.web.feeds import routes as feeds
 from aggregator.web.pages import forms, pages
 from aggregator.web.responses import RETRY_AFTER_SECONDS, RefusedError, problem

@@ -21,7 +21,7 @@ from aggregator import __version__
 from aggregator.config.settings import Config
 from aggregator.config.source_access import Access, proxy_address
 from aggregator.config.tuning import Tuning
-from aggregator.model.core import FrozenStruct
+from aggregator.model.core import Clock, FrozenStruct
 from aggregator.model.counters import FETCH_SECONDS, FETCHED_BYTES, FETCHES, Metrics
 from aggregator.model.errors import ConfigError, FetchError
 from aggregator.sources.fetch.rate_limiter import RateLimiter, parse_retry_after
@@ -95,7 +95,7 @@ class Client:
         *,
         resolve: Resolve | None = None,
         dial: Dial | None = None,
-        now: Callable[[], datetime] = lambda: datetime.now(UTC),
+        now: Clock = lambda: datetime.now(UTC),
         clock: Callable[[], float] = time.monotonic,
         pause: Callable[[float], object] | None = None,
         metrics_registry: Metrics | None = None,

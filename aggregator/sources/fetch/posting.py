@@ -6,10 +6,9 @@ response is read on request only.
 """
 
 import contextlib
-import datetime as dt
 import smtplib
 import socket
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from email.message import EmailMessage
 from typing import Any
 
@@ -18,7 +17,7 @@ from msgspec.structs import replace
 
 from aggregator.config.settings import MailServer
 from aggregator.config.tuning import Tuning
-from aggregator.model.core import FrozenStruct
+from aggregator.model.core import Clock, FrozenStruct
 from aggregator.sources.fetch.client import ClientSettings, user_agent
 from aggregator.sources.fetch.rate_limiter import parse_retry_after
 from aggregator.sources.fetch.response import decompress_body
@@ -63,7 +62,7 @@ class WebhookPoster:
         *,
         deadline_seconds: float,
         response_cap_bytes: int,
-        now: Callable[[], dt.datetime],
+        now: Clock,
     ) -> None:
         """`deadline_seconds` limits a whole request, `response_cap_bytes` the whole response."""
         self._tuning = net_tuning(all_tuning)

@@ -6,7 +6,7 @@ were. The writer knows no readers, so the merges are followed when a reader come
 """
 
 import datetime as dt
-from collections.abc import Callable, Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from contextlib import suppress
 from typing import Any, Final, NamedTuple
 
@@ -14,7 +14,7 @@ from msgspec.structs import replace
 from sqlalchemy import Connection, Row, Select, delete, func, insert, literal_column, select, update
 
 from aggregator.extract.language.dates import EARLIEST
-from aggregator.model.core import FrozenStruct
+from aggregator.model.core import Clock, FrozenStruct
 from aggregator.model.errors import DatabaseBusyError, NotWritableError, UsageError
 from aggregator.model.read_model import SourceView, StoryFilter
 from aggregator.store.engine.database import Database
@@ -86,7 +86,7 @@ class StoryStream(FrozenStruct):
 class ReadMarks:
     """The readers of a database. Thread-safe, because it has no state."""
 
-    def __init__(self, database: Database, now: Callable[[], dt.datetime]) -> None:
+    def __init__(self, database: Database, now: Clock) -> None:
         self._database = database
         self._now = now
 

@@ -11,7 +11,7 @@ from msgspec.structs import replace
 from sqlalchemy import Connection, Row, Select, and_, func, or_, select
 
 from aggregator.config.tuning import Tuning
-from aggregator.model.core import ArticleView, Evidence, FrozenStruct, StoryText, StoryView
+from aggregator.model.core import ArticleView, Clock, Evidence, FrozenStruct, StoryText, StoryView
 from aggregator.model.read_model import (
     ArticleDetail,
     Digest,
@@ -194,7 +194,7 @@ class StoryReader:
         self,
         database: Database,
         all_tuning: Tuning | None = None,
-        now: Callable[[], dt.datetime] | None = None,
+        now: Clock | None = None,
     ) -> None:
         """`all_tuning`: None for the defaults. `now`: the clock for the health of sources."""
         self.database = database

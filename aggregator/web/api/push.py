@@ -15,7 +15,7 @@ from fastapi import Request, Response
 
 from aggregator.config.tuning import Tuning
 from aggregator.extract.urls import registrable_domain
-from aggregator.model.core import Entry, FrozenStruct
+from aggregator.model.core import Clock, Entry, FrozenStruct
 from aggregator.model.errors import FetchError, ReadError
 from aggregator.sources.fetch.response import decompress_body
 from aggregator.sources.limits import net_tuning
@@ -81,7 +81,7 @@ class PushEndpoint(TokenStore):
         self,
         database: Database,
         all_tuning: Tuning,
-        now: Callable[[], dt.datetime],
+        now: Clock,
         *,
         fetch_pages: bool = True,
         arrived: Callable[[], None] = lambda: None,

@@ -5,7 +5,6 @@ Tokens are read from headers, path or cookie; wrong ones are limited.
 
 import base64
 import binascii
-import datetime as dt
 import hashlib
 import hmac
 import ipaddress
@@ -22,6 +21,7 @@ from starlette.datastructures import Headers
 from starlette.requests import HTTPConnection, cookie_parser
 
 from aggregator.config.hosts import ip_address_of, is_loopback
+from aggregator.model.core import Clock
 from aggregator.store.engine.database import Database
 from aggregator.store.stories import api_tokens
 from aggregator.store.stories.api_tokens import TOKEN_PREFIX, ApiToken
@@ -133,7 +133,7 @@ class Bearer(msgspec.Struct, frozen=True):
 class TokenStore:
     """Looks up tokens; every method may raise AggregatorError. Safe to use from many threads."""
 
-    def __init__(self, database: Database, now: Callable[[], dt.datetime]) -> None:
+    def __init__(self, database: Database, now: Clock) -> None:
         self._database = database
         self._now = now
 

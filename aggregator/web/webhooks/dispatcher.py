@@ -20,7 +20,7 @@ from aggregator.config import webhooks
 from aggregator.config.settings import Config
 from aggregator.config.tuning import Tuning
 from aggregator.intake.workers.executor import is_left_behind
-from aggregator.model.core import StoryView
+from aggregator.model.core import Clock, StoryView
 from aggregator.model.errors import AggregatorError
 from aggregator.model.read_model import Change, StoryFilter, StoryRedirect
 from aggregator.store.engine.database import Connection, Database
@@ -54,7 +54,7 @@ class WebhookDispatcher:
         recipients: Sequence[webhooks.Recipient],
         settings: PublishSettings,
         all_tuning: Tuning,
-        now: Callable[[], dt.datetime],
+        now: Clock,
     ) -> None:
         """No delivery is deleted before the clock has run for `retention.steady_days` without a jump."""
         self._database = database
@@ -316,7 +316,7 @@ def webhook_threads(
     config: Config,
     settings: PublishSettings,
     database: Database,
-    now: Callable[[], dt.datetime],
+    now: Clock,
     summariser: Summariser | None,
     *,
     is_writer: Callable[[], bool],

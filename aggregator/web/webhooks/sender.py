@@ -14,7 +14,7 @@ from msgspec.structs import replace
 
 from aggregator.config.tuning import Tuning
 from aggregator.config.webhooks import Notification, Recipient, Webhook, recipient_words
-from aggregator.model.core import StoryView
+from aggregator.model.core import Clock, StoryView
 from aggregator.model.read_model import Change
 from aggregator.sources.fetch.poll_schedule import is_overdue_by_jump
 from aggregator.sources.fetch.posting import PostResult, host_of
@@ -162,7 +162,7 @@ class WebhookSender:
         webhook: Recipient,
         transmitter: Transmitter,
         all_tuning: Tuning,
-        now: Callable[[], dt.datetime],
+        now: Clock,
         *,
         chance: Callable[[], float] = random.random,
     ) -> None:

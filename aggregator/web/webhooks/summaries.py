@@ -12,7 +12,7 @@ neither asks again at once nor forgets a story.
 import datetime as dt
 import logging
 import re
-from collections.abc import Callable, Collection
+from collections.abc import Collection
 from html import unescape
 from typing import Any
 
@@ -21,7 +21,7 @@ import msgspec
 from aggregator.config.messages import counted
 from aggregator.config.settings import Config
 from aggregator.config.webhooks import summary_key
-from aggregator.model.core import StoryText, StoryView
+from aggregator.model.core import Clock, StoryText, StoryView
 from aggregator.model.errors import AggregatorError
 from aggregator.model.read_model import MachineSentence, MachineSummary, StoryRedirect
 from aggregator.sources.fetch.posting import WebhookPoster
@@ -197,7 +197,7 @@ class ChatHook:
         self._poster.close()
 
 
-def hook_of(config: Config, now: Callable[[], dt.datetime]) -> ChatHook | None:
+def hook_of(config: Config, now: Clock) -> ChatHook | None:
     """Return what `summarise:` names; None if it is off. Raises ConfigError for a key that cannot be read."""
     chosen = config.summarise
     if chosen.url is None:
@@ -233,7 +233,7 @@ class Summariser:
         stories_an_hour: int,
         access: Access,
         words: int,
-        now: Callable[[], dt.datetime],
+        now: Clock,
     ) -> None:
         """`access` and `words`: what the hook may see of an article (web/excerpts.py)."""
         self._database = database
@@ -306,7 +306,7 @@ class Summariser:
             summaries.store(connection, task, summary)
 
 
-def summariser_of(config: Config, database: Database, now: Callable[[], dt.datetime]) -> Summariser | None:
+def summariser_of(config: Config, database: Database, now: Clock) -> Summariser | None:
     """Return who asks what `summarise:` names; None if it is off. Raises ConfigError."""
     if (hook := hook_of(config, now)) is None:
         return None

@@ -14,7 +14,6 @@ import re
 import subprocess
 import sys
 import threading
-from collections.abc import Callable
 from email.message import EmailMessage
 from email.policy import SMTP
 from email.utils import format_datetime
@@ -25,7 +24,7 @@ from aggregator.config.messages import story_numbers
 from aggregator.config.settings import Config
 from aggregator.config.tuning import Tuning
 from aggregator.config.webhooks import DigestReader, Notification, Recipient, Webhook
-from aggregator.model.core import FrozenStruct
+from aggregator.model.core import Clock, FrozenStruct
 from aggregator.model.errors import TooManyFilesError
 from aggregator.sources.fetch.client import ClientSettings
 from aggregator.sources.fetch.posting import MailPoster, PostResult, WebhookPoster
@@ -186,7 +185,7 @@ class Transmitter:
         client: ClientSettings,
         settings: PublishSettings,
         all_tuning: Tuning,
-        now: Callable[[], dt.datetime],
+        now: Clock,
         reader: StoryReader | None = None,
     ) -> None:
         """`reader`: for the stories of digests."""

@@ -5,7 +5,6 @@ a time limit, changes nothing, and works whether or not a daemon runs. What the 
 store/read/health_probes.py.
 """
 
-import datetime as dt
 import http.client
 import json
 import os
@@ -26,6 +25,7 @@ from aggregator.config.hosts import is_loopback
 from aggregator.config.messages import NO_SOURCES, counted, redact
 from aggregator.config.settings import Config
 from aggregator.intake.kinds.source_kind import source_kind
+from aggregator.model.core import utc_now
 from aggregator.model.errors import AggregatorError, DatabaseOutdatedError, DatabaseTooNewError
 from aggregator.model.health_report import Finding
 from aggregator.model.read_model import SourceView
@@ -46,7 +46,7 @@ class DoctorContext:
     def __init__(self, config: Config) -> None:
         self.config = config
         self.check_seconds: float = config.effective_tuning.values("database")["read_seconds"]
-        self.now = dt.datetime.now(dt.UTC)
+        self.now = utc_now()
         self.config_name = str(config.file or "config.yaml")
 
     @cached_property

@@ -1,10 +1,10 @@
 """Filter options that several commands share."""
 
-import datetime as dt
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Annotated
 
 from aggregator.cli.output import option
+from aggregator.model.core import utc_now
 
 if TYPE_CHECKING:
     from aggregator.config.settings import Config
@@ -69,5 +69,4 @@ def parsed(
     from aggregator.web.filters import parse_filter
 
     query = config.saved_query(saved) if saved else None
-    now = dt.datetime.now(dt.UTC)
-    return parse_filter(typed.items(), now, default_limit=limit, saved=query, is_feed=is_feed)
+    return parse_filter(typed.items(), utc_now(), default_limit=limit, saved=query, is_feed=is_feed)

@@ -20,6 +20,7 @@ from typing import Annotated, Any, Literal
 import typer
 
 from aggregator.config.logging import one_line, writes_json
+from aggregator.model.core import utc_now
 from aggregator.model.errors import NotWritableError, UsageError
 
 # Declarations of options and arguments, shorter than those of Typer: each has a help, and each value a name.
@@ -75,7 +76,7 @@ def table(columns: Sequence[str], rows: Iterable[Sequence[object]], *, wide: Seq
     from rich.table import Table
     from rich.text import Text
 
-    now = dt.datetime.now(dt.UTC)
+    now = utc_now()
     width = terminal_width()
     console = Console(highlight=False, width=width or sys.maxsize, force_terminal=None if width else False)
     remaining, has_header = iter(rows), True

@@ -1,6 +1,5 @@
 """The commands stories, story, explain, feed and search."""
 
-import datetime as dt
 from collections.abc import Iterable, Sequence
 from itertools import chain
 from operator import attrgetter
@@ -13,6 +12,7 @@ from aggregator.cli.context import Context, missing_database
 from aggregator.cli.output import argument, option
 from aggregator.config.logging import one_line
 from aggregator.config.messages import NO_SOURCES, counted
+from aggregator.model.core import utc_now
 from aggregator.model.errors import UsageError
 
 if TYPE_CHECKING:
@@ -209,7 +209,7 @@ def _machine_lines(story: "StoryView", summarised: "MachineSummary | None") -> l
 
 def _about(story: "StoryView") -> list[str]:
     """Return the lines of names, topics and linked stories."""
-    now = dt.datetime.now(dt.UTC)
+    now = utc_now()
     names = ", ".join(f"{one.name} ({one.outlets})" for one in story.names)
     subjects = {"Names, with the number of outlets": names, "Topics": ", ".join(story.topics)}
     linked = {"Earlier": story.earlier, "Later": story.later, "Related": story.related}
@@ -236,7 +236,7 @@ def _hint(reader: "StoryReader", id_: str, kind: str) -> str:
 
 def _articles(members: "Sequence[ArticleView]") -> list[str]:
     """Return one line per article: id, time, role, kind, outlet, and the original of a copy."""
-    now = dt.datetime.now(dt.UTC)
+    now = utc_now()
     return [
         "Article ids (`aggregator explain ID` shows why an article is here)",
         *(
@@ -428,7 +428,7 @@ def _print_hits(results: "SearchResults") -> None:
 
 def _hit_lines(hit: "SearchHit") -> str:
     """Return id, time, outlet and title of a hit, and its snippet; one line if there is no terminal."""
-    now = dt.datetime.now(dt.UTC)
+    now = utc_now()
     line = f"  {hit.article} {show.cell(hit.effective_at, now):11} {show.cell(hit.outlet, now)}"
     if hit.title and hit.title != hit.story_title:
         line += f": {one_line(hit.title)}"

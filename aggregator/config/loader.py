@@ -36,6 +36,14 @@ _OTHER_WORDS = {
     "directory": "folder",
     "category": "group",
 }
+# By the kind of mistake that pydantic names; the first ones whatever the value is.
+_ADVICE = {
+    "missing": "this key is required",
+    "string_too_short": "give at least one character",
+    "model_type": "give `key: value` lines below it",
+    "dict_type": "give `key: value` lines below it",
+    "tuple_type": "give a list: a line with a dash for each, or [a, b]",
+}
 _EXPECTED = {
     "string_type": "give text",
     "int_type": "give a whole number",
@@ -210,20 +218,14 @@ def _error_text(path: KeyPath, detail: "ErrorDetails") -> str:  # noqa: PLR0911
         return detail["msg"].removeprefix("Value error, ")
     if kind == "extra_forbidden":
         return _unknown_key_text(path)
-    if kind == "missing":
-        return "this key is required"
     if kind in ("literal_error", "greater_than_equal", "less_than_equal", "string_too_long"):
         return _limit_text(path, kind, context)
-    if kind == "string_too_short":
-        return "give at least one character"
     if kind == "invalid_key" or "[key]" in detail["loc"]:
         return "put the key in quotes"
     if kind == "string_type" and isinstance(value, bool | int | float):
         return "give text: put the value in quotes"
-    if kind in ("model_type", "dict_type"):
-        return "give `key: value` lines below it"
-    if kind == "tuple_type":
-        return "give a list: a line with a dash for each, or [a, b]"
+    if kind in _ADVICE:
+        return _ADVICE[kind]
     if value is None:
         return "it has no value: give one, or remove the key"
     return _EXPECTED.get(kind, detail["msg"].removeprefix("Input should be "))

@@ -15,7 +15,7 @@ from contextlib import contextmanager
 from importlib.util import find_spec
 from ipaddress import ip_network
 from pathlib import Path
-from typing import Annotated, Any, Literal, NamedTuple
+from typing import Annotated, Any, Literal, NamedTuple, get_args
 from urllib.parse import parse_qsl, unquote, urlsplit
 from zoneinfo import ZoneInfo, available_timezones
 
@@ -87,6 +87,16 @@ def expanded(text: str) -> Path:
         return Path(text).expanduser()
     except RuntimeError as error:
         raise ConfigError(f"{text}: there is no such home folder") from error
+
+
+def text_of(file: Path, most_chars: int = -1) -> str:
+    """Return the beginning of a file, by default all of it. Raises ConfigError if it cannot be read."""
+    try:
+        with file.open(encoding="utf-8") as opened:
+            return opened.read(most_chars)
+    except (OSError, ValueError) as error:  # ValueError: also a NUL in the path
+        why = error.strerror if isinstance(error, OSError) else "it is not UTF-8 text"
+        raise ConfigError(f"{file} cannot be read: {why}") from error
 
 
 def _checked_networks(value: tuple[str, ...]) -> tuple[str, ...]:
@@ -312,9 +322,8 @@ class RetentionConfig(_Part):
 
     @model_validator(mode="after")
     def _in_their_order(self) -> "RetentionConfig":
-        never = float("inf")
-        ages = [never if age is None else age for age in (self.text_after, self.stories_after)]
-        if ages[1] < ages[0] and self.text_after is not None:
+        texts, stories = self.text_after, self.stories_after
+        if texts is not None and stories is not None and stories < texts:
             raise ValueError(
                 "stories_after: texts are deleted before stories, so give an age above text_after"
             )
@@ -619,7 +628,8 @@ class NotifyConfig(_Part):
 
 
 _TIME_OF_DAY = r"([01][0-9]|2[0-3]):([0-5][0-9])"
-_DAYS = ("monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday")
+Weekday = Literal["monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday"]
+_DAYS = get_args(Weekday)
 _MAIL_ADDRESS = r"[!#-'*+/-9=?A-Z^-~.-]{1,64}@[A-Za-z0-9.-]{1,190}"
 
 
@@ -684,7 +694,7 @@ class DigestConfig(_Part):
 
     every: Literal["never", "daily", "weekly"] = "never"
     at: Annotated[str, _matching(_TIME_OF_DAY, "give a time of day, like 07:00 or 18:30")] = "07:00"
-    day: Literal["monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday"] = "monday"
+    day: Weekday = "monday"
     timezone: TimeZone | None = None
     query: str | None = None
     stories: int = Field(default=20, ge=1, le=100)
@@ -912,11 +922,8 @@ def _database_in_a_file() -> str | None:
     name = os.environ.get(DATABASE_FILE_VARIABLE)
     if not name:
         return None
-    try:
-        address = Path(name).read_text(encoding="utf-8").strip()
-    except (OSError, UnicodeDecodeError) as error:
-        why = error.strerror if isinstance(error, OSError) else "it is not UTF-8 text"
-        raise ConfigError(f"database: {DATABASE_FILE_VARIABLE}: {name} cannot be read: {why}") from error
+    with at_key(f"database: {DATABASE_FILE_VARIABLE}"):
+        address = text_of(Path(name)).strip()
     if not address or len(address.splitlines()) > 1:
         raise ConfigError(f"database: {DATABASE_FILE_VARIABLE}: {name} should hold one line, the address")
     return address

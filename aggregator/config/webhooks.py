@@ -22,6 +22,7 @@ from aggregator.config.settings import (
     notify_address,
     require_library,
     signing_key,
+    text_of,
 )
 from aggregator.model.errors import ConfigError
 from aggregator.model.read_model import StoryFilter
@@ -165,13 +166,8 @@ def read_secret(config: Config, part: object, key: str, *, section: str = "") ->
         if not text:
             raise ConfigError(f"{section}{key}_env: {variable} is not set in the environment")
     elif file is not None:
-        path = config.secret_path(file)
-        try:
-            with path.open(encoding="utf-8") as opened:
-                text = opened.read(_MAX_SECRET_CHARS)
-        except (OSError, ValueError) as error:  # ValueError: also a NUL in the path
-            why = error.strerror if isinstance(error, OSError) else "it is not UTF-8 text"
-            raise ConfigError(f"{section}{key}_file: {path} cannot be read: {why}") from error
+        with at_key(f"{section}{key}_file"):
+            text = text_of(config.secret_path(file), _MAX_SECRET_CHARS)
     else:
         return ""
     text = text.strip()

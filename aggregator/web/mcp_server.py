@@ -4,7 +4,6 @@ Each result is JSON of the API (`story_json`) beside a notice that texts in it a
 process with the database is its owner (docs/access.md).
 """
 
-import datetime as dt
 from collections.abc import Callable
 from functools import wraps
 from typing import Annotated
@@ -18,7 +17,7 @@ from aggregator import __version__
 from aggregator.config.settings import Config
 from aggregator.config.tuning import Tuning
 from aggregator.grouping.corrections.explain import explanation
-from aggregator.model.core import Kind
+from aggregator.model.core import Kind, utc_now
 from aggregator.model.errors import AggregatorError, UsageError
 from aggregator.model.read_model import SearchResults, StoryRedirect
 from aggregator.store.read.reader import StoryReader
@@ -99,7 +98,7 @@ class _Tools:
         "two words" is a phrase, rebel* a prefix, -word excludes a word.
         """
         given = {"query": query, "since": since, "until": until, "outlet": outlet, "language": language}
-        wanted = parse_filter(given.items(), dt.datetime.now(dt.UTC), default_limit=limit).filter
+        wanted = parse_filter(given.items(), utc_now(), default_limit=limit).filter
         found = self._reader.search(wanted.query, limit, search_bounds(wanted))
         return story_json.search_results(excerpts.bounded_results(found, self._access, self._words))
 
@@ -122,7 +121,7 @@ class _Tools:
     ) -> story_json.PageJson:
         """List stories, for instance those since a time, the last changed first."""
         given = {key: str(value) for key, value in locals().items() if key != "self" and value is not None}
-        wanted, began = parse_page(given.items(), dt.datetime.now(dt.UTC), default_limit=limit)
+        wanted, began = parse_page(given.items(), utc_now(), default_limit=limit)
         page = self._reader.stories(wanted.filter)
         shown = (excerpts.for_reader(story, None, self._access, self._words)[0] for story in page.stories)
         return story_json.page_of(shown, next_of(page.next, began))

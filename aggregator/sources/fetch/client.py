@@ -10,7 +10,6 @@ import ssl
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import closing, contextmanager, suppress
-from datetime import UTC, datetime
 from functools import lru_cache
 from typing import Literal
 
@@ -21,7 +20,7 @@ from aggregator import __version__
 from aggregator.config.settings import Config
 from aggregator.config.source_access import Access, proxy_address
 from aggregator.config.tuning import Tuning
-from aggregator.model.core import Clock, FrozenStruct
+from aggregator.model.core import Clock, FrozenStruct, utc_now
 from aggregator.model.counters import FETCH_SECONDS, FETCHED_BYTES, FETCHES, Metrics
 from aggregator.model.errors import ConfigError, FetchError
 from aggregator.sources.fetch.rate_limiter import RateLimiter, parse_retry_after
@@ -95,7 +94,7 @@ class Client:
         *,
         resolve: Resolve | None = None,
         dial: Dial | None = None,
-        now: Clock = lambda: datetime.now(UTC),
+        now: Clock = utc_now,
         clock: Callable[[], float] = time.monotonic,
         pause: Callable[[float], object] | None = None,
         metrics_registry: Metrics | None = None,

@@ -15,10 +15,10 @@ from urllib.parse import unquote, urlsplit
 
 import httpcore
 
+from aggregator.config.hosts import is_loopback
 from aggregator.model.core import FrozenStruct
 from aggregator.model.errors import FetchError
 from aggregator.sources.fetch.client import Client
-from aggregator.sources.fetch.ssrf_guard import address_of
 from aggregator.sources.fetch.transport import fetch_error
 from aggregator.sources.limits import SourceTuning
 
@@ -153,7 +153,7 @@ class _Session(imaplib.IMAP4):
     def encrypt(self, host: str, tls: ssl.SSLContext) -> None:
         """Use STARTTLS; only on this machine it may be missing."""
         if "STARTTLS" not in self._offers():
-            if _is_this_machine(host):
+            if is_loopback(host):
                 return
             raise FetchError("tls", "the server offers no STARTTLS; no password is sent without encryption")
         answer, _ = self.xatom("STARTTLS")
@@ -292,8 +292,3 @@ def _in_utf7(folder: str) -> str:
         return f"&{words.decode()}-"
 
     return _NOT_ASCII.sub(encoded, folder)
-
-
-def _is_this_machine(host: str) -> bool:
-    address = address_of(host)
-    return host == "localhost" or (address is not None and address.is_loopback)

@@ -11,7 +11,7 @@ from msgspec.structs import replace
 from sqlalchemy import Connection, Row, Select, and_, func, or_, select
 
 from aggregator.config.tuning import Tuning
-from aggregator.model.core import ArticleView, Clock, Evidence, FrozenStruct, StoryText, StoryView
+from aggregator.model.core import ArticleView, Clock, Evidence, FrozenStruct, StoryText, StoryView, utc_now
 from aggregator.model.read_model import (
     ArticleDetail,
     Digest,
@@ -194,12 +194,12 @@ class StoryReader:
         self,
         database: Database,
         all_tuning: Tuning | None = None,
-        now: Clock | None = None,
+        now: Clock = utc_now,
     ) -> None:
         """`all_tuning`: None for the defaults. `now`: the clock for the health of sources."""
         self.database = database
         self._all_tuning = all_tuning or Tuning()
-        self._now = now or (lambda: dt.datetime.now(dt.UTC))
+        self._now = now
         self._ranked = lru_cache(maxsize=_DIGESTS_KEPT)(self._rank)
         self._ranking = threading.Lock()
 

@@ -100,7 +100,7 @@ def measure_outlets(
         stories=len(several),
         pure=sum(map(are_pure, several)),
         events=len(wanted),
-        whole=sum(len({stories[one] for one in group}) == 1 for group in wanted),
+        whole=sum(_is_in_one(group, stories) for group in wanted),
         one_outlet=len(single),
         one_outlet_impure=sum(not are_pure(group) for group in single),
     )
@@ -128,12 +128,17 @@ def measure_sagas(stories: Groups, clusters: Groups, sagas: Groups) -> SagaMetri
     return SagaMetrics(
         report=measure(stories, clusters),
         several=len(several),
-        pure=sum(len({clusters[one] for one in group}) == 1 for group in several),
+        pure=sum(_is_in_one(group, clusters) for group in several),
         events=len(wanted),
-        whole=sum(len({stories[one] for one in group}) == 1 for group in wanted),
+        whole=sum(_is_in_one(group, stories) for group in wanted),
         wrong_pairs=len(wrong),
         wrong_in_saga=sum(a in sagas and sagas[a] == sagas.get(b) for a, b in wrong),
     )
+
+
+def _is_in_one(group: Collection[str], others: Groups) -> bool:
+    """Return whether all articles of a group are in one group of the other kind."""
+    return len({others[one] for one in group}) == 1
 
 
 def _members(stories: Groups, clusters: Groups) -> tuple[Collection[list[str]], Collection[list[str]]]:

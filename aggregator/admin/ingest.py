@@ -104,16 +104,7 @@ class IngestSummary(FrozenStruct, omit_defaults=False):
     rejected_count: int = 0
 
 
-class _ReadItem(FrozenStruct):
-    """An entry or a problem, with its file; `where` is the file and the position in it."""
-
-    item: Entry | InputProblem
-    where: str
-    file: str
-
-    @property
-    def chars(self) -> int:
-        return len(self.item.html or "") + len(self.item.text or "") if isinstance(self.item, Entry) else 0
+_ReadItem = InputEntry | InputProblem
 
 
 class IngestProgress(FrozenStruct):
@@ -278,21 +269,21 @@ class Ingest:
         """Yield the entries and problems of these arguments of the command; `as_one`: sorted together."""
         feeds = [one for one in what if is_address(one) and not is_remote(one)]
         for one in feeds:
-            yield from (_ReadItem(item=item, where=one, file=one) for item in self._fetched(one))
+            yield from self._fetched(one)
         files = [one for one in what if one not in feeds]
         folders: dict[str, Path | None] = {}
         inputs = itertools.chain.from_iterable(self._inputs(one, progress, folders) for one in files)
-        found: Iterator[InputEntry | InputProblem] = itertools.chain.from_iterable(
+        found: Iterator[_ReadItem] = itertools.chain.from_iterable(
             entries_of(item, self._now(), self._executor, self._all_tuning) for item in inputs
         )
         if as_one or files != ["-"]:  # a pipe may never end, so it is not sorted by itself
             found = in_order_of_time(found, progress, as_one_file=as_one)
         for item in found:
-            entry = item.entry if isinstance(item, InputEntry) else item
             folder = folders.get(_shown_name(item.file))
-            if isinstance(entry, Entry) and folder is not None:
-                entry = self._with_folder_name(entry, folder)
-            yield _ReadItem(item=entry, where=item.where, file=item.file)
+            if isinstance(item, InputEntry) and folder is not None:
+                yield replace(item, entry=self._with_folder_name(item.entry, folder))
+            else:
+                yield item
 
     def _inputs(self, what: str, progress: Progress, folders: dict[str, Path | None]) -> Iterator[InputItem]:
         """Yield the contents of one argument; `folders` gets the folder that identifies each file."""
@@ -340,8 +331,8 @@ class Ingest:
             )
         return known_as(entry, folder, self._folders[folder])
 
-    def _fetched(self, url: str) -> list[Entry | InputProblem]:
-        """Fetch an address; returns the entries of a feed, under its source, or the article of a page."""
+    def _fetched(self, url: str) -> Iterator[_ReadItem]:
+        """Fetch an address; yields the entries of a feed, under its source, or the article of a page."""
         source = self._read(lambda connection: source_at(connection, url))
         try:
             fetched = self._client.fetch(url)
@@ -361,21 +352,24 @@ class Ingest:
                 ),
             )
         except FetchError as error:
-            return [InputProblem(where=url, reason=str(error))]
-        if parsed.entries:
-            return list(reversed(parsed.entries))
-        if "html" in fetched.content_type:
-            return [
-                Entry(
-                    source=registrable_domain(url) or url,
-                    url=url,
-                    html=decode(fetched.body, fetched.charset),
-                    is_page=True,
-                    authority="page",
-                    robots=fetched.robots,
-                )
-            ]
-        return [InputProblem(where=url, reason=parsed.problem or "neither a feed nor the page of an article")]
+            yield InputProblem(where=url, file=url, reason=str(error))
+            return
+        entries = parsed.entries[::-1]
+        if not entries and "html" in fetched.content_type:
+            page = Entry(
+                source=registrable_domain(url) or url,
+                url=url,
+                html=decode(fetched.body, fetched.charset),
+                is_page=True,
+                authority="page",
+                robots=fetched.robots,
+            )
+            entries = (page,)
+        for entry in entries:
+            yield InputEntry(entry=entry, where=url, file=url)
+        if not entries:
+            reason = parsed.problem or "neither a feed nor the page of an article"
+            yield InputProblem(where=url, file=url, reason=reason)
 
     def _accept_all(self, chunks: Iterator[list[_ReadItem]]) -> Iterator[None]:
         """Accept all chunks, and place them if this process is the writer; yields after each step."""
@@ -412,8 +406,8 @@ class Ingest:
                 yield
 
     def _accept(self, chunk: Sequence[_ReadItem]) -> Sequence[AcceptResult]:
-        entries = [one.item for one in chunk if isinstance(one.item, Entry)]
-        places = [one.where for one in chunk if isinstance(one.item, Entry)]
+        read = [one for one in chunk if isinstance(one, InputEntry)]
+        entries = [one.entry for one in read]
         now = self._now()
         # For feeds as when they are polled, for files never.
         wants_page = [
@@ -430,15 +424,15 @@ class Ingest:
         self._files.update(one.file for one in chunk)
         self._counts["read"] += len(chunk)
         for one in chunk:
-            if isinstance(one.item, InputProblem):
-                self._reject(one.where, one.item.reason)
-        for item, where in zip(accepted, places, strict=True):
+            if isinstance(one, InputProblem):
+                self._reject(one.where, one.reason)
+        for item, one in zip(accepted, read, strict=True):
             if item.outcome == "forgotten":
-                self._reject(where, tombstones.REASON)
+                self._reject(one.where, tombstones.REASON)
             elif item.entry_no is None:
                 self._counts["known"] += 1
             else:
-                self._pending[item.entry_no] = where
+                self._pending[item.entry_no] = one.where
         self._fetch_pages(accepted, chunk[-1].file)
         return accepted
 
@@ -446,15 +440,14 @@ class Ingest:
         """Store the rejected items of the files in `chunk`, instead of those of an earlier run."""
         started = {one.file for one in chunk} - self._files
         refused.clear_files(connection, [_absolute(file) for file in started])
-        problems = [one for one in chunk if isinstance(one.item, InputProblem)]
+        problems = [one for one in chunk if isinstance(one, InputProblem)]
         for one in problems[: max(0, REJECTED_LISTED - self._counts["refused"])]:
-            assert isinstance(one.item, InputProblem)
             refused.note(
                 connection,
                 source="ingest",
                 item=_absolute(one.file) + one.where.removeprefix(one.file),
-                verdict=one.item.verdict or "unreadable",
-                reason=one.item.reason,
+                verdict=one.verdict or "unreadable",
+                reason=one.reason,
                 at=now,
             )
 
@@ -515,7 +508,8 @@ def _chunks(items: Iterator[_ReadItem]) -> Iterator[list[_ReadItem]]:
     chars = 0
     for one in items:
         chunk.append(one)
-        chars += one.chars
+        if isinstance(one, InputEntry):
+            chars += len(one.entry.html or "") + len(one.entry.text or "")
         if len(chunk) == ENTRIES_A_TRANSACTION or chars >= CHARS_A_TRANSACTION:
             yield chunk
             chunk, chars = [], 0

@@ -16,7 +16,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from importlib import import_module
 from types import FrameType
-from typing import Any, Final, Literal
+from typing import Any, Literal
 
 import typer
 from typer.core import TyperCommand
@@ -70,7 +70,7 @@ def every_command(app: typer.Typer) -> Iterator[CommandInfo]:
 
 
 # The module below aggregator.cli of each command and group, and its name there, in the order of `--help`.
-_COMMANDS: Final = {
+_COMMANDS = {
     "run": "run.run",
     "ingest": "ingest.ingest",
     "extract": "ingest.extract",
@@ -89,7 +89,7 @@ _COMMANDS: Final = {
     "export": "db.export",
     "import": "db.import_",
 }
-_GROUPS: Final = {
+_GROUPS = {
     "correct": "correct.correct",
     "sources": "sources.sources",
     "token": "admin.token",
@@ -220,7 +220,7 @@ def _separated(arguments: list[str]) -> tuple[list[str], list[str]]:
 
 # --- Ctrl-C ends a command without a traceback --------------------------------------------------------------
 
-_INTERRUPTED: Final = 130  # the exit code that shells use after SIGINT: 128 + 2
+_INTERRUPTED = 130  # the exit code that shells use after SIGINT: 128 + 2
 
 
 @contextmanager

@@ -7,7 +7,7 @@ entries, so the stored rate is that of the time before a source became silent.
 import datetime as dt
 import math
 from collections.abc import Iterable
-from typing import Final, Literal
+from typing import Literal
 
 from aggregator.model.core import FrozenStruct
 
@@ -15,8 +15,8 @@ _DAY_SECONDS = 86400.0
 _RATE_DAYS = 7.0  # over which new entries a day are averaged, so that weekends count
 # A source without news for so many of its expected gaps is silent (by chance, if entries were independent:
 # once in 22,000; they come in bursts), and never before so many days: weekends (chosen).
-SILENT_GAPS: Final = 10.0
-SILENT_DAYS: Final = 3.0
+SILENT_GAPS = 10.0
+SILENT_DAYS = 3.0
 _MIN_SPAN_DAYS = 1 / 24  # a feed with entries of the last minutes only does not have thousands a day
 
 

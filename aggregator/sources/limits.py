@@ -1,13 +1,11 @@
 """Limits of what is read, and sections `net` and `sources` of config/tuning.yaml, with their origins."""
 
-from typing import Final
-
 from aggregator.config.tuning import Tuning
 from aggregator.model.core import FrozenStruct
 
-URL_CHARS: Final = 4096  # browsers and servers stop at 2,000 to 8,000; longer ones are data and not addresses
-NAME_CHARS: Final = 300  # of an outlet, an author, a category, a folder
-KEY_CHARS: Final = 1024  # of a GUID or record id; a longer one becomes its start and a hash
+URL_CHARS = 4096  # browsers and servers stop at 2,000 to 8,000; longer ones are data and not addresses
+NAME_CHARS = 300  # of an outlet, an author, a category, a folder
+KEY_CHARS = 1024  # of a GUID or record id; a longer one becomes its start and a hash
 
 
 class SourceTuning(FrozenStruct):

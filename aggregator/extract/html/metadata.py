@@ -6,7 +6,7 @@ one long value can take it minutes. Order of preference: JSON-LD of an article, 
 
 import datetime as dt
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from itertools import islice
 from typing import Any
 
@@ -132,15 +132,20 @@ def _types(node: Node) -> list[str]:
     return [k for k in (kinds if isinstance(kinds, list) else [kinds]) if isinstance(k, str)]
 
 
-def _text_of(value: Any, max_chars: int) -> str:
+def _single(value: Any) -> Any:
+    """Return the first value of a list, and any other value as it is."""
     if isinstance(value, list):
-        value = value[0] if value else None
+        return value[0] if value else None
+    return value
+
+
+def _text_of(value: Any, max_chars: int) -> str:
+    value = _single(value)
     return _one_line(value, max_chars) if isinstance(value, str) else ""
 
 
 def _name(value: Any, max_chars: int) -> str | None:
-    if isinstance(value, list):
-        value = value[0] if value else None
+    value = _single(value)
     if isinstance(value, dict):
         given, family = value.get("givenName"), value.get("familyName")
         both = f"{given} {family}" if isinstance(given, str) and isinstance(family, str) else None
@@ -286,8 +291,7 @@ _IMAGE_NAMES = ("og:image:secure_url", "og:image", "og:image:url", "twitter:imag
 
 def _image(meta: Meta, linked: Node, max_chars: int) -> Enclosure | None:
     """Return the page's image for sharing."""
-    stated = linked.get("image")
-    stated = stated[0] if isinstance(stated, list) and stated else stated
+    stated = _single(linked.get("image"))
     if isinstance(stated, dict):
         stated = stated.get("url") or stated.get("contentUrl")
     shared = _first(meta, *_IMAGE_NAMES)
@@ -328,11 +332,13 @@ def _times(
         *_time_elements(root),
     )
     changed = (_text_of(linked.get("dateModified"), 100), *(meta.get(name, "") for name in _MODIFIED_NAMES))
-    published = next((p for p in (dates.parse_declared(v, zone, seen) for v in declared if v) if p), None)
-    modified = next((p for p in (dates.parse_declared(v, zone, seen) for v in changed if v) if p), None)
-    if published is not None:
-        published = replace(published, origin="page")
-    return published, modified.time if modified else None
+    published, modified = _first_time(declared, zone, seen), _first_time(changed, zone, seen)
+    return published and replace(published, origin="page"), modified.time if modified else None
+
+
+def _first_time(stated: Iterable[str], zone: str | None, seen: dt.datetime | None) -> Published | None:
+    times = (dates.parse_declared(value, zone, seen) for value in stated if value)
+    return next(filter(None, times), None)
 
 
 _PUBLISHED_NAMES = (

@@ -14,7 +14,7 @@ from functools import cache, lru_cache
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from aggregator.extract.phrases import phrases, single_words, words
-from aggregator.model.core import FrozenStruct, Published, PublishedOrigin
+from aggregator.model.core import Published, PublishedOrigin
 from aggregator.text import calendar
 from aggregator.text.lines import is_name_like, is_prose, same_line
 
@@ -146,9 +146,18 @@ def published_from_text(
     `timezone_assumed` set). Of several dates one labelled "published" is preferred, and one labelled
     "updated" is used last. `day_first`: the order of 3/4/2024; None: such dates are ignored.
     """
-    dates = sorted(_stated_dates(lines, title, day_first), key=lambda one: one.rank)
-    found = (one.published(zone, seen) for one in dates)
-    return next((published for published in found if published is not None), None)
+    stated: dict[int, Published] = {}  # the first one of each meaning
+    for line in lines:
+        if title and same_line(line, title):
+            continue
+        for text, match, rank in _dates_apart(line):
+            day = _day_of(match, day_first=day_first)
+            if day is not None and rank != _OTHER:
+                clock, offset = _clock_beside(text, match, day)
+                published = _published(day, clock, offset, zone=zone, seen=seen, origin="text")
+                if published is not None:
+                    stated.setdefault(rank, published)
+    return stated[min(stated)] if stated else None
 
 
 def is_date_line(line: str) -> bool:
@@ -259,29 +268,6 @@ def _read_rfc822(text: str) -> _Parts | None:
 # Meaning of a date by its label, the best first.
 _PUBLISHED, _UNSAID, _UPDATED, _OTHER = range(4)
 _KINDS = (("published", _PUBLISHED), ("as_of", _UNSAID), ("updated", _UPDATED), ("other_dates", _OTHER))
-
-
-class _StatedDate(FrozenStruct):
-    """A date in a line, and its meaning."""
-
-    rank: int
-    day: dt.date
-    clock: dt.time | None
-    offset: dt.timedelta | None
-
-    def published(self, zone: str | None, seen: dt.datetime | None) -> Published | None:
-        return _published(self.day, self.clock, self.offset, zone=zone, seen=seen, origin="text")
-
-
-def _stated_dates(lines: Sequence[str], title: str, order: bool | None) -> Iterator[_StatedDate]:
-    for line in lines:
-        if title and same_line(line, title):
-            continue
-        for text, match, rank in _dates_apart(line):
-            day = _day_of(match, day_first=order)
-            if day is not None and rank != _OTHER:
-                clock, offset = _clock_beside(text, match, day)
-                yield _StatedDate(rank=rank, day=day, clock=clock, offset=offset)
 
 
 def _rank(line: str, match: Match) -> int:

@@ -12,7 +12,7 @@ can be answered with 304. ADR 24 gives the alternatives.
 import datetime as dt
 import math
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any, Final
+from typing import Any
 
 from sqlalchemy import Connection, Row, Select, func, select
 
@@ -32,8 +32,8 @@ from aggregator.stories.lexicon import TITLE_CHARS, clean_title_text
 # The newest stories of each class (at least one, two, five independent reports) are ranked. So newer small
 # stories do not hide a story with many reports, and the cost does not depend on the number of stories. Each
 # class has a partial index on `bumped_at`.
-CLASSES: Final = (1, 2, 5)
-REPORTS_CAP: Final = 64  # reports that count at most: the biggest story leads for 36 hours (chosen)
+CLASSES = (1, 2, 5)
+REPORTS_CAP = 64  # reports that count at most: the biggest story leads for 36 hours (chosen)
 
 
 class FrontPageTuning(FrozenStruct):
@@ -71,7 +71,7 @@ def front_page_stories(
             chosen = light if least == 1 else light.where(with_reports(least))
             found |= {row.id: row for row in connection.execute(chosen.limit(window))}
     dated = select(article.c.story).where(article.c.published.is_not(None))
-    has_date = set(connection.execute(dated.where(article.c.story.in_(list(found))).distinct()).scalars())
+    has_date = set(connection.scalars(dated.where(article.c.story.in_(list(found))).distinct()))
     if len(has_date) < len(found):
         newest = light.where(dated.where(article.c.story == story.c.id).exists()).limit(window)
         others = {row.id: row for row in connection.execute(newest)}
@@ -81,7 +81,7 @@ def front_page_stories(
     if prefer and found:
         named = article_views.is_of_outlets(connection, prefer)
         held = select(article.c.story).where(article.c.story.in_(list(found)), named)
-        preferred |= set(connection.execute(held.distinct()).scalars())
+        preferred |= set(connection.scalars(held.distinct()))
     return [
         FrontPageStory(**row._mapping, preferred=row.id in preferred, is_undated=row.id not in has_date)
         for row in found.values()
@@ -182,7 +182,7 @@ def new_reports(connection: Connection, ids: Sequence[str], since: dt.datetime) 
 def folders(connection: Connection) -> tuple[str, ...]:
     """Return the names of all folders of sources, sorted."""
     named = select(source.c.folder).where(source.c.folder.is_not(None), source.c.folder != "")
-    return tuple(connection.execute(named.distinct().order_by(source.c.folder)).scalars())
+    return tuple(connection.scalars(named.distinct().order_by(source.c.folder)))
 
 
 _TOPICS_LISTED = 10  # tabs; more would not fit above the stories
@@ -192,7 +192,7 @@ _TOPIC_STORIES = 150  # newest stories whose topics are counted: the window of t
 def topics(connection: Connection) -> tuple[str, ...]:
     """Return the topics that several of the newest stories have, the most frequent first."""
     live = select(story.c.story_no).where(story.c.redirect_to.is_(None)).order_by(story.c.bumped_at.desc())
-    newest = connection.execute(live.limit(_TOPIC_STORIES)).scalars().all()
+    newest = connection.scalars(live.limit(_TOPIC_STORIES)).all()
     # Counted here: asked for topics by key, SQLite reads those of all stories.
     subjects = select(story_subject.c.kind, story_subject.c.key, story_subject.c.label)
     rows = connection.execute(subjects.where(story_subject.c.story_no.in_(newest)))

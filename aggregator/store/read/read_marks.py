@@ -8,7 +8,7 @@ were. The writer knows no readers, so the merges are followed when a reader come
 import datetime as dt
 from collections.abc import Collection, Iterable, Sequence
 from contextlib import suppress
-from typing import Any, Final, NamedTuple
+from typing import Any, NamedTuple
 
 from msgspec.structs import replace
 from sqlalchemy import Connection, Row, Select, delete, func, insert, literal_column, select, update
@@ -35,16 +35,16 @@ from aggregator.store.tables import (
     story,
 )
 
-MOST_READERS: Final = 1000  # (chosen: every holder of a token can add some)
-FIRST_UNREAD: Final = 1000  # newest stories that a new reader has not read (chosen, as clients fetch at once)
-MOST_MARKS: Final = 20_000  # of one reader, without stars; above it, half of them count as read (chosen)
-MOST_STARRED: Final = 10_000  # of one reader (chosen)
-_MOST_MERGES: Final = 5000  # that are followed at once, the newest; about a week at 50,000 articles a day
-_A_STEP: Final = 1000  # stories of one query, and ...
-_STEPS: Final = 20  # ... queries for one page
-_MARKED_PAGES: Final = 5  # of a stream that is marked as read
-_UNREAD: Final = EARLIEST  # `read_to` of a story that was marked as unread
-_NAME_CHARS: Final = 100
+MOST_READERS = 1000  # (chosen: every holder of a token can add some)
+FIRST_UNREAD = 1000  # newest stories that a new reader has not read (chosen, as clients fetch at once)
+MOST_MARKS = 20_000  # of one reader, without stars; above it, half of them count as read (chosen)
+MOST_STARRED = 10_000  # of one reader (chosen)
+_MOST_MERGES = 5000  # that are followed at once, the newest; about a week at 50,000 articles a day
+_A_STEP = 1000  # stories of one query, and ...
+_STEPS = 20  # ... queries for one page
+_MARKED_PAGES = 5  # of a stream that is marked as read
+_UNREAD = EARLIEST  # `read_to` of a story that was marked as unread
+_NAME_CHARS = 100
 
 
 class Reader(FrozenStruct):
@@ -104,7 +104,7 @@ class ReadMarks:
             values = {
                 "name": name,
                 "created_at": self._now(),
-                "read_before": connection.execute(newest).scalar() or _UNREAD,
+                "read_before": connection.scalar(newest) or _UNREAD,
                 "last_change_no": counter_value(connection, "change"),
             }
             # Another request may have added it meanwhile.
@@ -256,7 +256,7 @@ def _by_marks(connection: Connection, who: Reader, stream: StoryStream) -> list[
         return []
     chosen = read_mark.c.is_starred if stream.is_starred else read_mark.c.read_to == _UNREAD
     numbers = select(read_mark.c.story).where(read_mark.c.reader == who.reader_no, chosen)
-    items = _marked(connection, who, _live(connection, connection.execute(numbers).scalars().all()))
+    items = _marked(connection, who, _live(connection, connection.scalars(numbers).all()))
     newest = dt.datetime.max.replace(tzinfo=dt.UTC) if stream.is_starred else who.read_before
     items = [one for one in items if (stream.since or _UNREAD) <= one.updated <= newest]
     ids = [one.story for one in items]
@@ -393,7 +393,7 @@ def _follow_merges(connection: Connection, who: Reader) -> None:
         before = select(func.max(change.c.bumped_at)).where(
             change.c.story == row.story, change.c.change_no < row.change_no
         )
-        bumped_before = connection.execute(before).scalar() if all(one.is_read for one in merged) else None
+        bumped_before = connection.scalar(before) if all(one.is_read for one in merged) else None
         is_read = bumped_before is not None and bumped_before.replace(microsecond=0) <= was_read_to
         # The fractions of the two times are different serial numbers.
         is_last = target.updated.replace(microsecond=0) <= row.bumped_at

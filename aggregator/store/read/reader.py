@@ -5,7 +5,7 @@ import logging
 import threading
 from collections.abc import Callable, Collection, Iterator, Sequence
 from functools import lru_cache, wraps
-from typing import Any, Concatenate, Final, ParamSpec, TypeVar
+from typing import Any, Concatenate, ParamSpec, TypeVar
 
 from msgspec.structs import replace
 from sqlalchemy import Connection, Row, Select, and_, func, or_, select
@@ -50,7 +50,7 @@ from aggregator.stories.counts import with_originals
 log = logging.getLogger(__name__)
 
 # Stories of lists and feeds by all that was read of them: most are as they were when a list is read again.
-KEPT: Final = 256
+KEPT = 256
 
 _RENDERED = select(story.c.id, story.c.rendered).where(story.c.rendered.is_not(None))
 _LAST_CHANGE = select(story_log.c.at).order_by(story_log.c.log_no.desc()).limit(1)
@@ -87,7 +87,7 @@ def read_text(id: str, blob: bytes) -> StoryText | None:  # noqa: A002 - public 
 
 def last_change_at(connection: Connection) -> dt.datetime | None:
     """Return the time of the newest log line of any story; None in an empty database."""
-    return connection.execute(_LAST_CHANGE).scalar()
+    return connection.scalar(_LAST_CHANGE)
 
 
 _WHOLE_ARTICLE = (
@@ -178,7 +178,7 @@ def _reading(
     return method
 
 
-_DIGESTS_KEPT: Final = 64  # whose stories are known until the next change; a feed has 30
+_DIGESTS_KEPT = 64  # whose stories are known until the next change; a feed has 30
 
 
 class StoryReader:

@@ -73,7 +73,7 @@ class StoryMatcher:
         found: set[str] = set()
         for part in in_parts(sorted(ids)):
             few = select(story.c.id).where(story.c.id.in_(part), *self._conditions)
-            found |= with_words(connection, set(connection.execute(few).scalars()), self._query)
+            found |= with_words(connection, set(connection.scalars(few)), self._query)
         return found
 
 
@@ -165,7 +165,7 @@ def _of_articles(connection: Connection, wanted: StoryFilter, *, by_story: bool 
 
         named = article.c.source.concat("") if by_story else article.c.source
         in_it = in_folders([wanted.folder])
-        few = connection.execute(in_it.limit(FEW + 1)).scalars().all()  # SQLite plans a list better
+        few = connection.scalars(in_it.limit(FEW + 1)).all()  # SQLite plans a list better
         asked.append(named.in_(few if len(few) <= FEW else in_it))  # but neither database takes any length
     return asked
 
@@ -174,7 +174,7 @@ def outlets_named(connection: Connection, name: str) -> list[str]:
     """Return the keys of the outlets that are, or were once, called `name`, or have it as key."""
     names = _values_like(connection, article.c.outlet_name, name)
     keys = select(article.c.outlet).where(article.c.outlet_name.in_(names)).distinct() if names else None
-    named = set() if keys is None else set(connection.execute(keys).scalars())
+    named = set() if keys is None else set(connection.scalars(keys))
     return sorted(named.union(_values_like(connection, article.c.outlet, name)))
 
 
@@ -188,7 +188,7 @@ def _values_like(connection: Connection, column: Column[str | None], wanted: str
     every = firsts.union_all(
         select(following.correlate(firsts).scalar_subquery()).where(firsts.c.value.is_not(None))
     )
-    found = connection.execute(select(every.c.value).where(every.c.value.is_not(None))).scalars()
+    found = connection.scalars(select(every.c.value).where(every.c.value.is_not(None)))
     return [value for value in found if value.casefold() == wanted.casefold()]
 
 
@@ -258,7 +258,7 @@ def _few(connection: Connection, wanted: StoryFilter, query: "Query | None") -> 
     of_subject = select(story.c.id).join(story_subject, story_subject.c.story_no == story.c.story_no)
     probes += [of_subject.where(subject) for subject in _subjects(wanted)]
     for probe in probes:
-        found = connection.execute(probe.limit(FEW + 1)).scalars().all()
+        found = connection.scalars(probe.limit(FEW + 1)).all()
         if len(found) <= FEW:
             return set(found)
     if query is None:
@@ -305,7 +305,7 @@ def selection(connection: Connection, wanted: StoryFilter) -> Select[Any]:
     if not of_its_articles:
         return chosen
     live = select(story.c.bumped_at).where(story.c.redirect_to.is_(None)).order_by(*_NEWEST_FIRST)
-    oldest = connection.execute(live.offset(_SCANNED_AT_ONCE - 1).limit(1)).scalar()
+    oldest = connection.scalar(live.offset(_SCANNED_AT_ONCE - 1).limit(1))
     return chosen.where(story.c.bumped_at >= oldest) if oldest else chosen
 
 
@@ -356,7 +356,7 @@ def following(connection: Connection, after: int, limit: int, *, indexed_to: int
 def changed_stories(connection: Connection, since: int | None, limit: int) -> ChangedStories:
     """Return the stories of the first `limit` log lines after number `since`, each once, as they are now."""
     if since is None:
-        last = connection.execute(select(func.max(story_log.c.log_no))).scalar()
+        last = connection.scalar(select(func.max(story_log.c.log_no)))
         return ChangedStories(next=last or 0)
     columns = (story_log.c.log_no, story_log.c.story, story_log.c.kind)
     lines = select(*columns).where(story_log.c.log_no > since).order_by(story_log.c.log_no).limit(limit)
@@ -388,7 +388,7 @@ def changed_stories(connection: Connection, since: int | None, limit: int) -> Ch
 
 def last_number(connection: Connection) -> int:
     """Return the number of the newest change; 0 without changes."""
-    return connection.execute(select(func.max(change.c.change_no))).scalar() or 0
+    return connection.scalar(select(func.max(change.c.change_no))) or 0
 
 
 def _changes(connection: Connection, rows: Sequence[Row[Any]]) -> tuple[Change, ...]:
@@ -436,8 +436,8 @@ def lock_digests(connection: Connection) -> None:
 def next_span(connection: Connection, name: str, until: dt.datetime) -> DigestSpan | None:
     """Return the changes up to `until` that the recipient `name` has not received; None without any."""
     of_name = select(webhook.c.last_change_no).where(webhook.c.name == name, webhook.c.is_configured)
-    after = connection.execute(of_name).scalar()
-    since = connection.execute(select(func.max(outbox.c.at)).where(outbox.c.webhook == name)).scalar()
+    after = connection.scalar(of_name)
+    since = connection.scalar(select(func.max(outbox.c.at)).where(outbox.c.webhook == name))
     if after is None or (since is not None and since >= until):
         return None
     new = select(func.max(change.c.change_no), func.min(change.c.at))
@@ -465,7 +465,7 @@ def is_span_indexed(connection: Connection, span: DigestSpan) -> bool:
 def stored_digests(connection: Connection, most: int) -> list[DigestSpan]:
     """Return the newest digests, newest first."""
     kept = select(outbox.c.body).where(outbox.c.webhook == DIGEST).order_by(outbox.c.change.desc())
-    bodies = connection.execute(kept.limit(most)).scalars()
+    bodies = connection.scalars(kept.limit(most))
     return [msgspec.json.decode(codecs.decompress_bytes(one), type=DigestSpan) for one in bodies]
 
 

@@ -88,7 +88,7 @@ def index_until(
     `advance` is called with the number of further ones. What is interrupted, a daemon continues.
     """
     with database.read() as connection:
-        if not unindexed_at_most(connection, connection.execute(_NEWEST).scalar() or 0):
+        if not unindexed_at_most(connection, connection.scalar(_NEWEST) or 0):
             return 0
     total, count = 0, _INDEXED_A_TRANSACTION
     while count == _INDEXED_A_TRANSACTION and not stop() and (most is None or total < most):

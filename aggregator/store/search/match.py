@@ -298,7 +298,7 @@ def among(connection: Connection, query: Query, numbers: Collection[int]) -> set
     if connection.dialect.name == "sqlite":
         for upper, lower in _ranges(ordered):
             asked = {"match": match.strict, "upper": upper, "lower": lower}
-            found |= set(connection.execute(_IN_RANGE, asked).scalars())
+            found |= set(connection.scalars(_IN_RANGE, asked))
         return found & set(ordered)
     for some in in_parts(ordered):
         found |= set(_of_these(connection, match, query, some))
@@ -325,7 +325,7 @@ def _newest(connection: Connection, match: str, limit: int, *, floor: int = 0, s
             "ORDER BY rowid DESC LIMIT :limit OFFSET :skip"
         )
         asked = {"match": match, "limit": limit, "floor": floor, "skip": skip}
-        return list(connection.execute(statement, asked).scalars())
+        return list(connection.scalars(statement, asked))
     # "+ 0": do not use the primary key, which would read the words of articles until enough match.
     statement = text(
         "SELECT n FROM article_search WHERE words @@ CAST(:match AS tsquery) ORDER BY n + 0 DESC LIMIT :limit"
@@ -335,10 +335,10 @@ def _newest(connection: Connection, match: str, limit: int, *, floor: int = 0, s
     for span, bits in SPANS.items():
         spans = " | ".join(f"'_{span}{(last >> bits) - back}'" for back in range(_SPANS_ASKED))
         asked = {"match": f"({match}) & ({spans})", "limit": limit}
-        found = list(connection.execute(statement, asked).scalars())
+        found = list(connection.scalars(statement, asked))
         if len(found) == limit:
             return found
-    return list(connection.execute(statement, {"match": match, "limit": limit}).scalars())
+    return list(connection.scalars(statement, {"match": match, "limit": limit}))
 
 
 def _of_these(connection: Connection, match: _Match, query: Query, numbers: Sequence[int]) -> list[int]:

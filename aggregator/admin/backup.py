@@ -21,7 +21,7 @@ from typing import IO
 import zstandard
 
 from aggregator.config.settings import Config, at_key, expanded
-from aggregator.model.core import FrozenStruct
+from aggregator.model.core import FrozenStruct, in_utc
 from aggregator.model.errors import AggregatorError, NotWritableError, ReadError, UsageError
 from aggregator.model.health_report import BackupState
 from aggregator.store.engine.database import Database
@@ -407,4 +407,4 @@ def backup_file(to: Path, config: Config, now: dt.datetime) -> Path:
 
 def _file_name(config: Config, now: dt.datetime, before: str | None = None) -> str:
     suffix = "" if before is None else f"-before-{before}"
-    return f"{database_name(config.database_url)}-{now.astimezone(dt.UTC):{TIME}}{suffix}{PACKED}"
+    return f"{database_name(config.database_url)}-{in_utc(now):{TIME}}{suffix}{PACKED}"

@@ -1,6 +1,5 @@
 """`aggregator extract`: what would be stored of each input; every input has a result."""
 
-import datetime as dt
 import os
 from collections.abc import Iterator, Sequence
 from contextlib import closing
@@ -12,7 +11,7 @@ from aggregator.intake.jobs import PrepareItem, PrepareJob, PrepareResult, broke
 from aggregator.intake.poll import parse_mail, verdict_of
 from aggregator.intake.workers.executor import Executor, answer_of
 from aggregator.intake.workers.factory import workers
-from aggregator.model.core import Entry, FrozenStruct, Verdict, utc_now
+from aggregator.model.core import Entry, FrozenStruct, Verdict, in_utc, utc_now
 from aggregator.model.errors import AggregatorError, FetchError, WorkError
 from aggregator.sources.fetch.client import client_of
 from aggregator.sources.limits import source_tuning
@@ -123,9 +122,7 @@ def _prepared(config: Config, executor: Executor, what: str, item: PrepareItem) 
         verdict=article.verdict,
         title=article.title,
         text=article.text,
-        published=None
-        if published is None
-        else published.time.astimezone(dt.UTC).isoformat().replace("+00:00", "Z"),
+        published=None if published is None else in_utc(published.time).isoformat().replace("+00:00", "Z"),
         language=article.language,
         author=article.author,
         outlet=item.entry.outlet or article.outlet,

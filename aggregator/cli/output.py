@@ -20,7 +20,7 @@ from typing import Annotated, Any, Literal
 import typer
 
 from aggregator.config.logging import one_line, writes_json
-from aggregator.model.core import utc_now
+from aggregator.model.core import in_utc, utc_now
 from aggregator.model.errors import NotWritableError, UsageError
 
 # Declarations of options and arguments, shorter than those of Typer: each has a help, and each value a name.
@@ -128,8 +128,8 @@ def cell(value: object, now: dt.datetime) -> str:
     if value is None:
         return "-"
     if isinstance(value, dt.datetime):
-        in_utc = value.astimezone(dt.UTC)
-        return in_utc.strftime("%m-%d %H:%M" if in_utc.year == now.year else "%Y-%m-%d")
+        moment = in_utc(value)
+        return moment.strftime("%m-%d %H:%M" if moment.year == now.year else "%Y-%m-%d")
     return one_line(str(value))
 
 
@@ -199,7 +199,7 @@ def write_csv(columns: Sequence[str], rows: Iterable[Sequence[Any]]) -> None:
 
 def _harmless(value: Any) -> Any:
     if isinstance(value, dt.datetime):
-        return value.astimezone(dt.UTC).isoformat().replace("+00:00", "Z")
+        return in_utc(value).isoformat().replace("+00:00", "Z")
     if isinstance(value, str):
         from aggregator.web.sanitise import visible
 

@@ -3,10 +3,10 @@
 import math
 from collections import Counter
 from collections.abc import Sequence
+from operator import attrgetter
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
-import msgspec
 import typer
 
 from aggregator.cli import output
@@ -62,7 +62,8 @@ def list_(
         for one in shown:
             output.json_line(one)
     elif format_ == "csv":
-        output.write_csv(_COLUMNS_CSV, (_csv_row(one) for one in shown))
+        names = ("article_count" if name == "articles" else name for name in _COLUMNS_CSV)
+        output.write_csv(_COLUMNS_CSV, map(attrgetter(*names), shown))
     elif shown:
         _table(shown)
         states = ", ".join(
@@ -119,11 +120,6 @@ def show_(
     columns = ("received", "verdict", "page", "title", "reason")
     rows = [[one.at, one.verdict, one.page_verdict, one.title or one.url, one.reason] for one in texts]
     output.table(columns, rows, wide=("title", "reason"))
-
-
-def _csv_row(one: "SourceView") -> Sequence[object]:
-    values = msgspec.structs.asdict(one) | {"articles": one.article_count}
-    return [values[name] for name in _COLUMNS_CSV]
 
 
 def _table(shown: Sequence["SourceView"]) -> None:

@@ -44,6 +44,11 @@ _ADVICE = {
     "dict_type": "give `key: value` lines below it",
     "tuple_type": "give a list: a line with a dash for each, or [a, b]",
 }
+_LIMITS = {
+    "greater_than_equal": "give at least {ge}",
+    "less_than_equal": "give at most {le}",
+    "string_too_long": "give at most {max_length} characters",
+}
 _EXPECTED = {
     "string_type": "give text",
     "int_type": "give a whole number",
@@ -218,7 +223,7 @@ def _error_text(path: KeyPath, detail: "ErrorDetails") -> str:  # noqa: PLR0911
         return detail["msg"].removeprefix("Value error, ")
     if kind == "extra_forbidden":
         return _unknown_key_text(path)
-    if kind in ("literal_error", "greater_than_equal", "less_than_equal", "string_too_long"):
+    if kind == "literal_error" or kind in _LIMITS:
         return _limit_text(path, kind, context)
     if kind == "invalid_key" or "[key]" in detail["loc"]:
         return "put the key in quotes"
@@ -234,14 +239,9 @@ def _error_text(path: KeyPath, detail: "ErrorDetails") -> str:  # noqa: PLR0911
 def _limit_text(path: KeyPath, kind: str, context: Mapping[str, Any]) -> str:
     if kind == "literal_error":
         return "choose " + str(context["expected"]).replace("'", "")
-    if kind == "greater_than_equal":
-        return f"give at least {context['ge']}"
-    if kind == "string_too_long":
-        return f"give at most {context['max_length']} characters"
-    most = context["le"]
-    if path[-1] in ("interval", "host_gap"):  # durations, in seconds
-        return f"give at most {most // 86_400}d"
-    return f"give at most {most}"
+    if kind == "less_than_equal" and path[-1] in ("interval", "host_gap"):  # durations, in seconds
+        return f"give at most {context['le'] // 86_400}d"
+    return _LIMITS[kind].format(**context)
 
 
 def _unknown_key_text(path: KeyPath) -> str:

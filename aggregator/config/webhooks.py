@@ -16,7 +16,6 @@ from aggregator.config.settings import (
     Config,
     MailServer,
     SavedQuery,
-    WebhookConfig,
     at_key,
     mail_server,
     notify_address,
@@ -94,18 +93,14 @@ def webhooks_from(config: Config) -> tuple[Webhook, ...]:
 
     Raises ConfigError for a secret file that cannot be read or has no valid secret.
     """
-    return tuple(_webhook(config, index, webhook) for index, webhook in enumerate(config.webhooks))
-
-
-def _webhook(config: Config, index: int, webhook: WebhookConfig) -> Webhook:
-    with at_key(f"webhooks.{index}: {webhook.name}"):
-        return Webhook(
-            name=webhook.name,
-            url=webhook.url.get_secret_value(),
-            key=signing_key(read_secret(config, webhook, "secret")),
-            query=_query(config, webhook.query),
-            headers=tuple((name, text.get_secret_value()) for name, text in webhook.headers.items()),
-        )
+    webhooks = []
+    for index, webhook in enumerate(config.webhooks):
+        with at_key(f"webhooks.{index}: {webhook.name}"):
+            key = signing_key(read_secret(config, webhook, "secret"))
+        url, query = webhook.url.get_secret_value(), _query(config, webhook.query)
+        headers = tuple((name, text.get_secret_value()) for name, text in webhook.headers.items())
+        webhooks.append(Webhook(name=webhook.name, url=url, key=key, query=query, headers=headers))
+    return tuple(webhooks)
 
 
 def notifications(config: Config) -> tuple[Notification, ...]:

@@ -7,8 +7,10 @@ articles: every unknown parameter stays. courlan is not used, because it keeps u
 
 import re
 from functools import lru_cache
-from ipaddress import IPv6Address, ip_address
+from ipaddress import IPv6Address
 from urllib.parse import quote_from_bytes, unquote_to_bytes, urlsplit
+
+from aggregator.config.hosts import ip_address_of
 
 MAX_URL_CHARS = 4096  # longer ones are not keys: browsers and servers accept 2-8 KiB
 
@@ -128,19 +130,11 @@ def _ascii_host(name: str) -> str | None:
 def _registrable(host: str) -> str | None:
     from tld import get_fld
 
-    if host.startswith("[") or _is_ip(host) or "." not in host:
+    if host.startswith("[") or ip_address_of(host) is not None or "." not in host:
         return None
     domain = get_fld(f"https://{host}/", fail_silently=True, search_private=True)
     # An unknown suffix is one label, by the default rule of the list.
     return domain or ".".join(host.split(".")[-2:])
-
-
-def _is_ip(host: str) -> bool:
-    try:
-        ip_address(host)
-    except ValueError:
-        return False
-    return True
 
 
 def _unwrapped(host: str, path: str, query: str) -> str | None:

@@ -426,8 +426,8 @@ class StoryName(FrozenStruct, omit_defaults=False):
     outlets: int
 
 
-class StoryView(FrozenStruct, omit_defaults=False):
-    """A story and its articles, oldest first by effective time."""
+class StoryFacts(FrozenStruct, omit_defaults=False):
+    """A story without its articles."""
 
     id: str
     title: str
@@ -440,6 +440,11 @@ class StoryView(FrozenStruct, omit_defaults=False):
     outlet_count: int
     unknown_outlet_count: int
     report_count: int
+
+
+class StoryView(StoryFacts, omit_defaults=False):
+    """A story and its articles, oldest first by effective time."""
+
     names: tuple[StoryName, ...] = ()  # the most important first
     topics: tuple[str, ...] = ()  # likewise
     articles: tuple[ArticleView, ...] = ()
@@ -491,3 +496,8 @@ class StoryText(FrozenStruct, omit_defaults=False, cache_hash=True):
 def utc_now() -> dt.datetime:
     """Return the current time in UTC."""
     return dt.datetime.now(dt.UTC)
+
+
+def in_utc(time: dt.datetime) -> dt.datetime:
+    """Return the time in UTC."""
+    return time if time.tzinfo is dt.UTC else time.astimezone(dt.UTC)

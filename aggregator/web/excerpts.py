@@ -336,7 +336,7 @@ def _bounded_hit(hit: SearchHit, words: int) -> SearchHit:
         title=title,
         story_title=first_words(hit.story_title, words // 2),  # it may be the title of this article
         snippet=snippet,
-        marks=_within(hit.marks, snippet),
+        marks=tuple(mark for mark in hit.marks if mark[1] <= len(snippet)),
     )
 
 
@@ -354,11 +354,6 @@ def bounded_results(results: SearchResults, access: Access, words: int) -> Searc
     )
     hits = tuple(_bounded_hit(hit, words) for hit in results.hits)
     return replace(results, hits=hits, stories=stories)
-
-
-def _within(marks: Iterable[tuple[int, int]], text: str) -> tuple[tuple[int, int], ...]:
-    """Return the marks that are inside a text that was cut."""
-    return tuple((start, end) for start, end in marks if end <= len(text))
 
 
 def bounded_explanation(explained: "Explanation", access: Access, words: int) -> "Explanation":

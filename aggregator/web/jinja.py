@@ -11,7 +11,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
 from aggregator.config.messages import counted, counted_outlets
-from aggregator.model.core import StoryView
+from aggregator.model.core import StoryView, in_utc
 from aggregator.model.read_model import SearchHit, StoryListItem
 from aggregator.web.excerpts import first_words
 from aggregator.web.filters import LANGUAGE_NAMES
@@ -56,45 +56,45 @@ def _finalize(value: object) -> object:
 
 def moment(time: dt.datetime) -> str:
     """Format as `20 Nov 2026, 08:15` in UTC; the footer of pages states the time zone."""
-    utc = time.astimezone(dt.UTC)
+    utc = in_utc(time)
     return f"{utc.day} {utc:%b} {utc.year}, {utc:%H:%M}"
 
 
 def day(time: dt.date) -> str:
     """Format as `Friday, 20 November 2026`; of a datetime, the day in UTC."""
-    date = time.astimezone(dt.UTC) if isinstance(time, dt.datetime) else time
+    date = in_utc(time) if isinstance(time, dt.datetime) else time
     return f"{date:%A}, {date.day} {date:%B} {date.year}"
 
 
 def short_day(time: dt.datetime) -> str:
     """Format as `18 Nov 2026` in UTC."""
-    utc = time.astimezone(dt.UTC)
+    utc = in_utc(time)
     return f"{utc.day} {utc:%b} {utc.year}"
 
 
 def short_moment(time: dt.datetime, beside: dt.datetime) -> str:
     """Format as `18 Nov, 08:15` in UTC; with the year if it is not that of `beside`; midnight as a day."""
-    utc = time.astimezone(dt.UTC)
+    utc = in_utc(time)
     if not bump_time(time):
         return short_day(time)
-    return f"{utc.day} {utc:%b}, {utc:%H:%M}" if utc.year == beside.astimezone(dt.UTC).year else moment(time)
+    return f"{utc.day} {utc:%b}, {utc:%H:%M}" if utc.year == in_utc(beside).year else moment(time)
 
 
 def time_of_day(time: dt.datetime) -> str:
     """Format as `08:15` in UTC."""
-    return f"{time.astimezone(dt.UTC):%H:%M}"
+    return f"{in_utc(time):%H:%M}"
 
 
 def bump_time(time: dt.datetime) -> str:
     """Format the time of a bump as `08:15`; "" at midnight to the second: that of a date without a time."""
-    utc = time.astimezone(dt.UTC).replace(microsecond=0)
+    utc = in_utc(time).replace(microsecond=0)
     return "" if utc.time() == dt.time(0) else time_of_day(time)
 
 
 def iso(time: dt.date) -> str:
     """Format for `<time datetime>`, to the second."""
     if isinstance(time, dt.datetime):
-        return f"{time.astimezone(dt.UTC):%Y-%m-%dT%H:%M:%SZ}"
+        return f"{in_utc(time):%Y-%m-%dT%H:%M:%SZ}"
     return time.isoformat()
 
 

@@ -22,9 +22,11 @@ from aggregator.model.core import (
     Quotation,
     Role,
     Stage,
+    StoryFacts,
     StoryName,
     StoryText,
     StoryView,
+    in_utc,
 )
 from aggregator.model.read_model import (
     ArticleDetail,
@@ -95,20 +97,9 @@ class ArticleJson(FrozenStruct):
     role: Role
 
 
-class StoryJson(FrozenStruct):
+class StoryJson(StoryFacts):
     """A story in a list."""
 
-    id: str
-    title: str
-    summary: str
-    language: str | None
-    first_published: dt.datetime
-    last_published: dt.datetime
-    updated: dt.datetime
-    article_count: int
-    outlet_count: int
-    unknown_outlet_count: int
-    report_count: int
     names: tuple[StoryName, ...]
     topics: tuple[str, ...]
     articles: tuple[ArticleJson, ...]
@@ -182,11 +173,14 @@ def whole_story(
     """Return one story with what it shows; without that its text is the summary."""
     shown = text or StoryText(title=story.title)
     openings = {opening.article_id: opening.text for opening in shown.openings}
-    articles = tuple(story_article(article, openings.get(article.id, "")) for article in story.articles)
+    articles = []
+    for article in story.articles:
+        values = msgspec.structs.asdict(whole_article(article))
+        articles.append(StoryArticleJson(**values, opening=openings.get(article.id, "")))
     return like(
         WholeStoryJson,
         story,
-        articles=articles,
+        articles=tuple(articles),
         text=as_text(shown, story.articles) if text else story.summary,
         lead=shown.lead,
         quotations=shown.quotations,
@@ -207,21 +201,6 @@ def whole_article(article: ArticleView) -> WholeArticleJson:
     """Return an article as in one story."""
     reason = reason_in_words(article)
     return like(WholeArticleJson, article, reason=reason, kind_reason=article.kind_evidence)
-
-
-def story_article(article: ArticleView, opening: str) -> StoryArticleJson:
-    """Return an article as in one story, with what it says first."""
-    return like(
-        StoryArticleJson,
-        article,
-        **msgspec.structs.asdict(whole_article(article)),
-        opening=opening,
-    )
-
-
-def in_utc(time: dt.datetime) -> dt.datetime:
-    """Return the time in UTC."""
-    return time if time.tzinfo is dt.UTC else time.astimezone(dt.UTC)
 
 
 COPIES_SHOWN = 100  # of one article; `copy_count` has all of them

@@ -90,7 +90,7 @@ def outlet_beside(line: str) -> str | None:
     return names[0] if len(names) == 1 < len(pieces) and looks_like_outlet(names[0]) else None
 
 
-def split_title(title: str, outlet: str | None = None) -> tuple[str, str | None]:
+def split_title(title: str, outlet: str | None) -> tuple[str, str | None]:
     """Split a title with the outlet's name, "Rain expected | The Example Times", into (headline, outlet).
 
     The end is split off if it is `outlet` or looks like an outlet, the beginning if it is `outlet`; otherwise

@@ -468,7 +468,7 @@ def _masthead(above: Sequence[str], lines: Sequence[str], text_words: frozenset[
     return first if is_bare and (is_menu(lines[1]) or boilerplate.breadcrumb_pieces(lines[1])) else None
 
 
-def is_head_boilerplate(line: str, outlet: str | None = None) -> bool:
+def is_head_boilerplate(line: str, outlet: str | None) -> bool:
     """Return whether `line`, before the text, belongs to the page or outlet and not to the article."""
     return (
         boilerplate.is_boilerplate(line)

@@ -103,19 +103,19 @@ class WebhookPoster:
             self._guard.budget(budget),
             contextlib.closing(self._transport.handle_request(request)) as response,
         ):
-            result = self._read(response)
+            status = response.status_code
+            result = PostResult(
+                status=status,
+                problem="" if response.is_success else f"http {status}: {meaning(status)}",
+                retry_after_seconds=parse_retry_after(
+                    response.headers.get("retry-after"), self._now(), self._tuning
+                ),
+            )
             if reads and result.is_accepted:
                 encoding = response.headers.get("content-encoding", "")
                 content = decompress_body(response.iter_raw(), encoding, self._response_cap_bytes)
                 result = replace(result, body=content)
             return result
-
-    def _read(self, response: httpx.Response) -> PostResult:
-        """Read status and headers only."""
-        status = response.status_code
-        wait = parse_retry_after(response.headers.get("retry-after"), self._now(), self._tuning)
-        problem = "" if 200 <= status < 300 else f"http {status}: {meaning(status)}"
-        return PostResult(status=status, problem=problem, retry_after_seconds=wait)
 
 
 def host_of(url: str) -> str:

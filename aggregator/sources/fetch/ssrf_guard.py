@@ -86,7 +86,7 @@ def nat64_prefixes(answers: Iterable[Address]) -> tuple[ipaddress.IPv6Network, .
 
 
 def is_permitted(
-    address: Address, exceptions: Iterable[Network] = (), nat64: Iterable[ipaddress.IPv6Network] = ()
+    address: Address, exceptions: Iterable[Network], nat64: Iterable[ipaddress.IPv6Network] = ()
 ) -> bool:
     """Return whether to connect: the address is public, or in one of the operator's `exceptions`.
 

@@ -19,7 +19,7 @@ import msgspec
 from jinja2 import Template
 
 from aggregator.config.settings import SavedQuery
-from aggregator.model.core import Enclosure, FrozenStruct
+from aggregator.model.core import Enclosure, FrozenStruct, in_utc
 from aggregator.web.filters import SAVED, ParsedFilter, filter_words
 from aggregator.web.jinja import environment
 from aggregator.web.sanitise import encode_json, one_line, plain_title, safe_url
@@ -94,11 +94,11 @@ def feed_language(tag: str | None) -> str | None:
 
 def rfc3339(time: dt.datetime) -> str:
     """Format a time in UTC with fractions of a second, which distinguish items of the same second."""
-    return f"{time.astimezone(dt.UTC):%Y-%m-%dT%H:%M:%S.%f}Z"
+    return f"{in_utc(time):%Y-%m-%dT%H:%M:%S.%f}Z"
 
 
 def _rfc822(time: dt.datetime) -> str:
-    return format_datetime(time.astimezone(dt.UTC), usegmt=True)
+    return format_datetime(in_utc(time), usegmt=True)
 
 
 Format = Literal["rss", "atom", "jsonfeed"]

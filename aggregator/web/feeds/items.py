@@ -30,7 +30,7 @@ LISTED_REPORTS = 8  # of an item, the newest; the story page has all
 NAMED_COPIES = 3  # of one report
 
 
-def story_body(story: StoryView, text: StoryText | None, story_url: str, *, is_whole: bool = False) -> str:
+def story_body(story: StoryView, text: StoryText | None, story_url: str, *, is_whole: bool) -> str:
     """Return a story, limited by `excerpts.for_item`, as a fragment of HTML.
 
     With `is_whole` it has the whole text of its only original, or quotations, too.

@@ -13,6 +13,7 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from aggregator.config.settings import SavedQuery
+from aggregator.model.core import in_utc
 from aggregator.web.dependencies import Site, conditional, has_tag, not_modified, weak_tag
 from aggregator.web.feeds.formats import (
     ENDINGS,
@@ -113,7 +114,7 @@ class _Feeds:
         newest = max(changed, self._started) if changed else self._started
         if self._site.clock() - newest < SETTLED:
             return None
-        return newest.astimezone(dt.UTC).replace(microsecond=0)
+        return in_utc(newest).replace(microsecond=0)
 
 
 def _feed(body: bytes, media_type: str, tag: str, modified: dt.datetime | None) -> Response:

@@ -12,7 +12,7 @@ from starlette.responses import HTMLResponse, PlainTextResponse, RedirectRespons
 from starlette.routing import Route
 
 from aggregator.grouping.corrections.decision_words import decision_words, log_words, not_counted
-from aggregator.model.core import ArticleView, StoryText, StoryView
+from aggregator.model.core import ArticleView, StoryText, StoryView, in_utc
 from aggregator.model.errors import UsageError
 from aggregator.model.read_model import (
     FrontPageStory,
@@ -214,7 +214,7 @@ class Pages:
         return self._site.reader.new_reports(ids, visitor.since) if visitor.since and ids else {}
 
     def _today(self) -> dt.date:
-        return self._site.clock().astimezone(dt.UTC).date()
+        return in_utc(self._site.clock()).date()
 
     # --- one story ------------------------------------------------------------------------------------------
 

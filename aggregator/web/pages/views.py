@@ -9,7 +9,7 @@ import msgspec
 
 from aggregator.config.settings import SavedQuery
 from aggregator.grouping.corrections.decision_words import reason_name, reason_value
-from aggregator.model.core import OPINION_KINDS, ArticleView, Reason, StoryView
+from aggregator.model.core import OPINION_KINDS, ArticleView, Reason, StoryView, in_utc
 from aggregator.model.read_model import StoryListItem
 from aggregator.stories.counts import originals_with_copies
 from aggregator.web.jinja import day, iso, moment, short_day, time_of_day
@@ -81,7 +81,7 @@ class ReportGroup(msgspec.Struct, frozen=True):
     lines: tuple[ReportLine, ...]
 
 
-def report_groups(articles: Sequence[ArticleView], since: dt.datetime | None = None) -> list[ReportGroup]:
+def report_groups(articles: Sequence[ArticleView], since: dt.datetime | None) -> list[ReportGroup]:
     """Return the reports, then opinion, then live blogs and roundups; no empty group."""
     originals = originals_with_copies(articles)
     first = _first([article for article, _ in originals if _heading(article) == ""])
@@ -162,7 +162,7 @@ def time_span(story: StoryView) -> list[tuple[str, str]]:
     ends = [dated[0], dated[-1]] if dated else []
     first_and_last = [one.effective_at for one in ends]
     if any(one.published_precision == "day" for one in ends):
-        days = [(iso(time.astimezone(dt.UTC).date()), short_day(time)) for time in first_and_last]
+        days = [(iso(in_utc(time).date()), short_day(time)) for time in first_and_last]
         return list(dict.fromkeys(days))
     times = [(iso(time), moment(time)) for time in dict.fromkeys(first_and_last)]
     if len(times) > 1 and short_day(first_and_last[0]) == short_day(first_and_last[1]):
@@ -178,7 +178,7 @@ def by_day(stories: Sequence[StoryListItem]) -> tuple[tuple[str, tuple[StoryList
 
 def _day_heading(moment: dt.datetime, today: dt.date) -> str:
     """Return the heading of a day in UTC; a time in the future counts as today."""
-    days_ago = (today - moment.astimezone(dt.UTC).date()).days
+    days_ago = (today - in_utc(moment).date()).days
     return "Today" if days_ago <= 0 else "Yesterday" if days_ago == 1 else "Earlier"
 
 

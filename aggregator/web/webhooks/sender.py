@@ -14,7 +14,7 @@ from msgspec.structs import replace
 
 from aggregator.config.tuning import Tuning
 from aggregator.config.webhooks import Notification, Recipient, Webhook, recipient_words
-from aggregator.model.core import Clock, StoryView
+from aggregator.model.core import Clock, StoryView, in_utc
 from aggregator.model.read_model import Change
 from aggregator.sources.fetch.poll_schedule import is_overdue_by_jump
 from aggregator.sources.fetch.posting import PostResult, host_of
@@ -26,7 +26,7 @@ from aggregator.store.stories.outbox import Delivery
 from aggregator.web.excerpts import count_words, first_words, for_reader
 from aggregator.web.sanitise import encode_json
 from aggregator.web.settings import PublishSettings
-from aggregator.web.story_json import in_utc, story_in_list
+from aggregator.web.story_json import story_in_list
 from aggregator.web.webhooks.transmit import Transmitter, WebhookTuning
 
 _HOUR = dt.timedelta(hours=1)

@@ -404,6 +404,8 @@ class WriterLoop:
         while not self._is_needed() and render_next(self._lock.fenced, RENDERED_AT_ONCE, self._story_tuning):
             pass
         self._pipeline.index_older(self._is_needed)
+        if trouble is None and not self._is_needed() and self._pipeline.end_first_reading():
+            self._run_commands()
         return trouble
 
     def _place(self) -> AggregatorError | None:

@@ -135,7 +135,9 @@ def _recluster(
     writer: WriterServices, command: ReclusterCommand, request: int | None, advance: Advance
 ) -> GroupingDifference:
     run = Reclusterer(writer.database, writer.executor, writer.all_tuning, writer.options, now=writer.now)
-    return run.take_over(writer.placer, command.since, advance, request=request)
+    return run.take_over(
+        writer.placer, command.since, advance, request=request, in_order_of_time=command.in_order_of_time
+    )
 
 
 class CommandHandler(NamedTuple):

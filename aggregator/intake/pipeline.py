@@ -27,6 +27,7 @@ from aggregator.grouping.place import Placer
 from aggregator.grouping.place_entry import PlacementResult
 from aggregator.grouping.story_options import PlacingTuning, StoryOptions
 from aggregator.intake.command_handlers import WriterServices, run_commands
+from aggregator.intake.first_reading import end_first_reading
 from aggregator.intake.prepare import TEXTS_A_JOB, PrepareDispatcher
 from aggregator.intake.workers.executor import Executor
 from aggregator.model.core import Prepared
@@ -153,6 +154,10 @@ class Pipeline:
     def run_commands(self, stop: Callable[[], bool] = lambda: False) -> int:
         """Execute the waiting commands: corrections, `recluster` and others. Return how many."""
         return run_commands(self.writer, stop)
+
+    def end_first_reading(self) -> bool:
+        """Let a first reading that is over be decided again; return whether a command was queued for it."""
+        return end_first_reading(self.writer.database, self.writer.now())
 
     def index_text(self, stop: Callable[[], bool] = lambda: False) -> int:
         """Index all placed articles for search; return how many were indexed."""

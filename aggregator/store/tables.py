@@ -211,6 +211,7 @@ counter = Table(
     # their order.
     #   entry, inbox, story, bump, change   the last number given; "inbox" is the order of placing
     #   searchable, unindexed               progress of the full-text index (store/search/index.py)
+    #   first_reading                       1: it lasts (store/intake/first_reading.py)
     #   forget_unfinished                   1: erased words may be in the full-text index (`forget`)
     #   entries_to, index_*, retained_at, steady_from   retention (`retention.py`, `steady_clock.py`)
     Column("name", Text, primary_key=True),
@@ -312,7 +313,8 @@ entry = Table(
     # One accepted item: the inbox. Added by the process that polls, ingests or receives it; finished by the
     # writer. Identity, URL and page are dropped later by retention.
     Column("entry_no", BigInteger, primary_key=True, autoincrement=False),  # order of acceptance
-    # Order of placing. Null while a page is to be fetched, and until the writer puts what waits in order.
+    # Order of placing. Null while a page is to be fetched, and until the writer puts what waits in order. The
+    # end of the first reading changes it once.
     Column("inbox_no", BigInteger, unique=True),
     # page: its page is to be fetched; ready: waits to be placed; done: placed; refused: not placed
     Column("state", Text, nullable=False),

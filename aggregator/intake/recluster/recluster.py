@@ -4,6 +4,9 @@ A scratch database gets the placed articles in the order of their inbox numbers,
 force. Then both groupings are compared: a group keeps the id of the old story with which it shares most
 articles, and the differences are written in one transaction. The same articles and rules give the same
 stories, whatever the number of workers.
+
+When the first reading of a new database ends, the same is done once in order of time: the articles are placed
+with other inbox numbers, which are then stored with the decisions. Nobody is notified of these.
 """
 
 import datetime as dt
@@ -11,7 +14,8 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from functools import partial
-from typing import NamedTuple
+from types import MappingProxyType
+from typing import Final, NamedTuple
 
 import msgspec
 
@@ -27,20 +31,24 @@ from aggregator.intake.recluster.regrouping import GroupingDifference, Regroupin
 from aggregator.intake.workers.executor import Executor
 from aggregator.model.core import CleanArticle, FrozenStruct, Prepared
 from aggregator.store.engine.database import Connection, Database
+from aggregator.store.intake import inbox
 from aggregator.store.maintenance import recluster, replay
 from aggregator.store.maintenance.row_stream import Advance
 from aggregator.store.maintenance.scratch import scratch_database
-from aggregator.store.stories import commands, stories
+from aggregator.store.stories import commands, outbox, stories
 from aggregator.store.stories.stories import NewStory, StoryState
+from aggregator.store.tables import counter_value
 
 TEXTS_A_JOB = 16
 BATCH = 100
+_AS_STORED: Final[Mapping[int, int]] = MappingProxyType({})  # the order of inbox numbers
 
 
 class ReclusterCommand(FrozenStruct, frozen=True, kw_only=True):
     """The command for a running daemon."""
 
     since: dt.datetime | None = None
+    in_order_of_time: bool = False  # renumber all that was placed, and notify nobody
 
 
 class DecidedArticles(NamedTuple):
@@ -49,6 +57,7 @@ class DecidedArticles(NamedTuple):
     scratch: Database
     start: int  # their first inbox number
     total: int
+    order: Mapping[int, int]  # see ReclusterPlan
 
 
 class FoundedStory(NamedTuple):
@@ -57,6 +66,7 @@ class FoundedStory(NamedTuple):
     scratch_story: str
     founder: str
     founding_no: int  # how many stories its founder founded before
+    former: str  # the story of its founder before
 
 
 class ReclusterPlan(NamedTuple):
@@ -66,6 +76,7 @@ class ReclusterPlan(NamedTuple):
     founded: dict[str, FoundedStory]  # by story
     regrouping: Regrouping
     difference: GroupingDifference
+    order: Mapping[int, int]  # new inbox numbers by the present ones; empty: they stay, and changes are news
 
 
 class Reclusterer:
@@ -109,16 +120,22 @@ class Reclusterer:
         advance: Advance = lambda _articles: None,
         *,
         request: int | None = None,
+        in_order_of_time: bool = False,
     ) -> GroupingDifference:
         """Apply the new grouping. Only for the writer, whose `placer` is passed.
 
-        The row `request` is answered with the difference in the same transaction.
+        The row `request` is answered with the difference in the same transaction. `in_order_of_time`: of all
+        articles, which are renumbered so; if a text is gone, they keep their order.
         """
-        with self._decided(since, advance, corrected=True) as decided:
+        placer.forget()  # else two indexes are in memory
+        order = self._order_of_time() if in_order_of_time else _AS_STORED
+        with self._decided(since, advance, corrected=True, order=order) as decided:
             plan = self._plan(decided)
             difference = msgspec.structs.replace(plan.difference, written=True)
             with placer.unit_of_work() as unit_of_work, decided.scratch.read() as scratch:
                 live = unit_of_work.connection
+                if order:
+                    recluster.renumber(live, order)
                 _write_stories(unit_of_work, scratch, plan, advance)
                 recluster.take_sketches(live, scratch, decided.start, advance)
                 if decided.start == 0:  # else the history before it was not counted again
@@ -126,29 +143,36 @@ class Reclusterer:
                 if request is not None:
                     answer = msgspec.json.encode(difference).decode()
                     commands.answer(live, request, unit_of_work.now, "done", answer)
-            placer.forget()
         return difference
+
+    def _order_of_time(self) -> Mapping[int, int]:
+        with self._database.read() as live:
+            is_whole = replay.first_seen_since(live, None) == 0
+            return inbox.order_of_time(live) if is_whole else _AS_STORED
 
     @contextmanager
     def _decided(
-        self, since: dt.datetime | None, advance: Advance, *, corrected: bool
+        self,
+        since: dt.datetime | None,
+        advance: Advance,
+        *,
+        corrected: bool,
+        order: Mapping[int, int] = _AS_STORED,
     ) -> Iterator[DecidedArticles]:
-        """Yield a scratch database with everything from `since` on placed."""
+        """Yield a scratch database with everything from `since` on placed; `order`: see `ReclusterPlan`."""
         with scratch_database(self._database) as scratch:
             placer = Placer(scratch, self._all_tuning, self._now, self._options)
-            start = next_no = self._seed(placer, scratch, since, advance, corrected=corrected)
-            total = 0
-            while True:
+            start = self._seed(placer, scratch, since, advance, corrected=corrected)
+            with self._database.read() as live:
+                numbers = replay.numbers_from(live, start)
+            numbers.sort(key=lambda n: order.get(n, n))
+            for first in range(0, len(numbers), BATCH):
                 with self._database.read() as live:
-                    batch = replay.placed_from(live, next_no, BATCH)
-                if not batch:
-                    break
-                waiting, texts = zip(*batch, strict=True)
-                placer.place(list(zip(waiting, self._prepared(texts), strict=True)))
-                next_no = waiting[-1].inbox_no + 1
-                total += len(batch)
+                    batch = replay.placed(live, numbers[first : first + BATCH], order)
+                prepared = self._prepared([text for _, text in batch])
+                placer.place([(waiting, one) for (waiting, _), one in zip(batch, prepared, strict=True)])
                 advance(len(batch))
-            yield DecidedArticles(scratch, start, total)
+            yield DecidedArticles(scratch, start, len(numbers), order)
 
     def _seed(
         self,
@@ -192,15 +216,18 @@ class Reclusterer:
                 del after[article]  # it was erased meanwhile
             names = matched_stories(before, after, recluster.story_numbers(live))
             new = [story for story in dict.fromkeys(after.values()) if story not in names]
-            founded = _founded_stories(live, scratch, new)
+            founded = _founded_stories(live, scratch, new, before)
             for story, founding in founded.items():
                 names[founding.scratch_story] = story
             regrouping = Regrouping(before, {article: names[story] for article, story in after.items()})
             title = partial(_title_of, live, scratch, founded)
-            return ReclusterPlan(names, founded, regrouping, regrouping.difference(decided.total, title))
+            difference = regrouping.difference(decided.total, title)
+            return ReclusterPlan(names, founded, regrouping, difference, decided.order)
 
 
-def _founded_stories(live: Connection, scratch: Connection, new: Iterable[str]) -> dict[str, FoundedStory]:
+def _founded_stories(
+    live: Connection, scratch: Connection, new: Iterable[str], before: Mapping[str, str]
+) -> dict[str, FoundedStory]:
     """Return the stories that are to be founded, by id; `new`: scratch stories without a former id."""
     founded = {}
     foundings: Counter[str] = Counter()
@@ -208,7 +235,8 @@ def _founded_stories(live: Connection, scratch: Connection, new: Iterable[str]) 
         founder = recluster.founder_of(scratch, story)
         founding_no = stories.foundings(live, founder) + foundings[founder]
         foundings[founder] += 1
-        founded[story_id(founder, founding_no)] = FoundedStory(story, founder, founding_no)
+        former = before.get(founder, "")  # it may have been erased meanwhile
+        founded[story_id(founder, founding_no)] = FoundedStory(story, founder, founding_no, former)
     return founded
 
 
@@ -223,46 +251,47 @@ def _write_stories(
     unit_of_work: UnitOfWork, scratch: Connection, plan: ReclusterPlan, advance: Advance
 ) -> None:
     """Write stories and assigned stories; `advance` is called between two parts and may raise to stop."""
-    _insert_founded(unit_of_work, scratch, plan.founded)
-    recluster.take_decisions(unit_of_work.connection, scratch, plan.names, advance)
+    live, ledger, _ = unit_of_work
+    _insert_founded(unit_of_work, scratch, plan)
+    recluster.take_decisions(live, scratch, plan.names, advance)
     for scratch_story, story in plan.names.items():
         if story not in plan.founded:
             advance(0)
             state = recluster.state_of(scratch, scratch_story)
-            _update_kept(unit_of_work, story, state, plan.regrouping)
+            _update_kept(unit_of_work, story, state, plan)
     _redirect_retired(unit_of_work, plan.regrouping.retired())
+    if plan.order:
+        recluster.forget_retired_numbers(live)
+        outbox.skip(live, counter_value(live, "change"), ledger.number("change"))
 
 
-def _insert_founded(
-    unit_of_work: UnitOfWork, scratch: Connection, founded: Mapping[str, FoundedStory]
-) -> None:
-    ledger, now = unit_of_work.ledger, unit_of_work.now
-    for story, founding in founded.items():
+def _insert_founded(unit_of_work: UnitOfWork, scratch: Connection, plan: ReclusterPlan) -> None:
+    live, ledger, now = unit_of_work
+    for story, founding in plan.founded.items():
         state = recluster.state_of(scratch, founding.scratch_story)
+        bumped_at = recluster.state_of(live, founding.former).bumped_at if plan.order else state.bumped_at
         # Bumps of the scratch database have their own numbers.
-        bumped_at = state.bumped_at.replace(microsecond=ledger.number("bump") % 1_000_000)
+        bumped_at = bumped_at.replace(microsecond=ledger.number("bump") % 1_000_000)
         state = msgspec.structs.replace(state, bumped_at=bumped_at)
         new = NewStory(ledger.number("story"), story, founding.founder, founding.founding_no, state)
-        stories.insert_stories(unit_of_work.connection, [new])
+        stories.insert_stories(live, [new])
         ledger.log(now, story, "created", reason="recluster")
-        ledger.change(now, story, None, state, bump=bumped_at)
+        if not plan.order:
+            ledger.change(now, story, None, state, bump=bumped_at)
 
 
-def _update_kept(unit_of_work: UnitOfWork, story: str, state: StoryState, regrouping: Regrouping) -> None:
+def _update_kept(unit_of_work: UnitOfWork, story: str, state: StoryState, plan: ReclusterPlan) -> None:
     """Write the state of a story that goes on: with the same articles it keeps its headline, and its time."""
     live = unit_of_work.connection
     known = recluster.state_of(live, story)
     state = msgspec.structs.replace(state, bumped_at=known.bumped_at)
-    came, went = len(regrouping.came.get(story, ())), len(regrouping.went.get(story, ()))
+    came, went = len(plan.regrouping.came.get(story, ())), len(plan.regrouping.went.get(story, ()))
     if came or went:
         unit_of_work.ledger.log(unit_of_work.now, story, "regrouped", came=came, went=went)
     else:
-        state = msgspec.structs.replace(
-            state,
-            title=known.title,
-            summary=known.summary,
-            membership_changed_no=known.membership_changed_no,
-        )
+        state = msgspec.structs.replace(state, title=known.title, summary=known.summary)
+        if not plan.order:
+            state = msgspec.structs.replace(state, membership_changed_no=known.membership_changed_no)
     # Of one set of articles there are several standings, all of which count alike.
     if msgspec.structs.replace(state, count_state=known.count_state) != known:
         stories.update_stories(live, {story: state})

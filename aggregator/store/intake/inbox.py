@@ -7,6 +7,7 @@ key as new.
 Entries are placed in the order of `inbox_no`. An entry whose input is complete (at once, or when its page is
 fetched or given up) waits for `put_in_order`, with which the writer begins: it numbers all that wait in the
 order of their times. The numbers are stored before anything is placed, so a kill or a replay changes none.
+When the first reading of a new database ends, its entries get those of `order_of_time`, once.
 """
 
 import datetime as dt
@@ -15,13 +16,24 @@ from collections.abc import Iterable, Sequence
 from typing import Any, Final, Literal
 
 import msgspec
-from sqlalchemy import BigInteger, Connection, LargeBinary, bindparam, func, insert, or_, select, update
+from sqlalchemy import (
+    BigInteger,
+    ColumnElement,
+    Connection,
+    LargeBinary,
+    bindparam,
+    func,
+    insert,
+    or_,
+    select,
+    update,
+)
 
 from aggregator.extract.entry_identity import EntryHashes
 from aggregator.model.core import Entry, FrozenStruct
 from aggregator.model.errors import UnreadableEntryError
 from aggregator.store import codecs
-from aggregator.store.intake import identify, tombstones
+from aggregator.store.intake import first_reading, identify, tombstones
 from aggregator.store.intake.identify import (
     NOBODY,
     AcceptOutcome,
@@ -547,27 +559,46 @@ def has_gathered(connection: Connection) -> bool:
 
 
 def put_in_order(connection: Connection) -> int:
-    """Number the entries that wait for it in the order of their times; return how many there are.
+    """Number the entries that wait for it in the order of their times; return how many there are."""
+    last = take_numbers(connection, "inbox", 0)  # locks: nobody else numbers them
+    entries = _by_time(connection, _IS_GATHERED)
+    if not entries:
+        return 0
+    if last == 0:
+        first_reading.begin(connection)
+    take_numbers(connection, "inbox", len(entries))
+    numbered = [{"n": n, "number": number} for number, n in enumerate(entries, start=last + 1)]
+    connection.execute(_NUMBERED, numbered)
+    return len(entries)
+
+
+def order_of_time(connection: Connection) -> dict[int, int]:
+    """Return the inbox numbers of placed and refused entries in order of time, by those they have now."""
+    numbers = {row.entry_no: row.inbox_no for row in connection.execute(_PLACED_NUMBERS)}
+    numbers_by_time = [numbers[n] for n in _by_time(connection, _IS_PLACED)]
+    return dict(zip(numbers_by_time, sorted(numbers_by_time), strict=True))
+
+
+_IS_PLACED = entry.c.state.in_(("done", "refused")) & entry.c.inbox_no.is_not(None)
+_PLACED_NUMBERS = select(entry.c.entry_no, entry.c.inbox_no).where(_IS_PLACED)
+
+
+def _by_time(connection: Connection, condition: ColumnElement[bool]) -> list[int]:
+    """Return the numbers of these entries in the order of their times.
 
     An entry's time is when it was published, at the latest when it was accepted, and not before that of an
     earlier entry of its article.
     """
-    last = take_numbers(connection, "inbox", 0)  # locks: nobody else numbers them
     columns = entry.c.entry_no, entry.c.article, entry.c.payload, entry.c.accepted_at
-    gathered = select(*columns).where(_IS_GATHERED).order_by(entry.c.entry_no)
+    chosen = select(*columns).where(condition).order_by(entry.c.entry_no)
     times: list[tuple[dt.datetime, int]] = []
     by_article: dict[str, dt.datetime] = {}
     # A muted archive may have given back many thousands: their payloads are not in memory at once.
-    for row in connection.execute(gathered.execution_options(yield_per=_PAYLOADS_AT_ONCE)):
+    for row in connection.execute(chosen.execution_options(yield_per=_PAYLOADS_AT_ONCE)):
         time = max(_time_of(row), by_article.get(row.article, _EARLIEST))
         by_article[row.article] = time
         times.append((time, row.entry_no))
-    if not times:
-        return 0
-    take_numbers(connection, "inbox", len(times))
-    numbered = [{"n": n, "number": number} for number, (_, n) in enumerate(sorted(times), start=last + 1)]
-    connection.execute(_NUMBERED, numbered)
-    return len(times)
+    return [n for _, n in sorted(times)]
 
 
 _PAYLOADS_AT_ONCE = 500

@@ -103,7 +103,7 @@ class Source(FrozenStruct, frozen=True, kw_only=True):
 
 _COLUMNS = [source.c[name] for name in Source.__struct_fields__]
 _SOURCES = select(*_COLUMNS)
-_IS_ASKED = and_(source.c.paused.is_(False), source.c.health.not_in(_NOT_ASKED))
+IS_ASKED = and_(source.c.paused.is_(False), source.c.health.not_in(_NOT_ASKED))
 # That the times of polls which brought nothing need not be in rows (intake/quiet_polls.py).
 UNWRITTEN = dt.timedelta(hours=1)
 _CHOSEN = (
@@ -204,7 +204,7 @@ def _beside(old: Row[Any] | None, item: Source) -> Source:
 
 def _give_way(connection: Connection) -> None:
     """Merge sources that were added by command into those of the configuration file with the same address."""
-    asked = connection.execute(select(source).where(source.c.host.is_not(None), _IS_ASKED)).all()
+    asked = connection.execute(select(source).where(source.c.host.is_not(None), IS_ASKED)).all()
     of_file = {(row.kind, address_key(row.address)): row.id for row in asked if row.origin == "config"}
     for row in asked:
         keys = ((row.kind, address_key(address)) for address in _addresses(row))
@@ -359,7 +359,7 @@ def schedule(connection: Connection) -> list[DueSource]:
 
 _SCHEDULE = (
     select(*(source.c[name] for name in DueSource._fields))
-    .where(_IS_ASKED)
+    .where(IS_ASKED)
     .order_by(source.c.next_due_at, source.c.id)
 )
 

@@ -4,15 +4,18 @@ from collections.abc import Mapping
 from typing import Final
 
 import msgspec
-from sqlalchemy import Connection, bindparam, delete, select, update
+from sqlalchemy import Connection, bindparam, delete, insert, select, update
 
 from aggregator.model.core import Evidence
 from aggregator.store import codecs
 from aggregator.store.maintenance.replay import copy_rows, parts
 from aggregator.store.maintenance.row_stream import Advance
+from aggregator.store.search import index
 from aggregator.store.stories.stories import StoryState
 from aggregator.store.tables import (
     article,
+    entry,
+    outlet_line,
     sketch,
     source_history,
     source_period,
@@ -110,6 +113,32 @@ def _with_present_id(evidence: bytes, names: Mapping[str, str]) -> bytes:
         return evidence
     renamed = msgspec.structs.replace(runner_up, story=names[runner_up.story])
     return codecs.pack_compressed(msgspec.structs.replace(decoded, runner_up=renamed))
+
+
+def renumber(live: Connection, order: Mapping[int, int]) -> None:
+    """Give entries and articles other inbox numbers; `order`: the new ones by the present ones.
+
+    Sketches and stream history are to be taken over next, and the state of every story. All articles are
+    queued for the full-text index.
+    """
+    lines = [dict(row) for row in live.execute(select(outlet_line)).mappings()]
+    for table in (outlet_line, sketch):
+        live.execute(delete(table))
+    changed = [{"number": old, "moved": -new} for old, new in order.items() if old != new]
+    for column in (entry.c.inbox_no, article.c.inbox_no):
+        moved = update(column.table).where(column == bindparam("number"))
+        live.execute(moved.values(inbox_no=bindparam("moved")), changed)
+        # Through negative numbers: no two rows may have one number at any moment.
+        live.execute(update(column.table).where(column < 0).values(inbox_no=-column))
+    if lines:
+        live.execute(insert(outlet_line), [row | {"article": order[row["article"]]} for row in lines])
+    index.clear(live)
+
+
+def forget_retired_numbers(live: Connection) -> None:
+    """Take the inbox numbers out of stories that redirect, after the others were renumbered."""
+    retired = update(story).where(story.c.redirect_to.is_not(None))
+    live.execute(retired.values(last_inbox_no=0, membership_changed_no=0))
 
 
 def take_sketches(live: Connection, scratch: Connection, start: int, advance: Advance) -> None:

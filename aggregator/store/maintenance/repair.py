@@ -64,7 +64,7 @@ def clear_derived(connection: Connection) -> None:
     _delete_orphans(connection)
     quarantined = select(entry.c.entry_no).where(IS_QUARANTINED)
     requeue(connection, connection.execute(quarantined).scalars().all())
-    _clear_search(connection)
+    index.clear(connection)
     clear_rendered(connection)
 
 
@@ -84,14 +84,6 @@ def _delete_orphans(connection: Connection) -> None:
     role = case((article.c.role == "container", article.c.role), else_="report")
     copies_of_lost = update(article).where(article.c.copy_of.not_in(select(article.alias().c.id)))
     connection.execute(copies_of_lost.values(copy_of=None, role=role))
-
-
-def _clear_search(connection: Connection) -> None:
-    """Empty the full-text index and queue all articles for indexing."""
-    is_sqlite = connection.dialect.name == "sqlite"
-    emptied = "INSERT INTO article_search(article_search) VALUES ('delete-all')"
-    connection.execute(text(emptied if is_sqlite else "DELETE FROM article_search"))
-    index.reindex_all(connection)
 
 
 def write_stories(database: Database, families: Mapping[str, str] | None, advance: Advance) -> None:

@@ -1,7 +1,7 @@
 """Placed articles as input of another placing, and what is placed before them, for `recluster`."""
 
 import datetime as dt
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Final
 
 import msgspec
@@ -18,6 +18,7 @@ from aggregator.store.tables import (
     correction,
     counter_value,
     link_constraint,
+    rows_with,
     set_counter,
     sketch,
     source,
@@ -45,20 +46,33 @@ def first_seen_since(connection: Connection, since: dt.datetime | None) -> int:
     return max(first, connection.execute(seen).scalar() or retention.newest_article(connection) + 1)
 
 
-def placed_from(connection: Connection, n: int, limit: int) -> list[tuple[InboxEntry, CleanArticle]]:
-    """Return the next articles from inbox number `n` on, in order, as input of another placing."""
-    chosen = select(article, source.c.language.label("source_language"))
-    chosen = chosen.outerjoin(source, source.c.id == article.c.source).where(article.c.inbox_no >= n)
-    return [
-        (_inbox_entry(row), _clean_article(row))
-        for row in connection.execute(chosen.order_by(article.c.inbox_no).limit(limit))
-    ]
+def numbers_from(connection: Connection, n: int) -> list[int]:
+    """Return the inbox numbers of the articles from number `n` on, in order."""
+    numbers = select(article.c.inbox_no).where(article.c.inbox_no >= n).order_by(article.c.inbox_no)
+    return list(connection.execute(numbers).scalars())
 
 
-def _inbox_entry(row: Any) -> InboxEntry:
+def placed(
+    connection: Connection, numbers: Sequence[int], order: Mapping[int, int]
+) -> list[tuple[InboxEntry, CleanArticle]]:
+    """Return the articles with these inbox numbers as input of another placing, in the order of `numbers`.
+
+    `order`: other numbers for articles that are placed in another order. An article that was erased meanwhile
+    is left out.
+    """
+    rows = {row.inbox_no: row for row in rows_with(connection, _PLACED, article.c.inbox_no, numbers)}
+    return [(_inbox_entry(rows[n], order.get(n, n)), _clean_article(rows[n])) for n in numbers if n in rows]
+
+
+_PLACED: Final = select(article, source.c.language.label("source_language")).outerjoin(
+    source, source.c.id == article.c.source
+)
+
+
+def _inbox_entry(row: Any, number: int) -> InboxEntry:
     return InboxEntry(
-        entry_no=row.inbox_no,
-        inbox_no=row.inbox_no,
+        entry_no=number,
+        inbox_no=number,
         article=row.id,
         is_revision=False,
         bump_by_clock=False,

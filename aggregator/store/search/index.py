@@ -119,6 +119,14 @@ def put_back(connection: Connection, n: int) -> None:
     put(connection, connection.execute(_ROWS.where(article.c.inbox_no == n)).all())
 
 
+def clear(connection: Connection) -> None:
+    """Empty the index and queue all articles for indexing."""
+    is_sqlite = connection.dialect.name == "sqlite"
+    emptied = "INSERT INTO article_search(article_search) VALUES ('delete-all')"
+    connection.execute(text(emptied if is_sqlite else "DELETE FROM article_search"))
+    reindex_all(connection)
+
+
 def reindex_all(connection: Connection) -> None:
     """Queue all articles for indexing; the index must be empty."""
     last = connection.execute(select(func.coalesce(func.max(article.c.inbox_no), 0))).scalar_one()

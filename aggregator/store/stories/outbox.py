@@ -99,6 +99,11 @@ def skip_backlog(connection: Connection) -> None:
     connection.execute(update(webhook).values(last_change_no=newest))
 
 
+def skip(connection: Connection, after: int, to: int) -> None:
+    """Let the webhooks that have examined change `after` begin after change `to`."""
+    connection.execute(update(webhook).where(webhook.c.last_change_no >= after).values(last_change_no=to))
+
+
 def webhooks(connection: Connection) -> list[WebhookState]:
     """Return all webhooks with rows, ordered by name."""
     rows = connection.execute(select(*_COLUMNS).order_by(webhook.c.name))

@@ -1,0 +1,51 @@
+"""The first reading of a new database: until every source was asked and what first polls brought is placed.
+
+Its entries come source by source and are placed as they come. When it ends, they are decided again in order
+of time, once (intake/first_reading.py). It is stored that it lasts, so a database that was upgraded, or that
+begins with an archive or a push, has none.
+"""
+
+import datetime as dt
+from typing import Final
+
+from sqlalchemy import Connection, bindparam, delete, func, or_, select
+
+from aggregator.store.intake.sources import IS_ASKED
+from aggregator.store.tables import change, counter, counter_value, entry, set_counter, source, webhook
+
+_LASTS: Final = "first_reading"  # counter: 1 while it lasts
+# A source that is due later is not waited for, such as one of a host that asked to wait (chosen: of 117 feeds
+# the last one was asked after some minutes).
+_LONGEST_WAIT: Final = dt.timedelta(minutes=10)
+
+_UNASKED: Final = select(source.c.id).where(
+    IS_ASKED, source.c.last_polled_at.is_(None), source.c.next_due_at <= bindparam("soon")
+)
+# Of first polls and files. A page that is requested again later is late, and changes its article then.
+_WAITING: Final = select(entry.c.entry_no).where(
+    or_(entry.c.state == "ready", (entry.c.state == "page") & (entry.c.page_due_at <= bindparam("now"))),
+    entry.c.bump_by_clock.is_(False),
+)
+_NEWEST_CHANGE: Final = select(func.coalesce(func.max(change.c.change_no), 0)).scalar_subquery()
+_UNEXAMINED: Final = select(webhook.c.name).where(
+    webhook.c.is_configured, webhook.c.name.not_like("digest:%"), webhook.c.last_change_no < _NEWEST_CHANGE
+)
+
+
+def begin(connection: Connection) -> None:
+    """Store that the first reading lasts, with the first entry of a database."""
+    set_counter(connection, _LASTS, 1)
+
+
+def is_over(connection: Connection, now: dt.datetime) -> bool:
+    """Return whether it lasted until now, and nothing of it is left: no source, entry or news to send."""
+    if not counter_value(connection, _LASTS):
+        return False
+    times = {"now": now, "soon": now + _LONGEST_WAIT}
+    left = (connection.execute(one.limit(1), times).first() for one in (_UNASKED, _WAITING, _UNEXAMINED))
+    return not any(left)
+
+
+def end(connection: Connection) -> None:
+    """Store that the first reading is over, for ever."""
+    connection.execute(delete(counter).where(counter.c.name == _LASTS))

@@ -3,7 +3,7 @@
 import re
 import sys
 import unicodedata
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from functools import cache
 from importlib.resources import files
 from typing import Final
@@ -18,6 +18,7 @@ _THOUSANDS: Final = {
     ",": re.compile(r"\d{1,3}(?:\.\d{3})+(?:,\d+)?|[1-9]\d{0,2}(?:,\d{3})+(?:\.\d+)?"),
 }
 _SEPARATORS: Final = str.maketrans("٫٬", ".,")
+_NUMERAL: Final = re.compile(r"\d{1,3}(?:[,.]\d{3})+|\d+(?:[.,]\d+)?")  # no date: "1.2.2026"
 
 
 class _NumberWords(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -25,6 +26,8 @@ class _NumberWords(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
     decimal: str
     words: Mapping[int, str]
+    scales: Mapping[int, str] = {}
+    joins: str = ""
 
 
 @cache
@@ -59,6 +62,61 @@ def plain_number(token: str, language: str = "") -> str:
         return token.replace(",", ".")
     separator = next(sign for sign in token if not sign.isdigit())
     return token.replace(separator, "").replace(",", ".")
+
+
+def has_numbers(language: str) -> bool:
+    """Return whether the numbers of a language can be read."""
+    return language in _shipped()
+
+
+def in_digits(words: Sequence[str], language: str) -> list[str]:
+    """Return words in lower case with each number in digits: "twenty-one" is 21, "1.2 million" 1200000.
+
+    A hyphen must have divided the words. Numbers above a hundred are read from parts that are words.
+    """
+    table = _shipped().get(language)
+    if table is None:
+        return list(words)
+    spelt, joins = _spelt_with_compounds(language), table.joins.split()
+    scales = {form: scale for scale, forms in table.scales.items() for form in forms.split()}
+    read: list[str] = []
+    value: float | None = None  # of the number that is being read
+    step = 0.0  # below this a further part may follow: 10 after "twenty", 100 after "hundred"
+    for place, word in enumerate(words):
+        number = float(spelt[word]) if word in spelt else None
+        if _NUMERAL.fullmatch(word):
+            number = float(plain_number(word, language))
+        if value is not None and word in scales:
+            value, step = value * scales[word], scales[word]
+            continue
+        if value is not None and number is not None and word in spelt and number < step:
+            value, step = value + number, 10.0 if number >= 20 and number % 10 == 0 else 0.0
+            continue
+        following = words[place + 1] if place + 1 < len(words) else ""
+        if value is not None and word in joins and spelt.get(following, step) < step:
+            continue
+        if value is not None:
+            read.append(f"{value:.15g}")
+            value = None
+        if number is None:
+            read.append(word)
+        else:
+            value, step = number, 10.0 if word in spelt and number >= 20 and number % 10 == 0 else 0.0
+    if value is not None:
+        read.append(f"{value:.15g}")
+    return read
+
+
+@cache
+def _spelt_with_compounds(language: str) -> Mapping[str, int]:
+    """Return the number words of a language with those in which the unit is first: "einundzwanzig"."""
+    spelt = dict(spelt_numbers(language))
+    for join in _shipped()[language].joins.split():
+        for unit, ones in [*spelt_numbers(language).items(), ("ein", 1), ("een", 1)]:
+            for ten, tens in spelt_numbers(language).items():
+                if ones < 10 and tens >= 20:
+                    spelt[f"{unit}{join}{ten}"] = ones + tens
+    return spelt
 
 
 # --- Chinese numerals --------------------------------------------------------------------------------------

@@ -4,7 +4,8 @@ Corrections decide first, then the story of the original of a copy, then the sco
 articles are read, and what waits of them is written before; nothing is changed.
 """
 
-from collections.abc import Collection
+import datetime as dt
+from collections.abc import Collection, Sequence
 
 import msgspec
 
@@ -23,6 +24,10 @@ from aggregator.store.stories import articles, stories
 from aggregator.store.stories.article_rows import compared_articles
 from aggregator.store.stories.articles import StoredArticle
 from aggregator.store.stories.stories import StoryRow
+from aggregator.stories.counts import COUNTED_ROLES
+
+# Between two states of a text (chosen: a verdict, a count and a rescue take a night or two).
+_UPDATED_WITHIN = dt.timedelta(days=3)
 
 
 class Decider:
@@ -45,9 +50,9 @@ class Decider:
         self, unit_of_work: UnitOfWork, incoming: StoredArticle, found: CopyMatch, *, has_founded: bool
     ) -> Found | Join | Copy:
         """Return what becomes of a new article; `has_founded`: it may have founded a story before."""
-        incoming = self.with_wire_of_original(unit_of_work, incoming, found.copy)
+        incoming = self.with_wire_of_original(unit_of_work, incoming, found)
         own = PairArticle(incoming)
-        decision = self._decision(unit_of_work, incoming, own, found.copy)
+        decision = self._decision(unit_of_work, incoming, own, found)
         story = None
         if decision.story is not None:
             story = self._parts.story_writer.growing.row(unit_of_work, decision.story)
@@ -91,6 +96,7 @@ class Decider:
             is_compared=decision.is_compared,
             copy_of=evidence.copied,
             reuses=evidence.reuse.other if evidence.reuse else None,
+            version_of=(decision.version_of or found.version_of) if decision.role in COUNTED_ROLES else None,
             counts_as_report=evidence.counts_as_report,
             is_little_known=is_little_known,
             follows=decision.follows,
@@ -100,10 +106,14 @@ class Decider:
         )
 
     def with_wire_of_original(
-        self, unit_of_work: UnitOfWork, incoming: StoredArticle, copy: CopyEvidence | None
+        self, unit_of_work: UnitOfWork, incoming: StoredArticle, found: CopyMatch
     ) -> StoredArticle:
-        """Return a copy of an agency text with the agency of its original, if it does not name one."""
-        if copy is None or copy.kind != "copy" or incoming.wire is not None:
+        """Return a copy of an agency text with the agency of its original, if it does not name one.
+
+        Nobody vouches for another version of the text but who names the agency.
+        """
+        copy = found.copy
+        if copy is None or copy.kind != "copy" or found.version_of or incoming.wire is not None:
             return incoming
         unit_of_work.ledger.write_article(copy.other)
         original = articles.member(unit_of_work.connection, copy.other)
@@ -121,8 +131,14 @@ class Decider:
         barred: Collection[str],
     ) -> StoryRow | None:
         """Return the story of the original of a copy, if the copy may join it."""
-        unit_of_work.ledger.write_article(copy.other)
-        row = stories.assigned_story(unit_of_work.connection, copy.other)
+        return self._live_story(unit_of_work, article, copy.other, barred)
+
+    def _live_story(
+        self, unit_of_work: UnitOfWork, article: StoredArticle, other: str, barred: Collection[str]
+    ) -> StoryRow | None:
+        """Return the story of article `other`, if an article may join it."""
+        unit_of_work.ledger.write_article(other)
+        row = stories.assigned_story(unit_of_work.connection, other)
         window = self._parts.window.current(unit_of_work.connection)
         if row is None or row.id in barred or not window.is_live(row.story_no, article.inbox_no):
             return None
@@ -135,10 +151,10 @@ class Decider:
         unit_of_work: UnitOfWork,
         article: StoredArticle,
         own: PairArticle,
-        copy: CopyEvidence | None,
+        found: CopyMatch,
     ) -> Decision:
-        """Decide by corrections, then by the story of the original, then by score."""
-        connection = unit_of_work.connection
+        """Decide by corrections, then by the story of the original or of an updated text, then by score."""
+        connection, copy = unit_of_work.connection, found.copy
         constraints = self._parts.constraints.story_constraints(connection, article.id)
         if constraints.must_link:
             return _linked_decision(unit_of_work, article, copy, constraints.must_link[0])
@@ -152,10 +168,38 @@ class Decider:
                     evidence=Evidence(stage="copy"),
                 )
         decision = self._by_score(unit_of_work, article, own, constraints.barred)
+        updated = self._story_of_updated(unit_of_work, article, found.updated, constraints.barred)
+        if updated is not None and decision.role == "report":
+            if decision.story != updated.id:
+                evidence = Evidence(stage="version")
+                decision = msgspec.structs.replace(
+                    decision, story=updated.id, is_compared=True, follows=None, evidence=evidence
+                )
+            return msgspec.structs.replace(decision, version_of=found.updated[0])
         if copy is not None and copy.kind == "excerpt" and decision.role == "report":
             is_compared = decision.story is None
             return msgspec.structs.replace(decision, role="excerpt", is_compared=is_compared)
         return decision
+
+    def _story_of_updated(
+        self,
+        unit_of_work: UnitOfWork,
+        article: StoredArticle,
+        updated: Sequence[str],
+        barred: Collection[str],
+    ) -> StoryRow | None:
+        """Return the story of the texts of its own outlet of which an article is another state.
+
+        None if they are in several: then they have one form, and each of them is about something else.
+        """
+        connection = unit_of_work.connection
+        for other in updated:
+            unit_of_work.ledger.write_article(other)
+        if len({*articles.assigned_stories(connection, updated).values()}) != 1:
+            return None
+        first = articles.member(connection, updated[0])
+        row = self._live_story(unit_of_work, article, first.id, barred)
+        return row if abs(article.effective_at - first.effective_at) <= _UPDATED_WITHIN else None
 
     def _by_score(
         self, unit_of_work: UnitOfWork, article: StoredArticle, own: PairArticle, barred: Collection[str]

@@ -181,12 +181,14 @@ class Reviser:
         incoming, old = self._begin(unit_of_work, at_no, incoming, old)
         incoming = msgspec.structs.replace(incoming, id=old.id)
         found = self._found_again(unit_of_work, waiting, incoming)
-        incoming = self._decider.with_wire_of_original(unit_of_work, incoming, found.copy)
+        incoming = self._decider.with_wire_of_original(unit_of_work, incoming, found)
         copied = found.copy.other if found.copy else None
         is_copy = found.copy is not None and found.copy.kind == "copy"
         revised = self._replace_text(unit_of_work, incoming, old, copied, is_copy=is_copy)
         role: Role = "container" if incoming.is_container else found.copy.kind if found.copy else "report"
-        article_writes.set_role(connection, old.id, role, copied, found.reuse)
+        article_writes.set_role(
+            connection, old.id, role, copied, reuse=found.reuse, version_of=found.version_of
+        )
         self._agree_again(connection, old, role)
         self._parts.story_writer.apply(unit_of_work, Revise(article=revised, at_no=at_no, is_news=False))
         story = self._join_original(unit_of_work, incoming, old, found, at_no=at_no)
@@ -202,7 +204,7 @@ class Reviser:
         found = self._parts.copy_finder.find(connection, incoming, page, unit_of_work.ledger.articles)
         copied = found.copy.other if found.copy else None
         if copied is not None and incoming.id in compared_articles.copy_ancestors(connection, copied):
-            return found._replace(copy=None)
+            return found._replace(copy=None, version_of=None)
         return found
 
     def _replace_text(

@@ -27,6 +27,7 @@ class Decision(msgspec.Struct, frozen=True):
     evidence: Evidence
     follows: str | None = None  # the earlier story that a new one continues
     nearest: bytes | None = None  # see pair_features.read_nearest; None: it was not compared
+    version_of: str | None = None  # the text of its outlet that it updates
 
 
 class ScoredCandidate(msgspec.Struct, frozen=True):

@@ -281,7 +281,7 @@ class RunnerUp(FrozenStruct):
     reasons: tuple[Reason, ...] = ()  # with the bias of the evidence they sum up to the score
 
 
-Stage = Literal["founded", "copy", "event", "second look", "correction", "revision"]
+Stage = Literal["founded", "copy", "version", "event", "second look", "correction", "revision"]
 
 
 class Evidence(FrozenStruct):
@@ -316,6 +316,10 @@ class Evidence(FrozenStruct):
 # --- output ------------------------------------------------------------------------------------------------
 
 
+# Of a text beside the current one of its story: an earlier one, or a later one that anybody could print.
+VersionState = Literal["earlier", "other"]
+
+
 class CountedArticle(FrozenStruct):
     """What the counts of a story need of one article."""
 
@@ -327,6 +331,7 @@ class CountedArticle(FrozenStruct):
     role: Role
     kind: Kind = "report"
     reuses: str | None = None  # the article of another outlet with many of the same words
+    version_of: str | None = None  # the article that tells a sentence of this text differently
     counts_as_report: bool = True  # false: too little of its text agrees with the story
     is_little_known: bool = False  # from a feed that had published too little before (store/tables.py)
 
@@ -403,6 +408,7 @@ class ArticleView(CountedArticle, omit_defaults=False, cache_hash=True):
     tdm_reserved: bool = False  # text mining is reserved: treated like noarchive
     media: tuple[Enclosure, ...] = ()  # each with a type; for feeds, never for pages
     categories: tuple[str, ...] = ()  # as declared, sections first
+    version: VersionState | None = None  # None: it has the current text; `copy_of` names who has that
 
     @property
     def is_dated(self) -> bool:
@@ -483,6 +489,7 @@ class StoryText(FrozenStruct, omit_defaults=False, cache_hash=True):
     lead: tuple[Passage, ...] = ()  # paragraphs of one report
     openings: tuple[Passage, ...] = ()  # the first sentence of each other report that has one to show
     quotations: tuple[Quotation, ...] = ()
+    versions: tuple[Passage, ...] = ()  # sentences that the current text tells differently, of other versions
     version: int = 0  # of the code that rendered it (stories/rendering.py)
 
     def opening_of(self, article_id: str) -> str:

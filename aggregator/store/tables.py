@@ -553,6 +553,9 @@ article = Table(
     Column("counts_as_report", Boolean, nullable=False, server_default=true()),
     # Whether its source had fewer than `known_articles` articles before the day (config/tuning.yaml).
     Column("is_little_known", Boolean, nullable=False, server_default=false()),
+    # `id` of the text of which this is another version: a copy, a text with many of its words or one of the
+    # same outlet that tells a sentence differently. Which of them is the current one is computed on reading.
+    Column("version_of", Text),
     Index(None, "story", "copy_of", "effective_at"),
     Index(None, "root_article", "generation"),
     Index(None, "copy_of"),

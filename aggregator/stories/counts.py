@@ -28,7 +28,8 @@ from typing import TypeVar
 import msgspec
 
 from aggregator.extract.wire.agencies import agency_of, outlet_key, shipped_families
-from aggregator.model.core import OPINION_KINDS, ArticleView, CountedArticle
+from aggregator.model.core import OPINION_KINDS, ArticleView, CountedArticle, VersionState
+from aggregator.stories.versions import is_correction
 
 COUNTED_ROLES = ("report", "copy")
 _EPOCH = dt.datetime(1970, 1, 1, tzinfo=dt.UTC)
@@ -246,32 +247,111 @@ def originals_with_copies(articles: Iterable[ArticleView]) -> list[tuple[Article
 
 
 def with_originals(articles: Sequence[ArticleView]) -> list[ArticleView]:
-    """Return the articles with `copy_of` set to the original of their copy group.
+    """Return the articles with `copy_of` set to the original of their copy group, or of the current text.
 
     The original has none, unless a link of its group leads out of the story, which is kept. An excerpt is
-    linked to the original of the text that it was taken from.
+    linked to the original of the text that it was taken from. Other versions of a text are linked to that
+    with the current one, and have a `version`.
     """
-    if all(article.copy_of is None for article in articles):
+    if all(article.copy_of is None and article.version_of is None for article in articles):
         return list(articles)
+    if any(article.version for article in articles):
+        return list(articles)  # they have been linked
     present = {article.id for article in articles}
+    replaced = _replaced(articles)
     original: dict[str | None, str] = {}
     links_out: dict[str, str] = {}
-    for group in copy_groups(articles):
+    for group in copy_groups(articles, _text_link):
         first = original_of(group).id
         original.update((article.id, first) for article in group)
-        outside = {article.copy_of for article in group if article.copy_of is not None} - present
+        outside = {link for article in group if (link := _text_link(article)) is not None} - present
         if outside:
             links_out[first] = min(outside)
     linked = []
     for article in articles:
-        if article.role == "excerpt":
+        version = None
+        if article.id in replaced:
+            link, version = replaced[article.id]
+        elif article.role == "excerpt":
             link = original.get(article.copy_of, article.copy_of)
+            link = replaced[link][0] if link in replaced else link
         elif original[article.id] == article.id:
             link = links_out.get(article.id)
         else:
             link = original[article.id]
-        linked.append(msgspec.structs.replace(article, copy_of=link))
+        linked.append(msgspec.structs.replace(article, copy_of=link, version=version))
     return linked
+
+
+# --- versions ----------------------------------------------------------------------------------------------
+
+
+def _replaced(articles: Sequence[ArticleView]) -> dict[str | None, tuple[str, VersionState]]:
+    """Return the articles that have another version of a current text, with the original of that.
+
+    Of the versions of a text the first one is current, until a later one takes over.
+    """
+    if all(article.version_of is None for article in articles):
+        return {}
+    replaced: dict[str | None, tuple[str, VersionState]] = {}
+    for family in copy_groups(articles, _version_link):
+        current, *others = texts = sorted(copy_groups(family, _text_link), key=_first_printed)
+        were_current = [*current]
+        for text in others:
+            if _takes_over(text, were_current):
+                current = text
+                were_current += text
+        original, since = original_of(current).id, _first_printed(current)
+        for text in texts:
+            state: VersionState = "earlier" if _first_printed(text) < since else "other"
+            if text is not current:
+                replaced.update({article.id: (original, state) for article in text})
+    return replaced
+
+
+def _text_link(article: CountedArticle) -> str | None:
+    """Return what an article copies, if it has the same text."""
+    return copy_link(article) if article.version_of is None else None
+
+
+def _version_link(article: CountedArticle) -> str | None:
+    return article.version_of or copy_link(article)
+
+
+def _first_printed(text: Sequence[ArticleView]) -> tuple[dt.datetime, bool, str]:
+    """Return when a text was printed first; at one time, a version is later than what it is a version of."""
+    return min((article.effective_at, article.version_of is not None, article.id) for article in text)
+
+
+def _takes_over(text: Sequence[ArticleView], earlier: Sequence[ArticleView]) -> bool:
+    """Return whether a later version replaces the `earlier` ones: who prints it may say what is right now.
+
+    That is their outlet, who names their agency, or two origins; or a report that is no copy of them, unless
+    it corrects another outlet. Little-known sources say it only of texts that no known one printed.
+    """
+    known = [article for article in text if not article.is_little_known]
+    if all(article.is_little_known for article in earlier):
+        known = list(text)
+    outlets = {_publisher(article) for article in earlier}
+    wires = {article.wire for article in earlier if article.wire is not None}
+    if any(_publisher(article) in outlets or article.wire in wires for article in known):
+        return True
+    if len({_publisher(article) for article in known}) > 1:
+        return True
+    own, others = {article.id for article in text}, {article.id for article in earlier}
+    is_copy = any(article.copy_of in others for article in text) or any(one.copy_of in own for one in earlier)
+    return not is_copy and any(not _is_correction(article) for article in known)
+
+
+def _publisher(article: CountedArticle) -> str:
+    if article.outlet_key is None:
+        return article.id
+    key = outlet_key(article.outlet_key)
+    return shipped_families().get(key, key)
+
+
+def _is_correction(article: ArticleView) -> bool:
+    return is_correction(article.title, article.language) or is_correction(article.lead, article.language)
 
 
 # --- parts -------------------------------------------------------------------------------------------------

@@ -15,6 +15,7 @@ from operator import attrgetter
 from typing import NamedTuple
 
 from aggregator.model.core import OPINION_KINDS, ArticleView
+from aggregator.stories.counts import with_originals
 from aggregator.stories.lexicon import clean_title, word_list
 from aggregator.stories.sentences import front_matter, leans, without_heading
 from aggregator.stories.title import title_candidates
@@ -111,6 +112,7 @@ class Opening(NamedTuple):
 
 def _openings(articles: Sequence[ArticleView], tuning: StoryTuning, shown_title: str | None) -> list[Opening]:
     """Return the openings that may be quoted: of reports, those that can be shown first, if there are any."""
+    articles = with_originals(articles)
     quotable = [article for article in articles if article.lead.strip() and not article.nosnippet]
     leads = " ".join(article.lead for article in quotable)
     openings, others = [], []

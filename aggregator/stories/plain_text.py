@@ -7,6 +7,7 @@ from aggregator.model.core import OPINION_KINDS, ArticleView, StoryText
 from aggregator.stories.counts import originals_with_copies
 
 NO_OUTLET = "unknown outlet"
+VERSION_NAMES = {"earlier": "Earlier version", "other": "Another version"}
 
 
 def as_text(shown: StoryText, articles: Sequence[ArticleView]) -> str:
@@ -22,6 +23,7 @@ def as_text(shown: StoryText, articles: Sequence[ArticleView]) -> str:
         group = [article, *copies]
         first = next((one for one in group if one.id == lead_of), article)
         too = _printed_by([one for one in group if one is not first])
+        too += _versions([one for one in group if one.version], shown)
         if first.id == lead_of:
             paragraphs[-1] += f" ({source_of(first)}){too}"
             continue
@@ -40,8 +42,20 @@ def as_text(shown: StoryText, articles: Sequence[ArticleView]) -> str:
 
 def _printed_by(copies: Sequence[ArticleView]) -> str:
     """Return who printed a text, too; an excerpt is a part of it."""
-    outlets = [(copy.outlet or NO_OUTLET) + " in part" * (copy.role == "excerpt") for copy in copies]
+    same = [copy for copy in copies if copy.version is None]
+    outlets = [(copy.outlet or NO_OUTLET) + " in part" * (copy.role == "excerpt") for copy in same]
     return f" (printed by {', '.join(outlets)}, too)" if outlets else ""
+
+
+def _versions(others: Sequence[ArticleView], shown: StoryText) -> str:
+    """Return the other versions of a text with their sentences that differ, word for word."""
+    lines = ""
+    for other in others:
+        lines += f"\n{VERSION_NAMES[other.version or 'other']}: {source_of(other)}"
+        sentences = [f'"{one.text}"' for one in shown.versions if one.article_id == other.id]
+        if sentences:
+            lines += f": {' '.join(sentences)}"
+    return lines
 
 
 def source_of(article: ArticleView) -> str:

@@ -32,12 +32,13 @@ from aggregator.stories.sentences import (
 )
 from aggregator.stories.title import is_news
 from aggregator.stories.tuning import StoryTuning
+from aggregator.stories.versions import changed_sentences, version_of
 from aggregator.stories.words import heads
 from aggregator.text.lines import count_words, ends_sentence
 from aggregator.text.sentences import paragraphs, split_sentences
 
 # Incremented by hand when a change of code (not of tuning) changes what stories show.
-VERSION = 23
+VERSION = 24
 
 LEAD_PARAGRAPHS = 3
 LEAD_WORDS = 130  # of them together (docs/decisions/0050-plain-stories.md)
@@ -46,6 +47,7 @@ LINES_READ = 8  # for the paragraphs of a lead; headings are between them
 CUT_SHORT = {"no beginning", "no end"}  # of a feed's text
 HEADING = {None, "question", "no end"}  # what `front_matter` says of a line between two others
 SENTENCES_TRIED = 5  # of a report, for the one that it opens with; a later one is not what it says first
+VERSION_SENTENCES = 24  # of all versions of a story that are shown
 NEW_SHARE = 1 / 3  # of the content words of an opening that the lead lacks
 
 
@@ -70,7 +72,7 @@ def render(title: str, members: Sequence[ArticleView], tuning: StoryTuning) -> R
     return Rendering(
         shown=shown,
         text="" if len(articles) == 1 else as_text(shown, articles),
-        originals={article.id: article.copy_of for article in articles},
+        originals={article.id: None if article.version else article.copy_of for article in articles},
         names=names_of(standing),
         topics=topics_of(standing),
     )
@@ -97,7 +99,14 @@ def story_text(articles: Sequence[ArticleView], title: str, tuning: StoryTuning)
         shown = [passage.text for passage in (*lead, *openings)]
         quoted = [report for report in standing if not report.nosnippet]
         quotations = quotations_of(quoted, articles, shown, key_words)
-    return StoryText(title=title, lead=lead, openings=openings, quotations=quotations, version=VERSION)
+    return StoryText(
+        title=title,
+        lead=lead,
+        openings=openings,
+        quotations=quotations,
+        versions=_versions(articles),
+        version=VERSION,
+    )
 
 
 def reports_of(articles: Sequence[ArticleView], tuning: StoryTuning) -> list[ArticleView]:
@@ -181,6 +190,21 @@ def _openings(reports: Sequence[ArticleView], lead: str) -> tuple[Passage, ...]:
     """Return what each report says first, in their order."""
     openings = ((report.id, opening_of(report, lead)) for report in reports)
     return tuple(Passage(text=text, article_id=id_) for id_, text in openings if text)
+
+
+def _versions(articles: Sequence[ArticleView]) -> tuple[Passage, ...]:
+    """Return the sentences that the current text tells differently, of each other version of it."""
+    by_id = {article.id: article for article in articles}
+    passages: dict[Passage, None] = {}
+    for article in articles:
+        current = by_id.get(article.copy_of or "")
+        if article.version is None or current is None or article.nosnippet:
+            continue
+        for changed in changed_sentences(version_of(article), version_of(current)):
+            passages[Passage(text=changed.own, article_id=article.id)] = None
+        if len(passages) >= VERSION_SENTENCES:
+            break
+    return tuple(passages)
 
 
 def opening_of(report: ArticleView, lead: str) -> str:

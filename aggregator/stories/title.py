@@ -64,7 +64,7 @@ def headline(
     `shown` is the present title, which stays unless another is better by a margin; `afresh`: by anything.
     `prefer` are the outlets whose titles are preferred, in this order.
     """
-    tuning = tuning or shipped_tuning()
+    tuning, articles = tuning or shipped_tuning(), with_originals(articles)
     compared = _compared(articles, shown, tuning, prefer)
     if not compared:
         title = _from_lead(articles, shown)
@@ -95,10 +95,13 @@ def title_candidates(
 ) -> list[ArticleView]:
     """Return the articles whose titles are compared, by time: the newest ones, of reports before others.
 
+    Of a text with versions only the current one.
+
     Of reports those `of_standing`; of a copy group only the original, whichever article arrived first, or a
     copy that has the whole `text_of` where the original's is cut. The lead asks for openings in this way.
     """
-    titled = [article for article in articles if text_of(article)]
+    articles = with_originals(articles)
+    titled = [article for article in articles if text_of(article) and article.version is None]
     reports = of_standing([article for article in titled if is_news(article, articles)])
     chosen = (
         _of_each_copy_group(articles, reports, text_of)
@@ -136,7 +139,7 @@ def _of_each_copy_group(
     """Return one of the `reports` for each copy group: the original, else the first whose text is whole."""
     ids = {report.id for report in reports}
     chosen: list[ArticleView] = []
-    for original, copies in originals_with_copies(with_originals(articles)):
+    for original, copies in originals_with_copies(articles):
         group = [article for article in (original, *copies) if article.id in ids]
         whole = [article for article in group if not CUT.search(text_of(article)[-CUT_CHARS:])]
         chosen += (whole or group)[:1]
@@ -176,7 +179,8 @@ def _compared(
         may_stay = _is_report(article) or _is_by_style(article) or not has_report
         is_shown = may_stay and clean_title(article) == shown
         is_preferred = _preference(article, prefer) < len(prefer)
-        if article.role in COUNTED_ROLES and article.title and (is_shown or is_preferred):
+        is_current = article.version is None and article.role in COUNTED_ROLES
+        if is_current and article.title and (is_shown or is_preferred):
             compared[article.id] = article
     return sorted(compared.values(), key=BY_TIME)
 

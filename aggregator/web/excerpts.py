@@ -275,6 +275,7 @@ def _bounded_text(text: StoryText, allowance: _Allowance) -> StoryText:
         title=first_words(text.title, allowance.all_words),
         lead=_bounded_lead(text.lead, allowance),
         openings=tuple(opening for opening in text.openings if allowance.shows(opening)),
+        versions=tuple(passage for passage in text.versions if allowance.shows(passage)),
         quotations=tuple(
             quotation
             for quotation in text.quotations
@@ -372,6 +373,7 @@ def bounded_explanation(explained: "Explanation", access: Access, words: int) ->
         runner_up_title=explained.runner_up_title and first_words(explained.runner_up_title, words),
         shared=SharedTerms(),
         passages=(),
+        version=None,
         log=tuple(replace(line, detail=None) for line in explained.log),
         pair=pair,
     )

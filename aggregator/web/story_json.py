@@ -26,6 +26,7 @@ from aggregator.model.core import (
     StoryName,
     StoryText,
     StoryView,
+    VersionState,
     in_utc,
 )
 from aggregator.model.read_model import (
@@ -47,6 +48,7 @@ SHOWN_REASONS = 3  # the strongest similarities; `aggregator explain` has all
 
 _STAGES: dict[Stage, str] = {
     "founded": "founded this story: no live story was similar enough",
+    "version": "another state of a text of its outlet in this story",
     "copy": "the same text as another article of this story",
     "event": "reports the same event",
     "second look": "moved here by a second look: it reports the same event",
@@ -95,6 +97,7 @@ class ArticleJson(FrozenStruct):
     wire: str | None
     kind: Kind
     role: Role
+    version: VersionState | None
 
 
 class StoryJson(StoryFacts):
@@ -142,14 +145,16 @@ class StoryArticleJson(WholeArticleJson):
 class WholeStoryJson(StoryJson):
     """One story: `text` is the lead and what the other reports say first, as plain text.
 
-    `lead` are paragraphs of one report. `earlier` are the stories that it continues, `later` those that
-    continue it, `related` others about the same people, places and bodies; the nearest in time first.
+    `lead` are paragraphs of one report, `versions` sentences of other versions of a text that its current
+    one tells differently. `earlier` are the stories that it continues, `later` those that continue it,
+    `related` others about the same people, places and bodies; the nearest in time first.
     `summarised` is null without a machine-written text.
     """
 
     articles: tuple[StoryArticleJson, ...]
     text: str
     lead: tuple[Passage, ...]
+    versions: tuple[Passage, ...]
     quotations: tuple[Quotation, ...]
     earlier: tuple[LinkedStory, ...]
     later: tuple[LinkedStory, ...]
@@ -183,6 +188,7 @@ def whole_story(
         articles=tuple(articles),
         text=as_text(shown, story.articles) if text else story.summary,
         lead=shown.lead,
+        versions=shown.versions,
         quotations=shown.quotations,
         summarised=summarised and like(SummarisedJson, summarised, machine_written=True),
     )

@@ -8,13 +8,21 @@ from collections.abc import Iterable, Sequence
 from functools import cached_property
 
 from aggregator.extract.urls import canonical_url
-from aggregator.grouping.copies.copy_check import CopyTuning, best_copy, excerpts_in, rank_candidates, verdict
+from aggregator.grouping.copies.copy_check import (
+    CopyTuning,
+    best_copy,
+    excerpts_in,
+    is_one_outlet,
+    rank_candidates,
+    verdict,
+)
 from aggregator.grouping.copies.sampled_shingles import SketchOverlap
 from aggregator.grouping.copies.shared_wording import text_reuse
 from aggregator.model.core import ComparedText, CopyEvidence, TextReuse
 from aggregator.store.engine.database import Connection
 from aggregator.store.stories.article_rows import compared_articles
 from aggregator.store.stories.articles import StoredArticle
+from aggregator.stories.versions import TextVersion, changed_sentences, is_update
 
 
 class CopyCandidates:
@@ -79,6 +87,22 @@ class CopyCandidates:
         ids = dict.fromkeys(self._originals + sharing)
         return text_reuse(self._own, self._read([*ids]), self._tuning)
 
+    def version_of(self, copy: CopyEvidence | None, reuse: TextReuse | None) -> str | None:
+        """Return the original, or the text of which words are reused, if both tell a sentence differently."""
+        if copy is not None and copy.kind == "copy":
+            (original,) = self._read([copy.other])
+            return copy.other if changed_sentences(_text_of(self._own), _text_of(original)) else None
+        if reuse is None:
+            return None
+        (other,) = self._read([reuse.other])
+        return reuse.other if is_update(_text_of(self._own), _text_of(other)) else None
+
+    def updated(self) -> tuple[str, ...]:
+        """Return the texts of the same outlet of which the article is another state, the likeliest first."""
+        of_outlet = [other.id for other in self._sharing(self._likely) if is_one_outlet(self._own, other)]
+        own = _text_of(self._own)
+        return tuple(text.id for text in self._read(of_outlet) if is_update(own, _text_of(text)))
+
     def same_page(self) -> str | None:
         """Return the first article under the same URL that has the same text, or of which one is a part."""
         own, tuning = self._own, self._tuning
@@ -95,3 +119,7 @@ class CopyCandidates:
 
     def _sharing(self, overlaps: Iterable[SketchOverlap]) -> list[ComparedText]:
         return [self._others[overlap.number] for overlap in overlaps if overlap.number in self._others]
+
+
+def _text_of(compared: ComparedText) -> TextVersion:
+    return TextVersion(compared.title, compared.text, compared.language, compared.outlet)

@@ -46,6 +46,7 @@ from aggregator.grouping.copies.shingles import (
     words_in,
 )
 from aggregator.model.core import ComparedText, CopyEvidence
+from aggregator.text.numbers import spelt_numbers
 
 _UNDECIDED = 0.4  # least leaning of a headline of one or two words: too few to show a topic
 
@@ -284,9 +285,10 @@ def _is_templated(overlap: _Overlap, tuning: CopyTuning) -> bool:
 def _lacks_headline(other: _AnalyzedText, analyzed: _AnalyzedText, tuning: CopyTuning) -> bool:
     """Return whether `other` lacks more of the headline of `analyzed` than copies do.
 
-    Of its words that are in the text below it.
+    Of its words that are in the text below it. Number words change in place like digits.
     """
     own = set(filter(is_informative, analyzed.headline.intersection(analyzed.words)))
+    own.difference_update(spelt_numbers(analyzed.compared.language or ""))
     return len(own.intersection(other.words) | own & other.headline) < tuning.most * len(own)
 
 

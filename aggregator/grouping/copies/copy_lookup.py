@@ -41,6 +41,8 @@ class CopyMatch(NamedTuple):
     sketch: bytes  # the sampled shingles by which later articles find it
     same_page: str | None  # an article under the same URL with the same text, or a part of it
     reuse: TextReuse | None  # of a text that is neither a copy nor an excerpt
+    version_of: str | None  # the original, or the text of which words are reused, if this is another version
+    updated: tuple[str, ...]  # other states of this text by its own outlet, which are no copies
 
 
 class CopyFinder:
@@ -73,6 +75,7 @@ class CopyFinder:
         )
         copy = candidates.best_original()
         original, is_copy = (copy.other, copy.kind == "copy") if copy else (None, False)
+        reuse = None if copy else candidates.reuse()
         return CopyMatch(
             copy=copy,
             # Excerpts of a copy are excerpts of its original.
@@ -87,7 +90,9 @@ class CopyFinder:
                 waiting=waiting,
             ),
             same_page=candidates.same_page(),
-            reuse=None if copy else candidates.reuse(),
+            reuse=reuse,
+            version_of=candidates.version_of(copy, reuse),
+            updated=() if copy else candidates.updated(),
         )
 
     def sharing(self, connection: Connection, incoming: StoredArticle) -> list[int]:

@@ -67,6 +67,8 @@ def decision_words(evidence: Evidence) -> str:
     """Return how the article got into its story, in one sentence."""
     if evidence.stage == "copy" and evidence.copy is not None:
         return f"It is a copy: {COPY_SHARES.format(evidence.copy)}."
+    if evidence.stage == "version":
+        return "It joined this story: it is another state of a text of its outlet."
     if evidence.score is not None:
         how = "was moved here by the second look" if evidence.stage == "second look" else "joined this story"
         return f"It {how}: {SCORE.format(evidence)}."

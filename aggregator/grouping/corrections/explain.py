@@ -1,5 +1,6 @@
 """`aggregator explain`: the stored evidence of a decision, and a comparison of two articles."""
 
+import datetime as dt
 from collections.abc import Iterable
 
 import msgspec
@@ -34,6 +35,7 @@ from aggregator.model.core import (
 from aggregator.model.errors import UsageError
 from aggregator.store.read.reader import ExplainedArticle, LogLine, StoryReader
 from aggregator.store.stories.constraints import ConstraintTable, Relation
+from aggregator.stories.versions import ChangedSentence, changed_sentences, unread_signs, version_of
 
 _SHOWN = 12  # names, numbers or words of one kind
 _PASSAGES = 3
@@ -67,6 +69,17 @@ class PairExplanation(FrozenStruct, frozen=True, kw_only=True, omit_defaults=Fal
     nosnippet: bool = False  # one of the two publishers forbids snippets
 
 
+class VersionExplanation(FrozenStruct, frozen=True, kw_only=True, omit_defaults=False):
+    """What two versions of a text tell differently: the later one is current if its author may replace it."""
+
+    article: str  # the other version
+    outlet: str | None
+    time: dt.datetime  # of the other version
+    is_earlier: bool  # the other version
+    is_replaced: bool  # whether the explained article has not the current text
+    changes: tuple[ChangedSentence, ...]
+
+
 class Explanation(FrozenStruct, frozen=True, kw_only=True, omit_defaults=False):
     """Why an article is in its story; with `pair`, why two are or are not together."""
 
@@ -80,6 +93,8 @@ class Explanation(FrozenStruct, frozen=True, kw_only=True, omit_defaults=False):
     evidence: Evidence
     shared: SharedTerms  # with its story
     passages: tuple[str, ...]  # shared with its original
+    version: VersionExplanation | None
+    unread: tuple[str, ...]  # what of its language has no table, and so makes no version of a copy
     runner_up_title: str | None
     log: tuple[LogLine, ...]  # later events: moves, merges, corrections
     pair: PairExplanation | None = None
@@ -127,8 +142,28 @@ def _decision(reading: StoryReader, explained: ExplainedArticle, packer: TermPac
         shared=_shared_terms(packer, view, evidence.shared),
         passages=() if original is None else shared_passages(view.text, original.article.text, _PASSAGES),
         nosnippet=view.nosnippet or (original is not None and original.article.nosnippet),
+        version=_version(reading, view),
+        unread=() if copy is None else unread_signs(view.language),
         runner_up_title=None if rival is None else reading.title_of(rival.story),
         log=tuple(line for line in explained.log if line.kind not in ("created", "joined")),
+    )
+
+
+def _version(reading: StoryReader, view: ArticleView) -> VersionExplanation | None:
+    """Return what another version of the text of an article tells differently."""
+    detail = reading.article(view.id)
+    replaced = detail is not None and detail.article.version is not None
+    other_id = detail.article.copy_of if detail is not None and replaced else view.version_of
+    other = None if other_id is None else reading.explained_article(other_id)
+    if other is None:
+        return None
+    return VersionExplanation(
+        article=other.article.id,
+        outlet=other.article.outlet,
+        time=other.article.effective_at,
+        is_earlier=other.article.effective_at <= view.effective_at,
+        is_replaced=replaced,
+        changes=tuple(changed_sentences(version_of(view), version_of(other.article))),
     )
 
 
@@ -201,11 +236,30 @@ def _lines(explained: Explanation) -> list[str]:
         *evidence_lines(explained.evidence, explained.runner_up_title),
         *_common(explained.shared, explained.passages, "shared with the story at that time"),
     ]
+    lines += version_lines(explained.version)
+    if explained.unread:
+        lines.append(f"  {' and '.join(explained.unread)} of its language are not read and make no version")
     if explained.log:
         lines += ["", "Later events:"]
         lines += [f"  {line.at:%Y-%m-%d %H:%M} {log_words(line)}" for line in explained.log]
     if explained.pair is not None:
         lines += ["", *_pair_lines(explained.pair)]
+    return lines
+
+
+def version_lines(version: VersionExplanation | None) -> list[str]:
+    """Return what another version of the text tells differently, the earlier sentence first."""
+    if version is None:
+        return []
+    which = "earlier" if version.is_earlier else "later"
+    lines = [
+        f"  another version of article {version.article}, which is {which}: "
+        f"{version.outlet or 'unknown outlet'}, {version.time.astimezone(dt.UTC):%Y-%m-%d %H:%M}",
+        f"  its text is {'not ' if version.is_replaced else ''}the current one of the story",
+    ]
+    for changed in version.changes:
+        earlier, later = changed if version.is_earlier is False else reversed(changed)
+        lines += [f'  earlier: "{earlier}"', f'  later: "{later}"']
     return lines
 
 

@@ -12,8 +12,11 @@ from aggregator.model.core import ArticleView, FrozenStruct
 from aggregator.model.read_model import ChangeKind
 from aggregator.store.stories import stories
 from aggregator.store.stories.stories import DerivedColumns, Membership, StoryRow, StoryState
+from aggregator.stories.counts import with_originals
 from aggregator.stories.title import headline
 from aggregator.stories.tuning import StoryTuning
+
+_BETWEEN_VERSIONS = dt.timedelta(hours=1)  # that bump a story, at least
 
 
 class Effect(FrozenStruct, frozen=True, kw_only=True):
@@ -88,6 +91,8 @@ class StoryRows:
         reports_before = 0 if before.container_only else before.report_count
         if "report" in bumps and has_report and after.report_count > reports_before:
             return True
+        if "report" in bumps and _replaces_version(membership, effect.article):
+            return effect.bump - before.bumped_at.replace(microsecond=0) >= _BETWEEN_VERSIONS
         # An old story of one report is not news because its outlet has another headline for it.
         is_news = after.report_count > 1 or effect.bump - membership.span.first <= self._bump_age
         return "headline" in bumps and is_news and title != before.title
@@ -105,6 +110,16 @@ class StoryRows:
             ledger.log(now, before.id, "headline", before=before.title, after=title, reason=reason)
         if before.article_count < self._story_cap <= after.article_count:
             ledger.log(now, before.id, "full", articles=after.article_count)
+
+
+def _replaces_version(membership: Membership, article: str | None) -> bool:
+    """Return whether an article that was added gives a story another version of a text."""
+    if article is None or all(member.version_of is None for member in membership.shown):
+        return False
+    before = with_originals([member for member in membership.shown if member.id != article])
+    earlier = {member.id for member in before if member.version == "earlier"} | {article}
+    after = with_originals(membership.shown)
+    return any(member.version == "earlier" and member.id not in earlier for member in after)
 
 
 def _bumped_at(

@@ -30,6 +30,7 @@ _DECIDED: Final = (
     "is_compared",
     "copy_of",
     "reuses",
+    "version_of",
     "counts_as_report",
     "is_little_known",
     "follows",

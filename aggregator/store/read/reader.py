@@ -104,9 +104,10 @@ def one_article(connection: Connection, id_: str) -> ArticleDetail | None:
         return None
     # The original of a copy depends on its whole group (stories.counts).
     members = with_originals(article_views.views_of_stories(connection, [row.story])[row.story])
-    original = next((one.copy_of for one in members if one.id == id_), row.copy_of)
+    view = article_views.view(row)
+    linked = next((one for one in members if one.id == id_), view)
     return ArticleDetail(
-        article=replace(article_views.view(row), copy_of=original),
+        article=replace(view, copy_of=linked.copy_of, version=linked.version),
         story=row.story,
         story_title=row.story_title,
         revisions=count_rows(connection, entry, entry.c.article == id_, entry.c.outcome == "revised"),

@@ -60,7 +60,10 @@ def _view(columns: Mapping[str, Any] | RowMapping, details: ArticleDetails, **mo
 
 _TITLES_OF_LARGE = (
     view_columns()
-    .where(article.c.story == bindparam("story_id"), article.c.copy_of.is_(None))
+    .where(
+        article.c.story == bindparam("story_id"),
+        or_(article.c.copy_of.is_(None), article.c.version_of.is_not(None) & ~article.c.is_little_known),
+    )
     .order_by(article.c.effective_at.desc(), article.c.inbox_no.desc())
     .limit(SHOWN_MEMBERS)
 )
@@ -76,14 +79,20 @@ def views_for_title(
 ) -> list[ArticleView]:
     """Return the articles from which headline and summary are chosen.
 
-    All of a small story; the newest originals of a large one, and article `shown` of the present headline.
+    All of a small story; the newest originals and versions of a large one with the texts that these replace,
+    and article `shown` of the present headline.
     """
     if article_count > SHOWN_MEMBERS:
         rows = connection.execute(_TITLES_OF_LARGE, {"story_id": story}).all()
         if rows:
             if shown is not None and all(row.id != shown for row in rows):
                 rows = [*rows, *connection.execute(_ONE_OF_STORY, {"story_id": story, "article_id": shown})]
-            return list(map(view, reversed(rows)))
+            ids = {row.id for row in rows}
+            replaced = {row.version_of for row in rows if row.version_of} - ids
+            return sorted(
+                [*map(view, rows), *views_of(connection, replaced)],
+                key=lambda one: (one.effective_at, one.id),
+            )
     return views_of_stories(connection, [story])[story]
 
 

@@ -18,7 +18,7 @@ from aggregator.config.messages import counted, story_numbers
 from aggregator.model.core import ArticleView, Enclosure, Quotation, StoryText, StoryView
 from aggregator.model.read_model import Digest, DigestStory, StoryFilter
 from aggregator.store.read.reader import StoryReader
-from aggregator.stories.counts import originals_with_copies
+from aggregator.stories.counts import COUNTED_ROLES, originals_with_copies
 from aggregator.stories.plain_text import NO_OUTLET
 from aggregator.web.excerpts import for_item
 from aggregator.web.feeds import formats
@@ -148,6 +148,7 @@ def _linked_stories(story: StoryView, base: str) -> str:
 
 
 def _copied(copies: Sequence[ArticleView]) -> str:
+    copies = [one for one in copies if one.version is None]
     if not copies:
         return ""
     named = [_outlet(one) for one in copies[:NAMED_COPIES]]
@@ -265,7 +266,7 @@ def _item(
 def best_article(articles: tuple[ArticleView, ...]) -> ArticleView | None:
     """Return the article to link to: the newest report that is no copy, else the newest with an address."""
     linked = [article for article in articles if formats.feed_url(article.url)]
-    reports = [article for article in linked if article.role == "report" and article.copy_of is None]
+    reports = [article for article in linked if article.role in COUNTED_ROLES and article.copy_of is None]
     return max(reports or linked, key=lambda article: (article.effective_at, article.id), default=None)
 
 

@@ -70,6 +70,7 @@ class ReportLine(msgspec.Struct, frozen=True):
 
     article: ArticleView
     copies: tuple[ArticleView, ...]
+    versions: tuple[ArticleView, ...]  # other versions of its text, the newest first
     is_first: bool  # the earliest of several reports
     is_new: bool  # it, or a copy of it, came since the last visit of this reader
 
@@ -88,7 +89,14 @@ def report_groups(articles: Sequence[ArticleView], since: dt.datetime | None) ->
     groups: dict[str, list[ReportLine]] = {heading: [] for heading in _HEADINGS}
     for article, same in sorted(originals, key=lambda one: (-one[0].effective_at.timestamp(), one[0].id)):
         is_new = since is not None and any(one.seen > since for one in (article, *same))
-        groups[_heading(article)].append(ReportLine(article, tuple(same), article is first, is_new))
+        line = ReportLine(
+            article,
+            copies=tuple(one for one in same if one.version is None),
+            versions=tuple(one for one in reversed(same) if one.version),
+            is_first=article is first,
+            is_new=is_new,
+        )
+        groups[_heading(article)].append(line)
     return [ReportGroup(heading, tuple(lines)) for heading, lines in groups.items() if lines]
 
 

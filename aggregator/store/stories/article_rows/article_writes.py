@@ -61,11 +61,20 @@ def set_role(
     id: str,  # noqa: A002 - the word that people type
     role: Role,
     copy_of: str | None,
+    *,
     reuse: TextReuse | None,
+    version_of: str | None,
 ) -> None:
     """Set what article `id` is in its story, and whose words it has."""
     evidence = msgspec.structs.replace(evidence_of(connection, id), reuse=reuse)
-    _set(connection, id, role=role, copy_of=copy_of, reuses=reuse.other if reuse else None)
+    _set(
+        connection,
+        id,
+        role=role,
+        copy_of=copy_of,
+        reuses=reuse.other if reuse else None,
+        version_of=version_of,
+    )
     set_evidence(connection, id, evidence)
 
 

@@ -1,0 +1,226 @@
+"""Which sentences two texts tell differently (stories/versions.py), in several languages."""
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from aggregator.stories.versions import (
+    CHANGES_SHOWN,
+    TextVersion,
+    changed_sentences,
+    is_correction,
+    is_update,
+    unread_signs,
+)
+
+REST = (
+    "The quarry had been inspected in May. Two cranes were sent from the harbour, and the road "
+    "stays closed. "
+    "The owner, Bersk Stone, did not answer calls."
+)
+FIRST = "A wall of the Tellin quarry fell on Thursday and killed 3 workers, the fire service said."
+
+
+def version(text: str, title: str = "Quarry wall falls", language: str = "en") -> TextVersion:
+    return TextVersion(title, text, language, "Kite Daily")
+
+
+CHANGED = [
+    ("en", FIRST, FIRST.replace("3 workers", "nine workers")),
+    ("en", FIRST, FIRST.replace("Tellin", "Kestrow")),
+    (
+        "en",
+        "Police arrested Karl Dorn in the harbour on Thursday.",
+        "Police arrested Jon Falk in the harbour on Friday.",
+    ),
+    ("en", "The jury found the banker guilty of fraud.", "The jury found the banker not guilty of fraud."),
+    ("en", "Orm beat Tellin in the final of the cup.", "Tellin beat Orm in the final of the cup."),
+    (
+        "de",
+        "Bei dem Unfall starben drei Arbeiter des Steinbruchs.",
+        "Bei dem Unfall starben 21 Arbeiter des Steinbruchs.",
+    ),
+    (
+        "de",
+        "Der Bankier wurde wegen Betrugs verurteilt, sagte der Richter.",
+        "Der Bankier wurde nicht wegen Betrugs verurteilt, sagte der Richter.",
+    ),
+    (
+        "fr",
+        "Le mur de la carrière a tué trois ouvriers jeudi.",
+        "Le mur de la carrière a tué sept ouvriers jeudi.",
+    ),
+    ("fr", "Le maire a vendu ses parts de la société.", "Le maire n'a pas vendu ses parts de la société."),
+    (
+        "es",
+        "El muro de la cantera mató a tres obreros el jueves.",
+        "El muro de la cantera mató a treinta y dos obreros el jueves.",
+    ),
+    (
+        "es",
+        "El tribunal declaró culpable al banquero de fraude.",
+        "El tribunal no declaró culpable al banquero de fraude.",
+    ),
+    (
+        "it",
+        "Il muro della cava ha ucciso tre operai a Tellin.",
+        "Il muro della cava ha ucciso nove operai a Tellin.",
+    ),
+    (
+        "ru",
+        "В карьере погибли трое рабочих, сообщили спасатели.",
+        "В карьере погибли семь рабочих, сообщили спасатели.",
+    ),
+]
+
+
+@pytest.mark.parametrize(("language", "before", "after"), CHANGED)
+def test_another_number_name_or_negation_in_a_sentence_makes_a_version(
+    language: str, before: str, after: str
+) -> None:
+    earlier, later = (
+        version(f"{before} {REST}", language=language),
+        version(f"{after} {REST}", language=language),
+    )
+    assert changed_sentences(later, earlier) == [(after, before)]
+    assert changed_sentences(earlier, later) == [(before, after)]
+
+
+def test_a_word_of_the_new_headline_alone_makes_a_version() -> None:
+    before = "Two climbers are missing on the Skarn, the rescuers said."
+    after = "Two climbers who were missing on the Skarn are alive, the rescuers said."
+    earlier = version(f"{before} {REST}", "Two climbers missing")
+    assert changed_sentences(version(f"{after} {REST}", "Two climbers found alive"), earlier) == [
+        (after, before)
+    ]
+    assert changed_sentences(version(f"{after} {REST}", "Two climbers missing"), earlier) == []
+
+
+SAME = [
+    ("en", FIRST, FIRST.replace("3 workers", "three workers")),
+    ("en", FIRST, FIRST.replace("Thursday", "Friday")),
+    ("en", FIRST, f"LINDMAR (NPA) - {FIRST}"),
+    ("en", FIRST, f"LINDMAR, Feb 18 (NPA) - {FIRST}"),
+    ("en", "The wall fell at 9:15 a.m. on the workers.", "The wall fell at 10.30 p.m. on the workers."),
+    ("en", "It cost 1.2 million crowns, the owner said.", "It cost 1,200,000 crowns, the owner said."),
+    ("en", "It killed twenty-one of two hundred workers.", "It killed 21 of 200 workers."),
+    (
+        "en",
+        "The mayor’s brother owned the quarry and its road.",
+        "The mayor's brother owned the quarry and its road.",
+    ),
+    (
+        "en",
+        "This text was published by Kite Daily yesterday.",
+        "This text was published by Harbour Post yesterday.",
+    ),
+    (
+        "de",
+        "Einundzwanzig Arbeiter starben um 14.30 Uhr im Bruch.",
+        "21 Arbeiter starben um 15 Uhr im Bruch.",
+    ),
+    (
+        "fr",
+        "Le mur a tué 1 200 ouvriers à 14h05, dit le maire.",
+        "Le mur a tué 1.200 ouvriers à 15h10, dit le maire.",
+    ),
+    ("es", "Murieron treinta y cinco obreros de la cantera.", "Murieron 35 obreros de la cantera."),
+    ("fi", "Louhoksen seinä kaatui ja tappoi kolme miestä.", "Louhoksen seinä kaatui ja tappoi 9 miestä."),
+]
+
+
+@pytest.mark.parametrize(("language", "before", "after"), SAME)
+def test_spellings_datelines_times_and_outlets_make_no_version(
+    language: str, before: str, after: str
+) -> None:
+    earlier = TextVersion("Quarry wall falls", f"{before} {REST}", language, "kitedaily.example")
+    later = TextVersion("Quarry wall falls", f"{after} {REST}", language, "Harbour Post")
+    assert changed_sentences(later, earlier) == changed_sentences(earlier, later) == []
+
+
+SENTENCES = [
+    FIRST,
+    *(f"{sentence.strip('.')}." for sentence in REST.split(". ")),
+    "A spokesman of the region said that families were being looked after.",
+    "The prosecutor opened an inquiry and questioned 2 managers.",
+]
+
+
+@given(st.lists(st.sampled_from(SENTENCES), unique=True), st.lists(st.sampled_from(SENTENCES), unique=True))
+def test_sentences_left_out_added_or_moved_make_no_version(some: list[str], others: list[str]) -> None:
+    assert changed_sentences(version(" ".join(some)), version(" ".join(others))) == []
+
+
+@given(st.text(max_size=300), st.text(max_size=300), st.sampled_from(["en", "de", "zh", "ar", None]))
+def test_any_texts_can_be_compared(one: str, other: str, language: str | None) -> None:
+    left, right = TextVersion(one, other, language, None), TextVersion(other, one, language, "x")
+    for changed in changed_sentences(left, right):
+        assert changed.own in other
+        assert changed.other in one
+    is_update(left, right)
+
+
+def test_a_huge_text_is_compared_in_part() -> None:
+    first, second = (
+        " ".join(
+            f"Wall {number} of the quarry killed {number + more} workers of Tellin."
+            for number in range(4_000)
+        )
+        for more in (1, 9_000)
+    )
+    assert len(changed_sentences(version(second), version(first))) == CHANGES_SHOWN
+
+
+def test_an_update_repeats_sentences_and_tells_the_opening_differently() -> None:
+    before = version(
+        "Bersk Stone offers 40 crowns a share for Tellin Mills, the company said. Bersk holds 9 percent. "
+        "Shareholders have until January to accept. The board advised them to wait.",
+        "Bersk offers 40 crowns for Tellin Mills",
+    )
+    after = version(
+        "Bersk Stone now offers 46 crowns a share for Tellin Mills, the company said. Bersk holds 9 "
+        "percent. "
+        "Shareholders have until January to accept. The board advised them to accept.",
+        "Bersk raises its offer for Tellin Mills to 46 crowns",
+    )
+    assert is_update(after, before)
+    step = after._replace(text="A court stopped the sale of a mill for a year. " + before.text)
+    assert not is_update(step, before)
+    numbered = after._replace(title="Bersk offers 46 crowns for Tellin Mills")
+    assert not is_update(numbered, before)
+
+
+@pytest.mark.parametrize(
+    "slot", [("Kestrel Mail", "Larkdesk"), ("Mill Street", "Castle Road"), ("Orm", "Tarn")]
+)
+def test_a_form_about_something_else_is_no_update(slot: tuple[str, str]) -> None:
+    texts = [
+        version(
+            f"The office warns of a fault in {name} that was found today. Everybody in {name} should wait. "
+            "The office will say more. Calls are answered from nine to five. The list is on its site.",
+            f"Warning of a fault: {name}",
+        )
+        for name in slot
+    ]
+    assert not is_update(*texts)
+
+
+@pytest.mark.parametrize(
+    ("title", "language"),
+    [
+        ("Correction: Mayor's brother owned shares", "en"),
+        ("CORRECTED-Bersk offers 46", "en"),
+        ("Korrektur: Neun Tote", "de"),
+        ("Rectificatif : sept morts", "fr"),
+        ("Corrección: siete", "es"),
+    ],
+)
+def test_a_correction_is_marked_by_its_first_word(title: str, language: str) -> None:
+    assert is_correction(title, language)
+    assert not is_correction(f"Mayor of Tellin: {title}", language)
+
+
+def test_what_is_not_read_of_a_language_is_known() -> None:
+    assert unread_signs("fi") == ("numbers", "negations")
+    assert unread_signs("sv") == ("negations",)
+    assert unread_signs("de") == unread_signs(None) == ()

@@ -1,10 +1,13 @@
 """Headlines that are only a version, a date or a number: the name of their project or series is put before.
 
 Code hosts title each entry of a project's releases with the bare version. "v2.4.1" says nothing in a list of
-stories, and releases of six projects share all words of their headlines.
+stories, and releases of six projects share all words of their headlines. So what has another name, or another
+version, is another release, however much their notes are alike.
 """
 
 import re
+from functools import lru_cache
+from itertools import dropwhile
 
 from aggregator.text.calendar import month_spellings
 
@@ -17,6 +20,16 @@ episode ep issue no nr number vol volume part folge ausgabe teil numéro épisod
 capítulo numero puntata aflevering nummer avsnitt odcinek выпуск эпизод
 """
 _PART_WORDS = frozenset(_PARTS.split())
+# Words beside the version that tell nothing of which release it is.
+_VAGUE_WORDS = frozenset(["v", "ver", "version", "release", "released", "rel", "final", "stable"])
+# More than a number, as of a toll: dotted, marked as a version, a date, or after the word or sign of a part.
+_IS_NUMBERED = re.compile(
+    rf"\d[._]\d|\b[vr]\d|\b(?:19|20)\d\d-\d|(?:\b(?:{'|'.join(_PARTS.split())})[ .:]*|[#№])\d+$",
+    re.IGNORECASE,
+)
+_NAME_WORDS = (
+    3  # of a project before its version, at most: longer headlines tell more than a release (chosen)
+)
 _OF_RELEASES = re.compile(
     r"(?:(?:recent )?(?:release notes|releases|tags|changelog|commits) (?:from|of|for|to) )"
     r"|(?:(?<![ :·|-])[ :·|-]+(?:release notes|releases|tags|changelog))$",
@@ -36,6 +49,29 @@ def named_title(title: str, outlet: str | None, url: str | None) -> str:
         return title
     project = _project_of(url) or _OF_RELEASES.sub("", outlet or "").strip()
     return f"{project} {title}" if project else title
+
+
+def are_other_releases(title: str, other: str) -> bool:
+    """Return whether both headlines are a name and a version, date or number, and one of these differs."""
+    release, other_release = _release_of(title), _release_of(other)
+    if release is None or other_release is None:
+        return False
+    (name, version), (other_name, other_version) = release, other_release
+    return name.isdisjoint(other_name) or version != other_version
+
+
+@lru_cache(maxsize=4096)  # an article is compared with many; about 1 MB
+def _release_of(title: str) -> tuple[frozenset[str], tuple[str, ...]] | None:
+    """Return the words of the name and those of the version after it; None for another headline."""
+    words = [word.lower() for word in _WORD.findall(title)]
+    name = list(dropwhile(_is_part, reversed(words)))
+    parts = words[len(name) :]
+    version = tuple(part.removeprefix("v") for part in parts if part not in _VAGUE_WORDS)
+    is_named = 0 < len(name) <= _NAME_WORDS and not any(word.isdigit() for word in name)
+    is_numbered = _IS_NUMBERED.search(title) is not None or not month_spellings().isdisjoint(version)
+    if not is_named or not is_numbered or not any(part[-1].isdigit() for part in version):
+        return None
+    return frozenset(name), version
 
 
 def _is_bare(title: str) -> bool:

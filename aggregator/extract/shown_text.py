@@ -17,6 +17,7 @@ from aggregator.text.lines import count_words, has_words
 from aggregator.text.reading import Reading, read
 from aggregator.text.sentences import split_sentences
 
+_HEADING_WORDS = 3  # of a heading above a list, at most: "What's Changed", "New features" (chosen)
 NOTICE = "its outlet shows the same text under other headlines: a notice"
 
 
@@ -73,7 +74,10 @@ def without_text(article: CleanArticle) -> CleanArticle:
 
 
 def first_sentences(paragraphs: Sequence[str], max_words: int) -> str:
-    """Return the first sentences within `max_words` words; the first one is always complete."""
+    """Return the first sentences within `max_words` words; the first one is always complete.
+
+    Of lines without a sentence the first one that is no heading: of a list what it lists first.
+    """
     sentences: list[str] = []
     words = 0
     for paragraph in paragraphs[:6]:
@@ -82,4 +86,7 @@ def first_sentences(paragraphs: Sequence[str], max_words: int) -> str:
             if sentences and words > max_words:
                 return " ".join(sentences)
             sentences.append(sentence)
-    return " ".join(sentences) or (paragraphs[0] if paragraphs else "")
+    if sentences:
+        return " ".join(sentences)
+    lines = [line for line in paragraphs[:6] if has_words(line, _HEADING_WORDS + 1)] or paragraphs
+    return lines[0] if lines else ""

@@ -13,10 +13,12 @@ from aggregator.extract.entry_identity import story_id
 from aggregator.extract.wire.agencies import copied_wire
 from aggregator.grouping.changes import Copy, Found, Join, Merge
 from aggregator.grouping.copies.copy_lookup import CopyMatch
+from aggregator.grouping.copies.series import is_kept_apart
 from aggregator.grouping.pairs.pair_article import PairArticle, pack_nearest
 from aggregator.grouping.parts import GroupingParts
 from aggregator.grouping.scorer import Decision, decide, is_open, is_within_window
 from aggregator.grouping.unit_of_work import UnitOfWork
+from aggregator.grouping.window import LiveStory
 from aggregator.grouping.write.growing_stories import live_row
 from aggregator.model.core import Agreement, CopyEvidence, Evidence, Role
 from aggregator.store import codecs
@@ -211,7 +213,14 @@ class Decider:
             for story in window.candidates(article)
             if story.id not in barred and is_open(article, story, self._parts.model.tuning)
         ]
-        scored = self._parts.comparison.scored(unit_of_work.connection, own, candidates)
+        newest = {story.id: self._parts.comparison.newest(story) for story in candidates}
+        others = [report for reports in newest.values() for report in reports]
+        waiting = [*unit_of_work.ledger.articles, article]
+
+        def is_closed(story: LiveStory) -> bool:
+            return is_kept_apart(unit_of_work.connection, article, newest[story.id], others, waiting)
+
+        scored = self._parts.comparison.scored(unit_of_work.connection, own, candidates, is_closed)
         decision = decide(article, scored, self._parts.model, self._parts.comparison.model.bias)
         return msgspec.structs.replace(decision, nearest=pack_nearest(own.nearest))
 

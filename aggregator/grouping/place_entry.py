@@ -1,11 +1,12 @@
 """The place of each entry of a batch: a new article, one that comes again, or one that is refused."""
 
+from collections import Counter
 from collections.abc import Sequence
 
 import msgspec
 
 from aggregator.extract.entry_identity import next_generation_id
-from aggregator.grouping.changes import Copy, Found, Join
+from aggregator.grouping.changes import Copy, Found, Join, Move
 from aggregator.grouping.copies.copy_lookup import CopyMatch
 from aggregator.grouping.decide import Decider
 from aggregator.grouping.incoming_article import incoming_article
@@ -19,7 +20,8 @@ from aggregator.grouping.revise import (
 )
 from aggregator.grouping.second_look.second_look import SecondLook
 from aggregator.grouping.unit_of_work import UnitOfWork
-from aggregator.model.core import CleanArticle, FrozenStruct, Prepared
+from aggregator.grouping.write.copy_families import with_copies
+from aggregator.model.core import Article, CleanArticle, Evidence, FrozenStruct, Prepared, Role
 from aggregator.store.intake import inbox, rejected, tombstones
 from aggregator.store.intake.inbox import InboxEntry, Outcome
 from aggregator.store.intake.sources import Source, all_sources
@@ -175,6 +177,7 @@ class EntryPlacer:
                 return seen_there
         parts.stream.before(unit_of_work, number, waiting.accepted_at)
         self._second_look.before(unit_of_work, number)
+        self._separate(found.series, number)
         parts.stream.read_last(unit_of_work)
         change = self._decide(incoming, found)
         parts.story_writer.apply(unit_of_work, change)
@@ -182,6 +185,35 @@ class EntryPlacer:
         outcome = _outcome_of(change)
         parts.stream.placed(change.article, has_joined=outcome != "founded")
         return Placed(outcome, change.article.id, change.article.story)
+
+    def _separate(self, series: Sequence[str], at_no: int) -> None:
+        """Give each article of a series its own story: two alone were like copies of one text."""
+        unit_of_work = self._unit_of_work
+        assigned = articles.assigned_stories(unit_of_work.connection, series)
+        assigned |= {new.id: new.story for new in unit_of_work.ledger.articles if new.id in series}
+        shared = [story for story, count in Counter(assigned.values()).items() if count > 1]
+        if shared:
+            unit_of_work.ledger.write()
+        for story in sorted(shared):
+            members = articles.members(unit_of_work.connection, story)
+            _, *later = [member for member in members if member.id in assigned]
+            for member in later:
+                self._take_out(member, at_no)
+
+    def _take_out(self, member: Article, at_no: int) -> None:
+        """Let an article begin a story, with the copies of its own text, unless a correction binds one."""
+        connection, parts, ledger = self._unit_of_work.connection, self._parts, self._unit_of_work.ledger
+        leaving = with_copies(connection, [member.id], member.story)
+        if not parts.constraints.may_leave(connection, leaving):
+            return
+        evidence = Evidence(stage="series", rules_version=parts.rules_version)
+        article_writes.set_evidence(connection, member.id, evidence)
+        role: Role = "container" if member.is_container else "report"
+        article_writes.set_role(connection, member.id, role, None, reuse=None, version_of=None)
+        move = Move(articles=tuple(leaving), target=None, at_no=at_no, founder=member.id)
+        story = parts.story_writer.apply(self._unit_of_work, move)
+        now = self._unit_of_work.now
+        ledger.log(now, member.story, "moved", article=member.id, to=story, reason="series")
 
     def _decide(self, incoming: StoredArticle, found: CopyMatch) -> Found | Join | Copy:
         """Decide about a new article; stories to which corrections link it are merged first."""

@@ -1,7 +1,7 @@
 """Compares articles with the compared reports of stories: pair model and guards."""
 
 from collections import OrderedDict
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Callable, Collection, Sequence
 from functools import cache, cached_property
 from itertools import islice
 
@@ -132,33 +132,35 @@ class ReportComparison:
     # --- scores -------------------------------------------------------------------------------------------
 
     def scored(
-        self, connection: Connection, own: PairArticle, stories: Sequence[LiveStory]
+        self,
+        connection: Connection,
+        own: PairArticle,
+        stories: Sequence[LiveStory],
+        is_closed: Callable[[LiveStory], bool],
     ) -> list[ScoredCandidate]:
         """Compare a new article with the reports of each of these stories; return them, best first.
 
         The article knows its nearest neighbours then. Stories that a guard keeps it out of are left out.
+        `is_closed`: one more guard, which is asked of the stories that the article would join.
         """
         if not stories or not len(own.ids):
             return []
         shift = self._stream.shift(connection, own.source)
-        scored = [*self._open_stories(connection, own, stories, shift)]
+        scored = []
+        for story, pairs in zip(stories, self._compared(connection, own, stories), strict=True):
+            candidate = _scored(story, pairs, self._shift_of(story, own, shift))
+            if candidate is None:
+                continue
+            is_joined = candidate.score >= self._model.tuning.threshold
+            if is_joined and (is_closed(story) or not self.may_hold(connection, own, story)):
+                continue
+            scored.append((candidate, pairs))
         scored.sort(key=lambda row: (-row[0].score, row[0].story.number))
         candidates = [candidate for candidate, _ in scored]
         for place, (candidate, pairs) in enumerate(scored[:_WITH_REASONS]):
             reasons = self._reasons(pairs, self._shift_of(candidate.story, own, shift))
             candidates[place] = msgspec.structs.replace(candidate, reasons=reasons)
         return candidates
-
-    def _open_stories(
-        self, connection: Connection, own: PairArticle, stories: Sequence[LiveStory], shift: float
-    ) -> Iterator[tuple[ScoredCandidate, list[ComparedPair]]]:
-        """Yield each story that no guard keeps the article out of, with its pairs and without reasons."""
-        for story, pairs in zip(stories, self._compared(connection, own, stories), strict=True):
-            candidate = _scored(story, pairs, self._shift_of(story, own, shift))
-            if candidate and (
-                candidate.score < self._model.tuning.threshold or self.may_hold(connection, own, story)
-            ):
-                yield candidate, pairs
 
     def _shift_of(self, story: LiveStory, own: PairArticle, shift: float) -> float:
         """Return what the stream adds to the score of an article with a story."""

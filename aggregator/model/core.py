@@ -281,7 +281,7 @@ class RunnerUp(FrozenStruct):
     reasons: tuple[Reason, ...] = ()  # with the bias of the evidence they sum up to the score
 
 
-Stage = Literal["founded", "copy", "version", "event", "second look", "correction", "revision"]
+Stage = Literal["founded", "copy", "version", "event", "second look", "series", "correction", "revision"]
 
 
 class Evidence(FrozenStruct):

@@ -52,6 +52,7 @@ _STAGES: dict[Stage, str] = {
     "copy": "the same text as another article of this story",
     "event": "reports the same event",
     "second look": "moved here by a second look: it reports the same event",
+    "series": "began this story: three entries of its source fill one form with other names",
     "correction": "moved here by a correction",
     "revision": "a later version of an article of this story",
 }

@@ -17,6 +17,7 @@ from aggregator.grouping.copies.copy_check import (
     verdict,
 )
 from aggregator.grouping.copies.sampled_shingles import SketchOverlap
+from aggregator.grouping.copies.series import others_of_series
 from aggregator.grouping.copies.shared_wording import text_reuse
 from aggregator.model.core import ComparedText, CopyEvidence, TextReuse
 from aggregator.store.engine.database import Connection
@@ -71,14 +72,25 @@ class CopyCandidates:
         """The ids of those of which the article may be a copy, the likeliest first."""
         return rank_candidates(self._own, self._others.values(), self._shares, self._tuning)
 
+    @cached_property
+    def _texts(self) -> list[ComparedText]:
+        return self._read(self._originals)
+
+    @cached_property
+    def series(self) -> list[str]:
+        """The ids of those that fill one form with the article, each with other names."""
+        return [other.id for other in others_of_series(self._own, self._texts)]
+
     def best_original(self) -> CopyEvidence | None:
         """Return the one of which the article is a copy or an excerpt."""
-        return best_copy(self._own, self._read(self._originals), self._tuning)
+        texts = [text for text in self._texts if text.id not in self.series]
+        return best_copy(self._own, texts, self._tuning)
 
     def excerpts(self, original: str | None) -> tuple[CopyEvidence, ...]:
-        """Return those that are excerpts of the article and not linked yet; none is the original of it."""
+        """Return those that are excerpts of the article and not linked yet; `original` is none of them."""
         shorter = self._sharing(overlap for overlap in self._likely if not overlap.is_longer)
-        cuts = [other.id for other in shorter if other.copy_of is None and other.id != original]
+        known = {original, *self.series}
+        cuts = [other.id for other in shorter if other.copy_of is None and other.id not in known]
         return excerpts_in(self._own, self._read(cuts), self._tuning)
 
     def reuse(self) -> TextReuse | None:
@@ -99,7 +111,11 @@ class CopyCandidates:
 
     def updated(self) -> tuple[str, ...]:
         """Return the texts of the same outlet of which the article is another state, the likeliest first."""
-        of_outlet = [other.id for other in self._sharing(self._likely) if is_one_outlet(self._own, other)]
+        of_outlet = [
+            other.id
+            for other in self._sharing(self._likely)
+            if is_one_outlet(self._own, other) and other.id not in self.series
+        ]
         own = _text_of(self._own)
         return tuple(text.id for text in self._read(of_outlet) if is_update(own, _text_of(text)))
 

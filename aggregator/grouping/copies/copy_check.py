@@ -31,6 +31,7 @@ from typing import Literal
 import msgspec
 import numpy as np
 
+from aggregator.extract.bare_title import are_other_releases
 from aggregator.grouping.copies.minhash import estimate
 from aggregator.grouping.copies.part_topics import densities, is_informative, leanings, topic_cosine
 from aggregator.grouping.copies.shingles import (
@@ -98,7 +99,12 @@ def rank_candidates(
 
 
 def verdict(article: ComparedText, candidate: ComparedText, tuning: CopyTuning) -> CopyEvidence | None:
-    """Return the evidence that `article` is a copy or an excerpt of `candidate`, or None."""
+    """Return the evidence that `article` is a copy or an excerpt of `candidate`, or None.
+
+    Notes of another release are neither, even word for word.
+    """
+    if are_other_releases(article.title, candidate.title):
+        return None
     overlap = _Overlap(article, candidate)
     kind = _kind(overlap, tuning)
     if kind is None:

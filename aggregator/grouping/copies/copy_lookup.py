@@ -43,6 +43,7 @@ class CopyMatch(NamedTuple):
     reuse: TextReuse | None  # of a text that is neither a copy nor an excerpt
     version_of: str | None  # the original, or the text of which words are reused, if this is another version
     updated: tuple[str, ...]  # other states of this text by its own outlet, which are no copies
+    series: Sequence[str]  # articles that fill one form with it, each with other names
 
 
 class CopyFinder:
@@ -93,6 +94,7 @@ class CopyFinder:
             reuse=reuse,
             version_of=candidates.version_of(copy, reuse),
             updated=() if copy else candidates.updated(),
+            series=candidates.series,
         )
 
     def sharing(self, connection: Connection, incoming: StoredArticle) -> list[int]:

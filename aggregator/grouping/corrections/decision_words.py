@@ -59,6 +59,7 @@ _WHY = {
     "undone": "undo of a correction",
     "recluster": "all decisions were repeated",
     "second look": "second look",
+    "series": "entries of one form",
     "empty": "it had no articles left",
 }
 
@@ -74,6 +75,8 @@ def decision_words(evidence: Evidence) -> str:
         return f"It {how}: {SCORE.format(evidence)}."
     if evidence.stage == "founded":
         return "It founded this story: no live story was similar enough."
+    if evidence.stage == "series":
+        return "It has its own story: three entries of its source fill one form with different names."
     return f"It was placed here by {evidence.stage}."
 
 

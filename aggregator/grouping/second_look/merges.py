@@ -67,7 +67,8 @@ class Merging:
         """Return the mean score of the reports; -inf unless at least half of each story's fit the other.
 
         So one report that fits two stories does not connect them. Nor does a headline: -inf, too, if all
-        bodies of a story under a headline of the other are foreign to it.
+        bodies of a story under a headline of the other are foreign to it. Nor does a form: -inf, too, if a
+        report of each are of one series, or two releases.
         """
         if not story.reports or not other.reports:
             return -np.inf
@@ -76,7 +77,11 @@ class Merging:
             if len(means) > 1 and np.sort(means)[(len(means) - 1) // 2] < self._look.tuning.threshold:
                 return -np.inf
         score = float(scores.mean())
-        if score >= self._need and (self._are_foreign(story, other) or self._are_foreign(other, story)):
+        if score >= self._need and (
+            self._are_foreign(story, other)
+            or self._are_foreign(other, story)
+            or self._look.lookup.are_apart(story.reports, other.reports, story.number)
+        ):
             return -np.inf
         return score
 

@@ -27,8 +27,10 @@ def _move(look: Look, story: LookedAtStory, report: Article, others: Sequence[Ar
         if not _admits(look, other, report):
             continue
         score = float(look.scores([report], other.reports).mean())
-        is_better = score >= need and (best is None or score > best[0])
-        if is_better and not look.lookup.is_foreign(report, other.reports):
+        if score < need or (best is not None and score <= best[0]):
+            continue
+        is_apart = look.lookup.are_apart([report], other.reports, story.number)
+        if not is_apart and not look.lookup.is_foreign(report, other.reports):
             best = score, other
     if best is not None:
         score, target = best

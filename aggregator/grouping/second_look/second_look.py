@@ -8,6 +8,7 @@ since the last one; so a replay of the same articles decides at the same moments
 from collections.abc import Sequence, Set
 
 from aggregator.grouping.changes import Merge, Move
+from aggregator.grouping.copies.series import is_kept_apart
 from aggregator.grouping.pairs.pair_article import Floats, PairArticle
 from aggregator.grouping.pairs.pair_model import shift_between
 from aggregator.grouping.parts import GroupingParts
@@ -213,6 +214,12 @@ class _StoryLookup:
     def is_foreign(self, report: Article, others: Sequence[Article]) -> bool:
         (own,) = self._decoded([report])
         return self._comparison.is_foreign(self._connection, own, self._decoded(others))
+
+    def are_apart(self, reports: Sequence[Article], others: Sequence[Article], number: int) -> bool:
+        further = list(reports)
+        for story in self.neighbours(number):
+            further += self.reports(story.number)
+        return any(is_kept_apart(self._connection, report, others, further) for report in reports)
 
     def may_merge(self, one: int, other: int) -> bool:
         names = [self._window.story(number).id for number in (one, other)]

@@ -80,6 +80,12 @@ class StoryLookup(Protocol):
     def is_foreign(self, report: Article, others: Sequence[Article], /) -> bool:
         """Return whether a report has the headline of one of the others, but a body unlike theirs."""
 
+    def are_apart(self, reports: Sequence[Article], others: Sequence[Article], number: int, /) -> bool:
+        """Return whether a report and one of the others are of one series, or two releases.
+
+        A third entry of the series is searched in both, and near the story of this number.
+        """
+
     def may_merge(self, one: int, other: int, /) -> bool:
         """Return False if a correction keeps the two stories apart."""
 

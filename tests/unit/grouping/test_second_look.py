@@ -76,6 +76,9 @@ class Tables:
     def may_join(self, article: str, number: int) -> bool:
         return (article, number) not in self.barred
 
+    def are_apart(self, reports: Sequence[Article], others: Sequence[Article], number: int) -> bool:
+        return False
+
     def is_foreign(self, report: Article, others: Sequence[Article]) -> bool:
         return report.id in self.foreign
 

@@ -1,0 +1,97 @@
+"""Series: entries of one source that fill one form with something else, such as advisories and warnings.
+
+Nearly all their words are the same, as in copies and versions of a text. A pair cannot tell which it is: a
+version, too, may put another name in the place of the first. So a form is learned from the source: three
+entries fill it, each with names that neither of the others has. Entries of one form are no copies of each
+other, and never one event by what the form says.
+
+A slot is a short gap between words that two texts share. In it names count: words that the text never begins
+with a small letter, and no numbers, weekdays and months. A text with another number only, such as a toll, is
+a version.
+"""
+
+import re
+from collections.abc import Sequence
+from functools import lru_cache
+from itertools import combinations, compress
+
+import numpy as np
+
+from aggregator.extract.bare_title import are_other_releases
+from aggregator.grouping.copies.copy_check import is_one_outlet, sequence_of, shingles_of
+from aggregator.grouping.copies.shingles import RUN_WORDS, long_runs, words, words_in
+from aggregator.model.core import Article, ComparedText
+from aggregator.store.engine.database import Connection
+from aggregator.store.stories.article_rows import compared_articles
+from aggregator.store.stories.articles import StoredArticle
+from aggregator.text.calendar import month_spellings, weekday_words
+
+_FORM_SHARE = 0.5  # of the words of each text, that both have: a form with short entries has .6 (chosen)
+_NAME_SHARE = (
+    0.01  # of the words, that are names in slots: fewer are a corrected name in a long text (chosen)
+)
+_TEXTS = 8  # of one source that are searched for a third entry (limit)
+_SMALL_WORD = re.compile(r"\b[^\W\d_]+\b")
+
+
+def others_of_series(article: ComparedText, texts: Sequence[ComparedText]) -> list[ComparedText]:
+    """Return those of `texts` that fill the form of an article with something else.
+
+    None unless two of them do so to each other, too: three entries show a form.
+    """
+    others = [text for text in texts if _fill_otherwise(article, text)]
+    is_form = any(_fill_otherwise(text, other) for text, other in combinations(others, 2))
+    return others if is_form else []
+
+
+def _fill_otherwise(article: ComparedText, other: ComparedText) -> bool:
+    """Return whether two texts of one source or outlet have other names in the slots of one form."""
+    if not is_one_outlet(article, other) and article.source != other.source:
+        return False
+    return _has_other_names(article.text, other.text) and _has_other_names(other.text, article.text)
+
+
+def _has_other_names(text: str, other: str) -> bool:
+    """Return whether a text shares a form with another one, and has names in its slots that this lacks."""
+    in_order = words(text)
+    is_shared = words_in(np.isin(sequence_of(text), shingles_of(other)), len(in_order))
+    if not len(in_order) or is_shared.mean() < _FORM_SHARE:
+        return False
+    is_in_slot = ~is_shared & ~long_runs(~is_shared, RUN_WORDS)
+    names = _names_in(text).difference(words(other))
+    return sum(word in names for word in compress(in_order, is_in_slot)) >= _NAME_SHARE * len(in_order)
+
+
+@lru_cache(maxsize=128)  # the texts of one article are often those of the next ones
+def _names_in(text: str) -> frozenset[str]:
+    """Return the words of a text that never begin with a small letter, without numbers and parts of dates."""
+    small = words(" ".join(word for word in _SMALL_WORD.findall(text) if word[0].islower()))
+    names = {word for word in words(text) if not word[0].isdigit()}
+    return frozenset(names.difference(small, weekday_words(), month_spellings()))
+
+
+def is_kept_apart(
+    connection: Connection,
+    article: Article,
+    reports: Sequence[Article],
+    others: Sequence[Article],
+    waiting: Sequence[StoredArticle] = (),
+) -> bool:
+    """Return whether an article cannot be of one event with one of `reports`: another release or its series.
+
+    `others`: among which a third entry of the form may be; `waiting`: articles that have no row yet.
+    """
+    if any(are_other_releases(article.title, report.title) for report in reports):
+        return True
+    ids = [report.id for report in reports if _is_one_publisher(article, report)]
+    if not ids:
+        return False
+    ids += [other.id for other in others if _is_one_publisher(article, other)][:_TEXTS]
+    texts = compared_articles.compared_texts(connection, [article.id, *ids], waiting)
+    series = others_of_series(texts[article.id], [texts[id_] for id_ in dict.fromkeys(ids)])
+    return not {report.id for report in reports}.isdisjoint(text.id for text in series)
+
+
+def _is_one_publisher(article: Article, other: Article) -> bool:
+    is_one_outlet = article.outlet_key is not None and article.outlet_key == other.outlet_key
+    return is_one_outlet or article.source == other.source

@@ -1,0 +1,385 @@
+"""Series of one form: entries of one source that differ by a name are a story each."""
+
+import datetime as dt
+from collections import defaultdict
+from collections.abc import Sequence
+from urllib.parse import quote
+
+import msgspec
+import pytest
+from sqlalchemy import select
+
+from aggregator.model.core import Entry
+from aggregator.store.engine.database import Database
+from aggregator.store.tables import article
+from tests.support.articles import NOON, Clock, Rig, record
+from tests.support.story_checks import correct, partition, reclustering, what_is_wrong
+
+_HOUR = dt.timedelta(hours=1)
+_PLACES = ["Lindmar", "Tellin", "Bersk", "Kestrow", "Orm", "Arrelmouth", "Sennick", "Calmouth"]
+
+# By subject: the headline and the text of a form, and what fills it.
+_FORMS: dict[str, tuple[str, str, Sequence[tuple[str, ...]]]] = {
+    "advisories in German": (
+        "[NEU] [{1}] {0}: Schwachstelle ermöglicht {2}",
+        "Ein entfernter, {3} Angreifer kann eine Schwachstelle in {0} ausnutzen, um einen Angriff vom Typ "
+        "{2} "
+        "durchzuführen. Betroffen sind mehrere Versionen von {0}. Der Hersteller stellt Updates bereit.",
+        [
+            ("Kestrel Mail", "hoch", "Cross-Site Scripting", "angemeldeter"),
+            ("Larkdesk", "niedrig", "Cross-Site Scripting", "angemeldeter"),
+            ("Ostra Gateway", "niedrig", "Ausführen von Code", "anonymer"),
+            ("Pellworm DB", "niedrig", "Erlangen höherer Rechte", "angemeldeter"),
+            ("Rimo Router", "hoch", "Ausführen von Code", "anonymer"),
+            ("Sandpiper CMS", "mittel", "Denial of Service", "anonymer"),
+            ("Tarnfeld VPN", "hoch", "Cross-Site Scripting", "angemeldeter"),
+            ("Umbra Print", "mittel", "Denial of Service", "anonymer"),
+        ],
+    ),
+    "one headline": (
+        "Office Adds One Exploited Flaw to Its List",
+        "The office has added one new flaw to its List of Exploited Flaws, as there is evidence that it is "
+        "used "
+        "by attackers. LV-2026-{1} {0} flaw. Flaws of this type are a frequent way into networks and a "
+        "considerable risk to public bodies. Directive 26-04 established the list as a living catalogue.",
+        [("Kestrel Mail", "2000"), ("Larkdesk", "2037"), ("Ostra Gateway", "2074"), ("Pellworm DB", "2111")],
+    ),
+    "wind warnings": (
+        "Wind Advisory issued February 18 at 3:1{1}AM until February 18 at 6:00PM by the Weather Office",
+        "* WHAT: West winds of 40 to 55 km/h with gusts up to 80 km/h. * WHERE: {0} County. * WHEN: From 9 "
+        "AM "
+        "this morning to 6 PM this evening. * EFFECTS: Loose objects may be blown about. Branches may break, "
+        "and the power may fail in places.",
+        [(place, str(number)) for number, place in enumerate(_PLACES)],
+    ),
+    "road works": (
+        "Road works: {0} closed to traffic",
+        "{0} will be closed to all traffic between {1} and {2} for resurfacing. The work begins on Monday "
+        "and "
+        "takes five days. Residents keep access to their houses. A diversion is signposted. The council "
+        "thanks "
+        "everybody for their patience.",
+        [
+            ("Mill Lane", "the church", "the bridge"),
+            ("Harbour Street", "the market", "the quay"),
+            ("Weaver Road", "the school", "the station"),
+            ("Orchard Row", "the green", "the ford"),
+        ],
+    ),
+    "power cuts in French": (
+        "Coupure de courant programmée à {0}",
+        "Pour des travaux sur le réseau, l'électricité sera coupée à {0} mardi de 8 h à 12 h. Les foyers "
+        "concernés ont été prévenus par courrier. Pensez à éteindre vos appareils avant la coupure. En cas "
+        "d'urgence, appelez le numéro indiqué sur votre facture.",
+        [(place,) for place in _PLACES],
+    ),
+    "planning notices": (
+        "Planning application 26/0{1}: {0}",
+        "The council has received application 26/0{1} for {2} at {0}. The plans can be seen at the town hall "
+        "during office hours. Comments must reach the planning officer within 21 days of this notice.",
+        [
+            ("14 Mill Lane", "142", "two dwellings"),
+            ("3 Harbour Street", "143", "a garage"),
+            ("Old Dairy", "147", "a change of use"),
+            ("22 Weaver Road", "151", "a loft window"),
+        ],
+    ),
+    "bathing water in Spanish": (
+        "Calidad del agua de baño: {0}",
+        "El agua de la playa de {0} es apta para el baño según el último análisis. La muestra se tomó el "
+        "lunes "
+        "por la mañana. Los resultados se publican cada semana durante la temporada. Consulte el panel "
+        "informativo antes de entrar en el agua.",
+        [("Arenas Blancas",), ("Puerto Lindo",), ("Cala Torcida",), ("Roca Negra",)],
+    ),
+    "job advertisements": (
+        "{0} (m/f/d) wanted in {1}",
+        "For our site in {1} we are looking for a {0} (m/f/d) to start as soon as possible. We offer a fair "
+        "wage, "
+        "30 days of leave and a team that looks forward to you. Please send your application with the usual "
+        "documents by mail.",
+        [("Electrician", "Lindmar"), ("Nurse", "Tellin"), ("Baker", "Bersk"), ("Plumber", "Kestrow")],
+    ),
+    "power cuts in Russian": (
+        "Отключение электроэнергии: {0}",
+        "В связи с ремонтом сетей во вторник с 8 до 12 часов будет отключена электроэнергия по адресу {0}. "
+        "Приносим извинения за неудобства. О ходе работ можно узнать по телефону диспетчерской службы. "
+        "Просим выключить приборы до начала работ.",
+        [("улица Мельничная",), ("улица Портовая",), ("переулок Ткачей",), ("улица Садовая",)],
+    ),
+    "recalls in Chinese": (
+        "{0}召回公告",
+        "市场监督管理局今日发布公告：因存在安全隐患，{0}决定召回部分批次的产品。消费者可以联系销售商免费更换或者退款。"
+        "如需了解召回的具体范围和处理办法，请拨打客服热线或者登录官方网站查询。",
+        [("林达电器",), ("贝斯克厨具",), ("阿雷尔玩具",), ("森尼克灯具",)],
+    ),
+    "posts of a blog's series": (
+        "How to Run Loomkit on {0}",
+        "This is a part of my series on running Loomkit in the cloud. In this post we set it up on {0}. "
+        "Create an "
+        "account, install the command line tool of {0}, and write the configuration below. Then build the "
+        "image, push it, and start two workers. Check the log, and remember to delete everything afterwards, "
+        "or {0} will send you a bill. All code is in the repository.",
+        [("Cumulus",), ("Nimbus Cloud",), ("Stratus",), ("Cirrus Engine",)],
+    ),
+    "a list of links": (
+        "{0}",
+        "Article URL: https://site{1}.example/a{1}\nComments URL: https://forum.example/item?id={1}\n"
+        "Points: 1{1}\n# Comments: 3{1}",
+        [
+            ("Loomkit 3 is out", "0"),
+            ("A history of the tide gauge", "1"),
+            ("Why our dam cracked", "2"),
+            ("A clock for goats", "3"),
+            ("Best book on bridges", "4"),
+        ],
+    ),
+    "quakes": (
+        "M 4.{1} - {2} km N of {0}",
+        "A quake of magnitude 4.{1} was measured {2} km north of {0} at a depth of 1{1} km. The network has "
+        "received no reports of damage. The solution was reviewed by a seismologist.",
+        [(place, str(number), str(10 + 3 * number)) for number, place in enumerate(_PLACES)],
+    ),
+}
+
+
+def _series(form: str, source: str = "Office") -> list[Entry]:
+    title, text, fillings = _FORMS[form]
+    entries = []
+    for number, filling in enumerate(fillings):
+        entries.append(
+            record(
+                source,
+                f"{source}-{number}",
+                title.format(*filling),
+                text.format(*filling),
+                url=f"https://{source.lower().replace(' ', '')}.example/{number}",
+                published=NOON + number * _HOUR,
+            )
+        )
+    return entries
+
+
+def _stories(database: Database) -> list[list[str]]:
+    """Return the headlines of the articles of each story."""
+    stories = defaultdict(list)
+    with database.read() as connection:
+        for row in connection.execute(select(article.c.story, article.c.title).order_by(article.c.inbox_no)):
+            stories[row.story].append(row.title)
+    return list(stories.values())
+
+
+@pytest.mark.parametrize("form", _FORMS)
+def test_each_entry_of_a_series_is_a_story(database: Database, form: str) -> None:
+    entries = _series(form)
+    Rig(database, Clock(NOON + 3 * 24 * _HOUR)).take(*entries)
+    assert [len(story) for story in _stories(database)] == [1] * len(entries)
+
+
+def test_a_series_of_more_than_a_shingle_is_searched_for_stays_apart(database: Database) -> None:
+    title, text, fillings = _FORMS["advisories in German"]
+    names = [
+        f"{first}{second} {kind}"
+        for first in ("Kest", "Lark", "Ost", "Pell")
+        for second in ("rel", "wing", "mark")
+        for kind in ("Mail", "Router", "Proxy", "Wiki", "Forum")
+    ]
+    entries = []
+    for number, name in enumerate(names):
+        filling = (name, *fillings[number % len(fillings)][1:])
+        entries.append(
+            record(
+                "Office",
+                str(number),
+                title.format(*filling),
+                text.format(*filling),
+                published=NOON + number * _HOUR,
+            )
+        )
+    Rig(database, Clock(NOON + 9 * 24 * _HOUR)).take(*entries)
+    assert [len(story) for story in _stories(database)] == [1] * 60
+
+
+def test_reports_of_others_join_their_entry(database: Database) -> None:
+    series = _series("advisories in German")
+    reports = [
+        record(
+            "Lantern",
+            "l",
+            "Lücke in Tarnfeld VPN wird ausgenutzt",
+            "Angreifer nutzen eine Lücke in der Software Tarnfeld VPN, mit der Firmen ihre Netze verbinden. "
+            "Das Landesamt für Netze rät, Tarnfeld VPN 4.2 sofort einzuspielen. Nach Angaben des "
+            "Herstellers Tarnfeld sind 3.000 Geräte betroffen, einige in Krankenhäusern von Lindmar.",
+            published=NOON + 9 * _HOUR,
+        ),
+        record(
+            "Courier",
+            "c",
+            "Tarnfeld VPN: Krankenhäuser in Lindmar betroffen",
+            "Nach der Lücke in Tarnfeld VPN haben Krankenhäuser in Lindmar ihre Zugänge gesperrt. Der "
+            "Hersteller Tarnfeld hat die Version 4.2 veröffentlicht, 3.000 Geräte sind nach seinen Angaben "
+            "noch offen. Das Landesamt für Netze rät zur Eile.",
+            published=NOON + 11 * _HOUR,
+        ),
+    ]
+    Rig(database, Clock(NOON + 3 * 24 * _HOUR)).take(*series, *reports)
+    stories = _stories(database)
+    together = [story for story in stories if len(story) > 1]
+    assert len(together) == 1
+    assert {report.title for report in reports} <= set(together[0])
+
+
+_RELEASE_NOTES = (
+    "What's Changed\nFixes a crash when the pattern file is empty by @dev0 in #{0}\nAdds dark mode by @dev0 "
+    "in #{0}\nFull Changelog: v2.3.9...{1}"
+)
+
+
+@pytest.mark.parametrize(
+    "versions",
+    [
+        ("v2.4.1", "v2.4.0"),
+        ("release-2024.05", "release-2024.06"),
+        ("1.0.0-rc.2", "1.0.0"),
+        ("2026-02-17", "2026-02-18"),
+        ("Episode 12", "Episode 13"),
+        ("Issue #7", "Issue #8"),
+        ("Version 3", "Version 4"),
+        ("17 février 2026", "18 février 2026"),
+        ("5.1.0b1", "5.1.0b2"),
+    ],
+)
+@pytest.mark.parametrize("outlet", ["loomkit", None])
+def test_each_release_of_each_project_is_a_story(
+    database: Database, versions: tuple[str, str], outlet: str | None
+) -> None:
+    entries = []
+    for project in ("loomkit", "ferryd", "quarry"):
+        for version in versions:
+            name = f"Release notes from {project}"
+            entries.append(
+                record(
+                    name,
+                    f"{project}-{version}",
+                    version,
+                    _RELEASE_NOTES.format(1, version),
+                    outlet=outlet or name,
+                    url=f"https://hub.example/org0/{project}/releases/tag/{quote(version, safe='')}",
+                    published=NOON,
+                )
+            )
+    Rig(database, Clock(NOON + 24 * _HOUR)).take(*entries)
+    assert sorted(_stories(database)) == sorted(
+        [f"{p} {v}"] for p in ("loomkit", "ferryd", "quarry") for v in versions
+    )
+
+
+def test_what_tells_of_one_release_is_one_story(database: Database) -> None:
+    Rig(database, Clock(NOON + 24 * _HOUR)).take(
+        record(
+            "Release notes from loomkit",
+            "1",
+            "v3.0.0",
+            "What's Changed\nPlans larger patterns by @dev0 in #7\nDrops the old shuttle format by @dev1 in "
+            "#9\nThe planner of loomkit now needs half the memory for wide looms.",
+            published=NOON,
+            url="https://hub.example/org0/loomkit/releases/tag/v3.0.0",
+        ),
+        record(
+            "Loomkit blog",
+            "2",
+            "Announcing loomkit 3.0.0",
+            "Today we release loomkit 3.0.0. It plans larger patterns, the planner of loomkit needs half "
+            "the memory for wide looms, and the old shuttle format is dropped.",
+            published=NOON + _HOUR,
+        ),
+        record(
+            "Release notes from loomkit",
+            "3",
+            "v2.9.7",
+            "What's Changed\nFixes a crash when the pattern file is empty by @dev0 in #5",
+            published=NOON,
+            url="https://hub.example/org0/loomkit/releases/tag/v2.9.7",
+        ),
+        record(
+            "Lantern",
+            "4",
+            "Loomkit 3.0 plans larger patterns",
+            "The weaving software Loomkit plans larger patterns in version 3.0, which its developers "
+            "released on Tuesday. The planner needs half the memory for wide looms. Files in the old "
+            "shuttle format have to be converted.",
+            published=NOON + 2 * _HOUR,
+        ),
+        record(
+            "Courier",
+            "5",
+            "Weavers welcome Loomkit 3.0 with larger patterns",
+            "Weavers welcomed Loomkit 3.0 on Tuesday. The weaving software plans larger patterns, and its "
+            "planner needs half as much memory for wide looms. The old shuttle format is gone.",
+            published=NOON + 3 * _HOUR,
+        ),
+    )
+    stories = _stories(database)
+    assert sorted(map(len, stories)) == [1, 4], stories
+
+
+_TOLL = (
+    "LINDMAR (NPA) - A wall of the Tellin quarry fell on Thursday and killed {0} workers, the fire service "
+    "said. The quarry had been inspected in May. Two cranes were sent from the harbour, and the road to the "
+    "village stays closed. The owner, Bersk Stone, did not answer calls. A spokesman of the region said "
+    "that families were being looked after in the school of Tellin, where a telephone line was set up."
+)
+
+
+@pytest.mark.parametrize(
+    "tolls", [("3", "5", "7"), ("three", "five", "seven"), ("3", "at least five", "as many as nine")]
+)
+def test_versions_of_a_text_stay_one_story(database: Database, tolls: tuple[str, ...]) -> None:
+    entries = [
+        record(
+            "Kite Daily",
+            str(n),
+            f"Quarry wall falls, {toll} workers dead",
+            _TOLL.format(toll),
+            url=f"https://kite.example/{n}",
+            published=NOON + n * _HOUR,
+        )
+        for n, toll in enumerate(tolls)
+    ]
+    Rig(database, Clock(NOON + 24 * _HOUR)).take(*entries)
+    assert len(_stories(database)) == 1
+
+
+def test_what_a_person_put_together_stays_together(database: Database) -> None:
+    first, second, *others = _series("wind warnings")
+    rig = Rig(database, Clock(NOON + 24 * _HOUR))
+    rig.take(first, second)
+    ((origin, together),) = partition(database).items()
+    split = correct(database, "split", origin, articles=(max(together),))
+    correct(database, "merge", *split.stories)
+    rig.restart()
+    rig.take(*others)
+    assert sorted(map(len, _stories(database))) == [1] * len(others) + [2]
+    assert what_is_wrong(database, rig.pipeline.placer) == []
+
+
+def test_the_same_notice_again_is_a_copy_of_its_own_entry(database: Database) -> None:
+    series = _series("road works")
+    again = msgspec.structs.replace(series[1], guid="again", url="https://office.example/again")
+    reprint = record("Lantern", "reprint", series[2].title, series[2].text, published=NOON + 9 * _HOUR)
+    Rig(database, Clock(NOON + 24 * _HOUR)).take(*series, again, reprint)
+    titles = [entry.title for entry in series]
+    expected = [[titles[0]], [titles[1]] * 2, [titles[2]] * 2, [titles[3]]]
+    assert sorted(_stories(database)) == sorted(expected)
+
+
+@pytest.mark.parametrize("form", ["wind warnings", "advisories in German"])
+def test_rows_alone_decide_about_a_series(database: Database, form: str) -> None:
+    entries = _series(form)
+    rig = Rig(database, Clock(NOON + 24 * _HOUR))
+    for entry in entries:
+        rig.take(entry)
+        rig.restart()
+    assert [len(story) for story in _stories(database)] == [1] * len(entries)
+    assert what_is_wrong(database, rig.pipeline.placer) == []
+    assert reclustering(database).difference(None).changed_stories == 0

@@ -22,7 +22,7 @@ capítulo numero puntata aflevering nummer avsnitt odcinek выпуск эпиз
 _PART_WORDS = frozenset(_PARTS.split())
 # Words beside the version that tell nothing of which release it is.
 _VAGUE_WORDS = frozenset(["v", "ver", "version", "release", "released", "rel", "final", "stable"])
-# More than a number, as of a toll: dotted, marked as a version, a date, or after the word or sign of a part.
+# More than a number, as of victims: dotted, marked as a version, a date, or after the word or sign of a part.
 _IS_NUMBERED = re.compile(
     rf"\d[._]\d|\b[vr]\d|\b(?:19|20)\d\d-\d|(?:\b(?:{'|'.join(_PARTS.split())})[ .:]*|[#№])\d+$",
     re.IGNORECASE,

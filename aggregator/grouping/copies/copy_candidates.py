@@ -17,7 +17,7 @@ from aggregator.grouping.copies.copy_check import (
     verdict,
 )
 from aggregator.grouping.copies.sampled_shingles import SketchOverlap
-from aggregator.grouping.copies.series import others_of_series
+from aggregator.grouping.copies.series import is_one_series
 from aggregator.grouping.copies.shared_wording import text_reuse
 from aggregator.model.core import ComparedText, CopyEvidence, TextReuse
 from aggregator.store.engine.database import Connection
@@ -79,7 +79,7 @@ class CopyCandidates:
     @cached_property
     def series(self) -> list[str]:
         """The ids of those that fill one form with the article, each with other names."""
-        return [other.id for other in others_of_series(self._own, self._texts)]
+        return [text.id for text in self._texts if is_one_series(self._own, text, self._texts)]
 
     def best_original(self) -> CopyEvidence | None:
         """Return the one of which the article is a copy or an excerpt."""

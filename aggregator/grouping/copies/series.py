@@ -6,20 +6,18 @@ entries fill it, each with names that neither of the others has. Entries of one 
 other, and never one event by what the form says.
 
 A slot is a short gap between words that two texts share. In it names count: words that the text never begins
-with a small letter, and no numbers, weekdays and months. A text with another number only, such as a toll, is
-a version.
+with a small letter, and no numbers, weekdays and months. A text with another number only, such as one of
+victims, is a version.
 """
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from functools import lru_cache
-from itertools import combinations, compress
-
-import numpy as np
+from itertools import compress
 
 from aggregator.extract.bare_title import are_other_releases
 from aggregator.grouping.copies.copy_check import is_one_outlet, sequence_of, shingles_of
-from aggregator.grouping.copies.shingles import RUN_WORDS, long_runs, words, words_in
+from aggregator.grouping.copies.shingles import RUN_WORDS, are_among, long_runs, words, words_in
 from aggregator.model.core import Article, ComparedText
 from aggregator.store.engine.database import Connection
 from aggregator.store.stories.article_rows import compared_articles
@@ -27,21 +25,16 @@ from aggregator.store.stories.articles import StoredArticle
 from aggregator.text.calendar import month_spellings, weekday_words
 
 _FORM_SHARE = 0.5  # of the words of each text, that both have: a form with short entries has .6 (chosen)
-_NAME_SHARE = (
-    0.01  # of the words, that are names in slots: fewer are a corrected name in a long text (chosen)
-)
+_NAME_SHARE = 0.01  # of the words, that are names in slots; fewer: a name was corrected in a long text (chosen)
 _TEXTS = 8  # of one source that are searched for a third entry (limit)
 _SMALL_WORD = re.compile(r"\b[^\W\d_]+\b")
 
 
-def others_of_series(article: ComparedText, texts: Sequence[ComparedText]) -> list[ComparedText]:
-    """Return those of `texts` that fill the form of an article with something else.
-
-    None unless two of them do so to each other, too: three entries show a form.
-    """
-    others = [text for text in texts if _fill_otherwise(article, text)]
-    is_form = any(_fill_otherwise(text, other) for text, other in combinations(others, 2))
-    return others if is_form else []
+def is_one_series(article: ComparedText, other: ComparedText, texts: Iterable[ComparedText]) -> bool:
+    """Return whether two texts fill one form with other names; of `texts` a third one must do so, too."""
+    if not _fill_otherwise(article, other):
+        return False
+    return any(_fill_otherwise(article, third) and _fill_otherwise(other, third) for third in texts)
 
 
 def _fill_otherwise(article: ComparedText, other: ComparedText) -> bool:
@@ -51,23 +44,28 @@ def _fill_otherwise(article: ComparedText, other: ComparedText) -> bool:
     return _has_other_names(article.text, other.text) and _has_other_names(other.text, article.text)
 
 
+@lru_cache(maxsize=256)  # an article is compared with those that were compared with the one before it
 def _has_other_names(text: str, other: str) -> bool:
     """Return whether a text shares a form with another one, and has names in its slots that this lacks."""
-    in_order = words(text)
-    is_shared = words_in(np.isin(sequence_of(text), shingles_of(other)), len(in_order))
-    if not len(in_order) or is_shared.mean() < _FORM_SHARE:
+    in_order, names = _read(text)
+    other_names = names.difference(_read(other)[0])
+    is_shared = words_in(are_among(sequence_of(text), shingles_of(other)), len(in_order))
+    if not other_names or is_shared.mean() < _FORM_SHARE:
         return False
     is_in_slot = ~is_shared & ~long_runs(~is_shared, RUN_WORDS)
-    names = _names_in(text).difference(words(other))
-    return sum(word in names for word in compress(in_order, is_in_slot)) >= _NAME_SHARE * len(in_order)
+    return sum(word in other_names for word in compress(in_order, is_in_slot)) >= _NAME_SHARE * len(in_order)
 
 
 @lru_cache(maxsize=128)  # the texts of one article are often those of the next ones
-def _names_in(text: str) -> frozenset[str]:
-    """Return the words of a text that never begin with a small letter, without numbers and parts of dates."""
+def _read(text: str) -> tuple[list[str], frozenset[str]]:
+    """Return the words of a text in order, and its names: those that never begin with a small letter.
+
+    No numbers, weekdays and months.
+    """
+    in_order = words(text)
     small = words(" ".join(word for word in _SMALL_WORD.findall(text) if word[0].islower()))
-    names = {word for word in words(text) if not word[0].isdigit()}
-    return frozenset(names.difference(small, weekday_words(), month_spellings()))
+    names = {word for word in in_order if not word[0].isdigit()}
+    return in_order, frozenset(names.difference(small, weekday_words(), month_spellings()))
 
 
 def is_kept_apart(
@@ -86,10 +84,9 @@ def is_kept_apart(
     ids = [report.id for report in reports if _is_one_publisher(article, report)]
     if not ids:
         return False
-    ids += [other.id for other in others if _is_one_publisher(article, other)][:_TEXTS]
-    texts = compared_articles.compared_texts(connection, [article.id, *ids], waiting)
-    series = others_of_series(texts[article.id], [texts[id_] for id_ in dict.fromkeys(ids)])
-    return not {report.id for report in reports}.isdisjoint(text.id for text in series)
+    thirds = [other.id for other in others if _is_one_publisher(article, other)][:_TEXTS]
+    texts = compared_articles.compared_texts(connection, {article.id, *ids, *thirds}, waiting)
+    return any(is_one_series(texts[article.id], texts[id_], texts.values()) for id_ in ids)
 
 
 def _is_one_publisher(article: Article, other: Article) -> bool:

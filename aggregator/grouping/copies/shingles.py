@@ -132,10 +132,16 @@ def winnow(hashes_in_order: Hashes, window: int) -> Hashes:
 
 def shared_count(left: Hashes, right: Hashes) -> int:
     """Count the hashes that two sorted, distinct arrays have in common."""
-    if not len(right):
-        return 0
-    likely = np.take(right, np.searchsorted(right, left), mode="clip")
-    return int(np.count_nonzero(likely == left))
+    return int(np.count_nonzero(are_among(left, right)))
+
+
+def are_among(hashes: Hashes, others: Hashes) -> Flags:
+    """Return whether each of the hashes is one of `others`, which are sorted: a faster `np.isin`."""
+    if not len(others):
+        return np.zeros(len(hashes), np.bool_)
+    likely = np.take(others, np.searchsorted(others, hashes), mode="clip")
+    is_same: Flags = likely == hashes
+    return is_same
 
 
 def words_in(flags: Flags, count: int) -> Flags:

@@ -3,7 +3,7 @@
 import pytest
 
 from aggregator.extract.article import clean_entry
-from aggregator.extract.bare_title import named_title
+from aggregator.extract.bare_title import are_other_releases, named_title
 from aggregator.model.core import Entry, Outlet
 from tests.unit.extract.test_prepare import ALL_TUNING, SEEN
 
@@ -48,3 +48,39 @@ def test_a_release_of_a_feed_is_named_when_it_is_cleaned() -> None:
         resolved_outlet=Outlet(key="hub.example", name="Release notes from loomkit"),
     )
     assert clean_entry(release, seen=SEEN, tuning=ALL_TUNING).article.title == "loomkit v2.4.1"
+
+
+@pytest.mark.parametrize(
+    ("title", "other", "are_apart"),
+    [
+        ("loomkit v2.4.1", "quarry v2.4.1", True),
+        ("loomkit v2.4.1", "loomkit v2.4.0", True),
+        ("loomkit v2.4.1", "loomkit 2.4.1", False),
+        ("loomkit release-2024.05", "loomkit release-2024.06", True),
+        ("loomkit 1.0.0-rc.2", "loomkit 1.0.0", True),
+        ("Announcing loomkit 3.0.0", "loomkit v3.0.0", False),
+        ("Quiet Hours Episode 12", "Quiet Hours Episode 13", True),
+        ("Orchard Weekly Issue #7", "Orchard Weekly Issue #8", True),
+        ("Bulletin de Tellin 17 février 2026", "Bulletin de Tellin 18 février 2026", True),
+        ("Owlbox 2026-02-17", "Owlbox 2026-02-18", True),
+        ("loomkit v2.4.1", "Loomkit 3.0 plans larger patterns", False),
+        ("Flood toll reaches 12", "Flood toll reaches 14", False),
+        ("Orm beat Tellin 3-1", "Tellin lose to Orm 1-3", False),
+        ("Orm lead Tellin 1-0", "Orm beat Tellin 3-1", False),
+        ("", "loomkit v2.4.1", False),
+    ],
+)
+def test_releases_differ_by_name_and_version(title: str, other: str, are_apart: bool) -> None:
+    assert are_other_releases(title, other) is are_apart
+    assert are_other_releases(other, title) is are_apart
+    assert not are_other_releases(title, title)
+
+
+def test_the_lead_of_release_notes_is_what_they_list_first() -> None:
+    notes = Entry(
+        source="feed-1",
+        title="v2.4.1",
+        text="What's Changed\nFixes a crash when the pattern file is empty\nAdds dark mode to the editor",
+    )
+    lead = clean_entry(notes, seen=SEEN, tuning=ALL_TUNING).article.lead
+    assert lead == "Fixes a crash when the pattern file is empty"

@@ -11,28 +11,28 @@ from aggregator.store.stories.articles import StoredArticle
 from aggregator.store.stories.stories import StoryRow
 
 
-class Found(FrozenStruct, frozen=True, kw_only=True):
+class Found(FrozenStruct):
     """An article begins a story of its own."""
 
     article: StoredArticle
     founding: int = 0  # how many stories it has founded before
 
 
-class Join(FrozenStruct, frozen=True, kw_only=True):
+class Join(FrozenStruct):
     """A report, an excerpt or a live blog joins a story."""
 
     article: StoredArticle
     story: StoryRow
 
 
-class Copy(FrozenStruct, frozen=True, kw_only=True):
+class Copy(FrozenStruct):
     """A copy joins the story of its original."""
 
     article: StoredArticle
     story: StoryRow
 
 
-class Revise(FrozenStruct, frozen=True, kw_only=True):
+class Revise(FrozenStruct):
     """An article of a story has another text. Its role, and so what is compared, may have changed, too."""
 
     article: StoredArticle  # as it is now
@@ -40,7 +40,7 @@ class Revise(FrozenStruct, frozen=True, kw_only=True):
     is_news: bool  # whether a new headline may bump the story: not one of a page that came late
 
 
-class Move(FrozenStruct, frozen=True, kw_only=True):
+class Move(FrozenStruct):
     """Articles of one story go to another one; a story that is left without articles is merged into it."""
 
     articles: tuple[str, ...]
@@ -52,7 +52,7 @@ class Move(FrozenStruct, frozen=True, kw_only=True):
     silent: frozenset[str] = frozenset()  # see Merge; if a whole story moves
 
 
-class Merge(FrozenStruct, frozen=True, kw_only=True):
+class Merge(FrozenStruct):
     """Stories become one.
 
     `keeps` keeps its id, else: the id of a story that is only a live blog or roundup is dropped; then the
@@ -69,7 +69,7 @@ class Merge(FrozenStruct, frozen=True, kw_only=True):
     need: float | None = None
 
 
-class Remove(FrozenStruct, frozen=True, kw_only=True):
+class Remove(FrozenStruct):
     """Articles of a story are gone from the database; a story without articles is closed."""
 
     story: str

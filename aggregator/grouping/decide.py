@@ -7,7 +7,7 @@ articles are read, and what waits of them is written before; nothing is changed.
 import datetime as dt
 from collections.abc import Collection, Sequence
 
-import msgspec
+from msgspec.structs import replace
 
 from aggregator.extract.entry_identity import story_id
 from aggregator.extract.wire.agencies import copied_wire
@@ -60,10 +60,10 @@ class Decider:
             story = self._parts.story_writer.growing.row(unit_of_work, decision.story)
         agreement = self._agreement(unit_of_work, incoming, own, decision, story=story, copy=found.copy)
         if found.copy is None and agreement and agreement.copied and not agreement.is_enough:
-            decision = msgspec.structs.replace(decision, role="excerpt", is_compared=False)
+            decision = replace(decision, role="excerpt", is_compared=False)
         if decision.is_compared:
             self._parts.comparison.keep(own)
-        evidence = msgspec.structs.replace(
+        evidence = replace(
             decision.evidence,
             copy=found.copy,
             # They came first and keep their role: a stuffed page must not take it from them.
@@ -74,10 +74,10 @@ class Decider:
         )
         article = self._with_place(unit_of_work, incoming, decision, evidence, found)
         if story is not None:
-            article = msgspec.structs.replace(article, story=story.id)
+            article = replace(article, story=story.id)
             return (Copy if decision.role == "copy" else Join)(article=article, story=story)
         founding = stories.foundings(unit_of_work.connection, incoming.id) if has_founded else 0
-        article = msgspec.structs.replace(article, story=story_id(incoming.id, founding))
+        article = replace(article, story=story_id(incoming.id, founding))
         return Found(article=article, founding=founding)
 
     def _with_place(
@@ -92,7 +92,7 @@ class Decider:
         is_little_known = incoming.is_polled and self._parts.stream.is_little_known(
             unit_of_work.connection, incoming.source
         )
-        return msgspec.structs.replace(
+        return replace(
             incoming,
             role=decision.role,
             is_compared=decision.is_compared,
@@ -122,8 +122,8 @@ class Decider:
         wire = copied_wire(copy.other, original.outlet_key, original.wire)
         if wire is None:
             return incoming
-        details = msgspec.structs.replace(incoming.read_details(), wire=wire)
-        return msgspec.structs.replace(incoming, wire=wire.agency, details=codecs.pack(details))
+        details = replace(incoming.read_details(), wire=wire)
+        return replace(incoming, wire=wire.agency, details=codecs.pack(details))
 
     def story_of_original(
         self,
@@ -174,13 +174,13 @@ class Decider:
         if updated is not None and decision.role == "report":
             if decision.story != updated.id:
                 evidence = Evidence(stage="version")
-                decision = msgspec.structs.replace(
+                decision = replace(
                     decision, story=updated.id, is_compared=True, follows=None, evidence=evidence
                 )
-            return msgspec.structs.replace(decision, version_of=found.updated[0])
+            return replace(decision, version_of=found.updated[0])
         if copy is not None and copy.kind == "excerpt" and decision.role == "report":
             is_compared = decision.story is None
-            return msgspec.structs.replace(decision, role="excerpt", is_compared=is_compared)
+            return replace(decision, role="excerpt", is_compared=is_compared)
         return decision
 
     def _story_of_updated(
@@ -222,7 +222,7 @@ class Decider:
 
         scored = self._parts.comparison.scored(unit_of_work.connection, own, candidates, is_closed)
         decision = decide(article, scored, self._parts.model, self._parts.comparison.model.bias)
-        return msgspec.structs.replace(decision, nearest=pack_nearest(own.nearest))
+        return replace(decision, nearest=pack_nearest(own.nearest))
 
     def _agreement(
         self,

@@ -3,7 +3,7 @@
 import hashlib
 from functools import lru_cache
 
-import msgspec
+from msgspec.structs import replace
 
 from aggregator.config.tuning import Tuning
 from aggregator.grouping.copies import minhash, sampled_shingles
@@ -63,5 +63,5 @@ def prepared_again(article: CleanArticle, all_tuning: Tuning) -> Prepared:
     from aggregator.extract.shown_text import read_again
 
     again, reading, whole = read_again(article, all_tuning)
-    of_whole = msgspec.structs.replace(again, text=whole)
+    of_whole = replace(again, text=whole)
     return Prepared(article=again, fingerprint=fingerprinter(all_tuning).fingerprint(of_whole, reading))

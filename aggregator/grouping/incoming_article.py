@@ -2,7 +2,7 @@
 
 import datetime as dt
 
-import msgspec
+from msgspec.structs import replace
 
 from aggregator.extract.outlets import is_address, outlet_of, site_name_of
 from aggregator.model.core import CleanArticle, Outlet, Prepared
@@ -65,7 +65,7 @@ def incoming_article(
         signature=fingerprint.signature,
         text_hash=fingerprint.text_hash,
         sketch=fingerprint.sketch,
-        details=codecs.pack(msgspec.structs.replace(details_of(clean), site_name=site_name)),
+        details=codecs.pack(replace(details_of(clean), site_name=site_name)),
     )
 
 
@@ -92,7 +92,7 @@ def with_date_of(incoming: StoredArticle, old: StoredArticle) -> StoredArticle:
     """Keep date and effective time of the placed article if the new date is only the time of a poll."""
     if incoming.published_origin != "poll":
         return incoming
-    return msgspec.structs.replace(
+    return replace(
         incoming,
         published=old.published,
         published_origin=old.published_origin,

@@ -25,7 +25,7 @@ NOUNS = {
 }
 
 
-class Mutes(FrozenStruct, frozen=True, kw_only=True):
+class Mutes(FrozenStruct):
     """The mutes of a configuration; those of sources by their ids."""
 
     everywhere: tuple[Mute, ...] = ()

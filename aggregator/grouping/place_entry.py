@@ -3,7 +3,7 @@
 from collections import Counter
 from collections.abc import Sequence
 
-import msgspec
+from msgspec.structs import replace
 
 from aggregator.extract.entry_identity import next_generation_id
 from aggregator.grouping.changes import Copy, Found, Join, Move
@@ -31,7 +31,7 @@ from aggregator.store.stories.article_rows import article_writes
 from aggregator.store.stories.articles import StoredArticle
 
 
-class PlacementResult(FrozenStruct, frozen=True, kw_only=True):
+class PlacementResult(FrozenStruct):
     """The outcome of one waiting entry."""
 
     entry_no: int
@@ -158,9 +158,7 @@ class EntryPlacer:
         generation = old.generation + 1
         id_ = next_generation_id(old.root_article, generation)
         article_writes.rekey(self._unit_of_work.connection, old.id, id_, is_authoritative=True)
-        other = msgspec.structs.replace(
-            incoming, id=id_, root_article=old.root_article, generation=generation
-        )
+        other = replace(incoming, id=id_, root_article=old.root_article, generation=generation)
         return self._place_new(waiting, other)
 
     def _place_new(self, waiting: InboxEntry, incoming: StoredArticle) -> Placed:
@@ -223,7 +221,7 @@ class EntryPlacer:
         has_founded = incoming.generation > 0 or incoming.id in self._founders
         change = self._decider.decide(unit_of_work, incoming, found, has_founded=has_founded)
         article = self._parts.outlet_names.named(unit_of_work, change.article)
-        return msgspec.structs.replace(change, article=article)
+        return replace(change, article=article)
 
     def _finished(self, waiting: InboxEntry, clean: CleanArticle, result: Placed) -> PlacementResult:
         """Finish an entry in the inbox; return its outcome."""

@@ -5,8 +5,8 @@ from collections.abc import Callable, Collection, Sequence
 from functools import cache, cached_property
 from itertools import islice
 
-import msgspec
 import numpy as np
+from msgspec.structs import replace
 
 from aggregator.grouping.copies.shared_wording import own_words
 from aggregator.grouping.pairs.pair_article import (
@@ -159,7 +159,7 @@ class ReportComparison:
         candidates = [candidate for candidate, _ in scored]
         for place, (candidate, pairs) in enumerate(scored[:_WITH_REASONS]):
             reasons = self._reasons(pairs, self._shift_of(candidate.story, own, shift))
-            candidates[place] = msgspec.structs.replace(candidate, reasons=reasons)
+            candidates[place] = replace(candidate, reasons=reasons)
         return candidates
 
     def _shift_of(self, story: LiveStory, own: PairArticle, shift: float) -> float:
@@ -303,7 +303,7 @@ class ReportComparison:
             text = compared_articles.compared_texts(connection, [id])[id]
             (rows,) = live_stories.named(connection, [story])
             agreement = self.agreement(connection, self.article(row), text, live_story(rows))
-        return msgspec.structs.replace(evidence, agreement=agreement)
+        return replace(evidence, agreement=agreement)
 
 
 def _scored(story: LiveStory, pairs: Sequence[ComparedPair], shift: float) -> ScoredCandidate | None:

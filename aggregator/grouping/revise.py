@@ -3,6 +3,7 @@
 from collections.abc import Callable
 
 import msgspec
+from msgspec.structs import replace
 
 from aggregator.extract.entry_identity import content_keys, url_key
 from aggregator.extract.urls import canonical_url
@@ -133,7 +134,7 @@ class Reviser:
             return None
         article_writes.set_source(connection, old.id, entry.source, is_little_known=False)
         self._parts.comparison.revised(old.inbox_no)
-        return msgspec.structs.replace(old, source=entry.source, outlet_key=None, outlet_name=None)
+        return replace(old, source=entry.source, outlet_key=None, outlet_name=None)
 
     # --- another text -------------------------------------------------------------------------------------
 
@@ -143,7 +144,7 @@ class Reviser:
         """Return a revision, and its article with the story to which a second look may just have moved it."""
         self._second_look.before(unit_of_work, at_no)
         story = articles.assigned_stories(unit_of_work.connection, [old.id])[old.id]
-        return with_date_of(incoming, old), msgspec.structs.replace(old, story=story)
+        return with_date_of(incoming, old), replace(old, story=story)
 
     def _revise(
         self, unit_of_work: UnitOfWork, waiting: InboxEntry, incoming: StoredArticle, old: StoredArticle
@@ -151,7 +152,7 @@ class Reviser:
         """Replace the text of an article, which keeps its id, number, role and story."""
         incoming, old = self._begin(unit_of_work, waiting.inbox_no, incoming, old)
         if incoming.is_container != old.is_container:
-            incoming = msgspec.structs.replace(incoming, kind=old.kind, kind_evidence=old.kind_evidence)
+            incoming = replace(incoming, kind=old.kind, kind_evidence=old.kind_evidence)
         is_copy = old.role != "excerpt"
         revised = self._replace_text(unit_of_work, incoming, old, old.copy_of, is_copy=is_copy)
         if old.role == "report":
@@ -179,7 +180,7 @@ class Reviser:
         """
         connection, at_no = unit_of_work.connection, waiting.inbox_no
         incoming, old = self._begin(unit_of_work, at_no, incoming, old)
-        incoming = msgspec.structs.replace(incoming, id=old.id)
+        incoming = replace(incoming, id=old.id)
         found = self._found_again(unit_of_work, waiting, incoming)
         incoming = self._decider.with_wire_of_original(unit_of_work, incoming, found)
         copied = found.copy.other if found.copy else None
@@ -224,7 +225,7 @@ class Reviser:
         sketch = copy_finder.revised(connection, old, incoming, copied, is_copy=is_copy)
         is_same_page = old.url and incoming.url and canonical_url(old.url) == canonical_url(incoming.url)
         has_outlet = old.outlet_key not in (None, incoming.outlet_key)
-        new = msgspec.structs.replace(
+        new = replace(
             incoming,
             id=old.id,
             inbox_no=old.inbox_no,

@@ -9,6 +9,7 @@ from collections.abc import Sequence
 
 import msgspec
 import numpy as np
+from msgspec.structs import replace
 
 from aggregator.grouping.pairs.term_codec import HASH_BITS, ids_of, read, weights_of
 from aggregator.grouping.pairs.weights import MINUTES_A_DAY, EventModel, EventTuning
@@ -72,7 +73,7 @@ def decide(article: Article, scored: Sequence[ScoredCandidate], model: EventMode
         story=best.story.id,
         role=role,
         is_compared=not article.is_container or best.story.is_container_only,
-        evidence=msgspec.structs.replace(
+        evidence=replace(
             evidence,
             stage="event",
             score=best.score,

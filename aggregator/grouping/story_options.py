@@ -21,7 +21,7 @@ class PlacingTuning(msgspec.Struct, frozen=True, kw_only=True):
     wire_confidence: float
 
 
-class StoryOptions(FrozenStruct, frozen=True, kw_only=True):
+class StoryOptions(FrozenStruct):
     """What users choose about stories."""
 
     summary_words: int = 60  # default of publish.excerpt_words

@@ -9,6 +9,7 @@ import time
 from typing import TYPE_CHECKING
 
 import msgspec
+from msgspec.structs import replace
 
 from aggregator.config.tuning import Tuning
 from aggregator.model.core import (
@@ -36,7 +37,7 @@ _FAILED_JOBS: dict[str, tuple[Verdict, str]] = {
 }
 
 
-class PrepareItem(FrozenStruct, frozen=True, kw_only=True):
+class PrepareItem(FrozenStruct):
     """One entry to extract. `seen` is when it was accepted, which limits plausible dates."""
 
     entry: Entry
@@ -47,7 +48,7 @@ class PrepareItem(FrozenStruct, frozen=True, kw_only=True):
     page_charset: str | None = None
 
 
-class PrepareJob(FrozenStruct, frozen=True, kw_only=True):
+class PrepareJob(FrozenStruct):
     """Several entries: a call of a worker costs 1.2 ms, whatever its size."""
 
     items: tuple[PrepareItem, ...]
@@ -56,7 +57,7 @@ class PrepareJob(FrozenStruct, frozen=True, kw_only=True):
     keep_all: bool = False  # `aggregator eval`: a fingerprint for any verdict, if there is text
 
 
-class PrepareResult(FrozenStruct, frozen=True, kw_only=True):
+class PrepareResult(FrozenStruct):
     """One Prepared for each item, in order; none if this worker cannot read the page of an item, and why.
 
     `seconds`: the CPU time of each; the only part that the job does not determine.
@@ -67,7 +68,7 @@ class PrepareResult(FrozenStruct, frozen=True, kw_only=True):
     unread: str | None = None
 
 
-class FingerprintJob(FrozenStruct, frozen=True, kw_only=True):
+class FingerprintJob(FrozenStruct):
     """Clean articles whose texts are read again under new rules, for `recluster`."""
 
     articles: tuple[CleanArticle, ...]
@@ -106,7 +107,7 @@ def _with_page(item: PrepareItem, all_tuning: Tuning) -> PrepareItem:
         return item
     from aggregator.sources.parse.files import with_page
 
-    return msgspec.structs.replace(item, entry=with_page(item.entry, source_tuning(all_tuning)))
+    return replace(item, entry=with_page(item.entry, source_tuning(all_tuning)))
 
 
 def fingerprints(job: bytes) -> bytes:
@@ -169,7 +170,7 @@ def read_feed(job: bytes) -> bytes:
     if parsed.language is None and not parsed.left_out:  # else it is known, from all of them together
         tuning = all_tuning.section("text", ExtractTuning)
         texts = map(_beginning, parsed.entries[: tuning.language_feed_entries])
-        parsed = msgspec.structs.replace(parsed, language=language_of_feed(texts, tuning))
+        parsed = replace(parsed, language=language_of_feed(texts, tuning))
     return msgspec.msgpack.encode(parsed)
 
 

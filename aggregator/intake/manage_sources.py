@@ -12,6 +12,7 @@ from typing import Literal, NamedTuple
 from urllib.parse import urljoin, urlsplit
 
 import msgspec
+from msgspec.structs import replace
 
 from aggregator.config.hosts import OWN_FEED
 from aggregator.config.messages import counted
@@ -73,7 +74,7 @@ _FIRST_POLLS_A_SECOND = 5.0  # of many feeds imported at once (chosen)
 _MAILBOX = re.compile(r"imaps?://", re.IGNORECASE)
 
 
-class FeedCheck(FrozenStruct, frozen=True, kw_only=True, omit_defaults=False):
+class FeedCheck(FrozenStruct, omit_defaults=False):
     """A line of `sources check --format jsonl`; `entries` counts all entries of the feed, before limits."""
 
     what: str
@@ -222,7 +223,7 @@ class SourceServices(NamedTuple):
 # --- adding ------------------------------------------------------------------------------------------------
 
 
-class SourceOptions(FrozenStruct, frozen=True, kw_only=True):
+class SourceOptions(FrozenStruct):
     """The options of a source that the user gives; None: not given."""
 
     name: str | None = None
@@ -245,7 +246,7 @@ def interval_of(typed: str) -> int | None:
         raise UsageError(f"interval {typed[:40]}: {error}") from error
 
 
-class ResolvedFeed(FrozenStruct, frozen=True, kw_only=True):
+class ResolvedFeed(FrozenStruct):
     """A feed, and how it was found."""
 
     address: str
@@ -255,7 +256,7 @@ class ResolvedFeed(FrozenStruct, frozen=True, kw_only=True):
     others: tuple[FeedCandidate, ...] = ()  # other feeds that the page declares
 
 
-class AddedSource(FrozenStruct, frozen=True, kw_only=True):
+class AddedSource(FrozenStruct):
     """A new source, and the feed that was found for the typed address."""
 
     source: Source
@@ -285,7 +286,7 @@ def add(
             if "interval_seconds" in asked:
                 asked["has_own_interval"] = True
             _permit_private(connection, unread, **asked)
-            return AddedSource(source=msgspec.structs.replace(unread, origin="user", **asked), found=found)
+            return AddedSource(source=replace(unread, origin="user", **asked), found=found)
         _refuse_too_many(config, tables.count_rows(connection, tables.source), 1)
         rows.add(connection, source)
     return AddedSource(source=source, found=found)
@@ -380,7 +381,7 @@ class _FeedSearch:
         if found is None:
             raise UsageError(self._not_found(page.url, parsed.problem))
         others = tuple(one for one in discovered if one.url != found.address and one.origin != "linked")
-        return msgspec.structs.replace(found, others=others)
+        return replace(found, others=others)
 
     def _first_response(self, addresses: Sequence[str]) -> FetchResult:
         for number, address in enumerate(addresses, start=1):
@@ -541,7 +542,7 @@ def place_in_config(config: Config, source: Source) -> str:
 # --- OPML --------------------------------------------------------------------------------------------------
 
 
-class OpmlImportResult(FrozenStruct, frozen=True, kw_only=True):
+class OpmlImportResult(FrozenStruct):
     """The result of an import. `filed`: known sources that got a folder, `permitted`: private networks.
 
     `refused`: titles, or else hosts, of feeds with a user name or password in the address, or of our own.
@@ -602,7 +603,7 @@ def import_feeds(
                 options = SourceOptions(folder=folder or None)
                 item = _new_source(config, feed.url, feed.title or None, options, spread_seconds=spread)
                 # Its id is that of its address.
-                item = msgspec.structs.replace(
+                item = replace(
                     item,
                     name=_given_name(feed),
                     site_url=feed.site_url,
@@ -613,7 +614,7 @@ def import_feeds(
                 known = new.get(existing.id, existing)
                 filed_as = {"name": known.name or _given_name(feed), "folder": known.folder or folder or None}
                 if known.id in new:
-                    new[known.id] = msgspec.structs.replace(known, **filed_as)
+                    new[known.id] = replace(known, **filed_as)
                 elif (known.name, known.folder) != tuple(filed_as.values()):
                     choose(connection, known.id, **filed_as)
                 filed += bool(folder and known.folder is None)

@@ -15,7 +15,7 @@ from functools import partial
 from typing import Any, NamedTuple, TypeVar
 from urllib.parse import urlsplit
 
-import msgspec
+from msgspec.structs import replace
 
 from aggregator.config.messages import counted
 from aggregator.config.source_access import SourceExtras
@@ -84,7 +84,7 @@ _BUILT = re.compile(rb"<lastBuildDate>[^<]{0,100}</lastBuildDate>")
 _BLOCKED = frozenset({401, 403, 407, 429, 451})  # refused for this client; the page may exist
 
 
-class PollResult(FrozenStruct, frozen=True, kw_only=True):
+class PollResult(FrozenStruct):
     """The result of one poll. `accepted` are the numbers of the accepted entries."""
 
     succeeded: bool = True  # False also for a poll that was not sent or was stopped
@@ -167,9 +167,9 @@ class Poller:
                 lambda url: self._fetch(url, source, linked_from=source.polled_url),
                 lambda page: self._parsed(page, source, now, read),
             )
-            fetched = msgspec.structs.replace(fetched, etag=None, last_modified=None)  # of the index only
+            fetched = replace(fetched, etag=None, last_modified=None)  # of the index only
         elif feed.left_out:
-            feed = msgspec.structs.replace(feed, language=known.language)
+            feed = replace(feed, language=known.language)
         is_same = body_hash == source.body_hash or (feed.left_out and not feed.entries)
         return PollAnswer(fetched, body_hash, None if is_same else feed, known=known, whole=whole)
 
@@ -336,7 +336,7 @@ class Poller:
         _log_changes(source, outcome, fetched.permanent_url)
         if feed is None:
             return PollResult(unchanged=True)
-        return msgspec.structs.replace(summarise_accepted(taken.accepted, feed.problem), name=name)
+        return replace(summarise_accepted(taken.accepted, feed.problem), name=name)
 
     def _completed(self, feed: ParsedFeed, source: Source, now: dt.datetime) -> list[Entry]:
         """Return the entries, the oldest first, with the settings of their source and a time.
@@ -349,7 +349,7 @@ class Poller:
             times = (entry.published.time for entry in feed.entries if entry.published is not None)
             undated = {"assumed_at": min(times, default=now - dt.timedelta(days=_UNDATED_AGE_DAYS))}
         entries = [of_source(entry, source, feed.language) for entry in reversed(feed.entries)]
-        return [one if one.published else msgspec.structs.replace(one, **undated) for one in entries]
+        return [one if one.published else replace(one, **undated) for one in entries]
 
     def wants_page(self, entry: Entry, pages: str = "auto") -> bool:
         """Whether to fetch the page of `entry`; `pages` is the setting of its source."""
@@ -520,7 +520,7 @@ def _own_port(wanted: PendingPage) -> int | None:
 
 def of_source(entry: Entry, source: Source, language: str | None = None) -> Entry:
     """Return the entry with the settings of its source; `language`: of its feed, if nothing else says it."""
-    return msgspec.structs.replace(
+    return replace(
         entry,
         outlet=source.outlet or entry.outlet,
         resolved_outlet=None if source.outlet else entry.resolved_outlet,
@@ -572,7 +572,7 @@ def read_sitemaps(
     entries = tuple(entry for feed in feeds for entry in feed.entries)
     titles = [feed.title for feed in feeds if feed.title]
     count = sum(feed.entry_count for feed in feeds)
-    merged = msgspec.structs.replace(index, entries=entries, entry_count=count, title="".join(titles[:1]))
+    merged = replace(index, entries=entries, entry_count=count, title="".join(titles[:1]))
     return _hash(b"".join(bodies)), merged
 
 

@@ -11,6 +11,7 @@ from http import HTTPStatus
 from typing import NamedTuple
 
 import msgspec
+from msgspec.structs import replace
 
 from aggregator.model.core import Entry, ParsedFeed
 from aggregator.model.errors import FetchError
@@ -99,7 +100,7 @@ def decide(
 
 
 def _with(source: Source, **values: object) -> Source:
-    return msgspec.structs.replace(source, **values)
+    return replace(source, **values)
 
 
 def _after_failure(source: Source, error: FetchError, now: dt.datetime, net: NetTuning) -> Source:

@@ -6,6 +6,7 @@ from collections.abc import Callable, Sequence
 from concurrent.futures import Future
 
 import msgspec
+from msgspec.structs import replace
 
 from aggregator.config.tuning import Tuning
 from aggregator.intake.jobs import PrepareItem, PrepareJob, PrepareResult, broken_article, prepare
@@ -119,15 +120,15 @@ class PrepareDispatcher:
         """Return an entry as it is sent to a worker: without its page if those of its source are slow."""
         if waiting.page is not None and self.slow_pages.rests(waiting.entry.source):
             self._unread.add(waiting.entry_no)
-            return msgspec.structs.replace(waiting, page=None)
+            return replace(waiting, page=None)
         return waiting if self._workers_read else self._with_page(waiting)
 
     def _timed(self, waiting: InboxEntry, prepared: Prepared, seconds: float) -> Prepared:
         """Note what a page took; return what is to be placed."""
         if waiting.entry_no in self._unread:
             self._unread.remove(waiting.entry_no)
-            own = msgspec.structs.replace(prepared.article, page_verdict="timeout", reason=_NOT_READ)
-            return msgspec.structs.replace(prepared, article=own)
+            own = replace(prepared.article, page_verdict="timeout", reason=_NOT_READ)
+            return replace(prepared, article=own)
         if waiting.page is not None:
             self._count_seconds(waiting, seconds)
         return prepared
@@ -144,9 +145,7 @@ class PrepareDispatcher:
         if began < self._slow_until.get(archive, 0.0):
             raise UnreadableEntryError(f"{REASON} (its archive is too slow)", waiting.entry_no)
         try:
-            return msgspec.structs.replace(
-                waiting, entry=with_page(waiting.entry, source_tuning(self._all_tuning))
-            )
+            return replace(waiting, entry=with_page(waiting.entry, source_tuning(self._all_tuning)))
         except ReadError as error:
             if time.monotonic() - began > _SLOW_READ_SECONDS:
                 self._slow_until[archive] = time.monotonic() + _SLOW_REST_SECONDS
@@ -165,16 +164,16 @@ class PrepareDispatcher:
         broken = broken_article(error, waiting.entry.title)
         if waiting.page is not None:
             try:
-                answer = self.submitted([msgspec.structs.replace(waiting, page=None)]).result()
+                answer = self.submitted([replace(waiting, page=None)]).result()
             except WorkError as again:
                 return Prepared(article=broken_article(again, waiting.entry.title))
             prepared = msgspec.msgpack.decode(answer, type=PrepareResult).prepared[0]
-            own = msgspec.structs.replace(
+            own = replace(
                 prepared.article,
                 page_verdict=broken.verdict,
                 reason=f"its page: {broken.reason}; the entry's own text is used",
             )
-            return msgspec.structs.replace(prepared, article=own)
+            return replace(prepared, article=own)
         return Prepared(article=broken)
 
 

@@ -8,7 +8,7 @@ import datetime as dt
 from contextlib import suppress
 from typing import NamedTuple
 
-import msgspec
+from msgspec.structs import replace
 
 from aggregator.model.errors import AggregatorError
 from aggregator.store.engine.database import Database
@@ -54,7 +54,7 @@ class QuietPolls:
         It must be if the row would seem to be overdue for too long.
         """
         times = {name: getattr(after, name) for name in _OF_ANY_POLL}
-        if msgspec.structs.replace(stored, **times) != after or stored.last_polled_at is None:
+        if replace(stored, **times) != after or stored.last_polled_at is None:
             return False
         behind = max(now - stored.last_polled_at, after.next_due_at - stored.next_due_at)
         if behind >= self._unwritten:

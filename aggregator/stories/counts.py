@@ -26,6 +26,7 @@ from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from typing import TypeVar
 
 import msgspec
+from msgspec.structs import replace
 
 from aggregator.extract.wire.agencies import agency_of, outlet_key, shipped_families
 from aggregator.model.core import OPINION_KINDS, ArticleView, CountedArticle, VersionState
@@ -279,7 +280,7 @@ def with_originals(articles: Sequence[ArticleView]) -> list[ArticleView]:
             link = links_out.get(article.id)
         else:
             link = original[article.id]
-        linked.append(msgspec.structs.replace(article, copy_of=link, version=version))
+        linked.append(replace(article, copy_of=link, version=version))
     return linked
 
 
@@ -397,7 +398,7 @@ def _single_group(article: CountedArticle) -> CopyGroup:
 
 def _merge_groups(groups: Sequence[CopyGroup], ids: Iterable[str]) -> CopyGroup:
     """Merge groups of one text into a group with these `ids`."""
-    return msgspec.structs.replace(
+    return replace(
         min(groups, key=lambda group: group.rank),
         ids=tuple(sorted(ids)),
         is_counted=any(group.is_counted for group in groups),

@@ -51,7 +51,7 @@ VERSION_SENTENCES = 24  # of all versions of a story that are shown
 NEW_SHARE = 1 / 3  # of the content words of an opening that the lead lacks
 
 
-class Rendering(FrozenStruct, frozen=True, kw_only=True):
+class Rendering(FrozenStruct):
     """What is stored of a story after placing.
 
     Addresses are not: one may change while the story does not; readers take it from the article.

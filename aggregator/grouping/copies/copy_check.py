@@ -30,6 +30,7 @@ from typing import Literal
 
 import msgspec
 import numpy as np
+from msgspec.structs import replace
 
 from aggregator.extract.bare_title import are_other_releases
 from aggregator.grouping.copies.minhash import estimate
@@ -150,7 +151,7 @@ def excerpts_in(
     for candidate in candidates:
         evidence = verdict(candidate, article, tuning)
         if evidence is not None and evidence.kind == "excerpt":
-            excerpts.append(msgspec.structs.replace(evidence, other=candidate.id))
+            excerpts.append(replace(evidence, other=candidate.id))
     return tuple(excerpts)
 
 

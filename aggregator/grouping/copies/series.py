@@ -25,7 +25,7 @@ from aggregator.store.stories.articles import StoredArticle
 from aggregator.text.calendar import month_spellings, weekday_words
 
 _FORM_SHARE = 0.5  # of the words of each text, that both have: a form with short entries has .6 (chosen)
-_NAME_SHARE = 0.01  # of the words, that are names in slots; fewer: a name was corrected in a long text (chosen)
+_NAME_SHARE = 0.01  # of the words, that are names in slots; fewer are a corrected name (chosen)
 _TEXTS = 8  # of one source that are searched for a third entry (limit)
 _SMALL_WORD = re.compile(r"\b[^\W\d_]+\b")
 

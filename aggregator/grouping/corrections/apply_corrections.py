@@ -28,7 +28,7 @@ from aggregator.store.stories.corrections import (
 )
 
 
-class CorrectionCommand(FrozenStruct, frozen=True, kw_only=True):
+class CorrectionCommand(FrozenStruct):
     """A correction or undo, by ids of stories and articles."""
 
     kind: CorrectionKind | None = None  # None: undo
@@ -37,7 +37,7 @@ class CorrectionCommand(FrozenStruct, frozen=True, kw_only=True):
     undo: int | None = None  # number of the correction; None: the last one in force
 
 
-class CorrectionResult(FrozenStruct, frozen=True, kw_only=True, omit_defaults=False):
+class CorrectionResult(FrozenStruct, omit_defaults=False):
     """The number of the correction, the live stories that it changed, and a description."""
 
     n: int

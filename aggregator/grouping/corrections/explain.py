@@ -5,6 +5,7 @@ from collections.abc import Iterable
 
 import msgspec
 import numpy as np
+from msgspec.structs import replace
 
 from aggregator.config.tuning import Tuning
 from aggregator.grouping.copies.copy_check import CopyTuning, verdict
@@ -43,7 +44,7 @@ _KINDS = {"names": "names", "num": "numbers", "numu": "numbers"}  # by field; of
 _FOREIGN = "it has the headline of a report, but shares too few words beside it with that report"
 
 
-class SharedTerms(FrozenStruct, frozen=True, kw_only=True, omit_defaults=False):
+class SharedTerms(FrozenStruct, omit_defaults=False):
     """Terms that two texts, or a text and a story, share; the highest weight first."""
 
     names: tuple[str, ...] = ()
@@ -51,7 +52,7 @@ class SharedTerms(FrozenStruct, frozen=True, kw_only=True, omit_defaults=False):
     words: tuple[str, ...] = ()
 
 
-class PairExplanation(FrozenStruct, frozen=True, kw_only=True, omit_defaults=False):
+class PairExplanation(FrozenStruct, omit_defaults=False):
     """The present comparison of two articles."""
 
     article: str
@@ -69,7 +70,7 @@ class PairExplanation(FrozenStruct, frozen=True, kw_only=True, omit_defaults=Fal
     nosnippet: bool = False  # one of the two publishers forbids snippets
 
 
-class VersionExplanation(FrozenStruct, frozen=True, kw_only=True, omit_defaults=False):
+class VersionExplanation(FrozenStruct, omit_defaults=False):
     """What two versions of a text tell differently: the later one is current if its author may replace it."""
 
     article: str  # the other version
@@ -80,7 +81,7 @@ class VersionExplanation(FrozenStruct, frozen=True, kw_only=True, omit_defaults=
     changes: tuple[ChangedSentence, ...]
 
 
-class Explanation(FrozenStruct, frozen=True, kw_only=True, omit_defaults=False):
+class Explanation(FrozenStruct, omit_defaults=False):
     """Why an article is in its story; with `pair`, why two are or are not together."""
 
     article: str
@@ -116,7 +117,7 @@ def explanation(reading: StoryReader, article: str, other: str | None, all_tunin
     if other is None:
         return decision
     pair = _pair(reading, explained, _explained_article(reading, other), packer, all_tuning)
-    return msgspec.structs.replace(decision, pair=pair)
+    return replace(decision, pair=pair)
 
 
 def _explained_article(reading: StoryReader, article: str) -> ExplainedArticle:

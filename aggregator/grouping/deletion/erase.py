@@ -34,14 +34,14 @@ BATCH = 20  # articles per transaction, because other writers wait
 _UNFINISHED = "forget_unfinished"  # counter: 1 while a command has more transactions to come
 
 
-class ForgetCommand(FrozenStruct, frozen=True, kw_only=True):
+class ForgetCommand(FrozenStruct):
     """The command: the address or id of an article, the name of an outlet, or `entry.source`."""
 
     name: str
     is_source: bool = False
 
 
-class ForgetResult(FrozenStruct, frozen=True, kw_only=True, omit_defaults=False):
+class ForgetResult(FrozenStruct, omit_defaults=False):
     """What was erased, without text. `log_folded`: False if a reader held the SQLite log."""
 
     named: int  # selected articles, also those that only waited, or were refused or erased before

@@ -13,6 +13,7 @@ import time
 from collections.abc import Callable
 
 import msgspec
+from msgspec.structs import replace
 
 from aggregator.config.settings import Config
 from aggregator.grouping.deletion.erase import ForgetHandler
@@ -44,14 +45,14 @@ class RetentionTuning(msgspec.Struct, frozen=True, kw_only=True):
     merge_min_rows: int
 
 
-class RetentionPlan(FrozenStruct, frozen=True, kw_only=True):
+class RetentionPlan(FrozenStruct):
     """The configured ages in seconds; None: never."""
 
     text_after: int | None = None
     stories_after: int | None = None
 
 
-class RetentionBacklog(FrozenStruct, frozen=True, kw_only=True, omit_defaults=False):
+class RetentionBacklog(FrozenStruct, omit_defaults=False):
     """The stories whose texts, or which themselves, are due; the free pages of the SQLite file in bytes."""
 
     texts: int
@@ -59,13 +60,13 @@ class RetentionBacklog(FrozenStruct, frozen=True, kw_only=True, omit_defaults=Fa
     bytes_free: int
 
 
-class PruneResult(FrozenStruct, frozen=True, kw_only=True, omit_defaults=False):
+class PruneResult(FrozenStruct, omit_defaults=False):
     """The answer to a `prune` command; `is_done`: nothing is left to do."""
 
     is_done: bool
 
 
-class _Bounds(FrozenStruct, frozen=True, kw_only=True):
+class _Bounds(FrozenStruct):
     """The inbox number up to which each step may run, as of `at`."""
 
     texts: int = 0
@@ -147,7 +148,7 @@ class Retention:
             # Rendered before the transaction, because a large story takes long.
             text = self._text(connection, old.id, old.title)
         # The first paragraph of the lead stays, as the summary of the story does.
-        stays = msgspec.structs.replace(text, lead=text.lead[:1], openings=(), quotations=())
+        stays = replace(text, lead=text.lead[:1], openings=(), quotations=())
         with self._transactions.unit_of_work() as unit_of_work:
             connection = unit_of_work.connection
             if retention.drop_terms(connection, old.id):  # so the window has none

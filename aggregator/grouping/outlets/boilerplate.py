@@ -12,7 +12,7 @@ from collections import OrderedDict
 from collections.abc import Iterable
 from itertools import pairwise
 
-import msgspec
+from msgspec.structs import replace
 
 from aggregator.config.tuning import Tuning
 from aggregator.extract.learned_boilerplate import BoilerplateTuning, learn_boilerplate, pack_lines, repeated
@@ -124,14 +124,14 @@ class BoilerplateLearner:
             return prepared
         article = without_lines(prepared.article, keys, self._all_tuning)
         if article.verdict == "ok":
-            return msgspec.structs.replace(prepared, article=article)
+            return replace(prepared, article=article)
         if prepared.own is not None and len(prepared.own.article.text) > len(article.text):
             instead = self._without_repeats(connection, outlet, prepared.own)
         else:
             # What an outlet repeats must not decide, if it is all that there is.
             instead = self._counted_anew(article)
         # The lines of this text are learned all the same, else the window would forget them.
-        return msgspec.structs.replace(instead, lines=prepared.lines)
+        return replace(instead, lines=prepared.lines)
 
     def _counted_anew(self, article: CleanArticle) -> Prepared:
         """Return an article of which hardly any text is left, with the fingerprint of that."""

@@ -4,7 +4,7 @@ A page or a feed names its own site, and no other: such a name is shown for all 
 for those that came before. A name that a feed gives to the site of others stays with its own articles.
 """
 
-import msgspec
+from msgspec.structs import replace
 
 from aggregator.extract.outlets import is_address
 from aggregator.grouping.unit_of_work import UnitOfWork
@@ -35,7 +35,7 @@ class OutletNames:
             self._name_earlier(unit_of_work, key, name)
         if name is None or new.outlet_name is not None:
             return new
-        return msgspec.structs.replace(new, outlet_name=name)
+        return replace(new, outlet_name=name)
 
     def _name_earlier(self, unit_of_work: UnitOfWork, key: str, name: str) -> None:
         unit_of_work.ledger.write()

@@ -7,7 +7,7 @@ from collections import OrderedDict
 from functools import partial
 from typing import NamedTuple
 
-import msgspec
+from msgspec.structs import replace
 
 from aggregator.grouping.unit_of_work import UnitOfWork
 from aggregator.store.engine.database import Connection
@@ -80,7 +80,7 @@ def grown(unit_of_work: UnitOfWork, new: StoredArticle, before: Membership) -> M
     countable = view
     if (linked := origin_link(view)) is not None:
         link = resolve_link(before.count_state, linked, partial(_link_of, unit_of_work, new.story))
-        countable = msgspec.structs.replace(view, copy_of=link)
+        countable = replace(view, copy_of=link)
     return Membership(
         count_state=with_member(before.count_state, countable, linkable=bool(new.sketch)),
         span=before.span.with_other(articles.published_span([view])),

@@ -19,7 +19,7 @@ from aggregator.stories.tuning import StoryTuning
 _BETWEEN_VERSIONS = dt.timedelta(hours=1)  # that bump a story, at least
 
 
-class Effect(FrozenStruct, frozen=True, kw_only=True):
+class Effect(FrozenStruct):
     """What a change does to one story: its bump, and its line in the change stream."""
 
     at_no: int  # inbox number at which its articles changed

@@ -4,7 +4,7 @@ import datetime as dt
 from collections.abc import Collection, Iterable, Sequence
 from functools import partial
 
-import msgspec
+from msgspec.structs import replace
 
 from aggregator.extract.entry_identity import story_id
 from aggregator.grouping.changes import Change, Copy, Found, Join, Merge, Move, Remove, Revise
@@ -130,7 +130,7 @@ class StoryWriter:
         left = came = _effect_of_move(move, [origin] if target is None else [origin, target])
         if target is None:
             kind: ChangeKind = "merged" if is_left_empty else "split"
-            came = msgspec.structs.replace(left, others=(origin.id,), kind=kind)
+            came = replace(left, others=(origin.id,), kind=kind)
         number, story = self._take_in(unit_of_work, move, target, moving, came)
         if is_left_empty:
             _redirect(unit_of_work, origin, story, reason="empty")
@@ -153,7 +153,7 @@ class StoryWriter:
         founder = move.founder or min(moving, key=lambda member: member.inbox_no).id
         named = None if target is None or move.bump else founder  # in the change stream
         founding = 0 if target else stories.foundings(connection, founder)
-        effect = msgspec.structs.replace(effect, founder=founder, founding=founding, article=named)
+        effect = replace(effect, founder=founder, founding=founding, article=named)
         if move.revived is not None:
             stories.revive(connection, move.revived)
             target = live_row(connection, move.revived)
@@ -249,7 +249,7 @@ class StoryWriter:
         membership = stories.membership_of(members, compared, shown)
         state = self._rows.after(unit_of_work, row, membership, effect)
         if effect.unbumped is not None and row is not None and state.bumped_at == row.bumped_at:
-            effect = msgspec.structs.replace(effect, bump=effect.unbumped)
+            effect = replace(effect, bump=effect.unbumped)
         number = self._store(unit_of_work, row, story, state, membership=membership, effect=effect)
         unit_of_work.ledger.write()
         _set_compared(connection, members, compared)

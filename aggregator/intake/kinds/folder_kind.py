@@ -14,6 +14,7 @@ from itertools import chain
 from pathlib import Path
 
 import msgspec
+from msgspec.structs import replace
 
 from aggregator.config.tuning import Tuning
 from aggregator.intake.jobs import FeedJob
@@ -60,7 +61,7 @@ _MOST_REST_SECONDS = 3600.0
 _READING_SHARE = 4  # times as long as listing a folder took, at least, it is read before it is listed again
 
 
-class FolderStamps(FrozenStruct, frozen=True, kw_only=True):
+class FolderStamps(FrozenStruct):
     """The files of a folder as they were when they were read."""
 
     stamps: Mapping[str, FileStamp] = {}
@@ -85,7 +86,7 @@ class FolderWatcher:
             else FolderStamps()
         )
         folder = Path(os.path.abspath(source.address))  # noqa: PTH100 - Path.resolve follows links
-        due = msgspec.structs.replace(
+        due = replace(
             source,
             next_due_at=now + dt.timedelta(seconds=source.interval_seconds),
             last_polled_at=now,
@@ -102,15 +103,15 @@ class FolderWatcher:
         rest = max((time.thread_time() - worked) / _SCAN_SHARE, 2 * listing)
         rest = min(rest, _MOST_REST_SECONDS)
         if rest > source.interval_seconds:
-            due = msgspec.structs.replace(due, next_due_at=now + dt.timedelta(seconds=rest))
+            due = replace(due, next_due_at=now + dt.timedelta(seconds=rest))
         if not changes.changed and not changes.gone and source.health == "ok":
-            quiet = msgspec.structs.replace(due, folder_state=source.folder_state, last_success_at=now)
+            quiet = replace(due, folder_state=source.folder_state, last_success_at=now)
             if self._quiet_polls.keep(row, quiet, now):
                 return PollResult(unchanged=True)
         if changes.changed:
             with self._database.write() as connection:
                 name = known_folder(connection, folder, os.path.isdir)
-            source, due = (msgspec.structs.replace(one, folder_name=name) for one in (source, due))
+            source, due = (replace(one, folder_name=name) for one in (source, due))
         looked = _FolderLook(now=now, touched=[str(folder / path) for path in changes.gone])
         ends = time.monotonic() + max(self._look_seconds, _READING_SHARE * listing)
         read: dict[str, FileStamp] = {}
@@ -124,12 +125,12 @@ class FolderWatcher:
                 break
         left = set(changes.changed) - read.keys()
         if left:
-            due = msgspec.structs.replace(due, next_due_at=now)
+            due = replace(due, next_due_at=now)
         if read or changes.gone:
             stamps = {path: one for path, one in changes.stamps.items() if path not in left}
             stamps |= {path: state.stamps[path] for path in left if path in state.stamps}
             kept = FolderStamps(stamps=stamps)
-            due = msgspec.structs.replace(due, folder_state=codecs.compress_struct(kept))
+            due = replace(due, folder_state=codecs.compress_struct(kept))
         return self._folder_done(due, looked)
 
     def _read(self, source: Source, folder: Path, path: str, looked: "_FolderLook") -> None:
@@ -182,7 +183,7 @@ class FolderWatcher:
         """Store the remaining entries and the new state of the folder."""
         with self._database.write() as connection:
             self._take_in(connection, source, looked)
-            state = msgspec.structs.replace(
+            state = replace(
                 with_counts(source, looked.accepted, looked.refused),
                 first_poll_done=True,
                 last_success_at=looked.now,
@@ -194,9 +195,7 @@ class FolderWatcher:
         return summarise_accepted(looked.accepted, looked.words())
 
     def _folder_failed(self, source: Source, cause: str) -> PollResult:
-        failed = msgspec.structs.replace(
-            source, health="failing", health_cause=cause, failures=source.failures + 1
-        )
+        failed = replace(source, health="failing", health_cause=cause, failures=source.failures + 1)
         with self._database.write() as connection:
             save(connection, failed)
         return PollResult(succeeded=False, problem=cause)
@@ -221,7 +220,7 @@ def entries_of(
         return [InputProblem(where=found.where, file=found.file, reason=str(error))]
     entries: list[InputEntry | InputProblem] = []
     for entry in reversed(parsed.entries):
-        handed = msgspec.structs.replace(entry, authority="handed")
+        handed = replace(entry, authority="handed")
         entries.append(InputEntry(entry=handed, where=found.where, file=found.file))
     if parsed.problem or not entries:
         reason = parsed.problem or "there is no entry in this feed"

@@ -9,7 +9,7 @@ from collections.abc import Callable
 from functools import partial
 from urllib.parse import unquote, urlsplit
 
-import msgspec
+from msgspec.structs import replace
 
 from aggregator.config.settings import Config, SourceConfig
 from aggregator.config.source_access import Access, SourceExtras, mailbox_address
@@ -62,11 +62,11 @@ def preview(
     client: Client, executor: Executor, access: Access, tuning: SourceTuning, most: int
 ) -> ParsedFeed:
     """Return the `most` newest messages, without storing anything. Raises FetchError."""
-    tuning = msgspec.structs.replace(tuning, max_entries=most)
+    tuning = replace(tuning, max_entries=most)
     found = read_mailbox(client, access.address, access.password, tuning)
     parse = partial(parse_mail, executor, source="mailbox", seen=utc_now(), tuning=tuning)
     feed, _ = _feed(access.address, found.messages, parse)
-    return msgspec.structs.replace(feed, entry_count=found.count)
+    return replace(feed, entry_count=found.count)
 
 
 def _feed(

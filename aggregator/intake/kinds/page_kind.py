@@ -6,6 +6,7 @@ from typing import Any
 from urllib.parse import urldefrag
 
 import msgspec
+from msgspec.structs import replace
 
 from aggregator.config.messages import counted
 from aggregator.extract.html.dom import bound_html, tree_of
@@ -60,7 +61,7 @@ def _listed(job: FeedJob) -> ParsedFeed:
         matches = counted(len(found), "element")
         return ParsedFeed(problem=f"`list:` matches {matches}, none with a link and a title")
     name = plain_title(_words(root.find(".//title")))
-    context = msgspec.structs.replace(job, title=name)
+    context = replace(job, title=name)
     made = (entry_of(entry, context) for entry in entries.values())
     return ParsedFeed(
         format="page",

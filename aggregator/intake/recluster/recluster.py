@@ -18,6 +18,7 @@ from types import MappingProxyType
 from typing import Final, NamedTuple
 
 import msgspec
+from msgspec.structs import replace
 
 from aggregator.config.tuning import Tuning
 from aggregator.extract.entry_identity import story_id
@@ -44,7 +45,7 @@ BATCH = 100
 _AS_STORED: Final[Mapping[int, int]] = MappingProxyType({})  # the order of inbox numbers
 
 
-class ReclusterCommand(FrozenStruct, frozen=True, kw_only=True):
+class ReclusterCommand(FrozenStruct):
     """The command for a running daemon."""
 
     since: dt.datetime | None = None
@@ -95,7 +96,7 @@ class Reclusterer:
         self._executor = executor
         self._all_tuning = all_tuning
         # Mutes are for new entries; an article that is not placed again would have no story.
-        self._options = msgspec.structs.replace(options, mutes=Mutes())
+        self._options = replace(options, mutes=Mutes())
         self._now = now
 
     def difference(
@@ -131,7 +132,7 @@ class Reclusterer:
         order = self._order_of_time() if in_order_of_time else _AS_STORED
         with self._decided(since, advance, corrected=True, order=order) as decided:
             plan = self._plan(decided)
-            difference = msgspec.structs.replace(plan.difference, written=True)
+            difference = replace(plan.difference, written=True)
             with placer.unit_of_work() as unit_of_work, decided.scratch.read() as scratch:
                 live = unit_of_work.connection
                 if order:
@@ -272,7 +273,7 @@ def _insert_founded(unit_of_work: UnitOfWork, scratch: Connection, plan: Reclust
         bumped_at = recluster.state_of(live, founding.former).bumped_at if plan.order else state.bumped_at
         # Bumps of the scratch database have their own numbers.
         bumped_at = bumped_at.replace(microsecond=ledger.number("bump") % 1_000_000)
-        state = msgspec.structs.replace(state, bumped_at=bumped_at)
+        state = replace(state, bumped_at=bumped_at)
         new = NewStory(ledger.number("story"), story, founding.founder, founding.founding_no, state)
         stories.insert_stories(live, [new])
         ledger.log(now, story, "created", reason="recluster")
@@ -284,16 +285,16 @@ def _update_kept(unit_of_work: UnitOfWork, story: str, state: StoryState, plan: 
     """Write the state of a story that goes on: with the same articles it keeps its headline, and its time."""
     live = unit_of_work.connection
     known = recluster.state_of(live, story)
-    state = msgspec.structs.replace(state, bumped_at=known.bumped_at)
+    state = replace(state, bumped_at=known.bumped_at)
     came, went = len(plan.regrouping.came.get(story, ())), len(plan.regrouping.went.get(story, ()))
     if came or went:
         unit_of_work.ledger.log(unit_of_work.now, story, "regrouped", came=came, went=went)
     else:
-        state = msgspec.structs.replace(state, title=known.title, summary=known.summary)
+        state = replace(state, title=known.title, summary=known.summary)
         if not plan.order:
-            state = msgspec.structs.replace(state, membership_changed_no=known.membership_changed_no)
+            state = replace(state, membership_changed_no=known.membership_changed_no)
     # Of one set of articles there are several standings, all of which count alike.
-    if msgspec.structs.replace(state, count_state=known.count_state) != known:
+    if replace(state, count_state=known.count_state) != known:
         stories.update_stories(live, {story: state})
 
 

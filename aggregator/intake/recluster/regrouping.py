@@ -15,7 +15,7 @@ _ARTICLES_LISTED = 10  # of a change that is listed
 Grouping = Mapping[str, str]
 
 
-class RegroupedStory(FrozenStruct, frozen=True, kw_only=True, omit_defaults=False):
+class RegroupedStory(FrozenStruct, omit_defaults=False):
     """A story whose articles have changed."""
 
     story: str
@@ -26,7 +26,7 @@ class RegroupedStory(FrozenStruct, frozen=True, kw_only=True, omit_defaults=Fals
     went: tuple[str, ...] = ()
 
 
-class GroupingDifference(FrozenStruct, frozen=True, kw_only=True, omit_defaults=False):
+class GroupingDifference(FrozenStruct, omit_defaults=False):
     """The changes of a new grouping."""
 
     articles: int  # that were decided again

@@ -10,6 +10,7 @@ from collections.abc import Callable
 from typing import Literal
 
 import msgspec
+from msgspec.structs import replace
 from protego import Protego
 
 from aggregator.model.errors import FetchError
@@ -104,7 +105,7 @@ class Robots:
                 before = self._sites.get(site)
             retry = now + _RETRY_SECONDS
             before = before or _SiteRules(None, retry)
-            return msgspec.structs.replace(before, expires=retry)
+            return replace(before, expires=retry)
         try:
             rules = Protego.parse(relevant_lines(answer.body[:_CAP_BYTES]))
         except Exception:  # noqa: BLE001 - the library may raise anything on an untrusted file

@@ -12,6 +12,7 @@ from typing import Literal
 from urllib.parse import urljoin, urlsplit
 
 import msgspec
+from msgspec.structs import replace
 
 from aggregator.model.core import Enclosure, FrozenStruct, ParsedFeed
 from aggregator.sources.parse import xml_repair
@@ -196,7 +197,7 @@ def read_sitemap(text: str, context: FeedContext) -> ParsedFeed:
     pages = [_declared_page(node) for node in root.iter("*") if _kind_and_name(node.tag) == ("", "url")]
     dated = sorted(pages, key=lambda page: _newness(page, context), reverse=True)
     named = plain_title(next((page.outlet for page in pages if page.outlet), ""))
-    context = msgspec.structs.replace(context, title=named)
+    context = replace(context, title=named)
     entries = [entry_of(page, context) for page in dated[: context.tuning.max_entries]]
     valid_entries = tuple(entry for entry in entries if entry is not None)
     return ParsedFeed(format="sitemap", title=named, entries=valid_entries, entry_count=len(pages))

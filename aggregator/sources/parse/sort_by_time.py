@@ -12,6 +12,7 @@ from contextlib import closing
 
 import msgspec
 import zstandard
+from msgspec.structs import replace
 
 from aggregator.model.errors import NotWritableError
 from aggregator.sources.parse.files import InputEntry, InputProblem
@@ -78,7 +79,7 @@ def _encoded(one: Sortable) -> bytes:
         return msgspec.msgpack.encode(one)
     except UnicodeEncodeError:  # the file name is not valid Unicode
         shown = {name: getattr(one, name).encode("utf-8", "replace").decode() for name in ("where", "file")}
-        return msgspec.msgpack.encode(msgspec.structs.replace(one, **shown))
+        return msgspec.msgpack.encode(replace(one, **shown))
 
 
 def _decoded(data: bytes) -> Sortable:

@@ -9,6 +9,7 @@ from functools import cache, partial
 from typing import Literal, NamedTuple
 
 import msgspec
+from msgspec.structs import replace
 from sqlalchemy import Connection, bindparam, func, select
 
 from aggregator.config.messages import counted
@@ -46,7 +47,7 @@ from aggregator.store.tables import (
 # --- rows of observations, and of sources with unstable identifiers ----------------------------------------
 
 
-class IdentifierStability(FrozenStruct, frozen=True, kw_only=True):
+class IdentifierStability(FrozenStruct):
     """Stability of a source's identifiers; strikes are consecutive polls with new ones for known texts."""
 
     guid_strikes: int = 0
@@ -113,7 +114,7 @@ _OBSERVATIONS = select(
 NOBODY = ""  # the article of a void key, which different entries share
 
 
-class RereadTuning(FrozenStruct, frozen=True, kw_only=True):
+class RereadTuning(FrozenStruct):
     """Within `hours`, at most `most` readings of a live blog's page and `others` of any other article."""
 
     most: int
@@ -121,7 +122,7 @@ class RereadTuning(FrozenStruct, frozen=True, kw_only=True):
     hours: float
 
 
-class PollContext(FrozenStruct, frozen=True, kw_only=True):
+class PollContext(FrozenStruct):
     """Properties of the polled source that accepting needs."""
 
     outlet: str | None  # as configured for the source, not as an entry declares it
@@ -148,7 +149,7 @@ class IdentifiedEntry(NamedTuple):
     match: EntryMatch | None = None  # the known article, if no key is known
 
 
-class IdentifiedBatch(FrozenStruct, frozen=True, kw_only=True):
+class IdentifiedBatch(FrozenStruct):
     """The entries of one batch, compared with stored keys."""
 
     identified: tuple[IdentifiedEntry, ...]
@@ -247,7 +248,7 @@ def _with_authority(item: Entry, canonical: str | None) -> Entry:
         return item
     # The first condition is cheap and true for nearly all entries.
     is_same = _labels(item.url).endswith(_labels(canonical)) or same_site(item.url, canonical)
-    return item if is_same else msgspec.structs.replace(item, authority="foreign")
+    return item if is_same else replace(item, authority="foreign")
 
 
 def _labels(url: str) -> str:
@@ -388,9 +389,9 @@ def count_strikes(
         if changed and poll.left_out:  # it counts beside those that are as before
             raise WholeFeedNeededError
         strikes = update_strikes(getattr(new, f"{name}_strikes"), changed, unchanged, poll.tuning)
-        new = msgspec.structs.replace(new, **{f"{name}_strikes": strikes})
+        new = replace(new, **{f"{name}_strikes": strikes})
         if strikes >= poll.tuning.repeats:
-            new = msgspec.structs.replace(new, **{f"{name}s_distrusted_at": now})
+            new = replace(new, **{f"{name}s_distrusted_at": now})
             notes.append(f"the {called} of its entries change at every poll: they are ignored from now on")
     if new != met.stability:
         values = {"source": met.identified[0].entry.source, **msgspec.structs.asdict(new)}

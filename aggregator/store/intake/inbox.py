@@ -15,7 +15,7 @@ from collections import Counter
 from collections.abc import Iterable, Sequence
 from typing import Any, Final, Literal
 
-import msgspec
+from msgspec.structs import replace
 from sqlalchemy import (
     BigInteger,
     ColumnElement,
@@ -60,7 +60,7 @@ from aggregator.store.tables import (
 MUTED: Final = "muted"  # verdict of an entry that is not wanted (grouping/mutes.py)
 
 
-class AcceptResult(FrozenStruct, frozen=True, kw_only=True):
+class AcceptResult(FrozenStruct):
     """The outcome of accepting one entry."""
 
     outcome: AcceptOutcome
@@ -69,7 +69,7 @@ class AcceptResult(FrozenStruct, frozen=True, kw_only=True):
     is_observed: bool = True  # False: the same entry may have another outcome at a later poll
 
 
-class InboxEntry(FrozenStruct, frozen=True, kw_only=True):
+class InboxEntry(FrozenStruct):
     """An entry that is ready to be placed, with all input of its article."""
 
     entry_no: int
@@ -87,7 +87,7 @@ class InboxEntry(FrozenStruct, frozen=True, kw_only=True):
     has_lost_page: bool = False  # it was given up, or is of another site
 
 
-class AcceptedBatch(FrozenStruct, frozen=True, kw_only=True):
+class AcceptedBatch(FrozenStruct):
     """The outcomes of accepting entries, in their order. `notes` are sentences for the log."""
 
     accepted: tuple[AcceptResult, ...] = ()
@@ -178,9 +178,9 @@ def accept(
         batch.note(one, result, seen[offset])
         if observations and observations.is_authoritative and by_page:
             outcome = live.outcome(result.article, one.entry, result.outcome)
-            result = msgspec.structs.replace(result, outcome=outcome)
+            result = replace(result, outcome=outcome)
         if result.outcome != "known":
-            result = msgspec.structs.replace(result, entry_no=first_n + offset)
+            result = replace(result, entry_no=first_n + offset)
             rows.append(
                 {
                     "entry_no": result.entry_no,
@@ -532,7 +532,7 @@ def _waiting(row: Any) -> InboxEntry:
     try:
         declared = codecs.decompress_struct(row.payload, Entry)
         if row.page_robots:
-            declared = msgspec.structs.replace(declared, robots=row.page_robots)
+            declared = replace(declared, robots=row.page_robots)
         page = codecs.decompress_bytes(row.page) if row.page is not None else None
     except codecs.UNREADABLE as error:
         raise UnreadableEntryError(f"its stored data cannot be read ({error})", row.entry_no) from error
@@ -649,7 +649,7 @@ def owner(connection: Connection, key: bytes) -> str | None:
     return connection.execute(select(identity_key.c.article).where(identity_key.c.key == key)).scalar()
 
 
-class EntryResult(FrozenStruct, frozen=True, kw_only=True):
+class EntryResult(FrozenStruct):
     """The result of an accepted entry. `outcome`: None while it waits; `story`: None unless it is placed."""
 
     entry_no: int

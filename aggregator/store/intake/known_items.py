@@ -16,7 +16,7 @@ from aggregator.store.intake.inbox import AcceptResult
 from aggregator.store.tables import change_with, known_items, observation, rows_with, upsert
 
 
-class KnownItems(FrozenStruct, frozen=True, kw_only=True):
+class KnownItems(FrozenStruct):
     """The known items of a feed.
 
     `frame`: hash of what is around them; `language`: of the feed, as it declares or as its entries together

@@ -16,7 +16,7 @@ from aggregator.store.intake.inbox import count_received, take_numbers
 from aggregator.store.tables import entry, rows_with, source
 
 
-class PendingPage(FrozenStruct, frozen=True, kw_only=True):
+class PendingPage(FrozenStruct):
     """An entry that waits for its page."""
 
     entry_no: int

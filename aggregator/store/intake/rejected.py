@@ -101,7 +101,7 @@ def requeue(connection: Connection, numbers: Sequence[int]) -> int:
     return len(found)
 
 
-class RejectedInput(FrozenStruct, frozen=True, kw_only=True):
+class RejectedInput(FrozenStruct):
     """Input that could not become an entry."""
 
     source: str

@@ -7,6 +7,7 @@ from typing import Any, Literal, NamedTuple
 from urllib.parse import urlsplit
 
 import msgspec
+from msgspec.structs import replace
 from sqlalchemy import (
     Connection,
     Row,
@@ -31,7 +32,7 @@ from aggregator.store.tables import folder, known_items, rows_with, source
 _NOT_ASKED = ("gone", "merged")  # health of sources that are not polled
 
 
-class Source(FrozenStruct, frozen=True, kw_only=True):
+class Source(FrozenStruct):
     """One source. `id` is a hash of its configured name, or of its address. Fields: see tables.py."""
 
     id: str
@@ -199,7 +200,7 @@ def _beside(old: Row[Any] | None, item: Source) -> Source:
     """`item` under an id of its own where another feed, added by command, has its name."""
     if old is None or old.origin == "config" or address_key(old.address) == address_key(item.address):
         return item
-    return msgspec.structs.replace(item, id=source_id(item.kind, None, item.address))
+    return replace(item, id=source_id(item.kind, None, item.address))
 
 
 def _give_way(connection: Connection) -> None:
@@ -404,4 +405,4 @@ def known_as(entry: Entry, path: Path, name: str) -> Entry:
     """Return an entry of the folder at `path` with the folder's name as source, unless it declares one."""
     if entry.source != own_name(path) or name == entry.source:
         return entry
-    return msgspec.structs.replace(entry, source=name)
+    return replace(entry, source=name)

@@ -15,7 +15,7 @@ REASON = "it was forgotten; `aggregator forget --list` names it"
 VERDICT = "forgotten"
 
 
-class Tombstone(FrozenStruct, frozen=True, kw_only=True, omit_defaults=False):
+class Tombstone(FrozenStruct, omit_defaults=False):
     """An erased article. `rejected_count`: how often it arrived again, last at `rejected_at`."""
 
     article: str

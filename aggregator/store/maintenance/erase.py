@@ -10,7 +10,7 @@ from collections.abc import Collection, Sequence
 from contextlib import suppress
 from typing import Any, Final, Literal
 
-import msgspec
+from msgspec.structs import replace
 from sqlalchemy import (
     Column,
     Connection,
@@ -122,10 +122,10 @@ def _without_text(row: RowMapping) -> dict[str, Any]:
         details = codecs.unpack(row["details"], ArticleDetails)
     except codecs.UNREADABLE:
         details = ArticleDetails()  # because damaged details may hold text
-    changes["details"] = codecs.pack(msgspec.structs.replace(details, repeated=(), media=()))
+    changes["details"] = codecs.pack(replace(details, repeated=(), media=()))
     with suppress(*codecs.UNREADABLE):
         evidence = codecs.unpack(row["evidence"], Evidence)
-        evidence = msgspec.structs.replace(evidence, reasons=(), shared=(), runner_up=None, excerpts=())
+        evidence = replace(evidence, reasons=(), shared=(), runner_up=None, excerpts=())
         changes["evidence"] = codecs.pack_compressed(evidence)
     return changes
 

@@ -30,14 +30,14 @@ EraseKind = Literal["address", "article", "outlet", "source"]
 _HAS_TEXT: Final = or_(entry.c.verdict.is_(None), entry.c.verdict != tombstones.VERDICT)
 
 
-class EraseTarget(FrozenStruct, frozen=True, kw_only=True):
+class EraseTarget(FrozenStruct):
     """The articles that a name means, including articles that wait or were refused."""
 
     kind: EraseKind
     articles: tuple[str, ...]
 
 
-class EraseSummary(FrozenStruct, frozen=True, kw_only=True, omit_defaults=False):
+class EraseSummary(FrozenStruct, omit_defaults=False):
     """Numbers of rows to erase. `emptied` stories lose all articles; `copies` of the articles stay."""
 
     articles: int = 0

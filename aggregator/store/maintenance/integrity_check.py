@@ -40,7 +40,7 @@ DAMAGED: Final = (
 _GARBLED: Final = (ValueError, TypeError, LookupError)
 
 
-class Fault(FrozenStruct, frozen=True, kw_only=True, omit_defaults=False):
+class Fault(FrozenStruct, omit_defaults=False):
     """One finding, and what to do. `is_damage`: the file is damaged, and nothing may be written into it."""
 
     what: str
@@ -130,7 +130,7 @@ def _text_faults(database: Database) -> Iterator[Fault]:
 # --- conservation of entries -------------------------------------------------------------------------------
 
 
-class Balance(FrozenStruct, frozen=True, kw_only=True, omit_defaults=False):
+class Balance(FrozenStruct, omit_defaults=False):
     """Numbers of all received entries, from one state of the database.
 
     `seen` = `stored` + `known` + `refused_as_forgotten`, and

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Final
 
-import msgspec
+from msgspec.structs import replace
 from sqlalchemy import Connection, bindparam, delete, insert, select, update
 
 from aggregator.model.core import Evidence
@@ -112,8 +112,8 @@ def _with_present_id(evidence: bytes, names: Mapping[str, str]) -> bytes:
     runner_up = decoded.runner_up
     if runner_up is None or names.get(runner_up.story) in (None, runner_up.story):
         return evidence
-    renamed = msgspec.structs.replace(runner_up, story=names[runner_up.story])
-    return codecs.pack_compressed(msgspec.structs.replace(decoded, runner_up=renamed))
+    renamed = replace(runner_up, story=names[runner_up.story])
+    return codecs.pack_compressed(replace(decoded, runner_up=renamed))
 
 
 def renumber(live: Connection, order: Mapping[int, int]) -> None:

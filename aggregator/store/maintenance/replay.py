@@ -5,6 +5,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Final
 
 import msgspec
+from msgspec.structs import replace
 from sqlalchemy import ColumnElement, Connection, Select, Table, func, insert, select, text, update
 
 from aggregator.model.core import CleanArticle, Entry, Published
@@ -94,7 +95,7 @@ def _clean_article(row: Any) -> CleanArticle:
     """Return the text as it was extracted; what was taken over from an original is decided again."""
     details = codecs.unpack(row.details, ArticleDetails)
     if details.wire and details.wire.kind == "copy":
-        details = msgspec.structs.replace(details, wire=None)
+        details = replace(details, wire=None)
     kind, kind_evidence = row.kind, row.kind_evidence
     if kind_evidence and kind_evidence.startswith("copy of "):
         kind, kind_evidence = "report", None

@@ -21,7 +21,7 @@ _NAME_CHARS = 100
 _USED_AGAIN = dt.timedelta(minutes=1)  # so that not every request writes
 
 
-class ApiToken(FrozenStruct, frozen=True, kw_only=True, omit_defaults=False):
+class ApiToken(FrozenStruct, omit_defaults=False):
     """A token without its secret."""
 
     id: str

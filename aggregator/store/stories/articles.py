@@ -38,7 +38,7 @@ from aggregator.store.tables import (
 )
 
 
-class ArticleDetails(FrozenStruct, frozen=True, kw_only=True):
+class ArticleDetails(FrozenStruct):
     """The parts of an article that only story pages and explanations read."""
 
     wire: Wire | None = None

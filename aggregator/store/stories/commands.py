@@ -11,7 +11,7 @@ from aggregator.store.tables import command
 CommandKind = Literal["correct", "recluster", "forget", "prune"]
 
 
-class Command(FrozenStruct, frozen=True, kw_only=True):
+class Command(FrozenStruct):
     """A command and its result: JSON, or the reason if it was refused."""
 
     command_no: int

@@ -14,7 +14,7 @@ from aggregator.model.core import FrozenStruct
 Relation = Literal["together", "apart"]
 
 
-class Constraint(FrozenStruct, frozen=True, kw_only=True):
+class Constraint(FrozenStruct):
     """One article in one correction. `side` is its side of a correction of relation "apart", 0 or 1."""
 
     correction: int

@@ -16,7 +16,7 @@ from aggregator.store.tables import correction, link_constraint
 CorrectionKind = Literal["merge", "split", "move"]
 
 
-class MovedArticle(FrozenStruct, frozen=True, kw_only=True):
+class MovedArticle(FrozenStruct):
     """An article that a correction took from one story to another."""
 
     article: str
@@ -25,14 +25,14 @@ class MovedArticle(FrozenStruct, frozen=True, kw_only=True):
     evidence: Evidence | None = None  # before the correction, if the correction replaced it
 
 
-class Redirect(FrozenStruct, frozen=True, kw_only=True):
+class Redirect(FrozenStruct):
     """A redirect that the correction changed."""
 
     story: str
     to: str
 
 
-class CorrectionDetail(FrozenStruct, frozen=True, kw_only=True):
+class CorrectionDetail(FrozenStruct):
     """What a correction changed, for undoing and listing it."""
 
     moved: tuple[MovedArticle, ...] = ()
@@ -43,7 +43,7 @@ class CorrectionDetail(FrozenStruct, frozen=True, kw_only=True):
     words: str = ""  # the command in words, for the list
 
 
-class Correction(FrozenStruct, frozen=True, kw_only=True):
+class Correction(FrozenStruct):
     """One correction as it is stored."""
 
     correction_no: int = msgspec.field(name="n")

@@ -8,6 +8,7 @@ import datetime as dt
 from collections.abc import Collection, Mapping, Sequence
 
 import msgspec
+from msgspec.structs import replace
 from sqlalchemy import Connection, Update, and_, delete, func, insert, or_, select, update
 
 from aggregator.config.webhooks import DIGEST, recipient_words
@@ -18,7 +19,7 @@ from aggregator.store.tables import change, change_with, outbox, rows_with, stor
 _EARLIER = outbox.alias("earlier")
 
 
-class WebhookState(FrozenStruct, frozen=True, kw_only=True, omit_defaults=False):
+class WebhookState(FrozenStruct, omit_defaults=False):
     """The state of a webhook: ok, failing, or gone (its receiver answered 410; nothing is sent any more)."""
 
     name: str
@@ -32,7 +33,7 @@ class WebhookState(FrozenStruct, frozen=True, kw_only=True, omit_defaults=False)
     last_success_at: dt.datetime | None
 
 
-class WebhookStats(FrozenStruct, frozen=True, kw_only=True):
+class WebhookStats(FrozenStruct):
     """A webhook with the numbers of its waiting, done and given up deliveries."""
 
     row: WebhookState
@@ -41,7 +42,7 @@ class WebhookStats(FrozenStruct, frozen=True, kw_only=True):
     given_up: int = 0
 
 
-class NewDelivery(FrozenStruct, frozen=True, kw_only=True):
+class NewDelivery(FrozenStruct):
     """A delivery to add."""
 
     webhook: str
@@ -271,7 +272,7 @@ def waiting_with(connection: Connection, one: Delivery, most: int) -> tuple[Deli
     numbers = connection.execute(select(outbox.c.change).where(*waits).order_by(outbox.c.change)).scalars()
     rows = select(outbox.c.body).where(*waits).order_by(outbox.c.change).limit(most - 1)
     bodies = [codecs.decompress_bytes(body) for body in connection.execute(rows).scalars()]
-    return msgspec.structs.replace(one, others=tuple(numbers)), [one.body, *bodies]
+    return replace(one, others=tuple(numbers)), [one.body, *bodies]
 
 
 def pull_in(connection: Connection, name: str, latest: dt.datetime) -> None:

@@ -9,7 +9,7 @@ import json
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any, Literal
 
-import msgspec
+from msgspec.structs import replace
 from sqlalchemy import Connection, Text, bindparam, func, insert, update
 
 from aggregator.model.core import Entry
@@ -110,7 +110,7 @@ class Ledger:
 
     def _whole(self, story: str, state: StoryState) -> StoryState:
         summary = self.summaries.pop(story, None)
-        return state if summary is None else msgspec.structs.replace(state, summary=summary())
+        return state if summary is None else replace(state, summary=summary())
 
     def number(self, name: Literal["story", "bump", "change"]) -> int:
         """Return the next serial number."""
@@ -187,7 +187,7 @@ class Ledger:
 
         The text is in the article: stored twice, texts were a sixth of the database.
         """
-        without_text = msgspec.structs.replace(declared, html=None, text=None, record=None)
+        without_text = replace(declared, html=None, text=None, record=None)
         self._finished.append(
             {
                 "entry_n": n,

@@ -14,7 +14,7 @@ from aggregator.store.tables import article, in_parts, rows_with, story
 from aggregator.stories.counts import CountState, count_state_of, counts, to_bytes
 
 
-class DerivedColumns(FrozenStruct, frozen=True, kw_only=True):
+class DerivedColumns(FrozenStruct):
     """The columns of a story that are computed from its articles."""
 
     first_published: dt.datetime

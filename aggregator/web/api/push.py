@@ -12,6 +12,7 @@ from typing import Annotated, Any, Literal
 import msgspec
 from anyio import CapacityLimiter, to_thread
 from fastapi import Request, Response
+from msgspec.structs import replace
 
 from aggregator.config.tuning import Tuning
 from aggregator.extract.urls import registrable_domain
@@ -214,7 +215,7 @@ def _entry_or_reason(raw: object, source: str, seen: dt.datetime) -> Entry | str
         return str(error)
     if entry.url and not (entry.title or entry.text or entry.html):  # as `aggregator ingest URL` does
         site = registrable_domain(entry.url) or entry.url
-        return msgspec.structs.replace(entry, source=site, guid=None, authority="page")
+        return replace(entry, source=site, guid=None, authority="page")
     return entry
 
 

@@ -17,6 +17,7 @@ from typing import Literal, NamedTuple
 from urllib.parse import unquote, urlsplit
 
 import msgspec
+from msgspec.structs import replace
 from starlette.datastructures import Headers
 from starlette.requests import HTTPConnection, cookie_parser
 
@@ -148,7 +149,7 @@ class TokenStore:
             return None
         if given.way == "path":
             scopes: tuple[Literal["read"], ...] = ("read",) if token.may("read") else ()
-            return Bearer(msgspec.structs.replace(token, scopes=scopes), "")
+            return Bearer(replace(token, scopes=scopes), "")
         return Bearer(token, form_of(given.secret))
 
     def any_may_read(self) -> bool:

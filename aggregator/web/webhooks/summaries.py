@@ -17,6 +17,7 @@ from html import unescape
 from typing import Any
 
 import msgspec
+from msgspec.structs import replace
 
 from aggregator.config.messages import counted
 from aggregator.config.settings import Config
@@ -63,7 +64,7 @@ def input_of(
     for quotation in bounded.quotations:
         ids = tuple(id_ for id_ in quotation.article_ids if id_ in usable)
         if ids:
-            quotations.append(msgspec.structs.replace(quotation, article_ids=ids))
+            quotations.append(replace(quotation, article_ids=ids))
     titles = {
         one.title: cut.title
         for one, cut in zip(story.articles, shown.articles, strict=True)

@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Sequence
 from typing import Any, Final
 
-import msgspec
+from msgspec.structs import replace
 from sqlalchemy import Connection, delete, insert, select, tuple_, update
 
 from aggregator.model.core import Evidence, Role, TextReuse
@@ -66,7 +66,7 @@ def set_role(
     version_of: str | None,
 ) -> None:
     """Set what article `id` is in its story, and whose words it has."""
-    evidence = msgspec.structs.replace(evidence_of(connection, id), reuse=reuse)
+    evidence = replace(evidence_of(connection, id), reuse=reuse)
     _set(
         connection,
         id,

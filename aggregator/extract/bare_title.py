@@ -22,9 +22,11 @@ capítulo numero puntata aflevering nummer avsnitt odcinek выпуск эпиз
 _PART_WORDS = frozenset(_PARTS.split())
 # Words beside the version that tell nothing of which release it is.
 _VAGUE_WORDS = frozenset(["v", "ver", "version", "release", "released", "rel", "final", "stable"])
-# More than a number, as of victims: dotted, marked as a version, a date, or after the word or sign of a part.
+# More than a number, as of victims: of three parts, marked as a version, a date, or after the word or sign of
+# a part. One with a point may be a share or a strength, so it is a version only after a name of one word.
+_DECIMAL = re.compile(r"\d[._]\d+(?![\d\s]*%)")
 _IS_NUMBERED = re.compile(
-    rf"\d[._]\d|\b[vr]\d|\b(?:19|20)\d\d-\d|(?:\b(?:{'|'.join(_PARTS.split())})[ .:]*|[#№])\d+$",
+    rf"\d[._]\d+[._]\d|\b[vr]\d|\b(?:19|20)\d\d-\d|(?:\b(?:{'|'.join(_PARTS.split())})[ .:]*|[#№])\d+$",
     re.IGNORECASE,
 )
 _NAME_WORDS = (
@@ -69,9 +71,10 @@ def _release_of(title: str) -> tuple[frozenset[str], tuple[str, ...]] | None:
     version = tuple(part.removeprefix("v") for part in parts if part not in _VAGUE_WORDS)
     is_named = 0 < len(name) <= _NAME_WORDS and not any(word.isdigit() for word in name)
     is_numbered = _IS_NUMBERED.search(title) is not None or not month_spellings().isdisjoint(version)
+    is_numbered = is_numbered or (len(name) == 1 and _DECIMAL.search(title) is not None)
     if not is_named or not is_numbered or not any(part[-1].isdigit() for part in version):
         return None
-    return frozenset(name), version
+    return frozenset(name), tuple(sorted(version))
 
 
 def _is_bare(title: str) -> bool:

@@ -24,6 +24,7 @@ from aggregator.store.search import index as search
 from aggregator.store.stories import articles
 from aggregator.store.stories.article_rows import article_writes, compared_articles
 from aggregator.store.stories.articles import StoredArticle
+from aggregator.stories.counts import COUNTED_ROLES
 
 
 class Placed(msgspec.Struct, frozen=True):
@@ -153,7 +154,13 @@ class Reviser:
         incoming, old = self._begin(unit_of_work, waiting.inbox_no, incoming, old)
         if incoming.is_container != old.is_container:
             incoming = replace(incoming, kind=old.kind, kind_evidence=old.kind_evidence)
-        is_copy = old.role != "excerpt"
+        connection = unit_of_work.connection
+        version_of = old.version_of
+        if old.role == "copy":
+            own = replace(incoming, id=old.id, copy_of=old.copy_of)
+            version_of = self._parts.copy_finder.version_of(connection, own)
+            article_writes.set_version(connection, old.id, version_of)
+        is_copy = old.role != "excerpt" and version_of is None
         revised = self._replace_text(unit_of_work, incoming, old, old.copy_of, is_copy=is_copy)
         if old.role == "report":
             self._agree_again(unit_of_work.connection, old, old.role)
@@ -184,12 +191,11 @@ class Reviser:
         found = self._found_again(unit_of_work, waiting, incoming)
         incoming = self._decider.with_wire_of_original(unit_of_work, incoming, found)
         copied = found.copy.other if found.copy else None
-        is_copy = found.copy is not None and found.copy.kind == "copy"
+        is_copy = found.copy is not None and found.copy.kind == "copy" and found.version_of is None
         revised = self._replace_text(unit_of_work, incoming, old, copied, is_copy=is_copy)
         role: Role = "container" if incoming.is_container else found.copy.kind if found.copy else "report"
-        article_writes.set_role(
-            connection, old.id, role, copied, reuse=found.reuse, version_of=found.version_of
-        )
+        version_of = found.version_of if role in COUNTED_ROLES else None
+        article_writes.set_role(connection, old.id, role, copied, reuse=found.reuse, version_of=version_of)
         self._agree_again(connection, old, role)
         self._parts.story_writer.apply(unit_of_work, Revise(article=revised, at_no=at_no, is_news=False))
         story = self._join_original(unit_of_work, incoming, old, found, at_no=at_no)

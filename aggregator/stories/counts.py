@@ -30,7 +30,7 @@ from msgspec.structs import replace
 
 from aggregator.extract.wire.agencies import agency_of, outlet_key, shipped_families
 from aggregator.model.core import OPINION_KINDS, ArticleView, CountedArticle, VersionState
-from aggregator.stories.versions import is_correction
+from aggregator.stories.lexicon import is_correction
 
 COUNTED_ROLES = ("report", "copy")
 _EPOCH = dt.datetime(1970, 1, 1, tzinfo=dt.UTC)
@@ -319,9 +319,12 @@ def _version_link(article: CountedArticle) -> str | None:
     return article.version_of or copy_link(article)
 
 
-def _first_printed(text: Sequence[ArticleView]) -> tuple[dt.datetime, bool, str]:
-    """Return when a text was printed first; at one time, a version is later than what it is a version of."""
-    return min((article.effective_at, article.version_of is not None, article.id) for article in text)
+def _first_printed(text: Sequence[ArticleView]) -> tuple[int, bool, str]:
+    """Return when a text was printed first; at one time, a version is later than what it is a version of.
+
+    Little-known sources come after others, whatever dates they state: they replace nothing of these.
+    """
+    return min((_precedence(article), article.version_of is not None, article.id) for article in text)
 
 
 def _takes_over(text: Sequence[ArticleView], earlier: Sequence[ArticleView]) -> bool:

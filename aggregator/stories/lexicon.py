@@ -94,3 +94,9 @@ def _is_outlet(tail: str, outlet: str | None) -> bool:
     words = re.findall(r"[^\W\d_]+", tail)
     in_capitals = all(word[0].isupper() for word in words if len(word) > 3)
     return in_capitals and not words_of("outlet_words").isdisjoint(map(str.lower, words))
+
+
+def is_correction(title: str, language: str | None) -> bool:
+    """Return whether a title or text begins as a correction of an earlier one: "Correction: ..."."""
+    first = re.match(r"\W*([^\W\d_]+)", title)
+    return first is not None and first[1].lower() in word_list(language, "corrections")

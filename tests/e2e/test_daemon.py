@@ -176,6 +176,10 @@ def first_round(daemon: DaemonProcess) -> None:
     page = daemon.get("/").text
     assert all(story["title"].split()[0].strip('"') in page for story in daemon.stories())
     assert LYNX.beyond in leads(daemon)[LYNX.title], "the page's text, not the feed's teaser"
+    lasts = "SELECT 1 FROM counter WHERE name = 'first_reading'"
+    daemon.wait_for(lambda: not daemon.rows(lasts), "the end of the first reading")
+    waits = "SELECT 1 FROM command WHERE state = 'waiting'"
+    daemon.wait_for(lambda: not daemon.rows(waits), "the decisions in order of time")
 
 
 def quiet_round(daemon: DaemonProcess, outlets: dict[str, Outlet]) -> None:

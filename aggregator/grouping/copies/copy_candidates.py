@@ -103,11 +103,11 @@ class CopyCandidates:
         """Return the original, or the text of which words are reused, if both tell a sentence differently."""
         if copy is not None and copy.kind == "copy":
             (original,) = self._read([copy.other])
-            return copy.other if changed_sentences(_text_of(self._own), _text_of(original)) else None
+            return copy.other if changed_sentences(text_of(self._own), text_of(original)) else None
         if reuse is None:
             return None
         (other,) = self._read([reuse.other])
-        return reuse.other if is_update(_text_of(self._own), _text_of(other)) else None
+        return reuse.other if is_update(text_of(self._own), text_of(other)) else None
 
     def updated(self) -> tuple[str, ...]:
         """Return the texts of the same outlet of which the article is another state, the likeliest first."""
@@ -116,8 +116,8 @@ class CopyCandidates:
             for other in self._sharing(self._likely)
             if is_one_outlet(self._own, other) and other.id not in self.series
         ]
-        own = _text_of(self._own)
-        return tuple(text.id for text in self._read(of_outlet) if is_update(own, _text_of(text)))
+        own = text_of(self._own)
+        return tuple(text.id for text in self._read(of_outlet) if is_update(own, text_of(text)))
 
     def same_page(self) -> str | None:
         """Return the first article under the same URL that has the same text, or of which one is a part."""
@@ -137,5 +137,6 @@ class CopyCandidates:
         return [self._others[overlap.number] for overlap in overlaps if overlap.number in self._others]
 
 
-def _text_of(compared: ComparedText) -> TextVersion:
+def text_of(compared: ComparedText) -> TextVersion:
+    """Return a text as versions are compared."""
     return TextVersion(compared.title, compared.text, compared.language, compared.outlet)

@@ -15,7 +15,7 @@ import msgspec
 
 from aggregator.config.memory import give_back_memory
 from aggregator.config.tuning import Tuning
-from aggregator.grouping.copies.copy_candidates import CopyCandidates
+from aggregator.grouping.copies.copy_candidates import CopyCandidates, text_of
 from aggregator.grouping.copies.copy_check import CopyTuning
 from aggregator.grouping.copies.sampled_shingles import (
     MOST_REACH,
@@ -31,6 +31,7 @@ from aggregator.store.engine.database import Connection
 from aggregator.store.maintenance.row_stream import Advance
 from aggregator.store.stories.article_rows import compared_articles, sketches
 from aggregator.store.stories.articles import StoredArticle
+from aggregator.stories.versions import changed_sentences
 
 
 class CopyMatch(NamedTuple):
@@ -77,6 +78,7 @@ class CopyFinder:
         copy = candidates.best_original()
         original, is_copy = (copy.other, copy.kind == "copy") if copy else (None, False)
         reuse = None if copy else candidates.reuse()
+        version_of = candidates.version_of(copy, reuse)
         return CopyMatch(
             copy=copy,
             # Excerpts of a copy are excerpts of its original.
@@ -87,12 +89,12 @@ class CopyFinder:
                 look_up,
                 number=own.order,
                 copied=original,
-                is_copy=is_copy,
+                is_copy=is_copy and version_of is None,
                 waiting=waiting,
             ),
             same_page=candidates.same_page(),
             reuse=reuse,
-            version_of=candidates.version_of(copy, reuse),
+            version_of=version_of,
             updated=() if copy else candidates.updated(),
             series=candidates.series,
         )
@@ -131,6 +133,14 @@ class CopyFinder:
             self._index.add(number, new)
         sketches.replace_sketch(connection, number, new)
 
+    def version_of(self, connection: Connection, revised: StoredArticle) -> str | None:
+        """Return the original of a copy with another text if both tell a sentence differently."""
+        if revised.copy_of is None:
+            return None
+        original = compared_articles.compared_texts(connection, [revised.copy_of])[revised.copy_of]
+        is_version = changed_sentences(text_of(compared_articles.compared_text(revised)), text_of(original))
+        return original.id if is_version else None
+
     def recompute(self, connection: Connection, advance: Advance = lambda _rows: None) -> None:
         """Write the sketches of all articles again, each from the articles before it.
 
@@ -148,7 +158,7 @@ class CopyFinder:
                     index.look_up(stored.inbox_no, whole),
                     number=stored.inbox_no,
                     copied=stored.copied,
-                    is_copy=stored.role != "excerpt",
+                    is_copy=stored.role != "excerpt" and stored.version_of is None,
                 )
                 index.add(stored.inbox_no, kept[stored.inbox_no])
             sketches.insert_sketches(connection, kept)
@@ -195,7 +205,8 @@ class CopyFinder:
 
         The first copies and excerpts are found like their original: what they changed, or where they were
         cut, is copied in turn. Later ones add nothing to what is searched, so a flood of them hides nobody:
-        a shingle that `key_cap` articles have would not be searched any more.
+        a shingle that `key_cap` articles have would not be searched any more. A version of a text is none of
+        these copies: who prints it is a copy of the version.
         """
         tuning = self._tuning
         if copied is None:

@@ -16,7 +16,7 @@ from functools import lru_cache
 from itertools import compress
 
 from aggregator.extract.bare_title import are_other_releases
-from aggregator.grouping.copies.copy_check import is_one_outlet, sequence_of, shingles_of
+from aggregator.grouping.copies.copy_check import sequence_of, shingles_of
 from aggregator.grouping.copies.shingles import RUN_WORDS, are_among, long_runs, words, words_in
 from aggregator.model.core import Article, ComparedText
 from aggregator.store.engine.database import Connection
@@ -38,13 +38,16 @@ def is_one_series(article: ComparedText, other: ComparedText, texts: Iterable[Co
 
 
 def _fill_otherwise(article: ComparedText, other: ComparedText) -> bool:
-    """Return whether two texts of one source or outlet have other names in the slots of one form."""
-    if not is_one_outlet(article, other) and article.source != other.source:
+    """Return whether two texts of one source have other names in the slots of one form.
+
+    Not of one outlet: any feed may claim one, and would part a text from its correction.
+    """
+    if article.source != other.source:
         return False
     return _has_other_names(article.text, other.text) and _has_other_names(other.text, article.text)
 
 
-@lru_cache(maxsize=256)  # an article is compared with those that were compared with the one before it
+@lru_cache(maxsize=16)  # an article is compared with those that were compared with the one before it
 def _has_other_names(text: str, other: str) -> bool:
     """Return whether a text shares a form with another one, and has names in its slots that this lacks."""
     in_order, names = _read(text)
@@ -56,7 +59,7 @@ def _has_other_names(text: str, other: str) -> bool:
     return sum(word in other_names for word in compress(in_order, is_in_slot)) >= _NAME_SHARE * len(in_order)
 
 
-@lru_cache(maxsize=128)  # the texts of one article are often those of the next ones
+@lru_cache(maxsize=16)  # the texts of one article are often those of the next ones
 def _read(text: str) -> tuple[list[str], frozenset[str]]:
     """Return the words of a text in order, and its names: those that never begin with a small letter.
 
@@ -81,14 +84,9 @@ def is_kept_apart(
     """
     if any(are_other_releases(article.title, report.title) for report in reports):
         return True
-    ids = [report.id for report in reports if _is_one_publisher(article, report)]
+    ids = [report.id for report in reports if report.source == article.source]
     if not ids:
         return False
-    thirds = [other.id for other in others if _is_one_publisher(article, other)][:_TEXTS]
+    thirds = [other.id for other in others if other.source == article.source][:_TEXTS]
     texts = compared_articles.compared_texts(connection, {article.id, *ids, *thirds}, waiting)
     return any(is_one_series(texts[article.id], texts[id_], texts.values()) for id_ in ids)
-
-
-def _is_one_publisher(article: Article, other: Article) -> bool:
-    is_one_outlet = article.outlet_key is not None and article.outlet_key == other.outlet_key
-    return is_one_outlet or article.source == other.source

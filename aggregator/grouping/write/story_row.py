@@ -91,7 +91,9 @@ class StoryRows:
         reports_before = 0 if before.container_only else before.report_count
         if "report" in bumps and has_report and after.report_count > reports_before:
             return True
-        if "report" in bumps and _replaces_version(membership, effect.article):
+        # A change at the same address is no version.
+        is_added = after.article_count > before.article_count
+        if "report" in bumps and is_added and _replaces_version(membership, effect.article):
             return effect.bump - before.bumped_at.replace(microsecond=0) >= _BETWEEN_VERSIONS
         # An old story of one report is not news because its outlet has another headline for it.
         is_news = after.report_count > 1 or effect.bump - membership.span.first <= self._bump_age

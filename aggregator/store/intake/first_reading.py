@@ -47,5 +47,5 @@ def is_over(connection: Connection, now: dt.datetime) -> bool:
 
 
 def end(connection: Connection) -> None:
-    """Store that the first reading is over, for ever."""
+    """Store that the first reading is over, permanently."""
     connection.execute(delete(counter).where(counter.c.name == _LASTS))

@@ -122,10 +122,12 @@ def renumber(live: Connection, order: Mapping[int, int]) -> None:
     Sketches and stream history are to be taken over next, and the state of every story. All articles are
     queued for the full-text index.
     """
+    changed = [{"number": old, "moved": -new} for old, new in order.items() if old != new]
+    if not changed:
+        return
     lines = [dict(row) for row in live.execute(select(outlet_line)).mappings()]
     for table in (outlet_line, sketch):
         live.execute(delete(table))
-    changed = [{"number": old, "moved": -new} for old, new in order.items() if old != new]
     for column in (entry.c.inbox_no, article.c.inbox_no):
         moved = update(column.table).where(column == bindparam("number"))
         live.execute(moved.values(inbox_no=bindparam("moved")), changed)

@@ -89,10 +89,9 @@ def views_for_title(
                 rows = [*rows, *connection.execute(_ONE_OF_STORY, {"story_id": story, "article_id": shown})]
             ids = {row.id for row in rows}
             replaced = {row.version_of for row in rows if row.version_of} - ids
-            return sorted(
-                [*map(view, rows), *views_of(connection, replaced)],
-                key=lambda one: (one.effective_at, one.id),
-            )
+            of_story = view_columns().where(article.c.story == story)  # a correction may have moved others
+            rows = [*rows, *rows_with(connection, of_story, article.c.id, replaced)]
+            return sorted(map(view, rows), key=lambda one: (one.effective_at, one.id))
     return views_of_stories(connection, [story])[story]
 
 

@@ -432,7 +432,11 @@ def test_no_driver(patient: Patient, monkeypatch: pytest.MonkeyPatch) -> None:
 def test_articles_that_wait_for_hours(patient: Patient) -> None:
     Rig(patient.database, Clock()).take(LEVEE)
     executed(patient.database, update(entry).values(state="ready", accepted_at=NOW - dt.timedelta(hours=5)))
-    patient.the_one("problem", "1 article waits, the oldest for 5 hours", "systemctl restart aggregator")
+    waits, overdue = patient.ill()
+    assert "1 article waits, the oldest for 5 hours" in waits.what
+    assert "systemctl restart aggregator" in waits.advice
+    assert (waits.level, overdue.level) == ("problem", "warning")
+    assert overdue.what == f"1 entry of {LEVEE.source} waited for more than 5 minutes to be placed"
 
 
 def test_a_source_that_fails(patient: Patient) -> None:

@@ -211,8 +211,8 @@ def test_a_feed_that_names_another_outlet_counts_for_itself(database: Database) 
 def test_a_copy_had_a_partner_and_its_original_had_none_yet(database: Database) -> None:
     rig = Rig(database, Clock())
     for n in range(3):
-        rig.take(record("agency", str(n), f"Number {n}", unlike(n), published=NOON))
-        rig.take(record("daily", str(n), f"Number {n}", unlike(n), published=NOON))
+        rig.take(record("agency", str(n), f"Word {n} is said", unlike(n), published=NOON))
+        rig.take(record("daily", str(n), f"Word {n} is said", unlike(n), published=NOON))
     close(database, StreamPeriod(9, DAY, 10_000, 0, b""))
     assert closed(database) == {"agency": (3, 0), "daily": (3, 3)}
 

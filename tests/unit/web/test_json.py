@@ -18,6 +18,7 @@ STORY_KEYS = [
 ]  # fmt: skip
 ARTICLE_KEYS = [
     "id", "outlet", "url", "title", "published", "seen", "language", "copy_of", "wire", "kind", "role",
+    "version",
 ]  # fmt: skip
 
 
@@ -59,7 +60,7 @@ def test_jsonl_is_a_story_a_line_even_with_line_breaks_in_titles() -> None:
 
 def test_one_story_adds_what_it_shows_and_how_each_article_came_in() -> None:
     whole = json.loads(encode_json(whole_story(*the_ferry())))
-    added = {"text", "lead", "quotations", "earlier", "later", "related", "summarised"}
+    added = {"text", "lead", "quotations", "earlier", "later", "related", "summarised", "versions"}
     assert set(whole) == {*STORY_KEYS, *added}
     extra = {
         "opening", "lead", "author", "published_origin", "published_precision", "reason", "kind_reason",

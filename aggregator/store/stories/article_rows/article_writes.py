@@ -95,6 +95,11 @@ def set_source(connection: Connection, id: str, source: str, *, is_little_known:
     _set(connection, id, source=source, is_little_known=is_little_known)
 
 
+def set_version(connection: Connection, id: str, version_of: str | None) -> None:  # noqa: A002
+    """Set the text of which article `id` is another version."""
+    _set(connection, id, version_of=version_of)
+
+
 def _set(connection: Connection, article_id: str, **values: Any) -> None:
     connection.execute(update(article).where(article.c.id == article_id).values(**values))
 

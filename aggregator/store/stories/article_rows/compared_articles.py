@@ -83,8 +83,9 @@ def compared_text(whole: StoredArticle) -> ComparedText:
     )
 
 
+_WHOLE = "inbox_no", "role", "copy_of", "version_of", "text", "details", "evidence"
 _WHOLE_TEXTS = (
-    select(*(article.c[name] for name in ("inbox_no", "role", "copy_of", "text", "details", "evidence")))
+    select(*(article.c[name] for name in _WHOLE))
     .where(article.c.text.is_not(None), article.c.inbox_no > bindparam("after", type_=BigInteger))
     .order_by(article.c.inbox_no)
     .limit(_TEXTS_AT_ONCE)
@@ -97,6 +98,7 @@ class PlacedText(NamedTuple):
     inbox_no: int
     role: str
     copied: str | None
+    version_of: str | None
     text: str
 
 
@@ -104,7 +106,9 @@ def placed_texts(connection: Connection) -> Iterator[Sequence[PlacedText]]:
     """Yield all articles that have their text, in order, in batches."""
     after = 0
     while rows := connection.execute(_WHOLE_TEXTS, {"after": after}).all():
-        yield [PlacedText(row.inbox_no, row.role, _copied(row), _whole_text(row)) for row in rows]
+        yield [
+            PlacedText(row.inbox_no, row.role, _copied(row), row.version_of, _whole_text(row)) for row in rows
+        ]
         after = rows[-1].inbox_no
 
 

@@ -2,6 +2,7 @@
 
 import datetime as dt
 
+import msgspec
 import pytest
 from sqlalchemy import select
 
@@ -181,6 +182,45 @@ def test_a_new_feed_replaces_no_text_of_others_by_naming_their_agency(rig: Rig) 
     shown = only_story(rig.database)
     assert "killed 3" in shown.summary
     assert states(shown)[0] is None
+
+
+@pytest.mark.parametrize("hours", [-20, 0], ids=["an earlier date", "a later one"])
+@pytest.mark.parametrize("is_read_first", [False, True])
+def test_a_new_feed_replaces_no_text_whatever_date_it_states(
+    rig: Rig, hours: int, is_read_first: bool
+) -> None:
+    known = piece("Kite Daily", BEFORE, -3)
+    hostile = piece("Fresh Feed", AFTER, hours, "Wall of Tellin quarry falls on nine", authority="own")
+    for entry in (hostile, known) if is_read_first else (known, hostile):
+        rig.take(entry)
+    shown = only_story(rig.database)
+    assert shown.title == "Wall of Tellin quarry falls"
+    assert "killed 3" in shown.summary
+
+
+def test_a_third_text_under_the_name_of_an_outlet_parts_none_of_its_versions(rig: Rig) -> None:
+    _, title, new_title, before, after, _ = SIBLINGS[0]
+    rig.take(piece("Kite Daily", f"{before} {REST}", -24, title))
+    rig.take(piece("Kite Daily", f"{after} {REST}", -3, new_title))
+    other = before.replace("Karl Dorn, 61", "Vera Pill, 30")
+    claimed = piece("Kite Daily", f"{other} {REST}", -1, "Police arrest Pill over fire at mill")
+    rig.take(msgspec.structs.replace(claimed, source="Fresh Feed", authority="foreign"))
+    stories = queried(rig.database, select(article.c.story).order_by(article.c.inbox_no)).scalars().all()
+    assert stories[0] == stories[1]
+
+
+def test_a_copy_that_is_revised_becomes_a_version_and_back(rig: Rig) -> None:
+    first = piece("Kite Daily", f"LINDMAR (NPA) - {BEFORE}", -9)
+    copied = piece("Harbour Post", f"LINDMAR (NPA) - {BEFORE}", -8, url="https://harbour.example/quarry")
+    rig.take(first, copied)
+    rig.take(msgspec.structs.replace(copied, text=f"LINDMAR (NPA) - {AFTER}"))
+    assert "killed nine" in only_story(rig.database).summary
+    placed = queried(rig.database, select(article.c.version_of).order_by(article.c.inbox_no)).all()
+    reclustering(rig.database).take_over(placing_of(rig.database), None)
+    assert queried(rig.database, select(article.c.version_of).order_by(article.c.inbox_no)).all() == placed
+    rig.restart()
+    rig.take(msgspec.structs.replace(copied, text=f"By Ada Quill\nLINDMAR (NPA) - {BEFORE}"))
+    assert states(only_story(rig.database)) == [None, None]
 
 
 @pytest.mark.parametrize(

@@ -252,7 +252,7 @@ def _write_stories(
     unit_of_work: UnitOfWork, scratch: Connection, plan: ReclusterPlan, advance: Advance
 ) -> None:
     """Write stories and assigned stories; `advance` is called between two parts and may raise to stop."""
-    live, ledger, _ = unit_of_work
+    live = unit_of_work.connection
     _insert_founded(unit_of_work, scratch, plan)
     recluster.take_decisions(live, scratch, plan.names, advance)
     for scratch_story, story in plan.names.items():
@@ -260,10 +260,11 @@ def _write_stories(
             advance(0)
             state = recluster.state_of(scratch, scratch_story)
             _update_kept(unit_of_work, story, state, plan)
-    _redirect_retired(unit_of_work, plan.regrouping.retired())
+    merged = _redirect_retired(unit_of_work, plan.regrouping.retired())
     if plan.order:
         recluster.forget_retired_numbers(live)
-        outbox.skip(live, counter_value(live, "change"), ledger.number("change"))
+        newest = counter_value(live, "change")  # before this transaction
+        outbox.skip(live, newest, newest + merged)
 
 
 def _insert_founded(unit_of_work: UnitOfWork, scratch: Connection, plan: ReclusterPlan) -> None:
@@ -298,8 +299,11 @@ def _update_kept(unit_of_work: UnitOfWork, story: str, state: StoryState, plan: 
         stories.update_stories(live, {story: state})
 
 
-def _redirect_retired(unit_of_work: UnitOfWork, retired: Mapping[str, str]) -> None:
-    """Redirect stories that have no articles any more; `retired`: their successors."""
+def _redirect_retired(unit_of_work: UnitOfWork, retired: Mapping[str, str]) -> int:
+    """Redirect stories that have no articles any more; return the number of changes.
+
+    `retired`: their successors.
+    """
     connection, ledger, now = unit_of_work
     losers: dict[str, list[str]] = {}
     for story, successor in retired.items():
@@ -310,3 +314,4 @@ def _redirect_retired(unit_of_work: UnitOfWork, retired: Mapping[str, str]) -> N
     for successor, others in losers.items():
         state = recluster.state_of(connection, successor)
         ledger.change(now, successor, None, state, bump=state.bumped_at, others=others, kind="merged")
+    return len(losers)

@@ -14,7 +14,6 @@ from aggregator.config.webhooks import Webhook
 from aggregator.model.core import Entry
 from aggregator.store.engine.database import Database
 from aggregator.store.intake import first_reading, sources
-from aggregator.store.maintenance.integrity_check import faults
 from aggregator.store.read.reader import StoryReader
 from aggregator.store.tables import (
     article,
@@ -27,6 +26,7 @@ from aggregator.store.tables import (
     story,
 )
 from tests.support.articles import NOON, Clock, Rig, flood, flood_elsewhere, record, strike
+from tests.support.deep_checks import faults
 from tests.support.fresh import sqlite_at
 from tests.support.outgoing import Post
 from tests.support.polling import feed_source

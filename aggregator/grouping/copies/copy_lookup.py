@@ -89,7 +89,8 @@ class CopyFinder:
                 look_up,
                 number=own.order,
                 copied=original,
-                is_copy=is_copy and version_of is None,
+                is_copy=is_copy,
+                is_version=version_of is not None,
                 waiting=waiting,
             ),
             same_page=candidates.same_page(),
@@ -158,7 +159,8 @@ class CopyFinder:
                     index.look_up(stored.inbox_no, whole),
                     number=stored.inbox_no,
                     copied=stored.copied,
-                    is_copy=stored.role != "excerpt" and stored.version_of is None,
+                    is_copy=stored.role != "excerpt",
+                    is_version=stored.version_of is not None,
                 )
                 index.add(stored.inbox_no, kept[stored.inbox_no])
             sketches.insert_sketches(connection, kept)
@@ -199,20 +201,20 @@ class CopyFinder:
         number: int,
         copied: str | None,
         is_copy: bool,
+        is_version: bool = False,
         waiting: Sequence[StoredArticle] = (),
     ) -> bytes:
         """Return what is stored of the whole sketch of article `number`, a copy or an excerpt of `copied`.
 
         The first copies and excerpts are found like their original: what they changed, or where they were
         cut, is copied in turn. Later ones add nothing to what is searched, so a flood of them hides nobody:
-        a shingle that `key_cap` articles have would not be searched any more. A version of a text is none of
-        these copies: who prints it is a copy of the version.
+        a shingle that `key_cap` articles have would not be searched any more. Of versions more are found:
+        who prints one is a copy of the version.
         """
         tuning = self._tuning
         if copied is None:
             return filter_sketch(whole, look_up.holders(other_than=number) < tuning.key_cap)
-        if is_copy and compared_articles.has_copies(
-            connection, copied, tuning.exact_checks, before=number, waiting=waiting
-        ):
+        most = tuning.key_cap if is_version else tuning.exact_checks
+        if is_copy and compared_articles.has_copies(connection, copied, most, before=number, waiting=waiting):
             return b""
         return filter_sketch(whole, look_up.holders(other_than=number) <= tuning.exact_checks)

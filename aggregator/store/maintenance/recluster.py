@@ -83,7 +83,7 @@ def take_decisions(live: Connection, scratch: Connection, names: Mapping[str, st
 
     `names`: the id of a story in the live database by its id in the scratch database.
     """
-    successors = _with_merged(scratch, names)
+    successors = _with_merged(live, scratch, names)
     for part in parts(scratch, _DECISIONS):
         is_in_part = article.c.inbox_no.between(part[0]["number"], part[-1]["number"])
         known = {row["number"]: dict(row) for row in live.execute(_DECISIONS.where(is_in_part)).mappings()}
@@ -97,11 +97,16 @@ def take_decisions(live: Connection, scratch: Connection, names: Mapping[str, st
         advance(0)
 
 
-def _with_merged(scratch: Connection, names: Mapping[str, str]) -> dict[str, str]:
-    """Return `names`, and for each story that was merged in the scratch database that of its successor."""
+def _with_merged(live: Connection, scratch: Connection, names: Mapping[str, str]) -> dict[str, str]:
+    """Return `names`, and for each story that was merged in the scratch database that of its successor.
+
+    Not for those that were merged so before: their ids redirect, and what names them stays as it is.
+    """
     successors = dict(names)
-    for row in scratch.execute(select(story.c.id, story.c.redirect_to)):
-        if row.redirect_to in names:
+    merged = select(story.c.id, story.c.redirect_to).where(story.c.redirect_to.is_not(None))
+    known = {(row.id, row.redirect_to) for row in live.execute(merged)}
+    for row in scratch.execute(merged):
+        if row.redirect_to in names and (row.id, names[row.redirect_to]) not in known:
             successors[row.id] = names[row.redirect_to]
     return successors
 

@@ -297,11 +297,12 @@ def _replaced(articles: Sequence[ArticleView]) -> dict[str | None, tuple[str, Ve
     replaced: dict[str | None, tuple[str, VersionState]] = {}
     for family in copy_groups(articles, _version_link):
         current, *others = texts = sorted(copy_groups(family, _text_link), key=_first_printed)
-        were_current = [*current]
+        printers = _Printers()
+        printers.add(current)
         for text in others:
-            if _takes_over(text, were_current):
+            if _takes_over(text, printers):
                 current = text
-                were_current += text
+                printers.add(text)
         original, since = original_of(current).id, _first_printed(current)
         for text in texts:
             state: VersionState = "earlier" if _first_printed(text) < since else "other"
@@ -327,23 +328,39 @@ def _first_printed(text: Sequence[ArticleView]) -> tuple[int, bool, str]:
     return min((_precedence(article), article.version_of is not None, article.id) for article in text)
 
 
-def _takes_over(text: Sequence[ArticleView], earlier: Sequence[ArticleView]) -> bool:
+class _Printers:
+    """Who printed the versions that were current so far."""
+
+    def __init__(self) -> None:
+        self.publishers: set[str] = set()
+        self.wires: set[str | None] = set()
+        self.articles: set[str | None] = set()
+        self.originals: set[str | None] = set()  # of which these are copies
+        self.are_little_known = True
+
+    def add(self, text: Iterable[ArticleView]) -> None:
+        for article in text:
+            self.publishers.add(_publisher(article))
+            if article.wire is not None:
+                self.wires.add(article.wire)
+            self.articles.add(article.id)
+            self.originals.add(article.copy_of)
+            self.are_little_known = self.are_little_known and article.is_little_known
+
+
+def _takes_over(text: Sequence[ArticleView], earlier: _Printers) -> bool:
     """Return whether a later version replaces the `earlier` ones: who prints it may say what is right now.
 
     That is their outlet, who names their agency, or two origins; or a report that is no copy of them, unless
     it corrects another outlet. Little-known sources say it only of texts that no known one printed.
     """
-    known = [article for article in text if not article.is_little_known]
-    if all(article.is_little_known for article in earlier):
-        known = list(text)
-    outlets = {_publisher(article) for article in earlier}
-    wires = {article.wire for article in earlier if article.wire is not None}
-    if any(_publisher(article) in outlets or article.wire in wires for article in known):
+    known = [article for article in text if earlier.are_little_known or not article.is_little_known]
+    publishers = {_publisher(article) for article in known}
+    if len(publishers) > 1 or not publishers.isdisjoint(earlier.publishers):
         return True
-    if len({_publisher(article) for article in known}) > 1:
+    if any(article.wire in earlier.wires for article in known):
         return True
-    own, others = {article.id for article in text}, {article.id for article in earlier}
-    is_copy = any(article.copy_of in others for article in text) or any(one.copy_of in own for one in earlier)
+    is_copy = any(article.copy_of in earlier.articles or article.id in earlier.originals for article in text)
     return not is_copy and any(not _is_correction(article) for article in known)
 
 

@@ -1,5 +1,7 @@
 """Articles, outlets, independent reports; copy groups and their originals."""
 
+import sys
+
 import msgspec
 import pytest
 from hypothesis import given
@@ -239,6 +241,28 @@ def test_a_flood_of_copies_stays_small_and_counts_right() -> None:
         standing = with_member(standing, copy, linkable=n < 8)
     assert counts(standing) == Counts(2001, 5, 1)
     assert len(to_bytes(standing)) < 1000
+
+
+def test_versions_of_one_outlet_cost_the_same_each_and_the_last_is_current() -> None:
+    def calls(number: int) -> int:
+        articles = [view("v0")] + [
+            view(f"v{n}", role="copy", copy_of="v0", version_of="v0", hours=n) for n in range(1, number)
+        ]
+        count = 0
+
+        def called(_frame: object, what: str, _argument: object) -> None:
+            nonlocal count
+            count += what == "call"
+
+        sys.setprofile(called)
+        try:
+            linked = with_originals(articles)
+        finally:
+            sys.setprofile(None)
+        assert [article.id for article in linked if article.version is None] == [f"v{number - 1}"]
+        return count
+
+    assert calls(800) < 2.2 * calls(400)
 
 
 def counted_by_hand(articles: list[ArticleView]) -> Counts:

@@ -131,19 +131,26 @@ class ForgetHandler:
         for root, family in sorted(_families(copies, originals).items()):
             original = originals.get(root) or self._promote(connection, family)
             others = [copy.id for copy in family if copy.id != original]
+            versions = [copy.id for copy in family if copy.version_of and copy.id != original]
+            orphaned_copies.set_version(connection, versions, original)
             if original is None:  # excerpts of an article that does not exist
                 orphaned_copies.set_original(connection, others, None, role="report")
             else:
                 orphaned_copies.set_original(connection, others, original)
 
     def _promote(self, connection: Connection, family: Sequence[StoredArticle]) -> str | None:
-        """Make the first copy that is no excerpt an original, and return its id; None without one."""
-        first = next((copy for copy in family if copy.role != "excerpt"), None)
-        if first is None:
+        """Make the first copy that is no excerpt an original, and return its id; None without one.
+
+        A version only if there are no others: these would be copies of a text that tells something else.
+        """
+        whole = [copy for copy in family if copy.role != "excerpt"]
+        if not whole:
             return None
+        first = next((copy for copy in whole if copy.version_of is None), whole[0])
         self._copy_finder.promote(connection, first)
         role = "report" if first.role == "copy" else first.role
         orphaned_copies.set_original(connection, [first.id], None, role=role)
+        orphaned_copies.set_version(connection, [first.id], None)
         return first.id
 
 

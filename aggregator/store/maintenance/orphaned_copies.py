@@ -18,3 +18,8 @@ def orphaned_copies(connection: Connection, ids: Collection[str]) -> list[Stored
 def set_original(connection: Connection, ids: Iterable[str], copy_of: str | None, **role: str) -> None:
     """Make these articles copies of another one (None: originals), with another `role` if it is given."""
     change_with(connection, update(article).values(copy_of=copy_of, **role), article.c.id, ids)
+
+
+def set_version(connection: Connection, ids: Iterable[str], version_of: str | None) -> None:
+    """Make these articles versions of the text of another one (None: of none)."""
+    change_with(connection, update(article).values(version_of=version_of), article.c.id, ids)

@@ -8,6 +8,7 @@ from sqlalchemy import select
 
 from aggregator.config.tuning import Tuning
 from aggregator.grouping.corrections.explain import explanation
+from aggregator.grouping.deletion.erase import ForgetCommand
 from aggregator.model.core import Entry, StoryView
 from aggregator.store.engine.database import Database
 from aggregator.store.read.reader import StoryReader
@@ -252,6 +253,16 @@ def test_versions_bump_a_story_at_most_once_an_hour(rig: Rig) -> None:
         assert f"killed {toll}" in shown.summary
         bumps.append(shown.updated.replace(microsecond=0) - NOON)
     assert bumps == [-9 * HOUR, -8 * HOUR, -8 * HOUR, -6.9 * HOUR]
+
+
+def test_a_forgotten_first_text_leaves_its_copies_and_versions_what_they_are(rig: Rig) -> None:
+    rig.take(piece("Kite Daily", BEFORE, -9))
+    rig.take(piece("Kite Daily", AFTER, 0))
+    rig.take(piece("Kite Daily", BEFORE, -1))
+    first = only_story(rig.database).articles[0]
+    placing_of(rig.database).erase(ForgetCommand(name=first.id))
+    assert states(only_story(rig.database)) == ["earlier", None]
+    assert what_is_wrong(rig.database) == []
 
 
 def test_page_text_and_explanation_show_the_older_sentence_with_its_time(sqlite: Database) -> None:

@@ -680,6 +680,9 @@ def waiting_count(connection: Connection) -> int:
     return count_rows(connection, entry, entry.c.state.in_(("page", "ready")))
 
 
+_BUMP_AT_OWN_TIME = update(entry).values(bump_by_clock=False)
+
+
 def bump_at_own_time(connection: Connection, numbers: Sequence[int]) -> None:
     """Let these waiting entries bump their stories at their effective time, not at the time of placing."""
-    change_with(connection, update(entry).values(bump_by_clock=False), entry.c.entry_no, numbers)
+    change_with(connection, _BUMP_AT_OWN_TIME, entry.c.entry_no, numbers)

@@ -276,12 +276,16 @@ def save(connection: Connection, item: Source, before: Source | None = None) -> 
     """
     kept = {"id", "paused", *_CHOSEN} | ({"folder_state"} if item.folder_state is None else set())
     values = {name: getattr(item, name) for name in Source.__struct_fields__ if name not in kept}
-    its_own = source.c.id == item.id
     if before is not None:
-        found = connection.execute(select(source.c.last_polled_at).where(its_own).with_for_update()).first()
+        found = connection.execute(_POLLED_AT, {"which": item.id}).first()
         if found is not None and found.last_polled_at != before.last_polled_at:
             raise AggregatorError("another process polled the source meanwhile; its result is used")
-    connection.execute(update(source).where(its_own).values(**values))
+    connection.execute(_SAVE, {"which": item.id, **values})
+
+
+_THIS_SOURCE = source.c.id == bindparam("which")
+_POLLED_AT = select(source.c.last_polled_at).where(_THIS_SOURCE).with_for_update()
+_SAVE = update(source).where(_THIS_SOURCE)
 
 
 def all_due(connection: Connection) -> list[Row[Any]]:
@@ -293,11 +297,8 @@ def all_due(connection: Connection) -> list[Row[Any]]:
 def set_due(connection: Connection, due_at: Mapping[str, dt.datetime]) -> None:
     """Set the due times of sources."""
     if due_at:
-        statement = update(source).where(source.c.id == bindparam("which"))
-        rows = [{"which": id_, "due": moment} for id_, moment in due_at.items()]
-        connection.execute(
-            statement.values(next_due_at=bindparam("due", type_=source.c.next_due_at.type)), rows
-        )
+        rows = [{"which": id_, "next_due_at": moment} for id_, moment in due_at.items()]
+        connection.execute(_SAVE, rows)
 
 
 def chosen_sources(connection: Connection, chosen: Select[tuple[str]]) -> list[Source]:

@@ -2,6 +2,7 @@
 
 import datetime as dt
 from collections.abc import Iterable, Iterator, Mapping
+from functools import cache
 from typing import Any
 
 from sqlalchemy import ColumnElement, Connection, Row, RowMapping, Select, bindparam, case, func, or_, select
@@ -118,10 +119,14 @@ def views_of_stories(
 def rows_of_stories(connection: Connection, stories: Iterable[str], *more: str) -> dict[str, list[Row[Any]]]:
     """Return the rows of `view_columns` of the articles of `stories`, oldest first."""
     found: dict[str, list[Row[Any]]] = {one: [] for one in sorted(stories)}
-    statement = view_columns(*more).order_by(article.c.effective_at, article.c.inbox_no)
-    for row in rows_with(connection, statement, article.c.story, found):
+    for row in rows_with(connection, _oldest_first(*more), article.c.story, found):
         found[row.story].append(row)
     return found
+
+
+@cache
+def _oldest_first(*more: str) -> Select[Any]:
+    return view_columns(*more).order_by(article.c.effective_at, article.c.inbox_no)
 
 
 def undated_stories(connection: Connection, ids: Iterable[str]) -> dict[str, dt.datetime]:

@@ -45,6 +45,7 @@ class WorkerTuning(msgspec.Struct, frozen=True, kw_only=True):
     memory_extra_bytes: int
     result_cap_bytes: int
     jobs_before_retiring: int
+    least_jobs_before_retiring: int
     bytes_before_retiring: int
     idle_seconds: float
     queued_jobs_per_worker: int

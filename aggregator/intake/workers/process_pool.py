@@ -21,6 +21,7 @@ from typing import BinaryIO
 import msgspec
 
 import aggregator
+from aggregator.config.memory import own_bytes
 from aggregator.intake.workers.executor import Availability, JobFunction, WorkerTuning, name_of
 from aggregator.intake.workers.ipc import WorkerJob, WorkerReply, receive, send
 from aggregator.model.counters import WORKERS_ENDED, Metrics
@@ -193,7 +194,8 @@ class _Lane:
             if answer.verdict == "memory":
                 self._discard("memory")
             elif worker.jobs >= self._tuning.jobs_before_retiring or (
-                worker.own_bytes() > self._tuning.bytes_before_retiring
+                worker.jobs >= self._tuning.least_jobs_before_retiring
+                and own_bytes(worker.process.pid) > self._tuning.bytes_before_retiring
             ):
                 self._discard("retired")
             if answer.verdict == "unable":
@@ -285,14 +287,6 @@ class _Worker:
     def receive(self, tuning: WorkerTuning, deadline: float) -> WorkerReply:
         """Return the next reply; `deadline` is monotonic. Raises as `ask`."""
         return receive(self._link, WorkerReply, cap_bytes=tuning.result_cap_bytes, deadline=deadline)
-
-    def own_bytes(self) -> int:
-        """Return its memory that no other process shares: without libraries and the language model."""
-        try:
-            _, resident, shared, *_ = Path(f"/proc/{self.process.pid}/statm").read_text("ascii").split()
-        except FileNotFoundError:  # it has ended
-            return 0
-        return (int(resident) - int(shared)) * os.sysconf("SC_PAGE_SIZE")
 
     def kill(self) -> None:
         """Kill the process and its children."""

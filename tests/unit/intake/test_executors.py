@@ -138,11 +138,10 @@ def test_workers_retire() -> None:
 @pytest.mark.later
 @pytest.mark.slow
 def test_a_worker_that_has_grown_retires() -> None:
-    with processes(bytes_before_retiring=100 * MIB) as executor:
-        first = answer(executor, fault_jobs.process_id)
+    with processes(bytes_before_retiring=100 * MIB, least_jobs_before_retiring=3) as executor:
         answer(executor, fault_jobs.keep, str(100 * MIB).encode())
-        seen = [answer(executor, fault_jobs.process_id) for _ in range(2)]
-    assert first != seen[0] == seen[1]
+        seen = [answer(executor, fault_jobs.process_id) for _ in range(4)]
+    assert seen[0] == seen[1] != seen[2] == seen[3]  # it ended with its third job
 
 
 @pytest.mark.later

@@ -3,6 +3,7 @@
 import logging
 import os
 import signal
+import sys
 from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -56,6 +57,8 @@ def run(context: Context) -> None:
     except SystemExit:  # the second signal
         end_with_hung_threads(1)
         raise
+    if daemon.begins_anew:
+        os.execv(sys.executable, sys.orig_argv)  # noqa: S606 - the command that started this process
     end_with_hung_threads()
 
 

@@ -7,6 +7,7 @@
 
 Everything that depends on the rest of the configuration is a Runtime (daemon/runtime.py).
 On SIGHUP one Runtime ends with its web server and the next one starts, while the writer lease stays.
+At rest a daemon that has become large ends as at SIGTERM, and its process begins anew (ADR 53).
 """
 
 import logging
@@ -15,12 +16,14 @@ import signal
 import threading
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from queue import SimpleQueue
 from traceback import format_exception_only
 from types import FrameType
 from typing import TYPE_CHECKING
 
-from aggregator.config.memory import collect_garbage_seldom
+from aggregator.config.kept_files import BEGAN_ANEW
+from aggregator.config.memory import collect_garbage_seldom, own_bytes
 from aggregator.config.settings import Config
 from aggregator.daemon.runtime import DaemonServices, Runtime
 from aggregator.daemon.watchdog import Notifier, ServiceTuning, watchdog_interval_seconds
@@ -87,7 +90,8 @@ class Daemon:
         self._reread = threading.Event()
         self._notifier = Notifier()
         self._lock = WriterLease(database)
-        check_seconds = config.effective_tuning.section("watchdog", ServiceTuning).check_seconds
+        self._tuning = config.effective_tuning.section("watchdog", ServiceTuning)
+        check_seconds = self._tuning.check_seconds
         self._check_seconds = min(check_seconds, watchdog_interval_seconds() or check_seconds)
         self._services = DaemonServices(
             database=database,
@@ -96,6 +100,7 @@ class Daemon:
             check_seconds=self._check_seconds,
             arrived=threading.Event(),
             failed=self._fail,
+            rested=self._on_rest,
             metrics_registry=database.metrics_registry,
             started_at=utc_now(),
             last_reload=lambda: self._last_reload,
@@ -103,9 +108,13 @@ class Daemon:
         self._failed: AggregatorError | None = None
         self._signals: SimpleQueue[int | None] = SimpleQueue()
         self._stop_requested_at = 0.0  # monotonic
+        self._anew = threading.Event()  # a request to begin anew
+        # At the earliest, monotonic: what is left of a first reading is given back at once.
+        self._anew_from = time.monotonic() + self._tuning.renewed_seconds if BEGAN_ANEW else 0.0
+        self.begins_anew = False  # whether the process is to begin anew after `run`
 
     def run(self) -> None:
-        """Run until SIGTERM or SIGINT.
+        """Run until SIGTERM or SIGINT, or until the process is to begin anew.
 
         Raises AnotherDaemonError if another process is the writer of the same SQLite file, BrokenDaemonError
         or the error of a thread that ended.
@@ -113,8 +122,8 @@ class Daemon:
         threading.excepthook = self._on_dead_thread
         signals = threading.Thread(target=self._handle_signals, name="signals", daemon=True)
         signals.start()
-        for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
-            signal.signal(number, self._on_signal)
+        numbers = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
+        handlers = {number: signal.signal(number, self._on_signal) for number in numbers}
         try:
             self._take_lock()
             if not self._stop.is_set():
@@ -127,6 +136,11 @@ class Daemon:
             signals.join()
         if self._failed is not None:
             raise self._failed
+        if self.begins_anew:
+            for number, handler in handlers.items():  # from here on SIGTERM ends the process at once
+                signal.signal(number, handler)
+            while not self._signals.empty():
+                self.begins_anew = self.begins_anew and self._signals.get() == signal.SIGHUP
         log.info("stopped", extra={"event": "daemon_stopped"})
 
     def stop(self) -> None:
@@ -142,13 +156,13 @@ class Daemon:
         """
         is_same = time.monotonic() - self._stop_requested_at <= SAME_SIGNAL_SECONDS
         is_reload = number == signal.SIGHUP and self._has_terminal()
-        if self._stop.is_set() and not is_same and not is_reload:
+        if self._stop.is_set() and not (is_same or is_reload or self.begins_anew):
             raise SystemExit(1)
         self._signals.put(number)
 
     def _handle_signals(self) -> None:
         while (number := self._signals.get()) is not None:
-            if self._stop.is_set():
+            if self._stop.is_set() and not self.begins_anew:
                 continue
             if number == signal.SIGHUP and self._has_terminal():
                 self._notifier.reloading()  # at once: see ExecReload in the unit
@@ -158,6 +172,7 @@ class Daemon:
             self._stop_requested_at = time.monotonic()
             log.info("%s: stopping", signal.Signals(number).name, extra={"event": "stop_requested"})
             self.stop()
+            self.begins_anew = False  # last: see `_end_to_begin_anew`
 
     def _take_lock(self) -> None:
         """Become the writer; on PostgreSQL a standby, whose Runtime tries again."""
@@ -175,10 +190,16 @@ class Daemon:
             while not self._stop.is_set():
                 if self._reread.is_set():
                     self._read_again()
-                self._supervise()
+                elif self._anew.is_set():
+                    self._end_to_begin_anew()
+                else:
+                    self._supervise()
         finally:
             self.stop()
-            self._notifier.stopping()
+            if self.begins_anew:
+                self._notifier.reloading("beginning anew, to give memory back")
+            else:
+                self._notifier.stopping()
             self._end()
 
     def _start(self, runtime: Runtime, server: "Server") -> None:
@@ -205,15 +226,41 @@ class Daemon:
             else:
                 self._notifier.watchdog()
 
+    # --- beginning anew -----------------------------------------------------------------------------------
+
+    def _on_rest(self) -> None:
+        """Ask to begin anew if the process has become large; called in the placing thread."""
+        if time.monotonic() >= self._anew_from and own_bytes(os.getpid()) > self._tuning.renewed_from_bytes:
+            self._anew_from = time.monotonic() + self._tuning.renewed_seconds
+            self._anew.set()
+            self._requested.set()
+
+    def _end_to_begin_anew(self) -> None:
+        """End, with address and lock kept; not if the configuration was changed and not reloaded."""
+        self._anew.clear()
+        self._requested.clear()
+        is_same = False
+        with suppress(Exception):  # the file has mistakes
+            is_same = self._again() == self._config
+        if not is_same:
+            words = "not beginning anew, to give memory back: the configuration was changed and not reloaded"
+            log.info(words, extra={"event": "daemon_not_renewed"})
+            return
+        self.begins_anew = True
+        if self._stop.is_set():  # looked at now: a signal sets it before it takes back the above
+            self.begins_anew = False
+            return
+        log.info("beginning anew, to give memory back", extra={"event": "daemon_renewed"})
+        self._server.keep_address()
+        self._lock.keep_for_next_program()
+        self.stop()
+
     # --- reading the configuration again ------------------------------------------------------------------
 
     def _read_again(self) -> None:
         """Apply the configuration file; on an error the previous configuration stays."""
         self._reread.clear()
         self._requested.clear()
-        if self._stop.is_set():
-            self._requested.set()
-            return
         log.info("SIGHUP: reading the configuration again", extra={"event": "config_reload_requested"})
         try:
             config = self._again()

@@ -67,6 +67,7 @@ class DaemonServices(NamedTuple):
     check_seconds: float  # interval of the watchdog
     arrived: threading.Event  # set when entries wait for placing
     failed: Callable[[BaseException], None]  # receives the error that ends the daemon
+    rested: Callable[[], None]  # called when nothing was placed for a while
     metrics_registry: Metrics
     started_at: dt.datetime
     last_reload: Callable[[], Reload | None]
@@ -109,11 +110,12 @@ class Runtime:
             self._pipeline,
             self._maintenance,
             story_tuning=all_tuning.section("stories", StoryTuning),
-            progress_seconds=service.progress_seconds,
+            tuning=service,
             arrived=services.arrived,
             tell=WriterCallbacks(
                 heartbeat=lambda: self.watchdog.heartbeat("placing"),
                 took_over=self._took_over,
+                rested=services.rested,
                 indexed=self._webhooks.wake,
                 failed=services.failed,
             ),

@@ -34,10 +34,13 @@ class Notifier:
         """Ping the watchdog of systemd."""
         self._send("WATCHDOG=1")
 
-    def reloading(self) -> None:
-        """A reload has begun; `ready` ends it. Type=notify-reload requires the time."""
+    def reloading(self, words: str = "reading the configuration again") -> None:
+        """A reload has begun, or the daemon begins anew; `ready` ends it.
+
+        Type=notify-reload requires the time.
+        """
         microseconds = time.clock_gettime_ns(time.CLOCK_MONOTONIC) // 1000
-        self._send("RELOADING=1", f"MONOTONIC_USEC={microseconds}", words="reading the configuration again")
+        self._send("RELOADING=1", f"MONOTONIC_USEC={microseconds}", words=words)
 
     def stopping(self) -> None:
         """The daemon is stopping."""
@@ -69,6 +72,9 @@ class ServiceTuning(msgspec.Struct, frozen=True, kw_only=True):
     check_seconds: float
     stalled_seconds: float
     progress_seconds: float
+    rest_seconds: float
+    renewed_from_bytes: int
+    renewed_seconds: float
 
 
 class Watchdog:

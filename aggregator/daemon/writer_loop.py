@@ -20,6 +20,7 @@ from contextlib import suppress
 from typing import Any, NamedTuple
 
 from aggregator.config.messages import counted
+from aggregator.daemon.watchdog import ServiceTuning
 from aggregator.intake.pipeline import Pipeline
 from aggregator.intake.workers.executor import is_left_behind
 from aggregator.model.errors import (
@@ -192,7 +193,6 @@ class Maintenance:
         )
 
 
-IDLE_UNTIL_REST_SECONDS = 60.0  # without a placed article, until memory is given back (chosen: as workers)
 # Sleep when nothing waits, unless it is woken, and of a standby. Then one cheap query tells whether another
 # process has changed the database: an entry or a command may wait.
 IDLE_SECONDS = 1.0
@@ -209,6 +209,7 @@ class WriterCallbacks(NamedTuple):
 
     heartbeat: Callable[[], None]  # it makes progress
     took_over: Callable[[], None]  # this process became the writer
+    rested: Callable[[], None]  # nothing waits, and memory was given back
     indexed: Callable[[], None]  # placed articles are in the search index
     failed: Callable[[BaseException], None]  # the daemon must end with this error
 
@@ -224,20 +225,17 @@ class WriterLoop:
         maintenance: Maintenance,
         *,
         story_tuning: StoryTuning,
-        progress_seconds: float,
+        tuning: ServiceTuning,
         arrived: threading.Event,
         tell: WriterCallbacks,
     ) -> None:
-        """`arrived` is set when entries wait.
-
-        While many entries wait, placed articles are indexed every `progress_seconds`.
-        """
+        """`arrived` is set when entries wait."""
         self._database = database
         self._lock = lock
         self._pipeline = pipeline
         self._maintenance = maintenance
         self._story_tuning = story_tuning
-        self._progress_seconds = progress_seconds
+        self._tuning = tuning
         self._arrived = arrived
         self._callbacks = tell
         self._stopping = threading.Event()
@@ -324,6 +322,7 @@ class WriterLoop:
             if time.monotonic() >= self._rests_at and not self._is_needed():
                 self._pipeline.rest()
                 self._rests_at = math.inf
+                self._callbacks.rested()
             self._arrived.wait(max(0.0, min(IDLE_SECONDS, self._gathered_at - time.monotonic())))
         else:
             self._stopping.wait(IDLE_SECONDS)
@@ -419,7 +418,7 @@ class WriterLoop:
                 if time.monotonic() - self._stepped_at >= STEP_SECONDS:
                     self._maintenance.run_step(self._stops)
                     self._stepped_at = time.monotonic()
-                if time.monotonic() - shown_at >= self._progress_seconds:
+                if time.monotonic() - shown_at >= self._tuning.progress_seconds:
                     self._report(count)
                     self._index()  # while more entries wait
                     count, shown_at = 0, time.monotonic()
@@ -431,7 +430,7 @@ class WriterLoop:
 
     def _report(self, count: int) -> None:
         log.info("placed %s", counted(count, "article"), extra={"event": "articles_placed"})
-        self._rests_at = time.monotonic() + IDLE_UNTIL_REST_SECONDS
+        self._rests_at = time.monotonic() + self._tuning.rest_seconds
         self._is_log_full = self._is_log_full or count >= MANY_ARTICLES
 
     def _index(self) -> None:

@@ -23,6 +23,7 @@ from starlette.staticfiles import StaticFiles
 from starlette.types import ASGIApp
 
 from aggregator import __version__
+from aggregator.config import kept_files
 from aggregator.config.hosts import is_loopback, loopback_owner_notice
 from aggregator.model.core import Clock, utc_now
 from aggregator.model.errors import AggregatorError, ConfigError, UsageError
@@ -175,7 +176,8 @@ class Server:
         bound.
         """
         self.refuse_open_address()
-        bound = _bind(self.settings.host, self.settings.port)
+        kept = kept_files.take(_name_of_address(self.settings))
+        bound = _bind(self.settings.host, self.settings.port) if kept is None else socket.socket(fileno=kept)
         settings = self.settings = replace(self.settings, port=bound.getsockname()[1])
         server = _uvicorn(self._create(settings), settings)
         thread = threading.Thread(target=self._serve, args=(server, bound), name="web", daemon=True)
@@ -214,6 +216,11 @@ class Server:
             thread.join(STOP_DEADLINE_SECONDS + 1)
             bound.close()
         self._serving = None
+
+    def keep_address(self) -> None:
+        """Let the program that this process becomes next have the address: connections wait meanwhile."""
+        if self._serving is not None:
+            kept_files.keep(_name_of_address(self.settings), self._serving[2].fileno())
 
     @property
     def is_serving(self) -> bool:
@@ -265,6 +272,10 @@ def _uvicorn(app: ASGIApp, settings: PublishSettings) -> _QuietServer:
             timeout_graceful_shutdown=int(STOP_DEADLINE_SECONDS),
         )
     )
+
+
+def _name_of_address(settings: PublishSettings) -> str:
+    return f"{settings.host} {settings.port}"
 
 
 def _bind(host: str, port: int) -> socket.socket:

@@ -24,6 +24,7 @@ from typing import Any
 
 from sqlalchemy import Connection, Select, bindparam, insert, select, text, update
 
+from aggregator.config import kept_files
 from aggregator.model.errors import AggregatorError, AnotherDaemonError, LeaseLostError, NotWritableError
 from aggregator.store.engine.database import Database, shown_url
 from aggregator.store.engine.db_errors import translate_errors
@@ -46,7 +47,8 @@ class FileLock:
         if self._descriptor is not None:
             return True
         try:
-            descriptor = os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+            kept = kept_files.take(str(self._path))
+            descriptor = kept or os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
         except OSError as error:
             raise NotWritableError(f"{self._path} cannot be written: {error.strerror}") from error
         try:
@@ -56,6 +58,11 @@ class FileLock:
             return False
         self._descriptor = descriptor
         return True
+
+    def keep(self) -> None:
+        """Let the program that this process becomes next have the lock from its beginning."""
+        if self._descriptor is not None:
+            kept_files.keep(str(self._path), self._descriptor)
 
     def release(self) -> None:
         """Release the lock, if this process has it."""
@@ -170,6 +177,11 @@ class WriterLease:
         """Raise LeaseLostError if another process became the writer; without a lock."""
         with self._database.read() as connection:
             self._check(connection, _EPOCH)
+
+    def keep_for_next_program(self) -> None:
+        """Remain the writer while this process begins anew; on a server a standby may take over."""
+        if isinstance(self._lock, FileLock):
+            self._lock.keep()
 
     def release(self) -> None:
         """Stop being the writer; without effect if this process is not."""

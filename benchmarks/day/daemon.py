@@ -119,11 +119,17 @@ class Daemon:
                 raise TimeoutError(f"the daemon {'ended' if has_ended else 'goes on'}: {log[-3000:]}")
             time.sleep(_LOOK_SECONDS)
 
-    def wait_until_quiet(self) -> None:
-        """Wait until nothing waits to be placed and it has had nothing to do for some seconds."""
+    def wait_until_quiet(self, or_event: str = "") -> None:
+        """Wait until nothing waits to be placed and it has had nothing to do for some seconds.
+
+        `or_event`: a name of its log, after which it is not waited for.
+        """
+        log = self.folder / "daemon.log"
         looks = [(time.monotonic(), usage_of(self.pid).cpu_seconds)]
 
         def is_quiet() -> bool:
+            if or_event and f"event={or_event}" in log.read_text(errors="replace"):
+                return True
             looks.append((time.monotonic(), usage_of(self.pid).cpu_seconds))
             while len(looks) > 2 and looks[1][0] <= looks[-1][0] - QUIET_SECONDS:
                 del looks[0]

@@ -37,6 +37,7 @@ COSTS = [  # likewise
     ("start_cpu_seconds", "CPU of the start, s", 2),
     ("first_entries", "entries of the first reading", 0),
     ("first_cpu_ms_an_entry", "CPU an entry, ms", 1),
+    ("first_again_cpu_ms_an_entry", "... of which to decide again", 1),
     ("first_kb_an_entry", "written an entry, KB", 0),
     ("first_article_seconds", "first article after, s", 1),
     ("first_seconds", "first reading, s", 0),

@@ -191,7 +191,8 @@ class Database:
         with translate_errors(self.url):
             if self._open_file is not None:
                 return self._open_file.data_version()
-            with self.engine.connect() as raw:
+            # It is asked each second: without a transaction it is one message to the server, not three.
+            with self.engine.connect().execution_options(isolation_level="AUTOCOMMIT") as raw:
                 snapshot: str = raw.execute(_SNAPSHOT).scalar_one()
                 return snapshot
 

@@ -83,6 +83,8 @@ def test_it_answers_polls_nothing_again_and_loses_nothing(daemon: DaemonProcess,
     daemon.wait_for(lambda: len(daemon.stories()) == 2, "the second story")
     other.server.close()
     assert listenings(daemon) == 2  # it does not begin anew all the time
+    assert "config reloaded" in daemon.reload()  # also with the address that it was given
+    assert len(daemon.stories()) == 2
     daemon.kill()
     assert daemon.faults() == []
 

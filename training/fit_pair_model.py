@@ -241,9 +241,10 @@ def right_cases(cases: Sequence[Case], logits: Sequence[Floats], threshold: floa
     return right / len(cases)
 
 
-def figures(pairs: Pairs, stories: Mapping[str, str]) -> dict[str, float]:
-    """Return the figures of a grouping."""
-    clusters = {one.id: gold for one, gold in zip(pairs.articles, pairs.clusters, strict=True)}
+def figures(pairs: Pairs, stories: Mapping[str, str], *, sure: bool = False) -> dict[str, float]:
+    """Return the figures of a grouping; `sure`: of the reports with a sure label only."""
+    labelled = zip(pairs.articles, pairs.clusters, strict=True)
+    clusters = {one.id: gold for one, gold in labelled if one.is_sure_report or not sure}
     found = measure_sagas(stories, clusters, {})
     return {
         "F1": found.report.bcubed.f1,
@@ -259,20 +260,26 @@ def check(sets: Sets, cases: Sequence[Case], thresholds: Sequence[float]) -> Ite
     tuning = Tuning().section("pairs", PairTuning)
     logits, of_cases = _left_out(sets, cases)
     for threshold in thresholds:
-        months = []
+        months, reports = [], []
         for key, found in logits.items():
             pairs = sets[key][0]
-            row = figures(pairs, grouped(pairs, found, tuning, threshold))
-            months += [row] if key[0] == "months" else []
+            stories = grouped(pairs, found, tuning, threshold)
+            row = figures(pairs, stories)
+            if key[0] == "months":
+                months.append(row)
+                reports.append(figures(pairs, stories, sure=True))
             numbers = " ".join(f"{name} {value:.4g}" for name, value in row.items())
             yield f"{threshold} {' '.join(key)}: {numbers}"
-        gains = [row["F1"] - row["alone"] for row in months]
-        pure, whole = (sum(row[key] for row in months) / len(months) for key in ("pure", "whole"))
         yield f"{threshold} cases: {right_cases(cases, of_cases, threshold):.3f} right"
-        yield (
-            f"{threshold} months: mean gain {sum(gains) / len(gains):.4f}, least {min(gains):.4f}, "
-            f"pure {pure:.3f}, whole {whole:.3f}"
-        )
+        yield f"{threshold} months: {_of_months(months)}"
+        yield f"{threshold} months, sure reports: {_of_months(reports)}"
+
+
+def _of_months(months: Sequence[Mapping[str, float]]) -> str:
+    gains = [row["F1"] - row["alone"] for row in months]
+    pure, whole = (sum(row[key] for row in months) / len(months) for key in ("pure", "whole"))
+    mean = sum(gains) / len(gains)
+    return f"mean gain {mean:.4f}, least {min(gains):.4f}, pure {pure:.3f}, whole {whole:.3f}"
 
 
 def _left_out(sets: Sets, cases: Sequence[Case]) -> tuple[dict[tuple[str, str], Floats], list[Floats]]:

@@ -55,6 +55,7 @@ class Stored(NamedTuple):
     copy_of: str | None
     terms: bytes
     article: PairArticle
+    is_sure_report: bool = True
 
 
 class Pairs(NamedTuple):
@@ -235,7 +236,8 @@ def _stored(records: Sequence[Record]) -> list[Stored]:
         if article is not None:
             day = int(seen_at[article.id].timestamp()) // 86400
             compared = PairArticle(msgspec.structs.replace(article, nearest=None))
-            found.append(Stored(record.id, day, article.id, article.copy_of, article.terms, compared))
+            labels = record.id, day, article.id, article.copy_of, article.terms, compared
+            found.append(Stored(*labels, record.is_sure_report))
     return found
 
 

@@ -96,6 +96,9 @@ class MonthEvaluation(FrozenStruct, omit_defaults=False):
 
     month: str  # "2012-06"
     metrics: SagaMetrics
+    # Without comments (columns, analyses, lists), and without what readers may label otherwise: where a
+    # comment stands is no fault of a story, and half of the events of a month hold some.
+    sure_reports: SagaMetrics
 
 
 class Evaluation(FrozenStruct, omit_defaults=False):
@@ -364,13 +367,18 @@ def _months(records: Sequence[_EvaluatedRecord]) -> tuple[MonthEvaluation, ...]:
     return tuple(
         MonthEvaluation(
             month=month,
-            metrics=measure_sagas(
-                {one.key: one.story for one in some},
-                {one.key: one.record.cluster for one in some if one.record.cluster is not None},
-                {one.key: one.record.saga for one in some if one.record.saga is not None},
-            ),
+            metrics=_saga_metrics(month_records),
+            sure_reports=_saga_metrics([one for one in month_records if one.record.is_sure_report]),
         )
-        for month, some in sorted(months.items())
+        for month, month_records in sorted(months.items())
+    )
+
+
+def _saga_metrics(records: Sequence[_EvaluatedRecord]) -> SagaMetrics:
+    return measure_sagas(
+        {one.key: one.story for one in records},
+        {one.key: one.record.cluster for one in records if one.record.cluster is not None},
+        {one.key: one.record.saga for one in records if one.record.saga is not None},
     )
 
 

@@ -1,6 +1,6 @@
 """The command eval: measures the quality of the grouping."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
@@ -15,7 +15,7 @@ from aggregator.model.errors import UsageError
 
 if TYPE_CHECKING:
     from aggregator.admin import evaluate as found
-    from aggregator.admin.bcubed import GroupingMetrics, Score
+    from aggregator.admin.bcubed import GroupingMetrics, SagaMetrics, Score
 
 _REASONS_SHOWN = 8
 
@@ -154,7 +154,8 @@ def _lines(result: "found.Evaluation") -> list[str]:
     else:
         if report.articles < result.articles:
             lines.append(f"{report.articles:,} of them are labelled and measured")
-        lines += _month_lines(result.months)
+        lines += _month_lines("by month", {one.month: one.metrics for one in result.months})
+        lines += _month_lines("sure reports", {one.month: one.sure_reports for one in result.months})
         lines += _table(
             [
                 _report_row("BCubed", report),
@@ -173,19 +174,19 @@ def _lines(result: "found.Evaluation") -> list[str]:
     ]
 
 
-def _month_lines(months: "Sequence[found.MonthEvaluation]") -> list[str]:
+def _month_lines(name: str, months: "Mapping[str, SagaMetrics]") -> list[str]:
     """Return a table of months: F1 beside every article alone, pure stories, whole events, wrong pairs."""
     rows = []
-    for one in months:
-        metrics, report = one.metrics, one.metrics.report
+    for month, metrics in months.items():
+        report = metrics.report
         pure, whole = metrics.pure / max(metrics.several, 1), metrics.whole / max(metrics.events, 1)
         stories, events = (metrics.several, pure), (metrics.events, whole)
         wrong = metrics.wrong_in_saga, metrics.wrong_pairs - metrics.wrong_in_saga
         rows.append(
-            _row(one.month, report.articles, report.bcubed.f1, report.alone.f1, *stories, *events, *wrong)
+            _row(month, report.articles, report.bcubed.f1, report.alone.f1, *stories, *events, *wrong)
         )
     names = ("articles", "F1", "alone F1", "stories", "pure", "events", "whole", "one saga", "other wrong")
-    return _table(rows, names, "by month")
+    return _table(rows, names, name)
 
 
 def _outlet_lines(result: "found.Evaluation") -> list[str]:

@@ -63,6 +63,7 @@ class LabelledRecord(FrozenStruct):
     cluster: str | None = None
     saga: str | None = None  # of events that follow from one another
     copy_of: str | None = None
+    is_sure_report: bool = True  # False: labelled with another `kind` than report, or `sure` 0 (arguable)
     problem: str | None = None
 
 
@@ -137,7 +138,10 @@ def read_labelled(line: bytes | str, *, file_name: str, line_number: int) -> Lab
         found_id = _id_in(line) or fallback
         return LabelledRecord(entry=Entry(source=file_name, guid=found_id), id=found_id, problem=str(error))
     record_id = _writable(_string(record, "id")) or fallback
-    labels = {key: _writable(_string(record, key)) or None for key in ("cluster", "saga", "copy_of")}
+    labels: dict[str, Any] = {
+        key: _writable(_string(record, key)) or None for key in ("cluster", "saga", "copy_of")
+    }
+    labels["is_sure_report"] = record.get("kind", "report") == "report" and record.get("sure", 1) != 0
     try:
         entry = entry_of_record(record, file_name=file_name)
     except ReadError as error:

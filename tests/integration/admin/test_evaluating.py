@@ -60,6 +60,20 @@ def test_no_labels_and_labels_for_some(tmp_path):
     assert (some.articles, some.labelled.articles) == (2, 1)
 
 
+def test_months_are_measured_with_and_without_what_is_no_sure_report(tmp_path, capsysbinary):
+    told = one("1", cluster="flood", saga="water", kind="report", sure=1)
+    comment = one("2", FLOOD_ELSEWHERE, "Pennmouth under water", cluster="blame", kind="opinion", sure=1)
+    arguable = one("3", STRIKE, "Dockers walk out", cluster="strike", kind="report", sure=0)
+    path = written(tmp_path, told, comment, arguable)
+    result, assigned = ran(path)
+    assert assigned[0].story == assigned[1].story, "a comment is attached to the event"
+    (month,) = result.months
+    assert (month.metrics.report.articles, month.metrics.several, month.metrics.pure) == (3, 1, 0)
+    reports = month.sure_reports
+    assert (reports.report.articles, reports.several, reports.wrong_pairs) == (1, 0, 0)
+    assert b"sure reports" in main_said(capsysbinary, "eval", str(path))
+
+
 def test_records_of_one_id_are_measured_each(tmp_path):
     result, assigned = ran(
         written(

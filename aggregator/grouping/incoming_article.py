@@ -19,8 +19,8 @@ def incoming_article(
     """Return the article of an entry that was prepared and not rejected; its story is "".
 
     Its effective time is when it was published; where that is unknown, as its entry assumes, or when it was
-    seen. An agency counts as the one behind the text when that is as sure as `wire_confidence`: "Reuters
-    contributed" is not.
+    seen, which also counts where its date is before the last poll of its feed, in which it was not. An agency
+    counts as the one behind the text when that is as sure as `wire_confidence`: "Reuters contributed" is not.
     """
     entry, clean, fingerprint = waiting.entry, prepared.article, prepared.fingerprint
     assert fingerprint is not None, "an article that is rejected has no place"
@@ -28,6 +28,8 @@ def incoming_article(
     key = outlet.key if outlet else clean.outlet
     site_name = _site_name(waiting, clean, outlet)
     time = published.time if published else entry.assumed_at or waiting.accepted_at
+    if entry.last_poll is not None and time < entry.last_poll:
+        time = waiting.accepted_at
     return StoredArticle(
         id=waiting.article,
         inbox_no=waiting.inbox_no,
@@ -89,9 +91,16 @@ def _outlet_name(outlet: Outlet | None, site_name: str | None) -> str | None:
 
 
 def with_date_of(incoming: StoredArticle, old: StoredArticle) -> StoredArticle:
-    """Keep date and effective time of the placed article if the new date is only the time of a poll."""
+    """Keep date and effective time of the placed article if the new date is only the time of a poll.
+
+    No source makes its own article earlier by a revision.
+    """
     if incoming.published_origin != "poll":
-        return incoming
+        is_credited = incoming.published is None or incoming.published >= incoming.effective_at
+        is_earlier = incoming.source == old.source and incoming.effective_at < old.effective_at
+        return (
+            incoming if is_credited and not is_earlier else replace(incoming, effective_at=old.effective_at)
+        )
     return replace(
         incoming,
         published=old.published,

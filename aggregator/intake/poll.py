@@ -66,6 +66,9 @@ from aggregator.text.language import primary_tag
 _STORE_SECONDS = 900.0
 _STORE_PAUSE_SECONDS = 0.5  # before the second attempt; doubled before each further one, ...
 _STORE_PAUSE_MAX_SECONDS = 5.0  # ... up to this: a daemon that stops waits for it (chosen, all three)
+# An older date takes no credit: no story has articles that are so far apart (`window_days`). So an archive
+# that comes at once keeps its dates.
+_CREDITED_DAYS = 14.0
 _UNDATED_AGE_DAYS = 30.0  # that the entries of a first poll without any date are assumed to be old (chosen)
 # How often a page is fetched again when its feed entry changes: some entries differ at every poll, by a
 # counter of comments or the time of the response as their date (chosen).
@@ -349,7 +352,14 @@ class Poller:
             times = (entry.published.time for entry in feed.entries if entry.published is not None)
             undated = {"assumed_at": min(times, default=now - dt.timedelta(days=_UNDATED_AGE_DAYS))}
         entries = [of_source(entry, source, feed.language) for entry in reversed(feed.entries)]
-        return [one if one.published else replace(one, **undated) for one in entries]
+        completed = [one if one.published else replace(one, **undated) for one in entries]
+        since = now - dt.timedelta(days=_CREDITED_DAYS)
+        return [
+            replace(one, last_poll=source.last_success_at)
+            if source.first_poll_done and one.published and one.published.time > since
+            else one
+            for one in completed
+        ]
 
     def wants_page(self, entry: Entry, pages: str = "auto") -> bool:
         """Whether to fetch the page of `entry`; `pages` is the setting of its source."""

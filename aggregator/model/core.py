@@ -115,6 +115,7 @@ class Entry(FrozenStruct):
     is_saved_text: bool = False  # text is an article saved by a person, with headline and boilerplate
     published: Published | None = None
     assumed_at: dt.datetime | None = None  # effective time if no date is found; None: when it was accepted
+    last_poll: dt.datetime | None = None  # of its feed, in which it was not; an earlier date gives no credit
     updated: dt.datetime | None = None
     outlet: str | None = None  # of the source, the record, the entry's <source> or the folder
     # Of an entry of a feed, unless the outlet is configured for its source (extract/outlets.py).

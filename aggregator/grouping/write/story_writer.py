@@ -301,7 +301,7 @@ def _bump_of(unit_of_work: UnitOfWork, new: StoredArticle, membership: Membershi
         return unit_of_work.now
     if new.published is None and membership.span.is_dated:
         return membership.span.last
-    return new.effective_at
+    return new.effective_at if new.published is None else min(new.published, new.effective_at)
 
 
 def _redates(unit_of_work: UnitOfWork, new: StoredArticle) -> bool:

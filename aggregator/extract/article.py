@@ -155,11 +155,14 @@ def clean_entry(
     if page is None:
         return _finish(entry, _from_entry(entry, seen, text_tuning), seen, tuning)
     html = "" if looks_binary(page) else decode(page, page_charset)
-    of_page = _from_html(entry, html, page_url, seen, text_tuning) if html.strip() else _unreadable(page)
+    of_site = entry
+    if entry.feed_outlet is not None:  # the words of the site, and none of a feed that links to it
+        of_site = replace(entry, title="", categories=(), author=None)
+    of_page = _from_html(of_site, html, page_url, seen, text_tuning) if html.strip() else _unreadable(page)
     draft = of_page
     if draft.article.verdict != "ok":
         draft = _with_own_text(entry, draft, seen, text_tuning)
-    cleaned = _finish(entry, draft, seen, tuning)
+    cleaned = _finish(of_site if draft is of_page else entry, draft, seen, tuning)
     if draft is of_page and (has_own or not has_words(draft.article.text, text_tuning.paywall_max_words + 1)):
         notice = replace(draft, article=without_text(draft.article), lines=())
         own = _with_own_text(entry, notice, seen, text_tuning)

@@ -139,6 +139,11 @@ class FeedOutlet:
         # The address of the site is as the feed declares it, its own address is not.
         is_own = own is not None and _site_of(feed_url).key == key
         self._own = Outlet(key=key or shown, name=shown, is_own=is_own) if shown else None
+        self._at_address = self._own
+        if feed_url is not None and not is_own:
+            own_key = _site_of(feed_url).key or _address_key(feed_url)
+            own_name = given or _clean_title(title, own_key) or own_key
+            self._at_address = Outlet(key=own_key, name=own_name) if own_key else None
         self._title = title
         self._is_public = own is not None
         self._sites = frozenset(site.key for site in sites)
@@ -168,6 +173,15 @@ class FeedOutlet:
         if self._own is not None and self._is_public and link.key and not link.is_shared:
             return Outlet(key=link.key, name=self._own.name)
         return self._own
+
+    def behind(self, outlet: Outlet | None) -> Outlet | None:
+        """Return the outlet by the address of the feed, if an entry is of another `outlet`.
+
+        Any feed may link to any site, and may declare to be of any. A file has no address: what it declares
+        is its own.
+        """
+        own = self._at_address
+        return None if own is None or outlet is None or own.key == outlet.key else own
 
     def _is_foreign(self, site: _Site) -> bool:
         if not site.key or site.key in self._sites:

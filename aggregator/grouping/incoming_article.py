@@ -24,7 +24,10 @@ def incoming_article(
     """
     entry, clean, fingerprint = waiting.entry, prepared.article, prepared.fingerprint
     assert fingerprint is not None, "an article that is rejected has no place"
-    outlet, published, wire = outlet_of(entry), clean.published, clean.wire
+    published, wire = clean.published, clean.wire
+    # Until a page of the site was read, what a feed says of it are the feed's words.
+    is_read = waiting.page is not None and clean.page_verdict is None
+    outlet = outlet_of(entry) if is_read else entry.feed_outlet or outlet_of(entry)
     key = outlet.key if outlet else clean.outlet
     site_name = _site_name(waiting, clean, outlet)
     time = published.time if published else entry.assumed_at or waiting.accepted_at

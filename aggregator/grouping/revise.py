@@ -6,6 +6,7 @@ import msgspec
 from msgspec.structs import replace
 
 from aggregator.extract.entry_identity import content_keys, url_key
+from aggregator.extract.outlets import is_address
 from aggregator.extract.urls import canonical_url
 from aggregator.grouping.changes import Move, Revise
 from aggregator.grouping.copies.copy_lookup import CopyMatch
@@ -64,7 +65,10 @@ class Reviser:
         `is_page_lost`: only the words of the feed came.
         """
         has_less = is_page_lost and incoming.body_words < self._parts.page_words <= old.body_words
-        if incoming.text_hash == old.text_hash or old.is_gone or has_less:
+        # The site has confirmed it; what its feed says later are words of the feed only.
+        loses_outlet = _speaks_for_feed(waiting, incoming) and not _speaks_for_feed(waiting, old)
+        is_same_text = incoming.text_hash == old.text_hash and not _is_of_feed(waiting.entry, old)
+        if is_same_text or old.is_gone or has_less or loses_outlet:
             return unchanged(old)
         is_first_page = bool(own_text) and self._shares(old.whole_text, own_text, max)
         is_same = is_first_page or self._resembles(old, incoming)
@@ -106,7 +110,7 @@ class Reviser:
         if is_own:
             article_writes.withdraw_authority(connection, other)
         article_writes.rekey(connection, waiting.article, other, is_authoritative=is_own)
-        if not is_own or incoming.text_hash == there.text_hash:
+        if not is_own or (incoming.text_hash == there.text_hash and not _is_of_feed(entry, there)):
             return unchanged(there)
         return self._revise_or_take_over(unit_of_work, waiting, incoming, there)
 
@@ -124,34 +128,39 @@ class Reviser:
     def _taken_over(
         self, connection: Connection, entry: Entry, incoming: StoredArticle, old: StoredArticle
     ) -> StoredArticle | None:
-        """Give an article of a little-known source to the known one of its own site; None if it stays there.
+        """Give an article to the source of its own site; None if it stays where it is.
 
-        Who lists the address of an outlet before it, with other words, must not keep its report out.
+        Who lists the address of an outlet before it must not keep its report out: neither in the name of
+        another outlet, nor as a little-known source with other words than the known one.
         """
-        if entry.authority not in ("own", "page") or not old.is_little_known or old.is_gone:
+        if entry.authority not in ("own", "page") or old.is_gone:
             return None
-        is_same_text = incoming.text_hash == old.text_hash
-        if is_same_text or self._parts.stream.is_little_known(connection, entry.source):
+        is_little_known = self._parts.stream.is_little_known(connection, entry.source)
+        is_other_text = incoming.text_hash != old.text_hash
+        is_known_instead = old.is_little_known and is_other_text and not is_little_known
+        if not is_known_instead and not _is_of_feed(entry, old):
             return None
-        article_writes.set_source(connection, old.id, entry.source, is_little_known=False)
+        article_writes.set_source(connection, old.id, entry.source, is_little_known=is_little_known)
         self._parts.comparison.revised(old.inbox_no)
         return replace(old, source=entry.source, outlet_key=None, outlet_name=None)
 
     # --- another text -------------------------------------------------------------------------------------
 
     def _begin(
-        self, unit_of_work: UnitOfWork, at_no: int, incoming: StoredArticle, old: StoredArticle
+        self, unit_of_work: UnitOfWork, waiting: InboxEntry, incoming: StoredArticle, old: StoredArticle
     ) -> tuple[StoredArticle, StoredArticle]:
         """Return a revision, and its article with the story to which a second look may just have moved it."""
-        self._second_look.before(unit_of_work, at_no)
+        self._second_look.before(unit_of_work, waiting.inbox_no)
         story = articles.assigned_stories(unit_of_work.connection, [old.id])[old.id]
+        if _speaks_for_feed(waiting, old):  # until a page of the site was read
+            old = replace(old, outlet_key=None, outlet_name=None)
         return with_date_of(incoming, old), replace(old, story=story)
 
     def _revise(
         self, unit_of_work: UnitOfWork, waiting: InboxEntry, incoming: StoredArticle, old: StoredArticle
     ) -> Placed:
         """Replace the text of an article, which keeps its id, number, role and story."""
-        incoming, old = self._begin(unit_of_work, waiting.inbox_no, incoming, old)
+        incoming, old = self._begin(unit_of_work, waiting, incoming, old)
         if incoming.is_container != old.is_container:
             incoming = replace(incoming, kind=old.kind, kind_evidence=old.kind_evidence)
         connection = unit_of_work.connection
@@ -186,7 +195,7 @@ class Reviser:
         A copy joins the story of its original; a report moves by the rule of the second look.
         """
         connection, at_no = unit_of_work.connection, waiting.inbox_no
-        incoming, old = self._begin(unit_of_work, at_no, incoming, old)
+        incoming, old = self._begin(unit_of_work, waiting, incoming, old)
         incoming = replace(incoming, id=old.id)
         found = self._found_again(unit_of_work, waiting, incoming)
         incoming = self._decider.with_wire_of_original(unit_of_work, incoming, found)
@@ -292,6 +301,19 @@ class Reviser:
         article_writes.set_evidence(connection, old.id, evidence)  # before the move, which counts it
         move = Move(articles=tuple(leaving), target=target.id, at_no=at_no, silent=frozenset({old.story}))
         return self._parts.story_writer.apply(unit_of_work, move)
+
+
+def _speaks_for_feed(waiting: InboxEntry, article: StoredArticle) -> bool:
+    """Return whether an article of an entry that names another outlet has that of its feed."""
+    own = waiting.entry.feed_outlet
+    return own is not None and article.outlet_key == own.key
+
+
+def _is_of_feed(entry: Entry, article: StoredArticle) -> bool:
+    """Return whether an article that the own feed of its site lists has the outlet of another feed."""
+    own, key = entry.resolved_outlet, article.outlet_key
+    is_of_other = own is not None and own.is_own and key is not None and key != own.key
+    return is_of_other and article.is_polled and is_address(article.outlet_key or "")
 
 
 def claimed_elsewhere(connection: Connection, waiting: InboxEntry) -> str | None:

@@ -120,6 +120,7 @@ class Entry(FrozenStruct):
     outlet: str | None = None  # of the source, the record, the entry's <source> or the folder
     # Of an entry of a feed, unless the outlet is configured for its source (extract/outlets.py).
     resolved_outlet: Outlet | None = None
+    feed_outlet: Outlet | None = None  # that of its feed, where the entry speaks for another one
     author: str | None = None
     language: str | None = None  # a hint: BCP 47 primary tag as declared
     source_language: str | None = None  # as the user set it for the source: no hint, but so

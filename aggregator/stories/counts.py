@@ -96,10 +96,12 @@ def counts(count_state: CountState, families: Mapping[str, str] | None = None) -
     table = shipped_families() if families is None else families
     groups = [group for group in count_state.groups if group.is_counted] or count_state.groups
     outlets = set(_keys(count_state.outlets))
+    # One outlet may print the texts of several agencies, and a feed may name them: it stays one report.
+    printers = {_outlet_of(group, table) for group in groups}
     return Counts(
         article_count=count_state.articles,
         outlet_count=len(outlets) + (not outlets.issuperset(_keys(count_state.repeating))),
-        report_count=len({_origin(group, table) for group in groups}),
+        report_count=min(len(printers), len({_origin(group, table) for group in groups})),
         unknown_outlet_count=count_state.unknown_outlets,
     )
 
@@ -433,8 +435,11 @@ def _sort_groups(groups: Iterable[CopyGroup]) -> tuple[CopyGroup, ...]:
 def _origin(group: CopyGroup, families: Mapping[str, str]) -> tuple[str, str]:
     """Return the origin: the agency of the original, else one that a copy names, else the outlet."""
     agency = group.outlet if group.is_agency_text else group.wire or (group.credit and group.credit[2])
-    if agency is not None:
-        return "agency", agency
+    return ("agency", agency) if agency is not None else _outlet_of(group, families)
+
+
+def _outlet_of(group: CopyGroup, families: Mapping[str, str]) -> tuple[str, str]:
+    """Return who printed the original: the publisher of its outlet, or the text where that is unknown."""
     if group.outlet is None:
         return "unknown", group.original
     return "outlet", families.get(group.outlet, group.outlet).casefold()

@@ -45,6 +45,7 @@ class PolledWorld(Closing):
         client = self.world.client(ALL_TUNING)
         self.poller = poller_on(database, client, ALL_TUNING, self.time, pages=pages)
         self._items: dict[str, list[str]] = defaultdict(list)
+        self._declared: dict[str, str] = {}
         self._sites: dict[str, dict[str, Any]] = defaultdict(dict)
 
     def close(self) -> None:
@@ -76,6 +77,10 @@ class PolledWorld(Closing):
         """Let a feed list its newest article no more."""
         del self._items[host][0]
 
+    def declare(self, host: str, site: str) -> None:
+        """Let a feed declare the address of its site."""
+        self._declared[host] = f"<link>{site}</link>"
+
     def serve_page(self, host: str, path: str, page: bytes) -> None:
         """Let a site have a page."""
         self._sites[host][path] = page
@@ -83,7 +88,9 @@ class PolledWorld(Closing):
     def poll(self, *hosts: str) -> None:
         """Poll feeds, fetch the pages that are due, and place everything."""
         for host in hosts:
-            self._sites[host]["/feed"] = rss(*self._items[host], title=host)
+            self._sites[host]["/feed"] = rss(
+                *self._items[host], title=host, more=self._declared.get(host, "")
+            )
         self.world.sites.update(self._sites)
         rows = {row.address: row for row in read_by(self.database, all_sources)}
         for host in hosts:

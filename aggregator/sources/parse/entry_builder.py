@@ -88,6 +88,7 @@ def entry_of(declared: DeclaredEntry, context: FeedContext) -> Entry | None:
     updated = declared_time(declared.updated, context)
     dates = (declared_time(one, context) for one in declared.published)
     published = next((one for one in dates if one is not None), None)
+    outlet, feed_outlet = (None, None) if context.outlet else _outlets(declared, url, context)
     return Entry(
         source=context.source,
         guid=guid,
@@ -98,7 +99,8 @@ def entry_of(declared: DeclaredEntry, context: FeedContext) -> Entry | None:
         published=published,
         updated=updated.time if updated else None,
         outlet=context.outlet or _name(declared.outlet),
-        resolved_outlet=None if context.outlet else _outlet(declared, url, context),
+        resolved_outlet=outlet,
+        feed_outlet=feed_outlet,
         author=author_name(declared.author),
         language=primary_language(declared.language) or context.language,
         categories=tuple(dict.fromkeys(filter(None, map(_name, declared.categories))))[:_MAX_CATEGORIES],
@@ -206,12 +208,16 @@ def short_key(raw: str | None) -> str | None:
     return f"{key[: KEY_CHARS - 33]}#{digest}"
 
 
-def _outlet(declared: DeclaredEntry, url: str | None, context: FeedContext) -> Outlet | None:
+def _outlets(
+    declared: DeclaredEntry, url: str | None, context: FeedContext
+) -> tuple[Outlet | None, Outlet | None]:
+    """Return the outlet of an entry, and that of its feed if it is another one."""
     feed = feed_outlet(
         name=context.name, title=context.title, feed_url=context.url, site_url=context.site_url
     )
     declared_url = absolute_url(declared.outlet_url, None)
-    return feed.of_entry(url=url, declared_name=_name(declared.outlet), declared_url=declared_url)
+    outlet = feed.of_entry(url=url, declared_name=_name(declared.outlet), declared_url=declared_url)
+    return outlet, feed.behind(outlet)
 
 
 def _name(raw: str) -> str | None:

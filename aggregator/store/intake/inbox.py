@@ -154,7 +154,8 @@ def accept(
     if poll is not None and not poll.is_first:
         here = {article for article, source_id in seen_before if source_id == entries[0].source}
         notes += identify.count_strikes(connection, met, poll, seen[0], seen_here=here)
-    batch = _KnownEntries(poll, met, known, seen_before, all_are_new=always_new)
+    outlets = _outlets_elsewhere(connection, met, known, seen_before)
+    batch = _KnownEntries(poll, met, known, seen_before, outlets, all_are_new=always_new)
     rows: list[dict[str, Any]] = []
     accepted = []
     candidates = set() if always_new else ids | {one.identity.article for one in met.identified}
@@ -274,14 +275,19 @@ class _KnownEntries:
         met: IdentifiedBatch,
         known: dict[bytes, str],
         seen_before: dict[tuple[str, str], _Observations],
+        outlets: dict[str, str],
         *,
         all_are_new: bool,
     ) -> None:
-        """`known`: articles by key. `seen_before`: observations by article and source."""
+        """`known`: articles by key. `seen_before`: observations by article and source.
+
+        `outlets`: of the articles that their own site may deliver now, see `_outlets_elsewhere`.
+        """
         self._poll = poll
         self._met = met
         self._known = known
         self._seen_before = seen_before
+        self._outlets = outlets
         self._all_are_new = all_are_new
         self._here = {one.identity.content_hash for one in met.identified}  # content hashes of this batch
         self._keys: dict[bytes, str] = {}
@@ -306,8 +312,10 @@ class _KnownEntries:
         if article is None and (there := self._seen_there(one)) is not None:
             if self._poll is not None and there in self._poll.left_out:
                 raise WholeFeedNeededError
+            own = one.entry.resolved_outlet
+            has_other_outlet = own is not None and self._outlets.get(there, own.key) != own.key
             has_other_text = by_page or one.content_keys()[-1] not in known
-            is_revision = has_other_text and _is_authoritative(one)
+            is_revision = (has_other_text or has_other_outlet) and _is_authoritative(one)
             return AcceptResult(outcome="revision" if is_revision else "known", article=there)
         if article is None:
             return AcceptResult(outcome="new", article=one.identity.article)
@@ -480,6 +488,24 @@ def _is_authoritative(one: IdentifiedEntry) -> bool:
     """
     by_address = one.entry.authority == "own" and one.raw[1] in one.identity.keys
     return by_address or one.entry.authority == "page" or one.match is not None
+
+
+def _outlets_elsewhere(
+    connection: Connection,
+    met: IdentifiedBatch,
+    known: dict[bytes, str],
+    seen_before: dict[tuple[str, str], _Observations],
+) -> dict[str, str]:
+    """Return the outlets of articles of other feeds that may be those of these entries' own sites, by id."""
+    elsewhere: set[str] = set()
+    for one in met.identified:
+        if known and one.entry.resolved_outlet is not None and _is_authoritative(one):
+            ids = (known[key] for key in one.content_keys() if key in known)
+            elsewhere.update(id_ for id_ in ids if (id_, one.entry.source) not in seen_before)
+    of_feeds = select(article.c.id, article.c.outlet).where(
+        article.c.is_polled, article.c.outlet.is_not(None)
+    )
+    return {row.id: row.outlet for row in rows_with(connection, of_feeds, article.c.id, elsewhere)}
 
 
 def _observations(connection: Connection, articles: set[str]) -> dict[tuple[str, str], _Observations]:

@@ -1,0 +1,110 @@
+"""A feed that links to other sites is one outlet until these have said the same."""
+
+from collections.abc import Iterator
+
+import pytest
+from sqlalchemy import select
+
+from aggregator.store.engine.database import Database
+from aggregator.store.tables import article
+from tests.support.articles import FLOOD, FLOOD_ELSEWHERE, page_of
+from tests.support.polled_world import PolledWorld
+from tests.support.rows import queried
+
+TITLE = "Levee on the Arrel breaks at Pennmouth"
+AGENCIES = ("Reuters", "AP", "AFP", "dpa", "ANSA")
+
+
+@pytest.fixture
+def world(database: Database) -> Iterator[PolledWorld]:
+    with PolledWorld(database, pages="auto") as world:
+        world.add("planet.example")
+        world.poll("planet.example")
+        yield world
+
+
+def articles(world: PolledWorld) -> list[tuple[str, str]]:
+    """Outlet and title of each article, in the order in which they came."""
+    columns = select(article.c.outlet, article.c.title).order_by(article.c.inbox_no)
+    return [tuple(row) for row in queried(world.database, columns)]
+
+
+def wording(number: int) -> str:
+    """An account of the flood in words of its own, of an agency."""
+    sentences = FLOOD.split(". ")
+    moved = sentences[number % len(sentences) :] + sentences[: number % len(sentences)]
+    agency = AGENCIES[number % len(AGENCIES)]
+    return f"PENNMOUTH ({agency}) - {'. '.join(moved)}. Witness {number} saw {number + 2} boats on the Arrel."
+
+
+def test_forty_items_in_forty_wordings_for_forty_sites_are_one_report(world: PolledWorld) -> None:
+    for number in range(40):
+        world.publish("planet.example", TITLE, wording(number), link=f"http://site{number}.example/flood")
+    world.poll("planet.example")
+    shown = world.shown(world.story_of(TITLE))
+    assert shown.articles > 20
+    assert (shown.outlets, shown.reports) == (1, 1)
+    assert {outlet for outlet, _ in articles(world)} == {"planet.example"}
+
+
+def test_with_their_pages_read_entries_are_of_their_sites_and_in_their_words(world: PolledWorld) -> None:
+    for number, said in enumerate((FLOOD, FLOOD_ELSEWHERE)):
+        site = f"site{number}.example"
+        world.serve_page(site, "/flood", page_of(said, "Pennmouth under water"))
+        world.publish(
+            "planet.example",
+            f"Lucky Casino {number}",
+            "A teaser.",
+            link=f"http://{site}/flood",
+            more="<category>Casino</category>",
+        )
+    world.poll("planet.example")
+    assert sorted(articles(world)) == [
+        ("site0.example", "Pennmouth under water"),
+        ("site1.example", "Pennmouth under water"),
+    ]
+    shown = world.shown(world.story_of("Pennmouth under water"))
+    assert (shown.outlets, shown.reports) == (2, 2)
+
+
+def test_words_of_a_feed_are_its_own_while_the_page_is_not_read(world: PolledWorld) -> None:
+    world.publish("planet.example", "Lucky Casino opens", FLOOD, link="http://gazette.example/casino")
+    world.poll("planet.example")
+    assert articles(world) == [("planet.example", "Lucky Casino opens")]
+
+
+def test_a_feed_that_declares_another_site_is_not_that_site(world: PolledWorld) -> None:
+    world.declare("planet.example", "http://gazette.example/")
+    world.publish("planet.example", "Lucky Casino opens", FLOOD, link="http://gazette.example/casino")
+    world.poll("planet.example")
+    assert articles(world) == [("planet.example", "Lucky Casino opens")]
+
+
+def test_a_later_page_gives_the_article_to_its_site_and_a_revision_never_back(world: PolledWorld) -> None:
+    link = "http://gazette.example/flood"
+    world.world.down.add("gazette.example")
+    world.publish("planet.example", TITLE, "A levee broke.", link=link, guid="1")
+    world.poll("planet.example")
+    assert articles(world) == [("planet.example", TITLE)]
+    world.serve_page("gazette.example", "/flood", page_of(FLOOD, TITLE))
+    world.world.down.clear()
+    world.run(1)
+    world.poll("planet.example")
+    assert articles(world) == [("gazette.example", TITLE)]
+    world.serve_page("gazette.example", "/flood", b"")
+    world.withdraw("planet.example")
+    world.publish("planet.example", "Lucky Casino opens", f"{FLOOD} Lucky Casino.", link=link, guid="1")
+    world.run(1)
+    world.poll("planet.example")
+    assert articles(world) == [("gazette.example", TITLE)]
+
+
+def test_the_feed_of_the_site_itself_takes_its_article(world: PolledWorld) -> None:
+    link = "http://gazette.example/flood"
+    world.publish("planet.example", TITLE, f"{FLOOD} {FLOOD_ELSEWHERE}", link=link)
+    world.poll("planet.example")
+    assert articles(world) == [("planet.example", TITLE)]
+    world.add("gazette.example")
+    world.publish("gazette.example", TITLE, f"{FLOOD} {FLOOD_ELSEWHERE}", link=link)
+    world.poll("gazette.example")
+    assert articles(world) == [("gazette.example", TITLE)]

@@ -53,6 +53,8 @@ class Decider:
     ) -> Found | Join | Copy:
         """Return what becomes of a new article; `has_founded`: it may have founded a story before."""
         incoming = self.with_wire_of_original(unit_of_work, incoming, found)
+        is_little_known = self._parts.stream.is_little_known(unit_of_work.connection, incoming)
+        incoming = replace(incoming, is_little_known=is_little_known)
         own = PairArticle(incoming)
         decision = self._decision(unit_of_work, incoming, own, found)
         story = None
@@ -72,40 +74,13 @@ class Decider:
             agreement=agreement,
             rules_version=self._parts.rules_version,
         )
-        article = self._with_place(unit_of_work, incoming, decision, evidence, found)
+        article = _with_place(incoming, decision, evidence, found)
         if story is not None:
             article = replace(article, story=story.id)
             return (Copy if decision.role == "copy" else Join)(article=article, story=story)
         founding = stories.foundings(unit_of_work.connection, incoming.id) if has_founded else 0
         article = replace(article, story=story_id(incoming.id, founding))
         return Found(article=article, founding=founding)
-
-    def _with_place(
-        self,
-        unit_of_work: UnitOfWork,
-        incoming: StoredArticle,
-        decision: Decision,
-        evidence: Evidence,
-        found: CopyMatch,
-    ) -> StoredArticle:
-        """Return an article with what was decided about it, but for its story."""
-        is_little_known = incoming.is_polled and self._parts.stream.is_little_known(
-            unit_of_work.connection, incoming.source
-        )
-        return replace(
-            incoming,
-            role=decision.role,
-            is_compared=decision.is_compared,
-            copy_of=evidence.copied,
-            reuses=evidence.reuse.other if evidence.reuse else None,
-            version_of=(decision.version_of or found.version_of) if decision.role in COUNTED_ROLES else None,
-            counts_as_report=evidence.counts_as_report,
-            is_little_known=is_little_known,
-            follows=decision.follows,
-            nearest=decision.nearest,
-            evidence=evidence,
-            sketch=found.sketch,
-        )
 
     def with_wire_of_original(
         self, unit_of_work: UnitOfWork, incoming: StoredArticle, found: CopyMatch
@@ -236,13 +211,11 @@ class Decider:
     ) -> Agreement | None:
         """Return how much the text agrees with its story, if that decides whether it counts as a report."""
         connection = unit_of_work.connection
-        if not article.is_polled or story is None or decision.evidence.stage == "correction":
-            return None
-        if not self._parts.stream.is_little_known(connection, article.source):
+        if story is None or decision.evidence.stage == "correction":
             return None
         if copy is not None and decision.role == "copy":
             unit_of_work.ledger.write_article(copy.other)
-            return self._parts.comparison.agreement_of_copy(connection, article.source, copy.other)
+            return self._parts.comparison.agreement_of_copy(connection, article, copy.other)
         if not decision.is_compared or decision.role != "report":
             return None  # not counted anyway; of another language, with other words
         live = self._parts.window.current(connection).story(story.story_no)
@@ -250,6 +223,25 @@ class Decider:
         return self._parts.comparison.agreement(
             connection, own, compared_articles.compared_text(article), live, waiting
         )
+
+
+def _with_place(
+    incoming: StoredArticle, decision: Decision, evidence: Evidence, found: CopyMatch
+) -> StoredArticle:
+    """Return an article with what was decided about it, but for its story."""
+    return replace(
+        incoming,
+        role=decision.role,
+        is_compared=decision.is_compared,
+        copy_of=evidence.copied,
+        reuses=evidence.reuse.other if evidence.reuse else None,
+        version_of=(decision.version_of or found.version_of) if decision.role in COUNTED_ROLES else None,
+        counts_as_report=evidence.counts_as_report,
+        follows=decision.follows,
+        nearest=decision.nearest,
+        evidence=evidence,
+        sketch=found.sketch,
+    )
 
 
 def _linked_decision(

@@ -40,6 +40,7 @@ from aggregator.store.engine.database import Connection
 from aggregator.store.stories import articles, live_stories
 from aggregator.store.stories.article_rows import compared_articles
 from aggregator.store.stories.articles import StoredArticle
+from aggregator.store.stories.standing import sender_of
 
 _ARTICLES_KEPT = 2_000  # decoded articles in memory, about 10 KB each
 _PAIRS_KEPT = 100_000  # logits in memory, about 200 bytes each
@@ -248,31 +249,26 @@ class ReportComparison:
     ) -> Agreement | None:
         """Return how much an article agrees with the counted reports of others in a story.
 
-        None if its source is known, or nobody else has reported. `waiting`: articles that have no row yet.
+        None if nobody else has reported whom it must agree with. `waiting`: articles that have no row yet.
 
         Anyone can publish a headline of others, and the sentences below it. A text that others confirm in
-        words of its own is about the event.
+        words of its own is about the event. Whose own words these are is asked only without standing.
         """
-        if not self._stream.is_little_known(connection, own.source):
-            return None
-        counted = self._counted_of_others(own, story)
+        counted = _vouching(own, story)[: _TEXTS_READ * self.tuning.compared_reports]
         reports = [self.article(report) for report in counted[: self.tuning.compared_reports]]
         if not any(len(beside_title(report)) for report in reports):
             return None  # bare headlines can neither confirm nor deny a text
-        texts = compared_articles.compared_texts(connection, [report.id for report in counted], waiting)
-        beside, copied = self._own_terms(own, text, [*texts.values()])
+        beside, copied = beside_title(own), None
+        if own.is_little_known:
+            texts = compared_articles.compared_texts(connection, [report.id for report in counted], waiting)
+            beside, copied = self._own_terms(own, text, [*texts.values()])
+        elif not len(beside):
+            return None
         return Agreement(
             shared=shared_beside_title(beside, reports, self._stream.snapshot(connection)),
             need=self.tuning.agreement,
-            source_articles=self._stream.source_articles(connection, own.source),
             copied=copied,
         )
-
-    def _counted_of_others(self, own: PairArticle, story: LiveStory) -> list[Article]:
-        """Return the newest counted reports of a story by other sources: nobody vouches for himself."""
-        counted = [report for report in story.reports if report.counts_as_report]
-        counted = counted[: _TEXTS_READ * self.tuning.compared_reports + 1]
-        return [report for report in counted if report.source != own.source]
 
     def _own_terms(
         self, own: PairArticle, text: ComparedText, others: Sequence[ComparedText]
@@ -290,20 +286,34 @@ class ReportComparison:
         terms = read(self._packer.pack("", words, text.language))
         return np.intersect1d(beside, hashes_of(ids_of(terms))), copied
 
-    def agreement_of_copy(self, connection: Connection, source: str, original: str) -> Agreement | None:
-        """Return the agreement of the original of a copy; None if the source of the copy is known."""
-        if not self._stream.is_little_known(connection, source):
-            return None
-        return articles.evidence_of(connection, original).agreement
+    def agreement_of_copy(self, connection: Connection, article: Article, original: str) -> Agreement | None:
+        """Return the agreement of the original of a copy; None if the source of the copy has standing."""
+        return articles.evidence_of(connection, original).agreement if article.is_little_known else None
 
     def with_agreement(self, connection: Connection, id: str, story: str, evidence: Evidence) -> Evidence:  # noqa: A002
         """Return the evidence of an article that moves to a story, with its agreement there."""
-        row, agreement = articles.member(connection, id), None
-        if row.is_polled:
-            text = compared_articles.compared_texts(connection, [id])[id]
-            (rows,) = live_stories.named(connection, [story])
-            agreement = self.agreement(connection, self.article(row), text, live_story(rows))
+        row = articles.member(connection, id)
+        text = compared_articles.compared_texts(connection, [id])[id]
+        (rows,) = live_stories.named(connection, [story])
+        agreement = self.agreement(connection, self.article(row), text, live_story(rows))
         return replace(evidence, agreement=agreement)
+
+
+def _vouching(own: PairArticle, story: LiveStory) -> list[Article]:
+    """Return the newest counted reports of a story that may confirm an article.
+
+    They are of other outlets and senders: nobody vouches for himself. Those with standing alone are asked
+    where there are any, and about an article with standing no others: strangers may confirm or deny anything.
+    """
+    others = [
+        report
+        for report in story.reports
+        if report.counts_as_report
+        and sender_of(report) != own.sender
+        and (report.outlet_key is None or report.outlet_key != own.outlet)
+    ]
+    standing = [report for report in others if not report.is_little_known]
+    return standing if standing or not own.is_little_known else others
 
 
 def _scored(story: LiveStory, pairs: Sequence[ComparedPair], shift: float) -> ScoredCandidate | None:

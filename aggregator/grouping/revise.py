@@ -135,7 +135,7 @@ class Reviser:
         """
         if entry.authority not in ("own", "page") or old.is_gone:
             return None
-        is_little_known = self._parts.stream.is_little_known(connection, entry.source)
+        is_little_known = self._parts.stream.is_little_known(connection, incoming)
         is_other_text = incoming.text_hash != old.text_hash
         is_known_instead = old.is_little_known and is_other_text and not is_little_known
         if not is_known_instead and not _is_of_feed(entry, old):
@@ -263,8 +263,8 @@ class Reviser:
     def _agree_again(self, connection: Connection, old: StoredArticle, role: Role) -> None:
         """Ask anew whether an article with another text agrees with the story that it joined."""
         evidence = articles.evidence_of(connection, old.id)
-        is_no_copy_now = evidence.stage == "copy" and role == "report"
-        if evidence.agreement is not None or is_no_copy_now:
+        is_asked = role == "report" and evidence.stage in ("copy", "event", "second look", "version")
+        if evidence.agreement is not None or is_asked:
             evidence = self._parts.comparison.with_agreement(connection, old.id, old.story, evidence)
             article_writes.set_evidence(connection, old.id, evidence)
 
@@ -288,9 +288,7 @@ class Reviser:
         leaving = with_copies(connection, [old.id], old.story)
         if not self._parts.constraints.may_leave(connection, leaving):
             return None
-        agreement = None
-        if incoming.is_polled:
-            agreement = self._parts.comparison.agreement_of_copy(connection, old.source, copy.other)
+        agreement = self._parts.comparison.agreement_of_copy(connection, old, copy.other)
         evidence = Evidence(
             stage="copy",
             copy=copy,

@@ -12,8 +12,9 @@ from collections import Counter, deque
 from aggregator.grouping.pairs.pair_model import PairTuning, stream_shift
 from aggregator.grouping.pairs.snapshot import StreamSnapshot, pack_frequencies
 from aggregator.grouping.unit_of_work import UnitOfWork
+from aggregator.model.core import Article
 from aggregator.store.engine.database import Connection
-from aggregator.store.stories import articles, stream_history
+from aggregator.store.stories import articles, standing, stream_history
 from aggregator.store.stories.articles import StoredArticle
 from aggregator.store.stories.stream_history import StreamPeriod
 
@@ -34,6 +35,7 @@ class NewsStream:
         self._window_days = int(window_days)
         self._window = dt.timedelta(days=window_days)
         self._snapshot: StreamSnapshot | None = None
+        self._standing: frozenset[str] | None = None  # senders; None: not read yet
         self._latest: list[StreamPeriod | None] = []  # the newest closed period; []: not read yet
         self._undated_from: int | None = None  # see `undated_from`; None: not read yet
         self._inbox_no = -1  # of the article that is being placed
@@ -49,6 +51,7 @@ class NewsStream:
         self._snapshot = None
         self._latest = []
         self._undated_from = None
+        self._standing = None
 
     def regrouped(self) -> None:
         """Forget which of the last articles are alone in their stories."""
@@ -69,6 +72,7 @@ class NewsStream:
         period = StreamPeriod(number, day - 1, inbox_no - 1, count, packed)
         self.write_counts(connection)
         stream_history.close_period(connection, period, keep=_PERIODS_KEPT * self._tuning.stream_days)
+        standing.note_day(connection, period.number, after, inbox_no - 1)
         self.forget_periods()
         self._latest = [period]
 
@@ -119,13 +123,15 @@ class NewsStream:
                 self._snapshot = StreamSnapshot(*history)
         return self._snapshot
 
-    def is_little_known(self, connection: Connection, source: str) -> bool:
-        """Return whether a source had published too little before the day to be believed alone."""
-        return self.source_articles(connection, source) < self._tuning.known_articles
+    def is_little_known(self, connection: Connection, article: Article) -> bool:
+        """Return whether who speaks in an article had no standing before the day.
 
-    def source_articles(self, connection: Connection, source: str) -> int:
-        """Return how many articles a source had published before the day."""
-        return self.snapshot(connection).counts_of(source)[0]
+        What is handed in is believed while nobody has any: an archive that begins a database.
+        """
+        if self._standing is None:
+            self._standing = standing.senders_with_standing(connection)
+        has_standing = standing.sender_of(article) in self._standing
+        return not has_standing and (article.is_polled or bool(self._standing))
 
     def count_after(self, inbox_no: int) -> None:
         """Count only articles after this one; those before it are counted already."""

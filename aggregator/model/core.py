@@ -262,11 +262,10 @@ class TextReuse(FrozenStruct):
 
 
 class Agreement(FrozenStruct):
-    """How much an article of a little-known source shares with the reports of its story."""
+    """How much an article shares with the reports of others in its story."""
 
     shared: float  # inverse document frequencies of shared words that are not in its title, see pair_model.py
     need: float  # with less it does not count as a report
-    source_articles: int  # of its source, before the day on which it was accepted
     copied: str | None = None  # the report of which it repeats sentences; `shared` is then of the others
 
     @property
@@ -335,7 +334,7 @@ class CountedArticle(FrozenStruct):
     reuses: str | None = None  # the article of another outlet with many of the same words
     version_of: str | None = None  # the article that tells a sentence of this text differently
     counts_as_report: bool = True  # false: too little of its text agrees with the story
-    is_little_known: bool = False  # from a feed that had published too little before (store/tables.py)
+    is_little_known: bool = False  # its source had no standing (store/stories/standing.py)
 
 
 class Article(CountedArticle):

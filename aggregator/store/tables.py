@@ -551,7 +551,7 @@ article = Table(
     Column("is_polled", Boolean, nullable=False),  # whether its first entry came from a feed
     # False: the text agrees too little with the reports of its story (`Evidence.agreement`).
     Column("counts_as_report", Boolean, nullable=False, server_default=true()),
-    # Whether its source had fewer than `known_articles` articles before the day (config/tuning.yaml).
+    # Whether its source had no standing when it came (store/stories/standing.py).
     Column("is_little_known", Boolean, nullable=False, server_default=false()),
     # `id` of the text of which this is another version: a copy, a text with many of its words or one of the
     # same outlet that tells a sentence differently. Which of them is the current one is computed on reading.
@@ -651,6 +651,16 @@ source_period = Table(
     Column("source", Text, primary_key=True),
     Column("articles", BigInteger, nullable=False),
     Column("matched", BigInteger, nullable=False),
+    sqlite_with_rowid=False,
+)
+
+standing = Table(
+    "standing",
+    metadata,
+    # A closed `stream_period` in which a sender reported what another outlet had reported before, at most
+    # three of each (store/stories/standing.py). Written when the period is closed.
+    Column("sender", Text, primary_key=True),
+    Column("period", BigInteger, primary_key=True, autoincrement=False),  # `stream_period.number`
     sqlite_with_rowid=False,
 )
 

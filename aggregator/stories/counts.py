@@ -10,7 +10,7 @@ story (`counts_as_report`): like an excerpt, a live blog or a roundup it counts 
 story that has nothing else, so that no count is 0.
 
 Outlets of little-known sources that only repeat what others tell count as one, together: anyone can open
-forty. A feed is known by what it published before (`known_articles`, config/tuning.yaml).
+forty. Little-known is who has no standing (store/stories/standing.py).
 
 A text that reuses many words of another outlet's text (`reuses`) is counted in the group of that text, and is
 no copy of it elsewhere. Links of excerpts join no groups: an excerpt of two texts would make them one group.
@@ -68,6 +68,11 @@ class CopyGroup(msgspec.Struct, frozen=True, array_like=True, gc=False):
         """The sort key of originals: the lowest is the original of merged groups."""
         return not self.is_agency_text, self.effective, self.original
 
+    @property
+    def has_standing(self) -> bool:
+        """Whether one of its texts, and so its original, is of a source with standing."""
+        return self.effective < _AFTER_ALL
+
 
 class CountState(msgspec.Struct, frozen=True, array_like=True):
     """The state from which the counts of a story are computed; stored with the story by `to_bytes`."""
@@ -96,12 +101,14 @@ def counts(count_state: CountState, families: Mapping[str, str] | None = None) -
     table = shipped_families() if families is None else families
     groups = [group for group in count_state.groups if group.is_counted] or count_state.groups
     outlets = set(_keys(count_state.outlets))
-    # One outlet may print the texts of several agencies, and a feed may name them: it stays one report.
-    printers = {_outlet_of(group, table) for group in groups}
+    known = {_origin(group, table) for group in groups if group.has_standing}
+    # A little-known outlet is one report, whatever agencies it names.
+    new = {_origin(group, table) for group in groups if not group.has_standing} - known
+    printers = {_outlet_of(group, table) for group in groups if not group.has_standing}
     return Counts(
         article_count=count_state.articles,
         outlet_count=len(outlets) + (not outlets.issuperset(_keys(count_state.repeating))),
-        report_count=min(len(printers), len({_origin(group, table) for group in groups})),
+        report_count=len(known) + min(len(new), len(printers)),
         unknown_outlet_count=count_state.unknown_outlets,
     )
 
@@ -230,10 +237,10 @@ def original_of(group: Sequence[AnyCountable]) -> AnyCountable:
 def of_standing(articles: Sequence[ArticleView]) -> list[ArticleView]:
     """Return the articles that may tell what no other one tells.
 
-    Those of known sources, else those that agree with the story, else all.
+    Those with standing, else all; of these those that agree with the story, if any does.
     """
-    known = [article for article in articles if not article.is_little_known]
-    return known or [article for article in articles if article.counts_as_report] or list(articles)
+    standing = [article for article in articles if not article.is_little_known] or list(articles)
+    return [article for article in standing if article.counts_as_report] or standing
 
 
 def originals_with_copies(articles: Iterable[ArticleView]) -> list[tuple[ArticleView, list[ArticleView]]]:

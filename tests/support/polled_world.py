@@ -10,10 +10,8 @@ from aggregator.config.tuning import Tuning
 from aggregator.store.engine.database import Database
 from aggregator.store.intake import pending_pages
 from aggregator.store.intake.sources import add, all_sources
-from aggregator.store.stories import stream_history
-from aggregator.store.stories.stream_history import StreamPeriod
 from aggregator.store.tables import article
-from tests.support.articles import NOON, Rig
+from tests.support.articles import NOON, Rig, trust
 from tests.support.loopback import Closing
 from tests.support.polling import feed_source, poller_on
 from tests.support.rows import queried, read_by, written_by
@@ -57,12 +55,8 @@ class PolledWorld(Closing):
             written_by(self.database, add, feed_source(f"http://{host}/feed", **more))
 
     def trust(self, *hosts: str) -> None:
-        """Let feeds have published enough in the days before to be believed."""
-        with self.database.write() as connection:
-            ids = [feed_source(f"http://{host}/feed").id for host in hosts]
-            stream_history.count_sources(connection, dict.fromkeys(ids, (12, 6)))
-            yesterday = self.time.now.toordinal() - 719_163 - 1  # days since 1970
-            stream_history.close_period(connection, StreamPeriod(1, yesterday, 0, 0, b""), keep=100)
+        """Let feeds have agreed with others on three days."""
+        trust(self.database, [feed_source(f"http://{host}/feed").id for host in hosts])
 
     def publish(
         self, host: str, title: str, said: str, *, link: str = "", hours: float = 0, **more: Any

@@ -87,8 +87,7 @@ def not_counted(evidence: Evidence) -> str | None:
         return None
     which = "the text that it copies" if evidence.stage == "copy" else "its text"
     return (
-        f"not counted as a report: its source had {counted(agreement.source_articles, 'article')} before "
-        f"that day, and {which} shares too little with the reports of the story beside the title "
+        f"not counted as a report: {which} shares too little with the reports of the story beside the title "
         f"({agreement.shared:.1%}, required {agreement.need:.1%})"
     )
 

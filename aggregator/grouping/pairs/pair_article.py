@@ -19,6 +19,7 @@ from aggregator.grouping.pairs.term_codec import (
 )
 from aggregator.grouping.pairs.title_frames import read_title
 from aggregator.model.core import Article
+from aggregator.store.stories.standing import sender_of
 
 Floats = npt.NDArray[np.float64]
 
@@ -53,6 +54,8 @@ class PairArticle:
         self.is_opinion = article.is_opinion
         self.outlet = article.outlet_key
         self.source = article.source
+        self.sender = sender_of(article)
+        self.is_little_known = article.is_little_known
         self.title_pieces = read_title(article.title)
         self.nearest = read_nearest(article.nearest)
 

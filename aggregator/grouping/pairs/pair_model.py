@@ -49,7 +49,6 @@ class PairTuning(msgspec.Struct, frozen=True, kw_only=True):
     stream_slope: float
     stream_most: float
     stream_least: float
-    known_articles: int
     agreement: float
     headline_share: float
     short_body_words: int

@@ -19,6 +19,7 @@ from aggregator.store.tables import (
     sketch,
     source_history,
     source_period,
+    standing,
     story,
     stream_period,
 )
@@ -160,6 +161,6 @@ def take_stream_history(live: Connection, scratch: Connection, advance: Advance)
 
     What is placed next, and the next new grouping, are then decided with one history.
     """
-    for table in (stream_period, source_history, source_period):
+    for table in (stream_period, source_history, source_period, standing):
         live.execute(delete(table))
         copy_rows(scratch, live, table, advance)

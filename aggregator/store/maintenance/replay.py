@@ -25,6 +25,7 @@ from aggregator.store.tables import (
     source,
     source_history,
     source_period,
+    standing,
     story,
     stream_period,
 )
@@ -175,6 +176,7 @@ def _seed_sources(live: Connection, scratch: Connection, advance: Advance) -> in
     closed = scratch.execute(select(func.max(stream_period.c.number))).scalar() or 0
     copy_rows(live, scratch, source_history, advance)
     copy_rows(live, scratch, source_period, advance)
+    copy_rows(live, scratch, standing, advance, standing.c.period <= closed)
     scratch.execute(_SOURCES_AS_OF, {"closed": closed})
     next_period = select(stream_period.c.last_inbox_no).where(stream_period.c.number == closed + 1)
     return live.execute(next_period).scalar() or 0

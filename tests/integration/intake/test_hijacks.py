@@ -6,15 +6,13 @@ from sqlalchemy import select
 
 from aggregator.config.tuning import Tuning
 from aggregator.grouping.corrections.explain import explanation
-from aggregator.model.core import Entry
+from aggregator.model.core import Authority, Entry
 from aggregator.store.engine.database import Database
 from aggregator.store.intake import pending_pages
 from aggregator.store.read.reader import StoryReader
-from aggregator.store.stories import stream_history
-from aggregator.store.stories.stream_history import StreamPeriod
 from aggregator.store.tables import article, story
 from tests.support import articles
-from tests.support.articles import NOON, Clock, Rig, page_of, record
+from tests.support.articles import NOON, Clock, Rig, page_of, record, trust
 from tests.support.rows import queried, written_by
 from tests.support.story_checks import correct, placing_of, reclustering, undo, what_is_wrong
 
@@ -107,29 +105,24 @@ def reports(database: Database) -> list[int]:
     return list(queried(database, live).scalars())
 
 
-def know(database: Database, source: str, articles_before: int) -> None:
-    with database.write() as connection:
-        stream_history.count_sources(connection, {source: (articles_before, 0)})
-        newest = stream_history.latest(connection)
-        day, last = newest.day, newest.last_inbox_no
-        period = StreamPeriod(newest.number + 1, day, last, 0, b"")
-        stream_history.close_period(connection, period, keep=100)
-
-
 def is_sound(rig: Rig) -> bool:
     return what_is_wrong(rig.database, rig.pipeline.placer) == []
 
 
-@pytest.mark.parametrize(("before", "counted"), [(0, 2), (9, 2), (10, 3)])
-def test_the_headline_alone_counts_only_if_the_source_is_known(rig: Rig, before: int, counted: int) -> None:
+@pytest.mark.parametrize("is_trusted", [False, True])
+@pytest.mark.parametrize("authority", ["foreign", "handed"])
+def test_an_advertisement_under_a_headline_does_not_count_whoever_prints_it(
+    rig: Rig, authority: Authority, is_trusted: bool
+) -> None:
     assert reports(rig.database) == [2]
-    know(rig.database, SPAM, before)
+    entry = msgspec.structs.replace(of_feed("x", HEADLINE, ADVERTISEMENT), authority=authority)
+    trust(rig.database, [SPAM if authority == "foreign" else f"{SPAM} {SPAM}"] if is_trusted else [])
     rig.restart()
-    (placed,) = rig.take(of_feed("x", HEADLINE, ADVERTISEMENT))
+    (placed,) = rig.take(entry)
     assert placed.outcome == "joined"
-    assert reports(rig.database) == [counted]
+    assert reports(rig.database) == [2]
     words = explanation(StoryReader(rig.database), placed.article, None, rig.all_tuning).as_text()
-    assert ("not counted as a report: its source had" in words) == (counted == 2)
+    assert "not counted as a report: its text shares too little" in words
     assert is_sound(rig)
 
 
@@ -139,12 +132,6 @@ firefighters fetched us with their boat towards morning. Mayor Ilse Brandt had t
 pump station stood still, and no train goes to Calmouth."""
     (placed,) = rig.take(of_feed("x", HEADLINE, " ".join(text.split())))
     assert placed.outcome == "joined"
-    assert reports(rig.database) == [3]
-
-
-def test_what_was_handed_in_counts(rig: Rig) -> None:
-    entry = msgspec.structs.replace(of_feed("x", HEADLINE, ADVERTISEMENT), authority="handed")
-    assert [one.outcome for one in rig.take(entry)] == ["joined"]
     assert reports(rig.database) == [3]
 
 

@@ -14,11 +14,9 @@ from sqlalchemy import select, text
 
 from aggregator.model.core import Entry
 from aggregator.store.engine.database import Database
-from aggregator.store.stories import stream_history
-from aggregator.store.stories.stream_history import StreamPeriod
 from aggregator.store.tables import article
 from aggregator.text.sentences import sentences_of
-from tests.support.articles import NOON, Clock, Rig, record
+from tests.support.articles import NOON, Clock, Rig, record, trust
 from tests.support.rows import queried
 from tests.support.story_checks import what_is_wrong
 
@@ -63,7 +61,7 @@ class BigStory:
         *came, self.withheld, self.withheld_too = (one for one in records if len(one["text"].split()) > 40)
         self.rig = Rig(database, Clock(NOON))
         outlets = [one["source"] or one["id"] for one in came]
-        know(database, [feed_of(outlet) for outlet in (*known, *(outlets if are_known else ()))])
+        trust(database, [feed_of(outlet) for outlet in (*known, *(outlets if are_known else ()))])
         self.rig.take(
             *(
                 of_feed(outlet, one["title"], one["text"], NOON + timedelta(minutes=20 * place))
@@ -100,14 +98,6 @@ def feed_of(outlet: str) -> str:
 def of_feed(outlet: str, title: str, said: str, when: Any) -> Entry:
     more: dict[str, Any] = {"outlet": outlet, "authority": "foreign", "language": "en", "published": when}
     return record(feed_of(outlet), f"{outlet} {title}", title, said, **more)
-
-
-def know(database: Database, sources: list[str]) -> None:
-    """Have these feeds published enough before."""
-    with database.write() as connection:
-        stream_history.count_sources(connection, dict.fromkeys(sources, (12, 6)))
-        yesterday = NOON.toordinal() - 719_163 - 1  # days since 1970
-        stream_history.close_period(connection, StreamPeriod(1, yesterday, 0, 0, b""), keep=100)
 
 
 def hijack(way: str, title: str, said: str) -> list[Entry]:

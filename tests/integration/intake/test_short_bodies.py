@@ -6,10 +6,8 @@ import pytest
 
 from aggregator.model.core import Authority
 from aggregator.store.engine.database import Database
-from aggregator.store.stories import stream_history
-from aggregator.store.stories.stream_history import StreamPeriod
 from tests.integration.intake.test_hijacks import HEADLINE
-from tests.support.articles import FLOOD, FLOOD_ELSEWHERE, NOON, Clock, Rig, record
+from tests.support.articles import FLOOD, FLOOD_ELSEWHERE, NOON, Clock, Rig, record, trust
 
 # (language, title and body of the first outlet, then of the second)
 SHORT_BODIES = {
@@ -64,16 +62,6 @@ SENTENCES = (
 )
 
 
-def know(database: Database, source: str) -> None:
-    """Have a feed published enough the day before."""
-    with database.write() as connection:
-        stream_history.count_sources(connection, {source: (12, 6)})
-        newest = stream_history.latest(connection)
-        assert newest is not None
-        period = StreamPeriod(newest.number + 1, newest.day, newest.last_inbox_no, 0, b"")
-        stream_history.close_period(connection, period, keep=100)
-
-
 @pytest.mark.parametrize("sentence", SENTENCES)
 @pytest.mark.parametrize("repeats_headline", [False, True])
 @pytest.mark.parametrize(
@@ -95,7 +83,7 @@ def test_an_advertisement_of_one_sentence_under_the_headline_of_a_report_stays_o
     )
     source = "https://spam.example/feed"
     if is_known:
-        know(sqlite, source)
+        trust(sqlite, [source])
         rig.restart()
     text = f"{HEADLINE}. {sentence}" if repeats_headline else sentence
     spam = record(

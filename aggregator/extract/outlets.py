@@ -77,7 +77,7 @@ def _site_of(url: str | None) -> _Site:
         return _Site("/".join((domain, *(group for group in channel.groups() if group))), domain)
     if host in table.redirectors:
         return _NO_SITE
-    return _Site(domain, domain, is_shared=domain in table.paths or domain in table.subdomains)
+    return _Site(domain, domain, is_shared=is_shared_site(domain))
 
 
 def _site_of_page(url: str | None) -> _Site:
@@ -90,6 +90,11 @@ def is_public_name(host: str) -> bool:
     last = host.rpartition(".")[2]
     is_number = last[:1].isdigit()  # 0x7f.0x1 is 127.0.0.1
     return "." in host and ":" not in host and not is_number and last not in _PRIVATE_SUFFIXES
+
+
+def is_shared_site(domain: str) -> bool:
+    """Return whether many outlets share a registrable domain."""
+    return domain in _table().paths or domain in _table().subdomains
 
 
 def is_address(name: str) -> bool:

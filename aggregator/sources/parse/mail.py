@@ -18,7 +18,8 @@ from typing import Any
 from urllib.parse import parse_qsl, unquote, urlsplit
 
 from aggregator.extract.language import dates, unicode
-from aggregator.extract.outlets import is_public_name
+from aggregator.extract.outlets import is_public_name, is_shared_site
+from aggregator.extract.urls import registrable_domain
 from aggregator.model.core import Entry
 from aggregator.model.errors import ReadError
 from aggregator.sources.limits import NAME_CHARS
@@ -49,6 +50,11 @@ _ADDRESS = re.compile(r"https?://[^\s<>()\[\]\"']+")
 _WORDS_AND_NUMBERS = re.compile(r"[^\W_]+")
 _HARMLESS = "utm_"  # beginning of the parameters that name a campaign, not a reader
 _KEY_CHARS = 10  # of letters and digits together: longer ones are keys, and not 2026w47 or covid19 (chosen)
+_COMMENT = re.compile(r"\([^()]*+\)")
+_BY = re.compile(r"\bby\s+([\w.-]+)")
+_PASSED = re.compile(
+    r"\s*(?:dkim|dmarc)=pass\b.*?\bheader\.(?:d=|from=|i=@)([\w.-]+)", re.IGNORECASE | re.DOTALL
+)
 _IN_BROWSER = re.compile(
     r"\b(?:browser|view online|read online|online version|web version|webversion|read (?:this )?on the web"
     r"|online (?:ansehen|lesen|anzeigen|bekijken|lezen)|onlineversion|online-version|webansicht|webversie"
@@ -170,22 +176,48 @@ def _text(message: EmailMessage, kind: str) -> str:
 
 def _header(message: EmailMessage, name: str) -> str:
     """Return a header with its RFC 2047 words decoded; "" if there is none or it is broken."""
+    return next(iter(_headers(message, name)), "")
+
+
+def _headers(message: EmailMessage, name: str) -> list[str]:
+    """Return all headers of a name, likewise; [] if one is broken."""
     try:
-        return unicode.clean(str(message.get(name, ""))).strip()
+        return [unicode.clean(str(value)).strip() for value in message.get_all(name, ())]
     except _FAULTS:
-        return ""
+        return []
 
 
 def _outlet(message: EmailMessage) -> str | None:
-    """Return the name of the list, else its identifier, else the sender's name or domain.
+    """Return the site that has sent a message, as the own mail server found, else the address in From.
 
-    A list that is only numbered ("9f1c2d3mc list") has no name.
+    Anyone can write any List-Id, and any name in From: they say nothing.
     """
-    name, _, identifier = _header(message, "List-Id").partition("<")
-    sender, _, address = _header(message, "From").rpartition("<")
-    names = [one.strip(' "<>') for one in (name, identifier) if not re.search(r"\d", one)]
-    names += [sender.strip(' "'), address.rpartition("@")[2].strip(" >")]
-    return next((plain_title(one)[:NAME_CHARS] for one in names if one), None)
+    address = _header(message, "From").rpartition("<")[2].strip(" >").lower()
+    site = _site_of(address.rpartition("@")[2])
+    if site is None or is_shared_site(site) or site not in _authenticated(message):
+        return plain_title(address)[:NAME_CHARS] or None
+    return site
+
+
+def _authenticated(message: EmailMessage) -> set[str | None]:
+    """Return the sites that a message comes from, by the results of the own server (RFC 8601).
+
+    They stand above what the sender wrote, and name the server: the last by which the message was received
+    under a name of the internet, which deliveries within a host do not have.
+    """
+    results = _COMMENT.sub("", _header(message, "Authentication-Results"))
+    server, *clauses = results.split(";")
+    hosts = (_BY.search(received) for received in _headers(message, "Received"))
+    own = next((site for host in hosts if host and (site := _site_of(host[1]))), None)
+    if own is None or own != _site_of(server.strip().partition(" ")[0]):
+        return set()
+    passed = (_PASSED.match(clause) for clause in clauses)
+    return {_site_of(match[1]) for match in passed if match}
+
+
+def _site_of(host: str) -> str | None:
+    """Return the registrable domain of a host; None if that is no name of the internet."""
+    return registrable_domain(f"https://{host}") if is_public_name(host.lower()) else None
 
 
 def _web_address(markup: str, text: str) -> str | None:

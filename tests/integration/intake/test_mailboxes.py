@@ -113,8 +113,8 @@ def test_newsletters_become_articles_once(desk: Desk) -> None:
     assert desk.titles() == ["Briefing 1", "Briefing 2"]
     rows = queried(desk.database, select(article.c.title, article.c.url, article.c.outlet)).all()
     assert {(row.title, row.url, row.outlet) for row in rows} == {
-        ("Briefing 1", None, "Harbour Post"),
-        ("Briefing 2", "https://harbour.example/l/2", "Harbour Post"),
+        ("Briefing 1", None, "news@harbour.example"),
+        ("Briefing 2", "https://harbour.example/l/2", "news@harbour.example"),
     }
     assert desk.source.etag == "7/2"
     assert (desk.source.health, desk.source.title, desk.source.entries_new) == ("ok", "INBOX", 2)

@@ -94,7 +94,7 @@ def entries(items: list[InputItem]) -> list[Entry]:
 def test_a_newsletter_is_an_article_with_address_outlet_and_date(tmp_path: Path) -> None:
     (tmp_path / "a.eml").write_bytes(NEWSLETTER.replace(b"\n", b"\r\n"))
     (entry,) = entries(found(tmp_path))
-    assert (entry.guid, entry.outlet) == ("n1@bote.example", "Lindauer Bote")
+    assert (entry.guid, entry.outlet) == ("n1@bote.example", "anna@post.example")
     assert entry.title == "Brückenbau ruht: drei Wochen Pause"
     assert entry.url == "https://news.example/v/1"
     assert entry.published.time == dt.datetime(2026, 11, 20, 17, 30, tzinfo=dt.UTC)
@@ -107,7 +107,7 @@ def test_a_newsletter_is_an_article_with_address_outlet_and_date(tmp_path: Path)
 def test_without_html_the_text_of_a_signed_message_is_read(tmp_path: Path) -> None:
     (tmp_path / "message").write_bytes(SIGNED)  # recognised without an extension
     (entry,) = entries(found(tmp_path / "message"))
-    assert (entry.outlet, entry.url) == ("The Gazette", "https://gazette.example/lock")
+    assert (entry.outlet, entry.url) == ("desk@gazette.example", "https://gazette.example/lock")
     assert "<p>The lock gate holds again,\nthe harbour office said.</p>" in (entry.html or "")
     assert "SIGNATURE" not in (entry.html or "")
 
@@ -240,6 +240,55 @@ def test_an_address_that_is_not_of_the_web_is_not_kept(tmp_path: Path, link: str
     assert entry.url is None
 
 
+OWN_SERVER = (
+    "Received: by 2002:a05:6214 with SMTP id 7\nReceived: from x by mx.own.example with ESMTPS id 8\n"
+)
+SIGNED_BY = "Authentication-Results: mx.own.example; spf=pass; dkim=pass header.i=@{} header.s=k header.b=x\n"
+WITH_POLICY = "Authentication-Results: mx.own.example 1;\n dmarc=pass (p=REJECT; {1}) header.from={0}\n"
+
+
+@pytest.mark.parametrize(
+    ("sender", "headers", "outlet"),
+    [
+        (
+            "Gazette <desk@news.gazette.example>",
+            OWN_SERVER + SIGNED_BY.format("gazette.example"),
+            "gazette.example",
+        ),
+        ("desk@gazette.example", OWN_SERVER + WITH_POLICY.format("gazette.example", "x"), "gazette.example"),
+        # What follows does not come from where it says.
+        ("Gazette <desk@gazette.example>", "", "desk@gazette.example"),
+        ("Gazette <desk@gazette.example>", "List-Id: Gazette <gazette.example>\n", "desk@gazette.example"),
+        ("Gazette <desk@spam.example>", OWN_SERVER + SIGNED_BY.format("spam.example"), "spam.example"),
+        ("desk@gazette.example", OWN_SERVER + SIGNED_BY.format("spam.example"), "desk@gazette.example"),
+        ("desk@gazette.example", SIGNED_BY.format("gazette.example"), "desk@gazette.example"),
+        (
+            "desk@gazette.example",
+            OWN_SERVER + SIGNED_BY.format("gazette.example").replace("mx.own", "mx.other-server"),
+            "desk@gazette.example",
+        ),
+        (
+            "desk@gazette.example",
+            OWN_SERVER + WITH_POLICY.format("spam.example", "header.from=gazette.example"),
+            "desk@gazette.example",
+        ),
+        (
+            "desk@gazette.example",
+            OWN_SERVER + SIGNED_BY.format("gazette.example").replace("=pass", "=fail"),
+            "desk@gazette.example",
+        ),
+        ("x@substack.com", OWN_SERVER + SIGNED_BY.format("substack.com"), "x@substack.com"),
+    ],
+)
+def test_a_mail_is_of_the_site_that_its_server_has_confirmed(
+    tmp_path: Path, sender: str, headers: str, outlet: str
+) -> None:
+    mail = f"{headers}From: {sender}\nSubject: Lock mended\nMIME-Version: 1.0\n\nThe lock gate holds."
+    (tmp_path / "a.eml").write_text(mail)
+    (entry,) = entries(found(tmp_path))
+    assert entry.outlet == outlet
+
+
 def test_headers_cannot_add_lines_or_markup(tmp_path: Path) -> None:
     data = (
         b"Subject: =?utf-8?q?Lock=0D=0AX-A:_b=1B[31m=00?=\nFrom: desk@gazette.example\nMIME-Version: 1.0\n"
@@ -247,4 +296,4 @@ def test_headers_cannot_add_lines_or_markup(tmp_path: Path) -> None:
     )
     (tmp_path / "a.eml").write_bytes(data)
     (entry,) = entries(found(tmp_path))
-    assert (entry.title, entry.outlet) == ("Lock X-A: b[31m", "Gate")
+    assert (entry.title, entry.outlet) == ("Lock X-A: b[31m", "desk@gazette.example")

@@ -254,13 +254,15 @@ class ReportComparison:
         Anyone can publish a headline of others, and the sentences below it. A text that others confirm in
         words of its own is about the event. Whose own words these are is asked only without standing.
         """
-        counted = _vouching(own, story)[: _TEXTS_READ * self.tuning.compared_reports]
+        counted = _vouching(own, story)
         reports = [self.article(report) for report in counted[: self.tuning.compared_reports]]
         if not any(len(beside_title(report)) for report in reports):
             return None  # bare headlines can neither confirm nor deny a text
         beside, copied = beside_title(own), None
         if own.is_little_known:
-            texts = compared_articles.compared_texts(connection, [report.id for report in counted], waiting)
+            ids = [report.id for report in story.reports if sender_of(report) != own.sender]
+            ids = ids[: _TEXTS_READ * self.tuning.compared_reports]
+            texts = compared_articles.compared_texts(connection, ids, waiting)
             beside, copied = self._own_terms(own, text, [*texts.values()])
         elif not len(beside):
             return None

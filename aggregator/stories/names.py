@@ -141,14 +141,18 @@ def _rarity(key: NameKey) -> float:
 def topics_of(articles: Sequence[ArticleView]) -> tuple[StoryName, ...]:
     """Return the topics that two outlets declare, or those of the only outlet that declares any.
 
-    Each with the number of these outlets; the most frequent first, then in the order of the declarations.
+    That one must have standing, unless it is alone in the story. Each with the number of these outlets; the
+    most frequent first, then in the order of the declarations.
     """
     topics: dict[str, _Uses] = {}
     for article in sorted(articles, key=attrgetter("effective_at", "id")):
         for label in map(_topic, article.categories):
             if label and subject_key(label) not in words_of("no_topics"):
                 topics.setdefault(subject_key(label), _Uses()).add(article, label)
-    least = min(2, len(set().union(*(topic.outlets for topic in topics.values()))))
+    asked = set().union(*(topic.outlets for topic in topics.values()))
+    if all(article.is_little_known for article in articles):
+        asked = {article.outlet_key or article.id for article in articles}
+    least = min(2, len(asked))
     chosen = [topic for topic in topics.values() if len(topic.outlets) >= least]
     chosen.sort(key=lambda topic: -len(topic.outlets))
     return tuple(topic.name() for topic in chosen[:MOST_TOPICS])

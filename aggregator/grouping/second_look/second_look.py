@@ -5,6 +5,7 @@ by inbox number, before the first article of the next `reassess_every`, and cove
 since the last one; so a replay of the same articles decides at the same moments.
 """
 
+import itertools
 from collections.abc import Sequence, Set
 
 from aggregator.grouping.changes import Merge, Move
@@ -17,13 +18,16 @@ from aggregator.grouping.second_look.reassess import reassess_stories
 from aggregator.grouping.second_look.state import ReportMove, StoryMerge
 from aggregator.grouping.stream import NewsStream
 from aggregator.grouping.unit_of_work import UnitOfWork
-from aggregator.grouping.window import LiveStory, Window
+from aggregator.grouping.window import LiveStory, Window, live_story
 from aggregator.grouping.write.copy_families import with_copies
 from aggregator.model.core import Article, Evidence, Reason, RunnerUp
 from aggregator.store.engine.database import Connection
-from aggregator.store.stories import articles, stories
+from aggregator.store.stories import articles, live_stories, stories
 from aggregator.store.stories.article_rows import article_writes
 from aggregator.store.stories.corrections import Constraints
+from aggregator.store.stories.standing import sender_of
+
+_ASKED = 128  # reports of a story that is merged (limit: each takes some milliseconds)
 
 
 class SecondLook:
@@ -90,6 +94,7 @@ class SecondLook:
         for one in decided:
             # Changed at the first number of this period, so the next run covers these stories.
             if isinstance(one, StoryMerge):
+                self._ask_strangers(connection, ids[one.kept], ids[one.gone])
                 merge = Merge(
                     stories=(ids[one.kept], ids[one.gone]),
                     at_no=at_no,
@@ -102,6 +107,22 @@ class SecondLook:
             else:
                 self._move(unit_of_work, one, ids, at_no, view.reasons(one))
         return bool(decided)
+
+    def _ask_strangers(self, connection: Connection, kept: str, gone: str) -> None:
+        """Ask the reports of a story whether they agree with the one with which it is merged.
+
+        That is a story without standing that meets one with, or one of a single sender that meets several:
+        nobody else was asked about it.
+        """
+        stories_met = [live_story(rows) for rows in live_stories.named(connection, (kept, gone))]
+        for story, other in itertools.permutations(stories_met, 2):
+            if _rank(story) >= _rank(other) or not all(report.is_little_known for report in story.reports):
+                continue
+            for report in articles.members(connection, story.id)[:_ASKED]:
+                evidence = articles.evidence_of(connection, report.id)
+                if report.role == "report" and evidence.stage != "correction":
+                    evidence = self._comparison.with_agreement(connection, report.id, other.id, evidence)
+                    article_writes.set_evidence(connection, report.id, evidence)
 
     def _move(
         self,
@@ -143,6 +164,12 @@ class SecondLook:
             rules_version=self._version,
             reuse=articles.evidence_of(connection, decided.article).reuse,
         )
+
+
+def _rank(story: LiveStory) -> tuple[bool, bool]:
+    """Return whether a story has a report with standing, and whether several senders report it."""
+    has_standing = any(not report.is_little_known for report in story.reports)
+    return has_standing, len({sender_of(report) for report in story.reports}) > 1
 
 
 def _log_move(

@@ -81,9 +81,17 @@ class ReportGroup(msgspec.Struct, frozen=True):
     heading: str
     lines: tuple[ReportLine, ...]
 
+    @property
+    def is_folded(self) -> bool:
+        """Whether readers see it only when they ask for it."""
+        return self.heading == UNCONFIRMED
+
 
 def report_groups(articles: Sequence[ArticleView], since: dt.datetime | None) -> list[ReportGroup]:
-    """Return the reports, then opinion, then live blogs and roundups; no empty group."""
+    """Return the reports, then opinion, then live blogs and roundups; no empty group.
+
+    Of sources without standing that nobody confirms the newest line is shown, last.
+    """
     originals = originals_with_copies(articles)
     first = _first([article for article, _ in originals if _heading(article) == ""])
     groups: dict[str, list[ReportLine]] = {heading: [] for heading in _HEADINGS}
@@ -97,6 +105,8 @@ def report_groups(articles: Sequence[ArticleView], since: dt.datetime | None) ->
             is_new=is_new,
         )
         groups[_heading(article)].append(line)
+    if len(originals) > len(groups[UNCONFIRMED]):
+        del groups[UNCONFIRMED][1:]
     return [ReportGroup(heading, tuple(lines)) for heading, lines in groups.items() if lines]
 
 
@@ -108,10 +118,13 @@ def single_text(articles: Sequence[ArticleView]) -> ArticleView | None:
     return None
 
 
-_HEADINGS = ("", "Opinion and background", "Live blogs and roundups")
+UNCONFIRMED = "Not confirmed by other reports"
+_HEADINGS = ("", "Opinion and background", "Live blogs and roundups", UNCONFIRMED)
 
 
 def _heading(article: ArticleView) -> str:
+    if article.is_little_known and not article.counts_as_report:
+        return UNCONFIRMED
     return _HEADINGS[2 if article.role == "container" else article.kind in OPINION_KINDS]
 
 

@@ -5,8 +5,11 @@ from collections.abc import Iterator
 import pytest
 from sqlalchemy import select
 
+from aggregator.model.core import StoryView
 from aggregator.store.engine.database import Database
+from aggregator.store.read.reader import StoryReader
 from aggregator.store.tables import article
+from aggregator.web.pages.views import report_groups
 from tests.support.articles import FLOOD, FLOOD_ELSEWHERE, STRIKE, STRIKE_ELSEWHERE
 from tests.support.polled_world import PolledWorld
 from tests.support.rows import queried
@@ -57,10 +60,16 @@ def test_a_stranger_gives_no_title_beside_who_has_standing(world: PolledWorld) -
     before = world.shown(world.story_of(title))
     world.run(1)
     for number in range(12):
-        world.publish("stranger.example", title, f"{said} Golden Harbour pays {number} free spins.", hours=3)
+        copied = " ".join((said, *[f"Golden Harbour pays {number} free spins."] * 4))
+        world.publish("stranger.example", title, copied, hours=3)
+        world.publish("stranger.example", title, f"Golden Harbour pays {number} free spins for a deposit.")
     world.poll("stranger.example")
     after = world.shown(world.story_of(title))
     assert after.articles > before.articles
     assert (after.title, after.summary, after.reports) == (before.title, before.summary, before.reports)
     assert after.outlets <= before.outlets + 1
     assert "Golden Harbour" not in after.text
+    found = StoryReader(world.database).story(world.story_of(title))
+    assert isinstance(found, StoryView)
+    *_, last = report_groups(found.articles, None)
+    assert (last.is_folded, len(last.lines)) == (True, 1)

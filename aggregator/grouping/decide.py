@@ -53,7 +53,10 @@ class Decider:
     ) -> Found | Join | Copy:
         """Return what becomes of a new article; `has_founded`: it may have founded a story before."""
         incoming = self.with_wire_of_original(unit_of_work, incoming, found)
-        is_little_known = self._parts.stream.is_little_known(unit_of_work.connection, incoming)
+        window = self._parts.window.current(unit_of_work.connection)
+        is_little_known = self._parts.stream.is_little_known(
+            unit_of_work.connection, incoming, has_polled=window.has_polled
+        )
         incoming = replace(incoming, is_little_known=is_little_known)
         own = PairArticle(incoming)
         decision = self._decision(unit_of_work, incoming, own, found)

@@ -252,22 +252,23 @@ class ReportComparison:
         None if nobody else has reported whom it must agree with. `waiting`: articles that have no row yet.
 
         Anyone can publish a headline of others, and the sentences below it. A text that others confirm in
-        words of its own is about the event. Whose own words these are is asked only without standing.
+        words of its own is about the event. Who has standing must share one weighty word with title or lead
+        of a report, others much, in words that are not copied.
         """
         counted = _vouching(own, story)
         reports = [self.article(report) for report in counted[: self.tuning.compared_reports]]
         if not any(len(beside_title(report)) for report in reports):
             return None  # bare headlines can neither confirm nor deny a text
-        beside, copied = beside_title(own), None
+        beside, copied, snapshot = beside_title(own), None, self._stream.snapshot(connection)
         if own.is_little_known:
             ids = [report.id for report in story.reports if sender_of(report) != own.sender]
             ids = ids[: _TEXTS_READ * self.tuning.compared_reports]
             texts = compared_articles.compared_texts(connection, ids, waiting)
             beside, copied = self._own_terms(own, text, [*texts.values()])
-        elif not len(beside):
-            return None
+        elif not len(beside) or shares_weighty_word(beside, reports, snapshot, self.tuning.short_body_idf):
+            return None  # of who has standing one word is enough
         return Agreement(
-            shared=shared_beside_title(beside, reports, self._stream.snapshot(connection)),
+            shared=shared_beside_title(beside, reports, snapshot),
             need=self.tuning.agreement,
             copied=copied,
         )

@@ -135,7 +135,7 @@ class Reviser:
         """
         if entry.authority not in ("own", "page") or old.is_gone:
             return None
-        is_little_known = self._parts.stream.is_little_known(connection, incoming)
+        is_little_known = self._parts.stream.is_little_known(connection, incoming, has_polled=True)
         is_other_text = incoming.text_hash != old.text_hash
         is_known_instead = old.is_little_known and is_other_text and not is_little_known
         if not is_known_instead and not _is_of_feed(entry, old):

@@ -123,15 +123,16 @@ class NewsStream:
                 self._snapshot = StreamSnapshot(*history)
         return self._snapshot
 
-    def is_little_known(self, connection: Connection, article: Article) -> bool:
-        """Return whether who speaks in an article had no standing before the day.
+    def is_little_known(self, connection: Connection, article: Article, *, has_polled: bool) -> bool:
+        """Return whether who sent an article had no standing before the day.
 
-        What is handed in is believed while nobody has any: an archive that begins a database.
+        An archive that begins a database is believed: what is handed in while nobody has standing and no feed
+        was read (`has_polled`).
         """
         if self._standing is None:
             self._standing = standing.senders_with_standing(connection)
         has_standing = standing.sender_of(article) in self._standing
-        return not has_standing and (article.is_polled or bool(self._standing))
+        return not has_standing and (article.is_polled or has_polled or bool(self._standing))
 
     def count_after(self, inbox_no: int) -> None:
         """Count only articles after this one; those before it are counted already."""

@@ -108,6 +108,7 @@ class Window:
         # Inbox number from which a story is compared where it or the article has no date: an undated article
         # is as old as its arrival. Set before a look-up (0: `undated_reach` alone limits it).
         self.undated_from = 0
+        self.has_polled = False  # whether a feed has been read
         self._stories: dict[int, LiveStory] = {}
         self._postings: dict[int, array[int]] = {}  # numbers of stories by key
         for story in stories:
@@ -133,6 +134,7 @@ class Window:
 
     def put(self, story: LiveStory) -> None:
         """Add a story, or record that it has changed."""
+        self.has_polled = self.has_polled or any(report.is_polled for report in story.reports)
         former = self._stories.get(story.number)
         before = set(former.keys) if former is not None else set()
         keys = set(_keys(story.mean_terms(self._model, self._model.tuning.key_terms)))

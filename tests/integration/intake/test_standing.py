@@ -10,7 +10,7 @@ from aggregator.store.engine.database import Database
 from aggregator.store.read.reader import StoryReader
 from aggregator.store.tables import article
 from aggregator.web.pages.views import report_groups
-from tests.support.articles import FLOOD, FLOOD_ELSEWHERE, STRIKE, STRIKE_ELSEWHERE
+from tests.support.articles import FLOOD, FLOOD_ELSEWHERE, STRIKE, STRIKE_ELSEWHERE, record
 from tests.support.polled_world import PolledWorld
 from tests.support.rows import queried
 
@@ -73,3 +73,25 @@ def test_a_stranger_gives_no_title_beside_who_has_standing(world: PolledWorld) -
     assert isinstance(found, StoryView)
     *_, last = report_groups(found.articles, None)
     assert (last.is_folded, len(last.lines)) == (True, 1)
+
+
+def test_on_the_first_day_of_feeds_a_file_is_believed_no_more_than_they_are(world: PolledWorld) -> None:
+    title, said, said_elsewhere = EVENTS[0]
+    world.publish("gazette.example", title, said)
+    world.publish("herald.example", f"{title}, four dead", said_elsewhere)
+    world.poll("gazette.example", "herald.example")
+    before = world.shown(world.story_of(title))
+    world.run(1)
+    first = said.split(". ")[0]
+    world.rig.take(
+        *(
+            record(
+                "ingest", str(n), title, f"{first}. Golden Harbour pays {n} free spins.", outlet=f"Paper {n}"
+            )
+            for n in range(12)
+        )
+    )
+    after = world.shown(world.story_of(title))
+    assert (after.title, after.summary, after.reports) == (before.title, before.summary, before.reports)
+    assert after.outlets <= before.outlets + 1
+    assert "Golden Harbour" not in after.text

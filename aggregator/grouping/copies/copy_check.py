@@ -292,11 +292,15 @@ def _is_templated(overlap: _Overlap, tuning: CopyTuning) -> bool:
 def _lacks_headline(other: _AnalyzedText, analyzed: _AnalyzedText, tuning: CopyTuning) -> bool:
     """Return whether `other` lacks more of the headline of `analyzed` than copies do.
 
-    Of its words that are in the text below it. Number words change in place like digits.
+    Of its words that are in the text below it. Number words change in place like digits; digits do not count
+    if the text has one number only that the other lacks, as of victims, and the headline has other words.
     """
     own = set(filter(is_informative, analyzed.headline.intersection(analyzed.words)))
     own.difference_update(spelt_numbers(analyzed.compared.language or ""))
-    return len(own.intersection(other.words) | own & other.headline) < tuning.most * len(own)
+    numbers = set(filter(str.isdigit, analyzed.words)).difference(other.words)
+    if len(numbers) == 1:
+        own = own - numbers or own
+    return len(own & other.headline.union(other.words)) < tuning.most * len(own)
 
 
 def _changed_numbers(text: Sequence[str], shared: Flags) -> tuple[int, int]:

@@ -54,6 +54,14 @@ def states(shown: StoryView) -> list[str | None]:
 SIBLINGS = [
     (
         "en",
+        "Quarry wall falls, 3 dead",
+        "Quarry wall falls, 9 dead",
+        "A wall of the Tellin quarry fell on Thursday and killed 3 workers, the fire service said.",
+        "A wall of the Tellin quarry fell on Thursday and killed 9 workers, the fire service said.",
+        "killed 9",
+    ),
+    (
+        "en",
         "Police arrest Dorn over fire at mill",
         "Police arrest Falk over fire at mill",
         "Police arrested Karl Dorn, 61, over the fire at the paper mill, the prosecutor said.",
@@ -200,7 +208,7 @@ def test_a_new_feed_replaces_no_text_whatever_date_it_states(
 
 
 def test_a_third_text_under_the_name_of_an_outlet_parts_none_of_its_versions(rig: Rig) -> None:
-    _, title, new_title, before, after, _ = SIBLINGS[0]
+    _, title, new_title, before, after, _ = SIBLINGS[1]
     rig.take(piece("Kite Daily", f"{before} {REST}", -24, title))
     rig.take(piece("Kite Daily", f"{after} {REST}", -3, new_title))
     other = before.replace("Karl Dorn, 61", "Vera Pill, 30")

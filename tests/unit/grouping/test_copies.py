@@ -290,6 +290,23 @@ def test_a_wire_update_with_another_toll_is_still_a_copy() -> None:
     assert kind(first.replace("12 people", "15 people"), first) == "copy"
 
 
+@pytest.mark.parametrize("outlets", [("Herald", "Herald"), ("Courier", "Herald")])
+@pytest.mark.parametrize(
+    ("headline", "opening", "is_copy"),
+    [
+        ("Bridge gives way, {} hurt", "A bridge gave way and injured {} walkers.", True),
+        ("River level: {} cm", "The water stood at {} centimetres this morning.", False),
+    ],
+    ids=["a toll", "a number alone tells what the text is about"],
+)
+def test_the_only_other_number_in_a_headline_is_a_toll(
+    headline: str, opening: str, is_copy: bool, outlets: tuple[str, str]
+) -> None:
+    first, second = (f"{opening.format(number)} {prose(26, 60)}" for number in (12, 15))
+    found = kind(second, first, headline.format(15), headline.format(12), outlets)
+    assert (found == "copy") == is_copy
+
+
 # --- short texts -------------------------------------------------------------------------------------------
 
 
